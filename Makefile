@@ -1,0 +1,78 @@
+# Ithaca. `make list` explains the targets.
+#
+# One non-recursive Makefile: sources are found by folder, objects go to build/<config>/, so that configurations live side by
+# side (release, debug, asan, ubsan...). Instruction-set flags go to simd/<isa>/ and nowhere else.
+
+CONFIG  ?= release
+PREFIX  ?= /usr/local
+DESTDIR ?=
+B       := build/$(CONFIG)
+MPICC   ?= mpicc
+PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd openblas
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lnuma -lm
+
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Werror
+CSTD   := -std=c11 -D_GNU_SOURCE
+FPSAFE := -ffp-contract=off -fno-fast-math -fexcess-precision=standard
+OPT_release := -O3 -g
+OPT_debug   := -O0 -g3
+OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS  = $(CSTD) $(WARN) $(FPSAFE) $(OPT_$(CONFIG)) -fopenmp -fvisibility=hidden -Iinclude -Isrc -I. $(PKG_CFLAGS) $(EXTRA_CFLAGS)
+LDFLAGS = $(OPT_$(CONFIG)) -fopenmp $(EXTRA_LDFLAGS)
+
+ARCH := $(shell uname -m)
+ISA_x86_64  := avx2 avx512
+ISA_aarch64 := neon
+ISAS := $(ISA_$(ARCH))
+FLAGS_avx2   := -mavx2 -mfma -mf16c -mbmi2
+FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma -mf16c -mbmi2
+FLAGS_neon   := -march=armv8.2-a+dotprod+fp16
+
+KERNEL_SRC := $(wildcard simd/*.c simd/ref/*.c) $(foreach isa,$(ISAS),$(wildcard simd/$(isa)/*.c))
+LIB_SRC    := $(KERNEL_SRC) $(filter-out $(wildcard src/cli/*.c),$(wildcard src/*/*.c))
+CLI_SRC    := $(wildcard src/cli/*.c)
+LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o)
+CLI_OBJ    := $(CLI_SRC:%.c=$(B)/%.o)
+TEST_SRC   := $(wildcard tests/kernels/test_*.c tests/unit/test_*.c tests/parallel/test_*.c tests/api/test_*.c)
+TEST_BIN   := $(TEST_SRC:%.c=$(B)/%)
+LIB        := $(B)/libithaca.a
+BIN        := $(B)/ithaca
+
+.PHONY: all
+## all: the program, build/release/ithaca, and the library beside it
+all: $(BIN)
+
+$(B)/simd/avx2/%.o:   CFLAGS += $(FLAGS_avx2)
+$(B)/simd/avx512/%.o: CFLAGS += $(FLAGS_avx512)
+$(B)/simd/neon/%.o:   CFLAGS += $(FLAGS_neon)
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(MPICC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BIN): $(CLI_OBJ) $(LIB)
+	$(MPICC) $(LDFLAGS) $^ -o $@ $(PKG_LIBS)
+
+$(TEST_BIN): $(B)/%: $(B)/%.o $(LIB)
+	$(MPICC) $(LDFLAGS) $^ -o $@ -lcmocka $(PKG_LIBS)
+
+.PHONY: tests
+## tests: builds the test programs
+tests: $(BIN) $(TEST_BIN)
+
+.PHONY: clean
+## clean: removes build/
+clean:
+	rm -rf build
+
+.PHONY: list
+## list: this list
+list:
+	@sed -n 's/^## \([a-z-]*\): /\1|/p' Makefile | while IFS='|' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
+
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d)

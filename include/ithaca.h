@@ -1,0 +1,284 @@
+/* ithaca.h - long-context language models on CPU machines.
+ *
+ * Introduction
+ * ------------
+ * Ithaca runs decoder-only transformers (Qwen3, Llama) with prompts of up to 128k tokens and more on one
+ * process, or on many MPI ranks that share the work of one prompt. The same program does both: started by
+ * itself it is one rank; started by mpirun or srun it is as many as the launcher says.
+ *
+ *     #include <ithaca.h>
+ *
+ *     ith_error err;
+ *     ith_world *world;
+ *     ith_engine *engine;
+ *     ith_session *session;
+ *     ith_engine_params params = ith_engine_params_default();
+ *     params.model = "model.gguf";
+ *     if (ith_world_open(&world, &err) || ith_engine_open(world, &params, &engine, &err) ||
+ *         ith_session_open(engine, &session, &err))
+ *         fprintf(stderr, "%s\n", err.text);
+ *     ith_session_prefill(session, ids, n_ids, &err);            // every rank calls; rank 0's ids count
+ *     while (more) {
+ *         const float *logits = ith_session_logits(session);     // rank 0: n_vocab floats; other ranks: NULL
+ *         ...choose `id` on rank 0...
+ *         ith_session_decode(session, id, &err);                 // every rank calls; rank 0's id counts
+ *     }
+ *     ith_session_close(session); ith_engine_close(engine); ith_world_close(world);
+ *
+ * The nouns:
+ *   world    the ranks that run together (MPI stays behind it).
+ *   engine   a loaded model: weights, tokenizer, threads, the mesh of ranks. Immutable once open.
+ *   session  one mutable timeline of tokens with its KV cache. Several sessions may share an engine.
+ *   sampler  chooses the next token from logits; a sampler with the same seed gives the same choices.
+ *
+ * Errors: functions that can fail return ith_status (ITH_OK is 0) and describe the failure in `err->text`, one
+ * sentence that names the file, tensor or rank. `err` may be NULL. Nothing in the library exits or prints.
+ *
+ * Collective functions must be called by every rank of the world, in the same order; each says so in its first
+ * word. They fail on all ranks together or end the job: no rank is left waiting. Others are local.
+ *
+ * The same bits: on the quantized path (the default) logits are equal bit for bit for any number of ranks and
+ * threads, any chunk size, prefill or decode, and every instruction set. With `exact` they are equal only to
+ * rounding, because the products are OpenBLAS's.
+ *
+ * Threads: an engine and its sessions belong to the thread that opened them.
+ */
+#ifndef ITHACA_H
+#define ITHACA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ITH_VERSION "0.1.0"
+
+/* ---- Errors -------------------------------------------------------------------------------------------- */
+
+typedef enum ith_status {
+    ITH_OK = 0,
+    ITH_E_ARGUMENT,    /* a parameter is out of range or contradicts another */
+    ITH_E_IO,          /* the operating system refused: open, read, write, map */
+    ITH_E_FORMAT,      /* a file is truncated, damaged or not what its name says */
+    ITH_E_UNSUPPORTED, /* well-formed, but Ithaca does not do this (architecture, tensor type, mesh) */
+    ITH_E_MEMORY,      /* an allocation failed; the text gives the size and its purpose */
+    ITH_E_COMM,        /* ranks disagree or a launcher's environment is unusable */
+    ITH_E_CANCELLED    /* the caller's progress function asked to stop */
+} ith_status;
+
+typedef struct ith_error {
+    ith_status status;
+    char text[1000]; /* one sentence, no line end */
+} ith_error;
+
+/* ---- World: the ranks that run together ------------------------------------------------------------------ */
+
+typedef struct ith_world ith_world;
+
+/* Collective. Joins the ranks of the launcher (mpirun, srun) when the environment shows one, else makes a world of
+ * one rank without starting MPI. Call once per process, before threads are started. */
+ith_status ith_world_open(ith_world **world, ith_error *err);
+
+/* Collective. Leaves the world; accepts NULL. */
+void ith_world_close(ith_world *world);
+
+int ith_world_rank(const ith_world *world);
+int ith_world_size(const ith_world *world);
+
+/* Ends every rank of the world at once with exit status `code`, after printing `text` with the rank's number on stderr.
+ * For errors that one rank alone can see. Does not return. */
+void ith_world_abort(ith_world *world, int code, const char *text);
+
+/* ---- Engine: a loaded model ------------------------------------------------------------------------------ */
+
+typedef enum ith_quant { /* how float checkpoints are stored in memory; quantized GGUF tensors keep their own bits */
+    ITH_QUANT_W8,        /* int8, a scale per 32: the default */
+    ITH_QUANT_W4,        /* 4 bits, scale and minimum per 32 (embedding and output matrix: w8) */
+    ITH_QUANT_BF16,      /* bfloat16, products in f32 by OpenBLAS */
+    ITH_QUANT_F32        /* float, products by OpenBLAS */
+} ith_quant;
+
+typedef enum ith_kv_type {
+    ITH_KV_Q8,   /* int8, a scale per token and head: the default */
+    ITH_KV_BF16, /* bfloat16 */
+    ITH_KV_F32   /* float */
+} ith_kv_type;
+
+/* Called during anything long, on rank 0 only, at most a few times a second, from the thread that called in.
+ * what: "load" (unit: bytes) or "prefill" (unit: tokens). Return false to stop: the call then ends with ITH_E_CANCELLED
+ * on all ranks, within one chunk. */
+typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
+
+typedef struct ith_engine_params {
+    const char *model;        /* a Hugging Face folder or a .gguf file */
+    ith_quant quant;          /* see above */
+    ith_kv_type kv;           /* KV cache element; ITH_KV_F32 when exact */
+    bool exact;               /* f32 weights (dequantized if need be), f32 KV, OpenBLAS: the accuracy reference */
+    int threads;              /* threads per rank; 0: the cores this rank may use, shared among the node's ranks */
+    int64_t chunk;            /* prompt tokens in flight over all ranks; 0: 512 per rank */
+    int64_t ctx;              /* largest timeline of a session in tokens; 0: what the model was trained for */
+    const char *mesh;         /* "UxR", or NULL to choose: Ulysses degree U times context-parallel degree R */
+    ith_progress_fn progress; /* NULL: silent */
+    void *progress_user;      /* handed to `progress` */
+} ith_engine_params;
+
+ith_engine_params ith_engine_params_default(void);
+
+typedef struct ith_engine ith_engine;
+
+/* Collective; every rank passes equal parameters. Maps the model's files, converts weights to the compute layout
+ * (one copy per node, shared by its ranks), starts nothing in the background. */
+ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **engine, ith_error *err);
+
+/* Collective. Accepts NULL. Sessions must be closed before. */
+void ith_engine_close(ith_engine *engine);
+
+typedef struct ith_engine_info { /* strings live as long as the engine */
+    const char *architecture;    /* "qwen3", "llama" */
+    const char *name;            /* the model's own name, or its file's */
+    const char *simd;            /* "ref", "avx2", "avx512", "neon": the kernels in use */
+    const char *mesh;            /* "4x1": U x R */
+    int64_t n_params;            /* parameters, embeddings included */
+    int64_t weight_bytes;        /* in memory, per node */
+    int64_t kv_bytes_per_token;  /* over all ranks together */
+    int64_t ctx;                 /* tokens a session may hold */
+    int64_t ctx_train;           /* tokens the model was made for */
+    int64_t chunk;               /* prompt tokens in flight */
+    int n_layers, n_heads, n_kv_heads, head_dim, hidden, ffn, n_vocab;
+    int ranks, threads; /* threads: per rank */
+    ith_kv_type kv;
+    bool exact;
+} ith_engine_info;
+
+const ith_engine_info *ith_engine_get_info(const ith_engine *engine);
+
+/* ---- Text ---------------------------------------------------------------------------------------------------- */
+
+enum {
+    ITH_TOKENIZE_SPECIAL = 1, /* markers such as <|im_start|> in the text become their special tokens */
+};
+
+/* Tokenizes `len` bytes of UTF-8. *ids is malloc'd, the caller frees it. Local. */
+ith_status ith_tokenize(const ith_engine *engine, const char *text, size_t len, unsigned flags, int32_t **ids, size_t *n_ids,
+                        ith_error *err);
+
+/* The bytes of n ids, malloc'd in *text with a NUL after *len bytes. Special tokens appear as their text. Local. */
+ith_status ith_detokenize(const ith_engine *engine, const int32_t *ids, size_t n, char **text, size_t *len, ith_error *err);
+
+/* A tokenizer without its model, for tools: reads only what tokenizing needs. Local. */
+typedef struct ith_vocab ith_vocab;
+ith_status ith_vocab_open(const char *model, ith_vocab **vocab, ith_error *err);
+void ith_vocab_close(ith_vocab *vocab);
+const ith_vocab *ith_engine_vocab(const ith_engine *engine); /* the engine's own; do not close it */
+ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags, int32_t **ids,
+                              size_t *n_ids, ith_error *err);
+ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text, size_t *len,
+                                ith_error *err);
+bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id); /* does the model end its answer with this token? */
+
+/* Bytes of a growing answer, never splitting a UTF-8 character: a push returns what may be shown now, valid until the
+ * next call on the stream. */
+typedef struct ith_stream ith_stream;
+ith_status ith_stream_open(const ith_vocab *vocab, ith_stream **stream, ith_error *err);
+const char *ith_stream_push(ith_stream *stream, int32_t id, size_t *len);
+const char *ith_stream_flush(ith_stream *stream, size_t *len); /* what is left, an unfinished character included */
+void ith_stream_close(ith_stream *stream);
+
+typedef struct ith_message {
+    const char *role; /* "system", "user", "assistant" */
+    const char *content;
+} ith_message;
+
+typedef enum ith_thinking { ITH_THINKING_DEFAULT, ITH_THINKING_ON, ITH_THINKING_OFF } ith_thinking;
+
+/* The conversation in the model's chat template, ready for ITH_TOKENIZE_SPECIAL, ending where the assistant speaks.
+ * *text is malloc'd. ITH_E_UNSUPPORTED if the model's template is not one of those known. Local. */
+ith_status ith_chat_render(const ith_vocab *vocab, const ith_message *messages, size_t n_messages, ith_thinking thinking,
+                           char **text, ith_error *err);
+
+/* ---- Session: one timeline ----------------------------------------------------------------------------------- */
+
+typedef struct ith_session ith_session;
+
+/* Collective. The KV cache grows as tokens come. */
+ith_status ith_session_open(ith_engine *engine, ith_session **session, ith_error *err);
+void ith_session_close(ith_session *session); /* Collective. Accepts NULL. */
+
+/* Collective. Appends n tokens (rank 0's ids and n count; other ranks may pass NULL, 0) and computes the logits after
+ * the last one. ITH_E_ARGUMENT if the timeline would exceed the context or an id is not in the vocabulary: the
+ * session is unchanged. ITH_E_MEMORY if the cache cannot grow: unchanged too. ITH_E_CANCELLED: the chunks that were finished stay. */
+ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err);
+
+/* Collective. Appends one token (rank 0's counts): prefill of one, the row-cut way. */
+ith_status ith_session_decode(ith_session *session, int32_t id, ith_error *err);
+
+/* Collective. As prefill, and rank 0 gets nll[i] = -ln p(ids[i+1] | ids[0..i] and what the session held before) for
+ * i in [0, n-1). nll is the caller's, n-1 floats, read on rank 0 only. */
+ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n, float *nll, ith_error *err);
+
+/* Rank 0: the n_vocab logits after the last token, valid until the next call on the session. Other ranks, or before any
+ * token: NULL. */
+const float *ith_session_logits(const ith_session *session);
+int64_t ith_session_length(const ith_session *session); /* tokens in the timeline */
+
+/* SHA-256 of the logits (little-endian f32 in vocabulary order) as 64 hexadecimal digits and a NUL. Rank 0 only. */
+void ith_session_logits_sha256(const ith_session *session, char hex[65]);
+
+/* ---- Sampling and generation ------------------------------------------------------------------------------------ */
+
+typedef struct ith_sampling {
+    float temperature;    /* 0: greedy */
+    int top_k;            /* 0: off */
+    float top_p;          /* 1: off */
+    float min_p;          /* 0: off */
+    float repeat_penalty; /* 1: off; over the last repeat_window tokens */
+    int repeat_window;
+    uint64_t seed;
+} ith_sampling;
+
+ith_sampling ith_sampling_default(const ith_engine *engine); /* what the model's generation_config says, else greedy */
+
+typedef enum ith_finish { ITH_FINISH_LENGTH, ITH_FINISH_STOP, ITH_FINISH_CANCELLED } ith_finish;
+
+/* On rank 0, for every piece of text ready to be shown; `len` may be 0. Return false to stop. */
+typedef bool (*ith_text_fn)(void *user, const char *text, size_t len);
+
+typedef struct ith_generate_params {
+    int64_t max_tokens;
+    bool ignore_eos;
+    ith_sampling sampling;
+    const char *const *stop; /* strings that end the answer and are not part of it */
+    size_t n_stop;
+    ith_text_fn on_text; /* NULL: none */
+    void *user;
+} ith_generate_params;
+
+typedef struct ith_generation { /* rank 0; freed by ith_generation_free */
+    int32_t *ids;               /* generated tokens, the stop token excluded */
+    size_t n_ids;
+    char *text;
+    size_t text_len;
+    ith_finish finish;
+} ith_generation;
+
+/* Collective. Generates from the session's last logits (so after a prefill). Rank 0 samples and broadcasts.
+ * All ranks get the same status; `out` is filled on rank 0 and zeroed elsewhere. */
+ith_status ith_generate(ith_session *session, const ith_generate_params *params, ith_generation *out, ith_error *err);
+void ith_generation_free(ith_generation *out);
+
+/* ---- Files ------------------------------------------------------------------------------------------------------ */
+
+/* Describes a model's files without loading them: a JSON text, malloc'd in *json: format, architecture, hyperparameters,
+ * tensors (name, type, shape, bytes), tokenizer. Local. */
+ith_status ith_inspect(const char *model, char **json, ith_error *err);
+
+/* What this build and machine offer, as JSON, malloc'd: version, simd variants, MPI, BLAS, cores, memory nodes. Local. */
+ith_status ith_build_info(char **json, ith_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

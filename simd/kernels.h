@@ -1,0 +1,193 @@
+/* kernels.h - the arithmetic of Ithaca: what every kernel computes, to the bit.
+ *
+ * A leaf: single-threaded functions on the caller's buffers; no allocation, no MPI, no OpenMP, no stdio, no state.
+ * ith_kernels_get() returns a table of function pointers: the scalar reference (ref/) first, overwritten in rising
+ * order by what the CPU has (avx2, avx512; neon), capped by the environment variable ITHACA_SIMD=name.
+ *
+ * Every variant of a kernel gives the reference's exact bits (contract 2). Therefore this page fixes the order of
+ * every float operation. Notation: fma(a,b,c) = a*b+c rounded once; all else is IEEE binary32, rounded to nearest even,
+ * each operation by itself (-ffp-contract=off); rne(x) = x rounded to the nearest integer, ties to even. `lanes16(e)`
+ * means: sixteen partial results, element i going to lane i % 16 in ascending i, then the fixed tree
+ * l[j] += l[j+8] (j<8), l[j] += l[j+4] (j<4), l[j] += l[j+2] (j<2), l[0] + l[1]. NaN and infinite inputs give unspecified
+ * values but never a fault.
+ *
+ * Alignment: weights, KV segments and scratch are 64-byte aligned; activations and outputs need only their element's
+ * alignment. A kernel reads and writes exactly the elements that its contract names, never past them.
+ */
+#ifndef ITH_SIMD_KERNELS_H
+#define ITH_SIMD_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- Weight tiles -----------------------------------------------------------------------------------------------
+ *
+ * A quantized matrix [rows, cols] is a sequence of tiles of 16 rows; cols is padded to groups of 32. A tile holds
+ * first the quants of all its groups, then the scales of all its groups (then the minima):
+ *
+ *   w8   group g: 512 bytes: for j in 0..7, for row r in 0..15, for b in 0..3: quant of column 32g + 4j + b of row r,
+ *                 stored as u8 = q + 128, q in [-128, 127]
+ *        then for each g: 16 scales, f16, of rows 0..15.                 weight = scale * q
+ *   w4   group g: 256 bytes: for j in 0..3, r in 0..15, b in 0..3: low nibble = quant of column 32g + 4j + b, high
+ *                 nibble = quant of column 32g + 16 + 4j + b, both u4 in [0, 15]
+ *        then 16 scales per group.                                       weight = scale * (u4 - 8)
+ *   w4m  as w4, then for each g: 16 minima, f16, after all scales.       weight = scale * u4 + min
+ *
+ * Rows past the end and columns past the end hold u8 = 128 (w8) or any nibble with scale 0 and min 0.
+ */
+enum {
+    ITH_TILE_ROWS = 16, /* rows interleaved in one tile: the lanes of one AVX-512 register of int32 */
+    ITH_GROUP = 32      /* columns that share a scale, in weights and activations */
+};
+
+typedef enum ith_layout { ITH_W8, ITH_W4, ITH_W4M, ITH_BF16, ITH_F32, ITH_LAYOUTS } ith_layout;
+
+/* Bytes of one tile of 16 rows. ITH_BF16 and ITH_F32 tiles are 16 plain rows of `32 * groups` elements. */
+static inline size_t ith_tile_bytes(ith_layout layout, size_t groups)
+{
+    static const uint16_t per_group[ITH_LAYOUTS] = {512 + 32, 256 + 32, 256 + 64, 16 * 32 * 2, 16 * 32 * 4};
+    return groups * per_group[layout];
+}
+
+/* ---- Activations for quantized products: groups of 32 int8 with one scale each ------------------------------------- */
+
+/* Arrays over tokens; token t's row starts at quants + t * groups * 32, scales + t * groups, and so on. */
+typedef struct ith_acts {
+    int8_t *quants;  /* [tokens][groups * 32], in [-127, 127] */
+    float *scales;   /* [tokens][groups] */
+    float *sums;     /* [tokens][groups]: scale * (float)(sum of the group's quants) */
+    int32_t *zero8;  /* [tokens][groups]: -8 * sum of the quants: w4's zero point */
+    int32_t *zero128; /* [tokens][groups]: -128 * sum of the quants: w8's zero point */
+    int64_t groups;
+} ith_acts;
+
+/* ---- KV segments ------------------------------------------------------------------------------------------------
+ *
+ * The cache of one layer and KV head is cut into segments of 1,024 keys, each of 16 blocks of 64 keys, contiguous:
+ * block b of a segment starts at b * ith_kv_block_bytes(). d = head_dim, dp = d rounded up to 16; channels d..dp-1
+ * hold zeros (u8 128 in K).
+ *
+ *   q8 block:   K  u8  [dp/4][64][4]   key j, channel 4c+b at ((c * 64) + j) * 4 + b, stored as q + 128
+ *               V  s8  [16][dp][4]     key 4i+b, channel c at ((i * dp) + c) * 4 + b
+ *               ks bf16 [64]           scale of each key;   key = ks * q (+ the constant that softmax cannot see)
+ *               vs bf16 [64]           scale of each value; value = vs * v
+ *   bf16 / f32: K  [dp][64], V [64][dp] of that element
+ *
+ * Keys of a block that are not yet written may hold anything.
+ */
+enum { ITH_KV_BLOCK = 64, ITH_KV_SEGMENT = 1024 };
+
+typedef enum ith_kv_layout { ITH_KVL_Q8, ITH_KVL_BF16, ITH_KVL_F32, ITH_KV_LAYOUTS } ith_kv_layout;
+
+static inline size_t ith_kv_block_bytes(ith_kv_layout layout, int head_dim)
+{
+    size_t dp = ((size_t)head_dim + 15) / 16 * 16;
+    return layout == ITH_KVL_Q8 ? 64 * (2 * dp + 4) : layout == ITH_KVL_BF16 ? 64 * 2 * dp * 2 : 64 * 2 * dp * 4;
+}
+
+/* One unit of attention: `n_tokens` consecutive query tokens, each with `n_heads` query heads that share one KV head,
+ * against one segment. Token t sees the segment's keys [0, n_t), n_t = clamp(first_visible + t, 0, ITH_KV_SEGMENT).
+ * Row (t, h) of the outputs is t * n_heads + h.
+ *
+ * The result for a row with n_t > 0 is the segment's partial softmax in base 2. With x_j = log2(e)/sqrt(d) * q.k_j:
+ * m = max x_j, l = sum 2^(x_j - m), o[c] = sum 2^(x_j - m) v_j[c]. For n_t <= 0: m = -INFINITY, l = 0, o unspecified.
+ * In bits, blocks b of 64 keys ascending (only those with 64 b < n_t; "seen" = key index < n_t), starting from m = -INFINITY,
+ * L[0..15] = 0, o[c] = 0:
+ *   q8:  t_j = (float)(sum_c q[c] * kq_j[c]) * ks_j                     (the integer sum is exact)
+ *        M = max(m, (max over seen j of t_j) * qs);  alpha = ith_exp2(m - M), 0 if m = -INFINITY;  m = M
+ *        p_j = ith_exp2(fma(t_j, qs, -M)) for seen j, else 0
+ *        L[i] = fma(L[i], alpha, (p_i + p_{i+16}) + (p_{i+32} + p_{i+48}))
+ *        w_j = p_j * vs_j (0 if not seen); W = max w_j; inv = W > 0 ? 255 / W : 0; u_j = rne(w_j * inv), in [0, 255]
+ *        o[c] = fma((float)(sum_j u_j * v_j[c]), W * (1.0f/255.0f), o[c] * alpha)
+ *   f32 and bf16 (K, V widened to f32; q is f32 with log2(e)/sqrt(d) multiplied in by the caller):
+ *        x_j = fma chain over c ascending from 0: x = fma(q[c], k_j[c], x)
+ *        M = max(m, max over seen x_j); alpha and L as above; p_j = ith_exp2(x_j - M) for seen j, else 0
+ *        o[c] = o[c] * alpha, then for seen j ascending: o[c] = fma(p_j, v_j[c], o[c])
+ *   at the end l = the lanes16 tree over L.
+ * ith_exp2(x): x < -126 gives 0. Else n = rne(x), f = x - n, the polynomial of ref/exp2.h in f by fma, times 2^n.
+ */
+typedef struct ith_attn {
+    const void *segment; /* blocks, 64-byte aligned */
+    int head_dim;
+    int n_tokens, n_heads;
+    int64_t first_visible;              /* keys of the segment that token 0 sees; may be negative or past the end */
+    const void *q;                      /* q8: int8 [.. head_dim rounded up to 16, zeros in the padding]; else float [head_dim] */
+    int64_t q_token_stride, q_head_stride; /* in elements */
+    const float *q_scale;               /* q8: qs of row (t, h) at t * q_scale_stride + h: amax/127 * log2(e)/sqrt(d) */
+    int64_t q_scale_stride;
+    float *m, *l; /* [n_tokens * n_heads] */
+    float *o;     /* [n_tokens * n_heads][head_dim] */
+} ith_attn;
+
+/* ---- The table ------------------------------------------------------------------------------------------------------ */
+
+typedef struct ith_kernels {
+    const char *name; /* of the highest variant in the table */
+
+    /* out[t * ld_out + 16 * tile + r] for `n_tiles` consecutive tiles and `n_tokens` tokens of `acts`, starting at its first.
+     * For each group g ascending from acc = 0:
+     *   w8, w4:  acc = fma((float)idot * scale_a, scale_w, acc), idot = sum (w - zero point) * quant, exact
+     *   w4m:     acc = fma((float)idot * scale_a, scale_w, acc) with idot = sum u4 * quant, then acc = fma(min_w, sum_a, acc)
+     * `out` is overwritten, never read. n_tokens >= 0, any n_tiles. */
+    void (*gemm_w8)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
+    void (*gemm_w4)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
+    void (*gemm_w4m)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
+
+    /* Quantizes x[n] into row `token` of acts, n <= 32 * groups, the rest as zeros. Per group: amax = max |x|;
+     * scale = amax / 127; inv = amax > 0 ? 127 / amax : 0; quant = rne(x * inv), limited to [-127, 127]. */
+    void (*quantize)(int64_t n, const float *x, const ith_acts *acts, int64_t token);
+
+    /* Quantizes one query, key or value head x[d]: amax = max |x[c] - bias[c]| (bias NULL: 0);
+     * inv = amax > 0 ? 127 / amax : 0; out[c] = rne((x[c] - bias[c]) * inv) for c < d, 0 up to d rounded up to 16.
+     * Returns amax / 127. */
+    float (*quantize_head)(int d, const float *x, const float *bias, int8_t *out);
+
+    /* The same against the bf16 scale that the cache stores: s = amax/127 rounded up to bf16; inv = s > 0 ? 1 / s : 0; limited
+     * to [-127, 127]. Returns the bf16. */
+    uint16_t (*quantize_head_bf16)(int d, const float *x, const float *bias, int8_t *out);
+
+    /* Writes key and value `slot` (0..63) of a block from their int8 rows of head_dim rounded up to 16, and the scales. */
+    void (*kv_put_q8)(void *block, int head_dim, int slot, const int8_t *k, const int8_t *v, uint16_t ks, uint16_t vs);
+
+    void (*attn_q8)(const ith_attn *a);
+    void (*attn_bf16)(const ith_attn *a);
+    void (*attn_f32)(const ith_attn *a);
+
+    /* Folds a later segment's partial into a row's state: nothing if pl = 0; else M = max(m, pm), a = ith_exp2(m - M)
+     * (0 if m = -INFINITY), b = ith_exp2(pm - M): l = fma(pl, b, l * a), o[c] = fma(po[c], b, o[c] * a), m = M. */
+    void (*attn_merge)(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm, const float *pl, const float *po);
+
+    /* out[i] = (x[i] * r) * w[i], r = 1 / sqrtf(S / n + eps), S = lanes16 of s = fma(x, x, s). out may be x. */
+    void (*rmsnorm)(int64_t n, const float *x, const float *w, float eps, float *out);
+
+    /* Rotates one head in place, pairs (i, i + d/2): x_i' = fma(x_i, cos_i, -(x_{i+d/2} * sin_i)),
+     * x_{i+d/2}' = fma(x_{i+d/2}, cos_i, x_i * sin_i); cos, sin: [d/2]. d even. */
+    void (*rope)(int d, float *x, const float *cos, const float *sin);
+
+    /* out[i] = (g / (1 + E)) * u with E = ith_exp2(g * -log2(e)) limited to [2^-126, 2^126]: x is clamped to [-126, 126]
+     * before ith_exp2 here. out may be g or u. */
+    void (*silu_mul)(int64_t n, const float *g, const float *u, float *out);
+
+    void (*add)(int64_t n, float *x, const float *y); /* x[i] += y[i] */
+    void (*scale)(int64_t n, float *x, float a);      /* x[i] *= a */
+
+    float (*max)(int64_t n, const float *x); /* n >= 1 */
+
+    /* lanes16 of ith_exp2((x[i] - max) * log2(e)): the denominator of softmax. */
+    float (*sum_exp)(int64_t n, const float *x, float max);
+} ith_kernels;
+
+/* The table for this CPU under the cap of ITHACA_SIMD (read once). Thread-safe after the first call. */
+const ith_kernels *ith_kernels_get(void);
+
+/* A variant by name, for tests and benches: NULL if it is not built in or this CPU lacks it. */
+const ith_kernels *ith_kernels_named(const char *name);
+
+/* The names of all variants built in, rising, ended by NULL; `ref` is first. */
+const char *const *ith_kernels_names(void);
+
+/* Reference helpers that other rooms share. */
+float ith_exp2(float x);
+
+#endif

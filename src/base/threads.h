@@ -1,0 +1,45 @@
+/* threads.h - a team of threads that walks through a step together (the only room that knows OpenMP).
+ *
+ * ith_team_run opens one parallel region; every member runs the same function and meets the others at barriers. Work
+ * is cut by pure functions of (tid, n_threads), and since contract 2 fixes the order of every sum, how it is cut never
+ * changes a result. The barrier spins for a moment, then yields the core, so that it also behaves when ranks share cores.
+ */
+#ifndef ITH_BASE_THREADS_H
+#define ITH_BASE_THREADS_H
+
+#include "base/error.h"
+#include "base/range.h"
+
+typedef struct ith_team ith_team;
+
+typedef struct ith_member { /* one thread inside a region */
+    ith_team *team;
+    int tid, n_threads; /* tid 0 is the thread that called ith_team_run: MPI is called there only */
+    uint32_t sense;     /* the barrier's, private to the member */
+} ith_member;
+
+ith_status ith_team_open(int n_threads, ith_team **team, ith_error *err);
+void ith_team_close(ith_team *team); /* accepts NULL */
+int ith_team_size(const ith_team *team);
+
+/* Runs fn(arg, member) on every thread of the team and returns when all have. Not to be nested. */
+void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *arg);
+
+/* All members wait for each other; what any wrote before is seen by all after. */
+void ith_barrier(ith_member *me);
+
+/* My share of n things in whole units; see ith_split. */
+static inline ith_range ith_my_share(const ith_member *me, int64_t n, int64_t unit)
+{
+    return ith_split(n, unit, me->n_threads, me->tid);
+}
+
+/* Takes the next of a region's shared numbers 0, 1, 2, ...: for work whose pieces differ in cost. Reset by
+ * ith_counter_reset on one thread, followed by a barrier. */
+int64_t ith_counter_next(ith_member *me);
+void ith_counter_reset(ith_member *me);
+
+/* Cores that this process may run on (affinity mask and cgroup quota). */
+int ith_cores_available(void);
+
+#endif

@@ -1,0 +1,68 @@
+/* comm.h - what ranks say to each other, behind one struct of operations.
+ *
+ * Two implementations: comm_self.c (one rank, plain copies, no MPI: unit tests and plain runs need no launcher) and
+ * comm_mpi.c (the only file that includes <mpi.h>). All buffers are bytes; counts and displacements are 64-bit and in
+ * bytes. Every function is collective over the communicator unless it says otherwise, and is called by one thread per
+ * rank (MPI_THREAD_FUNNELED).
+ *
+ * A failing MPI call cannot be mended by the rank that sees it: comm_mpi prints rank, call and MPI's text and ends all
+ * ranks (ith_comm_abort). Functions that only communicate therefore return nothing.
+ */
+#ifndef ITH_COMM_COMM_H
+#define ITH_COMM_COMM_H
+
+#include "base/error.h"
+
+typedef struct ith_comm ith_comm;
+
+/* Bytes and calls since the communicator was made, per operation; `sent` counts bytes for other ranks only. */
+typedef struct ith_comm_stats {
+    int64_t alltoall_calls, alltoall_sent;
+    int64_t allgather_calls, allgather_sent;
+    int64_t bcast_calls, bcast_sent;
+} ith_comm_stats;
+
+typedef struct ith_comm_ops {
+    const char *name; /* "self", "mpi" */
+    void (*barrier)(ith_comm *comm);
+    void (*bcast)(ith_comm *comm, void *buf, int64_t bytes, int root);
+    /* Every rank's `send` of counts[rank] bytes lands at recv + displs[r] on all ranks. send may be recv + displs[rank] (in place). */
+    void (*allgatherv)(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs);
+    /* Block r of `send` (send_counts[r] bytes at send_displs[r]) goes to rank r; the block from r lands at recv_displs[r]. */
+    void (*alltoallv)(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs, void *recv,
+                      const int64_t *recv_counts, const int64_t *recv_displs);
+    /* The largest `value` of all ranks: agreement on a status, on a need. */
+    int64_t (*max)(ith_comm *comm, int64_t value);
+    /* One buffer of `bytes` (the same on all ranks), zeroed, shared by the ranks of each node: *out differs as an address, not as
+     * memory. Freed by shared_free, collective too. node_rank 0 on each node owns the allocation. */
+    ith_status (*shared_alloc)(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err);
+    void (*shared_free)(ith_comm *comm, void *ptr);
+    void (*node_barrier)(ith_comm *comm); /* over the ranks of this node */
+    void (*abort)(ith_comm *comm, int code) __attribute__((noreturn)); /* not collective: ends all ranks */
+    void (*close)(ith_comm *comm);
+} ith_comm_ops;
+
+struct ith_comm {
+    const ith_comm_ops *ops;
+    int rank, size;           /* over all */
+    int node_rank, node_size; /* among the ranks on this machine */
+    ith_comm_stats stats;
+    void *impl; /* the implementation's own */
+};
+
+/* The world: MPI if the environment shows a launcher (mpirun, srun with PMI), else self. Call once per process. */
+ith_status ith_comm_open_world(ith_comm **comm, ith_error *err);
+ith_status ith_comm_open_self(ith_comm **comm, ith_error *err);
+void ith_comm_close(ith_comm *comm); /* accepts NULL; MPI is finalized if ith_comm_open_world started it */
+
+/* Collective. All ranks return the same: OK if all are OK, else the failing rank's status, and its text on every rank, preceded by
+ * "rank N: " where several ranks run. Call after a step that can fail on one rank alone. */
+ith_status ith_comm_agree(ith_comm *comm, ith_status status, ith_error *err);
+
+/* Prints "ithaca: rank N: text" on stderr and ends all ranks with exit status `code`. Not collective. */
+void ith_comm_abort(ith_comm *comm, int code, const char *text) __attribute__((noreturn));
+
+/* Text on the library beneath: "Open MPI v4.1.4, ..."; "none" without MPI. Not collective. */
+const char *ith_comm_library(void);
+
+#endif

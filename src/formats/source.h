@@ -1,0 +1,114 @@
+/* source.h - a model's files as one thing: hyperparameters, named tensors in place, tokenizer data.
+ *
+ * Two kinds: a Hugging Face folder (config.json, *.safetensors with or without an index, generation_config.json,
+ * tokenizer.json) and a GGUF file. Files are mapped read-only; tensors point into the mapping. Everything read from a file is
+ * untrusted: each offset, count and product is checked, and an error names the file and the field.
+ */
+#ifndef ITH_FORMATS_SOURCE_H
+#define ITH_FORMATS_SOURCE_H
+
+#include "base/error.h"
+
+typedef enum ith_dtype { ITH_DT_F32, ITH_DT_F16, ITH_DT_BF16, ITH_DT_Q8_0, ITH_DT_Q4_0, ITH_DT_Q4_1, ITH_DTYPES } ith_dtype;
+
+typedef struct ith_dtype_info {
+    const char *name; /* "F32", "Q4_0" */
+    int block;        /* elements per block */
+    int block_bytes;
+} ith_dtype_info;
+
+const ith_dtype_info *ith_dtype_get(ith_dtype dtype);
+
+/* Rows of `cols` elements; cols is a multiple of the type's block. Widens elements to f32, exactly. */
+void ith_dtype_to_f32(ith_dtype dtype, const uint8_t *src, int64_t n, float *out);
+
+typedef struct ith_tensor {
+    const char *name;
+    const char *file; /* where it lies, for messages */
+    ith_dtype dtype;
+    int n_dims;          /* 1 to 4 */
+    int64_t dims[4];     /* row-major, as PyTorch says it: dims[n_dims - 1] is contiguous */
+    const uint8_t *data; /* inside the mapping; unaligned */
+    size_t bytes;
+} ith_tensor;
+
+typedef enum ith_rope_kind { ITH_ROPE_PLAIN, ITH_ROPE_LINEAR, ITH_ROPE_YARN, ITH_ROPE_LLAMA3 } ith_rope_kind;
+
+typedef struct ith_rope_params {
+    ith_rope_kind kind;
+    double theta;
+    double factor;             /* linear, yarn, llama3 */
+    int64_t original_context;  /* yarn, llama3: original_max_position_embeddings */
+    double beta_fast, beta_slow; /* yarn: 32, 1 */
+    double attention_factor;   /* yarn: 0 = 0.1 ln(factor) + 1 */
+    double mscale, mscale_all_dim; /* yarn: 0 = absent */
+    bool truncate;             /* yarn: round the correction range to whole dimensions (default true) */
+    double low_freq_factor, high_freq_factor; /* llama3 */
+} ith_rope_params;
+
+enum { ITH_MAX_EOS = 8 };
+
+typedef struct ith_hparams { /* architecture-independent; what a file does not say has the architecture's default */
+    char architecture[32];   /* GGUF's spelling: "qwen3", "llama" */
+    char name[128];
+    int64_t n_layers, hidden, ffn, n_heads, n_kv_heads, head_dim, n_vocab;
+    int64_t ctx_train; /* max_position_embeddings */
+    double rms_eps;
+    ith_rope_params rope;
+    bool tied_embeddings;
+    bool attention_bias, mlp_bias;
+    int64_t sliding_window; /* 0: none */
+    int32_t eos[ITH_MAX_EOS]; /* tokens that end an answer */
+    int n_eos;
+    int32_t bos; /* -1: none */
+    /* generation_config.json's sampling; has_sampling false: greedy */
+    bool has_sampling;
+    double temperature, top_p, min_p, repetition_penalty;
+    int top_k;
+} ith_hparams;
+
+typedef enum ith_source_kind { ITH_SOURCE_HF, ITH_SOURCE_GGUF } ith_source_kind;
+
+typedef struct ith_source ith_source;
+
+enum { ITH_SOURCE_TOKENIZER_ONLY = 1 /* a folder without weights will do */ };
+
+/* `path`: a folder with config.json, or a .gguf file (recognised by its magic, not its name). */
+ith_status ith_source_open(const char *path, unsigned flags, ith_source **source, ith_error *err);
+void ith_source_close(ith_source *source); /* accepts NULL */
+
+ith_source_kind ith_source_get_kind(const ith_source *source);
+const char *ith_source_path(const ith_source *source);
+const ith_hparams *ith_source_hparams(const ith_source *source);
+
+/* By name, NULL if there is none; by index in file order. */
+const ith_tensor *ith_source_find(const ith_source *source, const char *name);
+size_t ith_source_n_tensors(const ith_source *source);
+const ith_tensor *ith_source_tensor(const ith_source *source, size_t index);
+
+/* ---- Tokenizer data ---- */
+
+/* Hugging Face: paths of tokenizer.json and tokenizer_config.json, NULL if absent. GGUF: NULL. */
+const char *ith_source_tokenizer_json(const ith_source *source);
+const char *ith_source_tokenizer_config(const ith_source *source);
+
+/* GGUF: the tokenizer's arrays, in the file's mapping. Strings are not NUL-terminated. */
+typedef struct ith_bytes {
+    const char *data;
+    size_t len;
+} ith_bytes;
+
+typedef struct ith_gguf_vocab {
+    ith_bytes model, pre;     /* tokenizer.ggml.model ("gpt2"), tokenizer.ggml.pre ("qwen2") */
+    ith_bytes chat_template;  /* data NULL: none */
+    size_t n_tokens, n_merges;
+    ith_bytes *tokens;        /* [n_tokens] in the byte-level alphabet */
+    ith_bytes *merges;        /* [n_merges] "left right" */
+    int32_t *types;           /* [n_tokens] 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte; NULL if the file has none */
+    int32_t bos, eos;         /* -1: none */
+    bool add_bos;
+} ith_gguf_vocab;
+
+const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source); /* NULL for Hugging Face folders */
+
+#endif
