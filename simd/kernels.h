@@ -43,11 +43,12 @@ enum {
 
 typedef enum ith_layout { ITH_W8, ITH_W4, ITH_W4M, ITH_BF16, ITH_F32, ITH_LAYOUTS } ith_layout;
 
-/* Bytes of one tile of 16 rows. ITH_BF16 and ITH_F32 tiles are 16 plain rows of `32 * groups` elements. */
+/* Bytes of one tile of 16 rows, rounded up to 64 so that tiles stay aligned one after another. ITH_BF16 and ITH_F32 tiles are 16
+ * plain rows of `32 * groups` elements. */
 static inline size_t ith_tile_bytes(ith_layout layout, size_t groups)
 {
     static const uint16_t per_group[ITH_LAYOUTS] = {512 + 32, 256 + 32, 256 + 64, 16 * 32 * 2, 16 * 32 * 4};
-    return groups * per_group[layout];
+    return (groups * per_group[layout] + 63) / 64 * 64;
 }
 
 /* ---- Activations for quantized products: groups of 32 int8 with one scale each ------------------------------------- */

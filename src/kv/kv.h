@@ -1,0 +1,35 @@
+/* kv.h - the KV cache of one rank: keys and values of its own heads, in the layout that the attention kernels read.
+ *
+ * Per layer and head, a row of segments of 1,024 tokens (simd/kernels.h draws a segment), each allocated when the context
+ * reaches it: ith_kv_reserve before a step, so that nothing is allocated inside. Offsets are 64-bit: Qwen3-8B at 131,072
+ * tokens has 4.8e9 key elements.
+ */
+#ifndef ITH_KV_KV_H
+#define ITH_KV_KV_H
+
+#include "base/error.h"
+#include "simd/kernels.h"
+
+typedef struct ith_kv ith_kv;
+
+ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, ith_kv **kv, ith_error *err);
+void ith_kv_close(ith_kv *kv); /* accepts NULL */
+
+/* Makes room for n_tokens in all. ITH_E_MEMORY: what was there stays usable. */
+ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err);
+
+ith_kv_layout ith_kv_get_layout(const ith_kv *kv);
+
+/* Segment that holds tokens [1024 s, 1024 s + 1024) of a layer and head; reserved before. */
+void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s);
+
+/* The block of 64 tokens around `pos`; its slot is pos % 64. */
+void *ith_kv_block(const ith_kv *kv, int layer, int head, int64_t pos);
+
+/* Writes key and value of one token in a float layout (ITH_KVL_BF16, ITH_KVL_F32): k, v are head_dim elements of that type. */
+void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const void *k, const void *v);
+
+/* Bytes of one token over n_heads heads and all layers. */
+int64_t ith_kv_token_bytes(ith_kv_layout layout, int n_layers, int n_heads, int head_dim);
+
+#endif

@@ -1,0 +1,25 @@
+/* layout.h - from a file's rows to tiles in a compute layout (simd/kernels.h draws them), and back.
+ *
+ * Quantized file types become a layout without loss: Q8_0 -> w8, Q4_0 -> w4, Q4_1 -> w4m. Floats are quantized here:
+ *   w8    scale = f16(max |x| / 127) per 32, quant = nearest, limited to [-127, 127]
+ *   w4m   min = f16(min x), scale = f16((max x - min x) / 15), quant = nearest of (x - min) / scale, limited to [0, 15]
+ */
+#ifndef ITH_WEIGHTS_LAYOUT_H
+#define ITH_WEIGHTS_LAYOUT_H
+
+#include "formats/source.h"
+#include "simd/kernels.h"
+
+/* The layout that a tensor of type `dtype` gets: quantized types keep their own bits, floats follow `quant`; `exact`
+ * makes everything ITH_F32. */
+ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool exact);
+
+/* Packs one tile. rows[r], r < 16: the first byte of a row of `cols` elements of `dtype`, or NULL past the end.
+ * scratch: 32 * groups floats. tile: ith_tile_bytes(layout, groups), overwritten whole. */
+void ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, const uint8_t *const rows[16],
+                          float *scratch, uint8_t *tile);
+
+/* Row `row` (0..15) of a tile as cols floats. */
+void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *tile, int row, int64_t cols, float *out);
+
+#endif
