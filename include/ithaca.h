@@ -88,6 +88,10 @@ void ith_world_close(ith_world *world);
 int ith_world_rank(const ith_world *world);
 int ith_world_size(const ith_world *world);
 
+/* Collective. Rank 0's `bytes` bytes at `buf` arrive in every rank's: for programs whose rank 0 alone reads the input and must
+ * tell the others whether, and how often, to go on. */
+void ith_world_bcast(ith_world *world, void *buf, size_t bytes);
+
 /* Ends every rank of the world at once with exit status `code`, after printing `text` with the rank's number on stderr.
  * For errors that one rank alone can see. Does not return. */
 void ith_world_abort(ith_world *world, int code, const char *text);
