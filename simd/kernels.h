@@ -8,7 +8,8 @@
  * every float operation. Notation: fma(a,b,c) = a*b+c rounded once; all else is IEEE binary32, rounded to nearest even,
  * each operation by itself (-ffp-contract=off); rne(x) = x rounded to the nearest integer, ties to even. `lanes16(e)`
  * means: sixteen partial results, element i going to lane i % 16 in ascending i, then the fixed tree
- * l[j] += l[j+8] (j<8), l[j] += l[j+4] (j<4), l[j] += l[j+2] (j<2), l[0] + l[1]. NaN and infinite inputs give unspecified
+ * l[j] += l[j+8] (j<8), l[j] += l[j+4] (j<4), l[j] += l[j+2] (j<2), l[0] + l[1]. `a / x, finite` is a/x limited to FLT_MAX, and 0 for x = 0: a
+ * subnormal scale still has an inverse. Every maximum that is handed back has +0.0f added: it is never -0. NaN and infinite inputs give unspecified
  * values but never a fault.
  *
  * Alignment: weights, KV segments and scratch are 64-byte aligned; activations and outputs need only their element's
@@ -96,17 +97,17 @@ static inline size_t ith_kv_block_bytes(ith_kv_layout layout, int head_dim)
  * In bits, blocks b of 64 keys ascending (only those with 64 b < n_t; "seen" = key index < n_t), starting from m = -INFINITY,
  * L[0..15] = 0, o[c] = 0:
  *   q8:  t_j = (float)(sum_c q[c] * kq_j[c]) * ks_j                     (the integer sum is exact)
- *        M = max(m, (max over seen j of t_j) * qs);  alpha = ith_exp2(m - M), 0 if m = -INFINITY;  m = M
+ *        M = max(m, (max over seen j of t_j) * qs) + 0.0f;  alpha = ith_exp2(m - M), 0 if m = -INFINITY;  m = M
  *        p_j = ith_exp2(fma(t_j, qs, -M)) for seen j, else 0
  *        L[i] = fma(L[i], alpha, (p_i + p_{i+16}) + (p_{i+32} + p_{i+48}))
- *        w_j = p_j * vs_j (0 if not seen); W = max w_j; inv = W > 0 ? 255 / W : 0; u_j = rne(w_j * inv), in [0, 255]
+ *        w_j = p_j * vs_j (0 if not seen); W = max w_j; inv = 255 / W, finite; u_j = rne(w_j * inv), in [0, 255]
  *        o[c] = fma((float)(sum_j u_j * v_j[c]), W * (1.0f/255.0f), o[c] * alpha)
  *   f32 and bf16 (K, V widened to f32; q is f32 with log2(e)/sqrt(d) multiplied in by the caller):
  *        x_j = fma chain over c ascending from 0: x = fma(q[c], k_j[c], x)
- *        M = max(m, max over seen x_j); alpha and L as above; p_j = ith_exp2(x_j - M) for seen j, else 0
+ *        M = max(m, max over seen x_j) + 0.0f; alpha and L as above; p_j = ith_exp2(x_j - M) for seen j, else 0
  *        o[c] = o[c] * alpha, then for seen j ascending: o[c] = fma(p_j, v_j[c], o[c])
  *   at the end l = the lanes16 tree over L.
- * ith_exp2(x): x < -126 gives 0. Else n = rne(x), f = x - n, the polynomial of ref/exp2.h in f by fma, times 2^n.
+ * ith_exp2(x), x <= 127: x < -126 gives 0. Else n = rne(x), f = x - n, the polynomial of ref/exp2.h in f by fma, times 2^n.
  */
 typedef struct ith_attn {
     const void *segment; /* blocks, 64-byte aligned */
@@ -136,15 +137,15 @@ typedef struct ith_kernels {
     void (*gemm_w4m)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
 
     /* Quantizes x[n] into row `token` of acts, n <= 32 * groups, the rest as zeros. Per group: amax = max |x|;
-     * scale = amax / 127; inv = amax > 0 ? 127 / amax : 0; quant = rne(x * inv), limited to [-127, 127]. */
+     * scale = amax / 127; inv = 127 / amax, finite; quant = rne(x * inv), limited to [-127, 127]. */
     void (*quantize)(int64_t n, const float *x, const ith_acts *acts, int64_t token);
 
     /* Quantizes one query, key or value head x[d]: amax = max |x[c] - bias[c]| (bias NULL: 0);
-     * inv = amax > 0 ? 127 / amax : 0; out[c] = rne((x[c] - bias[c]) * inv) for c < d, 0 up to d rounded up to 16.
+     * inv = 127 / amax, finite; out[c] = rne((x[c] - bias[c]) * inv) for c < d, 0 up to d rounded up to 16.
      * Returns amax / 127. */
     float (*quantize_head)(int d, const float *x, const float *bias, int8_t *out);
 
-    /* The same against the bf16 scale that the cache stores: s = amax/127 rounded up to bf16; inv = s > 0 ? 1 / s : 0; limited
+    /* The same against the bf16 scale that the cache stores: s = amax/127 rounded up to bf16; inv = 1 / s, finite; limited
      * to [-127, 127]. Returns the bf16. */
     uint16_t (*quantize_head_bf16)(int d, const float *x, const float *bias, int8_t *out);
 
@@ -155,7 +156,7 @@ typedef struct ith_kernels {
     void (*attn_bf16)(const ith_attn *a);
     void (*attn_f32)(const ith_attn *a);
 
-    /* Folds a later segment's partial into a row's state: nothing if pl = 0; else M = max(m, pm), a = ith_exp2(m - M)
+    /* Folds a later segment's partial into a row's state: nothing if pl = 0; else M = m > pm ? m : pm, a = ith_exp2(m - M)
      * (0 if m = -INFINITY), b = ith_exp2(pm - M): l = fma(pl, b, l * a), o[c] = fma(po[c], b, o[c] * a), m = M. */
     void (*attn_merge)(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm, const float *pl, const float *po);
 
@@ -173,7 +174,7 @@ typedef struct ith_kernels {
     void (*add)(int64_t n, float *x, const float *y); /* x[i] += y[i] */
     void (*scale)(int64_t n, float *x, float a);      /* x[i] *= a */
 
-    float (*max)(int64_t n, const float *x); /* n >= 1 */
+    float (*max)(int64_t n, const float *x); /* n >= 1; +0.0f added */
 
     /* lanes16 of ith_exp2((x[i] - max) * log2(e)): the denominator of softmax. */
     float (*sum_exp)(int64_t n, const float *x, float max);
@@ -181,6 +182,10 @@ typedef struct ith_kernels {
 
 /* The table for this CPU under the cap of ITHACA_SIMD (read once). Thread-safe after the first call. */
 const ith_kernels *ith_kernels_get(void);
+
+/* NULL, or what is wrong with the value of ITHACA_SIMD (it is then ignored): a constant text, for the engine to fail with.
+ * A level above what this CPU has is no error: the cap is then without effect. */
+const char *ith_kernels_env_error(void);
 
 /* A variant by name, for tests and benches: NULL if it is not built in or this CPU lacks it. */
 const ith_kernels *ith_kernels_named(const char *name);

@@ -1,0 +1,128 @@
+/* dispatch.c - which variants run here: one constant table per level, each inheriting from the levels below it. */
+#include "simd/variants.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* REF_x, AVX2_x, AVX512_x: does the table of that name take variants of level x? */
+#define REF_ref(...) __VA_ARGS__
+#define REF_avx2(...)
+#define REF_avx512(...)
+#define AVX2_ref(...)  __VA_ARGS__
+#define AVX2_avx2(...) __VA_ARGS__
+#define AVX2_avx512(...)
+#define AVX512_ref(...)    __VA_ARGS__
+#define AVX512_avx2(...)   __VA_ARGS__
+#define AVX512_avx512(...) __VA_ARGS__
+
+#pragma GCC diagnostic ignored "-Woverride-init" /* a later, higher variant replaces an earlier one: that is the idea */
+
+static const ith_kernels table_ref = {
+    .name = "ref",
+#define ITH_KERNEL(field, level, function) REF_##level(.field = function, )
+#include "simd/kernels.inc"
+#undef ITH_KERNEL
+};
+
+#if defined(__x86_64__)
+static const ith_kernels table_avx2 = {
+    .name = "avx2",
+#define ITH_KERNEL(field, level, function) AVX2_##level(.field = function, )
+#include "simd/kernels.inc"
+#undef ITH_KERNEL
+};
+
+static const ith_kernels table_avx512 = {
+    .name = "avx512",
+#define ITH_KERNEL(field, level, function) AVX512_##level(.field = function, )
+#include "simd/kernels.inc"
+#undef ITH_KERNEL
+};
+
+/* The compiler's CPU model, which counts AVX and AVX-512 only if the system saves their registers (XCR0). */
+static bool cpu_has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+
+static bool cpu_has_avx512(void)
+{
+    return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+}
+#endif
+
+static bool cpu_has_ref(void)
+{
+    return true;
+}
+
+static const struct level {
+    const ith_kernels *table;
+    bool (*supported)(void);
+} levels[] = {
+    {&table_ref, cpu_has_ref},
+#if defined(__x86_64__)
+    {&table_avx2, cpu_has_avx2},
+    {&table_avx512, cpu_has_avx512},
+#endif
+};
+
+enum { LEVELS = sizeof levels / sizeof levels[0] };
+
+/* Names that ITHACA_SIMD may have on any machine; a cap that lies above this CPU leaves the best that it has. */
+static const char *const cap_names[] = {"ref", "avx2", "avx512", "neon"};
+
+const char *ith_kernels_env_error(void)
+{
+    const char *cap = getenv("ITHACA_SIMD");
+    if (!cap || !*cap)
+        return NULL;
+    for (size_t i = 0; i < sizeof cap_names / sizeof cap_names[0]; i++)
+        if (!strcmp(cap, cap_names[i]))
+            return NULL;
+    return "ITHACA_SIMD must be ref, avx2, avx512 or neon";
+}
+
+static const ith_kernels *choose(void)
+{
+    const char *cap = getenv("ITHACA_SIMD");
+    const ith_kernels *best = &table_ref;
+    for (int i = 0; i < LEVELS; i++) {
+        if (levels[i].supported())
+            best = levels[i].table;
+        if (cap && !strcmp(cap, levels[i].table->name))
+            break;
+    }
+    return best;
+}
+
+const ith_kernels *ith_kernels_get(void)
+{
+    static const ith_kernels *chosen;
+    if (!chosen)
+        chosen = choose();
+    return chosen;
+}
+
+const ith_kernels *ith_kernels_named(const char *name)
+{
+    for (int i = 0; i < LEVELS; i++)
+        if (!strcmp(name, levels[i].table->name))
+            return levels[i].supported() ? levels[i].table : NULL;
+    return NULL;
+}
+
+const char *const *ith_kernels_names(void)
+{
+    static const char *const names[] = {
+        "ref",
+#if defined(__x86_64__)
+        "avx2",
+        "avx512",
+#endif
+        NULL
+    };
+    return names;
+}

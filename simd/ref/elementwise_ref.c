@@ -1,0 +1,52 @@
+/* elementwise_ref.c - norm, rotation, gate and the small vector operations. */
+#include "simd/ref/exp2.h"
+#include "simd/variants.h"
+
+void ith_rmsnorm__ref(int64_t n, const float *x, const float *w, float eps, float *out)
+{
+    float lane[16] = {0};
+    for (int64_t i = 0; i < n; i++)
+        lane[i % 16] = fmaf(x[i], x[i], lane[i % 16]);
+    float r = 1.0f / sqrtf(ith_lanes16_sum(lane) / (float)n + eps);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = x[i] * r * w[i];
+}
+
+void ith_rope__ref(int d, float *x, const float *cos, const float *sin)
+{
+    const int half = d / 2;
+    for (int i = 0; i < half; i++) {
+        float a = x[i], b = x[i + half];
+        x[i] = fmaf(a, cos[i], -(b * sin[i]));
+        x[i + half] = fmaf(b, cos[i], a * sin[i]);
+    }
+}
+
+void ith_silu_mul__ref(int64_t n, const float *g, const float *u, float *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float e = g[i] * -ITH_LOG2E;
+        e = e < -126.0f ? -126.0f : e > 126.0f ? 126.0f : e;
+        out[i] = g[i] / (1.0f + ith_exp2_normal(e)) * u[i];
+    }
+}
+
+void ith_add__ref(int64_t n, float *x, const float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] += y[i];
+}
+
+void ith_scale__ref(int64_t n, float *x, float a)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] *= a;
+}
+
+float ith_max__ref(int64_t n, const float *x)
+{
+    float m = x[0];
+    for (int64_t i = 1; i < n; i++)
+        m = x[i] > m ? x[i] : m;
+    return m + 0.0f; /* -0 becomes +0, so that the order of comparisons cannot show */
+}
