@@ -1,22 +1,39 @@
-/* progress.h - rate and remaining time of something long, on stderr. Silent for what ends within two seconds. */
+/* progress.h - rate and remaining time of something long, on stderr. Silent for what ends within two seconds.
+ *
+ *     ith_progress p = {0};
+ *     while (...)
+ *         ith_progress_update(&p, "prefill", ITH_UNIT_TOKENS, done, total);
+ *     ith_progress_end(&p);
+ *
+ * The rate is that of the last seconds, not the mean since the start: prefill slows down as the context grows, and the
+ * remaining time follows what is measured now.
+ */
 #ifndef ITH_BASE_PROGRESS_H
 #define ITH_BASE_PROGRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum ith_unit { ITH_UNIT_TOKENS, ITH_UNIT_BYTES } ith_unit;
 
-typedef struct ith_progress {
-    double start_s, shown_s, recent_s; /* when it began, was last shown; `recent` starts the window of the rate */
+typedef struct ith_progress { /* zeroed by the caller before the first update */
+    double start_s, shown_s;  /* when it began, was last shown */
+    double recent_s, rate;    /* time of the last advance; units per second, smoothed over some seconds */
     int64_t recent_done;
     bool terminal, begun;
     char what[32];
 } ith_progress;
 
-/* A bar rewritten in place on a terminal; a line now and then (every 10 s at first, every minute later) elsewhere. Called as often as you like. */
+/* A bar rewritten in place on a terminal; a line now and then (every 10 s at first, every minute later) elsewhere. Called
+ * as often as you like; another `what` ends the one before. */
 void ith_progress_update(ith_progress *p, const char *what, ith_unit unit, int64_t done, int64_t total);
 void ith_progress_end(ith_progress *p); /* leaves the terminal's line, if one was drawn */
+
+/* The text of one report, without line end: "prefill 12,288 of 32,768 tokens (37%), 262 tokens/s, 1:18 left". rate 0:
+ * unknown, left out together with the time; bar: with a bar of 20 characters in front. */
+void ith_progress_format(char *line, size_t size, const char *what, ith_unit unit, int64_t done, int64_t total,
+                         double rate, bool bar);
 
 double ith_now_s(void); /* monotonic clock */
 
