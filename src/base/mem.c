@@ -1,0 +1,190 @@
+/* mem.c - tagged allocations, their accounting, and what memory is left.
+ *
+ *   small   [ header 64 | data ... ]                                   posix_memalign, zeroed by hand
+ *   large   [ page: ... header 64 | data, on a huge page's border ...]  mmap, zeroed by the kernel at first touch
+ *
+ * The header stands directly before the data in both, so that one ith_mem_free serves both. It has a page of its own in
+ * large buffers: the data's pages are left for the thread that touches them first.
+ */
+#include "base/mem.h"
+
+#include "base/cgroup.h"
+#include "base/range.h"
+
+#include <errno.h>
+#include <numa.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
+#define GIB       1073741824.0
+
+enum { ALIGN = 64 };
+
+typedef struct header {
+    void *mapping; /* NULL: from posix_memalign */
+    size_t mapped; /* bytes of the mapping */
+    size_t bytes;  /* as asked for */
+    ith_mem_tag tag;
+} header;
+
+_Static_assert(sizeof(header) <= ALIGN, "the header fits before aligned data");
+
+static atomic_size_t in_use[ITH_MEM_TAGS]; /* the only state of the room: the process's own books */
+
+static size_t page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static header *header_of(void *data)
+{
+    return (header *)((char *)data - ALIGN);
+}
+
+static ith_status no_memory(const char *what, size_t bytes, ith_error *err)
+{
+    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, the system refuses: %s", what, (double)bytes / GIB,
+                    strerror(errno));
+}
+
+static ith_status alloc_small(size_t bytes, const char *what, void **data, ith_error *err)
+{
+    void *block;
+    if (posix_memalign(&block, ALIGN, ALIGN + bytes) != 0)
+        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, the system refuses", what, bytes);
+    memset(block, 0, ALIGN + bytes);
+    *data = (char *)block + ALIGN;
+    return ITH_OK;
+}
+
+/* Maps more than needed, then gives back what lies before the header's page and after the data. */
+static ith_status alloc_large(size_t bytes, const char *what, void **data, ith_error *err)
+{
+    size_t page = page_size(), length, total;
+    if (!ith_add_size(bytes, page - 1, &length) || !ith_add_size(length, page + HUGE_PAGE, &total))
+        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than addresses reach", what, bytes);
+    length = length / page * page;
+    char *map = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED)
+        return no_memory(what, bytes, err);
+    char *start = (char *)(((uintptr_t)map + page + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+    char *first = start - page, *last = start + length;
+    if (first > map)
+        munmap(map, (size_t)(first - map));
+    if (map + total > last)
+        munmap(last, (size_t)(map + total - last));
+    header_of(start)->mapping = first;
+    header_of(start)->mapped = page + length;
+    *data = start;
+    return ITH_OK;
+}
+
+static ith_status refuse_if_short(size_t bytes, const char *what, ith_error *err)
+{
+    size_t available = ith_mem_available();
+    if (bytes <= available)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what, (double)bytes / GIB,
+                    (double)available / GIB);
+}
+
+ith_status ith_mem_alloc(ith_mem_tag tag, size_t bytes, const char *what, void **out, ith_error *err)
+{
+    void *data = NULL;
+    *out = NULL;
+    if (bytes >= HUGE_PAGE) {
+        ITH_TRY(refuse_if_short(bytes, what, err));
+        ITH_TRY(alloc_large(bytes, what, &data, err));
+        if (tag == ITH_MEM_WEIGHTS)
+            ith_mem_advise_weights(data, bytes);
+        else
+            madvise(data, bytes, MADV_HUGEPAGE); /* a wish: where the system has none, small pages serve */
+    } else {
+        ITH_TRY(alloc_small(bytes, what, &data, err));
+    }
+    header_of(data)->bytes = bytes;
+    header_of(data)->tag = tag;
+    atomic_fetch_add(&in_use[tag], bytes);
+    *out = data;
+    return ITH_OK;
+}
+
+ith_status ith_mem_alloc_array(ith_mem_tag tag, size_t count, size_t size, const char *what, void **out, ith_error *err)
+{
+    size_t bytes;
+    *out = NULL;
+    if (!ith_mul_size(count, size, &bytes))
+        return ith_fail(err, ITH_E_MEMORY, "%s: %zu x %zu bytes needed, more than addresses reach", what, count, size);
+    return ith_mem_alloc(tag, bytes, what, out, err);
+}
+
+void ith_mem_free(void *ptr)
+{
+    if (!ptr)
+        return;
+    header h = *header_of(ptr);
+    atomic_fetch_sub(&in_use[h.tag], h.bytes);
+    if (h.mapping)
+        munmap(h.mapping, h.mapped);
+    else
+        free(header_of(ptr));
+}
+
+size_t ith_mem_in_use(ith_mem_tag tag)
+{
+    return atomic_load(&in_use[tag]);
+}
+
+int ith_mem_nodes(void)
+{
+    if (numa_available() < 0)
+        return 1;
+    struct bitmask *allowed = numa_get_mems_allowed();
+    int nodes = (int)numa_bitmask_weight(allowed);
+    numa_bitmask_free(allowed);
+    return nodes > 0 ? nodes : 1;
+}
+
+void ith_mem_advise_weights(void *ptr, size_t bytes)
+{
+    size_t page = page_size();
+    uintptr_t begin = ((uintptr_t)ptr + page - 1) / page * page, end = ((uintptr_t)ptr + bytes) / page * page;
+    if (begin >= end)
+        return;
+    madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+    if (ith_mem_nodes() < 2)
+        return;
+    struct bitmask *allowed = numa_get_mems_allowed();
+    numa_interleave_memory((void *)begin, end - begin, allowed);
+    numa_bitmask_free(allowed);
+}
+
+/* MemAvailable counts what the kernel can free without swapping (Linux 3.14 and later). */
+static size_t system_available(void)
+{
+    char key[64];
+    long long kib;
+    size_t found = SIZE_MAX;
+    FILE *f = fopen("/proc/meminfo", "re");
+    if (!f)
+        return found;
+    while (fscanf(f, "%63s %lld%*[^\n]", key, &kib) == 2)
+        if (strcmp(key, "MemAvailable:") == 0) {
+            found = (size_t)kib * 1024;
+            break;
+        }
+    fclose(f);
+    return found;
+}
+
+size_t ith_mem_available(void)
+{
+    size_t system = system_available();
+    int64_t group = ith_cgroup_memory("");
+    return (uint64_t)group < system ? (size_t)group : system;
+}

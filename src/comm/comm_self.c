@@ -1,0 +1,94 @@
+/* comm_self.c - a world of one rank: copies in place of messages. */
+#include "comm/comm_impl.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void self_barrier(ith_comm *comm)
+{
+    (void)comm;
+}
+
+static void self_bcast(ith_comm *comm, void *buf, int64_t bytes, int root)
+{
+    (void)buf, (void)bytes, (void)root;
+    comm->stats.bcast_calls++;
+}
+
+static void copy_unless_in_place(void *to, const void *from, int64_t bytes)
+{
+    if (to != from && bytes > 0)
+        memcpy(to, from, (size_t)bytes);
+}
+
+static void self_allgatherv(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs)
+{
+    comm->stats.allgather_calls++;
+    copy_unless_in_place((char *)recv + displs[0], send, counts[0]);
+}
+
+static void self_alltoallv(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs,
+                           void *recv, const int64_t *recv_counts, const int64_t *recv_displs)
+{
+    (void)recv_counts;
+    comm->stats.alltoall_calls++;
+    copy_unless_in_place((char *)recv + recv_displs[0], (const char *)send + send_displs[0], send_counts[0]);
+}
+
+static int64_t self_max(ith_comm *comm, int64_t value)
+{
+    (void)comm;
+    return value;
+}
+
+static ith_status self_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err)
+{
+    (void)comm;
+    return ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, out, err);
+}
+
+static void self_shared_free(ith_comm *comm, void *ptr)
+{
+    (void)comm;
+    ith_mem_free(ptr);
+}
+
+/* The documented last resort of comm.h: the one place in the library that ends the process. */
+static __attribute__((noreturn)) void self_abort(ith_comm *comm, int code)
+{
+    (void)comm;
+    _exit(code);
+}
+
+static void self_close(ith_comm *comm)
+{
+    free(comm);
+}
+
+static const ith_comm_ops self_ops = {
+    .name = "self",
+    .barrier = self_barrier,
+    .bcast = self_bcast,
+    .allgatherv = self_allgatherv,
+    .alltoallv = self_alltoallv,
+    .max = self_max,
+    .shared_alloc = self_shared_alloc,
+    .shared_free = self_shared_free,
+    .node_barrier = self_barrier,
+    .abort = self_abort,
+    .close = self_close,
+};
+
+ith_status ith_comm_open_self(ith_comm **comm, ith_error *err)
+{
+    *comm = calloc(1, sizeof **comm);
+    if (!*comm)
+        return ith_fail(err, ITH_E_MEMORY, "communicator: %zu bytes needed", sizeof **comm);
+    (*comm)->ops = &self_ops;
+    (*comm)->size = 1;
+    (*comm)->node_size = 1;
+    return ITH_OK;
+}
