@@ -1,0 +1,117 @@
+/* logits.c - from the last layer to the vocabulary: logits of the last token by row shares, scores of all tokens by token
+ * shares.
+ */
+#include "model/pass.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Rank that holds the pass's last token, for ulysses; by rows every rank does. */
+static int last_owner(const ith_pass *p)
+{
+    for (int r = p->comm->size - 1; r > 0; r--)
+        if (ith_range_size(ith_mesh_tokens(&p->mesh, p->n, r)) > 0)
+            return r;
+    return 0;
+}
+
+/* The last token's residual becomes token 0 of ws->h on every rank, normalized and quantized. */
+static void share_last(ith_pass *p)
+{
+    const ith_hparams *hp = &p->model->hp;
+    ith_workspace *ws = p->ws;
+    bool by_rows = p->split == &ith_split_rows;
+    ith_input in = ith_pass_input(p, hp->hidden);
+
+    if (by_rows || ith_range_size(p->mine) > 0)
+        memcpy(ws->h, ws->x + (ith_range_size(p->mine) - 1) * hp->hidden, (size_t)hp->hidden * sizeof *ws->h);
+    if (!by_rows && p->comm->size > 1)
+        p->comm->ops->bcast(p->comm, ws->h, hp->hidden * (int64_t)sizeof *ws->h, last_owner(p));
+    p->model->kernels->rmsnorm(hp->hidden, ws->h, p->model->out_norm, (float)hp->rms_eps, ws->h);
+    if (p->model->quantized)
+        p->model->kernels->quantize(hp->hidden, ws->h, &in.acts, 0);
+}
+
+/* Everybody's rows of the vocabulary to rank 0. */
+static void collect(ith_pass *p)
+{
+    ith_comm_plan send = ith_workspace_plan(p->ws, p->comm->size, 0),
+                  recv = ith_workspace_plan(p->ws, p->comm->size, 1);
+    int64_t n_vocab = p->model->hp.n_vocab;
+    ith_range mine = ith_mesh_rows(&p->mesh, n_vocab, p->comm->rank);
+
+    for (int r = 0; r < p->comm->size; r++) {
+        ith_range rows = ith_mesh_rows(&p->mesh, n_vocab, r);
+        send.counts[r] = r == 0 ? ith_range_size(mine) * (int64_t)sizeof(float) : 0;
+        send.displs[r] = 0;
+        recv.counts[r] = p->comm->rank == 0 ? ith_range_size(rows) * (int64_t)sizeof(float) : 0;
+        recv.displs[r] = p->comm->rank == 0 ? rows.begin * (int64_t)sizeof(float) : 0;
+    }
+    p->comm->ops->alltoallv(p->comm, p->ws->logits_rows, send.counts, send.displs, p->logits, recv.counts, recv.displs);
+}
+
+void ith_logits_last(ith_pass *p, ith_member *me)
+{
+    const ith_matrix *w = p->model->output;
+    ith_range rows = ith_mesh_rows(&p->mesh, w->rows, p->comm->rank);
+    ith_input in = ith_pass_input(p, w->cols);
+
+    if (me->tid == 0)
+        share_last(p);
+    ith_barrier(me);
+    ith_linear(me, p->model->kernels, w, rows, &in, 1, p->ws->logits_rows, ith_round_up(w->rows, ITH_TILE_ROWS),
+               p->ws->scratch[me->tid]);
+    ith_barrier(me);
+    if (me->tid == 0)
+        collect(p);
+    ith_barrier(me);
+}
+
+/* ---- Scores ---- */
+
+ith_range ith_pass_scored(const ith_pass *p, int rank)
+{
+    return ith_mesh_tokens(&p->mesh, p->n, rank);
+}
+
+/* -ln softmax(logits)[target]; the logarithm in double, so that its rounding to float is the same everywhere. */
+static float negative_log_likelihood(const ith_kernels *kernels, int64_t n, const float *logits, int32_t target)
+{
+    float top = kernels->max(n, logits);
+    double sum = (double)kernels->sum_exp(n, logits, top);
+    return (float)(log(sum) + ((double)top - (double)logits[target]));
+}
+
+/* Tokens [t, t + n) of the pass, which lie at x + (t - mine.begin). */
+static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
+{
+    const ith_hparams *hp = &p->model->hp;
+    const ith_kernels *kernels = p->model->kernels;
+    const ith_matrix *w = p->model->output;
+    ith_workspace *ws = p->ws;
+    ith_input in = ith_pass_input(p, w->cols);
+    int64_t ld = ith_round_up(w->rows, ITH_TILE_ROWS);
+    ith_range share = ith_my_share(me, n, 1);
+
+    for (int64_t i = share.begin; i < share.end; i++) {
+        kernels->rmsnorm(hp->hidden, ws->x + (t + i - p->mine.begin) * hp->hidden, p->model->out_norm,
+                         (float)hp->rms_eps, ws->h + i * ws->ld);
+        if (p->model->quantized)
+            kernels->quantize(hp->hidden, ws->h + i * ws->ld, &in.acts, i);
+    }
+    ith_barrier(me);
+    ith_linear(me, kernels, w, (ith_range){0, w->rows}, &in, n, p->score_logits, ld, ws->scratch[me->tid]);
+    ith_barrier(me);
+    for (int64_t i = share.begin; i < share.end; i++)
+        if (p->targets[t + i] >= 0)
+            p->nll[t + i] = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, p->targets[t + i]);
+    ith_barrier(me);
+}
+
+void ith_score(ith_pass *p, ith_member *me)
+{
+    ith_range mine = ith_pass_scored(p, p->comm->rank);
+
+    for (int64_t t = mine.begin; t < mine.end; t += ITH_SCORE_TOKENS)
+        score_block(p, me, t, mine.end - t < ITH_SCORE_TOKENS ? mine.end - t : ITH_SCORE_TOKENS);
+}

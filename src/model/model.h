@@ -1,0 +1,47 @@
+/* model.h - a model's weights bound once into named fields, every shape checked.
+ *
+ * Shapes: hidden = h, query heads nq, KV heads nkv, head size d, MLP width f, vocabulary v.
+ */
+#ifndef ITH_MODEL_MODEL_H
+#define ITH_MODEL_MODEL_H
+
+#include "model/arch.h"
+#include "model/rope.h"
+#include "weights/store.h"
+
+typedef struct ith_layer {
+    const float *attn_norm;  /* [h] */
+    const ith_matrix *q;     /* [nq * d, h] */
+    const ith_matrix *k;     /* [nkv * d, h] */
+    const ith_matrix *v;     /* [nkv * d, h] */
+    const float *q_norm;     /* [d] or NULL */
+    const float *k_norm;     /* [d] or NULL */
+    const ith_matrix *o;     /* [h, nq * d] */
+    const float *ffn_norm;   /* [h] */
+    const ith_matrix *gate;  /* [f, h] */
+    const ith_matrix *up;    /* [f, h] */
+    const ith_matrix *down;  /* [h, f] */
+} ith_layer;
+
+typedef struct ith_model {
+    ith_hparams hp;
+    const ith_arch *arch;
+    const ith_kernels *kernels;
+    const ith_matrix *embed;  /* [v, h] */
+    const ith_matrix *output; /* [v, h]; the embedding if tied */
+    const float *out_norm;    /* [h] */
+    ith_layer *layers;        /* [n_layers] */
+    ith_rope rope;
+    bool quantized;     /* some matrix is w8, w4 or w4m: activations are quantized for it */
+    bool floats;        /* some matrix is bf16 or f32 */
+    float *key_bias;    /* [n_layers][nkv][d] taken off keys before they are quantized, or NULL (key_bias.h) */
+} ith_model;
+
+/* Plans all weights in `store`; ith_store_load then fills the fields. `exact`: everything f32. */
+ith_status ith_model_open(const ith_source *source, ith_store *store, ith_quant quant, bool exact, ith_model **model,
+                          ith_error *err);
+void ith_model_close(ith_model *model); /* accepts NULL */
+
+int64_t ith_model_n_params(const ith_model *model);
+
+#endif

@@ -1,0 +1,29 @@
+#include "model/pass.h"
+
+/* Embeddings and rotary angles of my tokens. */
+static void begin(ith_pass *p, ith_member *me)
+{
+    const ith_model *m = p->model;
+    ith_range share = ith_my_share(me, ith_range_size(p->mine), 1);
+
+    for (int64_t t = share.begin; t < share.end; t++) {
+        int64_t token = p->mine.begin + t;
+        ith_matrix_row(m->embed, p->ids[token], p->ws->x + t * m->hp.hidden);
+        ith_rope_angles(&m->rope, p->pos + token, p->ws->cos + t * m->rope.half, p->ws->sin + t * m->rope.half);
+    }
+    ith_barrier(me);
+}
+
+void ith_pass_run(void *arg, ith_member *me)
+{
+    ith_pass *p = arg;
+
+    begin(p, me);
+    for (int layer = 0; layer < p->model->hp.n_layers; layer++)
+        ith_layer_forward(p, layer, me);
+    ith_barrier(me);
+    if (p->targets != NULL)
+        ith_score(p, me);
+    if (p->want_logits)
+        ith_logits_last(p, me);
+}

@@ -1,0 +1,139 @@
+/* pass.h - one pass of n tokens through the layers, by all ranks and all their threads.
+ *
+ * A pass runs one of two ways (struct ith_split), with the same bits:
+ *
+ *   ulysses  prefill. A rank holds a slice of the pass's tokens and computes all rows of every matrix for them; an all-to-all
+ *            turns token slices into head subsets before attention, another turns them back after it.
+ *   rows     decode and short prefills. A rank holds all of the pass's tokens and computes its heads and its rows
+ *            of every matrix; results are all-gathered. No sum is split between ranks.
+ *
+ * Inside a pass every thread of the team runs the same functions (SPMD): each takes (pass, me), does its share, and meets the
+ * others at the barriers that the functions' comments name. Rank-to-rank communication happens on tid 0.
+ *
+ * A record is what one token brings to one rank's heads: its query, key and value in the form that the attention kernel
+ * and the cache want. With nq, nkv the heads of a rank, d the head size, dp = d rounded up to 16:
+ *   q8          [nq][dp] i8 queries, [nq] f32 their scales, [nkv][dp] i8 keys, [nkv][dp] i8 values, [nkv] bf16, [nkv] bf16 scales
+ *   bf16, f32   [nq][d] f32 queries, [nkv][d] keys, [nkv][d] values of that type
+ */
+#ifndef ITH_MODEL_PASS_H
+#define ITH_MODEL_PASS_H
+
+#include "comm/mesh.h"
+#include "kv/kv.h"
+#include "model/linear.h"
+#include "model/model.h"
+
+typedef struct ith_record { /* offsets in bytes */
+    int64_t q, q_scale, k, v, k_scale, v_scale, bytes;
+    int64_t q_stride, kv_stride; /* bytes from head to head */
+} ith_record;
+
+typedef struct ith_pass ith_pass;
+
+typedef struct ith_split {
+    const char *name;
+    /* Rows of a matrix of n_rows that this rank computes. */
+    ith_range (*rows)(const ith_pass *pass, int64_t n_rows);
+    /* KV heads that this rank projects. */
+    ith_range (*kv_heads)(const ith_pass *pass);
+    /* Where the record of my token `token` for rank r's heads is to be written. */
+    uint8_t *(*record_at)(const ith_pass *pass, int64_t token, int r);
+    /* tid 0 only, barriers around it: the records of all the pass's tokens for my heads come together in ws->records. */
+    void (*to_heads)(ith_pass *pass);
+    /* All members, after a barrier: attention's result for my heads becomes ws->h, [my tokens][all query heads * d]. The member that
+     * owns a token's share (ith_my_share) may go on with it; the others need a barrier. */
+    void (*to_tokens)(ith_pass *pass, ith_member *me);
+    /* All members: buf is [my tokens][ws->ld] with the rows of this rank at the start of each token's row, and then all n_rows.
+     * Rows computed by other members must be visible before; afterwards as to_tokens. */
+    void (*gather)(ith_pass *pass, ith_member *me, float *buf, int64_t n_rows);
+} ith_split;
+
+extern const ith_split ith_split_ulysses, ith_split_rows;
+
+typedef struct ith_comm_plan { /* byte counts and displacements of one side of an exchange, [ranks] each */
+    int64_t *counts, *displs;
+} ith_comm_plan;
+
+typedef struct ith_workspace { /* all buffers of a pass, allocated once for the largest: T tokens per rank, C over all ranks */
+    int64_t max_tokens, max_chunk; /* T, C */
+    int64_t ld;            /* floats per token of wide buffers: the widest row count, rounded up, with room for tile edges */
+    float *x;              /* [T][hidden]: the residual stream */
+    float *h;              /* [T][ld]: input of the next matrix */
+    ith_acts acts;         /* of h */
+    float *q, *k, *v;      /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
+    int64_t ld_q, ld_kv;
+    float *y, *up;         /* [T][ld]: products on their way */
+    float *wire;           /* [T][ld] blocks that arrive from ranks */
+    float *cos, *sin;      /* [T][d / 2] */
+    uint8_t *send;         /* [U][T][record] */
+    uint8_t *records;      /* [C][record] */
+    float *attn;           /* [C][my query heads * d]: attention's result before it goes back to the tokens' ranks */
+    int64_t *plans;        /* [2][2][ranks]: see ith_workspace_plan */
+    float **scratch;       /* [threads]: for ith_linear and attention tiles */
+    int n_threads;
+    float *partials;       /* decode attention: [my KV heads][partial_segments], see attention.c */
+    int64_t partial_segments;
+    float *logits_rows;    /* [n_vocab rounded up]: my rows of the vocabulary */
+} ith_workspace;
+
+/* Side 0 (send) or 1 (receive) of the exchange in hand. */
+static inline ith_comm_plan ith_workspace_plan(const ith_workspace *ws, int ranks, int side)
+{
+    return (ith_comm_plan){ws->plans + 2 * ranks * side, ws->plans + 2 * ranks * side + ranks};
+}
+
+struct ith_pass {
+    const ith_model *model;
+    const ith_split *split;
+    ith_comm *comm;
+    ith_mesh mesh;
+    ith_kv *kv;
+    ith_workspace *ws;
+    ith_record record;
+    ith_range heads;       /* my KV heads; query heads are these times group */
+    int64_t group;         /* query heads per KV head */
+    float q_factor;        /* log2(e) / sqrt(d) */
+    const int32_t *ids;    /* [n] */
+    int64_t pos;           /* timeline position of token 0 of the pass */
+    int64_t n;             /* tokens of the pass */
+    ith_range mine;        /* those that this rank holds */
+    float *attn_out;       /* where attention writes [n][attn_ld]: ws->attn, or ws->h when no exchange follows */
+    int64_t attn_ld;
+    float *key_sums;       /* measuring (key_bias.c): [n_layers][my KV heads][d], else NULL */
+    bool want_logits;      /* after the last token */
+    float *logits;         /* rank 0: [n_vocab], written if wanted */
+    const int32_t *targets; /* scoring: [n] the token that follows each, -1 for none; NULL: no scoring */
+    float *nll;            /* scoring: [n] on every rank, of which it writes those of ith_pass_scored */
+    float *score_logits;   /* scoring: [ITH_SCORE_TOKENS][vocabulary rounded up to 16] */
+};
+
+enum { ITH_SCORE_TOKENS = 16 };
+
+ith_record ith_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim);
+
+/* For passes of up to `chunk` tokens over all ranks and up to `max_tokens` on this one, timelines of up to ctx tokens. */
+ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout, int64_t chunk, int64_t max_tokens,
+                              int n_threads, int64_t ctx, ith_workspace **ws, ith_error *err);
+void ith_workspace_close(ith_workspace *ws); /* accepts NULL */
+
+/* Inside ith_team_run; arg is the pass. Embedding, layers, then logits or scores as wanted. */
+void ith_pass_run(void *arg, ith_member *me);
+
+/* The tokens of a pass that this rank scores; all are among `mine`. */
+ith_range ith_pass_scored(const ith_pass *pass, int rank);
+
+/* ---- The steps, one file each; all members call; each ends with a barrier unless said otherwise ---- */
+
+void ith_layer_forward(ith_pass *pass, int layer, ith_member *me);       /* layer.c */
+void ith_attention(ith_pass *pass, int layer, ith_member *me);           /* attention.c: records, cache -> ws->attn */
+int64_t ith_attention_scratch(const ith_model *model);                   /* floats per thread */
+int64_t ith_attention_partials(const ith_model *model, int64_t kv_heads, int64_t segments); /* floats */
+void ith_logits_last(ith_pass *pass, ith_member *me);                    /* logits.c */
+void ith_score(ith_pass *pass, ith_member *me);                          /* logits.c */
+void ith_normalize(ith_pass *pass, ith_member *me, const float *weight); /* layer.c: x -> h, acts; my tokens */
+void ith_quantize_h(ith_pass *pass, ith_member *me, int64_t cols);       /* layer.c: h -> acts; a barrier must stand before */
+
+/* The input that the last normalize or quantize left. */
+ith_input ith_pass_input(const ith_pass *pass, int64_t cols);
+
+#endif

@@ -1,0 +1,162 @@
+#include "model/rope.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const double PI = 3.14159265358979323846;
+
+/* theta^(-2i/d) in float32 steps. pow is libm's: its double result would have to lie within 2^-53 of a float's rounding edge to
+ * differ between machines. */
+static float plain_frequency(double theta, int64_t i, int64_t head_dim)
+{
+    float exponent = (float)(2 * i) / (float)head_dim;
+    return 1.0f / (float)pow(theta, (double)exponent);
+}
+
+/* ---- YaRN ---- */
+
+static double correction_dim(double rotations, const ith_rope_params *p, int64_t head_dim)
+{
+    return (double)head_dim * log((double)p->original_context / (rotations * 2 * PI)) / (2 * log(p->theta));
+}
+
+static double magnitude(double factor, double mscale)
+{
+    return factor <= 1 ? 1.0 : 0.1 * mscale * log(factor) + 1.0;
+}
+
+static float yarn_attention_factor(const ith_rope_params *p)
+{
+    if (p->attention_factor > 0)
+        return (float)p->attention_factor;
+    if (p->mscale > 0 && p->mscale_all_dim > 0)
+        return (float)(magnitude(p->factor, p->mscale) / magnitude(p->factor, p->mscale_all_dim));
+    return (float)magnitude(p->factor, 1.0);
+}
+
+/* Dimensions that turn often keep their frequency, slow ones are interpolated, those between are blended. */
+static void yarn(const ith_rope_params *p, int64_t head_dim, ith_rope *rope)
+{
+    double low = correction_dim(p->beta_fast, p, head_dim), high = correction_dim(p->beta_slow, p, head_dim);
+    if (p->truncate) {
+        low = floor(low);
+        high = ceil(high);
+    }
+    low = fmax(low, 0);
+    high = fmin(high, (double)head_dim - 1);
+    if (low == high)
+        high += 0.001;
+    for (int64_t i = 0; i < rope->half; i++) {
+        float frequency = (float)pow(p->theta, (double)((float)(2 * i) / (float)head_dim));
+        float extrapolated = 1.0f / frequency, interpolated = 1.0f / ((float)p->factor * frequency);
+        float ramp = ((float)i - (float)low) / (float)(high - low);
+        float keep = 1.0f - fminf(fmaxf(ramp, 0.0f), 1.0f);
+        rope->inv_freq[i] = interpolated * (1.0f - keep) + extrapolated * keep;
+    }
+    rope->attention_factor = yarn_attention_factor(p);
+}
+
+/* ---- Llama 3.1 ---- */
+
+static float llama3_frequency(const ith_rope_params *p, float plain)
+{
+    float original = (float)p->original_context, wavelength = (float)(2 * PI) / plain, smooth;
+    if (wavelength < original / (float)p->high_freq_factor)
+        return plain;
+    if (wavelength > original / (float)p->low_freq_factor)
+        return plain / (float)p->factor;
+    smooth = (original / wavelength - (float)p->low_freq_factor) / (float)(p->high_freq_factor - p->low_freq_factor);
+    return (1.0f - smooth) * plain / (float)p->factor + smooth * plain;
+}
+
+static ith_status check(const ith_rope_params *p, int64_t head_dim, ith_error *err)
+{
+    if (head_dim % 2 != 0)
+        return ith_fail(err, ITH_E_UNSUPPORTED, "rotary positions need an even head size, this model has %lld",
+                        (long long)head_dim);
+    if (!(p->theta > 0) || (p->kind != ITH_ROPE_PLAIN && !(p->factor > 0)))
+        return ith_fail(err, ITH_E_FORMAT, "rope theta %g and factor %g should be positive", p->theta, p->factor);
+    if ((p->kind == ITH_ROPE_YARN || p->kind == ITH_ROPE_LLAMA3) && p->original_context <= 0)
+        return ith_fail(err, ITH_E_FORMAT, "rope scaling lacks original_max_position_embeddings");
+    if (p->kind == ITH_ROPE_LLAMA3 && !(p->high_freq_factor > p->low_freq_factor && p->low_freq_factor > 0))
+        return ith_fail(err, ITH_E_FORMAT, "llama3 rope scaling needs high_freq_factor > low_freq_factor > 0");
+    return ITH_OK;
+}
+
+ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_t ctx_train, const float *freq_factors,
+                         ith_rope *rope, ith_error *err)
+{
+    ith_rope_params p = *params;
+
+    if (p.original_context <= 0)
+        p.original_context = ctx_train;
+    ITH_TRY(check(&p, head_dim, err));
+    rope->half = head_dim / 2;
+    rope->attention_factor = 1.0f;
+    rope->inv_freq = calloc((size_t)rope->half, sizeof *rope->inv_freq);
+    if (rope->inv_freq == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for rotary frequencies");
+    for (int64_t i = 0; i < rope->half; i++) {
+        float f = plain_frequency(p.theta, i, head_dim);
+        if (p.kind == ITH_ROPE_LINEAR)
+            f /= (float)p.factor;
+        else if (p.kind == ITH_ROPE_LLAMA3)
+            f = llama3_frequency(&p, f);
+        rope->inv_freq[i] = f;
+    }
+    if (p.kind == ITH_ROPE_YARN)
+        yarn(&p, head_dim, rope);
+    for (int64_t i = 0; freq_factors != NULL && i < rope->half; i++)
+        rope->inv_freq[i] /= freq_factors[i];
+    return ITH_OK;
+}
+
+void ith_rope_close(ith_rope *rope)
+{
+    free(rope->inv_freq);
+    rope->inv_freq = NULL;
+}
+
+/* Sine and cosine of 0 <= x < 2^22: Cody and Waite's reduction by pi/2 in two parts (the first has 33 bits, so n * part is
+ * exact), then the Taylor series on [-pi/4, pi/4] to x^15 and x^16: below 1e-16, far below a float's half unit. */
+static void sine_cosine(double x, double *sine, double *cosine)
+{
+    const double half_pi_high = 1.57079632673412561417e+00, half_pi_low = 6.07710050650619224932e-11;
+    double n = floor(x * (2 / PI) + 0.5), r = (x - n * half_pi_high) - n * half_pi_low, z = r * r, s, c;
+
+    s = r * (1 + z * (-1.0 / 6 +
+                      z * (1.0 / 120 +
+                           z * (-1.0 / 5040 +
+                                z * (1.0 / 362880 + z * (-1.0 / 39916800 +
+                                                         z * (1.0 / 6227020800.0 + z * (-1.0 / 1307674368000.0))))))));
+    c = 1 + z * (-1.0 / 2 +
+                 z * (1.0 / 24 +
+                      z * (-1.0 / 720 +
+                           z * (1.0 / 40320 +
+                                z * (-1.0 / 3628800 + z * (1.0 / 479001600.0 + z * (-1.0 / 87178291200.0 +
+                                                                                    z * (1.0 / 20922789888000.0))))))));
+    switch ((int64_t)n & 3) {
+    case 0:
+        *sine = s, *cosine = c;
+        break;
+    case 1:
+        *sine = c, *cosine = -s;
+        break;
+    case 2:
+        *sine = -s, *cosine = -c;
+        break;
+    default:
+        *sine = -c, *cosine = s;
+    }
+}
+
+void ith_rope_angles(const ith_rope *rope, int64_t pos, float *cos, float *sin)
+{
+    for (int64_t i = 0; i < rope->half; i++) {
+        float angle = (float)pos * rope->inv_freq[i];
+        double s, c;
+        sine_cosine((double)angle, &s, &c);
+        cos[i] = (float)c * rope->attention_factor;
+        sin[i] = (float)s * rope->attention_factor;
+    }
+}

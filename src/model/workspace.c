@@ -1,0 +1,119 @@
+#include "base/mem.h"
+#include "model/pass.h"
+
+#include <stdlib.h>
+
+static int64_t max2(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+ith_record ith_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim)
+{
+    bool q8 = layout == ITH_KVL_Q8;
+    int64_t dp = ith_round_up(head_dim, 16), element = q8 ? 1 : layout == ITH_KVL_BF16 ? 2 : 4;
+    ith_record r = {.q_stride = q8 ? dp : 4 * head_dim, .kv_stride = q8 ? dp : element * head_dim};
+
+    r.q = 0;
+    r.q_scale = r.q + n_heads * r.q_stride;
+    r.k = r.q_scale + (q8 ? 4 * n_heads : 0);
+    r.v = r.k + n_kv_heads * r.kv_stride;
+    r.k_scale = r.v + n_kv_heads * r.kv_stride;
+    r.v_scale = r.k_scale + (q8 ? 2 * n_kv_heads : 0);
+    r.bytes = ith_round_up(r.v_scale + (q8 ? 2 * n_kv_heads : 0), 4);
+    return r;
+}
+
+/* `count` elements of `size` bytes, unless an earlier request failed. */
+static void request(ith_status *status, int64_t count, size_t size, void *out, ith_error *err)
+{
+    if (*status == ITH_OK)
+        *status = ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, (size_t)count, size, "activations", out, err);
+}
+
+static void request_acts(ith_status *status, int64_t tokens, int64_t groups, ith_acts *acts, ith_error *err)
+{
+    request(status, tokens * groups * ITH_GROUP, 1, &acts->quants, err);
+    request(status, tokens * groups, sizeof(float), &acts->scales, err);
+    request(status, tokens * groups, sizeof(float), &acts->sums, err);
+    request(status, tokens * groups, sizeof(int32_t), &acts->zero8, err);
+    request(status, tokens * groups, sizeof(int32_t), &acts->zero128, err);
+    acts->groups = groups;
+}
+
+static void request_scratch(ith_status *status, ith_workspace *ws, int64_t floats, ith_error *err)
+{
+    request(status, ws->n_threads, sizeof *ws->scratch, &ws->scratch, err);
+    for (int i = 0; *status == ITH_OK && i < ws->n_threads; i++)
+        request(status, floats, sizeof(float), &ws->scratch[i], err);
+}
+
+ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout, int64_t chunk,
+                              int64_t max_tokens, int n_threads, int64_t ctx, ith_workspace **out, ith_error *err)
+{
+    const ith_hparams *hp = &model->hp;
+    ith_workspace *ws = calloc(1, sizeof *ws);
+    int64_t d = hp->head_dim, q = hp->n_heads * d, kv = hp->n_kv_heads * d, T = max_tokens, C = chunk;
+    int64_t my_kv = ith_range_size(ith_mesh_kv_heads(mesh, (int)hp->n_kv_heads, mesh->u)),
+            my_q = my_kv * (hp->n_heads / hp->n_kv_heads);
+    int64_t widest = max2(hp->hidden, max2(q, hp->ffn)), vocab = ith_round_up(hp->n_vocab, ITH_TILE_ROWS);
+    ith_record record = ith_record_layout(layout, my_q, my_kv, d);
+    ith_status status = ITH_OK;
+
+    *out = NULL;
+    if (ws == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for activations");
+    ws->max_tokens = T;
+    ws->max_chunk = C;
+    ws->n_threads = n_threads;
+    /* Tiles of rows may stick out at both ends of a range. */
+    ws->ld = ith_round_up(widest, ITH_GROUP) + 2 * ITH_TILE_ROWS;
+    ws->ld_q = ith_round_up(q, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    ws->ld_kv = ith_round_up(kv, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    ws->partial_segments = (ctx + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
+
+    request(&status, T * hp->hidden, sizeof(float), &ws->x, err);
+    request(&status, T * ws->ld, sizeof(float), &ws->h, err);
+    request(&status, T * ws->ld, sizeof(float), &ws->y, err);
+    request(&status, T * ws->ld, sizeof(float), &ws->up, err);
+    request_acts(&status, model->quantized ? T : 1, ith_round_up(widest, ITH_GROUP) / ITH_GROUP, &ws->acts, err);
+    request(&status, T * ws->ld_q, sizeof(float), &ws->q, err);
+    request(&status, T * ws->ld_kv, sizeof(float), &ws->k, err);
+    request(&status, T * ws->ld_kv, sizeof(float), &ws->v, err);
+    request(&status, T * d / 2, sizeof(float), &ws->cos, err);
+    request(&status, T * d / 2, sizeof(float), &ws->sin, err);
+    request(&status, C * record.bytes, 1, &ws->records, err);
+    if (mesh->ranks > 1) {
+        request(&status, T * ws->ld, sizeof(float), &ws->wire, err);
+        request(&status, mesh->ulysses * T * record.bytes, 1, &ws->send, err);
+        request(&status, C * my_q * d, sizeof(float), &ws->attn, err);
+    }
+    request(&status, 4 * mesh->ranks, sizeof(int64_t), &ws->plans, err);
+    request(&status, ith_attention_partials(model, my_kv, ws->partial_segments), sizeof(float), &ws->partials, err);
+    request(&status, vocab, sizeof(float), &ws->logits_rows, err);
+    request_scratch(&status, ws, max2(model->floats ? ith_linear_scratch(widest) : 0, ith_attention_scratch(model)),
+                    err);
+    if (status != ITH_OK) {
+        ith_workspace_close(ws);
+        return status;
+    }
+    *out = ws;
+    return ITH_OK;
+}
+
+void ith_workspace_close(ith_workspace *ws)
+{
+    if (ws == NULL)
+        return;
+    void *const buffers[] = {ws->x,           ws->h,         ws->y,          ws->up,           ws->acts.quants,
+                             ws->acts.scales, ws->acts.sums, ws->acts.zero8, ws->acts.zero128, ws->q,
+                             ws->k,           ws->v,         ws->cos,        ws->sin,          ws->records,
+                             ws->wire,        ws->send,      ws->attn,       ws->plans,        ws->partials,
+                             ws->logits_rows};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        ith_mem_free(buffers[i]);
+    for (int i = 0; ws->scratch != NULL && i < ws->n_threads; i++)
+        ith_mem_free(ws->scratch[i]);
+    ith_mem_free(ws->scratch);
+    free(ws);
+}
