@@ -50,7 +50,7 @@ static void linear(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range r
 static void project_qkv(ith_pass *p, const ith_layer *w, ith_member *me)
 {
     int64_t d = p->model->hp.head_dim;
-    ith_range kv = p->split->kv_heads(p), kv_rows = {kv.begin * d, kv.end * d};
+    ith_range kv = p->way->kv_heads(p), kv_rows = {kv.begin * d, kv.end * d};
     ith_range q_rows = {kv_rows.begin * p->group, kv_rows.end * p->group};
 
     linear(p, me, w->q, q_rows, p->ws->q, p->ws->ld_q);
@@ -126,14 +126,14 @@ static void make_records(ith_pass *p, int layer, ith_member *me)
 {
     const ith_layer *w = &p->model->layers[layer];
     int64_t d = p->model->hp.head_dim, per_rank = ith_range_size(p->heads);
-    ith_range kv = p->split->kv_heads(p), kv_rows = {kv.begin * d, kv.end * d};
+    ith_range kv = p->way->kv_heads(p), kv_rows = {kv.begin * d, kv.end * d};
     ith_range q_rows = {kv_rows.begin * p->group, kv_rows.end * p->group};
     int64_t n_kv = ith_range_size(kv);
     ith_range units = ith_my_share(me, n_mine(p) * n_kv, 1);
 
     for (int64_t i = units.begin; i < units.end; i++) {
         int64_t t = i / n_kv, head = i % n_kv, all = kv.begin + head, slot = all % per_rank;
-        uint8_t *record = p->split->record_at(p, t, (int)(all / per_rank));
+        uint8_t *record = p->way->record_at(p, t, (int)(all / per_rank));
         const float *bias =
             p->model->key_bias == NULL ? NULL : p->model->key_bias + (layer * p->model->hp.n_kv_heads + all) * d;
         float *k = head_of(p->ws->k, p->ws->ld_kv, kv_rows, t, head, d);
@@ -208,15 +208,15 @@ static void add_residual(ith_pass *p, ith_member *me, const float *y)
 /* x += W h */
 static void linear_add(ith_pass *p, ith_member *me, const ith_matrix *w)
 {
-    linear(p, me, w, p->split->rows(p, w->rows), p->ws->y, p->ws->ld);
+    linear(p, me, w, p->way->rows(p, w->rows), p->ws->y, p->ws->ld);
     ith_barrier(me);
-    p->split->gather(p, me, p->ws->y, w->rows);
+    p->way->gather(p, me, p->ws->y, w->rows);
     add_residual(p, me, p->ws->y);
 }
 
 static void feed_forward(ith_pass *p, const ith_layer *w, ith_member *me)
 {
-    ith_range rows = p->split->rows(p, w->gate->rows), mine = ith_my_share(me, n_mine(p), 1);
+    ith_range rows = p->way->rows(p, w->gate->rows), mine = ith_my_share(me, n_mine(p), 1);
     ith_workspace *ws = p->ws;
 
     ith_normalize(p, me, w->ffn_norm);
@@ -225,7 +225,7 @@ static void feed_forward(ith_pass *p, const ith_layer *w, ith_member *me)
     ith_barrier(me);
     for (int64_t t = mine.begin; t < mine.end; t++)
         p->model->kernels->silu_mul(ith_range_size(rows), ws->y + t * ws->ld, ws->up + t * ws->ld, ws->h + t * ws->ld);
-    p->split->gather(p, me, ws->h, w->gate->rows);
+    p->way->gather(p, me, ws->h, w->gate->rows);
     ith_quantize_h(p, me, w->down->cols);
     linear_add(p, me, w->down);
 }
@@ -240,11 +240,11 @@ void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
     if (p->key_sums != NULL)
         add_key_sums(p, layer, me);
     if (me->tid == 0)
-        p->split->to_heads(p);
+        p->way->to_heads(p);
     ith_barrier(me);
     append_to_cache(p, layer, me);
     ith_attention(p, layer, me);
-    p->split->to_tokens(p, me);
+    p->way->to_tokens(p, me);
     ith_quantize_h(p, me, w->o->cols);
     linear_add(p, me, w->o);
     feed_forward(p, w, me);

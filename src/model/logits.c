@@ -20,7 +20,7 @@ static void share_last(ith_pass *p)
 {
     const ith_hparams *hp = &p->model->hp;
     ith_workspace *ws = p->ws;
-    bool by_rows = p->split == &ith_split_rows;
+    bool by_rows = p->way == &ith_way_rows;
     ith_input in = ith_pass_input(p, hp->hidden);
 
     if (by_rows || ith_range_size(p->mine) > 0)

@@ -1,6 +1,6 @@
 /* pass.h - one pass of n tokens through the layers, by all ranks and all their threads.
  *
- * A pass runs one of two ways (struct ith_split), with the same bits:
+ * A pass runs one of two ways (struct ith_way), with the same bits:
  *
  *   ulysses  prefill. A rank holds a slice of the pass's tokens and computes all rows of every matrix for them; an all-to-all
  *            turns token slices into head subsets before attention, another turns them back after it.
@@ -30,7 +30,7 @@ typedef struct ith_record { /* offsets in bytes */
 
 typedef struct ith_pass ith_pass;
 
-typedef struct ith_split {
+typedef struct ith_way {
     const char *name;
     /* Rows of a matrix of n_rows that this rank computes. */
     ith_range (*rows)(const ith_pass *pass, int64_t n_rows);
@@ -46,9 +46,9 @@ typedef struct ith_split {
     /* All members: buf is [my tokens][ws->ld] with the rows of this rank at the start of each token's row, and then all n_rows.
      * Rows computed by other members must be visible before; afterwards as to_tokens. */
     void (*gather)(ith_pass *pass, ith_member *me, float *buf, int64_t n_rows);
-} ith_split;
+} ith_way;
 
-extern const ith_split ith_split_ulysses, ith_split_rows;
+extern const ith_way ith_way_ulysses, ith_way_rows;
 
 typedef struct ith_comm_plan { /* byte counts and displacements of one side of an exchange, [ranks] each */
     int64_t *counts, *displs;
@@ -84,7 +84,7 @@ static inline ith_comm_plan ith_workspace_plan(const ith_workspace *ws, int rank
 
 struct ith_pass {
     const ith_model *model;
-    const ith_split *split;
+    const ith_way *way;
     ith_comm *comm;
     ith_mesh mesh;
     ith_kv *kv;

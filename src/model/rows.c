@@ -86,7 +86,7 @@ static void gather_heads(ith_pass *p, ith_member *me)
     gather_by(p, me, p->ws->h, p->model->hp.n_heads * p->model->hp.head_dim, head_rows_of);
 }
 
-const ith_split ith_split_rows = {
+const ith_way ith_way_rows = {
     .name = "rows",
     .rows = my_rows,
     .kv_heads = my_kv_heads,

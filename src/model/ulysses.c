@@ -84,7 +84,7 @@ static void nothing_to_gather(ith_pass *p, ith_member *me, float *buf, int64_t n
     (void)p, (void)me, (void)buf, (void)n_rows;
 }
 
-const ith_split ith_split_ulysses = {
+const ith_way ith_way_ulysses = {
     .name = "ulysses",
     .rows = all_rows,
     .kv_heads = all_kv_heads,
