@@ -1,0 +1,191 @@
+#include "cli/arguments.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONG_ONLY = 1000, HELP = 999, HELP_COLUMN = 28 }; /* getopt's values: a letter, LONG_ONLY + place, HELP */
+
+int ith_args_wrong(const ith_cli *cli, const char *command, const char *format, ...)
+{
+    char text[800];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ith_cli_say(cli, "%s: %s; see ithaca %s --help", command, text, command);
+    return ITH_EXIT_USAGE;
+}
+
+static void print_option(const ith_arg *arg)
+{
+    char left[100];
+    int width =
+        snprintf(left, sizeof left, "  %c%c%s --%s%s%s", arg->letter ? '-' : ' ', arg->letter ? arg->letter : ' ',
+                 arg->letter ? "," : " ", arg->name, arg->value ? " " : "", arg->value ? arg->value : "");
+
+    if (width >= HELP_COLUMN)
+        printf("%s\n%*s%s\n", left, HELP_COLUMN, "", arg->help);
+    else
+        printf("%-*s%s\n", HELP_COLUMN, left, arg->help);
+}
+
+static void print_help(const ith_manual *manual, const ith_arg *args, size_t n_args)
+{
+    static const ith_arg help = {"help", 'h', ITH_ARG_FLAG, NULL, "this text", NULL, 0, 0};
+
+    printf("%s\n%s\n\nOptions:\n", manual->synopsis, manual->summary);
+    for (size_t i = 0; i < n_args; i++)
+        print_option(&args[i]);
+    print_option(&help);
+    printf("\nExamples:\n%s", manual->examples);
+}
+
+/* The place of `word` among "one|two|three", or -1. */
+static int find_choice(const char *choices, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (int place = 0;; place++) {
+        size_t this_len = strcspn(choices, "|");
+        if (this_len == len && memcmp(choices, word, len) == 0)
+            return place;
+        if (choices[this_len] == 0)
+            return -1;
+        choices += this_len + 1;
+    }
+}
+
+static bool read_int(const ith_arg *arg, const char *text)
+{
+    char *end;
+    long long value;
+
+    errno = 0;
+    value = strtoll(text, &end, 10);
+    if (end == text || *end != 0 || errno != 0 || (double)value < arg->min || (double)value > arg->max)
+        return false;
+    *(int64_t *)arg->out = value;
+    return true;
+}
+
+static bool read_real(const ith_arg *arg, const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (end == text || *end != 0 || !isfinite(value) || value < arg->min || value > arg->max)
+        return false;
+    *(double *)arg->out = value;
+    return true;
+}
+
+static int read_list(const ith_cli *cli, const char *command, const ith_arg *arg, const char *text)
+{
+    ith_arg_list *list = arg->out;
+
+    if (list->n == ITH_ARG_LIST_MAX)
+        return ith_args_wrong(cli, command, "--%s may be given %d times", arg->name, ITH_ARG_LIST_MAX);
+    list->items[list->n++] = text;
+    return ITH_ARGS_OK;
+}
+
+static int read_value(const ith_cli *cli, const char *command, const ith_arg *arg, const char *text)
+{
+    int place;
+
+    switch (arg->kind) {
+    case ITH_ARG_FLAG:
+        *(bool *)arg->out = true;
+        return ITH_ARGS_OK;
+    case ITH_ARG_TEXT:
+        *(const char **)arg->out = text;
+        return ITH_ARGS_OK;
+    case ITH_ARG_LIST:
+        return read_list(cli, command, arg, text);
+    case ITH_ARG_INT:
+        if (!read_int(arg, text))
+            return ith_args_wrong(cli, command, "--%s takes a whole number from %.0f to %.0f, not \"%s\"", arg->name,
+                                  arg->min, arg->max, text);
+        return ITH_ARGS_OK;
+    case ITH_ARG_REAL:
+        if (!read_real(arg, text))
+            return ith_args_wrong(cli, command, "--%s takes a number from %g to %g, not \"%s\"", arg->name, arg->min,
+                                  arg->max, text);
+        return ITH_ARGS_OK;
+    case ITH_ARG_CHOICE:
+        place = find_choice(arg->value, text);
+        if (place < 0)
+            return ith_args_wrong(cli, command, "--%s takes %s, not \"%s\"", arg->name, arg->value, text);
+        *(int *)arg->out = place;
+        return ITH_ARGS_OK;
+    }
+    return ITH_ARGS_OK;
+}
+
+/* getopt's two tables; `shorts` begins with ':' so that a missing value is told from an unknown option. */
+static void make_tables(const ith_arg *args, size_t n_args, struct option longs[ITH_ARGS_MAX + 2],
+                        char shorts[2 * ITH_ARGS_MAX + 4])
+{
+    size_t used = 0;
+
+    shorts[used++] = ':';
+    shorts[used++] = 'h';
+    for (size_t i = 0; i < n_args; i++) {
+        int has = args[i].kind == ITH_ARG_FLAG ? no_argument : required_argument;
+        longs[i] = (struct option){args[i].name, has, NULL, LONG_ONLY + (int)i};
+        if (args[i].letter == 0)
+            continue;
+        shorts[used++] = args[i].letter;
+        if (has == required_argument)
+            shorts[used++] = ':';
+    }
+    shorts[used] = 0;
+    longs[n_args] = (struct option){"help", no_argument, NULL, HELP};
+    longs[n_args + 1] = (struct option){NULL, 0, NULL, 0};
+}
+
+static const ith_arg *find_arg(const ith_arg *args, size_t n_args, int opt)
+{
+    for (size_t i = 0; i < n_args; i++)
+        if (opt == LONG_ONLY + (int)i || (args[i].letter != 0 && opt == args[i].letter))
+            return &args[i];
+    return NULL;
+}
+
+int ith_args_parse(const ith_cli *cli, const ith_manual *manual, const ith_arg *args, size_t n_args, int argc,
+                   char **argv)
+{
+    struct option longs[ITH_ARGS_MAX + 2];
+    char shorts[2 * ITH_ARGS_MAX + 4];
+    const char *command = argv[0];
+    int opt, code;
+
+    make_tables(args, n_args, longs, shorts);
+    opterr = 0;
+    optind = 0; /* GNU: start anew, at argv[1] */
+    while ((opt = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+        if (opt == 'h' || opt == HELP) {
+            if (cli->rank == 0)
+                print_help(manual, args, n_args);
+            return ITH_EXIT_DONE;
+        }
+        if (opt == ':')
+            return ith_args_wrong(cli, command, "option %s needs a value", argv[optind - 1]);
+        if (opt == '?' && optopt > 0 && optopt < HELP)
+            return ith_args_wrong(cli, command, "unknown option -%c", optopt);
+        if (opt == '?')
+            return ith_args_wrong(cli, command, "unknown, ambiguous or ill-formed option %s", argv[optind - 1]);
+        code = read_value(cli, command, find_arg(args, n_args, opt), optarg);
+        if (code != ITH_ARGS_OK)
+            return code;
+    }
+    if (optind < argc)
+        return ith_args_wrong(cli, command, "\"%s\" belongs to no option", argv[optind]);
+    return ITH_ARGS_OK;
+}

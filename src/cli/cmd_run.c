@@ -1,0 +1,292 @@
+/* cmd_run.c - one prompt, one answer. */
+#include "cli/arguments.h"
+#include "cli/prompt.h"
+#include "cli/stop.h"
+#include "cli/watch.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static const ith_manual manual = {
+    "ithaca run -m MODEL (-p TEXT | -f FILE | -f FILE -p QUESTION | --ids FILE) [OPTION]...\n"
+    "mpirun -n RANKS ithaca run ...",
+    "Answers a prompt. The answer goes to stdout as it comes, everything else to stderr.",
+    "  ithaca run -m Qwen3-8B -p \"What is the capital of France?\"\n"
+    "  mpirun -n 4 ithaca run -m Qwen3-8B -f book.txt -p \"Who is the narrator?\" -n 400\n"
+    "  ithaca run -m model.gguf --raw -p \"Once upon a time\" --temp 0.8 --seed 7 --stop \"The end\"\n",
+};
+
+typedef struct run_args {
+    ith_model_args model;
+    ith_prompt_args prompt;
+    int64_t max_tokens, top_k, repeat_window, seed; /* -1: not given */
+    double temp, top_p, min_p, repeat_penalty;      /* NaN: not given */
+    int thinking;                                   /* 0 on, 1 off, -1 the template's own */
+    bool ignore_eos;
+    ith_arg_list stop;
+} run_args;
+
+typedef struct run_state { /* what a run holds; the same on all ranks but for what rank 0 alone reads */
+    ith_watch watch;
+    ith_text text;
+    ith_ids ids;
+    ith_engine *engine;
+    ith_session *session;
+    ith_generation answer;
+    int64_t n_prompt;
+    uint64_t seed;
+    double prefill_s, decode_s;
+    bool stream;     /* show text as it comes */
+    char last_shown; /* ends the answer with a line end */
+    int write_errno; /* stdout failed */
+} run_state;
+
+static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_engine_params *params)
+{
+    ith_arg table[ITH_ARGS_MAX] = {
+        {"prompt", 'p', ITH_ARG_TEXT, "TEXT", "the prompt; with -f the question after the file", &args->prompt.text, 0,
+         0},
+        {"file", 'f', ITH_ARG_TEXT, "FILE", "a text that is the prompt or stands before it; - is standard input",
+         &args->prompt.file, 0, 0},
+        {"ids", 0, ITH_ARG_TEXT, "FILE", "token ids instead of text (implies --raw)", &args->prompt.ids_file, 0, 0},
+        {"raw", 0, ITH_ARG_FLAG, NULL, "no chat template: the text is the whole prompt, markers in it are tokens",
+         &args->prompt.raw, 0, 0},
+        {"system", 0, ITH_ARG_TEXT, "TEXT", "a system message before the prompt", &args->prompt.system, 0, 0},
+        {"thinking", 0, ITH_ARG_CHOICE, "on|off", "whether the model thinks first, where its template knows (Qwen3)",
+         &args->thinking, 0, 0},
+        {"parse-special", 0, ITH_ARG_FLAG, NULL, "markers in the text become tokens, under a template too",
+         &args->prompt.parse_special, 0, 0},
+        {"max-tokens", 'n', ITH_ARG_INT, "N", "at most N tokens of answer (default 256)", &args->max_tokens, 0, 1e9},
+        {"temp", 0, ITH_ARG_REAL, "X", "temperature; 0: always the likeliest token", &args->temp, 0, 100},
+        {"top-k", 0, ITH_ARG_INT, "K", "choose among the K likeliest; 0: off", &args->top_k, 0, 1e9},
+        {"top-p", 0, ITH_ARG_REAL, "X", "choose among the likeliest that make up probability X; 1: off", &args->top_p,
+         0, 1},
+        {"min-p", 0, ITH_ARG_REAL, "X", "leave out what is less than X times as likely as the best; 0: off",
+         &args->min_p, 0, 1},
+        {"repeat-penalty", 0, ITH_ARG_REAL, "X", "make recent tokens less likely; 1: off", &args->repeat_penalty, 0.01,
+         100},
+        {"repeat-window", 0, ITH_ARG_INT, "N", "how many tokens count as recent", &args->repeat_window, 0, 1e9},
+        {"seed", 0, ITH_ARG_INT, "N", "the same seed gives the same answer, on any number of ranks", &args->seed, 0,
+         9e15},
+        {"stop", 0, ITH_ARG_LIST, "TEXT", "end the answer before this text; may be given again", &args->stop, 0, 0},
+        {"ignore-eos", 0, ITH_ARG_FLAG, NULL, "go on when the model would end its answer", &args->ignore_eos, 0, 0},
+    };
+    size_t n = 0;
+    int code;
+
+    while (table[n].name != NULL)
+        n++;
+    ith_model_args_append(&args->model, table, &n);
+    code = ith_args_parse(cli, &manual, table, n, argc, argv);
+    if (code != ITH_ARGS_OK)
+        return code;
+    if (args->prompt.ids_file != NULL && (args->prompt.text != NULL || args->prompt.file != NULL))
+        return ith_args_wrong(cli, argv[0], "--ids is the whole prompt; leave -p and -f out");
+    if (args->prompt.ids_file == NULL && args->prompt.text == NULL && args->prompt.file == NULL)
+        return ith_args_wrong(cli, argv[0], "a prompt is missing: -p TEXT, -f FILE or --ids FILE");
+    args->prompt.raw |= args->prompt.ids_file != NULL;
+    if (args->prompt.raw && (args->prompt.system != NULL || args->thinking >= 0))
+        return ith_args_wrong(cli, argv[0], "--raw and --ids have no chat template for --system and --thinking");
+    for (size_t i = 0; i < args->stop.n; i++)
+        if (args->stop.items[i][0] == 0)
+            return ith_args_wrong(cli, argv[0], "--stop \"\" would end every answer");
+    args->prompt.thinking = args->thinking < 0    ? ITH_THINKING_DEFAULT
+                            : args->thinking == 0 ? ITH_THINKING_ON
+                                                  : ITH_THINKING_OFF;
+    return ith_model_args_check(cli, argv[0], &args->model, params);
+}
+
+/* Rank 0: where text begins to be shown it is written at once, so that a stop leaves what was said. */
+static bool on_text(void *user, const char *text, size_t len)
+{
+    run_state *run = user;
+
+    if (run->stream && len > 0) {
+        if (!ith_cli_write(text, len)) {
+            run->write_errno = errno;
+            return false;
+        }
+        run->last_shown = text[len - 1];
+    }
+    return ith_stop_signal() == 0;
+}
+
+/* A seed that nobody gave is drawn, and shown with the timings so that the answer can be had again. */
+static ith_sampling choose_sampling(const run_args *args, const ith_engine *engine)
+{
+    ith_sampling s = ith_sampling_default(engine);
+
+    if (!isnan(args->temp))
+        s.temperature = (float)args->temp;
+    if (args->top_k >= 0)
+        s.top_k = (int)args->top_k;
+    if (!isnan(args->top_p))
+        s.top_p = (float)args->top_p;
+    if (!isnan(args->min_p))
+        s.min_p = (float)args->min_p;
+    if (!isnan(args->repeat_penalty))
+        s.repeat_penalty = (float)args->repeat_penalty;
+    if (args->repeat_window >= 0)
+        s.repeat_window = (int)args->repeat_window;
+    if (args->seed >= 0)
+        s.seed = (uint64_t)args->seed;
+    else if (s.temperature <= 0 || getrandom(&s.seed, sizeof s.seed, 0) != sizeof s.seed)
+        s.seed = 0;
+    s.seed &= (UINT64_C(1) << 52) - 1; /* --seed takes it back */
+    return s;
+}
+
+/* Rank 0's part between loading and prefill; the other ranks learn how it ended. */
+static ith_status make_prompt(const ith_cli *cli, const run_args *args, run_state *run, ith_error *err)
+{
+    bool plain_markers = false;
+    ith_status status = ITH_OK;
+
+    if (cli->rank == 0)
+        status =
+            ith_prompt_ids(&args->prompt, ith_engine_vocab(run->engine), &run->text, &run->ids, &plain_markers, err);
+    if (plain_markers && !run->watch.quiet)
+        ith_cli_say(
+            cli,
+            "note: the text holds markers of the model's template; they are read as text (--parse-special: as tokens)");
+    ith_text_free(&run->text);
+    run->n_prompt = (int64_t)run->ids.n;
+    ith_world_bcast(cli->world, &run->n_prompt, sizeof run->n_prompt);
+    return ith_cli_agree(cli, status);
+}
+
+static ith_status generate(const ith_cli *cli, const run_args *args, run_state *run, ith_error *err)
+{
+    int64_t room = ith_engine_get_info(run->engine)->ctx - run->n_prompt;
+    ith_generate_params params = {.max_tokens = args->max_tokens < room ? args->max_tokens : room,
+                                  .ignore_eos = args->ignore_eos,
+                                  .sampling = choose_sampling(args, run->engine),
+                                  .stop = args->stop.items,
+                                  .n_stop = args->stop.n,
+                                  .on_text = on_text,
+                                  .user = run};
+    double start_s = ith_now_s();
+    ith_status status = ITH_OK;
+
+    if (params.max_tokens < args->max_tokens && !run->watch.quiet)
+        ith_cli_say(cli, "note: the context of %lld tokens leaves room for %lld of the answer",
+                    (long long)ith_engine_get_info(run->engine)->ctx, (long long)params.max_tokens);
+    run->seed = params.sampling.temperature > 0 ? params.sampling.seed : 0;
+    if (params.max_tokens > 0)
+        status = ith_generate(run->session, &params, &run->answer, err);
+    run->decode_s = ith_now_s() - start_s;
+    return status;
+}
+
+static ith_status work(const ith_cli *cli, const run_args *args, const ith_engine_params *params, run_state *run,
+                       ith_error *err)
+{
+    double start_s;
+
+    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_prompt_text(&args->prompt, &run->text, err) : ITH_OK));
+    ITH_TRY(ith_engine_open(cli->world, params, &run->engine, err));
+    ITH_TRY(make_prompt(cli, args, run, err));
+    ITH_TRY(ith_session_open(run->engine, &run->session, err));
+    start_s = ith_now_s();
+    ITH_TRY(ith_session_prefill(run->session, run->ids.data, run->ids.n, err));
+    run->prefill_s = ith_now_s() - start_s;
+    ith_watch_end(&run->watch);
+    return generate(cli, args, run, err);
+}
+
+static const char *finish_name(ith_finish finish)
+{
+    return finish == ITH_FINISH_STOP ? "stop" : finish == ITH_FINISH_CANCELLED ? "cancelled" : "length";
+}
+
+static int print_json(const ith_cli *cli, const run_state *run)
+{
+    const ith_engine_info *info = ith_engine_get_info(run->engine);
+    json_t *ids = json_array();
+    char sha256[65];
+
+    for (size_t i = 0; i < run->answer.n_ids; i++)
+        json_array_append_new(ids, json_integer(run->answer.ids[i]));
+    ith_session_logits_sha256(run->session, sha256);
+    return ith_cli_write_json(cli, json_pack("{s:I, s:o, s:o, s:s, s:f, s:f, s:i, s:i, s:s, s:s, s:s}", "prompt_tokens",
+                                             (json_int_t)run->n_prompt, "ids", ids, "text",
+                                             ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
+                                             finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s",
+                                             run->decode_s, "ranks", info->ranks, "threads", info->threads, "mesh",
+                                             info->mesh, "simd", info->simd, "logits_sha256", sha256));
+}
+
+static void print_timings(const ith_cli *cli, const run_state *run)
+{
+    const ith_engine_info *info = ith_engine_get_info(run->engine);
+    double n_prompt = (double)run->n_prompt, n_answer = (double)run->answer.n_ids;
+    char seed[40] = "";
+
+    if (run->seed != 0)
+        snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)run->seed);
+    ith_cli_say(
+        cli,
+        "prompt %.0f tokens in %.2f s (%.1f/s), answer %.0f tokens in %.2f s (%.1f/s), %d x %d threads, mesh %s, %s%s",
+        n_prompt, run->prefill_s, n_prompt / fmax(run->prefill_s, 1e-9), n_answer, run->decode_s,
+        n_answer / fmax(run->decode_s, 1e-9), info->ranks, info->threads, info->mesh, info->simd, seed);
+}
+
+/* Rank 0, after an answer or a part of one. */
+static int report(const ith_cli *cli, const run_args *args, run_state *run)
+{
+    int code = ITH_EXIT_DONE;
+
+    if (run->write_errno != 0) {
+        ith_cli_say(cli, "standard output: %s", strerror(run->write_errno));
+        return ITH_EXIT_FAILED;
+    }
+    if (args->model.json)
+        code = print_json(cli, run);
+    else if (run->last_shown != '\n')
+        ith_cli_write("\n", 1); /* main reports a failed write */
+    if (!args->model.json && !args->model.quiet)
+        print_timings(cli, run);
+    return ith_stop_signal() != 0 ? ITH_EXIT_SIGNAL + ith_stop_signal() : code;
+}
+
+int ith_cmd_run(const ith_cli *cli, int argc, char **argv)
+{
+    run_args args = {.model = ith_model_args_default(),
+                     .max_tokens = 256,
+                     .top_k = -1,
+                     .repeat_window = -1,
+                     .seed = -1,
+                     .temp = NAN,
+                     .top_p = NAN,
+                     .min_p = NAN,
+                     .repeat_penalty = NAN,
+                     .thinking = -1};
+    run_state run = {0};
+    ith_engine_params params;
+    ith_error err = {0};
+    ith_status status;
+    int code = parse(cli, argc, argv, &args, &params);
+
+    if (code != ITH_ARGS_OK)
+        return code;
+    run.watch.quiet = args.model.quiet || cli->rank != 0;
+    run.stream = !args.model.json;
+    params.progress = ith_watch_progress;
+    params.progress_user = &run.watch;
+    status = work(cli, &args, &params, &run, &err);
+    ith_watch_end(&run.watch);
+    if (status == ITH_OK || (status == ITH_E_CANCELLED && run.answer.finish == ITH_FINISH_CANCELLED))
+        code = cli->rank == 0 ? report(cli, &args, &run) : ITH_EXIT_DONE;
+    else
+        code = ith_cli_failure(cli, status, &err);
+    ith_generation_free(&run.answer);
+    ith_session_close(run.session);
+    ith_engine_close(run.engine);
+    ith_text_free(&run.text);
+    free(run.ids.data);
+    return code;
+}

@@ -1,0 +1,306 @@
+/* cmd_score.c - how well the model predicts a text, and the logits after it. */
+#include "cli/arguments.h"
+#include "cli/input.h"
+#include "cli/stop.h"
+#include "cli/watch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const ith_manual manual = {
+    "ithaca score -m MODEL (-f TEXT | --ids FILE) [OPTION]...\n"
+    "mpirun -n RANKS ithaca score ...",
+    "Negative log likelihood of every token given those before it, perplexity, and the best next tokens.\n"
+    "The text is tokenized as it is: no chat template.",
+    "  ithaca score -m Qwen3-8B -f chapter.txt\n"
+    "  ithaca score -m model.gguf -f wiki.txt --window 512\n"
+    "  mpirun -n 2 ithaca score -m Qwen3-8B --ids prompt.ids --top 5 --json\n",
+};
+
+enum { TOP_MAX = 1000 };
+
+typedef struct score_args {
+    ith_model_args model;
+    const char *file, *ids_file;
+    bool parse_special;
+    int64_t top, window; /* window 0: the whole text at once */
+} score_args;
+
+typedef struct score_state { /* ids, nll and logits on rank 0; counts on all ranks */
+    ith_watch watch;
+    ith_ids ids;
+    ith_engine *engine;
+    ith_session *session;
+    int64_t n_tokens; /* scored: the text, or its whole windows */
+    int64_t window;   /* tokens in each session */
+    int64_t first;    /* entry of a window's nll from which on it counts */
+    float *nll;       /* [n_counted] */
+    int64_t n_counted;
+    double seconds;
+} score_state;
+
+static int parse(const ith_cli *cli, int argc, char **argv, score_args *args, ith_engine_params *params)
+{
+    ith_arg table[ITH_ARGS_MAX] = {
+        {"file", 'f', ITH_ARG_TEXT, "TEXT", "a text file; - is standard input", &args->file, 0, 0},
+        {"ids", 0, ITH_ARG_TEXT, "FILE", "token ids, separated by white space or commas", &args->ids_file, 0, 0},
+        {"parse-special", 0, ITH_ARG_FLAG, NULL, "markers such as <|im_start|> in the text become their tokens",
+         &args->parse_special, 0, 0},
+        {"top", 0, ITH_ARG_INT, "K", "how many of the best next tokens to give (default 10)", &args->top, 0, TOP_MAX},
+        {"window", 0, ITH_ARG_INT, "N",
+         "score N tokens at a time, each time anew, and count only what the second half of a window predicts: "
+         "perplexity as "
+         "llama-perplexity -c N has it",
+         &args->window, 4, 1e9},
+    };
+    size_t n = 5;
+    int code;
+
+    ith_model_args_append(&args->model, table, &n);
+    code = ith_args_parse(cli, &manual, table, n, argc, argv);
+    if (code != ITH_ARGS_OK)
+        return code;
+    if ((args->file == NULL) == (args->ids_file == NULL))
+        return ith_args_wrong(cli, argv[0], "give either -f TEXT or --ids FILE");
+    if (args->ids_file != NULL && args->parse_special)
+        return ith_args_wrong(cli, argv[0], "--parse-special is for -f TEXT");
+    return ith_model_args_check(cli, argv[0], &args->model, params);
+}
+
+/* Windows that the text does not fill are left out. The first half of a window only gives context. */
+static ith_status plan(const score_args *args, score_state *score, ith_error *err)
+{
+    int64_t n = score->n_tokens;
+
+    if (n < 1)
+        return ith_fail(err, ITH_E_ARGUMENT, "there is nothing to score: not one token");
+    if (args->window > n)
+        return ith_fail(err, ITH_E_ARGUMENT, "the text has %lld tokens, which does not fill one window of %lld",
+                        (long long)n, (long long)args->window);
+    score->window = args->window > 0 ? args->window : n;
+    score->first = args->window > 0 ? args->window / 2 : 0;
+    score->n_tokens = n / score->window * score->window;
+    score->watch.total = score->n_tokens;
+    return ITH_OK;
+}
+
+static ith_status tokenize_text(const ith_vocab *vocab, const score_args *args, ith_text *text, ith_ids *ids,
+                                ith_error *err)
+{
+    unsigned flags = args->parse_special ? ITH_TOKENIZE_SPECIAL : 0;
+    ith_status status = ith_vocab_tokenize(vocab, text->data, text->len, flags, &ids->data, &ids->n, err);
+
+    ith_text_free(text);
+    return status;
+}
+
+/* Scores one window in a session of its own, which stays open as score->session. */
+static ith_status score_window(score_state *score, int64_t begin, float *nll, ith_error *err)
+{
+    const int32_t *ids = score->ids.data != NULL ? score->ids.data + begin : NULL;
+    size_t n = score->ids.data != NULL ? (size_t)score->window : 0;
+    int64_t counted = score->window - 1 - score->first;
+
+    ith_session_close(score->session);
+    score->session = NULL;
+    score->watch.before = begin;
+    ITH_TRY(ith_session_open(score->engine, &score->session, err));
+    ITH_TRY(ith_session_score(score->session, ids, n, nll, err));
+    if (ids != NULL && counted > 0)
+        memcpy(score->nll + score->n_counted, nll + score->first, (size_t)counted * sizeof nll[0]);
+    score->n_counted += counted;
+    return ITH_OK;
+}
+
+static ith_status score_windows(const ith_cli *cli, score_state *score, ith_error *err)
+{
+    double start_s = ith_now_s();
+    float *nll = NULL;
+    ith_status status = ITH_OK;
+
+    if (cli->rank == 0) {
+        nll = calloc((size_t)score->window, sizeof nll[0]);
+        score->nll = calloc((size_t)score->n_tokens, sizeof nll[0]);
+        if (nll == NULL || score->nll == NULL)
+            status = ith_fail(err, ITH_E_MEMORY, "no memory for the scores of %lld tokens", (long long)score->n_tokens);
+    }
+    status = ith_cli_agree(cli, status);
+    for (int64_t begin = 0; status == ITH_OK && begin < score->n_tokens; begin += score->window) {
+        status = ith_cli_agree(cli, ith_stop_signal() != 0 ? ITH_E_CANCELLED : ITH_OK);
+        if (status == ITH_OK)
+            status = score_window(score, begin, nll, err);
+    }
+    score->seconds = ith_now_s() - start_s;
+    free(nll);
+    return status;
+}
+
+/* Reading is rank 0's; its outcome and the number of tokens are everybody's. */
+static ith_status work(const ith_cli *cli, const score_args *args, const ith_engine_params *params, score_state *score,
+                       ith_error *err)
+{
+    ith_text text = {0};
+    ith_status status = ITH_OK;
+
+    if (cli->rank == 0)
+        status =
+            args->file != NULL ? ith_read_text(args->file, &text, err) : ith_read_ids(args->ids_file, &score->ids, err);
+    ITH_CHECK(ith_cli_agree(cli, status));
+    ITH_CHECK(ith_engine_open(cli->world, params, &score->engine, err));
+    if (cli->rank == 0 && args->file != NULL)
+        status = tokenize_text(ith_engine_vocab(score->engine), args, &text, &score->ids, err);
+    ITH_CHECK(ith_cli_agree(cli, status));
+    score->n_tokens = (int64_t)score->ids.n;
+    ith_world_bcast(cli->world, &score->n_tokens, sizeof score->n_tokens);
+    ITH_CHECK(plan(args, score, err));
+    ITH_CHECK(score_windows(cli, score, err));
+done:
+    ith_text_free(&text);
+    return status;
+}
+
+/* ---- Results, rank 0 ---------------------------------------------------------------------------------- */
+
+typedef struct candidate {
+    int32_t id;
+    float logit;
+} candidate;
+
+/* The k best by logit, ties by id, into best[k]: insertion into a short sorted list. */
+static void find_top(const float *logits, int n_vocab, candidate *best, int k)
+{
+    int have = 0;
+
+    for (int id = 0; id < n_vocab; id++) {
+        int at;
+        if (have == k && !(logits[id] > best[k - 1].logit))
+            continue;
+        at = have < k ? have++ : k - 1;
+        for (; at > 0 && logits[id] > best[at - 1].logit; at--)
+            best[at] = best[at - 1];
+        best[at] = (candidate){id, logits[id]};
+    }
+}
+
+static double log_sum_exp(const float *logits, int n)
+{
+    double max = -INFINITY, sum = 0;
+
+    for (int i = 0; i < n; i++)
+        max = fmax(max, logits[i]);
+    for (int i = 0; i < n; i++)
+        sum += exp(logits[i] - max);
+    return max + log(sum);
+}
+
+static json_t *json_top(const candidate *best, int k, double log_total)
+{
+    json_t *top = json_array();
+
+    for (int i = 0; i < k; i++)
+        json_array_append_new(top, json_pack("{s:i, s:o, s:o}", "id", (int)best[i].id, "logit",
+                                             ith_json_number(best[i].logit), "logprob",
+                                             ith_json_number(best[i].logit - log_total)));
+    return top;
+}
+
+static double mean_nll(const score_state *score)
+{
+    double sum = 0;
+
+    for (int64_t i = 0; i < score->n_counted; i++)
+        sum += score->nll[i];
+    return score->n_counted > 0 ? sum / (double)score->n_counted : NAN;
+}
+
+static int print_json(const ith_cli *cli, const score_state *score, json_t *top)
+{
+    json_t *nll = json_array();
+    char sha256[65];
+
+    for (int64_t i = 0; i < score->n_counted; i++)
+        json_array_append_new(nll, ith_json_number(score->nll[i]));
+    ith_session_logits_sha256(score->session, sha256);
+    return ith_cli_write_json(cli,
+                              json_pack("{s:I, s:o, s:o, s:o, s:o, s:s}", "tokens", (json_int_t)score->n_tokens, "nll",
+                                        nll, "mean_nll", ith_json_number(mean_nll(score)), "perplexity",
+                                        ith_json_number(exp(mean_nll(score))), "top", top, "logits_sha256", sha256));
+}
+
+static void print_text(const score_state *score, const candidate *best, int k, double log_total)
+{
+    const ith_vocab *vocab = ith_engine_vocab(score->engine);
+
+    printf("tokens      %lld, %lld counted\n", (long long)score->n_tokens, (long long)score->n_counted);
+    printf("mean nll    %.6f\nperplexity  %.6f\n", mean_nll(score), exp(mean_nll(score)));
+    for (int i = 0; i < k; i++) {
+        char *text = NULL;
+        size_t len = 0;
+        json_t *quoted = NULL;
+        char *shown = NULL;
+        if (ith_vocab_detokenize(vocab, &best[i].id, 1, &text, &len, NULL) == ITH_OK)
+            quoted = ith_cli_json_text(text, len);
+        shown = quoted != NULL ? ith_json_text(quoted, false) : NULL;
+        printf("%-11s %7d  logit %10.5f  p %.6f  %s\n", i == 0 ? "next" : "", best[i].id, best[i].logit,
+               exp(best[i].logit - log_total), shown != NULL ? shown : "");
+        json_decref(quoted);
+        free(shown);
+        free(text);
+    }
+}
+
+static void print_timings(const ith_cli *cli, const score_state *score)
+{
+    const ith_engine_info *info = ith_engine_get_info(score->engine);
+
+    ith_cli_say(cli, "%lld tokens in %.2f s (%.1f/s), %d x %d threads, mesh %s, %s", (long long)score->n_tokens,
+                score->seconds, (double)score->n_tokens / fmax(score->seconds, 1e-9), info->ranks, info->threads,
+                info->mesh, info->simd);
+}
+
+static int report(const ith_cli *cli, const score_args *args, const score_state *score)
+{
+    const float *logits = ith_session_logits(score->session);
+    int n_vocab = ith_engine_get_info(score->engine)->n_vocab;
+    int k = args->top < n_vocab ? (int)args->top : n_vocab;
+    double log_total = log_sum_exp(logits, n_vocab);
+    candidate best[TOP_MAX];
+
+    if (k > 0)
+        find_top(logits, n_vocab, best, k);
+    if (args->model.json)
+        return print_json(cli, score, json_top(best, k, log_total));
+    print_text(score, best, k, log_total);
+    if (!args->model.quiet)
+        print_timings(cli, score);
+    return ITH_EXIT_DONE;
+}
+
+int ith_cmd_score(const ith_cli *cli, int argc, char **argv)
+{
+    score_args args = {.model = ith_model_args_default(), .top = 10};
+    score_state score = {0};
+    ith_engine_params params;
+    ith_error err = {0};
+    ith_status status;
+    int code = parse(cli, argc, argv, &args, &params);
+
+    if (code != ITH_ARGS_OK)
+        return code;
+    score.watch.quiet = args.model.quiet || cli->rank != 0;
+    params.progress = ith_watch_progress;
+    params.progress_user = &score.watch;
+    status = work(cli, &args, &params, &score, &err);
+    ith_watch_end(&score.watch);
+    if (status != ITH_OK)
+        code = ith_cli_failure(cli, status, &err);
+    else
+        code = cli->rank == 0 ? report(cli, &args, &score) : ITH_EXIT_DONE;
+    ith_session_close(score.session);
+    ith_engine_close(score.engine);
+    free(score.nll);
+    free(score.ids.data);
+    return code;
+}

@@ -1,0 +1,102 @@
+#include "cli/command.h"
+
+#include "cli/stop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ith_cli_say(const ith_cli *cli, const char *format, ...)
+{
+    char text[1200];
+    va_list args;
+
+    if (cli->rank != 0)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fprintf(stderr, "ithaca: %s\n", text);
+}
+
+ith_status ith_cli_agree(const ith_cli *cli, ith_status status)
+{
+    int32_t shared = (int32_t)status;
+
+    ith_world_bcast(cli->world, &shared, sizeof shared);
+    return (ith_status)shared;
+}
+
+int ith_cli_failure(const ith_cli *cli, ith_status status, const ith_error *err)
+{
+    int sig = ith_stop_signal();
+
+    if (status == ITH_E_CANCELLED)
+        return ITH_EXIT_SIGNAL + (sig != 0 ? sig : SIGINT);
+    ith_cli_say(cli, "%s", err->text);
+    return ITH_EXIT_FAILED;
+}
+
+bool ith_cli_write(const char *text, size_t len)
+{
+    return fwrite(text, 1, len, stdout) == len && fflush(stdout) == 0;
+}
+
+int ith_cli_write_json(const ith_cli *cli, json_t *value)
+{
+    char *text = value != NULL ? ith_json_text(value, false) : NULL;
+    int code = ITH_EXIT_DONE;
+
+    if (text == NULL) {
+        ith_cli_say(cli, "no memory for the result's JSON text");
+        code = ITH_EXIT_FAILED;
+    } else {
+        printf("%s\n", text); /* main reports a failed write */
+    }
+    free(text);
+    json_decref(value);
+    return code;
+}
+
+/* Bytes of the UTF-8 character at s, or 0 if there is none (RFC 3629: no overlong forms, surrogates, or > U+10FFFF). */
+static size_t character_length(const unsigned char *s, size_t len)
+{
+    size_t need = s[0] < 0x80                   ? 1
+                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                  : (s[0] & 0xf0) == 0xe0       ? 3
+                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                : 0;
+
+    if (need == 0 || need > len)
+        return 0;
+    for (size_t i = 1; i < need; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return need;
+}
+
+json_t *ith_cli_json_text(const char *text, size_t len)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    char *clean = malloc(3 * len + 1); /* each byte at worst its own replacement */
+    size_t used = 0;
+    json_t *value;
+
+    if (clean == NULL)
+        return NULL;
+    for (size_t i = 0; i < len;) {
+        size_t n = character_length((const unsigned char *)text + i, len - i);
+        memcpy(clean + used, n > 0 ? text + i : replacement, n > 0 ? n : 3);
+        used += n > 0 ? n : 3;
+        i += n > 0 ? n : 1;
+    }
+    value = json_stringn(clean, used);
+    free(clean);
+    return value;
+}

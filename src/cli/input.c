@@ -1,0 +1,123 @@
+#include "cli/input.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { READ_BYTES = 1 << 16, SHOWN_BYTES = 24 };
+
+void ith_text_free(ith_text *text)
+{
+    free(text->data);
+    *text = (ith_text){0};
+}
+
+static ith_status reserve(ith_text *text, size_t more, ith_error *err)
+{
+    size_t need = text->len + more + 1, cap = text->cap > 0 ? text->cap : 64;
+    char *data;
+
+    if (need <= text->cap)
+        return ITH_OK;
+    while (cap < need)
+        cap *= 2;
+    data = realloc(text->data, cap);
+    if (data == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for %zu bytes of input", cap);
+    text->data = data;
+    text->cap = cap;
+    return ITH_OK;
+}
+
+ith_status ith_text_append(ith_text *text, const char *data, size_t len, ith_error *err)
+{
+    ITH_TRY(reserve(text, len, err));
+    memcpy(text->data + text->len, data, len);
+    text->len += len;
+    text->data[text->len] = 0;
+    return ITH_OK;
+}
+
+ith_status ith_read_text(const char *path, ith_text *text, ith_error *err)
+{
+    bool from_stdin = strcmp(path, "-") == 0;
+    const char *name = from_stdin ? "standard input" : path;
+    FILE *file = from_stdin ? stdin : fopen(path, "rb");
+    ith_status status = ITH_OK;
+    char block[READ_BYTES];
+    size_t got;
+
+    *text = (ith_text){0};
+    if (file == NULL)
+        return ith_fail(err, ITH_E_IO, "%s: %s", name, strerror(errno));
+    ITH_CHECK(ith_text_append(text, "", 0, err));
+    while ((got = fread(block, 1, sizeof block, file)) > 0)
+        ITH_CHECK(ith_text_append(text, block, got, err));
+    if (ferror(file))
+        status = ith_fail(err, ITH_E_IO, "%s: %s", name, strerror(errno));
+done:
+    if (!from_stdin)
+        fclose(file);
+    if (status != ITH_OK)
+        ith_text_free(text);
+    return status;
+}
+
+static bool is_separator(char c)
+{
+    return c == ',' || isspace((unsigned char)c);
+}
+
+static ith_status wrong_id(const char *where, size_t index, const char *at, ith_error *err)
+{
+    int shown = 0;
+
+    while (shown < SHOWN_BYTES && at[shown] != 0 && !is_separator(at[shown]))
+        shown++;
+    return ith_fail(
+        err, ITH_E_FORMAT,
+        "%s: entry %zu, \"%.*s\", is no token id: whole numbers from 0 to %d, separated by white space or commas",
+        where, index + 1, shown, at, INT32_MAX);
+}
+
+ith_status ith_parse_ids(const ith_text *text, const char *where, ith_ids *ids, ith_error *err)
+{
+    const char *at = text->data, *end = text->data + text->len;
+
+    ids->n = 0;
+    ids->data = malloc((text->len / 2 + 1) * sizeof ids->data[0]); /* an id takes a digit and a separator */
+    if (ids->data == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its token ids", where);
+    while (at < end) {
+        int64_t id = 0;
+        const char *first = at;
+        if (is_separator(*at)) {
+            at++;
+            continue;
+        }
+        while (at < end && isdigit((unsigned char)*at) && id <= INT32_MAX)
+            id = 10 * id + (*at++ - '0');
+        if (at == first || id > INT32_MAX || (at < end && !is_separator(*at))) {
+            ith_status status = wrong_id(where, ids->n, first, err);
+            free(ids->data);
+            *ids = (ith_ids){0};
+            return status;
+        }
+        ids->data[ids->n++] = (int32_t)id;
+    }
+    return ITH_OK;
+}
+
+ith_status ith_read_ids(const char *path, ith_ids *ids, ith_error *err)
+{
+    ith_text text;
+    ith_status status;
+
+    *ids = (ith_ids){0};
+    ITH_TRY(ith_read_text(path, &text, err));
+    status = ith_parse_ids(&text, path, ids, err);
+    ith_text_free(&text);
+    return status;
+}

@@ -1,0 +1,55 @@
+/* The options of every subcommand that loads a model, and what they mean to the engine. */
+#include "cli/arguments.h"
+
+#include <string.h>
+
+ith_model_args ith_model_args_default(void)
+{
+    return (ith_model_args){.kv = -1, .quant = -1};
+}
+
+void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], size_t *n)
+{
+    const ith_arg table[] = {
+        {"model", 'm', ITH_ARG_TEXT, "MODEL", "a Hugging Face folder or a .gguf file", &model->model, 0, 0},
+        {"threads", 't', ITH_ARG_INT, "T", "threads per rank (default: the node's cores, shared by its ranks)",
+         &model->threads, 1, 4096},
+        {"ctx", 0, ITH_ARG_INT, "N", "largest context in tokens (default: the model's own)", &model->ctx, 1, 1e12},
+        {"chunk", 0, ITH_ARG_INT, "C", "prompt tokens in flight over all ranks (default: 512 a rank)", &model->chunk, 1,
+         1e9},
+        {"kv", 0, ITH_ARG_CHOICE, "q8|bf16|f32", "element of the KV cache (default q8)", &model->kv, 0, 0},
+        {"quant", 0, ITH_ARG_CHOICE, "w8|w4|bf16|f32", "weights of float checkpoints in memory (default w8)",
+         &model->quant, 0, 0},
+        {"exact", 0, ITH_ARG_FLAG, NULL, "f32 weights, KV cache and arithmetic: slow, the accuracy reference",
+         &model->exact, 0, 0},
+        {"mesh", 0, ITH_ARG_TEXT, "UxR", "Ulysses degree x context degree (default: chosen; R is 1)", &model->mesh, 0,
+         0},
+        {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout instead of text", &model->json, 0, 0},
+        {"quiet", 'q', ITH_ARG_FLAG, NULL, "no progress and no timings on stderr", &model->quiet, 0, 0},
+    };
+    memcpy(args + *n, table, sizeof table);
+    *n += sizeof table / sizeof table[0];
+}
+
+int ith_model_args_check(const ith_cli *cli, const char *command, const ith_model_args *model,
+                         ith_engine_params *params)
+{
+    if (model->model == NULL)
+        return ith_args_wrong(cli, command, "-m MODEL is missing");
+    if (model->exact && model->kv >= 0 && model->kv != ITH_KV_F32)
+        return ith_args_wrong(cli, command, "--exact keeps the KV cache in f32; leave --kv out");
+    if (model->exact && model->quant >= 0 && model->quant != ITH_QUANT_F32)
+        return ith_args_wrong(cli, command, "--exact keeps the weights in f32; leave --quant out");
+    *params = ith_engine_params_default();
+    params->model = model->model;
+    params->exact = model->exact;
+    params->threads = (int)model->threads;
+    params->chunk = model->chunk;
+    params->ctx = model->ctx;
+    params->mesh = model->mesh;
+    if (model->kv >= 0)
+        params->kv = (ith_kv_type)model->kv;
+    if (model->quant >= 0)
+        params->quant = (ith_quant)model->quant;
+    return ITH_ARGS_OK;
+}

@@ -1,0 +1,30 @@
+/* prompt.h - from what the user gave to the token ids of a prompt. Rank 0 only. */
+#ifndef ITH_CLI_PROMPT_H
+#define ITH_CLI_PROMPT_H
+
+#include "cli/input.h"
+
+typedef struct ith_prompt_args {
+    const char *text;     /* -p, or NULL */
+    const char *file;     /* -f, or NULL; "-": standard input */
+    const char *ids_file; /* --ids, or NULL */
+    const char *system;   /* --system, or NULL */
+    bool raw;             /* no chat template: the text is the whole prompt, its markers are tokens */
+    bool parse_special;   /* markers in the user's text are tokens under a chat template too */
+    ith_thinking thinking;
+} ith_prompt_args;
+
+/* Reads the file. File and text together: the file without the line ends at its end, a blank line, the text. A file alone
+ * loses the line ends at its end under a chat template and stays as it is with `raw`. Nothing is read when ids_file is given. */
+ith_status ith_prompt_text(const ith_prompt_args *args, ith_text *text, ith_error *err);
+
+/* The prompt's ids, at least one, malloc'd in ids->data: ids_file's, or `text` tokenized, in a user turn unless raw.
+ *
+ * Under a template the user's text must not be able to end its own turn, so markers in it (such as <|im_end|>) are read
+ * as plain text: the text is then tokenized by itself and put between the tokens of the template. A text without
+ * markers, the normal case, is tokenized together with the template, as Hugging Face's tokenizers do; parse_special does
+ * so always. *plain_markers tells whether markers were found and read as text. */
+ith_status ith_prompt_ids(const ith_prompt_args *args, const ith_vocab *vocab, const ith_text *text, ith_ids *ids,
+                          bool *plain_markers, ith_error *err);
+
+#endif

@@ -1,0 +1,35 @@
+#include "cli/stop.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+enum { FOLLOWER_PATIENCE_S = 8 };
+
+static volatile sig_atomic_t stop_signal, follower;
+
+static void on_signal(int sig)
+{
+    stop_signal = sig;
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    if (follower)
+        alarm(FOLLOWER_PATIENCE_S); /* SIGALRM's default action ends the process */
+}
+
+void ith_stop_install(bool leader)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+    follower = !leader;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = SIG_IGN; /* a reader that went away shows as a failed write, which is reported */
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+int ith_stop_signal(void)
+{
+    return stop_signal;
+}

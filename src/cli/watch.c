@@ -1,0 +1,24 @@
+#include "cli/watch.h"
+
+#include "cli/stop.h"
+
+#include <string.h>
+
+bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t total)
+{
+    ith_watch *watch = user;
+    bool bytes = strcmp(what, "load") == 0;
+
+    if (!bytes && watch->total > 0) {
+        done += watch->before;
+        total = watch->total;
+    }
+    if (!watch->quiet)
+        ith_progress_update(&watch->progress, what, bytes ? ITH_UNIT_BYTES : ITH_UNIT_TOKENS, done, total);
+    return ith_stop_signal() == 0;
+}
+
+void ith_watch_end(ith_watch *watch)
+{
+    ith_progress_end(&watch->progress);
+}
