@@ -1,0 +1,35 @@
+#!/bin/sh
+# Builds llama.cpp's llama-bench, llama-perplexity, llama-cli, llama-completion and llama-tokenize (CPU, native, Release) into DIR/bin.
+# The source is the copy inside the sdist of llama-cpp-python on PyPI, fetched with pip and checked against its SHA-256.
+#
+# usage: build.sh DIR [JOBS]      DIR lies outside this repository; a second run goes on where the first one stopped
+set -eu
+
+version=0.3.36
+sha256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e
+targets="llama-bench llama-perplexity llama-tokenize llama-completion llama-cli"
+
+[ $# -ge 1 ] && [ "$1" != "-h" ] && [ "$1" != "--help" ] || { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+dir=$1
+jobs=${2:-$(nproc)}
+mkdir -p "$dir"
+dir=$(cd "$dir" && pwd)
+sdist=$dir/llama_cpp_python-$version.tar.gz
+src=$dir/llama_cpp_python-$version/vendor/llama.cpp
+
+[ -f "$sdist" ] || python3 -m pip download --no-deps --no-binary llama-cpp-python -d "$dir" "llama-cpp-python==$version"
+echo "$sha256  $sdist" | sha256sum -c - >&2
+[ -f "$src/CMakeLists.txt" ] || tar -xzf "$sdist" -C "$dir"
+
+# No HTTPS, no tests, no web pages: they only add build time. The tools sit behind LLAMA_BUILD_SERVER, llama-cli among them.
+cmake -S "$src" -B "$dir/build" -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF \
+    -DLLAMA_BUILD_TOOLS=ON -DLLAMA_BUILD_COMMON=ON -DLLAMA_BUILD_SERVER=ON -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
+    -DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF
+for target in $targets; do
+    cmake --build "$dir/build" -j "$jobs" --target "$target"
+done
+mkdir -p "$dir/bin"
+for target in $targets; do
+    ln -sf "../build/bin/$target" "$dir/bin/$target"
+done
+echo "built into $dir/bin: $targets"
