@@ -26,7 +26,7 @@ ISA_x86_64  := avx2 avx512
 ISA_aarch64 := neon
 ISAS := $(ISA_$(ARCH))
 FLAGS_avx2   := -mavx2 -mfma -mf16c -mbmi2
-FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma -mf16c -mbmi2
+FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c -mbmi2
 FLAGS_neon   := -march=armv8.2-a+dotprod+fp16
 
 KERNEL_SRC := $(wildcard simd/*.c simd/ref/*.c) $(foreach isa,$(ISAS),$(wildcard simd/$(isa)/*.c))
@@ -36,11 +36,14 @@ LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_OBJ    := $(CLI_SRC:%.c=$(B)/%.o)
 TEST_SRC   := $(wildcard tests/kernels/test_*.c tests/unit/test_*.c tests/parallel/test_*.c tests/api/test_*.c)
 TEST_BIN   := $(TEST_SRC:%.c=$(B)/%)
+VERSION     = $(shell sed -n 's/.*ITH_VERSION "\(.*\)"/\1/p' include/ithaca.h)
 LIB        := $(B)/libithaca.a
 BIN        := $(B)/ithaca
 
+Q          := $(if $(V),,@)
+
 .PHONY: all
-## all: the program, build/release/ithaca, and the library beside it
+## all: the program, build/release/ithaca, and the library beside it (V=1 shows the commands)
 all: $(BIN)
 
 $(B)/simd/avx2/%.o:   CFLAGS += $(FLAGS_avx2)
@@ -49,21 +52,79 @@ $(B)/simd/neon/%.o:   CFLAGS += $(FLAGS_neon)
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(MPICC) $(CFLAGS) -MMD -MP -c $< -o $@
+	@echo "  cc $<"
+	$(Q)$(MPICC) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	@echo "  ar $@"
+	$(Q)ar rcs $@ $^
 
 $(BIN): $(CLI_OBJ) $(LIB)
-	$(MPICC) $(LDFLAGS) $^ -o $@ $(PKG_LIBS)
+	@echo "  ld $@"
+	$(Q)$(MPICC) $(LDFLAGS) $^ -o $@ $(PKG_LIBS)
 
 $(TEST_BIN): $(B)/%: $(B)/%.o $(LIB)
-	$(MPICC) $(LDFLAGS) $^ -o $@ -lcmocka $(PKG_LIBS)
+	@echo "  ld $@"
+	$(Q)$(MPICC) $(LDFLAGS) $^ -o $@ -lcmocka $(PKG_LIBS)
 
 .PHONY: tests
 ## tests: builds the test programs
 tests: $(BIN) $(TEST_BIN)
+
+# Targets that start from a bare machine install the Debian packages first and build in a second make: the first one may
+# have no pkg-config to ask yet.
+JOBS  ?= $(shell nproc)
+AGAIN  = +$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+
+.PHONY: setup
+## setup: installs the Debian packages that are missing
+setup:
+	@scripts/setup.sh
+
+.PHONY: demo
+## demo: finds a needle in 8k tokens on 1 and on 4 ranks, and compares their logits
+demo: setup
+	@$(AGAIN) all
+	@ITHACA=$(BIN) scripts/demo.sh
+
+.PHONY: check
+## check: builds and runs the tests; its last line counts them
+check: setup
+	@$(AGAIN) tests
+	@tests/run.sh $(B)
+
+.PHONY: check-long
+## check-long: the same with the long cases (32k tokens and more)
+check-long: setup
+	@$(AGAIN) tests
+	@ITHACA_LONG=1 tests/run.sh $(B)
+
+.PHONY: asan
+## asan: check, built with AddressSanitizer, UBSan and LeakSanitizer
+asan:
+	@$(AGAIN) CONFIG=asan check
+
+.PHONY: model
+## model: downloads SmolLM2-135M-Instruct to models/ (98 MB)
+model:
+	@scripts/model.sh
+
+.PHONY: install
+## install: program, library, header, pkg-config file, manual; PREFIX=/usr/local DESTDIR=
+install: $(BIN) $(LIB)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig share/man/man1)
+	install $(BIN) $(DESTDIR)$(PREFIX)/bin/ithaca
+	install -m 644 include/ithaca.h $(DESTDIR)$(PREFIX)/include/ithaca.h
+	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib/libithaca.a
+	install -m 644 src/cli/ithaca.1 $(DESTDIR)$(PREFIX)/share/man/man1/ithaca.1
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(PKGS)|' scripts/ithaca.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/ithaca.pc
+
+.PHONY: format
+## format: clang-format over the sources
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
 
 .PHONY: clean
 ## clean: removes build/

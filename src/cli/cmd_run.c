@@ -1,7 +1,7 @@
 /* cmd_run.c - one prompt, one answer. */
 #include "cli/arguments.h"
 #include "cli/prompt.h"
-#include "cli/stop.h"
+#include "cli/signals.h"
 #include "cli/watch.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* cmd_score.c - how well the model predicts a text, and the logits after it. */
 #include "cli/arguments.h"
 #include "cli/input.h"
-#include "cli/stop.h"
+#include "cli/signals.h"
 #include "cli/watch.h"
 
 #include <math.h>

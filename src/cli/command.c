@@ -1,6 +1,6 @@
 #include "cli/command.h"
 
-#include "cli/stop.h"
+#include "cli/signals.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* main.c - ithaca: finds the subcommand and runs it on every rank. */
 #include "cli/command.h"
-#include "cli/stop.h"
+#include "cli/signals.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "cli/watch.h"
 
-#include "cli/stop.h"
+#include "cli/signals.h"
 
 #include <string.h>
 

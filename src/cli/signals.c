@@ -1,4 +1,4 @@
-#include "cli/stop.h"
+#include "cli/signals.h"
 
 #include <signal.h>
 #include <stddef.h>

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Installs what building, testing and the demo need and the machine lacks. Silent when nothing is missing.
+#
+#   scripts/setup.sh [PACKAGE]...     the list below, or only these packages
+#   ITHACA_SETUP=off                  never install: say what is missing and fail
+set -eu
+
+# The one list of packages. libcmocka-dev and python3 are for the tests and the demo.
+packages="build-essential pkg-config openmpi-bin libopenmpi-dev \
+libopenblas-dev libnuma-dev libzstd-dev libpcre2-dev libutf8proc-dev libjansson-dev nettle-dev \
+libcmocka-dev python3"
+[ $# -eq 0 ] || packages=$*
+
+say() { echo "setup: $*" >&2; }
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    # Another system: its packages have other names, so only what the build would trip over is looked at.
+    command -v pkg-config >/dev/null && command -v mpicc >/dev/null && command -v python3 >/dev/null &&
+        pkg-config --exists jansson libpcre2-8 libutf8proc nettle libzstd openblas && exit 0
+    say "this is no Debian or Ubuntu system; install what these packages hold there, then try again: $packages"
+    exit 1
+fi
+
+missing=
+for package in $packages; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+install="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" -eq 0 ]; then
+    as_root=
+elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    as_root=sudo
+else
+    as_root=none
+fi
+if [ "$as_root" = none ] || [ "${ITHACA_SETUP:-}" = off ]; then
+    say "packages are missing; as root: apt-get update && $install"
+    exit 1
+fi
+
+say "installing$missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086 # words on purpose
+if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive $install; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    say "that failed; try it by hand, as root: apt-get update && $install"
+    exit 1
+fi

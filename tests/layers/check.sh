@@ -1,0 +1,108 @@
+#!/bin/bash
+# The arrows between the rooms (src/README.md) and the place of each outside library, read from the #include lines.
+# tests/layers/check.sh [ROOT]; a line of every file that breaks a rule is printed before its "not ok".
+set -uo pipefail
+root=${1:-$(dirname "$0")/../..}
+cd "$root" || exit 1
+broken=0
+
+# rooms a room may include, itself apart; every room may use include/ithaca.h and simd/
+declare -A may=(
+    [base]=""
+    [text]="base"
+    [formats]="base"
+    [comm]="base"
+    [kv]="base"
+    [weights]="base formats comm kv"
+    [model]="base text formats comm kv weights"
+    [engine]="base text formats comm kv weights model"
+    [cli]="base"
+)
+
+# verdict NAME OFFENDERS: one TAP line
+verdict() {
+    if [[ -z $2 ]]; then
+        echo "ok layers: $1"
+    else
+        echo "# ${2//$'\n'/$'\n'# }"
+        echo "not ok layers: $1"
+        broken=1
+    fi
+}
+
+sources() { find "$@" -name '*.[ch]' 2>/dev/null | sort; }
+
+# includes FILES...: "file:line:header" of every quoted include
+quoted() { xargs -r grep -HnoP '^\s*#\s*include\s*"\K[^"]+' /dev/null; }
+
+rooms_are_known() {
+    local room
+    for room in src/*/; do
+        room=$(basename "$room")
+        [[ -v may[$room] ]] || echo "src/$room is a room without arrows in tests/layers/check.sh"
+    done
+}
+
+# Quoted includes are written from the roots; a bare name would hide which room it comes from.
+check_room() {
+    local room=$1 file line header
+    sources "src/$room" | quoted | while IFS=: read -r file line header; do
+        local to=${header%%/*}
+        [[ $header == ithaca.h ]] && continue
+        if [[ $room == cli ]]; then
+            [[ $to == cli || $to == base ]] && continue
+        else
+            [[ $to == simd || $to == "$room" || " ${may[$room]} " == *" $to "* ]] && continue
+        fi
+        echo "$file:$line: includes \"$header\", but $room may include: itself ${may[$room]} simd ithaca.h"
+    done
+}
+
+# The kernels are a leaf: they know nothing but themselves, and neither allocate, print nor start threads.
+check_kernels() {
+    sources simd | quoted | grep -v -e ':simd/' -e ':ithaca\.h$' | sed 's/$/: simd includes only simd/'
+    sources simd | xargs -r grep -HnE '\b(malloc|calloc|realloc|printf|fprintf)\s*\(|#\s*pragma\s+omp' /dev/null
+}
+
+# only PATTERN FILES: lines that match anywhere in src, simd or include but in these files (shell patterns)
+only() {
+    local pattern=$1 line file allowed
+    shift
+    sources src simd include | xargs -r grep -HnE "$pattern" /dev/null | while IFS= read -r line; do
+        file=${line%%:*}
+        for allowed in "$@"; do
+            # shellcheck disable=SC2053 # a pattern on purpose
+            [[ $file == $allowed ]] && continue 2
+        done
+        echo "$line"
+    done
+}
+
+include() { echo "^\\s*#\\s*include\\s*[<\"]($1)[>\"]"; }
+
+unique_names() {
+    sources src simd tests | grep -v -e '^simd/[a-z0-9]*/' | xargs -rn1 basename | sort | uniq -d |
+        sed 's/$/ names more than one file/'
+}
+
+verdict "every folder of src/ has its arrows" "$(rooms_are_known)"
+for room in base text formats comm kv weights model engine cli; do
+    verdict "$room" "$(check_room "$room")"
+done
+verdict "simd is a leaf" "$(check_kernels)"
+verdict "mpi.h" "$(only "$(include 'mpi\.h')" src/comm/comm_mpi.c)"
+verdict "numa.h" "$(only "$(include 'numa(if)?\.h')" src/base/mem.c)"
+verdict "zstd.h" "$(only "$(include 'zstd.*\.h')" src/formats/zframe.c)"
+verdict "jansson.h" "$(only "$(include 'jansson\.h')" src/base/json.h)"
+verdict "nettle" "$(only "$(include 'nettle/.*')" src/base/digest.c)"
+verdict "pcre2 and utf8proc" "$(only "$(include 'pcre2\.h|utf8proc\.h')" 'src/text/*')"
+verdict "OpenMP" "$(only "$(include 'omp\.h')|^\\s*#\\s*pragma\\s+omp" src/base/threads.c)"
+verdict "OpenBLAS in one file" "$(only "$(include 'cblas\.h|openblas.*\.h')" 'src/model/*' 'src/base/*';
+    [[ $(sources src simd | xargs -r grep -lE "$(include 'cblas\.h|openblas.*\.h')" /dev/null | wc -l) -le 1 ]] ||
+        echo "more than one file includes OpenBLAS")"
+verdict "only the program prints and exits" "$(
+    # comm ends all ranks when one cannot go on, and says why; progress is the one thing shown from below
+    only '\b(exit|_exit|quick_exit|abort|puts|putchar|perror|v?printf)\s*\(|\bv?fprintf\s*\(\s*std|\bfputs\s*\(.*std' \
+        'src/cli/*' 'src/comm/comm*' src/base/progress.c | grep -vE ':[0-9]+:\s*(/?\*|//)|(->|\.)abort\s*\(')"
+verdict "file names are unique" "$(unique_names)"
+exit $broken
