@@ -7,7 +7,7 @@
 #ifndef ITH_FORMATS_SOURCE_H
 #define ITH_FORMATS_SOURCE_H
 
-#include "base/error.h"
+#include "base/json.h"
 
 typedef enum ith_dtype { ITH_DT_F32, ITH_DT_F16, ITH_DT_BF16, ITH_DT_Q8_0, ITH_DT_Q4_0, ITH_DT_Q4_1, ITH_DTYPES } ith_dtype;
 
@@ -19,7 +19,7 @@ typedef struct ith_dtype_info {
 
 const ith_dtype_info *ith_dtype_get(ith_dtype dtype);
 
-/* Rows of `cols` elements; cols is a multiple of the type's block. Widens elements to f32, exactly. */
+/* Widens n elements, a multiple of the type's block, to f32: exactly, but for Q4_1, whose d * q + m is rounded once. */
 void ith_dtype_to_f32(ith_dtype dtype, const uint8_t *src, int64_t n, float *out);
 
 typedef struct ith_tensor {
@@ -73,7 +73,9 @@ typedef struct ith_source ith_source;
 
 enum { ITH_SOURCE_TOKENIZER_ONLY = 1 /* a folder without weights will do */ };
 
-/* `path`: a folder with config.json, or a .gguf file (recognised by its magic, not its name). */
+/* `path`: a folder with config.json, or a .gguf file (recognised by its magic, not its name). With ITH_SOURCE_TOKENIZER_ONLY there are no
+ * tensors, and of the hyperparameters only bos, eos and name; the architecture need not be known. ITH_E_ARGUMENT: `path` is something
+ * else, and the text says what to give instead; ITH_E_IO, ITH_E_FORMAT, ITH_E_UNSUPPORTED as in ithaca.h. */
 ith_status ith_source_open(const char *path, unsigned flags, ith_source **source, ith_error *err);
 void ith_source_close(ith_source *source); /* accepts NULL */
 
@@ -81,7 +83,8 @@ ith_source_kind ith_source_get_kind(const ith_source *source);
 const char *ith_source_path(const ith_source *source);
 const ith_hparams *ith_source_hparams(const ith_source *source);
 
-/* By name, NULL if there is none; by index in file order. */
+/* By name, NULL if there is none; by index in the order of the data in the files. Of GGUF's tensors two need care: see gguf.h
+ * (rows of attn_q and attn_k of "llama" are permuted; rope_freqs.weight holds the scaling that Hugging Face calls llama3). */
 const ith_tensor *ith_source_find(const ith_source *source, const char *name);
 size_t ith_source_n_tensors(const ith_source *source);
 const ith_tensor *ith_source_tensor(const ith_source *source, size_t index);
@@ -110,5 +113,10 @@ typedef struct ith_gguf_vocab {
 } ith_gguf_vocab;
 
 const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source); /* NULL for Hugging Face folders */
+
+/* ---- Description ---- */
+
+/* For `ithaca inspect`: format, path, architecture, name, hyperparameters, parameters, bytes, tensors, tokenizer. *out is the caller's. */
+ith_status ith_source_describe(const ith_source *source, json_t **out, ith_error *err);
 
 #endif

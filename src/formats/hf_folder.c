@@ -1,0 +1,239 @@
+/* A Hugging Face folder: which files there are, and what to tell a user who gave a folder of another kind. */
+#include "formats/source_parts.h"
+
+#include "formats/hf_config.h"
+#include "formats/hparams.h"
+#include "formats/safetensors.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CONFIG_MAX_BYTES = 16 << 20, INDEX_MAX_BYTES = 64 << 20 };
+
+static ith_status join(const char *folder, const char *name, char **path, ith_error *err)
+{
+    *path = NULL;
+    if (asprintf(path, "%s/%s", folder, name) < 0) {
+        *path = NULL;
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the name of %s", folder, name);
+    }
+    return ITH_OK;
+}
+
+/* The path of a file if it is there, else NULL. */
+static ith_status find_file(const char *folder, const char *name, char **path, ith_error *err)
+{
+    ITH_TRY(join(folder, name, path, err));
+    if (access(*path, F_OK) != 0) {
+        free(*path);
+        *path = NULL;
+    }
+    return ITH_OK;
+}
+
+/* The first name, in the alphabet's order, that ends like this. */
+static bool find_suffix(const char *folder, const char *suffix, char found[256])
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+
+    found[0] = '\0';
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        size_t len = strlen(entry->d_name), end = strlen(suffix);
+        if (len > end && len < 256 && strcmp(entry->d_name + len - end, suffix) == 0 &&
+            (found[0] == '\0' || strcmp(entry->d_name, found) < 0))
+            memcpy(found, entry->d_name, len + 1);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return found[0] != '\0';
+}
+
+/* ---- Errors about folders of another kind ---- */
+
+static ith_status no_config(const char *folder, ith_error *err)
+{
+    char name[256];
+
+    if (find_suffix(folder, ".gguf", name))
+        return ith_fail(err, ITH_E_ARGUMENT, "%s is a directory; give the GGUF file in it: %s/%s", folder, folder,
+                        name);
+    return ith_fail(
+        err, ITH_E_ARGUMENT,
+        "%s is a directory without config.json; a Hugging Face model folder has config.json, tokenizer.json and "
+        "*.safetensors",
+        folder);
+}
+
+static ith_status no_weights(const char *folder, ith_error *err)
+{
+    char name[256];
+
+    if (find_suffix(folder, ".bin", name) || find_suffix(folder, ".bin.index.json", name) ||
+        find_suffix(folder, ".pth", name))
+        return ith_fail(
+            err, ITH_E_UNSUPPORTED,
+            "%s has its weights as PyTorch files (%s) only; Ithaca reads safetensors: save the model again with "
+            "Transformers, or download a revision with *.safetensors",
+            folder, name);
+    if (find_suffix(folder, ".safetensors", name))
+        return ith_fail(
+            err, ITH_E_FORMAT,
+            "%s has neither model.safetensors nor model.safetensors.index.json, only files such as %s: is the download "
+            "complete?",
+            folder, name);
+    return ith_fail(err, ITH_E_FORMAT,
+                    "%s has no weights: model.safetensors, or model.safetensors.index.json and its shards, expected",
+                    folder);
+}
+
+/* ---- Weights ---- */
+
+static ith_status add_file(ith_source *source, const char *path, ith_error *err)
+{
+    const ith_mapfile *file = NULL;
+
+    ITH_TRY(ith_source_map(source, path, &file, err));
+    return ith_safetensors_parse(file, &source->tensors, err);
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+/* Opens a shard that the index names unless it is open already. */
+static ith_status add_shard(ith_source *source, const char *index, const char *shard, ith_error *err)
+{
+    char *path;
+    ith_status status;
+
+    for (size_t i = 0; i < source->n_files; i++)
+        if (strcmp(last_part(source->files[i].path), shard) == 0)
+            return ITH_OK;
+    if (shard[0] == '\0' || strchr(shard, '/') != NULL || strcmp(shard, "..") == 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\" names \"%s\", which is not a file of the same folder",
+                        index, shard);
+    ITH_TRY(find_file(source->path, shard, &path, err));
+    if (path == NULL)
+        return ith_fail(err, ITH_E_IO, "%s/%s: this shard is missing, but %s names it: is the download complete?",
+                        source->path, shard, last_part(index));
+    status = add_file(source, path, err);
+    free(path);
+    return status;
+}
+
+static ith_status check_map(const ith_source *source, const char *index, json_t *map, ith_error *err)
+{
+    const char *name;
+    json_t *shard;
+
+    json_object_foreach(map, name, shard)
+    {
+        const ith_tensor *t = ith_tensor_table_find(&source->tensors, name);
+        if (t == NULL || strcmp(last_part(t->file), json_string_value(shard)) != 0)
+            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should be in %s, but is not", index, name,
+                            json_string_value(shard));
+    }
+    return ITH_OK;
+}
+
+static ith_status add_shards(ith_source *source, const char *index, ith_error *err)
+{
+    json_t *root = NULL, *map, *shard;
+    const char *name;
+    ith_status status;
+
+    ITH_CHECK(ith_json_read(index, INDEX_MAX_BYTES, &root, err));
+    map = json_object_get(root, "weight_map");
+    if (!json_is_object(map))
+        ITH_CHECK(ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\" is missing", index));
+    json_object_foreach(map, name, shard)
+    {
+        if (!json_is_string(shard))
+            ITH_CHECK(ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\": tensor %s has no file's name", index, name));
+        ITH_CHECK(add_shard(source, index, json_string_value(shard), err));
+    }
+    ITH_CHECK(ith_tensor_table_index(&source->tensors, err));
+    ITH_CHECK(check_map(source, index, map, err));
+done:
+    json_decref(root);
+    return status;
+}
+
+static ith_status open_weights(ith_source *source, ith_error *err)
+{
+    char *single = NULL, *index = NULL;
+    ith_status status;
+
+    ITH_CHECK(find_file(source->path, "model.safetensors", &single, err));
+    ITH_CHECK(find_file(source->path, "model.safetensors.index.json", &index, err));
+    if (single != NULL) {
+        ITH_CHECK(add_file(source, single, err));
+        ITH_CHECK(ith_tensor_table_index(&source->tensors, err));
+    } else if (index != NULL) {
+        ITH_CHECK(add_shards(source, index, err));
+    } else {
+        ITH_CHECK(no_weights(source->path, err));
+    }
+done:
+    free(single);
+    free(index);
+    return status;
+}
+
+/* ---- Configuration ---- */
+
+typedef ith_status (*config_reader)(const json_t *config, const char *where, ith_hparams *hp, ith_error *err);
+
+/* Reads an optional file with one of hf_config.h's functions; *found tells whether it was there. */
+static ith_status read_config(ith_source *source, const char *name, config_reader reader, bool *found, ith_error *err)
+{
+    json_t *root = NULL;
+    char *path = NULL;
+    ith_status status;
+
+    ITH_CHECK(find_file(source->path, name, &path, err));
+    *found = path != NULL;
+    if (path != NULL) {
+        ITH_CHECK(ith_json_read(path, CONFIG_MAX_BYTES, &root, err));
+        ITH_CHECK(reader(root, path, &source->hparams, err));
+    }
+done:
+    json_decref(root);
+    free(path);
+    return status;
+}
+
+static void set_name(ith_source *source)
+{
+    char *full = realpath(source->path, NULL); /* "." and a trailing slash have no name of their own */
+    const char *name = last_part(full != NULL ? full : source->path);
+
+    ith_clean_text(name, strlen(name), source->hparams.name, sizeof source->hparams.name);
+    free(full);
+}
+
+ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err)
+{
+    bool tokenizer_only = flags & ITH_SOURCE_TOKENIZER_ONLY, found;
+
+    source->kind = ITH_SOURCE_HF;
+    source->hparams = ith_hparams_default();
+    ITH_TRY(find_file(source->path, "tokenizer.json", &source->tokenizer_json, err));
+    ITH_TRY(find_file(source->path, "tokenizer_config.json", &source->tokenizer_config, err));
+    ITH_TRY(
+        read_config(source, "config.json", tokenizer_only ? ith_hf_special_tokens : ith_hf_config_parse, &found, err));
+    if (!found && !tokenizer_only)
+        return no_config(source->path, err);
+    if (tokenizer_only && source->tokenizer_json == NULL)
+        return ith_fail(err, ITH_E_ARGUMENT, "%s is a directory without tokenizer.json", source->path);
+    ITH_TRY(read_config(source, "generation_config.json",
+                        tokenizer_only ? ith_hf_special_tokens : ith_hf_generation_parse, &found, err));
+    set_name(source);
+    return tokenizer_only ? ITH_OK : open_weights(source, err);
+}

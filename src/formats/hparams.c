@@ -1,0 +1,144 @@
+#include "formats/hparams.h"
+
+#include <math.h>
+#include <string.h>
+
+ith_hparams ith_hparams_default(void)
+{
+    return (ith_hparams){.bos = -1,
+                         .rms_eps = 1e-6,
+                         .rope = {.theta = 10000, .beta_fast = 32, .beta_slow = 1, .truncate = true},
+                         .top_p = 1,
+                         .repetition_penalty = 1};
+}
+
+/* Bytes of the well-formed, printable UTF-8 character at s, 0 if there is none (Unicode, table 3-7). */
+static size_t character_bytes(const unsigned char *s, size_t len)
+{
+    size_t n = s[0] < 0x80                   ? 1
+               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+               : (s[0] & 0xf0) == 0xe0       ? 3
+               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                             : 0;
+
+    if (n == 0 || n > len || (n == 1 && (s[0] < 0x20 || s[0] == 0x7f)))
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f) ||
+        (s[0] == 0xc2 && s[1] < 0xa0)) /* overlong, surrogate, past the end, C1 control */
+        return 0;
+    return n;
+}
+
+void ith_clean_text(const char *text, size_t len, char *out, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < len;) {
+        size_t n = character_bytes((const unsigned char *)text + i, len - i), bytes = n > 0 ? n : 1;
+        if (used + bytes >= size)
+            break;
+        memcpy(out + used, n > 0 ? text + i : "?", bytes);
+        used += bytes;
+        i += bytes;
+    }
+    out[used] = '\0';
+}
+
+void ith_hparams_extend_context(ith_hparams *hp)
+{
+    double reach = hp->rope.factor * (double)hp->rope.original_context;
+    if (hp->rope.kind == ITH_ROPE_YARN && reach > (double)hp->ctx_train && reach < 1e18)
+        hp->ctx_train = (int64_t)llround(reach);
+}
+
+typedef struct limit {
+    const char *what;
+    int64_t value, max;
+} limit;
+
+/* Bounds that no real model reaches but that keep every later product of a few of them inside 64 bits. */
+static ith_status check_ranges(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const limit limits[] = {
+        {"number of layers", hp->n_layers, 10000},
+        {"hidden size", hp->hidden, 1 << 20},
+        {"feed-forward size", hp->ffn, 1 << 22},
+        {"number of attention heads", hp->n_heads, 1 << 14},
+        {"number of key/value heads", hp->n_kv_heads, 1 << 14},
+        {"head size", hp->head_dim, 1 << 12},
+        {"vocabulary size", hp->n_vocab, 1 << 24},
+        {"context length", hp->ctx_train, INT64_C(1) << 40},
+    };
+
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        if (limits[i].value < 1 || limits[i].value > limits[i].max)
+            return ith_fail(err, ITH_E_FORMAT, "%s: the %s is %lld, expected 1 to %lld", where, limits[i].what,
+                            (long long)limits[i].value, (long long)limits[i].max);
+    return ITH_OK;
+}
+
+static ith_status check_rope(const ith_rope_params *rope, const char *where, ith_error *err)
+{
+    if (!isfinite(rope->theta) || rope->theta <= 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the RoPE base is %g, expected a positive number", where, rope->theta);
+    if (rope->kind == ITH_ROPE_PLAIN)
+        return ITH_OK;
+    if (!isfinite(rope->factor) || rope->factor < 1)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the RoPE scaling factor is %g, expected 1 or more", where,
+                        rope->factor);
+    if (rope->kind != ITH_ROPE_LINEAR && rope->original_context < 1)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the RoPE scaling's original context length is %lld, expected 1 or more",
+                        where, (long long)rope->original_context);
+    if (rope->kind == ITH_ROPE_YARN && !(rope->beta_fast > 0 && rope->beta_slow > 0 && rope->attention_factor >= 0))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: YaRN with beta_fast %g, beta_slow %g, attention factor %g: expected positive numbers",
+                        where, rope->beta_fast, rope->beta_slow, rope->attention_factor);
+    if (rope->kind == ITH_ROPE_LLAMA3 && !(rope->low_freq_factor > 0 && rope->high_freq_factor > rope->low_freq_factor))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: RoPE scaling with low_freq_factor %g and high_freq_factor %g: expected 0 < low < high",
+                        where, rope->low_freq_factor, rope->high_freq_factor);
+    return ITH_OK;
+}
+
+ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    ITH_TRY(check_ranges(hp, where, err));
+    if (hp->n_heads % hp->n_kv_heads != 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: %lld attention heads cannot share %lld key/value heads evenly", where,
+                        (long long)hp->n_heads, (long long)hp->n_kv_heads);
+    if (hp->head_dim % 2 != 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the head size is %lld; rotary positions need an even one", where,
+                        (long long)hp->head_dim);
+    if (!isfinite(hp->rms_eps) || hp->rms_eps < 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the RMS norm's epsilon is %g", where, hp->rms_eps);
+    return check_rope(&hp->rope, where, err);
+}
+
+ith_status ith_hparams_check_sampling(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    if (!isfinite(hp->temperature) || hp->temperature < 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the sampling temperature is %g, expected 0 or more", where,
+                        hp->temperature);
+    if (!(hp->top_p > 0 && hp->top_p <= 1))
+        return ith_fail(err, ITH_E_FORMAT, "%s: top_p is %g, expected more than 0 and at most 1", where, hp->top_p);
+    if (!(hp->min_p >= 0 && hp->min_p <= 1))
+        return ith_fail(err, ITH_E_FORMAT, "%s: min_p is %g, expected 0 to 1", where, hp->min_p);
+    if (!isfinite(hp->repetition_penalty) || hp->repetition_penalty <= 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the repetition penalty is %g, expected a positive number", where,
+                        hp->repetition_penalty);
+    return ITH_OK;
+}
+
+void ith_hparams_add_eos(ith_hparams *hp, int64_t id)
+{
+    if (id < 0 || id > INT32_MAX || hp->n_eos == ITH_MAX_EOS)
+        return;
+    for (int i = 0; i < hp->n_eos; i++)
+        if (hp->eos[i] == id)
+            return;
+    hp->eos[hp->n_eos++] = (int32_t)id;
+}

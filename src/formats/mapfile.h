@@ -1,0 +1,27 @@
+/* mapfile.h - a whole file, mapped read-only.
+ *
+ * Parsers take an ith_mapfile by pointer and never go past `size`, so that tests can hand them plain memory. A file that is cut
+ * short while it is mapped raises SIGBUS, as with every mapping: model files are not to be written in place.
+ */
+#ifndef ITH_FORMATS_MAPFILE_H
+#define ITH_FORMATS_MAPFILE_H
+
+#include "base/error.h"
+
+typedef struct ith_mapfile {
+    const uint8_t *data; /* NULL when size is 0 */
+    size_t size;
+    char *path; /* as it was opened: for messages */
+} ith_mapfile;
+
+/* Maps a regular file. ITH_E_IO: it cannot be opened or mapped; ITH_E_ARGUMENT: not a regular file. On failure
+ * *file is zeroed. */
+ith_status ith_mapfile_open(const char *path, ith_mapfile *file, ith_error *err);
+
+/* Unmaps and zeroes; accepts NULL and a zeroed struct. */
+void ith_mapfile_close(ith_mapfile *file);
+
+/* Is it only a Git LFS pointer, left by a clone without the large files? */
+bool ith_mapfile_is_lfs_pointer(const ith_mapfile *file);
+
+#endif

@@ -1,0 +1,20 @@
+/* safetensors.h - one safetensors file: 8 bytes of header length, a JSON header, the tensors' bytes.
+ *
+ * The checks are those of the reference implementation (github.com/huggingface/safetensors, README "Format"): a header of at most
+ * 100 MB, offsets in range, sizes that equal the shape's product, tensors that fill the data without gap or overlap. A scalar is
+ * listed as one element of one dimension.
+ */
+#ifndef ITH_FORMATS_SAFETENSORS_H
+#define ITH_FORMATS_SAFETENSORS_H
+
+#include "formats/mapfile.h"
+#include "formats/tensor_table.h"
+
+/* Appends the file's tensors in the order of their data. They point into file->data and file->path. ITH_E_FORMAT: damaged;
+ * ITH_E_UNSUPPORTED: an element type that Ithaca does not read, or more than four dimensions. */
+ith_status ith_safetensors_parse(const ith_mapfile *file, ith_tensor_table *table, ith_error *err);
+
+/* Does it look like one? For messages. */
+bool ith_safetensors_probe(const ith_mapfile *file);
+
+#endif

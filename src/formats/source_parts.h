@@ -1,0 +1,33 @@
+/* source_parts.h - what a source is made of; for the files of this room that open or describe one. */
+#ifndef ITH_FORMATS_SOURCE_PARTS_H
+#define ITH_FORMATS_SOURCE_PARTS_H
+
+#include "formats/gguf.h"
+#include "formats/mapfile.h"
+#include "formats/tensor_table.h"
+
+struct ith_source {
+    ith_source_kind kind;
+    char *path;
+    ith_hparams hparams;
+    ith_tensor_table tensors;
+    ith_mapfile *files; /* [n_files] the weights */
+    size_t n_files;
+    char *tokenizer_json, *tokenizer_config; /* Hugging Face; NULL if absent */
+    ith_gguf_meta meta;                      /* GGUF */
+    ith_gguf_vocab vocab;                    /* GGUF */
+};
+
+/* Maps one more file of weights and hands out its place, valid until the next call. */
+ith_status ith_source_map(ith_source *source, const char *path, const ith_mapfile **file, ith_error *err);
+
+/* Fills a source whose path is a folder. */
+ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err);
+
+/* Fills a source from a GGUF file; `file` stays the caller's and must outlive the source. */
+ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, unsigned flags, ith_error *err);
+
+/* Frees what a source holds, but not the struct. */
+void ith_source_clear(ith_source *source);
+
+#endif

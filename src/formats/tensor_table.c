@@ -1,0 +1,125 @@
+#include "formats/tensor_table.h"
+
+#include "base/range.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+ith_status ith_tensor_set_shape(ith_tensor *t, ith_error *err)
+{
+    const ith_dtype_info *type = ith_dtype_get(t->dtype);
+    size_t elements = 1, bytes;
+
+    for (int i = 0; i < t->n_dims; i++)
+        if (t->dims[i] < 0 || !ith_mul_size(elements, (size_t)t->dims[i], &elements))
+            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions overflow", t->file, t->name);
+    if (t->dims[t->n_dims - 1] % type->block != 0)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tensor %s: a row of %lld elements is not a whole number of %s blocks of %d", t->file,
+                        t->name, (long long)t->dims[t->n_dims - 1], type->name, type->block);
+    if (!ith_mul_size(elements / (size_t)type->block, (size_t)type->block_bytes, &bytes) || bytes > INT64_MAX ||
+        elements > INT64_MAX)
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions overflow", t->file, t->name);
+    t->bytes = bytes;
+    return ITH_OK;
+}
+
+int64_t ith_tensor_elements(const ith_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->n_dims; i++)
+        n *= t->dims[i];
+    return n;
+}
+
+static bool grow(ith_tensor_table *table)
+{
+    size_t capacity = table->capacity == 0 ? 64 : table->capacity * 2;
+    ith_tensor *items;
+
+    if (table->n < table->capacity)
+        return true;
+    items = reallocarray(table->items, capacity, sizeof *items);
+    if (items == NULL)
+        return false;
+    table->items = items;
+    table->capacity = capacity;
+    return true;
+}
+
+ith_status ith_tensor_table_add(ith_tensor_table *table, const ith_tensor *t, ith_error *err)
+{
+    char *name = strdup(t->name);
+
+    if (name == NULL || !grow(table)) {
+        free(name);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the list of tensors", t->file);
+    }
+    table->items[table->n] = *t;
+    table->items[table->n++].name = name;
+    return ITH_OK;
+}
+
+static int compare_data(const void *a, const void *b)
+{
+    const ith_tensor *x = a, *y = b;
+    if (x->data != y->data)
+        return x->data < y->data ? -1 : 1;
+    if (x->bytes != y->bytes) /* empty ones before their neighbour */
+        return x->bytes < y->bytes ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+ith_status ith_tensor_table_order(ith_tensor_table *table, size_t first, ith_error *err)
+{
+    if (table->n <= first)
+        return ITH_OK;
+    qsort(table->items + first, table->n - first, sizeof *table->items, compare_data);
+    for (size_t i = first + 1; i < table->n; i++) {
+        const ith_tensor *before = &table->items[i - 1], *t = &table->items[i];
+        if (t->data < before->data + before->bytes)
+            return ith_fail(err, ITH_E_FORMAT, "%s: tensors %s and %s overlap", t->file, before->name, t->name);
+    }
+    return ITH_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp((*(const ith_tensor *const *)a)->name, (*(const ith_tensor *const *)b)->name);
+}
+
+ith_status ith_tensor_table_index(ith_tensor_table *table, ith_error *err)
+{
+    table->by_name = reallocarray(NULL, table->n + 1, sizeof *table->by_name);
+    if (table->by_name == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for an index of %zu tensors", table->n);
+    for (size_t i = 0; i < table->n; i++)
+        table->by_name[i] = &table->items[i];
+    qsort(table->by_name, table->n, sizeof *table->by_name, compare_names);
+    for (size_t i = 1; i < table->n; i++)
+        if (compare_names(&table->by_name[i - 1], &table->by_name[i]) == 0)
+            return ith_fail(err, ITH_E_FORMAT, "tensor %s comes twice: in %s and in %s", table->by_name[i]->name,
+                            table->by_name[i - 1]->file, table->by_name[i]->file);
+    return ITH_OK;
+}
+
+const ith_tensor *ith_tensor_table_find(const ith_tensor_table *table, const char *name)
+{
+    ith_tensor key = {.name = name};
+    const ith_tensor *key_pointer = &key, **hit = NULL;
+
+    if (table->by_name != NULL)
+        hit = bsearch(&key_pointer, table->by_name, table->n, sizeof *table->by_name, compare_names);
+    return hit == NULL ? NULL : *hit;
+}
+
+void ith_tensor_table_free(ith_tensor_table *table)
+{
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < table->n; i++)
+        free((char *)(uintptr_t)table->items[i].name);
+    free(table->items);
+    free(table->by_name);
+    *table = (ith_tensor_table){0};
+}
