@@ -17,7 +17,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { LINE = 64, MAX_THREADS = 4096, SPINS = 1000, YIELDS = 50 };
+/* SPINS is about 5 us: longer spins cost as much as they wait whenever threads outnumber free cores (4 ranks x 2 threads on 2
+ * cores, pieces of 33 us: 150 us of CPU time per barrier and rank with 4000 spins, 100 with 300). YIELDS covers a short MPI call. */
+enum { LINE = 64, MAX_THREADS = 4096, SPINS = 300, YIELDS = 300 };
 
 struct ith_team {
     int n_threads;

@@ -67,8 +67,9 @@ static ith_status refuse_spec(const char *spec, int ranks, int n_kv_heads, const
     if (works(ranks, 1, n_kv_heads))
         return ith_fail(err, ITH_E_ARGUMENT, "mesh '%s' %s: %dx1 would work", spec, why, ranks);
     list_rank_counts(n_kv_heads, counts, sizeof counts);
-    return ith_fail(err, ITH_E_ARGUMENT, "mesh '%s' %s: no mesh of %d ranks works for this model, run %s ranks", spec,
-                    why, ranks, counts);
+    return ith_fail(err, ITH_E_ARGUMENT,
+                    "mesh '%s' %s: no mesh of %d ranks works for this model; rank counts that do: %s", spec, why, ranks,
+                    counts);
 }
 
 static ith_status check_spec(const char *spec, int ranks, int ulysses, int context, int n_kv_heads, ith_error *err)

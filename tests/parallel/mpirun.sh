@@ -1,0 +1,16 @@
+# mpirun.sh - sourced by the parallel tests: how they start ranks on one machine, as root or not.
+#
+#   run_ranks N SECONDS PROGRAM [ARG...]   exit status of mpirun; 124 or 137 after SECONDS
+
+if [ "$(id -u)" = 0 ]; then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+# Containers forbid the calls behind single-copy messages, and have no fabric: Open MPI would warn about both.
+export OMPI_MCA_btl_vader_single_copy_mechanism=none
+export OMPI_MCA_btl_base_warn_component_unused=0
+
+run_ranks() {
+    local ranks=$1 seconds=$2
+    shift 2
+    timeout -k 5 "$seconds" mpirun --oversubscribe --bind-to none -n "$ranks" "$@" </dev/null
+}

@@ -1,0 +1,367 @@
+/* RANKS: 1 2 3 4 5 7 8 */
+/* Messages between ranks: uneven and empty blocks, blocks larger than one message may be, shared memory, agreement. */
+#include "check.h"
+
+#include "comm/comm_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_RANKS = 16, GUARD = 32, PIECE = 1000 };
+
+typedef struct plan { /* where blocks lie in a buffer, with a guard between them */
+    int64_t counts[MAX_RANKS], displs[MAX_RANKS], bytes;
+} plan;
+
+/* Bytes from s to d: some none at all, some one piece, some several with and without a rest. */
+static int64_t block_bytes(int s, int d)
+{
+    static const int64_t sizes[] = {1, 0, 37, PIECE, 2 * PIECE, 3 * PIECE + 1, 5000, PIECE - 1};
+    return sizes[(s * 3 + d * 5) % 8];
+}
+
+static uint8_t byte_of(int s, int d, int64_t i)
+{
+    return (uint8_t)(i * 7 + s * 31 + d * 101 + i / 251 + 1);
+}
+
+static void lay_out(plan *p, int size)
+{
+    p->bytes = GUARD;
+    for (int r = 0; r < size; r++) {
+        p->displs[r] = p->bytes;
+        p->bytes += p->counts[r] + GUARD;
+    }
+}
+
+static uint8_t *new_buffer(ith_comm *comm, const plan *p)
+{
+    uint8_t *buf = malloc((size_t)p->bytes);
+    CHECK(comm, buf != NULL);
+    memset(buf, 0xee, (size_t)p->bytes);
+    return buf;
+}
+
+static bool guards_untouched(const uint8_t *buf, const plan *p, int size)
+{
+    int64_t at = 0;
+    for (int r = 0; r <= size; r++) {
+        int64_t end = r < size ? p->displs[r] : p->bytes;
+        for (; at < end; at++)
+            if (buf[at] != 0xee)
+                return false;
+        at = r < size ? end + p->counts[r] : end;
+    }
+    return true;
+}
+
+static bool block_is(const uint8_t *block, int64_t bytes, int s, int d)
+{
+    for (int64_t i = 0; i < bytes; i++)
+        if (block[i] != byte_of(s, d, i))
+            return false;
+    return true;
+}
+
+static void fill_block(uint8_t *block, int64_t bytes, int s, int d)
+{
+    for (int64_t i = 0; i < bytes; i++)
+        block[i] = byte_of(s, d, i);
+}
+
+static void do_alltoall(ith_comm *comm)
+{
+    int me = comm->rank, size = comm->size;
+    plan out, in;
+    for (int r = 0; r < size; r++) {
+        out.counts[r] = block_bytes(me, r);
+        in.counts[r] = block_bytes(r, me);
+    }
+    lay_out(&out, size);
+    lay_out(&in, size);
+    uint8_t *send = new_buffer(comm, &out), *recv = new_buffer(comm, &in);
+    for (int r = 0; r < size; r++)
+        fill_block(send + out.displs[r], out.counts[r], me, r);
+    comm->ops->alltoallv(comm, send, out.counts, out.displs, recv, in.counts, in.displs);
+    for (int r = 0; r < size; r++)
+        CHECK(comm, block_is(recv + in.displs[r], in.counts[r], r, me));
+    CHECK(comm, guards_untouched(recv, &in, size));
+    free(send);
+    free(recv);
+}
+
+static void do_allgather(ith_comm *comm, bool in_place)
+{
+    int me = comm->rank, size = comm->size;
+    plan all;
+    for (int r = 0; r < size; r++)
+        all.counts[r] = block_bytes(r, 0);
+    lay_out(&all, size);
+    uint8_t *recv = new_buffer(comm, &all), *own = new_buffer(comm, &all);
+    uint8_t *send = in_place ? recv + all.displs[me] : own;
+    fill_block(send, all.counts[me], me, 0);
+    comm->ops->allgatherv(comm, send, recv, all.counts, all.displs);
+    for (int r = 0; r < size; r++)
+        CHECK(comm, block_is(recv + all.displs[r], all.counts[r], r, 0));
+    CHECK(comm, guards_untouched(recv, &all, size));
+    free(recv);
+    free(own);
+}
+
+static void do_bcast(ith_comm *comm)
+{
+    static const int64_t sizes[] = {0, 1, PIECE, PIECE + 1, 4 * PIECE, 12345};
+    uint8_t buf[12345 + GUARD];
+    for (int root = 0; root < comm->size; root++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            memset(buf, 0xee, sizeof buf);
+            if (comm->rank == root)
+                fill_block(buf, sizes[i], root, 1);
+            comm->ops->bcast(comm, buf, sizes[i], root);
+            CHECK(comm, block_is(buf, sizes[i], root, 1));
+            CHECK(comm, buf[sizes[i]] == 0xee);
+        }
+}
+
+static void alltoall(ith_comm *comm)
+{
+    do_alltoall(comm);
+    do_alltoall(comm);
+    CASE_OK(comm);
+}
+
+static void allgather(ith_comm *comm)
+{
+    do_allgather(comm, false);
+    CASE_OK(comm);
+}
+
+static void allgather_in_place(ith_comm *comm)
+{
+    do_allgather(comm, true);
+    CASE_OK(comm);
+}
+
+static void bcast(ith_comm *comm)
+{
+    do_bcast(comm);
+    CASE_OK(comm);
+}
+
+/* The same through a communicator whose messages hold PIECE bytes at most, as for blocks above MPI's int. */
+static void blocks_above_one_message(ith_comm *comm)
+{
+    ith_comm *small;
+    CHECK(comm, ith_comm_open_mpi(PIECE, &small, NULL) == ITH_OK);
+    for (int again = 0; again < 2; again++) { /* the next call's messages must not mix with this one's */
+        do_alltoall(small);
+        do_allgather(small, false);
+        do_allgather(small, true);
+        do_bcast(small);
+    }
+    ith_comm_close(small);
+    CASE_OK(comm);
+}
+
+/* Large displacements alone, with small blocks, need the piecewise way too. */
+static void small_blocks_far_apart(ith_comm *comm)
+{
+    ith_comm *small;
+    int64_t counts[MAX_RANKS], displs[MAX_RANKS];
+    uint8_t buf[MAX_RANKS * 5 * PIECE];
+    CHECK(comm, ith_comm_open_mpi(PIECE, &small, NULL) == ITH_OK);
+    for (int r = 0; r < comm->size; r++) {
+        counts[r] = 3;
+        displs[r] = (int64_t)(comm->size - 1 - r) * 5 * PIECE; /* descending: the order is the caller's */
+    }
+    fill_block(buf + displs[comm->rank], 3, comm->rank, 2);
+    small->ops->allgatherv(small, buf + displs[comm->rank], buf, counts, displs);
+    for (int r = 0; r < comm->size; r++)
+        CHECK(comm, block_is(buf + displs[r], 3, r, 2));
+    ith_comm_close(small);
+    CASE_OK(comm);
+}
+
+static void largest(ith_comm *comm)
+{
+    for (int r = 0; r < comm->size; r++) {
+        CHECK(comm, comm->ops->max(comm, comm->rank == r ? INT64_MAX - 5 : INT64_MIN) == INT64_MAX - 5);
+        CHECK(comm, comm->ops->max(comm, -comm->rank - 3) == -3);
+    }
+    CASE_OK(comm);
+}
+
+static void bytes_are_counted(ith_comm *comm)
+{
+    int64_t sent = 0, others = comm->size - 1;
+    char byte = 0;
+    comm->stats = (ith_comm_stats){0};
+    do_alltoall(comm);
+    do_allgather(comm, true);
+    comm->ops->bcast(comm, &byte, 1, 0);
+    for (int r = 0; r < comm->size; r++)
+        sent += r == comm->rank ? 0 : block_bytes(comm->rank, r);
+    CHECK(comm, comm->stats.alltoall_calls == 1 && comm->stats.alltoall_sent == sent);
+    CHECK(comm, comm->stats.allgather_calls == 1 && comm->stats.allgather_sent == others * block_bytes(comm->rank, 0));
+    CHECK(comm, comm->stats.bcast_calls == 1 && comm->stats.bcast_sent == (comm->rank == 0 ? others : 0));
+    CASE_OK(comm);
+}
+
+/* ---- Shared memory ---- */
+
+enum { WINDOWS = 3 };
+
+static bool all_zero(const uint8_t *p, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if (p[i] != 0)
+            return false;
+    return true;
+}
+
+/* Each rank of the node writes its bytes of every window; all see them. */
+static void write_and_see(ith_comm *comm, uint8_t *const *p, const size_t *bytes)
+{
+    for (int w = 0; w < WINDOWS; w++)
+        for (size_t i = (size_t)comm->node_rank; i < bytes[w]; i += (size_t)comm->node_size)
+            p[w][i] = byte_of(comm->node_rank, w, (int64_t)i);
+    comm->ops->node_barrier(comm);
+    for (int w = 0; w < WINDOWS; w++)
+        for (size_t i = 0; i < bytes[w]; i++)
+            CHECK(comm, p[w][i] == byte_of((int)(i % (size_t)comm->node_size), w, (int64_t)i));
+    comm->ops->node_barrier(comm);
+}
+
+static void memory_of_a_node(ith_comm *comm)
+{
+    static const size_t bytes[WINDOWS] = {1, 100003, 5000000};
+    for (int again = 0; again < 2; again++) { /* pages that were used before are zeroed too */
+        uint8_t *p[WINDOWS];
+        for (int w = 0; w < WINDOWS; w++) {
+            CHECK(comm, comm->ops->shared_alloc(comm, bytes[w], "test", (void **)&p[w], NULL) == ITH_OK);
+            CHECK(comm, (uintptr_t)p[w] % 64 == 0);
+            CHECK(comm, all_zero(p[w], bytes[w]));
+        }
+        comm->ops->node_barrier(comm);
+        write_and_see(comm, p, bytes);
+        comm->ops->shared_free(comm, p[1]); /* in an order of their own */
+        comm->ops->shared_free(comm, p[0]);
+        comm->ops->shared_free(comm, p[2]);
+        comm->ops->shared_free(comm, NULL);
+    }
+    CASE_OK(comm);
+}
+
+static void too_much_memory_is_refused_on_all_ranks(ith_comm *comm)
+{
+    void *p = comm;
+    ith_error err;
+    CHECK(comm, comm->ops->shared_alloc(comm, (size_t)1 << 55, "weights", &p, &err) == ITH_E_MEMORY);
+    CHECK(comm, p == NULL);
+    CHECK(comm, strstr(err.text, "weights: 33554432.0 GiB needed") != NULL);
+    CHECK(comm, comm->ops->shared_alloc(comm, SIZE_MAX, "weights", &p, &err) == ITH_E_MEMORY);
+    CASE_OK(comm);
+}
+
+/* /proc has no room for files: as a /dev/shm that is too small. */
+static void full_file_system_is_refused_on_all_ranks(ith_comm *comm)
+{
+    void *p = comm;
+    ith_error err;
+    setenv("OMPI_MCA_osc_sm_backing_directory", "/proc", 1);
+    ith_status status = comm->ops->shared_alloc(comm, 1 << 20, "weights", &p, &err);
+    unsetenv("OMPI_MCA_osc_sm_backing_directory");
+    if (comm->node_size > 1) {
+        CHECK(comm, status == ITH_E_MEMORY && p == NULL);
+        CHECK(comm, strstr(err.text, "/proc has 0.0 GiB left") != NULL);
+    } else { /* a rank alone needs no file */
+        CHECK(comm, status == ITH_OK);
+        comm->ops->shared_free(comm, p);
+    }
+    CASE_OK(comm);
+}
+
+static void windows_left_open_are_closed(ith_comm *comm)
+{
+    ith_comm *other;
+    void *p;
+    CHECK(comm, ith_comm_open_world(&other, NULL) == ITH_OK);
+    CHECK(comm, comm->node_size == 1 || other->ops->shared_alloc(other, 1000, "test", &p, NULL) == ITH_OK);
+    ith_comm_close(other);
+    CASE_OK(comm);
+}
+
+/* ---- Agreement ---- */
+
+static void all_agree_on_success(ith_comm *comm)
+{
+    ith_error err = {.text = "untouched"};
+    CHECK(comm, ith_comm_agree(comm, ITH_OK, &err) == ITH_OK);
+    CHECK(comm, strcmp(err.text, "untouched") == 0);
+    CASE_OK(comm);
+}
+
+static void one_failure_is_everyones(ith_comm *comm)
+{
+    for (int failing = 0; failing < comm->size; failing++) {
+        ith_error err = {.text = "nothing"};
+        char expected[100];
+        ith_status status = ITH_OK;
+        if (comm->size > 1)
+            snprintf(expected, sizeof expected, "rank %d: shard %d: truncated", failing, failing);
+        else
+            snprintf(expected, sizeof expected, "shard 0: truncated");
+        if (comm->rank == failing)
+            status = ith_fail(&err, ITH_E_FORMAT, "shard %d: truncated", failing);
+        CHECK(comm, ith_comm_agree(comm, status, &err) == ITH_E_FORMAT);
+        CHECK(comm, err.status == ITH_E_FORMAT);
+        CHECK(comm, strcmp(err.text, expected) == 0);
+    }
+    CASE_OK(comm);
+}
+
+static void the_lowest_failing_rank_speaks(ith_comm *comm)
+{
+    ith_error err = {0};
+    int lowest = comm->size / 2;
+    char expected[20];
+    ith_status status = comm->rank >= lowest ? ith_fail(&err, ITH_E_IO, "I am %d", comm->rank) : ITH_OK;
+    snprintf(expected, sizeof expected, "I am %d", lowest);
+    CHECK(comm, ith_comm_agree(comm, status, &err) == ITH_E_IO);
+    CHECK(comm, strstr(err.text, expected) != NULL);
+    CHECK(comm, ith_comm_agree(comm, comm->rank == lowest ? ITH_E_MEMORY : ITH_OK, NULL) ==
+                    ITH_E_MEMORY); /* no text wanted */
+    CASE_OK(comm);
+}
+
+int main(void)
+{
+    static void (*const cases[])(ith_comm *) = {
+        alltoall,
+        allgather,
+        allgather_in_place,
+        bcast,
+        blocks_above_one_message,
+        small_blocks_far_apart,
+        largest,
+        bytes_are_counted,
+        memory_of_a_node,
+        too_much_memory_is_refused_on_all_ranks,
+        full_file_system_is_refused_on_all_ranks,
+        windows_left_open_are_closed,
+        all_agree_on_success,
+        one_failure_is_everyones,
+        the_lowest_failing_rank_speaks,
+    };
+    ith_comm *comm;
+    ith_error err;
+    if (ith_comm_open_world(&comm, &err) != ITH_OK) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    CHECK(comm, comm->size <= MAX_RANKS);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cases[i](comm);
+    ith_comm_close(comm);
+    return 0;
+}

@@ -1,0 +1,134 @@
+/* The mesh: which rank counts work, what the errors say, and that parts cover the whole. */
+#include "comm/mesh.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void every_divisor_makes_a_mesh(void **state)
+{
+    static const int kv_heads[] = {1, 2, 3, 4, 8, 12};
+    (void)state;
+    for (size_t i = 0; i < sizeof kv_heads / sizeof *kv_heads; i++)
+        for (int ranks = 1; ranks <= 16; ranks++)
+            for (int rank = 0; rank < ranks; rank++) {
+                ith_mesh m;
+                ith_status status = ith_mesh_make(NULL, ranks, rank, kv_heads[i], &m, NULL);
+                assert_int_equal(status, kv_heads[i] % ranks == 0 ? ITH_OK : ITH_E_UNSUPPORTED);
+                if (status != ITH_OK)
+                    continue;
+                assert_int_equal(m.ranks, ranks);
+                assert_int_equal(m.rank, rank);
+                assert_int_equal(m.ulysses, ranks);
+                assert_int_equal(m.context, 1);
+                assert_int_equal(m.u, rank);
+                assert_int_equal(m.c, 0);
+            }
+}
+
+static void assert_refused(const char *spec, int ranks, int kv_heads, ith_status status, const char *text)
+{
+    ith_mesh m;
+    ith_error err = {0};
+    assert_int_equal(ith_mesh_make(spec, ranks, 0, kv_heads, &m, &err), status);
+    assert_non_null(strstr(err.text, text));
+}
+
+static void other_counts_are_told_what_works(void **state)
+{
+    (void)state;
+    assert_refused(NULL, 3, 8, ITH_E_UNSUPPORTED, "work: 1, 2, 4 or 8");
+    assert_refused(NULL, 3, 8, ITH_E_UNSUPPORTED, "3 ranks with 8 KV heads make a mesh of 1x3");
+    assert_refused(NULL, 6, 8, ITH_E_UNSUPPORTED, "mesh of 2x3");
+    assert_refused(NULL, 2, 3, ITH_E_UNSUPPORTED, "work: 1 or 3");
+    assert_refused(NULL, 2, 1, ITH_E_UNSUPPORTED, "work: 1");
+    assert_refused("2x2", 4, 8, ITH_E_UNSUPPORTED, "1, 2, 4 or 8");
+}
+
+static void a_spec_is_taken_or_refused(void **state)
+{
+    ith_mesh m;
+    (void)state;
+    assert_int_equal(ith_mesh_make("4x1", 4, 3, 8, &m, NULL), ITH_OK);
+    assert_int_equal(m.ulysses, 4);
+    assert_int_equal(m.u, 3);
+    assert_refused("2x1", 4, 8, ITH_E_ARGUMENT, "'2x1' is a mesh of 2 ranks, but 4 run: 4x1 would work");
+    assert_refused("3x1", 3, 8, ITH_E_ARGUMENT,
+                   "cannot share 8 KV heads evenly among 3 ranks: no mesh of 3 ranks works");
+    assert_refused("4x4", 3, 3, ITH_E_ARGUMENT, "3x1 would work");
+}
+
+static void a_spec_is_two_numbers(void **state)
+{
+    static const char *const bad[] = {"",     "4",    "x",   "4x",  "x1",  "4x1x1",         "4x1 ",         " 4x1",
+                                      "-4x1", "4x-1", "0x4", "4x0", "4*1", "99999999999x1", "1x99999999999"};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_refused(bad[i], 4, 8, ITH_E_ARGUMENT, "expected UxR");
+}
+
+static void nonsense_is_refused(void **state)
+{
+    ith_mesh m;
+    (void)state;
+    assert_int_equal(ith_mesh_make(NULL, 0, 0, 8, &m, NULL), ITH_E_ARGUMENT);
+    assert_int_equal(ith_mesh_make(NULL, 2, 2, 8, &m, NULL), ITH_E_ARGUMENT);
+    assert_int_equal(ith_mesh_make(NULL, 2, -1, 8, &m, NULL), ITH_E_ARGUMENT);
+    assert_int_equal(ith_mesh_make(NULL, 2, 0, 0, &m, NULL), ITH_E_ARGUMENT);
+}
+
+typedef ith_range (*part_fn)(const ith_mesh *mesh, int64_t n, int r);
+
+static ith_range kv_part(const ith_mesh *mesh, int64_t n, int r)
+{
+    return ith_mesh_kv_heads(mesh, (int)n, r);
+}
+
+/* Parts follow each other from 0 to n, begin at multiples of unit, and differ by at most one unit. */
+static void assert_cover(part_fn part, const ith_mesh *mesh, int64_t n, int64_t unit)
+{
+    int64_t at = 0, least = INT64_MAX, most = 0;
+    for (int r = 0; r < mesh->ranks; r++) {
+        ith_range p = part(mesh, n, r);
+        assert_int_equal(p.begin, at);
+        assert_true(p.end >= p.begin);
+        assert_true(p.begin % unit == 0 || p.begin == n);
+        int64_t units = (ith_range_size(p) + unit - 1) / unit;
+        least = units < least ? units : least;
+        most = units > most ? units : most;
+        at = p.end;
+    }
+    assert_int_equal(at, n);
+    assert_true(most - least <= 1);
+}
+
+static void parts_cover_the_whole(void **state)
+{
+    (void)state;
+    for (int ranks = 1; ranks <= 8; ranks *= 2) {
+        ith_mesh m;
+        assert_int_equal(ith_mesh_make(NULL, ranks, 0, 8, &m, NULL), ITH_OK);
+        assert_cover(kv_part, &m, 8, 8 / ranks);
+        for (int64_t n = 0; n < 300; n++) {
+            assert_cover(ith_mesh_tokens, &m, n, 1);
+            assert_cover(ith_mesh_rows, &m, n, 16);
+        }
+        assert_cover(ith_mesh_rows, &m, 151936, 16);
+        assert_cover(ith_mesh_tokens, &m, (int64_t)1 << 40, 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_divisor_makes_a_mesh), cmocka_unit_test(other_counts_are_told_what_works),
+        cmocka_unit_test(a_spec_is_taken_or_refused), cmocka_unit_test(a_spec_is_two_numbers),
+        cmocka_unit_test(nonsense_is_refused),        cmocka_unit_test(parts_cover_the_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,196 @@
+/* Teams: everyone runs once, barriers order writes and reads (also when some sleep), counters give each number once. */
+#include "base/threads.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { MAX = 8, ROUNDS = 300, LATE_US = 20000 };
+
+typedef struct job {
+    int ran[MAX], sizes[MAX];
+    int64_t cells[2][MAX]; /* written in turn, one barrier per round */
+    int wrong[MAX];
+    bool late;
+    int taken[1000];
+    pid_t thread[MAX];
+} job;
+
+static void in_team(int n_threads, void (*fn)(void *, ith_member *), job *j)
+{
+    ith_team *team;
+    assert_int_equal(ith_team_open(n_threads, &team, NULL), ITH_OK);
+    assert_int_equal(ith_team_size(team), n_threads);
+    ith_team_run(team, fn, j);
+    ith_team_close(team);
+}
+
+static void note(void *arg, ith_member *me)
+{
+    job *j = arg;
+    j->ran[me->tid]++;
+    j->sizes[me->tid] = me->n_threads;
+    j->thread[me->tid] = gettid();
+}
+
+static void every_member_runs_once(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= MAX; n++) {
+        job j = {0};
+        in_team(n, note, &j);
+        for (int t = 0; t < n; t++) {
+            assert_int_equal(j.ran[t], 1);
+            assert_int_equal(j.sizes[t], n);
+        }
+        assert_int_equal(j.thread[0], gettid());
+    }
+}
+
+/* Each round: write my cell, barrier, read everybody's. Two rows, since a fast member may already write the next round. */
+static void write_and_read(void *arg, ith_member *me)
+{
+    job *j = arg;
+    for (int round = 0; round < ROUNDS; round++) {
+        int64_t *row = j->cells[round % 2];
+        if (j->late && round % 100 == 50 && me->tid == round / 100 % me->n_threads)
+            usleep(LATE_US); /* long enough for the others to sleep in the barrier */
+        row[me->tid] = round * 100 + me->tid;
+        ith_barrier(me);
+        for (int t = 0; t < me->n_threads; t++)
+            j->wrong[me->tid] += row[t] != round * 100 + t;
+    }
+}
+
+static void count_wrong(int n_threads, bool late)
+{
+    job j = {.late = late};
+    ith_team *team;
+    assert_int_equal(ith_team_open(n_threads, &team, NULL), ITH_OK);
+    for (int run = 0; run < 3; run++) { /* odd and even numbers of barriers before: both senses */
+        ith_team_run(team, write_and_read, &j);
+        ith_team_run(team, note, &j);
+    }
+    ith_team_close(team);
+    for (int t = 0; t < n_threads; t++)
+        assert_int_equal(j.wrong[t], 0);
+}
+
+static void barriers_order_writes_and_reads(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= MAX; n++)
+        count_wrong(n, false);
+}
+
+static void sleepers_are_woken(void **state)
+{
+    (void)state;
+    count_wrong(2, true);
+    count_wrong(5, true);
+}
+
+static void one_barrier(void *arg, ith_member *me)
+{
+    job *j = arg;
+    j->cells[0][me->tid] = 1 + me->tid;
+    ith_barrier(me);
+    for (int t = 0; t < me->n_threads; t++)
+        j->wrong[me->tid] += j->cells[0][t] != 1 + t;
+}
+
+static void a_region_may_end_on_either_sense(void **state)
+{
+    ith_team *team;
+    (void)state;
+    assert_int_equal(ith_team_open(3, &team, NULL), ITH_OK);
+    for (int run = 0; run < 20; run++) {
+        job j = {0};
+        ith_team_run(team, one_barrier, &j);
+        for (int t = 0; t < 3; t++)
+            assert_int_equal(j.wrong[t], 0);
+    }
+    ith_team_close(team);
+}
+
+static void take(void *arg, ith_member *me)
+{
+    job *j = arg;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t i; (i = ith_counter_next(me)) < 1000;)
+            __atomic_fetch_add(&j->taken[i], 1, __ATOMIC_RELAXED);
+        ith_barrier(me);
+        if (me->tid == 0)
+            ith_counter_reset(me);
+        ith_barrier(me);
+    }
+}
+
+static void counters_give_each_number_once(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 4; n++) {
+        job j = {0};
+        in_team(n, take, &j);
+        for (int i = 0; i < 1000; i++)
+            assert_int_equal(j.taken[i], 2);
+    }
+}
+
+static void shares(void *arg, ith_member *me)
+{
+    job *j = arg;
+    ith_range mine = ith_my_share(me, 1000, 16);
+    for (int64_t i = mine.begin; i < mine.end; i++)
+        __atomic_fetch_add(&j->taken[i], 1, __ATOMIC_RELAXED);
+}
+
+static void shares_cover_the_work(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= MAX; n++) {
+        job j = {0};
+        in_team(n, shares, &j);
+        for (int i = 0; i < 1000; i++)
+            assert_int_equal(j.taken[i], 1);
+    }
+}
+
+static void impossible_sizes_are_refused(void **state)
+{
+    ith_team *team;
+    ith_error err;
+    (void)state;
+    assert_int_equal(ith_team_open(0, &team, &err), ITH_E_ARGUMENT);
+    assert_null(team);
+    assert_int_equal(ith_team_open(1 << 20, &team, &err), ITH_E_ARGUMENT);
+    assert_non_null(strstr(err.text, "1048576 threads"));
+    ith_team_close(NULL);
+}
+
+static void there_is_a_core(void **state)
+{
+    (void)state;
+    assert_in_range(ith_cores_available(), 1, 1 << 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_member_runs_once),
+        cmocka_unit_test(barriers_order_writes_and_reads),
+        cmocka_unit_test(sleepers_are_woken),
+        cmocka_unit_test(a_region_may_end_on_either_sense),
+        cmocka_unit_test(counters_give_each_number_once),
+        cmocka_unit_test(shares_cover_the_work),
+        cmocka_unit_test(impossible_sizes_are_refused),
+        cmocka_unit_test(there_is_a_core),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
