@@ -1,6 +1,6 @@
 /* kv.h - the KV cache of one rank: keys and values of its own heads, in the layout that the attention kernels read.
  *
- * Per layer and head, a row of segments of 1,024 tokens (simd/kernels.h draws a segment), each allocated when the context
+ * Per layer, a row of segments of 1,024 tokens of all heads (simd/kernels.h draws a segment), each allocated when the context
  * reaches it: ith_kv_reserve before a step, so that nothing is allocated inside. Offsets are 64-bit: Qwen3-8B at 131,072
  * tokens has 4.8e9 key elements.
  */
@@ -12,7 +12,8 @@
 
 typedef struct ith_kv ith_kv;
 
-ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, ith_kv **kv, ith_error *err);
+ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, ith_kv **kv,
+                       ith_error *err);
 void ith_kv_close(ith_kv *kv); /* accepts NULL */
 
 /* Makes room for n_tokens in all. ITH_E_MEMORY: what was there stays usable. */

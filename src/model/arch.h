@@ -27,14 +27,14 @@ typedef enum ith_part {
 } ith_part;
 
 typedef struct ith_arch {
-    const char *name;                  /* GGUF's spelling */
-    const char *const *hf_names;       /* [ITH_PARTS], printf patterns */
-    const char *const *gguf_names;     /* [ITH_PARTS] */
-    bool qk_norm;                      /* RMSNorm over each query and key head before RoPE */
-    bool gguf_interleaved_qk;          /* GGUF stores query and key rows for interleaved rotary pairs */
+    const char *name;              /* GGUF's spelling */
+    const char *const *hf_names;   /* [ITH_PARTS], printf patterns */
+    const char *const *gguf_names; /* [ITH_PARTS] */
+    bool qk_norm;                  /* RMSNorm over each query and key head before RoPE */
+    bool gguf_interleaved_qk;      /* GGUF stores query and key rows for interleaved rotary pairs */
 } ith_arch;
 
-extern const char *const ith_names_hf[ITH_PARTS];   /* the names that most of the family use */
+extern const char *const ith_names_hf[ITH_PARTS]; /* the names that most of the family use */
 extern const char *const ith_names_gguf[ITH_PARTS];
 
 extern const ith_arch ith_arch_qwen3, ith_arch_llama;

@@ -43,6 +43,11 @@ static state state_at(float *memory, int64_t rows)
     return (state){memory, memory + rows, memory + 2 * rows};
 }
 
+float ith_attention_q_factor(int64_t d)
+{
+    return (float)(1.4426950408889634 / sqrt((double)d));
+}
+
 int64_t ith_attention_scratch(const ith_model *model)
 {
     return 2 * state_floats(model, tile_tokens(model) * group_of(model));

@@ -26,8 +26,8 @@ int64_t ith_linear_scratch(int64_t max_cols);
 
 /* C[t][r] = sum_k A[t][k] W[r][k], float32 (blas.c, the only user of OpenBLAS; called by several threads at a time). */
 void ith_blas_open(void); /* one thread per call: ours are the threads. Once per process, before the first product */
-void ith_blas_gemm(int64_t n_tokens, int64_t n_rows, int64_t n_cols, const float *a, int64_t lda, const float *w, int64_t ldw,
-                   float *c, int64_t ldc);
+void ith_blas_gemm(int64_t n_tokens, int64_t n_rows, int64_t n_cols, const float *a, int64_t lda, const float *w,
+                   int64_t ldw, float *c, int64_t ldc);
 const char *ith_blas_version(void);
 
 #endif

@@ -10,17 +10,17 @@
 #include "weights/store.h"
 
 typedef struct ith_layer {
-    const float *attn_norm;  /* [h] */
-    const ith_matrix *q;     /* [nq * d, h] */
-    const ith_matrix *k;     /* [nkv * d, h] */
-    const ith_matrix *v;     /* [nkv * d, h] */
-    const float *q_norm;     /* [d] or NULL */
-    const float *k_norm;     /* [d] or NULL */
-    const ith_matrix *o;     /* [h, nq * d] */
-    const float *ffn_norm;   /* [h] */
-    const ith_matrix *gate;  /* [f, h] */
-    const ith_matrix *up;    /* [f, h] */
-    const ith_matrix *down;  /* [h, f] */
+    const float *attn_norm; /* [h] */
+    const ith_matrix *q;    /* [nq * d, h] */
+    const ith_matrix *k;    /* [nkv * d, h] */
+    const ith_matrix *v;    /* [nkv * d, h] */
+    const float *q_norm;    /* [d] or NULL */
+    const float *k_norm;    /* [d] or NULL */
+    const ith_matrix *o;    /* [h, nq * d] */
+    const float *ffn_norm;  /* [h] */
+    const ith_matrix *gate; /* [f, h] */
+    const ith_matrix *up;   /* [f, h] */
+    const ith_matrix *down; /* [h, f] */
 } ith_layer;
 
 typedef struct ith_model {
@@ -32,9 +32,9 @@ typedef struct ith_model {
     const float *out_norm;    /* [h] */
     ith_layer *layers;        /* [n_layers] */
     ith_rope rope;
-    bool quantized;     /* some matrix is w8, w4 or w4m: activations are quantized for it */
-    bool floats;        /* some matrix is bf16 or f32 */
-    float *key_bias;    /* [n_layers][nkv][d] taken off keys before they are quantized, or NULL (key_bias.h) */
+    bool quantized;  /* some matrix is w8, w4 or w4m: activations are quantized for it */
+    bool floats;     /* some matrix is bf16 or f32 */
+    float *key_bias; /* [n_layers][nkv][d] taken off keys before they are quantized, or NULL (key_bias.h) */
 } ith_model;
 
 /* Plans all weights in `store`; ith_store_load then fills the fields. `exact`: everything f32. */

@@ -54,26 +54,27 @@ typedef struct ith_comm_plan { /* byte counts and displacements of one side of a
     int64_t *counts, *displs;
 } ith_comm_plan;
 
-typedef struct ith_workspace { /* all buffers of a pass, allocated once for the largest: T tokens per rank, C over all ranks */
+typedef struct
+    ith_workspace { /* all buffers of a pass, allocated once for the largest: T tokens per rank, C over all ranks */
     int64_t max_tokens, max_chunk; /* T, C */
-    int64_t ld;            /* floats per token of wide buffers: the widest row count, rounded up, with room for tile edges */
-    float *x;              /* [T][hidden]: the residual stream */
-    float *h;              /* [T][ld]: input of the next matrix */
-    ith_acts acts;         /* of h */
-    float *q, *k, *v;      /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
+    int64_t ld;       /* floats per token of wide buffers: the widest row count, rounded up, with room for tile edges */
+    float *x;         /* [T][hidden]: the residual stream */
+    float *h;         /* [T][ld]: input of the next matrix */
+    ith_acts acts;    /* of h */
+    float *q, *k, *v; /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
     int64_t ld_q, ld_kv;
-    float *y, *up;         /* [T][ld]: products on their way */
-    float *wire;           /* [T][ld] blocks that arrive from ranks */
-    float *cos, *sin;      /* [T][d / 2] */
-    uint8_t *send;         /* [U][T][record] */
-    uint8_t *records;      /* [C][record] */
-    float *attn;           /* [C][my query heads * d]: attention's result before it goes back to the tokens' ranks */
-    int64_t *plans;        /* [2][2][ranks]: see ith_workspace_plan */
-    float **scratch;       /* [threads]: for ith_linear and attention tiles */
+    float *y, *up;    /* [T][ld]: products on their way */
+    float *wire;      /* [T][ld] blocks that arrive from ranks */
+    float *cos, *sin; /* [T][d / 2] */
+    uint8_t *send;    /* [U][T][record] */
+    uint8_t *records; /* [C][record] */
+    float *attn;      /* [C][my query heads * d]: attention's result before it goes back to the tokens' ranks */
+    int64_t *plans;   /* [2][2][ranks]: see ith_workspace_plan */
+    float **scratch;  /* [threads]: for ith_linear and attention tiles */
     int n_threads;
-    float *partials;       /* decode attention: [my KV heads][partial_segments], see attention.c */
+    float *partials; /* decode attention: [my KV heads][partial_segments], see attention.c */
     int64_t partial_segments;
-    float *logits_rows;    /* [n_vocab rounded up]: my rows of the vocabulary */
+    float *logits_rows; /* [n_vocab rounded up]: my rows of the vocabulary */
 } ith_workspace;
 
 /* Side 0 (send) or 1 (receive) of the exchange in hand. */
@@ -90,21 +91,21 @@ struct ith_pass {
     ith_kv *kv;
     ith_workspace *ws;
     ith_record record;
-    ith_range heads;       /* my KV heads; query heads are these times group */
-    int64_t group;         /* query heads per KV head */
-    float q_factor;        /* log2(e) / sqrt(d) */
-    const int32_t *ids;    /* [n] */
-    int64_t pos;           /* timeline position of token 0 of the pass */
-    int64_t n;             /* tokens of the pass */
-    ith_range mine;        /* those that this rank holds */
-    float *attn_out;       /* where attention writes [n][attn_ld]: ws->attn, or ws->h when no exchange follows */
+    ith_range heads;    /* my KV heads; query heads are these times group */
+    int64_t group;      /* query heads per KV head */
+    float q_factor;     /* log2(e) / sqrt(d) */
+    const int32_t *ids; /* [n] */
+    int64_t pos;        /* timeline position of token 0 of the pass */
+    int64_t n;          /* tokens of the pass */
+    ith_range mine;     /* those that this rank holds */
+    float *attn_out;    /* where attention writes [n][attn_ld]: ws->attn, or ws->h when no exchange follows */
     int64_t attn_ld;
-    float *key_sums;       /* measuring (key_bias.c): [n_layers][my KV heads][d], else NULL */
-    bool want_logits;      /* after the last token */
-    float *logits;         /* rank 0: [n_vocab], written if wanted */
+    float *key_sums;        /* measuring (key_bias.c): [n_layers][my KV heads][d], else NULL */
+    bool want_logits;       /* after the last token */
+    float *logits;          /* rank 0: [n_vocab], written if wanted */
     const int32_t *targets; /* scoring: [n] the token that follows each, -1 for none; NULL: no scoring */
-    float *nll;            /* scoring: [n] on every rank, of which it writes those of ith_pass_scored */
-    float *score_logits;   /* scoring: [ITH_SCORE_TOKENS][vocabulary rounded up to 16] */
+    float *nll;             /* scoring: [n] on every rank, of which it writes those of ith_pass_scored */
+    float *score_logits;    /* scoring: [ITH_SCORE_TOKENS][vocabulary rounded up to 16] */
 };
 
 enum { ITH_SCORE_TOKENS = 16 };
@@ -112,8 +113,8 @@ enum { ITH_SCORE_TOKENS = 16 };
 ith_record ith_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim);
 
 /* For passes of up to `chunk` tokens over all ranks and up to `max_tokens` on this one, timelines of up to ctx tokens. */
-ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout, int64_t chunk, int64_t max_tokens,
-                              int n_threads, int64_t ctx, ith_workspace **ws, ith_error *err);
+ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout, int64_t chunk,
+                              int64_t max_tokens, int n_threads, int64_t ctx, ith_workspace **ws, ith_error *err);
 void ith_workspace_close(ith_workspace *ws); /* accepts NULL */
 
 /* Inside ith_team_run; arg is the pass. Embedding, layers, then logits or scores as wanted. */
@@ -124,14 +125,15 @@ ith_range ith_pass_scored(const ith_pass *pass, int rank);
 
 /* ---- The steps, one file each; all members call; each ends with a barrier unless said otherwise ---- */
 
-void ith_layer_forward(ith_pass *pass, int layer, ith_member *me);       /* layer.c */
-void ith_attention(ith_pass *pass, int layer, ith_member *me);           /* attention.c: records, cache -> ws->attn */
-int64_t ith_attention_scratch(const ith_model *model);                   /* floats per thread */
+void ith_layer_forward(ith_pass *pass, int layer, ith_member *me); /* layer.c */
+void ith_attention(ith_pass *pass, int layer, ith_member *me);     /* attention.c: records, cache -> ws->attn */
+float ith_attention_q_factor(int64_t head_dim);                    /* log2(e) / sqrt(d), folded into queries */
+int64_t ith_attention_scratch(const ith_model *model);             /* floats per thread */
 int64_t ith_attention_partials(const ith_model *model, int64_t kv_heads, int64_t segments); /* floats */
-void ith_logits_last(ith_pass *pass, ith_member *me);                    /* logits.c */
-void ith_score(ith_pass *pass, ith_member *me);                          /* logits.c */
+void ith_logits_last(ith_pass *pass, ith_member *me);                                       /* logits.c */
+void ith_score(ith_pass *pass, ith_member *me);                                             /* logits.c */
 void ith_normalize(ith_pass *pass, ith_member *me, const float *weight); /* layer.c: x -> h, acts; my tokens */
-void ith_quantize_h(ith_pass *pass, ith_member *me, int64_t cols);       /* layer.c: h -> acts; a barrier must stand before */
+void ith_quantize_h(ith_pass *pass, ith_member *me, int64_t cols); /* layer.c: h -> acts; a barrier must stand before */
 
 /* The input that the last normalize or quantize left. */
 ith_input ith_pass_input(const ith_pass *pass, int64_t cols);

@@ -9,9 +9,9 @@
 #include "formats/source.h"
 
 typedef struct ith_rope {
-    int64_t half;            /* head_dim / 2 */
-    float *inv_freq;         /* [half] radians per token */
-    float attention_factor;  /* multiplies cos and sin (YaRN) */
+    int64_t half;           /* head_dim / 2 */
+    float *inv_freq;        /* [half] radians per token */
+    float attention_factor; /* multiplies cos and sin (YaRN) */
 } ith_rope;
 
 /* freq_factors: [head_dim / 2] divisors of the frequencies, or NULL (GGUF's rope_freqs.weight). */

@@ -20,13 +20,22 @@ ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool exact)
     default:
         break;
     }
-    return quant == ITH_QUANT_W4 ? ITH_W4M : quant == ITH_QUANT_BF16 ? ITH_BF16 : quant == ITH_QUANT_F32 ? ITH_F32 : ITH_W8;
+    return quant == ITH_QUANT_W4     ? ITH_W4M
+           : quant == ITH_QUANT_BF16 ? ITH_BF16
+           : quant == ITH_QUANT_F32  ? ITH_F32
+                                     : ITH_W8;
 }
 
 /* Where things lie in a tile. */
 
-static uint8_t *w8_group(uint8_t *tile, int64_t g) { return tile + 512 * g; }
-static uint8_t *w4_group(uint8_t *tile, int64_t g) { return tile + 256 * g; }
+static uint8_t *w8_group(uint8_t *tile, int64_t g)
+{
+    return tile + 512 * g;
+}
+static uint8_t *w4_group(uint8_t *tile, int64_t g)
+{
+    return tile + 256 * g;
+}
 
 static void put_half(uint8_t *tile, int64_t offset, int64_t g, int row, uint16_t half)
 {
@@ -95,7 +104,10 @@ static void row_from_q4_1(uint8_t *tile, int64_t groups, int row, const uint8_t 
 
 /* ---- One row of floats, quantized. ---- */
 
-static int limit(float x, int low, int high) { return x < (float)low ? low : x > (float)high ? high : (int)x; }
+static int limit(float x, int low, int high)
+{
+    return x < (float)low ? low : x > (float)high ? high : (int)x;
+}
 
 static void row_to_w8(uint8_t *tile, int64_t groups, int row, const float *x)
 {
@@ -165,8 +177,8 @@ static void pack_floats(ith_layout layout, int64_t groups, ith_dtype dtype, int6
         row_to_floats(layout, tile, groups, row, scratch);
 }
 
-void ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, const uint8_t *const rows[16],
-                          float *scratch, uint8_t *tile)
+void ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols,
+                          const uint8_t *const rows[16], float *scratch, uint8_t *tile)
 {
     bool whole = cols == 32 * groups; /* always so for quantized file types: their rows are whole blocks */
 

@@ -16,8 +16,8 @@ ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool exact);
 
 /* Packs one tile. rows[r], r < 16: the first byte of a row of `cols` elements of `dtype`, or NULL past the end.
  * scratch: 32 * groups floats. tile: ith_tile_bytes(layout, groups), overwritten whole. */
-void ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, const uint8_t *const rows[16],
-                          float *scratch, uint8_t *tile);
+void ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols,
+                          const uint8_t *const rows[16], float *scratch, uint8_t *tile);
 
 /* Row `row` (0..15) of a tile as cols floats. */
 void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *tile, int row, int64_t cols, float *out);

@@ -16,7 +16,7 @@ typedef struct entry { /* one planned matrix or vector */
     int64_t n;            /* vector: elements */
     ith_row_order order;
     int64_t head_dim;
-    size_t offset; /* in the store's memory */
+    size_t offset;               /* in the store's memory */
     int64_t first_unit, n_units; /* units of work: a tile each; a vector is one */
 } entry;
 
@@ -58,10 +58,10 @@ static ith_status shape_error(const ith_tensor *t, int64_t rows, int64_t cols, i
     for (int i = 0, used = 0; i < t->n_dims && used < 80; i++)
         used += snprintf(have + used, sizeof have - (size_t)used, "%s%lld", i ? ", " : "", (long long)t->dims[i]);
     if (cols == 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has shape [%s], expected [%lld] from the configuration", t->file, t->name,
-                        have, (long long)rows);
-    return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has shape [%s], expected [%lld, %lld] from the configuration", t->file,
-                    t->name, have, (long long)rows, (long long)cols);
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has shape [%s], expected [%lld] from the configuration",
+                        t->file, t->name, have, (long long)rows);
+    return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has shape [%s], expected [%lld, %lld] from the configuration",
+                    t->file, t->name, have, (long long)rows, (long long)cols);
 }
 
 /* Appends an entry of `bytes` at the next aligned offset. */
@@ -80,7 +80,8 @@ static ith_status add_entry(ith_store *store, const ith_tensor *tensor, size_t b
     e = &store->entries[store->n_entries];
     *e = (entry){.tensor = tensor, .offset = store->bytes, .first_unit = store->n_units, .n_units = n_units};
     if (!ith_add_size(store->bytes, bytes, &store->bytes) || !ith_add_size(store->bytes, ALIGN - 1, &store->bytes))
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: the model's weights exceed the address space", tensor->file, tensor->name);
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: the model's weights exceed the address space", tensor->file,
+                        tensor->name);
     store->bytes = store->bytes / ALIGN * ALIGN;
     store->n_units += n_units;
     store->n_entries++;
@@ -88,8 +89,9 @@ static ith_status add_entry(ith_store *store, const ith_tensor *tensor, size_t b
     return ITH_OK;
 }
 
-ith_status ith_store_add_matrix(ith_store *store, const ith_tensor *tensor, int64_t rows, int64_t cols, ith_layout layout,
-                                ith_row_order order, int64_t head_dim, const ith_matrix **out, ith_error *err)
+ith_status ith_store_add_matrix(ith_store *store, const ith_tensor *tensor, int64_t rows, int64_t cols,
+                                ith_layout layout, ith_row_order order, int64_t head_dim, const ith_matrix **out,
+                                ith_error *err)
 {
     entry *e;
     ith_matrix *m;
@@ -109,7 +111,8 @@ ith_status ith_store_add_matrix(ith_store *store, const ith_tensor *tensor, int6
     m->tile_bytes = ith_tile_bytes(layout, (size_t)m->groups);
     if (!ith_mul_size(m->tile_bytes, (size_t)m->n_tiles, &bytes)) {
         free(m);
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is larger than the address space", tensor->file, tensor->name);
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is larger than the address space", tensor->file,
+                        tensor->name);
     }
     ith_status status = add_entry(store, tensor, bytes, m->n_tiles, &e, err);
     if (status != ITH_OK) {
@@ -125,7 +128,8 @@ ith_status ith_store_add_matrix(ith_store *store, const ith_tensor *tensor, int6
     return ITH_OK;
 }
 
-ith_status ith_store_add_vector(ith_store *store, const ith_tensor *tensor, int64_t n, const float **out, ith_error *err)
+ith_status ith_store_add_vector(ith_store *store, const ith_tensor *tensor, int64_t n, const float **out,
+                                ith_error *err)
 {
     entry *e;
     if (tensor->n_dims != 1 || tensor->dims[0] != n)
@@ -137,7 +141,10 @@ ith_status ith_store_add_vector(ith_store *store, const ith_tensor *tensor, int6
     return ITH_OK;
 }
 
-size_t ith_store_bytes(const ith_store *store) { return store->bytes; }
+size_t ith_store_bytes(const ith_store *store)
+{
+    return store->bytes;
+}
 
 /* The file's row that holds our row. */
 static int64_t file_row(const entry *e, int64_t row)
@@ -239,8 +246,8 @@ ith_status ith_store_load(ith_store *store, ith_team *team, ith_load_progress pr
     ith_status status;
 
     ITH_TRY(comm->ops->shared_alloc(comm, store->bytes, "weights", &store->memory, err));
-    status = ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)ith_team_size(team) * 32, (size_t)store->max_groups * sizeof(float),
-                                 "conversion scratch", &scratch, err);
+    status = ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)ith_team_size(team) * 32,
+                                 (size_t)store->max_groups * sizeof(float), "conversion scratch", &scratch, err);
     ITH_TRY(ith_comm_agree(comm, status, err));
     job.scratch = scratch;
     job.units = ith_split(store->n_units, 1, comm->node_size, comm->node_rank);
@@ -257,5 +264,6 @@ ith_status ith_store_load(ith_store *store, ith_team *team, ith_load_progress pr
 void ith_matrix_row(const ith_matrix *m, int64_t row, float *out)
 {
     assert(row >= 0 && row < m->rows);
-    ith_layout_unpack_row(m->layout, m->groups, ith_matrix_tiles(m, row / ITH_TILE_ROWS), (int)(row % ITH_TILE_ROWS), m->cols, out);
+    ith_layout_unpack_row(m->layout, m->groups, ith_matrix_tiles(m, row / ITH_TILE_ROWS), (int)(row % ITH_TILE_ROWS),
+                          m->cols, out);
 }

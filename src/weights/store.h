@@ -46,11 +46,13 @@ typedef enum ith_row_order {
 
 /* Plans tensor [rows, cols] in `layout`. ITH_E_FORMAT, naming the tensor, if its shape is another. head_dim is read for
  * ITH_ROWS_INTERLEAVED_HALVES only. The tensor's data must stay mapped until ith_store_load returns. */
-ith_status ith_store_add_matrix(ith_store *store, const ith_tensor *tensor, int64_t rows, int64_t cols, ith_layout layout,
-                                ith_row_order order, int64_t head_dim, const ith_matrix **out, ith_error *err);
+ith_status ith_store_add_matrix(ith_store *store, const ith_tensor *tensor, int64_t rows, int64_t cols,
+                                ith_layout layout, ith_row_order order, int64_t head_dim, const ith_matrix **out,
+                                ith_error *err);
 
 /* Plans a vector of n floats; *out is set by ith_store_load and must live until then. */
-ith_status ith_store_add_vector(ith_store *store, const ith_tensor *tensor, int64_t n, const float **out, ith_error *err);
+ith_status ith_store_add_vector(ith_store *store, const ith_tensor *tensor, int64_t n, const float **out,
+                                ith_error *err);
 
 size_t ith_store_bytes(const ith_store *store); /* of everything planned, per machine */
 

@@ -1,0 +1,163 @@
+#include "engine/engine_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_PER_RANK = 512, MAX_CTX = 1 << 27 };
+
+ith_engine_params ith_engine_params_default(void)
+{
+    return (ith_engine_params){.quant = ITH_QUANT_W8, .kv = ITH_KV_Q8};
+}
+
+static ith_status check_params(const ith_engine_params *p, ith_error *err)
+{
+    if (p->model == NULL)
+        return ith_fail(err, ITH_E_ARGUMENT, "no model given");
+    if (p->threads < 0 || p->chunk < 0 || p->ctx < 0 || p->ctx > MAX_CTX)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "threads %d, chunk %lld and context %lld should not be negative, nor the context above %d",
+                        p->threads, (long long)p->chunk, (long long)p->ctx, MAX_CTX);
+    if (ith_kernels_env_error() != NULL)
+        return ith_fail(err, ITH_E_ARGUMENT, "%s", ith_kernels_env_error());
+    return ITH_OK;
+}
+
+/* Everything that reads files and plans memory: each rank for itself. */
+static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err)
+{
+    ith_comm *comm = e->world->comm;
+    const ith_hparams *hp;
+
+    ITH_TRY(check_params(p, err));
+    ITH_TRY(ith_source_open(p->model, 0, &e->source, err));
+    hp = ith_source_hparams(e->source);
+    ITH_TRY(ith_mesh_make(p->mesh, comm->size, comm->rank, (int)hp->n_kv_heads, &e->mesh, err));
+    if (comm->rank == 0 &&
+        (ith_source_get_kind(e->source) == ITH_SOURCE_GGUF || ith_source_tokenizer_json(e->source) != NULL))
+        ITH_TRY(ith_vocab_from_source(e->source, &e->vocab, err));
+    ITH_TRY(ith_store_open(comm, &e->store, err));
+    return ith_model_open(e->source, e->store, p->quant, p->exact, &e->model, err);
+}
+
+static int default_threads(const ith_comm *comm)
+{
+    int n = ith_cores_available() / comm->node_size;
+    return n < 1 ? 1 : n;
+}
+
+static void describe(ith_engine *e, const ith_engine_params *p)
+{
+    const ith_hparams *hp = &e->model->hp;
+    ith_engine_info *info = &e->info;
+    int64_t ctx = p->ctx > 0 ? p->ctx : hp->ctx_train, chunk = p->chunk > 0 ? p->chunk : CHUNK_PER_RANK * e->mesh.ranks;
+
+    snprintf(e->mesh_text, sizeof e->mesh_text, "%dx%d", e->mesh.ulysses, e->mesh.context);
+    *info = (ith_engine_info){
+        .architecture = hp->architecture,
+        .name = hp->name,
+        .simd = e->model->kernels->name,
+        .mesh = e->mesh_text,
+        .n_params = ith_model_n_params(e->model),
+        .weight_bytes = (int64_t)ith_store_bytes(e->store),
+        .kv_bytes_per_token = ith_kv_token_bytes(e->kv, (int)hp->n_layers, (int)hp->n_kv_heads, (int)hp->head_dim),
+        .ctx = ctx,
+        .ctx_train = hp->ctx_train,
+        .chunk = chunk < ctx ? chunk : ctx,
+        .n_layers = (int)hp->n_layers,
+        .n_heads = (int)hp->n_heads,
+        .n_kv_heads = (int)hp->n_kv_heads,
+        .head_dim = (int)hp->head_dim,
+        .hidden = (int)hp->hidden,
+        .ffn = (int)hp->ffn,
+        .n_vocab = (int)hp->n_vocab,
+        .ranks = e->mesh.ranks,
+        .threads = ith_team_size(e->team),
+        .kv = p->exact ? ITH_KV_F32 : p->kv,
+        .exact = p->exact,
+    };
+}
+
+static bool load_progress(void *user, int64_t done, int64_t total)
+{
+    const ith_engine *e = user;
+    return e->progress(e->progress_user, "load", done, total);
+}
+
+static ith_kv_layout kv_layout(const ith_engine_params *p)
+{
+    static const ith_kv_layout of[] = {
+        [ITH_KV_Q8] = ITH_KVL_Q8, [ITH_KV_BF16] = ITH_KVL_BF16, [ITH_KV_F32] = ITH_KVL_F32};
+    return p->exact ? ITH_KVL_F32 : of[p->kv];
+}
+
+static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err)
+{
+    ith_comm *comm = e->world->comm;
+
+    ITH_TRY(ith_comm_agree(comm, plan(e, p, err), err));
+    ITH_TRY(
+        ith_comm_agree(comm, ith_team_open(p->threads > 0 ? p->threads : default_threads(comm), &e->team, err), err));
+    e->kv = kv_layout(p);
+    if (e->model->floats)
+        ith_blas_open();
+    describe(e, p);
+    ITH_TRY(ith_store_load(e->store, e->team, e->progress == NULL ? NULL : load_progress, e, err));
+    if (e->kv == ITH_KVL_Q8)
+        ITH_TRY(ith_engine_measure_key_bias(e, err));
+    return ITH_OK;
+}
+
+ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **out, ith_error *err)
+{
+    ith_engine *e = calloc(1, sizeof *e);
+    ith_status status;
+
+    *out = NULL;
+    if (e == NULL)
+        ith_comm_abort(world->comm, 1, "no memory for the engine");
+    e->world = world;
+    e->progress = params->progress;
+    e->progress_user = params->progress_user;
+    status = load(e, params, err);
+    if (status != ITH_OK) {
+        ith_engine_close(e);
+        return status;
+    }
+    *out = e;
+    return ITH_OK;
+}
+
+void ith_engine_close(ith_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    ith_model_close(engine->model);
+    ith_store_close(engine->store);
+    ith_team_close(engine->team);
+    ith_vocab_close(engine->vocab);
+    ith_source_close(engine->source);
+    free(engine);
+}
+
+const ith_engine_info *ith_engine_get_info(const ith_engine *engine)
+{
+    return &engine->info;
+}
+
+ith_sampling ith_sampling_default(const ith_engine *engine)
+{
+    const ith_hparams *hp = &engine->model->hp;
+    ith_sampling s = {
+        .temperature = 0, .top_k = 0, .top_p = 1, .min_p = 0, .repeat_penalty = 1, .repeat_window = 64, .seed = 0};
+
+    if (hp->has_sampling) {
+        s.temperature = (float)hp->temperature;
+        s.top_k = hp->top_k;
+        s.top_p = (float)hp->top_p;
+        s.min_p = (float)hp->min_p;
+        s.repeat_penalty = (float)hp->repetition_penalty;
+    }
+    return s;
+}

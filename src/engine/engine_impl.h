@@ -1,0 +1,64 @@
+/* engine_impl.h - what stands behind the handles of ithaca.h; seen inside src/engine only. */
+#ifndef ITH_ENGINE_ENGINE_IMPL_H
+#define ITH_ENGINE_ENGINE_IMPL_H
+
+#include "comm/comm.h"
+#include "model/pass.h"
+#include "text/chat.h"
+#include "text/tokenizer.h"
+
+struct ith_world {
+    ith_comm *comm;
+};
+
+struct ith_vocab {
+    ith_tokenizer *tok;
+    ith_chat_kind chat;
+    int32_t stops[ITH_MAX_EOS + 1]; /* tokens that end an answer */
+    int n_stops;
+};
+
+struct ith_engine {
+    ith_world *world;
+    ith_source *source;
+    ith_vocab *vocab; /* rank 0; NULL elsewhere, or if the model has no tokenizer */
+    ith_store *store;
+    ith_model *model;
+    ith_team *team;
+    ith_mesh mesh;
+    ith_kv_layout kv;
+    ith_progress_fn progress;
+    void *progress_user;
+    ith_engine_info info;
+    char mesh_text[32];
+};
+
+struct ith_session {
+    ith_engine *engine;
+    ith_kv *kv;
+    ith_workspace *ws;
+    int64_t ctx;         /* longest timeline */
+    int64_t chunk;       /* tokens of a pass over all ranks */
+    int64_t rows_tokens; /* passes up to this long run by rows when there are several ranks */
+    int64_t length;
+    int32_t *ids;  /* [ctx] the timeline; the whole of it on every rank */
+    float *logits; /* rank 0: [n_vocab] */
+    bool has_logits;
+    float *score_logits; /* allocated by the first score */
+    float *nll;          /* [chunk], likewise */
+    int32_t *targets;    /* [chunk], likewise */
+};
+
+ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **vocab, ith_error *err);
+
+/* A session of its own size; ith_session_open takes the engine's. Collective. */
+ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, ith_session **session,
+                                  ith_error *err);
+
+/* A pass over ids [length, length + n) of the session, not yet run. by_rows: the row way whatever the length. */
+ith_pass ith_session_pass(ith_session *session, int64_t n, bool by_rows);
+
+/* Collective. Measures the constant that is taken off keys before they are quantized (key_bias.c). */
+ith_status ith_engine_measure_key_bias(ith_engine *engine, ith_error *err);
+
+#endif

@@ -1,0 +1,112 @@
+/* key_bias.c - the constant that is taken off keys before they become int8.
+ *
+ * Softmax does not see a vector that is taken off all keys alike: q.(k - c) = q.k - q.c. Keys of real models have channels with large
+ * means, which would eat the range of int8 (SageAttention, arXiv 2410.02367, section 3.2). There the mean is the prompt's own; here it is a
+ * constant of the model, the mean of the rotated keys over a fixed text of 64 tokens, so that the same tokens give the same
+ * bits in whatever prompt they stand.
+ */
+#include "engine/engine_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOKENS = 64 };
+
+static const char text[] = "When you set out for Ithaca, ask that the way be long, full of adventures and full of "
+                           "things to learn. Of the harbours you have "
+                           "never seen there are many, and many the summer mornings on which you will enter them, glad "
+                           "at heart. In 1911 the price of 12 "
+                           "lemons was 30 drachmas; the ship left at 6:45 in the morning (the wind was fair) and "
+                           "nobody on the quay knew where she was bound.";
+
+/* The fixed text's first 64 ids, or without a tokenizer a fixed sequence of ids. */
+static ith_status measuring_ids(const ith_engine *e, int32_t ids[TOKENS], ith_error *err)
+{
+    int32_t *all = NULL;
+    size_t n = 0;
+
+    if (e->vocab != NULL)
+        ITH_TRY(ith_tokenizer_encode(e->vocab->tok, text, sizeof text - 1, 0, &all, &n, err));
+    for (int i = 0; i < TOKENS; i++)
+        ids[i] = n > 0 ? all[(size_t)i % n] : (int32_t)((i * 7919 + 1) % e->model->hp.n_vocab);
+    free(all);
+    for (int i = 0; i < TOKENS; i++)
+        if (ids[i] >= e->model->hp.n_vocab)
+            return ith_fail(err, ITH_E_FORMAT, "%s: the tokenizer gives id %d, but the model has %lld",
+                            ith_source_path(e->source), ids[i], (long long)e->model->hp.n_vocab);
+    return ITH_OK;
+}
+
+/* From [my heads] of every rank, laid out [n_layers][my heads][d], to [n_layers][all heads][d] on all. */
+static ith_status share(ith_engine *e, const float *mine, int64_t my_heads, ith_error *err)
+{
+    const ith_hparams *hp = &e->model->hp;
+    ith_comm *comm = e->world->comm;
+    int64_t d = hp->head_dim, per_rank = hp->n_layers * my_heads * d;
+    float *all = calloc((size_t)(per_rank * comm->size), sizeof *all),
+          *bias = calloc((size_t)(hp->n_layers * hp->n_kv_heads * d), sizeof *bias);
+    int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts);
+    ith_status status = ITH_OK;
+
+    if (all == NULL || bias == NULL || counts == NULL)
+        status = ith_fail(err, ITH_E_MEMORY, "no memory for the keys' mean");
+    status = ith_comm_agree(comm, status, err);
+    if (status == ITH_OK) {
+        for (int r = 0; r < comm->size; r++) {
+            counts[r] = per_rank * (int64_t)sizeof(float);
+            counts[comm->size + r] = r * counts[r];
+        }
+        comm->ops->allgatherv(comm, mine, all, counts, counts + comm->size);
+        for (int r = 0; r < comm->size; r++)
+            for (int64_t layer = 0; layer < hp->n_layers; layer++)
+                memcpy(bias + (layer * hp->n_kv_heads + r * my_heads) * d, all + r * per_rank + layer * my_heads * d,
+                       (size_t)(my_heads * d) * sizeof *bias);
+        e->model->key_bias = bias;
+        bias = NULL;
+    }
+    free(all);
+    free(bias);
+    free(counts);
+    return status;
+}
+
+/* The keys' means over the fixed text, for my heads; the cache of that pass holds them as they are. */
+static ith_status measure(ith_engine *e, ith_session *session, float **means, ith_error *err)
+{
+    const ith_hparams *hp = &e->model->hp;
+    size_t n = (size_t)(hp->n_layers * ith_range_size(ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u)) *
+                        hp->head_dim);
+    ith_status status = ITH_OK;
+    ith_pass pass;
+
+    *means = calloc(n, sizeof **means);
+    if (e->world->comm->rank == 0)
+        status = measuring_ids(e, session->ids, err);
+    if (status == ITH_OK && *means == NULL)
+        status = ith_fail(err, ITH_E_MEMORY, "no memory for the keys' mean");
+    if (status == ITH_OK)
+        status = ith_kv_reserve(session->kv, TOKENS, err);
+    ITH_TRY(ith_comm_agree(e->world->comm, status, err));
+    ith_world_bcast(e->world, session->ids, TOKENS * sizeof *session->ids);
+    pass = ith_session_pass(session, TOKENS, true);
+    pass.key_sums = *means;
+    ith_team_run(e->team, ith_pass_run, &pass);
+    e->model->kernels->scale((int64_t)n, *means, 1.0f / TOKENS);
+    return ITH_OK;
+}
+
+ith_status ith_engine_measure_key_bias(ith_engine *e, ith_error *err)
+{
+    ith_session *session = NULL;
+    float *means = NULL;
+    ith_status status;
+
+    ITH_TRY(ith_session_open_sized(e, TOKENS, TOKENS, &session, err));
+    status = measure(e, session, &means, err);
+    if (status == ITH_OK)
+        status =
+            share(e, means, ith_range_size(ith_mesh_kv_heads(&e->mesh, (int)e->model->hp.n_kv_heads, e->mesh.u)), err);
+    free(means);
+    ith_session_close(session);
+    return status;
+}

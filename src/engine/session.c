@@ -1,0 +1,263 @@
+/* session.c - one timeline: chunks of tokens through the model, logits and scores out. */
+#include "engine/engine_impl.h"
+
+#include "base/digest.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Up to this many tokens per rank a pass runs by rows: the weights' bytes, not arithmetic, are then what it costs, and each rank
+ * reads only its part of them. */
+enum { ROWS_TOKENS_PER_RANK = 16 };
+
+static int64_t min2(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static int64_t max2(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static ith_status allocate(ith_session *s, ith_error *err)
+{
+    const ith_engine *e = s->engine;
+    const ith_hparams *hp = &e->model->hp;
+    int64_t my_heads = ith_range_size(ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u)),
+            ranks = e->mesh.ranks;
+    int64_t per_rank = ranks == 1 ? s->chunk : max2((s->chunk + ranks - 1) / ranks, min2(s->chunk, s->rows_tokens));
+
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)s->ctx, sizeof *s->ids, "timeline", (void **)&s->ids, err));
+    if (e->world->comm->rank == 0)
+        ITH_TRY(
+            ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)hp->n_vocab, sizeof(float), "logits", (void **)&s->logits, err));
+    ITH_TRY(ith_kv_open(e->kv, (int)hp->n_layers, (int)my_heads, (int)hp->head_dim, s->ctx, &s->kv, err));
+    return ith_workspace_open(e->model, &e->mesh, e->kv, s->chunk, per_rank, ith_team_size(e->team), s->ctx, &s->ws,
+                              err);
+}
+
+ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, ith_session **out, ith_error *err)
+{
+    ith_session *s = calloc(1, sizeof *s);
+    ith_status status;
+
+    *out = NULL;
+    if (s == NULL) {
+        status = ith_fail(err, ITH_E_MEMORY, "no memory for a session");
+    } else {
+        s->engine = engine;
+        s->ctx = ctx;
+        s->chunk = chunk;
+        s->rows_tokens = engine->mesh.ranks == 1 ? 0 : max2(ROWS_TOKENS_PER_RANK * engine->mesh.ranks, 64);
+        status = allocate(s, err);
+    }
+    status = ith_comm_agree(engine->world->comm, status, err);
+    if (status != ITH_OK) {
+        ith_session_close(s);
+        return status;
+    }
+    *out = s;
+    return ITH_OK;
+}
+
+ith_status ith_session_open(ith_engine *engine, ith_session **session, ith_error *err)
+{
+    return ith_session_open_sized(engine, engine->info.ctx, engine->info.chunk, session, err);
+}
+
+void ith_session_close(ith_session *session)
+{
+    if (session == NULL)
+        return;
+    ith_workspace_close(session->ws);
+    ith_kv_close(session->kv);
+    ith_mem_free(session->ids);
+    ith_mem_free(session->logits);
+    ith_mem_free(session->score_logits);
+    ith_mem_free(session->nll);
+    ith_mem_free(session->targets);
+    free(session);
+}
+
+ith_pass ith_session_pass(ith_session *s, int64_t n, bool by_rows)
+{
+    const ith_engine *e = s->engine;
+    const ith_model *m = e->model;
+    const ith_hparams *hp = &m->hp;
+    ith_comm *comm = e->world->comm;
+    bool rows = comm->size > 1 && (by_rows || n <= s->rows_tokens);
+    ith_pass p = {
+        .model = m,
+        .way = rows ? &ith_way_rows : &ith_way_ulysses,
+        .comm = comm,
+        .mesh = e->mesh,
+        .kv = s->kv,
+        .ws = s->ws,
+        .heads = ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u),
+        .group = hp->n_heads / hp->n_kv_heads,
+        .q_factor = ith_attention_q_factor(hp->head_dim),
+        .ids = s->ids + s->length,
+        .pos = s->length,
+        .n = n,
+    };
+    p.record = ith_record_layout(e->kv, ith_range_size(p.heads) * p.group, ith_range_size(p.heads), hp->head_dim);
+    p.mine = rows ? (ith_range){0, n} : ith_mesh_tokens(&e->mesh, n, comm->rank);
+    if (comm->size > 1 && !rows) {
+        p.attn_out = s->ws->attn;
+        p.attn_ld = ith_range_size(p.heads) * p.group * hp->head_dim;
+    } else {
+        p.attn_out = s->ws->h;
+        p.attn_ld = s->ws->ld;
+    }
+    return p;
+}
+
+/* ---- Taking in tokens ---- */
+
+static ith_status check_ids(const ith_session *s, const int32_t *ids, size_t n, ith_error *err)
+{
+    int64_t n_vocab = s->engine->model->hp.n_vocab;
+
+    if (n == 0 || n > (size_t)(s->ctx - s->length))
+        return ith_fail(err, ITH_E_ARGUMENT, "%zu tokens after %lld do not fit a context of %lld tokens%s", n,
+                        (long long)s->length, (long long)s->ctx,
+                        n == 0 ? ": give at least one" : ": ask for a larger one (--ctx) or give less text");
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= n_vocab)
+            return ith_fail(err, ITH_E_ARGUMENT, "token id %d at place %zu is not in the vocabulary of %lld", ids[i], i,
+                            (long long)n_vocab);
+    return ITH_OK;
+}
+
+/* Rank 0's ids arrive behind the timeline of every rank, and the cache has room for them. */
+static ith_status take_ids(ith_session *s, const int32_t *ids, size_t *n, ith_error *err)
+{
+    ith_world *world = s->engine->world;
+    bool root = world->comm->rank == 0;
+
+    ITH_TRY(ith_comm_agree(world->comm, root ? check_ids(s, ids, *n, err) : ITH_OK, err));
+    ith_world_bcast(world, n, sizeof *n);
+    if (root)
+        memcpy(s->ids + s->length, ids, *n * sizeof *ids);
+    ith_world_bcast(world, s->ids + s->length, *n * sizeof *ids);
+    return ith_comm_agree(world->comm, ith_kv_reserve(s->kv, s->length + (int64_t)*n, err), err);
+}
+
+/* Rank 0's progress function, heard by all. */
+static bool goes_on(ith_session *s, int64_t done, int64_t total)
+{
+    const ith_engine *e = s->engine;
+    char on = 1;
+
+    if (e->progress == NULL) /* the same on every rank */
+        return true;
+    if (e->world->comm->rank == 0)
+        on = e->progress(e->progress_user, "prefill", done, total);
+    ith_world_bcast(e->world, &on, sizeof on);
+    return on;
+}
+
+/* Scores of one pass, together on rank 0. */
+static void collect_scores(ith_session *s, const ith_pass *p, float *out, int64_t n_out)
+{
+    ith_comm *comm = s->engine->world->comm;
+    ith_comm_plan plan = ith_workspace_plan(s->ws, comm->size, 0);
+    ith_range mine = ith_pass_scored(p, comm->rank);
+
+    for (int r = 0; r < comm->size; r++) {
+        ith_range scored = ith_pass_scored(p, r);
+        plan.counts[r] = ith_range_size(scored) * (int64_t)sizeof(float);
+        plan.displs[r] = scored.begin * (int64_t)sizeof(float);
+    }
+    comm->ops->allgatherv(comm, s->nll + mine.begin, s->nll, plan.counts, plan.displs);
+    if (comm->rank == 0 && n_out > 0)
+        memcpy(out, s->nll, (size_t)n_out * sizeof *out);
+}
+
+static void set_targets(ith_session *s, int64_t n, int64_t left)
+{
+    for (int64_t i = 0; i < n; i++)
+        s->targets[i] = i + 1 < left ? s->ids[s->length + i + 1] : -1;
+}
+
+/* The chunks of n new ids that take_ids put behind the timeline. nll: NULL, or n - 1 places on rank 0. */
+static ith_status run_chunks(ith_session *s, int64_t n, bool score, float *nll, ith_error *err)
+{
+    for (int64_t done = 0; done < n;) {
+        int64_t left = n - done, now = min2(left, s->chunk);
+        ith_pass pass = ith_session_pass(s, now, false);
+
+        if (n > 1 && !goes_on(s, done, n))
+            return ith_fail(err, ITH_E_CANCELLED, "stopped after %lld of %lld tokens", (long long)done, (long long)n);
+        pass.want_logits = now == left;
+        pass.logits = s->logits;
+        if (score) {
+            set_targets(s, now, left);
+            pass.targets = s->targets;
+            pass.nll = s->nll;
+            pass.score_logits = s->score_logits;
+        }
+        s->has_logits = false;
+        ith_team_run(s->engine->team, ith_pass_run, &pass);
+        if (score)
+            collect_scores(s, &pass, nll == NULL ? NULL : nll + done, min2(now, left - 1));
+        s->length += now;
+        done += now;
+    }
+    s->has_logits = true;
+    if (n > 1)
+        goes_on(s, n, n);
+    return ITH_OK;
+}
+
+ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err)
+{
+    ITH_TRY(take_ids(session, ids, &n, err));
+    return run_chunks(session, (int64_t)n, false, NULL, err);
+}
+
+ith_status ith_session_decode(ith_session *session, int32_t id, ith_error *err)
+{
+    return ith_session_prefill(session, &id, 1, err);
+}
+
+static ith_status score_buffers(ith_session *s, ith_error *err)
+{
+    size_t ld = (size_t)ith_round_up(s->engine->model->hp.n_vocab, ITH_TILE_ROWS), chunk = (size_t)s->chunk;
+
+    if (s->score_logits == NULL)
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, ITH_SCORE_TOKENS * ld, sizeof(float), "scores",
+                                    (void **)&s->score_logits, err));
+    if (s->nll == NULL)
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, chunk, sizeof(float), "scores", (void **)&s->nll, err));
+    if (s->targets == NULL)
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, chunk, sizeof(int32_t), "scores", (void **)&s->targets, err));
+    return ITH_OK;
+}
+
+ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n, float *nll, ith_error *err)
+{
+    ITH_TRY(ith_comm_agree(session->engine->world->comm, score_buffers(session, err), err));
+    ITH_TRY(take_ids(session, ids, &n, err));
+    return run_chunks(session, (int64_t)n, true, nll, err);
+}
+
+/* ---- Looking ---- */
+
+const float *ith_session_logits(const ith_session *session)
+{
+    return session->has_logits ? session->logits : NULL;
+}
+
+int64_t ith_session_length(const ith_session *session)
+{
+    return session->length;
+}
+
+void ith_session_logits_sha256(const ith_session *session, char hex[65])
+{
+    hex[0] = 0;
+    if (ith_session_logits(session) != NULL)
+        ith_sha256_hex(session->logits, (size_t)session->engine->model->hp.n_vocab * sizeof(float), hex);
+}

@@ -1,0 +1,206 @@
+/* vocab.c - the tokenizer of a model's files, its chat template and its stop tokens, behind ith_vocab. */
+#include "engine/engine_impl.h"
+#include "text/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(sizeof(ith_piece) == sizeof(ith_bytes), "both are a pointer and a length");
+
+static const ith_piece *as_pieces(const ith_bytes *bytes)
+{
+    return (const ith_piece *)(const void *)bytes;
+}
+
+static ith_status tokenizer_from_gguf(const ith_source *source, const ith_gguf_vocab *v, ith_tokenizer **tok,
+                                      ith_error *err)
+{
+    ith_tokenizer_spec spec = {
+        .where = ith_source_path(source),
+        .pre = {v->pre.data, v->pre.len},
+        .n_tokens = v->n_tokens,
+        .tokens = as_pieces(v->tokens),
+        .n_merges = v->n_merges,
+        .merges = as_pieces(v->merges),
+        .types = v->types,
+        .bos = v->bos,
+        .eos = v->eos,
+        .add_bos = v->add_bos,
+    };
+    if (v->model.len != 4 || memcmp(v->model.data, "gpt2", 4) != 0)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: tokenizer model \"%.*s\": only byte-level BPE (\"gpt2\") is supported",
+                        ith_source_path(source), (int)v->model.len, v->model.data == NULL ? "" : v->model.data);
+    return ith_tokenizer_from_arrays(&spec, tok, err);
+}
+
+static ith_status read_gguf(const ith_source *source, ith_vocab *vocab, ith_error *err)
+{
+    const ith_gguf_vocab *v = ith_source_gguf_vocab(source);
+
+    ITH_TRY(tokenizer_from_gguf(source, v, &vocab->tok, err));
+    if (v->chat_template.data != NULL)
+        vocab->chat = ith_chat_detect(v->chat_template.data, v->chat_template.len);
+    return ITH_OK;
+}
+
+static ith_status read_folder(const ith_source *source, ith_vocab *vocab, ith_error *err)
+{
+    char *template = NULL;
+    size_t len = 0;
+
+    ITH_TRY(ith_tokenizer_from_json(ith_source_tokenizer_json(source), ith_source_tokenizer_config(source), &vocab->tok,
+                                    err));
+    ITH_TRY(ith_chat_template_read(ith_source_path(source), &template, &len, err));
+    if (template != NULL)
+        vocab->chat = ith_chat_detect(template, len);
+    free(template);
+    return ITH_OK;
+}
+
+static void add_stop(ith_vocab *vocab, int32_t id)
+{
+    if (id >= 0 && !ith_vocab_is_stop(vocab, id) && vocab->n_stops < ITH_MAX_EOS + 1)
+        vocab->stops[vocab->n_stops++] = id;
+}
+
+ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_error *err)
+{
+    const ith_hparams *hp = ith_source_hparams(source);
+    bool gguf = ith_source_get_kind(source) == ITH_SOURCE_GGUF;
+    ith_vocab *vocab;
+    ith_status status;
+
+    *out = NULL;
+    if (gguf ? ith_source_gguf_vocab(source) == NULL : ith_source_tokenizer_json(source) == NULL)
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s has no tokenizer%s", ith_source_path(source),
+                        gguf ? "" : " (tokenizer.json)");
+    vocab = calloc(1, sizeof *vocab);
+    if (vocab == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the tokenizer");
+    status = gguf ? read_gguf(source, vocab, err) : read_folder(source, vocab, err);
+    if (status != ITH_OK) {
+        ith_vocab_close(vocab);
+        return status;
+    }
+    for (int i = 0; i < hp->n_eos; i++)
+        add_stop(vocab, hp->eos[i]);
+    add_stop(vocab, ith_tokenizer_eos(vocab->tok));
+    *out = vocab;
+    return ITH_OK;
+}
+
+ith_status ith_vocab_open(const char *model, ith_vocab **vocab, ith_error *err)
+{
+    ith_source *source;
+    ith_status status;
+
+    *vocab = NULL;
+    ITH_TRY(ith_source_open(model, ITH_SOURCE_TOKENIZER_ONLY, &source, err));
+    status = ith_vocab_from_source(source, vocab, err);
+    ith_source_close(source);
+    return status;
+}
+
+void ith_vocab_close(ith_vocab *vocab)
+{
+    if (vocab == NULL)
+        return;
+    ith_tokenizer_free(vocab->tok);
+    free(vocab);
+}
+
+ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags, int32_t **ids,
+                              size_t *n_ids, ith_error *err)
+{
+    return ith_tokenizer_encode(vocab->tok, text, len, flags, ids, n_ids, err);
+}
+
+ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text, size_t *len,
+                                ith_error *err)
+{
+    return ith_tokenizer_decode(vocab->tok, ids, n, text, len, err);
+}
+
+bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id)
+{
+    for (int i = 0; i < vocab->n_stops; i++)
+        if (vocab->stops[i] == id)
+            return true;
+    return false;
+}
+
+ith_status ith_chat_render(const ith_vocab *vocab, const ith_message *messages, size_t n_messages,
+                           ith_thinking thinking, char **text, ith_error *err)
+{
+    return ith_chat_format(vocab->chat, messages, n_messages, thinking, text, err);
+}
+
+/* ---- The engine's own vocabulary ---- */
+
+const ith_vocab *ith_engine_vocab(const ith_engine *engine)
+{
+    return engine->vocab;
+}
+
+static ith_status need_vocab(const ith_engine *engine, ith_error *err)
+{
+    if (engine->vocab != NULL)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_UNSUPPORTED, "%s has no tokenizer on this rank: give token ids instead of text",
+                    ith_source_path(engine->source));
+}
+
+ith_status ith_tokenize(const ith_engine *engine, const char *text, size_t len, unsigned flags, int32_t **ids,
+                        size_t *n_ids, ith_error *err)
+{
+    ITH_TRY(need_vocab(engine, err));
+    return ith_vocab_tokenize(engine->vocab, text, len, flags, ids, n_ids, err);
+}
+
+ith_status ith_detokenize(const ith_engine *engine, const int32_t *ids, size_t n, char **text, size_t *len,
+                          ith_error *err)
+{
+    ITH_TRY(need_vocab(engine, err));
+    return ith_vocab_detokenize(engine->vocab, ids, n, text, len, err);
+}
+
+/* ---- Streams ---- */
+
+struct ith_stream {
+    ith_detok *detok;
+};
+
+ith_status ith_stream_open(const ith_vocab *vocab, ith_stream **out, ith_error *err)
+{
+    ith_stream *stream = calloc(1, sizeof *stream);
+    ith_status status;
+
+    *out = NULL;
+    if (stream == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a text stream");
+    status = ith_detok_open(vocab->tok, &stream->detok, err);
+    if (status != ITH_OK) {
+        free(stream);
+        return status;
+    }
+    *out = stream;
+    return ITH_OK;
+}
+
+const char *ith_stream_push(ith_stream *stream, int32_t id, size_t *len)
+{
+    return ith_detok_push(stream->detok, id, len);
+}
+const char *ith_stream_flush(ith_stream *stream, size_t *len)
+{
+    return ith_detok_flush(stream->detok, len);
+}
+
+void ith_stream_close(ith_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    ith_detok_close(stream->detok);
+    free(stream);
+}

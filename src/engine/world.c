@@ -1,0 +1,47 @@
+#include "engine/engine_impl.h"
+
+#include <stdlib.h>
+
+ith_status ith_world_open(ith_world **out, ith_error *err)
+{
+    ith_world *world = calloc(1, sizeof *world);
+    ith_status status;
+
+    *out = NULL;
+    if (world == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the world of ranks");
+    status = ith_comm_open_world(&world->comm, err);
+    if (status != ITH_OK) {
+        free(world);
+        return status;
+    }
+    *out = world;
+    return ITH_OK;
+}
+
+void ith_world_close(ith_world *world)
+{
+    if (world == NULL)
+        return;
+    ith_comm_close(world->comm);
+    free(world);
+}
+
+int ith_world_rank(const ith_world *world)
+{
+    return world->comm->rank;
+}
+int ith_world_size(const ith_world *world)
+{
+    return world->comm->size;
+}
+
+void ith_world_bcast(ith_world *world, void *buf, size_t bytes)
+{
+    world->comm->ops->bcast(world->comm, buf, (int64_t)bytes, 0);
+}
+
+void ith_world_abort(ith_world *world, int code, const char *text)
+{
+    ith_comm_abort(world->comm, code, text);
+}
