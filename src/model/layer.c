@@ -244,8 +244,7 @@ void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
     ith_barrier(me);
     append_to_cache(p, layer, me);
     ith_attention(p, layer, me);
-    p->way->to_tokens(p, me);
-    ith_quantize_h(p, me, w->o->cols);
+    p->way->to_tokens(p, w->o, me);
     linear_add(p, me, w->o);
     feed_forward(p, w, me);
 }

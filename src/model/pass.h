@@ -40,11 +40,12 @@ typedef struct ith_way {
     uint8_t *(*record_at)(const ith_pass *pass, int64_t token, int r);
     /* tid 0 only, barriers around it: the records of all the pass's tokens for my heads come together in ws->records. */
     void (*to_heads)(ith_pass *pass);
-    /* All members, after a barrier: attention's result for my heads becomes ws->h, [my tokens][all query heads * d]. The member that
-     * owns a token's share (ith_my_share) may go on with it; the others need a barrier. */
-    void (*to_tokens)(ith_pass *pass, ith_member *me);
+    /* All members, after a barrier: attention's result for my heads becomes the input of the output matrix `o` for my tokens. Ends with
+     * a barrier. */
+    void (*to_tokens)(ith_pass *pass, const ith_matrix *o, ith_member *me);
     /* All members: buf is [my tokens][ws->ld] with the rows of this rank at the start of each token's row, and then all n_rows.
-     * Rows computed by other members must be visible before; afterwards as to_tokens. */
+     * Rows computed by other members must be visible before. The member that owns a token's share (ith_my_share) may go on
+     * with it at once; others need a barrier. */
     void (*gather)(ith_pass *pass, ith_member *me, float *buf, int64_t n_rows);
 } ith_way;
 
@@ -68,6 +69,7 @@ typedef struct
     float *cos, *sin; /* [T][d / 2] */
     uint8_t *send;    /* [U][T][record] */
     uint8_t *records; /* [C][record] */
+    uint8_t *back;    /* [C][my query heads * (d + d / 32 * 4)]: attention's result, quantized for the wire */
     float *attn;      /* [C][my query heads * d]: attention's result before it goes back to the tokens' ranks */
     int64_t *plans;   /* [2][2][ranks]: see ith_workspace_plan */
     float **scratch;  /* [threads]: for ith_linear and attention tiles */
@@ -133,7 +135,8 @@ int64_t ith_attention_partials(const ith_model *model, int64_t kv_heads, int64_t
 void ith_logits_last(ith_pass *pass, ith_member *me);                                       /* logits.c */
 void ith_score(ith_pass *pass, ith_member *me);                                             /* logits.c */
 void ith_normalize(ith_pass *pass, ith_member *me, const float *weight); /* layer.c: x -> h, acts; my tokens */
-void ith_quantize_h(ith_pass *pass, ith_member *me, int64_t cols); /* layer.c: h -> acts; a barrier must stand before */
+void ith_quantize_h(ith_pass *pass, ith_member *me,
+                    int64_t cols); /* layer.c: h -> acts, by ith_my_share of my tokens */
 
 /* The input that the last normalize or quantize left. */
 ith_input ith_pass_input(const ith_pass *pass, int64_t cols);

@@ -81,9 +81,10 @@ static void gather_rows(ith_pass *p, ith_member *me, float *buf, int64_t n_rows)
     gather_by(p, me, buf, n_rows, rows_of);
 }
 
-static void gather_heads(ith_pass *p, ith_member *me)
+static void gather_heads(ith_pass *p, const ith_matrix *o, ith_member *me)
 {
-    gather_by(p, me, p->ws->h, p->model->hp.n_heads * p->model->hp.head_dim, head_rows_of);
+    gather_by(p, me, p->ws->h, o->cols, head_rows_of);
+    ith_quantize_h(p, me, o->cols);
 }
 
 const ith_way ith_way_rows = {

@@ -87,6 +87,7 @@ ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_
         request(&status, T * ws->ld, sizeof(float), &ws->wire, err);
         request(&status, mesh->ulysses * T * record.bytes, 1, &ws->send, err);
         request(&status, C * my_q * d, sizeof(float), &ws->attn, err);
+        request(&status, C * my_q * (d + d / ITH_GROUP * 4), 1, &ws->back, err);
     }
     request(&status, 4 * mesh->ranks, sizeof(int64_t), &ws->plans, err);
     request(&status, ith_attention_partials(model, my_kv, ws->partial_segments), sizeof(float), &ws->partials, err);
@@ -105,11 +106,11 @@ void ith_workspace_close(ith_workspace *ws)
 {
     if (ws == NULL)
         return;
-    void *const buffers[] = {ws->x,           ws->h,         ws->y,          ws->up,           ws->acts.quants,
-                             ws->acts.scales, ws->acts.sums, ws->acts.zero8, ws->acts.zero128, ws->q,
-                             ws->k,           ws->v,         ws->cos,        ws->sin,          ws->records,
-                             ws->wire,        ws->send,      ws->attn,       ws->plans,        ws->partials,
-                             ws->logits_rows};
+    void *const buffers[] = {ws->x,           ws->h,          ws->y,          ws->up,           ws->acts.quants,
+                             ws->acts.scales, ws->acts.sums,  ws->acts.zero8, ws->acts.zero128, ws->q,
+                             ws->k,           ws->v,          ws->cos,        ws->sin,          ws->records,
+                             ws->wire,        ws->send,       ws->attn,       ws->back,         ws->plans,
+                             ws->partials,    ws->logits_rows};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         ith_mem_free(buffers[i]);
     for (int i = 0; ws->scratch != NULL && i < ws->n_threads; i++)
