@@ -12,7 +12,7 @@ PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd openblas
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lnuma -lm
 
-WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Werror
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wno-format-truncation -Werror
 CSTD   := -std=c11 -D_GNU_SOURCE
 FPSAFE := -ffp-contract=off -fno-fast-math -fexcess-precision=standard
 OPT_release := -O3 -g

@@ -42,7 +42,8 @@ static const ith_kernels table_avx512 = {
 /* The compiler's CPU model, which counts AVX and AVX-512 only if the system saves their registers (XCR0). */
 static bool cpu_has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
+           __builtin_cpu_supports("bmi2");
 }
 
 static bool cpu_has_avx512(void)

@@ -12,8 +12,8 @@
  * subnormal scale still has an inverse. Every maximum that is handed back has +0.0f added: it is never -0. NaN and infinite inputs give unspecified
  * values but never a fault.
  *
- * Alignment: weights, KV segments and scratch are 64-byte aligned; activations and outputs need only their element's
- * alignment. A kernel reads and writes exactly the elements that its contract names, never past them.
+ * Alignment: weights (their first tile: the size of one is a multiple of 32 bytes only) and KV segments are 64-byte aligned;
+ * activations and outputs need only their element's alignment. A kernel reads and writes exactly the elements that its contract names, never past them.
  */
 #ifndef ITH_SIMD_KERNELS_H
 #define ITH_SIMD_KERNELS_H

@@ -1,0 +1,111 @@
+/* attn_avx512.h - the frame of the AVX-512 attention kernels: four query rows at a time against a block of 64 keys.
+ *
+ * A segment is walked block by block, and up to 16 rows pass over each block while it is in the first-level cache.
+ * The scalars of four rows (maximum, scales, factors) live in one register, row r in its 128-bit lane r.
+ */
+#ifndef ITH_SIMD_AVX512_ATTN_H
+#define ITH_SIMD_AVX512_ATTN_H
+
+#include "simd/avx512/vec_avx512.h"
+#include "simd/kernels.h"
+
+enum {
+    QUAD = 4,      /* rows in one register tile */
+    MAX_ROWS = 16, /* rows that share one pass over a segment */
+    KEY_VECS = ITH_KV_BLOCK / 16
+};
+
+#define EACH_ROW  _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
+#define EACH_KEYS _Pragma("GCC unroll 4") for (int k = 0; k < KEY_VECS; k++)
+
+typedef struct quad_state { /* four rows of the outputs, 1 to 4 of them in use */
+    __m512 m;               /* running maximum; lane r: row r */
+    __m512 q_scale;         /* q8 only */
+    __m512 lane[QUAD];      /* L */
+    __m512i start[QUAD];    /* q8 only: what the biased keys' products begin with */
+    const void *q[QUAD];
+    float *o[QUAD];
+    int64_t visible[QUAD]; /* keys of the segment that the row sees */
+    int64_t visible_max;
+    int rows;
+} quad_state;
+
+typedef __m512 scores_t[QUAD][KEY_VECS];
+typedef __mmask16 seen_t[QUAD][KEY_VECS];
+
+ITH_INLINE __m512 spread_row(__m512 of_rows, const int r)
+{
+    switch (r) {
+    case 0:
+        return _mm512_shuffle_f32x4(of_rows, of_rows, 0x00);
+    case 1:
+        return _mm512_shuffle_f32x4(of_rows, of_rows, 0x55);
+    case 2:
+        return _mm512_shuffle_f32x4(of_rows, of_rows, 0xaa);
+    default:
+        return _mm512_shuffle_f32x4(of_rows, of_rows, 0xff);
+    }
+}
+
+/* Four rows' vectors to one register whose 128-bit lane r holds the maximum of v[r]. */
+ITH_INLINE __m512 max_of_rows(const __m512 v[QUAD])
+{
+    const __m512 ab = _mm512_max_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44), _mm512_shuffle_f32x4(v[0], v[1], 0xee));
+    const __m512 cd = _mm512_max_ps(_mm512_shuffle_f32x4(v[2], v[3], 0x44), _mm512_shuffle_f32x4(v[2], v[3], 0xee));
+    __m512 m = _mm512_max_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+    m = _mm512_max_ps(m, _mm512_permute_ps(m, 0x4e));
+    return _mm512_max_ps(m, _mm512_permute_ps(m, 0xb1));
+}
+
+/* The lanes of the rows that see at least one key of the block at `first`. */
+ITH_INLINE __mmask16 rows_alive(const quad_state *s, const int rows, int64_t first)
+{
+    unsigned alive = 0;
+    EACH_ROW if (s->visible[r] > first) alive |= 0xfu << (4 * r);
+    return (__mmask16)alive;
+}
+
+/* Raises s->m to the block's maxima in the rows alive; returns alpha (1 in the others, which must be left alone). */
+ITH_INLINE __m512 raise_max(quad_state *s, __mmask16 alive, __m512 block_max)
+{
+    const __m512 old = s->m, higher = _mm512_add_ps(_mm512_max_ps(old, block_max), _mm512_setzero_ps());
+    s->m = _mm512_mask_mov_ps(old, alive, higher);
+    return exp2_lanes(0xffff, _mm512_sub_ps(old, s->m));
+}
+
+ITH_INLINE void add_to_lanes(quad_state *s, const int r, __m512 alpha, const __m512 p[KEY_VECS])
+{
+    const __m512 sum = _mm512_add_ps(_mm512_add_ps(p[0], p[1]), _mm512_add_ps(p[2], p[3]));
+    s->lane[r] = _mm512_fmadd_ps(s->lane[r], alpha, sum);
+}
+
+/* Prepares rows first_row.. of the call (at most four) and clears their outputs. */
+ITH_INLINE void open_quad(quad_state *s, const ith_attn *a, int64_t first_row, size_t q_size)
+{
+    const int64_t n_rows = (int64_t)a->n_tokens * a->n_heads - first_row;
+    s->rows = (int)(n_rows < QUAD ? n_rows : QUAD);
+    s->m = _mm512_set1_ps(-INFINITY);
+    s->visible_max = 0;
+    for (int r = 0; r < s->rows; r++) {
+        const int64_t t = (first_row + r) / a->n_heads, h = (first_row + r) % a->n_heads;
+        const int64_t n = a->first_visible + t;
+        s->visible[r] = n < 0 ? 0 : n > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : n;
+        s->visible_max = s->visible[r] > s->visible_max ? s->visible[r] : s->visible_max;
+        s->q[r] = (const uint8_t *)a->q + (size_t)(t * a->q_token_stride + h * a->q_head_stride) * q_size;
+        s->o[r] = a->o + (first_row + r) * a->head_dim;
+        s->lane[r] = _mm512_setzero_ps();
+        memset(s->o[r], 0, (size_t)a->head_dim * sizeof(float));
+    }
+}
+
+ITH_INLINE void close_quad(const quad_state *s, const ith_attn *a, int64_t first_row)
+{
+    float m[16];
+    _mm512_storeu_ps(m, s->m);
+    for (int r = 0; r < s->rows; r++) {
+        a->m[first_row + r] = m[4 * r];
+        a->l[first_row + r] = lanes16_sum(s->lane[r]);
+    }
+}
+
+#endif

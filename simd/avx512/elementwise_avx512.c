@@ -1,0 +1,79 @@
+/* elementwise_avx512.c - norm, rotation, gate and the small vector operations, sixteen lanes at a time. */
+#include "simd/avx512/vec_avx512.h"
+#include "simd/variants.h"
+
+void ith_rmsnorm__avx512(int64_t n, const float *x, const float *w, float eps, float *out)
+{
+    __m512 lanes = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 v = _mm512_maskz_loadu_ps(keep, x + i);
+        lanes = _mm512_mask3_fmadd_ps(v, v, lanes, keep);
+    }
+    const __m512 r = _mm512_set1_ps(1.0f / sqrtf(lanes16_sum(lanes) / (float)n + eps));
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, x + i), r);
+        _mm512_mask_storeu_ps(out + i, keep, _mm512_mul_ps(v, _mm512_maskz_loadu_ps(keep, w + i)));
+    }
+}
+
+void ith_rope__avx512(int d, float *x, const float *cos, const float *sin)
+{
+    const int half = d / 2;
+    for (int i = 0; i < half; i += 16) {
+        const __mmask16 keep = first_lanes(half - i);
+        const __m512 a = _mm512_maskz_loadu_ps(keep, x + i), b = _mm512_maskz_loadu_ps(keep, x + half + i);
+        const __m512 c = _mm512_maskz_loadu_ps(keep, cos + i), s = _mm512_maskz_loadu_ps(keep, sin + i);
+        _mm512_mask_storeu_ps(x + i, keep, _mm512_fmsub_ps(a, c, _mm512_mul_ps(b, s)));
+        _mm512_mask_storeu_ps(x + half + i, keep, _mm512_fmadd_ps(b, c, _mm512_mul_ps(a, s)));
+    }
+}
+
+void ith_silu_mul__avx512(int64_t n, const float *g, const float *u, float *out)
+{
+    const __m512 one = _mm512_set1_ps(1.0f), limit = _mm512_set1_ps(126.0f), lowest = _mm512_set1_ps(-126.0f);
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 gate = _mm512_maskz_loadu_ps(keep, g + i), up = _mm512_maskz_loadu_ps(keep, u + i);
+        __m512 e = _mm512_mul_ps(gate, _mm512_set1_ps(-ITH_LOG2E));
+        e = exp2_kept(0xffff, _mm512_min_ps(_mm512_max_ps(e, lowest), limit));
+        _mm512_mask_storeu_ps(out + i, keep, _mm512_mul_ps(_mm512_div_ps(gate, _mm512_add_ps(one, e)), up));
+    }
+}
+
+void ith_add__avx512(int64_t n, float *x, const float *y)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 sum = _mm512_add_ps(_mm512_maskz_loadu_ps(keep, x + i), _mm512_maskz_loadu_ps(keep, y + i));
+        _mm512_mask_storeu_ps(x + i, keep, sum);
+    }
+}
+
+void ith_scale__avx512(int64_t n, float *x, float a)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        _mm512_mask_storeu_ps(x + i, keep, _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, x + i), _mm512_set1_ps(a)));
+    }
+}
+
+float ith_max__avx512(int64_t n, const float *x)
+{
+    __m512 m = _mm512_set1_ps(x[0]);
+    for (int64_t i = 0; i < n; i += 16)
+        m = _mm512_max_ps(m, _mm512_mask_loadu_ps(m, first_lanes(n - i), x + i));
+    return _mm512_reduce_max_ps(m) + 0.0f;
+}
+
+float ith_sum_exp__avx512(int64_t n, const float *x, float max)
+{
+    __m512 lanes = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 v = _mm512_sub_ps(_mm512_maskz_loadu_ps(keep, x + i), _mm512_set1_ps(max));
+        lanes = _mm512_add_ps(lanes, exp2_lanes(keep, _mm512_mul_ps(v, _mm512_set1_ps(ITH_LOG2E))));
+    }
+    return lanes16_sum(lanes);
+}

@@ -1,0 +1,73 @@
+/* vec_avx512.h - what the AVX-512 kernels share: masks for tails, the fixed trees, the exponential on sixteen lanes. */
+#ifndef ITH_SIMD_AVX512_VEC_H
+#define ITH_SIMD_AVX512_VEC_H
+
+#include "simd/ref/exp2.h"
+
+#include <immintrin.h>
+
+#define ITH_INLINE static inline __attribute__((always_inline))
+
+/* Four bytes at any address, as the broadcast operand of vpdpbusd. */
+typedef int32_t ith_loose_i32 __attribute__((aligned(1), may_alias));
+
+ITH_INLINE __m512i broadcast_quad(const void *p)
+{
+    return _mm512_set1_epi32(*(const ith_loose_i32 *)p);
+}
+
+/* *sum += a (unsigned bytes) x b (signed bytes), four neighbours to each lane. As an instruction and not an intrinsic: gcc 12
+ * copies the accumulators of loops to and fro, past the 32 registers, when the sum is a value. */
+ITH_INLINE void add_dots(__m512i *sum, __m512i a, __m512i b)
+{
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+}
+
+/* The first n of sixteen lanes, n clamped to [0, 16]. */
+ITH_INLINE __mmask16 first_lanes(int64_t n)
+{
+    return n >= 16 ? (__mmask16)0xffff : n <= 0 ? (__mmask16)0 : (__mmask16)((1u << n) - 1u);
+}
+
+ITH_INLINE __m512 load_bf16(const uint16_t *p)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)), 16));
+}
+
+ITH_INLINE __m512 load_f16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
+}
+
+/* ith_exp2 of x in [-126, 127], lanes outside `keep` give 0. */
+ITH_INLINE __m512 exp2_kept(__mmask16 keep, __m512 x)
+{
+    const __m512 rounder = _mm512_set1_ps(ITH_ROUNDER);
+    __m512 shifted = _mm512_add_ps(x, rounder);
+    __m512 f = _mm512_sub_ps(x, _mm512_sub_ps(shifted, rounder));
+    __m512 p = _mm512_set1_ps(ITH_EXP2_C5);
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(ITH_EXP2_C4));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(ITH_EXP2_C3));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(ITH_EXP2_C2));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(ITH_EXP2_C1));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
+    __m512i power = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    return _mm512_castsi512_ps(_mm512_maskz_add_epi32(keep, _mm512_castps_si512(p), power));
+}
+
+/* ith_exp2 on the lanes of `keep`, 0 elsewhere and for NaN. */
+ITH_INLINE __m512 exp2_lanes(__mmask16 keep, __m512 x)
+{
+    return exp2_kept(_mm512_mask_cmp_ps_mask(keep, x, _mm512_set1_ps(-126.0f), _CMP_GE_OQ), x);
+}
+
+/* The tree of lanes16. */
+ITH_INLINE float lanes16_sum(__m512 lanes)
+{
+    __m256 a = _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1));
+    __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+    return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+
+#endif

@@ -1,0 +1,237 @@
+/* Attention kernels of every variant give the reference's exact bits: row counts and head sizes round the register tiles,
+ * causal edges in every position, keys that no row sees filled with NaN patterns, and extreme values. */
+#include "tests/kernels/equal.h"
+
+enum { EXTREME_KEYS = 1, ZERO_QUERY, EQUAL_KEYS, ZERO_SCALES, SUBNORMAL_SCALES, LARGE_SCALES, CONTENTS };
+
+static const int head_dims[] = {16, 20, 32, 64, 80, 96, 128, 256};
+enum { HEAD_DIMS = sizeof head_dims / sizeof head_dims[0] };
+
+static uint16_t random_scale(prng *p, int content)
+{
+    switch (content) {
+    case ZERO_SCALES:
+        return prng_int(p, 0, 2) ? 0 : ith_f32_to_bf16(0.01f);
+    case SUBNORMAL_SCALES:
+        return (uint16_t)prng_int(p, 0, 0x81);
+    case LARGE_SCALES:
+        return ith_f32_to_bf16(prng_float(p, 1e15f, 1e16f));
+    default:
+        return ith_f32_to_bf16(prng_float(p, 0.0f, 0.05f));
+    }
+}
+
+/* Fills the segment's first n keys; all the rest is 0xff: NaN in every float format, -1 in the quants. */
+static void *random_segment(prng *p, ith_kv_layout layout, int d, int64_t n, int content)
+{
+    const int dp = (d + 15) / 16 * 16;
+    const size_t block_bytes = ith_kv_block_bytes(layout, d);
+    uint8_t *segment = arena_take(&arenas[0], 16 * block_bytes, 64);
+    memset(segment, 0xff, 16 * block_bytes);
+    for (int64_t j = 0; j < n; j++) {
+        uint8_t *block = segment + (size_t)(j / ITH_KV_BLOCK) * block_bytes;
+        const int slot = (int)(j % ITH_KV_BLOCK);
+        int8_t k[256] = {0}, v[256] = {0};
+        for (int c = 0; c < d; c++) {
+            const float kf = content == EQUAL_KEYS ? 0.5f : prng_float(p, -1.0f, 1.0f), vf = prng_float(p, -1.0f, 1.0f);
+            const int key_at = c * ITH_KV_BLOCK + slot, value_at = slot * dp + c;
+            k[c] = (int8_t)(content == EXTREME_KEYS ? -128 : content == EQUAL_KEYS ? 77 : prng_int(p, -128, 127));
+            v[c] = (int8_t)(content == EXTREME_KEYS ? 127 - 255 * (slot & 1) : prng_int(p, -128, 127));
+            if (layout == ITH_KVL_F32) {
+                ((float *)(void *)block)[key_at] = kf;
+                ((float *)(void *)(block + block_bytes / 2))[value_at] = vf;
+            } else if (layout == ITH_KVL_BF16) {
+                ((uint16_t *)(void *)block)[key_at] = ith_f32_to_bf16(kf);
+                ((uint16_t *)(void *)(block + block_bytes / 2))[value_at] = ith_f32_to_bf16(vf);
+            }
+        }
+        if (layout == ITH_KVL_Q8)
+            ref->kv_put_q8(block, d, slot, k, v, random_scale(p, content), random_scale(p, content));
+    }
+    return segment;
+}
+
+static void *random_queries(prng *p, ith_kv_layout layout, int rows, int d, int stride, int content)
+{
+    const size_t n = (size_t)(rows * stride);
+    if (layout == ITH_KVL_Q8) {
+        int8_t *q = arena_take(&arenas[1], n, 1);
+        for (size_t i = 0; i < n; i++) /* zeros in the padding of a row, poison between rows */
+            q[i] = (int8_t)((int)(i % (size_t)stride) < d ? prng_int(p, -127, 127) : 0);
+        if (content == ZERO_QUERY)
+            memset(q, 0, n);
+        if (content == EXTREME_KEYS)
+            for (size_t i = 0; i < n; i++)
+                q[i] = q[i] ? 127 : 0;
+        return q;
+    }
+    float *q = arena_take(&arenas[1], n * sizeof *q, sizeof *q);
+    for (size_t i = 0; i < n; i++)
+        q[i] = content == ZERO_QUERY ? 0.0f : prng_float(p, -0.6f, 0.6f);
+    return q;
+}
+
+static void run(const ith_kernels *k, ith_kv_layout layout, const ith_attn *a)
+{
+    (layout == ITH_KVL_Q8 ? k->attn_q8 : layout == ITH_KVL_BF16 ? k->attn_bf16 : k->attn_f32)(a);
+}
+
+/* Rows that see no key leave o unspecified: it is set aside in both. */
+static void clear_blind_rows(const ith_attn *a)
+{
+    for (int t = 0; t < a->n_tokens; t++)
+        if (a->first_visible + t <= 0)
+            memset(a->o + (size_t)(t * a->n_heads * a->head_dim), 0, (size_t)(a->n_heads * a->head_dim) * 4);
+}
+
+static void check(ith_kv_layout layout, int d, int n_tokens, int n_heads, int64_t first_visible, int content)
+{
+    prng p = {(uint64_t)(d * 7919 + n_tokens * 613 + n_heads * 31 + first_visible * 5 + content)};
+    const int rows = n_tokens * n_heads, stride = (d + 15) / 16 * 16;
+    const int64_t last = first_visible + n_tokens - 1;
+    ith_attn a = {.segment = random_segment(&p, layout, d, last < ITH_KV_SEGMENT ? last : ITH_KV_SEGMENT, content),
+                  .head_dim = d,
+                  .n_tokens = n_tokens,
+                  .n_heads = n_heads,
+                  .first_visible = first_visible,
+                  .q = random_queries(&p, layout, rows, d, stride, content),
+                  .q_token_stride = n_heads * stride,
+                  .q_head_stride = stride,
+                  .q_scale_stride = n_heads};
+    float *scale = arena_take(&arenas[2], (size_t)rows * 4, 4);
+    for (int r = 0; r < rows; r++)
+        scale[r] = content == ZERO_SCALES ? 0.0f : prng_float(&p, 0.0f, content == LARGE_SCALES ? 1e3f : 0.02f);
+    a.q_scale = scale;
+    const size_t row_bytes = (size_t)rows * 4, o_bytes = row_bytes * (size_t)d;
+    float *m = a.m = arena_take(&arenas[3], row_bytes, 4), *l = a.l = arena_take(&arenas[4], row_bytes, 4);
+    float *o = a.o = arena_take(&arenas[5], o_bytes, 4);
+    run(ref, layout, &a);
+    clear_blind_rows(&a);
+    EACH_VARIANT(k)
+    {
+        a.m = arena_take(&arenas[6], row_bytes, 4), a.l = arena_take(&arenas[7], row_bytes, 4);
+        a.o = arena_take(&arenas[8], o_bytes, 4);
+        run(k, layout, &a);
+        clear_blind_rows(&a);
+#define CASE                                                                                                           \
+    "layout %d, d %d, %d tokens x %d heads, first_visible %d, content %d", (int)layout, d, n_tokens, n_heads,          \
+        (int)first_visible, content
+        SAME(k, m, a.m, row_bytes, CASE);
+        SAME(k, l, a.l, row_bytes, CASE);
+        SAME(k, o, a.o, o_bytes, CASE);
+    }
+}
+
+/* Every row count and head size with edges near the start; then every edge; then every content. */
+static void attn_shapes(ith_kv_layout layout)
+{
+    static const int64_t edges[] = {-20, -5, -1, 0,   1,   2,    15,   16,   17,   47,   48,
+                                    63,  64, 65, 127, 128, 1000, 1015, 1023, 1024, 1030, 5000};
+    static const int shapes[][2] = {{1, 1}, {1, 4}, {4, 2}, {19, 1}, {5, 3}};
+    for (int i = 0; i < HEAD_DIMS; i++) {
+        for (int rows = 1; rows <= 19; rows++)
+            check(layout, head_dims[i], rows, 1, 62 - rows, 0);
+        check(layout, head_dims[i], 3, 3, 1020, 0);
+    }
+    for (size_t e = 0; e < sizeof edges / sizeof *edges; e++)
+        for (size_t s = 0; s < (edges[e] < 1000 ? 5 : 3); s++) /* small shapes where the reference is slow */
+            check(layout, e % 2 ? 32 : 20, shapes[s][0], shapes[s][1], edges[e], 0);
+    for (int content = 0; content < CONTENTS; content++)
+        for (int n = 1; n <= 5; n++)
+            check(layout, content % 2 ? 64 : 128, n, 4, 60 * n, content);
+}
+
+static void attn_q8_equals_reference(void **state)
+{
+    (void)state;
+    attn_shapes(ITH_KVL_Q8);
+}
+
+static void attn_bf16_equals_reference(void **state)
+{
+    (void)state;
+    attn_shapes(ITH_KVL_BF16);
+}
+
+static void attn_f32_equals_reference(void **state)
+{
+    (void)state;
+    attn_shapes(ITH_KVL_F32);
+}
+
+/* Strides other than those of packed rows: a head's rows in the middle of wider ones. */
+static void attn_q8_follows_strides(void **state)
+{
+    (void)state;
+    enum { TOKENS = 5, HEADS = 3, D = 32, TOKEN_STRIDE = 500, HEAD_STRIDE = 48, SCALE_STRIDE = 9 };
+    prng p = {11};
+    int8_t q[TOKENS * TOKEN_STRIDE];
+    float scale[TOKENS * SCALE_STRIDE], expected[TOKENS * HEADS * (D + 2)];
+    for (size_t i = 0; i < sizeof q; i++)
+        q[i] = (int8_t)prng_int(&p, -127, 127);
+    for (size_t i = 0; i < sizeof scale / 4; i++)
+        scale[i] = prng_float(&p, 0, 0.02f);
+    ith_attn a = {.segment = random_segment(&p, ITH_KVL_Q8, D, 200, 0),
+                  .head_dim = D,
+                  .n_tokens = TOKENS,
+                  .n_heads = HEADS,
+                  .first_visible = 196,
+                  .q = q + 3,
+                  .q_token_stride = TOKEN_STRIDE,
+                  .q_head_stride = HEAD_STRIDE,
+                  .q_scale = scale,
+                  .q_scale_stride = SCALE_STRIDE,
+                  .m = expected,
+                  .l = expected + TOKENS * HEADS,
+                  .o = expected + 2 * TOKENS * HEADS};
+    ref->attn_q8(&a);
+    EACH_VARIANT(k)
+    {
+        float *out = arena_take(&arenas[8], sizeof expected, 4);
+        a.m = out, a.l = out + TOKENS * HEADS, a.o = out + 2 * TOKENS * HEADS;
+        k->attn_q8(&a);
+        SAME(k, expected, out, sizeof expected, "strides");
+    }
+}
+
+static void attn_merge_equals_reference(void **state)
+{
+    (void)state;
+    prng p = {12};
+    for (int i = 0; i < HEAD_DIMS; i++)
+        for (int64_t rows = 0; rows <= 9; rows++) {
+            const int d = head_dims[i];
+            const size_t row_bytes = (size_t)rows * 4, o_bytes = row_bytes * (size_t)d;
+            float *m = floats(0, &p, rows, PLAIN), *l = floats(1, &p, rows, PLAIN), *o = floats(2, &p, rows * d, PLAIN);
+            float *pm = floats(3, &p, rows, PLAIN), *pl = floats(4, &p, rows, PLAIN);
+            const float *po = floats(5, &p, rows * d, PLAIN);
+            for (int64_t r = 0; r < rows; r++) {
+                if (r % 3 == 1)
+                    m[r] = -INFINITY, l[r] = 0.0f;
+                if (r % 4 == 2)
+                    pm[r] = -INFINITY, pl[r] = 0.0f;
+                if (r % 5 == 4)
+                    pm[r] = 200.0f;
+            }
+            EACH_VARIANT(k)
+            {
+                float *km = copy(6, m, rows), *kl = copy(7, l, rows), *ko = copy(8, o, rows * d);
+                float *em = copy(9, m, rows), *el = copy(10, l, rows), *eo = copy(11, o, rows * d);
+                ref->attn_merge(rows, d, em, el, eo, pm, pl, po);
+                k->attn_merge(rows, d, km, kl, ko, pm, pl, po);
+                SAME(k, em, km, row_bytes, "%d rows of %d", (int)rows, d);
+                SAME(k, el, kl, row_bytes, "%d rows of %d", (int)rows, d);
+                SAME(k, eo, ko, o_bytes, "%d rows of %d", (int)rows, d);
+            }
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attn_q8_equals_reference),    cmocka_unit_test(attn_bf16_equals_reference),
+        cmocka_unit_test(attn_f32_equals_reference),   cmocka_unit_test(attn_q8_follows_strides),
+        cmocka_unit_test(attn_merge_equals_reference),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}

@@ -1,0 +1,314 @@
+/* Every variant of every kernel gives the reference's exact bits: shapes round each tile's edges, extreme values, poison in
+ * what must not be read. Inputs end where memory ends (arena.h); outputs are compared with their surroundings. */
+#include "tests/kernels/equal.h"
+
+/* ---- Products ------------------------------------------------------------------------------------------------------ */
+
+static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, bool extreme)
+{
+    const size_t n = (size_t)(tokens * groups);
+    ith_acts acts = {.quants = arena_take(&arenas[0], n * 32, 1),
+                     .scales = arena_take(&arenas[1], n * 4, 4),
+                     .sums = arena_take(&arenas[2], n * 4, 4),
+                     .zero8 = arena_take(&arenas[3], n * 4, 4),
+                     .zero128 = arena_take(&arenas[4], n * 4, 4),
+                     .groups = groups};
+    for (size_t i = 0; i < n; i++) {
+        int32_t sum = 0;
+        for (int c = 0; c < 32; c++) {
+            int8_t q = (int8_t)(extreme ? (prng_int(p, 0, 3) ? 127 : -127) : prng_int(p, -127, 127));
+            acts.quants[i * 32 + (size_t)c] = q;
+            sum += q;
+        }
+        acts.scales[i] = extreme ? ith_f32_from_bits((uint32_t)prng_int(p, 0, 0x01000000)) : prng_float(p, 0, 0.05f);
+        acts.sums[i] = acts.scales[i] * (float)sum;
+        acts.zero8[i] = -8 * sum;
+        acts.zero128[i] = -128 * sum;
+    }
+    return acts;
+}
+
+static uint8_t *random_tiles(prng *p, ith_layout layout, int64_t n_tiles, int64_t groups, bool extreme)
+{
+    const size_t tile = ith_tile_bytes(layout, (size_t)groups),
+                 quants = (size_t)groups * (layout == ITH_W8 ? 512 : 256);
+    uint8_t *w = arena_take(&arenas[5], (size_t)n_tiles * tile, 64);
+    for (int64_t i = 0; i < n_tiles; i++, w += tile) {
+        for (size_t j = 0; j < quants; j++)
+            w[j] = extreme ? (uint8_t)(prng_int(p, 0, 3) ? 0 : 255) : (uint8_t)prng_next(p);
+        for (size_t j = quants; j < tile; j += 2) {
+            uint16_t f16 = extreme ? (uint16_t)((uint64_t)prng_int(p, 0, 1) << 15 | (uint64_t)prng_int(p, 0, 0x3ff))
+                                   : ith_f32_to_f16(prng_float(p, -0.1f, 0.1f));
+            memcpy(w + j, &f16, 2);
+        }
+    }
+    return w - (size_t)n_tiles * tile;
+}
+
+static void check_gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t groups, bool extreme)
+{
+    prng p = {(uint64_t)(layout * 1000003 + n_tiles * 10007 + n_tokens * 101 + groups)};
+    const ith_acts acts = random_acts(&p, n_tokens, groups, extreme);
+    const uint8_t *tiles = random_tiles(&p, layout, n_tiles, groups, extreme);
+    const int64_t ld = n_tiles * 16 + 3;
+    const size_t bytes = n_tokens ? (size_t)((n_tokens - 1) * ld + n_tiles * 16) * 4 : 0;
+    float *expected = arena_take(&arenas[6], bytes, 4);
+#define GEMM(k) (layout == ITH_W8 ? (k)->gemm_w8 : layout == ITH_W4 ? (k)->gemm_w4 : (k)->gemm_w4m)
+    GEMM(ref)(n_tiles, n_tokens, tiles, &acts, expected, ld);
+    EACH_VARIANT(k)
+    {
+        float *out = arena_take(&arenas[7], bytes, 4);
+        GEMM(k)(n_tiles, n_tokens, tiles, &acts, out, ld);
+        SAME(k, expected, out, bytes, "layout %d, %d tiles, %d tokens, %d groups", (int)layout, (int)n_tiles,
+             (int)n_tokens, (int)groups);
+    }
+}
+
+static void gemm_shapes(ith_layout layout)
+{
+    static const int64_t long_tokens[] = {0, 1, 2, 3, 5, 6, 7, 12, 13, 33};
+    for (int64_t tiles = 1; tiles <= 5; tiles++)
+        for (int64_t tokens = 0; tokens <= 33; tokens++)
+            for (int64_t groups = 1; groups <= 7; groups++)
+                check_gemm(layout, tiles, tokens, groups, (tiles + tokens + groups) % 3 == 0);
+    for (size_t i = 0; i < sizeof long_tokens / sizeof *long_tokens; i++)
+        check_gemm(layout, 3, long_tokens[i], 128, i % 2);
+    check_gemm(layout, 2, 300, 5, false);
+    check_gemm(layout, 1, 103, 384, false); /* more tokens than a panel of activations takes */
+}
+
+static void gemm_w8_equals_reference(void **state)
+{
+    (void)state;
+    gemm_shapes(ITH_W8);
+}
+
+static void gemm_w4_equals_reference(void **state)
+{
+    (void)state;
+    gemm_shapes(ITH_W4);
+}
+
+static void gemm_w4m_equals_reference(void **state)
+{
+    (void)state;
+    gemm_shapes(ITH_W4M);
+}
+
+/* ---- Quantization ---------------------------------------------------------------------------------------------------- */
+
+static ith_acts empty_acts(int first_arena, int64_t tokens, int64_t groups)
+{
+    const size_t n = (size_t)(tokens * groups);
+    return (ith_acts){.quants = arena_take(&arenas[first_arena], n * 32, 1),
+                      .scales = arena_take(&arenas[first_arena + 1], n * 4, 4),
+                      .sums = arena_take(&arenas[first_arena + 2], n * 4, 4),
+                      .zero8 = arena_take(&arenas[first_arena + 3], n * 4, 4),
+                      .zero128 = arena_take(&arenas[first_arena + 4], n * 4, 4),
+                      .groups = groups};
+}
+
+static void check_quantize(prng *p, int64_t n, int64_t groups, int kind)
+{
+    const float *x = floats(10, p, n, kind);
+    for (int64_t token = 0; token < 2; token++) {
+        const size_t bytes = (size_t)(2 * groups) * 4;
+        const ith_acts expected = empty_acts(0, 2, groups);
+        ref->quantize(n, x, &expected, token);
+        EACH_VARIANT(k)
+        {
+            const ith_acts got = empty_acts(5, 2, groups);
+            k->quantize(n, x, &got, token);
+            SAME(k, expected.quants, got.quants, bytes * 8, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
+            SAME(k, expected.scales, got.scales, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
+            SAME(k, expected.sums, got.sums, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
+            SAME(k, expected.zero8, got.zero8, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
+            SAME(k, expected.zero128, got.zero128, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
+        }
+    }
+}
+
+static void quantize_equals_reference(void **state)
+{
+    (void)state;
+    prng p = {1};
+    for (int kind = 0; kind < KINDS; kind++)
+        for (int64_t n = 0; n <= 100; n++) {
+            check_quantize(&p, n, (n + 31) / 32, kind);
+            check_quantize(&p, n, (n + 31) / 32 + 1, kind);
+        }
+    check_quantize(&p, 4096, 128, PLAIN);
+}
+
+static const int head_dims[] = {16, 20, 32, 64, 80, 96, 128, 256};
+enum { HEAD_DIMS = sizeof head_dims / sizeof head_dims[0] };
+
+static void check_head(prng *p, int d, int kind, bool biased)
+{
+    const int dp = (d + 15) / 16 * 16;
+    const float *x = floats(0, p, d, kind), *bias = biased ? floats(1, p, d, kind == HUGE_VALUES ? PLAIN : kind) : NULL;
+    int8_t *expected = arena_take(&arenas[2], (size_t)dp, 1), *expected_b = arena_take(&arenas[3], (size_t)dp, 1);
+    const float scale = ref->quantize_head(d, x, bias, expected);
+    const uint16_t scale_b = ref->quantize_head_bf16(d, x, bias, expected_b);
+    EACH_VARIANT(k)
+    {
+        int8_t *out = arena_take(&arenas[4], (size_t)dp, 1), *out_b = arena_take(&arenas[5], (size_t)dp, 1);
+        const float got = k->quantize_head(d, x, bias, out);
+        const uint16_t got_b = k->quantize_head_bf16(d, x, bias, out_b);
+        SAME(k, expected, out, (size_t)dp, "d %d, kind %d, bias %d", d, kind, biased);
+        SAME(k, expected_b, out_b, (size_t)dp, "d %d, kind %d, bias %d", d, kind, biased);
+        if (memcmp(&scale, &got, 4) != 0 || scale_b != got_b)
+            fail_msg("%s: head scales of d %d, kind %d, bias %d", k->name, d, kind, biased);
+    }
+}
+
+static void quantize_head_equals_reference(void **state)
+{
+    (void)state;
+    prng p = {2};
+    for (int kind = 0; kind < KINDS; kind++)
+        for (int biased = 0; biased < 2; biased++) {
+            for (int d = 1; d <= 70; d++)
+                check_head(&p, d, kind, biased);
+            for (int i = 0; i < HEAD_DIMS; i++)
+                check_head(&p, head_dims[i], kind, biased);
+        }
+}
+
+static void kv_put_equals_reference(void **state)
+{
+    (void)state;
+    prng p = {3};
+    for (int i = 0; i < HEAD_DIMS; i++) {
+        const int d = head_dims[i], dp = (d + 15) / 16 * 16;
+        const size_t bytes = ith_kv_block_bytes(ITH_KVL_Q8, d);
+        int8_t *key = arena_take(&arenas[0], (size_t)dp, 1), *value = arena_take(&arenas[1], (size_t)dp, 1);
+        uint8_t *expected = arena_take(&arenas[2], bytes, 64);
+        for (int slot = 0; slot < ITH_KV_BLOCK; slot++) {
+            for (int c = 0; c < dp; c++) {
+                key[c] = (int8_t)prng_int(&p, -128, 127);
+                value[c] = (int8_t)prng_int(&p, -128, 127);
+            }
+            uint16_t ks = (uint16_t)prng_next(&p), vs = (uint16_t)prng_next(&p);
+            memset(expected, ARENA_FILL, bytes);
+            ref->kv_put_q8(expected, d, slot, key, value, ks, vs);
+            EACH_VARIANT(k)
+            {
+                uint8_t *block = arena_take(&arenas[3], bytes, 64);
+                k->kv_put_q8(block, d, slot, key, value, ks, vs);
+                SAME(k, expected, block, bytes, "d %d, slot %d", d, slot);
+            }
+        }
+    }
+}
+
+/* ---- Vectors ---------------------------------------------------------------------------------------------------------- */
+
+static void check_vectors(prng *p, int64_t n, int kind)
+{
+    const size_t bytes = (size_t)n * 4;
+    const int second = kind == HUGE_VALUES ? PLAIN : kind;
+    const float *x = floats(0, p, n, kind), *y = floats(1, p, n, second);
+    float *expected = copy(2, x, n);
+    ref->add(n, expected, y);
+    EACH_VARIANT(k)
+    {
+        float *out = copy(3, x, n);
+        k->add(n, out, y);
+        SAME(k, expected, out, bytes, "add, n %d, kind %d", (int)n, kind);
+    }
+    memcpy(expected, x, bytes);
+    ref->scale(n, expected, 0.3f);
+    EACH_VARIANT(k)
+    {
+        float *out = copy(3, x, n);
+        k->scale(n, out, 0.3f);
+        SAME(k, expected, out, bytes, "scale, n %d, kind %d", (int)n, kind);
+    }
+    ref->rmsnorm(n, x, y, 1e-6f, expected);
+    EACH_VARIANT(k)
+    {
+        float *out = arena_take(&arenas[3], bytes, 4), *in_place = copy(4, x, n);
+        k->rmsnorm(n, x, y, 1e-6f, out);
+        k->rmsnorm(n, in_place, y, 1e-6f, in_place);
+        SAME(k, expected, out, bytes, "rmsnorm, n %d, kind %d", (int)n, kind);
+        SAME(k, expected, in_place, bytes, "rmsnorm, n %d, kind %d", (int)n, kind);
+    }
+    ref->silu_mul(n, x, y, expected);
+    EACH_VARIANT(k)
+    {
+        float *out = arena_take(&arenas[3], bytes, 4), *over_g = copy(4, x, n), *over_u = copy(5, y, n);
+        k->silu_mul(n, x, y, out);
+        k->silu_mul(n, over_g, y, over_g);
+        k->silu_mul(n, x, over_u, over_u);
+        SAME(k, expected, out, bytes, "silu_mul, n %d, kind %d", (int)n, kind);
+        SAME(k, expected, over_g, bytes, "silu_mul, n %d, kind %d", (int)n, kind);
+        SAME(k, expected, over_u, bytes, "silu_mul, n %d, kind %d", (int)n, kind);
+    }
+    const float max = ref->max(n, x), sum = ref->sum_exp(n, x, max);
+    EACH_VARIANT(k)
+    {
+        const float got_max = k->max(n, x), got_sum = k->sum_exp(n, x, max);
+        if (memcmp(&max, &got_max, 4) != 0 || memcmp(&sum, &got_sum, 4) != 0)
+            fail_msg("%s: max or sum_exp, n %d, kind %d", k->name, (int)n, kind);
+    }
+}
+
+static void vectors_equal_reference(void **state)
+{
+    (void)state;
+    prng p = {4};
+    for (int kind = 0; kind < KINDS; kind++) {
+        for (int64_t n = 1; n <= 70; n++)
+            check_vectors(&p, n, kind);
+        check_vectors(&p, 1000, kind);
+        check_vectors(&p, 4096, kind);
+    }
+}
+
+static void silu_reaches_its_limits(void **state)
+{
+    (void)state;
+    static const float g[] = {-1e30f, -1000.0f, -88.0f, -87.0f, -87.4f, 86.9f, 87.4f, 88.0f, 1000.0f, 1e30f};
+    enum { N = sizeof g / sizeof g[0] };
+    prng p = {5};
+    const float *u = floats(0, &p, N, PLAIN);
+    float expected[N];
+    ref->silu_mul(N, g, u, expected);
+    EACH_VARIANT(k)
+    {
+        float *out = arena_take(&arenas[1], sizeof expected, 4);
+        k->silu_mul(N, g, u, out);
+        SAME(k, expected, out, sizeof expected, "limits of silu");
+    }
+}
+
+static void rope_equals_reference(void **state)
+{
+    (void)state;
+    prng p = {6};
+    for (int kind = 0; kind < KINDS; kind++)
+        for (int d = 2; d <= 256; d += d < 140 ? 2 : 16) {
+            const float *x = floats(0, &p, d, kind), *c = floats(1, &p, d / 2, PLAIN), *s = floats(2, &p, d / 2, PLAIN);
+            float *expected = copy(3, x, d);
+            ref->rope(d, expected, c, s);
+            EACH_VARIANT(k)
+            {
+                float *out = copy(4, x, d);
+                k->rope(d, out, c, s);
+                SAME(k, expected, out, (size_t)d * 4, "rope, d %d, kind %d", d, kind);
+            }
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gemm_w8_equals_reference),       cmocka_unit_test(gemm_w4_equals_reference),
+        cmocka_unit_test(gemm_w4m_equals_reference),      cmocka_unit_test(quantize_equals_reference),
+        cmocka_unit_test(quantize_head_equals_reference), cmocka_unit_test(kv_put_equals_reference),
+        cmocka_unit_test(vectors_equal_reference),        cmocka_unit_test(silu_reaches_its_limits),
+        cmocka_unit_test(rope_equals_reference),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
