@@ -1,0 +1,130 @@
+/* RANKS: 1 2 4
+ *
+ * Contract 2 on the needle model: the logits after a prompt of 1,002 tokens are the same bits for any number of ranks and
+ * threads, any chunk, scored whole or prefilled in part and decoded token by token. The expected digest is that of the
+ * scalar reference on one rank and one thread; it changes only when the arithmetic of simd/kernels.h is changed on purpose
+ * (build/release/ithaca score -m tests/models/needle-qwen3 --ids tests/golden/needle/1k.ids --json prints the new one).
+ */
+#include "ithaca.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_IDS = 2048, DECODED = 40, GENERATED = 13 };
+
+static const char expected_sha[] = "87d5c0e22d7510bc6f584a706d4a9ebf20f2aad0438a392b72b7c10053460c23";
+static const double expected_mean_nll = 1.85967;
+static const int32_t expected_answer[GENERATED] = {282, 725, 314, 1877, 386, 220, 17, 22, 21, 21, 18, 17, 13};
+
+static ith_world *world;
+static int32_t ids[MAX_IDS];
+static size_t n_ids;
+
+static void must(bool condition, const char *what, const ith_error *err)
+{
+    char text[1200];
+    if (condition)
+        return;
+    snprintf(text, sizeof text, "%s: %s", what, err != NULL ? err->text : "not so");
+    if (ith_world_rank(world) == 0)
+        printf("not ok %s\n", what);
+    fflush(stdout);
+    ith_world_abort(world, 1, text);
+}
+
+static void read_ids(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    int id;
+    must(file != NULL, "open the ids", NULL);
+    while (n_ids < MAX_IDS && fscanf(file, "%d", &id) == 1)
+        ids[n_ids++] = id;
+    fclose(file);
+}
+
+static void must_be_expected(const ith_session *session, const char *what)
+{
+    char sha[65];
+    if (ith_world_rank(world) != 0)
+        return;
+    ith_session_logits_sha256(session, sha);
+    if (strcmp(sha, expected_sha) != 0)
+        printf("# %s: logits_sha256 %s\n", what, sha);
+    must(strcmp(sha, expected_sha) == 0, what, NULL);
+}
+
+static void score_whole(ith_engine *engine)
+{
+    ith_session *session;
+    ith_error err;
+    float nll[MAX_IDS];
+    double sum = 0;
+
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    must(ith_session_score(session, ids, n_ids, nll, &err) == ITH_OK, "score", &err);
+    must_be_expected(session, "scored whole");
+    if (ith_world_rank(world) == 0) {
+        for (size_t i = 0; i + 1 < n_ids; i++)
+            sum += nll[i];
+        must(fabs(sum / (double)(n_ids - 1) - expected_mean_nll) < 1e-4, "mean nll", NULL);
+    }
+    ith_session_close(session);
+}
+
+/* The last DECODED tokens one by one, then the answer. */
+static void prefill_and_decode(ith_engine *engine)
+{
+    ith_session *session;
+    ith_error err;
+    ith_generation answer;
+    ith_generate_params params = {.max_tokens = 20, .sampling = {.top_p = 1, .repeat_penalty = 1}};
+
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    must(ith_session_prefill(session, ids, n_ids - DECODED, &err) == ITH_OK, "prefill", &err);
+    for (size_t i = n_ids - DECODED; i < n_ids; i++)
+        must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
+    must_be_expected(session, "decoded token by token");
+    must(ith_generate(session, &params, &answer, &err) == ITH_OK, "generate", &err);
+    if (ith_world_rank(world) == 0) {
+        must(answer.finish == ITH_FINISH_STOP && answer.n_ids == GENERATED, "the answer's length", NULL);
+        must(memcmp(answer.ids, expected_answer, sizeof expected_answer) == 0, "the answer", NULL);
+    }
+    ith_generation_free(&answer);
+    ith_session_close(session);
+}
+
+static void run_with(int threads, int64_t chunk)
+{
+    ith_engine_params params = ith_engine_params_default();
+    ith_engine *engine;
+    ith_error err;
+
+    params.model = "tests/models/needle-qwen3";
+    params.threads = threads;
+    params.chunk = chunk;
+    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
+    score_whole(engine);
+    prefill_and_decode(engine);
+    ith_engine_close(engine);
+    if (ith_world_rank(world) == 0)
+        printf("ok same_bits with %d threads, chunks of %lld\n", threads, (long long)chunk);
+}
+
+int main(void)
+{
+    static const int64_t chunks[] = {16, 64, 1000};
+    ith_error err;
+
+    if (ith_world_open(&world, &err) != ITH_OK) {
+        printf("not ok world: %s\n", err.text);
+        return 1;
+    }
+    read_ids("tests/golden/needle/1k.ids");
+    for (int threads = 1; threads <= 2; threads++)
+        for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
+            run_with(threads, chunks[i]);
+    ith_world_close(world);
+    return 0;
+}
