@@ -9,7 +9,15 @@
 
 #include "base/json.h"
 
-typedef enum ith_dtype { ITH_DT_F32, ITH_DT_F16, ITH_DT_BF16, ITH_DT_Q8_0, ITH_DT_Q4_0, ITH_DT_Q4_1, ITH_DTYPES } ith_dtype;
+typedef enum ith_dtype {
+    ITH_DT_F32,
+    ITH_DT_F16,
+    ITH_DT_BF16,
+    ITH_DT_Q8_0,
+    ITH_DT_Q4_0,
+    ITH_DT_Q4_1,
+    ITH_DTYPES
+} ith_dtype;
 
 typedef struct ith_dtype_info {
     const char *name; /* "F32", "Q4_0" */
@@ -37,12 +45,12 @@ typedef enum ith_rope_kind { ITH_ROPE_PLAIN, ITH_ROPE_LINEAR, ITH_ROPE_YARN, ITH
 typedef struct ith_rope_params {
     ith_rope_kind kind;
     double theta;
-    double factor;             /* linear, yarn, llama3 */
-    int64_t original_context;  /* yarn, llama3: original_max_position_embeddings */
-    double beta_fast, beta_slow; /* yarn: 32, 1 */
-    double attention_factor;   /* yarn: 0 = 0.1 ln(factor) + 1 */
-    double mscale, mscale_all_dim; /* yarn: 0 = absent */
-    bool truncate;             /* yarn: round the correction range to whole dimensions (default true) */
+    double factor;                            /* linear, yarn, llama3 */
+    int64_t original_context;                 /* yarn, llama3: original_max_position_embeddings */
+    double beta_fast, beta_slow;              /* yarn: 32, 1 */
+    double attention_factor;                  /* yarn: 0 = 0.1 ln(factor) + 1 */
+    double mscale, mscale_all_dim;            /* yarn: 0 = absent */
+    bool truncate;                            /* yarn: round the correction range to whole dimensions (default true) */
     double low_freq_factor, high_freq_factor; /* llama3 */
 } ith_rope_params;
 
@@ -57,7 +65,7 @@ typedef struct ith_hparams { /* architecture-independent; what a file does not s
     ith_rope_params rope;
     bool tied_embeddings;
     bool attention_bias, mlp_bias;
-    int64_t sliding_window; /* 0: none */
+    int64_t sliding_window;   /* 0: none */
     int32_t eos[ITH_MAX_EOS]; /* tokens that end an answer */
     int n_eos;
     int32_t bos; /* -1: none */
@@ -102,13 +110,14 @@ typedef struct ith_bytes {
 } ith_bytes;
 
 typedef struct ith_gguf_vocab {
-    ith_bytes model, pre;     /* tokenizer.ggml.model ("gpt2"), tokenizer.ggml.pre ("qwen2") */
-    ith_bytes chat_template;  /* data NULL: none */
+    ith_bytes model, pre;    /* tokenizer.ggml.model ("gpt2"), tokenizer.ggml.pre ("qwen2") */
+    ith_bytes chat_template; /* data NULL: none */
     size_t n_tokens, n_merges;
-    ith_bytes *tokens;        /* [n_tokens] in the byte-level alphabet */
-    ith_bytes *merges;        /* [n_merges] "left right" */
-    int32_t *types;           /* [n_tokens] 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte; NULL if the file has none */
-    int32_t bos, eos;         /* -1: none */
+    ith_bytes *tokens; /* [n_tokens] in the byte-level alphabet */
+    ith_bytes *merges; /* [n_merges] "left right" */
+    int32_t *
+        types; /* [n_tokens] 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte; NULL if the file has none */
+    int32_t bos, eos; /* -1: none */
     bool add_bos;
 } ith_gguf_vocab;
 

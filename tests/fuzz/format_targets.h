@@ -1,0 +1,67 @@
+/* format_targets.h - what a fuzzer feeds: any bytes to one parser of src/formats, then a walk over all that it accepted.
+ *
+ * No outcome is wrong but a fault, a sanitizer's report, or a failure without a text. Used by fuzz_*.c (one entry point each, for libFuzzer or
+ * fuzz_main.c) and by tests/unit/test_fuzz_formats.c.
+ */
+#ifndef ITH_TESTS_FUZZ_FORMAT_TARGETS_H
+#define ITH_TESTS_FUZZ_FORMAT_TARGETS_H
+
+#include "formats/hf_config.h"
+#include "formats/safetensors.h"
+#include "tests/model_files.h"
+
+/* True: the bytes were accepted. */
+static inline bool fuzz_verdict(ith_status status, const ith_error *err)
+{
+    if (status != ITH_OK && (err->status != status || err->text[0] == '\0'))
+        abort();
+    return status == ITH_OK;
+}
+
+static inline bool fuzz_gguf(const uint8_t *data, size_t size, unsigned flags)
+{
+    memory_source m;
+    ith_error err = {0};
+    bool accepted = fuzz_verdict(memory_gguf(&m, data, size, flags, &err), &err);
+
+    if (accepted)
+        source_touch(&m.source);
+    memory_source_close(&m);
+    return accepted;
+}
+
+static inline bool fuzz_safetensors(const uint8_t *data, size_t size)
+{
+    memory_source m;
+    ith_error err = {0};
+    ith_status status;
+    bool accepted;
+
+    memory_source_begin(&m, data, size, "memory.safetensors");
+    status = ith_safetensors_parse(&m.file, &m.source.tensors, &err);
+    if (status == ITH_OK)
+        status = ith_tensor_table_index(&m.source.tensors, &err);
+    accepted = fuzz_verdict(status, &err);
+    if (accepted)
+        source_touch(&m.source);
+    memory_source_close(&m);
+    return accepted;
+}
+
+static inline bool fuzz_hf_config(const uint8_t *data, size_t size)
+{
+    json_t *root = json_loadb((const char *)data, size, 0, NULL);
+    ith_hparams hp;
+    ith_error err = {0};
+    ith_status status;
+
+    if (root == NULL)
+        return false;
+    status = ith_hf_config_parse(root, "config.json", &hp, &err);
+    if (status == ITH_OK)
+        status = ith_hf_generation_parse(root, "config.json", &hp, &err);
+    json_decref(root);
+    return fuzz_verdict(status, &err);
+}
+
+#endif

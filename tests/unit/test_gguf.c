@@ -1,0 +1,451 @@
+/* GGUF files in memory: what is read, and what is refused. */
+#include "tests/model_files.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* Closes *w's file as a source and checks status and part of the text. */
+static void expect(gguf_writer *w, ith_status status, const char *text)
+{
+    buffer b = gguf_finish(w);
+    memory_source m;
+    ith_error err = {0};
+    ith_status got = memory_gguf(&m, b.data, b.n, 0, &err);
+
+    if (got != status || strstr(err.text, text) == NULL)
+        fail_msg("status %d, \"%s\" instead of %d, \"%s\"", got, err.text, status, text);
+    memory_source_close(&m);
+    free(b.data);
+}
+
+static memory_source open_writer(gguf_writer *w)
+{
+    buffer b = gguf_finish(w);
+    memory_source m;
+    ith_error err = {0};
+    if (memory_gguf(&m, b.data, b.n, 0, &err) != ITH_OK)
+        fail_msg("%s", err.text);
+    free(b.data);
+    return m;
+}
+
+/* ---- Good files ---- */
+
+static void check_small(const ith_source *s)
+{
+    const ith_hparams *hp = ith_source_hparams(s);
+    assert_string_equal(hp->architecture, "llama");
+    assert_string_equal(hp->name, "small");
+    assert_int_equal(hp->n_layers, 1);
+    assert_int_equal(hp->hidden, 64);
+    assert_int_equal(hp->ffn, 96);
+    assert_int_equal(hp->n_heads, 4);
+    assert_int_equal(hp->n_kv_heads, 2);
+    assert_int_equal(hp->head_dim, 16);
+    assert_int_equal(hp->n_vocab, 5);
+    assert_int_equal(hp->ctx_train, 2048);
+    assert_true(hp->rms_eps == 0.5 && hp->rope.theta == 500000.0);
+    assert_int_equal(hp->rope.kind, ITH_ROPE_PLAIN);
+    assert_true(hp->tied_embeddings);
+    assert_int_equal(hp->bos, 1);
+    assert_int_equal(hp->n_eos, 2); /* the file's, then the other known by its text */
+    assert_int_equal(hp->eos[0], 2);
+    assert_int_equal(hp->eos[1], 1);
+    assert_false(hp->has_sampling);
+}
+
+static void a_small_file_is_read(void **state)
+{
+    buffer b = gguf_small();
+    (void)state;
+    for (uint32_t version = 2; version <= 3; version++) {
+        memory_source m;
+        ith_error err = {0};
+        const ith_tensor *t;
+        memcpy(b.data + 4, &version, sizeof version);
+        assert_int_equal(memory_gguf(&m, b.data, b.n, 0, &err), ITH_OK);
+        check_small(&m.source);
+        assert_int_equal(ith_source_n_tensors(&m.source), 3);
+        t = ith_source_find(&m.source, "token_embd.weight");
+        assert_int_equal(t->dtype, ITH_DT_Q8_0);
+        assert_int_equal(t->n_dims, 2);
+        assert_int_equal(t->dims[0], 5); /* GGUF says 64, 5 */
+        assert_int_equal(t->dims[1], 64);
+        assert_int_equal(t->bytes, 340);
+        assert_int_equal(t->data[0], 1);
+        t = ith_source_find(&m.source, "blk.0.attn_q.weight");
+        assert_int_equal(t->data[0], 3);
+        assert_int_equal((t->data - ith_source_tensor(&m.source, 0)->data) % 32, 0);
+        source_touch(&m.source);
+        memory_source_close(&m);
+    }
+    free(b.data);
+}
+
+static void the_vocabulary_is_read(void **state)
+{
+    buffer b = gguf_small();
+    memory_source m;
+    const ith_gguf_vocab *v;
+    (void)state;
+    assert_int_equal(memory_gguf(&m, b.data, b.n, 0, NULL), ITH_OK);
+    v = ith_source_gguf_vocab(&m.source);
+    assert_true(ith_bytes_equal(v->model, "gpt2") && ith_bytes_equal(v->pre, "smollm"));
+    assert_int_equal(v->n_tokens, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(ith_bytes_equal(v->tokens[i], small_tokens[i]));
+    assert_int_equal(v->n_merges, 1);
+    assert_true(ith_bytes_equal(v->merges[0], "a b"));
+    assert_int_equal(v->types[0], 2);
+    assert_int_equal(v->types[4], 1);
+    assert_int_equal(v->bos, 1);
+    assert_int_equal(v->eos, 2);
+    assert_false(v->add_bos);
+    assert_null(v->chat_template.data);
+    memory_source_close(&m);
+    free(b.data);
+}
+
+static void optional_keys_count(void **state)
+{
+    gguf_writer w = gguf_small_pairs();
+    memory_source m;
+    const ith_hparams *hp;
+    uint64_t wide = 64;
+    (void)state;
+    gguf_pair(&w, "llama.attention.key_length", ITH_GGUF_U64, &wide, sizeof wide);
+    gguf_u32(&w, "llama.rope.dimension_count", 64);
+    gguf_text(&w, "tokenizer.chat_template", "{{ messages }}");
+    gguf_bool(&w, "tokenizer.ggml.add_bos_token", 1);
+    gguf_u32(&w, "tokenizer.ggml.eot_token_id", 4);
+    gguf_f32(&w, "general.sampling.temp", 0.5f);
+    gguf_u32(&w, "general.sampling.top_k", 20);
+    gguf_small_tensors(&w);
+    gguf_tensor(&w, "output.weight", 1, 2, (uint64_t[]){64, 5}, 640, 0);
+    gguf_tensor(&w, "rope_freqs.weight", 0, 1, (uint64_t[]){32}, 128, 0);
+    m = open_writer(&w);
+    hp = ith_source_hparams(&m.source);
+    assert_int_equal(hp->head_dim, 64);
+    assert_false(hp->tied_embeddings);
+    assert_int_equal(hp->n_eos, 3);
+    assert_int_equal(hp->eos[1], 4);
+    assert_true(hp->has_sampling && hp->temperature == 0.5 && hp->top_k == 20);
+    assert_true(ith_source_gguf_vocab(&m.source)->add_bos);
+    assert_true(ith_bytes_equal(ith_source_gguf_vocab(&m.source)->chat_template, "{{ messages }}"));
+    assert_non_null(ith_source_find(&m.source, "rope_freqs.weight"));
+    memory_source_close(&m);
+}
+
+static void rope_scaling_is_read(void **state)
+{
+    gguf_writer w = gguf_small_pairs();
+    memory_source m;
+    const ith_rope_params *rope;
+    (void)state;
+    gguf_text(&w, "llama.rope.scaling.type", "yarn");
+    gguf_f32(&w, "llama.rope.scaling.factor", 4.0f);
+    gguf_u32(&w, "llama.rope.scaling.original_context_length", 1024);
+    gguf_f32(&w, "llama.rope.scaling.attn_factor", 0.5f);
+    gguf_f32(&w, "llama.rope.scaling.yarn_beta_fast", 16.0f);
+    gguf_small_tensors(&w);
+    m = open_writer(&w);
+    rope = &ith_source_hparams(&m.source)->rope;
+    assert_int_equal(rope->kind, ITH_ROPE_YARN);
+    assert_true(rope->factor == 4.0 && rope->beta_fast == 16.0 && rope->beta_slow == 1.0 && rope->truncate);
+    assert_int_equal(rope->original_context, 1024);
+    assert_true(fabs(rope->attention_factor - 0.5 * (0.1 * log(4.0) + 1)) < 1e-12);
+    assert_int_equal(ith_source_hparams(&m.source)->ctx_train, 4096);
+    memory_source_close(&m);
+
+    w = gguf_small_pairs();
+    gguf_f32(&w, "llama.rope.scale_linear", 2.0f);
+    gguf_small_tensors(&w);
+    m = open_writer(&w);
+    assert_int_equal(ith_source_hparams(&m.source)->rope.kind, ITH_ROPE_LINEAR);
+    assert_true(ith_source_hparams(&m.source)->rope.factor == 2.0);
+    memory_source_close(&m);
+}
+
+static void other_alignments_are_followed(void **state)
+{
+    gguf_writer w = gguf_small_pairs();
+    memory_source m;
+    (void)state;
+    w.alignment = 256;
+    gguf_u32(&w, "general.alignment", 256);
+    gguf_small_tensors(&w);
+    m = open_writer(&w);
+    assert_int_equal(ith_source_find(&m.source, "output_norm.weight")->data[0], 2);
+    assert_int_equal((ith_source_tensor(&m.source, 0)->data - m.file.data) % 256, 0);
+    memory_source_close(&m);
+}
+
+static void arrays_in_arrays_are_skipped(void **state)
+{
+    gguf_writer w = gguf_small_pairs();
+    memory_source m;
+    (void)state;
+    gguf_array(&w, "other.nested", ITH_GGUF_ARRAY, 2);
+    put_u32(&w.pairs, ITH_GGUF_U8);
+    put_u64(&w.pairs, 3);
+    put(&w.pairs, "xyz", 3);
+    put_u32(&w.pairs, ITH_GGUF_STRING);
+    put_u64(&w.pairs, 1);
+    put_text(&w.pairs, "text");
+    gguf_small_tensors(&w);
+    m = open_writer(&w);
+    check_small(&m.source);
+    memory_source_close(&m);
+}
+
+static void a_vocabulary_alone_is_enough_for_the_tokenizer(void **state)
+{
+    gguf_writer w = {.version = 3, .alignment = 32};
+    buffer b;
+    memory_source m;
+    (void)state;
+    gguf_text(&w, "general.architecture", "unheard-of");
+    gguf_text(&w, "tokenizer.ggml.model", "gpt2");
+    gguf_texts(&w, "tokenizer.ggml.tokens", small_tokens, 5);
+    b = gguf_finish(&w);
+    assert_int_equal(memory_gguf(&m, b.data, b.n, ITH_SOURCE_TOKENIZER_ONLY, NULL), ITH_OK);
+    assert_int_equal(ith_source_gguf_vocab(&m.source)->n_tokens, 5);
+    assert_int_equal(ith_source_hparams(&m.source)->n_eos, 2);
+    memory_source_close(&m);
+    free(b.data);
+}
+
+/* ---- Damage ---- */
+
+static void every_truncation_is_an_error(void **state)
+{
+    buffer b = gguf_small();
+    (void)state;
+    for (size_t n = 0; n < b.n; n++) {
+        memory_source m;
+        ith_error err = {0};
+        if (memory_gguf(&m, b.data, n, 0, &err) != ITH_E_FORMAT || strstr(err.text, "memory.gguf") == NULL)
+            fail_msg("cut to %zu bytes: \"%s\"", n, err.text);
+        memory_source_close(&m);
+    }
+    free(b.data);
+}
+
+static void headers_of_other_kinds_are_refused(void **state)
+{
+    static const struct {
+        uint32_t version;
+        ith_status status;
+        const char *text;
+    } cases[] = {{1, ITH_E_UNSUPPORTED, "GGUF version 1"},
+                 {4, ITH_E_UNSUPPORTED, "GGUF version 4"},
+                 {0, ITH_E_UNSUPPORTED, "GGUF version 0"},
+                 {0x03000000, ITH_E_UNSUPPORTED, "big-endian"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gguf_writer w = gguf_small_pairs();
+        w.version = cases[i].version;
+        gguf_small_tensors(&w);
+        expect(&w, cases[i].status, cases[i].text);
+    }
+}
+
+static void hostile_counts_are_refused(void **state)
+{
+    static const uint64_t counts[] = {UINT64_C(1) << 63, UINT64_MAX, UINT64_MAX / 14, 100000};
+    (void)state;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        gguf_writer w = gguf_small_pairs();
+        gguf_small_tensors(&w);
+        w.n_tensors = counts[i];
+        expect(&w, ITH_E_FORMAT, "tensors described");
+        w = gguf_small_pairs();
+        w.n_pairs = counts[i];
+        expect(&w, ITH_E_FORMAT, "metadata pairs");
+        w = gguf_small_pairs();
+        gguf_array(&w, "x", ITH_GGUF_STRING, counts[i]);
+        expect(&w, ITH_E_FORMAT, "items where");
+        w = gguf_small_pairs();
+        gguf_array(&w, "x", ITH_GGUF_F64, counts[i]);
+        expect(&w, ITH_E_FORMAT, "items where");
+        w = gguf_small_pairs();
+        gguf_pair(&w, "x", ITH_GGUF_STRING, &counts[i], 8);
+        expect(&w, ITH_E_FORMAT, "truncated or damaged");
+    }
+}
+
+static void damaged_pairs_are_refused(void **state)
+{
+    gguf_writer w = gguf_small_pairs();
+    (void)state;
+    gguf_u32(&w, "llama.block_count", 1);
+    expect(&w, ITH_E_FORMAT, "llama.block_count comes twice");
+    w = gguf_small_pairs();
+    gguf_pair(&w, "x", 13, "", 1);
+    expect(&w, ITH_E_FORMAT, "a value of type 13");
+    w = gguf_small_pairs();
+    gguf_array(&w, "x", 77, 1);
+    expect(&w, ITH_E_FORMAT, "an array of type 77");
+    w = gguf_small_pairs();
+    gguf_u32(&w, "", 1);
+    expect(&w, ITH_E_FORMAT, "a key of 0 bytes");
+    w = gguf_small_pairs();
+    gguf_u32(&w, "a\033[2J", 1);
+    expect(&w, ITH_E_FORMAT, "not printable");
+    w = gguf_small_pairs();
+    gguf_array(&w, "x", ITH_GGUF_ARRAY, 1);
+    for (int i = 0; i < 1000; i++) {
+        put_u32(&w.pairs, ITH_GGUF_ARRAY);
+        put_u64(&w.pairs, 1);
+    }
+    expect(&w, ITH_E_FORMAT, "deep");
+}
+
+static void damaged_tensors_are_refused(void **state)
+{
+    static const struct {
+        const char *name;
+        uint32_t type, n_dims;
+        uint64_t ne[5], offset;
+        ith_status status;
+        const char *text;
+    } cases[] = {
+        {"w", 12, 2, {256, 1}, 0, ITH_E_UNSUPPORTED, "tensor w has type Q4_K"},
+        {"w", 99, 2, {256, 1}, 0, ITH_E_UNSUPPORTED, "tensor w has the unknown type 99"},
+        {"w", 0, 0, {0}, 0, ITH_E_FORMAT, "0 dimensions"},
+        {"w", 0, 5, {1, 1, 1, 1, 1}, 0, ITH_E_FORMAT, "5 dimensions"},
+        {"w", 0, 2, {UINT64_C(1) << 63, 1}, 0, ITH_E_FORMAT, "overflow"},
+        {"w", 0, 2, {UINT64_C(1) << 32, UINT64_C(1) << 32}, 0, ITH_E_FORMAT, "overflow"},
+        {"w", 0, 2, {UINT64_C(1) << 62, 1}, 0, ITH_E_FORMAT, "overflow"},
+        {"w",
+         0,
+         4,
+         {UINT64_C(1) << 16, UINT64_C(1) << 16, UINT64_C(1) << 16, UINT64_C(1) << 16},
+         0,
+         ITH_E_FORMAT,
+         "overflow"},
+        {"w", 8, 2, {48, 2}, 0, ITH_E_FORMAT, "not a whole number of Q8_0 blocks"},
+        {"w", 0, 1, {1}, 4, ITH_E_FORMAT, "not a multiple of the alignment 32"},
+        {"w", 0, 1, {1}, UINT64_C(1) << 40, ITH_E_FORMAT, "truncated or damaged: tensor w"},
+        {"w", 0, 1, {1}, UINT64_MAX - 31, ITH_E_FORMAT, "truncated or damaged: tensor w"},
+        {"w", 0, 1, {UINT64_C(1) << 40}, 0, ITH_E_FORMAT, "truncated or damaged: tensor w"},
+        {"w", 0, 1, {1}, 0, ITH_E_FORMAT, "overlap"},
+        {"output_norm.weight", 0, 1, {0}, 0, ITH_E_FORMAT, "tensor output_norm.weight comes twice"},
+        {"", 0, 1, {1}, 0, ITH_E_FORMAT, "a tensor name of 0 bytes"},
+        {"w\n", 0, 1, {1}, 0, ITH_E_FORMAT, "not printable"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gguf_writer w = gguf_small_pairs();
+        gguf_small_tensors(&w);
+        gguf_tensor_at(&w, cases[i].name, cases[i].type, cases[i].n_dims, cases[i].ne, cases[i].offset);
+        expect(&w, cases[i].status, cases[i].text);
+    }
+}
+
+static void bad_alignments_are_refused(void **state)
+{
+    static const uint32_t bad[] = {0, 3, 48, 1u << 31, UINT32_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        gguf_writer w = gguf_small_pairs();
+        gguf_u32(&w, "general.alignment", bad[i]);
+        gguf_small_tensors(&w);
+        expect(&w, ITH_E_FORMAT, "general.alignment");
+    }
+}
+
+/* ---- Contradictions and what Ithaca does not do ---- */
+
+static void unsupported_settings_are_named(void **state)
+{
+    static const struct {
+        const char *key;
+        uint32_t value;
+    } cases[] = {{"llama.expert_count", 8},
+                 {"llama.attention.sliding_window", 512},
+                 {"llama.attention.value_length", 8},
+                 {"llama.rope.dimension_count", 8},
+                 {"llama.logit_scale", 2},
+                 {"split.count", 3}};
+    gguf_writer w;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        w = gguf_small_pairs();
+        gguf_u32(&w, cases[i].key, cases[i].value);
+        gguf_small_tensors(&w);
+        expect(&w, ITH_E_UNSUPPORTED, strcmp(cases[i].key, "split.count") == 0 ? "one of 3 parts" : cases[i].key);
+    }
+    w = gguf_small_pairs();
+    gguf_text(&w, "llama.rope.scaling.type", "longrope");
+    gguf_small_tensors(&w);
+    expect(&w, ITH_E_UNSUPPORTED, "llama.rope.scaling.type");
+    w = (gguf_writer){.version = 3, .alignment = 32};
+    gguf_text(&w, "general.architecture", "mamba");
+    gguf_small_tensors(&w);
+    expect(&w, ITH_E_UNSUPPORTED, "\"mamba\" is not supported; Ithaca knows: llama, qwen3");
+}
+
+static void wrong_values_are_named(void **state)
+{
+    gguf_writer w = {.version = 3, .alignment = 32};
+    static const int32_t types[] = {1};
+    (void)state;
+    gguf_small_tensors(&w);
+    gguf_u32(&w, "x", 1);
+    expect(&w, ITH_E_FORMAT, "general.architecture is missing");
+    w = (gguf_writer){.version = 3, .alignment = 32};
+    gguf_text(&w, "general.architecture", "llama");
+    gguf_small_tensors(&w);
+    expect(&w, ITH_E_FORMAT, "llama.block_count is missing");
+    w = gguf_small_pairs();
+    expect(&w, ITH_E_FORMAT, "token_embd.weight is missing");
+    w = gguf_small_pairs();
+    gguf_u32(&w, "tokenizer.ggml.eot_token_id", 5);
+    gguf_small_tensors(&w);
+    expect(&w, ITH_E_FORMAT, "eot_token_id is 5, the vocabulary has 5 tokens");
+    w = gguf_small_pairs();
+    gguf_text(&w, "llama.attention.key_length", "64");
+    gguf_small_tensors(&w);
+    expect(&w, ITH_E_FORMAT, "llama.attention.key_length should be a whole number");
+    w = gguf_small_pairs();
+    gguf_u32(&w, "llama.attention.key_length", 15);
+    gguf_small_tensors(&w);
+    expect(&w, ITH_E_FORMAT, "the head size is 15");
+    w = (gguf_writer){.version = 3, .alignment = 32};
+    gguf_texts(&w, "tokenizer.ggml.tokens", small_tokens, 5);
+    gguf_array(&w, "tokenizer.ggml.token_type", ITH_GGUF_I32, 1);
+    put(&w.pairs, types, sizeof types);
+    expect(&w, ITH_E_FORMAT, "token_type has 1 items for 5 tokens");
+    w = (gguf_writer){.version = 3, .alignment = 32};
+    gguf_array(&w, "tokenizer.ggml.tokens", ITH_GGUF_I32, 1);
+    put(&w.pairs, types, sizeof types);
+    expect(&w, ITH_E_FORMAT, "tokenizer.ggml.tokens should be an array of strings");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_small_file_is_read),
+        cmocka_unit_test(the_vocabulary_is_read),
+        cmocka_unit_test(optional_keys_count),
+        cmocka_unit_test(rope_scaling_is_read),
+        cmocka_unit_test(other_alignments_are_followed),
+        cmocka_unit_test(arrays_in_arrays_are_skipped),
+        cmocka_unit_test(a_vocabulary_alone_is_enough_for_the_tokenizer),
+        cmocka_unit_test(every_truncation_is_an_error),
+        cmocka_unit_test(headers_of_other_kinds_are_refused),
+        cmocka_unit_test(hostile_counts_are_refused),
+        cmocka_unit_test(damaged_pairs_are_refused),
+        cmocka_unit_test(damaged_tensors_are_refused),
+        cmocka_unit_test(bad_alignments_are_refused),
+        cmocka_unit_test(unsupported_settings_are_named),
+        cmocka_unit_test(wrong_values_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,314 @@
+/* config.json and generation_config.json, as Transformers 4 and 5 write them. */
+#include "formats/hf_config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char qwen3_v4[] = /* Qwen3-8B's, Transformers 4.51 */
+    "{'architectures': ['Qwen3ForCausalLM'], 'attention_bias': false, 'attention_dropout': 0.0, 'bos_token_id': 151643,"
+    " 'eos_token_id': 151645, 'head_dim': 128, 'hidden_act': 'silu', 'hidden_size': 4096, 'initializer_range': 0.02,"
+    " 'intermediate_size': 12288, 'max_position_embeddings': 40960, 'max_window_layers': 36, 'model_type': 'qwen3',"
+    " 'num_attention_heads': 32, 'num_hidden_layers': 36, 'num_key_value_heads': 8, 'rms_norm_eps': 1e-06,"
+    " 'rope_scaling': null, 'rope_theta': 1000000, 'sliding_window': null, 'tie_word_embeddings': false,"
+    " 'torch_dtype': 'bfloat16', 'transformers_version': '4.51.0', 'use_cache': true, 'use_sliding_window': false,"
+    " 'vocab_size': 151936}";
+
+static const char qwen3_v5[] = /* the same model, saved by Transformers 5 */
+    "{'architectures': ['Qwen3ForCausalLM'], 'attention_bias': false, 'attention_dropout': 0.0, 'bos_token_id': 151643,"
+    " 'dtype': 'bfloat16', 'eos_token_id': 151645, 'head_dim': 128, 'hidden_act': 'silu', 'hidden_size': 4096,"
+    " 'initializer_range': 0.02, 'intermediate_size': 12288, 'layer_types': ['full_attention', 'full_attention'],"
+    " 'max_position_embeddings': 40960, 'max_window_layers': 36, 'model_type': 'qwen3', 'num_attention_heads': 32,"
+    " 'num_hidden_layers': 36, 'num_key_value_heads': 8, 'pad_token_id': null, 'rms_norm_eps': 1e-06,"
+    " 'rope_parameters': {'rope_theta': 1000000, 'rope_type': 'default'}, 'sliding_window': null,"
+    " 'tie_word_embeddings': false, 'transformers_version': '5.0.0', 'use_cache': true, 'use_sliding_window': false,"
+    " 'vocab_size': 151936}";
+
+#define LLAMA                                                                                                          \
+    "'model_type': 'llama', 'architectures': ['LlamaForCausalLM'], 'hidden_size': 576, 'intermediate_size': 1536,"     \
+    " 'num_hidden_layers': 30, 'num_attention_heads': 9, 'vocab_size': 49152"
+#define QWEN                                                                                                           \
+    "'model_type': 'qwen3', 'hidden_size': 512, 'intermediate_size': 1536, 'num_hidden_layers': 4,"                    \
+    " 'num_attention_heads': 32, 'vocab_size': 1000"
+
+/* JSON with ' for ". */
+static json_t *json(const char *text)
+{
+    char *copy = strdup(text);
+    json_t *root;
+    assert_non_null(copy);
+    for (char *c = copy; *c != '\0'; c++)
+        if (*c == '\'')
+            *c = '"';
+    root = json_loads(copy, 0, NULL);
+    if (root == NULL)
+        fail_msg("not JSON: %s", copy);
+    free(copy);
+    return root;
+}
+
+static ith_status parse(const char *text, ith_hparams *hp, ith_error *err)
+{
+    json_t *root = json(text);
+    ith_status status = ith_hf_config_parse(root, "config.json", hp, err);
+    json_decref(root);
+    return status;
+}
+
+static ith_hparams good(const char *text)
+{
+    ith_hparams hp;
+    ith_error err = {0};
+    if (parse(text, &hp, &err) != ITH_OK)
+        fail_msg("%s", err.text);
+    return hp;
+}
+
+static void check_qwen3_8b(const ith_hparams *hp)
+{
+    assert_string_equal(hp->architecture, "qwen3");
+    assert_int_equal(hp->n_layers, 36);
+    assert_int_equal(hp->hidden, 4096);
+    assert_int_equal(hp->ffn, 12288);
+    assert_int_equal(hp->n_heads, 32);
+    assert_int_equal(hp->n_kv_heads, 8);
+    assert_int_equal(hp->head_dim, 128);
+    assert_int_equal(hp->n_vocab, 151936);
+    assert_int_equal(hp->ctx_train, 40960);
+    assert_true(hp->rms_eps == 1e-6 && hp->rope.theta == 1e6);
+    assert_int_equal(hp->rope.kind, ITH_ROPE_PLAIN);
+    assert_false(hp->tied_embeddings);
+    assert_int_equal(hp->bos, 151643);
+    assert_int_equal(hp->n_eos, 1);
+    assert_int_equal(hp->eos[0], 151645);
+    assert_false(hp->has_sampling);
+}
+
+static void both_spellings_are_read(void **state)
+{
+    ith_hparams v4 = good(qwen3_v4), v5 = good(qwen3_v5);
+    (void)state;
+    check_qwen3_8b(&v4);
+    check_qwen3_8b(&v5);
+}
+
+static void defaults_are_the_classes(void **state)
+{
+    ith_hparams hp = good("{" LLAMA "}");
+    (void)state;
+    assert_int_equal(hp.n_kv_heads, 9);
+    assert_int_equal(hp.head_dim, 64);
+    assert_int_equal(hp.ctx_train, 2048);
+    assert_false(hp.tied_embeddings);
+    assert_int_equal(hp.bos, 1);
+    assert_int_equal(hp.eos[0], 2);
+    assert_true(hp.rope.theta == 10000 && hp.rms_eps == 1e-6);
+    hp = good("{" QWEN "}");
+    assert_int_equal(hp.n_kv_heads, 32);
+    assert_int_equal(hp.head_dim, 128); /* not 512 / 32 */
+    assert_int_equal(hp.ctx_train, 32768);
+    assert_false(hp.tied_embeddings);
+    assert_int_equal(hp.bos, -1);
+    assert_int_equal(hp.n_eos, 0);
+    hp = good("{" LLAMA
+              ", 'tie_word_embeddings': true, 'num_key_value_heads': 3, 'head_dim': null, 'pretraining_tp': 1}");
+    assert_true(hp.tied_embeddings);
+    assert_int_equal(hp.n_kv_heads, 3);
+    assert_int_equal(hp.head_dim, 64);
+}
+
+static void check_yarn(const ith_hparams *hp)
+{
+    assert_int_equal(hp->rope.kind, ITH_ROPE_YARN);
+    assert_true(hp->rope.theta == 1e6 && hp->rope.factor == 4.0 && hp->rope.beta_fast == 32 && hp->rope.beta_slow == 1);
+    assert_true(hp->rope.attention_factor == 0 && hp->rope.mscale == 0 && hp->rope.truncate);
+    assert_int_equal(hp->rope.original_context, 32768);
+    assert_int_equal(hp->ctx_train, 131072); /* though max_position_embeddings was left at 40960 */
+}
+
+static void yarn_in_both_spellings(void **state)
+{
+    ith_hparams hp;
+    (void)state;
+    hp = good("{" QWEN ", 'max_position_embeddings': 40960, 'rope_theta': 1e6,"
+              " 'rope_scaling': {'rope_type': 'yarn', 'factor': 4.0, 'original_max_position_embeddings': 32768}}");
+    check_yarn(&hp);
+    hp = good("{" QWEN ", 'max_position_embeddings': 40960, 'rope_theta': 1e6,"
+              " 'rope_scaling': {'type': 'yarn', 'factor': 4.0, 'original_max_position_embeddings': 32768}}");
+    check_yarn(&hp);
+    hp = good("{" QWEN ", 'max_position_embeddings': 40960, 'rope_parameters': {'rope_theta': 1e6, 'rope_type': 'yarn',"
+              " 'factor': 4.0, 'original_max_position_embeddings': 32768}}");
+    check_yarn(&hp);
+    hp = good("{" QWEN ", 'max_position_embeddings': 65536, 'rope_parameters': {'rope_type': 'yarn', 'factor': null,"
+              " 'original_max_position_embeddings': 16384, 'beta_fast': 16, 'beta_slow': 2, 'attention_factor': 1.5,"
+              " 'mscale': 0.7, 'mscale_all_dim': 0.5, 'truncate': false}}");
+    assert_true(hp.rope.factor == 4.0 && hp.rope.beta_fast == 16 && hp.rope.beta_slow == 2 &&
+                hp.rope.attention_factor == 1.5);
+    assert_true(hp.rope.mscale == 0.7 && hp.rope.mscale_all_dim == 0.5 && !hp.rope.truncate);
+    assert_int_equal(hp.ctx_train, 65536);
+}
+
+static void linear_and_llama3(void **state)
+{
+    ith_hparams hp = good("{" LLAMA ", 'rope_scaling': {'type': 'linear', 'factor': 2.0}}");
+    (void)state;
+    assert_int_equal(hp.rope.kind, ITH_ROPE_LINEAR);
+    assert_true(hp.rope.factor == 2.0);
+    hp = good("{" LLAMA ", 'max_position_embeddings': 131072, 'rope_scaling': {'factor': 8.0, 'low_freq_factor': 1.0,"
+              " 'high_freq_factor': 4.0, 'original_max_position_embeddings': 8192, 'rope_type': 'llama3'}}");
+    assert_int_equal(hp.rope.kind, ITH_ROPE_LLAMA3);
+    assert_true(hp.rope.factor == 8 && hp.rope.low_freq_factor == 1 && hp.rope.high_freq_factor == 4);
+    assert_int_equal(hp.rope.original_context, 8192);
+    assert_int_equal(hp.ctx_train, 131072);
+}
+
+typedef struct bad_case {
+    const char *text;
+    ith_status status;
+    const char *error; /* part of it */
+} bad_case;
+
+static void check_bad(const bad_case *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ith_hparams hp;
+        ith_error err = {0};
+        ith_status status = parse(cases[i].text, &hp, &err);
+        if (status != cases[i].status || strstr(err.text, cases[i].error) == NULL ||
+            strstr(err.text, "config.json") == NULL)
+            fail_msg("%s: status %d, \"%s\"", cases[i].text, status, err.text);
+    }
+}
+
+static void what_changes_the_arithmetic_is_refused(void **state)
+{
+    static const bad_case cases[] = {
+        {"{'model_type': 'mamba'}", ITH_E_UNSUPPORTED, "\"mamba\" is not supported; Ithaca knows: llama, qwen3"},
+        {"{'model_type': 'llama', 'architectures': ['LlamaForSequenceClassification']}", ITH_E_UNSUPPORTED,
+         "LlamaForSequenceClassification"},
+        {"{" LLAMA ", 'attention_bias': true}", ITH_E_UNSUPPORTED, "\"attention_bias\""},
+        {"{" LLAMA ", 'mlp_bias': true}", ITH_E_UNSUPPORTED, "\"mlp_bias\""},
+        {"{" LLAMA ", 'hidden_act': 'gelu'}", ITH_E_UNSUPPORTED, "\"hidden_act\": gelu"},
+        {"{" LLAMA ", 'pretraining_tp': 2}", ITH_E_UNSUPPORTED, "\"pretraining_tp\""},
+        {"{" LLAMA ", 'partial_rotary_factor': 0.5}", ITH_E_UNSUPPORTED, "\"partial_rotary_factor\""},
+        {"{" LLAMA ", 'rope_parameters': {'partial_rotary_factor': 0.5}}", ITH_E_UNSUPPORTED,
+         "\"partial_rotary_factor\""},
+        {"{" LLAMA ", 'quantization_config': {'quant_method': 'fp8'}}", ITH_E_UNSUPPORTED,
+         "\"quantization_config\": fp8"},
+        {"{" LLAMA ", 'rope_scaling': {'type': 'dynamic', 'factor': 2}}", ITH_E_UNSUPPORTED, "\"rope_type\": dynamic"},
+        {"{" LLAMA ", 'rope_scaling': {'rope_type': 'longrope'}}", ITH_E_UNSUPPORTED, "\"rope_type\": longrope"},
+        {"{" LLAMA ", 'rope_parameters': {'full_attention': {'rope_type': 'default'}}}", ITH_E_UNSUPPORTED,
+         "each layer type"},
+        {"{" LLAMA ", 'rope_scaling': {'type': 'default', 'mrope_section': [1]}}", ITH_E_UNSUPPORTED,
+         "\"mrope_section\""},
+        {"{" QWEN ", 'use_sliding_window': true, 'sliding_window': 4096, 'max_window_layers': 2}", ITH_E_UNSUPPORTED,
+         "\"use_sliding_window\""},
+        {"{" QWEN ", 'layer_types': ['full_attention', 'sliding_attention']}", ITH_E_UNSUPPORTED, "sliding_attention"},
+    };
+    (void)state;
+    check_bad(cases, sizeof cases / sizeof *cases);
+    good("{" QWEN ", 'use_sliding_window': true, 'sliding_window': 4096, 'max_window_layers': 4}"); /* in no layer */
+    good("{" QWEN ", 'use_sliding_window': false, 'sliding_window': 4096, 'max_window_layers': 2}");
+    good("{" QWEN ", 'quantization_config': null, 'hidden_act': 'swish'}");
+}
+
+static void wrong_values_are_named(void **state)
+{
+    static const bad_case cases[] = {
+        {"[]", ITH_E_FORMAT, "not a JSON object"},
+        {"{}", ITH_E_FORMAT, "\"model_type\" is missing"},
+        {"{'model_type': 'llama'}", ITH_E_FORMAT, "\"num_hidden_layers\" is missing"},
+        {"{" LLAMA ", 'num_key_value_heads': 2}", ITH_E_FORMAT, "9 attention heads cannot share 2"},
+        {"{" LLAMA ", 'num_key_value_heads': 0}", ITH_E_FORMAT, "\"num_key_value_heads\""},
+        {"{" LLAMA ", 'head_dim': 63}", ITH_E_FORMAT, "the head size is 63"},
+        {"{" LLAMA ", 'head_dim': 'x'}", ITH_E_FORMAT, "\"head_dim\""},
+        {"{" LLAMA ", 'rms_norm_eps': -1}", ITH_E_FORMAT, "epsilon"},
+        {"{" LLAMA ", 'rope_theta': 0}", ITH_E_FORMAT, "RoPE base"},
+        {"{" LLAMA ", 'rope_scaling': 3}", ITH_E_FORMAT, "\"rope_scaling\""},
+        {"{" LLAMA ", 'rope_scaling': {'type': 'linear'}}", ITH_E_FORMAT, "factor is 0"},
+        {"{" LLAMA ", 'rope_scaling': {'type': 'llama3', 'factor': 8}}", ITH_E_FORMAT, "low_freq_factor"},
+        {"{" LLAMA ", 'rope_scaling': {'type': 'yarn', 'factor': 0.5}}", ITH_E_FORMAT, "factor is 0.5"},
+        {"{" LLAMA ", 'eos_token_id': 'x'}", ITH_E_FORMAT, "\"eos_token_id\""},
+        {"{" LLAMA ", 'eos_token_id': [1, 'x']}", ITH_E_FORMAT, "\"eos_token_id\""},
+        {"{'model_type': 'llama', 'hidden_size': 64, 'intermediate_size': 64, 'num_hidden_layers': 1099511627776,"
+         " 'num_attention_heads': 4, 'vocab_size': 10}",
+         ITH_E_FORMAT, "number of layers"},
+        {"{'model_type': 'llama', 'hidden_size': 64, 'intermediate_size': 64, 'num_hidden_layers': 1,"
+         " 'num_attention_heads': 0, 'vocab_size': 10}",
+         ITH_E_FORMAT, "\"num_attention_heads\" is 0"},
+    };
+    (void)state;
+    check_bad(cases, sizeof cases / sizeof *cases);
+}
+
+static ith_status generation(const char *text, ith_hparams *hp, ith_error *err)
+{
+    json_t *root = json(text);
+    ith_status status = ith_hf_generation_parse(root, "generation_config.json", hp, err);
+    json_decref(root);
+    return status;
+}
+
+static void generation_config_counts(void **state)
+{
+    ith_hparams hp = good(qwen3_v4);
+    ith_error err = {0};
+    (void)state;
+    assert_int_equal(generation("{'bos_token_id': 7, 'do_sample': true, 'eos_token_id': [151645, 151643, 151645],"
+                                " 'temperature': 0.6, 'top_k': 20, 'top_p': 0.95}",
+                                &hp, &err),
+                     ITH_OK);
+    assert_int_equal(hp.bos, 7);
+    assert_int_equal(hp.n_eos, 2);
+    assert_int_equal(hp.eos[1], 151643);
+    assert_true(hp.has_sampling && hp.temperature == 0.6 && hp.top_k == 20 && hp.top_p == 0.95);
+    assert_true(hp.min_p == 0 && hp.repetition_penalty == 1);
+
+    hp = good(qwen3_v4);
+    assert_int_equal(generation("{'do_sample': true, 'min_p': 0.1, 'repetition_penalty': 1.25}", &hp, &err), ITH_OK);
+    assert_true(hp.temperature == 1 && hp.top_k == 50 && hp.top_p == 1 && hp.min_p == 0.1 &&
+                hp.repetition_penalty == 1.25);
+    assert_int_equal(hp.eos[0], 151645); /* config.json's stays */
+
+    hp = good(qwen3_v4);
+    assert_int_equal(generation("{'temperature': 0.6, 'top_k': 20}", &hp, &err), ITH_OK);
+    assert_true(!hp.has_sampling && hp.temperature == 0 && hp.top_k == 0);
+}
+
+static void impossible_sampling_is_refused(void **state)
+{
+    static const char *const bad[] = {"{'do_sample': true, 'temperature': -1}",
+                                      "{'top_p': 0}",
+                                      "{'top_p': 1.5}",
+                                      "{'min_p': 2}",
+                                      "{'repetition_penalty': 0}",
+                                      "{'top_k': -1}",
+                                      "{'do_sample': 1}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ith_hparams hp = good(qwen3_v4);
+        ith_error err = {0};
+        assert_int_equal(generation(bad[i], &hp, &err), ITH_E_FORMAT);
+        assert_non_null(strstr(err.text, "generation_config.json"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_spellings_are_read),
+        cmocka_unit_test(defaults_are_the_classes),
+        cmocka_unit_test(yarn_in_both_spellings),
+        cmocka_unit_test(linear_and_llama3),
+        cmocka_unit_test(what_changes_the_arithmetic_is_refused),
+        cmocka_unit_test(wrong_values_are_named),
+        cmocka_unit_test(generation_config_counts),
+        cmocka_unit_test(impossible_sampling_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
