@@ -30,7 +30,7 @@ tail -n 1 "$work/haystack.txt" | sed 's/^/    /'
 echo
 
 "$ithaca" run -m $model -f "$work/haystack.txt" -n 32 --temp 0 --json >"$work/one.json"
-scripts/mpirun.sh 4 "$ithaca" run -m $model -f "$work/haystack.txt" -n 32 --temp 0 --json >"$work/four.json"
+scripts/on_ranks.sh 4 "$ithaca" run -m $model -f "$work/haystack.txt" -n 32 --temp 0 --json >"$work/four.json"
 
 echo "expected: $answer"
 show "1 rank" one

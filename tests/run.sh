@@ -14,7 +14,7 @@ passed=0 failed=0 skipped=0
 
 export ITHACA=${ITHACA:-$build/ithaca} BUILD=$build
 export CMOCKA_MESSAGE_OUTPUT=TAP
-export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0
+export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$PWD/tests/parallel/lsan.supp:print_suppressions=0
 mkdir -p "$log"
 
 count() { grep -c "$1" "$2"; }
@@ -63,11 +63,21 @@ scripts() {
     done
 }
 
+# On the rank counts of each source's first line; abort.sh starts the one that has none.
+parallel() {
+    local source
+    for source in tests/parallel/test_*.c; do
+        [[ -e $source ]] && grep -q 'RANKS:' "$source" &&
+            run "parallel/$(basename "$source" .c)" bash tests/parallel/run.sh "$build/${source%.c}"
+    done
+    run parallel/abort bash tests/parallel/abort.sh "$build"
+}
+
 scripts layers
 programs kernels
 programs unit
 programs api
-scripts parallel
+parallel
 scripts golden
 scripts cli
 scripts faults

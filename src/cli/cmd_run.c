@@ -41,7 +41,7 @@ typedef struct run_state { /* what a run holds; the same on all ranks but for wh
     uint64_t seed;
     double prefill_s, decode_s;
     bool stream;     /* show text as it comes */
-    char last_shown; /* ends the answer with a line end */
+    char last_shown; /* 0: nothing yet */
     int write_errno; /* stdout failed */
 } run_state;
 
@@ -246,7 +246,7 @@ static int report(const ith_cli *cli, const run_args *args, run_state *run)
     }
     if (args->model.json)
         code = print_json(cli, run);
-    else if (run->last_shown != '\n')
+    else if (run->last_shown != 0 && run->last_shown != '\n')
         ith_cli_write("\n", 1); /* main reports a failed write */
     if (!args->model.json && !args->model.quiet)
         print_timings(cli, run);

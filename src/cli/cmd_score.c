@@ -50,10 +50,8 @@ static int parse(const ith_cli *cli, int argc, char **argv, score_args *args, it
          &args->parse_special, 0, 0},
         {"top", 0, ITH_ARG_INT, "K", "how many of the best next tokens to give (default 10)", &args->top, 0, TOP_MAX},
         {"window", 0, ITH_ARG_INT, "N",
-         "score N tokens at a time, each time anew, and count only what the second half of a window predicts: "
-         "perplexity as "
-         "llama-perplexity -c N has it",
-         &args->window, 4, 1e9},
+         "perplexity as llama-perplexity -c N: windows scored one by one, second halves counted", &args->window, 4,
+         1e9},
     };
     size_t n = 5;
     int code;

@@ -29,7 +29,7 @@ static void print_info(const json_t *info)
     {
         if (strcmp(key, "version") == 0)
             continue;
-        printf("  %-16s", key);
+        printf("  %-24s", key);
         print_value(value);
         printf("\n");
     }

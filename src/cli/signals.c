@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-enum { FOLLOWER_PATIENCE_S = 8 };
+enum { FOLLOWER_PATIENCE_S = 4 };
 
 static volatile sig_atomic_t stop_signal, follower;
 

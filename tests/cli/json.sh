@@ -1,0 +1,85 @@
+#!/bin/bash
+# The machine-readable results: names, types and what they must agree on.
+source "$(dirname "$0")/../tap.sh"
+
+shape() { # NAME FILE EXPRESSION...: every expression over j must be true
+    local name=$1 file=$2 expression wrong=
+    shift 2
+    for expression in "$@"; do
+        [[ $(field "$file" "bool($expression)" 2>&1) == True ]] || wrong+="# not true: $expression"$'\n'
+    done
+    if [[ -z $wrong ]]; then
+        ok "$name"
+    else
+        printf %s "$wrong"
+        head -c 600 "$file" | note
+        not_ok "$name"
+    fi
+}
+
+hex64="len(j['logits_sha256']) == 64 and int(j['logits_sha256'], 16) >= 0"
+haystack --tokens 512 --depth 0.5 --seed 3 --answer "$work/answer" >"$work/hay.txt"
+
+expect "run: ends well" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json
+cp "$out" "$work/run.json"
+same "run: one line of JSON" 1 "$(wc -l <"$work/run.json")"
+shape "run: fields" "$work/run.json" \
+    "set(j) == {'prompt_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'ranks', 'threads', 'mesh', 'simd', 'logits_sha256'}" \
+    "isinstance(j['prompt_tokens'], int) and 450 < j['prompt_tokens'] < 512" \
+    "len(j['ids']) > 5 and all(isinstance(i, int) for i in j['ids'])" \
+    "j['finish'] == 'stop' and j['ranks'] == 1 and j['mesh'] == '1x1' and j['threads'] >= 1" \
+    "isinstance(j['prefill_s'], float) and j['prefill_s'] > 0 and j['decode_s'] > 0" \
+    "j['simd'] in ('ref', 'avx2', 'avx512', 'neon')" "$hex64"
+same "run: the answer" "$(cat "$work/answer")" "$(field "$work/run.json" "j['text']")"
+
+expect "run: -n 3" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 3 --temp 0 --json --threads 1
+shape "run: length" "$out" "j['finish'] == 'length' and len(j['ids']) == 3 and j['threads'] == 1"
+same "run: the first three ids" "$(field "$work/run.json" "j['ids'][:3]")" "$(field "$out" "j['ids']")"
+
+expect "run: text instead of JSON" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0
+same "run: text on stdout is the answer and nothing else" "$(cat "$work/answer")" "$(cat "$out")"
+matches "run: timings on stderr" "$err" "^ithaca: prompt [0-9]+ tokens in .* answer [0-9]+ tokens in .* threads"
+expect "run: --quiet" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 4 --temp 0 --quiet
+same "run: --quiet says nothing" "" "$(cat "$err")"
+
+expect "run on 2 ranks" 0 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json
+shape "run on 2 ranks: ranks and mesh" "$out" "j['ranks'] == 2 and j['mesh'] == '2x1'"
+same "run on 2 ranks: the same bits" "$(field "$work/run.json" "(j['ids'], j['logits_sha256'])")" "$(field "$out" "(j['ids'], j['logits_sha256'])")"
+
+expect "score: ends well" 0 "$ITHACA" score -m $NEEDLE -f "$work/hay.txt" --json
+cp "$out" "$work/score.json"
+shape "score: fields" "$work/score.json" \
+    "set(j) == {'tokens', 'nll', 'mean_nll', 'perplexity', 'top', 'logits_sha256'}" \
+    "len(j['nll']) == j['tokens'] - 1 and all(x >= 0 for x in j['nll'])" \
+    "abs(sum(j['nll']) / len(j['nll']) - j['mean_nll']) < 1e-5" \
+    "abs(__import__('math').exp(j['mean_nll']) / j['perplexity'] - 1) < 1e-6" \
+    "len(j['top']) == 10 and all(set(t) == {'id', 'logit', 'logprob'} for t in j['top'])" \
+    "all(a['logit'] >= b['logit'] for a, b in zip(j['top'], j['top'][1:]))" \
+    "all(abs((t['logit'] - t['logprob']) - (j['top'][0]['logit'] - j['top'][0]['logprob'])) < 1e-4 for t in j['top'])" \
+    "sum(__import__('math').exp(t['logprob']) for t in j['top']) <= 1 + 1e-6" "$hex64"
+
+expect "score: --top 3 by --ids" 0 bash -c "$ITHACA tokenize -m $NEEDLE -f $work/hay.txt | $ITHACA score -m $NEEDLE --ids - --top 3 --json"
+shape "score: --top 3" "$out" "len(j['top']) == 3"
+same "score: ids and text agree" "$(field "$work/score.json" "(j['nll'], j['logits_sha256'])")" "$(field "$out" "(j['nll'], j['logits_sha256'])")"
+expect "score: --top 0" 0 "$ITHACA" score -m $NEEDLE -f "$work/hay.txt" --top 0 --json
+shape "score: no top" "$out" "j['top'] == []"
+
+# Two windows of 100: entry i of the first 100 tokens is the same as in the whole; only the second half is counted.
+expect "score: windows" 0 "$ITHACA" score -m $NEEDLE -f "$work/hay.txt" --window 200 --json
+shape "score: windows count second halves" "$out" "j['tokens'] == 400 and len(j['nll']) == 2 * 99"
+same "score: a window is the text's beginning" "$(field "$work/score.json" "j['nll'][100:199]")" "$(field "$out" "j['nll'][:99]")"
+expect "score: windows on 2 ranks" 0 scripts/on_ranks.sh 2 "$ITHACA" score -m $NEEDLE -f "$work/hay.txt" --window 200 --json
+shape "score: windows on 2 ranks end" "$out" "len(j['nll']) == 2 * 99"
+
+expect "score: one token" 0 bash -c "echo 5 | $ITHACA score -m $NEEDLE --ids - --json"
+shape "score: one token predicts nothing" "$out" "j['tokens'] == 1 and j['nll'] == [] and j['mean_nll'] is None and len(j['top']) == 10"
+
+expect "inspect: ends well" 0 "$ITHACA" inspect -m $NEEDLE --json
+shape "inspect: tensors" "$out" "len(j['tensors']) > 40 and all({'name', 'type', 'shape', 'bytes'} <= set(t) for t in j['tensors'])"
+expect "inspect: text" 0 "$ITHACA" inspect -m $NEEDLE
+matches "inspect: text names the architecture" "$out" "qwen3"
+
+expect "version: ends well" 0 "$ITHACA" version --json
+shape "version: fields" "$out" "j['version'] and 'simd' in j"
+expect "version on 2 ranks" 0 scripts/on_ranks.sh 2 "$ITHACA" version
+same "version on 2 ranks: printed once" 1 "$(grep -c '^ithaca [0-9]' "$out")"

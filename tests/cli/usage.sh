@@ -1,0 +1,60 @@
+#!/bin/bash
+# What is typed wrongly gives one line on stderr, nothing on stdout, and exit status 2, also on two ranks; what cannot be
+# done gives one line and exit status 1.
+source "$(dirname "$0")/../tap.sh"
+
+one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"; }
+
+usage() {
+    local name=$1
+    shift
+    expect "usage: $name" 2 "$ITHACA" "$@"
+    same "usage: $name: nothing on stdout" "" "$(cat "$out")"
+    one_line "usage: $name"
+}
+
+echo "The rain came from the north and the harbour was quiet." >"$work/text"
+usage "unknown command" dance
+usage "no model" run -p hello
+usage "no prompt" run -m $NEEDLE
+usage "unknown option" run -m $NEEDLE -p hello --dance
+usage "option without its value" run -p hello -m
+usage "not a number" run -m $NEEDLE -p hello -n many
+usage "out of range" run -m $NEEDLE -p hello --top-p 2
+usage "unknown choice" score -m $NEEDLE -f "$work/text" --kv q3
+usage "stray word" tokenize -m $NEEDLE -p hello world
+usage "ids and text" run -m $NEEDLE --ids "$work/text" -p hello
+usage "text twice" tokenize -m $NEEDLE -p hello -f "$work/text"
+usage "template options without a template" run -m $NEEDLE --raw -p hello --system "be kind"
+usage "contradiction" score -m $NEEDLE -f "$work/text" --exact --quant w4
+
+expect "no command at all" 2 "$ITHACA"
+expect "usage on 2 ranks" 2 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE --dance
+one_line "usage on 2 ranks"
+
+fails() {
+    local name=$1 regex=$2
+    shift 2
+    expect "fails: $name" 1 "$@"
+    one_line "fails: $name"
+    matches "fails: $name: says what" "$err" "$regex"
+}
+
+echo "1 2 three" >"$work/bad.ids"
+: >"$work/empty"
+fails "missing file" "^ithaca: $work/none: No such file" "$ITHACA" run -m $NEEDLE -f "$work/none"
+fails "missing file on 2 ranks" "^ithaca: $work/none: No such file" scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/none"
+fails "missing model" "$work/none: No such" "$ITHACA" run -m "$work/none" -p hello
+fails "missing model on 2 ranks" "$work/none: No such" scripts/on_ranks.sh 2 "$ITHACA" score -m "$work/none" -f "$work/text"
+fails "a word among ids" "entry 3, \"three\"" "$ITHACA" score -m $NEEDLE --ids "$work/bad.ids"
+fails "a word among ids on 2 ranks" "entry 3, \"three\"" scripts/on_ranks.sh 2 "$ITHACA" score -m $NEEDLE --ids "$work/bad.ids"
+fails "nothing to score" "not one token" "$ITHACA" score -m $NEEDLE -f "$work/empty"
+fails "more than the context holds" "context of 8" "$ITHACA" score -m $NEEDLE -f "$work/text" --ctx 8
+echo 99999 >"$work/far.ids"
+fails "an id outside the vocabulary" "99999" "$ITHACA" score -m $NEEDLE --ids "$work/far.ids"
+
+for command in "" run score tokenize inspect version; do
+    # shellcheck disable=SC2086 # no command is no word
+    expect "help: ithaca $command --help" 0 "$ITHACA" $command --help
+    matches "help: ithaca $command: examples or commands" "$out" "^(Examples:|MODEL is)"
+done

@@ -1,0 +1,57 @@
+# tap.sh - for shell tests, sourced: one TAP line per check, what went wrong as "# ..." lines before it.
+#
+#   expect NAME STATUS COMMAND...     runs it: stdout in $out, stderr in $err (files); its exit status must be STATUS
+#   same NAME EXPECTED GOT            two texts are equal
+#   matches NAME FILE REGEX           a line of the file matches (grep -E)
+#   field FILE EXPRESSION             prints a Python expression of `j`, the file's JSON object
+#   or_fail COMMAND...                runs it; if it fails prints a text that equals no other
+# shellcheck shell=bash
+set -uo pipefail
+
+ITHACA=${ITHACA:-build/release/ithaca}
+NEEDLE=tests/models/needle-qwen3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+out=$work/out err=$work/err
+
+ok() { echo "ok $*"; }
+not_ok() { echo "not ok $*"; }
+note() { head -n 12 | sed 's/^/# /'; }
+
+expect() {
+    local name=$1 want=$2 got
+    shift 2
+    "$@" >"$out" 2>"$err"
+    got=$?
+    if [[ $got == "$want" ]]; then
+        ok "$name"
+    else
+        echo "# $*: exit status $got, expected $want" && note <"$err"
+        not_ok "$name"
+    fi
+}
+
+same() {
+    if [[ $2 == "$3" ]]; then
+        ok "$1"
+    else
+        printf '# expected %s\n# got      %s\n' "$2" "$3"
+        not_ok "$1"
+    fi
+}
+
+matches() {
+    if grep -qE -- "$3" "$2"; then
+        ok "$1"
+    else
+        echo "# no line matches: $3" && note <"$2"
+        not_ok "$1"
+    fi
+}
+
+field() { or_fail python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$1" "$2"; }
+
+# For commands whose outputs are compared: two that both fail must not look the same.
+or_fail() { "$@" || echo "failed $RANDOM$RANDOM: $*"; }
+
+haystack() { python3 $NEEDLE/make_haystack.py "$@"; }
