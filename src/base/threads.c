@@ -1,8 +1,17 @@
 /* threads.c - the team over OpenMP, and its barrier.
  *
- * The barrier reverses a sense bit: the last to arrive flips it, the others wait for the flip. OpenMP's own barrier
- * spins for milliseconds before it sleeps, which starves the other ranks where several share a core. Ours spins for about
- * the length of an uneven piece of work, then yields, then sleeps in the kernel (futex).
+ * OpenMP makes the threads and places them (OMP_PLACES, OMP_PROC_BIND); all waiting is ours. GCC's OpenMP spins for
+ * milliseconds wherever it waits, which is ruin where ranks share cores (4 ranks x 2 threads on 2 cores, a region per step of 30 us:
+ * 52 ms a step). So a team is one parallel region that lasts until the team is closed:
+ *
+ *   the caller    member 0; opens the gate `start`, runs the function, meets the others at a last barrier
+ *   keeper        a thread that opens the region and sleeps: it stands where OpenMP wants the caller, which cannot stay inside
+ *   workers       members 1...: wait at `start`, run the function, meet the others at the last barrier, again
+ *
+ * A gate is a word and those who wait for it to change: for about the length of an uneven piece of work they spin, then they yield
+ * the core, then they sleep in the kernel (futex). A yield that takes long has given the core to another who needs it: then they
+ * sleep at once, for with many who yield to each other the one that all wait for comes last (the same 4 x 2: 1.7 ms a step by
+ * yielding on, 0.3 ms so).
  */
 #include "base/threads.h"
 
@@ -11,22 +20,33 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <omp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* SPINS is about 5 us: longer spins cost as much as they wait whenever threads outnumber free cores (4 ranks x 2 threads on 2
- * cores, pieces of 33 us: 150 us of CPU time per barrier and rank with 4000 spins, 100 with 300). YIELDS covers a short MPI call. */
-enum { LINE = 64, MAX_THREADS = 4096, SPINS = 300, YIELDS = 300 };
+ * cores, pieces of 33 us: 150 us of CPU time per barrier and rank with 4000 spins, 100 with 300). YIELDS covers a short MPI call; on a
+ * free core each takes less than 1 us. */
+enum { LINE = 64, MAX_THREADS = 4096, SPINS = 300, YIELDS = 300, LONG_YIELD_NS = 10000 };
+
+typedef struct gate { /* those who wait only read `word`; a cache line of its own keeps other writes away */
+    _Alignas(LINE) atomic_uint word;
+    _Alignas(LINE) atomic_uint sleepers;
+} gate;
 
 struct ith_team {
-    int n_threads;
-    /* Each on a cache line of its own: those who wait read `sense` only, undisturbed by those who arrive. */
+    int n_threads, got; /* asked for; in the region */
+    pthread_t keeper;
+    void (*fn)(void *arg, ith_member *me); /* of the current run; NULL: the team closes */
+    void *arg;
+    gate ready, start, closing;
+    gate sense; /* the barrier's: the last to arrive flips it */
     _Alignas(LINE) atomic_uint arrived;
-    _Alignas(LINE) atomic_uint sense;
-    _Alignas(LINE) atomic_uint sleepers;
     _Alignas(LINE) atomic_llong counter;
 };
 
@@ -47,86 +67,47 @@ static void futex(atomic_uint *word, int op, unsigned value)
     syscall(SYS_futex, word, op, value, NULL, NULL, 0);
 }
 
-ith_status ith_team_open(int n_threads, ith_team **team, ith_error *err)
+static int64_t yield_ns(void)
 {
-    *team = NULL;
-    if (n_threads < 1 || n_threads > MAX_THREADS)
-        return ith_fail(err, ITH_E_ARGUMENT, "%d threads asked for: a rank runs 1 to %d", n_threads, MAX_THREADS);
-    int got = 1;
-    if (n_threads > 1) {
-        omp_set_dynamic(0);
-#pragma omp parallel num_threads(n_threads)
-        {
-            if (omp_get_thread_num() == 0)
-                got = omp_get_num_threads();
-        }
-    }
-    if (got != n_threads)
-        return ith_fail(err, ITH_E_ARGUMENT, "%d threads asked for, OpenMP gives %d: is OMP_THREAD_LIMIT set?",
-                        n_threads, got);
-    ith_team *t = aligned_alloc(LINE, sizeof *t);
-    if (!t)
-        return ith_fail(err, ITH_E_MEMORY, "thread team: %zu bytes needed", sizeof *t);
-    t->n_threads = n_threads;
-    atomic_init(&t->arrived, 0);
-    atomic_init(&t->sense, 0);
-    atomic_init(&t->sleepers, 0);
-    atomic_init(&t->counter, 0);
-    *team = t;
-    return ITH_OK;
+    struct timespec before, after;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    sched_yield();
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    return (int64_t)(after.tv_sec - before.tv_sec) * 1000000000 + (after.tv_nsec - before.tv_nsec);
 }
 
-void ith_team_close(ith_team *team)
+/* Announces itself before it sleeps; the one who opens looks for sleepers after the change. Both in one total
+ * order (seq_cst), so either the sleeper sees the change or the other sees the sleeper. */
+static void gate_sleep(gate *g, unsigned old)
 {
-    free(team);
+    atomic_fetch_add(&g->sleepers, 1);
+    while (atomic_load(&g->word) == old)
+        futex(&g->word, FUTEX_WAIT_PRIVATE, old);
+    atomic_fetch_sub(&g->sleepers, 1);
 }
 
-int ith_team_size(const ith_team *team)
-{
-    return team->n_threads;
-}
-
-void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *arg)
-{
-    atomic_store_explicit(&team->counter, 0, memory_order_relaxed);
-    if (team->n_threads == 1) {
-        ith_member me = {.team = team, .tid = 0, .n_threads = 1};
-        fn(arg, &me);
-        return;
-    }
-#pragma omp parallel num_threads(team->n_threads)
-    {
-        /* The size is the region's own: with fewer threads than at open the work is cut into fewer pieces. The sense cannot flip
-         * before every member has read it here and arrived at the first barrier. */
-        ith_member me = {.team = team, .tid = omp_get_thread_num(), .n_threads = omp_get_num_threads()};
-        me.sense = atomic_load_explicit(&team->sense, memory_order_relaxed);
-        fn(arg, &me);
-    }
-}
-
-/* Announces itself before it sleeps; the one who flips the sense looks for sleepers after the flip. Both in one
- * total order (seq_cst), so either the sleeper sees the flip or the other sees the sleeper. */
-static void sleep_until_flipped(ith_team *team, unsigned old)
-{
-    atomic_fetch_add(&team->sleepers, 1);
-    while (atomic_load(&team->sense) == old)
-        futex(&team->sense, FUTEX_WAIT_PRIVATE, old);
-    atomic_fetch_sub(&team->sleepers, 1);
-}
-
-static void wait_until_flipped(ith_team *team, unsigned old)
+/* Returns when the word is no longer `old`; what was written before it changed is seen. */
+static void gate_wait(gate *g, unsigned old)
 {
     for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(&team->sense, memory_order_acquire) != old)
+        if (atomic_load_explicit(&g->word, memory_order_acquire) != old)
             return;
         cpu_relax();
     }
     for (int i = 0; i < YIELDS; i++) {
-        if (atomic_load_explicit(&team->sense, memory_order_acquire) != old)
+        if (atomic_load_explicit(&g->word, memory_order_acquire) != old)
             return;
-        sched_yield();
+        if (yield_ns() > LONG_YIELD_NS)
+            break;
     }
-    sleep_until_flipped(team, old);
+    gate_sleep(g, old);
+}
+
+static void gate_open(gate *g, unsigned value)
+{
+    atomic_store(&g->word, value);
+    if (atomic_load(&g->sleepers) != 0)
+        futex(&g->word, FUTEX_WAKE_PRIVATE, INT_MAX);
 }
 
 void ith_barrier(ith_member *me)
@@ -137,13 +118,112 @@ void ith_barrier(ith_member *me)
     unsigned old = me->sense;
     me->sense = old ^ 1u;
     if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 < (unsigned)me->n_threads) {
-        wait_until_flipped(team, old);
+        gate_wait(&team->sense, old);
         return;
     }
     atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-    atomic_store(&team->sense, old ^ 1u);
-    if (atomic_load(&team->sleepers) != 0)
-        futex(&team->sense, FUTEX_WAKE_PRIVATE, INT_MAX);
+    gate_open(&team->sense, old ^ 1u);
+}
+
+static void work(ith_team *team, int tid)
+{
+    ith_member me = {.team = team, .tid = tid, .n_threads = team->n_threads};
+    for (unsigned runs = 0;; runs++) {
+        gate_wait(&team->start, runs);
+        if (!team->fn)
+            return;
+        team->fn(team->arg, &me);
+        ith_barrier(&me);
+    }
+}
+
+static void *keep(void *arg)
+{
+    ith_team *team = arg;
+    omp_set_dynamic(0);
+#pragma omp parallel num_threads(team->n_threads)
+    {
+        if (omp_get_thread_num() == 0) {
+            team->got = omp_get_num_threads();
+            gate_open(&team->ready, 1);
+            gate_wait(&team->closing, 0);
+        } else {
+            work(team, omp_get_thread_num());
+        }
+    }
+    return NULL;
+}
+
+/* Lets the workers and the keeper go. */
+static void end_region(ith_team *team)
+{
+    team->fn = NULL;
+    gate_open(&team->start, atomic_load(&team->start.word) + 1);
+    gate_open(&team->closing, 1);
+    pthread_join(team->keeper, NULL);
+}
+
+static ith_status begin_region(ith_team *team, ith_error *err)
+{
+    int code = pthread_create(&team->keeper, NULL, keep, team);
+    if (code != 0)
+        return ith_fail(err, ITH_E_MEMORY, "%d threads asked for: the system refuses (%s)", team->n_threads,
+                        strerror(code));
+    gate_wait(&team->ready, 0);
+    if (team->got == team->n_threads)
+        return ITH_OK;
+    end_region(team);
+    return ith_fail(err, ITH_E_ARGUMENT, "%d threads asked for, OpenMP gives %d: is OMP_THREAD_LIMIT set?",
+                    team->n_threads, team->got);
+}
+
+ith_status ith_team_open(int n_threads, ith_team **out, ith_error *err)
+{
+    *out = NULL;
+    if (n_threads < 1 || n_threads > MAX_THREADS)
+        return ith_fail(err, ITH_E_ARGUMENT, "%d threads asked for: a rank runs 1 to %d", n_threads, MAX_THREADS);
+    ith_team *team = aligned_alloc(LINE, sizeof *team);
+    if (!team)
+        return ith_fail(err, ITH_E_MEMORY, "thread team: %zu bytes needed", sizeof *team);
+    memset(team, 0, sizeof *team);
+    team->n_threads = n_threads;
+    if (n_threads > 1) {
+        ith_status status = begin_region(team, err);
+        if (status != ITH_OK) {
+            free(team);
+            return status;
+        }
+    }
+    *out = team;
+    return ITH_OK;
+}
+
+void ith_team_close(ith_team *team)
+{
+    if (team && team->n_threads > 1)
+        end_region(team);
+    free(team);
+}
+
+int ith_team_size(const ith_team *team)
+{
+    return team->n_threads;
+}
+
+void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *arg)
+{
+    ith_member me = {.team = team, .tid = 0, .n_threads = team->n_threads};
+    atomic_store_explicit(&team->counter, 0, memory_order_relaxed);
+    if (team->n_threads == 1) {
+        fn(arg, &me);
+        return;
+    }
+    me.sense = atomic_load(&team->sense.word); /* at rest: all have left the last barrier's count behind */
+    team->fn = fn;
+    team->arg = arg;
+    gate_open(&team->start, atomic_load(&team->start.word) + 1);
+    fn(arg, &me);
+    ith_barrier(&me);
 }
 
 int64_t ith_counter_next(ith_member *me)

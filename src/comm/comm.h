@@ -26,7 +26,8 @@ typedef struct ith_comm_ops {
     const char *name; /* "self", "mpi" */
     void (*barrier)(ith_comm *comm);
     void (*bcast)(ith_comm *comm, void *buf, int64_t bytes, int root);
-    /* Every rank's `send` of counts[rank] bytes lands at recv + displs[r] on all ranks. send may be recv + displs[rank] (in place). */
+    /* Every rank's `send` of counts[rank] bytes lands at recv + displs[rank] on all ranks; counts and displs are equal everywhere.
+     * send may be recv + displs[rank] (in place). */
     void (*allgatherv)(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs);
     /* Block r of `send` (send_counts[r] bytes at send_displs[r]) goes to rank r; the block from r lands at recv_displs[r]. */
     void (*alltoallv)(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs, void *recv,

@@ -92,8 +92,8 @@ static ith_status refuse_context(int ranks, int ulysses, int context, int n_kv_h
     list_rank_counts(n_kv_heads, counts, sizeof counts);
     return ith_fail(
         err, ITH_E_UNSUPPORTED,
-        "%d ranks with %d KV heads make a mesh of %dx%d, and context parallelism (%d > 1) is not supported: "
-        "run %s ranks",
+        "%d ranks with %d KV heads make a mesh of %dx%d, and context parallelism (%d > 1) is not supported; "
+        "rank counts that work: %s",
         ranks, n_kv_heads, ulysses, context, context, counts);
 }
 

@@ -8,6 +8,9 @@ fi
 # Containers forbid the calls behind single-copy messages, and have no fabric: Open MPI would warn about both.
 export OMPI_MCA_btl_vader_single_copy_mechanism=none
 export OMPI_MCA_btl_base_warn_component_unused=0
+# Sanitizer builds: whole stacks are needed to tell Open MPI's leaks from ours.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}fast_unwind_on_malloc=0"
+export LSAN_OPTIONS="suppressions=$(dirname "${BASH_SOURCE[0]}")/lsan.supp:print_suppressions=0"
 
 run_ranks() {
     local ranks=$1 seconds=$2

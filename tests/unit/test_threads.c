@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -174,14 +176,39 @@ static void impossible_sizes_are_refused(void **state)
     ith_team_close(NULL);
 }
 
+/* The limit is read when a program starts, so the question is asked in one that starts with it. */
+static int limited(void)
+{
+    ith_team *team;
+    ith_error err = {0};
+    ith_status status = ith_team_open(4, &team, &err);
+    return status == ITH_E_ARGUMENT && !team && strstr(err.text, "4 threads asked for, OpenMP gives 2") ? 0 : 1;
+}
+
+static void fewer_threads_than_asked_for_are_an_error(void **state)
+{
+    int status;
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("OMP_THREAD_LIMIT", "2", 1);
+        execl("/proc/self/exe", "test_threads", "limited", NULL);
+        _exit(2);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void there_is_a_core(void **state)
 {
     (void)state;
     assert_in_range(ith_cores_available(), 1, 1 << 20);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "limited") == 0)
+        return limited();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_member_runs_once),
         cmocka_unit_test(barriers_order_writes_and_reads),
@@ -190,6 +217,7 @@ int main(void)
         cmocka_unit_test(counters_give_each_number_once),
         cmocka_unit_test(shares_cover_the_work),
         cmocka_unit_test(impossible_sizes_are_refused),
+        cmocka_unit_test(fewer_threads_than_asked_for_are_an_error),
         cmocka_unit_test(there_is_a_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
