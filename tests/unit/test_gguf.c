@@ -322,6 +322,7 @@ static void damaged_tensors_are_refused(void **state)
         {"w", 0, 2, {UINT64_C(1) << 63, 1}, 0, ITH_E_FORMAT, "overflow"},
         {"w", 0, 2, {UINT64_C(1) << 32, UINT64_C(1) << 32}, 0, ITH_E_FORMAT, "overflow"},
         {"w", 0, 2, {UINT64_C(1) << 62, 1}, 0, ITH_E_FORMAT, "overflow"},
+        {"w", 0, 2, {UINT64_C(1) << 61, 1}, 0, ITH_E_FORMAT, "overflow"},
         {"w",
          0,
          4,

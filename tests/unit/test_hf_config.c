@@ -259,12 +259,13 @@ static void generation_config_counts(void **state)
     ith_hparams hp = good(qwen3_v4);
     ith_error err = {0};
     (void)state;
-    assert_int_equal(generation("{'bos_token_id': 7, 'do_sample': true, 'eos_token_id': [151645, 151643, 151645],"
+    assert_int_equal(generation("{'bos_token_id': 7, 'do_sample': true, 'eos_token_id': [5, 151643, 5],"
                                 " 'temperature': 0.6, 'top_k': 20, 'top_p': 0.95}",
                                 &hp, &err),
                      ITH_OK);
     assert_int_equal(hp.bos, 7);
-    assert_int_equal(hp.n_eos, 2);
+    assert_int_equal(hp.n_eos, 2); /* in place of config.json's */
+    assert_int_equal(hp.eos[0], 5);
     assert_int_equal(hp.eos[1], 151643);
     assert_true(hp.has_sampling && hp.temperature == 0.6 && hp.top_k == 20 && hp.top_p == 0.95);
     assert_true(hp.min_p == 0 && hp.repetition_penalty == 1);
