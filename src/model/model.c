@@ -180,7 +180,7 @@ int64_t ith_model_n_params(const ith_model *model)
     int64_t n = size_of(model->embed) + hp->hidden + (model->output != model->embed ? size_of(model->output) : 0);
     for (int i = 0; i < hp->n_layers; i++) {
         const ith_layer *l = &model->layers[i];
-        n += 2 * hp->hidden + (l->q_norm != NULL ? 2 * hp->head_dim : 0);
+        n += 2 * hp->hidden + (model->arch->qk_norm ? 2 * hp->head_dim : 0);
         n += size_of(l->q) + size_of(l->k) + size_of(l->v) + size_of(l->o) + size_of(l->gate) + size_of(l->up) +
              size_of(l->down);
     }
