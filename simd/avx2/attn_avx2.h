@@ -1,0 +1,93 @@
+/* attn_avx2.h - the frame of the AVX2 attention kernels: up to four query rows at a time against a block of 64 keys.
+ *
+ * Scores and probabilities of the rows lie in small arrays on the stack; products run over register tiles of
+ * 4 rows x 16 keys, or of a few rows x 16 channels. Up to 16 rows pass over a block while it is in the first-level cache.
+ */
+#ifndef ITH_SIMD_AVX2_ATTN_H
+#define ITH_SIMD_AVX2_ATTN_H
+
+#include "simd/avx2/vec_avx2.h"
+#include "simd/kernels.h"
+
+enum { QUAD = 4, MAX_ROWS = 16, KEY_VECS = ITH_KV_BLOCK / 8 };
+
+#define EACH_ROW  _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
+#define EACH_KEYS _Pragma("GCC unroll 8") for (int k = 0; k < KEY_VECS; k++)
+
+typedef struct row_state {
+    __m256 lane[2]; /* L */
+    float m;
+    float q_scale; /* q8 only */
+    const void *q;
+    float *o;
+    int64_t visible; /* keys of the segment that the row sees */
+} row_state;
+
+typedef float scores_t[QUAD][ITH_KV_BLOCK];
+
+/* The unseen scores become -infinity; returns the largest of the others. */
+ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t seen)
+{
+    const __m256 lowest = _mm256_set1_ps(-INFINITY);
+    __m256 largest = lowest;
+    EACH_KEYS
+    {
+        const __m256 keep = _mm256_castsi256_ps(first_lanes(seen - 8 * k));
+        const __m256 v = _mm256_blendv_ps(lowest, _mm256_load_ps(x + 8 * k), keep);
+        _mm256_store_ps(x + 8 * k, v);
+        largest = _mm256_max_ps(largest, v);
+    }
+    return max_of_lanes(largest);
+}
+
+/* Moves the row to the new maximum; returns the factor of what was summed before. */
+ITH_INLINE float raise_max(row_state *s, float block_max)
+{
+    const float old = s->m;
+    s->m = (block_max > old ? block_max : old) + 0.0f;
+    return ith_exp2_inline(old - s->m);
+}
+
+ITH_INLINE void add_to_lanes(row_state *s, float alpha, const float p[ITH_KV_BLOCK])
+{
+    for (int i = 0; i < 2; i++) {
+        const float *v = p + 8 * i;
+        const __m256 first = _mm256_add_ps(_mm256_load_ps(v), _mm256_load_ps(v + 16));
+        const __m256 second = _mm256_add_ps(_mm256_load_ps(v + 32), _mm256_load_ps(v + 48));
+        s->lane[i] = _mm256_fmadd_ps(s->lane[i], _mm256_set1_ps(alpha), _mm256_add_ps(first, second));
+    }
+}
+
+/* Prepares row `row` of the call and clears its output. */
+ITH_INLINE void open_row(row_state *s, const ith_attn *a, int64_t row, size_t q_size)
+{
+    const int64_t t = row / a->n_heads, h = row % a->n_heads, n = a->first_visible + t;
+    s->lane[0] = s->lane[1] = _mm256_setzero_ps();
+    s->m = -INFINITY;
+    s->visible = n < 0 ? 0 : n > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : n;
+    s->q = (const uint8_t *)a->q + (size_t)(t * a->q_token_stride + h * a->q_head_stride) * q_size;
+    s->o = a->o + row * a->head_dim;
+    memset(s->o, 0, (size_t)a->head_dim * sizeof(float));
+}
+
+/* Walks the segment: attend() meets one to four rows at a time, all of which see some key of the block at `first`: rows see
+ * more keys from one to the next, so that those without any are the first ones. */
+ITH_INLINE void walk_blocks(row_state *s, int n_rows, const ith_attn *a,
+                            void (*attend)(row_state *s, int rows, const ith_attn *a, int64_t first))
+{
+    for (int64_t first = 0; first < ITH_KV_SEGMENT; first += ITH_KV_BLOCK) {
+        int i = 0;
+        while (i < n_rows && s[i].visible <= first)
+            i++;
+        for (; i < n_rows; i += QUAD)
+            attend(s + i, n_rows - i < QUAD ? n_rows - i : QUAD, a, first);
+    }
+}
+
+ITH_INLINE void close_row(const row_state *s, const ith_attn *a, int64_t row)
+{
+    a->m[row] = s->m;
+    a->l[row] = lanes16_sum(s->lane[0], s->lane[1]);
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* elementwise_avx2.c - norm, rotation, gate and the small vector operations, two times eight lanes at a time. */
+#include "simd/avx2/vec_avx2.h"
+#include "simd/variants.h"
+
+void ith_rmsnorm__avx2(int64_t n, const float *x, const float *w, float eps, float *out)
+{
+    __m256 low = _mm256_setzero_ps(), high = low;
+    for (int64_t i = 0; i < n; i += 16) { /* past the end: zeros, whose squares change no sum */
+        const __m256 a = load_first(x + i, n - i), b = load_first(x + i + 8, n - i - 8);
+        low = _mm256_fmadd_ps(a, a, low);
+        high = _mm256_fmadd_ps(b, b, high);
+    }
+    const __m256 r = _mm256_set1_ps(1.0f / sqrtf(lanes16_sum(low, high) / (float)n + eps));
+    for (int64_t i = 0; i < n; i += 8) {
+        const __m256 v = _mm256_mul_ps(load_first(x + i, n - i), r);
+        store_first(out + i, n - i, _mm256_mul_ps(v, load_first(w + i, n - i)));
+    }
+}
+
+void ith_rope__avx2(int d, float *x, const float *cos, const float *sin)
+{
+    const int half = d / 2;
+    for (int i = 0; i < half; i += 8) {
+        const __m256 a = load_first(x + i, half - i), b = load_first(x + half + i, half - i);
+        const __m256 c = load_first(cos + i, half - i), s = load_first(sin + i, half - i);
+        store_first(x + i, half - i, _mm256_fmsub_ps(a, c, _mm256_mul_ps(b, s)));
+        store_first(x + half + i, half - i, _mm256_fmadd_ps(b, c, _mm256_mul_ps(a, s)));
+    }
+}
+
+void ith_silu_mul__avx2(int64_t n, const float *g, const float *u, float *out)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), limit = _mm256_set1_ps(126.0f), lowest = _mm256_set1_ps(-126.0f);
+    for (int64_t i = 0; i < n; i += 8) {
+        const __m256 gate = load_first(g + i, n - i), up = load_first(u + i, n - i);
+        __m256 e = _mm256_mul_ps(gate, _mm256_set1_ps(-ITH_LOG2E));
+        e = exp2_normal(_mm256_min_ps(_mm256_max_ps(e, lowest), limit));
+        store_first(out + i, n - i, _mm256_mul_ps(_mm256_div_ps(gate, _mm256_add_ps(one, e)), up));
+    }
+}
+
+void ith_add__avx2(int64_t n, float *x, const float *y)
+{
+    for (int64_t i = 0; i < n; i += 8)
+        store_first(x + i, n - i, _mm256_add_ps(load_first(x + i, n - i), load_first(y + i, n - i)));
+}
+
+void ith_scale__avx2(int64_t n, float *x, float a)
+{
+    for (int64_t i = 0; i < n; i += 8)
+        store_first(x + i, n - i, _mm256_mul_ps(load_first(x + i, n - i), _mm256_set1_ps(a)));
+}
+
+float ith_max__avx2(int64_t n, const float *x)
+{
+    __m256 m = _mm256_set1_ps(x[0]);
+    for (int64_t i = 0; i < n; i += 8) {
+        const __m256 keep = _mm256_castsi256_ps(first_lanes(n - i));
+        m = _mm256_max_ps(m, _mm256_blendv_ps(m, load_first(x + i, n - i), keep));
+    }
+    return max_of_lanes(m) + 0.0f;
+}
+
+float ith_sum_exp__avx2(int64_t n, const float *x, float max)
+{
+    __m256 lanes[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    for (int64_t i = 0; i < n; i += 16)
+        for (int k = 0; k < 2; k++) {
+            const int64_t left = n - i - 8 * k;
+            const __m256 v = _mm256_sub_ps(load_first(x + i + 8 * k, left), _mm256_set1_ps(max));
+            const __m256 e = exp2_lanes(_mm256_mul_ps(v, _mm256_set1_ps(ITH_LOG2E)));
+            lanes[k] = _mm256_add_ps(lanes[k], keep_lanes(first_lanes(left), e));
+        }
+    return lanes16_sum(lanes[0], lanes[1]);
+}

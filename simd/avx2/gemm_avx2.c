@@ -1,0 +1,160 @@
+/* gemm_avx2.c - quantized products by vpmaddubsw: half a tile (8 rows) x up to 4 tokens.
+ *
+ * A byte of weights is two nibbles u4. Products of nibbles with quants, added in pairs by vpmaddubsw, are at most
+ * 2 * 15 * 127 = 3,810, so that eight of them, a whole group, fit into 16 bits: nothing saturates. For w8 (biased bytes)
+ * both nibbles belong to one column and the high sum counts sixteen times; for w4 they are two columns.
+ */
+#include "simd/avx2/vec_avx2.h"
+#include "simd/variants.h"
+
+enum {
+    MAX_TOKENS = 4,
+    HALF = ITH_TILE_ROWS / 2,
+    PANEL_BYTES = 1 << 18, /* activations that a pass over all tiles keeps in the second-level cache */
+    PREFETCH = 4096        /* bytes ahead in a stream of weights: a page, where the hardware's prefetcher stops */
+};
+
+typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
+    const int8_t *quants;
+    const float *scales, *sums;
+    const int32_t *zeros;
+    int64_t groups;
+} operands;
+
+#define EACH_TOKEN _Pragma("GCC unroll 4") for (int t = 0; t < tokens; t++)
+
+/* dots[t]: integer products of 8 rows with the tokens in one group. `weights`: the rows' part of the group. */
+ITH_INLINE void dot_group(const ith_layout layout, const int tokens, const uint8_t *weights, const int8_t *quants,
+                          int64_t stride, __m256i dots[MAX_TOKENS])
+{
+    const __m256i nibble = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    const int quads = layout == ITH_W8 ? 8 : 4, high_column = layout == ITH_W8 ? 0 : 16;
+    __m256i low_sum[MAX_TOKENS], high_sum[MAX_TOKENS];
+
+    EACH_TOKEN low_sum[t] = high_sum[t] = _mm256_setzero_si256();
+#pragma GCC unroll 8
+    for (int j = 0; j < quads; j++) {
+        const __m256i pairs = _mm256_loadu_si256((const __m256i *)(const void *)(weights + 64 * j));
+        const __m256i low = _mm256_and_si256(pairs, nibble);
+        const __m256i high = _mm256_and_si256(_mm256_srli_epi16(pairs, 4), nibble);
+        EACH_TOKEN
+        {
+            const int8_t *q = quants + t * stride + 4 * j;
+            low_sum[t] = _mm256_add_epi16(low_sum[t], _mm256_maddubs_epi16(low, broadcast_quad(q)));
+            high_sum[t] = _mm256_add_epi16(high_sum[t], _mm256_maddubs_epi16(high, broadcast_quad(q + high_column)));
+        }
+    }
+    EACH_TOKEN
+    {
+        if (layout == ITH_W8) {
+            const __m256i high = _mm256_slli_epi32(_mm256_madd_epi16(high_sum[t], ones), 4);
+            dots[t] = _mm256_add_epi32(_mm256_madd_epi16(low_sum[t], ones), high);
+        } else
+            dots[t] = _mm256_madd_epi16(_mm256_add_epi16(low_sum[t], high_sum[t]), ones);
+    }
+}
+
+/* 8 rows (`half` of the tile) times `tokens` tokens, constants where this is inlined. */
+ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int half, const uint8_t *tile,
+                          const operands *x, float *out, int64_t ld_out)
+{
+    const int64_t groups = x->groups, stride = groups * ITH_GROUP;
+    const int group_bytes = layout == ITH_W8 ? 512 : 256;
+    const uint16_t *scales = (const uint16_t *)(const void *)(tile + groups * group_bytes) + half * HALF;
+    __m256 acc[MAX_TOKENS];
+
+    EACH_TOKEN acc[t] = _mm256_setzero_ps();
+    for (int64_t g = 0; g < groups; g++) {
+        const uint8_t *weights = tile + g * group_bytes + half * 32;
+        __m256i dots[MAX_TOKENS];
+        if (tokens <= 2 && half == 0)
+#pragma GCC unroll 8
+            for (int j = 0; j < group_bytes; j += 64)
+                _mm_prefetch((const char *)weights + j + PREFETCH, _MM_HINT_T0);
+        dot_group(layout, tokens, weights, x->quants + g * ITH_GROUP, stride, dots);
+        const __m256 scale_w = load_f16(scales + g * ITH_TILE_ROWS);
+        EACH_TOKEN
+        {
+            const int64_t at = t * groups + g;
+            if (layout != ITH_W4M)
+                dots[t] = _mm256_add_epi32(dots[t], _mm256_set1_epi32(x->zeros[at]));
+            const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dots[t]), _mm256_set1_ps(x->scales[at]));
+            acc[t] = _mm256_fmadd_ps(scaled, scale_w, acc[t]);
+        }
+        if (layout == ITH_W4M) {
+            const __m256 min_w = load_f16(scales + (groups + g) * ITH_TILE_ROWS);
+            EACH_TOKEN acc[t] = _mm256_fmadd_ps(min_w, _mm256_set1_ps(x->sums[t * groups + g]), acc[t]);
+        }
+    }
+    EACH_TOKEN _mm256_storeu_ps(out + t * ld_out + half * HALF, acc[t]);
+}
+
+ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint8_t *tile, const operands *x,
+                           float *out, int64_t ld_out)
+{
+    gemm_half(layout, tokens, 0, tile, x, out, ld_out);
+    gemm_half(layout, tokens, 1, tile, x, out, ld_out);
+}
+
+/* Walks a panel of tokens in blocks of nearly equal size. */
+ITH_INLINE void gemm_panel(const ith_layout layout, int64_t n_tokens, const uint8_t *tile, const ith_acts *acts,
+                           int64_t first, float *out, int64_t ld_out)
+{
+    const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS, groups = acts->groups;
+    for (int64_t b = 0; b < blocks; b++) {
+        const int64_t begin = first + n_tokens * b / blocks, end = first + n_tokens * (b + 1) / blocks;
+        const operands x = {
+            .quants = acts->quants + begin * groups * ITH_GROUP,
+            .scales = acts->scales + begin * groups,
+            .sums = acts->sums + begin * groups,
+            .zeros = (layout == ITH_W8 ? acts->zero128 : acts->zero8) + begin * groups,
+            .groups = groups,
+        };
+        float *to = out + begin * ld_out;
+        switch (end - begin) {
+        case 1:
+            gemm_block(layout, 1, tile, &x, to, ld_out);
+            break;
+        case 2:
+            gemm_block(layout, 2, tile, &x, to, ld_out);
+            break;
+        case 3:
+            gemm_block(layout, 3, tile, &x, to, ld_out);
+            break;
+        default:
+            gemm_block(layout, 4, tile, &x, to, ld_out);
+        }
+    }
+}
+
+ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                     const ith_acts *acts, float *out, int64_t ld_out)
+{
+    const uint8_t *weights = tiles;
+    const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
+    int64_t panel = acts->groups ? PANEL_BYTES / (acts->groups * ITH_GROUP) : n_tokens;
+    panel = panel < 64 ? 64 : panel / MAX_TOKENS * MAX_TOKENS;
+
+    for (int64_t first = 0; first < n_tokens; first += panel)
+        for (int64_t i = 0; i < n_tiles; i++)
+            gemm_panel(layout, n_tokens - first < panel ? n_tokens - first : panel, weights + (size_t)i * tile_bytes,
+                       acts, first, out + i * ITH_TILE_ROWS, ld_out);
+}
+
+void ith_gemm_w8__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
+                       int64_t ld_out)
+{
+    gemm(ITH_W8, n_tiles, n_tokens, tiles, acts, out, ld_out);
+}
+
+void ith_gemm_w4__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
+                       int64_t ld_out)
+{
+    gemm(ITH_W4, n_tiles, n_tokens, tiles, acts, out, ld_out);
+}
+
+void ith_gemm_w4m__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
+                        int64_t ld_out)
+{
+    gemm(ITH_W4M, n_tiles, n_tokens, tiles, acts, out, ld_out);
+}

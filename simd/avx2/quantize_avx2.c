@@ -1,0 +1,87 @@
+/* quantize_avx2.c - float to int8 with a scale. */
+#include "simd/avx2/vec_avx2.h"
+#include "simd/variants.h"
+
+/* rne, limited to [-127, 127], of the lanes of `scaled`. */
+ITH_INLINE __m256i quants(__m256 scaled)
+{
+    const __m256i q = _mm256_cvtps_epi32(scaled);
+    return _mm256_max_epi32(_mm256_min_epi32(q, _mm256_set1_epi32(127)), _mm256_set1_epi32(-127));
+}
+
+ITH_INLINE __m256 absolute(__m256 v)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
+}
+
+/* Sixteen quants of two vectors as bytes. */
+ITH_INLINE void store_bytes(int8_t *out, __m256i a, __m256i b)
+{
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
+    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128((__m128i *)(void *)out, bytes);
+}
+
+void ith_quantize__avx2(int64_t n, const float *x, const ith_acts *acts, int64_t token)
+{
+    int8_t *out = acts->quants + token * acts->groups * ITH_GROUP;
+    for (int64_t g = 0; g < acts->groups; g++, x += ITH_GROUP, n -= ITH_GROUP, out += ITH_GROUP) {
+        const int64_t at = token * acts->groups + g;
+        __m256 v[4], largest = _mm256_setzero_ps();
+        __m256i q[4], total = _mm256_setzero_si256();
+        for (int i = 0; i < 4; i++) {
+            v[i] = load_first(x + 8 * i, n - 8 * i);
+            largest = _mm256_max_ps(largest, absolute(v[i]));
+        }
+        const float amax = max_of_lanes(largest);
+        const __m256 inv = _mm256_set1_ps(ith_inverse(127.0f, amax));
+        for (int i = 0; i < 4; i++) {
+            q[i] = quants(_mm256_mul_ps(v[i], inv));
+            total = _mm256_add_epi32(total, q[i]);
+        }
+        const int32_t sum = sum_of_lanes(total);
+        store_bytes(out, q[0], q[1]);
+        store_bytes(out + 16, q[2], q[3]);
+        acts->scales[at] = amax / 127.0f;
+        acts->sums[at] = acts->scales[at] * (float)sum;
+        acts->zero8[at] = -8 * sum;
+        acts->zero128[at] = -128 * sum;
+    }
+}
+
+/* Channels c..c+7 of a head, less the bias; zeros past d. */
+ITH_INLINE __m256 load_head(int d, int c, const float *x, const float *bias)
+{
+    const __m256 v = load_first(x + c, d - c);
+    return bias ? _mm256_sub_ps(v, load_first(bias + c, d - c)) : v;
+}
+
+static float largest_abs(int d, const float *x, const float *bias)
+{
+    __m256 amax = _mm256_setzero_ps();
+    for (int c = 0; c < d; c += 8)
+        amax = _mm256_max_ps(amax, absolute(load_head(d, c, x, bias)));
+    return max_of_lanes(amax);
+}
+
+static void quantize_row(int d, const float *x, const float *bias, float inv, int8_t *out)
+{
+    const __m256 factor = _mm256_set1_ps(inv);
+    for (int c = 0; c < d; c += 16)
+        store_bytes(out + c, quants(_mm256_mul_ps(load_head(d, c, x, bias), factor)),
+                    quants(_mm256_mul_ps(load_head(d, c + 8, x, bias), factor)));
+}
+
+float ith_quantize_head__avx2(int d, const float *x, const float *bias, int8_t *out)
+{
+    const float amax = largest_abs(d, x, bias);
+    quantize_row(d, x, bias, ith_inverse(127.0f, amax), out);
+    return amax / 127.0f;
+}
+
+uint16_t ith_quantize_head_bf16__avx2(int d, const float *x, const float *bias, int8_t *out)
+{
+    const uint16_t stored = ith_f32_to_bf16_up(largest_abs(d, x, bias) / 127.0f);
+    quantize_row(d, x, bias, ith_inverse(1.0f, ith_bf16_to_f32(stored)), out);
+    return stored;
+}
