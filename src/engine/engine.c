@@ -34,8 +34,7 @@ static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err
     ITH_TRY(ith_source_open(p->model, 0, &e->source, err));
     hp = ith_source_hparams(e->source);
     ITH_TRY(ith_mesh_make(p->mesh, comm->size, comm->rank, (int)hp->n_kv_heads, &e->mesh, err));
-    if (comm->rank == 0 &&
-        (ith_source_get_kind(e->source) == ITH_SOURCE_GGUF || ith_source_tokenizer_json(e->source) != NULL))
+    if (comm->rank == 0 && ith_vocab_in(e->source))
         ITH_TRY(ith_vocab_from_source(e->source, &e->vocab, err));
     ITH_TRY(ith_store_open(comm, &e->store, err));
     return ith_model_open(e->source, e->store, p->quant, p->exact, &e->model, err);

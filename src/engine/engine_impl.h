@@ -49,6 +49,7 @@ struct ith_session {
     int32_t *targets;    /* [chunk], likewise */
 };
 
+bool ith_vocab_in(const ith_source *source); /* do the files hold a tokenizer? */
 ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **vocab, ith_error *err);
 
 /* A session of its own size; ith_session_open takes the engine's. Collective. */

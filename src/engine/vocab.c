@@ -64,6 +64,12 @@ static void add_stop(ith_vocab *vocab, int32_t id)
         vocab->stops[vocab->n_stops++] = id;
 }
 
+bool ith_vocab_in(const ith_source *source)
+{
+    const ith_gguf_vocab *v = ith_source_gguf_vocab(source);
+    return v != NULL ? v->n_tokens > 0 : ith_source_tokenizer_json(source) != NULL;
+}
+
 ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_error *err)
 {
     const ith_hparams *hp = ith_source_hparams(source);
@@ -72,7 +78,7 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_
     ith_status status;
 
     *out = NULL;
-    if (gguf ? ith_source_gguf_vocab(source) == NULL : ith_source_tokenizer_json(source) == NULL)
+    if (!ith_vocab_in(source))
         return ith_fail(err, ITH_E_UNSUPPORTED, "%s has no tokenizer%s", ith_source_path(source),
                         gguf ? "" : " (tokenizer.json)");
     vocab = calloc(1, sizeof *vocab);
