@@ -49,6 +49,7 @@ all: $(BIN)
 $(B)/simd/avx2/%.o:   CFLAGS += $(FLAGS_avx2)
 $(B)/simd/avx512/%.o: CFLAGS += $(FLAGS_avx512)
 $(B)/simd/neon/%.o:   CFLAGS += $(FLAGS_neon)
+$(B)/tests/%.o:       CFLAGS += -Itests
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
