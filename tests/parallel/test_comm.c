@@ -1,6 +1,6 @@
 /* RANKS: 1 2 3 4 5 7 8 */
 /* Messages between ranks: uneven and empty blocks, blocks larger than one message may be, shared memory, agreement. */
-#include "check.h"
+#include "tests/check.h"
 
 #include "comm/comm_impl.h"
 
