@@ -25,6 +25,8 @@
 
 typedef struct ith_tokenizer ith_tokenizer;
 
+enum { ITH_MAX_TEXT = 1 << 28 }; /* bytes that can be tokenized at once: 256 MiB, some 60 million tokens */
+
 /* Flags of encoding, beside ITH_TOKENIZE_SPECIAL of ithaca.h. */
 enum {
     ITH_TOKENIZE_BOS =

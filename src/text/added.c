@@ -1,0 +1,177 @@
+#include "text/added.h"
+#include "text/utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+ith_status ith_added_push(ith_added_set *set, const ith_added *item, ith_error *err)
+{
+    char *text = malloc(item->len + 1);
+
+    if (text != NULL && set->n == set->cap) {
+        size_t cap = set->cap ? 2 * set->cap : 32;
+        ith_added *items = realloc(set->items, cap * sizeof *items);
+        if (items != NULL) {
+            set->items = items;
+            set->cap = cap;
+        }
+    }
+    if (text == NULL || set->n == set->cap) {
+        free(text);
+        return ith_fail(err, ITH_E_MEMORY, "no memory for %zu added tokens", set->n + 1);
+    }
+    memcpy(text, item->text, item->len);
+    text[item->len] = '\0';
+    set->items[set->n] = *item;
+    set->items[set->n++].text = text;
+    return ITH_OK;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const ith_added *x = a, *y = b;
+    int order = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
+    return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+void ith_added_sort(ith_added_set *set)
+{
+    size_t i = 0;
+
+    if (set->n > 0)
+        qsort(set->items, set->n, sizeof *set->items, by_text);
+    for (int byte = 0; byte <= 256; byte++) {
+        while (i < set->n && (unsigned char)set->items[i].text[0] < byte)
+            i++;
+        set->first[byte] = (uint32_t)i;
+    }
+}
+
+void ith_added_free(ith_added_set *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        free(set->items[i].text);
+    free(set->items);
+    memset(set, 0, sizeof *set);
+}
+
+/* The first item of [lo, hi), all equal in their first `depth` bytes and longer, whose byte `depth` is not below `byte`. */
+static size_t lower_bound(const ith_added_set *set, size_t lo, size_t hi, size_t depth, int byte)
+{
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if ((unsigned char)set->items[mid].text[depth] < byte)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static const ith_added *longest_at(const ith_added_set *set, const char *text, size_t len)
+{
+    unsigned char c = (unsigned char)text[0];
+    size_t lo = set->first[c], hi = set->first[c + 1], depth = 1;
+    const ith_added *best = NULL;
+
+    while (lo < hi) {
+        if (set->items[lo].len == depth)
+            best = &set->items[lo++];
+        if (depth == len || lo == hi)
+            break;
+        c = (unsigned char)text[depth];
+        lo = lower_bound(set, lo, hi, depth, c);
+        hi = lower_bound(set, lo, hi, depth, c + 1);
+        depth++;
+    }
+    return best;
+}
+
+static size_t spaces_before(const char *text, size_t end, size_t stop)
+{
+    while (end > stop) {
+        size_t before = end - 1;
+        while (before > stop && ((unsigned char)text[before] & 0xc0) == 0x80)
+            before--;
+        if (!ith_is_white_space(ith_utf8_decode(text + before, NULL)))
+            break;
+        end = before;
+    }
+    return end;
+}
+
+static size_t spaces_after(const char *text, size_t begin, size_t len)
+{
+    while (begin < len) {
+        size_t width;
+        if (!ith_is_white_space(ith_utf8_decode(text + begin, &width)))
+            break;
+        begin += width;
+    }
+    return begin;
+}
+
+static bool stands_alone(const char *text, size_t len, size_t begin, size_t end)
+{
+    size_t before = begin;
+
+    while (before > 0 && ((unsigned char)text[--before] & 0xc0) == 0x80)
+        ;
+    return (begin == 0 || !ith_is_word_char(ith_utf8_decode(text + before, NULL))) &&
+           (end == len || !ith_is_word_char(ith_utf8_decode(text + end, NULL)));
+}
+
+ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len, bool with_special)
+{
+    return (ith_cutter){.set = set, .text = text, .len = len, .with_special = with_special};
+}
+
+/* The next token from `scanned` on. A token that is refused is stepped over whole, as Hugging Face does. */
+static bool find_token(ith_cutter *cutter, ith_cut *cut)
+{
+    const ith_added_set *set = cutter->set;
+    const char *text = cutter->text;
+    size_t at = cutter->scanned;
+
+    while (set->n > 0 && at < cutter->len) {
+        unsigned char c = (unsigned char)text[at];
+        const ith_added *item = set->first[c] < set->first[c + 1] ? longest_at(set, text + at, cutter->len - at) : NULL;
+        if (item == NULL) {
+            at++;
+            continue;
+        }
+        cut->begin = at;
+        at += item->len;
+        if ((item->special && !cutter->with_special) ||
+            (item->single_word && !stands_alone(text, cutter->len, cut->begin, at)))
+            continue;
+        cut->item = item;
+        cut->begin = item->lstrip ? spaces_before(text, cut->begin, cutter->done) : cut->begin;
+        cut->end = item->rstrip ? spaces_after(text, at, cutter->len) : at;
+        cutter->scanned = cut->end;
+        return true;
+    }
+    return false;
+}
+
+bool ith_cutter_next(ith_cutter *cutter, ith_cut *cut)
+{
+    if (cutter->has_held) {
+        *cut = cutter->held;
+        cutter->has_held = false;
+        cutter->done = cut->end;
+        return true;
+    }
+    if (cutter->done == cutter->len)
+        return false;
+    if (!find_token(cutter, cut)) {
+        *cut = (ith_cut){NULL, cutter->done, cutter->len};
+    } else if (cut->begin > cutter->done) {
+        cutter->held = *cut;
+        cutter->has_held = true;
+        *cut = (ith_cut){NULL, cutter->done, cut->begin};
+        return true; /* `done` moves with the held token */
+    }
+    cutter->done = cut->end;
+    return true;
+}

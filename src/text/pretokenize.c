@@ -1,0 +1,197 @@
+#include "text/pretokenize.h"
+#include "text/pattern.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <string.h>
+
+enum {
+    MATCH_LIMIT = 50 * 1000 * 1000, /* backtracking points of one match: a run of that many blanks still passes */
+    DEPTH_LIMIT = 1000,             /* nesting, where there is no JIT */
+    HEAP_LIMIT_KIB = 65536,
+    JIT_STACK_MIN = 32 * 1024,
+    JIT_STACK_MAX = 8 * 1024 * 1024
+};
+
+static ith_status add_step(ith_pretokenizer *pre, ith_split_step step, const char *where, ith_error *err)
+{
+    if (pre->n_steps == ITH_MAX_SPLIT_STEPS) {
+        pcre2_code_free(step.code);
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: pre_tokenizer has more than %d steps", where, ITH_MAX_SPLIT_STEPS);
+    }
+    pre->steps[pre->n_steps++] = step;
+    return ITH_OK;
+}
+
+ith_status ith_pretokenizer_add_split(ith_pretokenizer *pre, const char *pattern, size_t len, bool literal,
+                                      ith_split_kind kind, bool invert, const char *where, ith_error *err)
+{
+    ith_split_step step = {NULL, kind, invert};
+
+    ITH_TRY(ith_pattern_compile(pattern, len, literal, where, &step.code, err));
+    return add_step(pre, step, where, err);
+}
+
+ith_status ith_pretokenizer_add_space(ith_pretokenizer *pre, const char *where, ith_error *err)
+{
+    return add_step(pre, (ith_split_step){NULL, ITH_SPLIT_ISOLATED, false}, where, err);
+}
+
+void ith_pretokenizer_free(ith_pretokenizer *pre)
+{
+    for (int i = 0; i < pre->n_steps; i++)
+        pcre2_code_free(pre->steps[i].code);
+    memset(pre, 0, sizeof *pre);
+}
+
+ith_status ith_splitter_begin(ith_splitter *splitter, ith_error *err)
+{
+    splitter->context = pcre2_match_context_create(NULL);
+    splitter->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, NULL); /* NULL where there is no JIT */
+    if (splitter->context == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for matching");
+    pcre2_set_match_limit(splitter->context, MATCH_LIMIT);
+    pcre2_set_depth_limit(splitter->context, DEPTH_LIMIT);
+    pcre2_set_heap_limit(splitter->context, HEAP_LIMIT_KIB);
+    if (splitter->stack != NULL)
+        pcre2_jit_stack_assign(splitter->context, NULL, splitter->stack);
+    for (int i = 0; i < splitter->pre->n_steps; i++) {
+        splitter->match[i] = pcre2_match_data_create(1, NULL);
+        if (splitter->match[i] == NULL)
+            return ith_fail(err, ITH_E_MEMORY, "no memory for matching");
+    }
+    return ITH_OK;
+}
+
+void ith_splitter_end(ith_splitter *splitter)
+{
+    for (int i = 0; i < ITH_MAX_SPLIT_STEPS; i++)
+        pcre2_match_data_free(splitter->match[i]);
+    pcre2_match_context_free(splitter->context);
+    pcre2_jit_stack_free(splitter->stack);
+}
+
+static ith_status run_step(ith_splitter *splitter, int step, size_t begin, size_t end, ith_error *err);
+
+/* ---- What becomes of matches and gaps ----
+ *
+ * The pieces of one step arrive in order, matches and gaps; one is held so that the next can join it.
+ */
+typedef struct joiner {
+    ith_splitter *splitter;
+    int step;
+    size_t begin, end; /* the held piece */
+    bool held, held_match, last_match;
+} joiner;
+
+static ith_status let_go(joiner *j, ith_error *err)
+{
+    size_t begin = j->begin, end = j->end;
+
+    j->begin = j->end; /* a piece that was removed or let go is empty */
+    return begin < end ? run_step(j->splitter, j->step + 1, begin, end, err) : ITH_OK;
+}
+
+static bool joins(const joiner *j, ith_split_kind kind, bool is_match)
+{
+    if (!j->held)
+        return false;
+    switch (kind) {
+    case ITH_SPLIT_MERGED_WITH_PREVIOUS:
+        return is_match && !j->last_match;
+    case ITH_SPLIT_MERGED_WITH_NEXT:
+        return !is_match && j->held_match;
+    case ITH_SPLIT_CONTIGUOUS:
+        return is_match == j->held_match;
+    default:
+        return false;
+    }
+}
+
+/* Takes a match or a gap. Empty matches count: they part what lies on either side. */
+static ith_status take(joiner *j, size_t begin, size_t end, bool is_match, ith_error *err)
+{
+    const ith_split_step *step = &j->splitter->pre->steps[j->step];
+
+    is_match = is_match != step->invert;
+    if (joins(j, step->kind, is_match)) {
+        j->end = end;
+        j->held_match = is_match;
+    } else {
+        ITH_TRY(let_go(j, err));
+        j->begin = step->kind == ITH_SPLIT_REMOVED && is_match ? end : begin;
+        j->end = end;
+        j->held_match = is_match;
+        j->held = true;
+    }
+    j->last_match = is_match;
+    return ITH_OK;
+}
+
+/* ---- Steps ---- */
+
+static ith_status match_failed(int code, ith_error *err)
+{
+    char why[120] = "";
+
+    pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
+    return ith_fail(err, ITH_E_FORMAT, "the tokenizer's pre_tokenizer pattern cannot be applied to this text: %s", why);
+}
+
+static ith_status run_split(ith_splitter *splitter, int step, size_t begin, size_t end, ith_error *err)
+{
+    pcre2_match_data *match = splitter->match[step];
+    const PCRE2_SIZE *span = pcre2_get_ovector_pointer(match);
+    joiner j = {.splitter = splitter, .step = step, .begin = begin, .end = begin};
+    size_t len = end - begin, at = 0, gap = 0;
+
+    while (at < len) {
+        PCRE2_SPTR subject = (PCRE2_SPTR)splitter->buffer->data + begin; /* the buffer moves when it grows */
+        int rc = pcre2_match(splitter->pre->steps[step].code, subject, len, at, PCRE2_NO_UTF_CHECK, match,
+                             splitter->context);
+        if (rc == PCRE2_ERROR_NOMATCH)
+            break;
+        if (rc < 0)
+            return match_failed(rc, err);
+        if (gap < span[0])
+            ITH_TRY(take(&j, begin + gap, begin + span[0], false, err));
+        ITH_TRY(take(&j, begin + span[0], begin + span[1], true, err));
+        gap = at = span[1];
+        if (span[0] == span[1] && at < len) { /* an empty match: on by one character */
+            size_t width;
+            ith_utf8_decode(splitter->buffer->data + begin + at, &width);
+            at += width;
+        }
+    }
+    if (gap < len)
+        ITH_TRY(take(&j, begin + gap, end, false, err));
+    return let_go(&j, err);
+}
+
+static ith_status run_space(ith_splitter *splitter, int step, size_t begin, size_t end, ith_error *err)
+{
+    ith_buffer *buffer = splitter->buffer;
+    size_t at = buffer->len;
+
+    if (buffer->data[begin] == ' ')
+        return run_step(splitter, step + 1, begin, end, err);
+    ITH_TRY(ith_buffer_reserve(buffer, 1 + end - begin, err));
+    buffer->data[at] = ' ';
+    memcpy(buffer->data + at + 1, buffer->data + begin, end - begin);
+    buffer->len += 1 + end - begin;
+    return run_step(splitter, step + 1, at, buffer->len, err);
+}
+
+static ith_status run_step(ith_splitter *splitter, int step, size_t begin, size_t end, ith_error *err)
+{
+    if (step == splitter->pre->n_steps)
+        return splitter->on_word(splitter->user, begin, end, err);
+    if (splitter->pre->steps[step].code == NULL)
+        return run_space(splitter, step, begin, end, err);
+    return run_split(splitter, step, begin, end, err);
+}
+
+ith_status ith_splitter_run(ith_splitter *splitter, size_t begin, size_t end, ith_error *err)
+{
+    return begin < end ? run_step(splitter, 0, begin, end, err) : ITH_OK;
+}

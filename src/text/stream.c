@@ -1,0 +1,63 @@
+#include "text/stream.h"
+#include "text/utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ith_detok {
+    const ith_tokenizer *tok;
+    size_t n_shown, n_held; /* buffer: bytes given out by the last call, then the beginning of a character */
+    char buffer[];          /* the longest token, and three bytes held back from before */
+};
+
+ith_status ith_detok_open(const ith_tokenizer *tok, ith_detok **stream, ith_error *err)
+{
+    size_t bytes = sizeof **stream + ith_tokenizer_max_len(tok) + 4;
+
+    *stream = calloc(1, bytes);
+    if (*stream == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a text stream of %zu bytes", bytes);
+    (*stream)->tok = tok;
+    return ITH_OK;
+}
+
+void ith_detok_close(ith_detok *stream)
+{
+    free(stream);
+}
+
+/* How many bytes at the end are the beginning of a character that more bytes could complete: at most three. */
+static size_t unfinished(const char *text, size_t len)
+{
+    for (size_t back = 1; back <= 3 && back <= len; back++) {
+        size_t bad;
+        bool open;
+        if (((unsigned char)text[len - back] & 0xc0) == 0x80)
+            continue;
+        ith_utf8_width(text + len - back, back, &bad, &open);
+        return open ? back : 0;
+    }
+    return 0;
+}
+
+const char *ith_detok_push(ith_detok *stream, int32_t id, size_t *len)
+{
+    size_t n, total;
+    const char *bytes = ith_tokenizer_token(stream->tok, id, &n);
+
+    memmove(stream->buffer, stream->buffer + stream->n_shown, stream->n_held);
+    if (n > 0)
+        memcpy(stream->buffer + stream->n_held, bytes, n);
+    total = stream->n_held + n;
+    stream->n_held = unfinished(stream->buffer, total);
+    *len = stream->n_shown = total - stream->n_held;
+    return stream->buffer;
+}
+
+const char *ith_detok_flush(ith_detok *stream, size_t *len)
+{
+    memmove(stream->buffer, stream->buffer + stream->n_shown, stream->n_held);
+    *len = stream->n_held;
+    stream->n_shown = stream->n_held = 0;
+    return stream->buffer;
+}

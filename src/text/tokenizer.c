@@ -1,0 +1,248 @@
+#include "text/tokenizer_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void ith_tokenizer_free(ith_tokenizer *tok)
+{
+    if (tok == NULL)
+        return;
+    ith_token_table_free(&tok->tokens);
+    ith_bpe_free(&tok->bpe);
+    ith_added_free(&tok->raw);
+    ith_added_free(&tok->normalized);
+    ith_pretokenizer_free(&tok->pre);
+    free(tok);
+}
+
+/* ---- Encoding ----
+ *
+ * The text is normalized part by part into one growing buffer, `work`; words are places in it. Words recur, so the ids of
+ * the last word of each hash value are remembered, as places in `work` and in the output.
+ */
+
+enum {
+    CACHE_WORDS = 16384, /* a power of two */
+    CACHE_MAX_LEN = 64   /* longer words seldom recur */
+};
+
+typedef struct cached_word {
+    uint32_t at, len;       /* in work; len 0: empty */
+    uint32_t ids_at, n_ids; /* in ids */
+} cached_word;
+
+typedef struct encoding {
+    const ith_tokenizer *tok;
+    ith_buffer repaired, work;
+    ith_ids ids;
+    ith_bpe_scratch scratch;
+    ith_splitter splitter;
+    cached_word *cache; /* [CACHE_WORDS] */
+    bool with_special;
+} encoding;
+
+static ith_status merge_word(encoding *e, const char *word, size_t len, ith_error *err)
+{
+    const ith_tokenizer *tok = e->tok;
+    int32_t id = tok->ignore_merges ? ith_token_table_find(&tok->tokens, word, len) : -1;
+
+    if (id >= 0 && (tok->tokens.tokens[id].flags & (ITH_TOKEN_MODEL | ITH_TOKEN_SPECIAL)) == ITH_TOKEN_MODEL) {
+        ITH_TRY(ith_ids_reserve(&e->ids, 1, err));
+        e->ids.data[e->ids.n++] = id;
+        return ITH_OK;
+    }
+    return ith_bpe_word(&tok->bpe, &e->scratch, word, len, &e->ids, err);
+}
+
+static ith_status encode_word(void *user, size_t begin, size_t end, ith_error *err)
+{
+    encoding *e = user;
+    const char *word = e->work.data + begin;
+    size_t len = end - begin, first = e->ids.n;
+    cached_word *cached;
+
+    if (len > CACHE_MAX_LEN)
+        return merge_word(e, word, len, err);
+    cached = &e->cache[ith_hash_bytes(word, len) % CACHE_WORDS];
+    if (cached->len == len && memcmp(e->work.data + cached->at, word, len) == 0) {
+        ITH_TRY(ith_ids_reserve(&e->ids, cached->n_ids, err));
+        memcpy(e->ids.data + first, e->ids.data + cached->ids_at, cached->n_ids * sizeof *e->ids.data);
+        e->ids.n += cached->n_ids;
+        return ITH_OK;
+    }
+    ITH_TRY(merge_word(e, word, len, err));
+    *cached = (cached_word){(uint32_t)begin, (uint32_t)len, (uint32_t)first, (uint32_t)(e->ids.n - first)};
+    return ITH_OK;
+}
+
+static ith_status append_id(encoding *e, int32_t id, ith_error *err)
+{
+    ITH_TRY(ith_ids_reserve(&e->ids, 1, err));
+    e->ids.data[e->ids.n++] = id;
+    return ITH_OK;
+}
+
+/* One part between raw added tokens. */
+static ith_status encode_part(encoding *e, const char *text, size_t len, ith_error *err)
+{
+    const ith_tokenizer *tok = e->tok;
+    size_t begin = e->work.len;
+    ith_cutter cutter;
+    ith_cut cut;
+
+    ITH_TRY(tok->nfc ? ith_utf8_nfc(text, len, &e->work, err) : ith_buffer_append(&e->work, text, len, err));
+    cutter = ith_cutter_begin(&tok->normalized, e->work.data + begin, e->work.len - begin, e->with_special);
+    while (ith_cutter_next(&cutter, &cut)) {
+        if (cut.item != NULL)
+            ITH_TRY(append_id(e, cut.item->id, err));
+        else
+            ITH_TRY(ith_splitter_run(&e->splitter, begin + cut.begin, begin + cut.end, err));
+        cutter.text = e->work.data + begin; /* the buffer may have moved */
+    }
+    return ITH_OK;
+}
+
+static ith_status encode_text(encoding *e, const char *text, size_t len, ith_error *err)
+{
+    ith_cutter cutter = ith_cutter_begin(&e->tok->raw, text, len, e->with_special);
+    ith_cut cut;
+
+    while (ith_cutter_next(&cutter, &cut)) {
+        if (cut.item != NULL)
+            ITH_TRY(append_id(e, cut.item->id, err));
+        else
+            ITH_TRY(encode_part(e, text + cut.begin, cut.end - cut.begin, err));
+    }
+    return ITH_OK;
+}
+
+static ith_status begin_encoding(encoding *e, const ith_tokenizer *tok, unsigned flags, ith_error *err)
+{
+    *e = (encoding){.tok = tok, .with_special = flags & ITH_TOKENIZE_SPECIAL};
+    e->splitter = (ith_splitter){.pre = &tok->pre, .buffer = &e->work, .on_word = encode_word, .user = e};
+    e->cache = calloc(CACHE_WORDS, sizeof *e->cache);
+    if (e->cache == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for tokenizing");
+    ITH_TRY(ith_splitter_begin(&e->splitter, err));
+    ITH_TRY(ith_ids_reserve(&e->ids, 1, err));
+    if (flags & ITH_TOKENIZE_BOS && tok->add_bos && tok->bos >= 0)
+        ITH_TRY(append_id(e, tok->bos, err));
+    return ITH_OK;
+}
+
+static void end_encoding(encoding *e)
+{
+    ith_splitter_end(&e->splitter);
+    ith_bpe_scratch_free(&e->scratch);
+    ith_buffer_free(&e->repaired);
+    ith_buffer_free(&e->work);
+    free(e->ids.data);
+    free(e->cache);
+}
+
+ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size_t len, unsigned flags, int32_t **ids,
+                                size_t *n_ids, ith_error *err)
+{
+    ith_status status;
+    encoding e;
+
+    *ids = NULL;
+    *n_ids = 0;
+    if (len > ITH_MAX_TEXT)
+        return ith_fail(err, ITH_E_ARGUMENT, "a text of %zu bytes: at most %d can be tokenized at once", len,
+                        ITH_MAX_TEXT);
+    ITH_CHECK(begin_encoding(&e, tok, flags, err));
+    if (ith_utf8_valid_prefix(text, len) < len) {
+        ITH_CHECK(ith_utf8_repair(text, len, &e.repaired, err));
+        text = e.repaired.data;
+        len = e.repaired.len;
+    }
+    ITH_CHECK(encode_text(&e, text, len, err));
+    *ids = e.ids.data;
+    *n_ids = e.ids.n;
+    e.ids.data = NULL;
+done:
+    end_encoding(&e);
+    return status;
+}
+
+/* ---- Decoding and questions ---- */
+
+static ith_status check_ids(const ith_tokenizer *tok, const int32_t *ids, size_t n, size_t *bytes, ith_error *err)
+{
+    *bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        const ith_token *token = ith_token_table_get(&tok->tokens, ids[i]);
+        if (token == NULL)
+            return ith_fail(err, ITH_E_ARGUMENT, "token id %d (number %zu) is not in the vocabulary of %zu tokens",
+                            ids[i], i, tok->tokens.n);
+        if (__builtin_add_overflow(*bytes, token->len, bytes))
+            return ith_fail(err, ITH_E_MEMORY, "no memory for the text of %zu tokens", n);
+    }
+    return ITH_OK;
+}
+
+ith_status ith_tokenizer_decode(const ith_tokenizer *tok, const int32_t *ids, size_t n, char **text, size_t *len,
+                                ith_error *err)
+{
+    size_t bytes, at = 0;
+
+    *text = NULL;
+    *len = 0;
+    ITH_TRY(check_ids(tok, ids, n, &bytes, err));
+    *text = bytes == SIZE_MAX ? NULL : malloc(bytes + 1);
+    if (*text == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the %zu bytes of %zu tokens", bytes, n);
+    for (size_t i = 0; i < n; i++) {
+        const ith_token *token = &tok->tokens.tokens[ids[i]];
+        memcpy(*text + at, tok->tokens.bytes + token->at, token->len);
+        at += token->len;
+    }
+    (*text)[at] = '\0';
+    *len = at;
+    return ITH_OK;
+}
+
+int32_t ith_tokenizer_n_vocab(const ith_tokenizer *tok)
+{
+    return (int32_t)tok->tokens.n;
+}
+
+size_t ith_tokenizer_max_len(const ith_tokenizer *tok)
+{
+    return tok->tokens.max_len;
+}
+
+const char *ith_tokenizer_token(const ith_tokenizer *tok, int32_t id, size_t *len)
+{
+    const ith_token *token = ith_token_table_get(&tok->tokens, id);
+
+    *len = token != NULL ? token->len : 0;
+    return token != NULL ? tok->tokens.bytes + token->at : NULL;
+}
+
+int32_t ith_tokenizer_find(const ith_tokenizer *tok, const char *text, size_t len)
+{
+    return ith_token_table_find(&tok->tokens, text, len);
+}
+
+bool ith_tokenizer_is_special(const ith_tokenizer *tok, int32_t id)
+{
+    const ith_token *token = ith_token_table_get(&tok->tokens, id);
+    return token != NULL && token->flags & ITH_TOKEN_SPECIAL;
+}
+
+int32_t ith_tokenizer_bos(const ith_tokenizer *tok)
+{
+    return tok->bos;
+}
+
+int32_t ith_tokenizer_eos(const ith_tokenizer *tok)
+{
+    return tok->eos;
+}
+
+bool ith_tokenizer_add_bos(const ith_tokenizer *tok)
+{
+    return tok->add_bos;
+}

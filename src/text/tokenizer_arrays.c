@@ -1,0 +1,128 @@
+#include "text/tokenizer_impl.h"
+
+#include <string.h>
+
+/* What a pre-tokenizer's name in GGUF stands for: the facts are those of the models' own tokenizer.json; the names, and
+ * `default`, are llama.cpp's (src/llama-vocab.cpp). */
+typedef struct known_pre {
+    const char *name;
+    bool nfc, ignore_merges;
+    const char *patterns[5]; /* each isolates its matches, one after the other */
+} known_pre;
+
+#define CONTRACTIONS   "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define BLANKS         "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define PATTERN_LLAMA3 CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" BLANKS
+#define PATTERN_QWEN2  CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" BLANKS
+
+static const known_pre known[] = {
+    {"qwen2", true, false, {PATTERN_QWEN2}},
+    {"smollm", false, false, {"\\p{N}", ITH_PATTERN_GPT2}},
+    {"gpt-2", false, false, {ITH_PATTERN_GPT2}},
+    {"llama-bpe", false, true, {PATTERN_LLAMA3}},
+    {"llama3", false, true, {PATTERN_LLAMA3}},
+    {"llama-v3", false, true, {PATTERN_LLAMA3}},
+    {"default", false, false, {"[\\p{P}\\$\\+<=>\\^~\\|]+", ITH_PATTERN_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+};
+
+enum { N_KNOWN = sizeof known / sizeof *known };
+
+static const known_pre *find_pre(ith_piece name)
+{
+    if (name.len == 0)
+        name = (ith_piece){"default", 7};
+    for (int i = 0; i < N_KNOWN; i++)
+        if (strlen(known[i].name) == name.len && memcmp(known[i].name, name.data, name.len) == 0)
+            return &known[i];
+    return NULL;
+}
+
+static ith_status unknown_pre(const ith_tokenizer_spec *spec, ith_error *err)
+{
+    char list[160] = "";
+
+    for (int i = 0; i < N_KNOWN; i++)
+        strcat(strcat(list, i > 0 ? ", " : ""), known[i].name);
+    return ith_fail(err, ITH_E_UNSUPPORTED, "%s: pre-tokenizer \"%.*s\" is not known; known are: %s", spec->where,
+                    (int)(spec->pre.len < 60 ? spec->pre.len : 60), spec->pre.data, list);
+}
+
+static ith_status set_pre(const ith_tokenizer_spec *spec, ith_tokenizer *tok, ith_error *err)
+{
+    const known_pre *pre = find_pre(spec->pre);
+
+    if (pre == NULL)
+        return unknown_pre(spec, err);
+    tok->nfc = pre->nfc;
+    tok->ignore_merges = pre->ignore_merges;
+    for (int i = 0; pre->patterns[i] != NULL; i++)
+        ITH_TRY(ith_pretokenizer_add_split(&tok->pre, pre->patterns[i], strlen(pre->patterns[i]), false,
+                                           ITH_SPLIT_ISOLATED, false, spec->where, err));
+    return ITH_OK;
+}
+
+enum { TYPE_NORMAL = 1, TYPE_UNKNOWN, TYPE_CONTROL, TYPE_USER, TYPE_UNUSED, TYPE_BYTE };
+
+static int32_t type_of(const ith_tokenizer_spec *spec, size_t id)
+{
+    return spec->types != NULL ? spec->types[id] : TYPE_NORMAL;
+}
+
+static bool is_added(int32_t type)
+{
+    return type == TYPE_UNKNOWN || type == TYPE_CONTROL || type == TYPE_USER;
+}
+
+static ith_status add_tokens(ith_builder *builder, const ith_tokenizer_spec *spec, bool added, ith_error *err)
+{
+    for (size_t id = 0; id < spec->n_tokens; id++) {
+        int32_t type = type_of(spec, id);
+        ith_piece text = spec->tokens[id];
+        ith_added item = {.text = (char *)text.data, .len = text.len, .id = (int32_t)id, .special = type != TYPE_USER};
+        if (type < TYPE_NORMAL || type > TYPE_BYTE)
+            return ith_fail(err, ITH_E_FORMAT, "%s: token %zu has type %d, expected 1 to 6", spec->where, id, type);
+        if (type == TYPE_BYTE)
+            return ith_fail(err, ITH_E_UNSUPPORTED,
+                            "%s: token %zu has type 6 (byte), which byte-level BPE does not use", spec->where, id);
+        if (is_added(type) != added)
+            continue;
+        ITH_TRY(added ? ith_builder_added(builder, &item, err)
+                      : ith_builder_token(builder, (int64_t)id, text.data, text.len, err));
+    }
+    return ITH_OK;
+}
+
+static ith_status set_ends(const ith_tokenizer_spec *spec, ith_tokenizer *tok, ith_error *err)
+{
+    if ((spec->bos >= 0 && ith_token_table_get(&tok->tokens, spec->bos) == NULL) ||
+        (spec->eos >= 0 && ith_token_table_get(&tok->tokens, spec->eos) == NULL))
+        return ith_fail(err, ITH_E_FORMAT, "%s: bos %d or eos %d is not in the vocabulary of %zu tokens", spec->where,
+                        spec->bos, spec->eos, tok->tokens.n);
+    tok->bos = spec->bos < 0 ? -1 : spec->bos;
+    tok->eos = spec->eos < 0 ? -1 : spec->eos;
+    tok->add_bos = spec->add_bos && tok->bos >= 0;
+    return ITH_OK;
+}
+
+ith_status ith_tokenizer_from_arrays(const ith_tokenizer_spec *spec, ith_tokenizer **tok, ith_error *err)
+{
+    ith_builder builder;
+    ith_status status;
+
+    *tok = NULL;
+    if (spec->n_tokens == 0 || spec->n_tokens > (size_t)ITH_MAX_TOKEN_ID + 1)
+        return ith_fail(err, ITH_E_FORMAT, "%s: a vocabulary of %zu tokens, expected 1 to %d", spec->where,
+                        spec->n_tokens, ITH_MAX_TOKEN_ID + 1);
+    ITH_CHECK(ith_builder_begin(&builder, spec->where, err));
+    ITH_CHECK(set_pre(spec, builder.tok, err));
+    ITH_CHECK(add_tokens(&builder, spec, false, err));
+    ITH_CHECK(ith_builder_merges(&builder, spec->n_merges, err));
+    for (size_t rank = 0; rank < spec->n_merges; rank++)
+        ITH_CHECK(ith_builder_merge_text(&builder, rank, spec->merges[rank], err));
+    ITH_CHECK(add_tokens(&builder, spec, true, err));
+    ITH_CHECK(set_ends(spec, builder.tok, err));
+    ITH_CHECK(ith_builder_finish(&builder, -1, tok, err));
+done:
+    ith_builder_free(&builder);
+    return status;
+}

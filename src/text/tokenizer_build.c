@@ -1,0 +1,149 @@
+#include "text/tokenizer_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+ith_status ith_builder_begin(ith_builder *builder, const char *where, ith_error *err)
+{
+    *builder = (ith_builder){.where = where, .tok = calloc(1, sizeof *builder->tok)};
+    if (builder->tok == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a tokenizer");
+    builder->tok->bos = builder->tok->eos = -1;
+    return ITH_OK;
+}
+
+/* Appends to builder->word the bytes that a token in the alphabet stands for; outside the alphabet, its text itself. */
+static ith_status append_decoded(ith_builder *builder, const char *text, size_t len, ith_error *err)
+{
+    ith_buffer *word = &builder->word;
+    size_t n;
+
+    ITH_TRY(ith_buffer_reserve(word, len + 1, err));
+    if (!ith_alphabet_decode(text, len, word->data + word->len, &n)) {
+        memcpy(word->data + word->len, text, len);
+        n = len;
+    }
+    word->len += n;
+    return ITH_OK;
+}
+
+ith_status ith_builder_token(ith_builder *builder, int64_t id, const char *text, size_t len, ith_error *err)
+{
+    ith_token_table *tokens = &builder->tok->tokens;
+
+    if (ith_token_table_get(tokens, id) != NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: token id %lld is given twice, the second time to \"%.*s\"",
+                        builder->where, (long long)id, (int)(len < 40 ? len : 40), text);
+    builder->word.len = 0;
+    ITH_TRY(append_decoded(builder, text, len, err));
+    return ith_token_table_put(tokens, id, builder->word.data, builder->word.len, ITH_TOKEN_MODEL, builder->where, err);
+}
+
+ith_status ith_builder_merges(ith_builder *builder, size_t n_merges, ith_error *err)
+{
+    ith_tokenizer *tok = builder->tok;
+
+    ITH_TRY(ith_token_table_index(&tok->tokens, err));
+    for (int byte = 0; byte < 256; byte++) {
+        char c = (char)byte;
+        tok->bpe.byte_id[byte] = ith_token_table_find(&tok->tokens, &c, 1);
+    }
+    return ith_bpe_init(&tok->bpe, n_merges, err);
+}
+
+ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_piece left, ith_piece right, ith_error *err)
+{
+    ith_token_table *tokens = &builder->tok->tokens;
+    ith_buffer *word = &builder->word;
+    int32_t left_id, right_id, result;
+    size_t cut;
+
+    word->len = 0;
+    ITH_TRY(append_decoded(builder, left.data, left.len, err));
+    cut = word->len;
+    ITH_TRY(append_decoded(builder, right.data, right.len, err));
+    left_id = ith_token_table_find(tokens, word->data, cut);
+    right_id = ith_token_table_find(tokens, word->data + cut, word->len - cut);
+    result = ith_token_table_find(tokens, word->data, word->len);
+    if (left_id < 0 || right_id < 0 || result < 0)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: merge %zu, \"%.*s\" with \"%.*s\", names or makes a token that is not in the vocabulary",
+                        builder->where, rank, (int)(left.len < 40 ? left.len : 40), left.data,
+                        (int)(right.len < 40 ? right.len : 40), right.data);
+    ith_bpe_add(&builder->tok->bpe, (uint32_t)rank, left_id, right_id, result);
+    return ITH_OK;
+}
+
+ith_status ith_builder_merge_text(ith_builder *builder, size_t rank, ith_piece both, ith_error *err)
+{
+    const char *space = both.len > 0 ? memchr(both.data, ' ', both.len) : NULL;
+    size_t left = space == NULL ? 0 : (size_t)(space - both.data);
+
+    if (left == 0 || left + 1 == both.len || memchr(space + 1, ' ', both.len - left - 1) != NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: merge %zu is \"%.*s\", expected two tokens with one space between them",
+                        builder->where, rank, (int)(both.len < 80 ? both.len : 80), both.data);
+    return ith_builder_merge(builder, rank, (ith_piece){both.data, left}, (ith_piece){space + 1, both.len - left - 1},
+                             err);
+}
+
+static ith_status check_added(ith_builder *builder, const ith_added *added, ith_error *err)
+{
+    ith_token_table *tokens = &builder->tok->tokens;
+    const ith_token *same = ith_token_table_get(tokens, added->id);
+
+    builder->word.len = 0;
+    ITH_TRY(append_decoded(builder, added->text, added->len, err));
+    if (same == NULL) {
+        int32_t other = ith_token_table_find(tokens, builder->word.data, builder->word.len);
+        if (other >= 0 && tokens->tokens[other].flags & ITH_TOKEN_MODEL)
+            return ith_fail(err, ITH_E_FORMAT, "%s: added token \"%.*s\" has id %d, but %d in the vocabulary",
+                            builder->where, (int)(added->len < 40 ? added->len : 40), added->text, added->id, other);
+        return ITH_OK;
+    }
+    if (same->flags & ITH_TOKEN_ADDED || same->len != builder->word.len ||
+        memcmp(tokens->bytes + same->at, builder->word.data, same->len) != 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: added token \"%.*s\" has id %d, which is another token's",
+                        builder->where, (int)(added->len < 40 ? added->len : 40), added->text, added->id);
+    return ITH_OK;
+}
+
+ith_status ith_builder_added(ith_builder *builder, const ith_added *added, ith_error *err)
+{
+    ith_tokenizer *tok = builder->tok;
+    uint32_t flags = ITH_TOKEN_ADDED | (added->special ? ITH_TOKEN_SPECIAL : 0);
+    ith_added item = *added;
+
+    if (added->len == 0) /* Hugging Face ignores these too */
+        return ITH_OK;
+    ITH_TRY(check_added(builder, added, err));
+    ITH_TRY(ith_token_table_put(&tok->tokens, added->id, added->text, added->len, flags, builder->where, err));
+    if (added->normalized && tok->nfc) {
+        builder->word.len = 0;
+        ITH_TRY(ith_utf8_nfc(added->text, added->len, &builder->word, err));
+        item.text = builder->word.data;
+        item.len = builder->word.len;
+    }
+    return ith_added_push(added->normalized ? &tok->normalized : &tok->raw, &item, err);
+}
+
+ith_status ith_builder_finish(ith_builder *builder, int32_t unk, ith_tokenizer **out, ith_error *err)
+{
+    ith_tokenizer *tok = builder->tok;
+
+    for (int byte = 0; byte < 256; byte++)
+        if (tok->bpe.byte_id[byte] < 0)
+            tok->bpe.byte_id[byte] = unk;
+    ith_added_sort(&tok->raw);
+    ith_added_sort(&tok->normalized);
+    ITH_TRY(ith_token_table_index(&tok->tokens, err));
+    builder->tok = NULL;
+    *out = tok;
+    return ITH_OK;
+}
+
+void ith_builder_free(ith_builder *builder)
+{
+    ith_tokenizer_free(builder->tok);
+    ith_buffer_free(&builder->word);
+    builder->tok = NULL;
+}

@@ -1,0 +1,406 @@
+#include "base/json.h"
+#include "text/tokenizer_impl.h"
+
+#include <string.h>
+
+enum { MAX_FILE = 256 << 20 };
+
+typedef struct reader {
+    ith_builder builder;
+    const char *path;
+    const json_t *model;
+    bool byte_level; /* seen in pre_tokenizer */
+} reader;
+
+static ith_status unsupported(const reader *r, const char *field, const char *value, ith_error *err)
+{
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "%s: %s \"%.60s\" is not supported; Ithaca reads byte-level BPE as Qwen, Llama 3 and GPT-2 have it",
+                    r->path, field, value);
+}
+
+static ith_status damaged(const reader *r, const char *field, const char *expected, ith_error *err)
+{
+    return ith_fail(err, ITH_E_FORMAT, "%s: %s should be %s", r->path, field, expected);
+}
+
+/* The "type" of a part, which is null or an object; *type NULL: null or absent. */
+static ith_status part_type(const reader *r, const json_t *part, const char *field, const char **type, ith_error *err)
+{
+    *type = NULL;
+    if (part == NULL || json_is_null(part))
+        return ITH_OK;
+    if (!json_is_object(part) || !json_is_string(json_object_get(part, "type")))
+        return damaged(r, field, "null or an object with a \"type\"", err);
+    *type = json_string_value(json_object_get(part, "type"));
+    return ITH_OK;
+}
+
+/* Parts of a Sequence; nesting is bounded, since files are not trusted. */
+static ith_status sequence_of(const reader *r, const json_t *part, const char *key, int depth, const json_t **list,
+                              ith_error *err)
+{
+    *list = json_object_get(part, key);
+    if (!json_is_array(*list) || depth > 4)
+        return damaged(r, key, "an array, nested at most four times", err);
+    return ITH_OK;
+}
+
+static ith_status read_normalizer(reader *r, const json_t *part, int depth, ith_error *err)
+{
+    const char *type;
+    const json_t *list, *item;
+    size_t i;
+
+    ITH_TRY(part_type(r, part, "normalizer", &type, err));
+    if (type == NULL)
+        return ITH_OK;
+    if (strcmp(type, "NFC") == 0) {
+        r->builder.tok->nfc = true;
+        return ITH_OK;
+    }
+    if (strcmp(type, "Sequence") != 0)
+        return unsupported(r, "normalizer", type, err);
+    ITH_TRY(sequence_of(r, part, "normalizers", depth, &list, err));
+    json_array_foreach(list, i, item) ITH_TRY(read_normalizer(r, item, depth + 1, err));
+    return ITH_OK;
+}
+
+/* ---- pre_tokenizer ---- */
+
+static ith_status read_split(reader *r, const json_t *part, ith_error *err)
+{
+    static const char *const names[ITH_SPLIT_KINDS] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext",
+                                                       "Contiguous"};
+    const json_t *pattern = json_object_get(part, "pattern"), *regex = json_object_get(pattern, "Regex");
+    const json_t *text = regex != NULL ? regex : json_object_get(pattern, "String");
+    const char *behavior = "";
+    bool invert = false;
+    int kind = 0;
+
+    if (!json_is_string(text))
+        return damaged(r, "pre_tokenizer Split: pattern", "an object with \"Regex\" or \"String\"", err);
+    ITH_TRY(ith_json_string(part, r->path, "behavior", &behavior, err));
+    ITH_TRY(ith_json_bool(part, r->path, "invert", &invert, err));
+    while (kind < ITH_SPLIT_KINDS && strcmp(behavior, names[kind]) != 0)
+        kind++;
+    if (kind == ITH_SPLIT_KINDS)
+        return unsupported(r, "pre_tokenizer Split: behavior", behavior, err);
+    return ith_pretokenizer_add_split(&r->builder.tok->pre, json_string_value(text), json_string_length(text),
+                                      regex == NULL, (ith_split_kind)kind, invert, r->path, err);
+}
+
+static ith_status read_digits(reader *r, const json_t *part, ith_error *err)
+{
+    bool individual = false;
+    const char *pattern;
+
+    ITH_TRY(ith_json_bool(part, r->path, "individual_digits", &individual, err));
+    pattern = individual ? "\\p{N}" : "\\p{N}+";
+    return ith_pretokenizer_add_split(&r->builder.tok->pre, pattern, strlen(pattern), false, ITH_SPLIT_ISOLATED, false,
+                                      r->path, err);
+}
+
+static ith_status read_byte_level(reader *r, const json_t *part, ith_error *err)
+{
+    bool add_prefix_space = true, use_regex = true;
+
+    ITH_TRY(ith_json_bool(part, r->path, "add_prefix_space", &add_prefix_space, err));
+    ITH_TRY(ith_json_bool(part, r->path, "use_regex", &use_regex, err));
+    r->byte_level = true;
+    if (add_prefix_space)
+        ITH_TRY(ith_pretokenizer_add_space(&r->builder.tok->pre, r->path, err));
+    if (!use_regex)
+        return ITH_OK;
+    return ith_pretokenizer_add_split(&r->builder.tok->pre, ITH_PATTERN_GPT2, strlen(ITH_PATTERN_GPT2), false,
+                                      ITH_SPLIT_ISOLATED, false, r->path, err);
+}
+
+static ith_status read_pre_tokenizer(reader *r, const json_t *part, int depth, ith_error *err)
+{
+    const char *type;
+    const json_t *list, *item;
+    size_t i;
+
+    ITH_TRY(part_type(r, part, "pre_tokenizer", &type, err));
+    if (type == NULL)
+        return ITH_OK;
+    if (r->byte_level)
+        return unsupported(r, "pre_tokenizer: after ByteLevel,", type, err);
+    if (strcmp(type, "Split") == 0)
+        return read_split(r, part, err);
+    if (strcmp(type, "Digits") == 0)
+        return read_digits(r, part, err);
+    if (strcmp(type, "ByteLevel") == 0)
+        return read_byte_level(r, part, err);
+    if (strcmp(type, "Sequence") != 0)
+        return unsupported(r, "pre_tokenizer", type, err);
+    ITH_TRY(sequence_of(r, part, "pretokenizers", depth, &list, err));
+    json_array_foreach(list, i, item) ITH_TRY(read_pre_tokenizer(r, item, depth + 1, err));
+    return ITH_OK;
+}
+
+/* ---- model ---- */
+
+static ith_status check_model(const reader *r, ith_error *err)
+{
+    static const char *const empty_strings[] = {"continuing_subword_prefix", "end_of_word_suffix"};
+    const char *type = "BPE", *text;
+    bool byte_fallback = false;
+    double dropout = 0;
+
+    if (!json_is_object(r->model))
+        return damaged(r, "model", "an object", err);
+    ITH_TRY(ith_json_string(r->model, r->path, "type", &type, err));
+    if (strcmp(type, "BPE") != 0)
+        return unsupported(r, "model type", type, err);
+    ITH_TRY(ith_json_bool(r->model, r->path, "byte_fallback", &byte_fallback, err));
+    if (byte_fallback)
+        return unsupported(r, "model byte_fallback", "true", err);
+    ITH_TRY(ith_json_real(r->model, r->path, "dropout", &dropout, err));
+    if (dropout != 0)
+        return unsupported(r, "model dropout", "not 0", err);
+    for (int i = 0; i < 2; i++) {
+        text = "";
+        ITH_TRY(ith_json_string(r->model, r->path, empty_strings[i], &text, err));
+        if (text[0] != '\0')
+            return unsupported(r, empty_strings[i], text, err);
+    }
+    return ith_json_bool(r->model, r->path, "ignore_merges", &r->builder.tok->ignore_merges, err);
+}
+
+static ith_status read_vocab(reader *r, ith_error *err)
+{
+    json_t *vocab = json_object_get(r->model, "vocab");
+    size_t n = json_object_size(vocab);
+
+    if (!json_is_object(vocab) || n == 0)
+        return damaged(r, "model vocab", "an object of tokens and their ids", err);
+    for (void *it = json_object_iter(vocab); it != NULL; it = json_object_iter_next(vocab, it)) {
+        const json_t *id = json_object_iter_value(it);
+        if (!json_is_integer(id))
+            return damaged(r, "model vocab: every id", "a whole number", err);
+        ITH_TRY(ith_builder_token(&r->builder, json_integer_value(id), json_object_iter_key(it),
+                                  json_object_iter_key_len(it), err));
+    }
+    return ITH_OK;
+}
+
+static ith_piece piece(const json_t *text)
+{
+    return (ith_piece){json_string_value(text), json_string_length(text)};
+}
+
+static ith_status read_merges(reader *r, ith_error *err)
+{
+    const json_t *merges = json_object_get(r->model, "merges"), *item;
+    size_t rank;
+
+    if (!json_is_array(merges))
+        return damaged(r, "model merges", "an array", err);
+    ITH_TRY(ith_builder_merges(&r->builder, json_array_size(merges), err));
+    json_array_foreach(merges, rank, item)
+    {
+        const json_t *left = json_array_get(item, 0), *right = json_array_get(item, 1);
+        if (json_is_string(item))
+            ITH_TRY(ith_builder_merge_text(&r->builder, rank, piece(item), err));
+        else if (json_array_size(item) == 2 && json_is_string(left) && json_is_string(right))
+            ITH_TRY(ith_builder_merge(&r->builder, rank, piece(left), piece(right), err));
+        else
+            return damaged(r, "every merge", "\"left right\" or [\"left\", \"right\"]", err);
+    }
+    return ITH_OK;
+}
+
+/* ---- added_tokens, decoder, post_processor ---- */
+
+static ith_status read_added(reader *r, const json_t *item, ith_error *err)
+{
+    const json_t *content = json_object_get(item, "content");
+    int64_t id = -1;
+    ith_added added = {.text = NULL};
+
+    if (!json_is_string(content) || !json_is_integer(json_object_get(item, "id")))
+        return damaged(r, "every added token", "an object with \"id\" and \"content\"", err);
+    ITH_TRY(ith_json_int(item, r->path, "id", 0, ITH_MAX_TOKEN_ID, &id, err));
+    ITH_TRY(ith_json_bool(item, r->path, "special", &added.special, err));
+    added.normalized = !added.special;
+    ITH_TRY(ith_json_bool(item, r->path, "normalized", &added.normalized, err));
+    ITH_TRY(ith_json_bool(item, r->path, "single_word", &added.single_word, err));
+    ITH_TRY(ith_json_bool(item, r->path, "lstrip", &added.lstrip, err));
+    ITH_TRY(ith_json_bool(item, r->path, "rstrip", &added.rstrip, err));
+    added.id = (int32_t)id;
+    added.text = (char *)json_string_value(content); /* copied by the builder, not written to */
+    added.len = json_string_length(content);
+    return ith_builder_added(&r->builder, &added, err);
+}
+
+static ith_status read_added_tokens(reader *r, const json_t *list, ith_error *err)
+{
+    const json_t *item;
+    size_t i;
+
+    if (list == NULL || json_is_null(list))
+        return ITH_OK;
+    if (!json_is_array(list))
+        return damaged(r, "added_tokens", "an array", err);
+    json_array_foreach(list, i, item) ITH_TRY(read_added(r, item, err));
+    return ITH_OK;
+}
+
+static ith_status read_decoder(reader *r, const json_t *part, int depth, ith_error *err)
+{
+    const char *type;
+    const json_t *list, *item;
+    size_t i;
+
+    ITH_TRY(part_type(r, part, "decoder", &type, err));
+    if (type == NULL)
+        return unsupported(r, "decoder", "null", err);
+    if (strcmp(type, "ByteLevel") == 0)
+        return ITH_OK;
+    if (strcmp(type, "Sequence") != 0)
+        return unsupported(r, "decoder", type, err);
+    ITH_TRY(sequence_of(r, part, "decoders", depth, &list, err));
+    json_array_foreach(list, i, item) ITH_TRY(read_decoder(r, item, depth + 1, err));
+    return ITH_OK;
+}
+
+/* The template of one sequence: at most one token, before the text. */
+static ith_status read_template(reader *r, const json_t *part, ith_error *err)
+{
+    const json_t *single = json_object_get(part, "single"), *special, *ids;
+    size_t n = json_array_size(single);
+    const char *name;
+
+    if (n == 0 || n > 2 || json_object_get(json_array_get(single, n - 1), "Sequence") == NULL)
+        return unsupported(r, "post_processor TemplateProcessing", "single", err);
+    if (n == 1)
+        return ITH_OK;
+    name = json_string_value(json_object_get(json_object_get(json_array_get(single, 0), "SpecialToken"), "id"));
+    if (name == NULL)
+        return unsupported(r, "post_processor TemplateProcessing", "single", err);
+    special = json_object_get(json_object_get(part, "special_tokens"), name);
+    ids = json_object_get(special, "ids");
+    if (json_array_size(ids) != 1 || !json_is_integer(json_array_get(ids, 0)) ||
+        ith_token_table_get(&r->builder.tok->tokens, json_integer_value(json_array_get(ids, 0))) == NULL)
+        return damaged(r, "post_processor special_tokens", "one id of the vocabulary for each token", err);
+    r->builder.tok->bos = (int32_t)json_integer_value(json_array_get(ids, 0));
+    r->builder.tok->add_bos = true;
+    return ITH_OK;
+}
+
+static ith_status read_post_processor(reader *r, const json_t *part, int depth, ith_error *err)
+{
+    const char *type;
+    const json_t *list, *item;
+    size_t i;
+
+    ITH_TRY(part_type(r, part, "post_processor", &type, err));
+    if (type == NULL || strcmp(type, "ByteLevel") == 0) /* ByteLevel trims offsets, which are not kept here */
+        return ITH_OK;
+    if (strcmp(type, "TemplateProcessing") == 0)
+        return read_template(r, part, err);
+    if (strcmp(type, "Sequence") != 0)
+        return unsupported(r, "post_processor", type, err);
+    ITH_TRY(sequence_of(r, part, "processors", depth, &list, err));
+    json_array_foreach(list, i, item) ITH_TRY(read_post_processor(r, item, depth + 1, err));
+    return ITH_OK;
+}
+
+/* A byte may lack a token only if it is left out (no unk_token), or if unknowns are not fused into one. */
+static ith_status read_unk(reader *r, int32_t *unk, ith_error *err)
+{
+    const char *name = "";
+    bool fuse = false, complete = true;
+
+    *unk = -1;
+    ITH_TRY(ith_json_string(r->model, r->path, "unk_token", &name, err));
+    ITH_TRY(ith_json_bool(r->model, r->path, "fuse_unk", &fuse, err));
+    for (int byte = 0; byte < 256; byte++)
+        complete = complete && r->builder.tok->bpe.byte_id[byte] >= 0;
+    if (complete || name[0] == '\0')
+        return ITH_OK;
+    if (fuse)
+        return unsupported(r, "model fuse_unk with a vocabulary that lacks bytes,", "true", err);
+    *unk = ith_token_table_find(&r->builder.tok->tokens, name, strlen(name));
+    return *unk < 0 ? damaged(r, "model unk_token", "a token of the vocabulary", err) : ITH_OK;
+}
+
+static ith_status read_all(reader *r, const json_t *root, int32_t *unk, ith_error *err)
+{
+    if (!json_is_object(root))
+        return damaged(r, "the file", "a JSON object", err);
+    r->model = json_object_get(root, "model");
+    ITH_TRY(check_model(r, err));
+    ITH_TRY(read_normalizer(r, json_object_get(root, "normalizer"), 0, err));
+    ITH_TRY(read_pre_tokenizer(r, json_object_get(root, "pre_tokenizer"), 0, err));
+    if (!r->byte_level)
+        return unsupported(r, "pre_tokenizer", "without ByteLevel", err);
+    ITH_TRY(read_decoder(r, json_object_get(root, "decoder"), 0, err));
+    ITH_TRY(read_vocab(r, err));
+    ITH_TRY(read_merges(r, err));
+    ITH_TRY(read_unk(r, unk, err));
+    ITH_TRY(read_added_tokens(r, json_object_get(root, "added_tokens"), err));
+    return read_post_processor(r, json_object_get(root, "post_processor"), 0, err);
+}
+
+/* ---- tokenizer_config.json ---- */
+
+/* A token named by its text, or by an object with "content". */
+static ith_status named_token(const ith_tokenizer *tok, const json_t *config, const char *path, const char *key,
+                              int32_t *id, ith_error *err)
+{
+    const json_t *value = json_object_get(config, key),
+                 *text = json_is_object(value) ? json_object_get(value, "content") : value;
+    int32_t found;
+
+    if (value == NULL || json_is_null(value))
+        return ITH_OK;
+    if (!json_is_string(text))
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a token's text", path, key);
+    found = ith_tokenizer_find(tok, json_string_value(text), json_string_length(text));
+    if (found >= 0) /* a token that the vocabulary lacks cannot be said by the model either */
+        *id = found;
+    return ITH_OK;
+}
+
+static ith_status read_config(ith_tokenizer *tok, const char *path, ith_error *err)
+{
+    ith_status status;
+    json_t *config;
+    bool add_bos = false;
+
+    ITH_TRY(ith_json_read(path, MAX_FILE, &config, err));
+    ITH_CHECK(named_token(tok, config, path, "bos_token", &tok->bos, err));
+    ITH_CHECK(named_token(tok, config, path, "eos_token", &tok->eos, err));
+    ITH_CHECK(ith_json_bool(config, path, "add_bos_token", &add_bos, err));
+    tok->add_bos = tok->add_bos || (add_bos && tok->bos >= 0);
+done:
+    json_decref(config);
+    return status;
+}
+
+ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path, ith_tokenizer **tok, ith_error *err)
+{
+    reader r = {.path = json_path};
+    ith_status status;
+    json_t *root = NULL;
+    int32_t unk = -1;
+
+    *tok = NULL;
+    ITH_CHECK(ith_json_read(json_path, MAX_FILE, &root, err));
+    ITH_CHECK(ith_builder_begin(&r.builder, json_path, err));
+    ITH_CHECK(read_all(&r, root, &unk, err));
+    ITH_CHECK(ith_builder_finish(&r.builder, unk, tok, err));
+    if (config_path != NULL)
+        ITH_CHECK(read_config(*tok, config_path, err));
+done:
+    json_decref(root);
+    ith_builder_free(&r.builder);
+    if (status != ITH_OK) {
+        ith_tokenizer_free(*tok);
+        *tok = NULL;
+    }
+    return status;
+}

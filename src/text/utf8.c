@@ -1,0 +1,219 @@
+#include "text/utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+ith_status ith_buffer_reserve(ith_buffer *buffer, size_t more, ith_error *err)
+{
+    size_t cap = buffer->cap ? buffer->cap : 4096;
+    char *data;
+
+    if (buffer->data != NULL && buffer->cap - buffer->len >= more)
+        return ITH_OK;
+    while (cap - buffer->len < more && cap < SIZE_MAX / 2)
+        cap *= 2;
+    data = cap - buffer->len < more ? NULL : realloc(buffer->data, cap);
+    if (data == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for %zu bytes of text", cap);
+    buffer->data = data;
+    buffer->cap = cap;
+    return ITH_OK;
+}
+
+ith_status ith_buffer_append(ith_buffer *buffer, const char *data, size_t len, ith_error *err)
+{
+    ITH_TRY(ith_buffer_reserve(buffer, len, err));
+    if (len > 0)
+        memcpy(buffer->data + buffer->len, data, len);
+    buffer->len += len;
+    return ITH_OK;
+}
+
+void ith_buffer_free(ith_buffer *buffer)
+{
+    free(buffer->data);
+    memset(buffer, 0, sizeof *buffer);
+}
+
+/* The Unicode Standard, table 3-7: the first byte fixes the length and the range of the second. */
+size_t ith_utf8_width(const char *text, size_t len, size_t *bad, bool *open)
+{
+    unsigned char c = (unsigned char)text[0], low = 0x80, high = 0xbf;
+    size_t width, i;
+
+    *open = false;
+    *bad = 1;
+    if (c < 0x80)
+        return 1;
+    if (c < 0xc2 || c > 0xf4)
+        return 0;
+    width = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+    for (i = 1; i < width && i < len; i++, low = 0x80, high = 0xbf)
+        if ((unsigned char)text[i] < low || (unsigned char)text[i] > high)
+            break;
+    *bad = i;
+    *open = i == len && i < width;
+    return i == width ? width : 0;
+}
+
+size_t ith_utf8_valid_prefix(const char *text, size_t len)
+{
+    size_t at = 0, bad, width;
+    bool open;
+
+    while (at < len) {
+        if ((unsigned char)text[at] < 0x80) {
+            at++;
+            continue;
+        }
+        width = ith_utf8_width(text + at, len - at, &bad, &open);
+        if (width == 0)
+            break;
+        at += width;
+    }
+    return at;
+}
+
+ith_status ith_utf8_repair(const char *text, size_t len, ith_buffer *out, ith_error *err)
+{
+    while (len > 0) {
+        size_t good = ith_utf8_valid_prefix(text, len), bad = 0;
+        bool open;
+        ITH_TRY(ith_buffer_append(out, text, good, err));
+        if (good == len)
+            break;
+        ith_utf8_width(text + good, len - good, &bad, &open);
+        ITH_TRY(ith_buffer_append(out, "\xef\xbf\xbd", 3, err));
+        text += good + bad;
+        len -= good + bad;
+    }
+    return ITH_OK;
+}
+
+uint32_t ith_utf8_decode(const char *text, size_t *width)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+
+    if (width != NULL)
+        *width = n;
+    switch (n) {
+    case 1:
+        return s[0];
+    case 2:
+        return (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu);
+    case 3:
+        return (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu);
+    default:
+        return (s[0] & 0x07u) << 18 | (s[1] & 0x3fu) << 12 | (s[2] & 0x3fu) << 6 | (s[3] & 0x3fu);
+    }
+}
+
+bool ith_is_white_space(uint32_t code)
+{
+    return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xa0 || code == 0x1680 ||
+           (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 || code == 0x202f || code == 0x205f ||
+           code == 0x3000;
+}
+
+bool ith_is_word_char(uint32_t code)
+{
+    switch (utf8proc_category((utf8proc_int32_t)code)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- NFC ----
+ *
+ * A character below U+0300 never combines with what stands before it, and by itself it is in NFC. So the text falls apart
+ * into runs of such characters, which are copied, and runs of one such character followed by higher ones, which
+ * utf8proc normalizes one by one.
+ */
+
+static bool is_low(unsigned char c)
+{
+    return c < 0xcc;
+} /* the first byte of a character below U+0300 */
+
+typedef struct codes {
+    utf8proc_int32_t *data;
+    size_t cap;
+} codes;
+
+static ith_status reserve_codes(codes *buffer, size_t n, ith_error *err)
+{
+    utf8proc_int32_t *data;
+
+    if (n <= buffer->cap)
+        return ITH_OK;
+    data = n > SIZE_MAX / 8 ? NULL : realloc(buffer->data, n * sizeof *data);
+    if (data == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory to normalize %zu characters", n);
+    buffer->data = data;
+    buffer->cap = n;
+    return ITH_OK;
+}
+
+static ith_status nfc_run(const char *text, size_t len, codes *buffer, ith_buffer *out, ith_error *err)
+{
+    const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text;
+    utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+    utf8proc_ssize_t n;
+
+    ITH_TRY(reserve_codes(buffer, 2 * len + 64, err));
+    n = utf8proc_decompose(bytes, (utf8proc_ssize_t)len, buffer->data, (utf8proc_ssize_t)buffer->cap, options);
+    if (n > (utf8proc_ssize_t)buffer->cap) {
+        ITH_TRY(reserve_codes(buffer, (size_t)n, err));
+        n = utf8proc_decompose(bytes, (utf8proc_ssize_t)len, buffer->data, (utf8proc_ssize_t)buffer->cap, options);
+    }
+    if (n >= 0)
+        n = utf8proc_normalize_utf32(buffer->data, n, options);
+    if (n < 0)
+        return ith_fail(err, ITH_E_ARGUMENT, "cannot normalize the text: %s", utf8proc_errmsg(n));
+    ITH_TRY(ith_buffer_reserve(out, 4 * (size_t)n, err));
+    for (utf8proc_ssize_t i = 0; i < n; i++)
+        out->len += (size_t)utf8proc_encode_char(buffer->data[i], (utf8proc_uint8_t *)out->data + out->len);
+    return ITH_OK;
+}
+
+ith_status ith_utf8_nfc(const char *text, size_t len, ith_buffer *out, ith_error *err)
+{
+    codes buffer = {0};
+    ith_status status = ITH_OK;
+    size_t at = 0, copied = 0;
+
+    while (at < len) {
+        size_t begin = at;
+        if (is_low((unsigned char)text[at])) {
+            at++;
+            continue;
+        }
+        while (begin > copied && ((unsigned char)text[--begin] & 0xc0) == 0x80)
+            ; /* back to the character before */
+        while (at < len && (!is_low((unsigned char)text[at]) || ((unsigned char)text[at] & 0xc0) == 0x80))
+            at++;
+        ITH_CHECK(ith_buffer_append(out, text + copied, begin - copied, err));
+        ITH_CHECK(nfc_run(text + begin, at - begin, &buffer, out, err));
+        copied = at;
+    }
+    ITH_CHECK(ith_buffer_append(out, text + copied, len - copied, err));
+done:
+    free(buffer.data);
+    return status;
+}
