@@ -155,7 +155,7 @@ static bool reduce(scanner *s)
         scan_code(s, block ? "%}" : "}}");
         dash = s->at[-1] == '-';
         s->at += s->ok ? 2 : 0;
-        emit(s, ';');
+        emit(s, block ? '~' : ';');
     }
     return s->ok;
 }
@@ -177,43 +177,57 @@ static void join_texts(scanner *s)
     }
 }
 
-static bool is_plain_chatml(const char *source, size_t len)
+/* The reductions of the simple templates that are known. */
+typedef struct known_form {
+    ith_chat_kind kind;
+    const char *reduction;
+} known_form;
+
+#define CHATML_TURN "$\1<|im_start|>\1+message.role+\1\n\1+message.content+\1<|im_end|>\n\1;%endfor~"
+#define CHATML_TAIL "%if add_generation_prompt~$\1<|im_start|>assistant\n\1;%endif~"
+
+static const known_form forms[] = {
+    {ITH_CHAT_CHATML, "%for message in messages~" CHATML_TURN CHATML_TAIL},
+    {ITH_CHAT_CHATML, "%if not add_generation_prompt is defined~%set add_generation_prompt=false~%endif~"
+                      "%for message in messages~" CHATML_TURN CHATML_TAIL},
+    {ITH_CHAT_CHATML,
+     "%for message in messages~\1<|im_start|>\1$message.role;\1\n\1$message.content;\1<|im_end|>\n\1%endfor~"
+     "%if add_generation_prompt~\1<|im_start|>assistant\n\1%endif~"},
+    {ITH_CHAT_SMOLLM2,
+     "%for message in messages~%if loop.first and messages[0].role!=\1system\1~$\1<|im_start|>system\n"
+     "You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n\1;%endif~" CHATML_TURN
+         CHATML_TAIL},
+    {ITH_CHAT_LLAMA3,
+     "%set loop_messages=messages~%for message in loop_messages~%set content=\1<|start_header_id|>\1+message.role+"
+     "\1<|end_header_id|>\n\n\1+message.content|trim+\1<|eot_id|>\1~%if loop.index0==0~%set content=bos_token+content~"
+     "%endif~$content;%endfor~%if "
+     "add_generation_prompt~$\1<|start_header_id|>assistant<|end_header_id|>\n\n\1;%endif~"},
+};
+
+static ith_chat_kind simple_kind(const char *source, size_t len)
 {
-    static const char *const forms[] = {
-        "%for message in messages;$\1<|im_start|>\1+message.role+\1\n\1+message.content+\1<|im_end|>\n\1;%endfor;"
-        "%if add_generation_prompt;$\1<|im_start|>assistant\n\1;%endif;",
-        "%if not add_generation_prompt is defined;%set add_generation_prompt=false;%endif;"
-        "%for message in messages;$\1<|im_start|>\1+message.role+\1\n\1+message.content+\1<|im_end|>\n\1;%endfor;"
-        "%if add_generation_prompt;$\1<|im_start|>assistant\n\1;%endif;",
-        "%for message in messages;\1<|im_start|>\1$message.role;\1\n\1$message.content;\1<|im_end|>\n\1%endfor;"
-        "%if add_generation_prompt;\1<|im_start|>assistant\n\1%endif;",
-    };
     scanner s = {.at = source, .end = source + len, .ok = true};
 
     if (!reduce(&s))
-        return false;
+        return ITH_CHAT_UNKNOWN;
     join_texts(&s);
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
-        if (strcmp(s.out, forms[i]) == 0)
-            return true;
-    return false;
+        if (strcmp(s.out, forms[i].reduction) == 0)
+            return forms[i].kind;
+    return ITH_CHAT_UNKNOWN;
 }
 
 /* ---- Recognition ---- */
 
-static bool has(const char *source, size_t len, const char *part)
-{
-    return memmem(source, len, part, strlen(part)) != NULL;
-}
-
 static bool has_all(const char *source, size_t len, const char *const *parts)
 {
     for (; *parts != NULL; parts++)
-        if (!has(source, len, *parts))
+        if (memmem(source, len, *parts, strlen(*parts)) == NULL)
             return false;
     return true;
 }
 
+/* Qwen3's template is long and has been edited in ways that change nothing here, so it is known by what it does. */
 ith_chat_kind ith_chat_detect(const char *source, size_t len)
 {
     static const char *const qwen3[] = {"<|im_start|>",
@@ -224,23 +238,10 @@ ith_chat_kind ith_chat_detect(const char *source, size_t len)
                                         "enable_thinking is defined and enable_thinking is false",
                                         "<think>\\n\\n</think>\\n\\n",
                                         NULL};
-    static const char *const smollm2[] = {
-        "{% if loop.first and messages[0]['role'] != 'system' %}",
-        "<|im_start|>system\\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\\n",
-        "'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'", NULL};
-    static const char *const llama3[] = {
-        "<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'+ message['content'] | trim + '<|eot_id|>'",
-        "bos_token + content", "<|start_header_id|>assistant<|end_header_id|>\\n\\n", NULL};
 
     if (source == NULL)
         return ITH_CHAT_UNKNOWN;
-    if (has_all(source, len, qwen3))
-        return ITH_CHAT_QWEN3;
-    if (has_all(source, len, smollm2) && !has(source, len, "tool"))
-        return ITH_CHAT_SMOLLM2;
-    if (has_all(source, len, llama3) && !has(source, len, "tools"))
-        return ITH_CHAT_LLAMA3;
-    return is_plain_chatml(source, len) ? ITH_CHAT_CHATML : ITH_CHAT_UNKNOWN;
+    return has_all(source, len, qwen3) ? ITH_CHAT_QWEN3 : simple_kind(source, len);
 }
 
 /* ---- Reading it from a folder ---- */
