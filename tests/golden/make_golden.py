@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+"""Makes the tiny random checkpoints of this folder and what Hugging Face Transformers says about them in float32.
+
+usage: make_golden.py [--out DIR] [CASE ...]        all cases without arguments; README.md describes the files
+Needs torch, transformers (5 or later), gguf and numpy. The same versions give the same files.
+"""
+import argparse, json, math, pathlib, shutil, tempfile
+import numpy as np, torch, transformers, gguf
+import forward64
+
+# Gaps between the best and second-best logit along the greedy continuation must be wider than this, far above the noise
+# of any float32 sum: a seed that gives less is passed over.
+LEAST_MARGIN = 0.02
+GREEDY_PREFIX, GREEDY_TOKENS = 100, 48
+ROPE = {  # in the keys of Transformers 5; each theta stands in its case
+    "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 160},
+    "llama3": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+               "original_max_position_embeddings": 512},
+    "linear": {"rope_type": "linear", "factor": 2.5},
+    "plain": {"rope_type": "default"}}
+
+
+def case(arch, heads, kv, head_dim, hidden, ffn, vocab, layers, tied, dtype, style, *, n_ids=400, theta=1e4, rope="plain",
+         ctx=2048, shard=None, seed=1, old_type_key=False, gguf=None):
+    return dict(locals())
+
+
+# style: which Transformers wrote config.json, 4 or 5 (other_config.json says the same in the other style).
+# gguf: file name suffix -> type of each matrix (norms are always F32). seed: where the search for clear margins starts.
+CASES = {
+    "qwen3-gqa1": case("qwen3", 4, 4, 16, 72, 200, 503, 3, True, "float32", 4, theta=1e6, seed=2),
+    "qwen3-gqa4": case("qwen3", 16, 4, 16, 96, 224, 512, 3, False, "bfloat16", 5, theta=1e6, n_ids=1100, shard="300KB", seed=23,
+                       gguf={"f16": "F16", "q4_0": "Q4_0"}),
+    "qwen3-gqa8-yarn": case("qwen3", 32, 4, 16, 64, 160, 640, 3, True, "float16", 4, theta=1e4, n_ids=600, rope="yarn",
+                            ctx=640, seed=7, gguf={"mixed": "mixed"}),
+    "qwen3-headdim": case("qwen3", 6, 3, 32, 72, 200, 503, 3, False, "float16", 5, theta=1e6, seed=4),
+    "llama-gqa3": case("llama", 12, 4, 16, 192, 224, 503, 2, False, "bfloat16", 5,
+                       seed=136, gguf={"q8_0": "Q8_0", "q4_0": "Q4_0", "q4_1": "Q4_1"}),
+    "llama-llama3": case("llama", 8, 4, 16, 128, 160, 503, 2, True, "bfloat16", 4, theta=5e5, rope="llama3", ctx=4096),
+    "llama-linear": case("llama", 6, 2, 16, 96, 200, 503, 3, True, "float16", 4, rope="linear", old_type_key=True, seed=3),
+}
+
+
+# ---- Checkpoints ----
+
+def make_config(c):
+    kind = transformers.Qwen3Config if c["arch"] == "qwen3" else transformers.LlamaConfig
+    return kind(vocab_size=c["vocab"], hidden_size=c["hidden"], intermediate_size=c["ffn"], num_hidden_layers=c["layers"],
+                num_attention_heads=c["heads"], num_key_value_heads=c["kv"], head_dim=c["head_dim"],
+                max_position_embeddings=c["ctx"], rms_norm_eps=1e-6 if c["arch"] == "qwen3" else 1e-5,
+                tie_word_embeddings=c["tied"], rope_parameters={"rope_theta": c["theta"], **ROPE[c["rope"]]},
+                bos_token_id=c["vocab"] - 3, eos_token_id=c["vocab"] - 1, pad_token_id=None)
+
+
+def fill(model, c, seed):
+    """Random weights that make attention sharp and logits spread: neither is true of the usual 0.02 * N(0, 1)."""
+    gen = torch.Generator().manual_seed(seed)
+    for name, p in sorted(model.named_parameters()):
+        if name.endswith(("q_norm.weight", "k_norm.weight")):
+            p.data = 1.0 + 0.8 * torch.rand(p.shape, generator=gen)
+        elif p.dim() == 1:
+            p.data = 0.5 + torch.rand(p.shape, generator=gen)
+        else:
+            gain = (3.0 if "lm_head" in name or "embed" in name and c["tied"] else 1.3 if "q_proj" in name or "k_proj" in name
+                    else 1.5 if "o_proj" in name or "down_proj" in name else 1.0)
+            scale = 1.0 if "embed" in name and not c["tied"] else gain / math.sqrt(p.shape[1])
+            p.data = scale * torch.randn(p.shape, generator=gen)
+
+
+def restyle(config, style, c):
+    """config.json (as Transformers 5 writes it) in the given style."""
+    out = dict(config)
+    if style == 5:
+        return out
+    rope = dict(out.pop("rope_parameters"))
+    out["rope_theta"] = rope.pop("rope_theta")
+    if rope["rope_type"] == "default":
+        rope = None
+    elif c["old_type_key"]:
+        rope = {"type": rope.pop("rope_type"), **rope}
+    out["rope_scaling"] = rope
+    out["torch_dtype"] = out.pop("dtype")
+    if c["arch"] == "llama" and c["head_dim"] * c["heads"] == c["hidden"]:
+        out.pop("head_dim")  # older Llama files leave it to be hidden_size / num_attention_heads
+    out.pop("layer_types", None)
+    out["transformers_version"] = "4.51.0"
+    return out
+
+
+def dump_config(path, config):
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def save(c, seed, folder):
+    model = transformers.AutoModelForCausalLM.from_config(make_config(c), dtype=torch.float32)
+    fill(model, c, seed)
+    shutil.rmtree(folder, ignore_errors=True)
+    model.to(getattr(torch, c["dtype"])).save_pretrained(folder, max_shard_size=c["shard"] or "1GB")
+    config = json.loads((folder / "config.json").read_text())
+    dump_config(folder / "config.json", restyle(config, c["style"], c))
+    dump_config(folder / "other_config.json", restyle(config, 9 - c["style"], c))
+    for f in folder.iterdir():
+        f.chmod(0o644)
+
+
+def load(folder):
+    """In float32 from the file: a model cast to bf16 and back would keep rounded RoPE frequencies."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    return model.eval()
+
+
+def check_other_style(folder, ids, logits):
+    with tempfile.TemporaryDirectory() as tmp:
+        for f in folder.iterdir():
+            if f.name != "config.json":
+                (pathlib.Path(tmp) / ("config.json" if f.name == "other_config.json" else f.name)).symlink_to(f.resolve())
+        if not torch.equal(run(load(tmp), ids), logits):
+            raise SystemExit(f"{folder}: config.json and other_config.json give different logits")
+
+
+# ---- References ----
+
+def run(model, ids):
+    with torch.no_grad():
+        return model(torch.tensor([ids]), use_cache=False).logits[0]
+
+
+def greedy(model, ids):
+    ids, margins = list(ids), []
+    for _ in range(GREEDY_TOKENS):
+        best = run(model, ids)[-1].double().topk(2)
+        margins.append((best.values[0] - best.values[1]).item())
+        ids.append(best.indices[0].item())
+    return ids[-GREEDY_TOKENS:], min(margins)
+
+
+def float64_distance(model, ids, nll, angle_type):
+    """The largest difference of `nll` from that of a pass in float64."""
+    cfg, rope = model.config, model.model.rotary_emb
+    weights = {k: v.numpy() for k, v in model.state_dict().items()}
+    head_dim = cfg.head_dim or cfg.hidden_size // cfg.num_attention_heads
+    logits = forward64.forward(weights, np.array(ids), cfg.num_hidden_layers, head_dim, cfg.rms_norm_eps,
+                               rope.inv_freq.numpy(), float(rope.attention_scaling), angle_type)
+    return digits(np.abs(forward64.nll(logits, np.array(ids)) - nll).max())
+
+
+def attention_spread(model, ids):
+    """Effective number of keys that the last token reads, exp(entropy): the mean over heads and layers."""
+    with torch.no_grad():
+        maps = model(torch.tensor([ids]), use_cache=False, output_attentions=True).attentions
+    p = torch.stack([m[0, :, -1] for m in maps]).double()
+    return (-(p * p.clamp_min(1e-300).log()).sum(-1)).exp().mean().item()
+
+
+def digits(x):
+    return float(f"{x:.9g}")
+
+
+def reference(model, ids):
+    logits = run(model, ids)
+    logp = torch.log_softmax(logits.double(), dim=-1)
+    nll = -logp[torch.arange(len(ids) - 1), torch.tensor(ids[1:])]
+    top = logits[-1].topk(10)
+    greedy_ids, margin = greedy(model, ids[:GREEDY_PREFIX])
+    return {"transformers": transformers.__version__, "torch": torch.__version__.split("+")[0],
+            "n_vocab": model.config.vocab_size, "ids": ids, "nll": [digits(x) for x in nll.tolist()],
+            "mean_nll": digits(nll.mean().item()),
+            "top": [{"id": i, "logit": digits(z), "logprob": digits(logp[-1, i].item())}
+                    for i, z in zip(top.indices.tolist(), top.values.tolist())],
+            "greedy_prefix": GREEDY_PREFIX, "greedy_ids": greedy_ids, "greedy_margin": digits(margin),
+            "logit_std": digits(logits.double().std().item()), "attention_spread": digits(attention_spread(model, ids)),
+            "f64_distance": float64_distance(model, ids, nll.numpy(), np.float32),
+            "f64_angles_distance": float64_distance(model, ids, nll.numpy(), np.float64)}
+
+
+def write_reference(path, ref):
+    lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in ref.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+# ---- GGUF ----
+
+NAMES = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output", "input_layernorm": "attn_norm",
+         "post_attention_layernorm": "ffn_norm", "q_norm": "attn_q_norm", "k_norm": "attn_k_norm", "q_proj": "attn_q",
+         "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output", "gate_proj": "ffn_gate", "up_proj": "ffn_up",
+         "down_proj": "ffn_down"}
+MIXED = ["F32", "BF16", "F16", "Q8_0", "Q4_0", "Q4_1"]
+
+
+def gguf_name(name):
+    parts = name.split(".")
+    return (f"blk.{parts[2]}." if parts[1] == "layers" else "") + NAMES[parts[-2]] + ".weight"
+
+
+def interleave(x, heads):
+    """Rows of each head from halves (i, i + d/2) to pairs: what GGUF's llama stores, whose RoPE turns neighbours."""
+    return x.reshape(heads, 2, -1, x.shape[1]).swapaxes(1, 2).reshape(x.shape)
+
+
+def deinterleave(x, heads):
+    return x.reshape(heads, -1, 2, x.shape[1]).swapaxes(1, 2).reshape(x.shape)
+
+
+def write_vocab(w, n):
+    """Byte-level BPE: 256 bytes, pairs of letters with their merges, three special tokens at the end."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [b for b in range(256) if b not in printable]
+    pairs = [(a, b) for a in "abcdefghijklmnopqrstuvwxyz" for b in "abcdefghijklmnopqrstuvwxyz"][:n - 259]
+    tokens = [chr(b) for b in printable] + [chr(256 + i) for i in range(len(others))] + [a + b for a, b in pairs]
+    w.add_tokenizer_model("gpt2")
+    w.add_token_list(tokens + ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+    w.add_token_types([1] * len(tokens) + [3] * 3)
+    w.add_token_merges([f"{a} {b}" for a, b in pairs])
+    w.add_bos_token_id(n - 3); w.add_eos_token_id(n - 1); w.add_add_bos_token(False)
+
+
+def write_hparams(w, c):
+    w.add_name("tiny random model"); w.add_context_length(c["ctx"]); w.add_embedding_length(c["hidden"])
+    w.add_block_count(c["layers"]); w.add_feed_forward_length(c["ffn"]); w.add_head_count(c["heads"])
+    w.add_head_count_kv(c["kv"]); w.add_key_length(c["head_dim"]); w.add_value_length(c["head_dim"])
+    w.add_rope_freq_base(c["theta"]); w.add_layer_norm_rms_eps(1e-6 if c["arch"] == "qwen3" else 1e-5)
+    if c["arch"] == "llama":
+        w.add_rope_dimension_count(c["head_dim"]); w.add_vocab_size(c["vocab"])
+    if c["rope"] == "yarn":
+        w.add_rope_scaling_type(gguf.RopeScalingType.YARN); w.add_rope_scaling_factor(ROPE["yarn"]["factor"])
+        w.add_rope_scaling_orig_ctx_len(ROPE["yarn"]["original_max_position_embeddings"])
+
+
+def write_gguf(model, c, kind, path):
+    """Writes the file and puts the values that its blocks hold into `model`."""
+    w = gguf.GGUFWriter(path, c["arch"])
+    write_hparams(w, c)
+    w.add_tokenizer_pre("qwen2" if c["arch"] == "qwen3" else "smollm")
+    write_vocab(w, c["vocab"])
+    for i, (name, p) in enumerate(model.named_parameters()):
+        x = p.detach().numpy()
+        if x.ndim == 1:
+            w.add_tensor(gguf_name(name), x.astype(np.float32))
+            continue
+        heads = c["heads"] if "q_proj" in name else c["kv"] if "k_proj" in name else 0
+        turned = heads and c["arch"] == "llama"
+        qt = gguf.GGMLQuantizationType[kind if kind != "mixed" else MIXED[i % len(MIXED)]]
+        blocks = gguf.quants.quantize(interleave(x, heads) if turned else x, qt)
+        w.add_tensor(gguf_name(name), blocks, raw_dtype=qt)
+        back = gguf.quants.dequantize(blocks, qt).astype(np.float32).reshape(x.shape)
+        p.data = torch.from_numpy(np.ascontiguousarray(deinterleave(back, heads) if turned else back))
+    w.write_header_to_file(); w.write_kv_data_to_file(); w.write_tensors_to_file(); w.close()
+
+
+# ---- Cases ----
+
+def build(name, c, seed, out):
+    """Writes the case's files and yields the path of each reference with the model that it is about."""
+    folder = out / name
+    save(c, seed, folder)
+    yield folder / "reference.json", load(folder)
+    for suffix, kind in (c["gguf"] or {}).items():
+        model = load(folder)
+        write_gguf(model, c, kind, out / f"{name}-{suffix}.gguf")
+        yield out / f"{name}-{suffix}.json", model
+
+
+def make(name, c, out):
+    """Tries seeds upwards from the case's until every greedy continuation, the GGUF files' too, has clear margins."""
+    ids = np.random.default_rng(sum(name.encode())).integers(0, c["vocab"], c["n_ids"]).tolist()
+    seed = c["seed"]
+    while not all(greedy(model, ids[:GREEDY_PREFIX])[1] >= LEAST_MARGIN for _, model in build(name, c, seed, out)):
+        seed += 1
+    for path, model in build(name, c, seed, out):
+        ref = {"seed": seed, **reference(model, ids)}
+        write_reference(path, ref)
+        print(f"{path.relative_to(out)}: seed {seed}, mean nll {ref['mean_nll']:.4f}, least margin {ref['greedy_margin']:.4f}, "
+              f"logits' std {ref['logit_std']:.2f}, keys read {ref['attention_spread']:.1f}, from float64 "
+              f"{ref['f64_distance']:.1e}, with float64 angles {ref['f64_angles_distance']:.1e}", flush=True)
+    check_other_style(out / name, ids, run(load(out / name), ids))
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    ap.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parent)
+    a = ap.parse_args()
+    torch.set_num_threads(1)  # one fixed order of sums
+    transformers.utils.logging.disable_progress_bar()
+    for name in a.cases or CASES:
+        make(name, CASES[name], a.out)
+
+
+if __name__ == "__main__":
+    main()
