@@ -10,6 +10,7 @@
 enum {
     MAX_TOKENS = 4,
     HALF = ITH_TILE_ROWS / 2,
+    STRETCH = 16, /* groups: 8 KiB of weights, that the second half of the rows finds in the first-level cache */
     PANEL_BYTES = 1 << 18, /* activations that a pass over all tiles keeps in the second-level cache */
     PREFETCH = 4096        /* bytes ahead in a stream of weights: a page, where the hardware's prefetcher stops */
 };
@@ -54,46 +55,64 @@ ITH_INLINE void dot_group(const ith_layout layout, const int tokens, const uint8
     }
 }
 
-/* 8 rows (`half` of the tile) times `tokens` tokens, constants where this is inlined. */
-ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int half, const uint8_t *tile,
-                          const operands *x, float *out, int64_t ld_out)
+/* Folds a group's integer sums of 8 rows into the float accumulators. `scales`: of these rows in this group. */
+ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const uint16_t *scales, const operands *x,
+                           int64_t g, const __m256i dots[MAX_TOKENS], __m256 acc[MAX_TOKENS])
 {
-    const int64_t groups = x->groups, stride = groups * ITH_GROUP;
-    const int group_bytes = layout == ITH_W8 ? 512 : 256;
-    const uint16_t *scales = (const uint16_t *)(const void *)(tile + groups * group_bytes) + half * HALF;
-    __m256 acc[MAX_TOKENS];
-
-    EACH_TOKEN acc[t] = _mm256_setzero_ps();
-    for (int64_t g = 0; g < groups; g++) {
-        const uint8_t *weights = tile + g * group_bytes + half * 32;
-        __m256i dots[MAX_TOKENS];
-        if (tokens <= 2 && half == 0)
-#pragma GCC unroll 8
-            for (int j = 0; j < group_bytes; j += 64)
-                _mm_prefetch((const char *)weights + j + PREFETCH, _MM_HINT_T0);
-        dot_group(layout, tokens, weights, x->quants + g * ITH_GROUP, stride, dots);
-        const __m256 scale_w = load_f16(scales + g * ITH_TILE_ROWS);
-        EACH_TOKEN
-        {
-            const int64_t at = t * groups + g;
-            if (layout != ITH_W4M)
-                dots[t] = _mm256_add_epi32(dots[t], _mm256_set1_epi32(x->zeros[at]));
-            const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dots[t]), _mm256_set1_ps(x->scales[at]));
-            acc[t] = _mm256_fmadd_ps(scaled, scale_w, acc[t]);
-        }
-        if (layout == ITH_W4M) {
-            const __m256 min_w = load_f16(scales + (groups + g) * ITH_TILE_ROWS);
-            EACH_TOKEN acc[t] = _mm256_fmadd_ps(min_w, _mm256_set1_ps(x->sums[t * groups + g]), acc[t]);
-        }
+    const __m256 scale_w = load_f16(scales);
+    EACH_TOKEN
+    {
+        const int64_t at = t * x->groups + g;
+        const __m256i dot = layout == ITH_W4M ? dots[t] : _mm256_add_epi32(dots[t], _mm256_set1_epi32(x->zeros[at]));
+        const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot), _mm256_set1_ps(x->scales[at]));
+        acc[t] = _mm256_fmadd_ps(scaled, scale_w, acc[t]);
     }
-    EACH_TOKEN _mm256_storeu_ps(out + t * ld_out + half * HALF, acc[t]);
+    if (layout == ITH_W4M) {
+        const __m256 min_w = load_f16(scales + x->groups * ITH_TILE_ROWS);
+        EACH_TOKEN acc[t] = _mm256_fmadd_ps(min_w, _mm256_set1_ps(x->sums[t * x->groups + g]), acc[t]);
+    }
 }
 
+/* 8 rows (a half of the tile) over groups [begin, end); acc goes on from one call to the next. */
+ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int half, const uint8_t *tile,
+                          const operands *x, int64_t begin, int64_t end, __m256 acc[MAX_TOKENS])
+{
+    const int64_t stride = x->groups * ITH_GROUP;
+    const int group_bytes = layout == ITH_W8 ? 512 : 256;
+    const uint16_t *scales = (const uint16_t *)(const void *)(tile + x->groups * group_bytes) + half * HALF;
+    __m256 sum[MAX_TOKENS];
+
+    EACH_TOKEN sum[t] = acc[t];
+    for (int64_t g = begin; g < end; g++) {
+        const uint8_t *weights = tile + g * group_bytes + half * 32;
+        __m256i dots[MAX_TOKENS];
+#pragma GCC unroll 4
+        for (int j = half * 64; j < group_bytes; j += 128) /* each half calls for half of the lines */
+            _mm_prefetch((const char *)weights + j + PREFETCH, _MM_HINT_T0);
+        dot_group(layout, tokens, weights, x->quants + g * ITH_GROUP, stride, dots);
+        fold_group(layout, tokens, scales + g * ITH_TILE_ROWS, x, g, dots, sum);
+    }
+    EACH_TOKEN acc[t] = sum[t];
+}
+
+/* One tile times `tokens` tokens, a constant where this is inlined. */
 ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint8_t *tile, const operands *x,
                            float *out, int64_t ld_out)
 {
-    gemm_half(layout, tokens, 0, tile, x, out, ld_out);
-    gemm_half(layout, tokens, 1, tile, x, out, ld_out);
+    __m256 acc[2][MAX_TOKENS];
+
+    EACH_TOKEN acc[0][t] = acc[1][t] = _mm256_setzero_ps();
+    const int64_t stretch = tokens <= 2 ? 1 : STRETCH; /* decode waits for memory, which likes one even stream */
+    for (int64_t g = 0; g < x->groups; g += stretch) {
+        const int64_t end = x->groups - g < stretch ? x->groups : g + stretch;
+        gemm_half(layout, tokens, 0, tile, x, g, end, acc[0]);
+        gemm_half(layout, tokens, 1, tile, x, g, end, acc[1]);
+    }
+    EACH_TOKEN
+    {
+        _mm256_storeu_ps(out + t * ld_out, acc[0][t]);
+        _mm256_storeu_ps(out + t * ld_out + HALF, acc[1][t]);
+    }
 }
 
 /* Walks a panel of tokens in blocks of nearly equal size. */

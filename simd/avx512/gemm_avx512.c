@@ -108,8 +108,7 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tiles, const int t
                 layout == ITH_W4M ? _mm512_setzero_si512() : _mm512_set1_epi32(x->zeros[t * groups + g]);
             EACH_TILE dots[i][t] = zero;
         }
-        if (tokens <= 2)
-            EACH_TILE
+        EACH_TILE
 #pragma GCC unroll 8
         for (int j = 0; j < group_bytes; j += 64)
             _mm_prefetch((const char *)weights + i * tile_bytes + j + PREFETCH, _MM_HINT_T0);
