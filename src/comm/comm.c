@@ -46,7 +46,7 @@ static const char *from_environment(const char *name)
 static ith_status open_launched(ith_comm **comm, ith_error *err)
 {
     int promised = ith_comm_promised_ranks(from_environment);
-    ITH_TRY(ith_comm_open_mpi(ITH_COMM_PIECE_MAX, comm, err));
+    ITH_TRY(ith_comm_open_mpi(&ith_mpi_defaults, comm, err));
     if ((*comm)->size > 1 || promised <= 1)
         return ITH_OK;
     ith_comm_close(*comm);
@@ -61,7 +61,7 @@ ith_status ith_comm_open_world(ith_comm **comm, ith_error *err)
 {
     *comm = NULL;
     if (ith_comm_mpi_running())
-        return ith_comm_open_mpi(ITH_COMM_PIECE_MAX, comm, err);
+        return ith_comm_open_mpi(&ith_mpi_defaults, comm, err);
     switch (ith_comm_launcher(from_environment)) {
     case ITH_LAUNCHER_MPI:
         return open_launched(comm, err);

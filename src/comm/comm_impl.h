@@ -4,11 +4,16 @@
 
 #include "comm/comm.h"
 
-enum { ITH_COMM_PIECE_MAX = 1 << 30 }; /* bytes in one MPI message: below INT_MAX, and a multiple of any page */
+/* What tests change; others take ith_mpi_defaults. */
+typedef struct ith_mpi_options {
+    int64_t piece;     /* most bytes in one MPI message, at most INT_MAX; more go in several */
+    bool windows_only; /* shared memory by MPI's windows, without trying anonymous files first */
+} ith_mpi_options;
 
-/* Collective over MPI's world. Starts MPI unless the program already has; closing then finalizes it. Messages of more than `piece`
- * bytes go in several (tests lower it). */
-ith_status ith_comm_open_mpi(int64_t piece, ith_comm **comm, ith_error *err);
+static const ith_mpi_options ith_mpi_defaults = {.piece = 1 << 30};
+
+/* Collective over MPI's world. Starts MPI unless the program already has; closing then finalizes it. */
+ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **comm, ith_error *err);
 
 /* Has this process started MPI, and not yet finished it? */
 bool ith_comm_mpi_running(void);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/range.h"
+#include "comm/node_memory.h"
 
 #include <mpi.h>
 #include <stdatomic.h>
@@ -17,19 +18,24 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define GIB        1073741824.0
+#define MAX_SHARED ((size_t)1 << 56)
+
 enum { TAG_EXCHANGE = 1, ALIGN = 64, EACH = -1 };
 
-typedef struct window { /* one shared buffer */
-    struct window *next;
-    MPI_Win win;
+typedef struct buffer { /* one shared buffer */
+    struct buffer *next;
     void *data;
-} window;
+    ith_node_memory memory; /* either this */
+    MPI_Win win;            /* or this, else MPI_WIN_NULL */
+} buffer;
 
 typedef struct mpi_impl {
     MPI_Comm world, node;
     bool finalize;
-    int64_t piece; /* most bytes in one message */
-    window *windows;
+    int64_t piece;     /* most bytes in one message */
+    bool windows_only; /* no anonymous files */
+    buffer *buffers;
     int *counts, *displs;  /* [size] MPI's int form of an allgather */
     MPI_Request *requests; /* [2 * size] */
 } mpi_impl;
@@ -194,66 +200,95 @@ static void mpi_allgatherv(ith_comm *comm, const void *send, void *recv, const i
 
 /* ---- Memory shared by the ranks of a node ---- */
 
-/* After the barrier each rank sees what the others of its node wrote into shared memory before. */
-static void mpi_node_barrier(ith_comm *comm)
+static void sync_windows(ith_comm *comm)
 {
-    mpi_impl *impl = impl_of(comm);
-    atomic_thread_fence(memory_order_seq_cst);
-    for (window *w = impl->windows; w; w = w->next)
-        check(comm, MPI_Win_sync(w->win), "MPI_Win_sync");
-    check(comm, MPI_Barrier(impl->node), "MPI_Barrier");
-    for (window *w = impl->windows; w; w = w->next)
-        check(comm, MPI_Win_sync(w->win), "MPI_Win_sync");
+    for (buffer *b = impl_of(comm)->buffers; b; b = b->next)
+        if (b->win != MPI_WIN_NULL)
+            check(comm, MPI_Win_sync(b->win), "MPI_Win_sync");
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-/* Where Open MPI keeps windows. A file there may be larger than its file system: the first touch beyond it would kill the process
- * (SIGBUS). And Open MPI 4.1's own check leaves the other ranks waiting, so it must never come to that. */
+/* After the barrier each rank sees what the others of its node wrote into shared memory before. */
+static void mpi_node_barrier(ith_comm *comm)
+{
+    sync_windows(comm);
+    check(comm, MPI_Barrier(impl_of(comm)->node), "MPI_Barrier");
+    sync_windows(comm);
+}
+
+static ith_status check_memory(size_t bytes, const char *what, ith_error *err)
+{
+    size_t available = ith_mem_available();
+    if (bytes <= available)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what, (double)bytes / GIB,
+                    (double)available / GIB);
+}
+
+/* Collective over the node, one answer for its ranks. The first way: node rank 0 makes an anonymous file, the others open it.
+ * It fails where they may not (separate process namespaces). `want` counts on node rank 0. */
+static bool share_anonymous(ith_comm *comm, buffer *b, size_t bytes, bool want)
+{
+    mpi_impl *impl = impl_of(comm);
+    int64_t ticket[2] = {0, -1}; /* process, descriptor */
+    int fd = -1, done = 0;
+    if (comm->node_rank == 0 && want && ith_node_memory_create(bytes, &b->memory, &fd)) {
+        ticket[0] = getpid();
+        ticket[1] = fd;
+        done = 1;
+    }
+    check(comm, MPI_Bcast(ticket, 2, MPI_INT64_T, 0, impl->node), "MPI_Bcast");
+    if (comm->node_rank != 0 && ticket[0] != 0)
+        done = ith_node_memory_attach((pid_t)ticket[0], (int)ticket[1], bytes, &b->memory);
+    check(comm, MPI_Allreduce(MPI_IN_PLACE, &done, 1, MPI_INT, MPI_MIN, impl->node), "MPI_Allreduce");
+    if (fd >= 0)
+        close(fd);
+    if (!done)
+        ith_node_memory_free(&b->memory);
+    b->data = b->memory.data;
+    return done;
+}
+
+/* The second way is MPI's window. Where Open MPI keeps those: a file there may be larger than its file system, and the first touch
+ * beyond would kill the process (SIGBUS). */
 static const char *window_folder(void)
 {
     const char *set = getenv("OMPI_MCA_osc_sm_backing_directory");
     return set ? set : "/dev/shm";
 }
 
-static ith_status check_room(size_t bytes, const char *what, ith_error *err)
+static ith_status check_window_room(size_t bytes, const char *what, ith_error *err)
 {
-    const double gib = 1073741824.0;
     const char *folder = window_folder();
     struct statvfs fs;
-    size_t available = ith_mem_available();
-    if (bytes > available)
-        return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what, (double)bytes / gib,
-                        (double)available / gib);
     if (statvfs(folder, &fs) != 0)
         return ITH_OK; /* another MPI, another place: MPI_Win_allocate_shared will tell */
     uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (bytes <= room)
+    if (bytes + bytes / 16 + (1 << 16) <= room) /* Open MPI wants 5% more than it takes, and a header */
         return ITH_OK;
     return ith_fail(err, ITH_E_MEMORY,
                     "%s: %.1f GiB shared memory needed, %s has %.1f GiB left: enlarge it (mount -o remount,size=..., "
                     "docker run --shm-size=...)",
-                    what, (double)bytes / gib, folder, (double)room / gib);
+                    what, (double)bytes / GIB, folder, (double)room / GIB);
 }
 
 /* Collective over the node. */
-static void make_window(ith_comm *comm, window *w, size_t bytes)
+static void make_window(ith_comm *comm, buffer *b, size_t bytes)
 {
     mpi_impl *impl = impl_of(comm);
     MPI_Aint size = comm->node_rank == 0 ? (MPI_Aint)(bytes + ALIGN) : 0;
     int unit;
     void *base;
-    check(comm, MPI_Win_allocate_shared(size, 1, MPI_INFO_NULL, impl->node, &base, &w->win), "MPI_Win_allocate_shared");
-    check(comm, MPI_Win_set_errhandler(w->win, MPI_ERRORS_RETURN), "MPI_Win_set_errhandler");
-    check(comm, MPI_Win_shared_query(w->win, 0, &size, &unit, &base), "MPI_Win_shared_query");
-    check(comm, MPI_Win_lock_all(MPI_MODE_NOCHECK, w->win), "MPI_Win_lock_all");
-    w->data = (void *)(((uintptr_t)base + ALIGN - 1) / ALIGN *
+    check(comm, MPI_Win_allocate_shared(size, 1, MPI_INFO_NULL, impl->node, &base, &b->win), "MPI_Win_allocate_shared");
+    check(comm, MPI_Win_set_errhandler(b->win, MPI_ERRORS_RETURN), "MPI_Win_set_errhandler");
+    check(comm, MPI_Win_shared_query(b->win, 0, &size, &unit, &base), "MPI_Win_shared_query");
+    check(comm, MPI_Win_lock_all(MPI_MODE_NOCHECK, b->win), "MPI_Win_lock_all");
+    b->data = (void *)(((uintptr_t)base + ALIGN - 1) / ALIGN *
                        ALIGN); /* mappings differ by whole pages: the same byte for all */
-    w->next = impl->windows;
-    impl->windows = w;
 }
 
 /* The placement is set before the first touch; each rank touches its share. */
-static void zero_window(ith_comm *comm, void *data, size_t bytes)
+static void zero_buffer(ith_comm *comm, void *data, size_t bytes)
 {
     ith_range mine = ith_split((int64_t)bytes, sysconf(_SC_PAGESIZE), comm->node_size, comm->node_rank);
     ith_mem_advise_weights(data, bytes);
@@ -262,54 +297,64 @@ static void zero_window(ith_comm *comm, void *data, size_t bytes)
     mpi_node_barrier(comm);
 }
 
-/* A rank alone on its node has ordinary memory, which no file system bounds. */
-static ith_status mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err)
+/* All that can fail on one rank alone; b->data stays NULL where a window is to follow. */
+static ith_status reserve_buffer(ith_comm *comm, buffer *b, size_t bytes, const char *what, ith_error *err)
 {
-    bool alone = comm->node_size == 1;
-    void *own = NULL;
-    ith_status status = ITH_OK;
-    window *w = calloc(1, sizeof *w);
-    *out = NULL;
-    if (!w || bytes > PTRDIFF_MAX - ALIGN)
-        status = ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, the system refuses", what, bytes);
-    else if (alone)
-        status = ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, &own, err);
-    else if (comm->node_rank == 0)
-        status = check_room(bytes, what, err);
-    status = ith_comm_agree(comm, status, err);
-    if (status != ITH_OK || alone) {
-        free(w);
-        if (status == ITH_OK)
-            *out = own;
-        else
-            ith_mem_free(own);
+    if (comm->node_size == 1) /* ordinary memory */
+        return ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, &b->data, err);
+    ith_status status = comm->node_rank == 0 ? check_memory(bytes, what, err) : ITH_OK;
+    if (share_anonymous(comm, b, bytes, status == ITH_OK && !impl_of(comm)->windows_only) || status != ITH_OK)
         return status;
-    }
-    make_window(comm, w, bytes);
-    zero_window(comm, w->data, bytes);
-    *out = w->data;
-    return ITH_OK;
+    return comm->node_rank == 0 ? check_window_room(bytes, what, err) : ITH_OK;
 }
 
-static void free_window(ith_comm *comm, window *w)
+/* What a rank holds of a buffer; a window is freed by all ranks of its node together. */
+static void free_buffer(ith_comm *comm, buffer *b)
 {
-    check(comm, MPI_Win_unlock_all(w->win), "MPI_Win_unlock_all");
-    check(comm, MPI_Win_free(&w->win), "MPI_Win_free");
-    free(w);
+    if (b->win != MPI_WIN_NULL) {
+        check(comm, MPI_Win_unlock_all(b->win), "MPI_Win_unlock_all");
+        check(comm, MPI_Win_free(&b->win), "MPI_Win_free");
+    } else if (b->memory.data) {
+        ith_node_memory_free(&b->memory);
+    } else {
+        ith_mem_free(b->data);
+    }
+    free(b);
+}
+
+static ith_status mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err)
+{
+    mpi_impl *impl = impl_of(comm);
+    *out = NULL;
+    if (bytes > MAX_SHARED) /* equal on all ranks */
+        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than addresses reach", what, bytes);
+    buffer *b = calloc(1, sizeof *b);
+    if (!b)
+        ith_comm_abort(comm, 1, "shared buffer: no memory");
+    b->win = MPI_WIN_NULL;
+    ith_status status = ith_comm_agree(comm, reserve_buffer(comm, b, bytes > 0 ? bytes : 1, what, err), err);
+    if (status != ITH_OK) {
+        free_buffer(comm, b);
+        return status;
+    }
+    if (!b->data)
+        make_window(comm, b, bytes);
+    b->next = impl->buffers;
+    impl->buffers = b;
+    if (comm->node_size > 1)
+        zero_buffer(comm, b->data, bytes);
+    *out = b->data;
+    return ITH_OK;
 }
 
 static void mpi_shared_free(ith_comm *comm, void *ptr)
 {
-    if (comm->node_size == 1) {
-        ith_mem_free(ptr);
-        return;
-    }
-    for (window **at = &impl_of(comm)->windows; ptr && *at; at = &(*at)->next) {
-        window *w = *at;
-        if (w->data != ptr)
+    for (buffer **at = &impl_of(comm)->buffers; ptr && *at; at = &(*at)->next) {
+        buffer *b = *at;
+        if (b->data != ptr)
             continue;
-        *at = w->next;
-        free_window(comm, w);
+        *at = b->next;
+        free_buffer(comm, b);
         return;
     }
 }
@@ -332,11 +377,8 @@ static void mpi_close(ith_comm *comm)
 {
     mpi_impl *impl = impl_of(comm);
     bool finalize = impl->finalize;
-    while (impl->windows) {
-        window *w = impl->windows;
-        impl->windows = w->next;
-        free_window(comm, w);
-    }
+    while (impl->buffers)
+        mpi_shared_free(comm, impl->buffers->data);
     check(comm, MPI_Comm_free(&impl->node), "MPI_Comm_free");
     check(comm, MPI_Comm_free(&impl->world), "MPI_Comm_free");
     free_impl(comm);
@@ -406,7 +448,7 @@ static bool alloc_arrays(ith_comm *comm)
     return impl->counts && impl->displs && impl->requests;
 }
 
-ith_status ith_comm_open_mpi(int64_t piece, ith_comm **out, ith_error *err)
+ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith_error *err)
 {
     bool started;
     *out = NULL;
@@ -419,7 +461,8 @@ ith_status ith_comm_open_mpi(int64_t piece, ith_comm **out, ith_error *err)
     }
     comm->ops = &mpi_ops;
     comm->impl = impl;
-    impl->piece = piece;
+    impl->piece = options->piece;
+    impl->windows_only = options->windows_only;
     ith_status status = start_mpi(&started, err);
     if (status != ITH_OK) {
         free_impl(comm);

@@ -30,6 +30,10 @@ report "abort_names_rank_and_reason" $?
 ! grep -q 'a rank went on' "$log"
 report "abort_ends_the_others" $?
 
+run_ranks 4 20 "$program" mpi >"$log" 2>&1
+[ $? = 1 ] && grep -q '^ithaca: rank 1: MPI_Bcast failed: MPI_ERR_ROOT' "$log" && ! grep -q 'a rank went on' "$log"
+report "a_failing_mpi_call_ends_all" $?
+
 run_ranks 4 20 "$program" kill >"$log" 2>&1
 [ $? = 137 ] # 128 + SIGKILL, mpirun's own; 124 or a kill after the time limit would print nothing
 report "a_killed_rank_ends_all" $?

@@ -9,6 +9,8 @@
 
 enum { MAX_RANKS = 16, GUARD = 32, PIECE = 1000 };
 
+static const ith_mpi_options in_pieces = {.piece = PIECE}, by_windows = {.piece = 1 << 30, .windows_only = true};
+
 typedef struct plan { /* where blocks lie in a buffer, with a guard between them */
     int64_t counts[MAX_RANKS], displs[MAX_RANKS], bytes;
 } plan;
@@ -152,7 +154,7 @@ static void bcast(ith_comm *comm)
 static void blocks_above_one_message(ith_comm *comm)
 {
     ith_comm *small;
-    CHECK(comm, ith_comm_open_mpi(PIECE, &small, NULL) == ITH_OK);
+    CHECK(comm, ith_comm_open_mpi(&in_pieces, &small, NULL) == ITH_OK);
     for (int again = 0; again < 2; again++) { /* the next call's messages must not mix with this one's */
         do_alltoall(small);
         do_allgather(small, false);
@@ -169,7 +171,7 @@ static void small_blocks_far_apart(ith_comm *comm)
     ith_comm *small;
     int64_t counts[MAX_RANKS], displs[MAX_RANKS];
     uint8_t buf[MAX_RANKS * 5 * PIECE];
-    CHECK(comm, ith_comm_open_mpi(PIECE, &small, NULL) == ITH_OK);
+    CHECK(comm, ith_comm_open_mpi(&in_pieces, &small, NULL) == ITH_OK);
     for (int r = 0; r < comm->size; r++) {
         counts[r] = 3;
         displs[r] = (int64_t)(comm->size - 1 - r) * 5 * PIECE; /* descending: the order is the caller's */
@@ -232,7 +234,7 @@ static void write_and_see(ith_comm *comm, uint8_t *const *p, const size_t *bytes
     comm->ops->node_barrier(comm);
 }
 
-static void memory_of_a_node(ith_comm *comm)
+static void share(ith_comm *comm)
 {
     static const size_t bytes[WINDOWS] = {1, 100003, 5000000};
     for (int again = 0; again < 2; again++) { /* pages that were used before are zeroed too */
@@ -249,6 +251,20 @@ static void memory_of_a_node(ith_comm *comm)
         comm->ops->shared_free(comm, p[2]);
         comm->ops->shared_free(comm, NULL);
     }
+}
+
+static void memory_of_a_node(ith_comm *comm)
+{
+    share(comm);
+    CASE_OK(comm);
+}
+
+static void memory_of_a_node_by_windows(ith_comm *comm)
+{
+    ith_comm *other;
+    CHECK(comm, ith_comm_open_mpi(&by_windows, &other, NULL) == ITH_OK);
+    share(other);
+    ith_comm_close(other);
     CASE_OK(comm);
 }
 
@@ -266,28 +282,34 @@ static void too_much_memory_is_refused_on_all_ranks(ith_comm *comm)
 /* /proc has no room for files: as a /dev/shm that is too small. */
 static void full_file_system_is_refused_on_all_ranks(ith_comm *comm)
 {
+    ith_comm *other;
     void *p = comm;
     ith_error err;
+    CHECK(comm, ith_comm_open_mpi(&by_windows, &other, NULL) == ITH_OK);
     setenv("OMPI_MCA_osc_sm_backing_directory", "/proc", 1);
-    ith_status status = comm->ops->shared_alloc(comm, 1 << 20, "weights", &p, &err);
-    unsetenv("OMPI_MCA_osc_sm_backing_directory");
+    ith_status status = other->ops->shared_alloc(other, 1 << 20, "weights", &p, &err);
     if (comm->node_size > 1) {
         CHECK(comm, status == ITH_E_MEMORY && p == NULL);
         CHECK(comm, strstr(err.text, "/proc has 0.0 GiB left") != NULL);
     } else { /* a rank alone needs no file */
         CHECK(comm, status == ITH_OK);
-        comm->ops->shared_free(comm, p);
     }
+    CHECK(comm, comm->ops->shared_alloc(comm, 1 << 20, "weights", &p, &err) == ITH_OK); /* nor do anonymous files */
+    comm->ops->shared_free(comm, p);
+    unsetenv("OMPI_MCA_osc_sm_backing_directory");
+    ith_comm_close(other);
     CASE_OK(comm);
 }
 
-static void windows_left_open_are_closed(ith_comm *comm)
+static void buffers_left_open_are_closed(ith_comm *comm)
 {
     ith_comm *other;
     void *p;
-    CHECK(comm, ith_comm_open_world(&other, NULL) == ITH_OK);
-    CHECK(comm, comm->node_size == 1 || other->ops->shared_alloc(other, 1000, "test", &p, NULL) == ITH_OK);
-    ith_comm_close(other);
+    for (int i = 0; i < 2; i++) {
+        CHECK(comm, ith_comm_open_mpi(i == 0 ? &ith_mpi_defaults : &by_windows, &other, NULL) == ITH_OK);
+        CHECK(comm, other->ops->shared_alloc(other, 1000, "test", &p, NULL) == ITH_OK);
+        ith_comm_close(other);
+    }
     CASE_OK(comm);
 }
 
@@ -346,9 +368,10 @@ int main(void)
         largest,
         bytes_are_counted,
         memory_of_a_node,
+        memory_of_a_node_by_windows,
         too_much_memory_is_refused_on_all_ranks,
         full_file_system_is_refused_on_all_ranks,
-        windows_left_open_are_closed,
+        buffers_left_open_are_closed,
         all_agree_on_success,
         one_failure_is_everyones,
         the_lowest_failing_rank_speaks,
