@@ -4,6 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Texts quote names out of files, which may hold anything; the promise is one line. */
+static void keep_one_line(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
 ith_status ith_fail(ith_error *err, ith_status status, const char *format, ...)
 {
     if (err != NULL) {
@@ -12,6 +20,7 @@ ith_status ith_fail(ith_error *err, ith_status status, const char *format, ...)
         va_start(args, format);
         vsnprintf(err->text, sizeof err->text, format, args);
         va_end(args);
+        keep_one_line(err->text);
     }
     return status;
 }

@@ -55,7 +55,7 @@ static void scan_string(scanner *s)
         s->at++;
     }
     s->ok = s->ok && s->at < s->end;
-    s->at++;
+    s->at += s->ok;
 }
 
 /* [name] with quotes is an attribute; other subscripts stay as they are. */
@@ -68,7 +68,7 @@ static void scan_subscript(scanner *s)
         while (s->at < s->end && isspace((unsigned char)*s->at))
             s->at++;
         s->ok = s->ok && s->at < s->end && *s->at == ']';
-        s->at++;
+        s->at += s->ok;
     } else {
         emit(s, *s->at++);
     }
@@ -144,7 +144,7 @@ static bool reduce(scanner *s)
 
     while (s->ok && s->at < s->end) {
         scan_text(s, dash, block);
-        if (s->at == s->end)
+        if (s->at == s->end || !s->ok)
             break;
         block = s->at[1] == '%';
         s->ok = s->ok && s->at[1] != '#';
@@ -153,8 +153,10 @@ static bool reduce(scanner *s)
         if (s->at < s->end && *s->at == '-')
             s->at++;
         scan_code(s, block ? "%}" : "}}");
+        if (!s->ok)
+            break;
         dash = s->at[-1] == '-';
-        s->at += s->ok ? 2 : 0;
+        s->at += 2;
         emit(s, block ? '~' : ';');
     }
     return s->ok;

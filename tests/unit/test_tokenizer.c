@@ -513,6 +513,7 @@ static void test_damaged(void **state)
     expect_damage("model/ignore_merges", "\"yes\"", ITH_E_FORMAT, "ignore_merges");
     expect_damage("model/end_of_word_suffix", "\"</w>\"", ITH_E_UNSUPPORTED, "end_of_word_suffix");
     expect_damage("normalizer", "{\"type\":\"NFKC\"}", ITH_E_UNSUPPORTED, "NFKC");
+    expect_damage("normalizer", "{\"type\":\"N\\nF\"}", ITH_E_UNSUPPORTED, "N?F");
     expect_damage("normalizer", "{\"type\":\"Sequence\"}", ITH_E_FORMAT, "normalizers");
     expect_damage("normalizer", "5", ITH_E_FORMAT, "normalizer");
     expect_damage("pre_tokenizer", "null", ITH_E_UNSUPPORTED, "ByteLevel");
