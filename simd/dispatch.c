@@ -15,7 +15,8 @@
 #define AVX512_avx2(...)   __VA_ARGS__
 #define AVX512_avx512(...) __VA_ARGS__
 
-#pragma GCC diagnostic ignored "-Woverride-init" /* a later, higher variant replaces an earlier one: that is the idea */
+/* A later, higher variant replaces an earlier one: that is the idea. */
+#pragma GCC diagnostic ignored "-Woverride-init"
 
 static const ith_kernels table_ref = {
     .name = "ref",

@@ -8,12 +8,13 @@
  * every float operation. Notation: fma(a,b,c) = a*b+c rounded once; all else is IEEE binary32, rounded to nearest even,
  * each operation by itself (-ffp-contract=off); rne(x) = x rounded to the nearest integer, ties to even. `lanes16(e)`
  * means: sixteen partial results, element i going to lane i % 16 in ascending i, then the fixed tree
- * l[j] += l[j+8] (j<8), l[j] += l[j+4] (j<4), l[j] += l[j+2] (j<2), l[0] + l[1]. `a / x, finite` is a/x limited to FLT_MAX, and 0 for x = 0: a
- * subnormal scale still has an inverse. Every maximum that is handed back has +0.0f added: it is never -0. NaN and infinite inputs give unspecified
- * values but never a fault.
+ * l[j] += l[j+8] (j<8), l[j] += l[j+4] (j<4), l[j] += l[j+2] (j<2), l[0] + l[1]. `a / x, finite` is a/x limited to FLT_MAX,
+ * and 0 for x = 0: a subnormal scale still has an inverse. Every maximum that is handed back has +0.0f added: it is never -0.
+ * NaN and infinite inputs give unspecified values but never a fault.
  *
  * Alignment: weights (their first tile: the size of one is a multiple of 32 bytes only) and KV segments are 64-byte aligned;
- * activations and outputs need only their element's alignment. A kernel reads and writes exactly the elements that its contract names, never past them.
+ * activations and outputs need only their element's alignment. A kernel reads and writes exactly the elements that its
+ * contract names, never past them.
  */
 #ifndef ITH_SIMD_KERNELS_H
 #define ITH_SIMD_KERNELS_H

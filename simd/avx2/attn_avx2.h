@@ -1,7 +1,8 @@
 /* attn_avx2.h - the frame of the AVX2 attention kernels: up to four query rows at a time against a block of 64 keys.
  *
  * Scores and probabilities of the rows lie in small arrays on the stack; products run over register tiles of
- * 4 rows x 16 keys, or of a few rows x 16 channels. Up to 16 rows pass over a block while it is in the first-level cache.
+ * 4 rows x 16 keys, or of a few rows x 16 channels. Up to 16 rows pass over a block while it is in the nearest
+ * cache.
  */
 #ifndef ITH_SIMD_AVX2_ATTN_H
 #define ITH_SIMD_AVX2_ATTN_H
@@ -70,8 +71,8 @@ ITH_INLINE void open_row(row_state *s, const ith_attn *a, int64_t row, size_t q_
     memset(s->o, 0, (size_t)a->head_dim * sizeof(float));
 }
 
-/* Walks the segment: attend() meets one to four rows at a time, all of which see some key of the block at `first`: rows see
- * more keys from one to the next, so that those without any are the first ones. */
+/* Walks the segment: attend() meets one to four rows at a time, all of which see some key of the block at `first`: rows
+ * see more keys from one to the next, so that those without any are the first ones. */
 ITH_INLINE void walk_blocks(row_state *s, int n_rows, const ith_attn *a,
                             void (*attend)(row_state *s, int rows, const ith_attn *a, int64_t first))
 {

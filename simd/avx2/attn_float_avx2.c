@@ -1,7 +1,7 @@
 /* attn_float_avx2.c - attention over the bf16 and f32 caches, and the merge of partial results.
  *
- * Lanes are keys in QK and channels in PV. The contract lets a row take part only in the keys that it sees, so in a block
- * that is not seen whole PV goes row by row.
+ * Lanes are keys in QK and channels in PV. The contract lets a row take part only in the keys that it sees, so in a
+ * block that is not seen whole PV goes row by row.
  */
 #include "simd/avx2/attn_avx2.h"
 #include "simd/variants.h"

@@ -1,8 +1,8 @@
 /* attn_q8_avx2.c - attention over the int8 cache with exact 16-bit steps.
  *
- * QK: keys, freed of their bias, enter as |k| (at most 128) and the queries take their sign: 2 * 128 * 127 fits into the
- * 16 bits of vpmaddubsw. PV: packed probabilities reach 255, so they are split into nibbles, whose sums over 32 keys,
- * 8 * 2 * 15 * 128, fit as well.
+ * QK: keys, freed of their bias, enter as |k| (at most 128) and the queries take their sign: 2 * 128 * 127 fits into
+ * the 16 bits of vpmaddubsw. PV: packed probabilities reach 255, so they are split into nibbles, whose sums over 32
+ * keys, 8 * 2 * 15 * 128, fit as well.
  */
 #include "simd/avx2/attn_avx2.h"
 #include "simd/variants.h"
@@ -49,7 +49,7 @@ ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b
     }
 }
 
-/* Scores to packed weights u[64], the probabilities folded into L; *unit is what a step of u is worth. Returns alpha. */
+/* Scores to packed weights u[64], the probabilities folded into L; *unit: what a step of u is worth. Returns alpha. */
 static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK], uint8_t u[ITH_KV_BLOCK],
                      float *unit)
 {

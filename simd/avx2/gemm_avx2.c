@@ -1,8 +1,8 @@
 /* gemm_avx2.c - quantized products by vpmaddubsw: half a tile (8 rows) x up to 4 tokens.
  *
  * A byte of weights is two nibbles u4. Products of nibbles with quants, added in pairs by vpmaddubsw, are at most
- * 2 * 15 * 127 = 3,810, so that eight of them, a whole group, fit into 16 bits: nothing saturates. For w8 (biased bytes)
- * both nibbles belong to one column and the high sum counts sixteen times; for w4 they are two columns.
+ * 2 * 15 * 127 = 3,810, so that eight of them, a whole group, fit into 16 bits: nothing saturates. For w8 (biased
+ * bytes) both nibbles belong to one column and the high sum counts sixteen times; for w4 they are two columns.
  */
 #include "simd/avx2/vec_avx2.h"
 #include "simd/variants.h"

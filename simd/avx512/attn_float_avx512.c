@@ -1,7 +1,7 @@
 /* attn_float_avx512.c - attention over the bf16 and f32 caches, and the merge of partial results.
  *
- * As attn_q8_avx512.c with fma in both products: lanes are keys in QK, channels in PV. The contract lets a row take part
- * only in the keys that it sees, so in a block that is not seen whole PV goes row by row.
+ * As attn_q8_avx512.c with fma in both products: lanes are keys in QK, channels in PV. The contract lets a row take
+ * part only in the keys that it sees, so in a block that is not seen whole PV goes row by row.
  */
 #include "simd/avx512/attn_avx512.h"
 #include "simd/variants.h"
@@ -57,7 +57,8 @@ ITH_INLINE __m512 softmax(const int rows, quad_state *s, int64_t first, scores_t
     return alpha;
 }
 
-/* o = o * alpha, then o += p[j] * value j for `seen` keys, for `vecs` vectors of channels from c on, rows from `row` on. */
+/* o = o * alpha, then o += p[j] * value j for `seen` keys, for `vecs` vectors of channels from c on, rows from `row`
+ * on. */
 ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const int vecs, const quad_state *s, int row,
                            const void *values, int dp, int c, __mmask16 last, const float p[QUAD][ITH_KV_BLOCK],
                            const float alpha[16], int seen)

@@ -1,7 +1,8 @@
 /* attn_q8_avx512.c - attention over the int8 cache: both products by vpdpbusd, softmax in registers.
  *
- * QK: lanes are keys; biased keys (unsigned) times a broadcast of four channels of the query. PV: lanes are channels; four
- * packed probabilities (unsigned, broadcast) times values. Each vector of keys or values is loaded once for four rows.
+ * QK: lanes are keys; biased keys (unsigned) times a broadcast of four channels of the query. PV: lanes are channels;
+ * four packed probabilities (unsigned, broadcast) times values. Each vector of keys or values is loaded once for four
+ * rows.
  */
 #include "simd/avx512/attn_avx512.h"
 #include "simd/variants.h"
@@ -66,7 +67,7 @@ ITH_INLINE __m512 softmax(const int rows, const bool full, quad_state *s, const 
         EACH_KEYS
         {
             const __m512 x = _mm512_fmsub_ps(t[r][k], q_scale, m);
-            t[r][k] = exp2_lanes(full ? 0xffff : seen[r][k], x);
+            t[r][k] = exp2_lanes(0xffff, x); /* the unseen are -infinity, and give 0 */
         }
         add_to_lanes(s, r, spread_row(alpha, r), t[r]);
         EACH_KEYS t[r][k] =

@@ -1,9 +1,9 @@
 /* gemm_avx512.c - quantized products by vpdpbusd: 2 tiles of 16 rows x up to 6 tokens in registers.
  *
- * The weights are the unsigned operand, biased as they are stored; the accumulators start at the zero point's share, that
- * quantization has left beside the scales. One broadcast of four quants of a token serves both tiles. Per group and
- * (tile, token) there are 8 vpdpbusd and 3 float operations (convert, times the activation's scale, fma with the row's), so
- * 8/11 of the integer peak is the bound.
+ * The weights are the unsigned operand, biased as they are stored; the accumulators start at the zero point's share,
+ * that quantization has left beside the scales. One broadcast of four quants of a token serves both tiles. Per group
+ * and (tile, token) there are 8 vpdpbusd and 3 float operations (convert, times the activation's scale, fma with the
+ * row's), so 8/11 of the integer peak is the bound.
  */
 #include "simd/avx512/vec_avx512.h"
 #include "simd/variants.h"

@@ -16,8 +16,8 @@ ITH_INLINE __m512i broadcast_quad(const void *p)
     return _mm512_set1_epi32(*(const ith_loose_i32 *)p);
 }
 
-/* *sum += a (unsigned bytes) x b (signed bytes), four neighbours to each lane. As an instruction and not an intrinsic: gcc 12
- * copies the accumulators of loops to and fro, past the 32 registers, when the sum is a value. */
+/* *sum += a (unsigned bytes) x b (signed bytes), four neighbours to each lane. As an instruction and not an intrinsic:
+ * gcc 12 copies the accumulators of loops to and fro, past the 32 registers, when the sum is a value. */
 ITH_INLINE void add_dots(__m512i *sum, __m512i a, __m512i b)
 {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));

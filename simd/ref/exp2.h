@@ -21,7 +21,7 @@
 
 #define ITH_LOG2E 0x1.715476p+0f
 
-/* 1.5 * 2^23: x + this, for |x| < 2^22, is rounded to an integer, whose two's complement fills the low mantissa bits. */
+/* 1.5 * 2^23: x + this, for |x| < 2^22, is rounded to an integer, in two's complement in the low mantissa bits. */
 #define ITH_ROUNDER 12582912.0f
 
 static inline float ith_rne(float x)

@@ -1,7 +1,7 @@
 /* equal.h - comparing every variant of the kernels with the reference, bit for bit.
  *
- * Buffers come from arenas: they end where memory ends, so that one byte past them cannot be touched, and the bytes before
- * them are watched. */
+ * Buffers come from arenas: they end where memory ends, so that one byte past them cannot be touched, and the bytes
+ * before them are watched. */
 #ifndef ITH_TESTS_KERNELS_EQUAL_H
 #define ITH_TESTS_KERNELS_EQUAL_H
 

@@ -1,8 +1,9 @@
-/* Every variant of every kernel gives the reference's exact bits: shapes round each tile's edges, extreme values, poison in
- * what must not be read. Inputs end where memory ends (arena.h); outputs are compared with their surroundings. */
+/* Every variant of every kernel gives the reference's exact bits: shapes round each tile's edges, extreme values,
+ * poison in what must not be read. Inputs end where memory ends (arena.h); outputs are compared with their
+ * surroundings. */
 #include "tests/kernels/equal.h"
 
-/* ---- Products ------------------------------------------------------------------------------------------------------ */
+/* ---- Products -------------------------------------------------------------------------------------------- */
 
 static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, bool extreme)
 {
@@ -95,7 +96,7 @@ static void gemm_w4m_equals_reference(void **state)
     gemm_shapes(ITH_W4M);
 }
 
-/* ---- Quantization ---------------------------------------------------------------------------------------------------- */
+/* ---- Quantization ---------------------------------------------------------------------------------------- */
 
 static ith_acts empty_acts(int first_arena, int64_t tokens, int64_t groups)
 {
@@ -202,7 +203,7 @@ static void kv_put_equals_reference(void **state)
     }
 }
 
-/* ---- Vectors ---------------------------------------------------------------------------------------------------------- */
+/* ---- Vectors --------------------------------------------------------------------------------------------- */
 
 static void check_vectors(prng *p, int64_t n, int kind)
 {

@@ -1,0 +1,318 @@
+/* The scalar reference against the mathematics that it stands for, in double precision. */
+#include "tests/kernels/equal.h"
+
+/* Tolerances. `relative` ones are relative to the sum of the magnitudes of what is added up. */
+static const double EXP2_RELATIVE = 2e-7;
+static const double PRODUCT_RELATIVE = 2e-6;
+static const double VECTOR_RELATIVE = 1e-6;
+static const double ATTN_FLOAT = 2e-5; /* of the largest value */
+static const double ATTN_Q8 = 1e-3;    /* of the largest value: weights are rounded to 1/255 of a block's largest */
+
+#define CLOSE(got, expected, tolerance, ...)                                                                           \
+    do {                                                                                                               \
+        const double got_ = (got), expected_ = (expected);                                                             \
+        if (!(fabs(got_ - expected_) <= (tolerance))) {                                                                \
+            char case_[200];                                                                                           \
+            snprintf(case_, sizeof case_, __VA_ARGS__);                                                                \
+            fail_msg("%s: %.9g, expected %.9g within %.2g", case_, got_, expected_, (double)(tolerance));              \
+        }                                                                                                              \
+    } while (0)
+
+static void halves_are_exact(void **state)
+{
+    (void)state;
+    for (uint32_t h = 0; h < 65536; h++) {
+        const int exponent = h >> 10 & 31, mantissa = h & 1023;
+        const double magnitude = exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
+        if (exponent == 31)
+            continue;
+        CLOSE(ith_f16_to_f32((uint16_t)h), h & 0x8000 ? -magnitude : magnitude, 0.0, "f16 %x", h);
+        assert_int_equal(ith_f32_to_f16(ith_f16_to_f32((uint16_t)h)), h);
+        if ((h & 0x7fff) < 0x7bff) { /* halfway to the next: to even; just past it: up */
+            const float half = 0.5f * (ith_f16_to_f32((uint16_t)h) + ith_f16_to_f32((uint16_t)(h + 1)));
+            assert_int_equal(ith_f32_to_f16(half), h + (h & 1));
+            assert_int_equal(ith_f32_to_f16(ith_f32_from_bits(ith_f32_bits(half) + 1)), h + 1);
+        }
+    }
+    assert_int_equal(ith_f32_to_f16(65520.0f), 0x7c00);
+    assert_int_equal(ith_f32_to_bf16(ith_f32_from_bits(0x3f808000)), 0x3f80);
+    assert_int_equal(ith_f32_to_bf16(ith_f32_from_bits(0x3f818000)), 0x3f82);
+    assert_int_equal(ith_f32_to_bf16_up(ith_f32_from_bits(0x3f800001)), 0x3f81);
+    assert_int_equal(ith_f32_to_bf16_up(1.0f), 0x3f80);
+}
+
+static void exp2_is_near(void **state)
+{
+    (void)state;
+    for (uint32_t u = 0; u < 0x42fc0000; u += 977)
+        for (int sign = 0; sign < 2; sign++) {
+            const float x = ith_f32_from_bits(u | (uint32_t)sign << 31);
+            const double exact = exp2((double)x);
+            CLOSE(ith_exp2(x), exact, EXP2_RELATIVE * exact, "exp2 of %.9g", (double)x);
+        }
+    for (int n = -126; n <= 127; n++)
+        CLOSE(ith_exp2((float)n), ldexp(1.0, n), 0.0, "exp2 of %d", n);
+    assert_true(ith_exp2(-126.01f) == 0.0f);
+    assert_true(ith_exp2(-INFINITY) == 0.0f);
+}
+
+/* Column c, row r of a tile, dequantized, by the layout's description and nothing else. */
+static double weight(ith_layout layout, const uint8_t *tile, int64_t groups, int r, int64_t c)
+{
+    const int64_t g = c / 32, in = c % 32;
+    const size_t group_bytes = layout == ITH_W8 ? 512 : 256;
+    uint16_t f16[2] = {0, 0};
+    memcpy(f16, tile + (size_t)groups * group_bytes + (size_t)(g * 16 + r) * 2, 2);
+    if (layout == ITH_W4M)
+        memcpy(f16 + 1, tile + (size_t)groups * (group_bytes + 32) + (size_t)(g * 16 + r) * 2, 2);
+    const double scale = (double)ith_f16_to_f32(f16[0]), min = (double)ith_f16_to_f32(f16[1]);
+    const int64_t at = layout == ITH_W8 ? in / 4 * 64 + r * 4 + in % 4 : in % 16 / 4 * 64 + r * 4 + in % 4;
+    const int byte = tile[(size_t)g * group_bytes + (size_t)at];
+    if (layout == ITH_W8)
+        return scale * (byte - 128);
+    const int u4 = in < 16 ? byte & 15 : byte >> 4;
+    return layout == ITH_W4 ? scale * (u4 - 8) : scale * u4 + min;
+}
+
+static void gemm_is_near(void **state)
+{
+    (void)state;
+    enum { GROUPS = 9, K = 32 * GROUPS, TOKENS = 3, TILES = 2 };
+    prng p = {21};
+    int8_t quants[TOKENS * K];
+    float x[K], scales[TOKENS * GROUPS], sums[TOKENS * GROUPS], out[TOKENS * 16 * TILES];
+    int32_t zero8[TOKENS * GROUPS], zero128[TOKENS * GROUPS];
+    const ith_acts acts = {quants, scales, sums, zero8, zero128, GROUPS};
+    for (int t = 0; t < TOKENS; t++) {
+        for (int c = 0; c < K; c++)
+            x[c] = prng_float(&p, -2.0f, 2.0f);
+        ref->quantize(K, x, &acts, t);
+        for (int c = 0; c < K; c++) /* half a step of the group's scale */
+            CLOSE(quants[t * K + c] * (double)scales[t * GROUPS + c / 32], x[c],
+                  0.5001 * (double)scales[t * GROUPS + c / 32], "quantize, column %d", c);
+    }
+    for (ith_layout layout = ITH_W8; layout <= ITH_W4M; layout++) {
+        const size_t tile_bytes = ith_tile_bytes(layout, GROUPS), first_scale = GROUPS * (layout == ITH_W8 ? 512 : 256);
+        uint8_t *tiles = arena_take(&arenas[0], TILES * tile_bytes, 64);
+        for (size_t i = 0; i < TILES * tile_bytes; i++)
+            tiles[i] = (uint8_t)prng_next(&p);
+        for (size_t i = 0; i < TILES; i++)
+            for (size_t j = first_scale; j < tile_bytes; j += 2) {
+                const uint16_t f16 = ith_f32_to_f16(prng_float(&p, -0.1f, 0.1f));
+                memcpy(tiles + i * tile_bytes + j, &f16, 2);
+            }
+        (layout == ITH_W8   ? ref->gemm_w8
+         : layout == ITH_W4 ? ref->gemm_w4
+                            : ref->gemm_w4m)(TILES, TOKENS, tiles, &acts, out, 16 * TILES);
+        for (int t = 0; t < TOKENS; t++)
+            for (int row = 0; row < 16 * TILES; row++) {
+                double sum = 0, magnitude = 0;
+                for (int c = 0; c < K; c++) {
+                    const double a = quants[t * K + c] * (double)scales[t * GROUPS + c / 32];
+                    const double w = weight(layout, tiles + (size_t)(row / 16) * tile_bytes, GROUPS, row % 16, c);
+                    sum += a * w;
+                    magnitude += fabs(a * w);
+                }
+                CLOSE(out[t * 16 * TILES + row], sum, PRODUCT_RELATIVE * magnitude, "layout %d, token %d, row %d",
+                      (int)layout, t, row);
+            }
+    }
+}
+
+static void vectors_are_near(void **state)
+{
+    (void)state;
+    enum { N = 531 };
+    prng p = {22};
+    float x[N], y[N], out[N];
+    double squares = 0, largest = -INFINITY, sum = 0;
+    for (int i = 0; i < N; i++) {
+        x[i] = prng_float(&p, -9.0f, 9.0f);
+        y[i] = prng_float(&p, -2.0f, 2.0f);
+        squares += (double)x[i] * x[i];
+        largest = x[i] > largest ? x[i] : largest;
+    }
+    ref->rmsnorm(N, x, y, 1e-5f, out);
+    for (int i = 0; i < N; i++) {
+        const double exact = x[i] / sqrt(squares / N + 1e-5) * y[i];
+        CLOSE(out[i], exact, VECTOR_RELATIVE * fabs(exact), "rmsnorm %d", i);
+    }
+    ref->silu_mul(N, x, y, out);
+    for (int i = 0; i < N; i++) {
+        const double exact = x[i] / (1 + exp(-(double)x[i])) * y[i];
+        CLOSE(out[i], exact, VECTOR_RELATIVE * fabs(exact) * (1 + fabs((double)x[i])), "silu_mul %d", i);
+        sum += exp(x[i] - largest);
+    }
+    assert_true((double)ref->max(N, x) == largest);
+    CLOSE(ref->sum_exp(N, x, (float)largest), sum, VECTOR_RELATIVE * 9 * sum, "sum_exp");
+    memcpy(out, x, sizeof out);
+    ref->add(N, out, y);
+    ref->scale(N, out, -0.25f);
+    for (int i = 0; i < N; i++)
+        CLOSE(out[i], -0.25 * ((double)x[i] + y[i]), VECTOR_RELATIVE * 11, "add and scale %d", i);
+}
+
+static void rope_is_near(void **state)
+{
+    (void)state;
+    enum { D = 22 };
+    prng p = {23};
+    float x[D], rotated[D], c[D / 2], s[D / 2];
+    for (int i = 0; i < D; i++)
+        rotated[i] = x[i] = prng_float(&p, -3.0f, 3.0f);
+    for (int i = 0; i < D / 2; i++) {
+        c[i] = cosf(0.7f * (float)i);
+        s[i] = sinf(0.7f * (float)i);
+    }
+    ref->rope(D, rotated, c, s);
+    for (int i = 0; i < D / 2; i++) {
+        const double a = x[i], b = x[i + D / 2];
+        CLOSE(rotated[i], a * c[i] - b * s[i], VECTOR_RELATIVE * 6, "rope %d", i);
+        CLOSE(rotated[i + D / 2], b * c[i] + a * s[i], VECTOR_RELATIVE * 6, "rope %d", i + D / 2);
+    }
+}
+
+/* ---- Attention over three segments, merged, against softmax(q k) v in double ----------------------------- */
+
+enum { SEGMENTS = 3, KEYS = 2 * ITH_KV_SEGMENT + 100, D = 40, DP = 48 };
+
+typedef struct model {
+    double key[KEYS][D], value[KEYS][D], q[D]; /* exactly what the quantized arrays stand for; q with log2(e)/sqrt(d) */
+    uint8_t *segment[SEGMENTS];
+    int8_t q8[DP];
+    float q_float[D], q_scale;
+} model;
+
+static void put_key(model *x, prng *p, ith_kv_layout layout, int j)
+{
+    const size_t block_bytes = ith_kv_block_bytes(layout, D);
+    uint8_t *block = x->segment[j / ITH_KV_SEGMENT] + (size_t)(j % ITH_KV_SEGMENT / ITH_KV_BLOCK) * block_bytes;
+    const int slot = j % ITH_KV_BLOCK;
+    float k[D], v[D];
+    int8_t k8[DP], v8[DP];
+    for (int c = 0; c < D; c++) {
+        k[c] = prng_float(p, -1.0f, 1.0f);
+        v[c] = prng_float(p, -1.0f, 1.0f);
+    }
+    const uint16_t ks = ref->quantize_head_bf16(D, k, NULL, k8), vs = ref->quantize_head_bf16(D, v, NULL, v8);
+    if (layout == ITH_KVL_Q8)
+        ref->kv_put_q8(block, D, slot, k8, v8, ks, vs);
+    for (int c = 0; c < D; c++) {
+        const int key_at = c * ITH_KV_BLOCK + slot, value_at = slot * DP + c;
+        if (layout == ITH_KVL_Q8) {
+            CLOSE(k8[c] * (double)ith_bf16_to_f32(ks), k[c], 0.501 * (double)ith_bf16_to_f32(ks), "key %d", j);
+            k[c] = (float)k8[c] * ith_bf16_to_f32(ks);
+            v[c] = (float)v8[c] * ith_bf16_to_f32(vs);
+        } else if (layout == ITH_KVL_BF16) {
+            ((uint16_t *)(void *)block)[key_at] = ith_f32_to_bf16(k[c]);
+            ((uint16_t *)(void *)(block + block_bytes / 2))[value_at] = ith_f32_to_bf16(v[c]);
+            k[c] = ith_bf16_to_f32(ith_f32_to_bf16(k[c]));
+            v[c] = ith_bf16_to_f32(ith_f32_to_bf16(v[c]));
+        } else {
+            ((float *)(void *)block)[key_at] = k[c];
+            ((float *)(void *)(block + block_bytes / 2))[value_at] = v[c];
+        }
+        x->key[j][c] = (double)k[c];
+        x->value[j][c] = (double)v[c];
+    }
+}
+
+static void fill_model(model *x, ith_kv_layout layout)
+{
+    prng p = {31};
+    for (int i = 0; i < SEGMENTS; i++)
+        x->segment[i] = arena_take(&arenas[i], 16 * ith_kv_block_bytes(layout, D), 64);
+    for (int j = 0; j < KEYS; j++)
+        put_key(x, &p, layout, j);
+    for (int c = 0; c < D; c++)
+        x->q_float[c] = prng_float(&p, -0.6f, 0.6f);
+    x->q_scale = ref->quantize_head(D, x->q_float, NULL, x->q8);
+    for (int c = 0; c < D; c++)
+        x->q[c] = layout == ITH_KVL_Q8 ? x->q8[c] * (double)x->q_scale : (double)x->q_float[c];
+}
+
+static void exact_attention(const model *x, double *m, double *l, double o[D])
+{
+    static double s[KEYS];
+    *m = -INFINITY, *l = 0;
+    for (int j = 0; j < KEYS; j++) {
+        s[j] = 0;
+        for (int c = 0; c < D; c++)
+            s[j] += x->q[c] * x->key[j][c];
+        *m = s[j] > *m ? s[j] : *m;
+    }
+    memset(o, 0, D * sizeof *o);
+    for (int j = 0; j < KEYS; j++) {
+        *l += exp2(s[j] - *m);
+        for (int c = 0; c < D; c++)
+            o[c] += exp2(s[j] - *m) * x->value[j][c];
+    }
+}
+
+static void attention_is_near(ith_kv_layout layout, double tolerance)
+{
+    static model x;
+    float m = -INFINITY, l = 0, o[D] = {0}, pm, pl, po[D];
+    double exact_m, exact_l, exact_o[D];
+    fill_model(&x, layout);
+    for (int i = 0; i < SEGMENTS; i++) {
+        const ith_attn a = {.segment = x.segment[i],
+                            .head_dim = D,
+                            .n_tokens = 1,
+                            .n_heads = 1,
+                            .first_visible = KEYS - i * ITH_KV_SEGMENT,
+                            .q = layout == ITH_KVL_Q8 ? (const void *)x.q8 : (const void *)x.q_float,
+                            .q_scale = &x.q_scale,
+                            .m = &pm,
+                            .l = &pl,
+                            .o = po};
+        (layout == ITH_KVL_Q8 ? ref->attn_q8 : layout == ITH_KVL_BF16 ? ref->attn_bf16 : ref->attn_f32)(&a);
+        ref->attn_merge(1, D, &m, &l, o, &pm, &pl, po);
+    }
+    exact_attention(&x, &exact_m, &exact_l, exact_o);
+    CLOSE(m, exact_m, 1e-5 * fabs(exact_m), "layout %d: m", (int)layout);
+    CLOSE(l, exact_l, 2e-5 * exact_l, "layout %d: l", (int)layout);
+    for (int c = 0; c < D; c++)
+        CLOSE(o[c] / l, exact_o[c] / exact_l, tolerance, "layout %d: channel %d", (int)layout, c);
+}
+
+static void attn_q8_is_near(void **state)
+{
+    (void)state;
+    attention_is_near(ITH_KVL_Q8, ATTN_Q8);
+}
+
+static void attn_floats_are_near(void **state)
+{
+    (void)state;
+    attention_is_near(ITH_KVL_BF16, ATTN_FLOAT);
+    attention_is_near(ITH_KVL_F32, ATTN_FLOAT);
+}
+
+static void names_and_dispatch(void **state)
+{
+    (void)state;
+    assert_string_equal(ith_kernels_names()[0], "ref");
+    assert_null(ith_kernels_named("no such variant"));
+    for (const char *const *name = ith_kernels_names(); *name; name++)
+        if (ith_kernels_named(*name))
+            assert_string_equal(ith_kernels_named(*name)->name, *name);
+    setenv("ITHACA_SIMD", "fast", 1);
+    assert_non_null(ith_kernels_env_error());
+    setenv("ITHACA_SIMD", "ref", 1);
+    assert_null(ith_kernels_env_error());
+    assert_string_equal(ith_kernels_get()->name, "ref"); /* the first call of this process: the cap holds */
+    unsetenv("ITHACA_SIMD");
+    assert_null(ith_kernels_env_error());
+    assert_string_equal(ith_kernels_get()->name, "ref");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(halves_are_exact),     cmocka_unit_test(exp2_is_near),       cmocka_unit_test(gemm_is_near),
+        cmocka_unit_test(vectors_are_near),     cmocka_unit_test(rope_is_near),       cmocka_unit_test(attn_q8_is_near),
+        cmocka_unit_test(attn_floats_are_near), cmocka_unit_test(names_and_dispatch),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
