@@ -23,11 +23,12 @@ LDFLAGS = $(OPT_$(CONFIG)) -fopenmp $(EXTRA_LDFLAGS)
 
 ARCH := $(shell uname -m)
 ISA_x86_64  := avx2 avx512
-ISA_aarch64 := neon
+ISA_aarch64 := neon neon_dotprod neon_i8mm
 ISAS := $(ISA_$(ARCH))
 FLAGS_avx2   := -mavx2 -mfma -mf16c -mbmi2
 FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c -mbmi2
-FLAGS_neon   := -march=armv8.2-a+dotprod+fp16
+FLAGS_neon_dotprod := -march=armv8.2-a+dotprod
+FLAGS_neon_i8mm    := -march=armv8.2-a+dotprod+i8mm
 
 KERNEL_SRC := $(wildcard simd/*.c simd/ref/*.c) $(foreach isa,$(ISAS),$(wildcard simd/$(isa)/*.c))
 LIB_SRC    := $(KERNEL_SRC) $(filter-out $(wildcard src/cli/*.c),$(wildcard src/*/*.c))
@@ -48,7 +49,8 @@ all: $(BIN)
 
 $(B)/simd/avx2/%.o:   CFLAGS += $(FLAGS_avx2)
 $(B)/simd/avx512/%.o: CFLAGS += $(FLAGS_avx512)
-$(B)/simd/neon/%.o:   CFLAGS += $(FLAGS_neon)
+$(B)/simd/neon_dotprod/%.o: CFLAGS += $(FLAGS_neon_dotprod)
+$(B)/simd/neon_i8mm/%.o:    CFLAGS += $(FLAGS_neon_i8mm)
 $(B)/tests/%.o:       CFLAGS += -Itests
 
 $(B)/%.o: %.c Makefile

@@ -3,8 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
-/* REF_x, AVX2_x, AVX512_x: does the table of that name take variants of level x? */
+/* REF_x, AVX2_x, AVX512_x, NEON_x...: does the table of that name take variants of level x? */
 #define REF_ref(...) __VA_ARGS__
 #define REF_avx2(...)
 #define REF_avx512(...)
@@ -14,6 +17,22 @@
 #define AVX512_ref(...)    __VA_ARGS__
 #define AVX512_avx2(...)   __VA_ARGS__
 #define AVX512_avx512(...) __VA_ARGS__
+
+#define REF_neon(...)
+#define REF_dotprod(...)
+#define REF_i8mm(...)
+#define NEON_ref(...)  __VA_ARGS__
+#define NEON_neon(...) __VA_ARGS__
+#define NEON_dotprod(...)
+#define NEON_i8mm(...)
+#define DOTPROD_ref(...)     __VA_ARGS__
+#define DOTPROD_neon(...)    __VA_ARGS__
+#define DOTPROD_dotprod(...) __VA_ARGS__
+#define DOTPROD_i8mm(...)
+#define I8MM_ref(...)     __VA_ARGS__
+#define I8MM_neon(...)    __VA_ARGS__
+#define I8MM_dotprod(...) __VA_ARGS__
+#define I8MM_i8mm(...)    __VA_ARGS__
 
 /* A later, higher variant replaces an earlier one: that is the idea. */
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -55,6 +74,44 @@ static bool cpu_has_avx512(void)
 }
 #endif
 
+#if defined(__aarch64__)
+static const ith_kernels table_neon = {
+    .name = "neon",
+#define ITH_KERNEL(field, level, function) NEON_##level(.field = function, )
+#include "simd/kernels.inc"
+#undef ITH_KERNEL
+};
+
+static const ith_kernels table_dotprod = {
+    .name = "dotprod",
+#define ITH_KERNEL(field, level, function) DOTPROD_##level(.field = function, )
+#include "simd/kernels.inc"
+#undef ITH_KERNEL
+};
+
+static const ith_kernels table_i8mm = {
+    .name = "i8mm",
+#define ITH_KERNEL(field, level, function) I8MM_##level(.field = function, )
+#include "simd/kernels.inc"
+#undef ITH_KERNEL
+};
+
+static bool cpu_has_neon(void)
+{
+    return getauxval(AT_HWCAP) & HWCAP_ASIMD;
+}
+
+static bool cpu_has_dotprod(void)
+{
+    return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+}
+
+static bool cpu_has_i8mm(void)
+{
+    return cpu_has_dotprod() && getauxval(AT_HWCAP2) & HWCAP2_I8MM;
+}
+#endif
+
 static bool cpu_has_ref(void)
 {
     return true;
@@ -66,15 +123,17 @@ static const struct level {
 } levels[] = {
     {&table_ref, cpu_has_ref},
 #if defined(__x86_64__)
-    {&table_avx2, cpu_has_avx2},
-    {&table_avx512, cpu_has_avx512},
+    {&table_avx2, cpu_has_avx2}, {&table_avx512, cpu_has_avx512},
+#endif
+#if defined(__aarch64__)
+    {&table_neon, cpu_has_neon}, {&table_dotprod, cpu_has_dotprod}, {&table_i8mm, cpu_has_i8mm},
 #endif
 };
 
 enum { LEVELS = sizeof levels / sizeof levels[0] };
 
 /* Names that ITHACA_SIMD may have on any machine; a cap that lies above this CPU leaves the best that it has. */
-static const char *const cap_names[] = {"ref", "avx2", "avx512", "neon"};
+static const char *const cap_names[] = {"ref", "avx2", "avx512", "neon", "dotprod", "i8mm"};
 
 const char *ith_kernels_env_error(void)
 {
@@ -84,7 +143,7 @@ const char *ith_kernels_env_error(void)
     for (size_t i = 0; i < sizeof cap_names / sizeof cap_names[0]; i++)
         if (!strcmp(cap, cap_names[i]))
             return NULL;
-    return "ITHACA_SIMD must be ref, avx2, avx512 or neon";
+    return "ITHACA_SIMD must be ref, avx2, avx512, neon, dotprod or i8mm";
 }
 
 static const ith_kernels *choose(void)
@@ -123,6 +182,11 @@ const char *const *ith_kernels_names(void)
 #if defined(__x86_64__)
         "avx2",
         "avx512",
+#endif
+#if defined(__aarch64__)
+        "neon",
+        "dotprod",
+        "i8mm",
 #endif
         NULL
     };

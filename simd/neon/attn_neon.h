@@ -1,0 +1,95 @@
+/* attn_neon.h - the frame of the NEON attention kernels: up to four query rows at a time against a block of 64 keys.
+ *
+ * Scores and probabilities of the rows lie in small arrays on the stack; products run over register tiles of
+ * 4 rows x 16 keys, or of 4 rows x 16 channels. Up to 16 rows pass over a block while it is in the first-level cache.
+ */
+#ifndef ITH_SIMD_NEON_ATTN_H
+#define ITH_SIMD_NEON_ATTN_H
+
+#include "simd/kernels.h"
+#include "simd/neon/vec_neon.h"
+
+enum { QUAD = 4, MAX_ROWS = 16, KEY_VECS = ITH_KV_BLOCK / 4 };
+
+#define EACH_ROW  _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
+#define EACH_KEYS _Pragma("GCC unroll 16") for (int k = 0; k < KEY_VECS; k++)
+#define EACH_VEC  _Pragma("GCC unroll 4") for (int v = 0; v < 4; v++)
+
+typedef struct row_state {
+    float32x4_t lane[4]; /* L */
+    float m;
+    float q_scale;  /* q8 only */
+    int32_t q_zero; /* q8 only: -128 * sum of q */
+    const void *q;
+    float *o;
+    int64_t visible; /* keys of the segment that the row sees */
+} row_state;
+
+typedef float scores_t[QUAD][ITH_KV_BLOCK];
+
+/* The unseen scores become -infinity; returns the largest of the others. */
+ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t seen)
+{
+    const float32x4_t lowest = vdupq_n_f32(-INFINITY);
+    float32x4_t largest = lowest;
+    EACH_KEYS
+    {
+        const float32x4_t v = vbslq_f32(first_lanes(seen - 4 * k), vld1q_f32(x + 4 * k), lowest);
+        vst1q_f32(x + 4 * k, v);
+        largest = vmaxq_f32(largest, v);
+    }
+    return vmaxvq_f32(largest);
+}
+
+/* Moves the row to the new maximum; returns the factor of what was summed before. */
+ITH_INLINE float raise_max(row_state *s, float block_max)
+{
+    const float old = s->m;
+    s->m = (block_max > old ? block_max : old) + 0.0f;
+    return ith_exp2_inline(old - s->m);
+}
+
+ITH_INLINE void add_to_lanes(row_state *s, float alpha, const float p[ITH_KV_BLOCK])
+{
+    EACH_VEC
+    {
+        const float *at = p + 4 * v;
+        const float32x4_t first = vaddq_f32(vld1q_f32(at), vld1q_f32(at + 16));
+        const float32x4_t second = vaddq_f32(vld1q_f32(at + 32), vld1q_f32(at + 48));
+        s->lane[v] = vfmaq_n_f32(vaddq_f32(first, second), s->lane[v], alpha);
+    }
+}
+
+/* Prepares row `row` of the call and clears its output. */
+ITH_INLINE void open_row(row_state *s, const ith_attn *a, int64_t row, size_t q_size)
+{
+    const int64_t t = row / a->n_heads, h = row % a->n_heads, n = a->first_visible + t;
+    EACH_VEC s->lane[v] = vdupq_n_f32(0.0f);
+    s->m = -INFINITY;
+    s->visible = n < 0 ? 0 : n > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : n;
+    s->q = (const uint8_t *)a->q + (t * a->q_token_stride + h * a->q_head_stride) * (int64_t)q_size;
+    s->o = a->o + row * a->head_dim;
+    memset(s->o, 0, (size_t)a->head_dim * sizeof(float));
+}
+
+/* Walks the segment: attend() meets one to four rows at a time, all of which see some key of the block at `first`: rows
+ * see more keys from one to the next, so that those without any are the first ones. */
+ITH_INLINE void walk_blocks(row_state *s, int n_rows, const ith_attn *a,
+                            void (*attend)(row_state *s, int rows, const ith_attn *a, int64_t first))
+{
+    for (int64_t first = 0; first < ITH_KV_SEGMENT; first += ITH_KV_BLOCK) {
+        int i = 0;
+        while (i < n_rows && s[i].visible <= first)
+            i++;
+        for (; i < n_rows; i += QUAD)
+            attend(s + i, n_rows - i < QUAD ? n_rows - i : QUAD, a, first);
+    }
+}
+
+ITH_INLINE void close_row(const row_state *s, const ith_attn *a, int64_t row)
+{
+    a->m[row] = s->m;
+    a->l[row] = lanes16_sum(s->lane);
+}
+
+#endif

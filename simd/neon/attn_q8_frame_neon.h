@@ -1,0 +1,161 @@
+/* attn_q8_frame_neon.h - attention over the int8 cache for every NEON level: the includer has chosen its dots_*.h before.
+ *
+ * QK: lanes are keys. PV: lanes are channels. Each register of keys or values is loaded once for four rows.
+ */
+#ifndef ITH_SIMD_NEON_ATTN_Q8_FRAME_H
+#define ITH_SIMD_NEON_ATTN_Q8_FRAME_H
+
+#include "simd/neon/attn_neon.h"
+#include "simd/variants.h"
+
+typedef struct block_q8 {
+    const uint8_t *keys, *values; /* values: of int8 */
+    const uint16_t *key_scales, *value_scales;
+    int dp;
+} block_q8;
+
+typedef struct weights_q8 { /* of one row */
+    uint8_t u[ITH_KV_BLOCK];
+    float unit;   /* what a step of u is worth */
+    int32_t zero; /* -128 * sum of u */
+} weights_q8;
+
+static block_q8 block_at(const ith_attn *a, int64_t first_key)
+{
+    const int dp = (a->head_dim + 15) / 16 * 16;
+    const uint8_t *start =
+        (const uint8_t *)a->segment + (size_t)(first_key / ITH_KV_BLOCK) * ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
+    const uint16_t *scales = (const uint16_t *)(const void *)(start + 2 * ITH_KV_BLOCK * dp);
+    return (block_q8){start, start + ITH_KV_BLOCK * dp, scales, scales + ITH_KV_BLOCK, dp};
+}
+
+/* t[r][..]: scaled products of the rows with 16 keys from `key` on. */
+ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b, int key, scores_t t)
+{
+    const int8_t *q[QUAD];
+    int32_t zero[QUAD];
+    int32x4_t dots[QUAD][4];
+    EACH_ROW
+    {
+        q[r] = s[r].q;
+        zero[r] = s[r].q_zero;
+    }
+    dot_biased(rows, 4, b->keys + key * 4, ITH_KV_BLOCK * 4, b->dp, q, zero, dots);
+    EACH_VEC
+    {
+        const float32x4_t scale = load_bf16(b->key_scales + key + 4 * v);
+        EACH_ROW vst1q_f32(t[r] + key + 4 * v, vmulq_f32(vcvtq_f32_s32(dots[r][v]), scale));
+    }
+}
+
+/* w[64] as bytes, their largest being worth 255. */
+ITH_INLINE void pack_weights(const float32x4_t w[KEY_VECS], float largest, weights_q8 *out)
+{
+    const float inv = ith_inverse(255.0f, largest);
+    uint16x8_t total = vdupq_n_u16(0);
+#pragma GCC unroll 4
+    for (int k = 0; k < KEY_VECS; k += 4) {
+        uint16x4_t q[4];
+        EACH_VEC q[v] = vmovn_u32(vcvtnq_u32_f32(vmulq_n_f32(w[k + v], inv)));
+        const uint8x16_t u = vcombine_u8(vmovn_u16(vcombine_u16(q[0], q[1])), vmovn_u16(vcombine_u16(q[2], q[3])));
+        vst1q_u8(out->u + 4 * k, u);
+        total = vpadalq_u8(total, u);
+    }
+    out->unit = largest * (1.0f / 255.0f);
+    out->zero = -128 * (int32_t)vaddlvq_u16(total);
+}
+
+/* Scores to packed weights, the probabilities folded into L. Returns alpha. */
+static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK], weights_q8 *out)
+{
+    const float alpha = raise_max(s, hide_unseen(t, seen) * s->q_scale);
+    float32x4_t w[KEY_VECS], largest = vdupq_n_f32(0.0f);
+    EACH_KEYS
+    {
+        const uint32x4_t keep = first_lanes(seen - 4 * k);
+        const float32x4_t x = vfmaq_n_f32(vdupq_n_f32(-s->m), vld1q_f32(t + 4 * k), s->q_scale);
+        const float32x4_t p = keep_lanes(keep, exp2_lanes(x));
+        vst1q_f32(t + 4 * k, p);
+        w[k] = keep_lanes(keep, vmulq_f32(p, load_bf16(b->value_scales + 4 * k)));
+        largest = vmaxq_f32(largest, w[k]);
+    }
+    add_to_lanes(s, alpha, t);
+    pack_weights(w, vmaxvq_f32(largest), out);
+    return alpha;
+}
+
+ITH_INLINE void add_values(const int rows, const row_state *s, const block_q8 *b, int head_dim, const weights_q8 *w,
+                           const float *alpha)
+{
+    const uint8_t *u[QUAD];
+    int32_t zero[QUAD];
+    EACH_ROW
+    {
+        u[r] = w[r].u;
+        zero[r] = w[r].zero;
+    }
+    for (int c = 0; c < head_dim; c += 16) {
+        int32x4_t sum[QUAD][4];
+        dot_weights(rows, b->values + c * 4, b->dp * 4, u, zero, sum);
+        EACH_ROW EACH_VEC
+        {
+            float *o = s[r].o + c + 4 * v;
+            const int left = head_dim - c - 4 * v;
+            const float32x4_t old = vmulq_n_f32(load_first(o, left), alpha[r]);
+            store_first(o, left, vfmaq_n_f32(old, vcvtq_f32_s32(sum[r][v]), w[r].unit));
+        }
+    }
+}
+
+ITH_INLINE void attend_rows(const int rows, row_state *s, const ith_attn *a, int64_t first)
+{
+    const block_q8 b = block_at(a, first);
+    scores_t t;
+    weights_q8 w[QUAD];
+    float alpha[QUAD];
+
+    for (int key = 0; key < ITH_KV_BLOCK; key += 16)
+        score_keys(rows, s, &b, key, t);
+    EACH_ROW alpha[r] = softmax(s + r, &b, s[r].visible - first, t[r], &w[r]);
+    add_values(rows, s, &b, a->head_dim, w, alpha);
+}
+
+static void attend(row_state *s, int rows, const ith_attn *a, int64_t first)
+{
+    if (rows == 4)
+        attend_rows(4, s, a, first);
+    else if (rows == 3)
+        attend_rows(3, s, a, first);
+    else if (rows == 2)
+        attend_rows(2, s, a, first);
+    else
+        attend_rows(1, s, a, first);
+}
+
+static void open_row_q8(row_state *s, const ith_attn *a, int64_t row)
+{
+    const int dp = (a->head_dim + 15) / 16 * 16;
+    open_row(s, a, row, 1);
+    s->q_scale = a->q_scale[row / a->n_heads * a->q_scale_stride + row % a->n_heads];
+    const int8_t *q = s->q;
+    int32_t sum = 0;
+    for (int c = 0; c < dp; c += 16)
+        sum += vaddlvq_s8(vld1q_s8(q + c));
+    s->q_zero = -128 * sum;
+}
+
+ITH_INLINE void attn_q8(const ith_attn *a)
+{
+    const int64_t n_rows = (int64_t)a->n_tokens * a->n_heads;
+    for (int64_t pass = 0; pass < n_rows; pass += MAX_ROWS) {
+        row_state s[MAX_ROWS];
+        const int rows = n_rows - pass < MAX_ROWS ? (int)(n_rows - pass) : MAX_ROWS;
+        for (int r = 0; r < rows; r++)
+            open_row_q8(&s[r], a, pass + r);
+        walk_blocks(s, rows, a, attend);
+        for (int r = 0; r < rows; r++)
+            close_row(&s[r], a, pass + r);
+    }
+}
+
+#endif

@@ -1,0 +1,147 @@
+/* gemm_frame_neon.h - quantized products of every NEON level: the includer has chosen its dots_*.h before.
+ *
+ * A register tile is 8 rows (half a tile of weights) x up to MAX_TOKENS tokens; for one or two tokens, 16 rows, so that
+ * the weights pass as one stream.
+ */
+#ifndef ITH_SIMD_NEON_GEMM_FRAME_H
+#define ITH_SIMD_NEON_GEMM_FRAME_H
+
+#include "simd/neon/vec_neon.h"
+#include "simd/variants.h"
+
+enum {
+    STRETCH = 16, /* groups: 8 KiB of weights, that the second half of the rows finds in the first-level cache */
+    PANEL_BYTES = 1 << 18 /* activations that a pass over all tiles keeps in the second-level cache */
+};
+
+typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
+    const int8_t *quants;
+    const float *scales, *sums;
+    const int32_t *zeros;
+    int64_t groups;
+} operands;
+
+#define EACH_TOKEN _Pragma("GCC unroll 6") for (int t = 0; t < tokens; t++)
+#define EACH_FOUR  _Pragma("GCC unroll 4") for (int i = 0; i < fours; i++)
+
+/* Folds a group's integer sums of 4 * fours rows into the float accumulators. `scales`: of these rows in this group. */
+ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const int fours, const uint16_t *scales,
+                           const operands *x, int64_t g, int32x4_t (*dots)[4], float32x4_t (*acc)[4])
+{
+    EACH_FOUR
+    {
+        const float32x4_t scale_w = load_f16(scales + 4 * i);
+        EACH_TOKEN
+        {
+            const int64_t at = t * x->groups + g;
+            const int32x4_t dot = layout == ITH_W4 ? vaddq_s32(dots[t][i], vdupq_n_s32(x->zeros[at])) : dots[t][i];
+            acc[t][i] = vfmaq_f32(acc[t][i], vmulq_n_f32(vcvtq_f32_s32(dot), x->scales[at]), scale_w);
+        }
+        if (layout == ITH_W4M) {
+            const float32x4_t min_w = load_f16(scales + x->groups * ITH_TILE_ROWS + 4 * i);
+            EACH_TOKEN acc[t][i] = vfmaq_n_f32(acc[t][i], min_w, x->sums[t * x->groups + g]);
+        }
+    }
+}
+
+/* Rows from `row` on over groups [begin, end); acc goes on from one call to the next. */
+ITH_INLINE void gemm_rows(const ith_layout layout, const int tokens, const int fours, int row, const uint8_t *tile,
+                          const operands *x, int64_t begin, int64_t end, float32x4_t (*acc)[4])
+{
+    const int64_t stride = x->groups * ITH_GROUP;
+    const int group_bytes = layout == ITH_W8 ? 512 : 256, quad_stride = ITH_TILE_ROWS * 4;
+    const uint16_t *scales = (const uint16_t *)(const void *)(tile + x->groups * group_bytes) + row;
+    float32x4_t sum[MAX_TOKENS][4];
+
+    EACH_TOKEN EACH_FOUR sum[t][i] = acc[t][i];
+    for (int64_t g = begin; g < end; g++) {
+        const uint8_t *weights = tile + g * group_bytes + row * 4;
+        const int8_t *quants[MAX_TOKENS];
+        int32x4_t dots[MAX_TOKENS][4];
+        EACH_TOKEN quants[t] = x->quants + t * stride + g * ITH_GROUP;
+        if (layout == ITH_W8) {
+            int32_t zeros[MAX_TOKENS];
+            EACH_TOKEN zeros[t] = x->zeros[t * x->groups + g];
+            dot_biased(tokens, fours, weights, quad_stride, ITH_GROUP, quants, zeros, dots);
+        } else
+            dot_nibbles(tokens, fours, weights, quad_stride, quants, dots);
+        fold_group(layout, tokens, fours, scales + g * ITH_TILE_ROWS, x, g, dots, sum);
+    }
+    EACH_TOKEN EACH_FOUR acc[t][i] = sum[t][i];
+}
+
+/* One tile times `tokens` tokens, a constant where this is inlined. */
+ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint8_t *tile, const operands *x,
+                           float *out, int64_t ld_out)
+{
+    const int fours = tokens <= 2 ? 4 : 2;
+    float32x4_t acc[2][MAX_TOKENS][4];
+
+    EACH_TOKEN EACH_FOUR acc[0][t][i] = acc[1][t][i] = vdupq_n_f32(0.0f);
+    if (fours == 4)
+        gemm_rows(layout, tokens, 4, 0, tile, x, 0, x->groups, acc[0]);
+    else
+        for (int64_t g = 0; g < x->groups; g += STRETCH) {
+            const int64_t end = x->groups - g < STRETCH ? x->groups : g + STRETCH;
+            gemm_rows(layout, tokens, 2, 0, tile, x, g, end, acc[0]);
+            gemm_rows(layout, tokens, 2, 8, tile, x, g, end, acc[1]);
+        }
+    EACH_TOKEN EACH_FOUR
+    {
+        vst1q_f32(out + t * ld_out + 4 * i, acc[0][t][i]);
+        if (fours == 2)
+            vst1q_f32(out + t * ld_out + 8 + 4 * i, acc[1][t][i]);
+    }
+}
+
+/* The block for a count of tokens in 1..MAX_TOKENS that is known only now. */
+ITH_INLINE void gemm_tokens(const ith_layout layout, int tokens, const uint8_t *tile, const operands *x, float *out,
+                            int64_t ld_out)
+{
+    if (tokens == 1)
+        gemm_block(layout, 1, tile, x, out, ld_out);
+    else if (tokens == 2)
+        gemm_block(layout, 2, tile, x, out, ld_out);
+    else if (tokens == 3)
+        gemm_block(layout, 3, tile, x, out, ld_out);
+    else if (MAX_TOKENS > 4 && tokens == 4)
+        gemm_block(layout, 4, tile, x, out, ld_out);
+    else if (MAX_TOKENS > 5 && tokens == 5)
+        gemm_block(layout, MAX_TOKENS - 1, tile, x, out, ld_out);
+    else
+        gemm_block(layout, MAX_TOKENS, tile, x, out, ld_out);
+}
+
+/* Walks a panel of tokens in blocks of nearly equal size. */
+ITH_INLINE void gemm_panel(const ith_layout layout, int64_t n_tokens, const uint8_t *tile, const ith_acts *acts,
+                           int64_t first, float *out, int64_t ld_out)
+{
+    const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS, groups = acts->groups;
+    for (int64_t b = 0; b < blocks; b++) {
+        const int64_t begin = first + n_tokens * b / blocks, end = first + n_tokens * (b + 1) / blocks;
+        const operands x = {
+            .quants = acts->quants + begin * groups * ITH_GROUP,
+            .scales = acts->scales + begin * groups,
+            .sums = acts->sums + begin * groups,
+            .zeros = (layout == ITH_W8 ? acts->zero128 : acts->zero8) + begin * groups,
+            .groups = groups,
+        };
+        gemm_tokens(layout, (int)(end - begin), tile, &x, out + begin * ld_out, ld_out);
+    }
+}
+
+ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                     const ith_acts *acts, float *out, int64_t ld_out)
+{
+    const uint8_t *weights = tiles;
+    const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
+    int64_t panel = acts->groups ? PANEL_BYTES / (acts->groups * ITH_GROUP) : n_tokens;
+    panel = panel < 16 * MAX_TOKENS ? 16 * MAX_TOKENS : panel / MAX_TOKENS * MAX_TOKENS;
+
+    for (int64_t first = 0; first < n_tokens; first += panel)
+        for (int64_t i = 0; i < n_tiles; i++)
+            gemm_panel(layout, n_tokens - first < panel ? n_tokens - first : panel, weights + (size_t)i * tile_bytes,
+                       acts, first, out + i * ITH_TILE_ROWS, ld_out);
+}
+
+#endif
