@@ -2,6 +2,7 @@
 # Installs what building, testing and the demo need and the machine lacks. Silent when nothing is missing.
 #
 #   scripts/setup.sh [PACKAGE]...     the list below, or only these packages
+#   scripts/setup.sh cross            what tests/kernels/neon.sh needs to run the kernels of arm64 on another machine
 #   ITHACA_SETUP=off                  never install: say what is missing and fail
 set -eu
 
@@ -9,7 +10,11 @@ set -eu
 packages="build-essential pkg-config openmpi-bin libopenmpi-dev \
 libopenblas-dev libnuma-dev libzstd-dev libpcre2-dev libutf8proc-dev libjansson-dev nettle-dev \
 libcmocka-dev python3"
-[ $# -eq 0 ] || packages=$*
+case ${1:-} in
+'') ;;
+cross) packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" ;;
+*) packages=$* ;;
+esac
 
 say() { echo "setup: $*" >&2; }
 

@@ -75,6 +75,7 @@ parallel() {
 
 scripts layers
 programs kernels
+scripts kernels
 programs unit
 programs api
 parallel

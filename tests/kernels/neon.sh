@@ -1,0 +1,81 @@
+#!/bin/bash
+# The kernel tests for arm64, cross-compiled (simd/ and tests/kernels/ alone, no library) and run by qemu-user on CPU models
+# with and without the dot products and the matrix products of integers. A model without them also shows that no file of a
+# lower level holds an instruction of a higher one: qemu would end it with a signal.
+# Needs gcc-aarch64-linux-gnu and qemu-user: `make check-long` installs them, `make check` goes without.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+
+build=${BUILD:-build/release}/aarch64
+compiler=aarch64-linux-gnu-gcc emulator=qemu-aarch64
+
+have_tools() { command -v $compiler >/dev/null && command -v $emulator >/dev/null; }
+
+skip() {
+    echo "ok neon: kernels of arm64 # SKIP $*"
+    exit 0
+}
+
+[[ $(uname -m) != aarch64 ]] || skip "this machine runs them itself"
+have_tools || [[ -z ${ITHACA_LONG:-} ]] || scripts/setup.sh cross || true
+have_tools || skip "no $compiler or no $emulator (scripts/setup.sh cross)"
+
+objects() {
+    local source
+    for source in simd/*.c simd/ref/*.c simd/neon*/*.c tests/kernels/test_*.c tests/kernels/cross/*.c; do
+        echo "$build/${source%.c}.o"
+    done
+}
+
+# The Makefile's own rules and flags, told of another machine; not the settings of the make that may run us.
+compile() {
+    # shellcheck disable=SC2046 # words on purpose
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s CONFIG=release ARCH=aarch64 MPICC=$compiler B="$build" PKG_CFLAGS= \
+        EXTRA_CFLAGS=-Itests/kernels/cross $(objects)
+}
+
+link() {
+    local object
+    for object in "$build"/tests/kernels/test_*.o "$build"/tests/kernels/cross/levels.o; do
+        # shellcheck disable=SC2046
+        $compiler -static "$object" $(objects | grep "^$build/simd/") -lm -o "${object%.o}" || return 1
+    done
+}
+
+# expect NAME WANTED COMMAND...: one line of output
+expect() {
+    local name=$1 want=$2 got
+    shift 2
+    got=$("$@" 2>&1)
+    if [[ $got == "$want" ]]; then
+        echo "ok neon: $name"
+    else
+        printf '# expected %s\n# got      %s\nnot ok neon: %s\n' "$want" "$got" "$name"
+    fi
+}
+
+# programs CPU: every test program on a CPU model
+programs() {
+    local cpu=$1 program status
+    for program in "$build"/tests/kernels/test_*.o; do
+        program=${program%.o}
+        $emulator -cpu "$cpu" "$program" | sed -E "s/^((not )?ok) /\1 neon, $cpu: /"
+        status=${PIPESTATUS[0]}
+        ((status <= 1)) || echo "not ok neon, $cpu: $(basename "$program"): exit status $status"
+    done
+}
+
+if ! compile || ! link; then
+    echo "not ok neon: compiles"
+    exit 1
+fi
+levels=$build/tests/kernels/cross/levels
+expect "dispatch on Armv8.0" "ref neon -> neon" $emulator -cpu cortex-a53 "$levels"
+expect "dispatch with dotprod" "ref neon dotprod -> dotprod" $emulator -cpu neoverse-n1 "$levels"
+expect "dispatch with i8mm" "ref neon dotprod i8mm -> i8mm" $emulator -cpu max "$levels"
+for cap in ref neon dotprod; do
+    expect "ITHACA_SIMD=$cap" "ref neon dotprod i8mm -> $cap" env ITHACA_SIMD=$cap $emulator -cpu max "$levels"
+done
+programs max
+programs neoverse-n1
+programs cortex-a53
