@@ -25,15 +25,42 @@ static ith_status put(translation *t, const char *text, size_t len, ith_error *e
     return ith_buffer_append(&t->out, text, len, err);
 }
 
+/* Letters and numbers of Unicode 15.0 to 16.0 (DerivedGeneralCategory.txt), which PCRE2 before 10.45 does not know and
+ * Hugging Face's tokenizers do: named here, so that no machine's library changes a token. */
+static const char NEW_LETTERS[] =
+    "\\x{1c89}-\\x{1c8a}\\x{a7cb}-\\x{a7cd}\\x{a7da}-\\x{a7dc}\\x{105c0}-\\x{105f3}\\x{10d4a}-\\x{10d65}\\x{10d6f}-\\x{"
+    "10d85}"
+    "\\x{10ec2}-\\x{10ec4}\\x{1123f}-\\x{11240}\\x{11380}-\\x{11389}\\x{1138b}\\x{1138e}\\x{11390}-\\x{113b5}\\x{113b7}"
+    "\\x{113d1}"
+    "\\x{113d3}\\x{11bc0}-\\x{11be0}\\x{11f02}\\x{11f04}-\\x{11f10}\\x{11f12}-\\x{11f33}\\x{1342f}\\x{13441}-\\x{13446}"
+    "\\x{13460}-\\x{143fa}\\x{16100}-\\x{1611d}\\x{16d40}-\\x{16d6c}\\x{18cff}\\x{1b132}\\x{1b155}\\x{1df25}-\\x{1df2a}"
+    "\\x{1e030}-\\x{1e06d}\\x{1e4d0}-\\x{1e4eb}\\x{1e5d0}-\\x{1e5ed}\\x{1e5f0}\\x{2b739}\\x{2ebf0}-\\x{2ee5d}\\x{31350}"
+    "-\\x{323af}";
+static const char NEW_NUMBERS[] =
+    "\\x{10d40}-\\x{10d49}\\x{116d0}-\\x{116e3}\\x{11bf0}-\\x{11bf9}\\x{11f50}-\\x{11f59}\\x{16130}-\\x{16139}\\x{"
+    "16d70}-\\x{16d79}"
+    "\\x{1ccf0}-\\x{1ccf9}\\x{1d2c0}-\\x{1d2d3}\\x{1e4f0}-\\x{1e4f9}\\x{1e5f1}-\\x{1e5fa}";
+
 /* \p{Name} and \P{Name}, whole. */
 static ith_status put_property(translation *t, ith_error *err)
 {
-    const char *begin = t->pattern + t->at, *end = memchr(begin, '}', t->len - t->at);
+    const char *begin = t->pattern + t->at, *end = memchr(begin, '}', t->len - t->at), *more = "";
+    size_t len = end == NULL ? 0 : (size_t)(end + 1 - begin);
+    bool negated = begin[1] == 'P';
 
-    if (end == NULL || begin[2] != '{')
+    if (len < 4 || begin[2] != '{')
         return refuse(t, "\\p without braces", err);
-    t->at += (size_t)(end + 1 - begin);
-    return put(t, begin, (size_t)(end + 1 - begin), err);
+    t->at += len;
+    if (len == 5 && !(negated && t->in_class))
+        more = begin[3] == 'L' ? NEW_LETTERS : begin[3] == 'N' ? NEW_NUMBERS : "";
+    if (more[0] == '\0' || t->in_class) {
+        ITH_TRY(put(t, begin, len, err));
+        return put(t, more, strlen(more), err);
+    }
+    ITH_TRY(put(t, negated ? "[^\\p" : "[\\p", negated ? 4 : 3, err));
+    ITH_TRY(put(t, begin + 2, len - 2, err));
+    ITH_TRY(put(t, more, strlen(more), err));
+    return put(t, "]", 1, err);
 }
 
 /* \uHHHH, which PCRE2 writes \x{HHHH}. */

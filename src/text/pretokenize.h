@@ -3,7 +3,7 @@
  * A pre-tokenizer is a list of steps; each splits every piece that the step before it left. Splitting is by a regular
  * expression (PCRE2 with JIT), whose dialect in tokenizer.json is Oniguruma's. The two agree on what is used in practice but for
  * \s, which here means Unicode's White_Space as it does there; constructs on which they differ (\w, \h, nested classes, ...)
- * are refused by name. Patterns come from files and are not trusted: a match that takes too many steps fails.
+ * are refused by name. \p{L} and \p{N} are Unicode 16's whatever PCRE2 is installed. Patterns come from files and are not trusted: a match that takes too many steps fails.
  */
 #ifndef ITH_TEXT_PRETOKENIZE_H
 #define ITH_TEXT_PRETOKENIZE_H
