@@ -3,20 +3,22 @@
  * A pre-tokenizer is a list of steps; each splits every piece that the step before it left. Splitting is by a regular
  * expression (PCRE2 with JIT), whose dialect in tokenizer.json is Oniguruma's. The two agree on what is used in practice but for
  * \s, which here means Unicode's White_Space as it does there; constructs on which they differ (\w, \h, nested classes, ...)
- * are refused by name. \p{L} and \p{N} are Unicode 16's whatever PCRE2 is installed. Patterns come from files and are not trusted: a match that takes too many steps fails.
+ * are refused by name. \p{L} and \p{N} are Unicode 16's whatever PCRE2 is installed. Patterns come from files and are not
+ * trusted: a match that takes too many steps fails.
  */
 #ifndef ITH_TEXT_PRETOKENIZE_H
 #define ITH_TEXT_PRETOKENIZE_H
 
 #include "text/utf8.h"
 
-typedef enum ith_split_kind { /* what becomes of a match, as in Hugging Face's SplitDelimiterBehavior */
-                              ITH_SPLIT_ISOLATED,
-                              ITH_SPLIT_REMOVED,
-                              ITH_SPLIT_MERGED_WITH_PREVIOUS,
-                              ITH_SPLIT_MERGED_WITH_NEXT,
-                              ITH_SPLIT_CONTIGUOUS,
-                              ITH_SPLIT_KINDS
+/* What becomes of a match, as in Hugging Face's SplitDelimiterBehavior. */
+typedef enum ith_split_kind {
+    ITH_SPLIT_ISOLATED,
+    ITH_SPLIT_REMOVED,
+    ITH_SPLIT_MERGED_WITH_PREVIOUS,
+    ITH_SPLIT_MERGED_WITH_NEXT,
+    ITH_SPLIT_CONTIGUOUS,
+    ITH_SPLIT_KINDS
 } ith_split_kind;
 
 enum { ITH_MAX_SPLIT_STEPS = 16 };
