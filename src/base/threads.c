@@ -259,3 +259,32 @@ int ith_cores_available(void)
     int64_t quota = ith_cgroup_cores("");
     return quota < mask ? (int)quota : mask;
 }
+
+void ith_cores_mask(uint8_t *bits, size_t bytes)
+{
+    size_t cpus = 8 * bytes;
+    cpu_set_t *mask = CPU_ALLOC(cpus);
+    size_t size = CPU_ALLOC_SIZE(cpus);
+
+    memset(bits, 0, bytes);
+    if (!mask)
+        return;
+    if (sched_getaffinity(0, size, mask) == 0)
+        for (size_t c = 0; c < cpus; c++)
+            if (CPU_ISSET_S(c, size, mask))
+                bits[c / 8] |= (uint8_t)(1u << c % 8);
+    CPU_FREE(mask);
+}
+
+int ith_cores_share(const uint8_t *masks, size_t bytes, int n, int me)
+{
+    double share = 0;
+    for (size_t c = 0; c < 8 * bytes; c++) {
+        int sharers = 0;
+        for (int i = 0; i < n; i++)
+            sharers += masks[(size_t)i * bytes + c / 8] >> c % 8 & 1;
+        if (masks[(size_t)me * bytes + c / 8] >> c % 8 & 1)
+            share += 1.0 / sharers;
+    }
+    return share < 1 ? 1 : (int)(share + 1e-6);
+}

@@ -1,10 +1,11 @@
+#include "base/cgroup.h"
 #include "engine/engine_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_PER_RANK = 512, MAX_CTX = 1 << 27 };
+enum { CHUNK_PER_RANK = 512, MAX_CTX = 1 << 27, MASK_BYTES = 1024 };
 
 ith_engine_params ith_engine_params_default(void)
 {
@@ -40,10 +41,23 @@ static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err
     return ith_model_open(e->source, e->store, p->quant, p->exact, &e->model, err);
 }
 
-static int default_threads(const ith_comm *comm)
+/* This rank's share of its machine's cores: of those that it may run on, each divided among the ranks that may. Collective. */
+static ith_status default_threads(ith_comm *comm, int *threads, ith_error *err)
 {
-    int n = ith_cores_available() / comm->node_size;
-    return n < 1 ? 1 : n;
+    int64_t quota = ith_cgroup_cores("") / comm->node_size;
+    void *shared;
+    uint8_t *masks;
+
+    ITH_TRY(comm->ops->shared_alloc(comm, (size_t)comm->node_size * MASK_BYTES, "core masks", &shared, err));
+    masks = shared;
+    ith_cores_mask(masks + (size_t)comm->node_rank * MASK_BYTES, MASK_BYTES);
+    comm->ops->node_barrier(comm);
+    *threads = ith_cores_share(masks, MASK_BYTES, comm->node_size, comm->node_rank);
+    comm->ops->node_barrier(comm);
+    comm->ops->shared_free(comm, shared);
+    if (*threads > quota)
+        *threads = quota < 1 ? 1 : (int)quota;
+    return ITH_OK;
 }
 
 static void describe(ith_engine *e, const ith_engine_params *p)
@@ -94,10 +108,12 @@ static ith_kv_layout kv_layout(const ith_engine_params *p)
 static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
+    int threads = p->threads;
 
     ITH_TRY(ith_comm_agree(comm, plan(e, p, err), err));
-    ITH_TRY(
-        ith_comm_agree(comm, ith_team_open(p->threads > 0 ? p->threads : default_threads(comm), &e->team, err), err));
+    if (threads == 0)
+        ITH_TRY(default_threads(comm, &threads, err));
+    ITH_TRY(ith_comm_agree(comm, ith_team_open(threads, &e->team, err), err));
     e->kv = kv_layout(p);
     if (e->model->floats)
         ith_blas_open();

@@ -205,11 +205,34 @@ static void there_is_a_core(void **state)
     assert_in_range(ith_cores_available(), 1, 1 << 20);
 }
 
+/* Ranks bound to sockets keep their own cores; unbound ranks divide all; a rank bound to one core has one. */
+static void cores_are_shared_by_masks(void **state)
+{
+    (void)state;
+    const uint8_t sockets[2][2] = {{0xff, 0x00}, {0x00, 0xff}},
+                  unbound[3][2] = {{0xff, 0xff}, {0xff, 0xff}, {0xff, 0xff}};
+    const uint8_t mixed[2][2] = {{0x0f, 0x00}, {0xff, 0x00}}, none[1][2] = {{0, 0}};
+    uint8_t mine[128];
+    int n = 0;
+
+    assert_int_equal(ith_cores_share(&sockets[0][0], 2, 2, 0), 8);
+    assert_int_equal(ith_cores_share(&sockets[0][0], 2, 2, 1), 8);
+    assert_int_equal(ith_cores_share(&unbound[0][0], 2, 3, 2), 5);
+    assert_int_equal(ith_cores_share(&mixed[0][0], 2, 2, 0), 2);
+    assert_int_equal(ith_cores_share(&mixed[0][0], 2, 2, 1), 6);
+    assert_int_equal(ith_cores_share(&none[0][0], 2, 1, 0), 1);
+    ith_cores_mask(mine, sizeof mine);
+    for (size_t i = 0; i < 8 * sizeof mine; i++)
+        n += mine[i / 8] >> i % 8 & 1;
+    assert_true(n >= ith_cores_available());
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "limited") == 0)
         return limited();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cores_are_shared_by_masks),
         cmocka_unit_test(every_member_runs_once),
         cmocka_unit_test(barriers_order_writes_and_reads),
         cmocka_unit_test(sleepers_are_woken),
