@@ -19,8 +19,8 @@ ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_
     if (fseeko(file, 0, SEEK_END) != 0 || (size = ftello(file)) < 0 || fseeko(file, 0, SEEK_SET) != 0) {
         status = ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
     } else if ((uint64_t)size > max_bytes) {
-        status = ith_fail(err, ITH_E_FORMAT, "%s: %lld bytes, more than the %zu expected of such a file", path, (long long)size,
-                          max_bytes);
+        status = ith_fail(err, ITH_E_FORMAT, "%s: %lld bytes, more than the %zu expected of such a file", path,
+                          (long long)size, max_bytes);
     } else {
         *root = json_loadf(file, JSON_ALLOW_NUL, &why);
         if (*root == NULL)
@@ -36,15 +36,15 @@ static const json_t *member(const json_t *object, const char *key)
     return json_is_null(value) ? NULL : value;
 }
 
-ith_status ith_json_int(const json_t *object, const char *where, const char *key, int64_t min, int64_t max, int64_t *out,
-                        ith_error *err)
+ith_status ith_json_int(const json_t *object, const char *where, const char *key, int64_t min, int64_t max,
+                        int64_t *out, ith_error *err)
 {
     const json_t *value = member(object, key);
     if (value == NULL)
         return ITH_OK;
     if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max)
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a whole number from %lld to %lld", where, key, (long long)min,
-                        (long long)max);
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a whole number from %lld to %lld", where, key,
+                        (long long)min, (long long)max);
     *out = json_integer_value(value);
     return ITH_OK;
 }
@@ -82,7 +82,10 @@ ith_status ith_json_string(const json_t *object, const char *where, const char *
     return ITH_OK;
 }
 
-json_t *ith_json_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+json_t *ith_json_number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
 
 char *ith_json_text(const json_t *value, bool pretty)
 {
