@@ -37,6 +37,9 @@ MARKS = [0x300, 0x301, 0x302, 0x303, 0x304, 0x306, 0x307, 0x308, 0x30A, 0x30B, 0
          0x338, 0x345, 0x5B0, 0x5B4, 0x5BC, 0x64B, 0x651, 0x653, 0x654, 0x93C, 0x94D, 0x9BE, 0xBBE, 0xE38, 0xE48, 0x1DCE,
          0x20D7, 0x3099, 0x309A]
 
+NEW = [0x1C89, 0xA7CB, 0xA7DC, 0x105C0, 0x10D40, 0x10D4A, 0x116D0, 0x11390, 0x11BF0, 0x11F02, 0x11F33, 0x11F50, 0x1342F, 0x13460, 0x143FA,
+       0x16100, 0x16130, 0x16D40, 0x18CFF, 0x1CCF0, 0x1D2C0, 0x1D2D3, 0x1E030, 0x1E4D0, 0x1E4F0, 0x1E5FA, 0x2B739, 0x2EBF0, 0x31350, 0x323AF]
+
 BLANKS = [" ", "  ", "   ", "\t", "\n", "\n\n", "\r\n", "\r", "\u00a0", "\u0085", "\u2003", "\u2028", "\u3000", "\u200b",
           "\u180e", "\ufeff", "\x0b", "\x0c", "\x1c", "\x1f"]
 
@@ -127,6 +130,8 @@ def all_strings():
     strings += [str(rng.randint(0, 10 ** rng.randint(1, 25))) for _ in range(60)]
     strings += ["x" + b + "y" for b in BLANKS] + [b + c for b in BLANKS for c in BLANKS] + [b * 3 + "z" for b in BLANKS]
     strings += [chr(c) + " " + chr(c) * 2 for c in range(0x20)]
+    # Letters and numbers of Unicode 15 and 16: whether they are such shows in how the text beside them is cut.
+    strings += [f"{chr(c)}[wX {chr(c)}{chr(c)}1 ={chr(c)}=" for c in NEW]
     strings += list(from_ranges(rng)) + list(combined(rng)) + list(mixtures(rng, sentences)) + list(marked(rng, sentences))
     return [s for s in strings if not any(0xD800 <= ord(c) < 0xE000 for c in s)]
 
