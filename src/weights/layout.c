@@ -49,56 +49,51 @@ static uint16_t get_half(const uint8_t *tile, int64_t offset, int64_t g, int row
     return half;
 }
 
-/* 32 signed quants of a row into group g of a w8 tile. */
+/* 32 signed quants of a row into group g of a w8 tile, four columns at a time: q + 128 is q with its top bit turned. */
 static void put_w8(uint8_t *tile, int64_t g, int row, const int8_t q[32])
 {
-    uint8_t *group = w8_group(tile, g);
-    for (int j = 0; j < 8; j++)
-        for (int b = 0; b < 4; b++)
-            group[(j * 16 + row) * 4 + b] = (uint8_t)(q[4 * j + b] + 128);
+    uint8_t *at = w8_group(tile, g) + row * 4;
+    for (int j = 0; j < 8; j++) {
+        uint32_t four;
+        memcpy(&four, q + 4 * j, 4);
+        four ^= 0x80808080u;
+        memcpy(at + 64 * j, &four, 4);
+    }
 }
 
 /* 32 nibbles, packed as GGUF does: byte i holds columns i (low) and i + 16 (high), which is the tile's pairing too. */
 static void put_w4(uint8_t *tile, int64_t g, int row, const uint8_t nibbles[16])
 {
-    uint8_t *group = w4_group(tile, g);
+    uint8_t *at = w4_group(tile, g) + row * 4;
     for (int j = 0; j < 4; j++)
-        memcpy(group + (j * 16 + row) * 4, nibbles + 4 * j, 4);
+        memcpy(at + 64 * j, nibbles + 4 * j, 4);
 }
 
-/* ---- One row of a file's blocks, bits kept. Block layouts: the GGUF specification. ---- */
+/* ---- Whole tiles of a file's blocks, bits kept. Block layouts: the GGUF specification. Groups outermost, so that the tile is
+ * written once from front to back. ---- */
 
-static void row_from_q8_0(uint8_t *tile, int64_t groups, int row, const uint8_t *src)
-{
-    for (int64_t g = 0; g < groups; g++, src += 34) {
-        uint16_t scale;
-        int8_t q[32];
-        memcpy(&scale, src, 2);
-        memcpy(q, src + 2, 32);
-        put_w8(tile, g, row, q);
-        put_half(tile, 512 * groups, g, row, scale);
-    }
-}
+typedef struct block_type { /* [scale f16][min f16, if any][quants] */
+    int bytes, scale_at, min_at, quants_at;
+} block_type;
 
-static void row_from_q4_0(uint8_t *tile, int64_t groups, int row, const uint8_t *src)
-{
-    for (int64_t g = 0; g < groups; g++, src += 18) {
-        uint16_t scale;
-        memcpy(&scale, src, 2);
-        put_w4(tile, g, row, src + 2);
-        put_half(tile, 256 * groups, g, row, scale);
-    }
-}
+static const block_type q8_0 = {34, 0, -1, 2}, q4_0 = {18, 0, -1, 2}, q4_1 = {20, 0, 2, 4};
 
-static void row_from_q4_1(uint8_t *tile, int64_t groups, int row, const uint8_t *src)
+static void pack_blocks(ith_layout layout, int64_t groups, block_type type, const uint8_t *const rows[16],
+                        uint8_t *tile)
 {
-    for (int64_t g = 0; g < groups; g++, src += 20) {
-        uint16_t scale, min;
-        memcpy(&scale, src, 2);
-        memcpy(&min, src + 2, 2);
-        put_w4(tile, g, row, src + 4);
-        put_half(tile, 256 * groups, g, row, scale);
-        put_half(tile, 288 * groups, g, row, min);
+    int64_t scales = (layout == ITH_W8 ? 512 : 256) * groups, mins = scales + 32 * groups;
+
+    for (int64_t g = 0; g < groups; g++) {
+        for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++) {
+            const uint8_t *block = rows[r] + g * type.bytes;
+            if (layout == ITH_W8)
+                put_w8(tile, g, r, (const int8_t *)block + type.quants_at);
+            else
+                put_w4(tile, g, r, block + type.quants_at);
+            memcpy(tile + scales + (16 * g + r) * 2, block + type.scale_at, 2);
+            if (type.min_at >= 0)
+                memcpy(tile + mins + (16 * g + r) * 2, block + type.min_at, 2);
+        }
     }
 }
 
@@ -187,16 +182,15 @@ void ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, in
         if (layout == ITH_W8)
             memset(tile, 128, 512 * (size_t)groups);
     }
-    for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++) {
-        if (dtype == ITH_DT_Q8_0 && layout == ITH_W8 && whole)
-            row_from_q8_0(tile, groups, r, rows[r]);
-        else if (dtype == ITH_DT_Q4_0 && layout == ITH_W4 && whole)
-            row_from_q4_0(tile, groups, r, rows[r]);
-        else if (dtype == ITH_DT_Q4_1 && layout == ITH_W4M && whole)
-            row_from_q4_1(tile, groups, r, rows[r]);
-        else
+    if (dtype == ITH_DT_Q8_0 && layout == ITH_W8 && whole)
+        pack_blocks(layout, groups, q8_0, rows, tile);
+    else if (dtype == ITH_DT_Q4_0 && layout == ITH_W4 && whole)
+        pack_blocks(layout, groups, q4_0, rows, tile);
+    else if (dtype == ITH_DT_Q4_1 && layout == ITH_W4M && whole)
+        pack_blocks(layout, groups, q4_1, rows, tile);
+    else
+        for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++)
             pack_floats(layout, groups, dtype, cols, r, rows[r], scratch, tile);
-    }
 }
 
 void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *tile, int row, int64_t cols, float *out)
