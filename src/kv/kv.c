@@ -35,7 +35,9 @@ ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head
     kv->n_heads = n_heads;
     kv->head_dim = head_dim;
     kv->block_bytes = ith_kv_block_bytes(layout, head_dim);
-    kv->segment_bytes = kv->block_bytes * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+    /* A timeline shorter than a segment needs no whole one. */
+    kv->segment_bytes =
+        kv->block_bytes * (size_t)((ctx < ITH_KV_SEGMENT ? ctx + ITH_KV_BLOCK - 1 : ITH_KV_SEGMENT) / ITH_KV_BLOCK);
     kv->max_segments = (ctx + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
     if (!ith_mul_size((size_t)n_layers, (size_t)kv->max_segments, &slots) ||
         (kv->segments = calloc(slots ? slots : 1, sizeof *kv->segments)) == NULL) {
