@@ -187,7 +187,7 @@ static double log_sum_exp(const float *logits, int n)
     double max = -INFINITY, sum = 0;
 
     for (int i = 0; i < n; i++)
-        max = logits[i] > max ? (double)logits[i] : max; /* an fmax here stops gcc 12 for arm64 with an internal error */
+        max = logits[i] > max ? (double)logits[i] : max; /* fmax() makes gcc 12 for arm64 fail with an internal error */
     for (int i = 0; i < n; i++)
         sum += exp(logits[i] - max);
     return max + log(sum);
