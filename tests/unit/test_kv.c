@@ -1,0 +1,116 @@
+/* The KV cache: growth, addresses, the float layouts' places. */
+#include "base/mem.h"
+#include "kv/kv.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void grows_by_segments(void **state)
+{
+    (void)state;
+    size_t before = ith_mem_in_use(ITH_MEM_KV), segment = 16 * ith_kv_block_bytes(ITH_KVL_Q8, 64);
+    ith_kv *kv;
+    ith_error err;
+
+    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 3, 2, 64, 5000, &kv, &err), ITH_OK);
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV), before); /* nothing before it is needed */
+    assert_int_equal(ith_kv_reserve(kv, 1, &err), ITH_OK);
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, 3 * 2 * segment);
+    assert_int_equal(ith_kv_reserve(kv, 1024, &err), ITH_OK);
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, 3 * 2 * segment);
+    void *first = ith_kv_segment(kv, 2, 1, 0);
+    assert_int_equal(ith_kv_reserve(kv, 5000, &err), ITH_OK);
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, 5 * 3 * 2 * segment);
+    assert_ptr_equal(ith_kv_segment(kv, 2, 1, 0), first); /* what was there stays where it was */
+    ith_kv_close(kv);
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV), before);
+}
+
+static void short_timelines_take_little(void **state)
+{
+    (void)state;
+    size_t before = ith_mem_in_use(ITH_MEM_KV);
+    ith_kv *kv;
+    ith_error err;
+
+    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 1, 1, 128, 65, &kv, &err), ITH_OK);
+    assert_int_equal(ith_kv_reserve(kv, 65, &err), ITH_OK);
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, 2 * ith_kv_block_bytes(ITH_KVL_Q8, 128));
+    ith_kv_close(kv);
+}
+
+static void blocks_are_apart(void **state)
+{
+    (void)state;
+    size_t block = ith_kv_block_bytes(ITH_KVL_Q8, 80);
+    ith_kv *kv;
+    ith_error err;
+
+    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 2, 3, 80, 3000, &kv, &err), ITH_OK);
+    assert_int_equal(ith_kv_reserve(kv, 3000, &err), ITH_OK);
+    for (int layer = 0; layer < 2; layer++) {
+        for (int head = 0; head < 3; head++) {
+            for (int64_t pos = 0; pos < 2944; pos += 64) {
+                assert_ptr_equal(ith_kv_block(kv, layer, head, pos), ith_kv_block(kv, layer, head, pos + 63));
+                assert_int_equal((uintptr_t)ith_kv_block(kv, layer, head, pos) % 64, 0);
+                memset(ith_kv_block(kv, layer, head, pos), (int)(pos / 64 + 50 * head + 7 * layer), block);
+            }
+        }
+    }
+    for (int layer = 0; layer < 2; layer++)
+        for (int head = 0; head < 3; head++)
+            for (int64_t pos = 0; pos < 2944; pos += 64) {
+                const uint8_t *at = ith_kv_block(kv, layer, head, pos),
+                              want = (uint8_t)(pos / 64 + 50 * head + 7 * layer);
+                assert_true(at[0] == want && at[block - 1] == want);
+            }
+    ith_kv_close(kv);
+}
+
+static void floats_land_where_kernels_look(void **state)
+{
+    (void)state;
+    enum { D = 20, DP = 32 };
+    float k[D], v[D];
+    const float *block;
+    ith_kv *kv;
+    ith_error err;
+
+    assert_int_equal(ith_kv_open(ITH_KVL_F32, 1, 1, D, 100, &kv, &err), ITH_OK);
+    assert_int_equal(ith_kv_reserve(kv, 100, &err), ITH_OK);
+    for (int c = 0; c < D; c++) {
+        k[c] = (float)c + 1;
+        v[c] = -(float)c - 1;
+    }
+    ith_kv_put_float(kv, 0, 0, 70, k, v);
+    block = ith_kv_block(kv, 0, 0, 70);
+    for (int c = 0; c < DP; c++)
+        for (int slot = 0; slot < 64; slot++) {
+            assert_true(block[c * 64 + slot] == (slot == 6 && c < D ? k[c] : 0));
+            assert_true(block[DP * 64 + slot * DP + c] == (slot == 6 && c < D ? v[c] : 0));
+        }
+    ith_kv_close(kv);
+}
+
+static void qwen3_8b_at_128k_is_as_the_design_says(void **state)
+{
+    (void)state;
+    assert_int_equal(ith_kv_token_bytes(ITH_KVL_Q8, 36, 8, 128) * 131072, 9814671360); /* 9.8 GB */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(grows_by_segments),
+        cmocka_unit_test(short_timelines_take_little),
+        cmocka_unit_test(blocks_are_apart),
+        cmocka_unit_test(floats_land_where_kernels_look),
+        cmocka_unit_test(qwen3_8b_at_128k_is_as_the_design_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
