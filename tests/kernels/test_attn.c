@@ -2,7 +2,16 @@
  * tiles, causal edges in every position, keys that no row sees filled with NaN patterns, and extreme values. */
 #include "tests/kernels/equal.h"
 
-enum { EXTREME_KEYS = 1, ZERO_QUERY, EQUAL_KEYS, ZERO_SCALES, SUBNORMAL_SCALES, LARGE_SCALES, CONTENTS };
+enum {
+    EXTREME_KEYS = 1,
+    ZERO_QUERY,
+    EQUAL_KEYS,
+    ZERO_SCALES,
+    SUBNORMAL_SCALES,
+    LARGE_SCALES,
+    TIES_OF_WEIGHTS,
+    CONTENTS
+};
 
 static const int head_dims[] = {16, 20, 32, 64, 80, 96, 128, 256};
 enum { HEAD_DIMS = sizeof head_dims / sizeof head_dims[0] };
@@ -14,6 +23,8 @@ static uint16_t random_scale(prng *p, int content)
         return prng_int(p, 0, 2) ? 0 : ith_f32_to_bf16(0.01f);
     case SUBNORMAL_SCALES:
         return (uint16_t)prng_int(p, 0, 0x81);
+    case TIES_OF_WEIGHTS: /* the largest 255: weights of equal probabilities lie halfway between two bytes */
+        return ith_f32_to_bf16(prng_int(p, 0, 3) ? (float)prng_int(p, 0, 126) + 0.5f : 255.0f);
     case LARGE_SCALES:
         return ith_f32_to_bf16(prng_float(p, 1e15f, 1e16f));
     default:
@@ -58,7 +69,7 @@ static void *random_queries(prng *p, ith_kv_layout layout, int rows, int d, int 
         int8_t *q = arena_take(&arenas[1], n, 1);
         for (size_t i = 0; i < n; i++) /* zeros in the padding of a row, poison between rows */
             q[i] = (int8_t)((int)(i % (size_t)stride) < d ? prng_int(p, -127, 127) : 0);
-        if (content == ZERO_QUERY)
+        if (content == ZERO_QUERY || content == TIES_OF_WEIGHTS)
             memset(q, 0, n);
         if (content == EXTREME_KEYS)
             for (size_t i = 0; i < n; i++)
