@@ -37,12 +37,13 @@ static jmp_buf cross_failed;
 #define assert_non_null(pointer)  assert_true((pointer) != NULL)
 #define assert_string_equal(a, b) assert_true(strcmp(a, b) == 0)
 
-/* Setup and teardown cannot fail but by a signal. */
+/* Setup and teardown, which may be NULL, cannot fail but by a signal. */
 static inline int cross_run(const struct CMUnitTest *tests, size_t n, int (*setup)(void **), int (*teardown)(void **))
 {
     volatile int failed = 0;
     void *state = NULL;
-    setup(&state);
+    if (setup != NULL)
+        setup(&state);
     for (volatile size_t i = 0; i < n; i++) {
         if (setjmp(cross_failed) == 0) {
             tests[i].run(&state);
@@ -53,7 +54,8 @@ static inline int cross_run(const struct CMUnitTest *tests, size_t n, int (*setu
         }
         fflush(stdout);
     }
-    teardown(&state);
+    if (teardown != NULL)
+        teardown(&state);
     return failed;
 }
 
