@@ -22,11 +22,13 @@ CFLAGS  = $(CSTD) $(WARN) $(FPSAFE) $(OPT_$(CONFIG)) -fopenmp -fvisibility=hidde
 LDFLAGS = $(OPT_$(CONFIG)) -fopenmp $(EXTRA_LDFLAGS)
 
 ARCH := $(shell uname -m)
-ISA_x86_64  := avx2 avx512
+ISA_x86_64  := avx2 avxvnni avx512bw avx512
 ISA_aarch64 := neon neon_dotprod neon_i8mm
 ISAS := $(ISA_$(ARCH))
-FLAGS_avx2   := -mavx2 -mfma -mf16c -mbmi2
-FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c -mbmi2
+FLAGS_avx2     := -mavx2 -mfma -mf16c -mbmi2
+FLAGS_avxvnni  := $(FLAGS_avx2) -mavxvnni
+FLAGS_avx512bw := $(FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
+FLAGS_avx512   := $(FLAGS_avx512bw) -mavx512vnni
 FLAGS_neon_dotprod := -march=armv8.2-a+dotprod
 FLAGS_neon_i8mm    := -march=armv8.2-a+dotprod+i8mm
 
@@ -47,8 +49,10 @@ Q          := $(if $(V),,@)
 ## all: the program, build/release/ithaca, and the library beside it (V=1 shows the commands)
 all: $(BIN)
 
-$(B)/simd/avx2/%.o:   CFLAGS += $(FLAGS_avx2)
-$(B)/simd/avx512/%.o: CFLAGS += $(FLAGS_avx512)
+$(B)/simd/avx2/%.o:     CFLAGS += $(FLAGS_avx2)
+$(B)/simd/avxvnni/%.o:  CFLAGS += $(FLAGS_avxvnni)
+$(B)/simd/avx512bw/%.o: CFLAGS += $(FLAGS_avx512bw)
+$(B)/simd/avx512/%.o:   CFLAGS += $(FLAGS_avx512)
 $(B)/simd/neon_dotprod/%.o: CFLAGS += $(FLAGS_neon_dotprod)
 $(B)/simd/neon_i8mm/%.o:    CFLAGS += $(FLAGS_neon_i8mm)
 $(B)/tests/%.o:       CFLAGS += -Itests

@@ -10,13 +10,29 @@
 /* REF_x, AVX2_x, AVX512_x, NEON_x...: does the table of that name take variants of level x? */
 #define REF_ref(...) __VA_ARGS__
 #define REF_avx2(...)
+#define REF_avxvnni(...)
+#define REF_avx512bw(...)
 #define REF_avx512(...)
 #define AVX2_ref(...)  __VA_ARGS__
 #define AVX2_avx2(...) __VA_ARGS__
+#define AVX2_avxvnni(...)
+#define AVX2_avx512bw(...)
 #define AVX2_avx512(...)
-#define AVX512_ref(...)    __VA_ARGS__
-#define AVX512_avx2(...)   __VA_ARGS__
-#define AVX512_avx512(...) __VA_ARGS__
+#define AVXVNNI_ref(...)     __VA_ARGS__
+#define AVXVNNI_avx2(...)    __VA_ARGS__
+#define AVXVNNI_avxvnni(...) __VA_ARGS__
+#define AVXVNNI_avx512bw(...)
+#define AVXVNNI_avx512(...)
+#define AVX512BW_ref(...)  __VA_ARGS__
+#define AVX512BW_avx2(...) __VA_ARGS__
+#define AVX512BW_avxvnni(...)
+#define AVX512BW_avx512bw(...) __VA_ARGS__
+#define AVX512BW_avx512(...)
+#define AVX512_ref(...)  __VA_ARGS__
+#define AVX512_avx2(...) __VA_ARGS__
+#define AVX512_avxvnni(...)
+#define AVX512_avx512bw(...) __VA_ARGS__
+#define AVX512_avx512(...)   __VA_ARGS__
 
 #define REF_neon(...)
 #define REF_dotprod(...)
@@ -52,6 +68,21 @@ static const ith_kernels table_avx2 = {
 #undef ITH_KERNEL
 };
 
+static const ith_kernels table_avxvnni = {
+    .name = "avxvnni",
+#define ITH_KERNEL(field, level, function) AVXVNNI_##level(.field = function, )
+#include "simd/kernels.inc"
+#undef ITH_KERNEL
+};
+
+/* Not above avxvnni in what it inherits: CPUs of this level may lack that. */
+static const ith_kernels table_avx512bw = {
+    .name = "avx512bw",
+#define ITH_KERNEL(field, level, function) AVX512BW_##level(.field = function, )
+#include "simd/kernels.inc"
+#undef ITH_KERNEL
+};
+
 static const ith_kernels table_avx512 = {
     .name = "avx512",
 #define ITH_KERNEL(field, level, function) AVX512_##level(.field = function, )
@@ -66,11 +97,20 @@ static bool cpu_has_avx2(void)
            __builtin_cpu_supports("bmi2");
 }
 
-static bool cpu_has_avx512(void)
+static bool cpu_has_avxvnni(void)
+{
+    return cpu_has_avx2() && __builtin_cpu_supports("avxvnni");
+}
+
+static bool cpu_has_avx512bw(void)
 {
     return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni");
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+static bool cpu_has_avx512(void)
+{
+    return cpu_has_avx512bw() && __builtin_cpu_supports("avx512vnni");
 }
 #endif
 
@@ -123,17 +163,18 @@ static const struct level {
 } levels[] = {
     {&table_ref, cpu_has_ref},
 #if defined(__x86_64__)
-    {&table_avx2, cpu_has_avx2}, {&table_avx512, cpu_has_avx512},
+    {&table_avx2, cpu_has_avx2},     {&table_avxvnni, cpu_has_avxvnni}, {&table_avx512bw, cpu_has_avx512bw},
+    {&table_avx512, cpu_has_avx512},
 #endif
 #if defined(__aarch64__)
-    {&table_neon, cpu_has_neon}, {&table_dotprod, cpu_has_dotprod}, {&table_i8mm, cpu_has_i8mm},
+    {&table_neon, cpu_has_neon},     {&table_dotprod, cpu_has_dotprod}, {&table_i8mm, cpu_has_i8mm},
 #endif
 };
 
 enum { LEVELS = sizeof levels / sizeof levels[0] };
 
 /* Names that ITHACA_SIMD may have on any machine; a cap that lies above this CPU leaves the best that it has. */
-static const char *const cap_names[] = {"ref", "avx2", "avx512", "neon", "dotprod", "i8mm"};
+static const char *const cap_names[] = {"ref", "avx2", "avxvnni", "avx512bw", "avx512", "neon", "dotprod", "i8mm"};
 
 const char *ith_kernels_env_error(void)
 {
@@ -143,7 +184,7 @@ const char *ith_kernels_env_error(void)
     for (size_t i = 0; i < sizeof cap_names / sizeof cap_names[0]; i++)
         if (!strcmp(cap, cap_names[i]))
             return NULL;
-    return "ITHACA_SIMD must be ref, avx2, avx512, neon, dotprod or i8mm";
+    return "ITHACA_SIMD must be ref, avx2, avxvnni, avx512bw, avx512, neon, dotprod or i8mm";
 }
 
 static const ith_kernels *choose(void)
@@ -181,6 +222,8 @@ const char *const *ith_kernels_names(void)
         "ref",
 #if defined(__x86_64__)
         "avx2",
+        "avxvnni",
+        "avx512bw",
         "avx512",
 #endif
 #if defined(__aarch64__)

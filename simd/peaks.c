@@ -5,13 +5,10 @@
 static const ith_peaks *const sets[] = {
     &ith_peaks__ref,
 #if defined(__x86_64__)
-    &ith_peaks__avx2,
-    &ith_peaks__avx512,
+    &ith_peaks__avx2, &ith_peaks__avxvnni, &ith_peaks__avx512bw, &ith_peaks__avx512,
 #endif
 #if defined(__aarch64__)
-    &ith_peaks__neon,
-    &ith_peaks__dotprod,
-    &ith_peaks__i8mm,
+    &ith_peaks__neon, &ith_peaks__dotprod, &ith_peaks__i8mm,
 #endif
 };
 

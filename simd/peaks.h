@@ -28,7 +28,7 @@ typedef struct ith_peaks {
 const ith_peaks *ith_peaks_named(const char *level);
 
 extern const ith_peaks ith_peaks__ref;
-extern const ith_peaks ith_peaks__avx2, ith_peaks__avx512;
+extern const ith_peaks ith_peaks__avx2, ith_peaks__avxvnni, ith_peaks__avx512bw, ith_peaks__avx512;
 extern const ith_peaks ith_peaks__neon, ith_peaks__dotprod, ith_peaks__i8mm;
 
 #endif

@@ -12,13 +12,13 @@
 
 enum { QUAD = 4, MAX_ROWS = 16, KEY_VECS = ITH_KV_BLOCK / 8 };
 
-#define EACH_ROW  _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
 #define EACH_KEYS _Pragma("GCC unroll 8") for (int k = 0; k < KEY_VECS; k++)
 
 typedef struct row_state {
     __m256 lane[2]; /* L */
     float m;
-    float q_scale; /* q8 only */
+    float q_scale;  /* q8 only */
+    int32_t q_zero; /* q8 only: -128 times the sum of q, what products with biased keys begin with */
     const void *q;
     float *o;
     int64_t visible; /* keys of the segment that the row sees */

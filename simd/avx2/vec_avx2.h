@@ -8,6 +8,10 @@
 
 #define ITH_INLINE static inline __attribute__((always_inline))
 
+/* Over the rows of a register tile, as many as a constant says. */
+#define EACH_ROW   _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
+#define EACH_TOKEN _Pragma("GCC unroll 6") for (int t = 0; t < tokens; t++)
+
 /* Four bytes at any address, to be broadcast. */
 typedef int32_t ith_loose_i32 __attribute__((aligned(1), may_alias));
 

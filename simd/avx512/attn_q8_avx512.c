@@ -1,237 +1,45 @@
-/* attn_q8_avx512.c - attention over the int8 cache: both products by vpdpbusd, softmax in registers.
- *
- * QK: lanes are keys; biased keys (unsigned) times a broadcast of four channels of the query. PV: lanes are channels;
- * four packed probabilities (unsigned, broadcast) times values. Each vector of keys or values is loaded once for four
- * rows.
- */
-#include "simd/avx512/attn_avx512.h"
+/* attn_q8_avx512.c - attention over the int8 cache by vpdpbusd: biased keys (unsigned) times a broadcast of four channels
+ * of the query; four packed weights (unsigned, broadcast) times values. */
+#include "simd/avx512/vnni_avx512.h"
 #include "simd/variants.h"
 
-typedef struct block_q8 {
-    const uint8_t *keys;
-    const int8_t *values;
-    const uint16_t *key_scales, *value_scales;
-    int dp;
-} block_q8;
+enum { KEYS_BIASED = 1, CHANNEL_VECS = 4 };
 
-enum { CHANNEL_VECS = 4 }; /* vectors of 16 channels in one register tile of PV */
-
-static block_q8 block_at(const ith_attn *a, int64_t first_key)
+ITH_INLINE void dot_keys(const int rows, const uint8_t *keys, int dp, const int8_t *const q[], __m512i dot[][4])
 {
-    const int dp = (a->head_dim + 15) / 16 * 16;
-    const uint8_t *start =
-        (const uint8_t *)a->segment + (size_t)(first_key / ITH_KV_BLOCK) * ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
-    const uint16_t *scales = (const uint16_t *)(const void *)(start + 2 * ITH_KV_BLOCK * dp);
-    return (block_q8){start, (const int8_t *)start + ITH_KV_BLOCK * dp, scales, scales + ITH_KV_BLOCK, dp};
-}
-
-/* t[r][k]: scaled products of the rows with 64 keys. */
-ITH_INLINE void scores(const int rows, const quad_state *s, const block_q8 *b, scores_t t)
-{
-    __m512i dot[QUAD][KEY_VECS];
-    EACH_ROW EACH_KEYS dot[r][k] = s->start[r];
-    for (int c = 0; c < b->dp; c += 4) {
-        const uint8_t *keys = b->keys + c * ITH_KV_BLOCK;
-        __m512i key[KEY_VECS];
-        EACH_KEYS key[k] = _mm512_load_si512(keys + 64 * k);
+    for (int c = 0; c < dp; c += 4) {
+        __m512i key[4];
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; k++)
+            key[k] = _mm512_load_si512(keys + c * ITH_KV_BLOCK + 64 * k);
         EACH_ROW
         {
-            const __m512i q = broadcast_quad((const int8_t *)s->q[r] + c);
-            EACH_KEYS add_dots(&dot[r][k], key[k], q);
-        }
-    }
-    EACH_KEYS
-    {
-        const __m512 scale = load_bf16(b->key_scales + 16 * k);
-        EACH_ROW t[r][k] = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r][k]), scale);
-    }
-}
-
-/* Scores to probabilities times value scales, in place; folds the probabilities into L. Returns alpha. */
-ITH_INLINE __m512 softmax(const int rows, const bool full, quad_state *s, const block_q8 *b, __mmask16 alive,
-                          seen_t seen, scores_t t)
-{
-    __m512 largest[QUAD] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
-    EACH_ROW
-    {
-        if (!full)
-            EACH_KEYS t[r][k] = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), seen[r][k], t[r][k]);
-        largest[r] = _mm512_max_ps(_mm512_max_ps(t[r][0], t[r][1]), _mm512_max_ps(t[r][2], t[r][3]));
-    }
-    const __m512 alpha = raise_max(s, alive, _mm512_mul_ps(max_of_rows(largest), s->q_scale));
-    __m512 value_scale[KEY_VECS];
-    EACH_KEYS value_scale[k] = load_bf16(b->value_scales + 16 * k);
-    EACH_ROW
-    {
-        const __m512 m = spread_row(s->m, r), q_scale = spread_row(s->q_scale, r);
-        EACH_KEYS
-        {
-            const __m512 x = _mm512_fmsub_ps(t[r][k], q_scale, m);
-            t[r][k] = exp2_lanes(0xffff, x); /* the unseen are -infinity, and give 0 */
-        }
-        add_to_lanes(s, r, spread_row(alpha, r), t[r]);
-        EACH_KEYS t[r][k] =
-            full ? _mm512_mul_ps(t[r][k], value_scale[k]) : _mm512_maskz_mul_ps(seen[r][k], t[r][k], value_scale[k]);
-    }
-    return alpha;
-}
-
-/* The weights as bytes, u[r][64]; returns W of each row. */
-ITH_INLINE __m512 pack_weights(const int rows, scores_t w, uint8_t u[QUAD][ITH_KV_BLOCK])
-{
-    const __m512 most = _mm512_set1_ps(0x1.fffffep+127f);
-    __m512 largest[QUAD] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
-    EACH_ROW largest[r] = _mm512_max_ps(_mm512_max_ps(w[r][0], w[r][1]), _mm512_max_ps(w[r][2], w[r][3]));
-    const __m512 unit = max_of_rows(largest);
-    const __m512 inverse = _mm512_min_ps(_mm512_div_ps(_mm512_set1_ps(255.0f), unit), most); /* W = 0: 0 * most = 0 */
-    EACH_ROW
-    {
-        const __m512 inv = spread_row(inverse, r);
-        EACH_KEYS
-        {
-            const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(w[r][k], inv));
-            _mm_store_si128((__m128i *)(void *)(u[r] + 16 * k), _mm512_cvtepi32_epi8(q));
-        }
-    }
-    return unit;
-}
-
-/* o += weights x values for `vecs` vectors of channels from channel c on; the last may be cut by `last`. */
-ITH_INLINE void add_values(const int rows, const int vecs, const quad_state *s, const block_q8 *b, int c,
-                           __mmask16 last, uint8_t u[QUAD][ITH_KV_BLOCK], __m512 unit, __m512 alpha, __mmask16 alive)
-{
-    __m512i sum[QUAD][CHANNEL_VECS];
-    EACH_ROW
+            const __m512i quad = broadcast_quad(q[r] + c);
 #pragma GCC unroll 4
-    for (int v = 0; v < vecs; v++)
-        sum[r][v] = _mm512_setzero_si512();
+            for (int k = 0; k < 4; k++)
+                add_dots(&dot[r][k], key[k], quad);
+        }
+    }
+}
+
+ITH_INLINE void dot_weights(const int rows, const int vecs, const int8_t *values, int64_t stride,
+                            uint8_t u[][ITH_KV_BLOCK], __m512i sum[][CHANNEL_VECS])
+{
+    EACH_ROW EACH_VEC sum[r][v] = _mm512_setzero_si512();
     for (int i = 0; i < ITH_KV_BLOCK / 4; i++) {
-        const int8_t *values = b->values + (i * b->dp + c) * 4;
         __m512i value[CHANNEL_VECS];
-#pragma GCC unroll 4
-        for (int v = 0; v < vecs; v++)
-            value[v] = _mm512_load_si512(values + 64 * v);
+        EACH_VEC value[v] = _mm512_load_si512(values + i * stride + 64 * v);
         EACH_ROW
         {
             const __m512i weight = broadcast_quad(u[r] + 4 * i);
-#pragma GCC unroll 4
-            for (int v = 0; v < vecs; v++)
-                add_dots(&sum[r][v], weight, value[v]);
-        }
-    }
-    EACH_ROW
-    {
-        if (!(alive >> (4 * r) & 1))
-            continue;
-        const __m512 row_unit = spread_row(unit, r), row_alpha = spread_row(alpha, r);
-#pragma GCC unroll 4
-        for (int v = 0; v < vecs; v++) {
-            float *o = s->o[r] + c + 16 * v;
-            const __mmask16 keep = v == vecs - 1 ? last : 0xffff;
-            const __m512 old = _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, o), row_alpha);
-            _mm512_mask_storeu_ps(o, keep, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][v]), row_unit, old));
+            EACH_VEC add_dots(&sum[r][v], weight, value[v]);
         }
     }
 }
 
-ITH_INLINE void attend(const int rows, const bool full, quad_state *s, const ith_attn *a, int64_t first)
-{
-    const block_q8 b = block_at(a, first);
-    const __mmask16 alive = rows_alive(s, rows, first);
-    _Alignas(64) uint8_t u[QUAD][ITH_KV_BLOCK];
-    scores_t t;
-    seen_t seen;
-
-    if (!full)
-        EACH_ROW EACH_KEYS seen[r][k] = first_lanes(s->visible[r] - first - 16 * k);
-    scores(rows, s, &b, t);
-    const __m512 alpha = softmax(rows, full, s, &b, alive, seen, t);
-    const __m512 unit = _mm512_mul_ps(pack_weights(rows, t, u), _mm512_set1_ps(1.0f / 255.0f));
-    for (int c = 0; c < a->head_dim; c += 16 * CHANNEL_VECS) {
-        const int left = a->head_dim - c, vecs = left > 48 ? 4 : (left + 15) / 16;
-        const __mmask16 last = first_lanes(left - 16 * (vecs - 1));
-        switch (vecs) {
-        case 1:
-            add_values(rows, 1, s, &b, c, last, u, unit, alpha, alive);
-            break;
-        case 2:
-            add_values(rows, 2, s, &b, c, last, u, unit, alpha, alive);
-            break;
-        case 3:
-            add_values(rows, 3, s, &b, c, last, u, unit, alpha, alive);
-            break;
-        default:
-            add_values(rows, 4, s, &b, c, last, u, unit, alpha, alive);
-        }
-    }
-}
-
-static __attribute__((noinline)) void attend_full_quad(quad_state *s, const ith_attn *a, int64_t first)
-{
-    attend(4, true, s, a, first);
-}
-
-/* Fewer than four rows, or rows that do not see the whole block. */
-static __attribute__((noinline)) void attend_some(quad_state *s, const ith_attn *a, int64_t first)
-{
-    switch (s->rows) {
-    case 1:
-        attend(1, false, s, a, first);
-        break;
-    case 2:
-        attend(2, false, s, a, first);
-        break;
-    case 3:
-        attend(3, false, s, a, first);
-        break;
-    default:
-        attend(4, false, s, a, first);
-    }
-}
-
-static void open_rows(quad_state *s, const ith_attn *a, int64_t first_row)
-{
-    const int dp = (a->head_dim + 15) / 16 * 16;
-    float q_scale[16] = {0};
-    open_quad(s, a, first_row, 1);
-    for (int r = 0; r < s->rows; r++) {
-        const int64_t t = (first_row + r) / a->n_heads, h = (first_row + r) % a->n_heads;
-        const int8_t *q = s->q[r];
-        int32_t sum = 0;
-        for (int c = 0; c < dp; c++)
-            sum += q[c];
-        s->start[r] = _mm512_set1_epi32(-128 * sum);
-        for (int i = 0; i < 4; i++)
-            q_scale[4 * r + i] = a->q_scale[t * a->q_scale_stride + h];
-    }
-    s->q_scale = _mm512_loadu_ps(q_scale);
-}
-
-static bool sees_whole_block(const quad_state *s, int64_t first)
-{
-    for (int r = 0; r < QUAD; r++)
-        if (s->visible[r] < first + ITH_KV_BLOCK)
-            return false;
-    return true;
-}
+#include "simd/avx512bw/attn_q8_frame_avx512.h"
 
 void ith_attn_q8__avx512(const ith_attn *a)
 {
-    const int64_t n_rows = (int64_t)a->n_tokens * a->n_heads;
-    for (int64_t pass = 0; pass < n_rows; pass += MAX_ROWS) {
-        quad_state quads[MAX_ROWS / QUAD];
-        const int64_t left = n_rows - pass;
-        const int n_quads = left < MAX_ROWS ? (int)((left + QUAD - 1) / QUAD) : MAX_ROWS / QUAD;
-        for (int i = 0; i < n_quads; i++)
-            open_rows(&quads[i], a, pass + i * QUAD);
-        for (int64_t first = 0; first < ITH_KV_SEGMENT; first += ITH_KV_BLOCK)
-            for (int i = 0; i < n_quads; i++) {
-                if (quads[i].rows == QUAD && sees_whole_block(&quads[i], first))
-                    attend_full_quad(&quads[i], a, first);
-                else if (quads[i].visible_max > first)
-                    attend_some(&quads[i], a, first);
-            }
-        for (int i = 0; i < n_quads; i++)
-            close_quad(&quads[i], a, pass + i * QUAD);
-    }
+    attn_q8(a);
 }

@@ -8,19 +8,20 @@
 
 #define ITH_INLINE static inline __attribute__((always_inline))
 
-/* Four bytes at any address, as the broadcast operand of vpdpbusd. */
+enum { MAX_TILES = 2 }; /* of weights, side by side in a register tile */
+
+/* Over the parts of a register tile, as many as a constant says. */
+#define EACH_TILE  _Pragma("GCC unroll 2") for (int i = 0; i < tiles; i++)
+#define EACH_TOKEN _Pragma("GCC unroll 6") for (int t = 0; t < tokens; t++)
+#define EACH_ROW   _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
+#define EACH_VEC   _Pragma("GCC unroll 4") for (int v = 0; v < vecs; v++)
+
+/* Four bytes at any address, to be broadcast. */
 typedef int32_t ith_loose_i32 __attribute__((aligned(1), may_alias));
 
 ITH_INLINE __m512i broadcast_quad(const void *p)
 {
     return _mm512_set1_epi32(*(const ith_loose_i32 *)p);
-}
-
-/* *sum += a (unsigned bytes) x b (signed bytes), four neighbours to each lane. As an instruction and not an intrinsic:
- * gcc 12 copies the accumulators of loops to and fro, past the 32 registers, when the sum is a value. */
-ITH_INLINE void add_dots(__m512i *sum, __m512i a, __m512i b)
-{
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
 }
 
 /* The first n of sixteen lanes, n clamped to [0, 16]. */

@@ -1,8 +1,8 @@
-/* elementwise_avx512.c - norm, rotation, gate and the small vector operations, sixteen lanes at a time. */
-#include "simd/avx512/vec_avx512.h"
+/* elementwise_avx512bw.c - norm, rotation, gate and the small vector operations, sixteen lanes at a time. */
+#include "simd/avx512bw/vec_avx512.h"
 #include "simd/variants.h"
 
-void ith_rmsnorm__avx512(int64_t n, const float *x, const float *w, float eps, float *out)
+void ith_rmsnorm__avx512bw(int64_t n, const float *x, const float *w, float eps, float *out)
 {
     __m512 lanes = _mm512_setzero_ps();
     for (int64_t i = 0; i < n; i += 16) {
@@ -18,7 +18,7 @@ void ith_rmsnorm__avx512(int64_t n, const float *x, const float *w, float eps, f
     }
 }
 
-void ith_rope__avx512(int d, float *x, const float *cos, const float *sin)
+void ith_rope__avx512bw(int d, float *x, const float *cos, const float *sin)
 {
     const int half = d / 2;
     for (int i = 0; i < half; i += 16) {
@@ -30,7 +30,7 @@ void ith_rope__avx512(int d, float *x, const float *cos, const float *sin)
     }
 }
 
-void ith_silu_mul__avx512(int64_t n, const float *g, const float *u, float *out)
+void ith_silu_mul__avx512bw(int64_t n, const float *g, const float *u, float *out)
 {
     const __m512 one = _mm512_set1_ps(1.0f), limit = _mm512_set1_ps(126.0f), lowest = _mm512_set1_ps(-126.0f);
     for (int64_t i = 0; i < n; i += 16) {
@@ -42,7 +42,7 @@ void ith_silu_mul__avx512(int64_t n, const float *g, const float *u, float *out)
     }
 }
 
-void ith_add__avx512(int64_t n, float *x, const float *y)
+void ith_add__avx512bw(int64_t n, float *x, const float *y)
 {
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 keep = first_lanes(n - i);
@@ -51,7 +51,7 @@ void ith_add__avx512(int64_t n, float *x, const float *y)
     }
 }
 
-void ith_scale__avx512(int64_t n, float *x, float a)
+void ith_scale__avx512bw(int64_t n, float *x, float a)
 {
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 keep = first_lanes(n - i);
@@ -59,7 +59,7 @@ void ith_scale__avx512(int64_t n, float *x, float a)
     }
 }
 
-float ith_max__avx512(int64_t n, const float *x)
+float ith_max__avx512bw(int64_t n, const float *x)
 {
     __m512 m = _mm512_set1_ps(x[0]);
     for (int64_t i = 0; i < n; i += 16)
@@ -67,7 +67,7 @@ float ith_max__avx512(int64_t n, const float *x)
     return _mm512_reduce_max_ps(m) + 0.0f;
 }
 
-float ith_sum_exp__avx512(int64_t n, const float *x, float max)
+float ith_sum_exp__avx512bw(int64_t n, const float *x, float max)
 {
     __m512 lanes = _mm512_setzero_ps();
     for (int64_t i = 0; i < n; i += 16) {

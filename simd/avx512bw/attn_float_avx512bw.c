@@ -1,9 +1,9 @@
-/* attn_float_avx512.c - attention over the bf16 and f32 caches, and the merge of partial results.
+/* attn_float_avx512bw.c - attention over the bf16 and f32 caches, and the merge of partial results.
  *
- * As attn_q8_avx512.c with fma in both products: lanes are keys in QK, channels in PV. The contract lets a row take
+ * As attn_q8_frame_avx512.h with fma in both products: lanes are keys in QK, channels in PV. The contract lets a row take
  * part only in the keys that it sees, so in a block that is not seen whole PV goes row by row.
  */
-#include "simd/avx512/attn_avx512.h"
+#include "simd/avx512bw/attn_avx512.h"
 #include "simd/variants.h"
 
 enum { CHANNEL_VECS = 4 };
@@ -146,18 +146,18 @@ ITH_INLINE void attn(const ith_kv_layout layout, const ith_attn *a)
     }
 }
 
-void ith_attn_bf16__avx512(const ith_attn *a)
+void ith_attn_bf16__avx512bw(const ith_attn *a)
 {
     attn(ITH_KVL_BF16, a);
 }
 
-void ith_attn_f32__avx512(const ith_attn *a)
+void ith_attn_f32__avx512bw(const ith_attn *a)
 {
     attn(ITH_KVL_F32, a);
 }
 
-void ith_attn_merge__avx512(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm, const float *pl,
-                            const float *po)
+void ith_attn_merge__avx512bw(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm,
+                              const float *pl, const float *po)
 {
     for (int64_t r = 0; r < rows; r++, o += head_dim, po += head_dim) {
         if (pl[r] == 0.0f)

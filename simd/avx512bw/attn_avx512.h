@@ -6,7 +6,7 @@
 #ifndef ITH_SIMD_AVX512_ATTN_H
 #define ITH_SIMD_AVX512_ATTN_H
 
-#include "simd/avx512/vec_avx512.h"
+#include "simd/avx512bw/vec_avx512.h"
 #include "simd/kernels.h"
 
 enum {
@@ -15,14 +15,13 @@ enum {
     KEY_VECS = ITH_KV_BLOCK / 16
 };
 
-#define EACH_ROW  _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
 #define EACH_KEYS _Pragma("GCC unroll 4") for (int k = 0; k < KEY_VECS; k++)
 
 typedef struct quad_state { /* four rows of the outputs, 1 to 4 of them in use */
     __m512 m;               /* running maximum; lane r: row r */
     __m512 q_scale;         /* q8 only */
     __m512 lane[QUAD];      /* L */
-    __m512i start[QUAD];    /* q8 only: what the biased keys' products begin with */
+    __m512i start[QUAD];    /* q8 only: what the keys' products begin with */
     const void *q[QUAD];
     float *o[QUAD];
     int64_t visible[QUAD]; /* keys of the segment that the row sees */

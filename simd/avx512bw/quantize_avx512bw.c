@@ -1,5 +1,5 @@
-/* quantize_avx512.c - float to int8 with a scale, and its place in the KV cache. */
-#include "simd/avx512/vec_avx512.h"
+/* quantize_avx512bw.c - float to int8 with a scale, and its place in the KV cache. */
+#include "simd/avx512bw/vec_avx512.h"
 #include "simd/variants.h"
 
 /* rne, limited to [-127, 127], of the lanes of `scaled`. */
@@ -9,7 +9,7 @@ ITH_INLINE __m512i quants(__m512 scaled)
     return _mm512_max_epi32(_mm512_min_epi32(q, _mm512_set1_epi32(127)), _mm512_set1_epi32(-127));
 }
 
-void ith_quantize__avx512(int64_t n, const float *x, const ith_acts *acts, int64_t token)
+void ith_quantize__avx512bw(int64_t n, const float *x, const ith_acts *acts, int64_t token)
 {
     int8_t *out = acts->quants + token * acts->groups * ITH_GROUP;
     for (int64_t g = 0; g < acts->groups; g++, x += ITH_GROUP, n -= ITH_GROUP, out += ITH_GROUP) {
@@ -53,22 +53,22 @@ static void quantize_row(int d, const float *x, const float *bias, float inv, in
     }
 }
 
-float ith_quantize_head__avx512(int d, const float *x, const float *bias, int8_t *out)
+float ith_quantize_head__avx512bw(int d, const float *x, const float *bias, int8_t *out)
 {
     const float amax = largest_abs(d, x, bias);
     quantize_row(d, x, bias, ith_inverse(127.0f, amax), out);
     return amax / 127.0f;
 }
 
-uint16_t ith_quantize_head_bf16__avx512(int d, const float *x, const float *bias, int8_t *out)
+uint16_t ith_quantize_head_bf16__avx512bw(int d, const float *x, const float *bias, int8_t *out)
 {
     const uint16_t stored = ith_f32_to_bf16_up(largest_abs(d, x, bias) / 127.0f);
     quantize_row(d, x, bias, ith_inverse(1.0f, ith_bf16_to_f32(stored)), out);
     return stored;
 }
 
-void ith_kv_put_q8__avx512(void *block, int head_dim, int slot, const int8_t *k, const int8_t *v, uint16_t ks,
-                           uint16_t vs)
+void ith_kv_put_q8__avx512bw(void *block, int head_dim, int slot, const int8_t *k, const int8_t *v, uint16_t ks,
+                             uint16_t vs)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     uint8_t *keys = block;

@@ -1,0 +1,162 @@
+/* attn_q8_frame_avx2.h - attention over the int8 cache for the levels with 256-bit registers.
+ *
+ * The includer has defined before:
+ *   KEYS_BIASED    1 if dot_keys() takes the keys as they are stored
+ *   VALUE_ROWS     rows of a register tile of PV, 2 or 4
+ *   dot_keys()     adds the products of the rows (1 to 4) with 16 keys to dot[]
+ *   dot_weights()  sum[r]: packed weights of the rows (1 to VALUE_ROWS) times 16 channels of 64 values
+ */
+#ifndef ITH_SIMD_AVX2_ATTN_Q8_FRAME_H
+#define ITH_SIMD_AVX2_ATTN_Q8_FRAME_H
+
+#include "simd/avx2/attn_avx2.h"
+#include "simd/variants.h"
+
+typedef struct block_q8 {
+    const uint8_t *keys;
+    const int8_t *values;
+    const uint16_t *key_scales, *value_scales;
+    int dp;
+} block_q8;
+
+static block_q8 block_at(const ith_attn *a, int64_t first_key)
+{
+    const int dp = (a->head_dim + 15) / 16 * 16;
+    const uint8_t *start =
+        (const uint8_t *)a->segment + (size_t)(first_key / ITH_KV_BLOCK) * ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
+    const uint16_t *scales = (const uint16_t *)(const void *)(start + 2 * ITH_KV_BLOCK * dp);
+    return (block_q8){start, (const int8_t *)start + ITH_KV_BLOCK * dp, scales, scales + ITH_KV_BLOCK, dp};
+}
+
+/* t[r][..]: scaled products of the rows with 16 keys from `key` on. */
+ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b, int key, scores_t t)
+{
+    const int8_t *q[QUAD];
+    __m256i dot[QUAD][2];
+    EACH_ROW
+    {
+        q[r] = s[r].q;
+        dot[r][0] = dot[r][1] = KEYS_BIASED ? _mm256_set1_epi32(s[r].q_zero) : _mm256_setzero_si256();
+    }
+    dot_keys(rows, b->keys + key * 4, b->dp, q, dot);
+    for (int i = 0; i < 2; i++) {
+        const __m256 scale = load_bf16(b->key_scales + key + 8 * i);
+        EACH_ROW _mm256_store_ps(t[r] + key + 8 * i, _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r][i]), scale));
+    }
+}
+
+/* Scores to packed weights u[64], the probabilities folded into L; *unit: what a step of u is worth. Returns alpha. */
+static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK], uint8_t u[ITH_KV_BLOCK],
+                     float *unit)
+{
+    const float alpha = raise_max(s, hide_unseen(t, seen) * s->q_scale);
+    __m256 w[KEY_VECS], largest = _mm256_setzero_ps();
+    EACH_KEYS
+    {
+        const __m256 x = _mm256_fmsub_ps(_mm256_load_ps(t + 8 * k), _mm256_set1_ps(s->q_scale), _mm256_set1_ps(s->m));
+        const __m256i keep = first_lanes(seen - 8 * k);
+        const __m256 p = keep_lanes(keep, exp2_lanes(x));
+        _mm256_store_ps(t + 8 * k, p);
+        w[k] = keep_lanes(keep, _mm256_mul_ps(p, load_bf16(b->value_scales + 8 * k)));
+        largest = _mm256_max_ps(largest, w[k]);
+    }
+    add_to_lanes(s, alpha, t);
+    const float top = max_of_lanes(largest);
+    const __m256 inv = _mm256_set1_ps(ith_inverse(255.0f, top));
+#pragma GCC unroll 2
+    for (int k = 0; k < KEY_VECS; k += 4) {
+        __m256i q[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(w[k + i], inv));
+        const __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
+        const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+        _mm256_store_si256((__m256i *)(void *)(u + 8 * k), _mm256_permutevar8x32_epi32(bytes, order));
+    }
+    *unit = top * (1.0f / 255.0f);
+    return alpha;
+}
+
+ITH_INLINE void add_values(const int rows, const row_state *s, const block_q8 *b, int head_dim,
+                           uint8_t u[][ITH_KV_BLOCK], const float *unit, const float *alpha)
+{
+    for (int c = 0; c < head_dim; c += 16) {
+        __m256i sum[VALUE_ROWS][2];
+        dot_weights(rows, b->values + c * 4, b->dp * 4, u, sum);
+        EACH_ROW
+        for (int v = 0; v < 2; v++) {
+            float *o = s[r].o + c + 8 * v;
+            const int left = head_dim - c - 8 * v;
+            const __m256 old = _mm256_mul_ps(load_first(o, left), _mm256_set1_ps(alpha[r]));
+            store_first(o, left, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][v]), _mm256_set1_ps(unit[r]), old));
+        }
+    }
+}
+
+/* add_values for a count of rows that is known only now; those past VALUE_ROWS are left alone. */
+ITH_INLINE void add_values_of(int rows, const row_state *s, const block_q8 *b, int head_dim, uint8_t u[][ITH_KV_BLOCK],
+                              const float *unit, const float *alpha)
+{
+    if (rows >= VALUE_ROWS)
+        add_values(VALUE_ROWS, s, b, head_dim, u, unit, alpha);
+    else if (VALUE_ROWS == 4 && rows == 3)
+        add_values(VALUE_ROWS - 1, s, b, head_dim, u, unit, alpha);
+    else if (VALUE_ROWS == 4 && rows == 2)
+        add_values(VALUE_ROWS / 2, s, b, head_dim, u, unit, alpha);
+    else
+        add_values(1, s, b, head_dim, u, unit, alpha);
+}
+
+ITH_INLINE void score_block(const int rows, const row_state *s, const block_q8 *b, scores_t t)
+{
+    for (int key = 0; key < ITH_KV_BLOCK; key += 16)
+        score_keys(rows, s, b, key, t);
+}
+
+static void attend(row_state *s, int rows, const ith_attn *a, int64_t first)
+{
+    const block_q8 b = block_at(a, first);
+    _Alignas(32) uint8_t u[QUAD][ITH_KV_BLOCK];
+    _Alignas(32) scores_t t;
+    float alpha[QUAD], unit[QUAD];
+
+    if (rows == 4)
+        score_block(4, s, &b, t);
+    else if (rows == 3)
+        score_block(3, s, &b, t);
+    else if (rows == 2)
+        score_block(2, s, &b, t);
+    else
+        score_block(1, s, &b, t);
+    EACH_ROW alpha[r] = softmax(s + r, &b, s[r].visible - first, t[r], u[r], &unit[r]);
+    for (int r = 0; r < rows; r += VALUE_ROWS)
+        add_values_of(rows - r, s + r, &b, a->head_dim, u + r, unit + r, alpha + r);
+}
+
+static void open_row_q8(row_state *s, const ith_attn *a, int64_t row)
+{
+    const int dp = (a->head_dim + 15) / 16 * 16;
+    open_row(s, a, row, 1);
+    s->q_scale = a->q_scale[row / a->n_heads * a->q_scale_stride + row % a->n_heads];
+    const int8_t *q = s->q;
+    int32_t sum = 0;
+    for (int c = 0; c < dp; c++)
+        sum += q[c];
+    s->q_zero = -128 * sum;
+}
+
+ITH_INLINE void attn_q8(const ith_attn *a)
+{
+    const int64_t n_rows = (int64_t)a->n_tokens * a->n_heads;
+    for (int64_t pass = 0; pass < n_rows; pass += MAX_ROWS) {
+        row_state s[MAX_ROWS];
+        const int rows = n_rows - pass < MAX_ROWS ? (int)(n_rows - pass) : MAX_ROWS;
+        for (int r = 0; r < rows; r++)
+            open_row_q8(&s[r], a, pass + r);
+        walk_blocks(s, rows, a, attend);
+        for (int r = 0; r < rows; r++)
+            close_row(&s[r], a, pass + r);
+    }
+}
+
+#endif

@@ -1,0 +1,139 @@
+/* gemm_frame_avx2.h - quantized products of the levels with 256-bit registers: half a tile (8 rows) x a few tokens.
+ *
+ * The includer has defined before:
+ *   MAX_TOKENS   tokens of a register tile, at most 6
+ *   dot_group()  adds a group's integer products of 8 rows with the tokens to dots[], which hold the zero points' share
+ */
+#ifndef ITH_SIMD_AVX2_GEMM_FRAME_H
+#define ITH_SIMD_AVX2_GEMM_FRAME_H
+
+#include "simd/avx2/vec_avx2.h"
+#include "simd/variants.h"
+
+enum {
+    HALF = ITH_TILE_ROWS / 2,
+    STRETCH = 16, /* groups: 8 KiB of weights, that the second half of the rows finds in the first-level cache */
+    PANEL_BYTES = 1 << 18, /* activations that a pass over all tiles keeps in the second-level cache */
+    PREFETCH = 4096        /* bytes ahead in a stream of weights: a page, where the hardware's prefetcher stops */
+};
+
+typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
+    const int8_t *quants;
+    const float *scales, *sums;
+    const int32_t *zeros;
+    int64_t groups;
+} operands;
+
+/* Folds a group's integer sums of 8 rows into the float accumulators. `scales`: of these rows in this group. */
+ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const uint16_t *scales, const operands *x,
+                           int64_t g, const __m256i dots[MAX_TOKENS], __m256 acc[MAX_TOKENS])
+{
+    const __m256 scale_w = load_f16(scales);
+    EACH_TOKEN
+    {
+        const int64_t at = t * x->groups + g;
+        const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dots[t]), _mm256_set1_ps(x->scales[at]));
+        acc[t] = _mm256_fmadd_ps(scaled, scale_w, acc[t]);
+    }
+    if (layout == ITH_W4M) {
+        const __m256 min_w = load_f16(scales + x->groups * ITH_TILE_ROWS);
+        EACH_TOKEN acc[t] = _mm256_fmadd_ps(min_w, _mm256_set1_ps(x->sums[t * x->groups + g]), acc[t]);
+    }
+}
+
+/* 8 rows (a half of the tile) over groups [begin, end); acc goes on from one call to the next. */
+ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int half, const uint8_t *tile,
+                          const operands *x, int64_t begin, int64_t end, __m256 acc[MAX_TOKENS])
+{
+    const int64_t stride = x->groups * ITH_GROUP;
+    const int group_bytes = layout == ITH_W8 ? 512 : 256;
+    const uint16_t *scales = (const uint16_t *)(const void *)(tile + x->groups * group_bytes) + half * HALF;
+    __m256 sum[MAX_TOKENS];
+
+    EACH_TOKEN sum[t] = acc[t];
+    for (int64_t g = begin; g < end; g++) {
+        const uint8_t *weights = tile + g * group_bytes + half * 32;
+        __m256i dots[MAX_TOKENS];
+#pragma GCC unroll 4
+        for (int j = half * 64; j < group_bytes; j += 128) /* each half calls for half of the lines */
+            _mm_prefetch((const char *)weights + j + PREFETCH, _MM_HINT_T0);
+        EACH_TOKEN dots[t] =
+            layout == ITH_W4M ? _mm256_setzero_si256() : _mm256_set1_epi32(x->zeros[t * x->groups + g]);
+        dot_group(layout, tokens, weights, x->quants + g * ITH_GROUP, stride, dots);
+        fold_group(layout, tokens, scales + g * ITH_TILE_ROWS, x, g, dots, sum);
+    }
+    EACH_TOKEN acc[t] = sum[t];
+}
+
+/* One tile times `tokens` tokens, a constant where this is inlined. */
+ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint8_t *tile, const operands *x,
+                           float *out, int64_t ld_out)
+{
+    __m256 acc[2][MAX_TOKENS];
+
+    EACH_TOKEN acc[0][t] = acc[1][t] = _mm256_setzero_ps();
+    const int64_t stretch = tokens <= 2 ? 1 : STRETCH; /* decode waits for memory, which likes one even stream */
+    for (int64_t g = 0; g < x->groups; g += stretch) {
+        const int64_t end = x->groups - g < stretch ? x->groups : g + stretch;
+        gemm_half(layout, tokens, 0, tile, x, g, end, acc[0]);
+        gemm_half(layout, tokens, 1, tile, x, g, end, acc[1]);
+    }
+    EACH_TOKEN
+    {
+        _mm256_storeu_ps(out + t * ld_out, acc[0][t]);
+        _mm256_storeu_ps(out + t * ld_out + HALF, acc[1][t]);
+    }
+}
+
+/* Walks a panel of tokens in blocks of nearly equal size. */
+ITH_INLINE void gemm_panel(const ith_layout layout, int64_t n_tokens, const uint8_t *tile, const ith_acts *acts,
+                           int64_t first, float *out, int64_t ld_out)
+{
+    const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS, groups = acts->groups;
+    for (int64_t b = 0; b < blocks; b++) {
+        const int64_t begin = first + n_tokens * b / blocks, end = first + n_tokens * (b + 1) / blocks;
+        const operands x = {
+            .quants = acts->quants + begin * groups * ITH_GROUP,
+            .scales = acts->scales + begin * groups,
+            .sums = acts->sums + begin * groups,
+            .zeros = (layout == ITH_W8 ? acts->zero128 : acts->zero8) + begin * groups,
+            .groups = groups,
+        };
+        float *to = out + begin * ld_out;
+        switch (end - begin) {
+        case 1:
+            gemm_block(layout, 1, tile, &x, to, ld_out);
+            break;
+        case 2:
+            gemm_block(layout, 2, tile, &x, to, ld_out);
+            break;
+        case 3:
+            gemm_block(layout, 3, tile, &x, to, ld_out);
+            break;
+        case 4:
+            gemm_block(layout, 4, tile, &x, to, ld_out);
+            break;
+        case 5:
+            gemm_block(layout, MAX_TOKENS - 1, tile, &x, to, ld_out); /* MAX_TOKENS is 6 if this comes */
+            break;
+        default:
+            gemm_block(layout, MAX_TOKENS, tile, &x, to, ld_out);
+        }
+    }
+}
+
+ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                     const ith_acts *acts, float *out, int64_t ld_out)
+{
+    const uint8_t *weights = tiles;
+    const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
+    int64_t panel = acts->groups ? PANEL_BYTES / (acts->groups * ITH_GROUP) : n_tokens;
+    panel = panel < 16 * MAX_TOKENS ? 16 * MAX_TOKENS : panel / MAX_TOKENS * MAX_TOKENS;
+
+    for (int64_t first = 0; first < n_tokens; first += panel)
+        for (int64_t i = 0; i < n_tiles; i++)
+            gemm_panel(layout, n_tokens - first < panel ? n_tokens - first : panel, weights + (size_t)i * tile_bytes,
+                       acts, first, out + i * ITH_TILE_ROWS, ld_out);
+}
+
+#endif
