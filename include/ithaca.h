@@ -143,7 +143,7 @@ void ith_engine_close(ith_engine *engine);
 typedef struct ith_engine_info { /* strings live as long as the engine */
     const char *architecture;    /* "qwen3", "llama" */
     const char *name;            /* the model's own name, or its file's */
-    const char *simd;            /* "ref", "avx2", "avx512", "neon": the kernels in use */
+    const char *simd;            /* the kernels in use, a name that ITHACA_SIMD may have: "ref", "avx2", "avx512"... */
     const char *mesh;            /* "4x1": U x R */
     int64_t n_params;            /* parameters, embeddings included */
     int64_t weight_bytes;        /* in memory, per node */

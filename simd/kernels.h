@@ -2,7 +2,9 @@
  *
  * A leaf: single-threaded functions on the caller's buffers; no allocation, no MPI, no OpenMP, no stdio, no state.
  * ith_kernels_get() returns a table of function pointers: the scalar reference (ref/) first, overwritten in rising
- * order by what the CPU has (avx2, avx512; neon, dotprod, i8mm), capped by the environment variable ITHACA_SIMD=name.
+ * order by what the CPU has, capped by the environment variable ITHACA_SIMD=name:
+ *   x86    avx2; avxvnni (avx2 and AVX-VNNI); avx512bw (AVX-512 F, BW, DQ, VL; on avx2); avx512 (avx512bw and VNNI)
+ *   arm64  neon; dotprod; i8mm (on dotprod)
  *
  * Every variant of a kernel gives the reference's exact bits (contract 2). Therefore this page fixes the order of
  * every float operation. Notation: fma(a,b,c) = a*b+c rounded once; all else is IEEE binary32, rounded to nearest even,

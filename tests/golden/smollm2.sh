@@ -64,7 +64,7 @@ same "smollm2: same bits on 3 ranks, 2 threads, chunks of 100" "$want" "$(
     on 3 score -m $model --ids "$work/ids" --threads 2 --chunk 100 --json >"$out" 2>"$err"
     field "$out" '[j["logits_sha256"], sum(j["nll"])]'
 )"
-for isa in avx2 ref; do
+for isa in avx512bw avxvnni avx2 ref; do
     [ $isa = ref ] && [ -z "${ITHACA_LONG:-}" ] && continue
     same "smollm2: same bits with ITHACA_SIMD=$isa" "$want" "$(ITHACA_SIMD=$isa bits "$ITHACA")"
 done
