@@ -117,7 +117,7 @@ typedef enum ith_kv_type {
 typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
 typedef struct ith_engine_params {
-    const char *model;        /* a Hugging Face folder or a .gguf file */
+    const char *model;        /* a Hugging Face folder, a .gguf file, or "synthetic:SHAPE:TYPE": see Benchmarks */
     ith_quant quant;          /* see above */
     ith_kv_type kv;           /* KV cache element; ITH_KV_F32 when exact */
     bool exact;               /* f32 weights (dequantized if need be), f32 KV, OpenBLAS: the accuracy reference */
@@ -281,6 +281,65 @@ ith_status ith_inspect(const char *model, char **json, ith_error *err);
 
 /* What this build and machine offer, as JSON, malloc'd: version, simd variants, MPI, BLAS, cores, memory nodes. Local. */
 ith_status ith_build_info(char **json, ith_error *err);
+
+/* ---- Benchmarks -------------------------------------------------------------------------------------------------
+ *
+ * Each result is a JSON text, malloc'd in *json on rank 0 and NULL elsewhere; rates are per second, "gops" and "gflops" count
+ * a multiplication with its addition as two. `of_ceiling` is always against what the same call measured on the same threads,
+ * with loops that do nothing but read, or nothing but multiply and add.
+ *
+ * Models without files: wherever a model is named, "synthetic:SHAPE:TYPE" is one of random weights. SHAPE: qwen3-0.6b, -1.7b, -4b,
+ * -8b, -14b, -32b, smollm2-135m, or the path of a config.json; TYPE, of every matrix: f32, f16, bf16, q8_0, q4_0, q4_1. It has
+ * no tokenizer. Memory holds its converted weights only.
+ */
+
+typedef struct ith_bench_roofline_params {
+    int threads;    /* per rank; 0: the cores this rank may use, shared among the node's ranks */
+    double seconds; /* of measuring each figure at least */
+    int64_t buffer; /* bytes of a node's read buffer; 0: 1 GiB, at most a quarter of the memory available */
+} ith_bench_roofline_params;
+
+/* Collective. What the machine can do at best, with 1 to `threads` threads on every rank at once, summed over the ranks: read
+ * bandwidth over a buffer that should be beyond the caches, 8-bit integer and float multiply-adds. Best of the runs.
+ * {simd, ranks, integer_instruction, f32_instruction, read_buffer_bytes, threads: [{threads, read_gbps, integer_gops, f32_gflops}]} */
+ith_status ith_bench_roofline(ith_world *world, const ith_bench_roofline_params *params, char **json, ith_error *err);
+
+typedef struct ith_bench_kernels_params {
+    const char *shapes;   /* names as above, separated by commas; NULL: qwen3-0.6b */
+    const char *simd;     /* levels, separated by commas; NULL: the one in use */
+    const char *filter;   /* only lines "KERNEL SHAPE.PART TOKENS" that contain this text; NULL: all */
+    int threads;          /* that share each product; 0: 1 */
+    double seconds;       /* of measuring each line at least */
+    int64_t buffer;       /* as above: what operands are read from */
+    ith_progress_fn progress; /* what: "kernels" (unit: lines); NULL: silent */
+    void *progress_user;
+} ith_bench_kernels_params;
+
+/* Local. Every kernel at the sizes of the shapes: best of the runs. Weights, and keys and values in decode, are read from memory, not
+ * from cache; prefill attention works on segments in cache and has no gbps.
+ * {threads, ceilings: {SIMD: {...}}, results: [{kernel, simd, shape, part, rows, cols, tokens, seconds, gops, gbps, of_ceiling}]};
+ * element-wise kernels have `cols` elements and ns_per_element instead. */
+ith_status ith_bench_kernels(const ith_bench_kernels_params *params, char **json, ith_error *err);
+
+enum { ITH_BENCH_REPETITIONS_MAX = 100 };
+
+typedef struct ith_bench_model_params {
+    const int64_t *depths; /* tokens in the cache before what is measured, [n_depths], ascending */
+    size_t n_depths;
+    int64_t prompt;      /* tokens of each measured prefill; 0: none */
+    int64_t decode;      /* tokens decoded one by one; 0: none */
+    int repetitions;     /* 1 to ITH_BENCH_REPETITIONS_MAX: of both, taking turns; medians are given */
+    int64_t buffer;      /* as above, for the ceiling */
+    bool fill;           /* reach a depth by writing arbitrary keys and values instead of computing them: as fast to read */
+} ith_bench_model_params;
+
+/* Collective. Prefill and decode of random tokens at each depth, in a session of its own; the engine's context must hold the
+ * last depth, the prompt and the decoded tokens. Ceilings are measured before, on all ranks at once, and added up.
+ * {model, simd, ranks, threads, mesh, kv, weight_bytes, kv_bytes_per_token, prompt, decode, repetitions, filled: "prefill" or
+ * "arbitrary data", ceilings: {...}, depths: [{depth, fill_s, prefill: {tps, seconds: [], gops, of_ceiling}, ttft_s,
+ * decode: {tps, seconds: [], gbps, of_ceiling}}]}. ttft_s: time to the first token of an empty session whose prompt has depth + prompt
+ * tokens; null with `fill`. gops and gbps: the model's multiply-adds, and the bytes of weights and cache that a token must read. */
+ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *params, char **json, ith_error *err);
 
 #ifdef __cplusplus
 }

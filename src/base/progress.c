@@ -72,7 +72,7 @@ void ith_progress_format(char *line, size_t size, const char *what, ith_unit uni
 
     if (bar)
         format_bar(bar_text, done, total);
-    if (unit == ITH_UNIT_TOKENS) {
+    if (unit != ITH_UNIT_BYTES) {
         format_count(done_text, done);
         format_count(total_text, total);
     } else {

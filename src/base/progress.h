@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum ith_unit { ITH_UNIT_TOKENS, ITH_UNIT_BYTES } ith_unit;
+typedef enum ith_unit { ITH_UNIT_TOKENS, ITH_UNIT_BYTES, ITH_UNIT_NONE /* things that `what` names */ } ith_unit;
 
 typedef struct ith_progress { /* zeroed by the caller before the first update */
     double start_s, shown_s;  /* when it began, was last shown */

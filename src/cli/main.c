@@ -15,6 +15,7 @@ typedef struct subcommand {
 static const subcommand subcommands[] = {
     {"run", "answer a prompt", ith_cmd_run, true},
     {"score", "how well the model predicts a text: nll, perplexity, logits", ith_cmd_score, true},
+    {"bench", "how fast: this machine, the kernels, a model at growing context", ith_cmd_bench, true},
     {"tokenize", "text to token ids, and back", ith_cmd_tokenize, false},
     {"inspect", "what is in a model's files", ith_cmd_inspect, false},
     {"version", "this build and this machine", ith_cmd_version, false},

@@ -8,13 +8,14 @@ bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t tota
 {
     ith_watch *watch = user;
     bool bytes = strcmp(what, "load") == 0;
+    ith_unit unit = bytes ? ITH_UNIT_BYTES : strcmp(what, "kernels") == 0 ? ITH_UNIT_NONE : ITH_UNIT_TOKENS;
 
     if (!bytes && watch->total > 0) {
         done += watch->before;
         total = watch->total;
     }
     if (!watch->quiet)
-        ith_progress_update(&watch->progress, what, bytes ? ITH_UNIT_BYTES : ITH_UNIT_TOKENS, done, total);
+        ith_progress_update(&watch->progress, what, unit, done, total);
     return ith_stop_signal() == 0;
 }
 

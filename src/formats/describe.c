@@ -105,7 +105,7 @@ static json_t *describe_tokenizer(const ith_source *source)
     const ith_gguf_vocab *v = &source->vocab;
     const char *file = source->tokenizer_json;
 
-    if (source->kind == ITH_SOURCE_HF)
+    if (source->kind != ITH_SOURCE_GGUF)
         return file == NULL ? json_null() : json_pack("{s:o}", "file", clean_string(file, strlen(file)));
     return json_pack("{s:o, s:o, s:I, s:I, s:b, s:b}", "model", optional_string(v->model.data, v->model.len), "pre",
                      optional_string(v->pre.data, v->pre.len), "tokens", (json_int_t)v->n_tokens, "merges",
@@ -119,6 +119,8 @@ ith_status ith_source_describe(const ith_source *source, json_t **out, ith_error
     int64_t parameters = 0, bytes = 0;
     json_t *tensors = describe_tensors(source, &parameters, &bytes);
 
+    if (source->kind == ITH_SOURCE_SYNTHETIC)
+        snprintf(format, sizeof format, "synthetic");
     if (source->kind == ITH_SOURCE_GGUF)
         snprintf(format, sizeof format, "GGUF v%u", source->meta.version);
     *out = json_pack("{s:s, s:o, s:s, s:s, s:o, s:I, s:I, s:i, s:o, s:o}", "format", format, "path",

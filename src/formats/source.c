@@ -2,6 +2,7 @@
 
 #include "formats/hparams.h"
 #include "formats/safetensors.h"
+#include "formats/synthetic.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -101,6 +102,8 @@ static ith_status open_path(ith_source *source, unsigned flags, ith_error *err)
     const ith_mapfile *file = NULL;
     struct stat info;
 
+    if (ith_synthetic_is_name(path))
+        return ith_synthetic_open(source, flags, err);
     if (stat(path, &info) != 0) {
         if (errno == ENOENT && looks_like_hub_name(path))
             return ith_fail(
@@ -141,6 +144,7 @@ void ith_source_clear(ith_source *source)
     for (size_t i = 0; i < source->n_files; i++)
         ith_mapfile_close(&source->files[i]);
     free(source->files);
+    free(source->ones);
     free(source->tokenizer_json);
     free(source->tokenizer_config);
     free(source->path);

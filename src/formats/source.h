@@ -1,7 +1,7 @@
 /* source.h - a model's files as one thing: hyperparameters, named tensors in place, tokenizer data.
  *
- * Two kinds: a Hugging Face folder (config.json, *.safetensors with or without an index, generation_config.json,
- * tokenizer.json) and a GGUF file. Files are mapped read-only; tensors point into the mapping. Everything read from a file is
+ * Three kinds: a Hugging Face folder (config.json, *.safetensors with or without an index, generation_config.json,
+ * tokenizer.json), a GGUF file, and no file at all: a synthetic model, see synthetic.h. Files are mapped read-only; tensors point into the mapping. Everything read from a file is
  * untrusted: each offset, count and product is checked, and an error names the file and the field.
  */
 #ifndef ITH_FORMATS_SOURCE_H
@@ -75,13 +75,13 @@ typedef struct ith_hparams { /* architecture-independent; what a file does not s
     int top_k;
 } ith_hparams;
 
-typedef enum ith_source_kind { ITH_SOURCE_HF, ITH_SOURCE_GGUF } ith_source_kind;
+typedef enum ith_source_kind { ITH_SOURCE_HF, ITH_SOURCE_GGUF, ITH_SOURCE_SYNTHETIC } ith_source_kind;
 
 typedef struct ith_source ith_source;
 
 enum { ITH_SOURCE_TOKENIZER_ONLY = 1 /* a folder without weights will do */ };
 
-/* `path`: a folder with config.json, or a .gguf file (recognised by its magic, not its name). With ITH_SOURCE_TOKENIZER_ONLY there are no
+/* `path`: a folder with config.json, a .gguf file (recognised by its magic, not its name), or "synthetic:SHAPE:TYPE". With ITH_SOURCE_TOKENIZER_ONLY there are no
  * tensors, and of the hyperparameters only bos, eos and name; the architecture need not be known. ITH_E_ARGUMENT: `path` is something
  * else, and the text says what to give instead; ITH_E_IO, ITH_E_FORMAT, ITH_E_UNSUPPORTED as in ithaca.h. */
 ith_status ith_source_open(const char *path, unsigned flags, ith_source **source, ith_error *err);
@@ -121,7 +121,7 @@ typedef struct ith_gguf_vocab {
     bool add_bos;
 } ith_gguf_vocab;
 
-const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source); /* NULL for Hugging Face folders */
+const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source); /* NULL for other kinds */
 
 /* ---- Description ---- */
 

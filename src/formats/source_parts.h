@@ -16,6 +16,7 @@ struct ith_source {
     char *tokenizer_json, *tokenizer_config; /* Hugging Face; NULL if absent */
     ith_gguf_meta meta;                      /* GGUF */
     ith_gguf_vocab vocab;                    /* GGUF */
+    float *ones;                             /* synthetic: the norms' data */
 };
 
 /* Maps one more file of weights and hands out its place, valid until the next call. */

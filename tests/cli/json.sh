@@ -29,7 +29,7 @@ shape "run: fields" "$work/run.json" \
     "len(j['ids']) > 5 and all(isinstance(i, int) for i in j['ids'])" \
     "j['finish'] == 'stop' and j['ranks'] == 1 and j['mesh'] == '1x1' and j['threads'] >= 1" \
     "isinstance(j['prefill_s'], float) and j['prefill_s'] > 0 and j['decode_s'] > 0" \
-    "j['simd'] in ('ref', 'avx2', 'avx512', 'neon')" "$hex64"
+    "j['simd'] in ('ref', 'avx2', 'avxvnni', 'avx512bw', 'avx512', 'neon', 'dotprod', 'i8mm')" "$hex64"
 same "run: the answer" "$(cat "$work/answer")" "$(field "$work/run.json" "j['text']")"
 
 expect "run: -n 3" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 3 --temp 0 --json --threads 1

@@ -28,6 +28,11 @@ usage "text twice" tokenize -m $NEEDLE -p hello -f "$work/text"
 usage "template options without a template" run -m $NEEDLE --raw -p hello --system "be kind"
 usage "contradiction" score -m $NEEDLE -f "$work/text" --exact --quant w4
 
+usage "bench of nothing" bench
+usage "bench of an unknown kind" bench luck
+usage "bench of two models" bench model -m $NEEDLE --shape qwen3-8b
+usage "bench at depths that fall" bench model -m $NEEDLE --depths 10,5
+
 expect "no command at all" 2 "$ITHACA"
 expect "usage on 2 ranks" 2 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE --dance
 one_line "usage on 2 ranks"
@@ -53,7 +58,7 @@ fails "more than the context holds" "context of 8" "$ITHACA" score -m $NEEDLE -f
 echo 99999 >"$work/far.ids"
 fails "an id outside the vocabulary" "99999" "$ITHACA" score -m $NEEDLE --ids "$work/far.ids"
 
-for command in "" run score tokenize inspect version; do
+for command in "" run score bench "bench roofline" "bench kernels" "bench model" tokenize inspect version; do
     # shellcheck disable=SC2086 # no command is no word
     expect "help: ithaca $command --help" 0 "$ITHACA" $command --help
     matches "help: ithaca $command: examples or commands" "$out" "^(Examples:|MODEL is)"

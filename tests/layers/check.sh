@@ -16,6 +16,7 @@ declare -A may=(
     [weights]="base formats comm kv"
     [model]="base text formats comm kv weights"
     [engine]="base text formats comm kv weights model"
+    [bench]="base text formats comm kv weights model engine"
     [cli]="base"
 )
 
@@ -86,7 +87,7 @@ unique_names() {
 }
 
 verdict "every folder of src/ has its arrows" "$(rooms_are_known)"
-for room in base text formats comm kv weights model engine cli; do
+for room in base text formats comm kv weights model engine bench cli; do
     verdict "$room" "$(check_room "$room")"
 done
 verdict "simd is a leaf" "$(check_kernels)"

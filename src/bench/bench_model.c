@@ -1,0 +1,332 @@
+/* bench_model.c - prefill and decode of one model at growing context.
+ *
+ * One session goes through all depths: it is taken back to a depth before each measurement, since what it then appends
+ * overwrites what was measured before. Prefill and decode take turns, so that a slow moment of the machine hits both.
+ */
+#include "base/mem.h"
+#include "base/progress.h"
+#include "bench/ranks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WARM_UP_TOKENS = 32 };
+
+static const double CEILING_SECONDS = 0.3;
+
+typedef struct model_bench {
+    ith_engine *engine;
+    const ith_bench_model_params *params;
+    ith_session *session;
+    ith_ceilings ceilings;
+    int32_t *ids;             /* [ctx]: what is fed */
+    double *prefill, *decode; /* [repetitions] seconds */
+    double filled_s;          /* of prefilling up to the present depth */
+    int64_t depth;
+} model_bench;
+
+/* ---- What a token costs ---- */
+
+static double matrix_ops(const ith_matrix *m)
+{
+    return 2.0 * (double)m->rows * (double)m->cols;
+}
+
+static double matrix_bytes(const ith_matrix *m)
+{
+    return (double)m->tile_bytes * (double)m->n_tiles;
+}
+
+static double sum_layers(const ith_model *m, double (*of)(const ith_matrix *))
+{
+    double sum = 0;
+    for (int i = 0; i < m->hp.n_layers; i++) {
+        const ith_layer *l = &m->layers[i];
+        sum += of(l->q) + of(l->k) + of(l->v) + of(l->o) + of(l->gate) + of(l->up) + of(l->down);
+    }
+    return sum;
+}
+
+/* Attention of n tokens after `depth`: two products of head_dim with every key that each sees. */
+static double attention_ops(const ith_model *m, int64_t depth, int64_t n)
+{
+    double keys = (double)n * (double)depth + (double)n * (double)(n + 1) / 2;
+    return 4 * keys * (double)(m->hp.head_dim * m->hp.n_heads * m->hp.n_layers);
+}
+
+typedef struct cost {
+    double linear_ops, attention_ops, bytes;
+} cost;
+
+/* Of one pass of n tokens after `depth`, over all ranks. The vocabulary is computed for the last token. */
+static cost pass_cost(const ith_engine *e, int64_t depth, int64_t n)
+{
+    const ith_model *m = e->model;
+    return (cost){
+        .linear_ops = sum_layers(m, matrix_ops) * (double)n + matrix_ops(m->output),
+        .attention_ops = attention_ops(m, depth, n),
+        .bytes = sum_layers(m, matrix_bytes) + matrix_bytes(m->output) +
+                 (double)e->info.kv_bytes_per_token * (double)(depth + n),
+    };
+}
+
+/* The least time that the measured ceilings allow. */
+static double least_s(const model_bench *b, cost c)
+{
+    const ith_engine *e = b->engine;
+    double linear = e->model->quantized ? b->ceilings.integer_ops : b->ceilings.f32_ops;
+    double attention = e->kv == ITH_KVL_Q8 ? b->ceilings.integer_ops : b->ceilings.f32_ops;
+    double compute_s = c.linear_ops / linear + c.attention_ops / attention, read_s = c.bytes / b->ceilings.read_bytes;
+    return compute_s > read_s ? compute_s : read_s;
+}
+
+/* ---- Filling ---- */
+
+/* Keys, values and scales of any layout that are small positive numbers, not all the same. */
+static void write_arbitrary(uint8_t *at, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        at[i] = (uint8_t)(0x3c | (i * 2654435761u >> 13 & 3));
+}
+
+static ith_status fill_arbitrary(ith_session *s, int64_t depth, ith_error *err)
+{
+    const ith_engine *e = s->engine;
+    ith_range heads = ith_mesh_kv_heads(&e->mesh, (int)e->info.n_kv_heads, e->mesh.u);
+    size_t segment = ith_kv_block_bytes(e->kv, e->info.head_dim) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+
+    ITH_TRY(ith_comm_agree(e->world->comm, ith_kv_reserve(s->kv, depth, err), err));
+    for (int layer = 0; layer < e->info.n_layers; layer++)
+        for (int64_t i = s->length / ITH_KV_SEGMENT; i * ITH_KV_SEGMENT < depth; i++)
+            for (int head = 0; head < ith_range_size(heads); head++)
+                write_arbitrary(ith_kv_segment(s->kv, layer, head, i), segment);
+    s->length = depth;
+    return ITH_OK;
+}
+
+static void rewind_to(ith_session *s, int64_t length)
+{
+    s->length = length;
+    s->has_logits = false;
+}
+
+static ith_status reach(model_bench *b, int64_t depth, ith_error *err)
+{
+    double start_s = ith_now_s();
+    ith_status status = ITH_OK;
+
+    rewind_to(b->session, b->depth);
+    if (b->params->fill && depth > 0)
+        status = fill_arbitrary(b->session, depth, err);
+    else if (depth > b->depth)
+        status = ith_session_prefill(b->session, b->ids + b->depth, (size_t)(depth - b->depth), err);
+    b->filled_s += ith_now_s() - start_s;
+    b->depth = depth;
+    return status;
+}
+
+/* ---- Measuring ---- */
+
+static ith_status time_prefill(model_bench *b, int64_t n, double *seconds, ith_error *err)
+{
+    double start_s;
+
+    rewind_to(b->session, b->depth);
+    start_s = ith_now_s();
+    ITH_TRY(ith_session_prefill(b->session, b->ids + b->depth, (size_t)n, err));
+    *seconds = ith_now_s() - start_s;
+    return ITH_OK;
+}
+
+static ith_status time_decode(model_bench *b, int64_t n, double *seconds, ith_error *err)
+{
+    double start_s;
+
+    rewind_to(b->session, b->depth);
+    start_s = ith_now_s();
+    for (int64_t i = 0; i < n; i++)
+        ITH_TRY(ith_session_decode(b->session, b->ids[b->depth + i], err));
+    *seconds = ith_now_s() - start_s;
+    return ITH_OK;
+}
+
+static ith_status warm_up(model_bench *b, ith_error *err)
+{
+    int64_t room = b->session->ctx, n = room < WARM_UP_TOKENS ? room : WARM_UP_TOKENS;
+    double seconds;
+
+    ITH_TRY(time_prefill(b, n, &seconds, err));
+    return time_decode(b, n < 4 ? n : 4, &seconds, err);
+}
+
+static ith_status measure_depth(model_bench *b, ith_error *err)
+{
+    for (int i = 0; i < b->params->repetitions; i++) {
+        if (b->params->prompt > 0)
+            ITH_TRY(time_prefill(b, b->params->prompt, &b->prefill[i], err));
+        if (b->params->decode > 0)
+            ITH_TRY(time_decode(b, b->params->decode, &b->decode[i], err));
+    }
+    return ITH_OK;
+}
+
+/* ---- Results ---- */
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of n in the order they came; leaves them there. */
+static double median(const double *values, int n)
+{
+    double sorted[ITH_BENCH_REPETITIONS_MAX];
+
+    memcpy(sorted, values, (size_t)n * sizeof *values);
+    qsort(sorted, (size_t)n, sizeof *sorted, compare);
+    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+}
+
+static json_t *numbers(const double *values, int n)
+{
+    json_t *out = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(out, ith_json_number(values[i]));
+    return out;
+}
+
+static json_t *prefill_json(const model_bench *b)
+{
+    int n = b->params->repetitions;
+    double s = median(b->prefill, n);
+    cost c = pass_cost(b->engine, b->depth, b->params->prompt);
+
+    return json_pack("{s:o, s:o, s:o, s:o}", "tps", ith_json_number((double)b->params->prompt / s), "seconds",
+                     numbers(b->prefill, n), "gops", ith_json_number((c.linear_ops + c.attention_ops) / s * 1e-9),
+                     "of_ceiling", ith_json_number(least_s(b, c) / s));
+}
+
+static json_t *decode_json(const model_bench *b)
+{
+    int n = b->params->repetitions;
+    double s = median(b->decode, n) / (double)b->params->decode;
+    cost c = pass_cost(b->engine, b->depth + b->params->decode / 2, 1); /* of the middle one */
+
+    return json_pack("{s:o, s:o, s:o, s:o}", "tps", ith_json_number(1 / s), "seconds", numbers(b->decode, n), "gbps",
+                     ith_json_number(c.bytes / s * 1e-9), "of_ceiling", ith_json_number(least_s(b, c) / s));
+}
+
+static json_t *depth_json(const model_bench *b)
+{
+    bool prompt = b->params->prompt > 0;
+    json_t *ttft = prompt && !b->params->fill
+                       ? ith_json_number(b->filled_s + median(b->prefill, b->params->repetitions))
+                       : json_null();
+
+    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "depth", (json_int_t)b->depth, "fill_s", ith_json_number(b->filled_s),
+                     "prefill", prompt ? prefill_json(b) : json_null(), "ttft_s", ttft, "decode",
+                     b->params->decode > 0 ? decode_json(b) : json_null());
+}
+
+static json_t *bench_json(const model_bench *b, json_t *depths)
+{
+    static const char *const kv_names[] = {[ITH_KVL_Q8] = "q8", [ITH_KVL_BF16] = "bf16", [ITH_KVL_F32] = "f32"};
+    const ith_engine_info *info = &b->engine->info;
+    const ith_bench_model_params *p = b->params;
+
+    return json_pack(
+        "{s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:s, s:o, s:o}", "model", info->name, "simd",
+        info->simd, "ranks", info->ranks, "threads", info->threads, "mesh", info->mesh, "kv", kv_names[b->engine->kv],
+        "weight_bytes", (json_int_t)info->weight_bytes, "kv_bytes_per_token", (json_int_t)info->kv_bytes_per_token,
+        "prompt", (json_int_t)p->prompt, "decode", (json_int_t)p->decode, "repetitions", p->repetitions, "filled",
+        p->fill ? "arbitrary data" : "prefill", "ceilings", ith_ceilings_json(&b->ceilings), "depths", depths);
+}
+
+/* ---- The whole ---- */
+
+static ith_status check(const ith_engine *e, const ith_bench_model_params *p, ith_error *err)
+{
+    int64_t more = p->prompt > p->decode ? p->prompt : p->decode;
+
+    if (p->n_depths == 0 || p->prompt < 0 || p->decode < 0 || more == 0 || p->repetitions < 1 ||
+        p->repetitions > ITH_BENCH_REPETITIONS_MAX)
+        return ith_fail(err, ITH_E_ARGUMENT, "nothing to measure: expected depths, prompt or decode, and 1 to %d runs",
+                        ITH_BENCH_REPETITIONS_MAX);
+    for (size_t i = 0; i < p->n_depths; i++)
+        if (p->depths[i] < 0 || (i > 0 && p->depths[i] <= p->depths[i - 1]) || p->depths[i] > e->info.ctx - more)
+            return ith_fail(err, ITH_E_ARGUMENT,
+                            "depth %lld: depths should ascend, and with %lld tokens more fit a context of %lld",
+                            (long long)p->depths[i], (long long)more, (long long)e->info.ctx);
+    return ITH_OK;
+}
+
+static ith_status open_bench(model_bench *b, ith_error *err)
+{
+    int64_t ctx = b->engine->info.ctx;
+    uint64_t x = 88172645463325252u;
+
+    b->ids = calloc((size_t)ctx, sizeof *b->ids);
+    b->prefill = calloc((size_t)b->params->repetitions, sizeof *b->prefill);
+    b->decode = calloc((size_t)b->params->repetitions, sizeof *b->decode);
+    if (b->ids == NULL || b->prefill == NULL || b->decode == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a timeline of %lld tokens", (long long)ctx);
+    for (int64_t i = 0; i < ctx; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        b->ids[i] = (int32_t)(x % (uint64_t)b->engine->info.n_vocab);
+    }
+    return ITH_OK;
+}
+
+static ith_status measure_ceilings(model_bench *b, ith_error *err)
+{
+    ith_world *world = b->engine->world;
+    void *buffer = NULL;
+    size_t bytes = 0;
+    ith_status status = ith_bench_buffer(b->params->buffer, world->comm->node_size, &buffer, &bytes, err);
+
+    status = ith_comm_agree(world->comm, status, err);
+    if (status == ITH_OK)
+        b->ceilings = ith_bench_ranks_ceilings(world, b->engine->team, ith_team_size(b->engine->team), buffer, bytes,
+                                               CEILING_SECONDS);
+    ith_mem_free(buffer);
+    return status;
+}
+
+static ith_status measure_depths(model_bench *b, json_t *depths, ith_error *err)
+{
+    ITH_TRY(warm_up(b, err));
+    b->filled_s = 0;
+    for (size_t i = 0; i < b->params->n_depths; i++) {
+        ITH_TRY(reach(b, b->params->depths[i], err));
+        ITH_TRY(measure_depth(b, err));
+        json_array_append_new(depths, depth_json(b));
+    }
+    return ITH_OK;
+}
+
+ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *params, char **json, ith_error *err)
+{
+    ith_comm *comm = engine->world->comm;
+    model_bench b = {.engine = engine, .params = params};
+    json_t *root = NULL, *depths = json_array();
+    ith_status status;
+
+    *json = NULL;
+    ITH_CHECK(check(engine, params, err)); /* the same on all ranks */
+    ITH_CHECK(ith_comm_agree(comm, open_bench(&b, err), err));
+    ITH_CHECK(measure_ceilings(&b, err));
+    ITH_CHECK(ith_session_open(engine, &b.session, err));
+    ITH_CHECK(measure_depths(&b, depths, err));
+    root = bench_json(&b, json_incref(depths));
+    status = comm->rank == 0 ? ith_bench_text(root, json, err) : ITH_OK;
+    status = ith_comm_agree(comm, status, err);
+done:
+    json_decref(root);
+    json_decref(depths);
+    ith_session_close(b.session);
+    free(b.ids);
+    free(b.prefill);
+    free(b.decode);
+    return status;
+}

@@ -1,0 +1,29 @@
+/* vectors.h - the element-wise kernels of the table, each as something to be called again and again. */
+#ifndef ITH_BENCH_VECTORS_H
+#define ITH_BENCH_VECTORS_H
+
+#include "base/error.h"
+#include "formats/source.h"
+#include "simd/kernels.h"
+
+typedef struct ith_vector_buffers { /* of n elements, rounded up to 32 */
+    float *x, *y, *z;
+    ith_acts acts; /* one token */
+    int8_t *head;
+    void *block; /* of a q8 cache */
+    void *memory;
+} ith_vector_buffers;
+
+typedef struct ith_vector_kernel {
+    const char *kernel, *part; /* part: what of a model has its length */
+    int64_t (*elements)(const ith_hparams *hp);
+    void (*run)(const ith_kernels *k, const ith_vector_buffers *b, int64_t n);
+} ith_vector_kernel;
+
+extern const ith_vector_kernel ith_vector_kernels[];
+extern const size_t ith_n_vector_kernels;
+
+ith_status ith_vector_buffers_open(int64_t n, ith_vector_buffers *buffers, ith_error *err);
+void ith_vector_buffers_close(ith_vector_buffers *buffers);
+
+#endif

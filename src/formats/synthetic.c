@@ -1,0 +1,272 @@
+#include "formats/synthetic.h"
+
+#include "base/range.h"
+#include "formats/hf_config.h"
+#include "formats/hparams.h"
+#include "formats/shapes.h"
+#include "simd/half.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const char prefix[] = "synthetic:";
+
+enum {
+    CONFIG_MAX_BYTES = 1 << 20,
+    PERIOD_MIN = 8 << 20, /* bytes after which the data repeat */
+    PLACES = 1 << 12,     /* a tensor begins at one of the first so many blocks */
+    PLACE_STEP = 1117     /* prime: layers begin at different ones */
+};
+
+bool ith_synthetic_is_name(const char *path)
+{
+    return strncmp(path, prefix, sizeof prefix - 1) == 0;
+}
+
+/* ---- The name ---- */
+
+static ith_status find_type(const char *path, const char *name, ith_dtype *dtype, ith_error *err)
+{
+    char known[100] = "";
+    size_t used = 0;
+
+    for (int i = 0; i < ITH_DTYPES; i++) {
+        const char *type = ith_dtype_get((ith_dtype)i)->name;
+        if (strcasecmp(type, name) == 0) {
+            *dtype = (ith_dtype)i;
+            return ITH_OK;
+        }
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", type);
+    }
+    return ith_fail(err, ITH_E_ARGUMENT, "%s: \"%s\" is no tensor type; known: %s", path, name, known);
+}
+
+static ith_status read_config(const char *path, ith_hparams *hp, ith_error *err)
+{
+    json_t *root = NULL;
+    ith_status status;
+
+    ITH_CHECK(ith_json_read(path, CONFIG_MAX_BYTES, &root, err));
+    ITH_CHECK(ith_hf_config_parse(root, path, hp, err));
+done:
+    json_decref(root);
+    return status;
+}
+
+static ith_status find_shape(const char *path, const char *name, ith_hparams *hp, ith_error *err)
+{
+    char known[400];
+    size_t len = strlen(name);
+
+    if (ith_shape_find(name, hp))
+        return ITH_OK;
+    if (len > 5 && strcmp(name + len - 5, ".json") == 0)
+        return read_config(name, hp, err);
+    ith_shape_names(known, sizeof known);
+    return ith_fail(err, ITH_E_ARGUMENT, "%s: \"%s\" is no shape; known: %s, or the path of a config.json", path, name,
+                    known);
+}
+
+static ith_status parse_name(ith_source *source, ith_dtype *dtype, ith_error *err)
+{
+    const char *path = source->path, *colon = strrchr(path, ':');
+    char *shape;
+    ith_status status;
+
+    if (colon < path + sizeof prefix)
+        return ith_fail(err, ITH_E_ARGUMENT, "%s: expected synthetic:SHAPE:TYPE, for instance synthetic:qwen3-8b:q4_0",
+                        path);
+    ITH_TRY(find_type(path, colon + 1, dtype, err));
+    shape = strndup(path + sizeof prefix - 1, (size_t)(colon - path) - (sizeof prefix - 1));
+    if (shape == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its name", path);
+    status = find_shape(path, shape, &source->hparams, err);
+    if (status == ITH_OK)
+        snprintf(source->hparams.name, sizeof source->hparams.name, "synthetic %.100s", shape);
+    free(shape);
+    return status;
+}
+
+/* ---- Data ---- */
+
+static uint64_t next(uint64_t *x)
+{
+    *x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17; /* xorshift64, Marsaglia 2003 */
+    return *x;
+}
+
+static void put_f16(uint8_t *at, double x)
+{
+    uint16_t half = ith_f32_to_f16((float)x);
+    memcpy(at, &half, 2);
+}
+
+/* One block whose elements are uniform with standard deviation `std`: quants as they come, the scale to match. */
+static void put_block(ith_dtype dtype, double std, uint64_t *x, uint8_t *at)
+{
+    const ith_dtype_info *type = ith_dtype_get(dtype);
+    double uniform = ((double)(next(x) >> 11) * 0x1p-53 * 2 - 1) * sqrt(3) * std;
+    float f32 = (float)uniform;
+    uint16_t bf16 = ith_f32_to_bf16(f32);
+
+    for (int i = 0; i < type->block_bytes && type->block > 1; i++)
+        at[i] = (uint8_t)(next(x) >> 32);
+    if (dtype == ITH_DT_F32)
+        memcpy(at, &f32, 4);
+    else if (dtype == ITH_DT_BF16)
+        memcpy(at, &bf16, 2);
+    else if (dtype == ITH_DT_F16)
+        put_f16(at, uniform);
+    else /* sixteen steps have a deviation of 4.61, 256 of 73.9 */
+        put_f16(at, std / (dtype == ITH_DT_Q8_0 ? 73.9 : 4.61));
+    if (dtype == ITH_DT_Q4_1)
+        put_f16(at + 2, -7.5 * std / 4.61);
+}
+
+/* One unnamed file of `period` bytes, mapped again and again until `bytes` are covered; the mappings keep it. */
+static ith_status map_repeated(const char *path, size_t period, size_t bytes, void **out, size_t *size, ith_error *err)
+{
+    size_t total = (bytes + period - 1) / period * period;
+    int fd = memfd_create("synthetic", MFD_CLOEXEC);
+    uint8_t *base = MAP_FAILED;
+    bool good = fd >= 0 && ftruncate(fd, (off_t)period) == 0;
+
+    if (good)
+        base = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    good = good && base != MAP_FAILED;
+    for (size_t at = 0; good && at < total; at += period)
+        good = mmap(base + at, period, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+    if (!good) {
+        ith_fail(err, ITH_E_MEMORY, "%s: cannot map %zu bytes: %s", path, total, strerror(errno));
+        if (base != MAP_FAILED)
+            munmap(base, total);
+    }
+    if (fd >= 0)
+        close(fd);
+    *out = base;
+    *size = total;
+    return good ? ITH_OK : ITH_E_MEMORY;
+}
+
+/* Adds a mapping of at least `bytes` random blocks to the source's files. */
+static ith_status make_data(ith_source *source, ith_dtype dtype, size_t bytes, ith_error *err)
+{
+    size_t block = (size_t)ith_dtype_get(dtype)->block_bytes, unit = block * (size_t)sysconf(_SC_PAGESIZE);
+    size_t period = (PERIOD_MIN + unit - 1) / unit * unit;
+    uint64_t x = 88172645463325252u;
+    void *data;
+    ith_mapfile file = {.path = strdup(source->path)};
+
+    if (file.path == NULL || (source->files = calloc(1, sizeof file)) == NULL) {
+        free(file.path);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its name", source->path);
+    }
+    source->files[0] = file;
+    source->n_files = 1;
+    ITH_TRY(map_repeated(source->path, period, bytes, &data, &source->files[0].size, err));
+    source->files[0].data = data;
+    for (size_t at = 0; at < period; at += block)
+        put_block(dtype, 1 / sqrt((double)source->hparams.hidden), &x, (uint8_t *)data + at);
+    return ITH_OK;
+}
+
+/* ---- Tensors ---- */
+
+/* Adds [rows, cols], or a vector when rows is 0; data follow. */
+static ith_status add(ith_source *source, const char *name, ith_dtype dtype, int64_t rows, int64_t cols, ith_error *err)
+{
+    ith_tensor t = {.name = name, .file = source->path, .dtype = dtype, .n_dims = rows > 0 ? 2 : 1};
+
+    t.dims[0] = rows > 0 ? rows : cols;
+    t.dims[1] = rows > 0 ? cols : 0;
+    ITH_TRY(ith_tensor_set_shape(&t, err));
+    return ith_tensor_table_add(&source->tensors, &t, err);
+}
+
+static ith_status add_layer(ith_source *source, ith_dtype dtype, int i, ith_error *err)
+{
+    const ith_hparams *hp = &source->hparams;
+    int64_t h = hp->hidden, q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim, f = hp->ffn;
+    bool qk_norm = strcmp(hp->architecture, "qwen3") == 0;
+    const struct {
+        const char *name;
+        int64_t rows, cols; /* cols 0: not of this architecture */
+    } parts[] = {
+        {"input_layernorm", 0, h},
+        {"self_attn.q_proj", q, h},
+        {"self_attn.k_proj", kv, h},
+        {"self_attn.v_proj", kv, h},
+        {"self_attn.o_proj", h, q},
+        {"self_attn.q_norm", 0, qk_norm ? hp->head_dim : 0},
+        {"self_attn.k_norm", 0, qk_norm ? hp->head_dim : 0},
+        {"post_attention_layernorm", 0, h},
+        {"mlp.gate_proj", f, h},
+        {"mlp.up_proj", f, h},
+        {"mlp.down_proj", h, f},
+    };
+    char name[100];
+
+    for (size_t j = 0; j < sizeof parts / sizeof *parts; j++) {
+        snprintf(name, sizeof name, "model.layers.%d.%s.weight", i, parts[j].name);
+        if (parts[j].cols > 0)
+            ITH_TRY(add(source, name, parts[j].rows > 0 ? dtype : ITH_DT_F32, parts[j].rows, parts[j].cols, err));
+    }
+    return ITH_OK;
+}
+
+static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *err)
+{
+    const ith_hparams *hp = &source->hparams;
+
+    ITH_TRY(add(source, "model.embed_tokens.weight", dtype, hp->n_vocab, hp->hidden, err));
+    for (int i = 0; i < hp->n_layers; i++)
+        ITH_TRY(add_layer(source, dtype, i, err));
+    ITH_TRY(add(source, "model.norm.weight", ITH_DT_F32, 0, hp->hidden, err));
+    if (!hp->tied_embeddings)
+        ITH_TRY(add(source, "lm_head.weight", dtype, hp->n_vocab, hp->hidden, err));
+    return ith_tensor_table_index(&source->tensors, err);
+}
+
+/* Norms are ones; matrices begin at different blocks of the mapping. */
+static ith_status place_tensors(ith_source *source, ith_dtype dtype, ith_error *err)
+{
+    const ith_hparams *hp = &source->hparams;
+    size_t block = (size_t)ith_dtype_get(dtype)->block_bytes, longest = 0;
+    int64_t n_ones = hp->hidden > hp->head_dim ? hp->hidden : hp->head_dim;
+
+    for (size_t i = 0; i < source->tensors.n; i++)
+        if (source->tensors.items[i].bytes > longest)
+            longest = source->tensors.items[i].bytes;
+    ITH_TRY(make_data(source, dtype, longest + PLACES * block, err));
+    source->ones = calloc((size_t)n_ones, sizeof *source->ones);
+    if (source->ones == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its norms", source->path);
+    for (int64_t i = 0; i < n_ones; i++)
+        source->ones[i] = 1;
+    for (size_t i = 0; i < source->tensors.n; i++) {
+        ith_tensor *t = &source->tensors.items[i];
+        t->data =
+            t->n_dims == 1 ? (const uint8_t *)source->ones : source->files[0].data + i * PLACE_STEP % PLACES * block;
+    }
+    return ITH_OK;
+}
+
+ith_status ith_synthetic_open(ith_source *source, unsigned flags, ith_error *err)
+{
+    ith_dtype dtype = ITH_DT_F32;
+
+    source->kind = ITH_SOURCE_SYNTHETIC;
+    source->hparams = ith_hparams_default();
+    ITH_TRY(parse_name(source, &dtype, err));
+    ITH_TRY(ith_hparams_check(&source->hparams, source->path, err));
+    if (flags & ITH_SOURCE_TOKENIZER_ONLY)
+        return ITH_OK;
+    ITH_TRY(add_tensors(source, dtype, err));
+    return place_tensors(source, dtype, err);
+}

@@ -1,0 +1,19 @@
+/* synthetic.h - models without weights' files: "synthetic:SHAPE:TYPE", for measuring speed at any size.
+ *
+ * SHAPE is a name of shapes.h or the path of a config.json; TYPE is the element type of every matrix ("q4_0"; ith_dtype_get has the
+ * names, in upper case). Tensors have the names and shapes of the Hugging Face checkpoint. Their data are random blocks of a sane scale
+ * (standard deviation about 1/sqrt(hidden)); all lie in one mapping that repeats a few megabytes, each tensor
+ * from another place on, so that a model of any size costs no memory but its converted weights. The same name gives
+ * the same model. There is no tokenizer.
+ */
+#ifndef ITH_FORMATS_SYNTHETIC_H
+#define ITH_FORMATS_SYNTHETIC_H
+
+#include "formats/source_parts.h"
+
+bool ith_synthetic_is_name(const char *path); /* does it begin with "synthetic:"? */
+
+/* Fills a source whose path is such a name. ITH_E_ARGUMENT: no such shape or type, and the text lists those there are. */
+ith_status ith_synthetic_open(ith_source *source, unsigned flags, ith_error *err);
+
+#endif
