@@ -39,20 +39,29 @@
  *   w4m  as w4, then for each g: 16 minima, f16, after all scales.       weight = scale * u4 + min
  *
  * Rows past the end and columns past the end hold u8 = 128 (w8) or any nibble with scale 0 and min 0.
+ *
+ * Float tiles hold 16 rows of `32 * groups` elements and nothing else:
+ *   bf16, f32t   element of column k of row r at 16 k + r, bf16 or f32
+ *   f32          plain rows, one after another: for OpenBLAS, on the exact path
  */
 enum {
     ITH_TILE_ROWS = 16, /* rows interleaved in one tile: the lanes of one AVX-512 register of int32 */
     ITH_GROUP = 32      /* columns that share a scale, in weights and activations */
 };
 
-typedef enum ith_layout { ITH_W8, ITH_W4, ITH_W4M, ITH_BF16, ITH_F32, ITH_LAYOUTS } ith_layout;
+typedef enum ith_layout { ITH_W8, ITH_W4, ITH_W4M, ITH_BF16, ITH_F32T, ITH_F32, ITH_LAYOUTS } ith_layout;
 
-/* Bytes of one tile of 16 rows, rounded up to 64 so that tiles stay aligned one after another. ITH_BF16 and ITH_F32 tiles are 16
- * plain rows of `32 * groups` elements. */
+/* Bytes of one tile of 16 rows, rounded up to 64 so that tiles stay aligned one after another. */
 static inline size_t ith_tile_bytes(ith_layout layout, size_t groups)
 {
-    static const uint16_t per_group[ITH_LAYOUTS] = {512 + 32, 256 + 32, 256 + 64, 16 * 32 * 2, 16 * 32 * 4};
+    static const uint16_t per_group[ITH_LAYOUTS] = {512 + 32, 256 + 32, 256 + 64, 16 * 32 * 2, 16 * 32 * 4, 16 * 32 * 4};
     return (groups * per_group[layout] + 63) / 64 * 64;
+}
+
+/* Does the layout take quantized activations? */
+static inline bool ith_layout_is_quantized(ith_layout layout)
+{
+    return layout <= ITH_W4M;
 }
 
 /* ---- Activations for quantized products: groups of 32 int8 with one scale each ------------------------------------- */
@@ -138,6 +147,13 @@ typedef struct ith_kernels {
     void (*gemm_w8)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
     void (*gemm_w4)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
     void (*gemm_w4m)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
+
+    /* The same shapes for tiles of bf16 and f32t, x[t * ld_x + k] as they are: for k in 0..n_cols-1 ascending from acc = 0:
+     * acc = fma(x, w, acc). The tiles have n_cols columns rounded up to groups of 32; those past n_cols are not used. */
+    void (*gemm_bf16)(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const void *tiles, const float *x, int64_t ld_x, float *out,
+                      int64_t ld_out);
+    void (*gemm_f32)(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const void *tiles, const float *x, int64_t ld_x, float *out,
+                     int64_t ld_out);
 
     /* Quantizes x[n] into row `token` of acts, n <= 32 * groups, the rest as zeros. Per group: amax = max |x|;
      * scale = amax / 127; inv = 127 / amax, finite; quant = rne(x * inv), limited to [-127, 127]. */

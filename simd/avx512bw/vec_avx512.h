@@ -11,8 +11,8 @@
 enum { MAX_TILES = 2 }; /* of weights, side by side in a register tile */
 
 /* Over the parts of a register tile, as many as a constant says. */
-#define EACH_TILE  _Pragma("GCC unroll 2") for (int i = 0; i < tiles; i++)
-#define EACH_TOKEN _Pragma("GCC unroll 6") for (int t = 0; t < tokens; t++)
+#define EACH_TILE  _Pragma("GCC unroll 4") for (int i = 0; i < tiles; i++)
+#define EACH_TOKEN _Pragma("GCC unroll 8") for (int t = 0; t < tokens; t++)
 #define EACH_ROW   _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
 #define EACH_VEC   _Pragma("GCC unroll 4") for (int v = 0; v < vecs; v++)
 

@@ -115,7 +115,7 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
         ITH_TRY(default_threads(comm, &threads, err));
     ITH_TRY(ith_comm_agree(comm, ith_team_open(threads, &e->team, err), err));
     e->kv = kv_layout(p);
-    if (e->model->floats)
+    if (e->model->exact)
         ith_blas_open();
     describe(e, p);
     ITH_TRY(ith_store_load(e->store, e->team, e->progress == NULL ? NULL : load_progress, e, err));

@@ -42,7 +42,7 @@ void ith_normalize(ith_pass *p, ith_member *me, const float *weight)
 static void linear(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range rows, float *out, int64_t ld)
 {
     ith_input in = ith_pass_input(p, w->cols);
-    ith_linear(me, p->model->kernels, w, rows, &in, n_mine(p), out, ld, p->ws->scratch[me->tid]);
+    ith_linear(me, p->model->kernels, w, rows, &in, n_mine(p), out, ld);
 }
 
 /* ---- Queries, keys, values ---- */

@@ -1,14 +1,9 @@
 #include "model/linear.h"
 
-#include "simd/half.h"
-
-#include <string.h>
-
 enum {
     CACHE_BYTES =
-        512 * 1024,   /* activations of a block of tokens that stay in a level-2 cache while the weights pass by */
-    TOKENS_UNIT = 48, /* a multiple of the kernels' register tiles */
-    WIDEN_TILES = 4   /* bf16: tiles widened to f32 at a time */
+        512 * 1024,  /* activations of a block of tokens that stay in a level-2 cache while the weights pass by */
+    TOKENS_UNIT = 48 /* a multiple of the kernels' register tiles */
 };
 
 ith_acts ith_acts_at(const ith_acts *acts, int64_t token)
@@ -22,13 +17,18 @@ ith_acts ith_acts_at(const ith_acts *acts, int64_t token)
     return at;
 }
 
+/* Tokens, of activations of `size` bytes an element, in a block. */
+static int64_t block_tokens(const ith_matrix *w, int64_t size)
+{
+    int64_t tokens = CACHE_BYTES / (w->groups * ITH_GROUP * size) / TOKENS_UNIT * TOKENS_UNIT;
+    return tokens < TOKENS_UNIT ? TOKENS_UNIT : tokens;
+}
+
 static void quantized_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles, const ith_input *in,
                             int64_t n_tokens, float *out, int64_t ld_out)
 {
-    int64_t block = CACHE_BYTES / (w->groups * ITH_GROUP) / TOKENS_UNIT * TOKENS_UNIT;
+    int64_t block = block_tokens(w, 1);
 
-    if (block < TOKENS_UNIT)
-        block = TOKENS_UNIT;
     for (int64_t t = 0; t < n_tokens; t += block) {
         int64_t n = n_tokens - t < block ? n_tokens - t : block;
         ith_acts acts = ith_acts_at(&in->acts, t);
@@ -42,29 +42,27 @@ static void quantized_tiles(const ith_kernels *kernels, const ith_matrix *w, ith
     }
 }
 
-/* bf16 and f32 tiles are plain rows, one after another: a row-major matrix with leading dimension 32 * groups. */
-static void float_tiles(const ith_matrix *w, ith_range tiles, const ith_input *in, int64_t n_tokens, float *out,
-                        int64_t ld_out, float *scratch)
+static void float_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles, const ith_input *in,
+                        int64_t n_tokens, float *out, int64_t ld_out)
 {
-    int64_t ldw = w->groups * ITH_GROUP;
+    int64_t block = block_tokens(w, sizeof(float));
 
-    if (w->layout == ITH_F32) {
-        ith_blas_gemm(n_tokens, ITH_TILE_ROWS * ith_range_size(tiles), w->cols, in->x, in->ld,
-                      (const float *)(const void *)ith_matrix_tiles(w, tiles.begin), ldw, out, ld_out);
-        return;
-    }
-    for (int64_t i = tiles.begin; i < tiles.end; i += WIDEN_TILES) {
-        int64_t n = tiles.end - i < WIDEN_TILES ? tiles.end - i : WIDEN_TILES;
-        const uint16_t *src = (const uint16_t *)(const void *)ith_matrix_tiles(w, i);
-        for (int64_t j = 0; j < n * ITH_TILE_ROWS * ldw; j++)
-            scratch[j] = ith_bf16_to_f32(src[j]);
-        ith_blas_gemm(n_tokens, ITH_TILE_ROWS * n, w->cols, in->x, in->ld, scratch, ldw,
-                      out + (i - tiles.begin) * ITH_TILE_ROWS, ld_out);
-    }
+    for (int64_t t = 0; t < n_tokens; t += block)
+        (w->layout == ITH_BF16 ? kernels->gemm_bf16 : kernels->gemm_f32)(
+            ith_range_size(tiles), n_tokens - t < block ? n_tokens - t : block, w->cols,
+            ith_matrix_tiles(w, tiles.begin), in->x + t * in->ld, in->ld, out + t * ld_out, ld_out);
+}
+
+/* Tiles of plain rows, one after another, are a row-major matrix with leading dimension 32 * groups. */
+static void exact_tiles(const ith_matrix *w, ith_range tiles, const ith_input *in, int64_t n_tokens, float *out,
+                        int64_t ld_out)
+{
+    ith_blas_gemm(n_tokens, ITH_TILE_ROWS * ith_range_size(tiles), w->cols, in->x, in->ld,
+                  (const float *)(const void *)ith_matrix_tiles(w, tiles.begin), w->groups * ITH_GROUP, out, ld_out);
 }
 
 void ith_linear(ith_member *me, const ith_kernels *kernels, const ith_matrix *w, ith_range rows, const ith_input *in,
-                int64_t n_tokens, float *out, int64_t ld_out, float *scratch)
+                int64_t n_tokens, float *out, int64_t ld_out)
 {
     int64_t first = rows.begin / ITH_TILE_ROWS, last = (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
     ith_range mine = ith_my_share(me, last - first, 1);
@@ -74,13 +72,10 @@ void ith_linear(ith_member *me, const ith_kernels *kernels, const ith_matrix *w,
     out += mine.begin * ITH_TILE_ROWS;
     mine.begin += first;
     mine.end += first;
-    if (w->layout == ITH_BF16 || w->layout == ITH_F32)
-        float_tiles(w, mine, in, n_tokens, out, ld_out, scratch);
-    else
+    if (w->layout == ITH_F32)
+        exact_tiles(w, mine, in, n_tokens, out, ld_out);
+    else if (ith_layout_is_quantized(w->layout))
         quantized_tiles(kernels, w, mine, in, n_tokens, out, ld_out);
-}
-
-int64_t ith_linear_scratch(int64_t max_cols)
-{
-    return WIDEN_TILES * ITH_TILE_ROWS * ith_round_up(max_cols, ITH_GROUP);
+    else
+        float_tiles(kernels, w, mine, in, n_tokens, out, ld_out);
 }

@@ -6,7 +6,7 @@
 #include "weights/store.h"
 
 typedef struct ith_input { /* activations in the two forms that matrices may want */
-    const float *x;        /* [tokens][ld], for bf16 and f32 matrices */
+    const float *x;        /* [tokens][ld], for float matrices */
     int64_t ld;
     ith_acts acts; /* for w8, w4, w4m; valid if the model is quantized */
 } ith_input;
@@ -16,13 +16,9 @@ ith_acts ith_acts_at(const ith_acts *acts, int64_t token);
 
 /* Called by every member. Rows `rows` of W for n_tokens tokens: whole tiles are computed, from 16 * (rows.begin / 16) on,
  * so row j of token t lands at out[t * ld_out + j - rows.begin + rows.begin % 16]; columns of out up to the tiles' edges are
- * overwritten. The members' shares are disjoint; a barrier must follow before any of it is read.
- * scratch: this member's, ith_linear_scratch() floats. */
+ * overwritten. The members' shares are disjoint; a barrier must follow before any of it is read. */
 void ith_linear(ith_member *me, const ith_kernels *kernels, const ith_matrix *w, ith_range rows, const ith_input *in,
-                int64_t n_tokens, float *out, int64_t ld_out, float *scratch);
-
-/* Floats of scratch that a member needs for matrices of at most max_cols columns. */
-int64_t ith_linear_scratch(int64_t max_cols);
+                int64_t n_tokens, float *out, int64_t ld_out);
 
 /* C[t][r] = sum_k A[t][k] W[r][k], float32 (blas.c, the only user of OpenBLAS; called by several threads at a time). */
 void ith_blas_open(void); /* one thread per call: ours are the threads. Once per process, before the first product */

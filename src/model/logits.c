@@ -59,8 +59,7 @@ void ith_logits_last(ith_pass *p, ith_member *me)
     if (me->tid == 0)
         share_last(p);
     ith_barrier(me);
-    ith_linear(me, p->model->kernels, w, rows, &in, 1, p->ws->logits_rows, ith_round_up(w->rows, ITH_TILE_ROWS),
-               p->ws->scratch[me->tid]);
+    ith_linear(me, p->model->kernels, w, rows, &in, 1, p->ws->logits_rows, ith_round_up(w->rows, ITH_TILE_ROWS));
     ith_barrier(me);
     if (me->tid == 0)
         collect(p);
@@ -100,7 +99,7 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
             kernels->quantize(hp->hidden, ws->h + i * ws->ld, &in.acts, i);
     }
     ith_barrier(me);
-    ith_linear(me, kernels, w, (ith_range){0, w->rows}, &in, n, p->score_logits, ld, ws->scratch[me->tid]);
+    ith_linear(me, kernels, w, (ith_range){0, w->rows}, &in, n, p->score_logits, ld);
     ith_barrier(me);
     for (int64_t i = share.begin; i < share.end; i++)
         if (p->targets[t + i] >= 0)

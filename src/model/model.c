@@ -50,10 +50,7 @@ static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t
     ITH_TRY(find(b, part, layer, &tensor, err));
     layout =
         ith_layout_choose(tensor->dtype, sensitive && b->quant == ITH_QUANT_W4 ? ITH_QUANT_W8 : b->quant, b->exact);
-    if (layout == ITH_F32 || layout == ITH_BF16)
-        b->model->floats = true;
-    else
-        b->model->quantized = true;
+    b->model->quantized |= ith_layout_is_quantized(layout);
     return ith_store_add_matrix(b->store, tensor, rows, cols, layout,
                                 interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out,
                                 err);
@@ -135,6 +132,7 @@ ith_status ith_model_open(const ith_source *source, ith_store *store, ith_quant 
     if (m == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the model");
     m->hp = *hp;
+    m->exact = exact;
     m->kernels = ith_kernels_get();
     m->arch = ith_arch_find(hp->architecture);
     m->layers = calloc((size_t)hp->n_layers, sizeof *m->layers);

@@ -72,7 +72,7 @@ typedef struct
     uint8_t *back;    /* [C][my query heads * (d + d / 32 * 4)]: attention's result, quantized for the wire */
     float *attn;      /* [C][my query heads * d]: attention's result before it goes back to the tokens' ranks */
     int64_t *plans;   /* [2][2][ranks]: see ith_workspace_plan */
-    float **scratch;  /* [threads]: for ith_linear and attention tiles */
+    float **scratch;  /* [threads]: for attention tiles */
     int n_threads;
     float *partials; /* decode attention: [my KV heads][partial_segments], see attention.c */
     int64_t partial_segments;

@@ -70,7 +70,7 @@ static void exchange_back(ith_pass *p, const void *from, int64_t width)
 
 static bool quantized_back(const ith_pass *p, const ith_matrix *o)
 {
-    return o->layout != ITH_F32 && o->layout != ITH_BF16 && p->model->hp.head_dim % ITH_GROUP == 0;
+    return ith_layout_is_quantized(o->layout) && p->model->hp.head_dim % ITH_GROUP == 0;
 }
 
 /* Blocks [head owner][my token][its channels] become [my token][all channels]. */

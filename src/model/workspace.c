@@ -92,8 +92,7 @@ ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_
     request(&status, 4 * mesh->ranks, sizeof(int64_t), &ws->plans, err);
     request(&status, ith_attention_partials(model, my_kv, ws->partial_segments), sizeof(float), &ws->partials, err);
     request(&status, vocab, sizeof(float), &ws->logits_rows, err);
-    request_scratch(&status, ws, max2(model->floats ? ith_linear_scratch(widest) : 0, ith_attention_scratch(model)),
-                    err);
+    request_scratch(&status, ws, ith_attention_scratch(model), err);
     if (status != ITH_OK) {
         ith_workspace_close(ws);
         return status;

@@ -22,7 +22,7 @@ ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool exact)
     }
     return quant == ITH_QUANT_W4     ? ITH_W4M
            : quant == ITH_QUANT_BF16 ? ITH_BF16
-           : quant == ITH_QUANT_F32  ? ITH_F32
+           : quant == ITH_QUANT_F32  ? ITH_F32T
                                      : ITH_W8;
 }
 
@@ -155,7 +155,10 @@ static void row_to_floats(ith_layout layout, uint8_t *tile, int64_t groups, int 
     }
     for (int64_t i = 0; i < n; i++) {
         uint16_t h = ith_f32_to_bf16(x[i]);
-        memcpy(tile + 2 * (n * row + i), &h, 2);
+        if (layout == ITH_F32T)
+            memcpy(tile + 4 * (16 * i + row), x + i, 4);
+        else
+            memcpy(tile + 2 * (16 * i + row), &h, 2);
     }
 }
 
@@ -200,9 +203,11 @@ void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *til
         int64_t g = i / 32, c = i % 32;
         if (layout == ITH_F32) {
             memcpy(out + i, tile + 4 * (n * row + i), 4);
+        } else if (layout == ITH_F32T) {
+            memcpy(out + i, tile + 4 * (16 * i + row), 4);
         } else if (layout == ITH_BF16) {
             uint16_t h;
-            memcpy(&h, tile + 2 * (n * row + i), 2);
+            memcpy(&h, tile + 2 * (16 * i + row), 2);
             out[i] = ith_bf16_to_f32(h);
         } else if (layout == ITH_W8) {
             int q = tile[512 * g + ((c / 4) * 16 + row) * 4 + c % 4] - 128;

@@ -96,6 +96,77 @@ static void gemm_w4m_equals_reference(void **state)
     gemm_shapes(ITH_W4M);
 }
 
+/* The contract of float products, from rows as they were before they became tiles: w[16 * tile + r][k]. */
+static void chain(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const float *w, const float *x, int64_t ld_x,
+                  float *out, int64_t ld_out)
+{
+    for (int64_t t = 0; t < n_tokens; t++)
+        for (int64_t row = 0; row < 16 * n_tiles; row++) {
+            float acc = 0.0f;
+            for (int64_t k = 0; k < n_cols; k++)
+                acc = fmaf(x[t * ld_x + k], w[row * n_cols + k], acc);
+            out[t * ld_out + row] = acc;
+        }
+}
+
+static void check_gemm_float(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t n_cols, int kind)
+{
+    prng p = {(uint64_t)(layout * 1000003 + n_tiles * 10007 + n_tokens * 101 + n_cols)};
+    const size_t groups = (size_t)(n_cols + 31) / 32, tile = ith_tile_bytes(layout, groups);
+    const int64_t ld_x = n_cols + 5, ld = n_tiles * 16 + 3, rows = 16 * n_tiles;
+    const size_t bytes = n_tokens ? (size_t)((n_tokens - 1) * ld + rows) * 4 : 0;
+    float *w = floats(0, &p, rows * n_cols, kind), *x = floats(1, &p, n_tokens ? n_tokens * ld_x - 5 : 0, kind);
+    uint8_t *tiles = arena_take(&arenas[2], (size_t)n_tiles * tile, 64);
+    float *expected = arena_take(&arenas[3], bytes, 4);
+
+    for (int64_t t = 0; t + 1 < n_tokens; t++) /* what lies between the rows is not read */
+        for (int64_t i = 0; i < 5; i++)
+            x[t * ld_x + n_cols + i] = NAN;
+    memset(tiles, 0xff, (size_t)n_tiles * tile); /* NaN in the columns past the end */
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t k = 0; k < n_cols; k++) {
+            const int64_t at = k * 16 + row % 16;
+            const uint16_t half = ith_f32_to_bf16(w[row * n_cols + k]);
+            if (layout == ITH_BF16) {
+                w[row * n_cols + k] = ith_bf16_to_f32(half);
+                memcpy(tiles + (size_t)(row / 16) * tile + at * 2, &half, 2);
+            } else
+                memcpy(tiles + (size_t)(row / 16) * tile + at * 4, w + row * n_cols + k, 4);
+        }
+    chain(n_tiles, n_tokens, n_cols, w, x, ld_x, expected, ld);
+    for (const ith_kernels *const *v = variants, *k = ref; k; k = *v++) {
+        float *out = arena_take(&arenas[4], bytes, 4);
+        (layout == ITH_BF16 ? k->gemm_bf16 : k->gemm_f32)(n_tiles, n_tokens, n_cols, tiles, x, ld_x, out, ld);
+        SAME(k, expected, out, bytes, "layout %d, %d tiles, %d tokens, %d columns, kind %d", (int)layout, (int)n_tiles,
+             (int)n_tokens, (int)n_cols, kind);
+    }
+}
+
+static void gemm_float_shapes(ith_layout layout)
+{
+    static const int64_t cols[] = {1, 2, 31, 32, 33, 70};
+    for (int64_t tiles = 1; tiles <= 9; tiles++)
+        for (int64_t tokens = 0; tokens <= 18; tokens++)
+            for (size_t i = 0; i < sizeof cols / sizeof *cols; i++)
+                check_gemm_float(layout, tiles, tokens, cols[i], PLAIN);
+    for (int kind = 0; kind < KINDS; kind++)
+        for (int64_t tokens = 1; tokens <= 9; tokens += 2)
+            check_gemm_float(layout, 5, tokens, 100, kind);
+    check_gemm_float(layout, 3, 7, 2000, WIDE);
+}
+
+static void gemm_bf16_equals_reference(void **state)
+{
+    (void)state;
+    gemm_float_shapes(ITH_BF16);
+}
+
+static void gemm_f32_equals_reference(void **state)
+{
+    (void)state;
+    gemm_float_shapes(ITH_F32T);
+}
+
 /* ---- Quantization ---------------------------------------------------------------------------------------- */
 
 static ith_acts empty_acts(int first_arena, int64_t tokens, int64_t groups)
@@ -306,7 +377,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gemm_w8_equals_reference),       cmocka_unit_test(gemm_w4_equals_reference),
-        cmocka_unit_test(gemm_w4m_equals_reference),      cmocka_unit_test(quantize_equals_reference),
+        cmocka_unit_test(gemm_w4m_equals_reference),      cmocka_unit_test(gemm_bf16_equals_reference),
+        cmocka_unit_test(gemm_f32_equals_reference),      cmocka_unit_test(quantize_equals_reference),
         cmocka_unit_test(quantize_head_equals_reference), cmocka_unit_test(kv_put_equals_reference),
         cmocka_unit_test(vectors_equal_reference),        cmocka_unit_test(silu_reaches_its_limits),
         cmocka_unit_test(rope_equals_reference),

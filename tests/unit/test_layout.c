@@ -112,6 +112,7 @@ static void floats_are_quantized_within_half_a_step(void **state)
             assert_true(round_trip(ITH_W8, types[t], cols, 16) <= 0.5 / 127 * 1.01 + 0.0006);
             assert_true(round_trip(ITH_W4M, types[t], cols, 7) <= 2.0 / 15 * 0.5 * 1.01 + 0.001);
             assert_true(round_trip(ITH_F32, types[t], cols, 16) == 0);
+            assert_true(round_trip(ITH_F32T, types[t], cols, 5) == 0);
             assert_true(round_trip(ITH_BF16, types[t], cols, 3) <= (types[t] == ITH_DT_BF16 ? 0 : 1.0 / 256));
         }
     }
