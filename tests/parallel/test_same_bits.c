@@ -3,7 +3,8 @@
  * Contract 2 on the needle model: the logits after a prompt of 1,002 tokens are the same bits for any number of ranks and
  * threads, any chunk, scored whole or prefilled in part and decoded token by token. The expected digest is that of the
  * scalar reference on one rank and one thread; it changes only when the arithmetic of simd/kernels.h is changed on purpose
- * (build/release/ithaca score -m tests/models/needle-qwen3 --ids tests/golden/needle/1k.ids --json prints the new one).
+ * (build/release/ithaca score -m tests/models/needle-qwen3 --ids tests/golden/needle/1k.ids --json prints the new one). The
+ * same for float weights and caches, --quant bf16 --kv bf16 and --quant f32 --kv f32.
  */
 #include "ithaca.h"
 
@@ -14,8 +15,22 @@
 
 enum { MAX_IDS = 2048, DECODED = 40, GENERATED = 13 };
 
-static const char expected_sha[] = "87d5c0e22d7510bc6f584a706d4a9ebf20f2aad0438a392b72b7c10053460c23";
-static const double expected_mean_nll = 1.85967;
+typedef struct forms { /* the forms of weights and cache, and what they give */
+    const char *name;
+    ith_quant quant;
+    ith_kv_type kv;
+    const char *sha;
+    double mean_nll;
+} forms;
+
+static const forms quantized = {"w8, q8", ITH_QUANT_W8, ITH_KV_Q8,
+                                "87d5c0e22d7510bc6f584a706d4a9ebf20f2aad0438a392b72b7c10053460c23", 1.85967};
+static const forms floats[] = {
+    {"bf16, bf16", ITH_QUANT_BF16, ITH_KV_BF16, "b9cf60b04c76d96599b7a2a572082e53a24ad15390744c380997af8bce942f59",
+     1.85889},
+    {"f32, f32", ITH_QUANT_F32, ITH_KV_F32, "5a203fdedfafc983d744a38baa06479687b812796b3f7302809dd5ccad6557ba",
+     1.85970},
+};
 static const int32_t expected_answer[GENERATED] = {282, 725, 314, 1877, 386, 220, 17, 22, 21, 21, 18, 17, 13};
 
 static ith_world *world;
@@ -44,18 +59,18 @@ static void read_ids(const char *path)
     fclose(file);
 }
 
-static void must_be_expected(const ith_session *session, const char *what)
+static void must_be_expected(const ith_session *session, const forms *way, const char *what)
 {
     char sha[65];
     if (ith_world_rank(world) != 0)
         return;
     ith_session_logits_sha256(session, sha);
-    if (strcmp(sha, expected_sha) != 0)
-        printf("# %s: logits_sha256 %s\n", what, sha);
-    must(strcmp(sha, expected_sha) == 0, what, NULL);
+    if (strcmp(sha, way->sha) != 0)
+        printf("# %s, %s: logits_sha256 %s\n", way->name, what, sha);
+    must(strcmp(sha, way->sha) == 0, what, NULL);
 }
 
-static void score_whole(ith_engine *engine)
+static void score_whole(ith_engine *engine, const forms *way)
 {
     ith_session *session;
     ith_error err;
@@ -64,17 +79,17 @@ static void score_whole(ith_engine *engine)
 
     must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
     must(ith_session_score(session, ids, n_ids, nll, &err) == ITH_OK, "score", &err);
-    must_be_expected(session, "scored whole");
+    must_be_expected(session, way, "scored whole");
     if (ith_world_rank(world) == 0) {
         for (size_t i = 0; i + 1 < n_ids; i++)
             sum += nll[i];
-        must(fabs(sum / (double)(n_ids - 1) - expected_mean_nll) < 1e-4, "mean nll", NULL);
+        must(fabs(sum / (double)(n_ids - 1) - way->mean_nll) < 1e-4, "mean nll", NULL);
     }
     ith_session_close(session);
 }
 
 /* The last DECODED tokens one by one, then the answer. */
-static void prefill_and_decode(ith_engine *engine)
+static void prefill_and_decode(ith_engine *engine, const forms *way)
 {
     ith_session *session;
     ith_error err;
@@ -85,7 +100,7 @@ static void prefill_and_decode(ith_engine *engine)
     must(ith_session_prefill(session, ids, n_ids - DECODED, &err) == ITH_OK, "prefill", &err);
     for (size_t i = n_ids - DECODED; i < n_ids; i++)
         must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
-    must_be_expected(session, "decoded token by token");
+    must_be_expected(session, way, "decoded token by token");
     must(ith_generate(session, &params, &answer, &err) == ITH_OK, "generate", &err);
     if (ith_world_rank(world) == 0) {
         must(answer.finish == ITH_FINISH_STOP && answer.n_ids == GENERATED, "the answer's length", NULL);
@@ -95,7 +110,7 @@ static void prefill_and_decode(ith_engine *engine)
     ith_session_close(session);
 }
 
-static void run_with(int threads, int64_t chunk)
+static void run_with(const forms *way, int threads, int64_t chunk)
 {
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
@@ -104,12 +119,14 @@ static void run_with(int threads, int64_t chunk)
     params.model = "tests/models/needle-qwen3";
     params.threads = threads;
     params.chunk = chunk;
+    params.quant = way->quant;
+    params.kv = way->kv;
     must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
-    score_whole(engine);
-    prefill_and_decode(engine);
+    score_whole(engine, way);
+    prefill_and_decode(engine, way);
     ith_engine_close(engine);
     if (ith_world_rank(world) == 0)
-        printf("ok same_bits with %d threads, chunks of %lld\n", threads, (long long)chunk);
+        printf("ok same_bits of %s with %d threads, chunks of %lld\n", way->name, threads, (long long)chunk);
 }
 
 int main(void)
@@ -124,7 +141,11 @@ int main(void)
     read_ids("tests/golden/needle/1k.ids");
     for (int threads = 1; threads <= 2; threads++)
         for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
-            run_with(threads, chunks[i]);
+            run_with(&quantized, threads, chunks[i]);
+    for (int i = 0; i < 2; i++) {
+        run_with(&floats[i], 1, 1000);
+        run_with(&floats[i], 2, 64);
+    }
     ith_world_close(world);
     return 0;
 }

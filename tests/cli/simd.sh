@@ -1,0 +1,27 @@
+#!/bin/bash
+# The same logits with every instruction set, for every form of weights and cache. A cap that names a level above this CPU's, or
+# another architecture's, has no effect; those below it have.
+source "$(dirname "$0")/../tap.sh"
+
+tr '\n' ' ' <tests/golden/needle/1k.ids | cut -d ' ' -f 1-300 >"$work/ids"
+
+# digest LEVEL ARGUMENTS...
+digest() {
+    local level=$1
+    shift
+    ITHACA_SIMD=$level or_fail "$ITHACA" score -m $NEEDLE --ids "$work/ids" --json "$@" >"$out" 2>"$err" &&
+        field "$out" '[j["logits_sha256"], sum(j["nll"])]'
+}
+
+seen=
+for form in "w8 q8" "w4 q8" "bf16 bf16" "f32 f32"; do
+    read -r quant kv <<<"$form"
+    want=$(digest ref --quant "$quant" --kv "$kv")
+    for level in avx2 avxvnni avx512bw avx512 neon dotprod i8mm; do
+        same "--quant $quant --kv $kv: $level as ref" "$want" "$(digest $level --quant "$quant" --kv "$kv")"
+    done
+    [[ $seen != *"$want"* ]] && ok "--quant $quant --kv $kv: other logits than before" || not_ok "--quant $quant --kv $kv is not heeded"
+    seen+=" $want"
+done
+expect "an unknown level" 1 env ITHACA_SIMD=mmx "$ITHACA" score -m $NEEDLE --ids "$work/ids"
+matches "the names that there are" "$err" "ref, avx2, avxvnni, avx512bw, avx512, neon, dotprod or i8mm"
