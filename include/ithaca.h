@@ -37,9 +37,9 @@
  * Collective functions must be called by every rank of the world, in the same order; each says so in its first
  * word. They fail on all ranks together or end the job: no rank is left waiting. Others are local.
  *
- * The same bits: on the quantized path (the default) logits are equal bit for bit for any number of ranks and
- * threads, any chunk size, prefill or decode, and every instruction set. With `exact` they are equal only to
- * rounding, because the products are OpenBLAS's.
+ * The same bits: logits are equal bit for bit for any number of ranks and threads, any chunk size, prefill or
+ * decode, and every instruction set, whatever the weights and the cache are kept in. With `exact` they are equal
+ * only to rounding, because the products are OpenBLAS's.
  *
  * Threads: an engine and its sessions belong to the thread that opened them.
  */
@@ -101,8 +101,8 @@ void ith_world_abort(ith_world *world, int code, const char *text);
 typedef enum ith_quant { /* how float checkpoints are stored in memory; quantized GGUF tensors keep their own bits */
     ITH_QUANT_W8,        /* int8, a scale per 32: the default */
     ITH_QUANT_W4,        /* 4 bits, scale and minimum per 32 (embedding and output matrix: w8) */
-    ITH_QUANT_BF16,      /* bfloat16, products in f32 by OpenBLAS */
-    ITH_QUANT_F32        /* float, products by OpenBLAS */
+    ITH_QUANT_BF16,      /* bfloat16, products in f32 */
+    ITH_QUANT_F32        /* float */
 } ith_quant;
 
 typedef enum ith_kv_type {
