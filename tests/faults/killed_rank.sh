@@ -19,5 +19,5 @@ for signal in KILL SEGV; do
     same "killed by $signal: the job fails" failed "$([ $status != 0 ] && echo failed || echo "exit status $status")"
     same "killed by $signal: within ten seconds" yes "$([ $((SECONDS - start)) -le 10 ] && echo yes || echo $((SECONDS - start)) s)"
     same "killed by $signal: no rank is left" 0 "$(pgrep -fc -- "^$ITHACA run.*$mark")"
-    matches "killed by $signal: a message" "$err" "signal (9|11)"
+    matches "killed by $signal: a message" "$err" "signal (9|11)|SEGV"
 done
