@@ -10,6 +10,7 @@ enum {
     SUBNORMAL_SCALES,
     LARGE_SCALES,
     TIES_OF_WEIGHTS,
+    EXTREME_VALUES,
     CONTENTS
 };
 
@@ -25,6 +26,8 @@ static uint16_t random_scale(prng *p, int content)
         return (uint16_t)prng_int(p, 0, 0x81);
     case TIES_OF_WEIGHTS: /* the largest 255: weights of equal probabilities lie halfway between two bytes */
         return ith_f32_to_bf16(prng_int(p, 0, 3) ? (float)prng_int(p, 0, 126) + 0.5f : 255.0f);
+    case EXTREME_VALUES: /* with equal keys: every weight is 255 */
+        return ith_f32_to_bf16(0.01f);
     case LARGE_SCALES:
         return ith_f32_to_bf16(prng_float(p, 1e15f, 1e16f));
     default:
@@ -43,11 +46,14 @@ static void *random_segment(prng *p, ith_kv_layout layout, int d, int64_t n, int
         uint8_t *block = segment + (size_t)(j / ITH_KV_BLOCK) * block_bytes;
         const int slot = (int)(j % ITH_KV_BLOCK);
         int8_t k[256] = {0}, v[256] = {0};
+        const bool equal = content == EQUAL_KEYS || content == EXTREME_VALUES;
         for (int c = 0; c < d; c++) {
-            const float kf = content == EQUAL_KEYS ? 0.5f : prng_float(p, -1.0f, 1.0f), vf = prng_float(p, -1.0f, 1.0f);
+            const float kf = equal ? 0.5f : prng_float(p, -1.0f, 1.0f), vf = prng_float(p, -1.0f, 1.0f);
             const int key_at = c * ITH_KV_BLOCK + slot, value_at = slot * dp + c;
-            k[c] = (int8_t)(content == EXTREME_KEYS ? -128 : content == EQUAL_KEYS ? 77 : prng_int(p, -128, 127));
-            v[c] = (int8_t)(content == EXTREME_KEYS ? 127 - 255 * (slot & 1) : prng_int(p, -128, 127));
+            k[c] = (int8_t)(content == EXTREME_KEYS ? -128 : equal ? 77 : prng_int(p, -128, 127));
+            v[c] = (int8_t)(content == EXTREME_KEYS     ? 127 - 255 * (slot & 1)
+                            : content == EXTREME_VALUES ? 127 - 255 * (c & 1)
+                                                        : prng_int(p, -128, 127));
             if (layout == ITH_KVL_F32) {
                 ((float *)(void *)block)[key_at] = kf;
                 ((float *)(void *)(block + block_bytes / 2))[value_at] = vf;
