@@ -3,9 +3,11 @@
  * surroundings. */
 #include "tests/kernels/equal.h"
 
+enum { MODERATE, EXTREME, LARGEST }; /* operands of integer products: the last are all 127 and 255 */
+
 /* ---- Products -------------------------------------------------------------------------------------------- */
 
-static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, bool extreme)
+static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, int extreme)
 {
     const size_t n = (size_t)(tokens * groups);
     ith_acts acts = {.quants = arena_take(&arenas[0], n * 32, 1),
@@ -17,7 +19,8 @@ static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, bool extrem
     for (size_t i = 0; i < n; i++) {
         int32_t sum = 0;
         for (int c = 0; c < 32; c++) {
-            int8_t q = (int8_t)(extreme ? (prng_int(p, 0, 3) ? 127 : -127) : prng_int(p, -127, 127));
+            int8_t q =
+                (int8_t)(extreme ? (prng_int(p, 0, 3) || extreme == LARGEST ? 127 : -127) : prng_int(p, -127, 127));
             acts.quants[i * 32 + (size_t)c] = q;
             sum += q;
         }
@@ -29,14 +32,14 @@ static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, bool extrem
     return acts;
 }
 
-static uint8_t *random_tiles(prng *p, ith_layout layout, int64_t n_tiles, int64_t groups, bool extreme)
+static uint8_t *random_tiles(prng *p, ith_layout layout, int64_t n_tiles, int64_t groups, int extreme)
 {
     const size_t tile = ith_tile_bytes(layout, (size_t)groups),
                  quants = (size_t)groups * (layout == ITH_W8 ? 512 : 256);
     uint8_t *w = arena_take(&arenas[5], (size_t)n_tiles * tile, 64);
     for (int64_t i = 0; i < n_tiles; i++, w += tile) {
         for (size_t j = 0; j < quants; j++)
-            w[j] = extreme ? (uint8_t)(prng_int(p, 0, 3) ? 0 : 255) : (uint8_t)prng_next(p);
+            w[j] = extreme ? (uint8_t)(prng_int(p, 0, 3) && extreme != LARGEST ? 0 : 255) : (uint8_t)prng_next(p);
         for (size_t j = quants; j < tile; j += 2) {
             uint16_t f16 = extreme ? (uint16_t)((uint64_t)prng_int(p, 0, 1) << 15 | (uint64_t)prng_int(p, 0, 0x3ff))
                                    : ith_f32_to_f16(prng_float(p, -0.1f, 0.1f));
@@ -46,7 +49,7 @@ static uint8_t *random_tiles(prng *p, ith_layout layout, int64_t n_tiles, int64_
     return w - (size_t)n_tiles * tile;
 }
 
-static void check_gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t groups, bool extreme)
+static void check_gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t groups, int extreme)
 {
     prng p = {(uint64_t)(layout * 1000003 + n_tiles * 10007 + n_tokens * 101 + groups)};
     const ith_acts acts = random_acts(&p, n_tokens, groups, extreme);
@@ -71,11 +74,13 @@ static void gemm_shapes(ith_layout layout)
     for (int64_t tiles = 1; tiles <= 5; tiles++)
         for (int64_t tokens = 0; tokens <= 33; tokens++)
             for (int64_t groups = 1; groups <= 7; groups++)
-                check_gemm(layout, tiles, tokens, groups, (tiles + tokens + groups) % 3 == 0);
+                check_gemm(layout, tiles, tokens, groups, (tiles + tokens + groups) % 3 == 0 ? EXTREME : MODERATE);
     for (size_t i = 0; i < sizeof long_tokens / sizeof *long_tokens; i++)
-        check_gemm(layout, 3, long_tokens[i], 128, i % 2);
-    check_gemm(layout, 2, 300, 5, false);
-    check_gemm(layout, 1, 103, 384, false); /* more tokens than a panel of activations takes */
+        check_gemm(layout, 3, long_tokens[i], 128, i % 2 ? EXTREME : MODERATE);
+    for (int64_t tokens = 1; tokens <= 6; tokens++)
+        check_gemm(layout, 3, tokens, 4, LARGEST);
+    check_gemm(layout, 2, 300, 5, MODERATE);
+    check_gemm(layout, 1, 103, 384, MODERATE); /* more tokens than a panel of activations takes */
 }
 
 static void gemm_w8_equals_reference(void **state)
