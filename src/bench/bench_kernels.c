@@ -52,7 +52,7 @@ struct line {
     ith_layout layout;
     int64_t rows, cols, tokens;
     ith_acts acts;
-    float *out;
+    float *x, *out; /* [tokens][cols], [tokens][rows] */
     /* attention */
     ith_kv_layout kv;
     int head_dim, group;
@@ -159,55 +159,63 @@ static int64_t run_copies(const kernel_bench *b, size_t bytes)
 
 /* ---- Products ---- */
 
+static void multiply(const line *l, int64_t n_tiles, const uint8_t *tiles, float *out)
+{
+    const ith_kernels *k = l->kernels;
+
+    if (l->layout == ITH_W8)
+        k->gemm_w8(n_tiles, l->tokens, tiles, &l->acts, out, l->rows);
+    else if (l->layout == ITH_W4)
+        k->gemm_w4(n_tiles, l->tokens, tiles, &l->acts, out, l->rows);
+    else if (l->layout == ITH_W4M)
+        k->gemm_w4m(n_tiles, l->tokens, tiles, &l->acts, out, l->rows);
+    else
+        (l->layout == ITH_BF16 ? k->gemm_bf16 : k->gemm_f32)(n_tiles, l->tokens, l->cols, tiles, l->x, l->cols, out,
+                                                             l->rows);
+}
+
 static void product(const line *l, const ith_member *me, int64_t run)
 {
     int64_t n_tiles = l->rows / ITH_TILE_ROWS;
     size_t tile = ith_tile_bytes(l->layout, (size_t)l->acts.groups);
     ith_range mine = ith_my_share(me, n_tiles, 1);
-    float *out = l->out + mine.begin * ITH_TILE_ROWS;
-    void (*gemm)(int64_t, int64_t, const void *, const ith_acts *, float *, int64_t) =
-        l->layout == ITH_W8   ? l->kernels->gemm_w8
-        : l->layout == ITH_W4 ? l->kernels->gemm_w4
-                              : l->kernels->gemm_w4m;
 
     for (int64_t i = 0; i < l->per_run; i++) {
         int64_t copy = (l->first + run * l->per_run + i) % l->copies;
-        gemm(ith_range_size(mine), l->tokens, l->pool + (size_t)(copy * n_tiles + mine.begin) * tile, &l->acts, out,
-             l->rows);
+        multiply(l, ith_range_size(mine), l->pool + (size_t)(copy * n_tiles + mine.begin) * tile,
+                 l->out + mine.begin * ITH_TILE_ROWS);
     }
 }
 
-static ith_status allocate_product(line *l, void **memory, ith_error *err)
+/* Input 1, -1, 1..., as floats and quantized by the kernel itself. */
+static ith_status prepare_product(const kernel_bench *b, line *l, void **memory, ith_error *err)
 {
-    size_t n = (size_t)(l->tokens * l->acts.groups),
-           floats = (size_t)(l->tokens * l->rows + l->acts.groups * ITH_GROUP);
-    uint8_t *at;
+    int64_t cols = l->acts.groups * ITH_GROUP;
+    size_t n = (size_t)(l->tokens * l->acts.groups), outputs = (size_t)(l->tokens * l->rows);
 
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, n * 48 + floats * 4, "a product's operands", memory, err));
-    at = *memory;
-    l->out = (float *)(void *)at;
-    l->acts.scales = l->out + floats;
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, n * (ITH_GROUP * 5 + 16) + outputs * 4, "a product's operands", memory, err));
+    l->out = *memory;
+    l->x = l->out + outputs;
+    l->acts.scales = l->x + n * ITH_GROUP;
     l->acts.sums = l->acts.scales + n;
     l->acts.zero8 = (int32_t *)(void *)(l->acts.sums + n);
     l->acts.zero128 = l->acts.zero8 + n;
     l->acts.quants = (int8_t *)(void *)(l->acts.zero128 + n);
-    return ITH_OK;
-}
-
-/* Activations 1, -1, 1... of scale 1/127, quantized by the kernel itself. */
-static void quantize_input(const kernel_bench *b, line *l)
-{
-    int64_t n = l->acts.groups * ITH_GROUP;
-    for (int64_t i = 0; i < n; i++)
-        l->out[i] = i % 2 ? 1.0f : -1.0f;
+    for (size_t i = 0; i < n * ITH_GROUP; i++)
+        l->x[i] = i % 2 ? 1.0f : -1.0f;
     for (int64_t t = 0; t < l->tokens; t++)
-        b->kernels->quantize(n, l->out, &l->acts, t);
+        b->kernels->quantize(cols, l->x + t * cols, &l->acts, t);
+    return ITH_OK;
 }
 
 static ith_status bench_product(kernel_bench *b, const char *part, int64_t rows, int64_t cols, ith_layout layout,
                                 int64_t tokens, ith_error *err)
 {
-    static const char *const names[] = {[ITH_W8] = "gemm_w8", [ITH_W4] = "gemm_w4", [ITH_W4M] = "gemm_w4m"};
+    static const char *const names[] = {[ITH_W8] = "gemm_w8",
+                                        [ITH_W4] = "gemm_w4",
+                                        [ITH_W4M] = "gemm_w4m",
+                                        [ITH_BF16] = "gemm_bf16",
+                                        [ITH_F32T] = "gemm_f32"};
     line l = {.fn = product, .layout = layout, .cols = cols, .tokens = tokens};
     int64_t n_tiles = (rows + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS, fit;
     size_t tile;
@@ -223,16 +231,16 @@ static ith_status bench_product(kernel_bench *b, const char *part, int64_t rows,
     l.rows = n_tiles * ITH_TILE_ROWS;
     l.copies = fit / n_tiles;
     l.per_run = run_copies(b, tile * (size_t)n_tiles);
-    ITH_TRY(allocate_product(&l, &memory, err));
-    quantize_input(b, &l);
+    ITH_TRY(prepare_product(b, &l, &memory, err));
     measure(b, names[layout], part, &l, 2.0 * (double)(l.rows * cols * tokens), (double)tile * (double)n_tiles,
-            b->ceilings.integer_ops);
+            ith_layout_is_quantized(layout) ? b->ceilings.integer_ops : b->ceilings.f32_ops);
     ith_mem_free(memory);
     return ITH_OK;
 }
 
 static ith_status bench_products(kernel_bench *b, ith_error *err)
 {
+    static const ith_layout layouts[] = {ITH_W8, ITH_W4, ITH_W4M, ITH_BF16, ITH_F32T};
     static const int64_t tokens[] = {1, 2, 4, 8, 16, 96};
     const ith_hparams *hp = &b->hp;
     int64_t q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
@@ -242,10 +250,10 @@ static ith_status bench_products(kernel_bench *b, ith_error *err)
     } parts[] = {{"q", q, hp->hidden},          {"kv", kv, hp->hidden},        {"o", hp->hidden, q},
                  {"gate", hp->ffn, hp->hidden}, {"down", hp->hidden, hp->ffn}, {"output", hp->n_vocab, hp->hidden}};
 
-    for (ith_layout layout = ITH_W8; layout <= ITH_W4M; layout++)
+    for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++)
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
             for (size_t j = 0; j < sizeof tokens / sizeof *tokens; j++)
-                ITH_TRY(bench_product(b, parts[i].name, parts[i].rows, parts[i].cols, layout, tokens[j], err));
+                ITH_TRY(bench_product(b, parts[i].name, parts[i].rows, parts[i].cols, layouts[k], tokens[j], err));
     return ITH_OK;
 }
 
