@@ -1,5 +1,4 @@
 #include "simd/avx2/peak_avx2.h"
-#include "simd/avxvnni/vnni_avxvnni.h"
 
 static uint32_t integer(int64_t rounds)
 {
@@ -12,7 +11,7 @@ static uint32_t integer(int64_t rounds)
     for (int64_t r = 0; r < rounds; r++)
 #pragma GCC unroll 10
         for (int i = 0; i < ITH_PEAK_SUMS; i++)
-            add_dots(&acc[i], a, b);
+            acc[i] = _mm256_dpbusd_avx_epi32(acc[i], a, b);
     return ith_peak_sum(acc);
 }
 
