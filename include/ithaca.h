@@ -121,7 +121,7 @@ typedef struct ith_engine_params {
     ith_quant quant;          /* see above */
     ith_kv_type kv;           /* KV cache element; ITH_KV_F32 when exact */
     bool exact;               /* f32 weights (dequantized if need be), f32 KV, OpenBLAS: the accuracy reference */
-    int threads;              /* threads per rank; 0: the cores this rank may use, shared among the node's ranks */
+    int threads;              /* threads per rank; 0: the cores this rank may use, each shared among the ranks that may */
     int64_t chunk;            /* prompt tokens in flight over all ranks; 0: 512 per rank */
     int64_t ctx;              /* largest timeline of a session in tokens; 0: what the model was trained for */
     const char *mesh;         /* "UxR", or NULL to choose: Ulysses degree U times context-parallel degree R */
@@ -176,7 +176,9 @@ ith_status ith_detokenize(const ith_engine *engine, const int32_t *ids, size_t n
 typedef struct ith_vocab ith_vocab;
 ith_status ith_vocab_open(const char *model, ith_vocab **vocab, ith_error *err);
 void ith_vocab_close(ith_vocab *vocab);
-const ith_vocab *ith_engine_vocab(const ith_engine *engine); /* the engine's own; do not close it */
+/* The engine's own, not to be closed: on rank 0; NULL on other ranks, and for models without a tokenizer (ids only). ith_tokenize and
+ * ith_detokenize use it. */
+const ith_vocab *ith_engine_vocab(const ith_engine *engine);
 ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags, int32_t **ids,
                               size_t *n_ids, ith_error *err);
 ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text, size_t *len,
@@ -269,7 +271,8 @@ typedef struct ith_generation { /* rank 0; freed by ith_generation_free */
 } ith_generation;
 
 /* Collective. Generates from the session's last logits (so after a prefill). Rank 0 samples and broadcasts.
- * All ranks get the same status; `out` is filled on rank 0 and zeroed elsewhere. */
+ * All ranks get the same status; `out` is filled on rank 0 and zeroed elsewhere. Afterwards the session holds all generated tokens but
+ * the last: its logits are those that the last one was chosen from. */
 ith_status ith_generate(ith_session *session, const ith_generate_params *params, ith_generation *out, ith_error *err);
 void ith_generation_free(ith_generation *out);
 
