@@ -14,7 +14,7 @@ static uint32_t integer(int64_t rounds)
             acc[i] = _mm512_dpbusd_epi32(acc[i], a, b);
     for (int i = 1; i < ITH_PEAK_SUMS; i++)
         acc[0] = _mm512_add_epi32(acc[0], acc[i]);
-    return (uint32_t)_mm512_reduce_add_epi32(acc[0]);
+    return ith_sum_lanes32(acc[0]);
 }
 
 const ith_peaks ith_peaks__avx512 = {

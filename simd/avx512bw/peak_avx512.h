@@ -11,4 +11,23 @@ enum { ITH_PEAK_SUMS = 12 }; /* independent sums: two instructions a cycle with 
 uint32_t ith_peak_f32__avx512bw(int64_t rounds);
 uint64_t ith_peak_read__avx512bw(const void *buf, size_t bytes);
 
+/* Lanes added without sign: these sums may wrap, and the intrinsics' reductions add signed numbers. */
+static inline uint32_t ith_sum_lanes32(__m512i v)
+{
+    uint32_t lane[16], sum = 0;
+    _mm512_storeu_si512(lane, v);
+    for (int i = 0; i < 16; i++)
+        sum += lane[i];
+    return sum;
+}
+
+static inline uint64_t ith_sum_lanes64(__m512i v)
+{
+    uint64_t lane[8], sum = 0;
+    _mm512_storeu_si512(lane, v);
+    for (int i = 0; i < 8; i++)
+        sum += lane[i];
+    return sum;
+}
+
 #endif

@@ -16,7 +16,7 @@ static uint32_t integer(int64_t rounds)
         }
     for (int i = 1; i < ITH_PEAK_SUMS; i++)
         acc[0] = _mm512_add_epi32(acc[0], acc[i]);
-    return (uint32_t)_mm512_reduce_add_epi32(acc[0]);
+    return ith_sum_lanes32(acc[0]);
 }
 
 uint32_t ith_peak_f32__avx512bw(int64_t rounds)
@@ -54,7 +54,7 @@ uint64_t ith_peak_read__avx512bw(const void *buf, size_t bytes)
         }
     for (int j = 1; j < 8; j++)
         acc[0] = _mm512_add_epi64(acc[0], acc[j]);
-    return (uint64_t)_mm512_reduce_add_epi64(acc[0]);
+    return ith_sum_lanes64(acc[0]);
 }
 
 const ith_peaks ith_peaks__avx512bw = {
