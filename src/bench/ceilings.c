@@ -5,7 +5,14 @@
 
 #include <string.h>
 
-enum { PEAK_ROUNDS = 100000, MIN_RUNS = 3, BUFFER_BYTES = 1 << 30, BUFFER_MIN = 1 << 20, READ_UNIT = 512 };
+enum {
+    PEAK_ROUNDS = 100000,
+    MIN_RUNS = 3,
+    BUFFER_BYTES = 1 << 30,
+    BUFFER_MIN = 1 << 20,
+    READ_UNIT = 512,
+    READ_BYTES = 64 << 20
+};
 
 typedef enum what { READ, INTEGER, F32 } what;
 
@@ -14,7 +21,7 @@ typedef struct job {
     what what;
     int active;
     const uint8_t *buffer;
-    size_t bytes;
+    size_t bytes, stretch; /* stretch: read in one run, each run the next one of the buffer */
     double seconds, best_s;
     bool go_on;
     volatile uint64_t sink[64]; /* so that no result is unused */
@@ -48,11 +55,12 @@ ith_status ith_bench_buffer(int64_t want, int share, void **buffer, size_t *byte
     return ITH_OK;
 }
 
-static uint64_t work(const job *j, int tid)
+static uint64_t work(const job *j, int tid, int64_t run)
 {
     if (j->what == READ) {
-        ith_range mine = ith_split((int64_t)j->bytes, READ_UNIT, j->active, tid);
-        return j->peaks->read(j->buffer + mine.begin, (size_t)ith_range_size(mine));
+        ith_range mine = ith_split((int64_t)j->stretch, READ_UNIT, j->active, tid);
+        const uint8_t *from = j->buffer + (size_t)run % (j->bytes / j->stretch) * j->stretch;
+        return j->peaks->read(from + mine.begin, (size_t)ith_range_size(mine));
     }
     return (j->what == INTEGER ? &j->peaks->integer : &j->peaks->f32)->run(PEAK_ROUNDS);
 }
@@ -64,11 +72,11 @@ static void measure(void *arg, ith_member *me)
 
     if (me->tid == 0)
         j->best_s = 1e30;
-    for (int run = 0;; run++) {
+    for (int64_t run = 0;; run++) {
         ith_barrier(me);
         start_s = ith_now_s();
         if (me->tid < j->active)
-            j->sink[me->tid % 64] = work(j, me->tid);
+            j->sink[me->tid % 64] = work(j, me->tid, run);
         ith_barrier(me);
         if (me->tid == 0) {
             double now_s = ith_now_s();
@@ -88,10 +96,12 @@ ith_ceilings ith_ceilings_measure(ith_team *team, int active, const ith_peaks *p
     job j = {.peaks = peaks, .active = active, .buffer = buffer, .bytes = bytes, .seconds = seconds};
     double rate[3];
 
+    j.stretch = bytes < READ_BYTES ? bytes : READ_BYTES;
+
     for (j.what = READ; j.what <= F32; j.what++) {
         double each = (double)PEAK_ROUNDS * (double)(j.what == INTEGER ? peaks->integer.ops : peaks->f32.ops);
         ith_team_run(team, measure, &j);
-        rate[j.what] = (j.what == READ ? (double)bytes : each * active) / j.best_s;
+        rate[j.what] = (j.what == READ ? (double)j.stretch : each * active) / j.best_s;
     }
     return (ith_ceilings){.read_bytes = rate[READ], .integer_ops = rate[INTEGER], .f32_ops = rate[F32]};
 }

@@ -14,8 +14,8 @@ typedef struct ith_ceilings { /* per second, all active threads together */
  * Every page of it is written. Freed by ith_mem_free. */
 ith_status ith_bench_buffer(int64_t want, int share, void **buffer, size_t *bytes, ith_error *err);
 
-/* The best of runs of about half a millisecond (reading: of the whole buffer) that go on for `seconds` each. The first `active`
- * members of the team work, the others wait. */
+/* The best of runs of about half a millisecond (reading: of the next 64 MiB of the buffer) that go on for `seconds` each. Short
+ * runs find the quiet moments of a shared machine. The first `active` members of the team work, the others wait. */
 ith_ceilings ith_ceilings_measure(ith_team *team, int active, const ith_peaks *peaks, const void *buffer, size_t bytes,
                                   double seconds);
 
