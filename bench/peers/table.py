@@ -1,23 +1,28 @@
 #!/usr/bin/env python3
-"""Medians and ratios from compare.sh's results.jsonl: table.py FILE"""
+"""Medians and ratios from compare.sh's results.jsonl: table.py [--best] FILE
+
+--best: each engine's best run instead of its median, for machines where other work slows down single runs.
+"""
 import json
 import statistics
 import sys
 
+best = "--best" in sys.argv[1:-1]
+typical = max if best else statistics.median
 runs, loads = {}, []
-for line in open(sys.argv[1]):
+for line in open(sys.argv[-1]):
     r = json.loads(line)
     runs.setdefault((r["what"], r["depth"]), {}).setdefault(r["engine"], []).append(r["tps"])
     loads.append(r["load"])
 
 
 def cell(engines, name):
-    """The best median of the engines whose name begins so (a peer's cache types), with the runs' range."""
-    best = None
+    """The highest figure of the engines whose name begins so (a peer's cache types), with the runs' range."""
+    found = None
     for engine, tps in engines.items():
-        if engine.split()[0] == name and (best is None or statistics.median(tps) > best[0]):
-            best = statistics.median(tps), min(tps), max(tps), engine[len(name) :].strip()
-    return best
+        if engine.split()[0] == name and (found is None or typical(tps) > found[0]):
+            found = typical(tps), min(tps), max(tps), engine[len(name) :].strip()
+    return found
 
 
 def show(c):
@@ -26,7 +31,7 @@ def show(c):
 
 names = ["llama.cpp", "ik_llama.cpp"]
 names = [n for n in names if any(cell(e, n) for e in runs.values())]
-print("| tok/s: median (range) | Ithaca | " + " | ".join(f"{n} | ratio" for n in names) + " |")
+print(f"| tok/s: {'best' if best else 'median'} (range) | Ithaca | " + " | ".join(f"{n} | ratio" for n in names) + " |")
 print("|---" * (2 + 2 * len(names)) + "|")
 for (what, depth), engines in sorted(runs.items(), key=lambda kv: (kv[0][0] != "prefill", kv[0][1])):
     ours = cell(engines, "ithaca")
