@@ -8,18 +8,19 @@
 #   --depths LIST    tokens in the cache before what is measured: multiples of 512, ascending (default 0,4096)
 #   --rounds N       each runs every engine once (default 3)
 #   --decode N       tokens decoded at each depth (default 32)
+#   --kv LIST        llama.cpp's cache types (default f16,q8_0)
 #   --wait S         before each run waits up to S seconds for two in which the cores are idle (default 0)
 #   --out DIR        keeps what the engines printed, and results.jsonl (default: a temporary folder)
 # ITHACA names the program (default build/release/ithaca). README.md says what is compared with what.
 set -euo pipefail
 
-usage() { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 ithaca=${ITHACA:-$here/../../build/release/ithaca}
-threads=$(nproc) depths=0,4096 rounds=3 decode=32 wait=0 llama='' ik='' out='' model=''
+threads=$(nproc) depths=0,4096 rounds=3 decode=32 kv=f16,q8_0 wait=0 llama='' ik='' out='' model=''
 while (($#)); do
     case $1 in
-    --llama | --ik | --threads | --depths | --rounds | --decode | --wait | --out)
+    --llama | --ik | --threads | --depths | --rounds | --decode | --kv | --wait | --out)
         [[ $# -ge 2 ]] || usage
         printf -v "${1#--}" %s "$2"
         shift 2 ;;
@@ -94,9 +95,8 @@ run_ik() {
 for ((round = 1; round <= rounds; round++)); do
     echo "round $round of $rounds, load $(cut -d' ' -f1 /proc/loadavg)" >&2
     run_ithaca "$round"
-    run_llama "$round" f16
     [[ -z $ik ]] || run_ik "$round"
-    run_llama "$round" q8_0
+    for type in ${kv//,/ }; do run_llama "$round" "$type"; done
 done
 python3 "$here/table.py" "$results"
 echo "kept: $out" >&2
