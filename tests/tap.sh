@@ -16,7 +16,7 @@ out=$work/out err=$work/err
 
 ok() { echo "ok $*"; }
 not_ok() { echo "not ok $*"; }
-note() { head -n 12 | sed 's/^/# /'; }
+note() { head -n 12 | sed -e 's/^/# /' -e '$a\'; } # ends the last line if the text does not: the verdict follows
 
 expect() {
     local name=$1 want=$2 got
