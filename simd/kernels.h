@@ -155,9 +155,9 @@ typedef struct ith_kernels {
     void (*gemm_f32)(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const void *tiles, const float *x, int64_t ld_x, float *out,
                      int64_t ld_out);
 
-    /* Quantizes x[n] into row `token` of acts, n <= 32 * groups, the rest as zeros. Per group: amax = max |x|;
+    /* Quantizes x[n] into groups first, first + 1 ... of row `token` of acts; the last is filled up with zeros. Per group: amax = max |x|;
      * scale = amax / 127; inv = 127 / amax, finite; quant = rne(x * inv), limited to [-127, 127]. */
-    void (*quantize)(int64_t n, const float *x, const ith_acts *acts, int64_t token);
+    void (*quantize)(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first);
 
     /* Quantizes one query, key or value head x[d]: amax = max |x[c] - bias[c]| (bias NULL: 0);
      * inv = 127 / amax, finite; out[c] = rne((x[c] - bias[c]) * inv) for c < d, 0 up to d rounded up to 16.

@@ -22,11 +22,11 @@ ITH_INLINE void store_bytes(int8_t *out, __m256i a, __m256i b)
     _mm_storeu_si128((__m128i *)(void *)out, bytes);
 }
 
-void ith_quantize__avx2(int64_t n, const float *x, const ith_acts *acts, int64_t token)
+void ith_quantize__avx2(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first)
 {
-    int8_t *out = acts->quants + token * acts->groups * ITH_GROUP;
-    for (int64_t g = 0; g < acts->groups; g++, x += ITH_GROUP, n -= ITH_GROUP, out += ITH_GROUP) {
-        const int64_t at = token * acts->groups + g;
+    int64_t at = token * acts->groups + first;
+    for (; n > 0; at++, x += ITH_GROUP, n -= ITH_GROUP) {
+        int8_t *out = acts->quants + at * ITH_GROUP;
         __m256 v[4], largest = _mm256_setzero_ps();
         __m256i q[4], total = _mm256_setzero_si256();
         for (int i = 0; i < 4; i++) {

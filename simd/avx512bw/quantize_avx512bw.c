@@ -9,11 +9,11 @@ ITH_INLINE __m512i quants(__m512 scaled)
     return _mm512_max_epi32(_mm512_min_epi32(q, _mm512_set1_epi32(127)), _mm512_set1_epi32(-127));
 }
 
-void ith_quantize__avx512bw(int64_t n, const float *x, const ith_acts *acts, int64_t token)
+void ith_quantize__avx512bw(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first)
 {
-    int8_t *out = acts->quants + token * acts->groups * ITH_GROUP;
-    for (int64_t g = 0; g < acts->groups; g++, x += ITH_GROUP, n -= ITH_GROUP, out += ITH_GROUP) {
-        const int64_t at = token * acts->groups + g;
+    int64_t at = token * acts->groups + first;
+    for (; n > 0; at++, x += ITH_GROUP, n -= ITH_GROUP) {
+        int8_t *out = acts->quants + at * ITH_GROUP;
         const __m512 a = _mm512_maskz_loadu_ps(first_lanes(n), x),
                      b = _mm512_maskz_loadu_ps(first_lanes(n - 16), x + 16);
         const float amax = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));

@@ -16,17 +16,17 @@ ITH_INLINE int8x16_t bytes_of(const int32x4_t q[4])
     return vcombine_s8(vmovn_s16(low), vmovn_s16(high));
 }
 
-void ith_quantize__neon(int64_t n, const float *x, const ith_acts *acts, int64_t token)
+void ith_quantize__neon(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first)
 {
     enum { VECS = ITH_GROUP / 4 };
-    int8_t *out = acts->quants + token * acts->groups * ITH_GROUP;
-    for (int64_t g = 0; g < acts->groups; g++, n -= ITH_GROUP, out += ITH_GROUP) {
-        const int64_t at = token * acts->groups + g;
+    int64_t at = token * acts->groups + first;
+    for (; n > 0; at++, x += ITH_GROUP, n -= ITH_GROUP) {
+        int8_t *out = acts->quants + at * ITH_GROUP;
         float32x4_t v[VECS], largest = vdupq_n_f32(0.0f);
         int32x4_t q[VECS], total = vdupq_n_s32(0);
 #pragma GCC unroll 8
         for (int i = 0; i < VECS; i++) {
-            v[i] = load_first(x + g * ITH_GROUP + 4 * i, n - 4 * i);
+            v[i] = load_first(x + 4 * i, n - 4 * i);
             largest = vmaxq_f32(largest, vabsq_f32(v[i]));
         }
         const float amax = vmaxvq_f32(largest), inv = ith_inverse(127.0f, amax);

@@ -18,17 +18,17 @@ static int8_t quant(float scaled)
     return (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
 }
 
-void ith_quantize__ref(int64_t n, const float *x, const ith_acts *acts, int64_t token)
+void ith_quantize__ref(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first)
 {
-    int8_t *quants = acts->quants + token * acts->groups * ITH_GROUP;
-    for (int64_t g = 0; g < acts->groups; g++) {
-        int64_t left = n - g * ITH_GROUP, count = left < 0 ? 0 : left < ITH_GROUP ? left : ITH_GROUP;
-        int64_t at = token * acts->groups + g;
+    for (int64_t g = 0; g * ITH_GROUP < n; g++) {
+        int64_t left = n - g * ITH_GROUP, count = left < ITH_GROUP ? left : ITH_GROUP;
+        int64_t at = token * acts->groups + first + g;
+        int8_t *quants = acts->quants + at * ITH_GROUP;
         float amax = largest_abs(count, x + g * ITH_GROUP, NULL), inv = ith_inverse(127.0f, amax);
         int32_t sum = 0;
         for (int64_t i = 0; i < ITH_GROUP; i++) {
             int8_t q = i < count ? quant(x[g * ITH_GROUP + i] * inv) : 0;
-            quants[g * ITH_GROUP + i] = q;
+            quants[i] = q;
             sum += q;
         }
         acts->scales[at] = amax / 127.0f;

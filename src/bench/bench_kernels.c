@@ -204,7 +204,7 @@ static ith_status prepare_product(const kernel_bench *b, line *l, void **memory,
     for (size_t i = 0; i < n * ITH_GROUP; i++)
         l->x[i] = i % 2 ? 1.0f : -1.0f;
     for (int64_t t = 0; t < l->tokens; t++)
-        b->kernels->quantize(cols, l->x + t * cols, &l->acts, t);
+        b->kernels->quantize(cols, l->x + t * cols, &l->acts, t, 0);
     return ITH_OK;
 }
 

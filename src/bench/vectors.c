@@ -54,7 +54,7 @@ static int64_t vocabulary(const ith_hparams *hp)
 
 RUN(quantize)
 {
-    k->quantize(n, b->x, &b->acts, 0);
+    k->quantize(n, b->x, &b->acts, 0, 0);
 }
 RUN(quantize_head)
 {

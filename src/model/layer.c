@@ -23,7 +23,7 @@ void ith_quantize_h(ith_pass *p, ith_member *me, int64_t cols)
 
     if (p->model->quantized)
         for (int64_t t = mine.begin; t < mine.end; t++)
-            p->model->kernels->quantize(cols, p->ws->h + t * p->ws->ld, &in.acts, t);
+            p->model->kernels->quantize(cols, p->ws->h + t * p->ws->ld, &in.acts, t, 0);
     ith_barrier(me);
 }
 

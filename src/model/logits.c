@@ -29,7 +29,7 @@ static void share_last(ith_pass *p)
         p->comm->ops->bcast(p->comm, ws->h, hp->hidden * (int64_t)sizeof *ws->h, last_owner(p));
     p->model->kernels->rmsnorm(hp->hidden, ws->h, p->model->out_norm, (float)hp->rms_eps, ws->h);
     if (p->model->quantized)
-        p->model->kernels->quantize(hp->hidden, ws->h, &in.acts, 0);
+        p->model->kernels->quantize(hp->hidden, ws->h, &in.acts, 0, 0);
 }
 
 /* Everybody's rows of the vocabulary to rank 0. */
@@ -96,7 +96,7 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
         kernels->rmsnorm(hp->hidden, ws->x + (t + i - p->mine.begin) * hp->hidden, p->model->out_norm,
                          (float)hp->rms_eps, ws->h + i * ws->ld);
         if (p->model->quantized)
-            kernels->quantize(hp->hidden, ws->h + i * ws->ld, &in.acts, i);
+            kernels->quantize(hp->hidden, ws->h + i * ws->ld, &in.acts, i, 0);
     }
     ith_barrier(me);
     ith_linear(me, kernels, w, (ith_range){0, w->rows}, &in, n, p->score_logits, ld);

@@ -98,7 +98,7 @@ static void pack_back(ith_pass *p, ith_member *me, int64_t width, int64_t groups
     acts.groups = groups;
     for (int64_t t = share.begin; t < share.end; t++) {
         ith_acts at = ith_acts_at(&acts, t);
-        p->model->kernels->quantize(width, p->ws->attn + t * width, &acts, t);
+        p->model->kernels->quantize(width, p->ws->attn + t * width, &acts, t, 0);
         memcpy(p->ws->back + t * bytes, at.quants, (size_t)width);
         memcpy(p->ws->back + t * bytes + width, at.scales, (size_t)groups * sizeof(float));
     }

@@ -185,17 +185,18 @@ static ith_acts empty_acts(int first_arena, int64_t tokens, int64_t groups)
                       .groups = groups};
 }
 
-static void check_quantize(prng *p, int64_t n, int64_t groups, int kind)
+/* Into groups `first` on, of rows of `groups`. */
+static void check_quantize(prng *p, int64_t n, int64_t first, int64_t groups, int kind)
 {
     const float *x = floats(10, p, n, kind);
     for (int64_t token = 0; token < 2; token++) {
         const size_t bytes = (size_t)(2 * groups) * 4;
         const ith_acts expected = empty_acts(0, 2, groups);
-        ref->quantize(n, x, &expected, token);
+        ref->quantize(n, x, &expected, token, first);
         EACH_VARIANT(k)
         {
             const ith_acts got = empty_acts(5, 2, groups);
-            k->quantize(n, x, &got, token);
+            k->quantize(n, x, &got, token, first);
             SAME(k, expected.quants, got.quants, bytes * 8, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
             SAME(k, expected.scales, got.scales, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
             SAME(k, expected.sums, got.sums, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
@@ -211,10 +212,10 @@ static void quantize_equals_reference(void **state)
     prng p = {1};
     for (int kind = 0; kind < KINDS; kind++)
         for (int64_t n = 0; n <= 100; n++) {
-            check_quantize(&p, n, (n + 31) / 32, kind);
-            check_quantize(&p, n, (n + 31) / 32 + 1, kind);
+            check_quantize(&p, n, 0, (n + 31) / 32, kind);
+            check_quantize(&p, n, n % 3, (n + 31) / 32 + 3, kind);
         }
-    check_quantize(&p, 4096, 128, PLAIN);
+    check_quantize(&p, 4096, 0, 128, PLAIN);
 }
 
 static const int head_dims[] = {16, 20, 32, 64, 80, 96, 128, 256};

@@ -86,7 +86,7 @@ static void gemm_is_near(void **state)
     for (int t = 0; t < TOKENS; t++) {
         for (int c = 0; c < K; c++)
             x[c] = prng_float(&p, -2.0f, 2.0f);
-        ref->quantize(K, x, &acts, t);
+        ref->quantize(K, x, &acts, t, 0);
         for (int c = 0; c < K; c++) /* half a step of the group's scale */
             CLOSE(quants[t * K + c] * (double)scales[t * GROUPS + c / 32], x[c],
                   0.5001 * (double)scales[t * GROUPS + c / 32], "quantize, column %d", c);
