@@ -42,14 +42,13 @@ static ith_status bind_vector(const binder *b, ith_part part, int layer, int64_t
 static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t rows, int64_t cols,
                               const ith_matrix **out, ith_error *err)
 {
-    bool sensitive = part == ITH_PART_EMBED || part == ITH_PART_OUTPUT; /* never below w8 when we quantize */
+    bool sensitive = part == ITH_PART_EMBED || part == ITH_PART_OUTPUT;
     bool interleaved = b->gguf && b->model->arch->gguf_interleaved_qk && (part == ITH_PART_Q || part == ITH_PART_K);
     const ith_tensor *tensor;
     ith_layout layout;
 
     ITH_TRY(find(b, part, layer, &tensor, err));
-    layout =
-        ith_layout_choose(tensor->dtype, sensitive && b->quant == ITH_QUANT_W4 ? ITH_QUANT_W8 : b->quant, b->exact);
+    layout = ith_layout_choose(tensor->dtype, b->quant, sensitive, b->exact);
     b->model->quantized |= ith_layout_is_quantized(layout);
     return ith_store_add_matrix(b->store, tensor, rows, cols, layout,
                                 interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out,

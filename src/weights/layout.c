@@ -2,11 +2,11 @@
 
 #include "simd/half.h"
 
-#include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
-ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool exact)
+ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool sensitive, bool exact)
 {
     if (exact)
         return ITH_F32;
@@ -20,6 +20,8 @@ ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool exact)
     default:
         break;
     }
+    if (sensitive && quant == ITH_QUANT_W4)
+        return ITH_W8;
     return quant == ITH_QUANT_W4     ? ITH_W4M
            : quant == ITH_QUANT_BF16 ? ITH_BF16
            : quant == ITH_QUANT_F32  ? ITH_F32T
@@ -162,22 +164,41 @@ static void row_to_floats(ith_layout layout, uint8_t *tile, int64_t groups, int 
     }
 }
 
-static void pack_floats(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, int row, const uint8_t *src,
+/* Sets what is NaN or infinite to 0. Were there none? */
+static bool make_finite(int64_t n, float *x)
+{
+    uint32_t bad = 0;
+    for (int64_t i = 0; i < n; i++) {
+        bool finite = fabsf(x[i]) <= FLT_MAX;
+        bad |= !finite;
+        x[i] = finite ? x[i] : 0;
+    }
+    return bad == 0;
+}
+
+static bool pack_floats(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, int row, const uint8_t *src,
                         float *scratch, uint8_t *tile)
 {
+    bool finite = true;
+
     ith_dtype_to_f32(dtype, src, cols, scratch);
     memset(scratch + cols, 0, (size_t)(32 * groups - cols) * sizeof *scratch);
+    if (ith_layout_is_quantized(layout))
+        finite = make_finite(cols, scratch);
     if (layout == ITH_W8)
         row_to_w8(tile, groups, row, scratch);
     else if (layout == ITH_W4M)
         row_to_w4m(tile, groups, row, scratch);
     else
         row_to_floats(layout, tile, groups, row, scratch);
+    return finite;
 }
 
-void ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols,
+bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, const float *importance,
                           const uint8_t *const rows[16], float *scratch, uint8_t *tile)
 {
+    bool finite = true;
+    (void)importance;
     bool whole = cols == 32 * groups; /* always so for quantized file types: their rows are whole blocks */
 
     if (rows[ITH_TILE_ROWS - 1] == NULL) { /* rows past the end: quant 0, scale 0 */
@@ -193,7 +214,8 @@ void ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, in
         pack_blocks(layout, groups, q4_1, rows, tile);
     else
         for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++)
-            pack_floats(layout, groups, dtype, cols, r, rows[r], scratch, tile);
+            finite &= pack_floats(layout, groups, dtype, cols, r, rows[r], scratch, tile);
+    return finite;
 }
 
 void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *tile, int row, int64_t cols, float *out)

@@ -11,12 +11,16 @@
 #include "simd/kernels.h"
 
 /* The layout that a tensor of type `dtype` gets: quantized types keep their own bits, floats follow `quant`; `exact`
- * makes everything ITH_F32. */
-ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool exact);
+ * makes everything ITH_F32. `sensitive`, the embedding and the output matrix: their errors reach every token's input or
+ * every logit directly, so floats are never taken below w8. */
+ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool sensitive, bool exact);
 
 /* Packs one tile. rows[r], r < 16: the first byte of a row of `cols` elements of `dtype`, or NULL past the end.
- * scratch: 32 * groups floats. tile: ith_tile_bytes(layout, groups), overwritten whole. */
-void ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols,
+ * importance: [cols] weight of each column's squared error, finite and >= 0, or NULL: all equal; read only where floats are quantized.
+ * scratch: ITH_LAYOUT_SCRATCH(groups) floats. tile: ith_tile_bytes(layout, groups), overwritten whole. False: a float to be quantized
+ * is NaN or infinite (0 stands in its place). */
+#define ITH_LAYOUT_SCRATCH(groups) (64 * (groups))
+bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, const float *importance,
                           const uint8_t *const rows[16], float *scratch, uint8_t *tile);
 
 /* Row `row` (0..15) of a tile as cols floats. */

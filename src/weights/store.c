@@ -156,7 +156,7 @@ static int64_t file_row(const entry *e, int64_t row)
     return row - in_head + (in_head < d / 2 ? 2 * in_head : 2 * (in_head - d / 2) + 1);
 }
 
-static void convert_tile(const entry *e, int64_t tile, float *scratch, uint8_t *memory)
+static bool convert_tile(const entry *e, int64_t tile, float *scratch, uint8_t *memory)
 {
     const ith_matrix *m = e->matrix;
     size_t row_bytes = e->tensor->bytes / (size_t)m->rows;
@@ -166,17 +166,18 @@ static void convert_tile(const entry *e, int64_t tile, float *scratch, uint8_t *
         int64_t row = tile * ITH_TILE_ROWS + r;
         rows[r] = row < m->rows ? e->tensor->data + (size_t)file_row(e, row) * row_bytes : NULL;
     }
-    ith_layout_pack_tile(m->layout, m->groups, e->tensor->dtype, m->cols, rows, scratch,
-                         memory + e->offset + (size_t)tile * m->tile_bytes);
+    return ith_layout_pack_tile(m->layout, m->groups, e->tensor->dtype, m->cols, NULL, rows, scratch,
+                                memory + e->offset + (size_t)tile * m->tile_bytes);
 }
 
 typedef struct load_job {
     ith_store *store;
     ith_range units; /* this rank's share */
-    float *scratch;  /* [threads][32 * max_groups] */
+    float *scratch;  /* [threads][ITH_LAYOUT_SCRATCH(max_groups)] */
     ith_load_progress progress;
     void *user;
     atomic_bool cancelled;
+    _Atomic(const entry *) not_finite; /* a matrix with a NaN or infinity that cannot be quantized; NULL: none */
 } load_job;
 
 /* The entry that holds a unit: entries lie in rising order of first_unit. */
@@ -193,15 +194,17 @@ static const entry *find_entry(const ith_store *store, int64_t unit)
     return &store->entries[low];
 }
 
-static void convert_unit(const load_job *job, int64_t unit, int tid)
+static void convert_unit(load_job *job, int64_t unit, int tid)
 {
     const ith_store *store = job->store;
     const entry *e = find_entry(store, unit);
     uint8_t *memory = store->memory;
 
-    if (e->matrix != NULL)
-        convert_tile(e, unit - e->first_unit, job->scratch + (size_t)tid * 32 * (size_t)store->max_groups, memory);
-    else
+    if (e->matrix != NULL) {
+        float *scratch = job->scratch + (size_t)tid * ITH_LAYOUT_SCRATCH((size_t)store->max_groups);
+        if (!convert_tile(e, unit - e->first_unit, scratch, memory))
+            atomic_store(&job->not_finite, e);
+    } else
         ith_dtype_to_f32(e->tensor->dtype, e->tensor->data, e->n, (float *)(void *)(memory + e->offset));
 }
 
@@ -213,7 +216,7 @@ static void convert_share(void *arg, ith_member *me)
     if (me->tid == 0)
         ith_counter_reset(me);
     ith_barrier(me);
-    while (!atomic_load(&job->cancelled)) {
+    while (!atomic_load(&job->cancelled) && atomic_load(&job->not_finite) == NULL) {
         int64_t first = UNITS_PER_GRAB * ith_counter_next(me);
         if (first >= n)
             break;
@@ -238,6 +241,12 @@ static void publish(ith_store *store)
     }
 }
 
+static ith_status not_finite_error(const entry *e, ith_error *err)
+{
+    return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has a weight that is NaN or infinite, which %s cannot hold",
+                    e->tensor->file, e->tensor->name, e->matrix->layout == ITH_W8 ? "w8" : "w4");
+}
+
 ith_status ith_store_load(ith_store *store, ith_team *team, ith_load_progress progress, void *user, ith_error *err)
 {
     ith_comm *comm = store->comm;
@@ -246,8 +255,9 @@ ith_status ith_store_load(ith_store *store, ith_team *team, ith_load_progress pr
     ith_status status;
 
     ITH_TRY(comm->ops->shared_alloc(comm, store->bytes, "weights", &store->memory, err));
-    status = ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)ith_team_size(team) * 32,
-                                 (size_t)store->max_groups * sizeof(float), "conversion scratch", &scratch, err);
+    status = ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)ith_team_size(team),
+                                 ITH_LAYOUT_SCRATCH((size_t)store->max_groups) * sizeof(float), "conversion scratch",
+                                 &scratch, err);
     ITH_TRY(ith_comm_agree(comm, status, err));
     job.scratch = scratch;
     job.units = ith_split(store->n_units, 1, comm->node_size, comm->node_rank);
@@ -255,6 +265,8 @@ ith_status ith_store_load(ith_store *store, ith_team *team, ith_load_progress pr
     ith_mem_free(scratch);
     if (atomic_load(&job.cancelled))
         status = ith_fail(err, ITH_E_CANCELLED, "stopped while loading");
+    else if (atomic_load(&job.not_finite) != NULL)
+        status = not_finite_error(atomic_load(&job.not_finite), err);
     ITH_TRY(ith_comm_agree(comm, status, err));
     comm->ops->node_barrier(comm);
     publish(store);

@@ -50,13 +50,13 @@ static double round_trip(ith_layout layout, ith_dtype dtype, int64_t cols, int n
 {
     int64_t groups = (cols + 31) / 32;
     const uint8_t *rows[16] = {NULL};
-    float *scratch = malloc((size_t)groups * 32 * sizeof *scratch), want[MAX_COLS], got[MAX_COLS];
+    float *scratch = malloc(ITH_LAYOUT_SCRATCH((size_t)groups) * sizeof *scratch), want[MAX_COLS], got[MAX_COLS];
     double worst = 0;
 
     for (int r = 0; r < n_rows; r++)
         rows[r] = source[r];
     memset(tile, 0xa5, sizeof tile);
-    ith_layout_pack_tile(layout, groups, dtype, cols, rows, scratch, tile);
+    assert_true(ith_layout_pack_tile(layout, groups, dtype, cols, NULL, rows, scratch, tile));
     for (size_t i = ith_tile_bytes(layout, (size_t)groups); i < sizeof tile; i++)
         assert_int_equal(tile[i], 0xa5);
     for (int r = 0; r < n_rows; r++) {
@@ -90,8 +90,8 @@ static void quantized_files_keep_their_bits(void **state)
     prng rng = {1};
 
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        assert_int_equal(ith_layout_choose(cases[c].dtype, ITH_QUANT_F32, false), cases[c].layout);
-        assert_int_equal(ith_layout_choose(cases[c].dtype, ITH_QUANT_W8, true), ITH_F32);
+        assert_int_equal(ith_layout_choose(cases[c].dtype, ITH_QUANT_F32, false, false), cases[c].layout);
+        assert_int_equal(ith_layout_choose(cases[c].dtype, ITH_QUANT_W8, false, true), ITH_F32);
         for (int64_t cols = 32; cols <= MAX_COLS; cols += 32) {
             fill(cases[c].dtype, cols, &rng);
             for (int n_rows = 1; n_rows <= 16; n_rows += 5)
