@@ -7,7 +7,7 @@
 #include "simd/avx2/vec_avx2.h"
 #include "simd/variants.h"
 
-enum { MAX_TOKENS = 4 };
+enum { MAX_TOKENS = 4, EVEN_TOKENS = 2 };
 
 /* `weights`: the rows' part of the group. */
 ITH_INLINE void dot_group(const ith_layout layout, const int tokens, const uint8_t *weights, const int8_t *quants,

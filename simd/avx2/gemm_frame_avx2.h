@@ -2,6 +2,8 @@
  *
  * The includer has defined before:
  *   MAX_TOKENS   tokens of a register tile, at most 6
+ *   EVEN_TOKENS  up to how many tokens the halves of a tile take turns group by group, and not STRETCH by STRETCH: what waits
+ *                for memory likes one even stream
  *   dot_group()  adds a group's integer products of 8 rows with the tokens to dots[], which hold the zero points' share
  */
 #ifndef ITH_SIMD_AVX2_GEMM_FRAME_H
@@ -14,7 +16,7 @@ enum {
     HALF = ITH_TILE_ROWS / 2,
     STRETCH = 16, /* groups: 8 KiB of weights, that the second half of the rows finds in the first-level cache */
     PANEL_BYTES = 1 << 18, /* activations that a pass over all tiles keeps in the second-level cache */
-    PREFETCH = 4096        /* bytes ahead in a stream of weights: a page, where the hardware's prefetcher stops */
+    PREFETCH = 2048        /* bytes ahead in a tile's quants that go to the first-level cache */
 };
 
 typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
@@ -41,6 +43,20 @@ ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const uint
     }
 }
 
+/* Calls for weights of a group's size, half of the lines for each half: those a little ahead, and the ones at the same place in
+ * the next tile, `next` bytes on. Without the second, the scales after each tile's quants and its first quants came cold. */
+ITH_INLINE void fetch(const int group_bytes, const int half, const uint8_t *weights, const uint16_t *scales,
+                      size_t next)
+{
+#pragma GCC unroll 4
+    for (int j = half * 64; j < group_bytes; j += 128) {
+        _mm_prefetch((const char *)weights + j + PREFETCH, _MM_HINT_T0);
+        _mm_prefetch((const char *)weights + j + next, _MM_HINT_T1);
+    }
+    if (half)
+        _mm_prefetch((const char *)scales + next, _MM_HINT_T0);
+}
+
 /* 8 rows (a half of the tile) over groups [begin, end); acc goes on from one call to the next. */
 ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int half, const uint8_t *tile,
                           const operands *x, int64_t begin, int64_t end, __m256 acc[MAX_TOKENS])
@@ -54,9 +70,7 @@ ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int h
     for (int64_t g = begin; g < end; g++) {
         const uint8_t *weights = tile + g * group_bytes + half * 32;
         __m256i dots[MAX_TOKENS];
-#pragma GCC unroll 4
-        for (int j = half * 64; j < group_bytes; j += 128) /* each half calls for half of the lines */
-            _mm_prefetch((const char *)weights + j + PREFETCH, _MM_HINT_T0);
+        fetch(group_bytes, half, weights, scales + g * ITH_TILE_ROWS, ith_tile_bytes(layout, (size_t)x->groups));
         EACH_TOKEN dots[t] =
             layout == ITH_W4M ? _mm256_setzero_si256() : _mm256_set1_epi32(x->zeros[t * x->groups + g]);
         dot_group(layout, tokens, weights, x->quants + g * ITH_GROUP, stride, dots);
@@ -72,7 +86,7 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint
     __m256 acc[2][MAX_TOKENS];
 
     EACH_TOKEN acc[0][t] = acc[1][t] = _mm256_setzero_ps();
-    const int64_t stretch = tokens <= 2 ? 1 : STRETCH; /* decode waits for memory, which likes one even stream */
+    const int64_t stretch = tokens <= EVEN_TOKENS ? 1 : STRETCH;
     for (int64_t g = 0; g < x->groups; g += stretch) {
         const int64_t end = x->groups - g < stretch ? x->groups : g + stretch;
         gemm_half(layout, tokens, 0, tile, x, g, end, acc[0]);

@@ -2,7 +2,7 @@
 #include "simd/avxvnni/vnni_avxvnni.h"
 #include "simd/variants.h"
 
-enum { MAX_TOKENS = 6 }; /* 6 integer and 6 float accumulators of the 16 registers */
+enum { MAX_TOKENS = 6, EVEN_TOKENS = 4 }; /* 6 integer and 6 float accumulators of the 16 registers */
 
 /* `weights`: the rows' part of the group. */
 ITH_INLINE void dot_group(const ith_layout layout, const int tokens, const uint8_t *weights, const int8_t *quants,
