@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_TILE = 16 };
+enum { ROW_UNIT = 32 };
 
 static int gcd(int a, int b)
 {
@@ -126,5 +126,5 @@ ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, int r)
 
 ith_range ith_mesh_rows(const ith_mesh *mesh, int64_t n_rows, int r)
 {
-    return ith_split(n_rows, ROW_TILE, mesh->ranks, r);
+    return ith_split(n_rows, ROW_UNIT, mesh->ranks, r);
 }

@@ -26,7 +26,7 @@ ith_range ith_mesh_kv_heads(const ith_mesh *mesh, int n_kv_heads, int u);
 /* Tokens of a chunk of n that rank r holds in prefill: contiguous, ascending with r, sizes differing by at most one. */
 ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, int r);
 
-/* Rows of a matrix that rank r computes in decode: whole tiles of 16. */
+/* Rows of a matrix that rank r computes in decode: whole pairs of tiles of 16, which are whole groups of the next matrix's columns. */
 ith_range ith_mesh_rows(const ith_mesh *mesh, int64_t n_rows, int r);
 
 #endif

@@ -103,13 +103,6 @@ ith_pass ith_session_pass(ith_session *s, int64_t n, bool by_rows)
     };
     p.record = ith_record_layout(e->kv, ith_range_size(p.heads) * p.group, ith_range_size(p.heads), hp->head_dim);
     p.mine = rows ? (ith_range){0, n} : ith_mesh_tokens(&e->mesh, n, comm->rank);
-    if (comm->size > 1 && !rows) {
-        p.attn_out = s->ws->attn;
-        p.attn_ld = ith_range_size(p.heads) * p.group * hp->head_dim;
-    } else {
-        p.attn_out = s->ws->h;
-        p.attn_ld = s->ws->ld;
-    }
     return p;
 }
 

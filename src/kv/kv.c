@@ -11,21 +11,15 @@ struct ith_kv {
     ith_kv_layout layout;
     int n_layers, n_heads, head_dim;
     size_t block_bytes, segment_bytes;
-    int64_t max_segments; /* per layer */
-    int64_t n_segments;   /* reserved now, for every layer */
-    void **segments;      /* [n_layers][max_segments], each of all heads: n_heads * segment_bytes */
+    int64_t max_segments;
+    int64_t n_segments; /* reserved now */
+    uint8_t **segments; /* [max_segments], each of all layers and heads: [n_layers][n_heads][segment_bytes] */
 };
-
-static void **slot_of(const ith_kv *kv, int layer, int64_t s)
-{
-    return kv->segments + layer * kv->max_segments + s;
-}
 
 ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, ith_kv **out,
                        ith_error *err)
 {
     ith_kv *kv = calloc(1, sizeof *kv);
-    size_t slots;
 
     *out = NULL;
     if (kv == NULL)
@@ -39,8 +33,8 @@ ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head
     kv->segment_bytes =
         kv->block_bytes * (size_t)((ctx < ITH_KV_SEGMENT ? ctx + ITH_KV_BLOCK - 1 : ITH_KV_SEGMENT) / ITH_KV_BLOCK);
     kv->max_segments = (ctx + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
-    if (!ith_mul_size((size_t)n_layers, (size_t)kv->max_segments, &slots) ||
-        (kv->segments = calloc(slots ? slots : 1, sizeof *kv->segments)) == NULL) {
+    kv->segments = calloc(kv->max_segments ? (size_t)kv->max_segments : 1, sizeof *kv->segments);
+    if (kv->segments == NULL) {
         free(kv);
         return ith_fail(err, ITH_E_MEMORY, "no memory for the table of a KV cache of %lld tokens", (long long)ctx);
     }
@@ -52,21 +46,10 @@ void ith_kv_close(ith_kv *kv)
 {
     if (kv == NULL)
         return;
-    for (int64_t i = 0; i < kv->n_layers * kv->max_segments; i++)
+    for (int64_t i = 0; i < kv->n_segments; i++)
         ith_mem_free(kv->segments[i]);
     free(kv->segments);
     free(kv);
-}
-
-/* Segment `s` of every layer. What an earlier attempt left is kept. */
-static ith_status add_segment(ith_kv *kv, int64_t s, ith_error *err)
-{
-    for (int layer = 0; layer < kv->n_layers; layer++) {
-        void **slot = slot_of(kv, layer, s);
-        if (*slot == NULL)
-            ITH_TRY(ith_mem_alloc_array(ITH_MEM_KV, (size_t)kv->n_heads, kv->segment_bytes, "KV cache", slot, err));
-    }
-    return ITH_OK;
 }
 
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
@@ -75,8 +58,10 @@ ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
 
     assert(need <= kv->max_segments);
     while (kv->n_segments < need) {
-        ITH_TRY(add_segment(kv, kv->n_segments, err));
-        kv->n_segments++;
+        void *segment;
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_KV, (size_t)kv->n_layers * (size_t)kv->n_heads, kv->segment_bytes,
+                                    "KV cache", &segment, err));
+        kv->segments[kv->n_segments++] = segment;
     }
     return ITH_OK;
 }
@@ -89,7 +74,7 @@ ith_kv_layout ith_kv_get_layout(const ith_kv *kv)
 void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s)
 {
     assert(s < kv->n_segments);
-    return (uint8_t *)*slot_of(kv, layer, s) + (size_t)head * kv->segment_bytes;
+    return kv->segments[s] + ((size_t)layer * (size_t)kv->n_heads + (size_t)head) * kv->segment_bytes;
 }
 
 void *ith_kv_block(const ith_kv *kv, int layer, int head, int64_t pos)

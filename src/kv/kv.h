@@ -1,8 +1,8 @@
 /* kv.h - the KV cache of one rank: keys and values of its own heads, in the layout that the attention kernels read.
  *
- * Per layer, a row of segments of 1,024 tokens of all heads (simd/kernels.h draws a segment), each allocated when the context
- * reaches it: ith_kv_reserve before a step, so that nothing is allocated inside. Offsets are 64-bit: Qwen3-8B at 131,072
- * tokens has 4.8e9 key elements.
+ * Segments of 1,024 tokens (simd/kernels.h draws one). Those of all layers and heads are one piece of memory, large enough for
+ * huge pages, allocated when the context reaches it: ith_kv_reserve before a step, so that nothing is allocated inside. Offsets are
+ * 64-bit: Qwen3-8B at 131,072 tokens has 4.8e9 key elements.
  */
 #ifndef ITH_KV_KV_H
 #define ITH_KV_KV_H

@@ -101,14 +101,20 @@ static int64_t segments_until(int64_t n_keys)
     return (n_keys + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
 }
 
-/* o / l of rows [first, first + n) of a tile that begins at token t. */
-static void finish(const ith_pass *p, int64_t head, int64_t t, state s, int64_t first, int64_t n)
+/* o / l of rows [first, first + n) of a tile that begins at token t, to where the output matrix's input is gathered. */
+static void finish(const ith_pass *p, int layer, int64_t head, int64_t t, state s, int64_t first, int64_t n)
 {
+    const ith_kernels *kernels = p->model->kernels;
+    ith_heads_out out = p->way->heads_out(p, p->model->layers[layer].o);
     int64_t d = head_dim(p->model);
+
     for (int64_t row = first; row < first + n; row++) {
-        float *out = p->attn_out + (t + row / p->group) * p->attn_ld + (head * p->group + row % p->group) * d;
-        memcpy(out, s.o + row * d, (size_t)d * sizeof *out);
-        p->model->kernels->scale(d, out, 1.0f / s.l[row]);
+        int64_t token = t + row / p->group, q_head = head * p->group + row % p->group;
+        kernels->scale(d, s.o + row * d, 1.0f / s.l[row]);
+        if (out.quantized)
+            kernels->quantize(d, s.o + row * d, &out.acts, token, out.first_group + q_head * d / ITH_GROUP);
+        else
+            memcpy(out.x + token * out.ld + q_head * d, s.o + row * d, (size_t)d * sizeof *out.x);
     }
 }
 
@@ -124,7 +130,7 @@ static void attend_tile(const ith_pass *p, int layer, int64_t head, int64_t t, i
         attend(p, layer, head, t, n, s, part);
         p->model->kernels->attn_merge(rows, (int)d, sum.m, sum.l, sum.o, part.m, part.l, part.o);
     }
-    finish(p, head, t, sum, 0, rows);
+    finish(p, layer, head, t, sum, 0, rows);
 }
 
 /* Tiles are taken from a shared counter, last tokens first: they see the most keys. */
@@ -146,7 +152,7 @@ static state partial_at(const ith_pass *p, int64_t head, int64_t s)
     return state_at(p->ws->partials + (head * p->ws->partial_segments + s) * step, rows);
 }
 
-static void fold_row(const ith_pass *p, int64_t head, int64_t row, int64_t n_segments, float *scratch)
+static void fold_row(const ith_pass *p, int layer, int64_t head, int64_t row, int64_t n_segments, float *scratch)
 {
     int64_t d = head_dim(p->model);
     state sum = state_at(scratch, p->n * p->group);
@@ -159,26 +165,28 @@ static void fold_row(const ith_pass *p, int64_t head, int64_t row, int64_t n_seg
         p->model->kernels->attn_merge(1, (int)d, sum.m + row, sum.l + row, sum.o + row * d, part.m + row, part.l + row,
                                       part.o + row * d);
     }
-    finish(p, head, 0, sum, row, 1);
+    finish(p, layer, head, 0, sum, row, 1);
 }
 
 static void by_segments(ith_pass *p, int layer, ith_member *me)
 {
     int64_t heads = ith_range_size(p->heads), n_segments = segments_until(p->pos + p->n), rows = p->n * p->group, i;
-    ith_range share = ith_my_share(me, heads * rows, 1);
+    ith_range share = ith_my_share(me, heads * rows, 1), all = ith_my_share(me, heads, 1);
 
+    if (n_segments == 1) {
+        for (i = all.begin; i < all.end; i++)
+            attend_tile(p, layer, i, 0, p->n, p->ws->scratch[me->tid]);
+        return;
+    }
     while ((i = ith_counter_next(me)) < heads * n_segments)
         attend(p, layer, i / n_segments, 0, p->n, i % n_segments, partial_at(p, i / n_segments, i % n_segments));
     ith_barrier(me);
     for (i = share.begin; i < share.end; i++)
-        fold_row(p, i / rows, i % rows, n_segments, p->ws->scratch[me->tid]);
+        fold_row(p, layer, i / rows, i % rows, n_segments, p->ws->scratch[me->tid]);
 }
 
 void ith_attention(ith_pass *p, int layer, ith_member *me)
 {
-    if (me->tid == 0)
-        ith_counter_reset(me);
-    ith_barrier(me);
     if (p->n <= DECODE_TOKENS)
         by_segments(p, layer, me);
     else

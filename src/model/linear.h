@@ -1,8 +1,9 @@
-/* linear.h - y = W x over a team of threads, whatever the layout of W. */
+/* linear.h - y = W x, whatever the layout of W. */
 #ifndef ITH_MODEL_LINEAR_H
 #define ITH_MODEL_LINEAR_H
 
 #include "base/threads.h"
+#include "model/acts.h"
 #include "weights/store.h"
 
 typedef struct ith_input { /* activations in the two forms that matrices may want */
@@ -11,14 +12,19 @@ typedef struct ith_input { /* activations in the two forms that matrices may wan
     ith_acts acts; /* for w8, w4, w4m; valid if the model is quantized */
 } ith_input;
 
-/* acts from token t on. */
-ith_acts ith_acts_at(const ith_acts *acts, int64_t token);
+/* Tiles `tiles` of W for tokens [t, t + n_tokens) of `in`: row j of the first tile of token t lands at out[j], the next token's
+ * at out[ld_out + j]. One thread's work. */
+void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles, const ith_input *in, int64_t t,
+                      int64_t n_tokens, float *out, int64_t ld_out);
 
 /* Called by every member. Rows `rows` of W for n_tokens tokens: whole tiles are computed, from 16 * (rows.begin / 16) on,
  * so row j of token t lands at out[t * ld_out + j - rows.begin + rows.begin % 16]; columns of out up to the tiles' edges are
  * overwritten. The members' shares are disjoint; a barrier must follow before any of it is read. */
 void ith_linear(ith_member *me, const ith_kernels *kernels, const ith_matrix *w, ith_range rows, const ith_input *in,
                 int64_t n_tokens, float *out, int64_t ld_out);
+
+/* Tokens whose activations stay in a second-level cache while the rows of W pass by; a multiple of the kernels' register tiles. */
+int64_t ith_linear_block(const ith_matrix *w);
 
 /* C[t][r] = sum_k A[t][k] W[r][k], float32 (blas.c, the only user of OpenBLAS; called by several threads at a time). */
 void ith_blas_open(void); /* one thread per call: ours are the threads. Once per process, before the first product */

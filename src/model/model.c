@@ -50,6 +50,7 @@ static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t
     ITH_TRY(find(b, part, layer, &tensor, err));
     layout = ith_layout_choose(tensor->dtype, b->quant, sensitive, b->exact);
     b->model->quantized |= ith_layout_is_quantized(layout);
+    b->model->floats |= !ith_layout_is_quantized(layout);
     return ith_store_add_matrix(b->store, tensor, rows, cols, layout,
                                 interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out,
                                 err);

@@ -33,6 +33,7 @@ typedef struct ith_model {
     ith_layer *layers;        /* [n_layers] */
     ith_rope rope;
     bool quantized;  /* some matrix is w8, w4 or w4m: activations are quantized for it */
+    bool floats;     /* some matrix is bf16 or f32: it takes activations as they are */
     bool exact;      /* matrices are f32 in plain rows, for OpenBLAS */
     float *key_bias; /* [n_layers][nkv][d] taken off keys before they are quantized, or NULL (key_bias.h) */
 } ith_model;

@@ -30,6 +30,14 @@ typedef struct ith_record { /* offsets in bytes */
 
 typedef struct ith_pass ith_pass;
 
+typedef struct ith_heads_out { /* query head h of token t, h from this rank's first one */
+    bool quantized;            /* into acts, row t, groups first_group + h * d / 32 ...; else floats at x + t * ld + h * d */
+    ith_acts acts;
+    int64_t first_group;
+    float *x;
+    int64_t ld;
+} ith_heads_out;
+
 typedef struct ith_way {
     const char *name;
     /* Rows of a matrix of n_rows that this rank computes. */
@@ -38,15 +46,19 @@ typedef struct ith_way {
     ith_range (*kv_heads)(const ith_pass *pass);
     /* Where the record of my token `token` for rank r's heads is to be written. */
     uint8_t *(*record_at)(const ith_pass *pass, int64_t token, int r);
-    /* tid 0 only, barriers around it: the records of all the pass's tokens for my heads come together in ws->records. */
+    /* tid 0 only, barriers around it: the records of all the pass's tokens for my heads come together in ws->records. NULL if
+     * they are made there. */
     void (*to_heads)(ith_pass *pass);
-    /* All members, after a barrier: attention's result for my heads becomes the input of the output matrix `o` for my tokens. Ends with
-     * a barrier. */
+    /* Where attention's result for my heads goes, the input of the output matrix `o`. */
+    ith_heads_out (*heads_out)(const ith_pass *pass, const ith_matrix *o);
+    /* All members, after a barrier: that result becomes the input of `o` for my tokens. Ends with a barrier. */
     void (*to_tokens)(ith_pass *pass, const ith_matrix *o, ith_member *me);
-    /* All members: buf is [my tokens][ws->ld] with the rows of this rank at the start of each token's row, and then all n_rows.
-     * Rows computed by other members must be visible before. The member that owns a token's share (ith_my_share) may go on
-     * with it at once; others need a barrier. */
-    void (*gather)(ith_pass *pass, ith_member *me, float *buf, int64_t n_rows);
+    /* All members, after a barrier, if there are several ranks: the wide intermediate, of which this rank made its rows, becomes whole
+     * for my tokens. Ends with a barrier. */
+    void (*gather_mid)(ith_pass *pass, ith_member *me, const ith_matrix *down);
+    /* All members, after a barrier: ws->y, with the rows of this rank at the start of each token's row, becomes whole. The member that
+     * owns a token's share (ith_my_share) may go on with it at once; others need a barrier. */
+    void (*gather_y)(ith_pass *pass, ith_member *me);
 } ith_way;
 
 extern const ith_way ith_way_ulysses, ith_way_rows;
@@ -58,21 +70,23 @@ typedef struct ith_comm_plan { /* byte counts and displacements of one side of a
 typedef struct
     ith_workspace { /* all buffers of a pass, allocated once for the largest: T tokens per rank, C over all ranks */
     int64_t max_tokens, max_chunk; /* T, C */
-    int64_t ld;       /* floats per token of wide buffers: the widest row count, rounded up, with room for tile edges */
-    float *x;         /* [T][hidden]: the residual stream */
-    float *h;         /* [T][ld]: input of the next matrix */
-    ith_acts acts;    /* of h */
-    float *q, *k, *v; /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
-    int64_t ld_q, ld_kv;
-    float *y, *up;    /* [T][ld]: products on their way */
+    int64_t ld;        /* floats per token of wide buffers: the widest row count, rounded up, with room for tile edges */
+    float *x;          /* [T][hidden]: the residual stream */
+    float *y;          /* [T][ld_y]: what the next norm adds to it */
+    float *h;          /* [T][ld]: input of the next matrix */
+    float *mid;        /* [T][ld]: silu(gate) * up, where down is a float matrix */
+    ith_acts acts;     /* of h */
+    ith_acts mid_acts; /* of silu(gate) * up */
+    float *q, *k, *v;  /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
+    int64_t ld_q, ld_kv, ld_y;
     float *wire;      /* [T][ld] blocks that arrive from ranks */
     float *cos, *sin; /* [T][d / 2] */
     uint8_t *send;    /* [U][T][record] */
     uint8_t *records; /* [C][record] */
-    uint8_t *back;    /* [C][my query heads * (d + d / 32 * 4)]: attention's result, quantized for the wire */
-    float *attn;      /* [C][my query heads * d]: attention's result before it goes back to the tokens' ranks */
+    uint8_t *back;    /* [C][my query heads * d / 32] groups: attention's result on its way to the tokens' ranks */
+    float *attn;      /* [C][my query heads * d]: the same in floats */
     int64_t *plans;   /* [2][2][ranks]: see ith_workspace_plan */
-    float **scratch;  /* [threads]: for attention tiles */
+    float **scratch;  /* [threads]: for attention's tiles, for blocks of the MLP */
     int n_threads;
     float *partials; /* decode attention: [my KV heads][partial_segments], see attention.c */
     int64_t partial_segments;
@@ -100,8 +114,6 @@ struct ith_pass {
     int64_t pos;        /* timeline position of token 0 of the pass */
     int64_t n;          /* tokens of the pass */
     ith_range mine;     /* those that this rank holds */
-    float *attn_out;    /* where attention writes [n][attn_ld]: ws->attn, or ws->h when no exchange follows */
-    int64_t attn_ld;
     float *key_sums;        /* measuring (key_bias.c): [n_layers][my KV heads][d], else NULL */
     bool want_logits;       /* after the last token */
     float *logits;          /* rank 0: [n_vocab], written if wanted */
@@ -127,18 +139,28 @@ ith_range ith_pass_scored(const ith_pass *pass, int rank);
 
 /* ---- The steps, one file each; all members call; each ends with a barrier unless said otherwise ---- */
 
-void ith_layer_forward(ith_pass *pass, int layer, ith_member *me); /* layer.c */
-void ith_attention(ith_pass *pass, int layer, ith_member *me);     /* attention.c: records, cache -> ws->attn */
+void ith_layer_forward(ith_pass *pass, int layer, ith_member *me); /* layer.c; leaves its last product in ws->y */
+void ith_add_residual(ith_pass *pass, ith_member *me);             /* layer.c: x += y, my tokens */
+void ith_quantize_h(ith_pass *pass, ith_member *me, int64_t cols); /* layer.c: h -> acts, by ith_my_share of my tokens */
+void ith_heads_to_cache(ith_pass *pass, int layer, ith_member *me); /* heads.c: q, k, v -> records, cache; resets the team's counter */
+void ith_attention(ith_pass *pass, int layer, ith_member *me);     /* attention.c: records, cache -> way->heads_out; takes the counter reset */
 float ith_attention_q_factor(int64_t head_dim);                    /* log2(e) / sqrt(d), folded into queries */
 int64_t ith_attention_scratch(const ith_model *model);             /* floats per thread */
+void ith_mlp(ith_pass *pass, const ith_layer *w, ith_member *me);  /* mlp.c: h, acts -> y, my rows */
+int64_t ith_mlp_scratch(void);                                     /* floats per thread */
 int64_t ith_attention_partials(const ith_model *model, int64_t kv_heads, int64_t segments); /* floats */
 void ith_logits_last(ith_pass *pass, ith_member *me);                                       /* logits.c */
 void ith_score(ith_pass *pass, ith_member *me);                                             /* logits.c */
-void ith_normalize(ith_pass *pass, ith_member *me, const float *weight); /* layer.c: x -> h, acts; my tokens */
-void ith_quantize_h(ith_pass *pass, ith_member *me,
-                    int64_t cols); /* layer.c: h -> acts, by ith_my_share of my tokens */
 
-/* The input that the last normalize or quantize left. */
+/* h and acts as the input of a matrix of `cols` columns; and the MLP's intermediate. */
 ith_input ith_pass_input(const ith_pass *pass, int64_t cols);
+ith_input ith_pass_mid(const ith_pass *pass, int64_t cols);
+
+/* Is the output matrix quantized, and whole groups of 32 channels belong to one head? Then attention quantizes its result where
+ * it is made, and it travels as int8. A group's quants depend on its 32 values only. */
+static inline bool ith_heads_are_groups(const ith_model *model, const ith_matrix *o)
+{
+    return ith_layout_is_quantized(o->layout) && model->hp.head_dim % ITH_GROUP == 0;
+}
 
 #endif

@@ -1,6 +1,6 @@
 /* rows.c - decode and short prefills: every rank holds all tokens of the pass and computes its heads and its rows of every
- * matrix; results are all-gathered. Matrices are never cut along the summed dimension, so no partial sums travel
- * and no sum depends on the number of ranks.
+ * matrix; results are all-gathered, as int8 groups where the next matrix reads those. Matrices are never cut along the
+ * summed dimension, so no partial sums travel and no sum depends on the number of ranks.
  */
 #include "model/pass.h"
 
@@ -22,10 +22,7 @@ static uint8_t *record_at(const ith_pass *p, int64_t token, int r)
     return p->ws->records + token * p->record.bytes;
 }
 
-static void already_by_heads(ith_pass *p)
-{
-    (void)p;
-}
+/* ---- All-gathers: in ws->wire rank r's part of all tokens is one block, [n][its bytes], blocks in the order of ranks ---- */
 
 typedef ith_range (*owner_fn)(const ith_pass *p, int64_t n_rows, int r);
 
@@ -41,49 +38,114 @@ static ith_range head_rows_of(const ith_pass *p, int64_t n_rows, int r)
     return (ith_range){heads.begin * width, heads.end * width};
 }
 
-/* In ws->wire rank r's rows of all tokens are one block, [n][its rows], blocks in the order of rows. */
-static void all_gather(ith_pass *p, int64_t n_rows, owner_fn owner)
+static void all_gather(ith_pass *p, const ith_comm_plan *plan)
 {
-    ith_comm_plan plan = ith_workspace_plan(p->ws, p->comm->size, 0);
-    float *wire = p->ws->wire;
-
-    for (int r = 0; r < p->comm->size; r++) {
-        ith_range rows = owner(p, n_rows, r);
-        plan.counts[r] = p->n * ith_range_size(rows) * (int64_t)sizeof *wire;
-        plan.displs[r] = p->n * rows.begin * (int64_t)sizeof *wire;
-    }
-    p->comm->ops->allgatherv(p->comm, (uint8_t *)wire + plan.displs[p->comm->rank], wire, plan.counts, plan.displs);
+    p->comm->ops->allgatherv(p->comm, (uint8_t *)p->ws->wire + plan->displs[p->comm->rank], p->ws->wire, plan->counts,
+                             plan->displs);
 }
 
-static void gather_by(ith_pass *p, ith_member *me, float *buf, int64_t n_rows, owner_fn owner)
+/* This rank's columns of a token lie at buf + at. */
+static void gather_floats(ith_pass *p, ith_member *me, float *buf, int64_t ld, int64_t at, int64_t n_rows,
+                          owner_fn owner)
 {
     ith_range mine = owner(p, n_rows, p->comm->rank), share = ith_my_share(me, p->n, 1);
-    int64_t width = ith_range_size(mine), ld = p->ws->ld;
+    int64_t width = ith_range_size(mine);
 
+    for (int64_t t = share.begin; t < share.end; t++)
+        memcpy(p->ws->wire + p->n * mine.begin + t * width, buf + t * ld + at, (size_t)width * sizeof *buf);
+    ith_barrier(me);
+    if (me->tid == 0) {
+        ith_comm_plan plan = ith_workspace_plan(p->ws, p->comm->size, 0);
+        for (int r = 0; r < p->comm->size; r++) {
+            ith_range rows = owner(p, n_rows, r);
+            plan.counts[r] = p->n * ith_range_size(rows) * (int64_t)sizeof *buf;
+            plan.displs[r] = p->n * rows.begin * (int64_t)sizeof *buf;
+        }
+        all_gather(p, &plan);
+    }
     ith_barrier(me);
     for (int64_t t = share.begin; t < share.end; t++)
-        memcpy(p->ws->wire + p->n * mine.begin + t * width, buf + t * ld, (size_t)width * sizeof *buf);
-    ith_barrier(me);
-    if (me->tid == 0)
-        all_gather(p, n_rows, owner);
-    ith_barrier(me);
-    for (int64_t t = share.begin; t < share.end; t++) {
         for (int r = 0; r < p->comm->size; r++) {
             ith_range rows = owner(p, n_rows, r);
             memcpy(buf + t * ld + rows.begin, p->ws->wire + p->n * rows.begin + t * ith_range_size(rows),
                    (size_t)ith_range_size(rows) * sizeof *buf);
         }
+}
+
+static ith_range groups_of(ith_range cols)
+{
+    return (ith_range){cols.begin / ITH_GROUP, (cols.end + ITH_GROUP - 1) / ITH_GROUP};
+}
+
+/* Every rank's groups of `cols` columns: its own are in `acts`, the others' come. Ends with a barrier. */
+static void gather_acts(ith_pass *p, ith_member *me, const ith_acts *acts, int64_t cols, owner_fn owner)
+{
+    int size = p->comm->size, rank = p->comm->rank;
+    ith_comm_plan plan = ith_workspace_plan(p->ws, size, 0);
+    ith_range mine = groups_of(owner(p, cols, rank)), share = ith_my_share(me, p->n * size, 1);
+    int64_t group = ith_acts_wire_bytes(1);
+    uint8_t *wire = (uint8_t *)p->ws->wire;
+
+    if (me->tid == 0) {
+        for (int r = 0; r < size; r++) {
+            ith_range g = groups_of(owner(p, cols, r));
+            plan.counts[r] = p->n * ith_range_size(g) * group;
+            plan.displs[r] = p->n * g.begin * group;
+        }
+        for (int64_t t = 0; t < p->n; t++)
+            ith_acts_to_wire(acts, t, mine.begin, ith_range_size(mine),
+                             wire + plan.displs[rank] + t * ith_range_size(mine) * group);
+        all_gather(p, &plan);
     }
+    ith_barrier(me);
+    for (int64_t i = share.begin; i < share.end; i++) {
+        int r = (int)(i % size);
+        ith_range g = groups_of(owner(p, cols, r));
+        if (r != rank)
+            ith_acts_from_wire(acts, i / size, g.begin, ith_range_size(g),
+                               wire + plan.displs[r] + i / size * ith_range_size(g) * group);
+    }
+    ith_barrier(me);
 }
 
-static void gather_rows(ith_pass *p, ith_member *me, float *buf, int64_t n_rows)
+static void gather_y(ith_pass *p, ith_member *me)
 {
-    gather_by(p, me, buf, n_rows, rows_of);
+    gather_floats(p, me, p->ws->y, p->ws->ld_y, 0, p->model->hp.hidden, rows_of);
 }
 
-static void gather_heads(ith_pass *p, const ith_matrix *o, ith_member *me)
+static void gather_mid(ith_pass *p, ith_member *me, const ith_matrix *down)
 {
-    gather_by(p, me, p->ws->h, o->cols, head_rows_of);
+    ith_input mid = ith_pass_mid(p, down->cols);
+
+    if (ith_layout_is_quantized(down->layout)) {
+        gather_acts(p, me, &mid.acts, down->cols, rows_of);
+        return;
+    }
+    gather_floats(p, me, p->ws->mid, p->ws->ld, my_rows(p, down->cols).begin, down->cols, rows_of);
+    ith_barrier(me);
+}
+
+/* ---- Attention's result ---- */
+
+static ith_heads_out heads_out(const ith_pass *p, const ith_matrix *o)
+{
+    ith_range rows = head_rows_of(p, o->cols, p->comm->rank);
+    return (ith_heads_out){.quantized = ith_heads_are_groups(p->model, o),
+                           .acts = ith_pass_input(p, o->cols).acts,
+                           .first_group = rows.begin / ITH_GROUP,
+                           .x = p->ws->h,
+                           .ld = p->ws->ld};
+}
+
+static void to_tokens(ith_pass *p, const ith_matrix *o, ith_member *me)
+{
+    ith_input in = ith_pass_input(p, o->cols);
+
+    if (ith_heads_are_groups(p->model, o)) {
+        gather_acts(p, me, &in.acts, o->cols, head_rows_of);
+        return;
+    }
+    gather_floats(p, me, p->ws->h, p->ws->ld, 0, o->cols, head_rows_of);
     ith_quantize_h(p, me, o->cols);
 }
 
@@ -92,7 +154,9 @@ const ith_way ith_way_rows = {
     .rows = my_rows,
     .kv_heads = my_kv_heads,
     .record_at = record_at,
-    .to_heads = already_by_heads,
-    .to_tokens = gather_heads,
-    .gather = gather_rows,
+    .to_heads = NULL,
+    .heads_out = heads_out,
+    .to_tokens = to_tokens,
+    .gather_mid = gather_mid,
+    .gather_y = gather_y,
 };

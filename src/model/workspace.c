@@ -41,6 +41,15 @@ static void request_acts(ith_status *status, int64_t tokens, int64_t groups, ith
     acts->groups = groups;
 }
 
+static void free_acts(const ith_acts *acts)
+{
+    ith_mem_free(acts->quants);
+    ith_mem_free(acts->scales);
+    ith_mem_free(acts->sums);
+    ith_mem_free(acts->zero8);
+    ith_mem_free(acts->zero128);
+}
+
 static void request_scratch(ith_status *status, ith_workspace *ws, int64_t floats, ith_error *err)
 {
     request(status, ws->n_threads, sizeof *ws->scratch, &ws->scratch, err);
@@ -70,13 +79,16 @@ ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_
     ws->ld = ith_round_up(widest, ITH_GROUP) + 2 * ITH_TILE_ROWS;
     ws->ld_q = ith_round_up(q, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
     ws->ld_kv = ith_round_up(kv, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    ws->ld_y = ith_round_up(hp->hidden, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
     ws->partial_segments = (ctx + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
 
     request(&status, T * hp->hidden, sizeof(float), &ws->x, err);
     request(&status, T * ws->ld, sizeof(float), &ws->h, err);
-    request(&status, T * ws->ld, sizeof(float), &ws->y, err);
-    request(&status, T * ws->ld, sizeof(float), &ws->up, err);
-    request_acts(&status, model->quantized ? T : 1, ith_round_up(widest, ITH_GROUP) / ITH_GROUP, &ws->acts, err);
+    request(&status, T * ws->ld_y, sizeof(float), &ws->y, err);
+    request(&status, model->floats ? T * ws->ld : 1, sizeof(float), &ws->mid, err);
+    request_acts(&status, model->quantized ? T : 1, ith_round_up(max2(hp->hidden, q), ITH_GROUP) / ITH_GROUP, &ws->acts,
+                 err);
+    request_acts(&status, model->quantized ? T : 1, ith_round_up(hp->ffn, ITH_GROUP) / ITH_GROUP, &ws->mid_acts, err);
     request(&status, T * ws->ld_q, sizeof(float), &ws->q, err);
     request(&status, T * ws->ld_kv, sizeof(float), &ws->k, err);
     request(&status, T * ws->ld_kv, sizeof(float), &ws->v, err);
@@ -87,12 +99,12 @@ ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_
         request(&status, T * ws->ld, sizeof(float), &ws->wire, err);
         request(&status, mesh->ulysses * T * record.bytes, 1, &ws->send, err);
         request(&status, C * my_q * d, sizeof(float), &ws->attn, err);
-        request(&status, C * my_q * (d + d / ITH_GROUP * 4), 1, &ws->back, err);
+        request(&status, C * ith_acts_wire_bytes(my_q * d / ITH_GROUP), 1, &ws->back, err);
     }
     request(&status, 4 * mesh->ranks, sizeof(int64_t), &ws->plans, err);
     request(&status, ith_attention_partials(model, my_kv, ws->partial_segments), sizeof(float), &ws->partials, err);
     request(&status, vocab, sizeof(float), &ws->logits_rows, err);
-    request_scratch(&status, ws, ith_attention_scratch(model), err);
+    request_scratch(&status, ws, max2(ith_attention_scratch(model), ith_mlp_scratch()), err);
     if (status != ITH_OK) {
         ith_workspace_close(ws);
         return status;
@@ -105,13 +117,13 @@ void ith_workspace_close(ith_workspace *ws)
 {
     if (ws == NULL)
         return;
-    void *const buffers[] = {ws->x,           ws->h,          ws->y,          ws->up,           ws->acts.quants,
-                             ws->acts.scales, ws->acts.sums,  ws->acts.zero8, ws->acts.zero128, ws->q,
-                             ws->k,           ws->v,          ws->cos,        ws->sin,          ws->records,
-                             ws->wire,        ws->send,       ws->attn,       ws->back,         ws->plans,
-                             ws->partials,    ws->logits_rows};
+    void *const buffers[] = {ws->x,    ws->h,    ws->y,     ws->mid,      ws->q,          ws->k,
+                             ws->v,    ws->cos,  ws->sin,   ws->records,  ws->wire,       ws->send,
+                             ws->attn, ws->back, ws->plans, ws->partials, ws->logits_rows};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         ith_mem_free(buffers[i]);
+    free_acts(&ws->acts);
+    free_acts(&ws->mid_acts);
     for (int i = 0; ws->scratch != NULL && i < ws->n_threads; i++)
         ith_mem_free(ws->scratch[i]);
     ith_mem_free(ws->scratch);

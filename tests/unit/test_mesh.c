@@ -116,9 +116,9 @@ static void parts_cover_the_whole(void **state)
         assert_cover(kv_part, &m, 8, 8 / ranks);
         for (int64_t n = 0; n < 300; n++) {
             assert_cover(ith_mesh_tokens, &m, n, 1);
-            assert_cover(ith_mesh_rows, &m, n, 16);
+            assert_cover(ith_mesh_rows, &m, n, 32);
         }
-        assert_cover(ith_mesh_rows, &m, 151936, 16);
+        assert_cover(ith_mesh_rows, &m, 151936, 32);
         assert_cover(ith_mesh_tokens, &m, (int64_t)1 << 40, 1);
     }
 }

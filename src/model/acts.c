@@ -1,0 +1,41 @@
+#include "model/acts.h"
+
+#include <string.h>
+
+ith_acts ith_acts_at(const ith_acts *acts, int64_t token)
+{
+    ith_acts at = *acts;
+    at.quants += token * acts->groups * ITH_GROUP;
+    at.scales += token * acts->groups;
+    at.sums += token * acts->groups;
+    at.zero8 += token * acts->groups;
+    at.zero128 += token * acts->groups;
+    return at;
+}
+
+void ith_acts_to_wire(const ith_acts *acts, int64_t token, int64_t first, int64_t groups, uint8_t *wire)
+{
+    const int64_t at = token * acts->groups + first;
+    memcpy(wire, acts->quants + at * ITH_GROUP, (size_t)(groups * ITH_GROUP));
+    memcpy(wire + groups * ITH_GROUP, acts->scales + at, (size_t)groups * sizeof(float));
+}
+
+/* What ith_kernels.quantize derives from a group's quants and scale. */
+static void derive(const ith_acts *acts, int64_t at)
+{
+    int32_t sum = 0;
+    for (int c = 0; c < ITH_GROUP; c++)
+        sum += acts->quants[at * ITH_GROUP + c];
+    acts->sums[at] = acts->scales[at] * (float)sum;
+    acts->zero8[at] = -8 * sum;
+    acts->zero128[at] = -128 * sum;
+}
+
+void ith_acts_from_wire(const ith_acts *acts, int64_t token, int64_t first, int64_t groups, const uint8_t *wire)
+{
+    const int64_t at = token * acts->groups + first;
+    memcpy(acts->quants + at * ITH_GROUP, wire, (size_t)(groups * ITH_GROUP));
+    memcpy(acts->scales + at, wire + groups * ITH_GROUP, (size_t)groups * sizeof(float));
+    for (int64_t g = 0; g < groups; g++)
+        derive(acts, at + g);
+}

@@ -1,0 +1,75 @@
+/* mlp.c - down(silu(gate x) * up x). Gate, up, SiLU and quantization run over small blocks of rows and tokens that stay in
+ * the first-level cache: the wide intermediate is written once, as the next matrix reads it. */
+#include "model/pass.h"
+
+#include <string.h>
+
+/* The block's two products, [tokens][rows] floats each, are at most this large together. */
+enum { BLOCK_FLOATS = 8192, MAX_TOKENS = 192 };
+
+int64_t ith_mlp_scratch(void)
+{
+    return 2 * BLOCK_FLOATS;
+}
+
+/* Rows of a block of n tokens: whole groups. */
+static int64_t block_rows(int64_t n)
+{
+    return BLOCK_FLOATS / n / ITH_GROUP * ITH_GROUP;
+}
+
+static void write_out(ith_pass *p, const ith_matrix *down, ith_range rows, int64_t t, int64_t n, const float *x,
+                      int64_t ld)
+{
+    ith_input mid = ith_pass_mid(p, down->cols);
+    for (int64_t i = 0; i < n; i++) {
+        if (ith_layout_is_quantized(down->layout))
+            p->model->kernels->quantize(ith_range_size(rows), x + i * ld, &mid.acts, t + i, rows.begin / ITH_GROUP);
+        else
+            memcpy(p->ws->mid + (t + i) * p->ws->ld + rows.begin, x + i * ld, (size_t)ith_range_size(rows) * sizeof *x);
+    }
+}
+
+/* Rows `rows`, from a group's first on, for tokens [t, t + n). */
+static void block(ith_pass *p, const ith_layer *w, ith_range rows, int64_t t, int64_t n, float *scratch)
+{
+    const ith_kernels *kernels = p->model->kernels;
+    ith_input in = ith_pass_input(p, w->gate->cols);
+    ith_range tiles = {rows.begin / ITH_TILE_ROWS, (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS};
+    int64_t ld = ith_range_size(tiles) * ITH_TILE_ROWS;
+    float *gate = scratch, *up = scratch + BLOCK_FLOATS;
+
+    ith_linear_tiles(kernels, w->gate, tiles, &in, t, n, gate, ld);
+    ith_linear_tiles(kernels, w->up, tiles, &in, t, n, up, ld);
+    kernels->silu_mul(n * ld, gate, up, gate);
+    write_out(p, w->down, rows, t, n, gate, ld);
+}
+
+/* My rows of gate and up for all my tokens. */
+static void gate_up(ith_pass *p, const ith_layer *w, ith_range rows, ith_member *me)
+{
+    int64_t n = ith_range_size(p->mine), step = ith_linear_block(w->gate);
+    ith_range mine = ith_my_share(me, ith_range_size(rows), ITH_GROUP);
+
+    step = step < MAX_TOKENS ? step : MAX_TOKENS;
+    for (int64_t t = 0; t < n; t += step) {
+        int64_t tokens = n - t < step ? n - t : step, width = block_rows(tokens);
+        for (int64_t r = mine.begin; r < mine.end; r += width) {
+            int64_t end = r + width < mine.end ? r + width : mine.end;
+            block(p, w, (ith_range){rows.begin + r, rows.begin + end}, t, tokens, p->ws->scratch[me->tid]);
+        }
+    }
+    ith_barrier(me);
+}
+
+void ith_mlp(ith_pass *p, const ith_layer *w, ith_member *me)
+{
+    ith_input mid = ith_pass_mid(p, w->down->cols);
+
+    gate_up(p, w, p->way->rows(p, w->gate->rows), me);
+    if (p->comm->size > 1)
+        p->way->gather_mid(p, me, w->down);
+    ith_linear(me, p->model->kernels, w->down, p->way->rows(p, w->down->rows), &mid, ith_range_size(p->mine), p->ws->y,
+               p->ws->ld_y);
+    ith_barrier(me);
+}
