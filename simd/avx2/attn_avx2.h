@@ -10,7 +10,18 @@
 #include "simd/avx2/vec_avx2.h"
 #include "simd/kernels.h"
 
-enum { QUAD = 4, MAX_ROWS = 16, KEY_VECS = ITH_KV_BLOCK / 8 };
+enum {
+    QUAD = 4,
+    MAX_ROWS = 16,
+    KEY_VECS = ITH_KV_BLOCK / 8,
+    AHEAD = 8192 /* bytes; at the end of a segment they go past it, into what is likely the next one */
+};
+
+/* Fetches the line that is AHEAD of p. The hardware's own streams stop while the softmax runs. */
+ITH_INLINE void fetch_ahead(const void *p)
+{
+    _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T0);
+}
 
 #define EACH_KEYS _Pragma("GCC unroll 8") for (int k = 0; k < KEY_VECS; k++)
 

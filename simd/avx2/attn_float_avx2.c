@@ -11,6 +11,12 @@ ITH_INLINE __m256 load_elements(const ith_kv_layout layout, const void *array, i
     return layout == ITH_KVL_F32 ? _mm256_load_ps((const float *)array + i) : load_bf16((const uint16_t *)array + i);
 }
 
+/* The line of elements i and following. */
+ITH_INLINE void fetch_elements(const ith_kv_layout layout, const void *array, int64_t i)
+{
+    fetch_ahead((const char *)array + i * (layout == ITH_KVL_F32 ? 4 : 2));
+}
+
 /* x[r][..]: products of the rows with 16 keys from `key` on. */
 ITH_INLINE void score_keys(const ith_kv_layout layout, const int rows, int head_dim, const row_state *s,
                            const void *keys, int key, scores_t x)
@@ -20,6 +26,7 @@ ITH_INLINE void score_keys(const ith_kv_layout layout, const int rows, int head_
     for (int c = 0; c < head_dim; c++) {
         const __m256 k0 = load_elements(layout, keys, c * ITH_KV_BLOCK + key);
         const __m256 k1 = load_elements(layout, keys, c * ITH_KV_BLOCK + key + 8);
+        fetch_elements(layout, keys, c * ITH_KV_BLOCK + key);
         EACH_ROW
         {
             const __m256 q = _mm256_set1_ps(((const float *)s[r].q)[c]);
@@ -60,6 +67,7 @@ ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row
         for (int j = 0; j < seen; j++) {
             const __m256 v0 = load_elements(layout, values, j * dp + c);
             const __m256 v1 = load_elements(layout, values, j * dp + c + 8);
+            fetch_elements(layout, values, j * dp + c);
             EACH_ROW
             {
                 const __m256 weight = _mm256_set1_ps(p[r][j]);

@@ -4,7 +4,7 @@
  * the 16 bits of vpmaddubsw. PV: packed probabilities reach 255, so they are split into nibbles, whose sums over 32
  * keys, 8 * 2 * 15 * 128, fit as well.
  */
-#include "simd/avx2/vec_avx2.h"
+#include "simd/avx2/attn_avx2.h"
 #include "simd/variants.h"
 
 enum { KEYS_BIASED = 0, VALUE_ROWS = 2 };
@@ -14,6 +14,7 @@ ITH_INLINE void dot_keys(const int rows, const uint8_t *keys, int dp, const int8
     const __m256i bias = _mm256_set1_epi8(-128), ones = _mm256_set1_epi16(1);
     for (int c = 0; c < dp; c += 4) {
         const __m256i *at = (const __m256i *)(const void *)(keys + c * ITH_KV_BLOCK);
+        fetch_ahead(at);
         const __m256i k0 = _mm256_xor_si256(_mm256_load_si256(at), bias);
         const __m256i k1 = _mm256_xor_si256(_mm256_load_si256(at + 1), bias);
         const __m256i abs0 = _mm256_abs_epi8(k0), abs1 = _mm256_abs_epi8(k1);
@@ -38,6 +39,7 @@ ITH_INLINE void dot_weights(const int rows, const int8_t *values, int64_t stride
         EACH_ROW low[r][0] = low[r][1] = high[r][0] = high[r][1] = _mm256_setzero_si256();
         for (int i = 8 * half; i < 8 * half + 8; i++) {
             const __m256i *at = (const __m256i *)(const void *)(values + i * stride);
+            fetch_ahead(at);
             const __m256i v0 = _mm256_load_si256(at), v1 = _mm256_load_si256(at + 1);
             EACH_ROW
             {

@@ -12,8 +12,17 @@
 enum {
     QUAD = 4,      /* rows in one register tile */
     MAX_ROWS = 16, /* rows that share one pass over a segment */
-    KEY_VECS = ITH_KV_BLOCK / 16
+    KEY_VECS = ITH_KV_BLOCK / 16,
+    FEW_ROWS = 8, /* a pass of so few waits for memory: its first quad fetches ahead */
+    AHEAD = 8192  /* bytes; at the end of a segment they go past it, into what is likely the next one */
 };
+
+/* Fetches the line that is AHEAD of p. The hardware's own streams stop while the softmax runs. */
+ITH_INLINE void fetch_ahead(const bool few, const void *p)
+{
+    if (few)
+        _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T0);
+}
 
 #define EACH_KEYS _Pragma("GCC unroll 4") for (int k = 0; k < KEY_VECS; k++)
 

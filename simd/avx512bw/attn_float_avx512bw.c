@@ -13,6 +13,15 @@ ITH_INLINE __m512 load_elements(const ith_kv_layout layout, const void *array, i
     return layout == ITH_KVL_F32 ? _mm512_load_ps((const float *)array + i) : load_bf16((const uint16_t *)array + i);
 }
 
+/* The lines that begin in `vecs` vectors of elements from i on. */
+ITH_INLINE void fetch_elements(const ith_kv_layout layout, const int vecs, const void *array, int64_t i)
+{
+    const int size = layout == ITH_KVL_F32 ? 4 : 2;
+#pragma GCC unroll 4
+    for (int byte = 0; byte < 16 * size * vecs; byte += 64)
+        fetch_ahead(true, (const char *)array + i * size + byte);
+}
+
 ITH_INLINE void scores(const ith_kv_layout layout, const int rows, int head_dim, const quad_state *s, const void *keys,
                        scores_t x)
 {
@@ -20,6 +29,7 @@ ITH_INLINE void scores(const ith_kv_layout layout, const int rows, int head_dim,
     for (int c = 0; c < head_dim; c++) {
         __m512 key[KEY_VECS];
         EACH_KEYS key[k] = load_elements(layout, keys, c * ITH_KV_BLOCK + 16 * k);
+        fetch_elements(layout, KEY_VECS, keys, c * ITH_KV_BLOCK);
         EACH_ROW
         {
             const __m512 q = _mm512_set1_ps(((const float *)s->q[r])[c]);
@@ -72,6 +82,7 @@ ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const int
     }
     for (int j = 0; j < seen; j++) {
         __m512 value[CHANNEL_VECS];
+        fetch_elements(layout, vecs, values, j * dp + c);
 #pragma GCC unroll 4
         for (int v = 0; v < vecs; v++)
             value[v] = load_elements(layout, values, j * dp + c + 16 * v);

@@ -30,11 +30,11 @@ static block_q8 block_at(const ith_attn *a, int64_t first_key)
 }
 
 /* t[r][k]: scaled products of the rows with 64 keys. */
-ITH_INLINE void scores(const int rows, const quad_state *s, const block_q8 *b, scores_t t)
+ITH_INLINE void scores(const int rows, const bool few, const quad_state *s, const block_q8 *b, scores_t t)
 {
     __m512i dot[QUAD][KEY_VECS];
     EACH_ROW EACH_KEYS dot[r][k] = s->start[r];
-    dot_keys(rows, b->keys, b->dp, (const int8_t *const *)s->q, dot);
+    dot_keys(rows, few, b->keys, b->dp, (const int8_t *const *)s->q, dot);
     EACH_KEYS
     {
         const __m512 scale = load_bf16(b->key_scales + 16 * k);
@@ -92,11 +92,12 @@ ITH_INLINE __m512 pack_weights(const int rows, scores_t w, uint8_t u[QUAD][ITH_K
 }
 
 /* o += weights x values for `vecs` vectors of channels from channel c on; the last may be cut by `last`. */
-ITH_INLINE void add_values(const int rows, const int vecs, const quad_state *s, const block_q8 *b, int c,
-                           __mmask16 last, uint8_t u[QUAD][ITH_KV_BLOCK], __m512 unit, __m512 alpha, __mmask16 alive)
+ITH_INLINE void add_values(const int rows, const int vecs, const bool few, const quad_state *s, const block_q8 *b,
+                           int c, __mmask16 last, uint8_t u[QUAD][ITH_KV_BLOCK], __m512 unit, __m512 alpha,
+                           __mmask16 alive)
 {
     __m512i sum[QUAD][CHANNEL_VECS];
-    dot_weights(rows, vecs, b->values + c * 4, b->dp * 4, u, sum);
+    dot_weights(rows, vecs, few, b->values + c * 4, b->dp * 4, u, sum);
     EACH_ROW
     {
         if (!(alive >> (4 * r) & 1))
@@ -112,7 +113,7 @@ ITH_INLINE void add_values(const int rows, const int vecs, const quad_state *s, 
     }
 }
 
-ITH_INLINE void attend(const int rows, const bool full, quad_state *s, const ith_attn *a, int64_t first)
+ITH_INLINE void attend(const int rows, const bool full, const bool few, quad_state *s, const ith_attn *a, int64_t first)
 {
     const block_q8 b = block_at(a, first);
     const __mmask16 alive = rows_alive(s, rows, first);
@@ -122,26 +123,31 @@ ITH_INLINE void attend(const int rows, const bool full, quad_state *s, const ith
 
     if (!full)
         EACH_ROW EACH_KEYS seen[r][k] = first_lanes(s->visible[r] - first - 16 * k);
-    scores(rows, s, &b, t);
+    scores(rows, few, s, &b, t);
     const __m512 alpha = softmax(rows, full, s, &b, alive, seen, t);
     const __m512 unit = _mm512_mul_ps(pack_weights(rows, t, u), _mm512_set1_ps(1.0f / 255.0f));
     for (int c = 0; c < a->head_dim; c += 16 * CHANNEL_VECS) {
         const int left = a->head_dim - c, vecs = left > 16 * (CHANNEL_VECS - 1) ? CHANNEL_VECS : (left + 15) / 16;
         const __mmask16 last = first_lanes(left - 16 * (vecs - 1));
         if (vecs == CHANNEL_VECS)
-            add_values(rows, CHANNEL_VECS, s, &b, c, last, u, unit, alpha, alive);
+            add_values(rows, CHANNEL_VECS, few, s, &b, c, last, u, unit, alpha, alive);
         else if (CHANNEL_VECS == 4 && vecs == 3)
-            add_values(rows, CHANNEL_VECS - 1, s, &b, c, last, u, unit, alpha, alive);
+            add_values(rows, CHANNEL_VECS - 1, few, s, &b, c, last, u, unit, alpha, alive);
         else if (CHANNEL_VECS == 4 && vecs == 2)
-            add_values(rows, CHANNEL_VECS / 2, s, &b, c, last, u, unit, alpha, alive);
+            add_values(rows, CHANNEL_VECS / 2, few, s, &b, c, last, u, unit, alpha, alive);
         else
-            add_values(rows, 1, s, &b, c, last, u, unit, alpha, alive);
+            add_values(rows, 1, few, s, &b, c, last, u, unit, alpha, alive);
     }
 }
 
 static __attribute__((noinline)) void attend_full_quad(quad_state *s, const ith_attn *a, int64_t first)
 {
-    attend(4, true, s, a, first);
+    attend(4, true, false, s, a, first);
+}
+
+static __attribute__((noinline)) void attend_lone_quad(quad_state *s, const ith_attn *a, int64_t first)
+{
+    attend(4, true, true, s, a, first);
 }
 
 /* Fewer than four rows, or rows that do not see the whole block. */
@@ -149,16 +155,16 @@ static __attribute__((noinline)) void attend_some(quad_state *s, const ith_attn 
 {
     switch (s->rows) {
     case 1:
-        attend(1, false, s, a, first);
+        attend(1, false, true, s, a, first);
         break;
     case 2:
-        attend(2, false, s, a, first);
+        attend(2, false, true, s, a, first);
         break;
     case 3:
-        attend(3, false, s, a, first);
+        attend(3, false, true, s, a, first);
         break;
     default:
-        attend(4, false, s, a, first);
+        attend(4, false, false, s, a, first);
     }
 }
 
@@ -200,7 +206,7 @@ ITH_INLINE void attn_q8(const ith_attn *a)
         for (int64_t first = 0; first < ITH_KV_SEGMENT; first += ITH_KV_BLOCK)
             for (int i = 0; i < n_quads; i++) {
                 if (quads[i].rows == QUAD && sees_whole_block(&quads[i], first))
-                    attend_full_quad(&quads[i], a, first);
+                    (i == 0 && left <= FEW_ROWS ? attend_lone_quad : attend_full_quad)(&quads[i], a, first);
                 else if (quads[i].visible_max > first)
                     attend_some(&quads[i], a, first);
             }

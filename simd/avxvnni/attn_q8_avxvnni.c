@@ -1,4 +1,5 @@
 /* attn_q8_avxvnni.c - attention over the int8 cache by vpdpbusd: biased keys times queries, packed weights times values. */
+#include "simd/avx2/attn_avx2.h"
 #include "simd/avxvnni/vnni_avxvnni.h"
 #include "simd/variants.h"
 
@@ -8,6 +9,7 @@ ITH_INLINE void dot_keys(const int rows, const uint8_t *keys, int dp, const int8
 {
     for (int c = 0; c < dp; c += 4) {
         const __m256i *at = (const __m256i *)(const void *)(keys + c * ITH_KV_BLOCK);
+        fetch_ahead(at);
         const __m256i k0 = _mm256_load_si256(at), k1 = _mm256_load_si256(at + 1);
         EACH_ROW
         {
@@ -24,6 +26,7 @@ ITH_INLINE void dot_weights(const int rows, const int8_t *values, int64_t stride
     EACH_ROW sum[r][0] = sum[r][1] = _mm256_setzero_si256();
     for (int i = 0; i < ITH_KV_BLOCK / 4; i++) {
         const __m256i *at = (const __m256i *)(const void *)(values + i * stride);
+        fetch_ahead(at);
         const __m256i v0 = _mm256_load_si256(at), v1 = _mm256_load_si256(at + 1);
         EACH_ROW
         {
