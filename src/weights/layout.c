@@ -1,6 +1,7 @@
 #include "weights/layout.h"
 
 #include "simd/half.h"
+#include "weights/fit.h"
 
 #include <float.h>
 #include <math.h>
@@ -99,106 +100,113 @@ static void pack_blocks(ith_layout layout, int64_t groups, block_type type, cons
     }
 }
 
-/* ---- One row of floats, quantized. ---- */
+/* ---- Floats, a group of 32 columns of all rows at a time. ---- */
 
-static int limit(float x, int low, int high)
+typedef struct floats {
+    ith_dtype dtype;
+    int64_t cols;
+    const float *importance;    /* [cols] or NULL */
+    const uint8_t *const *rows; /* [16], NULL past the end */
+} floats;
+
+static int64_t columns_of(const floats *f, int64_t g)
 {
-    return x < (float)low ? low : x > (float)high ? high : (int)x;
+    int64_t left = f->cols - ITH_GROUP * g;
+    return left < ITH_GROUP ? left : ITH_GROUP;
 }
 
-static void row_to_w8(uint8_t *tile, int64_t groups, int row, const float *x)
+static void widen_group(const floats *f, int r, int64_t g, float *x)
 {
-    for (int64_t g = 0; g < groups; g++, x += 32) {
-        float amax = 0, scale;
-        int8_t q[32];
-        uint16_t half;
-        for (int i = 0; i < 32; i++)
-            amax = fmaxf(amax, fabsf(x[i]));
-        half = ith_f32_to_f16(amax / 127);
-        scale = ith_f16_to_f32(half);
-        for (int i = 0; i < 32; i++)
-            q[i] = (int8_t)(scale > 0 ? limit(nearbyintf(x[i] / scale), -127, 127) : 0);
-        put_w8(tile, g, row, q);
-        put_half(tile, 512 * groups, g, row, half);
-    }
+    const ith_dtype_info *info = ith_dtype_get(f->dtype);
+    ith_dtype_to_f32(f->dtype, f->rows[r] + g * (ITH_GROUP / info->block) * info->block_bytes, columns_of(f, g), x);
 }
 
-static void row_to_w4m(uint8_t *tile, int64_t groups, int row, const float *x)
+static float finite_or_zero(float x, bool *finite)
 {
-    for (int64_t g = 0; g < groups; g++, x += 32) {
-        float low = x[0], high = x[0], scale, min;
-        uint8_t nibbles[16];
-        uint16_t half_scale, half_min;
-        for (int i = 1; i < 32; i++) {
-            low = fminf(low, x[i]);
-            high = fmaxf(high, x[i]);
-        }
-        half_min = ith_f32_to_f16(low);
-        half_scale = ith_f32_to_f16((high - low) / 15);
-        min = ith_f16_to_f32(half_min);
-        scale = ith_f16_to_f32(half_scale);
-        for (int i = 0; i < 16; i++) {
-            int a = scale > 0 ? limit(nearbyintf((x[i] - min) / scale), 0, 15) : 0;
-            int b = scale > 0 ? limit(nearbyintf((x[i + 16] - min) / scale), 0, 15) : 0;
-            nibbles[i] = (uint8_t)(a | b << 4);
-        }
-        put_w4(tile, g, row, nibbles);
-        put_half(tile, 256 * groups, g, row, half_scale);
-        put_half(tile, 288 * groups, g, row, half_min);
-    }
+    bool is = fabsf(x) <= FLT_MAX;
+    *finite &= is;
+    return is ? x : 0;
 }
 
-static void row_to_floats(ith_layout layout, uint8_t *tile, int64_t groups, int row, const float *x)
+/* Columns past the end repeat the first one with weight 0: they have no part in the fit. So have rows past the end. False: something is
+ * NaN or infinite. */
+static bool load_group(const floats *f, int64_t g, ith_fit_group *group)
 {
-    int64_t n = 32 * groups;
-    if (layout == ITH_F32) {
-        memcpy(tile + 4 * n * row, x, 4 * (size_t)n);
-        return;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        uint16_t h = ith_f32_to_bf16(x[i]);
-        if (layout == ITH_F32T)
-            memcpy(tile + 4 * (16 * i + row), x + i, 4);
-        else
-            memcpy(tile + 2 * (16 * i + row), &h, 2);
-    }
-}
-
-/* Sets what is NaN or infinite to 0. Were there none? */
-static bool make_finite(int64_t n, float *x)
-{
-    uint32_t bad = 0;
-    for (int64_t i = 0; i < n; i++) {
-        bool finite = fabsf(x[i]) <= FLT_MAX;
-        bad |= !finite;
-        x[i] = finite ? x[i] : 0;
-    }
-    return bad == 0;
-}
-
-static bool pack_floats(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, int row, const uint8_t *src,
-                        float *scratch, uint8_t *tile)
-{
+    int64_t n = columns_of(f, g);
     bool finite = true;
 
-    ith_dtype_to_f32(dtype, src, cols, scratch);
-    memset(scratch + cols, 0, (size_t)(32 * groups - cols) * sizeof *scratch);
-    if (ith_layout_is_quantized(layout))
-        finite = make_finite(cols, scratch);
-    if (layout == ITH_W8)
-        row_to_w8(tile, groups, row, scratch);
-    else if (layout == ITH_W4M)
-        row_to_w4m(tile, groups, row, scratch);
-    else
-        row_to_floats(layout, tile, groups, row, scratch);
+    for (int r = 0; r < ITH_TILE_ROWS; r++) {
+        float row[ITH_GROUP] = {0};
+        if (f->rows[r] != NULL)
+            widen_group(f, r, g, row);
+        for (int c = 0; c < ITH_GROUP; c++)
+            group->x[c][r] = finite_or_zero(row[c < n ? c : 0], &finite);
+    }
+    for (int c = 0; c < ITH_GROUP; c++)
+        group->weight[c] = c >= n ? 0 : f->importance == NULL ? 1 : f->importance[ITH_GROUP * g + c];
     return finite;
 }
 
-bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, const float *importance,
-                          const uint8_t *const rows[16], float *scratch, uint8_t *tile)
+static void put_fit(ith_layout layout, int64_t groups, int64_t g, int row, const ith_fit *fit, uint8_t *tile)
 {
+    int8_t q[ITH_GROUP];
+    uint8_t nibbles[16];
+
+    for (int c = 0; c < ITH_GROUP; c++)
+        q[c] = fit->quants[c][row];
+    if (layout == ITH_W8) {
+        put_w8(tile, g, row, q);
+        put_half(tile, 512 * groups, g, row, fit->scale[row]);
+        return;
+    }
+    for (int c = 0; c < 16; c++)
+        nibbles[c] = (uint8_t)(q[c] | q[c + 16] << 4);
+    put_w4(tile, g, row, nibbles);
+    put_half(tile, 256 * groups, g, row, fit->scale[row]);
+    put_half(tile, 288 * groups, g, row, fit->min[row]);
+}
+
+static bool pack_quantized(ith_layout layout, int64_t groups, const floats *f, uint8_t *tile)
+{
+    ith_fit_group group;
+    ith_fit fit;
     bool finite = true;
-    (void)importance;
+
+    for (int64_t g = 0; g < groups; g++) {
+        finite &= load_group(f, g, &group);
+        if (layout == ITH_W8)
+            ith_fit_w8(&group, &fit);
+        else
+            ith_fit_w4m(&group, &fit);
+        for (int c = (int)columns_of(f, g); c < ITH_GROUP; c++)
+            memset(fit.quants[c], 0, sizeof fit.quants[c]);
+        for (int r = 0; r < ITH_TILE_ROWS && f->rows[r] != NULL; r++)
+            put_fit(layout, groups, g, r, &fit, tile);
+    }
+    return finite;
+}
+
+static void pack_float(ith_layout layout, int64_t groups, const floats *f, int r, uint8_t *tile)
+{
+    for (int64_t g = 0; g < groups; g++) {
+        float x[ITH_GROUP] = {0};
+        widen_group(f, r, g, x);
+        for (int64_t c = 0, i = ITH_GROUP * g; c < ITH_GROUP; c++, i++) {
+            uint16_t h = ith_f32_to_bf16(x[c]);
+            if (layout == ITH_F32)
+                memcpy(tile + 4 * (ITH_GROUP * groups * r + i), x + c, 4);
+            else if (layout == ITH_F32T)
+                memcpy(tile + 4 * (16 * i + r), x + c, 4);
+            else
+                memcpy(tile + 2 * (16 * i + r), &h, 2);
+        }
+    }
+}
+
+bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, const float *importance,
+                          const uint8_t *const rows[16], uint8_t *tile)
+{
+    floats f = {dtype, cols, importance, rows};
     bool whole = cols == 32 * groups; /* always so for quantized file types: their rows are whole blocks */
 
     if (rows[ITH_TILE_ROWS - 1] == NULL) { /* rows past the end: quant 0, scale 0 */
@@ -212,10 +220,12 @@ bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, in
         pack_blocks(layout, groups, q4_0, rows, tile);
     else if (dtype == ITH_DT_Q4_1 && layout == ITH_W4M && whole)
         pack_blocks(layout, groups, q4_1, rows, tile);
+    else if (ith_layout_is_quantized(layout))
+        return pack_quantized(layout, groups, &f, tile);
     else
         for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++)
-            finite &= pack_floats(layout, groups, dtype, cols, r, rows[r], scratch, tile);
-    return finite;
+            pack_float(layout, groups, &f, r, tile);
+    return true;
 }
 
 void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *tile, int row, int64_t cols, float *out)

@@ -1,8 +1,7 @@
 /* layout.h - from a file's rows to tiles in a compute layout (simd/kernels.h draws them), and back.
  *
- * Quantized file types become a layout without loss: Q8_0 -> w8, Q4_0 -> w4, Q4_1 -> w4m. Floats are quantized here:
- *   w8    scale = f16(max |x| / 127) per 32, quant = nearest, limited to [-127, 127]
- *   w4m   min = f16(min x), scale = f16((max x - min x) / 15), quant = nearest of (x - min) / scale, limited to [0, 15]
+ * Quantized file types become a layout without loss: Q8_0 -> w8, Q4_0 -> w4, Q4_1 -> w4m. Floats become w8 or w4m by the least
+ * squared error that a short search finds (fit.h).
  */
 #ifndef ITH_WEIGHTS_LAYOUT_H
 #define ITH_WEIGHTS_LAYOUT_H
@@ -17,11 +16,10 @@ ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool sensitive, b
 
 /* Packs one tile. rows[r], r < 16: the first byte of a row of `cols` elements of `dtype`, or NULL past the end.
  * importance: [cols] weight of each column's squared error, finite and >= 0, or NULL: all equal; read only where floats are quantized.
- * scratch: ITH_LAYOUT_SCRATCH(groups) floats. tile: ith_tile_bytes(layout, groups), overwritten whole. False: a float to be quantized
+ * tile: ith_tile_bytes(layout, groups), overwritten whole. False: a float to be quantized
  * is NaN or infinite (0 stands in its place). */
-#define ITH_LAYOUT_SCRATCH(groups) (64 * (groups))
 bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, const float *importance,
-                          const uint8_t *const rows[16], float *scratch, uint8_t *tile);
+                          const uint8_t *const rows[16], uint8_t *tile);
 
 /* Row `row` (0..15) of a tile as cols floats. */
 void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *tile, int row, int64_t cols, float *out);

@@ -25,7 +25,7 @@ struct ith_store {
     entry *entries;
     size_t n_entries, room;
     size_t bytes;
-    int64_t n_units, max_groups;
+    int64_t n_units;
     void *memory;
 };
 
@@ -122,8 +122,6 @@ ith_status ith_store_add_matrix(ith_store *store, const ith_tensor *tensor, int6
     e->matrix = m;
     e->order = order;
     e->head_dim = head_dim;
-    if (m->groups > store->max_groups)
-        store->max_groups = m->groups;
     *out = m;
     return ITH_OK;
 }
@@ -156,7 +154,7 @@ static int64_t file_row(const entry *e, int64_t row)
     return row - in_head + (in_head < d / 2 ? 2 * in_head : 2 * (in_head - d / 2) + 1);
 }
 
-static bool convert_tile(const entry *e, int64_t tile, float *scratch, uint8_t *memory)
+static bool convert_tile(const entry *e, int64_t tile, uint8_t *memory)
 {
     const ith_matrix *m = e->matrix;
     size_t row_bytes = e->tensor->bytes / (size_t)m->rows;
@@ -166,14 +164,13 @@ static bool convert_tile(const entry *e, int64_t tile, float *scratch, uint8_t *
         int64_t row = tile * ITH_TILE_ROWS + r;
         rows[r] = row < m->rows ? e->tensor->data + (size_t)file_row(e, row) * row_bytes : NULL;
     }
-    return ith_layout_pack_tile(m->layout, m->groups, e->tensor->dtype, m->cols, NULL, rows, scratch,
+    return ith_layout_pack_tile(m->layout, m->groups, e->tensor->dtype, m->cols, NULL, rows,
                                 memory + e->offset + (size_t)tile * m->tile_bytes);
 }
 
 typedef struct load_job {
     ith_store *store;
     ith_range units; /* this rank's share */
-    float *scratch;  /* [threads][ITH_LAYOUT_SCRATCH(max_groups)] */
     ith_load_progress progress;
     void *user;
     atomic_bool cancelled;
@@ -194,18 +191,18 @@ static const entry *find_entry(const ith_store *store, int64_t unit)
     return &store->entries[low];
 }
 
-static void convert_unit(load_job *job, int64_t unit, int tid)
+static void convert_unit(load_job *job, int64_t unit)
 {
     const ith_store *store = job->store;
     const entry *e = find_entry(store, unit);
     uint8_t *memory = store->memory;
 
     if (e->matrix != NULL) {
-        float *scratch = job->scratch + (size_t)tid * ITH_LAYOUT_SCRATCH((size_t)store->max_groups);
-        if (!convert_tile(e, unit - e->first_unit, scratch, memory))
+        if (!convert_tile(e, unit - e->first_unit, memory))
             atomic_store(&job->not_finite, e);
-    } else
+    } else {
         ith_dtype_to_f32(e->tensor->dtype, e->tensor->data, e->n, (float *)(void *)(memory + e->offset));
+    }
 }
 
 static void convert_share(void *arg, ith_member *me)
@@ -221,7 +218,7 @@ static void convert_share(void *arg, ith_member *me)
         if (first >= n)
             break;
         for (int64_t i = first; i < n && i < first + UNITS_PER_GRAB; i++)
-            convert_unit(job, job->units.begin + i, me->tid);
+            convert_unit(job, job->units.begin + i);
         if (me->tid == 0 && job->progress != NULL &&
             !job->progress(job->user, (int64_t)((double)job->store->bytes * (double)(first + 1) / (double)n),
                            (int64_t)job->store->bytes))
@@ -251,18 +248,11 @@ ith_status ith_store_load(ith_store *store, ith_team *team, ith_load_progress pr
 {
     ith_comm *comm = store->comm;
     load_job job = {.store = store, .progress = comm->rank == 0 ? progress : NULL, .user = user};
-    void *scratch = NULL;
-    ith_status status;
+    ith_status status = ITH_OK;
 
     ITH_TRY(comm->ops->shared_alloc(comm, store->bytes, "weights", &store->memory, err));
-    status = ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)ith_team_size(team),
-                                 ITH_LAYOUT_SCRATCH((size_t)store->max_groups) * sizeof(float), "conversion scratch",
-                                 &scratch, err);
-    ITH_TRY(ith_comm_agree(comm, status, err));
-    job.scratch = scratch;
     job.units = ith_split(store->n_units, 1, comm->node_size, comm->node_rank);
     ith_team_run(team, convert_share, &job);
-    ith_mem_free(scratch);
     if (atomic_load(&job.cancelled))
         status = ith_fail(err, ITH_E_CANCELLED, "stopped while loading");
     else if (atomic_load(&job.not_finite) != NULL)
