@@ -41,6 +41,7 @@ struct ith_session {
     int64_t chunk;       /* tokens of a pass over all ranks */
     int64_t rows_tokens; /* passes up to this long run by rows when there are several ranks */
     int64_t length;
+    const ith_probe *probe; /* looks into every pass; NULL: none */
     int32_t *ids;  /* [ctx] the timeline; the whole of it on every rank */
     float *logits; /* rank 0: [n_vocab] */
     bool has_logits;
@@ -52,12 +53,13 @@ struct ith_session {
 bool ith_vocab_in(const ith_source *source); /* do the files hold a tokenizer? */
 ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **vocab, ith_error *err);
 
-/* A session of its own size; ith_session_open takes the engine's. Collective. */
-ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, ith_session **session,
-                                  ith_error *err);
+/* A session of its own size; ith_session_open takes the engine's. all_by_rows: passes of any length run by rows, so that every rank
+ * sees all tokens. Collective. */
+ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows,
+                                  ith_session **session, ith_error *err);
 
-/* A pass over ids [length, length + n) of the session, not yet run. by_rows: the row way whatever the length. */
-ith_pass ith_session_pass(ith_session *session, int64_t n, bool by_rows);
+/* A pass over ids [length, length + n) of the session, not yet run. */
+ith_pass ith_session_pass(ith_session *session, int64_t n);
 
 /* Collective. Measures the constant that is taken off keys before they are quantized (key_bias.c). */
 ith_status ith_engine_measure_key_bias(ith_engine *engine, ith_error *err);

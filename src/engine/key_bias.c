@@ -70,6 +70,20 @@ static ith_status share(ith_engine *e, const float *mine, int64_t my_heads, ith_
     return status;
 }
 
+/* Over the pass's tokens in ascending order; user: [n_layers][my KV heads * d]. */
+static void add_keys(void *user, ith_probe_point point, int layer, const ith_seen *seen, const ith_member *me)
+{
+    ith_range mine = ith_my_share(me, seen->cols, 1);
+    float *sums = user;
+
+    if (point != ITH_PROBE_KEYS)
+        return;
+    sums += layer * seen->cols;
+    for (int64_t t = 0; t < seen->tokens; t++)
+        for (int64_t c = mine.begin; c < mine.end; c++)
+            sums[c] += seen->x[t * seen->ld + c];
+}
+
 /* The keys' means over the fixed text, for my heads; the cache of that pass holds them as they are. */
 static ith_status measure(ith_engine *e, ith_session *session, float **means, ith_error *err)
 {
@@ -77,9 +91,11 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     size_t n = (size_t)(hp->n_layers * ith_range_size(ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u)) *
                         hp->head_dim);
     ith_status status = ITH_OK;
+    float *sums = calloc(n, sizeof *sums);
+    ith_probe probe = {add_keys, sums};
     ith_pass pass;
 
-    *means = calloc(n, sizeof **means);
+    *means = sums;
     if (e->world->comm->rank == 0)
         status = measuring_ids(e, session->ids, err);
     if (status == ITH_OK && *means == NULL)
@@ -88,8 +104,8 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
         status = ith_kv_reserve(session->kv, TOKENS, err);
     ITH_TRY(ith_comm_agree(e->world->comm, status, err));
     ith_world_bcast(e->world, session->ids, TOKENS * sizeof *session->ids);
-    pass = ith_session_pass(session, TOKENS, true);
-    pass.key_sums = *means;
+    pass = ith_session_pass(session, TOKENS);
+    pass.probe = &probe;
     ith_team_run(e->team, ith_pass_run, &pass);
     e->model->kernels->scale((int64_t)n, *means, 1.0f / TOKENS);
     return ITH_OK;
@@ -101,7 +117,7 @@ ith_status ith_engine_measure_key_bias(ith_engine *e, ith_error *err)
     float *means = NULL;
     ith_status status;
 
-    ITH_TRY(ith_session_open_sized(e, TOKENS, TOKENS, &session, err));
+    ITH_TRY(ith_session_open_sized(e, TOKENS, TOKENS, true, &session, err));
     status = measure(e, session, &means, err);
     if (status == ITH_OK)
         status =

@@ -37,7 +37,8 @@ static ith_status allocate(ith_session *s, ith_error *err)
                               err);
 }
 
-ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, ith_session **out, ith_error *err)
+ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows, ith_session **out,
+                                  ith_error *err)
 {
     ith_session *s = calloc(1, sizeof *s);
     ith_status status;
@@ -49,7 +50,9 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
         s->engine = engine;
         s->ctx = ctx;
         s->chunk = chunk;
-        s->rows_tokens = engine->mesh.ranks == 1 ? 0 : max2(ROWS_TOKENS_PER_RANK * engine->mesh.ranks, 64);
+        s->rows_tokens = engine->mesh.ranks == 1 ? 0
+                         : all_by_rows           ? chunk
+                                                 : max2(ROWS_TOKENS_PER_RANK * engine->mesh.ranks, 64);
         status = allocate(s, err);
     }
     status = ith_comm_agree(engine->world->comm, status, err);
@@ -63,7 +66,7 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
 
 ith_status ith_session_open(ith_engine *engine, ith_session **session, ith_error *err)
 {
-    return ith_session_open_sized(engine, engine->info.ctx, engine->info.chunk, session, err);
+    return ith_session_open_sized(engine, engine->info.ctx, engine->info.chunk, false, session, err);
 }
 
 void ith_session_close(ith_session *session)
@@ -80,13 +83,13 @@ void ith_session_close(ith_session *session)
     free(session);
 }
 
-ith_pass ith_session_pass(ith_session *s, int64_t n, bool by_rows)
+ith_pass ith_session_pass(ith_session *s, int64_t n)
 {
     const ith_engine *e = s->engine;
     const ith_model *m = e->model;
     const ith_hparams *hp = &m->hp;
     ith_comm *comm = e->world->comm;
-    bool rows = comm->size > 1 && (by_rows || n <= s->rows_tokens);
+    bool rows = comm->size > 1 && n <= s->rows_tokens;
     ith_pass p = {
         .model = m,
         .way = rows ? &ith_way_rows : &ith_way_ulysses,
@@ -100,6 +103,7 @@ ith_pass ith_session_pass(ith_session *s, int64_t n, bool by_rows)
         .ids = s->ids + s->length,
         .pos = s->length,
         .n = n,
+        .probe = s->probe,
     };
     p.record = ith_record_layout(e->kv, ith_range_size(p.heads) * p.group, ith_range_size(p.heads), hp->head_dim);
     p.mine = rows ? (ith_range){0, n} : ith_mesh_tokens(&e->mesh, n, comm->rank);
@@ -179,7 +183,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, bool score, float *nll, 
 {
     for (int64_t done = 0; done < n;) {
         int64_t left = n - done, now = min2(left, s->chunk);
-        ith_pass pass = ith_session_pass(s, now, false);
+        ith_pass pass = ith_session_pass(s, now);
 
         if (n > 1 && !goes_on(s, done, n))
             return ith_fail(err, ITH_E_CANCELLED, "stopped after %lld of %lld tokens", (long long)done, (long long)n);

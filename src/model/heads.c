@@ -91,16 +91,15 @@ static void make_record(ith_pass *p, int layer, int64_t head, int64_t t)
     record_key_value(p, record, slot, bias, k, head_of(p->ws->v, p->ws->ld_kv, kv_rows, t, head, d));
 }
 
-/* Measuring the keys' mean: sums over the pass's tokens in ascending order; the pass runs by rows, so all are here. */
-static void add_key_sums(ith_pass *p, int layer, ith_member *me)
+static void show_keys(ith_pass *p, int layer, ith_member *me)
 {
-    int64_t d = p->model->hp.head_dim, n_heads = ith_range_size(p->heads);
-    ith_range heads = ith_my_share(me, n_heads, 1), rows = {p->heads.begin * d, p->heads.end * d};
-
-    for (int64_t head = heads.begin; head < heads.end; head++)
-        for (int64_t t = 0; t < ith_range_size(p->mine); t++)
-            p->model->kernels->add(d, p->key_sums + (layer * n_heads + head) * d,
-                                   head_of(p->ws->k, p->ws->ld_kv, rows, t, head, d));
+    int64_t d = p->model->hp.head_dim;
+    ith_range kv = p->way->kv_heads(p);
+    ith_seen seen = {.tokens = ith_range_size(p->mine),
+                     .cols = ith_range_size(kv) * d,
+                     .x = head_of(p->ws->k, p->ws->ld_kv, (ith_range){kv.begin * d, kv.end * d}, 0, 0, d),
+                     .ld = p->ws->ld_kv};
+    p->probe->see(p->probe->user, ITH_PROBE_KEYS, layer, &seen, me);
 }
 
 /* ---- Cache ---- */
@@ -192,6 +191,6 @@ void ith_heads_to_cache(ith_pass *p, int layer, ith_member *me)
         append(p, layer, me);
     }
     ith_barrier(me);
-    if (p->key_sums != NULL)
-        add_key_sums(p, layer, me);
+    if (p->probe != NULL)
+        show_keys(p, layer, me);
 }

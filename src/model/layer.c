@@ -79,20 +79,40 @@ static void project_qkv(ith_pass *p, const ith_layer *w, ith_member *me)
     ith_barrier(me);
 }
 
+/* h, or the groups that are there in its place; nobody writes to it before the barrier that follows the next product. */
+static void show(ith_pass *p, ith_probe_point point, int layer, int64_t cols, bool groups, ith_member *me)
+{
+    ith_input in = ith_pass_input(p, cols);
+    ith_seen seen = {
+        .tokens = n_mine(p), .cols = cols, .x = groups ? NULL : p->ws->h, .ld = p->ws->ld, .acts = in.acts};
+    if (p->probe != NULL)
+        p->probe->see(p->probe->user, point, layer, &seen, me);
+}
+
+void ith_show_output(ith_pass *p, ith_member *me)
+{
+    normalize(p, me, false, p->model->out_norm);
+    show(p, ITH_PROBE_OUTPUT, 0, p->model->hp.hidden, false, me);
+    ith_barrier(me);
+}
+
 void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
 {
     const ith_layer *w = &p->model->layers[layer];
 
     normalize(p, me, layer > 0, w->attn_norm);
+    show(p, ITH_PROBE_ATTN, layer, w->q->cols, false, me);
     project_qkv(p, w, me);
     ith_heads_to_cache(p, layer, me);
     ith_attention(p, layer, me);
     p->way->to_tokens(p, w->o, me);
+    show(p, ITH_PROBE_O, layer, w->o->cols, ith_heads_are_groups(p->model, w->o), me);
     project(p, me, w->o, p->way->rows(p, w->o->rows), p->ws->y, p->ws->ld_y);
     ith_barrier(me);
     p->way->gather_y(p, me);
 
     normalize(p, me, true, w->ffn_norm);
-    ith_mlp(p, w, me);
+    show(p, ITH_PROBE_MLP, layer, w->gate->cols, false, me);
+    ith_mlp(p, layer, me);
     p->way->gather_y(p, me);
 }

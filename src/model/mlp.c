@@ -62,13 +62,28 @@ static void gate_up(ith_pass *p, const ith_layer *w, ith_range rows, ith_member 
     ith_barrier(me);
 }
 
-void ith_mlp(ith_pass *p, const ith_layer *w, ith_member *me)
+static void show(ith_pass *p, int layer, ith_member *me)
 {
+    const ith_matrix *down = p->model->layers[layer].down;
+    bool groups = ith_layout_is_quantized(down->layout);
+    ith_seen seen = {.tokens = ith_range_size(p->mine),
+                     .cols = down->cols,
+                     .x = groups ? NULL : p->ws->mid,
+                     .ld = p->ws->ld,
+                     .acts = ith_pass_mid(p, down->cols).acts};
+    p->probe->see(p->probe->user, ITH_PROBE_DOWN, layer, &seen, me);
+}
+
+void ith_mlp(ith_pass *p, int layer, ith_member *me)
+{
+    const ith_layer *w = &p->model->layers[layer];
     ith_input mid = ith_pass_mid(p, w->down->cols);
 
     gate_up(p, w, p->way->rows(p, w->gate->rows), me);
     if (p->comm->size > 1)
         p->way->gather_mid(p, me, w->down);
+    if (p->probe != NULL)
+        show(p, layer, me);
     ith_linear(me, p->model->kernels, w->down, p->way->rows(p, w->down->rows), &mid, ith_range_size(p->mine), p->ws->y,
                p->ws->ld_y);
     ith_barrier(me);

@@ -22,6 +22,8 @@ void ith_pass_run(void *arg, ith_member *me)
     for (int layer = 0; layer < p->model->hp.n_layers; layer++)
         ith_layer_forward(p, layer, me);
     ith_add_residual(p, me);
+    if (p->probe != NULL)
+        ith_show_output(p, me);
     if (p->targets != NULL)
         ith_score(p, me);
     if (p->want_logits)

@@ -22,6 +22,7 @@
 #include "kv/kv.h"
 #include "model/linear.h"
 #include "model/model.h"
+#include "model/probe.h"
 
 typedef struct ith_record { /* offsets in bytes */
     int64_t q, q_scale, k, v, k_scale, v_scale, bytes;
@@ -114,7 +115,7 @@ struct ith_pass {
     int64_t pos;        /* timeline position of token 0 of the pass */
     int64_t n;          /* tokens of the pass */
     ith_range mine;     /* those that this rank holds */
-    float *key_sums;        /* measuring (key_bias.c): [n_layers][my KV heads][d], else NULL */
+    const ith_probe *probe; /* NULL: nobody looks */
     bool want_logits;       /* after the last token */
     float *logits;          /* rank 0: [n_vocab], written if wanted */
     const int32_t *targets; /* scoring: [n] the token that follows each, -1 for none; NULL: no scoring */
@@ -141,12 +142,13 @@ ith_range ith_pass_scored(const ith_pass *pass, int rank);
 
 void ith_layer_forward(ith_pass *pass, int layer, ith_member *me); /* layer.c; leaves its last product in ws->y */
 void ith_add_residual(ith_pass *pass, ith_member *me);             /* layer.c: x += y, my tokens */
+void ith_show_output(ith_pass *pass, ith_member *me);              /* layer.c: x normalized, to the probe; overwrites h */
 void ith_quantize_h(ith_pass *pass, ith_member *me, int64_t cols); /* layer.c: h -> acts, by ith_my_share of my tokens */
 void ith_heads_to_cache(ith_pass *pass, int layer, ith_member *me); /* heads.c: q, k, v -> records, cache; resets the team's counter */
 void ith_attention(ith_pass *pass, int layer, ith_member *me);     /* attention.c: records, cache -> way->heads_out; takes the counter reset */
 float ith_attention_q_factor(int64_t head_dim);                    /* log2(e) / sqrt(d), folded into queries */
 int64_t ith_attention_scratch(const ith_model *model);             /* floats per thread */
-void ith_mlp(ith_pass *pass, const ith_layer *w, ith_member *me);  /* mlp.c: h, acts -> y, my rows */
+void ith_mlp(ith_pass *pass, int layer, ith_member *me);           /* mlp.c: h, acts -> y, my rows */
 int64_t ith_mlp_scratch(void);                                     /* floats per thread */
 int64_t ith_attention_partials(const ith_model *model, int64_t kv_heads, int64_t segments); /* floats */
 void ith_logits_last(ith_pass *pass, ith_member *me);                                       /* logits.c */
