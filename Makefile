@@ -8,7 +8,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 B       := build/$(CONFIG)
 MPICC   ?= mpicc
-PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd openblas
+PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd libxxhash openblas
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lnuma -lm
 

@@ -98,11 +98,13 @@ void ith_world_abort(ith_world *world, int code, const char *text);
 
 /* ---- Engine: a loaded model ------------------------------------------------------------------------------ */
 
-typedef enum ith_quant { /* how float checkpoints are stored in memory; quantized GGUF tensors keep their own bits */
-    ITH_QUANT_W8,        /* int8, a scale per 32: the default */
+typedef enum ith_quant { /* how float weights are kept; those that are quantized in the file keep their own bits */
+    ITH_QUANT_W8,        /* int8, a scale per 32 */
     ITH_QUANT_W4,        /* 4 bits, scale and minimum per 32 (embedding and output matrix: w8) */
     ITH_QUANT_BF16,      /* bfloat16, products in f32 */
-    ITH_QUANT_F32        /* float */
+    ITH_QUANT_F32,       /* float */
+    ITH_QUANT_KEEP,      /* without loss: bfloat16 as it is, F16 and F32 as float */
+    ITH_QUANT_AUTO       /* the default: a pack's as they are, others as ITH_QUANT_W8 */
 } ith_quant;
 
 typedef enum ith_kv_type {
@@ -117,7 +119,7 @@ typedef enum ith_kv_type {
 typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
 typedef struct ith_engine_params {
-    const char *model;        /* a Hugging Face folder, a .gguf file, or "synthetic:SHAPE:TYPE": see Benchmarks */
+    const char *model;        /* a Hugging Face folder, a .gguf file, a pack, or "synthetic:SHAPE:TYPE": see Benchmarks */
     ith_quant quant;          /* see above */
     ith_kv_type kv;           /* KV cache element; ITH_KV_F32 when exact */
     bool exact;               /* f32 weights (dequantized if need be), f32 KV, OpenBLAS: the accuracy reference */
@@ -134,7 +136,8 @@ ith_engine_params ith_engine_params_default(void);
 typedef struct ith_engine ith_engine;
 
 /* Collective; every rank passes equal parameters. Maps the model's files, converts weights to the compute layout
- * (one copy per node, shared by its ranks), starts nothing in the background. */
+ * (one copy per node, shared by its ranks; a pack's are used where they are mapped, after a look at their checksums), starts nothing in
+ * the background. */
 ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **engine, ith_error *err);
 
 /* Collective. Accepts NULL. Sessions must be closed before. */
@@ -281,6 +284,32 @@ void ith_generation_free(ith_generation *out);
 /* Describes a model's files without loading them: a JSON text, malloc'd in *json: format, architecture, hyperparameters,
  * tensors (name, type, shape, bytes), tokenizer. Local. */
 ith_status ith_inspect(const char *model, char **json, ith_error *err);
+
+/* ---- Packs: models in the form in which they are computed with ---- */
+
+typedef struct ith_pack_params {
+    const char *model;  /* anything that an engine opens, a pack too */
+    const char *output; /* the pack's path */
+    ith_quant quant;    /* ITH_QUANT_AUTO: as an engine's */
+    int zstd_level;     /* 1 to 22; 0: nothing is compressed, and an engine uses the file where the system maps it */
+    int threads;        /* 0: the cores that this process may use */
+    bool force;         /* replace an existing file */
+    ith_progress_fn progress; /* what: "pack" (unit: bytes of tiles); NULL: silent. Return false to stop: ITH_E_CANCELLED */
+    void *progress_user;
+} ith_pack_params;
+
+ith_pack_params ith_pack_params_default(void);
+
+/* Local. Converts a model into one file: weights in compute layouts with a checksum for every tile of 16 rows, hyperparameters, tokenizer,
+ * chat template. A logit of the pack has the bits that it has when `model` itself is run with the same `quant`. Memory: some buffers and the
+ * larger of a tile's rows and a vector, whatever the model's size. The file appears under its name when it is complete and on disk.
+ * ITH_E_ARGUMENT: `output` is there already. *json (malloc'd; NULL: not wanted): {output, bytes, seconds, layouts: {NAME: {tensors, bytes,
+ * stored_bytes}}}. */
+ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err);
+
+/* Local. Reads every byte of a pack and compares all checksums: the text of the error names the first damaged tensor and tile, or the part.
+ * progress: "verify" (unit: bytes). threads as above. */
+ith_status ith_verify(const char *model, int threads, ith_progress_fn progress, void *user, ith_error *err);
 
 /* What this build and machine offer, as JSON, malloc'd: version, simd variants, MPI, BLAS, cores, memory nodes. Local. */
 ith_status ith_build_info(char **json, ith_error *err);

@@ -30,6 +30,16 @@ ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_
     return status;
 }
 
+ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root, ith_error *err)
+{
+    json_error_t why;
+
+    *root = json_loadb(text, len, JSON_ALLOW_NUL, &why);
+    if (*root == NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", where, why.line, why.text);
+    return ITH_OK;
+}
+
 static const json_t *member(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);

@@ -12,10 +12,13 @@
 /* Reads a whole file of at most max_bytes; *root is the caller's (json_decref). */
 ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_error *err);
 
+/* The same from len bytes of memory; `where` is named in errors. */
+ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root, ith_error *err);
+
 /* Typed members of an object. Absent or null: *out keeps its value, ITH_OK. Another type or out of [min, max]:
  * ITH_E_FORMAT with `where` (a file's name) and the key. */
-ith_status ith_json_int(const json_t *object, const char *where, const char *key, int64_t min, int64_t max, int64_t *out,
-                        ith_error *err);
+ith_status ith_json_int(const json_t *object, const char *where, const char *key, int64_t min, int64_t max,
+                        int64_t *out, ith_error *err);
 ith_status ith_json_real(const json_t *object, const char *where, const char *key, double *out, ith_error *err);
 ith_status ith_json_bool(const json_t *object, const char *where, const char *key, bool *out, ith_error *err);
 /* The string lives as long as the object. */

@@ -9,12 +9,20 @@
 
 #include "base/error.h"
 
-typedef enum ith_mem_tag { ITH_MEM_WEIGHTS, ITH_MEM_KV, ITH_MEM_ACTIVATIONS, ITH_MEM_TEXT, ITH_MEM_OTHER, ITH_MEM_TAGS } ith_mem_tag;
+typedef enum ith_mem_tag {
+    ITH_MEM_WEIGHTS,
+    ITH_MEM_KV,
+    ITH_MEM_ACTIVATIONS,
+    ITH_MEM_TEXT,
+    ITH_MEM_OTHER,
+    ITH_MEM_TAGS
+} ith_mem_tag;
 
 /* `what` names the buffer in the error's text. bytes 0 gives a valid pointer. Freed by ith_mem_free. */
 ith_status ith_mem_alloc(ith_mem_tag tag, size_t bytes, const char *what, void **out, ith_error *err);
 /* The same for count elements of size bytes: the product is checked. */
-ith_status ith_mem_alloc_array(ith_mem_tag tag, size_t count, size_t size, const char *what, void **out, ith_error *err);
+ith_status ith_mem_alloc_array(ith_mem_tag tag, size_t count, size_t size, const char *what, void **out,
+                               ith_error *err);
 void ith_mem_free(void *ptr); /* accepts NULL */
 
 /* Bytes now allocated under a tag, by the whole process. */
@@ -23,7 +31,7 @@ size_t ith_mem_in_use(ith_mem_tag tag);
 /* Advises the kernel about a mapping made elsewhere (shared windows): huge pages, interleaved over memory nodes. */
 void ith_mem_advise_weights(void *ptr, size_t bytes);
 
-int ith_mem_nodes(void);              /* memory nodes the process may use; 1 where that is unknown */
-size_t ith_mem_available(void);       /* bytes that can still be had: the least of MemAvailable and the cgroup's room */
+int ith_mem_nodes(void);        /* memory nodes the process may use; 1 where that is unknown */
+size_t ith_mem_available(void); /* bytes that can still be had: the least of MemAvailable and the cgroup's room */
 
 #endif

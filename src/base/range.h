@@ -10,7 +10,10 @@ typedef struct ith_range {
     int64_t begin, end; /* [begin, end) */
 } ith_range;
 
-static inline int64_t ith_range_size(ith_range r) { return r.end - r.begin; }
+static inline int64_t ith_range_size(ith_range r)
+{
+    return r.end - r.begin;
+}
 
 /* Part `part` of [0, n) cut into `parts` pieces whose edges are multiples of `unit` (but n itself): sizes differ by at
  * most one unit, larger pieces first. Pieces may be empty. n >= 0, unit >= 1, 0 <= part < parts. */
@@ -23,10 +26,19 @@ static inline ith_range ith_split(int64_t n, int64_t unit, int parts, int part)
     return r;
 }
 
-static inline int64_t ith_round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+static inline int64_t ith_round_up(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
 
 /* a * b and a + b for sizes read from files: false on overflow. */
-static inline bool ith_mul_size(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
-static inline bool ith_add_size(size_t a, size_t b, size_t *out) { return !__builtin_add_overflow(a, b, out); }
+static inline bool ith_mul_size(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+static inline bool ith_add_size(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
 
 #endif

@@ -158,6 +158,16 @@ static const ith_arg *find_arg(const ith_arg *args, size_t n_args, int opt)
     return NULL;
 }
 
+void ith_args_take_model(int *argc, char ***argv, const char **model)
+{
+    if (*argc < 2 || (*argv)[1][0] == '-')
+        return;
+    *model = (*argv)[1];
+    (*argv)[1] = (*argv)[0];
+    (*argv)++;
+    (*argc)--;
+}
+
 int ith_args_parse(const ith_cli *cli, const ith_manual *manual, const ith_arg *args, size_t n_args, int argc,
                    char **argv)
 {

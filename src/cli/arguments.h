@@ -42,6 +42,9 @@ enum { ITH_ARGS_OK = -1 };
 int ith_args_parse(const ith_cli *cli, const ith_manual *manual, const ith_arg *args, size_t n_args, int argc,
                    char **argv);
 
+/* A model as the first argument, without -m: takes it out, so that argv[0] is the subcommand still. */
+void ith_args_take_model(int *argc, char ***argv, const char **model);
+
 /* Prints "ithaca: COMMAND: text; see ithaca COMMAND --help" and returns 2. */
 int ith_args_wrong(const ith_cli *cli, const char *command, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,16 +1,18 @@
 /* inspect.c - describes a model's files. The library gives one JSON object; here it becomes a table for people. */
 #include "cli/arguments.h"
+#include "cli/watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const ith_manual manual = {
-    "ithaca inspect -m MODEL [--tensors | --json]",
+    "ithaca inspect MODEL [--tensors | --json] [--verify]",
     "Format, architecture, hyperparameters and tokenizer of a model, without loading its weights.",
-    "  ithaca inspect -m Qwen3-8B\n"
-    "  ithaca inspect -m model.gguf --tensors\n"
-    "  ithaca inspect -m model.gguf --json | jq .tensors[0]\n",
+    "  ithaca inspect Qwen3-8B\n"
+    "  ithaca inspect model.gguf --tensors\n"
+    "  ithaca inspect model.gguf --json | jq .tensors[0]\n"
+    "  ithaca inspect qwen3-8b.ith --verify\n",
 };
 
 static void print_scalar(const json_t *value)
@@ -60,30 +62,46 @@ static void print_tensors(const json_t *tensors, bool each)
     printf("%-24s%zu, %.0f bytes\n", "tensors", json_array_size(tensors), bytes);
 }
 
+static ith_status verify_pack(const char *model, ith_error *err)
+{
+    ith_watch watch = {0};
+    ith_status status = ith_verify(model, 0, ith_watch_progress, &watch, err);
+
+    ith_watch_end(&watch);
+    return status;
+}
+
 int ith_cmd_inspect(const ith_cli *cli, int argc, char **argv)
 {
     const char *model = NULL;
-    bool tensors = false, as_json = false;
+    bool tensors = false, as_json = false, verify = false;
     const ith_arg args[] = {
-        {"model", 'm', ITH_ARG_TEXT, "MODEL", "a Hugging Face folder or a .gguf file", &model, 0, 0},
+        {"model", 'm', ITH_ARG_TEXT, "MODEL", "a Hugging Face folder, a .gguf file or a pack", &model, 0, 0},
         {"tensors", 0, ITH_ARG_FLAG, NULL, "list every tensor: name, type, shape", &tensors, 0, 0},
+        {"verify", 0, ITH_ARG_FLAG, NULL, "a pack: read it all and compare its checksums", &verify, 0, 0},
         {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout, tensors included", &as_json, 0, 0},
     };
     ith_error err = {0};
     char *text = NULL;
     json_t *info;
     ith_status status;
-    int code = ith_args_parse(cli, &manual, args, sizeof args / sizeof args[0], argc, argv);
+    int code;
 
+    ith_args_take_model(&argc, &argv, &model);
+    code = ith_args_parse(cli, &manual, args, sizeof args / sizeof args[0], argc, argv);
     if (code != ITH_ARGS_OK)
         return code;
     if (model == NULL)
         return ith_args_wrong(cli, argv[0], "-m MODEL is missing");
-    status = ith_inspect(model, &text, &err);
+    status = verify ? verify_pack(model, &err) : ITH_OK;
+    if (status == ITH_OK)
+        status = ith_inspect(model, &text, &err);
     if (status != ITH_OK)
         return ith_cli_failure(cli, status, &err);
     info = json_loads(text, 0, NULL);
     free(text);
+    if (verify)
+        json_object_set_new(info, "verified", json_true());
     if (as_json)
         return ith_cli_write_json(cli, info);
     print_object(info, 0);

@@ -90,7 +90,7 @@ done:
 static int parse(const ith_cli *cli, int argc, char **argv, tokenize_args *args)
 {
     const ith_arg table[] = {
-        {"model", 'm', ITH_ARG_TEXT, "MODEL", "a Hugging Face folder or a .gguf file", &args->model, 0, 0},
+        {"model", 'm', ITH_ARG_TEXT, "MODEL", "a Hugging Face folder, a .gguf file or a pack", &args->model, 0, 0},
         {"file", 'f', ITH_ARG_TEXT, "FILE", "the text, or with --decode the ids; - is standard input", &args->file, 0,
          0},
         {"prompt", 'p', ITH_ARG_TEXT, "TEXT", "the text itself, or the ids", &args->text, 0, 0},

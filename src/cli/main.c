@@ -17,6 +17,7 @@ static const subcommand subcommands[] = {
     {"score", "how well the model predicts a text: nll, perplexity, logits", ith_cmd_score, true},
     {"bench", "how fast: this machine, the kernels, a model at growing context", ith_cmd_bench, true},
     {"tokenize", "text to token ids, and back", ith_cmd_tokenize, false},
+    {"pack", "a model in one file, in the form in which it is computed with", ith_cmd_pack, false},
     {"inspect", "what is in a model's files", ith_cmd_inspect, false},
     {"version", "this build and this machine", ith_cmd_version, false},
 };
@@ -28,7 +29,7 @@ static void print_usage(FILE *out)
     fprintf(out, "ithaca " ITH_VERSION ": large language models with long contexts on CPU machines\n\n"
                  "  ithaca COMMAND -m MODEL [OPTION]...\n"
                  "  mpirun -n RANKS ithaca COMMAND -m MODEL [OPTION]...\n\n"
-                 "MODEL is a Hugging Face folder or a .gguf file. Commands:\n");
+                 "MODEL is a Hugging Face folder, a .gguf file or a pack (.ith). Commands:\n");
     for (int i = 0; i < N_SUBCOMMANDS; i++)
         fprintf(out, "  %-10s%s\n", subcommands[i].name, subcommands[i].summary);
     fprintf(out,

@@ -11,15 +11,15 @@ ith_model_args ith_model_args_default(void)
 void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], size_t *n)
 {
     const ith_arg table[] = {
-        {"model", 'm', ITH_ARG_TEXT, "MODEL", "a Hugging Face folder or a .gguf file", &model->model, 0, 0},
+        {"model", 'm', ITH_ARG_TEXT, "MODEL", "a Hugging Face folder, a .gguf file or a pack", &model->model, 0, 0},
         {"threads", 't', ITH_ARG_INT, "T", "threads per rank (default: the node's cores, shared by its ranks)",
          &model->threads, 0, 4096},
         {"ctx", 0, ITH_ARG_INT, "N", "largest context in tokens (default: the model's own)", &model->ctx, 0, 1e12},
         {"chunk", 0, ITH_ARG_INT, "C", "prompt tokens in flight over all ranks (default: 512 a rank)", &model->chunk, 0,
          1e9},
         {"kv", 0, ITH_ARG_CHOICE, "q8|bf16|f32", "element of the KV cache (default q8)", &model->kv, 0, 0},
-        {"quant", 0, ITH_ARG_CHOICE, "w8|w4|bf16|f32", "weights of float checkpoints in memory (default w8)",
-         &model->quant, 0, 0},
+        {"quant", 0, ITH_ARG_CHOICE, "w8|w4|bf16|f32|keep",
+         "float weights in memory (default w8; a pack's: as they are)", &model->quant, 0, 0},
         {"exact", 0, ITH_ARG_FLAG, NULL, "f32 weights, KV cache and arithmetic: slow, the accuracy reference",
          &model->exact, 0, 0},
         {"mesh", 0, ITH_ARG_TEXT, "UxR", "Ulysses degree x context degree (default: chosen; R is 1)", &model->mesh, 0,

@@ -27,6 +27,7 @@ void ith_stop_install(bool leader)
     sigaction(SIGTERM, &action, NULL);
     action.sa_handler = SIG_IGN; /* a reader that went away shows as a failed write, which is reported */
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL); /* a file beyond the limit, likewise */
 }
 
 int ith_stop_signal(void)

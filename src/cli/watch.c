@@ -7,10 +7,10 @@
 bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t total)
 {
     ith_watch *watch = user;
-    bool bytes = strcmp(what, "load") == 0;
+    bool load = strcmp(what, "load") == 0, bytes = load || strcmp(what, "pack") == 0 || strcmp(what, "verify") == 0;
     ith_unit unit = bytes ? ITH_UNIT_BYTES : strcmp(what, "kernels") == 0 ? ITH_UNIT_NONE : ITH_UNIT_TOKENS;
 
-    if (!bytes && watch->total > 0) {
+    if (!load && watch->total > 0) {
         done += watch->before;
         total = watch->total;
     }

@@ -30,15 +30,15 @@ typedef struct ith_comm_ops {
      * send may be recv + displs[rank] (in place). */
     void (*allgatherv)(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs);
     /* Block r of `send` (send_counts[r] bytes at send_displs[r]) goes to rank r; the block from r lands at recv_displs[r]. */
-    void (*alltoallv)(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs, void *recv,
-                      const int64_t *recv_counts, const int64_t *recv_displs);
+    void (*alltoallv)(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs,
+                      void *recv, const int64_t *recv_counts, const int64_t *recv_displs);
     /* The largest `value` of all ranks: agreement on a status, on a need. */
     int64_t (*max)(ith_comm *comm, int64_t value);
     /* One buffer of `bytes` (the same on all ranks), zeroed, shared by the ranks of each node: *out differs as an address, not as
      * memory. Freed by shared_free, collective too. node_rank 0 on each node owns the allocation. */
     ith_status (*shared_alloc)(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err);
     void (*shared_free)(ith_comm *comm, void *ptr);
-    void (*node_barrier)(ith_comm *comm); /* over the ranks of this node */
+    void (*node_barrier)(ith_comm *comm);                              /* over the ranks of this node */
     void (*abort)(ith_comm *comm, int code) __attribute__((noreturn)); /* not collective: ends all ranks */
     void (*close)(ith_comm *comm);
 } ith_comm_ops;

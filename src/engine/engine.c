@@ -9,7 +9,7 @@ enum { CHUNK_PER_RANK = 512, MAX_CTX = 1 << 27, MASK_BYTES = 1024 };
 
 ith_engine_params ith_engine_params_default(void)
 {
-    return (ith_engine_params){.quant = ITH_QUANT_W8, .kv = ITH_KV_Q8};
+    return (ith_engine_params){.quant = ITH_QUANT_AUTO, .kv = ITH_KV_Q8};
 }
 
 static ith_status check_params(const ith_engine_params *p, ith_error *err)
@@ -38,7 +38,7 @@ static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err
     if (comm->rank == 0 && ith_vocab_in(e->source))
         ITH_TRY(ith_vocab_from_source(e->source, &e->vocab, err));
     ITH_TRY(ith_store_open(comm, &e->store, err));
-    return ith_model_open(e->source, e->store, p->quant, p->exact, &e->model, err);
+    return ith_model_open(e->source, ith_store_plan(e->store), p->quant, p->exact, &e->model, err);
 }
 
 /* This rank's share of its machine's cores: of those that it may run on, each divided among the ranks that may. Collective. */

@@ -58,6 +58,26 @@ static ith_status read_folder(const ith_source *source, ith_vocab *vocab, ith_er
     return ITH_OK;
 }
 
+static ith_status read_pack(const ith_source *source, ith_vocab *vocab, ith_error *err)
+{
+    ith_bytes json = ith_source_blob(source, "tokenizer.json"),
+              config = ith_source_blob(source, "tokenizer_config.json"),
+              template = ith_source_blob(source, "chat_template.jinja");
+    char *found = NULL;
+    size_t len = 0;
+
+    ITH_TRY(ith_tokenizer_from_json_text(ith_source_path(source), (ith_piece){json.data, json.len},
+                                         (ith_piece){config.data, config.len}, &vocab->tok, err));
+    if (template.data == NULL && config.data != NULL)
+        ITH_TRY(ith_chat_template_in(ith_source_path(source), config.data, config.len, &found, &len, err));
+    if (template.data != NULL)
+        vocab->chat = ith_chat_detect(template.data, template.len);
+    else if (found != NULL)
+        vocab->chat = ith_chat_detect(found, len);
+    free(found);
+    return ITH_OK;
+}
+
 static void add_stop(ith_vocab *vocab, int32_t id)
 {
     if (id >= 0 && !ith_vocab_is_stop(vocab, id) && vocab->n_stops < ITH_MAX_EOS + 1)
@@ -67,13 +87,15 @@ static void add_stop(ith_vocab *vocab, int32_t id)
 bool ith_vocab_in(const ith_source *source)
 {
     const ith_gguf_vocab *v = ith_source_gguf_vocab(source);
-    return v != NULL ? v->n_tokens > 0 : ith_source_tokenizer_json(source) != NULL;
+    return v != NULL
+               ? v->n_tokens > 0
+               : ith_source_tokenizer_json(source) != NULL || ith_source_blob(source, "tokenizer.json").data != NULL;
 }
 
 ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_error *err)
 {
     const ith_hparams *hp = ith_source_hparams(source);
-    bool gguf = ith_source_get_kind(source) == ITH_SOURCE_GGUF;
+    bool gguf = ith_source_gguf_vocab(source) != NULL, pack = ith_source_get_kind(source) == ITH_SOURCE_PACK;
     ith_vocab *vocab;
     ith_status status;
 
@@ -84,7 +106,9 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_
     vocab = calloc(1, sizeof *vocab);
     if (vocab == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the tokenizer");
-    status = gguf ? read_gguf(source, vocab, err) : read_folder(source, vocab, err);
+    status = gguf   ? read_gguf(source, vocab, err)
+             : pack ? read_pack(source, vocab, err)
+                    : read_folder(source, vocab, err);
     if (status != ITH_OK) {
         ith_vocab_close(vocab);
         return status;

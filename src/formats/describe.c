@@ -1,5 +1,6 @@
 /* The JSON behind `ithaca inspect`. A NULL from jansson anywhere (no memory) makes the whole NULL, json_pack's "o" included. */
 #include "formats/hparams.h"
+#include "formats/packfile_parts.h"
 #include "formats/source_parts.h"
 
 #include <stdio.h>
@@ -71,6 +72,10 @@ static json_t *describe_tensor(const ith_tensor *t)
 
     for (int i = 0; i < t->n_dims; i++)
         json_array_append_new(shape, json_integer(t->dims[i]));
+    if (t->packed != NULL)
+        return json_pack("{s:s, s:s, s:o, s:I, s:s, s:I}", "name", t->name, "type", ith_packed_type(t->packed), "shape",
+                         shape, "bytes", (json_int_t)t->bytes, "codec", ith_codec_names[t->packed->codec],
+                         "stored_bytes", (json_int_t)t->packed->bytes);
     return json_pack("{s:s, s:s, s:o, s:I}", "name", t->name, "type", ith_dtype_get(t->dtype)->name, "shape", shape,
                      "bytes", (json_int_t)t->bytes);
 }
@@ -102,10 +107,12 @@ static json_t *optional_string(const char *text, size_t len)
 
 static json_t *describe_tokenizer(const ith_source *source)
 {
-    const ith_gguf_vocab *v = &source->vocab;
+    const ith_gguf_vocab *v = ith_source_gguf_vocab(source);
     const char *file = source->tokenizer_json;
 
-    if (source->kind != ITH_SOURCE_GGUF)
+    if (ith_source_blob(source, "tokenizer.json").data != NULL)
+        file = "tokenizer.json";
+    if (v == NULL)
         return file == NULL ? json_null() : json_pack("{s:o}", "file", clean_string(file, strlen(file)));
     return json_pack("{s:o, s:o, s:I, s:I, s:b, s:b}", "model", optional_string(v->model.data, v->model.len), "pre",
                      optional_string(v->pre.data, v->pre.len), "tokens", (json_int_t)v->n_tokens, "merges",
@@ -123,11 +130,15 @@ ith_status ith_source_describe(const ith_source *source, json_t **out, ith_error
         snprintf(format, sizeof format, "synthetic");
     if (source->kind == ITH_SOURCE_GGUF)
         snprintf(format, sizeof format, "GGUF v%u", source->meta.version);
+    if (source->kind == ITH_SOURCE_PACK)
+        snprintf(format, sizeof format, "Ithaca pack v%d", ITH_PACK_VERSION);
     *out = json_pack("{s:s, s:o, s:s, s:s, s:o, s:I, s:I, s:i, s:o, s:o}", "format", format, "path",
                      clean_string(source->path, strlen(source->path)), "architecture", hp->architecture, "name",
                      hp->name, "hyperparameters", describe_hparams(hp), "parameters", (json_int_t)parameters, "bytes",
                      (json_int_t)bytes, "files", (int)source->n_files, "tensors", tensors, "tokenizer",
                      describe_tokenizer(source));
+    if (*out != NULL && source->pack != NULL)
+        json_object_set(*out, "packed", json_object_get(source->pack->index, "packed"));
     if (*out == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its description", source->path);
     return ITH_OK;

@@ -1,6 +1,7 @@
 #include "formats/source_parts.h"
 
 #include "formats/hparams.h"
+#include "formats/packfile.h"
 #include "formats/safetensors.h"
 #include "formats/synthetic.h"
 
@@ -44,6 +45,7 @@ ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, uns
     source->kind = ITH_SOURCE_GGUF;
     source->hparams = ith_hparams_default();
     ITH_TRY(ith_gguf_meta_read(file, &cursor, &source->meta, err));
+    source->meta_bytes = file->size - cursor.left;
     ITH_TRY(ith_gguf_vocab_read(&source->meta, &source->vocab, err));
     if (flags & ITH_SOURCE_TOKENIZER_ONLY) {
         ITH_TRY(ith_gguf_special_tokens(&source->meta, &source->vocab, &source->hparams, err));
@@ -61,15 +63,14 @@ ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, uns
 
 /* ---- What a path is ---- */
 
-/* What a file is that is not GGUF, as far as one can tell, and what to give instead. */
+/* What a file is that is neither GGUF nor a pack, as far as one can tell, and what to give instead. */
 static ith_status not_gguf(const ith_mapfile *file, ith_error *err)
 {
     static const char *const old_ggml[] = {"lmgg", "fmgg", "tjgg"};
     const char *path = file->path;
 
     if (ends_with(path, ".ith"))
-        return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "%s: .ith files are not supported in this version; give the GGUF file or the folder", path);
+        return ith_fail(err, ITH_E_FORMAT, "%s: damaged or not a pack: it does not begin as one", path);
     for (size_t i = 0; i < sizeof old_ggml / sizeof *old_ggml; i++)
         if (begins_with(file, old_ggml[i]))
             return ith_fail(err, ITH_E_UNSUPPORTED, "%s: a GGML file from before GGUF; convert the model to GGUF again",
@@ -85,7 +86,7 @@ static ith_status not_gguf(const ith_mapfile *file, ith_error *err)
         return ith_fail(err, ITH_E_ARGUMENT, "%s: give the folder that holds this file", path);
     if (ends_with(path, ".gguf"))
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged or not a GGUF file: it does not begin with \"GGUF\"", path);
-    return ith_fail(err, ITH_E_ARGUMENT, "%s: neither a GGUF file nor a Hugging Face folder", path);
+    return ith_fail(err, ITH_E_ARGUMENT, "%s: neither a GGUF file, a pack (.ith) nor a Hugging Face folder", path);
 }
 
 /* "Qwen/Qwen3-8B" is how people name models on the hub. */
@@ -115,6 +116,8 @@ static ith_status open_path(ith_source *source, unsigned flags, ith_error *err)
     if (S_ISDIR(info.st_mode))
         return ith_hf_folder_open(source, flags, err);
     ITH_TRY(ith_source_map(source, path, &file, err));
+    if (ith_pack_probe(file))
+        return ith_source_read_pack(source, file, err);
     return begins_with(file, "GGUF") ? ith_source_read_gguf(source, file, flags, err) : not_gguf(file, err);
 }
 
@@ -138,6 +141,7 @@ ith_status ith_source_open(const char *path, unsigned flags, ith_source **source
 
 void ith_source_clear(ith_source *source)
 {
+    ith_pack_close(source->pack);
     ith_gguf_vocab_free(&source->vocab);
     ith_gguf_meta_free(&source->meta);
     ith_tensor_table_free(&source->tensors);
@@ -203,5 +207,5 @@ const char *ith_source_tokenizer_config(const ith_source *source)
 
 const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source)
 {
-    return source->kind == ITH_SOURCE_GGUF ? &source->vocab : NULL;
+    return source->meta_bytes > 0 ? &source->vocab : NULL;
 }

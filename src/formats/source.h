@@ -1,7 +1,7 @@
 /* source.h - a model's files as one thing: hyperparameters, named tensors in place, tokenizer data.
  *
- * Three kinds: a Hugging Face folder (config.json, *.safetensors with or without an index, generation_config.json,
- * tokenizer.json), a GGUF file, and no file at all: a synthetic model, see synthetic.h. Files are mapped read-only; tensors point into the mapping. Everything read from a file is
+ * Four kinds: a Hugging Face folder (config.json, *.safetensors with or without an index, generation_config.json,
+ * tokenizer.json), a GGUF file, a pack (packfile.h), and no file at all: a synthetic model, see synthetic.h. Files are mapped read-only; tensors point into the mapping. Everything read from a file is
  * untrusted: each offset, count and product is checked, and an error names the file and the field.
  */
 #ifndef ITH_FORMATS_SOURCE_H
@@ -38,6 +38,8 @@ typedef struct ith_tensor {
     int64_t dims[4];     /* row-major, as PyTorch says it: dims[n_dims - 1] is contiguous */
     const uint8_t *data; /* inside the mapping; unaligned */
     size_t bytes;
+    const struct ith_packed
+        *packed; /* a pack's (packfile.h); of a matrix that has one, dtype and data say nothing. Else NULL */
 } ith_tensor;
 
 typedef enum ith_rope_kind { ITH_ROPE_PLAIN, ITH_ROPE_LINEAR, ITH_ROPE_YARN, ITH_ROPE_LLAMA3 } ith_rope_kind;
@@ -75,13 +77,13 @@ typedef struct ith_hparams { /* architecture-independent; what a file does not s
     int top_k;
 } ith_hparams;
 
-typedef enum ith_source_kind { ITH_SOURCE_HF, ITH_SOURCE_GGUF, ITH_SOURCE_SYNTHETIC } ith_source_kind;
+typedef enum ith_source_kind { ITH_SOURCE_HF, ITH_SOURCE_GGUF, ITH_SOURCE_PACK, ITH_SOURCE_SYNTHETIC } ith_source_kind;
 
 typedef struct ith_source ith_source;
 
 enum { ITH_SOURCE_TOKENIZER_ONLY = 1 /* a folder without weights will do */ };
 
-/* `path`: a folder with config.json, a .gguf file (recognised by its magic, not its name), or "synthetic:SHAPE:TYPE". With ITH_SOURCE_TOKENIZER_ONLY there are no
+/* `path`: a folder with config.json, a .gguf file or a pack (recognised by their magic, not their name), or "synthetic:SHAPE:TYPE". With ITH_SOURCE_TOKENIZER_ONLY there are no
  * tensors, and of the hyperparameters only bos, eos and name; the architecture need not be known. ITH_E_ARGUMENT: `path` is something
  * else, and the text says what to give instead; ITH_E_IO, ITH_E_FORMAT, ITH_E_UNSUPPORTED as in ithaca.h. */
 ith_status ith_source_open(const char *path, unsigned flags, ith_source **source, ith_error *err);
@@ -99,7 +101,7 @@ const ith_tensor *ith_source_tensor(const ith_source *source, size_t index);
 
 /* ---- Tokenizer data ---- */
 
-/* Hugging Face: paths of tokenizer.json and tokenizer_config.json, NULL if absent. GGUF: NULL. */
+/* Hugging Face folder: paths of tokenizer.json and tokenizer_config.json, NULL if absent. Others: NULL. */
 const char *ith_source_tokenizer_json(const ith_source *source);
 const char *ith_source_tokenizer_config(const ith_source *source);
 
@@ -121,7 +123,23 @@ typedef struct ith_gguf_vocab {
     bool add_bos;
 } ith_gguf_vocab;
 
-const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source); /* NULL for other kinds */
+const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source); /* a GGUF file, a pack made of one; else NULL */
+
+/* What a pack holds byte for byte, in its mapping: "tokenizer.json", "tokenizer_config.json", "chat_template.jinja" of a Hugging Face
+ * folder. data NULL: nothing of this name, or no pack. */
+ith_bytes ith_source_blob(const ith_source *source, const char *name);
+
+/* Hands out what a pack of this source must hold byte for byte: those files, or a GGUF file's header and metadata as "gguf". Stops at the
+ * first failure of fn. */
+typedef ith_status (*ith_blob_fn)(void *user, const char *name, const void *data, size_t bytes, ith_error *err);
+ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *user, ith_error *err);
+
+const struct ith_packfile *ith_source_pack(const ith_source *source); /* NULL for other kinds */
+
+/* ---- Memory ---- */
+
+/* Takes the pages of a tensor that has been read out of this process's memory; the file keeps its bytes. */
+void ith_source_release(const ith_source *source, const ith_tensor *tensor);
 
 /* ---- Description ---- */
 

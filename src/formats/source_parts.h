@@ -14,9 +14,11 @@ struct ith_source {
     ith_mapfile *files; /* [n_files] the weights */
     size_t n_files;
     char *tokenizer_json, *tokenizer_config; /* Hugging Face; NULL if absent */
-    ith_gguf_meta meta;                      /* GGUF */
-    ith_gguf_vocab vocab;                    /* GGUF */
-    float *ones;                             /* synthetic: the norms' data */
+    ith_gguf_meta meta;                      /* GGUF, or a pack of one */
+    size_t meta_bytes;                       /* of the file up to its first tensor's description */
+    ith_gguf_vocab vocab;                    /* GGUF, or a pack of one */
+    struct ith_packfile *pack;
+    float *ones; /* synthetic: the norms' data */
 };
 
 /* Maps one more file of weights and hands out its place, valid until the next call. */
@@ -27,6 +29,9 @@ ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err
 
 /* Fills a source from a GGUF file; `file` stays the caller's and must outlive the source. */
 ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, unsigned flags, ith_error *err);
+
+/* Fills a source from a pack; `file` as above. */
+ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith_error *err);
 
 /* Frees what a source holds, but not the struct. */
 void ith_source_clear(ith_source *source);

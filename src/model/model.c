@@ -7,15 +7,15 @@
 
 typedef struct binder { /* what every binding needs */
     const ith_source *source;
-    ith_store *store;
+    ith_plan *plan;
     ith_model *model;
     ith_quant quant;
     bool exact, gguf;
 } binder;
 
-static void part_name(const binder *b, ith_part part, int layer, char name[128])
+static void part_name(const char *const *names, ith_part part, int layer, char name[128])
 {
-    const char *pattern = (b->gguf ? b->model->arch->gguf_names : b->model->arch->hf_names)[part];
+    const char *pattern = names[part];
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(name, 128, pattern, layer);
@@ -25,7 +25,7 @@ static void part_name(const binder *b, ith_part part, int layer, char name[128])
 static ith_status find(const binder *b, ith_part part, int layer, const ith_tensor **out, ith_error *err)
 {
     char name[128];
-    part_name(b, part, layer, name);
+    part_name(b->gguf ? b->model->arch->gguf_names : b->model->arch->hf_names, part, layer, name);
     *out = ith_source_find(b->source, name);
     if (*out == NULL)
         return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is missing", ith_source_path(b->source), name);
@@ -35,8 +35,11 @@ static ith_status find(const binder *b, ith_part part, int layer, const ith_tens
 static ith_status bind_vector(const binder *b, ith_part part, int layer, int64_t n, const float **out, ith_error *err)
 {
     const ith_tensor *tensor;
+    char name[128];
+
     ITH_TRY(find(b, part, layer, &tensor, err));
-    return ith_store_add_vector(b->store, tensor, n, out, err);
+    part_name(b->model->arch->hf_names, part, layer, name);
+    return ith_plan_vector(b->plan, name, tensor, n, out, err);
 }
 
 static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t rows, int64_t cols,
@@ -46,14 +49,15 @@ static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t
     bool interleaved = b->gguf && b->model->arch->gguf_interleaved_qk && (part == ITH_PART_Q || part == ITH_PART_K);
     const ith_tensor *tensor;
     ith_layout layout;
+    char name[128];
 
     ITH_TRY(find(b, part, layer, &tensor, err));
-    layout = ith_layout_choose(tensor->dtype, b->quant, sensitive, b->exact);
+    part_name(b->model->arch->hf_names, part, layer, name);
+    layout = ith_layout_choose(tensor, b->quant, sensitive, b->exact);
     b->model->quantized |= ith_layout_is_quantized(layout);
     b->model->floats |= !ith_layout_is_quantized(layout);
-    return ith_store_add_matrix(b->store, tensor, rows, cols, layout,
-                                interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out,
-                                err);
+    return ith_plan_matrix(b->plan, name, tensor, rows, cols, layout,
+                           interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out, err);
 }
 
 static ith_status bind_layer(const binder *b, int i, ith_error *err)
@@ -120,12 +124,12 @@ static ith_status check_heads(const ith_source *source, const ith_hparams *hp, i
     return ITH_OK;
 }
 
-ith_status ith_model_open(const ith_source *source, ith_store *store, ith_quant quant, bool exact, ith_model **out,
+ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant quant, bool exact, ith_model **out,
                           ith_error *err)
 {
     const ith_hparams *hp = ith_source_hparams(source);
     ith_model *m = calloc(1, sizeof *m);
-    binder b = {source, store, m, quant, exact, ith_source_get_kind(source) == ITH_SOURCE_GGUF};
+    binder b = {source, plan, m, quant, exact, ith_source_get_kind(source) == ITH_SOURCE_GGUF};
     ith_status status;
 
     *out = NULL;

@@ -38,8 +38,8 @@ typedef struct ith_model {
     float *key_bias; /* [n_layers][nkv][d] taken off keys before they are quantized, or NULL (key_bias.h) */
 } ith_model;
 
-/* Plans all weights in `store`; ith_store_load then fills the fields. `exact`: everything f32. */
-ith_status ith_model_open(const ith_source *source, ith_store *store, ith_quant quant, bool exact, ith_model **model,
+/* Plans all weights, under their Hugging Face names; ith_store_load then fills the fields. `exact`: everything f32. */
+ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant quant, bool exact, ith_model **model,
                           ith_error *err);
 void ith_model_close(ith_model *model); /* accepts NULL */
 

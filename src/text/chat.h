@@ -34,4 +34,8 @@ ith_status ith_chat_format(ith_chat_kind kind, const ith_message *messages, size
  * "default" where there are several). Malloc'd in *source with a NUL; NULL and ITH_OK if the folder has none. */
 ith_status ith_chat_template_read(const char *folder, char **source, size_t *len, ith_error *err);
 
+/* The same from the text of a tokenizer_config.json; `where` is named in errors. */
+ith_status ith_chat_template_in(const char *where, const char *config, size_t config_len, char **source, size_t *len,
+                                ith_error *err);
+
 #endif

@@ -287,26 +287,45 @@ static const json_t *pick_template(const json_t *value)
     return value;
 }
 
+static ith_status copy_template(const json_t *config, const char *path, char **source, size_t *len, ith_error *err)
+{
+    const json_t *text = pick_template(json_object_get(config, "chat_template"));
+
+    if (text == NULL || json_is_null(text))
+        return ITH_OK;
+    if (!json_is_string(text))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: \"chat_template\" should be a string or a list with one named \"default\"", path);
+    *len = json_string_length(text);
+    *source = malloc(*len + 1);
+    if (*source == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the chat template", path);
+    memcpy(*source, json_string_value(text), *len + 1);
+    return ITH_OK;
+}
+
 static ith_status read_config(const char *path, char **source, size_t *len, ith_error *err)
 {
-    ith_status status = ITH_OK;
+    ith_status status;
     json_t *config;
-    const json_t *text;
 
     ITH_TRY(ith_json_read(path, MAX_CONFIG, &config, err));
-    text = pick_template(json_object_get(config, "chat_template"));
-    if (json_is_string(text)) {
-        *len = json_string_length(text);
-        *source = malloc(*len + 1);
-        if (*source == NULL)
-            status = ith_fail(err, ITH_E_MEMORY, "%s: no memory for the chat template", path);
-        else
-            memcpy(*source, json_string_value(text), *len + 1);
-    } else if (text != NULL && !json_is_null(text)) {
-        status = ith_fail(err, ITH_E_FORMAT,
-                          "%s: \"chat_template\" should be a string or a list with one named \"default\"", path);
-    }
+    status = copy_template(config, path, source, len, err);
     json_decref(config);
+    return status;
+}
+
+ith_status ith_chat_template_in(const char *where, const char *config, size_t config_len, char **source, size_t *len,
+                                ith_error *err)
+{
+    ith_status status;
+    json_t *root;
+
+    *source = NULL;
+    *len = 0;
+    ITH_TRY(ith_json_parse(config, config_len, where, &root, err));
+    status = copy_template(root, where, source, len, err);
+    json_decref(root);
     return status;
 }
 

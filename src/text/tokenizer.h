@@ -47,6 +47,10 @@ typedef struct ith_piece { /* bytes, not NUL-terminated */
     size_t len;
 } ith_piece;
 
+/* The same from the files' text; `where` is named in errors. config.data may be NULL. */
+ith_status ith_tokenizer_from_json_text(const char *where, ith_piece json, ith_piece config, ith_tokenizer **tok,
+                                        ith_error *err);
+
 /* The arrays of a GGUF file, in neutral form. Read while building only: nothing is kept. */
 typedef struct ith_tokenizer_spec {
     const char *where;       /* the file's name, for messages */

@@ -365,42 +365,71 @@ static ith_status named_token(const ith_tokenizer *tok, const json_t *config, co
     return ITH_OK;
 }
 
-static ith_status read_config(ith_tokenizer *tok, const char *path, ith_error *err)
+static ith_status read_config(ith_tokenizer *tok, const json_t *config, const char *path, ith_error *err)
 {
-    ith_status status;
-    json_t *config;
     bool add_bos = false;
 
-    ITH_TRY(ith_json_read(path, MAX_FILE, &config, err));
-    ITH_CHECK(named_token(tok, config, path, "bos_token", &tok->bos, err));
-    ITH_CHECK(named_token(tok, config, path, "eos_token", &tok->eos, err));
-    ITH_CHECK(ith_json_bool(config, path, "add_bos_token", &add_bos, err));
+    ITH_TRY(named_token(tok, config, path, "bos_token", &tok->bos, err));
+    ITH_TRY(named_token(tok, config, path, "eos_token", &tok->eos, err));
+    ITH_TRY(ith_json_bool(config, path, "add_bos_token", &add_bos, err));
     tok->add_bos = tok->add_bos || (add_bos && tok->bos >= 0);
-done:
-    json_decref(config);
-    return status;
+    return ITH_OK;
 }
 
-ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path, ith_tokenizer **tok, ith_error *err)
+/* ---- Both ---- */
+
+/* config NULL: none. */
+static ith_status build(const json_t *root, const char *path, const json_t *config, const char *config_path,
+                        ith_tokenizer **tok, ith_error *err)
 {
-    reader r = {.path = json_path};
+    reader r = {.path = path};
     ith_status status;
-    json_t *root = NULL;
     int32_t unk = -1;
 
     *tok = NULL;
-    ITH_CHECK(ith_json_read(json_path, MAX_FILE, &root, err));
-    ITH_CHECK(ith_builder_begin(&r.builder, json_path, err));
+    ITH_CHECK(ith_builder_begin(&r.builder, path, err));
     ITH_CHECK(read_all(&r, root, &unk, err));
     ITH_CHECK(ith_builder_finish(&r.builder, unk, tok, err));
-    if (config_path != NULL)
-        ITH_CHECK(read_config(*tok, config_path, err));
+    if (config != NULL)
+        ITH_CHECK(read_config(*tok, config, config_path, err));
 done:
-    json_decref(root);
     ith_builder_free(&r.builder);
     if (status != ITH_OK) {
         ith_tokenizer_free(*tok);
         *tok = NULL;
     }
+    return status;
+}
+
+ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path, ith_tokenizer **tok, ith_error *err)
+{
+    json_t *root = NULL, *config = NULL;
+    ith_status status;
+
+    *tok = NULL;
+    ITH_CHECK(ith_json_read(json_path, MAX_FILE, &root, err));
+    if (config_path != NULL)
+        ITH_CHECK(ith_json_read(config_path, MAX_FILE, &config, err));
+    ITH_CHECK(build(root, json_path, config, config_path, tok, err));
+done:
+    json_decref(root);
+    json_decref(config);
+    return status;
+}
+
+ith_status ith_tokenizer_from_json_text(const char *where, ith_piece json, ith_piece config_json, ith_tokenizer **tok,
+                                        ith_error *err)
+{
+    json_t *root = NULL, *config = NULL;
+    ith_status status;
+
+    *tok = NULL;
+    ITH_CHECK(ith_json_parse(json.data, json.len, where, &root, err));
+    if (config_json.data != NULL)
+        ITH_CHECK(ith_json_parse(config_json.data, config_json.len, where, &config, err));
+    ITH_CHECK(build(root, where, config, where, tok, err));
+done:
+    json_decref(root);
+    json_decref(config);
     return status;
 }

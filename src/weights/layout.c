@@ -1,5 +1,6 @@
 #include "weights/layout.h"
 
+#include "formats/packfile.h"
 #include "simd/half.h"
 #include "weights/fit.h"
 
@@ -7,26 +8,34 @@
 #include <math.h>
 #include <string.h>
 
-ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool sensitive, bool exact)
+/* Without loss: quantized types have a layout of their own, floats the narrowest that holds them. */
+static ith_layout own_layout(const ith_tensor *tensor)
 {
+    static const ith_layout of[ITH_DTYPES] = {
+        [ITH_DT_F32] = ITH_F32T, [ITH_DT_F16] = ITH_F32T, [ITH_DT_BF16] = ITH_BF16,
+        [ITH_DT_Q8_0] = ITH_W8,  [ITH_DT_Q4_0] = ITH_W4,  [ITH_DT_Q4_1] = ITH_W4M,
+    };
+    return tensor->packed != NULL ? tensor->packed->layout : of[tensor->dtype];
+}
+
+ith_layout ith_layout_choose(const ith_tensor *tensor, ith_quant quant, bool sensitive, bool exact)
+{
+    ith_layout own = own_layout(tensor);
+
     if (exact)
         return ITH_F32;
-    switch (dtype) {
-    case ITH_DT_Q8_0:
-        return ITH_W8;
-    case ITH_DT_Q4_0:
-        return ITH_W4;
-    case ITH_DT_Q4_1:
-        return ITH_W4M;
+    if (ith_layout_is_quantized(own) || quant == ITH_QUANT_KEEP || (quant == ITH_QUANT_AUTO && tensor->packed != NULL))
+        return own;
+    switch (quant) {
+    case ITH_QUANT_W4:
+        return sensitive ? ITH_W8 : ITH_W4M;
+    case ITH_QUANT_BF16:
+        return ITH_BF16;
+    case ITH_QUANT_F32:
+        return ITH_F32T;
     default:
-        break;
-    }
-    if (sensitive && quant == ITH_QUANT_W4)
         return ITH_W8;
-    return quant == ITH_QUANT_W4     ? ITH_W4M
-           : quant == ITH_QUANT_BF16 ? ITH_BF16
-           : quant == ITH_QUANT_F32  ? ITH_F32T
-                                     : ITH_W8;
+    }
 }
 
 /* Where things lie in a tile. */

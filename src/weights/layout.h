@@ -9,10 +9,10 @@
 #include "formats/source.h"
 #include "simd/kernels.h"
 
-/* The layout that a tensor of type `dtype` gets: quantized types keep their own bits, floats follow `quant`; `exact`
- * makes everything ITH_F32. `sensitive`, the embedding and the output matrix: their errors reach every token's input or
+/* The layout that a matrix gets: quantized types and a pack's quantized layouts keep their own bits, floats follow `quant` (a pack's stay as they
+ * are where it is ITH_QUANT_AUTO); `exact` makes everything ITH_F32. `sensitive`, the embedding and the output matrix: their errors reach every token's input or
  * every logit directly, so floats are never taken below w8. */
-ith_layout ith_layout_choose(ith_dtype dtype, ith_quant quant, bool sensitive, bool exact);
+ith_layout ith_layout_choose(const ith_tensor *tensor, ith_quant quant, bool sensitive, bool exact);
 
 /* Packs one tile. rows[r], r < 16: the first byte of a row of `cols` elements of `dtype`, or NULL past the end.
  * importance: [cols] weight of each column's squared error, finite and >= 0, or NULL: all equal; read only where floats are quantized.

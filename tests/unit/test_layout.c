@@ -89,8 +89,10 @@ static void quantized_files_keep_their_bits(void **state)
     prng rng = {1};
 
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        assert_int_equal(ith_layout_choose(cases[c].dtype, ITH_QUANT_F32, false, false), cases[c].layout);
-        assert_int_equal(ith_layout_choose(cases[c].dtype, ITH_QUANT_W8, false, true), ITH_F32);
+        ith_tensor tensor = {.dtype = cases[c].dtype};
+        for (ith_quant quant = ITH_QUANT_W8; quant <= ITH_QUANT_AUTO; quant++)
+            assert_int_equal(ith_layout_choose(&tensor, quant, false, false), cases[c].layout);
+        assert_int_equal(ith_layout_choose(&tensor, ITH_QUANT_W8, false, true), ITH_F32);
         for (int64_t cols = 32; cols <= MAX_COLS; cols += 32) {
             fill(cases[c].dtype, cols, &rng);
             for (int n_rows = 1; n_rows <= 16; n_rows += 5)

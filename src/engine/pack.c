@@ -1,0 +1,377 @@
+/* pack.c - from any model to a pack: the plan that an engine would load, made tile by tile into a file instead.
+ *
+ * Tiles are made, compressed and summed up by all threads, a batch at a time, then written by one. Whether a matrix is compressed is
+ * decided by a sample of its tiles: reading them back costs time that a few percent are not worth.
+ */
+#include "base/mem.h"
+#include "base/progress.h"
+#include "base/workers.h"
+#include "engine/engine_impl.h"
+#include "formats/hparams.h"
+#include "formats/hparams_json.h"
+#include "formats/pack_write.h"
+#include "weights/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH_BYTES = 16 << 20, SAMPLE_TILES = 16, WORTH_PERCENT = 3, LEVEL_DEFAULT = 0 };
+
+typedef struct worker { /* one thread's */
+    ith_producer producer;
+    ith_zframe *z;
+    uint8_t *planes; /* [largest tile] */
+} worker;
+
+typedef struct sums {
+    int64_t tensors, bytes, stored;
+} sums;
+
+typedef struct packer {
+    const ith_pack_params *params;
+    ith_source *source;
+    ith_plan plan;
+    ith_model *model;
+    ith_team *team;
+    ith_pack_writer *writer;
+    worker *workers;
+    uint8_t *tiles, *rooms; /* [batch_bytes] made; compressed */
+    size_t batch_bytes;
+    ith_encoded *encoded; /* of the batch */
+    size_t encoded_room;
+    int64_t done, total;             /* bytes of tiles */
+    sums by_layout[ITH_LAYOUTS + 1]; /* the last: vectors */
+
+    const ith_entry *entry; /* what the batch is of */
+    int64_t first, step;    /* its tiles: first, first + step, ... */
+    int level;
+} packer;
+
+ith_pack_params ith_pack_params_default(void)
+{
+    return (ith_pack_params){.quant = ITH_QUANT_AUTO, .zstd_level = LEVEL_DEFAULT};
+}
+
+/* ---- A batch of tiles ---- */
+
+static ith_status make_tile(void *user, int64_t item, int tid, ith_error *err)
+{
+    packer *p = user;
+    worker *w = &p->workers[tid];
+    const ith_matrix *m = p->entry->matrix;
+    size_t at = (size_t)item * m->tile_bytes;
+
+    ITH_TRY(ith_produce(&w->producer, p->entry, p->first + item * p->step, p->tiles + at, err));
+    p->encoded[item] =
+        ith_pack_encode(m->layout, (size_t)m->groups, w->z, p->level, p->tiles + at, w->planes, p->rooms + at);
+    return ITH_OK;
+}
+
+static bool show_progress(void *user, int64_t done, int64_t total)
+{
+    const packer *p = user;
+    int64_t bytes = p->done + done * (int64_t)p->entry->unit_bytes;
+
+    (void)total;
+    return p->params->progress(p->params->progress_user, "pack", bytes < p->total ? bytes : p->total, p->total);
+}
+
+/* Makes n tiles of an entry: first, first + step, ... */
+static ith_status make_batch(packer *p, int64_t first, int64_t step, int64_t n, int level, ith_error *err)
+{
+    ith_work work = {
+        .n = n, .grab = 1, .fn = make_tile, .progress = p->params->progress == NULL ? NULL : show_progress, .user = p};
+
+    p->first = first;
+    p->step = step;
+    p->level = level;
+    return ith_work_run(p->team, &work, err);
+}
+
+static int64_t batch_tiles(const packer *p, const ith_matrix *m)
+{
+    int64_t n = (int64_t)(p->batch_bytes / m->tile_bytes);
+    return n < (int64_t)p->encoded_room ? n : (int64_t)p->encoded_room;
+}
+
+/* Would compressing it save enough? */
+static ith_status choose_codec(packer *p, ith_codec *codec, ith_error *err)
+{
+    const ith_matrix *m = p->entry->matrix;
+    int64_t n = m->n_tiles < SAMPLE_TILES ? m->n_tiles : SAMPLE_TILES, most = batch_tiles(p, m);
+    uint64_t stored = 0;
+
+    *codec = ITH_CODEC_RAW;
+    if (p->params->zstd_level == 0)
+        return ITH_OK;
+    n = n < most ? n : most;
+    ITH_TRY(make_batch(p, 0, m->n_tiles / n, n, p->params->zstd_level, err));
+    for (int64_t i = 0; i < n; i++)
+        stored += p->encoded[i].bytes;
+    if (stored * 100 <= (uint64_t)n * m->tile_bytes * (100 - WORTH_PERCENT))
+        *codec = ITH_CODEC_ZSTD;
+    return ITH_OK;
+}
+
+/* ---- Tensors ---- */
+
+static void count(sums *s, int64_t bytes, int64_t stored)
+{
+    s->tensors++;
+    s->bytes += bytes;
+    s->stored += stored;
+}
+
+static ith_status pack_matrix(packer *p, ith_error *err)
+{
+    const ith_entry *e = p->entry;
+    const ith_matrix *m = e->matrix;
+    int64_t most = batch_tiles(p, m), stored = 0;
+    const ith_packed *t;
+    ith_codec codec;
+
+    ITH_TRY(choose_codec(p, &codec, err));
+    ITH_TRY(ith_pack_writer_begin(p->writer, e->name, m->layout, m->rows, m->cols, codec, &t, err));
+    for (int64_t first = 0; first < m->n_tiles; first += most) {
+        int64_t n = m->n_tiles - first < most ? m->n_tiles - first : most;
+        ITH_TRY(make_batch(p, first, 1, n, codec == ITH_CODEC_ZSTD ? p->params->zstd_level : 0, err));
+        ITH_TRY(ith_pack_writer_tiles(p->writer, p->encoded, n, err));
+        for (int64_t i = 0; i < n; i++)
+            stored += p->encoded[i].bytes;
+        p->done += n * (int64_t)m->tile_bytes;
+    }
+    ith_source_release(p->source, e->tensor);
+    count(&p->by_layout[m->layout], m->n_tiles * (int64_t)m->tile_bytes, stored);
+    return ITH_OK;
+}
+
+static ith_status write_vector(packer *p, const char *name, int64_t n, const float *data, ith_error *err)
+{
+    ith_encoded tile = ith_pack_encode_bytes(data, (size_t)n * sizeof *data);
+    const ith_packed *t;
+
+    ITH_TRY(ith_pack_writer_begin(p->writer, name, ITH_F32T, n, 0, ITH_CODEC_RAW, &t, err));
+    ITH_TRY(ith_pack_writer_tiles(p->writer, &tile, 1, err));
+    count(&p->by_layout[ITH_LAYOUTS], tile.bytes, tile.bytes);
+    return ITH_OK;
+}
+
+static ith_status pack_vector(packer *p, ith_error *err)
+{
+    const ith_entry *e = p->entry;
+    void *data;
+    ith_status status;
+
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, e->unit_bytes, e->name, &data, err));
+    status = ith_produce(&p->workers[0].producer, e, 0, data, err);
+    if (status == ITH_OK)
+        status = write_vector(p, e->name, e->n, data, err);
+    ith_mem_free(data);
+    p->done += (int64_t)e->unit_bytes;
+    return status;
+}
+
+/* The divisors of Llama 3's rotary frequencies, which a GGUF file holds as a tensor that no pass reads. */
+static ith_status pack_rope(packer *p, ith_error *err)
+{
+    static const char name[] = "rope_freqs.weight";
+    const ith_tensor *t = ith_source_find(p->source, name);
+    int64_t n = p->model->hp.head_dim / 2; /* as ith_model_open has checked */
+    float *values;
+    ith_status status;
+
+    if (t == NULL)
+        return ITH_OK;
+    values = calloc((size_t)n, sizeof *values);
+    if (values == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for %s", name);
+    ith_dtype_to_f32(t->dtype, t->data, n, values);
+    status = write_vector(p, name, n, values, err);
+    free(values);
+    return status;
+}
+
+static ith_status pack_tensors(packer *p, ith_error *err)
+{
+    for (size_t i = 0; i < p->plan.n_entries; i++) {
+        p->entry = &p->plan.entries[i];
+        ITH_TRY(p->entry->matrix != NULL ? pack_matrix(p, err) : pack_vector(p, err));
+    }
+    return pack_rope(p, err);
+}
+
+/* ---- The rest of the file ---- */
+
+static ith_status pack_blob(void *user, const char *name, const void *data, size_t bytes, ith_error *err)
+{
+    return ith_pack_writer_blob(((packer *)user)->writer, name, data, bytes, err);
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL || slash[1] == '\0' ? path : slash + 1;
+}
+
+static json_t *provenance(const packer *p)
+{
+    static const char *const kinds[] = {[ITH_SOURCE_HF] = "Hugging Face",
+                                        [ITH_SOURCE_GGUF] = "GGUF",
+                                        [ITH_SOURCE_PACK] = "Ithaca pack",
+                                        [ITH_SOURCE_SYNTHETIC] = "synthetic"};
+    static const char *const quants[] = {[ITH_QUANT_W8] = "w8",
+                                         [ITH_QUANT_W4] = "w4",
+                                         [ITH_QUANT_BF16] = "bf16",
+                                         [ITH_QUANT_F32] = "f32",
+                                         [ITH_QUANT_KEEP] = "keep"};
+    ith_source_kind kind = ith_source_get_kind(p->source);
+    ith_quant quant = p->params->quant;
+    char name[256];
+
+    if (quant == ITH_QUANT_AUTO)
+        quant = kind == ITH_SOURCE_PACK ? ITH_QUANT_KEEP : ITH_QUANT_W8;
+    ith_clean_text(last_part(p->params->model), strlen(last_part(p->params->model)), name, sizeof name);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i}", "by", "ithaca " ITH_VERSION, "from", name, "format", kinds[kind],
+                     "quant", quants[quant], "zstd_level", p->params->zstd_level);
+}
+
+static ith_status finish(packer *p, ith_error *err)
+{
+    json_t *index = json_pack("{s:o, s:o}", "packed", provenance(p), "hyperparameters",
+                              ith_hparams_to_json(ith_source_hparams(p->source)));
+    ith_status status;
+
+    if (index == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the pack's index");
+    status = ith_pack_writer_finish(p->writer, index, err);
+    json_decref(index);
+    return status;
+}
+
+/* ---- Opening and closing ---- */
+
+static ith_status check_params(const ith_pack_params *params, ith_error *err)
+{
+    if (params->model == NULL || params->output == NULL)
+        return ith_fail(err, ITH_E_ARGUMENT, "no %s given", params->model == NULL ? "model" : "output");
+    if (params->threads < 0 || params->zstd_level < 0 || params->zstd_level > ith_zframe_max_level())
+        return ith_fail(err, ITH_E_ARGUMENT, "%d threads, zstd level %d: expected 0 or more, and 0 to %d",
+                        params->threads, params->zstd_level, ith_zframe_max_level());
+    return ITH_OK;
+}
+
+static size_t largest_tile(const ith_plan *plan)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < plan->n_entries; i++)
+        if (plan->entries[i].matrix != NULL && plan->entries[i].unit_bytes > bytes)
+            bytes = plan->entries[i].unit_bytes;
+    return bytes;
+}
+
+static ith_status open_workers(packer *p, size_t tile_bytes, ith_error *err)
+{
+    int n = ith_team_size(p->team);
+
+    p->workers = calloc((size_t)n, sizeof *p->workers);
+    if (p->workers == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory to pack with %d threads", n);
+    for (int i = 0; i < n; i++) {
+        worker *w = &p->workers[i];
+        void *planes;
+        ITH_TRY(ith_producer_open(&p->plan, &w->producer, err));
+        ITH_TRY(ith_zframe_open(&w->z, err));
+        ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, tile_bytes, "a tile's planes", &planes, err));
+        w->planes = planes;
+    }
+    return ITH_OK;
+}
+
+static ith_status open_buffers(packer *p, ith_error *err)
+{
+    size_t tile_bytes = largest_tile(&p->plan);
+    void *tiles, *rooms;
+
+    p->batch_bytes = tile_bytes > BATCH_BYTES ? tile_bytes : BATCH_BYTES;
+    p->encoded_room = p->batch_bytes / 256; /* the smallest tile is larger */
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, p->batch_bytes, "a batch of tiles", &tiles, err));
+    p->tiles = tiles;
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, p->batch_bytes, "a batch of compressed tiles", &rooms, err));
+    p->rooms = rooms;
+    p->encoded = calloc(p->encoded_room, sizeof *p->encoded);
+    if (p->encoded == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a batch of tiles");
+    return open_workers(p, tile_bytes, err);
+}
+
+static ith_status open_packer(packer *p, ith_error *err)
+{
+    const ith_pack_params *params = p->params;
+
+    ITH_TRY(check_params(params, err));
+    ITH_TRY(ith_source_open(params->model, 0, &p->source, err));
+    ITH_TRY(ith_model_open(p->source, &p->plan, params->quant, false, &p->model, err));
+    for (size_t i = 0; i < p->plan.n_entries; i++)
+        p->total += p->plan.entries[i].n_units * (int64_t)p->plan.entries[i].unit_bytes;
+    ITH_TRY(ith_team_open(params->threads > 0 ? params->threads : ith_cores_available(), &p->team, err));
+    ITH_TRY(open_buffers(p, err));
+    return ith_pack_writer_open(params->output, params->force, &p->writer, err);
+}
+
+static void close_packer(packer *p)
+{
+    ith_pack_writer_close(p->writer);
+    for (int i = 0; p->workers != NULL && i < ith_team_size(p->team); i++) {
+        ith_producer_close(&p->workers[i].producer);
+        ith_zframe_close(p->workers[i].z);
+        ith_mem_free(p->workers[i].planes);
+    }
+    free(p->workers);
+    free(p->encoded);
+    ith_mem_free(p->tiles);
+    ith_mem_free(p->rooms);
+    ith_team_close(p->team);
+    ith_model_close(p->model);
+    ith_plan_free(&p->plan);
+    ith_source_close(p->source);
+}
+
+/* ---- */
+
+static ith_status report(const packer *p, double seconds, char **json, ith_error *err)
+{
+    json_t *layouts = json_object(), *root;
+
+    for (int i = 0; i <= ITH_LAYOUTS; i++) {
+        const sums *s = &p->by_layout[i];
+        if (s->tensors > 0)
+            json_object_set_new(layouts, i == ITH_LAYOUTS ? "vectors" : ith_layout_name((ith_layout)i),
+                                json_pack("{s:I, s:I, s:I}", "tensors", (json_int_t)s->tensors, "bytes",
+                                          (json_int_t)s->bytes, "stored_bytes", (json_int_t)s->stored));
+    }
+    root = json_pack("{s:s, s:I, s:o, s:o}", "output", p->params->output, "bytes",
+                     (json_int_t)ith_pack_writer_bytes(p->writer), "seconds", ith_json_number(seconds), "layouts",
+                     layouts);
+    *json = root == NULL ? NULL : ith_json_text(root, false);
+    json_decref(root);
+    return *json != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the report");
+}
+
+ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err)
+{
+    packer p = {.params = params};
+    double start = ith_now_s();
+    ith_status status;
+
+    if (json != NULL)
+        *json = NULL;
+    ITH_CHECK(open_packer(&p, err));
+    ITH_CHECK(pack_tensors(&p, err));
+    ITH_CHECK(ith_source_each_blob(p.source, pack_blob, &p, err));
+    ITH_CHECK(finish(&p, err));
+    if (json != NULL)
+        ITH_CHECK(report(&p, ith_now_s() - start, json, err));
+done:
+    close_packer(&p);
+    return status;
+}

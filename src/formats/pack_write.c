@@ -1,0 +1,369 @@
+#include "formats/pack_write.h"
+
+#include "base/checksum.h"
+#include "formats/packfile_parts.h"
+#include "formats/planes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { VECTORS = 256, NAME_TRIES = 100 };
+
+struct ith_pack_writer {
+    char *path, *temporary;
+    int fd;
+    bool force, finished;
+    uint64_t end; /* of what is written */
+    uint32_t features;
+    json_t *tensors, *blobs;
+    ith_packed now;  /* the tensor that is being written */
+    int64_t written; /* its tiles */
+    uint8_t *tables; /* of all tensors so far, one after another */
+    size_t tables_bytes, tables_room;
+};
+
+/* ---- Encoding ---- */
+
+ith_encoded ith_pack_encode(ith_layout layout, size_t groups, ith_zframe *z, int level, const uint8_t *tile,
+                            uint8_t *planes, uint8_t *room)
+{
+    size_t bytes = ith_tile_bytes(layout, groups);
+    ith_encoded out = {tile, (uint32_t)bytes, 0};
+
+    if (level > 0) {
+        ith_planes_split(layout, groups, tile, planes);
+        size_t n = ith_zframe_pack(z, level, planes, bytes, room, bytes - 1);
+        if (n > 0) {
+            out.data = room;
+            out.bytes = (uint32_t)n;
+        }
+    }
+    out.checksum = ith_checksum(out.data, out.bytes);
+    return out;
+}
+
+ith_encoded ith_pack_encode_bytes(const void *data, size_t bytes)
+{
+    return (ith_encoded){data, (uint32_t)bytes, ith_checksum(data, bytes)};
+}
+
+/* ---- The temporary file ---- */
+
+static ith_status write_failed(const ith_pack_writer *w, ith_error *err)
+{
+    int why = errno;
+    return ith_fail(err, ITH_E_IO, "%s: writing from byte %llu on: %s", w->temporary, (unsigned long long)w->end,
+                    strerror(why));
+}
+
+static ith_status create(ith_pack_writer *w, ith_error *err)
+{
+    for (int i = 0; i < NAME_TRIES; i++) {
+        free(w->temporary);
+        if (asprintf(&w->temporary, "%s.%ld-%d.tmp", w->path, (long)getpid(), i) < 0) {
+            w->temporary = NULL;
+            return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a temporary name", w->path);
+        }
+        w->fd = open(w->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (w->fd >= 0 || errno != EEXIST)
+            break;
+    }
+    return w->fd >= 0 ? ITH_OK : ith_fail(err, ITH_E_IO, "%s: %s", w->temporary, strerror(errno));
+}
+
+static ith_status check_target(const char *path, bool force, ith_error *err)
+{
+    struct stat info;
+
+    if (stat(path, &info) != 0)
+        return ITH_OK;
+    if (!S_ISREG(info.st_mode))
+        return ith_fail(err, ITH_E_ARGUMENT, "%s is no regular file, which a pack could replace", path);
+    return force ? ITH_OK : ith_fail(err, ITH_E_ARGUMENT, "%s is there already; --force replaces it", path);
+}
+
+ith_status ith_pack_writer_open(const char *path, bool force, ith_pack_writer **out, ith_error *err)
+{
+    ith_pack_writer *w = calloc(1, sizeof *w);
+    ith_status status = ITH_OK;
+
+    *out = NULL;
+    if (w == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a writer", path);
+    w->fd = -1;
+    w->force = force;
+    w->path = strdup(path);
+    w->tensors = json_array();
+    w->blobs = json_array();
+    if (w->path == NULL || w->tensors == NULL || w->blobs == NULL)
+        ITH_CHECK(ith_fail(err, ITH_E_MEMORY, "%s: no memory for a writer", path));
+    ITH_CHECK(check_target(path, force, err));
+    ITH_CHECK(create(w, err));
+    w->end = ITH_PACK_HEADER;
+    *out = w;
+done:
+    if (status != ITH_OK)
+        ith_pack_writer_close(w);
+    return status;
+}
+
+void ith_pack_writer_close(ith_pack_writer *w)
+{
+    if (w == NULL)
+        return;
+    if (w->fd >= 0) {
+        close(w->fd);
+        if (!w->finished)
+            unlink(w->temporary);
+    }
+    json_decref(w->tensors);
+    json_decref(w->blobs);
+    free(w->tables);
+    free(w->path);
+    free(w->temporary);
+    free(w);
+}
+
+static ith_status write_at(ith_pack_writer *w, const void *data, size_t bytes, uint64_t offset, ith_error *err)
+{
+    const char *from = data;
+
+    while (bytes > 0) {
+        ssize_t n = pwrite(w->fd, from, bytes, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return write_failed(w, err);
+        from += n;
+        offset += (uint64_t)n;
+        bytes -= (size_t)n;
+    }
+    return ITH_OK;
+}
+
+static ith_status append(ith_pack_writer *w, const void *data, size_t bytes, ith_error *err)
+{
+    ITH_TRY(write_at(w, data, bytes, w->end, err));
+    w->end += bytes;
+    return ITH_OK;
+}
+
+/* What is skipped stays a hole, which reads as zeros. */
+static uint64_t align(ith_pack_writer *w)
+{
+    return w->end = (w->end + ITH_PACK_ALIGN - 1) / ITH_PACK_ALIGN * ITH_PACK_ALIGN;
+}
+
+/* ---- Tensors ---- */
+
+static ith_status make_room(ith_pack_writer *w, size_t bytes, ith_error *err)
+{
+    size_t room = w->tables_room == 0 ? 1 << 16 : w->tables_room;
+    uint8_t *grown;
+
+    while (room < w->tables_bytes + bytes)
+        room *= 2;
+    if (room == w->tables_room)
+        return ITH_OK;
+    grown = realloc(w->tables, room);
+    if (grown == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the tables of tiles", w->path);
+    w->tables = grown;
+    w->tables_room = room;
+    return ITH_OK;
+}
+
+ith_status ith_pack_writer_begin(ith_pack_writer *w, const char *name, ith_layout layout, int64_t rows, int64_t cols,
+                                 ith_codec codec, const ith_packed **t, ith_error *err)
+{
+    w->now =
+        (ith_packed){.vector = cols == 0, .layout = layout, .rows = rows, .cols = cols == 0 ? 1 : cols, .codec = codec};
+    if (strlen(name) >= sizeof w->now.name)
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s: a pack's names have fewer than %d bytes", w->path, name,
+                        ITH_PACK_NAME);
+    memcpy(w->now.name, name, strlen(name) + 1);
+    ITH_TRY(ith_packed_size(&w->now, w->path, err));
+    ITH_TRY(make_room(w, (size_t)w->now.n_tiles * ITH_PACK_ENTRY, err));
+    w->now.offset = align(w);
+    w->written = 0;
+    if (codec == ITH_CODEC_ZSTD)
+        w->features |= ITH_PACK_FEATURE_ZSTD;
+    *t = &w->now;
+    return ITH_OK;
+}
+
+static void add_entry(ith_pack_writer *w, const ith_encoded *tile, uint64_t offset)
+{
+    uint8_t *at = w->tables + w->tables_bytes;
+
+    memset(at, 0, ITH_PACK_ENTRY);
+    memcpy(at, &offset, 8);
+    memcpy(at + 8, &tile->bytes, 4);
+    memcpy(at + 16, &tile->checksum, 8);
+    w->tables_bytes += ITH_PACK_ENTRY;
+}
+
+/* One entry of the index: where the table will lie is known at the end, so "table" counts from the first table till then. */
+static ith_status end_tensor(ith_pack_writer *w, ith_error *err)
+{
+    const ith_packed *t = &w->now;
+    size_t bytes = (size_t)t->n_tiles * ITH_PACK_ENTRY;
+    json_t *shape = t->vector ? json_pack("[I]", (json_int_t)t->rows)
+                              : json_pack("[I, I]", (json_int_t)t->rows, (json_int_t)t->cols);
+    char checksum[17];
+
+    ith_checksum_text(ith_checksum(w->tables + w->tables_bytes - bytes, bytes), checksum);
+    if (json_array_append_new(w->tensors,
+                              json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:s}", "name", t->name, "layout",
+                                        t->vector ? "vector" : ith_layout_name(t->layout), "shape", shape, "codec",
+                                        ith_codec_names[t->codec], "offset", (json_int_t)t->offset, "bytes",
+                                        (json_int_t)(w->end - t->offset), "table",
+                                        (json_int_t)(w->tables_bytes - bytes), "table_xxh64", checksum)) != 0)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->path);
+    return ITH_OK;
+}
+
+/* Many small pieces in one call; what it leaves is written one by one. */
+static ith_status write_some(ith_pack_writer *w, const ith_encoded *tiles, int64_t n, ith_error *err)
+{
+    struct iovec vectors[VECTORS];
+    size_t written;
+    ssize_t got;
+
+    for (int64_t i = 0; i < n; i++)
+        vectors[i] = (struct iovec){(void *)(uintptr_t)tiles[i].data, tiles[i].bytes};
+    got = pwritev(w->fd, vectors, (int)n, (off_t)w->end);
+    if (got < 0 && errno != EINTR)
+        return write_failed(w, err);
+    written = got < 0 ? 0 : (size_t)got;
+    for (int64_t i = 0; i < n; i++) {
+        size_t skip = written < tiles[i].bytes ? written : tiles[i].bytes;
+        add_entry(w, &tiles[i], w->end);
+        ITH_TRY(write_at(w, tiles[i].data + skip, tiles[i].bytes - skip, w->end + skip, err));
+        w->end += tiles[i].bytes;
+        written -= skip;
+    }
+    return ITH_OK;
+}
+
+ith_status ith_pack_writer_tiles(ith_pack_writer *w, const ith_encoded *tiles, int64_t n, ith_error *err)
+{
+    for (int64_t i = 0; i < n; i += VECTORS)
+        ITH_TRY(write_some(w, tiles + i, n - i < VECTORS ? n - i : VECTORS, err));
+    w->written += n;
+    return w->written == w->now.n_tiles ? end_tensor(w, err) : ITH_OK;
+}
+
+/* ---- Blobs ---- */
+
+ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void *data, size_t bytes, ith_error *err)
+{
+    uint64_t offset = align(w);
+    char checksum[17];
+
+    ith_checksum_text(ith_checksum(data, bytes), checksum);
+    ITH_TRY(append(w, data, bytes, err));
+    if (json_array_append_new(w->blobs, json_pack("{s:s, s:I, s:I, s:s}", "name", name, "offset", (json_int_t)offset,
+                                                  "bytes", (json_int_t)bytes, "xxh64", checksum)) != 0)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->path);
+    return ITH_OK;
+}
+
+/* ---- The end ---- */
+
+static ith_status write_tables(ith_pack_writer *w, ith_error *err)
+{
+    uint64_t base = align(w);
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(w->tensors, i, item)
+    {
+        json_t *table = json_object_get(item, "table");
+        json_integer_set(table, json_integer_value(table) + (json_int_t)base);
+    }
+    return append(w, w->tables, w->tables_bytes, err);
+}
+
+static ith_status write_index(ith_pack_writer *w, const json_t *index, ith_pack_header *h, ith_error *err)
+{
+    json_t *root = json_copy((json_t *)(uintptr_t)index);
+    char *text = NULL;
+    ith_status status;
+
+    if (json_object_set(root, "blobs", w->blobs) == 0 && json_object_set(root, "tensors", w->tensors) == 0)
+        text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    json_decref(root);
+    if (text == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->path);
+    h->index_offset = w->end;
+    h->index_bytes = strlen(text);
+    h->index_checksum = ith_checksum(text, h->index_bytes);
+    status = append(w, text, h->index_bytes, err);
+    free(text);
+    return status;
+}
+
+static ith_status write_header(ith_pack_writer *w, ith_pack_header *h, ith_error *err)
+{
+    memcpy(h->magic, ith_pack_magic, sizeof h->magic);
+    h->version = ITH_PACK_VERSION;
+    h->features = w->features;
+    h->file_bytes = w->end;
+    h->checksum = ith_checksum(h, offsetof(ith_pack_header, checksum));
+    return write_at(w, h, sizeof *h, 0, err);
+}
+
+/* The folder's own entry reaches the disk too; file systems without that may refuse, which changes nothing. */
+static void sync_folder(const char *path)
+{
+    char *folder = strdup(path), *slash = folder == NULL ? NULL : strrchr(folder, '/');
+    int fd;
+
+    if (slash != NULL)
+        slash[slash == folder] = '\0';
+    fd = open(folder != NULL && slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+    free(folder);
+}
+
+/* Under the final name: an existing file is replaced only if asked for, even one that came in the meantime. */
+static ith_status publish(ith_pack_writer *w, ith_error *err)
+{
+    bool done;
+
+    if (fsync(w->fd) != 0)
+        return write_failed(w, err);
+    done = !w->force && renameat2(AT_FDCWD, w->temporary, AT_FDCWD, w->path, RENAME_NOREPLACE) == 0;
+    if (!done) /* forced; or there is such a file now; or the file system lacks that flag */
+        ITH_TRY(check_target(w->path, w->force, err));
+    if (!done && rename(w->temporary, w->path) != 0)
+        return ith_fail(err, ITH_E_IO, "%s: renaming it to %s: %s", w->temporary, w->path, strerror(errno));
+    w->finished = true;
+    sync_folder(w->path);
+    return ITH_OK;
+}
+
+ith_status ith_pack_writer_finish(ith_pack_writer *w, const json_t *index, ith_error *err)
+{
+    ith_pack_header header = {0};
+
+    ITH_TRY(write_tables(w, err));
+    ITH_TRY(write_index(w, index, &header, err));
+    ITH_TRY(write_header(w, &header, err));
+    return publish(w, err);
+}
+
+uint64_t ith_pack_writer_bytes(const ith_pack_writer *w)
+{
+    return w->end;
+}

@@ -1,0 +1,100 @@
+/* packfile.h - Ithaca's own model file (.ith): tensors in compute layouts, cut into tiles that are used where they are mapped, or
+ * compressed. PACK.md describes the format, byte by byte.
+ *
+ *     ith_pack_open(mapfile, &pack)                 checks header, index, tables and blobs
+ *     ith_pack_find(pack, name)                     a tensor: layout, shape, tiles
+ *     ith_pack_in_place(t)                          its tiles in the mapping, if they are stored as they are
+ *     ith_pack_reader_open(pack, &reader)           per thread
+ *     ith_pack_read(reader, t, first, n, out)       any tiles: read from the file, verified, decompressed
+ *
+ * A pack may be used by any number of threads, a reader by one. Nothing in the file is trusted: what is handed out lies inside the file
+ * and has the size that its layout says.
+ */
+#ifndef ITH_FORMATS_PACKFILE_H
+#define ITH_FORMATS_PACKFILE_H
+
+#include "formats/mapfile.h"
+#include "formats/source.h"
+#include "simd/kernels.h"
+
+enum {
+    ITH_PACK_VERSION = 1,
+    ITH_PACK_HEADER = 64,  /* bytes */
+    ITH_PACK_ALIGN = 4096, /* of each tensor and blob in the file */
+    ITH_PACK_ENTRY = 24,   /* bytes of a tile's entry in its tensor's table */
+    ITH_PACK_NAME = 96     /* a tensor's name and its NUL */
+};
+
+typedef enum ith_codec {
+    ITH_CODEC_RAW, /* tiles as kernels read them, one after another */
+    ITH_CODEC_ZSTD /* each a zstd frame of the tile's planes (planes.h), or as it is where that is no shorter */
+} ith_codec;
+
+typedef struct ith_packfile ith_packfile;
+
+typedef struct ith_packed { /* a tensor of a pack */
+    const ith_packfile *pack;
+    char name[ITH_PACK_NAME];
+    bool vector;        /* rows floats in a single tile, always raw */
+    ith_layout layout;  /* matrices: w8, w4, w4m, bf16, f32t */
+    int64_t rows, cols; /* a vector has 1 column */
+    size_t groups;      /* of 32 columns */
+    int64_t n_tiles;    /* of 16 rows */
+    size_t tile_bytes;  /* ith_tile_bytes, or a vector's bytes */
+    ith_codec codec;
+    uint64_t offset, bytes; /* in the file */
+    const uint8_t *table;   /* [n_tiles] entries */
+} ith_packed;
+
+typedef struct ith_pack_tile { /* an entry of the table */
+    uint64_t offset;           /* in the file */
+    uint32_t bytes;            /* as stored */
+    uint64_t checksum;         /* ith_checksum of those */
+} ith_pack_tile;
+
+bool ith_pack_probe(const ith_mapfile *file); /* does it begin as a pack? */
+
+/* `file` must outlive the pack. ITH_E_FORMAT: damaged or cut short, and the text says where; ITH_E_UNSUPPORTED: made by a newer version. */
+ith_status ith_pack_open(const ith_mapfile *file, ith_packfile **pack, ith_error *err);
+void ith_pack_close(ith_packfile *pack); /* accepts NULL */
+
+size_t ith_pack_n_tensors(const ith_packfile *pack);
+const ith_packed *ith_pack_tensor(const ith_packfile *pack, size_t i);       /* in the file's order */
+const ith_packed *ith_pack_find(const ith_packfile *pack, const char *name); /* NULL: none */
+const ith_mapfile *ith_pack_file(const ith_packfile *pack);
+const json_t *ith_pack_index(const ith_packfile *pack); /* the index: hyperparameters and provenance are read from it */
+
+/* What the packer stored byte for byte under this name, in the mapping; data NULL: nothing. */
+ith_bytes ith_pack_blob(const ith_packfile *pack, const char *name);
+
+ith_pack_tile ith_pack_tile_get(const ith_packed *t, int64_t tile); /* 0 <= tile < n_tiles */
+
+/* The first tile in the mapping, 64-byte aligned, all others behind it; NULL where tiles are compressed. Not verified: see
+ * ith_pack_check. */
+const uint8_t *ith_pack_in_place(const ith_packed *t);
+
+/* Does a tile have its checksum in the mapping? ITH_E_FORMAT names tensor and tile. */
+ith_status ith_pack_check(const ith_packed *t, int64_t tile, ith_error *err);
+
+/* ITH_E_FORMAT if a byte that belongs to nothing, between two parts, is not 0. With every tile checked, no bit of the file is left
+ * unread. */
+ith_status ith_pack_check_gaps(const ith_packfile *pack, ith_error *err);
+
+const char *ith_packed_type(const ith_packed *t); /* "w4m", "f32" */
+const char *ith_layout_name(ith_layout layout);
+
+/* ---- Reading tiles ---- */
+
+typedef struct ith_pack_reader ith_pack_reader; /* one thread's: a descriptor of the file, a buffer, zstd's state */
+
+/* ITH_E_IO also if the file at the pack's path is another one by now. */
+ith_status ith_pack_reader_open(const ith_packfile *pack, ith_pack_reader **reader, ith_error *err);
+void ith_pack_reader_close(ith_pack_reader *reader); /* accepts NULL */
+
+/* Tiles [first, first + n) of a tensor of the reader's pack into out[n * tile_bytes], by pread: neighbours in one call as far as the
+ * buffer reaches (raw ones straight into `out`). ITH_E_IO: the system's word; ITH_E_FORMAT: cut short, a checksum that differs, a frame that
+ * does not decompress; each names tensor and tile. */
+ith_status ith_pack_read(ith_pack_reader *reader, const ith_packed *t, int64_t first, int64_t n, void *out,
+                         ith_error *err);
+
+#endif

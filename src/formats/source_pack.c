@@ -1,0 +1,117 @@
+/* A pack as a source; what a pack must hold of another source; and letting go of what was read. */
+#include "formats/source_parts.h"
+
+#include "formats/hparams_json.h"
+#include "formats/packfile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const char gguf_blob[] = "gguf";
+
+/* ---- Reading one ---- */
+
+static ith_status add_tensor(ith_source *source, const ith_packed *p, const ith_mapfile *file, ith_error *err)
+{
+    ith_tensor t = {.name = p->name,
+                    .file = file->path,
+                    .dtype = ITH_DT_F32,
+                    .n_dims = p->vector ? 1 : 2,
+                    .dims = {p->rows, p->vector ? 0 : p->cols},
+                    .data = file->data + p->offset,
+                    .bytes = (size_t)p->n_tiles * p->tile_bytes,
+                    .packed = p};
+    return ith_tensor_table_add(&source->tensors, &t, err);
+}
+
+/* The metadata of the GGUF file that the pack was made of, for its tokenizer. */
+static ith_status read_meta(ith_source *source, const ith_mapfile *file, ith_error *err)
+{
+    ith_bytes blob = ith_pack_blob(source->pack, gguf_blob);
+    ith_mapfile part = {.data = (const uint8_t *)blob.data, .size = blob.len, .path = file->path};
+    ith_cursor cursor;
+
+    if (blob.data == NULL)
+        return ITH_OK;
+    source->meta_bytes = blob.len;
+    ITH_TRY(ith_gguf_meta_read(&part, &cursor, &source->meta, err));
+    return ith_gguf_vocab_read(&source->meta, &source->vocab, err);
+}
+
+ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith_error *err)
+{
+    source->kind = ITH_SOURCE_PACK;
+    ITH_TRY(ith_pack_open(file, &source->pack, err));
+    ITH_TRY(ith_hparams_from_json(json_object_get(ith_pack_index(source->pack), "hyperparameters"), file->path,
+                                  &source->hparams, err));
+    for (size_t i = 0; i < ith_pack_n_tensors(source->pack); i++)
+        ITH_TRY(add_tensor(source, ith_pack_tensor(source->pack, i), file, err));
+    ITH_TRY(ith_tensor_table_index(&source->tensors, err));
+    return read_meta(source, file, err);
+}
+
+const ith_packfile *ith_source_pack(const ith_source *source)
+{
+    return source->pack;
+}
+
+ith_bytes ith_source_blob(const ith_source *source, const char *name)
+{
+    return source->pack != NULL ? ith_pack_blob(source->pack, name) : (ith_bytes){NULL, 0};
+}
+
+/* ---- What a pack must hold of it ---- */
+
+static const char *const folder_blobs[] = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"};
+
+static ith_status hand_out_file(const char *folder, const char *name, ith_blob_fn fn, void *user, ith_error *err)
+{
+    ith_mapfile file;
+    char *path = NULL;
+    ith_status status = ITH_OK;
+
+    if (asprintf(&path, "%s/%s", folder, name) < 0)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the name of %s", folder, name);
+    if (access(path, F_OK) == 0) {
+        status = ith_mapfile_open(path, &file, err);
+        if (status == ITH_OK)
+            status = fn(user, name, file.data, file.size, err);
+        ith_mapfile_close(&file);
+    }
+    free(path);
+    return status;
+}
+
+ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *user, ith_error *err)
+{
+    if (source->kind == ITH_SOURCE_GGUF)
+        return fn(user, gguf_blob, source->files[0].data, source->meta_bytes, err);
+    if (source->kind == ITH_SOURCE_PACK && source->meta_bytes > 0)
+        ITH_TRY(fn(user, gguf_blob, ith_pack_blob(source->pack, gguf_blob).data, source->meta_bytes, err));
+    for (size_t i = 0; i < sizeof folder_blobs / sizeof *folder_blobs; i++) {
+        ith_bytes blob = ith_source_blob(source, folder_blobs[i]);
+        if (blob.data != NULL)
+            ITH_TRY(fn(user, folder_blobs[i], blob.data, blob.len, err));
+        else if (source->kind == ITH_SOURCE_HF)
+            ITH_TRY(hand_out_file(source->path, folder_blobs[i], fn, user, err));
+    }
+    return ITH_OK;
+}
+
+/* ---- Memory ---- */
+
+void ith_source_release(const ith_source *source, const ith_tensor *tensor)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)tensor->data,
+              bytes = tensor->packed != NULL ? tensor->packed->bytes : tensor->bytes;
+
+    for (size_t i = 0; i < source->n_files;
+         i++) { /* only what is mapped may be dropped: it is read again from the file */
+        const ith_mapfile *file = &source->files[i];
+        if (tensor->data >= file->data && tensor->data + bytes <= file->data + file->size)
+            madvise((void *)(begin / page * page), (begin % page + bytes), MADV_DONTNEED);
+    }
+}

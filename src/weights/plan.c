@@ -1,0 +1,236 @@
+#include "weights/plan.h"
+
+#include "base/mem.h"
+#include "base/range.h"
+#include "weights/layout.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Planning ---- */
+
+void ith_plan_free(ith_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    for (size_t i = 0; i < plan->n_entries; i++)
+        free(plan->entries[i].matrix);
+    free(plan->entries);
+    *plan = (ith_plan){0};
+}
+
+static ith_status shape_error(const ith_tensor *t, int64_t rows, int64_t cols, ith_error *err)
+{
+    char have[100] = "";
+    for (int i = 0, used = 0; i < t->n_dims && used < 80; i++)
+        used += snprintf(have + used, sizeof have - (size_t)used, "%s%lld", i ? ", " : "", (long long)t->dims[i]);
+    if (cols == 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has shape [%s], expected [%lld] from the configuration",
+                        t->file, t->name, have, (long long)rows);
+    return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has shape [%s], expected [%lld, %lld] from the configuration",
+                    t->file, t->name, have, (long long)rows, (long long)cols);
+}
+
+static ith_status add_entry(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t n_units,
+                            size_t unit_bytes, ith_entry **out, ith_error *err)
+{
+    if (plan->n_entries == plan->room) {
+        size_t room = plan->room ? 2 * plan->room : 64;
+        ith_entry *grown = realloc(plan->entries, room * sizeof *grown);
+        if (grown == NULL)
+            return ith_fail(err, ITH_E_MEMORY, "no memory for the table of %zu tensors", room);
+        plan->entries = grown;
+        plan->room = room;
+    }
+    *out = &plan->entries[plan->n_entries++];
+    **out = (ith_entry){.tensor = tensor, .first_unit = plan->n_units, .n_units = n_units, .unit_bytes = unit_bytes};
+    snprintf((*out)->name, sizeof(*out)->name, "%s", name);
+    plan->n_units += n_units;
+    if (tensor->packed != NULL)
+        plan->pack = tensor->packed->pack;
+    return ITH_OK;
+}
+
+ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t rows, int64_t cols,
+                           ith_layout layout, ith_row_order order, int64_t head_dim, const ith_matrix **out,
+                           ith_error *err)
+{
+    ith_entry *e;
+    ith_matrix *m;
+    size_t bytes;
+
+    if (tensor->n_dims != 2 || tensor->dims[0] != rows || tensor->dims[1] != cols)
+        return shape_error(tensor, rows, cols, err);
+    m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the table of tensors");
+    snprintf(m->name, sizeof m->name, "%s", name);
+    m->layout = layout;
+    m->rows = rows;
+    m->cols = cols;
+    m->groups = (cols + ITH_GROUP - 1) / ITH_GROUP;
+    m->n_tiles = (rows + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
+    m->tile_bytes = ith_tile_bytes(layout, (size_t)m->groups);
+    if (!ith_mul_size(m->tile_bytes, (size_t)m->n_tiles, &bytes)) {
+        free(m);
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is larger than the address space", tensor->file,
+                        tensor->name);
+    }
+    ith_status status = add_entry(plan, name, tensor, m->n_tiles, m->tile_bytes, &e, err);
+    if (status != ITH_OK) {
+        free(m);
+        return status;
+    }
+    e->matrix = m;
+    e->order = order;
+    e->head_dim = head_dim;
+    e->as_stored = tensor->packed != NULL && tensor->packed->layout == layout;
+    if (m->groups > plan->max_groups)
+        plan->max_groups = m->groups;
+    *out = m;
+    return ITH_OK;
+}
+
+ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t n, const float **out,
+                           ith_error *err)
+{
+    ith_entry *e;
+
+    if (tensor->n_dims != 1 || tensor->dims[0] != n)
+        return shape_error(tensor, n, 0, err);
+    ITH_TRY(add_entry(plan, name, tensor, 1, (size_t)n * sizeof(float), &e, err));
+    e->vector = out;
+    e->n = n;
+    e->as_stored = tensor->packed != NULL;
+    *out = NULL;
+    return ITH_OK;
+}
+
+const ith_entry *ith_plan_unit(const ith_plan *plan, int64_t unit)
+{
+    size_t low = 0, high = plan->n_entries - 1;
+    while (low < high) {
+        size_t mid = (low + high + 1) / 2;
+        if (plan->entries[mid].first_unit <= unit)
+            low = mid;
+        else
+            high = mid - 1;
+    }
+    return &plan->entries[low];
+}
+
+/* ---- Making units ---- */
+
+/* Bytes of the largest tile that is stored in another layout than is wanted. */
+static size_t largest_converted(const ith_plan *plan)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        const ith_entry *e = &plan->entries[i];
+        if (e->tensor->packed != NULL && !e->as_stored && e->tensor->packed->tile_bytes > bytes)
+            bytes = e->tensor->packed->tile_bytes;
+    }
+    return bytes;
+}
+
+static ith_status open_buffers(const ith_plan *plan, ith_producer *p, ith_error *err)
+{
+    size_t converted = largest_converted(plan), groups = (size_t)plan->max_groups;
+    void *memory;
+
+    if (plan->pack != NULL)
+        ITH_TRY(ith_pack_reader_open(plan->pack, &p->reader, err));
+    if (converted == 0)
+        return ITH_OK;
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, converted, "a packed tile", &memory, err));
+    p->tile = memory;
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ITH_TILE_ROWS * ITH_GROUP * groups, sizeof(float), "rows of a tile",
+                                &memory, err));
+    p->rows = memory;
+    return ITH_OK;
+}
+
+ith_status ith_producer_open(const ith_plan *plan, ith_producer *p, ith_error *err)
+{
+    *p = (ith_producer){0};
+    ith_status status = open_buffers(plan, p, err);
+    if (status != ITH_OK)
+        ith_producer_close(p);
+    return status;
+}
+
+void ith_producer_close(ith_producer *p)
+{
+    if (p == NULL)
+        return;
+    ith_pack_reader_close(p->reader);
+    ith_mem_free(p->tile);
+    ith_mem_free(p->rows);
+    *p = (ith_producer){0};
+}
+
+/* The file's row that holds our row. */
+static int64_t file_row(const ith_entry *e, int64_t row)
+{
+    int64_t d = e->head_dim, in_head;
+    if (e->order == ITH_ROWS_PLAIN)
+        return row;
+    in_head = row % d;
+    return row - in_head + (in_head < d / 2 ? 2 * in_head : 2 * (in_head - d / 2) + 1);
+}
+
+static ith_status pack_rows(const ith_entry *e, ith_dtype dtype, const uint8_t *const rows[16], void *out,
+                            ith_error *err)
+{
+    const ith_matrix *m = e->matrix;
+
+    if (ith_layout_pack_tile(m->layout, m->groups, dtype, m->cols, NULL, rows, out))
+        return ITH_OK;
+    return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has a weight that is NaN or infinite, which %s cannot hold",
+                    e->tensor->file, e->tensor->name, m->layout == ITH_W8 ? "w8" : "w4");
+}
+
+static ith_status convert(const ith_entry *e, int64_t tile, void *out, ith_error *err)
+{
+    const ith_matrix *m = e->matrix;
+    size_t row_bytes = e->tensor->bytes / (size_t)m->rows;
+    const uint8_t *rows[ITH_TILE_ROWS];
+
+    for (int r = 0; r < ITH_TILE_ROWS; r++) {
+        int64_t row = tile * ITH_TILE_ROWS + r;
+        rows[r] = row < m->rows ? e->tensor->data + (size_t)file_row(e, row) * row_bytes : NULL;
+    }
+    return pack_rows(e, e->tensor->dtype, rows, out, err);
+}
+
+/* A pack's tile into another layout: through floats, which are exact. */
+static ith_status convert_packed(const ith_producer *p, const ith_entry *e, int64_t tile, void *out, ith_error *err)
+{
+    const ith_packed *t = e->tensor->packed;
+    const ith_matrix *m = e->matrix;
+    const uint8_t *rows[ITH_TILE_ROWS];
+
+    ITH_TRY(ith_pack_read(p->reader, t, tile, 1, p->tile, err));
+    for (int r = 0; r < ITH_TILE_ROWS; r++) {
+        float *row = p->rows + (int64_t)r * m->cols;
+        bool there = tile * ITH_TILE_ROWS + r < m->rows;
+        if (there)
+            ith_layout_unpack_row(t->layout, m->groups, p->tile, r, m->cols, row);
+        rows[r] = there ? (const uint8_t *)row : NULL;
+    }
+    return pack_rows(e, ITH_DT_F32, rows, out, err);
+}
+
+ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t unit, void *out, ith_error *err)
+{
+    if (e->as_stored)
+        return ith_pack_read(p->reader, e->tensor->packed, unit, 1, out, err);
+    if (e->tensor->packed != NULL)
+        return convert_packed(p, e, unit, out, err);
+    if (e->matrix != NULL)
+        return convert(e, unit, out, err);
+    ith_dtype_to_f32(e->tensor->dtype, e->tensor->data, e->n, out);
+    return ITH_OK;
+}

@@ -1,0 +1,83 @@
+/* plan.h - a model's matrices and vectors, each with where it comes from and how its tiles are made; nothing is allocated for them yet.
+ *
+ *     ith_plan plan = {0};
+ *     ith_plan_matrix(&plan, ...)      for every matrix; ith_plan_vector for every norm
+ *     ith_plan_unit(&plan, unit)       units of work: a tile of a matrix; a vector is one unit
+ *     ith_produce(p, e, unit, out)     makes one; any number of threads, each with its own ith_producer
+ *
+ * The store makes units where kernels read them, the packer where they are written from.
+ */
+#ifndef ITH_WEIGHTS_PLAN_H
+#define ITH_WEIGHTS_PLAN_H
+
+#include "base/error.h"
+#include "formats/packfile.h"
+#include "formats/source.h"
+#include "simd/kernels.h"
+
+typedef struct ith_matrix { /* y[rows] = W [rows, cols] x[cols] */
+    char name[96];
+    ith_layout layout;
+    int64_t rows, cols;
+    int64_t groups, n_tiles; /* of 32 columns, of 16 rows */
+    size_t tile_bytes;
+    const uint8_t *tiles; /* NULL until loaded */
+} ith_matrix;
+
+/* How the rows of a tensor are ordered in the file. */
+typedef enum ith_row_order {
+    ITH_ROWS_PLAIN,
+    ITH_ROWS_INTERLEAVED_HALVES /* per head of head_dim rows: 0, d/2, 1, d/2+1, ...: GGUF's llama query and key rows */
+} ith_row_order;
+
+typedef struct ith_entry { /* one planned matrix or vector */
+    char name[96];         /* Hugging Face's */
+    const ith_tensor *tensor;
+    ith_matrix *matrix;   /* NULL: a vector */
+    const float **vector; /* where the vector's address goes */
+    int64_t n;            /* vector: elements */
+    ith_row_order order;
+    int64_t head_dim;
+    int64_t first_unit, n_units;
+    size_t unit_bytes; /* of a tile; of a vector */
+    bool as_stored;    /* a pack holds the units as they are wanted, perhaps compressed */
+    size_t offset;     /* the store's: in its memory */
+} ith_entry;
+
+typedef struct ith_plan {
+    ith_entry *entries; /* in rising order of first_unit */
+    size_t n_entries, room;
+    int64_t n_units, max_groups;
+    const ith_packfile *pack; /* that entries come from; NULL: none */
+} ith_plan;
+
+void ith_plan_free(ith_plan *plan); /* what it holds, matrices included; accepts NULL */
+
+/* Plans tensor [rows, cols] in `layout`. ITH_E_FORMAT, naming the tensor, if its shape is another. head_dim is read for
+ * ITH_ROWS_INTERLEAVED_HALVES only. The tensor's data must stay mapped until the last unit is made; *out belongs to the plan. */
+ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t rows, int64_t cols,
+                           ith_layout layout, ith_row_order order, int64_t head_dim, const ith_matrix **out,
+                           ith_error *err);
+
+/* Plans a vector of n floats; *out is NULL till somebody puts an address there, and must live until then. */
+ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t n, const float **out,
+                           ith_error *err);
+
+const ith_entry *ith_plan_unit(const ith_plan *plan, int64_t unit); /* the entry that has it */
+
+/* ---- Making units ---- */
+
+typedef struct ith_producer { /* one thread's buffers */
+    ith_pack_reader *reader;  /* of packs */
+    uint8_t *tile;            /* of packs: a tile in another layout than is wanted, and its rows as floats */
+    float *rows;
+} ith_producer;
+
+ith_status ith_producer_open(const ith_plan *plan, ith_producer *p, ith_error *err);
+void ith_producer_close(ith_producer *p); /* accepts NULL and a zeroed struct */
+
+/* Unit `unit` of e, 0 <= unit < n_units, into out[unit_bytes], 64-byte aligned. ITH_E_FORMAT: a weight that the layout cannot hold; what
+ * ith_pack_read says. */
+ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t unit, void *out, ith_error *err);
+
+#endif
