@@ -180,7 +180,7 @@ static void files_of_another_kind_are_explained(void **state)
     folder_write_buffer(f->path, "renamed", safetensors_file(SAFETENSORS_SMALL, SAFETENSORS_SMALL_DATA));
     expect_in(f, "renamed", ITH_E_ARGUMENT, "a safetensors file");
     folder_write_text(f->path, "model.ith", "ITHPACK");
-    expect_in(f, "model.ith", ITH_E_UNSUPPORTED, ".ith files are not supported in this version");
+    expect_in(f, "model.ith", ITH_E_FORMAT, "damaged or not a pack");
     folder_write_text(f->path, "pytorch_model.bin", "PK\003\004");
     expect_in(f, "pytorch_model.bin", ITH_E_UNSUPPORTED, "a PyTorch file");
     folder_write_text(f->path, "old.bin", "tjgg....");
@@ -190,7 +190,7 @@ static void files_of_another_kind_are_explained(void **state)
     folder_write_text(f->path, "empty.gguf", "");
     expect_in(f, "empty.gguf", ITH_E_FORMAT, "does not begin with \"GGUF\"");
     folder_write_text(f->path, "notes.txt", "hello");
-    expect_in(f, "notes.txt", ITH_E_ARGUMENT, "neither a GGUF file nor a Hugging Face folder");
+    expect_in(f, "notes.txt", ITH_E_ARGUMENT, "neither a GGUF file, a pack (.ith) nor a Hugging Face folder");
     folder_write_text(f->path, "pointer.gguf", "version https://git-lfs.github.com/spec/v1\n");
     expect_in(f, "pointer.gguf", ITH_E_FORMAT, "Git LFS pointer");
     expect("/dev/null", 0, ITH_E_ARGUMENT, "not a regular file");
