@@ -121,6 +121,7 @@ typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int6
 typedef struct ith_engine_params {
     const char *model;        /* a Hugging Face folder, a .gguf file, a pack, or "synthetic:SHAPE:TYPE": see Benchmarks */
     ith_quant quant;          /* see above */
+    const char *stats;        /* a file of ith_calibrate, after which floats are quantized; NULL: none */
     ith_kv_type kv;           /* KV cache element; ITH_KV_F32 when exact */
     bool exact;               /* f32 weights (dequantized if need be), f32 KV, OpenBLAS: the accuracy reference */
     int threads;              /* threads per rank; 0: the cores this rank may use, each shared among the ranks that may */
@@ -291,6 +292,7 @@ typedef struct ith_pack_params {
     const char *model;  /* anything that an engine opens, a pack too */
     const char *output; /* the pack's path */
     ith_quant quant;    /* ITH_QUANT_AUTO: as an engine's */
+    const char *stats;  /* as an engine's */
     int zstd_level;     /* 1 to 22; 0: nothing is compressed, and an engine uses the file where the system maps it */
     int threads;        /* 0: the cores that this process may use */
     bool force;         /* replace an existing file */
@@ -310,6 +312,20 @@ ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err);
 /* Local. Reads every byte of a pack and compares all checksums: the text of the error names the first damaged tensor and tile, or the part.
  * progress: "verify" (unit: bytes). threads as above. */
 ith_status ith_verify(const char *model, int threads, ith_progress_fn progress, void *user, ith_error *err);
+
+/* ---- Calibration ---- */
+
+typedef struct ith_calibrate_params {
+    const char *output; /* the file to write, in place of an older one */
+    const int32_t *ids; /* the text: read on rank 0 only */
+    size_t n_ids;       /* rank 0's counts */
+    int64_t window;     /* tokens that see each other, at most the engine's context; 0: 2,048, or the text if that is shorter */
+} ith_calibrate_params;
+
+/* Collective; every rank passes equal `output` and `window`. Runs the text and writes, for every matrix, the mean square of each column of
+ * what it is multiplied with: ith_engine_params.stats and ith_pack_params.stats weigh the errors of quantized weights with it. The file's bytes
+ * depend on the text, the window and the model in memory, on nothing else. Progress: "prefill". */
+ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params, ith_error *err);
 
 /* What this build and machine offer, as JSON, malloc'd: version, simd variants, MPI, BLAS, cores, memory nodes. Local. */
 ith_status ith_build_info(char **json, ith_error *err);

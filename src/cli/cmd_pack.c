@@ -15,7 +15,7 @@ static const ith_manual manual = {
 };
 
 typedef struct pack_args {
-    const char *model, *output;
+    const char *model, *output, *stats;
     int64_t zstd, threads;
     int quant;
     bool force, json, quiet;
@@ -28,6 +28,8 @@ static int parse(const ith_cli *cli, int argc, char **argv, pack_args *args)
         {"output", 'o', ITH_ARG_TEXT, "FILE", "the pack to write", &args->output, 0, 0},
         {"quant", 0, ITH_ARG_CHOICE, "w8|w4|bf16|f32|keep",
          "float weights (default w8; keep: without loss). Quantized ones keep their bits", &args->quant, 0, 0},
+        {"stats", 0, ITH_ARG_TEXT, "FILE", "of ithaca calibrate: float weights are quantized to suit its text",
+         &args->stats, 0, 0},
         {"zstd", 0, ITH_ARG_INT, "LEVEL", "compress tensors that get 3% smaller by it, 1 to 22; 0: none", &args->zstd,
          0, 22},
         {"threads", 't', ITH_ARG_INT, "T", "threads (default: all cores)", &args->threads, 0, 4096},
@@ -83,6 +85,7 @@ int ith_cmd_pack(const ith_cli *cli, int argc, char **argv)
     params.model = args.model;
     params.output = args.output;
     params.quant = (ith_quant)args.quant;
+    params.stats = args.stats;
     params.zstd_level = (int)args.zstd;
     params.threads = (int)args.threads;
     params.force = args.force;

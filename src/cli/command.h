@@ -17,10 +17,11 @@ typedef struct ith_cli {
     int rank, size;
 } ith_cli;
 
-/* Each returns an exit code. argv[0] is the subcommand. run, score and bench work on all ranks; the others on rank 0 while
+/* Each returns an exit code. argv[0] is the subcommand. run, score, calibrate and bench work on all ranks; the others on rank 0 while
  * the rest return at once. */
 int ith_cmd_run(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_score(const ith_cli *cli, int argc, char **argv);
+int ith_cmd_calibrate(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_bench(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_tokenize(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_inspect(const ith_cli *cli, int argc, char **argv);

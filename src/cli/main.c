@@ -15,6 +15,7 @@ typedef struct subcommand {
 static const subcommand subcommands[] = {
     {"run", "answer a prompt", ith_cmd_run, true},
     {"score", "how well the model predicts a text: nll, perplexity, logits", ith_cmd_score, true},
+    {"calibrate", "what the model's matrices read in a text: for better quantization", ith_cmd_calibrate, true},
     {"bench", "how fast: this machine, the kernels, a model at growing context", ith_cmd_bench, true},
     {"tokenize", "text to token ids, and back", ith_cmd_tokenize, false},
     {"pack", "a model in one file, in the form in which it is computed with", ith_cmd_pack, false},

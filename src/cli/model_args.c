@@ -20,6 +20,8 @@ void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], si
         {"kv", 0, ITH_ARG_CHOICE, "q8|bf16|f32", "element of the KV cache (default q8)", &model->kv, 0, 0},
         {"quant", 0, ITH_ARG_CHOICE, "w8|w4|bf16|f32|keep",
          "float weights in memory (default w8; a pack's: as they are)", &model->quant, 0, 0},
+        {"stats", 0, ITH_ARG_TEXT, "FILE", "of ithaca calibrate: float weights are quantized to suit its text",
+         &model->stats, 0, 0},
         {"exact", 0, ITH_ARG_FLAG, NULL, "f32 weights, KV cache and arithmetic: slow, the accuracy reference",
          &model->exact, 0, 0},
         {"mesh", 0, ITH_ARG_TEXT, "UxR", "Ulysses degree x context degree (default: chosen; R is 1)", &model->mesh, 0,
@@ -40,7 +42,10 @@ int ith_model_args_check(const ith_cli *cli, const char *command, const ith_mode
         return ith_args_wrong(cli, command, "--exact keeps the KV cache in f32; leave --kv out");
     if (model->exact && model->quant >= 0 && model->quant != ITH_QUANT_F32)
         return ith_args_wrong(cli, command, "--exact keeps the weights in f32; leave --quant out");
+    if (model->exact && model->stats != NULL)
+        return ith_args_wrong(cli, command, "--exact quantizes nothing; leave --stats out");
     *params = ith_engine_params_default();
+    params->stats = model->stats;
     params->model = model->model;
     params->exact = model->exact;
     params->threads = (int)model->threads;

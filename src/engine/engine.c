@@ -38,7 +38,11 @@ static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err
     if (comm->rank == 0 && ith_vocab_in(e->source))
         ITH_TRY(ith_vocab_from_source(e->source, &e->vocab, err));
     ITH_TRY(ith_store_open(comm, &e->store, err));
-    return ith_model_open(e->source, ith_store_plan(e->store), p->quant, p->exact, &e->model, err);
+    ITH_TRY(ith_model_open(e->source, ith_store_plan(e->store), p->quant, p->exact, &e->model, err));
+    if (p->stats == NULL)
+        return ITH_OK;
+    ITH_TRY(ith_stats_open(p->stats, &e->stats, err));
+    return ith_plan_weigh(ith_store_plan(e->store), e->stats, err);
 }
 
 /* This rank's share of its machine's cores: of those that it may run on, each divided among the ranks that may. Collective. */
@@ -152,6 +156,7 @@ void ith_engine_close(ith_engine *engine)
     ith_store_close(engine->store);
     ith_team_close(engine->team);
     ith_vocab_close(engine->vocab);
+    ith_stats_close(engine->stats);
     ith_source_close(engine->source);
     free(engine);
 }

@@ -3,6 +3,7 @@
 #define ITH_ENGINE_ENGINE_IMPL_H
 
 #include "comm/comm.h"
+#include "formats/stats.h"
 #include "model/pass.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
@@ -21,6 +22,7 @@ struct ith_vocab {
 struct ith_engine {
     ith_world *world;
     ith_source *source;
+    ith_stats *stats; /* NULL: none given */
     ith_vocab *vocab; /* rank 0; NULL elsewhere, or if the model has no tokenizer */
     ith_store *store;
     ith_model *model;
@@ -41,9 +43,11 @@ struct ith_session {
     int64_t chunk;       /* tokens of a pass over all ranks */
     int64_t rows_tokens; /* passes up to this long run by rows when there are several ranks */
     int64_t length;
+    int64_t before,
+        total; /* progress of several calls shown as one: what earlier ones did, and all of them; total 0: one call */
     const ith_probe *probe; /* looks into every pass; NULL: none */
-    int32_t *ids;  /* [ctx] the timeline; the whole of it on every rank */
-    float *logits; /* rank 0: [n_vocab] */
+    int32_t *ids;           /* [ctx] the timeline; the whole of it on every rank */
+    float *logits;          /* rank 0: [n_vocab] */
     bool has_logits;
     float *score_logits; /* allocated by the first score */
     float *nll;          /* [chunk], likewise */

@@ -30,6 +30,7 @@ typedef struct sums {
 typedef struct packer {
     const ith_pack_params *params;
     ith_source *source;
+    ith_stats *stats; /* NULL: none given */
     ith_plan plan;
     ith_model *model;
     ith_team *team;
@@ -311,6 +312,10 @@ static ith_status open_packer(packer *p, ith_error *err)
     ITH_TRY(check_params(params, err));
     ITH_TRY(ith_source_open(params->model, 0, &p->source, err));
     ITH_TRY(ith_model_open(p->source, &p->plan, params->quant, false, &p->model, err));
+    if (params->stats != NULL) {
+        ITH_TRY(ith_stats_open(params->stats, &p->stats, err));
+        ITH_TRY(ith_plan_weigh(&p->plan, p->stats, err));
+    }
     for (size_t i = 0; i < p->plan.n_entries; i++)
         p->total += p->plan.entries[i].n_units * (int64_t)p->plan.entries[i].unit_bytes;
     ITH_TRY(ith_team_open(params->threads > 0 ? params->threads : ith_cores_available(), &p->team, err));
@@ -333,6 +338,7 @@ static void close_packer(packer *p)
     ith_team_close(p->team);
     ith_model_close(p->model);
     ith_plan_free(&p->plan);
+    ith_stats_close(p->stats);
     ith_source_close(p->source);
 }
 

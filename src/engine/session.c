@@ -150,7 +150,7 @@ static bool goes_on(ith_session *s, int64_t done, int64_t total)
     if (e->progress == NULL) /* the same on every rank */
         return true;
     if (e->world->comm->rank == 0)
-        on = e->progress(e->progress_user, "prefill", done, total);
+        on = e->progress(e->progress_user, "prefill", s->before + done, s->total > 0 ? s->total : total);
     ith_world_bcast(e->world, &on, sizeof on);
     return on;
 }

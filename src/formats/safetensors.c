@@ -150,3 +150,16 @@ done:
     json_decref(header);
     return status;
 }
+
+ith_status ith_safetensors_metadata(const ith_mapfile *file, json_t **metadata, ith_error *err)
+{
+    json_t *header = NULL;
+    body rest;
+
+    *metadata = NULL;
+    ITH_TRY(read_header(file, &header, &rest, err));
+    if (json_is_object(json_object_get(header, "__metadata__")))
+        *metadata = json_incref(json_object_get(header, "__metadata__"));
+    json_decref(header);
+    return ITH_OK;
+}

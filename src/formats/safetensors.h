@@ -14,6 +14,9 @@
  * ITH_E_UNSUPPORTED: an element type that Ithaca does not read, or more than four dimensions. */
 ith_status ith_safetensors_parse(const ith_mapfile *file, ith_tensor_table *table, ith_error *err);
 
+/* The header's "__metadata__" object, the caller's; NULL: there is none. */
+ith_status ith_safetensors_metadata(const ith_mapfile *file, json_t **metadata, ith_error *err);
+
 /* Does it look like one? For messages. */
 bool ith_safetensors_probe(const ith_mapfile *file);
 

@@ -107,6 +107,22 @@ ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *t
     return ITH_OK;
 }
 
+ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err)
+{
+    size_t known = 0;
+
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        ith_entry *e = &plan->entries[i];
+        if (e->matrix != NULL)
+            ITH_TRY(ith_stats_find(stats, e->name, e->matrix->cols, &e->importance, err));
+        known += e->importance != NULL;
+    }
+    if (known == 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s knows none of the model's matrices: the statistics are of another model",
+                        ith_stats_path(stats));
+    return ITH_OK;
+}
+
 const ith_entry *ith_plan_unit(const ith_plan *plan, int64_t unit)
 {
     size_t low = 0, high = plan->n_entries - 1;
@@ -186,7 +202,7 @@ static ith_status pack_rows(const ith_entry *e, ith_dtype dtype, const uint8_t *
 {
     const ith_matrix *m = e->matrix;
 
-    if (ith_layout_pack_tile(m->layout, m->groups, dtype, m->cols, NULL, rows, out))
+    if (ith_layout_pack_tile(m->layout, m->groups, dtype, m->cols, e->importance, rows, out))
         return ITH_OK;
     return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has a weight that is NaN or infinite, which %s cannot hold",
                     e->tensor->file, e->tensor->name, m->layout == ITH_W8 ? "w8" : "w4");

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "formats/packfile.h"
 #include "formats/source.h"
+#include "formats/stats.h"
 #include "simd/kernels.h"
 
 typedef struct ith_matrix { /* y[rows] = W [rows, cols] x[cols] */
@@ -33,9 +34,10 @@ typedef enum ith_row_order {
 typedef struct ith_entry { /* one planned matrix or vector */
     char name[96];         /* Hugging Face's */
     const ith_tensor *tensor;
-    ith_matrix *matrix;   /* NULL: a vector */
-    const float **vector; /* where the vector's address goes */
-    int64_t n;            /* vector: elements */
+    ith_matrix *matrix;      /* NULL: a vector */
+    const float **vector;    /* where the vector's address goes */
+    int64_t n;               /* vector: elements */
+    const float *importance; /* [cols] of a matrix's columns, or NULL: all equal; see ith_layout_pack_tile */
     ith_row_order order;
     int64_t head_dim;
     int64_t first_unit, n_units;
@@ -62,6 +64,10 @@ ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *t
 /* Plans a vector of n floats; *out is NULL till somebody puts an address there, and must live until then. */
 ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t n, const float **out,
                            ith_error *err);
+
+/* Gives every planned matrix that `stats` know its importance; they must live until the last unit is made. ITH_E_FORMAT: they are of another
+ * model. (An embedding that is only looked up has none.) */
+ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err);
 
 const ith_entry *ith_plan_unit(const ith_plan *plan, int64_t unit); /* the entry that has it */
 
