@@ -74,8 +74,8 @@ static json_t *describe_tensor(const ith_tensor *t)
         json_array_append_new(shape, json_integer(t->dims[i]));
     if (t->packed != NULL)
         return json_pack("{s:s, s:s, s:o, s:I, s:s, s:I}", "name", t->name, "type", ith_packed_type(t->packed), "shape",
-                         shape, "bytes", (json_int_t)t->bytes, "codec", ith_codec_names[t->packed->codec],
-                         "stored_bytes", (json_int_t)t->packed->bytes);
+                         shape, "bytes", (json_int_t)((size_t)t->packed->n_tiles * t->packed->tile_bytes), "codec",
+                         ith_codec_names[t->packed->codec], "stored_bytes", (json_int_t)t->packed->bytes);
     return json_pack("{s:s, s:s, s:o, s:I}", "name", t->name, "type", ith_dtype_get(t->dtype)->name, "shape", shape,
                      "bytes", (json_int_t)t->bytes);
 }

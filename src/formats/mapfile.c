@@ -45,6 +45,12 @@ ith_status ith_mapfile_open(const char *path, ith_mapfile *file, ith_error *err)
     return status;
 }
 
+void ith_mapfile_want_huge_pages(const ith_mapfile *file)
+{
+    if (file->size > 0)
+        madvise((void *)(uintptr_t)file->data, file->size, MADV_HUGEPAGE); /* a wish: without it all works too */
+}
+
 void ith_mapfile_close(ith_mapfile *file)
 {
     if (file == NULL)

@@ -18,6 +18,10 @@ typedef struct ith_mapfile {
  * *file is zeroed. */
 ith_status ith_mapfile_open(const char *path, ith_mapfile *file, ith_error *err);
 
+/* For files whose bytes are used where they are mapped: what is not in the page cache yet is read in huge pages where the file
+ * system can (Linux 5.18 and later, ext4 from 6.16 on, xfs), and in large pieces elsewhere. */
+void ith_mapfile_want_huge_pages(const ith_mapfile *file);
+
 /* Unmaps and zeroes; accepts NULL and a zeroed struct. */
 void ith_mapfile_close(ith_mapfile *file);
 

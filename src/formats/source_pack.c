@@ -22,7 +22,7 @@ static ith_status add_tensor(ith_source *source, const ith_packed *p, const ith_
                     .n_dims = p->vector ? 1 : 2,
                     .dims = {p->rows, p->vector ? 0 : p->cols},
                     .data = file->data + p->offset,
-                    .bytes = (size_t)p->n_tiles * p->tile_bytes,
+                    .bytes = p->bytes,
                     .packed = p};
     return ith_tensor_table_add(&source->tensors, &t, err);
 }
@@ -44,6 +44,7 @@ static ith_status read_meta(ith_source *source, const ith_mapfile *file, ith_err
 ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith_error *err)
 {
     source->kind = ITH_SOURCE_PACK;
+    ith_mapfile_want_huge_pages(file);
     ITH_TRY(ith_pack_open(file, &source->pack, err));
     ITH_TRY(ith_hparams_from_json(json_object_get(ith_pack_index(source->pack), "hyperparameters"), file->path,
                                   &source->hparams, err));
@@ -105,13 +106,12 @@ ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *
 
 void ith_source_release(const ith_source *source, const ith_tensor *tensor)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)tensor->data,
-              bytes = tensor->packed != NULL ? tensor->packed->bytes : tensor->bytes;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)tensor->data;
 
     for (size_t i = 0; i < source->n_files;
          i++) { /* only what is mapped may be dropped: it is read again from the file */
         const ith_mapfile *file = &source->files[i];
-        if (tensor->data >= file->data && tensor->data + bytes <= file->data + file->size)
-            madvise((void *)(begin / page * page), (begin % page + bytes), MADV_DONTNEED);
+        if (tensor->data >= file->data && tensor->data + tensor->bytes <= file->data + file->size)
+            madvise((void *)(begin / page * page), begin % page + tensor->bytes, MADV_DONTNEED);
     }
 }

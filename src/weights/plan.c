@@ -44,9 +44,8 @@ static ith_status add_entry(ith_plan *plan, const char *name, const ith_tensor *
         plan->room = room;
     }
     *out = &plan->entries[plan->n_entries++];
-    **out = (ith_entry){.tensor = tensor, .first_unit = plan->n_units, .n_units = n_units, .unit_bytes = unit_bytes};
+    **out = (ith_entry){.tensor = tensor, .n_units = n_units, .unit_bytes = unit_bytes};
     snprintf((*out)->name, sizeof(*out)->name, "%s", name);
-    plan->n_units += n_units;
     if (tensor->packed != NULL)
         plan->pack = tensor->packed->pack;
     return ITH_OK;
@@ -123,17 +122,32 @@ ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err
     return ITH_OK;
 }
 
-const ith_entry *ith_plan_unit(const ith_plan *plan, int64_t unit)
+/* ---- Pieces ---- */
+
+static int64_t units_of_piece(const ith_entry *e, size_t bytes)
 {
-    size_t low = 0, high = plan->n_entries - 1;
-    while (low < high) {
-        size_t mid = (low + high + 1) / 2;
-        if (plan->entries[mid].first_unit <= unit)
-            low = mid;
-        else
-            high = mid - 1;
+    return e->unit_bytes >= bytes ? 1 : (int64_t)(bytes / e->unit_bytes);
+}
+
+ith_status ith_plan_cut(const ith_plan *plan, size_t bytes, ith_units **pieces, int64_t *n, ith_error *err)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        const ith_entry *e = &plan->entries[i];
+        count += (e->n_units + units_of_piece(e, bytes) - 1) / units_of_piece(e, bytes);
     }
-    return &plan->entries[low];
+    *n = 0;
+    *pieces = calloc((size_t)count + 1, sizeof **pieces);
+    if (*pieces == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld pieces", (long long)count);
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        const ith_entry *e = &plan->entries[i];
+        int64_t step = units_of_piece(e, bytes);
+        for (int64_t first = 0; first < e->n_units; first += step)
+            (*pieces)[(*n)++] = (ith_units){e, first, e->n_units - first < step ? e->n_units - first : step};
+    }
+    return ITH_OK;
 }
 
 /* ---- Making units ---- */

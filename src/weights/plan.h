@@ -2,7 +2,7 @@
  *
  *     ith_plan plan = {0};
  *     ith_plan_matrix(&plan, ...)      for every matrix; ith_plan_vector for every norm
- *     ith_plan_unit(&plan, unit)       units of work: a tile of a matrix; a vector is one unit
+ *     ith_plan_cut(&plan, ...)         pieces of work: some units each; a unit is a tile of a matrix, or a vector
  *     ith_produce(p, e, unit, out)     makes one; any number of threads, each with its own ith_producer
  *
  * The store makes units where kernels read them, the packer where they are written from.
@@ -40,16 +40,16 @@ typedef struct ith_entry { /* one planned matrix or vector */
     const float *importance; /* [cols] of a matrix's columns, or NULL: all equal; see ith_layout_pack_tile */
     ith_row_order order;
     int64_t head_dim;
-    int64_t first_unit, n_units;
+    int64_t n_units;
     size_t unit_bytes; /* of a tile; of a vector */
     bool as_stored;    /* a pack holds the units as they are wanted, perhaps compressed */
     size_t offset;     /* the store's: in its memory */
 } ith_entry;
 
 typedef struct ith_plan {
-    ith_entry *entries; /* in rising order of first_unit */
+    ith_entry *entries; /* in the order of the passes through them */
     size_t n_entries, room;
-    int64_t n_units, max_groups;
+    int64_t max_groups;
     const ith_packfile *pack; /* that entries come from; NULL: none */
 } ith_plan;
 
@@ -69,7 +69,13 @@ ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *t
  * model. (An embedding that is only looked up has none.) */
 ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err);
 
-const ith_entry *ith_plan_unit(const ith_plan *plan, int64_t unit); /* the entry that has it */
+typedef struct ith_units { /* neighbouring units of one entry: a share of work */
+    const ith_entry *entry;
+    int64_t first, n; /* units of the entry */
+} ith_units;
+
+/* All units in pieces of about `bytes` bytes, in order; *pieces is malloc'd. */
+ith_status ith_plan_cut(const ith_plan *plan, size_t bytes, ith_units **pieces, int64_t *n, ith_error *err);
 
 /* ---- Making units ---- */
 

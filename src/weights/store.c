@@ -16,7 +16,7 @@ struct ith_store {
     void *memory;
 };
 
-enum { ALIGN = 64, UNITS_PER_GRAB = 8 };
+enum { ALIGN = 64, PIECE_BYTES = 2 << 20 /* a huge page: what one fault brings from disk */ };
 
 ith_status ith_store_open(ith_comm *comm, ith_store **store, ith_error *err)
 {
@@ -100,21 +100,23 @@ static void publish(ith_store *store)
 typedef struct load_job {
     ith_store *store;
     ith_producer *producers; /* [threads] */
-    int64_t first;           /* this rank's first unit */
+    ith_units *pieces;       /* of all ranks */
+    ith_range mine;
     ith_load_progress progress;
     void *user;
 } load_job;
 
-static ith_status load_unit(void *user, int64_t item, int tid, ith_error *err)
+static ith_status load_piece(void *user, int64_t item, int tid, ith_error *err)
 {
     load_job *job = user;
-    const ith_entry *e = ith_plan_unit(&job->store->plan, job->first + item);
-    int64_t unit = job->first + item - e->first_unit;
+    const ith_units *piece = &job->pieces[job->mine.begin + item];
+    const ith_entry *e = piece->entry;
+    uint8_t *to = (uint8_t *)job->store->memory + e->offset;
 
-    if (in_place(e) != NULL)
-        return ith_pack_check(e->tensor->packed, unit, err);
-    return ith_produce(&job->producers[tid], e, unit,
-                       (uint8_t *)job->store->memory + e->offset + (size_t)unit * e->unit_bytes, err);
+    for (int64_t i = piece->first; i < piece->first + piece->n; i++)
+        ITH_TRY(in_place(e) != NULL ? ith_pack_check(e->tensor->packed, i, err)
+                                    : ith_produce(&job->producers[tid], e, i, to + (size_t)i * e->unit_bytes, err));
+    return ITH_OK;
 }
 
 static bool show_progress(void *user, int64_t done, int64_t total)
@@ -137,21 +139,21 @@ static ith_status open_producers(load_job *job, int threads, ith_error *err)
 static ith_status load_share(load_job *job, ith_team *team, ith_error *err)
 {
     const ith_comm *comm = job->store->comm;
-    ith_range mine = ith_split(job->store->plan.n_units, 1, comm->node_size, comm->node_rank);
-    ith_work work = {.n = ith_range_size(mine),
-                     .grab = UNITS_PER_GRAB,
-                     .fn = load_unit,
-                     .progress = job->progress == NULL ? NULL : show_progress,
-                     .user = job};
+    ith_work work = {
+        .grab = 1, .fn = load_piece, .progress = job->progress == NULL ? NULL : show_progress, .user = job};
+    int64_t n;
     ith_status status;
 
-    job->first = mine.begin;
-    status = open_producers(job, ith_team_size(team), err);
-    if (status == ITH_OK)
-        status = ith_work_run(team, &work, err);
+    ITH_CHECK(ith_plan_cut(&job->store->plan, PIECE_BYTES, &job->pieces, &n, err));
+    ITH_CHECK(open_producers(job, ith_team_size(team), err));
+    job->mine = ith_split(n, 1, comm->node_size, comm->node_rank);
+    work.n = ith_range_size(job->mine);
+    ITH_CHECK(ith_work_run(team, &work, err));
+done:
     for (int i = 0; job->producers != NULL && i < ith_team_size(team); i++)
         ith_producer_close(&job->producers[i]);
     free(job->producers);
+    free(job->pieces);
     return status == ITH_E_CANCELLED ? ith_fail(err, status, "stopped while loading") : status;
 }
 

@@ -6,7 +6,9 @@
 #ifndef ITH_TESTS_FUZZ_FORMAT_TARGETS_H
 #define ITH_TESTS_FUZZ_FORMAT_TARGETS_H
 
+#include "base/checksum.h"
 #include "formats/hf_config.h"
+#include "formats/packfile_parts.h"
 #include "formats/safetensors.h"
 #include "tests/model_files.h"
 
@@ -44,6 +46,42 @@ static inline bool fuzz_safetensors(const uint8_t *data, size_t size)
     accepted = fuzz_verdict(status, &err);
     if (accepted)
         source_touch(&m.source);
+    memory_source_close(&m);
+    return accepted;
+}
+
+/* Checksums of header and index are put right first, or nothing behind them would ever be reached. */
+static inline void seal_pack(uint8_t *data, size_t size)
+{
+    ith_pack_header h;
+
+    if (size < sizeof h)
+        return;
+    memcpy(&h, data, sizeof h);
+    h.file_bytes = size;
+    if (h.index_offset <= size && h.index_bytes <= size - h.index_offset)
+        h.index_checksum = ith_checksum(data + h.index_offset, h.index_bytes);
+    h.checksum = ith_checksum(&h, offsetof(ith_pack_header, checksum));
+    memcpy(data, &h, sizeof h);
+}
+
+static inline bool fuzz_pack(const uint8_t *data, size_t size)
+{
+    memory_source m;
+    ith_error err = {0};
+    bool accepted;
+
+    memory_source_begin(&m, data, size, "memory.ith");
+    seal_pack((uint8_t *)(uintptr_t)m.file.data, size);
+    accepted = fuzz_verdict(ith_source_read_pack(&m.source, &m.file, &err), &err);
+    if (accepted) {
+        const ith_packfile *pack = ith_source_pack(&m.source);
+        source_touch(&m.source);
+        for (size_t i = 0; i < ith_pack_n_tensors(pack); i++)
+            for (int64_t tile = 0; tile < ith_pack_tensor(pack, i)->n_tiles; tile++)
+                fuzz_verdict(ith_pack_check(ith_pack_tensor(pack, i), tile, &err), &err);
+        fuzz_verdict(ith_pack_check_gaps(pack, &err), &err);
+    }
     memory_source_close(&m);
     return accepted;
 }

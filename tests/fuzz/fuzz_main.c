@@ -2,7 +2,7 @@
  *
  *     make CONFIG=asan build/asan/libithaca.a
  *     mpicc -std=c11 -D_GNU_SOURCE -g -fsanitize=address,undefined -Iinclude -Isrc -I. tests/fuzz/fuzz_gguf.c tests/fuzz/fuzz_main.c \
- *         build/asan/libithaca.a -ljansson -lm -o fuzz_gguf
+ *         build/asan/libithaca.a -ljansson -lzstd -lxxhash -lm -o fuzz_gguf
  *     ./fuzz_gguf SEED MUTATIONS FILE...
  *
  * With clang, -fsanitize=fuzzer in place of fuzz_main.c makes the same target a libFuzzer program.

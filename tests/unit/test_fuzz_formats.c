@@ -1,5 +1,7 @@
 /* Some thousand damaged files for each parser, from fixed seeds: no fault, no failure without a text. Under `make asan` the
  * sanitizers watch. tests/fuzz/ has the same targets for longer runs. */
+#include "formats/hparams_json.h"
+#include "formats/pack_write.h"
 #include "tests/fuzz/format_targets.h"
 #include "tests/fuzz/mutate.h"
 
@@ -65,6 +67,92 @@ static void damaged_safetensors(void **state)
     run(fuzz_safetensors, safetensors_file(SAFETENSORS_SMALL, SAFETENSORS_SMALL_DATA), 3);
 }
 
+/* A pack of two tensors and a GGUF file's metadata. */
+static buffer pack_small(void)
+{
+    static const float norm[64];
+    static const uint8_t tiles[2][1088];
+    char folder[64], path[128];
+    buffer gguf = gguf_small(), out = {0};
+    ith_hparams hp = {.architecture = "llama",
+                      .n_layers = 1,
+                      .hidden = 64,
+                      .ffn = 96,
+                      .n_heads = 4,
+                      .n_kv_heads = 2,
+                      .head_dim = 16,
+                      .n_vocab = 5,
+                      .ctx_train = 2048,
+                      .bos = 1,
+                      .eos = {2},
+                      .n_eos = 1,
+                      .rope = {.theta = 10000}};
+    json_t *index = json_pack("{s:o}", "hyperparameters", ith_hparams_to_json(&hp));
+    ith_encoded norm_tile = ith_pack_encode_bytes(norm, sizeof norm),
+                q_tiles[2] = {ith_pack_encode_bytes(tiles[0], 1088), ith_pack_encode_bytes(tiles[1], 1088)};
+    ith_pack_writer *w;
+    const ith_packed *t;
+    uint8_t bytes[65536];
+    FILE *file;
+
+    folder_make(folder);
+    snprintf(path, sizeof path, "%s/small.ith", folder);
+    assert_int_equal(ith_pack_writer_open(path, false, &w, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_begin(w, "q", ITH_W8, 20, 64, ITH_CODEC_RAW, &t, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_tiles(w, q_tiles, 2, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_begin(w, "norm", ITH_F32T, 64, 0, ITH_CODEC_RAW, &t, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_tiles(w, &norm_tile, 1, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_blob(w, "gguf", gguf.data, gguf.n, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_finish(w, index, NULL), ITH_OK);
+    ith_pack_writer_close(w);
+    json_decref(index);
+    free(gguf.data);
+    file = fopen(path, "rb");
+    assert_non_null(file);
+    put(&out, bytes, fread(bytes, 1, sizeof bytes, file));
+    fclose(file);
+    folder_remove(folder);
+    return out;
+}
+
+static buffer whole; /* what pack_index_target damages the index of */
+
+/* Most of the file is tiles and zeros: here only the index is damaged. */
+static bool pack_index_target(const uint8_t *data, size_t size)
+{
+    ith_pack_header h;
+    bool accepted;
+
+    memcpy(&h, whole.data, sizeof h);
+    buffer b = {0};
+    put(&b, whole.data, h.index_offset);
+    put(&b, data, size);
+    h.index_bytes = size;
+    memcpy(b.data, &h, sizeof h);
+    accepted = fuzz_pack(b.data, b.n);
+    free(b.data);
+    return accepted;
+}
+
+static void damaged_pack(void **state)
+{
+    (void)state;
+    run(fuzz_pack, pack_small(), 5);
+}
+
+static void damaged_index_of_a_pack(void **state)
+{
+    buffer index = {0};
+    ith_pack_header h;
+    (void)state;
+
+    whole = pack_small();
+    memcpy(&h, whole.data, sizeof h);
+    put(&index, whole.data + h.index_offset, h.index_bytes);
+    run(pack_index_target, index, 6);
+    free(whole.data);
+}
+
 static void damaged_config(void **state)
 {
     buffer b = {0};
@@ -79,6 +167,8 @@ int main(void)
         cmocka_unit_test(damaged_gguf),
         cmocka_unit_test(damaged_gguf_for_its_tokenizer),
         cmocka_unit_test(damaged_safetensors),
+        cmocka_unit_test(damaged_pack),
+        cmocka_unit_test(damaged_index_of_a_pack),
         cmocka_unit_test(damaged_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

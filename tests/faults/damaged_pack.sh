@@ -1,0 +1,86 @@
+#!/bin/bash
+# A bit that flips in a pack, wherever, is found by --verify, and by a run if it concerns it; what is said names the place. So is a pack
+# that ends too early. On one rank and on two.
+source "$(dirname "$0")/../tap.sh"
+
+echo 1 2 3 >"$work/ids"
+score() { "$ITHACA" score -m "$1" --ids "$work/ids" --json; }
+one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"; }
+
+# flip PACK OFFSET: prints nothing, leaves $work/bad.ith
+flip() {
+    cp "$1" "$work/bad.ith"
+    python3 - "$work/bad.ith" "$2" <<'PY'
+import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2])); x = f.read(1)[0]
+    f.seek(int(sys.argv[2])); f.write(bytes([x ^ 0x10]))
+PY
+}
+
+# where PACK EXPRESSION: an offset from the index j and the header's fields
+where() {
+    python3 - "$1" "$2" <<'PY'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+index, length = struct.unpack_from("<QQ", data, 24)
+j = json.loads(data[index:index + length])
+t = {x["name"]: x for x in j["tensors"]}
+print(eval(sys.argv[2]))
+PY
+}
+
+q=model.layers.2.self_attn.q_proj.weight
+for kind in "w8 0" "bf16 3"; do
+    set -- $kind
+    pack=$work/$1.ith
+    expect "$1: pack" 0 "$ITHACA" pack $NEEDLE -o "$pack" --quant "$1" --zstd "$2"
+    expect "$1: whole" 0 score "$pack"
+    expect "$1: whole: verified" 0 "$ITHACA" inspect "$pack" --verify
+
+    # found NAME EXPRESSION REGEX: by a run and by --verify
+    found() {
+        flip "$pack" "$(where "$pack" "$2")"
+        expect "$1: a run fails" 1 score "$work/bad.ith"
+        one_line "$1: a run"
+        matches "$1: a run names it" "$err" "$3"
+        expect "$1: --verify fails" 1 "$ITHACA" inspect "$work/bad.ith" --verify
+        one_line "$1: --verify"
+        matches "$1: --verify names it" "$err" "$3"
+    }
+    found "$1: header" 20 "bad.ith: damaged: the header"
+    found "$1: index" "index + length // 2" "bad.ith: damaged: the index"
+    found "$1: a tile" "t['$q']['offset'] + t['$q']['bytes'] - 1" "damaged: tensor $q, tile 15 of 16"
+    found "$1: the last matrix's first tile" "max(x['offset'] for x in j['tensors'] if len(x['shape']) == 2)" "damaged: tensor .*, tile 0 of"
+    found "$1: a norm" "t['model.norm.weight']['offset']" "damaged: tensor model.norm.weight, tile 0 of 1"
+    found "$1: a tile table" "t['$q']['table'] + 17" "damaged: the checksum of the tile table of $q"
+    found "$1: the tokenizer" "j['blobs'][0]['offset'] + 99" "damaged: the checksum of tokenizer.json"
+
+    flip "$pack" 4000
+    expect "$1: padding: --verify fails" 1 "$ITHACA" inspect "$work/bad.ith" --verify
+    matches "$1: padding: --verify names it" "$err" "a byte between 64 and 4096"
+
+    size=$(stat -c %s "$pack")
+    for keep in 8 63 64 5000 $((size / 2)) $((size - 1)); do
+        head -c "$keep" "$pack" >"$work/bad.ith"
+        expect "$1: $keep of $size bytes" 1 score "$work/bad.ith"
+        one_line "$1: $keep bytes"
+        matches "$1: $keep bytes: said so" "$err" "bad.ith: truncated"
+    done
+done
+
+# Several bad tiles: the first is named, however many threads look
+pack=$work/w8.ith
+flip "$pack" "$(where "$pack" "t['$q']['offset'] + 5 * t['$q']['bytes'] // 16")"
+mv "$work/bad.ith" "$work/twice.ith"
+flip "$work/twice.ith" "$(where "$pack" "t['$q']['offset'] + 9 * t['$q']['bytes'] // 16")"
+for _ in 1 2 3; do
+    expect "two bad tiles" 1 "$ITHACA" inspect "$work/bad.ith" --verify
+    matches "two bad tiles: the first is named" "$err" "$q, tile 5 of"
+done
+
+expect "two ranks" 1 scripts/on_ranks.sh 2 "$ITHACA" score -m "$work/bad.ith" --ids "$work/ids"
+same "two ranks: said once" 1 "$(grep -c '^ithaca:' "$err")"
+matches "two ranks: named" "$err" "rank [01]: .*tensor $q, tile [59] of"
+expect "only packs have checksums" 1 "$ITHACA" inspect $NEEDLE --verify
+matches "only packs have checksums: said so" "$err" "only packs"
