@@ -24,7 +24,7 @@ void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], si
          &model->stats, 0, 0},
         {"exact", 0, ITH_ARG_FLAG, NULL, "f32 weights, KV cache and arithmetic: slow, the accuracy reference",
          &model->exact, 0, 0},
-        {"mesh", 0, ITH_ARG_TEXT, "UxR", "Ulysses degree x context degree (default: chosen; R is 1)", &model->mesh, 0,
+        {"mesh", 0, ITH_ARG_TEXT, "UxR", "Ulysses degree x context degree (default: U divides the KV heads)", &model->mesh, 0,
          0},
         {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout instead of text", &model->json, 0, 0},
         {"quiet", 'q', ITH_ARG_FLAG, NULL, "no progress and no timings on stderr", &model->quiet, 0, 0},

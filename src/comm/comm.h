@@ -20,7 +20,14 @@ typedef struct ith_comm_stats {
     int64_t alltoall_calls, alltoall_sent;
     int64_t allgather_calls, allgather_sent;
     int64_t bcast_calls, bcast_sent;
+    int64_t message_calls, message_sent;
 } ith_comm_stats;
+
+typedef struct ith_parcel { /* one way, to or from another rank */
+    int rank;
+    void *buf; /* read by sends */
+    int64_t bytes;
+} ith_parcel;
 
 typedef struct ith_comm_ops {
     const char *name; /* "self", "mpi" */
@@ -30,8 +37,11 @@ typedef struct ith_comm_ops {
      * send may be recv + displs[rank] (in place). */
     void (*allgatherv)(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs);
     /* Block r of `send` (send_counts[r] bytes at send_displs[r]) goes to rank r; the block from r lands at recv_displs[r]. */
-    void (*alltoallv)(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs,
-                      void *recv, const int64_t *recv_counts, const int64_t *recv_displs);
+    void (*alltoallv)(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs, void *recv,
+                      const int64_t *recv_counts, const int64_t *recv_displs);
+    /* Not collective: sends and receives these and returns when all are done. What a pair of ranks exchanges matches in order; each
+     * receive names the exact size. None of this rank with itself. */
+    void (*messages)(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs, int64_t n_recvs);
     /* The largest `value` of all ranks: agreement on a status, on a need. */
     int64_t (*max)(ith_comm *comm, int64_t value);
     /* One buffer of `bytes` (the same on all ranks), zeroed, shared by the ranks of each node: *out differs as an address, not as

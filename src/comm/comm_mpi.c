@@ -10,6 +10,7 @@
 #include "base/range.h"
 #include "comm/node_memory.h"
 
+#include <limits.h>
 #include <mpi.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #define GIB        1073741824.0
 #define MAX_SHARED ((size_t)1 << 56)
 
-enum { TAG_EXCHANGE = 1, ALIGN = 64, EACH = -1 };
+enum { TAG_EXCHANGE = 1, TAG_MESSAGE = 2, ALIGN = 64, EACH = -1 };
 
 typedef struct buffer { /* one shared buffer */
     struct buffer *next;
@@ -37,7 +38,8 @@ typedef struct mpi_impl {
     bool windows_only; /* no anonymous files */
     buffer *buffers;
     int *counts, *displs;  /* [size] MPI's int form of an allgather */
-    MPI_Request *requests; /* [2 * size] */
+    MPI_Request *requests; /* [n_requests], at least 2 * size */
+    int64_t n_requests;
 } mpi_impl;
 
 static mpi_impl *impl_of(ith_comm *comm)
@@ -152,6 +154,59 @@ static void mpi_alltoallv(ith_comm *comm, const void *send, const int64_t *send_
     comm->stats.alltoall_calls++;
     for (int r = 0; r < comm->size; r++)
         comm->stats.alltoall_sent += r == me ? 0 : send_counts[r];
+}
+
+/* ---- Messages that a rank names one by one ---- */
+
+static int64_t pieces_in(const mpi_impl *impl, const ith_parcel *list, int64_t n)
+{
+    int64_t pieces = 0;
+    for (int64_t i = 0; i < n; i++)
+        pieces += (list[i].bytes + impl->piece - 1) / impl->piece;
+    return pieces;
+}
+
+static void reserve_requests(ith_comm *comm, int64_t n)
+{
+    mpi_impl *impl = impl_of(comm);
+    MPI_Request *grown;
+    if (n <= impl->n_requests)
+        return;
+    grown = n < INT_MAX ? realloc(impl->requests, (size_t)n * sizeof *grown) : NULL;
+    if (!grown)
+        ith_comm_abort(comm, 1, "no memory for the messages of an exchange");
+    impl->requests = grown;
+    impl->n_requests = n;
+}
+
+static void start_message(ith_comm *comm, const ith_parcel *m, bool send, int *started)
+{
+    mpi_impl *impl = impl_of(comm);
+    for (int64_t at = 0; at < m->bytes; at += impl->piece) {
+        int n = (int)(m->bytes - at < impl->piece ? m->bytes - at : impl->piece);
+        char *buf = (char *)m->buf + at;
+        MPI_Request *request = &impl->requests[(*started)++];
+        if (send)
+            check(comm, MPI_Isend(buf, n, MPI_BYTE, m->rank, TAG_MESSAGE, impl->world, request), "MPI_Isend");
+        else
+            check(comm, MPI_Irecv(buf, n, MPI_BYTE, m->rank, TAG_MESSAGE, impl->world, request), "MPI_Irecv");
+    }
+}
+
+static void mpi_messages(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs,
+                         int64_t n_recvs)
+{
+    mpi_impl *impl = impl_of(comm);
+    int started = 0;
+    reserve_requests(comm, pieces_in(impl, sends, n_sends) + pieces_in(impl, recvs, n_recvs));
+    for (int64_t i = 0; i < n_recvs; i++)
+        start_message(comm, &recvs[i], false, &started);
+    for (int64_t i = 0; i < n_sends; i++) {
+        start_message(comm, &sends[i], true, &started);
+        comm->stats.message_sent += sends[i].bytes;
+    }
+    check(comm, MPI_Waitall(started, impl->requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
+    comm->stats.message_calls++;
 }
 
 /* The arguments are the same on all ranks, so all come to the same answer. */
@@ -392,6 +447,7 @@ static const ith_comm_ops mpi_ops = {
     .bcast = mpi_bcast,
     .allgatherv = mpi_allgatherv,
     .alltoallv = mpi_alltoallv,
+    .messages = mpi_messages,
     .max = mpi_max,
     .shared_alloc = mpi_shared_alloc,
     .shared_free = mpi_shared_free,
@@ -445,6 +501,7 @@ static bool alloc_arrays(ith_comm *comm)
     impl->counts = calloc(n, sizeof *impl->counts);
     impl->displs = calloc(n, sizeof *impl->displs);
     impl->requests = calloc(2 * n, sizeof(MPI_Request));
+    impl->n_requests = (int64_t)(2 * n);
     return impl->counts && impl->displs && impl->requests;
 }
 

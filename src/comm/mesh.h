@@ -16,15 +16,51 @@ typedef struct ith_mesh {
     int u, c;             /* this rank's place */
 } ith_mesh;
 
-/* `spec` is "UxR" or NULL: then U is the largest divisor of n_kv_heads that divides ranks. ITH_E_ARGUMENT with the meshes that
- * would work if spec does not multiply to `ranks` or U does not divide n_kv_heads; ITH_E_UNSUPPORTED with the rank counts that work if R > 1. */
+/* `spec` is "UxR" or NULL: then U is the largest divisor of n_kv_heads that divides ranks. Any number of ranks has a mesh.
+ * ITH_E_ARGUMENT, with a mesh that would work, if spec does not multiply to `ranks` or U does not divide n_kv_heads. */
 ith_status ith_mesh_make(const char *spec, int ranks, int rank, int n_kv_heads, ith_mesh *mesh, ith_error *err);
+
+/* Ulysses and context index of rank r, and back. */
+static inline int ith_mesh_u(const ith_mesh *mesh, int r)
+{
+    return r % mesh->ulysses;
+}
+static inline int ith_mesh_c(const ith_mesh *mesh, int r)
+{
+    return r / mesh->ulysses;
+}
+static inline int ith_mesh_rank(const ith_mesh *mesh, int u, int c)
+{
+    return c * mesh->ulysses + u;
+}
 
 /* KV heads of Ulysses index u; its query heads are the same range times n_heads / n_kv_heads. */
 ith_range ith_mesh_kv_heads(const ith_mesh *mesh, int n_kv_heads, int u);
 
+/* Those of n heads of a kind (query or KV heads) that rank r makes when it holds all tokens: its group's, shared among the R ranks of
+ * the group. The ranges of all ranks cover [0, n). */
+ith_range ith_mesh_own_heads(const ith_mesh *mesh, int64_t n_heads, int r);
+
+/* Segments of the KV cache go round the R ranks of a group, for each head from another rank on, so that their numbers differ little in
+ * any context: the context index that holds segment s of the group's head h (h from 0). */
+static inline int ith_mesh_holder(const ith_mesh *mesh, int64_t h, int64_t s)
+{
+    return (int)((h + s) % mesh->context);
+}
+
+/* Heads of a group of n that context index c holds in segment s: every R-th from *first on. Returns how many. */
+static inline int64_t ith_mesh_held_heads(const ith_mesh *mesh, int64_t n, int64_t s, int c, int64_t *first)
+{
+    int64_t R = mesh->context;
+    *first = (c - s % R + R) % R;
+    return *first >= n ? 0 : (n - *first + R - 1) / R;
+}
+
 /* Tokens of a chunk of n that rank r holds in prefill: contiguous, ascending with r, sizes differing by at most one. */
 ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, int r);
+
+/* Those of all ranks with context index c, which attend to them: contiguous too. */
+ith_range ith_mesh_attended(const ith_mesh *mesh, int64_t n, int c);
 
 /* Rows of a matrix that rank r computes in decode: whole pairs of tiles of 16, which are whole groups of the next matrix's columns. */
 ith_range ith_mesh_rows(const ith_mesh *mesh, int64_t n_rows, int r);

@@ -37,15 +37,28 @@ static ith_status measuring_ids(const ith_engine *e, int32_t ids[TOKENS], ith_er
     return ITH_OK;
 }
 
-/* From [my heads] of every rank, laid out [n_layers][my heads][d], to [n_layers][all heads][d] on all. */
-static ith_status share(ith_engine *e, const float *mine, int64_t my_heads, ith_error *err)
+/* From [n_layers][the heads made there][d] of every rank to [n_layers][all heads][d] on all. */
+static void spread(const ith_engine *e, const float *all, const int64_t *displs, float *bias)
+{
+    const ith_hparams *hp = &e->model->hp;
+    int64_t d = hp->head_dim;
+
+    for (int r = 0; r < e->mesh.ranks; r++) {
+        ith_range heads = ith_mesh_own_heads(&e->mesh, hp->n_kv_heads, r);
+        int64_t n = ith_range_size(heads) * d;
+        for (int64_t layer = 0; layer < hp->n_layers; layer++)
+            memcpy(bias + (layer * hp->n_kv_heads + heads.begin) * d,
+                   all + displs[r] / (int64_t)sizeof *all + layer * n, (size_t)n * sizeof *bias);
+    }
+}
+
+static ith_status share(ith_engine *e, const float *mine, ith_error *err)
 {
     const ith_hparams *hp = &e->model->hp;
     ith_comm *comm = e->world->comm;
-    int64_t d = hp->head_dim, per_rank = hp->n_layers * my_heads * d;
-    float *all = calloc((size_t)(per_rank * comm->size), sizeof *all),
-          *bias = calloc((size_t)(hp->n_layers * hp->n_kv_heads * d), sizeof *bias);
-    int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts);
+    size_t n = (size_t)(hp->n_layers * hp->n_kv_heads * hp->head_dim);
+    float *all = calloc(n, sizeof *all), *bias = calloc(n, sizeof *bias);
+    int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts), *displs = counts + comm->size;
     ith_status status = ITH_OK;
 
     if (all == NULL || bias == NULL || counts == NULL)
@@ -53,14 +66,12 @@ static ith_status share(ith_engine *e, const float *mine, int64_t my_heads, ith_
     status = ith_comm_agree(comm, status, err);
     if (status == ITH_OK) {
         for (int r = 0; r < comm->size; r++) {
-            counts[r] = per_rank * (int64_t)sizeof(float);
-            counts[comm->size + r] = r * counts[r];
+            ith_range heads = ith_mesh_own_heads(&e->mesh, hp->n_kv_heads, r);
+            counts[r] = hp->n_layers * ith_range_size(heads) * hp->head_dim * (int64_t)sizeof *all;
+            displs[r] = r == 0 ? 0 : displs[r - 1] + counts[r - 1];
         }
-        comm->ops->allgatherv(comm, mine, all, counts, counts + comm->size);
-        for (int r = 0; r < comm->size; r++)
-            for (int64_t layer = 0; layer < hp->n_layers; layer++)
-                memcpy(bias + (layer * hp->n_kv_heads + r * my_heads) * d, all + r * per_rank + layer * my_heads * d,
-                       (size_t)(my_heads * d) * sizeof *bias);
+        comm->ops->allgatherv(comm, mine, all, counts, displs);
+        spread(e, all, displs, bias);
         e->model->key_bias = bias;
         bias = NULL;
     }
@@ -84,14 +95,14 @@ static void add_keys(void *user, ith_probe_point point, int layer, const ith_see
             sums[c] += seen->x[t * seen->ld + c];
 }
 
-/* The keys' means over the fixed text, for my heads; the cache of that pass holds them as they are. */
+/* The keys' means over the fixed text, for the heads made here; the cache of that pass holds them as they are. */
 static ith_status measure(ith_engine *e, ith_session *session, float **means, ith_error *err)
 {
     const ith_hparams *hp = &e->model->hp;
-    size_t n = (size_t)(hp->n_layers * ith_range_size(ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u)) *
-                        hp->head_dim);
+    ith_range made = ith_mesh_own_heads(&e->mesh, hp->n_kv_heads, e->mesh.rank);
+    size_t n = (size_t)(hp->n_layers * ith_range_size(made) * hp->head_dim);
     ith_status status = ITH_OK;
-    float *sums = calloc(n, sizeof *sums);
+    float *sums = calloc(n > 0 ? n : 1, sizeof *sums);
     ith_probe probe = {add_keys, sums};
     ith_pass pass;
 
@@ -120,8 +131,7 @@ ith_status ith_engine_measure_key_bias(ith_engine *e, ith_error *err)
     ITH_TRY(ith_session_open_sized(e, TOKENS, TOKENS, true, &session, err));
     status = measure(e, session, &means, err);
     if (status == ITH_OK)
-        status =
-            share(e, means, ith_range_size(ith_mesh_kv_heads(&e->mesh, (int)e->model->hp.n_kv_heads, e->mesh.u)), err);
+        status = share(e, means, err);
     free(means);
     ith_session_close(session);
     return status;

@@ -32,9 +32,20 @@ static ith_status allocate(ith_session *s, ith_error *err)
     if (e->world->comm->rank == 0)
         ITH_TRY(
             ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)hp->n_vocab, sizeof(float), "logits", (void **)&s->logits, err));
-    ITH_TRY(ith_kv_open(e->kv, (int)hp->n_layers, (int)my_heads, (int)hp->head_dim, s->ctx, &s->kv, err));
-    return ith_workspace_open(e->model, &e->mesh, e->kv, s->chunk, per_rank, ith_team_size(e->team), s->ctx, &s->ws,
-                              err);
+    ITH_TRY(ith_kv_open(e->kv, (int)hp->n_layers, (int)my_heads, (int)hp->head_dim, s->ctx, e->mesh.c, e->mesh.context,
+                        &s->kv, err));
+    return ith_workspace_open(e->model, &e->mesh, e->kv, s->chunk, per_rank, s->rows_tokens, ith_team_size(e->team),
+                              s->ctx, &s->ws, err);
+}
+
+/* With several ranks to a head group each holds some segments, and only decode's attention is shared out by those. */
+static int64_t rows_tokens(const ith_mesh *mesh, int64_t chunk, bool all_by_rows)
+{
+    if (mesh->ranks > 1 && all_by_rows)
+        return chunk;
+    if (mesh->context > 1)
+        return ITH_DECODE_TOKENS;
+    return mesh->ranks == 1 ? 0 : max2(ROWS_TOKENS_PER_RANK * mesh->ranks, 64);
 }
 
 ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows, ith_session **out,
@@ -50,9 +61,7 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
         s->engine = engine;
         s->ctx = ctx;
         s->chunk = chunk;
-        s->rows_tokens = engine->mesh.ranks == 1 ? 0
-                         : all_by_rows           ? chunk
-                                                 : max2(ROWS_TOKENS_PER_RANK * engine->mesh.ranks, 64);
+        s->rows_tokens = rows_tokens(&engine->mesh, chunk, all_by_rows);
         status = allocate(s, err);
     }
     status = ith_comm_agree(engine->world->comm, status, err);
@@ -105,8 +114,10 @@ ith_pass ith_session_pass(ith_session *s, int64_t n)
         .n = n,
         .probe = s->probe,
     };
-    p.record = ith_record_layout(e->kv, ith_range_size(p.heads) * p.group, ith_range_size(p.heads), hp->head_dim);
+    p.record = ith_record_layout(e->kv, ith_range_size(p.heads) * p.group, hp->head_dim);
+    p.piece = ith_kv_piece_layout(e->kv, hp->head_dim);
     p.mine = rows ? (ith_range){0, n} : ith_mesh_tokens(&e->mesh, n, comm->rank);
+    p.attended = rows ? (ith_range){0, n} : ith_mesh_attended(&e->mesh, n, e->mesh.c);
     return p;
 }
 

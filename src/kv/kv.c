@@ -10,14 +10,15 @@
 struct ith_kv {
     ith_kv_layout layout;
     int n_layers, n_heads, head_dim;
+    int part, parts;
     size_t block_bytes, segment_bytes;
     int64_t max_segments;
     int64_t n_segments; /* reserved now */
-    uint8_t **segments; /* [max_segments], each of all layers and heads: [n_layers][n_heads][segment_bytes] */
+    uint8_t **segments; /* [max_segments], each of all layers and its heads here: [n_layers][held][segment_bytes] */
 };
 
-ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, ith_kv **out,
-                       ith_error *err)
+ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, int part, int parts,
+                       ith_kv **out, ith_error *err)
 {
     ith_kv *kv = calloc(1, sizeof *kv);
 
@@ -28,6 +29,8 @@ ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head
     kv->n_layers = n_layers;
     kv->n_heads = n_heads;
     kv->head_dim = head_dim;
+    kv->part = part;
+    kv->parts = parts;
     kv->block_bytes = ith_kv_block_bytes(layout, head_dim);
     /* A timeline shorter than a segment needs no whole one. */
     kv->segment_bytes =
@@ -52,6 +55,23 @@ void ith_kv_close(ith_kv *kv)
     free(kv);
 }
 
+/* The first head held of a segment: then every `parts`-th. */
+static int64_t first_held(const ith_kv *kv, int64_t s)
+{
+    return (kv->part - s % kv->parts + kv->parts) % kv->parts;
+}
+
+static int64_t n_held(const ith_kv *kv, int64_t s)
+{
+    int64_t first = first_held(kv, s);
+    return first >= kv->n_heads ? 0 : (kv->n_heads - first + kv->parts - 1) / kv->parts;
+}
+
+bool ith_kv_holds(const ith_kv *kv, int head, int64_t s)
+{
+    return (head + s) % kv->parts == kv->part;
+}
+
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
 {
     int64_t need = (n_tokens + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
@@ -59,8 +79,8 @@ ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
     assert(need <= kv->max_segments);
     while (kv->n_segments < need) {
         void *segment;
-        ITH_TRY(ith_mem_alloc_array(ITH_MEM_KV, (size_t)kv->n_layers * (size_t)kv->n_heads, kv->segment_bytes,
-                                    "KV cache", &segment, err));
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_KV, (size_t)kv->n_layers * (size_t)n_held(kv, kv->n_segments),
+                                    kv->segment_bytes, "KV cache", &segment, err));
         kv->segments[kv->n_segments++] = segment;
     }
     return ITH_OK;
@@ -73,8 +93,9 @@ ith_kv_layout ith_kv_get_layout(const ith_kv *kv)
 
 void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s)
 {
-    assert(s < kv->n_segments);
-    return kv->segments[s] + ((size_t)layer * (size_t)kv->n_heads + (size_t)head) * kv->segment_bytes;
+    assert(s < kv->n_segments && ith_kv_holds(kv, head, s));
+    int64_t at = layer * n_held(kv, s) + (head - first_held(kv, s)) / kv->parts;
+    return kv->segments[s] + (size_t)at * kv->segment_bytes;
 }
 
 void *ith_kv_block(const ith_kv *kv, int layer, int head, int64_t pos)
@@ -93,6 +114,11 @@ void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const 
     for (size_t c = 0; c < d; c++)
         memcpy(keys + (c * ITH_KV_BLOCK + slot) * element, (const uint8_t *)k + c * element, element);
     memcpy(values + slot * dp * element, v, d * element);
+}
+
+size_t ith_kv_segment_bytes(const ith_kv *kv)
+{
+    return kv->segment_bytes;
 }
 
 int64_t ith_kv_token_bytes(ith_kv_layout layout, int n_layers, int n_heads, int head_dim)

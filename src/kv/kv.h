@@ -12,8 +12,10 @@
 
 typedef struct ith_kv ith_kv;
 
-ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, ith_kv **kv,
-                       ith_error *err);
+/* For timelines of up to ctx tokens. This cache holds, of segment s, the heads h with (h + s) % parts == part: with parts 1 all of
+ * them. */
+ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, int part, int parts,
+                       ith_kv **kv, ith_error *err);
 void ith_kv_close(ith_kv *kv); /* accepts NULL */
 
 /* Makes room for n_tokens in all. ITH_E_MEMORY: what was there stays usable. */
@@ -21,7 +23,10 @@ ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err);
 
 ith_kv_layout ith_kv_get_layout(const ith_kv *kv);
 
-/* Segment that holds tokens [1024 s, 1024 s + 1024) of a layer and head; reserved before. */
+/* Is segment s of this head here? */
+bool ith_kv_holds(const ith_kv *kv, int head, int64_t s);
+
+/* Segment that holds tokens [1024 s, 1024 s + 1024) of a layer and head; held here, and reserved before. */
 void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s);
 
 /* The block of 64 tokens around `pos`; its slot is pos % 64. */
@@ -29,6 +34,9 @@ void *ith_kv_block(const ith_kv *kv, int layer, int head, int64_t pos);
 
 /* Writes key and value of one token in a float layout (ITH_KVL_BF16, ITH_KVL_F32): k, v are head_dim elements of that type. */
 void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const void *k, const void *v);
+
+/* Bytes of a segment of one layer and head, of which a timeline shorter than a segment needs but the first blocks. */
+size_t ith_kv_segment_bytes(const ith_kv *kv);
 
 /* Bytes of one token over n_heads heads and all layers. */
 int64_t ith_kv_token_bytes(ith_kv_layout layout, int n_layers, int n_heads, int head_dim);

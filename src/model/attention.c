@@ -1,17 +1,20 @@
-/* attention.c - softmax(q k^T / sqrt(d)) v of the pass's tokens over the cache, for this rank's heads.
+/* attention.c - softmax(q k^T / sqrt(d)) v of the tokens that this rank attends to over the cache, for its group's heads.
  *
  * The unit of arithmetic is one segment of 1,024 keys (simd/kernels.h); a row's segments are folded in ascending order, whoever
- * computed them, so the two ways below give the same bits:
- *   tiles     prefill: a member takes a tile of tokens of one KV head through all segments.
- *   segments  decode: members take (head, segment) pairs; the partials are folded afterwards (flash-decoding). All query
- *             heads of a KV head share the pass over its keys and values.
+ * computed them, so the ways below give the same bits:
+ *   tiles     prefill: a member takes a tile of tokens of one KV head through all segments. Where other ranks hold some of these (R > 1),
+ *             they arrive head by head, the next head's while this one's tiles are worked on (ring attention, arXiv 2310.01889,
+ *             with the ring's order given up for the ascending one).
+ *   segments  decode: members take (head, segment) pairs of those that this rank holds; the partials are folded afterwards
+ *             (flash-decoding), with R > 1 each query head's on one rank. All query heads of a KV head share the pass over its keys
+ *             and values.
  */
 #include "model/pass.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { TILE_ROWS = 64, DECODE_TOKENS = 4 };
+enum { TILE_ROWS = 64 };
 
 static int64_t head_dim(const ith_model *m)
 {
@@ -53,11 +56,6 @@ int64_t ith_attention_scratch(const ith_model *model)
     return 2 * state_floats(model, tile_tokens(model) * group_of(model));
 }
 
-int64_t ith_attention_partials(const ith_model *model, int64_t kv_heads, int64_t segments)
-{
-    return kv_heads * segments * state_floats(model, DECODE_TOKENS * group_of(model));
-}
-
 static void clear(const ith_model *model, state s, int64_t rows)
 {
     for (int64_t i = 0; i < rows; i++) {
@@ -67,22 +65,22 @@ static void clear(const ith_model *model, state s, int64_t rows)
     memset(s.o, 0, (size_t)(rows * head_dim(model)) * sizeof *s.o);
 }
 
-/* Partial of tokens [t, t + n) of the pass over segment `s` of head `head`. */
-static void attend(const ith_pass *p, int layer, int64_t head, int64_t t, int64_t n, int64_t s, state out)
+/* Partial of tokens [t, t + n) of those attended to, over segment `s` of head `head`, which lies at `segment`. */
+static void attend(const ith_pass *p, int64_t head, int64_t t, int64_t n, int64_t s, const void *segment, state out)
 {
-    const uint8_t *records = p->ws->records + t * p->record.bytes;
+    const uint8_t *record = p->ws->queries + t * p->record.bytes;
     ith_kv_layout layout = ith_kv_get_layout(p->kv);
     int64_t q_element = layout == ITH_KVL_Q8 ? 1 : 4;
     ith_attn a = {
-        .segment = ith_kv_segment(p->kv, layer, (int)head, s),
+        .segment = segment,
         .head_dim = (int)head_dim(p->model),
         .n_tokens = (int)n,
         .n_heads = (int)p->group,
-        .first_visible = p->pos + t + 1 - s * ITH_KV_SEGMENT,
-        .q = records + p->record.q + head * p->group * p->record.q_stride,
+        .first_visible = p->pos + p->attended.begin + t + 1 - s * ITH_KV_SEGMENT,
+        .q = record + head * p->group * p->record.stride,
         .q_token_stride = p->record.bytes / q_element,
-        .q_head_stride = p->record.q_stride / q_element,
-        .q_scale = (const float *)(const void *)(records + p->record.q_scale) + head * p->group,
+        .q_head_stride = p->record.stride / q_element,
+        .q_scale = (const float *)(const void *)(record + p->record.scales) + head * p->group,
         .q_scale_stride = p->record.bytes / (int64_t)sizeof(float),
         .m = out.m,
         .l = out.l,
@@ -101,95 +99,268 @@ static int64_t segments_until(int64_t n_keys)
     return (n_keys + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
 }
 
-/* o / l of rows [first, first + n) of a tile that begins at token t, to where the output matrix's input is gathered. */
-static void finish(const ith_pass *p, int layer, int64_t head, int64_t t, state s, int64_t first, int64_t n)
+/* o / l of query head q_head, counted from the first that I attend for, of token t: to where the output matrix's input is gathered.
+ * Scales o in place. */
+static void finish(const ith_pass *p, int layer, int64_t q_head, int64_t t, float *o, float l)
 {
     const ith_kernels *kernels = p->model->kernels;
     ith_heads_out out = p->way->heads_out(p, p->model->layers[layer].o);
     int64_t d = head_dim(p->model);
 
-    for (int64_t row = first; row < first + n; row++) {
-        int64_t token = t + row / p->group, q_head = head * p->group + row % p->group;
-        kernels->scale(d, s.o + row * d, 1.0f / s.l[row]);
-        if (out.quantized)
-            kernels->quantize(d, s.o + row * d, &out.acts, token, out.first_group + q_head * d / ITH_GROUP);
-        else
-            memcpy(out.x + token * out.ld + q_head * d, s.o + row * d, (size_t)d * sizeof *out.x);
-    }
+    kernels->scale(d, o, 1.0f / l);
+    if (out.quantized)
+        kernels->quantize(d, o, &out.acts, t, out.first_group + q_head * d / ITH_GROUP);
+    else
+        memcpy(out.x + t * out.ld + q_head * d, o, (size_t)d * sizeof *o);
 }
 
 /* ---- Prefill: a tile of tokens through all segments ---- */
 
-static void attend_tile(const ith_pass *p, int layer, int64_t head, int64_t t, int64_t n, float *scratch)
+static const void *segment_at(const ith_pass *p, int layer, int64_t head, int64_t s, const uint8_t *ring)
+{
+    if (ith_kv_holds(p->kv, (int)head, s))
+        return ith_kv_segment(p->kv, layer, (int)head, s);
+    return ring + (size_t)s * ith_kv_segment_bytes(p->kv);
+}
+
+static void attend_tile(const ith_pass *p, int layer, int64_t head, int64_t t, int64_t n, const uint8_t *ring,
+                        float *scratch)
 {
     int64_t rows = n * p->group, d = head_dim(p->model);
     state sum = state_at(scratch, rows), part = state_at(scratch + state_floats(p->model, rows), rows);
 
     clear(p->model, sum, rows);
-    for (int64_t s = 0; s < segments_until(p->pos + t + n); s++) {
-        attend(p, layer, head, t, n, s, part);
+    for (int64_t s = 0; s < segments_until(p->pos + p->attended.begin + t + n); s++) {
+        attend(p, head, t, n, s, segment_at(p, layer, head, s, ring), part);
         p->model->kernels->attn_merge(rows, (int)d, sum.m, sum.l, sum.o, part.m, part.l, part.o);
     }
-    finish(p, layer, head, t, sum, 0, rows);
+    for (int64_t row = 0; row < rows; row++)
+        finish(p, layer, head * p->group + row % p->group, t + row / p->group, sum.o + row * d, sum.l[row]);
 }
 
-/* Tiles are taken from a shared counter, last tokens first: they see the most keys. */
+typedef struct tiles { /* of the tokens attended to, for each head */
+    int64_t tokens, n;
+} tiles;
+
+static tiles tiles_of(const ith_pass *p)
+{
+    int64_t size = tile_tokens(p->model);
+    return (tiles){size, (ith_range_size(p->attended) + size - 1) / size};
+}
+
+/* Tile i of a head, last tokens first: they see the most keys. */
+static void work_tile(const ith_pass *p, int layer, int64_t head, tiles all, int64_t i, const uint8_t *ring,
+                      ith_member *me)
+{
+    int64_t t = (all.n - 1 - i) * all.tokens, left = ith_range_size(p->attended) - t;
+    attend_tile(p, layer, head, t, left < all.tokens ? left : all.tokens, ring, p->ws->scratch[me->tid]);
+}
+
+/* Tiles are taken from a shared counter. */
 static void by_tiles(ith_pass *p, int layer, ith_member *me)
 {
-    int64_t tile = tile_tokens(p->model), heads = ith_range_size(p->heads), n_tiles = (p->n + tile - 1) / tile, i;
+    int64_t heads = ith_range_size(p->heads), i;
+    tiles all = tiles_of(p);
 
-    while ((i = ith_counter_next(me)) < n_tiles * heads) {
-        int64_t t = (n_tiles - 1 - i / heads) * tile, n = p->n - t < tile ? p->n - t : tile;
-        attend_tile(p, layer, i % heads, t, n, p->ws->scratch[me->tid]);
+    while ((i = ith_counter_next(me)) < all.n * heads)
+        work_tile(p, layer, i % heads, all, i / heads, NULL, me);
+}
+
+/* ---- The same where a group of ranks holds the segments ---- */
+
+/* Bytes of segment s that the pass's tokens can see. */
+static int64_t bytes_seen(const ith_pass *p, int64_t s)
+{
+    int64_t keys = p->pos + p->n - s * ITH_KV_SEGMENT, blocks = (keys + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK;
+    int64_t block = (int64_t)ith_kv_block_bytes(ith_kv_get_layout(p->kv), (int)head_dim(p->model));
+    return (blocks < ITH_KV_SEGMENT / ITH_KV_BLOCK ? blocks : ITH_KV_SEGMENT / ITH_KV_BLOCK) * block;
+}
+
+/* Segments that context index c needs: up to its last token's. */
+static int64_t segments_needed(const ith_pass *p, int c)
+{
+    ith_range tokens = ith_mesh_attended(&p->mesh, p->n, c);
+    return ith_range_size(tokens) == 0 ? 0 : segments_until(p->pos + tokens.end);
+}
+
+/* tid 0: what I hold of a head goes to the others of the group, what they hold comes to `ring`. */
+static void pass_segments(ith_pass *p, int layer, int64_t head, uint8_t *ring)
+{
+    ith_parcel *sends = p->ws->parcels, *recvs = sends + p->ws->n_parcels;
+    int64_t n_sends = 0, n_recvs = 0, mine = segments_needed(p, p->mesh.c);
+
+    for (int64_t s = 0; s < segments_until(p->pos + p->n); s++) {
+        int holder = ith_mesh_holder(&p->mesh, head, s);
+        if (holder != p->mesh.c && s < mine)
+            recvs[n_recvs++] = (ith_parcel){ith_mesh_rank(&p->mesh, p->mesh.u, holder),
+                                            ring + (size_t)s * ith_kv_segment_bytes(p->kv), bytes_seen(p, s)};
+        for (int c = 0; holder == p->mesh.c && c < p->mesh.context; c++)
+            if (c != p->mesh.c && s < segments_needed(p, c))
+                sends[n_sends++] = (ith_parcel){ith_mesh_rank(&p->mesh, p->mesh.u, c),
+                                                ith_kv_segment(p->kv, layer, (int)head, s), bytes_seen(p, s)};
+    }
+    p->comm->ops->messages(p->comm, sends, n_sends, recvs, n_recvs);
+}
+
+/* Head by head. A member that drew a tile of a later head keeps it for then. */
+static void by_heads(ith_pass *p, int layer, ith_member *me)
+{
+    int64_t heads = ith_range_size(p->heads), i = -1;
+    tiles all = tiles_of(p);
+
+    if (me->tid == 0)
+        pass_segments(p, layer, 0, p->ws->ring[0]);
+    ith_barrier(me);
+    for (int64_t head = 0; head < heads; head++) {
+        if (me->tid == 0 && head + 1 < heads)
+            pass_segments(p, layer, head + 1, p->ws->ring[(head + 1) % 2]);
+        if (i < 0)
+            i = ith_counter_next(me);
+        for (; i < all.n * (head + 1); i = ith_counter_next(me))
+            work_tile(p, layer, head, all, i - all.n * head, p->ws->ring[head % 2], me);
+        ith_barrier(me);
     }
 }
 
-/* ---- Decode: segments side by side, then folded in order ---- */
+/* ---- Decode: segments side by side, then folded in order ----
+ *
+ * A cell is the partial of one row over one segment: m, l, o[d]. ws->cells holds [query heads of the group][tokens][segments held
+ * of the head], so that those of a range of query heads, which one rank folds, are one message. */
 
-static state partial_at(const ith_pass *p, int64_t head, int64_t s)
+static int64_t cell_floats(const ith_model *m)
 {
-    int64_t rows = p->n * p->group, step = state_floats(p->model, DECODE_TOKENS * p->group);
-    return state_at(p->ws->partials + (head * p->ws->partial_segments + s) * step, rows);
+    return head_dim(m) + 2;
 }
 
-static void fold_row(const ith_pass *p, int layer, int64_t head, int64_t row, int64_t n_segments, float *scratch)
+/* Cells of a row: segments that a rank holds at most, of n. */
+static int64_t row_cells(const ith_mesh *mesh, int64_t n_segments)
 {
-    int64_t d = head_dim(p->model);
-    state sum = state_at(scratch, p->n * p->group);
+    return (n_segments + mesh->context - 1) / mesh->context;
+}
 
-    sum.m[row] = -INFINITY;
-    sum.l[row] = 0;
-    memset(sum.o + row * d, 0, (size_t)d * sizeof(float));
+/* The place of a segment among those that its holder has of the head. */
+static int64_t place_of(const ith_pass *p, int64_t s)
+{
+    return s / p->mesh.context;
+}
+
+int64_t ith_attention_cells(const ith_model *model, const ith_mesh *mesh, int64_t n_tokens, int64_t n_segments)
+{
+    return model->hp.n_heads / mesh->ulysses * n_tokens * row_cells(mesh, n_segments) * cell_floats(model);
+}
+
+/* Query heads of the group that context index c folds. */
+static ith_range folded_by(const ith_pass *p, int c)
+{
+    ith_range own = ith_mesh_own_heads(&p->mesh, p->model->hp.n_heads, ith_mesh_rank(&p->mesh, p->mesh.u, c));
+    int64_t first = p->heads.begin * p->group;
+    return (ith_range){own.begin - first, own.end - first};
+}
+
+/* Tokens [t, t + n), at most a tile. */
+static void attend_segment(ith_pass *p, int64_t head, int64_t t, int64_t n, int64_t s, const void *segment, int64_t K,
+                           float *scratch)
+{
+    int64_t rows = n * p->group, d = head_dim(p->model);
+    state part = state_at(scratch, rows);
+
+    attend(p, head, t, n, s, segment, part);
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t q_head = head * p->group + row % p->group, token = t + row / p->group;
+        float *cell = p->ws->cells + ((q_head * p->n + token) * K + place_of(p, s)) * cell_floats(p->model);
+        cell[0] = part.m[row];
+        cell[1] = part.l[row];
+        memcpy(cell + 2, part.o + row * d, (size_t)d * sizeof *cell);
+    }
+}
+
+/* Segments that I hold, all tokens. */
+static void attend_held(ith_pass *p, int layer, int64_t n_segments, ith_member *me)
+{
+    int64_t heads = ith_range_size(p->heads), tile = tile_tokens(p->model), K = row_cells(&p->mesh, n_segments), i;
+
+    while ((i = ith_counter_next(me)) < heads * n_segments) {
+        int64_t head = i / n_segments, s = i % n_segments;
+        if (!ith_kv_holds(p->kv, (int)head, s))
+            continue;
+        const void *segment = ith_kv_segment(p->kv, layer, (int)head, s);
+        for (int64_t t = 0; t < p->n; t += tile)
+            attend_segment(p, head, t, p->n - t < tile ? p->n - t : tile, s, segment, K, p->ws->scratch[me->tid]);
+    }
+}
+
+/* tid 0: cells of the query heads that others fold go there; what arrives lies [context index][my query heads][tokens][...]. */
+static void exchange_cells(ith_pass *p, int64_t row_floats)
+{
+    ith_parcel *sends = p->ws->parcels, *recvs = sends + p->ws->n_parcels;
+    int64_t mine = ith_range_size(folded_by(p, p->mesh.c)) * row_floats;
+    int n = 0;
+
+    for (int c = 0; c < p->mesh.context; c++) {
+        int r = ith_mesh_rank(&p->mesh, p->mesh.u, c);
+        ith_range theirs = folded_by(p, c);
+        if (c == p->mesh.c)
+            continue;
+        sends[n] = (ith_parcel){r, p->ws->cells + theirs.begin * row_floats,
+                                ith_range_size(theirs) * row_floats * (int64_t)sizeof(float)};
+        recvs[n++] = (ith_parcel){r, p->ws->cells_in + c * mine, mine * (int64_t)sizeof(float)};
+    }
+    p->comm->ops->messages(p->comm, sends, n, recvs, n);
+}
+
+/* Row (q_head, t), q_head counted from the first that I fold. */
+static void fold_row(const ith_pass *p, int layer, int64_t q_head, int64_t t, int64_t n_segments, float *scratch)
+{
+    int64_t d = head_dim(p->model), cell = cell_floats(p->model), K = row_cells(&p->mesh, n_segments);
+    ith_range mine = folded_by(p, p->mesh.c);
+    int64_t in_group = mine.begin + q_head, n_mine = ith_range_size(mine);
+    float m = -INFINITY, l = 0, *o = scratch;
+
+    memset(o, 0, (size_t)d * sizeof *o);
     for (int64_t s = 0; s < n_segments; s++) {
-        state part = partial_at(p, head, s);
-        p->model->kernels->attn_merge(1, (int)d, sum.m + row, sum.l + row, sum.o + row * d, part.m + row, part.l + row,
-                                      part.o + row * d);
+        int c = ith_mesh_holder(&p->mesh, in_group / p->group, s);
+        const float *rows = c == p->mesh.c ? p->ws->cells + mine.begin * p->n * K * cell
+                                           : p->ws->cells_in + c * n_mine * p->n * K * cell;
+        const float *at = rows + ((q_head * p->n + t) * K + place_of(p, s)) * cell;
+        p->model->kernels->attn_merge(1, (int)d, &m, &l, o, at, at + 1, at + 2);
     }
-    finish(p, layer, head, 0, sum, row, 1);
+    finish(p, layer, q_head, t, o, l);
 }
 
 static void by_segments(ith_pass *p, int layer, ith_member *me)
 {
-    int64_t heads = ith_range_size(p->heads), n_segments = segments_until(p->pos + p->n), rows = p->n * p->group, i;
-    ith_range share = ith_my_share(me, heads * rows, 1), all = ith_my_share(me, heads, 1);
+    int64_t heads = ith_range_size(p->heads), n_segments = segments_until(p->pos + p->n), i;
+    float *scratch = p->ws->scratch[me->tid];
+    ith_range all = ith_my_share(me, heads, 1),
+              rows = ith_my_share(me, ith_range_size(folded_by(p, p->mesh.c)) * p->n, 1);
 
-    if (n_segments == 1) {
+    if (n_segments == 1 && p->mesh.context == 1) {
         for (i = all.begin; i < all.end; i++)
-            attend_tile(p, layer, i, 0, p->n, p->ws->scratch[me->tid]);
+            attend_tile(p, layer, i, 0, p->n, NULL, scratch);
         return;
     }
-    while ((i = ith_counter_next(me)) < heads * n_segments)
-        attend(p, layer, i / n_segments, 0, p->n, i % n_segments, partial_at(p, i / n_segments, i % n_segments));
+    attend_held(p, layer, n_segments, me);
     ith_barrier(me);
-    for (i = share.begin; i < share.end; i++)
-        fold_row(p, layer, i / rows, i % rows, n_segments, p->ws->scratch[me->tid]);
+    if (p->mesh.context > 1) {
+        if (me->tid == 0)
+            exchange_cells(p, p->n * row_cells(&p->mesh, n_segments) * cell_floats(p->model));
+        ith_barrier(me);
+    }
+    for (i = rows.begin; i < rows.end; i++)
+        fold_row(p, layer, i / p->n, i % p->n, n_segments, scratch);
 }
 
 void ith_attention(ith_pass *p, int layer, ith_member *me)
 {
-    if (p->n <= DECODE_TOKENS)
+    bool by_rows = p->way == &ith_way_rows;
+
+    if (p->n <= ITH_DECODE_TOKENS && (by_rows || p->comm->size == 1))
+        by_segments(p, layer, me);
+    else if (p->mesh.context == 1)
+        by_tiles(p, layer, me);
+    else if (by_rows)
         by_segments(p, layer, me);
     else
-        by_tiles(p, layer, me);
+        by_heads(p, layer, me);
     ith_barrier(me);
 }

@@ -20,7 +20,7 @@ static void rotate(const ith_pass *p, const float *norm, int64_t t, float *x)
                             p->ws->sin + t * (hp->head_dim / 2));
 }
 
-/* ---- Records ---- */
+/* ---- Records and pieces ---- */
 
 static void put_floats(ith_kv_layout layout, int64_t d, const float *x, uint8_t *out)
 {
@@ -34,61 +34,51 @@ static void put_floats(ith_kv_layout layout, int64_t d, const float *x, uint8_t 
     }
 }
 
-static void record_query(const ith_pass *p, uint8_t *record, int64_t head, float *q)
+static ith_range rows_of_heads(ith_range heads, int64_t d)
+{
+    return (ith_range){heads.begin * d, heads.end * d};
+}
+
+/* Query head `head` of my token t, into its group's record. */
+static void make_query(ith_pass *p, int layer, int64_t head, int64_t t)
 {
     const ith_kernels *kernels = p->model->kernels;
-    int64_t d = p->model->hp.head_dim;
-    uint8_t *at = record + p->record.q + head * p->record.q_stride;
+    int64_t d = p->model->hp.head_dim, in_group = ith_range_size(p->heads) * p->group, slot = head % in_group;
+    ith_range mine = p->way->q_heads(p);
+    float *q = head_of(p->ws->q, p->ws->ld_q, rows_of_heads(mine, d), t, head - mine.begin, d);
+    uint8_t *record = p->way->record_at(p, t, (int)(head / in_group)), *at = record + slot * p->record.stride;
 
+    rotate(p, p->model->layers[layer].q_norm, t, q);
     if (ith_kv_get_layout(p->kv) == ITH_KVL_Q8) {
         float scale = kernels->quantize_head((int)d, q, NULL, (int8_t *)at) * p->q_factor;
-        memcpy(record + p->record.q_scale + head * (int64_t)sizeof scale, &scale, sizeof scale);
+        memcpy(record + p->record.scales + slot * (int64_t)sizeof scale, &scale, sizeof scale);
     } else {
         kernels->scale(d, q, p->q_factor);
         memcpy(at, q, (size_t)d * sizeof *q);
     }
 }
 
-static void record_key_value(const ith_pass *p, uint8_t *record, int64_t head, const float *bias, const float *k,
-                             const float *v)
+/* KV head `head` of my token t. */
+static void make_piece(ith_pass *p, int layer, int64_t head, int64_t t, uint8_t *piece)
 {
     const ith_kernels *kernels = p->model->kernels;
     ith_kv_layout layout = ith_kv_get_layout(p->kv);
     int64_t d = p->model->hp.head_dim;
-    uint8_t *k_at = record + p->record.k + head * p->record.kv_stride,
-            *v_at = record + p->record.v + head * p->record.kv_stride;
-
-    if (layout == ITH_KVL_Q8) {
-        uint16_t ks = kernels->quantize_head_bf16((int)d, k, bias, (int8_t *)k_at);
-        uint16_t vs = kernels->quantize_head_bf16((int)d, v, NULL, (int8_t *)v_at);
-        memcpy(record + p->record.k_scale + 2 * head, &ks, 2);
-        memcpy(record + p->record.v_scale + 2 * head, &vs, 2);
-    } else {
-        put_floats(layout, d, k, k_at);
-        put_floats(layout, d, v, v_at);
-    }
-}
-
-/* KV head `head` of those projected here and its query heads, of my token t. */
-static void make_record(ith_pass *p, int layer, int64_t head, int64_t t)
-{
-    const ith_layer *w = &p->model->layers[layer];
-    int64_t d = p->model->hp.head_dim, per_rank = ith_range_size(p->heads);
-    ith_range kv = p->way->kv_heads(p), kv_rows = {kv.begin * d, kv.end * d};
-    ith_range q_rows = {kv_rows.begin * p->group, kv_rows.end * p->group};
-    int64_t all = kv.begin + head, slot = all % per_rank;
-    uint8_t *record = p->way->record_at(p, t, (int)(all / per_rank));
+    ith_range mine = p->way->kv_heads(p), rows = rows_of_heads(mine, d);
+    float *k = head_of(p->ws->k, p->ws->ld_kv, rows, t, head - mine.begin, d),
+          *v = head_of(p->ws->v, p->ws->ld_kv, rows, t, head - mine.begin, d);
     const float *bias =
-        p->model->key_bias == NULL ? NULL : p->model->key_bias + (layer * p->model->hp.n_kv_heads + all) * d;
-    float *k = head_of(p->ws->k, p->ws->ld_kv, kv_rows, t, head, d);
+        p->model->key_bias == NULL ? NULL : p->model->key_bias + (layer * p->model->hp.n_kv_heads + head) * d;
 
-    for (int64_t g = 0; g < p->group; g++) {
-        float *q = head_of(p->ws->q, p->ws->ld_q, q_rows, t, head * p->group + g, d);
-        rotate(p, w->q_norm, t, q);
-        record_query(p, record, slot * p->group + g, q);
+    rotate(p, p->model->layers[layer].k_norm, t, k);
+    if (layout == ITH_KVL_Q8) {
+        uint16_t scales[2] = {kernels->quantize_head_bf16((int)d, k, bias, (int8_t *)piece),
+                              kernels->quantize_head_bf16((int)d, v, NULL, (int8_t *)piece + p->piece.value)};
+        memcpy(piece + p->piece.scales, scales, sizeof scales);
+    } else {
+        put_floats(layout, d, k, piece);
+        put_floats(layout, d, v, piece + p->piece.value);
     }
-    rotate(p, w->k_norm, t, k);
-    record_key_value(p, record, slot, bias, k, head_of(p->ws->v, p->ws->ld_kv, kv_rows, t, head, d));
 }
 
 static void show_keys(ith_pass *p, int layer, ith_member *me)
@@ -104,22 +94,21 @@ static void show_keys(ith_pass *p, int layer, ith_member *me)
 
 /* ---- Cache ---- */
 
-static void put_in_cache(const ith_pass *p, int layer, int64_t head, int64_t t)
+/* `head` counts from the group's first. */
+static void put_in_cache(const ith_pass *p, int layer, int64_t head, int64_t t, const uint8_t *piece)
 {
-    const uint8_t *record = p->ws->records + t * p->record.bytes;
-    const uint8_t *k = record + p->record.k + head * p->record.kv_stride,
-                  *v = record + p->record.v + head * p->record.kv_stride;
     int64_t pos = p->pos + t;
-    uint16_t ks, vs;
+    const uint8_t *value = piece + p->piece.value;
+    uint16_t scales[2];
 
     if (ith_kv_get_layout(p->kv) != ITH_KVL_Q8) {
-        ith_kv_put_float(p->kv, layer, (int)head, pos, k, v);
+        ith_kv_put_float(p->kv, layer, (int)head, pos, piece, value);
         return;
     }
-    memcpy(&ks, record + p->record.k_scale + 2 * head, 2);
-    memcpy(&vs, record + p->record.v_scale + 2 * head, 2);
+    memcpy(scales, piece + p->piece.scales, sizeof scales);
     p->model->kernels->kv_put_q8(ith_kv_block(p->kv, layer, (int)head, pos), (int)p->model->hp.head_dim,
-                                 (int)(pos % ITH_KV_BLOCK), (const int8_t *)k, (const int8_t *)v, ks, vs);
+                                 (int)(pos % ITH_KV_BLOCK), (const int8_t *)piece, (const int8_t *)value, scales[0],
+                                 scales[1]);
 }
 
 /* Heads times the cache's blocks that the pass touches: a block of 64 tokens belongs to one thread. */
@@ -140,18 +129,37 @@ static ith_range unit_tokens(const ith_pass *p, cache_units u, int64_t i)
     return (ith_range){begin < 0 ? 0 : begin, end < p->n ? end : p->n};
 }
 
-/* Records of all tokens and my heads are made here: each goes to the cache at once. */
+/* All tokens and all of the group's heads are made here: each piece goes to the cache at once. */
 static void make_and_append(ith_pass *p, int layer, ith_member *me)
 {
     cache_units all = units_of(p);
     ith_range units = ith_my_share(me, all.n, 1);
+    uint8_t *piece = (uint8_t *)p->ws->scratch[me->tid];
 
     for (int64_t i = units.begin; i < units.end; i++) {
+        int64_t head = i / all.n_blocks, kv_head = p->heads.begin + head;
         ith_range tokens = unit_tokens(p, all, i);
         for (int64_t t = tokens.begin; t < tokens.end; t++) {
-            make_record(p, layer, i / all.n_blocks, t);
-            put_in_cache(p, layer, i / all.n_blocks, t);
+            for (int64_t g = 0; g < p->group; g++)
+                make_query(p, layer, kv_head * p->group + g, t);
+            make_piece(p, layer, kv_head, t, piece);
+            put_in_cache(p, layer, head, t, piece);
         }
+    }
+}
+
+static void make(ith_pass *p, int layer, ith_member *me)
+{
+    ith_range q = p->way->q_heads(p), kv = p->way->kv_heads(p);
+    int64_t n_q = ith_range_size(q), n = n_q + ith_range_size(kv);
+    ith_range units = ith_my_share(me, ith_range_size(p->mine) * n, 1);
+
+    for (int64_t i = units.begin; i < units.end; i++) {
+        int64_t t = i / n, head = i % n;
+        if (head < n_q)
+            make_query(p, layer, q.begin + head, t);
+        else
+            make_piece(p, layer, kv.begin + head - n_q, t, p->way->piece_at(p, t, kv.begin + head - n_q));
     }
 }
 
@@ -161,29 +169,22 @@ static void append(ith_pass *p, int layer, ith_member *me)
     ith_range units = ith_my_share(me, all.n, 1);
 
     for (int64_t i = units.begin; i < units.end; i++) {
+        int64_t head = i / all.n_blocks, segment = (all.first_block + i % all.n_blocks) * ITH_KV_BLOCK / ITH_KV_SEGMENT;
         ith_range tokens = unit_tokens(p, all, i);
-        for (int64_t t = tokens.begin; t < tokens.end; t++)
-            put_in_cache(p, layer, i / all.n_blocks, t);
+        if (ith_kv_holds(p->kv, (int)head, segment))
+            for (int64_t t = tokens.begin; t < tokens.end; t++)
+                put_in_cache(p, layer, head, t, p->way->arrived(p, t, head));
     }
-}
-
-static void make_records(ith_pass *p, int layer, ith_member *me)
-{
-    int64_t n_kv = ith_range_size(p->way->kv_heads(p));
-    ith_range units = ith_my_share(me, ith_range_size(p->mine) * n_kv, 1);
-
-    for (int64_t i = units.begin; i < units.end; i++)
-        make_record(p, layer, i % n_kv, i / n_kv);
 }
 
 void ith_heads_to_cache(ith_pass *p, int layer, ith_member *me)
 {
     if (me->tid == 0)
         ith_counter_reset(me); /* attention's; nobody counts until the barrier below */
-    if (p->comm->size == 1 || p->way->to_heads == NULL) {
+    if (p->comm->size == 1 || (p->way == &ith_way_rows && p->mesh.context == 1)) {
         make_and_append(p, layer, me);
     } else {
-        make_records(p, layer, me);
+        make(p, layer, me);
         ith_barrier(me);
         if (me->tid == 0)
             p->way->to_heads(p);

@@ -70,8 +70,8 @@ static void project(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range 
 static void project_qkv(ith_pass *p, const ith_layer *w, ith_member *me)
 {
     int64_t d = p->model->hp.head_dim;
-    ith_range kv = p->way->kv_heads(p), kv_rows = {kv.begin * d, kv.end * d};
-    ith_range q_rows = {kv_rows.begin * p->group, kv_rows.end * p->group};
+    ith_range q = p->way->q_heads(p), kv = p->way->kv_heads(p);
+    ith_range q_rows = {q.begin * d, q.end * d}, kv_rows = {kv.begin * d, kv.end * d};
 
     project(p, me, w->q, q_rows, p->ws->q, p->ws->ld_q);
     project(p, me, w->k, kv_rows, p->ws->k, p->ws->ld_kv);

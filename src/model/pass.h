@@ -10,28 +10,35 @@
  * Inside a pass every thread of the team runs the same functions (SPMD): each takes (pass, me), does its share, and meets the
  * others at the barriers that the functions' comments name. Rank-to-rank communication happens on tid 0.
  *
- * A record is what one token brings to one rank's heads: its query, key and value in the form that the attention kernel
- * and the cache want. With nq, nkv the heads of a rank, d the head size, dp = d rounded up to 16:
- *   q8          [nq][dp] i8 queries, [nq] f32 their scales, [nkv][dp] i8 keys, [nkv][dp] i8 values, [nkv] bf16, [nkv] bf16 scales
- *   bf16, f32   [nq][d] f32 queries, [nkv][d] keys, [nkv][d] values of that type
+ * The mesh (comm/mesh.h) has U x R ranks. A group of R ranks shares the heads of one Ulysses index; each rank of it holds some segments of
+ * the heads' cache and attends to some of the pass's tokens. With R = 1 that is all segments and all tokens.
+ *
+ * What travels to attention, in the form that its kernel and the cache want; d is the head size, dp = d rounded up to 16:
+ *   query record   of a token, all query heads of a group:  q8: [heads][dp] i8, [heads] f32 scales;  else [heads][d] f32
+ *   piece          key and value of a token and head:       q8: [dp] i8, [dp] i8, two bf16 scales;  else [d], [d] of the cache's type
  */
 #ifndef ITH_MODEL_PASS_H
 #define ITH_MODEL_PASS_H
 
+#include "comm/comm.h"
 #include "comm/mesh.h"
 #include "kv/kv.h"
 #include "model/linear.h"
 #include "model/model.h"
 #include "model/probe.h"
 
-typedef struct ith_record { /* offsets in bytes */
-    int64_t q, q_scale, k, v, k_scale, v_scale, bytes;
-    int64_t q_stride, kv_stride; /* bytes from head to head */
+typedef struct ith_record { /* in bytes */
+    int64_t stride;         /* from head to head */
+    int64_t scales, bytes;  /* where the scales begin; of the whole */
 } ith_record;
+
+typedef struct ith_kv_piece { /* in bytes; the key is at 0 */
+    int64_t value, scales, bytes;
+} ith_kv_piece;
 
 typedef struct ith_pass ith_pass;
 
-typedef struct ith_heads_out { /* query head h of token t, h from this rank's first one */
+typedef struct ith_heads_out { /* query head h of token t, counted from the first that I attend for, the first that I attend to */
     bool quantized;            /* into acts, row t, groups first_group + h * d / 32 ...; else floats at x + t * ld + h * d */
     ith_acts acts;
     int64_t first_group;
@@ -43,13 +50,17 @@ typedef struct ith_way {
     const char *name;
     /* Rows of a matrix of n_rows that this rank computes. */
     ith_range (*rows)(const ith_pass *pass, int64_t n_rows);
-    /* KV heads that this rank projects. */
+    /* Query and KV heads that this rank projects, for its tokens. */
+    ith_range (*q_heads)(const ith_pass *pass);
     ith_range (*kv_heads)(const ith_pass *pass);
-    /* Where the record of my token `token` for rank r's heads is to be written. */
-    uint8_t *(*record_at)(const ith_pass *pass, int64_t token, int r);
-    /* tid 0 only, barriers around it: the records of all the pass's tokens for my heads come together in ws->records. NULL if
-     * they are made there. */
+    /* Where the query record of my token `token` for Ulysses index u is made, and the piece of a KV head. */
+    uint8_t *(*record_at)(const ith_pass *pass, int64_t token, int u);
+    uint8_t *(*piece_at)(const ith_pass *pass, int64_t token, int64_t kv_head);
+    /* tid 0 only, barriers around it: the records of the tokens that I attend to come together in ws->queries, the pieces that I
+     * hold arrive. */
     void (*to_heads)(ith_pass *pass);
+    /* Where the piece of the pass's token `token` and my group's head `head`, which I hold, has arrived. */
+    const uint8_t *(*arrived)(const ith_pass *pass, int64_t token, int64_t head);
     /* Where attention's result for my heads goes, the input of the output matrix `o`. */
     ith_heads_out (*heads_out)(const ith_pass *pass, const ith_matrix *o);
     /* All members, after a barrier: that result becomes the input of `o` for my tokens. Ends with a barrier. */
@@ -82,15 +93,20 @@ typedef struct
     int64_t ld_q, ld_kv, ld_y;
     float *wire;      /* [T][ld] blocks that arrive from ranks */
     float *cos, *sin; /* [T][d / 2] */
-    uint8_t *send;    /* [U][T][record] */
-    uint8_t *records; /* [C][record] */
-    uint8_t *back;    /* [C][my query heads * d / 32] groups: attention's result on its way to the tokens' ranks */
-    float *attn;      /* [C][my query heads * d]: the same in floats */
+    uint8_t *queries;     /* [A][record]: of the tokens that I attend to, A = min(C, U T) at most */
+    uint8_t *records_out; /* [U][T][record] */
+    uint8_t *pieces_out;  /* [T][KV heads][piece], in the order of the ranks they go to */
+    uint8_t *pieces_in;   /* [C][heads held][piece], tokens ascending */
+    uint8_t *back;        /* [A][my group's query heads * d / 32] groups: attention's result on its way to the tokens' ranks */
+    float *attn;          /* [A][my group's query heads * d]: the same in floats */
     int64_t *plans;   /* [2][2][ranks]: see ith_workspace_plan */
     float **scratch;  /* [threads]: for attention's tiles, for blocks of the MLP */
     int n_threads;
-    float *partials; /* decode attention: [my KV heads][partial_segments], see attention.c */
-    int64_t partial_segments;
+    float *cells;         /* decode attention: partials of my segments, see attention.c */
+    float *cells_in;      /* those that arrive from my group */
+    uint8_t *ring[2];     /* R > 1, prefill: segments of one head that others hold, [segments][segment bytes] */
+    ith_parcel *parcels; /* R > 1: lists of an exchange, sends and receives: [2][n_parcels] */
+    int64_t n_parcels;
     float *logits_rows; /* [n_vocab rounded up]: my rows of the vocabulary */
 } ith_workspace;
 
@@ -108,8 +124,10 @@ struct ith_pass {
     ith_kv *kv;
     ith_workspace *ws;
     ith_record record;
-    ith_range heads;    /* my KV heads; query heads are these times group */
+    ith_kv_piece piece;
+    ith_range heads;    /* my group's KV heads; query heads are these times group */
     int64_t group;      /* query heads per KV head */
+    ith_range attended; /* tokens of the pass whose queries I attend to */
     float q_factor;     /* log2(e) / sqrt(d) */
     const int32_t *ids; /* [n] */
     int64_t pos;        /* timeline position of token 0 of the pass */
@@ -123,13 +141,19 @@ struct ith_pass {
     float *score_logits;    /* scoring: [ITH_SCORE_TOKENS][vocabulary rounded up to 16] */
 };
 
-enum { ITH_SCORE_TOKENS = 16 };
+enum {
+    ITH_SCORE_TOKENS = 16,
+    ITH_DECODE_TOKENS = 4 /* up to this many, attention is shared out by segments */
+};
 
-ith_record ith_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim);
+ith_record ith_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t head_dim);
+ith_kv_piece ith_kv_piece_layout(ith_kv_layout layout, int64_t head_dim);
 
-/* For passes of up to `chunk` tokens over all ranks and up to `max_tokens` on this one, timelines of up to ctx tokens. */
+/* For passes of up to `chunk` tokens over all ranks, up to `max_tokens` on this one, up to `rows_tokens` by rows; timelines of up to
+ * ctx tokens. */
 ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout, int64_t chunk,
-                              int64_t max_tokens, int n_threads, int64_t ctx, ith_workspace **ws, ith_error *err);
+                              int64_t max_tokens, int64_t rows_tokens, int n_threads, int64_t ctx, ith_workspace **ws,
+                              ith_error *err);
 void ith_workspace_close(ith_workspace *ws); /* accepts NULL */
 
 /* Inside ith_team_run; arg is the pass. Embedding, layers, then logits or scores as wanted. */
@@ -150,7 +174,8 @@ float ith_attention_q_factor(int64_t head_dim);                    /* log2(e) / 
 int64_t ith_attention_scratch(const ith_model *model);             /* floats per thread */
 void ith_mlp(ith_pass *pass, int layer, ith_member *me);           /* mlp.c: h, acts -> y, my rows */
 int64_t ith_mlp_scratch(void);                                     /* floats per thread */
-int64_t ith_attention_partials(const ith_model *model, int64_t kv_heads, int64_t segments); /* floats */
+int64_t ith_attention_cells(const ith_model *model, const ith_mesh *mesh, int64_t n_tokens,
+                            int64_t n_segments); /* floats of ws->cells for passes by segments */
 void ith_logits_last(ith_pass *pass, ith_member *me);                                       /* logits.c */
 void ith_score(ith_pass *pass, ith_member *me);                                             /* logits.c */
 

@@ -11,15 +11,116 @@ static ith_range my_rows(const ith_pass *p, int64_t n_rows)
     return ith_mesh_rows(&p->mesh, n_rows, p->comm->rank);
 }
 
-static ith_range my_kv_heads(const ith_pass *p)
+static ith_range my_q_heads(const ith_pass *p)
 {
-    return p->heads;
+    return ith_mesh_own_heads(&p->mesh, p->model->hp.n_heads, p->comm->rank);
 }
 
-static uint8_t *record_at(const ith_pass *p, int64_t token, int r)
+static ith_range my_kv_heads(const ith_pass *p)
 {
-    (void)r;
-    return p->ws->records + token * p->record.bytes;
+    return ith_mesh_own_heads(&p->mesh, p->model->hp.n_kv_heads, p->comm->rank);
+}
+
+/* ---- Within a group of R > 1 ranks: each makes some of its heads; queries go to all, a piece to the rank that holds its segment.
+ * Few tokens, few bytes: all on tid 0 ---- */
+
+static uint8_t *record_at(const ith_pass *p, int64_t token, int u)
+{
+    (void)u; /* mine */
+    return p->ws->queries + token * p->record.bytes;
+}
+
+static uint8_t *piece_at(const ith_pass *p, int64_t token, int64_t kv_head)
+{
+    ith_range mine = my_kv_heads(p);
+    return p->ws->pieces_out + (token * ith_range_size(mine) + kv_head - mine.begin) * p->piece.bytes;
+}
+
+/* Those that arrive lie by token and group head, with gaps for what others hold. */
+static uint8_t *arrival(const ith_pass *p, int64_t token, int64_t head)
+{
+    return p->ws->pieces_in + (token * ith_range_size(p->heads) + head) * p->piece.bytes;
+}
+
+static const uint8_t *arrived(const ith_pass *p, int64_t token, int64_t head)
+{
+    return arrival(p, token, head);
+}
+
+/* Query and KV heads that rank r made, counted from the group's first. */
+static ith_range made(const ith_pass *p, int64_t n_heads, int64_t first, int r)
+{
+    ith_range own = ith_mesh_own_heads(&p->mesh, n_heads, r);
+    return (ith_range){own.begin - first, own.end - first};
+}
+
+static bool goes_to(const ith_pass *p, int64_t token, int64_t head, int c)
+{
+    return ith_mesh_holder(&p->mesh, head, (p->pos + token) / ITH_KV_SEGMENT) == c;
+}
+
+/* Between the wire and its places, what rank `maker` made for context index c; the record's heads as they lie there, then pieces.
+ * Returns the end of the message. */
+static uint8_t *copy_made(ith_pass *p, int maker, int c, bool out, uint8_t *wire)
+{
+    ith_range q = made(p, p->model->hp.n_heads, p->heads.begin * p->group, maker),
+              kv = made(p, p->model->hp.n_kv_heads, p->heads.begin, maker);
+    size_t heads = (size_t)(ith_range_size(q) * p->record.stride),
+           scales = p->record.scales < p->record.bytes ? (size_t)ith_range_size(q) * sizeof(float) : 0;
+
+    for (int64_t t = 0; t < p->n; t++) {
+        uint8_t *record = record_at(p, t, p->mesh.u), *q_at = record + q.begin * p->record.stride,
+                *s_at = record + p->record.scales + q.begin * (int64_t)sizeof(float);
+        memcpy(out ? wire : q_at, out ? q_at : wire, heads);
+        memcpy(out ? wire + heads : s_at, out ? s_at : wire + heads, scales);
+        wire += heads + scales;
+        for (int64_t head = kv.begin; head < kv.end; head++) {
+            if (!goes_to(p, t, head, c))
+                continue;
+            if (out)
+                memcpy(wire, piece_at(p, t, p->heads.begin + head), (size_t)p->piece.bytes);
+            else
+                memcpy(arrival(p, t, head), wire, (size_t)p->piece.bytes);
+            wire += p->piece.bytes;
+        }
+    }
+    return wire;
+}
+
+/* Bytes of that message. */
+static int64_t made_bytes(const ith_pass *p, int maker, int c)
+{
+    ith_range q = made(p, p->model->hp.n_heads, p->heads.begin * p->group, maker),
+              kv = made(p, p->model->hp.n_kv_heads, p->heads.begin, maker);
+    int64_t per_head = p->record.stride + (p->record.scales < p->record.bytes ? (int64_t)sizeof(float) : 0), pieces = 0;
+
+    for (int64_t t = 0; t < p->n; t++)
+        for (int64_t head = kv.begin; head < kv.end; head++)
+            pieces += goes_to(p, t, head, c);
+    return p->n * ith_range_size(q) * per_head + pieces * p->piece.bytes;
+}
+
+static void to_heads(ith_pass *p)
+{
+    uint8_t *out = p->ws->records_out, *in = (uint8_t *)p->ws->wire, *at;
+    ith_parcel *sends = p->ws->parcels, *recvs = sends + p->ws->n_parcels;
+    int me = p->comm->rank, n = 0;
+
+    at = in;
+    for (int c = 0; c < p->mesh.context; c++) {
+        int r = ith_mesh_rank(&p->mesh, p->mesh.u, c);
+        if (r == me)
+            continue;
+        sends[n] = (ith_parcel){r, out, made_bytes(p, me, c)};
+        recvs[n] = (ith_parcel){r, at, made_bytes(p, r, p->mesh.c)};
+        out = copy_made(p, me, c, true, out);
+        at += recvs[n++].bytes;
+    }
+    p->comm->ops->messages(p->comm, sends, n, recvs, n);
+    for (int i = 0; i < n; i++)
+        copy_made(p, recvs[i].rank, p->mesh.c, false, recvs[i].buf);
+    copy_made(p, me, p->mesh.c, true, out); /* my own pieces for myself */
+    copy_made(p, me, p->mesh.c, false, out);
 }
 
 /* ---- All-gathers: in ws->wire rank r's part of all tokens is one block, [n][its bytes], blocks in the order of ranks ---- */
@@ -33,8 +134,8 @@ static ith_range rows_of(const ith_pass *p, int64_t n_rows, int r)
 
 static ith_range head_rows_of(const ith_pass *p, int64_t n_rows, int r)
 {
-    ith_range heads = ith_mesh_kv_heads(&p->mesh, (int)p->model->hp.n_kv_heads, r % p->mesh.ulysses);
-    int64_t width = n_rows / p->model->hp.n_kv_heads;
+    ith_range heads = ith_mesh_own_heads(&p->mesh, p->model->hp.n_heads, r);
+    int64_t width = n_rows / p->model->hp.n_heads;
     return (ith_range){heads.begin * width, heads.end * width};
 }
 
@@ -152,9 +253,12 @@ static void to_tokens(ith_pass *p, const ith_matrix *o, ith_member *me)
 const ith_way ith_way_rows = {
     .name = "rows",
     .rows = my_rows,
+    .q_heads = my_q_heads,
     .kv_heads = my_kv_heads,
     .record_at = record_at,
-    .to_heads = NULL,
+    .piece_at = piece_at,
+    .to_heads = to_heads,
+    .arrived = arrived,
     .heads_out = heads_out,
     .to_tokens = to_tokens,
     .gather_mid = gather_mid,

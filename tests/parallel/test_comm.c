@@ -193,6 +193,40 @@ static void largest(ith_comm *comm)
     CASE_OK(comm);
 }
 
+/* To every second other rank three parcels, of which one is empty and one larger than a message may be. */
+static void parcels_match_in_order(ith_comm *comm)
+{
+    enum { EACH = 3 };
+    static const int64_t bytes[EACH] = {7, 2 * PIECE + 3, 0};
+    ith_parcel sends[EACH * MAX_RANKS] = {{0}}, recvs[EACH * MAX_RANKS] = {{0}};
+    int me = comm->rank, n_sends = 0, n_recvs = 0;
+    int64_t sent = 0, before = comm->stats.message_sent;
+    for (int r = 0; r < comm->size; r++)
+        for (int i = 0; r != me && i < EACH; i++) {
+            uint8_t *out = malloc((size_t)bytes[i] + 1), *in = malloc((size_t)bytes[i] + 1);
+            CHECK(comm, out != NULL && in != NULL);
+            fill_block(out, bytes[i], me, r + i);
+            in[bytes[i]] = 0xee;
+            if ((me + r) % 2 == 0) {
+                sends[n_sends++] = (ith_parcel){r, out, bytes[i]};
+                recvs[n_recvs++] = (ith_parcel){r, in, bytes[i]};
+                sent += bytes[i];
+            } else {
+                free(out);
+                free(in);
+            }
+        }
+    comm->ops->messages(comm, sends, n_sends, recvs, n_recvs);
+    for (int k = 0; k < n_recvs; k++) {
+        uint8_t *in = recvs[k].buf;
+        CHECK(comm, block_is(in, bytes[k % EACH], recvs[k].rank, me + k % EACH) && in[bytes[k % EACH]] == 0xee);
+        free(in);
+        free(sends[k].buf);
+    }
+    CHECK(comm, comm->stats.message_sent - before == sent);
+    CASE_OK(comm);
+}
+
 static void bytes_are_counted(ith_comm *comm)
 {
     int64_t sent = 0, others = comm->size - 1;
@@ -366,6 +400,7 @@ int main(void)
         blocks_above_one_message,
         small_blocks_far_apart,
         largest,
+        parcels_match_in_order,
         bytes_are_counted,
         memory_of_a_node,
         memory_of_a_node_by_windows,

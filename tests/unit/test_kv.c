@@ -17,7 +17,7 @@ static void grows_by_segments(void **state)
     ith_kv *kv;
     ith_error err;
 
-    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 3, 2, 64, 5000, &kv, &err), ITH_OK);
+    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 3, 2, 64, 5000, 0, 1, &kv, &err), ITH_OK);
     assert_int_equal(ith_mem_in_use(ITH_MEM_KV), before); /* nothing before it is needed */
     assert_int_equal(ith_kv_reserve(kv, 1, &err), ITH_OK);
     assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, 3 * 2 * segment);
@@ -38,7 +38,7 @@ static void short_timelines_take_little(void **state)
     ith_kv *kv;
     ith_error err;
 
-    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 1, 1, 128, 65, &kv, &err), ITH_OK);
+    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 1, 1, 128, 65, 0, 1, &kv, &err), ITH_OK);
     assert_int_equal(ith_kv_reserve(kv, 65, &err), ITH_OK);
     assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, 2 * ith_kv_block_bytes(ITH_KVL_Q8, 128));
     ith_kv_close(kv);
@@ -51,7 +51,7 @@ static void blocks_are_apart(void **state)
     ith_kv *kv;
     ith_error err;
 
-    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 2, 3, 80, 3000, &kv, &err), ITH_OK);
+    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 2, 3, 80, 3000, 0, 1, &kv, &err), ITH_OK);
     assert_int_equal(ith_kv_reserve(kv, 3000, &err), ITH_OK);
     for (int layer = 0; layer < 2; layer++) {
         for (int head = 0; head < 3; head++) {
@@ -72,6 +72,37 @@ static void blocks_are_apart(void **state)
     ith_kv_close(kv);
 }
 
+/* Three caches hold a head's segments in turns: each address once, memory shared as evenly as whole segments allow. */
+static void parts_hold_segments_in_turns(void **state)
+{
+    (void)state;
+    enum { PARTS = 3, HEADS = 4, LAYERS = 2, SEGMENTS = 5 };
+    size_t before = ith_mem_in_use(ITH_MEM_KV), segment = 16 * ith_kv_block_bytes(ITH_KVL_Q8, 64);
+    ith_kv *kv[PARTS];
+    ith_error err;
+
+    for (int part = 0; part < PARTS; part++) {
+        assert_int_equal(ith_kv_open(ITH_KVL_Q8, LAYERS, HEADS, 64, SEGMENTS * 1024, part, PARTS, &kv[part], &err),
+                         ITH_OK);
+        assert_int_equal(ith_kv_reserve(kv[part], SEGMENTS * 1024, &err), ITH_OK);
+    }
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, LAYERS * HEADS * SEGMENTS * segment);
+    for (int write = 1; write >= 0; write--)
+        for (int layer = 0; layer < LAYERS; layer++)
+            for (int head = 0; head < HEADS; head++)
+                for (int64_t s = 0; s < SEGMENTS; s++) {
+                    int part = (int)((head + s) % PARTS), mark = (int)(1 + s + SEGMENTS * (head + HEADS * layer));
+                    for (int i = 0; i < PARTS; i++)
+                        assert_int_equal(ith_kv_holds(kv[i], head, s), i == part);
+                    uint8_t *at = ith_kv_segment(kv[part], layer, head, s);
+                    if (write)
+                        memset(at, mark, segment);
+                    assert_true(at[0] == mark && at[segment - 1] == mark);
+                }
+    for (int part = 0; part < PARTS; part++)
+        ith_kv_close(kv[part]);
+}
+
 static void floats_land_where_kernels_look(void **state)
 {
     (void)state;
@@ -81,7 +112,7 @@ static void floats_land_where_kernels_look(void **state)
     ith_kv *kv;
     ith_error err;
 
-    assert_int_equal(ith_kv_open(ITH_KVL_F32, 1, 1, D, 100, &kv, &err), ITH_OK);
+    assert_int_equal(ith_kv_open(ITH_KVL_F32, 1, 1, D, 100, 0, 1, &kv, &err), ITH_OK);
     assert_int_equal(ith_kv_reserve(kv, 100, &err), ITH_OK);
     for (int c = 0; c < D; c++) {
         k[c] = (float)c + 1;
@@ -109,6 +140,7 @@ int main(void)
         cmocka_unit_test(grows_by_segments),
         cmocka_unit_test(short_timelines_take_little),
         cmocka_unit_test(blocks_are_apart),
+        cmocka_unit_test(parts_hold_segments_in_turns),
         cmocka_unit_test(floats_land_where_kernels_look),
         cmocka_unit_test(qwen3_8b_at_128k_is_as_the_design_says),
     };

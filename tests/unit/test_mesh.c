@@ -1,4 +1,4 @@
-/* The mesh: which rank counts work, what the errors say, and that parts cover the whole. */
+/* The mesh: one for any number of ranks, what the errors say, and that parts cover the whole. */
 #include "comm/mesh.h"
 
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-static void every_divisor_makes_a_mesh(void **state)
+static void any_number_of_ranks_makes_a_mesh(void **state)
 {
     static const int kv_heads[] = {1, 2, 3, 4, 8, 12};
     (void)state;
@@ -18,16 +18,13 @@ static void every_divisor_makes_a_mesh(void **state)
         for (int ranks = 1; ranks <= 16; ranks++)
             for (int rank = 0; rank < ranks; rank++) {
                 ith_mesh m;
-                ith_status status = ith_mesh_make(NULL, ranks, rank, kv_heads[i], &m, NULL);
-                assert_int_equal(status, kv_heads[i] % ranks == 0 ? ITH_OK : ITH_E_UNSUPPORTED);
-                if (status != ITH_OK)
-                    continue;
+                assert_int_equal(ith_mesh_make(NULL, ranks, rank, kv_heads[i], &m, NULL), ITH_OK);
                 assert_int_equal(m.ranks, ranks);
-                assert_int_equal(m.rank, rank);
-                assert_int_equal(m.ulysses, ranks);
-                assert_int_equal(m.context, 1);
-                assert_int_equal(m.u, rank);
-                assert_int_equal(m.c, 0);
+                assert_int_equal(m.ulysses * m.context, ranks);
+                assert_int_equal(kv_heads[i] % m.ulysses, 0);
+                for (int u = m.ulysses + 1; u <= ranks; u++) /* the largest that can be */
+                    assert_false(ranks % u == 0 && kv_heads[i] % u == 0);
+                assert_int_equal(ith_mesh_rank(&m, m.u, m.c), rank);
             }
 }
 
@@ -39,17 +36,6 @@ static void assert_refused(const char *spec, int ranks, int kv_heads, ith_status
     assert_non_null(strstr(err.text, text));
 }
 
-static void other_counts_are_told_what_works(void **state)
-{
-    (void)state;
-    assert_refused(NULL, 3, 8, ITH_E_UNSUPPORTED, "work: 1, 2, 4 or 8");
-    assert_refused(NULL, 3, 8, ITH_E_UNSUPPORTED, "3 ranks with 8 KV heads make a mesh of 1x3");
-    assert_refused(NULL, 6, 8, ITH_E_UNSUPPORTED, "mesh of 2x3");
-    assert_refused(NULL, 2, 3, ITH_E_UNSUPPORTED, "work: 1 or 3");
-    assert_refused(NULL, 2, 1, ITH_E_UNSUPPORTED, "work: 1");
-    assert_refused("2x2", 4, 8, ITH_E_UNSUPPORTED, "1, 2, 4 or 8");
-}
-
 static void a_spec_is_taken_or_refused(void **state)
 {
     ith_mesh m;
@@ -58,8 +44,11 @@ static void a_spec_is_taken_or_refused(void **state)
     assert_int_equal(m.ulysses, 4);
     assert_int_equal(m.u, 3);
     assert_refused("2x1", 4, 8, ITH_E_ARGUMENT, "'2x1' is a mesh of 2 ranks, but 4 run: 4x1 would work");
-    assert_refused("3x1", 3, 8, ITH_E_ARGUMENT,
-                   "cannot share 8 KV heads evenly among 3 ranks: no mesh of 3 ranks works");
+    assert_refused("3x1", 3, 8, ITH_E_ARGUMENT, "cannot share 8 KV heads evenly among 3 ranks: 1x3 would work");
+    assert_int_equal(ith_mesh_make("2x4", 8, 5, 8, &m, NULL), ITH_OK);
+    assert_int_equal(m.context, 4);
+    assert_int_equal(m.u, 1);
+    assert_int_equal(m.c, 2);
     assert_refused("4x4", 3, 3, ITH_E_ARGUMENT, "3x1 would work");
 }
 
@@ -123,12 +112,72 @@ static void parts_cover_the_whole(void **state)
     }
 }
 
+/* Every head is made once, every (head, segment) held once, every token attended to by one context index. */
+static void groups_share_their_heads(void **state)
+{
+    (void)state;
+    for (int ranks = 1; ranks <= 16; ranks++) {
+        int made[32] = {0};
+        ith_mesh m;
+        assert_int_equal(ith_mesh_make(NULL, ranks, 0, 8, &m, NULL), ITH_OK);
+        for (int r = 0; r < ranks; r++) {
+            ith_range own = ith_mesh_own_heads(&m, 32, r), group = ith_mesh_kv_heads(&m, 8, ith_mesh_u(&m, r));
+            assert_true(ith_range_size(own) == 0 || (own.begin >= 4 * group.begin && own.end <= 4 * group.end));
+            for (int64_t h = own.begin; h < own.end; h++)
+                made[h]++;
+        }
+        for (int h = 0; h < 32; h++)
+            assert_int_equal(made[h], 1);
+        for (int64_t n = 0; n < 100; n++) {
+            int64_t at = 0;
+            for (int c = 0; c < m.context; c++) {
+                ith_range tokens = ith_mesh_attended(&m, n, c);
+                assert_int_equal(tokens.begin, at);
+                at = tokens.end;
+            }
+            assert_int_equal(at, n);
+        }
+    }
+}
+
+static void segments_go_round(void **state)
+{
+    (void)state;
+    for (int ranks = 1; ranks <= 16; ranks++) {
+        int64_t most = 0, all = 0, first, n_segments = 32; /* a context of 32,768 tokens */
+        ith_mesh m;
+        assert_int_equal(ith_mesh_make(NULL, ranks, 0, 8, &m, NULL), ITH_OK);
+        int64_t heads = 8 / m.ulysses;
+        for (int c = 0; c < m.context; c++) {
+            int64_t held = 0;
+            for (int64_t s = 0; s < n_segments; s++) {
+                int64_t n = ith_mesh_held_heads(&m, heads, s, c, &first), count = 0;
+                for (int64_t h = 0; h < heads; h++)
+                    if (ith_mesh_holder(&m, h, s) == c) {
+                        assert_int_equal(h, first + count * m.context);
+                        count++;
+                    }
+                assert_int_equal(n, count);
+                held += n;
+            }
+            all += held;
+            most = held > most ? held : most;
+        }
+        assert_int_equal(all, heads * n_segments);
+        assert_true((double)most * m.context <= 1.06 * (double)all); /* memory falls as 1 / ranks */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_divisor_makes_a_mesh), cmocka_unit_test(other_counts_are_told_what_works),
-        cmocka_unit_test(a_spec_is_taken_or_refused), cmocka_unit_test(a_spec_is_two_numbers),
-        cmocka_unit_test(nonsense_is_refused),        cmocka_unit_test(parts_cover_the_whole),
+        cmocka_unit_test(any_number_of_ranks_makes_a_mesh),
+        cmocka_unit_test(groups_share_their_heads),
+        cmocka_unit_test(segments_go_round),
+        cmocka_unit_test(a_spec_is_taken_or_refused),
+        cmocka_unit_test(a_spec_is_two_numbers),
+        cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(parts_cover_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
