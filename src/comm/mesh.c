@@ -63,8 +63,14 @@ ith_status ith_mesh_make(const char *spec, int ranks, int rank, int n_kv_heads, 
         ITH_TRY(parse_spec(spec, &ulysses, &context, err));
         ITH_TRY(check_spec(spec, ranks, ulysses, context, n_kv_heads, err));
     }
-    *mesh = (ith_mesh){
-        .ranks = ranks, .rank = rank, .ulysses = ulysses, .context = context, .u = rank % ulysses, .c = rank / ulysses};
+    *mesh = (ith_mesh){.ranks = ranks,
+                       .rank = rank,
+                       .ulysses = ulysses,
+                       .context = context,
+                       .u = rank % ulysses,
+                       .c = rank / ulysses,
+                       .heads = n_kv_heads / ulysses,
+                       .turn = context / gcd(context, n_kv_heads / ulysses)};
     return ITH_OK;
 }
 

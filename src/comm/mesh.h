@@ -14,6 +14,8 @@ typedef struct ith_mesh {
     int ranks, rank;
     int ulysses, context; /* U, R */
     int u, c;             /* this rank's place */
+    int heads;            /* KV heads of a group */
+    int turn;             /* a rank holds at most every turn-th segment of a head: R, unless R and heads have a common divisor */
 } ith_mesh;
 
 /* `spec` is "UxR" or NULL: then U is the largest divisor of n_kv_heads that divides ranks. Any number of ranks has a mesh.
@@ -41,18 +43,18 @@ ith_range ith_mesh_kv_heads(const ith_mesh *mesh, int n_kv_heads, int u);
  * the group. The ranges of all ranks cover [0, n). */
 ith_range ith_mesh_own_heads(const ith_mesh *mesh, int64_t n_heads, int r);
 
-/* Segments of the KV cache go round the R ranks of a group, for each head from another rank on, so that their numbers differ little in
- * any context: the context index that holds segment s of the group's head h (h from 0). */
+/* The KV cache's (segment, head) pairs go round the R ranks of a group, so that their numbers differ by one at most in any context: the
+ * context index that holds segment s of the group's head h (h from 0). */
 static inline int ith_mesh_holder(const ith_mesh *mesh, int64_t h, int64_t s)
 {
-    return (int)((h + s) % mesh->context);
+    return (int)((s * mesh->heads + h) % mesh->context);
 }
 
-/* Heads of a group of n that context index c holds in segment s: every R-th from *first on. Returns how many. */
-static inline int64_t ith_mesh_held_heads(const ith_mesh *mesh, int64_t n, int64_t s, int c, int64_t *first)
+/* Heads that context index c holds in segment s: every R-th from *first on. Returns how many. */
+static inline int64_t ith_mesh_held_heads(const ith_mesh *mesh, int64_t s, int c, int64_t *first)
 {
-    int64_t R = mesh->context;
-    *first = (c - s % R + R) % R;
+    int64_t R = mesh->context, n = mesh->heads;
+    *first = (c - s * n % R + R) % R;
     return *first >= n ? 0 : (n - *first + R - 1) / R;
 }
 

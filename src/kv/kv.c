@@ -58,7 +58,7 @@ void ith_kv_close(ith_kv *kv)
 /* The first head held of a segment: then every `parts`-th. */
 static int64_t first_held(const ith_kv *kv, int64_t s)
 {
-    return (kv->part - s % kv->parts + kv->parts) % kv->parts;
+    return (kv->part - s * kv->n_heads % kv->parts + kv->parts) % kv->parts;
 }
 
 static int64_t n_held(const ith_kv *kv, int64_t s)
@@ -69,7 +69,7 @@ static int64_t n_held(const ith_kv *kv, int64_t s)
 
 bool ith_kv_holds(const ith_kv *kv, int head, int64_t s)
 {
-    return (head + s) % kv->parts == kv->part;
+    return (s * kv->n_heads + head) % kv->parts == kv->part;
 }
 
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)

@@ -12,8 +12,8 @@
 
 typedef struct ith_kv ith_kv;
 
-/* For timelines of up to ctx tokens. This cache holds, of segment s, the heads h with (h + s) % parts == part: with parts 1 all of
- * them. */
+/* For timelines of up to ctx tokens. This cache holds, of segment s, the heads h with (s * n_heads + h) % parts == part: with
+ * parts 1 all of them. */
 ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, int part, int parts,
                        ith_kv **kv, ith_error *err);
 void ith_kv_close(ith_kv *kv); /* accepts NULL */

@@ -235,13 +235,13 @@ static int64_t cell_floats(const ith_model *m)
 /* Cells of a row: segments that a rank holds at most, of n. */
 static int64_t row_cells(const ith_mesh *mesh, int64_t n_segments)
 {
-    return (n_segments + mesh->context - 1) / mesh->context;
+    return (n_segments + mesh->turn - 1) / mesh->turn;
 }
 
 /* The place of a segment among those that its holder has of the head. */
 static int64_t place_of(const ith_pass *p, int64_t s)
 {
-    return s / p->mesh.context;
+    return s / p->mesh.turn;
 }
 
 int64_t ith_attention_cells(const ith_model *model, const ith_mesh *mesh, int64_t n_tokens, int64_t n_segments)

@@ -39,12 +39,12 @@ static uint8_t *record_at(const ith_pass *p, int64_t token, int u)
 /* Pieces of one group that context index c holds, of tokens [begin, end) of the pass. */
 static int64_t pieces_held(const ith_pass *p, int64_t begin, int64_t end, int c)
 {
-    int64_t n_heads = ith_range_size(p->heads), pieces = 0, first;
+    int64_t pieces = 0, first;
 
     for (int64_t at = p->pos + begin, to = p->pos + end, next; at < to; at = next) {
         int64_t s = at / ITH_KV_SEGMENT;
         next = (s + 1) * ITH_KV_SEGMENT < to ? (s + 1) * ITH_KV_SEGMENT : to;
-        pieces += (next - at) * ith_mesh_held_heads(&p->mesh, n_heads, s, c, &first);
+        pieces += (next - at) * ith_mesh_held_heads(&p->mesh, s, c, &first);
     }
     return pieces;
 }
@@ -53,7 +53,7 @@ static int64_t pieces_held(const ith_pass *p, int64_t begin, int64_t end, int c)
 static int64_t place_in_token(const ith_pass *p, int64_t token, int64_t head, int c)
 {
     int64_t first;
-    ith_mesh_held_heads(&p->mesh, ith_range_size(p->heads), (p->pos + token) / ITH_KV_SEGMENT, c, &first);
+    ith_mesh_held_heads(&p->mesh, (p->pos + token) / ITH_KV_SEGMENT, c, &first);
     return (head - first) / p->mesh.context;
 }
 

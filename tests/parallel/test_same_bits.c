@@ -25,9 +25,9 @@ typedef struct forms { /* the forms of weights and cache, and what they give */
 
 static const forms quantized = {"w8, q8",  ITH_QUANT_W8,
                                 ITH_KV_Q8, "dbc4541442938c762bc070f3e63c2defa31071bda7dbacbe0c724fcc0005ce41",
-                                "?",       1.86096};
+                                "2365ddc233d09bbc8391e6baf502e0cb23e8dd41364472e7251575640993c701",       1.86096};
 static const forms others[] = {
-    {"w4, q8", ITH_QUANT_W4, ITH_KV_Q8, "b8e586a1b896e6426aea18ab3b5886efe0cd46cc83902e7fe947c243a87948f0", "?",
+    {"w4, q8", ITH_QUANT_W4, ITH_KV_Q8, "b8e586a1b896e6426aea18ab3b5886efe0cd46cc83902e7fe947c243a87948f0", "0f259780e8b271df262d8317a2bab6b49796e31e4c2df42ebf435525b287306b",
      1.86770},
     {"bf16, bf16", ITH_QUANT_BF16, ITH_KV_BF16, "b9cf60b04c76d96599b7a2a572082e53a24ad15390744c380997af8bce942f59",
      "e11c4f7bd3bd9c643e290730b6ac7506b48e905fa1bd527021da06519c818668", 1.85889},

@@ -91,7 +91,7 @@ static void parts_hold_segments_in_turns(void **state)
         for (int layer = 0; layer < LAYERS; layer++)
             for (int head = 0; head < HEADS; head++)
                 for (int64_t s = 0; s < SEGMENTS; s++) {
-                    int part = (int)((head + s) % PARTS), mark = (int)(1 + s + SEGMENTS * (head + HEADS * layer));
+                    int part = (int)((s * HEADS + head) % PARTS), mark = (int)(1 + s + SEGMENTS * (head + HEADS * layer));
                     for (int i = 0; i < PARTS; i++)
                         assert_int_equal(ith_kv_holds(kv[i], head, s), i == part);
                     uint8_t *at = ith_kv_segment(kv[part], layer, head, s);
