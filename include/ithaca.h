@@ -288,12 +288,15 @@ ith_status ith_inspect(const char *model, char **json, ith_error *err);
 
 /* ---- Packs: models in the form in which they are computed with ---- */
 
+enum { ITH_ZSTD_AUTO = -1 };
+
 typedef struct ith_pack_params {
     const char *model;  /* anything that an engine opens, a pack too */
     const char *output; /* the pack's path */
     ith_quant quant;    /* ITH_QUANT_AUTO: as an engine's */
     const char *stats;  /* as an engine's */
-    int zstd_level;     /* 1 to 22; 0: nothing is compressed, and an engine uses the file where the system maps it */
+    int zstd_level;     /* for matrices that get 3% smaller by it: 0 (none) to 22; ITH_ZSTD_AUTO: 1 for bf16 and f32, quantized ones stay as they
+                         * are. What is not compressed is used where it is mapped; the rest is decompressed at load */
     int threads;        /* 0: the cores that this process may use */
     bool force;         /* replace an existing file */
     ith_progress_fn progress; /* what: "pack" (unit: bytes of tiles); NULL: silent. Return false to stop: ITH_E_CANCELLED */

@@ -15,12 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH_BYTES = 16 << 20, SAMPLE_TILES = 16, WORTH_PERCENT = 3, LEVEL_DEFAULT = 0 };
+enum { BATCH_BYTES = 16 << 20, SAMPLE_TILES = 32, WORTH_PERCENT = 3, LEVEL_FLOATS = 1 };
 
 typedef struct worker { /* one thread's */
     ith_producer producer;
     ith_zframe *z;
-    uint8_t *planes; /* [largest tile] */
+    uint8_t *scratch; /* [largest tile] */
 } worker;
 
 typedef struct sums {
@@ -50,7 +50,7 @@ typedef struct packer {
 
 ith_pack_params ith_pack_params_default(void)
 {
-    return (ith_pack_params){.quant = ITH_QUANT_AUTO, .zstd_level = LEVEL_DEFAULT};
+    return (ith_pack_params){.quant = ITH_QUANT_AUTO, .zstd_level = ITH_ZSTD_AUTO};
 }
 
 /* ---- A batch of tiles ---- */
@@ -64,7 +64,7 @@ static ith_status make_tile(void *user, int64_t item, int tid, ith_error *err)
 
     ITH_TRY(ith_produce(&w->producer, p->entry, p->first + item * p->step, p->tiles + at, err));
     p->encoded[item] =
-        ith_pack_encode(m->layout, (size_t)m->groups, w->z, p->level, p->tiles + at, w->planes, p->rooms + at);
+        ith_pack_encode(m->layout, (size_t)m->groups, w->z, p->level, p->tiles + at, w->scratch, p->rooms + at);
     return ITH_OK;
 }
 
@@ -95,22 +95,24 @@ static int64_t batch_tiles(const packer *p, const ith_matrix *m)
     return n < (int64_t)p->encoded_room ? n : (int64_t)p->encoded_room;
 }
 
-/* Would compressing it save enough? */
-static ith_status choose_codec(packer *p, ith_codec *codec, ith_error *err)
+/* The level that the entry is compressed at, 0: as it is. Would compressing it save enough? */
+static ith_status choose_level(packer *p, int *level, ith_error *err)
 {
     const ith_matrix *m = p->entry->matrix;
     int64_t n = m->n_tiles < SAMPLE_TILES ? m->n_tiles : SAMPLE_TILES, most = batch_tiles(p, m);
     uint64_t stored = 0;
 
-    *codec = ITH_CODEC_RAW;
-    if (p->params->zstd_level == 0)
+    *level = p->params->zstd_level;
+    if (*level == ITH_ZSTD_AUTO)
+        *level = ith_layout_is_quantized(m->layout) ? 0 : LEVEL_FLOATS;
+    if (*level == 0)
         return ITH_OK;
     n = n < most ? n : most;
-    ITH_TRY(make_batch(p, 0, m->n_tiles / n, n, p->params->zstd_level, err));
+    ITH_TRY(make_batch(p, 0, m->n_tiles / n, n, *level, err));
     for (int64_t i = 0; i < n; i++)
         stored += p->encoded[i].bytes;
-    if (stored * 100 <= (uint64_t)n * m->tile_bytes * (100 - WORTH_PERCENT))
-        *codec = ITH_CODEC_ZSTD;
+    if (stored * 100 > (uint64_t)n * m->tile_bytes * (100 - WORTH_PERCENT))
+        *level = 0;
     return ITH_OK;
 }
 
@@ -129,13 +131,14 @@ static ith_status pack_matrix(packer *p, ith_error *err)
     const ith_matrix *m = e->matrix;
     int64_t most = batch_tiles(p, m), stored = 0;
     const ith_packed *t;
-    ith_codec codec;
+    int level;
 
-    ITH_TRY(choose_codec(p, &codec, err));
-    ITH_TRY(ith_pack_writer_begin(p->writer, e->name, m->layout, m->rows, m->cols, codec, &t, err));
+    ITH_TRY(choose_level(p, &level, err));
+    ITH_TRY(ith_pack_writer_begin(p->writer, e->name, m->layout, m->rows, m->cols,
+                                  level > 0 ? ITH_CODEC_ZSTD : ITH_CODEC_RAW, &t, err));
     for (int64_t first = 0; first < m->n_tiles; first += most) {
         int64_t n = m->n_tiles - first < most ? m->n_tiles - first : most;
-        ITH_TRY(make_batch(p, first, 1, n, codec == ITH_CODEC_ZSTD ? p->params->zstd_level : 0, err));
+        ITH_TRY(make_batch(p, first, 1, n, level, err));
         ITH_TRY(ith_pack_writer_tiles(p->writer, p->encoded, n, err));
         for (int64_t i = 0; i < n; i++)
             stored += p->encoded[i].bytes;
@@ -232,8 +235,8 @@ static json_t *provenance(const packer *p)
     if (quant == ITH_QUANT_AUTO)
         quant = kind == ITH_SOURCE_PACK ? ITH_QUANT_KEEP : ITH_QUANT_W8;
     ith_clean_text(last_part(p->params->model), strlen(last_part(p->params->model)), name, sizeof name);
-    return json_pack("{s:s, s:s, s:s, s:s, s:i}", "by", "ithaca " ITH_VERSION, "from", name, "format", kinds[kind],
-                     "quant", quants[quant], "zstd_level", p->params->zstd_level);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b}", "by", "ithaca " ITH_VERSION, "from", name, "format", kinds[kind],
+                     "quant", quants[quant], "zstd_level", p->params->zstd_level, "stats", p->params->stats != NULL);
 }
 
 static ith_status finish(packer *p, ith_error *err)
@@ -255,7 +258,7 @@ static ith_status check_params(const ith_pack_params *params, ith_error *err)
 {
     if (params->model == NULL || params->output == NULL)
         return ith_fail(err, ITH_E_ARGUMENT, "no %s given", params->model == NULL ? "model" : "output");
-    if (params->threads < 0 || params->zstd_level < 0 || params->zstd_level > ith_zframe_max_level())
+    if (params->threads < 0 || params->zstd_level < ITH_ZSTD_AUTO || params->zstd_level > ith_zframe_max_level())
         return ith_fail(err, ITH_E_ARGUMENT, "%d threads, zstd level %d: expected 0 or more, and 0 to %d",
                         params->threads, params->zstd_level, ith_zframe_max_level());
     return ITH_OK;
@@ -283,7 +286,7 @@ static ith_status open_workers(packer *p, size_t tile_bytes, ith_error *err)
         ITH_TRY(ith_producer_open(&p->plan, &w->producer, err));
         ITH_TRY(ith_zframe_open(&w->z, err));
         ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, tile_bytes, "a tile's planes", &planes, err));
-        w->planes = planes;
+        w->scratch = planes;
     }
     return ITH_OK;
 }
@@ -329,7 +332,7 @@ static void close_packer(packer *p)
     for (int i = 0; p->workers != NULL && i < ith_team_size(p->team); i++) {
         ith_producer_close(&p->workers[i].producer);
         ith_zframe_close(p->workers[i].z);
-        ith_mem_free(p->workers[i].planes);
+        ith_mem_free(p->workers[i].scratch);
     }
     free(p->workers);
     free(p->encoded);

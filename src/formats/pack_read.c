@@ -3,8 +3,7 @@
 #include "formats/packfile_parts.h"
 
 #include "base/checksum.h"
-#include "formats/planes.h"
-#include "formats/zframe.h"
+#include "formats/tile_codec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +17,8 @@ struct ith_pack_reader {
     const ith_packfile *pack;
     int fd;
     ith_zframe *z;
-    uint8_t *stored, *planes; /* what was read; a decompressed tile before its planes are joined */
-    size_t stored_room, planes_room;
+    uint8_t *stored, *scratch; /* what was read; for ith_tile_unpack */
+    size_t stored_room, scratch_room;
 };
 
 /* The mapping was made from a path, and so is the descriptor: a pack that was replaced in between is seen by its header. */
@@ -63,7 +62,7 @@ void ith_pack_reader_close(ith_pack_reader *reader)
         close(reader->fd);
     ith_zframe_close(reader->z);
     free(reader->stored);
-    free(reader->planes);
+    free(reader->scratch);
     free(reader);
 }
 
@@ -112,10 +111,9 @@ static ith_status unpack(ith_pack_reader *r, const ith_packed *t, int64_t tile, 
             memcpy(out, stored, t->tile_bytes);
         return ITH_OK;
     }
-    if (!ith_zframe_unpack(r->z, stored, entry.bytes, r->planes, t->tile_bytes))
+    if (!ith_tile_unpack(t->layout, t->groups, r->z, stored, entry.bytes, r->scratch, out))
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: tensor %s, tile %lld of %lld does not decompress to %zu bytes",
                         r->pack->file->path, t->name, (long long)tile, (long long)t->n_tiles, t->tile_bytes);
-    ith_planes_join(t->layout, t->groups, r->planes, out);
     return ITH_OK;
 }
 
@@ -153,7 +151,7 @@ ith_status ith_pack_read(ith_pack_reader *r, const ith_packed *t, int64_t first,
     if (t->codec == ITH_CODEC_RAW)
         return n == 0 ? ITH_OK : read_raw(r, t, first, n, to, err);
     if (!grow(&r->stored, &r->stored_room, t->tile_bytes > BUFFER_MIN ? t->tile_bytes : BUFFER_MIN) ||
-        !grow(&r->planes, &r->planes_room, t->tile_bytes))
+        !grow(&r->scratch, &r->scratch_room, t->tile_bytes))
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the tiles of tensor %s", r->pack->file->path, t->name);
     while (n > 0) {
         size_t bytes;

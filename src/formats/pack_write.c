@@ -2,7 +2,6 @@
 
 #include "base/checksum.h"
 #include "formats/packfile_parts.h"
-#include "formats/planes.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -33,21 +32,10 @@ struct ith_pack_writer {
 /* ---- Encoding ---- */
 
 ith_encoded ith_pack_encode(ith_layout layout, size_t groups, ith_zframe *z, int level, const uint8_t *tile,
-                            uint8_t *planes, uint8_t *room)
+                            uint8_t *scratch, uint8_t *room)
 {
-    size_t bytes = ith_tile_bytes(layout, groups);
-    ith_encoded out = {tile, (uint32_t)bytes, 0};
-
-    if (level > 0) {
-        ith_planes_split(layout, groups, tile, planes);
-        size_t n = ith_zframe_pack(z, level, planes, bytes, room, bytes - 1);
-        if (n > 0) {
-            out.data = room;
-            out.bytes = (uint32_t)n;
-        }
-    }
-    out.checksum = ith_checksum(out.data, out.bytes);
-    return out;
+    size_t bytes = level > 0 ? ith_tile_pack(layout, groups, z, level, tile, scratch, room) : 0;
+    return bytes > 0 ? ith_pack_encode_bytes(room, bytes) : ith_pack_encode_bytes(tile, ith_tile_bytes(layout, groups));
 }
 
 ith_encoded ith_pack_encode_bytes(const void *data, size_t bytes)

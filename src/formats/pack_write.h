@@ -12,7 +12,7 @@
 #define ITH_FORMATS_PACK_WRITE_H
 
 #include "formats/packfile.h"
-#include "formats/zframe.h"
+#include "formats/tile_codec.h"
 
 /* ---- Encoding ---- */
 
@@ -22,10 +22,10 @@ typedef struct ith_encoded { /* a tile as it is stored */
     uint64_t checksum;
 } ith_encoded;
 
-/* A tile of a matrix by level 1 ... ith_zframe_max_level(), or 0: as it is. planes and room: ith_tile_bytes each, used if level > 0; data
+/* A tile of a matrix by level 1 ... ith_zframe_max_level(), or 0: as it is. scratch and room: ith_tile_bytes each, used if level > 0; data
  * points to `tile` or `room`. */
 ith_encoded ith_pack_encode(ith_layout layout, size_t groups, ith_zframe *z, int level, const uint8_t *tile,
-                            uint8_t *planes, uint8_t *room);
+                            uint8_t *scratch, uint8_t *room);
 
 /* Bytes as they are: a vector's. */
 ith_encoded ith_pack_encode_bytes(const void *data, size_t bytes);

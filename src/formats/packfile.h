@@ -27,7 +27,7 @@ enum {
 
 typedef enum ith_codec {
     ITH_CODEC_RAW, /* tiles as kernels read them, one after another */
-    ITH_CODEC_ZSTD /* each a zstd frame of the tile's planes (planes.h), or as it is where that is no shorter */
+    ITH_CODEC_ZSTD /* each by itself, see tile_codec.h; or as it is where that is no shorter: its bytes are tile_bytes then */
 } ith_codec;
 
 typedef struct ith_packfile ith_packfile;

@@ -2,69 +2,119 @@
 
 #include <string.h>
 
-typedef struct cut { /* a tile: bytes that stay, then n elements of `width` bytes, then padding */
-    size_t plain, n, width;
-} cut;
+typedef struct shape { /* a tile: quants, then numbers of 2 or 4 bytes, then padding */
+    size_t quants, numbers, width, padding;
+} shape;
 
-static cut cut_of(ith_layout layout, size_t groups)
+static shape shape_of(ith_layout layout, size_t groups)
 {
-    switch (layout) {
-    case ITH_W8:
-        return (cut){512 * groups, 16 * groups, 2};
-    case ITH_W4:
-        return (cut){256 * groups, 16 * groups, 2};
-    case ITH_W4M:
-        return (cut){256 * groups, 32 * groups, 2};
-    case ITH_BF16:
-        return (cut){0, 512 * groups, 2};
-    default:
-        return (cut){0, 512 * groups, 4};
+    shape s = {0, 512 * groups, layout == ITH_BF16 ? 2 : 4, 0};
+
+    if (ith_layout_is_quantized(layout))
+        s = (shape){(layout == ITH_W8 ? 512 : 256) * groups, (layout == ITH_W4M ? 32 : 16) * groups, 2, 0};
+    s.padding = ith_tile_bytes(layout, groups) - s.quants - s.numbers * s.width;
+    return s;
+}
+
+int ith_planes_sizes(ith_layout layout, size_t groups, size_t sizes[ITH_PLANES_MAX])
+{
+    shape s = shape_of(layout, groups);
+    int n = 0;
+
+    if (s.quants > 0)
+        sizes[n++] = s.quants;
+    for (size_t i = 0; i < s.width; i++)
+        sizes[n++] = s.numbers;
+    sizes[n - 1] += s.padding;
+    return n;
+}
+
+/* Loops that compilers turn into shuffles of whole registers. */
+
+static void split_bytes(size_t n, const uint8_t *in, uint8_t *low, uint8_t *high)
+{
+    for (size_t i = 0; i < n; i++) {
+        low[i] = in[2 * i];
+        high[i] = in[2 * i + 1];
     }
 }
 
-static void split(const uint8_t *in, size_t n, size_t width, uint8_t *out)
+static void join_bytes(size_t n, const uint8_t *low, const uint8_t *high, uint8_t *out)
 {
-    if (width == 2) /* a loop that compilers turn into shuffles */
-        for (size_t i = 0; i < n; i++) {
-            out[i] = in[2 * i];
-            out[n + i] = in[2 * i + 1];
-        }
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = low[i];
+        out[2 * i + 1] = high[i];
+    }
+}
+
+static void split_bf16(size_t n, const uint8_t *in, uint8_t *mantissas, uint8_t *exponents)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint16_t x;
+        memcpy(&x, in + 2 * i, 2);
+        mantissas[i] = (uint8_t)((x & 0x7f) | (x >> 8 & 0x80));
+        exponents[i] = (uint8_t)(x >> 7);
+    }
+}
+
+static void join_bf16(size_t n, const uint8_t *mantissas, const uint8_t *exponents, uint8_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint16_t m = mantissas[i], e = exponents[i], x = (uint16_t)((m & 0x7f) | (m & 0x80) << 8 | e << 7);
+        memcpy(out + 2 * i, &x, 2);
+    }
+}
+
+static void split_f32(size_t n, const uint8_t *in, uint8_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t x;
+        memcpy(&x, in + 4 * i, 4);
+        out[i] = (uint8_t)x;
+        out[n + i] = (uint8_t)(x >> 8);
+        out[2 * n + i] = (uint8_t)((x >> 16 & 0x7f) | (x >> 24 & 0x80));
+        out[3 * n + i] = (uint8_t)(x >> 23);
+    }
+}
+
+static void join_f32(size_t n, const uint8_t *const planes[4], uint8_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t m = planes[2][i], x = planes[0][i] | (uint32_t)planes[1][i] << 8 | (m & 0x7f) << 16 |
+                                       (m & 0x80) << 24 | (uint32_t)planes[3][i] << 23;
+        memcpy(out + 4 * i, &x, 4);
+    }
+}
+
+void ith_planes_split(ith_layout layout, size_t groups, const uint8_t *tile, uint8_t *out)
+{
+    shape s = shape_of(layout, groups);
+    const uint8_t *numbers = tile + s.quants;
+    uint8_t *to = out + s.quants;
+
+    memcpy(out, tile, s.quants);
+    if (s.width == 4)
+        split_f32(s.numbers, numbers, to);
+    else if (layout == ITH_BF16)
+        split_bf16(s.numbers, numbers, to, to + s.numbers);
     else
-        for (size_t i = 0; i < n; i++)
-            for (size_t b = 0; b < 4; b++)
-                out[b * n + i] = in[4 * i + b];
+        split_bytes(s.numbers, numbers, to, to + s.numbers);
+    memcpy(to + s.numbers * s.width, numbers + s.numbers * s.width, s.padding);
 }
 
-static void join(const uint8_t *in, size_t n, size_t width, uint8_t *out)
+void ith_planes_join(ith_layout layout, size_t groups, const uint8_t *const planes[ITH_PLANES_MAX], uint8_t *tile)
 {
-    if (width == 2)
-        for (size_t i = 0; i < n; i++) {
-            out[2 * i] = in[i];
-            out[2 * i + 1] = in[n + i];
-        }
+    shape s = shape_of(layout, groups);
+    const uint8_t *const *numbers = s.quants > 0 ? planes + 1 : planes;
+    uint8_t *to = tile + s.quants;
+
+    if (s.quants > 0)
+        memcpy(tile, planes[0], s.quants);
+    if (s.width == 4)
+        join_f32(s.numbers, numbers, to);
+    else if (layout == ITH_BF16)
+        join_bf16(s.numbers, numbers[0], numbers[1], to);
     else
-        for (size_t i = 0; i < n; i++)
-            for (size_t b = 0; b < 4; b++)
-                out[4 * i + b] = in[b * n + i];
-}
-
-static void copy_rest(ith_layout layout, size_t groups, cut c, const uint8_t *in, uint8_t *out)
-{
-    size_t used = c.plain + c.n * c.width;
-    memcpy(out, in, c.plain);
-    memcpy(out + used, in + used, ith_tile_bytes(layout, groups) - used);
-}
-
-void ith_planes_split(ith_layout layout, size_t groups, const uint8_t *in, uint8_t *out)
-{
-    cut c = cut_of(layout, groups);
-    copy_rest(layout, groups, c, in, out);
-    split(in + c.plain, c.n, c.width, out + c.plain);
-}
-
-void ith_planes_join(ith_layout layout, size_t groups, const uint8_t *in, uint8_t *out)
-{
-    cut c = cut_of(layout, groups);
-    copy_rest(layout, groups, c, in, out);
-    join(in + c.plain, c.n, c.width, out + c.plain);
+        join_bytes(s.numbers, numbers[0], numbers[1], to);
+    memcpy(to + s.numbers * s.width, numbers[s.width - 1] + s.numbers, s.padding);
 }
