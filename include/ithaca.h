@@ -118,6 +118,14 @@ typedef enum ith_kv_type {
  * on all ranks, within one chunk. */
 typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
+typedef enum ith_placement {  /* of the weights */
+    ITH_PLACE_AUTO,           /* replicated if that and the largest session fit the memory, else streamed */
+    ITH_PLACE_REPLICATED,     /* one copy a machine, shared by its ranks */
+    ITH_PLACE_STREAMED        /* what `memory` does not hold comes from the files, or from memory, ahead of use */
+} ith_placement;
+
+typedef enum ith_offload { ITH_OFFLOAD_DISK, ITH_OFFLOAD_RAM } ith_offload;
+
 typedef struct ith_engine_params {
     const char *model;        /* a Hugging Face folder, a .gguf file, a pack, or "synthetic:SHAPE:TYPE": see Benchmarks */
     ith_quant quant;          /* see above */
@@ -127,6 +135,9 @@ typedef struct ith_engine_params {
     int threads;              /* threads per rank; 0: the cores this rank may use, each shared among the ranks that may */
     int64_t chunk;            /* prompt tokens in flight over all ranks; 0: 512 per rank */
     int64_t ctx;              /* largest timeline of a session in tokens; 0: what the model was trained for */
+    ith_placement placement;  /* see above */
+    int64_t memory;           /* bytes that a rank may take, for everything; 0: what the machine has to give */
+    ith_offload offload;      /* where streamed weights are meanwhile: in the model's files, or zstd-compressed in memory */
     const char *mesh;         /* "UxR", or NULL to choose: Ulysses degree U times context-parallel degree R */
     ith_progress_fn progress; /* NULL: silent */
     void *progress_user;      /* handed to `progress` */
@@ -149,6 +160,7 @@ typedef struct ith_engine_info { /* strings live as long as the engine */
     const char *name;            /* the model's own name, or its file's */
     const char *simd;            /* the kernels in use, a name that ITHACA_SIMD may have: "ref", "avx2", "avx512"... */
     const char *mesh;            /* "4x1": U x R */
+    const char *placement;       /* of the weights, and why: "replicated: ..." or "streamed: ...", one line */
     int64_t n_params;            /* parameters, embeddings included */
     int64_t weight_bytes;        /* in memory, per node */
     int64_t kv_bytes_per_token;  /* over all ranks together */

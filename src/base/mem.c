@@ -182,6 +182,18 @@ static size_t system_available(void)
     return found;
 }
 
+size_t ith_mem_resident(void)
+{
+    long long total, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f)
+        return 0;
+    if (fscanf(f, "%lld %lld", &total, &resident) != 2)
+        resident = 0;
+    fclose(f);
+    return (size_t)resident * page_size();
+}
+
 size_t ith_mem_available(void)
 {
     size_t system = system_available();

@@ -32,6 +32,7 @@ size_t ith_mem_in_use(ith_mem_tag tag);
 void ith_mem_advise_weights(void *ptr, size_t bytes);
 
 int ith_mem_nodes(void);        /* memory nodes the process may use; 1 where that is unknown */
+size_t ith_mem_resident(void);        /* bytes of this process now in memory; 0 where that is unknown */
 size_t ith_mem_available(void); /* bytes that can still be had: the least of MemAvailable and the cgroup's room */
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { LONG_ONLY = 1000, HELP = 999, HELP_COLUMN = 28 }; /* getopt's values: a letter, LONG_ONLY + place, HELP */
 
@@ -74,6 +75,26 @@ static bool read_int(const ith_arg *arg, const char *text)
     return true;
 }
 
+static bool read_bytes(const ith_arg *arg, const char *text)
+{
+    static const char *const units[] = {"", "k", "m", "g", "t"};
+    char *end;
+    double value = strtod(text, &end);
+
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++, value *= 1024) {
+        size_t n = strlen(units[i]);
+        bool fits = strncasecmp(end, units[i], n) == 0 && (end[n] == 0 || (n > 0 && strcasecmp(end + n, "iB") == 0) ||
+                                                           (n > 0 && strcasecmp(end + n, "B") == 0));
+        if (end == text || !fits)
+            continue;
+        if (!isfinite(value) || value < arg->min || value > arg->max)
+            return false;
+        *(int64_t *)arg->out = (int64_t)value;
+        return true;
+    }
+    return false;
+}
+
 static bool read_real(const ith_arg *arg, const char *text)
 {
     char *end;
@@ -112,6 +133,11 @@ static int read_value(const ith_cli *cli, const char *command, const ith_arg *ar
         if (!read_int(arg, text))
             return ith_args_wrong(cli, command, "--%s takes a whole number from %.0f to %.0f, not \"%s\"", arg->name,
                                   arg->min, arg->max, text);
+        return ITH_ARGS_OK;
+    case ITH_ARG_BYTES:
+        if (!read_bytes(arg, text))
+            return ith_args_wrong(cli, command, "--%s takes a size such as 800MiB or 3GiB, not \"%s\"", arg->name,
+                                  text);
         return ITH_ARGS_OK;
     case ITH_ARG_REAL:
         if (!read_real(arg, text))

@@ -9,6 +9,7 @@ typedef enum ith_arg_kind {
     ITH_ARG_TEXT,   /* const char *: points into argv */
     ITH_ARG_LIST,   /* ith_arg_list: may be given again */
     ITH_ARG_INT,    /* int64_t in [min, max] */
+    ITH_ARG_BYTES,  /* int64_t in [min, max]: a number, whole or not, and KiB, MiB, GiB, TiB or one of their first letters */
     ITH_ARG_REAL,   /* double in [min, max] */
     ITH_ARG_CHOICE, /* int: the place of the word in `value`, which reads "one|two|three" */
 } ith_arg_kind;
@@ -53,8 +54,9 @@ int ith_args_wrong(const ith_cli *cli, const char *command, const char *format, 
 
 typedef struct ith_model_args {
     const char *model, *mesh, *stats;
-    int64_t threads, chunk, ctx;
+    int64_t threads, chunk, ctx, memory;
     int kv, quant; /* ith_kv_type, ith_quant; -1: not given */
+    int placement, offload;
     bool exact, json, quiet;
 } ith_model_args;
 

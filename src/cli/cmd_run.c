@@ -212,12 +212,13 @@ static int print_json(const ith_cli *cli, const run_state *run)
     for (size_t i = 0; i < run->answer.n_ids; i++)
         json_array_append_new(ids, json_integer(run->answer.ids[i]));
     ith_session_logits_sha256(run->session, sha256);
-    return ith_cli_write_json(cli, json_pack("{s:I, s:o, s:o, s:s, s:f, s:f, s:i, s:i, s:s, s:s, s:s}", "prompt_tokens",
-                                             (json_int_t)run->n_prompt, "ids", ids, "text",
+    return ith_cli_write_json(cli, json_pack("{s:I, s:o, s:o, s:s, s:f, s:f, s:i, s:i, s:s, s:s, s:s, s:s}",
+                                             "prompt_tokens", (json_int_t)run->n_prompt, "ids", ids, "text",
                                              ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
                                              finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s",
                                              run->decode_s, "ranks", info->ranks, "threads", info->threads, "mesh",
-                                             info->mesh, "simd", info->simd, "logits_sha256", sha256));
+                                             info->mesh, "simd", info->simd, "placement", info->placement,
+                                             "logits_sha256", sha256));
 }
 
 static void print_timings(const ith_cli *cli, const run_state *run)
@@ -226,6 +227,8 @@ static void print_timings(const ith_cli *cli, const run_state *run)
     double n_prompt = (double)run->n_prompt, n_answer = (double)run->answer.n_ids;
     char seed[40] = "";
 
+    if (strncmp(info->placement, "streamed", 8) == 0)
+        ith_cli_say(cli, "%s", info->placement);
     if (run->seed != 0)
         snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)run->seed);
     ith_cli_say(

@@ -5,7 +5,7 @@
 
 ith_model_args ith_model_args_default(void)
 {
-    return (ith_model_args){.kv = -1, .quant = -1};
+    return (ith_model_args){.kv = -1, .quant = -1, .placement = ITH_PLACE_AUTO, .offload = ITH_OFFLOAD_DISK};
 }
 
 void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], size_t *n)
@@ -22,10 +22,17 @@ void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], si
          "float weights in memory (default w8; a pack's: as they are)", &model->quant, 0, 0},
         {"stats", 0, ITH_ARG_TEXT, "FILE", "of ithaca calibrate: float weights are quantized to suit its text",
          &model->stats, 0, 0},
+        {"placement", 0, ITH_ARG_CHOICE, "auto|replicated|streamed",
+         "weights stay in memory, or come and go (default auto: as memory allows)", &model->placement, 0, 0},
+        {"mem", 0, ITH_ARG_BYTES, "SIZE",
+         "memory that a rank may take for everything, as 3GiB (default: what there is)", &model->memory, 1, 1e18},
+        {"offload", 0, ITH_ARG_CHOICE, "disk|ram",
+         "streamed weights come from the model's files, or from memory, zstd-compressed (default disk)",
+         &model->offload, 0, 0},
         {"exact", 0, ITH_ARG_FLAG, NULL, "f32 weights, KV cache and arithmetic: slow, the accuracy reference",
          &model->exact, 0, 0},
-        {"mesh", 0, ITH_ARG_TEXT, "UxR", "Ulysses degree x context degree (default: U divides the KV heads)", &model->mesh, 0,
-         0},
+        {"mesh", 0, ITH_ARG_TEXT, "UxR", "Ulysses degree x context degree (default: U divides the KV heads)",
+         &model->mesh, 0, 0},
         {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout instead of text", &model->json, 0, 0},
         {"quiet", 'q', ITH_ARG_FLAG, NULL, "no progress and no timings on stderr", &model->quiet, 0, 0},
     };
@@ -52,6 +59,9 @@ int ith_model_args_check(const ith_cli *cli, const char *command, const ith_mode
     params->chunk = model->chunk;
     params->ctx = model->ctx;
     params->mesh = model->mesh;
+    params->placement = (ith_placement)model->placement;
+    params->memory = model->memory;
+    params->offload = (ith_offload)model->offload;
     if (model->kv >= 0)
         params->kv = (ith_kv_type)model->kv;
     if (model->quant >= 0)

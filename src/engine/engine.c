@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RAM_LEVEL = 1 /* zstd's, of weights kept in memory */ };
+
 enum { CHUNK_PER_RANK = 512, MAX_CTX = 1 << 27, MASK_BYTES = 1024 };
 
 ith_engine_params ith_engine_params_default(void)
@@ -76,6 +78,7 @@ static void describe(ith_engine *e, const ith_engine_params *p)
         .name = hp->name,
         .simd = e->model->kernels->name,
         .mesh = e->mesh_text,
+        .placement = e->placement_text,
         .n_params = ith_model_n_params(e->model),
         .weight_bytes = (int64_t)ith_store_bytes(e->store),
         .kv_bytes_per_token = ith_kv_token_bytes(e->kv, (int)hp->n_layers, (int)hp->n_kv_heads, (int)hp->head_dim),
@@ -109,6 +112,19 @@ static ith_kv_layout kv_layout(const ith_engine_params *p)
     return p->exact ? ITH_KVL_F32 : of[p->kv];
 }
 
+static ith_status load_weights(ith_engine *e, const ith_engine_params *p, ith_error *err)
+{
+    ith_store_params params = {.keep = p->offload == ITH_OFFLOAD_RAM ? RAM_LEVEL : -1,
+                               .embed = e->model->embed,
+                               .output = e->model->output,
+                               .progress = e->progress == NULL ? NULL : load_progress,
+                               .user = e};
+
+    ITH_TRY(ith_engine_budget(e, p, &params.budget, err));
+    e->model->store = e->store;
+    return ith_store_load(e->store, &params, e->team, err);
+}
+
 static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
@@ -122,7 +138,7 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
     if (e->model->exact)
         ith_blas_open();
     describe(e, p);
-    ITH_TRY(ith_store_load(e->store, e->team, e->progress == NULL ? NULL : load_progress, e, err));
+    ITH_TRY(load_weights(e, p, err));
     if (e->kv == ITH_KVL_Q8)
         ITH_TRY(ith_engine_measure_key_bias(e, err));
     return ITH_OK;

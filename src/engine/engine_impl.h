@@ -32,7 +32,7 @@ struct ith_engine {
     ith_progress_fn progress;
     void *progress_user;
     ith_engine_info info;
-    char mesh_text[32];
+    char mesh_text[32], placement_text[160];
 };
 
 struct ith_session {
@@ -62,8 +62,14 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **vocab, it
 ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows,
                                   ith_session **session, ith_error *err);
 
+/* What a session of the engine's sizes may come to take on this rank. */
+int64_t ith_session_bytes(const ith_engine *engine);
+
 /* A pass over ids [length, length + n) of the session, not yet run. */
 ith_pass ith_session_pass(ith_session *session, int64_t n);
+
+/* Collective. Bytes that the weights may take on this rank (placement.c); 0: whatever they take. */
+ith_status ith_engine_budget(ith_engine *engine, const ith_engine_params *params, size_t *budget, ith_error *err);
 
 /* Collective. Measures the constant that is taken off keys before they are quantized (key_bias.c). */
 ith_status ith_engine_measure_key_bias(ith_engine *engine, ith_error *err);

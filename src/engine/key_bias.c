@@ -118,6 +118,7 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     pass = ith_session_pass(session, TOKENS);
     pass.probe = &probe;
     ith_team_run(e->team, ith_pass_run, &pass);
+    ITH_TRY(ith_comm_agree(e->world->comm, ith_store_status(e->store, err), err));
     e->model->kernels->scale((int64_t)n, *means, 1.0f / TOKENS);
     return ITH_OK;
 }

@@ -20,24 +20,6 @@ static int64_t max2(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static ith_status allocate(ith_session *s, ith_error *err)
-{
-    const ith_engine *e = s->engine;
-    const ith_hparams *hp = &e->model->hp;
-    int64_t my_heads = ith_range_size(ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u)),
-            ranks = e->mesh.ranks;
-    int64_t per_rank = ranks == 1 ? s->chunk : max2((s->chunk + ranks - 1) / ranks, min2(s->chunk, s->rows_tokens));
-
-    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)s->ctx, sizeof *s->ids, "timeline", (void **)&s->ids, err));
-    if (e->world->comm->rank == 0)
-        ITH_TRY(
-            ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)hp->n_vocab, sizeof(float), "logits", (void **)&s->logits, err));
-    ITH_TRY(ith_kv_open(e->kv, (int)hp->n_layers, (int)my_heads, (int)hp->head_dim, s->ctx, e->mesh.c, e->mesh.context,
-                        &s->kv, err));
-    return ith_workspace_open(e->model, &e->mesh, e->kv, s->chunk, per_rank, s->rows_tokens, ith_team_size(e->team),
-                              s->ctx, &s->ws, err);
-}
-
 /* With several ranks to a head group each holds some segments, and only decode's attention is shared out by those. */
 static int64_t rows_tokens(const ith_mesh *mesh, int64_t chunk, bool all_by_rows)
 {
@@ -48,10 +30,47 @@ static int64_t rows_tokens(const ith_mesh *mesh, int64_t chunk, bool all_by_rows
     return mesh->ranks == 1 ? 0 : max2(ROWS_TOKENS_PER_RANK * mesh->ranks, 64);
 }
 
+static ith_limits limits_of(const ith_engine *e, int64_t ctx, int64_t chunk, bool all_by_rows)
+{
+    int64_t ranks = e->mesh.ranks, by_rows = rows_tokens(&e->mesh, chunk, all_by_rows);
+    return (ith_limits){.chunk = chunk,
+                        .max_tokens = max2((chunk + ranks - 1) / ranks, min2(chunk, by_rows)),
+                        .rows_tokens = by_rows,
+                        .n_threads = ith_team_size(e->team),
+                        .ctx = ctx};
+}
+
+static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *err)
+{
+    const ith_engine *e = s->engine;
+    const ith_hparams *hp = &e->model->hp;
+    int64_t my_heads = ith_range_size(ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u));
+
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)s->ctx, sizeof *s->ids, "timeline", (void **)&s->ids, err));
+    if (e->world->comm->rank == 0)
+        ITH_TRY(
+            ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)hp->n_vocab, sizeof(float), "logits", (void **)&s->logits, err));
+    ITH_TRY(ith_kv_open(e->kv, (int)hp->n_layers, (int)my_heads, (int)hp->head_dim, s->ctx, e->mesh.c, e->mesh.context,
+                        &s->kv, err));
+    return ith_workspace_open(e->model, &e->mesh, e->kv, limits, &s->ws, err);
+}
+
+int64_t ith_session_bytes(const ith_engine *e)
+{
+    const ith_engine_info *info = &e->info;
+    ith_limits limits = limits_of(e, info->ctx, info->chunk, false);
+    int64_t segments = (info->ctx + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT * ITH_KV_SEGMENT;
+
+    return ith_workspace_bytes(e->model, &e->mesh, e->kv, &limits) +
+           info->kv_bytes_per_token * segments / e->mesh.ranks + info->ctx * (int64_t)sizeof(int32_t) +
+           info->n_vocab * (int64_t)sizeof(float);
+}
+
 ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows, ith_session **out,
                                   ith_error *err)
 {
     ith_session *s = calloc(1, sizeof *s);
+    ith_limits limits = limits_of(engine, ctx, chunk, all_by_rows);
     ith_status status;
 
     *out = NULL;
@@ -61,8 +80,8 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
         s->engine = engine;
         s->ctx = ctx;
         s->chunk = chunk;
-        s->rows_tokens = rows_tokens(&engine->mesh, chunk, all_by_rows);
-        status = allocate(s, err);
+        s->rows_tokens = limits.rows_tokens;
+        status = allocate(s, &limits, err);
     }
     status = ith_comm_agree(engine->world->comm, status, err);
     if (status != ITH_OK) {
@@ -213,6 +232,8 @@ static ith_status run_chunks(ith_session *s, int64_t n, bool score, float *nll, 
         s->length += now;
         done += now;
     }
+    if (ith_store_is_streamed(s->engine->store)) /* the same on all ranks */
+        ITH_TRY(ith_comm_agree(s->engine->world->comm, ith_store_status(s->engine->store, err), err));
     s->has_logits = true;
     if (n > 1)
         goes_on(s, n, n);

@@ -50,6 +50,22 @@ static void collect(ith_pass *p)
     p->comm->ops->alltoallv(p->comm, p->ws->logits_rows, send.counts, send.displs, p->logits, recv.counts, recv.displs);
 }
 
+/* Rows `rows` of the vocabulary product, part by part as the output matrix comes; rows.begin is a tile's first. Ends with a barrier. */
+static void output(ith_pass *p, ith_member *me, ith_range rows, const ith_input *in, int64_t n, float *out, int64_t ld)
+{
+    ith_store *store = p->model->store;
+
+    for (int part = 0; part < ith_store_output_parts(store); part++) {
+        ith_range there = ith_store_enter_output(store, part, me), now = rows;
+        now.begin = now.begin > there.begin ? now.begin : there.begin;
+        now.end = now.end < there.end ? now.end : there.end;
+        if (now.begin < now.end)
+            ith_linear(me, p->model->kernels, p->model->output, now, in, n, out + now.begin - rows.begin, ld);
+        ith_barrier(me);
+        ith_store_leave_output(store, part, me);
+    }
+}
+
 void ith_logits_last(ith_pass *p, ith_member *me)
 {
     const ith_matrix *w = p->model->output;
@@ -59,8 +75,7 @@ void ith_logits_last(ith_pass *p, ith_member *me)
     if (me->tid == 0)
         share_last(p);
     ith_barrier(me);
-    ith_linear(me, p->model->kernels, w, rows, &in, 1, p->ws->logits_rows, ith_round_up(w->rows, ITH_TILE_ROWS));
-    ith_barrier(me);
+    output(p, me, rows, &in, 1, p->ws->logits_rows, ith_round_up(w->rows, ITH_TILE_ROWS));
     if (me->tid == 0)
         collect(p);
     ith_barrier(me);
@@ -99,8 +114,7 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
             kernels->quantize(hp->hidden, ws->h + i * ws->ld, &in.acts, i, 0);
     }
     ith_barrier(me);
-    ith_linear(me, kernels, w, (ith_range){0, w->rows}, &in, n, p->score_logits, ld);
-    ith_barrier(me);
+    output(p, me, (ith_range){0, w->rows}, &in, n, p->score_logits, ld);
     for (int64_t i = share.begin; i < share.end; i++)
         if (p->targets[t + i] >= 0)
             p->nll[t + i] = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, p->targets[t + i]);

@@ -86,13 +86,16 @@ static ith_status bind_all(const binder *b, ith_error *err)
     ith_model *m = b->model;
     const ith_hparams *hp = &m->hp;
 
+    b->plan->layer = ITH_NO_LAYER;
     ITH_TRY(bind_matrix(b, ITH_PART_EMBED, 0, hp->n_vocab, hp->hidden, &m->embed, err));
     ITH_TRY(bind_vector(b, ITH_PART_OUT_NORM, 0, hp->hidden, &m->out_norm, err));
     m->output = m->embed;
     if (!hp->tied_embeddings)
         ITH_TRY(bind_matrix(b, ITH_PART_OUTPUT, 0, hp->n_vocab, hp->hidden, &m->output, err));
-    for (int i = 0; i < hp->n_layers; i++)
+    for (int i = 0; i < hp->n_layers; i++) {
+        b->plan->layer = i;
         ITH_TRY(bind_layer(b, i, err));
+    }
     return ITH_OK;
 }
 

@@ -35,6 +35,7 @@ typedef struct ith_model {
     bool quantized;  /* some matrix is w8, w4 or w4m: activations are quantized for it */
     bool floats;     /* some matrix is bf16 or f32: it takes activations as they are */
     bool exact;      /* matrices are f32 in plain rows, for OpenBLAS */
+    ith_store *store; /* what brings the matrices' tiles: set by who loads it */
     float *key_bias; /* [n_layers][nkv][d] taken off keys before they are quantized, or NULL (key_bias.h) */
 } ith_model;
 

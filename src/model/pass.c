@@ -8,7 +8,7 @@ static void begin(ith_pass *p, ith_member *me)
 
     for (int64_t t = share.begin; t < share.end; t++) {
         int64_t token = p->mine.begin + t;
-        ith_matrix_row(m->embed, p->ids[token], p->ws->x + t * m->hp.hidden);
+        ith_store_embed(m->store, p->ids[token], me, p->ws->x + t * m->hp.hidden);
         ith_rope_angles(&m->rope, p->pos + token, p->ws->cos + t * m->rope.half, p->ws->sin + t * m->rope.half);
     }
     ith_barrier(me);

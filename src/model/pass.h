@@ -149,11 +149,17 @@ enum {
 ith_record ith_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t head_dim);
 ith_kv_piece ith_kv_piece_layout(ith_kv_layout layout, int64_t head_dim);
 
-/* For passes of up to `chunk` tokens over all ranks, up to `max_tokens` on this one, up to `rows_tokens` by rows; timelines of up to
- * ctx tokens. */
-ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout, int64_t chunk,
-                              int64_t max_tokens, int64_t rows_tokens, int n_threads, int64_t ctx, ith_workspace **ws,
-                              ith_error *err);
+typedef struct ith_limits { /* of the passes of a session */
+    int64_t chunk;       /* tokens over all ranks */
+    int64_t max_tokens;  /* on this one */
+    int64_t rows_tokens; /* by rows */
+    int n_threads;
+    int64_t ctx; /* tokens of the timeline */
+} ith_limits;
+
+ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout,
+                              const ith_limits *limits, ith_workspace **ws, ith_error *err);
+int64_t ith_workspace_bytes(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout, const ith_limits *limits);
 void ith_workspace_close(ith_workspace *ws); /* accepts NULL */
 
 /* Inside ith_team_run; arg is the pass. Embedding, layers, then logits or scores as wanted. */

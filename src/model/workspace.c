@@ -25,20 +25,28 @@ ith_kv_piece ith_kv_piece_layout(ith_kv_layout layout, int64_t head_dim)
     return (ith_kv_piece){.value = value, .scales = 2 * value, .bytes = ith_round_up(2 * value + (q8 ? 4 : 0), 4)};
 }
 
+typedef struct requests { /* buffers asked for, one after another */
+    bool sizing;          /* only their bytes are wanted */
+    int64_t bytes;
+    ith_status status;
+    ith_error *err;
+} requests;
+
 /* `count` elements of `size` bytes, unless an earlier request failed. */
-static void request(ith_status *status, int64_t count, size_t size, void *out, ith_error *err)
+static void request(requests *r, int64_t count, size_t size, void *out)
 {
-    if (*status == ITH_OK)
-        *status = ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, (size_t)count, size, "activations", out, err);
+    r->bytes += count * (int64_t)size;
+    if (r->status == ITH_OK && !r->sizing)
+        r->status = ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, (size_t)count, size, "activations", out, r->err);
 }
 
-static void request_acts(ith_status *status, int64_t tokens, int64_t groups, ith_acts *acts, ith_error *err)
+static void request_acts(requests *r, int64_t tokens, int64_t groups, ith_acts *acts)
 {
-    request(status, tokens * groups * ITH_GROUP, 1, &acts->quants, err);
-    request(status, tokens * groups, sizeof(float), &acts->scales, err);
-    request(status, tokens * groups, sizeof(float), &acts->sums, err);
-    request(status, tokens * groups, sizeof(int32_t), &acts->zero8, err);
-    request(status, tokens * groups, sizeof(int32_t), &acts->zero128, err);
+    request(r, tokens * groups * ITH_GROUP, 1, &acts->quants);
+    request(r, tokens * groups, sizeof(float), &acts->scales);
+    request(r, tokens * groups, sizeof(float), &acts->sums);
+    request(r, tokens * groups, sizeof(int32_t), &acts->zero8);
+    request(r, tokens * groups, sizeof(int32_t), &acts->zero128);
     acts->groups = groups;
 }
 
@@ -51,81 +59,138 @@ static void free_acts(const ith_acts *acts)
     ith_mem_free(acts->zero128);
 }
 
-static void request_scratch(ith_status *status, ith_workspace *ws, int64_t floats, ith_error *err)
+static void request_scratch(requests *r, ith_workspace *ws, int64_t floats)
 {
-    request(status, ws->n_threads, sizeof *ws->scratch, &ws->scratch, err);
-    for (int i = 0; *status == ITH_OK && i < ws->n_threads; i++)
-        request(status, floats, sizeof(float), &ws->scratch[i], err);
+    request(r, ws->n_threads, sizeof *ws->scratch, &ws->scratch);
+    for (int i = 0; r->status == ITH_OK && i < ws->n_threads; i++)
+        request(r, floats, sizeof(float), r->sizing ? NULL : &ws->scratch[i]);
 }
 
-ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout, int64_t chunk,
-                              int64_t max_tokens, int64_t rows_tokens, int n_threads, int64_t ctx, ith_workspace **out,
-                              ith_error *err)
+typedef struct shape { /* of this rank's part of a pass */
+    int64_t T, C, A;   /* tokens on this rank, over all ranks, attended to: at most */
+    int64_t U, R, d, q, kv, my_q, my_kv;
+    int64_t segments;
+    ith_record record;
+    ith_kv_piece piece;
+} shape;
+
+static shape shape_of(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout, const ith_limits *limits)
 {
     const ith_hparams *hp = &model->hp;
-    ith_workspace *ws = calloc(1, sizeof *ws);
-    int64_t d = hp->head_dim, q = hp->n_heads * d, kv = hp->n_kv_heads * d, T = max_tokens, C = chunk;
     int64_t my_kv = ith_range_size(ith_mesh_kv_heads(mesh, (int)hp->n_kv_heads, mesh->u)),
             my_q = my_kv * (hp->n_heads / hp->n_kv_heads);
-    int64_t widest = max2(hp->hidden, max2(q, hp->ffn)), vocab = ith_round_up(hp->n_vocab, ITH_TILE_ROWS);
-    ith_record record = ith_record_layout(layout, my_q, d);
-    ith_kv_piece piece = ith_kv_piece_layout(layout, d);
-    int64_t U = mesh->ulysses, R = mesh->context, attended = R == 1 ? C : U * T;
-    int64_t segments = (ctx + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT,
-            cells = ith_attention_cells(model, mesh, R > 1 ? rows_tokens : ITH_DECODE_TOKENS, segments);
+    return (shape){
+        .T = limits->max_tokens,
+        .C = limits->chunk,
+        .A = mesh->context == 1 ? limits->chunk : mesh->ulysses * limits->max_tokens,
+        .U = mesh->ulysses,
+        .R = mesh->context,
+        .d = hp->head_dim,
+        .q = hp->n_heads * hp->head_dim,
+        .kv = hp->n_kv_heads * hp->head_dim,
+        .my_q = my_q,
+        .my_kv = my_kv,
+        .segments = (limits->ctx + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT,
+        .record = ith_record_layout(layout, my_q, hp->head_dim),
+        .piece = ith_kv_piece_layout(layout, hp->head_dim),
+    };
+}
+
+/* What every rank needs for its tokens. */
+static void request_tokens(requests *r, ith_workspace *ws, const ith_model *model, const shape *s)
+{
+    const ith_hparams *hp = &model->hp;
+    int64_t T = s->T, acts = model->quantized ? T : 1;
+
+    request(r, T * hp->hidden, sizeof(float), &ws->x);
+    request(r, T * ws->ld, sizeof(float), &ws->h);
+    request(r, T * ws->ld_y, sizeof(float), &ws->y);
+    request(r, model->floats ? T * ws->ld : 1, sizeof(float), &ws->mid);
+    request_acts(r, acts, ith_round_up(max2(hp->hidden, s->q), ITH_GROUP) / ITH_GROUP, &ws->acts);
+    request_acts(r, acts, ith_round_up(hp->ffn, ITH_GROUP) / ITH_GROUP, &ws->mid_acts);
+    request(r, T * ws->ld_q, sizeof(float), &ws->q);
+    request(r, T * ws->ld_kv, sizeof(float), &ws->k);
+    request(r, T * ws->ld_kv, sizeof(float), &ws->v);
+    request(r, T * s->d / 2, sizeof(float), &ws->cos);
+    request(r, T * s->d / 2, sizeof(float), &ws->sin);
+    request(r, s->A * s->record.bytes, 1, &ws->queries);
+}
+
+/* What several ranks need to exchange. */
+static void request_wire(requests *r, ith_workspace *ws, const ith_model *model, const shape *s)
+{
     /* What a token's heads take on the way to the R ranks of the group, when each makes some (rows.c). */
-    int64_t made_bytes = R * ((my_q + R - 1) / R) * (record.stride + 4) + my_kv * piece.bytes;
-    ith_status status = ITH_OK;
+    int64_t made = s->R * ((s->my_q + s->R - 1) / s->R) * (s->record.stride + 4) + s->my_kv * s->piece.bytes;
+    int64_t held = (s->my_kv + s->R - 1) / s->R;
+
+    request(r, s->T * max2(ws->ld * (int64_t)sizeof(float), made), 1, &ws->wire);
+    request(r, s->T * max2(s->U * s->record.bytes, made), 1, &ws->records_out);
+    request(r, s->T * model->hp.n_kv_heads * s->piece.bytes, 1, &ws->pieces_out);
+    request(r, (s->C * held + s->T * s->my_kv) * s->piece.bytes, 1, &ws->pieces_in);
+    request(r, s->A * s->my_q * s->d, sizeof(float), &ws->attn);
+    request(r, s->A * ith_acts_wire_bytes(s->my_q * s->d / ITH_GROUP), 1, &ws->back);
+}
+
+/* What the ranks of a group need to share its heads' segments. */
+static void request_group(requests *r, ith_workspace *ws, ith_kv_layout layout, const shape *s, int64_t cells)
+{
+    size_t segment = ith_kv_block_bytes(layout, (int)s->d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+
+    ws->n_parcels = s->segments + s->R;
+    request(r, 2 * ws->n_parcels, sizeof *ws->parcels, &ws->parcels);
+    request(r, cells / s->my_q * (s->R * ((s->my_q + s->R - 1) / s->R)), sizeof(float), &ws->cells_in);
+    request(r, s->segments, segment, &ws->ring[0]);
+    request(r, s->segments, segment, &ws->ring[1]);
+}
+
+static void request_all(requests *r, ith_workspace *ws, const ith_model *model, const ith_mesh *mesh,
+                        ith_kv_layout layout, const ith_limits *limits)
+{
+    const ith_hparams *hp = &model->hp;
+    shape s = shape_of(model, mesh, layout, limits);
+    int64_t cells = ith_attention_cells(model, mesh, s.R > 1 ? limits->rows_tokens : ITH_DECODE_TOKENS, s.segments);
+
+    ws->max_tokens = s.T;
+    ws->max_chunk = s.C;
+    ws->n_threads = limits->n_threads;
+    /* Tiles of rows may stick out at both ends of a range. */
+    ws->ld = ith_round_up(max2(hp->hidden, max2(s.q, hp->ffn)), ITH_GROUP) + 2 * ITH_TILE_ROWS;
+    ws->ld_q = ith_round_up(s.q, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    ws->ld_kv = ith_round_up(s.kv, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    ws->ld_y = ith_round_up(hp->hidden, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    request_tokens(r, ws, model, &s);
+    if (mesh->ranks > 1)
+        request_wire(r, ws, model, &s);
+    if (s.R > 1)
+        request_group(r, ws, layout, &s, cells);
+    request(r, 4 * mesh->ranks, sizeof(int64_t), &ws->plans);
+    request(r, cells, sizeof(float), &ws->cells);
+    request(r, ith_round_up(hp->n_vocab, ITH_TILE_ROWS), sizeof(float), &ws->logits_rows);
+    request_scratch(r, ws, max2(ith_attention_scratch(model), ith_mlp_scratch()));
+}
+
+int64_t ith_workspace_bytes(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout,
+                            const ith_limits *limits)
+{
+    ith_workspace none = {0};
+    requests r = {.sizing = true};
+    request_all(&r, &none, model, mesh, layout, limits);
+    return r.bytes;
+}
+
+ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout,
+                              const ith_limits *limits, ith_workspace **out, ith_error *err)
+{
+    ith_workspace *ws = calloc(1, sizeof *ws);
+    requests r = {.err = err};
 
     *out = NULL;
     if (ws == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for activations");
-    ws->max_tokens = T;
-    ws->max_chunk = C;
-    ws->n_threads = n_threads;
-    /* Tiles of rows may stick out at both ends of a range. */
-    ws->ld = ith_round_up(widest, ITH_GROUP) + 2 * ITH_TILE_ROWS;
-    ws->ld_q = ith_round_up(q, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
-    ws->ld_kv = ith_round_up(kv, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
-    ws->ld_y = ith_round_up(hp->hidden, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
-
-    request(&status, T * hp->hidden, sizeof(float), &ws->x, err);
-    request(&status, T * ws->ld, sizeof(float), &ws->h, err);
-    request(&status, T * ws->ld_y, sizeof(float), &ws->y, err);
-    request(&status, model->floats ? T * ws->ld : 1, sizeof(float), &ws->mid, err);
-    request_acts(&status, model->quantized ? T : 1, ith_round_up(max2(hp->hidden, q), ITH_GROUP) / ITH_GROUP, &ws->acts,
-                 err);
-    request_acts(&status, model->quantized ? T : 1, ith_round_up(hp->ffn, ITH_GROUP) / ITH_GROUP, &ws->mid_acts, err);
-    request(&status, T * ws->ld_q, sizeof(float), &ws->q, err);
-    request(&status, T * ws->ld_kv, sizeof(float), &ws->k, err);
-    request(&status, T * ws->ld_kv, sizeof(float), &ws->v, err);
-    request(&status, T * d / 2, sizeof(float), &ws->cos, err);
-    request(&status, T * d / 2, sizeof(float), &ws->sin, err);
-    request(&status, attended * record.bytes, 1, &ws->queries, err);
-    if (mesh->ranks > 1) {
-        request(&status, max2(T * ws->ld * (int64_t)sizeof(float), T * made_bytes), 1, &ws->wire, err);
-        request(&status, max2(U * T * record.bytes, T * made_bytes), 1, &ws->records_out, err);
-        request(&status, T * hp->n_kv_heads * piece.bytes, 1, &ws->pieces_out, err);
-        request(&status, C * (R == 1 ? my_kv : max2((my_kv + R - 1) / R, 1)) * piece.bytes + T * my_kv * piece.bytes, 1,
-                &ws->pieces_in, err);
-        request(&status, attended * my_q * d, sizeof(float), &ws->attn, err);
-        request(&status, attended * ith_acts_wire_bytes(my_q * d / ITH_GROUP), 1, &ws->back, err);
-    }
-    if (R > 1) {
-        size_t segment = ith_kv_block_bytes(layout, (int)d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
-        ws->n_parcels = segments + R;
-        request(&status, 2 * ws->n_parcels, sizeof *ws->parcels, &ws->parcels, err);
-        request(&status, cells / my_q * (R * ((my_q + R - 1) / R)), sizeof(float), &ws->cells_in, err);
-        request(&status, segments, segment, &ws->ring[0], err);
-        request(&status, segments, segment, &ws->ring[1], err);
-    }
-    request(&status, 4 * mesh->ranks, sizeof(int64_t), &ws->plans, err);
-    request(&status, cells, sizeof(float), &ws->cells, err);
-    request(&status, vocab, sizeof(float), &ws->logits_rows, err);
-    request_scratch(&status, ws, max2(ith_attention_scratch(model), ith_mlp_scratch()), err);
-    if (status != ITH_OK) {
+    request_all(&r, ws, model, mesh, layout, limits);
+    if (r.status != ITH_OK) {
         ith_workspace_close(ws);
-        return status;
+        return r.status;
     }
     *out = ws;
     return ITH_OK;

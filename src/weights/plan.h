@@ -22,7 +22,8 @@ typedef struct ith_matrix { /* y[rows] = W [rows, cols] x[cols] */
     int64_t rows, cols;
     int64_t groups, n_tiles; /* of 32 columns, of 16 rows */
     size_t tile_bytes;
-    const uint8_t *tiles; /* NULL until loaded */
+    const uint8_t *tiles; /* tile first_tile and those behind it; NULL until loaded */
+    int64_t first_tile;   /* 0, unless parts of the matrix come and go (feed.h) */
 } ith_matrix;
 
 /* How the rows of a tensor are ordered in the file. */
@@ -30,6 +31,8 @@ typedef enum ith_row_order {
     ITH_ROWS_PLAIN,
     ITH_ROWS_INTERLEAVED_HALVES /* per head of head_dim rows: 0, d/2, 1, d/2+1, ...: GGUF's llama query and key rows */
 } ith_row_order;
+
+enum { ITH_NO_LAYER = -1 };
 
 typedef struct ith_entry { /* one planned matrix or vector */
     char name[96];         /* Hugging Face's */
@@ -42,6 +45,8 @@ typedef struct ith_entry { /* one planned matrix or vector */
     int64_t head_dim;
     int64_t n_units;
     size_t unit_bytes; /* of a tile; of a vector */
+    int layer;         /* ITH_NO_LAYER: none's */
+    bool streamed;     /* the store's: comes and goes */
     bool as_stored;    /* a pack holds the units as they are wanted, perhaps compressed */
     size_t offset;     /* the store's: in its memory */
 } ith_entry;
@@ -50,6 +55,7 @@ typedef struct ith_plan {
     ith_entry *entries; /* in the order of the passes through them */
     size_t n_entries, room;
     int64_t max_groups;
+    int layer; /* that what is planned now belongs to */
     const ith_packfile *pack; /* that entries come from; NULL: none */
 } ith_plan;
 

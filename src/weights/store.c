@@ -4,6 +4,8 @@
 #include "base/range.h"
 #include "base/workers.h"
 #include "weights/layout.h"
+#include "weights/lookup.h"
+#include "weights/residence.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -14,9 +16,20 @@ struct ith_store {
     ith_plan plan;
     size_t own_bytes; /* of `memory`: what is not used in a mapping */
     void *memory;
+    ith_feed *feed; /* NULL: everything stays */
+    ith_residence residence;
+    const ith_matrix *embed, *output;
+    ith_lookup *lookup; /* rows of an embedding that does not stay, else NULL */
+    int keep;
+    size_t keep_room; /* bytes that may be kept as frames */
 };
 
-enum { ALIGN = 64, PIECE_BYTES = 2 << 20 /* a huge page: what one fault brings from disk */ };
+enum {
+    ALIGN = 64,
+    PIECE_BYTES = 2 << 20, /* a huge page: what one fault brings from disk */
+    FEED_SLOTS = 2,
+    FEED_THREADS = 2
+};
 
 ith_status ith_store_open(ith_comm *comm, ith_store **store, ith_error *err)
 {
@@ -31,6 +44,9 @@ void ith_store_close(ith_store *store)
 {
     if (store == NULL)
         return;
+    ith_feed_close(store->feed);
+    ith_lookup_close(store->lookup);
+    ith_residence_free(&store->residence);
     if (store->memory != NULL)
         store->comm->ops->shared_free(store->comm, store->memory);
     ith_plan_free(&store->plan);
@@ -57,10 +73,12 @@ size_t ith_store_bytes(const ith_store *store)
 
 /* ---- Where things lie ---- */
 
-/* The entry's first unit in a pack's mapping, if it is to be used there; else NULL. */
-static const uint8_t *in_place(const ith_entry *e)
+/* The entry's first unit in a pack's mapping, if it is to be used there; else NULL. Under a budget nothing is: pages of a mapping come in
+ * larger pieces than are needed, and count. */
+static const uint8_t *in_place(const ith_store *store, const ith_entry *e)
 {
-    return e->as_stored && ith_mem_nodes() == 1 ? ith_pack_in_place(e->tensor->packed) : NULL;
+    return e->as_stored && !store->residence.slot_bytes && ith_mem_nodes() == 1 ? ith_pack_in_place(e->tensor->packed)
+                                                                                : NULL;
 }
 
 static ith_status place(ith_store *store, ith_error *err)
@@ -70,7 +88,7 @@ static ith_status place(ith_store *store, ith_error *err)
     *end = 0;
     for (size_t i = 0; i < store->plan.n_entries; i++) {
         ith_entry *e = &store->plan.entries[i];
-        if (in_place(e) != NULL)
+        if (e->streamed || in_place(store, e) != NULL)
             continue;
         e->offset = *end;
         if (!ith_add_size(*end, entry_bytes(e), end) || !ith_add_size(*end, ALIGN - 1, end))
@@ -85,7 +103,9 @@ static void publish(ith_store *store)
 {
     for (size_t i = 0; i < store->plan.n_entries; i++) {
         ith_entry *e = &store->plan.entries[i];
-        const uint8_t *at = in_place(e);
+        const uint8_t *at = in_place(store, e);
+        if (e->streamed)
+            continue;
         if (at == NULL)
             at = (const uint8_t *)store->memory + e->offset;
         if (e->matrix != NULL)
@@ -113,9 +133,10 @@ static ith_status load_piece(void *user, int64_t item, int tid, ith_error *err)
     const ith_entry *e = piece->entry;
     uint8_t *to = (uint8_t *)job->store->memory + e->offset;
 
-    for (int64_t i = piece->first; i < piece->first + piece->n; i++)
-        ITH_TRY(in_place(e) != NULL ? ith_pack_check(e->tensor->packed, i, err)
-                                    : ith_produce(&job->producers[tid], e, i, to + (size_t)i * e->unit_bytes, err));
+    for (int64_t i = piece->first; !e->streamed && i < piece->first + piece->n; i++)
+        ITH_TRY(in_place(job->store, e) != NULL
+                    ? ith_pack_check(e->tensor->packed, i, err)
+                    : ith_produce(&job->producers[tid], e, i, to + (size_t)i * e->unit_bytes, err));
     return ITH_OK;
 }
 
@@ -157,22 +178,122 @@ done:
     return status == ITH_E_CANCELLED ? ith_fail(err, status, "stopped while loading") : status;
 }
 
-ith_status ith_store_load(ith_store *store, ith_team *team, ith_load_progress progress, void *user, ith_error *err)
+/* ---- What comes and goes ---- */
+
+static ith_status open_feed(ith_store *store, ith_team *team, ith_error *err)
+{
+    ith_step *steps = store->residence.steps;
+    int64_t n = store->residence.n_steps;
+
+    if (!store->residence.embed_stays)
+        ITH_TRY(ith_lookup_open(&store->plan, store->embed, ith_team_size(team), &store->lookup, err));
+    if (n == 0)
+        return ITH_OK;
+    store->residence.steps = NULL; /* the feed's now */
+    return ith_feed_open(&store->plan, steps, n, FEED_SLOTS, FEED_THREADS, store->keep, store->keep_room, team,
+                         &store->feed, err);
+}
+
+ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_team *team, ith_error *err)
 {
     ith_comm *comm = store->comm;
-    load_job job = {.store = store, .progress = comm->rank == 0 ? progress : NULL, .user = user};
+    load_job job = {.store = store, .progress = comm->rank == 0 ? params->progress : NULL, .user = params->user};
+    ith_status status;
 
-    ITH_TRY(ith_comm_agree(comm, place(store, err), err));
+    store->embed = params->embed;
+    store->output = params->output;
+    store->keep = params->keep;
+    status = ith_residence_choose(&store->plan, params->budget, FEED_SLOTS, params->keep < 0, params->embed,
+                                  params->output, &store->residence, err);
+    store->keep_room = params->budget - store->residence.resident - FEED_SLOTS * store->residence.slot_bytes;
+    if (status == ITH_OK)
+        status = place(store, err);
+    ITH_TRY(ith_comm_agree(comm, status, err));
     ITH_TRY(comm->ops->shared_alloc(comm, store->own_bytes, "weights", &store->memory, err));
     ITH_TRY(ith_comm_agree(comm, load_share(&job, team, err), err));
     comm->ops->node_barrier(comm);
     publish(store);
-    return ITH_OK;
+    return ith_comm_agree(comm, open_feed(store, team, err), err);
 }
 
-void ith_matrix_row(const ith_matrix *m, int64_t row, float *out)
+bool ith_store_is_streamed(const ith_store *store)
 {
+    return store->residence.slot_bytes > 0;
+}
+
+ith_store_use ith_store_get_use(ith_store *store)
+{
+    ith_store_use use = {.resident = store->residence.resident, .layers_resident = store->residence.layers_resident};
+    if (store->feed != NULL) {
+        use.slots = FEED_SLOTS * store->residence.slot_bytes;
+        use.frames = ith_feed_kept(store->feed);
+        use.feed = ith_feed_get_stats(store->feed);
+    }
+    return use;
+}
+
+ith_status ith_store_status(ith_store *store, ith_error *err)
+{
+    ITH_TRY(store->feed == NULL ? ITH_OK : ith_feed_status(store->feed, err));
+    return store->lookup == NULL ? ITH_OK : ith_lookup_status(store->lookup, err);
+}
+
+/* ---- Inside a pass ---- */
+
+static void enter(ith_store *store, int64_t step, ith_member *me)
+{
+    if (me->tid == 0)
+        ith_feed_enter(store->feed, step);
+    ith_barrier(me);
+}
+
+void ith_store_enter_layer(ith_store *store, int layer, ith_member *me)
+{
+    if (store->feed != NULL && layer >= store->residence.layers_resident)
+        enter(store, layer - store->residence.layers_resident, me);
+}
+
+void ith_store_leave_layer(ith_store *store, int layer, ith_member *me)
+{
+    if (store->feed != NULL && layer >= store->residence.layers_resident && me->tid == 0)
+        ith_feed_leave(store->feed);
+}
+
+int ith_store_output_parts(const ith_store *store)
+{
+    return store->residence.output_parts;
+}
+
+ith_range ith_store_enter_output(ith_store *store, int part, ith_member *me)
+{
+    const ith_residence *r = &store->residence;
+    ith_range rows = {0, store->output->rows};
+
+    if (r->output_stays)
+        return rows;
+    enter(store, r->first_output_step + part, me);
+    rows.begin = store->output->first_tile * ITH_TILE_ROWS;
+    rows.end = rows.begin + r->part_tiles * ITH_TILE_ROWS;
+    if (rows.end > store->output->rows)
+        rows.end = store->output->rows;
+    return rows;
+}
+
+void ith_store_leave_output(ith_store *store, int part, ith_member *me)
+{
+    (void)part;
+    if (!store->residence.output_stays && me->tid == 0)
+        ith_feed_leave(store->feed);
+}
+
+void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out)
+{
+    const ith_matrix *m = store->embed;
+
     assert(row >= 0 && row < m->rows);
-    ith_layout_unpack_row(m->layout, m->groups, ith_matrix_tiles(m, row / ITH_TILE_ROWS), (int)(row % ITH_TILE_ROWS),
-                          m->cols, out);
+    if (store->lookup != NULL)
+        ith_lookup_row(store->lookup, row, me->tid, out);
+    else
+        ith_layout_unpack_row(m->layout, m->groups, ith_matrix_tiles(m, row / ITH_TILE_ROWS),
+                              (int)(row % ITH_TILE_ROWS), m->cols, out);
 }

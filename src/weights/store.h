@@ -5,25 +5,30 @@
  *     ith_store_load(store, team, ...)                 allocates and converts, in parallel
  *     ith_matrix_tiles(m, first_tile)                  what kernels read
  *
- * Placement now: `replicated`: one copy per machine, shared by its ranks. What a pack holds in the wanted layout, not compressed, is used
- * in its mapping: the copy is the system's page cache, and loading it means only to verify it. All else, and everything on machines with
- * several memory nodes (over which a store's own memory is spread), is made in memory that the ranks share; each of them makes its part.
- * The engine asks for tiles of rows and does not know where they come from. Matrices and vectors belong to the store.
+ * Placements:
+ *
+ *   replicated  one copy per machine, shared by its ranks. What a pack holds in the wanted layout, not compressed, is used in its
+ *               mapping: the copy is the system's page cache, and loading it means only to verify it. All else, and everything on machines
+ *               with several memory nodes (over which a store's own memory is spread), is made in memory that the ranks share; each of
+ *               them makes its part.
+ *   streamed    where that is more than a budget allows: norms, the output matrix, the embedding and the first layers stay as far as it
+ *               goes, the others come into slots ahead of use (feed.h), on each rank for itself.
+ *
+ * A pass says which layer, or which part of the output matrix, it is about to use; it does not know where the tiles come from.
+ * Matrices and vectors belong to the store.
  */
 #ifndef ITH_WEIGHTS_STORE_H
 #define ITH_WEIGHTS_STORE_H
 
 #include "base/threads.h"
 #include "comm/comm.h"
+#include "weights/feed.h"
 #include "weights/plan.h"
 
 static inline const uint8_t *ith_matrix_tiles(const ith_matrix *m, int64_t first_tile)
 {
-    return m->tiles + (size_t)first_tile * m->tile_bytes;
+    return m->tiles + (size_t)(first_tile - m->first_tile) * m->tile_bytes;
 }
-
-/* Row `row` as cols floats (the embedding of a token). */
-void ith_matrix_row(const ith_matrix *m, int64_t row, float *out);
 
 typedef struct ith_store ith_store;
 
@@ -37,7 +42,44 @@ size_t ith_store_bytes(const ith_store *store); /* of everything planned, per ma
 /* Return false to stop. */
 typedef bool (*ith_load_progress)(void *user, int64_t done, int64_t total);
 
-/* Collective. Allocates, converts, and returns the same status on all ranks. `progress` is called on rank 0, may be NULL. */
-ith_status ith_store_load(ith_store *store, ith_team *team, ith_load_progress progress, void *user, ith_error *err);
+typedef struct ith_store_params {
+    size_t budget; /* bytes that weights may take on this rank, slots included; 0: whatever they take */
+    int keep;      /* streamed: -1 from the model's files each time; 0: kept in memory as they are; else zstd's level */
+    const ith_matrix *embed, *output; /* the same if tied */
+    ith_load_progress progress;       /* called on rank 0, may be NULL */
+    void *user;
+} ith_store_params;
+
+/* Collective, params alike but for progress. Allocates, converts, and returns the same status on all ranks. ITH_E_MEMORY: the budget does not
+ * hold two slots and what must stay; the text has the numbers. */
+ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_team *team, ith_error *err);
+
+bool ith_store_is_streamed(const ith_store *store);
+
+typedef struct ith_store_use { /* after loading */
+    size_t resident, slots, frames; /* bytes */
+    int layers_resident;
+    ith_feed_stats feed;
+} ith_store_use;
+
+ith_store_use ith_store_get_use(ith_store *store);
+
+/* ---- Inside a pass ---- */
+
+/* All members; enter ends with a barrier if it waited for anything. Between the two the layer's matrices have their tiles. After a
+ * barrier that all have passed with the layer behind them: leave. Pairs must not overlap. */
+void ith_store_enter_layer(ith_store *store, int layer, ith_member *me);
+void ith_store_leave_layer(ith_store *store, int layer, ith_member *me);
+
+/* The output matrix in parts, in rising order: 1 if it stays. enter gives the part's rows. */
+int ith_store_output_parts(const ith_store *store);
+ith_range ith_store_enter_output(ith_store *store, int part, ith_member *me);
+void ith_store_leave_output(ith_store *store, int part, ith_member *me);
+
+/* Row `row` of the embedding as floats, on thread me->tid. */
+void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out);
+
+/* What reading weights inside passes met: afterwards, on this rank. */
+ith_status ith_store_status(ith_store *store, ith_error *err);
 
 #endif

@@ -1,0 +1,18 @@
+/* lookup.h - rows of a matrix that is not in memory: the embedding of a token, read where it is needed. */
+#ifndef ITH_WEIGHTS_LOOKUP_H
+#define ITH_WEIGHTS_LOOKUP_H
+
+#include "weights/plan.h"
+
+typedef struct ith_lookup ith_lookup;
+
+ith_status ith_lookup_open(const ith_plan *plan, const ith_matrix *matrix, int n_threads, ith_lookup **lookup,
+                           ith_error *err);
+void ith_lookup_close(ith_lookup *lookup); /* accepts NULL */
+
+/* Row `row` as cols floats, on thread `tid` < n_threads; zeros if it cannot be read: ith_lookup_status tells. */
+void ith_lookup_row(ith_lookup *lookup, int64_t row, int tid, float *out);
+
+ith_status ith_lookup_status(const ith_lookup *lookup, ith_error *err);
+
+#endif

@@ -1,0 +1,132 @@
+/* RANKS: 1 2 3
+ *
+ * Weights that come and go give the bits of weights that stay: the needle model under several budgets, from the files and from frames in
+ * memory, prefilled, decoded and scored.
+ */
+#include "ithaca.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_IDS = 2048, DECODED = 3, CTX = 1100, CHUNK = 400 };
+
+static ith_world *world;
+static int32_t ids[MAX_IDS];
+static size_t n_ids;
+
+static void must(bool condition, const char *what, const ith_error *err)
+{
+    char text[1200];
+    if (condition)
+        return;
+    snprintf(text, sizeof text, "%s: %s", what, err != NULL ? err->text : "not so");
+    if (ith_world_rank(world) == 0)
+        printf("not ok %s\n", what);
+    fflush(stdout);
+    ith_world_abort(world, 1, text);
+}
+
+static void read_ids(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    int id;
+    must(file != NULL, "open the ids", NULL);
+    while (n_ids < MAX_IDS && fscanf(file, "%d", &id) == 1)
+        ids[n_ids++] = id;
+    fclose(file);
+}
+
+static ith_engine_params params_of(int64_t memory, ith_offload offload)
+{
+    ith_engine_params params = ith_engine_params_default();
+    params.model = "tests/models/needle-qwen3";
+    params.threads = 2;
+    params.ctx = CTX;
+    params.chunk = CHUNK;
+    params.memory = memory;
+    params.placement = memory > 0 ? ITH_PLACE_STREAMED : ITH_PLACE_REPLICATED;
+    params.offload = offload;
+    return params;
+}
+
+/* Digests after a prefill and some decoding, and after scoring; on rank 0. */
+static void digests(ith_engine *engine, char decoded[65], char scored[65])
+{
+    static float nll[MAX_IDS];
+    ith_session *session;
+    ith_error err;
+
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    must(ith_session_prefill(session, ids, n_ids - DECODED, &err) == ITH_OK, "prefill", &err);
+    for (size_t i = n_ids - DECODED; i < n_ids; i++)
+        must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
+    if (ith_world_rank(world) == 0)
+        ith_session_logits_sha256(session, decoded);
+    ith_session_close(session);
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    must(ith_session_score(session, ids, 40, nll, &err) == ITH_OK, "score", &err);
+    if (ith_world_rank(world) == 0)
+        ith_session_logits_sha256(session, scored);
+    ith_session_close(session);
+}
+
+static void check(int64_t memory, ith_offload offload, const char decoded[65], const char scored[65])
+{
+    ith_engine_params params = params_of(memory, offload);
+    char got_decoded[65] = "", got_scored[65] = "", what[100];
+    ith_engine *engine;
+    ith_error err;
+
+    snprintf(what, sizeof what, "%lld MiB, offload to %s", (long long)(memory >> 20),
+             offload == ITH_OFFLOAD_RAM ? "memory" : "disk");
+    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, what, &err);
+    must(strncmp(ith_engine_get_info(engine)->placement, "streamed", 8) == 0, "it is streamed", NULL);
+    digests(engine, got_decoded, got_scored);
+    ith_engine_close(engine);
+    if (ith_world_rank(world) != 0)
+        return;
+    must(strcmp(got_decoded, decoded) == 0 && strcmp(got_scored, scored) == 0, what, NULL);
+    printf("ok placement %s\n", what);
+}
+
+/* The least budget that works, found by asking for more and more. */
+static int64_t least_memory(void)
+{
+    for (int64_t memory = 8 << 20;; memory += 1 << 20) {
+        ith_engine_params params = params_of(memory, ITH_OFFLOAD_DISK);
+        ith_engine *engine;
+        ith_error err;
+        ith_status status = ith_engine_open(world, &params, &engine, &err);
+        if (status == ITH_OK) {
+            ith_engine_close(engine);
+            return memory;
+        }
+        must(status == ITH_E_MEMORY && strstr(err.text, "--mem") != NULL, "too little memory is an error of its own",
+             &err);
+        must(memory < (int64_t)1 << 30, "some budget works", NULL);
+    }
+}
+
+int main(void)
+{
+    char decoded[65] = "", scored[65] = "";
+    ith_engine_params params = params_of(0, ITH_OFFLOAD_DISK);
+    ith_engine *engine;
+    ith_error err;
+
+    if (ith_world_open(&world, &err) != ITH_OK) {
+        printf("not ok world: %s\n", err.text);
+        return 1;
+    }
+    read_ids("tests/golden/needle/1k.ids");
+    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
+    digests(engine, decoded, scored);
+    ith_engine_close(engine);
+    int64_t least = least_memory();
+    check(least + (1 << 20), ITH_OFFLOAD_DISK, decoded, scored);
+    check(least + (4 << 20), ITH_OFFLOAD_DISK, decoded, scored);
+    check(least + (10 << 20), ITH_OFFLOAD_RAM, decoded, scored);
+    ith_world_close(world);
+    return 0;
+}
