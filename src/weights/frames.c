@@ -1,7 +1,7 @@
 #include "weights/frames.h"
 
 #include "base/workers.h"
-#include "formats/planes.h"
+#include "formats/tile_codec.h"
 #include "formats/zframe.h"
 
 #include <stdatomic.h>
@@ -91,10 +91,10 @@ ith_status ith_frames_read(const ith_frames *frames, ith_frame_reader *reader, c
     }
     if (!make_room(reader, e->unit_bytes))
         return ith_fail(err, ITH_E_MEMORY, "no memory to decompress a tile of %zu bytes", e->unit_bytes);
-    if (!ith_zframe_unpack(reader->z, f->data, f->bytes, reader->planes, e->unit_bytes))
+    if (!ith_tile_unpack(e->matrix->layout, (size_t)e->matrix->groups, reader->z, f->data, f->bytes, reader->planes,
+                         out))
         return ith_fail(err, ITH_E_FORMAT, "tensor %s: tile %lld does not decompress: memory is damaged", e->name,
                         (long long)unit);
-    ith_planes_join(e->matrix->layout, (size_t)e->matrix->groups, reader->planes, out);
     return ITH_OK;
 }
 
@@ -146,10 +146,8 @@ static ith_status make_frame(void *user, int64_t item, int tid, ith_error *err)
     size_t bytes = 0;
 
     ITH_TRY(ith_produce(&m->producer, e, j->units[item].unit, tile, err));
-    if (j->frames->level > 0) {
-        ith_planes_split(e->matrix->layout, (size_t)e->matrix->groups, tile, planes);
-        bytes = ith_zframe_pack(m->z, j->frames->level, planes, e->unit_bytes, room, e->unit_bytes - 1);
-    }
+    if (j->frames->level > 0)
+        bytes = ith_tile_pack(e->matrix->layout, (size_t)e->matrix->groups, m->z, j->frames->level, tile, planes, room);
     return bytes > 0 ? keep(j->frames, f, room, bytes, err) : keep(j->frames, f, tile, e->unit_bytes, err);
 }
 
