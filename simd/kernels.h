@@ -66,15 +66,34 @@ static inline bool ith_layout_is_quantized(ith_layout layout)
 
 /* ---- Activations for quantized products: groups of 32 int8 with one scale each ------------------------------------- */
 
-/* Arrays over tokens; token t's row starts at quants + t * groups * 32, scales + t * groups, and so on. */
+/* Arrays over tokens; token t's row starts at quants + t * groups * 32, scales + t * groups, and so on.
+ *
+ * An integer sum idot, |idot| < 2^22, becomes a float and is scaled in one operation: in the register of
+ * idot + ITH_START, read as a float, stands 1.5 * 2^23 + idot exactly, and fma(that, scale, shift) with
+ * shift = -1.5 * 2^23 * scale is idot * scale, rounded once. That needs shift to be exact: scales have the two lowest bits of
+ * their mantissa clear and are at most 2^104. */
+enum { ITH_START = 0x4B400000 }; /* the bits of 1.5 * 2^23 = ITH_SHIFT */
+#define ITH_SHIFT 12582912.0f
+
 typedef struct ith_acts {
-    int8_t *quants;  /* [tokens][groups * 32], in [-127, 127] */
-    float *scales;   /* [tokens][groups] */
-    float *sums;     /* [tokens][groups]: scale * (float)(sum of the group's quants) */
-    int32_t *zero8;  /* [tokens][groups]: -8 * sum of the quants: w4's zero point */
-    int32_t *zero128; /* [tokens][groups]: -128 * sum of the quants: w8's zero point */
+    int8_t *quants;    /* [tokens][groups * 32], in [-127, 127] */
+    float *scales;     /* [tokens][groups]: >= +0 */
+    float *shifts;     /* [tokens][groups]: -ITH_SHIFT * scale */
+    float *sums;       /* [tokens][groups]: scale * (float)(sum of the group's quants) */
+    int32_t *start8;   /* [tokens][groups]: ITH_START - 8 * sum of the quants: w4's zero point */
+    int32_t *start128; /* [tokens][groups]: ITH_START - 128 * sum of the quants: w8's zero point */
     int64_t groups;
 } ith_acts;
+
+/* Fills what follows from a group's scale and the sum of its quants. `at`: token * groups + group. */
+static inline void ith_acts_derive(const ith_acts *acts, int64_t at, float scale, int32_t sum)
+{
+    acts->scales[at] = scale;
+    acts->shifts[at] = -ITH_SHIFT * scale;
+    acts->sums[at] = scale * (float)sum;
+    acts->start8[at] = ITH_START - 8 * sum;
+    acts->start128[at] = ITH_START - 128 * sum;
+}
 
 /* ---- KV segments ------------------------------------------------------------------------------------------------
  *
@@ -141,9 +160,10 @@ typedef struct ith_kernels {
 
     /* out[t * ld_out + 16 * tile + r] for `n_tiles` consecutive tiles and `n_tokens` tokens of `acts`, starting at its first.
      * For each group g ascending from acc = 0:
-     *   w8, w4:  acc = fma((float)idot * scale_a, scale_w, acc), idot = sum (w - zero point) * quant, exact
-     *   w4m:     acc = fma((float)idot * scale_a, scale_w, acc) with idot = sum u4 * quant, then acc = fma(min_w, sum_a, acc)
-     * `out` is overwritten, never read. n_tokens >= 0, any n_tiles. */
+     *   w8, w4:  acc = fma(fma(ITH_SHIFT + idot, scale_a, shift_a), scale_w, acc), idot = sum (w - zero point) * quant, exact:
+     *            the inner fma is idot * scale_a, rounded once (and +0 where that is 0)
+     *   w4m:     the same with idot = sum u4 * quant, then acc = fma(min_w, sum_a, acc)
+     * `out` is overwritten; what it held is never read. n_tokens >= 0, any n_tiles. */
     void (*gemm_w8)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
     void (*gemm_w4)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
     void (*gemm_w4m)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
@@ -156,7 +176,9 @@ typedef struct ith_kernels {
                      int64_t ld_out);
 
     /* Quantizes x[n] into groups first, first + 1 ... of row `token` of acts; the last is filled up with zeros. Per group: amax = max |x|;
-     * scale = amax / 127; inv = 127 / amax, finite; quant = rne(x * inv), limited to [-127, 127]. */
+     * scale = amax * (1.0f / 127.0f), at most 2^104, rounded to the nearest number whose two lowest bits
+     * are clear (half away from 0): bits + 2 & ~3; inv = 127 / amax, finite;
+     * quant = rne(x * inv), limited to [-127, 127]. The rest by ith_acts_derive. */
     void (*quantize)(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first);
 
     /* Quantizes one query, key or value head x[d]: amax = max |x[c] - bias[c]| (bias NULL: 0);

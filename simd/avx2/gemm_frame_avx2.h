@@ -4,7 +4,7 @@
  *   MAX_TOKENS   tokens of a register tile, at most 6
  *   EVEN_TOKENS  up to how many tokens the halves of a tile take turns group by group, and not STRETCH by STRETCH: what waits
  *                for memory likes one even stream
- *   dot_group()  adds a group's integer products of 8 rows with the tokens to dots[], which hold the zero points' share
+ *   dot_group()  adds a group's integer products of 8 rows with the tokens to dots[], which hold the start values
  */
 #ifndef ITH_SIMD_AVX2_GEMM_FRAME_H
 #define ITH_SIMD_AVX2_GEMM_FRAME_H
@@ -21,10 +21,24 @@ enum {
 
 typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
     const int8_t *quants;
-    const float *scales, *sums;
-    const int32_t *zeros;
+    const float *scales, *shifts, *sums;
+    const int32_t *starts;
     int64_t groups;
 } operands;
+
+/* From group g of token t on. */
+ITH_INLINE operands operands_at(const ith_layout layout, const ith_acts *acts, int64_t t, int64_t g)
+{
+    const int64_t at = t * acts->groups + g;
+    return (operands){
+        .quants = acts->quants + at * ITH_GROUP,
+        .scales = acts->scales + at,
+        .shifts = acts->shifts + at,
+        .sums = acts->sums + at,
+        .starts = (layout == ITH_W8 ? acts->start128 : acts->start8) + at,
+        .groups = acts->groups,
+    };
+}
 
 /* Folds a group's integer sums of 8 rows into the float accumulators. `scales`: of these rows in this group. */
 ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const uint16_t *scales, const operands *x,
@@ -34,7 +48,8 @@ ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const uint
     EACH_TOKEN
     {
         const int64_t at = t * x->groups + g;
-        const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dots[t]), _mm256_set1_ps(x->scales[at]));
+        const __m256 scaled =
+            _mm256_fmadd_ps(_mm256_castsi256_ps(dots[t]), _mm256_set1_ps(x->scales[at]), _mm256_set1_ps(x->shifts[at]));
         acc[t] = _mm256_fmadd_ps(scaled, scale_w, acc[t]);
     }
     if (layout == ITH_W4M) {
@@ -71,8 +86,7 @@ ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int h
         const uint8_t *weights = tile + g * group_bytes + half * 32;
         __m256i dots[MAX_TOKENS];
         fetch(group_bytes, half, weights, scales + g * ITH_TILE_ROWS, ith_tile_bytes(layout, (size_t)x->groups));
-        EACH_TOKEN dots[t] =
-            layout == ITH_W4M ? _mm256_setzero_si256() : _mm256_set1_epi32(x->zeros[t * x->groups + g]);
+        EACH_TOKEN dots[t] = _mm256_set1_epi32(layout == ITH_W4M ? ITH_START : x->starts[t * x->groups + g]);
         dot_group(layout, tokens, weights, x->quants + g * ITH_GROUP, stride, dots);
         fold_group(layout, tokens, scales + g * ITH_TILE_ROWS, x, g, dots, sum);
     }
@@ -103,16 +117,10 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint
 ITH_INLINE void gemm_panel(const ith_layout layout, int64_t n_tokens, const uint8_t *tile, const ith_acts *acts,
                            int64_t first, float *out, int64_t ld_out)
 {
-    const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS, groups = acts->groups;
+    const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
     for (int64_t b = 0; b < blocks; b++) {
         const int64_t begin = first + n_tokens * b / blocks, end = first + n_tokens * (b + 1) / blocks;
-        const operands x = {
-            .quants = acts->quants + begin * groups * ITH_GROUP,
-            .scales = acts->scales + begin * groups,
-            .sums = acts->sums + begin * groups,
-            .zeros = (layout == ITH_W8 ? acts->zero128 : acts->zero8) + begin * groups,
-            .groups = groups,
-        };
+        const operands x = operands_at(layout, acts, begin, 0);
         float *to = out + begin * ld_out;
         switch (end - begin) {
         case 1:

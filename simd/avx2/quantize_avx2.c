@@ -42,10 +42,7 @@ void ith_quantize__avx2(int64_t n, const float *x, const ith_acts *acts, int64_t
         const int32_t sum = sum_of_lanes(total);
         store_bytes(out, q[0], q[1]);
         store_bytes(out + 16, q[2], q[3]);
-        acts->scales[at] = amax / 127.0f;
-        acts->sums[at] = acts->scales[at] * (float)sum;
-        acts->zero8[at] = -8 * sum;
-        acts->zero128[at] = -128 * sum;
+        ith_acts_derive(acts, at, ith_act_scale(amax), sum);
     }
 }
 

@@ -1,14 +1,13 @@
 /* gemm_avx512.c - quantized products by vpdpbusd.
  *
- * The weights are the unsigned operand, biased as they are stored; the accumulators start at the zero point's share,
- * that quantization has left beside the scales. One broadcast of four quants of a token serves both tiles. Per group
- * and (tile, token) there are 8 vpdpbusd and 3 float operations (convert, times the activation's scale, fma with the
- * row's), so 8/11 of the integer peak is the bound.
+ * The weights are the unsigned operand, biased as they are stored; the accumulators start at the zero point's share, that
+ * quantization has left beside the scales. One broadcast of four quants of a token serves two tiles. Up to MAX_TOKENS tokens
+ * the weights pass once, straight from memory; more go in panels over weights unpacked for all of them.
  */
 #include "simd/avx512/vnni_avx512.h"
 #include "simd/variants.h"
 
-enum { MAX_TOKENS = 6 }; /* 2 x 6 integer and 2 x 6 float accumulators of the 32 registers */
+enum { MAX_TOKENS = 8 }; /* 2 x 8 integer sums, and 2 x 8 float sums that are touched once a group, partly in memory */
 
 typedef __m512i dots_t[MAX_TILES][MAX_TOKENS];
 
@@ -61,7 +60,16 @@ ITH_INLINE void dot_group(const ith_layout layout, const int tiles, const int to
         dot_group_w4(tiles, tokens, weights, tile_bytes, quants, stride, dots);
 }
 
-#include "simd/avx512bw/gemm_frame_avx512.h"
+#include "simd/avx512/gemm_panel_avx512.h"
+
+ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                     const ith_acts *acts, float *out, int64_t ld_out)
+{
+    if (n_tokens <= MAX_TOKENS)
+        gemm_direct(layout, n_tiles, n_tokens, tiles, acts, out, ld_out);
+    else
+        gemm_panels(layout, n_tiles, n_tokens, tiles, acts, out, ld_out);
+}
 
 void ith_gemm_w8__avx512(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
                          int64_t ld_out)

@@ -48,17 +48,17 @@ ITH_INLINE void dot_group(const ith_layout layout, const int tiles, const int to
 void ith_gemm_w8__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
                            int64_t ld_out)
 {
-    gemm(ITH_W8, n_tiles, n_tokens, tiles, acts, out, ld_out);
+    gemm_direct(ITH_W8, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
 void ith_gemm_w4__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
                            int64_t ld_out)
 {
-    gemm(ITH_W4, n_tiles, n_tokens, tiles, acts, out, ld_out);
+    gemm_direct(ITH_W4, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
 void ith_gemm_w4m__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
                             int64_t ld_out)
 {
-    gemm(ITH_W4M, n_tiles, n_tokens, tiles, acts, out, ld_out);
+    gemm_direct(ITH_W4M, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }

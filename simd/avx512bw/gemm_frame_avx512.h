@@ -1,9 +1,9 @@
 /* gemm_frame_avx512.h - quantized products of the levels with 512-bit registers: 2 tiles of 16 rows x a few tokens.
  *
  * The includer has defined before:
- *   MAX_TOKENS   tokens of a register tile, at most 6
+ *   MAX_TOKENS   tokens of a register tile, 4 to 8
  *   dots_t       __m512i [MAX_TILES][MAX_TOKENS]
- *   dot_group()  adds a group's integer products of the tiles with the tokens to dots, which hold the zero points' share
+ *   dot_group()  adds a group's integer products of the tiles with the tokens to dots, which hold the start values
  */
 #ifndef ITH_SIMD_AVX512BW_GEMM_FRAME_H
 #define ITH_SIMD_AVX512BW_GEMM_FRAME_H
@@ -18,10 +18,24 @@ enum {
 
 typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
     const int8_t *quants;
-    const float *scales, *sums;
-    const int32_t *zeros;
+    const float *scales, *shifts, *sums;
+    const int32_t *starts;
     int64_t groups;
 } operands;
+
+/* From group g of token t on. */
+ITH_INLINE operands operands_at(const ith_layout layout, const ith_acts *acts, int64_t t, int64_t g)
+{
+    const int64_t at = t * acts->groups + g;
+    return (operands){
+        .quants = acts->quants + at * ITH_GROUP,
+        .scales = acts->scales + at,
+        .shifts = acts->shifts + at,
+        .sums = acts->sums + at,
+        .starts = (layout == ITH_W8 ? acts->start128 : acts->start8) + at,
+        .groups = acts->groups,
+    };
+}
 
 typedef __m512 sums_t[MAX_TILES][MAX_TOKENS];
 
@@ -35,7 +49,9 @@ ITH_INLINE void fold_group(const ith_layout layout, const int tiles, const int t
         const __m512 scale_w = load_f16(row_scales);
         EACH_TOKEN
         {
-            __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dots[i][t]), _mm512_set1_ps(x->scales[t * x->groups + g]));
+            const int64_t at = t * x->groups + g;
+            const __m512 scaled = _mm512_fmadd_ps(_mm512_castsi512_ps(dots[i][t]), _mm512_set1_ps(x->scales[at]),
+                                                  _mm512_set1_ps(x->shifts[at]));
             acc[i][t] = _mm512_fmadd_ps(scaled, scale_w, acc[i][t]);
         }
         if (layout == ITH_W4M) {
@@ -57,13 +73,13 @@ ITH_INLINE void fetch(const int group_bytes, const uint8_t *weights, const uint1
     _mm_prefetch((const char *)scales + next, _MM_HINT_T0);
 }
 
-/* `tiles` tiles times `tokens` tokens, both constants where this is inlined. */
+/* `tiles` tiles times `tokens` tokens, both constants where this is inlined. next: as fetch() takes it, or 0 to call for nothing. */
 ITH_INLINE void gemm_block(const ith_layout layout, const int tiles, const int tokens, const uint8_t *tile,
-                           const operands *x, float *out, int64_t ld_out)
+                           const operands *x, size_t next, float *out, int64_t ld_out)
 {
     const int64_t groups = x->groups, stride = groups * ITH_GROUP;
     const int group_bytes = layout == ITH_W8 ? 512 : 256;
-    const size_t tile_bytes = ith_tile_bytes(layout, (size_t)groups), next = (size_t)tiles * tile_bytes;
+    const size_t tile_bytes = ith_tile_bytes(layout, (size_t)groups);
     const uint16_t *scales = (const uint16_t *)(const void *)(tile + groups * group_bytes);
     sums_t acc;
     dots_t dots;
@@ -73,39 +89,49 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tiles, const int t
         const uint8_t *weights = tile + g * group_bytes;
         EACH_TOKEN
         {
-            const __m512i zero =
-                layout == ITH_W4M ? _mm512_setzero_si512() : _mm512_set1_epi32(x->zeros[t * groups + g]);
-            EACH_TILE dots[i][t] = zero;
+            const __m512i start = _mm512_set1_epi32(layout == ITH_W4M ? ITH_START : x->starts[t * groups + g]);
+            EACH_TILE dots[i][t] = start;
         }
-        EACH_TILE fetch(group_bytes, weights + i * tile_bytes, scales + i * (tile_bytes / 2) + g * ITH_TILE_ROWS, next);
+        if (next)
+            EACH_TILE fetch(group_bytes, weights + i * tile_bytes, scales + i * (tile_bytes / 2) + g * ITH_TILE_ROWS,
+                            next);
         dot_group(layout, tiles, tokens, weights, tile_bytes, x->quants + g * ITH_GROUP, stride, dots);
         fold_group(layout, tiles, tokens, scales, tile_bytes, x, g, dots, acc);
     }
     EACH_TOKEN EACH_TILE _mm512_storeu_ps(out + t * ld_out + i * ITH_TILE_ROWS, acc[i][t]);
 }
 
+/* So that blocks of more tokens than MAX_TOKENS, which never come, are not compiled. */
+#define AT_MOST(n) ((n) < MAX_TOKENS ? (n) : MAX_TOKENS)
+
 /* The block for a count of tokens in 1..MAX_TOKENS that is known only now. */
 ITH_INLINE void gemm_tokens(const ith_layout layout, const int tiles, int tokens, const uint8_t *tile,
-                            const operands *x, float *out, int64_t ld_out)
+                            const operands *x, size_t next, float *out, int64_t ld_out)
 {
     switch (tokens) {
     case 1:
-        gemm_block(layout, tiles, 1, tile, x, out, ld_out);
+        gemm_block(layout, tiles, 1, tile, x, next, out, ld_out);
         break;
     case 2:
-        gemm_block(layout, tiles, 2, tile, x, out, ld_out);
+        gemm_block(layout, tiles, 2, tile, x, next, out, ld_out);
         break;
     case 3:
-        gemm_block(layout, tiles, 3, tile, x, out, ld_out);
+        gemm_block(layout, tiles, 3, tile, x, next, out, ld_out);
         break;
     case 4:
-        gemm_block(layout, tiles, 4, tile, x, out, ld_out);
+        gemm_block(layout, tiles, 4, tile, x, next, out, ld_out);
         break;
     case 5:
-        gemm_block(layout, tiles, MAX_TOKENS - 1, tile, x, out, ld_out); /* MAX_TOKENS is 6 if this comes */
+        gemm_block(layout, tiles, AT_MOST(5), tile, x, next, out, ld_out);
+        break;
+    case 6:
+        gemm_block(layout, tiles, AT_MOST(6), tile, x, next, out, ld_out);
+        break;
+    case 7:
+        gemm_block(layout, tiles, AT_MOST(7), tile, x, next, out, ld_out);
         break;
     default:
-        gemm_block(layout, tiles, MAX_TOKENS, tile, x, out, ld_out);
+        gemm_block(layout, tiles, MAX_TOKENS, tile, x, next, out, ld_out);
     }
 }
 
@@ -113,27 +139,28 @@ ITH_INLINE void gemm_tokens(const ith_layout layout, const int tiles, int tokens
 ITH_INLINE void gemm_panel(const ith_layout layout, const int tiles, int64_t n_tokens, const uint8_t *tile,
                            const ith_acts *acts, int64_t first, float *out, int64_t ld_out)
 {
-    const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS, groups = acts->groups;
+    const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
     for (int64_t b = 0; b < blocks; b++) {
         const int64_t begin = first + n_tokens * b / blocks, end = first + n_tokens * (b + 1) / blocks;
-        const operands x = {
-            .quants = acts->quants + begin * groups * ITH_GROUP,
-            .scales = acts->scales + begin * groups,
-            .sums = acts->sums + begin * groups,
-            .zeros = (layout == ITH_W8 ? acts->zero128 : acts->zero8) + begin * groups,
-            .groups = groups,
-        };
-        gemm_tokens(layout, tiles, (int)(end - begin), tile, &x, out + begin * ld_out, ld_out);
+        const operands x = operands_at(layout, acts, begin, 0);
+        const size_t next = b == 0 ? (size_t)tiles * ith_tile_bytes(layout, (size_t)acts->groups) : 0;
+        gemm_tokens(layout, tiles, (int)(end - begin), tile, &x, next, out + begin * ld_out, ld_out);
     }
 }
 
-ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
-                     const ith_acts *acts, float *out, int64_t ld_out)
+/* Tokens of a panel, a multiple of MAX_TOKENS. */
+ITH_INLINE int64_t panel_tokens(const ith_acts *acts)
+{
+    const int64_t tokens = PANEL_BYTES / ((acts->groups + 1) * ITH_GROUP);
+    return tokens < 16 * MAX_TOKENS ? 16 * MAX_TOKENS : tokens / MAX_TOKENS * MAX_TOKENS;
+}
+
+ITH_INLINE void gemm_direct(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                            const ith_acts *acts, float *out, int64_t ld_out)
 {
     const uint8_t *weights = tiles;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
-    int64_t panel = acts->groups ? PANEL_BYTES / (acts->groups * ITH_GROUP) : n_tokens;
-    panel = panel < 16 * MAX_TOKENS ? 16 * MAX_TOKENS : panel / MAX_TOKENS * MAX_TOKENS;
+    const int64_t panel = panel_tokens(acts);
 
     for (int64_t first = 0; first < n_tokens; first += panel) {
         const int64_t count = n_tokens - first < panel ? n_tokens - first : panel;

@@ -22,10 +22,7 @@ void ith_quantize__avx512bw(int64_t n, const float *x, const ith_acts *acts, int
         const int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(qa, qb));
         _mm_storeu_si128((__m128i *)(void *)out, _mm512_cvtepi32_epi8(qa));
         _mm_storeu_si128((__m128i *)(void *)(out + 16), _mm512_cvtepi32_epi8(qb));
-        acts->scales[at] = amax / 127.0f;
-        acts->sums[at] = acts->scales[at] * (float)sum;
-        acts->zero8[at] = -8 * sum;
-        acts->zero128[at] = -128 * sum;
+        ith_acts_derive(acts, at, ith_act_scale(amax), sum);
     }
 }
 

@@ -16,10 +16,24 @@ enum {
 
 typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
     const int8_t *quants;
-    const float *scales, *sums;
-    const int32_t *zeros;
+    const float *scales, *shifts, *sums;
+    const int32_t *starts;
     int64_t groups;
 } operands;
+
+/* From group g of token t on. */
+ITH_INLINE operands operands_at(const ith_layout layout, const ith_acts *acts, int64_t t, int64_t g)
+{
+    const int64_t at = t * acts->groups + g;
+    return (operands){
+        .quants = acts->quants + at * ITH_GROUP,
+        .scales = acts->scales + at,
+        .shifts = acts->shifts + at,
+        .sums = acts->sums + at,
+        .starts = (layout == ITH_W8 ? acts->start128 : acts->start8) + at,
+        .groups = acts->groups,
+    };
+}
 
 #define EACH_TOKEN _Pragma("GCC unroll 6") for (int t = 0; t < tokens; t++)
 #define EACH_FOUR  _Pragma("GCC unroll 4") for (int i = 0; i < fours; i++)
@@ -34,8 +48,10 @@ ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const int 
         EACH_TOKEN
         {
             const int64_t at = t * x->groups + g;
-            const int32x4_t dot = layout == ITH_W4 ? vaddq_s32(dots[t][i], vdupq_n_s32(x->zeros[at])) : dots[t][i];
-            acc[t][i] = vfmaq_f32(acc[t][i], vmulq_n_f32(vcvtq_f32_s32(dot), x->scales[at]), scale_w);
+            const int32x4_t start = vdupq_n_s32(layout == ITH_W4 ? x->starts[at] : ITH_START);
+            const float32x4_t shifted = vreinterpretq_f32_s32(vaddq_s32(dots[t][i], start));
+            const float32x4_t scaled = vfmaq_n_f32(vdupq_n_f32(x->shifts[at]), shifted, x->scales[at]);
+            acc[t][i] = vfmaq_f32(acc[t][i], scaled, scale_w);
         }
         if (layout == ITH_W4M) {
             const float32x4_t min_w = load_f16(scales + x->groups * ITH_TILE_ROWS + 4 * i);
@@ -61,7 +77,7 @@ ITH_INLINE void gemm_rows(const ith_layout layout, const int tokens, const int f
         EACH_TOKEN quants[t] = x->quants + t * stride + g * ITH_GROUP;
         if (layout == ITH_W8) {
             int32_t zeros[MAX_TOKENS];
-            EACH_TOKEN zeros[t] = x->zeros[t * x->groups + g];
+            EACH_TOKEN zeros[t] = x->starts[t * x->groups + g] - ITH_START;
             dot_biased(tokens, fours, weights, quad_stride, ITH_GROUP, quants, zeros, dots);
         } else
             dot_nibbles(tokens, fours, weights, quad_stride, quants, dots);
@@ -116,16 +132,10 @@ ITH_INLINE void gemm_tokens(const ith_layout layout, int tokens, const uint8_t *
 ITH_INLINE void gemm_panel(const ith_layout layout, int64_t n_tokens, const uint8_t *tile, const ith_acts *acts,
                            int64_t first, float *out, int64_t ld_out)
 {
-    const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS, groups = acts->groups;
+    const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
     for (int64_t b = 0; b < blocks; b++) {
         const int64_t begin = first + n_tokens * b / blocks, end = first + n_tokens * (b + 1) / blocks;
-        const operands x = {
-            .quants = acts->quants + begin * groups * ITH_GROUP,
-            .scales = acts->scales + begin * groups,
-            .sums = acts->sums + begin * groups,
-            .zeros = (layout == ITH_W8 ? acts->zero128 : acts->zero8) + begin * groups,
-            .groups = groups,
-        };
+        const operands x = operands_at(layout, acts, begin, 0);
         gemm_tokens(layout, (int)(end - begin), tile, &x, out + begin * ld_out, ld_out);
     }
 }

@@ -38,10 +38,7 @@ void ith_quantize__neon(int64_t n, const float *x, const ith_acts *acts, int64_t
         const int32_t sum = vaddvq_s32(total);
         vst1q_s8(out, bytes_of(q));
         vst1q_s8(out + 16, bytes_of(q + 4));
-        acts->scales[at] = amax / 127.0f;
-        acts->sums[at] = acts->scales[at] * (float)sum;
-        acts->zero8[at] = -8 * sum;
-        acts->zero128[at] = -128 * sum;
+        ith_acts_derive(acts, at, ith_act_scale(amax), sum);
     }
 }
 

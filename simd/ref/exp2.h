@@ -71,4 +71,11 @@ static inline float ith_inverse(float a, float x)
     return x > 0.0f ? (inv < 0x1.fffffep+127f ? inv : 0x1.fffffep+127f) : 0.0f;
 }
 
+/* The scale of a group of activations: what ith_acts asks of it. */
+static inline float ith_act_scale(float amax)
+{
+    const float scale = amax * (1.0f / 127.0f);
+    return ith_f32_from_bits((ith_f32_bits(scale < 0x1p104f ? scale : 0x1p104f) + 2u) & ~3u);
+}
+
 #endif

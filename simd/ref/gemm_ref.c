@@ -36,18 +36,20 @@ static void unpack_w4m(const uint8_t *group, int16_t w[ITH_GROUP][ITH_TILE_ROWS]
     unpack_nibbles(group, 0, w);
 }
 
-/* acc[r] gains the product of one group with one token. minima: NULL, or sixteen f16 to be weighted with sum_a. */
-static void add_group(int16_t w[ITH_GROUP][ITH_TILE_ROWS], const int8_t *quants, float scale_a, float sum_a,
-                      const uint16_t *scales, const uint16_t *minima, float acc[ITH_TILE_ROWS])
+/* acc[r] gains the product of one group with group `at` of the activations. minima: NULL, or sixteen f16 for the sums. */
+static void add_group(int16_t w[ITH_GROUP][ITH_TILE_ROWS], const ith_acts *acts, int64_t at, const uint16_t *scales,
+                      const uint16_t *minima, float acc[ITH_TILE_ROWS])
 {
+    const int8_t *quants = acts->quants + at * ITH_GROUP;
     int32_t dot[ITH_TILE_ROWS] = {0};
     for (int c = 0; c < ITH_GROUP; c++)
         for (int r = 0; r < ITH_TILE_ROWS; r++)
             dot[r] += w[c][r] * quants[c];
     for (int r = 0; r < ITH_TILE_ROWS; r++) {
-        acc[r] = fmaf((float)dot[r] * scale_a, ith_f16_to_f32(scales[r]), acc[r]);
+        float scaled = fmaf(ITH_SHIFT + (float)dot[r], acts->scales[at], acts->shifts[at]);
+        acc[r] = fmaf(scaled, ith_f16_to_f32(scales[r]), acc[r]);
         if (minima)
-            acc[r] = fmaf(ith_f16_to_f32(minima[r]), sum_a, acc[r]);
+            acc[r] = fmaf(ith_f16_to_f32(minima[r]), acts->sums[at], acc[r]);
     }
 }
 
@@ -65,11 +67,9 @@ static void gemm_tile(ith_layout layout, unpack_fn unpack, int64_t n_tokens, con
             out[t * ld_out + r] = 0.0f;
     for (int64_t g = 0; g < groups; g++) {
         unpack(tile + g * group_bytes, w);
-        for (int64_t t = 0; t < n_tokens; t++) {
-            int64_t at = t * groups + g;
-            add_group(w, acts->quants + at * ITH_GROUP, acts->scales[at], acts->sums[at], scales + g * ITH_TILE_ROWS,
-                      minima ? minima + g * ITH_TILE_ROWS : NULL, out + t * ld_out);
-        }
+        for (int64_t t = 0; t < n_tokens; t++)
+            add_group(w, acts, t * groups + g, scales + g * ITH_TILE_ROWS, minima ? minima + g * ITH_TILE_ROWS : NULL,
+                      out + t * ld_out);
     }
 }
 

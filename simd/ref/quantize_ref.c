@@ -31,10 +31,7 @@ void ith_quantize__ref(int64_t n, const float *x, const ith_acts *acts, int64_t 
             quants[i] = q;
             sum += q;
         }
-        acts->scales[at] = amax / 127.0f;
-        acts->sums[at] = acts->scales[at] * (float)sum;
-        acts->zero8[at] = -8 * sum;
-        acts->zero128[at] = -128 * sum;
+        ith_acts_derive(acts, at, ith_act_scale(amax), sum);
     }
 }
 

@@ -193,14 +193,15 @@ static ith_status prepare_product(const kernel_bench *b, line *l, void **memory,
     int64_t cols = l->acts.groups * ITH_GROUP;
     size_t n = (size_t)(l->tokens * l->acts.groups), outputs = (size_t)(l->tokens * l->rows);
 
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, n * (ITH_GROUP * 5 + 16) + outputs * 4, "a product's operands", memory, err));
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, n * (ITH_GROUP * 5 + 20) + outputs * 4, "a product's operands", memory, err));
     l->out = *memory;
     l->x = l->out + outputs;
     l->acts.scales = l->x + n * ITH_GROUP;
     l->acts.sums = l->acts.scales + n;
-    l->acts.zero8 = (int32_t *)(void *)(l->acts.sums + n);
-    l->acts.zero128 = l->acts.zero8 + n;
-    l->acts.quants = (int8_t *)(void *)(l->acts.zero128 + n);
+    l->acts.shifts = l->acts.sums + n;
+    l->acts.start8 = (int32_t *)(void *)(l->acts.shifts + n);
+    l->acts.start128 = l->acts.start8 + n;
+    l->acts.quants = (int8_t *)(void *)(l->acts.start128 + n);
     for (size_t i = 0; i < n * ITH_GROUP; i++)
         l->x[i] = i % 2 ? 1.0f : -1.0f;
     for (int64_t t = 0; t < l->tokens; t++)

@@ -9,16 +9,17 @@ ith_status ith_vector_buffers_open(int64_t n, ith_vector_buffers *b, ith_error *
     size_t block = ith_kv_block_bytes(ITH_KVL_Q8, (int)n);
     float *at;
 
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, (size_t)(3 * n32 + 4 * groups) * 4 + 2 * (size_t)n32 + block + 128, "vectors",
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, (size_t)(3 * n32 + 5 * groups) * 4 + 2 * (size_t)n32 + block + 128, "vectors",
                           &b->memory, err));
     at = b->memory;
     b->block = at;
     at += (block + 63) / 64 * 16;
     b->x = at, b->y = at + n32, b->z = at + 2 * n32;
     b->acts = (ith_acts){.scales = at + 3 * n32, .sums = at + 3 * n32 + groups, .groups = groups};
-    b->acts.zero8 = (int32_t *)(void *)(b->acts.sums + groups);
-    b->acts.zero128 = b->acts.zero8 + groups;
-    b->acts.quants = (int8_t *)(void *)(b->acts.zero128 + groups);
+    b->acts.shifts = b->acts.sums + groups;
+    b->acts.start8 = (int32_t *)(void *)(b->acts.shifts + groups);
+    b->acts.start128 = b->acts.start8 + groups;
+    b->acts.quants = (int8_t *)(void *)(b->acts.start128 + groups);
     b->head = b->acts.quants + n32;
     for (int64_t i = 0; i < n32; i++) {
         b->x[i] = (float)((i * 2654435761 >> 7) % 2001) * 0.001f - 1.0f;

@@ -7,9 +7,10 @@ ith_acts ith_acts_at(const ith_acts *acts, int64_t token)
     ith_acts at = *acts;
     at.quants += token * acts->groups * ITH_GROUP;
     at.scales += token * acts->groups;
+    at.shifts += token * acts->groups;
     at.sums += token * acts->groups;
-    at.zero8 += token * acts->groups;
-    at.zero128 += token * acts->groups;
+    at.start8 += token * acts->groups;
+    at.start128 += token * acts->groups;
     return at;
 }
 
@@ -26,9 +27,7 @@ static void derive(const ith_acts *acts, int64_t at)
     int32_t sum = 0;
     for (int c = 0; c < ITH_GROUP; c++)
         sum += acts->quants[at * ITH_GROUP + c];
-    acts->sums[at] = acts->scales[at] * (float)sum;
-    acts->zero8[at] = -8 * sum;
-    acts->zero128[at] = -128 * sum;
+    ith_acts_derive(acts, at, acts->scales[at], sum);
 }
 
 void ith_acts_from_wire(const ith_acts *acts, int64_t token, int64_t first, int64_t groups, const uint8_t *wire)

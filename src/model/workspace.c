@@ -44,9 +44,10 @@ static void request_acts(requests *r, int64_t tokens, int64_t groups, ith_acts *
 {
     request(r, tokens * groups * ITH_GROUP, 1, &acts->quants);
     request(r, tokens * groups, sizeof(float), &acts->scales);
+    request(r, tokens * groups, sizeof(float), &acts->shifts);
     request(r, tokens * groups, sizeof(float), &acts->sums);
-    request(r, tokens * groups, sizeof(int32_t), &acts->zero8);
-    request(r, tokens * groups, sizeof(int32_t), &acts->zero128);
+    request(r, tokens * groups, sizeof(int32_t), &acts->start8);
+    request(r, tokens * groups, sizeof(int32_t), &acts->start128);
     acts->groups = groups;
 }
 
@@ -54,9 +55,10 @@ static void free_acts(const ith_acts *acts)
 {
     ith_mem_free(acts->quants);
     ith_mem_free(acts->scales);
+    ith_mem_free(acts->shifts);
     ith_mem_free(acts->sums);
-    ith_mem_free(acts->zero8);
-    ith_mem_free(acts->zero128);
+    ith_mem_free(acts->start8);
+    ith_mem_free(acts->start128);
 }
 
 static void request_scratch(requests *r, ith_workspace *ws, int64_t floats)

@@ -59,7 +59,7 @@ static inline int arena_whole(const void *p)
     return 1;
 }
 
-enum { ARENAS = 12 };
+enum { ARENAS = 13 };
 static arena arenas[ARENAS];
 
 static const ith_kernels *ref;

@@ -1,20 +1,37 @@
 /* Every variant of every kernel gives the reference's exact bits: shapes round each tile's edges, extreme values,
  * poison in what must not be read. Inputs end where memory ends (arena.h); outputs are compared with their
  * surroundings. */
+#include "simd/ref/exp2.h"
 #include "tests/kernels/equal.h"
 
 enum { MODERATE, EXTREME, LARGEST }; /* operands of integer products: the last are all 127 and 255 */
 
 /* ---- Products -------------------------------------------------------------------------------------------- */
 
+/* As the contract of ith_acts wants it: not every float is a scale. */
+static float random_scale(prng *p, int extreme)
+{
+    if (!extreme)
+        return ith_act_scale(prng_float(p, 0, 6.0f));
+    switch (prng_int(p, 0, 3)) {
+    case 0:
+        return 0.0f;
+    case 1: /* the largest of all */
+        return 0x1p104f;
+    default: /* subnormal numbers and their neighbourhood */
+        return ith_f32_from_bits((uint32_t)prng_int(p, 0, 0x01000000) & ~3u);
+    }
+}
+
 static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, int extreme)
 {
     const size_t n = (size_t)(tokens * groups);
     ith_acts acts = {.quants = arena_take(&arenas[0], n * 32, 1),
                      .scales = arena_take(&arenas[1], n * 4, 4),
+                     .shifts = arena_take(&arenas[8], n * 4, 4),
                      .sums = arena_take(&arenas[2], n * 4, 4),
-                     .zero8 = arena_take(&arenas[3], n * 4, 4),
-                     .zero128 = arena_take(&arenas[4], n * 4, 4),
+                     .start8 = arena_take(&arenas[3], n * 4, 4),
+                     .start128 = arena_take(&arenas[4], n * 4, 4),
                      .groups = groups};
     for (size_t i = 0; i < n; i++) {
         int32_t sum = 0;
@@ -24,10 +41,7 @@ static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, int extreme
             acts.quants[i * 32 + (size_t)c] = q;
             sum += q;
         }
-        acts.scales[i] = extreme ? ith_f32_from_bits((uint32_t)prng_int(p, 0, 0x01000000)) : prng_float(p, 0, 0.05f);
-        acts.sums[i] = acts.scales[i] * (float)sum;
-        acts.zero8[i] = -8 * sum;
-        acts.zero128[i] = -128 * sum;
+        ith_acts_derive(&acts, (int64_t)i, random_scale(p, extreme), sum);
     }
     return acts;
 }
@@ -79,7 +93,12 @@ static void gemm_shapes(ith_layout layout)
         check_gemm(layout, 3, long_tokens[i], 128, i % 2 ? EXTREME : MODERATE);
     for (int64_t tokens = 1; tokens <= 6; tokens++)
         check_gemm(layout, 3, tokens, 4, LARGEST);
-    check_gemm(layout, 2, 300, 5, MODERATE);
+    for (int64_t groups = 14; groups <= 50; groups += groups % 16 == 2 ? 12 : 1) /* around stretches of 16 */
+        for (int64_t tokens = 7; tokens <= 41; tokens += tokens < 10 ? 1 : 7)
+            check_gemm(layout, 1 + groups % 4, tokens, groups, tokens % 2 ? EXTREME : MODERATE);
+    for (int64_t tokens = 191; tokens <= 194; tokens++) /* around panels of tokens */
+        check_gemm(layout, 3, tokens, 18, MODERATE);
+    check_gemm(layout, 2, 400, 5, MODERATE);
     check_gemm(layout, 1, 103, 384, MODERATE); /* more tokens than a panel of activations takes */
 }
 
@@ -179,29 +198,31 @@ static ith_acts empty_acts(int first_arena, int64_t tokens, int64_t groups)
     const size_t n = (size_t)(tokens * groups);
     return (ith_acts){.quants = arena_take(&arenas[first_arena], n * 32, 1),
                       .scales = arena_take(&arenas[first_arena + 1], n * 4, 4),
+                      .shifts = arena_take(&arenas[first_arena + 5], n * 4, 4),
                       .sums = arena_take(&arenas[first_arena + 2], n * 4, 4),
-                      .zero8 = arena_take(&arenas[first_arena + 3], n * 4, 4),
-                      .zero128 = arena_take(&arenas[first_arena + 4], n * 4, 4),
+                      .start8 = arena_take(&arenas[first_arena + 3], n * 4, 4),
+                      .start128 = arena_take(&arenas[first_arena + 4], n * 4, 4),
                       .groups = groups};
 }
 
 /* Into groups `first` on, of rows of `groups`. */
 static void check_quantize(prng *p, int64_t n, int64_t first, int64_t groups, int kind)
 {
-    const float *x = floats(10, p, n, kind);
+    const float *x = floats(12, p, n, kind);
     for (int64_t token = 0; token < 2; token++) {
         const size_t bytes = (size_t)(2 * groups) * 4;
         const ith_acts expected = empty_acts(0, 2, groups);
         ref->quantize(n, x, &expected, token, first);
         EACH_VARIANT(k)
         {
-            const ith_acts got = empty_acts(5, 2, groups);
+            const ith_acts got = empty_acts(6, 2, groups);
             k->quantize(n, x, &got, token, first);
             SAME(k, expected.quants, got.quants, bytes * 8, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
             SAME(k, expected.scales, got.scales, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
             SAME(k, expected.sums, got.sums, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
-            SAME(k, expected.zero8, got.zero8, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
-            SAME(k, expected.zero128, got.zero128, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
+            SAME(k, expected.shifts, got.shifts, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
+            SAME(k, expected.start8, got.start8, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
+            SAME(k, expected.start128, got.start128, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
         }
     }
 }

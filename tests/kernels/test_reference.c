@@ -80,9 +80,9 @@ static void gemm_is_near(void **state)
     enum { GROUPS = 9, K = 32 * GROUPS, TOKENS = 3, TILES = 2 };
     prng p = {21};
     int8_t quants[TOKENS * K];
-    float x[K], scales[TOKENS * GROUPS], sums[TOKENS * GROUPS], out[TOKENS * 16 * TILES];
-    int32_t zero8[TOKENS * GROUPS], zero128[TOKENS * GROUPS];
-    const ith_acts acts = {quants, scales, sums, zero8, zero128, GROUPS};
+    float x[K], scales[TOKENS * GROUPS], shifts[TOKENS * GROUPS], sums[TOKENS * GROUPS], out[TOKENS * 16 * TILES];
+    int32_t start8[TOKENS * GROUPS], start128[TOKENS * GROUPS];
+    const ith_acts acts = {quants, scales, shifts, sums, start8, start128, GROUPS};
     for (int t = 0; t < TOKENS; t++) {
         for (int c = 0; c < K; c++)
             x[c] = prng_float(&p, -2.0f, 2.0f);

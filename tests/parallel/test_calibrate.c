@@ -16,7 +16,7 @@
 enum { MAX_IDS = 2048, WINDOW = 400 };
 
 static const char model[] = "tests/models/needle-qwen3";
-static const char calibrated_w4[] = "8a36e08e8d1c8a3f6bae28a0fb96d8b4da09cef6cc8a7332979b386ed8ce0a8f";
+static const char calibrated_w4[] = "391572b279e87ef47eb6ef70b4768b7e83d93c0f1779b75d7a41e81250f94272";
 
 typedef struct form {
     ith_quant quant;
@@ -27,7 +27,7 @@ typedef struct form {
 
 static const form forms[] = {
     {ITH_QUANT_F32, ITH_KV_F32, 0, "0df4db88ea5c22db236e021b19666f43e2fe9681c0a4881a8e49abc0261556a6"},
-    {ITH_QUANT_W8, ITH_KV_Q8, WINDOW, "b537e1a5c1c9a1755d93987a1d76f951d6708a06bb75a1543826889b2e705c2b"},
+    {ITH_QUANT_W8, ITH_KV_Q8, WINDOW, "7e238a2b1c6aa95bfeccc94f831ac0523851c446799e2708876b1deef732376c"},
 };
 
 static ith_world *world;
