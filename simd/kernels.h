@@ -153,6 +153,8 @@ typedef struct ith_attn {
     float *o;     /* [n_tokens * n_heads][head_dim] */
 } ith_attn;
 
+enum { ITH_MAXIMA = 256 }; /* values of which kernel `maxima` gives the largest */
+
 /* ---- The table ------------------------------------------------------------------------------------------------------ */
 
 typedef struct ith_kernels {
@@ -219,6 +221,19 @@ typedef struct ith_kernels {
 
     /* lanes16 of ith_exp2((x[i] - max) * log2(e)): the denominator of softmax. */
     float (*sum_exp)(int64_t n, const float *x, float max);
+
+    /* The largest of many, for sampling. NaN counts as -INFINITY here.
+     *   argmax   the lowest i whose x[i] is the largest; 0 if all are -INFINITY. n >= 1
+     *   maxima   out[b] = the largest of x[ITH_MAXIMA b ...], ITH_MAXIMA of them or what is left, +0.0f added; of all blocks up to n
+     *   select   ids[0 ...] = all i with x[i] >= limit, ascending (NaN never is), limit no NaN; returns how many. Exactly these are written
+     * The k-th largest of at least k maxima is a limit that at least k values reach, and seldom many more: the way to the k largest. */
+    int64_t (*argmax)(int64_t n, const float *x);
+    void (*maxima)(int64_t n, const float *x, float *out);
+    int64_t (*select)(int64_t n, const float *x, float limit, int32_t *ids);
+
+    /* out[i] = ith_exp2(((x[i] - max) / t) * log2(e)), 0 where that is NaN: weights relative to the largest. x[i] <= max, t > 0;
+     * out may be x. */
+    void (*weights)(int64_t n, const float *x, float max, float t, float *out);
 } ith_kernels;
 
 /* The table for this CPU under the cap of ITHACA_SIMD (read once). Thread-safe after the first call. */

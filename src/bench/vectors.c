@@ -103,6 +103,24 @@ RUN(sum_exp)
     k->sum_exp(n, b->x, 1.0f);
 }
 
+RUN(argmax)
+{
+    k->argmax(n, b->x);
+}
+RUN(maxima)
+{
+    k->maxima(n, b->x, b->z);
+}
+RUN(select) /* one in 400 */
+{
+    k->select(n, b->x, 0.9955f, (int32_t *)(void *)b->z);
+}
+
+RUN(weights)
+{
+    k->weights(n, b->x, 1.0f, 0.7f, b->z);
+}
+
 const ith_vector_kernel ith_vector_kernels[] = {
     {"quantize", "hidden", hidden, run_quantize},
     {"quantize_head", "head", head_dim, run_quantize_head},
@@ -116,6 +134,10 @@ const ith_vector_kernel ith_vector_kernels[] = {
     {"scale", "head", head_dim, run_scale},
     {"max", "vocabulary", vocabulary, run_max},
     {"sum_exp", "vocabulary", vocabulary, run_sum_exp},
+    {"argmax", "vocabulary", vocabulary, run_argmax},
+    {"maxima", "vocabulary", vocabulary, run_maxima},
+    {"select", "vocabulary", vocabulary, run_select},
+    {"weights", "vocabulary", vocabulary, run_weights},
 };
 
 const size_t ith_n_vector_kernels = sizeof ith_vector_kernels / sizeof *ith_vector_kernels;

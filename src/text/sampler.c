@@ -14,13 +14,16 @@ struct ith_sampler {
     ith_sampling params;
     int32_t n_vocab;
     uint64_t random[4];
-    float *logits;   /* [n_vocab] after the penalty */
+    const ith_kernels *kernels;
+    float *logits;   /* [n_vocab] after the penalty; then weights */
+    float *maxima;   /* [n_vocab / ITH_MAXIMA, rounded up] */
+    int32_t *ids;    /* [n_vocab] */
     candidate *list; /* [n_vocab] */
     int32_t *window; /* [repeat_window] a ring */
     int64_t n_accepted;
 };
 
-enum { MAX_WINDOW = 1 << 24 };
+enum { MAX_WINDOW = 1 << 24, FEW = 512 /* tokens that top-p looks at before it looks at all */ };
 
 /* ---- The generator ---- */
 
@@ -83,14 +86,18 @@ ith_status ith_sampler_open(const ith_sampling *params, int64_t n_vocab, ith_sam
     sampler = calloc(1, sizeof *sampler);
     if (sampler != NULL) {
         sampler->logits = malloc((size_t)n_vocab * sizeof *sampler->logits);
+        sampler->maxima = malloc(((size_t)n_vocab / ITH_MAXIMA + 1) * sizeof *sampler->maxima);
+        sampler->ids = malloc((size_t)n_vocab * sizeof *sampler->ids);
         sampler->list = malloc((size_t)n_vocab * sizeof *sampler->list);
         sampler->window = malloc(((size_t)params->repeat_window + 1) * sizeof *sampler->window);
     }
-    if (sampler == NULL || sampler->logits == NULL || sampler->list == NULL || sampler->window == NULL) {
+    if (sampler == NULL || sampler->logits == NULL || sampler->maxima == NULL || sampler->ids == NULL ||
+        sampler->list == NULL || sampler->window == NULL) {
         ith_sampler_close(sampler);
         return ith_fail(err, ITH_E_MEMORY, "no memory to sample from %lld tokens", (long long)n_vocab);
     }
     sampler->params = *params;
+    sampler->kernels = ith_kernels_get();
     sampler->n_vocab = (int32_t)n_vocab;
     random_seed(sampler->random, params->seed);
     *out = sampler;
@@ -102,6 +109,8 @@ void ith_sampler_close(ith_sampler *sampler)
     if (sampler == NULL)
         return;
     free(sampler->logits);
+    free(sampler->maxima);
+    free(sampler->ids);
     free(sampler->list);
     free(sampler->window);
     free(sampler);
@@ -116,30 +125,21 @@ void ith_sampler_accept(ith_sampler *sampler, int32_t id)
 
 /* ---- Filters ---- */
 
-/* A token that occurs often is penalized once: the penalty starts from the original logit each time. */
-static void penalize(ith_sampler *sampler, const float *logits)
+/* The logits after the penalty. A token that occurs often is penalized once: it starts from the original logit each time. */
+static const float *penalize(ith_sampler *sampler, const float *logits)
 {
     int64_t n =
         sampler->n_accepted < sampler->params.repeat_window ? sampler->n_accepted : sampler->params.repeat_window;
     float penalty = sampler->params.repeat_penalty;
 
-    for (int32_t i = 0; i < sampler->n_vocab; i++)
-        sampler->logits[i] = isnan(logits[i]) ? -INFINITY : logits[i];
-    for (int64_t i = 0; i < n && penalty != 1; i++) {
-        int32_t id = sampler->window[i];
-        float x = logits[id];
-        sampler->logits[id] = isnan(x) ? -INFINITY : x > 0 ? x / penalty : x * penalty;
+    if (penalty == 1 || n == 0)
+        return logits;
+    memcpy(sampler->logits, logits, (size_t)sampler->n_vocab * sizeof *logits);
+    for (int64_t i = 0; i < n; i++) {
+        float x = logits[sampler->window[i]];
+        sampler->logits[sampler->window[i]] = x > 0 ? x / penalty : x * penalty;
     }
-}
-
-static int32_t largest(const float *x, int32_t n)
-{
-    int32_t best = 0;
-
-    for (int32_t i = 1; i < n; i++)
-        if (x[i] > x[best])
-            best = i;
-    return best;
+    return sampler->logits;
 }
 
 /* Larger first; of equals, the lower id. */
@@ -194,45 +194,107 @@ static int32_t keep_top_k(candidate *list, int32_t n, int32_t k)
     return k;
 }
 
-/* From logits to weights relative to the largest, whose weight is 1. Sums go over the list in its order. */
-static double weigh(candidate *list, int32_t n, float max, float temperature)
+/* All tokens. */
+static int32_t list_all(ith_sampler *sampler, const float *logits)
 {
-    const float log2e = 1.44269504f;
+    for (int32_t i = 0; i < sampler->n_vocab; i++)
+        sampler->list[i] = (candidate){isnan(logits[i]) ? -INFINITY : logits[i], i};
+    return sampler->n_vocab;
+}
+
+/* A list that holds the k first in order, and as a rule few others: those that reach the k-th largest of the blocks' maxima. */
+static int32_t list_top(ith_sampler *sampler, const float *logits, int32_t k)
+{
+    int32_t n = sampler->n_vocab, n_blocks = (n + ITH_MAXIMA - 1) / ITH_MAXIMA;
+    float limit;
+
+    if (k > n_blocks)
+        return list_all(sampler, logits);
+    sampler->kernels->maxima(n, logits, sampler->maxima);
+    for (int32_t i = 0; i < n_blocks; i++)
+        sampler->list[i] = (candidate){sampler->maxima[i], i};
+    keep_top_k(sampler->list, n_blocks, k);
+    limit = sampler->list[k - 1].x;
+    if (limit == -INFINITY)
+        return list_all(sampler, logits);
+    n = (int32_t)sampler->kernels->select(n, logits, limit, sampler->ids);
+    for (int32_t i = 0; i < n; i++)
+        sampler->list[i] = (candidate){logits[sampler->ids[i]], sampler->ids[i]};
+    return n;
+}
+
+/* From logits to weights relative to the largest, whose weight is 1. Sums go over the list in its order. */
+static double weigh(const ith_sampler *sampler, int32_t n, float max)
+{
     double sum = 0;
 
     for (int32_t i = 0; i < n; i++) {
-        list[i].x = list[i].x == max ? 1 : ith_exp2((list[i].x - max) / temperature * log2e);
-        sum += (double)list[i].x;
+        float *weight = &sampler->list[i].x;
+        sampler->kernels->weights(1, weight, max, sampler->params.temperature, weight);
+        sum += (double)*weight;
     }
     return sum;
 }
 
-/* Keeps the fewest first in order whose weights reach the share `p` of `sum`; *sum becomes theirs. Unless the list is sorted, a
- * heap gives the order as far as it is needed, from the end of the list's free part. */
-static int32_t keep_top_p(candidate *list, int32_t n, bool sorted, double p, double *sum)
+/* The weights of all tokens, in sampler->logits, which `logits` may be; four sums, of every fourth. */
+static double weigh_all(ith_sampler *sampler, const float *logits, float max)
 {
-    double limit = p * *sum, kept = 0;
+    double sum[4] = {0};
+
+    sampler->kernels->weights(sampler->n_vocab, logits, max, sampler->params.temperature, sampler->logits);
+    for (int32_t i = 0; i < sampler->n_vocab; i++)
+        sum[i % 4] += (double)sampler->logits[i];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* Of a sorted list the fewest whose weights reach `limit`; *sum becomes theirs, less than `limit` if all do not. */
+static int32_t keep_top_p(const candidate *list, int32_t n, double limit, double *sum)
+{
     int32_t taken = 0;
 
-    if (!sorted)
-        make_heap(list, n, true);
-    do {
-        if (!sorted) { /* the heap shrinks from its end, and what was taken gathers there */
-            int32_t last = n - 1 - taken;
-            candidate top = list[0];
-            list[0] = list[last];
-            list[last] = top;
-            sift(list, last, 0, true);
-            kept += (double)top.x;
-        } else {
-            kept += (double)list[taken].x;
-        }
-        taken++;
-    } while (taken < n && kept < limit);
-    if (!sorted)
-        memmove(list, list + n - taken, (size_t)taken * sizeof *list);
-    *sum = kept;
+    *sum = 0;
+    do
+        *sum += (double)list[taken++].x;
+    while (taken < n && *sum < limit);
     return taken;
+}
+
+/* The same of a list in no order, which a heap sorts as far as it is needed: what was taken gathers at the end of it. */
+static int32_t sort_top_p(candidate *list, int32_t n, double limit, double *sum)
+{
+    int32_t taken = 0;
+
+    *sum = 0;
+    make_heap(list, n, true);
+    do {
+        int32_t last = n - 1 - taken;
+        candidate top = list[0];
+        list[0] = list[last];
+        list[last] = top;
+        sift(list, last, 0, true);
+        *sum += (double)top.x;
+        taken++;
+    } while (taken < n && *sum < limit);
+    for (int32_t i = 0; i < n / 2; i++) {
+        candidate c = list[i];
+        list[i] = list[n - 1 - i];
+        list[n - 1 - i] = c;
+    }
+    return taken;
+}
+
+/* Of all tokens: as a rule a few of them are enough. */
+static int32_t list_top_p(ith_sampler *sampler, double p, double *sum)
+{
+    int32_t n = sampler->n_vocab, n_blocks = (n + ITH_MAXIMA - 1) / ITH_MAXIMA, taken;
+    int32_t k = n_blocks < FEW ? n_blocks : FEW;
+    double limit = p * *sum;
+
+    n = keep_top_k(sampler->list, list_top(sampler, sampler->logits, k), k);
+    taken = keep_top_p(sampler->list, n, limit, sum);
+    if (*sum >= limit)
+        return taken;
+    return sort_top_p(sampler->list, list_all(sampler, sampler->logits), limit, sum);
 }
 
 static int32_t keep_min_p(candidate *list, int32_t n, float min_p, double *sum)
@@ -268,23 +330,23 @@ static int32_t draw(ith_sampler *sampler, int32_t n, double sum)
 int32_t ith_sampler_choose(ith_sampler *sampler, const float *logits)
 {
     const ith_sampling *p = &sampler->params;
-    candidate *list = sampler->list;
-    int32_t n = sampler->n_vocab, best;
-    bool sorted = p->top_k > 0;
+    const float *x = penalize(sampler, logits);
+    int32_t n, best = (int32_t)sampler->kernels->argmax(sampler->n_vocab, x);
+    float max = x[best];
     double sum;
 
-    penalize(sampler, logits);
-    best = largest(sampler->logits, n);
-    if (p->temperature == 0 || isinf(sampler->logits[best]))
+    if (p->temperature == 0 || !isfinite(max))
         return best;
-    for (int32_t i = 0; i < n; i++)
-        list[i] = (candidate){sampler->logits[i], i};
-    if (sorted)
-        n = keep_top_k(list, n, p->top_k);
-    sum = weigh(list, n, sampler->logits[best], p->temperature);
-    if (p->top_p < 1)
-        n = keep_top_p(list, n, sorted, (double)p->top_p, &sum);
+    if (p->top_k > 0) {
+        n = keep_top_k(sampler->list, list_top(sampler, x, p->top_k), p->top_k);
+        sum = weigh(sampler, n, max);
+        if (p->top_p < 1)
+            n = keep_top_p(sampler->list, n, (double)p->top_p * sum, &sum);
+    } else {
+        sum = weigh_all(sampler, x, max);
+        n = p->top_p < 1 ? list_top_p(sampler, (double)p->top_p, &sum) : list_all(sampler, sampler->logits);
+    }
     if (p->min_p > 0)
-        n = keep_min_p(list, n, p->min_p, &sum);
+        n = keep_min_p(sampler->list, n, p->min_p, &sum);
     return draw(sampler, n, sum);
 }

@@ -12,7 +12,8 @@
  * Equal logits: the lowest id counts as larger. NaN counts as minus infinity.
  *
  * The generator is xoshiro256++ 1.0 (Blackman and Vigna, https://prng.di.unimi.it), seeded through splitmix64; one
- * number is drawn per choice with temperature > 0. Probabilities use ith_exp2 of simd/kernels.h and sums in a fixed order,
+ * number is drawn per choice with temperature > 0. Probabilities use ith_exp2 of simd/kernels.h and sums in a fixed order, tokens are drawn from the largest down (in order of ids without top-k and
+ * top-p),
  * so that no math library can change a choice.
  */
 #ifndef ITH_TEXT_SAMPLER_H

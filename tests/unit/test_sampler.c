@@ -54,7 +54,7 @@ static void test_generator(void **state)
 
 /* ---- Filters against a sort ---- */
 
-enum { N = 500 };
+enum { N = 2600 }; /* more than 10 of the blocks that top-k looks at first */
 
 typedef struct ranked {
     float x;
@@ -92,17 +92,17 @@ static int allowed(const float *logits, const ith_sampling *p, double slack, boo
 }
 
 /* Of many choices each is allowed, and every allowed token that is not too rare is chosen. */
-static void expect_allowed(ith_sampling params, uint64_t seed)
+static void expect_allowed(ith_sampling params, uint64_t seed, bool equals)
 {
     float logits[N];
     bool wide[N], narrow[N], chosen[N] = {false};
     double sum = 0;
-    int choices = 5000;
+    int choices = 3000;
     prng random = {seed};
     ith_sampler *sampler = open_sampler(params, N);
 
     for (int i = 0; i < N; i++)
-        logits[i] = (float)prng_int(&random, 0, 63) / 8; /* many equals */
+        logits[i] = equals ? (float)prng_int(&random, 0, 63) / 8 : prng_float(&random, 0, 8);
     allowed(logits, &params, 1, wide);
     allowed(logits, &params, -1, narrow);
     for (int i = 0; i < choices; i++) {
@@ -125,10 +125,11 @@ static void test_filters(void **state)
         float temperature;
         int top_k;
         float top_p, min_p;
-    } cases[] = {{1, 0, 1, 0},         {0.6f, 20, 0.95f, 0},  {1, 1, 1, 0},        {1, 7, 1, 0},
-                 {1, 0, 0.5f, 0},      {1, 0, 0.05f, 0},      {1, 0, 0, 0},        {1.5f, 0, 0.99f, 0},
-                 {1, 0, 1, 0.1f},      {1, 0, 1, 1},          {0.7f, 0, 1, 0.5f},  {1, 50, 1, 0.3f},
-                 {2, 100, 0.8f, 0.2f}, {0.3f, 0, 0.9f, 0.2f}, {1, 10000, 0.7f, 0}, {10, 0, 0.999f, 0.01f}};
+    } cases[] = {{1, 0, 1, 0},          {0.6f, 20, 0.95f, 0}, {1, 1, 1, 0},          {1, 7, 1, 0},
+                 {1, 10, 1, 0},         {2, 11, 1, 0},        {1, 12, 1, 0},         {1, 0, 0.5f, 0},
+                 {1, 0, 0.05f, 0},      {1, 0, 0, 0},         {1.5f, 0, 0.99f, 0},   {1, 0, 1, 0.1f},
+                 {1, 0, 1, 1},          {0.7f, 0, 1, 0.5f},   {1, 50, 1, 0.3f},      {2, 100, 0.8f, 0.2f},
+                 {0.3f, 0, 0.9f, 0.2f}, {1, 10000, 0.7f, 0},  {10, 0, 0.999f, 0.01f}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -138,7 +139,8 @@ static void test_filters(void **state)
         p.top_p = cases[i].top_p;
         p.min_p = cases[i].min_p;
         p.seed = i;
-        expect_allowed(p, i);
+        expect_allowed(p, i, true);
+        expect_allowed(p, i, false);
     }
 }
 
