@@ -102,7 +102,7 @@ static inline void ith_acts_derive(const ith_acts *acts, int64_t at, float scale
  * hold zeros (u8 128 in K).
  *
  *   q8 block:   K  u8  [dp/4][64][4]   key j, channel 4c+b at ((c * 64) + j) * 4 + b, stored as q + 128
- *               V  s8  [16][dp][4]     key 4i+b, channel c at ((i * dp) + c) * 4 + b
+ *               V  s8  [16][dp][4]     key 16b+i, channel c at ((i * dp) + c) * 4 + b
  *               ks bf16 [64]           scale of each key;   key = ks * q (+ the constant that softmax cannot see)
  *               vs bf16 [64]           scale of each value; value = vs * v
  *   bf16 / f32: K  [dp][64], V [64][dp] of that element
@@ -124,15 +124,17 @@ static inline size_t ith_kv_block_bytes(ith_kv_layout layout, int head_dim)
  * Row (t, h) of the outputs is t * n_heads + h.
  *
  * The result for a row with n_t > 0 is the segment's partial softmax in base 2. With x_j = log2(e)/sqrt(d) * q.k_j:
- * m = max x_j, l = sum 2^(x_j - m), o[c] = sum 2^(x_j - m) v_j[c]. For n_t <= 0: m = -INFINITY, l = 0, o unspecified.
+ * m = max x_j (q8: rounded up to an integer), l = sum 2^(x_j - m), o[c] = sum 2^(x_j - m) v_j[c]. For n_t <= 0: m = -INFINITY, l = 0, o unspecified.
  * In bits, blocks b of 64 keys ascending (only those with 64 b < n_t; "seen" = key index < n_t), starting from m = -INFINITY,
  * L[0..15] = 0, o[c] = 0:
  *   q8:  t_j = (float)(sum_c q[c] * kq_j[c]) * ks_j                     (the integer sum is exact)
- *        M = max(m, (max over seen j of t_j) * qs) + 0.0f;  alpha = ith_exp2(m - M), 0 if m = -INFINITY;  m = M
- *        p_j = ith_exp2(fma(t_j, qs, -M)) for seen j, else 0
+ *        M = max(m, ceil((max over seen j of t_j) * qs)) + 0.0f: an integer;  alpha = ith_exp2(m - M), 0 if m = -INFINITY;  m = M
+ *        s_j = fma(t_j, qs, R - M) with R = 1.5 * 2^23: the integer nearest to the exponent, plus R (R - M is exact)
+ *        p_j = E(fma(t_j, qs, (R - M) - s_j)) * 2^(s_j - R), E the polynomial of ith_exp2, if j is seen and s_j >= R - 100; else 0
  *        L[i] = fma(L[i], alpha, (p_i + p_{i+16}) + (p_{i+32} + p_{i+48}))
- *        w_j = p_j * vs_j (0 if not seen); W = max w_j; inv = 255 / W, finite; u_j = rne(w_j * inv), in [0, 255]
+ *        w_j = p_j * vs_j (0 if not seen); W = max w_j; inv = 255 / W, finite; u_j = rne(w_j * inv as a real number), in [0, 255]
  *        o[c] = fma((float)(sum_j u_j * v_j[c]), W * (1.0f/255.0f), o[c] * alpha)
+ *        The scales must keep |t_j * qs| below 2^21, and ks and vs below 2^100; past that the values are unspecified.
  *   f32 and bf16 (K, V widened to f32; q is f32 with log2(e)/sqrt(d) multiplied in by the caller):
  *        x_j = fma chain over c ascending from 0: x = fma(q[c], k_j[c], x)
  *        M = max(m, max over seen x_j) + 0.0f; alpha and L as above; p_j = ith_exp2(x_j - M) for seen j, else 0

@@ -45,34 +45,54 @@ ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b
     }
 }
 
+ITH_INLINE float up(float x)
+{
+    return _mm_cvtss_f32(_mm_ceil_ps(_mm_set1_ps(x)));
+}
+
+/* 2^(t * q_scale - M) by ith_exp2_score; base: ITH_ROUNDER - M. 0 for NaN. */
+ITH_INLINE __m256 exp2_score(__m256 t, __m256 q_scale, __m256 base)
+{
+    const __m256 shifted = _mm256_fmadd_ps(t, q_scale, base);
+    const __m256 f = _mm256_fmadd_ps(t, q_scale, _mm256_sub_ps(base, shifted));
+    return _mm256_and_ps(exp2_of(f, shifted), _mm256_cmp_ps(shifted, _mm256_set1_ps(ITH_SHIFTED_LEAST), _CMP_GE_OQ));
+}
+
+/* The weights as bytes, byte b of quad i that of key 16 b + i. */
+ITH_INLINE void pack_weights(const __m256 w[KEY_VECS], __m256 inv, uint8_t u[ITH_KV_BLOCK])
+{
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; half++) {
+        __m256i bytes = _mm256_setzero_si256();
+#pragma GCC unroll 4
+        for (int b = 0; b < 4; b++) {
+            const __m256 q = _mm256_fmadd_ps(w[2 * b + half], inv, _mm256_set1_ps(ITH_ROUNDER));
+            /* less the bits of ITH_ROUNDER */
+            const __m256i low = _mm256_xor_si256(_mm256_castps_si256(q), _mm256_set1_epi32(0x4b400000));
+            bytes = _mm256_or_si256(bytes, _mm256_slli_epi32(low, 8 * b));
+        }
+        _mm256_store_si256((__m256i *)(void *)(u + 32 * half), bytes);
+    }
+}
+
 /* Scores to packed weights u[64], the probabilities folded into L; *unit: what a step of u is worth. Returns alpha. */
 static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK], uint8_t u[ITH_KV_BLOCK],
                      float *unit)
 {
-    const float alpha = raise_max(s, hide_unseen(t, seen) * s->q_scale);
+    const float alpha = raise_max(s, up(hide_unseen(t, seen) * s->q_scale));
+    const __m256 q_scale = _mm256_set1_ps(s->q_scale), base = _mm256_set1_ps(ITH_ROUNDER - s->m);
     __m256 w[KEY_VECS], largest = _mm256_setzero_ps();
     EACH_KEYS
     {
-        const __m256 x = _mm256_fmsub_ps(_mm256_load_ps(t + 8 * k), _mm256_set1_ps(s->q_scale), _mm256_set1_ps(s->m));
-        const __m256i keep = first_lanes(seen - 8 * k);
-        const __m256 p = keep_lanes(keep, exp2_lanes(x));
+        const __m256 p =
+            exp2_score(_mm256_load_ps(t + 8 * k), q_scale, base); /* the unseen are -infinity, and give 0 */
         _mm256_store_ps(t + 8 * k, p);
-        w[k] = keep_lanes(keep, _mm256_mul_ps(p, load_bf16(b->value_scales + 8 * k)));
+        w[k] = keep_lanes(first_lanes(seen - 8 * k), _mm256_mul_ps(p, load_bf16(b->value_scales + 8 * k)));
         largest = _mm256_max_ps(largest, w[k]);
     }
     add_to_lanes(s, alpha, t);
     const float top = max_of_lanes(largest);
-    const __m256 inv = _mm256_set1_ps(ith_inverse(255.0f, top));
-#pragma GCC unroll 2
-    for (int k = 0; k < KEY_VECS; k += 4) {
-        __m256i q[4];
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(w[k + i], inv));
-        const __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
-        const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-        _mm256_store_si256((__m256i *)(void *)(u + 8 * k), _mm256_permutevar8x32_epi32(bytes, order));
-    }
+    pack_weights(w, _mm256_set1_ps(ith_inverse(255.0f, top)), u);
     *unit = top * (1.0f / 255.0f);
     return alpha;
 }

@@ -57,12 +57,9 @@ ITH_INLINE __m256 load_f16(const uint16_t *p)
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 
-/* ith_exp2 of x in [-126, 127]. */
-ITH_INLINE __m256 exp2_normal(__m256 x)
+/* 2^f times 2^n; shifted: n + ITH_ROUNDER. */
+ITH_INLINE __m256 exp2_of(__m256 f, __m256 shifted)
 {
-    const __m256 rounder = _mm256_set1_ps(ITH_ROUNDER);
-    __m256 shifted = _mm256_add_ps(x, rounder);
-    __m256 f = _mm256_sub_ps(x, _mm256_sub_ps(shifted, rounder));
     __m256 p = _mm256_set1_ps(ITH_EXP2_C5);
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(ITH_EXP2_C4));
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(ITH_EXP2_C3));
@@ -71,6 +68,14 @@ ITH_INLINE __m256 exp2_normal(__m256 x)
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(1.0f));
     const __m256i power = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), power));
+}
+
+/* ith_exp2 of x in [-126, 127]. */
+ITH_INLINE __m256 exp2_normal(__m256 x)
+{
+    const __m256 rounder = _mm256_set1_ps(ITH_ROUNDER);
+    const __m256 shifted = _mm256_add_ps(x, rounder);
+    return exp2_of(_mm256_sub_ps(x, _mm256_sub_ps(shifted, rounder)), shifted);
 }
 
 /* ith_exp2, and 0 for NaN. */

@@ -1,21 +1,19 @@
 /* attn_q8_avx512.c - attention over the int8 cache by vpdpbusd: biased keys (unsigned) times a broadcast of four channels
  * of the query; four packed weights (unsigned, broadcast) times values. */
 #include "simd/avx512/vnni_avx512.h"
-#include "simd/avx512bw/attn_avx512.h"
 #include "simd/variants.h"
 
 enum { KEYS_BIASED = 1, CHANNEL_VECS = 4 };
 
-ITH_INLINE void dot_keys(const int rows, const bool few, const uint8_t *keys, int dp, const int8_t *const q[],
-                         __m512i dot[][4])
+ITH_INLINE void dot_keys(const int rows, const bool fetch, const uint8_t *keys, int dp, const int8_t *const q[],
+                         __m512i dot[][4], const uint8_t *next)
 {
     for (int c = 0; c < dp; c += 4) {
         __m512i key[4];
+        fetch_lines(fetch, next + c * ITH_KV_BLOCK);
 #pragma GCC unroll 4
-        for (int k = 0; k < 4; k++) {
+        for (int k = 0; k < 4; k++)
             key[k] = _mm512_load_si512(keys + c * ITH_KV_BLOCK + 64 * k);
-            fetch_ahead(few, keys + c * ITH_KV_BLOCK + 64 * k);
-        }
         EACH_ROW
         {
             const __m512i quad = broadcast_quad(q[r] + c);
@@ -26,17 +24,17 @@ ITH_INLINE void dot_keys(const int rows, const bool few, const uint8_t *keys, in
     }
 }
 
-ITH_INLINE void dot_weights(const int rows, const int vecs, const bool few, const int8_t *values, int64_t stride,
-                            uint8_t u[][ITH_KV_BLOCK], __m512i sum[][CHANNEL_VECS])
+ITH_INLINE void dot_weights(const int rows, const int vecs, const bool fetch, const int8_t *values, int64_t stride,
+                            const uint8_t u[][ITH_KV_BLOCK], __m512i sum[][CHANNEL_VECS], const uint8_t *next)
 {
-    EACH_ROW EACH_VEC sum[r][v] = _mm512_setzero_si512();
-    for (int i = 0; i < ITH_KV_BLOCK / 4; i++) {
+    int quads = ITH_KV_BLOCK / 4;
+    __asm__("" : "+r"(quads)); /* gcc 12 keeps the sums of a loop in copies if it knows how often it turns */
+    EACH_ROW EACH_VEC sum[r][v] = begin_sum(_mm512_setzero_si512());
+#pragma GCC unroll 2
+    for (int i = 0; i < quads; i++) {
         __m512i value[CHANNEL_VECS];
-        EACH_VEC
-        {
-            value[v] = _mm512_load_si512(values + i * stride + 64 * v);
-            fetch_ahead(few, values + i * stride + 64 * v);
-        }
+        fetch_lines(fetch, next + 256 * i);
+        EACH_VEC value[v] = _mm512_load_si512(values + i * stride + 64 * v);
         EACH_ROW
         {
             const __m512i weight = broadcast_quad(u[r] + 4 * i);

@@ -12,29 +12,20 @@
 enum {
     QUAD = 4,      /* rows in one register tile */
     MAX_ROWS = 16, /* rows that share one pass over a segment */
-    KEY_VECS = ITH_KV_BLOCK / 16,
-    FEW_ROWS = 8, /* a pass of so few waits for memory: its first quad fetches ahead */
-    AHEAD = 8192  /* bytes; at the end of a segment they go past it, into what is likely the next one */
+    KEY_VECS = ITH_KV_BLOCK / 16
 };
-
-/* Fetches the line that is AHEAD of p. The hardware's own streams stop while the softmax runs. */
-ITH_INLINE void fetch_ahead(const bool few, const void *p)
-{
-    if (few)
-        _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T0);
-}
 
 #define EACH_KEYS _Pragma("GCC unroll 4") for (int k = 0; k < KEY_VECS; k++)
 
-typedef struct quad_state { /* four rows of the outputs, 1 to 4 of them in use */
-    __m512 m;               /* running maximum; lane r: row r */
-    __m512 q_scale;         /* q8 only */
-    __m512 lane[QUAD];      /* L */
-    __m512i start[QUAD];    /* q8 only: what the keys' products begin with */
+typedef struct quad_state {         /* four rows of the outputs, 1 to 4 of them in use */
+    __m512 m;                       /* running maximum; lane r: row r */
+    _Alignas(64) float q_scale[16]; /* q8 only; row r at 4 r */
+    __m512 lane[QUAD];              /* L */
+    __m512i start[QUAD];            /* q8 only: what the keys' products begin with */
     const void *q[QUAD];
     float *o[QUAD];
-    int64_t visible[QUAD]; /* keys of the segment that the row sees */
-    int64_t visible_max;
+    int64_t visible[QUAD];              /* keys of the segment that the row sees */
+    int64_t visible_max, visible_least; /* least: 0 if rows are missing */
     int rows;
 } quad_state;
 
@@ -94,11 +85,13 @@ ITH_INLINE void open_quad(quad_state *s, const ith_attn *a, int64_t first_row, s
     s->rows = (int)(n_rows < QUAD ? n_rows : QUAD);
     s->m = _mm512_set1_ps(-INFINITY);
     s->visible_max = 0;
+    s->visible_least = s->rows == QUAD ? ITH_KV_SEGMENT : 0;
     for (int r = 0; r < s->rows; r++) {
         const int64_t t = (first_row + r) / a->n_heads, h = (first_row + r) % a->n_heads;
         const int64_t n = a->first_visible + t;
         s->visible[r] = n < 0 ? 0 : n > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : n;
         s->visible_max = s->visible[r] > s->visible_max ? s->visible[r] : s->visible_max;
+        s->visible_least = s->visible[r] < s->visible_least ? s->visible[r] : s->visible_least;
         s->q[r] = (const uint8_t *)a->q + (size_t)(t * a->q_token_stride + h * a->q_head_stride) * q_size;
         s->o[r] = a->o + (first_row + r) * a->head_dim;
         s->lane[r] = _mm512_setzero_ps();

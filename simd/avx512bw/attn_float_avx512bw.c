@@ -6,20 +6,23 @@
 #include "simd/avx512bw/attn_avx512.h"
 #include "simd/variants.h"
 
-enum { CHANNEL_VECS = 4 };
+enum {
+    CHANNEL_VECS = 4,
+    AHEAD = 8192 /* bytes; at the end of a segment they go past it, into what is likely the next one */
+};
 
 ITH_INLINE __m512 load_elements(const ith_kv_layout layout, const void *array, int64_t i)
 {
     return layout == ITH_KVL_F32 ? _mm512_load_ps((const float *)array + i) : load_bf16((const uint16_t *)array + i);
 }
 
-/* The lines that begin in `vecs` vectors of elements from i on. */
+/* Fetches the lines that are AHEAD of `vecs` vectors of elements from i on. */
 ITH_INLINE void fetch_elements(const ith_kv_layout layout, const int vecs, const void *array, int64_t i)
 {
     const int size = layout == ITH_KVL_F32 ? 4 : 2;
 #pragma GCC unroll 4
     for (int byte = 0; byte < 16 * size * vecs; byte += 64)
-        fetch_ahead(true, (const char *)array + i * size + byte);
+        _mm_prefetch((const char *)array + i * size + byte + AHEAD, _MM_HINT_T0);
 }
 
 ITH_INLINE void scores(const ith_kv_layout layout, const int rows, int head_dim, const quad_state *s, const void *keys,

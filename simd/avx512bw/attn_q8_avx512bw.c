@@ -1,22 +1,21 @@
 /* attn_q8_avx512bw.c - attention over the int8 cache with exact 16-bit steps; why none saturates: simd/avx2/attn_q8_avx2.c.
  */
-#include "simd/avx512bw/attn_avx512.h"
 #include "simd/avx512bw/vec_avx512.h"
 #include "simd/variants.h"
 
 enum { KEYS_BIASED = 0, CHANNEL_VECS = 2 };
 
 /* |k| times queries that take the sign of k. */
-ITH_INLINE void dot_keys(const int rows, const bool few, const uint8_t *keys, int dp, const int8_t *const q[],
-                         __m512i dot[][4])
+ITH_INLINE void dot_keys(const int rows, const bool fetch, const uint8_t *keys, int dp, const int8_t *const q[],
+                         __m512i dot[][4], const uint8_t *next)
 {
     const __m512i bias = _mm512_set1_epi8(-128), ones = _mm512_set1_epi16(1), zero = _mm512_setzero_si512();
     for (int c = 0; c < dp; c += 4) {
         __m512i size[4];
+        fetch_lines(fetch, next + c * ITH_KV_BLOCK);
         __mmask64 negative[4];
 #pragma GCC unroll 4
         for (int k = 0; k < 4; k++) {
-            fetch_ahead(few, keys + c * ITH_KV_BLOCK + 64 * k);
             const __m512i key = _mm512_xor_si512(_mm512_load_si512(keys + c * ITH_KV_BLOCK + 64 * k), bias);
             negative[k] = _mm512_movepi8_mask(key);
             size[k] = _mm512_abs_epi8(key);
@@ -35,8 +34,8 @@ ITH_INLINE void dot_keys(const int rows, const bool few, const uint8_t *keys, in
 }
 
 /* The weights' nibbles, 32 keys at a time. */
-ITH_INLINE void dot_weights(const int rows, const int vecs, const bool few, const int8_t *values, int64_t stride,
-                            uint8_t u[][ITH_KV_BLOCK], __m512i sum[][CHANNEL_VECS])
+ITH_INLINE void dot_weights(const int rows, const int vecs, const bool fetch, const int8_t *values, int64_t stride,
+                            const uint8_t u[][ITH_KV_BLOCK], __m512i sum[][CHANNEL_VECS], const uint8_t *next)
 {
     const __m512i nibble = _mm512_set1_epi8(15), ones = _mm512_set1_epi16(1);
     EACH_ROW EACH_VEC sum[r][v] = _mm512_setzero_si512();
@@ -45,11 +44,8 @@ ITH_INLINE void dot_weights(const int rows, const int vecs, const bool few, cons
         EACH_ROW EACH_VEC low[r][v] = high[r][v] = _mm512_setzero_si512();
         for (int i = 8 * half; i < 8 * half + 8; i++) {
             __m512i value[CHANNEL_VECS];
-            EACH_VEC
-            {
-                value[v] = _mm512_load_si512(values + i * stride + 64 * v);
-                fetch_ahead(few, values + i * stride + 64 * v);
-            }
+            fetch_lines(fetch && i % 2 == 0, next + 128 * i);
+            EACH_VEC value[v] = _mm512_load_si512(values + i * stride + 64 * v);
             EACH_ROW
             {
                 const __m512i pairs = broadcast_quad(u[r] + 4 * i), l = _mm512_and_si512(pairs, nibble);

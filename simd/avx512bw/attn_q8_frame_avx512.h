@@ -1,4 +1,9 @@
-/* attn_q8_frame_avx512.h - attention over the int8 cache for the levels with 512-bit registers: softmax in registers.
+/* attn_q8_frame_avx512.h - attention over the int8 cache for the levels with 512-bit registers.
+ *
+ * A unit of work is four query rows against one block of 64 keys. Units go in batches (four quads of rows against one
+ * block, or one quad against four blocks), and a batch goes through one stage after another: scores, probabilities,
+ * weights as bytes, values. So the long chains inside a stage, from a maximum over lanes to what it scales, overlap
+ * with the next unit's, and a pass of few rows has its softmax less often between it and the memory.
  *
  * QK: lanes are keys. PV: lanes are channels. Each vector of keys or values is loaded once for four rows. The includer
  * has defined before:
@@ -13,165 +18,281 @@
 #include "simd/avx512bw/attn_avx512.h"
 #include "simd/variants.h"
 
+enum {
+    BATCH = MAX_ROWS / QUAD, /* units at most */
+    EXACT_DIM = 256          /* up to here |sum of q * k| < 2^22: it can begin at ITH_ROUNDER, and is then a float */
+};
+
 typedef struct block_q8 {
+    _Alignas(64) float key_scale[ITH_KV_BLOCK], key_shift[ITH_KV_BLOCK]; /* shift: -ITH_ROUNDER * scale, exact */
+    float value_scale[ITH_KV_BLOCK];
     const uint8_t *keys;
     const int8_t *values;
-    const uint16_t *key_scales, *value_scales;
-    int dp;
+    const uint8_t *after_keys, *after_values; /* what is needed next */
+    int64_t first;                            /* key of the segment */
 } block_q8;
 
-static block_q8 block_at(const ith_attn *a, int64_t first_key)
+typedef struct unit_q8 {
+    _Alignas(64) float t[QUAD][ITH_KV_BLOCK]; /* scaled scores, then probabilities times value scales */
+    uint8_t u[QUAD][ITH_KV_BLOCK];            /* byte b of quad i: key 16 b + i */
+    float base[16];                           /* ITH_ROUNDER - M of row r at 4 r, as all that follows */
+    float alpha[16];
+    float unit[16]; /* what a step of u is worth */
+    quad_state *s;
+    const block_q8 *b;
+    bool full, risen, fetch; /* all rows see all keys; the maximum of a row has risen; fetches what comes next */
+    __mmask16 alive;
+} unit_q8;
+
+ITH_INLINE __m512 load_row(const float of_rows[16], const int r)
+{
+    return _mm512_set1_ps(of_rows[4 * r]);
+}
+
+/* Keys that no row sees may hold anything: their scales become 0. */
+static void open_block(block_q8 *b, const ith_attn *a, int64_t first, int64_t visible)
 {
     const int dp = (a->head_dim + 15) / 16 * 16;
-    const uint8_t *start =
-        (const uint8_t *)a->segment + (size_t)(first_key / ITH_KV_BLOCK) * ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
-    const uint16_t *scales = (const uint16_t *)(const void *)(start + 2 * ITH_KV_BLOCK * dp);
-    return (block_q8){start, (const int8_t *)start + ITH_KV_BLOCK * dp, scales, scales + ITH_KV_BLOCK, dp};
-}
-
-/* t[r][k]: scaled products of the rows with 64 keys. */
-ITH_INLINE void scores(const int rows, const bool few, const quad_state *s, const block_q8 *b, scores_t t)
-{
-    __m512i dot[QUAD][KEY_VECS];
-    EACH_ROW EACH_KEYS dot[r][k] = s->start[r];
-    dot_keys(rows, few, b->keys, b->dp, (const int8_t *const *)s->q, dot);
+    const size_t bytes = ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
+    b->keys = (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * bytes;
+    b->values = (const int8_t *)b->keys + ITH_KV_BLOCK * dp;
+    b->first = first;
+    const uint16_t *scales = (const uint16_t *)(const void *)(b->values + ITH_KV_BLOCK * dp);
     EACH_KEYS
     {
-        const __m512 scale = load_bf16(b->key_scales + 16 * k);
-        EACH_ROW t[r][k] = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r][k]), scale);
+        const __mmask16 seen = first_lanes(visible - first - 16 * k);
+        const __m512 ks = _mm512_maskz_mov_ps(seen, load_bf16(scales + 16 * k));
+        _mm512_store_ps(b->key_scale + 16 * k, ks);
+        _mm512_store_ps(b->key_shift + 16 * k, _mm512_mul_ps(ks, _mm512_set1_ps(-ITH_ROUNDER)));
+        const __m512 vs = _mm512_maskz_mov_ps(seen, load_bf16(scales + ITH_KV_BLOCK + 16 * k));
+        _mm512_store_ps(b->value_scale + 16 * k, vs);
     }
 }
 
-/* Scores to probabilities times value scales, in place; folds the probabilities into L. Returns alpha. */
-ITH_INLINE __m512 softmax(const int rows, const bool full, quad_state *s, const block_q8 *b, __mmask16 alive,
-                          seen_t seen, scores_t t)
+/* Raises the rows' maxima to the next integers above the largest scores of the block. */
+ITH_INLINE void raise_max_q8(unit_q8 *w, const bool full, __m512 largest)
 {
+    quad_state *s = w->s;
+    const __m512 old = s->m,
+                 top = _mm512_roundscale_ps(_mm512_mul_ps(largest, _mm512_load_ps(s->q_scale)), 2 | 8 /* up */);
+    const __m512 higher = _mm512_add_ps(_mm512_max_ps(old, top), _mm512_setzero_ps());
+    s->m = full ? higher : _mm512_mask_mov_ps(old, w->alive, higher);
+    w->risen = _mm512_cmp_ps_mask(s->m, old, _CMP_NEQ_UQ) != 0;
+    _mm512_store_ps(w->alpha, _mm512_sub_ps(old, s->m));
+    _mm512_store_ps(w->base, _mm512_sub_ps(_mm512_set1_ps(ITH_ROUNDER), s->m));
+}
+
+/* Stage 1. t: scaled products of the rows with 64 keys, -infinity where a row does not see; the maxima. */
+ITH_INLINE void score(const int rows, const bool full, const bool fetch, unit_q8 *w, int head_dim)
+{
+    const block_q8 *b = w->b;
+    __m512i dot[QUAD][KEY_VECS];
     __m512 largest[QUAD] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+    EACH_ROW EACH_KEYS dot[r][k] = begin_sum(w->s->start[r]);
+    dot_keys(rows, fetch, b->keys, (head_dim + 15) / 16 * 16, (const int8_t *const *)w->s->q, dot, b->after_keys);
     EACH_ROW
     {
-        if (!full)
-            EACH_KEYS t[r][k] = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), seen[r][k], t[r][k]);
-        largest[r] = _mm512_max_ps(_mm512_max_ps(t[r][0], t[r][1]), _mm512_max_ps(t[r][2], t[r][3]));
-    }
-    const __m512 alpha = raise_max(s, alive, _mm512_mul_ps(max_of_rows(largest), s->q_scale));
-    __m512 value_scale[KEY_VECS];
-    EACH_KEYS value_scale[k] = load_bf16(b->value_scales + 16 * k);
-    EACH_ROW
-    {
-        const __m512 m = spread_row(s->m, r), q_scale = spread_row(s->q_scale, r);
+        __m512 t[KEY_VECS];
         EACH_KEYS
         {
-            const __m512 x = _mm512_fmsub_ps(t[r][k], q_scale, m);
-            t[r][k] = exp2_lanes(0xffff, x); /* the unseen are -infinity, and give 0 */
+            const __m512 scale = _mm512_load_ps(b->key_scale + 16 * k), shift = _mm512_load_ps(b->key_shift + 16 * k);
+            t[k] = head_dim <= EXACT_DIM ? _mm512_fmadd_ps(_mm512_castsi512_ps(dot[r][k]), scale, shift)
+                                         : _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r][k]), scale);
+            if (!full)
+                t[k] = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), first_lanes(w->s->visible[r] - b->first - 16 * k),
+                                          t[k]);
+            _mm512_store_ps(w->t[r] + 16 * k, t[k]);
         }
-        add_to_lanes(s, r, spread_row(alpha, r), t[r]);
-        EACH_KEYS t[r][k] =
-            full ? _mm512_mul_ps(t[r][k], value_scale[k]) : _mm512_maskz_mul_ps(seen[r][k], t[r][k], value_scale[k]);
+        largest[r] = _mm512_max_ps(_mm512_max_ps(t[0], t[1]), _mm512_max_ps(t[2], t[3]));
     }
-    return alpha;
+    raise_max_q8(w, full, max_of_rows(largest));
 }
 
-/* The weights as bytes, u[r][64]; returns W of each row. */
-ITH_INLINE __m512 pack_weights(const int rows, scores_t w, uint8_t u[QUAD][ITH_KV_BLOCK])
+/* p = 2^(t * q_scale - M) by ith_exp2_score, for 64 keys side by side; -infinity gives 0. */
+ITH_INLINE void exp2_scores(const float t[ITH_KV_BLOCK], __m512 q_scale, __m512 base, __m512 p[KEY_VECS])
 {
-    const __m512 most = _mm512_set1_ps(0x1.fffffep+127f);
+    __m512 x[KEY_VECS], shifted[KEY_VECS], f[KEY_VECS];
+    __mmask16 keep[KEY_VECS];
+    EACH_KEYS x[k] = _mm512_load_ps(t + 16 * k);
+    EACH_KEYS shifted[k] = _mm512_fmadd_ps(x[k], q_scale, base);
+    EACH_KEYS f[k] = _mm512_sub_ps(base, shifted[k]);
+    EACH_KEYS f[k] = _mm512_fmadd_ps(x[k], q_scale, f[k]);
+    EACH_KEYS p[k] = _mm512_fmadd_ps(_mm512_set1_ps(ITH_EXP2_C5), f[k], _mm512_set1_ps(ITH_EXP2_C4));
+    EACH_KEYS p[k] = _mm512_fmadd_ps(p[k], f[k], _mm512_set1_ps(ITH_EXP2_C3));
+    EACH_KEYS p[k] = _mm512_fmadd_ps(p[k], f[k], _mm512_set1_ps(ITH_EXP2_C2));
+    EACH_KEYS p[k] = _mm512_fmadd_ps(p[k], f[k], _mm512_set1_ps(ITH_EXP2_C1));
+    EACH_KEYS p[k] = _mm512_fmadd_ps(p[k], f[k], _mm512_set1_ps(1.0f));
+    EACH_KEYS keep[k] = _mm512_cmp_ps_mask(shifted[k], _mm512_set1_ps(ITH_SHIFTED_LEAST), _CMP_GE_OQ);
+    EACH_KEYS
+    {
+        const __m512i power = _mm512_slli_epi32(_mm512_castps_si512(shifted[k]), 23);
+        p[k] = _mm512_castsi512_ps(_mm512_maskz_add_epi32(keep[k], _mm512_castps_si512(p[k]), power));
+    }
+}
+
+/* Stage 2. t: probabilities times value scales; L. */
+ITH_INLINE void weigh(const int rows, const bool risen, unit_q8 *w)
+{
+    quad_state *s = w->s;
     __m512 largest[QUAD] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
-    EACH_ROW largest[r] = _mm512_max_ps(_mm512_max_ps(w[r][0], w[r][1]), _mm512_max_ps(w[r][2], w[r][3]));
-    const __m512 unit = max_of_rows(largest);
-    const __m512 inverse = _mm512_min_ps(_mm512_div_ps(_mm512_set1_ps(255.0f), unit), most); /* W = 0: 0 * most = 0 */
+    if (risen)
+        _mm512_store_ps(w->alpha, exp2_lanes(0xffff, _mm512_load_ps(w->alpha)));
     EACH_ROW
     {
-        const __m512 inv = spread_row(inverse, r);
+        const __m512 base = load_row(w->base, r), q_scale = load_row(s->q_scale, r);
+        __m512 p[KEY_VECS];
+        exp2_scores(w->t[r], q_scale, base, p);
+        const __m512 sum = _mm512_add_ps(_mm512_add_ps(p[0], p[1]), _mm512_add_ps(p[2], p[3]));
+        s->lane[r] = risen ? _mm512_fmadd_ps(s->lane[r], load_row(w->alpha, r), sum) : _mm512_add_ps(s->lane[r], sum);
         EACH_KEYS
         {
-            const __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(w[r][k], inv));
-            _mm_store_si128((__m128i *)(void *)(u[r] + 16 * k), _mm512_cvtepi32_epi8(q));
+            p[k] = _mm512_mul_ps(p[k], _mm512_load_ps(w->b->value_scale + 16 * k));
+            _mm512_store_ps(w->t[r] + 16 * k, p[k]);
         }
+        largest[r] = _mm512_max_ps(_mm512_max_ps(p[0], p[1]), _mm512_max_ps(p[2], p[3]));
     }
-    return unit;
+    _mm512_store_ps(w->unit, max_of_rows(largest));
 }
 
-/* o += weights x values for `vecs` vectors of channels from channel c on; the last may be cut by `last`. */
-ITH_INLINE void add_values(const int rows, const int vecs, const bool few, const quad_state *s, const block_q8 *b,
-                           int c, __mmask16 last, uint8_t u[QUAD][ITH_KV_BLOCK], __m512 unit, __m512 alpha,
-                           __mmask16 alive)
+/* Stage 3. u: the weights as bytes, the largest of a row 255. */
+ITH_INLINE void pack(const int rows, unit_q8 *w)
+{
+    const __m512 largest = _mm512_load_ps(w->unit), most = _mm512_set1_ps(0x1.fffffep+127f);
+    float inverse[16];
+    _mm512_storeu_ps(inverse, _mm512_min_ps(_mm512_div_ps(_mm512_set1_ps(255.0f), largest), most)); /* 0 * most is 0 */
+    _mm512_store_ps(w->unit, _mm512_mul_ps(largest, _mm512_set1_ps(1.0f / 255.0f)));
+    EACH_ROW
+    {
+        const __m512 inv = load_row(inverse, r), rounder = _mm512_set1_ps(ITH_ROUNDER);
+        __m512i u[KEY_VECS];
+        EACH_KEYS u[k] = _mm512_castps_si512(_mm512_fmadd_ps(_mm512_load_ps(w->t[r] + 16 * k), inv, rounder));
+        /* The bits of ITH_ROUNDER, and what is left of them 8 bits higher, are taken off by the last xor. */
+        const __m512i three =
+            _mm512_ternarylogic_epi32(u[0], _mm512_slli_epi32(u[1], 8), _mm512_slli_epi32(u[2], 16), 0x96);
+        const __m512i rest = _mm512_set1_epi32(0x4b400000 ^ 0x40000000);
+        _mm512_store_si512(w->u[r], _mm512_ternarylogic_epi32(three, _mm512_slli_epi32(u[3], 24), rest, 0x96));
+    }
+}
+
+/* o = o * alpha: rare, as the maxima are integers. */
+static __attribute__((noinline)) void scale_outputs(const unit_q8 *w, int head_dim)
+{
+    for (int r = 0; r < w->s->rows; r++)
+        for (int c = 0; c < head_dim; c += 16) {
+            const __mmask16 keep = first_lanes(head_dim - c);
+            float *o = w->s->o[r] + c;
+            _mm512_mask_storeu_ps(o, keep, _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, o), load_row(w->alpha, r)));
+        }
+}
+
+/* o += weights x values for `vecs` vectors of channels from channel c on. all: every row takes part, no channel is
+ * missing; else the last vector may be cut by `last`. */
+ITH_INLINE void add_channels(const int rows, const int vecs, const bool all, const bool fetch, const unit_q8 *w, int dp,
+                             int c, __mmask16 last)
 {
     __m512i sum[QUAD][CHANNEL_VECS];
-    dot_weights(rows, vecs, few, b->values + c * 4, b->dp * 4, u, sum);
+    dot_weights(rows, vecs, fetch, w->b->values + c * 4, dp * 4, w->u, sum, w->b->after_values + 64 * c);
     EACH_ROW
     {
-        if (!(alive >> (4 * r) & 1))
+        if (!all && !(w->alive >> (4 * r) & 1))
             continue;
-        const __m512 row_unit = spread_row(unit, r), row_alpha = spread_row(alpha, r);
+        const __m512 unit = load_row(w->unit, r);
 #pragma GCC unroll 4
         for (int v = 0; v < vecs; v++) {
-            float *o = s->o[r] + c + 16 * v;
-            const __mmask16 keep = v == vecs - 1 ? last : 0xffff;
-            const __m512 old = _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, o), row_alpha);
-            _mm512_mask_storeu_ps(o, keep, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][v]), row_unit, old));
+            float *o = w->s->o[r] + c + 16 * v;
+            const __mmask16 keep = !all && v == vecs - 1 ? last : 0xffff;
+            const __m512 old = _mm512_maskz_loadu_ps(keep, o);
+            _mm512_mask_storeu_ps(o, keep, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][v]), unit, old));
         }
     }
 }
 
-ITH_INLINE void attend(const int rows, const bool full, const bool few, quad_state *s, const ith_attn *a, int64_t first)
+/* Stage 4. */
+ITH_INLINE void add_values(const int rows, const bool fetch, const unit_q8 *w, int head_dim)
 {
-    const block_q8 b = block_at(a, first);
-    const __mmask16 alive = rows_alive(s, rows, first);
-    _Alignas(64) uint8_t u[QUAD][ITH_KV_BLOCK];
-    scores_t t;
-    seen_t seen;
-
-    if (!full)
-        EACH_ROW EACH_KEYS seen[r][k] = first_lanes(s->visible[r] - first - 16 * k);
-    scores(rows, few, s, &b, t);
-    const __m512 alpha = softmax(rows, full, s, &b, alive, seen, t);
-    const __m512 unit = _mm512_mul_ps(pack_weights(rows, t, u), _mm512_set1_ps(1.0f / 255.0f));
-    for (int c = 0; c < a->head_dim; c += 16 * CHANNEL_VECS) {
-        const int left = a->head_dim - c, vecs = left > 16 * (CHANNEL_VECS - 1) ? CHANNEL_VECS : (left + 15) / 16;
+    const int dp = (head_dim + 15) / 16 * 16;
+    int c = 0;
+    if (rows == QUAD && w->full)
+        for (; c + 16 * CHANNEL_VECS <= head_dim; c += 16 * CHANNEL_VECS)
+            add_channels(rows, CHANNEL_VECS, true, fetch, w, dp, c, 0xffff);
+    for (; c < head_dim; c += 16 * CHANNEL_VECS) {
+        const int left = head_dim - c, vecs = left > 16 * (CHANNEL_VECS - 1) ? CHANNEL_VECS : (left + 15) / 16;
         const __mmask16 last = first_lanes(left - 16 * (vecs - 1));
         if (vecs == CHANNEL_VECS)
-            add_values(rows, CHANNEL_VECS, few, s, &b, c, last, u, unit, alpha, alive);
+            add_channels(rows, CHANNEL_VECS, false, fetch, w, dp, c, last);
         else if (CHANNEL_VECS == 4 && vecs == 3)
-            add_values(rows, CHANNEL_VECS - 1, few, s, &b, c, last, u, unit, alpha, alive);
+            add_channels(rows, CHANNEL_VECS - 1, false, fetch, w, dp, c, last);
         else if (CHANNEL_VECS == 4 && vecs == 2)
-            add_values(rows, CHANNEL_VECS / 2, few, s, &b, c, last, u, unit, alpha, alive);
+            add_channels(rows, CHANNEL_VECS / 2, false, fetch, w, dp, c, last);
         else
-            add_values(rows, 1, few, s, &b, c, last, u, unit, alpha, alive);
+            add_channels(rows, 1, false, fetch, w, dp, c, last);
     }
 }
 
-static __attribute__((noinline)) void attend_full_quad(quad_state *s, const ith_attn *a, int64_t first)
+/* Each stage as one function for each count of rows: what is inlined into them needs their constants. */
+static __attribute__((noinline)) void score_unit(unit_q8 *w, int head_dim)
 {
-    attend(4, true, false, s, a, first);
+    if (w->full && !w->fetch)
+        score(4, true, false, w, head_dim);
+    else if (w->full)
+        score(4, true, true, w, head_dim);
+    else if (w->s->rows == 4)
+        score(4, false, true, w, head_dim);
+    else if (w->s->rows == 3)
+        score(3, false, true, w, head_dim);
+    else if (w->s->rows == 2)
+        score(2, false, true, w, head_dim);
+    else
+        score(1, false, true, w, head_dim);
 }
 
-static __attribute__((noinline)) void attend_lone_quad(quad_state *s, const ith_attn *a, int64_t first)
+static __attribute__((noinline)) void weigh_unit(unit_q8 *w)
 {
-    attend(4, true, true, s, a, first);
+    if (w->s->rows == 4 && !w->risen)
+        weigh(4, false, w);
+    else if (w->s->rows == 4)
+        weigh(4, true, w);
+    else if (w->s->rows == 3)
+        weigh(3, true, w);
+    else if (w->s->rows == 2)
+        weigh(2, true, w);
+    else
+        weigh(1, true, w);
 }
 
-/* Fewer than four rows, or rows that do not see the whole block. */
-static __attribute__((noinline)) void attend_some(quad_state *s, const ith_attn *a, int64_t first)
+static __attribute__((noinline)) void pack_unit(unit_q8 *w)
 {
-    switch (s->rows) {
-    case 1:
-        attend(1, false, true, s, a, first);
-        break;
-    case 2:
-        attend(2, false, true, s, a, first);
-        break;
-    case 3:
-        attend(3, false, true, s, a, first);
-        break;
-    default:
-        attend(4, false, false, s, a, first);
-    }
+    if (w->s->rows == 4)
+        pack(4, w);
+    else if (w->s->rows == 3)
+        pack(3, w);
+    else if (w->s->rows == 2)
+        pack(2, w);
+    else
+        pack(1, w);
+}
+
+static __attribute__((noinline)) void add_unit(const unit_q8 *w, int head_dim)
+{
+    if (w->risen)
+        scale_outputs(w, head_dim);
+    if (w->s->rows == 4 && !w->fetch)
+        add_values(4, false, w, head_dim);
+    else if (w->s->rows == 4)
+        add_values(4, true, w, head_dim);
+    else if (w->s->rows == 3)
+        add_values(3, true, w, head_dim);
+    else if (w->s->rows == 2)
+        add_values(2, true, w, head_dim);
+    else
+        add_values(1, true, w, head_dim);
 }
 
 static void open_rows(quad_state *s, const ith_attn *a, int64_t first_row)
 {
     const int dp = (a->head_dim + 15) / 16 * 16;
-    float q_scale[16] = {0};
+    const int32_t zero = a->head_dim <= EXACT_DIM ? (int32_t)ith_f32_bits(ITH_ROUNDER) : 0;
+    memset(s->q_scale, 0, sizeof s->q_scale);
     open_quad(s, a, first_row, 1);
     for (int r = 0; r < s->rows; r++) {
         const int64_t t = (first_row + r) / a->n_heads, h = (first_row + r) % a->n_heads;
@@ -179,37 +300,71 @@ static void open_rows(quad_state *s, const ith_attn *a, int64_t first_row)
         int32_t sum = 0;
         for (int c = 0; c < dp; c++)
             sum += q[c];
-        s->start[r] = _mm512_set1_epi32(KEYS_BIASED ? -128 * sum : 0);
+        s->start[r] = _mm512_set1_epi32(KEYS_BIASED ? zero - 128 * sum : zero);
         for (int i = 0; i < 4; i++)
-            q_scale[4 * r + i] = a->q_scale[t * a->q_scale_stride + h];
+            s->q_scale[4 * r + i] = a->q_scale[t * a->q_scale_stride + h];
     }
-    s->q_scale = _mm512_loadu_ps(q_scale);
 }
 
-static bool sees_whole_block(const quad_state *s, int64_t first)
+/* The units of the quads that see some key of the blocks; returns their number. */
+static int open_units(unit_q8 *w, quad_state *quads, int n_quads, const block_q8 *blocks, int n_blocks)
 {
-    for (int r = 0; r < QUAD; r++)
-        if (s->visible[r] < first + ITH_KV_BLOCK)
-            return false;
-    return true;
+    int n = 0;
+    for (int b = 0; b < n_blocks; b++)
+        for (int i = 0; i < n_quads; i++)
+            if (quads[i].visible_max > blocks[b].first) {
+                w[n].s = &quads[i];
+                w[n].b = &blocks[b];
+                w[n].fetch = i == 0;
+                w[n].full = quads[i].visible_least >= blocks[b].first + ITH_KV_BLOCK;
+                w[n].alive = w[n].full ? 0xffff : rows_alive(&quads[i], quads[i].rows, blocks[b].first);
+                n++;
+            }
+    return n;
+}
+
+/* Blocks from `first` on, as many as a batch takes and rows see; returns their number. What follows each is what the
+ * stages come to next. */
+static int open_blocks(block_q8 *b, const ith_attn *a, int64_t first, int most, int64_t visible)
+{
+    int n = 0;
+    for (; n < most && first + n * ITH_KV_BLOCK < visible; n++)
+        open_block(&b[n], a, first + n * ITH_KV_BLOCK, visible);
+    for (int i = 0; i < n; i++) {
+        b[i].after_keys = i + 1 < n ? b[i + 1].keys : (const uint8_t *)b[0].values;
+        b[i].after_values =
+            (const uint8_t *)(i + 1 < n ? b[i + 1].values : b[i].values + (b[i].values - (const int8_t *)b[i].keys));
+    }
+    return n;
 }
 
 ITH_INLINE void attn_q8(const ith_attn *a)
 {
     const int64_t n_rows = (int64_t)a->n_tokens * a->n_heads;
     for (int64_t pass = 0; pass < n_rows; pass += MAX_ROWS) {
-        quad_state quads[MAX_ROWS / QUAD];
+        quad_state quads[BATCH];
+        unit_q8 units[BATCH];
+        block_q8 blocks[BATCH];
         const int64_t left = n_rows - pass;
-        const int n_quads = left < MAX_ROWS ? (int)((left + QUAD - 1) / QUAD) : MAX_ROWS / QUAD;
-        for (int i = 0; i < n_quads; i++)
+        const int n_quads = left < MAX_ROWS ? (int)((left + QUAD - 1) / QUAD) : BATCH;
+        const int together = BATCH / n_quads; /* blocks of a batch */
+        int64_t visible = 0;
+        for (int i = 0; i < n_quads; i++) {
             open_rows(&quads[i], a, pass + i * QUAD);
-        for (int64_t first = 0; first < ITH_KV_SEGMENT; first += ITH_KV_BLOCK)
-            for (int i = 0; i < n_quads; i++) {
-                if (quads[i].rows == QUAD && sees_whole_block(&quads[i], first))
-                    (i == 0 && left <= FEW_ROWS ? attend_lone_quad : attend_full_quad)(&quads[i], a, first);
-                else if (quads[i].visible_max > first)
-                    attend_some(&quads[i], a, first);
-            }
+            visible = quads[i].visible_max > visible ? quads[i].visible_max : visible;
+        }
+        for (int64_t first = 0; first < visible; first += together * ITH_KV_BLOCK) {
+            const int n_blocks = open_blocks(blocks, a, first, together, visible);
+            const int n = open_units(units, quads, n_quads, blocks, n_blocks);
+            for (int i = 0; i < n; i++)
+                score_unit(&units[i], a->head_dim);
+            for (int i = 0; i < n; i++)
+                weigh_unit(&units[i]);
+            for (int i = 0; i < n; i++)
+                pack_unit(&units[i]);
+            for (int i = 0; i < n; i++)
+                add_unit(&units[i], a->head_dim);
+        }
         for (int i = 0; i < n_quads; i++)
             close_quad(&quads[i], a, pass + i * QUAD);
     }

@@ -71,7 +71,7 @@ void ith_kv_put_q8__avx512bw(void *block, int head_dim, int slot, const int8_t *
     uint8_t *keys = block;
     int8_t *values = (int8_t *)keys + ITH_KV_BLOCK * dp;
     uint16_t *key_scales = (uint16_t *)(void *)(values + ITH_KV_BLOCK * dp);
-    const __mmask64 byte_of_quad = 0x1111111111111111ull << slot % 4;
+    const __mmask64 byte_of_quad = 0x1111111111111111ull << slot / 16;
 
     for (int c = 0; c < dp; c += 4) {
         uint32_t quad;
@@ -81,8 +81,8 @@ void ith_kv_put_q8__avx512bw(void *block, int head_dim, int slot, const int8_t *
     }
     for (int c = 0; c < dp; c += 16) {
         const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(v + c)));
-        const __m512i placed = _mm512_sll_epi32(wide, _mm_cvtsi32_si128(slot % 4 * 8));
-        _mm512_mask_storeu_epi8(values + (slot / 4 * dp + c) * 4, byte_of_quad, placed);
+        const __m512i placed = _mm512_sll_epi32(wide, _mm_cvtsi32_si128(slot / 16 * 8));
+        _mm512_mask_storeu_epi8(values + (slot % 16 * dp + c) * 4, byte_of_quad, placed);
     }
     key_scales[slot] = ks;
     key_scales[ITH_KV_BLOCK + slot] = vs;

@@ -5,6 +5,7 @@
 #include "simd/ref/exp2.h"
 
 #include <immintrin.h>
+#include <stdbool.h>
 
 #define ITH_INLINE static inline __attribute__((always_inline))
 
@@ -18,6 +19,21 @@ enum { MAX_TILES = 2 }; /* of weights, side by side in a register tile */
 
 /* Four bytes at any address, to be broadcast. */
 typedef int32_t ith_loose_i32 __attribute__((aligned(1), may_alias));
+
+/* A register of its own to begin a sum with: gcc 12 drags sums that begin as one value through copies, at every turn. */
+ITH_INLINE __m512i begin_sum(__m512i value)
+{
+    __asm__ volatile("" : "+v"(value));
+    return value;
+}
+
+/* Fetches 256 bytes from p on. */
+ITH_INLINE void fetch_lines(const bool fetch, const uint8_t *p)
+{
+#pragma GCC unroll 4
+    for (int i = 0; fetch && i < 4; i++)
+        _mm_prefetch((const char *)p + 64 * i, _MM_HINT_T0);
+}
 
 ITH_INLINE __m512i broadcast_quad(const void *p)
 {
@@ -40,12 +56,9 @@ ITH_INLINE __m512 load_f16(const uint16_t *p)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
 }
 
-/* ith_exp2 of x in [-126, 127], lanes outside `keep` give 0. */
-ITH_INLINE __m512 exp2_kept(__mmask16 keep, __m512 x)
+/* 2^f times 2^n on the lanes of `keep`, 0 elsewhere; shifted: n + ITH_ROUNDER. */
+ITH_INLINE __m512 exp2_of(__mmask16 keep, __m512 f, __m512 shifted)
 {
-    const __m512 rounder = _mm512_set1_ps(ITH_ROUNDER);
-    __m512 shifted = _mm512_add_ps(x, rounder);
-    __m512 f = _mm512_sub_ps(x, _mm512_sub_ps(shifted, rounder));
     __m512 p = _mm512_set1_ps(ITH_EXP2_C5);
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(ITH_EXP2_C4));
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(ITH_EXP2_C3));
@@ -54,6 +67,14 @@ ITH_INLINE __m512 exp2_kept(__mmask16 keep, __m512 x)
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
     __m512i power = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
     return _mm512_castsi512_ps(_mm512_maskz_add_epi32(keep, _mm512_castps_si512(p), power));
+}
+
+/* ith_exp2 of x in [-126, 127], lanes outside `keep` give 0. */
+ITH_INLINE __m512 exp2_kept(__mmask16 keep, __m512 x)
+{
+    const __m512 rounder = _mm512_set1_ps(ITH_ROUNDER);
+    __m512 shifted = _mm512_add_ps(x, rounder);
+    return exp2_of(keep, _mm512_sub_ps(x, _mm512_sub_ps(shifted, rounder)), shifted);
 }
 
 /* ith_exp2 on the lanes of `keep`, 0 elsewhere and for NaN. */

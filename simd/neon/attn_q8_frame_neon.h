@@ -48,35 +48,42 @@ ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b
     }
 }
 
-/* w[64] as bytes, their largest being worth 255. */
+/* w[64] as bytes, their largest being worth 255; byte b of quad i is that of key 16 b + i. */
 ITH_INLINE void pack_weights(const float32x4_t w[KEY_VECS], float largest, weights_q8 *out)
 {
     const float inv = ith_inverse(255.0f, largest);
     uint16x8_t total = vdupq_n_u16(0);
+    uint8x16x4_t u;
 #pragma GCC unroll 4
-    for (int k = 0; k < KEY_VECS; k += 4) {
-        uint16x4_t q[4];
-        EACH_VEC q[v] = vmovn_u32(vcvtnq_u32_f32(vmulq_n_f32(w[k + v], inv)));
-        const uint8x16_t u = vcombine_u8(vmovn_u16(vcombine_u16(q[0], q[1])), vmovn_u16(vcombine_u16(q[2], q[3])));
-        vst1q_u8(out->u + 4 * k, u);
-        total = vpadalq_u8(total, u);
+    for (int b = 0; b < 4; b++) {
+        uint16x4_t q[4]; /* the low halves of sums with ITH_ROUNDER: the integers */
+        EACH_VEC q[v] = vmovn_u32(vreinterpretq_u32_f32(vfmaq_n_f32(vdupq_n_f32(ITH_ROUNDER), w[4 * b + v], inv)));
+        u.val[b] = vcombine_u8(vmovn_u16(vcombine_u16(q[0], q[1])), vmovn_u16(vcombine_u16(q[2], q[3])));
+        total = vpadalq_u8(total, u.val[b]);
     }
+    vst4q_u8(out->u, u);
     out->unit = largest * (1.0f / 255.0f);
     out->zero = -128 * (int32_t)vaddlvq_u16(total);
+}
+
+/* 2^(t * q_scale - M) by ith_exp2_score; base: ITH_ROUNDER - M. 0 for NaN. */
+ITH_INLINE float32x4_t exp2_score(float32x4_t t, float q_scale, float base)
+{
+    const float32x4_t start = vdupq_n_f32(base), shifted = vfmaq_n_f32(start, t, q_scale);
+    const float32x4_t f = vfmaq_n_f32(vsubq_f32(start, shifted), t, q_scale);
+    return keep_lanes(vcgeq_f32(shifted, vdupq_n_f32(ITH_SHIFTED_LEAST)), exp2_of(f, shifted));
 }
 
 /* Scores to packed weights, the probabilities folded into L. Returns alpha. */
 static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK], weights_q8 *out)
 {
-    const float alpha = raise_max(s, hide_unseen(t, seen) * s->q_scale);
+    const float alpha = raise_max(s, ceilf(hide_unseen(t, seen) * s->q_scale)), base = ITH_ROUNDER - s->m;
     float32x4_t w[KEY_VECS], largest = vdupq_n_f32(0.0f);
     EACH_KEYS
     {
-        const uint32x4_t keep = first_lanes(seen - 4 * k);
-        const float32x4_t x = vfmaq_n_f32(vdupq_n_f32(-s->m), vld1q_f32(t + 4 * k), s->q_scale);
-        const float32x4_t p = keep_lanes(keep, exp2_lanes(x));
+        const float32x4_t p = exp2_score(vld1q_f32(t + 4 * k), s->q_scale, base); /* the unseen, -infinity, give 0 */
         vst1q_f32(t + 4 * k, p);
-        w[k] = keep_lanes(keep, vmulq_f32(p, load_bf16(b->value_scales + 4 * k)));
+        w[k] = keep_lanes(first_lanes(seen - 4 * k), vmulq_f32(p, load_bf16(b->value_scales + 4 * k)));
         largest = vmaxq_f32(largest, w[k]);
     }
     add_to_lanes(s, alpha, t);

@@ -88,7 +88,7 @@ void ith_kv_put_q8__neon(void *block, int head_dim, int slot, const int8_t *k, c
 {
     const int dp = (head_dim + 15) / 16 * 16;
     uint8_t *key = (uint8_t *)block + slot * 4;
-    int8_t *value = (int8_t *)block + ITH_KV_BLOCK * dp + slot / 4 * dp * 4 + slot % 4;
+    int8_t *value = (int8_t *)block + ITH_KV_BLOCK * dp + slot % 16 * dp * 4 + slot / 16;
     uint16_t *scales = (uint16_t *)(void *)((uint8_t *)block + 2 * ITH_KV_BLOCK * dp);
     for (int c = 0; c < dp; c += 4) {
         uint32_t quad;

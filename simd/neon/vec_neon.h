@@ -63,11 +63,9 @@ ITH_INLINE float32x4_t load_f16(const uint16_t *p)
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
 
-/* ith_exp2 of x in [-126, 127]. */
-ITH_INLINE float32x4_t exp2_normal(float32x4_t x)
+/* 2^f times 2^n; shifted: n + ITH_ROUNDER. */
+ITH_INLINE float32x4_t exp2_of(float32x4_t f, float32x4_t shifted)
 {
-    const float32x4_t rounder = vdupq_n_f32(ITH_ROUNDER);
-    const float32x4_t shifted = vaddq_f32(x, rounder), f = vsubq_f32(x, vsubq_f32(shifted, rounder));
     float32x4_t p = vdupq_n_f32(ITH_EXP2_C5);
     p = vfmaq_f32(vdupq_n_f32(ITH_EXP2_C4), p, f);
     p = vfmaq_f32(vdupq_n_f32(ITH_EXP2_C3), p, f);
@@ -76,6 +74,13 @@ ITH_INLINE float32x4_t exp2_normal(float32x4_t x)
     p = vfmaq_f32(vdupq_n_f32(1.0f), p, f);
     const uint32x4_t power = vshlq_n_u32(vreinterpretq_u32_f32(shifted), 23);
     return vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(p), power));
+}
+
+/* ith_exp2 of x in [-126, 127]. */
+ITH_INLINE float32x4_t exp2_normal(float32x4_t x)
+{
+    const float32x4_t rounder = vdupq_n_f32(ITH_ROUNDER), shifted = vaddq_f32(x, rounder);
+    return exp2_of(vsubq_f32(x, vsubq_f32(shifted, rounder)), shifted);
 }
 
 /* ith_exp2, and 0 for NaN. */

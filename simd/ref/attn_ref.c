@@ -37,7 +37,7 @@ static float pack_weights(const float p[ITH_KV_BLOCK], const uint16_t *value_sca
     }
     float inv = ith_inverse(255.0f, largest);
     for (int j = 0; j < ITH_KV_BLOCK; j++)
-        u[j] = (uint8_t)ith_rne_int(w[j] * inv);
+        u[j] = (uint8_t)ith_f32_bits(fmaf(w[j], inv, ITH_ROUNDER));
     return largest;
 }
 
@@ -58,15 +58,15 @@ static void attn_q8_block(int head_dim, const void *block, const int8_t *q, floa
         t[j] = (float)dot * ith_bf16_to_f32(key_scales[j]);
         largest = t[j] > largest ? t[j] : largest;
     }
-    float alpha = raise_max(s, largest * q_scale);
+    float alpha = raise_max(s, ceilf(largest * q_scale));
     for (int j = 0; j < seen; j++)
-        p[j] = ith_exp2_inline(fmaf(t[j], q_scale, -s->m));
+        p[j] = ith_exp2_score(t[j], q_scale, ITH_ROUNDER - s->m);
     add_to_lanes(s, alpha, p);
     float unit = pack_weights(p, value_scales, seen, u) * (1.0f / 255.0f);
     for (int c = 0; c < head_dim; c++) {
         int32_t sum = 0;
         for (int j = 0; j < seen; j++)
-            sum += u[j] * values[(j / 4 * dp + c) * 4 + j % 4];
+            sum += u[j] * values[(j % 16 * dp + c) * 4 + j / 16];
         s->o[c] = fmaf((float)sum, unit, s->o[c] * alpha);
     }
 }

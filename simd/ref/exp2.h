@@ -35,10 +35,9 @@ static inline int32_t ith_rne_int(float x)
     return (int32_t)(ith_f32_bits(x + ITH_ROUNDER) - 0x4b400000u);
 }
 
-/* ith_exp2 for x in [-126, 127]. */
-static inline float ith_exp2_normal(float x)
+/* 2^f times 2^n for f in [-1/2, 1/2]; shifted: n + ITH_ROUNDER. */
+static inline float ith_exp2_of(float f, float shifted)
 {
-    float shifted = x + ITH_ROUNDER, f = x - (shifted - ITH_ROUNDER);
     float p = ITH_EXP2_C5;
     p = fmaf(p, f, ITH_EXP2_C4);
     p = fmaf(p, f, ITH_EXP2_C3);
@@ -48,9 +47,26 @@ static inline float ith_exp2_normal(float x)
     return ith_f32_from_bits(ith_f32_bits(p) + (ith_f32_bits(shifted) << 23));
 }
 
+/* ith_exp2 for x in [-126, 127]. */
+static inline float ith_exp2_normal(float x)
+{
+    float shifted = x + ITH_ROUNDER, f = x - (shifted - ITH_ROUNDER);
+    return ith_exp2_of(f, shifted);
+}
+
 static inline float ith_exp2_inline(float x)
 {
     return x < -126.0f ? 0.0f : ith_exp2_normal(x);
+}
+
+/* What attention over int8 takes for 2^(t * q - m), m an integer: one fma splits the exponent into its parts, and what
+ * is below 2^-100.5 is 0. base: ITH_ROUNDER - m. */
+#define ITH_SHIFTED_LEAST (ITH_ROUNDER - 100.0f)
+
+static inline float ith_exp2_score(float t, float q, float base)
+{
+    float shifted = fmaf(t, q, base), f = fmaf(t, q, base - shifted);
+    return shifted >= ITH_SHIFTED_LEAST ? ith_exp2_of(f, shifted) : 0.0f;
 }
 
 /* The fixed tree over sixteen partial results. */

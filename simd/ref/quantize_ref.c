@@ -65,7 +65,7 @@ void ith_kv_put_q8__ref(void *block, int head_dim, int slot, const int8_t *k, co
     uint16_t *key_scales = (uint16_t *)(void *)(values + ITH_KV_BLOCK * dp);
     for (int c = 0; c < dp; c++) {
         keys[(c / 4 * ITH_KV_BLOCK + slot) * 4 + c % 4] = (uint8_t)(k[c] + 128);
-        values[(slot / 4 * dp + c) * 4 + slot % 4] = v[c];
+        values[(slot % 16 * dp + c) * 4 + slot / 16] = v[c];
     }
     key_scales[slot] = ks;
     key_scales[ITH_KV_BLOCK + slot] = vs;

@@ -14,8 +14,8 @@ enum {
     CONTENTS
 };
 
-static const int head_dims[] = {16, 20, 32, 64, 80, 96, 128, 256};
-enum { HEAD_DIMS = sizeof head_dims / sizeof head_dims[0] };
+static const int head_dims[] = {16, 20, 32, 64, 80, 96, 112, 128, 256, 288};
+enum { HEAD_DIMS = sizeof head_dims / sizeof head_dims[0], MOST_DIM = 288 };
 
 static uint16_t random_scale(prng *p, int content)
 {
@@ -45,7 +45,7 @@ static void *random_segment(prng *p, ith_kv_layout layout, int d, int64_t n, int
     for (int64_t j = 0; j < n; j++) {
         uint8_t *block = segment + (size_t)(j / ITH_KV_BLOCK) * block_bytes;
         const int slot = (int)(j % ITH_KV_BLOCK);
-        int8_t k[256] = {0}, v[256] = {0};
+        int8_t k[MOST_DIM] = {0}, v[MOST_DIM] = {0};
         const bool equal = content == EQUAL_KEYS || content == EXTREME_VALUES;
         for (int c = 0; c < d; c++) {
             const float kf = equal ? 0.5f : prng_float(p, -1.0f, 1.0f), vf = prng_float(p, -1.0f, 1.0f);
@@ -117,7 +117,7 @@ static void check(ith_kv_layout layout, int d, int n_tokens, int n_heads, int64_
                   .q_scale_stride = n_heads};
     float *scale = arena_take(&arenas[2], (size_t)rows * 4, 4);
     for (int r = 0; r < rows; r++)
-        scale[r] = content == ZERO_SCALES ? 0.0f : prng_float(&p, 0.0f, content == LARGE_SCALES ? 1e3f : 0.02f);
+        scale[r] = content == ZERO_SCALES ? 0.0f : prng_float(&p, 0.0f, content == LARGE_SCALES ? 1e-17f : 0.02f);
     a.q_scale = scale;
     const size_t row_bytes = (size_t)rows * 4, o_bytes = row_bytes * (size_t)d;
     float *m = a.m = arena_take(&arenas[3], row_bytes, 4), *l = a.l = arena_take(&arenas[4], row_bytes, 4);

@@ -16,7 +16,7 @@
 enum { MAX_IDS = 2048, WINDOW = 400 };
 
 static const char model[] = "tests/models/needle-qwen3";
-static const char calibrated_w4[] = "391572b279e87ef47eb6ef70b4768b7e83d93c0f1779b75d7a41e81250f94272";
+static const char calibrated_w4[] = "69ef9d18c3cfbdadf71e8c965ad5fd10bb667fb0566e90aad73c5b7c3cef708a";
 
 typedef struct form {
     ith_quant quant;
@@ -27,7 +27,7 @@ typedef struct form {
 
 static const form forms[] = {
     {ITH_QUANT_F32, ITH_KV_F32, 0, "0df4db88ea5c22db236e021b19666f43e2fe9681c0a4881a8e49abc0261556a6"},
-    {ITH_QUANT_W8, ITH_KV_Q8, WINDOW, "7e238a2b1c6aa95bfeccc94f831ac0523851c446799e2708876b1deef732376c"},
+    {ITH_QUANT_W8, ITH_KV_Q8, WINDOW, "25ffc88d2795640eb4eba7c8b3a2ab3b772952b0674450d902622fb3c1842e89"},
 };
 
 static ith_world *world;

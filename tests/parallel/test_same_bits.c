@@ -26,12 +26,12 @@ typedef struct forms { /* the forms of weights and cache, and what they give */
 static const forms quantized = {"w8, q8",
                                 ITH_QUANT_W8,
                                 ITH_KV_Q8,
-                                "623c7dc61bb131c34d511485b76f29d2b405888b503227b1bc52b38b65ab2f63",
-                                "76e342087ee859963609d02a036a0075822f510608d10cf271f1a51f6b793c34",
-                                1.86020};
+                                "4bef47b2ed52e1caeed4baaa566d7d166f8c3e329484134357d47d103420f584",
+                                "2c3eecd9072344b1e4e1dbc049f33dc89df189b1f6edbfc5c226d60b94a740c3",
+                                1.86001};
 static const forms others[] = {
-    {"w4, q8", ITH_QUANT_W4, ITH_KV_Q8, "c2f2950b3a8e8bfb53ad3235cc1e664b2ac556ffd0475052a53c95ea3b3142b8",
-     "291206f0bb64618d31800df5d0a5394bbd7d2c6b14c9e1fbe4e09e7fae156a32", 1.86734},
+    {"w4, q8", ITH_QUANT_W4, ITH_KV_Q8, "b0c203df8f089e157d36e7146cd9382d1b15cb772846f62cd332ad0befd5fcfa",
+     "71453206ca6afd318d79f67ee3d5a7fa59f959a45589996aa85d39cbc75a21fe", 1.86653},
     {"bf16, bf16", ITH_QUANT_BF16, ITH_KV_BF16, "b9cf60b04c76d96599b7a2a572082e53a24ad15390744c380997af8bce942f59",
      "e11c4f7bd3bd9c643e290730b6ac7506b48e905fa1bd527021da06519c818668", 1.85889},
     {"f32, f32", ITH_QUANT_F32, ITH_KV_F32, "5a203fdedfafc983d744a38baa06479687b812796b3f7302809dd5ccad6557ba",
