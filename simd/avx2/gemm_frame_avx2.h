@@ -59,10 +59,12 @@ ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const uint
 }
 
 /* Calls for weights of a group's size, half of the lines for each half: those a little ahead, and the ones at the same place in
- * the next tile, `next` bytes on. Without the second, the scales after each tile's quants and its first quants came cold. */
-ITH_INLINE void fetch(const int group_bytes, const int half, const uint8_t *weights, const uint16_t *scales,
-                      size_t next)
+ * the next tile. Without the second, the scales after each tile's quants and its first quants came cold. */
+ITH_INLINE void fetch(const ith_layout layout, const int half, const uint8_t *weights, const uint16_t *scales,
+                      int64_t groups)
 {
+    const int group_bytes = layout == ITH_W8 ? 512 : 256;
+    const size_t next = ith_tile_bytes(layout, (size_t)groups);
 #pragma GCC unroll 4
     for (int j = half * 64; j < group_bytes; j += 128) {
         _mm_prefetch((const char *)weights + j + PREFETCH, _MM_HINT_T0);
@@ -70,6 +72,8 @@ ITH_INLINE void fetch(const int group_bytes, const int half, const uint8_t *weig
     }
     if (half)
         _mm_prefetch((const char *)scales + next, _MM_HINT_T0);
+    if (half && layout == ITH_W4M)
+        _mm_prefetch((const char *)(scales + groups * ITH_TILE_ROWS) + next, _MM_HINT_T0);
 }
 
 /* 8 rows (a half of the tile) over groups [begin, end); acc goes on from one call to the next. */
@@ -85,7 +89,7 @@ ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int h
     for (int64_t g = begin; g < end; g++) {
         const uint8_t *weights = tile + g * group_bytes + half * 32;
         __m256i dots[MAX_TOKENS];
-        fetch(group_bytes, half, weights, scales + g * ITH_TILE_ROWS, ith_tile_bytes(layout, (size_t)x->groups));
+        fetch(layout, half, weights, scales + g * ITH_TILE_ROWS, x->groups);
         EACH_TOKEN dots[t] = _mm256_set1_epi32(layout == ITH_W4M ? ITH_START : x->starts[t * x->groups + g]);
         dot_group(layout, tokens, weights, x->quants + g * ITH_GROUP, stride, dots);
         fold_group(layout, tokens, scales + g * ITH_TILE_ROWS, x, g, dots, sum);

@@ -63,14 +63,18 @@ ITH_INLINE void fold_group(const ith_layout layout, const int tiles, const int t
 
 /* Calls for weights of a group's size: those a little ahead, and the ones at the same place `next` bytes on, where the following
  * tiles lie. Without the second, the scales after each tile's quants and the first quants of each tile came cold. */
-ITH_INLINE void fetch(const int group_bytes, const uint8_t *weights, const uint16_t *scales, size_t next)
+ITH_INLINE void fetch(const ith_layout layout, const uint8_t *weights, const uint16_t *scales, int64_t groups,
+                      size_t next)
 {
+    const int group_bytes = layout == ITH_W8 ? 512 : 256;
 #pragma GCC unroll 8
     for (int j = 0; j < group_bytes; j += 64) {
         _mm_prefetch((const char *)weights + j + PREFETCH, _MM_HINT_T0);
         _mm_prefetch((const char *)weights + j + next, _MM_HINT_T1);
     }
     _mm_prefetch((const char *)scales + next, _MM_HINT_T0);
+    if (layout == ITH_W4M)
+        _mm_prefetch((const char *)(scales + groups * ITH_TILE_ROWS) + next, _MM_HINT_T0);
 }
 
 /* `tiles` tiles times `tokens` tokens, both constants where this is inlined. next: as fetch() takes it, or 0 to call for nothing. */
@@ -93,7 +97,7 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tiles, const int t
             EACH_TILE dots[i][t] = start;
         }
         if (next)
-            EACH_TILE fetch(group_bytes, weights + i * tile_bytes, scales + i * (tile_bytes / 2) + g * ITH_TILE_ROWS,
+            EACH_TILE fetch(layout, weights + i * tile_bytes, scales + i * (tile_bytes / 2) + g * ITH_TILE_ROWS, groups,
                             next);
         dot_group(layout, tiles, tokens, weights, tile_bytes, x->quants + g * ITH_GROUP, stride, dots);
         fold_group(layout, tiles, tokens, scales, tile_bytes, x, g, dots, acc);

@@ -99,7 +99,18 @@ static inline int close_all(void **state)
     } while (0)
 
 /* Kinds of float vectors, each to meet another edge of the arithmetic. */
-enum { PLAIN, ZERO, NEGATIVE_ZERO, TINY, HUGE_VALUES, WIDE, EQUAL, TIES, KINDS };
+enum {
+    PLAIN,
+    ZERO,
+    NEGATIVE_ZERO,
+    TINY,
+    HUGE_VALUES,
+    WIDE,
+    EQUAL,
+    TIES,
+    KINDS,
+    NEAR_LIMIT = KINDS /* for quantize only */
+};
 
 static inline float value_of_kind(prng *p, int kind)
 {
@@ -118,6 +129,8 @@ static inline float value_of_kind(prng *p, int kind)
         return 0.75f;
     case TIES: /* the largest 127: the inverse is 1, and the others lie halfway between two quants */
         return prng_int(p, 0, 3) ? (float)prng_int(p, -127, 126) + 0.5f : 127.0f;
+    case NEAR_LIMIT: /* on both sides of the largest scale, 2^104 */
+        return ldexpf(prng_float(p, -1.0f, 1.0f), (int)prng_int(p, 108, 127));
     default:
         return prng_float(p, -3.0f, 3.0f);
     }
