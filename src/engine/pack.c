@@ -143,8 +143,8 @@ static ith_status pack_matrix(packer *p, ith_error *err)
         for (int64_t i = 0; i < n; i++)
             stored += p->encoded[i].bytes;
         p->done += n * (int64_t)m->tile_bytes;
+        ith_source_release(p->source, e->tensor); /* of it only the batch's rows have been touched */
     }
-    ith_source_release(p->source, e->tensor);
     count(&p->by_layout[m->layout], m->n_tiles * (int64_t)m->tile_bytes, stored);
     return ITH_OK;
 }

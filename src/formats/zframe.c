@@ -1,5 +1,7 @@
 #include "formats/zframe.h"
 
+#include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -32,12 +34,30 @@ void ith_zframe_close(ith_zframe *z)
     free(z);
 }
 
+/* Bytes that the frequencies alone allow: n log2 n - sum c log2 c bits, c how often each byte occurs. */
+static double least_bytes(const uint8_t *data, size_t bytes)
+{
+    uint32_t counts[4][256] = {{0}}; /* four, so that equal neighbours do not wait for each other */
+    double bits = (double)bytes * log2((double)bytes + 1);
+
+    for (size_t i = 0; i < bytes; i++)
+        counts[i % 4][data[i]]++;
+    for (int i = 0; i < 256; i++) {
+        double c = (double)counts[0][i] + counts[1][i] + counts[2][i] + counts[3][i];
+        if (c > 0)
+            bits -= c * log2(c);
+    }
+    return bits / 8;
+}
+
 size_t ith_zframe_pack(ith_zframe *z, int level, const void *data, size_t bytes, void *out, size_t room)
 {
     size_t n;
 
     if (z->pack == NULL && (z->pack = ZSTD_createCCtx()) == NULL)
         return 0;
+    if (level <= FREQUENCIES_ONLY && least_bytes(data, bytes) > (double)room)
+        return 0; /* noise is told at 2 GB/s so, by zstd at a tenth of that */
     ZSTD_CCtx_reset(z->pack, ZSTD_reset_session_and_parameters);
     ZSTD_CCtx_setParameter(z->pack, ZSTD_c_compressionLevel, level);
     if (level <= FREQUENCIES_ONLY) {
