@@ -64,6 +64,13 @@ same "smollm2: same bits on 3 ranks, 2 threads, chunks of 100" "$want" "$(
     on 3 score -m $model --ids "$work/ids" --threads 2 --chunk 100 --json >"$out" 2>"$err"
     field "$out" '[j["logits_sha256"], sum(j["nll"])]'
 )"
+expect "smollm2: pack" 0 "$ITHACA" pack $model -o "$work/smollm2.ith" --quiet
+for ranks in 1 3; do
+    same "smollm2: same bits from a pack on $ranks ranks" "$want" "$(
+        on $ranks score -m "$work/smollm2.ith" --ids "$work/ids" --json >"$out" 2>"$err"
+        field "$out" '[j["logits_sha256"], sum(j["nll"])]'
+    )"
+done
 for isa in avx512bw avxvnni avx2 ref; do
     [ $isa = ref ] && [ -z "${ITHACA_LONG:-}" ] && continue
     same "smollm2: same bits with ITHACA_SIMD=$isa" "$want" "$(ITHACA_SIMD=$isa bits "$ITHACA")"
