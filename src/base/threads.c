@@ -30,9 +30,10 @@
 #include <unistd.h>
 
 /* SPINS is about 5 us: longer spins cost as much as they wait whenever threads outnumber free cores (4 ranks x 2 threads on 2
- * cores, pieces of 33 us: 150 us of CPU time per barrier and rank with 4000 spins, 100 with 300). YIELDS covers a short MPI call; on a
- * free core each takes less than 1 us. */
-enum { LINE = 64, MAX_THREADS = 4096, SPINS = 300, YIELDS = 300, LONG_YIELD_NS = 10000 };
+ * cores, pieces of 33 us: 150 us of CPU time per barrier and rank with 4000 spins, 100 with 300). YIELDS covers an MPI call that waits for
+ * another rank: some milliseconds on a free core. Sleeping sooner makes ranks wait for each other's sleepers: 2 ranks x 8 threads on 16
+ * virtual cores, 32 tokens decoded in 0.13 s, or in 4 to 10 s once one thread had slept (300 yields, or a long yield of 10 us). */
+enum { LINE = 64, MAX_THREADS = 4096, SPINS = 300, YIELDS = 20000, LONG_YIELD_NS = 200000 };
 
 typedef struct gate { /* those who wait only read `word`; a cache line of its own keeps other writes away */
     _Alignas(LINE) atomic_uint word;
