@@ -290,11 +290,12 @@ static void attention(const line *l, const ith_member *me, int64_t run)
     }
 }
 
-static ith_status bench_attention(kernel_bench *b, const char *part, ith_kv_layout kv, int64_t tokens, ith_error *err)
+static ith_status bench_attention(kernel_bench *b, const char *part, ith_kv_layout kv, int d, int64_t tokens,
+                                  ith_error *err)
 {
     static const char *const names[] = {
         [ITH_KVL_Q8] = "attn_q8", [ITH_KVL_BF16] = "attn_bf16", [ITH_KVL_F32] = "attn_f32"};
-    int d = (int)b->hp.head_dim, group = (int)(b->hp.n_heads / b->hp.n_kv_heads), threads = ith_team_size(b->team);
+    int group = (int)(b->hp.n_heads / b->hp.n_kv_heads), threads = ith_team_size(b->team);
     line l = {.fn = attention, .kv = kv, .cols = d, .tokens = tokens, .rows = tokens * group, .head_dim = d};
     size_t segment = ith_kv_block_bytes(kv, d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK), dp = (size_t)ith_round_up(d, 16);
     size_t out = (size_t)threads * (size_t)l.rows * (size_t)(d + 2), q = (size_t)l.rows * dp;
@@ -329,12 +330,23 @@ static ith_status bench_attention(kernel_bench *b, const char *part, ith_kv_layo
 
 static ith_status bench_attentions(kernel_bench *b, ith_error *err)
 {
+    static const struct {
+        const char *part;
+        int d;
+    } others[] = {{"prefill.32", 32}, {"prefill.64", 64},   {"prefill.80", 80},
+                  {"prefill.96", 96}, {"prefill.128", 128}, {"prefill.256", 256}};
     int64_t tile = TILE_ROWS * b->hp.n_kv_heads / b->hp.n_heads;
+    int d = (int)b->hp.head_dim;
 
+    if (tile < 1)
+        tile = 1;
     for (ith_kv_layout kv = ITH_KVL_Q8; kv <= ITH_KVL_F32; kv++) {
-        ITH_TRY(bench_attention(b, "decode", kv, 1, err));
-        ITH_TRY(bench_attention(b, "prefill", kv, tile < 1 ? 1 : tile, err));
+        ITH_TRY(bench_attention(b, "decode", kv, d, 1, err));
+        ITH_TRY(bench_attention(b, "prefill", kv, d, tile, err));
     }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) /* other models' heads, for comparison */
+        if (others[i].d != d)
+            ITH_TRY(bench_attention(b, others[i].part, ITH_KVL_Q8, others[i].d, tile, err));
     return ITH_OK;
 }
 
