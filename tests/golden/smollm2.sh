@@ -25,8 +25,8 @@ near() { # NAME GOT WANT RELATIVE
     fi
 }
 
-expect "smollm2: run" 0 "$ITHACA" run -m $model -p "What is the capital of France?" -n 40 --temp 0
-matches "smollm2: the capital of France is Paris" "$out" Paris
+expect "smollm2: run" 0 "$ITHACA" run -m $model -p "What is the capital of Germany?" -n 40 --temp 0
+matches "smollm2: the capital of Germany is Berlin" "$out" Berlin
 
 same "smollm2: the text's ids" "$(field $reference 'j["text_ids"]')" \
     "$("$ITHACA" tokenize -m $model -f $text --json >"$out" 2>"$err"; field "$out" 'j["ids"]')"
