@@ -71,41 +71,36 @@ static void digests(ith_engine *engine, char decoded[65], char scored[65])
     ith_session_close(session);
 }
 
-static void check(int64_t memory, ith_offload offload, const char decoded[65], const char scored[65])
+/* Opens it with the least budget that works, found by asking for more and more: what the process itself takes by now counts. */
+static ith_engine *open_tight(ith_offload offload, int64_t *memory)
 {
-    ith_engine_params params = params_of(memory, offload);
-    char got_decoded[65] = "", got_scored[65] = "", what[100];
-    ith_engine *engine;
-    ith_error err;
+    for (*memory = 8 << 20;; *memory += 1 << 20) {
+        ith_engine_params params = params_of(*memory, offload);
+        ith_engine *engine;
+        ith_error err;
+        ith_status status = ith_engine_open(world, &params, &engine, &err);
+        if (status == ITH_OK)
+            return engine;
+        must(status == ITH_E_MEMORY && strstr(err.text, "--mem") != NULL, "too little memory is an error of its own",
+             &err);
+        must(*memory < (int64_t)1 << 30, "some budget works", NULL);
+    }
+}
 
-    snprintf(what, sizeof what, "%lld MiB, offload to %s", (long long)(memory >> 20),
-             offload == ITH_OFFLOAD_RAM ? "memory" : "disk");
-    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, what, &err);
+static void check(ith_offload offload, const char decoded[65], const char scored[65])
+{
+    const char *what = offload == ITH_OFFLOAD_RAM ? "from frames in memory" : "from the files";
+    char got_decoded[65] = "", got_scored[65] = "";
+    int64_t memory;
+    ith_engine *engine = open_tight(offload, &memory);
+
     must(strncmp(ith_engine_get_info(engine)->placement, "streamed", 8) == 0, "it is streamed", NULL);
     digests(engine, got_decoded, got_scored);
     ith_engine_close(engine);
     if (ith_world_rank(world) != 0)
         return;
     must(strcmp(got_decoded, decoded) == 0 && strcmp(got_scored, scored) == 0, what, NULL);
-    printf("ok placement %s\n", what);
-}
-
-/* The least budget that works, found by asking for more and more. */
-static int64_t least_memory(void)
-{
-    for (int64_t memory = 8 << 20;; memory += 1 << 20) {
-        ith_engine_params params = params_of(memory, ITH_OFFLOAD_DISK);
-        ith_engine *engine;
-        ith_error err;
-        ith_status status = ith_engine_open(world, &params, &engine, &err);
-        if (status == ITH_OK) {
-            ith_engine_close(engine);
-            return memory;
-        }
-        must(status == ITH_E_MEMORY && strstr(err.text, "--mem") != NULL, "too little memory is an error of its own",
-             &err);
-        must(memory < (int64_t)1 << 30, "some budget works", NULL);
-    }
+    printf("ok placement: streamed %s\n", what);
 }
 
 int main(void)
@@ -123,10 +118,8 @@ int main(void)
     must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
     digests(engine, decoded, scored);
     ith_engine_close(engine);
-    int64_t least = least_memory();
-    check(least + (1 << 20), ITH_OFFLOAD_DISK, decoded, scored);
-    check(least + (4 << 20), ITH_OFFLOAD_DISK, decoded, scored);
-    check(least + (10 << 20), ITH_OFFLOAD_RAM, decoded, scored);
+    check(ITH_OFFLOAD_DISK, decoded, scored);
+    check(ITH_OFFLOAD_RAM, decoded, scored);
     ith_world_close(world);
     return 0;
 }
