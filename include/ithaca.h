@@ -118,10 +118,10 @@ typedef enum ith_kv_type {
  * on all ranks, within one chunk. */
 typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
-typedef enum ith_placement {  /* of the weights */
-    ITH_PLACE_AUTO,           /* replicated if that and the largest session fit the memory, else streamed */
-    ITH_PLACE_REPLICATED,     /* one copy a machine, shared by its ranks */
-    ITH_PLACE_STREAMED        /* what `memory` does not hold comes from the files, or from memory, ahead of use */
+typedef enum ith_placement { /* of the weights */
+    ITH_PLACE_AUTO,          /* replicated if that and the largest session fit the memory, else streamed */
+    ITH_PLACE_REPLICATED,    /* one copy a machine, shared by its ranks, whatever `memory` says */
+    ITH_PLACE_STREAMED       /* what the memory does not hold is read ahead of use in every pass, by each rank for itself */
 } ith_placement;
 
 typedef enum ith_offload { ITH_OFFLOAD_DISK, ITH_OFFLOAD_RAM } ith_offload;
@@ -148,8 +148,9 @@ ith_engine_params ith_engine_params_default(void);
 typedef struct ith_engine ith_engine;
 
 /* Collective; every rank passes equal parameters. Maps the model's files, converts weights to the compute layout
- * (one copy per node, shared by its ranks; a pack's are used where they are mapped, after a look at their checksums), starts nothing in
- * the background. */
+ * (one copy per node, shared by its ranks; a pack's are used where they are mapped, after a look at their checksums). Threads in the
+ * background only where weights are streamed: two per rank, which read them. ITH_E_MEMORY, with the numbers, if not even streamed
+ * weights and the largest session fit. */
 ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **engine, ith_error *err);
 
 /* Collective. Accepts NULL. Sessions must be closed before. */
@@ -162,7 +163,7 @@ typedef struct ith_engine_info { /* strings live as long as the engine */
     const char *mesh;            /* "4x1": U x R */
     const char *placement;       /* of the weights, and why: "replicated: ..." or "streamed: ...", one line */
     int64_t n_params;            /* parameters, embeddings included */
-    int64_t weight_bytes;        /* in memory, per node */
+    int64_t weight_bytes;        /* of all weights in their compute layouts: in memory per node, unless they are streamed */
     int64_t kv_bytes_per_token;  /* over all ranks together */
     int64_t ctx;                 /* tokens a session may hold */
     int64_t ctx_train;           /* tokens the model was made for */
@@ -231,7 +232,8 @@ void ith_session_close(ith_session *session); /* Collective. Accepts NULL. */
 
 /* Collective. Appends n tokens (rank 0's ids and n count; other ranks may pass NULL, 0) and computes the logits after
  * the last one. ITH_E_ARGUMENT if the timeline would exceed the context or an id is not in the vocabulary: the
- * session is unchanged. ITH_E_MEMORY if the cache cannot grow: unchanged too. ITH_E_CANCELLED: the chunks that were finished stay. */
+ * session is unchanged. ITH_E_MEMORY if the cache cannot grow: unchanged too. ITH_E_CANCELLED: the chunks that were finished stay. ITH_E_IO,
+ * ITH_E_FORMAT: streamed weights could not be read; the chunk does not count, nor will any after it. */
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err);
 
 /* Collective. Appends one token (rank 0's counts): prefill of one, the row-cut way. */

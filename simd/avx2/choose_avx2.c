@@ -26,22 +26,12 @@ ITH_INLINE float block_max(int64_t n, const float *x)
     return max_of_lanes(_mm256_max_ps(_mm256_max_ps(m[0], m[1]), _mm256_max_ps(m[2], m[3])));
 }
 
-ITH_INLINE int64_t block_size(int64_t n, int64_t begin)
-{
-    return n - begin < ITH_MAXIMA ? n - begin : ITH_MAXIMA;
-}
+#include "simd/choose_blocks.h"
 
 int64_t ith_argmax__avx2(int64_t n, const float *x)
 {
-    float largest = -INFINITY;
-    int64_t at = 0;
-    for (int64_t begin = 0; begin < n; begin += ITH_MAXIMA) {
-        const float m = block_max(block_size(n, begin), x + begin);
-        if (m > largest) {
-            largest = m;
-            at = begin;
-        }
-    }
+    float largest;
+    int64_t at = best_block(n, x, &largest);
     for (; largest > -INFINITY; at += 8) {
         const __m256 equal = _mm256_cmp_ps(load_or_lowest(x + at, n - at), _mm256_set1_ps(largest), _CMP_EQ_OQ);
         const int found = _mm256_movemask_ps(equal);
@@ -53,8 +43,7 @@ int64_t ith_argmax__avx2(int64_t n, const float *x)
 
 void ith_maxima__avx2(int64_t n, const float *x, float *out)
 {
-    for (int64_t begin = 0; begin < n; begin += ITH_MAXIMA)
-        *out++ = block_max(block_size(n, begin), x + begin) + 0.0f;
+    all_maxima(n, x, out);
 }
 
 int64_t ith_select__avx2(int64_t n, const float *x, float limit, int32_t *ids)

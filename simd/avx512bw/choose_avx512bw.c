@@ -19,22 +19,12 @@ ITH_INLINE float block_max(int64_t n, const float *x)
     return _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(m[0], m[1]), _mm512_max_ps(m[2], m[3])));
 }
 
-ITH_INLINE int64_t block_size(int64_t n, int64_t begin)
-{
-    return n - begin < ITH_MAXIMA ? n - begin : ITH_MAXIMA;
-}
+#include "simd/choose_blocks.h"
 
 int64_t ith_argmax__avx512bw(int64_t n, const float *x)
 {
-    float largest = -INFINITY;
-    int64_t at = 0;
-    for (int64_t begin = 0; begin < n; begin += ITH_MAXIMA) {
-        const float m = block_max(block_size(n, begin), x + begin);
-        if (m > largest) {
-            largest = m;
-            at = begin;
-        }
-    }
+    float largest;
+    int64_t at = best_block(n, x, &largest);
     for (; largest > -INFINITY; at += 16) {
         const __m512 v = _mm512_maskz_loadu_ps(first_lanes(n - at), x + at);
         const __mmask16 equal = _mm512_mask_cmp_ps_mask(first_lanes(n - at), v, _mm512_set1_ps(largest), _CMP_EQ_OQ);
@@ -46,8 +36,7 @@ int64_t ith_argmax__avx512bw(int64_t n, const float *x)
 
 void ith_maxima__avx512bw(int64_t n, const float *x, float *out)
 {
-    for (int64_t begin = 0; begin < n; begin += ITH_MAXIMA)
-        *out++ = block_max(block_size(n, begin), x + begin) + 0.0f;
+    all_maxima(n, x, out);
 }
 
 int64_t ith_select__avx512bw(int64_t n, const float *x, float limit, int32_t *ids)

@@ -25,22 +25,12 @@ ITH_INLINE float block_max(int64_t n, const float *x)
     return vmaxvq_f32(vmaxq_f32(vmaxq_f32(m[0], m[1]), vmaxq_f32(m[2], m[3])));
 }
 
-ITH_INLINE int64_t block_size(int64_t n, int64_t begin)
-{
-    return n - begin < ITH_MAXIMA ? n - begin : ITH_MAXIMA;
-}
+#include "simd/choose_blocks.h"
 
 int64_t ith_argmax__neon(int64_t n, const float *x)
 {
-    float largest = -INFINITY;
-    int64_t at = 0;
-    for (int64_t begin = 0; begin < n; begin += ITH_MAXIMA) {
-        const float m = block_max(block_size(n, begin), x + begin);
-        if (m > largest) {
-            largest = m;
-            at = begin;
-        }
-    }
+    float largest;
+    int64_t at = best_block(n, x, &largest);
     if (largest == -INFINITY)
         return 0;
     while (x[at] != largest)
@@ -50,8 +40,7 @@ int64_t ith_argmax__neon(int64_t n, const float *x)
 
 void ith_maxima__neon(int64_t n, const float *x, float *out)
 {
-    for (int64_t begin = 0; begin < n; begin += ITH_MAXIMA)
-        *out++ = block_max(block_size(n, begin), x + begin) + 0.0f;
+    all_maxima(n, x, out);
 }
 
 int64_t ith_select__neon(int64_t n, const float *x, float limit, int32_t *ids)

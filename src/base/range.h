@@ -26,6 +26,17 @@ static inline ith_range ith_split(int64_t n, int64_t unit, int parts, int part)
     return r;
 }
 
+/* The numbers begin .. begin + n - 1 are dealt to `parts` in turn, number i to part i % parts: how many of them part `part` gets, every
+ * parts-th of them from begin + *first on. begin, n >= 0. */
+static inline int64_t ith_dealt(int64_t begin, int64_t n, int parts, int part, int64_t *first)
+{
+    *first = (part - begin % parts + parts) % parts;
+    return *first >= n ? 0 : (n - *first + parts - 1) / parts;
+}
+
+/* Of things of `each` bytes, those that make a piece of about `bytes`: at least one. */
+static inline int64_t ith_per_piece(size_t each, size_t bytes) { return each >= bytes ? 1 : (int64_t)(bytes / each); }
+
 static inline int64_t ith_round_up(int64_t n, int64_t unit)
 {
     return (n + unit - 1) / unit * unit;

@@ -53,9 +53,7 @@ static inline int ith_mesh_holder(const ith_mesh *mesh, int64_t h, int64_t s)
 /* Heads that context index c holds in segment s: every R-th from *first on. Returns how many. */
 static inline int64_t ith_mesh_held_heads(const ith_mesh *mesh, int64_t s, int c, int64_t *first)
 {
-    int64_t R = mesh->context, n = mesh->heads;
-    *first = (c - s * n % R + R) % R;
-    return *first >= n ? 0 : (n - *first + R - 1) / R;
+    return ith_dealt(s * mesh->heads, mesh->heads, mesh->context, c, first);
 }
 
 /* Tokens of a chunk of n that rank r holds in prefill: contiguous, ascending with r, sizes differing by at most one. */

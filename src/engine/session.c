@@ -59,10 +59,10 @@ int64_t ith_session_bytes(const ith_engine *e)
 {
     const ith_engine_info *info = &e->info;
     ith_limits limits = limits_of(e, info->ctx, info->chunk, false);
-    int64_t segments = (info->ctx + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT * ITH_KV_SEGMENT;
+    int64_t reserved = ith_kv_segments(info->ctx) * ITH_KV_SEGMENT;
 
     return ith_workspace_bytes(e->model, &e->mesh, e->kv, &limits) +
-           info->kv_bytes_per_token * segments / e->mesh.ranks + info->ctx * (int64_t)sizeof(int32_t) +
+           info->kv_bytes_per_token * reserved / e->mesh.ranks + info->ctx * (int64_t)sizeof(int32_t) +
            info->n_vocab * (int64_t)sizeof(float);
 }
 
@@ -208,6 +208,15 @@ static void set_targets(ith_session *s, int64_t n, int64_t left)
         s->targets[i] = i + 1 < left ? s->ids[s->length + i + 1] : -1;
 }
 
+/* Streamed weights are read during a pass, which cannot fail itself. */
+static ith_status weights_came(const ith_session *s, ith_error *err)
+{
+    ith_store *store = s->engine->store;
+    if (!ith_store_is_streamed(store)) /* the same on all ranks */
+        return ITH_OK;
+    return ith_comm_agree(s->engine->world->comm, ith_store_status(store, err), err);
+}
+
 /* The chunks of n new ids that take_ids put behind the timeline. nll: NULL, or n - 1 places on rank 0. */
 static ith_status run_chunks(ith_session *s, int64_t n, bool score, float *nll, ith_error *err)
 {
@@ -227,13 +236,12 @@ static ith_status run_chunks(ith_session *s, int64_t n, bool score, float *nll, 
         }
         s->has_logits = false;
         ith_team_run(s->engine->team, ith_pass_run, &pass);
+        ITH_TRY(weights_came(s, err));
         if (score)
             collect_scores(s, &pass, nll == NULL ? NULL : nll + done, min2(now, left - 1));
         s->length += now;
         done += now;
     }
-    if (ith_store_is_streamed(s->engine->store)) /* the same on all ranks */
-        ITH_TRY(ith_comm_agree(s->engine->world->comm, ith_store_status(s->engine->store, err), err));
     s->has_logits = true;
     if (n > 1)
         goes_on(s, n, n);

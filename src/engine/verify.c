@@ -1,4 +1,5 @@
 /* verify.c - reads a pack from its first byte to its last. */
+#include "base/range.h"
 #include "base/workers.h"
 #include "engine/engine_impl.h"
 #include "formats/packfile.h"
@@ -23,11 +24,6 @@ typedef struct verifier {
     int64_t bytes;
 } verifier;
 
-static int64_t tiles_of_piece(const ith_packed *t)
-{
-    return t->tile_bytes >= PIECE_BYTES ? 1 : (int64_t)(PIECE_BYTES / t->tile_bytes);
-}
-
 static size_t cut(const ith_packfile *pack, piece *pieces, int64_t *n)
 {
     size_t largest = 0;
@@ -35,7 +31,7 @@ static size_t cut(const ith_packfile *pack, piece *pieces, int64_t *n)
     *n = 0;
     for (size_t i = 0; i < ith_pack_n_tensors(pack); i++) {
         const ith_packed *t = ith_pack_tensor(pack, i);
-        int64_t step = tiles_of_piece(t);
+        int64_t step = ith_per_piece(t->tile_bytes, PIECE_BYTES);
         for (int64_t first = 0; first < t->n_tiles; first += step, ++*n)
             if (pieces != NULL)
                 pieces[*n] = (piece){t, first, t->n_tiles - first < step ? t->n_tiles - first : step};

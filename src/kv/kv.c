@@ -35,7 +35,7 @@ ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head
     /* A timeline shorter than a segment needs no whole one. */
     kv->segment_bytes =
         kv->block_bytes * (size_t)((ctx < ITH_KV_SEGMENT ? ctx + ITH_KV_BLOCK - 1 : ITH_KV_SEGMENT) / ITH_KV_BLOCK);
-    kv->max_segments = (ctx + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
+    kv->max_segments = ith_kv_segments(ctx);
     kv->segments = calloc(kv->max_segments ? (size_t)kv->max_segments : 1, sizeof *kv->segments);
     if (kv->segments == NULL) {
         free(kv);
@@ -55,16 +55,10 @@ void ith_kv_close(ith_kv *kv)
     free(kv);
 }
 
-/* The first head held of a segment: then every `parts`-th. */
-static int64_t first_held(const ith_kv *kv, int64_t s)
+/* Heads held of a segment: every parts-th from *first on. */
+static int64_t held(const ith_kv *kv, int64_t s, int64_t *first)
 {
-    return (kv->part - s * kv->n_heads % kv->parts + kv->parts) % kv->parts;
-}
-
-static int64_t n_held(const ith_kv *kv, int64_t s)
-{
-    int64_t first = first_held(kv, s);
-    return first >= kv->n_heads ? 0 : (kv->n_heads - first + kv->parts - 1) / kv->parts;
+    return ith_dealt(s * kv->n_heads, kv->n_heads, kv->parts, kv->part, first);
 }
 
 bool ith_kv_holds(const ith_kv *kv, int head, int64_t s)
@@ -74,12 +68,12 @@ bool ith_kv_holds(const ith_kv *kv, int head, int64_t s)
 
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
 {
-    int64_t need = (n_tokens + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
+    int64_t need = ith_kv_segments(n_tokens), first;
 
     assert(need <= kv->max_segments);
     while (kv->n_segments < need) {
         void *segment;
-        ITH_TRY(ith_mem_alloc_array(ITH_MEM_KV, (size_t)kv->n_layers * (size_t)n_held(kv, kv->n_segments),
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_KV, (size_t)kv->n_layers * (size_t)held(kv, kv->n_segments, &first),
                                     kv->segment_bytes, "KV cache", &segment, err));
         kv->segments[kv->n_segments++] = segment;
     }
@@ -94,7 +88,7 @@ ith_kv_layout ith_kv_get_layout(const ith_kv *kv)
 void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s)
 {
     assert(s < kv->n_segments && ith_kv_holds(kv, head, s));
-    int64_t at = layer * n_held(kv, s) + (head - first_held(kv, s)) / kv->parts;
+    int64_t first, n = held(kv, s, &first), at = layer * n + (head - first) / kv->parts;
     return kv->segments[s] + (size_t)at * kv->segment_bytes;
 }
 

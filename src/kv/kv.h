@@ -12,6 +12,12 @@
 
 typedef struct ith_kv ith_kv;
 
+/* Segments of n tokens. */
+static inline int64_t ith_kv_segments(int64_t n_tokens)
+{
+    return (n_tokens + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
+}
+
 /* For timelines of up to ctx tokens. This cache holds, of segment s, the heads h with (s * n_heads + h) % parts == part: with
  * parts 1 all of them. */
 ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, int part, int parts,

@@ -94,11 +94,6 @@ static void attend(const ith_pass *p, int64_t head, int64_t t, int64_t n, int64_
         p->model->kernels->attn_f32(&a);
 }
 
-static int64_t segments_until(int64_t n_keys)
-{
-    return (n_keys + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
-}
-
 /* o / l of query head q_head, counted from the first that I attend for, of token t: to where the output matrix's input is gathered.
  * Scales o in place. */
 static void finish(const ith_pass *p, int layer, int64_t q_head, int64_t t, float *o, float l)
@@ -130,7 +125,7 @@ static void attend_tile(const ith_pass *p, int layer, int64_t head, int64_t t, i
     state sum = state_at(scratch, rows), part = state_at(scratch + state_floats(p->model, rows), rows);
 
     clear(p->model, sum, rows);
-    for (int64_t s = 0; s < segments_until(p->pos + p->attended.begin + t + n); s++) {
+    for (int64_t s = 0; s < ith_kv_segments(p->pos + p->attended.begin + t + n); s++) {
         attend(p, head, t, n, s, segment_at(p, layer, head, s, ring), part);
         p->model->kernels->attn_merge(rows, (int)d, sum.m, sum.l, sum.o, part.m, part.l, part.o);
     }
@@ -180,7 +175,7 @@ static int64_t bytes_seen(const ith_pass *p, int64_t s)
 static int64_t segments_needed(const ith_pass *p, int c)
 {
     ith_range tokens = ith_mesh_attended(&p->mesh, p->n, c);
-    return ith_range_size(tokens) == 0 ? 0 : segments_until(p->pos + tokens.end);
+    return ith_range_size(tokens) == 0 ? 0 : ith_kv_segments(p->pos + tokens.end);
 }
 
 /* tid 0: what I hold of a head goes to the others of the group, what they hold comes to `ring`. */
@@ -189,7 +184,7 @@ static void pass_segments(ith_pass *p, int layer, int64_t head, uint8_t *ring)
     ith_parcel *sends = p->ws->parcels, *recvs = sends + p->ws->n_parcels;
     int64_t n_sends = 0, n_recvs = 0, mine = segments_needed(p, p->mesh.c);
 
-    for (int64_t s = 0; s < segments_until(p->pos + p->n); s++) {
+    for (int64_t s = 0; s < ith_kv_segments(p->pos + p->n); s++) {
         int holder = ith_mesh_holder(&p->mesh, head, s);
         if (holder != p->mesh.c && s < mine)
             recvs[n_recvs++] = (ith_parcel){ith_mesh_rank(&p->mesh, p->mesh.u, holder),
@@ -329,7 +324,7 @@ static void fold_row(const ith_pass *p, int layer, int64_t q_head, int64_t t, in
 
 static void by_segments(ith_pass *p, int layer, ith_member *me)
 {
-    int64_t heads = ith_range_size(p->heads), n_segments = segments_until(p->pos + p->n), i;
+    int64_t heads = ith_range_size(p->heads), n_segments = ith_kv_segments(p->pos + p->n), i;
     float *scratch = p->ws->scratch[me->tid];
     ith_range all = ith_my_share(me, heads, 1),
               rows = ith_my_share(me, ith_range_size(folded_by(p, p->mesh.c)) * p->n, 1);
@@ -352,14 +347,12 @@ static void by_segments(ith_pass *p, int layer, ith_member *me)
 
 void ith_attention(ith_pass *p, int layer, ith_member *me)
 {
-    bool by_rows = p->way == &ith_way_rows;
+    bool few = p->n <= ITH_DECODE_TOKENS, all_here = p->comm->size == 1 || p->way->all_tokens;
 
-    if (p->n <= ITH_DECODE_TOKENS && (by_rows || p->comm->size == 1))
+    if (all_here && (few || p->mesh.context > 1))
         by_segments(p, layer, me);
     else if (p->mesh.context == 1)
         by_tiles(p, layer, me);
-    else if (by_rows)
-        by_segments(p, layer, me);
     else
         by_heads(p, layer, me);
     ith_barrier(me);

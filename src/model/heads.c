@@ -181,7 +181,7 @@ void ith_heads_to_cache(ith_pass *p, int layer, ith_member *me)
 {
     if (me->tid == 0)
         ith_counter_reset(me); /* attention's; nobody counts until the barrier below */
-    if (p->comm->size == 1 || (p->way == &ith_way_rows && p->mesh.context == 1)) {
+    if (p->comm->size == 1 || (p->way->all_tokens && p->mesh.context == 1)) {
         make_and_append(p, layer, me);
     } else {
         make(p, layer, me);

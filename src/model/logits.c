@@ -20,12 +20,12 @@ static void share_last(ith_pass *p)
 {
     const ith_hparams *hp = &p->model->hp;
     ith_workspace *ws = p->ws;
-    bool by_rows = p->way == &ith_way_rows;
+    bool all_tokens = p->way->all_tokens;
     ith_input in = ith_pass_input(p, hp->hidden);
 
-    if (by_rows || ith_range_size(p->mine) > 0)
+    if (all_tokens || ith_range_size(p->mine) > 0)
         memcpy(ws->h, ws->x + (ith_range_size(p->mine) - 1) * hp->hidden, (size_t)hp->hidden * sizeof *ws->h);
-    if (!by_rows && p->comm->size > 1)
+    if (!all_tokens && p->comm->size > 1)
         p->comm->ops->bcast(p->comm, ws->h, hp->hidden * (int64_t)sizeof *ws->h, last_owner(p));
     p->model->kernels->rmsnorm(hp->hidden, ws->h, p->model->out_norm, (float)hp->rms_eps, ws->h);
     if (p->model->quantized)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* The block's two products, [tokens][rows] floats each, are at most this large together. */
+/* Each of the block's two products, [tokens][rows], is at most so large. */
 enum { BLOCK_FLOATS = 8192, MAX_TOKENS = 192 };
 
 int64_t ith_mlp_scratch(void)

@@ -38,8 +38,9 @@ typedef struct ith_kv_piece { /* in bytes; the key is at 0 */
 
 typedef struct ith_pass ith_pass;
 
-typedef struct ith_heads_out { /* query head h of token t, counted from the first that I attend for, the first that I attend to */
-    bool quantized;            /* into acts, row t, groups first_group + h * d / 32 ...; else floats at x + t * ld + h * d */
+typedef struct
+    ith_heads_out { /* query head h of token t, counted from the first that I attend for, the first that I attend to */
+    bool quantized; /* into acts, row t, groups first_group + h * d / 32 ...; else floats at x + t * ld + h * d */
     ith_acts acts;
     int64_t first_group;
     float *x;
@@ -48,6 +49,8 @@ typedef struct ith_heads_out { /* query head h of token t, counted from the firs
 
 typedef struct ith_way {
     const char *name;
+    bool
+        all_tokens; /* every rank holds all tokens of the pass, and attends to them; with one rank it does in any way */
     /* Rows of a matrix of n_rows that this rank computes. */
     ith_range (*rows)(const ith_pass *pass, int64_t n_rows);
     /* Query and KV heads that this rank projects, for its tokens. */
@@ -56,8 +59,8 @@ typedef struct ith_way {
     /* Where the query record of my token `token` for Ulysses index u is made, and the piece of a KV head. */
     uint8_t *(*record_at)(const ith_pass *pass, int64_t token, int u);
     uint8_t *(*piece_at)(const ith_pass *pass, int64_t token, int64_t kv_head);
-    /* tid 0 only, barriers around it: the records of the tokens that I attend to come together in ws->queries, the pieces that I
-     * hold arrive. */
+    /* tid 0 only, barriers around it, unless this rank makes all records and pieces that it needs: the records of the tokens that I attend
+     * to come together in ws->queries, the pieces that I hold arrive. */
     void (*to_heads)(ith_pass *pass);
     /* Where the piece of the pass's token `token` and my group's head `head`, which I hold, has arrived. */
     const uint8_t *(*arrived)(const ith_pass *pass, int64_t token, int64_t head);
@@ -82,29 +85,29 @@ typedef struct ith_comm_plan { /* byte counts and displacements of one side of a
 typedef struct
     ith_workspace { /* all buffers of a pass, allocated once for the largest: T tokens per rank, C over all ranks */
     int64_t max_tokens, max_chunk; /* T, C */
-    int64_t ld;        /* floats per token of wide buffers: the widest row count, rounded up, with room for tile edges */
-    float *x;          /* [T][hidden]: the residual stream */
-    float *y;          /* [T][ld_y]: what the next norm adds to it */
-    float *h;          /* [T][ld]: input of the next matrix */
-    float *mid;        /* [T][ld]: silu(gate) * up, where down is a float matrix */
-    ith_acts acts;     /* of h */
+    int64_t ld;    /* floats per token of wide buffers: the widest row count, rounded up, with room for tile edges */
+    float *x;      /* [T][hidden]: the residual stream */
+    float *y;      /* [T][ld_y]: what the next norm adds to it */
+    float *h;      /* [T][ld]: input of the next matrix */
+    float *mid;    /* [T][ld]: silu(gate) * up, where down is a float matrix */
+    ith_acts acts; /* of h */
     ith_acts mid_acts; /* of silu(gate) * up */
     float *q, *k, *v;  /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
     int64_t ld_q, ld_kv, ld_y;
-    float *wire;      /* [T][ld] blocks that arrive from ranks */
-    float *cos, *sin; /* [T][d / 2] */
+    float *wire;          /* [T][ld] blocks that arrive from ranks */
+    float *cos, *sin;     /* [T][d / 2] */
     uint8_t *queries;     /* [A][record]: of the tokens that I attend to, A = min(C, U T) at most */
     uint8_t *records_out; /* [U][T][record] */
     uint8_t *pieces_out;  /* [T][KV heads][piece], in the order of the ranks they go to */
     uint8_t *pieces_in;   /* [C][heads held][piece], tokens ascending */
-    uint8_t *back;        /* [A][my group's query heads * d / 32] groups: attention's result on its way to the tokens' ranks */
-    float *attn;          /* [A][my group's query heads * d]: the same in floats */
-    int64_t *plans;   /* [2][2][ranks]: see ith_workspace_plan */
-    float **scratch;  /* [threads]: for attention's tiles, for blocks of the MLP */
+    uint8_t *back; /* [A][my group's query heads * d / 32] groups: attention's result on its way to the tokens' ranks */
+    float *attn;   /* [A][my group's query heads * d]: the same in floats */
+    int64_t *plans;  /* [2][2][ranks]: see ith_workspace_plan */
+    float **scratch; /* [threads]: for attention's tiles, for blocks of the MLP */
     int n_threads;
-    float *cells;         /* decode attention: partials of my segments, see attention.c */
-    float *cells_in;      /* those that arrive from my group */
-    uint8_t *ring[2];     /* R > 1, prefill: segments of one head that others hold, [segments][segment bytes] */
+    float *cells;        /* decode attention: partials of my segments, see attention.c */
+    float *cells_in;     /* those that arrive from my group */
+    uint8_t *ring[2];    /* R > 1, prefill: segments of one head that others hold, [segments][segment bytes] */
     ith_parcel *parcels; /* R > 1: lists of an exchange, sends and receives: [2][n_parcels] */
     int64_t n_parcels;
     float *logits_rows; /* [n_vocab rounded up]: my rows of the vocabulary */
@@ -125,14 +128,14 @@ struct ith_pass {
     ith_workspace *ws;
     ith_record record;
     ith_kv_piece piece;
-    ith_range heads;    /* my group's KV heads; query heads are these times group */
-    int64_t group;      /* query heads per KV head */
-    ith_range attended; /* tokens of the pass whose queries I attend to */
-    float q_factor;     /* log2(e) / sqrt(d) */
-    const int32_t *ids; /* [n] */
-    int64_t pos;        /* timeline position of token 0 of the pass */
-    int64_t n;          /* tokens of the pass */
-    ith_range mine;     /* those that this rank holds */
+    ith_range heads;        /* my group's KV heads; query heads are these times group */
+    int64_t group;          /* query heads per KV head */
+    ith_range attended;     /* tokens of the pass whose queries I attend to */
+    float q_factor;         /* log2(e) / sqrt(d) */
+    const int32_t *ids;     /* [n] */
+    int64_t pos;            /* timeline position of token 0 of the pass */
+    int64_t n;              /* tokens of the pass */
+    ith_range mine;         /* those that this rank holds */
     const ith_probe *probe; /* NULL: nobody looks */
     bool want_logits;       /* after the last token */
     float *logits;          /* rank 0: [n_vocab], written if wanted */
@@ -150,16 +153,17 @@ ith_record ith_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t head
 ith_kv_piece ith_kv_piece_layout(ith_kv_layout layout, int64_t head_dim);
 
 typedef struct ith_limits { /* of the passes of a session */
-    int64_t chunk;       /* tokens over all ranks */
-    int64_t max_tokens;  /* on this one */
-    int64_t rows_tokens; /* by rows */
+    int64_t chunk;          /* tokens over all ranks */
+    int64_t max_tokens;     /* on this one */
+    int64_t rows_tokens;    /* by rows */
     int n_threads;
     int64_t ctx; /* tokens of the timeline */
 } ith_limits;
 
 ith_status ith_workspace_open(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout,
                               const ith_limits *limits, ith_workspace **ws, ith_error *err);
-int64_t ith_workspace_bytes(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout, const ith_limits *limits);
+int64_t ith_workspace_bytes(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout,
+                            const ith_limits *limits);
 void ith_workspace_close(ith_workspace *ws); /* accepts NULL */
 
 /* Inside ith_team_run; arg is the pass. Embedding, layers, then logits or scores as wanted. */
@@ -172,18 +176,21 @@ ith_range ith_pass_scored(const ith_pass *pass, int rank);
 
 void ith_layer_forward(ith_pass *pass, int layer, ith_member *me); /* layer.c; leaves its last product in ws->y */
 void ith_add_residual(ith_pass *pass, ith_member *me);             /* layer.c: x += y, my tokens */
-void ith_show_output(ith_pass *pass, ith_member *me);              /* layer.c: x normalized, to the probe; overwrites h */
-void ith_quantize_h(ith_pass *pass, ith_member *me, int64_t cols); /* layer.c: h -> acts, by ith_my_share of my tokens */
-void ith_heads_to_cache(ith_pass *pass, int layer, ith_member *me); /* heads.c: q, k, v -> records, cache; resets the team's counter */
-void ith_attention(ith_pass *pass, int layer, ith_member *me);     /* attention.c: records, cache -> way->heads_out; takes the counter reset */
-float ith_attention_q_factor(int64_t head_dim);                    /* log2(e) / sqrt(d), folded into queries */
-int64_t ith_attention_scratch(const ith_model *model);             /* floats per thread */
-void ith_mlp(ith_pass *pass, int layer, ith_member *me);           /* mlp.c: h, acts -> y, my rows */
-int64_t ith_mlp_scratch(void);                                     /* floats per thread */
+void ith_show_output(ith_pass *pass, ith_member *me); /* layer.c: x normalized, to the probe; overwrites h */
+void ith_quantize_h(ith_pass *pass, ith_member *me,
+                    int64_t cols); /* layer.c: h -> acts, by ith_my_share of my tokens */
+void ith_heads_to_cache(ith_pass *pass, int layer,
+                        ith_member *me); /* heads.c: q, k, v -> records, cache; resets the team's counter */
+void ith_attention(ith_pass *pass, int layer,
+                   ith_member *me); /* attention.c: records, cache -> way->heads_out; takes the counter reset */
+float ith_attention_q_factor(int64_t head_dim);          /* log2(e) / sqrt(d), folded into queries */
+int64_t ith_attention_scratch(const ith_model *model);   /* floats per thread */
+void ith_mlp(ith_pass *pass, int layer, ith_member *me); /* mlp.c: h, acts -> y, my rows */
+int64_t ith_mlp_scratch(void);                           /* floats per thread */
 int64_t ith_attention_cells(const ith_model *model, const ith_mesh *mesh, int64_t n_tokens,
-                            int64_t n_segments); /* floats of ws->cells for passes by segments */
-void ith_logits_last(ith_pass *pass, ith_member *me);                                       /* logits.c */
-void ith_score(ith_pass *pass, ith_member *me);                                             /* logits.c */
+                            int64_t n_segments);      /* floats of ws->cells for passes by segments */
+void ith_logits_last(ith_pass *pass, ith_member *me); /* logits.c */
+void ith_score(ith_pass *pass, ith_member *me);       /* logits.c */
 
 /* h and acts as the input of a matrix of `cols` columns; and the MLP's intermediate. */
 ith_input ith_pass_input(const ith_pass *pass, int64_t cols);

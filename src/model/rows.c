@@ -252,6 +252,7 @@ static void to_tokens(ith_pass *p, const ith_matrix *o, ith_member *me)
 
 const ith_way ith_way_rows = {
     .name = "rows",
+    .all_tokens = true,
     .rows = my_rows,
     .q_heads = my_q_heads,
     .kv_heads = my_kv_heads,

@@ -92,7 +92,7 @@ static shape shape_of(const ith_model *model, const ith_mesh *mesh, ith_kv_layou
         .kv = hp->n_kv_heads * hp->head_dim,
         .my_q = my_q,
         .my_kv = my_kv,
-        .segments = (limits->ctx + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT,
+        .segments = ith_kv_segments(limits->ctx),
         .record = ith_record_layout(layout, my_q, hp->head_dim),
         .piece = ith_kv_piece_layout(layout, hp->head_dim),
     };

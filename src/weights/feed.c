@@ -2,13 +2,11 @@
 
 #include "base/mem.h"
 #include "base/range.h"
-#include "base/workers.h"
 #include "weights/frames.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { PIECE_BYTES = 1 << 20, MAX_SLOTS = 8, NO_STEP = -1 };
 
@@ -18,14 +16,8 @@ typedef struct slot {
     uint8_t *memory;
 } slot;
 
-typedef struct piece { /* a share of the filling of a step */
-    const ith_entry *entry;
-    int64_t first, n;
-    size_t at;
-} piece;
-
-typedef struct pieces { /* of a step */
-    piece *items;
+typedef struct pieces { /* of a step: its parts, cut into shares of the filling */
+    ith_step_part *items;
     int64_t n;
 } pieces;
 
@@ -44,8 +36,9 @@ struct ith_feed {
     int64_t n_steps;
     ith_frames *frames; /* NULL: from the files */
     slot slots[MAX_SLOTS];
-    int n_slots, head, tail; /* slots are filled at tail and used at head, in turn */
-    int64_t next;            /* the step that is filled next */
+    int n_slots, head; /* slots are filled and used in turn; head: the one in use, or used next */
+    int64_t next;      /* the step that is filled next */
+    bool emptying;     /* nothing is begun meanwhile */
     int n_threads;
     filler *fillers;
     pthread_mutex_t lock;
@@ -53,23 +46,7 @@ struct ith_feed {
     bool closing;
     ith_status status;
     ith_error error;
-    ith_feed_stats stats;
 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-size_t ith_feed_slot_bytes(const ith_step *steps, int64_t n_steps)
-{
-    size_t most = 0;
-    for (int64_t i = 0; i < n_steps; i++)
-        most = steps[i].bytes > most ? steps[i].bytes : most;
-    return most;
-}
 
 /* ---- Filling: under the lock, but for the making of units ---- */
 
@@ -81,7 +58,7 @@ static bool is_full(const slot *s)
 /* A piece of the oldest slot that has one left; else the next step is begun in a free slot. NULL: nothing to do now. */
 static slot *take_piece(ith_feed *s, int64_t *item)
 {
-    for (int i = 0; i < s->n_slots; i++) {
+    for (int i = 0; i < s->n_slots && !s->emptying; i++) {
         slot *at = &s->slots[(s->head + i) % s->n_slots];
         if (at->step == NO_STEP) {
             *at = (slot){.step = s->next, .n_pieces = s->work[s->next].n, .memory = at->memory};
@@ -95,7 +72,7 @@ static slot *take_piece(ith_feed *s, int64_t *item)
     return NULL;
 }
 
-static ith_status fill_piece(filler *f, const piece *p, uint8_t *memory, ith_error *err)
+static ith_status fill_piece(filler *f, const ith_step_part *p, uint8_t *memory, ith_error *err)
 {
     for (int64_t u = 0; u < p->n; u++) {
         uint8_t *out = memory + p->at + (size_t)u * p->entry->unit_bytes;
@@ -110,25 +87,19 @@ static ith_status fill_piece(filler *f, const piece *p, uint8_t *memory, ith_err
 static void fill_some(filler *f, slot *at, int64_t item)
 {
     ith_feed *s = f->feed;
-    const piece *p = &s->work[at->step].items[item];
+    const ith_step_part *p = &s->work[at->step].items[item];
     ith_error err;
     ith_status status;
-    double start;
 
     pthread_mutex_unlock(&s->lock);
-    start = now_s();
     status = fill_piece(f, p, at->memory, &err);
     pthread_mutex_lock(&s->lock);
-    s->stats.fill_s += now_s() - start;
-    s->stats.bytes += (int64_t)((size_t)p->n * p->entry->unit_bytes);
     if (status != ITH_OK && s->status == ITH_OK) {
         s->status = status;
         s->error = err;
     }
-    if (++at->n_done == at->n_pieces) {
-        s->stats.steps++;
+    if (++at->n_done == at->n_pieces || s->emptying)
         pthread_cond_broadcast(&s->changed);
-    }
 }
 
 static void *fill(void *arg)
@@ -154,14 +125,14 @@ static void *fill(void *arg)
 /* Empties all slots; filling goes on at step i. Pieces in the making are waited for. */
 static void start_over(ith_feed *s, int64_t i)
 {
+    s->emptying = true;
     for (int k = 0; k < s->n_slots; k++) {
         slot *at = &s->slots[k];
-        at->n_pieces = at->next_piece; /* nobody begins another */
-        while (at->step != NO_STEP && at->n_done < at->n_pieces)
+        while (at->step != NO_STEP && at->n_done < at->next_piece)
             pthread_cond_wait(&s->changed, &s->lock);
+        at->step = NO_STEP;
     }
-    for (int k = 0; k < s->n_slots; k++)
-        s->slots[k].step = NO_STEP;
+    s->emptying = false;
     s->next = i;
     pthread_cond_broadcast(&s->changed);
 }
@@ -178,18 +149,12 @@ static void publish(const ith_step *step, const uint8_t *memory)
 
 void ith_feed_enter(ith_feed *s, int64_t i)
 {
-    double start = now_s();
-
     pthread_mutex_lock(&s->lock);
     slot *at = &s->slots[s->head];
     if (at->step != i && (at->step != NO_STEP || s->next != i))
         start_over(s, i);
-    if (!is_full(at) || at->step != i) {
-        s->stats.stalls++;
-        while (!is_full(at) || at->step != i)
-            pthread_cond_wait(&s->changed, &s->lock);
-        s->stats.stall_s += now_s() - start;
-    }
+    while (!is_full(at))
+        pthread_cond_wait(&s->changed, &s->lock);
     publish(&s->steps[i], at->memory);
     pthread_mutex_unlock(&s->lock);
 }
@@ -213,44 +178,40 @@ ith_status ith_feed_status(ith_feed *s, ith_error *err)
     return status;
 }
 
-ith_feed_stats ith_feed_get_stats(ith_feed *s)
-{
-    pthread_mutex_lock(&s->lock);
-    ith_feed_stats stats = s->stats;
-    pthread_mutex_unlock(&s->lock);
-    return stats;
-}
-
-size_t ith_feed_kept(const ith_feed *s)
-{
-    return s->frames == NULL ? 0 : ith_frames_bytes(s->frames);
-}
-
 /* ---- Opening and closing ---- */
+
+static int64_t count_pieces(const ith_step *step)
+{
+    int64_t n = 0;
+    for (int i = 0; i < step->n_parts; i++) {
+        int64_t units = ith_per_piece(step->parts[i].entry->unit_bytes, PIECE_BYTES);
+        n += (step->parts[i].n + units - 1) / units;
+    }
+    return n;
+}
 
 static ith_status cut_step(const ith_step *step, pieces *out, ith_error *err)
 {
-    int64_t n = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        n = 0;
-        for (int i = 0; i < step->n_parts; i++) {
-            const ith_step_part *p = &step->parts[i];
-            int64_t units = p->entry->unit_bytes >= PIECE_BYTES ? 1 : (int64_t)(PIECE_BYTES / p->entry->unit_bytes);
-            for (int64_t u = 0; u < p->n; u += units, n++)
-                if (pass == 1)
-                    out->items[n] = (piece){p->entry, p->first + u, p->n - u < units ? p->n - u : units,
-                                            p->at + (size_t)u * p->entry->unit_bytes};
-        }
-        if (pass == 0 && (out->items = calloc((size_t)n + 1, sizeof *out->items)) == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld pieces", (long long)n);
+    int64_t n = count_pieces(step);
+
+    out->items = calloc((size_t)n, sizeof *out->items);
+    if (out->items == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld pieces", (long long)n);
+    for (int i = 0; i < step->n_parts; i++) {
+        const ith_step_part *p = &step->parts[i];
+        int64_t units = ith_per_piece(p->entry->unit_bytes, PIECE_BYTES);
+        for (int64_t u = 0; u < p->n; u += units)
+            out->items[out->n++] = (ith_step_part){p->entry, p->first + u, p->n - u < units ? p->n - u : units,
+                                                   p->at + (size_t)u * p->entry->unit_bytes};
     }
-    out->n = n;
     return ITH_OK;
 }
 
 static ith_status open_slots(ith_feed *s, ith_error *err)
 {
-    size_t bytes = ith_feed_slot_bytes(s->steps, s->n_steps);
+    size_t bytes = 0;
+    for (int64_t i = 0; i < s->n_steps; i++)
+        bytes = s->steps[i].bytes > bytes ? s->steps[i].bytes : bytes;
     for (int i = 0; i < s->n_slots; i++) {
         void *memory;
         ITH_TRY(ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, "a slot for streamed weights", &memory, err));

@@ -2,7 +2,7 @@
  * pass uses them, come into a few slots of memory ahead of use and leave them after it.
  *
  *     step    what is needed together: the matrices of a layer, or some rows of the output matrix
- *     slot    memory for one step; filled by the stream's own threads, from the model's files or from frames kept in memory
+ *     slot    memory for one step; filled by the feed's own threads, from the model's files or from frames kept in memory
  *
  * Steps are filled in rising order, the first again after the last, whenever a slot is free: while a pass works in one slot the next is
  * filled. A pass that leaves steps out (logits that nobody wants) or begins anew finds the slots emptied and waits once.
@@ -27,21 +27,12 @@ typedef struct ith_step {
 
 typedef struct ith_feed ith_feed;
 
-typedef struct ith_feed_stats { /* since the stream was opened */
-    int64_t steps;                /* filled */
-    int64_t bytes;                /* of their units, as kernels read them */
-    int64_t stalls;               /* steps that were waited for */
-    double stall_s, fill_s;       /* time waited; time of all filling threads */
-} ith_feed_stats;
-
 /* Takes steps[n_steps] over, parts included. keep_level >= 0: all units are made now and kept in memory, as zstd frames of that level
  * (0: as they are), of at most keep_room bytes in all; < 0: they are made from the files each time. n_slots >= 2. ITH_E_MEMORY, and what
  * ith_produce says. */
-ith_status ith_feed_open(const ith_plan *plan, ith_step *steps, int64_t n_steps, int n_slots, int n_threads, int keep_level, size_t keep_room,
-                           ith_team *team, ith_feed **feed, ith_error *err);
+ith_status ith_feed_open(const ith_plan *plan, ith_step *steps, int64_t n_steps, int n_slots, int n_threads,
+                         int keep_level, size_t keep_room, ith_team *team, ith_feed **feed, ith_error *err);
 void ith_feed_close(ith_feed *feed); /* accepts NULL */
-
-size_t ith_feed_slot_bytes(const ith_step *steps, int64_t n_steps); /* the largest step's */
 
 /* One thread: waits until step `i` is in a slot; its matrices' tiles then lie there. Leaving it gives the slot back; the step entered
  * last must have been left. A step that cannot be filled leaves anything in the slot: ith_feed_status tells. */
@@ -50,9 +41,5 @@ void ith_feed_leave(ith_feed *feed);
 
 /* What the filling threads met first: an error of reading. */
 ith_status ith_feed_status(ith_feed *feed, ith_error *err);
-
-size_t ith_feed_kept(const ith_feed *feed); /* bytes kept in memory, as frames */
-
-ith_feed_stats ith_feed_get_stats(ith_feed *feed);
 
 #endif

@@ -13,14 +13,9 @@ typedef struct frame {
     uint32_t bytes; /* unit_bytes: as it is */
 } frame;
 
-typedef struct table { /* of an entry */
-    const ith_entry *entry;
-    frame *units; /* [n_units] */
-} table;
-
 struct ith_frames {
-    table *tables;
-    size_t n_tables;
+    const ith_plan *plan;
+    frame **units; /* [plan->n_entries][n_units]; NULL: none of the entry's */
     int level;
     size_t room; /* for all of them */
     atomic_size_t bytes;
@@ -70,21 +65,16 @@ static bool make_room(ith_frame_reader *r, size_t bytes)
     return r->planes != NULL;
 }
 
-static const frame *find(const ith_frames *frames, const ith_entry *entry, int64_t unit)
+static frame *frame_of(const ith_frames *frames, const ith_entry *entry, int64_t unit)
 {
-    for (size_t i = 0; i < frames->n_tables; i++)
-        if (frames->tables[i].entry == entry)
-            return &frames->tables[i].units[unit];
-    return NULL;
+    return &frames->units[entry - frames->plan->entries][unit];
 }
 
 ith_status ith_frames_read(const ith_frames *frames, ith_frame_reader *reader, const ith_entry *e, int64_t unit,
                            void *out, ith_error *err)
 {
-    const frame *f = find(frames, e, unit);
+    const frame *f = frame_of(frames, e, unit);
 
-    if (f == NULL || f->data == NULL)
-        return ith_fail(err, ITH_E_FORMAT, "tensor %s: tile %lld is not kept", e->name, (long long)unit);
     if (f->bytes == e->unit_bytes) {
         memcpy(out, f->data, e->unit_bytes);
         return ITH_OK;
@@ -107,7 +97,7 @@ typedef struct maker { /* one thread's */
 } maker;
 
 typedef struct unit {
-    size_t table;
+    const ith_entry *entry;
     int64_t unit;
 } unit;
 
@@ -139,10 +129,9 @@ static ith_status make_frame(void *user, int64_t item, int tid, ith_error *err)
 {
     job *j = user;
     maker *m = &j->makers[tid];
-    const table *t = &j->frames->tables[j->units[item].table];
-    const ith_entry *e = t->entry;
+    const ith_entry *e = j->units[item].entry;
     uint8_t *tile = m->memory, *planes = tile + j->room, *room = planes + j->room;
-    frame *f = &t->units[j->units[item].unit];
+    frame *f = frame_of(j->frames, e, j->units[item].unit);
     size_t bytes = 0;
 
     ITH_TRY(ith_produce(&m->producer, e, j->units[item].unit, tile, err));
@@ -151,21 +140,14 @@ static ith_status make_frame(void *user, int64_t item, int tid, ith_error *err)
     return bytes > 0 ? keep(j->frames, f, room, bytes, err) : keep(j->frames, f, tile, e->unit_bytes, err);
 }
 
-/* The table of an entry, made if it is not there. */
-static ith_status table_of(ith_frames *frames, const ith_entry *e, size_t *index, ith_error *err)
+/* Makes the entry's table of frames, if it is not there. */
+static ith_status open_table(ith_frames *frames, const ith_entry *e, ith_error *err)
 {
-    for (*index = 0; *index < frames->n_tables; (*index)++)
-        if (frames->tables[*index].entry == e)
-            return ITH_OK;
-    table *grown = realloc(frames->tables, (frames->n_tables + 1) * sizeof *grown);
-    if (grown == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a table of tensors");
-    frames->tables = grown;
-    grown[frames->n_tables] = (table){e, calloc((size_t)e->n_units, sizeof(frame))};
-    if (grown[frames->n_tables].units == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a table of %lld tiles", (long long)e->n_units);
-    frames->n_tables++;
-    return ITH_OK;
+    frame **table = &frames->units[e - frames->plan->entries];
+    if (*table == NULL)
+        *table = calloc((size_t)e->n_units, sizeof **table);
+    return *table != NULL ? ITH_OK
+                          : ith_fail(err, ITH_E_MEMORY, "no memory for a table of %lld tiles", (long long)e->n_units);
 }
 
 static ith_status list_units(job *j, const ith_step *steps, int64_t n_steps, ith_error *err)
@@ -181,11 +163,10 @@ static ith_status list_units(job *j, const ith_step *steps, int64_t n_steps, ith
     for (int64_t i = 0; i < n_steps; i++)
         for (int k = 0; k < steps[i].n_parts; k++) {
             const ith_step_part *p = &steps[i].parts[k];
-            size_t index;
-            ITH_TRY(table_of(j->frames, p->entry, &index, err));
+            ITH_TRY(open_table(j->frames, p->entry, err));
             j->room = p->entry->unit_bytes > j->room ? p->entry->unit_bytes : j->room;
             for (int64_t u = p->first; u < p->first + p->n; u++)
-                j->units[j->n++] = (unit){index, u};
+                j->units[j->n++] = (unit){p->entry, u};
         }
     return ITH_OK;
 }
@@ -226,8 +207,11 @@ ith_status ith_frames_open(const ith_plan *plan, const ith_step *steps, int64_t 
     ith_status status;
 
     *out = NULL;
-    if (frames == NULL)
+    if (frames == NULL || (frames->units = calloc(plan->n_entries, sizeof *frames->units)) == NULL) {
+        free(frames);
         return ith_fail(err, ITH_E_MEMORY, "no memory to keep weights");
+    }
+    frames->plan = plan;
     frames->level = level;
     frames->room = room;
     ITH_CHECK(list_units(&j, steps, n_steps, err));
@@ -244,20 +228,15 @@ done:
     return ITH_OK;
 }
 
-size_t ith_frames_bytes(const ith_frames *frames)
-{
-    return atomic_load(&frames->bytes);
-}
-
 void ith_frames_close(ith_frames *frames)
 {
     if (frames == NULL)
         return;
-    for (size_t i = 0; i < frames->n_tables; i++) {
-        for (int64_t u = 0; u < frames->tables[i].entry->n_units; u++)
-            free(frames->tables[i].units[u].data);
-        free(frames->tables[i].units);
+    for (size_t i = 0; i < frames->plan->n_entries; i++) {
+        for (int64_t u = 0; frames->units[i] != NULL && u < frames->plan->entries[i].n_units; u++)
+            free(frames->units[i][u].data);
+        free(frames->units[i]);
     }
-    free(frames->tables);
+    free(frames->units);
     free(frames);
 }

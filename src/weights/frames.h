@@ -13,8 +13,6 @@ ith_status ith_frames_open(const ith_plan *plan, const ith_step *steps, int64_t 
                            ith_frames **frames, ith_error *err);
 void ith_frames_close(ith_frames *frames); /* accepts NULL */
 
-size_t ith_frames_bytes(const ith_frames *frames); /* kept */
-
 ith_status ith_frame_reader_open(ith_frame_reader **reader, ith_error *err);
 void ith_frame_reader_close(ith_frame_reader *reader); /* accepts NULL */
 

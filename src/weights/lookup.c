@@ -41,9 +41,7 @@ ith_status ith_lookup_open(const ith_plan *plan, const ith_matrix *matrix, int n
         return ith_fail(err, ITH_E_MEMORY, "no memory to look up rows with %d threads", n_threads);
     }
     l->n_threads = n_threads;
-    for (size_t i = 0; i < plan->n_entries; i++)
-        if (plan->entries[i].matrix == matrix)
-            l->entry = &plan->entries[i];
+    l->entry = ith_plan_entry(plan, matrix);
     status = open_readers(l, plan, err);
     if (status != ITH_OK) {
         ith_lookup_close(l);

@@ -106,6 +106,14 @@ ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *t
     return ITH_OK;
 }
 
+ith_entry *ith_plan_entry(const ith_plan *plan, const ith_matrix *matrix)
+{
+    for (size_t i = 0; i < plan->n_entries; i++)
+        if (plan->entries[i].matrix == matrix)
+            return &plan->entries[i];
+    return NULL;
+}
+
 ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err)
 {
     size_t known = 0;
@@ -124,18 +132,14 @@ ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err
 
 /* ---- Pieces ---- */
 
-static int64_t units_of_piece(const ith_entry *e, size_t bytes)
-{
-    return e->unit_bytes >= bytes ? 1 : (int64_t)(bytes / e->unit_bytes);
-}
-
 ith_status ith_plan_cut(const ith_plan *plan, size_t bytes, ith_units **pieces, int64_t *n, ith_error *err)
 {
     int64_t count = 0;
 
     for (size_t i = 0; i < plan->n_entries; i++) {
         const ith_entry *e = &plan->entries[i];
-        count += (e->n_units + units_of_piece(e, bytes) - 1) / units_of_piece(e, bytes);
+        int64_t step = ith_per_piece(e->unit_bytes, bytes);
+        count += (e->n_units + step - 1) / step;
     }
     *n = 0;
     *pieces = calloc((size_t)count + 1, sizeof **pieces);
@@ -143,7 +147,7 @@ ith_status ith_plan_cut(const ith_plan *plan, size_t bytes, ith_units **pieces, 
         return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld pieces", (long long)count);
     for (size_t i = 0; i < plan->n_entries; i++) {
         const ith_entry *e = &plan->entries[i];
-        int64_t step = units_of_piece(e, bytes);
+        int64_t step = ith_per_piece(e->unit_bytes, bytes);
         for (int64_t first = 0; first < e->n_units; first += step)
             (*pieces)[(*n)++] = (ith_units){e, first, e->n_units - first < step ? e->n_units - first : step};
     }

@@ -51,6 +51,12 @@ typedef struct ith_entry { /* one planned matrix or vector */
     size_t offset;     /* the store's: in its memory */
 } ith_entry;
 
+/* Bytes of all units, rounded up to a cache line. */
+static inline size_t ith_entry_bytes(const ith_entry *e)
+{
+    return ((size_t)e->n_units * e->unit_bytes + 63) / 64 * 64;
+}
+
 typedef struct ith_plan {
     ith_entry *entries; /* in the order of the passes through them */
     size_t n_entries, room;
@@ -70,6 +76,9 @@ ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *t
 /* Plans a vector of n floats; *out is NULL till somebody puts an address there, and must live until then. */
 ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t n, const float **out,
                            ith_error *err);
+
+/* The entry of a planned matrix. */
+ith_entry *ith_plan_entry(const ith_plan *plan, const ith_matrix *matrix);
 
 /* Gives every planned matrix that `stats` know its importance; they must live until the last unit is made. ITH_E_FORMAT: they are of another
  * model. (An embedding that is only looked up has none.) */

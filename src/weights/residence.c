@@ -9,17 +9,12 @@
 
 enum { ALIGN = 64 };
 
-static size_t entry_bytes(const ith_entry *e)
-{
-    return ((size_t)e->n_units * e->unit_bytes + ALIGN - 1) / ALIGN * ALIGN;
-}
-
 static size_t layer_bytes(const ith_plan *plan, int layer)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < plan->n_entries; i++)
         if (plan->entries[i].matrix != NULL && plan->entries[i].layer == layer)
-            bytes += entry_bytes(&plan->entries[i]);
+            bytes += ith_entry_bytes(&plan->entries[i]);
     return bytes;
 }
 
@@ -31,14 +26,6 @@ static int count_layers(const ith_plan *plan)
     return n;
 }
 
-static ith_entry *entry_of(const ith_plan *plan, const ith_matrix *m)
-{
-    for (size_t i = 0; i < plan->n_entries; i++)
-        if (plan->entries[i].matrix == m)
-            return &plan->entries[i];
-    return NULL;
-}
-
 /* Vectors, and matrices that neither belong to a layer nor are the two. */
 static size_t bytes_that_must_stay(const ith_plan *plan, const ith_matrix *embed, const ith_matrix *output)
 {
@@ -46,7 +33,7 @@ static size_t bytes_that_must_stay(const ith_plan *plan, const ith_matrix *embed
     for (size_t i = 0; i < plan->n_entries; i++) {
         const ith_entry *e = &plan->entries[i];
         if (e->matrix == NULL || (e->layer == ITH_NO_LAYER && e->matrix != embed && e->matrix != output))
-            bytes += entry_bytes(e);
+            bytes += ith_entry_bytes(e);
     }
     return bytes;
 }
@@ -131,10 +118,10 @@ ith_status ith_residence_choose(ith_plan *plan, size_t budget, int n_slots, bool
 {
     int n_layers = count_layers(plan);
     size_t must = bytes_that_must_stay(plan, embed, output), all = 0, slots, left;
-    ith_entry *embed_entry = entry_of(plan, embed), *output_entry = entry_of(plan, output);
+    ith_entry *embed_entry = ith_plan_entry(plan, embed), *output_entry = ith_plan_entry(plan, output);
 
     for (size_t i = 0; i < plan->n_entries; i++)
-        all += entry_bytes(&plan->entries[i]);
+        all += ith_entry_bytes(&plan->entries[i]);
     *r = (ith_residence){
         .resident = all, .output_stays = true, .embed_stays = true, .layers_resident = n_layers, .output_parts = 1};
     if (budget == 0 || all <= budget)
@@ -148,8 +135,8 @@ ith_status ith_residence_choose(ith_plan *plan, size_t budget, int n_slots, bool
         return too_little(budget, must, slots, err);
     left = rest_stays ? budget - must - slots : 0;
     r->resident = must;
-    r->output_stays = stays(entry_bytes(output_entry), &left, &r->resident);
-    r->embed_stays = embed == output ? r->output_stays : stays(entry_bytes(embed_entry), &left, &r->resident);
+    r->output_stays = stays(ith_entry_bytes(output_entry), &left, &r->resident);
+    r->embed_stays = embed == output ? r->output_stays : stays(ith_entry_bytes(embed_entry), &left, &r->resident);
     embed_entry->streamed = !r->embed_stays;
     r->layers_resident = 0;
     while (r->layers_resident < n_layers && stays(layer_bytes(plan, r->layers_resident), &left, &r->resident))

@@ -20,12 +20,9 @@ struct ith_store {
     ith_residence residence;
     const ith_matrix *embed, *output;
     ith_lookup *lookup; /* rows of an embedding that does not stay, else NULL */
-    int keep;
-    size_t keep_room; /* bytes that may be kept as frames */
 };
 
 enum {
-    ALIGN = 64,
     PIECE_BYTES = 2 << 20, /* a huge page: what one fault brings from disk */
     FEED_SLOTS = 2,
     FEED_THREADS = 2
@@ -58,16 +55,11 @@ ith_plan *ith_store_plan(ith_store *store)
     return &store->plan;
 }
 
-static size_t entry_bytes(const ith_entry *e)
-{
-    return (size_t)e->n_units * e->unit_bytes;
-}
-
 size_t ith_store_bytes(const ith_store *store)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < store->plan.n_entries; i++)
-        bytes += (entry_bytes(&store->plan.entries[i]) + ALIGN - 1) / ALIGN * ALIGN;
+        bytes += ith_entry_bytes(&store->plan.entries[i]);
     return bytes;
 }
 
@@ -91,10 +83,9 @@ static ith_status place(ith_store *store, ith_error *err)
         if (e->streamed || in_place(store, e) != NULL)
             continue;
         e->offset = *end;
-        if (!ith_add_size(*end, entry_bytes(e), end) || !ith_add_size(*end, ALIGN - 1, end))
+        if (!ith_add_size(*end, ith_entry_bytes(e), end))
             return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: the model's weights exceed the address space",
                             e->tensor->file, e->tensor->name);
-        *end = *end / ALIGN * ALIGN;
     }
     return ITH_OK;
 }
@@ -180,18 +171,18 @@ done:
 
 /* ---- What comes and goes ---- */
 
-static ith_status open_feed(ith_store *store, ith_team *team, ith_error *err)
+static ith_status open_feed(ith_store *store, const ith_store_params *params, ith_team *team, ith_error *err)
 {
-    ith_step *steps = store->residence.steps;
-    int64_t n = store->residence.n_steps;
+    ith_residence *r = &store->residence;
+    ith_step *steps = r->steps;
 
-    if (!store->residence.embed_stays)
+    if (!r->embed_stays)
         ITH_TRY(ith_lookup_open(&store->plan, store->embed, ith_team_size(team), &store->lookup, err));
-    if (n == 0)
+    if (r->n_steps == 0)
         return ITH_OK;
-    store->residence.steps = NULL; /* the feed's now */
-    return ith_feed_open(&store->plan, steps, n, FEED_SLOTS, FEED_THREADS, store->keep, store->keep_room, team,
-                         &store->feed, err);
+    r->steps = NULL; /* the feed's now */
+    return ith_feed_open(&store->plan, steps, r->n_steps, FEED_SLOTS, FEED_THREADS, params->keep,
+                         params->budget - r->resident - FEED_SLOTS * r->slot_bytes, team, &store->feed, err);
 }
 
 ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_team *team, ith_error *err)
@@ -202,10 +193,8 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
 
     store->embed = params->embed;
     store->output = params->output;
-    store->keep = params->keep;
     status = ith_residence_choose(&store->plan, params->budget, FEED_SLOTS, params->keep < 0, params->embed,
                                   params->output, &store->residence, err);
-    store->keep_room = params->budget - store->residence.resident - FEED_SLOTS * store->residence.slot_bytes;
     if (status == ITH_OK)
         status = place(store, err);
     ITH_TRY(ith_comm_agree(comm, status, err));
@@ -213,23 +202,12 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
     ITH_TRY(ith_comm_agree(comm, load_share(&job, team, err), err));
     comm->ops->node_barrier(comm);
     publish(store);
-    return ith_comm_agree(comm, open_feed(store, team, err), err);
+    return ith_comm_agree(comm, open_feed(store, params, team, err), err);
 }
 
 bool ith_store_is_streamed(const ith_store *store)
 {
     return store->residence.slot_bytes > 0;
-}
-
-ith_store_use ith_store_get_use(ith_store *store)
-{
-    ith_store_use use = {.resident = store->residence.resident, .layers_resident = store->residence.layers_resident};
-    if (store->feed != NULL) {
-        use.slots = FEED_SLOTS * store->residence.slot_bytes;
-        use.frames = ith_feed_kept(store->feed);
-        use.feed = ith_feed_get_stats(store->feed);
-    }
-    return use;
 }
 
 ith_status ith_store_status(ith_store *store, ith_error *err)

@@ -2,7 +2,7 @@
  *
  *     ith_store_open(comm, &store)
  *     ith_plan_matrix(ith_store_plan(store), ...)      for every matrix; ith_plan_vector for every norm
- *     ith_store_load(store, team, ...)                 allocates and converts, in parallel
+ *     ith_store_load(store, params, team)              allocates and converts, in parallel
  *     ith_matrix_tiles(m, first_tile)                  what kernels read
  *
  * Placements:
@@ -56,14 +56,6 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
 
 bool ith_store_is_streamed(const ith_store *store);
 
-typedef struct ith_store_use { /* after loading */
-    size_t resident, slots, frames; /* bytes */
-    int layers_resident;
-    ith_feed_stats feed;
-} ith_store_use;
-
-ith_store_use ith_store_get_use(ith_store *store);
-
 /* ---- Inside a pass ---- */
 
 /* All members; enter ends with a barrier if it waited for anything. Between the two the layer's matrices have their tiles. After a
@@ -79,7 +71,7 @@ void ith_store_leave_output(ith_store *store, int part, ith_member *me);
 /* Row `row` of the embedding as floats, on thread me->tid. */
 void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out);
 
-/* What reading weights inside passes met: afterwards, on this rank. */
+/* What reading weights inside passes met, on this rank: to be asked, and agreed upon, after each. */
 ith_status ith_store_status(ith_store *store, ith_error *err);
 
 #endif

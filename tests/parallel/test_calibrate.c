@@ -6,16 +6,16 @@
  * quantized with the statistics is another one, and the same on all ranks.
  */
 #include "base/digest.h"
-#include "ithaca.h"
+#include "tests/needle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_IDS = 2048, WINDOW = 400 };
+enum { WINDOW = 400 };
 
-static const char model[] = "tests/models/needle-qwen3";
+static const char model[] = NEEDLE_MODEL;
 static const char calibrated_w4[] = "69ef9d18c3cfbdadf71e8c965ad5fd10bb667fb0566e90aad73c5b7c3cef708a";
 
 typedef struct form {
@@ -30,32 +30,7 @@ static const form forms[] = {
     {ITH_QUANT_W8, ITH_KV_Q8, WINDOW, "25ffc88d2795640eb4eba7c8b3a2ab3b772952b0674450d902622fb3c1842e89"},
 };
 
-static ith_world *world;
 static char path[100];
-static int32_t ids[MAX_IDS];
-static size_t n_ids;
-
-static void must(bool condition, const char *what, const ith_error *err)
-{
-    char text[1200];
-    if (condition)
-        return;
-    snprintf(text, sizeof text, "%s: %s", what, err != NULL ? err->text : "not so");
-    if (ith_world_rank(world) == 0)
-        printf("not ok %s\n", what);
-    fflush(stdout);
-    ith_world_abort(world, 1, text);
-}
-
-static void read_ids(const char *name)
-{
-    FILE *file = fopen(name, "r");
-    int id;
-    must(file != NULL, "open the ids", NULL);
-    while (n_ids < MAX_IDS && fscanf(file, "%d", &id) == 1)
-        ids[n_ids++] = id;
-    fclose(file);
-}
 
 static ith_engine *open_engine(ith_quant quant, ith_kv_type kv, const char *stats, int threads, int64_t chunk)
 {
@@ -146,11 +121,10 @@ int main(void)
     const char *folder = getenv("TMPDIR");
     int pid = (int)getpid();
 
-    if (ith_world_open(&world, NULL) != ITH_OK)
+    if (!open_needle())
         return 1;
     ith_world_bcast(world, &pid, sizeof pid);
     snprintf(path, sizeof path, "%s/ith-calibrate-%d", folder != NULL ? folder : "/tmp", pid);
-    read_ids("tests/golden/needle/1k.ids");
     for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
         for (int i = 0; i < 3; i++)
             calibrate(&forms[f], 1 + i % 2, chunks[i]);

@@ -3,44 +3,18 @@
  * Weights that come and go give the bits of weights that stay: the needle model under several budgets, from the files and from frames in
  * memory, prefilled, decoded and scored.
  */
-#include "ithaca.h"
+#include "tests/needle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IDS = 2048, DECODED = 3, CTX = 1100, CHUNK = 400 };
-
-static ith_world *world;
-static int32_t ids[MAX_IDS];
-static size_t n_ids;
-
-static void must(bool condition, const char *what, const ith_error *err)
-{
-    char text[1200];
-    if (condition)
-        return;
-    snprintf(text, sizeof text, "%s: %s", what, err != NULL ? err->text : "not so");
-    if (ith_world_rank(world) == 0)
-        printf("not ok %s\n", what);
-    fflush(stdout);
-    ith_world_abort(world, 1, text);
-}
-
-static void read_ids(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    int id;
-    must(file != NULL, "open the ids", NULL);
-    while (n_ids < MAX_IDS && fscanf(file, "%d", &id) == 1)
-        ids[n_ids++] = id;
-    fclose(file);
-}
+enum { DECODED = 3, CTX = 1100, CHUNK = 400 };
 
 static ith_engine_params params_of(int64_t memory, ith_offload offload)
 {
     ith_engine_params params = ith_engine_params_default();
-    params.model = "tests/models/needle-qwen3";
+    params.model = NEEDLE_MODEL;
     params.threads = 2;
     params.ctx = CTX;
     params.chunk = CHUNK;
@@ -110,11 +84,8 @@ int main(void)
     ith_engine *engine;
     ith_error err;
 
-    if (ith_world_open(&world, &err) != ITH_OK) {
-        printf("not ok world: %s\n", err.text);
+    if (!open_needle())
         return 1;
-    }
-    read_ids("tests/golden/needle/1k.ids");
     must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
     digests(engine, decoded, scored);
     ith_engine_close(engine);

@@ -6,14 +6,14 @@
  * (build/release/ithaca score -m tests/models/needle-qwen3 --ids tests/golden/needle/1k.ids --json prints the new one). The
  * same for --quant w4, and for float weights and caches, --quant bf16 --kv bf16 and --quant f32 --kv f32.
  */
-#include "ithaca.h"
+#include "tests/needle.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IDS = 2048, DECODED = 40, GENERATED = 13, COPIES = 3, DECODED_LONG = 6 };
+enum { DECODED = 40, GENERATED = 13, COPIES = 3, DECODED_LONG = 6 };
 
 typedef struct forms { /* the forms of weights and cache, and what they give */
     const char *name;
@@ -38,32 +38,6 @@ static const forms others[] = {
      "a7f2b03cf0b98e37b488602f5f7712e5673dd43ae03b51a73e37464da16cea75", 1.85970},
 };
 static const int32_t expected_answer[GENERATED] = {282, 725, 314, 1877, 386, 220, 17, 22, 21, 21, 18, 17, 13};
-
-static ith_world *world;
-static int32_t ids[MAX_IDS];
-static size_t n_ids;
-
-static void must(bool condition, const char *what, const ith_error *err)
-{
-    char text[1200];
-    if (condition)
-        return;
-    snprintf(text, sizeof text, "%s: %s", what, err != NULL ? err->text : "not so");
-    if (ith_world_rank(world) == 0)
-        printf("not ok %s\n", what);
-    fflush(stdout);
-    ith_world_abort(world, 1, text);
-}
-
-static void read_ids(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    int id;
-    must(file != NULL, "open the ids", NULL);
-    while (n_ids < MAX_IDS && fscanf(file, "%d", &id) == 1)
-        ids[n_ids++] = id;
-    fclose(file);
-}
 
 static void must_be_expected(const ith_session *session, const forms *way, const char *expected, const char *what)
 {
@@ -143,7 +117,7 @@ static void run_with(const forms *way, int threads, int64_t chunk)
     ith_engine *engine;
     ith_error err;
 
-    params.model = "tests/models/needle-qwen3";
+    params.model = NEEDLE_MODEL;
     params.threads = threads;
     params.chunk = chunk;
     params.quant = way->quant;
@@ -160,13 +134,9 @@ static void run_with(const forms *way, int threads, int64_t chunk)
 int main(void)
 {
     static const int64_t chunks[] = {16, 64, 1000};
-    ith_error err;
 
-    if (ith_world_open(&world, &err) != ITH_OK) {
-        printf("not ok world: %s\n", err.text);
+    if (!open_needle())
         return 1;
-    }
-    read_ids("tests/golden/needle/1k.ids");
     for (int threads = 1; threads <= 2; threads++)
         for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
             run_with(&quantized, threads, chunks[i]);

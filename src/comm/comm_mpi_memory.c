@@ -1,0 +1,176 @@
+/* comm_mpi_memory.c - memory that the ranks of a node share: an anonymous file where they may open each other's, else a window of MPI's. */
+#include "base/mem.h"
+#include "base/range.h"
+#include "comm/comm_mpi_impl.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define GIB        1073741824.0
+#define MAX_SHARED ((size_t)1 << 56)
+
+enum { ALIGN = 64 };
+
+static void sync_windows(ith_comm *comm)
+{
+    for (ith_mpi_buffer *b = ith_mpi_of(comm)->buffers; b; b = b->next)
+        if (b->win != MPI_WIN_NULL)
+            ith_mpi_check(comm, MPI_Win_sync(b->win), "MPI_Win_sync");
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* After the barrier each rank sees what the others of its node wrote into shared memory before. */
+void ith_mpi_node_barrier(ith_comm *comm)
+{
+    sync_windows(comm);
+    ith_mpi_check(comm, MPI_Barrier(ith_mpi_of(comm)->node), "MPI_Barrier");
+    sync_windows(comm);
+}
+
+static ith_status check_memory(size_t bytes, const char *what, ith_error *err)
+{
+    size_t available = ith_mem_available();
+    if (bytes <= available)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what, (double)bytes / GIB,
+                    (double)available / GIB);
+}
+
+/* Collective over the node, one answer for its ranks. The first way: node rank 0 makes an anonymous file, the others open it.
+ * It fails where they may not (separate process namespaces). `want` counts on node rank 0. */
+static bool share_anonymous(ith_comm *comm, ith_mpi_buffer *b, size_t bytes, bool want)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    int64_t ticket[2] = {0, -1}; /* process, descriptor */
+    int fd = -1, done = 0;
+    if (comm->node_rank == 0 && want && ith_node_memory_create(bytes, &b->memory, &fd)) {
+        ticket[0] = getpid();
+        ticket[1] = fd;
+        done = 1;
+    }
+    ith_mpi_check(comm, MPI_Bcast(ticket, 2, MPI_INT64_T, 0, impl->node), "MPI_Bcast");
+    if (comm->node_rank != 0 && ticket[0] != 0)
+        done = ith_node_memory_attach((pid_t)ticket[0], (int)ticket[1], bytes, &b->memory);
+    ith_mpi_check(comm, MPI_Allreduce(MPI_IN_PLACE, &done, 1, MPI_INT, MPI_MIN, impl->node), "MPI_Allreduce");
+    if (fd >= 0)
+        close(fd);
+    if (!done)
+        ith_node_memory_free(&b->memory);
+    b->data = b->memory.data;
+    return done;
+}
+
+/* The second way is MPI's window. Where Open MPI keeps those: a file there may be larger than its file system, and the first touch
+ * beyond would kill the process (SIGBUS). */
+static const char *window_folder(void)
+{
+    const char *set = getenv("OMPI_MCA_osc_sm_backing_directory");
+    return set ? set : "/dev/shm";
+}
+
+static ith_status check_window_room(size_t bytes, const char *what, ith_error *err)
+{
+    const char *folder = window_folder();
+    struct statvfs fs;
+    if (statvfs(folder, &fs) != 0)
+        return ITH_OK; /* another MPI, another place: MPI_Win_allocate_shared will tell */
+    uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (bytes + bytes / 16 + (1 << 16) <= room) /* Open MPI wants 5% more than it takes, and a header */
+        return ITH_OK;
+    return ith_fail(err, ITH_E_MEMORY,
+                    "%s: %.1f GiB shared memory needed, %s has %.1f GiB left: enlarge it (mount -o remount,size=..., "
+                    "docker run --shm-size=...)",
+                    what, (double)bytes / GIB, folder, (double)room / GIB);
+}
+
+/* Collective over the node. */
+static void make_window(ith_comm *comm, ith_mpi_buffer *b, size_t bytes)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    MPI_Aint size = comm->node_rank == 0 ? (MPI_Aint)(bytes + ALIGN) : 0;
+    int unit;
+    void *base;
+    ith_mpi_check(comm, MPI_Win_allocate_shared(size, 1, MPI_INFO_NULL, impl->node, &base, &b->win),
+                  "MPI_Win_allocate_shared");
+    ith_mpi_check(comm, MPI_Win_set_errhandler(b->win, MPI_ERRORS_RETURN), "MPI_Win_set_errhandler");
+    ith_mpi_check(comm, MPI_Win_shared_query(b->win, 0, &size, &unit, &base), "MPI_Win_shared_query");
+    ith_mpi_check(comm, MPI_Win_lock_all(MPI_MODE_NOCHECK, b->win), "MPI_Win_lock_all");
+    b->data = (void *)(((uintptr_t)base + ALIGN - 1) / ALIGN *
+                       ALIGN); /* mappings differ by whole pages: the same byte for all */
+}
+
+/* The placement is set before the first touch; each rank touches its share. */
+static void zero_buffer(ith_comm *comm, void *data, size_t bytes)
+{
+    ith_range mine = ith_split((int64_t)bytes, sysconf(_SC_PAGESIZE), comm->node_size, comm->node_rank);
+    ith_mem_advise_weights(data, bytes);
+    ith_mpi_node_barrier(comm);
+    memset((char *)data + mine.begin, 0, (size_t)ith_range_size(mine));
+    ith_mpi_node_barrier(comm);
+}
+
+/* All that can fail on one rank alone; b->data stays NULL where a window is to follow. */
+static ith_status reserve_buffer(ith_comm *comm, ith_mpi_buffer *b, size_t bytes, const char *what, ith_error *err)
+{
+    if (comm->node_size == 1) /* ordinary memory */
+        return ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, &b->data, err);
+    ith_status status = comm->node_rank == 0 ? check_memory(bytes, what, err) : ITH_OK;
+    if (share_anonymous(comm, b, bytes, status == ITH_OK && !ith_mpi_of(comm)->windows_only) || status != ITH_OK)
+        return status;
+    return comm->node_rank == 0 ? check_window_room(bytes, what, err) : ITH_OK;
+}
+
+/* What a rank holds of a buffer; a window is freed by all ranks of its node together. */
+static void free_buffer(ith_comm *comm, ith_mpi_buffer *b)
+{
+    if (b->win != MPI_WIN_NULL) {
+        ith_mpi_check(comm, MPI_Win_unlock_all(b->win), "MPI_Win_unlock_all");
+        ith_mpi_check(comm, MPI_Win_free(&b->win), "MPI_Win_free");
+    } else if (b->memory.data) {
+        ith_node_memory_free(&b->memory);
+    } else {
+        ith_mem_free(b->data);
+    }
+    free(b);
+}
+
+ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    *out = NULL;
+    if (bytes > MAX_SHARED) /* equal on all ranks */
+        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than addresses reach", what, bytes);
+    ith_mpi_buffer *b = calloc(1, sizeof *b);
+    if (!b)
+        ith_comm_abort(comm, 1, "shared buffer: no memory");
+    b->win = MPI_WIN_NULL;
+    ith_status status = ith_comm_agree(comm, reserve_buffer(comm, b, bytes > 0 ? bytes : 1, what, err), err);
+    if (status != ITH_OK) {
+        free_buffer(comm, b);
+        return status;
+    }
+    if (!b->data)
+        make_window(comm, b, bytes);
+    b->next = impl->buffers;
+    impl->buffers = b;
+    if (comm->node_size > 1)
+        zero_buffer(comm, b->data, bytes);
+    *out = b->data;
+    return ITH_OK;
+}
+
+void ith_mpi_shared_free(ith_comm *comm, void *ptr)
+{
+    for (ith_mpi_buffer **at = &ith_mpi_of(comm)->buffers; ptr && *at; at = &(*at)->next) {
+        ith_mpi_buffer *b = *at;
+        if (b->data != ptr)
+            continue;
+        *at = b->next;
+        free_buffer(comm, b);
+        return;
+    }
+}

@@ -1,0 +1,143 @@
+/* Streamed steps: whatever order they are entered in, a matrix's tiles are those of the files when it is used. */
+#include "model/model.h"
+#include "weights/residence.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SLOTS = 2, THREADS = 3, ENTERED = 150 };
+
+typedef struct streamed {
+    ith_source *source;
+    ith_plan plan;
+    ith_model *model;
+    ith_residence residence;
+    ith_step *steps; /* as the residence made them */
+    int64_t n_steps;
+    ith_team *team;
+    ith_feed *feed;
+} streamed;
+
+static void must(ith_status status, const ith_error *err)
+{
+    if (status != ITH_OK)
+        fail_msg("%s", err->text);
+}
+
+/* All but the feed. */
+static void open_streamed(streamed *s)
+{
+    ith_error err = {0};
+    size_t bytes = 0;
+
+    *s = (streamed){0};
+    must(ith_source_open("tests/models/needle-qwen3", 0, &s->source, &err), &err);
+    must(ith_model_open(s->source, &s->plan, ITH_QUANT_W8, false, &s->model, &err), &err);
+    for (size_t i = 0; i < s->plan.n_entries; i++)
+        bytes += ith_entry_bytes(&s->plan.entries[i]);
+    must(
+        ith_residence_choose(&s->plan, bytes - 1, SLOTS, false, s->model->embed, s->model->output, &s->residence, &err),
+        &err);
+    s->n_steps = s->residence.n_steps;
+    s->steps = s->residence.steps;
+    s->residence.steps = NULL;
+    must(ith_team_open(2, &s->team, &err), &err);
+}
+
+static ith_status open_feed(streamed *s, int keep_level, size_t keep_room, ith_error *err)
+{
+    return ith_feed_open(&s->plan, s->steps, s->n_steps, SLOTS, THREADS, keep_level, keep_room, s->team, &s->feed, err);
+}
+
+static void close_streamed(streamed *s)
+{
+    ith_feed_close(s->feed);
+    ith_team_close(s->team);
+    ith_model_close(s->model);
+    ith_plan_free(&s->plan);
+    ith_source_close(s->source);
+}
+
+/* The tiles of step i, where its matrices now point, are what the files give. */
+static void assert_there(const streamed *s, int64_t i)
+{
+    ith_producer producer;
+    ith_error err;
+    must(ith_producer_open(&s->plan, &producer, &err), &err);
+    for (int k = 0; k < s->steps[i].n_parts; k++) {
+        const ith_step_part *p = &s->steps[i].parts[k];
+        const ith_matrix *m = p->entry->matrix;
+        uint8_t *want = aligned_alloc(64, p->entry->unit_bytes);
+        assert_non_null(want);
+        assert_int_equal(m->first_tile, p->first);
+        for (int64_t u = 0; u < p->n; u++) {
+            must(ith_produce(&producer, p->entry, p->first + u, want, &err), &err);
+            assert_memory_equal(m->tiles + (size_t)u * p->entry->unit_bytes, want, p->entry->unit_bytes);
+        }
+        free(want);
+    }
+    ith_producer_close(&producer);
+}
+
+static void any_order(int keep_level, size_t keep_room)
+{
+    streamed s;
+    uint64_t x = 88172645463325252u;
+    int64_t next = 0;
+    ith_error err;
+
+    open_streamed(&s);
+    must(open_feed(&s, keep_level, keep_room, &err), &err);
+    assert_true(s.n_steps > SLOTS);
+    for (int i = 0; i < ENTERED; i++) {
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        if (x % 3 == 0) /* a pass that leaves steps out, or begins anew */
+            next = (int64_t)(x / 3 % (uint64_t)s.n_steps);
+        ith_feed_enter(s.feed, next);
+        assert_there(&s, next);
+        ith_feed_leave(s.feed);
+        next = (next + 1) % s.n_steps;
+    }
+    must(ith_feed_status(s.feed, &err), &err);
+    close_streamed(&s);
+}
+
+static void from_the_files_in_any_order(void **state)
+{
+    (void)state;
+    any_order(-1, 0);
+}
+
+static void from_frames_in_any_order(void **state)
+{
+    (void)state;
+    any_order(1, SIZE_MAX);
+}
+
+static void frames_keep_to_their_room(void **state)
+{
+    (void)state;
+    ith_error err = {0};
+    streamed s;
+
+    open_streamed(&s);
+    assert_int_equal(open_feed(&s, 1, 1000, &err), ITH_E_MEMORY);
+    assert_non_null(strstr(err.text, "--offload disk"));
+    close_streamed(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(from_the_files_in_any_order),
+        cmocka_unit_test(from_frames_in_any_order),
+        cmocka_unit_test(frames_keep_to_their_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

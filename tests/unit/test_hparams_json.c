@@ -1,0 +1,108 @@
+/* Hyperparameters as JSON: their bits come back, and each is needed. */
+#include "formats/hparams_json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static ith_hparams odd_hparams(void)
+{
+    ith_hparams hp = {.architecture = "qwen3",
+                      .name = "a \"name\"",
+                      .n_layers = 3,
+                      .hidden = 64,
+                      .ffn = 96,
+                      .n_heads = 4,
+                      .n_kv_heads = 2,
+                      .head_dim = 16,
+                      .n_vocab = 100,
+                      .ctx_train = 131072,
+                      .rms_eps = (double)1e-6f,
+                      .tied_embeddings = true,
+                      .attention_bias = true,
+                      .mlp_bias = true,
+                      .sliding_window = 4096,
+                      .eos = {7, 9},
+                      .n_eos = 2,
+                      .bos = 3,
+                      .has_sampling = true,
+                      .temperature = 0.1 + 0.2,
+                      .top_p = (double)0.95f,
+                      .min_p = 1.0 / 3,
+                      .repetition_penalty = 1.1,
+                      .top_k = 20};
+    hp.rope =
+        (ith_rope_params){ITH_ROPE_YARN, (double)1e6f, 4.1, 32768, 31.7, 1.3, 1.0 / 7, 0.707, 0.11, true, 1.5, 4.5};
+    return hp;
+}
+
+static void hyperparameters_keep_their_bits(void **state)
+{
+    ith_hparams hp = odd_hparams(), got;
+    json_t *object = ith_hparams_to_json(&hp), *read;
+    char *text = json_dumps(object, JSON_REAL_PRECISION(17));
+    ith_error err = {0};
+    (void)state;
+
+    read = json_loads(text, 0, NULL);
+    if (ith_hparams_from_json(read, "test", &got, &err) != ITH_OK)
+        fail_msg("%s", err.text);
+    json_t *again = ith_hparams_to_json(&got);
+    assert_true(json_equal(object, again));
+    assert_true(got.rope.factor == hp.rope.factor && got.rope.original_context == hp.rope.original_context &&
+                got.rope.beta_fast == hp.rope.beta_fast && got.rope.beta_slow == hp.rope.beta_slow &&
+                got.rope.mscale == hp.rope.mscale && got.rope.mscale_all_dim == hp.rope.mscale_all_dim &&
+                got.rope.truncate == hp.rope.truncate && got.rope.low_freq_factor == hp.rope.low_freq_factor &&
+                got.rope.high_freq_factor == hp.rope.high_freq_factor);
+    assert_true(got.n_layers == hp.n_layers && got.hidden == hp.hidden && got.ffn == hp.ffn &&
+                got.n_heads == hp.n_heads && got.n_kv_heads == hp.n_kv_heads && got.head_dim == hp.head_dim &&
+                got.n_vocab == hp.n_vocab && got.ctx_train == hp.ctx_train && got.attention_bias &&
+                got.sliding_window == hp.sliding_window && got.tied_embeddings && got.has_sampling &&
+                got.top_k == hp.top_k && got.top_p == hp.top_p && got.min_p == hp.min_p &&
+                got.repetition_penalty == hp.repetition_penalty);
+    assert_true(got.rms_eps == hp.rms_eps && got.rope.theta == hp.rope.theta && got.temperature == hp.temperature &&
+                got.rope.attention_factor == hp.rope.attention_factor);
+    assert_true(got.n_eos == 2 && got.eos[1] == 9 && got.bos == 3 && got.rope.kind == ITH_ROPE_YARN && got.mlp_bias);
+    json_decref(again);
+    json_decref(read);
+    json_decref(object);
+    free(text);
+}
+
+/* Each field by itself is missing, or of another type. */
+static void every_hyperparameter_is_needed(void **state)
+{
+    ith_hparams hp = odd_hparams(), got;
+    json_t *object = ith_hparams_to_json(&hp);
+    const char *key;
+    json_t *value;
+    (void)state;
+
+    json_object_foreach(object, key, value)
+    {
+        json_t *other = json_deep_copy(object);
+        ith_error err = {0};
+        json_object_del(other, key);
+        assert_int_equal(ith_hparams_from_json(other, "test", &got, &err), ITH_E_FORMAT);
+        assert_non_null(strstr(err.text, key));
+        json_object_set_new(other, key, json_object());
+        assert_int_equal(ith_hparams_from_json(other, "test", &got, &err), ITH_E_FORMAT);
+        json_decref(other);
+    }
+    json_decref(object);
+    assert_int_equal(ith_hparams_from_json(NULL, "test", &got, NULL), ITH_E_FORMAT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hyperparameters_keep_their_bits),
+        cmocka_unit_test(every_hyperparameter_is_needed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
