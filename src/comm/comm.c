@@ -1,6 +1,7 @@
 /* comm.c - what both implementations share: which one to open, agreement, the end of all ranks. */
 #include "comm/comm_impl.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,11 +43,31 @@ static const char *from_environment(const char *name)
     return getenv(name);
 }
 
+ith_status ith_comm_ranks_per_node(const char *(*get)(const char *name), int *ranks, ith_error *err)
+{
+    const char *text = get("ITHACA_RANKS_PER_NODE");
+    char *end;
+    long n = text ? strtol(text, &end, 10) : 0;
+
+    *ranks = 0;
+    if (text && (end == text || *end != '\0' || n < 1 || n > INT_MAX))
+        return ith_fail(err, ITH_E_ARGUMENT, "ITHACA_RANKS_PER_NODE=%s: expected a number of ranks, 1 or more", text);
+    *ranks = (int)n;
+    return ITH_OK;
+}
+
+static ith_status open_mpi(ith_comm **comm, ith_error *err)
+{
+    ith_mpi_options options = ith_mpi_defaults;
+    ITH_TRY(ith_comm_ranks_per_node(from_environment, &options.ranks_per_node, err));
+    return ith_comm_open_mpi(&options, comm, err);
+}
+
 /* A launcher of another MPI starts N processes that each believe to be alone: N copies of the same work. */
 static ith_status open_launched(ith_comm **comm, ith_error *err)
 {
     int promised = ith_comm_promised_ranks(from_environment);
-    ITH_TRY(ith_comm_open_mpi(&ith_mpi_defaults, comm, err));
+    ITH_TRY(open_mpi(comm, err));
     if ((*comm)->size > 1 || promised <= 1)
         return ITH_OK;
     ith_comm_close(*comm);
@@ -61,7 +82,7 @@ ith_status ith_comm_open_world(ith_comm **comm, ith_error *err)
 {
     *comm = NULL;
     if (ith_comm_mpi_running())
-        return ith_comm_open_mpi(&ith_mpi_defaults, comm, err);
+        return open_mpi(comm, err);
     switch (ith_comm_launcher(from_environment)) {
     case ITH_LAUNCHER_MPI:
         return open_launched(comm, err);

@@ -3,7 +3,10 @@
  * Two implementations: comm_self.c (one rank, plain copies, no MPI: unit tests and plain runs need no launcher) and
  * comm_mpi.c, comm_mpi_memory.c (their comm_mpi_impl.h alone includes <mpi.h>). All buffers are bytes; counts and displacements are 64-bit and in
  * bytes. Every function is collective over the communicator unless it says otherwise, and is called by one thread per
- * rank (MPI_THREAD_FUNNELED).
+ * rank (MPI_THREAD_FUNNELED); a side communicator is for one thread more.
+ *
+ * A node is a set of ranks that share memory: those of one machine. ITHACA_RANKS_PER_NODE=n cuts machines into nodes of n ranks (and a
+ * rest), so that what happens between machines can be tested on one.
  *
  * A failing MPI call cannot be mended by the rank that sees it: comm_mpi prints rank, call and MPI's text and ends all
  * ranks (ith_comm_abort). Functions that only communicate therefore return nothing.
@@ -49,6 +52,10 @@ typedef struct ith_comm_ops {
     ith_status (*shared_alloc)(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err);
     void (*shared_free)(ith_comm *comm, void *ptr);
     void (*node_barrier)(ith_comm *comm);                              /* over the ranks of this node */
+    /* Another communicator of the same ranks, for one more thread of each, whose messages never meet those of the first: for work behind a
+     * pass. It has barrier, messages, max and close, and sleeps a little while it waits, because cores are wanted elsewhere. To be closed before
+     * `comm`. ITH_E_COMM: MPI does not serve several threads (MPI_THREAD_MULTIPLE). */
+    ith_status (*side)(ith_comm *comm, ith_comm **out, ith_error *err);
     void (*abort)(ith_comm *comm, int code) __attribute__((noreturn)); /* not collective: ends all ranks */
     void (*close)(ith_comm *comm);
 } ith_comm_ops;
@@ -56,7 +63,9 @@ typedef struct ith_comm_ops {
 struct ith_comm {
     const ith_comm_ops *ops;
     int rank, size;           /* over all */
-    int node_rank, node_size; /* among the ranks on this machine */
+    int node_rank, node_size; /* among the ranks of this node, in their order over all */
+    int node, n_nodes;        /* this node's number: nodes are numbered in the order of their lowest ranks */
+    const int *node_of;       /* [size] every rank's node */
     ith_comm_stats stats;
     void *impl; /* the implementation's own */
 };

@@ -6,8 +6,9 @@
 
 /* What tests change; others take ith_mpi_defaults. */
 typedef struct ith_mpi_options {
-    int64_t piece;     /* most bytes in one MPI message, at most INT_MAX; more go in several */
-    bool windows_only; /* shared memory by MPI's windows, without trying anonymous files first */
+    int64_t piece;      /* most bytes in one MPI message, at most INT_MAX; more go in several */
+    bool windows_only;  /* shared memory by MPI's windows, without trying anonymous files first */
+    int ranks_per_node; /* cuts machines into nodes of so many ranks; 0: a machine is a node */
 } ith_mpi_options;
 
 static const ith_mpi_options ith_mpi_defaults = {.piece = 1 << 30};
@@ -21,6 +22,9 @@ bool ith_comm_mpi_running(void);
 /* What the environment says about who started this process. `get` is getenv, or a test's own. */
 typedef enum ith_launcher { ITH_LAUNCHER_NONE, ITH_LAUNCHER_MPI, ITH_LAUNCHER_SRUN_WITHOUT_PMI } ith_launcher;
 ith_launcher ith_comm_launcher(const char *(*get)(const char *name));
+
+/* ITHACA_RANKS_PER_NODE; 0 where it is not set. ITH_E_ARGUMENT: it is no number from 1 on. */
+ith_status ith_comm_ranks_per_node(const char *(*get)(const char *name), int *ranks, ith_error *err);
 
 /* How many ranks the launcher's variables promise; 0 where they do not say. */
 int ith_comm_promised_ranks(const char *(*get)(const char *name));

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TAG_EXCHANGE = 1, TAG_MESSAGE = 2, EACH = -1 };
@@ -36,6 +37,24 @@ static __attribute__((noreturn)) void mpi_abort(ith_comm *comm, int code)
 }
 
 /* ---- Messages ---- */
+
+/* Large messages move while MPI is asked about them, and only then: sleeps are short. */
+void ith_mpi_wait_all(ith_comm *comm, int n)
+{
+    static const struct timespec moment = {.tv_nsec = 50 * 1000};
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    int done = 0;
+    if (!impl->patient) {
+        ith_mpi_check(comm, MPI_Waitall(n, impl->requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
+        return;
+    }
+    for (;;) {
+        ith_mpi_check(comm, MPI_Testall(n, impl->requests, &done, MPI_STATUSES_IGNORE), "MPI_Testall");
+        if (done)
+            return;
+        nanosleep(&moment, NULL);
+    }
+}
 
 static void mpi_barrier(ith_comm *comm)
 {
@@ -108,7 +127,7 @@ static void exchange(ith_comm *comm, const blocks *send, const blocks *recv)
 {
     int started;
     for (int64_t round = 0; (started = start_round(comm, send, recv, round)) > 0; round++)
-        ith_mpi_check(comm, MPI_Waitall(started, ith_mpi_of(comm)->requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
+        ith_mpi_wait_all(comm, started);
 }
 
 static void mpi_alltoallv(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs,
@@ -173,7 +192,7 @@ static void mpi_messages(ith_comm *comm, const ith_parcel *sends, int64_t n_send
         start_message(comm, &sends[i], true, &started);
         comm->stats.message_sent += sends[i].bytes;
     }
-    ith_mpi_check(comm, MPI_Waitall(started, impl->requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
+    ith_mpi_wait_all(comm, started);
     comm->stats.message_calls++;
 }
 
@@ -230,6 +249,7 @@ static void free_impl(ith_comm *comm)
         free(impl->counts);
         free(impl->displs);
         free(impl->requests);
+        free(impl->node_of);
     }
     free(impl);
     free(comm);
@@ -241,12 +261,15 @@ static void mpi_close(ith_comm *comm)
     bool finalize = impl->finalize;
     while (impl->buffers)
         ith_mpi_shared_free(comm, impl->buffers->data);
-    ith_mpi_check(comm, MPI_Comm_free(&impl->node), "MPI_Comm_free");
+    if (impl->node != MPI_COMM_NULL)
+        ith_mpi_check(comm, MPI_Comm_free(&impl->node), "MPI_Comm_free");
     ith_mpi_check(comm, MPI_Comm_free(&impl->world), "MPI_Comm_free");
     free_impl(comm);
     if (finalize)
         MPI_Finalize();
 }
+
+static ith_status mpi_side(ith_comm *comm, ith_comm **out, ith_error *err);
 
 static const ith_comm_ops mpi_ops = {
     .name = "mpi",
@@ -259,6 +282,7 @@ static const ith_comm_ops mpi_ops = {
     .shared_alloc = ith_mpi_shared_alloc,
     .shared_free = ith_mpi_shared_free,
     .node_barrier = ith_mpi_node_barrier,
+    .side = mpi_side,
     .abort = mpi_abort,
     .close = mpi_close,
 };
@@ -279,7 +303,7 @@ static ith_status start_mpi(bool *started, ith_error *err)
     let_waiting_ranks_yield();
     if (initialized)
         MPI_Query_thread(&level);
-    else if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS)
+    else if (MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &level) != MPI_SUCCESS) /* for side communicators */
         return ith_fail(err, ITH_E_COMM, "MPI_Init_thread failed");
     if (level < MPI_THREAD_FUNNELED)
         return ith_fail(err, ITH_E_COMM, "MPI was started without thread support: MPI_THREAD_FUNNELED is needed");
@@ -287,18 +311,13 @@ static ith_status start_mpi(bool *started, ith_error *err)
 }
 
 /* A communicator of our own, so that messages never meet those of a program that embeds the library. */
-static void make_communicators(ith_comm *comm)
+static void make_world(ith_comm *comm, MPI_Comm from)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
-    ith_mpi_check(comm, MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank), "MPI_Comm_rank");
-    ith_mpi_check(comm, MPI_Comm_size(MPI_COMM_WORLD, &comm->size), "MPI_Comm_size");
-    ith_mpi_check(comm, MPI_Comm_dup(MPI_COMM_WORLD, &impl->world), "MPI_Comm_dup");
+    ith_mpi_check(comm, MPI_Comm_dup(from, &impl->world), "MPI_Comm_dup");
     ith_mpi_check(comm, MPI_Comm_set_errhandler(impl->world, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-    ith_mpi_check(comm, MPI_Comm_split_type(impl->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &impl->node),
-                  "MPI_Comm_split_type");
-    ith_mpi_check(comm, MPI_Comm_set_errhandler(impl->node, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-    ith_mpi_check(comm, MPI_Comm_rank(impl->node, &comm->node_rank), "MPI_Comm_rank");
-    ith_mpi_check(comm, MPI_Comm_size(impl->node, &comm->node_size), "MPI_Comm_size");
+    ith_mpi_check(comm, MPI_Comm_rank(impl->world, &comm->rank), "MPI_Comm_rank");
+    ith_mpi_check(comm, MPI_Comm_size(impl->world, &comm->size), "MPI_Comm_size");
 }
 
 static bool alloc_arrays(ith_comm *comm)
@@ -309,22 +328,34 @@ static bool alloc_arrays(ith_comm *comm)
     impl->displs = calloc(n, sizeof *impl->displs);
     impl->requests = calloc(2 * n, sizeof(MPI_Request));
     impl->n_requests = (int64_t)(2 * n);
-    return impl->counts && impl->displs && impl->requests;
+    comm->node_of = impl->node_of = calloc(n, sizeof *impl->node_of);
+    return impl->counts && impl->displs && impl->requests && impl->node_of;
+}
+
+/* NULL: no memory. */
+static ith_comm *new_comm(void)
+{
+    ith_comm *comm = calloc(1, sizeof *comm);
+    ith_mpi_impl *impl = calloc(1, sizeof *impl);
+    if (!comm || !impl) {
+        free(comm);
+        free(impl);
+        return NULL;
+    }
+    comm->ops = &mpi_ops;
+    comm->impl = impl;
+    impl->node = MPI_COMM_NULL;
+    return comm;
 }
 
 ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith_error *err)
 {
     bool started;
     *out = NULL;
-    ith_comm *comm = calloc(1, sizeof *comm);
-    ith_mpi_impl *impl = calloc(1, sizeof *impl);
-    if (!comm || !impl) {
-        free(comm);
-        free(impl);
+    ith_comm *comm = new_comm();
+    if (!comm)
         return ith_fail(err, ITH_E_MEMORY, "communicator: no memory");
-    }
-    comm->ops = &mpi_ops;
-    comm->impl = impl;
+    ith_mpi_impl *impl = ith_mpi_of(comm);
     impl->piece = options->piece;
     impl->windows_only = options->windows_only;
     ith_status status = start_mpi(&started, err);
@@ -333,10 +364,37 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
         return status;
     }
     impl->finalize = started;
-    make_communicators(comm);
+    make_world(comm, MPI_COMM_WORLD);
     if (!alloc_arrays(comm))
         ith_comm_abort(comm, 1, "communicator: no memory");
+    ith_mpi_find_nodes(comm, options->ranks_per_node);
     *out = comm;
+    return ITH_OK;
+}
+
+static ith_status mpi_side(ith_comm *comm, ith_comm **out, ith_error *err)
+{
+    int level = MPI_THREAD_SINGLE;
+    *out = NULL;
+    ith_mpi_check(comm, MPI_Query_thread(&level), "MPI_Query_thread");
+    if (level < MPI_THREAD_MULTIPLE) /* equal on all ranks */
+        return ith_fail(err, ITH_E_COMM,
+                        "%s was started without MPI_THREAD_MULTIPLE, which gathering weights from other nodes needs",
+                        ith_comm_library());
+    ith_comm *side = new_comm();
+    if (!side)
+        ith_comm_abort(comm, 1, "communicator: no memory");
+    ith_mpi_of(side)->piece = ith_mpi_of(comm)->piece;
+    ith_mpi_of(side)->patient = true;
+    make_world(side, ith_mpi_of(comm)->world);
+    if (!alloc_arrays(side))
+        ith_comm_abort(comm, 1, "communicator: no memory");
+    side->node_rank = comm->node_rank;
+    side->node_size = comm->node_size;
+    side->node = comm->node;
+    side->n_nodes = comm->n_nodes;
+    memcpy(ith_mpi_of(side)->node_of, comm->node_of, (size_t)comm->size * sizeof *comm->node_of);
+    *out = side;
     return ITH_OK;
 }
 

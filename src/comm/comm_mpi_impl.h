@@ -15,8 +15,10 @@ typedef struct ith_mpi_buffer { /* one shared buffer */
 } ith_mpi_buffer;
 
 typedef struct ith_mpi_impl {
-    MPI_Comm world, node;
+    MPI_Comm world, node; /* node: MPI_COMM_NULL in a side communicator */
     bool finalize;
+    bool patient;      /* a side communicator: sleeps while it waits */
+    int *node_of;      /* [size] */
     int64_t piece;     /* most bytes in one message */
     bool windows_only; /* no anonymous files */
     ith_mpi_buffer *buffers;
@@ -32,6 +34,12 @@ static inline ith_mpi_impl *ith_mpi_of(ith_comm *comm)
 
 /* Ends all ranks unless the code of `call` is MPI_SUCCESS. */
 void ith_mpi_check(ith_comm *comm, int code, const char *call);
+
+/* Waits until all n of impl->requests are done. */
+void ith_mpi_wait_all(ith_comm *comm, int n);
+
+/* comm_mpi_nodes.c: makes impl->node and says in *comm which ranks share one. Collective. */
+void ith_mpi_find_nodes(ith_comm *comm, int ranks_per_node);
 
 /* comm_mpi_memory.c: the operations on memory that the ranks of a node share; see comm.h. */
 void ith_mpi_node_barrier(ith_comm *comm);

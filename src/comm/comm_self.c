@@ -75,6 +75,14 @@ static void self_close(ith_comm *comm)
     free(comm);
 }
 
+static ith_status self_side(ith_comm *comm, ith_comm **out, ith_error *err)
+{
+    (void)comm;
+    return ith_comm_open_self(out, err);
+}
+
+static const int only_node = 0;
+
 static const ith_comm_ops self_ops = {
     .name = "self",
     .barrier = self_barrier,
@@ -86,6 +94,7 @@ static const ith_comm_ops self_ops = {
     .shared_alloc = self_shared_alloc,
     .shared_free = self_shared_free,
     .node_barrier = self_barrier,
+    .side = self_side,
     .abort = self_abort,
     .close = self_close,
 };
@@ -98,5 +107,7 @@ ith_status ith_comm_open_self(ith_comm **comm, ith_error *err)
     (*comm)->ops = &self_ops;
     (*comm)->size = 1;
     (*comm)->node_size = 1;
+    (*comm)->n_nodes = 1;
+    (*comm)->node_of = &only_node;
     return ITH_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "comm/comm_impl.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -347,6 +348,67 @@ static void buffers_left_open_are_closed(ith_comm *comm)
     CASE_OK(comm);
 }
 
+/* ---- Nodes, and a second thread that speaks ---- */
+
+static void machines_are_cut_into_nodes(ith_comm *comm)
+{
+    for (int n = 1; n <= 3; n++) {
+        const ith_mpi_options cut = {.piece = PIECE, .ranks_per_node = n};
+        ith_comm *other;
+        CHECK(comm, ith_comm_open_mpi(&cut, &other, NULL) == ITH_OK);
+        int rest = comm->size - comm->rank / n * n;
+        CHECK(comm, other->node == comm->rank / n && other->n_nodes == (comm->size + n - 1) / n);
+        CHECK(comm, other->node_rank == comm->rank % n && other->node_size == (rest < n ? rest : n));
+        for (int r = 0; r < comm->size; r++)
+            CHECK(comm, other->node_of[r] == r / n);
+        share(other);
+        ith_comm_close(other);
+    }
+    CHECK(comm, comm->node == 0 && comm->n_nodes == 1 && comm->node_of[comm->size - 1] == 0);
+    CASE_OK(comm);
+}
+
+enum { ROUNDS = 50, SIDE_BYTES = 70 * PIECE };
+
+/* Round a ring, on the side. */
+static void *send_round(void *arg)
+{
+    ith_comm *side = arg;
+    int right = (side->rank + 1) % side->size, left = (side->rank + side->size - 1) % side->size;
+    uint8_t *out = malloc(SIDE_BYTES), *in = malloc(SIDE_BYTES);
+    CHECK(side, out != NULL && in != NULL);
+    for (int i = 0; i < ROUNDS; i++) {
+        fill_block(out, SIDE_BYTES, side->rank, i);
+        side->ops->messages(side, &(ith_parcel){right, out, SIDE_BYTES}, 1, &(ith_parcel){left, in, SIDE_BYTES}, 1);
+        CHECK(side, block_is(in, SIDE_BYTES, left, i));
+    }
+    free(out);
+    free(in);
+    return NULL;
+}
+
+static void two_threads_speak_at_once(ith_comm *comm)
+{
+    ith_comm *side;
+    pthread_t thread;
+    ith_error err;
+    if (comm->size == 1) {
+        CASE_OK(comm);
+        return;
+    }
+    if (comm->ops->side(comm, &side, &err) != ITH_OK) {
+        CHECK(comm, strstr(err.text, "MPI_THREAD_MULTIPLE") != NULL);
+        CASE_OK(comm);
+        return;
+    }
+    CHECK(comm, pthread_create(&thread, NULL, send_round, side) == 0);
+    for (int i = 0; i < ROUNDS; i++)
+        do_alltoall(comm);
+    CHECK(comm, pthread_join(thread, NULL) == 0);
+    ith_comm_close(side);
+    CASE_OK(comm);
+}
+
 /* ---- Agreement ---- */
 
 static void all_agree_on_success(ith_comm *comm)
@@ -407,6 +469,8 @@ int main(void)
         too_much_memory_is_refused_on_all_ranks,
         full_file_system_is_refused_on_all_ranks,
         buffers_left_open_are_closed,
+        machines_are_cut_into_nodes,
+        two_threads_speak_at_once,
         all_agree_on_success,
         one_failure_is_everyones,
         the_lowest_failing_rank_speaks,

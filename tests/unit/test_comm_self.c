@@ -31,6 +31,8 @@ static void one_rank_on_one_node(void **state)
     assert_int_equal(comm->size, 1);
     assert_int_equal(comm->node_rank, 0);
     assert_int_equal(comm->node_size, 1);
+    assert_int_equal(comm->n_nodes, 1);
+    assert_int_equal(comm->node_of[0], 0);
     assert_true(strlen(ith_comm_library()) > 3);
     ith_comm_close(NULL);
 }
@@ -132,6 +134,26 @@ static void launchers_are_recognised(void **state)
     ASSERT_LAUNCHER(ITH_LAUNCHER_MPI, 2, "PMI_RANK=0", "PMI_SIZE=2", "PMI_FD=5"); /* Hydra */
 }
 
+static void nodes_of_so_many_ranks(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"ITHACA_RANKS_PER_NODE=0", "ITHACA_RANKS_PER_NODE=2x",
+                                        "ITHACA_RANKS_PER_NODE="};
+    ith_error err;
+    int ranks = -1;
+    environment = (const char *const[]){"HOME=/root", NULL};
+    assert_int_equal(ith_comm_ranks_per_node(get, &ranks, &err), ITH_OK);
+    assert_int_equal(ranks, 0);
+    environment = (const char *const[]){"ITHACA_RANKS_PER_NODE=12", NULL};
+    assert_int_equal(ith_comm_ranks_per_node(get, &ranks, &err), ITH_OK);
+    assert_int_equal(ranks, 12);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        environment = (const char *const[]){wrong[i], NULL};
+        assert_int_equal(ith_comm_ranks_per_node(get, &ranks, &err), ITH_E_ARGUMENT);
+        assert_non_null(strstr(err.text, "ITHACA_RANKS_PER_NODE"));
+    }
+}
+
 static void slurm_is_told_apart(void **state)
 {
     (void)state;
@@ -181,10 +203,15 @@ static void srun_without_pmi_is_explained(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SELF(one_rank_on_one_node),         WITH_SELF(blocks_are_copied),
-        WITH_SELF(shared_memory_is_zeroed),      WITH_SELF(agreement_of_one),
-        WITH_SELF(abort_prints_a_line_and_ends), cmocka_unit_test(launchers_are_recognised),
-        cmocka_unit_test(slurm_is_told_apart),   cmocka_unit_test(srun_without_pmi_is_explained),
+        WITH_SELF(one_rank_on_one_node),
+        WITH_SELF(blocks_are_copied),
+        WITH_SELF(shared_memory_is_zeroed),
+        WITH_SELF(agreement_of_one),
+        WITH_SELF(abort_prints_a_line_and_ends),
+        cmocka_unit_test(launchers_are_recognised),
+        cmocka_unit_test(nodes_of_so_many_ranks),
+        cmocka_unit_test(slurm_is_told_apart),
+        cmocka_unit_test(srun_without_pmi_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
