@@ -16,6 +16,7 @@
 #include "base/threads.h"
 
 #include "base/cgroup.h"
+#include "base/relax.h"
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -51,18 +52,6 @@ struct ith_team {
     _Alignas(LINE) atomic_llong counter;
 };
 
-static inline void cpu_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("isb" ::
-                         : "memory"); /* `yield` does nothing on most cores; isb takes about as long as x86's pause */
-#else
-    atomic_signal_fence(memory_order_seq_cst);
-#endif
-}
-
 static void futex(atomic_uint *word, int op, unsigned value)
 {
     syscall(SYS_futex, word, op, value, NULL, NULL, 0);
@@ -93,7 +82,7 @@ static void gate_wait(gate *g, unsigned old)
     for (int i = 0; i < SPINS; i++) {
         if (atomic_load_explicit(&g->word, memory_order_acquire) != old)
             return;
-        cpu_relax();
+        ith_cpu_relax();
     }
     for (int i = 0; i < YIELDS; i++) {
         if (atomic_load_explicit(&g->word, memory_order_acquire) != old)

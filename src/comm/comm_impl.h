@@ -7,11 +7,12 @@
 /* What tests change; others take ith_mpi_defaults. */
 typedef struct ith_mpi_options {
     int64_t piece;      /* most bytes in one MPI message, at most INT_MAX; more go in several */
+    int64_t slot;       /* most bytes that a rank gives to an all-gather over its node's board; 0: none go that way */
     bool windows_only;  /* shared memory by MPI's windows, without trying anonymous files first */
     int ranks_per_node; /* cuts machines into nodes of so many ranks; 0: a machine is a node */
 } ith_mpi_options;
 
-static const ith_mpi_options ith_mpi_defaults = {.piece = 1 << 30};
+static const ith_mpi_options ith_mpi_defaults = {.piece = 1 << 30, .slot = 1 << 18};
 
 /* Collective over MPI's world. Starts MPI unless the program already has; closing then finalizes it. */
 ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **comm, ith_error *err);

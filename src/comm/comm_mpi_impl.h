@@ -14,6 +14,12 @@ typedef struct ith_mpi_buffer { /* one shared buffer */
     MPI_Win win;            /* or this, else MPI_WIN_NULL */
 } ith_mpi_buffer;
 
+typedef struct ith_mpi_board { /* see comm_mpi_board.c */
+    uint8_t *area;             /* of the node; NULL: none */
+    int64_t slot;              /* bytes of a slot */
+    int64_t turn;              /* this rank's, the same on all between two turns */
+} ith_mpi_board;
+
 typedef struct ith_mpi_impl {
     MPI_Comm world, node; /* node: MPI_COMM_NULL in a side communicator */
     bool finalize;
@@ -22,6 +28,7 @@ typedef struct ith_mpi_impl {
     int64_t piece;     /* most bytes in one message */
     bool windows_only; /* no anonymous files */
     ith_mpi_buffer *buffers;
+    ith_mpi_board gathers; /* for small all-gathers, if the world is one node */
     int *counts, *displs;  /* [size] MPI's int form of an allgather */
     MPI_Request *requests; /* [n_requests], at least 2 * size */
     int64_t n_requests;
@@ -45,5 +52,18 @@ void ith_mpi_find_nodes(ith_comm *comm, int ranks_per_node);
 void ith_mpi_node_barrier(ith_comm *comm);
 ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err);
 void ith_mpi_shared_free(ith_comm *comm, void *ptr);
+
+/* comm_mpi_board.c: a board of the ranks of a node, with a slot for each. A turn: all raise board->turn by one, each writes its own
+ * slot and publishes it, then reads another's after waiting for it. */
+ith_status ith_mpi_board_open(ith_comm *comm, int64_t slot, ith_mpi_board *board, ith_error *err); /* collective */
+void ith_mpi_board_close(ith_comm *comm, ith_mpi_board *board);                                    /* collective */
+uint8_t *ith_mpi_board_slot(const ith_mpi_board *board, int node_rank);                            /* of this turn */
+void ith_mpi_board_publish(const ith_comm *comm, const ith_mpi_board *board);
+void ith_mpi_board_wait(ith_comm *comm, const ith_mpi_board *board, int node_rank);
+
+/* Can the board carry an all-gather of these blocks? The same on all ranks. */
+bool ith_mpi_board_fits(const ith_comm *comm, const ith_mpi_board *board, const int64_t *counts);
+void ith_mpi_board_allgather(ith_comm *comm, ith_mpi_board *board, const void *send, void *recv, const int64_t *counts,
+                             const int64_t *displs);
 
 #endif

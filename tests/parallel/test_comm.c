@@ -10,7 +10,8 @@
 
 enum { MAX_RANKS = 16, GUARD = 32, PIECE = 1000 };
 
-static const ith_mpi_options in_pieces = {.piece = PIECE}, by_windows = {.piece = 1 << 30, .windows_only = true};
+static const ith_mpi_options in_pieces = {.piece = PIECE}, by_windows = {.piece = 1 << 30, .windows_only = true},
+                             small_slots = {.piece = 1 << 30, .slot = 128};
 
 typedef struct plan { /* where blocks lie in a buffer, with a guard between them */
     int64_t counts[MAX_RANKS], displs[MAX_RANKS], bytes;
@@ -182,6 +183,30 @@ static void small_blocks_far_apart(ith_comm *comm)
     for (int r = 0; r < comm->size; r++)
         CHECK(comm, block_is(buf + displs[r], 3, r, 2));
     ith_comm_close(small);
+    CASE_OK(comm);
+}
+
+/* Many turns over slots that are used again, by ranks that arrive in any order; blocks that fit and blocks that do not, in turns. */
+static void allgather_through_node_memory(ith_comm *comm)
+{
+    ith_comm *other;
+    int64_t counts[MAX_RANKS], displs[MAX_RANKS];
+    uint8_t buf[MAX_RANKS * 200];
+    CHECK(comm, ith_comm_open_mpi(&small_slots, &other, NULL) == ITH_OK);
+    for (int turn = 0; turn < 300; turn++) {
+        for (int r = 0; r < comm->size; r++) {
+            counts[r] = turn % 10 == 9 ? 129 + r : (turn * 7 + r * 31) % 129;
+            displs[r] = (int64_t)r * 200;
+        }
+        memset(buf, 0xee, sizeof buf);
+        fill_block(buf + displs[comm->rank], counts[comm->rank], comm->rank, turn);
+        for (volatile int wait = (turn * 13 + comm->rank * 7) % 11 * 1000; wait > 0; wait--) /* uneven work */
+            ;
+        other->ops->allgatherv(other, buf + displs[comm->rank], buf, counts, displs);
+        for (int r = 0; r < comm->size; r++)
+            CHECK(comm, block_is(buf + displs[r], counts[r], r, turn) && buf[displs[r] + counts[r]] == 0xee);
+    }
+    ith_comm_close(other);
     CASE_OK(comm);
 }
 
@@ -461,6 +486,7 @@ int main(void)
         bcast,
         blocks_above_one_message,
         small_blocks_far_apart,
+        allgather_through_node_memory,
         largest,
         parcels_match_in_order,
         bytes_are_counted,

@@ -1,0 +1,103 @@
+/* comm_mpi_board.c - a board in memory that the ranks of a node share, and the all-gather of few bytes over it.
+ *
+ * A message of MPI's costs some microseconds even between two cores of one machine, and decode waits for four all-gathers in every
+ * layer. On the board each rank has a counter and two slots. In turn n it writes into slot n % 2, raises its counter to n, and reads
+ * what the others wrote as their counters reach n. Two slots are enough, and nobody has to say that it has read: who writes
+ * in turn n has seen all counters at n - 1, so all had then done with turn n - 2, whose slot this is.
+ */
+#include "base/range.h"
+#include "base/relax.h"
+#include "comm/comm_mpi_impl.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A counter's line is padded to two cache lines, since some processors fetch lines in pairs. SPINS is some microseconds: a rank that is
+ * about as fast as its neighbours finds their counters raised by then. */
+enum { COUNTER_BYTES = 128, SPINS = 300 };
+
+static int64_t rank_bytes(const ith_mpi_board *board)
+{
+    return COUNTER_BYTES + 2 * board->slot;
+}
+
+static atomic_llong *counter(const ith_mpi_board *board, int node_rank)
+{
+    return (atomic_llong *)(void *)(board->area + node_rank * rank_bytes(board));
+}
+
+uint8_t *ith_mpi_board_slot(const ith_mpi_board *board, int node_rank)
+{
+    return board->area + node_rank * rank_bytes(board) + COUNTER_BYTES + board->turn % 2 * board->slot;
+}
+
+ith_status ith_mpi_board_open(ith_comm *comm, int64_t slot, ith_mpi_board *board, ith_error *err)
+{
+    void *area;
+    *board = (ith_mpi_board){.slot = ith_round_up(slot, COUNTER_BYTES)};
+    ITH_TRY(ith_mpi_shared_alloc(comm, (size_t)(comm->node_size * rank_bytes(board)), "exchange inside a node", &area,
+                                 err));
+    board->area = area;
+    return ITH_OK;
+}
+
+void ith_mpi_board_close(ith_comm *comm, ith_mpi_board *board)
+{
+    ith_mpi_shared_free(comm, board->area);
+    *board = (ith_mpi_board){0};
+}
+
+void ith_mpi_board_publish(const ith_comm *comm, const ith_mpi_board *board)
+{
+    atomic_store_explicit(counter(board, comm->node_rank), board->turn, memory_order_release);
+}
+
+/* MPI moves messages only inside its calls. What this rank has sent may be what the other waits for before it comes here, so waiting
+ * looks after MPI too; that also gives the core away. */
+void ith_mpi_board_wait(ith_comm *comm, const ith_mpi_board *board, int node_rank)
+{
+    atomic_llong *theirs = counter(board, node_rank);
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(theirs, memory_order_acquire) >= board->turn)
+            return;
+        ith_cpu_relax();
+    }
+    while (atomic_load_explicit(theirs, memory_order_acquire) < board->turn) {
+        int flag;
+        ith_mpi_check(comm, MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, ith_mpi_of(comm)->world, &flag, MPI_STATUS_IGNORE),
+                      "MPI_Iprobe");
+        sched_yield();
+    }
+}
+
+/* ---- All-gather over a world that is one node, where a rank's number is its number in the node ---- */
+
+bool ith_mpi_board_fits(const ith_comm *comm, const ith_mpi_board *board, const int64_t *counts)
+{
+    if (board->area == NULL)
+        return false;
+    for (int r = 0; r < comm->size; r++)
+        if (counts[r] > board->slot)
+            return false;
+    return true;
+}
+
+void ith_mpi_board_allgather(ith_comm *comm, ith_mpi_board *board, const void *send, void *recv, const int64_t *counts,
+                             const int64_t *displs)
+{
+    int me = comm->rank;
+    char *to = recv;
+
+    board->turn++;
+    memcpy(ith_mpi_board_slot(board, me), send, (size_t)counts[me]);
+    ith_mpi_board_publish(comm, board);
+    if (send != to + displs[me])
+        memcpy(to + displs[me], send, (size_t)counts[me]);
+    for (int step = 1; step < comm->size; step++) {
+        int r = (me + step) % comm->size;
+        ith_mpi_board_wait(comm, board, r);
+        memcpy(to + displs[r], ith_mpi_board_slot(board, r), (size_t)counts[r]);
+    }
+}
