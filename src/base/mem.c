@@ -164,6 +164,22 @@ void ith_mem_advise_weights(void *ptr, size_t bytes)
     numa_bitmask_free(allowed);
 }
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; headers may be older than the kernel */
+#endif
+
+/* The kernel collapses no range that has no page at all, so each gets one first. */
+void ith_mem_collapse(void *ptr, size_t bytes)
+{
+    uintptr_t begin = ((uintptr_t)ptr + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE,
+              end = ((uintptr_t)ptr + bytes) / HUGE_PAGE * HUGE_PAGE;
+    if (begin >= end)
+        return;
+    for (uintptr_t at = begin; at < end; at += HUGE_PAGE)
+        atomic_fetch_or_explicit((atomic_uchar *)at, 0, memory_order_relaxed); /* a write that changes nothing */
+    madvise((void *)begin, end - begin, MADV_COLLAPSE);
+}
+
 /* MemAvailable counts what the kernel can free without swapping (Linux 3.14 and later). */
 static size_t system_available(void)
 {

@@ -31,6 +31,10 @@ size_t ith_mem_in_use(ith_mem_tag tag);
 /* Advises the kernel about a mapping made elsewhere (shared windows): huge pages, interleaved over memory nodes. */
 void ith_mem_advise_weights(void *ptr, size_t bytes);
 
+/* The whole huge pages within the range become such now, keeping what they hold. Memory that processes share needs it where the
+ * system's shmem_enabled is "never", which most have: it then takes small pages, whatever was advised. A wish (Linux 6.1 and later). */
+void ith_mem_collapse(void *ptr, size_t bytes);
+
 int ith_mem_nodes(void);        /* memory nodes the process may use; 1 where that is unknown */
 size_t ith_mem_resident(void);        /* bytes of this process now in memory; 0 where that is unknown */
 size_t ith_mem_available(void); /* bytes that can still be had: the least of MemAvailable and the cgroup's room */

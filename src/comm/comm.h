@@ -1,7 +1,7 @@
 /* comm.h - what ranks say to each other, behind one struct of operations.
  *
  * Two implementations: comm_self.c (one rank, plain copies, no MPI: unit tests and plain runs need no launcher) and
- * comm_mpi.c, comm_mpi_memory.c (their comm_mpi_impl.h alone includes <mpi.h>). All buffers are bytes; counts and displacements are 64-bit and in
+ * the files comm_mpi*.c (their comm_mpi_impl.h alone includes <mpi.h>). All buffers are bytes; counts and displacements are 64-bit and in
  * bytes. Every function is collective over the communicator unless it says otherwise, and is called by one thread per
  * rank (MPI_THREAD_FUNNELED); a side communicator is for one thread more.
  *

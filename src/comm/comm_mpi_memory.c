@@ -13,7 +13,7 @@
 #define GIB        1073741824.0
 #define MAX_SHARED ((size_t)1 << 56)
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, HUGE_PAGE = 2 << 20 /* where there are none, a large unit serves as well */ };
 
 static void sync_windows(ith_comm *comm)
 {
@@ -106,9 +106,10 @@ static void make_window(ith_comm *comm, ith_mpi_buffer *b, size_t bytes)
 /* The placement is set before the first touch; each rank touches its share. */
 static void zero_buffer(ith_comm *comm, void *data, size_t bytes)
 {
-    ith_range mine = ith_split((int64_t)bytes, sysconf(_SC_PAGESIZE), comm->node_size, comm->node_rank);
+    ith_range mine = ith_split((int64_t)bytes, HUGE_PAGE, comm->node_size, comm->node_rank);
     ith_mem_advise_weights(data, bytes);
     ith_mpi_node_barrier(comm);
+    ith_mem_collapse((char *)data + mine.begin, (size_t)ith_range_size(mine));
     memset((char *)data + mine.begin, 0, (size_t)ith_range_size(mine));
     ith_mpi_node_barrier(comm);
 }

@@ -1,11 +1,14 @@
 /* Tagged memory: alignment, zeros, accounting, refusals. */
 #include "base/mem.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -117,6 +120,29 @@ static void advice_takes_any_range(void **state)
     ith_mem_free(p);
 }
 
+/* Shared by two mappings, as by two processes: both keep what was written, whole huge pages and the rest. */
+static void collapsing_keeps_what_is_there(void **state)
+{
+    size_t bytes = 5 * MIB + 4097;
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    (void)state;
+    assert_return_code(ftruncate(fd, (off_t)bytes), errno);
+    uint8_t *one = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    uint8_t *two = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(one, MAP_FAILED);
+    assert_ptr_not_equal(two, MAP_FAILED);
+    for (size_t i = 0; i < bytes; i += 1000)
+        one[i] = (uint8_t)(i / 1000);
+    ith_mem_collapse(one, bytes);
+    ith_mem_collapse(two + 1, bytes - 1);
+    ith_mem_collapse(two, 1);
+    for (size_t i = 0; i < bytes; i += 1000)
+        assert_int_equal(two[i], (uint8_t)(i / 1000));
+    munmap(one, bytes);
+    munmap(two, bytes);
+    close(fd);
+}
+
 static void the_machine_has_memory(void **state)
 {
     (void)state;
@@ -128,10 +154,10 @@ static void the_machine_has_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(aligned_and_zeroed_each_time), cmocka_unit_test(each_tag_counts_its_bytes),
-        cmocka_unit_test(buffers_do_not_overlap),       cmocka_unit_test(too_much_is_refused_with_both_figures),
-        cmocka_unit_test(arrays_check_the_product),     cmocka_unit_test(advice_takes_any_range),
-        cmocka_unit_test(the_machine_has_memory),
+        cmocka_unit_test(aligned_and_zeroed_each_time),   cmocka_unit_test(each_tag_counts_its_bytes),
+        cmocka_unit_test(buffers_do_not_overlap),         cmocka_unit_test(too_much_is_refused_with_both_figures),
+        cmocka_unit_test(arrays_check_the_product),       cmocka_unit_test(advice_takes_any_range),
+        cmocka_unit_test(collapsing_keeps_what_is_there), cmocka_unit_test(the_machine_has_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
