@@ -62,6 +62,17 @@ $(B)/%.o: %.c Makefile
 	@echo "  cc $<"
 	$(Q)$(MPICC) $(CFLAGS) -MMD -MP -c $< -o $@
 
+# Each bench/shapes/NAME.json as a line SHAPE("NAME", "its text"), for src/formats/shapes.c.
+SHAPES     := $(wildcard bench/shapes/*.json)
+SHAPES_INC := $(B)/generated/formats/shapes.inc
+$(SHAPES_INC): $(SHAPES) Makefile
+	@mkdir -p $(@D)
+	@echo "  gen $@"
+	$(Q)for f in $$(printf '%s\n' $(SHAPES) | sort -V); do \
+	    echo "SHAPE(\"$$(basename $$f .json)\","; sed -e 's/[\"]/\\&/g' -e 's/.*/"&\\n"/' $$f; echo ')'; done > $@
+$(B)/src/formats/shapes.o: CFLAGS += -I$(B)/generated
+$(B)/src/formats/shapes.o: $(SHAPES_INC)
+
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	@echo "  ar $@"

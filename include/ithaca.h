@@ -354,8 +354,8 @@ ith_status ith_build_info(char **json, ith_error *err);
  * with loops that do nothing but read, or nothing but multiply and add.
  *
  * Models without files: wherever a model is named, "synthetic:SHAPE:TYPE" is one of random weights. SHAPE: qwen3-0.6b, -1.7b, -4b,
- * -8b, -14b, -32b, smollm2-135m, or the path of a config.json; TYPE, of every matrix: f32, f16, bf16, q8_0, q4_0, q4_1. It has
- * no tokenizer. Memory holds its converted weights only.
+ * -8b, -14b, -32b, llama-3.1-8b, smollm2-135m, or the path of any config.json; TYPE, of every matrix: f32, f16, bf16, q8_0, q4_0,
+ * q4_1. It has no tokenizer, and no token ends its text. Memory holds its converted weights only.
  */
 
 typedef struct ith_bench_roofline_params {

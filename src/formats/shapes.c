@@ -1,58 +1,60 @@
 #include "formats/shapes.h"
 
-#include "formats/hparams.h"
+#include "formats/hf_config.h"
 
 #include <stdio.h>
 #include <string.h>
 
 typedef struct shape {
-    const char *name, *architecture;
-    int64_t n_layers, hidden, ffn, n_heads, n_kv_heads, head_dim, n_vocab, ctx;
-    double theta, rms_eps;
-    bool tied;
+    const char *name, *config;
 } shape;
 
+#define SHAPE(name, config) {name, config},
 static const shape shapes[] = {
-    {"qwen3-0.6b", "qwen3", 28, 1024, 3072, 16, 8, 128, 151936, 40960, 1e6, 1e-6, true},
-    {"qwen3-1.7b", "qwen3", 28, 2048, 6144, 16, 8, 128, 151936, 40960, 1e6, 1e-6, true},
-    {"qwen3-4b", "qwen3", 36, 2560, 9728, 32, 8, 128, 151936, 40960, 1e6, 1e-6, true},
-    {"qwen3-8b", "qwen3", 36, 4096, 12288, 32, 8, 128, 151936, 40960, 1e6, 1e-6, false},
-    {"qwen3-14b", "qwen3", 40, 5120, 17408, 40, 8, 128, 151936, 40960, 1e6, 1e-6, false},
-    {"qwen3-32b", "qwen3", 64, 5120, 25600, 64, 8, 128, 151936, 40960, 1e6, 1e-6, false},
-    {"smollm2-135m", "llama", 30, 576, 1536, 9, 3, 64, 49152, 8192, 1e5, 1e-5, true},
+#include "formats/shapes.inc"
 };
+#undef SHAPE
 
-enum { N_SHAPES = sizeof shapes / sizeof *shapes };
+enum { N_SHAPES = sizeof shapes / sizeof *shapes, CONFIG_MAX_BYTES = 1 << 20 };
 
-bool ith_shape_find(const char *name, ith_hparams *hp)
+static const shape *find(const char *name)
 {
-    for (int i = 0; i < N_SHAPES; i++) {
-        const shape *s = &shapes[i];
-        if (strcmp(s->name, name) != 0)
-            continue;
-        *hp = ith_hparams_default();
-        snprintf(hp->architecture, sizeof hp->architecture, "%s", s->architecture);
-        hp->n_layers = s->n_layers;
-        hp->hidden = s->hidden;
-        hp->ffn = s->ffn;
-        hp->n_heads = s->n_heads;
-        hp->n_kv_heads = s->n_kv_heads;
-        hp->head_dim = s->head_dim;
-        hp->n_vocab = s->n_vocab;
-        hp->ctx_train = s->ctx;
-        hp->rope.theta = s->theta;
-        hp->rms_eps = s->rms_eps;
-        hp->tied_embeddings = s->tied;
-        return true;
-    }
-    return false;
+    for (int i = 0; i < N_SHAPES; i++)
+        if (strcmp(shapes[i].name, name) == 0)
+            return &shapes[i];
+    return NULL;
 }
 
-void ith_shape_names(char *text, size_t size)
+static bool is_path(const char *name)
 {
+    size_t len = strlen(name);
+    return len > 5 && strcmp(name + len - 5, ".json") == 0;
+}
+
+static ith_status unknown(const char *name, ith_error *err)
+{
+    char known[400] = "";
     size_t used = 0;
 
-    text[0] = '\0';
-    for (int i = 0; i < N_SHAPES && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? "" : ", ", shapes[i].name);
+    for (int i = 0; i < N_SHAPES && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s, ", shapes[i].name);
+    return ith_fail(err, ITH_E_ARGUMENT, "\"%s\" is no shape; known: %sor the path of a config.json", name, known);
+}
+
+ith_status ith_shape_find(const char *name, ith_hparams *hp, ith_error *err)
+{
+    const shape *known = find(name);
+    json_t *root = NULL;
+    ith_status status;
+
+    if (known == NULL && !is_path(name))
+        return unknown(name, err);
+    if (known != NULL)
+        status = ith_json_parse(known->config, strlen(known->config), known->name, &root, err);
+    else
+        status = ith_json_read(name, CONFIG_MAX_BYTES, &root, err);
+    if (status == ITH_OK)
+        status = ith_hf_config_parse(root, name, hp, err);
+    json_decref(root);
+    return status;
 }

@@ -1,7 +1,6 @@
 #include "formats/synthetic.h"
 
 #include "base/range.h"
-#include "formats/hf_config.h"
 #include "formats/hparams.h"
 #include "formats/shapes.h"
 #include "simd/half.h"
@@ -18,7 +17,6 @@
 static const char prefix[] = "synthetic:";
 
 enum {
-    CONFIG_MAX_BYTES = 1 << 20,
     PERIOD_MIN = 8 << 20, /* bytes after which the data repeat */
     PLACES = 1 << 12,     /* a tensor begins at one of the first so many blocks */
     PLACE_STEP = 1117     /* prime: layers begin at different ones */
@@ -47,32 +45,6 @@ static ith_status find_type(const char *path, const char *name, ith_dtype *dtype
     return ith_fail(err, ITH_E_ARGUMENT, "%s: \"%s\" is no tensor type; known: %s", path, name, known);
 }
 
-static ith_status read_config(const char *path, ith_hparams *hp, ith_error *err)
-{
-    json_t *root = NULL;
-    ith_status status;
-
-    ITH_CHECK(ith_json_read(path, CONFIG_MAX_BYTES, &root, err));
-    ITH_CHECK(ith_hf_config_parse(root, path, hp, err));
-done:
-    json_decref(root);
-    return status;
-}
-
-static ith_status find_shape(const char *path, const char *name, ith_hparams *hp, ith_error *err)
-{
-    char known[400];
-    size_t len = strlen(name);
-
-    if (ith_shape_find(name, hp))
-        return ITH_OK;
-    if (len > 5 && strcmp(name + len - 5, ".json") == 0)
-        return read_config(name, hp, err);
-    ith_shape_names(known, sizeof known);
-    return ith_fail(err, ITH_E_ARGUMENT, "%s: \"%s\" is no shape; known: %s, or the path of a config.json", path, name,
-                    known);
-}
-
 static ith_status parse_name(ith_source *source, ith_dtype *dtype, ith_error *err)
 {
     const char *path = source->path, *colon = strrchr(path, ':');
@@ -86,9 +58,12 @@ static ith_status parse_name(ith_source *source, ith_dtype *dtype, ith_error *er
     shape = strndup(path + sizeof prefix - 1, (size_t)(colon - path) - (sizeof prefix - 1));
     if (shape == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its name", path);
-    status = find_shape(path, shape, &source->hparams, err);
-    if (status == ITH_OK)
+    status = ith_shape_find(shape, &source->hparams, err);
+    if (status == ITH_OK) {
         snprintf(source->hparams.name, sizeof source->hparams.name, "synthetic %.100s", shape);
+        source->hparams.bos = -1;
+        source->hparams.n_eos = 0; /* random weights have no say in where a measurement ends */
+    }
     free(shape);
     return status;
 }

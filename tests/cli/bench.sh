@@ -47,8 +47,11 @@ expect "kernels: table" 0 "$ITHACA" bench kernels --filter 'gemm_w4 qwen3-0.6b.o
 matches "kernels: table has a line" "$out" "^gemm_w4 .*qwen3-0.6b.o 1024x2048 +1 "
 expect "kernels: nothing fits the filter" 1 "$ITHACA" bench kernels --filter gemm_w5
 matches "kernels: nothing fits the filter: says so" "$err" "gemm_w5"
+expect "kernels of any config.json" 0 "$ITHACA" bench kernels --shapes $NEEDLE/config.json --filter "gemm_w8 $NEEDLE/config.json.gate 1" "${small[@]}" --json -q
+shape "kernels of any config.json: its sizes" "{r['shape'] for r in j['results']} == {'$NEEDLE/config.json'}" \
+    "all(r['cols'] == 192 for r in j['results'])"
 expect "kernels: no such shape" 1 "$ITHACA" bench kernels --shapes qwen9
-matches "kernels: no such shape: says which there are" "$err" "known: qwen3-0.6b"
+matches "kernels: no such shape: says which there are" "$err" "known: llama-3.1-8b, qwen3-0.6b"
 expect "kernels: no such level" 1 "$ITHACA" bench kernels --simd mmx
 matches "kernels: no such level: says so" "$err" "mmx"
 

@@ -1,0 +1,102 @@
+/* bench_products.c - weights times activations: every layout, matrix of a layer and a range of token counts. */
+#include "base/mem.h"
+#include "bench/lines.h"
+
+static void multiply(const ith_line *l, int64_t n_tiles, const uint8_t *tiles, float *out)
+{
+    const ith_kernels *k = l->kernels;
+
+    if (l->layout == ITH_W8)
+        k->gemm_w8(n_tiles, l->tokens, tiles, &l->acts, out, l->rows);
+    else if (l->layout == ITH_W4)
+        k->gemm_w4(n_tiles, l->tokens, tiles, &l->acts, out, l->rows);
+    else if (l->layout == ITH_W4M)
+        k->gemm_w4m(n_tiles, l->tokens, tiles, &l->acts, out, l->rows);
+    else
+        (l->layout == ITH_BF16 ? k->gemm_bf16 : k->gemm_f32)(n_tiles, l->tokens, l->cols, tiles, l->x, l->cols, out,
+                                                             l->rows);
+}
+
+static void product(const ith_line *l, const ith_member *me, int64_t run)
+{
+    int64_t n_tiles = l->rows / ITH_TILE_ROWS;
+    size_t tile = ith_tile_bytes(l->layout, (size_t)l->acts.groups);
+    ith_range mine = ith_my_share(me, n_tiles, 1);
+
+    for (int64_t i = 0; i < l->per_run; i++) {
+        int64_t copy = (l->first + run * l->per_run + i) % l->copies;
+        multiply(l, ith_range_size(mine), l->pool + (size_t)(copy * n_tiles + mine.begin) * tile,
+                 l->out + mine.begin * ITH_TILE_ROWS);
+    }
+}
+
+/* Input 1, -1, 1..., as floats and quantized by the kernel itself. */
+static ith_status prepare_product(const ith_kernel_bench *b, ith_line *l, void **memory, ith_error *err)
+{
+    int64_t cols = l->acts.groups * ITH_GROUP;
+    size_t n = (size_t)(l->tokens * l->acts.groups), outputs = (size_t)(l->tokens * l->rows);
+
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, n * (ITH_GROUP * 5 + 20) + outputs * 4, "a product's operands", memory, err));
+    l->out = *memory;
+    l->x = l->out + outputs;
+    l->acts.scales = l->x + n * ITH_GROUP;
+    l->acts.sums = l->acts.scales + n;
+    l->acts.shifts = l->acts.sums + n;
+    l->acts.start8 = (int32_t *)(void *)(l->acts.shifts + n);
+    l->acts.start128 = l->acts.start8 + n;
+    l->acts.quants = (int8_t *)(void *)(l->acts.start128 + n);
+    for (size_t i = 0; i < n * ITH_GROUP; i++)
+        l->x[i] = i % 2 ? 1.0f : -1.0f;
+    for (int64_t t = 0; t < l->tokens; t++)
+        b->kernels->quantize(cols, l->x + t * cols, &l->acts, t, 0);
+    return ITH_OK;
+}
+
+static ith_status bench_product(ith_kernel_bench *b, const char *part, int64_t rows, int64_t cols, ith_layout layout,
+                                int64_t tokens, ith_error *err)
+{
+    static const char *const names[] = {[ITH_W8] = "gemm_w8",
+                                        [ITH_W4] = "gemm_w4",
+                                        [ITH_W4M] = "gemm_w4m",
+                                        [ITH_BF16] = "gemm_bf16",
+                                        [ITH_F32T] = "gemm_f32"};
+    ith_line l = {.fn = product, .layout = layout, .cols = cols, .tokens = tokens};
+    int64_t n_tiles = (rows + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS, fit;
+    size_t tile;
+    void *memory = NULL;
+
+    if (!ith_line_begins(b, names[layout], part, tokens))
+        return ITH_OK;
+    l.acts.groups = (cols + ITH_GROUP - 1) / ITH_GROUP;
+    tile = ith_tile_bytes(layout, (size_t)l.acts.groups);
+    fit = (int64_t)(ith_line_pool(b) / tile);
+    if (n_tiles > fit)
+        n_tiles = fit;
+    l.rows = n_tiles * ITH_TILE_ROWS;
+    l.copies = fit / n_tiles;
+    l.per_run = ith_line_copies(b, tile * (size_t)n_tiles);
+    ITH_TRY(prepare_product(b, &l, &memory, err));
+    ith_line_measure(b, names[layout], part, &l, 2.0 * (double)(l.rows * cols * tokens), (double)tile * (double)n_tiles,
+                     ith_layout_is_quantized(layout) ? b->ceilings.integer_ops : b->ceilings.f32_ops);
+    ith_mem_free(memory);
+    return ITH_OK;
+}
+
+ith_status ith_bench_products(ith_kernel_bench *b, ith_error *err)
+{
+    static const ith_layout layouts[] = {ITH_W8, ITH_W4, ITH_W4M, ITH_BF16, ITH_F32T};
+    static const int64_t tokens[] = {1, 2, 4, 8, 16, 96};
+    const ith_hparams *hp = &b->hp;
+    int64_t q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
+    const struct {
+        const char *name;
+        int64_t rows, cols;
+    } parts[] = {{"q", q, hp->hidden},          {"kv", kv, hp->hidden},        {"o", hp->hidden, q},
+                 {"gate", hp->ffn, hp->hidden}, {"down", hp->hidden, hp->ffn}, {"output", hp->n_vocab, hp->hidden}};
+
+    for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++)
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            for (size_t j = 0; j < sizeof tokens / sizeof *tokens; j++)
+                ITH_TRY(bench_product(b, parts[i].name, parts[i].rows, parts[i].cols, layouts[k], tokens[j], err));
+    return ITH_OK;
+}
