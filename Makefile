@@ -8,9 +8,9 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 B       := build/$(CONFIG)
 MPICC   ?= mpicc
-PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd libxxhash openblas
+PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd libxxhash openblas hwloc
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lnuma -lm
+PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lm
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wno-format-truncation -Werror
 CSTD   := -std=c11 -D_GNU_SOURCE

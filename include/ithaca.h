@@ -41,7 +41,8 @@
  * decode, and every instruction set, whatever the weights and the cache are kept in. With `exact` they are equal
  * only to rounding, because the products are OpenBLAS's.
  *
- * Threads: an engine and its sessions belong to the thread that opened them.
+ * Threads: an engine and its sessions belong to the thread that opened them. On a machine with several memory nodes (NUMA) that thread runs on
+ * the cores of one of them while the engine is open, as each of the engine's own does.
  */
 #ifndef ITHACA_H
 #define ITHACA_H
@@ -120,7 +121,7 @@ typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int6
 
 typedef enum ith_placement { /* of the weights */
     ITH_PLACE_AUTO,          /* replicated if that and the largest session fit the memory, else streamed */
-    ITH_PLACE_REPLICATED,    /* one copy a machine, shared by its ranks, whatever `memory` says */
+    ITH_PLACE_REPLICATED,    /* one copy a machine (a memory node, where ranks are bound to those), shared by its ranks, whatever `memory` says */
     ITH_PLACE_STREAMED       /* what the memory does not hold is read ahead of use in every pass, by each rank for itself */
 } ith_placement;
 
@@ -148,7 +149,7 @@ ith_engine_params ith_engine_params_default(void);
 typedef struct ith_engine ith_engine;
 
 /* Collective; every rank passes equal parameters. Maps the model's files, converts weights to the compute layout
- * (one copy per node, shared by its ranks; a pack's are used where they are mapped, after a look at their checksums). Threads in the
+ * (one copy per machine or memory node, shared by its ranks; a pack's are used where they are mapped, after a look at their checksums). Threads in the
  * background only where weights are streamed: two per rank, which read them. ITH_E_MEMORY, with the numbers, if not even streamed
  * weights and the largest session fit. */
 ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **engine, ith_error *err);
@@ -162,6 +163,7 @@ typedef struct ith_engine_info { /* strings live as long as the engine */
     const char *simd;            /* the kernels in use, a name that ITHACA_SIMD may have: "ref", "avx2", "avx512"... */
     const char *mesh;            /* "4x1": U x R */
     const char *placement;       /* of the weights, and why: "replicated: ..." or "streamed: ...", one line */
+    const char *advice;          /* one line on how the launcher binds ranks, where that leaves cores unused; else "" */
     int64_t n_params;            /* parameters, embeddings included */
     int64_t weight_bytes;        /* of all weights in their compute layouts: in memory per node, unless they are streamed */
     int64_t kv_bytes_per_token;  /* over all ranks together */

@@ -12,7 +12,6 @@
 #include "base/range.h"
 
 #include <errno.h>
-#include <numa.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,10 +99,7 @@ ith_status ith_mem_alloc(ith_mem_tag tag, size_t bytes, const char *what, void *
     if (bytes >= HUGE_PAGE) {
         ITH_TRY(refuse_if_short(bytes, what, err));
         ITH_TRY(alloc_large(bytes, what, &data, err));
-        if (tag == ITH_MEM_WEIGHTS)
-            ith_mem_advise_weights(data, bytes);
-        else
-            madvise(data, bytes, MADV_HUGEPAGE); /* a wish: where the system has none, small pages serve */
+        ith_mem_advise_huge(data, bytes);
     } else {
         ITH_TRY(alloc_small(bytes, what, &data, err));
     }
@@ -140,28 +136,12 @@ size_t ith_mem_in_use(ith_mem_tag tag)
     return atomic_load(&in_use[tag]);
 }
 
-int ith_mem_nodes(void)
-{
-    if (numa_available() < 0)
-        return 1;
-    struct bitmask *allowed = numa_get_mems_allowed();
-    int nodes = (int)numa_bitmask_weight(allowed);
-    numa_bitmask_free(allowed);
-    return nodes > 0 ? nodes : 1;
-}
-
-void ith_mem_advise_weights(void *ptr, size_t bytes)
+void ith_mem_advise_huge(void *ptr, size_t bytes)
 {
     size_t page = page_size();
     uintptr_t begin = ((uintptr_t)ptr + page - 1) / page * page, end = ((uintptr_t)ptr + bytes) / page * page;
-    if (begin >= end)
-        return;
-    madvise((void *)begin, end - begin, MADV_HUGEPAGE);
-    if (ith_mem_nodes() < 2)
-        return;
-    struct bitmask *allowed = numa_get_mems_allowed();
-    numa_interleave_memory((void *)begin, end - begin, allowed);
-    numa_bitmask_free(allowed);
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* a wish: where the system has none, small pages serve */
 }
 
 #ifndef MADV_COLLAPSE

@@ -1,8 +1,7 @@
 /* mem.h - tagged memory: every large buffer of the engine comes from here, so that its size and purpose are known.
  *
- * Buffers are 64-byte aligned and zeroed. From 2 MiB up they are mapped, with huge pages where the system gives them; on
- * machines with several memory nodes ITH_MEM_WEIGHTS is interleaved over those that the process may use, other
- * tags lie where they are first touched.
+ * Buffers are 64-byte aligned and zeroed. From 2 MiB up they are mapped, with huge pages where the system gives them; their pages
+ * lie on the memory node whose thread touches them first, unless base/topology.h places them before.
  */
 #ifndef ITH_BASE_MEM_H
 #define ITH_BASE_MEM_H
@@ -28,15 +27,14 @@ void ith_mem_free(void *ptr); /* accepts NULL */
 /* Bytes now allocated under a tag, by the whole process. */
 size_t ith_mem_in_use(ith_mem_tag tag);
 
-/* Advises the kernel about a mapping made elsewhere (shared windows): huge pages, interleaved over memory nodes. */
-void ith_mem_advise_weights(void *ptr, size_t bytes);
+/* Advises the kernel about a mapping made elsewhere (shared windows): huge pages. */
+void ith_mem_advise_huge(void *ptr, size_t bytes);
 
 /* The whole huge pages within the range become such now, keeping what they hold. Memory that processes share needs it where the
  * system's shmem_enabled is "never", which most have: it then takes small pages, whatever was advised. A wish (Linux 6.1 and later). */
 void ith_mem_collapse(void *ptr, size_t bytes);
 
-int ith_mem_nodes(void);        /* memory nodes the process may use; 1 where that is unknown */
-size_t ith_mem_resident(void);        /* bytes of this process now in memory; 0 where that is unknown */
+size_t ith_mem_resident(void);  /* bytes of this process now in memory; 0 where that is unknown */
 size_t ith_mem_available(void); /* bytes that can still be had: the least of MemAvailable and the cgroup's room */
 
 #endif

@@ -26,6 +26,13 @@ static inline ith_range ith_split(int64_t n, int64_t unit, int parts, int part)
     return r;
 }
 
+/* The part of that cut which holds i, 0 <= i < n. */
+static inline int ith_split_holder(int64_t n, int64_t unit, int parts, int64_t i)
+{
+    int64_t units = (n + unit - 1) / unit, base = units / parts, extra = units % parts, at = i / unit;
+    return (int)(at < extra * (base + 1) ? at / (base + 1) : extra + (at - extra * (base + 1)) / base);
+}
+
 /* The numbers begin .. begin + n - 1 are dealt to `parts` in turn, number i to part i % parts: how many of them part `part` gets, every
  * parts-th of them from begin + *first on. begin, n >= 0. */
 static inline int64_t ith_dealt(int64_t begin, int64_t n, int parts, int part, int64_t *first)
@@ -35,7 +42,10 @@ static inline int64_t ith_dealt(int64_t begin, int64_t n, int parts, int part, i
 }
 
 /* Of things of `each` bytes, those that make a piece of about `bytes`: at least one. */
-static inline int64_t ith_per_piece(size_t each, size_t bytes) { return each >= bytes ? 1 : (int64_t)(bytes / each); }
+static inline int64_t ith_per_piece(size_t each, size_t bytes)
+{
+    return each >= bytes ? 1 : (int64_t)(bytes / each);
+}
 
 static inline int64_t ith_round_up(int64_t n, int64_t unit)
 {

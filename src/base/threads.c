@@ -41,6 +41,10 @@ typedef struct gate { /* those who wait only read `word`; a cache line of its ow
     _Alignas(LINE) atomic_uint sleepers;
 } gate;
 
+typedef struct counter {
+    _Alignas(LINE) atomic_llong next;
+} counter;
+
 struct ith_team {
     int n_threads, got; /* asked for; in the region */
     pthread_t keeper;
@@ -49,7 +53,9 @@ struct ith_team {
     gate ready, start, closing;
     gate sense; /* the barrier's: the last to arrive flips it */
     _Alignas(LINE) atomic_uint arrived;
-    _Alignas(LINE) atomic_llong counter;
+    const ith_topology *topology; /* NULL: not bound */
+    int n_nodes;
+    counter counters[ITH_MAX_MEMORY_NODES];
 };
 
 static void futex(atomic_uint *word, int op, unsigned value)
@@ -115,15 +121,29 @@ void ith_barrier(ith_member *me)
     gate_open(&team->sense, old ^ 1u);
 }
 
+static ith_member member(ith_team *team, int tid)
+{
+    return (ith_member){
+        .team = team,
+        .tid = tid,
+        .n_threads = team->n_threads,
+        .n_nodes = team->n_nodes,
+        .node = team->topology ? ith_topology_thread_node(team->topology, team->n_threads, tid) : 0,
+    };
+}
+
 static void work(ith_team *team, int tid)
 {
-    ith_member me = {.team = team, .tid = tid, .n_threads = team->n_threads};
+    uint32_t sense = 0;
     for (unsigned runs = 0;; runs++) {
         gate_wait(&team->start, runs);
         if (!team->fn)
             return;
+        ith_member me = member(team, tid);
+        me.sense = sense;
         team->fn(team->arg, &me);
         ith_barrier(&me);
+        sense = me.sense;
     }
 }
 
@@ -177,6 +197,7 @@ ith_status ith_team_open(int n_threads, ith_team **out, ith_error *err)
         return ith_fail(err, ITH_E_MEMORY, "thread team: %zu bytes needed", sizeof *team);
     memset(team, 0, sizeof *team);
     team->n_threads = n_threads;
+    team->n_nodes = 1;
     if (n_threads > 1) {
         ith_status status = begin_region(team, err);
         if (status != ITH_OK) {
@@ -190,8 +211,12 @@ ith_status ith_team_open(int n_threads, ith_team **out, ith_error *err)
 
 void ith_team_close(ith_team *team)
 {
-    if (team && team->n_threads > 1)
+    if (!team)
+        return;
+    if (team->n_threads > 1)
         end_region(team);
+    if (team->topology)
+        ith_topology_bind_thread(team->topology, -1);
     free(team);
 }
 
@@ -200,10 +225,28 @@ int ith_team_size(const ith_team *team)
     return team->n_threads;
 }
 
+static void bind(void *arg, ith_member *me)
+{
+    ith_topology_bind_thread(arg, me->node);
+}
+
+void ith_team_bind(ith_team *team, const ith_topology *topology)
+{
+    team->topology = topology;
+    team->n_nodes = ith_topology_nodes(topology);
+    ith_team_run(team, bind, (void *)topology);
+}
+
+static void reset_counters(ith_team *team)
+{
+    for (int i = 0; i < team->n_nodes; i++)
+        atomic_store_explicit(&team->counters[i].next, 0, memory_order_relaxed);
+}
+
 void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *arg)
 {
-    ith_member me = {.team = team, .tid = 0, .n_threads = team->n_threads};
-    atomic_store_explicit(&team->counter, 0, memory_order_relaxed);
+    ith_member me = member(team, 0);
+    reset_counters(team);
     if (team->n_threads == 1) {
         fn(arg, &me);
         return;
@@ -216,14 +259,19 @@ void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *a
     ith_barrier(&me);
 }
 
+int64_t ith_counter_next_of(ith_member *me, int node)
+{
+    return atomic_fetch_add_explicit(&me->team->counters[node].next, 1, memory_order_relaxed);
+}
+
 int64_t ith_counter_next(ith_member *me)
 {
-    return atomic_fetch_add_explicit(&me->team->counter, 1, memory_order_relaxed);
+    return ith_counter_next_of(me, 0);
 }
 
 void ith_counter_reset(ith_member *me)
 {
-    atomic_store_explicit(&me->team->counter, 0, memory_order_relaxed);
+    reset_counters(me->team);
 }
 
 /* The kernel refuses a mask smaller than its own, so it grows until it fits. */

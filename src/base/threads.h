@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/range.h"
+#include "base/topology.h"
 
 typedef struct ith_team ith_team;
 
@@ -17,11 +18,16 @@ typedef struct ith_member { /* one thread inside a region */
     ith_team *team;
     int tid, n_threads; /* tid 0 is the thread that called ith_team_run: MPI is called there only */
     uint32_t sense;     /* the barrier's, private to the member */
+    int node, n_nodes;  /* memory node beside which it runs, of so many; 0 of 1 if the team is not bound */
 } ith_member;
 
 ith_status ith_team_open(int n_threads, ith_team **team, ith_error *err);
 void ith_team_close(ith_team *team); /* accepts NULL */
 int ith_team_size(const ith_team *team);
+
+/* Lets each thread run beside its memory node only (ith_topology_thread_node), the caller's too until the team closes; threads that it makes
+ * meanwhile inherit that. The topology must live as long. Not inside ith_team_run. */
+void ith_team_bind(ith_team *team, const ith_topology *topology);
 
 /* Runs fn(arg, member) on every thread of the team and returns when all have. Not to be nested. */
 void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *arg);
@@ -38,6 +44,9 @@ static inline ith_range ith_my_share(const ith_member *me, int64_t n, int64_t un
 /* Takes the next of a region's shared numbers 0, 1, 2, ...: for work whose pieces differ in cost. Reset by
  * ith_counter_reset on one thread, followed by a barrier. */
 int64_t ith_counter_next(ith_member *me);
+/* The same of the region's counter number `node`, 0 <= node < me->n_nodes, for work that has a place: who has done his own node's takes others'.
+ * ith_counter_next is that of node 0. */
+int64_t ith_counter_next_of(ith_member *me, int node);
 void ith_counter_reset(ith_member *me);
 
 /* Cores that this process may run on (affinity mask and cgroup quota). */

@@ -189,6 +189,7 @@ static ith_status work(const ith_cli *cli, const run_args *args, const ith_engin
 
     ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_prompt_text(&args->prompt, &run->text, err) : ITH_OK));
     ITH_TRY(ith_engine_open(cli->world, params, &run->engine, err));
+    ith_cli_advise(cli, run->engine, run->watch.quiet);
     ITH_TRY(make_prompt(cli, args, run, err));
     ITH_TRY(ith_session_open(run->engine, &run->session, err));
     start_s = ith_now_s();

@@ -147,6 +147,7 @@ static ith_status work(const ith_cli *cli, const score_args *args, const ith_eng
             args->file != NULL ? ith_read_text(args->file, &text, err) : ith_read_ids(args->ids_file, &score->ids, err);
     ITH_CHECK(ith_cli_agree(cli, status));
     ITH_CHECK(ith_engine_open(cli->world, params, &score->engine, err));
+    ith_cli_advise(cli, score->engine, score->watch.quiet);
     if (cli->rank == 0 && args->file != NULL)
         status = tokenize_text(ith_engine_vocab(score->engine), args, &text, &score->ids, err);
     ITH_CHECK(ith_cli_agree(cli, status));

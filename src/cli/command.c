@@ -22,6 +22,13 @@ void ith_cli_say(const ith_cli *cli, const char *format, ...)
     fprintf(stderr, "ithaca: %s\n", text);
 }
 
+void ith_cli_advise(const ith_cli *cli, const ith_engine *engine, bool quiet)
+{
+    const char *advice = ith_engine_get_info(engine)->advice;
+    if (!quiet && advice[0] != 0)
+        ith_cli_say(cli, "note: %s", advice);
+}
+
 ith_status ith_cli_agree(const ith_cli *cli, ith_status status)
 {
     int32_t shared = (int32_t)status;

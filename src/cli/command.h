@@ -34,6 +34,9 @@ void ith_cli_say(const ith_cli *cli, const char *format, ...) __attribute__((for
 /* Collective. Rank 0's status on every rank. */
 ith_status ith_cli_agree(const ith_cli *cli, ith_status status);
 
+/* What the engine found to say about how the launcher binds ranks, if anything, unless `quiet`. */
+void ith_cli_advise(const ith_cli *cli, const ith_engine *engine, bool quiet);
+
 /* The exit code of a failed call, after saying why. ITH_E_CANCELLED says nothing and gives 128 + the signal that asked
  * to stop. */
 int ith_cli_failure(const ith_cli *cli, ith_status status, const ith_error *err);

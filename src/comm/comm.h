@@ -32,6 +32,9 @@ typedef struct ith_parcel { /* one way, to or from another rank */
     int64_t bytes;
 } ith_parcel;
 
+/* Says where the pages of a buffer shall lie, before any is touched (base/topology.h). */
+typedef void (*ith_place_fn)(void *user, void *data, size_t bytes);
+
 typedef struct ith_comm_ops {
     const char *name; /* "self", "mpi" */
     void (*barrier)(ith_comm *comm);
@@ -40,18 +43,27 @@ typedef struct ith_comm_ops {
      * send may be recv + displs[rank] (in place). */
     void (*allgatherv)(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs);
     /* Block r of `send` (send_counts[r] bytes at send_displs[r]) goes to rank r; the block from r lands at recv_displs[r]. */
-    void (*alltoallv)(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs, void *recv,
-                      const int64_t *recv_counts, const int64_t *recv_displs);
+    void (*alltoallv)(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs,
+                      void *recv, const int64_t *recv_counts, const int64_t *recv_displs);
     /* Not collective: sends and receives these and returns when all are done. What a pair of ranks exchanges matches in order; each
      * receive names the exact size. None of this rank with itself. */
-    void (*messages)(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs, int64_t n_recvs);
+    void (*messages)(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs,
+                     int64_t n_recvs);
     /* The largest `value` of all ranks: agreement on a status, on a need. */
     int64_t (*max)(ith_comm *comm, int64_t value);
     /* One buffer of `bytes` (the same on all ranks), zeroed, shared by the ranks of each node: *out differs as an address, not as
      * memory. Freed by shared_free, collective too. node_rank 0 on each node owns the allocation. */
     ith_status (*shared_alloc)(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err);
     void (*shared_free)(ith_comm *comm, void *ptr);
-    void (*node_barrier)(ith_comm *comm);                              /* over the ranks of this node */
+    void (*node_barrier)(ith_comm *comm); /* over the ranks of this node */
+    /* Ranks of a node that say the same `domain` >= 0 are one memory domain from now on; before, the whole node is. For ranks that are bound to
+     * one memory node (NUMA node) each. No buffer of domain_alloc may be left. */
+    void (*split_domains)(ith_comm *comm, int domain);
+    /* As shared_alloc, among the ranks of each domain, whose `bytes` may differ from another's; `place` is called on domain rank 0, NULL: it
+     * does not matter. */
+    ith_status (*domain_alloc)(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
+                               void **out, ith_error *err);
+    void (*domain_barrier)(ith_comm *comm); /* over the ranks of this domain */
     /* Another communicator of the same ranks, for one more thread of each, whose messages never meet those of the first: for work behind a
      * pass. It has barrier, messages, max and close, and sleeps a little while it waits, because cores are wanted elsewhere. To be closed before
      * `comm`. ITH_E_COMM: MPI does not serve several threads (MPI_THREAD_MULTIPLE). */
@@ -62,10 +74,11 @@ typedef struct ith_comm_ops {
 
 struct ith_comm {
     const ith_comm_ops *ops;
-    int rank, size;           /* over all */
-    int node_rank, node_size; /* among the ranks of this node, in their order over all */
-    int node, n_nodes;        /* this node's number: nodes are numbered in the order of their lowest ranks */
-    const int *node_of;       /* [size] every rank's node */
+    int rank, size;               /* over all */
+    int node_rank, node_size;     /* among the ranks of this node, in their order over all */
+    int node, n_nodes;            /* this node's number: nodes are numbered in the order of their lowest ranks */
+    const int *node_of;           /* [size] every rank's node */
+    int domain_rank, domain_size; /* among the ranks of this memory domain; see split_domains */
     ith_comm_stats stats;
     void *impl; /* the implementation's own */
 };

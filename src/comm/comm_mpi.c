@@ -264,8 +264,10 @@ static void mpi_close(ith_comm *comm)
     bool finalize = impl->finalize;
     while (impl->buffers)
         ith_mpi_shared_free(comm, impl->buffers->data);
-    if (impl->node != MPI_COMM_NULL)
-        ith_mpi_check(comm, MPI_Comm_free(&impl->node), "MPI_Comm_free");
+    if (impl->domain.comm != MPI_COMM_NULL)
+        ith_mpi_check(comm, MPI_Comm_free(&impl->domain.comm), "MPI_Comm_free");
+    if (impl->node.comm != MPI_COMM_NULL)
+        ith_mpi_check(comm, MPI_Comm_free(&impl->node.comm), "MPI_Comm_free");
     ith_mpi_check(comm, MPI_Comm_free(&impl->world), "MPI_Comm_free");
     free_impl(comm);
     if (finalize)
@@ -285,6 +287,9 @@ static const ith_comm_ops mpi_ops = {
     .shared_alloc = ith_mpi_shared_alloc,
     .shared_free = ith_mpi_shared_free,
     .node_barrier = ith_mpi_node_barrier,
+    .split_domains = ith_mpi_split_domains,
+    .domain_alloc = ith_mpi_domain_alloc,
+    .domain_barrier = ith_mpi_domain_barrier,
     .side = mpi_side,
     .abort = mpi_abort,
     .close = mpi_close,
@@ -347,7 +352,7 @@ static ith_comm *new_comm(void)
     }
     comm->ops = &mpi_ops;
     comm->impl = impl;
-    impl->node = MPI_COMM_NULL;
+    impl->node.comm = impl->domain.comm = MPI_COMM_NULL;
     return comm;
 }
 
@@ -400,6 +405,8 @@ static ith_status mpi_side(ith_comm *comm, ith_comm **out, ith_error *err)
         ith_comm_abort(comm, 1, "communicator: no memory");
     side->node_rank = comm->node_rank;
     side->node_size = comm->node_size;
+    side->domain_rank = comm->domain_rank;
+    side->domain_size = comm->domain_size;
     side->node = comm->node;
     side->n_nodes = comm->n_nodes;
     memcpy(ith_mpi_of(side)->node_of, comm->node_of, (size_t)comm->size * sizeof *comm->node_of);

@@ -7,8 +7,14 @@
 
 #include <mpi.h>
 
+typedef struct ith_mpi_group { /* ranks that share memory */
+    MPI_Comm comm;
+    int rank, size;
+} ith_mpi_group;
+
 typedef struct ith_mpi_buffer { /* one shared buffer */
     struct ith_mpi_buffer *next;
+    const ith_mpi_group *group; /* that shares it */
     void *data;
     ith_node_memory memory; /* either this */
     MPI_Win win;            /* or this, else MPI_WIN_NULL */
@@ -21,7 +27,8 @@ typedef struct ith_mpi_board { /* see comm_mpi_board.c */
 } ith_mpi_board;
 
 typedef struct ith_mpi_impl {
-    MPI_Comm world, node; /* node: MPI_COMM_NULL in a side communicator */
+    MPI_Comm world;
+    ith_mpi_group node, domain; /* comm MPI_COMM_NULL: of a side communicator; not split, the node is the domain */
     bool finalize;
     bool patient;      /* a side communicator: sleeps while it waits */
     int *node_of;      /* [size] */
@@ -47,11 +54,16 @@ void ith_mpi_wait_all(ith_comm *comm, int n);
 
 /* comm_mpi_nodes.c: makes impl->node and says in *comm which ranks share one. Collective. */
 void ith_mpi_find_nodes(ith_comm *comm, int ranks_per_node);
+void ith_mpi_split_domains(ith_comm *comm, int domain);
+const ith_mpi_group *ith_mpi_domain(ith_comm *comm);
 
-/* comm_mpi_memory.c: the operations on memory that the ranks of a node share; see comm.h. */
+/* comm_mpi_memory.c: the operations on memory that the ranks of a node or domain share; see comm.h. */
 void ith_mpi_node_barrier(ith_comm *comm);
 ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err);
 void ith_mpi_shared_free(ith_comm *comm, void *ptr);
+ith_status ith_mpi_domain_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
+                                void **out, ith_error *err);
+void ith_mpi_domain_barrier(ith_comm *comm);
 
 /* comm_mpi_board.c: a board of the ranks of a node, with a slot for each. A turn: all raise board->turn by one, each writes its own
  * slot and publishes it, then reads another's after waiting for it. */

@@ -1,4 +1,4 @@
-/* comm_mpi_memory.c - memory that the ranks of a node share: an anonymous file where they may open each other's, else a window of MPI's. */
+/* comm_mpi_memory.c - memory that the ranks of a node, or of a memory domain in it, share: an anonymous file where they may open each other's, else a window of MPI's. */
 #include "base/mem.h"
 #include "base/range.h"
 #include "comm/comm_mpi_impl.h"
@@ -23,12 +23,22 @@ static void sync_windows(ith_comm *comm)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-/* After the barrier each rank sees what the others of its node wrote into shared memory before. */
-void ith_mpi_node_barrier(ith_comm *comm)
+/* After the barrier each rank sees what the others of the group wrote into shared memory before. */
+static void group_barrier(ith_comm *comm, const ith_mpi_group *group)
 {
     sync_windows(comm);
-    ith_mpi_check(comm, MPI_Barrier(ith_mpi_of(comm)->node), "MPI_Barrier");
+    ith_mpi_check(comm, MPI_Barrier(group->comm), "MPI_Barrier");
     sync_windows(comm);
+}
+
+void ith_mpi_node_barrier(ith_comm *comm)
+{
+    group_barrier(comm, &ith_mpi_of(comm)->node);
+}
+
+void ith_mpi_domain_barrier(ith_comm *comm)
+{
+    group_barrier(comm, ith_mpi_domain(comm));
 }
 
 static ith_status check_memory(size_t bytes, const char *what, ith_error *err)
@@ -40,22 +50,22 @@ static ith_status check_memory(size_t bytes, const char *what, ith_error *err)
                     (double)available / GIB);
 }
 
-/* Collective over the node, one answer for its ranks. The first way: node rank 0 makes an anonymous file, the others open it.
- * It fails where they may not (separate process namespaces). `want` counts on node rank 0. */
+/* Collective over the buffer's group, one answer for its ranks. The first way: its rank 0 makes an anonymous file, the others open it.
+ * It fails where they may not (separate process namespaces). `want` counts on rank 0. */
 static bool share_anonymous(ith_comm *comm, ith_mpi_buffer *b, size_t bytes, bool want)
 {
-    ith_mpi_impl *impl = ith_mpi_of(comm);
+    const ith_mpi_group *g = b->group;
     int64_t ticket[2] = {0, -1}; /* process, descriptor */
     int fd = -1, done = 0;
-    if (comm->node_rank == 0 && want && ith_node_memory_create(bytes, &b->memory, &fd)) {
+    if (g->rank == 0 && want && ith_node_memory_create(bytes, &b->memory, &fd)) {
         ticket[0] = getpid();
         ticket[1] = fd;
         done = 1;
     }
-    ith_mpi_check(comm, MPI_Bcast(ticket, 2, MPI_INT64_T, 0, impl->node), "MPI_Bcast");
-    if (comm->node_rank != 0 && ticket[0] != 0)
+    ith_mpi_check(comm, MPI_Bcast(ticket, 2, MPI_INT64_T, 0, g->comm), "MPI_Bcast");
+    if (g->rank != 0 && ticket[0] != 0)
         done = ith_node_memory_attach((pid_t)ticket[0], (int)ticket[1], bytes, &b->memory);
-    ith_mpi_check(comm, MPI_Allreduce(MPI_IN_PLACE, &done, 1, MPI_INT, MPI_MIN, impl->node), "MPI_Allreduce");
+    ith_mpi_check(comm, MPI_Allreduce(MPI_IN_PLACE, &done, 1, MPI_INT, MPI_MIN, g->comm), "MPI_Allreduce");
     if (fd >= 0)
         close(fd);
     if (!done)
@@ -87,14 +97,13 @@ static ith_status check_window_room(size_t bytes, const char *what, ith_error *e
                     what, (double)bytes / GIB, folder, (double)room / GIB);
 }
 
-/* Collective over the node. */
+/* Collective over the buffer's group. */
 static void make_window(ith_comm *comm, ith_mpi_buffer *b, size_t bytes)
 {
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    MPI_Aint size = comm->node_rank == 0 ? (MPI_Aint)(bytes + ALIGN) : 0;
+    MPI_Aint size = b->group->rank == 0 ? (MPI_Aint)(bytes + ALIGN) : 0;
     int unit;
     void *base;
-    ith_mpi_check(comm, MPI_Win_allocate_shared(size, 1, MPI_INFO_NULL, impl->node, &base, &b->win),
+    ith_mpi_check(comm, MPI_Win_allocate_shared(size, 1, MPI_INFO_NULL, b->group->comm, &base, &b->win),
                   "MPI_Win_allocate_shared");
     ith_mpi_check(comm, MPI_Win_set_errhandler(b->win, MPI_ERRORS_RETURN), "MPI_Win_set_errhandler");
     ith_mpi_check(comm, MPI_Win_shared_query(b->win, 0, &size, &unit, &base), "MPI_Win_shared_query");
@@ -103,29 +112,43 @@ static void make_window(ith_comm *comm, ith_mpi_buffer *b, size_t bytes)
                        ALIGN); /* mappings differ by whole pages: the same byte for all */
 }
 
-/* The placement is set before the first touch; each rank touches its share. */
-static void zero_buffer(ith_comm *comm, void *data, size_t bytes)
+/* The placement is set before the first touch; each rank touches its share. An anonymous file's is the file's, whoever maps it.
+ * Collapsing heeds pages that are there, not the placement: where that matters small pages come first, else huge ones at once. */
+static void zero_buffer(ith_comm *comm, const ith_mpi_buffer *b, size_t bytes, ith_place_fn place, void *user)
 {
-    ith_range mine = ith_split((int64_t)bytes, HUGE_PAGE, comm->node_size, comm->node_rank);
-    ith_mem_advise_weights(data, bytes);
-    ith_mpi_node_barrier(comm);
-    ith_mem_collapse((char *)data + mine.begin, (size_t)ith_range_size(mine));
-    memset((char *)data + mine.begin, 0, (size_t)ith_range_size(mine));
-    ith_mpi_node_barrier(comm);
+    const ith_mpi_group *g = b->group;
+    ith_range mine = ith_split((int64_t)bytes, HUGE_PAGE, g->size, g->rank);
+    char *at = (char *)b->data + mine.begin;
+    size_t n = (size_t)ith_range_size(mine);
+    ith_mem_advise_huge(b->data, bytes);
+    if (place != NULL && g->rank == 0)
+        place(user, b->data, bytes);
+    if (g->size == 1) /* ordinary memory */
+        return;
+    group_barrier(comm, g);
+    if (place != NULL)
+        memset(at, 0, n);
+    ith_mem_collapse(at, n);
+    if (place == NULL)
+        memset(at, 0, n);
+    group_barrier(comm, g);
 }
 
 /* All that can fail on one rank alone; b->data stays NULL where a window is to follow. */
 static ith_status reserve_buffer(ith_comm *comm, ith_mpi_buffer *b, size_t bytes, const char *what, ith_error *err)
 {
-    if (comm->node_size == 1) /* ordinary memory */
+    const ith_mpi_group *g = b->group;
+    if (bytes > MAX_SHARED) /* equal in the group */
+        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than addresses reach", what, bytes);
+    if (g->size == 1) /* ordinary memory */
         return ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, &b->data, err);
-    ith_status status = comm->node_rank == 0 ? check_memory(bytes, what, err) : ITH_OK;
+    ith_status status = g->rank == 0 ? check_memory(bytes, what, err) : ITH_OK;
     if (share_anonymous(comm, b, bytes, status == ITH_OK && !ith_mpi_of(comm)->windows_only) || status != ITH_OK)
         return status;
-    return comm->node_rank == 0 ? check_window_room(bytes, what, err) : ITH_OK;
+    return g->rank == 0 ? check_window_room(bytes, what, err) : ITH_OK;
 }
 
-/* What a rank holds of a buffer; a window is freed by all ranks of its node together. */
+/* What a rank holds of a buffer; a window is freed by all ranks of its group together. */
 static void free_buffer(ith_comm *comm, ith_mpi_buffer *b)
 {
     if (b->win != MPI_WIN_NULL) {
@@ -139,16 +162,16 @@ static void free_buffer(ith_comm *comm, ith_mpi_buffer *b)
     free(b);
 }
 
-ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err)
+static ith_status group_alloc(ith_comm *comm, const ith_mpi_group *group, size_t bytes, const char *what,
+                              ith_place_fn place, void *user, void **out, ith_error *err)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     *out = NULL;
-    if (bytes > MAX_SHARED) /* equal on all ranks */
-        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than addresses reach", what, bytes);
     ith_mpi_buffer *b = calloc(1, sizeof *b);
     if (!b)
         ith_comm_abort(comm, 1, "shared buffer: no memory");
     b->win = MPI_WIN_NULL;
+    b->group = group;
     ith_status status = ith_comm_agree(comm, reserve_buffer(comm, b, bytes > 0 ? bytes : 1, what, err), err);
     if (status != ITH_OK) {
         free_buffer(comm, b);
@@ -158,10 +181,20 @@ ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, 
         make_window(comm, b, bytes);
     b->next = impl->buffers;
     impl->buffers = b;
-    if (comm->node_size > 1)
-        zero_buffer(comm, b->data, bytes);
+    zero_buffer(comm, b, bytes, place, user);
     *out = b->data;
     return ITH_OK;
+}
+
+ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err)
+{
+    return group_alloc(comm, &ith_mpi_of(comm)->node, bytes, what, NULL, NULL, out, err);
+}
+
+ith_status ith_mpi_domain_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
+                                void **out, ith_error *err)
+{
+    return group_alloc(comm, ith_mpi_domain(comm), bytes, what, place, user, out, err);
 }
 
 void ith_mpi_shared_free(ith_comm *comm, void *ptr)

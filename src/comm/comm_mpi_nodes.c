@@ -1,8 +1,17 @@
 /* comm_mpi_nodes.c - which ranks share memory. */
 #include "comm/comm_mpi_impl.h"
 
+/* Takes a communicator over. */
+static void open_group(ith_comm *comm, MPI_Comm of, ith_mpi_group *group)
+{
+    group->comm = of;
+    ith_mpi_check(comm, MPI_Comm_set_errhandler(of, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+    ith_mpi_check(comm, MPI_Comm_rank(of, &group->rank), "MPI_Comm_rank");
+    ith_mpi_check(comm, MPI_Comm_size(of, &group->size), "MPI_Comm_size");
+}
+
 /* The ranks of this machine; of each n of them a communicator of their own. */
-static void split_machine(ith_comm *comm, int n)
+static void split_machine(ith_comm *comm, int n, MPI_Comm *node)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     MPI_Comm machine;
@@ -11,10 +20,10 @@ static void split_machine(ith_comm *comm, int n)
                   "MPI_Comm_split_type");
     ith_mpi_check(comm, MPI_Comm_rank(machine, &rank), "MPI_Comm_rank");
     if (n == 0) {
-        impl->node = machine;
+        *node = machine;
         return;
     }
-    ith_mpi_check(comm, MPI_Comm_split(machine, rank / n, rank, &impl->node), "MPI_Comm_split");
+    ith_mpi_check(comm, MPI_Comm_split(machine, rank / n, rank, node), "MPI_Comm_split");
     ith_mpi_check(comm, MPI_Comm_free(&machine), "MPI_Comm_free");
 }
 
@@ -23,7 +32,7 @@ static void number_nodes(ith_comm *comm)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     int lowest = comm->rank;
-    ith_mpi_check(comm, MPI_Bcast(&lowest, 1, MPI_INT, 0, impl->node), "MPI_Bcast");
+    ith_mpi_check(comm, MPI_Bcast(&lowest, 1, MPI_INT, 0, impl->node.comm), "MPI_Bcast");
     ith_mpi_check(comm, MPI_Allgather(&lowest, 1, MPI_INT, impl->node_of, 1, MPI_INT, impl->world), "MPI_Allgather");
     for (int r = 0; r < comm->size; r++) /* a lowest rank comes before the others of its node */
         impl->node_of[r] = impl->node_of[r] == r ? comm->n_nodes++ : impl->node_of[impl->node_of[r]];
@@ -33,9 +42,28 @@ static void number_nodes(ith_comm *comm)
 void ith_mpi_find_nodes(ith_comm *comm, int ranks_per_node)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
-    split_machine(comm, ranks_per_node);
-    ith_mpi_check(comm, MPI_Comm_set_errhandler(impl->node, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-    ith_mpi_check(comm, MPI_Comm_rank(impl->node, &comm->node_rank), "MPI_Comm_rank");
-    ith_mpi_check(comm, MPI_Comm_size(impl->node, &comm->node_size), "MPI_Comm_size");
+    MPI_Comm node;
+    split_machine(comm, ranks_per_node, &node);
+    open_group(comm, node, &impl->node);
+    comm->node_rank = comm->domain_rank = impl->node.rank;
+    comm->node_size = comm->domain_size = impl->node.size;
     number_nodes(comm);
+}
+
+void ith_mpi_split_domains(ith_comm *comm, int domain)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    MPI_Comm part;
+    if (impl->domain.comm != MPI_COMM_NULL)
+        ith_mpi_check(comm, MPI_Comm_free(&impl->domain.comm), "MPI_Comm_free");
+    ith_mpi_check(comm, MPI_Comm_split(impl->node.comm, domain, impl->node.rank, &part), "MPI_Comm_split");
+    open_group(comm, part, &impl->domain);
+    comm->domain_rank = impl->domain.rank;
+    comm->domain_size = impl->domain.size;
+}
+
+const ith_mpi_group *ith_mpi_domain(ith_comm *comm)
+{
+    const ith_mpi_impl *impl = ith_mpi_of(comm);
+    return impl->domain.comm != MPI_COMM_NULL ? &impl->domain : &impl->node;
 }

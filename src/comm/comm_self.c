@@ -57,6 +57,20 @@ static ith_status self_shared_alloc(ith_comm *comm, size_t bytes, const char *wh
     return ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, out, err);
 }
 
+static void self_split_domains(ith_comm *comm, int domain)
+{
+    (void)comm, (void)domain; /* one rank, one domain */
+}
+
+static ith_status self_domain_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
+                                    void **out, ith_error *err)
+{
+    ITH_TRY(self_shared_alloc(comm, bytes, what, out, err));
+    if (place != NULL)
+        place(user, *out, bytes);
+    return ITH_OK;
+}
+
 static void self_shared_free(ith_comm *comm, void *ptr)
 {
     (void)comm;
@@ -94,6 +108,9 @@ static const ith_comm_ops self_ops = {
     .shared_alloc = self_shared_alloc,
     .shared_free = self_shared_free,
     .node_barrier = self_barrier,
+    .split_domains = self_split_domains,
+    .domain_alloc = self_domain_alloc,
+    .domain_barrier = self_barrier,
     .side = self_side,
     .abort = self_abort,
     .close = self_close,
@@ -107,6 +124,7 @@ ith_status ith_comm_open_self(ith_comm **comm, ith_error *err)
     (*comm)->ops = &self_ops;
     (*comm)->size = 1;
     (*comm)->node_size = 1;
+    (*comm)->domain_size = 1;
     (*comm)->n_nodes = 1;
     (*comm)->node_of = &only_node;
     return ITH_OK;

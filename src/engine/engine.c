@@ -34,6 +34,7 @@ static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err
     const ith_hparams *hp;
 
     ITH_TRY(check_params(p, err));
+    ITH_TRY(ith_topology_open(&e->topology, err));
     ITH_TRY(ith_source_open(p->model, 0, &e->source, err));
     hp = ith_source_hparams(e->source);
     ITH_TRY(ith_mesh_make(p->mesh, comm->size, comm->rank, (int)hp->n_kv_heads, &e->mesh, err));
@@ -79,6 +80,7 @@ static void describe(ith_engine *e, const ith_engine_params *p)
         .simd = e->model->kernels->name,
         .mesh = e->mesh_text,
         .placement = e->placement_text,
+        .advice = e->advice_text,
         .n_params = ith_model_n_params(e->model),
         .weight_bytes = (int64_t)ith_store_bytes(e->store),
         .kv_bytes_per_token = ith_kv_token_bytes(e->kv, (int)hp->n_layers, (int)hp->n_kv_heads, (int)hp->head_dim),
@@ -120,6 +122,7 @@ static ith_status load_weights(ith_engine *e, const ith_engine_params *p, ith_er
                                .progress = e->progress == NULL ? NULL : load_progress,
                                .user = e};
 
+    params.homes = ith_engine_choose_homes(e, p);
     ITH_TRY(ith_engine_budget(e, p, &params.budget, err));
     e->model->store = e->store;
     return ith_store_load(e->store, &params, e->team, err);
@@ -138,9 +141,11 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
     if (e->model->exact)
         ith_blas_open();
     describe(e, p);
+    ith_engine_advise(e, p);
     ITH_TRY(load_weights(e, p, err));
     if (e->kv == ITH_KVL_Q8)
         ITH_TRY(ith_engine_measure_key_bias(e, err));
+    ith_team_bind(e->team, e->topology); /* after the store has made its own threads: those run anywhere */
     return ITH_OK;
 }
 
@@ -171,6 +176,7 @@ void ith_engine_close(ith_engine *engine)
     ith_model_close(engine->model);
     ith_store_close(engine->store);
     ith_team_close(engine->team);
+    ith_topology_close(engine->topology);
     ith_vocab_close(engine->vocab);
     ith_stats_close(engine->stats);
     ith_source_close(engine->source);

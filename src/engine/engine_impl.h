@@ -26,13 +26,14 @@ struct ith_engine {
     ith_vocab *vocab; /* rank 0; NULL elsewhere, or if the model has no tokenizer */
     ith_store *store;
     ith_model *model;
+    ith_topology *topology;
     ith_team *team;
     ith_mesh mesh;
     ith_kv_layout kv;
     ith_progress_fn progress;
     void *progress_user;
     ith_engine_info info;
-    char mesh_text[32], placement_text[160];
+    char mesh_text[32], placement_text[200], advice_text[240];
 };
 
 struct ith_session {
@@ -70,6 +71,16 @@ ith_pass ith_session_pass(ith_session *session, int64_t n);
 
 /* Collective. Bytes that the weights may take on this rank (placement.c); 0: whatever they take. */
 ith_status ith_engine_budget(ith_engine *engine, const ith_engine_params *params, size_t *budget, ith_error *err);
+
+/* Memory of this rank, for all that is still to come. */
+int64_t ith_engine_memory(const ith_engine *engine, const ith_engine_params *params);
+
+/* Collective (domains.c). Makes memory domains of the machine's memory nodes where every rank is bound to one and a copy of the weights for each
+ * fits, and says where the weights shall lie. */
+ith_homes ith_engine_choose_homes(ith_engine *engine, const ith_engine_params *params);
+
+/* Whether a launcher lets this rank run on fewer cores than it has threads, or than are its share: what to tell the user (domains.c). */
+void ith_engine_advise(ith_engine *engine, const ith_engine_params *params);
 
 /* Collective. Measures the constant that is taken off keys before they are quantized (key_bias.c). */
 ith_status ith_engine_measure_key_bias(ith_engine *engine, ith_error *err);

@@ -25,6 +25,15 @@ ith_status ith_inspect(const char *model, char **json, ith_error *err)
     return text_of(root, json, err);
 }
 
+/* 0 where the machine cannot be read. */
+static int memory_nodes(void)
+{
+    ith_topology *topology;
+    int n = ith_topology_open(&topology, NULL) == ITH_OK ? ith_topology_nodes(topology) : 0;
+    ith_topology_close(topology);
+    return n;
+}
+
 static json_t *simd_names(void)
 {
     json_t *names = json_array();
@@ -38,7 +47,7 @@ ith_status ith_build_info(char **json, ith_error *err)
 {
     json_t *root = json_pack("{s:s, s:s, s:o, s:s, s:s, s:i, s:i, s:I}", "version", ITH_VERSION, "simd",
                              ith_kernels_get()->name, "simd_available", simd_names(), "mpi", ith_comm_library(), "blas",
-                             ith_blas_version(), "cores", ith_cores_available(), "memory_nodes", ith_mem_nodes(),
+                             ith_blas_version(), "cores", ith_cores_available(), "memory_nodes", memory_nodes(),
                              "memory_available_bytes", (json_int_t)ith_mem_available());
     return text_of(root, json, err);
 }

@@ -10,8 +10,7 @@
 /* What the system needs beside us: of available memory this part is left alone. */
 static const double SPARE = 0.05;
 
-/* Memory of this rank, for all that is still to come. */
-static int64_t memory_for_us(const ith_engine *e, const ith_engine_params *p)
+int64_t ith_engine_memory(const ith_engine *e, const ith_engine_params *p)
 {
     if (p->memory > 0)
         return p->memory - (int64_t)ith_mem_resident();
@@ -27,15 +26,15 @@ static int64_t least(ith_comm *comm, int64_t value)
 ith_status ith_engine_budget(ith_engine *e, const ith_engine_params *p, size_t *budget, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
-    int64_t session = ith_session_bytes(e), memory = memory_for_us(e, p), weights = e->info.weight_bytes,
-            share = weights / comm->node_size, left = least(comm, memory - session);
+    int64_t session = ith_session_bytes(e), memory = ith_engine_memory(e, p), weights = e->info.weight_bytes,
+            share = weights / comm->domain_size, left = least(comm, memory - session);
     bool fits = left >= share;
 
     *budget = 0;
     if (p->placement == ITH_PLACE_REPLICATED || (p->placement == ITH_PLACE_AUTO && fits)) {
         snprintf(e->placement_text, sizeof e->placement_text,
-                 "replicated: weights %.0f MiB a machine, session up to %.0f MiB a rank", (double)weights / MIB,
-                 (double)session / MIB);
+                 "replicated: weights %.0f MiB a %s, session up to %.0f MiB a rank", (double)weights / MIB,
+                 comm->domain_size < comm->node_size ? "memory node" : "machine", (double)session / MIB);
         return ITH_OK;
     }
     if (left <= 0)

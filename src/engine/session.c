@@ -52,6 +52,7 @@ static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *
             ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)hp->n_vocab, sizeof(float), "logits", (void **)&s->logits, err));
     ITH_TRY(ith_kv_open(e->kv, (int)hp->n_layers, (int)my_heads, (int)hp->head_dim, s->ctx, e->mesh.c, e->mesh.context,
                         &s->kv, err));
+    ith_kv_place(s->kv, e->topology);
     return ith_workspace_open(e->model, &e->mesh, e->kv, limits, &s->ws, err);
 }
 

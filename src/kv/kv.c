@@ -13,7 +13,8 @@ struct ith_kv {
     int part, parts;
     size_t block_bytes, segment_bytes;
     int64_t max_segments;
-    int64_t n_segments; /* reserved now */
+    int64_t n_segments;           /* reserved now */
+    const ith_topology *topology; /* NULL: nobody says where segments lie */
     uint8_t **segments; /* [max_segments], each of all layers and its heads here: [n_layers][held][segment_bytes] */
 };
 
@@ -66,6 +67,11 @@ bool ith_kv_holds(const ith_kv *kv, int head, int64_t s)
     return (s * kv->n_heads + head) % kv->parts == kv->part;
 }
 
+void ith_kv_place(ith_kv *kv, const ith_topology *topology)
+{
+    kv->topology = topology;
+}
+
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
 {
     int64_t need = ith_kv_segments(n_tokens), first;
@@ -73,8 +79,11 @@ ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
     assert(need <= kv->max_segments);
     while (kv->n_segments < need) {
         void *segment;
-        ITH_TRY(ith_mem_alloc_array(ITH_MEM_KV, (size_t)kv->n_layers * (size_t)held(kv, kv->n_segments, &first),
-                                    kv->segment_bytes, "KV cache", &segment, err));
+        size_t n = (size_t)kv->n_layers * (size_t)held(kv, kv->n_segments, &first);
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_KV, n, kv->segment_bytes, "KV cache", &segment, err));
+        if (kv->topology != NULL)
+            ith_topology_place(kv->topology, segment, n * kv->segment_bytes,
+                               ith_topology_turn(ith_topology_nodes(kv->topology), kv->n_segments));
         kv->segments[kv->n_segments++] = segment;
     }
     return ITH_OK;

@@ -7,7 +7,7 @@
 #ifndef ITH_KV_KV_H
 #define ITH_KV_KV_H
 
-#include "base/error.h"
+#include "base/topology.h"
 #include "simd/kernels.h"
 
 typedef struct ith_kv ith_kv;
@@ -23,6 +23,10 @@ static inline int64_t ith_kv_segments(int64_t n_tokens)
 ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, int part, int parts,
                        ith_kv **kv, ith_error *err);
 void ith_kv_close(ith_kv *kv); /* accepts NULL */
+
+/* Segments reserved from now on lie on the topology's memory nodes in turn (ith_topology_turn of their number); it must live as long. Else they lie where
+ * they are written first. */
+void ith_kv_place(ith_kv *kv, const ith_topology *topology);
 
 /* Makes room for n_tokens in all. ITH_E_MEMORY: what was there stays usable. */
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err);

@@ -269,19 +269,27 @@ static void attend_segment(ith_pass *p, int64_t head, int64_t t, int64_t n, int6
     }
 }
 
-/* Segments that I hold, all tokens. */
-static void attend_held(ith_pass *p, int layer, int64_t n_segments, ith_member *me)
+/* Segments that I hold and that lie on a memory node, all tokens. */
+static void attend_node(ith_pass *p, int layer, int64_t n_segments, int node, ith_member *me)
 {
-    int64_t heads = ith_range_size(p->heads), tile = tile_tokens(p->model), K = row_cells(&p->mesh, n_segments), i;
+    int64_t heads = ith_range_size(p->heads), tile = tile_tokens(p->model), K = row_cells(&p->mesh, n_segments), i,
+            first, n = ith_dealt(0, n_segments, me->n_nodes, node, &first);
 
-    while ((i = ith_counter_next(me)) < heads * n_segments) {
-        int64_t head = i / n_segments, s = i % n_segments;
+    while ((i = ith_counter_next_of(me, node)) < heads * n) {
+        int64_t head = i / n, s = first + i % n * me->n_nodes;
         if (!ith_kv_holds(p->kv, (int)head, s))
             continue;
         const void *segment = ith_kv_segment(p->kv, layer, (int)head, s);
         for (int64_t t = 0; t < p->n; t += tile)
             attend_segment(p, head, t, p->n - t < tile ? p->n - t : tile, s, segment, K, p->ws->scratch[me->tid]);
     }
+}
+
+/* Those of my own node first. */
+static void attend_held(ith_pass *p, int layer, int64_t n_segments, ith_member *me)
+{
+    for (int i = 0; i < me->n_nodes; i++)
+        attend_node(p, layer, n_segments, (me->node + i) % me->n_nodes, me);
 }
 
 /* tid 0: cells of the query heads that others fold go there; what arrives lies [context index][my query heads][tokens][...]. */

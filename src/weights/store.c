@@ -16,6 +16,7 @@ struct ith_store {
     ith_plan plan;
     size_t own_bytes; /* of `memory`: what is not used in a mapping */
     void *memory;
+    ith_homes homes;
     ith_feed *feed; /* NULL: everything stays */
     ith_residence residence;
     const ith_matrix *embed, *output;
@@ -65,12 +66,23 @@ size_t ith_store_bytes(const ith_store *store)
 
 /* ---- Where things lie ---- */
 
+static bool one_memory_node(const ith_store *store)
+{
+    return store->homes.topology == NULL || ith_topology_machine_nodes(store->homes.topology) == 1;
+}
+
 /* The entry's first unit in a pack's mapping, if it is to be used there; else NULL. Under a budget nothing is: pages of a mapping come in
  * larger pieces than are needed, and count. */
 static const uint8_t *in_place(const ith_store *store, const ith_entry *e)
 {
-    return e->as_stored && !store->residence.slot_bytes && ith_mem_nodes() == 1 ? ith_pack_in_place(e->tensor->packed)
-                                                                                : NULL;
+    return e->as_stored && !store->residence.slot_bytes && one_memory_node(store) ? ith_pack_in_place(e->tensor->packed)
+                                                                                  : NULL;
+}
+
+/* Is it in the store's own memory? */
+static bool is_in_memory(const ith_store *store, const ith_entry *e)
+{
+    return !e->streamed && in_place(store, e) == NULL;
 }
 
 static ith_status place(ith_store *store, ith_error *err)
@@ -80,7 +92,7 @@ static ith_status place(ith_store *store, ith_error *err)
     *end = 0;
     for (size_t i = 0; i < store->plan.n_entries; i++) {
         ith_entry *e = &store->plan.entries[i];
-        if (e->streamed || in_place(store, e) != NULL)
+        if (!is_in_memory(store, e))
             continue;
         e->offset = *end;
         if (!ith_add_size(*end, ith_entry_bytes(e), end))
@@ -88,6 +100,18 @@ static ith_status place(ith_store *store, ith_error *err)
                             e->tensor->file, e->tensor->name);
     }
     return ITH_OK;
+}
+
+/* Before the first touch. */
+static void place_pages(void *user, void *memory, size_t bytes)
+{
+    const ith_store *store = user;
+    (void)bytes;
+    for (size_t i = 0; i < store->plan.n_entries; i++) {
+        const ith_entry *e = &store->plan.entries[i];
+        if (is_in_memory(store, e))
+            ith_homes_apply(&store->homes, e, (uint8_t *)memory + e->offset);
+    }
 }
 
 static void publish(ith_store *store)
@@ -158,7 +182,7 @@ static ith_status load_share(load_job *job, ith_team *team, ith_error *err)
 
     ITH_CHECK(ith_plan_cut(&job->store->plan, PIECE_BYTES, &job->pieces, &n, err));
     ITH_CHECK(open_producers(job, ith_team_size(team), err));
-    job->mine = ith_split(n, 1, comm->node_size, comm->node_rank);
+    job->mine = ith_split(n, 1, comm->domain_size, comm->domain_rank);
     work.n = ith_range_size(job->mine);
     ITH_CHECK(ith_work_run(team, &work, err));
 done:
@@ -191,6 +215,7 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
     load_job job = {.store = store, .progress = comm->rank == 0 ? params->progress : NULL, .user = params->user};
     ith_status status;
 
+    store->homes = params->homes;
     store->embed = params->embed;
     store->output = params->output;
     status = ith_residence_choose(&store->plan, params->budget, FEED_SLOTS, params->keep < 0, params->embed,
@@ -198,9 +223,10 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
     if (status == ITH_OK)
         status = place(store, err);
     ITH_TRY(ith_comm_agree(comm, status, err));
-    ITH_TRY(comm->ops->shared_alloc(comm, store->own_bytes, "weights", &store->memory, err));
+    ITH_TRY(comm->ops->domain_alloc(comm, store->own_bytes, "weights", one_memory_node(store) ? NULL : place_pages,
+                                    store, &store->memory, err));
     ITH_TRY(ith_comm_agree(comm, load_share(&job, team, err), err));
-    comm->ops->node_barrier(comm);
+    comm->ops->domain_barrier(comm);
     publish(store);
     return ith_comm_agree(comm, open_feed(store, params, team, err), err);
 }

@@ -7,10 +7,9 @@
  *
  * Placements:
  *
- *   replicated  one copy per machine, shared by its ranks. What a pack holds in the wanted layout, not compressed, is used in its
+ *   replicated  one copy per memory domain (comm.h: a machine, or a memory node of it), shared by its ranks, placed by homes.h. What a pack holds in the wanted layout, not compressed, is used in its
  *               mapping: the copy is the system's page cache, and loading it means only to verify it. All else, and everything on machines
- *               with several memory nodes (over which a store's own memory is spread), is made in memory that the ranks share; each of
- *               them makes its part.
+ *               with several memory nodes, is made in memory that the ranks share; each of them makes its part.
  *   streamed    where that is more than a budget allows: norms, the output matrix, the embedding and the first layers stay as far as it
  *               goes, the others come into slots ahead of use (feed.h), on each rank for itself.
  *
@@ -23,6 +22,7 @@
 #include "base/threads.h"
 #include "comm/comm.h"
 #include "weights/feed.h"
+#include "weights/homes.h"
 #include "weights/plan.h"
 
 static inline const uint8_t *ith_matrix_tiles(const ith_matrix *m, int64_t first_tile)
@@ -37,7 +37,7 @@ void ith_store_close(ith_store *store); /* collective; accepts NULL */
 
 ith_plan *ith_store_plan(ith_store *store); /* to be filled before ith_store_load */
 
-size_t ith_store_bytes(const ith_store *store); /* of everything planned, per machine */
+size_t ith_store_bytes(const ith_store *store); /* of everything planned, per copy */
 
 /* Return false to stop. */
 typedef bool (*ith_load_progress)(void *user, int64_t done, int64_t total);
@@ -46,6 +46,7 @@ typedef struct ith_store_params {
     size_t budget; /* bytes that weights may take on this rank, slots included; 0: whatever they take */
     int keep;      /* streamed: -1 from the model's files each time; 0: kept in memory as they are; else zstd's level */
     const ith_matrix *embed, *output; /* the same if tied */
+    ith_homes homes;                  /* where what stays shall lie; topology NULL: anywhere */
     ith_load_progress progress;       /* called on rank 0, may be NULL */
     void *user;
 } ith_store_params;

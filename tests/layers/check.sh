@@ -92,7 +92,7 @@ for room in base text formats comm kv weights model engine bench cli; do
 done
 verdict "simd is a leaf" "$(check_kernels)"
 verdict "mpi.h" "$(only "$(include 'mpi\.h')" src/comm/comm_mpi_impl.h)"
-verdict "numa.h" "$(only "$(include 'numa(if)?\.h')" src/base/mem.c)"
+verdict "hwloc.h" "$(only "$(include 'hwloc.*\.h|numa(if)?\.h')" src/base/topology.c)"
 verdict "zstd.h" "$(only "$(include 'zstd.*\.h')" src/formats/zframe.c)"
 verdict "jansson.h" "$(only "$(include 'jansson\.h')" src/base/json.h)"
 verdict "xxhash.h" "$(only "$(include 'xxhash\.h')" src/base/checksum.c)"

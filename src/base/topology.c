@@ -1,0 +1,267 @@
+#include "base/topology.h"
+
+#include <hwloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct ith_topology {
+    hwloc_topology_t machine;
+    hwloc_cpuset_t cpus;    /* the process's */
+    hwloc_nodeset_t memory; /* of the machine's nodes with cores */
+    bool here;              /* the running machine */
+    int n_nodes, machine_nodes, n_cores, n_cpus, machine_cores;
+    ith_memory_node nodes[ITH_MAX_MEMORY_NODES];
+    hwloc_cpuset_t node_cpus[ITH_MAX_MEMORY_NODES]; /* those of the process */
+};
+
+/* ---- Reading ---- */
+
+static ith_status load_machine(ith_topology *t, ith_error *err)
+{
+    const char *recorded = getenv("ITHACA_TOPOLOGY");
+
+    if (hwloc_topology_init(&t->machine) != 0)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
+    if (recorded != NULL && (access(recorded, R_OK) == 0 ? hwloc_topology_set_xml(t->machine, recorded)
+                                                         : hwloc_topology_set_synthetic(t->machine, recorded)) != 0)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "ITHACA_TOPOLOGY='%s' is neither a file of hwloc's XML nor one of its synthetic descriptions, "
+                        "such as 'numa:2 core:4 pu:1'",
+                        recorded);
+    if (hwloc_topology_load(t->machine) != 0)
+        return ith_fail(err, recorded != NULL ? ITH_E_ARGUMENT : ITH_E_IO, "the machine's topology cannot be read%s%s",
+                        recorded != NULL ? ": ITHACA_TOPOLOGY=" : "", recorded != NULL ? recorded : "");
+    t->here = hwloc_topology_is_thissystem(t->machine) != 0;
+    return ITH_OK;
+}
+
+static ith_status read_mask(ith_topology *t, ith_error *err)
+{
+    const char *list = t->here ? NULL : getenv("ITHACA_CPUS");
+
+    t->cpus = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(t->machine));
+    t->memory = hwloc_bitmap_alloc();
+    hwloc_bitmap_t mask = hwloc_bitmap_alloc();
+    if (t->cpus == NULL || t->memory == NULL || mask == NULL) {
+        hwloc_bitmap_free(mask);
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
+    }
+    bool known = list != NULL ? hwloc_bitmap_list_sscanf(mask, list) == 0
+                              : t->here && hwloc_get_cpubind(t->machine, mask, HWLOC_CPUBIND_THREAD) == 0;
+    if (known)
+        hwloc_bitmap_and(t->cpus, t->cpus, mask);
+    hwloc_bitmap_free(mask);
+    if ((list != NULL && !known) || hwloc_bitmap_iszero(t->cpus))
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "ITHACA_CPUS='%s' names no CPU of this machine: expected a list like 0-3,8",
+                        list != NULL ? list : "");
+    return ITH_OK;
+}
+
+static int cores_within(const ith_topology *t, hwloc_const_cpuset_t set)
+{
+    int n = 0;
+    for (hwloc_obj_t core = NULL; (core = hwloc_get_next_obj_by_type(t->machine, HWLOC_OBJ_CORE, core)) != NULL;)
+        n += hwloc_bitmap_intersects(core->cpuset, set);
+    return n > 0 ? n : hwloc_bitmap_weight(set); /* machines that do not tell cores from hardware threads */
+}
+
+static ith_status add_node(ith_topology *t, hwloc_obj_t node, ith_error *err)
+{
+    hwloc_cpuset_t mine = hwloc_bitmap_alloc();
+
+    if (mine == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
+    hwloc_bitmap_and(mine, node->cpuset, t->cpus);
+    if (hwloc_bitmap_iszero(mine) || t->n_nodes == ITH_MAX_MEMORY_NODES) {
+        hwloc_bitmap_free(mine);
+        return ITH_OK;
+    }
+    t->node_cpus[t->n_nodes] = mine;
+    t->nodes[t->n_nodes++] = (ith_memory_node){.os_index = (int)node->os_index,
+                                               .cores = cores_within(t, mine),
+                                               .bytes = (int64_t)node->attr->numanode.local_memory};
+    return ITH_OK;
+}
+
+/* hwloc lists a package's DRAM before its other memory. */
+static ith_status read_nodes(ith_topology *t, ith_error *err)
+{
+    hwloc_const_nodeset_t allowed = hwloc_topology_get_allowed_nodeset(t->machine);
+    hwloc_cpuset_t seen = hwloc_bitmap_alloc();
+    ith_status status = seen != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
+
+    for (hwloc_obj_t node = NULL;
+         status == ITH_OK && (node = hwloc_get_next_obj_by_type(t->machine, HWLOC_OBJ_NUMANODE, node)) != NULL;) {
+        if (!hwloc_bitmap_isset(allowed, node->os_index) || hwloc_bitmap_iszero(node->cpuset) ||
+            hwloc_bitmap_intersects(seen, node->cpuset))
+            continue;
+        hwloc_bitmap_or(seen, seen, node->cpuset);
+        hwloc_bitmap_set(t->memory, node->os_index);
+        t->machine_nodes++;
+        status = add_node(t, node, err);
+    }
+    hwloc_bitmap_free(seen);
+    return status;
+}
+
+/* All of the process's cores are node 0's where the system names no node for them. */
+static ith_status without_nodes(ith_topology *t, ith_error *err)
+{
+    t->node_cpus[0] = hwloc_bitmap_dup(t->cpus);
+    if (t->node_cpus[0] == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
+    t->nodes[0] = (ith_memory_node){.cores = t->n_cores};
+    t->n_nodes = 1;
+    return ITH_OK;
+}
+
+static ith_status read_machine(ith_topology *t, ith_error *err)
+{
+    ITH_TRY(load_machine(t, err));
+    ITH_TRY(read_mask(t, err));
+    t->n_cpus = hwloc_bitmap_weight(t->cpus);
+    t->n_cores = cores_within(t, t->cpus);
+    t->machine_cores = cores_within(t, hwloc_topology_get_allowed_cpuset(t->machine));
+    ITH_TRY(read_nodes(t, err));
+    if (t->machine_nodes == 0)
+        t->machine_nodes = 1;
+    return t->n_nodes > 0 ? ITH_OK : without_nodes(t, err);
+}
+
+ith_status ith_topology_open(ith_topology **out, ith_error *err)
+{
+    ith_topology *t = calloc(1, sizeof *t);
+    ith_status status = t != NULL ? read_machine(t, err) : ith_fail(err, ITH_E_MEMORY, "no memory for a topology");
+
+    *out = NULL;
+    if (status != ITH_OK) {
+        ith_topology_close(t);
+        return status;
+    }
+    *out = t;
+    return ITH_OK;
+}
+
+void ith_topology_close(ith_topology *t)
+{
+    if (t == NULL)
+        return;
+    for (int i = 0; i < t->n_nodes; i++)
+        hwloc_bitmap_free(t->node_cpus[i]);
+    hwloc_bitmap_free(t->memory);
+    hwloc_bitmap_free(t->cpus);
+    if (t->machine != NULL)
+        hwloc_topology_destroy(t->machine);
+    free(t);
+}
+
+int ith_topology_nodes(const ith_topology *t)
+{
+    return t->n_nodes;
+}
+int ith_topology_machine_nodes(const ith_topology *t)
+{
+    return t->machine_nodes;
+}
+const ith_memory_node *ith_topology_node(const ith_topology *t, int node)
+{
+    return &t->nodes[node];
+}
+int ith_topology_cores(const ith_topology *t)
+{
+    return t->n_cores;
+}
+int ith_topology_cpus(const ith_topology *t)
+{
+    return t->n_cpus;
+}
+int ith_topology_machine_cores(const ith_topology *t)
+{
+    return t->machine_cores;
+}
+
+/* ---- Shares ---- */
+
+/* Thread tid stands over the middle of its share of the cores: whose core is that? */
+int ith_topology_thread_node(const ith_topology *t, int n_threads, int tid)
+{
+    int64_t cores = 0, before = 0;
+
+    for (int i = 0; i < t->n_nodes; i++)
+        cores += t->nodes[i].cores;
+    for (int i = 0; i < t->n_nodes; i++) {
+        before += t->nodes[i].cores;
+        if ((2 * (int64_t)tid + 1) * cores < 2 * (int64_t)n_threads * before)
+            return i;
+    }
+    return t->n_nodes - 1;
+}
+
+ith_range ith_topology_node_threads(const ith_topology *t, int n_threads, int node)
+{
+    ith_range r = {0, 0};
+
+    while (r.begin < n_threads && ith_topology_thread_node(t, n_threads, (int)r.begin) < node)
+        r.begin++;
+    r.end = r.begin;
+    while (r.end < n_threads && ith_topology_thread_node(t, n_threads, (int)r.end) == node)
+        r.end++;
+    return r;
+}
+
+/* ---- Effects ---- */
+
+void ith_topology_bind_thread(const ith_topology *t, int node)
+{
+    if (t->here && t->n_nodes > 1)
+        hwloc_set_cpubind(t->machine, node < 0 ? t->cpus : t->node_cpus[node], HWLOC_CPUBIND_THREAD);
+}
+
+/* False where no whole page lies inside. */
+static bool whole_pages(void *ptr, size_t bytes, void **first, size_t *length)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)ptr + page - 1) / page * page,
+              end = ((uintptr_t)ptr + bytes) / page * page;
+    *first = (void *)begin;
+    *length = begin < end ? end - begin : 0;
+    return begin < end;
+}
+
+static void set_policy(const ith_topology *t, void *ptr, size_t bytes, hwloc_const_nodeset_t nodes,
+                       hwloc_membind_policy_t policy)
+{
+    void *first;
+    size_t length;
+
+    if (t->here && t->machine_nodes > 1 && whole_pages(ptr, bytes, &first, &length))
+        hwloc_set_area_membind(t->machine, first, length, nodes, policy, HWLOC_MEMBIND_BYNODESET);
+}
+
+void ith_topology_place(const ith_topology *t, void *ptr, size_t bytes, int node)
+{
+    hwloc_nodeset_t one = hwloc_bitmap_alloc();
+
+    if (one != NULL) {
+        hwloc_bitmap_only(one, (unsigned)t->nodes[node].os_index);
+        set_policy(t, ptr, bytes, one, HWLOC_MEMBIND_BIND); /* not STRICT: preferred */
+    }
+    hwloc_bitmap_free(one);
+}
+
+void ith_topology_interleave(const ith_topology *t, void *ptr, size_t bytes)
+{
+    set_policy(t, ptr, bytes, t->memory, HWLOC_MEMBIND_INTERLEAVE);
+}
+
+int ith_topology_locate(const ith_topology *t, const void *ptr)
+{
+    hwloc_nodeset_t set = hwloc_bitmap_alloc();
+    int node = -1;
+
+    if (set != NULL && t->here && hwloc_get_area_memlocation(t->machine, ptr, 1, set, HWLOC_MEMBIND_BYNODESET) == 0)
+        node = hwloc_bitmap_first(set);
+    hwloc_bitmap_free(set);
+    return node;
+}

@@ -1,0 +1,90 @@
+/* RANKS: 1 2 4
+ *
+ * Memory nodes change where things lie and who takes which segment, never a bit: the needle model on recorded machines of several nodes,
+ * with ranks that may run anywhere and with ranks that are bound to a node each, which then share a copy of the weights there if memory allows.
+ */
+#include "tests/needle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COPIES = 5, DECODED = 4, CTX = 5100 }; /* five segments of the cache: more than nodes, so that turns wrap */
+
+static ith_engine *open_on(const char *machine, const char *cpus, int threads, int64_t memory)
+{
+    ith_engine_params params = ith_engine_params_default();
+    ith_engine *engine;
+    ith_error err;
+
+    setenv("ITHACA_TOPOLOGY", machine, 1);
+    setenv("ITHACA_CPUS", cpus, 1);
+    params.model = NEEDLE_MODEL;
+    params.threads = threads;
+    params.ctx = CTX;
+    params.memory = memory;
+    params.placement = ITH_PLACE_REPLICATED;
+    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
+    return engine;
+}
+
+/* Digest on rank 0 after COPIES of the prompt, the last DECODED tokens one by one. */
+static void digest(ith_engine *engine, char sha[65])
+{
+    ith_session *session;
+    ith_error err;
+
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    for (int i = 0; i < COPIES; i++)
+        must(ith_session_prefill(session, ids, i + 1 < COPIES ? n_ids : n_ids - DECODED, &err) == ITH_OK, "prefill",
+             &err);
+    for (size_t i = n_ids - DECODED; i < n_ids; i++)
+        must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
+    if (ith_world_rank(world) == 0)
+        ith_session_logits_sha256(session, sha);
+    ith_session_close(session);
+}
+
+/* `placement`: what the engine says of it holds this. */
+static void check(const char *what, const char *expected, const char *placement, ith_engine *engine)
+{
+    char sha[65] = "";
+
+    digest(engine, sha);
+    must(strstr(ith_engine_get_info(engine)->placement, placement) != NULL, placement, NULL);
+    ith_engine_close(engine);
+    if (ith_world_rank(world) != 0)
+        return;
+    must(strcmp(sha, expected) == 0, what, NULL);
+    printf("ok domains: %s\n", what);
+}
+
+/* Half of the ranks beside each of two nodes. */
+static void ranks_bound_to_nodes(const char *expected)
+{
+    static const char two[] = "numa:2 core:2 pu:1";
+    const char *cpus = ith_world_rank(world) < ith_world_size(world) / 2 ? "0-1" : "2-3";
+
+    check("a copy of the weights for each node", expected, "a memory node", open_on(two, cpus, 1, 0));
+    check("one for the machine if memory is short", expected, "a machine", open_on(two, cpus, 1, 1));
+}
+
+int main(void)
+{
+    char expected[65] = "";
+    ith_engine *engine;
+
+    if (!open_needle())
+        return 1;
+    engine = open_on("core:2 pu:1", "0-1", 2, 0);
+    digest(engine, expected);
+    ith_engine_close(engine);
+    check("threads beside two nodes", expected, "a machine", open_on("numa:2 core:2 pu:1", "0-3", 4, 0));
+    check("beside four, not as many threads as cores", expected, "a machine",
+          open_on("numa:4 core:2 pu:1", "0-7", 5, 0));
+    check("beside eight, fewer threads than nodes", expected, "a machine", open_on("numa:8 core:1 pu:1", "0-7", 3, 0));
+    if (ith_world_size(world) > 1)
+        ranks_bound_to_nodes(expected);
+    ith_world_close(world);
+    return 0;
+}

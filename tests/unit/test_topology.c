@@ -1,0 +1,211 @@
+/* Memory nodes of recorded machines, who runs beside which, and where weights and segments of the cache go from there. */
+#include "base/threads.h"
+#include "base/topology.h"
+#include "weights/homes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static ith_topology *machine(const char *recorded, const char *cpus)
+{
+    ith_topology *t;
+    ith_error err;
+    setenv("ITHACA_TOPOLOGY", recorded, 1);
+    if (cpus != NULL)
+        setenv("ITHACA_CPUS", cpus, 1);
+    else
+        unsetenv("ITHACA_CPUS");
+    if (ith_topology_open(&t, &err) != ITH_OK)
+        fail_msg("%s: %s", recorded, err.text);
+    return t;
+}
+
+static void this_machine_has_a_node(void **state)
+{
+    ith_topology *t;
+    static char page[8192];
+    (void)state;
+    unsetenv("ITHACA_TOPOLOGY");
+    memset(page, 1, sizeof page);
+    assert_int_equal(ith_topology_open(&t, NULL), ITH_OK);
+    assert_in_range(ith_topology_nodes(t), 1, ith_topology_machine_nodes(t));
+    assert_in_range(ith_topology_cores(t), 1, ith_topology_cpus(t));
+    assert_true(ith_topology_locate(t, page) >= -1); /* -1 where containers forbid to ask */
+    ith_topology_close(t);
+    ith_topology_close(NULL);
+}
+
+static void nodes_and_cores_are_counted(void **state)
+{
+    static const struct {
+        const char *machine, *cpus;
+        int nodes, machine_nodes, cores, cpus_n, machine_cores, first_os, first_cores;
+    } cases[] = {
+        {"core:4 pu:1", NULL, 1, 1, 4, 4, 4, 0, 4},
+        {"numa:2 core:4 pu:2", NULL, 2, 2, 8, 16, 8, 0, 4},
+        {"numa:4 core:6 pu:1", NULL, 4, 4, 24, 24, 24, 0, 6},
+        {"pack:2 numa:4 core:8 pu:2", NULL, 8, 8, 64, 128, 64, 0, 8},
+        {"numa:2 core:4 pu:2", "8-15", 1, 2, 4, 8, 8, 1, 4},        /* bound to a node */
+        {"numa:2 core:4 pu:2", "2,4,6,8-15", 2, 2, 7, 11, 8, 0, 3}, /* part of one, all of the other */
+        {"numa:4 core:4 pu:1", "5", 1, 4, 1, 1, 16, 1, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ith_topology *t = machine(cases[i].machine, cases[i].cpus);
+        assert_int_equal(ith_topology_nodes(t), cases[i].nodes);
+        assert_int_equal(ith_topology_machine_nodes(t), cases[i].machine_nodes);
+        assert_int_equal(ith_topology_cores(t), cases[i].cores);
+        assert_int_equal(ith_topology_cpus(t), cases[i].cpus_n);
+        assert_int_equal(ith_topology_machine_cores(t), cases[i].machine_cores);
+        assert_int_equal(ith_topology_node(t, 0)->os_index, cases[i].first_os);
+        assert_int_equal(ith_topology_node(t, 0)->cores, cases[i].first_cores);
+        assert_int_equal(ith_topology_locate(t, &t), -1);
+        ith_topology_close(t);
+    }
+}
+
+static void what_cannot_be_read_is_named(void **state)
+{
+    ith_topology *t;
+    ith_error err;
+    (void)state;
+    setenv("ITHACA_TOPOLOGY", "no/such/file.xml", 1);
+    assert_int_equal(ith_topology_open(&t, &err), ITH_E_ARGUMENT);
+    assert_null(t);
+    assert_non_null(strstr(err.text, "no/such/file.xml"));
+    setenv("ITHACA_TOPOLOGY", "numa:2 core:2 pu:1", 1);
+    setenv("ITHACA_CPUS", "90-95", 1);
+    assert_int_equal(ith_topology_open(&t, &err), ITH_E_ARGUMENT);
+    assert_non_null(strstr(err.text, "90-95"));
+    setenv("ITHACA_CPUS", "many", 1);
+    assert_int_equal(ith_topology_open(&t, &err), ITH_E_ARGUMENT);
+}
+
+/* As many threads as cores: each node has its cores' threads. Otherwise shares in proportion; all contiguous. */
+static void threads_are_dealt_by_cores(void **state)
+{
+    static const char *const machines[] = {"core:3 pu:1", "numa:2 core:4 pu:1", "numa:4 core:2 pu:1",
+                                           "numa:8 core:3 pu:1"};
+    (void)state;
+    for (int m = 0; m < 4; m++) {
+        ith_topology *t = machine(machines[m], NULL);
+        int nodes = ith_topology_nodes(t), cores = ith_topology_cores(t);
+        for (int n = 1; n <= 2 * cores + 3; n++) {
+            int64_t before = 0;
+            for (int node = 0; node < nodes; node++) {
+                ith_range r = ith_topology_node_threads(t, n, node);
+                double fair = (double)n * ith_topology_node(t, node)->cores / cores;
+                assert_int_equal(r.begin, before);
+                assert_true((double)ith_range_size(r) < fair + 1 && (double)ith_range_size(r) > fair - 1);
+                before = r.end;
+            }
+            assert_int_equal(before, n);
+        }
+        ith_topology_close(t);
+    }
+    ith_topology *uneven = machine("numa:2 core:4 pu:1", "0,4-7");
+    assert_int_equal(ith_range_size(ith_topology_node_threads(uneven, 5, 0)), 1);
+    assert_int_equal(ith_range_size(ith_topology_node_threads(uneven, 10, 1)), 8);
+    ith_topology_close(uneven);
+}
+
+typedef struct seen {
+    int node[16];
+    atomic_int taken[4];
+} seen;
+
+static void take_by_nodes(void *arg, ith_member *me)
+{
+    seen *s = arg;
+    s->node[me->tid] = me->node;
+    for (int node = 0; node < me->n_nodes; node++)
+        while (ith_counter_next_of(me, node) < 10 + node)
+            atomic_fetch_add(&s->taken[node], 1);
+}
+
+static void a_bound_team_knows_its_nodes(void **state)
+{
+    ith_topology *t = machine("numa:4 core:2 pu:1", NULL);
+    ith_team *team;
+    (void)state;
+    assert_int_equal(ith_team_open(8, &team, NULL), ITH_OK);
+    ith_team_bind(team, t);
+    for (int runs = 0; runs < 3; runs++) {
+        seen s = {0};
+        ith_team_run(team, take_by_nodes, &s);
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(s.node[i], i / 2);
+        for (int node = 0; node < 4; node++)
+            assert_int_equal(atomic_load(&s.taken[node]), 10 + node);
+    }
+    ith_team_close(team);
+    ith_topology_close(t);
+}
+
+/* The home of a tile, against ith_linear's own arithmetic: which thread of which rank computes it in decode. */
+static void tiles_lie_where_decode_reads_them(void **state)
+{
+    static const char *const machines[] = {"core:4 pu:1", "numa:2 core:2 pu:1", "numa:4 core:3 pu:1",
+                                           "numa:8 core:1 pu:1"};
+    static const int64_t rows[] = {16, 1024, 1000, 4096};
+    (void)state;
+    for (int m = 0; m < 4; m++) {
+        ith_topology *t = machine(machines[m], NULL);
+        for (int c = 0; c < 24; c++) {
+            int ranks = 1 + c % 3, threads = 1 + c % 7;
+            ith_matrix matrix = {.rows = rows[c % 4], .n_tiles = (rows[c % 4] + 15) / 16};
+            ith_entry entry = {.matrix = &matrix, .n_units = matrix.n_tiles, .unit_bytes = 640};
+            ith_homes homes = {.kind = ITH_HOMES_BY_ROWS, .topology = t, .n_threads = threads};
+            assert_int_equal(ith_mesh_make(NULL, ranks, ranks - 1, 8, &homes.mesh, NULL), ITH_OK);
+            ith_range mine = ith_mesh_rows(&homes.mesh, matrix.rows, ranks - 1);
+            int64_t first = mine.begin / 16, n = (mine.end + 15) / 16 - first;
+            for (int tid = 0; tid < threads; tid++) {
+                ith_range share = ith_split(n, 1, threads, tid);
+                for (int64_t i = share.begin; i < share.end; i++)
+                    assert_int_equal(ith_home_of(&homes, &entry, first + i), ith_topology_thread_node(t, threads, tid));
+            }
+            for (int64_t unit = 0; unit < entry.n_units;) { /* runs cover all units, and each has one home */
+                int64_t run = ith_home_run(&homes, &entry, unit);
+                assert_in_range(run, 1, entry.n_units - unit);
+                assert_int_equal(ith_home_of(&homes, &entry, unit), ith_home_of(&homes, &entry, unit + run - 1));
+                unit += run;
+            }
+        }
+        ith_topology_close(t);
+    }
+}
+
+static void other_homes(void **state)
+{
+    ith_topology *t = machine("numa:2 core:2 pu:1", "2-3");
+    ith_entry vector = {.n_units = 1, .unit_bytes = 64};
+    ith_homes homes = {.kind = ITH_HOMES_ONE_NODE, .topology = t, .n_threads = 2};
+    (void)state;
+    assert_int_equal(ith_home_of(&homes, &vector, 0), 0);
+    assert_int_equal(ith_topology_node(t, 0)->os_index, 1);
+    homes.kind = ITH_HOMES_INTERLEAVED;
+    assert_int_equal(ith_home_of(&homes, &vector, 0), -1);
+    ith_topology_close(t);
+    assert_int_equal(ith_topology_turn(2, 5), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(this_machine_has_a_node),
+        cmocka_unit_test(nodes_and_cores_are_counted),
+        cmocka_unit_test(what_cannot_be_read_is_named),
+        cmocka_unit_test(threads_are_dealt_by_cores),
+        cmocka_unit_test(a_bound_team_knows_its_nodes),
+        cmocka_unit_test(tiles_lie_where_decode_reads_them),
+        cmocka_unit_test(other_homes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
