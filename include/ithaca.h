@@ -120,9 +120,12 @@ typedef enum ith_kv_type {
 typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
 typedef enum ith_placement { /* of the weights */
-    ITH_PLACE_AUTO,          /* replicated if that and the largest session fit the memory, else streamed */
-    ITH_PLACE_REPLICATED,    /* one copy a machine (a memory node, where ranks are bound to those), shared by its ranks, whatever `memory` says */
-    ITH_PLACE_STREAMED       /* what the memory does not hold is read ahead of use in every pass, by each rank for itself */
+    ITH_PLACE_AUTO,          /* the first of these that fits the memory together with the largest session */
+    ITH_PLACE_REPLICATED,    /* one copy a node (the ranks of a machine; those beside one of its memory nodes, where ranks are
+                              * bound to these), shared by its ranks, whatever `memory` says */
+    ITH_PLACE_SHARDED,       /* every node holds the rows of its ranks only; prefill gathers each layer's ahead of use. Whatever `memory` says. Over
+                              * several nodes MPI must provide MPI_THREAD_MULTIPLE. On one node: replicated */
+    ITH_PLACE_STREAMED       /* what the memory does not hold is read ahead of use in every pass: each node its rows, each rank of it a share */
 } ith_placement;
 
 typedef enum ith_offload { ITH_OFFLOAD_DISK, ITH_OFFLOAD_RAM } ith_offload;
@@ -162,10 +165,10 @@ typedef struct ith_engine_info { /* strings live as long as the engine */
     const char *name;            /* the model's own name, or its file's */
     const char *simd;            /* the kernels in use, a name that ITHACA_SIMD may have: "ref", "avx2", "avx512"... */
     const char *mesh;            /* "4x1": U x R */
-    const char *placement;       /* of the weights, and why: "replicated: ..." or "streamed: ...", one line */
+    const char *placement;       /* of the weights, and why: "replicated: ...", "sharded over 4 nodes: ...", "streamed: ...": one line */
     const char *advice;          /* one line on how the launcher binds ranks, where that leaves cores unused; else "" */
     int64_t n_params;            /* parameters, embeddings included */
-    int64_t weight_bytes;        /* of all weights in their compute layouts: in memory per node, unless they are streamed */
+    int64_t weight_bytes;        /* of all weights in their compute layouts: in memory per node, if they are replicated */
     int64_t kv_bytes_per_token;  /* over all ranks together */
     int64_t ctx;                 /* tokens a session may hold */
     int64_t ctx_train;           /* tokens the model was made for */

@@ -228,7 +228,7 @@ static void print_timings(const ith_cli *cli, const run_state *run)
     double n_prompt = (double)run->n_prompt, n_answer = (double)run->answer.n_ids;
     char seed[40] = "";
 
-    if (strncmp(info->placement, "streamed", 8) == 0)
+    if (strncmp(info->placement, "replicated", 10) != 0)
         ith_cli_say(cli, "%s", info->placement);
     if (run->seed != 0)
         snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)run->seed);

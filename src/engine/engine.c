@@ -116,14 +116,15 @@ static ith_kv_layout kv_layout(const ith_engine_params *p)
 
 static ith_status load_weights(ith_engine *e, const ith_engine_params *p, ith_error *err)
 {
-    ith_store_params params = {.keep = p->offload == ITH_OFFLOAD_RAM ? RAM_LEVEL : -1,
+    ith_store_params params = {.mesh = &e->mesh,
+                               .keep = p->offload == ITH_OFFLOAD_RAM ? RAM_LEVEL : -1,
                                .embed = e->model->embed,
                                .output = e->model->output,
                                .progress = e->progress == NULL ? NULL : load_progress,
                                .user = e};
 
     params.homes = ith_engine_choose_homes(e, p);
-    ITH_TRY(ith_engine_budget(e, p, &params.budget, err));
+    ITH_TRY(ith_engine_place(e, p, &params, err));
     e->model->store = e->store;
     return ith_store_load(e->store, &params, e->team, err);
 }

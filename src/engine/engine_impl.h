@@ -69,8 +69,9 @@ int64_t ith_session_bytes(const ith_engine *engine);
 /* A pass over ids [length, length + n) of the session, not yet run. */
 ith_pass ith_session_pass(ith_session *session, int64_t n);
 
-/* Collective. Bytes that the weights may take on this rank (placement.c); 0: whatever they take. */
-ith_status ith_engine_budget(ith_engine *engine, const ith_engine_params *params, size_t *budget, ith_error *err);
+/* Collective. Chooses where the weights are: fills in `cut` and `budget` of *store, the rest of which is there (placement.c). */
+ith_status ith_engine_place(ith_engine *engine, const ith_engine_params *params, ith_store_params *store,
+                            ith_error *err);
 
 /* Memory of this rank, for all that is still to come. */
 int64_t ith_engine_memory(const ith_engine *engine, const ith_engine_params *params);

@@ -62,7 +62,7 @@ static ith_status make_tile(void *user, int64_t item, int tid, ith_error *err)
     const ith_matrix *m = p->entry->matrix;
     size_t at = (size_t)item * m->tile_bytes;
 
-    ITH_TRY(ith_produce(&w->producer, p->entry, p->first + item * p->step, p->tiles + at, err));
+    ITH_TRY(ith_produce(&w->producer, p->entry, p->first + item * p->step, 1, p->tiles + at, err));
     p->encoded[item] =
         ith_pack_encode(m->layout, (size_t)m->groups, w->z, p->level, p->tiles + at, w->scratch, p->rooms + at);
     return ITH_OK;
@@ -167,7 +167,7 @@ static ith_status pack_vector(packer *p, ith_error *err)
     ith_status status;
 
     ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, e->unit_bytes, e->name, &data, err));
-    status = ith_produce(&p->workers[0].producer, e, 0, data, err);
+    status = ith_produce(&p->workers[0].producer, e, 0, 1, data, err);
     if (status == ITH_OK)
         status = write_vector(p, e->name, e->n, data, err);
     ith_mem_free(data);

@@ -1,5 +1,9 @@
-/* placement.c - do the weights stay in memory, or do they come and go? Decided before anything is allocated, from the model's size, what a
- * session of the largest context takes, and the memory that there is. */
+/* placement.c - where the weights are: whole on every node, cut among the nodes, or not in memory at all until they are used. Decided before
+ * anything is allocated, from the model's size, what a session of the largest context takes, and the memory that there is.
+ *
+ * In this order, what fits: replicated (no weights travel), sharded (they travel in prefill only), streamed (they are read in every pass; over
+ * several nodes cut among them as well, so that each reads its part).
+ */
 #include "base/mem.h"
 #include "engine/engine_impl.h"
 
@@ -23,28 +27,55 @@ static int64_t least(ith_comm *comm, int64_t value)
     return -comm->ops->max(comm, -value);
 }
 
-ith_status ith_engine_budget(ith_engine *e, const ith_engine_params *p, size_t *budget, ith_error *err)
+static const char *over_nodes(const ith_comm *comm, char text[40])
+{
+    text[0] = 0;
+    if (comm->n_nodes > 1)
+        snprintf(text, 40, " over %d nodes", comm->n_nodes);
+    return text;
+}
+
+static void describe(ith_engine *e, ith_placement chosen, int64_t bytes, int64_t session)
+{
+    double weights = (double)e->info.weight_bytes / MIB;
+    char nodes[40];
+
+    over_nodes(e->world->comm, nodes);
+    if (chosen == ITH_PLACE_REPLICATED)
+        snprintf(e->placement_text, sizeof e->placement_text,
+                 "replicated: weights %.0f MiB a %s, session up to %.0f MiB a rank", weights,
+                 e->world->comm->domain_size < e->world->comm->node_size ? "memory node" : "node",
+                 (double)session / MIB);
+    else
+        snprintf(e->placement_text, sizeof e->placement_text,
+                 "%s%s: %.0f MiB of weights within %.0f MiB a node, session up to %.0f MiB a rank",
+                 chosen == ITH_PLACE_SHARDED ? "sharded" : "streamed", nodes, weights, (double)bytes / MIB,
+                 (double)session / MIB);
+}
+
+ith_status ith_engine_place(ith_engine *e, const ith_engine_params *p, ith_store_params *out, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
-    int64_t session = ith_session_bytes(e), memory = ith_engine_memory(e, p), weights = e->info.weight_bytes,
-            share = weights / comm->domain_size, left = least(comm, memory - session);
-    bool fits = left >= share;
+    int64_t session = ith_session_bytes(e), memory = ith_engine_memory(e, p), left = memory - session,
+            room = least(comm, left * comm->node_size), room_for_copy = least(comm, left * comm->domain_size), sharded;
+    ith_placement chosen = p->placement;
 
-    *budget = 0;
-    if (p->placement == ITH_PLACE_REPLICATED || (p->placement == ITH_PLACE_AUTO && fits)) {
-        snprintf(e->placement_text, sizeof e->placement_text,
-                 "replicated: weights %.0f MiB a %s, session up to %.0f MiB a rank", (double)weights / MIB,
-                 comm->domain_size < comm->node_size ? "memory node" : "machine", (double)session / MIB);
+    out->cut = comm->n_nodes > 1;
+    out->budget = 0;
+    sharded = (int64_t)ith_store_needs(e->store, out);
+    if (chosen == ITH_PLACE_AUTO)
+        chosen = room_for_copy >= e->info.weight_bytes  ? ITH_PLACE_REPLICATED
+                 : comm->n_nodes > 1 && room >= sharded ? ITH_PLACE_SHARDED
+                                                        : ITH_PLACE_STREAMED;
+    out->cut &= chosen != ITH_PLACE_REPLICATED;
+    describe(e, chosen, chosen == ITH_PLACE_SHARDED ? sharded : room, session);
+    if (chosen != ITH_PLACE_STREAMED)
         return ITH_OK;
-    }
-    if (left <= 0)
+    if (room <= 0)
         return ith_fail(err, ITH_E_MEMORY,
                         "%.0f MiB a rank, of which a context of %lld tokens takes up to %.0f MiB: nothing is left for "
                         "weights; give more memory (--mem), a smaller context (--ctx) or a smaller chunk (--chunk)",
                         (double)memory / MIB, (long long)e->info.ctx, (double)session / MIB);
-    *budget = (size_t)left;
-    snprintf(e->placement_text, sizeof e->placement_text,
-             "streamed: %.0f MiB of weights within %.0f MiB a rank, session up to %.0f MiB", (double)weights / MIB,
-             (double)left / MIB, (double)session / MIB);
+    out->budget = (size_t)room;
     return ITH_OK;
 }

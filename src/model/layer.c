@@ -100,7 +100,7 @@ void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
 {
     const ith_layer *w = &p->model->layers[layer];
 
-    ith_store_enter_layer(p->model->store, layer, me);
+    ith_store_enter_layer(p->model->store, layer, ith_pass_need(p), me);
     normalize(p, me, layer > 0, w->attn_norm);
     show(p, ITH_PROBE_ATTN, layer, w->q->cols, false, me);
     project_qkv(p, w, me);
@@ -115,6 +115,6 @@ void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
     normalize(p, me, true, w->ffn_norm);
     show(p, ITH_PROBE_MLP, layer, w->gate->cols, false, me);
     ith_mlp(p, layer, me);
-    ith_store_leave_layer(p->model->store, layer, me);
+    ith_store_leave_layer(p->model->store, layer, ith_pass_need(p), me);
     p->way->gather_y(p, me);
 }

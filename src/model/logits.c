@@ -51,18 +51,19 @@ static void collect(ith_pass *p)
 }
 
 /* Rows `rows` of the vocabulary product, part by part as the output matrix comes; rows.begin is a tile's first. Ends with a barrier. */
-static void output(ith_pass *p, ith_member *me, ith_range rows, const ith_input *in, int64_t n, float *out, int64_t ld)
+static void output(ith_pass *p, ith_member *me, ith_range rows, ith_need need, const ith_input *in, int64_t n,
+                   float *out, int64_t ld)
 {
     ith_store *store = p->model->store;
 
-    for (int part = 0; part < ith_store_output_parts(store); part++) {
-        ith_range there = ith_store_enter_output(store, part, me), now = rows;
+    for (int part = 0; part < ith_store_output_parts(store, need); part++) {
+        ith_range there = ith_store_enter_output(store, part, need, me), now = rows;
         now.begin = now.begin > there.begin ? now.begin : there.begin;
         now.end = now.end < there.end ? now.end : there.end;
-        if (now.begin < now.end)
+        if (now.begin < now.end && n > 0)
             ith_linear(me, p->model->kernels, p->model->output, now, in, n, out + now.begin - rows.begin, ld);
         ith_barrier(me);
-        ith_store_leave_output(store, part, me);
+        ith_store_leave_output(store, part, need, me);
     }
 }
 
@@ -75,7 +76,7 @@ void ith_logits_last(ith_pass *p, ith_member *me)
     if (me->tid == 0)
         share_last(p);
     ith_barrier(me);
-    output(p, me, rows, &in, 1, p->ws->logits_rows, ith_round_up(w->rows, ITH_TILE_ROWS));
+    output(p, me, rows, ITH_NEED_HELD, &in, 1, p->ws->logits_rows, ith_round_up(w->rows, ITH_TILE_ROWS));
     if (me->tid == 0)
         collect(p);
     ith_barrier(me);
@@ -96,7 +97,7 @@ static float negative_log_likelihood(const ith_kernels *kernels, int64_t n, cons
     return (float)(log(sum) + ((double)top - (double)logits[target]));
 }
 
-/* Tokens [t, t + n) of the pass, which lie at x + (t - mine.begin). */
+/* Tokens [t, t + n) of the pass, which lie at x + (t - mine.begin); n may be 0. */
 static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
 {
     const ith_hparams *hp = &p->model->hp;
@@ -114,7 +115,7 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
             kernels->quantize(hp->hidden, ws->h + i * ws->ld, &in.acts, i, 0);
     }
     ith_barrier(me);
-    output(p, me, (ith_range){0, w->rows}, &in, n, p->score_logits, ld);
+    output(p, me, (ith_range){0, w->rows}, ITH_NEED_ALL, &in, n, p->score_logits, ld);
     for (int64_t i = share.begin; i < share.end; i++)
         if (p->targets[t + i] >= 0)
             p->nll[t + i] = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, p->targets[t + i]);
@@ -124,7 +125,15 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
 void ith_score(ith_pass *p, ith_member *me)
 {
     ith_range mine = ith_pass_scored(p, p->comm->rank);
+    int64_t most = 0;
 
-    for (int64_t t = mine.begin; t < mine.end; t += ITH_SCORE_TOKENS)
-        score_block(p, me, t, mine.end - t < ITH_SCORE_TOKENS ? mine.end - t : ITH_SCORE_TOKENS);
+    for (int r = 0; r < p->comm->size; r++) {
+        int64_t n = ith_range_size(ith_pass_scored(p, r));
+        most = n > most ? n : most;
+    }
+    for (int64_t done = 0; done < most;
+         done += ITH_SCORE_TOKENS) { /* as often on all ranks: the output matrix may come in parts */
+        int64_t t = mine.begin + done, left = t < mine.end ? mine.end - t : 0;
+        score_block(p, me, t, left < ITH_SCORE_TOKENS ? left : ITH_SCORE_TOKENS);
+    }
 }

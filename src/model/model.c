@@ -56,8 +56,12 @@ static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t
     layout = ith_layout_choose(tensor, b->quant, sensitive, b->exact);
     b->model->quantized |= ith_layout_is_quantized(layout);
     b->model->floats |= !ith_layout_is_quantized(layout);
-    return ith_plan_matrix(b->plan, name, tensor, rows, cols, layout,
-                           interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out, err);
+    ITH_TRY(ith_plan_matrix(b->plan, name, tensor, rows, cols, layout,
+                            interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out,
+                            err));
+    if (part == ITH_PART_Q || part == ITH_PART_K || part == ITH_PART_V)
+        ith_plan_entry(b->plan, *out)->heads = rows / b->model->hp.head_dim;
+    return ITH_OK;
 }
 
 static ith_status bind_layer(const binder *b, int i, ith_error *err)

@@ -192,6 +192,12 @@ int64_t ith_attention_cells(const ith_model *model, const ith_mesh *mesh, int64_
 void ith_logits_last(ith_pass *pass, ith_member *me); /* logits.c */
 void ith_score(ith_pass *pass, ith_member *me);       /* logits.c */
 
+/* Rows of a layer's matrices that the pass reads on this rank. */
+static inline ith_need ith_pass_need(const ith_pass *pass)
+{
+    return pass->way->all_tokens ? ITH_NEED_HELD : ITH_NEED_ALL;
+}
+
 /* h and acts as the input of a matrix of `cols` columns; and the MLP's intermediate. */
 ith_input ith_pass_input(const ith_pass *pass, int64_t cols);
 ith_input ith_pass_mid(const ith_pass *pass, int64_t cols);

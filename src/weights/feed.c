@@ -1,318 +1,402 @@
-#include "weights/feed.h"
+/* feed.c - which step is filled when, and by whom. */
+#include "weights/feed_impl.h"
 
-#include "base/mem.h"
-#include "base/range.h"
-#include "weights/frames.h"
-
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { PIECE_BYTES = 1 << 20, MAX_SLOTS = 8, NO_STEP = -1 };
+enum { NEEDS = 2, NOTHING = -1 };
 
-typedef struct slot {
-    int64_t step; /* NO_STEP: free */
-    int64_t next_piece, n_done, n_pieces;
-    uint8_t *memory;
-} slot;
-
-typedef struct pieces { /* of a step: its parts, cut into shares of the filling */
-    ith_step_part *items;
-    int64_t n;
-} pieces;
-
-typedef struct filler {
-    pthread_t thread;
-    bool started;
-    ith_feed *feed;
-    ith_producer producer;
-    ith_frame_reader *reader;
-} filler;
-
-struct ith_feed {
-    const ith_plan *plan;
-    ith_step *steps;
-    pieces *work; /* [n_steps] */
-    int64_t n_steps;
-    ith_frames *frames; /* NULL: from the files */
-    slot slots[MAX_SLOTS];
-    int n_slots, head; /* slots are filled and used in turn; head: the one in use, or used next */
-    int64_t next;      /* the step that is filled next */
-    bool emptying;     /* nothing is begun meanwhile */
-    int n_threads;
-    filler *fillers;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool closing;
-    ith_status status;
-    ith_error error;
-};
-
-/* ---- Filling: under the lock, but for the making of units ---- */
-
-static bool is_full(const slot *s)
+/* (step, need) as one number. */
+static int64_t key_of(int64_t step, ith_need need)
 {
-    return s->step != NO_STEP && s->n_done == s->n_pieces;
+    return step * NEEDS + need;
 }
 
-/* A piece of the oldest slot that has one left; else the next step is begun in a free slot. NULL: nothing to do now. */
-static slot *take_piece(ith_feed *s, int64_t *item)
+/* ---- Fills: all under the lock ---- */
+
+static ith_fill *fill_of(ith_feed *f, int64_t k)
 {
-    for (int i = 0; i < s->n_slots && !s->emptying; i++) {
-        slot *at = &s->slots[(s->head + i) % s->n_slots];
-        if (at->step == NO_STEP) {
-            *at = (slot){.step = s->next, .n_pieces = s->work[s->next].n, .memory = at->memory};
-            s->next = (s->next + 1) % s->n_steps;
-        }
-        if (at->next_piece < at->n_pieces) {
-            *item = at->next_piece++;
-            return at;
-        }
+    return &f->fills[k % f->params.n_slots];
+}
+
+/* Shares of the fills of k's slot before k. */
+static int64_t shares_before(const ith_feed *f, int64_t k)
+{
+    return k / f->params.n_slots * f->params.comm->node_size;
+}
+
+/* Has every rank of the node made and left what was in the slot before? */
+static bool is_free(const ith_feed *f, int64_t k)
+{
+    int slot = (int)(k % f->params.n_slots);
+    int64_t before = shares_before(f, k);
+    return f->shared->filled[slot] >= before && f->shared->left[slot] >= before;
+}
+
+static bool is_full(const ith_feed *f, int64_t k)
+{
+    return f->shared->filled[k % f->params.n_slots] >= shares_before(f, k) + f->params.comm->node_size;
+}
+
+static void wake_all(ith_feed *f)
+{
+    pthread_cond_broadcast(&f->shared->changed);
+}
+
+static void wait_for_change(ith_feed *f)
+{
+    pthread_cond_wait(&f->shared->changed, &f->shared->lock);
+}
+
+static void begin_fill(ith_feed *f, int64_t key)
+{
+    int64_t step = key / NEEDS;
+    ith_need need = key % NEEDS;
+
+    *fill_of(f, f->tail++) = (ith_fill){.step = step,
+                                        .need = need,
+                                        .n = ith_feed_n_mine(f, step),
+                                        .gathered = f->gather.side == NULL || need == ITH_NEED_HELD};
+    f->last = key;
+    wake_all(f);
+}
+
+/* As many fills as there are slots, what followed last time after what is begun last. */
+static void look_ahead(ith_feed *f)
+{
+    while (f->tail - f->head < f->params.n_slots)
+        begin_fill(f, f->followers[f->last]);
+}
+
+/* Fills that this rank has done its share of are no longer its own business. */
+static void settle(ith_feed *f)
+{
+    while (f->finished < f->tail && is_free(f, f->finished)) {
+        ith_fill *at = fill_of(f, f->finished);
+        if (at->done < at->n || !at->gathered)
+            return;
+        f->shared->filled[f->finished % f->params.n_slots]++;
+        f->finished++;
+        wake_all(f);
+    }
+}
+
+/* Begins what is left of all fills that nobody entered, and waits until this rank has done its part of them: with other nodes even a useless
+ * exchange must take place. */
+static void drop_all(ith_feed *f)
+{
+    for (; f->head < f->tail; f->head++) {
+        ith_fill *at = fill_of(f, f->head);
+        at->dropped = true;
+        at->done += at->n - at->next;
+        at->next = at->n;
+        f->shared->left[f->head % f->params.n_slots]++;
+    }
+    wake_all(f);
+    while (f->finished < f->tail)
+        wait_for_change(f);
+}
+
+/* ---- Fetching: threads that take pieces in the order of fills ---- */
+
+static const ith_step_part *take_piece(ith_feed *f, int64_t *k)
+{
+    settle(f);
+    for (*k = f->finished; *k < f->tail && is_free(f, *k); ++*k) {
+        ith_fill *at = fill_of(f, *k);
+        if (at->next < at->n)
+            return ith_feed_mine(f, at->step, at->next++);
     }
     return NULL;
 }
 
-static ith_status fill_piece(filler *f, const ith_step_part *p, uint8_t *memory, ith_error *err)
+static void fetch_piece(ith_fetcher *t, int64_t k, const ith_step_part *piece)
 {
-    for (int64_t u = 0; u < p->n; u++) {
-        uint8_t *out = memory + p->at + (size_t)u * p->entry->unit_bytes;
-        if (f->feed->frames != NULL)
-            ITH_TRY(ith_frames_read(f->feed->frames, f->reader, p->entry, p->first + u, out, err));
-        else
-            ITH_TRY(ith_produce(&f->producer, p->entry, p->first + u, out, err));
-    }
-    return ITH_OK;
-}
-
-static void fill_some(filler *f, slot *at, int64_t item)
-{
-    ith_feed *s = f->feed;
-    const ith_step_part *p = &s->work[at->step].items[item];
+    ith_feed *f = t->feed;
+    ith_fill *at = fill_of(f, k);
+    ith_feed_counts took = {0}, *counts = &f->counts[at->step];
     ith_error err;
     ith_status status;
 
-    pthread_mutex_unlock(&s->lock);
-    status = fill_piece(f, p, at->memory, &err);
-    pthread_mutex_lock(&s->lock);
-    if (status != ITH_OK && s->status == ITH_OK) {
-        s->status = status;
-        s->error = err;
+    pthread_mutex_unlock(&f->shared->lock);
+    status = ith_feed_fetch(t, piece, ith_feed_slot(f, k), &took, &err);
+    pthread_mutex_lock(&f->shared->lock);
+    counts->read += took.read;
+    counts->unpacked += took.unpacked;
+    if (status != ITH_OK && f->status == ITH_OK) {
+        f->status = status;
+        f->error = err;
     }
-    if (++at->n_done == at->n_pieces || s->emptying)
-        pthread_cond_broadcast(&s->changed);
+    if (++at->done == at->n)
+        wake_all(f);
 }
 
-static void *fill(void *arg)
+static void *fetch(void *arg)
 {
-    filler *f = arg;
-    ith_feed *s = f->feed;
-    int64_t item;
+    ith_fetcher *t = arg;
+    ith_feed *f = t->feed;
+    int64_t k;
 
-    pthread_mutex_lock(&s->lock);
-    while (!s->closing) {
-        slot *at = take_piece(s, &item);
-        if (at != NULL)
-            fill_some(f, at, item);
+    pthread_mutex_lock(&f->shared->lock);
+    while (!f->closing) {
+        const ith_step_part *piece = take_piece(f, &k);
+        if (piece != NULL)
+            fetch_piece(t, k, piece);
         else
-            pthread_cond_wait(&s->changed, &s->lock);
+            wait_for_change(f);
     }
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&f->shared->lock);
+    return NULL;
+}
+
+/* ---- Gathering: one thread, fill by fill, when this rank's own pieces are there ---- */
+
+static bool can_gather(ith_feed *f, int64_t k)
+{
+    return k < f->tail && is_free(f, k) && !fill_of(f, k)->gathered && fill_of(f, k)->done == fill_of(f, k)->n;
+}
+
+static void *gather(void *arg)
+{
+    ith_feed *f = arg;
+
+    pthread_mutex_lock(&f->shared->lock);
+    while (!f->closing) {
+        int64_t k = f->finished;
+        if (!can_gather(f, k)) {
+            wait_for_change(f);
+            continue;
+        }
+        ith_fill *at = fill_of(f, k);
+        pthread_mutex_unlock(&f->shared->lock);
+        int64_t bytes = ith_gather_step(f, at->step, ith_feed_slot(f, k));
+        pthread_mutex_lock(&f->shared->lock);
+        f->counts[at->step].gathered += bytes;
+        at->gathered = true;
+        settle(f);
+    }
+    pthread_mutex_unlock(&f->shared->lock);
     return NULL;
 }
 
 /* ---- Using ---- */
 
-/* Empties all slots; filling goes on at step i. Pieces in the making are waited for. */
-static void start_over(ith_feed *s, int64_t i)
+static int64_t now_ns(void)
 {
-    s->emptying = true;
-    for (int k = 0; k < s->n_slots; k++) {
-        slot *at = &s->slots[k];
-        while (at->step != NO_STEP && at->n_done < at->next_piece)
-            pthread_cond_wait(&s->changed, &s->lock);
-        at->step = NO_STEP;
-    }
-    s->emptying = false;
-    s->next = i;
-    pthread_cond_broadcast(&s->changed);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 /* The matrices of the step find their tiles in the slot. */
-static void publish(const ith_step *step, const uint8_t *memory)
+static void publish(const ith_step *step, const uint8_t *slot)
 {
     for (int i = 0; i < step->n_parts; i++) {
         ith_matrix *m = step->parts[i].entry->matrix;
-        m->tiles = memory + step->parts[i].at;
+        m->tiles = slot + step->parts[i].at;
         m->first_tile = step->parts[i].first;
     }
 }
 
-void ith_feed_enter(ith_feed *s, int64_t i)
+void ith_feed_enter(ith_feed *f, int64_t i, ith_need need)
 {
-    pthread_mutex_lock(&s->lock);
-    slot *at = &s->slots[s->head];
-    if (at->step != i && (at->step != NO_STEP || s->next != i))
-        start_over(s, i);
-    while (!is_full(at))
-        pthread_cond_wait(&s->changed, &s->lock);
-    publish(&s->steps[i], at->memory);
-    pthread_mutex_unlock(&s->lock);
+    int64_t key = key_of(i, ith_shards_cut(&f->params.shards) ? need : ITH_NEED_ALL), start_ns;
+
+    pthread_mutex_lock(&f->shared->lock);
+    if (f->head < f->tail && key_of(fill_of(f, f->head)->step, fill_of(f, f->head)->need) != key)
+        drop_all(f);
+    if (f->entered != NOTHING)
+        f->followers[f->entered] = key;
+    f->entered = key;
+    if (f->head == f->tail)
+        begin_fill(f, key);
+    look_ahead(f);
+    start_ns = now_ns();
+    while (!is_full(f, f->head))
+        wait_for_change(f);
+    f->counts[i].stall_ns += now_ns() - start_ns;
+    publish(&f->steps[i], ith_feed_slot(f, f->head));
+    pthread_mutex_unlock(&f->shared->lock);
 }
 
-void ith_feed_leave(ith_feed *s)
+void ith_feed_leave(ith_feed *f)
 {
-    pthread_mutex_lock(&s->lock);
-    s->slots[s->head].step = NO_STEP;
-    s->head = (s->head + 1) % s->n_slots;
-    pthread_cond_broadcast(&s->changed);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_lock(&f->shared->lock);
+    f->shared->left[f->head++ % f->params.n_slots]++;
+    look_ahead(f);
+    pthread_mutex_unlock(&f->shared->lock);
 }
 
-ith_status ith_feed_status(ith_feed *s, ith_error *err)
+ith_status ith_feed_status(ith_feed *f, ith_error *err)
 {
-    pthread_mutex_lock(&s->lock);
-    ith_status status = s->status;
+    pthread_mutex_lock(&f->shared->lock);
+    ith_status status = f->status;
     if (status != ITH_OK)
-        *err = s->error;
-    pthread_mutex_unlock(&s->lock);
+        *err = f->error;
+    pthread_mutex_unlock(&f->shared->lock);
     return status;
+}
+
+ith_feed_counts ith_feed_count(ith_feed *f, int64_t step)
+{
+    pthread_mutex_lock(&f->shared->lock);
+    ith_feed_counts counts = f->counts[step];
+    pthread_mutex_unlock(&f->shared->lock);
+    return counts;
 }
 
 /* ---- Opening and closing ---- */
 
-static int64_t count_pieces(const ith_step *step)
+static ith_status make_tables(ith_feed *f, ith_error *err)
 {
-    int64_t n = 0;
-    for (int i = 0; i < step->n_parts; i++) {
-        int64_t units = ith_per_piece(step->parts[i].entry->unit_bytes, PIECE_BYTES);
-        n += (step->parts[i].n + units - 1) / units;
-    }
-    return n;
+    f->counts = calloc((size_t)f->n_steps, sizeof *f->counts);
+    f->followers = calloc((size_t)(f->n_steps * NEEDS), sizeof *f->followers);
+    f->fetchers = calloc((size_t)f->params.n_threads, sizeof *f->fetchers);
+    if (f->counts == NULL || f->followers == NULL || f->fetchers == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the table of %lld steps", (long long)f->n_steps);
+    for (int64_t key = 0; key < f->n_steps * NEEDS; key++)
+        f->followers[key] = (key + NEEDS) % (f->n_steps * NEEDS);
+    for (int64_t i = 0; i < f->n_steps; i++)
+        f->slot_bytes = f->steps[i].bytes > f->slot_bytes ? f->steps[i].bytes : f->slot_bytes;
+    return ith_feed_cut(f, err);
 }
 
-static ith_status cut_step(const ith_step *step, pieces *out, ith_error *err)
+/* A lock and a signal that work between processes. */
+static void open_shared(ith_feed_shared *s)
 {
-    int64_t n = count_pieces(step);
+    pthread_mutexattr_t lock;
+    pthread_condattr_t changed;
 
-    out->items = calloc((size_t)n, sizeof *out->items);
-    if (out->items == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld pieces", (long long)n);
-    for (int i = 0; i < step->n_parts; i++) {
-        const ith_step_part *p = &step->parts[i];
-        int64_t units = ith_per_piece(p->entry->unit_bytes, PIECE_BYTES);
-        for (int64_t u = 0; u < p->n; u += units)
-            out->items[out->n++] = (ith_step_part){p->entry, p->first + u, p->n - u < units ? p->n - u : units,
-                                                   p->at + (size_t)u * p->entry->unit_bytes};
-    }
+    pthread_mutexattr_init(&lock);
+    pthread_mutexattr_setpshared(&lock, PTHREAD_PROCESS_SHARED);
+    pthread_mutex_init(&s->lock, &lock);
+    pthread_mutexattr_destroy(&lock);
+    pthread_condattr_init(&changed);
+    pthread_condattr_setpshared(&changed, PTHREAD_PROCESS_SHARED);
+    pthread_cond_init(&s->changed, &changed);
+    pthread_condattr_destroy(&changed);
+}
+
+static ith_status share(ith_feed *f, ith_error *err)
+{
+    ith_comm *comm = f->params.comm;
+    void *shared, *slots;
+
+    ITH_TRY(comm->ops->shared_alloc(comm, sizeof *f->shared, "the state of streamed weights", &shared, err));
+    f->shared = shared;
+    if (comm->node_rank == 0)
+        open_shared(f->shared);
+    comm->ops->node_barrier(comm);
+    ITH_TRY(comm->ops->shared_alloc(comm, (size_t)f->params.n_slots * f->slot_bytes, "slots for streamed weights",
+                                    &slots, err));
+    f->slots = slots;
     return ITH_OK;
 }
 
-static ith_status open_slots(ith_feed *s, ith_error *err)
+static ith_status start_thread(pthread_t *thread, void *(*fn)(void *), void *arg, bool *started, ith_error *err)
 {
-    size_t bytes = 0;
-    for (int64_t i = 0; i < s->n_steps; i++)
-        bytes = s->steps[i].bytes > bytes ? s->steps[i].bytes : bytes;
-    for (int i = 0; i < s->n_slots; i++) {
-        void *memory;
-        ITH_TRY(ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, "a slot for streamed weights", &memory, err));
-        s->slots[i] = (slot){.step = NO_STEP, .memory = memory};
-    }
+    int code = pthread_create(thread, NULL, fn, arg);
+    if (code != 0)
+        return ith_fail(err, ITH_E_MEMORY, "a thread that fetches weights: the system refuses (%s)", strerror(code));
+    *started = true;
     return ITH_OK;
 }
 
-static ith_status start_fillers(ith_feed *s, ith_error *err)
+static ith_status start_threads(ith_feed *f, ith_error *err)
 {
-    s->fillers = calloc((size_t)s->n_threads, sizeof *s->fillers);
-    if (s->fillers == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for %d threads that stream weights", s->n_threads);
-    for (int i = 0; i < s->n_threads; i++) {
-        filler *f = &s->fillers[i];
-        f->feed = s;
-        ITH_TRY(ith_producer_open(s->plan, &f->producer, err));
-        if (s->frames != NULL)
-            ITH_TRY(ith_frame_reader_open(&f->reader, err));
-        int code = pthread_create(&f->thread, NULL, fill, f);
-        if (code != 0)
-            return ith_fail(err, ITH_E_MEMORY, "a thread that streams weights: the system refuses (%s)",
-                            strerror(code));
-        f->started = true;
+    for (int i = 0; i < f->params.n_threads; i++) {
+        ith_fetcher *t = &f->fetchers[i];
+        t->feed = f;
+        ITH_TRY(ith_producer_open(f->params.plan, &t->producer, err));
+        t->producer.let_go = true;
+        if (f->frames != NULL)
+            ITH_TRY(ith_frame_reader_open(&t->reader, err));
+        ITH_TRY(start_thread(&t->thread, fetch, t, &t->started, err));
     }
-    return ITH_OK;
+    return f->gather.side == NULL ? ITH_OK : start_thread(&f->gather.thread, gather, f, &f->gather.started, err);
 }
 
-static ith_status open_all(ith_feed *s, int keep_level, size_t keep_room, ith_team *team, ith_error *err)
+static ith_status open_all(ith_feed *f, ith_error *err)
 {
-    s->work = calloc((size_t)s->n_steps, sizeof *s->work);
-    if (s->work == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for the table of %lld steps", (long long)s->n_steps);
-    for (int64_t i = 0; i < s->n_steps; i++)
-        ITH_TRY(cut_step(&s->steps[i], &s->work[i], err));
-    ITH_TRY(open_slots(s, err));
-    if (keep_level >= 0)
-        ITH_TRY(ith_frames_open(s->plan, s->steps, s->n_steps, keep_level, keep_room, team, &s->frames, err));
-    return start_fillers(s, err);
+    ith_comm *comm = f->params.comm;
+    ith_status status = make_tables(f, err);
+
+    if (status == ITH_OK && f->params.keep_level >= 0)
+        status = ith_feed_keep(f, err);
+    ITH_TRY(ith_comm_agree(comm, status, err));
+    ITH_TRY(ith_gather_open(f, err));
+    ITH_TRY(share(f, err));
+    return ith_comm_agree(comm, start_threads(f, err), err);
 }
 
-ith_status ith_feed_open(const ith_plan *plan, ith_step *steps, int64_t n_steps, int n_slots, int n_threads,
-                         int keep_level, size_t keep_room, ith_team *team, ith_feed **out, ith_error *err)
+ith_status ith_feed_open(const ith_feed_params *params, ith_step *steps, int64_t n_steps, ith_feed **out,
+                         ith_error *err)
 {
-    ith_feed *s = calloc(1, sizeof *s);
+    ith_feed *f = calloc(1, sizeof *f);
     ith_status status;
 
     *out = NULL;
-    if (s == NULL) {
-        for (int64_t i = 0; i < n_steps; i++)
-            free(steps[i].parts);
-        free(steps);
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a stream of weights");
-    }
-    s->plan = plan;
-    s->steps = steps;
-    s->n_steps = n_steps;
-    s->n_slots = n_slots < MAX_SLOTS ? n_slots : MAX_SLOTS;
-    s->n_threads = n_threads;
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->changed, NULL);
-    status = open_all(s, keep_level, keep_room, team, err);
+    if (f == NULL)
+        ith_comm_abort(params->comm, 1, "no memory for a stream of weights");
+    f->params = *params;
+    f->steps = steps;
+    f->n_steps = n_steps;
+    f->entered = NOTHING;
+    status = open_all(f, err);
     if (status != ITH_OK) {
-        ith_feed_close(s);
+        ith_feed_close(f);
         return status;
     }
-    *out = s;
+    *out = f;
     return ITH_OK;
 }
 
-static void stop_fillers(ith_feed *s)
+static void stop_threads(ith_feed *f)
 {
-    pthread_mutex_lock(&s->lock);
-    s->closing = true;
-    pthread_cond_broadcast(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-    for (int i = 0; s->fillers != NULL && i < s->n_threads; i++) {
-        if (s->fillers[i].started)
-            pthread_join(s->fillers[i].thread, NULL);
-        ith_producer_close(&s->fillers[i].producer);
-        ith_frame_reader_close(s->fillers[i].reader);
-    }
-    free(s->fillers);
+    if (f->shared == NULL)
+        return;
+    pthread_mutex_lock(&f->shared->lock);
+    if (f->fetchers[0].started)
+        drop_all(f);
+    f->closing = true;
+    wake_all(f);
+    pthread_mutex_unlock(&f->shared->lock);
+    for (int i = 0; i < f->params.n_threads; i++)
+        if (f->fetchers[i].started)
+            pthread_join(f->fetchers[i].thread, NULL);
+    if (f->gather.started)
+        pthread_join(f->gather.thread, NULL);
 }
 
-void ith_feed_close(ith_feed *s)
+static void free_tables(ith_feed *f)
 {
-    if (s == NULL)
-        return;
-    stop_fillers(s);
-    for (int i = 0; i < s->n_slots; i++)
-        ith_mem_free(s->slots[i].memory);
-    for (int64_t i = 0; i < s->n_steps; i++) {
-        free(s->steps[i].parts);
-        if (s->work != NULL)
-            free(s->work[i].items);
+    for (int i = 0; f->fetchers != NULL && i < f->params.n_threads; i++) {
+        ith_producer_close(&f->fetchers[i].producer);
+        ith_frame_reader_close(f->fetchers[i].reader);
     }
-    free(s->steps);
-    free(s->work);
-    ith_frames_close(s->frames);
-    pthread_cond_destroy(&s->changed);
-    pthread_mutex_destroy(&s->lock);
-    free(s);
+    for (int64_t i = 0; f->pieces != NULL && i < f->n_steps * f->params.shards.n_nodes; i++)
+        free(f->pieces[i].items);
+    for (int64_t i = 0; i < f->n_steps; i++)
+        free(f->steps[i].parts);
+    free(f->steps);
+    free(f->pieces);
+    free(f->fetchers);
+    free(f->followers);
+    free(f->counts);
+}
+
+void ith_feed_close(ith_feed *f)
+{
+    if (f == NULL)
+        return;
+    ith_comm *comm = f->params.comm;
+    stop_threads(f);
+    ith_gather_close(&f->gather);
+    comm->ops->node_barrier(comm); /* nobody is at the lock any more */
+    comm->ops->shared_free(comm, f->slots);
+    comm->ops->shared_free(comm, f->shared);
+    ith_frames_close(f->frames);
+    free_tables(f);
+    free(f);
 }

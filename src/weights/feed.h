@@ -1,17 +1,25 @@
-/* feed.h - weights that do not stay (ZeRO-Inference, arXiv 2206.01861; CPU and NVMe offload): parts of the model, in the order in which a
- * pass uses them, come into a few slots of memory ahead of use and leave them after it.
+/* feed.h - weights that do not stay where they are used (ZeRO-3, arXiv 1910.02054; ZeRO-Inference, arXiv 2206.01861; CPU and NVMe offload):
+ * parts of the model, in the order in which a pass uses them, come into a few slots of memory ahead of use and leave them after it.
  *
  *     step    what is needed together: the matrices of a layer, or some rows of the output matrix
- *     slot    memory for one step; filled by the feed's own threads, from the model's files or from frames kept in memory
+ *     slot    memory for one step, shared by the ranks of a node. Each of them fetches a share of a step's pieces
+ *     fill    a slot's being made to hold a step
  *
- * Steps are filled in rising order, the first again after the last, whenever a slot is free: while a pass works in one slot the next is
- * filled. A pass that leaves steps out (logits that nobody wants) or begins anew finds the slots emptied and waits once.
+ * A node's own rows (shards.h; all rows where nothing is cut) come from one of three sources: memory, if they stay there; frames kept in
+ * memory; the model's files. A fill for passes that need all rows then gathers those of the other nodes: each piece is one message from the
+ * rank that fetched it to a rank of every other node, on a communicator and a thread of their own.
+ *
+ * Which step is filled when depends on nothing but what was entered and left, in which order: this is equal on all ranks, so the messages of
+ * two nodes match without a word about them, and no rank fills what others do not. What will be entered next is guessed to be
+ * what followed last time (at first, the next step). A wrong guess, at the border of prefill and decode for instance, costs one waiting.
  */
 #ifndef ITH_WEIGHTS_FEED_H
 #define ITH_WEIGHTS_FEED_H
 
 #include "base/threads.h"
+#include "comm/comm.h"
 #include "weights/plan.h"
+#include "weights/shards.h"
 
 typedef struct ith_step_part { /* units [first, first + n) of an entry, at `at` in the slot; 64-byte aligned */
     const ith_entry *entry;
@@ -25,21 +33,51 @@ typedef struct ith_step {
     size_t bytes; /* in the slot */
 } ith_step;
 
+typedef enum ith_need {
+    ITH_NEED_ALL, /* all rows of a step's matrices */
+    ITH_NEED_HELD /* those that the node holds: fewer, where matrices are cut */
+} ith_need;
+
+typedef struct ith_feed_params {
+    ith_comm *comm;
+    const ith_plan *plan;
+    ith_shards shards;
+    const uint8_t *
+        memory; /* the node's: entries that are not streamed lie at memory + entry->offset, rank by rank (ith_shard_place) */
+    int n_slots;   /* 2 to ITH_FEED_SLOTS */
+    int n_threads; /* that fetch, on each rank */
+    int keep_level; /* >= 0: streamed units are made now and kept in memory, as zstd frames of that level (0: as they are); < 0: made
+                            * from the files each time */
+    size_t keep_room; /* bytes that those may take on this rank */
+    ith_team *team;   /* makes the frames */
+} ith_feed_params;
+
+enum { ITH_FEED_SLOTS = 8 };
+
 typedef struct ith_feed ith_feed;
 
-/* Takes steps[n_steps] over, parts included. keep_level >= 0: all units are made now and kept in memory, as zstd frames of that level
- * (0: as they are), of at most keep_room bytes in all; < 0: they are made from the files each time. n_slots >= 2. ITH_E_MEMORY, and what
- * ith_produce says. */
-ith_status ith_feed_open(const ith_plan *plan, ith_step *steps, int64_t n_steps, int n_slots, int n_threads,
-                         int keep_level, size_t keep_room, ith_team *team, ith_feed **feed, ith_error *err);
-void ith_feed_close(ith_feed *feed); /* accepts NULL */
+/* Collective. Takes steps[n_steps] over, parts included, whatever it returns: the same status on all ranks. ITH_E_MEMORY; ITH_E_COMM: MPI cannot
+ * serve another thread; what ith_produce says. */
+ith_status ith_feed_open(const ith_feed_params *params, ith_step *steps, int64_t n_steps, ith_feed **feed,
+                         ith_error *err);
+void ith_feed_close(ith_feed *feed); /* collective; accepts NULL */
 
-/* One thread: waits until step `i` is in a slot; its matrices' tiles then lie there. Leaving it gives the slot back; the step entered
- * last must have been left. A step that cannot be filled leaves anything in the slot: ith_feed_status tells. */
-void ith_feed_enter(ith_feed *feed, int64_t i);
+/* Collective in their order, without waiting for other nodes' computing. One thread of each rank: waits until step `i` is in a slot; its
+ * matrices' tiles then lie there. Leaving it gives the slot back; the step entered last must have been left. A step that cannot be filled leaves
+ * anything in the slot: ith_feed_status tells. */
+void ith_feed_enter(ith_feed *feed, int64_t i, ith_need need);
 void ith_feed_leave(ith_feed *feed);
 
-/* What the filling threads met first: an error of reading. */
+/* What the fetching threads of this rank met first: an error of reading. */
 ith_status ith_feed_status(ith_feed *feed, ith_error *err);
+
+typedef struct ith_feed_counts { /* of this rank, since it was opened */
+    int64_t read;                /* bytes of files, as stored */
+    int64_t unpacked;            /* bytes that came out of zstd frames */
+    int64_t gathered;            /* bytes that came from other nodes */
+    int64_t stall_ns;            /* waited in ith_feed_enter */
+} ith_feed_counts;
+
+ith_feed_counts ith_feed_count(ith_feed *feed, int64_t step);
 
 #endif

@@ -134,7 +134,7 @@ static ith_status make_frame(void *user, int64_t item, int tid, ith_error *err)
     frame *f = frame_of(j->frames, e, j->units[item].unit);
     size_t bytes = 0;
 
-    ITH_TRY(ith_produce(&m->producer, e, j->units[item].unit, tile, err));
+    ITH_TRY(ith_produce(&m->producer, e, j->units[item].unit, 1, tile, err));
     if (j->frames->level > 0)
         bytes = ith_tile_pack(e->matrix->layout, (size_t)e->matrix->groups, m->z, j->frames->level, tile, planes, room);
     return bytes > 0 ? keep(j->frames, f, room, bytes, err) : keep(j->frames, f, tile, e->unit_bytes, err);

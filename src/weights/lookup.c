@@ -22,6 +22,7 @@ static ith_status open_readers(ith_lookup *l, const ith_plan *plan, ith_error *e
 {
     for (int i = 0; i < l->n_threads; i++) {
         ITH_TRY(ith_producer_open(plan, &l->readers[i].producer, err));
+        l->readers[i].producer.let_go = true;
         l->readers[i].tile = aligned_alloc(64, l->entry->unit_bytes);
         if (l->readers[i].tile == NULL)
             return ith_fail(err, ITH_E_MEMORY, "no memory for a tile of %zu bytes", l->entry->unit_bytes);
@@ -68,7 +69,7 @@ void ith_lookup_row(ith_lookup *l, int64_t row, int tid, float *out)
     const ith_matrix *m = l->entry->matrix;
     reader *r = &l->readers[tid];
     ith_error err;
-    ith_status status = ith_produce(&r->producer, l->entry, row / ITH_TILE_ROWS, r->tile, &err);
+    ith_status status = ith_produce(&r->producer, l->entry, row / ITH_TILE_ROWS, 1, r->tile, &err);
 
     if (status == ITH_OK) {
         ith_layout_unpack_row(m->layout, m->groups, r->tile, (int)(row % ITH_TILE_ROWS), m->cols, out);

@@ -4,9 +4,12 @@
 #include "base/range.h"
 #include "weights/layout.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* ---- Planning ---- */
 
@@ -130,30 +133,6 @@ ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err
     return ITH_OK;
 }
 
-/* ---- Pieces ---- */
-
-ith_status ith_plan_cut(const ith_plan *plan, size_t bytes, ith_units **pieces, int64_t *n, ith_error *err)
-{
-    int64_t count = 0;
-
-    for (size_t i = 0; i < plan->n_entries; i++) {
-        const ith_entry *e = &plan->entries[i];
-        int64_t step = ith_per_piece(e->unit_bytes, bytes);
-        count += (e->n_units + step - 1) / step;
-    }
-    *n = 0;
-    *pieces = calloc((size_t)count + 1, sizeof **pieces);
-    if (*pieces == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld pieces", (long long)count);
-    for (size_t i = 0; i < plan->n_entries; i++) {
-        const ith_entry *e = &plan->entries[i];
-        int64_t step = ith_per_piece(e->unit_bytes, bytes);
-        for (int64_t first = 0; first < e->n_units; first += step)
-            (*pieces)[(*n)++] = (ith_units){e, first, e->n_units - first < step ? e->n_units - first : step};
-    }
-    return ITH_OK;
-}
-
 /* ---- Making units ---- */
 
 /* Bytes of the largest tile that is stored in another layout than is wanted. */
@@ -188,7 +167,7 @@ static ith_status open_buffers(const ith_plan *plan, ith_producer *p, ith_error 
 
 ith_status ith_producer_open(const ith_plan *plan, ith_producer *p, ith_error *err)
 {
-    *p = (ith_producer){0};
+    *p = (ith_producer){.plan = plan};
     ith_status status = open_buffers(plan, p, err);
     if (status != ITH_OK)
         ith_producer_close(p);
@@ -205,6 +184,8 @@ void ith_producer_close(ith_producer *p)
     *p = (ith_producer){0};
 }
 
+/* ---- Rows of a mapped file ---- */
+
 /* The file's row that holds our row. */
 static int64_t file_row(const ith_entry *e, int64_t row)
 {
@@ -213,6 +194,36 @@ static int64_t file_row(const ith_entry *e, int64_t row)
         return row;
     in_head = row % d;
     return row - in_head + (in_head < d / 2 ? 2 * in_head : 2 * (in_head - d / 2) + 1);
+}
+
+/* The file's rows among which those of tiles [first, first + n) are. */
+static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
+{
+    int64_t unit = e->order == ITH_ROWS_PLAIN ? 1 : e->head_dim, rows = e->matrix->rows;
+    int64_t begin = first * ITH_TILE_ROWS / unit * unit, end = ith_round_up((first + n) * ITH_TILE_ROWS, unit);
+    return (ith_range){begin, end < rows ? end : rows};
+}
+
+/* The whole file is mapped, so bytes beyond its end, or on a bad disk, would end the process where they are touched (SIGBUS). Here they are
+ * asked for first (Linux 5.14; before, they are touched). */
+static ith_status ask_for(const ith_entry *e, const uint8_t *data, size_t bytes, ith_error *err)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)data % page;
+    void *at = (void *)((uintptr_t)data - before);
+
+    madvise(at, before + bytes, MADV_WILLNEED); /* in one go; the next call waits for it */
+    if (madvise(at, before + bytes, MADV_POPULATE_READ) == 0 || errno == EINVAL)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_IO,
+                    "%s: tensor %s: %zu bytes cannot be read (%s): was the file cut short, or is the disk failing?",
+                    e->tensor->file, e->tensor->name, bytes, strerror(errno));
+}
+
+static void let_go(const uint8_t *data, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)data % page;
+    madvise((void *)((uintptr_t)data - before), before + bytes,
+            MADV_DONTNEED); /* neighbours come back when they are wanted */
 }
 
 static ith_status pack_rows(const ith_entry *e, ith_dtype dtype, const uint8_t *const rows[16], void *out,
@@ -239,6 +250,24 @@ static ith_status convert(const ith_entry *e, int64_t tile, void *out, ith_error
     return pack_rows(e, e->tensor->dtype, rows, out, err);
 }
 
+static ith_status convert_mapped(const ith_producer *p, const ith_entry *e, int64_t first, int64_t n, uint8_t *out,
+                                 ith_error *err)
+{
+    size_t row_bytes = e->tensor->bytes / (size_t)e->matrix->rows;
+    ith_range rows = rows_read(e, first, n);
+    const uint8_t *data = e->tensor->data + (size_t)rows.begin * row_bytes;
+    size_t bytes = (size_t)ith_range_size(rows) * row_bytes;
+
+    ITH_TRY(ask_for(e, data, bytes, err));
+    for (int64_t i = 0; i < n; i++)
+        ITH_TRY(convert(e, first + i, out + (size_t)i * e->unit_bytes, err));
+    if (p->let_go)
+        let_go(data, bytes);
+    return ITH_OK;
+}
+
+/* ---- Units ---- */
+
 /* A pack's tile into another layout: through floats, which are exact. */
 static ith_status convert_packed(const ith_producer *p, const ith_entry *e, int64_t tile, void *out, ith_error *err)
 {
@@ -257,14 +286,33 @@ static ith_status convert_packed(const ith_producer *p, const ith_entry *e, int6
     return pack_rows(e, ITH_DT_F32, rows, out, err);
 }
 
-ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t unit, void *out, ith_error *err)
+ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, void *out, ith_error *err)
 {
     if (e->as_stored)
-        return ith_pack_read(p->reader, e->tensor->packed, unit, 1, out, err);
-    if (e->tensor->packed != NULL)
-        return convert_packed(p, e, unit, out, err);
+        return ith_pack_read(p->reader, e->tensor->packed, first, n, out, err);
+    if (e->tensor->packed != NULL) {
+        for (int64_t i = 0; i < n; i++)
+            ITH_TRY(convert_packed(p, e, first + i, (uint8_t *)out + (size_t)i * e->unit_bytes, err));
+        return ITH_OK;
+    }
     if (e->matrix != NULL)
-        return convert(e, unit, out, err);
+        return convert_mapped(p, e, first, n, out, err);
+    ITH_TRY(ask_for(e, e->tensor->data, e->tensor->bytes, err));
     ith_dtype_to_f32(e->tensor->dtype, e->tensor->data, e->n, out);
     return ITH_OK;
+}
+
+size_t ith_stored_bytes(const ith_entry *e, int64_t first, int64_t n, bool *packed)
+{
+    const ith_packed *t = e->tensor->packed;
+    size_t bytes = 0;
+
+    *packed = t != NULL && t->codec == ITH_CODEC_ZSTD;
+    if (t == NULL)
+        return e->matrix == NULL
+                   ? e->tensor->bytes
+                   : (size_t)ith_range_size(rows_read(e, first, n)) * (e->tensor->bytes / (size_t)e->matrix->rows);
+    for (int64_t i = first; i < first + n; i++)
+        bytes += ith_pack_tile_get(t, i).bytes;
+    return bytes;
 }

@@ -2,8 +2,7 @@
  *
  *     ith_plan plan = {0};
  *     ith_plan_matrix(&plan, ...)      for every matrix; ith_plan_vector for every norm
- *     ith_plan_cut(&plan, ...)         pieces of work: some units each; a unit is a tile of a matrix, or a vector
- *     ith_produce(p, e, unit, out)     makes one; any number of threads, each with its own ith_producer
+ *     ith_produce(p, e, unit, out)     makes a unit, a tile of a matrix or a vector; any number of threads, each with its own ith_producer
  *
  * The store makes units where kernels read them, the packer where they are written from.
  */
@@ -43,12 +42,13 @@ typedef struct ith_entry { /* one planned matrix or vector */
     const float *importance; /* [cols] of a matrix's columns, or NULL: all equal; see ith_layout_pack_tile */
     ith_row_order order;
     int64_t head_dim;
+    int64_t heads; /* ranks that share the rows take whole heads of so many; 0: any rows */
     int64_t n_units;
     size_t unit_bytes; /* of a tile; of a vector */
     int layer;         /* ITH_NO_LAYER: none's */
-    bool streamed;     /* the store's: comes and goes */
+    bool streamed;     /* the store's: not in its memory, or only while it is used */
     bool as_stored;    /* a pack holds the units as they are wanted, perhaps compressed */
-    size_t offset;     /* the store's: in its memory */
+    size_t offset;     /* the store's: in its memory, of what the node holds */
 } ith_entry;
 
 /* Bytes of all units, rounded up to a cache line. */
@@ -61,7 +61,7 @@ typedef struct ith_plan {
     ith_entry *entries; /* in the order of the passes through them */
     size_t n_entries, room;
     int64_t max_groups;
-    int layer; /* that what is planned now belongs to */
+    int layer;                /* that what is planned now belongs to */
     const ith_packfile *pack; /* that entries come from; NULL: none */
 } ith_plan;
 
@@ -84,27 +84,24 @@ ith_entry *ith_plan_entry(const ith_plan *plan, const ith_matrix *matrix);
  * model. (An embedding that is only looked up has none.) */
 ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err);
 
-typedef struct ith_units { /* neighbouring units of one entry: a share of work */
-    const ith_entry *entry;
-    int64_t first, n; /* units of the entry */
-} ith_units;
-
-/* All units in pieces of about `bytes` bytes, in order; *pieces is malloc'd. */
-ith_status ith_plan_cut(const ith_plan *plan, size_t bytes, ith_units **pieces, int64_t *n, ith_error *err);
-
 /* ---- Making units ---- */
 
 typedef struct ith_producer { /* one thread's buffers */
-    ith_pack_reader *reader;  /* of packs */
-    uint8_t *tile;            /* of packs: a tile in another layout than is wanted, and its rows as floats */
+    const ith_plan *plan;
+    bool let_go; /* a mapped file's pages leave this process when they have been read; set by whoever wants it */
+    ith_pack_reader *reader; /* of packs */
+    uint8_t *tile;           /* of packs: a tile in another layout than is wanted, and its rows as floats */
     float *rows;
 } ith_producer;
 
 ith_status ith_producer_open(const ith_plan *plan, ith_producer *p, ith_error *err);
 void ith_producer_close(ith_producer *p); /* accepts NULL and a zeroed struct */
 
-/* Unit `unit` of e, 0 <= unit < n_units, into out[unit_bytes], 64-byte aligned. ITH_E_FORMAT: a weight that the layout cannot hold; what
- * ith_pack_read says. */
-ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t unit, void *out, ith_error *err);
+/* Units [first, first + n) of e into out[n * unit_bytes], 64-byte aligned: in one reading where the file allows it. ITH_E_FORMAT: a weight that
+ * the layout cannot hold; what ith_pack_read says; ITH_E_IO: a mapped file that cannot be read there. */
+ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, void *out, ith_error *err);
+
+/* Bytes that these units take in their file; *packed: are they compressed there? */
+size_t ith_stored_bytes(const ith_entry *e, int64_t first, int64_t n, bool *packed);
 
 #endif

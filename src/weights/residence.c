@@ -9,12 +9,18 @@
 
 enum { ALIGN = 64 };
 
-static size_t layer_bytes(const ith_plan *plan, int layer)
+static bool is_of_layer(const ith_entry *e, int layer)
+{
+    return e->matrix != NULL && e->layer == layer;
+}
+
+/* Of a layer's matrices, what the node that holds most of them does. */
+static size_t held_of_layer(const ith_plan *plan, const ith_shards *shards, int layer)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < plan->n_entries; i++)
-        if (plan->entries[i].matrix != NULL && plan->entries[i].layer == layer)
-            bytes += ith_entry_bytes(&plan->entries[i]);
+        if (is_of_layer(&plan->entries[i], layer))
+            bytes += ith_shard_most(shards, &plan->entries[i]);
     return bytes;
 }
 
@@ -27,22 +33,31 @@ static int count_layers(const ith_plan *plan)
 }
 
 /* Vectors, and matrices that neither belong to a layer nor are the two. */
-static size_t bytes_that_must_stay(const ith_plan *plan, const ith_matrix *embed, const ith_matrix *output)
+static bool must_stay(const ith_entry *e, const ith_residence_params *p)
+{
+    return e->matrix == NULL || (e->layer == ITH_NO_LAYER && e->matrix != p->embed && e->matrix != p->output);
+}
+
+static size_t bytes_that_must_stay(const ith_plan *plan, const ith_residence_params *p)
 {
     size_t bytes = 0;
-    for (size_t i = 0; i < plan->n_entries; i++) {
-        const ith_entry *e = &plan->entries[i];
-        if (e->matrix == NULL || (e->layer == ITH_NO_LAYER && e->matrix != embed && e->matrix != output))
-            bytes += ith_entry_bytes(e);
-    }
+    for (size_t i = 0; i < plan->n_entries; i++)
+        if (must_stay(&plan->entries[i], p))
+            bytes += ith_shard_most(&p->shards, &plan->entries[i]);
     return bytes;
 }
 
-static size_t largest_layer(const ith_plan *plan, int n_layers)
+/* Of the largest layer; at least a tile of the output matrix. */
+static size_t bytes_of_slot(const ith_plan *plan, const ith_residence_params *p, int n_layers)
 {
-    size_t most = 0;
-    for (int i = 0; i < n_layers; i++)
-        most = layer_bytes(plan, i) > most ? layer_bytes(plan, i) : most;
+    size_t most = ith_plan_entry(plan, p->output)->unit_bytes;
+    for (int layer = 0; layer < n_layers; layer++) {
+        size_t bytes = 0;
+        for (size_t i = 0; i < plan->n_entries; i++)
+            if (is_of_layer(&plan->entries[i], layer))
+                bytes += ith_entry_bytes(&plan->entries[i]);
+        most = bytes > most ? bytes : most;
+    }
     return most;
 }
 
@@ -74,7 +89,6 @@ static ith_step *add_step(ith_residence *r, int n_parts, ith_error *err)
 
 static void add_part(ith_step *step, ith_entry *e, int64_t first, int64_t n)
 {
-    e->streamed = true;
     step->parts[step->n_parts++] = (ith_step_part){e, first, n, step->bytes};
     step->bytes += ((size_t)n * e->unit_bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
@@ -86,7 +100,7 @@ static ith_status add_layer(ith_plan *plan, int layer, ith_residence *r, ith_err
     if (step == NULL)
         return ITH_E_MEMORY;
     for (size_t i = 0; i < plan->n_entries; i++)
-        if (plan->entries[i].matrix != NULL && plan->entries[i].layer == layer)
+        if (is_of_layer(&plan->entries[i], layer))
             add_part(step, &plan->entries[i], 0, plan->entries[i].n_units);
     return ITH_OK;
 }
@@ -95,7 +109,6 @@ static ith_status add_output(ith_entry *e, ith_residence *r, ith_error *err)
 {
     r->part_tiles = (int64_t)(r->slot_bytes / e->unit_bytes);
     r->output_parts = 0;
-    r->first_output_step = r->n_steps;
     for (int64_t first = 0; first < e->n_units; first += r->part_tiles, r->output_parts++) {
         ith_step *step = add_step(r, 1, err);
         if (step == NULL)
@@ -113,37 +126,79 @@ static ith_status too_little(size_t budget, size_t must, size_t slots, ith_error
                     (double)budget / MIB, (double)must / MIB, (double)slots / 2 / MIB);
 }
 
-ith_status ith_residence_choose(ith_plan *plan, size_t budget, int n_slots, bool rest_stays, const ith_matrix *embed,
-                                const ith_matrix *output, ith_residence *r, ith_error *err)
+/* Is there room for everything, whole? */
+static bool fits_whole(const ith_plan *plan, const ith_residence_params *p, size_t *all)
+{
+    *all = 0;
+    for (size_t i = 0; i < plan->n_entries; i++)
+        *all += ith_entry_bytes(&plan->entries[i]);
+    return !ith_shards_cut(&p->shards) && (p->budget == 0 || *all <= p->budget);
+}
+
+static void choose_resident(ith_plan *plan, const ith_residence_params *p, size_t left, int n_layers, ith_residence *r)
+{
+    ith_entry *embed = ith_plan_entry(plan, p->embed), *output = ith_plan_entry(plan, p->output);
+    bool cut = ith_shards_cut(&p->shards);
+
+    r->output_stays = stays(ith_shard_most(&p->shards, output), &left, &r->resident);
+    r->embed_stays = embed == output ? r->output_stays : !cut && stays(ith_entry_bytes(embed), &left, &r->resident);
+    r->layers_resident = 0;
+    while (r->layers_resident < n_layers &&
+           stays(held_of_layer(plan, &p->shards, r->layers_resident), &left, &r->resident))
+        r->layers_resident++;
+    embed->streamed = !r->embed_stays;
+    output->streamed = !r->output_stays;
+    for (size_t i = 0; i < plan->n_entries; i++)
+        if (plan->entries[i].matrix != NULL && plan->entries[i].layer >= r->layers_resident)
+            plan->entries[i].streamed = true;
+}
+
+static ith_status add_steps(ith_plan *plan, const ith_residence_params *p, int n_layers, ith_residence *r,
+                            ith_error *err)
+{
+    bool cut = ith_shards_cut(&p->shards);
+
+    r->first_layer = cut ? 0 : r->layers_resident;
+    for (int i = r->first_layer; i < n_layers; i++)
+        ITH_TRY(add_layer(plan, i, r, err));
+    r->first_output_step = r->n_steps;
+    return r->output_stays && !cut ? ITH_OK : add_output(ith_plan_entry(plan, p->output), r, err);
+}
+
+ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *p, ith_residence *r, ith_error *err)
 {
     int n_layers = count_layers(plan);
-    size_t must = bytes_that_must_stay(plan, embed, output), all = 0, slots, left;
-    ith_entry *embed_entry = ith_plan_entry(plan, embed), *output_entry = ith_plan_entry(plan, output);
+    size_t must = bytes_that_must_stay(plan, p), all, slots, left;
+
+    *r = (ith_residence){.output_stays = true,
+                         .embed_stays = true,
+                         .layers_resident = n_layers,
+                         .first_layer = n_layers,
+                         .output_parts = 1};
+    if (fits_whole(plan, p, &all)) {
+        r->resident = all;
+        return ITH_OK;
+    }
+    r->slot_bytes = bytes_of_slot(plan, p, n_layers);
+    slots = (size_t)p->n_slots * r->slot_bytes;
+    if (p->budget != 0 && must + slots > p->budget)
+        return too_little(p->budget, must, slots, err);
+    left = !p->rest_stays ? 0 : p->budget == 0 ? all : p->budget - must - slots;
+    r->resident = must;
+    choose_resident(plan, p, left, n_layers, r);
+    return add_steps(plan, p, n_layers, r, err);
+}
+
+size_t ith_residence_whole(const ith_plan *plan, const ith_residence_params *p)
+{
+    bool cut = ith_shards_cut(&p->shards);
+    int n_layers = count_layers(plan);
+    size_t bytes = cut ? (size_t)p->n_slots * bytes_of_slot(plan, p, n_layers) : 0;
 
     for (size_t i = 0; i < plan->n_entries; i++)
-        all += ith_entry_bytes(&plan->entries[i]);
-    *r = (ith_residence){
-        .resident = all, .output_stays = true, .embed_stays = true, .layers_resident = n_layers, .output_parts = 1};
-    if (budget == 0 || all <= budget)
-        return ITH_OK;
-
-    r->slot_bytes = largest_layer(plan, n_layers);
-    if (r->slot_bytes < output_entry->unit_bytes)
-        r->slot_bytes = output_entry->unit_bytes;
-    slots = (size_t)n_slots * r->slot_bytes;
-    if (must + slots > budget)
-        return too_little(budget, must, slots, err);
-    left = rest_stays ? budget - must - slots : 0;
-    r->resident = must;
-    r->output_stays = stays(ith_entry_bytes(output_entry), &left, &r->resident);
-    r->embed_stays = embed == output ? r->output_stays : stays(ith_entry_bytes(embed_entry), &left, &r->resident);
-    embed_entry->streamed = !r->embed_stays;
-    r->layers_resident = 0;
-    while (r->layers_resident < n_layers && stays(layer_bytes(plan, r->layers_resident), &left, &r->resident))
-        r->layers_resident++;
-    for (int i = r->layers_resident; i < n_layers; i++)
-        ITH_TRY(add_layer(plan, i, r, err));
-    return r->output_stays ? ITH_OK : add_output(output_entry, r, err);
+        if (!cut || plan->entries[i].matrix != p->embed || p->embed == p->output)
+            bytes += ith_shard_most(&p->shards, &plan->entries[i]);
+    return bytes;
 }
 
 void ith_residence_free(ith_residence *r)

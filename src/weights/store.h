@@ -9,18 +9,23 @@
  *
  *   replicated  one copy per memory domain (comm.h: a machine, or a memory node of it), shared by its ranks, placed by homes.h. What a pack holds in the wanted layout, not compressed, is used in its
  *               mapping: the copy is the system's page cache, and loading it means only to verify it. All else, and everything on machines
- *               with several memory nodes, is made in memory that the ranks share; each of them makes its part.
+ *               with several memory nodes, is made in memory that the ranks share; each of
+ *               them makes its part.
+ *   sharded     each node holds the rows of its ranks (shards.h) and loads no others; passes by rows use them where they are; the other passes
+ *               gather each layer's from all nodes, ahead of use (feed.h). On one node that is the one copy again. An embedding that is not
+ *               the output matrix too is not held: its rows are read where they are needed (lookup.h).
  *   streamed    where that is more than a budget allows: norms, the output matrix, the embedding and the first layers stay as far as it
- *               goes, the others come into slots ahead of use (feed.h), on each rank for itself.
+ *               goes, the others come into slots ahead of use, cut among the nodes in the same way: each node reads its rows.
  *
- * A pass says which layer, or which part of the output matrix, it is about to use; it does not know where the tiles come from.
- * Matrices and vectors belong to the store.
+ * A pass says which layer, or which part of the output matrix, it is about to use, and whether it needs all rows; it does not know where the
+ * tiles come from. Matrices and vectors belong to the store.
  */
 #ifndef ITH_WEIGHTS_STORE_H
 #define ITH_WEIGHTS_STORE_H
 
 #include "base/threads.h"
 #include "comm/comm.h"
+#include "comm/mesh.h"
 #include "weights/feed.h"
 #include "weights/homes.h"
 #include "weights/plan.h"
@@ -37,42 +42,52 @@ void ith_store_close(ith_store *store); /* collective; accepts NULL */
 
 ith_plan *ith_store_plan(ith_store *store); /* to be filled before ith_store_load */
 
-size_t ith_store_bytes(const ith_store *store); /* of everything planned, per copy */
+size_t ith_store_bytes(const ith_store *store); /* of everything planned */
 
 /* Return false to stop. */
 typedef bool (*ith_load_progress)(void *user, int64_t done, int64_t total);
 
 typedef struct ith_store_params {
-    size_t budget; /* bytes that weights may take on this rank, slots included; 0: whatever they take */
-    int keep;      /* streamed: -1 from the model's files each time; 0: kept in memory as they are; else zstd's level */
+    const ith_mesh *mesh; /* lives as long as the store */
+    bool cut;             /* matrices are cut among the nodes, if there are several */
+    size_t budget;        /* bytes that weights may take on a node, slots included; 0: whatever they take */
+    int keep; /* streamed: -1 from the model's files each time; 0: kept in memory as they are; else zstd's level */
     const ith_matrix *embed, *output; /* the same if tied */
     ith_homes homes;                  /* where what stays shall lie; topology NULL: anywhere */
     ith_load_progress progress;       /* called on rank 0, may be NULL */
     void *user;
 } ith_store_params;
 
+/* What a node takes if everything stays that these params cut, slots included: the least budget that lets all rows stay. Collective in that all
+ * ranks get the same. */
+size_t ith_store_needs(const ith_store *store, const ith_store_params *params);
+
 /* Collective, params alike but for progress. Allocates, converts, and returns the same status on all ranks. ITH_E_MEMORY: the budget does not
  * hold two slots and what must stay; the text has the numbers. */
 ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_team *team, ith_error *err);
 
+/* Can using weights inside passes fail? The same on all ranks. */
 bool ith_store_is_streamed(const ith_store *store);
 
-/* ---- Inside a pass ---- */
+/* ---- Inside a pass: all ranks, in the same order ---- */
 
-/* All members; enter ends with a barrier if it waited for anything. Between the two the layer's matrices have their tiles. After a
- * barrier that all have passed with the layer behind them: leave. Pairs must not overlap. */
-void ith_store_enter_layer(ith_store *store, int layer, ith_member *me);
-void ith_store_leave_layer(ith_store *store, int layer, ith_member *me);
+/* All members; enter ends with a barrier if it waited for anything. Between the two the layer's matrices have their tiles: all, or those
+ * of this rank's rows. After a barrier that all have passed with the layer behind them: leave. Pairs must not overlap. */
+void ith_store_enter_layer(ith_store *store, int layer, ith_need need, ith_member *me);
+void ith_store_leave_layer(ith_store *store, int layer, ith_need need, ith_member *me);
 
-/* The output matrix in parts, in rising order: 1 if it stays. enter gives the part's rows. */
-int ith_store_output_parts(const ith_store *store);
-ith_range ith_store_enter_output(ith_store *store, int part, ith_member *me);
-void ith_store_leave_output(ith_store *store, int part, ith_member *me);
+/* The output matrix in parts, in rising order: 1 if what is needed stays. enter gives the part's rows. */
+int ith_store_output_parts(const ith_store *store, ith_need need);
+ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_member *me);
+void ith_store_leave_output(ith_store *store, int part, ith_need need, ith_member *me);
 
 /* Row `row` of the embedding as floats, on thread me->tid. */
 void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out);
 
 /* What reading weights inside passes met, on this rank: to be asked, and agreed upon, after each. */
 ith_status ith_store_status(ith_store *store, ith_error *err);
+
+/* What fetching layer `layer`, or the output matrix (ITH_NO_LAYER), has taken so far on this rank. */
+ith_feed_counts ith_store_count(ith_store *store, int layer);
 
 #endif

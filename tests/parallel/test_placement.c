@@ -1,7 +1,7 @@
-/* RANKS: 1 2 3
+/* RANKS: 1 2 3 4
  *
- * Weights that come and go give the bits of weights that stay: the needle model under several budgets, from the files and from frames in
- * memory, prefilled, decoded and scored.
+ * Wherever the weights are, the bits are those of weights that stay: the needle model sharded, and streamed under tight budgets from the files and
+ * from frames in memory, on one node and with the ranks on nodes of 1 and 2 ranks, prefilled, decoded and scored.
  */
 #include "tests/needle.h"
 
@@ -11,7 +11,7 @@
 
 enum { DECODED = 3, CTX = 1100, CHUNK = 400 };
 
-static ith_engine_params params_of(int64_t memory, ith_offload offload)
+static ith_engine_params params_of(ith_placement placement, int64_t memory, ith_offload offload)
 {
     ith_engine_params params = ith_engine_params_default();
     params.model = NEEDLE_MODEL;
@@ -19,7 +19,7 @@ static ith_engine_params params_of(int64_t memory, ith_offload offload)
     params.ctx = CTX;
     params.chunk = CHUNK;
     params.memory = memory;
-    params.placement = memory > 0 ? ITH_PLACE_STREAMED : ITH_PLACE_REPLICATED;
+    params.placement = placement;
     params.offload = offload;
     return params;
 }
@@ -49,7 +49,7 @@ static void digests(ith_engine *engine, char decoded[65], char scored[65])
 static ith_engine *open_tight(ith_offload offload, int64_t *memory)
 {
     for (*memory = 8 << 20;; *memory += 1 << 20) {
-        ith_engine_params params = params_of(*memory, offload);
+        ith_engine_params params = params_of(ITH_PLACE_STREAMED, *memory, offload);
         ith_engine *engine;
         ith_error err;
         ith_status status = ith_engine_open(world, &params, &engine, &err);
@@ -61,36 +61,72 @@ static ith_engine *open_tight(ith_offload offload, int64_t *memory)
     }
 }
 
-static void check(ith_offload offload, const char decoded[65], const char scored[65])
-{
-    const char *what = offload == ITH_OFFLOAD_RAM ? "from frames in memory" : "from the files";
-    char got_decoded[65] = "", got_scored[65] = "";
-    int64_t memory;
-    ith_engine *engine = open_tight(offload, &memory);
+typedef struct expected {
+    char decoded[65], scored[65];
+} expected;
 
-    must(strncmp(ith_engine_get_info(engine)->placement, "streamed", 8) == 0, "it is streamed", NULL);
-    digests(engine, got_decoded, got_scored);
+/* Closes the engine. */
+static void compare(ith_engine *engine, const char *placement, const char *what, const expected *want)
+{
+    char decoded[65] = "", scored[65] = "";
+
+    must(strncmp(ith_engine_get_info(engine)->placement, placement, strlen(placement)) == 0, "it is placed so", NULL);
+    digests(engine, decoded, scored);
     ith_engine_close(engine);
     if (ith_world_rank(world) != 0)
         return;
-    must(strcmp(got_decoded, decoded) == 0 && strcmp(got_scored, scored) == 0, what, NULL);
-    printf("ok placement: streamed %s\n", what);
+    must(strcmp(decoded, want->decoded) == 0 && strcmp(scored, want->scored) == 0, what, NULL);
+    printf("ok placement: %s\n", what);
+}
+
+static ith_engine *open_engine(ith_placement placement)
+{
+    ith_engine_params params = params_of(placement, 0, ITH_OFFLOAD_DISK);
+    ith_engine *engine;
+    ith_error err;
+
+    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
+    return engine;
+}
+
+/* The ranks as nodes of so many; 0: as they are. The world that was opened first keeps MPI running. */
+static void check_on_nodes(const char *ranks_per_node, const expected *want)
+{
+    ith_world *first = world;
+    char what[100];
+    int64_t memory;
+    ith_error err;
+
+    if (ranks_per_node != NULL)
+        setenv("ITHACA_RANKS_PER_NODE", ranks_per_node, 1);
+    must(ith_world_open(&world, &err) == ITH_OK, "open a world", &err);
+    const char *nodes = ranks_per_node == NULL ? "a machine" : ranks_per_node;
+    snprintf(what, sizeof what, "sharded, node: %s", nodes);
+    compare(open_engine(ITH_PLACE_SHARDED), "sharded", what, want);
+    snprintf(what, sizeof what, "streamed from the files, node: %s", nodes);
+    compare(open_tight(ITH_OFFLOAD_DISK, &memory), "streamed", what, want);
+    snprintf(what, sizeof what, "streamed from frames in memory, node: %s", nodes);
+    compare(open_tight(ITH_OFFLOAD_RAM, &memory), "streamed", what, want);
+    ith_world_close(world);
+    unsetenv("ITHACA_RANKS_PER_NODE");
+    world = first;
 }
 
 int main(void)
 {
-    char decoded[65] = "", scored[65] = "";
-    ith_engine_params params = params_of(0, ITH_OFFLOAD_DISK);
+    expected want = {"", ""};
     ith_engine *engine;
-    ith_error err;
 
     if (!open_needle())
         return 1;
-    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
-    digests(engine, decoded, scored);
+    engine = open_engine(ITH_PLACE_REPLICATED);
+    digests(engine, want.decoded, want.scored);
     ith_engine_close(engine);
-    check(ITH_OFFLOAD_DISK, decoded, scored);
-    check(ITH_OFFLOAD_RAM, decoded, scored);
+    check_on_nodes(NULL, &want);
+    if (ith_world_size(world) > 1)
+        check_on_nodes("1", &want);
+    if (ith_world_size(world) > 2)
+        check_on_nodes("2", &want);
     ith_world_close(world);
     return 0;
 }

@@ -17,6 +17,8 @@ typedef struct streamed {
     ith_source *source;
     ith_plan plan;
     ith_model *model;
+    ith_comm *comm;
+    ith_mesh mesh;
     ith_residence residence;
     ith_step *steps; /* as the residence made them */
     int64_t n_steps;
@@ -41,9 +43,14 @@ static void open_streamed(streamed *s)
     must(ith_model_open(s->source, &s->plan, ITH_QUANT_W8, false, &s->model, &err), &err);
     for (size_t i = 0; i < s->plan.n_entries; i++)
         bytes += ith_entry_bytes(&s->plan.entries[i]);
-    must(
-        ith_residence_choose(&s->plan, bytes - 1, SLOTS, false, s->model->embed, s->model->output, &s->residence, &err),
-        &err);
+    must(ith_comm_open_self(&s->comm, &err), &err);
+    must(ith_mesh_make(NULL, 1, 0, (int)s->model->hp.n_kv_heads, &s->mesh, &err), &err);
+    ith_residence_params params = {.shards = ith_shards_of(s->comm, &s->mesh, false),
+                                   .budget = bytes - 1,
+                                   .n_slots = SLOTS,
+                                   .embed = s->model->embed,
+                                   .output = s->model->output};
+    must(ith_residence_choose(&s->plan, &params, &s->residence, &err), &err);
     s->n_steps = s->residence.n_steps;
     s->steps = s->residence.steps;
     s->residence.steps = NULL;
@@ -52,7 +59,15 @@ static void open_streamed(streamed *s)
 
 static ith_status open_feed(streamed *s, int keep_level, size_t keep_room, ith_error *err)
 {
-    return ith_feed_open(&s->plan, s->steps, s->n_steps, SLOTS, THREADS, keep_level, keep_room, s->team, &s->feed, err);
+    ith_feed_params params = {.comm = s->comm,
+                              .plan = &s->plan,
+                              .shards = ith_shards_of(s->comm, &s->mesh, false),
+                              .n_slots = SLOTS,
+                              .n_threads = THREADS,
+                              .keep_level = keep_level,
+                              .keep_room = keep_room,
+                              .team = s->team};
+    return ith_feed_open(&params, s->steps, s->n_steps, &s->feed, err);
 }
 
 static void close_streamed(streamed *s)
@@ -62,6 +77,7 @@ static void close_streamed(streamed *s)
     ith_model_close(s->model);
     ith_plan_free(&s->plan);
     ith_source_close(s->source);
+    ith_comm_close(s->comm);
 }
 
 /* The tiles of step i, where its matrices now point, are what the files give. */
@@ -77,7 +93,7 @@ static void assert_there(const streamed *s, int64_t i)
         assert_non_null(want);
         assert_int_equal(m->first_tile, p->first);
         for (int64_t u = 0; u < p->n; u++) {
-            must(ith_produce(&producer, p->entry, p->first + u, want, &err), &err);
+            must(ith_produce(&producer, p->entry, p->first + u, 1, want, &err), &err);
             assert_memory_equal(m->tiles + (size_t)u * p->entry->unit_bytes, want, p->entry->unit_bytes);
         }
         free(want);
@@ -99,7 +115,7 @@ static void any_order(int keep_level, size_t keep_room)
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
         if (x % 3 == 0) /* a pass that leaves steps out, or begins anew */
             next = (int64_t)(x / 3 % (uint64_t)s.n_steps);
-        ith_feed_enter(s.feed, next);
+        ith_feed_enter(s.feed, next, ITH_NEED_ALL);
         assert_there(&s, next);
         ith_feed_leave(s.feed);
         next = (next + 1) % s.n_steps;

@@ -18,7 +18,18 @@ typedef struct planned {
     ith_plan plan;
     ith_model *model;
     size_t bytes;
+    ith_comm comm; /* who shares a node; nothing is sent */
+    ith_mesh mesh;
 } planned;
+
+static const int nodes[8] = {0, 0, 1, 1, 1, 2, 3, 3};
+
+/* `ranks` of 1, or 8 on four nodes. */
+static void on_ranks(planned *p, int ranks)
+{
+    p->comm = (ith_comm){.size = ranks, .node_of = nodes, .n_nodes = ranks == 1 ? 1 : 4};
+    assert_int_equal(ith_mesh_make(NULL, ranks, 0, (int)p->model->hp.n_kv_heads, &p->mesh, NULL), ITH_OK);
+}
 
 static void open_planned(planned *p, const char *name)
 {
@@ -29,6 +40,7 @@ static void open_planned(planned *p, const char *name)
         fail_msg("%s: %s", name, err.text);
     for (size_t i = 0; i < p->plan.n_entries; i++)
         p->bytes += ((size_t)p->plan.entries[i].n_units * p->plan.entries[i].unit_bytes + 63) / 64 * 64;
+    on_ranks(p, 1);
 }
 
 static void close_planned(planned *p)
@@ -42,7 +54,13 @@ static ith_status choose(planned *p, size_t budget, bool rest_stays, ith_residen
 {
     for (size_t i = 0; i < p->plan.n_entries; i++)
         p->plan.entries[i].streamed = false;
-    return ith_residence_choose(&p->plan, budget, SLOTS, rest_stays, p->model->embed, p->model->output, r, err);
+    ith_residence_params params = {.shards = ith_shards_of(&p->comm, &p->mesh, p->comm.n_nodes > 1),
+                                   .budget = budget,
+                                   .n_slots = SLOTS,
+                                   .rest_stays = rest_stays,
+                                   .embed = p->model->embed,
+                                   .output = p->model->output};
+    return ith_residence_choose(&p->plan, &params, r, err);
 }
 
 /* Every unit of a streamed entry is in one step, at a place of its own inside the slot; an entry that stays in none. */
@@ -62,17 +80,19 @@ static void assert_complete(const planned *p, const ith_residence *r)
                 assert_true(part->at + (size_t)part->n * e->unit_bytes <= r->steps[s].bytes);
             }
         bool looked_up = e->matrix == p->model->embed && !r->embed_stays && e->matrix != p->model->output;
-        assert_int_equal(next, e->streamed && !looked_up ? e->n_units : 0);
+        bool gathered = p->comm.n_nodes > 1 && (e->matrix == p->model->output || (e->matrix != NULL && e->layer >= 0));
+        assert_int_equal(next, gathered || (e->streamed && !looked_up) ? e->n_units : 0);
     }
     for (int64_t s = 0; s < r->n_steps; s++)
         assert_true(r->steps[s].bytes <= r->slot_bytes);
 }
 
-static void check_budgets(const char *name)
+static void check_budgets(const char *name, int ranks)
 {
     planned p;
     size_t before = 0;
     open_planned(&p, name);
+    on_ranks(&p, ranks);
     for (int percent = 1; percent <= 100; percent++) {
         ith_residence r;
         ith_error err = {0};
@@ -96,8 +116,10 @@ static void check_budgets(const char *name)
 static void budgets_are_kept(void **state)
 {
     (void)state;
-    check_budgets("synthetic:qwen3-0.6b:q4_0"); /* tied */
-    check_budgets("synthetic:qwen3-8b:q4_0");
+    for (int ranks = 1; ranks <= 8; ranks += 7) {
+        check_budgets("synthetic:qwen3-0.6b:q4_0", ranks); /* tied */
+        check_budgets("synthetic:qwen3-8b:q4_0", ranks);
+    }
 }
 
 static void enough_is_everything(void **state)

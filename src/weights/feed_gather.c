@@ -1,0 +1,121 @@
+/* feed_gather.c - what other nodes hold of a step.
+ *
+ * Piece j of a node's list is sent by the rank of it that fetched it, number j % (its size), to rank number j % (their size) of every other
+ * node: all ranks send and receive, and both ends know all messages of a step from its number. Between two ranks pieces go in rising order.
+ */
+#include "weights/feed_impl.h"
+
+#include <stdlib.h>
+
+static int node_size(const ith_node_ranks *n, int node)
+{
+    return n->first[node + 1] - n->first[node];
+}
+
+/* The rank of `node` that fetches, or receives, its piece j. */
+static int rank_for(const ith_node_ranks *n, int node, int64_t j)
+{
+    return n->ranks[n->first[node] + j % node_size(n, node)];
+}
+
+static ith_parcel parcel(int rank, const ith_step_part *p, uint8_t *slot)
+{
+    return (ith_parcel){rank, slot + p->at, p->n * (int64_t)p->entry->unit_bytes};
+}
+
+/* Messages of a step to or from the nodes at the distances 1, 2, ...; counted, and listed if out is not NULL. */
+static int64_t list_sends(const ith_feed *f, int64_t step, uint8_t *slot, ith_parcel *out)
+{
+    const ith_shards *s = &f->params.shards;
+    int64_t mine = ith_feed_n_mine(f, step), n = 0;
+
+    for (int d = 1; d < s->n_nodes; d++)
+        for (int64_t i = 0; i < mine; i++, n++)
+            if (out != NULL)
+                out[n] = parcel(rank_for(&f->gather.nodes, (s->node + d) % s->n_nodes,
+                                         f->params.comm->node_rank + i * f->params.comm->node_size),
+                                ith_feed_mine(f, step, i), slot);
+    return n;
+}
+
+static int64_t list_recvs(const ith_feed *f, int64_t step, uint8_t *slot, ith_parcel *out)
+{
+    const ith_shards *s = &f->params.shards;
+    int64_t n = 0;
+
+    for (int d = 1; d < s->n_nodes; d++) {
+        int from = (s->node + s->n_nodes - d) % s->n_nodes;
+        const ith_pieces *theirs = ith_feed_pieces(f, step, from);
+        for (int64_t j = f->params.comm->node_rank; j < theirs->n; j += f->params.comm->node_size, n++)
+            if (out != NULL)
+                out[n] = parcel(rank_for(&f->gather.nodes, from, j), &theirs->items[j], slot);
+    }
+    return n;
+}
+
+int64_t ith_gather_step(ith_feed *f, int64_t step, uint8_t *slot)
+{
+    ith_gather *g = &f->gather;
+    int64_t n_sends = list_sends(f, step, slot, g->sends), n_recvs = list_recvs(f, step, slot, g->recvs), bytes = 0;
+
+    g->side->ops->messages(g->side, g->sends, n_sends, g->recvs, n_recvs);
+    for (int64_t i = 0; i < n_recvs; i++)
+        bytes += g->recvs[i].bytes;
+    return bytes;
+}
+
+/* ---- Opening ---- */
+
+static ith_status list_nodes(const ith_comm *comm, ith_node_ranks *n, ith_error *err)
+{
+    int at = 0;
+
+    n->ranks = calloc((size_t)comm->size, sizeof *n->ranks);
+    n->first = calloc((size_t)comm->n_nodes + 1, sizeof *n->first);
+    if (n->ranks == NULL || n->first == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %d ranks", comm->size);
+    for (int node = 0; node < comm->n_nodes; node++) {
+        for (int r = 0; r < comm->size; r++)
+            if (comm->node_of[r] == node)
+                n->ranks[at++] = r;
+        n->first[node + 1] = at;
+    }
+    return ITH_OK;
+}
+
+static ith_status make_lists(ith_feed *f, ith_error *err)
+{
+    int64_t sends = 0, recvs = 0;
+
+    ITH_TRY(list_nodes(f->params.comm, &f->gather.nodes, err));
+    for (int64_t i = 0; i < f->n_steps; i++) {
+        int64_t s = list_sends(f, i, NULL, NULL), r = list_recvs(f, i, NULL, NULL);
+        sends = s > sends ? s : sends;
+        recvs = r > recvs ? r : recvs;
+    }
+    f->gather.sends = calloc((size_t)sends + 1, sizeof *f->gather.sends);
+    f->gather.recvs = calloc((size_t)recvs + 1, sizeof *f->gather.recvs);
+    if (f->gather.sends == NULL || f->gather.recvs == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld messages", (long long)(sends + recvs));
+    return ITH_OK;
+}
+
+ith_status ith_gather_open(ith_feed *f, ith_error *err)
+{
+    ith_comm *comm = f->params.comm;
+
+    if (!ith_shards_cut(&f->params.shards))
+        return ITH_OK;
+    ITH_TRY(ith_comm_agree(comm, make_lists(f, err), err));
+    return comm->ops->side(comm, &f->gather.side, err);
+}
+
+void ith_gather_close(ith_gather *g)
+{
+    ith_comm_close(g->side);
+    free(g->sends);
+    free(g->recvs);
+    free(g->nodes.ranks);
+    free(g->nodes.first);
+    *g = (ith_gather){0};
+}

@@ -1,0 +1,109 @@
+/* feed_impl.h - what the files of the feed share: feed.c when a step is filled, feed_pieces.c with what, feed_gather.c from other nodes. */
+#ifndef ITH_WEIGHTS_FEED_IMPL_H
+#define ITH_WEIGHTS_FEED_IMPL_H
+
+#include "weights/feed.h"
+#include "weights/frames.h"
+
+#include <pthread.h>
+
+typedef struct ith_pieces { /* what one node holds of a step; item j is fetched by the node's rank j % node_size */
+    ith_step_part *items;
+    int64_t n;
+} ith_pieces;
+
+typedef struct ith_node_ranks {
+    int *ranks; /* [all] by node, ascending in each */
+    int *first; /* [n_nodes + 1] of each node, in ranks */
+} ith_node_ranks;
+
+typedef struct ith_fetcher { /* one thread that fetches pieces */
+    pthread_t thread;
+    bool started;
+    ith_feed *feed;
+    ith_producer producer;
+    ith_frame_reader *reader;
+} ith_fetcher;
+
+typedef struct ith_gather { /* the thread that speaks with other nodes */
+    pthread_t thread;
+    bool started;
+    ith_comm *side; /* NULL: nothing is gathered */
+    ith_node_ranks nodes;
+    ith_parcel *sends, *recvs; /* of the step with most */
+} ith_gather;
+
+typedef struct ith_fill {
+    int64_t step;
+    ith_need need;
+    int64_t next, done, n; /* my pieces: begun; in the slot; all */
+    bool gathered;         /* or nothing to gather */
+    bool dropped;          /* nobody will use it: pieces that are not begun are left out */
+} ith_fill;
+
+typedef struct
+    ith_feed_shared { /* by the ranks of a node. Counts only grow: fill number k, in slot k % n_slots, is complete when all ranks have
+                                  * done their share of k / n_slots + 1 fills of the slot */
+    pthread_mutex_t lock; /* of all that is below, and of each rank's own fills and counters */
+    pthread_cond_t changed;
+    int64_t filled[ITH_FEED_SLOTS]; /* shares done */
+    int64_t left[ITH_FEED_SLOTS];   /* ranks that have left a fill */
+} ith_feed_shared;
+
+struct ith_feed {
+    ith_feed_params params;
+    ith_step *steps;
+    int64_t n_steps;
+    ith_pieces *pieces; /* [n_steps][n_nodes of the shards] */
+    ith_frames *frames; /* NULL: from the files */
+    ith_feed_shared *shared;
+    uint8_t *slots;
+    size_t slot_bytes;
+    ith_fill fills[ITH_FEED_SLOTS]; /* number k at k % n_slots */
+    int64_t head, finished,
+        tail; /* fills: in use or used next; the first that this rank has still to do; all begun or to be begun */
+    int64_t *followers, last,
+        entered; /* [n_steps * 2] what was entered after (step, need): see feed.c; begun last; entered last */
+    ith_fetcher *fetchers;
+    ith_gather gather;
+    bool closing;
+    ith_status status;
+    ith_error error;
+    ith_feed_counts *counts; /* [n_steps] */
+};
+
+static inline ith_pieces *ith_feed_pieces(const ith_feed *feed, int64_t step, int node)
+{
+    return &feed->pieces[step * feed->params.shards.n_nodes + node];
+}
+
+static inline uint8_t *ith_feed_slot(const ith_feed *feed, int64_t k)
+{
+    return feed->slots + (size_t)(k % feed->params.n_slots) * feed->slot_bytes;
+}
+
+/* ---- feed_pieces.c ---- */
+
+ith_status ith_feed_cut(ith_feed *feed, ith_error *err); /* makes feed->pieces */
+
+/* Frames of the units that this rank will fetch. */
+ith_status ith_feed_keep(ith_feed *feed, ith_error *err);
+
+/* Number of my pieces of a step, and my i-th of them. */
+int64_t ith_feed_n_mine(const ith_feed *feed, int64_t step);
+const ith_step_part *ith_feed_mine(const ith_feed *feed, int64_t step, int64_t i);
+
+/* Puts one of my pieces into a slot, and adds to *counts what it took. */
+ith_status ith_feed_fetch(ith_fetcher *fetcher, const ith_step_part *piece, uint8_t *slot, ith_feed_counts *counts,
+                          ith_error *err);
+
+/* ---- feed_gather.c ---- */
+
+/* Collective: the same status on all ranks. */
+ith_status ith_gather_open(ith_feed *feed, ith_error *err);
+void ith_gather_close(ith_gather *gather); /* collective; the thread has ended */
+
+/* Sends my pieces of the step to the other nodes and receives my share of theirs. Returns the bytes received. */
+int64_t ith_gather_step(ith_feed *feed, int64_t step, uint8_t *slot);
+
+#endif

@@ -1,0 +1,133 @@
+/* feed_pieces.c - steps cut into pieces, and where a piece of this node comes from. */
+#include "weights/feed_impl.h"
+
+#include "base/range.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE_BYTES = 1 << 20 };
+
+/* ---- Cutting ---- */
+
+/* Is unit `first` of e in one of these pieces? Where rows of two ranks meet inside a tile, both hold it. */
+static bool is_listed(const ith_step_part *pieces, int64_t n, const ith_entry *e, int64_t first)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (pieces[i].entry == e && pieces[i].first <= first && first < pieces[i].first + pieces[i].n)
+            return true;
+    return false;
+}
+
+/* What `node` holds of a step, each unit once: listed, if out is not NULL; else counted, a little high. */
+static int64_t list_held(const ith_shards *shards, const ith_step *step, int node, ith_step_part *out)
+{
+    int64_t n = 0;
+    for (int i = 0; i < step->n_parts; i++) {
+        const ith_step_part *p = &step->parts[i];
+        ith_shard_piece piece = {0};
+        while (ith_shard_next(shards, p->entry, node, (ith_range){p->first, p->first + p->n}, PIECE_BYTES, &piece)) {
+            ith_step_part item = {p->entry, piece.first, piece.n, 0};
+            if (out != NULL && is_listed(out, n, p->entry, item.first))
+                item.first++, item.n--;
+            item.at = p->at + (size_t)(item.first - p->first) * p->entry->unit_bytes;
+            if (out != NULL && item.n > 0)
+                out[n] = item;
+            n += item.n > 0;
+        }
+    }
+    return n;
+}
+
+ith_status ith_feed_cut(ith_feed *f, ith_error *err)
+{
+    const ith_shards *shards = &f->params.shards;
+
+    f->pieces = calloc((size_t)(f->n_steps * shards->n_nodes), sizeof *f->pieces);
+    if (f->pieces == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the table of %lld steps", (long long)f->n_steps);
+    for (int64_t i = 0; i < f->n_steps; i++)
+        for (int node = 0; node < shards->n_nodes; node++) {
+            ith_pieces *p = ith_feed_pieces(f, i, node);
+            int64_t n = list_held(shards, &f->steps[i], node, NULL);
+            p->items = calloc((size_t)n + 1, sizeof *p->items);
+            if (p->items == NULL)
+                return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld pieces", (long long)n);
+            p->n = list_held(shards, &f->steps[i], node, p->items);
+        }
+    return ITH_OK;
+}
+
+int64_t ith_feed_n_mine(const ith_feed *f, int64_t step)
+{
+    int64_t first;
+    return ith_dealt(0, ith_feed_pieces(f, step, f->params.shards.node)->n, f->params.comm->node_size,
+                     f->params.comm->node_rank, &first);
+}
+
+const ith_step_part *ith_feed_mine(const ith_feed *f, int64_t step, int64_t i)
+{
+    const ith_comm *comm = f->params.comm;
+    return &ith_feed_pieces(f, step, f->params.shards.node)->items[comm->node_rank + i * comm->node_size];
+}
+
+/* ---- Frames ---- */
+
+ith_status ith_feed_keep(ith_feed *f, ith_error *err)
+{
+    ith_step mine = {0};
+    ith_status status;
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < f->n_steps; i++)
+        n += ith_feed_n_mine(f, i);
+    mine.parts = calloc((size_t)n + 1, sizeof *mine.parts);
+    if (mine.parts == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld pieces", (long long)n);
+    for (int64_t i = 0; i < f->n_steps; i++)
+        for (int64_t k = 0; k < ith_feed_n_mine(f, i); k++)
+            if (ith_feed_mine(f, i, k)->entry->streamed)
+                mine.parts[mine.n_parts++] = *ith_feed_mine(f, i, k);
+    status = ith_frames_open(f->params.plan, &mine, 1, f->params.keep_level, f->params.keep_room, f->params.team,
+                             &f->frames, err);
+    free(mine.parts);
+    return status;
+}
+
+/* ---- Fetching ---- */
+
+static ith_status read_frames(ith_fetcher *t, const ith_step_part *p, uint8_t *out, ith_feed_counts *counts,
+                              ith_error *err)
+{
+    for (int64_t i = 0; i < p->n; i++)
+        ITH_TRY(ith_frames_read(t->feed->frames, t->reader, p->entry, p->first + i,
+                                out + (size_t)i * p->entry->unit_bytes, err));
+    if (t->feed->params.keep_level > 0)
+        counts->unpacked += p->n * (int64_t)p->entry->unit_bytes;
+    return ITH_OK;
+}
+
+static ith_status read_files(ith_fetcher *t, const ith_step_part *p, uint8_t *out, ith_feed_counts *counts,
+                             ith_error *err)
+{
+    bool packed;
+
+    ITH_TRY(ith_produce(&t->producer, p->entry, p->first, p->n, out, err));
+    counts->read += (int64_t)ith_stored_bytes(p->entry, p->first, p->n, &packed);
+    if (packed)
+        counts->unpacked += p->n * (int64_t)p->entry->unit_bytes;
+    return ITH_OK;
+}
+
+ith_status ith_feed_fetch(ith_fetcher *t, const ith_step_part *p, uint8_t *slot, ith_feed_counts *counts,
+                          ith_error *err)
+{
+    const ith_feed_params *params = &t->feed->params;
+    const ith_entry *e = p->entry;
+
+    if (e->streamed)
+        return (t->feed->frames != NULL ? read_frames : read_files)(t, p, slot + p->at, counts, err);
+    memcpy(slot + p->at, params->memory + e->offset + ith_shard_place(&params->shards, e, p->first, p->n),
+           (size_t)p->n * e->unit_bytes);
+    return ITH_OK;
+}

@@ -1,0 +1,89 @@
+#include "weights/shards.h"
+
+#include "base/range.h"
+
+#include <assert.h>
+
+static const int one_node = 0;
+
+ith_shards ith_shards_of(const ith_comm *comm, const ith_mesh *mesh, bool cut)
+{
+    if (!cut || comm->n_nodes == 1)
+        return (ith_shards){mesh, &one_node, 0, 1};
+    return (ith_shards){mesh, comm->node_of, comm->node, comm->n_nodes};
+}
+
+static ith_range rows_of(const ith_shards *s, const ith_entry *e, int r)
+{
+    if (e->heads == 0)
+        return ith_mesh_rows(s->mesh, e->matrix->rows, r);
+    ith_range heads = ith_mesh_own_heads(s->mesh, e->heads, r);
+    int64_t each = e->matrix->rows / e->heads;
+    return (ith_range){heads.begin * each, heads.end * each};
+}
+
+ith_range ith_shard_held(const ith_shards *s, const ith_entry *e, int node, int r)
+{
+    if (!ith_shards_cut(s) || e->matrix == NULL)
+        return (ith_range){0, r == 0 ? e->n_units : 0};
+    if (s->node_of[r] != node)
+        return (ith_range){0, 0};
+    ith_range rows = rows_of(s, e, r);
+    if (rows.begin == rows.end)
+        return (ith_range){0, 0};
+    return (ith_range){rows.begin / ITH_TILE_ROWS, (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS};
+}
+
+static int n_ranks(const ith_shards *s)
+{
+    return ith_shards_cut(s) ? s->mesh->ranks : 1;
+}
+
+size_t ith_shard_bytes(const ith_shards *s, const ith_entry *e, int node)
+{
+    int64_t units = 0;
+    for (int r = 0; r < n_ranks(s); r++)
+        units += ith_range_size(ith_shard_held(s, e, node, r));
+    return ((size_t)units * e->unit_bytes + 63) / 64 * 64;
+}
+
+size_t ith_shard_most(const ith_shards *s, const ith_entry *e)
+{
+    size_t most = 0;
+    for (int node = 0; node < s->n_nodes; node++) {
+        size_t bytes = ith_shard_bytes(s, e, node);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+size_t ith_shard_place(const ith_shards *s, const ith_entry *e, int64_t first, int64_t n)
+{
+    int64_t before = 0;
+    for (int r = 0; r < n_ranks(s); r++) {
+        ith_range held = ith_shard_held(s, e, s->node, r);
+        if (held.begin <= first && first + n <= held.end)
+            return (size_t)(before + first - held.begin) * e->unit_bytes;
+        before += ith_range_size(held);
+    }
+    assert(!"units that one rank's rows cover");
+    return 0;
+}
+
+bool ith_shard_next(const ith_shards *s, const ith_entry *e, int node, ith_range of, size_t bytes,
+                    ith_shard_piece *piece)
+{
+    int64_t units = ith_per_piece(e->unit_bytes, bytes), from = piece->first + piece->n;
+
+    for (; piece->rank < n_ranks(s); piece->rank++, from = 0) {
+        ith_range held = ith_shard_held(s, e, node, piece->rank);
+        int64_t begin = held.begin > of.begin ? held.begin : of.begin, end = held.end < of.end ? held.end : of.end;
+        begin = begin > from ? begin : from;
+        if (begin >= end)
+            continue;
+        piece->first = begin;
+        piece->n = end - begin < units ? end - begin : units;
+        return true;
+    }
+    return false;
+}
