@@ -299,6 +299,64 @@ typedef struct ith_generation { /* rank 0; freed by ith_generation_free */
 ith_status ith_generate(ith_session *session, const ith_generate_params *params, ith_generation *out, ith_error *err);
 void ith_generation_free(ith_generation *out);
 
+/* ---- Kept on disk: the prompt cache, the checkpoint ---------------------------------------------------------------
+ *
+ *     ith_session_keep(session, &params, &err);             // after ith_session_open
+ *     ith_session_prefill(...); ith_generate(...);          // reads what is there, writes what is not
+ *     if (done) ith_session_done(session, &err);            // the answer is delivered: the checkpoint goes
+ *     else      ith_session_save(session, &err);            // stopped: all is on disk, the same calls go on from there
+ *
+ * A folder of KV data by content: keys and values depend on the model's bits and the tokens up to them, so any run, on any number
+ * of ranks, with any chunk size and instruction set, reads what another wrote, and goes on with the same bits. A prefill reads the
+ * longest prefix that is there; what it computes is written, in the background, in segments of 1,024 tokens and the rest. Any number of runs may
+ * use a prompt cache at once. On several machines a folder must be on a file system that all of them share.
+ *
+ * What is damaged, missing or cannot be written never fails a run: it is computed, and a warning says so. */
+
+/* On rank 0. One sentence, no line end. */
+typedef void (*ith_warning_fn)(void *user, const char *text);
+
+typedef struct ith_keep_params {
+    const char *cache;      /* the prompt cache's folder, made if need be; NULL: none */
+    int64_t cache_bytes;    /* what it may take when the session is closed: the least recently used goes first; 0: anything */
+    const char *checkpoint; /* a folder for this run alone; NULL: none. Where there is a cache too, KV data is in that */
+    const int32_t *ids;     /* with a checkpoint: the prompt, read on rank 0 */
+    size_t n_ids;
+    const ith_generate_params *generate; /* with a checkpoint: what ith_generate will be called with */
+    ith_warning_fn warn;                 /* NULL: nobody listens */
+    void *user;                          /* handed to `warn` */
+} ith_keep_params;
+
+/* Collective; every rank passes equal paths and bytes. Once per session, while it is empty. Hashes the weights where they are not a pack's. With a
+ * checkpoint that is there: the prefill goes on behind its last chunk, and ith_generate shows the answer so far and goes on. ITH_E_ARGUMENT:
+ * the checkpoint is of another model, prompt or way to generate, which the text names; it is in use; ITH_E_IO: the folder cannot be made, or not
+ * all ranks see it; ITH_E_UNSUPPORTED: an exact engine, whose bits are not always the same. */
+ith_status ith_session_keep(ith_session *session, const ith_keep_params *params, ith_error *err);
+
+/* Tokens that prefills of this session have read instead of computed. */
+int64_t ith_session_restored(const ith_session *session);
+
+/* Collective. Returns when a checkpoint's data is on disk. The error is the first that writing it met: not all of it is there. */
+ith_status ith_session_save(ith_session *session, ith_error *err);
+
+/* Collective. Removes the checkpoint's files; the folder stays. */
+ith_status ith_session_done(ith_session *session, ith_error *err);
+
+/* Local. The seed of the run that a checkpoint is of; false if there is none: for programs that draw a seed. */
+bool ith_checkpoint_seed(const char *folder, uint64_t *seed);
+
+/* Local. What is in a folder, as JSON, malloc'd: {folder, bytes, segments: [{key, parent, start, tokens, bytes, used (seconds since 1970), complete,
+ * model, kv, layers, kv_heads}]}, the least recently used first. `start`: tokens before it. */
+ith_status ith_cache_list(const char *folder, char **json, ith_error *err);
+
+/* Local. Removes the timeline that ends with a segment whose key begins with `key`: it and those before it that no other timeline needs; NULL:
+ * everything. *json (NULL: not wanted): {segments, bytes} removed. ITH_E_ARGUMENT: no such segment, or several. */
+ith_status ith_cache_remove(const char *folder, const char *key, char **json, ith_error *err);
+
+/* Local. Reads everything and compares all checksums. *json: {segments, bytes, damaged: [text], incomplete}. progress: "verify" (unit: bytes).
+ * Damaged segments stay; they are removed by the first run that wants to use them, or by ith_cache_remove. */
+ith_status ith_cache_verify(const char *folder, ith_progress_fn progress, void *user, char **json, ith_error *err);
+
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
 /* Describes a model's files without loading them: a JSON text, malloc'd in *json: format, architecture, hyperparameters,

@@ -1,17 +1,33 @@
 #include "base/digest.h"
 
 #include <nettle/sha2.h>
-#include <stdint.h>
-#include <stdio.h>
+
+void ith_sha256(const ith_span *spans, size_t n, uint8_t digest[ITH_SHA256_BYTES])
+{
+    struct sha256_ctx sha;
+
+    sha256_init(&sha);
+    for (size_t i = 0; i < n; i++)
+        sha256_update(&sha, spans[i].bytes, spans[i].data);
+    sha256_digest(&sha, ITH_SHA256_BYTES, digest);
+}
+
+void ith_hex(const uint8_t *data, size_t bytes, char *hex)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < bytes; i++) {
+        hex[2 * i] = digits[data[i] >> 4];
+        hex[2 * i + 1] = digits[data[i] & 15];
+    }
+    hex[2 * bytes] = 0;
+}
 
 void ith_sha256_hex(const void *data, size_t bytes, char hex[65])
 {
-    struct sha256_ctx sha;
-    uint8_t digest[SHA256_DIGEST_SIZE];
+    const ith_span span = {data, bytes};
+    uint8_t digest[ITH_SHA256_BYTES];
 
-    sha256_init(&sha);
-    sha256_update(&sha, bytes, data);
-    sha256_digest(&sha, sizeof digest, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    ith_sha256(&span, 1, digest);
+    ith_hex(digest, sizeof digest, hex);
 }

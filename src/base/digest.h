@@ -3,7 +3,21 @@
 #define ITH_BASE_DIGEST_H
 
 #include <stddef.h>
+#include <stdint.h>
+
+enum { ITH_SHA256_BYTES = 32 };
+
+typedef struct ith_span { /* bytes of somebody's */
+    const void *data;
+    size_t bytes;
+} ith_span;
+
+/* Of n spans, one after another. */
+void ith_sha256(const ith_span *spans, size_t n, uint8_t digest[ITH_SHA256_BYTES]);
 
 void ith_sha256_hex(const void *data, size_t bytes, char hex[65]);
+
+/* Lower-case hexadecimal digits and a NUL. */
+void ith_hex(const uint8_t *data, size_t bytes, char *hex);
 
 #endif

@@ -14,7 +14,7 @@ typedef enum ith_arg_kind {
     ITH_ARG_CHOICE, /* int: the place of the word in `value`, which reads "one|two|three" */
 } ith_arg_kind;
 
-enum { ITH_ARG_LIST_MAX = 16, ITH_ARGS_MAX = 40 };
+enum { ITH_ARG_LIST_MAX = 16, ITH_ARGS_MAX = 64 };
 
 typedef struct ith_arg_list {
     const char *items[ITH_ARG_LIST_MAX];

@@ -1,5 +1,5 @@
 /* cmd_run.c - one prompt, one answer. */
-#include "cli/arguments.h"
+#include "cli/keep_args.h"
 #include "cli/prompt.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
@@ -23,6 +23,7 @@ static const ith_manual manual = {
 typedef struct run_args {
     ith_model_args model;
     ith_prompt_args prompt;
+    ith_keep_args keep;
     int64_t max_tokens, top_k, repeat_window, seed; /* -1: not given */
     double temp, top_p, min_p, repeat_penalty;      /* NaN: not given */
     int thinking;                                   /* 0 on, 1 off, -1 the template's own */
@@ -80,6 +81,7 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
 
     while (table[n].name != NULL)
         n++;
+    ith_keep_args_append(&args->keep, table, &n);
     ith_model_args_append(&args->model, table, &n);
     code = ith_args_parse(cli, &manual, table, n, argc, argv);
     if (code != ITH_ARGS_OK)
@@ -97,6 +99,9 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
     args->prompt.thinking = args->thinking < 0    ? ITH_THINKING_DEFAULT
                             : args->thinking == 0 ? ITH_THINKING_ON
                                                   : ITH_THINKING_OFF;
+    code = ith_keep_args_check(cli, argv[0], &args->keep, &args->model);
+    if (code != ITH_ARGS_OK)
+        return code;
     return ith_model_args_check(cli, argv[0], &args->model, params);
 }
 
@@ -115,7 +120,7 @@ static bool on_text(void *user, const char *text, size_t len)
     return ith_stop_signal() == 0;
 }
 
-/* A seed that nobody gave is drawn, and shown with the timings so that the answer can be had again. */
+/* A seed that nobody gave is the checkpoint's; else it is drawn, and shown with the timings so that the answer can be had again. */
 static ith_sampling choose_sampling(const run_args *args, const ith_engine *engine)
 {
     ith_sampling s = ith_sampling_default(engine);
@@ -134,6 +139,8 @@ static ith_sampling choose_sampling(const run_args *args, const ith_engine *engi
         s.repeat_window = (int)args->repeat_window;
     if (args->seed >= 0)
         s.seed = (uint64_t)args->seed;
+    else if (args->keep.checkpoint != NULL && ith_checkpoint_seed(args->keep.checkpoint, &s.seed))
+        return s;
     else if (s.temperature <= 0 || getrandom(&s.seed, sizeof s.seed, 0) != sizeof s.seed)
         s.seed = 0;
     s.seed &= (UINT64_C(1) << 52) - 1; /* --seed takes it back */
@@ -159,9 +166,9 @@ static ith_status make_prompt(const ith_cli *cli, const run_args *args, run_stat
     return ith_cli_agree(cli, status);
 }
 
-static ith_status generate(const ith_cli *cli, const run_args *args, run_state *run, ith_error *err)
+static ith_generate_params plan_answer(const ith_cli *cli, const run_args *args, run_state *run)
 {
-    int64_t room = ith_engine_get_info(run->engine)->ctx - run->n_prompt;
+    int64_t ctx = ith_engine_get_info(run->engine)->ctx, room = ctx - run->n_prompt;
     ith_generate_params params = {.max_tokens = args->max_tokens < room ? args->max_tokens : room,
                                   .ignore_eos = args->ignore_eos,
                                   .sampling = choose_sampling(args, run->engine),
@@ -169,15 +176,21 @@ static ith_status generate(const ith_cli *cli, const run_args *args, run_state *
                                   .n_stop = args->stop.n,
                                   .on_text = on_text,
                                   .user = run};
+
+    if (params.max_tokens < args->max_tokens && !run->watch.quiet)
+        ith_cli_say(cli, "note: the context of %lld tokens leaves room for %lld of the answer", (long long)ctx,
+                    (long long)params.max_tokens);
+    run->seed = params.sampling.temperature > 0 ? params.sampling.seed : 0;
+    return params;
+}
+
+static ith_status generate(run_state *run, const ith_generate_params *params, ith_error *err)
+{
     double start_s = ith_now_s();
     ith_status status = ITH_OK;
 
-    if (params.max_tokens < args->max_tokens && !run->watch.quiet)
-        ith_cli_say(cli, "note: the context of %lld tokens leaves room for %lld of the answer",
-                    (long long)ith_engine_get_info(run->engine)->ctx, (long long)params.max_tokens);
-    run->seed = params.sampling.temperature > 0 ? params.sampling.seed : 0;
-    if (params.max_tokens > 0)
-        status = ith_generate(run->session, &params, &run->answer, err);
+    if (params->max_tokens > 0)
+        status = ith_generate(run->session, params, &run->answer, err);
     run->decode_s = ith_now_s() - start_s;
     return status;
 }
@@ -185,6 +198,7 @@ static ith_status generate(const ith_cli *cli, const run_args *args, run_state *
 static ith_status work(const ith_cli *cli, const run_args *args, const ith_engine_params *params, run_state *run,
                        ith_error *err)
 {
+    ith_generate_params answer;
     double start_s;
 
     ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_prompt_text(&args->prompt, &run->text, err) : ITH_OK));
@@ -192,11 +206,13 @@ static ith_status work(const ith_cli *cli, const run_args *args, const ith_engin
     ith_cli_advise(cli, run->engine, run->watch.quiet);
     ITH_TRY(make_prompt(cli, args, run, err));
     ITH_TRY(ith_session_open(run->engine, &run->session, err));
+    answer = plan_answer(cli, args, run);
+    ITH_TRY(ith_keep_args_open(cli, &args->keep, run->session, run->ids.data, run->ids.n, &answer, err));
     start_s = ith_now_s();
     ITH_TRY(ith_session_prefill(run->session, run->ids.data, run->ids.n, err));
     run->prefill_s = ith_now_s() - start_s;
     ith_watch_end(&run->watch);
-    return generate(cli, args, run, err);
+    return generate(run, &answer, err);
 }
 
 static const char *finish_name(ith_finish finish)
@@ -213,30 +229,32 @@ static int print_json(const ith_cli *cli, const run_state *run)
     for (size_t i = 0; i < run->answer.n_ids; i++)
         json_array_append_new(ids, json_integer(run->answer.ids[i]));
     ith_session_logits_sha256(run->session, sha256);
-    return ith_cli_write_json(cli, json_pack("{s:I, s:o, s:o, s:s, s:f, s:f, s:i, s:i, s:s, s:s, s:s, s:s}",
-                                             "prompt_tokens", (json_int_t)run->n_prompt, "ids", ids, "text",
-                                             ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
-                                             finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s",
-                                             run->decode_s, "ranks", info->ranks, "threads", info->threads, "mesh",
-                                             info->mesh, "simd", info->simd, "placement", info->placement,
-                                             "logits_sha256", sha256));
+    return ith_cli_write_json(
+        cli, json_pack("{s:I, s:I, s:o, s:o, s:s, s:f, s:f, s:i, s:i, s:s, s:s, s:s, s:s}", "prompt_tokens",
+                       (json_int_t)run->n_prompt, "restored_tokens", (json_int_t)ith_session_restored(run->session),
+                       "ids", ids, "text", ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
+                       finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s", run->decode_s, "ranks",
+                       info->ranks, "threads", info->threads, "mesh", info->mesh, "simd", info->simd, "placement",
+                       info->placement, "logits_sha256", sha256));
 }
 
 static void print_timings(const ith_cli *cli, const run_state *run)
 {
     const ith_engine_info *info = ith_engine_get_info(run->engine);
     double n_prompt = (double)run->n_prompt, n_answer = (double)run->answer.n_ids;
-    char seed[40] = "";
+    char seed[40] = "", restored[40] = "";
 
     if (strncmp(info->placement, "replicated", 10) != 0)
         ith_cli_say(cli, "%s", info->placement);
     if (run->seed != 0)
         snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)run->seed);
-    ith_cli_say(
-        cli,
-        "prompt %.0f tokens in %.2f s (%.1f/s), answer %.0f tokens in %.2f s (%.1f/s), %d x %d threads, mesh %s, %s%s",
-        n_prompt, run->prefill_s, n_prompt / fmax(run->prefill_s, 1e-9), n_answer, run->decode_s,
-        n_answer / fmax(run->decode_s, 1e-9), info->ranks, info->threads, info->mesh, info->simd, seed);
+    if (ith_session_restored(run->session) > 0)
+        snprintf(restored, sizeof restored, ", %lld read", (long long)ith_session_restored(run->session));
+    ith_cli_say(cli,
+                "prompt %.0f tokens in %.2f s (%.1f/s%s), answer %.0f tokens in %.2f s (%.1f/s), %d x %d threads, mesh "
+                "%s, %s%s",
+                n_prompt, run->prefill_s, n_prompt / fmax(run->prefill_s, 1e-9), restored, n_answer, run->decode_s,
+                n_answer / fmax(run->decode_s, 1e-9), info->ranks, info->threads, info->mesh, info->simd, seed);
 }
 
 /* Rank 0, after an answer or a part of one. */
@@ -255,6 +273,41 @@ static int report(const ith_cli *cli, const run_args *args, run_state *run)
     if (!args->model.json && !args->model.quiet)
         print_timings(cli, run);
     return ith_stop_signal() != 0 ? ITH_EXIT_SIGNAL + ith_stop_signal() : code;
+}
+
+typedef enum run_end { RUN_FAILED, RUN_DONE, RUN_STOPPED } run_end;
+
+/* How it ended, by rank 0's word. Done: the answer has reached its reader. */
+static run_end how_it_ended(const ith_cli *cli, const run_state *run, ith_status status)
+{
+    int32_t end = RUN_FAILED;
+
+    if (status == ITH_E_CANCELLED)
+        return RUN_STOPPED;
+    if (status != ITH_OK)
+        return RUN_FAILED;
+    if (run->write_errno == 0 && run->answer.finish == ITH_FINISH_CANCELLED)
+        end = RUN_STOPPED;
+    else if (fflush(stdout) == 0 && !ferror(stdout) && run->write_errno == 0)
+        end = RUN_DONE;
+    ith_world_bcast(cli->world, &end, sizeof end);
+    return (run_end)end;
+}
+
+/* What happens to the checkpoint, and the exit code. Collective. */
+static int end_checkpoint(const ith_cli *cli, const run_args *args, run_state *run, ith_status status, int code)
+{
+    ith_error err = {0};
+    run_end end;
+
+    if (args->keep.checkpoint == NULL)
+        return code;
+    end = how_it_ended(cli, run, status);
+    if (end == RUN_STOPPED)
+        return ith_keep_args_stop(cli, &args->keep, run->session);
+    if (end == RUN_DONE && ith_session_done(run->session, &err) != ITH_OK)
+        ith_cli_say(cli, "warning: checkpoint: %s", err.text);
+    return code;
 }
 
 int ith_cmd_run(const ith_cli *cli, int argc, char **argv)
@@ -287,6 +340,7 @@ int ith_cmd_run(const ith_cli *cli, int argc, char **argv)
         code = cli->rank == 0 ? report(cli, &args, &run) : ITH_EXIT_DONE;
     else
         code = ith_cli_failure(cli, status, &err);
+    code = end_checkpoint(cli, &args, &run, status, code);
     ith_generation_free(&run.answer);
     ith_session_close(run.session);
     ith_engine_close(run.engine);

@@ -6,14 +6,14 @@
 
 enum { FOLLOWER_PATIENCE_S = 4 };
 
-static volatile sig_atomic_t stop_signal, follower;
+static volatile sig_atomic_t stop_signal, impatient;
 
 static void on_signal(int sig)
 {
     stop_signal = sig;
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
-    if (follower)
+    if (impatient)
         alarm(FOLLOWER_PATIENCE_S); /* SIGALRM's default action ends the process */
 }
 
@@ -21,13 +21,20 @@ void ith_stop_install(bool leader)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
-    follower = !leader;
+    impatient = !leader;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = leader ? on_signal : SIG_IGN;
+    sigaction(SIGUSR1, &action, NULL);
     action.sa_handler = SIG_IGN; /* a reader that went away shows as a failed write, which is reported */
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGXFSZ, &action, NULL); /* a file beyond the limit, likewise */
+}
+
+void ith_stop_patiently(void)
+{
+    impatient = 0;
 }
 
 int ith_stop_signal(void)

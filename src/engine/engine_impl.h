@@ -2,7 +2,9 @@
 #ifndef ITH_ENGINE_ENGINE_IMPL_H
 #define ITH_ENGINE_ENGINE_IMPL_H
 
+#include "archive/archive_key.h"
 #include "comm/comm.h"
+#include "engine/keep.h"
 #include "formats/stats.h"
 #include "model/pass.h"
 #include "text/chat.h"
@@ -53,6 +55,7 @@ struct ith_session {
     float *score_logits; /* allocated by the first score */
     float *nll;          /* [chunk], likewise */
     int32_t *targets;    /* [chunk], likewise */
+    ith_keep *keep;      /* NULL: nothing is kept on disk */
 };
 
 bool ith_vocab_in(const ith_source *source); /* do the files hold a tokenizer? */
@@ -85,5 +88,8 @@ void ith_engine_advise(ith_engine *engine, const ith_engine_params *params);
 
 /* Collective. Measures the constant that is taken off keys before they are quantized (key_bias.c). */
 ith_status ith_engine_measure_key_bias(ith_engine *engine, ith_error *err);
+
+/* Collective. What stands for the model in the names of saved KV data (model_key.c). */
+ith_status ith_engine_model_key(ith_engine *engine, ith_key *key, ith_error *err);
 
 #endif

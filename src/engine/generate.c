@@ -10,6 +10,7 @@
 typedef struct writer { /* rank 0: from ids to the text that is shown */
     const ith_generate_params *params;
     const ith_vocab *vocab;
+    ith_keep *keep; /* where the answer's tokens are saved, or NULL */
     ith_sampler *sampler;
     ith_detok *detok; /* NULL without a tokenizer: ids only */
     ith_stop *stop;
@@ -20,7 +21,7 @@ typedef struct writer { /* rank 0: from ids to the text that is shown */
 static ith_status writer_open(writer *w, ith_session *s, const ith_generate_params *params, ith_generation *out,
                               ith_error *err)
 {
-    *w = (writer){.params = params, .vocab = s->engine->vocab, .out = out};
+    *w = (writer){.params = params, .vocab = s->engine->vocab, .keep = s->keep, .out = out};
     ITH_TRY(ith_sampler_open(&params->sampling, s->engine->model->hp.n_vocab, &w->sampler, err));
     for (int64_t i = 0; i < s->length; i++)
         ith_sampler_accept(w->sampler, s->ids[i]);
@@ -90,6 +91,7 @@ static ith_status write_token(writer *w, int32_t id, bool *on, ith_error *err)
     ITH_TRY(grow((void **)&w->out->ids, &w->room, w->out->n_ids + 1, sizeof *w->out->ids, err));
     w->out->ids[w->out->n_ids++] = id;
     ith_sampler_accept(w->sampler, id);
+    ith_keep_token(w->keep, (int64_t)w->out->n_ids - 1, id, ith_sampler_draws(w->sampler));
     if (w->detok != NULL)
         text = ith_detok_push(w->detok, id, &len);
     ITH_TRY(show_through_stop(w, text, len, on, &stopped, err));
@@ -131,12 +133,49 @@ static ith_status step(writer *w, ith_session *s, verdict *v, ith_error *err)
     return ITH_OK;
 }
 
+/* ---- What a checkpoint holds of the answer ---- */
+
+typedef struct replayed {
+    int64_t n; /* tokens */
+    int64_t go_on;
+} replayed;
+
+static ith_status show_again(writer *w, const int32_t *ids, replayed *r, int64_t draws, ith_error *err)
+{
+    int64_t n = r->n;
+    bool on = true;
+
+    for (r->n = 0; on && r->n < n; r->n++)
+        ITH_TRY(write_token(w, ids[r->n], &on, err));
+    ith_sampler_skip(w->sampler, draws);
+    r->go_on = on;
+    return ITH_OK;
+}
+
+/* Shows the tokens again and computes what follows them at once: logits have the same bits as when they came one by one. */
+static ith_status replay(writer *w, ith_session *s, replayed *r, ith_error *err)
+{
+    ith_comm *comm = s->engine->world->comm;
+    int64_t draws;
+    const int32_t *ids = ith_keep_answer(s->keep, &r->n, &draws);
+
+    r->go_on = 1;
+    ITH_TRY(ith_comm_agree(comm, comm->rank == 0 ? show_again(w, ids, r, draws, err) : ITH_OK, err));
+    ith_world_bcast(s->engine->world, r, sizeof *r);
+    if (r->n == 0 || !r->go_on)
+        return ITH_OK;
+    return ith_session_prefill(s, ids, (size_t)r->n, err);
+}
+
 static ith_status loop(writer *w, ith_session *s, const ith_generate_params *params, ith_error *err)
 {
     ith_comm *comm = s->engine->world->comm;
     bool root = comm->rank == 0;
+    replayed r = {0, 1};
 
-    for (int64_t i = 0; i < params->max_tokens; i++) {
+    if (s->keep != NULL)
+        ITH_TRY(replay(w, s, &r, err));
+    for (int64_t i = r.n; r.go_on && i < params->max_tokens; i++) {
         verdict v = {0, 0};
         ITH_TRY(ith_comm_agree(comm, root ? step(w, s, &v, err) : ITH_OK, err));
         ith_world_bcast(s->engine->world, &v, sizeof v);

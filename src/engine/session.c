@@ -102,6 +102,7 @@ void ith_session_close(ith_session *session)
 {
     if (session == NULL)
         return;
+    ith_keep_close(session->keep);
     ith_workspace_close(session->ws);
     ith_kv_close(session->kv);
     ith_mem_free(session->ids);
@@ -218,10 +219,11 @@ static ith_status weights_came(const ith_session *s, ith_error *err)
     return ith_comm_agree(s->engine->world->comm, ith_store_status(store, err), err);
 }
 
-/* The chunks of n new ids that take_ids put behind the timeline. nll: NULL, or n - 1 places on rank 0. */
-static ith_status run_chunks(ith_session *s, int64_t n, bool score, float *nll, ith_error *err)
+/* The chunks of n new ids that take_ids put behind the timeline, of which `done` are in the cache already. nll: NULL, or n - 1 places on
+ * rank 0. */
+static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, bool score, float *nll, ith_error *err)
 {
-    for (int64_t done = 0; done < n;) {
+    while (done < n) {
         int64_t left = n - done, now = min2(left, s->chunk);
         ith_pass pass = ith_session_pass(s, now);
 
@@ -242,6 +244,8 @@ static ith_status run_chunks(ith_session *s, int64_t n, bool score, float *nll, 
             collect_scores(s, &pass, nll == NULL ? NULL : nll + done, min2(now, left - 1));
         s->length += now;
         done += now;
+        if (s->keep != NULL)
+            ITH_TRY(ith_keep_chunk(s, err));
     }
     s->has_logits = true;
     if (n > 1)
@@ -251,8 +255,20 @@ static ith_status run_chunks(ith_session *s, int64_t n, bool score, float *nll, 
 
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err)
 {
+    bool kept;
+    int64_t done = 0;
+    ith_status status;
+
     ITH_TRY(take_ids(session, ids, &n, err));
-    return run_chunks(session, (int64_t)n, false, NULL, err);
+    kept = session->keep != NULL && n > 1;
+    if (kept)
+        ITH_TRY(ith_keep_begin(session, (int64_t)n, &done, err));
+    status = run_chunks(session, (int64_t)n, done, false, NULL, err);
+    if (kept && (status == ITH_OK || status == ITH_E_CANCELLED)) {
+        ith_status rest = ith_keep_rest(session, err);
+        status = status == ITH_OK ? rest : status;
+    }
+    return status;
 }
 
 ith_status ith_session_decode(ith_session *session, int32_t id, ith_error *err)
@@ -278,7 +294,7 @@ ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n,
 {
     ITH_TRY(ith_comm_agree(session->engine->world->comm, score_buffers(session, err), err));
     ITH_TRY(take_ids(session, ids, &n, err));
-    return run_chunks(session, (int64_t)n, true, nll, err);
+    return run_chunks(session, (int64_t)n, 0, true, nll, err);
 }
 
 /* ---- Looking ---- */

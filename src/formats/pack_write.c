@@ -1,6 +1,7 @@
 #include "formats/pack_write.h"
 
 #include "base/checksum.h"
+#include "base/newfile.h"
 #include "formats/packfile_parts.h"
 
 #include <assert.h>
@@ -54,19 +55,7 @@ static ith_status write_failed(const ith_pack_writer *w, ith_error *err)
 
 static ith_status write_at(ith_pack_writer *w, const void *data, size_t bytes, uint64_t offset, ith_error *err)
 {
-    const char *from = data;
-
-    while (bytes > 0) {
-        ssize_t n = pwrite(w->fd, from, bytes, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return write_failed(w, err);
-        from += n;
-        offset += (uint64_t)n;
-        bytes -= (size_t)n;
-    }
-    return ITH_OK;
+    return ith_write_at(w->fd, data, bytes, offset) ? ITH_OK : write_failed(w, err);
 }
 
 static ith_status append(ith_pack_writer *w, const void *data, size_t bytes, ith_error *err)
@@ -310,22 +299,6 @@ static ith_status write_header(ith_pack_writer *w, ith_pack_header *h, ith_error
     return write_at(w, h, sizeof *h, 0, err);
 }
 
-/* The folder's own entry reaches the disk too; file systems without that may refuse, which changes nothing. */
-static void sync_folder(const char *path)
-{
-    char *folder = strdup(path), *slash = folder == NULL ? NULL : strrchr(folder, '/');
-    int fd;
-
-    if (slash != NULL)
-        slash[slash == folder] = '\0';
-    fd = open(folder != NULL && slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    free(folder);
-}
-
 /* Under the final name: an existing file is replaced only if asked for, even one that came in the meantime. */
 static ith_status publish(ith_pack_writer *w, ith_error *err)
 {
@@ -339,7 +312,7 @@ static ith_status publish(ith_pack_writer *w, ith_error *err)
     if (!done && rename(w->temporary, w->path) != 0)
         return ith_fail(err, ITH_E_IO, "%s: renaming it to %s: %s", w->temporary, w->path, strerror(errno));
     w->finished = true;
-    sync_folder(w->path);
+    ith_sync_folder(w->path);
     return ITH_OK;
 }
 

@@ -21,6 +21,7 @@ struct ith_sampler {
     candidate *list; /* [n_vocab] */
     int32_t *window; /* [repeat_window] a ring */
     int64_t n_accepted;
+    int64_t n_draws;
 };
 
 enum { MAX_WINDOW = 1 << 24, FEW = 512 /* tokens that top-p looks at before it looks at all */ };
@@ -316,6 +317,7 @@ static int32_t draw(ith_sampler *sampler, int32_t n, double sum)
     double u = (double)(random_next(sampler->random) >> 11) * 0x1p-53 * sum, seen = 0;
     int32_t last = 0;
 
+    sampler->n_draws++;
     for (int32_t i = 0; i < n; i++) {
         if (sampler->list[i].x <= 0)
             continue;
@@ -349,4 +351,16 @@ int32_t ith_sampler_choose(ith_sampler *sampler, const float *logits)
     if (p->min_p > 0)
         n = keep_min_p(sampler->list, n, p->min_p, &sum);
     return draw(sampler, n, sum);
+}
+
+int64_t ith_sampler_draws(const ith_sampler *sampler)
+{
+    return sampler->n_draws;
+}
+
+void ith_sampler_skip(ith_sampler *sampler, int64_t draws)
+{
+    for (int64_t i = 0; i < draws; i++)
+        random_next(sampler->random);
+    sampler->n_draws += draws;
 }

@@ -35,4 +35,8 @@ void ith_sampler_accept(ith_sampler *sampler, int32_t id);
 /* The choice; `logits` are n_vocab floats, unchanged. Does not accept it. Allocates nothing. */
 int32_t ith_sampler_choose(ith_sampler *sampler, const float *logits);
 
+/* How many numbers the generator has given; and lets it give that many, as if they had been used: a sequence of choices goes on elsewhere. */
+int64_t ith_sampler_draws(const ith_sampler *sampler);
+void ith_sampler_skip(ith_sampler *sampler, int64_t draws);
+
 #endif

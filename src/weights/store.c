@@ -122,12 +122,17 @@ static void place_pages(void *user, void *memory, size_t bytes)
     }
 }
 
+/* The rank because of which this one sees what it does. */
+static int held_by(const ith_store *store)
+{
+    return ith_shards_cut(&store->shards) ? store->comm->rank : 0;
+}
+
 /* A matrix that stays shows the tiles of this rank's rows, which is all of them where nothing is cut. */
 static void show_held(const ith_store *store, const ith_entry *e)
 {
     const uint8_t *at = in_place(store, e);
-    int rank = ith_shards_cut(&store->shards) ? store->comm->rank : 0;
-    ith_range held = ith_shard_held(&store->shards, e, store->shards.node, rank);
+    ith_range held = ith_shard_held(&store->shards, e, store->shards.node, held_by(store));
 
     if (at == NULL)
         at = (const uint8_t *)store->memory + e->offset +
@@ -338,6 +343,18 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
 bool ith_store_is_streamed(const ith_store *store)
 {
     return store->residence.slot_bytes > 0;
+}
+
+const uint8_t *ith_store_unit(const ith_store *store, const ith_entry *e, int64_t unit)
+{
+    ith_range held;
+
+    if (e->streamed)
+        return NULL;
+    if (e->matrix == NULL)
+        return (const uint8_t *)*e->vector;
+    held = ith_shard_held(&store->shards, e, store->shards.node, held_by(store));
+    return unit >= held.begin && unit < held.end ? ith_matrix_tiles(e->matrix, unit) : NULL;
 }
 
 ith_status ith_store_status(ith_store *store, ith_error *err)

@@ -69,6 +69,9 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
 /* Can using weights inside passes fail? The same on all ranks. */
 bool ith_store_is_streamed(const ith_store *store);
 
+/* Unit `unit` of an entry of the plan where it lies in this rank's reach for good; NULL: it does not. */
+const uint8_t *ith_store_unit(const ith_store *store, const ith_entry *entry, int64_t unit);
+
 /* ---- Inside a pass: all ranks, in the same order ---- */
 
 /* All members; enter ends with a barrier if it waited for anything. Between the two the layer's matrices have their tiles: all, or those

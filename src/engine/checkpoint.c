@@ -1,0 +1,283 @@
+#include "engine/checkpoint.h"
+
+#include "base/checksum.h"
+#include "base/newfile.h"
+#include "base/progress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { VERSION = 1, FILE_MAX = 1 << 20 };
+
+static const double SYNC_S = 1; /* a power failure loses at most so much of an answer; a killed process nothing */
+
+typedef struct record {
+    uint32_t number;
+    int32_t id;
+    int64_t draws;
+    uint64_t checksum;
+} record;
+
+_Static_assert(sizeof(record) == 24, "as checkpoint.h says");
+
+struct ith_checkpoint {
+    char state[ITH_PATH_MAX], answer[ITH_PATH_MAX], lock[ITH_PATH_MAX];
+    int lock_fd, answer_fd;
+    int32_t *ids; /* [n] generated before */
+    int64_t *draws;
+    int64_t n;
+    double synced_s;
+};
+
+static uint64_t seal(const record *r)
+{
+    return ith_checksum(r, offsetof(record, checksum));
+}
+
+static ith_status failed(const char *path, ith_error *err)
+{
+    return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
+}
+
+static ith_status name_files(ith_checkpoint *c, const char *folder, ith_error *err)
+{
+    bool fits = (size_t)snprintf(c->state, sizeof c->state, "%s/checkpoint.json", folder) < sizeof c->state - 64;
+
+    snprintf(c->answer, sizeof c->answer, "%s/answer", folder);
+    snprintf(c->lock, sizeof c->lock, "%s/lock", folder);
+    return fits ? ITH_OK : ith_fail(err, ITH_E_ARGUMENT, "%s: the path is too long", folder);
+}
+
+static ith_status take_lock(ith_checkpoint *c, ith_error *err)
+{
+    c->lock_fd = open(c->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (c->lock_fd < 0)
+        return failed(c->lock, err);
+    if (flock(c->lock_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return ith_fail(err, ITH_E_ARGUMENT, "%s: another run uses this checkpoint", c->lock);
+    return ITH_OK; /* file systems without locks: nobody is kept out */
+}
+
+/* ---- What run it is ---- */
+
+/* The first member, by name, in which two objects differ: its path in `path`. */
+static bool find_difference(const json_t *a, const json_t *b, char *path, size_t size, const json_t **va,
+                            const json_t **vb)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)b, key, value)
+    {
+        size_t used = strlen(path);
+        *va = json_object_get(a, key);
+        *vb = value;
+        if (json_equal(*va, value))
+            continue;
+        snprintf(path + used, size - used, "%s%s", used > 0 ? "." : "", key);
+        if (json_is_object(*va) && json_is_object(value))
+            return find_difference(*va, value, path, size, va, vb);
+        return true;
+    }
+    return false;
+}
+
+static ith_status differs(const ith_checkpoint *c, const char *path, const json_t *there, const json_t *here,
+                          ith_error *err)
+{
+    char *was = ith_json_text(there, false), *is = ith_json_text(here, false);
+    ith_status status = ith_fail(err, ITH_E_ARGUMENT,
+                                 "%s: a checkpoint of another run: %s is %.100s there and %.100s here; give the same "
+                                 "command, another folder, or remove this one",
+                                 c->state, path, was != NULL ? was : "absent", is != NULL ? is : "absent");
+    free(was);
+    free(is);
+    return status;
+}
+
+static ith_status read_state(const char *path, json_t **run, ith_error *err)
+{
+    json_t *root;
+    const char *kind = "";
+    int64_t version = -1;
+
+    *run = NULL;
+    ITH_TRY(ith_json_read(path, FILE_MAX, &root, err));
+    ith_json_string(root, path, "ithaca", &kind, NULL);
+    ith_json_int(root, path, "version", 0, INT32_MAX, &version, NULL);
+    if (strcmp(kind, "checkpoint") == 0 && version == VERSION)
+        *run = json_incref(json_object_get(root, "run"));
+    json_decref(root);
+    return *run != NULL
+               ? ITH_OK
+               : ith_fail(err, ITH_E_FORMAT, "%s: no checkpoint of version %d; remove it to begin anew", path, VERSION);
+}
+
+/* As it would be read back: numbers are written with as many digits as a float has. */
+static json_t *as_stored(const json_t *value)
+{
+    char *text = ith_json_text(value, false);
+    json_t *copy = text == NULL ? NULL : json_loads(text, 0, NULL);
+
+    free(text);
+    return copy;
+}
+
+static ith_status compare(const ith_checkpoint *c, const json_t *run, ith_error *err)
+{
+    const json_t *there = NULL, *here = NULL;
+    char path[200] = "";
+    json_t *stored, *mine = as_stored(run);
+    ith_status status = read_state(c->state, &stored, err);
+
+    if (status == ITH_OK && mine == NULL)
+        status = ith_fail(err, ITH_E_MEMORY, "%s: no memory to compare it", c->state);
+    if (status == ITH_OK && find_difference(stored, mine, path, sizeof path, &there, &here))
+        status = differs(c, path, there, here, err);
+    json_decref(stored);
+    json_decref(mine);
+    return status;
+}
+
+static ith_status write_text(const char *path, const char *text, ith_error *err)
+{
+    ith_newfile file;
+    ith_status status = ith_newfile_open(path, &file, err);
+
+    if (status == ITH_OK)
+        status = ith_newfile_write(&file, text, strlen(text), 0, err);
+    if (status == ITH_OK)
+        status = ith_newfile_publish(&file, true, err);
+    ith_newfile_close(&file);
+    return status;
+}
+
+static ith_status begin(ith_checkpoint *c, const json_t *run, ith_error *err)
+{
+    json_t *root = json_pack("{s:s, s:i, s:O}", "ithaca", "checkpoint", "version", VERSION, "run", run);
+    char *text = root == NULL ? NULL : ith_json_text(root, true);
+    ith_status status;
+
+    unlink(c->answer); /* of an older run: before this one's state is there */
+    status = text == NULL ? ith_fail(err, ITH_E_MEMORY, "%s: no memory for its text", c->state)
+                          : write_text(c->state, text, err);
+    json_decref(root);
+    free(text);
+    return status;
+}
+
+/* ---- The answer ---- */
+
+static ith_status read_answer(ith_checkpoint *c, ith_error *err)
+{
+    off_t bytes = lseek(c->answer_fd, 0, SEEK_END);
+    int64_t most = bytes < 0 ? 0 : bytes / (int64_t)sizeof(record);
+
+    c->ids = calloc((size_t)most + 1, sizeof *c->ids);
+    c->draws = calloc((size_t)most + 1, sizeof *c->draws);
+    if (c->ids == NULL || c->draws == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %lld tokens", c->answer, (long long)most);
+    for (; c->n < most; c->n++) {
+        record r;
+        if (pread(c->answer_fd, &r, sizeof r, c->n * (off_t)sizeof r) != sizeof r || r.number != c->n ||
+            r.checksum != seal(&r))
+            break;
+        c->ids[c->n] = r.id;
+        c->draws[c->n] = r.draws;
+    }
+    return ITH_OK;
+}
+
+static ith_status open_answer(ith_checkpoint *c, ith_error *err)
+{
+    c->answer_fd = open(c->answer, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    return c->answer_fd < 0 ? failed(c->answer, err) : read_answer(c, err);
+}
+
+ith_status ith_checkpoint_open(const char *folder, const json_t *run, ith_checkpoint **out, ith_error *err)
+{
+    ith_checkpoint *c = calloc(1, sizeof *c);
+    ith_status status;
+
+    *out = NULL;
+    if (c == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a checkpoint", folder);
+    c->lock_fd = c->answer_fd = -1;
+    ITH_CHECK(name_files(c, folder, err));
+    ITH_CHECK(take_lock(c, err));
+    ITH_CHECK(access(c->state, F_OK) == 0 ? compare(c, run, err) : begin(c, run, err));
+    ITH_CHECK(open_answer(c, err));
+    *out = c;
+done:
+    if (status != ITH_OK)
+        ith_checkpoint_close(c);
+    return status;
+}
+
+void ith_checkpoint_close(ith_checkpoint *c)
+{
+    if (c == NULL)
+        return;
+    if (c->answer_fd >= 0)
+        close(c->answer_fd);
+    if (c->lock_fd >= 0)
+        close(c->lock_fd);
+    free(c->ids);
+    free(c->draws);
+    free(c);
+}
+
+const int32_t *ith_checkpoint_answer(const ith_checkpoint *c, int64_t *n)
+{
+    *n = c->n;
+    return c->ids;
+}
+
+int64_t ith_checkpoint_draws(const ith_checkpoint *c, int64_t i)
+{
+    return c->draws[i];
+}
+
+ith_status ith_checkpoint_put(ith_checkpoint *c, int64_t i, int32_t id, int64_t draws, ith_error *err)
+{
+    record r = {.number = (uint32_t)i, .id = id, .draws = draws};
+
+    r.checksum = seal(&r);
+    if (i < c->n) { /* chosen again, and the ones behind it will be */
+        c->n = i;
+        if (ftruncate(c->answer_fd, i * (off_t)sizeof r) != 0)
+            return failed(c->answer, err);
+    }
+    if (!ith_write_at(c->answer_fd, &r, sizeof r, (uint64_t)i * sizeof r))
+        return failed(c->answer, err);
+    return ith_now_s() - c->synced_s < SYNC_S ? ITH_OK : ith_checkpoint_sync(c, err);
+}
+
+ith_status ith_checkpoint_sync(ith_checkpoint *c, ith_error *err)
+{
+    c->synced_s = ith_now_s();
+    return fdatasync(c->answer_fd) == 0 ? ITH_OK : failed(c->answer, err);
+}
+
+void ith_checkpoint_remove(ith_checkpoint *c)
+{
+    unlink(c->state); /* without it the others say nothing */
+    unlink(c->answer);
+    unlink(c->lock);
+}
+
+json_t *ith_checkpoint_peek(const char *folder)
+{
+    char path[ITH_PATH_MAX];
+    json_t *run;
+
+    if ((size_t)snprintf(path, sizeof path, "%s/checkpoint.json", folder) >= sizeof path)
+        return NULL;
+    return read_state(path, &run, NULL) == ITH_OK ? run : NULL;
+}

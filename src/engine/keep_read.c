@@ -1,0 +1,191 @@
+/* keep_read.c - the part of a prompt that is on disk already: rank 0 looks it up, every rank reads its heads' files. */
+#include "base/workers.h"
+#include "engine/keep_impl.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct job {
+    ith_keep *keep;
+    ith_segment *segments;       /* [n] of the timeline, from its start */
+    int64_t n, first;            /* those before `first` are in memory */
+    ith_kvfile_buffer **buffers; /* [threads] */
+    void **layers;               /* [threads][n_layers] */
+    pthread_mutex_t lock;
+    int64_t bad;  /* the first that could not be read; n: none */
+    bool damaged; /* that one: not only missing */
+} job;
+
+static void note_failure(job *j, int64_t segment, bool damaged)
+{
+    pthread_mutex_lock(&j->lock);
+    if (segment < j->bad) {
+        j->bad = segment;
+        j->damaged = damaged;
+    }
+    pthread_mutex_unlock(&j->lock);
+}
+
+/* One file of a segment: of a head that is held here. */
+static ith_status read_item(void *user, int64_t item, int tid, ith_error *err)
+{
+    job *j = user;
+    ith_keep *keep = j->keep;
+    ith_kv *kv = keep->session->kv;
+    int head = (int)(item % keep->n_heads), n_layers = keep->shape.n_layers;
+    int64_t s = j->first + item / keep->n_heads;
+    void **layers = j->layers + (size_t)tid * (size_t)n_layers;
+    bool missing;
+    ith_status status;
+
+    if (!ith_kv_holds(kv, head, s))
+        return ITH_OK;
+    for (int i = 0; i < n_layers; i++)
+        layers[i] = ith_kv_segment(kv, i, head, s);
+    status = ith_archive_read(keep->archive, &j->segments[s], &keep->shape, keep->first_head + head, layers,
+                              j->buffers[tid], &missing, err);
+    if (status != ITH_OK)
+        note_failure(j, s, status == ITH_E_FORMAT);
+    return status;
+}
+
+static bool show_progress(void *user, int64_t done, int64_t total)
+{
+    const job *j = user;
+    const ith_engine *e = j->keep->session->engine;
+    int64_t tokens = (j->n - j->first) * ITH_KV_SEGMENT;
+    (void)total;
+
+    if (e->progress != NULL && e->world->comm->rank == 0) /* a wish to stop is heard before the next chunk */
+        e->progress(e->progress_user, "read", done / j->keep->n_heads * ITH_KV_SEGMENT, tokens);
+    return true;
+}
+
+static ith_status open_buffers(job *j, ith_error *err)
+{
+    size_t threads = (size_t)ith_team_size(j->keep->session->engine->team);
+
+    j->buffers = calloc(threads, sizeof *j->buffers);
+    j->layers = calloc(threads * (size_t)j->keep->shape.n_layers, sizeof *j->layers);
+    if (j->buffers == NULL || j->layers == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory to read saved KV data");
+    for (size_t i = 0; i < threads; i++)
+        ITH_TRY(ith_kvfile_buffer_open(&j->buffers[i], err));
+    return ITH_OK;
+}
+
+static ith_status read_files(job *j, ith_error *err)
+{
+    ith_work work = {
+        .n = (j->n - j->first) * j->keep->n_heads, .grab = 1, .fn = read_item, .progress = show_progress, .user = j};
+
+    if (j->first >= j->n)
+        return ITH_OK;
+    if (open_buffers(j, err) != ITH_OK) {
+        note_failure(j, j->first, false);
+        return err->status;
+    }
+    return ith_work_run(j->keep->session->engine->team, &work, err);
+}
+
+static void close_job(job *j)
+{
+    for (int i = 0; j->buffers != NULL && i < ith_team_size(j->keep->session->engine->team); i++)
+        ith_kvfile_buffer_close(j->buffers[i]);
+    free(j->buffers);
+    free(j->layers);
+    free(j->segments);
+    pthread_mutex_destroy(&j->lock);
+}
+
+/* Rank 0's list on every rank; what cannot be looked up is not there. */
+static ith_status look_up(job *j, int64_t total, ith_error *err)
+{
+    ith_keep *keep = j->keep;
+    ith_world *world = keep->session->engine->world;
+    ith_status status = ITH_OK;
+
+    if (world->comm->rank == 0) {
+        status = ith_archive_find(keep->archive, &keep->root, &keep->shape, keep->session->ids, total, &j->segments,
+                                  &j->n, err);
+        if (status == ITH_E_IO) {
+            ith_keep_warn(keep, err->text, "nothing is read from it");
+            j->n = 0;
+            status = ITH_OK;
+        }
+    }
+    ITH_TRY(ith_comm_agree(world->comm, status, err));
+    ith_world_bcast(world, &j->n, sizeof j->n);
+    if (world->comm->rank != 0) {
+        j->segments = calloc((size_t)j->n + 1, sizeof *j->segments);
+        if (j->segments == NULL)
+            status = ith_fail(err, ITH_E_MEMORY, "no memory for a list of segments");
+    }
+    ITH_TRY(ith_comm_agree(world->comm, status, err));
+    ith_world_bcast(world, j->segments, (size_t)j->n * sizeof *j->segments);
+    return ITH_OK;
+}
+
+/* How many segments all ranks have read; the first that one has not is warned of, and goes if it is damaged. */
+static int64_t agree_on_good(job *j, ith_status status, ith_error *err)
+{
+    ith_keep *keep = j->keep;
+    ith_comm *comm = keep->session->engine->world->comm;
+    int64_t good = j->n - comm->ops->max(comm, j->n - j->bad);
+
+    if (j->damaged)
+        ith_archive_remove(keep->archive, &j->segments[j->bad].parent, &j->segments[j->bad].key);
+    if (ith_comm_agree(comm, status, err) != ITH_OK)
+        ith_keep_warn(keep, err->text, "computed again");
+    if (comm->rank == 0)
+        ith_archive_touch(keep->archive, j->segments, good);
+    return good;
+}
+
+/* Tokens in the first `good` segments. */
+static int64_t matched(const job *j, int64_t good)
+{
+    return good == 0 ? 0 : (good - 1) * ITH_KV_SEGMENT + j->segments[good - 1].used;
+}
+
+/* The timeline's length behind those; the last token is always computed, for its logits. */
+static int64_t length_with(const job *j, int64_t good, int64_t total)
+{
+    int64_t length = matched(j, good);
+
+    length = length < total - 1 ? length : total - 1;
+    return length > j->keep->session->length ? length : j->keep->session->length;
+}
+
+static void go_on_behind(ith_keep *keep, const job *j, int64_t good)
+{
+    keep->n_written = 0;
+    keep->parent = keep->root;
+    for (; keep->n_written < good && j->segments[keep->n_written].used == ITH_KV_SEGMENT; keep->n_written++)
+        keep->parent = j->segments[keep->n_written].key;
+    keep->saved = matched(j, good);
+    keep->part = keep->older = (ith_segment){0};
+    keep->active = true;
+}
+
+ith_status ith_keep_begin(ith_session *session, int64_t n, int64_t *restored, ith_error *err)
+{
+    ith_keep *keep = session->keep;
+    int64_t before = session->length, total = before + n, good;
+    job j = {.keep = keep, .first = before / ITH_KV_SEGMENT, .lock = PTHREAD_MUTEX_INITIALIZER};
+    ith_error why = {0};
+    ith_status status = look_up(&j, total, err);
+
+    *restored = 0;
+    if (status == ITH_OK) {
+        j.bad = j.n;
+        good = agree_on_good(&j, read_files(&j, &why), &why);
+        session->length = length_with(&j, good, total);
+        *restored = session->length - before;
+        keep->restored += *restored;
+        go_on_behind(keep, &j, good);
+    }
+    close_job(&j);
+    return status;
+}

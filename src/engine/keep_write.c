@@ -1,0 +1,172 @@
+/* keep_write.c - what of the timeline is not on disk yet: handed over to the thread that writes, chunk by chunk. */
+#include "base/mem.h"
+#include "engine/keep_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A part of a segment is written when a prompt ends in it, and under a checkpoint after so many tokens: it is written again when it has grown. Less
+ * than the fewest is as soon computed. */
+enum { PART_TOKENS = 512, PART_FEWEST = 16 };
+
+void ith_keep_settle(ith_keep *keep)
+{
+    ith_comm *comm = keep->session->engine->world->comm;
+    ith_error why = {0};
+
+    if (keep->off)
+        return;
+    if (ith_comm_agree(comm, ith_keep_writer_wait(keep->writer, &why), &why) == ITH_OK)
+        return;
+    keep->off = true;
+    keep->why = why;
+    ith_keep_warn(keep, why.text, "nothing more is written");
+}
+
+static int held_heads(const ith_keep *keep, int64_t s)
+{
+    int n = 0;
+    for (int head = 0; head < keep->n_heads; head++)
+        n += ith_kv_holds(keep->session->kv, head, s);
+    return n;
+}
+
+/* The segment behind n_written, of n tokens. */
+static ith_segment next_segment(const ith_keep *keep, int n)
+{
+    const int32_t *ids = keep->session->ids + keep->n_written * ITH_KV_SEGMENT;
+    return (ith_segment){keep->parent, ith_key_next(&keep->parent, ids, n), n, n};
+}
+
+static void describe(const ith_keep *keep, const ith_segment *s, ith_manifest *m)
+{
+    *m = (ith_manifest){
+        .parent = s->parent, .key = s->key, .start = keep->n_written * ITH_KV_SEGMENT, .shape = keep->shape, .n = s->n};
+    memcpy(m->model, keep->session->engine->info.name, strnlen(keep->session->engine->info.name, sizeof m->model - 1));
+    memcpy(m->ids, keep->session->ids + m->start, (size_t)s->n * sizeof *m->ids);
+}
+
+/* Room for `whole` segments and perhaps a part of one. */
+static ith_status open_batch(const ith_keep *keep, int64_t whole, bool part, ith_keep_batch *b, ith_error *err)
+{
+    int64_t segments = whole + part, items = 0;
+
+    for (int64_t s = keep->n_written; s < keep->n_written + segments; s++)
+        items += held_heads(keep, s);
+    b->items = calloc((size_t)items + 1, sizeof *b->items);
+    b->layers = calloc((size_t)(items * keep->shape.n_layers) + 1, sizeof *b->layers);
+    b->manifests = calloc((size_t)segments + 1, sizeof *b->manifests);
+    if (b->items == NULL || b->layers == NULL || b->manifests == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld segments to write", (long long)segments);
+    if (!part)
+        return ITH_OK;
+    return ith_mem_alloc_array(ITH_MEM_KV,
+                               (size_t)held_heads(keep, keep->n_written + whole) * (size_t)keep->shape.n_layers,
+                               ith_kv_segment_bytes(keep->session->kv), "a segment to write", &b->copies, err);
+}
+
+/* All heads of a segment that are here; `to`: copied there first, the next chunk writes behind its tokens. */
+static void add_segment(const ith_keep *keep, const ith_segment *s, uint8_t *to, ith_keep_batch *b)
+{
+    int64_t number = keep->n_written;
+    size_t blocks = ((size_t)s->n + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK;
+    size_t bytes = blocks * ith_kv_block_bytes(keep->shape.layout, keep->shape.head_dim);
+
+    for (int head = 0; head < keep->n_heads; head++) {
+        const void **layers = b->layers + b->n_items * keep->shape.n_layers;
+        if (!ith_kv_holds(keep->session->kv, head, number))
+            continue;
+        for (int i = 0; i < keep->shape.n_layers; i++) {
+            layers[i] = ith_kv_segment(keep->session->kv, i, head, number);
+            if (to != NULL) {
+                layers[i] = memcpy(to, layers[i], bytes);
+                to += bytes;
+            }
+        }
+        b->items[b->n_items++] = (ith_keep_item){*s, keep->first_head + head, layers};
+    }
+    if (keep->session->engine->world->comm->rank == 0)
+        describe(keep, s, &b->manifests[b->n_manifests++]);
+}
+
+static void fill_batch(ith_keep *keep, int64_t whole, int part, ith_keep_batch *b)
+{
+    for (; whole > 0; whole--) {
+        ith_segment s = next_segment(keep, ITH_KV_SEGMENT);
+        add_segment(keep, &s, NULL, b);
+        keep->n_written++;
+        keep->parent = s.key;
+    }
+    if (part > 0) {
+        keep->part = next_segment(keep, part);
+        add_segment(keep, &keep->part, b->copies, b);
+    }
+}
+
+/* An earlier part of a segment, once what contains it is on disk. */
+static void remove_part(const ith_keep *keep, const ith_segment *part)
+{
+    if (part->n > 0 && keep->session->engine->world->comm->rank == 0)
+        ith_archive_remove(keep->archive, &part->parent, &part->key);
+}
+
+static ith_status hand_over(ith_keep *keep, int64_t whole, int part, ith_error *err)
+{
+    ith_comm *comm = keep->session->engine->world->comm;
+    ith_keep_batch batch = {0};
+
+    ith_keep_settle(keep); /* the batch before */
+    if (keep->off)
+        return ITH_OK;
+    remove_part(keep, &keep->older);
+    keep->older = keep->part;
+    keep->part = (ith_segment){0};
+    if (ith_comm_agree(comm, open_batch(keep, whole, part > 0, &batch, err), err) != ITH_OK) {
+        ith_keep_batch_free(&batch);
+        keep->off = true;
+        keep->why = *err;
+        ith_keep_warn(keep, err->text, "nothing more is written");
+        return ITH_OK;
+    }
+    fill_batch(keep, whole, part, &batch);
+    keep->saved = keep->n_written * ITH_KV_SEGMENT + part;
+    ith_keep_writer_put(keep->writer, &batch);
+    return ITH_OK;
+}
+
+/* Whole segments that the timeline has come to, and part of one. */
+static ith_status write_up_to(ith_keep *keep, int part, ith_error *err)
+{
+    int64_t whole = keep->session->length / ITH_KV_SEGMENT - keep->n_written;
+
+    if (keep->off || !keep->active || (whole <= 0 && part == 0))
+        return ITH_OK;
+    return hand_over(keep, whole > 0 ? whole : 0, part, err);
+}
+
+ith_status ith_keep_chunk(ith_session *session, ith_error *err)
+{
+    ith_keep *keep = session->keep;
+    int part = (int)(session->length % ITH_KV_SEGMENT);
+    bool due = keep->checkpointed && part >= PART_FEWEST && session->length - keep->saved >= PART_TOKENS;
+
+    return write_up_to(keep, due ? part : 0, err);
+}
+
+ith_status ith_keep_rest(ith_session *session, ith_error *err)
+{
+    ith_keep *keep = session->keep;
+    int part = (int)(session->length % ITH_KV_SEGMENT);
+    ith_status status = write_up_to(keep, part >= PART_FEWEST && session->length > keep->saved ? part : 0, err);
+
+    keep->active = false;
+    return status;
+}
+
+void ith_keep_finish(ith_keep *keep)
+{
+    ith_keep_settle(keep);
+    if (!keep->off)
+        remove_part(keep, &keep->older);
+    keep->older = (ith_segment){0};
+}

@@ -1,0 +1,200 @@
+/* model_key.c - what stands for a model in the names of saved KV data: everything that the bits of keys and values depend on, but the tokens.
+ *
+ * That is the numbers of the architecture, the rotary frequencies, the constant taken off keys, the form of the cache, and the
+ * weights as they are computed with: a checksum of each tile. So a pack and the file that it was made of are the same model, wherever they lie;
+ * another quantization is another one.
+ */
+#include "base/checksum.h"
+#include "base/workers.h"
+#include "engine/engine_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* To be raised by whoever changes what the kernels or the layers compute, however little: when the expected digests of
+ * tests/parallel/test_same_bits.c change. Data saved before is then not found any more. */
+enum { BITS = 1 };
+
+enum { PIECE_BYTES = 2 << 20 };
+
+typedef struct job {
+    ith_engine *engine;
+    ith_units *pieces; /* of all ranks */
+    int64_t n_pieces;
+    int64_t *first;           /* [n_pieces + 1] units before each */
+    ith_producer *producers;  /* [threads] */
+    uint8_t **units;          /* [threads] room for one that has to be made */
+    uint64_t *checksums;      /* [all units] */
+    ith_range mine;           /* pieces */
+    int64_t *counts, *displs; /* [ranks] bytes of checksums */
+} job;
+
+/* As a pack has it, of what is in memory, or of what has to be made. */
+static ith_status unit_checksum(job *j, const ith_entry *e, int64_t unit, int tid, uint64_t *out, ith_error *err)
+{
+    const uint8_t *at = ith_store_unit(j->engine->store, e, unit);
+
+    if (e->as_stored && e->tensor->packed->codec == ITH_CODEC_RAW) {
+        *out = ith_pack_tile_get(e->tensor->packed, unit).checksum;
+        return ITH_OK;
+    }
+    if (at == NULL) {
+        ITH_TRY(ith_produce(&j->producers[tid], e, unit, 1, j->units[tid], err));
+        at = j->units[tid];
+    }
+    *out = ith_checksum(at, e->unit_bytes);
+    return ITH_OK;
+}
+
+static ith_status piece_checksums(void *user, int64_t item, int tid, ith_error *err)
+{
+    job *j = user;
+    int64_t piece = j->mine.begin + item;
+    const ith_units *u = &j->pieces[piece];
+
+    for (int64_t i = 0; i < u->n; i++)
+        ITH_TRY(unit_checksum(j, u->entry, u->first + i, tid, &j->checksums[j->first[piece] + i], err));
+    return ITH_OK;
+}
+
+static ith_status no_memory(ith_error *err)
+{
+    return ith_fail(err, ITH_E_MEMORY, "no memory for the checksums of the weights");
+}
+
+static ith_status open_producers(job *j, ith_error *err)
+{
+    const ith_plan *plan = ith_store_plan(j->engine->store);
+    size_t threads = (size_t)ith_team_size(j->engine->team), room = 0;
+
+    for (size_t i = 0; i < plan->n_entries; i++)
+        room = plan->entries[i].unit_bytes > room ? plan->entries[i].unit_bytes : room;
+    j->producers = calloc(threads, sizeof *j->producers);
+    j->units = calloc(threads, sizeof *j->units);
+    if (j->producers == NULL || j->units == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < threads; i++) {
+        j->units[i] = aligned_alloc(64, (room + 63) / 64 * 64);
+        if (j->units[i] == NULL)
+            return no_memory(err);
+        ITH_TRY(ith_producer_open(plan, &j->producers[i], err));
+    }
+    return ITH_OK;
+}
+
+/* Who checks what: pieces in order, so each rank's checksums lie together. */
+static ith_status deal(job *j, ith_error *err)
+{
+    ith_comm *comm = j->engine->world->comm;
+    size_t size = (size_t)comm->size;
+
+    ITH_TRY(ith_plan_cut(ith_store_plan(j->engine->store), PIECE_BYTES, &j->pieces, &j->n_pieces, err));
+    j->first = calloc((size_t)j->n_pieces + 1, sizeof *j->first);
+    j->counts = calloc(size, sizeof *j->counts);
+    j->displs = calloc(size, sizeof *j->displs);
+    if (j->first == NULL || j->counts == NULL || j->displs == NULL)
+        return no_memory(err);
+    for (int64_t i = 0; i < j->n_pieces; i++)
+        j->first[i + 1] = j->first[i] + j->pieces[i].n;
+    for (int r = 0; r < comm->size; r++) {
+        ith_range pieces = ith_split(j->n_pieces, 1, comm->size, r);
+        j->displs[r] = j->first[pieces.begin] * (int64_t)sizeof *j->checksums;
+        j->counts[r] = j->first[pieces.end] * (int64_t)sizeof *j->checksums - j->displs[r];
+    }
+    j->mine = ith_split(j->n_pieces, 1, comm->size, comm->rank);
+    j->checksums = calloc((size_t)j->first[j->n_pieces] + 1, sizeof *j->checksums);
+    return j->checksums == NULL ? no_memory(err) : open_producers(j, err);
+}
+
+static ith_status my_checksums(job *j, ith_error *err)
+{
+    ith_work work = {.grab = 1, .fn = piece_checksums, .user = j};
+
+    ITH_TRY(deal(j, err));
+    work.n = ith_range_size(j->mine);
+    return ith_work_run(j->engine->team, &work, err);
+}
+
+static void close_job(job *j)
+{
+    for (int i = 0; i < ith_team_size(j->engine->team); i++) {
+        if (j->producers != NULL)
+            ith_producer_close(&j->producers[i]);
+        if (j->units != NULL)
+            free(j->units[i]);
+    }
+    free(j->producers);
+    free(j->units);
+    free(j->pieces);
+    free(j->first);
+    free(j->checksums);
+    free(j->counts);
+    free(j->displs);
+}
+
+/* ---- The key ---- */
+
+/* Names, shapes and layouts, as lines of text. */
+static char *describe(const ith_engine *e, size_t *bytes)
+{
+    const ith_hparams *hp = &e->model->hp;
+    const ith_plan *plan = ith_store_plan(e->store);
+    float eps = (float)hp->rms_eps;
+    char *text = NULL;
+    FILE *out = open_memstream(&text, bytes);
+
+    if (out == NULL)
+        return NULL;
+    fprintf(out, "ithaca kv bits %d layout %d\n%s %lld %lld %lld %lld %lld %lld %lld %a\n", BITS, (int)e->kv,
+            hp->architecture, (long long)hp->n_layers, (long long)hp->hidden, (long long)hp->ffn,
+            (long long)hp->n_heads, (long long)hp->n_kv_heads, (long long)hp->head_dim, (long long)hp->n_vocab,
+            (double)eps);
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        const ith_entry *entry = &plan->entries[i];
+        fprintf(out, "%s %d %lld %lld\n", entry->name, entry->matrix != NULL ? (int)entry->matrix->layout : -1,
+                (long long)(entry->matrix != NULL ? entry->matrix->rows : entry->n),
+                (long long)(entry->matrix != NULL ? entry->matrix->cols : 1));
+    }
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static ith_status make_key(const job *j, ith_key *key, ith_error *err)
+{
+    const ith_model *m = j->engine->model;
+    const ith_hparams *hp = &m->hp;
+    size_t bias = m->key_bias == NULL ? 0 : (size_t)(hp->n_layers * hp->n_kv_heads * hp->head_dim), bytes = 0;
+    char *text = describe(j->engine, &bytes);
+    const ith_span spans[] = {
+        {text, bytes},
+        {j->checksums, (size_t)j->first[j->n_pieces] * sizeof *j->checksums},
+        {m->rope.inv_freq, (size_t)m->rope.half * sizeof *m->rope.inv_freq},
+        {&m->rope.attention_factor, sizeof m->rope.attention_factor},
+        {m->key_bias, bias * sizeof *m->key_bias},
+    };
+
+    if (text == NULL)
+        return no_memory(err);
+    *key = ith_key_root(spans, sizeof spans / sizeof *spans);
+    free(text);
+    return ITH_OK;
+}
+
+ith_status ith_engine_model_key(ith_engine *e, ith_key *key, ith_error *err)
+{
+    ith_comm *comm = e->world->comm;
+    job j = {.engine = e};
+    ith_status status = ith_comm_agree(comm, my_checksums(&j, err), err);
+
+    if (status == ITH_OK) {
+        comm->ops->allgatherv(comm, (const uint8_t *)j.checksums + j.displs[comm->rank], j.checksums, j.counts,
+                              j.displs);
+        status = ith_comm_agree(comm, make_key(&j, key, err), err);
+    }
+    close_job(&j);
+    return status;
+}
