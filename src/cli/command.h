@@ -26,6 +26,7 @@ int ith_cmd_bench(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_tokenize(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_inspect(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_pack(const ith_cli *cli, int argc, char **argv);
+int ith_cmd_cache(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_version(const ith_cli *cli, int argc, char **argv);
 
 /* One line "ithaca: text" on stderr, on rank 0. */

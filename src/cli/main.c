@@ -20,6 +20,7 @@ static const subcommand subcommands[] = {
     {"tokenize", "text to token ids, and back", ith_cmd_tokenize, false},
     {"pack", "a model in one file, in the form in which it is computed with", ith_cmd_pack, false},
     {"inspect", "what is in a model's files", ith_cmd_inspect, false},
+    {"cache", "what lies in a prompt cache: ls, rm, verify", ith_cmd_cache, false},
     {"version", "this build and this machine", ith_cmd_version, false},
 };
 
@@ -34,7 +35,8 @@ static void print_usage(FILE *out)
     for (int i = 0; i < N_SUBCOMMANDS; i++)
         fprintf(out, "  %-10s%s\n", subcommands[i].name, subcommands[i].summary);
     fprintf(out,
-            "\n\"ithaca COMMAND --help\" gives options and examples. Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+            "\n\"ithaca COMMAND --help\" gives options and examples. Exit status: 0 done, 1 failed, 2 wrong usage,\n"
+            "75 stopped and saved (run --checkpoint), 128 + signal stopped.\n");
 }
 
 static const subcommand *find_subcommand(const char *name)

@@ -32,6 +32,7 @@ struct ith_checkpoint {
     int32_t *ids; /* [n] generated before */
     int64_t *draws;
     int64_t n;
+    bool cut; /* the file ends where this run goes on */
     double synced_s;
 };
 
@@ -249,11 +250,9 @@ ith_status ith_checkpoint_put(ith_checkpoint *c, int64_t i, int32_t id, int64_t 
     record r = {.number = (uint32_t)i, .id = id, .draws = draws};
 
     r.checksum = seal(&r);
-    if (i < c->n) { /* chosen again, and the ones behind it will be */
-        c->n = i;
-        if (ftruncate(c->answer_fd, i * (off_t)sizeof r) != 0)
-            return failed(c->answer, err);
-    }
+    if (!c->cut && ftruncate(c->answer_fd, i * (off_t)sizeof r) != 0)
+        return failed(c->answer, err);
+    c->cut = true;
     if (!ith_write_at(c->answer_fd, &r, sizeof r, (uint64_t)i * sizeof r))
         return failed(c->answer, err);
     return ith_now_s() - c->synced_s < SYNC_S ? ITH_OK : ith_checkpoint_sync(c, err);

@@ -23,7 +23,7 @@ const int32_t *ith_checkpoint_answer(const ith_checkpoint *checkpoint, int64_t *
 /* Draws up to and with token i of those. */
 int64_t ith_checkpoint_draws(const ith_checkpoint *checkpoint, int64_t i);
 
-/* The answer's next token is number i: what stood there and behind it goes. Now and then, and by ith_checkpoint_sync, the disk is waited for. */
+/* The answer's next token is number i: what an earlier run left there and behind it goes. Now and then, and by ith_checkpoint_sync, the disk is waited for. */
 ith_status ith_checkpoint_put(ith_checkpoint *checkpoint, int64_t i, int32_t id, int64_t draws, ith_error *err);
 ith_status ith_checkpoint_sync(ith_checkpoint *checkpoint, ith_error *err);
 

@@ -169,17 +169,28 @@ static void go_on_behind(ith_keep *keep, const job *j, int64_t good)
     keep->active = true;
 }
 
+/* A segment is read if it goes on where the timeline ends. Another must not be: behind its tokens its last block holds anything, where the
+ * timeline may have tokens. */
+static int64_t first_to_read(const job *j, int64_t length)
+{
+    int64_t first = 0;
+    while (first < j->n && matched(j, first + 1) <= length)
+        first++;
+    return first;
+}
+
 ith_status ith_keep_begin(ith_session *session, int64_t n, int64_t *restored, ith_error *err)
 {
     ith_keep *keep = session->keep;
     int64_t before = session->length, total = before + n, good;
-    job j = {.keep = keep, .first = before / ITH_KV_SEGMENT, .lock = PTHREAD_MUTEX_INITIALIZER};
+    job j = {.keep = keep, .lock = PTHREAD_MUTEX_INITIALIZER};
     ith_error why = {0};
     ith_status status = look_up(&j, total, err);
 
     *restored = 0;
     if (status == ITH_OK) {
         j.bad = j.n;
+        j.first = first_to_read(&j, before);
         good = agree_on_good(&j, read_files(&j, &why), &why);
         session->length = length_with(&j, good, total);
         *restored = session->length - before;

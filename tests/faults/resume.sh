@@ -1,0 +1,154 @@
+#!/bin/bash
+# A run with --checkpoint that is killed, or told to stop, goes on where it was: text and logits are those of a run that nobody disturbed.
+# It is disturbed when so many segments of the prompt are on disk, or so many tokens of the answer. ITHACA_LONG=1: 20 rounds.
+. tests/tap.sh
+
+rounds=${ITHACA_LONG:+20}
+rounds=${rounds:-3}
+haystack --tokens 6000 --depth 0.4 --seed 3 >"$work/text" 2>/dev/null
+options=(-m $NEEDLE -f "$work/text" --threads 1 --ignore-eos -n 160 --temp 0.9 --seed 5 --json)
+saved=$work/run
+result() { field "$1" "j['ids'], j['text'], j['logits_sha256']"; }
+
+expect "undisturbed" 0 "$ITHACA" run "${options[@]}"
+want=$(result "$out")
+
+# has_come MOMENT: "kv N": N segments are begun; "answer N": so many tokens are saved
+has_come() {
+    case $1 in
+    kv) (($(find "$saved/kv" -name head-0.kv 2>/dev/null | wc -l) >= $2)) ;;
+    answer) (($(stat -c %s "$saved/answer" 2>/dev/null || echo 0) >= 24 * $2)) ;;
+    esac
+}
+
+# disturbed SIGNAL MOMENT N COMMAND...: leaves its exit status in $status
+disturbed() {
+    local signal=$1 moment=$2 n=$3 pid
+    shift 3
+    "$@" >"$out" 2>"$err" &
+    pid=$!
+    until has_come "$moment" "$n" || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+    kill -s "$signal" $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    status=$?
+    while [[ -e $saved/lock ]] && ! flock -n "$saved/lock" true; do sleep 0.01; done # until a killed mpirun's ranks are gone
+}
+
+# goes_on NAME COMMAND...: to its end, which must be as wanted
+goes_on() {
+    local name=$1
+    shift
+    expect "$name: goes on" 0 "$@" --checkpoint "$saved"
+    same "$name: the same text and logits" "$want" "$(result "$out")"
+    same "$name: the checkpoint is gone" "" "$(ls -A "$saved")"
+}
+
+alone=("$ITHACA" run "${options[@]}")
+RANDOM=7 # moments vary, and are the same each time
+for round in $(seq "$rounds"); do
+    rm -rf "$saved"
+    for moment in "kv $((1 + RANDOM % 3))" "kv $((4 + RANDOM % 2))" "answer $((1 + RANDOM % 70))" "answer $((90 + RANDOM % 50))"; do
+        # shellcheck disable=SC2086 # two words
+        disturbed KILL $moment "${alone[@]}" --checkpoint "$saved" --chunk $((RANDOM % 2 ? 512 : 700))
+        same "round $round, $moment: killed" 137 "$status"
+    done
+    goes_on "round $round" "${alone[@]}"
+    same "round $round: read instead of computed" yes "$( (($(field "$out" "j['restored_tokens']") > 5000)) && echo yes || field "$out" "j['restored_tokens']")"
+done
+
+# Told to stop: saved, exit status 75
+for signal in TERM USR1 INT; do
+    for moment in "kv 3" "answer 50"; do
+        rm -rf "$saved"
+        # shellcheck disable=SC2086
+        if [[ $signal == INT ]]; then # background jobs of a script ignore it
+            disturbed INT $moment bash -c 'trap - INT; exec "$@"' - "${alone[@]}" --checkpoint "$saved"
+            [[ $status == 75 ]] || disturbed TERM $moment "${alone[@]}" --checkpoint "$saved"
+        else
+            disturbed $signal $moment "${alone[@]}" --checkpoint "$saved"
+        fi
+        same "SIG$signal, $moment: exit status 75" 75 "$status"
+        matches "SIG$signal, $moment: said so" "$err" "stopped; saved in .*: the same command goes on"
+        goes_on "SIG$signal, $moment" "${alone[@]}"
+    done
+done
+
+# On several ranks, and on with another number of them. mpirun passes SIGUSR1 on.
+rm -rf "$saved"
+disturbed USR1 kv 3 scripts/on_ranks.sh 3 "${alone[@]}" --checkpoint "$saved"
+same "3 ranks, stopped: exit status 75" 75 "$status"
+disturbed KILL answer 30 scripts/on_ranks.sh 2 "${alone[@]}" --checkpoint "$saved"
+goes_on "3 ranks, 2, 1" "${alone[@]}"
+
+# With a prompt cache KV data is there
+rm -rf "$saved"
+disturbed KILL answer 30 "${alone[@]}" --checkpoint "$saved" --prompt-cache "$work/cache"
+goes_on "with a prompt cache" "${alone[@]}" --prompt-cache "$work/cache"
+same "with a prompt cache: the prompt was there" yes "$( (($(field "$out" "j['restored_tokens']") > 5000)) && echo yes || field "$out" "j['restored_tokens']")"
+
+# Another run's checkpoint is refused, and the text says why
+rm -rf "$saved"
+disturbed USR1 answer 20 "${alone[@]}" --checkpoint "$saved"
+refused() {
+    local name=$1 regex=$2
+    shift 2
+    expect "$name: refused" 1 "$ITHACA" run "$@" --checkpoint "$saved"
+    matches "$name: said so" "$err" "checkpoint of another run: $regex"
+    same "$name: one line" 1 "$(wc -l <"$err")"
+}
+refused "another temperature" "answer.temperature is 0.89.* there and 0.5 here" "${options[@]}" --temp 0.5
+refused "another seed" "answer.seed is 5 there and 6 here" "${options[@]}" --seed 6
+refused "another length" "answer.max_tokens is 160 there" "${options[@]}" -n 100
+refused "another prompt" "prompt" "${options[@]}" -p "And now?"
+refused "another cache" "model.kv is \"q8\" there and \"bf16\" here" "${options[@]}" --kv bf16
+refused "another model" "model.key is " "${options[@]}" --quant w4
+goes_on "after all that" "${alone[@]}"
+
+# A seed that nobody gave is the checkpoint's when it goes on
+rm -rf "$saved"
+drawn=("$ITHACA" run -m $NEEDLE -f "$work/text" --threads 1 --ignore-eos -n 60 --temp 0.9)
+disturbed USR1 answer 20 "${drawn[@]}" --checkpoint "$saved"
+seed=$(field "$saved/checkpoint.json" "j['run']['answer']['seed']")
+expect "a drawn seed: goes on" 0 "${drawn[@]}" --checkpoint "$saved"
+cp "$out" "$work/drawn"
+expect "a drawn seed: given" 0 "${drawn[@]}" --seed "$seed"
+same "a drawn seed: the same text" "$(cat "$out")" "$(cat "$work/drawn")"
+
+# Two runs at once
+rm -rf "$saved"
+"${alone[@]}" --checkpoint "$saved" >"$work/first" 2>/dev/null &
+first=$!
+until has_come kv 2; do sleep 0.01; done
+expect "in use" 1 "${alone[@]}" --checkpoint "$saved"
+matches "in use: said so" "$err" "another run uses this checkpoint"
+wait $first
+same "in use: the first is not disturbed" "$want" "$(result "$work/first")"
+
+# Damaged in its parts
+for part in state answer kv; do
+    rm -rf "$saved"
+    disturbed USR1 answer 50 "${alone[@]}" --checkpoint "$saved"
+    case $part in
+    state) echo "{" >"$saved/checkpoint.json" ;;
+    answer) printf 'xxxx' | dd of="$saved/answer" bs=1 seek=600 conv=notrunc status=none ;;
+    kv) for file in "$saved"/kv/*/head-1.kv; do truncate -s 5000 "$file"; done ;;
+    esac
+    if [[ $part == state ]]; then
+        expect "damaged state" 1 "${alone[@]}" --checkpoint "$saved"
+        matches "damaged state: named" "$err" "checkpoint.json"
+        rm "$saved/checkpoint.json"
+    fi
+    goes_on "damaged $part" "${alone[@]}"
+done
+matches "damaged kv: said so" "$err" "warning: checkpoint: .*head-1.kv: .*: computed again"
+
+# Full disk: the run goes on without; told to stop it says that not all is saved
+small=(bash -c 'ulimit -f 100 && exec "$@"' - "${alone[@]}")
+rm -rf "$saved"
+expect "full disk: goes on" 0 "${small[@]}" --checkpoint "$saved"
+matches "full disk: said so" "$err" "warning: checkpoint: .*File too large: nothing more is written"
+same "full disk: the same text and logits" "$want" "$(result "$out")"
+rm -rf "$saved"
+disturbed USR1 answer 10 "${small[@]}" --checkpoint "$saved"
+same "full disk, stopped: failed" 1 "$status"
+matches "full disk, stopped: said so" "$err" "stopped, and not all is saved: .*File too large"

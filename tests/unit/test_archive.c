@@ -1,0 +1,354 @@
+/* The archive: what is written is found by its tokens, as far as they go, whoever else writes; what is damaged, cut or another's is told. */
+#include "archive/archive.h"
+#include "base/mem.h"
+#include "tests/model_files.h"
+#include "tests/prng.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { LAYERS = 3, HEADS = 2, DIM = 16, IDS = 3000 };
+
+static const ith_kv_shape shape = {ITH_KVL_Q8, LAYERS, HEADS, DIM};
+
+typedef struct fixture {
+    char folder[64];
+    ith_archive *archive;
+    ith_kvfile_buffer *buffer;
+    ith_key root;
+    int32_t ids[IDS];
+} fixture;
+
+static int set_up(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+    const ith_span name = {"model", 5};
+
+    folder_make(f->folder);
+    assert_int_equal(ith_archive_open(f->folder, false, &f->archive, NULL), ITH_OK);
+    assert_int_equal(ith_kvfile_buffer_open(&f->buffer, NULL), ITH_OK);
+    f->root = ith_key_root(&name, 1);
+    for (int i = 0; i < IDS; i++)
+        f->ids[i] = i * 7 % 1000;
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    assert_int_equal(ith_archive_shrink(f->archive, 0, NULL), ITH_OK);
+    ith_archive_close(f->archive);
+    ith_kvfile_buffer_close(f->buffer);
+    folder_remove(f->folder);
+    free(f);
+    return 0;
+}
+
+/* Bytes that differ by segment, head and layer. */
+static void fill(uint8_t *data, size_t bytes, int64_t segment, int head, int layer)
+{
+    prng random = {(uint64_t)(segment * 1000 + head * 100 + layer + 1)};
+    for (size_t i = 0; i < bytes; i++)
+        data[i] = (uint8_t)prng_next(&random);
+}
+
+static size_t layer_bytes(int n)
+{
+    const ith_kvfile_what what = {.layout = shape.layout, .head_dim = DIM};
+    return ith_kvfile_layer_bytes(&what, n);
+}
+
+static ith_status write_head(fixture *f, const ith_segment *s, int64_t number, int head)
+{
+    uint8_t *data = malloc(LAYERS * layer_bytes(s->n));
+    const void *layers[LAYERS];
+    ith_status status;
+
+    for (int i = 0; i < LAYERS; i++) {
+        layers[i] = data + (size_t)i * layer_bytes(s->n);
+        fill(data + (size_t)i * layer_bytes(s->n), layer_bytes(s->n), number, head, i);
+    }
+    status = ith_archive_write(f->archive, s, &shape, head, layers, f->buffer, NULL);
+    free(data);
+    return status;
+}
+
+/* The segments of f's first n tokens, with all their files. Returns the last. */
+static ith_segment write_timeline(fixture *f, int64_t n)
+{
+    ith_segment s = {.key = f->root};
+
+    for (int64_t at = 0; at < n; at += ITH_KV_SEGMENT) {
+        ith_manifest m = {.start = at, .shape = shape, .model = "m"};
+        s.parent = s.key;
+        s.n = (int)(n - at < ITH_KV_SEGMENT ? n - at : ITH_KV_SEGMENT);
+        s.key = ith_key_next(&s.parent, f->ids + at, s.n);
+        m.parent = s.parent;
+        m.key = s.key;
+        m.n = s.n;
+        memcpy(m.ids, f->ids + at, (size_t)s.n * sizeof *m.ids);
+        for (int head = 0; head < HEADS; head++)
+            assert_int_equal(write_head(f, &s, at / ITH_KV_SEGMENT, head), ITH_OK);
+        assert_int_equal(ith_archive_describe(f->archive, &m, NULL), ITH_OK);
+    }
+    return s;
+}
+
+static int64_t find(fixture *f, int64_t n, ith_segment **segments)
+{
+    int64_t found;
+    assert_int_equal(ith_archive_find(f->archive, &f->root, &shape, f->ids, n, segments, &found, NULL), ITH_OK);
+    return found;
+}
+
+/* Tokens that are found of the first n. */
+static int64_t found_tokens(fixture *f, int64_t n)
+{
+    ith_segment *segments;
+    int64_t found = find(f, n, &segments), tokens = 0;
+
+    for (int64_t i = 0; i < found; i++)
+        tokens += segments[i].used;
+    free(segments);
+    return tokens;
+}
+
+static void is_found_as_far_as_it_goes(void **state)
+{
+    fixture *f = *state;
+
+    assert_int_equal(found_tokens(f, 2500), 0);
+    write_timeline(f, 2500);
+    assert_int_equal(found_tokens(f, 2500), 2500);
+    assert_int_equal(found_tokens(f, 3000), 2500);
+    assert_int_equal(found_tokens(f, 2300), 2300); /* a part of the last segment */
+    assert_int_equal(found_tokens(f, 1500), 1500); /* of one that goes on elsewhere */
+    assert_int_equal(found_tokens(f, 1024), 1024);
+    assert_int_equal(found_tokens(f, 1), 1);
+    f->ids[2100]++;
+    assert_int_equal(found_tokens(f, 2500), 2100);
+    f->ids[1023]++;
+    assert_int_equal(found_tokens(f, 2500), 1023);
+    f->ids[0]++;
+    assert_int_equal(found_tokens(f, 2500), 0);
+}
+
+static void another_model_finds_nothing(void **state)
+{
+    fixture *f = *state;
+    const ith_span name = {"other", 5};
+
+    write_timeline(f, 1024);
+    f->root = ith_key_root(&name, 1);
+    assert_int_equal(found_tokens(f, 1024), 0);
+}
+
+static void the_longest_of_several_is_found(void **state)
+{
+    fixture *f = *state;
+
+    write_timeline(f, 1100);
+    write_timeline(f, 1500);
+    f->ids[1300]++;
+    write_timeline(f, 1400);
+    assert_int_equal(found_tokens(f, 1400), 1400);
+    assert_int_equal(found_tokens(f, 3000), 1400);
+    f->ids[1300]--;
+    assert_int_equal(found_tokens(f, 3000), 1500);
+}
+
+static void comes_back_as_it_was(void **state)
+{
+    fixture *f = *state;
+    ith_segment *segments;
+    uint8_t *got = malloc(LAYERS * layer_bytes(ITH_KV_SEGMENT)), *expected = malloc(layer_bytes(ITH_KV_SEGMENT));
+    void *layers[LAYERS];
+    bool missing;
+
+    write_timeline(f, 2500);
+    assert_int_equal(find(f, 2200, &segments), 3);
+    for (int i = 0; i < LAYERS; i++)
+        layers[i] = got + (size_t)i * layer_bytes(ITH_KV_SEGMENT);
+    for (int64_t s = 0; s < 3; s++) {
+        for (int head = 0; head < HEADS; head++) {
+            memset(got, 0xee, LAYERS * layer_bytes(ITH_KV_SEGMENT));
+            assert_int_equal(
+                ith_archive_read(f->archive, &segments[s], &shape, head, layers, f->buffer, &missing, NULL), ITH_OK);
+            for (int i = 0; i < LAYERS; i++) {
+                size_t bytes = layer_bytes(segments[s].used);
+                fill(expected, layer_bytes(segments[s].n), s, head, i);
+                assert_memory_equal(layers[i], expected, bytes);
+                if (bytes < layer_bytes(ITH_KV_SEGMENT))
+                    assert_int_equal(((uint8_t *)layers[i])[bytes], 0xee); /* only what is used is touched */
+            }
+        }
+    }
+    free(segments);
+    free(got);
+    free(expected);
+}
+
+static void what_lacks_a_file_is_not_there(void **state)
+{
+    fixture *f = *state;
+    ith_segment *segments;
+    ith_archived *list;
+    int64_t n;
+    char command[300], parent[ITH_KEY_HEX], key[ITH_KEY_HEX];
+
+    write_timeline(f, 2500);
+    assert_int_equal(find(f, 2500, &segments), 3);
+    ith_key_hex(&segments[1].parent, parent);
+    ith_key_hex(&segments[1].key, key);
+    snprintf(command, sizeof command, "%s/%s-%s/head-1.kv", f->folder, parent, key);
+    assert_int_equal(unlink(command), 0);
+    assert_int_equal(found_tokens(f, 2500), 1024);
+    assert_int_equal(ith_archive_list(f->archive, &list, &n, NULL), ITH_OK);
+    assert_int_equal(n, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(list[i].complete, !ith_key_equal(&list[i].key, &segments[1].key));
+    free(list);
+    assert_int_equal(write_head(f, &segments[1], 1, 1), ITH_OK); /* and is mended by who writes it again */
+    assert_int_equal(found_tokens(f, 2500), 2500);
+    free(segments);
+}
+
+static void the_least_recently_used_goes_first(void **state)
+{
+    fixture *f = *state;
+    ith_segment *segments;
+    ith_archived *list;
+    int64_t n, each;
+
+    write_timeline(f, 1024);
+    f->ids[0]++;
+    write_timeline(f, 2048);
+    n = find(f, 2048, &segments);
+    assert_int_equal(n, 2);
+    ith_archive_touch(f->archive, segments, n);
+    free(segments);
+    f->ids[0]--;
+    n = find(f, 1024, &segments);
+    assert_int_equal(n, 1);
+    ith_archive_touch(f->archive, segments, n);
+    free(segments);
+    assert_int_equal(ith_archive_list(f->archive, &list, &n, NULL), ITH_OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(list[0].start, 1024); /* the end before what it needs */
+    each = list[0].bytes;
+    free(list);
+    assert_int_equal(ith_archive_shrink(f->archive, 2 * each + 2000, NULL), ITH_OK);
+    assert_int_equal(found_tokens(f, 1024), 1024);
+    f->ids[0]++;
+    assert_int_equal(found_tokens(f, 2048), 1024);
+    assert_int_equal(ith_archive_shrink(f->archive, each + 2000, NULL), ITH_OK);
+    assert_int_equal(found_tokens(f, 2048), 0);
+    f->ids[0]--;
+    assert_int_equal(found_tokens(f, 1024), 1024);
+}
+
+static void a_flipped_bit_is_found_wherever(void **state)
+{
+    fixture *f = *state;
+    ith_segment s = write_timeline(f, 100);
+    ith_archived *list;
+    ith_error err;
+    char path[300], parent[ITH_KEY_HEX], key[ITH_KEY_HEX];
+    struct stat info;
+    int64_t n;
+    FILE *file;
+
+    ith_key_hex(&s.parent, parent);
+    ith_key_hex(&s.key, key);
+    snprintf(path, sizeof path, "%s/%s-%s/head-0.kv", f->folder, parent, key);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(ith_archive_list(f->archive, &list, &n, NULL), ITH_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(ith_archive_verify(f->archive, &list[0], f->buffer, &err), ITH_OK);
+    for (long at = 0; at < info.st_size; at += at < 200 ? 1 : 97) {
+        int byte;
+        file = fopen(path, "r+b");
+        fseek(file, at, SEEK_SET);
+        byte = fgetc(file);
+        fseek(file, at, SEEK_SET);
+        fputc(byte ^ 4, file);
+        fflush(file);
+        assert_int_equal(ith_archive_verify(f->archive, &list[0], f->buffer, &err), ITH_E_FORMAT);
+        assert_non_null(strstr(err.text, "head-0.kv"));
+        fseek(file, at, SEEK_SET);
+        fputc(byte, file);
+        fclose(file);
+    }
+    assert_int_equal(ith_archive_verify(f->archive, &list[0], f->buffer, &err), ITH_OK);
+    for (off_t length = info.st_size - 1; length > 0; length = length * 2 / 3) {
+        assert_int_equal(truncate(path, length), 0);
+        assert_int_equal(ith_archive_verify(f->archive, &list[0], f->buffer, &err), ITH_E_FORMAT);
+    }
+    free(list);
+}
+
+static void a_manifest_proves_its_tokens(void **state)
+{
+    fixture *f = *state;
+    ith_segment s = write_timeline(f, 100);
+    char path[300], text[4000], parent[ITH_KEY_HEX], key[ITH_KEY_HEX];
+    ith_manifest m;
+    ith_error err;
+    size_t n;
+    FILE *file;
+    char *at;
+
+    ith_key_hex(&s.parent, parent);
+    ith_key_hex(&s.key, key);
+    snprintf(path, sizeof path, "%s/%s-%s/manifest.json", f->folder, parent, key);
+    file = fopen(path, "rb");
+    n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[n] = 0;
+    assert_int_equal(ith_manifest_parse(text, n, "m", &m, &err), ITH_OK);
+    assert_int_equal(m.n, 100);
+    at = strstr(text, "\"ids\":[0,7,");
+    if (at == NULL)
+        at = strstr(text, "\"ids\": [0, 7, ");
+    assert_non_null(at);
+    *strchr(at, '7') = '8';
+    assert_int_equal(ith_manifest_parse(text, n, "m", &m, &err), ITH_E_FORMAT);
+}
+
+static void others_files_stay(void **state)
+{
+    fixture *f = *state;
+    char path[200];
+
+    snprintf(path, sizeof path, "%s/notes.txt", f->folder);
+    fclose(fopen(path, "w"));
+    write_timeline(f, 1100);
+    assert_int_equal(ith_archive_shrink(f->archive, 0, NULL), ITH_OK);
+    assert_int_equal(found_tokens(f, 1100), 0);
+    assert_int_equal(unlink(path), 0); /* is there */
+    assert_int_equal(rmdir(f->folder), 0); /* and nothing else */
+    assert_int_equal(mkdir(f->folder, 0700), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(is_found_as_far_as_it_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_model_finds_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_longest_of_several_is_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(comes_back_as_it_was, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_lacks_a_file_is_not_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_least_recently_used_goes_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_flipped_bit_is_found_wherever, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_manifest_proves_its_tokens, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(others_files_stay, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
