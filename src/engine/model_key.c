@@ -16,17 +16,16 @@
  * tests/parallel/test_same_bits.c change. Data saved before is then not found any more. */
 enum { BITS = 1 };
 
-enum { PIECE_BYTES = 2 << 20 };
+enum { UNITS_AT_A_TIME = 64 };
 
 typedef struct job {
     ith_engine *engine;
-    ith_units *pieces; /* of all ranks */
-    int64_t n_pieces;
-    int64_t *first;           /* [n_pieces + 1] units before each */
+    int64_t *first;           /* [entries + 1] units of the plan before each */
+    int64_t n_units;          /* in all */
     ith_producer *producers;  /* [threads] */
     uint8_t **units;          /* [threads] room for one that has to be made */
-    uint64_t *checksums;      /* [all units] */
-    ith_range mine;           /* pieces */
+    uint64_t *checksums;      /* [n_units] */
+    ith_range mine;           /* units that this rank looks at */
     int64_t *counts, *displs; /* [ranks] bytes of checksums */
 } job;
 
@@ -47,15 +46,29 @@ static ith_status unit_checksum(job *j, const ith_entry *e, int64_t unit, int ti
     return ITH_OK;
 }
 
-static ith_status piece_checksums(void *user, int64_t item, int tid, ith_error *err)
+/* The entry that the plan's unit number `unit` is of. */
+static size_t entry_of(const job *j, int64_t unit)
+{
+    size_t low = 0, high = ith_store_plan(j->engine->store)->n_entries;
+
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if (j->first[middle] <= unit)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static ith_status next_checksum(void *user, int64_t item, int tid, ith_error *err)
 {
     job *j = user;
-    int64_t piece = j->mine.begin + item;
-    const ith_units *u = &j->pieces[piece];
+    int64_t unit = j->mine.begin + item;
+    size_t i = entry_of(j, unit);
 
-    for (int64_t i = 0; i < u->n; i++)
-        ITH_TRY(unit_checksum(j, u->entry, u->first + i, tid, &j->checksums[j->first[piece] + i], err));
-    return ITH_OK;
+    return unit_checksum(j, &ith_store_plan(j->engine->store)->entries[i], unit - j->first[i], tid, &j->checksums[unit],
+                         err);
 }
 
 static ith_status no_memory(ith_error *err)
@@ -83,33 +96,34 @@ static ith_status open_producers(job *j, ith_error *err)
     return ITH_OK;
 }
 
-/* Who checks what: pieces in order, so each rank's checksums lie together. */
+/* Who looks at what: shares in order, so each rank's checksums lie together. */
 static ith_status deal(job *j, ith_error *err)
 {
+    const ith_plan *plan = ith_store_plan(j->engine->store);
     ith_comm *comm = j->engine->world->comm;
     size_t size = (size_t)comm->size;
 
-    ITH_TRY(ith_plan_cut(ith_store_plan(j->engine->store), PIECE_BYTES, &j->pieces, &j->n_pieces, err));
-    j->first = calloc((size_t)j->n_pieces + 1, sizeof *j->first);
+    j->first = calloc(plan->n_entries + 1, sizeof *j->first);
     j->counts = calloc(size, sizeof *j->counts);
     j->displs = calloc(size, sizeof *j->displs);
     if (j->first == NULL || j->counts == NULL || j->displs == NULL)
         return no_memory(err);
-    for (int64_t i = 0; i < j->n_pieces; i++)
-        j->first[i + 1] = j->first[i] + j->pieces[i].n;
+    for (size_t i = 0; i < plan->n_entries; i++)
+        j->first[i + 1] = j->first[i] + plan->entries[i].n_units;
+    j->n_units = j->first[plan->n_entries];
     for (int r = 0; r < comm->size; r++) {
-        ith_range pieces = ith_split(j->n_pieces, 1, comm->size, r);
-        j->displs[r] = j->first[pieces.begin] * (int64_t)sizeof *j->checksums;
-        j->counts[r] = j->first[pieces.end] * (int64_t)sizeof *j->checksums - j->displs[r];
+        ith_range units = ith_split(j->n_units, 1, comm->size, r);
+        j->displs[r] = units.begin * (int64_t)sizeof *j->checksums;
+        j->counts[r] = ith_range_size(units) * (int64_t)sizeof *j->checksums;
     }
-    j->mine = ith_split(j->n_pieces, 1, comm->size, comm->rank);
-    j->checksums = calloc((size_t)j->first[j->n_pieces] + 1, sizeof *j->checksums);
+    j->mine = ith_split(j->n_units, 1, comm->size, comm->rank);
+    j->checksums = calloc((size_t)j->n_units + 1, sizeof *j->checksums);
     return j->checksums == NULL ? no_memory(err) : open_producers(j, err);
 }
 
 static ith_status my_checksums(job *j, ith_error *err)
 {
-    ith_work work = {.grab = 1, .fn = piece_checksums, .user = j};
+    ith_work work = {.grab = UNITS_AT_A_TIME, .fn = next_checksum, .user = j};
 
     ITH_TRY(deal(j, err));
     work.n = ith_range_size(j->mine);
@@ -126,7 +140,6 @@ static void close_job(job *j)
     }
     free(j->producers);
     free(j->units);
-    free(j->pieces);
     free(j->first);
     free(j->checksums);
     free(j->counts);
@@ -171,7 +184,7 @@ static ith_status make_key(const job *j, ith_key *key, ith_error *err)
     char *text = describe(j->engine, &bytes);
     const ith_span spans[] = {
         {text, bytes},
-        {j->checksums, (size_t)j->first[j->n_pieces] * sizeof *j->checksums},
+        {j->checksums, (size_t)j->n_units * sizeof *j->checksums},
         {m->rope.inv_freq, (size_t)m->rope.half * sizeof *m->rope.inv_freq},
         {&m->rope.attention_factor, sizeof m->rope.attention_factor},
         {m->key_bias, bias * sizeof *m->key_bias},
