@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { VERSION = 1, LEVEL = 0, WORTH_IT_PERCENT = 97 };
+enum { VERSION = 1, WORTH_IT_PERCENT = 97 };
 
 typedef enum codec { CODEC_RAW, CODEC_ZSTD } codec;
 
@@ -114,12 +114,17 @@ static uint64_t seal(header h, const stored *table)
 
 /* ---- Writing ---- */
 
-/* A layer as it is to be stored; *line has its checksum. Keys and values that are int8 with a scale each are noise to zstd but for the frequency
- * of their values: bench/SPEED.md has what that would save and cost. */
-static const void *encode(ith_kvfile_buffer *b, const void *layer, size_t bytes, stored *line)
+/* zstd's level. Keys and values that are int8 with a scale each are noise to it, floats lose a quarter: bench/SPEED.md. */
+static int level_of(ith_kv_layout layout)
+{
+    return layout == ITH_KVL_Q8 ? 0 : 1;
+}
+
+/* A layer as it is to be stored; *line has its checksum. */
+static const void *encode(ith_kvfile_buffer *b, int level, const void *layer, size_t bytes, stored *line)
 {
     size_t packed =
-        LEVEL > 0 ? ith_zframe_pack(b->z, LEVEL, layer, bytes, b->frame, bytes * WORTH_IT_PERCENT / 100) : 0;
+        level > 0 ? ith_zframe_pack(b->z, level, layer, bytes, b->frame, bytes * WORTH_IT_PERCENT / 100) : 0;
     const void *data = packed > 0 ? b->frame : layer;
 
     *line = (stored){.bytes = (uint32_t)(packed > 0 ? packed : bytes), .codec = packed > 0 ? CODEC_ZSTD : CODEC_RAW};
@@ -135,7 +140,7 @@ static ith_status write_all(ith_newfile *file, const ith_kvfile_what *what, cons
     uint64_t at = sizeof h + table_bytes(what);
 
     for (int i = 0; i < what->n_layers; i++) {
-        const void *data = encode(b, layers[i], bytes, &b->table[i]);
+        const void *data = encode(b, level_of(what->layout), layers[i], bytes, &b->table[i]);
         ITH_TRY(ith_newfile_write(file, data, b->table[i].bytes, at, err));
         at += b->table[i].bytes;
     }

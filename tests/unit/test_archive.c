@@ -195,6 +195,35 @@ static void comes_back_as_it_was(void **state)
     free(expected);
 }
 
+/* Floats are compressed where that is worth it: layer 0 repeats, layer 1 is noise. */
+static void floats_come_back_too(void **state)
+{
+    fixture *f = *state;
+    const ith_kv_shape floats = {ITH_KVL_BF16, 2, 1, DIM};
+    const ith_segment s = {.parent = f->root, .key = ith_key_next(&f->root, f->ids, 70), .n = 70, .used = 70};
+    const ith_kvfile_what what = {.layout = floats.layout, .head_dim = DIM};
+    size_t bytes = ith_kvfile_layer_bytes(&what, 70);
+    uint8_t *data = calloc(2, bytes), *got = calloc(2, bytes);
+    const void *const from[2] = {data, data + bytes};
+    void *const to[2] = {got, got + bytes};
+    char path[300], parent[ITH_KEY_HEX], key[ITH_KEY_HEX];
+    struct stat info;
+    bool missing;
+
+    memset(data, 0x3f, bytes);
+    fill(data + bytes, bytes, 0, 0, 0);
+    assert_int_equal(ith_archive_write(f->archive, &s, &floats, 0, from, f->buffer, NULL), ITH_OK);
+    assert_int_equal(ith_archive_read(f->archive, &s, &floats, 0, to, f->buffer, &missing, NULL), ITH_OK);
+    assert_memory_equal(got, data, 2 * bytes);
+    ith_key_hex(&s.parent, parent);
+    ith_key_hex(&s.key, key);
+    snprintf(path, sizeof path, "%s/%s-%s/head-0.kv", f->folder, parent, key);
+    assert_int_equal(stat(path, &info), 0);
+    assert_in_range(info.st_size, bytes, bytes + bytes / 10);
+    free(data);
+    free(got);
+}
+
 static void what_lacks_a_file_is_not_there(void **state)
 {
     fixture *f = *state;
@@ -332,7 +361,7 @@ static void others_files_stay(void **state)
     write_timeline(f, 1100);
     assert_int_equal(ith_archive_shrink(f->archive, 0, NULL), ITH_OK);
     assert_int_equal(found_tokens(f, 1100), 0);
-    assert_int_equal(unlink(path), 0); /* is there */
+    assert_int_equal(unlink(path), 0);     /* is there */
     assert_int_equal(rmdir(f->folder), 0); /* and nothing else */
     assert_int_equal(mkdir(f->folder, 0700), 0);
 }
@@ -344,6 +373,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_model_finds_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_longest_of_several_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(comes_back_as_it_was, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(floats_come_back_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_lacks_a_file_is_not_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_least_recently_used_goes_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_flipped_bit_is_found_wherever, set_up, tear_down),

@@ -1,0 +1,49 @@
+#!/bin/bash
+# cluster/slurm/ithaca.sbatch outside SLURM, with stand-ins for mpirun and scontrol: warned of the time limit, a job with a checkpoint saves and is
+# put back into the queue; without one it ends. What it is called with reaches the program.
+. tests/tap.sh
+
+mkdir "$work/bin"
+printf '#!/bin/bash\nshift 2\nexec "$@"\n' >"$work/bin/mpirun" # --bind-to none
+printf '#!/bin/bash\necho "$@" >>"%s"\n' "$work/requeued" >"$work/bin/scontrol"
+chmod +x "$work"/bin/*
+haystack --tokens 6000 --depth 0.4 --seed 3 >"$work/text" 2>/dev/null
+
+job() {
+    PATH=$work/bin:$PATH ITHACA=$ITHACA ITHACA_LAUNCH=mpirun SLURM_JOB_ID=17 SLURM_SUBMIT_DIR=$PWD SLURM_CPUS_PER_TASK=1 \
+        bash cluster/slurm/ithaca.sbatch "$@"
+}
+options=(-m $NEEDLE -f "$work/text" --ignore-eos -n 100 --temp 0 --json)
+
+# warned COMMAND...: SIGUSR1 comes to the script when two segments are on disk, or after the first text
+warned() {
+    "$@" >"$out" 2>"$err" &
+    until (($(find "$work/run/kv" -name head-0.kv 2>/dev/null | wc -l) >= 2)) || [[ -s $out ]] || ! kill -0 $! 2>/dev/null; do
+        sleep 0.02
+    done
+    kill -USR1 $!
+    wait $!
+    status=$?
+}
+
+expect "a job that is left alone" 0 job "${options[@]}"
+want=$(field "$out" "j['text'], j['logits_sha256']")
+echo 1 2 3 >"$work/ids"
+expect "another subcommand" 0 job score -m $NEEDLE --ids "$work/ids" --json
+matches "another subcommand: runs" "$out" "perplexity"
+
+exec_job=(env "PATH=$work/bin:$PATH" "ITHACA=$ITHACA" ITHACA_LAUNCH=mpirun SLURM_JOB_ID=17 "SLURM_SUBMIT_DIR=$PWD"
+    SLURM_CPUS_PER_TASK=1 bash cluster/slurm/ithaca.sbatch)
+warned "${exec_job[@]}" "${options[@]}" --checkpoint "$work/run"
+same "warned, with a checkpoint: exit status" 75 "$status"
+same "warned, with a checkpoint: back into the queue" "requeue 17" "$(cat "$work/requeued" 2>/dev/null)"
+matches "warned, with a checkpoint: said so" "$err" "ithaca.sbatch: saved"
+expect "from the queue again" 0 job "${options[@]}" --checkpoint "$work/run"
+same "from the queue again: the same text and logits" "$want" "$(field "$out" "j['text'], j['logits_sha256']")"
+same "from the queue again: it went on" yes "$( (($(field "$out" "j['restored_tokens']") > 1000)) && echo yes || echo no)"
+
+rm -f "$work/requeued"
+warned "${exec_job[@]}" -m $NEEDLE --raw -p "The rain" --ignore-eos -n 100000 --temp 0
+same "warned, without a checkpoint: 128 + 10" 138 "$status"
+same "warned, without a checkpoint: not into the queue" no "$([[ -e $work/requeued ]] && echo yes || echo no)"
+matches "warned, without a checkpoint: what was said stays" "$out" "[a-z]"
