@@ -248,8 +248,14 @@ ith_status ith_session_decode(ith_session *session, int32_t id, ith_error *err);
  * i in [0, n-1). nll is the caller's, n-1 floats, read on rank 0 only. */
 ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n, float *nll, ith_error *err);
 
-/* Rank 0: the n_vocab logits after the last token, valid until the next call on the session. Other ranks, or before any
- * token: NULL. */
+/* Collective; every rank passes the same length. Cuts the timeline back to its first `length` tokens: what follows is forgotten, at no
+ * cost, and other tokens may be appended. ITH_E_ARGUMENT for more tokens than there are, or less than 0;
+ * ITH_E_UNSUPPORTED below what ith_session_keep has on disk in whole segments of 1,024 tokens. The logits of the token that
+ * is then the last are there if nothing was cut; else append one first. */
+ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error *err);
+
+/* Rank 0: the n_vocab logits after the last token, valid until the next call on the session. Other ranks, before any token, or cut
+ * back: NULL. */
 const float *ith_session_logits(const ith_session *session);
 int64_t ith_session_length(const ith_session *session); /* tokens in the timeline */
 
@@ -275,8 +281,17 @@ typedef enum ith_finish { ITH_FINISH_LENGTH, ITH_FINISH_STOP, ITH_FINISH_CANCELL
 /* On rank 0, for every piece of text ready to be shown; `len` may be 0. Return false to stop. */
 typedef bool (*ith_text_fn)(void *user, const char *text, size_t len);
 
+enum { ITH_DRAFT_MAX = 15 };
+
+/* Speculation: with max_draft > 0 the tokens that may come next are guessed, and one pass computes the logits after all of them: those
+ * guessed right cost next to nothing. The text is the same as without, to the last token, greedy or sampled. How many are guessed follows what
+ * was right so far. Guesses come from the timeline itself: what followed its longest ending that occurred before (good for answers that
+ * quote); or from a session of a smaller model with the same vocabulary, opened in the same world, whose timeline becomes this session's (where it
+ * begins with the same prompt, that part is not computed again). */
 typedef struct ith_generate_params {
     int64_t max_tokens;
+    int max_draft;      /* 0: off; to ITH_DRAFT_MAX, which is a good choice without a model, some 5 with one */
+    ith_session *draft; /* of the smaller model; NULL: from the timeline */
     bool ignore_eos;
     ith_sampling sampling;
     const char *const *stop; /* strings that end the answer and are not part of it */
@@ -291,10 +306,11 @@ typedef struct ith_generation { /* rank 0; freed by ith_generation_free */
     char *text;
     size_t text_len;
     ith_finish finish;
+    int64_t n_passes, n_drafted, n_accepted; /* passes over the model; tokens guessed, and guessed right: on every rank */
 } ith_generation;
 
 /* Collective. Generates from the session's last logits (so after a prefill). Rank 0 samples and broadcasts.
- * All ranks get the same status; `out` is filled on rank 0 and zeroed elsewhere. Afterwards the session holds all generated tokens but
+ * All ranks get the same status; `out` is filled on rank 0, and has its counts only elsewhere. Afterwards the session holds all generated tokens but
  * the last: its logits are those that the last one was chosen from. */
 ith_status ith_generate(ith_session *session, const ith_generate_params *params, ith_generation *out, ith_error *err);
 void ith_generation_free(ith_generation *out);

@@ -104,18 +104,12 @@ static ith_status fill_arbitrary(ith_session *s, int64_t depth, ith_error *err)
     return ITH_OK;
 }
 
-static void rewind_to(ith_session *s, int64_t length)
-{
-    s->length = length;
-    s->has_logits = false;
-}
-
 static ith_status reach(model_bench *b, int64_t depth, ith_error *err)
 {
     double start_s = ith_now_s();
     ith_status status = ITH_OK;
 
-    rewind_to(b->session, b->depth);
+    ITH_TRY(ith_session_truncate(b->session, b->depth, err));
     if (b->params->fill && depth > 0)
         status = fill_arbitrary(b->session, depth, err);
     else if (depth > b->depth)
@@ -131,7 +125,7 @@ static ith_status time_prefill(model_bench *b, int64_t n, double *seconds, ith_e
 {
     double start_s;
 
-    rewind_to(b->session, b->depth);
+    ITH_TRY(ith_session_truncate(b->session, b->depth, err));
     start_s = ith_now_s();
     ITH_TRY(ith_session_prefill(b->session, b->ids + b->depth, (size_t)n, err));
     *seconds = ith_now_s() - start_s;
@@ -142,7 +136,7 @@ static ith_status time_decode(model_bench *b, int64_t n, double *seconds, ith_er
 {
     double start_s;
 
-    rewind_to(b->session, b->depth);
+    ITH_TRY(ith_session_truncate(b->session, b->depth, err));
     start_s = ith_now_s();
     for (int64_t i = 0; i < n; i++)
         ITH_TRY(ith_session_decode(b->session, b->ids[b->depth + i], err));

@@ -2,6 +2,7 @@
 #include "cli/keep_args.h"
 #include "cli/prompt.h"
 #include "cli/signals.h"
+#include "cli/speculation.h"
 #include "cli/watch.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ typedef struct run_args {
     int thinking;                                   /* 0 on, 1 off, -1 the template's own */
     bool ignore_eos;
     ith_arg_list stop;
+    ith_speculation_args speculation;
 } run_args;
 
 typedef struct run_state { /* what a run holds; the same on all ranks but for what rank 0 alone reads */
@@ -37,6 +39,7 @@ typedef struct run_state { /* what a run holds; the same on all ranks but for wh
     ith_ids ids;
     ith_engine *engine;
     ith_session *session;
+    ith_drafting drafting;
     ith_generation answer;
     int64_t n_prompt;
     uint64_t seed;
@@ -75,6 +78,11 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
          9e15},
         {"stop", 0, ITH_ARG_LIST, "TEXT", "end the answer before this text; may be given again", &args->stop, 0, 0},
         {"ignore-eos", 0, ITH_ARG_FLAG, NULL, "go on when the model would end its answer", &args->ignore_eos, 0, 0},
+        {"speculate", 0, ITH_ARG_TEXT, "off|lookup[:K]|draft[:K]",
+         "guess up to K tokens ahead: the same text sooner (default lookup:15: from the prompt and the answer)",
+         &args->speculation.how, 0, 0},
+        {"draft", 0, ITH_ARG_TEXT, "MODEL", "guess with this smaller model of the same vocabulary (draft:5)",
+         &args->speculation.model, 0, 0},
     };
     size_t n = 0;
     int code;
@@ -102,7 +110,10 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
     code = ith_keep_args_check(cli, argv[0], &args->keep, &args->model);
     if (code != ITH_ARGS_OK)
         return code;
-    return ith_model_args_check(cli, argv[0], &args->model, params);
+    if (args->model.exact && args->speculation.how == NULL && args->speculation.model == NULL)
+        args->speculation.how = "off"; /* the bits of an exact pass depend on its length */
+    code = ith_speculation_args_check(cli, argv[0], &args->speculation);
+    return code != ITH_ARGS_OK ? code : ith_model_args_check(cli, argv[0], &args->model, params);
 }
 
 /* Rank 0: where text begins to be shown it is written at once, so that a stop leaves what was said. */
@@ -170,6 +181,8 @@ static ith_generate_params plan_answer(const ith_cli *cli, const run_args *args,
 {
     int64_t ctx = ith_engine_get_info(run->engine)->ctx, room = ctx - run->n_prompt;
     ith_generate_params params = {.max_tokens = args->max_tokens < room ? args->max_tokens : room,
+                                  .max_draft = args->speculation.max,
+                                  .draft = run->drafting.session,
                                   .ignore_eos = args->ignore_eos,
                                   .sampling = choose_sampling(args, run->engine),
                                   .stop = args->stop.items,
@@ -202,6 +215,7 @@ static ith_status work(const ith_cli *cli, const run_args *args, const ith_engin
     double start_s;
 
     ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_prompt_text(&args->prompt, &run->text, err) : ITH_OK));
+    ITH_TRY(ith_drafting_open(cli, &args->speculation, params, &run->drafting, err));
     ITH_TRY(ith_engine_open(cli->world, params, &run->engine, err));
     ith_cli_advise(cli, run->engine, run->watch.quiet);
     ITH_TRY(make_prompt(cli, args, run, err));
@@ -210,6 +224,8 @@ static ith_status work(const ith_cli *cli, const run_args *args, const ith_engin
     ITH_TRY(ith_keep_args_open(cli, &args->keep, run->session, run->ids.data, run->ids.n, &answer, err));
     start_s = ith_now_s();
     ITH_TRY(ith_session_prefill(run->session, run->ids.data, run->ids.n, err));
+    if (run->drafting.session != NULL)
+        ITH_TRY(ith_session_prefill(run->drafting.session, run->ids.data, run->ids.n, err));
     run->prefill_s = ith_now_s() - start_s;
     ith_watch_end(&run->watch);
     return generate(run, &answer, err);
@@ -220,7 +236,7 @@ static const char *finish_name(ith_finish finish)
     return finish == ITH_FINISH_STOP ? "stop" : finish == ITH_FINISH_CANCELLED ? "cancelled" : "length";
 }
 
-static int print_json(const ith_cli *cli, const run_state *run)
+static int print_json(const ith_cli *cli, const run_args *args, const run_state *run)
 {
     const ith_engine_info *info = ith_engine_get_info(run->engine);
     json_t *ids = json_array();
@@ -230,19 +246,20 @@ static int print_json(const ith_cli *cli, const run_state *run)
         json_array_append_new(ids, json_integer(run->answer.ids[i]));
     ith_session_logits_sha256(run->session, sha256);
     return ith_cli_write_json(
-        cli, json_pack("{s:I, s:I, s:o, s:o, s:s, s:f, s:f, s:i, s:i, s:s, s:s, s:s, s:s}", "prompt_tokens",
+        cli, json_pack("{s:I, s:I, s:o, s:o, s:s, s:f, s:f, s:o, s:i, s:i, s:s, s:s, s:s, s:s}", "prompt_tokens",
                        (json_int_t)run->n_prompt, "restored_tokens", (json_int_t)ith_session_restored(run->session),
                        "ids", ids, "text", ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
-                       finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s", run->decode_s, "ranks",
-                       info->ranks, "threads", info->threads, "mesh", info->mesh, "simd", info->simd, "placement",
-                       info->placement, "logits_sha256", sha256));
+                       finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s", run->decode_s,
+                       "speculation", ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks,
+                       "threads", info->threads, "mesh", info->mesh, "simd", info->simd, "placement", info->placement,
+                       "logits_sha256", sha256));
 }
 
 static void print_timings(const ith_cli *cli, const run_state *run)
 {
     const ith_engine_info *info = ith_engine_get_info(run->engine);
     double n_prompt = (double)run->n_prompt, n_answer = (double)run->answer.n_ids;
-    char seed[40] = "", restored[40] = "";
+    char seed[40] = "", restored[40] = "", guesses[80] = "";
 
     if (strncmp(info->placement, "replicated", 10) != 0)
         ith_cli_say(cli, "%s", info->placement);
@@ -250,11 +267,15 @@ static void print_timings(const ith_cli *cli, const run_state *run)
         snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)run->seed);
     if (ith_session_restored(run->session) > 0)
         snprintf(restored, sizeof restored, ", %lld read", (long long)ith_session_restored(run->session));
-    ith_cli_say(cli,
-                "prompt %.0f tokens in %.2f s (%.1f/s%s), answer %.0f tokens in %.2f s (%.1f/s), %d x %d threads, mesh "
-                "%s, %s%s",
-                n_prompt, run->prefill_s, n_prompt / fmax(run->prefill_s, 1e-9), restored, n_answer, run->decode_s,
-                n_answer / fmax(run->decode_s, 1e-9), info->ranks, info->threads, info->mesh, info->simd, seed);
+    if (run->answer.n_drafted > 0)
+        snprintf(guesses, sizeof guesses, ", %lld of %lld guesses right", (long long)run->answer.n_accepted,
+                 (long long)run->answer.n_drafted);
+    ith_cli_say(
+        cli,
+        "prompt %.0f tokens in %.2f s (%.1f/s%s), answer %.0f tokens in %.2f s (%.1f/s)%s, %d x %d threads, mesh "
+        "%s, %s%s",
+        n_prompt, run->prefill_s, n_prompt / fmax(run->prefill_s, 1e-9), restored, n_answer, run->decode_s,
+        n_answer / fmax(run->decode_s, 1e-9), guesses, info->ranks, info->threads, info->mesh, info->simd, seed);
 }
 
 /* Rank 0, after an answer or a part of one. */
@@ -267,7 +288,7 @@ static int report(const ith_cli *cli, const run_args *args, run_state *run)
         return ITH_EXIT_FAILED;
     }
     if (args->model.json)
-        code = print_json(cli, run);
+        code = print_json(cli, args, run);
     else if (run->last_shown != 0 && run->last_shown != '\n')
         ith_cli_write("\n", 1); /* main reports a failed write */
     if (!args->model.json && !args->model.quiet)
@@ -344,6 +365,7 @@ int ith_cmd_run(const ith_cli *cli, int argc, char **argv)
     ith_generation_free(&run.answer);
     ith_session_close(run.session);
     ith_engine_close(run.engine);
+    ith_drafting_close(&run.drafting);
     ith_text_free(&run.text);
     free(run.ids.data);
     return code;

@@ -48,14 +48,14 @@ struct ith_session {
     int64_t length;
     int64_t before,
         total; /* progress of several calls shown as one: what earlier ones did, and all of them; total 0: one call */
-    const ith_probe *probe; /* looks into every pass; NULL: none */
-    int32_t *ids;           /* [ctx] the timeline; the whole of it on every rank */
-    float *logits;          /* rank 0: [n_vocab] */
-    bool has_logits;
-    float *score_logits; /* allocated by the first score */
-    float *nll;          /* [chunk], likewise */
-    int32_t *targets;    /* [chunk], likewise */
-    ith_keep *keep;      /* NULL: nothing is kept on disk */
+    const ith_probe *probe;        /* looks into every pass; NULL: none */
+    int32_t *ids;                  /* [ctx] the timeline; the whole of it on every rank */
+    float *logits;                 /* rank 0: [ITH_DECODE_TOKENS][ith_logits_ld]: after the last tokens */
+    int64_t logits_from, n_logits; /* row i is of a timeline of logits_from + i tokens, i < n_logits */
+    float *score_logits;           /* allocated by the first score */
+    float *nll;                    /* [chunk], likewise */
+    int32_t *targets;              /* [chunk], likewise */
+    ith_keep *keep;                /* NULL: nothing is kept on disk */
 };
 
 bool ith_vocab_in(const ith_source *source); /* do the files hold a tokenizer? */
@@ -65,6 +65,16 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **vocab, it
  * sees all tokens. Collective. */
 ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows,
                                   ith_session **session, ith_error *err);
+
+/* Collective. As ith_session_prefill for n tokens of which each gets its logits: 1 <= n <= ith_session_few(session). Cut back to one of
+ * them, the session has its logits. */
+ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n, ith_error *err);
+int64_t ith_session_few(const ith_session *session);
+
+/* Is there a place for the last token's logits? The same on all ranks, of which rank 0 has them. */
+bool ith_session_has_logits(const ith_session *session);
+/* Rank 0: the logits of a timeline of `length` tokens, one of those that the last pass gave. */
+const float *ith_session_logits_at(const ith_session *session, int64_t length);
 
 /* What a session of the engine's sizes may come to take on this rank. */
 int64_t ith_session_bytes(const ith_engine *engine);

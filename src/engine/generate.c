@@ -1,11 +1,14 @@
 /* generate.c - rank 0 samples and shows, all ranks compute. */
 #include "engine/engine_impl.h"
+#include "engine/speculate.h"
 #include "text/sampler.h"
 #include "text/stop.h"
 #include "text/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert(ITH_DRAFT_MAX == ITH_DECODE_TOKENS - 1, "a pass verifies a chosen token and the guesses after it");
 
 typedef struct writer { /* rank 0: from ids to the text that is shown */
     const ith_generate_params *params;
@@ -118,18 +121,65 @@ static ith_status write_rest(writer *w, ith_error *err)
     return show(w, text, len, &on, err);
 }
 
-/* What rank 0 tells the others after each token. */
+/* ---- The loop: tokens from the logits at hand, guesses at those that follow, a pass over them ---- */
+
+typedef struct loop {
+    writer *w; /* rank 0's */
+    ith_session *session;
+    const ith_generate_params *params;
+    ith_drafter *drafter; /* NULL: no guesses */
+    ith_draft_pace pace;
+    int32_t tokens[ITH_DECODE_TOKENS]; /* of the last pass: a chosen one, then guesses */
+    int64_t n_guesses;
+    int64_t n_chosen;
+} loop;
+
+/* What rank 0 tells the others after each pass: the last token chosen, and how many guesses before it were right. */
 typedef struct verdict {
     int32_t id, go_on;
+    int64_t right;
 } verdict;
 
-static ith_status step(writer *w, ith_session *s, verdict *v, ith_error *err)
+/* Chooses a token after each guess that the one before it has proved right. */
+static ith_status choose(loop *l, verdict *v, ith_error *err)
 {
+    int64_t length = l->session->length - l->n_guesses;
     bool on = true;
 
-    v->id = ith_sampler_choose(w->sampler, s->logits);
-    ITH_TRY(write_token(w, v->id, &on, err));
-    v->go_on = on;
+    for (;; v->right++) {
+        v->id = ith_sampler_choose(l->w->sampler, ith_session_logits_at(l->session, length + v->right));
+        ITH_TRY(write_token(l->w, v->id, &on, err));
+        v->go_on = on && l->n_chosen + v->right + 1 < l->params->max_tokens;
+        if (!v->go_on || v->right == l->n_guesses || v->id != l->tokens[1 + v->right])
+            return ITH_OK;
+    }
+}
+
+/* Guesses that pay, fit, and can still be wanted. */
+static int64_t most_guesses(const loop *l)
+{
+    const int64_t limits[] = {ith_draft_pace_length(&l->pace), l->params->max_tokens - l->n_chosen - 1,
+                              l->session->ctx - l->session->length - 1};
+    int64_t most = ith_session_few(l->session) - 1;
+
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        most = limits[i] < most ? limits[i] : most;
+    return most;
+}
+
+/* The chosen token and guesses at what follows it join the timeline. */
+static ith_status extend(loop *l, int32_t id, ith_error *err)
+{
+    ith_session *s = l->session;
+    int64_t most = l->drafter == NULL || s->length == s->ctx ? 0 : most_guesses(l), n = 0;
+
+    l->tokens[0] = id;
+    if (most > 0) {
+        s->ids[s->length] = id;
+        ITH_TRY(l->drafter->ops->draft(l->drafter, s->ids, s->length + 1, most, l->tokens + 1, &n, err));
+    }
+    ITH_TRY(ith_session_extend(s, l->tokens, (size_t)n + 1, err));
+    l->n_guesses = s->n_logits - 1;
     return ITH_OK;
 }
 
@@ -153,56 +203,94 @@ static ith_status show_again(writer *w, const int32_t *ids, replayed *r, int64_t
 }
 
 /* Shows the tokens again and computes what follows them at once: logits have the same bits as when they came one by one. */
-static ith_status replay(writer *w, ith_session *s, replayed *r, ith_error *err)
+static ith_status replay(loop *l, replayed *r, ith_error *err)
 {
+    ith_session *s = l->session;
     ith_comm *comm = s->engine->world->comm;
     int64_t draws;
     const int32_t *ids = ith_keep_answer(s->keep, &r->n, &draws);
 
     r->go_on = 1;
-    ITH_TRY(ith_comm_agree(comm, comm->rank == 0 ? show_again(w, ids, r, draws, err) : ITH_OK, err));
+    ITH_TRY(ith_comm_agree(comm, comm->rank == 0 ? show_again(l->w, ids, r, draws, err) : ITH_OK, err));
     ith_world_bcast(s->engine->world, r, sizeof *r);
     if (r->n == 0 || !r->go_on)
         return ITH_OK;
+    l->n_chosen = r->n;
     return ith_session_prefill(s, ids, (size_t)r->n, err);
 }
 
-static ith_status loop(writer *w, ith_session *s, const ith_generate_params *params, ith_error *err)
+static ith_status run(loop *l, ith_generation *out, ith_error *err)
 {
-    ith_comm *comm = s->engine->world->comm;
+    ith_comm *comm = l->session->engine->world->comm;
     bool root = comm->rank == 0;
     replayed r = {0, 1};
+    verdict v;
 
-    if (s->keep != NULL)
-        ITH_TRY(replay(w, s, &r, err));
-    for (int64_t i = r.n; r.go_on && i < params->max_tokens; i++) {
-        verdict v = {0, 0};
-        ITH_TRY(ith_comm_agree(comm, root ? step(w, s, &v, err) : ITH_OK, err));
-        ith_world_bcast(s->engine->world, &v, sizeof v);
-        if (!v.go_on)
-            break;
-        if (i + 1 < params->max_tokens)
-            ITH_TRY(ith_session_decode(s, v.id, err));
+    if (l->session->keep != NULL)
+        ITH_TRY(replay(l, &r, err));
+    v = (verdict){.go_on = r.go_on && l->n_chosen < l->params->max_tokens};
+    while (v.go_on) {
+        v = (verdict){0};
+        ITH_TRY(ith_comm_agree(comm, root ? choose(l, &v, err) : ITH_OK, err));
+        ith_world_bcast(l->session->engine->world, &v, sizeof v);
+        ITH_TRY(ith_session_truncate(l->session, l->session->length - l->n_guesses + v.right, err));
+        ith_draft_pace_count(&l->pace, l->n_guesses, v.right);
+        out->n_drafted += l->n_guesses;
+        out->n_accepted += v.right;
+        l->n_chosen += v.right + 1;
+        if (v.go_on)
+            ITH_TRY(extend(l, v.id, err));
+        out->n_passes += v.go_on;
     }
-    return ith_comm_agree(comm, root ? write_rest(w, err) : ITH_OK, err);
+    return ith_comm_agree(comm, root ? write_rest(l->w, err) : ITH_OK, err);
+}
+
+/* ---- Opening ---- */
+
+/* Local: what all ranks see alike. */
+static ith_status check(const ith_session *s, const ith_generate_params *params, ith_error *err)
+{
+    if (!ith_session_has_logits(s))
+        return ith_fail(err, ITH_E_ARGUMENT, "there is nothing to go on from: prefill a prompt first");
+    if (params->max_draft < 0 || params->max_draft > ITH_DRAFT_MAX)
+        return ith_fail(err, ITH_E_ARGUMENT, "max_draft is %d, expected 0 (off) to %d", params->max_draft,
+                        ITH_DRAFT_MAX);
+    return ITH_OK;
+}
+
+static ith_status open_drafter(loop *l, ith_error *err)
+{
+    const ith_session *s = l->session;
+    ith_comm *comm = s->engine->world->comm;
+    int64_t room = s->ctx - s->length, most = l->params->max_tokens;
+
+    if (l->params->max_draft == 0)
+        return ITH_OK;
+    l->pace = ith_draft_pace_start(l->params->max_draft,
+                                   l->params->draft != NULL ? ITH_GUESSES_OF_MODEL : ITH_GUESSES_LOOKED_UP);
+    if (l->params->draft != NULL)
+        return ith_drafter_model(s, l->params->draft, &l->drafter, err);
+    return ith_comm_agree(
+        comm, ith_drafter_lookup(comm->rank == 0, s->length + (most < room ? most : room), &l->drafter, err), err);
 }
 
 ith_status ith_generate(ith_session *session, const ith_generate_params *params, ith_generation *out, ith_error *err)
 {
     ith_comm *comm = session->engine->world->comm;
-    bool root = comm->rank == 0;
     writer w = {0};
+    loop l = {.w = &w, .session = session, .params = params};
     ith_status status;
 
     *out = (ith_generation){.finish = ITH_FINISH_LENGTH};
-    status = ITH_OK;
-    if (!session->has_logits)
-        status = ith_fail(err, ITH_E_ARGUMENT, "there is nothing to go on from: prefill a prompt first");
-    else if (root)
+    status = check(session, params, err);
+    if (status == ITH_OK && comm->rank == 0)
         status = writer_open(&w, session, params, out, err);
     status = ith_comm_agree(comm, status, err);
     if (status == ITH_OK)
-        status = loop(&w, session, params, err);
+        status = open_drafter(&l, err);
+    if (status == ITH_OK)
+        status = run(&l, out, err);
+    ith_drafter_close(l.drafter);
     writer_close(&w);
     return status;
 }

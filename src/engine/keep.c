@@ -224,6 +224,11 @@ int64_t ith_session_restored(const ith_session *session)
     return session->keep == NULL ? 0 : session->keep->restored;
 }
 
+int64_t ith_keep_least(const ith_keep *keep)
+{
+    return keep->n_written * ITH_KV_SEGMENT;
+}
+
 static ith_status sync_answer(const ith_keep *keep, ith_error *err)
 {
     if (keep->checkpoint == NULL)

@@ -23,6 +23,9 @@ ith_status ith_keep_chunk(ith_session *session, ith_error *err);
 /* At the end of the tokens, or where they were stopped: the part of a segment is written too. */
 ith_status ith_keep_rest(ith_session *session, ith_error *err);
 
+/* The timeline up to here is on disk, in whole segments: local, the same on all ranks. A session is not cut back below. */
+int64_t ith_keep_least(const ith_keep *keep);
+
 /* ---- A checkpoint's answer: rank 0 ---- */
 
 /* Tokens to be shown again, and how often the sampler's generator was drawn from for them; 0 of them without a checkpoint, and for a second

@@ -40,6 +40,11 @@ static ith_limits limits_of(const ith_engine *e, int64_t ctx, int64_t chunk, boo
                         .ctx = ctx};
 }
 
+static size_t logits_floats(const ith_engine *e)
+{
+    return ITH_DECODE_TOKENS * (size_t)ith_logits_ld(e->model);
+}
+
 static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *err)
 {
     const ith_engine *e = s->engine;
@@ -49,7 +54,7 @@ static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *
     ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)s->ctx, sizeof *s->ids, "timeline", (void **)&s->ids, err));
     if (e->world->comm->rank == 0)
         ITH_TRY(
-            ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)hp->n_vocab, sizeof(float), "logits", (void **)&s->logits, err));
+            ith_mem_alloc_array(ITH_MEM_OTHER, logits_floats(e), sizeof(float), "logits", (void **)&s->logits, err));
     ITH_TRY(ith_kv_open(e->kv, (int)hp->n_layers, (int)my_heads, (int)hp->head_dim, s->ctx, e->mesh.c, e->mesh.context,
                         &s->kv, err));
     ith_kv_place(s->kv, e->topology);
@@ -64,7 +69,7 @@ int64_t ith_session_bytes(const ith_engine *e)
 
     return ith_workspace_bytes(e->model, &e->mesh, e->kv, &limits) +
            info->kv_bytes_per_token * reserved / e->mesh.ranks + info->ctx * (int64_t)sizeof(int32_t) +
-           info->n_vocab * (int64_t)sizeof(float);
+           (int64_t)(logits_floats(e) * sizeof(float));
 }
 
 ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows, ith_session **out,
@@ -219,17 +224,20 @@ static ith_status weights_came(const ith_session *s, ith_error *err)
     return ith_comm_agree(s->engine->world->comm, ith_store_status(store, err), err);
 }
 
-/* The chunks of n new ids that take_ids put behind the timeline, of which `done` are in the cache already. nll: NULL, or n - 1 places on
- * rank 0. */
-static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, bool score, float *nll, ith_error *err)
+/* The chunks of n new ids that take_ids put behind the timeline, of which `done` are in the cache already, with logits after the last n_logits
+ * of them, which are in one chunk. nll: NULL, or n - 1 places on rank 0. */
+static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_logits, bool score, float *nll,
+                             ith_error *err)
 {
+    bool shown = n > n_logits; /* what gives all its logits is a step of decoding */
+
     while (done < n) {
         int64_t left = n - done, now = min2(left, s->chunk);
         ith_pass pass = ith_session_pass(s, now);
 
-        if (n > 1 && !goes_on(s, done, n))
+        if (shown && !goes_on(s, done, n))
             return ith_fail(err, ITH_E_CANCELLED, "stopped after %lld of %lld tokens", (long long)done, (long long)n);
-        pass.want_logits = now == left;
+        pass.n_logits = now == left ? n_logits : 0;
         pass.logits = s->logits;
         if (score) {
             set_targets(s, now, left);
@@ -237,7 +245,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, bool score
             pass.nll = s->nll;
             pass.score_logits = s->score_logits;
         }
-        s->has_logits = false;
+        s->n_logits = 0;
         ith_team_run(s->engine->team, ith_pass_run, &pass);
         ITH_TRY(weights_came(s, err));
         if (score)
@@ -247,8 +255,9 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, bool score
         if (s->keep != NULL)
             ITH_TRY(ith_keep_chunk(s, err));
     }
-    s->has_logits = true;
-    if (n > 1)
+    s->n_logits = n_logits;
+    s->logits_from = s->length - n_logits + 1;
+    if (shown)
         goes_on(s, n, n);
     return ITH_OK;
 }
@@ -263,12 +272,37 @@ ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t 
     kept = session->keep != NULL && n > 1;
     if (kept)
         ITH_TRY(ith_keep_begin(session, (int64_t)n, &done, err));
-    status = run_chunks(session, (int64_t)n, done, false, NULL, err);
+    status = run_chunks(session, (int64_t)n, done, 1, false, NULL, err);
     if (kept && (status == ITH_OK || status == ITH_E_CANCELLED)) {
         ith_status rest = ith_keep_rest(session, err);
         status = status == ITH_OK ? rest : status;
     }
     return status;
+}
+
+int64_t ith_session_few(const ith_session *s)
+{
+    int64_t few = min2(ITH_DECODE_TOKENS, s->chunk);
+    return s->engine->world->comm->size > 1 ? min2(few, s->rows_tokens) : few;
+}
+
+ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n, ith_error *err)
+{
+    ITH_TRY(take_ids(session, ids, &n, err));
+    return run_chunks(session, (int64_t)n, 0, (int64_t)n, false, NULL, err);
+}
+
+ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error *err)
+{
+    if (length < 0 || length > session->length)
+        return ith_fail(err, ITH_E_ARGUMENT, "a timeline of %lld tokens cannot be cut back to %lld",
+                        (long long)session->length, (long long)length);
+    if (session->keep != NULL && length < ith_keep_least(session->keep))
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "a timeline that is kept on disk up to %lld tokens is not cut back to %lld",
+                        (long long)ith_keep_least(session->keep), (long long)length);
+    session->length = length;
+    return ITH_OK;
 }
 
 ith_status ith_session_decode(ith_session *session, int32_t id, ith_error *err)
@@ -294,14 +328,31 @@ ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n,
 {
     ITH_TRY(ith_comm_agree(session->engine->world->comm, score_buffers(session, err), err));
     ITH_TRY(take_ids(session, ids, &n, err));
-    return run_chunks(session, (int64_t)n, 0, true, nll, err);
+    return run_chunks(session, (int64_t)n, 0, 1, true, nll, err);
 }
 
 /* ---- Looking ---- */
 
+static bool has_logits_at(const ith_session *s, int64_t length)
+{
+    return length >= s->logits_from && length < s->logits_from + s->n_logits;
+}
+
+bool ith_session_has_logits(const ith_session *session)
+{
+    return has_logits_at(session, session->length);
+}
+
+const float *ith_session_logits_at(const ith_session *s, int64_t length)
+{
+    if (s->logits == NULL || !has_logits_at(s, length))
+        return NULL;
+    return s->logits + (length - s->logits_from) * ith_logits_ld(s->engine->model);
+}
+
 const float *ith_session_logits(const ith_session *session)
 {
-    return session->has_logits ? session->logits : NULL;
+    return ith_session_logits_at(session, session->length);
 }
 
 int64_t ith_session_length(const ith_session *session)
@@ -311,7 +362,9 @@ int64_t ith_session_length(const ith_session *session)
 
 void ith_session_logits_sha256(const ith_session *session, char hex[65])
 {
+    const float *logits = ith_session_logits(session);
+
     hex[0] = 0;
-    if (ith_session_logits(session) != NULL)
-        ith_sha256_hex(session->logits, (size_t)session->engine->model->hp.n_vocab * sizeof(float), hex);
+    if (logits != NULL)
+        ith_sha256_hex(logits, (size_t)session->engine->model->hp.n_vocab * sizeof(float), hex);
 }

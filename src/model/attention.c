@@ -353,11 +353,19 @@ static void by_segments(ith_pass *p, int layer, ith_member *me)
         fold_row(p, layer, i / p->n, i % p->n, n_segments, scratch);
 }
 
+/* Up to four tokens' partials cost nothing to keep. More are taken by segments where their tiles would leave threads idle. */
+static bool few(const ith_pass *p, const ith_member *me)
+{
+    enum { SURELY_FEW = 4, TILES_PER_THREAD = 4 };
+    return p->n <= SURELY_FEW || (p->n <= ITH_DECODE_TOKENS &&
+                                  tiles_of(p).n * ith_range_size(p->heads) < (int64_t)TILES_PER_THREAD * me->n_threads);
+}
+
 void ith_attention(ith_pass *p, int layer, ith_member *me)
 {
-    bool few = p->n <= ITH_DECODE_TOKENS, all_here = p->comm->size == 1 || p->way->all_tokens;
+    bool all_here = p->comm->size == 1 || p->way->all_tokens;
 
-    if (all_here && (few || p->mesh.context > 1))
+    if (all_here && (few(p, me) || p->mesh.context > 1))
         by_segments(p, layer, me);
     else if (p->mesh.context == 1)
         by_tiles(p, layer, me);

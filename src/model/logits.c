@@ -1,4 +1,4 @@
-/* logits.c - from the last layer to the vocabulary: logits of the last token by row shares, scores of all tokens by token
+/* logits.c - from the last layer to the vocabulary: logits of the last tokens by row shares, scores of all tokens by token
  * shares.
  */
 #include "model/pass.h"
@@ -15,24 +15,28 @@ static int last_owner(const ith_pass *p)
     return 0;
 }
 
-/* The last token's residual becomes token 0 of ws->h on every rank, normalized and quantized. */
+/* The residuals of the last tokens become tokens 0, 1, ... of ws->h on every rank, normalized and quantized. */
 static void share_last(ith_pass *p)
 {
     const ith_hparams *hp = &p->model->hp;
     ith_workspace *ws = p->ws;
-    bool all_tokens = p->way->all_tokens;
     ith_input in = ith_pass_input(p, hp->hidden);
+    int64_t mine = ith_range_size(p->mine), n = p->n_logits;
+    bool all_here = p->way->all_tokens || p->comm->size == 1;
 
-    if (all_tokens || ith_range_size(p->mine) > 0)
-        memcpy(ws->h, ws->x + (ith_range_size(p->mine) - 1) * hp->hidden, (size_t)hp->hidden * sizeof *ws->h);
-    if (!all_tokens && p->comm->size > 1)
-        p->comm->ops->bcast(p->comm, ws->h, hp->hidden * (int64_t)sizeof *ws->h, last_owner(p));
-    p->model->kernels->rmsnorm(hp->hidden, ws->h, p->model->out_norm, (float)hp->rms_eps, ws->h);
-    if (p->model->quantized)
-        p->model->kernels->quantize(hp->hidden, ws->h, &in.acts, 0, 0);
+    for (int64_t i = 0; i < n; i++) {
+        float *h = ws->h + i * ws->ld;
+        if (all_here || mine > 0)
+            memcpy(h, ws->x + (mine - n + i) * hp->hidden, (size_t)hp->hidden * sizeof *h);
+        if (!all_here)
+            p->comm->ops->bcast(p->comm, h, hp->hidden * (int64_t)sizeof *h, last_owner(p));
+        p->model->kernels->rmsnorm(hp->hidden, h, p->model->out_norm, (float)hp->rms_eps, h);
+        if (p->model->quantized)
+            p->model->kernels->quantize(hp->hidden, h, &in.acts, i, 0);
+    }
 }
 
-/* Everybody's rows of the vocabulary to rank 0. */
+/* Everybody's rows of the vocabulary to rank 0, token by token. */
 static void collect(ith_pass *p)
 {
     ith_comm_plan send = ith_workspace_plan(p->ws, p->comm->size, 0),
@@ -47,7 +51,11 @@ static void collect(ith_pass *p)
         recv.counts[r] = p->comm->rank == 0 ? ith_range_size(rows) * (int64_t)sizeof(float) : 0;
         recv.displs[r] = p->comm->rank == 0 ? rows.begin * (int64_t)sizeof(float) : 0;
     }
-    p->comm->ops->alltoallv(p->comm, p->ws->logits_rows, send.counts, send.displs, p->logits, recv.counts, recv.displs);
+    for (int64_t i = 0; i < p->n_logits; i++) {
+        int64_t at = i * ith_logits_ld(p->model);
+        p->comm->ops->alltoallv(p->comm, p->ws->logits_rows + at, send.counts, send.displs,
+                                p->comm->rank == 0 ? p->logits + at : NULL, recv.counts, recv.displs);
+    }
 }
 
 /* Rows `rows` of the vocabulary product, part by part as the output matrix comes; rows.begin is a tile's first. Ends with a barrier. */
@@ -67,16 +75,20 @@ static void output(ith_pass *p, ith_member *me, ith_range rows, ith_need need, c
     }
 }
 
-void ith_logits_last(ith_pass *p, ith_member *me)
+void ith_logits(ith_pass *p, ith_member *me)
 {
     const ith_matrix *w = p->model->output;
+    bool alone = p->comm->size == 1;
     ith_range rows = ith_mesh_rows(&p->mesh, w->rows, p->comm->rank);
     ith_input in = ith_pass_input(p, w->cols);
 
     if (me->tid == 0)
         share_last(p);
     ith_barrier(me);
-    output(p, me, rows, ITH_NEED_HELD, &in, 1, p->ws->logits_rows, ith_round_up(w->rows, ITH_TILE_ROWS));
+    output(p, me, rows, ITH_NEED_HELD, &in, p->n_logits, alone ? p->logits : p->ws->logits_rows,
+           ith_logits_ld(p->model));
+    if (alone)
+        return;
     if (me->tid == 0)
         collect(p);
     ith_barrier(me);
@@ -105,7 +117,7 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
     const ith_matrix *w = p->model->output;
     ith_workspace *ws = p->ws;
     ith_input in = ith_pass_input(p, w->cols);
-    int64_t ld = ith_round_up(w->rows, ITH_TILE_ROWS);
+    int64_t ld = ith_logits_ld(p->model);
     ith_range share = ith_my_share(me, n, 1);
 
     for (int64_t i = share.begin; i < share.end; i++) {

@@ -26,6 +26,6 @@ void ith_pass_run(void *arg, ith_member *me)
         ith_show_output(p, me);
     if (p->targets != NULL)
         ith_score(p, me);
-    if (p->want_logits)
-        ith_logits_last(p, me);
+    if (p->n_logits > 0)
+        ith_logits(p, me);
 }

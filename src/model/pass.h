@@ -110,7 +110,7 @@ typedef struct
     uint8_t *ring[2];    /* R > 1, prefill: segments of one head that others hold, [segments][segment bytes] */
     ith_parcel *parcels; /* R > 1: lists of an exchange, sends and receives: [2][n_parcels] */
     int64_t n_parcels;
-    float *logits_rows; /* [n_vocab rounded up]: my rows of the vocabulary */
+    float *logits_rows; /* several ranks: [ITH_DECODE_TOKENS][n_vocab rounded up]: my rows of the vocabulary */
 } ith_workspace;
 
 /* Side 0 (send) or 1 (receive) of the exchange in hand. */
@@ -137,8 +137,9 @@ struct ith_pass {
     int64_t n;              /* tokens of the pass */
     ith_range mine;         /* those that this rank holds */
     const ith_probe *probe; /* NULL: nobody looks */
-    bool want_logits;       /* after the last token */
-    float *logits;          /* rank 0: [n_vocab], written if wanted */
+    int64_t n_logits;       /* wanted after the last n_logits tokens: 0, 1, or up to
+                             * ITH_DECODE_TOKENS where every rank holds all tokens */
+    float *logits;          /* rank 0: [n_logits][ith_logits_ld], written if wanted */
     const int32_t *targets; /* scoring: [n] the token that follows each, -1 for none; NULL: no scoring */
     float *nll;             /* scoring: [n] on every rank, of which it writes those of ith_pass_scored */
     float *score_logits;    /* scoring: [ITH_SCORE_TOKENS][vocabulary rounded up to 16] */
@@ -146,7 +147,7 @@ struct ith_pass {
 
 enum {
     ITH_SCORE_TOKENS = 16,
-    ITH_DECODE_TOKENS = 4 /* up to this many, attention is shared out by segments */
+    ITH_DECODE_TOKENS = 16 /* up to this many, attention can be shared out by segments and logits of each had */
 };
 
 ith_record ith_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t head_dim);
@@ -188,9 +189,15 @@ int64_t ith_attention_scratch(const ith_model *model);   /* floats per thread */
 void ith_mlp(ith_pass *pass, int layer, ith_member *me); /* mlp.c: h, acts -> y, my rows */
 int64_t ith_mlp_scratch(void);                           /* floats per thread */
 int64_t ith_attention_cells(const ith_model *model, const ith_mesh *mesh, int64_t n_tokens,
-                            int64_t n_segments);      /* floats of ws->cells for passes by segments */
-void ith_logits_last(ith_pass *pass, ith_member *me); /* logits.c */
-void ith_score(ith_pass *pass, ith_member *me);       /* logits.c */
+                            int64_t n_segments); /* floats of ws->cells for passes by segments */
+void ith_logits(ith_pass *pass, ith_member *me); /* logits.c: of the last n_logits tokens */
+void ith_score(ith_pass *pass, ith_member *me);  /* logits.c */
+
+/* Floats from one token's logits to the next: whole tiles of rows. */
+static inline int64_t ith_logits_ld(const ith_model *model)
+{
+    return ith_round_up(model->hp.n_vocab, ITH_TILE_ROWS);
+}
 
 /* Rows of a layer's matrices that the pass reads on this rank. */
 static inline ith_need ith_pass_need(const ith_pass *pass)

@@ -167,7 +167,8 @@ static void request_all(requests *r, ith_workspace *ws, const ith_model *model, 
         request_group(r, ws, layout, &s, cells);
     request(r, 4 * mesh->ranks, sizeof(int64_t), &ws->plans);
     request(r, cells, sizeof(float), &ws->cells);
-    request(r, ith_round_up(hp->n_vocab, ITH_TILE_ROWS), sizeof(float), &ws->logits_rows);
+    if (mesh->ranks > 1)
+        request(r, ITH_DECODE_TOKENS * ith_logits_ld(model), sizeof(float), &ws->logits_rows);
     request_scratch(r, ws, max2(ith_attention_scratch(model), ith_mlp_scratch()));
 }
 

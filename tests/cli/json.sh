@@ -24,17 +24,27 @@ expect "run: ends well" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --te
 cp "$out" "$work/run.json"
 same "run: one line of JSON" 1 "$(wc -l <"$work/run.json")"
 shape "run: fields" "$work/run.json" \
-    "set(j) == {'prompt_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'ranks', 'threads', 'mesh', 'simd', 'placement', 'logits_sha256'}" \
+    "set(j) == {'prompt_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'simd', 'placement', 'logits_sha256'}" \
     "isinstance(j['prompt_tokens'], int) and 450 < j['prompt_tokens'] < 512" \
     "len(j['ids']) > 5 and all(isinstance(i, int) for i in j['ids'])" \
     "j['finish'] == 'stop' and j['ranks'] == 1 and j['mesh'] == '1x1' and j['threads'] >= 1" \
     "isinstance(j['prefill_s'], float) and j['prefill_s'] > 0 and j['decode_s'] > 0" \
     "j['simd'] in ('ref', 'avx2', 'avxvnni', 'avx512bw', 'avx512', 'neon', 'dotprod', 'i8mm')" "$hex64"
+shape "run: speculation" "$work/run.json" \
+    "j['speculation']['kind'] == 'lookup' and j['speculation']['drafted'] >= j['speculation']['accepted']" \
+    "j['speculation']['passes'] + j['speculation']['accepted'] == len(j['ids'])"
 same "run: the answer" "$(cat "$work/answer")" "$(field "$work/run.json" "j['text']")"
 
 expect "run: -n 3" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 3 --temp 0 --json --threads 1
 shape "run: length" "$out" "j['finish'] == 'length' and len(j['ids']) == 3 and j['threads'] == 1"
 same "run: the first three ids" "$(field "$work/run.json" "j['ids'][:3]")" "$(field "$out" "j['ids']")"
+
+expect "run: --speculate off" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json --speculate off
+shape "run: no speculation" "$out" "j['speculation'] == {'kind': 'off', 'passes': len(j['ids']), 'drafted': 0, 'accepted': 0}"
+same "run: the same without" "$(field "$work/run.json" "(j['ids'], j['logits_sha256'])")" "$(field "$out" "(j['ids'], j['logits_sha256'])")"
+expect "run: --draft" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json --draft $NEEDLE
+shape "run: its own draft is right, up to the end" "$out" "j['speculation']['kind'] == 'draft' and 2 * j['speculation']['passes'] < len(j['ids'])"
+same "run: the same with a draft" "$(field "$work/run.json" "(j['ids'], j['logits_sha256'])")" "$(field "$out" "(j['ids'], j['logits_sha256'])")"
 
 expect "run: text instead of JSON" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0
 same "run: text on stdout is the answer and nothing else" "$(cat "$work/answer")" "$(cat "$out")"

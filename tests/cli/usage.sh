@@ -28,6 +28,12 @@ usage "text twice" tokenize -m $NEEDLE -p hello -f "$work/text"
 usage "template options without a template" run -m $NEEDLE --raw -p hello --system "be kind"
 usage "contradiction" score -m $NEEDLE -f "$work/text" --exact --quant w4
 
+usage "speculation of an unknown kind" run -m $NEEDLE -p hello --speculate luck
+usage "drafts longer than a pass" run -m $NEEDLE -p hello --speculate lookup:16
+usage "drafts without a length" run -m $NEEDLE -p hello --speculate lookup:
+usage "a drafting model that is not named" run -m $NEEDLE -p hello --speculate draft
+usage "prompt lookup by a model" run -m $NEEDLE -p hello --speculate lookup --draft $NEEDLE
+
 usage "bench of nothing" bench
 usage "bench of an unknown kind" bench luck
 usage "bench of two models" bench model -m $NEEDLE --shape qwen3-8b

@@ -1,0 +1,82 @@
+#include "cli/speculation.h"
+
+#include "cli/arguments.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* With a model every guess costs a pass of it: drafts are shorter. */
+enum { MODEL_DRAFT = 5 };
+
+static const char *kind_of(const ith_speculation_args *args)
+{
+    return args->max == 0 ? "off" : args->model != NULL ? "draft" : "lookup";
+}
+
+/* "word" or "word:K", K from 1 to ITH_DRAFT_MAX: into *max. */
+static bool is_word(const char *text, const char *word, int *max)
+{
+    size_t len = strlen(word);
+    char *end;
+    long k;
+
+    if (strncmp(text, word, len) != 0)
+        return false;
+    if (text[len] == 0)
+        return true;
+    if (text[len] != ':' || text[len + 1] < '1' || text[len + 1] > '9')
+        return false;
+    k = strtol(text + len + 1, &end, 10);
+    *max = (int)k;
+    return *end == 0 && k <= ITH_DRAFT_MAX;
+}
+
+int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_speculation_args *args)
+{
+    const char *how = args->how != NULL ? args->how : args->model != NULL ? "draft" : "lookup";
+
+    args->max = args->model != NULL ? MODEL_DRAFT : ITH_DRAFT_MAX;
+    if (strcmp(how, "off") == 0) {
+        args->max = 0;
+    } else if (is_word(how, "lookup", &args->max)) {
+        if (args->model != NULL)
+            return ith_args_wrong(cli, command, "--draft names a model that guesses, --speculate lookup needs none");
+    } else if (is_word(how, "draft", &args->max)) {
+        if (args->model == NULL)
+            return ith_args_wrong(cli, command, "--speculate draft needs a model: --draft MODEL");
+    } else {
+        return ith_args_wrong(cli, command,
+                              "--speculate is %s, expected off, lookup[:K] or draft[:K] with K from 1 to %d", how,
+                              ITH_DRAFT_MAX);
+    }
+    return ITH_ARGS_OK;
+}
+
+ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *args, const ith_engine_params *params,
+                             ith_drafting *drafting, ith_error *err)
+{
+    ith_engine_params own = *params;
+
+    if (args->max == 0 || args->model == NULL)
+        return ITH_OK;
+    own.model = args->model;
+    own.quant = ITH_QUANT_AUTO;
+    own.stats = NULL;
+    own.mesh = NULL;
+    own.exact = false;
+    ITH_TRY(ith_engine_open(cli->world, &own, &drafting->engine, err));
+    return ith_session_open(drafting->engine, &drafting->session, err);
+}
+
+void ith_drafting_close(ith_drafting *drafting)
+{
+    ith_session_close(drafting->session);
+    ith_engine_close(drafting->engine);
+    *drafting = (ith_drafting){0};
+}
+
+json_t *ith_speculation_json(const ith_speculation_args *args, const ith_generation *answer)
+{
+    return json_pack("{s:s, s:I, s:I, s:I}", "kind", kind_of(args), "passes", (json_int_t)answer->n_passes, "drafted",
+                     (json_int_t)answer->n_drafted, "accepted", (json_int_t)answer->n_accepted);
+}

@@ -1,0 +1,166 @@
+/* RANKS: 1 2 3 4
+ *
+ * Speculation changes nothing but the number of passes: the same tokens, logits and timeline, greedy and sampled, whoever guesses; and
+ * timelines that are cut back.
+ */
+#include "tests/needle.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PROMPT = 400, GENERATED = 90 };
+
+typedef struct result {
+    int32_t ids[GENERATED];
+    size_t n_ids;
+    char sha[65];
+} result;
+
+static ith_engine *open_engine(const char *model, ith_quant quant, int64_t chunk)
+{
+    ith_engine_params params = ith_engine_params_default();
+    ith_engine *engine;
+    ith_error err;
+
+    params.model = model;
+    params.threads = 2;
+    params.quant = quant;
+    params.chunk = chunk;
+    params.ctx = MAX_IDS;
+    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open an engine", &err);
+    return engine;
+}
+
+static ith_session *open_session(ith_engine *engine)
+{
+    ith_session *session;
+    ith_error err;
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    return session;
+}
+
+/* The passage twice, so that it has been seen; the rest is the model's. Of what it returns only the counts are there still. */
+static ith_generation generate(ith_engine *engine, const ith_generate_params *params, result *out)
+{
+    ith_session *session = open_session(engine);
+    ith_generation answer, counts;
+    ith_error err;
+
+    must(ith_session_prefill(session, ids, PROMPT, &err) == ITH_OK, "prefill", &err);
+    must(ith_session_prefill(session, ids, PROMPT / 2, &err) == ITH_OK, "prefill again", &err);
+    must(ith_generate(session, params, &answer, &err) == ITH_OK, "generate", &err);
+    must(ith_session_length(session) == PROMPT + PROMPT / 2 + GENERATED - 1, "the timeline's length", NULL);
+    must(answer.n_passes + answer.n_accepted == GENERATED - 1, "a token for every pass and right guess", NULL);
+    ith_session_logits_sha256(session, out->sha);
+    if (ith_world_rank(world) == 0) {
+        must(answer.n_ids == GENERATED, "the answer's length", NULL);
+        memcpy(out->ids, answer.ids, sizeof out->ids);
+    }
+    counts = answer;
+    ith_generation_free(&answer);
+    ith_session_close(session);
+    return counts;
+}
+
+static void same_text(ith_engine *engine, ith_session *draft, ith_sampling sampling, const char *name)
+{
+    static const int lengths[] = {15, 4, 1};
+    ith_generate_params params = {.max_tokens = GENERATED, .ignore_eos = true, .sampling = sampling};
+    result plain = {0}, guessed;
+    ith_generation counts = generate(engine, &params, &plain);
+
+    must(counts.n_drafted == 0 && counts.n_passes == GENERATED - 1, "no guesses when off", NULL);
+    params.draft = draft;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        guessed = (result){0};
+        params.max_draft = lengths[i];
+        counts = generate(engine, &params, &guessed);
+        must(counts.n_accepted > 0 && counts.n_drafted >= counts.n_accepted, "some guesses are right", NULL);
+        must(memcmp(&plain, &guessed, sizeof plain) == 0, "the same tokens and logits", NULL);
+        if (ith_world_rank(world) == 0)
+            printf("ok the same, %s, drafts of %d # %lld of %lld guesses right\n", name, lengths[i],
+                   (long long)counts.n_accepted, (long long)counts.n_drafted);
+    }
+}
+
+static void with_chunk(int64_t chunk)
+{
+    const ith_sampling greedy = {.top_p = 1, .repeat_penalty = 1}, sampled = {.temperature = 0.8f,
+                                                                              .top_k = 20,
+                                                                              .top_p = 0.9f,
+                                                                              .repeat_penalty = 1.05f,
+                                                                              .repeat_window = 64,
+                                                                              .seed = 5};
+    ith_engine *engine = open_engine(NEEDLE_MODEL, ITH_QUANT_W8, chunk),
+               *smaller = open_engine(NEEDLE_MODEL, ITH_QUANT_W4, chunk);
+    ith_session *draft = open_session(smaller);
+
+    same_text(engine, NULL, greedy, "greedy, prompt lookup");
+    same_text(engine, NULL, sampled, "sampled, prompt lookup");
+    same_text(engine, draft, greedy, "greedy, a drafting model");
+    same_text(engine, draft, sampled, "sampled, a drafting model");
+    ith_session_close(draft);
+    ith_engine_close(smaller);
+    ith_engine_close(engine);
+}
+
+static void other_vocabularies_are_refused(void)
+{
+    ith_engine *engine = open_engine(NEEDLE_MODEL, ITH_QUANT_W8, 64),
+               *other = open_engine("tests/golden/qwen3-gqa4", ITH_QUANT_W8, 64);
+    ith_session *session = open_session(engine), *draft = open_session(other);
+    ith_generate_params params = {
+        .max_tokens = 2, .max_draft = 2, .draft = draft, .sampling = {.top_p = 1, .repeat_penalty = 1}};
+    ith_generation answer;
+    ith_error err;
+
+    must(ith_session_prefill(session, ids, 10, &err) == ITH_OK, "prefill", &err);
+    must(ith_generate(session, &params, &answer, &err) == ITH_E_ARGUMENT, "another vocabulary is refused", NULL);
+    must(strstr(err.text, "vocabulary") != NULL, "and the vocabulary named", &err);
+    params.draft = NULL;
+    params.max_draft = ITH_DRAFT_MAX + 1;
+    must(ith_generate(session, &params, &answer, &err) == ITH_E_ARGUMENT, "too long drafts are refused", NULL);
+    ith_session_close(draft);
+    ith_session_close(session);
+    ith_engine_close(other);
+    ith_engine_close(engine);
+    if (ith_world_rank(world) == 0)
+        printf("ok other vocabularies and too long drafts are refused\n");
+}
+
+static void timelines_are_cut_back(void)
+{
+    ith_engine *engine = open_engine(NEEDLE_MODEL, ITH_QUANT_W8, 64);
+    ith_session *session = open_session(engine);
+    char direct[65], again[65];
+    ith_error err;
+
+    must(ith_session_prefill(session, ids, 300, &err) == ITH_OK, "prefill", &err);
+    ith_session_logits_sha256(session, direct);
+    must(ith_session_prefill(session, ids + 500, 200, &err) == ITH_OK, "prefill", &err);
+    must(ith_session_truncate(session, 501, &err) == ITH_E_ARGUMENT, "more tokens than there are", NULL);
+    must(ith_session_truncate(session, -1, &err) == ITH_E_ARGUMENT, "less than none", NULL);
+    must(ith_session_truncate(session, 299, &err) == ITH_OK, "cut back", &err);
+    must(ith_session_length(session) == 299 && ith_session_logits(session) == NULL, "no logits after a cut", NULL);
+    must(ith_session_decode(session, ids[299], &err) == ITH_OK, "decode after a cut", &err);
+    ith_session_logits_sha256(session, again);
+    must(strcmp(direct, again) == 0, "the same bits after a cut", NULL);
+    must(ith_session_truncate(session, 300, &err) == ITH_OK, "cut nothing", &err);
+    must(ith_world_rank(world) != 0 || ith_session_logits(session) != NULL, "logits stay where nothing is cut", NULL);
+    ith_session_close(session);
+    ith_engine_close(engine);
+    if (ith_world_rank(world) == 0)
+        printf("ok timelines are cut back\n");
+}
+
+int main(void)
+{
+    if (!open_needle())
+        return 1;
+    with_chunk(512);
+    with_chunk(7);
+    other_vocabularies_are_refused();
+    timelines_are_cut_back();
+    ith_world_close(world);
+    return 0;
+}

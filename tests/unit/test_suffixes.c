@@ -1,0 +1,125 @@
+/* The longest ending that occurred before, against a search of all places; and how many guesses pay. */
+#include "engine/speculate.h"
+#include "engine/suffixes.h"
+#include "tests/prng.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* Length of the longest ending of ids[0, n) that also ends at an earlier place. */
+static int64_t longest_ending(const int32_t *ids, int64_t n)
+{
+    int64_t best = 0;
+
+    for (int64_t end = n - 1; end > 0; end--) {
+        int64_t length = 0;
+        while (length < end && ids[end - 1 - length] == ids[n - 1 - length])
+            length++;
+        best = length > best ? length : best;
+    }
+    return best;
+}
+
+static void compare(const int32_t *ids, int64_t n)
+{
+    ith_suffixes *s;
+
+    assert_int_equal(ith_suffixes_open(n, &s, NULL), ITH_OK);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t follows, match;
+        ith_suffixes_push(s, ids[i]);
+        match = ith_suffixes_match(s, &follows);
+        assert_int_equal(match, longest_ending(ids, i + 1));
+        if (match == 0)
+            continue;
+        assert_in_range(follows, match, i);
+        for (int64_t k = 0; k < match; k++)
+            assert_int_equal(ids[follows - 1 - k], ids[i - k]);
+    }
+    assert_int_equal(ith_suffixes_length(s), n);
+    ith_suffixes_close(s);
+}
+
+static void random_sequences(void **state)
+{
+    enum { N = 400 };
+    static int32_t ids[N];
+    prng random = {11};
+    (void)state;
+    for (int kinds = 1; kinds <= 50; kinds = kinds < 5 ? kinds + 1 : kinds * 3) {
+        for (int i = 0; i < N; i++)
+            ids[i] = (int32_t)prng_int(&random, 0, kinds - 1);
+        compare(ids, N);
+    }
+}
+
+static void repeated_passages(void **state)
+{
+    enum { N = 600 };
+    static int32_t ids[N];
+    prng random = {3};
+    (void)state;
+    for (int i = 0; i < N; i++)
+        ids[i] = i % 50 < 30 || i < 50 ? i % 47 * 3000 : (int32_t)prng_int(&random, 0, 100000);
+    compare(ids, N);
+    for (int i = 0; i < N; i++)
+        ids[i] = i % 7;
+    compare(ids, N);
+}
+
+static void a_late_occurrence_is_named(void **state)
+{
+    static const int32_t ids[] = {1, 2, 8, 1, 2, 9, 1, 2};
+    ith_suffixes *s;
+    int64_t follows;
+    (void)state;
+    assert_int_equal(ith_suffixes_open(8, &s, NULL), ITH_OK);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        ith_suffixes_push(s, ids[i]);
+    assert_int_equal(ith_suffixes_match(s, &follows), 2);
+    assert_int_equal(follows, 5);
+    ith_suffixes_close(s);
+    ith_suffixes_close(NULL);
+}
+
+/* Guesses that always fail: a quarter a token in the long run, and the start's four. */
+static void wrong_guesses_are_few(void **state)
+{
+    ith_draft_pace pace = ith_draft_pace_start(15, ITH_GUESSES_LOOKED_UP);
+    int64_t wasted = 0;
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        int64_t n = ith_draft_pace_length(&pace);
+        assert_in_range(n, 0, 15);
+        wasted += n;
+        ith_draft_pace_count(&pace, n, 0);
+    }
+    assert_in_range(wasted, 200, 254);
+}
+
+static void right_guesses_become_long(void **state)
+{
+    ith_draft_pace pace = ith_draft_pace_start(15, ITH_GUESSES_LOOKED_UP);
+    (void)state;
+    assert_int_equal(ith_draft_pace_length(&pace), 4);
+    for (int i = 0; i < 3; i++)
+        ith_draft_pace_count(&pace, ith_draft_pace_length(&pace), ith_draft_pace_length(&pace));
+    assert_int_equal(ith_draft_pace_length(&pace), 15);
+    pace = ith_draft_pace_start(2, ITH_GUESSES_OF_MODEL);
+    assert_int_equal(ith_draft_pace_length(&pace), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_sequences),           cmocka_unit_test(repeated_passages),
+        cmocka_unit_test(a_late_occurrence_is_named), cmocka_unit_test(wrong_guesses_are_few),
+        cmocka_unit_test(right_guesses_become_long),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
