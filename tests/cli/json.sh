@@ -24,7 +24,7 @@ expect "run: ends well" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --te
 cp "$out" "$work/run.json"
 same "run: one line of JSON" 1 "$(wc -l <"$work/run.json")"
 shape "run: fields" "$work/run.json" \
-    "set(j) == {'prompt_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'simd', 'placement', 'logits_sha256'}" \
+    "set(j) == {'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'simd', 'placement', 'logits_sha256'}" \
     "isinstance(j['prompt_tokens'], int) and 450 < j['prompt_tokens'] < 512" \
     "len(j['ids']) > 5 and all(isinstance(i, int) for i in j['ids'])" \
     "j['finish'] == 'stop' and j['ranks'] == 1 and j['mesh'] == '1x1' and j['threads'] >= 1" \
