@@ -142,6 +142,10 @@ typedef struct ith_engine_params {
     ith_placement placement;  /* see above */
     int64_t memory;           /* bytes that a rank may take, for everything; 0: what the machine has to give */
     ith_offload offload;      /* where streamed weights are meanwhile: in the model's files, or zstd-compressed in memory */
+    /* Rotary positions for contexts longer than the model was trained for, in place of what its files say; NULL: as they say.
+     * "yarn:FACTOR:TRAINED" (Qwen3's recipe for 131,072 tokens: yarn:4:32768; TRAINED left out: what the files say), "linear:FACTOR", "none".
+     * The context that the model was made for (ctx, ctx_train) becomes FACTOR times TRAINED. */
+    const char *rope_scaling;
     const char *mesh;         /* "UxR", or NULL to choose: Ulysses degree U times context-parallel degree R */
     ith_progress_fn progress; /* NULL: silent */
     void *progress_user;      /* handed to `progress` */
@@ -171,7 +175,7 @@ typedef struct ith_engine_info { /* strings live as long as the engine */
     int64_t weight_bytes;        /* of all weights in their compute layouts: in memory per node, if they are replicated */
     int64_t kv_bytes_per_token;  /* over all ranks together */
     int64_t ctx;                 /* tokens a session may hold */
-    int64_t ctx_train;           /* tokens the model was made for */
+    int64_t ctx_train;           /* tokens the model was made for, with the scaling of its positions */
     int64_t chunk;               /* prompt tokens in flight */
     int n_layers, n_heads, n_kv_heads, head_dim, hidden, ffn, n_vocab;
     int ranks, threads; /* threads: per rank */

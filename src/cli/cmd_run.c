@@ -174,6 +174,7 @@ static ith_status make_prompt(const ith_cli *cli, const run_args *args, run_stat
     ith_text_free(&run->text);
     run->n_prompt = (int64_t)run->ids.n;
     ith_world_bcast(cli->world, &run->n_prompt, sizeof run->n_prompt);
+    ith_cli_check_length(cli, run->engine, run->n_prompt, run->watch.quiet);
     return ith_cli_agree(cli, status);
 }
 

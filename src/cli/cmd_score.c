@@ -154,6 +154,7 @@ static ith_status work(const ith_cli *cli, const score_args *args, const ith_eng
     score->n_tokens = (int64_t)score->ids.n;
     ith_world_bcast(cli->world, &score->n_tokens, sizeof score->n_tokens);
     ITH_CHECK(plan(args, score, err));
+    ith_cli_check_length(cli, score->engine, score->window, score->watch.quiet);
     ITH_CHECK(score_windows(cli, score, err));
 done:
     ith_text_free(&text);

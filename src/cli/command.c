@@ -29,6 +29,17 @@ void ith_cli_advise(const ith_cli *cli, const ith_engine *engine, bool quiet)
         ith_cli_say(cli, "note: %s", advice);
 }
 
+void ith_cli_check_length(const ith_cli *cli, const ith_engine *engine, int64_t n, bool quiet)
+{
+    int64_t trained = ith_engine_get_info(engine)->ctx_train;
+
+    if (!quiet && n > trained)
+        ith_cli_say(cli,
+                    "note: %lld tokens are more than the %lld that the model was trained for; past those its answers "
+                    "are worth little (--rope-scaling yarn:%lld:%lld stretches its positions)",
+                    (long long)n, (long long)trained, (long long)((n + trained - 1) / trained), (long long)trained);
+}
+
 ith_status ith_cli_agree(const ith_cli *cli, ith_status status)
 {
     int32_t shared = (int32_t)status;

@@ -38,6 +38,9 @@ ith_status ith_cli_agree(const ith_cli *cli, ith_status status);
 /* What the engine found to say about how the launcher binds ranks, if anything, unless `quiet`. */
 void ith_cli_advise(const ith_cli *cli, const ith_engine *engine, bool quiet);
 
+/* A note, unless `quiet`, if a text of n tokens is longer than the model was trained for. */
+void ith_cli_check_length(const ith_cli *cli, const ith_engine *engine, int64_t n, bool quiet);
+
 /* The exit code of a failed call, after saying why. ITH_E_CANCELLED says nothing and gives 128 + the signal that asked
  * to stop. */
 int ith_cli_failure(const ith_cli *cli, ith_status status, const ith_error *err);

@@ -15,6 +15,9 @@ void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], si
         {"threads", 't', ITH_ARG_INT, "T", "threads per rank (default: the node's cores, shared by its ranks)",
          &model->threads, 0, 4096},
         {"ctx", 0, ITH_ARG_INT, "N", "largest context in tokens (default: the model's own)", &model->ctx, 0, 1e12},
+        {"rope-scaling", 0, ITH_ARG_TEXT, "yarn:F[:N]|linear:F|none",
+         "positions stretched by F over the N tokens trained for, as yarn:4:32768 (default: the model's own)",
+         &model->rope_scaling, 0, 0},
         {"chunk", 0, ITH_ARG_INT, "C", "prompt tokens in flight over all ranks (default: 512 a rank)", &model->chunk, 0,
          1e9},
         {"kv", 0, ITH_ARG_CHOICE, "q8|bf16|f32", "element of the KV cache (default q8)", &model->kv, 0, 0},
@@ -23,7 +26,8 @@ void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], si
         {"stats", 0, ITH_ARG_TEXT, "FILE", "of ithaca calibrate: float weights are quantized to suit its text",
          &model->stats, 0, 0},
         {"placement", 0, ITH_ARG_CHOICE, "auto|replicated|sharded|streamed",
-         "weights whole on each node, cut among nodes, or read in every pass (default auto: the first that fits)", &model->placement, 0, 0},
+         "weights whole on each node, cut among nodes, or read in every pass (default auto: the first that fits)",
+         &model->placement, 0, 0},
         {"mem", 0, ITH_ARG_BYTES, "SIZE",
          "memory that a rank may take for everything, as 3GiB (default: what there is)", &model->memory, 1, 1e18},
         {"offload", 0, ITH_ARG_CHOICE, "disk|ram",
@@ -59,6 +63,7 @@ int ith_model_args_check(const ith_cli *cli, const char *command, const ith_mode
     params->chunk = model->chunk;
     params->ctx = model->ctx;
     params->mesh = model->mesh;
+    params->rope_scaling = model->rope_scaling;
     params->placement = (ith_placement)model->placement;
     params->memory = model->memory;
     params->offload = (ith_offload)model->offload;

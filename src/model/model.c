@@ -123,6 +123,13 @@ static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *e
     return status;
 }
 
+ith_status ith_model_scale_rope(ith_model *m, const char *text, ith_error *err)
+{
+    ITH_TRY(ith_rope_scale(text, &m->hp.rope, &m->hp.ctx_train, err));
+    ith_rope_close(&m->rope);
+    return ith_rope_open(&m->hp.rope, m->hp.head_dim, m->hp.ctx_train, NULL, &m->rope, err);
+}
+
 static ith_status check_heads(const ith_source *source, const ith_hparams *hp, ith_error *err)
 {
     if (hp->n_kv_heads < 1 || hp->n_heads % hp->n_kv_heads != 0)

@@ -42,6 +42,8 @@ typedef struct ith_model {
 /* Plans all weights, under their Hugging Face names; ith_store_load then fills the fields. `exact`: everything f32. */
 ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant quant, bool exact, ith_model **model,
                           ith_error *err);
+/* Rotary positions scaled by `text` in place of the model's own scaling and frequency factors; hp.ctx_train follows. See ith_rope_scale. */
+ith_status ith_model_scale_rope(ith_model *model, const char *text, ith_error *err);
 void ith_model_close(ith_model *model); /* accepts NULL */
 
 int64_t ith_model_n_params(const ith_model *model);

@@ -19,6 +19,10 @@ ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_
                          ith_rope *rope, ith_error *err);
 void ith_rope_close(ith_rope *rope);
 
+/* Replaces the model's own scaling by `text` (ithaca.h: ith_engine_params.rope_scaling) and *ctx_train by the tokens that it then reaches.
+ * ITH_E_ARGUMENT for a text of another form. Pure. */
+ith_status ith_rope_scale(const char *text, ith_rope_params *rope, int64_t *ctx_train, ith_error *err);
+
 /* cos and sin, [half] each, of position pos >= 0. The same bits on every machine: the angle is the float product
  * pos * inv_freq, its sine and cosine come from plain double arithmetic, not from libm. */
 void ith_rope_angles(const ith_rope *rope, int64_t pos, float *cos, float *sin);

@@ -64,6 +64,10 @@ fails "more than the context holds" "context of 8" "$ITHACA" score -m $NEEDLE -f
 echo 99999 >"$work/far.ids"
 fails "an id outside the vocabulary" "99999" "$ITHACA" score -m $NEEDLE --ids "$work/far.ids"
 
+fails "a scaling of positions of no known form" "expected none, linear:FACTOR, yarn:FACTOR" "$ITHACA" run -m $NEEDLE -p hello --rope-scaling stretch:4
+expect "a prompt beyond the trained length" 0 "$ITHACA" score -m $NEEDLE -f "$work/text" --rope-scaling yarn:1:8 --ctx 64
+matches "a prompt beyond the trained length: the option is named" "$err" "more than the 8 that the model was trained for.*--rope-scaling yarn:2:8"
+
 for command in "" run score bench "bench roofline" "bench kernels" "bench model" tokenize inspect version; do
     # shellcheck disable=SC2086 # no command is no word
     expect "help: ithaca $command --help" 0 "$ITHACA" $command --help

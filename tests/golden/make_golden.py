@@ -2,6 +2,7 @@
 """Makes the tiny random checkpoints of this folder and what Hugging Face Transformers says about them in float32.
 
 usage: make_golden.py [--out DIR] [CASE ...]        all cases without arguments; README.md describes the files
+A case rope-... is a reference only: what a checkpoint that is there says with its RoPE scaled otherwise.
 Needs torch, transformers (5 or later), gguf and numpy. The same versions give the same files.
 """
 import argparse, json, math, pathlib, shutil, tempfile
@@ -38,6 +39,13 @@ CASES = {
                        seed=136, gguf={"q8_0": "Q8_0", "q4_0": "Q4_0", "q4_1": "Q4_1"}),
     "llama-llama3": case("llama", 8, 4, 16, 128, 160, 503, 2, True, "bfloat16", 4, theta=5e5, rope="llama3", ctx=4096),
     "llama-linear": case("llama", 6, 2, 16, 96, 200, 503, 3, True, "float16", 4, rope="linear", old_type_key=True, seed=3),
+}
+
+# Scaled otherwise than config.json says: the checkpoint, Ithaca's --rope-scaling, and the same for Transformers.
+SCALED = {
+    "rope-yarn": ("qwen3-gqa1", "yarn:4:128", {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}),
+    "rope-linear": ("qwen3-gqa1", "linear:3", {"rope_type": "linear", "factor": 3.0}),
+    "rope-none": ("qwen3-gqa8-yarn", "none", {"rope_type": "default"}),
 }
 
 
@@ -103,9 +111,12 @@ def save(c, seed, folder):
         f.chmod(0o644)
 
 
-def load(folder):
+def load(folder, rope=None):
     """In float32 from the file: a model cast to bf16 and back would keep rounded RoPE frequencies."""
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    config = transformers.AutoConfig.from_pretrained(folder)
+    if rope is not None:
+        config.rope_parameters = {"rope_theta": config.rope_parameters["rope_theta"], **rope}
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=torch.float32, attn_implementation="eager")
     return model.eval()
 
 
@@ -275,15 +286,26 @@ def make(name, c, out):
     check_other_style(out / name, ids, run(load(out / name), ids))
 
 
+def make_scaled(name, out):
+    folder, spec, rope = SCALED[name]
+    model = load(out / folder, rope)
+    ref = {"model": folder, "rope_scaling": spec, **reference(model, json.loads((out / folder / "reference.json").read_text())["ids"])}
+    write_reference(out / f"{name}.json", ref)
+    print(f"{name}: mean nll {ref['mean_nll']:.4f}, least margin {ref['greedy_margin']:.4f}, from float64 {ref['f64_distance']:.1e}", flush=True)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    ap.add_argument("cases", nargs="*", metavar="CASE", help=", ".join([*CASES, *SCALED]))
     ap.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parent)
     a = ap.parse_args()
     torch.set_num_threads(1)  # one fixed order of sums
     transformers.utils.logging.disable_progress_bar()
-    for name in a.cases or CASES:
-        make(name, CASES[name], a.out)
+    for name in a.cases or [*CASES, *SCALED]:
+        if name in CASES:
+            make(name, CASES[name], a.out)
+        else:
+            make_scaled(name, a.out)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@
 
 static const char *const folders[] = {"llama-gqa3", "llama-linear",    "llama-llama3", "qwen3-gqa1",
                                       "qwen3-gqa4", "qwen3-gqa8-yarn", "qwen3-headdim"};
+static const char *const scaled[] = {"rope-linear", "rope-none", "rope-yarn"}; /* references of folders above */
 static const char *const ggufs[] = {"llama-gqa3-q4_0", "llama-gqa3-q4_1", "llama-gqa3-q8_0",
                                     "qwen3-gqa4-f16",  "qwen3-gqa4-q4_0", "qwen3-gqa8-yarn-mixed"};
 
@@ -29,7 +30,7 @@ static const char *const mode_names[MODES] = {"quantized", "floats", "exact"};
 static ith_world *world;
 
 typedef struct golden {
-    const char *name;
+    const char *name, *rope_scaling; /* NULL: the model's own */
     char model[200];
     json_t *root;
     int32_t *ids, *greedy;
@@ -56,7 +57,9 @@ static int32_t *int_array(const json_t *root, const char *key, size_t *n)
     return out;
 }
 
-static golden golden_open(const char *name, bool gguf)
+typedef enum reference { FOLDER, GGUF, SCALED } reference;
+
+static golden golden_open(const char *name, reference kind)
 {
     golden g = {.name = name};
     const json_t *array;
@@ -64,10 +67,12 @@ static golden golden_open(const char *name, bool gguf)
     size_t n;
     ith_error err;
 
-    snprintf(g.model, sizeof g.model, "tests/golden/%s%s", name, gguf ? ".gguf" : "");
-    snprintf(path, sizeof path, gguf ? "tests/golden/%s.json" : "tests/golden/%s/reference.json", name);
+    snprintf(path, sizeof path, kind == FOLDER ? "tests/golden/%s/reference.json" : "tests/golden/%s.json", name);
     if (ith_json_read(path, 1 << 24, &g.root, &err) != ITH_OK)
         fail(name, err.text);
+    snprintf(g.model, sizeof g.model, "tests/golden/%s%s",
+             kind == SCALED ? json_string_value(json_object_get(g.root, "model")) : name, kind == GGUF ? ".gguf" : "");
+    g.rope_scaling = json_string_value(json_object_get(g.root, "rope_scaling"));
     g.ids = int_array(g.root, "ids", &g.n_ids);
     g.greedy = int_array(g.root, "greedy_ids", &g.n_greedy);
     g.prefix = (size_t)json_integer_value(json_object_get(g.root, "greedy_prefix"));
@@ -162,18 +167,20 @@ static void greedy(ith_engine *engine, const golden *g)
     ith_session_close(session);
 }
 
-static void run(const char *name, bool gguf)
+static void run(const char *name, reference kind)
 {
-    golden g = golden_open(name, gguf);
+    golden g = golden_open(name, kind);
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
     ith_error err;
 
     params.model = g.model;
+    params.rope_scaling = g.rope_scaling;
+    params.ctx = kind == SCALED ? (int64_t)g.n_ids : 0; /* beyond what it then was trained for */
     params.threads = 1;
     params.chunk = 96;
     for (int mode = EXACT; mode >= QUANTIZED; mode--) {
-        if (mode == FLOATS && gguf)
+        if (mode == FLOATS && kind == GGUF)
             continue; /* quantized tensors keep their own bits */
         params.exact = mode == EXACT;
         params.quant = mode == FLOATS ? ITH_QUANT_F32 : ITH_QUANT_W8;
@@ -202,9 +209,11 @@ int main(void)
         return 1;
     }
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        run(folders[i], false);
+        run(folders[i], FOLDER);
     for (size_t i = 0; i < sizeof ggufs / sizeof *ggufs; i++)
-        run(ggufs[i], true);
+        run(ggufs[i], GGUF);
+    for (size_t i = 0; i < sizeof scaled / sizeof *scaled; i++)
+        run(scaled[i], SCALED);
     ith_world_close(world);
     return 0;
 }

@@ -100,6 +100,39 @@ static void bad_parameters_are_refused(void **state)
     assert_int_equal(ith_rope_open(&p, 32, 4096, NULL, &rope, &err), ITH_E_FORMAT);
 }
 
+static void scaling_by_text(void **state)
+{
+    static const char *const bad[] = {"",         "yarn",           "yarn:",    "yarn:0.5", "yarn:4:",   "yarn:4:0",
+                                      "yarn:4:x", "yarn:4:32768:1", "linear",   "linear:x", "linear:-2", "linear:2:512",
+                                      "none:1",   "yarns:4",        "yarn:1e9", "yarn:nan"};
+    const ith_rope_params model = {.kind = ITH_ROPE_LLAMA3, .theta = 5e5, .factor = 8, .original_context = 8192};
+    ith_rope_params p = model;
+    int64_t ctx = 131072;
+    ith_error err;
+    (void)state;
+    assert_int_equal(ith_rope_scale("yarn:4:32768", &p, &ctx, &err), ITH_OK);
+    assert_true(p.kind == ITH_ROPE_YARN && p.theta == 5e5 && p.factor == 4 && p.original_context == 32768);
+    assert_true(p.beta_fast == 32 && p.beta_slow == 1 && p.truncate && p.attention_factor == 0);
+    assert_int_equal(ctx, 131072);
+    p = model;
+    assert_int_equal(ith_rope_scale("yarn:2.5", &p, &ctx, &err), ITH_OK); /* over what it was trained for */
+    assert_true(p.original_context == 8192 && ctx == 20480);
+    p = (ith_rope_params){.kind = ITH_ROPE_PLAIN, .theta = 1e6, .factor = 1};
+    ctx = 40960;
+    assert_int_equal(ith_rope_scale("linear:2", &p, &ctx, &err), ITH_OK);
+    assert_true(p.kind == ITH_ROPE_LINEAR && p.factor == 2 && ctx == 81920);
+    p = model;
+    ctx = 131072;
+    assert_int_equal(ith_rope_scale("none", &p, &ctx, &err), ITH_OK);
+    assert_true(p.kind == ITH_ROPE_PLAIN && p.theta == 5e5 && ctx == 8192);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        p = model;
+        ctx = 7;
+        assert_int_equal(ith_rope_scale(bad[i], &p, &ctx, &err), ITH_E_ARGUMENT);
+        assert_true(p.kind == ITH_ROPE_LLAMA3 && ctx == 7);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +140,7 @@ int main(void)
         cmocka_unit_test(frequencies_follow_theta),
         cmocka_unit_test(yarn_keeps_fast_and_stretches_slow),
         cmocka_unit_test(bad_parameters_are_refused),
+        cmocka_unit_test(scaling_by_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
