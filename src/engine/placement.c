@@ -44,7 +44,7 @@ static void describe(ith_engine *e, ith_placement chosen, int64_t bytes, int64_t
     if (chosen == ITH_PLACE_REPLICATED)
         snprintf(e->placement_text, sizeof e->placement_text,
                  "replicated: weights %.0f MiB a %s, session up to %.0f MiB a rank", weights,
-                 e->world->comm->domain_size < e->world->comm->node_size ? "memory node" : "node",
+                 e->world->comm->domain_size < e->world->comm->node_size ? "memory node" : "machine",
                  (double)session / MIB);
     else
         snprintf(e->placement_text, sizeof e->placement_text,
