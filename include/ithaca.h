@@ -329,7 +329,7 @@ void ith_generation_free(ith_generation *out);
  * A folder of KV data by content: keys and values depend on the model's bits and the tokens up to them, so any run, on any number
  * of ranks, with any chunk size and instruction set, reads what another wrote, and goes on with the same bits. A prefill reads the
  * longest prefix that is there; what it computes is written, in the background, in segments of 1,024 tokens and the rest. Any number of runs may
- * use a prompt cache at once. On several machines a folder must be on a file system that all of them share.
+ * use a prompt cache at once. Memory: a copy of at most 1,024 tokens' keys and values on each rank, while they are written. On several machines a folder must be on a file system that all of them share.
  *
  * What is damaged, missing or cannot be written never fails a run: it is computed, and a warning says so. */
 

@@ -41,6 +41,12 @@ model=$work/needle.ith expect "of a pack" 0 run "${cached[@]}"
 same "of a pack: all was there" "$want $all" "$(result "$out") $(read_tokens "$out")"
 model=$work/needle.ith expect "of a streamed pack" 0 run "${cached[@]}" --placement streamed
 same "of a streamed pack: all was there" "$want $all" "$(result "$out") $(read_tokens "$out")"
+expect "of a pack whose rows are cut among nodes" 0 env ITHACA_RANKS_PER_NODE=1 scripts/on_ranks.sh 2 "$ITHACA" run -m "$work/needle.ith" -n 12 \
+    --threads 1 --json "${cached[@]}" --placement sharded
+same "of a pack whose rows are cut among nodes: all was there" "$want $all" "$(result "$out") $(read_tokens "$out")"
+expect "of files whose rows are cut among nodes" 0 env ITHACA_RANKS_PER_NODE=1 scripts/on_ranks.sh 3 "$ITHACA" run -m $NEEDLE -n 12 \
+    --threads 1 --json "${cached[@]}" --placement sharded
+same "of files whose rows are cut among nodes: all was there" "$want $all" "$(result "$out") $(read_tokens "$out")"
 expect "other weights" 0 run "${cached[@]}" --quant w4
 same "other weights: nothing was there" 0 "$(read_tokens "$out")"
 expect "another form of cache" 0 run "${cached[@]}" --kv bf16
@@ -91,6 +97,17 @@ expect "full disk" 0 bash -c 'ulimit -f 100 && "$@"' - "$ITHACA" run -m $NEEDLE 
 matches "full disk: said so" "$err" "warning: prompt cache: .*head-[0-9].kv.*File too large: nothing more is written"
 same "full disk: the same bits" "$want" "$(result "$out")"
 same "full disk: nothing half-written stays" "" "$(find "$cache" -name '*.new-*')"
+mkdir "$work/small"
+if mount -t tmpfs -o size=600k tmpfs "$work/small" 2>/dev/null; then
+    expect "full file system" 0 run "${text[@]}" --prompt-cache "$work/small/cache"
+    matches "full file system: said so" "$err" "warning: prompt cache: .*No space left on device: nothing more is written"
+    same "full file system: the same bits" "$want" "$(result "$out")"
+    expect "full file system: what is there is read" 0 run "${text[@]}" --prompt-cache "$work/small/cache"
+    same "full file system: the same bits again" "$want" "$(result "$out")"
+    umount "$work/small"
+else
+    ok "full file system # SKIP nothing can be mounted here"
+fi
 expect "a folder that cannot be made" 1 run "${text[@]}" --prompt-cache /dev/null/x
 matches "a folder that cannot be made: named" "$err" "/dev/null/x: "
 
@@ -102,6 +119,16 @@ same "small cache: not larger than that" yes "$( ((size < 3700000)) && echo yes 
 expect "small cache: the later prompt" 0 run -f "$work/other" --prompt-cache "$cache"
 same "small cache: the later prompt is there" "$other" "$(result "$out")"
 same "small cache: the later prompt is read" yes "$( (($(read_tokens "$out") > 2500)) && echo yes || read_tokens "$out")"
+
+# Several at once, one of them removing what the others read
+rm -rf "$cache"
+for round in 1 2 3; do
+    for i in 1 2 3; do
+        run "${cached[@]}" --prompt-cache-size $((i * i * 200))KiB >"$work/at-once-$i" 2>/dev/null &
+    done
+    wait
+    for i in 1 2 3; do same "at once, $round: run $i" "$want" "$(result "$work/at-once-$i")"; done
+done
 
 # rm
 rm -rf "$cache" && run "${cached[@]}" >/dev/null 2>&1 && run -f "$work/other" --prompt-cache "$cache" >/dev/null 2>&1
