@@ -115,7 +115,7 @@ typedef enum ith_kv_type {
 } ith_kv_type;
 
 /* Called during anything long, on rank 0 only, at most a few times a second, from the thread that called in.
- * what: "load" (unit: bytes) or "prefill" (unit: tokens). Return false to stop: the call then ends with ITH_E_CANCELLED
+ * what: "load" (unit: bytes), "read" (saved keys and values, unit: tokens) or "prefill" (unit: tokens). Return false to stop: the call then ends with ITH_E_CANCELLED
  * on all ranks, within one chunk. */
 typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
