@@ -93,6 +93,28 @@ int ith_world_size(const ith_world *world);
  * tell the others whether, and how often, to go on. */
 void ith_world_bcast(ith_world *world, void *buf, size_t bytes);
 
+typedef enum ith_exchange { /* how the all-to-all of prefill is done; the bytes and the results are the same */
+    ITH_EXCHANGE_AUTO,      /* by size and by which ranks share a machine */
+    ITH_EXCHANGE_ALLTOALLV, /* MPI_Alltoallv */
+    ITH_EXCHANGE_PAIRWISE,  /* messages between all pairs, some at a time */
+    ITH_EXCHANGE_NODE       /* through shared memory inside a machine, one message between two machines */
+} ith_exchange;
+
+/* Bytes that this rank has sent so far. Those to the ranks of its own machine went through memory. Rank 0's is about every rank's. */
+typedef struct ith_exchange_traffic {
+    int64_t calls, in_node, cross_node;
+} ith_exchange_traffic;
+
+typedef struct ith_traffic {
+    ith_exchange_traffic exchange[ITH_EXCHANGE_NODE + 1]; /* of the all-to-all, by strategy; [ITH_EXCHANGE_AUTO] is empty */
+    int64_t allgather;                                    /* of decode, and of prefill by rows */
+    int64_t messages;                                     /* of groups that share heads (mesh U x R, R > 1) */
+    int64_t bcast;                                        /* tokens, agreements */
+} ith_traffic;
+
+/* Local. */
+ith_traffic ith_world_traffic(const ith_world *world);
+
 /* Ends every rank of the world at once with exit status `code`, after printing `text` with the rank's number on stderr.
  * For errors that one rank alone can see. Does not return. */
 void ith_world_abort(ith_world *world, int code, const char *text);
@@ -130,6 +152,12 @@ typedef enum ith_placement { /* of the weights */
 
 typedef enum ith_offload { ITH_OFFLOAD_DISK, ITH_OFFLOAD_RAM } ith_offload;
 
+typedef enum ith_prefill { /* how the ranks share a chunk of the prompt; the results are the same */
+    ITH_PREFILL_AUTO,      /* by tokens; a few tokens by rows */
+    ITH_PREFILL_ULYSSES,   /* by tokens, and by heads in attention, whatever the chunk: an all-to-all in each layer */
+    ITH_PREFILL_ROWS       /* by rows of every matrix, as in decode (tensor parallel): all-gathers in each layer */
+} ith_prefill;
+
 typedef struct ith_engine_params {
     const char *model;        /* a Hugging Face folder, a .gguf file, a pack, or "synthetic:SHAPE:TYPE": see Benchmarks */
     ith_quant quant;          /* see above */
@@ -147,6 +175,8 @@ typedef struct ith_engine_params {
      * The context that the model was made for (ctx, ctx_train) becomes FACTOR times TRAINED. */
     const char *rope_scaling;
     const char *mesh;         /* "UxR", or NULL to choose: Ulysses degree U times context-parallel degree R */
+    ith_exchange exchange;    /* see above */
+    ith_prefill prefill;      /* see above */
     ith_progress_fn progress; /* NULL: silent */
     void *progress_user;      /* handed to `progress` */
 } ith_engine_params;

@@ -56,7 +56,7 @@ typedef struct ith_model_args {
     const char *model, *mesh, *stats, *rope_scaling;
     int64_t threads, chunk, ctx, memory;
     int kv, quant; /* ith_kv_type, ith_quant; -1: not given */
-    int placement, offload;
+    int placement, offload, exchange, prefill;
     bool exact, json, quiet;
 } ith_model_args;
 

@@ -1,6 +1,7 @@
 /* cmd_run.c - one prompt, one answer. */
 #include "cli/keep_args.h"
 #include "cli/prompt.h"
+#include "cli/sent.h"
 #include "cli/signals.h"
 #include "cli/speculation.h"
 #include "cli/watch.h"
@@ -247,20 +248,22 @@ static int print_json(const ith_cli *cli, const run_args *args, const run_state 
         json_array_append_new(ids, json_integer(run->answer.ids[i]));
     ith_session_logits_sha256(run->session, sha256);
     return ith_cli_write_json(
-        cli, json_pack("{s:I, s:I, s:o, s:o, s:s, s:f, s:f, s:o, s:i, s:i, s:s, s:s, s:s, s:s}", "prompt_tokens",
+        cli, json_pack("{s:I, s:I, s:o, s:o, s:s, s:f, s:f, s:o, s:i, s:i, s:s, s:s, s:s, s:s, s:o}", "prompt_tokens",
                        (json_int_t)run->n_prompt, "restored_tokens", (json_int_t)ith_session_restored(run->session),
                        "ids", ids, "text", ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
                        finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s", run->decode_s,
                        "speculation", ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks,
                        "threads", info->threads, "mesh", info->mesh, "simd", info->simd, "placement", info->placement,
-                       "logits_sha256", sha256));
+                       "logits_sha256", sha256, "sent", ith_cli_sent_json(cli->world)));
 }
 
 static void print_timings(const ith_cli *cli, const run_state *run)
 {
     const ith_engine_info *info = ith_engine_get_info(run->engine);
     double n_prompt = (double)run->n_prompt, n_answer = (double)run->answer.n_ids;
-    char seed[40] = "", restored[40] = "", guesses[80] = "";
+    char seed[40] = "", restored[40] = "", guesses[80] = "", sent[160];
+
+    ith_cli_sent_text(cli->world, sent, sizeof sent);
 
     if (strncmp(info->placement, "replicated", 10) != 0)
         ith_cli_say(cli, "%s", info->placement);
@@ -274,9 +277,9 @@ static void print_timings(const ith_cli *cli, const run_state *run)
     ith_cli_say(
         cli,
         "prompt %.0f tokens in %.2f s (%.1f/s%s), answer %.0f tokens in %.2f s (%.1f/s)%s, %d x %d threads, mesh "
-        "%s, %s%s",
+        "%s, %s%s%s",
         n_prompt, run->prefill_s, n_prompt / fmax(run->prefill_s, 1e-9), restored, n_answer, run->decode_s,
-        n_answer / fmax(run->decode_s, 1e-9), guesses, info->ranks, info->threads, info->mesh, info->simd, seed);
+        n_answer / fmax(run->decode_s, 1e-9), guesses, info->ranks, info->threads, info->mesh, info->simd, seed, sent);
 }
 
 /* Rank 0, after an answer or a part of one. */

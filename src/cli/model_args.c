@@ -37,6 +37,11 @@ void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], si
          &model->exact, 0, 0},
         {"mesh", 0, ITH_ARG_TEXT, "UxR", "Ulysses degree x context degree (default: U divides the KV heads)",
          &model->mesh, 0, 0},
+        {"exchange", 0, ITH_ARG_CHOICE, "auto|alltoallv|pairwise|node",
+         "how ranks exchange in prefill (default auto: by size, and by which share a machine)", &model->exchange, 0, 0},
+        {"prefill", 0, ITH_ARG_CHOICE, "auto|ulysses|rows",
+         "ranks share a chunk by its tokens, or by rows of the matrices (default auto: few tokens by rows)",
+         &model->prefill, 0, 0},
         {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout instead of text", &model->json, 0, 0},
         {"quiet", 'q', ITH_ARG_FLAG, NULL, "no progress and no timings on stderr", &model->quiet, 0, 0},
     };
@@ -64,6 +69,8 @@ int ith_model_args_check(const ith_cli *cli, const char *command, const ith_mode
     params->ctx = model->ctx;
     params->mesh = model->mesh;
     params->rope_scaling = model->rope_scaling;
+    params->exchange = (ith_exchange)model->exchange;
+    params->prefill = (ith_prefill)model->prefill;
     params->placement = (ith_placement)model->placement;
     params->memory = model->memory;
     params->offload = (ith_offload)model->offload;

@@ -15,12 +15,22 @@
 #define ITH_COMM_COMM_H
 
 #include "base/error.h"
+#include "comm/exchange.h"
 
 typedef struct ith_comm ith_comm;
 
+/* An all-to-all: block r of `send` (send_counts[r] bytes at send_displs[r]) goes to rank r; the block from r lands at recv_displs[r]. */
+typedef struct ith_alltoall {
+    const void *send;
+    const int64_t *send_counts, *send_displs; /* [size] */
+    void *recv;
+    const int64_t *recv_counts, *recv_displs; /* [size] */
+    int64_t most; /* bytes that no rank's `send` or `recv` exceeds; the same on all ranks, who choose a strategy by it */
+} ith_alltoall;
+
 /* Bytes and calls since the communicator was made, per operation; `sent` counts bytes for other ranks only. */
 typedef struct ith_comm_stats {
-    int64_t alltoall_calls, alltoall_sent;
+    ith_exchange_traffic exchange[ITH_EXCHANGES]; /* by strategy */
     int64_t allgather_calls, allgather_sent;
     int64_t bcast_calls, bcast_sent;
     int64_t message_calls, message_sent;
@@ -42,9 +52,14 @@ typedef struct ith_comm_ops {
     /* Every rank's `send` of counts[rank] bytes lands at recv + displs[rank] on all ranks; counts and displs are equal everywhere.
      * send may be recv + displs[rank] (in place). */
     void (*allgatherv)(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs);
-    /* Block r of `send` (send_counts[r] bytes at send_displs[r]) goes to rank r; the block from r lands at recv_displs[r]. */
-    void (*alltoallv)(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs,
-                      void *recv, const int64_t *recv_counts, const int64_t *recv_displs);
+    /* start: the blocks and the arrays that *x names must stay as they are until finish. Between the two the caller may call progress, which
+     * lets messages move, and no other operation. finish: all blocks are there. By which strategy: see exchange_open. */
+    void (*alltoall_start)(ith_comm *comm, const ith_alltoall *x);
+    void (*alltoall_progress)(ith_comm *comm); /* not collective; also where nothing was started */
+    void (*alltoall_finish)(ith_comm *comm);
+    /* Collective; the same arguments on all ranks. How exchanges are done from now on, and memory for such of up to `most` bytes; larger
+     * ones go pairwise, as do all before the first call. May be called again; what was reserved stays. */
+    ith_status (*exchange_open)(ith_comm *comm, ith_exchange strategy, int64_t most, ith_error *err);
     /* Not collective: sends and receives these and returns when all are done. What a pair of ranks exchanges matches in order; each
      * receive names the exact size. None of this rank with itself. */
     void (*messages)(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs,
@@ -79,9 +94,17 @@ struct ith_comm {
     int node, n_nodes;            /* this node's number: nodes are numbered in the order of their lowest ranks */
     const int *node_of;           /* [size] every rank's node */
     int domain_rank, domain_size; /* among the ranks of this memory domain; see split_domains */
+    ith_exchange exchange;        /* the strategy wanted */
     ith_comm_stats stats;
     void *impl; /* the implementation's own */
 };
+
+/* start and finish in one. */
+static inline void ith_comm_alltoall(ith_comm *comm, const ith_alltoall *x)
+{
+    comm->ops->alltoall_start(comm, x);
+    comm->ops->alltoall_finish(comm);
+}
 
 /* The world: MPI if the environment shows a launcher (mpirun, srun with PMI), else self. Call once per process. */
 ith_status ith_comm_open_world(ith_comm **comm, ith_error *err);

@@ -1,8 +1,8 @@
 /* comm_mpi.c - the ranks of a launcher, over MPI: messages, opening and closing.
  *
  * Byte counts are 64-bit, MPI's are int. Where all ranks can see from their arguments that everything fits, MPI's own collective
- * is called; otherwise blocks travel as pieces (exchange). An all-to-all always uses exchange: its counts differ between ranks, so
- * that none can know alone whether the others' fit, and asking would cost a round trip in each layer.
+ * is called; otherwise blocks travel as pieces (comm_mpi_pairwise.c). An all-to-all's counts differ between ranks, so that none can know alone
+ * whether the others' fit, and asking would cost a round trip in each layer: callers say what none exceeds.
  */
 #include "comm/comm_mpi_impl.h"
 
@@ -12,8 +12,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { TAG_EXCHANGE = 1, TAG_MESSAGE = 2, EACH = -1 };
 
 /* ---- Errors: the rank that sees one cannot mend it, so it ends all ---- */
 
@@ -81,68 +79,6 @@ static int64_t mpi_max(ith_comm *comm, int64_t value)
     return most;
 }
 
-typedef struct blocks { /* one block per rank, or one for all */
-    char *base;
-    const int64_t *counts, *displs;
-    int only; /* this block for every rank; EACH: its own */
-} blocks;
-
-/* Piece number `round` of block r: its size, 0 when the block has no such piece. */
-static int piece_of(const ith_mpi_impl *impl, const blocks *b, int r, int64_t round, char **at)
-{
-    int block = b->only == EACH ? r : b->only;
-    int64_t begin = round * impl->piece, left = b->counts[block] - begin;
-    if (left <= 0)
-        return 0;
-    *at = b->base + b->displs[block] + begin;
-    return (int)(left < impl->piece ? left : impl->piece);
-}
-
-/* Starts all messages of a round, receives first. Rank r begins with its right neighbour, so that not all send to the
- * same rank at once. Returns how many were started. */
-static int start_round(ith_comm *comm, const blocks *send, const blocks *recv, int64_t round)
-{
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    char *at;
-    int started = 0;
-    for (int step = 1; step < comm->size; step++) {
-        int from = (comm->rank - step + comm->size) % comm->size, n = piece_of(impl, recv, from, round, &at);
-        if (n > 0)
-            ith_mpi_check(comm, MPI_Irecv(at, n, MPI_BYTE, from, TAG_EXCHANGE, impl->world, &impl->requests[started++]),
-                          "MPI_Irecv");
-    }
-    for (int step = 1; step < comm->size; step++) {
-        int to = (comm->rank + step) % comm->size, n = piece_of(impl, send, to, round, &at);
-        if (n > 0)
-            ith_mpi_check(comm, MPI_Isend(at, n, MPI_BYTE, to, TAG_EXCHANGE, impl->world, &impl->requests[started++]),
-                          "MPI_Isend");
-    }
-    return started;
-}
-
-/* Block r of `send` goes to rank r, for all r but this rank. Both ends of a message know its size and cut it alike; pieces of a pair
- * arrive in order. A round waits for messages that its partners start in the same round at the latest, so no ring of waiting ranks
- * can close. */
-static void exchange(ith_comm *comm, const blocks *send, const blocks *recv)
-{
-    int started;
-    for (int64_t round = 0; (started = start_round(comm, send, recv, round)) > 0; round++)
-        ith_mpi_wait_all(comm, started);
-}
-
-static void mpi_alltoallv(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs,
-                          void *recv, const int64_t *recv_counts, const int64_t *recv_displs)
-{
-    int me = comm->rank;
-    blocks out = {(char *)send, send_counts, send_displs, EACH}, in = {recv, recv_counts, recv_displs, EACH};
-    if (send_counts[me] > 0)
-        memcpy(in.base + recv_displs[me], out.base + send_displs[me], (size_t)send_counts[me]);
-    exchange(comm, &out, &in);
-    comm->stats.alltoall_calls++;
-    for (int r = 0; r < comm->size; r++)
-        comm->stats.alltoall_sent += r == me ? 0 : send_counts[r];
-}
-
 /* ---- Messages that a rank names one by one ---- */
 
 static int64_t pieces_in(const ith_mpi_impl *impl, const ith_parcel *list, int64_t n)
@@ -153,7 +89,7 @@ static int64_t pieces_in(const ith_mpi_impl *impl, const ith_parcel *list, int64
     return pieces;
 }
 
-static void reserve_requests(ith_comm *comm, int64_t n)
+void ith_mpi_reserve_requests(ith_comm *comm, int64_t n)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     MPI_Request *grown;
@@ -174,9 +110,11 @@ static void start_message(ith_comm *comm, const ith_parcel *m, bool send, int *s
         char *buf = (char *)m->buf + at;
         MPI_Request *request = &impl->requests[(*started)++];
         if (send)
-            ith_mpi_check(comm, MPI_Isend(buf, n, MPI_BYTE, m->rank, TAG_MESSAGE, impl->world, request), "MPI_Isend");
+            ith_mpi_check(comm, MPI_Isend(buf, n, MPI_BYTE, m->rank, ITH_MPI_TAG_MESSAGE, impl->world, request),
+                          "MPI_Isend");
         else
-            ith_mpi_check(comm, MPI_Irecv(buf, n, MPI_BYTE, m->rank, TAG_MESSAGE, impl->world, request), "MPI_Irecv");
+            ith_mpi_check(comm, MPI_Irecv(buf, n, MPI_BYTE, m->rank, ITH_MPI_TAG_MESSAGE, impl->world, request),
+                          "MPI_Irecv");
     }
 }
 
@@ -185,7 +123,7 @@ static void mpi_messages(ith_comm *comm, const ith_parcel *sends, int64_t n_send
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     int started = 0;
-    reserve_requests(comm, pieces_in(impl, sends, n_sends) + pieces_in(impl, recvs, n_recvs));
+    ith_mpi_reserve_requests(comm, pieces_in(impl, sends, n_sends) + pieces_in(impl, recvs, n_recvs));
     for (int64_t i = 0; i < n_recvs; i++)
         start_message(comm, &recvs[i], false, &started);
     for (int64_t i = 0; i < n_sends; i++) {
@@ -205,14 +143,20 @@ static bool fits_one_call(const ith_comm *comm, const ith_mpi_impl *impl, const 
     return true;
 }
 
-/* Own block first, then it goes from its place in recv to everyone. */
+/* As an exchange in which every rank gets the same block, which is in its place in recv. */
 static void allgather_pieces(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs)
 {
-    int me = comm->rank;
-    blocks in = {recv, counts, displs, EACH}, out = {recv, counts, displs, me};
-    if (send != in.base + displs[me] && counts[me] > 0)
-        memcpy(in.base + displs[me], send, (size_t)counts[me]);
-    exchange(comm, &out, &in);
+    int me = comm->rank, n = comm->size;
+    int64_t *own = ith_mpi_of(comm)->own;
+    ith_alltoall x = {recv, own, own + n, recv, counts, displs, 0};
+    if (send != (char *)recv + displs[me] && counts[me] > 0)
+        memcpy((char *)recv + displs[me], send, (size_t)counts[me]);
+    for (int r = 0; r < n; r++) {
+        own[r] = counts[me];
+        own[n + r] = displs[me];
+    }
+    ith_mpi_pairwise.start(comm, &x);
+    ith_mpi_pairwise.finish(comm, &x);
 }
 
 static void allgather_at_once(ith_comm *comm, const void *send, void *recv, const int64_t *counts,
@@ -251,6 +195,13 @@ static void free_impl(ith_comm *comm)
     if (impl) {
         free(impl->counts);
         free(impl->displs);
+        free(impl->vectors);
+        free(impl->own);
+        free(impl->step_end);
+        free(impl->members);
+        free(impl->first);
+        free(impl->lengths);
+        free(impl->addresses);
         free(impl->requests);
         free(impl->node_of);
     }
@@ -281,7 +232,10 @@ static const ith_comm_ops mpi_ops = {
     .barrier = mpi_barrier,
     .bcast = mpi_bcast,
     .allgatherv = mpi_allgatherv,
-    .alltoallv = mpi_alltoallv,
+    .alltoall_start = ith_mpi_exchange_start,
+    .alltoall_progress = ith_mpi_exchange_progress,
+    .alltoall_finish = ith_mpi_exchange_finish,
+    .exchange_open = ith_mpi_exchange_open,
     .messages = mpi_messages,
     .max = mpi_max,
     .shared_alloc = ith_mpi_shared_alloc,
@@ -334,10 +288,14 @@ static bool alloc_arrays(ith_comm *comm)
     size_t n = (size_t)comm->size;
     impl->counts = calloc(n, sizeof *impl->counts);
     impl->displs = calloc(n, sizeof *impl->displs);
+    impl->vectors = calloc(4 * n, sizeof *impl->vectors);
+    impl->own = calloc(2 * n, sizeof *impl->own);
+    impl->step_end = calloc(n, sizeof *impl->step_end);
     impl->requests = calloc(2 * n, sizeof(MPI_Request));
     impl->n_requests = (int64_t)(2 * n);
     comm->node_of = impl->node_of = calloc(n, sizeof *impl->node_of);
-    return impl->counts && impl->displs && impl->requests && impl->node_of;
+    return impl->counts && impl->displs && impl->vectors && impl->own && impl->step_end && impl->requests &&
+           impl->node_of;
 }
 
 /* NULL: no memory. */

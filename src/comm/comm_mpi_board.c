@@ -28,9 +28,9 @@ static atomic_llong *counter(const ith_mpi_board *board, int node_rank)
     return (atomic_llong *)(void *)(board->area + node_rank * rank_bytes(board));
 }
 
-uint8_t *ith_mpi_board_slot(const ith_mpi_board *board, int node_rank)
+uint8_t *ith_mpi_board_slot(const ith_mpi_board *board, int node_rank, int64_t turn)
 {
-    return board->area + node_rank * rank_bytes(board) + COUNTER_BYTES + board->turn % 2 * board->slot;
+    return board->area + node_rank * rank_bytes(board) + COUNTER_BYTES + turn % 2 * board->slot;
 }
 
 ith_status ith_mpi_board_open(ith_comm *comm, int64_t slot, ith_mpi_board *board, ith_error *err)
@@ -54,17 +54,21 @@ void ith_mpi_board_publish(const ith_comm *comm, const ith_mpi_board *board)
     atomic_store_explicit(counter(board, comm->node_rank), board->turn, memory_order_release);
 }
 
+bool ith_mpi_board_there(const ith_mpi_board *board, int node_rank)
+{
+    return atomic_load_explicit(counter(board, node_rank), memory_order_acquire) >= board->turn;
+}
+
 /* MPI moves messages only inside its calls. What this rank has sent may be what the other waits for before it comes here, so waiting
  * looks after MPI too; that also gives the core away. */
 void ith_mpi_board_wait(ith_comm *comm, const ith_mpi_board *board, int node_rank)
 {
-    atomic_llong *theirs = counter(board, node_rank);
     for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(theirs, memory_order_acquire) >= board->turn)
+        if (ith_mpi_board_there(board, node_rank))
             return;
         ith_cpu_relax();
     }
-    while (atomic_load_explicit(theirs, memory_order_acquire) < board->turn) {
+    while (!ith_mpi_board_there(board, node_rank)) {
         int flag;
         ith_mpi_check(comm, MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, ith_mpi_of(comm)->world, &flag, MPI_STATUS_IGNORE),
                       "MPI_Iprobe");
@@ -91,13 +95,13 @@ void ith_mpi_board_allgather(ith_comm *comm, ith_mpi_board *board, const void *s
     char *to = recv;
 
     board->turn++;
-    memcpy(ith_mpi_board_slot(board, me), send, (size_t)counts[me]);
+    memcpy(ith_mpi_board_slot(board, me, board->turn), send, (size_t)counts[me]);
     ith_mpi_board_publish(comm, board);
     if (send != to + displs[me])
         memcpy(to + displs[me], send, (size_t)counts[me]);
     for (int step = 1; step < comm->size; step++) {
         int r = (me + step) % comm->size;
         ith_mpi_board_wait(comm, board, r);
-        memcpy(to + displs[r], ith_mpi_board_slot(board, r), (size_t)counts[r]);
+        memcpy(to + displs[r], ith_mpi_board_slot(board, r, board->turn), (size_t)counts[r]);
     }
 }

@@ -26,6 +26,18 @@ typedef struct ith_mpi_board { /* see comm_mpi_board.c */
     int64_t turn;              /* this rank's, the same on all between two turns */
 } ith_mpi_board;
 
+typedef struct ith_mpi_strategy { /* of an all-to-all, all blocks but the rank's own */
+    void (*start)(ith_comm *comm, const ith_alltoall *x);
+    void (*progress)(ith_comm *comm, const ith_alltoall *x);
+    void (*finish)(ith_comm *comm, const ith_alltoall *x);
+} ith_mpi_strategy;
+
+extern const ith_mpi_strategy ith_mpi_by_alltoallv, /* comm_mpi_exchange.c */
+    ith_mpi_pairwise,                               /* comm_mpi_pairwise.c */
+    ith_mpi_by_node;                                /* comm_mpi_by_node.c */
+
+enum { ITH_MPI_TAG_EXCHANGE = 1, ITH_MPI_TAG_MESSAGE };
+
 typedef struct ith_mpi_impl {
     MPI_Comm world;
     ith_mpi_group node, domain; /* comm MPI_COMM_NULL: of a side communicator; not split, the node is the domain */
@@ -37,8 +49,22 @@ typedef struct ith_mpi_impl {
     ith_mpi_buffer *buffers;
     ith_mpi_board gathers; /* for small all-gathers, if the world is one node */
     int *counts, *displs;  /* [size] MPI's int form of an allgather */
+    int *vectors;          /* [4 * size] and of an all-to-all */
+    int64_t *own;          /* [2 * size] an allgather's own block, for every rank: counts, displacements */
     MPI_Request *requests; /* [n_requests], at least 2 * size */
     int64_t n_requests;
+    /* The exchange in hand. */
+    const ith_mpi_strategy *strategy; /* NULL: none */
+    ith_alltoall exchange;
+    int *step_end;    /* pairwise: [size] the requests of step s end here */
+    int posted, done; /* pairwise: steps; by node: messages posted */
+    bool under_way;   /* by node: have couriers begun? */
+    /* By node: made by the first ith_mpi_by_node_open. */
+    ith_mpi_board exchanges;
+    int64_t node_most;    /* bytes that a slot takes; 0: none */
+    int *members, *first; /* see ith_exchange_members */
+    int *lengths;         /* [node_size * size] a message's blocks */
+    MPI_Aint *addresses;
 } ith_mpi_impl;
 
 static inline ith_mpi_impl *ith_mpi_of(ith_comm *comm)
@@ -51,6 +77,18 @@ void ith_mpi_check(ith_comm *comm, int code, const char *call);
 
 /* Waits until all n of impl->requests are done. */
 void ith_mpi_wait_all(ith_comm *comm, int n);
+
+/* At least n requests in impl->requests, none of which is in use. */
+void ith_mpi_reserve_requests(ith_comm *comm, int64_t n);
+
+/* comm_mpi_exchange.c: the operations of an all-to-all; see comm.h. */
+void ith_mpi_exchange_start(ith_comm *comm, const ith_alltoall *x);
+void ith_mpi_exchange_progress(ith_comm *comm);
+void ith_mpi_exchange_finish(ith_comm *comm);
+ith_status ith_mpi_exchange_open(ith_comm *comm, ith_exchange strategy, int64_t most, ith_error *err);
+
+/* comm_mpi_by_node.c: slots for exchanges of up to `most` bytes. Collective. */
+ith_status ith_mpi_by_node_open(ith_comm *comm, int64_t most, ith_error *err);
 
 /* comm_mpi_nodes.c: makes impl->node and says in *comm which ranks share one. Collective. */
 void ith_mpi_find_nodes(ith_comm *comm, int ranks_per_node);
@@ -69,7 +107,8 @@ void ith_mpi_domain_barrier(ith_comm *comm);
  * slot and publishes it, then reads another's after waiting for it. */
 ith_status ith_mpi_board_open(ith_comm *comm, int64_t slot, ith_mpi_board *board, ith_error *err); /* collective */
 void ith_mpi_board_close(ith_comm *comm, ith_mpi_board *board);                                    /* collective */
-uint8_t *ith_mpi_board_slot(const ith_mpi_board *board, int node_rank);                            /* of this turn */
+uint8_t *ith_mpi_board_slot(const ith_mpi_board *board, int node_rank, int64_t turn);
+bool ith_mpi_board_there(const ith_mpi_board *board, int node_rank); /* has that rank published its slot of this turn? */
 void ith_mpi_board_publish(const ith_comm *comm, const ith_mpi_board *board);
 void ith_mpi_board_wait(ith_comm *comm, const ith_mpi_board *board, int node_rank);
 

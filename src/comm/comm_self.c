@@ -30,12 +30,23 @@ static void self_allgatherv(ith_comm *comm, const void *send, void *recv, const 
     copy_unless_in_place((char *)recv + displs[0], send, counts[0]);
 }
 
-static void self_alltoallv(ith_comm *comm, const void *send, const int64_t *send_counts, const int64_t *send_displs,
-                           void *recv, const int64_t *recv_counts, const int64_t *recv_displs)
+static void self_alltoall_start(ith_comm *comm, const ith_alltoall *x)
 {
-    (void)recv_counts;
-    comm->stats.alltoall_calls++;
-    copy_unless_in_place((char *)recv + recv_displs[0], (const char *)send + send_displs[0], send_counts[0]);
+    comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].calls++;
+    copy_unless_in_place((char *)x->recv + x->recv_displs[0], (const char *)x->send + x->send_displs[0],
+                         x->send_counts[0]);
+}
+
+static void self_alltoall_go_on(ith_comm *comm)
+{
+    (void)comm; /* all is done at the start */
+}
+
+static ith_status self_exchange_open(ith_comm *comm, ith_exchange strategy, int64_t most, ith_error *err)
+{
+    (void)most, (void)err;
+    comm->exchange = strategy;
+    return ITH_OK;
 }
 
 static void self_messages(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs,
@@ -102,7 +113,10 @@ static const ith_comm_ops self_ops = {
     .barrier = self_barrier,
     .bcast = self_bcast,
     .allgatherv = self_allgatherv,
-    .alltoallv = self_alltoallv,
+    .alltoall_start = self_alltoall_start,
+    .alltoall_progress = self_alltoall_go_on,
+    .alltoall_finish = self_alltoall_go_on,
+    .exchange_open = self_exchange_open,
     .messages = self_messages,
     .max = self_max,
     .shared_alloc = self_shared_alloc,

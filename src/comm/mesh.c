@@ -91,6 +91,16 @@ ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, int r)
     return ith_split(n, 1, mesh->ranks, r);
 }
 
+int64_t ith_mesh_most_tokens(const ith_mesh *mesh, int64_t n)
+{
+    int64_t most = 0;
+    for (int r = 0; r < mesh->ranks; r++) {
+        int64_t tokens = ith_range_size(ith_mesh_tokens(mesh, n, r));
+        most = tokens > most ? tokens : most;
+    }
+    return most;
+}
+
 ith_range ith_mesh_attended(const ith_mesh *mesh, int64_t n, int c)
 {
     return (ith_range){ith_mesh_tokens(mesh, n, ith_mesh_rank(mesh, 0, c)).begin,

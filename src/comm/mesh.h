@@ -59,6 +59,9 @@ static inline int64_t ith_mesh_held_heads(const ith_mesh *mesh, int64_t s, int c
 /* Tokens of a chunk of n that rank r holds in prefill: contiguous, ascending with r, sizes differing by at most one. */
 ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, int r);
 
+/* The most that any rank holds. */
+int64_t ith_mesh_most_tokens(const ith_mesh *mesh, int64_t n);
+
 /* Those of all ranks with context index c, which attend to them: contiguous too. */
 ith_range ith_mesh_attended(const ith_mesh *mesh, int64_t n, int c);
 

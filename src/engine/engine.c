@@ -163,6 +163,8 @@ ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, it
     e->world = world;
     e->progress = params->progress;
     e->progress_user = params->progress_user;
+    e->exchange = params->exchange;
+    e->prefill = params->prefill;
     status = load(e, params, err);
     if (status != ITH_OK) {
         ith_engine_close(e);

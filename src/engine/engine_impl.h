@@ -32,6 +32,8 @@ struct ith_engine {
     ith_team *team;
     ith_mesh mesh;
     ith_kv_layout kv;
+    ith_exchange exchange;
+    ith_prefill prefill;
     ith_progress_fn progress;
     void *progress_user;
     ith_engine_info info;

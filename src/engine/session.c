@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
+#include "model/traffic.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,18 +22,20 @@ static int64_t max2(int64_t a, int64_t b)
 }
 
 /* With several ranks to a head group each holds some segments, and only decode's attention is shared out by those. */
-static int64_t rows_tokens(const ith_mesh *mesh, int64_t chunk, bool all_by_rows)
+static int64_t rows_tokens(const ith_engine *e, int64_t chunk, bool all_by_rows)
 {
-    if (mesh->ranks > 1 && all_by_rows)
+    const ith_mesh *mesh = &e->mesh;
+
+    if (mesh->ranks > 1 && (all_by_rows || e->prefill == ITH_PREFILL_ROWS))
         return chunk;
-    if (mesh->context > 1)
+    if (mesh->context > 1 || (mesh->ranks > 1 && e->prefill == ITH_PREFILL_ULYSSES))
         return ITH_DECODE_TOKENS;
     return mesh->ranks == 1 ? 0 : max2(ROWS_TOKENS_PER_RANK * mesh->ranks, 64);
 }
 
 static ith_limits limits_of(const ith_engine *e, int64_t ctx, int64_t chunk, bool all_by_rows)
 {
-    int64_t ranks = e->mesh.ranks, by_rows = rows_tokens(&e->mesh, chunk, all_by_rows);
+    int64_t ranks = e->mesh.ranks, by_rows = rows_tokens(e, chunk, all_by_rows);
     return (ith_limits){.chunk = chunk,
                         .max_tokens = max2((chunk + ranks - 1) / ranks, min2(chunk, by_rows)),
                         .rows_tokens = by_rows,
@@ -90,6 +93,10 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
         status = allocate(s, &limits, err);
     }
     status = ith_comm_agree(engine->world->comm, status, err);
+    if (status == ITH_OK)
+        status = engine->world->comm->ops->exchange_open(
+            engine->world->comm, engine->exchange, ith_exchange_most(engine->model, &engine->mesh, engine->kv, chunk),
+            err);
     if (status != ITH_OK) {
         ith_session_close(s);
         return status;

@@ -41,6 +41,17 @@ void ith_world_bcast(ith_world *world, void *buf, size_t bytes)
     world->comm->ops->bcast(world->comm, buf, (int64_t)bytes, 0);
 }
 
+ith_traffic ith_world_traffic(const ith_world *world)
+{
+    const ith_comm_stats *stats = &world->comm->stats;
+    ith_traffic traffic = {
+        .allgather = stats->allgather_sent, .messages = stats->message_sent, .bcast = stats->bcast_sent};
+
+    for (int i = 0; i < ITH_EXCHANGES; i++)
+        traffic.exchange[i] = stats->exchange[i];
+    return traffic;
+}
+
 void ith_world_abort(ith_world *world, int code, const char *text)
 {
     ith_comm_abort(world->comm, code, text);

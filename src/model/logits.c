@@ -53,8 +53,9 @@ static void collect(ith_pass *p)
     }
     for (int64_t i = 0; i < p->n_logits; i++) {
         int64_t at = i * ith_logits_ld(p->model);
-        p->comm->ops->alltoallv(p->comm, p->ws->logits_rows + at, send.counts, send.displs,
-                                p->comm->rank == 0 ? p->logits + at : NULL, recv.counts, recv.displs);
+        ith_comm_alltoall(p->comm, &(ith_alltoall){p->ws->logits_rows + at, send.counts, send.displs,
+                                                   p->comm->rank == 0 ? p->logits + at : NULL, recv.counts, recv.displs,
+                                                   n_vocab * (int64_t)sizeof(float)});
     }
 }
 

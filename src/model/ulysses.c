@@ -8,6 +8,7 @@
  * On the way back a token's result travels as the output matrix will read it: if it can, as int8 groups, about a quarter of the bytes.
  */
 #include "model/pass.h"
+#include "model/traffic.h"
 
 #include <string.h>
 
@@ -25,6 +26,12 @@ static ith_range all_q_heads(const ith_pass *p)
 static ith_range all_kv_heads(const ith_pass *p)
 {
     return (ith_range){0, p->model->hp.n_kv_heads};
+}
+
+static void exchange(ith_pass *p, const void *from, const ith_comm_plan *send, void *to, const ith_comm_plan *recv,
+                     int64_t most)
+{
+    ith_comm_alltoall(p->comm, &(ith_alltoall){from, send->counts, send->displs, to, recv->counts, recv->displs, most});
 }
 
 /* ---- The way there ---- */
@@ -94,8 +101,7 @@ static void send_pieces(ith_pass *p)
         recv.counts[r] = pieces_held(p, slice.begin, slice.end, p->mesh.c) * p->piece.bytes;
         recv.displs[r] = pieces_held(p, 0, slice.begin, p->mesh.c) * p->piece.bytes;
     }
-    p->comm->ops->alltoallv(p->comm, p->ws->pieces_out, send.counts, send.displs, p->ws->pieces_in, recv.counts,
-                            recv.displs);
+    exchange(p, p->ws->pieces_out, &send, p->ws->pieces_in, &recv, ith_pieces_most(&p->mesh, p->n, &p->piece));
 }
 
 /* One side of an exchange among the ranks of equal context index holds my tokens' blocks, one per Ulysses index; the other the slices of
@@ -126,8 +132,7 @@ static ith_comm_plan slices(const ith_pass *p, int64_t width, int side)
 static void to_heads(ith_pass *p)
 {
     ith_comm_plan send = my_blocks(p, p->record.bytes, 0), recv = slices(p, p->record.bytes, 1);
-    p->comm->ops->alltoallv(p->comm, p->ws->records_out, send.counts, send.displs, p->ws->queries, recv.counts,
-                            recv.displs);
+    exchange(p, p->ws->records_out, &send, p->ws->queries, &recv, ith_blocks_most(&p->mesh, p->n, p->record.bytes));
     send_pieces(p);
 }
 
@@ -136,7 +141,7 @@ static void to_heads(ith_pass *p)
 static void exchange_back(ith_pass *p, const void *from, int64_t width)
 {
     ith_comm_plan send = slices(p, width, 0), recv = my_blocks(p, width, 1);
-    p->comm->ops->alltoallv(p->comm, from, send.counts, send.displs, p->ws->wire, recv.counts, recv.displs);
+    exchange(p, from, &send, p->ws->wire, &recv, ith_blocks_most(&p->mesh, p->n, width));
 }
 
 /* Floats of a token's result for my group's heads. */

@@ -24,7 +24,7 @@ expect "run: ends well" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --te
 cp "$out" "$work/run.json"
 same "run: one line of JSON" 1 "$(wc -l <"$work/run.json")"
 shape "run: fields" "$work/run.json" \
-    "set(j) == {'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'simd', 'placement', 'logits_sha256'}" \
+    "set(j) == {'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'simd', 'placement', 'logits_sha256', 'sent'}" \
     "isinstance(j['prompt_tokens'], int) and 450 < j['prompt_tokens'] < 512" \
     "len(j['ids']) > 5 and all(isinstance(i, int) for i in j['ids'])" \
     "j['finish'] == 'stop' and j['ranks'] == 1 and j['mesh'] == '1x1' and j['threads'] >= 1" \
@@ -33,6 +33,10 @@ shape "run: fields" "$work/run.json" \
 shape "run: speculation" "$work/run.json" \
     "j['speculation']['kind'] == 'lookup' and j['speculation']['drafted'] >= j['speculation']['accepted']" \
     "j['speculation']['passes'] + j['speculation']['accepted'] == len(j['ids'])"
+shape "run: nothing is sent by one rank" "$work/run.json" \
+    "set(j['sent']) == {'exchange', 'allgather', 'messages', 'bcast'} and set(j['sent']['exchange']) == {'alltoallv', 'pairwise', 'node'}" \
+    "all(e['in_node'] == 0 and e['cross_node'] == 0 for e in j['sent']['exchange'].values())" \
+    "j['sent']['allgather'] == j['sent']['messages'] == j['sent']['bcast'] == 0"
 same "run: the answer" "$(cat "$work/answer")" "$(field "$work/run.json" "j['text']")"
 
 expect "run: -n 3" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 3 --temp 0 --json --threads 1

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RANKS = 16, GUARD = 32, PIECE = 1000 };
+enum { MAX_RANKS = 16, GUARD = 32, PIECE = 1000, MOST = MAX_RANKS * (5000 + GUARD) + GUARD };
 
 static const ith_mpi_options in_pieces = {.piece = PIECE}, by_windows = {.piece = 1 << 30, .windows_only = true},
                              small_slots = {.piece = 1 << 30, .slot = 128};
@@ -86,7 +86,12 @@ static void do_alltoall(ith_comm *comm)
     uint8_t *send = new_buffer(comm, &out), *recv = new_buffer(comm, &in);
     for (int r = 0; r < size; r++)
         fill_block(send + out.displs[r], out.counts[r], me, r);
-    comm->ops->alltoallv(comm, send, out.counts, out.displs, recv, in.counts, in.displs);
+    ith_alltoall x = {send, out.counts, out.displs, recv, in.counts, in.displs, MOST};
+    comm->ops->alltoall_progress(comm); /* may be called at any time */
+    comm->ops->alltoall_start(comm, &x);
+    for (int i = 0; i < (me * 3) % 5; i++)
+        comm->ops->alltoall_progress(comm);
+    comm->ops->alltoall_finish(comm);
     for (int r = 0; r < size; r++)
         CHECK(comm, block_is(recv + in.displs[r], in.counts[r], r, me));
     CHECK(comm, guards_untouched(recv, &in, size));
@@ -149,6 +154,53 @@ static void allgather_in_place(ith_comm *comm)
 static void bcast(ith_comm *comm)
 {
     do_bcast(comm);
+    CASE_OK(comm);
+}
+
+/* What a strategy carries on nodes of so many ranks, and its books. Again and again, so that memory is used again; then with more
+ * memory reserved. */
+static void exchange_by(ith_comm *comm, ith_exchange strategy, int ranks_per_node)
+{
+    enum { TIMES = 22 };
+    ith_mpi_options options = {.piece = 1 << 30, .ranks_per_node = ranks_per_node};
+    ith_comm *other;
+    int64_t near = 0, far = 0;
+    CHECK(comm, ith_comm_open_mpi(&options, &other, NULL) == ITH_OK);
+    CHECK(comm, other->ops->exchange_open(other, strategy, MOST, NULL) == ITH_OK);
+    do_alltoall(other);
+    do_alltoall(other);
+    CHECK(comm, other->ops->exchange_open(other, strategy, MOST + 1, NULL) == ITH_OK);
+    for (int i = 2; i < TIMES; i++)
+        do_alltoall(other);
+    for (int r = 0; r < comm->size; r++)
+        if (r != comm->rank)
+            *(ranks_per_node == 0 || r / ranks_per_node == comm->rank / ranks_per_node ? &near : &far) +=
+                TIMES * block_bytes(comm->rank, r);
+    CHECK(comm, other->stats.exchange[strategy].calls == TIMES);
+    CHECK(comm, other->stats.exchange[strategy].in_node == near);
+    CHECK(comm, other->stats.exchange[strategy].cross_node == far);
+    ith_comm_close(other);
+}
+
+static void every_strategy_on_nodes_of_any_size(ith_comm *comm)
+{
+    for (int ranks_per_node = 0; ranks_per_node <= 3; ranks_per_node++)
+        for (int strategy = ITH_EXCHANGE_ALLTOALLV; strategy <= ITH_EXCHANGE_NODE; strategy++)
+            exchange_by(comm, (ith_exchange)strategy, ranks_per_node);
+    CASE_OK(comm);
+}
+
+/* What does not fit what a strategy can take goes pairwise: an int of MPI's, the memory reserved. */
+static void what_does_not_fit_goes_pairwise(ith_comm *comm)
+{
+    for (int strategy = ITH_EXCHANGE_AUTO; strategy <= ITH_EXCHANGE_NODE; strategy++) {
+        ith_comm *small;
+        CHECK(comm, ith_comm_open_mpi(&in_pieces, &small, NULL) == ITH_OK);
+        CHECK(comm, small->ops->exchange_open(small, (ith_exchange)strategy, 500, NULL) == ITH_OK);
+        do_alltoall(small);
+        CHECK(comm, small->stats.exchange[ITH_EXCHANGE_PAIRWISE].calls == 1);
+        ith_comm_close(small);
+    }
     CASE_OK(comm);
 }
 
@@ -258,12 +310,15 @@ static void bytes_are_counted(ith_comm *comm)
     int64_t sent = 0, others = comm->size - 1;
     char byte = 0;
     comm->stats = (ith_comm_stats){0};
+    comm->exchange = ITH_EXCHANGE_PAIRWISE;
     do_alltoall(comm);
     do_allgather(comm, true);
     comm->ops->bcast(comm, &byte, 1, 0);
     for (int r = 0; r < comm->size; r++)
         sent += r == comm->rank ? 0 : block_bytes(comm->rank, r);
-    CHECK(comm, comm->stats.alltoall_calls == 1 && comm->stats.alltoall_sent == sent);
+    CHECK(comm, comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].calls == 1);
+    CHECK(comm, comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].in_node == sent);
+    CHECK(comm, comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].cross_node == 0);
     CHECK(comm, comm->stats.allgather_calls == 1 && comm->stats.allgather_sent == others * block_bytes(comm->rank, 0));
     CHECK(comm, comm->stats.bcast_calls == 1 && comm->stats.bcast_sent == (comm->rank == 0 ? others : 0));
     CASE_OK(comm);
@@ -484,6 +539,8 @@ int main(void)
         allgather,
         allgather_in_place,
         bcast,
+        every_strategy_on_nodes_of_any_size,
+        what_does_not_fit_goes_pairwise,
         blocks_above_one_message,
         small_blocks_far_apart,
         allgather_through_node_memory,

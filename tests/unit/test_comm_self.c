@@ -46,18 +46,21 @@ static void blocks_are_copied(void **state)
     assert_string_equal(recv, "123abcd89");
     comm->ops->allgatherv(comm, recv + 3, recv, (int64_t[]){4}, (int64_t[]){3});
     assert_string_equal(recv, "123abcd89");
-    comm->ops->alltoallv(comm, send, (int64_t[]){2}, (int64_t[]){4}, recv, (int64_t[]){2}, (int64_t[]){1});
+    ith_comm_alltoall(comm,
+                      &(ith_alltoall){send, (int64_t[]){2}, (int64_t[]){4}, recv, (int64_t[]){2}, (int64_t[]){1}, 2});
     assert_string_equal(recv, "1cdabcd89");
-    comm->ops->alltoallv(comm, send, (int64_t[]){0}, (int64_t[]){0}, recv, (int64_t[]){0}, (int64_t[]){0});
+    ith_comm_alltoall(comm,
+                      &(ith_alltoall){send, (int64_t[]){0}, (int64_t[]){0}, recv, (int64_t[]){0}, (int64_t[]){0}, 2});
     comm->ops->bcast(comm, recv, sizeof recv, 0);
     assert_string_equal(recv, "1cdabcd89");
     assert_int_equal(comm->ops->max(comm, -5), -5);
     comm->ops->barrier(comm);
     comm->ops->node_barrier(comm);
     assert_int_equal(comm->stats.allgather_calls, 2);
-    assert_int_equal(comm->stats.alltoall_calls, 2);
+    assert_int_equal(comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].calls, 2);
     assert_int_equal(comm->stats.bcast_calls, 1);
-    assert_int_equal(comm->stats.allgather_sent + comm->stats.alltoall_sent + comm->stats.bcast_sent, 0);
+    assert_int_equal(
+        comm->stats.allgather_sent + comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].in_node + comm->stats.bcast_sent, 0);
 }
 
 static void shared_memory_is_zeroed(void **state)

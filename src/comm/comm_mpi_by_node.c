@@ -1,0 +1,240 @@
+/* comm_mpi_by_node.c - an all-to-all through the memory of nodes, with one message between two nodes.
+ *
+ * Two turns of a board (comm_mpi_board.c):
+ *   1  each rank writes what it sends, and a table of its blocks, into its slot: the outbox. When those of its node are there, it
+ *      copies the blocks that are for it, and as courier sends and receives for all ranks of its node: from their outboxes,
+ *      into their slots of the next turn, the inboxes
+ *   2  each copies from its inbox; only if there are several nodes
+ * A message of a courier goes from where blocks lie to where they shall lie: MPI is given their addresses (hindexed types).
+ */
+#include "base/range.h"
+#include "comm/comm_mpi_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64 };
+
+typedef struct table { /* at the start of an outbox, [ranks] each: bytes for and from every rank, and where they are */
+    int64_t *to, *to_at;     /* in this outbox */
+    int64_t *from, *from_at; /* in the inbox; of ranks of other nodes only */
+} table;
+
+static int64_t table_bytes(const ith_comm *comm)
+{
+    return ith_round_up(4 * comm->size * (int64_t)sizeof(int64_t), ALIGN);
+}
+
+static table table_of(const ith_comm *comm, uint8_t *outbox)
+{
+    int64_t *at = (int64_t *)(void *)outbox;
+    int n = comm->size;
+    return (table){at, at + n, at + 2 * n, at + 3 * n};
+}
+
+static uint8_t *outbox(const ith_mpi_board *board, int node_rank)
+{
+    return ith_mpi_board_slot(board, node_rank, board->turn);
+}
+
+static uint8_t *inbox(const ith_mpi_board *board, int node_rank)
+{
+    return ith_mpi_board_slot(board, node_rank, board->turn + 1);
+}
+
+ith_status ith_mpi_by_node_open(ith_comm *comm, int64_t most, ith_error *err)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    size_t n = (size_t)comm->size;
+
+    impl->node_most = 0;
+    ith_mpi_board_close(comm, &impl->exchanges);
+    ITH_TRY(ith_mpi_board_open(comm, table_bytes(comm) + most, &impl->exchanges, err));
+    if (impl->members == NULL) {
+        impl->members = calloc(n, sizeof *impl->members);
+        impl->first = calloc(n + 1, sizeof *impl->first);
+        impl->lengths = calloc(n * (size_t)comm->node_size, sizeof *impl->lengths);
+        impl->addresses = calloc(n * (size_t)comm->node_size, sizeof *impl->addresses);
+        if (!impl->members || !impl->first || !impl->lengths || !impl->addresses)
+            ith_comm_abort(comm, 1, "exchange inside a node: no memory");
+        ith_exchange_members(comm->node_of, comm->size, comm->n_nodes, impl->members, impl->first);
+    }
+    impl->node_most = most;
+    return ITH_OK;
+}
+
+/* ---- Turn 1: outboxes ---- */
+
+static void write_outbox(ith_comm *comm, const ith_alltoall *x, uint8_t *box)
+{
+    table t = table_of(comm, box);
+    int64_t to_at = table_bytes(comm), from_at = 0;
+
+    for (int r = 0; r < comm->size; r++) {
+        bool self = r == comm->rank, near = comm->node_of[r] == comm->node;
+        t.to[r] = self ? 0 : x->send_counts[r];
+        t.to_at[r] = to_at;
+        t.from[r] = near ? 0 : x->recv_counts[r];
+        t.from_at[r] = from_at;
+        if (t.to[r] > 0)
+            memcpy(box + to_at, (const char *)x->send + x->send_displs[r], (size_t)t.to[r]);
+        to_at += t.to[r];
+        from_at += t.from[r];
+    }
+}
+
+static void copy_from_neighbours(ith_comm *comm, const ith_alltoall *x)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    const int *node = impl->members + impl->first[comm->node];
+
+    for (int step = 1; step < comm->node_size; step++) {
+        int from = ith_exchange_from(comm->node_rank, comm->node_size, step);
+        uint8_t *box = outbox(&impl->exchanges, from);
+        int64_t bytes = x->recv_counts[node[from]];
+        if (bytes > 0)
+            memcpy((char *)x->recv + x->recv_displs[node[from]], box + table_of(comm, box).to_at[comm->rank],
+                   (size_t)bytes);
+    }
+}
+
+/* ---- Couriers ---- */
+
+/* Adds a block to the message in hand; empty ones are left out by both ends. */
+static void add_block(ith_mpi_impl *impl, int *n, uint8_t *at, int64_t bytes)
+{
+    if (bytes == 0)
+        return;
+    impl->lengths[*n] = (int)bytes;
+    MPI_Get_address(at, &impl->addresses[(*n)++]);
+}
+
+/* All that my node sends to node `other`, or receives from it: by sender, then by receiver, ascending. */
+static int list_blocks(ith_comm *comm, int other, bool send)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    const int *theirs = impl->members + impl->first[other];
+    int n_mine = comm->node_size, n_theirs = impl->first[other + 1] - impl->first[other], n = 0;
+
+    if (send) {
+        for (int i = 0; i < n_mine; i++) {
+            uint8_t *box = outbox(&impl->exchanges, i);
+            table t = table_of(comm, box);
+            for (int j = 0; j < n_theirs; j++)
+                add_block(impl, &n, box + t.to_at[theirs[j]], t.to[theirs[j]]);
+        }
+    } else {
+        for (int j = 0; j < n_theirs; j++)
+            for (int i = 0; i < n_mine; i++) {
+                table t = table_of(comm, outbox(&impl->exchanges, i));
+                add_block(impl, &n, inbox(&impl->exchanges, i) + t.from_at[theirs[j]], t.from[theirs[j]]);
+            }
+    }
+    return n;
+}
+
+static void post_message(ith_comm *comm, int other, bool send)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    int n = list_blocks(comm, other, send), there = impl->first[other + 1] - impl->first[other],
+        peer = impl->members[impl->first[other] + ith_exchange_courier(there, comm->node)];
+    MPI_Request *request = &impl->requests[impl->posted];
+    MPI_Datatype type;
+
+    if (n == 0)
+        return;
+    impl->posted++;
+    ith_mpi_check(comm, MPI_Type_create_hindexed(n, impl->lengths, impl->addresses, MPI_BYTE, &type),
+                  "MPI_Type_create_hindexed");
+    ith_mpi_check(comm, MPI_Type_commit(&type), "MPI_Type_commit");
+    if (send)
+        ith_mpi_check(comm, MPI_Isend(MPI_BOTTOM, 1, type, peer, ITH_MPI_TAG_EXCHANGE, impl->world, request),
+                      "MPI_Isend");
+    else
+        ith_mpi_check(comm, MPI_Irecv(MPI_BOTTOM, 1, type, peer, ITH_MPI_TAG_EXCHANGE, impl->world, request),
+                      "MPI_Irecv");
+    ith_mpi_check(comm, MPI_Type_free(&type), "MPI_Type_free"); /* lives on until the message is done */
+}
+
+/* When all outboxes of the node are there. Nodes are taken in the order of the pairwise steps. */
+static void post_messages(ith_comm *comm)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    for (int send = 0; send < 2; send++)
+        for (int step = 1; step < comm->n_nodes; step++) {
+            int other = send ? ith_exchange_to(comm->node, comm->n_nodes, step)
+                             : ith_exchange_from(comm->node, comm->n_nodes, step);
+            if (ith_exchange_courier(comm->node_size, other) == comm->node_rank)
+                post_message(comm, other, send);
+        }
+    impl->under_way = true;
+}
+
+/* ---- Turn 2: inboxes ---- */
+
+static void copy_from_inbox(ith_comm *comm, const ith_alltoall *x)
+{
+    ith_mpi_board *board = &ith_mpi_of(comm)->exchanges;
+    const uint8_t *box = ith_mpi_board_slot(board, comm->node_rank, board->turn);
+
+    for (int r = 0; r < comm->size; r++) {
+        int64_t bytes = comm->node_of[r] == comm->node ? 0 : x->recv_counts[r];
+        if (bytes > 0)
+            memcpy((char *)x->recv + x->recv_displs[r], box, (size_t)bytes);
+        box += bytes;
+    }
+}
+
+/* ---- The strategy ---- */
+
+static void wait_for_node(ith_comm *comm)
+{
+    for (int i = 0; i < comm->node_size; i++)
+        ith_mpi_board_wait(comm, &ith_mpi_of(comm)->exchanges, i);
+}
+
+static void start(ith_comm *comm, const ith_alltoall *x)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    impl->exchanges.turn++;
+    write_outbox(comm, x, outbox(&impl->exchanges, comm->node_rank));
+    ith_mpi_board_publish(comm, &impl->exchanges);
+    impl->under_way = false;
+    impl->posted = 0;
+    ith_mpi_reserve_requests(comm, 2 * comm->n_nodes);
+}
+
+static void progress(ith_comm *comm, const ith_alltoall *x)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    int flag;
+    (void)x;
+    if (comm->n_nodes == 1)
+        return;
+    if (impl->under_way) {
+        ith_mpi_check(comm, MPI_Testall(impl->posted, impl->requests, &flag, MPI_STATUSES_IGNORE), "MPI_Testall");
+        return;
+    }
+    for (int i = 0; i < comm->node_size; i++)
+        if (!ith_mpi_board_there(&impl->exchanges, i))
+            return;
+    post_messages(comm);
+}
+
+static void finish(ith_comm *comm, const ith_alltoall *x)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    wait_for_node(comm);
+    if (!impl->under_way)
+        post_messages(comm);
+    copy_from_neighbours(comm, x);
+    if (comm->n_nodes == 1)
+        return;
+    ith_mpi_check(comm, MPI_Waitall(impl->posted, impl->requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
+    impl->exchanges.turn++;
+    ith_mpi_board_publish(comm, &impl->exchanges);
+    wait_for_node(comm);
+    copy_from_inbox(comm, x);
+}
+
+const ith_mpi_strategy ith_mpi_by_node = {start, progress, finish};

@@ -1,0 +1,98 @@
+#include "model/traffic.h"
+
+static int64_t max2(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+ith_traffic_shape ith_traffic_shape_of(const ith_hparams *hp, ith_kv_layout kv, bool quantized)
+{
+    return (ith_traffic_shape){.hidden = hp->hidden,
+                               .ffn = hp->ffn,
+                               .n_heads = hp->n_heads,
+                               .n_kv_heads = hp->n_kv_heads,
+                               .head_dim = hp->head_dim,
+                               .kv = kv,
+                               .groups = quantized && hp->head_dim % ITH_GROUP == 0,
+                               .mid_groups = quantized};
+}
+
+/* Values on the wire between two matrices. */
+static int64_t wire_bytes(int64_t values, bool groups)
+{
+    return groups ? ith_acts_wire_bytes((values + ITH_GROUP - 1) / ITH_GROUP) : values * (int64_t)sizeof(float);
+}
+
+/* Pieces of this rank's own tokens that it holds itself: they do not travel. */
+static int64_t pieces_kept(const ith_mesh *mesh, int64_t depth, ith_range mine)
+{
+    int64_t kept = 0, first;
+    for (int64_t at = depth + mine.begin, to = depth + mine.end, next; at < to; at = next) {
+        int64_t s = at / ITH_KV_SEGMENT;
+        next = (s + 1) * ITH_KV_SEGMENT < to ? (s + 1) * ITH_KV_SEGMENT : to;
+        kept += (next - at) * ith_mesh_held_heads(mesh, s, mesh->c, &first);
+    }
+    return kept;
+}
+
+/* What this rank holds of the cache goes to those of its group whose tokens see it. */
+static int64_t segments_sent(const ith_traffic_shape *shape, const ith_mesh *mesh, int64_t depth, int64_t n)
+{
+    int64_t sent = 0, first, block = (int64_t)ith_kv_block_bytes(shape->kv, (int)shape->head_dim);
+
+    for (int64_t s = 0; s < ith_kv_segments(depth + n); s++) {
+        int64_t keys = depth + n - s * ITH_KV_SEGMENT,
+                blocks = ((keys < ITH_KV_SEGMENT ? keys : ITH_KV_SEGMENT) + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK;
+        for (int c = 0; c < mesh->context; c++) {
+            ith_range tokens = ith_mesh_attended(mesh, n, c);
+            if (c != mesh->c && ith_range_size(tokens) > 0 && s < ith_kv_segments(depth + tokens.end))
+                sent += ith_mesh_held_heads(mesh, s, mesh->c, &first) * blocks * block;
+        }
+    }
+    return sent;
+}
+
+int64_t ith_traffic_ulysses(const ith_traffic_shape *s, const ith_mesh *mesh, int64_t depth, int64_t n)
+{
+    ith_range mine = ith_mesh_tokens(mesh, n, mesh->rank);
+    int64_t U = mesh->ulysses, n_mine = ith_range_size(mine),
+            others = ith_range_size(ith_mesh_attended(mesh, n, mesh->c)) - n_mine;
+    int64_t record = ith_record_layout(s->kv, s->n_heads / U, s->head_dim).bytes,
+            piece = ith_kv_piece_layout(s->kv, s->head_dim).bytes,
+            result = wire_bytes(s->n_heads / U * s->head_dim, s->groups);
+
+    return n_mine * (U - 1) * record + (n_mine * s->n_kv_heads - pieces_kept(mesh, depth, mine)) * piece +
+           others * result + segments_sent(s, mesh, depth, n);
+}
+
+int64_t ith_traffic_rows(const ith_traffic_shape *s, const ith_mesh *mesh, int64_t n)
+{
+    int64_t others = mesh->ranks - 1,
+            heads = ith_range_size(ith_mesh_own_heads(mesh, s->n_heads, mesh->rank)) * s->head_dim,
+            hidden = ith_range_size(ith_mesh_rows(mesh, s->hidden, mesh->rank)),
+            ffn = ith_range_size(ith_mesh_rows(mesh, s->ffn, mesh->rank));
+
+    return n * others * (wire_bytes(heads, s->groups) + 2 * wire_bytes(hidden, false) + wire_bytes(ffn, s->mid_groups));
+}
+
+int64_t ith_blocks_most(const ith_mesh *mesh, int64_t n, int64_t width)
+{
+    return mesh->ulysses * ith_mesh_most_tokens(mesh, n) * width;
+}
+
+int64_t ith_pieces_most(const ith_mesh *mesh, int64_t n, const ith_kv_piece *piece)
+{
+    int64_t tokens = ith_mesh_most_tokens(mesh, n), held = (mesh->heads + mesh->context - 1) / mesh->context;
+    return max2(tokens * mesh->heads * mesh->ulysses, n * held + tokens * mesh->heads) * piece->bytes;
+}
+
+int64_t ith_exchange_most(const ith_model *model, const ith_mesh *mesh, ith_kv_layout kv, int64_t n)
+{
+    const ith_hparams *hp = &model->hp;
+    ith_kv_piece piece = ith_kv_piece_layout(kv, hp->head_dim);
+    int64_t heads = hp->n_heads / mesh->ulysses, record = ith_record_layout(kv, heads, hp->head_dim).bytes,
+            result = heads * hp->head_dim * (int64_t)sizeof(float); /* floats at worst */
+    int64_t most = max2(ith_blocks_most(mesh, n, max2(record, result)), ith_pieces_most(mesh, n, &piece));
+
+    return max2(most, hp->n_vocab * (int64_t)sizeof(float)); /* logits, on their way to rank 0 */
+}

@@ -1,0 +1,36 @@
+/* traffic.h - what ranks send to each other, as pure functions of the model's shape, the mesh and the pass. */
+#ifndef ITH_MODEL_TRAFFIC_H
+#define ITH_MODEL_TRAFFIC_H
+
+#include "model/pass.h"
+
+typedef struct ith_traffic_shape { /* what decides how wide a token is on the wire */
+    int64_t hidden, ffn, n_heads, n_kv_heads, head_dim;
+    ith_kv_layout kv;
+    bool groups;     /* attention's result travels as int8 groups: see ith_heads_are_groups */
+    bool mid_groups; /* the MLP's intermediate does: its matrix is quantized */
+} ith_traffic_shape;
+
+ith_traffic_shape ith_traffic_shape_of(const ith_hparams *hp, ith_kv_layout kv, bool quantized);
+
+/* Bytes that rank mesh->rank sends in one layer for a pass of n tokens after `depth` others.
+ *
+ * By tokens (Ulysses), a rank with t = n / P tokens of a model with H heads of size d (R = 1, q8: about (d + 4) bytes per head of a
+ * query, 2 d + 4 of a key and its value, d of the result):
+ *
+ *     t (1 - 1/U) (H q + KV kv) + (n / R) / U (1 - 1/U) H o            falls as 1 / P
+ *
+ * With R > 1, what it holds of the cache goes to the others of its group besides, which grows with the depth.
+ *
+ * By rows (tensor parallel) it sends its part of every gathered matrix to all others: n (P - 1) / P (H o + 2 * 4 hidden + ffn), which
+ * does not fall. With R > 1 the ranks of a group exchange queries, pieces and partial results besides, which ith_traffic_rows leaves out. */
+int64_t ith_traffic_ulysses(const ith_traffic_shape *shape, const ith_mesh *mesh, int64_t depth, int64_t n);
+int64_t ith_traffic_rows(const ith_traffic_shape *shape, const ith_mesh *mesh, int64_t n);
+
+/* Bytes that no rank sends or receives more of in an exchange of a pass of n tokens: of blocks of `width` bytes a token and Ulysses
+ * index; of pieces; of any exchange of a session. */
+int64_t ith_blocks_most(const ith_mesh *mesh, int64_t n, int64_t width);
+int64_t ith_pieces_most(const ith_mesh *mesh, int64_t n, const ith_kv_piece *piece);
+int64_t ith_exchange_most(const ith_model *model, const ith_mesh *mesh, ith_kv_layout kv, int64_t n);
+
+#endif

@@ -1,0 +1,74 @@
+/* RANKS: 1 2 3 4 5 8 */
+/* What every rank sends in prefill is within 5% of the formulas of model/traffic.h: by tokens (Ulysses), on any mesh, with a cache
+ * that is empty or not, and by rows; and the strategies send the same. */
+#include "tests/needle.h"
+
+#include "engine/engine_impl.h"
+#include "model/traffic.h"
+
+#include <stdlib.h>
+
+static int64_t sent(void)
+{
+    ith_traffic t = ith_world_traffic(world);
+    int64_t sum = t.allgather + t.messages;
+    for (int i = 0; i <= ITH_EXCHANGE_NODE; i++)
+        sum += t.exchange[i].in_node + t.exchange[i].cross_node;
+    return sum;
+}
+
+/* Of a pass of n tokens after `depth`; the logits go to rank 0. */
+static int64_t expected(const ith_engine *e, int64_t depth, int64_t n, bool rows)
+{
+    const ith_hparams *hp = &e->model->hp;
+    ith_traffic_shape shape = ith_traffic_shape_of(hp, e->kv, e->model->quantized);
+    int64_t layer = rows ? ith_traffic_rows(&shape, &e->mesh, n) : ith_traffic_ulysses(&shape, &e->mesh, depth, n),
+            logits = ith_range_size(ith_mesh_rows(&e->mesh, hp->n_vocab, e->mesh.rank)) * (int64_t)sizeof(float);
+    return hp->n_layers * layer + (e->mesh.rank == 0 ? 0 : logits);
+}
+
+static void prefill(ith_exchange exchange, ith_prefill way, bool exact)
+{
+    ith_engine_params params = ith_engine_params_default();
+    ith_engine *engine;
+    ith_session *session;
+    ith_error err;
+    int64_t chunk = 480, depth = 0;
+
+    params.model = NEEDLE_MODEL;
+    params.threads = 1;
+    params.chunk = chunk;
+    params.exchange = exchange;
+    params.prefill = way;
+    params.exact = exact;
+    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the model", &err);
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    for (int i = 0; i < 2; i++, depth += chunk) {
+        int64_t before = sent(), formula = expected(engine, depth, chunk, way == ITH_PREFILL_ROWS), is;
+        must(ith_session_prefill(session, ids + depth, (size_t)chunk, &err) == ITH_OK, "prefill", &err);
+        is = sent() - before;
+        if (way == ITH_PREFILL_ROWS && engine->mesh.context > 1)
+            must(is >= formula, "a group exchanges more than the formula's", NULL);
+        else
+            must(llabs(is - formula) * 20 <= formula, "bytes sent are within 5% of the formula", NULL);
+    }
+    ith_session_close(session);
+    ith_engine_close(engine);
+}
+
+int main(void)
+{
+    if (!open_needle())
+        return 1;
+    for (int exchange = ITH_EXCHANGE_AUTO; exchange <= ITH_EXCHANGE_NODE; exchange++)
+        prefill((ith_exchange)exchange, ITH_PREFILL_ULYSSES, false);
+    prefill(ITH_EXCHANGE_AUTO, ITH_PREFILL_ULYSSES, true);
+    if (ith_world_rank(world) == 0)
+        printf("ok by tokens: within 5%% of the formula\n");
+    prefill(ITH_EXCHANGE_AUTO, ITH_PREFILL_ROWS, false);
+    prefill(ITH_EXCHANGE_AUTO, ITH_PREFILL_ROWS, true);
+    if (ith_world_rank(world) == 0)
+        printf("ok by rows: within 5%% of the formula\n");
+    ith_world_close(world);
+    return 0;
+}
