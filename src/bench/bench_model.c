@@ -21,6 +21,7 @@ typedef struct model_bench {
     ith_ceilings ceilings;
     int32_t *ids;             /* [ctx]: what is fed */
     double *prefill, *decode; /* [repetitions] seconds */
+    int64_t sent;             /* bytes, by rank 0 in the last prefill measured */
     double filled_s;          /* of prefilling up to the present depth */
     int64_t depth;
 } model_bench;
@@ -196,9 +197,10 @@ static json_t *prefill_json(const model_bench *b)
     double s = median(b->prefill, n);
     cost c = pass_cost(b->engine, b->depth, b->params->prompt);
 
-    return json_pack("{s:o, s:o, s:o, s:o}", "tps", ith_json_number((double)b->params->prompt / s), "seconds",
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "tps", ith_json_number((double)b->params->prompt / s), "seconds",
                      numbers(b->prefill, n), "gops", ith_json_number((c.linear_ops + c.attention_ops) / s * 1e-9),
-                     "of_ceiling", ith_json_number(least_s(b, c) / s));
+                     "of_ceiling", ith_json_number(least_s(b, c) / s), "sent", (json_int_t)b->sent, "sent_formula",
+                     (json_int_t)ith_bench_ranks_formula(b->session, b->depth, b->params->prompt));
 }
 
 static json_t *decode_json(const model_bench *b)

@@ -1,5 +1,7 @@
 #include "bench/ranks.h"
 
+#include "model/traffic.h"
+
 ith_status ith_bench_ranks_open(ith_world *world, int threads, int64_t want, ith_team **team, void **buffer,
                                 size_t *bytes, ith_error *err)
 {
@@ -35,6 +37,28 @@ ith_ceilings ith_bench_ranks_ceilings(ith_world *world, ith_team *team, int acti
     world->comm->ops->barrier(world->comm);
     c = ith_ceilings_measure(team, active, ith_peaks_named(ith_kernels_get()->name), buffer, bytes, seconds);
     return add_up(world->comm, &c);
+}
+
+int64_t ith_bench_ranks_sent(const ith_comm *comm)
+{
+    int64_t sent = comm->stats.allgather_sent + comm->stats.message_sent;
+    for (int i = 0; i < ITH_EXCHANGES; i++)
+        sent += comm->stats.exchange[i].in_node + comm->stats.exchange[i].cross_node;
+    return sent;
+}
+
+int64_t ith_bench_ranks_formula(const ith_session *s, int64_t depth, int64_t n)
+{
+    const ith_engine *e = s->engine;
+    ith_traffic_shape shape = ith_traffic_shape_of(&e->model->hp, e->kv, e->model->quantized);
+    int64_t layer = 0;
+
+    for (int64_t done = 0, now; done < n; done += now) {
+        now = n - done < s->chunk ? n - done : s->chunk;
+        layer += now <= s->rows_tokens ? ith_traffic_rows(&shape, &e->mesh, now)
+                                       : ith_traffic_ulysses(&shape, &e->mesh, depth + done, now);
+    }
+    return layer * e->model->hp.n_layers;
 }
 
 ith_status ith_bench_text(const json_t *root, char **json, ith_error *err)

@@ -232,6 +232,9 @@ static void print_model(const json_t *root)
         print_percent(decode, "of_ceiling", 10);
         print_number(row, "ttft_s", 1, 15, 2);
         printf("\n");
+        if (number(root, "ranks") > 1 && number(prefill, "sent") > 0)
+            printf("        rank 0 sent %.2f MB in a prefill; by formula %.2f MB\n", number(prefill, "sent") * 1e-6,
+                   number(prefill, "sent_formula") * 1e-6);
     }
 }
 

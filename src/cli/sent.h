@@ -2,9 +2,7 @@
 #ifndef ITH_CLI_SENT_H
 #define ITH_CLI_SENT_H
 
-#include "ithaca.h"
-
-#include <jansson.h>
+#include "base/json.h"
 
 /* {exchange: {STRATEGY: {calls, in_node, cross_node}, ...}, allgather, messages, bcast}: bytes that this rank sent. */
 json_t *ith_cli_sent_json(const ith_world *world);
