@@ -124,12 +124,15 @@ static ith_status reach(model_bench *b, int64_t depth, ith_error *err)
 
 static ith_status time_prefill(model_bench *b, int64_t n, double *seconds, ith_error *err)
 {
+    const ith_comm *comm = b->engine->world->comm;
+    int64_t sent = ith_bench_ranks_sent(comm);
     double start_s;
 
     ITH_TRY(ith_session_truncate(b->session, b->depth, err));
     start_s = ith_now_s();
     ITH_TRY(ith_session_prefill(b->session, b->ids + b->depth, (size_t)n, err));
     *seconds = ith_now_s() - start_s;
+    b->sent = ith_bench_ranks_sent(comm) - sent;
     return ITH_OK;
 }
 

@@ -30,8 +30,8 @@ static inline int ith_exchange_courier(int node_size, int other)
 }
 
 /* Exchanges in which no rank sends or receives more than so many bytes go by node, larger ones pairwise: when nothing is forced.
- * Measured, see bench/SPEED.md: inside one node by node is faster at any size; between nodes fewer messages help as long as they
- * are small, later the copies cost more. */
+ * Inside one node by node is as fast as any (bench/SPEED.md). Between nodes of several ranks it saves messages, which counts while blocks
+ * are small; larger ones would pay for its copies. The limit between the two is not measured. */
 static inline int64_t ith_exchange_node_most(int n_nodes, int ranks)
 {
     enum { SMALL_BLOCK = 16384 };

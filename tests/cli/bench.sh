@@ -67,7 +67,8 @@ shape "model: fields" "$model_fields" "$(depths 0,40,1100)" "$rates" "$medians" 
     "all(a['ttft_s'] < b['ttft_s'] for a, b in zip(j['depths'], j['depths'][1:]))"
 expect "model on 2 ranks" 0 scripts/on_ranks.sh 2 "$ITHACA" bench model -m $NEEDLE --depths 0,40 -t 1 "${small_model[@]}"
 shape "model on 2 ranks: one result" "$model_fields" "$(depths 0,40)" "$rates" "j['ranks'] == 2 and j['mesh'] == '2x1'" \
-    "j['kv_bytes_per_token'] == 4 * 4 * (2 * 32 + 4)"
+    "j['kv_bytes_per_token'] == 4 * 4 * (2 * 32 + 4)" \
+    "all(d['prefill']['sent'] > 0 and abs(d['prefill']['sent'] / d['prefill']['sent_formula'] - 1) < 0.05 for d in j['depths'])"
 for kv in q8 bf16 f32; do
     expect "model filled with arbitrary data, $kv" 0 "$ITHACA" bench model -m $NEEDLE --kv $kv --depths 5,3000 --fill -t 1 "${small_model[@]}"
     shape "model filled with arbitrary data, $kv: says so" "$(depths 5,3000)" "$rates" "j['filled'] == 'arbitrary data'" \

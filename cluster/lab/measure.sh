@@ -1,0 +1,29 @@
+#!/bin/bash
+# Prefill by tokens (Ulysses) beside prefill by rows (tensor parallel) over links of 1 and 10 Gbit/s. As root; see hosts.sh.
+#
+#   cluster/lab/measure.sh [HOSTS [RATE...]]     default: 4 hosts, 1gbit 10gbit
+#
+# One line for each: rate, way, exchange strategy, tokens per second (median), seconds of each repetition, MB that rank 0 sent in one.
+# ARGS: model and sizes, as `ithaca bench model` takes them.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+hosts=${1:-4}
+shift || true
+rates=("$@")
+((${#rates[@]})) || rates=(1gbit 10gbit)
+args=${ARGS:---shape qwen3-0.6b --type q4_0 --depths 0 --prompt 512 --decode 0 --repetitions 3 -t 1}
+
+trap 'cluster/lab/hosts.sh down' EXIT
+for rate in "${rates[@]}"; do
+    cluster/lab/hosts.sh up "$hosts" "$rate"
+    for way in ulysses:alltoallv ulysses:pairwise ulysses:node rows:auto; do
+        # shellcheck disable=SC2086
+        cluster/lab/hosts.sh run "$hosts" "$PWD/build/release/ithaca" bench model $args --json -q \
+            --prefill "${way%:*}" --exchange "${way#*:}" |
+            python3 -c 'import json, sys
+p = json.load(sys.stdin)["depths"][0]["prefill"]
+print(*sys.argv[1:], round(p["tps"], 1), *(round(s, 3) for s in p["seconds"]), round(p["sent"] * 1e-6, 1))' "$rate" "${way%:*}" "${way#*:}"
+    done
+    cluster/lab/hosts.sh down
+done
