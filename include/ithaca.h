@@ -158,6 +158,16 @@ typedef enum ith_prefill { /* how the ranks share a chunk of the prompt; the res
     ITH_PREFILL_ROWS       /* by rows of every matrix, as in decode (tensor parallel): all-gathers in each layer */
 } ith_prefill;
 
+typedef struct ith_sizes { /* bytes */
+    int64_t weights;       /* in their compute layouts, of a node; streamed weights: what is streamed is counted too */
+    int64_t kv, ctx;       /* of a rank's part of the KV cache when a session has ctx tokens; it grows as they come */
+    int64_t work;          /* of a rank: activations and logits */
+    const char *placement; /* of the weights, one line */
+} ith_sizes;
+
+/* Once, on rank 0, when an engine knows what it and a session will take, and nothing of it is allocated. */
+typedef void (*ith_sizes_fn)(void *user, const ith_sizes *sizes);
+
 typedef struct ith_engine_params {
     const char *model;        /* a Hugging Face folder, a .gguf file, a pack, or "synthetic:SHAPE:TYPE": see Benchmarks */
     ith_quant quant;          /* see above */
@@ -178,7 +188,8 @@ typedef struct ith_engine_params {
     ith_exchange exchange;    /* see above */
     ith_prefill prefill;      /* see above */
     ith_progress_fn progress; /* NULL: silent */
-    void *progress_user;      /* handed to `progress` */
+    ith_sizes_fn sizes;       /* NULL: not wanted */
+    void *progress_user;      /* handed to `progress` and `sizes` */
 } ith_engine_params;
 
 ith_engine_params ith_engine_params_default(void);
@@ -214,6 +225,15 @@ typedef struct ith_engine_info { /* strings live as long as the engine */
 } ith_engine_info;
 
 const ith_engine_info *ith_engine_get_info(const ith_engine *engine);
+
+typedef struct ith_usage { /* of this rank, in bytes */
+    int64_t sent;          /* to other ranks since the world was opened */
+    int64_t resident;      /* memory of the process, what ranks of a node share included */
+    int64_t kv;            /* of that, KV caches */
+} ith_usage;
+
+/* What a rank has used so far: for reports of progress. Local, from any progress function too. */
+ith_usage ith_world_usage(const ith_world *world);
 
 /* ---- Text ---------------------------------------------------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
 
 enum { BAR_CELLS = 20 };
 
-static const double silent_s = 2, redraw_s = 0.2, line_s = 10, late_line_s = 60, late_s = 120, smooth_s = 5;
+static const double silent_s = 2, redraw_s = 0.2, step_s = 10, line_s = 60, smooth_s = 5;
 
 double ith_now_s(void)
 {
@@ -32,10 +32,15 @@ static void format_count(char out[32], int64_t n)
     out[used] = 0;
 }
 
+void ith_format_bytes(char out[32], double bytes)
+{
+    snprintf(out, 32, bytes < 1e9 ? "%.0f MB" : "%.2f GB", bytes < 1e9 ? bytes / 1e6 : bytes / 1e9);
+}
+
 static void format_amount(char out[32], ith_unit unit, double n)
 {
     if (unit == ITH_UNIT_BYTES)
-        snprintf(out, 32, n < 1e9 ? "%.0f MB" : "%.2f GB", n < 1e9 ? n / 1e6 : n / 1e9);
+        ith_format_bytes(out, n);
     else if (n < 100)
         snprintf(out, 32, "%.1f", n);
     else
@@ -63,7 +68,7 @@ static void format_bar(char out[BAR_CELLS + 4], int64_t done, int64_t total)
 }
 
 void ith_progress_format(char *line, size_t size, const char *what, ith_unit unit, int64_t done, int64_t total,
-                         double rate, bool bar)
+                         double rate, double left_s, bool bar)
 {
     char bar_text[BAR_CELLS + 4] = "", done_text[32], total_text[32], rate_text[32], left[32];
     const char *name = unit == ITH_UNIT_TOKENS ? " tokens" : "";
@@ -83,7 +88,7 @@ void ith_progress_format(char *line, size_t size, const char *what, ith_unit uni
     if (rate <= 0 || used < 0 || (size_t)used >= size)
         return;
     format_amount(rate_text, unit, rate);
-    format_time(left, (double)(total - done) / rate);
+    format_time(left, left_s);
     snprintf(line + used, size - (size_t)used, ", %s%s/s, %s left", rate_text, name, left);
 }
 
@@ -111,31 +116,38 @@ static void measure_rate(ith_progress *p, double now, int64_t done)
     p->recent_done = done;
 }
 
-static bool is_due(const ith_progress *p, double now, bool last)
+static bool is_due(const ith_progress *p, double now, int64_t done, int64_t total)
 {
-    double every = p->terminal ? redraw_s : now - p->start_s < late_s ? line_s : late_line_s;
+    bool last = done >= total && done > 0, tenth = total > 0 && 10 * done / total > 10 * p->shown_done / total;
 
     if (now - p->start_s < silent_s)
         return false;
-    return last || p->shown_s == 0 || now - p->shown_s >= every;
+    if (last || p->shown_s == 0)
+        return true;
+    return now - p->shown_s >= (p->terminal ? redraw_s : tenth ? step_s : line_s);
 }
 
-void ith_progress_update(ith_progress *p, const char *what, ith_unit unit, int64_t done, int64_t total)
+void ith_progress_update(ith_progress *p, const char *what, ith_unit unit, int64_t done, int64_t total,
+                         const char *more)
 {
     char line[200];
-    double now;
+    double now, left_s;
 
     if (!p->begun || strncmp(p->what, what, sizeof p->what - 1) != 0) {
         ith_progress_end(p);
         begin(p, what, done);
     }
     now = ith_now_s();
+    ith_forecast_add(&p->forecast, p->recent_done, done, now - p->recent_s);
     measure_rate(p, now, done);
-    if (!is_due(p, now, done >= total && done > 0))
+    if (!is_due(p, now, done, total))
         return;
     p->shown_s = now;
-    ith_progress_format(line, sizeof line, what, unit, done, total, p->rate, p->terminal);
-    fprintf(stderr, p->terminal ? "\r\033[K%s" : "%s\n", line);
+    p->shown_done = done;
+    left_s = unit == ITH_UNIT_TOKENS ? fmax(ith_forecast_left(&p->forecast, done, total), 0)
+                                     : (double)(total - done) / p->rate;
+    ith_progress_format(line, sizeof line, what, unit, done, total, p->rate, left_s, p->terminal);
+    fprintf(stderr, p->terminal ? "\r\033[K%s%s" : "%s%s\n", line, more);
     fflush(stderr);
 }
 

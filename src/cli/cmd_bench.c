@@ -324,9 +324,7 @@ static int model(const ith_cli *cli, int argc, char **argv)
 
     if (code != ITH_ARGS_OK)
         return code;
-    watch.quiet = a.model.quiet || cli->rank != 0;
-    params.progress = ith_watch_progress;
-    params.progress_user = &watch;
+    ith_watch_engine(&watch, cli, a.model.quiet, &params);
     status = ith_engine_open(cli->world, &params, &engine, &err);
     if (status == ITH_OK)
         status = ith_bench_model(engine,

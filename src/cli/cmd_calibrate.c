@@ -90,9 +90,7 @@ int ith_cmd_calibrate(const ith_cli *cli, int argc, char **argv)
 
     if (code != ITH_ARGS_OK)
         return code;
-    watch.quiet = args.model.quiet || cli->rank != 0;
-    params.progress = ith_watch_progress;
-    params.progress_user = &watch;
+    ith_watch_engine(&watch, cli, args.model.quiet, &params);
     status = work(cli, &args, &params, &ids, &err);
     ith_watch_end(&watch);
     code = status == ITH_OK ? ITH_EXIT_DONE : ith_cli_failure(cli, status, &err);

@@ -355,10 +355,8 @@ int ith_cmd_run(const ith_cli *cli, int argc, char **argv)
 
     if (code != ITH_ARGS_OK)
         return code;
-    run.watch.quiet = args.model.quiet || cli->rank != 0;
     run.stream = !args.model.json;
-    params.progress = ith_watch_progress;
-    params.progress_user = &run.watch;
+    ith_watch_engine(&run.watch, cli, args.model.quiet, &params);
     status = work(cli, &args, &params, &run, &err);
     ith_watch_end(&run.watch);
     if (status == ITH_OK || (status == ITH_E_CANCELLED && run.answer.finish == ITH_FINISH_CANCELLED))

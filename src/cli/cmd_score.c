@@ -289,9 +289,7 @@ int ith_cmd_score(const ith_cli *cli, int argc, char **argv)
 
     if (code != ITH_ARGS_OK)
         return code;
-    score.watch.quiet = args.model.quiet || cli->rank != 0;
-    params.progress = ith_watch_progress;
-    params.progress_user = &score.watch;
+    ith_watch_engine(&score.watch, cli, args.model.quiet, &params);
     status = work(cli, &args, &params, &score, &err);
     ith_watch_end(&score.watch);
     if (status != ITH_OK)

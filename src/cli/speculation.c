@@ -64,6 +64,7 @@ ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *arg
     own.stats = NULL;
     own.mesh = NULL;
     own.rope_scaling = NULL;
+    own.sizes = NULL;
     own.exact = false;
     ITH_TRY(ith_engine_open(cli->world, &own, &drafting->engine, err));
     return ith_session_open(drafting->engine, &drafting->session, err);

@@ -2,11 +2,25 @@
 
 #include "cli/signals.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* ", 1.2 GB of memory, 350 MB sent" */
+static void describe_usage(const ith_world *world, char text[100])
+{
+    ith_usage usage = ith_world_usage(world);
+    char memory[32], sent[32];
+
+    ith_format_bytes(memory, (double)usage.resident);
+    ith_format_bytes(sent, (double)usage.sent);
+    snprintf(text, 100, ", %s of memory%s%s%s", memory, usage.sent > 0 ? ", " : "", usage.sent > 0 ? sent : "",
+             usage.sent > 0 ? " sent" : "");
+}
 
 bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t total)
 {
     ith_watch *watch = user;
+    char more[100] = "";
     bool load = strcmp(what, "load") == 0, bytes = load || strcmp(what, "pack") == 0 || strcmp(what, "verify") == 0;
     ith_unit unit = bytes ? ITH_UNIT_BYTES : strcmp(what, "kernels") == 0 ? ITH_UNIT_NONE : ITH_UNIT_TOKENS;
 
@@ -14,12 +28,37 @@ bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t tota
         done += watch->before;
         total = watch->total;
     }
+    if (watch->world != NULL && unit == ITH_UNIT_TOKENS && !watch->quiet)
+        describe_usage(watch->world, more);
     if (!watch->quiet)
-        ith_progress_update(&watch->progress, what, unit, done, total);
+        ith_progress_update(&watch->progress, what, unit, done, total, more);
     return ith_stop_signal() == 0;
 }
 
 void ith_watch_end(ith_watch *watch)
 {
     ith_progress_end(&watch->progress);
+}
+
+void ith_watch_sizes(void *user, const ith_sizes *sizes)
+{
+    const ith_watch *watch = user;
+    char weights[32], kv[32], work[32];
+
+    if (watch->quiet || sizes->weights + sizes->kv + sizes->work < 1 << 30)
+        return;
+    ith_format_bytes(weights, (double)sizes->weights);
+    ith_format_bytes(kv, (double)sizes->kv);
+    ith_format_bytes(work, (double)sizes->work);
+    fprintf(stderr, "ithaca: weights %s a node; a rank: KV cache %s at %lld tokens, activations %s\n", weights, kv,
+            (long long)sizes->ctx, work);
+}
+
+void ith_watch_engine(ith_watch *watch, const ith_cli *cli, bool quiet, ith_engine_params *params)
+{
+    watch->quiet = quiet || cli->rank != 0;
+    watch->world = cli->world;
+    params->progress = ith_watch_progress;
+    params->progress_user = watch;
+    params->sizes = ith_watch_sizes;
 }

@@ -116,6 +116,21 @@ static ith_kv_layout kv_layout(const ith_engine_params *p)
     return p->exact ? ITH_KVL_F32 : of[p->kv];
 }
 
+/* Rank 0, before anything large is allocated. */
+static void tell_sizes(const ith_engine *e, const ith_engine_params *p)
+{
+    int64_t tokens = ith_kv_segments(e->info.ctx) * ITH_KV_SEGMENT,
+            kv = e->info.kv_bytes_per_token * tokens / e->mesh.ranks;
+    const ith_sizes sizes = {.weights = e->info.weight_bytes,
+                             .kv = kv,
+                             .ctx = e->info.ctx,
+                             .work = ith_session_bytes(e) - kv,
+                             .placement = e->placement_text};
+
+    if (p->sizes != NULL && e->world->comm->rank == 0)
+        p->sizes(p->progress_user, &sizes);
+}
+
 static ith_status load_weights(ith_engine *e, const ith_engine_params *p, ith_error *err)
 {
     ith_store_params params = {.mesh = &e->mesh,
@@ -127,6 +142,7 @@ static ith_status load_weights(ith_engine *e, const ith_engine_params *p, ith_er
 
     params.homes = ith_engine_choose_homes(e, p);
     ITH_TRY(ith_engine_place(e, p, &params, err));
+    tell_sizes(e, p);
     e->model->store = e->store;
     return ith_store_load(e->store, &params, e->team, err);
 }

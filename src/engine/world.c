@@ -1,3 +1,4 @@
+#include "base/mem.h"
 #include "engine/engine_impl.h"
 
 #include <stdlib.h>
@@ -55,4 +56,14 @@ ith_traffic ith_world_traffic(const ith_world *world)
 void ith_world_abort(ith_world *world, int code, const char *text)
 {
     ith_comm_abort(world->comm, code, text);
+}
+
+ith_usage ith_world_usage(const ith_world *world)
+{
+    const ith_comm_stats *stats = &world->comm->stats;
+    return (ith_usage){
+        .sent = stats->alltoall_sent + stats->allgather_sent + stats->bcast_sent + stats->message_sent,
+        .resident = (int64_t)ith_mem_resident(),
+        .kv = (int64_t)ith_mem_in_use(ITH_MEM_KV),
+    };
 }
