@@ -3,8 +3,9 @@
 
 #include <stdlib.h>
 
-/* Shorter endings say little of what follows; of longer ones, up to so many tokens for each that agreed. */
-enum { MATCH_MIN = 2, PER_MATCHED = 4 };
+/* Shorter endings say little of what follows; and no more is guessed than agreed, which a quoted passage soon makes long. (Four times as
+ * much wins nothing where the prompt is repeated and loses 5 to 20% elsewhere: bench/SPEED.md.) */
+enum { MATCH_MIN = 2 };
 
 typedef struct lookup {
     ith_drafter base;
@@ -26,7 +27,7 @@ static ith_status draft(ith_drafter *base, const int32_t *ids, int64_t n, int64_
     match = ith_suffixes_match(l->seen, &from);
     if (match < MATCH_MIN)
         return ITH_OK;
-    *n_out = max < PER_MATCHED * match ? max : PER_MATCHED * match;
+    *n_out = max < match ? max : match;
     for (int64_t i = 0; i < *n_out; i++)
         out[i] = from + i < n ? ids[from + i] : out[from + i - n]; /* past the end: what repeats goes on repeating */
     return ITH_OK;
