@@ -60,10 +60,11 @@ void ith_world_abort(ith_world *world, int code, const char *text)
 
 ith_usage ith_world_usage(const ith_world *world)
 {
-    const ith_comm_stats *stats = &world->comm->stats;
+    ith_traffic traffic = ith_world_traffic(world);
+    int64_t sent = traffic.allgather + traffic.messages + traffic.bcast;
+
+    for (int i = 0; i < ITH_EXCHANGES; i++)
+        sent += traffic.exchange[i].in_node + traffic.exchange[i].cross_node;
     return (ith_usage){
-        .sent = stats->alltoall_sent + stats->allgather_sent + stats->bcast_sent + stats->message_sent,
-        .resident = (int64_t)ith_mem_resident(),
-        .kv = (int64_t)ith_mem_in_use(ITH_MEM_KV),
-    };
+        .sent = sent, .resident = (int64_t)ith_mem_resident(), .kv = (int64_t)ith_mem_in_use(ITH_MEM_KV)};
 }
