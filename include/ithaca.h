@@ -313,6 +313,16 @@ ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error 
 const float *ith_session_logits(const ith_session *session);
 int64_t ith_session_length(const ith_session *session); /* tokens in the timeline */
 
+/* Local. From now on the session notes where the time of its passes goes: a few clock readings a layer. */
+ith_status ith_session_measure(ith_session *session, ith_error *err);
+
+/* Local. What this rank noted, as JSON, malloc'd in *json: {rank, prefill: {passes, tokens, seconds, weights_s, products_s, attention_s, exchange_s,
+ * rest_s, stall_s, read_bytes, unpacked_bytes, gathered_bytes, layers: [{seconds, ...}], outside: {...}}, decode: {...}}. weights_s: waits for
+ * weights, of which stall_s for their fetching; bytes: what this rank fetched of streamed or sharded weights from files, as stored there; out of
+ * compressed frames; from other nodes. outside: embedding, vocabulary. A call that gives logits after all its tokens counts as decode.
+ * ITH_E_ARGUMENT: nothing was measured. */
+ith_status ith_session_profile(const ith_session *session, char **json, ith_error *err);
+
 /* SHA-256 of the logits (little-endian f32 in vocabulary order) as 64 hexadecimal digits and a NUL. Rank 0 only. */
 void ith_session_logits_sha256(const ith_session *session, char hex[65]);
 

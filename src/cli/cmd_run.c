@@ -1,5 +1,6 @@
 /* cmd_run.c - one prompt, one answer. */
 #include "cli/keep_args.h"
+#include "cli/profile_table.h"
 #include "cli/prompt.h"
 #include "cli/sent.h"
 #include "cli/signals.h"
@@ -29,7 +30,7 @@ typedef struct run_args {
     int64_t max_tokens, top_k, repeat_window, seed; /* -1: not given */
     double temp, top_p, min_p, repeat_penalty;      /* NaN: not given */
     int thinking;                                   /* 0 on, 1 off, -1 the template's own */
-    bool ignore_eos;
+    bool ignore_eos, profile;
     ith_arg_list stop;
     ith_speculation_args speculation;
 } run_args;
@@ -79,6 +80,8 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
          9e15},
         {"stop", 0, ITH_ARG_LIST, "TEXT", "end the answer before this text; may be given again", &args->stop, 0, 0},
         {"ignore-eos", 0, ITH_ARG_FLAG, NULL, "go on when the model would end its answer", &args->ignore_eos, 0, 0},
+        {"profile", 0, ITH_ARG_FLAG, NULL, "show where the time of prefill and decode went (with --json: by layers)",
+         &args->profile, 0, 0},
         {"speculate", 0, ITH_ARG_TEXT, "off|lookup[:K]|draft[:K]",
          "guess up to K tokens ahead: the same text sooner (default lookup:15: from the prompt and the answer)",
          &args->speculation.how, 0, 0},
@@ -222,6 +225,8 @@ static ith_status work(const ith_cli *cli, const run_args *args, const ith_engin
     ith_cli_advise(cli, run->engine, run->watch.quiet);
     ITH_TRY(make_prompt(cli, args, run, err));
     ITH_TRY(ith_session_open(run->engine, &run->session, err));
+    if (args->profile)
+        ITH_TRY(ith_session_measure(run->session, err));
     answer = plan_answer(cli, args, run);
     ITH_TRY(ith_keep_args_open(cli, &args->keep, run->session, run->ids.data, run->ids.n, &answer, err));
     start_s = ith_now_s();
@@ -247,14 +252,17 @@ static int print_json(const ith_cli *cli, const run_args *args, const run_state 
     for (size_t i = 0; i < run->answer.n_ids; i++)
         json_array_append_new(ids, json_integer(run->answer.ids[i]));
     ith_session_logits_sha256(run->session, sha256);
-    return ith_cli_write_json(
-        cli, json_pack("{s:I, s:I, s:o, s:o, s:s, s:f, s:f, s:o, s:i, s:i, s:s, s:s, s:s, s:s, s:o}", "prompt_tokens",
-                       (json_int_t)run->n_prompt, "restored_tokens", (json_int_t)ith_session_restored(run->session),
-                       "ids", ids, "text", ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
-                       finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s", run->decode_s,
-                       "speculation", ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks,
-                       "threads", info->threads, "mesh", info->mesh, "simd", info->simd, "placement", info->placement,
-                       "logits_sha256", sha256, "sent", ith_cli_sent_json(cli->world)));
+    json_t *result =
+        json_pack("{s:I, s:I, s:o, s:o, s:s, s:f, s:f, s:o, s:i, s:i, s:s, s:s, s:s, s:s, s:o}", "prompt_tokens",
+                  (json_int_t)run->n_prompt, "restored_tokens", (json_int_t)ith_session_restored(run->session), "ids",
+                  ids, "text", ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
+                  finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s", run->decode_s,
+                  "speculation", ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks,
+                  "threads", info->threads, "mesh", info->mesh, "simd", info->simd, "placement", info->placement,
+                  "logits_sha256", sha256, "sent", ith_cli_sent_json(cli->world));
+    if (args->profile)
+        json_object_set_new(result, "profile", ith_cli_profile(run->session));
+    return ith_cli_write_json(cli, result);
 }
 
 static void print_timings(const ith_cli *cli, const run_state *run)
@@ -297,6 +305,11 @@ static int report(const ith_cli *cli, const run_args *args, run_state *run)
         ith_cli_write("\n", 1); /* main reports a failed write */
     if (!args->model.json && !args->model.quiet)
         print_timings(cli, run);
+    if (!args->model.json && args->profile) {
+        json_t *profile = ith_cli_profile(run->session);
+        ith_cli_print_profile(cli, profile);
+        json_decref(profile);
+    }
     return ith_stop_signal() != 0 ? ITH_EXIT_SIGNAL + ith_stop_signal() : code;
 }
 

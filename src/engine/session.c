@@ -116,6 +116,7 @@ void ith_session_close(ith_session *session)
         return;
     ith_keep_close(session->keep);
     ith_workspace_close(session->ws);
+    ith_profile_close(session->profile);
     ith_kv_close(session->kv);
     ith_mem_free(session->ids);
     ith_mem_free(session->logits);
@@ -146,6 +147,7 @@ ith_pass ith_session_pass(ith_session *s, int64_t n)
         .pos = s->length,
         .n = n,
         .probe = s->probe,
+        .profile = s->profile,
     };
     p.record = ith_record_layout(e->kv, ith_range_size(p.heads) * p.group, hp->head_dim);
     p.piece = ith_kv_piece_layout(e->kv, hp->head_dim);
@@ -253,7 +255,11 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
             pass.score_logits = s->score_logits;
         }
         s->n_logits = 0;
+        if (s->profile != NULL)
+            ith_profile_begin(s->profile, shown ? ITH_PHASE_PREFILL : ITH_PHASE_DECODE, now);
         ith_team_run(s->engine->team, ith_pass_run, &pass);
+        if (s->profile != NULL)
+            ith_profile_end(s->profile, s->engine->store);
         ITH_TRY(weights_came(s, err));
         if (score)
             collect_scores(s, &pass, nll == NULL ? NULL : nll + done, min2(now, left - 1));

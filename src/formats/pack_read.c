@@ -30,7 +30,10 @@ static ith_status open_same(ith_pack_reader *r, ith_error *err)
     r->fd = open(file->path, O_RDONLY | O_CLOEXEC);
     if (r->fd < 0)
         return ith_fail(err, ITH_E_IO, "%s: %s", file->path, strerror(errno));
-    if (pread(r->fd, header, sizeof header, 0) != sizeof header || memcmp(header, file->data, sizeof header) != 0)
+    ssize_t n = pread(r->fd, header, sizeof header, 0);
+    if (n < 0)
+        return ith_fail(err, ITH_E_IO, "%s: reading its header: %s", file->path, strerror(errno));
+    if (n != sizeof header || memcmp(header, file->data, sizeof header) != 0)
         return ith_fail(err, ITH_E_IO, "%s: the file was replaced while it was being opened", file->path);
     return ITH_OK;
 }

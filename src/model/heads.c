@@ -186,9 +186,11 @@ void ith_heads_to_cache(ith_pass *p, int layer, ith_member *me)
     } else {
         make(p, layer, me);
         ith_barrier(me);
+        ith_pass_lap(p, me, layer, ITH_LAP_REST);
         if (me->tid == 0)
             p->way->to_heads(p);
         ith_barrier(me);
+        ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
         append(p, layer, me);
     }
     ith_barrier(me);

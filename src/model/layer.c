@@ -101,20 +101,31 @@ void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
     const ith_layer *w = &p->model->layers[layer];
 
     ith_store_enter_layer(p->model->store, layer, ith_pass_need(p), me);
+    ith_pass_lap(p, me, layer, ITH_LAP_WEIGHTS);
     normalize(p, me, layer > 0, w->attn_norm);
     show(p, ITH_PROBE_ATTN, layer, w->q->cols, false, me);
+    ith_pass_lap(p, me, layer, ITH_LAP_REST);
     project_qkv(p, w, me);
+    ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
     ith_heads_to_cache(p, layer, me);
+    ith_pass_lap(p, me, layer, ITH_LAP_REST);
     ith_attention(p, layer, me);
+    ith_pass_lap(p, me, layer, ITH_LAP_ATTENTION);
     p->way->to_tokens(p, w->o, me);
+    ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
     show(p, ITH_PROBE_O, layer, w->o->cols, ith_heads_are_groups(p->model, w->o), me);
     project(p, me, w->o, p->way->rows(p, w->o->rows), p->ws->y, p->ws->ld_y);
     ith_barrier(me);
+    ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
     p->way->gather_y(p, me);
+    ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
 
     normalize(p, me, true, w->ffn_norm);
     show(p, ITH_PROBE_MLP, layer, w->gate->cols, false, me);
+    ith_pass_lap(p, me, layer, ITH_LAP_REST);
     ith_mlp(p, layer, me);
+    ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
     ith_store_leave_layer(p->model->store, layer, ith_pass_need(p), me);
     p->way->gather_y(p, me);
+    ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
 }

@@ -80,8 +80,11 @@ void ith_mlp(ith_pass *p, int layer, ith_member *me)
     ith_input mid = ith_pass_mid(p, w->down->cols);
 
     gate_up(p, w, p->way->rows(p, w->gate->rows), me);
-    if (p->comm->size > 1)
+    if (p->comm->size > 1) {
+        ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
         p->way->gather_mid(p, me, w->down);
+        ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
+    }
     if (p->probe != NULL)
         show(p, layer, me);
     ith_linear(me, p->model->kernels, w->down, p->way->rows(p, w->down->rows), &mid, ith_range_size(p->mine), p->ws->y,

@@ -18,7 +18,10 @@ void ith_pass_run(void *arg, ith_member *me)
 {
     ith_pass *p = arg;
 
+    int outside = (int)p->model->hp.n_layers;
+
     begin(p, me);
+    ith_pass_lap(p, me, outside, ITH_LAP_REST);
     for (int layer = 0; layer < p->model->hp.n_layers; layer++)
         ith_layer_forward(p, layer, me);
     ith_add_residual(p, me);
@@ -26,6 +29,8 @@ void ith_pass_run(void *arg, ith_member *me)
         ith_show_output(p, me);
     if (p->targets != NULL)
         ith_score(p, me);
+    ith_pass_lap(p, me, outside, ITH_LAP_REST);
     if (p->n_logits > 0)
         ith_logits(p, me);
+    ith_pass_lap(p, me, outside, ITH_LAP_EXCHANGE);
 }

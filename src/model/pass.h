@@ -26,6 +26,7 @@
 #include "model/linear.h"
 #include "model/model.h"
 #include "model/probe.h"
+#include "model/profile.h"
 
 typedef struct ith_record { /* in bytes */
     int64_t stride;         /* from head to head */
@@ -137,6 +138,7 @@ struct ith_pass {
     int64_t n;              /* tokens of the pass */
     ith_range mine;         /* those that this rank holds */
     const ith_probe *probe; /* NULL: nobody looks */
+    ith_profile *profile;   /* NULL: nobody measures */
     int64_t n_logits;       /* wanted after the last n_logits tokens: 0, 1, or up to
                              * ITH_DECODE_TOKENS where every rank holds all tokens */
     float *logits;          /* rank 0: [n_logits][ith_logits_ld], written if wanted */
@@ -197,6 +199,13 @@ void ith_score(ith_pass *pass, ith_member *me);  /* logits.c */
 static inline int64_t ith_logits_ld(const ith_model *model)
 {
     return ith_round_up(model->hp.n_vocab, ITH_TILE_ROWS);
+}
+
+/* All members: tid 0 notes where the time since the last lap went, if anybody measures. */
+static inline void ith_pass_lap(const ith_pass *pass, const ith_member *me, int layer, ith_lap lap)
+{
+    if (pass->profile != NULL && me->tid == 0)
+        ith_profile_lap(pass->profile, layer, lap);
 }
 
 /* Rows of a layer's matrices that the pass reads on this rank. */

@@ -60,6 +60,21 @@ expect "run on 2 ranks" 0 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$wo
 shape "run on 2 ranks: ranks and mesh" "$out" "j['ranks'] == 2 and j['mesh'] == '2x1'"
 same "run on 2 ranks: the same bits" "$(field "$work/run.json" "(j['ids'], j['logits_sha256'])")" "$(field "$out" "(j['ids'], j['logits_sha256'])")"
 
+ITHACA_RANKS_PER_NODE=1 expect "run: --profile" 0 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json --profile \
+    --placement sharded --speculate off
+part="{'seconds', 'weights_s', 'products_s', 'attention_s', 'exchange_s', 'rest_s', 'stall_s', 'read_bytes', 'unpacked_bytes', 'gathered_bytes'}"
+shape "run: profile" "$out" "j['placement'].startswith('sharded over 2 nodes')" \
+    "set(j['profile']) == {'rank', 'prefill', 'decode'} and j['profile']['rank'] == 0" \
+    "all(set(j['profile'][p]) == $part | {'passes', 'tokens', 'layers', 'outside'} for p in ('prefill', 'decode'))" \
+    "all(set(l) == $part for l in j['profile']['prefill']['layers'])" \
+    "j['profile']['prefill']['tokens'] == j['prompt_tokens'] and j['profile']['decode']['passes'] >= len(j['ids']) - 1" \
+    "all(l['gathered_bytes'] > 0 and l['products_s'] > 0 for l in j['profile']['prefill']['layers'])" \
+    "j['profile']['prefill']['read_bytes'] == 0 and j['profile']['prefill']['seconds'] < j['prefill_s']"
+same "run: sharded, the same bits" "$(field "$work/run.json" "(j['ids'], j['logits_sha256'])")" "$(field "$out" "(j['ids'], j['logits_sha256'])")"
+expect "run: --profile as a table" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 4 --temp 0 --profile
+matches "run: a line for prefill" "$err" "^ithaca: prefill +1 "
+matches "run: a line for decode" "$err" "^ithaca: decode +[1-9]"
+
 expect "score: ends well" 0 "$ITHACA" score -m $NEEDLE -f "$work/hay.txt" --json
 cp "$out" "$work/score.json"
 shape "score: fields" "$work/score.json" \

@@ -6,8 +6,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -148,12 +150,47 @@ static void frames_keep_to_their_room(void **state)
     close_streamed(&s);
 }
 
+/* A mapped file that is cut short while it is in use: an error, where touching it would end the process. */
+static void a_file_cut_short_is_an_error(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/ithaca_feed_XXXXXX", command[200];
+    int fd = mkstemp(path);
+    ith_source *source;
+    ith_plan plan = {0};
+    ith_model *model;
+    ith_producer producer;
+    ith_error err = {0};
+
+    assert_true(fd >= 0);
+    snprintf(command, sizeof command, "cat tests/golden/llama-gqa3-q8_0.gguf >%s", path);
+    assert_int_equal(system(command), 0);
+    must(ith_source_open(path, 0, &source, &err), &err);
+    must(ith_model_open(source, &plan, ITH_QUANT_W8, false, &model, &err), &err);
+    must(ith_producer_open(&plan, &producer, &err), &err);
+    assert_int_equal(ftruncate(fd, 4096), 0);
+    const ith_entry *e = ith_plan_entry(&plan, model->layers[0].down);
+    void *out = aligned_alloc(64, (size_t)e->n_units * e->unit_bytes);
+    assert_non_null(out);
+    assert_int_equal(ith_produce(&producer, e, 0, e->n_units, out, &err), ITH_E_IO);
+    assert_non_null(strstr(err.text, path));
+    assert_non_null(strstr(err.text, "cut short"));
+    free(out);
+    ith_producer_close(&producer);
+    ith_model_close(model);
+    ith_plan_free(&plan);
+    ith_source_close(source);
+    close(fd);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_the_files_in_any_order),
         cmocka_unit_test(from_frames_in_any_order),
         cmocka_unit_test(frames_keep_to_their_room),
+        cmocka_unit_test(a_file_cut_short_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

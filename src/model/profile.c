@@ -1,0 +1,86 @@
+#include "model/profile.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+ith_status ith_profile_open(int n_layers, ith_profile **out, ith_error *err)
+{
+    ith_profile *p = calloc(1, sizeof *p);
+    size_t n = (size_t)n_layers + 1;
+    bool good = p != NULL && (p->fed = calloc(n, sizeof *p->fed)) != NULL;
+
+    for (int i = 0; good && i < ITH_PHASES; i++)
+        good = (p->phases[i].parts = calloc(n, sizeof *p->phases[i].parts)) != NULL;
+    *out = NULL;
+    if (!good) {
+        ith_profile_close(p);
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a profile of %d layers", n_layers);
+    }
+    p->n_layers = n_layers;
+    *out = p;
+    return ITH_OK;
+}
+
+void ith_profile_close(ith_profile *p)
+{
+    if (p == NULL)
+        return;
+    for (int i = 0; i < ITH_PHASES; i++)
+        free(p->phases[i].parts);
+    free(p->fed);
+    free(p);
+}
+
+void ith_profile_begin(ith_profile *p, ith_phase phase, int64_t n)
+{
+    p->phase = phase;
+    p->phases[phase].passes++;
+    p->phases[phase].tokens += n;
+    p->last_ns = now_ns();
+}
+
+void ith_profile_lap(ith_profile *p, int layer, ith_lap lap)
+{
+    int64_t now = now_ns();
+    p->phases[p->phase].parts[layer].ns[lap] += now - p->last_ns;
+    p->last_ns = now;
+}
+
+/* sum += now - before */
+static void add_fed(ith_feed_counts *sum, const ith_feed_counts *now, const ith_feed_counts *before)
+{
+    sum->read += now->read - before->read;
+    sum->unpacked += now->unpacked - before->unpacked;
+    sum->gathered += now->gathered - before->gathered;
+    sum->stall_ns += now->stall_ns - before->stall_ns;
+}
+
+void ith_profile_end(ith_profile *p, ith_store *store)
+{
+    for (int i = 0; i <= p->n_layers; i++) {
+        ith_feed_counts now = ith_store_count(store, i < p->n_layers ? i : ITH_NO_LAYER);
+        add_fed(&p->phases[p->phase].parts[i].fed, &now, &p->fed[i]);
+        p->fed[i] = now;
+    }
+}
+
+ith_profile_part ith_profile_sum(const ith_profile *p, ith_phase phase)
+{
+    static const ith_feed_counts none;
+    ith_profile_part sum = {0};
+
+    for (int i = 0; i <= p->n_layers; i++) {
+        const ith_profile_part *part = &p->phases[phase].parts[i];
+        for (int lap = 0; lap < ITH_LAPS; lap++)
+            sum.ns[lap] += part->ns[lap];
+        add_fed(&sum.fed, &part->fed, &none);
+    }
+    return sum;
+}

@@ -1,0 +1,50 @@
+#!/bin/bash
+# A disk that fails while weights are loaded or streamed: one error, of the rank that met it, on all ranks, and no hang. A full disk while
+# packing: an error and no file.
+source "$(dirname "$0")/../tap.sh"
+
+# 45 MiB of weights, of which some 10 to 20 find room in what is left of MEM.
+pack=$work/random.ith
+mkdir "$work/shape"
+cat >"$work/shape/config.json" <<'JSON'
+{"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 12,
+ "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 64, "vocab_size": 8192, "max_position_embeddings": 4096, "rms_norm_eps": 1e-6,
+ "rope_theta": 10000.0, "tie_word_embeddings": true, "hidden_act": "silu", "attention_bias": false}
+JSON
+echo $(seq 1 300) >"$work/ids"
+expect "pack" 0 "$ITHACA" pack "synthetic:$work/shape/config.json:q8_0" -o "$pack"
+expect "the failing disk is built" 0 ${CC:-cc} -shared -fPIC -o "$work/eio.so" tests/faults/eio.c -ldl
+
+args=(score -m "$pack" --ids "$work/ids" --ctx 512 --chunk 128 --threads 1 --json --placement streamed)
+on_one() { timeout 60 env LD_PRELOAD="$work/eio.so" "$ITHACA" "${args[@]}" --mem 56MiB; }
+on_two() { timeout 60 scripts/on_ranks.sh 2 env LD_PRELOAD="$work/eio.so" "$ITHACA" "${args[@]}" --mem "$1"; }
+
+reported() { # NAME PATTERN
+    same "$1: said once" 1 "$(grep -c '^ithaca: ' "$err")"
+    matches "$1: the rank, the file and why" "$err" "$2random.ith: .*Input/output error"
+}
+
+expect "one rank, a sound disk" 0 on_one
+expect "two ranks, a sound disk" 0 on_two 45MiB # each: a node has twice as much
+ITHACA_RANKS_PER_NODE=1 expect "two nodes, a sound disk" 0 on_two 56MiB
+for after in 4 20 60; do # while opening; while loading; while streaming
+    EIO_AFTER=$after expect "one rank, $after reads" 1 on_one
+    reported "one rank, $after reads" ""
+    for rank in 0 1; do
+        EIO_RANK=$rank EIO_AFTER=$after expect "two ranks, $after reads of rank $rank" 1 on_two 45MiB
+        reported "two ranks, $after reads of rank $rank" "rank $rank: .*"
+        ITHACA_RANKS_PER_NODE=1 EIO_RANK=$rank EIO_AFTER=$after expect "two nodes, $after reads of rank $rank" 1 on_two 56MiB
+        reported "two nodes, $after reads of rank $rank" "rank $rank: .*"
+    done
+done
+
+mkdir "$work/full"
+if unshare --mount --map-root-user mount -t tmpfs -o size=100k none "$work/full" 2>"$err"; then
+    expect "full disk" 1 unshare --mount --map-root-user bash -c \
+        'mount -t tmpfs -o size=100k none "$1/full" && "$2" pack '$NEEDLE' -o "$1/full/a.ith"; code=$?; ls -A "$1/full" >"$1/left"; exit $code' \
+        - "$work" "$ITHACA"
+    matches "full disk: the message" "$err" "a.ith.*No space left"
+    same "full disk: nothing is left" "" "$(cat "$work/left")"
+else
+    ok "full disk # SKIP no mount here"
+fi
