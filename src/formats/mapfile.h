@@ -1,7 +1,11 @@
 /* mapfile.h - a whole file, mapped read-only.
  *
- * Parsers take an ith_mapfile by pointer and never go past `size`, so that tests can hand them plain memory. A file that is cut
- * short while it is mapped raises SIGBUS, as with every mapping: model files are not to be written in place.
+ * Parsers take an ith_mapfile by pointer and never go past `size`, so that tests can hand them plain memory.
+ *
+ * A file that is cut short while it is mapped, or that a bad disk no longer gives, raises SIGBUS where it is touched, as with every mapping: model
+ * files are not to be written in place. Weights that are loaded or streamed give an error instead: a pack's tiles are read by pread
+ * (pack_read.c), other files' rows are asked for before they are touched (plan.c). What remains: tiles that are used where a pack is mapped, its
+ * tables, a GGUF file's vocabulary, and a file that is cut in the moment between asking and touching.
  */
 #ifndef ITH_FORMATS_MAPFILE_H
 #define ITH_FORMATS_MAPFILE_H

@@ -1,0 +1,43 @@
+#!/bin/bash
+# Streamed weights that cannot be read any more, while the model is loaded, while a prompt is prefilled and while an answer is decoded; from a pack
+# (pread) and from safetensors (a mapping). On 1, 2 and 3 ranks, each a node of its own: one error that names the file, and all ranks end.
+. tests/tap.sh
+
+export ITHACA_RANKS_PER_NODE=1
+limit_s=120 # for a run that hangs: a good one takes a second
+shim=$work/failing_reads.so
+asan=$(ldd "$ITHACA" | awk '/lib[at]san/ { print $3 }') # must be loaded first
+${CC:-gcc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -fPIC -shared tests/faults/failing_reads.c -o "$shim" -pthread
+python3 tests/faults/big_model.py $NEEDLE "$work/folder"
+expect "pack" 0 "$ITHACA" pack "$work/folder" -o "$work/model.ith" -q
+seq 1 200 >"$work/ids"
+
+# start RANKS MODEL NAME=VALUE...: a prompt in several chunks and an answer, within $mem MiB a rank
+start() {
+    local ranks=$1 model=$2
+    shift 2
+    timeout --kill-after=5 $limit_s scripts/on_ranks.sh "$ranks" env LD_PRELOAD="${asan:+$asan:}$shim" FAULT_FILE="$model" "$@" \
+        "$ITHACA" run -m "$work/${model%/*}" --ids "$work/ids" -n 6 --ignore-eos --speculate off --threads 1 --ctx 512 --chunk 64 \
+        --placement streamed --mem "${mem}MiB" --json
+}
+
+# The least memory that works: what a process takes by itself counts. The run that shows it says how much each rank reads.
+find_budget() {
+    mem=24
+    until rm -f "$work/count" && start "$@" FAULT_COUNT="$work/count" >"$out" 2>"$err" || ! grep -q -- --mem "$err"; do mem=$((mem + 8)); done
+}
+
+for ranks in 1 2 3; do
+    for model in model.ith folder/model.safetensors; do
+        name="$model, $ranks $([ "$ranks" = 1 ] && echo rank || echo ranks)"
+        find_budget "$ranks" "$model"
+        matches "$name: streamed" "$out" '"placement":"streamed'
+        asked=$(sort -n "$work/count" | head -n 1) # of the rank that read least
+        same "$name: read in every pass" yes "$( ((asked * ranks > 100000000)) && echo yes || echo "$asked bytes")"
+        for percent in 0 30 90; do
+            expect "$name, $percent%: fails" 1 start "$ranks" "$model" FAULT_AFTER=$((asked / 100 * percent))
+            same "$name, $percent%: one error" 1 "$(grep -c '^ithaca: ' "$err")"
+            matches "$name, $percent%: the file is named" "$err" "^ithaca: .*$model.*(Input/output error|cannot be read)"
+        done
+    done
+done
