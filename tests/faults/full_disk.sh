@@ -1,9 +1,9 @@
 #!/bin/bash
 # A disk that is full while a pack, or what calibration found, is written to it: the error says so, nothing under the final name, nothing left.
-# The disk is a small tmpfs in a mount namespace of this test, which root may have; where that is refused the test is skipped.
+# The disk is a small tmpfs in a mount namespace of this test, which needs user namespaces; where that is refused the test is skipped.
 if [[ ${1:-} != inside ]]; then
-    why=$(unshare --mount true 2>&1) || { echo "ok full disk # SKIP no mount namespace here: $why"; exit 0; }
-    exec unshare --mount bash "$0" inside
+    why=$(unshare --mount --map-root-user true 2>&1) || { echo "ok full disk # SKIP no mount namespace here: $why"; exit 0; }
+    exec unshare --mount --map-root-user bash "$0" inside
 fi
 . tests/tap.sh
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A disk that fails while weights are loaded or streamed: one error, of the rank that met it, on all ranks, and no hang. A full disk while
-# packing: an error and no file.
+# A disk that fails while weights are loaded or streamed: one error, of the rank that met it, on all ranks, and no hang.
+# (read_error.sh: other files than packs, and decoding; full_disk.sh: writing.)
 source "$(dirname "$0")/../tap.sh"
 
 # 45 MiB of weights, of which some 10 to 20 find room in what is left of MEM.
@@ -37,14 +37,3 @@ for after in 4 20 60; do # while opening; while loading; while streaming
         reported "two nodes, $after reads of rank $rank" "rank $rank: .*"
     done
 done
-
-mkdir "$work/full"
-if unshare --mount --map-root-user mount -t tmpfs -o size=100k none "$work/full" 2>"$err"; then
-    expect "full disk" 1 unshare --mount --map-root-user bash -c \
-        'mount -t tmpfs -o size=100k none "$1/full" && "$2" pack '$NEEDLE' -o "$1/full/a.ith"; code=$?; ls -A "$1/full" >"$1/left"; exit $code' \
-        - "$work" "$ITHACA"
-    matches "full disk: the message" "$err" "a.ith.*No space left"
-    same "full disk: nothing is left" "" "$(cat "$work/left")"
-else
-    ok "full disk # SKIP no mount here"
-fi
