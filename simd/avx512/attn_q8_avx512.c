@@ -24,23 +24,40 @@ ITH_INLINE void dot_keys(const int rows, const bool fetch, const uint8_t *keys, 
     }
 }
 
+/* Quad i of the keys. */
+ITH_INLINE void dot_quad(const int rows, const int vecs, const bool fetch, const int8_t *values, int64_t stride,
+                         const uint8_t u[][ITH_KV_BLOCK], __m512i sum[][CHANNEL_VECS], const uint8_t *next, int i)
+{
+    __m512i value[CHANNEL_VECS];
+    fetch_lines(fetch, next + 256 * i);
+    EACH_VEC value[v] = _mm512_load_si512(values + i * stride + 64 * v);
+    EACH_ROW
+    {
+        const __m512i weight = broadcast_quad(u[r] + 4 * i);
+        EACH_VEC add_dots(&sum[r][v], weight, value[v]);
+    }
+}
+
+/* Eight sums and fewer would wait for each other: odd quads then have sums of their own. */
 ITH_INLINE void dot_weights(const int rows, const int vecs, const bool fetch, const int8_t *values, int64_t stride,
                             const uint8_t u[][ITH_KV_BLOCK], __m512i sum[][CHANNEL_VECS], const uint8_t *next)
 {
     int quads = ITH_KV_BLOCK / 4;
     __asm__("" : "+r"(quads)); /* gcc 12 keeps the sums of a loop in copies if it knows how often it turns */
     EACH_ROW EACH_VEC sum[r][v] = begin_sum(_mm512_setzero_si512());
+    if (rows * vecs > 8) {
 #pragma GCC unroll 2
-    for (int i = 0; i < quads; i++) {
-        __m512i value[CHANNEL_VECS];
-        fetch_lines(fetch, next + 256 * i);
-        EACH_VEC value[v] = _mm512_load_si512(values + i * stride + 64 * v);
-        EACH_ROW
-        {
-            const __m512i weight = broadcast_quad(u[r] + 4 * i);
-            EACH_VEC add_dots(&sum[r][v], weight, value[v]);
-        }
+        for (int i = 0; i < quads; i++)
+            dot_quad(rows, vecs, fetch, values, stride, u, sum, next, i);
+        return;
     }
+    __m512i odd[4][CHANNEL_VECS];
+    EACH_ROW EACH_VEC odd[r][v] = begin_sum(_mm512_setzero_si512());
+    for (int i = 0; i < quads; i += 2) {
+        dot_quad(rows, vecs, fetch, values, stride, u, sum, next, i);
+        dot_quad(rows, vecs, fetch, values, stride, u, odd, next, i + 1);
+    }
+    EACH_ROW EACH_VEC sum[r][v] = _mm512_add_epi32(sum[r][v], odd[r][v]);
 }
 
 #include "simd/avx512bw/attn_q8_frame_avx512.h"

@@ -5,236 +5,69 @@
  * weights as bytes, values. So the long chains inside a stage, from a maximum over lanes to what it scales, overlap
  * with the next unit's, and a pass of few rows has its softmax less often between it and the memory.
  *
- * QK: lanes are keys. PV: lanes are channels. Each vector of keys or values is loaded once for four rows. The includer
- * has defined before:
- *   KEYS_BIASED    1 if dot_keys() takes the keys as they are stored
- *   CHANNEL_VECS   vectors of 16 channels in one register tile of PV, 2 or 4
- *   dot_keys()     adds the products of the rows (1 to 4) with 64 keys to dot
- *   dot_weights()  sum: packed weights of the rows times `vecs` vectors of channels of 64 values
+ * What the includer defines before: attn_q8_stages_avx512.h.
  */
 #ifndef ITH_SIMD_AVX512BW_ATTN_Q8_FRAME_H
 #define ITH_SIMD_AVX512BW_ATTN_Q8_FRAME_H
 
-#include "simd/avx512bw/attn_avx512.h"
-#include "simd/variants.h"
+#include "simd/avx512bw/attn_q8_stages_avx512.h"
 
-enum {
-    BATCH = MAX_ROWS / QUAD, /* units at most */
-    EXACT_DIM = 256          /* up to here |sum of q * k| < 2^22: it can begin at ITH_ROUNDER, and is then a float */
-};
+/* What units of four rows that see all keys run through, for a head size that models have. [0] fetches nothing. */
+typedef struct head_size {
+    int dim;
+    void (*score[2])(unit_q8 *w);
+    void (*add[2])(const unit_q8 *w);
+} head_size;
 
-typedef struct block_q8 {
-    _Alignas(64) float key_scale[ITH_KV_BLOCK], key_shift[ITH_KV_BLOCK]; /* shift: -ITH_ROUNDER * scale, exact */
-    float value_scale[ITH_KV_BLOCK];
-    const uint8_t *keys;
-    const int8_t *values;
-    const uint8_t *after_keys, *after_values; /* what is needed next */
-    int64_t first;                            /* key of the segment */
-} block_q8;
-
-typedef struct unit_q8 {
-    _Alignas(64) float t[QUAD][ITH_KV_BLOCK]; /* scaled scores, then probabilities times value scales */
-    uint8_t u[QUAD][ITH_KV_BLOCK];            /* byte b of quad i: key 16 b + i */
-    float base[16];                           /* ITH_ROUNDER - M of row r at 4 r, as all that follows */
-    float alpha[16];
-    float unit[16]; /* what a step of u is worth */
-    quad_state *s;
-    const block_q8 *b;
-    bool full, risen, fetch; /* all rows see all keys; the maximum of a row has risen; fetches what comes next */
-    __mmask16 alive;
-} unit_q8;
-
-ITH_INLINE __m512 load_row(const float of_rows[16], const int r)
-{
-    return _mm512_set1_ps(of_rows[4 * r]);
-}
-
-/* Keys that no row sees may hold anything: their scales become 0. */
-static void open_block(block_q8 *b, const ith_attn *a, int64_t first, int64_t visible)
-{
-    const int dp = (a->head_dim + 15) / 16 * 16;
-    const size_t bytes = ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
-    b->keys = (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * bytes;
-    b->values = (const int8_t *)b->keys + ITH_KV_BLOCK * dp;
-    b->first = first;
-    const uint16_t *scales = (const uint16_t *)(const void *)(b->values + ITH_KV_BLOCK * dp);
-    EACH_KEYS
-    {
-        const __mmask16 seen = first_lanes(visible - first - 16 * k);
-        const __m512 ks = _mm512_maskz_mov_ps(seen, load_bf16(scales + 16 * k));
-        _mm512_store_ps(b->key_scale + 16 * k, ks);
-        _mm512_store_ps(b->key_shift + 16 * k, _mm512_mul_ps(ks, _mm512_set1_ps(-ITH_ROUNDER)));
-        const __m512 vs = _mm512_maskz_mov_ps(seen, load_bf16(scales + ITH_KV_BLOCK + 16 * k));
-        _mm512_store_ps(b->value_scale + 16 * k, vs);
+#define HEAD_SIZE(d)                                                                                                   \
+    static __attribute__((noinline)) void score_##d(unit_q8 *w)                                                        \
+    {                                                                                                                  \
+        score(QUAD, true, false, w, d);                                                                                \
+    }                                                                                                                  \
+    static __attribute__((noinline)) void score_fetch_##d(unit_q8 *w)                                                  \
+    {                                                                                                                  \
+        score(QUAD, true, true, w, d);                                                                                 \
+    }                                                                                                                  \
+    static __attribute__((noinline)) void add_##d(const unit_q8 *w)                                                    \
+    {                                                                                                                  \
+        add_values_full(false, w, d);                                                                                  \
+    }                                                                                                                  \
+    static __attribute__((noinline)) void add_fetch_##d(const unit_q8 *w)                                              \
+    {                                                                                                                  \
+        add_values_full(true, w, d);                                                                                   \
     }
-}
+HEAD_SIZE(32)
+HEAD_SIZE(64)
+HEAD_SIZE(80)
+HEAD_SIZE(96)
+HEAD_SIZE(128)
+HEAD_SIZE(256)
+#undef HEAD_SIZE
 
-/* Raises the rows' maxima to the next integers above the largest scores of the block. */
-ITH_INLINE void raise_max_q8(unit_q8 *w, const bool full, __m512 largest)
-{
-    quad_state *s = w->s;
-    const __m512 old = s->m,
-                 top = _mm512_roundscale_ps(_mm512_mul_ps(largest, _mm512_load_ps(s->q_scale)), 2 | 8 /* up */);
-    const __m512 higher = _mm512_add_ps(_mm512_max_ps(old, top), _mm512_setzero_ps());
-    s->m = full ? higher : _mm512_mask_mov_ps(old, w->alive, higher);
-    w->risen = _mm512_cmp_ps_mask(s->m, old, _CMP_NEQ_UQ) != 0;
-    _mm512_store_ps(w->alpha, _mm512_sub_ps(old, s->m));
-    _mm512_store_ps(w->base, _mm512_sub_ps(_mm512_set1_ps(ITH_ROUNDER), s->m));
-}
-
-/* Stage 1. t: scaled products of the rows with 64 keys, -infinity where a row does not see; the maxima. */
-ITH_INLINE void score(const int rows, const bool full, const bool fetch, unit_q8 *w, int head_dim)
-{
-    const block_q8 *b = w->b;
-    __m512i dot[QUAD][KEY_VECS];
-    __m512 largest[QUAD] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
-    EACH_ROW EACH_KEYS dot[r][k] = begin_sum(w->s->start[r]);
-    dot_keys(rows, fetch, b->keys, (head_dim + 15) / 16 * 16, (const int8_t *const *)w->s->q, dot, b->after_keys);
-    EACH_ROW
-    {
-        __m512 t[KEY_VECS];
-        EACH_KEYS
-        {
-            const __m512 scale = _mm512_load_ps(b->key_scale + 16 * k), shift = _mm512_load_ps(b->key_shift + 16 * k);
-            t[k] = head_dim <= EXACT_DIM ? _mm512_fmadd_ps(_mm512_castsi512_ps(dot[r][k]), scale, shift)
-                                         : _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r][k]), scale);
-            if (!full)
-                t[k] = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), first_lanes(w->s->visible[r] - b->first - 16 * k),
-                                          t[k]);
-            _mm512_store_ps(w->t[r] + 16 * k, t[k]);
-        }
-        largest[r] = _mm512_max_ps(_mm512_max_ps(t[0], t[1]), _mm512_max_ps(t[2], t[3]));
+#define HEAD_SIZE(d)                                                                                                   \
+    {                                                                                                                  \
+        d, {score_##d, score_fetch_##d},                                                                               \
+        {                                                                                                              \
+            add_##d, add_fetch_##d                                                                                     \
+        }                                                                                                              \
     }
-    raise_max_q8(w, full, max_of_rows(largest));
-}
+static const head_size head_sizes[] = {HEAD_SIZE(32), HEAD_SIZE(64),  HEAD_SIZE(80),
+                                       HEAD_SIZE(96), HEAD_SIZE(128), HEAD_SIZE(256)};
+#undef HEAD_SIZE
 
-/* p = 2^(t * q_scale - M) by ith_exp2_score, for 64 keys side by side; -infinity gives 0. */
-ITH_INLINE void exp2_scores(const float t[ITH_KV_BLOCK], __m512 q_scale, __m512 base, __m512 p[KEY_VECS])
+/* NULL: no size of its own. */
+static const head_size *find_head_size(int head_dim)
 {
-    __m512 x[KEY_VECS], shifted[KEY_VECS], f[KEY_VECS];
-    __mmask16 keep[KEY_VECS];
-    EACH_KEYS x[k] = _mm512_load_ps(t + 16 * k);
-    EACH_KEYS shifted[k] = _mm512_fmadd_ps(x[k], q_scale, base);
-    EACH_KEYS f[k] = _mm512_sub_ps(base, shifted[k]);
-    EACH_KEYS f[k] = _mm512_fmadd_ps(x[k], q_scale, f[k]);
-    EACH_KEYS p[k] = _mm512_fmadd_ps(_mm512_set1_ps(ITH_EXP2_C5), f[k], _mm512_set1_ps(ITH_EXP2_C4));
-    EACH_KEYS p[k] = _mm512_fmadd_ps(p[k], f[k], _mm512_set1_ps(ITH_EXP2_C3));
-    EACH_KEYS p[k] = _mm512_fmadd_ps(p[k], f[k], _mm512_set1_ps(ITH_EXP2_C2));
-    EACH_KEYS p[k] = _mm512_fmadd_ps(p[k], f[k], _mm512_set1_ps(ITH_EXP2_C1));
-    EACH_KEYS p[k] = _mm512_fmadd_ps(p[k], f[k], _mm512_set1_ps(1.0f));
-    EACH_KEYS keep[k] = _mm512_cmp_ps_mask(shifted[k], _mm512_set1_ps(ITH_SHIFTED_LEAST), _CMP_GE_OQ);
-    EACH_KEYS
-    {
-        const __m512i power = _mm512_slli_epi32(_mm512_castps_si512(shifted[k]), 23);
-        p[k] = _mm512_castsi512_ps(_mm512_maskz_add_epi32(keep[k], _mm512_castps_si512(p[k]), power));
-    }
-}
-
-/* Stage 2. t: probabilities times value scales; L. */
-ITH_INLINE void weigh(const int rows, const bool risen, unit_q8 *w)
-{
-    quad_state *s = w->s;
-    __m512 largest[QUAD] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
-    if (risen)
-        _mm512_store_ps(w->alpha, exp2_lanes(0xffff, _mm512_load_ps(w->alpha)));
-    EACH_ROW
-    {
-        const __m512 base = load_row(w->base, r), q_scale = load_row(s->q_scale, r);
-        __m512 p[KEY_VECS];
-        exp2_scores(w->t[r], q_scale, base, p);
-        const __m512 sum = _mm512_add_ps(_mm512_add_ps(p[0], p[1]), _mm512_add_ps(p[2], p[3]));
-        s->lane[r] = risen ? _mm512_fmadd_ps(s->lane[r], load_row(w->alpha, r), sum) : _mm512_add_ps(s->lane[r], sum);
-        EACH_KEYS
-        {
-            p[k] = _mm512_mul_ps(p[k], _mm512_load_ps(w->b->value_scale + 16 * k));
-            _mm512_store_ps(w->t[r] + 16 * k, p[k]);
-        }
-        largest[r] = _mm512_max_ps(_mm512_max_ps(p[0], p[1]), _mm512_max_ps(p[2], p[3]));
-    }
-    _mm512_store_ps(w->unit, max_of_rows(largest));
-}
-
-/* Stage 3. u: the weights as bytes, the largest of a row 255. */
-ITH_INLINE void pack(const int rows, unit_q8 *w)
-{
-    const __m512 largest = _mm512_load_ps(w->unit), most = _mm512_set1_ps(0x1.fffffep+127f);
-    float inverse[16];
-    _mm512_storeu_ps(inverse, _mm512_min_ps(_mm512_div_ps(_mm512_set1_ps(255.0f), largest), most)); /* 0 * most is 0 */
-    _mm512_store_ps(w->unit, _mm512_mul_ps(largest, _mm512_set1_ps(1.0f / 255.0f)));
-    EACH_ROW
-    {
-        const __m512 inv = load_row(inverse, r), rounder = _mm512_set1_ps(ITH_ROUNDER);
-        __m512i u[KEY_VECS];
-        EACH_KEYS u[k] = _mm512_castps_si512(_mm512_fmadd_ps(_mm512_load_ps(w->t[r] + 16 * k), inv, rounder));
-        /* The bits of ITH_ROUNDER, and what is left of them 8 bits higher, are taken off by the last xor. */
-        const __m512i three =
-            _mm512_ternarylogic_epi32(u[0], _mm512_slli_epi32(u[1], 8), _mm512_slli_epi32(u[2], 16), 0x96);
-        const __m512i rest = _mm512_set1_epi32(0x4b400000 ^ 0x40000000);
-        _mm512_store_si512(w->u[r], _mm512_ternarylogic_epi32(three, _mm512_slli_epi32(u[3], 24), rest, 0x96));
-    }
-}
-
-/* o = o * alpha: rare, as the maxima are integers. */
-static __attribute__((noinline)) void scale_outputs(const unit_q8 *w, int head_dim)
-{
-    for (int r = 0; r < w->s->rows; r++)
-        for (int c = 0; c < head_dim; c += 16) {
-            const __mmask16 keep = first_lanes(head_dim - c);
-            float *o = w->s->o[r] + c;
-            _mm512_mask_storeu_ps(o, keep, _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, o), load_row(w->alpha, r)));
-        }
-}
-
-/* o += weights x values for `vecs` vectors of channels from channel c on. all: every row takes part, no channel is
- * missing; else the last vector may be cut by `last`. */
-ITH_INLINE void add_channels(const int rows, const int vecs, const bool all, const bool fetch, const unit_q8 *w, int dp,
-                             int c, __mmask16 last)
-{
-    __m512i sum[QUAD][CHANNEL_VECS];
-    dot_weights(rows, vecs, fetch, w->b->values + c * 4, dp * 4, w->u, sum, w->b->after_values + 64 * c);
-    EACH_ROW
-    {
-        if (!all && !(w->alive >> (4 * r) & 1))
-            continue;
-        const __m512 unit = load_row(w->unit, r);
-#pragma GCC unroll 4
-        for (int v = 0; v < vecs; v++) {
-            float *o = w->s->o[r] + c + 16 * v;
-            const __mmask16 keep = !all && v == vecs - 1 ? last : 0xffff;
-            const __m512 old = _mm512_maskz_loadu_ps(keep, o);
-            _mm512_mask_storeu_ps(o, keep, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][v]), unit, old));
-        }
-    }
-}
-
-/* Stage 4. */
-ITH_INLINE void add_values(const int rows, const bool fetch, const unit_q8 *w, int head_dim)
-{
-    const int dp = (head_dim + 15) / 16 * 16;
-    int c = 0;
-    if (rows == QUAD && w->full)
-        for (; c + 16 * CHANNEL_VECS <= head_dim; c += 16 * CHANNEL_VECS)
-            add_channels(rows, CHANNEL_VECS, true, fetch, w, dp, c, 0xffff);
-    for (; c < head_dim; c += 16 * CHANNEL_VECS) {
-        const int left = head_dim - c, vecs = left > 16 * (CHANNEL_VECS - 1) ? CHANNEL_VECS : (left + 15) / 16;
-        const __mmask16 last = first_lanes(left - 16 * (vecs - 1));
-        if (vecs == CHANNEL_VECS)
-            add_channels(rows, CHANNEL_VECS, false, fetch, w, dp, c, last);
-        else if (CHANNEL_VECS == 4 && vecs == 3)
-            add_channels(rows, CHANNEL_VECS - 1, false, fetch, w, dp, c, last);
-        else if (CHANNEL_VECS == 4 && vecs == 2)
-            add_channels(rows, CHANNEL_VECS / 2, false, fetch, w, dp, c, last);
-        else
-            add_channels(rows, 1, false, fetch, w, dp, c, last);
-    }
+    for (size_t i = 0; i < sizeof head_sizes / sizeof *head_sizes; i++)
+        if (head_sizes[i].dim == head_dim)
+            return &head_sizes[i];
+    return NULL;
 }
 
 /* Each stage as one function for each count of rows: what is inlined into them needs their constants. */
-static __attribute__((noinline)) void score_unit(unit_q8 *w, int head_dim)
+static __attribute__((noinline)) void score_rows(unit_q8 *w, int head_dim)
 {
-    if (w->full && !w->fetch)
-        score(4, true, false, w, head_dim);
-    else if (w->full)
+    if (w->full)
         score(4, true, true, w, head_dim);
     else if (w->s->rows == 4)
         score(4, false, true, w, head_dim);
@@ -272,13 +105,9 @@ static __attribute__((noinline)) void pack_unit(unit_q8 *w)
         pack(1, w);
 }
 
-static __attribute__((noinline)) void add_unit(const unit_q8 *w, int head_dim)
+static __attribute__((noinline)) void add_rows(const unit_q8 *w, int head_dim)
 {
-    if (w->risen)
-        scale_outputs(w, head_dim);
-    if (w->s->rows == 4 && !w->fetch)
-        add_values(4, false, w, head_dim);
-    else if (w->s->rows == 4)
+    if (w->s->rows == 4)
         add_values(4, true, w, head_dim);
     else if (w->s->rows == 3)
         add_values(3, true, w, head_dim);
@@ -286,6 +115,24 @@ static __attribute__((noinline)) void add_unit(const unit_q8 *w, int head_dim)
         add_values(2, true, w, head_dim);
     else
         add_values(1, true, w, head_dim);
+}
+
+ITH_INLINE void score_unit(const head_size *size, unit_q8 *w, int head_dim)
+{
+    if (size != NULL && w->full)
+        size->score[w->fetch](w);
+    else
+        score_rows(w, head_dim);
+}
+
+ITH_INLINE void add_unit(const head_size *size, const unit_q8 *w, int head_dim)
+{
+    if (w->risen)
+        scale_outputs(w, head_dim);
+    if (size != NULL && w->full)
+        size->add[w->fetch](w);
+    else
+        add_rows(w, head_dim);
 }
 
 static void open_rows(quad_state *s, const ith_attn *a, int64_t first_row)
@@ -341,6 +188,7 @@ static int open_blocks(block_q8 *b, const ith_attn *a, int64_t first, int most, 
 ITH_INLINE void attn_q8(const ith_attn *a)
 {
     const int64_t n_rows = (int64_t)a->n_tokens * a->n_heads;
+    const head_size *size = find_head_size(a->head_dim);
     for (int64_t pass = 0; pass < n_rows; pass += MAX_ROWS) {
         quad_state quads[BATCH];
         unit_q8 units[BATCH];
@@ -357,13 +205,13 @@ ITH_INLINE void attn_q8(const ith_attn *a)
             const int n_blocks = open_blocks(blocks, a, first, together, visible);
             const int n = open_units(units, quads, n_quads, blocks, n_blocks);
             for (int i = 0; i < n; i++)
-                score_unit(&units[i], a->head_dim);
+                score_unit(size, &units[i], a->head_dim);
             for (int i = 0; i < n; i++)
                 weigh_unit(&units[i]);
             for (int i = 0; i < n; i++)
                 pack_unit(&units[i]);
             for (int i = 0; i < n; i++)
-                add_unit(&units[i], a->head_dim);
+                add_unit(size, &units[i], a->head_dim);
         }
         for (int i = 0; i < n_quads; i++)
             close_quad(&quads[i], a, pass + i * QUAD);
