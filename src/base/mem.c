@@ -190,6 +190,32 @@ size_t ith_mem_resident(void)
     return (size_t)resident * page_size();
 }
 
+bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end, size_t huge), void *user)
+{
+    char line[512];
+    unsigned long begin = 0, end = 0, from, to;
+    size_t huge = 0, kib;
+    FILE *f = fopen("/proc/self/smaps", "re");
+
+    if (!f)
+        return false;
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) { /* the next mapping's first line */
+            if (end > 0)
+                see(user, begin, end, huge);
+            begin = from;
+            end = to;
+            huge = 0;
+        } else if (sscanf(line, "AnonHugePages: %zu", &kib) == 1 || sscanf(line, "ShmemPmdMapped: %zu", &kib) == 1 ||
+                   sscanf(line, "FilePmdMapped: %zu", &kib) == 1) {
+            huge += kib * 1024;
+        }
+    if (end > 0)
+        see(user, begin, end, huge);
+    fclose(f);
+    return true;
+}
+
 size_t ith_mem_available(void)
 {
     size_t system = system_available();

@@ -8,6 +8,10 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 typedef enum ith_mem_tag {
     ITH_MEM_WEIGHTS,
     ITH_MEM_KV,
@@ -33,6 +37,9 @@ void ith_mem_advise_huge(void *ptr, size_t bytes);
 /* The whole huge pages within the range become such now, keeping what they hold. Memory that processes share needs it where the
  * system's shmem_enabled is "never", which most have: it then takes small pages, whatever was advised. A wish (Linux 6.1 and later). */
 void ith_mem_collapse(void *ptr, size_t bytes);
+
+/* Calls see() for each mapping of this process, with its bytes in huge pages (/proc/self/smaps). False: that cannot be read. */
+bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end, size_t huge), void *user);
 
 size_t ith_mem_resident(void);  /* bytes of this process now in memory; 0 where that is unknown */
 size_t ith_mem_available(void); /* bytes that can still be had: the least of MemAvailable and the cgroup's room */

@@ -165,6 +165,14 @@ int ith_topology_machine_nodes(const ith_topology *t)
 {
     return t->machine_nodes;
 }
+bool ith_topology_machine_has(const ith_topology *t, int os_index)
+{
+    return os_index >= 0 && hwloc_bitmap_isset(t->memory, (unsigned)os_index);
+}
+bool ith_topology_is_here(const ith_topology *t)
+{
+    return t->here;
+}
 const ith_memory_node *ith_topology_node(const ith_topology *t, int node)
 {
     return &t->nodes[node];
@@ -236,7 +244,8 @@ static void set_policy(const ith_topology *t, void *ptr, size_t bytes, hwloc_con
     size_t length;
 
     if (t->here && t->machine_nodes > 1 && whole_pages(ptr, bytes, &first, &length))
-        hwloc_set_area_membind(t->machine, first, length, nodes, policy, HWLOC_MEMBIND_BYNODESET);
+        hwloc_set_area_membind(t->machine, first, length, nodes, policy,
+                               HWLOC_MEMBIND_BYNODESET | HWLOC_MEMBIND_MIGRATE);
 }
 
 void ith_topology_place(const ith_topology *t, void *ptr, size_t bytes, int node)

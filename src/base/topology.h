@@ -33,10 +33,14 @@ int ith_topology_nodes(const ith_topology *topology); /* 1 to ITH_MAX_MEMORY_NOD
 int ith_topology_machine_nodes(
     const ith_topology *topology); /* also those outside the affinity mask, within the cgroup */
 const ith_memory_node *ith_topology_node(const ith_topology *topology, int node);
-int ith_topology_cores(const ith_topology *topology); /* that the process may run on */
-int ith_topology_cpus(const ith_topology *topology);  /* their hardware threads */
+bool ith_topology_machine_has(const ith_topology *topology, int os_index); /* is that one of them? */
+int ith_topology_cores(const ith_topology *topology);                      /* that the process may run on */
+int ith_topology_cpus(const ith_topology *topology);                       /* their hardware threads */
 int ith_topology_machine_cores(
     const ith_topology *topology); /* also those outside the affinity mask, within the cgroup */
+
+/* Is it the running machine? */
+bool ith_topology_is_here(const ith_topology *topology);
 
 /* ---- Shares: pure functions ---- */
 
@@ -59,8 +63,8 @@ static inline int ith_topology_turn(int n_nodes, int64_t i)
  * avoids cores on which others work. A thread whose mask lies within a node already stays as it is. */
 void ith_topology_bind_thread(const ith_topology *topology, int node);
 
-/* Pages that lie wholly in [ptr, ptr + bytes), not touched yet, shall come from the node's memory, from another's when that is full;
- * or from all of the machine's nodes in turn. A wish: where the system refuses (a container), pages lie where they are touched first. */
+/* Pages that lie wholly in [ptr, ptr + bytes) shall come from the node's memory, from another's when that is full; those that are there already move.
+ * Or from all of the machine's nodes in turn. A wish: where the system refuses (a container), pages lie where they are touched first. */
 void ith_topology_place(const ith_topology *topology, void *ptr, size_t bytes, int node);
 void ith_topology_interleave(const ith_topology *topology, void *ptr, size_t bytes);
 

@@ -6,6 +6,7 @@
 #include "cli/signals.h"
 #include "cli/speculation.h"
 #include "cli/watch.h"
+#include "cli/where.h"
 
 #include <errno.h>
 #include <math.h>
@@ -30,7 +31,7 @@ typedef struct run_args {
     int64_t max_tokens, top_k, repeat_window, seed; /* -1: not given */
     double temp, top_p, min_p, repeat_penalty;      /* NaN: not given */
     int thinking;                                   /* 0 on, 1 off, -1 the template's own */
-    bool ignore_eos, profile;
+    bool ignore_eos, profile, report_placement;
     ith_arg_list stop;
     ith_speculation_args speculation;
 } run_args;
@@ -43,6 +44,7 @@ typedef struct run_state { /* what a run holds; the same on all ranks but for wh
     ith_session *session;
     ith_drafting drafting;
     ith_generation answer;
+    json_t *where; /* of --report-placement, on rank 0 */
     int64_t n_prompt;
     uint64_t seed;
     double prefill_s, decode_s;
@@ -87,6 +89,9 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
          &args->speculation.how, 0, 0},
         {"draft", 0, ITH_ARG_TEXT, "MODEL", "guess with this smaller model of the same vocabulary (draft:5)",
          &args->speculation.model, 0, 0},
+        {"report-placement", 0, ITH_ARG_FLAG, NULL,
+         "at the end, show on which memory nodes (NUMA) weights and cache lie, and where they should",
+         &args->report_placement, 0, 0},
     };
     size_t n = 0;
     int code;
@@ -235,7 +240,8 @@ static ith_status work(const ith_cli *cli, const run_args *args, const ith_engin
         ITH_TRY(ith_session_prefill(run->drafting.session, run->ids.data, run->ids.n, err));
     run->prefill_s = ith_now_s() - start_s;
     ith_watch_end(&run->watch);
-    return generate(run, &answer, err);
+    ITH_TRY(generate(run, &answer, err));
+    return args->report_placement ? ith_cli_where(run->session, &run->where, err) : ITH_OK;
 }
 
 static const char *finish_name(ith_finish finish)
@@ -262,6 +268,8 @@ static int print_json(const ith_cli *cli, const run_args *args, const run_state 
                   "logits_sha256", sha256, "sent", ith_cli_sent_json(cli->world));
     if (args->profile)
         json_object_set_new(result, "profile", ith_cli_profile(run->session));
+    if (run->where != NULL)
+        json_object_set(result, "memory", run->where);
     return ith_cli_write_json(cli, result);
 }
 
@@ -310,6 +318,8 @@ static int report(const ith_cli *cli, const run_args *args, run_state *run)
         ith_cli_print_profile(cli, profile);
         json_decref(profile);
     }
+    if (run->where != NULL && !args->model.json)
+        ith_cli_print_where(run->where);
     return ith_stop_signal() != 0 ? ITH_EXIT_SIGNAL + ith_stop_signal() : code;
 }
 
@@ -376,6 +386,7 @@ int ith_cmd_run(const ith_cli *cli, int argc, char **argv)
         code = cli->rank == 0 ? report(cli, &args, &run) : ITH_EXIT_DONE;
     else
         code = ith_cli_failure(cli, status, &err);
+    json_decref(run.where);
     code = end_checkpoint(cli, &args, &run, status, code);
     ith_generation_free(&run.answer);
     ith_session_close(run.session);

@@ -72,21 +72,38 @@ void ith_kv_place(ith_kv *kv, const ith_topology *topology)
     kv->topology = topology;
 }
 
+/* Bytes of segment s here, all layers. */
+static size_t bytes_of(const ith_kv *kv, int64_t s)
+{
+    int64_t first;
+    return (size_t)kv->n_layers * (size_t)held(kv, s, &first) * kv->segment_bytes;
+}
+
+static int node_of(const ith_kv *kv, int64_t s)
+{
+    return kv->topology != NULL ? ith_topology_turn(ith_topology_nodes(kv->topology), s) : -1;
+}
+
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
 {
-    int64_t need = ith_kv_segments(n_tokens), first;
+    int64_t need = ith_kv_segments(n_tokens);
 
     assert(need <= kv->max_segments);
     while (kv->n_segments < need) {
         void *segment;
-        size_t n = (size_t)kv->n_layers * (size_t)held(kv, kv->n_segments, &first);
-        ITH_TRY(ith_mem_alloc_array(ITH_MEM_KV, n, kv->segment_bytes, "KV cache", &segment, err));
+        size_t bytes = bytes_of(kv, kv->n_segments);
+        ITH_TRY(ith_mem_alloc(ITH_MEM_KV, bytes, "KV cache", &segment, err));
         if (kv->topology != NULL)
-            ith_topology_place(kv->topology, segment, n * kv->segment_bytes,
-                               ith_topology_turn(ith_topology_nodes(kv->topology), kv->n_segments));
+            ith_topology_place(kv->topology, segment, bytes, node_of(kv, kv->n_segments));
         kv->segments[kv->n_segments++] = segment;
     }
     return ITH_OK;
+}
+
+void ith_kv_regions(const ith_kv *kv, void (*see)(void *user, const void *at, size_t bytes, int node), void *user)
+{
+    for (int64_t s = 0; s < kv->n_segments; s++)
+        see(user, kv->segments[s], bytes_of(kv, s), node_of(kv, s));
 }
 
 ith_kv_layout ith_kv_get_layout(const ith_kv *kv)

@@ -28,6 +28,9 @@ void ith_kv_close(ith_kv *kv); /* accepts NULL */
  * they are written first. */
 void ith_kv_place(ith_kv *kv, const ith_topology *topology);
 
+/* Calls see() for what is reserved, with the memory node on which it shall lie; -1: anywhere. */
+void ith_kv_regions(const ith_kv *kv, void (*see)(void *user, const void *at, size_t bytes, int node), void *user);
+
 /* Makes room for n_tokens in all. ITH_E_MEMORY: what was there stays usable. */
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err);
 

@@ -314,8 +314,12 @@ static ith_status allocate(ith_store *store, ith_error *err)
 {
     const ith_comm_ops *ops = store->comm->ops;
 
-    if (!by_domains(store))
-        return ops->shared_alloc(store->comm, store->own_bytes, "weights", &store->memory, err);
+    if (!by_domains(store)) {
+        ITH_TRY(ops->shared_alloc(store->comm, store->own_bytes, "weights", &store->memory, err));
+        if (!one_memory_node(store) && store->comm->node_rank == 0)
+            ith_topology_interleave(store->homes.topology, store->memory, store->own_bytes);
+        return ITH_OK;
+    }
     return ops->domain_alloc(store->comm, store->own_bytes, "weights", one_memory_node(store) ? NULL : place_pages,
                              store, &store->memory, err);
 }
@@ -361,6 +365,32 @@ ith_status ith_store_status(ith_store *store, ith_error *err)
 {
     ITH_TRY(store->feed == NULL ? ITH_OK : ith_feed_status(store->feed, err));
     return store->lookup == NULL ? ITH_OK : ith_lookup_status(store->lookup, err);
+}
+
+/* ---- Looking ---- */
+
+void ith_store_regions(const ith_store *store, void (*see)(void *user, const void *at, size_t bytes, int node),
+                       void *user)
+{
+    const ith_comm *comm = store->comm;
+
+    if ((by_domains(store) ? comm->domain_rank : comm->node_rank) != 0)
+        return;
+    if (!by_domains(store)) {
+        see(user, store->memory, store->own_bytes, -1);
+        return;
+    }
+    for (size_t i = 0; i < store->plan.n_entries; i++) {
+        const ith_entry *e = &store->plan.entries[i];
+        const uint8_t *at = in_place(store, e);
+        if (at == NULL)
+            at = (const uint8_t *)store->memory + e->offset;
+        for (int64_t first = 0, n; first < e->n_units; first += n) {
+            n = ith_home_run(&store->homes, e, first);
+            see(user, at + (size_t)first * e->unit_bytes, (size_t)n * e->unit_bytes,
+                ith_home_of(&store->homes, e, first));
+        }
+    }
 }
 
 /* ---- Inside a pass ---- */

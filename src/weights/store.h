@@ -71,6 +71,10 @@ bool ith_store_is_streamed(const ith_store *store);
 
 /* Unit `unit` of an entry of the plan where it lies in this rank's reach for good; NULL: it does not. */
 const uint8_t *ith_store_unit(const ith_store *store, const ith_entry *entry, int64_t unit);
+/* Calls see() for every run of weights that stay, with the memory node on which they shall lie; -1: in turn. Of a copy that ranks
+ * share only on one of them. */
+void ith_store_regions(const ith_store *store, void (*see)(void *user, const void *at, size_t bytes, int node),
+                       void *user);
 
 /* ---- Inside a pass: all ranks, in the same order ---- */
 

@@ -71,6 +71,23 @@ static void nodes_and_cores_are_counted(void **state)
     }
 }
 
+/* As hwloc recorded it inside the machine of tests/numa/qemu_numa.sh. */
+static void a_recorded_machine(void **state)
+{
+    ith_topology *t = machine("tests/topologies/qemu-2-nodes.xml", NULL);
+    (void)state;
+    assert_int_equal(ith_topology_nodes(t), 2);
+    assert_int_equal(ith_topology_node(t, 0)->cores, 2);
+    assert_int_equal(ith_topology_node(t, 1)->os_index, 1);
+    assert_true(ith_topology_node(t, 0)->bytes == 790978560);
+    assert_false(ith_topology_is_here(t));
+    ith_topology_close(t);
+    t = machine("tests/topologies/qemu-2-nodes.xml", "2");
+    assert_int_equal(ith_topology_nodes(t), 1);
+    assert_int_equal(ith_topology_node(t, 0)->os_index, 1);
+    ith_topology_close(t);
+}
+
 static void what_cannot_be_read_is_named(void **state)
 {
     ith_topology *t;
@@ -201,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(this_machine_has_a_node),
         cmocka_unit_test(nodes_and_cores_are_counted),
+        cmocka_unit_test(a_recorded_machine),
         cmocka_unit_test(what_cannot_be_read_is_named),
         cmocka_unit_test(threads_are_dealt_by_cores),
         cmocka_unit_test(a_bound_team_knows_its_nodes),

@@ -1,0 +1,14 @@
+/* where.h - --report-placement: on which memory nodes weights and cache lie. */
+#ifndef ITH_CLI_WHERE_H
+#define ITH_CLI_WHERE_H
+
+#include "base/json.h"
+#include "ithaca.h"
+
+/* Collective. ith_session_where's object on rank 0, NULL elsewhere. */
+ith_status ith_cli_where(const ith_session *session, json_t **where, ith_error *err);
+
+/* As a table on stderr. */
+void ith_cli_print_where(const json_t *where);
+
+#endif

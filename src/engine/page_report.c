@@ -1,0 +1,194 @@
+/* page_report.c - where weights and cache really lie, asked of the kernel page by page and held against where they shall lie. */
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/engine_impl.h"
+
+#include <stdlib.h>
+
+enum { SAMPLE_BYTES = 64 << 10, WEIGHTS = 0, KV = 1, KINDS = 2 };
+
+typedef struct region {
+    uintptr_t begin, end;
+    int node; /* of the topology; -1: on the machine's nodes in turn (weights), anywhere (cache) */
+    int kind;
+} region;
+
+typedef struct tally { /* of one kind, bytes; by the topology's memory nodes */
+    int64_t wanted[ITH_MAX_MEMORY_NODES], found[ITH_MAX_MEMORY_NODES];
+    int64_t bytes, right, absent, huge;
+} tally;
+
+typedef struct rank_report { /* what a rank says to rank 0 */
+    int32_t known, n_nodes;
+    int32_t os_index[ITH_MAX_MEMORY_NODES], threads[ITH_MAX_MEMORY_NODES];
+    tally kinds[KINDS];
+} rank_report;
+
+typedef struct survey {
+    const ith_topology *topology;
+    region *regions;
+    size_t n, room;
+    int kind; /* of those being added */
+    bool full;
+    rank_report *report;
+} survey;
+
+/* ---- On each rank ---- */
+
+static void add_region(void *user, const void *at, size_t bytes, int node)
+{
+    survey *s = user;
+    if (s->n == s->room) {
+        size_t room = 2 * s->room + 64;
+        region *grown = realloc(s->regions, room * sizeof *grown);
+        if (grown == NULL) {
+            s->full = true;
+            return;
+        }
+        s->regions = grown;
+        s->room = room;
+    }
+    s->regions[s->n++] = (region){(uintptr_t)at, (uintptr_t)at + bytes, node, s->kind};
+}
+
+/* The topology's node with that number of the system's; -1: another. */
+static int node_named(const ith_topology *t, int os_index)
+{
+    for (int i = 0; i < ith_topology_nodes(t); i++)
+        if (ith_topology_node(t, i)->os_index == os_index)
+            return i;
+    return -1;
+}
+
+static void want(const survey *s, const region *r, tally *t)
+{
+    int64_t bytes = (int64_t)(r->end - r->begin);
+    int nodes = ith_topology_nodes(s->topology), machine = ith_topology_machine_nodes(s->topology);
+
+    t->bytes += bytes;
+    if (r->node >= 0)
+        t->wanted[r->node] += bytes;
+    for (int i = 0; r->node < 0 && r->kind == WEIGHTS && i < nodes; i++)
+        t->wanted[i] += bytes / machine;
+}
+
+/* The page at `at` stands for `bytes`. */
+static void look(const survey *s, const region *r, uintptr_t at, int64_t bytes, tally *t)
+{
+    int os_index = ith_topology_locate(s->topology, (const void *)at), node = node_named(s->topology, os_index);
+
+    if (os_index < 0)
+        t->absent += bytes;
+    if (node >= 0)
+        t->found[node] += bytes;
+    if (r->node < 0 ? ith_topology_machine_has(s->topology, os_index) : node == r->node)
+        t->right += bytes;
+}
+
+static void look_through(const survey *s, const region *r)
+{
+    tally *t = &s->report->kinds[r->kind];
+
+    want(s, r, t);
+    for (uintptr_t at = r->begin; at < r->end; at += SAMPLE_BYTES)
+        look(s, r, at, r->end - at < SAMPLE_BYTES ? (int64_t)(r->end - at) : SAMPLE_BYTES, t);
+}
+
+/* Of a mapping's huge pages, those that a region may have. */
+static void count_huge(void *user, uintptr_t begin, uintptr_t end, size_t huge)
+{
+    const survey *s = user;
+
+    for (size_t i = 0; huge > 0 && i < s->n; i++) {
+        const region *r = &s->regions[i];
+        uintptr_t from = r->begin > begin ? r->begin : begin, to = r->end < end ? r->end : end;
+        size_t here = from < to ? to - from : 0;
+        here = here < huge ? here : huge;
+        s->report->kinds[r->kind].huge += (int64_t)here;
+        huge -= here;
+    }
+}
+
+static ith_status survey_rank(const ith_session *session, rank_report *report, ith_error *err)
+{
+    const ith_engine *e = session->engine;
+    survey s = {.topology = e->topology, .report = report};
+
+    ith_store_regions(e->store, add_region, &s);
+    s.kind = KV;
+    ith_kv_regions(session->kv, add_region, &s);
+    report->n_nodes = ith_topology_nodes(e->topology);
+    report->known = ith_topology_locate(e->topology, session->ids) >= 0;
+    for (int i = 0; i < report->n_nodes; i++) {
+        report->os_index[i] = ith_topology_node(e->topology, i)->os_index;
+        report->threads[i] = (int32_t)ith_range_size(ith_topology_node_threads(e->topology, ith_team_size(e->team), i));
+    }
+    for (size_t i = 0; i < s.n; i++)
+        look_through(&s, &s.regions[i]);
+    ith_mem_each_mapping(count_huge, &s);
+    free(s.regions);
+    return s.full ? ith_fail(err, ITH_E_MEMORY, "no memory to look where weights lie") : ITH_OK;
+}
+
+/* ---- On rank 0 ---- */
+
+static json_t *pair(const tally *t, int node)
+{
+    return json_pack("{s:I, s:I}", "wanted", (json_int_t)t->wanted[node], "found", (json_int_t)t->found[node]);
+}
+
+static json_t *sums(const tally *t)
+{
+    return json_pack("{s:I, s:I, s:I, s:I}", "bytes", (json_int_t)t->bytes, "right", (json_int_t)t->right, "absent",
+                     (json_int_t)t->absent, "huge", (json_int_t)t->huge);
+}
+
+static json_t *rank_json(const rank_report *r, int rank)
+{
+    json_t *nodes = json_array();
+
+    for (int i = 0; i < r->n_nodes; i++)
+        json_array_append_new(nodes, json_pack("{s:i, s:i, s:o, s:o}", "node", r->os_index[i], "threads", r->threads[i],
+                                               "weights", pair(&r->kinds[WEIGHTS], i), "kv", pair(&r->kinds[KV], i)));
+    return json_pack("{s:i, s:b, s:o, s:o, s:o}", "rank", rank, "known", r->known, "nodes", nodes, "weights",
+                     sums(&r->kinds[WEIGHTS]), "kv", sums(&r->kinds[KV]));
+}
+
+static ith_status write_json(const rank_report *reports, int n, char **json, ith_error *err)
+{
+    json_t *ranks = json_array(), *root;
+
+    for (int i = 0; i < n; i++)
+        json_array_append_new(ranks, rank_json(&reports[i], i));
+    root = json_pack("{s:o}", "ranks", ranks);
+    *json = root == NULL ? NULL : ith_json_text(root, false);
+    json_decref(root);
+    return *json != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for a report on placement");
+}
+
+ith_status ith_session_where(const ith_session *session, char **json, ith_error *err)
+{
+    ith_comm *comm = session->engine->world->comm;
+    size_t n = (size_t)comm->size;
+    rank_report *reports = calloc(n, sizeof *reports);
+    int64_t *places = calloc(2 * n, sizeof *places);
+    ith_status status = reports != NULL && places != NULL
+                            ? survey_rank(session, &reports[comm->rank], err)
+                            : ith_fail(err, ITH_E_MEMORY, "no memory for a report on placement");
+
+    *json = NULL;
+    status = ith_comm_agree(comm, status, err);
+    if (status == ITH_OK) {
+        for (size_t i = 0; i < n; i++) {
+            places[i] = sizeof *reports;
+            places[n + i] = (int64_t)(i * sizeof *reports);
+        }
+        comm->ops->allgatherv(comm, &reports[comm->rank], reports, places, places + n);
+        if (comm->rank == 0)
+            status = write_json(reports, comm->size, json, err);
+        status = ith_comm_agree(comm, status, err);
+    }
+    free(reports);
+    free(places);
+    return status;
+}
