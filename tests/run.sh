@@ -82,6 +82,7 @@ parallel
 scripts golden
 scripts cli
 scripts faults
+scripts numa
 
 ((skipped == 0)) || echo "$skipped skipped"
 echo "$passed passed, $failed failed"

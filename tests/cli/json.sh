@@ -50,6 +50,21 @@ expect "run: --draft" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp
 shape "run: its own draft is right, up to the end" "$out" "j['speculation']['kind'] == 'draft' and 2 * j['speculation']['passes'] < len(j['ids'])"
 same "run: the same with a draft" "$(field "$work/run.json" "(j['ids'], j['logits_sha256'])")" "$(field "$out" "(j['ids'], j['logits_sha256'])")"
 
+expect "run: --report-placement" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 3 --temp 0 --json --report-placement
+shape "run: where memory lies" "$out" \
+    "len(j['memory']['ranks']) == 1 and j['memory']['ranks'][0]['rank'] == 0" \
+    "all(sum(n[k]['wanted'] for n in r['nodes']) == r[k]['bytes'] > 0 for r in j['memory']['ranks'] for k in ('weights', 'kv'))" \
+    "all(not r['known'] or r['weights']['right'] + r['weights']['absent'] <= r['weights']['bytes'] for r in j['memory']['ranks'])" \
+    "all(sum(n['threads'] for n in r['nodes']) == j['threads'] for r in j['memory']['ranks'])"
+expect "run: --report-placement as a table" 0 env ITHACA_TOPOLOGY="numa:2 core:2 pu:1" "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 3 --temp 0 -t 4 \
+    --report-placement --quiet
+matches "run: a line for each node" "$err" "^ +0 +1 +2 +[0-9.]+ +0.0 +[0-9.]+ +0.0$"
+matches "run: a machine that is not this one tells nothing" "$err" "^rank 0: the system does not say where pages lie$"
+
+expect "run: fewer cores than threads" 0 env ITHACA_TOPOLOGY="core:8 pu:1" ITHACA_CPUS=0-1 scripts/on_ranks.sh 1 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" \
+    -n 1 -t 4
+matches "run: a note says how to bind" "$err" "^ithaca: note: rank 0 has 4 threads, but .* run on 2 of the machine's 8 cores: try mpirun --bind-to none$"
+
 expect "run: text instead of JSON" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0
 same "run: text on stdout is the answer and nothing else" "$(cat "$work/answer")" "$(cat "$out")"
 matches "run: timings on stderr" "$err" "^ithaca: prompt [0-9]+ tokens in .* answer [0-9]+ tokens in .* threads"
