@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "bench/ranks.h"
+#include "engine/cost.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,53 +27,8 @@ typedef struct model_bench {
     int64_t depth;
 } model_bench;
 
-/* ---- What a token costs ---- */
-
-static double matrix_ops(const ith_matrix *m)
-{
-    return 2.0 * (double)m->rows * (double)m->cols;
-}
-
-static double matrix_bytes(const ith_matrix *m)
-{
-    return (double)m->tile_bytes * (double)m->n_tiles;
-}
-
-static double sum_layers(const ith_model *m, double (*of)(const ith_matrix *))
-{
-    double sum = 0;
-    for (int i = 0; i < m->hp.n_layers; i++) {
-        const ith_layer *l = &m->layers[i];
-        sum += of(l->q) + of(l->k) + of(l->v) + of(l->o) + of(l->gate) + of(l->up) + of(l->down);
-    }
-    return sum;
-}
-
-/* Attention of n tokens after `depth`: two products of head_dim with every key that each sees. */
-static double attention_ops(const ith_model *m, int64_t depth, int64_t n)
-{
-    double keys = (double)n * (double)depth + (double)n * (double)(n + 1) / 2;
-    return 4 * keys * (double)(m->hp.head_dim * m->hp.n_heads * m->hp.n_layers);
-}
-
-typedef struct cost {
-    double linear_ops, attention_ops, bytes;
-} cost;
-
-/* Of one pass of n tokens after `depth`, over all ranks. The vocabulary is computed for the last token. */
-static cost pass_cost(const ith_engine *e, int64_t depth, int64_t n)
-{
-    const ith_model *m = e->model;
-    return (cost){
-        .linear_ops = sum_layers(m, matrix_ops) * (double)n + matrix_ops(m->output),
-        .attention_ops = attention_ops(m, depth, n),
-        .bytes = sum_layers(m, matrix_bytes) + matrix_bytes(m->output) +
-                 (double)e->info.kv_bytes_per_token * (double)(depth + n),
-    };
-}
-
 /* The least time that the measured ceilings allow. */
-static double least_s(const model_bench *b, cost c)
+static double least_s(const model_bench *b, ith_cost c)
 {
     const ith_engine *e = b->engine;
     double linear = e->model->quantized ? b->ceilings.integer_ops : b->ceilings.f32_ops;
@@ -198,7 +154,7 @@ static json_t *prefill_json(const model_bench *b)
 {
     int n = b->params->repetitions;
     double s = median(b->prefill, n);
-    cost c = pass_cost(b->engine, b->depth, b->params->prompt);
+    ith_cost c = ith_pass_cost(b->engine, b->depth, b->params->prompt);
 
     return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "tps", ith_json_number((double)b->params->prompt / s), "seconds",
                      numbers(b->prefill, n), "gops", ith_json_number((c.linear_ops + c.attention_ops) / s * 1e-9),
@@ -210,7 +166,7 @@ static json_t *decode_json(const model_bench *b)
 {
     int n = b->params->repetitions;
     double s = median(b->decode, n) / (double)b->params->decode;
-    cost c = pass_cost(b->engine, b->depth + b->params->decode / 2, 1); /* of the middle one */
+    ith_cost c = ith_pass_cost(b->engine, b->depth + b->params->decode / 2, 1); /* of the middle one */
 
     return json_pack("{s:o, s:o, s:o, s:o}", "tps", ith_json_number(1 / s), "seconds", numbers(b->decode, n), "gbps",
                      ith_json_number(c.bytes / s * 1e-9), "of_ceiling", ith_json_number(least_s(b, c) / s));

@@ -24,6 +24,7 @@ int ith_cmd_score(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_calibrate(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_bench(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_tokenize(const ith_cli *cli, int argc, char **argv);
+int ith_cmd_plan(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_inspect(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_pack(const ith_cli *cli, int argc, char **argv);
 int ith_cmd_cache(const ith_cli *cli, int argc, char **argv);

@@ -19,6 +19,7 @@ static const subcommand subcommands[] = {
     {"bench", "how fast: this machine, the kernels, a model at growing context", ith_cmd_bench, true},
     {"tokenize", "text to token ids, and back", ith_cmd_tokenize, false},
     {"pack", "a model in one file, in the form in which it is computed with", ith_cmd_pack, false},
+    {"plan", "what a run would take, and about how fast it would be", ith_cmd_plan, false},
     {"inspect", "what is in a model's files", ith_cmd_inspect, false},
     {"cache", "what lies in a prompt cache: ls, rm, verify", ith_cmd_cache, false},
     {"version", "this build and this machine", ith_cmd_version, false},

@@ -108,6 +108,24 @@ static ith_status self_side(ith_comm *comm, ith_comm **out, ith_error *err)
 
 static const int only_node = 0;
 
+static void planned_close(ith_comm *comm)
+{
+    free((void *)comm->node_of);
+    free(comm);
+}
+
+static const ith_comm_ops planned_ops = {
+    .name = "planned",
+    .barrier = self_barrier,
+    .bcast = self_bcast,
+    .max = self_max,
+    .node_barrier = self_barrier,
+    .split_domains = self_split_domains,
+    .domain_barrier = self_barrier,
+    .abort = self_abort,
+    .close = planned_close,
+};
+
 static const ith_comm_ops self_ops = {
     .name = "self",
     .barrier = self_barrier,
@@ -141,5 +159,27 @@ ith_status ith_comm_open_self(ith_comm **comm, ith_error *err)
     (*comm)->domain_size = 1;
     (*comm)->n_nodes = 1;
     (*comm)->node_of = &only_node;
+    return ITH_OK;
+}
+
+ith_status ith_comm_open_planned(int n_nodes, int ranks_per_node, ith_comm **comm, ith_error *err)
+{
+    int size = n_nodes * ranks_per_node, *node_of = calloc((size_t)size, sizeof *node_of);
+
+    *comm = calloc(1, sizeof **comm);
+    if (!*comm || !node_of) {
+        free(node_of);
+        free(*comm);
+        *comm = NULL;
+        return ith_fail(err, ITH_E_MEMORY, "no memory to plan for %d ranks", size);
+    }
+    for (int r = 0; r < size; r++)
+        node_of[r] = r / ranks_per_node;
+    **comm = (ith_comm){.ops = &planned_ops,
+                        .size = size,
+                        .node_size = ranks_per_node,
+                        .domain_size = ranks_per_node,
+                        .n_nodes = n_nodes,
+                        .node_of = node_of};
     return ITH_OK;
 }

@@ -21,7 +21,7 @@ static bool copies_fit(ith_engine *e, const ith_engine_params *p)
 ith_homes ith_engine_choose_homes(ith_engine *e, const ith_engine_params *p)
 {
     ith_comm *comm = e->world->comm;
-    ith_homes homes = {.topology = e->topology, .mesh = e->mesh, .n_threads = ith_team_size(e->team)};
+    ith_homes homes = {.topology = e->topology, .mesh = e->mesh, .n_threads = e->info.threads};
     bool bound = comm->ops->max(comm, ith_topology_nodes(e->topology)) == 1;
 
     if (bound) {
@@ -46,7 +46,7 @@ void ith_engine_advise(ith_engine *e, const ith_engine_params *p)
 {
     ith_comm *comm = e->world->comm;
     int cores = ith_topology_cores(e->topology), all = ith_topology_machine_cores(e->topology),
-        cpus = ith_topology_cpus(e->topology), threads = ith_team_size(e->team);
+        cpus = ith_topology_cpus(e->topology), threads = e->info.threads;
 
     e->advice_text[0] = 0;
     if (cores == all || strcmp(comm->ops->name, "mpi") != 0)

@@ -69,7 +69,7 @@ static ith_status default_threads(ith_comm *comm, int *threads, ith_error *err)
     return ITH_OK;
 }
 
-static void describe(ith_engine *e, const ith_engine_params *p)
+static void describe(ith_engine *e, const ith_engine_params *p, int threads)
 {
     const ith_hparams *hp = &e->model->hp;
     ith_engine_info *info = &e->info;
@@ -97,7 +97,7 @@ static void describe(ith_engine *e, const ith_engine_params *p)
         .ffn = (int)hp->ffn,
         .n_vocab = (int)hp->n_vocab,
         .ranks = e->mesh.ranks,
-        .threads = ith_team_size(e->team),
+        .threads = threads,
         .kv = p->exact ? ITH_KV_F32 : p->kv,
         .exact = p->exact,
     };
@@ -119,8 +119,7 @@ static ith_kv_layout kv_layout(const ith_engine_params *p)
 /* Rank 0, before anything large is allocated. */
 static void tell_sizes(const ith_engine *e, const ith_engine_params *p)
 {
-    int64_t tokens = ith_kv_segments(e->info.ctx) * ITH_KV_SEGMENT,
-            kv = e->info.kv_bytes_per_token * tokens / e->mesh.ranks;
+    int64_t kv = ith_session_kv_bytes(e);
     const ith_sizes sizes = {.weights = e->info.weight_bytes,
                              .kv = kv,
                              .ctx = e->info.ctx,
@@ -131,23 +130,7 @@ static void tell_sizes(const ith_engine *e, const ith_engine_params *p)
         p->sizes(p->progress_user, &sizes);
 }
 
-static ith_status load_weights(ith_engine *e, const ith_engine_params *p, ith_error *err)
-{
-    ith_store_params params = {.mesh = &e->mesh,
-                               .keep = p->offload == ITH_OFFLOAD_RAM ? RAM_LEVEL : -1,
-                               .embed = e->model->embed,
-                               .output = e->model->output,
-                               .progress = e->progress == NULL ? NULL : load_progress,
-                               .user = e};
-
-    params.homes = ith_engine_choose_homes(e, p);
-    ITH_TRY(ith_engine_place(e, p, &params, err));
-    tell_sizes(e, p);
-    e->model->store = e->store;
-    return ith_store_load(e->store, &params, e->team, err);
-}
-
-static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err)
+static ith_status prepare(ith_engine *e, const ith_engine_params *p, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
     int threads = p->threads;
@@ -155,13 +138,48 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
     ITH_TRY(ith_comm_agree(comm, plan(e, p, err), err));
     if (threads == 0)
         ITH_TRY(default_threads(comm, &threads, err));
-    ITH_TRY(ith_comm_agree(comm, ith_team_open(threads, &e->team, err), err));
     e->kv = kv_layout(p);
+    describe(e, p, threads);
+    ith_engine_advise(e, p);
+    return ITH_OK;
+}
+
+ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, ith_engine **out, ith_error *err)
+{
+    *out = calloc(1, sizeof **out);
+    if (*out == NULL)
+        ith_comm_abort(world->comm, 1, "no memory for the engine");
+    (*out)->world = world;
+    (*out)->progress = params->progress;
+    (*out)->progress_user = params->progress_user;
+    (*out)->exchange = params->exchange;
+    (*out)->prefill = params->prefill;
+    return prepare(*out, params, err);
+}
+
+ith_status ith_engine_choose(ith_engine *e, const ith_engine_params *p, ith_store_params *store, ith_error *err)
+{
+    *store = (ith_store_params){.mesh = &e->mesh,
+                                .keep = p->offload == ITH_OFFLOAD_RAM ? RAM_LEVEL : -1,
+                                .embed = e->model->embed,
+                                .output = e->model->output,
+                                .progress = e->progress == NULL ? NULL : load_progress,
+                                .user = e};
+    store->homes = ith_engine_choose_homes(e, p);
+    return ith_engine_place(e, p, store, err);
+}
+
+static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err)
+{
+    ith_store_params store;
+
+    ITH_TRY(ith_comm_agree(e->world->comm, ith_team_open(e->info.threads, &e->team, err), err));
     if (e->model->exact)
         ith_blas_open();
-    describe(e, p);
-    ith_engine_advise(e, p);
-    ITH_TRY(load_weights(e, p, err));
+    ITH_TRY(ith_engine_choose(e, p, &store, err));
+    tell_sizes(e, p);
+    e->model->store = e->store;
+    ITH_TRY(ith_store_load(e->store, &store, e->team, err));
     if (e->kv == ITH_KVL_Q8)
         ITH_TRY(ith_engine_measure_key_bias(e, err));
     ith_team_bind(e->team, e->topology); /* after the store has made its own threads: those run anywhere */
@@ -170,18 +188,12 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
 
 ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **out, ith_error *err)
 {
-    ith_engine *e = calloc(1, sizeof *e);
-    ith_status status;
+    ith_engine *e;
+    ith_status status = ith_engine_plan(world, params, &e, err);
 
     *out = NULL;
-    if (e == NULL)
-        ith_comm_abort(world->comm, 1, "no memory for the engine");
-    e->world = world;
-    e->progress = params->progress;
-    e->progress_user = params->progress_user;
-    e->exchange = params->exchange;
-    e->prefill = params->prefill;
-    status = load(e, params, err);
+    if (status == ITH_OK)
+        status = load(e, params, err);
     if (status != ITH_OK) {
         ith_engine_close(e);
         return status;

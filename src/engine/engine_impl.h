@@ -79,11 +79,20 @@ bool ith_session_has_logits(const ith_session *session);
 /* Rank 0: the logits of a timeline of `length` tokens, one of those that the last pass gave. */
 const float *ith_session_logits_at(const ith_session *session, int64_t length);
 
-/* What a session of the engine's sizes may come to take on this rank. */
+/* What a session of the engine's sizes may come to take on this rank, and of that the buffers of passes and the cache, which differs from rank to
+ * rank by a segment where several share heads. */
 int64_t ith_session_bytes(const ith_engine *engine);
+int64_t ith_session_workspace_bytes(const ith_engine *engine);
+int64_t ith_session_kv_bytes(const ith_engine *engine);
 
 /* A pass over ids [length, length + n) of the session, not yet run. */
 ith_pass ith_session_pass(ith_session *session, int64_t n);
+
+/* Collective: the steps of opening an engine that come before anything large is allocated. The first reads the files' headers and plans, with
+ * all of engine->info but the placement; *out is to be closed, after a failure too. The second chooses where the weights are, fills in *store. */
+ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, ith_engine **out, ith_error *err);
+ith_status ith_engine_choose(ith_engine *engine, const ith_engine_params *params, ith_store_params *store,
+                             ith_error *err);
 
 /* Collective. Chooses where the weights are: fills in `cut` and `budget` of *store, the rest of which is there (placement.c). */
 ith_status ith_engine_place(ith_engine *engine, const ith_engine_params *params, ith_store_params *store,

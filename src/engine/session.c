@@ -39,7 +39,7 @@ static ith_limits limits_of(const ith_engine *e, int64_t ctx, int64_t chunk, boo
     return (ith_limits){.chunk = chunk,
                         .max_tokens = max2((chunk + ranks - 1) / ranks, min2(chunk, by_rows)),
                         .rows_tokens = by_rows,
-                        .n_threads = ith_team_size(e->team),
+                        .n_threads = e->info.threads,
                         .ctx = ctx};
 }
 
@@ -64,14 +64,20 @@ static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *
     return ith_workspace_open(e->model, &e->mesh, e->kv, limits, &s->ws, err);
 }
 
+int64_t ith_session_workspace_bytes(const ith_engine *e)
+{
+    ith_limits limits = limits_of(e, e->info.ctx, e->info.chunk, false);
+    return ith_workspace_bytes(e->model, &e->mesh, e->kv, &limits);
+}
+
+int64_t ith_session_kv_bytes(const ith_engine *e)
+{
+    return e->info.kv_bytes_per_token * ith_kv_segments(e->info.ctx) * ITH_KV_SEGMENT / e->mesh.ranks;
+}
+
 int64_t ith_session_bytes(const ith_engine *e)
 {
-    const ith_engine_info *info = &e->info;
-    ith_limits limits = limits_of(e, info->ctx, info->chunk, false);
-    int64_t reserved = ith_kv_segments(info->ctx) * ITH_KV_SEGMENT;
-
-    return ith_workspace_bytes(e->model, &e->mesh, e->kv, &limits) +
-           info->kv_bytes_per_token * reserved / e->mesh.ranks + info->ctx * (int64_t)sizeof(int32_t) +
+    return ith_session_workspace_bytes(e) + ith_session_kv_bytes(e) + e->info.ctx * (int64_t)sizeof(int32_t) +
            (int64_t)(logits_floats(e) * sizeof(float));
 }
 

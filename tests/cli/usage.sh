@@ -68,7 +68,7 @@ fails "a scaling of positions of no known form" "expected none, linear:FACTOR, y
 expect "a prompt beyond the trained length" 0 "$ITHACA" score -m $NEEDLE -f "$work/text" --rope-scaling yarn:1:8 --ctx 64
 matches "a prompt beyond the trained length: the option is named" "$err" "more than the 8 that the model was trained for.*--rope-scaling yarn:2:8"
 
-for command in "" run score bench "bench roofline" "bench kernels" "bench model" tokenize inspect version; do
+for command in "" run score bench "bench roofline" "bench kernels" "bench model" tokenize plan inspect version; do
     # shellcheck disable=SC2086 # no command is no word
     expect "help: ithaca $command --help" 0 "$ITHACA" $command --help
     matches "help: ithaca $command: examples or commands" "$out" "^(Examples:|MODEL is)"

@@ -87,7 +87,7 @@ INIT
 }
 
 boot() {
-    timeout 600 qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 4 -m 1536M -no-reboot -nographic -net none \
+    timeout 1500 qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 4 -m 1536M -no-reboot -nographic -net none \
         -object memory-backend-ram,id=m0,size=768M -numa node,nodeid=0,memdev=m0,cpus=0-1 \
         -object memory-backend-ram,id=m1,size=768M -numa node,nodeid=1,memdev=m1,cpus=2-3 \
         -kernel "$build"/kernel/boot/vmlinuz-* -initrd "$build/initramfs.gz" -append 'console=ttyS0 quiet panic=-1' \

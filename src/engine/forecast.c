@@ -1,0 +1,137 @@
+/* forecast.c - what a run would take and how fast it would be, without loading or starting it. The engine's own steps up to the allocation run
+ * on a communicator that only looks like the ranks of the plan (comm/comm.h: planned), so that what is said here is what the engine takes. */
+#include "base/json.h"
+#include "engine/cost.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GIGA 1e9
+
+/* Shares of a machine's ceilings that long prompts and decoding reach (bench/SPEED.md). */
+static const double LINEAR = 0.50, ATTENTION = 0.43, DECODE = 0.84;
+
+typedef struct forecast {
+    const ith_forecast_params *params;
+    ith_engine *engine;
+    ith_store_params store;
+    ith_error refusal;          /* status ITH_OK: there is a placement */
+    double prefill_s, decode_s; /* of the whole context; of a token behind it */
+} forecast;
+
+static ith_status check(const ith_forecast_params *p, ith_error *err)
+{
+    if (p->nodes < 1 || p->ranks_per_node < 1 || (int64_t)p->nodes * p->ranks_per_node > 1 << 16)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%d nodes of %d ranks: expected at least one of each, and at most %d ranks", p->nodes,
+                        p->ranks_per_node, 1 << 16);
+    return ITH_OK;
+}
+
+/* Cores of this machine stand for those of each node. */
+static ith_engine_params of_rank(const ith_forecast_params *p)
+{
+    ith_engine_params params = p->engine;
+    if (params.threads == 0)
+        params.threads = ith_cores_available() / p->ranks_per_node > 0 ? ith_cores_available() / p->ranks_per_node : 1;
+    params.progress = NULL;
+    return params;
+}
+
+/* ---- Time ---- */
+
+/* A rank sends `bytes` over its node's connection, which it shares with the node's other ranks; within a node they cost next to nothing. */
+static double on_the_wire_s(const forecast *f, double bytes)
+{
+    const ith_forecast_params *p = f->params;
+    double outside = (double)(p->nodes - 1) / p->nodes;
+    return p->nodes == 1 || p->network_gbps <= 0 ? 0 : bytes * outside * p->ranks_per_node / (p->network_gbps * GIGA);
+}
+
+static void predict(forecast *f)
+{
+    const ith_forecast_params *p = f->params;
+    const ith_engine *e = f->engine;
+    int64_t ctx = e->info.ctx;
+    double layers = e->info.n_layers, nodes = p->nodes;
+    ith_cost whole = ith_pass_cost(e, 0, ctx), one = ith_pass_cost(e, ctx - 1, 1);
+    ith_token_traffic traffic = ith_pass_traffic(e);
+    double passes = (double)((ctx + e->info.chunk - 1) / e->info.chunk),
+           gathered = f->store.cut ? (double)e->info.weight_bytes / p->ranks_per_node * passes : 0;
+
+    f->prefill_s = (whole.linear_ops / LINEAR + whole.attention_ops / ATTENTION) / (p->integer_gops * GIGA * nodes) +
+                   on_the_wire_s(f, traffic.ulysses * layers * (double)ctx + gathered / nodes);
+    f->decode_s = one.bytes / (DECODE * p->read_gbps * GIGA * nodes) + on_the_wire_s(f, traffic.rows * layers) +
+                  (p->nodes > 1 ? 4 * layers * p->latency_us * 1e-6 : 0); /* four gatherings a layer */
+}
+
+/* ---- The answer ---- */
+
+static const char *placement_word(const forecast *f)
+{
+    return f->refusal.status != ITH_OK ? "none"
+           : f->store.budget > 0       ? "streamed"
+           : f->store.cut              ? "sharded"
+                                       : "replicated";
+}
+
+static int64_t weights_of_node(const forecast *f)
+{
+    const ith_engine *e = f->engine;
+    int64_t whole = f->store.cut ? (int64_t)ith_store_needs(e->store, &f->store) : e->info.weight_bytes;
+    return f->store.budget > 0 && (int64_t)f->store.budget < whole ? (int64_t)f->store.budget : whole;
+}
+
+static json_t *memory_json(const forecast *f)
+{
+    const ith_engine *e = f->engine;
+    int64_t weights = weights_of_node(f), session = ith_session_bytes(e);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "node_weights_bytes", (json_int_t)weights, "rank_kv_bytes",
+                     (json_int_t)ith_session_kv_bytes(e), "rank_workspace_bytes",
+                     (json_int_t)ith_session_workspace_bytes(e), "rank_session_bytes", (json_int_t)session,
+                     "node_bytes", (json_int_t)(weights + session * f->params->ranks_per_node));
+}
+
+static json_t *answer(const forecast *f)
+{
+    const ith_engine *e = f->engine;
+    const ith_forecast_params *p = f->params;
+    ith_token_traffic traffic = ith_pass_traffic(e);
+    json_t *wire = json_pack("{s:f, s:f, s:f}", "ulysses_prefill", traffic.ulysses, "rows_decode", traffic.rows,
+                             "tensor_parallel", traffic.tensor_parallel);
+    bool timed = p->integer_gops > 0 && p->read_gbps > 0 && f->refusal.status == ITH_OK && f->store.budget == 0;
+
+    return json_pack("{s:s, s:i, s:i, s:i, s:i, s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o}", "model",
+                     e->info.name, "nodes", p->nodes, "ranks_per_node", p->ranks_per_node, "ranks", e->info.ranks,
+                     "threads", e->info.threads, "mesh", e->info.mesh, "ctx", (json_int_t)e->info.ctx, "chunk",
+                     (json_int_t)e->info.chunk, "weight_bytes", (json_int_t)e->info.weight_bytes, "placement",
+                     placement_word(f), "why", f->refusal.status != ITH_OK ? f->refusal.text : e->info.placement,
+                     "memory", memory_json(f), "token_layer_bytes", wire, "prefill_s",
+                     timed ? ith_json_number(f->prefill_s) : json_null(), "decode_tps",
+                     timed ? ith_json_number(1 / f->decode_s) : json_null());
+}
+
+ith_status ith_forecast(const ith_forecast_params *params, char **json, ith_error *err)
+{
+    forecast f = {.params = params};
+    ith_engine_params rank = of_rank(params);
+    ith_world world = {0};
+    json_t *root = NULL;
+    ith_status status;
+
+    *json = NULL;
+    ITH_CHECK(check(params, err));
+    ITH_CHECK(ith_comm_open_planned(params->nodes, params->ranks_per_node, &world.comm, err));
+    ITH_CHECK(ith_engine_plan(&world, &rank, &f.engine, err));
+    f.refusal.status = ith_engine_choose(f.engine, &rank, &f.store, &f.refusal);
+    if (params->integer_gops > 0 && params->read_gbps > 0)
+        predict(&f);
+    root = answer(&f);
+    *json = root == NULL ? NULL : ith_json_text(root, false);
+    status = *json != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the plan");
+done:
+    json_decref(root);
+    ith_engine_close(f.engine);
+    ith_comm_close(world.comm);
+    return status;
+}

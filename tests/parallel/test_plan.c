@@ -1,0 +1,82 @@
+/* RANKS: 1 2 3 4
+ *
+ * What a plan says beforehand is what the engine takes: mesh, weights, workspace and cache of the needle model, within 5%.
+ */
+#include "tests/needle.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CTX = 2048, THREADS = 2 };
+
+static double of(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static void near(const char *what, double planned, double taken)
+{
+    if (planned < 0.95 * taken || planned > 1.05 * taken)
+        printf("# %s: planned %.0f, taken %.0f bytes\n", what, planned, taken);
+    must(planned >= 0.95 * taken && planned <= 1.05 * taken, what, NULL);
+}
+
+static json_t *plan(const ith_engine_params *engine)
+{
+    ith_forecast_params params = {
+        .engine = *engine, .nodes = 1, .ranks_per_node = ith_world_size(world), .read_gbps = 10, .integer_gops = 1000};
+    ith_error err;
+    char *text;
+    json_t *root;
+
+    must(ith_forecast(&params, &text, &err) == ITH_OK, "plan", &err);
+    root = json_loads(text, 0, NULL);
+    free(text);
+    return root;
+}
+
+int main(void)
+{
+    ith_engine_params params = ith_engine_params_default();
+    ith_engine *engine;
+    ith_session *session;
+    ith_error err;
+    json_t *planned;
+    const json_t *memory;
+
+    if (!open_needle())
+        return 1;
+    params.model = NEEDLE_MODEL;
+    params.ctx = CTX;
+    params.threads = THREADS;
+    planned = plan(&params);
+    memory = json_object_get(planned, "memory");
+    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    for (int i = 0; i < 2; i++) /* into the last segment */
+        must(ith_session_prefill(session, ids, n_ids, &err) == ITH_OK, "prefill", &err);
+    must(ith_session_prefill(session, ids, CTX - 2 * n_ids, &err) == ITH_OK, "prefill", &err);
+
+    near("workspace", of(memory, "rank_workspace_bytes"), (double)ith_mem_in_use(ITH_MEM_ACTIVATIONS));
+    if (CTX % (1024 * ith_world_size(world)) == 0) /* else some ranks hold a segment more */
+        near("cache", of(memory, "rank_kv_bytes"), (double)ith_mem_in_use(ITH_MEM_KV));
+    near("weights", of(memory, "node_weights_bytes"), (double)ith_engine_get_info(engine)->weight_bytes);
+    if (ith_world_size(world) == 1) /* else they are in memory that processes share */
+        near("weights in memory", of(memory, "node_weights_bytes"), (double)ith_mem_in_use(ITH_MEM_WEIGHTS));
+    must(strcmp(json_string_value(json_object_get(planned, "mesh")), ith_engine_get_info(engine)->mesh) == 0, "mesh",
+         NULL);
+    must(strncmp(json_string_value(json_object_get(planned, "placement")), ith_engine_get_info(engine)->placement, 8) ==
+             0,
+         "placement", NULL);
+    must(of(planned, "prefill_s") > 0 && of(planned, "decode_tps") > 0, "times", NULL);
+    if (ith_world_rank(world) == 0)
+        printf("ok plan: what the engine takes\n");
+    json_decref(planned);
+    ith_session_close(session);
+    ith_engine_close(engine);
+    ith_world_close(world);
+    return 0;
+}
