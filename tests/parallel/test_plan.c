@@ -55,6 +55,9 @@ int main(void)
     planned = plan(&params);
     memory = json_object_get(planned, "memory");
     must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
+    if (ith_world_size(world) ==
+        1) /* else they are in memory that processes share, and sessions add what exchanges take there */
+        near("weights in memory", of(memory, "node_weights_bytes"), (double)ith_mem_in_use(ITH_MEM_WEIGHTS));
     must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
     for (int i = 0; i < 2; i++) /* into the last segment */
         must(ith_session_prefill(session, ids, n_ids, &err) == ITH_OK, "prefill", &err);
@@ -64,8 +67,6 @@ int main(void)
     if (CTX % (1024 * ith_world_size(world)) == 0) /* else some ranks hold a segment more */
         near("cache", of(memory, "rank_kv_bytes"), (double)ith_mem_in_use(ITH_MEM_KV));
     near("weights", of(memory, "node_weights_bytes"), (double)ith_engine_get_info(engine)->weight_bytes);
-    if (ith_world_size(world) == 1) /* else they are in memory that processes share */
-        near("weights in memory", of(memory, "node_weights_bytes"), (double)ith_mem_in_use(ITH_MEM_WEIGHTS));
     must(strcmp(json_string_value(json_object_get(planned, "mesh")), ith_engine_get_info(engine)->mesh) == 0, "mesh",
          NULL);
     must(strncmp(json_string_value(json_object_get(planned, "placement")), ith_engine_get_info(engine)->placement, 8) ==
