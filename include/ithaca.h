@@ -237,12 +237,12 @@ ith_usage ith_world_usage(const ith_world *world);
 
 /* ---- Plans --------------------------------------------------------------------------------------------------- */
 
-typedef struct ith_forecast_params {
+typedef struct ith_estimate_params {
     ith_engine_params engine; /* memory 0: this machine's stands for that of each node; threads 0: its cores, shared by a node's ranks */
     int nodes, ranks_per_node;
     double read_gbps, integer_gops;  /* of a node, as ith_bench_roofline gives them; 0: no times */
     double network_gbps, latency_us; /* of a node's connection, gigabytes a second; of an exchange between nodes */
-} ith_forecast_params;
+} ith_estimate_params;
 
 /* Local. What ith_engine_open and a session of its context would take on so many ranks, by the same functions, without loading: reads the
  * headers of the model's files only. *json is one malloc'd object:
@@ -251,7 +251,7 @@ typedef struct ith_forecast_params {
  *  token_layer_bytes: {ulysses_prefill, rows_decode, tensor_parallel}, prefill_s, decode_tps}
  * token_layer_bytes: what a rank sends on average for a token and layer, in prefill, in decode, and where tensor parallelism would all-reduce.
  * prefill_s: of the whole context; decode_tps: behind it; both from shares of the ceilings that bench/SPEED.md records, null for streamed weights. */
-ith_status ith_forecast(const ith_forecast_params *params, char **json, ith_error *err);
+ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err);
 
 /* ---- Text ---------------------------------------------------------------------------------------------------- */
 

@@ -71,10 +71,10 @@ static ith_status measure(const ith_cli *cli, plan_args *args, ith_error *err)
     return ITH_OK;
 }
 
-static ith_status forecast(const plan_args *args, const ith_engine_params *params, int64_t nodes, json_t *rows,
+static ith_status estimate(const plan_args *args, const ith_engine_params *params, int64_t nodes, json_t *rows,
                            ith_error *err)
 {
-    ith_forecast_params p = {.engine = *params,
+    ith_estimate_params p = {.engine = *params,
                              .nodes = (int)nodes,
                              .ranks_per_node = (int)args->ranks_per_node,
                              .read_gbps = args->read_gbps,
@@ -83,7 +83,7 @@ static ith_status forecast(const plan_args *args, const ith_engine_params *param
                              .latency_us = args->latency_us};
     char *text;
 
-    ITH_TRY(ith_forecast(&p, &text, err));
+    ITH_TRY(ith_estimate(&p, &text, err));
     json_array_append_new(rows, json_loads(text, 0, NULL));
     free(text);
     return ITH_OK;
@@ -166,7 +166,7 @@ int ith_cmd_plan(const ith_cli *cli, int argc, char **argv)
     }
     status = measure(cli, &args, &err);
     for (int64_t nodes = 1; status == ITH_OK && nodes <= args.nodes; nodes = next_count(nodes, args.nodes))
-        status = forecast(&args, &params, nodes, rows, &err);
+        status = estimate(&args, &params, nodes, rows, &err);
     if (status != ITH_OK) {
         code = ith_cli_failure(cli, status, &err);
     } else if (args.model.json) {

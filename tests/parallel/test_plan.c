@@ -24,15 +24,34 @@ static void near(const char *what, double planned, double taken)
     must(planned >= 0.95 * taken && planned <= 1.05 * taken, what, NULL);
 }
 
+/* What the store holds, once for all ranks of the machine. */
+static void near_stored(const ith_session *session, double planned)
+{
+    ith_error err;
+    char *text;
+    double stored = 0;
+    size_t i;
+    json_t *root, *rank;
+
+    must(ith_session_where(session, &text, &err) == ITH_OK, "look where weights lie", &err);
+    if (text == NULL)
+        return;
+    root = json_loads(text, 0, NULL);
+    free(text);
+    json_array_foreach(json_object_get(root, "ranks"), i, rank) stored += of(json_object_get(rank, "weights"), "bytes");
+    json_decref(root);
+    near("weights that are stored", planned, stored);
+}
+
 static json_t *plan(const ith_engine_params *engine)
 {
-    ith_forecast_params params = {
+    ith_estimate_params params = {
         .engine = *engine, .nodes = 1, .ranks_per_node = ith_world_size(world), .read_gbps = 10, .integer_gops = 1000};
     ith_error err;
     char *text;
     json_t *root;
 
-    must(ith_forecast(&params, &text, &err) == ITH_OK, "plan", &err);
+    must(ith_estimate(&params, &text, &err) == ITH_OK, "plan", &err);
     root = json_loads(text, 0, NULL);
     free(text);
     return root;
@@ -55,9 +74,6 @@ int main(void)
     planned = plan(&params);
     memory = json_object_get(planned, "memory");
     must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
-    if (ith_world_size(world) ==
-        1) /* else they are in memory that processes share, and sessions add what exchanges take there */
-        near("weights in memory", of(memory, "node_weights_bytes"), (double)ith_mem_in_use(ITH_MEM_WEIGHTS));
     must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
     for (int i = 0; i < 2; i++) /* into the last segment */
         must(ith_session_prefill(session, ids, n_ids, &err) == ITH_OK, "prefill", &err);
@@ -67,6 +83,7 @@ int main(void)
     if (CTX % (1024 * ith_world_size(world)) == 0) /* else some ranks hold a segment more */
         near("cache", of(memory, "rank_kv_bytes"), (double)ith_mem_in_use(ITH_MEM_KV));
     near("weights", of(memory, "node_weights_bytes"), (double)ith_engine_get_info(engine)->weight_bytes);
+    near_stored(session, of(memory, "node_weights_bytes"));
     must(strcmp(json_string_value(json_object_get(planned, "mesh")), ith_engine_get_info(engine)->mesh) == 0, "mesh",
          NULL);
     must(strncmp(json_string_value(json_object_get(planned, "placement")), ith_engine_get_info(engine)->placement, 8) ==

@@ -1,4 +1,4 @@
-/* forecast.c - what a run would take and how fast it would be, without loading or starting it. The engine's own steps up to the allocation run
+/* estimate.c - what a run would take and how fast it would be, without loading or starting it. The engine's own steps up to the allocation run
  * on a communicator that only looks like the ranks of the plan (comm/comm.h: planned), so that what is said here is what the engine takes. */
 #include "base/json.h"
 #include "engine/cost.h"
@@ -11,15 +11,15 @@
 /* Shares of a machine's ceilings that long prompts and decoding reach (bench/SPEED.md). */
 static const double LINEAR = 0.50, ATTENTION = 0.43, DECODE = 0.84;
 
-typedef struct forecast {
-    const ith_forecast_params *params;
+typedef struct estimate {
+    const ith_estimate_params *params;
     ith_engine *engine;
     ith_store_params store;
     ith_error refusal;          /* status ITH_OK: there is a placement */
     double prefill_s, decode_s; /* of the whole context; of a token behind it */
-} forecast;
+} estimate;
 
-static ith_status check(const ith_forecast_params *p, ith_error *err)
+static ith_status check(const ith_estimate_params *p, ith_error *err)
 {
     if (p->nodes < 1 || p->ranks_per_node < 1 || (int64_t)p->nodes * p->ranks_per_node > 1 << 16)
         return ith_fail(err, ITH_E_ARGUMENT,
@@ -29,7 +29,7 @@ static ith_status check(const ith_forecast_params *p, ith_error *err)
 }
 
 /* Cores of this machine stand for those of each node. */
-static ith_engine_params of_rank(const ith_forecast_params *p)
+static ith_engine_params of_rank(const ith_estimate_params *p)
 {
     ith_engine_params params = p->engine;
     if (params.threads == 0)
@@ -41,16 +41,16 @@ static ith_engine_params of_rank(const ith_forecast_params *p)
 /* ---- Time ---- */
 
 /* A rank sends `bytes` over its node's connection, which it shares with the node's other ranks; within a node they cost next to nothing. */
-static double on_the_wire_s(const forecast *f, double bytes)
+static double on_the_wire_s(const estimate *f, double bytes)
 {
-    const ith_forecast_params *p = f->params;
+    const ith_estimate_params *p = f->params;
     double outside = (double)(p->nodes - 1) / p->nodes;
     return p->nodes == 1 || p->network_gbps <= 0 ? 0 : bytes * outside * p->ranks_per_node / (p->network_gbps * GIGA);
 }
 
-static void predict(forecast *f)
+static void predict(estimate *f)
 {
-    const ith_forecast_params *p = f->params;
+    const ith_estimate_params *p = f->params;
     const ith_engine *e = f->engine;
     int64_t ctx = e->info.ctx;
     double layers = e->info.n_layers, nodes = p->nodes;
@@ -67,7 +67,7 @@ static void predict(forecast *f)
 
 /* ---- The answer ---- */
 
-static const char *placement_word(const forecast *f)
+static const char *placement_word(const estimate *f)
 {
     return f->refusal.status != ITH_OK ? "none"
            : f->store.budget > 0       ? "streamed"
@@ -75,14 +75,14 @@ static const char *placement_word(const forecast *f)
                                        : "replicated";
 }
 
-static int64_t weights_of_node(const forecast *f)
+static int64_t weights_of_node(const estimate *f)
 {
     const ith_engine *e = f->engine;
     int64_t whole = f->store.cut ? (int64_t)ith_store_needs(e->store, &f->store) : e->info.weight_bytes;
     return f->store.budget > 0 && (int64_t)f->store.budget < whole ? (int64_t)f->store.budget : whole;
 }
 
-static json_t *memory_json(const forecast *f)
+static json_t *memory_json(const estimate *f)
 {
     const ith_engine *e = f->engine;
     int64_t weights = weights_of_node(f), session = ith_session_bytes(e);
@@ -92,10 +92,10 @@ static json_t *memory_json(const forecast *f)
                      "node_bytes", (json_int_t)(weights + session * f->params->ranks_per_node));
 }
 
-static json_t *answer(const forecast *f)
+static json_t *answer(const estimate *f)
 {
     const ith_engine *e = f->engine;
-    const ith_forecast_params *p = f->params;
+    const ith_estimate_params *p = f->params;
     ith_token_traffic traffic = ith_pass_traffic(e);
     json_t *wire = json_pack("{s:f, s:f, s:f}", "ulysses_prefill", traffic.ulysses, "rows_decode", traffic.rows,
                              "tensor_parallel", traffic.tensor_parallel);
@@ -111,9 +111,9 @@ static json_t *answer(const forecast *f)
                      timed ? ith_json_number(1 / f->decode_s) : json_null());
 }
 
-ith_status ith_forecast(const ith_forecast_params *params, char **json, ith_error *err)
+ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err)
 {
-    forecast f = {.params = params};
+    estimate f = {.params = params};
     ith_engine_params rank = of_rank(params);
     ith_world world = {0};
     json_t *root = NULL;
