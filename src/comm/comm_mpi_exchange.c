@@ -63,10 +63,7 @@ void ith_mpi_exchange_finish(ith_comm *comm)
 ith_status ith_mpi_exchange_open(ith_comm *comm, ith_exchange wanted, int64_t most, ith_error *err)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
-    int64_t by_node = wanted == ITH_EXCHANGE_NODE   ? most
-                      : wanted == ITH_EXCHANGE_AUTO ? ith_exchange_node_most(comm->n_nodes, comm->size)
-                                                    : 0;
-    by_node = by_node < most ? by_node : most;
+    int64_t by_node = ith_exchange_slot(wanted, most, comm->n_nodes, comm->size);
     by_node = by_node < impl->piece ? by_node : 0; /* a block is an int of MPI's */
     comm->exchange = wanted;
     return by_node > impl->node_most ? ith_mpi_by_node_open(comm, by_node, err) : ITH_OK;

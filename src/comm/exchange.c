@@ -11,3 +11,11 @@ void ith_exchange_members(const int *node_of, int ranks, int n_nodes, int *membe
     }
     first[n_nodes] = n;
 }
+
+int64_t ith_exchange_slot(ith_exchange wanted, int64_t most, int n_nodes, int ranks)
+{
+    int64_t slot = wanted == ITH_EXCHANGE_NODE   ? most
+                   : wanted == ITH_EXCHANGE_AUTO ? ith_exchange_node_most(n_nodes, ranks)
+                                                 : 0;
+    return ranks == 1 ? 0 : slot < most ? slot : most;
+}

@@ -1,5 +1,7 @@
 #include "engine/cost.h"
 
+#include "model/traffic.h"
+
 static double matrix_ops(const ith_matrix *m)
 {
     return 2.0 * (double)m->rows * (double)m->cols;
@@ -38,25 +40,15 @@ ith_cost ith_pass_cost(const ith_engine *e, int64_t depth, int64_t n)
     };
 }
 
-/* Bytes of one token's `n` values on the wire, as the matrix that reads them wants them. */
-static double wire_bytes(const ith_matrix *reader, int64_t n, bool groups)
-{
-    return ith_layout_is_quantized(reader->layout) && groups ? (double)ith_acts_wire_bytes(n / ITH_GROUP)
-                                                             : (double)(n * (int64_t)sizeof(float));
-}
-
+/* The means over a prompt of the whole context: what a pass sends grows linearly with the depth, if at all. */
 ith_token_traffic ith_pass_traffic(const ith_engine *e)
 {
     const ith_hparams *hp = &e->model->hp;
-    const ith_layer *l = &e->model->layers[0];
-    double P = e->mesh.ranks, others = (P - 1) / P;
-    int64_t heads = hp->n_heads / e->mesh.ulysses; /* of a group */
-    double queries = (double)(e->mesh.ulysses * ith_record_layout(e->kv, heads, hp->head_dim).bytes),
-           pieces = (double)(hp->n_kv_heads * ith_kv_piece_layout(e->kv, hp->head_dim).bytes),
-           attended = wire_bytes(l->o, hp->n_heads * hp->head_dim, ith_heads_are_groups(e->model, l->o)),
-           hidden = (double)(hp->hidden * (int64_t)sizeof(float)), mid = wire_bytes(l->down, hp->ffn, true);
+    ith_traffic_shape shape = ith_traffic_shape_of(hp, e->kv, e->model->quantized);
+    int64_t n = e->info.chunk < e->info.ctx ? e->info.chunk : e->info.ctx, depth = (e->info.ctx - n) / 2;
+    double P = e->mesh.ranks;
 
-    return (ith_token_traffic){.ulysses = (queries + pieces + attended) * others / P,
-                         .rows = (attended + 2 * hidden + mid) * others,
-                         .tensor_parallel = 2 * 2 * (double)hp->hidden * 2 * others};
+    return (ith_token_traffic){.ulysses = (double)ith_traffic_ulysses(&shape, &e->mesh, depth, n) / (double)n,
+                               .rows = (double)ith_traffic_rows(&shape, &e->mesh, n) / (double)n,
+                               .tensor_parallel = 2 * 2 * (double)hp->hidden * 2 * (P - 1) / P};
 }

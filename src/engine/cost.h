@@ -12,15 +12,14 @@ typedef struct ith_cost {             /* over all ranks */
 /* Of one pass of n tokens after `depth`. The vocabulary is computed for the last token. */
 ith_cost ith_pass_cost(const ith_engine *engine, int64_t depth, int64_t n);
 
-typedef struct ith_token_traffic { /* bytes that a rank sends on average, for one token and layer */
-    double ulysses;          /* prefill: heads of its tokens out, attention's result back */
-    double rows;             /* decode: its rows of attention, hidden state (twice) and intermediate, to all others */
+typedef struct ith_token_traffic { /* bytes that rank 0 sends for one token of the prompt and layer */
+    double ulysses;                /* prefill: heads of its tokens out, attention's result back */
+    double rows; /* decode: its rows of attention, hidden state (twice) and intermediate, to all others */
     double
         tensor_parallel; /* for comparison: two ring all-reduces of the hidden state as bfloat16 (Megatron-LM, arXiv 1909.08053) */
 } ith_token_traffic;
 
-/* Of P ranks: a share (P - 1) / P of what one makes is for others. Ulysses: 1/P of the tokens each, (Q + K + V + O) (P - 1) / P^2. Rows: all tokens, 1/P of the
- * values each, to P - 1 ranks. All-reduce: 2 * 2 * hidden * 2 bytes * (P - 1) / P. Blocks that a group of R > 1 ranks passes round are not in it. */
+/* By the formulas of model/traffic.h, for chunks of the engine's size over its whole context. All-reduce: 2 * 2 * hidden * 2 bytes * (P - 1) / P. */
 ith_token_traffic ith_pass_traffic(const ith_engine *engine);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
+#include "comm/exchange.h"
 #include "model/traffic.h"
 
 #include <stdlib.h>
@@ -75,10 +76,18 @@ int64_t ith_session_kv_bytes(const ith_engine *e)
     return e->info.kv_bytes_per_token * ith_kv_segments(e->info.ctx) * ITH_KV_SEGMENT / e->mesh.ranks;
 }
 
+/* What the rank adds to its node's memory for exchanges. */
+static int64_t exchange_bytes(const ith_engine *e)
+{
+    const ith_comm *comm = e->world->comm;
+    int64_t most = ith_exchange_most(e->model, &e->mesh, e->kv, e->info.chunk);
+    return 2 * ith_exchange_slot(e->exchange, most, comm->n_nodes, comm->size);
+}
+
 int64_t ith_session_bytes(const ith_engine *e)
 {
-    return ith_session_workspace_bytes(e) + ith_session_kv_bytes(e) + e->info.ctx * (int64_t)sizeof(int32_t) +
-           (int64_t)(logits_floats(e) * sizeof(float));
+    return ith_session_workspace_bytes(e) + ith_session_kv_bytes(e) + exchange_bytes(e) +
+           e->info.ctx * (int64_t)sizeof(int32_t) + (int64_t)(logits_floats(e) * sizeof(float));
 }
 
 ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows, ith_session **out,

@@ -1,0 +1,121 @@
+/* store_pass.c - weights inside a pass: what stays is there, what does not is waited for. */
+#include "weights/store_impl.h"
+
+#include "base/range.h"
+#include "weights/layout.h"
+
+#include <assert.h>
+
+/* Is what stays all that is needed? */
+static bool suffices(const ith_store *store, bool stays, ith_need need)
+{
+    return stays && (need == ITH_NEED_HELD || !ith_shards_cut(&store->shards));
+}
+
+static void enter(ith_store *store, int64_t step, ith_need need, ith_member *me)
+{
+    if (me->tid == 0)
+        ith_feed_enter(store->feed, step, need);
+    ith_barrier(me);
+}
+
+/* Matrices of the step that stay show what stays again. */
+static void leave(ith_store *store, int64_t step, ith_member *me)
+{
+    if (me->tid != 0)
+        return;
+    for (size_t i = 0; ith_shards_cut(&store->shards) && i < store->plan.n_entries; i++) {
+        const ith_entry *e = &store->plan.entries[i];
+        bool of_step = step < store->residence.first_output_step ? e->layer == step + store->residence.first_layer
+                                                                 : e->matrix == store->output;
+        if (of_step && e->matrix != NULL && !e->streamed)
+            ith_store_show_held(store, e);
+    }
+    ith_feed_leave(store->feed);
+}
+
+static bool layer_is_there(const ith_store *store, int layer, ith_need need)
+{
+    return store->feed == NULL || suffices(store, layer < store->residence.layers_resident, need);
+}
+
+void ith_store_enter_layer(ith_store *store, int layer, ith_need need, ith_member *me)
+{
+    if (!layer_is_there(store, layer, need))
+        enter(store, layer - store->residence.first_layer, need, me);
+}
+
+void ith_store_leave_layer(ith_store *store, int layer, ith_need need, ith_member *me)
+{
+    if (!layer_is_there(store, layer, need))
+        leave(store, layer - store->residence.first_layer, me);
+}
+
+int ith_store_output_parts(const ith_store *store, ith_need need)
+{
+    return suffices(store, store->residence.output_stays, need) ? 1 : store->residence.output_parts;
+}
+
+ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_member *me)
+{
+    const ith_residence *r = &store->residence;
+    ith_range rows = {0, store->output->rows};
+
+    if (suffices(store, r->output_stays, need))
+        return rows;
+    enter(store, r->first_output_step + part, need, me);
+    rows.begin = store->output->first_tile * ITH_TILE_ROWS;
+    rows.end = rows.begin + r->part_tiles * ITH_TILE_ROWS;
+    if (rows.end > store->output->rows)
+        rows.end = store->output->rows;
+    return rows;
+}
+
+void ith_store_leave_output(ith_store *store, int part, ith_need need, ith_member *me)
+{
+    if (!suffices(store, store->residence.output_stays, need))
+        leave(store, store->residence.first_output_step + part, me);
+}
+
+/* A tile of the embedding in this node's memory; NULL: it is not there. */
+static const uint8_t *embed_tile(const ith_store *store, int64_t tile)
+{
+    const ith_entry *e = ith_plan_entry(&store->plan, store->embed);
+    ith_shard_piece piece = {0};
+
+    if (store->lookup == NULL)
+        return ith_matrix_tiles(store->embed, tile);
+    if (e->streamed ||
+        !ith_shard_next(&store->shards, e, store->shards.node, (ith_range){tile, tile + 1}, e->unit_bytes, &piece))
+        return NULL;
+    return (const uint8_t *)store->memory + e->offset + ith_shard_place(&store->shards, e, tile, 1);
+}
+
+void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out)
+{
+    const ith_matrix *m = store->embed;
+    const uint8_t *tile = embed_tile(store, row / ITH_TILE_ROWS);
+
+    assert(row >= 0 && row < m->rows);
+    if (tile != NULL)
+        ith_layout_unpack_row(m->layout, m->groups, tile, (int)(row % ITH_TILE_ROWS), m->cols, out);
+    else
+        ith_lookup_row(store->lookup, row, me->tid, out);
+}
+
+ith_feed_counts ith_store_count(ith_store *store, int layer)
+{
+    const ith_residence *r = &store->residence;
+    int64_t first = layer == ITH_NO_LAYER ? r->first_output_step : layer - r->first_layer,
+            last = layer == ITH_NO_LAYER ? r->n_steps : first + 1;
+    ith_feed_counts sum = {0};
+
+    for (int64_t i = first < 0 ? last : first; store->feed != NULL && i < last; i++) {
+        ith_feed_counts c = ith_feed_count(store->feed, i);
+        sum.read += c.read;
+        sum.unpacked += c.unpacked;
+        sum.gathered += c.gathered;
+        sum.stall_ns += c.stall_ns;
+    }
+    return sum;
+}
