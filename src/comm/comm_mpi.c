@@ -259,8 +259,11 @@ static void let_waiting_ranks_yield(void)
 
 static ith_status start_mpi(bool *started, ith_error *err)
 {
-    int initialized = 0, level = MPI_THREAD_SINGLE;
+    int initialized = 0, finalized = 0, level = MPI_THREAD_SINGLE;
     MPI_Initialized(&initialized);
+    MPI_Finalized(&finalized);
+    if (finalized)
+        return ith_fail(err, ITH_E_COMM, "MPI has been finalized in this process and can't be started again");
     *started = !initialized;
     let_waiting_ranks_yield();
     if (initialized)
@@ -316,7 +319,7 @@ static ith_comm *new_comm(void)
 
 ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith_error *err)
 {
-    bool started;
+    bool started = false;
     *out = NULL;
     ith_comm *comm = new_comm();
     if (!comm)

@@ -40,7 +40,8 @@ static inline int64_t ith_exchange_node_most(int n_nodes, int ranks)
     return ranks == n_nodes ? 0 : (int64_t)ranks * SMALL_BLOCK;
 }
 
-/* Bytes of a rank's slot in the memory of its node, of which it has two, for exchanges of up to `most` bytes; 0: none go by node. */
+/* Bytes of a rank's slot in the memory of its node, of which it has two, for exchanges of up to `most` bytes; 0: none go by node,
+ * as on one rank, which has nothing to send. */
 int64_t ith_exchange_slot(ith_exchange wanted, int64_t most, int n_nodes, int ranks);
 
 /* The ranks in the order of their nodes, of each node ascending: members [ranks], those of node i from first[i] to first[i + 1],
