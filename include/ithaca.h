@@ -150,7 +150,12 @@ typedef enum ith_placement { /* of the weights */
     ITH_PLACE_STREAMED       /* what the memory does not hold is read ahead of use in every pass: each node its rows, each rank of it a share */
 } ith_placement;
 
-typedef enum ith_offload { ITH_OFFLOAD_DISK, ITH_OFFLOAD_RAM } ith_offload;
+typedef enum ith_offload { /* where streamed weights are meanwhile */
+    ITH_OFFLOAD_DISK,      /* in the model's files: read through the system's page cache if free memory has room for all that is streamed,
+                            * so that it comes from the disk once; else past it */
+    ITH_OFFLOAD_RAM,       /* zstd-compressed in memory */
+    ITH_OFFLOAD_DIRECT     /* in the files, always read past the page cache (O_DIRECT) */
+} ith_offload;
 
 typedef enum ith_prefill { /* how the ranks share a chunk of the prompt; the results are the same */
     ITH_PREFILL_AUTO,      /* by tokens; a few tokens by rows */
@@ -179,7 +184,7 @@ typedef struct ith_engine_params {
     int64_t ctx;              /* largest timeline of a session in tokens; 0: what the model was trained for */
     ith_placement placement;  /* see above */
     int64_t memory;           /* bytes that a rank may take, for everything; 0: what the machine has to give */
-    ith_offload offload;      /* where streamed weights are meanwhile: in the model's files, or zstd-compressed in memory */
+    ith_offload offload;      /* see above */
     /* Rotary positions for contexts longer than the model was trained for, in place of what its files say; NULL: as they say.
      * "yarn:FACTOR:TRAINED" (Qwen3's recipe for 131,072 tokens: yarn:4:32768; TRAINED left out: what the files say), "linear:FACTOR", "none".
      * The context that the model was made for (ctx, ctx_train) becomes FACTOR times TRAINED. */

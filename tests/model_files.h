@@ -230,7 +230,7 @@ static inline void memory_source_begin(memory_source *m, const void *data, size_
 {
     uint8_t *copy = malloc(size > 0 ? size : 1);
 
-    *m = (memory_source){.file = {copy, size, strdup(name)}};
+    *m = (memory_source){.file = {.data = copy, .size = size, .path = strdup(name)}};
     m->source.path = strdup(name);
     if (copy == NULL || m->file.path == NULL || m->source.path == NULL)
         abort();

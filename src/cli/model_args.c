@@ -30,8 +30,9 @@ void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], si
          &model->placement, 0, 0},
         {"mem", 0, ITH_ARG_BYTES, "SIZE",
          "memory that a rank may take for everything, as 3GiB (default: what there is)", &model->memory, 1, 1e18},
-        {"offload", 0, ITH_ARG_CHOICE, "disk|ram",
-         "streamed weights come from the model's files, or from memory, zstd-compressed (default disk)",
+        {"offload", 0, ITH_ARG_CHOICE, "disk|ram|direct",
+         "streamed weights come from the model's files, from memory, zstd-compressed, or from the files past the page "
+         "cache (default disk: past it where memory has no room for them)",
          &model->offload, 0, 0},
         {"exact", 0, ITH_ARG_FLAG, NULL, "f32 weights, KV cache and arithmetic: slow, the accuracy reference",
          &model->exact, 0, 0},

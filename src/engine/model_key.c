@@ -91,7 +91,7 @@ static ith_status open_producers(job *j, ith_error *err)
         j->units[i] = aligned_alloc(64, (room + 63) / 64 * 64);
         if (j->units[i] == NULL)
             return no_memory(err);
-        ITH_TRY(ith_producer_open(plan, &j->producers[i], err));
+        ITH_TRY(ith_producer_open(plan, ITH_CACHED, &j->producers[i], err));
     }
     return ITH_OK;
 }

@@ -143,7 +143,6 @@ static ith_status pack_matrix(packer *p, ith_error *err)
         for (int64_t i = 0; i < n; i++)
             stored += p->encoded[i].bytes;
         p->done += n * (int64_t)m->tile_bytes;
-        ith_source_release(p->source, e->tensor); /* of it only the batch's rows have been touched */
     }
     count(&p->by_layout[m->layout], m->n_tiles * (int64_t)m->tile_bytes, stored);
     return ITH_OK;
@@ -283,7 +282,7 @@ static ith_status open_workers(packer *p, size_t tile_bytes, ith_error *err)
     for (int i = 0; i < n; i++) {
         worker *w = &p->workers[i];
         void *planes;
-        ITH_TRY(ith_producer_open(&p->plan, &w->producer, err));
+        ITH_TRY(ith_producer_open(&p->plan, ITH_CACHED, &w->producer, err));
         ITH_TRY(ith_zframe_open(&w->z, err));
         ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, tile_bytes, "a tile's planes", &planes, err));
         w->scratch = planes;

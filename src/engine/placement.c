@@ -8,6 +8,7 @@
 #include "engine/engine_impl.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define MIB 1048576.0
 
@@ -53,6 +54,18 @@ static void describe(ith_engine *e, ith_placement chosen, int64_t bytes, int64_t
                  (double)session / MIB);
 }
 
+/* Streamed weights go through the page cache if free memory keeps them there from one pass to the next; else each pass would push out what the
+ * next one reads first. `memory`: what each rank will take. */
+static ith_caching caching_of(const ith_engine *e, const ith_engine_params *p, int64_t memory, int64_t room)
+{
+    const ith_comm *comm = e->world->comm;
+    int64_t held = e->info.weight_bytes / comm->n_nodes, free = (int64_t)ith_mem_available() - memory * comm->node_size;
+
+    if (p->offload == ITH_OFFLOAD_DIRECT)
+        return ITH_UNCACHED;
+    return p->offload == ITH_OFFLOAD_RAM || held - room <= free ? ITH_CACHED : ITH_UNCACHED;
+}
+
 ith_status ith_engine_place(ith_engine *e, const ith_engine_params *p, ith_store_params *out, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
@@ -77,5 +90,8 @@ ith_status ith_engine_place(ith_engine *e, const ith_engine_params *p, ith_store
                         "weights; give more memory (--mem), a smaller context (--ctx) or a smaller chunk (--chunk)",
                         (double)memory / MIB, (long long)e->info.ctx, (double)session / MIB);
     out->budget = (size_t)room;
+    out->caching = caching_of(e, p, memory, room);
+    if (out->caching == ITH_UNCACHED)
+        strncat(e->placement_text, ", past the page cache", sizeof e->placement_text - strlen(e->placement_text) - 1);
     return ITH_OK;
 }

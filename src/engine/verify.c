@@ -65,7 +65,7 @@ static ith_status open_verifier(verifier *v, const ith_packfile *pack, ith_error
         return ith_fail(err, ITH_E_MEMORY, "no memory to verify with %d threads", v->threads);
     cut(pack, v->pieces, &v->n_pieces);
     for (int i = 0; i < v->threads; i++) {
-        ITH_TRY(ith_pack_reader_open(pack, &v->readers[i], err));
+        ITH_TRY(ith_pack_reader_open(pack, ITH_CACHED, &v->readers[i], err));
         v->tiles[i] = aligned_alloc(64, (largest + 63) / 64 * 64);
         if (v->tiles[i] == NULL)
             return ith_fail(err, ITH_E_MEMORY, "no memory for %zu bytes of tiles", largest);

@@ -98,6 +98,7 @@ static ith_status place_tensors(const ith_mapfile *file, size_t data_begin, cons
                             "%s: truncated or damaged: tensor %s takes %zu bytes at %llu + %zu, the file has %zu",
                             file->path, t->name, t->bytes, (unsigned long long)offsets[i], data_begin, file->size);
         t->data = file->data + data_begin + offsets[i];
+        t->mapping = file;
     }
     return ith_tensor_table_order(table, 0, err);
 }

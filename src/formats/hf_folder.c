@@ -113,7 +113,7 @@ static ith_status add_shard(ith_source *source, const char *index, const char *s
     ith_status status;
 
     for (size_t i = 0; i < source->n_files; i++)
-        if (strcmp(last_part(source->files[i].path), shard) == 0)
+        if (strcmp(last_part(source->files[i]->path), shard) == 0)
             return ITH_OK;
     if (shard[0] == '\0' || strchr(shard, '/') != NULL || strcmp(shard, "..") == 0)
         return ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\" names \"%s\", which is not a file of the same folder",

@@ -17,6 +17,8 @@ static ith_status map_descriptor(int fd, const char *path, ith_mapfile *file, it
     if (!S_ISREG(info.st_mode))
         return ith_fail(err, ITH_E_ARGUMENT, "%s: not a regular file", path);
     file->size = (size_t)info.st_size;
+    file->device = info.st_dev;
+    file->inode = info.st_ino;
     if (file->size > 0) {
         void *data = mmap(NULL, file->size, PROT_READ, MAP_SHARED, fd, 0);
         if (data == MAP_FAILED)

@@ -3,19 +3,23 @@
  * Parsers take an ith_mapfile by pointer and never go past `size`, so that tests can hand them plain memory.
  *
  * A file that is cut short while it is mapped, or that a bad disk no longer gives, raises SIGBUS where it is touched, as with every mapping: model
- * files are not to be written in place. Weights that are loaded or streamed give an error instead: a pack's tiles are read by pread
- * (pack_read.c), other files' rows are asked for before they are touched (plan.c). What remains: tiles that are used where a pack is mapped, its
- * tables, a GGUF file's vocabulary, and a file that is cut in the moment between asking and touching.
+ * files are not to be written in place. Weights that are loaded or streamed are read by filereader.h, which gives an error instead. What
+ * remains: tiles that are used where a pack is mapped, its tables, a GGUF file's vocabulary.
  */
 #ifndef ITH_FORMATS_MAPFILE_H
 #define ITH_FORMATS_MAPFILE_H
 
 #include "base/error.h"
 
+#include <sys/types.h>
+
 typedef struct ith_mapfile {
     const uint8_t *data; /* NULL when size is 0 */
     size_t size;
     char *path; /* as it was opened: for messages */
+    dev_t device;
+    ino_t
+        inode; /* which file it is: its path may name another one later; 0: memory of a test's or a synthetic model's */
 } ith_mapfile;
 
 /* Maps a regular file. ITH_E_IO: it cannot be opened or mapped; ITH_E_ARGUMENT: not a regular file. On failure

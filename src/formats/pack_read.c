@@ -1,44 +1,23 @@
-/* Reading tiles by pread: a failing disk is an error here, where a mapping would end the process; what is read once stays in no one's
- * address space; and several threads read at once. */
+/* Reading tiles where a mapping will not do: what is read once stays in no one's address space. */
 #include "formats/packfile_parts.h"
 
 #include "base/checksum.h"
 #include "formats/tile_codec.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { BUFFER_MIN = 1 << 20 }; /* bytes of a read; a single longer tile has its own size */
+enum { READ_BYTES = 1 << 20 }; /* of tiles read at once; a single one may be longer */
 
 struct ith_pack_reader {
     const ith_packfile *pack;
-    int fd;
+    ith_filereader *file;
     ith_zframe *z;
-    uint8_t *stored, *scratch; /* what was read; for ith_tile_unpack */
-    size_t stored_room, scratch_room;
+    uint8_t *scratch; /* for ith_tile_unpack */
+    size_t scratch_room;
 };
 
-/* The mapping was made from a path, and so is the descriptor: a pack that was replaced in between is seen by its header. */
-static ith_status open_same(ith_pack_reader *r, ith_error *err)
-{
-    const ith_mapfile *file = r->pack->file;
-    uint8_t header[ITH_PACK_HEADER];
-
-    r->fd = open(file->path, O_RDONLY | O_CLOEXEC);
-    if (r->fd < 0)
-        return ith_fail(err, ITH_E_IO, "%s: %s", file->path, strerror(errno));
-    ssize_t n = pread(r->fd, header, sizeof header, 0);
-    if (n < 0)
-        return ith_fail(err, ITH_E_IO, "%s: reading its header: %s", file->path, strerror(errno));
-    if (n != sizeof header || memcmp(header, file->data, sizeof header) != 0)
-        return ith_fail(err, ITH_E_IO, "%s: the file was replaced while it was being opened", file->path);
-    return ITH_OK;
-}
-
-ith_status ith_pack_reader_open(const ith_packfile *pack, ith_pack_reader **out, ith_error *err)
+ith_status ith_pack_reader_open(const ith_packfile *pack, ith_caching caching, ith_pack_reader **out, ith_error *err)
 {
     ith_pack_reader *r = calloc(1, sizeof *r);
     ith_status status;
@@ -47,8 +26,7 @@ ith_status ith_pack_reader_open(const ith_packfile *pack, ith_pack_reader **out,
     if (r == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a reader", pack->file->path);
     r->pack = pack;
-    r->fd = -1;
-    ITH_CHECK(open_same(r, err));
+    ITH_CHECK(ith_filereader_open(pack->file, caching, &r->file, err));
     ITH_CHECK(ith_zframe_open(&r->z, err));
     *out = r;
 done:
@@ -61,43 +39,28 @@ void ith_pack_reader_close(ith_pack_reader *reader)
 {
     if (reader == NULL)
         return;
-    if (reader->fd >= 0)
-        close(reader->fd);
+    ith_filereader_close(reader->file);
     ith_zframe_close(reader->z);
-    free(reader->stored);
     free(reader->scratch);
     free(reader);
 }
 
-static bool grow(uint8_t **buffer, size_t *room, size_t bytes)
+static bool make_scratch(ith_pack_reader *r, size_t bytes)
 {
-    if (*room >= bytes)
+    if (r->scratch_room >= bytes)
         return true;
-    free(*buffer);
-    *buffer = malloc(bytes);
-    *room = *buffer == NULL ? 0 : bytes;
-    return *buffer != NULL;
+    free(r->scratch);
+    r->scratch = malloc(bytes);
+    r->scratch_room = r->scratch == NULL ? 0 : bytes;
+    return r->scratch != NULL;
 }
 
-static ith_status read_exactly(ith_pack_reader *r, const ith_packed *t, int64_t tile, uint64_t offset, size_t bytes,
-                               uint8_t *out, ith_error *err)
+static ith_status at_tile(ith_status status, const ith_packed *t, int64_t tile, ith_error *err)
 {
-    while (bytes > 0) {
-        ssize_t n = pread(r->fd, out, bytes, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return ith_fail(err, ITH_E_IO, "%s: tensor %s, from tile %lld on: reading %zu bytes at %llu: %s",
-                            r->pack->file->path, t->name, (long long)tile, bytes, (unsigned long long)offset,
-                            strerror(errno));
-        if (n == 0)
-            return ith_fail(err, ITH_E_FORMAT, "%s: truncated: tensor %s, from tile %lld on: the file ends at %llu",
-                            r->pack->file->path, t->name, (long long)tile, (unsigned long long)offset);
-        out += n;
-        offset += (uint64_t)n;
-        bytes -= (size_t)n;
-    }
-    return ITH_OK;
+    if (status == ITH_OK)
+        return status;
+    return ith_fail_prefix(err, status, "%s: tensor %s, from tile %lld on", t->pack->file->path, t->name,
+                           (long long)tile);
 }
 
 /* From a stored tile to the tile. */
@@ -123,7 +86,9 @@ static ith_status unpack(ith_pack_reader *r, const ith_packed *t, int64_t tile, 
 static ith_status read_raw(ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n, uint8_t *out,
                            ith_error *err)
 {
-    ITH_TRY(read_exactly(r, t, first, ith_pack_tile_get(t, first).offset, (size_t)n * t->tile_bytes, out, err));
+    uint64_t offset = ith_pack_tile_get(t, first).offset;
+
+    ITH_TRY(at_tile(ith_filereader_copy(r->file, offset, (size_t)n * t->tile_bytes, out, err), t, first, err));
     for (int64_t i = 0; i < n; i++) {
         uint8_t *tile = out + (size_t)i * t->tile_bytes;
         ITH_TRY(unpack(r, t, first + i, tile, ith_pack_tile_get(t, first + i), tile, err));
@@ -131,15 +96,15 @@ static ith_status read_raw(ith_pack_reader *r, const ith_packed *t, int64_t firs
     return ITH_OK;
 }
 
-/* How many tiles from `first` on, n at most, the buffer takes at once; their bytes. */
-static int64_t batch(const ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n, size_t *bytes)
+/* How many tiles from `first` on, n at most, are read at once; their bytes. */
+static int64_t batch(const ith_packed *t, int64_t first, int64_t n, size_t *bytes)
 {
     int64_t count = 0;
 
     *bytes = 0;
     while (count < n) {
         size_t next = ith_pack_tile_get(t, first + count).bytes;
-        if (count > 0 && *bytes + next > r->stored_room)
+        if (count > 0 && *bytes + next > READ_BYTES)
             break;
         *bytes += next;
         count++;
@@ -147,27 +112,32 @@ static int64_t batch(const ith_pack_reader *r, const ith_packed *t, int64_t firs
     return count;
 }
 
-ith_status ith_pack_read(ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n, void *out, ith_error *err)
+static ith_status read_compressed(ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n, uint8_t *out,
+                                  ith_error *err)
 {
-    uint8_t *to = out;
+    const uint8_t *stored;
+    size_t bytes;
 
-    if (t->codec == ITH_CODEC_RAW)
-        return n == 0 ? ITH_OK : read_raw(r, t, first, n, to, err);
-    if (!grow(&r->stored, &r->stored_room, t->tile_bytes > BUFFER_MIN ? t->tile_bytes : BUFFER_MIN) ||
-        !grow(&r->scratch, &r->scratch_room, t->tile_bytes))
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the tiles of tensor %s", r->pack->file->path, t->name);
-    while (n > 0) {
-        size_t bytes;
-        int64_t count = batch(r, t, first, n, &bytes);
-        const uint8_t *stored = r->stored;
-        ITH_TRY(read_exactly(r, t, first, ith_pack_tile_get(t, first).offset, bytes, r->stored, err));
-        for (int64_t i = 0; i < count; i++, to += t->tile_bytes) {
+    for (int64_t count; n > 0; first += count, n -= count) {
+        count = batch(t, first, n, &bytes);
+        ITH_TRY(at_tile(ith_filereader_get(r->file, ith_pack_tile_get(t, first).offset, bytes, &stored, err), t, first,
+                        err));
+        for (int64_t i = 0; i < count; i++, out += t->tile_bytes) {
             ith_pack_tile entry = ith_pack_tile_get(t, first + i);
-            ITH_TRY(unpack(r, t, first + i, stored, entry, to, err));
+            ITH_TRY(unpack(r, t, first + i, stored, entry, out, err));
             stored += entry.bytes;
         }
-        first += count;
-        n -= count;
     }
     return ITH_OK;
+}
+
+ith_status ith_pack_read(ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n, void *out, ith_error *err)
+{
+    if (n == 0)
+        return ITH_OK;
+    if (t->codec == ITH_CODEC_RAW)
+        return read_raw(r, t, first, n, out, err);
+    if (!make_scratch(r, t->tile_bytes))
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the tiles of tensor %s", r->pack->file->path, t->name);
+    return read_compressed(r, t, first, n, out, err);
 }

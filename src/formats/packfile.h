@@ -4,7 +4,7 @@
  *     ith_pack_open(mapfile, &pack)                 checks header, index, tables and blobs
  *     ith_pack_find(pack, name)                     a tensor: layout, shape, tiles
  *     ith_pack_in_place(t)                          its tiles in the mapping, if they are stored as they are
- *     ith_pack_reader_open(pack, &reader)           per thread
+ *     ith_pack_reader_open(pack, caching, &reader)  per thread
  *     ith_pack_read(reader, t, first, n, out)       any tiles: read from the file, verified, decompressed
  *
  * A pack may be used by any number of threads, a reader by one. Nothing in the file is trusted: what is handed out lies inside the file
@@ -13,7 +13,7 @@
 #ifndef ITH_FORMATS_PACKFILE_H
 #define ITH_FORMATS_PACKFILE_H
 
-#include "formats/mapfile.h"
+#include "formats/filereader.h"
 #include "formats/source.h"
 #include "simd/kernels.h"
 
@@ -85,14 +85,14 @@ const char *ith_layout_name(ith_layout layout);
 
 /* ---- Reading tiles ---- */
 
-typedef struct ith_pack_reader ith_pack_reader; /* one thread's: a descriptor of the file, a buffer, zstd's state */
+typedef struct ith_pack_reader ith_pack_reader; /* one thread's: its reader of the file, zstd's state */
 
 /* ITH_E_IO also if the file at the pack's path is another one by now. */
-ith_status ith_pack_reader_open(const ith_packfile *pack, ith_pack_reader **reader, ith_error *err);
+ith_status ith_pack_reader_open(const ith_packfile *pack, ith_caching caching, ith_pack_reader **reader,
+                                ith_error *err);
 void ith_pack_reader_close(ith_pack_reader *reader); /* accepts NULL */
 
-/* Tiles [first, first + n) of a tensor of the reader's pack into out[n * tile_bytes], by pread: neighbours in one call as far as the
- * buffer reaches (raw ones straight into `out`). ITH_E_IO: the system's word; ITH_E_FORMAT: cut short, a checksum that differs, a frame that
+/* Tiles [first, first + n) of a tensor of the reader's pack into out[n * tile_bytes]: neighbours are read together (filereader.h). ITH_E_IO: the system's word; ITH_E_FORMAT: cut short, a checksum that differs, a frame that
  * does not decompress; each names tensor and tile. */
 ith_status ith_pack_read(ith_pack_reader *reader, const ith_packed *t, int64_t first, int64_t n, void *out,
                          ith_error *err);

@@ -8,7 +8,7 @@
 enum { HEADER_MAX = 100000000 }; /* the reference implementation's limit */
 
 typedef struct body { /* what follows the header */
-    const char *path;
+    const ith_mapfile *file;
     const uint8_t *data;
     size_t size;
 } body;
@@ -45,7 +45,7 @@ static ith_status read_header(const ith_mapfile *file, json_t **header, body *re
         return ith_fail(err, ITH_E_FORMAT, "%s: header: %s", file->path, why.text);
     if (!json_is_object(*header))
         return ith_fail(err, ITH_E_FORMAT, "%s: the header is not a JSON object", file->path);
-    *rest = (body){file->path, file->data + 8 + length, file->size - 8 - (size_t)length};
+    *rest = (body){file, file->data + 8 + length, file->size - 8 - (size_t)length};
     return ITH_OK;
 }
 
@@ -104,7 +104,7 @@ static ith_status read_place(ith_tensor *t, const json_t *entry, const body *res
 static ith_status read_tensor(const char *name, const json_t *entry, const body *rest, ith_tensor_table *table,
                               ith_error *err)
 {
-    ith_tensor t = {.name = name, .file = rest->path};
+    ith_tensor t = {.name = name, .file = rest->file->path, .mapping = rest->file};
 
     for (const char *c = name; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
@@ -126,7 +126,7 @@ static ith_status check_filled(const ith_tensor_table *table, size_t first, cons
         sum += table->items[i].bytes;
     if (sum != rest->size)
         return ith_fail(err, ITH_E_FORMAT, "%s: the tensors take %zu bytes, the file has %zu after its header",
-                        rest->path, sum, rest->size);
+                        rest->file->path, sum, rest->size);
     return ITH_OK;
 }
 

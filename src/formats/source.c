@@ -21,15 +21,26 @@ static bool begins_with(const ith_mapfile *file, const char *magic)
     return file->size >= strlen(magic) && memcmp(file->data, magic, strlen(magic)) == 0;
 }
 
+ith_status ith_source_add_file(ith_source *source, const char *path, ith_mapfile **file, ith_error *err)
+{
+    ith_mapfile **files = reallocarray(source->files, source->n_files + 1, sizeof(void *));
+
+    if (files != NULL)
+        source->files = files;
+    *file = files == NULL ? NULL : calloc(1, sizeof **file);
+    if (*file == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of files", path);
+    files[source->n_files++] = *file;
+    return ITH_OK;
+}
+
 ith_status ith_source_map(ith_source *source, const char *path, const ith_mapfile **file, ith_error *err)
 {
-    ith_mapfile *files = reallocarray(source->files, source->n_files + 1, sizeof *files);
+    ith_mapfile *added;
 
-    if (files == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of files", path);
-    source->files = files;
-    ITH_TRY(ith_mapfile_open(path, &files[source->n_files], err));
-    *file = &files[source->n_files++];
+    ITH_TRY(ith_source_add_file(source, path, &added, err));
+    ITH_TRY(ith_mapfile_open(path, added, err));
+    *file = added;
     if (ith_mapfile_is_lfs_pointer(*file))
         return ith_fail(err, ITH_E_FORMAT, "%s: only a Git LFS pointer; fetch the file itself with: git lfs pull",
                         path);
@@ -145,8 +156,10 @@ void ith_source_clear(ith_source *source)
     ith_gguf_vocab_free(&source->vocab);
     ith_gguf_meta_free(&source->meta);
     ith_tensor_table_free(&source->tensors);
-    for (size_t i = 0; i < source->n_files; i++)
-        ith_mapfile_close(&source->files[i]);
+    for (size_t i = 0; i < source->n_files; i++) {
+        ith_mapfile_close(source->files[i]);
+        free(source->files[i]);
+    }
     free(source->files);
     free(source->ones);
     free(source->tokenizer_json);

@@ -37,6 +37,7 @@ typedef struct ith_tensor {
     int n_dims;          /* 1 to 4 */
     int64_t dims[4];     /* row-major, as PyTorch says it: dims[n_dims - 1] is contiguous */
     const uint8_t *data; /* inside the mapping; unaligned */
+    const struct ith_mapfile *mapping; /* that data lie in, to be read by filereader.h; NULL: they are in memory */
     size_t bytes;
     const struct ith_packed
         *packed; /* a pack's (packfile.h); of a matrix that has one, dtype and data say nothing. Else NULL */
@@ -135,11 +136,6 @@ typedef ith_status (*ith_blob_fn)(void *user, const char *name, const void *data
 ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *user, ith_error *err);
 
 const struct ith_packfile *ith_source_pack(const ith_source *source); /* NULL for other kinds */
-
-/* ---- Memory ---- */
-
-/* Takes the pages of a tensor that has been read out of this process's memory; the file keeps its bytes. */
-void ith_source_release(const ith_source *source, const ith_tensor *tensor);
 
 /* ---- Description ---- */
 

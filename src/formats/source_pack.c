@@ -1,4 +1,4 @@
-/* A pack as a source; what a pack must hold of another source; and letting go of what was read. */
+/* A pack as a source; what a pack must hold of another source. */
 #include "formats/source_parts.h"
 
 #include "formats/hparams_json.h"
@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 static const char gguf_blob[] = "gguf";
@@ -89,7 +88,7 @@ static ith_status hand_out_file(const char *folder, const char *name, ith_blob_f
 ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *user, ith_error *err)
 {
     if (source->kind == ITH_SOURCE_GGUF)
-        return fn(user, gguf_blob, source->files[0].data, source->meta_bytes, err);
+        return fn(user, gguf_blob, source->files[0]->data, source->meta_bytes, err);
     if (source->kind == ITH_SOURCE_PACK && source->meta_bytes > 0)
         ITH_TRY(fn(user, gguf_blob, ith_pack_blob(source->pack, gguf_blob).data, source->meta_bytes, err));
     for (size_t i = 0; i < sizeof folder_blobs / sizeof *folder_blobs; i++) {
@@ -100,18 +99,4 @@ ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *
             ITH_TRY(hand_out_file(source->path, folder_blobs[i], fn, user, err));
     }
     return ITH_OK;
-}
-
-/* ---- Memory ---- */
-
-void ith_source_release(const ith_source *source, const ith_tensor *tensor)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)tensor->data;
-
-    for (size_t i = 0; i < source->n_files;
-         i++) { /* only what is mapped may be dropped: it is read again from the file */
-        const ith_mapfile *file = &source->files[i];
-        if (tensor->data >= file->data && tensor->data + tensor->bytes <= file->data + file->size)
-            madvise((void *)(begin / page * page), begin % page + tensor->bytes, MADV_DONTNEED);
-    }
 }

@@ -11,7 +11,7 @@ struct ith_source {
     char *path;
     ith_hparams hparams;
     ith_tensor_table tensors;
-    ith_mapfile *files; /* [n_files] the weights */
+    ith_mapfile **files; /* [n_files] the weights */
     size_t n_files;
     char *tokenizer_json, *tokenizer_config; /* Hugging Face; NULL if absent */
     ith_gguf_meta meta;                      /* GGUF, or a pack of one */
@@ -21,7 +21,10 @@ struct ith_source {
     float *ones; /* synthetic: the norms' data */
 };
 
-/* Maps one more file of weights and hands out its place, valid until the next call. */
+/* Appends a zeroed file, which the source closes. */
+ith_status ith_source_add_file(ith_source *source, const char *path, ith_mapfile **file, ith_error *err);
+
+/* Maps one more file of weights. */
 ith_status ith_source_map(ith_source *source, const char *path, const ith_mapfile **file, ith_error *err);
 
 /* Fills a source whose path is a folder. */

@@ -136,16 +136,11 @@ static ith_status make_data(ith_source *source, ith_dtype dtype, size_t bytes, i
     size_t period = (PERIOD_MIN + unit - 1) / unit * unit;
     uint64_t x = 88172645463325252u;
     void *data;
-    ith_mapfile file = {.path = strdup(source->path)};
+    ith_mapfile *file;
 
-    if (file.path == NULL || (source->files = calloc(1, sizeof file)) == NULL) {
-        free(file.path);
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its name", source->path);
-    }
-    source->files[0] = file;
-    source->n_files = 1;
-    ITH_TRY(map_repeated(source->path, period, bytes, &data, &source->files[0].size, err));
-    source->files[0].data = data;
+    ITH_TRY(ith_source_add_file(source, source->path, &file, err));
+    ITH_TRY(map_repeated(source->path, period, bytes, &data, &file->size, err));
+    file->data = data;
     for (size_t at = 0; at < period; at += block)
         put_block(dtype, 1 / sqrt((double)source->hparams.hidden), &x, (uint8_t *)data + at);
     return ITH_OK;
@@ -227,7 +222,7 @@ static ith_status place_tensors(ith_source *source, ith_dtype dtype, ith_error *
     for (size_t i = 0; i < source->tensors.n; i++) {
         ith_tensor *t = &source->tensors.items[i];
         t->data =
-            t->n_dims == 1 ? (const uint8_t *)source->ones : source->files[0].data + i * PLACE_STEP % PLACES * block;
+            t->n_dims == 1 ? (const uint8_t *)source->ones : source->files[0]->data + i * PLACE_STEP % PLACES * block;
     }
     return ITH_OK;
 }

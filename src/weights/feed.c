@@ -308,8 +308,7 @@ static ith_status start_threads(ith_feed *f, ith_error *err)
     for (int i = 0; i < f->params.n_threads; i++) {
         ith_fetcher *t = &f->fetchers[i];
         t->feed = f;
-        ITH_TRY(ith_producer_open(f->params.plan, &t->producer, err));
-        t->producer.let_go = true;
+        ITH_TRY(ith_producer_open(f->params.plan, f->params.caching, &t->producer, err));
         if (f->frames != NULL)
             ITH_TRY(ith_frame_reader_open(&t->reader, err));
         ITH_TRY(start_thread(&t->thread, fetch, t, &t->started, err));

@@ -44,8 +44,9 @@ typedef struct ith_feed_params {
     ith_shards shards;
     const uint8_t *
         memory; /* the node's: entries that are not streamed lie at memory + entry->offset, rank by rank (ith_shard_place) */
-    int n_slots;   /* 2 to ITH_FEED_SLOTS */
-    int n_threads; /* that fetch, on each rank */
+    int n_slots;         /* 2 to ITH_FEED_SLOTS */
+    int n_threads;       /* that fetch, on each rank */
+    ith_caching caching; /* of the files, where units are made from them each time */
     int keep_level; /* >= 0: streamed units are made now and kept in memory, as zstd frames of that level (0: as they are); < 0: made
                             * from the files each time */
     size_t keep_room; /* bytes that those may take on this rank */

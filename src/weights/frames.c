@@ -178,7 +178,7 @@ static ith_status open_makers(job *j, const ith_plan *plan, int threads, ith_err
         return ith_fail(err, ITH_E_MEMORY, "no memory to compress with %d threads", threads);
     for (int i = 0; i < threads; i++) {
         maker *m = &j->makers[i];
-        ITH_TRY(ith_producer_open(plan, &m->producer, err));
+        ITH_TRY(ith_producer_open(plan, ITH_CACHED, &m->producer, err));
         ITH_TRY(ith_zframe_open(&m->z, err));
         m->memory = aligned_alloc(64, 3 * j->room); /* tiles are multiples of 64 bytes */
         if (m->memory == NULL)

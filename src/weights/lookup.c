@@ -21,8 +21,7 @@ struct ith_lookup {
 static ith_status open_readers(ith_lookup *l, const ith_plan *plan, ith_error *err)
 {
     for (int i = 0; i < l->n_threads; i++) {
-        ITH_TRY(ith_producer_open(plan, &l->readers[i].producer, err));
-        l->readers[i].producer.let_go = true;
+        ITH_TRY(ith_producer_open(plan, ITH_CACHED, &l->readers[i].producer, err)); /* tokens come again */
         l->readers[i].tile = aligned_alloc(64, l->entry->unit_bytes);
         if (l->readers[i].tile == NULL)
             return ith_fail(err, ITH_E_MEMORY, "no memory for a tile of %zu bytes", l->entry->unit_bytes);

@@ -4,12 +4,9 @@
 #include "base/range.h"
 #include "weights/layout.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* ---- Planning ---- */
 
@@ -154,7 +151,7 @@ static ith_status open_buffers(const ith_plan *plan, ith_producer *p, ith_error 
     void *memory;
 
     if (plan->pack != NULL)
-        ITH_TRY(ith_pack_reader_open(plan->pack, &p->reader, err));
+        ITH_TRY(ith_pack_reader_open(plan->pack, p->caching, &p->reader, err));
     if (converted == 0)
         return ITH_OK;
     ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, converted, "a packed tile", &memory, err));
@@ -165,9 +162,9 @@ static ith_status open_buffers(const ith_plan *plan, ith_producer *p, ith_error 
     return ITH_OK;
 }
 
-ith_status ith_producer_open(const ith_plan *plan, ith_producer *p, ith_error *err)
+ith_status ith_producer_open(const ith_plan *plan, ith_caching caching, ith_producer *p, ith_error *err)
 {
-    *p = (ith_producer){.plan = plan};
+    *p = (ith_producer){.plan = plan, .caching = caching};
     ith_status status = open_buffers(plan, p, err);
     if (status != ITH_OK)
         ith_producer_close(p);
@@ -179,12 +176,13 @@ void ith_producer_close(ith_producer *p)
     if (p == NULL)
         return;
     ith_pack_reader_close(p->reader);
+    ith_filereader_close(p->file);
     ith_mem_free(p->tile);
     ith_mem_free(p->rows);
     *p = (ith_producer){0};
 }
 
-/* ---- Rows of a mapped file ---- */
+/* ---- Rows of a file ---- */
 
 /* The file's row that holds our row. */
 static int64_t file_row(const ith_entry *e, int64_t row)
@@ -204,26 +202,21 @@ static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
     return (ith_range){begin, end < rows ? end : rows};
 }
 
-/* The whole file is mapped, so bytes beyond its end, or on a bad disk, would end the process where they are touched (SIGBUS). Here they are
- * asked for first (Linux 5.14; before, they are touched). */
-static ith_status ask_for(const ith_entry *e, const uint8_t *data, size_t bytes, ith_error *err)
+/* Bytes [at, at + bytes) of a tensor's data, until the producer's next call. */
+static ith_status get_data(ith_producer *p, const ith_tensor *t, size_t at, size_t bytes, const uint8_t **data,
+                           ith_error *err)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)data % page;
-    void *at = (void *)((uintptr_t)data - before);
+    ith_status status;
 
-    madvise(at, before + bytes, MADV_WILLNEED); /* in one go; the next call waits for it */
-    if (madvise(at, before + bytes, MADV_POPULATE_READ) == 0 || errno == EINVAL)
+    *data = t->data + at;
+    if (t->mapping == NULL)
         return ITH_OK;
-    return ith_fail(err, ITH_E_IO,
-                    "%s: tensor %s: %zu bytes cannot be read (%s): was the file cut short, or is the disk failing?",
-                    e->tensor->file, e->tensor->name, bytes, strerror(errno));
-}
-
-static void let_go(const uint8_t *data, size_t bytes)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)data % page;
-    madvise((void *)((uintptr_t)data - before), before + bytes,
-            MADV_DONTNEED); /* neighbours come back when they are wanted */
+    if (p->file == NULL || ith_filereader_file(p->file) != t->mapping) {
+        ith_filereader_close(p->file);
+        ITH_TRY(ith_filereader_open(t->mapping, p->caching, &p->file, err));
+    }
+    status = ith_filereader_get(p->file, (uint64_t)(*data - t->mapping->data), bytes, data, err);
+    return status == ITH_OK ? status : ith_fail_prefix(err, status, "%s: tensor %s", t->file, t->name);
 }
 
 static ith_status pack_rows(const ith_entry *e, ith_dtype dtype, const uint8_t *const rows[16], void *out,
@@ -237,7 +230,9 @@ static ith_status pack_rows(const ith_entry *e, ith_dtype dtype, const uint8_t *
                     e->tensor->file, e->tensor->name, m->layout == ITH_W8 ? "w8" : "w4");
 }
 
-static ith_status convert(const ith_entry *e, int64_t tile, void *out, ith_error *err)
+/* `data`: the file's rows from `first_row` on, among which those of the tile are. */
+static ith_status convert(const ith_entry *e, int64_t tile, const uint8_t *data, int64_t first_row, void *out,
+                          ith_error *err)
 {
     const ith_matrix *m = e->matrix;
     size_t row_bytes = e->tensor->bytes / (size_t)m->rows;
@@ -245,24 +240,22 @@ static ith_status convert(const ith_entry *e, int64_t tile, void *out, ith_error
 
     for (int r = 0; r < ITH_TILE_ROWS; r++) {
         int64_t row = tile * ITH_TILE_ROWS + r;
-        rows[r] = row < m->rows ? e->tensor->data + (size_t)file_row(e, row) * row_bytes : NULL;
+        rows[r] = row < m->rows ? data + (size_t)(file_row(e, row) - first_row) * row_bytes : NULL;
     }
     return pack_rows(e, e->tensor->dtype, rows, out, err);
 }
 
-static ith_status convert_mapped(const ith_producer *p, const ith_entry *e, int64_t first, int64_t n, uint8_t *out,
-                                 ith_error *err)
+static ith_status convert_rows(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, uint8_t *out,
+                               ith_error *err)
 {
     size_t row_bytes = e->tensor->bytes / (size_t)e->matrix->rows;
     ith_range rows = rows_read(e, first, n);
-    const uint8_t *data = e->tensor->data + (size_t)rows.begin * row_bytes;
-    size_t bytes = (size_t)ith_range_size(rows) * row_bytes;
+    const uint8_t *data;
 
-    ITH_TRY(ask_for(e, data, bytes, err));
+    ITH_TRY(
+        get_data(p, e->tensor, (size_t)rows.begin * row_bytes, (size_t)ith_range_size(rows) * row_bytes, &data, err));
     for (int64_t i = 0; i < n; i++)
-        ITH_TRY(convert(e, first + i, out + (size_t)i * e->unit_bytes, err));
-    if (p->let_go)
-        let_go(data, bytes);
+        ITH_TRY(convert(e, first + i, data, rows.begin, out + (size_t)i * e->unit_bytes, err));
     return ITH_OK;
 }
 
@@ -288,6 +281,8 @@ static ith_status convert_packed(const ith_producer *p, const ith_entry *e, int6
 
 ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, void *out, ith_error *err)
 {
+    const uint8_t *data;
+
     if (e->as_stored)
         return ith_pack_read(p->reader, e->tensor->packed, first, n, out, err);
     if (e->tensor->packed != NULL) {
@@ -296,9 +291,9 @@ ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64
         return ITH_OK;
     }
     if (e->matrix != NULL)
-        return convert_mapped(p, e, first, n, out, err);
-    ITH_TRY(ask_for(e, e->tensor->data, e->tensor->bytes, err));
-    ith_dtype_to_f32(e->tensor->dtype, e->tensor->data, e->n, out);
+        return convert_rows(p, e, first, n, out, err);
+    ITH_TRY(get_data(p, e->tensor, 0, e->tensor->bytes, &data, err));
+    ith_dtype_to_f32(e->tensor->dtype, data, e->n, out);
     return ITH_OK;
 }
 

@@ -10,6 +10,7 @@
 #define ITH_WEIGHTS_PLAN_H
 
 #include "base/error.h"
+#include "formats/filereader.h"
 #include "formats/packfile.h"
 #include "formats/source.h"
 #include "formats/stats.h"
@@ -88,17 +89,18 @@ ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err
 
 typedef struct ith_producer { /* one thread's buffers */
     const ith_plan *plan;
-    bool let_go; /* a mapped file's pages leave this process when they have been read; set by whoever wants it */
+    ith_caching caching;
     ith_pack_reader *reader; /* of packs */
+    ith_filereader *file;    /* of other files: the one that was read last */
     uint8_t *tile;           /* of packs: a tile in another layout than is wanted, and its rows as floats */
     float *rows;
 } ith_producer;
 
-ith_status ith_producer_open(const ith_plan *plan, ith_producer *p, ith_error *err);
+ith_status ith_producer_open(const ith_plan *plan, ith_caching caching, ith_producer *p, ith_error *err);
 void ith_producer_close(ith_producer *p); /* accepts NULL and a zeroed struct */
 
 /* Units [first, first + n) of e into out[n * unit_bytes], 64-byte aligned: in one reading where the file allows it. ITH_E_FORMAT: a weight that
- * the layout cannot hold; what ith_pack_read says; ITH_E_IO: a mapped file that cannot be read there. */
+ * the layout cannot hold; what ith_pack_read and ith_filereader_get say. */
 ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, void *out, ith_error *err);
 
 /* Bytes that these units take in their file; *packed: are they compressed there? */

@@ -143,6 +143,7 @@ static ith_status open_feed(ith_store *store, const ith_store_params *params, it
                             .memory = store->memory,
                             .n_slots = FEED_SLOTS,
                             .n_threads = FEED_THREADS,
+                            .caching = params->caching,
                             .keep_level = params->keep,
                             .keep_room = keep_room(store, params),
                             .team = team};

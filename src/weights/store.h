@@ -52,6 +52,7 @@ typedef struct ith_store_params {
     bool cut;             /* matrices are cut among the nodes, if there are several */
     size_t budget;        /* bytes that weights may take on a node, slots included; 0: whatever they take */
     int keep; /* streamed: -1 from the model's files each time; 0: kept in memory as they are; else zstd's level */
+    ith_caching caching;              /* of the model's files */
     const ith_matrix *embed, *output; /* the same if tied */
     ith_homes homes;                  /* where what stays shall lie; topology NULL: anywhere */
     ith_load_progress progress;       /* called on rank 0, may be NULL */

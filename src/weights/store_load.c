@@ -65,15 +65,13 @@ static bool show_progress(void *user, int64_t done, int64_t total)
     return job->progress(job->user, (int64_t)(bytes * (double)done / (double)total), (int64_t)bytes);
 }
 
-static ith_status open_producers(load_job *job, int threads, ith_error *err)
+static ith_status open_producers(load_job *job, ith_caching caching, int threads, ith_error *err)
 {
     job->producers = calloc((size_t)threads, sizeof *job->producers);
     if (job->producers == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory to load with %d threads", threads);
-    for (int i = 0; i < threads; i++) {
-        ITH_TRY(ith_producer_open(&job->store->plan, &job->producers[i], err));
-        job->producers[i].let_go = ith_store_is_streamed(job->store);
-    }
+    for (int i = 0; i < threads; i++)
+        ITH_TRY(ith_producer_open(&job->store->plan, caching, &job->producers[i], err));
     return ITH_OK;
 }
 
@@ -90,7 +88,7 @@ ith_status ith_store_load_share(ith_store *store, const ith_store_params *params
     if (job.pieces == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld pieces", (long long)job.n_pieces);
     list_pieces(store, job.pieces);
-    ITH_CHECK(open_producers(&job, ith_team_size(team), err));
+    ITH_CHECK(open_producers(&job, params->caching, ith_team_size(team), err));
     job.mine = ith_store_by_domains(store) ? ith_split(job.n_pieces, 1, comm->domain_size, comm->domain_rank)
                                            : ith_split(job.n_pieces, 1, comm->node_size, comm->node_rank);
     work.n = ith_range_size(job.mine);

@@ -1,7 +1,7 @@
 /* failing_reads.c - preloaded into a program (LD_PRELOAD): a file that cannot be read any more after so many bytes of it were asked for.
  *
  *   FAULT_FILE    the file, by the end of its path
- *   FAULT_AFTER   bytes that each process may read of it, by read, pread, or madvise(MADV_POPULATE_READ) of a mapping
+ *   FAULT_AFTER   bytes that each process may read of it, by read or pread
  *   FAULT_COUNT   a file to which each process adds a line at its end: how many bytes it asked for
  *
  * The system is called directly: nothing of the C library has to be looked up while it starts. */
@@ -11,27 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22 /* Linux 5.14 */
-#endif
-
-enum { MAPPINGS = 16 };
-
-static struct {
-    const char *begin, *end;
-} mappings[MAPPINGS];
-static int n_mappings;
 static long long asked;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 __attribute__((visibility("default"))) ssize_t read(int fd, void *out, size_t bytes);
 __attribute__((visibility("default"))) ssize_t pread(int fd, void *out, size_t bytes, off_t offset);
-__attribute__((visibility("default"))) void *mmap(void *at, size_t bytes, int access, int flags, int fd, off_t offset);
-__attribute__((visibility("default"))) int madvise(void *at, size_t bytes, int advice);
 
 static bool is_the_file(int fd)
 {
@@ -44,17 +31,6 @@ static bool is_the_file(int fd)
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     n = readlink(link, target, sizeof target - 1);
     return n >= (ssize_t)strlen(name) && memcmp(target + n - strlen(name), name, strlen(name)) == 0;
-}
-
-static bool is_mapped(const char *at)
-{
-    bool found = false;
-
-    pthread_mutex_lock(&lock);
-    for (int i = 0; i < n_mappings; i++)
-        found |= at >= mappings[i].begin && at < mappings[i].end;
-    pthread_mutex_unlock(&lock);
-    return found;
 }
 
 /* Must this fail? */
@@ -97,28 +73,4 @@ ssize_t pread(int fd, void *out, size_t bytes, off_t offset)
         return -1;
     }
     return syscall(SYS_pread64, fd, out, bytes, offset);
-}
-
-void *mmap(void *at, size_t bytes, int access, int flags, int fd, off_t offset)
-{
-    char *map = (char *)syscall(SYS_mmap, at, bytes, access, flags, fd, offset); /* MAP_FAILED is (void *)-1 */
-
-    if (map != MAP_FAILED && (flags & MAP_ANONYMOUS) == 0 && is_the_file(fd)) {
-        pthread_mutex_lock(&lock);
-        if (n_mappings < MAPPINGS) {
-            mappings[n_mappings].begin = map;
-            mappings[n_mappings++].end = map + bytes;
-        }
-        pthread_mutex_unlock(&lock);
-    }
-    return map;
-}
-
-int madvise(void *at, size_t bytes, int advice)
-{
-    if (advice == MADV_POPULATE_READ && is_mapped(at) && fails(bytes)) {
-        errno = EFAULT; /* the kernel's word for a page that cannot be read, madvise(2) */
-        return -1;
-    }
-    return (int)syscall(SYS_madvise, at, bytes, advice);
 }

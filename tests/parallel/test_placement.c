@@ -105,6 +105,8 @@ static void check_on_nodes(const char *ranks_per_node, const expected *want)
     compare(open_engine(ITH_PLACE_SHARDED), "sharded", what, want);
     snprintf(what, sizeof what, "streamed from the files, node: %s", nodes);
     compare(open_tight(ITH_OFFLOAD_DISK, &memory), "streamed", what, want);
+    snprintf(what, sizeof what, "streamed from the files past the page cache, node: %s", nodes);
+    compare(open_tight(ITH_OFFLOAD_DIRECT, &memory), "streamed", what, want);
     snprintf(what, sizeof what, "streamed from frames in memory, node: %s", nodes);
     compare(open_tight(ITH_OFFLOAD_RAM, &memory), "streamed", what, want);
     ith_world_close(world);

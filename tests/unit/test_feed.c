@@ -59,13 +59,14 @@ static void open_streamed(streamed *s)
     must(ith_team_open(2, &s->team, &err), &err);
 }
 
-static ith_status open_feed(streamed *s, int keep_level, size_t keep_room, ith_error *err)
+static ith_status open_feed(streamed *s, ith_caching caching, int keep_level, size_t keep_room, ith_error *err)
 {
     ith_feed_params params = {.comm = s->comm,
                               .plan = &s->plan,
                               .shards = ith_shards_of(s->comm, &s->mesh, false),
                               .n_slots = SLOTS,
                               .n_threads = THREADS,
+                              .caching = caching,
                               .keep_level = keep_level,
                               .keep_room = keep_room,
                               .team = s->team};
@@ -87,7 +88,7 @@ static void assert_there(const streamed *s, int64_t i)
 {
     ith_producer producer;
     ith_error err;
-    must(ith_producer_open(&s->plan, &producer, &err), &err);
+    must(ith_producer_open(&s->plan, ITH_CACHED, &producer, &err), &err);
     for (int k = 0; k < s->steps[i].n_parts; k++) {
         const ith_step_part *p = &s->steps[i].parts[k];
         const ith_matrix *m = p->entry->matrix;
@@ -103,7 +104,7 @@ static void assert_there(const streamed *s, int64_t i)
     ith_producer_close(&producer);
 }
 
-static void any_order(int keep_level, size_t keep_room)
+static void any_order(ith_caching caching, int keep_level, size_t keep_room)
 {
     streamed s;
     uint64_t x = 88172645463325252u;
@@ -111,7 +112,7 @@ static void any_order(int keep_level, size_t keep_room)
     ith_error err;
 
     open_streamed(&s);
-    must(open_feed(&s, keep_level, keep_room, &err), &err);
+    must(open_feed(&s, caching, keep_level, keep_room, &err), &err);
     assert_true(s.n_steps > SLOTS);
     for (int i = 0; i < ENTERED; i++) {
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
@@ -129,13 +130,19 @@ static void any_order(int keep_level, size_t keep_room)
 static void from_the_files_in_any_order(void **state)
 {
     (void)state;
-    any_order(-1, 0);
+    any_order(ITH_CACHED, -1, 0);
+}
+
+static void from_the_files_past_the_page_cache_in_any_order(void **state)
+{
+    (void)state;
+    any_order(ITH_UNCACHED, -1, 0);
 }
 
 static void from_frames_in_any_order(void **state)
 {
     (void)state;
-    any_order(1, SIZE_MAX);
+    any_order(ITH_CACHED, 1, SIZE_MAX);
 }
 
 static void frames_keep_to_their_room(void **state)
@@ -145,7 +152,7 @@ static void frames_keep_to_their_room(void **state)
     streamed s;
 
     open_streamed(&s);
-    assert_int_equal(open_feed(&s, 1, 1000, &err), ITH_E_MEMORY);
+    assert_int_equal(open_feed(&s, ITH_CACHED, 1, 1000, &err), ITH_E_MEMORY);
     assert_non_null(strstr(err.text, "--offload disk"));
     close_streamed(&s);
 }
@@ -167,14 +174,14 @@ static void a_file_cut_short_is_an_error(void **state)
     assert_int_equal(system(command), 0);
     must(ith_source_open(path, 0, &source, &err), &err);
     must(ith_model_open(source, &plan, ITH_QUANT_W8, false, &model, &err), &err);
-    must(ith_producer_open(&plan, &producer, &err), &err);
+    must(ith_producer_open(&plan, ITH_CACHED, &producer, &err), &err);
     assert_int_equal(ftruncate(fd, 4096), 0);
     const ith_entry *e = ith_plan_entry(&plan, model->layers[0].down);
     void *out = aligned_alloc(64, (size_t)e->n_units * e->unit_bytes);
     assert_non_null(out);
-    assert_int_equal(ith_produce(&producer, e, 0, e->n_units, out, &err), ITH_E_IO);
+    assert_int_equal(ith_produce(&producer, e, 0, e->n_units, out, &err), ITH_E_FORMAT);
     assert_non_null(strstr(err.text, path));
-    assert_non_null(strstr(err.text, "cut short"));
+    assert_non_null(strstr(err.text, "truncated: the file ends before byte"));
     free(out);
     ith_producer_close(&producer);
     ith_model_close(model);
@@ -188,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_the_files_in_any_order),
+        cmocka_unit_test(from_the_files_past_the_page_cache_in_any_order),
         cmocka_unit_test(from_frames_in_any_order),
         cmocka_unit_test(frames_keep_to_their_room),
         cmocka_unit_test(a_file_cut_short_is_an_error),

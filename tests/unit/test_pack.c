@@ -139,7 +139,7 @@ static int teardown(void **state)
 /* Everything that can be checked of a file in memory. */
 static ith_status check_all(const uint8_t *data, size_t size, ith_error *err)
 {
-    ith_mapfile file = {data, size, (char *)(uintptr_t) "memory.ith"};
+    ith_mapfile file = {.data = data, .size = size, .path = (char *)(uintptr_t) "memory.ith"};
     ith_packfile *pack = NULL;
     ith_status status = ITH_OK;
 
@@ -169,7 +169,7 @@ static void check_matrix(const ith_packfile *pack, const matrix *m)
     assert_int_equal(t->n_tiles, (m->rows + 15) / 16);
     assert_string_equal(ith_packed_type(t), ith_layout_name(m->layout));
     assert_int_equal(ith_pack_in_place(t) != NULL, m->codec == ITH_CODEC_RAW);
-    assert_int_equal(ith_pack_reader_open(pack, &reader, NULL), ITH_OK);
+    assert_int_equal(ith_pack_reader_open(pack, ITH_CACHED, &reader, NULL), ITH_OK);
     for (int64_t first = 0; first <= t->n_tiles; first++)
         for (int64_t n = 0; n <= t->n_tiles - first; n++) {
             memset(got, 0xa5, sizeof got);
@@ -288,7 +288,7 @@ static void a_reader_finds_damage_and_names_it(void **state)
         fseek(on_disk, (long)(entry.offset + entry.bytes - 1), SEEK_SET);
         fputc(f->file.data[entry.offset + entry.bytes - 1] ^ 4, on_disk);
         fclose(on_disk);
-        assert_int_equal(ith_pack_reader_open(pack, &reader, &err), ITH_OK);
+        assert_int_equal(ith_pack_reader_open(pack, ITH_CACHED, &reader, &err), ITH_OK);
         assert_int_equal(ith_pack_read(reader, t, 0, t->n_tiles, out, &err), ITH_E_FORMAT);
         snprintf(named, sizeof named, "tensor %s, tile %d of", t->name, (int)t->n_tiles - 1);
         assert_non_null(strstr(err.text, named));
@@ -310,7 +310,7 @@ static void a_reader_finds_another_file(void **state)
     assert_int_equal(ith_pack_open(&file, &pack, NULL), ITH_OK);
     assert_int_equal(unlink(f->path), 0);
     folder_write_text(f->folder, "test.ith", "another");
-    assert_int_equal(ith_pack_reader_open(pack, &reader, &err), ITH_E_IO);
+    assert_int_equal(ith_pack_reader_open(pack, ITH_CACHED, &reader, &err), ITH_E_IO);
     assert_non_null(strstr(err.text, "replaced"));
     ith_pack_close(pack);
     ith_mapfile_close(&file);
@@ -558,7 +558,7 @@ static void what_does_not_decompress_is_named(void **state)
     json_decref(index);
     assert_int_equal(ith_mapfile_open(f->path, &file, NULL), ITH_OK);
     assert_int_equal(ith_pack_open(&file, &pack, NULL), ITH_OK);
-    assert_int_equal(ith_pack_reader_open(pack, &reader, NULL), ITH_OK);
+    assert_int_equal(ith_pack_reader_open(pack, ITH_CACHED, &reader, NULL), ITH_OK);
     assert_int_equal(ith_pack_read(reader, ith_pack_tensor(pack, 0), 0, 1, out, &err), ITH_E_FORMAT);
     assert_non_null(strstr(err.text, "tensor f, tile 0 of 1 does not decompress"));
     ith_pack_reader_close(reader);
