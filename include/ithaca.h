@@ -191,6 +191,7 @@ typedef struct ith_engine_params {
     const char *rope_scaling;
     const char *mesh;         /* "UxR", or NULL to choose: Ulysses degree U times context-parallel degree R */
     ith_exchange exchange;    /* see above */
+    int exchange_parts;       /* of each exchange of prefill, one behind the compute of others; 0: as many as pay */
     ith_prefill prefill;      /* see above */
     ith_progress_fn progress; /* NULL: silent */
     ith_sizes_fn sizes;       /* NULL: not wanted */

@@ -57,6 +57,7 @@ typedef struct ith_model_args {
     int64_t threads, chunk, ctx, memory;
     int kv, quant; /* ith_kv_type, ith_quant; -1: not given */
     int placement, offload, exchange, prefill;
+    int64_t exchange_parts;
     bool exact, json, quiet;
 } ith_model_args;
 

@@ -40,6 +40,9 @@ void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], si
          &model->mesh, 0, 0},
         {"exchange", 0, ITH_ARG_CHOICE, "auto|alltoallv|pairwise|node",
          "how ranks exchange in prefill (default auto: by size, and by which share a machine)", &model->exchange, 0, 0},
+        {"exchange-parts", 0, ITH_ARG_INT, "N",
+         "they exchange in N parts, one behind the compute of others (default: as many as pay)", &model->exchange_parts,
+         0, 4},
         {"prefill", 0, ITH_ARG_CHOICE, "auto|ulysses|rows",
          "ranks share a chunk by its tokens, or by rows of the matrices (default auto: few tokens by rows)",
          &model->prefill, 0, 0},
@@ -71,6 +74,7 @@ int ith_model_args_check(const ith_cli *cli, const char *command, const ith_mode
     params->mesh = model->mesh;
     params->rope_scaling = model->rope_scaling;
     params->exchange = (ith_exchange)model->exchange;
+    params->exchange_parts = (int)model->exchange_parts;
     params->prefill = (ith_prefill)model->prefill;
     params->placement = (ith_placement)model->placement;
     params->memory = model->memory;

@@ -19,13 +19,17 @@
 
 typedef struct ith_comm ith_comm;
 
+/* Exchanges and lists of messages that may be under way at a time: each is a flight, with a number from 0 on. */
+enum { ITH_FLIGHTS = 8 };
+
 /* An all-to-all: block r of `send` (send_counts[r] bytes at send_displs[r]) goes to rank r; the block from r lands at recv_displs[r]. */
 typedef struct ith_alltoall {
     const void *send;
     const int64_t *send_counts, *send_displs; /* [size] */
     void *recv;
     const int64_t *recv_counts, *recv_displs; /* [size] */
-    int64_t most; /* bytes that no rank's `send` or `recv` exceeds; the same on all ranks, who choose a strategy by it */
+    int64_t
+        most; /* bytes that no rank's `send` or `recv` exceeds; the same on all ranks, who choose a strategy by it */
 } ith_alltoall;
 
 /* Bytes and calls since the communicator was made, per operation; `sent` counts bytes for other ranks only. */
@@ -52,18 +56,21 @@ typedef struct ith_comm_ops {
     /* Every rank's `send` of counts[rank] bytes lands at recv + displs[rank] on all ranks; counts and displs are equal everywhere.
      * send may be recv + displs[rank] (in place). */
     void (*allgatherv)(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs);
-    /* start: the blocks and the arrays that *x names must stay as they are until finish. Between the two the caller may call progress, which
-     * lets messages move, and no other operation. finish: all blocks are there. By which strategy: see exchange_open. */
-    void (*alltoall_start)(ith_comm *comm, const ith_alltoall *x);
-    void (*alltoall_progress)(ith_comm *comm); /* not collective; also where nothing was started */
-    void (*alltoall_finish)(ith_comm *comm);
+    /* The blocks and the arrays that *x names must stay as they are until the flight, which is free, is finished. Until then the caller
+     * may call progress, start and finish other flights, and no other operation. All ranks start and finish exchanges in the same order. By which strategy: see exchange_open. */
+    void (*alltoall_start)(ith_comm *comm, int flight, const ith_alltoall *x);
+    /* Not collective: sends and receives these. What a pair of ranks exchanges in flights of one number matches in order; each receive names
+     * the exact size. None of this rank with itself. The lists may be changed at once, the buffers when the flight is finished. */
+    void (*messages_start)(ith_comm *comm, int flight, const ith_parcel *sends, int64_t n_sends,
+                           const ith_parcel *recvs, int64_t n_recvs);
+    void (*progress)(ith_comm *comm);           /* not collective: lets what is under way move, if anything is */
+    void (*finish)(ith_comm *comm, int flight); /* all is there; the flight is free */
+    /* Do exchanges of up to `most` bytes move while others are under way and the caller computes (others wait, or are done by
+     * copying)? The same on all ranks. */
+    bool (*overlaps)(const ith_comm *comm, int64_t most);
     /* Collective; the same arguments on all ranks. How exchanges are done from now on, and memory for such of up to `most` bytes; larger
      * ones go pairwise, as do all before the first call. May be called again; what was reserved stays. */
     ith_status (*exchange_open)(ith_comm *comm, ith_exchange strategy, int64_t most, ith_error *err);
-    /* Not collective: sends and receives these and returns when all are done. What a pair of ranks exchanges matches in order; each
-     * receive names the exact size. None of this rank with itself. */
-    void (*messages)(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs,
-                     int64_t n_recvs);
     /* The largest `value` of all ranks: agreement on a status, on a need. */
     int64_t (*max)(ith_comm *comm, int64_t value);
     /* One buffer of `bytes` (the same on all ranks), zeroed, shared by the ranks of each node: *out differs as an address, not as
@@ -80,7 +87,7 @@ typedef struct ith_comm_ops {
                                void **out, ith_error *err);
     void (*domain_barrier)(ith_comm *comm); /* over the ranks of this domain */
     /* Another communicator of the same ranks, for one more thread of each, whose messages never meet those of the first: for work behind a
-     * pass. It has barrier, messages, max and close, and sleeps a little while it waits, because cores are wanted elsewhere. To be closed before
+     * pass. It has barrier, messages_start, finish, max and close, and sleeps a little while it waits, because cores are wanted elsewhere. To be closed before
      * `comm`. ITH_E_COMM: MPI does not serve several threads (MPI_THREAD_MULTIPLE). */
     ith_status (*side)(ith_comm *comm, ith_comm **out, ith_error *err);
     void (*abort)(ith_comm *comm, int code) __attribute__((noreturn)); /* not collective: ends all ranks */
@@ -99,11 +106,17 @@ struct ith_comm {
     void *impl; /* the implementation's own */
 };
 
-/* start and finish in one. */
+/* start and finish in one, as flight 0. */
 static inline void ith_comm_alltoall(ith_comm *comm, const ith_alltoall *x)
 {
-    comm->ops->alltoall_start(comm, x);
-    comm->ops->alltoall_finish(comm);
+    comm->ops->alltoall_start(comm, 0, x);
+    comm->ops->finish(comm, 0);
+}
+static inline void ith_comm_messages(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs,
+                                     int64_t n_recvs)
+{
+    comm->ops->messages_start(comm, 0, sends, n_sends, recvs, n_recvs);
+    comm->ops->finish(comm, 0);
 }
 
 /* The world: MPI if the environment shows a launcher (mpirun, srun with PMI), else self. Call once per process. */

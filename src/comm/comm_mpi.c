@@ -1,4 +1,4 @@
-/* comm_mpi.c - the ranks of a launcher, over MPI: messages, opening and closing.
+/* comm_mpi.c - the ranks of a launcher, over MPI: collectives, opening and closing.
  *
  * Byte counts are 64-bit, MPI's are int. Where all ranks can see from their arguments that everything fits, MPI's own collective
  * is called; otherwise blocks travel as pieces (comm_mpi_pairwise.c). An all-to-all's counts differ between ranks, so that none can know alone
@@ -6,11 +6,9 @@
  */
 #include "comm/comm_mpi_impl.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- Errors: the rank that sees one cannot mend it, so it ends all ---- */
@@ -34,25 +32,7 @@ static __attribute__((noreturn)) void mpi_abort(ith_comm *comm, int code)
     _exit(code); /* MPI_Abort does not return; the compiler cannot know */
 }
 
-/* ---- Messages ---- */
-
-/* Large messages move while MPI is asked about them, and only then: sleeps are short. */
-void ith_mpi_wait_all(ith_comm *comm, int n)
-{
-    static const struct timespec moment = {.tv_nsec = 50 * 1000};
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    int done = 0;
-    if (!impl->patient) {
-        ith_mpi_check(comm, MPI_Waitall(n, impl->requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
-        return;
-    }
-    for (;;) {
-        ith_mpi_check(comm, MPI_Testall(n, impl->requests, &done, MPI_STATUSES_IGNORE), "MPI_Testall");
-        if (done)
-            return;
-        nanosleep(&moment, NULL);
-    }
-}
+/* ---- Collectives ---- */
 
 static void mpi_barrier(ith_comm *comm)
 {
@@ -79,61 +59,6 @@ static int64_t mpi_max(ith_comm *comm, int64_t value)
     return most;
 }
 
-/* ---- Messages that a rank names one by one ---- */
-
-static int64_t pieces_in(const ith_mpi_impl *impl, const ith_parcel *list, int64_t n)
-{
-    int64_t pieces = 0;
-    for (int64_t i = 0; i < n; i++)
-        pieces += (list[i].bytes + impl->piece - 1) / impl->piece;
-    return pieces;
-}
-
-void ith_mpi_reserve_requests(ith_comm *comm, int64_t n)
-{
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    MPI_Request *grown;
-    if (n <= impl->n_requests)
-        return;
-    grown = n < INT_MAX ? realloc(impl->requests, (size_t)n * sizeof *grown) : NULL;
-    if (!grown)
-        ith_comm_abort(comm, 1, "no memory for the messages of an exchange");
-    impl->requests = grown;
-    impl->n_requests = n;
-}
-
-static void start_message(ith_comm *comm, const ith_parcel *m, bool send, int *started)
-{
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    for (int64_t at = 0; at < m->bytes; at += impl->piece) {
-        int n = (int)(m->bytes - at < impl->piece ? m->bytes - at : impl->piece);
-        char *buf = (char *)m->buf + at;
-        MPI_Request *request = &impl->requests[(*started)++];
-        if (send)
-            ith_mpi_check(comm, MPI_Isend(buf, n, MPI_BYTE, m->rank, ITH_MPI_TAG_MESSAGE, impl->world, request),
-                          "MPI_Isend");
-        else
-            ith_mpi_check(comm, MPI_Irecv(buf, n, MPI_BYTE, m->rank, ITH_MPI_TAG_MESSAGE, impl->world, request),
-                          "MPI_Irecv");
-    }
-}
-
-static void mpi_messages(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs,
-                         int64_t n_recvs)
-{
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    int started = 0;
-    ith_mpi_reserve_requests(comm, pieces_in(impl, sends, n_sends) + pieces_in(impl, recvs, n_recvs));
-    for (int64_t i = 0; i < n_recvs; i++)
-        start_message(comm, &recvs[i], false, &started);
-    for (int64_t i = 0; i < n_sends; i++) {
-        start_message(comm, &sends[i], true, &started);
-        comm->stats.message_sent += sends[i].bytes;
-    }
-    ith_mpi_wait_all(comm, started);
-    comm->stats.message_calls++;
-}
-
 /* The arguments are the same on all ranks, so all come to the same answer. */
 static bool fits_one_call(const ith_comm *comm, const ith_mpi_impl *impl, const int64_t *counts, const int64_t *displs)
 {
@@ -148,15 +73,16 @@ static void allgather_pieces(ith_comm *comm, const void *send, void *recv, const
 {
     int me = comm->rank, n = comm->size;
     int64_t *own = ith_mpi_of(comm)->own;
-    ith_alltoall x = {recv, own, own + n, recv, counts, displs, 0};
+    ith_mpi_flight *flight = &ith_mpi_of(comm)->flights[ITH_FLIGHTS];
+    flight->exchange = (ith_alltoall){recv, own, own + n, recv, counts, displs, 0};
     if (send != (char *)recv + displs[me] && counts[me] > 0)
         memcpy((char *)recv + displs[me], send, (size_t)counts[me]);
     for (int r = 0; r < n; r++) {
         own[r] = counts[me];
         own[n + r] = displs[me];
     }
-    ith_mpi_pairwise.start(comm, &x);
-    ith_mpi_pairwise.finish(comm, &x);
+    ith_mpi_pairwise.start(comm, flight);
+    ith_mpi_pairwise.finish(comm, flight);
 }
 
 static void allgather_at_once(ith_comm *comm, const void *send, void *recv, const int64_t *counts,
@@ -197,13 +123,15 @@ static void free_impl(ith_comm *comm)
         free(impl->displs);
         free(impl->vectors);
         free(impl->own);
-        free(impl->step_end);
         free(impl->members);
         free(impl->first);
         free(impl->lengths);
         free(impl->addresses);
-        free(impl->requests);
         free(impl->node_of);
+        for (int i = 0; i < ITH_MPI_FLIGHTS; i++) {
+            free(impl->flights[i].requests);
+            free(impl->flights[i].step_end);
+        }
     }
     free(impl);
     free(comm);
@@ -233,10 +161,11 @@ static const ith_comm_ops mpi_ops = {
     .bcast = mpi_bcast,
     .allgatherv = mpi_allgatherv,
     .alltoall_start = ith_mpi_exchange_start,
-    .alltoall_progress = ith_mpi_exchange_progress,
-    .alltoall_finish = ith_mpi_exchange_finish,
+    .messages_start = ith_mpi_messages_start,
+    .progress = ith_mpi_progress,
+    .finish = ith_mpi_finish,
+    .overlaps = ith_mpi_exchange_overlaps,
     .exchange_open = ith_mpi_exchange_open,
-    .messages = mpi_messages,
     .max = mpi_max,
     .shared_alloc = ith_mpi_shared_alloc,
     .shared_free = ith_mpi_shared_free,
@@ -293,12 +222,14 @@ static bool alloc_arrays(ith_comm *comm)
     impl->displs = calloc(n, sizeof *impl->displs);
     impl->vectors = calloc(4 * n, sizeof *impl->vectors);
     impl->own = calloc(2 * n, sizeof *impl->own);
-    impl->step_end = calloc(n, sizeof *impl->step_end);
-    impl->requests = calloc(2 * n, sizeof(MPI_Request));
-    impl->n_requests = (int64_t)(2 * n);
     comm->node_of = impl->node_of = calloc(n, sizeof *impl->node_of);
-    return impl->counts && impl->displs && impl->vectors && impl->own && impl->step_end && impl->requests &&
-           impl->node_of;
+    bool steps = true;
+    for (int i = 0; i < ITH_MPI_FLIGHTS; i++) {
+        impl->flights[i].tag = 1 + i;
+        impl->flights[i].step_end = calloc(n, sizeof *impl->flights[i].step_end);
+        steps = steps && impl->flights[i].step_end != NULL;
+    }
+    return impl->counts && impl->displs && impl->vectors && impl->own && impl->node_of && steps;
 }
 
 /* NULL: no memory. */

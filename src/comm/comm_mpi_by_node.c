@@ -5,6 +5,8 @@
  *      copies the blocks that are for it, and as courier sends and receives for all ranks of its node: from their outboxes,
  *      into their slots of the next turn, the inboxes
  *   2  each copies from its inbox; only if there are several nodes
+ * One exchange at a time: the next one to start finishes it.
+ *
  * A message of a courier goes from where blocks lie to where they shall lie: MPI is given their addresses (hindexed types).
  */
 #include "base/range.h"
@@ -133,41 +135,38 @@ static int list_blocks(ith_comm *comm, int other, bool send)
     return n;
 }
 
-static void post_message(ith_comm *comm, int other, bool send)
+static void post_message(ith_comm *comm, ith_mpi_flight *f, int other, bool send)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     int n = list_blocks(comm, other, send), there = impl->first[other + 1] - impl->first[other],
         peer = impl->members[impl->first[other] + ith_exchange_courier(there, comm->node)];
-    MPI_Request *request = &impl->requests[impl->posted];
+    MPI_Request *request = &f->requests[f->posted];
     MPI_Datatype type;
 
     if (n == 0)
         return;
-    impl->posted++;
+    f->posted++;
     ith_mpi_check(comm, MPI_Type_create_hindexed(n, impl->lengths, impl->addresses, MPI_BYTE, &type),
                   "MPI_Type_create_hindexed");
     ith_mpi_check(comm, MPI_Type_commit(&type), "MPI_Type_commit");
     if (send)
-        ith_mpi_check(comm, MPI_Isend(MPI_BOTTOM, 1, type, peer, ITH_MPI_TAG_EXCHANGE, impl->world, request),
-                      "MPI_Isend");
+        ith_mpi_check(comm, MPI_Isend(MPI_BOTTOM, 1, type, peer, f->tag, impl->world, request), "MPI_Isend");
     else
-        ith_mpi_check(comm, MPI_Irecv(MPI_BOTTOM, 1, type, peer, ITH_MPI_TAG_EXCHANGE, impl->world, request),
-                      "MPI_Irecv");
+        ith_mpi_check(comm, MPI_Irecv(MPI_BOTTOM, 1, type, peer, f->tag, impl->world, request), "MPI_Irecv");
     ith_mpi_check(comm, MPI_Type_free(&type), "MPI_Type_free"); /* lives on until the message is done */
 }
 
 /* When all outboxes of the node are there. Nodes are taken in the order of the pairwise steps. */
-static void post_messages(ith_comm *comm)
+static void post_messages(ith_comm *comm, ith_mpi_flight *f)
 {
-    ith_mpi_impl *impl = ith_mpi_of(comm);
     for (int send = 0; send < 2; send++)
         for (int step = 1; step < comm->n_nodes; step++) {
             int other = send ? ith_exchange_to(comm->node, comm->n_nodes, step)
                              : ith_exchange_from(comm->node, comm->n_nodes, step);
             if (ith_exchange_courier(comm->node_size, other) == comm->node_rank)
-                post_message(comm, other, send);
+                post_message(comm, f, other, send);
         }
-    impl->under_way = true;
+    f->under_way = true;
 }
 
 /* ---- Turn 2: inboxes ---- */
@@ -193,48 +192,53 @@ static void wait_for_node(ith_comm *comm)
         ith_mpi_board_wait(comm, &ith_mpi_of(comm)->exchanges, i);
 }
 
-static void start(ith_comm *comm, const ith_alltoall *x)
+static void finish(ith_comm *comm, ith_mpi_flight *f)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
+    if (impl->on_board != f)
+        return;
+    impl->on_board = NULL;
+    wait_for_node(comm);
+    if (!f->under_way)
+        post_messages(comm, f);
+    copy_from_neighbours(comm, &f->exchange);
+    if (comm->n_nodes == 1)
+        return;
+    ith_mpi_check(comm, MPI_Waitall(f->posted, f->requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
     impl->exchanges.turn++;
-    write_outbox(comm, x, outbox(&impl->exchanges, comm->node_rank));
     ith_mpi_board_publish(comm, &impl->exchanges);
-    impl->under_way = false;
-    impl->posted = 0;
-    ith_mpi_reserve_requests(comm, 2 * comm->n_nodes);
+    wait_for_node(comm);
+    copy_from_inbox(comm, &f->exchange);
 }
 
-static void progress(ith_comm *comm, const ith_alltoall *x)
+static void start(ith_comm *comm, ith_mpi_flight *f)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    if (impl->on_board != NULL) /* in this order on all ranks */
+        finish(comm, impl->on_board);
+    impl->on_board = f;
+    impl->exchanges.turn++;
+    write_outbox(comm, &f->exchange, outbox(&impl->exchanges, comm->node_rank));
+    ith_mpi_board_publish(comm, &impl->exchanges);
+    f->under_way = false;
+    f->posted = 0;
+    ith_mpi_reserve_requests(comm, f, 2 * comm->n_nodes);
+}
+
+static void progress(ith_comm *comm, ith_mpi_flight *f)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     int flag;
-    (void)x;
-    if (comm->n_nodes == 1)
+    if (comm->n_nodes == 1 || impl->on_board != f)
         return;
-    if (impl->under_way) {
-        ith_mpi_check(comm, MPI_Testall(impl->posted, impl->requests, &flag, MPI_STATUSES_IGNORE), "MPI_Testall");
+    if (f->under_way) {
+        ith_mpi_check(comm, MPI_Testall(f->posted, f->requests, &flag, MPI_STATUSES_IGNORE), "MPI_Testall");
         return;
     }
     for (int i = 0; i < comm->node_size; i++)
         if (!ith_mpi_board_there(&impl->exchanges, i))
             return;
-    post_messages(comm);
-}
-
-static void finish(ith_comm *comm, const ith_alltoall *x)
-{
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    wait_for_node(comm);
-    if (!impl->under_way)
-        post_messages(comm);
-    copy_from_neighbours(comm, x);
-    if (comm->n_nodes == 1)
-        return;
-    ith_mpi_check(comm, MPI_Waitall(impl->posted, impl->requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
-    impl->exchanges.turn++;
-    ith_mpi_board_publish(comm, &impl->exchanges);
-    wait_for_node(comm);
-    copy_from_inbox(comm, x);
+    post_messages(comm, f);
 }
 
 const ith_mpi_strategy ith_mpi_by_node = {start, progress, finish};

@@ -9,15 +9,15 @@ static const ith_mpi_strategy *const strategies[ITH_EXCHANGES] = {[ITH_EXCHANGE_
                                                                   [ITH_EXCHANGE_NODE] = &ith_mpi_by_node};
 
 /* Equal on all ranks, since all they look at is. What does not fit a strategy goes pairwise. */
-static ith_exchange choose(const ith_comm *comm, const ith_mpi_impl *impl, const ith_alltoall *x)
+static ith_exchange choose(const ith_comm *comm, int64_t most)
 {
-    bool node_fits = x->most <= impl->node_most;
-    if (comm->exchange == ITH_EXCHANGE_ALLTOALLV && x->most <= impl->piece)
+    const ith_mpi_impl *impl = ith_mpi_of(comm);
+    bool node_fits = most <= impl->node_most;
+    if (comm->exchange == ITH_EXCHANGE_ALLTOALLV && most <= impl->piece)
         return ITH_EXCHANGE_ALLTOALLV;
     if (comm->exchange == ITH_EXCHANGE_NODE && node_fits)
         return ITH_EXCHANGE_NODE;
-    if (comm->exchange == ITH_EXCHANGE_AUTO && node_fits &&
-        x->most <= ith_exchange_node_most(comm->n_nodes, comm->size))
+    if (comm->exchange == ITH_EXCHANGE_AUTO && node_fits && most <= ith_exchange_node_most(comm->n_nodes, comm->size))
         return ITH_EXCHANGE_NODE;
     return ITH_EXCHANGE_PAIRWISE;
 }
@@ -31,33 +31,25 @@ static void count(ith_comm *comm, ith_exchange kind, const ith_alltoall *x)
             *(comm->node_of[r] == comm->node ? &traffic->in_node : &traffic->cross_node) += x->send_counts[r];
 }
 
-void ith_mpi_exchange_start(ith_comm *comm, const ith_alltoall *x)
+void ith_mpi_exchange_start(ith_comm *comm, int number, const ith_alltoall *x)
 {
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    ith_exchange kind = choose(comm, impl, x);
+    ith_mpi_flight *flight = &ith_mpi_of(comm)->flights[number];
+    ith_exchange kind = choose(comm, x->most);
     int me = comm->rank;
 
     if (x->send_counts[me] > 0)
         memcpy((char *)x->recv + x->recv_displs[me], (const char *)x->send + x->send_displs[me],
                (size_t)x->send_counts[me]);
     count(comm, kind, x);
-    impl->strategy = strategies[kind];
-    impl->exchange = *x;
-    impl->strategy->start(comm, &impl->exchange);
+    flight->strategy = strategies[kind];
+    flight->exchange = *x;
+    flight->strategy->start(comm, flight);
 }
 
-void ith_mpi_exchange_progress(ith_comm *comm)
+/* By node, exchanges share the two turns of a board; MPI_Alltoallv does all at the end. */
+bool ith_mpi_exchange_overlaps(const ith_comm *comm, int64_t most)
 {
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    if (impl->strategy != NULL)
-        impl->strategy->progress(comm, &impl->exchange);
-}
-
-void ith_mpi_exchange_finish(ith_comm *comm)
-{
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    impl->strategy->finish(comm, &impl->exchange);
-    impl->strategy = NULL;
+    return comm->size > 1 && choose(comm, most) == ITH_EXCHANGE_PAIRWISE;
 }
 
 ith_status ith_mpi_exchange_open(ith_comm *comm, ith_exchange wanted, int64_t most, ith_error *err)
@@ -71,13 +63,14 @@ ith_status ith_mpi_exchange_open(ith_comm *comm, ith_exchange wanted, int64_t mo
 
 /* ---- MPI_Alltoallv: all at the end, for MPI's non-blocking form is another algorithm ---- */
 
-static void nothing_yet(ith_comm *comm, const ith_alltoall *x)
+static void nothing_yet(ith_comm *comm, ith_mpi_flight *flight)
 {
-    (void)comm, (void)x;
+    (void)comm, (void)flight;
 }
 
-static void call_alltoallv(ith_comm *comm, const ith_alltoall *x)
+static void call_alltoallv(ith_comm *comm, ith_mpi_flight *flight)
 {
+    const ith_alltoall *x = &flight->exchange;
     ith_mpi_impl *impl = ith_mpi_of(comm);
     int n = comm->size, *v = impl->vectors;
 

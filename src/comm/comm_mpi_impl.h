@@ -26,17 +26,31 @@ typedef struct ith_mpi_board { /* see comm_mpi_board.c */
     int64_t turn;              /* this rank's, the same on all between two turns */
 } ith_mpi_board;
 
-typedef struct ith_mpi_strategy { /* of an all-to-all, all blocks but the rank's own */
-    void (*start)(ith_comm *comm, const ith_alltoall *x);
-    void (*progress)(ith_comm *comm, const ith_alltoall *x);
-    void (*finish)(ith_comm *comm, const ith_alltoall *x);
+typedef struct ith_mpi_flight ith_mpi_flight;
+
+typedef struct ith_mpi_strategy { /* of what is under way; of an all-to-all, all blocks but the rank's own */
+    void (*start)(ith_comm *comm, ith_mpi_flight *flight); /* NULL: of messages, which begin otherwise */
+    void (*progress)(ith_comm *comm, ith_mpi_flight *flight);
+    void (*finish)(ith_comm *comm, ith_mpi_flight *flight);
 } ith_mpi_strategy;
+
+struct ith_mpi_flight {
+    const ith_mpi_strategy *strategy; /* NULL: the flight is free */
+    ith_alltoall exchange;
+    int tag; /* of its messages */
+    MPI_Request *requests;
+    int64_t n_requests; /* there is room for */
+    int *step_end;      /* pairwise: [size] the requests of step s end here */
+    int posted, done;   /* pairwise: steps; else requests posted */
+    bool under_way;     /* by node: have couriers begun? */
+};
 
 extern const ith_mpi_strategy ith_mpi_by_alltoallv, /* comm_mpi_exchange.c */
     ith_mpi_pairwise,                               /* comm_mpi_pairwise.c */
     ith_mpi_by_node;                                /* comm_mpi_by_node.c */
 
-enum { ITH_MPI_TAG_EXCHANGE = 1, ITH_MPI_TAG_MESSAGE };
+/* One flight more than callers have, for all-gathers that go as messages. */
+enum { ITH_MPI_FLIGHTS = ITH_FLIGHTS + 1 };
 
 typedef struct ith_mpi_impl {
     MPI_Comm world;
@@ -51,23 +65,17 @@ typedef struct ith_mpi_impl {
     int *counts, *displs;  /* [size] MPI's int form of an allgather */
     int *vectors;          /* [4 * size] and of an all-to-all */
     int64_t *own;          /* [2 * size] an allgather's own block, for every rank: counts, displacements */
-    MPI_Request *requests; /* [n_requests], at least 2 * size */
-    int64_t n_requests;
-    /* The exchange in hand. */
-    const ith_mpi_strategy *strategy; /* NULL: none */
-    ith_alltoall exchange;
-    int *step_end;    /* pairwise: [size] the requests of step s end here */
-    int posted, done; /* pairwise: steps; by node: messages posted */
-    bool under_way;   /* by node: have couriers begun? */
+    ith_mpi_flight flights[ITH_MPI_FLIGHTS];
     /* By node: made by the first ith_mpi_by_node_open. */
     ith_mpi_board exchanges;
-    int64_t node_most;    /* bytes that a slot takes; 0: none */
-    int *members, *first; /* see ith_exchange_members */
-    int *lengths;         /* [node_size * size] a message's blocks */
+    ith_mpi_flight *on_board; /* NULL: none */
+    int64_t node_most;        /* bytes that a slot takes; 0: none */
+    int *members, *first;     /* see ith_exchange_members */
+    int *lengths;             /* [node_size * size] a message's blocks */
     MPI_Aint *addresses;
 } ith_mpi_impl;
 
-static inline ith_mpi_impl *ith_mpi_of(ith_comm *comm)
+static inline ith_mpi_impl *ith_mpi_of(const ith_comm *comm)
 {
     return comm->impl;
 }
@@ -75,16 +83,22 @@ static inline ith_mpi_impl *ith_mpi_of(ith_comm *comm)
 /* Ends all ranks unless the code of `call` is MPI_SUCCESS. */
 void ith_mpi_check(ith_comm *comm, int code, const char *call);
 
-/* Waits until all n of impl->requests are done. */
-void ith_mpi_wait_all(ith_comm *comm, int n);
+/* comm_mpi_flight.c: the operations on messages, and on whatever is under way; see comm.h. */
+void ith_mpi_messages_start(ith_comm *comm, int flight, const ith_parcel *sends, int64_t n_sends,
+                            const ith_parcel *recvs, int64_t n_recvs);
+void ith_mpi_progress(ith_comm *comm);
+void ith_mpi_finish(ith_comm *comm, int flight);
 
-/* At least n requests in impl->requests, none of which is in use. */
-void ith_mpi_reserve_requests(ith_comm *comm, int64_t n);
+/* Room for at least n requests in a flight of which none is in use. */
+void ith_mpi_reserve_requests(ith_comm *comm, ith_mpi_flight *flight, int64_t n);
+
+/* Posts one way's message of `bytes` in pieces that MPI's int can count, in order; *request is moved on. */
+void ith_mpi_post(ith_comm *comm, const ith_mpi_flight *flight, const ith_parcel *m, bool send, MPI_Request **request);
+int64_t ith_mpi_pieces(const ith_comm *comm, int64_t bytes); /* so many requests that takes */
 
 /* comm_mpi_exchange.c: the operations of an all-to-all; see comm.h. */
-void ith_mpi_exchange_start(ith_comm *comm, const ith_alltoall *x);
-void ith_mpi_exchange_progress(ith_comm *comm);
-void ith_mpi_exchange_finish(ith_comm *comm);
+void ith_mpi_exchange_start(ith_comm *comm, int flight, const ith_alltoall *x);
+bool ith_mpi_exchange_overlaps(const ith_comm *comm, int64_t most);
 ith_status ith_mpi_exchange_open(ith_comm *comm, ith_exchange strategy, int64_t most, ith_error *err);
 
 /* comm_mpi_by_node.c: slots for exchanges of up to `most` bytes. Collective. */

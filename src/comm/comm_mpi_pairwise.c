@@ -8,81 +8,66 @@
 
 enum { WINDOW = 8 };
 
-static void post_block(ith_comm *comm, char *at, int64_t bytes, int other, bool send)
-{
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    for (int64_t done = 0; done < bytes; done += impl->piece) {
-        int n = (int)(bytes - done < impl->piece ? bytes - done : impl->piece);
-        MPI_Request *request = &impl->requests[impl->step_end[impl->posted]++];
-        if (send)
-            ith_mpi_check(comm, MPI_Isend(at + done, n, MPI_BYTE, other, ITH_MPI_TAG_EXCHANGE, impl->world, request),
-                          "MPI_Isend");
-        else
-            ith_mpi_check(comm, MPI_Irecv(at + done, n, MPI_BYTE, other, ITH_MPI_TAG_EXCHANGE, impl->world, request),
-                          "MPI_Irecv");
-    }
-}
-
 /* Starts steps until the window is full. Requests of step s are those up to step_end[s]. */
-static void post_steps(ith_comm *comm, const ith_alltoall *x)
+static void post_steps(ith_comm *comm, ith_mpi_flight *f)
 {
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    while (impl->posted < comm->size - 1 && impl->posted < impl->done + WINDOW) {
-        int step = ++impl->posted, from = ith_exchange_from(comm->rank, comm->size, step),
+    const ith_alltoall *x = &f->exchange;
+    while (f->posted < comm->size - 1 && f->posted < f->done + WINDOW) {
+        int step = ++f->posted, from = ith_exchange_from(comm->rank, comm->size, step),
             to = ith_exchange_to(comm->rank, comm->size, step);
-        impl->step_end[step] = impl->step_end[step - 1];
-        post_block(comm, (char *)x->recv + x->recv_displs[from], x->recv_counts[from], from, false);
-        post_block(comm, (char *)x->send + x->send_displs[to], x->send_counts[to], to, true);
+        MPI_Request *next = f->requests + f->step_end[step - 1];
+        ith_parcel recv = {from, (char *)x->recv + x->recv_displs[from], x->recv_counts[from]},
+                   send = {to, (char *)x->send + x->send_displs[to], x->send_counts[to]};
+        ith_mpi_post(comm, f, &recv, false, &next);
+        ith_mpi_post(comm, f, &send, true, &next);
+        f->step_end[step] = (int)(next - f->requests);
     }
 }
 
-static int64_t pieces(const ith_comm *comm, const int64_t *counts, int64_t piece)
+static int64_t pieces(const ith_comm *comm, const int64_t *counts)
 {
     int64_t n = 0;
     for (int r = 0; r < comm->size; r++)
-        n += r == comm->rank ? 0 : (counts[r] + piece - 1) / piece;
+        n += r == comm->rank ? 0 : ith_mpi_pieces(comm, counts[r]);
     return n;
 }
 
-static void start(ith_comm *comm, const ith_alltoall *x)
+static void start(ith_comm *comm, ith_mpi_flight *f)
 {
-    ith_mpi_impl *impl = ith_mpi_of(comm);
-    ith_mpi_reserve_requests(comm,
-                             pieces(comm, x->send_counts, impl->piece) + pieces(comm, x->recv_counts, impl->piece));
-    impl->posted = impl->done = 0;
-    impl->step_end[0] = 0;
-    post_steps(comm, x);
+    const ith_alltoall *x = &f->exchange;
+    ith_mpi_reserve_requests(comm, f, pieces(comm, x->send_counts) + pieces(comm, x->recv_counts));
+    f->posted = f->done = 0;
+    f->step_end[0] = 0;
+    post_steps(comm, f);
 }
 
 /* The requests of the lowest step that is not done. */
-static MPI_Request *oldest(ith_mpi_impl *impl, int *n)
+static MPI_Request *oldest(ith_mpi_flight *f, int *n)
 {
-    int begin = impl->step_end[impl->done];
-    *n = impl->step_end[impl->done + 1] - begin;
-    return impl->requests + begin;
+    int begin = f->step_end[f->done];
+    *n = f->step_end[f->done + 1] - begin;
+    return f->requests + begin;
 }
 
-static void progress(ith_comm *comm, const ith_alltoall *x)
+static void progress(ith_comm *comm, ith_mpi_flight *f)
 {
-    ith_mpi_impl *impl = ith_mpi_of(comm);
     int n, flag = 1;
-    while (impl->done < impl->posted && flag) {
-        MPI_Request *requests = oldest(impl, &n);
+    while (f->done < f->posted && flag) {
+        MPI_Request *requests = oldest(f, &n);
         ith_mpi_check(comm, MPI_Testall(n, requests, &flag, MPI_STATUSES_IGNORE), "MPI_Testall");
-        impl->done += flag;
-        post_steps(comm, x);
+        f->done += flag;
+        post_steps(comm, f);
     }
 }
 
-static void finish(ith_comm *comm, const ith_alltoall *x)
+static void finish(ith_comm *comm, ith_mpi_flight *f)
 {
-    ith_mpi_impl *impl = ith_mpi_of(comm);
     int n;
-    while (impl->done < impl->posted) {
-        MPI_Request *requests = oldest(impl, &n);
+    while (f->done < f->posted) {
+        MPI_Request *requests = oldest(f, &n);
         ith_mpi_check(comm, MPI_Waitall(n, requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
-        impl->done++;
-        post_steps(comm, x);
+        f->done++;
+        post_steps(comm, f);
     }
 }
 

@@ -30,16 +30,28 @@ static void self_allgatherv(ith_comm *comm, const void *send, void *recv, const 
     copy_unless_in_place((char *)recv + displs[0], send, counts[0]);
 }
 
-static void self_alltoall_start(ith_comm *comm, const ith_alltoall *x)
+static void self_alltoall_start(ith_comm *comm, int flight, const ith_alltoall *x)
 {
+    (void)flight;
     comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].calls++;
     copy_unless_in_place((char *)x->recv + x->recv_displs[0], (const char *)x->send + x->send_displs[0],
                          x->send_counts[0]);
 }
 
-static void self_alltoall_go_on(ith_comm *comm)
+static void self_progress(ith_comm *comm)
 {
     (void)comm; /* all is done at the start */
+}
+
+static void self_finish(ith_comm *comm, int flight)
+{
+    (void)comm, (void)flight;
+}
+
+static bool self_overlaps(const ith_comm *comm, int64_t most)
+{
+    (void)comm, (void)most; /* there is nothing to hide */
+    return false;
 }
 
 static ith_status self_exchange_open(ith_comm *comm, ith_exchange strategy, int64_t most, ith_error *err)
@@ -49,10 +61,10 @@ static ith_status self_exchange_open(ith_comm *comm, ith_exchange strategy, int6
     return ITH_OK;
 }
 
-static void self_messages(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs,
-                          int64_t n_recvs)
+static void self_messages_start(ith_comm *comm, int flight, const ith_parcel *sends, int64_t n_sends,
+                                const ith_parcel *recvs, int64_t n_recvs)
 {
-    (void)sends, (void)n_sends, (void)recvs, (void)n_recvs; /* there is no other rank */
+    (void)flight, (void)sends, (void)n_sends, (void)recvs, (void)n_recvs; /* there is no other rank */
     comm->stats.message_calls++;
 }
 
@@ -118,6 +130,7 @@ static const ith_comm_ops planned_ops = {
     .name = "planned",
     .barrier = self_barrier,
     .bcast = self_bcast,
+    .overlaps = self_overlaps,
     .max = self_max,
     .node_barrier = self_barrier,
     .split_domains = self_split_domains,
@@ -132,10 +145,11 @@ static const ith_comm_ops self_ops = {
     .bcast = self_bcast,
     .allgatherv = self_allgatherv,
     .alltoall_start = self_alltoall_start,
-    .alltoall_progress = self_alltoall_go_on,
-    .alltoall_finish = self_alltoall_go_on,
+    .messages_start = self_messages_start,
+    .progress = self_progress,
+    .finish = self_finish,
+    .overlaps = self_overlaps,
     .exchange_open = self_exchange_open,
-    .messages = self_messages,
     .max = self_max,
     .shared_alloc = self_shared_alloc,
     .shared_free = self_shared_free,

@@ -22,6 +22,9 @@ static ith_status check_params(const ith_engine_params *p, ith_error *err)
         return ith_fail(err, ITH_E_ARGUMENT,
                         "threads %d, chunk %lld and context %lld should not be negative, nor the context above %d",
                         p->threads, (long long)p->chunk, (long long)p->ctx, MAX_CTX);
+    if (p->exchange_parts < 0)
+        return ith_fail(err, ITH_E_ARGUMENT, "exchanges in %d parts: give a number from 1 on, or 0 to choose",
+                        p->exchange_parts);
     if (ith_kernels_env_error() != NULL)
         return ith_fail(err, ITH_E_ARGUMENT, "%s", ith_kernels_env_error());
     return ITH_OK;
@@ -153,6 +156,7 @@ ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, it
     (*out)->progress = params->progress;
     (*out)->progress_user = params->progress_user;
     (*out)->exchange = params->exchange;
+    (*out)->exchange_parts = params->exchange_parts;
     (*out)->prefill = params->prefill;
     return prepare(*out, params, err);
 }

@@ -33,6 +33,7 @@ struct ith_engine {
     ith_mesh mesh;
     ith_kv_layout kv;
     ith_exchange exchange;
+    int exchange_parts;
     ith_prefill prefill;
     ith_progress_fn progress;
     void *progress_user;

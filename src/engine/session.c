@@ -168,6 +168,7 @@ ith_pass ith_session_pass(ith_session *s, int64_t n)
     p.piece = ith_kv_piece_layout(e->kv, hp->head_dim);
     p.mine = rows ? (ith_range){0, n} : ith_mesh_tokens(&e->mesh, n, comm->rank);
     p.attended = rows ? (ith_range){0, n} : ith_mesh_attended(&e->mesh, n, e->mesh.c);
+    p.n_parts = ith_pass_choose_parts(&p, e->exchange_parts);
     return p;
 }
 
@@ -220,7 +221,7 @@ static bool goes_on(ith_session *s, int64_t done, int64_t total)
 static void collect_scores(ith_session *s, const ith_pass *p, float *out, int64_t n_out)
 {
     ith_comm *comm = s->engine->world->comm;
-    ith_comm_plan plan = ith_workspace_plan(s->ws, comm->size, 0);
+    ith_comm_plan plan = ith_workspace_plan(s->ws, comm->size, 0, 0);
     ith_range mine = ith_pass_scored(p, comm->rank);
 
     for (int r = 0; r < comm->size; r++) {

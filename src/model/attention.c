@@ -66,9 +66,12 @@ static void clear(const ith_model *model, state s, int64_t rows)
 }
 
 /* Partial of tokens [t, t + n) of those attended to, over segment `s` of head `head`, which lies at `segment`. */
-static void attend(const ith_pass *p, int64_t head, int64_t t, int64_t n, int64_t s, const void *segment, state out)
+static void attend(const ith_pass *p, const ith_heads_part *part, int64_t head, int64_t t, int64_t n, int64_t s,
+                   const void *segment, state out)
 {
-    const uint8_t *record = p->ws->queries + t * p->record.bytes;
+    const ith_record *queries = &part->record;
+    const uint8_t *record = p->ws->queries + ith_range_size(p->attended) * part->before + t * queries->bytes;
+    int64_t q_head = (head - part->heads.begin) * p->group;
     ith_kv_layout layout = ith_kv_get_layout(p->kv);
     int64_t q_element = layout == ITH_KVL_Q8 ? 1 : 4;
     ith_attn a = {
@@ -77,11 +80,11 @@ static void attend(const ith_pass *p, int64_t head, int64_t t, int64_t n, int64_
         .n_tokens = (int)n,
         .n_heads = (int)p->group,
         .first_visible = p->pos + p->attended.begin + t + 1 - s * ITH_KV_SEGMENT,
-        .q = record + head * p->group * p->record.stride,
-        .q_token_stride = p->record.bytes / q_element,
-        .q_head_stride = p->record.stride / q_element,
-        .q_scale = (const float *)(const void *)(record + p->record.scales) + head * p->group,
-        .q_scale_stride = p->record.bytes / (int64_t)sizeof(float),
+        .q = record + q_head * queries->stride,
+        .q_token_stride = queries->bytes / q_element,
+        .q_head_stride = queries->stride / q_element,
+        .q_scale = (const float *)(const void *)(record + queries->scales) + q_head,
+        .q_scale_stride = queries->bytes / (int64_t)sizeof(float),
         .m = out.m,
         .l = out.l,
         .o = out.o,
@@ -96,17 +99,18 @@ static void attend(const ith_pass *p, int64_t head, int64_t t, int64_t n, int64_
 
 /* o / l of query head q_head, counted from the first that I attend for, of token t: to where the output matrix's input is gathered.
  * Scales o in place. */
-static void finish(const ith_pass *p, int layer, int64_t q_head, int64_t t, float *o, float l)
+static void finish(const ith_pass *p, int layer, const ith_heads_part *part, int64_t q_head, int64_t t, float *o,
+                   float l)
 {
     const ith_kernels *kernels = p->model->kernels;
-    ith_heads_out out = p->way->heads_out(p, p->model->layers[layer].o);
+    ith_heads_out out = p->way->heads_out(p, part, p->model->layers[layer].o);
     int64_t d = head_dim(p->model);
 
     kernels->scale(d, o, 1.0f / l);
     if (out.quantized)
         kernels->quantize(d, o, &out.acts, t, out.first_group + q_head * d / ITH_GROUP);
     else
-        memcpy(out.x + t * out.ld + q_head * d, o, (size_t)d * sizeof *o);
+        memcpy(out.x + t * out.ld + (q_head - out.first) * d, o, (size_t)d * sizeof *o);
 }
 
 /* ---- Prefill: a tile of tokens through all segments ---- */
@@ -118,19 +122,19 @@ static const void *segment_at(const ith_pass *p, int layer, int64_t head, int64_
     return ring + (size_t)s * ith_kv_segment_bytes(p->kv);
 }
 
-static void attend_tile(const ith_pass *p, int layer, int64_t head, int64_t t, int64_t n, const uint8_t *ring,
-                        float *scratch)
+static void attend_tile(const ith_pass *p, int layer, const ith_heads_part *part, int64_t head, int64_t t, int64_t n,
+                        const uint8_t *ring, float *scratch)
 {
     int64_t rows = n * p->group, d = head_dim(p->model);
-    state sum = state_at(scratch, rows), part = state_at(scratch + state_floats(p->model, rows), rows);
+    state sum = state_at(scratch, rows), one = state_at(scratch + state_floats(p->model, rows), rows);
 
     clear(p->model, sum, rows);
     for (int64_t s = 0; s < ith_kv_segments(p->pos + p->attended.begin + t + n); s++) {
-        attend(p, head, t, n, s, segment_at(p, layer, head, s, ring), part);
-        p->model->kernels->attn_merge(rows, (int)d, sum.m, sum.l, sum.o, part.m, part.l, part.o);
+        attend(p, part, head, t, n, s, segment_at(p, layer, head, s, ring), one);
+        p->model->kernels->attn_merge(rows, (int)d, sum.m, sum.l, sum.o, one.m, one.l, one.o);
     }
     for (int64_t row = 0; row < rows; row++)
-        finish(p, layer, head * p->group + row % p->group, t + row / p->group, sum.o + row * d, sum.l[row]);
+        finish(p, layer, part, head * p->group + row % p->group, t + row / p->group, sum.o + row * d, sum.l[row]);
 }
 
 typedef struct tiles { /* of the tokens attended to, for each head */
@@ -144,21 +148,22 @@ static tiles tiles_of(const ith_pass *p)
 }
 
 /* Tile i of a head, last tokens first: they see the most keys. */
-static void work_tile(const ith_pass *p, int layer, int64_t head, tiles all, int64_t i, const uint8_t *ring,
-                      ith_member *me)
+static void work_tile(const ith_pass *p, int layer, const ith_heads_part *part, int64_t head, tiles all, int64_t i,
+                      const uint8_t *ring, ith_member *me)
 {
     int64_t t = (all.n - 1 - i) * all.tokens, left = ith_range_size(p->attended) - t;
-    attend_tile(p, layer, head, t, left < all.tokens ? left : all.tokens, ring, p->ws->scratch[me->tid]);
+    attend_tile(p, layer, part, head, t, left < all.tokens ? left : all.tokens, ring, p->ws->scratch[me->tid]);
+    ith_pass_progress(p, me);
 }
 
 /* Tiles are taken from a shared counter. */
-static void by_tiles(ith_pass *p, int layer, ith_member *me)
+static void by_tiles(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
-    int64_t heads = ith_range_size(p->heads), i;
+    int64_t heads = ith_range_size(part->heads), i;
     tiles all = tiles_of(p);
 
     while ((i = ith_counter_next(me)) < all.n * heads)
-        work_tile(p, layer, i % heads, all, i / heads, NULL, me);
+        work_tile(p, layer, part, part->heads.begin + i % heads, all, i / heads, NULL, me);
 }
 
 /* ---- The same where a group of ranks holds the segments ---- */
@@ -178,9 +183,16 @@ static int64_t segments_needed(const ith_pass *p, int c)
     return ith_range_size(tokens) == 0 ? 0 : ith_kv_segments(p->pos + tokens.end);
 }
 
-/* tid 0: what I hold of a head goes to the others of the group, what they hold comes to `ring`. */
-static void pass_segments(ith_pass *p, int layer, int64_t head, uint8_t *ring)
+/* Flight of a head's segments, and where those that others hold arrive: two heads are under way or in use at a time. */
+static int flight_of(int64_t head)
 {
+    return (int)(head % 2);
+}
+
+/* tid 0: what I hold of a head sets out to the others of the group, what they hold to my ring. */
+static void pass_segments(ith_pass *p, int layer, int64_t head)
+{
+    uint8_t *ring = p->ws->ring[flight_of(head)];
     ith_parcel *sends = p->ws->parcels, *recvs = sends + p->ws->n_parcels;
     int64_t n_sends = 0, n_recvs = 0, mine = segments_needed(p, p->mesh.c);
 
@@ -194,25 +206,28 @@ static void pass_segments(ith_pass *p, int layer, int64_t head, uint8_t *ring)
                 sends[n_sends++] = (ith_parcel){ith_mesh_rank(&p->mesh, p->mesh.u, c),
                                                 ith_kv_segment(p->kv, layer, (int)head, s), bytes_seen(p, s)};
     }
-    p->comm->ops->messages(p->comm, sends, n_sends, recvs, n_recvs);
+    p->comm->ops->messages_start(p->comm, flight_of(head), sends, n_sends, recvs, n_recvs);
 }
 
-/* Head by head. A member that drew a tile of a later head keeps it for then. */
-static void by_heads(ith_pass *p, int layer, ith_member *me)
+/* Head by head, the next one's segments under way meanwhile. A member that drew a tile of a later head keeps it for then. */
+static void by_heads(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
     int64_t heads = ith_range_size(p->heads), i = -1;
     tiles all = tiles_of(p);
 
     if (me->tid == 0)
-        pass_segments(p, layer, 0, p->ws->ring[0]);
-    ith_barrier(me);
+        pass_segments(p, layer, 0);
     for (int64_t head = 0; head < heads; head++) {
-        if (me->tid == 0 && head + 1 < heads)
-            pass_segments(p, layer, head + 1, p->ws->ring[(head + 1) % 2]);
+        if (me->tid == 0) {
+            if (head + 1 < heads)
+                pass_segments(p, layer, head + 1);
+            p->comm->ops->finish(p->comm, flight_of(head));
+        }
+        ith_barrier(me);
         if (i < 0)
             i = ith_counter_next(me);
         for (; i < all.n * (head + 1); i = ith_counter_next(me))
-            work_tile(p, layer, head, all, i - all.n * head, p->ws->ring[head % 2], me);
+            work_tile(p, layer, part, head, all, i - all.n * head, p->ws->ring[flight_of(head)], me);
         ith_barrier(me);
     }
 }
@@ -253,24 +268,25 @@ static ith_range folded_by(const ith_pass *p, int c)
 }
 
 /* Tokens [t, t + n), at most a tile. */
-static void attend_segment(ith_pass *p, int64_t head, int64_t t, int64_t n, int64_t s, const void *segment, int64_t K,
-                           float *scratch)
+static void attend_segment(ith_pass *p, const ith_heads_part *part, int64_t head, int64_t t, int64_t n, int64_t s,
+                           const void *segment, int64_t K, float *scratch)
 {
     int64_t rows = n * p->group, d = head_dim(p->model);
-    state part = state_at(scratch, rows);
+    state one = state_at(scratch, rows);
 
-    attend(p, head, t, n, s, segment, part);
+    attend(p, part, head, t, n, s, segment, one);
     for (int64_t row = 0; row < rows; row++) {
         int64_t q_head = head * p->group + row % p->group, token = t + row / p->group;
         float *cell = p->ws->cells + ((q_head * p->n + token) * K + place_of(p, s)) * cell_floats(p->model);
-        cell[0] = part.m[row];
-        cell[1] = part.l[row];
-        memcpy(cell + 2, part.o + row * d, (size_t)d * sizeof *cell);
+        cell[0] = one.m[row];
+        cell[1] = one.l[row];
+        memcpy(cell + 2, one.o + row * d, (size_t)d * sizeof *cell);
     }
 }
 
 /* Segments that I hold and that lie on a memory node, all tokens. */
-static void attend_node(ith_pass *p, int layer, int64_t n_segments, int node, ith_member *me)
+static void attend_node(ith_pass *p, int layer, const ith_heads_part *part, int64_t n_segments, int node,
+                        ith_member *me)
 {
     int64_t heads = ith_range_size(p->heads), tile = tile_tokens(p->model), K = row_cells(&p->mesh, n_segments), i,
             first, n = ith_dealt(0, n_segments, me->n_nodes, node, &first);
@@ -281,15 +297,15 @@ static void attend_node(ith_pass *p, int layer, int64_t n_segments, int node, it
             continue;
         const void *segment = ith_kv_segment(p->kv, layer, (int)head, s);
         for (int64_t t = 0; t < p->n; t += tile)
-            attend_segment(p, head, t, p->n - t < tile ? p->n - t : tile, s, segment, K, p->ws->scratch[me->tid]);
+            attend_segment(p, part, head, t, p->n - t < tile ? p->n - t : tile, s, segment, K, p->ws->scratch[me->tid]);
     }
 }
 
 /* Those of my own node first. */
-static void attend_held(ith_pass *p, int layer, int64_t n_segments, ith_member *me)
+static void attend_held(ith_pass *p, int layer, const ith_heads_part *part, int64_t n_segments, ith_member *me)
 {
     for (int i = 0; i < me->n_nodes; i++)
-        attend_node(p, layer, n_segments, (me->node + i) % me->n_nodes, me);
+        attend_node(p, layer, part, n_segments, (me->node + i) % me->n_nodes, me);
 }
 
 /* tid 0: cells of the query heads that others fold go there; what arrives lies [context index][my query heads][tokens][...]. */
@@ -308,11 +324,12 @@ static void exchange_cells(ith_pass *p, int64_t row_floats)
                                 ith_range_size(theirs) * row_floats * (int64_t)sizeof(float)};
         recvs[n++] = (ith_parcel){r, p->ws->cells_in + c * mine, mine * (int64_t)sizeof(float)};
     }
-    p->comm->ops->messages(p->comm, sends, n, recvs, n);
+    ith_comm_messages(p->comm, sends, n, recvs, n);
 }
 
 /* Row (q_head, t), q_head counted from the first that I fold. */
-static void fold_row(const ith_pass *p, int layer, int64_t q_head, int64_t t, int64_t n_segments, float *scratch)
+static void fold_row(const ith_pass *p, int layer, const ith_heads_part *part, int64_t q_head, int64_t t,
+                     int64_t n_segments, float *scratch)
 {
     int64_t d = head_dim(p->model), cell = cell_floats(p->model), K = row_cells(&p->mesh, n_segments);
     ith_range mine = folded_by(p, p->mesh.c);
@@ -327,10 +344,10 @@ static void fold_row(const ith_pass *p, int layer, int64_t q_head, int64_t t, in
         const float *at = rows + ((q_head * p->n + t) * K + place_of(p, s)) * cell;
         p->model->kernels->attn_merge(1, (int)d, &m, &l, o, at, at + 1, at + 2);
     }
-    finish(p, layer, q_head, t, o, l);
+    finish(p, layer, part, q_head, t, o, l);
 }
 
-static void by_segments(ith_pass *p, int layer, ith_member *me)
+static void by_segments(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
     int64_t heads = ith_range_size(p->heads), n_segments = ith_kv_segments(p->pos + p->n), i;
     float *scratch = p->ws->scratch[me->tid];
@@ -339,10 +356,10 @@ static void by_segments(ith_pass *p, int layer, ith_member *me)
 
     if (n_segments == 1 && p->mesh.context == 1) {
         for (i = all.begin; i < all.end; i++)
-            attend_tile(p, layer, i, 0, p->n, NULL, scratch);
+            attend_tile(p, layer, part, i, 0, p->n, NULL, scratch);
         return;
     }
-    attend_held(p, layer, n_segments, me);
+    attend_held(p, layer, part, n_segments, me);
     ith_barrier(me);
     if (p->mesh.context > 1) {
         if (me->tid == 0)
@@ -350,7 +367,7 @@ static void by_segments(ith_pass *p, int layer, ith_member *me)
         ith_barrier(me);
     }
     for (i = rows.begin; i < rows.end; i++)
-        fold_row(p, layer, i / p->n, i % p->n, n_segments, scratch);
+        fold_row(p, layer, part, i / p->n, i % p->n, n_segments, scratch);
 }
 
 /* Up to four tokens' partials cost nothing to keep. More are taken by segments where their tiles would leave threads idle. */
@@ -361,15 +378,15 @@ static bool few(const ith_pass *p, const ith_member *me)
                                   tiles_of(p).n * ith_range_size(p->heads) < (int64_t)TILES_PER_THREAD * me->n_threads);
 }
 
-void ith_attention(ith_pass *p, int layer, ith_member *me)
+void ith_attention(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
     bool all_here = p->comm->size == 1 || p->way->all_tokens;
 
     if (all_here && (few(p, me) || p->mesh.context > 1))
-        by_segments(p, layer, me);
+        by_segments(p, layer, part, me);
     else if (p->mesh.context == 1)
-        by_tiles(p, layer, me);
+        by_tiles(p, layer, part, me);
     else
-        by_heads(p, layer, me);
+        by_heads(p, layer, part, me);
     ith_barrier(me);
 }

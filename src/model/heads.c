@@ -40,18 +40,19 @@ static ith_range rows_of_heads(ith_range heads, int64_t d)
 }
 
 /* Query head `head` of my token t, into its group's record. */
-static void make_query(ith_pass *p, int layer, int64_t head, int64_t t)
+static void make_query(ith_pass *p, int layer, const ith_heads_part *part, int64_t head, int64_t t)
 {
     const ith_kernels *kernels = p->model->kernels;
-    int64_t d = p->model->hp.head_dim, in_group = ith_range_size(p->heads) * p->group, slot = head % in_group;
+    int64_t d = p->model->hp.head_dim, in_group = ith_range_size(p->heads) * p->group,
+            slot = head % in_group - part->heads.begin * p->group;
     ith_range mine = p->way->q_heads(p);
     float *q = head_of(p->ws->q, p->ws->ld_q, rows_of_heads(mine, d), t, head - mine.begin, d);
-    uint8_t *record = p->way->record_at(p, t, (int)(head / in_group)), *at = record + slot * p->record.stride;
+    uint8_t *record = p->way->record_at(p, part, t, (int)(head / in_group)), *at = record + slot * part->record.stride;
 
     rotate(p, p->model->layers[layer].q_norm, t, q);
     if (ith_kv_get_layout(p->kv) == ITH_KVL_Q8) {
         float scale = kernels->quantize_head((int)d, q, NULL, (int8_t *)at) * p->q_factor;
-        memcpy(record + p->record.scales + slot * (int64_t)sizeof scale, &scale, sizeof scale);
+        memcpy(record + part->record.scales + slot * (int64_t)sizeof scale, &scale, sizeof scale);
     } else {
         kernels->scale(d, q, p->q_factor);
         memcpy(at, q, (size_t)d * sizeof *q);
@@ -111,15 +112,15 @@ static void put_in_cache(const ith_pass *p, int layer, int64_t head, int64_t t, 
                                  scales[1]);
 }
 
-/* Heads times the cache's blocks that the pass touches: a block of 64 tokens belongs to one thread. */
+/* A part's heads times the cache's blocks that the pass touches: a block of 64 tokens belongs to one thread. */
 typedef struct cache_units {
     int64_t first_block, n_blocks, n;
 } cache_units;
 
-static cache_units units_of(const ith_pass *p)
+static cache_units units_of(const ith_pass *p, const ith_heads_part *part)
 {
     int64_t first = p->pos / ITH_KV_BLOCK, n = (p->pos + p->n - 1) / ITH_KV_BLOCK - first + 1;
-    return (cache_units){first, n, n * ith_range_size(p->heads)};
+    return (cache_units){first, n, n * ith_range_size(part->heads)};
 }
 
 /* The pass's tokens in unit i. */
@@ -130,9 +131,9 @@ static ith_range unit_tokens(const ith_pass *p, cache_units u, int64_t i)
 }
 
 /* All tokens and all of the group's heads are made here: each piece goes to the cache at once. */
-static void make_and_append(ith_pass *p, int layer, ith_member *me)
+static void make_and_append(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
-    cache_units all = units_of(p);
+    cache_units all = units_of(p, part);
     ith_range units = ith_my_share(me, all.n, 1);
     uint8_t *piece = (uint8_t *)p->ws->scratch[me->tid];
 
@@ -141,59 +142,80 @@ static void make_and_append(ith_pass *p, int layer, ith_member *me)
         ith_range tokens = unit_tokens(p, all, i);
         for (int64_t t = tokens.begin; t < tokens.end; t++) {
             for (int64_t g = 0; g < p->group; g++)
-                make_query(p, layer, kv_head * p->group + g, t);
+                make_query(p, layer, part, kv_head * p->group + g, t);
             make_piece(p, layer, kv_head, t, piece);
             put_in_cache(p, layer, head, t, piece);
         }
     }
 }
 
-static void make(ith_pass *p, int layer, ith_member *me)
+/* Unit i: head i % n of token i / n, query heads before KV heads in each run of the part. */
+static void make(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
-    ith_range q = p->way->q_heads(p), kv = p->way->kv_heads(p);
-    int64_t n_q = ith_range_size(q), n = n_q + ith_range_size(kv);
+    ith_range q_all = p->way->q_heads(p), kv_all = p->way->kv_heads(p);
+    int64_t n_q = ith_range_size(ith_heads_run(p, part, q_all, p->group, 0)),
+            n_run = n_q + ith_range_size(ith_heads_run(p, part, kv_all, 1, 0)), n = n_run * ith_heads_runs(p);
     ith_range units = ith_my_share(me, ith_range_size(p->mine) * n, 1);
 
     for (int64_t i = units.begin; i < units.end; i++) {
-        int64_t t = i / n, head = i % n;
-        if (head < n_q)
-            make_query(p, layer, q.begin + head, t);
-        else
-            make_piece(p, layer, kv.begin + head - n_q, t, p->way->piece_at(p, t, kv.begin + head - n_q));
+        int64_t t = i / n, at = i % n_run;
+        int run = (int)(i % n / n_run);
+        if (at < n_q) {
+            make_query(p, layer, part, ith_heads_run(p, part, q_all, p->group, run).begin + at, t);
+        } else {
+            int64_t head = ith_heads_run(p, part, kv_all, 1, run).begin + at - n_q;
+            make_piece(p, layer, head, t, p->way->piece_at(p, part, t, head));
+        }
     }
 }
 
-static void append(ith_pass *p, int layer, ith_member *me)
+static void append(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
-    cache_units all = units_of(p);
+    cache_units all = units_of(p, part);
     ith_range units = ith_my_share(me, all.n, 1);
 
     for (int64_t i = units.begin; i < units.end; i++) {
-        int64_t head = i / all.n_blocks, segment = (all.first_block + i % all.n_blocks) * ITH_KV_BLOCK / ITH_KV_SEGMENT;
+        int64_t head = part->heads.begin + i / all.n_blocks,
+                segment = (all.first_block + i % all.n_blocks) * ITH_KV_BLOCK / ITH_KV_SEGMENT;
         ith_range tokens = unit_tokens(p, all, i);
         if (ith_kv_holds(p->kv, (int)head, segment))
             for (int64_t t = tokens.begin; t < tokens.end; t++)
-                put_in_cache(p, layer, head, t, p->way->arrived(p, t, head));
+                put_in_cache(p, layer, head, t, p->way->arrived(p, part, t, head));
     }
 }
 
-void ith_heads_to_cache(ith_pass *p, int layer, ith_member *me)
+/* Does this rank make all that it needs? */
+static bool makes_all(const ith_pass *p)
+{
+    return p->comm->size == 1 || (p->way->all_tokens && p->mesh.context == 1);
+}
+
+void ith_heads_make(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
+{
+    if (makes_all(p))
+        return;
+    make(p, layer, part, me);
+    ith_barrier(me);
+    ith_pass_lap(p, me, layer, ITH_LAP_REST);
+    if (me->tid == 0)
+        p->way->send_heads(p, part);
+    ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
+}
+
+void ith_heads_take(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
     if (me->tid == 0)
         ith_counter_reset(me); /* attention's; nobody counts until the barrier below */
-    if (p->comm->size == 1 || (p->way->all_tokens && p->mesh.context == 1)) {
-        make_and_append(p, layer, me);
+    if (makes_all(p)) {
+        make_and_append(p, layer, part, me);
     } else {
-        make(p, layer, me);
-        ith_barrier(me);
-        ith_pass_lap(p, me, layer, ITH_LAP_REST);
         if (me->tid == 0)
-            p->way->to_heads(p);
+            p->way->receive_heads(p, part);
         ith_barrier(me);
         ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
-        append(p, layer, me);
+        append(p, layer, part, me);
     }
     ith_barrier(me);
-    if (p->probe != NULL)
+    if (p->probe != NULL && part->number == p->n_parts - 1)
         show_keys(p, layer, me);
 }

@@ -67,15 +67,28 @@ static void project(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range 
     ith_linear(me, p->model->kernels, w, rows, &in, n_mine(p), out, ld);
 }
 
-static void project_qkv(ith_pass *p, const ith_layer *w, ith_member *me)
+/* Heads `run` of the `all` that this rank projects, to where they lie among those. */
+static void project_heads(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range all, ith_range run, float *out,
+                          int64_t ld)
 {
     int64_t d = p->model->hp.head_dim;
-    ith_range q = p->way->q_heads(p), kv = p->way->kv_heads(p);
-    ith_range q_rows = {q.begin * d, q.end * d}, kv_rows = {kv.begin * d, kv.end * d};
+    ith_range rows = {run.begin * d, run.end * d};
+    int64_t at = all.begin * d % ITH_TILE_ROWS + (run.begin - all.begin) * d;
 
-    project(p, me, w->q, q_rows, p->ws->q, p->ws->ld_q);
-    project(p, me, w->k, kv_rows, p->ws->k, p->ws->ld_kv);
-    project(p, me, w->v, kv_rows, p->ws->v, p->ws->ld_kv);
+    project(p, me, w, rows, out + at - rows.begin % ITH_TILE_ROWS, ld);
+    ith_pass_progress(p, me);
+}
+
+static void project_qkv(ith_pass *p, const ith_layer *w, const ith_heads_part *part, ith_member *me)
+{
+    ith_range q = p->way->q_heads(p), kv = p->way->kv_heads(p);
+
+    for (int i = 0; i < ith_heads_runs(p); i++) {
+        ith_range kv_run = ith_heads_run(p, part, kv, 1, i);
+        project_heads(p, me, w->q, q, ith_heads_run(p, part, q, p->group, i), p->ws->q, p->ws->ld_q);
+        project_heads(p, me, w->k, kv, kv_run, p->ws->k, p->ws->ld_kv);
+        project_heads(p, me, w->v, kv, kv_run, p->ws->v, p->ws->ld_kv);
+    }
     ith_barrier(me);
 }
 
@@ -105,12 +118,21 @@ void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
     normalize(p, me, layer > 0, w->attn_norm);
     show(p, ITH_PROBE_ATTN, layer, w->q->cols, false, me);
     ith_pass_lap(p, me, layer, ITH_LAP_REST);
-    project_qkv(p, w, me);
-    ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
-    ith_heads_to_cache(p, layer, me);
-    ith_pass_lap(p, me, layer, ITH_LAP_REST);
-    ith_attention(p, layer, me);
-    ith_pass_lap(p, me, layer, ITH_LAP_ATTENTION);
+    for (int i = 0; i < p->n_parts; i++) {
+        ith_heads_part part = ith_pass_part(p, i);
+        project_qkv(p, w, &part, me);
+        ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
+        ith_heads_make(p, layer, &part, me);
+    }
+    for (int i = 0; i < p->n_parts; i++) {
+        ith_heads_part part = ith_pass_part(p, i);
+        ith_heads_take(p, layer, &part, me);
+        ith_pass_lap(p, me, layer, ITH_LAP_REST);
+        ith_attention(p, layer, &part, me);
+        ith_pass_lap(p, me, layer, ITH_LAP_ATTENTION);
+        p->way->send_back(p, &part, w->o, me);
+        ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
+    }
     p->way->to_tokens(p, w->o, me);
     ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
     show(p, ITH_PROBE_O, layer, w->o->cols, ith_heads_are_groups(p->model, w->o), me);

@@ -13,6 +13,10 @@
  * The mesh (comm/mesh.h) has U x R ranks. A group of R ranks shares the heads of one Ulysses index; each rank of it holds some segments of
  * the heads' cache and attends to some of the pass's tokens. With R = 1 that is all segments and all tokens.
  *
+ * By tokens, a pass may be cut into parts by heads: part i is the i-th share of the KV heads of every Ulysses index, and of the query heads that
+ * read those. Then the exchange of one part is under way while the next one's heads are projected, and while another's attention runs
+ * (parts.c chooses how many). What is exchanged lies part after part in its buffer, with the layout below inside each.
+ *
  * What travels to attention, in the form that its kernel and the cache want; d is the head size, dp = d rounded up to 16:
  *   query record   of a token, all query heads of a group:  q8: [heads][dp] i8, [heads] f32 scales;  else [heads][d] f32
  *   piece          key and value of a token and head:       q8: [dp] i8, [dp] i8, two bf16 scales;  else [d], [d] of the cache's type
@@ -39,13 +43,22 @@ typedef struct ith_kv_piece { /* in bytes; the key is at 0 */
 
 typedef struct ith_pass ith_pass;
 
+enum { ITH_PARTS_MOST = ITH_FLIGHTS / 2 }; /* of each, queries and pieces are two exchanges */
+
+typedef struct ith_heads_part { /* of a pass, by heads */
+    int number;
+    ith_range heads;   /* KV heads, counted from a group's first */
+    ith_record record; /* of their query heads */
+    int64_t before;    /* bytes of a token's records in the parts before */
+} ith_heads_part;
+
 typedef struct
     ith_heads_out { /* query head h of token t, counted from the first that I attend for, the first that I attend to */
-    bool quantized; /* into acts, row t, groups first_group + h * d / 32 ...; else floats at x + t * ld + h * d */
+    bool quantized; /* into acts, row t, groups first_group + h * d / 32 ...; else floats at x + t * ld + (h - first) * d */
     ith_acts acts;
     int64_t first_group;
     float *x;
-    int64_t ld;
+    int64_t ld, first;
 } ith_heads_out;
 
 typedef struct ith_way {
@@ -57,17 +70,20 @@ typedef struct ith_way {
     /* Query and KV heads that this rank projects, for its tokens. */
     ith_range (*q_heads)(const ith_pass *pass);
     ith_range (*kv_heads)(const ith_pass *pass);
-    /* Where the query record of my token `token` for Ulysses index u is made, and the piece of a KV head. */
-    uint8_t *(*record_at)(const ith_pass *pass, int64_t token, int u);
-    uint8_t *(*piece_at)(const ith_pass *pass, int64_t token, int64_t kv_head);
-    /* tid 0 only, barriers around it, unless this rank makes all records and pieces that it needs: the records of the tokens that I attend
-     * to come together in ws->queries, the pieces that I hold arrive. */
-    void (*to_heads)(ith_pass *pass);
+    /* Where the part's query record of my token `token` for Ulysses index u is made, and the piece of a KV head of it. */
+    uint8_t *(*record_at)(const ith_pass *pass, const ith_heads_part *part, int64_t token, int u);
+    uint8_t *(*piece_at)(const ith_pass *pass, const ith_heads_part *part, int64_t token, int64_t kv_head);
+    /* tid 0 only, unless this rank makes all records and pieces that it needs. After a barrier, the part's are sent; before one, the records of
+     * the tokens that I attend to come together in ws->queries, the pieces that I hold arrive. */
+    void (*send_heads)(ith_pass *pass, const ith_heads_part *part);
+    void (*receive_heads)(ith_pass *pass, const ith_heads_part *part);
     /* Where the piece of the pass's token `token` and my group's head `head`, which I hold, has arrived. */
-    const uint8_t *(*arrived)(const ith_pass *pass, int64_t token, int64_t head);
-    /* Where attention's result for my heads goes, the input of the output matrix `o`. */
-    ith_heads_out (*heads_out)(const ith_pass *pass, const ith_matrix *o);
-    /* All members, after a barrier: that result becomes the input of `o` for my tokens. Ends with a barrier. */
+    const uint8_t *(*arrived)(const ith_pass *pass, const ith_heads_part *part, int64_t token, int64_t head);
+    /* Where attention's result for my heads of the part goes, the input of the output matrix `o`. */
+    ith_heads_out (*heads_out)(const ith_pass *pass, const ith_heads_part *part, const ith_matrix *o);
+    /* All members, after a barrier: that result is sent. */
+    void (*send_back)(ith_pass *pass, const ith_heads_part *part, const ith_matrix *o, ith_member *me);
+    /* All members, after that of all parts: the results become the input of `o` for my tokens. Ends with a barrier. */
     void (*to_tokens)(ith_pass *pass, const ith_matrix *o, ith_member *me);
     /* All members, after a barrier, if there are several ranks: the wide intermediate, of which this rank made its rows, becomes whole
      * for my tokens. Ends with a barrier. */
@@ -95,15 +111,16 @@ typedef struct
     ith_acts mid_acts; /* of silu(gate) * up */
     float *q, *k, *v;  /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
     int64_t ld_q, ld_kv, ld_y;
-    float *wire;          /* [T][ld] blocks that arrive from ranks */
-    float *cos, *sin;     /* [T][d / 2] */
+    float *wire;      /* [T][ld] blocks that arrive from ranks */
+    float *cos, *sin; /* [T][d / 2] */
+    /* In each part (below, its heads in place of all): */
     uint8_t *queries;     /* [A][record]: of the tokens that I attend to, A = min(C, U T) at most */
     uint8_t *records_out; /* [U][T][record] */
     uint8_t *pieces_out;  /* [T][KV heads][piece], in the order of the ranks they go to */
     uint8_t *pieces_in;   /* [C][heads held][piece], tokens ascending */
     uint8_t *back; /* [A][my group's query heads * d / 32] groups: attention's result on its way to the tokens' ranks */
     float *attn;   /* [A][my group's query heads * d]: the same in floats */
-    int64_t *plans;  /* [2][2][ranks]: see ith_workspace_plan */
+    int64_t *plans;  /* [ITH_FLIGHTS][2][2][ranks]: see ith_workspace_plan */
     float **scratch; /* [threads]: for attention's tiles, for blocks of the MLP */
     int n_threads;
     float *cells;        /* decode attention: partials of my segments, see attention.c */
@@ -114,10 +131,11 @@ typedef struct
     float *logits_rows; /* several ranks: [ITH_DECODE_TOKENS][n_vocab rounded up]: my rows of the vocabulary */
 } ith_workspace;
 
-/* Side 0 (send) or 1 (receive) of the exchange in hand. */
-static inline ith_comm_plan ith_workspace_plan(const ith_workspace *ws, int ranks, int side)
+/* Side 0 (send) or 1 (receive) of an exchange. */
+static inline ith_comm_plan ith_workspace_plan(const ith_workspace *ws, int ranks, int flight, int side)
 {
-    return (ith_comm_plan){ws->plans + 2 * ranks * side, ws->plans + 2 * ranks * side + ranks};
+    int64_t *at = ws->plans + (int64_t)ranks * 2 * (2 * flight + side);
+    return (ith_comm_plan){at, at + ranks};
 }
 
 struct ith_pass {
@@ -131,6 +149,7 @@ struct ith_pass {
     ith_kv_piece piece;
     ith_range heads;        /* my group's KV heads; query heads are these times group */
     int64_t group;          /* query heads per KV head */
+    int n_parts;            /* by heads: see above */
     ith_range attended;     /* tokens of the pass whose queries I attend to */
     float q_factor;         /* log2(e) / sqrt(d) */
     const int32_t *ids;     /* [n] */
@@ -182,9 +201,11 @@ void ith_add_residual(ith_pass *pass, ith_member *me);             /* layer.c: x
 void ith_show_output(ith_pass *pass, ith_member *me); /* layer.c: x normalized, to the probe; overwrites h */
 void ith_quantize_h(ith_pass *pass, ith_member *me,
                     int64_t cols); /* layer.c: h -> acts, by ith_my_share of my tokens */
-void ith_heads_to_cache(ith_pass *pass, int layer,
-                        ith_member *me); /* heads.c: q, k, v -> records, cache; resets the team's counter */
-void ith_attention(ith_pass *pass, int layer,
+/* heads.c: q, k, v of a part -> records and pieces, on their way; without a barrier where the pass has several parts */
+void ith_heads_make(ith_pass *pass, int layer, const ith_heads_part *part, ith_member *me);
+/* heads.c: a part's pieces, as they have arrived -> cache; resets the team's counter */
+void ith_heads_take(ith_pass *pass, int layer, const ith_heads_part *part, ith_member *me);
+void ith_attention(ith_pass *pass, int layer, const ith_heads_part *part,
                    ith_member *me); /* attention.c: records, cache -> way->heads_out; takes the counter reset */
 float ith_attention_q_factor(int64_t head_dim);          /* log2(e) / sqrt(d), folded into queries */
 int64_t ith_attention_scratch(const ith_model *model);   /* floats per thread */
@@ -206,6 +227,21 @@ static inline void ith_pass_lap(const ith_pass *pass, const ith_member *me, int 
 {
     if (pass->profile != NULL && me->tid == 0)
         ith_profile_lap(pass->profile, layer, lap);
+}
+
+/* Part i of the pass; and how many parts a pass is to have, all else of it being set. wanted 0: as many as pay. The same on all ranks. */
+ith_heads_part ith_pass_part(const ith_pass *pass, int i);
+int ith_pass_choose_parts(const ith_pass *pass, int wanted);
+
+/* A part's runs of adjacent heads, among the `all` that this rank projects, `each` (1, or query heads) for a KV head: run i of so many. */
+int ith_heads_runs(const ith_pass *pass);
+ith_range ith_heads_run(const ith_pass *pass, const ith_heads_part *part, ith_range all, int64_t each, int i);
+
+/* All members: what is under way between ranks moves on. */
+static inline void ith_pass_progress(const ith_pass *pass, const ith_member *me)
+{
+    if (me->tid == 0)
+        pass->comm->ops->progress(pass->comm);
 }
 
 /* Rows of a layer's matrices that the pass reads on this rank. */

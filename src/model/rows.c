@@ -24,16 +24,27 @@ static ith_range my_kv_heads(const ith_pass *p)
 /* ---- Within a group of R > 1 ranks: each makes some of its heads; queries go to all, a piece to the rank that holds its segment.
  * Few tokens, few bytes: all on tid 0 ---- */
 
-static uint8_t *record_at(const ith_pass *p, int64_t token, int u)
+static uint8_t *record_of(const ith_pass *p, int64_t token)
 {
-    (void)u; /* mine */
     return p->ws->queries + token * p->record.bytes;
 }
 
-static uint8_t *piece_at(const ith_pass *p, int64_t token, int64_t kv_head)
+static uint8_t *record_at(const ith_pass *p, const ith_heads_part *part, int64_t token, int u)
+{
+    (void)part, (void)u; /* the only one, mine */
+    return record_of(p, token);
+}
+
+static uint8_t *piece_of(const ith_pass *p, int64_t token, int64_t kv_head)
 {
     ith_range mine = my_kv_heads(p);
     return p->ws->pieces_out + (token * ith_range_size(mine) + kv_head - mine.begin) * p->piece.bytes;
+}
+
+static uint8_t *piece_at(const ith_pass *p, const ith_heads_part *part, int64_t token, int64_t kv_head)
+{
+    (void)part;
+    return piece_of(p, token, kv_head);
 }
 
 /* Those that arrive lie by token and group head, with gaps for what others hold. */
@@ -42,8 +53,9 @@ static uint8_t *arrival(const ith_pass *p, int64_t token, int64_t head)
     return p->ws->pieces_in + (token * ith_range_size(p->heads) + head) * p->piece.bytes;
 }
 
-static const uint8_t *arrived(const ith_pass *p, int64_t token, int64_t head)
+static const uint8_t *arrived(const ith_pass *p, const ith_heads_part *part, int64_t token, int64_t head)
 {
+    (void)part;
     return arrival(p, token, head);
 }
 
@@ -69,7 +81,7 @@ static uint8_t *copy_made(ith_pass *p, int maker, int c, bool out, uint8_t *wire
            scales = p->record.scales < p->record.bytes ? (size_t)ith_range_size(q) * sizeof(float) : 0;
 
     for (int64_t t = 0; t < p->n; t++) {
-        uint8_t *record = record_at(p, t, p->mesh.u), *q_at = record + q.begin * p->record.stride,
+        uint8_t *record = record_of(p, t), *q_at = record + q.begin * p->record.stride,
                 *s_at = record + p->record.scales + q.begin * (int64_t)sizeof(float);
         memcpy(out ? wire : q_at, out ? q_at : wire, heads);
         memcpy(out ? wire + heads : s_at, out ? s_at : wire + heads, scales);
@@ -78,7 +90,7 @@ static uint8_t *copy_made(ith_pass *p, int maker, int c, bool out, uint8_t *wire
             if (!goes_to(p, t, head, c))
                 continue;
             if (out)
-                memcpy(wire, piece_at(p, t, p->heads.begin + head), (size_t)p->piece.bytes);
+                memcpy(wire, piece_of(p, t, p->heads.begin + head), (size_t)p->piece.bytes);
             else
                 memcpy(arrival(p, t, head), wire, (size_t)p->piece.bytes);
             wire += p->piece.bytes;
@@ -100,8 +112,9 @@ static int64_t made_bytes(const ith_pass *p, int maker, int c)
     return p->n * ith_range_size(q) * per_head + pieces * p->piece.bytes;
 }
 
-static void to_heads(ith_pass *p)
+static void send_heads(ith_pass *p, const ith_heads_part *part)
 {
+    (void)part;
     uint8_t *out = p->ws->records_out, *in = (uint8_t *)p->ws->wire, *at;
     ith_parcel *sends = p->ws->parcels, *recvs = sends + p->ws->n_parcels;
     int me = p->comm->rank, n = 0;
@@ -116,11 +129,16 @@ static void to_heads(ith_pass *p)
         out = copy_made(p, me, c, true, out);
         at += recvs[n++].bytes;
     }
-    p->comm->ops->messages(p->comm, sends, n, recvs, n);
+    ith_comm_messages(p->comm, sends, n, recvs, n);
     for (int i = 0; i < n; i++)
         copy_made(p, recvs[i].rank, p->mesh.c, false, recvs[i].buf);
     copy_made(p, me, p->mesh.c, true, out); /* my own pieces for myself */
     copy_made(p, me, p->mesh.c, false, out);
+}
+
+static void nothing_to_receive(ith_pass *p, const ith_heads_part *part)
+{
+    (void)p, (void)part; /* all came when it was sent */
 }
 
 /* ---- All-gathers: in ws->wire rank r's part of all tokens is one block, [n][its bytes], blocks in the order of ranks ---- */
@@ -156,7 +174,7 @@ static void gather_floats(ith_pass *p, ith_member *me, float *buf, int64_t ld, i
         memcpy(p->ws->wire + p->n * mine.begin + t * width, buf + t * ld + at, (size_t)width * sizeof *buf);
     ith_barrier(me);
     if (me->tid == 0) {
-        ith_comm_plan plan = ith_workspace_plan(p->ws, p->comm->size, 0);
+        ith_comm_plan plan = ith_workspace_plan(p->ws, p->comm->size, 0, 0);
         for (int r = 0; r < p->comm->size; r++) {
             ith_range rows = owner(p, n_rows, r);
             plan.counts[r] = p->n * ith_range_size(rows) * (int64_t)sizeof *buf;
@@ -182,7 +200,7 @@ static ith_range groups_of(ith_range cols)
 static void gather_acts(ith_pass *p, ith_member *me, const ith_acts *acts, int64_t cols, owner_fn owner)
 {
     int size = p->comm->size, rank = p->comm->rank;
-    ith_comm_plan plan = ith_workspace_plan(p->ws, size, 0);
+    ith_comm_plan plan = ith_workspace_plan(p->ws, size, 0, 0);
     ith_range mine = groups_of(owner(p, cols, rank)), share = ith_my_share(me, p->n * size, 1);
     int64_t group = ith_acts_wire_bytes(1);
     uint8_t *wire = (uint8_t *)p->ws->wire;
@@ -228,14 +246,20 @@ static void gather_mid(ith_pass *p, ith_member *me, const ith_matrix *down)
 
 /* ---- Attention's result ---- */
 
-static ith_heads_out heads_out(const ith_pass *p, const ith_matrix *o)
+static ith_heads_out heads_out(const ith_pass *p, const ith_heads_part *part, const ith_matrix *o)
 {
+    (void)part;
     ith_range rows = head_rows_of(p, o->cols, p->comm->rank);
     return (ith_heads_out){.quantized = ith_heads_are_groups(p->model, o),
                            .acts = ith_pass_input(p, o->cols).acts,
                            .first_group = rows.begin / ITH_GROUP,
                            .x = p->ws->h,
                            .ld = p->ws->ld};
+}
+
+static void nothing_to_send(ith_pass *p, const ith_heads_part *part, const ith_matrix *o, ith_member *me)
+{
+    (void)p, (void)part, (void)o, (void)me; /* to_tokens gathers */
 }
 
 static void to_tokens(ith_pass *p, const ith_matrix *o, ith_member *me)
@@ -258,9 +282,11 @@ const ith_way ith_way_rows = {
     .kv_heads = my_kv_heads,
     .record_at = record_at,
     .piece_at = piece_at,
-    .to_heads = to_heads,
+    .send_heads = send_heads,
+    .receive_heads = nothing_to_receive,
     .arrived = arrived,
     .heads_out = heads_out,
+    .send_back = nothing_to_send,
     .to_tokens = to_tokens,
     .gather_mid = gather_mid,
     .gather_y = gather_y,

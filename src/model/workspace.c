@@ -165,7 +165,7 @@ static void request_all(requests *r, ith_workspace *ws, const ith_model *model, 
         request_wire(r, ws, model, &s);
     if (s.R > 1)
         request_group(r, ws, layout, &s, cells);
-    request(r, 4 * mesh->ranks, sizeof(int64_t), &ws->plans);
+    request(r, ITH_FLIGHTS * 4 * mesh->ranks, sizeof(int64_t), &ws->plans);
     request(r, cells, sizeof(float), &ws->cells);
     if (mesh->ranks > 1)
         request(r, ITH_DECODE_TOKENS * ith_logits_ld(model), sizeof(float), &ws->logits_rows);

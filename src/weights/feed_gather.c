@@ -58,7 +58,7 @@ int64_t ith_gather_step(ith_feed *f, int64_t step, uint8_t *slot)
     ith_gather *g = &f->gather;
     int64_t n_sends = list_sends(f, step, slot, g->sends), n_recvs = list_recvs(f, step, slot, g->recvs), bytes = 0;
 
-    g->side->ops->messages(g->side, g->sends, n_sends, g->recvs, n_recvs);
+    ith_comm_messages(g->side, g->sends, n_sends, g->recvs, n_recvs);
     for (int64_t i = 0; i < n_recvs; i++)
         bytes += g->recvs[i].bytes;
     return bytes;

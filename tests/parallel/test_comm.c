@@ -73,30 +73,70 @@ static void fill_block(uint8_t *block, int64_t bytes, int s, int d)
         block[i] = byte_of(s, d, i);
 }
 
-static void do_alltoall(ith_comm *comm)
+typedef struct exchanged { /* an exchange under way */
+    plan out, in;
+    uint8_t *send, *recv;
+} exchanged;
+
+static void start_alltoall(ith_comm *comm, int flight, exchanged *e)
 {
     int me = comm->rank, size = comm->size;
-    plan out, in;
     for (int r = 0; r < size; r++) {
-        out.counts[r] = block_bytes(me, r);
-        in.counts[r] = block_bytes(r, me);
+        e->out.counts[r] = block_bytes(me, r + flight);
+        e->in.counts[r] = block_bytes(r, me + flight);
     }
-    lay_out(&out, size);
-    lay_out(&in, size);
-    uint8_t *send = new_buffer(comm, &out), *recv = new_buffer(comm, &in);
+    lay_out(&e->out, size);
+    lay_out(&e->in, size);
+    e->send = new_buffer(comm, &e->out);
+    e->recv = new_buffer(comm, &e->in);
     for (int r = 0; r < size; r++)
-        fill_block(send + out.displs[r], out.counts[r], me, r);
-    ith_alltoall x = {send, out.counts, out.displs, recv, in.counts, in.displs, MOST};
-    comm->ops->alltoall_progress(comm); /* may be called at any time */
-    comm->ops->alltoall_start(comm, &x);
-    for (int i = 0; i < (me * 3) % 5; i++)
-        comm->ops->alltoall_progress(comm);
-    comm->ops->alltoall_finish(comm);
-    for (int r = 0; r < size; r++)
-        CHECK(comm, block_is(recv + in.displs[r], in.counts[r], r, me));
-    CHECK(comm, guards_untouched(recv, &in, size));
-    free(send);
-    free(recv);
+        fill_block(e->send + e->out.displs[r], e->out.counts[r], me, r + flight);
+    comm->ops->alltoall_start(
+        comm, flight,
+        &(ith_alltoall){e->send, e->out.counts, e->out.displs, e->recv, e->in.counts, e->in.displs, MOST});
+}
+
+static void finish_alltoall(ith_comm *comm, int flight, exchanged *e)
+{
+    comm->ops->finish(comm, flight);
+    for (int r = 0; r < comm->size; r++)
+        CHECK(comm, block_is(e->recv + e->in.displs[r], e->in.counts[r], r, comm->rank + flight));
+    CHECK(comm, guards_untouched(e->recv, &e->in, comm->size));
+    free(e->send);
+    free(e->recv);
+}
+
+static void do_alltoall(ith_comm *comm)
+{
+    exchanged e;
+    comm->ops->progress(comm); /* may be called at any time */
+    start_alltoall(comm, 0, &e);
+    for (int i = 0; i < (comm->rank * 3) % 5; i++)
+        comm->ops->progress(comm);
+    finish_alltoall(comm, 0, &e);
+}
+
+/* Exchanges on all flights but one, messages on that; finished in another order. */
+static void do_many(ith_comm *comm)
+{
+    enum { LAST = ITH_FLIGHTS - 1, BYTES = 3 * PIECE };
+    static const int order[LAST] = {3, 0, 6, 5, 1, 2, 4};
+    int me = comm->rank, size = comm->size, to = (me + 1) % size, from = (me + size - 1) % size, n = size > 1;
+    static exchanged e[LAST];
+    uint8_t out[BYTES], in[BYTES];
+    for (int f = 0; f < LAST; f++) {
+        start_alltoall(comm, f, &e[f]);
+        if (f == me % 3) { /* not collective */
+            fill_block(out, BYTES, me, to);
+            comm->ops->messages_start(comm, LAST, &(ith_parcel){to, out, BYTES}, n, &(ith_parcel){from, in, BYTES}, n);
+        }
+        for (int i = 0; i < (me + f) % 3; i++)
+            comm->ops->progress(comm);
+    }
+    for (int i = 0; i < LAST; i++)
+        finish_alltoall(comm, order[i], &e[order[i]]);
+    comm->ops->finish(comm, LAST);
+    CHECK(comm, size == 1 || block_is(in, BYTES, from, me));
 }
 
 static void do_allgather(ith_comm *comm, bool in_place)
@@ -180,6 +220,8 @@ static void exchange_by(ith_comm *comm, ith_exchange strategy, int ranks_per_nod
     CHECK(comm, other->stats.exchange[taken].calls == TIMES);
     CHECK(comm, other->stats.exchange[taken].in_node == near);
     CHECK(comm, other->stats.exchange[taken].cross_node == far);
+    do_many(other);
+    do_many(other);
     ith_comm_close(other);
 }
 
@@ -212,6 +254,7 @@ static void blocks_above_one_message(ith_comm *comm)
     CHECK(comm, ith_comm_open_mpi(&in_pieces, &small, NULL) == ITH_OK);
     for (int again = 0; again < 2; again++) { /* the next call's messages must not mix with this one's */
         do_alltoall(small);
+        do_many(small);
         do_allgather(small, false);
         do_allgather(small, true);
         do_bcast(small);
@@ -295,7 +338,7 @@ static void parcels_match_in_order(ith_comm *comm)
                 free(in);
             }
         }
-    comm->ops->messages(comm, sends, n_sends, recvs, n_recvs);
+    ith_comm_messages(comm, sends, n_sends, recvs, n_recvs);
     for (int k = 0; k < n_recvs; k++) {
         uint8_t *in = recvs[k].buf;
         CHECK(comm, block_is(in, bytes[k % EACH], recvs[k].rank, me + k % EACH) && in[bytes[k % EACH]] == 0xee);
@@ -460,7 +503,7 @@ static void *send_round(void *arg)
     CHECK(side, out != NULL && in != NULL);
     for (int i = 0; i < ROUNDS; i++) {
         fill_block(out, SIDE_BYTES, side->rank, i);
-        side->ops->messages(side, &(ith_parcel){right, out, SIDE_BYTES}, 1, &(ith_parcel){left, in, SIDE_BYTES}, 1);
+        ith_comm_messages(side, &(ith_parcel){right, out, SIDE_BYTES}, 1, &(ith_parcel){left, in, SIDE_BYTES}, 1);
         CHECK(side, block_is(in, SIDE_BYTES, left, i));
     }
     free(out);

@@ -111,7 +111,7 @@ static void long_timeline(ith_engine *engine, const forms *way)
     ith_session_close(session);
 }
 
-static void run_with(const forms *way, int threads, int64_t chunk)
+static void run_with(const forms *way, int threads, int64_t chunk, ith_exchange exchange, int parts)
 {
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
@@ -122,13 +122,16 @@ static void run_with(const forms *way, int threads, int64_t chunk)
     params.chunk = chunk;
     params.quant = way->quant;
     params.kv = way->kv;
+    params.exchange = exchange;
+    params.exchange_parts = parts;
     must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
     score_whole(engine, way);
     prefill_and_decode(engine, way);
     long_timeline(engine, way);
     ith_engine_close(engine);
     if (ith_world_rank(world) == 0)
-        printf("ok same_bits of %s with %d threads, chunks of %lld\n", way->name, threads, (long long)chunk);
+        printf("ok same_bits of %s with %d threads, chunks of %lld, %d parts\n", way->name, threads, (long long)chunk,
+               parts);
 }
 
 int main(void)
@@ -139,11 +142,14 @@ int main(void)
         return 1;
     for (int threads = 1; threads <= 2; threads++)
         for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
-            run_with(&quantized, threads, chunks[i]);
+            run_with(&quantized, threads, chunks[i], ITH_EXCHANGE_AUTO, 0);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        run_with(&others[i], 1, 1000);
-        run_with(&others[i], 2, 64);
+        run_with(&others[i], 1, 1000, ITH_EXCHANGE_AUTO, 0);
+        run_with(&others[i], 2, 64, ITH_EXCHANGE_AUTO, 0);
+        run_with(&others[i], 2, 300, ITH_EXCHANGE_PAIRWISE, 4);
     }
+    for (int exchange = ITH_EXCHANGE_AUTO; exchange <= ITH_EXCHANGE_NODE; exchange++)
+        run_with(&quantized, 2, 300, (ith_exchange)exchange, 1 + exchange); /* 2 heads a rank on 2 ranks, 4 on 3 */
     ith_world_close(world);
     return 0;
 }

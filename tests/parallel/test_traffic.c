@@ -1,6 +1,7 @@
 /* RANKS: 1 2 3 4 5 8 */
 /* What every rank sends in prefill is within 5% of the formulas of model/traffic.h: by tokens (Ulysses), on any mesh, with a cache
- * that is empty or not, and by rows; and the strategies send the same. */
+ * that is empty or not, and by rows; and the strategies send the same,
+ * in one part and in several. */
 #include "tests/needle.h"
 
 #include "engine/engine_impl.h"
@@ -27,7 +28,7 @@ static int64_t expected(const ith_engine *e, int64_t depth, int64_t n, bool rows
     return hp->n_layers * layer + (e->mesh.rank == 0 ? 0 : logits);
 }
 
-static void prefill(ith_exchange exchange, ith_prefill way, bool exact)
+static void prefill(ith_exchange exchange, int parts, ith_prefill way, bool exact)
 {
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
@@ -39,6 +40,7 @@ static void prefill(ith_exchange exchange, ith_prefill way, bool exact)
     params.threads = 1;
     params.chunk = chunk;
     params.exchange = exchange;
+    params.exchange_parts = parts;
     params.prefill = way;
     params.exact = exact;
     must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the model", &err);
@@ -61,12 +63,13 @@ int main(void)
     if (!open_needle())
         return 1;
     for (int exchange = ITH_EXCHANGE_AUTO; exchange <= ITH_EXCHANGE_NODE; exchange++)
-        prefill((ith_exchange)exchange, ITH_PREFILL_ULYSSES, false);
-    prefill(ITH_EXCHANGE_AUTO, ITH_PREFILL_ULYSSES, true);
+        for (int parts = 1; parts <= 3; parts += 2)
+            prefill((ith_exchange)exchange, parts, ITH_PREFILL_ULYSSES, false);
+    prefill(ITH_EXCHANGE_AUTO, 2, ITH_PREFILL_ULYSSES, true);
     if (ith_world_rank(world) == 0)
         printf("ok by tokens: within 5%% of the formula\n");
-    prefill(ITH_EXCHANGE_AUTO, ITH_PREFILL_ROWS, false);
-    prefill(ITH_EXCHANGE_AUTO, ITH_PREFILL_ROWS, true);
+    prefill(ITH_EXCHANGE_AUTO, 0, ITH_PREFILL_ROWS, false);
+    prefill(ITH_EXCHANGE_AUTO, 0, ITH_PREFILL_ROWS, true);
     if (ith_world_rank(world) == 0)
         printf("ok by rows: within 5%% of the formula\n");
     ith_world_close(world);
