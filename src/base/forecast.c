@@ -2,6 +2,12 @@
 
 static const double FADE = 0.98; /* of a chunk's weight with each that follows */
 
+double ith_depth_cost_s(ith_depth_cost c, int64_t from, int64_t to)
+{
+    double n = (double)to - (double)from, middle = ((double)from + (double)to) / 2;
+    return n * (c.token_s + c.key_s * middle);
+}
+
 void ith_forecast_add(ith_forecast *f, int64_t from, int64_t to, double seconds)
 {
     double n = (double)(to - from), x = ((double)from + (double)to) / 2;
@@ -18,38 +24,27 @@ void ith_forecast_add(ith_forecast *f, int64_t from, int64_t to, double seconds)
 }
 
 /* The line y = a + b x. Where the chunks' places hardly differ there is no telling b from noise. */
-static void fit(const ith_forecast *f, double *a, double *b)
+static ith_depth_cost fit(const ith_forecast *f)
 {
     double spread = f->xx - f->x * f->x / f->n;
+    double b = spread > 1e-6 * f->xx ? (f->xy - f->x * f->y / f->n) / spread : 0, a = (f->y - b * f->x) / f->n;
 
-    *b = spread > 1e-6 * f->xx ? (f->xy - f->x * f->y / f->n) / spread : 0;
-    *a = (f->y - *b * f->x) / f->n;
-    if (*b < 0) {
-        *b = 0;
-        *a = f->y / f->n;
-    }
-    if (*a < 0) {
-        *a = 0;
-        *b = f->xy / f->xx;
-    }
+    if (b < 0)
+        return (ith_depth_cost){f->y / f->n, 0};
+    return a < 0 ? (ith_depth_cost){0, f->xy / f->xx} : (ith_depth_cost){a, b};
 }
 
 double ith_forecast_left(const ith_forecast *f, int64_t done, int64_t total)
 {
-    double a, b, from = (double)done, to = (double)total;
-
-    if (f->n <= 0)
-        return -1;
-    fit(f, &a, &b);
-    return a * (to - from) + b * (to * to - from * from) / 2;
+    return f->n > 0 ? ith_depth_cost_s(fit(f), done, total) : -1;
 }
 
 double ith_forecast_token(const ith_forecast *f, int64_t x)
 {
-    double a, b;
+    ith_depth_cost c;
 
     if (f->n <= 0)
         return -1;
-    fit(f, &a, &b);
-    return a + b * (double)x;
+    c = fit(f);
+    return c.token_s + c.key_s * (double)x;
 }

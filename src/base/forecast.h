@@ -1,13 +1,22 @@
-/* forecast.h - how long the rest of a prefill takes, whose cost per token grows with depth: pure.
+/* forecast.h - what a prefill takes, whose cost per token grows with depth: pure.
  *
- * A token at position x costs a + b x: matrices the same for each, attention with every key before it. The chunks measured so far give
- * a and b by least squares, weighted by their tokens; what is older counts a little less, so that a machine that
+ * A token at position x costs a + b x: matrices the same for each, attention with every key before it. Plans know a and b from a
+ * machine's rates (engine/cost.h), benchmarks from those of the kernels (bench/rates.h), progress from what it sees: the chunks measured
+ * so far give them by least squares, weighted by their tokens; what is older counts a little less, so that a machine that
  * has become slower is heard; the first chunk, which touches all memory first, counts only while it is the only one.
  */
 #ifndef ITH_BASE_FORECAST_H
 #define ITH_BASE_FORECAST_H
 
 #include <stdint.h>
+
+typedef struct ith_depth_cost { /* seconds */
+    double token_s;             /* a: of a token, whatever came before it */
+    double key_s;               /* b: more for each token before it */
+} ith_depth_cost;
+
+/* Seconds that tokens [from, to) take. */
+double ith_depth_cost_s(ith_depth_cost cost, int64_t from, int64_t to);
 
 typedef struct ith_forecast { /* sums over the chunks; zeroed by the caller */
     double n, x, y, xx, xy;

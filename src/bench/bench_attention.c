@@ -1,6 +1,7 @@
 /* bench_attention.c - queries against segments of the cache: decode streams them from memory, prefill meets them in cache. */
-#include "base/mem.h"
 #include "bench/lines.h"
+
+#include "base/mem.h"
 
 #include <string.h>
 
@@ -9,9 +10,14 @@ enum {
     TILE_ROWS = 64         /* queries of a prefill attention tile: as src/model/attention.c */
 };
 
+size_t ith_line_segment_bytes(const ith_line *l)
+{
+    return ith_kv_block_bytes(l->kv, l->head_dim) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+}
+
 static void attention(const ith_line *l, const ith_member *me, int64_t run)
 {
-    size_t segment = ith_kv_block_bytes(l->kv, l->head_dim) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+    size_t segment = ith_line_segment_bytes(l);
     int rows = (int)l->tokens * l->group;
     ith_range mine = ith_my_share(me, l->n_segments, 1);
     float *out = l->out + (int64_t)me->tid * rows * (l->head_dim + 2);
@@ -39,42 +45,69 @@ static void attention(const ith_line *l, const ith_member *me, int64_t run)
     }
 }
 
+static void prepare_queries(ith_line *l, size_t out, size_t q)
+{
+    l->out = l->memory;
+    l->q_scale = l->out + out;
+    l->q = l->q_scale + l->rows;
+    for (int64_t i = 0; i < l->rows; i++)
+        l->q_scale[i] = 0.01f;
+    if (l->kv == ITH_KVL_Q8)
+        memset(l->q, 3, q);
+    else
+        for (size_t i = 0; i < q; i++)
+            ((float *)l->q)[i] = 0.1f;
+}
+
+ith_status ith_line_attention(const ith_kernel_bench *b, ith_kv_layout kv, int d, int group, int64_t tokens,
+                              ith_line *l, ith_error *err)
+{
+    int threads = ith_team_size(b->team);
+    size_t rows = (size_t)tokens * (size_t)group, out = (size_t)threads * rows * (size_t)(d + 2),
+           q = rows * (size_t)ith_round_up(d, 16);
+    int64_t fit;
+
+    *l = (ith_line){.fn = attention, .kv = kv, .cols = d, .tokens = tokens, .rows = tokens * group, .head_dim = d};
+    l->group = group;
+    fit = (int64_t)(ith_line_pool(b) / ith_line_segment_bytes(l));
+    l->n_segments = tokens > 1 ? SEGMENTS_IN_CACHE * threads : ith_line_copies(b, ith_line_segment_bytes(l));
+    if (l->n_segments > fit)
+        l->n_segments = fit;
+    l->copies = tokens > 1 ? 1 : fit / l->n_segments;
+    l->per_run = 1;
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, (out + rows + q) * sizeof(float), "queries", &l->memory, err));
+    prepare_queries(l, out, q);
+    return ITH_OK;
+}
+
+double ith_line_attention_ops(const ith_line *l)
+{
+    return 4.0 * (double)(l->rows * ITH_KV_SEGMENT * l->head_dim) * (double)l->n_segments;
+}
+
 static ith_status bench_attention(ith_kernel_bench *b, const char *part, ith_kv_layout kv, int d, int64_t tokens,
                                   ith_error *err)
 {
     static const char *const names[] = {
         [ITH_KVL_Q8] = "attn_q8", [ITH_KVL_BF16] = "attn_bf16", [ITH_KVL_F32] = "attn_f32"};
-    int group = (int)(b->hp.n_heads / b->hp.n_kv_heads), threads = ith_team_size(b->team);
-    ith_line l = {.fn = attention, .kv = kv, .cols = d, .tokens = tokens, .rows = tokens * group, .head_dim = d};
-    size_t segment = ith_kv_block_bytes(kv, d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK), dp = (size_t)ith_round_up(d, 16);
-    size_t out = (size_t)threads * (size_t)l.rows * (size_t)(d + 2), q = (size_t)l.rows * dp;
-    int64_t fit = (int64_t)(ith_line_pool(b) / segment);
-    void *memory = NULL;
+    ith_line l;
+    ith_status status;
 
     if (!ith_line_begins(b, names[kv], part, tokens))
         return ITH_OK;
-    l.group = group;
-    l.n_segments = tokens > 1 ? SEGMENTS_IN_CACHE * threads : ith_line_copies(b, segment);
-    if (l.n_segments > fit)
-        l.n_segments = fit;
-    l.copies = tokens > 1 ? 1 : fit / l.n_segments;
-    l.per_run = 1;
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, (out + (size_t)l.rows + q) * sizeof(float), "queries", &memory, err));
-    l.out = memory;
-    l.q_scale = l.out + out;
-    l.q = l.q_scale + l.rows;
-    for (int64_t i = 0; i < l.rows; i++)
-        l.q_scale[i] = 0.01f;
-    if (kv == ITH_KVL_Q8)
-        memset(l.q, 3, q);
-    else
-        for (size_t i = 0; i < q; i++)
-            ((float *)l.q)[i] = 0.1f;
-    ith_line_measure(b, names[kv], part, &l, 4.0 * (double)(l.rows * ITH_KV_SEGMENT * d) * (double)l.n_segments,
-                     tokens > 1 ? 0 : (double)segment * (double)l.n_segments,
-                     kv == ITH_KVL_Q8 ? b->ceilings.integer_ops : b->ceilings.f32_ops);
-    ith_mem_free(memory);
-    return ITH_OK;
+    status = ith_line_attention(b, kv, d, (int)(b->hp.n_heads / b->hp.n_kv_heads), tokens, &l, err);
+    if (status == ITH_OK)
+        ith_line_measure(b, names[kv], part, &l, ith_line_attention_ops(&l),
+                         tokens > 1 ? 0 : (double)ith_line_segment_bytes(&l) * (double)l.n_segments,
+                         kv == ITH_KVL_Q8 ? b->ceilings.integer_ops : b->ceilings.f32_ops);
+    ith_line_close(&l);
+    return status;
+}
+
+int64_t ith_line_tile_tokens(const ith_hparams *hp)
+{
+    int64_t n = TILE_ROWS * hp->n_kv_heads / hp->n_heads;
+    return n < 1 ? 1 : n;
 }
 
 ith_status ith_bench_attentions(ith_kernel_bench *b, ith_error *err)
@@ -84,11 +117,9 @@ ith_status ith_bench_attentions(ith_kernel_bench *b, ith_error *err)
         int d;
     } others[] = {{"prefill.32", 32}, {"prefill.64", 64},   {"prefill.80", 80},
                   {"prefill.96", 96}, {"prefill.128", 128}, {"prefill.256", 256}};
-    int64_t tile = TILE_ROWS * b->hp.n_kv_heads / b->hp.n_heads;
+    int64_t tile = ith_line_tile_tokens(&b->hp);
     int d = (int)b->hp.head_dim;
 
-    if (tile < 1)
-        tile = 1;
     for (ith_kv_layout kv = ITH_KVL_Q8; kv <= ITH_KVL_F32; kv++) {
         ITH_TRY(bench_attention(b, "decode", kv, d, 1, err));
         ITH_TRY(bench_attention(b, "prefill", kv, d, tile, err));

@@ -1,11 +1,12 @@
 /* bench_model.c - prefill and decode of one model at growing context.
  *
  * One session goes through all depths: it is taken back to a depth before each measurement, since what it then appends
- * overwrites what was measured before. Prefill and decode take turns, so that a slow moment of the machine hits both.
+ * overwrites what was measured before. The kernels alone, prefill and decode take turns, so that a slow moment of the machine hits all.
  */
 #include "base/mem.h"
 #include "base/progress.h"
 #include "bench/ranks.h"
+#include "bench/rates.h"
 #include "engine/cost.h"
 
 #include <stdlib.h>
@@ -21,7 +22,9 @@ typedef struct model_bench {
     ith_session *session;
     ith_ceilings ceilings;
     int32_t *ids;             /* [ctx]: what is fed */
+    ith_rates *rates;         /* NULL: prefill is not predicted */
     double *prefill, *decode; /* [repetitions] seconds */
+    double *predicted;        /* [repetitions] seconds of prefill, from the kernels' rates just before */
     int64_t sent;             /* bytes, by rank 0 in the last prefill measured */
     double filled_s;          /* of prefilling up to the present depth */
     int64_t depth;
@@ -116,6 +119,10 @@ static ith_status warm_up(model_bench *b, ith_error *err)
 static ith_status measure_depth(model_bench *b, ith_error *err)
 {
     for (int i = 0; i < b->params->repetitions; i++) {
+        if (b->rates != NULL)
+            b->predicted[i] =
+                ith_depth_cost_s(ith_rates_measure(b->rates, b->depth + b->params->prompt, b->ceilings.read_bytes),
+                                 b->depth, b->depth + b->params->prompt);
         if (b->params->prompt > 0)
             ITH_TRY(time_prefill(b, b->params->prompt, &b->prefill[i], err));
         if (b->params->decode > 0)
@@ -150,15 +157,29 @@ static json_t *numbers(const double *values, int n)
     return out;
 }
 
+static json_t *prediction_json(const model_bench *b)
+{
+    int n = b->params->repetitions;
+    double reached[ITH_BENCH_REPETITIONS_MAX];
+
+    if (b->rates == NULL)
+        return json_null();
+    for (int i = 0; i < n; i++)
+        reached[i] = b->predicted[i] / b->prefill[i];
+    return json_pack("{s:o, s:o}", "tps", ith_json_number((double)b->params->prompt / median(b->predicted, n)),
+                     "reached", ith_json_number(median(reached, n)));
+}
+
 static json_t *prefill_json(const model_bench *b)
 {
     int n = b->params->repetitions;
     double s = median(b->prefill, n);
     ith_cost c = ith_pass_cost(b->engine, b->depth, b->params->prompt);
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "tps", ith_json_number((double)b->params->prompt / s), "seconds",
-                     numbers(b->prefill, n), "gops", ith_json_number((c.linear_ops + c.attention_ops) / s * 1e-9),
-                     "of_ceiling", ith_json_number(least_s(b, c) / s), "sent", (json_int_t)b->sent, "sent_formula",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "tps", ith_json_number((double)b->params->prompt / s),
+                     "predicted", prediction_json(b), "seconds", numbers(b->prefill, n), "gops",
+                     ith_json_number((c.linear_ops + c.attention_ops) / s * 1e-9), "of_ceiling",
+                     ith_json_number(least_s(b, c) / s), "sent", (json_int_t)b->sent, "sent_formula",
                      (json_int_t)ith_bench_ranks_formula(b->session, b->depth, b->params->prompt));
 }
 
@@ -224,13 +245,21 @@ static ith_status open_bench(model_bench *b, ith_error *err)
     b->ids = calloc((size_t)ctx, sizeof *b->ids);
     b->prefill = calloc((size_t)b->params->repetitions, sizeof *b->prefill);
     b->decode = calloc((size_t)b->params->repetitions, sizeof *b->decode);
-    if (b->ids == NULL || b->prefill == NULL || b->decode == NULL)
+    b->predicted = calloc((size_t)b->params->repetitions, sizeof *b->predicted);
+    if (b->ids == NULL || b->prefill == NULL || b->predicted == NULL || b->decode == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a timeline of %lld tokens", (long long)ctx);
     for (int64_t i = 0; i < ctx; i++) {
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
         b->ids[i] = (int32_t)(x % (uint64_t)b->engine->info.n_vocab);
     }
     return ITH_OK;
+}
+
+/* Local. A prompt that goes by rows does not cost what tokens by slices do. */
+static ith_status open_rates(model_bench *b, ith_error *err)
+{
+    bool by_rows = b->engine->info.ranks > 1 && b->params->prompt <= b->session->rows_tokens;
+    return b->params->prompt == 0 || by_rows ? ITH_OK : ith_rates_open(b->engine, b->params->prompt, &b->rates, err);
 }
 
 static ith_status measure_ceilings(model_bench *b, ith_error *err)
@@ -272,6 +301,7 @@ ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *par
     ITH_CHECK(ith_comm_agree(comm, open_bench(&b, err), err));
     ITH_CHECK(measure_ceilings(&b, err));
     ITH_CHECK(ith_session_open(engine, &b.session, err));
+    ITH_CHECK(ith_comm_agree(comm, open_rates(&b, err), err));
     ITH_CHECK(measure_depths(&b, depths, err));
     root = bench_json(&b, json_incref(depths));
     status = comm->rank == 0 ? ith_bench_text(root, json, err) : ITH_OK;
@@ -282,6 +312,8 @@ done:
     ith_session_close(b.session);
     free(b.ids);
     free(b.prefill);
+    free(b.predicted);
+    ith_rates_close(b.rates);
     free(b.decode);
     return status;
 }

@@ -1,20 +1,24 @@
 /* bench_products.c - weights times activations: every layout, matrix of a layer and a range of token counts. */
-#include "base/mem.h"
 #include "bench/lines.h"
 
-static void multiply(const ith_line *l, int64_t n_tiles, const uint8_t *tiles, float *out)
+#include "base/mem.h"
+#include "model/acts.h"
+
+/* Tokens [t, t + n). */
+static void multiply(const ith_line *l, int64_t t, int64_t n, int64_t n_tiles, const uint8_t *tiles, float *out)
 {
     const ith_kernels *k = l->kernels;
+    ith_acts acts = ith_acts_at(&l->acts, t);
 
     if (l->layout == ITH_W8)
-        k->gemm_w8(n_tiles, l->tokens, tiles, &l->acts, out, l->rows);
+        k->gemm_w8(n_tiles, n, tiles, &acts, out, l->rows);
     else if (l->layout == ITH_W4)
-        k->gemm_w4(n_tiles, l->tokens, tiles, &l->acts, out, l->rows);
+        k->gemm_w4(n_tiles, n, tiles, &acts, out, l->rows);
     else if (l->layout == ITH_W4M)
-        k->gemm_w4m(n_tiles, l->tokens, tiles, &l->acts, out, l->rows);
+        k->gemm_w4m(n_tiles, n, tiles, &acts, out, l->rows);
     else
-        (l->layout == ITH_BF16 ? k->gemm_bf16 : k->gemm_f32)(n_tiles, l->tokens, l->cols, tiles, l->x, l->cols, out,
-                                                             l->rows);
+        (l->layout == ITH_BF16 ? k->gemm_bf16 : k->gemm_f32)(n_tiles, n, l->cols, tiles, l->x + t * l->cols, l->cols,
+                                                             out, l->rows);
 }
 
 static void product(const ith_line *l, const ith_member *me, int64_t run)
@@ -24,20 +28,23 @@ static void product(const ith_line *l, const ith_member *me, int64_t run)
     ith_range mine = ith_my_share(me, n_tiles, 1);
 
     for (int64_t i = 0; i < l->per_run; i++) {
-        int64_t copy = (l->first + run * l->per_run + i) % l->copies;
-        multiply(l, ith_range_size(mine), l->pool + (size_t)(copy * n_tiles + mine.begin) * tile,
-                 l->out + mine.begin * ITH_TILE_ROWS);
+        int64_t copy = (l->first + run * l->per_run + i) % l->copies, block = l->block > 0 ? l->block : l->tokens;
+        const uint8_t *tiles = l->pool + (size_t)(copy * n_tiles + mine.begin) * tile;
+        for (int64_t t = 0; t < l->tokens; t += block)
+            multiply(l, t, l->tokens - t < block ? l->tokens - t : block, ith_range_size(mine), tiles,
+                     l->out + t * l->rows + mine.begin * ITH_TILE_ROWS);
     }
 }
 
 /* Input 1, -1, 1..., as floats and quantized by the kernel itself. */
-static ith_status prepare_product(const ith_kernel_bench *b, ith_line *l, void **memory, ith_error *err)
+static ith_status prepare_input(const ith_kernel_bench *b, ith_line *l, ith_error *err)
 {
     int64_t cols = l->acts.groups * ITH_GROUP;
     size_t n = (size_t)(l->tokens * l->acts.groups), outputs = (size_t)(l->tokens * l->rows);
 
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, n * (ITH_GROUP * 5 + 20) + outputs * 4, "a product's operands", memory, err));
-    l->out = *memory;
+    ITH_TRY(
+        ith_mem_alloc(ITH_MEM_OTHER, n * (ITH_GROUP * 5 + 20) + outputs * 4, "a product's operands", &l->memory, err));
+    l->out = l->memory;
     l->x = l->out + outputs;
     l->acts.scales = l->x + n * ITH_GROUP;
     l->acts.sums = l->acts.scales + n;
@@ -52,6 +59,26 @@ static ith_status prepare_product(const ith_kernel_bench *b, ith_line *l, void *
     return ITH_OK;
 }
 
+ith_status ith_line_product(const ith_kernel_bench *b, ith_layout layout, int64_t rows, int64_t cols, int64_t tokens,
+                            ith_line *l, ith_error *err)
+{
+    int64_t n_tiles = (rows + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS, fit;
+
+    *l = (ith_line){.fn = product, .layout = layout, .cols = cols, .tokens = tokens, .per_run = 1};
+    l->acts.groups = (cols + ITH_GROUP - 1) / ITH_GROUP;
+    fit = (int64_t)(ith_line_pool(b) / ith_tile_bytes(layout, (size_t)l->acts.groups));
+    if (n_tiles > fit)
+        n_tiles = fit;
+    l->rows = n_tiles * ITH_TILE_ROWS;
+    l->copies = fit / n_tiles;
+    return prepare_input(b, l, err);
+}
+
+double ith_line_product_ops(const ith_line *l)
+{
+    return 2.0 * (double)(l->rows * l->cols * l->tokens);
+}
+
 static ith_status bench_product(ith_kernel_bench *b, const char *part, int64_t rows, int64_t cols, ith_layout layout,
                                 int64_t tokens, ith_error *err)
 {
@@ -60,26 +87,20 @@ static ith_status bench_product(ith_kernel_bench *b, const char *part, int64_t r
                                         [ITH_W4M] = "gemm_w4m",
                                         [ITH_BF16] = "gemm_bf16",
                                         [ITH_F32T] = "gemm_f32"};
-    ith_line l = {.fn = product, .layout = layout, .cols = cols, .tokens = tokens};
-    int64_t n_tiles = (rows + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS, fit;
-    size_t tile;
-    void *memory = NULL;
+    ith_line l;
+    ith_status status;
 
     if (!ith_line_begins(b, names[layout], part, tokens))
         return ITH_OK;
-    l.acts.groups = (cols + ITH_GROUP - 1) / ITH_GROUP;
-    tile = ith_tile_bytes(layout, (size_t)l.acts.groups);
-    fit = (int64_t)(ith_line_pool(b) / tile);
-    if (n_tiles > fit)
-        n_tiles = fit;
-    l.rows = n_tiles * ITH_TILE_ROWS;
-    l.copies = fit / n_tiles;
-    l.per_run = ith_line_copies(b, tile * (size_t)n_tiles);
-    ITH_TRY(prepare_product(b, &l, &memory, err));
-    ith_line_measure(b, names[layout], part, &l, 2.0 * (double)(l.rows * cols * tokens), (double)tile * (double)n_tiles,
-                     ith_layout_is_quantized(layout) ? b->ceilings.integer_ops : b->ceilings.f32_ops);
-    ith_mem_free(memory);
-    return ITH_OK;
+    status = ith_line_product(b, layout, rows, cols, tokens, &l, err);
+    if (status == ITH_OK) {
+        size_t bytes = ith_tile_bytes(layout, (size_t)l.acts.groups) * (size_t)(l.rows / ITH_TILE_ROWS);
+        l.per_run = ith_line_copies(b, bytes);
+        ith_line_measure(b, names[layout], part, &l, ith_line_product_ops(&l), (double)bytes,
+                         ith_layout_is_quantized(layout) ? b->ceilings.integer_ops : b->ceilings.f32_ops);
+    }
+    ith_line_close(&l);
+    return status;
 }
 
 ith_status ith_bench_products(ith_kernel_bench *b, ith_error *err)

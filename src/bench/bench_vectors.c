@@ -9,22 +9,28 @@ static void vector(const ith_line *l, const ith_member *me, int64_t run)
             l->vector->run(l->kernels, &l->buffers, l->cols);
 }
 
+ith_status ith_line_vector(const ith_vector_kernel *v, const ith_hparams *hp, ith_line *l, ith_error *err)
+{
+    *l = (ith_line){.fn = vector, .cols = v->elements(hp), .vector = v};
+    l->calls = 1 + (1 << 16) / l->cols;
+    return ith_vector_buffers_open(l->cols, &l->buffers, err);
+}
+
 static ith_status bench_vector(ith_kernel_bench *b, const ith_vector_kernel *v, ith_error *err)
 {
-    ith_line l = {.fn = vector, .cols = v->elements(&b->hp), .vector = v};
+    ith_line l;
     json_t *result;
     double s;
 
     if (!ith_line_begins(b, v->kernel, v->part, 1))
         return ITH_OK;
-    l.calls = 1 + (1 << 16) / l.cols;
-    ITH_TRY(ith_vector_buffers_open(l.cols, &l.buffers, err));
+    ITH_TRY(ith_line_vector(v, &b->hp, &l, err));
     ith_line_run(b, &l);
     s = l.best_s / (double)l.calls;
     result = ith_line_describe(b, v->kernel, v->part, &l, s);
     json_object_set_new(result, "ns_per_element", ith_json_number(s * 1e9 / (double)l.cols));
     json_array_append_new(b->results, result);
-    ith_vector_buffers_close(&l.buffers);
+    ith_line_close(&l);
     return ITH_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "bench/lines.h"
 
+#include "base/mem.h"
 #include "base/progress.h"
 
 #include <stdio.h>
@@ -16,8 +17,10 @@ static void run_line(void *arg, ith_member *me)
     ith_line *l = arg;
     double begin_s = ith_now_s();
 
-    if (me->tid == 0)
+    if (me->tid == 0) {
         l->best_s = 1e30;
+        l->later_s = 0;
+    }
     for (int64_t run = 0;; run++) {
         double start_s, now_s;
         ith_barrier(me);
@@ -28,6 +31,7 @@ static void run_line(void *arg, ith_member *me)
         if (me->tid == 0) {
             if (now_s - start_s < l->best_s)
                 l->best_s = now_s - start_s;
+            l->later_s += run > 0 ? now_s - start_s : 0;
             l->runs = run + 1;
             l->go_on = run + 1 < MIN_RUNS || now_s - begin_s < l->seconds;
         }
@@ -43,6 +47,17 @@ void ith_line_run(const ith_kernel_bench *b, ith_line *l)
     l->pool = b->pool;
     l->seconds = b->params->seconds;
     ith_team_run(b->team, run_line, l);
+}
+
+double ith_line_mean_s(const ith_line *l)
+{
+    return l->later_s / (double)(l->runs - 1);
+}
+
+void ith_line_close(ith_line *l)
+{
+    ith_mem_free(l->memory);
+    ith_vector_buffers_close(&l->buffers);
 }
 
 bool ith_line_begins(ith_kernel_bench *b, const char *kernel, const char *part, int64_t tokens)

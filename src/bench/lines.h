@@ -32,6 +32,7 @@ struct ith_line {
     const ith_kernels *kernels;
     const uint8_t *pool;
     double seconds, best_s;
+    double later_s; /* of all runs but the first, which may meet cold caches, together */
     int64_t runs;
     bool go_on;
     int64_t copies, first; /* of the operand in the pool; the one to begin with */
@@ -39,6 +40,7 @@ struct ith_line {
     /* products */
     ith_layout layout;
     int64_t rows, cols, tokens;
+    int64_t block; /* tokens that pass by all tiles of a thread at a time; 0: all */
     ith_acts acts;
     float *x, *out; /* [tokens][cols], [tokens][rows] */
     /* attention */
@@ -51,6 +53,7 @@ struct ith_line {
     const ith_vector_kernel *vector;
     ith_vector_buffers buffers;
     int64_t calls;
+    void *memory; /* of the operands that are not in the pool */
 };
 
 /* Is the line "KERNEL SHAPE.PART TOKENS" wanted? Counts it, and reports progress. */
@@ -60,8 +63,30 @@ bool ith_line_begins(ith_kernel_bench *b, const char *kernel, const char *part, 
 size_t ith_line_pool(const ith_kernel_bench *b);
 int64_t ith_line_copies(const ith_kernel_bench *b, size_t bytes);
 
+/* Operands of a line of each kind, for b->kernels, b->pool and b->team; freed by ith_line_close, after failures too.
+ *   product    a matrix [rows][cols], fewer rows if the pool holds no more, with so many tokens
+ *   attention  queries of `tokens` tokens, `group` heads each, with segments of the cache: of one token, from memory; of more, in cache
+ *   vector     calls of about 2^16 elements together */
+ith_status ith_line_product(const ith_kernel_bench *b, ith_layout layout, int64_t rows, int64_t cols, int64_t tokens,
+                            ith_line *l, ith_error *err);
+ith_status ith_line_attention(const ith_kernel_bench *b, ith_kv_layout kv, int head_dim, int group, int64_t tokens,
+                              ith_line *l, ith_error *err);
+ith_status ith_line_vector(const ith_vector_kernel *v, const ith_hparams *hp, ith_line *l, ith_error *err);
+void ith_line_close(ith_line *l);
+
+/* Tokens of a tile of prefill attention, as src/model/attention.c cuts them. */
+int64_t ith_line_tile_tokens(const ith_hparams *hp);
+
+size_t ith_line_segment_bytes(const ith_line *l); /* of an attention line's cache */
+
+/* Multiplications and additions of a run of a product or attention, each copy's counted once. */
+double ith_line_product_ops(const ith_line *l);
+double ith_line_attention_ops(const ith_line *l);
+
 /* Runs it on the bench's team until params->seconds have passed; best_s is the best run's time. */
 void ith_line_run(const ith_kernel_bench *b, ith_line *l);
+/* Seconds of a run, as a rule: the mean of all but the first. */
+double ith_line_mean_s(const ith_line *l);
 
 /* The fields that all lines have; s: seconds of one call. */
 json_t *ith_line_describe(const ith_kernel_bench *b, const char *kernel, const char *part, const ith_line *l, double s);

@@ -121,23 +121,75 @@ RUN(weights)
     k->weights(n, b->x, 1.0f, 0.7f, b->z);
 }
 
+/* ---- Calls in a layer for a token: src/model/layer.c, heads.c, mlp.c, attention.c ---- */
+
+static int64_t once(const ith_vector_use *use)
+{
+    (void)use;
+    return 1;
+}
+static int64_t twice(const ith_vector_use *use) /* before attention and before the MLP */
+{
+    (void)use;
+    return 2;
+}
+static int64_t twice_if_quantized(const ith_vector_use *use)
+{
+    return use->quantized ? 2 : 0;
+}
+static int64_t once_if_quantized(const ith_vector_use *use)
+{
+    return use->quantized;
+}
+static int64_t outputs_if_quantized(const ith_vector_use *use)
+{
+    return use->quantized ? use->hp->n_heads : 0;
+}
+static int64_t outputs_and_float_queries(const ith_vector_use *use)
+{
+    return use->hp->n_heads * (use->q8 ? 1 : 2);
+}
+static int64_t queries_and_keys(const ith_vector_use *use)
+{
+    return use->hp->n_heads + use->hp->n_kv_heads;
+}
+static int64_t normalized_heads(const ith_vector_use *use)
+{
+    return use->head_norms ? queries_and_keys(use) : 0;
+}
+static int64_t q8_queries(const ith_vector_use *use)
+{
+    return use->q8 ? use->hp->n_heads : 0;
+}
+static int64_t q8_keys(const ith_vector_use *use)
+{
+    return use->q8 ? use->hp->n_kv_heads : 0;
+}
+static int64_t q8_keys_and_values(const ith_vector_use *use)
+{
+    return 2 * q8_keys(use);
+}
+
 const ith_vector_kernel ith_vector_kernels[] = {
-    {"quantize", "hidden", hidden, run_quantize},
-    {"quantize_head", "head", head_dim, run_quantize_head},
-    {"quantize_head_bf16", "head", head_dim, run_quantize_head_bf16},
-    {"kv_put_q8", "head", head_dim, run_kv_put_q8},
-    {"attn_merge", "head", head_dim, run_attn_merge},
-    {"rmsnorm", "hidden", hidden, run_rmsnorm},
-    {"rope", "head", head_dim, run_rope},
-    {"silu_mul", "ffn", ffn, run_silu_mul},
-    {"add", "hidden", hidden, run_add},
-    {"scale", "head", head_dim, run_scale},
-    {"max", "vocabulary", vocabulary, run_max},
-    {"sum_exp", "vocabulary", vocabulary, run_sum_exp},
-    {"argmax", "vocabulary", vocabulary, run_argmax},
-    {"maxima", "vocabulary", vocabulary, run_maxima},
-    {"select", "vocabulary", vocabulary, run_select},
-    {"weights", "vocabulary", vocabulary, run_weights},
+    {"quantize", "hidden", hidden, run_quantize, twice_if_quantized},
+    {"quantize", "ffn", ffn, run_quantize, once_if_quantized},
+    {"quantize", "head", head_dim, run_quantize, outputs_if_quantized},
+    {"quantize_head", "head", head_dim, run_quantize_head, q8_queries},
+    {"quantize_head_bf16", "head", head_dim, run_quantize_head_bf16, q8_keys_and_values},
+    {"kv_put_q8", "head", head_dim, run_kv_put_q8, q8_keys},
+    {"attn_merge", "head", head_dim, run_attn_merge, NULL},
+    {"rmsnorm", "hidden", hidden, run_rmsnorm, twice},
+    {"rmsnorm", "head", head_dim, run_rmsnorm, normalized_heads},
+    {"rope", "head", head_dim, run_rope, queries_and_keys},
+    {"silu_mul", "ffn", ffn, run_silu_mul, once},
+    {"add", "hidden", hidden, run_add, twice},
+    {"scale", "head", head_dim, run_scale, outputs_and_float_queries},
+    {"max", "vocabulary", vocabulary, run_max, NULL},
+    {"sum_exp", "vocabulary", vocabulary, run_sum_exp, NULL},
+    {"argmax", "vocabulary", vocabulary, run_argmax, NULL},
+    {"maxima", "vocabulary", vocabulary, run_maxima, NULL},
+    {"select", "vocabulary", vocabulary, run_select, NULL},
+    {"weights", "vocabulary", vocabulary, run_weights, NULL},
 };
 
 const size_t ith_n_vector_kernels = sizeof ith_vector_kernels / sizeof *ith_vector_kernels;

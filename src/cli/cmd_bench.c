@@ -187,7 +187,9 @@ static int kernels(const ith_cli *cli, int argc, char **argv)
 
 static const ith_manual model_manual = {
     "ithaca bench model (-m MODEL | --shape SHAPE [--type TYPE]) [--depths LIST] [OPTION]...",
-    "Prefill and decode at growing context, of a model's files or of random weights of a known shape.",
+    "Prefill and decode at growing context, of a model's files or of random weights of a known shape. predicted: "
+    "prefill by the\n"
+    "rates of its kernels alone, measured in turns with it; reached: the share of that.",
     "  ithaca bench model -m model.gguf --depths 0,4096,16384\n"
     "  ithaca bench model --shape qwen3-8b --type q4_0 --depths 0,32768 --fill\n"
     "  mpirun -n 4 ithaca bench model -m Qwen3-8B --prompt 2048 --json\n",
@@ -217,13 +219,16 @@ static void print_model(const json_t *root)
            number(ceilings, "integer_gops"), number(ceilings, "f32_gflops"));
     printf("prefill of %.0f tokens, decode of %.0f, medians of %.0f; depths reached by %s\n\n", number(root, "prompt"),
            number(root, "decode"), number(root, "repetitions"), text_of(root, "filled"));
-    printf("           prefill                             decode\n"
-           "  depth    tokens/s     GOP/s  of ceiling      tokens/s    GB/s  of ceiling   first token s\n");
+    printf("           prefill                                                decode\n"
+           "  depth    tokens/s  predicted  reached     GOP/s  of ceiling      tokens/s    GB/s  of ceiling   "
+           "first token s\n");
     json_array_foreach(json_object_get(root, "depths"), i, row)
     {
         const json_t *prefill = json_object_get(row, "prefill"), *decode = json_object_get(row, "decode");
         printf("%7.0f ", number(row, "depth"));
         print_number(prefill, "tps", 1, 10, 2);
+        print_number(json_object_get(prefill, "predicted"), "tps", 1, 10, 2);
+        print_percent(json_object_get(prefill, "predicted"), "reached", 7);
         print_number(prefill, "gops", 1, 9, 1);
         print_percent(prefill, "of_ceiling", 10);
         printf("   ");

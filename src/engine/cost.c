@@ -22,11 +22,16 @@ static double sum_layers(const ith_model *m, double (*of)(const ith_matrix *))
     return sum;
 }
 
-/* Attention of n tokens after `depth`: two products of head_dim with every key that each sees. */
-static double attention_ops(const ith_model *m, int64_t depth, int64_t n)
+/* Attention of a token to a key: two products of head_dim for every query head. */
+static double key_ops(const ith_model *m)
 {
-    double keys = (double)n * (double)depth + (double)n * (double)(n + 1) / 2;
-    return 4 * keys * (double)(m->hp.head_dim * m->hp.n_heads * m->hp.n_layers);
+    return 4 * (double)(m->hp.head_dim * m->hp.n_heads * m->hp.n_layers);
+}
+
+/* n tokens after `depth`, each of which sees itself too. */
+static double keys_seen(int64_t depth, int64_t n)
+{
+    return (double)n * (double)depth + (double)n * (double)(n + 1) / 2;
 }
 
 ith_cost ith_pass_cost(const ith_engine *e, int64_t depth, int64_t n)
@@ -34,10 +39,15 @@ ith_cost ith_pass_cost(const ith_engine *e, int64_t depth, int64_t n)
     const ith_model *m = e->model;
     return (ith_cost){
         .linear_ops = sum_layers(m, matrix_ops) * (double)n + matrix_ops(m->output),
-        .attention_ops = attention_ops(m, depth, n),
+        .attention_ops = keys_seen(depth, n) * key_ops(m),
         .bytes = sum_layers(m, matrix_bytes) + matrix_bytes(m->output) +
                  (double)e->info.kv_bytes_per_token * (double)(depth + n),
     };
+}
+
+ith_depth_cost ith_prompt_cost(const ith_engine *e, double linear_rate, double attention_rate)
+{
+    return (ith_depth_cost){sum_layers(e->model, matrix_ops) / linear_rate, key_ops(e->model) / attention_rate};
 }
 
 /* The means over a prompt of the whole context: what a pass sends grows linearly with the depth, if at all. */

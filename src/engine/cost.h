@@ -2,6 +2,7 @@
 #ifndef ITH_ENGINE_COST_H
 #define ITH_ENGINE_COST_H
 
+#include "base/forecast.h"
 #include "engine/engine_impl.h"
 
 typedef struct ith_cost {             /* over all ranks */
@@ -11,6 +12,9 @@ typedef struct ith_cost {             /* over all ranks */
 
 /* Of one pass of n tokens after `depth`. The vocabulary is computed for the last token. */
 ith_cost ith_pass_cost(const ith_engine *engine, int64_t depth, int64_t n);
+
+/* What prompts cost that all ranks work on, at so many operations per second in matrices and in attention, all ranks together. */
+ith_depth_cost ith_prompt_cost(const ith_engine *engine, double linear_rate, double attention_rate);
 
 typedef struct ith_token_traffic { /* bytes that rank 0 sends for one token of the prompt and layer */
     double ulysses;                /* prefill: heads of its tokens out, attention's result back */

@@ -53,13 +53,13 @@ static void predict(estimate *f)
     const ith_estimate_params *p = f->params;
     const ith_engine *e = f->engine;
     int64_t ctx = e->info.ctx;
-    double layers = e->info.n_layers, nodes = p->nodes;
-    ith_cost whole = ith_pass_cost(e, 0, ctx), one = ith_pass_cost(e, ctx - 1, 1);
+    double layers = e->info.n_layers, nodes = p->nodes, ops = p->integer_gops * GIGA * nodes;
+    ith_cost one = ith_pass_cost(e, ctx - 1, 1);
     ith_token_traffic traffic = ith_pass_traffic(e);
     double passes = (double)((ctx + e->info.chunk - 1) / e->info.chunk),
            gathered = f->store.cut ? (double)e->info.weight_bytes / p->ranks_per_node * passes : 0;
 
-    f->prefill_s = (whole.linear_ops / LINEAR + whole.attention_ops / ATTENTION) / (p->integer_gops * GIGA * nodes) +
+    f->prefill_s = ith_depth_cost_s(ith_prompt_cost(e, LINEAR * ops, ATTENTION * ops), 0, ctx) +
                    on_the_wire_s(f, traffic.ulysses * layers * (double)ctx + gathered / nodes);
     f->decode_s = one.bytes / (DECODE * p->read_gbps * GIGA * nodes) + on_the_wire_s(f, traffic.rows * layers) +
                   (p->nodes > 1 ? 4 * layers * p->latency_us * 1e-6 : 0); /* four gatherings a layer */

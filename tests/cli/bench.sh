@@ -58,26 +58,32 @@ matches "kernels: no such level: says so" "$err" "mmx"
 model_fields="set(j) == {'model', 'simd', 'ranks', 'threads', 'mesh', 'kv', 'weight_bytes', 'kv_bytes_per_token', 'prompt', 'decode', 'repetitions', 'filled', 'ceilings', 'depths'}"
 depths() { echo "[d['depth'] for d in j['depths']] == [$1]"; }
 rates="all(d[w]['tps'] > 0 and len(d[w]['seconds']) == j['repetitions'] and d[w]['of_ceiling'] > 0 for d in j['depths'] for w in ('prefill', 'decode'))"
+predicted="all(d['prefill']['predicted']['tps'] > 0 and d['prefill']['predicted']['reached'] > 0 for d in j['depths'])"
 medians="all(abs(d['prefill']['tps'] * sorted(d['prefill']['seconds'])[1] / j['prompt'] - 1) < 1e-6 for d in j['depths'])"
 small_model=(--prompt 16 --decode 2 --buffer 4 --json --quiet)
 
 expect "model" 0 "$ITHACA" bench model -m $NEEDLE --depths 0,40,1100 -t 1 "${small_model[@]}"
-shape "model: fields" "$model_fields" "$(depths 0,40,1100)" "$rates" "$medians" "j['filled'] == 'prefill' and j['kv'] == 'q8'" \
+shape "model: fields" "$model_fields" "$(depths 0,40,1100)" "$rates" "$medians" "$predicted" "j['filled'] == 'prefill' and j['kv'] == 'q8'" \
     "(lambda c: $ceilings)(j['ceilings'])" "j['weight_bytes'] > 2e6 and j['kv_bytes_per_token'] == 4 * 4 * (2 * 32 + 4)" \
     "all(a['ttft_s'] < b['ttft_s'] for a, b in zip(j['depths'], j['depths'][1:]))"
 expect "model on 2 ranks" 0 scripts/on_ranks.sh 2 "$ITHACA" bench model -m $NEEDLE --depths 0,40 -t 1 "${small_model[@]}"
 shape "model on 2 ranks: one result" "$model_fields" "$(depths 0,40)" "$rates" "j['ranks'] == 2 and j['mesh'] == '2x1'" \
+    "all(d['prefill']['predicted'] is None for d in j['depths'])" \
     "j['kv_bytes_per_token'] == 4 * 4 * (2 * 32 + 4)" \
     "all(d['prefill']['sent'] > 0 and abs(d['prefill']['sent'] / d['prefill']['sent_formula'] - 1) < 0.05 for d in j['depths'])"
 for kv in q8 bf16 f32; do
     expect "model filled with arbitrary data, $kv" 0 "$ITHACA" bench model -m $NEEDLE --kv $kv --depths 5,3000 --fill -t 1 "${small_model[@]}"
-    shape "model filled with arbitrary data, $kv: says so" "$(depths 5,3000)" "$rates" "j['filled'] == 'arbitrary data'" \
+    shape "model filled with arbitrary data, $kv: says so" "$(depths 5,3000)" "$rates" "$predicted" "j['filled'] == 'arbitrary data'" \
         "j['kv'] == '$kv' and all(d['ttft_s'] is None for d in j['depths'])"
 done
+expect "model on 2 ranks, by tokens" 0 scripts/on_ranks.sh 2 "$ITHACA" bench model -m $NEEDLE --prefill ulysses -t 1 "${small_model[@]}" --prompt 24
+shape "model on 2 ranks, by tokens: predicted" "$rates" "$predicted"
+expect "model, exact" 0 "$ITHACA" bench model -m $NEEDLE --exact --depths 0 -t 1 "${small_model[@]}"
+shape "model, exact: not predicted" "$rates" "j['depths'][0]['prefill']['predicted'] is None"
 expect "model without a file" 0 "$ITHACA" bench model --shape $NEEDLE/config.json --type q8_0 --decode 0 --prompt 8 --buffer 4 --json -q
 shape "model without a file: fields" "j['depths'][0]['decode'] is None and j['depths'][0]['prefill']['tps'] > 0" \
     "2.3e6 < j['weight_bytes'] < 2.6e6"
 expect "model: table" 0 "$ITHACA" bench model -m $NEEDLE --prompt 0 --decode 2 --buffer 4 -q
-matches "model: table has a line" "$out" "^ +0 +- +- +- +[0-9.]+ +[0-9.]+ +[0-9.]+%"
+matches "model: table has a line" "$out" "^ +0 +- +- +- +- +- +[0-9.]+ +[0-9.]+ +[0-9.]+%"
 expect "model: context too small" 1 "$ITHACA" bench model -m $NEEDLE --depths 100 --ctx 100
 matches "model: context too small: says so" "$err" "depth 100.*context of 100"

@@ -71,6 +71,17 @@ static double cost_s(int64_t from, int64_t to)
     return 2e-3 * (b - a) + 1e-7 * (b * b - a * a) / 2;
 }
 
+static void cost_is_a_line_summed(void **state)
+{
+    ith_depth_cost c = {2e-3, 1e-7};
+    double one_by_one = 0;
+    (void)state;
+    for (int64_t x = 1000; x < 5000; x++)
+        one_by_one += c.token_s + c.key_s * ((double)x + 0.5);
+    assert_true(fabs(ith_depth_cost_s(c, 1000, 5000) / one_by_one - 1) < 1e-9);
+    assert_true(ith_depth_cost_s(c, 0, 0) == 0 && ith_depth_cost_s((ith_depth_cost){3, 0}, 131072, 131074) == 6);
+}
+
 static void time_left_knows_the_quadratic_part(void **state)
 {
     ith_forecast f = {0};
@@ -128,6 +139,7 @@ int main(void)
         cmocka_unit_test(bar_at_its_ends),
         cmocka_unit_test(short_buffers_stay_whole),
         cmocka_unit_test(updates_within_two_seconds_leave_no_trace),
+        cmocka_unit_test(cost_is_a_line_summed),
         cmocka_unit_test(time_left_knows_the_quadratic_part),
         cmocka_unit_test(one_chunk_or_less_is_a_rate),
         cmocka_unit_test(forecasts_are_never_negative),

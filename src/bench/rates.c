@@ -1,0 +1,210 @@
+#include "bench/rates.h"
+
+#include "base/mem.h"
+#include "bench/lines.h"
+#include "engine/cost.h"
+
+#include <stdlib.h>
+
+enum { PRODUCTS_MAX = 32, VECTORS_MAX = 32, POOL_BYTES = 64 << 20 };
+
+static const double SECONDS = 0.015; /* of each kernel */
+
+typedef struct rated_product { /* all matrices of all layers that are alike */
+    ith_line line;
+    const ith_matrix *like;
+    double ops; /* that they need for a token */
+} rated_product;
+
+typedef struct rated_vector {
+    ith_line line;
+    double calls; /* for a token, all layers */
+} rated_vector;
+
+struct ith_rates {
+    ith_engine *engine;
+    ith_bench_kernels_params params;
+    ith_kernel_bench bench; /* what lines ask for: team, pool, kernels, seconds */
+    void *pool;
+    rated_product products[PRODUCTS_MAX];
+    rated_vector vectors[VECTORS_MAX];
+    int n_products, n_vectors;
+    ith_line attention;
+    int64_t most_segments; /* that the pool holds */
+};
+
+/* ---- Opening ---- */
+
+static bool alike(const ith_matrix *a, const ith_matrix *b)
+{
+    return a->layout == b->layout && a->rows == b->rows && a->cols == b->cols;
+}
+
+static ith_status add_product(ith_rates *r, const ith_matrix *w, int64_t tokens, ith_error *err)
+{
+    rated_product *p = r->products;
+
+    while (p < r->products + r->n_products && !alike(p->like, w))
+        p++;
+    if (p == r->products + PRODUCTS_MAX)
+        return ith_fail(err, ITH_E_UNSUPPORTED, "matrices of more than %d shapes and layouts: cannot rate them",
+                        PRODUCTS_MAX);
+    if (p == r->products + r->n_products) {
+        r->n_products++;
+        p->like = w;
+        ITH_TRY(ith_line_product(&r->bench, w->layout, w->rows, w->cols, tokens, &p->line, err));
+        p->line.block = ith_linear_block(w);
+    }
+    p->ops += 2.0 * (double)w->rows * (double)w->cols;
+    return ITH_OK;
+}
+
+static ith_status add_products(ith_rates *r, int64_t tokens, ith_error *err)
+{
+    const ith_model *m = r->engine->model;
+
+    for (int i = 0; i < m->hp.n_layers; i++) {
+        const ith_layer *l = &m->layers[i];
+        const ith_matrix *const all[] = {l->q, l->k, l->v, l->o, l->gate, l->up, l->down};
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
+            ITH_TRY(add_product(r, all[j], tokens, err));
+    }
+    return ITH_OK;
+}
+
+static ith_status add_vectors(ith_rates *r, ith_error *err)
+{
+    const ith_model *m = r->engine->model;
+    ith_vector_use use = {.hp = &m->hp,
+                          .quantized = m->quantized,
+                          .head_norms = m->layers[0].q_norm != NULL,
+                          .q8 = r->engine->kv == ITH_KVL_Q8};
+
+    for (size_t i = 0; i < ith_n_vector_kernels && r->n_vectors < VECTORS_MAX; i++) {
+        const ith_vector_kernel *v = &ith_vector_kernels[i];
+        int64_t calls = v->calls == NULL ? 0 : v->calls(&use);
+        rated_vector *at = &r->vectors[r->n_vectors];
+        if (calls == 0)
+            continue;
+        r->n_vectors++;
+        at->calls = (double)(calls * m->hp.n_layers);
+        ITH_TRY(ith_line_vector(v, &m->hp, &at->line, err));
+    }
+    return ITH_OK;
+}
+
+static ith_status add_lines(ith_rates *r, int64_t tokens, ith_error *err)
+{
+    const ith_engine *e = r->engine;
+    const ith_hparams *hp = &e->model->hp;
+
+    ITH_TRY(ith_bench_buffer(POOL_BYTES, 1, &r->pool, &r->bench.pool_bytes, err));
+    r->bench.pool = r->pool;
+    ITH_TRY(add_products(r, tokens, err));
+    ITH_TRY(add_vectors(r, err));
+    ITH_TRY(ith_line_attention(&r->bench, e->kv, (int)hp->head_dim, (int)(hp->n_heads / hp->n_kv_heads),
+                               ith_line_tile_tokens(hp), &r->attention, err));
+    r->most_segments = (int64_t)(r->bench.pool_bytes / ith_line_segment_bytes(&r->attention));
+    return ITH_OK;
+}
+
+ith_status ith_rates_open(ith_engine *e, int64_t tokens, ith_rates **out, ith_error *err)
+{
+    int64_t chunk = tokens < e->info.chunk ? tokens : e->info.chunk;
+    ith_rates *r;
+    ith_status status;
+
+    *out = NULL;
+    if (e->model->exact)
+        return ITH_OK;
+    r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory to rate kernels");
+    r->engine = e;
+    r->params.seconds = SECONDS;
+    r->bench = (ith_kernel_bench){.params = &r->params, .team = e->team, .kernels = e->model->kernels};
+    status = add_lines(r, (chunk + e->info.ranks - 1) / e->info.ranks, err);
+    if (status != ITH_OK) {
+        ith_rates_close(r);
+        return status;
+    }
+    *out = r;
+    return ITH_OK;
+}
+
+void ith_rates_close(ith_rates *r)
+{
+    if (r == NULL)
+        return;
+    for (int i = 0; i < r->n_products; i++)
+        ith_line_close(&r->products[i].line);
+    for (int i = 0; i < r->n_vectors; i++)
+        ith_line_close(&r->vectors[i].line);
+    ith_line_close(&r->attention);
+    ith_mem_free(r->pool);
+    free(r);
+}
+
+/* ---- Measuring ---- */
+
+/* Operations per second of this rank in what its team computes together. */
+static double product_rate(const ith_rates *r, rated_product *p)
+{
+    ith_line_run(&r->bench, &p->line);
+    return ith_line_product_ops(&p->line) / ith_line_mean_s(&p->line);
+}
+
+/* With the cache of all heads in a layer, as far as the pool goes: what of it stays in a processor's caches decides. */
+static double attention_rate(ith_rates *r, int64_t keys)
+{
+    const ith_engine *e = r->engine;
+    int64_t segments = ith_kv_segments(keys) * e->info.n_kv_heads / e->mesh.ulysses, least = ith_team_size(e->team);
+
+    segments = segments < least ? least : segments;
+    r->attention.n_segments = segments < r->most_segments ? segments : r->most_segments;
+    ith_line_run(&r->bench, &r->attention);
+    return ith_line_attention_ops(&r->attention) / ith_line_mean_s(&r->attention);
+}
+
+/* Bytes of a token in a layer between the kernels: the residual stream is read and written, what is added to it read, the norm's result
+ * written, twice each; projected heads are read. */
+static double activation_bytes(const ith_hparams *hp)
+{
+    return 4 * (double)(2 * 4 * hp->hidden + (hp->n_heads + 2 * hp->n_kv_heads) * hp->head_dim);
+}
+
+/* Keys that a tile of tokens goes through beyond those that a token sees: up to its last token's, in whole blocks. */
+static double keys_unseen(const ith_rates *r)
+{
+    return (double)(r->attention.tokens + ITH_KV_BLOCK) / 2;
+}
+
+/* What a prompt would cost if this rank had to do all: ranks share it evenly. */
+static ith_depth_cost measure_alone(ith_rates *r, int64_t keys)
+{
+    const ith_engine *e = r->engine;
+    ith_depth_cost cost = ith_prompt_cost(e, 1, attention_rate(r, keys));
+
+    cost.token_s = cost.key_s * keys_unseen(r);
+    for (int i = 0; i < r->n_products; i++)
+        cost.token_s += r->products[i].ops / product_rate(r, &r->products[i]);
+    return cost;
+}
+
+ith_depth_cost ith_rates_measure(ith_rates *r, int64_t keys, double read_bytes)
+{
+    const ith_hparams *hp = &r->engine->model->hp;
+    ith_comm *comm = r->engine->world->comm;
+    ith_depth_cost mine, slowest = {0};
+
+    comm->ops->barrier(comm);
+    mine = measure_alone(r, keys);
+    for (int i = 0; i < comm->size; i++) {
+        ith_depth_cost c = mine;
+        comm->ops->bcast(comm, &c, sizeof c, i);
+        slowest.token_s = c.token_s > slowest.token_s ? c.token_s : slowest.token_s;
+        slowest.key_s = c.key_s > slowest.key_s ? c.key_s : slowest.key_s;
+    }
+    return (ith_depth_cost){slowest.token_s / comm->size + (double)hp->n_layers * activation_bytes(hp) / read_bytes,
+                            slowest.key_s / comm->size};
+}
