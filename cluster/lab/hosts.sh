@@ -1,7 +1,7 @@
 #!/bin/bash
 # Several hosts on one Linux machine, joined by links of a chosen rate: to see what a network does to a run without having one. As root.
 #
-#   cluster/lab/hosts.sh up N RATE          hosts n1 ... nN, links of RATE as tc writes it: 1gbit, 10gbit
+#   cluster/lab/hosts.sh up N [RATE]        hosts n1 ... nN, links of RATE as tc writes it: 1gbit, 10gbit; else as fast as they go
 #   cluster/lab/hosts.sh run N COMMAND...   mpirun with one rank on each of the first N hosts
 #   cluster/lab/hosts.sh exec HOST COMMAND  a command on a host, as ssh would
 #   cluster/lab/hosts.sh down
@@ -9,36 +9,41 @@
 # A host is a set of namespaces: network, host name, IPC and mounts, with a /tmp and a /dev/shm of its own, since two hosts that shared
 # those would find each other's shared memory. Each hangs on a bridge by a veth pair that tc's token bucket (tbf) limits both ways;
 # latency is the kernel's own, some tens of microseconds. Other files are those of the machine. All hosts share its cores.
+#
+#   ITHACA_LAB       the lab's folder
+#   ITHACA_LAB_NAME  what its devices are called after, at most 10 letters: labs of other names and folders stay apart
 set -euo pipefail
 
 net=10.78.0
 folder=${ITHACA_LAB:-/var/tmp/ithaca-lab}
+name=${ITHACA_LAB_NAME:-ithaca}
 self=$(readlink -f "$0")
 
 up() {
-    local n=$1 rate=$2 i
+    local n=$1 rate=${2:-} i
     mkdir -p "$folder"
     { echo "127.0.0.1 localhost"; for i in $(seq "$n"); do echo "$net.$i n$i"; done; } >"$folder/hosts"
-    ip link add ithaca-br type bridge
-    ip link set ithaca-br up
+    ip link add "$name-br" type bridge
+    ip link set "$name-br" up
     for i in $(seq "$n"); do
-        ip netns add "ithaca-n$i"
-        ip link add "ithaca-v$i" type veth peer name eth0 netns "ithaca-n$i"
-        ip link set "ithaca-v$i" master ithaca-br up
-        ip -n "ithaca-n$i" addr add "$net.$i/24" dev eth0
-        ip -n "ithaca-n$i" link set eth0 up
-        ip -n "ithaca-n$i" link set lo up
-        tc qdisc add dev "ithaca-v$i" root tbf rate "$rate" burst 4mb latency 50ms
-        ip netns exec "ithaca-n$i" tc qdisc add dev eth0 root tbf rate "$rate" burst 4mb latency 50ms
+        ip netns add "$name-n$i"
+        ip link add "$name-v$i" type veth peer name eth0 netns "$name-n$i"
+        ip link set "$name-v$i" master "$name-br" up
+        ip -n "$name-n$i" addr add "$net.$i/24" dev eth0
+        ip -n "$name-n$i" link set eth0 up
+        ip -n "$name-n$i" link set lo up
+        [[ -n $rate ]] || continue
+        tc qdisc add dev "$name-v$i" root tbf rate "$rate" burst 4mb latency 50ms
+        ip netns exec "$name-n$i" tc qdisc add dev eth0 root tbf rate "$rate" burst 4mb latency 50ms
     done
 }
 
 down() {
-    local name
-    for name in $(ip netns list | awk '$1 ~ /^ithaca-n/ {print $1}'); do
-        ip netns del "$name"
+    local host
+    for host in $(ip netns list | awk -v own="$name-n" 'index($1, own) == 1 {print $1}'); do
+        ip netns del "$host"
     done
-    ip link del ithaca-br 2>/dev/null || true
+    ip link del "$name-br" 2>/dev/null || true
     rm -rf "$folder"
 }
 
@@ -46,7 +51,7 @@ down() {
 on_host() {
     local host=$1
     shift
-    exec nsenter --net="/var/run/netns/ithaca-$host" unshare --uts --ipc --mount sh -c \
+    exec nsenter --net="/var/run/netns/$name-$host" unshare --uts --ipc --mount sh -c \
         "hostname $host; mount -t tmpfs tmpfs /dev/shm; mount -t tmpfs tmpfs /tmp
          mount --bind $folder/hosts /etc/hosts; cd '$PWD'; $*"
 }
@@ -62,7 +67,7 @@ on_ranks() {
 }
 
 case ${1:-} in
-up) up "$2" "$3" ;;
+up) up "$2" "${3:-}" ;;
 run) shift && on_ranks "$@" ;;
 exec) shift && on_host "$@" ;;
 down) down ;;
