@@ -1,4 +1,5 @@
 /* main.c - ithaca: finds the subcommand and runs it on every rank. */
+#include "cli/buserror.h"
 #include "cli/command.h"
 #include "cli/signals.h"
 
@@ -102,6 +103,7 @@ int main(int argc, char **argv)
     cli.rank = ith_world_rank(cli.world);
     cli.size = ith_world_size(cli.world);
     ith_stop_install(cli.rank == 0);
+    ith_buserror_install(cli.rank, cli.size);
     code = check_stdout(&cli, dispatch(&cli, argc, argv));
     ith_world_close(cli.world);
     return code;

@@ -1,5 +1,5 @@
-/* signals.h - being told to stop. The first SIGINT, SIGTERM or SIGUSR1 asks, a second SIGINT or SIGTERM kills. (The one mutable global of
- * the program: a signal handler has no other way to speak.)
+/* signals.h - being told to stop. The first SIGINT, SIGTERM or SIGUSR1 asks, a second SIGINT or SIGTERM kills. (Signal handlers are the one place
+ * of the program with mutable globals: they have no other way to speak.)
  *
  * Rank 0 hears of it through the progress and text callbacks and ends the run on all ranks. Another rank cannot end
  * the run by itself: told by SIGINT or SIGTERM it gives rank 0 some seconds, then dies, which ends all. SIGUSR1, which mpirun and srun pass on to

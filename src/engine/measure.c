@@ -5,9 +5,9 @@
 
 ith_status ith_session_measure(ith_session *session, ith_error *err)
 {
-    return session->profile != NULL
-               ? ITH_OK
-               : ith_profile_open((int)session->engine->model->hp.n_layers, &session->profile, err);
+    return session->profile != NULL ? ITH_OK
+                                    : ith_profile_open((int)session->engine->model->hp.n_layers, session->engine->store,
+                                                       &session->profile, err);
 }
 
 static json_t *part_json(const ith_profile_part *part)

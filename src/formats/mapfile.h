@@ -4,7 +4,8 @@
  *
  * A file that is cut short while it is mapped, or that a bad disk no longer gives, raises SIGBUS where it is touched, as with every mapping: model
  * files are not to be written in place. Weights that are loaded or streamed are read by filereader.h, which gives an error instead. What
- * remains: tiles that are used where a pack is mapped, its tables, a GGUF file's vocabulary.
+ * remains: tiles that are used where a pack is mapped, its tables, a GGUF file's vocabulary. The command line names the file and ends
+ * (cli/buserror.h); a program that uses the library has the signal.
  */
 #ifndef ITH_FORMATS_MAPFILE_H
 #define ITH_FORMATS_MAPFILE_H

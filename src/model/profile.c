@@ -10,7 +10,12 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-ith_status ith_profile_open(int n_layers, ith_profile **out, ith_error *err)
+static ith_feed_counts count(const ith_profile *p, ith_store *store, int part)
+{
+    return ith_store_count(store, part < p->n_layers ? part : ITH_NO_LAYER);
+}
+
+ith_status ith_profile_open(int n_layers, ith_store *store, ith_profile **out, ith_error *err)
 {
     ith_profile *p = calloc(1, sizeof *p);
     size_t n = (size_t)n_layers + 1;
@@ -24,6 +29,8 @@ ith_status ith_profile_open(int n_layers, ith_profile **out, ith_error *err)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a profile of %d layers", n_layers);
     }
     p->n_layers = n_layers;
+    for (int i = 0; i <= n_layers; i++)
+        p->fed[i] = count(p, store, i);
     *out = p;
     return ITH_OK;
 }
@@ -65,7 +72,7 @@ static void add_fed(ith_feed_counts *sum, const ith_feed_counts *now, const ith_
 void ith_profile_end(ith_profile *p, ith_store *store)
 {
     for (int i = 0; i <= p->n_layers; i++) {
-        ith_feed_counts now = ith_store_count(store, i < p->n_layers ? i : ITH_NO_LAYER);
+        ith_feed_counts now = count(p, store, i);
         add_fed(&p->phases[p->phase].parts[i].fed, &now, &p->fed[i]);
         p->fed[i] = now;
     }

@@ -34,7 +34,8 @@ typedef struct ith_profile {
     ith_feed_counts *fed; /* [n_layers + 1] when the last pass ended */
 } ith_profile;
 
-ith_status ith_profile_open(int n_layers, ith_profile **profile, ith_error *err);
+/* What the store has fetched by now is left out. */
+ith_status ith_profile_open(int n_layers, ith_store *store, ith_profile **profile, ith_error *err);
 void ith_profile_close(ith_profile *profile); /* accepts NULL */
 
 /* Around a pass of n tokens. What fetching ahead of the pass took counts for it. */

@@ -106,11 +106,14 @@ void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out)
 ith_feed_counts ith_store_count(ith_store *store, int layer)
 {
     const ith_residence *r = &store->residence;
-    int64_t first = layer == ITH_NO_LAYER ? r->first_output_step : layer - r->first_layer,
-            last = layer == ITH_NO_LAYER ? r->n_steps : first + 1;
+    bool output = layer == ITH_NO_LAYER;
+    int64_t first = output ? r->first_output_step : layer - r->first_layer, last = output ? r->n_steps : first + 1;
     ith_feed_counts sum = {0};
 
-    for (int64_t i = first < 0 ? last : first; store->feed != NULL && i < last; i++) {
+    if (store->feed == NULL || first < 0 ||
+        (!output && last > r->first_output_step)) /* it stays, or there is no such layer */
+        return sum;
+    for (int64_t i = first; i < last; i++) {
         ith_feed_counts c = ith_feed_count(store->feed, i);
         sum.read += c.read;
         sum.unpacked += c.unpacked;

@@ -1,0 +1,35 @@
+#!/bin/bash
+# A pack that is used where it is mapped, cut short while an answer is decoded: on one rank and on two, one line that names the file, exit status 1.
+. tests/tap.sh
+
+pack=$work/model.ith
+python3 tests/faults/big_model.py $NEEDLE "$work/folder"
+expect "pack" 0 "$ITHACA" pack "$work/folder" -o "$work/whole.ith" -q --zstd 0
+seq 1 20 >"$work/ids"
+
+# cut RANKS: in the middle of an answer that would take minutes
+cut() {
+    local job
+    cp "$work/whole.ith" "$pack"
+    : >"$out"
+    timeout --kill-after=5 120 scripts/on_ranks.sh "$1" "$ITHACA" run -m "$pack" --ids "$work/ids" -n 20000 --ignore-eos --speculate off \
+        --threads 1 --ctx 20100 --placement replicated >"$out" &
+    job=$!
+    for _ in $(seq 300); do
+        [[ -s $out ]] && break
+        sleep 0.1
+    done
+    truncate -s 8192 "$pack"
+    wait $job
+}
+
+for ranks in 1 2; do
+    expect "$ranks: ends with status 1" 1 cut $ranks
+    matches "$ranks: the file is named" "$err" "^ithaca: (rank [01]: )?/.*/model.ith: .*cut short"
+    same "$ranks: it had begun" yes "$([[ -s $out ]] && echo yes)"
+done
+same "one line of one rank" 1 "$(cut 1 2>&1 >/dev/null | grep -c 'model.ith')"
+
+# Anything else that raises the signal is what it was before.
+expect "a signal that is sent" 135 bash -c "'$ITHACA' run -m '$work/folder' --ids '$work/ids' -n 20000 --ignore-eos --ctx 20100 >/dev/null 2>&1 &
+    sleep 1; kill -BUS \$!; wait \$!"
