@@ -519,7 +519,8 @@ typedef struct ith_calibrate_params {
  * depend on the text, the window and the model in memory, on nothing else. Progress: "prefill". */
 ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params, ith_error *err);
 
-/* What this build and machine offer, as JSON, malloc'd: version, simd variants, MPI, BLAS, cores, memory nodes. Local. */
+/* What this build and machine offer, as JSON, malloc'd: version, simd variants, MPI, BLAS, cores, memory nodes,
+ * a core's share of the three caches in bytes. Local. */
 ith_status ith_build_info(char **json, ith_error *err);
 
 /* ---- Benchmarks -------------------------------------------------------------------------------------------------

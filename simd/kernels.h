@@ -155,6 +155,14 @@ typedef struct ith_attn {
     float *o;     /* [n_tokens * n_heads][head_dim] */
 } ith_attn;
 
+/* How many tokens a call of a quantized product has in its hands at a time (avx512/gemm_panel_avx512.h): no more than ITH_PANEL_TOKENS,
+ * and better no more than a first-level cache has room for beside the weights. Who knows the caches calls with fewer. */
+enum {
+    ITH_PANEL_TOKENS = 192,
+    ITH_PANEL_WEIGHTS = 24 * 1024, /* bytes: two tiles' weights, widened, and the activations of eight tokens */
+    ITH_PANEL_TOKEN = 2 * ITH_TILE_ROWS * (int)sizeof(float) /* bytes: a token's sums of two tiles */
+};
+
 enum { ITH_MAXIMA = 256 }; /* values of which kernel `maxima` gives the largest */
 
 /* ---- The table ------------------------------------------------------------------------------------------------------ */
@@ -167,7 +175,8 @@ typedef struct ith_kernels {
      *   w8, w4:  acc = fma(fma(ITH_SHIFT + idot, scale_a, shift_a), scale_w, acc), idot = sum (w - zero point) * quant, exact:
      *            the inner fma is idot * scale_a, rounded once (and +0 where that is 0)
      *   w4m:     the same with idot = sum u4 * quant, then acc = fma(min_w, sum_a, acc)
-     * `out` is overwritten; what it held is never read. n_tokens >= 0, any n_tiles. */
+     * `out` is overwritten; what it held is never read. n_tokens >= 0, any n_tiles.
+     * Every pair of tiles passes by all tokens of the call before the next pair comes: their activations had better stay in a cache. */
     void (*gemm_w8)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
     void (*gemm_w4)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);
     void (*gemm_w4m)(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out);

@@ -14,8 +14,7 @@
 enum {
     STRETCH = 16, /* groups: 18 to 20 KiB of bytes and scales */
     CALLED = 128, /* bytes of each tile's quants called for with each group: no faster than memory delivers */
-    QUADS = ITH_GROUP / 4,
-    MOST_TOKENS = 192 /* of a panel */
+    QUADS = ITH_GROUP / 4
 };
 
 typedef struct wide_group {
@@ -171,7 +170,7 @@ ITH_INLINE void wide_tokens(const ith_layout layout, const int tiles, int tokens
     }
 }
 
-/* `tiles` tiles times the panel of tokens from `first` on, MAX_TOKENS < n_tokens <= MOST_TOKENS. */
+/* `tiles` tiles times the panel of tokens from `first` on, MAX_TOKENS < n_tokens <= ITH_PANEL_TOKENS. */
 ITH_INLINE void wide_panel(const ith_layout layout, const int tiles, int64_t n_tokens, const uint8_t *tile,
                            const ith_acts *acts, int64_t first, float *out, int64_t ld_out)
 {
@@ -180,7 +179,7 @@ ITH_INLINE void wide_panel(const ith_layout layout, const int tiles, int64_t n_t
     const int64_t group_bytes = layout == ITH_W8 ? 512 : 256, ld = MAX_TILES * ITH_TILE_ROWS;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)groups);
     wide_group weights[STRETCH] __attribute__((aligned(64)));
-    float waiting[MOST_TOKENS * MAX_TILES * ITH_TILE_ROWS] __attribute__((aligned(64)));
+    float waiting[ITH_PANEL_TOKENS * MAX_TILES * ITH_TILE_ROWS] __attribute__((aligned(64)));
 
     for (int64_t g = 0; g < groups; g += STRETCH) {
         const bool last = groups - g <= STRETCH;
@@ -213,8 +212,7 @@ ITH_INLINE void gemm_panels(const ith_layout layout, int64_t n_tiles, int64_t n_
 {
     const uint8_t *weights = tiles;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
-    const int64_t most = panel_tokens(acts) < MOST_TOKENS ? panel_tokens(acts) : MOST_TOKENS;
-    const int64_t panels = (n_tokens + most - 1) / most;
+    const int64_t panels = (n_tokens + ITH_PANEL_TOKENS - 1) / ITH_PANEL_TOKENS;
 
     for (int64_t p = 0, first = 0; p < panels; p++) {
         const int64_t count = n_tokens / panels + (p < n_tokens % panels);

@@ -11,10 +11,7 @@
 #include "simd/avx512bw/vec_avx512.h"
 #include "simd/variants.h"
 
-enum {
-    PANEL_BYTES = 1 << 20, /* activations that a pass over all tiles keeps in the second-level cache */
-    PREFETCH = 2048        /* bytes ahead in a tile's quants that go to the first-level cache */
-};
+enum { PREFETCH = 2048 }; /* bytes ahead in a tile's quants that go to the first-level cache */
 
 typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
     const int8_t *quants;
@@ -139,24 +136,17 @@ ITH_INLINE void gemm_tokens(const ith_layout layout, const int tiles, int tokens
     }
 }
 
-/* Walks a panel of tokens in blocks of nearly equal size. */
-ITH_INLINE void gemm_panel(const ith_layout layout, const int tiles, int64_t n_tokens, const uint8_t *tile,
-                           const ith_acts *acts, int64_t first, float *out, int64_t ld_out)
+/* All tokens, in blocks of nearly equal size, past `tiles` tiles. */
+ITH_INLINE void gemm_past(const ith_layout layout, const int tiles, int64_t n_tokens, const uint8_t *tile,
+                          const ith_acts *acts, float *out, int64_t ld_out)
 {
     const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
     for (int64_t b = 0; b < blocks; b++) {
-        const int64_t begin = first + n_tokens * b / blocks, end = first + n_tokens * (b + 1) / blocks;
+        const int64_t begin = n_tokens * b / blocks, end = n_tokens * (b + 1) / blocks;
         const operands x = operands_at(layout, acts, begin, 0);
         const size_t next = b == 0 ? (size_t)tiles * ith_tile_bytes(layout, (size_t)acts->groups) : 0;
         gemm_tokens(layout, tiles, (int)(end - begin), tile, &x, next, out + begin * ld_out, ld_out);
     }
-}
-
-/* Tokens of a panel, a multiple of MAX_TOKENS. */
-ITH_INLINE int64_t panel_tokens(const ith_acts *acts)
-{
-    const int64_t tokens = PANEL_BYTES / ((acts->groups + 1) * ITH_GROUP);
-    return tokens < 16 * MAX_TOKENS ? 16 * MAX_TOKENS : tokens / MAX_TOKENS * MAX_TOKENS;
 }
 
 ITH_INLINE void gemm_direct(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
@@ -164,18 +154,12 @@ ITH_INLINE void gemm_direct(const ith_layout layout, int64_t n_tiles, int64_t n_
 {
     const uint8_t *weights = tiles;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
-    const int64_t panel = panel_tokens(acts);
+    int64_t i = 0;
 
-    for (int64_t first = 0; first < n_tokens; first += panel) {
-        const int64_t count = n_tokens - first < panel ? n_tokens - first : panel;
-        int64_t i = 0;
-        for (; i + 2 <= n_tiles; i += 2)
-            gemm_panel(layout, 2, count, weights + (size_t)i * tile_bytes, acts, first, out + i * ITH_TILE_ROWS,
-                       ld_out);
-        if (i < n_tiles)
-            gemm_panel(layout, 1, count, weights + (size_t)i * tile_bytes, acts, first, out + i * ITH_TILE_ROWS,
-                       ld_out);
-    }
+    for (; i + 2 <= n_tiles; i += 2)
+        gemm_past(layout, 2, n_tokens, weights + (size_t)i * tile_bytes, acts, out + i * ITH_TILE_ROWS, ld_out);
+    if (i < n_tiles)
+        gemm_past(layout, 1, n_tokens, weights + (size_t)i * tile_bytes, acts, out + i * ITH_TILE_ROWS, ld_out);
 }
 
 #endif

@@ -11,7 +11,6 @@
 
 enum {
     STRETCH = 16, /* groups: 8 KiB of weights, that the second half of the rows finds in the first-level cache */
-    PANEL_BYTES = 1 << 18 /* activations that a pass over all tiles keeps in the second-level cache */
 };
 
 typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
@@ -128,13 +127,13 @@ ITH_INLINE void gemm_tokens(const ith_layout layout, int tokens, const uint8_t *
         gemm_block(layout, MAX_TOKENS, tile, x, out, ld_out);
 }
 
-/* Walks a panel of tokens in blocks of nearly equal size. */
-ITH_INLINE void gemm_panel(const ith_layout layout, int64_t n_tokens, const uint8_t *tile, const ith_acts *acts,
-                           int64_t first, float *out, int64_t ld_out)
+/* All tokens, in blocks of nearly equal size, past a tile. */
+ITH_INLINE void gemm_past(const ith_layout layout, int64_t n_tokens, const uint8_t *tile, const ith_acts *acts,
+                          float *out, int64_t ld_out)
 {
     const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
     for (int64_t b = 0; b < blocks; b++) {
-        const int64_t begin = first + n_tokens * b / blocks, end = first + n_tokens * (b + 1) / blocks;
+        const int64_t begin = n_tokens * b / blocks, end = n_tokens * (b + 1) / blocks;
         const operands x = operands_at(layout, acts, begin, 0);
         gemm_tokens(layout, (int)(end - begin), tile, &x, out + begin * ld_out, ld_out);
     }
@@ -145,13 +144,8 @@ ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
 {
     const uint8_t *weights = tiles;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
-    int64_t panel = acts->groups ? PANEL_BYTES / (acts->groups * ITH_GROUP) : n_tokens;
-    panel = panel < 16 * MAX_TOKENS ? 16 * MAX_TOKENS : panel / MAX_TOKENS * MAX_TOKENS;
-
-    for (int64_t first = 0; first < n_tokens; first += panel)
-        for (int64_t i = 0; i < n_tiles; i++)
-            gemm_panel(layout, n_tokens - first < panel ? n_tokens - first : panel, weights + (size_t)i * tile_bytes,
-                       acts, first, out + i * ITH_TILE_ROWS, ld_out);
+    for (int64_t i = 0; i < n_tiles; i++)
+        gemm_past(layout, n_tokens, weights + (size_t)i * tile_bytes, acts, out + i * ITH_TILE_ROWS, ld_out);
 }
 
 #endif

@@ -47,6 +47,11 @@ static inline int64_t ith_per_piece(size_t each, size_t bytes)
     return each >= bytes ? 1 : (int64_t)(bytes / each);
 }
 
+static inline int64_t ith_clamp(int64_t n, int64_t least, int64_t most)
+{
+    return n < least ? least : n > most ? most : n;
+}
+
 static inline int64_t ith_round_up(int64_t n, int64_t unit)
 {
     return (n + unit - 1) / unit * unit;

@@ -11,6 +11,7 @@ struct ith_topology {
     hwloc_nodeset_t memory; /* of the machine's nodes with cores */
     bool here;              /* the running machine */
     int n_nodes, machine_nodes, n_cores, n_cpus, machine_cores;
+    ith_caches caches;
     ith_memory_node nodes[ITH_MAX_MEMORY_NODES];
     hwloc_cpuset_t node_cpus[ITH_MAX_MEMORY_NODES]; /* those of the process */
 };
@@ -117,6 +118,40 @@ static ith_status without_nodes(ith_topology *t, ith_error *err)
     return ITH_OK;
 }
 
+/* The least share of a core in the caches of one level; 0: unknown. */
+static int64_t cache_share(const ith_topology *t, hwloc_obj_type_t level)
+{
+    int64_t least = 0;
+
+    for (hwloc_obj_t cache = NULL; (cache = hwloc_get_next_obj_by_type(t->machine, level, cache)) != NULL;) {
+        int64_t share = (int64_t)cache->attr->cache.size;
+        if (!hwloc_bitmap_intersects(cache->cpuset, t->cpus))
+            continue;
+        share /= cores_within(t, cache->cpuset);
+        if (share > 0 && (least == 0 || share < least))
+            least = share;
+    }
+    return least;
+}
+
+static ith_status read_caches(ith_topology *t, ith_error *err)
+{
+    const char *given = getenv("ITHACA_CACHES");
+    int64_t l1 = cache_share(t, HWLOC_OBJ_L1CACHE), l2 = cache_share(t, HWLOC_OBJ_L2CACHE),
+            l3 = cache_share(t, HWLOC_OBJ_L3CACHE);
+
+    if (given != NULL)
+        return ith_caches_read("ITHACA_CACHES", given, &t->caches, err);
+    t->caches = ith_caches_default();
+    if (l1 > 0)
+        t->caches.l1 = l1;
+    if (l2 > 0)
+        t->caches.l2 = l2;
+    if (l3 > 0 || l2 > 0)
+        t->caches.l3 = l3 > t->caches.l2 ? l3 : t->caches.l2;
+    return ITH_OK;
+}
+
 static ith_status read_machine(ith_topology *t, ith_error *err)
 {
     ITH_TRY(load_machine(t, err));
@@ -124,6 +159,7 @@ static ith_status read_machine(ith_topology *t, ith_error *err)
     t->n_cpus = hwloc_bitmap_weight(t->cpus);
     t->n_cores = cores_within(t, t->cpus);
     t->machine_cores = cores_within(t, hwloc_topology_get_allowed_cpuset(t->machine));
+    ITH_TRY(read_caches(t, err));
     ITH_TRY(read_nodes(t, err));
     if (t->machine_nodes == 0)
         t->machine_nodes = 1;
@@ -168,6 +204,10 @@ int ith_topology_machine_nodes(const ith_topology *t)
 bool ith_topology_machine_has(const ith_topology *t, int os_index)
 {
     return os_index >= 0 && hwloc_bitmap_isset(t->memory, (unsigned)os_index);
+}
+ith_caches ith_topology_caches(const ith_topology *t)
+{
+    return t->caches;
 }
 bool ith_topology_is_here(const ith_topology *t)
 {

@@ -1,4 +1,4 @@
-/* topology.h - the machine as this process may use it: memory nodes, the cores beside each, and where pages lie (the only room that
+/* topology.h - the machine as this process may use it: memory nodes, the cores beside each, their caches, and where pages lie (the only room that
  * includes <hwloc.h>).
  *
  * What is seen is the running machine within the process's affinity mask and cgroup. For tests it can be another one: ITHACA_TOPOLOGY names
@@ -12,6 +12,7 @@
 #ifndef ITH_BASE_TOPOLOGY_H
 #define ITH_BASE_TOPOLOGY_H
 
+#include "base/caches.h"
 #include "base/error.h"
 #include "base/range.h"
 
@@ -25,7 +26,7 @@ typedef struct ith_memory_node {
 
 typedef struct ith_topology ith_topology;
 
-/* Reads it: some milliseconds. ITH_E_ARGUMENT: ITHACA_TOPOLOGY or ITHACA_CPUS cannot be read. */
+/* Reads it: some milliseconds. ITH_E_ARGUMENT: ITHACA_TOPOLOGY, ITHACA_CPUS or ITHACA_CACHES cannot be read. */
 ith_status ith_topology_open(ith_topology **topology, ith_error *err);
 void ith_topology_close(ith_topology *topology); /* accepts NULL */
 
@@ -38,6 +39,10 @@ int ith_topology_cores(const ith_topology *topology);                      /* th
 int ith_topology_cpus(const ith_topology *topology);                       /* their hardware threads */
 int ith_topology_machine_cores(
     const ith_topology *topology); /* also those outside the affinity mask, within the cgroup */
+
+/* The smallest of a kind where cores differ. ITHACA_CACHES="48KiB,2MiB,16MiB" stands for what the machine says; ith_caches_default() for what it
+ * does not say. */
+ith_caches ith_topology_caches(const ith_topology *topology);
 
 /* Is it the running machine? */
 bool ith_topology_is_here(const ith_topology *topology);

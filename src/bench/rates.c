@@ -53,7 +53,7 @@ static ith_status add_product(ith_rates *r, const ith_matrix *w, int64_t tokens,
         r->n_products++;
         p->like = w;
         ITH_TRY(ith_line_product(&r->bench, w->layout, w->rows, w->cols, tokens, &p->line, err));
-        p->line.block = ith_linear_block(w);
+        p->line.block = ith_linear_block(r->engine->model, w, tokens);
     }
     p->ops += 2.0 * (double)w->rows * (double)w->cols;
     return ITH_OK;

@@ -1,5 +1,7 @@
 #include "cli/arguments.h"
 
+#include "base/size.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -77,22 +79,13 @@ static bool read_int(const ith_arg *arg, const char *text)
 
 static bool read_bytes(const ith_arg *arg, const char *text)
 {
-    static const char *const units[] = {"", "k", "m", "g", "t"};
-    char *end;
-    double value = strtod(text, &end);
+    const char *end;
+    int64_t value;
 
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++, value *= 1024) {
-        size_t n = strlen(units[i]);
-        bool fits = strncasecmp(end, units[i], n) == 0 && (end[n] == 0 || (n > 0 && strcasecmp(end + n, "iB") == 0) ||
-                                                           (n > 0 && strcasecmp(end + n, "B") == 0));
-        if (end == text || !fits)
-            continue;
-        if (!isfinite(value) || value < arg->min || value > arg->max)
-            return false;
-        *(int64_t *)arg->out = (int64_t)value;
-        return true;
-    }
-    return false;
+    if (!ith_size_read(text, &end, &value) || *end != 0 || (double)value < arg->min || (double)value > arg->max)
+        return false;
+    *(int64_t *)arg->out = value;
+    return true;
 }
 
 static bool read_real(const ith_arg *arg, const char *text)

@@ -45,6 +45,7 @@ static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err
         ITH_TRY(ith_vocab_from_source(e->source, &e->vocab, err));
     ITH_TRY(ith_store_open(comm, &e->store, err));
     ITH_TRY(ith_model_open(e->source, ith_store_plan(e->store), p->quant, p->exact, &e->model, err));
+    e->model->caches = ith_topology_caches(e->topology);
     if (p->rope_scaling != NULL)
         ITH_TRY(ith_model_scale_rope(e->model, p->rope_scaling, err));
     if (p->stats == NULL)

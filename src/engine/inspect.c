@@ -25,13 +25,20 @@ ith_status ith_inspect(const char *model, char **json, ith_error *err)
     return text_of(root, json, err);
 }
 
-/* 0 where the machine cannot be read. */
-static int memory_nodes(void)
+/* Adds what the machine is; memory_nodes: 0, and no caches, where it cannot be read. */
+static void add_machine(json_t *root)
 {
     ith_topology *topology;
-    int n = ith_topology_open(&topology, NULL) == ITH_OK ? ith_topology_nodes(topology) : 0;
+
+    if (ith_topology_open(&topology, NULL) != ITH_OK) {
+        json_object_set_new(root, "memory_nodes", json_integer(0));
+        return;
+    }
+    json_object_set_new(root, "memory_nodes", json_integer(ith_topology_nodes(topology)));
+    ith_caches caches = ith_topology_caches(topology);
+    json_object_set_new(root, "cache_bytes",
+                        json_pack("[I, I, I]", (json_int_t)caches.l1, (json_int_t)caches.l2, (json_int_t)caches.l3));
     ith_topology_close(topology);
-    return n;
 }
 
 static json_t *simd_names(void)
@@ -45,9 +52,11 @@ static json_t *simd_names(void)
 
 ith_status ith_build_info(char **json, ith_error *err)
 {
-    json_t *root = json_pack("{s:s, s:s, s:o, s:s, s:s, s:i, s:i, s:I}", "version", ITH_VERSION, "simd",
-                             ith_kernels_get()->name, "simd_available", simd_names(), "mpi", ith_comm_library(), "blas",
-                             ith_blas_version(), "cores", ith_cores_available(), "memory_nodes", memory_nodes(),
-                             "memory_available_bytes", (json_int_t)ith_mem_available());
+    json_t *root =
+        json_pack("{s:s, s:s, s:o, s:s, s:s, s:i, s:I}", "version", ITH_VERSION, "simd", ith_kernels_get()->name,
+                  "simd_available", simd_names(), "mpi", ith_comm_library(), "blas", ith_blas_version(), "cores",
+                  ith_cores_available(), "memory_available_bytes", (json_int_t)ith_mem_available());
+    if (root != NULL)
+        add_machine(root);
     return text_of(root, json, err);
 }

@@ -9,12 +9,11 @@
  *             (flash-decoding), with R > 1 each query head's on one rank. All query heads of a KV head share the pass over its keys
  *             and values.
  */
+#include "model/blocking.h"
 #include "model/pass.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { TILE_ROWS = 64 };
 
 static int64_t head_dim(const ith_model *m)
 {
@@ -25,9 +24,11 @@ static int64_t group_of(const ith_model *m)
     return m->hp.n_heads / m->hp.n_kv_heads;
 }
 
-static int64_t tile_tokens(const ith_model *m)
+static int64_t tile_tokens(const ith_model *m, ith_kv_layout layout)
 {
-    int64_t n = TILE_ROWS / group_of(m);
+    int64_t d = head_dim(m), query = layout == ITH_KVL_Q8 ? d : d * (int64_t)sizeof(float);
+    int64_t segment = (int64_t)ith_kv_block_bytes(layout, (int)d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+    int64_t n = ith_tile_rows(&m->caches, segment, query + 2 * (d + 2) * (int64_t)sizeof(float)) / group_of(m);
     return n < 1 ? 1 : n;
 }
 
@@ -51,9 +52,9 @@ float ith_attention_q_factor(int64_t d)
     return (float)(1.4426950408889634 / sqrt((double)d));
 }
 
-int64_t ith_attention_scratch(const ith_model *model)
+int64_t ith_attention_scratch(const ith_model *model, ith_kv_layout layout)
 {
-    return 2 * state_floats(model, tile_tokens(model) * group_of(model));
+    return 2 * state_floats(model, tile_tokens(model, layout) * group_of(model));
 }
 
 static void clear(const ith_model *model, state s, int64_t rows)
@@ -141,10 +142,13 @@ typedef struct tiles { /* of the tokens attended to, for each head */
     int64_t tokens, n;
 } tiles;
 
-static tiles tiles_of(const ith_pass *p)
+/* As large as the caches allow, yet so many for the `heads` that threads work on side by side that none waits long for the last. */
+static tiles tiles_of(const ith_pass *p, int64_t heads, const ith_member *me)
 {
-    int64_t size = tile_tokens(p->model);
-    return (tiles){size, (ith_range_size(p->attended) + size - 1) / size};
+    int64_t n = ith_range_size(p->attended), most = tile_tokens(p->model, ith_kv_get_layout(p->kv)),
+            size = ith_tile_share(n * heads * p->group, me->n_threads) / p->group;
+    size = ith_clamp(size, 1, most);
+    return (tiles){size, (n + size - 1) / size};
 }
 
 /* Tile i of a head, last tokens first: they see the most keys. */
@@ -160,7 +164,7 @@ static void work_tile(const ith_pass *p, int layer, const ith_heads_part *part, 
 static void by_tiles(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
     int64_t heads = ith_range_size(part->heads), i;
-    tiles all = tiles_of(p);
+    tiles all = tiles_of(p, heads, me);
 
     while ((i = ith_counter_next(me)) < all.n * heads)
         work_tile(p, layer, part, part->heads.begin + i % heads, all, i / heads, NULL, me);
@@ -213,7 +217,7 @@ static void pass_segments(ith_pass *p, int layer, int64_t head)
 static void by_heads(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
     int64_t heads = ith_range_size(p->heads), i = -1;
-    tiles all = tiles_of(p);
+    tiles all = tiles_of(p, 1, me);
 
     if (me->tid == 0)
         pass_segments(p, layer, 0);
@@ -288,8 +292,8 @@ static void attend_segment(ith_pass *p, const ith_heads_part *part, int64_t head
 static void attend_node(ith_pass *p, int layer, const ith_heads_part *part, int64_t n_segments, int node,
                         ith_member *me)
 {
-    int64_t heads = ith_range_size(p->heads), tile = tile_tokens(p->model), K = row_cells(&p->mesh, n_segments), i,
-            first, n = ith_dealt(0, n_segments, me->n_nodes, node, &first);
+    int64_t heads = ith_range_size(p->heads), tile = tile_tokens(p->model, ith_kv_get_layout(p->kv)),
+            K = row_cells(&p->mesh, n_segments), i, first, n = ith_dealt(0, n_segments, me->n_nodes, node, &first);
 
     while ((i = ith_counter_next_of(me, node)) < heads * n) {
         int64_t head = i / n, s = first + i % n * me->n_nodes;
@@ -347,6 +351,14 @@ static void fold_row(const ith_pass *p, int layer, const ith_heads_part *part, i
     finish(p, layer, part, q_head, t, o, l);
 }
 
+/* No partials to keep. */
+static void attend_only_segment(const ith_pass *p, int layer, const ith_heads_part *part, int64_t head, float *scratch)
+{
+    int64_t tile = tile_tokens(p->model, ith_kv_get_layout(p->kv));
+    for (int64_t t = 0; t < p->n; t += tile)
+        attend_tile(p, layer, part, head, t, p->n - t < tile ? p->n - t : tile, NULL, scratch);
+}
+
 static void by_segments(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
     int64_t heads = ith_range_size(p->heads), n_segments = ith_kv_segments(p->pos + p->n), i;
@@ -356,7 +368,7 @@ static void by_segments(ith_pass *p, int layer, const ith_heads_part *part, ith_
 
     if (n_segments == 1 && p->mesh.context == 1) {
         for (i = all.begin; i < all.end; i++)
-            attend_tile(p, layer, part, i, 0, p->n, NULL, scratch);
+            attend_only_segment(p, layer, part, i, scratch);
         return;
     }
     attend_held(p, layer, part, n_segments, me);
@@ -373,9 +385,10 @@ static void by_segments(ith_pass *p, int layer, const ith_heads_part *part, ith_
 /* Up to four tokens' partials cost nothing to keep. More are taken by segments where their tiles would leave threads idle. */
 static bool few(const ith_pass *p, const ith_member *me)
 {
-    enum { SURELY_FEW = 4, TILES_PER_THREAD = 4 };
+    enum { SURELY_FEW = 4 };
+    int64_t heads = ith_range_size(p->heads);
     return p->n <= SURELY_FEW || (p->n <= ITH_DECODE_TOKENS &&
-                                  tiles_of(p).n * ith_range_size(p->heads) < (int64_t)TILES_PER_THREAD * me->n_threads);
+                                  tiles_of(p, heads, me).n * heads < (int64_t)ITH_TILES_PER_THREAD * me->n_threads);
 }
 
 void ith_attention(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)

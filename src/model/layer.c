@@ -64,7 +64,7 @@ static void normalize(ith_pass *p, ith_member *me, bool add, const float *weight
 static void project(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range rows, float *out, int64_t ld)
 {
     ith_input in = ith_pass_input(p, w->cols);
-    ith_linear(me, p->model->kernels, w, rows, &in, n_mine(p), out, ld);
+    ith_linear(me, p->model, w, rows, &in, n_mine(p), out, ld);
 }
 
 /* Heads `run` of the `all` that this rank projects, to where they lie among those. */

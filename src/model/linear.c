@@ -1,15 +1,11 @@
 #include "model/linear.h"
 
-enum {
-    CACHE_BYTES = 512 * 1024, /* of activations, in a block of tokens */
-    TOKENS_UNIT = 48          /* a multiple of the kernels' register tiles */
-};
+#include "model/blocking.h"
 
-int64_t ith_linear_block(const ith_matrix *w)
+int64_t ith_linear_block(const ith_model *model, const ith_matrix *w, int64_t n)
 {
     int64_t size = ith_layout_is_quantized(w->layout) ? 1 : sizeof(float);
-    int64_t tokens = CACHE_BYTES / (w->groups * ITH_GROUP * size) / TOKENS_UNIT * TOKENS_UNIT;
-    return tokens < TOKENS_UNIT ? TOKENS_UNIT : tokens;
+    return ith_next_block(n, ith_block_tokens(&model->caches, w->groups * ITH_GROUP * size));
 }
 
 static void quantized_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles, const ith_input *in,
@@ -51,17 +47,17 @@ void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range
         float_tiles(kernels, w, tiles, in, t, n_tokens, out, ld_out);
 }
 
-void ith_linear(ith_member *me, const ith_kernels *kernels, const ith_matrix *w, ith_range rows, const ith_input *in,
+void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith_range rows, const ith_input *in,
                 int64_t n_tokens, float *out, int64_t ld_out)
 {
     int64_t first = rows.begin / ITH_TILE_ROWS, last = (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
-    int64_t block = w->layout == ITH_F32 ? n_tokens : ith_linear_block(w);
     ith_range mine = ith_my_share(me, last - first, 1), tiles = {mine.begin + first, mine.end + first};
 
     if (ith_range_size(rows) == 0 || ith_range_size(mine) == 0)
         return;
     out += mine.begin * ITH_TILE_ROWS;
-    for (int64_t t = 0; t < n_tokens; t += block)
-        ith_linear_tiles(kernels, w, tiles, in, t, n_tokens - t < block ? n_tokens - t : block, out + t * ld_out,
-                         ld_out);
+    for (int64_t t = 0, block; t < n_tokens; t += block) {
+        block = w->layout == ITH_F32 ? n_tokens : ith_linear_block(model, w, n_tokens - t);
+        ith_linear_tiles(model->kernels, w, tiles, in, t, block, out + t * ld_out, ld_out);
+    }
 }

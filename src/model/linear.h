@@ -4,7 +4,7 @@
 
 #include "base/threads.h"
 #include "model/acts.h"
-#include "weights/store.h"
+#include "model/model.h"
 
 typedef struct ith_input { /* activations in the two forms that matrices may want */
     const float *x;        /* [tokens][ld], for float matrices */
@@ -20,11 +20,11 @@ void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range
 /* Called by every member. Rows `rows` of W for n_tokens tokens: whole tiles are computed, from 16 * (rows.begin / 16) on,
  * so row j of token t lands at out[t * ld_out + j - rows.begin + rows.begin % 16]; columns of out up to the tiles' edges are
  * overwritten. The members' shares are disjoint; a barrier must follow before any of it is read. */
-void ith_linear(ith_member *me, const ith_kernels *kernels, const ith_matrix *w, ith_range rows, const ith_input *in,
+void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith_range rows, const ith_input *in,
                 int64_t n_tokens, float *out, int64_t ld_out);
 
-/* Tokens whose activations stay in a second-level cache while the rows of W pass by; a multiple of the kernels' register tiles. */
-int64_t ith_linear_block(const ith_matrix *w);
+/* Of n tokens, how many W's rows should pass by first (blocking.h). */
+int64_t ith_linear_block(const ith_model *model, const ith_matrix *w, int64_t n);
 
 /* C[t][r] = sum_k A[t][k] W[r][k], float32 (blas.c, the only user of OpenBLAS; called by several threads at a time). */
 void ith_blas_open(void); /* one thread per call: ours are the threads. Once per process, before the first product */

@@ -71,7 +71,7 @@ static void output(ith_pass *p, ith_member *me, ith_range rows, ith_need need, c
         now.begin = now.begin > there.begin ? now.begin : there.begin;
         now.end = now.end < there.end ? now.end : there.end;
         if (now.begin < now.end && n > 0)
-            ith_linear(me, p->model->kernels, p->model->output, now, in, n, out + now.begin - rows.begin, ld);
+            ith_linear(me, p->model, p->model->output, now, in, n, out + now.begin - rows.begin, ld);
         ith_barrier(me);
         ith_pass_lap(p, me, (int)p->model->hp.n_layers, ITH_LAP_PRODUCTS);
         ith_store_leave_output(store, part, need, me);

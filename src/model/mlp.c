@@ -1,21 +1,14 @@
 /* mlp.c - down(silu(gate x) * up x). Gate, up, SiLU and quantization run over small blocks of rows and tokens that stay in
  * the first-level cache: the wide intermediate is written once, as the next matrix reads it. */
+#include "model/blocking.h"
 #include "model/pass.h"
 
 #include <string.h>
 
-/* Each of the block's two products, [tokens][rows], is at most so large. */
-enum { BLOCK_FLOATS = 8192, MAX_TOKENS = 192 };
-
-int64_t ith_mlp_scratch(void)
+/* gate's and up's product, [tokens][rows] each. */
+int64_t ith_mlp_scratch(const ith_model *model)
 {
-    return 2 * BLOCK_FLOATS;
-}
-
-/* Rows of a block of n tokens: whole groups. */
-static int64_t block_rows(int64_t n)
-{
-    return BLOCK_FLOATS / n / ITH_GROUP * ITH_GROUP;
+    return 2 * ith_block_floats(&model->caches);
 }
 
 static void write_out(ith_pass *p, const ith_matrix *down, ith_range rows, int64_t t, int64_t n, const float *x,
@@ -37,7 +30,7 @@ static void block(ith_pass *p, const ith_layer *w, ith_range rows, int64_t t, in
     ith_input in = ith_pass_input(p, w->gate->cols);
     ith_range tiles = {rows.begin / ITH_TILE_ROWS, (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS};
     int64_t ld = ith_range_size(tiles) * ITH_TILE_ROWS;
-    float *gate = scratch, *up = scratch + BLOCK_FLOATS;
+    float *gate = scratch, *up = scratch + n * ld;
 
     ith_linear_tiles(kernels, w->gate, tiles, &in, t, n, gate, ld);
     ith_linear_tiles(kernels, w->up, tiles, &in, t, n, up, ld);
@@ -48,12 +41,12 @@ static void block(ith_pass *p, const ith_layer *w, ith_range rows, int64_t t, in
 /* My rows of gate and up for all my tokens. */
 static void gate_up(ith_pass *p, const ith_layer *w, ith_range rows, ith_member *me)
 {
-    int64_t n = ith_range_size(p->mine), step = ith_linear_block(w->gate);
+    int64_t n = ith_range_size(p->mine);
     ith_range mine = ith_my_share(me, ith_range_size(rows), ITH_GROUP);
 
-    step = step < MAX_TOKENS ? step : MAX_TOKENS;
-    for (int64_t t = 0; t < n; t += step) {
-        int64_t tokens = n - t < step ? n - t : step, width = block_rows(tokens);
+    for (int64_t t = 0, tokens; t < n; t += tokens) {
+        tokens = ith_linear_block(p->model, w->gate, n - t);
+        int64_t width = ith_block_rows(&p->model->caches, tokens);
         for (int64_t r = mine.begin; r < mine.end; r += width) {
             int64_t end = r + width < mine.end ? r + width : mine.end;
             block(p, w, (ith_range){rows.begin + r, rows.begin + end}, t, tokens, p->ws->scratch[me->tid]);
@@ -87,7 +80,7 @@ void ith_mlp(ith_pass *p, int layer, ith_member *me)
     }
     if (p->probe != NULL)
         show(p, layer, me);
-    ith_linear(me, p->model->kernels, w->down, p->way->rows(p, w->down->rows), &mid, ith_range_size(p->mine), p->ws->y,
+    ith_linear(me, p->model, w->down, p->way->rows(p, w->down->rows), &mid, ith_range_size(p->mine), p->ws->y,
                p->ws->ld_y);
     ith_barrier(me);
 }

@@ -152,6 +152,7 @@ ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant qu
     m->hp = *hp;
     m->exact = exact;
     m->kernels = ith_kernels_get();
+    m->caches = ith_caches_default();
     m->arch = ith_arch_find(hp->architecture);
     m->layers = calloc((size_t)hp->n_layers, sizeof *m->layers);
     if (m->arch == NULL) {

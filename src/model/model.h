@@ -5,6 +5,7 @@
 #ifndef ITH_MODEL_MODEL_H
 #define ITH_MODEL_MODEL_H
 
+#include "base/caches.h"
 #include "model/arch.h"
 #include "model/rope.h"
 #include "weights/store.h"
@@ -27,16 +28,17 @@ typedef struct ith_model {
     ith_hparams hp;
     const ith_arch *arch;
     const ith_kernels *kernels;
+    ith_caches caches; /* of the cores that compute, by which work is cut (blocking.h); who opens the model sets them */
     const ith_matrix *embed;  /* [v, h] */
     const ith_matrix *output; /* [v, h]; the embedding if tied */
     const float *out_norm;    /* [h] */
     ith_layer *layers;        /* [n_layers] */
     ith_rope rope;
-    bool quantized;  /* some matrix is w8, w4 or w4m: activations are quantized for it */
-    bool floats;     /* some matrix is bf16 or f32: it takes activations as they are */
-    bool exact;      /* matrices are f32 in plain rows, for OpenBLAS */
+    bool quantized;   /* some matrix is w8, w4 or w4m: activations are quantized for it */
+    bool floats;      /* some matrix is bf16 or f32: it takes activations as they are */
+    bool exact;       /* matrices are f32 in plain rows, for OpenBLAS */
     ith_store *store; /* what brings the matrices' tiles: set by who loads it */
-    float *key_bias; /* [n_layers][nkv][d] taken off keys before they are quantized, or NULL (key_bias.h) */
+    float *key_bias;  /* [n_layers][nkv][d] taken off keys before they are quantized, or NULL (key_bias.h) */
 } ith_model;
 
 /* Plans all weights, under their Hugging Face names; ith_store_load then fills the fields. `exact`: everything f32. */

@@ -207,10 +207,10 @@ void ith_heads_make(ith_pass *pass, int layer, const ith_heads_part *part, ith_m
 void ith_heads_take(ith_pass *pass, int layer, const ith_heads_part *part, ith_member *me);
 void ith_attention(ith_pass *pass, int layer, const ith_heads_part *part,
                    ith_member *me); /* attention.c: records, cache -> way->heads_out; takes the counter reset */
-float ith_attention_q_factor(int64_t head_dim);          /* log2(e) / sqrt(d), folded into queries */
-int64_t ith_attention_scratch(const ith_model *model);   /* floats per thread */
-void ith_mlp(ith_pass *pass, int layer, ith_member *me); /* mlp.c: h, acts -> y, my rows */
-int64_t ith_mlp_scratch(void);                           /* floats per thread */
+float ith_attention_q_factor(int64_t head_dim); /* log2(e) / sqrt(d), folded into queries */
+int64_t ith_attention_scratch(const ith_model *model, ith_kv_layout layout); /* floats per thread */
+void ith_mlp(ith_pass *pass, int layer, ith_member *me);                     /* mlp.c: h, acts -> y, my rows */
+int64_t ith_mlp_scratch(const ith_model *model);                             /* floats per thread */
 int64_t ith_attention_cells(const ith_model *model, const ith_mesh *mesh, int64_t n_tokens,
                             int64_t n_segments); /* floats of ws->cells for passes by segments */
 void ith_logits(ith_pass *pass, ith_member *me); /* logits.c: of the last n_logits tokens */

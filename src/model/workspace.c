@@ -169,7 +169,7 @@ static void request_all(requests *r, ith_workspace *ws, const ith_model *model, 
     request(r, cells, sizeof(float), &ws->cells);
     if (mesh->ranks > 1)
         request(r, ITH_DECODE_TOKENS * ith_logits_ld(model), sizeof(float), &ws->logits_rows);
-    request_scratch(r, ws, max2(ith_attention_scratch(model), ith_mlp_scratch()));
+    request_scratch(r, ws, max2(ith_attention_scratch(model, layout), ith_mlp_scratch(model)));
 }
 
 int64_t ith_workspace_bytes(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout,

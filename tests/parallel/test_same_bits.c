@@ -1,7 +1,7 @@
 /* RANKS: 1 2 3 4 7
  *
  * Contract 2 on the needle model: the logits after a prompt of 1,002 tokens, and of three times those, are the same bits for any number
- * of ranks and threads, any chunk, scored whole or prefilled in part and decoded token by token. The expected digest is that of the
+ * of ranks and threads, any chunk, caches of any size, scored whole or prefilled in part and decoded token by token. The expected digest is that of the
  * scalar reference on one rank and one thread; it changes only when the arithmetic of simd/kernels.h is changed on purpose
  * (build/release/ithaca score -m tests/models/needle-qwen3 --ids tests/golden/needle/1k.ids --json prints the new one). The
  * same for --quant w4, and for float weights and caches, --quant bf16 --kv bf16 and --quant f32 --kv f32.
@@ -134,6 +134,16 @@ static void run_with(const forms *way, int threads, int64_t chunk, ith_exchange 
                parts);
 }
 
+/* Caches that no machine has: other blocks, other tiles, the same bits. */
+static void run_with_caches(const char *caches, const forms *way)
+{
+    setenv("ITHACA_CACHES", caches, 1);
+    run_with(way, 2, 1000, ITH_EXCHANGE_AUTO, 0);
+    unsetenv("ITHACA_CACHES");
+    if (ith_world_rank(world) == 0)
+        printf("ok same_bits with caches of %s\n", caches);
+}
+
 int main(void)
 {
     static const int64_t chunks[] = {16, 64, 1000};
@@ -150,6 +160,9 @@ int main(void)
     }
     for (int exchange = ITH_EXCHANGE_AUTO; exchange <= ITH_EXCHANGE_NODE; exchange++)
         run_with(&quantized, 2, 300, (ith_exchange)exchange, 1 + exchange); /* 2 heads a rank on 2 ranks, 4 on 3 */
+    run_with_caches("1KiB,1KiB,1KiB", &quantized);
+    run_with_caches("33KiB,300KiB,1MiB", &others[0]);
+    run_with_caches("1GiB,1GiB,1GiB", &quantized);
     ith_world_close(world);
     return 0;
 }

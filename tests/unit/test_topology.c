@@ -103,6 +103,37 @@ static void what_cannot_be_read_is_named(void **state)
     assert_non_null(strstr(err.text, "90-95"));
     setenv("ITHACA_CPUS", "many", 1);
     assert_int_equal(ith_topology_open(&t, &err), ITH_E_ARGUMENT);
+    unsetenv("ITHACA_CPUS");
+    setenv("ITHACA_CACHES", "large", 1);
+    assert_int_equal(ith_topology_open(&t, &err), ITH_E_ARGUMENT);
+    assert_non_null(strstr(err.text, "ITHACA_CACHES='large'"));
+    unsetenv("ITHACA_CACHES");
+}
+
+static void caches_are_shared_by_cores(void **state)
+{
+    static const struct {
+        const char *machine, *cpus, *given;
+        int64_t l1, l2, l3;
+    } cases[] = {
+        {"numa:2 l3:1(size=32MB) core:4 l2:1(size=1MB) l1d:1(size=48KB) pu:2", NULL, NULL, 48000, 1000000, 8000000},
+        {"numa:2 l3:1(size=32MB) core:4 l2:1(size=1MB) l1d:1(size=48KB) pu:2", "3", NULL, 48000, 1000000, 8000000},
+        {"l2:2(size=4MB) core:4 l1d:1(size=32KB) pu:1", NULL, NULL, 32000, 1000000, 1000000},
+        {"numa:2 core:4 pu:1", NULL, NULL, 32 << 10, 512 << 10, 1 << 20},
+        {"l2:2(size=4MB) core:4 l1d:1(size=32KB) pu:1", NULL, "1KiB,3MiB,2MiB", 1 << 10, 3 << 20, 2 << 20},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (cases[i].given != NULL)
+            setenv("ITHACA_CACHES", cases[i].given, 1);
+        ith_topology *t = machine(cases[i].machine, cases[i].cpus);
+        ith_caches caches = ith_topology_caches(t);
+        assert_int_equal(caches.l1, cases[i].l1);
+        assert_int_equal(caches.l2, cases[i].l2);
+        assert_int_equal(caches.l3, cases[i].l3);
+        ith_topology_close(t);
+        unsetenv("ITHACA_CACHES");
+    }
 }
 
 /* As many threads as cores: each node has its cores' threads. Otherwise shares in proportion; all contiguous. */
@@ -220,6 +251,7 @@ int main(void)
         cmocka_unit_test(nodes_and_cores_are_counted),
         cmocka_unit_test(a_recorded_machine),
         cmocka_unit_test(what_cannot_be_read_is_named),
+        cmocka_unit_test(caches_are_shared_by_cores),
         cmocka_unit_test(threads_are_dealt_by_cores),
         cmocka_unit_test(a_bound_team_knows_its_nodes),
         cmocka_unit_test(tiles_lie_where_decode_reads_them),

@@ -1,0 +1,37 @@
+#include "base/size.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The power of 1,024 that a unit means; *end moves past it. */
+static int read_unit(const char **end)
+{
+    static const char letters[] = "kmgt";
+    const char *letter = **end != 0 ? strchr(letters, tolower((unsigned char)**end)) : NULL;
+
+    if (letter == NULL)
+        return 0;
+    *end += 1;
+    if (tolower((unsigned char)**end) == 'i' && tolower((unsigned char)(*end)[1]) == 'b')
+        *end += 2;
+    else if (tolower((unsigned char)**end) == 'b')
+        *end += 1;
+    return (int)(letter - letters) + 1;
+}
+
+bool ith_size_read(const char *text, const char **end, int64_t *bytes)
+{
+    char *after;
+    double value = strtod(text, &after);
+
+    *end = after;
+    if (after == text)
+        return false;
+    for (int power = read_unit(end); power > 0; power--)
+        value *= 1024;
+    if (!(value >= 0 && value <= 0x1p62))
+        return false;
+    *bytes = (int64_t)value;
+    return true;
+}
