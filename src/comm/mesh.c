@@ -86,25 +86,62 @@ ith_range ith_mesh_own_heads(const ith_mesh *mesh, int64_t n_heads, int r)
     return (ith_range){group.begin + own.begin, group.begin + own.end};
 }
 
-ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, int r)
+ith_range ith_mesh_places(const ith_mesh *mesh, int64_t n, int r)
 {
     return ith_split(n, 1, mesh->ranks, r);
 }
 
-int64_t ith_mesh_most_tokens(const ith_mesh *mesh, int64_t n)
+int64_t ith_mesh_most_places(const ith_mesh *mesh, int64_t n)
 {
     int64_t most = 0;
     for (int r = 0; r < mesh->ranks; r++) {
-        int64_t tokens = ith_range_size(ith_mesh_tokens(mesh, n, r));
-        most = tokens > most ? tokens : most;
+        int64_t places = ith_range_size(ith_mesh_places(mesh, n, r));
+        most = places > most ? places : most;
     }
     return most;
 }
 
 ith_range ith_mesh_attended(const ith_mesh *mesh, int64_t n, int c)
 {
-    return (ith_range){ith_mesh_tokens(mesh, n, ith_mesh_rank(mesh, 0, c)).begin,
-                       ith_mesh_tokens(mesh, n, ith_mesh_rank(mesh, mesh->ulysses - 1, c)).end};
+    return (ith_range){ith_mesh_places(mesh, n, ith_mesh_rank(mesh, 0, c)).begin,
+                       ith_mesh_places(mesh, n, ith_mesh_rank(mesh, mesh->ulysses - 1, c)).end};
+}
+
+/* Dealt from both ends: number i of the deal, whose holder is that of place i, is the next token from the end if i is even, from the begin
+ * if it is odd. Then each context index has its tokens in ascending order, early ones first. */
+typedef struct hand {
+    ith_range places, early, late;
+} hand;
+
+static hand hand_of(const ith_mesh *mesh, int64_t n, int64_t dealt)
+{
+    int r = ith_split_holder(n, 1, mesh->ranks, dealt);
+    ith_range p = ith_mesh_attended(mesh, n, ith_mesh_c(mesh, r));
+    return (hand){p, {p.begin / 2, p.end / 2}, {n - (p.end + 1) / 2, n - (p.begin + 1) / 2}};
+}
+
+ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, ith_range places)
+{
+    if (mesh->context == 1)
+        return places;
+    hand h = hand_of(mesh, n, places.begin);
+    int64_t nth = places.begin - h.places.begin, late = nth - ith_range_size(h.early), most = ith_range_size(places);
+    ith_range all =
+        late < 0 ? (ith_range){h.early.begin + nth, h.early.end} : (ith_range){h.late.begin + late, h.late.end};
+    return (ith_range){all.begin, ith_range_size(all) < most ? all.end : all.begin + most};
+}
+
+int64_t ith_mesh_place(const ith_mesh *mesh, int64_t n, int64_t token)
+{
+    if (mesh->context == 1)
+        return token;
+    int64_t before = token, after = n - 1 - token;
+    if (before < n / 2) {
+        hand h = hand_of(mesh, n, 2 * before + 1);
+        return h.places.begin + token - h.early.begin;
+    }
+    hand h = hand_of(mesh, n, 2 * after);
+    return h.places.begin + ith_range_size(h.early) + token - h.late.begin;
 }
 
 ith_range ith_mesh_rows(const ith_mesh *mesh, int64_t n_rows, int r)

@@ -15,7 +15,7 @@ typedef struct ith_mesh {
     int ulysses, context; /* U, R */
     int u, c;             /* this rank's place */
     int heads;            /* KV heads of a group */
-    int turn;             /* a rank holds at most every turn-th segment of a head: R, unless R and heads have a common divisor */
+    int turn; /* a rank holds at most every turn-th segment of a head: R, unless R and heads have a common divisor */
 } ith_mesh;
 
 /* `spec` is "UxR" or NULL: then U is the largest divisor of n_kv_heads that divides ranks. Any number of ranks has a mesh.
@@ -50,20 +50,32 @@ static inline int ith_mesh_holder(const ith_mesh *mesh, int64_t h, int64_t s)
     return (int)((s * mesh->heads + h) % mesh->context);
 }
 
-/* Heads that context index c holds in segment s: every R-th from *first on. Returns how many. */
-static inline int64_t ith_mesh_held_heads(const ith_mesh *mesh, int64_t s, int c, int64_t *first)
+/* Of a group's heads `heads`, those that context index c holds in segment s: every R-th from heads.begin + *first on. Returns how many. */
+static inline int64_t ith_mesh_held_heads(const ith_mesh *mesh, int64_t s, ith_range heads, int c, int64_t *first)
 {
-    return ith_dealt(s * mesh->heads, mesh->heads, mesh->context, c, first);
+    return ith_dealt(s * mesh->heads + heads.begin, ith_range_size(heads), mesh->context, c, first);
 }
 
-/* Tokens of a chunk of n that rank r holds in prefill: contiguous, ascending with r, sizes differing by at most one. */
-ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, int r);
+/* In prefill the n tokens of a chunk are dealt to the context indices, which attend to them, and by those to their ranks. Later tokens
+ * see more keys. So each context index gets an early part and a late one, as far from the chunk's begin as the other from
+ * its end (as the 2 R parts of Llama 3's context parallelism, arXiv 2407.21783, section 3.3.2): equally many tokens see equally many keys,
+ * but for the keys of a token.
+ *
+ * Places number the tokens in the order in which they are dealt: those of context index 0, ascending, then those of 1, and so on.
+ * With R = 1 places are tokens. Ranks hold contiguous places, ascending with the rank, their numbers differing by at most one. */
+ith_range ith_mesh_places(const ith_mesh *mesh, int64_t n, int r);
 
 /* The most that any rank holds. */
-int64_t ith_mesh_most_tokens(const ith_mesh *mesh, int64_t n);
+int64_t ith_mesh_most_places(const ith_mesh *mesh, int64_t n);
 
-/* Those of all ranks with context index c, which attend to them: contiguous too. */
+/* Those of all ranks with context index c: contiguous too. */
 ith_range ith_mesh_attended(const ith_mesh *mesh, int64_t n, int c);
+
+/* The tokens of the first of `places`, not empty: as many as follow each other. */
+ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, ith_range places);
+
+/* The place of a token, 0 <= token < n. */
+int64_t ith_mesh_place(const ith_mesh *mesh, int64_t n, int64_t token);
 
 /* Rows of a matrix that rank r computes in decode: whole pairs of tiles of 16, which are whole groups of the next matrix's columns. */
 ith_range ith_mesh_rows(const ith_mesh *mesh, int64_t n_rows, int r);

@@ -166,7 +166,7 @@ ith_pass ith_session_pass(ith_session *s, int64_t n)
     };
     p.record = ith_record_layout(e->kv, ith_range_size(p.heads) * p.group, hp->head_dim);
     p.piece = ith_kv_piece_layout(e->kv, hp->head_dim);
-    p.mine = rows ? (ith_range){0, n} : ith_mesh_tokens(&e->mesh, n, comm->rank);
+    p.mine = rows ? (ith_range){0, n} : ith_mesh_places(&e->mesh, n, comm->rank);
     p.attended = rows ? (ith_range){0, n} : ith_mesh_attended(&e->mesh, n, e->mesh.c);
     p.n_parts = ith_pass_choose_parts(&p, e->exchange_parts);
     return p;
@@ -230,8 +230,12 @@ static void collect_scores(ith_session *s, const ith_pass *p, float *out, int64_
         plan.displs[r] = scored.begin * (int64_t)sizeof(float);
     }
     comm->ops->allgatherv(comm, s->nll + mine.begin, s->nll, plan.counts, plan.displs);
-    if (comm->rank == 0 && n_out > 0)
-        memcpy(out, s->nll, (size_t)n_out * sizeof *out);
+    for (ith_range places = {0, comm->rank == 0 && n_out > 0 ? p->n : 0}; places.begin < places.end;) {
+        ith_range tokens = ith_pass_tokens(p, places);
+        for (int64_t t = tokens.begin; t < tokens.end && t < n_out; t++)
+            out[t] = s->nll[places.begin + t - tokens.begin];
+        places.begin += ith_range_size(tokens);
+    }
 }
 
 static void set_targets(ith_session *s, int64_t n, int64_t left)

@@ -10,7 +10,7 @@
  *             and values.
  */
 #include "model/blocking.h"
-#include "model/pass.h"
+#include "model/traffic.h"
 
 #include <math.h>
 #include <string.h>
@@ -66,7 +66,14 @@ static void clear(const ith_model *model, state s, int64_t rows)
     memset(s.o, 0, (size_t)(rows * head_dim(model)) * sizeof *s.o);
 }
 
-/* Partial of tokens [t, t + n) of those attended to, over segment `s` of head `head`, which lies at `segment`. */
+/* Position of token t of those attended to. */
+static int64_t position(const ith_pass *p, int64_t t)
+{
+    return p->pos + ith_pass_tokens(p, (ith_range){p->attended.begin + t, p->attended.end}).begin;
+}
+
+/* Partial of tokens [t, t + n) of those attended to, which follow each other, over segment `s` of head `head`, which lies at
+ * `segment`. */
 static void attend(const ith_pass *p, const ith_heads_part *part, int64_t head, int64_t t, int64_t n, int64_t s,
                    const void *segment, state out)
 {
@@ -80,7 +87,7 @@ static void attend(const ith_pass *p, const ith_heads_part *part, int64_t head, 
         .head_dim = (int)head_dim(p->model),
         .n_tokens = (int)n,
         .n_heads = (int)p->group,
-        .first_visible = p->pos + p->attended.begin + t + 1 - s * ITH_KV_SEGMENT,
+        .first_visible = position(p, t) + 1 - s * ITH_KV_SEGMENT,
         .q = record + q_head * queries->stride,
         .q_token_stride = queries->bytes / q_element,
         .q_head_stride = queries->stride / q_element,
@@ -130,7 +137,7 @@ static void attend_tile(const ith_pass *p, int layer, const ith_heads_part *part
     state sum = state_at(scratch, rows), one = state_at(scratch + state_floats(p->model, rows), rows);
 
     clear(p->model, sum, rows);
-    for (int64_t s = 0; s < ith_kv_segments(p->pos + p->attended.begin + t + n); s++) {
+    for (int64_t s = 0; s < ith_kv_segments(position(p, t) + n); s++) {
         attend(p, part, head, t, n, s, segment_at(p, layer, head, s, ring), one);
         p->model->kernels->attn_merge(rows, (int)d, sum.m, sum.l, sum.o, one.m, one.l, one.o);
     }
@@ -139,23 +146,26 @@ static void attend_tile(const ith_pass *p, int layer, const ith_heads_part *part
 }
 
 typedef struct tiles { /* of the tokens attended to, for each head */
-    int64_t tokens, n;
+    int64_t tokens;    /* of a tile */
+    int64_t early;     /* tokens that follow each other, before the late ones: no tile has both */
+    int64_t n_early, n;
 } tiles;
 
 /* As large as the caches allow, yet so many for the `heads` that threads work on side by side that none waits long for the last. */
 static tiles tiles_of(const ith_pass *p, int64_t heads, const ith_member *me)
 {
     int64_t n = ith_range_size(p->attended), most = tile_tokens(p->model, ith_kv_get_layout(p->kv)),
-            size = ith_tile_share(n * heads * p->group, me->n_threads) / p->group;
-    size = ith_clamp(size, 1, most);
-    return (tiles){size, (n + size - 1) / size};
+            size = ith_clamp(ith_tile_share(n * heads * p->group, me->n_threads) / p->group, 1, most),
+            early = n == 0 ? 0 : ith_range_size(ith_pass_tokens(p, p->attended)), n_early = (early + size - 1) / size;
+    return (tiles){size, early, n_early, n_early + (n - early + size - 1) / size};
 }
 
 /* Tile i of a head, last tokens first: they see the most keys. */
 static void work_tile(const ith_pass *p, int layer, const ith_heads_part *part, int64_t head, tiles all, int64_t i,
                       const uint8_t *ring, ith_member *me)
 {
-    int64_t t = (all.n - 1 - i) * all.tokens, left = ith_range_size(p->attended) - t;
+    int64_t at = all.n - 1 - i, late = at - all.n_early, t = late < 0 ? at * all.tokens : all.early + late * all.tokens,
+            left = (late < 0 ? all.early : ith_range_size(p->attended)) - t;
     attend_tile(p, layer, part, head, t, left < all.tokens ? left : all.tokens, ring, p->ws->scratch[me->tid]);
     ith_pass_progress(p, me);
 }
@@ -180,13 +190,6 @@ static int64_t bytes_seen(const ith_pass *p, int64_t s)
     return (blocks < ITH_KV_SEGMENT / ITH_KV_BLOCK ? blocks : ITH_KV_SEGMENT / ITH_KV_BLOCK) * block;
 }
 
-/* Segments that context index c needs: up to its last token's. */
-static int64_t segments_needed(const ith_pass *p, int c)
-{
-    ith_range tokens = ith_mesh_attended(&p->mesh, p->n, c);
-    return ith_range_size(tokens) == 0 ? 0 : ith_kv_segments(p->pos + tokens.end);
-}
-
 /* Flight of a head's segments, and where those that others hold arrive: two heads are under way or in use at a time. */
 static int flight_of(int64_t head)
 {
@@ -198,7 +201,7 @@ static void pass_segments(ith_pass *p, int layer, int64_t head)
 {
     uint8_t *ring = p->ws->ring[flight_of(head)];
     ith_parcel *sends = p->ws->parcels, *recvs = sends + p->ws->n_parcels;
-    int64_t n_sends = 0, n_recvs = 0, mine = segments_needed(p, p->mesh.c);
+    int64_t n_sends = 0, n_recvs = 0, mine = ith_segments_needed(&p->mesh, p->pos, p->n, p->mesh.c);
 
     for (int64_t s = 0; s < ith_kv_segments(p->pos + p->n); s++) {
         int holder = ith_mesh_holder(&p->mesh, head, s);
@@ -206,7 +209,7 @@ static void pass_segments(ith_pass *p, int layer, int64_t head)
             recvs[n_recvs++] = (ith_parcel){ith_mesh_rank(&p->mesh, p->mesh.u, holder),
                                             ring + (size_t)s * ith_kv_segment_bytes(p->kv), bytes_seen(p, s)};
         for (int c = 0; holder == p->mesh.c && c < p->mesh.context; c++)
-            if (c != p->mesh.c && s < segments_needed(p, c))
+            if (c != p->mesh.c && s < ith_segments_needed(&p->mesh, p->pos, p->n, c))
                 sends[n_sends++] = (ith_parcel){ith_mesh_rank(&p->mesh, p->mesh.u, c),
                                                 ith_kv_segment(p->kv, layer, (int)head, s), bytes_seen(p, s)};
     }

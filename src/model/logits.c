@@ -6,13 +6,14 @@
 #include <math.h>
 #include <string.h>
 
-/* Rank that holds the pass's last token, for ulysses; by rows every rank does. */
+/* Rank that holds the pass's last token, the last of its own, for ulysses; by rows every rank does. */
 static int last_owner(const ith_pass *p)
 {
-    for (int r = p->comm->size - 1; r > 0; r--)
-        if (ith_range_size(ith_mesh_tokens(&p->mesh, p->n, r)) > 0)
-            return r;
-    return 0;
+    int64_t place = ith_mesh_place(&p->mesh, p->n, p->n - 1);
+    int r = 0;
+    while (place >= ith_mesh_places(&p->mesh, p->n, r).end)
+        r++;
+    return r;
 }
 
 /* The residuals of the last tokens become tokens 0, 1, ... of ws->h on every rank, normalized and quantized. */
@@ -101,7 +102,7 @@ void ith_logits(ith_pass *p, ith_member *me)
 
 ith_range ith_pass_scored(const ith_pass *p, int rank)
 {
-    return ith_mesh_tokens(&p->mesh, p->n, rank);
+    return ith_mesh_places(&p->mesh, p->n, rank);
 }
 
 /* -ln softmax(logits)[target]; the logarithm in double, so that its rounding to float is the same everywhere. */
@@ -112,7 +113,7 @@ static float negative_log_likelihood(const ith_kernels *kernels, int64_t n, cons
     return (float)(log(sum) + ((double)top - (double)logits[target]));
 }
 
-/* Tokens [t, t + n) of the pass, which lie at x + (t - mine.begin); n may be 0. */
+/* My tokens [t, t + n); n may be 0. */
 static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
 {
     const ith_hparams *hp = &p->model->hp;
@@ -124,22 +125,25 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
     ith_range share = ith_my_share(me, n, 1);
 
     for (int64_t i = share.begin; i < share.end; i++) {
-        kernels->rmsnorm(hp->hidden, ws->x + (t + i - p->mine.begin) * hp->hidden, p->model->out_norm,
-                         (float)hp->rms_eps, ws->h + i * ws->ld);
+        kernels->rmsnorm(hp->hidden, ws->x + (t + i) * hp->hidden, p->model->out_norm, (float)hp->rms_eps,
+                         ws->h + i * ws->ld);
         if (p->model->quantized)
             kernels->quantize(hp->hidden, ws->h + i * ws->ld, &in.acts, i, 0);
     }
     ith_barrier(me);
     output(p, me, (ith_range){0, w->rows}, ITH_NEED_ALL, &in, n, p->score_logits, ld);
-    for (int64_t i = share.begin; i < share.end; i++)
-        if (p->targets[t + i] >= 0)
-            p->nll[t + i] = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, p->targets[t + i]);
+    for (int64_t i = share.begin; i < share.end; i++) {
+        int32_t target = p->targets[ith_pass_token(p, t + i)];
+        if (target >= 0)
+            p->nll[p->mine.begin + t + i] =
+                negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, target);
+    }
     ith_barrier(me);
 }
 
 void ith_score(ith_pass *p, ith_member *me)
 {
-    ith_range mine = ith_pass_scored(p, p->comm->rank);
+    ith_range scored = ith_pass_scored(p, p->comm->rank);
     int64_t most = 0;
 
     for (int r = 0; r < p->comm->size; r++) {
@@ -148,7 +152,8 @@ void ith_score(ith_pass *p, ith_member *me)
     }
     for (int64_t done = 0; done < most;
          done += ITH_SCORE_TOKENS) { /* as often on all ranks: the output matrix may come in parts */
-        int64_t t = mine.begin + done, left = t < mine.end ? mine.end - t : 0;
-        score_block(p, me, t, left < ITH_SCORE_TOKENS ? left : ITH_SCORE_TOKENS);
+        int64_t t = scored.begin - p->mine.begin + done,
+                left = ith_clamp(ith_range_size(scored) - done, 0, ITH_SCORE_TOKENS);
+        score_block(p, me, t, left);
     }
 }

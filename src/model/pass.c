@@ -7,7 +7,7 @@ static void begin(ith_pass *p, ith_member *me)
     ith_range share = ith_my_share(me, ith_range_size(p->mine), 1);
 
     for (int64_t t = share.begin; t < share.end; t++) {
-        int64_t token = p->mine.begin + t;
+        int64_t token = ith_pass_token(p, t);
         ith_store_embed(m->store, p->ids[token], me, p->ws->x + t * m->hp.hidden);
         ith_rope_angles(&m->rope, p->pos + token, p->ws->cos + t * m->rope.half, p->ws->sin + t * m->rope.half);
     }

@@ -117,7 +117,7 @@ typedef struct
     uint8_t *queries;     /* [A][record]: of the tokens that I attend to, A = min(C, U T) at most */
     uint8_t *records_out; /* [U][T][record] */
     uint8_t *pieces_out;  /* [T][KV heads][piece], in the order of the ranks they go to */
-    uint8_t *pieces_in;   /* [C][heads held][piece], tokens ascending */
+    uint8_t *pieces_in;   /* [C][heads held][piece], places ascending */
     uint8_t *back; /* [A][my group's query heads * d / 32] groups: attention's result on its way to the tokens' ranks */
     float *attn;   /* [A][my group's query heads * d]: the same in floats */
     int64_t *plans;  /* [ITH_FLIGHTS][2][2][ranks]: see ith_workspace_plan */
@@ -150,19 +150,19 @@ struct ith_pass {
     ith_range heads;        /* my group's KV heads; query heads are these times group */
     int64_t group;          /* query heads per KV head */
     int n_parts;            /* by heads: see above */
-    ith_range attended;     /* tokens of the pass whose queries I attend to */
+    ith_range attended;     /* places whose tokens' queries I attend to */
     float q_factor;         /* log2(e) / sqrt(d) */
     const int32_t *ids;     /* [n] */
     int64_t pos;            /* timeline position of token 0 of the pass */
     int64_t n;              /* tokens of the pass */
-    ith_range mine;         /* those that this rank holds */
+    ith_range mine;         /* places of those that this rank holds */
     const ith_probe *probe; /* NULL: nobody looks */
     ith_profile *profile;   /* NULL: nobody measures */
     int64_t n_logits;       /* wanted after the last n_logits tokens: 0, 1, or up to
                              * ITH_DECODE_TOKENS where every rank holds all tokens */
     float *logits;          /* rank 0: [n_logits][ith_logits_ld], written if wanted */
     const int32_t *targets; /* scoring: [n] the token that follows each, -1 for none; NULL: no scoring */
-    float *nll;             /* scoring: [n] on every rank, of which it writes those of ith_pass_scored */
+    float *nll;             /* scoring: [n] by place, on every rank, which writes those of ith_pass_scored */
     float *score_logits;    /* scoring: [ITH_SCORE_TOKENS][vocabulary rounded up to 16] */
 };
 
@@ -191,7 +191,22 @@ void ith_workspace_close(ith_workspace *ws); /* accepts NULL */
 /* Inside ith_team_run; arg is the pass. Embedding, layers, then logits or scores as wanted. */
 void ith_pass_run(void *arg, ith_member *me);
 
-/* The tokens of a pass that this rank scores; all are among `mine`. */
+/* Places: tokens of a pass by tokens are in the order in which they are dealt (comm/mesh.h), others in their own. My token t is at place
+ * mine.begin + t. */
+
+/* The tokens of the first of `places`, not empty: as many as follow each other. */
+static inline ith_range ith_pass_tokens(const ith_pass *pass, ith_range places)
+{
+    return pass->way->all_tokens ? places : ith_mesh_tokens(&pass->mesh, pass->n, places);
+}
+
+/* The pass's token that is my token t. */
+static inline int64_t ith_pass_token(const ith_pass *pass, int64_t t)
+{
+    return ith_pass_tokens(pass, (ith_range){pass->mine.begin + t, pass->mine.begin + t + 1}).begin;
+}
+
+/* The places of a pass whose tokens this rank scores; all are among `mine`. */
 ith_range ith_pass_scored(const ith_pass *pass, int rank);
 
 /* ---- The steps, one file each; all members call; each ends with a barrier unless said otherwise ---- */

@@ -23,30 +23,47 @@ static int64_t wire_bytes(int64_t values, bool groups)
     return groups ? ith_acts_wire_bytes((values + ITH_GROUP - 1) / ITH_GROUP) : values * (int64_t)sizeof(float);
 }
 
-/* Pieces of this rank's own tokens that it holds itself: they do not travel. */
-static int64_t pieces_kept(const ith_mesh *mesh, int64_t depth, ith_range mine)
+/* The same of tokens that follow each other. */
+static int64_t held_of_tokens(const ith_mesh *mesh, int64_t depth, ith_range tokens, ith_range heads, int c)
 {
-    int64_t kept = 0, first;
-    for (int64_t at = depth + mine.begin, to = depth + mine.end, next; at < to; at = next) {
+    int64_t held = 0, first;
+    for (int64_t at = depth + tokens.begin, to = depth + tokens.end, next; at < to; at = next) {
         int64_t s = at / ITH_KV_SEGMENT;
         next = (s + 1) * ITH_KV_SEGMENT < to ? (s + 1) * ITH_KV_SEGMENT : to;
-        kept += (next - at) * ith_mesh_held_heads(mesh, s, mesh->c, &first);
+        held += (next - at) * ith_mesh_held_heads(mesh, s, heads, c, &first);
     }
-    return kept;
+    return held;
+}
+
+int64_t ith_pieces_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range places, ith_range heads, int c)
+{
+    int64_t held = 0;
+    while (places.begin < places.end) {
+        ith_range tokens = ith_mesh_tokens(mesh, n, places);
+        held += held_of_tokens(mesh, depth, tokens, heads, c);
+        places.begin += ith_range_size(tokens);
+    }
+    return held;
+}
+
+int64_t ith_segments_needed(const ith_mesh *mesh, int64_t depth, int64_t n, int c)
+{
+    ith_range places = ith_mesh_attended(mesh, n, c), last = {places.end - 1, places.end};
+    return ith_range_size(places) == 0 ? 0 : ith_kv_segments(depth + ith_mesh_tokens(mesh, n, last).end);
 }
 
 /* What this rank holds of the cache goes to those of its group whose tokens see it. */
 static int64_t segments_sent(const ith_traffic_shape *shape, const ith_mesh *mesh, int64_t depth, int64_t n)
 {
     int64_t sent = 0, first, block = (int64_t)ith_kv_block_bytes(shape->kv, (int)shape->head_dim);
+    ith_range heads = {0, mesh->heads};
 
     for (int64_t s = 0; s < ith_kv_segments(depth + n); s++) {
         int64_t keys = depth + n - s * ITH_KV_SEGMENT,
                 blocks = ((keys < ITH_KV_SEGMENT ? keys : ITH_KV_SEGMENT) + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK;
         for (int c = 0; c < mesh->context; c++) {
-            ith_range tokens = ith_mesh_attended(mesh, n, c);
-            if (c != mesh->c && ith_range_size(tokens) > 0 && s < ith_kv_segments(depth + tokens.end))
-                sent += ith_mesh_held_heads(mesh, s, mesh->c, &first) * blocks * block;
+            if (c != mesh->c && s < ith_segments_needed(mesh, depth, n, c))
+                sent += ith_mesh_held_heads(mesh, s, heads, mesh->c, &first) * blocks * block;
         }
     }
     return sent;
@@ -54,15 +71,16 @@ static int64_t segments_sent(const ith_traffic_shape *shape, const ith_mesh *mes
 
 int64_t ith_traffic_ulysses(const ith_traffic_shape *s, const ith_mesh *mesh, int64_t depth, int64_t n)
 {
-    ith_range mine = ith_mesh_tokens(mesh, n, mesh->rank);
+    ith_range mine = ith_mesh_places(mesh, n, mesh->rank), heads = {0, mesh->heads};
     int64_t U = mesh->ulysses, n_mine = ith_range_size(mine),
             others = ith_range_size(ith_mesh_attended(mesh, n, mesh->c)) - n_mine;
     int64_t record = ith_record_layout(s->kv, s->n_heads / U, s->head_dim).bytes,
             piece = ith_kv_piece_layout(s->kv, s->head_dim).bytes,
             result = wire_bytes(s->n_heads / U * s->head_dim, s->groups);
 
-    return n_mine * (U - 1) * record + (n_mine * s->n_kv_heads - pieces_kept(mesh, depth, mine)) * piece +
-           others * result + segments_sent(s, mesh, depth, n);
+    return n_mine * (U - 1) * record +
+           (n_mine * s->n_kv_heads - ith_pieces_held(mesh, depth, n, mine, heads, mesh->c)) * piece + others * result +
+           segments_sent(s, mesh, depth, n);
 }
 
 int64_t ith_traffic_rows(const ith_traffic_shape *s, const ith_mesh *mesh, int64_t n)
@@ -77,12 +95,12 @@ int64_t ith_traffic_rows(const ith_traffic_shape *s, const ith_mesh *mesh, int64
 
 int64_t ith_blocks_most(const ith_mesh *mesh, int64_t n, int64_t width)
 {
-    return mesh->ulysses * ith_mesh_most_tokens(mesh, n) * width;
+    return mesh->ulysses * ith_mesh_most_places(mesh, n) * width;
 }
 
 int64_t ith_pieces_most(const ith_mesh *mesh, int64_t n, const ith_kv_piece *piece)
 {
-    int64_t tokens = ith_mesh_most_tokens(mesh, n), held = (mesh->heads + mesh->context - 1) / mesh->context;
+    int64_t tokens = ith_mesh_most_places(mesh, n), held = (mesh->heads + mesh->context - 1) / mesh->context;
     return max2(tokens * mesh->heads * mesh->ulysses, n * held + tokens * mesh->heads) * piece->bytes;
 }
 

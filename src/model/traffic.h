@@ -27,6 +27,13 @@ ith_traffic_shape ith_traffic_shape_of(const ith_hparams *hp, ith_kv_layout kv, 
 int64_t ith_traffic_ulysses(const ith_traffic_shape *shape, const ith_mesh *mesh, int64_t depth, int64_t n);
 int64_t ith_traffic_rows(const ith_traffic_shape *shape, const ith_mesh *mesh, int64_t n);
 
+/* Pairs of a token and a KV head, of a pass of n tokens after `depth`, that context index c holds: of the tokens at `places`
+ * (comm/mesh.h), of a group's heads `heads`. */
+int64_t ith_pieces_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range places, ith_range heads, int c);
+
+/* Segments of the cache that context index c attends to in that pass: up to its last token's. */
+int64_t ith_segments_needed(const ith_mesh *mesh, int64_t depth, int64_t n, int c);
+
 /* Bytes that no rank sends or receives more of in an exchange of a pass of n tokens: of blocks of `width` bytes a token and Ulysses
  * index; of pieces; of any exchange of a session. */
 int64_t ith_blocks_most(const ith_mesh *mesh, int64_t n, int64_t width);

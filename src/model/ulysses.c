@@ -1,9 +1,9 @@
 /* ulysses.c - prefill by token slices, attention by heads, an all-to-all between the two (DeepSpeed-Ulysses,
  * arXiv 2309.14509). With one rank both exchanges vanish.
  *
- * Slices ascend with the rank, so blocks that arrive in rank order are in token order: neither records nor pieces nor attention's result
- * need sorting. With R > 1 (USP, arXiv 2405.07719) queries stay among the U ranks of equal context index, which attend to their tokens;
- * a piece goes to the rank of its head's group that holds its segment.
+ * Slices ascend with the rank in the order of places (comm/mesh.h), so blocks that arrive in rank order are in that order: neither
+ * records nor pieces nor attention's result need sorting. With R > 1 (USP, arXiv 2405.07719) queries stay among the U ranks of equal
+ * context index, which attend to their tokens; a piece goes to the rank of its head's group that holds its segment.
  *
  * On the way back a token's result travels as the output matrix will read it: if it can, as int8 groups, about a quarter of the bytes.
  */
@@ -58,30 +58,17 @@ static uint8_t *record_at(const ith_pass *p, const ith_heads_part *part, int64_t
     return p->ws->records_out + p->mesh.ulysses * mine * part->before + (u * mine + token) * part->record.bytes;
 }
 
-/* Of a group's heads `heads`, those that context index c holds in segment s: every R-th from *first on. Returns how many. */
-static int64_t held(const ith_pass *p, ith_range heads, int64_t s, int c, int64_t *first)
+/* Pieces of those heads that context index c holds, of the tokens at `places` of the pass. */
+static int64_t pieces_held(const ith_pass *p, ith_range heads, ith_range places, int c)
 {
-    return ith_dealt(s * p->mesh.heads + heads.begin, ith_range_size(heads), p->mesh.context, c, first);
-}
-
-/* Pieces of those heads that context index c holds, of tokens [begin, end) of the pass. */
-static int64_t pieces_held(const ith_pass *p, ith_range heads, int64_t begin, int64_t end, int c)
-{
-    int64_t pieces = 0, first;
-
-    for (int64_t at = p->pos + begin, to = p->pos + end, next; at < to; at = next) {
-        int64_t s = at / ITH_KV_SEGMENT;
-        next = (s + 1) * ITH_KV_SEGMENT < to ? (s + 1) * ITH_KV_SEGMENT : to;
-        pieces += (next - at) * held(p, heads, s, c, &first);
-    }
-    return pieces;
+    return ith_pieces_held(&p->mesh, p->pos, p->n, places, heads, c);
 }
 
 /* The place of a piece among the part's of its token that context index c holds. */
 static int64_t place_in_token(const ith_pass *p, const ith_heads_part *part, int64_t token, int64_t head, int c)
 {
     int64_t first;
-    held(p, part->heads, (p->pos + token) / ITH_KV_SEGMENT, c, &first);
+    ith_mesh_held_heads(&p->mesh, (p->pos + token) / ITH_KV_SEGMENT, part->heads, c, &first);
     return (head - part->heads.begin - first) / p->mesh.context;
 }
 
@@ -90,8 +77,8 @@ static int64_t pieces_before(const ith_pass *p, const ith_heads_part *part, int 
 {
     int64_t before = 0;
     for (int i = 0; i < c; i++)
-        before += p->mesh.ulysses * pieces_held(p, part->heads, p->mine.begin, p->mine.end, i);
-    return before + u * pieces_held(p, part->heads, p->mine.begin, p->mine.end, c);
+        before += p->mesh.ulysses * pieces_held(p, part->heads, p->mine, i);
+    return before + u * pieces_held(p, part->heads, p->mine, c);
 }
 
 /* Where a part's pieces begin. */
@@ -102,23 +89,25 @@ static uint8_t *pieces_out(const ith_pass *p, const ith_heads_part *part)
 
 static uint8_t *pieces_in(const ith_pass *p, const ith_heads_part *part)
 {
-    ith_range before = {0, part->heads.begin};
-    return p->ws->pieces_in + pieces_held(p, before, 0, p->n, p->mesh.c) * p->piece.bytes;
+    ith_range before = {0, part->heads.begin}, all = {0, p->n};
+    return p->ws->pieces_in + pieces_held(p, before, all, p->mesh.c) * p->piece.bytes;
 }
 
 static uint8_t *piece_at(const ith_pass *p, const ith_heads_part *part, int64_t token, int64_t kv_head)
 {
-    int64_t in_group = ith_range_size(p->heads), head = kv_head % in_group, at = p->mine.begin + token;
+    int64_t in_group = ith_range_size(p->heads), head = kv_head % in_group, at = ith_pass_token(p, token);
+    ith_range before = {p->mine.begin, p->mine.begin + token};
     int c = ith_mesh_holder(&p->mesh, head, (p->pos + at) / ITH_KV_SEGMENT);
-    int64_t place = pieces_before(p, part, (int)(kv_head / in_group), c) +
-                    pieces_held(p, part->heads, p->mine.begin, at, c) + place_in_token(p, part, at, head, c);
+    int64_t place = pieces_before(p, part, (int)(kv_head / in_group), c) + pieces_held(p, part->heads, before, c) +
+                    place_in_token(p, part, at, head, c);
     return pieces_out(p, part) + place * p->piece.bytes;
 }
 
 static const uint8_t *arrived(const ith_pass *p, const ith_heads_part *part, int64_t token, int64_t head)
 {
     int c = p->mesh.c;
-    int64_t place = pieces_held(p, part->heads, 0, token, c) + place_in_token(p, part, token, head, c);
+    ith_range before = {0, ith_mesh_place(&p->mesh, p->n, token)};
+    int64_t place = pieces_held(p, part->heads, before, c) + place_in_token(p, part, token, head, c);
     return pieces_in(p, part) + place * p->piece.bytes;
 }
 
@@ -130,17 +119,17 @@ static void send_pieces(ith_pass *p, const ith_heads_part *part)
 
     for (int r = 0; r < p->comm->size; r++) {
         int u = ith_mesh_u(&p->mesh, r), c = ith_mesh_c(&p->mesh, r);
-        ith_range slice = ith_mesh_tokens(&p->mesh, p->n, r);
-        send.counts[r] = pieces_held(p, part->heads, p->mine.begin, p->mine.end, c) * p->piece.bytes;
+        ith_range slice = ith_mesh_places(&p->mesh, p->n, r), before = {0, slice.begin};
+        send.counts[r] = pieces_held(p, part->heads, p->mine, c) * p->piece.bytes;
         send.displs[r] = pieces_before(p, part, u, c) * p->piece.bytes;
-        recv.counts[r] = pieces_held(p, part->heads, slice.begin, slice.end, p->mesh.c) * p->piece.bytes;
-        recv.displs[r] = pieces_held(p, part->heads, 0, slice.begin, p->mesh.c) * p->piece.bytes;
+        recv.counts[r] = pieces_held(p, part->heads, slice, p->mesh.c) * p->piece.bytes;
+        recv.displs[r] = pieces_held(p, part->heads, before, p->mesh.c) * p->piece.bytes;
     }
     start(p, flight, pieces_out(p, part), pieces_in(p, part), ith_pieces_most(&p->mesh, p->n, &p->piece));
 }
 
 /* One side of an exchange among the ranks of equal context index holds my tokens' blocks, one per Ulysses index; the other the slices of
- * all tokens that I attend to, in order. */
+ * all tokens that I attend to, in the order of places. */
 static void plan_my_blocks(const ith_pass *p, int64_t width, ith_comm_plan plan)
 {
     for (int r = 0; r < p->comm->size; r++) {
@@ -153,7 +142,7 @@ static void plan_my_blocks(const ith_pass *p, int64_t width, ith_comm_plan plan)
 static void plan_slices(const ith_pass *p, int64_t width, ith_comm_plan plan)
 {
     for (int r = 0; r < p->comm->size; r++) {
-        ith_range slice = ith_mesh_tokens(&p->mesh, p->n, r);
+        ith_range slice = ith_mesh_places(&p->mesh, p->n, r);
         bool near = ith_mesh_c(&p->mesh, r) == p->mesh.c;
         plan.counts[r] = near ? ith_range_size(slice) * width : 0;
         plan.displs[r] = near ? (slice.begin - p->attended.begin) * width : 0;

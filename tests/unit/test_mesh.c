@@ -104,15 +104,15 @@ static void parts_cover_the_whole(void **state)
         assert_int_equal(ith_mesh_make(NULL, ranks, 0, 8, &m, NULL), ITH_OK);
         assert_cover(kv_part, &m, 8, 8 / ranks);
         for (int64_t n = 0; n < 300; n++) {
-            assert_cover(ith_mesh_tokens, &m, n, 1);
+            assert_cover(ith_mesh_places, &m, n, 1);
             assert_cover(ith_mesh_rows, &m, n, 32);
         }
         assert_cover(ith_mesh_rows, &m, 151936, 32);
-        assert_cover(ith_mesh_tokens, &m, (int64_t)1 << 40, 1);
+        assert_cover(ith_mesh_places, &m, (int64_t)1 << 40, 1);
     }
 }
 
-/* Every head is made once, every (head, segment) held once, every token attended to by one context index. */
+/* Every head is made once, every (head, segment) held once, every place attended to by one context index. */
 static void groups_share_their_heads(void **state)
 {
     (void)state;
@@ -131,9 +131,9 @@ static void groups_share_their_heads(void **state)
         for (int64_t n = 0; n < 100; n++) {
             int64_t at = 0;
             for (int c = 0; c < m.context; c++) {
-                ith_range tokens = ith_mesh_attended(&m, n, c);
-                assert_int_equal(tokens.begin, at);
-                at = tokens.end;
+                ith_range places = ith_mesh_attended(&m, n, c);
+                assert_int_equal(places.begin, at);
+                at = places.end;
             }
             assert_int_equal(at, n);
         }
@@ -151,7 +151,7 @@ static void segments_go_round(void **state)
         for (int c = 0; c < m.context; c++) {
             int64_t held = 0;
             for (int64_t s = 0; s < n_segments; s++) {
-                int64_t n = ith_mesh_held_heads(&m, s, c, &first), count = 0;
+                int64_t n = ith_mesh_held_heads(&m, s, (ith_range){0, heads}, c, &first), count = 0;
                 for (int64_t h = 0; h < heads; h++)
                     if (ith_mesh_holder(&m, h, s) == c) {
                         assert_int_equal(h, first + count * m.context);
@@ -168,12 +168,84 @@ static void segments_go_round(void **state)
     }
 }
 
+/* Keys that the tokens of context index c see, of a chunk of n after `depth`; every token that is dealt is counted in `seen`. */
+static int64_t keys_of(const ith_mesh *m, int64_t depth, int64_t n, int c, uint8_t *seen)
+{
+    ith_range places = ith_mesh_attended(m, n, c);
+    int64_t keys = 0, last = -1;
+    int stretches = 0;
+
+    for (; places.begin < places.end; stretches++) {
+        ith_range tokens = ith_mesh_tokens(m, n, places);
+        assert_true(tokens.begin > last && tokens.begin < tokens.end && tokens.end <= n);
+        for (int64_t t = tokens.begin; t < tokens.end; t++) {
+            assert_int_equal(ith_mesh_place(m, n, t), places.begin + t - tokens.begin);
+            keys += depth + t + 1;
+            seen[t]++;
+        }
+        last = tokens.end - 1;
+        places.begin += ith_range_size(tokens);
+    }
+    assert_true(stretches <= 2);
+    return keys;
+}
+
+/* The most that a context index has to do, less what each would have if all had the same. */
+static double excess_keys(const ith_mesh *m, int64_t depth, int64_t n, double *mean)
+{
+    static uint8_t seen[32768];
+    int64_t all = 0, most = 0;
+
+    memset(seen, 0, sizeof seen);
+    for (int c = 0; c < m->context; c++) {
+        int64_t keys = keys_of(m, depth, n, c, seen);
+        all += keys;
+        most = keys > most ? keys : most;
+    }
+    for (int64_t t = 0; t < n; t++)
+        assert_int_equal(seen[t], 1);
+    *mean = (double)all / m->context;
+    return (double)most - *mean;
+}
+
+/* Every token is dealt once; nobody has more to do than the others by more than a token of each of its ranks. */
+static void work_is_dealt_evenly(void **state)
+{
+    (void)state;
+    for (int ranks = 1; ranks <= 16; ranks++)
+        for (int64_t n = 0; n < 200; n++) {
+            ith_mesh m;
+            double mean;
+            assert_int_equal(ith_mesh_make(NULL, ranks, 0, 8, &m, NULL), ITH_OK);
+            assert_true(excess_keys(&m, 0, n, &mean) <= (double)(m.ulysses * n));
+            assert_true(excess_keys(&m, 5000, n, &mean) <= (double)(m.ulysses * (5000 + n)));
+        }
+}
+
+/* Contiguous parts would take (R - 1) / R * n / L longer over L tokens in chunks of n: 12.5% at 8x2, 37.5% at 8x4 with L = 32,768 and
+ * chunks of 512 a rank. */
+static void long_chunks_are_balanced(void **state)
+{
+    static const char *const specs[] = {"1x2", "1x3", "1x7", "2x3", "8x2", "8x4", "4x8"};
+    static const int ranks[] = {2, 3, 7, 6, 16, 32, 32};
+    (void)state;
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        ith_mesh m;
+        double mean;
+        assert_int_equal(ith_mesh_make(specs[i], ranks[i], 0, 8, &m, NULL), ITH_OK);
+        assert_true(excess_keys(&m, 0, 32768, &mean) <= 0.001 * mean);
+        assert_true(excess_keys(&m, 24576, 8192, &mean) <= 0.001 * mean);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_ranks_makes_a_mesh),
         cmocka_unit_test(groups_share_their_heads),
         cmocka_unit_test(segments_go_round),
+        cmocka_unit_test(work_is_dealt_evenly),
+        cmocka_unit_test(long_chunks_are_balanced),
         cmocka_unit_test(a_spec_is_taken_or_refused),
         cmocka_unit_test(a_spec_is_two_numbers),
         cmocka_unit_test(nonsense_is_refused),
