@@ -190,6 +190,10 @@ typedef struct ith_engine_params {
      * The context that the model was made for (ctx, ctx_train) becomes FACTOR times TRAINED. */
     const char *rope_scaling;
     const char *mesh;         /* "UxR", or NULL to choose: Ulysses degree U times context-parallel degree R */
+    /* How tokens (in prefill) and rows of matrices (in decode) are shared out to ranks; NULL: all get the same. "threads": in proportion to their threads;
+     * "measured": to the speed of a product that all compute at the same time, for a twentieth of a second; "A,B,...": to these whole numbers, one a
+     * rank. A rank of 0 keeps its part of the heads only: its cache, and attention to it. The results are the same. */
+    const char *weights_by;
     ith_exchange exchange;    /* see above */
     int exchange_parts;       /* of each exchange of prefill, one behind the compute of others; 0: as many as pay */
     ith_prefill prefill;      /* see above */
@@ -216,6 +220,7 @@ typedef struct ith_engine_info { /* strings live as long as the engine */
     const char *name;            /* the model's own name, or its file's */
     const char *simd;            /* the kernels in use, a name that ITHACA_SIMD may have: "ref", "avx2", "avx512"... */
     const char *mesh;            /* "4x1": U x R */
+    const double *shares;        /* [ranks], their sum is 1: what each gets of tokens and rows (weights_by); NULL: all the same */
     const char *placement;       /* of the weights, and why: "replicated: ...", "sharded over 4 nodes: ...", "streamed: ...": one line */
     const char *advice;          /* one line on how the launcher binds ranks, where that leaves cores unused; else "" */
     int64_t n_params;            /* parameters, embeddings included */
@@ -252,11 +257,13 @@ typedef struct ith_estimate_params {
 
 /* Local. What ith_engine_open and a session of its context would take on so many ranks, by the same functions, without loading: reads the
  * headers of the model's files only. *json is one malloc'd object:
- * {model, nodes, ranks_per_node, ranks, threads, mesh, ctx, chunk, weight_bytes, placement: "replicated", "sharded", "streamed" or "none", why,
+ * {model, nodes, ranks_per_node, ranks, threads, mesh, shares, ctx, chunk, weight_bytes, placement: "replicated", "sharded", "streamed" or "none", why,
  *  memory: {node_weights_bytes, rank_kv_bytes, rank_workspace_bytes, rank_session_bytes, node_bytes},
  *  token_layer_bytes: {ulysses_prefill, rows_decode, tensor_parallel}, prefill_s, decode_tps}
+ * shares: of tokens and rows, each rank's, or null: all the same. Ranks of a plan are alike, unless numbers are given.
  * token_layer_bytes: what a rank sends on average for a token and layer, in prefill, in decode, and where tensor parallelism would all-reduce.
- * prefill_s: of the whole context; decode_tps: behind it; both from shares of the ceilings that bench/SPEED.md records, null for streamed weights. */
+ * prefill_s: of the whole context; decode_tps: behind it; both from shares of the ceilings that bench/SPEED.md records, of ranks
+ * that are as fast as their shares say; null for streamed weights. */
 ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err);
 
 /* ---- Text ---------------------------------------------------------------------------------------------------- */

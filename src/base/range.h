@@ -33,6 +33,29 @@ static inline int ith_split_holder(int64_t n, int64_t unit, int parts, int64_t i
     return (int)(at < extra * (base + 1) ? at / (base + 1) : extra + (at - extra * (base + 1)) / base);
 }
 
+/* The cut of [0, n) whose parts are in proportion to weights, part i's being sums[i + 1] - sums[i]; sums [parts + 1] rise from 0 to more than 0.
+ * Each edge is at most a unit before where it would be exactly; a weight of 0 gives nothing. n * sums[parts] < 2^63. */
+static inline ith_range ith_split_by(int64_t n, int64_t unit, const int64_t *sums, int parts, int part)
+{
+    int64_t units = (n + unit - 1) / unit, first = units * sums[part] / sums[parts] * unit,
+            last = units * sums[part + 1] / sums[parts] * unit;
+    return (ith_range){first < n ? first : n, last < n ? last : n};
+}
+
+/* The part of that cut which holds i, 0 <= i < n. */
+static inline int ith_split_by_holder(int64_t n, int64_t unit, const int64_t *sums, int parts, int64_t i)
+{
+    int least = 0, most = parts - 1;
+    while (least < most) {
+        int middle = (least + most) / 2;
+        if (ith_split_by(n, unit, sums, parts, middle).end > i)
+            most = middle;
+        else
+            least = middle + 1;
+    }
+    return least;
+}
+
 /* The numbers begin .. begin + n - 1 are dealt to `parts` in turn, number i to part i % parts: how many of them part `part` gets, every
  * parts-th of them from begin + *first on. begin, n >= 0. */
 static inline int64_t ith_dealt(int64_t begin, int64_t n, int parts, int part, int64_t *first)

@@ -53,7 +53,7 @@ int ith_args_wrong(const ith_cli *cli, const char *command, const char *format, 
 /* ---- Options of every subcommand that loads a model ------------------------------------------------------- */
 
 typedef struct ith_model_args {
-    const char *model, *mesh, *stats, *rope_scaling;
+    const char *model, *mesh, *stats, *rope_scaling, *weights_by;
     int64_t threads, chunk, ctx, memory;
     int kv, quant; /* ith_kv_type, ith_quant; -1: not given */
     int placement, offload, exchange, prefill;

@@ -1,7 +1,9 @@
 /* cmd_plan.c - what a run would take on so many ranks, and about how fast it would be. The library gives JSON for one number of ranks; here several
  * become a table. */
 #include "cli/arguments.h"
+#include "cli/shares_text.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +91,13 @@ static ith_status estimate(const plan_args *args, const ith_engine_params *param
     return ITH_OK;
 }
 
-/* 1, 2, 4, ..., and the last. */
+/* 1, 2, 4, ..., and the last: which alone has so many ranks as numbers are given for. */
+static int64_t first_count(const plan_args *args)
+{
+    const char *by = args->model.weights_by;
+    return by != NULL && isdigit((unsigned char)by[0]) ? args->nodes : 1;
+}
+
 static int64_t next_count(int64_t nodes, int64_t last)
 {
     return nodes < last && 2 * nodes > last ? last : 2 * nodes;
@@ -129,6 +137,17 @@ static void print_row(const json_t *row)
     printf("\n");
 }
 
+/* Why the weights are where they are, and who gets how much where that is weighed. */
+static void print_reasons(const json_t *row)
+{
+    const json_t *shares = json_object_get(row, "shares");
+    char text[160];
+
+    printf("%.0f node%s: %s\n", number(row, "nodes"), number(row, "nodes") > 1 ? "s" : "", text_of(row, "why"));
+    if (json_is_array(shares))
+        printf("shares of tokens and rows: %s\n", ith_cli_shares_text(shares, text, sizeof text));
+}
+
 static void print_table(const plan_args *args, const json_t *rows)
 {
     const json_t *row, *first = json_array_get(rows, 0);
@@ -145,8 +164,7 @@ static void print_table(const plan_args *args, const json_t *rows)
            "decode t/s");
     json_array_foreach(rows, i, row) print_row(row);
     printf("\n");
-    json_array_foreach(rows, i, row)
-        printf("%.0f node%s: %s\n", number(row, "nodes"), number(row, "nodes") > 1 ? "s" : "", text_of(row, "why"));
+    json_array_foreach(rows, i, row) print_reasons(row);
     printf("\nSent: by a rank, for one token and layer. Times are estimates.\n");
 }
 
@@ -165,7 +183,8 @@ int ith_cmd_plan(const ith_cli *cli, int argc, char **argv)
         return code;
     }
     status = measure(cli, &args, &err);
-    for (int64_t nodes = 1; status == ITH_OK && nodes <= args.nodes; nodes = next_count(nodes, args.nodes))
+    for (int64_t nodes = first_count(&args); status == ITH_OK && nodes <= args.nodes;
+         nodes = next_count(nodes, args.nodes))
         status = estimate(&args, &params, nodes, rows, &err);
     if (status != ITH_OK) {
         code = ith_cli_failure(cli, status, &err);

@@ -3,6 +3,7 @@
 #include "cli/profile_table.h"
 #include "cli/prompt.h"
 #include "cli/sent.h"
+#include "cli/shares_text.h"
 #include "cli/signals.h"
 #include "cli/speculation.h"
 #include "cli/watch.h"
@@ -259,13 +260,13 @@ static int print_json(const ith_cli *cli, const run_args *args, const run_state 
         json_array_append_new(ids, json_integer(run->answer.ids[i]));
     ith_session_logits_sha256(run->session, sha256);
     json_t *result =
-        json_pack("{s:I, s:I, s:o, s:o, s:s, s:f, s:f, s:o, s:i, s:i, s:s, s:s, s:s, s:s, s:o}", "prompt_tokens",
+        json_pack("{s:I, s:I, s:o, s:o, s:s, s:f, s:f, s:o, s:i, s:i, s:s, s:o, s:s, s:s, s:s, s:o}", "prompt_tokens",
                   (json_int_t)run->n_prompt, "restored_tokens", (json_int_t)ith_session_restored(run->session), "ids",
                   ids, "text", ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
                   finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s", run->decode_s,
                   "speculation", ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks,
-                  "threads", info->threads, "mesh", info->mesh, "simd", info->simd, "placement", info->placement,
-                  "logits_sha256", sha256, "sent", ith_cli_sent_json(cli->world));
+                  "threads", info->threads, "mesh", info->mesh, "shares", ith_cli_shares_json(info), "simd", info->simd,
+                  "placement", info->placement, "logits_sha256", sha256, "sent", ith_cli_sent_json(cli->world));
     if (args->profile)
         json_object_set_new(result, "profile", ith_cli_profile(run->session));
     if (run->where != NULL)
@@ -277,12 +278,17 @@ static void print_timings(const ith_cli *cli, const run_state *run)
 {
     const ith_engine_info *info = ith_engine_get_info(run->engine);
     double n_prompt = (double)run->n_prompt, n_answer = (double)run->answer.n_ids;
-    char seed[40] = "", restored[40] = "", guesses[80] = "", sent[160];
+    char seed[40] = "", restored[40] = "", guesses[80] = "", sent[160], text[160];
 
     ith_cli_sent_text(cli->world, sent, sizeof sent);
 
     if (strncmp(info->placement, "replicated", 10) != 0)
         ith_cli_say(cli, "%s", info->placement);
+    if (info->shares != NULL) {
+        json_t *shares = ith_cli_shares_json(info);
+        ith_cli_say(cli, "shares of tokens and rows: %s", ith_cli_shares_text(shares, text, sizeof text));
+        json_decref(shares);
+    }
     if (run->seed != 0)
         snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)run->seed);
     if (ith_session_restored(run->session) > 0)

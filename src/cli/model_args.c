@@ -38,6 +38,10 @@ void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], si
          &model->exact, 0, 0},
         {"mesh", 0, ITH_ARG_TEXT, "UxR", "Ulysses degree x context degree (default: U divides the KV heads)",
          &model->mesh, 0, 0},
+        {"weights-by", 0, ITH_ARG_TEXT, "threads|measured|A,B,...",
+         "tokens and rows go to ranks by their threads, by a short measurement, or by these numbers, one a rank "
+         "(default: all get the same)",
+         &model->weights_by, 0, 0},
         {"exchange", 0, ITH_ARG_CHOICE, "auto|alltoallv|pairwise|node",
          "how ranks exchange in prefill (default auto: by size, and by which share a machine)", &model->exchange, 0, 0},
         {"exchange-parts", 0, ITH_ARG_INT, "N",
@@ -72,6 +76,7 @@ int ith_model_args_check(const ith_cli *cli, const char *command, const ith_mode
     params->chunk = model->chunk;
     params->ctx = model->ctx;
     params->mesh = model->mesh;
+    params->weights_by = model->weights_by;
     params->rope_scaling = model->rope_scaling;
     params->exchange = (ith_exchange)model->exchange;
     params->exchange_parts = (int)model->exchange_parts;

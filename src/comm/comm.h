@@ -123,7 +123,7 @@ static inline void ith_comm_messages(ith_comm *comm, const ith_parcel *sends, in
 ith_status ith_comm_open_world(ith_comm **comm, ith_error *err);
 ith_status ith_comm_open_self(ith_comm **comm, ith_error *err);
 /* For plans: one process that looks like rank 0 of n_nodes nodes of ranks_per_node ranks each, and has nobody to talk to. What all ranks would say
- * alike (max, ith_comm_agree) is what this one says; nothing else is to be called. */
+ * alike (max, allgatherv of equal parts, ith_comm_agree) is what this one says; nothing else is to be called. */
 ith_status ith_comm_open_planned(int n_nodes, int ranks_per_node, ith_comm **comm, ith_error *err);
 void ith_comm_close(ith_comm *comm); /* accepts NULL; MPI is finalized if ith_comm_open_world started it */
 

@@ -120,6 +120,13 @@ static ith_status self_side(ith_comm *comm, ith_comm **out, ith_error *err)
 
 static const int only_node = 0;
 
+static void planned_allgatherv(ith_comm *comm, const void *send, void *recv, const int64_t *counts,
+                               const int64_t *displs)
+{
+    for (int r = 0; r < comm->size; r++)
+        memmove((uint8_t *)recv + displs[r], send, (size_t)counts[r]);
+}
+
 static void planned_close(ith_comm *comm)
 {
     free((void *)comm->node_of);
@@ -130,6 +137,7 @@ static const ith_comm_ops planned_ops = {
     .name = "planned",
     .barrier = self_barrier,
     .bcast = self_bcast,
+    .allgatherv = planned_allgatherv,
     .overlaps = self_overlaps,
     .max = self_max,
     .node_barrier = self_barrier,

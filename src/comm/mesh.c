@@ -86,19 +86,34 @@ ith_range ith_mesh_own_heads(const ith_mesh *mesh, int64_t n_heads, int r)
     return (ith_range){group.begin + own.begin, group.begin + own.end};
 }
 
+void ith_mesh_weigh(ith_mesh *mesh, const int64_t *weights, int64_t *sums)
+{
+    sums[0] = 0;
+    for (int r = 0; r < mesh->ranks; r++)
+        sums[r + 1] = sums[r] + weights[r];
+    mesh->sums = sums;
+}
+
+/* Rank r's part of [0, n), by its weight. */
+static ith_range part_of(const ith_mesh *mesh, int64_t n, int64_t unit, int r)
+{
+    return mesh->sums == NULL ? ith_split(n, unit, mesh->ranks, r) : ith_split_by(n, unit, mesh->sums, mesh->ranks, r);
+}
+
 ith_range ith_mesh_places(const ith_mesh *mesh, int64_t n, int r)
 {
-    return ith_split(n, 1, mesh->ranks, r);
+    return part_of(mesh, n, 1, r);
 }
 
 int64_t ith_mesh_most_places(const ith_mesh *mesh, int64_t n)
 {
-    int64_t most = 0;
-    for (int r = 0; r < mesh->ranks; r++) {
-        int64_t places = ith_range_size(ith_mesh_places(mesh, n, r));
-        most = places > most ? places : most;
+    int64_t most = 1, all = mesh->ranks;
+    for (int r = 0; mesh->sums != NULL && r < mesh->ranks; r++) {
+        int64_t weight = mesh->sums[r + 1] - mesh->sums[r];
+        most = weight > most ? weight : most;
+        all = mesh->sums[mesh->ranks];
     }
-    return most;
+    return (n * most + all - 1) / all;
 }
 
 ith_range ith_mesh_attended(const ith_mesh *mesh, int64_t n, int c)
@@ -115,7 +130,8 @@ typedef struct hand {
 
 static hand hand_of(const ith_mesh *mesh, int64_t n, int64_t dealt)
 {
-    int r = ith_split_holder(n, 1, mesh->ranks, dealt);
+    int r = mesh->sums == NULL ? ith_split_holder(n, 1, mesh->ranks, dealt)
+                               : ith_split_by_holder(n, 1, mesh->sums, mesh->ranks, dealt);
     ith_range p = ith_mesh_attended(mesh, n, ith_mesh_c(mesh, r));
     return (hand){p, {p.begin / 2, p.end / 2}, {n - (p.end + 1) / 2, n - (p.begin + 1) / 2}};
 }
@@ -146,5 +162,5 @@ int64_t ith_mesh_place(const ith_mesh *mesh, int64_t n, int64_t token)
 
 ith_range ith_mesh_rows(const ith_mesh *mesh, int64_t n_rows, int r)
 {
-    return ith_split(n_rows, ROW_UNIT, mesh->ranks, r);
+    return part_of(mesh, n_rows, ROW_UNIT, r);
 }

@@ -15,12 +15,18 @@ typedef struct ith_mesh {
     int ulysses, context; /* U, R */
     int u, c;             /* this rank's place */
     int heads;            /* KV heads of a group */
+    const int64_t *sums;  /* [ranks + 1]: see ith_mesh_weigh; NULL: all ranks get the same */
     int turn; /* a rank holds at most every turn-th segment of a head: R, unless R and heads have a common divisor */
 } ith_mesh;
 
 /* `spec` is "UxR" or NULL: then U is the largest divisor of n_kv_heads that divides ranks. Any number of ranks has a mesh.
  * ITH_E_ARGUMENT, with a mesh that would work, if spec does not multiply to `ranks` or U does not divide n_kv_heads. */
 ith_status ith_mesh_make(const char *spec, int ranks, int rank, int n_kv_heads, ith_mesh *mesh, ith_error *err);
+
+/* From now on ranks get tokens and rows in proportion to weights [ranks], each of [0, ITH_WEIGHT_MOST], not all 0. Heads and segments of the cache
+ * are shared out as before. Fills sums [ranks + 1], which must outlive the mesh and its copies. */
+enum { ITH_WEIGHT_MOST = 100000 };
+void ith_mesh_weigh(ith_mesh *mesh, const int64_t *weights, int64_t *sums);
 
 /* Ulysses and context index of rank r, and back. */
 static inline int ith_mesh_u(const ith_mesh *mesh, int r)
@@ -62,10 +68,11 @@ static inline int64_t ith_mesh_held_heads(const ith_mesh *mesh, int64_t s, ith_r
  * but for the keys of a token.
  *
  * Places number the tokens in the order in which they are dealt: those of context index 0, ascending, then those of 1, and so on.
- * With R = 1 places are tokens. Ranks hold contiguous places, ascending with the rank, their numbers differing by at most one. */
+ * With R = 1 places are tokens. Ranks hold contiguous places, ascending with the rank, their numbers differing by at most one
+ * where nothing is weighed. */
 ith_range ith_mesh_places(const ith_mesh *mesh, int64_t n, int r);
 
-/* The most that any rank holds. */
+/* No rank holds more, of n tokens or fewer. */
 int64_t ith_mesh_most_places(const ith_mesh *mesh, int64_t n);
 
 /* Those of all ranks with context index c: contiguous too. */

@@ -85,6 +85,7 @@ static void describe(ith_engine *e, const ith_engine_params *p, int threads)
         .name = hp->name,
         .simd = e->model->kernels->name,
         .mesh = e->mesh_text,
+        .shares = e->shares,
         .placement = e->placement_text,
         .advice = e->advice_text,
         .n_params = ith_model_n_params(e->model),
@@ -142,6 +143,7 @@ static ith_status prepare(ith_engine *e, const ith_engine_params *p, ith_error *
     ITH_TRY(ith_comm_agree(comm, plan(e, p, err), err));
     if (threads == 0)
         ITH_TRY(default_threads(comm, &threads, err));
+    ITH_TRY(ith_engine_share(e, p, threads, err));
     e->kv = kv_layout(p);
     describe(e, p, threads);
     ith_engine_advise(e, p);
@@ -218,6 +220,8 @@ void ith_engine_close(ith_engine *engine)
     ith_vocab_close(engine->vocab);
     ith_stats_close(engine->stats);
     ith_source_close(engine->source);
+    free(engine->sums);
+    free(engine->shares);
     free(engine);
 }
 

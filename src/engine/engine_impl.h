@@ -31,6 +31,8 @@ struct ith_engine {
     ith_topology *topology;
     ith_team *team;
     ith_mesh mesh;
+    int64_t *sums;  /* the mesh's; NULL: nothing is weighed */
+    double *shares; /* info's */
     ith_kv_layout kv;
     ith_exchange exchange;
     int exchange_parts;
@@ -51,7 +53,7 @@ struct ith_session {
     int64_t length;
     int64_t before,
         total; /* progress of several calls shown as one: what earlier ones did, and all of them; total 0: one call */
-    ith_profile *profile;   /* of every pass; NULL: not measured */
+    ith_profile *profile;          /* of every pass; NULL: not measured */
     const ith_probe *probe;        /* looks into every pass; NULL: none */
     int32_t *ids;                  /* [ctx] the timeline; the whole of it on every rank */
     float *logits;                 /* rank 0: [ITH_DECODE_TOKENS][ith_logits_ld]: after the last tokens */
@@ -98,6 +100,10 @@ ith_status ith_engine_choose(ith_engine *engine, const ith_engine_params *params
 /* Collective. Chooses where the weights are: fills in `cut` and `budget` of *store, the rest of which is there (placement.c). */
 ith_status ith_engine_place(ith_engine *engine, const ith_engine_params *params, ith_store_params *store,
                             ith_error *err);
+
+/* Collective. How much of tokens and rows each rank gets, from here on: weighs the mesh if params->weights_by says so. `threads`: this rank's
+ * (shares.c). */
+ith_status ith_engine_share(ith_engine *engine, const ith_engine_params *params, int threads, ith_error *err);
 
 /* Memory of this rank, for all that is still to come. */
 int64_t ith_engine_memory(const ith_engine *engine, const ith_engine_params *params);

@@ -92,6 +92,14 @@ static json_t *memory_json(const estimate *f)
                      "node_bytes", (json_int_t)(weights + session * f->params->ranks_per_node));
 }
 
+static json_t *shares_json(const ith_engine_info *info)
+{
+    json_t *shares = info->shares == NULL ? json_null() : json_array();
+    for (int r = 0; info->shares != NULL && r < info->ranks; r++)
+        json_array_append_new(shares, ith_json_number(info->shares[r]));
+    return shares;
+}
+
 static json_t *answer(const estimate *f)
 {
     const ith_engine *e = f->engine;
@@ -101,14 +109,14 @@ static json_t *answer(const estimate *f)
                              "tensor_parallel", traffic.tensor_parallel);
     bool timed = p->integer_gops > 0 && p->read_gbps > 0 && f->refusal.status == ITH_OK && f->store.budget == 0;
 
-    return json_pack("{s:s, s:i, s:i, s:i, s:i, s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o}", "model",
+    return json_pack("{s:s, s:i, s:i, s:i, s:i, s:s, s:o, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o}", "model",
                      e->info.name, "nodes", p->nodes, "ranks_per_node", p->ranks_per_node, "ranks", e->info.ranks,
-                     "threads", e->info.threads, "mesh", e->info.mesh, "ctx", (json_int_t)e->info.ctx, "chunk",
-                     (json_int_t)e->info.chunk, "weight_bytes", (json_int_t)e->info.weight_bytes, "placement",
-                     placement_word(f), "why", f->refusal.status != ITH_OK ? f->refusal.text : e->info.placement,
-                     "memory", memory_json(f), "token_layer_bytes", wire, "prefill_s",
-                     timed ? ith_json_number(f->prefill_s) : json_null(), "decode_tps",
-                     timed ? ith_json_number(1 / f->decode_s) : json_null());
+                     "threads", e->info.threads, "mesh", e->info.mesh, "shares", shares_json(&e->info), "ctx",
+                     (json_int_t)e->info.ctx, "chunk", (json_int_t)e->info.chunk, "weight_bytes",
+                     (json_int_t)e->info.weight_bytes, "placement", placement_word(f), "why",
+                     f->refusal.status != ITH_OK ? f->refusal.text : e->info.placement, "memory", memory_json(f),
+                     "token_layer_bytes", wire, "prefill_s", timed ? ith_json_number(f->prefill_s) : json_null(),
+                     "decode_tps", timed ? ith_json_number(1 / f->decode_s) : json_null());
 }
 
 ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err)

@@ -36,9 +36,9 @@ static int64_t rows_tokens(const ith_engine *e, int64_t chunk, bool all_by_rows)
 
 static ith_limits limits_of(const ith_engine *e, int64_t ctx, int64_t chunk, bool all_by_rows)
 {
-    int64_t ranks = e->mesh.ranks, by_rows = rows_tokens(e, chunk, all_by_rows);
+    int64_t by_rows = rows_tokens(e, chunk, all_by_rows);
     return (ith_limits){.chunk = chunk,
-                        .max_tokens = max2((chunk + ranks - 1) / ranks, min2(chunk, by_rows)),
+                        .max_tokens = max2(ith_mesh_most_places(&e->mesh, chunk), min2(chunk, by_rows)),
                         .rows_tokens = by_rows,
                         .n_threads = e->info.threads,
                         .ctx = ctx};

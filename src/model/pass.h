@@ -176,7 +176,7 @@ ith_kv_piece ith_kv_piece_layout(ith_kv_layout layout, int64_t head_dim);
 
 typedef struct ith_limits { /* of the passes of a session */
     int64_t chunk;          /* tokens over all ranks */
-    int64_t max_tokens;     /* on this one */
+    int64_t max_tokens;     /* on any */
     int64_t rows_tokens;    /* by rows */
     int n_threads;
     int64_t ctx; /* tokens of the timeline */

@@ -24,7 +24,7 @@ expect "run: ends well" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --te
 cp "$out" "$work/run.json"
 same "run: one line of JSON" 1 "$(wc -l <"$work/run.json")"
 shape "run: fields" "$work/run.json" \
-    "set(j) == {'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'simd', 'placement', 'logits_sha256', 'sent'}" \
+    "set(j) == {'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'shares', 'simd', 'placement', 'logits_sha256', 'sent'}" \
     "isinstance(j['prompt_tokens'], int) and 450 < j['prompt_tokens'] < 512" \
     "len(j['ids']) > 5 and all(isinstance(i, int) for i in j['ids'])" \
     "j['finish'] == 'stop' and j['ranks'] == 1 and j['mesh'] == '1x1' and j['threads'] >= 1" \
@@ -72,8 +72,19 @@ expect "run: --quiet" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 4 --temp 
 same "run: --quiet says nothing" "" "$(cat "$err")"
 
 expect "run on 2 ranks" 0 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json
-shape "run on 2 ranks: ranks and mesh" "$out" "j['ranks'] == 2 and j['mesh'] == '2x1'"
+shape "run on 2 ranks: ranks and mesh" "$out" "j['ranks'] == 2 and j['mesh'] == '2x1' and j['shares'] is None"
 same "run on 2 ranks: the same bits" "$(field "$work/run.json" "(j['ids'], j['logits_sha256'])")" "$(field "$out" "(j['ids'], j['logits_sha256'])")"
+
+for by in 1,3 0,1 threads measured; do
+    expect "run on 2 ranks, shares by $by" 0 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json --weights-by $by
+    same "shares by $by: the same bits" "$(field "$work/run.json" "(j['ids'], j['logits_sha256'])")" "$(field "$out" "(j['ids'], j['logits_sha256'])")"
+    shape "shares by $by: sum" "$out" "abs(sum(j['shares']) - 1) < 1e-9 and len(j['shares']) == 2"
+    [[ $by != 0,1 ]] || shape "shares by $by: nothing for rank 0" "$out" "j['shares'] == [0, 1]"
+done
+expect "run on 2 ranks, shares of 3" 1 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 4 --weights-by 1,3,1
+matches "run: what shares are" "$err" "shares '1,3,1': expected threads, measured, or 2 whole numbers up to 100000, one a rank, not all 0"
+expect "run on 2 ranks, shares as text" 0 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 4 --temp 0 --weights-by 1,3
+matches "run: shares on stderr" "$err" "^ithaca: shares of tokens and rows: 25.0% 75.0%$"
 
 ITHACA_RANKS_PER_NODE=1 expect "run: --profile" 0 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json --profile \
     --placement sharded --speculate off
@@ -98,6 +109,12 @@ shape "plan: a row for 1, 2 and 3 nodes" "$out" "[p['ranks'] for p in j['plans']
     "all(a['prefill_s'] > b['prefill_s'] for a, b in zip(j['plans'], j['plans'][1:]))"
 expect "plan: little memory" 0 "$ITHACA" plan -m synthetic:qwen3-8b:q4_0 --nodes 4 --ctx 4096 --mem 3GiB -t 2 --read-gbps 10 --gops 1000 --json
 shape "plan: streamed on one, sharded on more" "$out" "[p['placement'] for p in j['plans']] == ['streamed', 'sharded', 'sharded']"
+
+expect "plan: shares" 0 "$ITHACA" plan -m synthetic:qwen3-0.6b:q4_0 --nodes 3 --weights-by 2,1,0 --ctx 4096 --mem 4GiB -t 2 --read-gbps 10 --gops 1000 --json
+shape "plan: shares by numbers, of as many ranks" "$out" "[p['ranks'] for p in j['plans']] == [3]" \
+    "[round(s, 5) for s in j['plans'][0]['shares']] == [0.66667, 0.33333, 0]"
+expect "plan: by threads" 0 "$ITHACA" plan -m synthetic:qwen3-0.6b:q4_0 --nodes 2 --weights-by threads --ctx 4096 --mem 4GiB -t 2 --read-gbps 10 --gops 1000 --json
+shape "plan: nodes are alike" "$out" "[p['shares'] for p in j['plans']] == [[1], [0.5, 0.5]]"
 
 expect "score: ends well" 0 "$ITHACA" score -m $NEEDLE -f "$work/hay.txt" --json
 cp "$out" "$work/score.json"

@@ -1,7 +1,7 @@
 /* RANKS: 1 2 3 4 7
  *
  * Contract 2 on the needle model: the logits after a prompt of 1,002 tokens, and of three times those, are the same bits for any number
- * of ranks and threads, any chunk, caches of any size, scored whole or prefilled in part and decoded token by token. The expected digest is that of the
+ * of ranks and threads, any shares and chunk, caches of any size, scored whole or prefilled in part and decoded token by token. The expected digest is that of the
  * scalar reference on one rank and one thread; it changes only when the arithmetic of simd/kernels.h is changed on purpose
  * (build/release/ithaca score -m tests/models/needle-qwen3 --ids tests/golden/needle/1k.ids --json prints the new one). The
  * same for --quant w4, and for float weights and caches, --quant bf16 --kv bf16 and --quant f32 --kv f32.
@@ -111,7 +111,8 @@ static void long_timeline(ith_engine *engine, const forms *way)
     ith_session_close(session);
 }
 
-static void run_with(const forms *way, int threads, int64_t chunk, ith_exchange exchange, int parts)
+static void run_shared(const forms *way, int threads, int64_t chunk, ith_exchange exchange, int parts,
+                       const char *weights_by)
 {
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
@@ -124,14 +125,31 @@ static void run_with(const forms *way, int threads, int64_t chunk, ith_exchange 
     params.kv = way->kv;
     params.exchange = exchange;
     params.exchange_parts = parts;
+    params.weights_by = weights_by;
     must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
     score_whole(engine, way);
     prefill_and_decode(engine, way);
     long_timeline(engine, way);
     ith_engine_close(engine);
     if (ith_world_rank(world) == 0)
-        printf("ok same_bits of %s with %d threads, chunks of %lld, %d parts\n", way->name, threads, (long long)chunk,
-               parts);
+        printf("ok same_bits of %s with %d threads, chunks of %lld, %d parts, shares by %s\n", way->name, threads,
+               (long long)chunk, parts, weights_by == NULL ? "none" : weights_by);
+}
+
+static void run_with(const forms *way, int threads, int64_t chunk, ith_exchange exchange, int parts)
+{
+    run_shared(way, threads, chunk, exchange, parts, NULL);
+}
+
+/* The first of seven numbers for as many ranks; the first that is not 0 is what one rank has. */
+static void run_by_numbers(const char *numbers, const forms *way, int64_t chunk, int parts)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s", numbers);
+    for (int r = 0, at = 0; text[at] != 0; at++)
+        if (text[at] == ',' && ++r == ith_world_size(world))
+            text[at--] = 0;
+    run_shared(way, 2, chunk, ITH_EXCHANGE_AUTO, parts, text);
 }
 
 /* Caches that no machine has: other blocks, other tiles, the same bits. */
@@ -160,6 +178,11 @@ int main(void)
     }
     for (int exchange = ITH_EXCHANGE_AUTO; exchange <= ITH_EXCHANGE_NODE; exchange++)
         run_with(&quantized, 2, 300, (ith_exchange)exchange, 1 + exchange); /* 2 heads a rank on 2 ranks, 4 on 3 */
+    run_by_numbers("3,1,4,1,5,9,2", &quantized, 1000, 0);
+    run_by_numbers("7,0,0,5,0,1,3", &quantized, 64, 0);
+    run_by_numbers("1,0,100000,0,2,100,0", &others[1], 300, 4);
+    run_shared(&quantized, 1 + ith_world_rank(world) % 2, 300, ITH_EXCHANGE_AUTO, 0, "threads");
+    run_shared(&quantized, 1 + ith_world_rank(world) % 2, 1000, ITH_EXCHANGE_AUTO, 0, "measured");
     run_with_caches("1KiB,1KiB,1KiB", &quantized);
     run_with_caches("33KiB,300KiB,1MiB", &others[0]);
     run_with_caches("1GiB,1GiB,1GiB", &quantized);

@@ -28,7 +28,7 @@ static int64_t expected(const ith_engine *e, int64_t depth, int64_t n, bool rows
     return hp->n_layers * layer + (e->mesh.rank == 0 ? 0 : logits);
 }
 
-static void prefill(ith_exchange exchange, int parts, ith_prefill way, bool exact)
+static void prefill_shared(ith_exchange exchange, int parts, ith_prefill way, bool exact, const char *weights_by)
 {
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
@@ -43,6 +43,7 @@ static void prefill(ith_exchange exchange, int parts, ith_prefill way, bool exac
     params.exchange_parts = parts;
     params.prefill = way;
     params.exact = exact;
+    params.weights_by = weights_by;
     must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the model", &err);
     must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
     for (int i = 0; i < 2; i++, depth += chunk) {
@@ -58,18 +59,27 @@ static void prefill(ith_exchange exchange, int parts, ith_prefill way, bool exac
     ith_engine_close(engine);
 }
 
+static void prefill(ith_exchange exchange, int parts, ith_prefill way, bool exact)
+{
+    prefill_shared(exchange, parts, way, exact, NULL);
+}
+
 int main(void)
 {
+    static const char *const weights[] = {"1", "3,1", "0,1,2", "3,1,0,2", "2,0,3,1,1", NULL, NULL, "1,0,2,5,1,3,0,4"};
+
     if (!open_needle())
         return 1;
     for (int exchange = ITH_EXCHANGE_AUTO; exchange <= ITH_EXCHANGE_NODE; exchange++)
         for (int parts = 1; parts <= 3; parts += 2)
             prefill((ith_exchange)exchange, parts, ITH_PREFILL_ULYSSES, false);
     prefill(ITH_EXCHANGE_AUTO, 2, ITH_PREFILL_ULYSSES, true);
+    prefill_shared(ITH_EXCHANGE_AUTO, 1, ITH_PREFILL_ULYSSES, false, weights[ith_world_size(world) - 1]);
     if (ith_world_rank(world) == 0)
         printf("ok by tokens: within 5%% of the formula\n");
     prefill(ITH_EXCHANGE_AUTO, 0, ITH_PREFILL_ROWS, false);
     prefill(ITH_EXCHANGE_AUTO, 0, ITH_PREFILL_ROWS, true);
+    prefill_shared(ITH_EXCHANGE_AUTO, 0, ITH_PREFILL_ROWS, false, weights[ith_world_size(world) - 1]);
     if (ith_world_rank(world) == 0)
         printf("ok by rows: within 5%% of the formula\n");
     ith_world_close(world);

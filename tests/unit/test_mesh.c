@@ -238,6 +238,57 @@ static void long_chunks_are_balanced(void **state)
     }
 }
 
+/* Parts in proportion, to a unit; a weight of 0 gets nothing; the holder is who has it. */
+static void weights_cut(void **state)
+{
+    static const int64_t weights[][5] = {{1, 2, 3, 4, 5}, {0, 1, 0, 0, 1}, {0, 0, 7, 0, 0}, {100000, 1, 0, 3, 100000}};
+    (void)state;
+    for (size_t w = 0; w < sizeof weights / sizeof *weights; w++) {
+        int64_t sums[6];
+        ith_mesh m;
+        assert_int_equal(ith_mesh_make(NULL, 5, 0, 8, &m, NULL), ITH_OK);
+        ith_mesh_weigh(&m, weights[w], sums);
+        for (int64_t n = 0; n < 300; n += 1 + n / 40) {
+            int64_t at = 0;
+            for (int r = 0; r < 5; r++) {
+                ith_range places = ith_mesh_places(&m, n, r), rows = ith_mesh_rows(&m, n, r);
+                double exact = (double)(n * weights[w][r]) / (double)sums[5];
+                assert_int_equal(places.begin, at);
+                assert_true((double)ith_range_size(places) > exact - 1 && (double)ith_range_size(places) < exact + 1);
+                assert_true(weights[w][r] > 0 || (ith_range_size(places) == 0 && ith_range_size(rows) == 0));
+                assert_true(ith_range_size(places) <= ith_mesh_most_places(&m, n));
+                assert_true(rows.begin % 32 == 0 || rows.begin == n);
+                for (int64_t i = places.begin; i < places.end; i++)
+                    assert_int_equal(ith_split_by_holder(n, 1, sums, 5, i), r);
+                at = places.end;
+            }
+            assert_int_equal(at, n);
+            assert_int_equal(ith_mesh_rows(&m, n, 4).end, n);
+        }
+    }
+}
+
+/* Whatever their weights, context indices see equally many keys for each of their tokens. */
+static void weighed_tokens_are_balanced(void **state)
+{
+    static const int64_t weights[6] = {5, 1, 0, 3, 2, 2};
+    static uint8_t seen[4096];
+    const int64_t n = 4096;
+    int64_t sums[7];
+    ith_mesh m;
+    (void)state;
+    memset(seen, 0, sizeof seen);
+    assert_int_equal(ith_mesh_make("2x3", 6, 0, 8, &m, NULL), ITH_OK);
+    ith_mesh_weigh(&m, weights, sums);
+    for (int c = 0; c < m.context; c++) {
+        int64_t tokens = ith_range_size(ith_mesh_attended(&m, n, c));
+        double keys = (double)keys_of(&m, 1000, n, c, seen) / (double)tokens, mean = 1000 + (double)(n + 1) / 2;
+        assert_true(tokens > 0 && keys < 1.001 * mean && keys > 0.999 * mean);
+    }
+    for (int64_t t = 0; t < n; t++)
+        assert_int_equal(seen[t], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +297,8 @@ int main(void)
         cmocka_unit_test(segments_go_round),
         cmocka_unit_test(work_is_dealt_evenly),
         cmocka_unit_test(long_chunks_are_balanced),
+        cmocka_unit_test(weights_cut),
+        cmocka_unit_test(weighed_tokens_are_balanced),
         cmocka_unit_test(a_spec_is_taken_or_refused),
         cmocka_unit_test(a_spec_is_two_numbers),
         cmocka_unit_test(nonsense_is_refused),

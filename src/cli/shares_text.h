@@ -1,0 +1,14 @@
+/* shares_text.h - what ranks get of tokens and rows: --weights-by. */
+#ifndef ITH_CLI_SHARES_TEXT_H
+#define ITH_CLI_SHARES_TEXT_H
+
+#include "base/json.h"
+#include "ithaca.h"
+
+/* An array of numbers, each rank's; null: all the same. */
+json_t *ith_cli_shares_json(const ith_engine_info *info);
+
+/* "50.0% 25.0% 25.0%" of such an array, the first ranks of many; `text` as a string. */
+const char *ith_cli_shares_text(const json_t *shares, char *text, size_t size);
+
+#endif

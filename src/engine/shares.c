@@ -1,0 +1,181 @@
+/* shares.c - how much of tokens and rows each rank gets. What ranks know alone, their threads and speed, is told to all before anything
+ * is cut by it: all cut by the same numbers.
+ */
+#include "base/mem.h"
+#include "base/progress.h"
+#include "engine/engine_impl.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Measured: a product that stays in a core's caches, on all threads of all ranks at the same time ---- */
+
+enum { COLS = 1024, TILES = 8, TOKENS = 32, PRECISION = 1000 };
+
+static const double WARM_S = 0.01, MEASURED_S = 0.05;
+
+typedef struct product {
+    const ith_kernels *kernels;
+    ith_acts acts;
+    const void *tiles;
+    float *out;    /* [threads][TOKENS][TILES * ITH_TILE_ROWS] */
+    double *rates; /* [threads] */
+} product;
+
+/* Products a second. */
+static double repeat(const product *p, float *out, double seconds)
+{
+    double start_s = ith_now_s(), now_s;
+    int64_t n = 0;
+    do {
+        p->kernels->gemm_w8(TILES, TOKENS, p->tiles, &p->acts, out, TILES * ITH_TILE_ROWS);
+        n++;
+        now_s = ith_now_s();
+    } while (now_s - start_s < seconds);
+    return (double)n / (now_s - start_s);
+}
+
+static void measure(void *arg, ith_member *me)
+{
+    const product *p = arg;
+    float *out = p->out + me->tid * (int64_t)TOKENS * TILES * ITH_TILE_ROWS;
+
+    repeat(p, out, WARM_S);
+    ith_barrier(me);
+    p->rates[me->tid] = repeat(p, out, MEASURED_S);
+}
+
+/* Everything that is read is zero, which costs no less. */
+static ith_status allocate(product *p, int threads, void **zeros, ith_error *err)
+{
+    const size_t acts = (size_t)TOKENS * COLS, tiles = TILES * ith_tile_bytes(ITH_W8, COLS / ITH_GROUP),
+                 out = (size_t)threads * TOKENS * TILES * ITH_TILE_ROWS;
+
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, acts > tiles ? acts : tiles, "a product to measure", zeros, err));
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, out, sizeof *p->out, "a product to measure", (void **)&p->out, err));
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)threads, sizeof *p->rates, "a product to measure",
+                                (void **)&p->rates, err));
+    p->tiles = *zeros;
+    p->acts = (ith_acts){*zeros, *zeros, *zeros, *zeros, *zeros, *zeros, COLS / ITH_GROUP};
+    return ITH_OK;
+}
+
+/* Products a second of this rank: 0 if it fails, which is agreed on. */
+static ith_status measured_rate(const ith_engine *e, int threads, double *rate, ith_error *err)
+{
+    ith_comm *comm = e->world->comm;
+    product p = {.kernels = e->model->kernels};
+    ith_team *team = NULL;
+    void *zeros = NULL;
+    ith_status status = allocate(&p, threads, &zeros, err);
+
+    *rate = 0;
+    if (status == ITH_OK)
+        status = ith_team_open(threads, &team, err);
+    status = ith_comm_agree(comm, status, err);
+    if (status == ITH_OK) {
+        comm->ops->barrier(comm);
+        ith_team_run(team, measure, &p);
+        for (int i = 0; i < threads; i++)
+            *rate += p.rates[i];
+    }
+    ith_team_close(team);
+    ith_mem_free(p.out);
+    ith_mem_free(p.rates);
+    ith_mem_free(zeros);
+    return status;
+}
+
+/* ---- Weights of all ranks ---- */
+
+/* Every rank's `mine`, on every rank. */
+static void gather(ith_comm *comm, double mine, double *all)
+{
+    int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts), *displs = counts + comm->size;
+
+    if (counts == NULL)
+        ith_comm_abort(comm, 1, "no memory for the ranks' shares");
+    for (int r = 0; r < comm->size; r++) {
+        counts[r] = sizeof mine;
+        displs[r] = r * (int64_t)sizeof mine;
+    }
+    comm->ops->allgatherv(comm, &mine, all, counts, displs);
+    free(counts);
+}
+
+/* Numbers that ranks have, to weights: the largest becomes `most`. */
+static ith_status weights_of(const ith_engine *e, double mine, double most, int64_t *weights, ith_error *err)
+{
+    int ranks = e->mesh.ranks;
+    double *all = calloc((size_t)ranks, sizeof *all), largest = 0;
+
+    if (all == NULL)
+        ith_comm_abort(e->world->comm, 1, "no memory for the ranks' shares");
+    gather(e->world->comm, mine, all);
+    for (int r = 0; r < ranks; r++)
+        largest = all[r] > largest ? all[r] : largest;
+    for (int r = 0; r < ranks; r++)
+        weights[r] = (int64_t)(all[r] / largest * most + 0.5);
+    free(all);
+    return largest > 0 ? ITH_OK : ith_fail(err, ITH_E_COMM, "no rank computed anything while it was measured");
+}
+
+static ith_status refuse(const char *text, int ranks, ith_error *err)
+{
+    return ith_fail(err, ITH_E_ARGUMENT,
+                    "shares '%s': expected threads, measured, or %d whole number%s up to %d, one a rank, not all 0",
+                    text, ranks, ranks > 1 ? "s" : "", ITH_WEIGHT_MOST);
+}
+
+static ith_status parse_list(const char *text, int ranks, int64_t *weights, ith_error *err)
+{
+    const char *at = text;
+    int64_t sum = 0;
+
+    for (int r = 0; r < ranks; r++) {
+        char *end;
+        long value = isdigit((unsigned char)*at) ? strtol(at, &end, 10) : -1;
+        if (value < 0 || value > ITH_WEIGHT_MOST || *end != (r + 1 < ranks ? ',' : '\0'))
+            return refuse(text, ranks, err);
+        weights[r] = value;
+        sum += value;
+        at = end + 1;
+    }
+    return sum > 0 ? ITH_OK : refuse(text, ranks, err);
+}
+
+static ith_status find_weights(const ith_engine *e, const char *by, int threads, int64_t *weights, ith_error *err)
+{
+    double rate;
+
+    if (strcmp(by, "threads") == 0)
+        return weights_of(e, threads, ITH_WEIGHT_MOST, weights, err);
+    if (strcmp(by, "measured") != 0)
+        return parse_list(by, e->mesh.ranks, weights, err);
+    ITH_TRY(measured_rate(e, threads, &rate, err));
+    return weights_of(e, rate, PRECISION, weights, err);
+}
+
+ith_status ith_engine_share(ith_engine *e, const ith_engine_params *p, int threads, ith_error *err)
+{
+    size_t ranks = (size_t)e->mesh.ranks;
+    int64_t *weights;
+    ith_status status;
+
+    if (p->weights_by == NULL)
+        return ITH_OK;
+    weights = calloc(ranks, sizeof *weights);
+    e->sums = calloc(ranks + 1, sizeof *e->sums);
+    e->shares = calloc(ranks, sizeof *e->shares);
+    if (weights == NULL || e->sums == NULL || e->shares == NULL)
+        ith_comm_abort(e->world->comm, 1, "no memory for the ranks' shares");
+    status = find_weights(e, p->weights_by, threads, weights, err);
+    if (status == ITH_OK) {
+        ith_mesh_weigh(&e->mesh, weights, e->sums);
+        for (size_t r = 0; r < ranks; r++)
+            e->shares[r] = (double)weights[r] / (double)e->sums[ranks];
+    }
+    free(weights);
+    return status;
+}
