@@ -83,6 +83,7 @@ scripts golden
 scripts cli
 scripts faults
 scripts numa
+scripts slurm
 
 ((skipped == 0)) || echo "$skipped skipped"
 echo "$passed passed, $failed failed"

@@ -2,12 +2,13 @@
 # A SLURM cluster of several hosts on one Linux machine: slurmctld, slurmd and munged on the hosts that hosts.sh makes. As root; the Debian packages
 # slurm-wlm, munge, iproute2 and Open MPI.
 #
-#   cluster/lab/slurm.sh up N [RATE]      hosts n1 ... nN as in hosts.sh, with 8 GB and all cores each as SLURM counts them
+#   cluster/lab/slurm.sh up N [RATE]      hosts n1 ... nN as in hosts.sh, with 8 GB and all cores, four at least, as SLURM counts them
 #   cluster/lab/slurm.sh exec COMMAND...  on n1, as on a login node: sbatch, srun, squeue, scancel, scontrol
 #   cluster/lab/slurm.sh down
 #
 # slurmctld runs on n1. Daemons and jobs keep their files under ITHACA_LAB, which all hosts see; /tmp and /dev/shm are each host's own. Cores are
-# counted several times, so jobs share them; no control groups are used (proctrack/pgid), so a lab may run inside a container.
+# counted several times, so jobs share them; no control groups are used (proctrack/pgid), so a lab may run inside a container. A job that was requeued
+# waits until its old credentials expire: 10 s here, SLURM's default is 120.
 set -euo pipefail
 
 export ITHACA_LAB=${ITHACA_LAB:-/var/tmp/ithaca-slurm} ITHACA_LAB_NAME=${ITHACA_LAB_NAME:-slurm}
@@ -15,12 +16,14 @@ hosts=$(dirname "$(readlink -f "$0")")/hosts.sh
 conf=$ITHACA_LAB/slurm.conf
 
 write_conf() {
-    local n=$1
+    local n=$1 cpus
+    cpus=$(nproc)
+    ((cpus >= 4)) || cpus=4
     cat >"$conf" <<CONF
 ClusterName=ithaca
 SlurmctldHost=n1
 AuthType=auth/munge
-AuthInfo=socket=$ITHACA_LAB/munge/socket
+AuthInfo=socket=$ITHACA_LAB/munge/socket,cred_expire=10
 CredType=cred/munge
 SlurmUser=root
 SlurmdUser=root
@@ -37,7 +40,8 @@ SelectTypeParameters=CR_Core
 JobRequeue=1
 KillWait=5
 SrunPortRange=20000-20200
-NodeName=n[1-$n] CPUs=$(nproc) RealMemory=8000 State=UNKNOWN
+SlurmdParameters=config_overrides
+NodeName=n[1-$n] CPUs=$cpus RealMemory=8000 State=UNKNOWN
 PartitionName=main Nodes=n[1-$n] Default=YES MaxTime=INFINITE State=UP
 CONF
 }
