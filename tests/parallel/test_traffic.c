@@ -1,7 +1,6 @@
 /* RANKS: 1 2 3 4 5 8 */
 /* What every rank sends in prefill is within 5% of the formulas of model/traffic.h: by tokens (Ulysses), on any mesh, with a cache
- * that is empty or not, and by rows; and the strategies send the same,
- * in one part and in several. */
+ * that is empty or not, and by rows; and the strategies send the same, in one part and in several. */
 #include "tests/needle.h"
 
 #include "engine/engine_impl.h"
@@ -28,29 +27,31 @@ static int64_t expected(const ith_engine *e, int64_t depth, int64_t n, bool rows
     return hp->n_layers * layer + (e->mesh.rank == 0 ? 0 : logits);
 }
 
-static void prefill_shared(ith_exchange exchange, int parts, ith_prefill way, bool exact, const char *weights_by)
+static ith_engine_params by(ith_prefill way)
 {
     ith_engine_params params = ith_engine_params_default();
+    params.model = NEEDLE_MODEL;
+    params.threads = 1;
+    params.chunk = 480;
+    params.prefill = way;
+    return params;
+}
+
+static void prefill(const ith_engine_params *params)
+{
+    bool rows = params->prefill == ITH_PREFILL_ROWS;
     ith_engine *engine;
     ith_session *session;
     ith_error err;
-    int64_t chunk = 480, depth = 0;
+    int64_t depth = 0, chunk = params->chunk;
 
-    params.model = NEEDLE_MODEL;
-    params.threads = 1;
-    params.chunk = chunk;
-    params.exchange = exchange;
-    params.exchange_parts = parts;
-    params.prefill = way;
-    params.exact = exact;
-    params.weights_by = weights_by;
-    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the model", &err);
+    must(ith_engine_open(world, params, &engine, &err) == ITH_OK, "open the model", &err);
     must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
     for (int i = 0; i < 2; i++, depth += chunk) {
-        int64_t before = sent(), formula = expected(engine, depth, chunk, way == ITH_PREFILL_ROWS), is;
+        int64_t before = sent(), formula = expected(engine, depth, chunk, rows), is;
         must(ith_session_prefill(session, ids + depth, (size_t)chunk, &err) == ITH_OK, "prefill", &err);
         is = sent() - before;
-        if (way == ITH_PREFILL_ROWS && engine->mesh.context > 1)
+        if (rows && engine->mesh.context > 1)
             must(is >= formula, "a group exchanges more than the formula's", NULL);
         else
             must(llabs(is - formula) * 20 <= formula, "bytes sent are within 5% of the formula", NULL);
@@ -59,27 +60,61 @@ static void prefill_shared(ith_exchange exchange, int parts, ith_prefill way, bo
     ith_engine_close(engine);
 }
 
-static void prefill(ith_exchange exchange, int parts, ith_prefill way, bool exact)
+static void prefill_exact(ith_prefill way, int parts)
 {
-    prefill_shared(exchange, parts, way, exact, NULL);
+    ith_engine_params params = by(way);
+    params.exact = true;
+    params.exchange_parts = parts;
+    prefill(&params);
+}
+
+static void prefill_weighed(ith_prefill way)
+{
+    static const char *const weights[] = {"1", "3,1", "0,1,2", "3,1,0,2", "2,0,3,1,1", NULL, NULL, "1,0,2,5,1,3,0,4"};
+    ith_engine_params params = by(way);
+    params.weights_by = weights[ith_world_size(world) - 1];
+    prefill(&params);
+}
+
+/* 8 ranks exchange with all others, and share no head. */
+static void prefill_eight_heads(ith_prefill way)
+{
+    ith_engine_params params = by(way);
+    params.model = "synthetic:tests/models/eight-heads/config.json:q8_0";
+    prefill(&params);
+}
+
+static void by_tokens(void)
+{
+    for (int exchange = ITH_EXCHANGE_AUTO; exchange <= ITH_EXCHANGE_NODE; exchange++)
+        for (int parts = 1; parts <= 3; parts += 2) {
+            ith_engine_params params = by(ITH_PREFILL_ULYSSES);
+            params.exchange = (ith_exchange)exchange;
+            params.exchange_parts = parts;
+            prefill(&params);
+        }
+    prefill_exact(ITH_PREFILL_ULYSSES, 2);
+    prefill_weighed(ITH_PREFILL_ULYSSES);
+    prefill_eight_heads(ITH_PREFILL_ULYSSES);
+}
+
+static void by_rows(void)
+{
+    ith_engine_params params = by(ITH_PREFILL_ROWS);
+    prefill(&params);
+    prefill_exact(ITH_PREFILL_ROWS, 0);
+    prefill_weighed(ITH_PREFILL_ROWS);
+    prefill_eight_heads(ITH_PREFILL_ROWS);
 }
 
 int main(void)
 {
-    static const char *const weights[] = {"1", "3,1", "0,1,2", "3,1,0,2", "2,0,3,1,1", NULL, NULL, "1,0,2,5,1,3,0,4"};
-
     if (!open_needle())
         return 1;
-    for (int exchange = ITH_EXCHANGE_AUTO; exchange <= ITH_EXCHANGE_NODE; exchange++)
-        for (int parts = 1; parts <= 3; parts += 2)
-            prefill((ith_exchange)exchange, parts, ITH_PREFILL_ULYSSES, false);
-    prefill(ITH_EXCHANGE_AUTO, 2, ITH_PREFILL_ULYSSES, true);
-    prefill_shared(ITH_EXCHANGE_AUTO, 1, ITH_PREFILL_ULYSSES, false, weights[ith_world_size(world) - 1]);
+    by_tokens();
     if (ith_world_rank(world) == 0)
         printf("ok by tokens: within 5%% of the formula\n");
-    prefill(ITH_EXCHANGE_AUTO, 0, ITH_PREFILL_ROWS, false);
-    prefill(ITH_EXCHANGE_AUTO, 0, ITH_PREFILL_ROWS, true);
-    prefill_shared(ITH_EXCHANGE_AUTO, 0, ITH_PREFILL_ROWS, false, weights[ith_world_size(world) - 1]);
+    by_rows();
     if (ith_world_rank(world) == 0)
         printf("ok by rows: within 5%% of the formula\n");
     ith_world_close(world);
