@@ -2,7 +2,7 @@
 # Several hosts on one Linux machine, joined by links of a chosen rate: to see what a network does to a run without having one. As root.
 #
 #   cluster/lab/hosts.sh up N [RATE]        hosts n1 ... nN, links of RATE as tc writes it: 1gbit, 10gbit; else as fast as they go
-#   cluster/lab/hosts.sh run N COMMAND...   mpirun with one rank on each of the first N hosts
+#   cluster/lab/hosts.sh run N COMMAND...   mpirun with one rank, or ITHACA_LAB_RANKS ranks, on each of the first N hosts
 #   cluster/lab/hosts.sh exec HOST COMMAND  a command on a host, as ssh would
 #   cluster/lab/hosts.sh down
 #
@@ -10,8 +10,9 @@
 # those would find each other's shared memory. Each hangs on a bridge by a veth pair that tc's token bucket (tbf) limits both ways;
 # latency is the kernel's own, some tens of microseconds. Other files are those of the machine. All hosts share its cores.
 #
-#   ITHACA_LAB       the lab's folder
-#   ITHACA_LAB_NAME  what its devices are called after, at most 10 letters: labs of other names and folders stay apart
+#   ITHACA_LAB        the lab's folder
+#   ITHACA_LAB_NAME   what its devices are called after, at most 10 letters: labs of other names and folders stay apart
+#   ITHACA_LAB_RANKS  ranks on each host
 set -euo pipefail
 
 net=10.78.0
@@ -56,13 +57,13 @@ on_host() {
          mount --bind $folder/hosts /etc/hosts; cd '$PWD'; $*"
 }
 
-# mpirun runs on n1 too; its rsh agent is this script. Only TCP goes between the hosts, over the shaped links.
+# mpirun runs on n1 too; its rsh agent is this script. Only TCP goes between the hosts, over the shaped links; memory inside them.
 on_ranks() {
-    local n=$1 hosts
+    local n=$1 each=${ITHACA_LAB_RANKS:-1} hosts
     shift
-    hosts=$(seq -f 'n%.0f:1' -s, "$n")
-    on_host n1 "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -n $n --host $hosts --bind-to none \
-        --mca plm_rsh_agent '$self exec' --mca btl tcp,self --mca btl_tcp_if_include eth0 --mca oob_tcp_if_include eth0 \
+    hosts=$(seq -f "n%.0f:$each" -s, "$n")
+    on_host n1 "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun -n $((n * each)) --host $hosts --bind-to none \
+        --mca plm_rsh_agent '$self exec' --mca btl tcp,self,vader --mca btl_tcp_if_include eth0 --mca oob_tcp_if_include eth0 \
         --mca btl_base_warn_component_unused 0 $(printf '%q ' "$@")"
 }
 
