@@ -103,8 +103,8 @@ static void allgather_at_once(ith_comm *comm, const void *send, void *recv, cons
 static void mpi_allgatherv(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
-    if (ith_mpi_board_fits(comm, &impl->gathers, counts))
-        ith_mpi_board_allgather(comm, &impl->gathers, send, recv, counts, displs);
+    if (ith_mpi_gather_fits(comm, counts))
+        ith_mpi_gather(comm, send, recv, counts, displs);
     else if (fits_one_call(comm, impl, counts, displs))
         allgather_at_once(comm, send, recv, counts, displs);
     else
@@ -125,6 +125,7 @@ static void free_impl(ith_comm *comm)
         free(impl->own);
         free(impl->members);
         free(impl->first);
+        free(impl->packed);
         free(impl->lengths);
         free(impl->addresses);
         free(impl->node_of);
@@ -268,8 +269,7 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
     if (!alloc_arrays(comm))
         ith_comm_abort(comm, 1, "communicator: no memory");
     ith_mpi_find_nodes(comm, options->ranks_per_node);
-    if (options->slot > 0 && comm->size > 1 && comm->n_nodes == 1)
-        status = ith_mpi_board_open(comm, options->slot, &impl->gathers, err);
+    status = ith_mpi_gather_open(comm, options->slot, err);
     if (status != ITH_OK) {
         mpi_close(comm);
         return status;

@@ -1,4 +1,4 @@
-/* comm_mpi_board.c - a board in memory that the ranks of a node share, and the all-gather of few bytes over it.
+/* comm_mpi_board.c - a board in memory that the ranks of a node share.
  *
  * A message of MPI's costs some microseconds even between two cores of one machine, and decode waits for four all-gathers in every
  * layer. On the board each rank has a counter and two slots. In turn n it writes into slot n % 2, raises its counter to n, and reads
@@ -76,32 +76,8 @@ void ith_mpi_board_wait(ith_comm *comm, const ith_mpi_board *board, int node_ran
     }
 }
 
-/* ---- All-gather over a world that is one node, where a rank's number is its number in the node ---- */
-
-bool ith_mpi_board_fits(const ith_comm *comm, const ith_mpi_board *board, const int64_t *counts)
+void ith_mpi_board_wait_all(ith_comm *comm, const ith_mpi_board *board)
 {
-    if (board->area == NULL)
-        return false;
-    for (int r = 0; r < comm->size; r++)
-        if (counts[r] > board->slot)
-            return false;
-    return true;
-}
-
-void ith_mpi_board_allgather(ith_comm *comm, ith_mpi_board *board, const void *send, void *recv, const int64_t *counts,
-                             const int64_t *displs)
-{
-    int me = comm->rank;
-    char *to = recv;
-
-    board->turn++;
-    memcpy(ith_mpi_board_slot(board, me, board->turn), send, (size_t)counts[me]);
-    ith_mpi_board_publish(comm, board);
-    if (send != to + displs[me])
-        memcpy(to + displs[me], send, (size_t)counts[me]);
-    for (int step = 1; step < comm->size; step++) {
-        int r = (me + step) % comm->size;
-        ith_mpi_board_wait(comm, board, r);
-        memcpy(to + displs[r], ith_mpi_board_slot(board, r, board->turn), (size_t)counts[r]);
-    }
+    for (int i = 0; i < comm->node_size; i++)
+        ith_mpi_board_wait(comm, board, i);
 }

@@ -52,14 +52,11 @@ ith_status ith_mpi_by_node_open(ith_comm *comm, int64_t most, ith_error *err)
     impl->node_most = 0;
     ith_mpi_board_close(comm, &impl->exchanges);
     ITH_TRY(ith_mpi_board_open(comm, table_bytes(comm) + most, &impl->exchanges, err));
-    if (impl->members == NULL) {
-        impl->members = calloc(n, sizeof *impl->members);
-        impl->first = calloc(n + 1, sizeof *impl->first);
+    if (impl->lengths == NULL) {
         impl->lengths = calloc(n * (size_t)comm->node_size, sizeof *impl->lengths);
         impl->addresses = calloc(n * (size_t)comm->node_size, sizeof *impl->addresses);
-        if (!impl->members || !impl->first || !impl->lengths || !impl->addresses)
+        if (!impl->lengths || !impl->addresses)
             ith_comm_abort(comm, 1, "exchange inside a node: no memory");
-        ith_exchange_members(comm->node_of, comm->size, comm->n_nodes, impl->members, impl->first);
     }
     impl->node_most = most;
     return ITH_OK;
@@ -186,19 +183,13 @@ static void copy_from_inbox(ith_comm *comm, const ith_alltoall *x)
 
 /* ---- The strategy ---- */
 
-static void wait_for_node(ith_comm *comm)
-{
-    for (int i = 0; i < comm->node_size; i++)
-        ith_mpi_board_wait(comm, &ith_mpi_of(comm)->exchanges, i);
-}
-
 static void finish(ith_comm *comm, ith_mpi_flight *f)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     if (impl->on_board != f)
         return;
     impl->on_board = NULL;
-    wait_for_node(comm);
+    ith_mpi_board_wait_all(comm, &impl->exchanges);
     if (!f->under_way)
         post_messages(comm, f);
     copy_from_neighbours(comm, &f->exchange);
@@ -207,7 +198,7 @@ static void finish(ith_comm *comm, ith_mpi_flight *f)
     ith_mpi_check(comm, MPI_Waitall(f->posted, f->requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
     impl->exchanges.turn++;
     ith_mpi_board_publish(comm, &impl->exchanges);
-    wait_for_node(comm);
+    ith_mpi_board_wait_all(comm, &impl->exchanges);
     copy_from_inbox(comm, &f->exchange);
 }
 

@@ -61,7 +61,9 @@ typedef struct ith_mpi_impl {
     int64_t piece;     /* most bytes in one message */
     bool windows_only; /* no anonymous files */
     ith_mpi_buffer *buffers;
-    ith_mpi_board gathers; /* for small all-gathers, if the world is one node */
+    int *members, *first;  /* see ith_exchange_members; not of a side communicator */
+    ith_mpi_board gathers; /* for small all-gathers, if some node has several ranks */
+    uint8_t *packed;       /* a slot of it: what a courier sends */
     int *counts, *displs;  /* [size] MPI's int form of an allgather */
     int *vectors;          /* [4 * size] and of an all-to-all */
     int64_t *own;          /* [2 * size] an allgather's own block, for every rank: counts, displacements */
@@ -70,7 +72,6 @@ typedef struct ith_mpi_impl {
     ith_mpi_board exchanges;
     ith_mpi_flight *on_board; /* NULL: none */
     int64_t node_most;        /* bytes that a slot takes; 0: none */
-    int *members, *first;     /* see ith_exchange_members */
     int *lengths;             /* [node_size * size] a message's blocks */
     MPI_Aint *addresses;
 } ith_mpi_impl;
@@ -122,13 +123,17 @@ void ith_mpi_domain_barrier(ith_comm *comm);
 ith_status ith_mpi_board_open(ith_comm *comm, int64_t slot, ith_mpi_board *board, ith_error *err); /* collective */
 void ith_mpi_board_close(ith_comm *comm, ith_mpi_board *board);                                    /* collective */
 uint8_t *ith_mpi_board_slot(const ith_mpi_board *board, int node_rank, int64_t turn);
-bool ith_mpi_board_there(const ith_mpi_board *board, int node_rank); /* has that rank published its slot of this turn? */
+bool ith_mpi_board_there(const ith_mpi_board *board,
+                         int node_rank); /* has that rank published its slot of this turn? */
 void ith_mpi_board_publish(const ith_comm *comm, const ith_mpi_board *board);
 void ith_mpi_board_wait(ith_comm *comm, const ith_mpi_board *board, int node_rank);
 
-/* Can the board carry an all-gather of these blocks? The same on all ranks. */
-bool ith_mpi_board_fits(const ith_comm *comm, const ith_mpi_board *board, const int64_t *counts);
-void ith_mpi_board_allgather(ith_comm *comm, ith_mpi_board *board, const void *send, void *recv, const int64_t *counts,
-                             const int64_t *displs);
+void ith_mpi_board_wait_all(ith_comm *comm, const ith_mpi_board *board);
+
+/* comm_mpi_gather.c: an all-gather over the nodes' boards, of up to `slot` bytes a rank and, over several nodes, in all. fits: can it carry these
+ * blocks? The same on all ranks. Collective. */
+ith_status ith_mpi_gather_open(ith_comm *comm, int64_t slot, ith_error *err);
+bool ith_mpi_gather_fits(const ith_comm *comm, const int64_t *counts);
+void ith_mpi_gather(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs);
 
 #endif

@@ -1,6 +1,8 @@
 /* comm_mpi_nodes.c - which ranks share memory. */
 #include "comm/comm_mpi_impl.h"
 
+#include <stdlib.h>
+
 /* Takes a communicator over. */
 static void open_group(ith_comm *comm, MPI_Comm of, ith_mpi_group *group)
 {
@@ -37,6 +39,11 @@ static void number_nodes(ith_comm *comm)
     for (int r = 0; r < comm->size; r++) /* a lowest rank comes before the others of its node */
         impl->node_of[r] = impl->node_of[r] == r ? comm->n_nodes++ : impl->node_of[impl->node_of[r]];
     comm->node = impl->node_of[comm->rank];
+    impl->members = calloc((size_t)comm->size, sizeof *impl->members);
+    impl->first = calloc((size_t)comm->n_nodes + 1, sizeof *impl->first);
+    if (impl->members == NULL || impl->first == NULL)
+        ith_comm_abort(comm, 1, "communicator: no memory");
+    ith_exchange_members(comm->node_of, comm->size, comm->n_nodes, impl->members, impl->first);
 }
 
 void ith_mpi_find_nodes(ith_comm *comm, int ranks_per_node)

@@ -283,12 +283,12 @@ static void small_blocks_far_apart(ith_comm *comm)
 }
 
 /* Many turns over slots that are used again, by ranks that arrive in any order; blocks that fit and blocks that do not, in turns. */
-static void allgather_through_node_memory(ith_comm *comm)
+static void allgather_by_slots(ith_comm *comm, const ith_mpi_options *options)
 {
     ith_comm *other;
     int64_t counts[MAX_RANKS], displs[MAX_RANKS];
     uint8_t buf[MAX_RANKS * 200];
-    CHECK(comm, ith_comm_open_mpi(&small_slots, &other, NULL) == ITH_OK);
+    CHECK(comm, ith_comm_open_mpi(options, &other, NULL) == ITH_OK);
     for (int turn = 0; turn < 300; turn++) {
         for (int r = 0; r < comm->size; r++) {
             counts[r] = turn % 10 == 9 ? 129 + r : (turn * 7 + r * 31) % 129;
@@ -303,6 +303,19 @@ static void allgather_through_node_memory(ith_comm *comm)
             CHECK(comm, block_is(buf + displs[r], counts[r], r, turn) && buf[displs[r] + counts[r]] == 0xee);
     }
     ith_comm_close(other);
+}
+
+static void allgather_through_node_memory(ith_comm *comm)
+{
+    allgather_by_slots(comm, &small_slots);
+    CASE_OK(comm);
+}
+
+/* Slots that hold the blocks of all ranks but for the largest. */
+static void allgather_between_nodes(ith_comm *comm)
+{
+    for (int n = 1; n <= 4; n++)
+        allgather_by_slots(comm, &(ith_mpi_options){.piece = 1 << 30, .slot = 120 * comm->size, .ranks_per_node = n});
     CASE_OK(comm);
 }
 
@@ -588,6 +601,7 @@ int main(void)
         blocks_above_one_message,
         small_blocks_far_apart,
         allgather_through_node_memory,
+        allgather_between_nodes,
         largest,
         parcels_match_in_order,
         bytes_are_counted,
