@@ -3,8 +3,8 @@
 #
 #   cluster/lab/exchange.sh [HOSTS [RATE...]]     default: 2 hosts, 1gbit 10gbit
 #
-# A line for each rate and way: tokens per second (median), seconds that rank 0 spent on exchanges (median: what computing did not hide,
-# waiting for slower ranks included), and both of every round.
+# A line for each run, and one of medians for each rate and way: tokens per second, seconds that rank 0 spent on exchanges (what computing did
+# not hide, waiting for slower ranks included).
 #
 #   WAYS             options of `ithaca run` to be compared, with ; between them (the all-to-all in 1, 2 and 4 parts)
 #   TOKENS, ROUNDS   of the prompt (2048), of each way (3)
@@ -23,6 +23,15 @@ ithaca=${ITHACA:-$PWD/build/release/ithaca}
 args=${ARGS:--m synthetic:qwen3-0.6b:q4_0 -t 1}
 ids=$(mktemp -p /var/tmp)
 
+# medians LABEL RESULT...
+medians() {
+    python3 -c 'import json, statistics, sys
+runs = [json.load(open(name)) for name in sys.argv[2:]]
+rates = [r["prompt_tokens"] / r["prefill_s"] for r in runs]
+waits = [r["profile"]["prefill"]["exchange_s"] for r in runs]
+print(sys.argv[1], f"{statistics.median(rates):.1f} {statistics.median(waits):.3f}", flush=True)' "$@"
+}
+
 trap 'cluster/lab/hosts.sh down; rm -f "$ids" "$ids".*' EXIT
 python3 -c 'import random, sys
 random.seed(1)
@@ -33,15 +42,11 @@ for rate in "${rates[@]}"; do
         for i in "${!ways[@]}"; do
             # shellcheck disable=SC2086
             cluster/lab/hosts.sh run "$hosts" "$ithaca" run $args --ids "$ids" -n 0 --json -q --profile ${ways[i]} >"$ids.$i.$round"
+            medians "$hosts hosts, $rate, ${ways[i]}: round $round:" "$ids.$i.$round"
         done
     done
     for i in "${!ways[@]}"; do
-        python3 -c 'import json, statistics, sys
-runs = [json.load(open(name)) for name in sys.argv[2:]]
-rates = [r["prompt_tokens"] / r["prefill_s"] for r in runs]
-waits = [r["profile"]["prefill"]["exchange_s"] for r in runs]
-print(sys.argv[1], f"{statistics.median(rates):.1f} {statistics.median(waits):.3f} ",
-      *(f"{t:.1f}/{w:.3f}" for t, w in zip(rates, waits)))' "$hosts hosts, $rate, ${ways[i]}:" "$ids.$i".*
+        medians "$hosts hosts, $rate, ${ways[i]}: median:" "$ids.$i".*
     done
     cluster/lab/hosts.sh down
 done

@@ -42,6 +42,7 @@ up() {
 down() {
     local host
     for host in $(ip netns list | awk -v own="$name-n" 'index($1, own) == 1 {print $1}'); do
+        ip netns pids "$host" | xargs -r kill -KILL 2>/dev/null || true # what still runs there waits for ranks that are gone
         ip netns del "$host"
     done
     ip link del "$name-br" 2>/dev/null || true
