@@ -67,7 +67,7 @@ typedef struct ith_archived { /* a segment as it lies there */
 /* All of it, malloc'd, the least recently used first. What has no name of a segment is passed over. */
 ith_status ith_archive_list(const ith_archive *archive, ith_archived **list, int64_t *n, ith_error *err);
 
-/* Removes the least recently used until at most `bytes` are left. */
+/* Removes the least recently used until at most `bytes` are left; 0: all, what a full disk left unfinished included. */
 ith_status ith_archive_shrink(const ith_archive *archive, int64_t bytes, ith_error *err);
 
 /* Reads everything of one segment and compares all checksums. */

@@ -120,7 +120,7 @@ ith_status ith_archive_shrink(const ith_archive *archive, int64_t bytes, ith_err
 
     for (int64_t i = 0; status == ITH_OK && i < n; i++)
         total += list[i].bytes;
-    for (int64_t i = 0; status == ITH_OK && i < n && total > bytes; i++) {
+    for (int64_t i = 0; status == ITH_OK && i < n && (total > bytes || bytes == 0); i++) {
         ith_archive_remove(archive, &list[i].parent, &list[i].key);
         total -= list[i].bytes;
     }

@@ -1,5 +1,6 @@
 #!/bin/bash
-# A disk that is full while a pack, or what calibration found, is written to it: the error says so, nothing under the final name, nothing left.
+# A disk that is full while a pack, or what calibration found, is written to it: the error says so, nothing under the final name, nothing left. While a
+# checkpoint is written: the run goes on without, and from what is there once there is room.
 # The disk is a small tmpfs in a mount namespace of this test, which needs user namespaces; where that is refused the test is skipped.
 if [[ ${1:-} != inside ]]; then
     why=$(unshare --mount --map-root-user true 2>&1) || { echo "ok full disk # SKIP no mount namespace here: $why"; exit 0; }
@@ -33,3 +34,37 @@ seq 1 200 >"$work/ids"
 expect "calibrate: fails" 1 "$ITHACA" calibrate -m $NEEDLE --ids "$work/ids" -o "$disk/stats" -q
 matches "calibrate: said so" "$err" "^ithaca: $disk/stats.*No space left on device"
 same "calibrate: nothing is left" other "$(left)"
+rm "$disk"/*
+
+# A checkpoint of 6,000 tokens takes 6 MB
+mount -o remount,size=4m "$disk"
+haystack --tokens 6000 --depth 0.4 --seed 3 >"$work/text" 2>/dev/null
+run=("$ITHACA" run -m $NEEDLE -f "$work/text" --threads 1 --ignore-eos -n 100 --temp 0 --json)
+result() { field "$1" "j['ids'], j['logits_sha256']"; }
+expect "undisturbed" 0 "${run[@]}"
+want=$(result "$out")
+for ranks in 1 2; do
+    on=()
+    [[ $ranks == 1 ]] || on=(scripts/on_ranks.sh $ranks)
+    expect "checkpoint, $ranks ranks: goes on" 0 "${on[@]}" "${run[@]}" --checkpoint "$disk/run"
+    matches "checkpoint, $ranks ranks: said so" "$err" "warning: checkpoint: .*No space left on device: nothing more is written"
+    same "checkpoint, $ranks ranks: the same" "$want" "$(result "$out")"
+    same "checkpoint, $ranks ranks: gone when done" "" "$(ls -A "$disk/run")"
+
+    # Killed on a disk that is full, then there is room
+    : >"$err" # it says so already
+    "${on[@]}" "${run[@]}" --ctx 120000 -n 100000 --checkpoint "$disk/run" >"$out" 2>"$err" &
+    pid=$!
+    until grep -q "nothing more is written" "$err" || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+    kill -KILL $pid
+    wait $pid 2>/dev/null
+    while [[ -e $disk/run/lock ]] && ! flock -n "$disk/run/lock" true; do sleep 0.01; done
+    same "killed, $ranks ranks: something is there" yes "$([[ -n $(find "$disk/run/kv" -name manifest.json) ]] && echo yes)"
+    cp -r "$disk/run" "$work/larger"
+    rm -r "$disk/run"
+    rm "$work/larger/checkpoint.json" # of another length of answer
+    expect "with room, $ranks ranks: goes on" 0 "${on[@]}" "${run[@]}" --checkpoint "$work/larger"
+    same "with room, $ranks ranks: the same" "$want" "$(result "$out")"
+    same "with room, $ranks ranks: read as far as it was saved" True "$(field "$out" "1024 <= j['restored_tokens'] < 5000")"
+    rm -rf "$work/larger"
+done

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A run with --checkpoint that is killed, or told to stop, goes on where it was: text and logits are those of a run that nobody disturbed.
-# It is disturbed when so many segments of the prompt are on disk, or so many tokens of the answer. ITHACA_LONG=1: 20 rounds of a prompt of 32k tokens.
+# It is disturbed when so many segments of the prompt are on disk, or so many tokens of the answer. ITHACA_LONG=1: 20 rounds of a prompt of 32k tokens, on 1
+# to 4 ranks.
 . tests/tap.sh
 
 rounds=3 tokens=6000
@@ -48,12 +49,14 @@ alone=("$ITHACA" run "${options[@]}")
 RANDOM=7 # moments vary, and are the same each time
 for round in $(seq "$rounds"); do
     rm -rf "$saved"
+    on=() ranks=$((1 + round % 4))
+    [[ -z ${ITHACA_LONG:-} || $ranks == 1 ]] || on=(scripts/on_ranks.sh $ranks)
     for moment in "kv $((1 + RANDOM % half))" "kv $((half + RANDOM % half))" "answer $((1 + RANDOM % 70))" "answer $((90 + RANDOM % 50))"; do
         # shellcheck disable=SC2086 # two words
-        disturbed KILL $moment "${alone[@]}" --checkpoint "$saved" --chunk $((RANDOM % 2 ? 512 : 700))
+        disturbed KILL $moment "${on[@]}" "${alone[@]}" --checkpoint "$saved" --chunk $((RANDOM % 2 ? 512 : 700))
         same "round $round, $moment: killed" 137 "$status"
     done
-    goes_on "round $round" "${alone[@]}"
+    goes_on "round $round" "${on[@]}" "${alone[@]}"
     same "round $round: read instead of computed" yes "$( (($(field "$out" "j['restored_tokens']") > tokens * 5 / 6)) && echo yes || field "$out" "j['restored_tokens']")"
 done
 
@@ -142,6 +145,15 @@ for part in state answer kv; do
     goes_on "damaged $part" "${alone[@]}"
 done
 matches "damaged kv: said so" "$err" "warning: checkpoint: .*head-1.kv: .*: computed again"
+
+# One file of one segment: what comes before it is read, the rest computed again
+rm -rf "$saved"
+disturbed USR1 answer 50 "${alone[@]}" --checkpoint "$saved"
+file=$(grep -l '"start":2048' "$saved"/kv/*/manifest.json)
+printf 'xxxx' | dd of="${file%/*}/head-2.kv" bs=1 seek=2000 conv=notrunc status=none
+goes_on "damaged segment" "${alone[@]}"
+same "damaged segment: read as far as that" 2048 "$(field "$out" "j['restored_tokens']")"
+matches "damaged segment: said so" "$err" "warning: checkpoint: .*head-2.kv: .*: computed again"
 
 # Full disk: the run goes on without; told to stop it says that not all is saved
 small=(bash -c 'ulimit -f 100 && exec "$@"' - "${alone[@]}")
