@@ -53,7 +53,7 @@ static ith_status fill_arbitrary(ith_session *s, int64_t depth, ith_error *err)
 {
     const ith_engine *e = s->engine;
     ith_range heads = ith_mesh_kv_heads(&e->mesh, (int)e->info.n_kv_heads, e->mesh.u);
-    size_t segment = ith_kv_block_bytes(e->kv, e->info.head_dim) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+    size_t segment = ith_kv_segment_bytes(s->kv);
 
     ITH_TRY(ith_comm_agree(e->world->comm, ith_kv_reserve(s->kv, depth, err), err));
     for (int layer = 0; layer < e->info.n_layers; layer++)
