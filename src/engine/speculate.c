@@ -1,10 +1,16 @@
 #include "engine/speculate.h"
 
-enum { START = 4 /* guesses */, GUESS = 4, EMITTED = 1 /* in quarters of a guess */ };
+enum { START = 4 /* guesses */, GUESS = 512 /* units of credit */ };
 
-ith_draft_pace ith_draft_pace_start(int64_t max, int64_t earned)
+static const struct terms {
+    int64_t right;          /* wrong guesses that a right one pays for */
+    int64_t emitted, least; /* units that a token earns: at first, and after many drafts that failed */
+} terms[] = {[ITH_GUESSES_LOOKED_UP] = {4, GUESS / 4, GUESS / 4}, [ITH_GUESSES_OF_MODEL] = {1, GUESS / 8, 1}};
+
+ith_draft_pace ith_draft_pace_start(int64_t max, ith_guess_kind kind)
 {
-    return (ith_draft_pace){.credit = GUESS * (max < START ? max : START), .max = max, .earned = earned};
+    return (ith_draft_pace){
+        .credit = GUESS * (max < START ? max : START), .max = max, .kind = kind, .emitted = terms[kind].emitted};
 }
 
 int64_t ith_draft_pace_length(const ith_draft_pace *pace)
@@ -14,7 +20,13 @@ int64_t ith_draft_pace_length(const ith_draft_pace *pace)
 
 void ith_draft_pace_count(ith_draft_pace *pace, int64_t drafted, int64_t accepted)
 {
-    pace->credit += EMITTED * (accepted + 1) + GUESS * (pace->earned * accepted - (drafted - accepted));
+    const struct terms *t = &terms[pace->kind];
+
+    if (accepted > 0)
+        pace->emitted = t->emitted;
+    else if (drafted > 0 && pace->emitted > t->least)
+        pace->emitted /= 2;
+    pace->credit += pace->emitted * (accepted + 1) + GUESS * (t->right * accepted - (drafted - accepted));
     if (pace->credit < 0)
         pace->credit = 0;
     if (pace->credit > GUESS * pace->max)

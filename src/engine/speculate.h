@@ -36,19 +36,21 @@ void ith_drafter_close(ith_drafter *drafter); /* accepts NULL */
 
 /* ---- How many to guess: pure ---- */
 
+/* What a guess costs: ITH_GUESSES_LOOKED_UP nothing but a place in the pass over the model, ITH_GUESSES_OF_MODEL a pass of their own model. */
+typedef enum ith_guess_kind { ITH_GUESSES_LOOKED_UP, ITH_GUESSES_OF_MODEL } ith_guess_kind;
+
 /* A guess that fails costs a fraction of a pass, one that holds saves a pass. So the length of drafts is paid for: tokens emitted earn a
- * little, right guesses much, wrong ones cost. Text that repeats nothing soon has only what emitted tokens earn, a quarter of a
- * guess each. */
+ * little, right guesses much, wrong ones cost. Text that repeats nothing soon has only what emitted tokens earn: a quarter of a guess each where
+ * guesses are looked up, since the next passage may repeat again. A model that guesses nothing right is not expected to improve: an eighth, and half as
+ * much after each draft that fails, so that of n tokens some log2(n) drafts are tried; one right guess restores it. */
 typedef struct ith_draft_pace {
-    int64_t credit; /* in quarters of a guess */
+    int64_t credit; /* in units of speculate.c */
     int64_t max;    /* guesses at a time */
-    int64_t earned; /* wrong guesses that a right one pays for */
+    ith_guess_kind kind;
+    int64_t emitted; /* what a token earns now */
 } ith_draft_pace;
 
-/* What guesses cost: ITH_GUESSES_LOOKED_UP nothing but a place in the pass over the model, ITH_GUESSES_OF_MODEL a pass of their own model. */
-enum { ITH_GUESSES_LOOKED_UP = 4, ITH_GUESSES_OF_MODEL = 1 };
-
-ith_draft_pace ith_draft_pace_start(int64_t max, int64_t earned);
+ith_draft_pace ith_draft_pace_start(int64_t max, ith_guess_kind kind);
 int64_t ith_draft_pace_length(const ith_draft_pace *pace); /* 0 to max */
 void ith_draft_pace_count(ith_draft_pace *pace, int64_t drafted, int64_t accepted);
 

@@ -3,15 +3,13 @@
 
 #include <stdlib.h>
 
-/* Shorter endings say little of what follows; and no more is guessed than agreed, which a quoted passage soon makes long. (Four times as
- * much wins nothing where the prompt is repeated and loses 5 to 20% elsewhere: bench/SPEED.md.) */
-enum { MATCH_MIN = 2 };
-
 typedef struct lookup {
     ith_drafter base;
     ith_suffixes *seen; /* NULL: not rank 0 */
 } lookup;
 
+/* No more is guessed than agreed, which a quoted passage soon makes long; so a single token that occurred before, followed by the same in one case of five, is
+ * worth one guess. (Tried: bench/SPEED.md.) */
 static ith_status draft(ith_drafter *base, const int32_t *ids, int64_t n, int64_t max, int32_t *out, int64_t *n_out,
                         ith_error *err)
 {
@@ -25,8 +23,6 @@ static ith_status draft(ith_drafter *base, const int32_t *ids, int64_t n, int64_
     for (int64_t i = ith_suffixes_length(l->seen); i < n; i++)
         ith_suffixes_push(l->seen, ids[i]);
     match = ith_suffixes_match(l->seen, &from);
-    if (match < MATCH_MIN)
-        return ITH_OK;
     *n_out = max < match ? max : match;
     for (int64_t i = 0; i < *n_out; i++)
         out[i] = from + i < n ? ids[from + i] : out[from + i - n]; /* past the end: what repeats goes on repeating */

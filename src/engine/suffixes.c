@@ -7,10 +7,13 @@
 
 enum { NONE = -1, ROOT = 0, MAX_TOKENS = 1 << 27 };
 
+/* Shorter and shorter endings that learn where they occurred last: as many as n equal tokens have would take n^2 steps. */
+enum { RENEWED = 16 };
+
 typedef struct state { /* the endings of the sequence's beginnings that occur at the same places */
     int32_t length;    /* of the longest */
     int32_t link;      /* the state of the longest ending of them that occurs at other places too */
-    int32_t follows;   /* place after one of the occurrences */
+    int32_t follows;   /* place after a late one of the occurrences */
     int32_t edges;     /* the first of those that leave; NONE */
 } state;
 
@@ -142,7 +145,8 @@ void ith_suffixes_push(ith_suffixes *s, int32_t id)
     s->whole = now;
     s->match = s->states[link].length;
     s->follows = s->states[link].follows;
-    s->states[link].follows = s->n;
+    for (int i = 0; link != ROOT && i < RENEWED; link = s->states[link].link, i++)
+        s->states[link].follows = s->n;
 }
 
 int64_t ith_suffixes_length(const ith_suffixes *s)

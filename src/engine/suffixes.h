@@ -19,7 +19,8 @@ void ith_suffixes_push(ith_suffixes *suffixes, int32_t id);
 int64_t ith_suffixes_length(const ith_suffixes *suffixes); /* tokens pushed */
 
 /* Length of the longest ending of the sequence that occurred before (it may overlap with itself); 0: the last token is new. *follows:
- * the place after that earlier occurrence, a late one of several, less than the sequence's length. */
+ * the place after that earlier occurrence, less than the sequence's length; of several the last, or a late one if more than 16 longer sequences that
+ * end in it were repeated since. */
 int64_t ith_suffixes_match(const ith_suffixes *suffixes, int64_t *follows);
 
 #endif

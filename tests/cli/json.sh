@@ -49,6 +49,12 @@ same "run: the same without" "$(field "$work/run.json" "(j['ids'], j['logits_sha
 expect "run: --draft" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json --draft $NEEDLE
 shape "run: its own draft is right, up to the end" "$out" "j['speculation']['kind'] == 'draft' and 2 * j['speculation']['passes'] < len(j['ids'])"
 same "run: the same with a draft" "$(field "$work/run.json" "(j['ids'], j['logits_sha256'])")" "$(field "$out" "(j['ids'], j['logits_sha256'])")"
+expect "run: a long answer" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 500 --ignore-eos --temp 0 --json --speculate off
+cp "$out" "$work/long.json"
+expect "run: a draft of random weights" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 500 --ignore-eos --temp 0 --json \
+    --draft synthetic:$NEEDLE/config.json:q4_0
+shape "run: which is soon left alone" "$out" "j['speculation']['kind'] == 'draft' and j['speculation']['drafted'] < 16"
+same "run: the same with that" "$(field "$work/long.json" "(j['ids'], j['logits_sha256'])")" "$(field "$out" "(j['ids'], j['logits_sha256'])")"
 
 expect "run: --report-placement" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 3 --temp 0 --json --report-placement
 shape "run: where memory lies" "$out" \
