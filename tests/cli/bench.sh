@@ -65,7 +65,8 @@ small_model=(--prompt 16 --decode 2 --buffer 4 --json --quiet)
 expect "model" 0 "$ITHACA" bench model -m $NEEDLE --depths 0,40,1100 -t 1 "${small_model[@]}"
 shape "model: fields" "$model_fields" "$(depths 0,40,1100)" "$rates" "$medians" "$predicted" "j['filled'] == 'prefill' and j['kv'] == 'q8'" \
     "(lambda c: $ceilings)(j['ceilings'])" "j['weight_bytes'] > 2e6 and j['kv_bytes_per_token'] == 4 * 4 * (2 * 32 + 4)" \
-    "all(a['ttft_s'] < b['ttft_s'] for a, b in zip(j['depths'], j['depths'][1:]))"
+    "all(abs(d['ttft_s'] / (d['fill_s'] + sorted(d['prefill']['seconds'])[1]) - 1) < 1e-6 for d in j['depths'])" \
+    "[d['fill_s'] for d in j['depths']] == sorted(d['fill_s'] for d in j['depths'])"
 expect "model on 2 ranks" 0 scripts/on_ranks.sh 2 "$ITHACA" bench model -m $NEEDLE --depths 0,40 -t 1 "${small_model[@]}"
 shape "model on 2 ranks: one result" "$model_fields" "$(depths 0,40)" "$rates" "j['ranks'] == 2 and j['mesh'] == '2x1'" \
     "all(d['prefill']['predicted'] is None for d in j['depths'])" \
