@@ -113,17 +113,17 @@ void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
 {
     const ith_layer *w = &p->model->layers[layer];
 
-    ith_store_enter_layer(p->model->store, layer, ith_pass_need(p), me);
-    ith_pass_lap(p, me, layer, ITH_LAP_WEIGHTS);
     normalize(p, me, layer > 0, w->attn_norm);
     show(p, ITH_PROBE_ATTN, layer, w->q->cols, false, me);
     ith_pass_lap(p, me, layer, ITH_LAP_REST);
+    ith_pass_enter(p, layer, ITH_STAGE_QKV, me);
     for (int i = 0; i < p->n_parts; i++) {
         ith_heads_part part = ith_pass_part(p, i);
         project_qkv(p, w, &part, me);
         ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
         ith_heads_make(p, layer, &part, me);
     }
+    ith_pass_leave(p, layer, ITH_STAGE_QKV, me);
     for (int i = 0; i < p->n_parts; i++) {
         ith_heads_part part = ith_pass_part(p, i);
         ith_heads_take(p, layer, &part, me);
@@ -136,9 +136,11 @@ void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
     p->way->to_tokens(p, w->o, me);
     ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
     show(p, ITH_PROBE_O, layer, w->o->cols, ith_heads_are_groups(p->model, w->o), me);
+    ith_pass_enter(p, layer, ITH_STAGE_O, me);
     project(p, me, w->o, p->way->rows(p, w->o->rows), p->ws->y, p->ws->ld_y);
     ith_barrier(me);
     ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
+    ith_pass_leave(p, layer, ITH_STAGE_O, me);
     p->way->gather_y(p, me);
     ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
 
@@ -146,8 +148,6 @@ void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
     show(p, ITH_PROBE_MLP, layer, w->gate->cols, false, me);
     ith_pass_lap(p, me, layer, ITH_LAP_REST);
     ith_mlp(p, layer, me);
-    ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
-    ith_store_leave_layer(p->model->store, layer, ith_pass_need(p), me);
     p->way->gather_y(p, me);
     ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
 }

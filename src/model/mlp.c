@@ -72,15 +72,20 @@ void ith_mlp(ith_pass *p, int layer, ith_member *me)
     const ith_layer *w = &p->model->layers[layer];
     ith_input mid = ith_pass_mid(p, w->down->cols);
 
+    ith_pass_enter(p, layer, ITH_STAGE_GATE_UP, me);
     gate_up(p, w, p->way->rows(p, w->gate->rows), me);
+    ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
+    ith_pass_leave(p, layer, ITH_STAGE_GATE_UP, me);
     if (p->comm->size > 1) {
-        ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
         p->way->gather_mid(p, me, w->down);
         ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
     }
     if (p->probe != NULL)
         show(p, layer, me);
+    ith_pass_enter(p, layer, ITH_STAGE_DOWN, me);
     ith_linear(me, p->model, w->down, p->way->rows(p, w->down->rows), &mid, ith_range_size(p->mine), p->ws->y,
                p->ws->ld_y);
     ith_barrier(me);
+    ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
+    ith_pass_leave(p, layer, ITH_STAGE_DOWN, me);
 }

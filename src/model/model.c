@@ -42,12 +42,19 @@ static ith_status bind_vector(const binder *b, ith_part part, int layer, int64_t
     return ith_plan_vector(b->plan, name, tensor, n, out, err);
 }
 
+static const int stage_of[ITH_PARTS] = {
+    [ITH_PART_Q] = ITH_STAGE_QKV,     [ITH_PART_K] = ITH_STAGE_QKV,        [ITH_PART_V] = ITH_STAGE_QKV,
+    [ITH_PART_O] = ITH_STAGE_O,       [ITH_PART_GATE] = ITH_STAGE_GATE_UP, [ITH_PART_UP] = ITH_STAGE_GATE_UP,
+    [ITH_PART_DOWN] = ITH_STAGE_DOWN,
+};
+
 static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t rows, int64_t cols,
                               const ith_matrix **out, ith_error *err)
 {
     bool sensitive = part == ITH_PART_EMBED || part == ITH_PART_OUTPUT;
     bool interleaved = b->gguf && b->model->arch->gguf_interleaved_qk && (part == ITH_PART_Q || part == ITH_PART_K);
     const ith_tensor *tensor;
+    ith_entry *entry;
     ith_layout layout;
     char name[128];
 
@@ -59,8 +66,10 @@ static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t
     ITH_TRY(ith_plan_matrix(b->plan, name, tensor, rows, cols, layout,
                             interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out,
                             err));
+    entry = ith_plan_entry(b->plan, *out);
+    entry->stage = stage_of[part];
     if (part == ITH_PART_Q || part == ITH_PART_K || part == ITH_PART_V)
-        ith_plan_entry(b->plan, *out)->heads = rows / b->model->hp.head_dim;
+        entry->heads = rows / b->model->hp.head_dim;
     return ITH_OK;
 }
 

@@ -265,6 +265,17 @@ static inline ith_need ith_pass_need(const ith_pass *pass)
     return pass->way->all_tokens ? ITH_NEED_HELD : ITH_NEED_ALL;
 }
 
+/* All members, around the use of a stage's matrices: ith_store_enter and ith_store_leave. The waiting is a lap of its own. */
+static inline void ith_pass_enter(const ith_pass *pass, int layer, enum ith_stage stage, ith_member *me)
+{
+    ith_store_enter(pass->model->store, layer, (int)stage, ith_pass_need(pass), me);
+    ith_pass_lap(pass, me, layer, ITH_LAP_WEIGHTS);
+}
+static inline void ith_pass_leave(const ith_pass *pass, int layer, enum ith_stage stage, ith_member *me)
+{
+    ith_store_leave(pass->model->store, layer, (int)stage, ith_pass_need(pass), me);
+}
+
 /* h and acts as the input of a matrix of `cols` columns; and the MLP's intermediate. */
 ith_input ith_pass_input(const ith_pass *pass, int64_t cols);
 ith_input ith_pass_mid(const ith_pass *pass, int64_t cols);

@@ -17,26 +17,40 @@ static int64_t key_of(int64_t step, ith_need need)
 
 static ith_fill *fill_of(ith_feed *f, int64_t k)
 {
-    return &f->fills[k % f->params.n_slots];
+    return &f->fills[k % ITH_FEED_FILLS];
 }
 
-/* Shares of the fills of k's slot before k. */
-static int64_t shares_before(const ith_feed *f, int64_t k)
+/* Shares of the fills of k's entry up to k. */
+static int64_t shares_up_to(const ith_feed *f, int64_t k)
 {
-    return k / f->params.n_slots * f->params.comm->node_size;
-}
-
-/* Has every rank of the node made and left what was in the slot before? */
-static bool is_free(const ith_feed *f, int64_t k)
-{
-    int slot = (int)(k % f->params.n_slots);
-    int64_t before = shares_before(f, k);
-    return f->shared->filled[slot] >= before && f->shared->left[slot] >= before;
+    return (k / ITH_FEED_FILLS + 1) * f->params.comm->node_size;
 }
 
 static bool is_full(const ith_feed *f, int64_t k)
 {
-    return f->shared->filled[k % f->params.n_slots] >= shares_before(f, k) + f->params.comm->node_size;
+    return f->shared->filled[k % ITH_FEED_FILLS] >= shares_up_to(f, k);
+}
+
+/* Has every rank of the node made and left it? */
+static bool is_over(const ith_feed *f, int64_t k)
+{
+    return is_full(f, k) && f->shared->left[k % ITH_FEED_FILLS] >= shares_up_to(f, k);
+}
+
+static bool share_memory(const ith_step *a, const ith_step *b)
+{
+    return a->place < b->place + b->bytes && b->place < a->place + a->bytes;
+}
+
+/* Is all over that was in its place? */
+static bool is_free(ith_feed *f, int64_t k)
+{
+    const ith_step *step = &f->steps[fill_of(f, k)->step];
+
+    for (int64_t before = k - ITH_FEED_BEHIND > 0 ? k - ITH_FEED_BEHIND : 0; before < k; before++)
+        if (share_memory(&f->steps[fill_of(f, before)->step], step) && !is_over(f, before))
+            return false;
+    return true;
 }
 
 static void wake_all(ith_feed *f)
@@ -62,10 +76,10 @@ static void begin_fill(ith_feed *f, int64_t key)
     wake_all(f);
 }
 
-/* As many fills as there are slots, what followed last time after what is begun last. */
+/* What followed last time after what is begun last. */
 static void look_ahead(ith_feed *f)
 {
-    while (f->tail - f->head < f->params.n_slots)
+    while (f->tail - f->head < ITH_FEED_AHEAD)
         begin_fill(f, f->followers[f->last]);
 }
 
@@ -76,7 +90,7 @@ static void settle(ith_feed *f)
         ith_fill *at = fill_of(f, f->finished);
         if (at->done < at->n || !at->gathered)
             return;
-        f->shared->filled[f->finished % f->params.n_slots]++;
+        f->shared->filled[f->finished % ITH_FEED_FILLS]++;
         f->finished++;
         wake_all(f);
     }
@@ -91,7 +105,7 @@ static void drop_all(ith_feed *f)
         at->dropped = true;
         at->done += at->n - at->next;
         at->next = at->n;
-        f->shared->left[f->head % f->params.n_slots]++;
+        f->shared->left[f->head % ITH_FEED_FILLS]++;
     }
     wake_all(f);
     while (f->finished < f->tail)
@@ -120,7 +134,7 @@ static void fetch_piece(ith_fetcher *t, int64_t k, const ith_step_part *piece)
     ith_status status;
 
     pthread_mutex_unlock(&f->shared->lock);
-    status = ith_feed_fetch(t, piece, ith_feed_slot(f, k), &took, &err);
+    status = ith_feed_fetch(t, piece, ith_feed_place(f, at->step), &took, &err);
     pthread_mutex_lock(&f->shared->lock);
     counts->read += took.read;
     counts->unpacked += took.unpacked;
@@ -170,7 +184,7 @@ static void *gather(void *arg)
         }
         ith_fill *at = fill_of(f, k);
         pthread_mutex_unlock(&f->shared->lock);
-        int64_t bytes = ith_gather_step(f, at->step, ith_feed_slot(f, k));
+        int64_t bytes = ith_gather_step(f, at->step);
         pthread_mutex_lock(&f->shared->lock);
         f->counts[at->step].gathered += bytes;
         at->gathered = true;
@@ -189,12 +203,12 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* The matrices of the step find their tiles in the slot. */
-static void publish(const ith_step *step, const uint8_t *slot)
+/* The matrices of the step find their tiles in its place. */
+static void publish(const ith_step *step, const uint8_t *place)
 {
     for (int i = 0; i < step->n_parts; i++) {
         ith_matrix *m = step->parts[i].entry->matrix;
-        m->tiles = slot + step->parts[i].at;
+        m->tiles = place + step->parts[i].at;
         m->first_tile = step->parts[i].first;
     }
 }
@@ -216,14 +230,14 @@ void ith_feed_enter(ith_feed *f, int64_t i, ith_need need)
     while (!is_full(f, f->head))
         wait_for_change(f);
     f->counts[i].stall_ns += now_ns() - start_ns;
-    publish(&f->steps[i], ith_feed_slot(f, f->head));
+    publish(&f->steps[i], ith_feed_place(f, i));
     pthread_mutex_unlock(&f->shared->lock);
 }
 
 void ith_feed_leave(ith_feed *f)
 {
     pthread_mutex_lock(&f->shared->lock);
-    f->shared->left[f->head++ % f->params.n_slots]++;
+    f->shared->left[f->head++ % ITH_FEED_FILLS]++;
     look_ahead(f);
     pthread_mutex_unlock(&f->shared->lock);
 }
@@ -257,8 +271,6 @@ static ith_status make_tables(ith_feed *f, ith_error *err)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the table of %lld steps", (long long)f->n_steps);
     for (int64_t key = 0; key < f->n_steps * NEEDS; key++)
         f->followers[key] = (key + NEEDS) % (f->n_steps * NEEDS);
-    for (int64_t i = 0; i < f->n_steps; i++)
-        f->slot_bytes = f->steps[i].bytes > f->slot_bytes ? f->steps[i].bytes : f->slot_bytes;
     return ith_feed_cut(f, err);
 }
 
@@ -281,16 +293,16 @@ static void open_shared(ith_feed_shared *s)
 static ith_status share(ith_feed *f, ith_error *err)
 {
     ith_comm *comm = f->params.comm;
-    void *shared, *slots;
+    void *shared, *transit;
 
     ITH_TRY(comm->ops->shared_alloc(comm, sizeof *f->shared, "the state of streamed weights", &shared, err));
     f->shared = shared;
     if (comm->node_rank == 0)
         open_shared(f->shared);
     comm->ops->node_barrier(comm);
-    ITH_TRY(comm->ops->shared_alloc(comm, (size_t)f->params.n_slots * f->slot_bytes, "slots for streamed weights",
-                                    &slots, err));
-    f->slots = slots;
+    ITH_TRY(comm->ops->shared_alloc(comm, f->params.room, "the layer of streamed weights that is on its way", &transit,
+                                    err));
+    f->transit = transit;
     return ITH_OK;
 }
 
@@ -393,7 +405,7 @@ void ith_feed_close(ith_feed *f)
     stop_threads(f);
     ith_gather_close(&f->gather);
     comm->ops->node_barrier(comm); /* nobody is at the lock any more */
-    comm->ops->shared_free(comm, f->slots);
+    comm->ops->shared_free(comm, f->transit);
     comm->ops->shared_free(comm, f->shared);
     ith_frames_close(f->frames);
     free_tables(f);

@@ -1,9 +1,10 @@
 /* feed.h - weights that do not stay where they are used (ZeRO-3, arXiv 1910.02054; ZeRO-Inference, arXiv 2206.01861; CPU and NVMe offload):
- * parts of the model, in the order in which a pass uses them, come into a few slots of memory ahead of use and leave them after it.
+ * parts of the model, in the order in which a pass uses them, come to their places in a little memory ahead of use and leave it after it.
  *
- *     step    what is needed together: the matrices of a layer, or some rows of the output matrix
- *     slot    memory for one step, shared by the ranks of a node. Each of them fetches a share of a step's pieces
- *     fill    a slot's being made to hold a step
+ *     step     what is needed together: the matrices of a layer's stage (plan.h), or some rows of the output matrix
+ *     transit  memory that the ranks of a node share. Each step has its place there, which others have too: what comes waits until all of the node have left
+ *              what is there. Each rank fetches a share of a step's pieces
+ *     fill     a step's being brought to its place
  *
  * A node's own rows (shards.h; all rows where nothing is cut) come from one of three sources: memory, if they stay there; frames kept in
  * memory; the model's files. A fill for passes that need all rows then gathers those of the other nodes: each piece is one message from the
@@ -21,7 +22,7 @@
 #include "weights/plan.h"
 #include "weights/shards.h"
 
-typedef struct ith_step_part { /* units [first, first + n) of an entry, at `at` in the slot; 64-byte aligned */
+typedef struct ith_step_part { /* units [first, first + n) of an entry, at `at` in the step's place; 64-byte aligned */
     const ith_entry *entry;
     int64_t first, n;
     size_t at;
@@ -30,7 +31,7 @@ typedef struct ith_step_part { /* units [first, first + n) of an entry, at `at` 
 typedef struct ith_step {
     ith_step_part *parts;
     int n_parts;
-    size_t bytes; /* in the slot */
+    size_t place, bytes; /* in the transit */
 } ith_step;
 
 typedef enum ith_need {
@@ -44,7 +45,7 @@ typedef struct ith_feed_params {
     ith_shards shards;
     const uint8_t *
         memory; /* the node's: entries that are not streamed lie at memory + entry->offset, rank by rank (ith_shard_place) */
-    int n_slots;         /* 2 to ITH_FEED_SLOTS */
+    size_t room;         /* of the transit: bytes */
     int n_threads;       /* that fetch, on each rank */
     ith_caching caching; /* of the files, where units are made from them each time */
     int keep_level; /* >= 0: streamed units are made now and kept in memory, as zstd frames of that level (0: as they are); < 0: made
@@ -52,8 +53,6 @@ typedef struct ith_feed_params {
     size_t keep_room; /* bytes that those may take on this rank */
     ith_team *team;   /* makes the frames */
 } ith_feed_params;
-
-enum { ITH_FEED_SLOTS = 8 };
 
 typedef struct ith_feed ith_feed;
 
@@ -63,9 +62,9 @@ ith_status ith_feed_open(const ith_feed_params *params, ith_step *steps, int64_t
                          ith_error *err);
 void ith_feed_close(ith_feed *feed); /* collective; accepts NULL */
 
-/* Collective in their order, without waiting for other nodes' computing. One thread of each rank: waits until step `i` is in a slot; its
- * matrices' tiles then lie there. Leaving it gives the slot back; the step entered last must have been left. A step that cannot be filled leaves
- * anything in the slot: ith_feed_status tells. */
+/* Collective in their order, without waiting for other nodes' computing. One thread of each rank: waits until step `i` is in its place; its
+ * matrices' tiles then lie there. Leaving it gives the place back; the step entered last must have been left. A step that cannot be filled leaves
+ * anything there: ith_feed_status tells. */
 void ith_feed_enter(ith_feed *feed, int64_t i, ith_need need);
 void ith_feed_leave(ith_feed *feed);
 

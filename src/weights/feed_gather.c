@@ -18,13 +18,13 @@ static int rank_for(const ith_node_ranks *n, int node, int64_t j)
     return n->ranks[n->first[node] + j % node_size(n, node)];
 }
 
-static ith_parcel parcel(int rank, const ith_step_part *p, uint8_t *slot)
+static ith_parcel parcel(int rank, const ith_step_part *p, uint8_t *place)
 {
-    return (ith_parcel){rank, slot + p->at, p->n * (int64_t)p->entry->unit_bytes};
+    return (ith_parcel){rank, place + p->at, p->n * (int64_t)p->entry->unit_bytes};
 }
 
 /* Messages of a step to or from the nodes at the distances 1, 2, ...; counted, and listed if out is not NULL. */
-static int64_t list_sends(const ith_feed *f, int64_t step, uint8_t *slot, ith_parcel *out)
+static int64_t list_sends(const ith_feed *f, int64_t step, uint8_t *place, ith_parcel *out)
 {
     const ith_shards *s = &f->params.shards;
     int64_t mine = ith_feed_n_mine(f, step), n = 0;
@@ -34,11 +34,11 @@ static int64_t list_sends(const ith_feed *f, int64_t step, uint8_t *slot, ith_pa
             if (out != NULL)
                 out[n] = parcel(rank_for(&f->gather.nodes, (s->node + d) % s->n_nodes,
                                          f->params.comm->node_rank + i * f->params.comm->node_size),
-                                ith_feed_mine(f, step, i), slot);
+                                ith_feed_mine(f, step, i), place);
     return n;
 }
 
-static int64_t list_recvs(const ith_feed *f, int64_t step, uint8_t *slot, ith_parcel *out)
+static int64_t list_recvs(const ith_feed *f, int64_t step, uint8_t *place, ith_parcel *out)
 {
     const ith_shards *s = &f->params.shards;
     int64_t n = 0;
@@ -48,15 +48,16 @@ static int64_t list_recvs(const ith_feed *f, int64_t step, uint8_t *slot, ith_pa
         const ith_pieces *theirs = ith_feed_pieces(f, step, from);
         for (int64_t j = f->params.comm->node_rank; j < theirs->n; j += f->params.comm->node_size, n++)
             if (out != NULL)
-                out[n] = parcel(rank_for(&f->gather.nodes, from, j), &theirs->items[j], slot);
+                out[n] = parcel(rank_for(&f->gather.nodes, from, j), &theirs->items[j], place);
     }
     return n;
 }
 
-int64_t ith_gather_step(ith_feed *f, int64_t step, uint8_t *slot)
+int64_t ith_gather_step(ith_feed *f, int64_t step)
 {
     ith_gather *g = &f->gather;
-    int64_t n_sends = list_sends(f, step, slot, g->sends), n_recvs = list_recvs(f, step, slot, g->recvs), bytes = 0;
+    uint8_t *place = ith_feed_place(f, step);
+    int64_t n_sends = list_sends(f, step, place, g->sends), n_recvs = list_recvs(f, step, place, g->recvs), bytes = 0;
 
     ith_comm_messages(g->side, g->sends, n_sends, g->recvs, n_recvs);
     for (int64_t i = 0; i < n_recvs; i++)

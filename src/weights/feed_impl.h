@@ -36,18 +36,23 @@ typedef struct ith_gather { /* the thread that speaks with other nodes */
 typedef struct ith_fill {
     int64_t step;
     ith_need need;
-    int64_t next, done, n; /* my pieces: begun; in the slot; all */
+    int64_t next, done, n; /* my pieces: begun; in their place; all */
     bool gathered;         /* or nothing to gather */
     bool dropped;          /* nobody will use it: pieces that are not begun are left out */
 } ith_fill;
 
+/* Fills that a rank has begun, the one in use among them: as many as a layer has stages. The places of the others are free as soon as they are left.
+ * Of a node's ranks none is as far as three times that behind another: nobody enters a fill that all have not made, and drops those ahead once
+ * at most before it does. With a rank's own, four times that many are remembered. */
+enum { ITH_FEED_AHEAD = 4, ITH_FEED_BEHIND = 3 * ITH_FEED_AHEAD, ITH_FEED_FILLS = 4 * ITH_FEED_AHEAD };
+
 typedef struct
-    ith_feed_shared { /* by the ranks of a node. Counts only grow: fill number k, in slot k % n_slots, is complete when all ranks have
-                                  * done their share of k / n_slots + 1 fills of the slot */
+    ith_feed_shared {     /* by the ranks of a node. Counts only grow: fill number k, entry k % ITH_FEED_FILLS, is
+                                  * complete when all ranks have done their share of k / ITH_FEED_FILLS + 1 fills of the entry */
     pthread_mutex_t lock; /* of all that is below, and of each rank's own fills and counters */
     pthread_cond_t changed;
-    int64_t filled[ITH_FEED_SLOTS]; /* shares done */
-    int64_t left[ITH_FEED_SLOTS];   /* ranks that have left a fill */
+    int64_t filled[ITH_FEED_FILLS]; /* shares done */
+    int64_t left[ITH_FEED_FILLS];   /* ranks that have left a fill */
 } ith_feed_shared;
 
 struct ith_feed {
@@ -57,9 +62,8 @@ struct ith_feed {
     ith_pieces *pieces; /* [n_steps][n_nodes of the shards] */
     ith_frames *frames; /* NULL: from the files */
     ith_feed_shared *shared;
-    uint8_t *slots;
-    size_t slot_bytes;
-    ith_fill fills[ITH_FEED_SLOTS]; /* number k at k % n_slots */
+    uint8_t *transit;
+    ith_fill fills[ITH_FEED_FILLS]; /* number k at k % ITH_FEED_FILLS */
     int64_t head, finished,
         tail; /* fills: in use or used next; the first that this rank has still to do; all begun or to be begun */
     int64_t *followers, last,
@@ -77,9 +81,9 @@ static inline ith_pieces *ith_feed_pieces(const ith_feed *feed, int64_t step, in
     return &feed->pieces[step * feed->params.shards.n_nodes + node];
 }
 
-static inline uint8_t *ith_feed_slot(const ith_feed *feed, int64_t k)
+static inline uint8_t *ith_feed_place(const ith_feed *feed, int64_t step)
 {
-    return feed->slots + (size_t)(k % feed->params.n_slots) * feed->slot_bytes;
+    return feed->transit + feed->steps[step].place;
 }
 
 /* ---- feed_pieces.c ---- */
@@ -93,8 +97,8 @@ ith_status ith_feed_keep(ith_feed *feed, ith_error *err);
 int64_t ith_feed_n_mine(const ith_feed *feed, int64_t step);
 const ith_step_part *ith_feed_mine(const ith_feed *feed, int64_t step, int64_t i);
 
-/* Puts one of my pieces into a slot, and adds to *counts what it took. */
-ith_status ith_feed_fetch(ith_fetcher *fetcher, const ith_step_part *piece, uint8_t *slot, ith_feed_counts *counts,
+/* Puts one of my pieces where its step's place is, and adds to *counts what it took. */
+ith_status ith_feed_fetch(ith_fetcher *fetcher, const ith_step_part *piece, uint8_t *place, ith_feed_counts *counts,
                           ith_error *err);
 
 /* ---- feed_gather.c ---- */
@@ -104,6 +108,6 @@ ith_status ith_gather_open(ith_feed *feed, ith_error *err);
 void ith_gather_close(ith_gather *gather); /* collective; the thread has ended */
 
 /* Sends my pieces of the step to the other nodes and receives my share of theirs. Returns the bytes received. */
-int64_t ith_gather_step(ith_feed *feed, int64_t step, uint8_t *slot);
+int64_t ith_gather_step(ith_feed *feed, int64_t step);
 
 #endif

@@ -119,15 +119,15 @@ static ith_status read_files(ith_fetcher *t, const ith_step_part *p, uint8_t *ou
     return ITH_OK;
 }
 
-ith_status ith_feed_fetch(ith_fetcher *t, const ith_step_part *p, uint8_t *slot, ith_feed_counts *counts,
+ith_status ith_feed_fetch(ith_fetcher *t, const ith_step_part *p, uint8_t *place, ith_feed_counts *counts,
                           ith_error *err)
 {
     const ith_feed_params *params = &t->feed->params;
     const ith_entry *e = p->entry;
 
     if (e->streamed)
-        return (t->feed->frames != NULL ? read_frames : read_files)(t, p, slot + p->at, counts, err);
-    memcpy(slot + p->at, params->memory + e->offset + ith_shard_place(&params->shards, e, p->first, p->n),
+        return (t->feed->frames != NULL ? read_frames : read_files)(t, p, place + p->at, counts, err);
+    memcpy(place + p->at, params->memory + e->offset + ith_shard_place(&params->shards, e, p->first, p->n),
            (size_t)p->n * e->unit_bytes);
     return ITH_OK;
 }

@@ -47,6 +47,7 @@ typedef struct ith_entry { /* one planned matrix or vector */
     int64_t n_units;
     size_t unit_bytes; /* of a tile; of a vector */
     int layer;         /* ITH_NO_LAYER: none's */
+    int stage;         /* of its layer: matrices that are used together, from 0 on as a pass comes to them */
     bool streamed;     /* the store's: not in its memory, or only while it is used */
     bool as_stored;    /* a pack holds the units as they are wanted, perhaps compressed */
     size_t offset;     /* the store's: in its memory, of what the node holds */

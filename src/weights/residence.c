@@ -32,6 +32,14 @@ static int count_layers(const ith_plan *plan)
     return n;
 }
 
+static int count_stages(const ith_plan *plan)
+{
+    int n = 0;
+    for (size_t i = 0; i < plan->n_entries; i++)
+        n = plan->entries[i].stage >= n ? plan->entries[i].stage + 1 : n;
+    return n;
+}
+
 /* Vectors, and matrices that neither belong to a layer nor are the two. */
 static bool must_stay(const ith_entry *e, const ith_residence_params *p)
 {
@@ -47,18 +55,27 @@ static size_t bytes_that_must_stay(const ith_plan *plan, const ith_residence_par
     return bytes;
 }
 
-/* Of the largest layer; at least a tile of the output matrix. */
-static size_t bytes_of_slot(const ith_plan *plan, const ith_residence_params *p, int n_layers)
+/* Of a stage, in the layer where it is largest. */
+static size_t bytes_of_stage(const ith_plan *plan, int stage, int n_layers)
 {
-    size_t most = ith_plan_entry(plan, p->output)->unit_bytes;
+    size_t most = 0;
     for (int layer = 0; layer < n_layers; layer++) {
         size_t bytes = 0;
         for (size_t i = 0; i < plan->n_entries; i++)
-            if (is_of_layer(&plan->entries[i], layer))
+            if (is_of_layer(&plan->entries[i], layer) && plan->entries[i].stage == stage)
                 bytes += ith_entry_bytes(&plan->entries[i]);
         most = bytes > most ? bytes : most;
     }
     return most;
+}
+
+/* Each stage's place, one after another; at least two tiles of the output matrix. */
+static size_t bytes_of_transit(const ith_plan *plan, const ith_residence_params *p, int n_stages, int n_layers)
+{
+    size_t bytes = 0, tiles = 2 * ((ith_plan_entry(plan, p->output)->unit_bytes + ALIGN - 1) / ALIGN * ALIGN);
+    for (int stage = 0; stage < n_stages; stage++)
+        bytes += bytes_of_stage(plan, stage, n_layers);
+    return bytes > tiles ? bytes : tiles;
 }
 
 /* Takes `bytes` from what is left, if there are as many. */
@@ -72,7 +89,7 @@ static bool stays(size_t bytes, size_t *left, size_t *resident)
 }
 
 /* NULL: no memory. */
-static ith_step *add_step(ith_residence *r, int n_parts, ith_error *err)
+static ith_step *add_step(ith_residence *r, size_t place, int n_parts, ith_error *err)
 {
     ith_step *grown = realloc(r->steps, (size_t)(r->n_steps + 1) * sizeof *grown);
     ith_step_part *parts = calloc((size_t)n_parts + 1, sizeof *parts);
@@ -83,7 +100,7 @@ static ith_step *add_step(ith_residence *r, int n_parts, ith_error *err)
         ith_fail(err, ITH_E_MEMORY, "no memory for the steps of streamed weights");
         return NULL;
     }
-    grown[r->n_steps] = (ith_step){.parts = parts};
+    grown[r->n_steps] = (ith_step){.parts = parts, .place = place};
     return &grown[r->n_steps++];
 }
 
@@ -93,24 +110,37 @@ static void add_part(ith_step *step, ith_entry *e, int64_t first, int64_t n)
     step->bytes += ((size_t)n * e->unit_bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static ith_status add_layer(ith_plan *plan, int layer, ith_residence *r, ith_error *err)
+static ith_status add_stage(ith_plan *plan, int layer, int stage, size_t place, ith_residence *r, ith_error *err)
 {
-    ith_step *step = add_step(r, (int)plan->n_entries, err);
+    ith_step *step = add_step(r, place, (int)plan->n_entries, err);
 
     if (step == NULL)
         return ITH_E_MEMORY;
     for (size_t i = 0; i < plan->n_entries; i++)
-        if (is_of_layer(&plan->entries[i], layer))
+        if (is_of_layer(&plan->entries[i], layer) && plan->entries[i].stage == stage)
             add_part(step, &plan->entries[i], 0, plan->entries[i].n_units);
+    return ITH_OK;
+}
+
+static ith_status add_layer(ith_plan *plan, int layer, int n_layers, ith_residence *r, ith_error *err)
+{
+    size_t place = 0;
+
+    for (int stage = 0; stage < r->n_stages; stage++) {
+        ITH_TRY(add_stage(plan, layer, stage, place, r, err));
+        place += bytes_of_stage(plan, stage, n_layers);
+    }
     return ITH_OK;
 }
 
 static ith_status add_output(ith_entry *e, ith_residence *r, ith_error *err)
 {
-    r->part_tiles = (int64_t)(r->slot_bytes / e->unit_bytes);
+    size_t half = r->transit / 2 / ALIGN * ALIGN;
+
+    r->part_tiles = (int64_t)(half / e->unit_bytes);
     r->output_parts = 0;
     for (int64_t first = 0; first < e->n_units; first += r->part_tiles, r->output_parts++) {
-        ith_step *step = add_step(r, 1, err);
+        ith_step *step = add_step(r, (size_t)(r->output_parts % 2) * half, 1, err);
         if (step == NULL)
             return ITH_E_MEMORY;
         add_part(step, e, first, e->n_units - first < r->part_tiles ? e->n_units - first : r->part_tiles);
@@ -118,12 +148,13 @@ static ith_status add_output(ith_entry *e, ith_residence *r, ith_error *err)
     return ITH_OK;
 }
 
-static ith_status too_little(size_t budget, size_t must, size_t slots, ith_error *err)
+static ith_status too_little(size_t budget, size_t must, size_t transit, ith_error *err)
 {
     return ith_fail(err, ITH_E_MEMORY,
-                    "%.0f MiB are left for weights; streamed from layer to layer they need %.0f MiB and two slots of "
-                    "%.0f MiB: give more memory (--mem), a smaller context (--ctx) or a smaller chunk (--chunk)",
-                    (double)budget / MIB, (double)must / MIB, (double)slots / 2 / MIB);
+                    "%.0f MiB are left for weights; streamed from layer to layer they need %.0f MiB that stay and "
+                    "%.0f MiB for a layer: give more memory (--mem), a smaller context (--ctx) or a smaller chunk "
+                    "(--chunk)",
+                    (double)budget / MIB, (double)must / MIB, (double)transit / MIB);
 }
 
 /* Is there room for everything, whole? */
@@ -160,7 +191,7 @@ static ith_status add_steps(ith_plan *plan, const ith_residence_params *p, int n
 
     r->first_layer = cut ? 0 : r->layers_resident;
     for (int i = r->first_layer; i < n_layers; i++)
-        ITH_TRY(add_layer(plan, i, r, err));
+        ITH_TRY(add_layer(plan, i, n_layers, r, err));
     r->first_output_step = r->n_steps;
     return r->output_stays && !cut ? ITH_OK : add_output(ith_plan_entry(plan, p->output), r, err);
 }
@@ -168,7 +199,7 @@ static ith_status add_steps(ith_plan *plan, const ith_residence_params *p, int n
 ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *p, ith_residence *r, ith_error *err)
 {
     int n_layers = count_layers(plan);
-    size_t must = bytes_that_must_stay(plan, p), all, slots, left;
+    size_t must = bytes_that_must_stay(plan, p), all, left;
 
     *r = (ith_residence){.output_stays = true,
                          .embed_stays = true,
@@ -179,11 +210,11 @@ ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *p, i
         r->resident = all;
         return ITH_OK;
     }
-    r->slot_bytes = bytes_of_slot(plan, p, n_layers);
-    slots = (size_t)p->n_slots * r->slot_bytes;
-    if (p->budget != 0 && must + slots > p->budget)
-        return too_little(p->budget, must, slots, err);
-    left = !p->rest_stays ? 0 : p->budget == 0 ? all : p->budget - must - slots;
+    r->n_stages = count_stages(plan);
+    r->transit = bytes_of_transit(plan, p, r->n_stages, n_layers);
+    if (p->budget != 0 && must + r->transit > p->budget)
+        return too_little(p->budget, must, r->transit, err);
+    left = !p->rest_stays ? 0 : p->budget == 0 ? all : p->budget - must - r->transit;
     r->resident = must;
     choose_resident(plan, p, left, n_layers, r);
     return add_steps(plan, p, n_layers, r, err);
@@ -193,7 +224,7 @@ size_t ith_residence_whole(const ith_plan *plan, const ith_residence_params *p)
 {
     bool cut = ith_shards_cut(&p->shards);
     int n_layers = count_layers(plan);
-    size_t bytes = cut ? (size_t)p->n_slots * bytes_of_slot(plan, p, n_layers) : 0;
+    size_t bytes = cut ? bytes_of_transit(plan, p, count_stages(plan), n_layers) : 0;
 
     for (size_t i = 0; i < plan->n_entries; i++)
         if (!cut || plan->entries[i].matrix != p->embed || p->embed == p->output)

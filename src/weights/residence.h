@@ -1,5 +1,9 @@
 /* residence.h - what of a model stays in a node's memory under a budget, and in which steps the rest comes and goes.
  *
+ * What comes and goes has one layer's memory, the transit: each stage of a layer (plan.h) has its place there, where that of the next layer
+ * comes once this layer's has been used. So nearly a layer is on its way while another is computed. Parts of the output matrix take the
+ * transit's halves by turns.
+ *
  * Where matrices are cut among nodes (shards.h), what stays is this node's rows, which is all that passes by rows want; every layer is a step
  * then, because the other ways want whole matrices.
  */
@@ -11,31 +15,31 @@
 
 typedef struct ith_residence {
     size_t resident;                /* bytes that stay, on the node that holds most */
-    size_t slot_bytes;              /* of one slot; 0: everything stays, whole */
+    size_t transit;                 /* bytes for what comes and goes; 0: everything stays, whole */
     bool output_stays, embed_stays; /* the same matrix if tied */
     int layers_resident;            /* layers 0 .. layers_resident - 1 */
-    int first_layer;                /* that is a step */
+    int n_stages;                   /* steps of a layer */
+    int first_layer;                /* that comes and goes */
     int64_t part_tiles;             /* an output matrix that does not stay whole comes in parts of so many tiles */
     int output_parts;               /* 1 if it stays whole */
     int64_t first_output_step;      /* the number of steps if it stays whole */
-    ith_step *steps;                /* the layers from first_layer on, then the output's parts */
+    ith_step *steps;                /* the stages of the layers from first_layer on, then the output's parts */
     int64_t n_steps;
 } ith_residence;
 
 typedef struct ith_residence_params {
     ith_shards shards;
-    size_t budget; /* bytes of a node; 0: whatever it takes */
-    int n_slots;
+    size_t budget;   /* bytes of a node; 0: whatever it takes */
     bool rest_stays; /* else only what must */
     const ith_matrix *embed, *output;
 } ith_residence_params;
 
-/* Marks entries of the plan as streamed. In this order things stay as far as budget - n_slots * slot_bytes reaches: vectors and matrices of
+/* Marks entries of the plan as streamed. In this order things stay as far as budget - transit reaches: vectors and matrices of
  * no layer but the two named; then, if rest_stays, the output, the embedding, layers from the first on. (A row of the embedding at a time can be
  * looked up in the files: where matrices are cut it does not stay, unless it is the output too.)
  * ITH_E_MEMORY: not even what must stay; the text says how much does. */
 ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *params, ith_residence *out, ith_error *err);
-/* What a node takes if everything stays, slots included. */
+/* What a node takes if everything stays, the transit included. */
 size_t ith_residence_whole(const ith_plan *plan, const ith_residence_params *params);
 
 void ith_residence_free(ith_residence *r); /* the steps, if they are still here */

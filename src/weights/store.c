@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { FEED_SLOTS = 2, FEED_THREADS = 2 };
+enum { FEED_THREADS = 2 };
 
 ith_status ith_store_open(ith_comm *comm, ith_store **store, ith_error *err)
 {
@@ -51,8 +51,8 @@ static bool one_memory_node(const ith_store *store)
 
 const uint8_t *ith_store_in_place(const ith_store *store, const ith_entry *e)
 {
-    return e->as_stored && !store->residence.slot_bytes && one_memory_node(store) ? ith_pack_in_place(e->tensor->packed)
-                                                                                  : NULL;
+    return e->as_stored && ith_store_by_domains(store) && one_memory_node(store) ? ith_pack_in_place(e->tensor->packed)
+                                                                                 : NULL;
 }
 
 /* Is it in the store's own memory? */
@@ -129,7 +129,7 @@ static void publish(ith_store *store)
 static size_t keep_room(const ith_store *store, const ith_store_params *params)
 {
     const ith_residence *r = &store->residence;
-    size_t taken = r->resident + FEED_SLOTS * r->slot_bytes;
+    size_t taken = r->resident + r->transit;
     return params->budget == 0 ? SIZE_MAX : (params->budget - taken) / (size_t)store->comm->node_size;
 }
 
@@ -141,7 +141,7 @@ static ith_status open_feed(ith_store *store, const ith_store_params *params, it
                             .plan = &store->plan,
                             .shards = store->shards,
                             .memory = store->memory,
-                            .n_slots = FEED_SLOTS,
+                            .room = r->transit,
                             .n_threads = FEED_THREADS,
                             .caching = params->caching,
                             .keep_level = params->keep,
@@ -158,7 +158,6 @@ static ith_residence_params residence_params(const ith_store *store, const ith_s
 {
     return (ith_residence_params){.shards = ith_shards_of(store->comm, params->mesh, params->cut),
                                   .budget = params->budget,
-                                  .n_slots = FEED_SLOTS,
                                   .rest_stays = params->keep < 0,
                                   .embed = params->embed,
                                   .output = params->output};
@@ -217,7 +216,7 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
 
 bool ith_store_is_streamed(const ith_store *store)
 {
-    return store->residence.slot_bytes > 0;
+    return store->residence.transit > 0;
 }
 
 const uint8_t *ith_store_unit(const ith_store *store, const ith_entry *e, int64_t unit)

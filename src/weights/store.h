@@ -15,10 +15,10 @@
  *               gather each layer's from all nodes, ahead of use (feed.h). On one node that is the one copy again. An embedding that is not
  *               the output matrix too is not held: its rows are read where they are needed (lookup.h).
  *   streamed    where that is more than a budget allows: norms, the output matrix, the embedding and the first layers stay as far as it
- *               goes, the others come into slots ahead of use, cut among the nodes in the same way: each node reads its rows.
+ *               goes, the others come ahead of use, cut among the nodes in the same way: each node reads its rows.
  *
- * A pass says which layer, or which part of the output matrix, it is about to use, and whether it needs all rows; it does not know where the
- * tiles come from. Matrices and vectors belong to the store.
+ * A pass says which stage of which layer, or which part of the output matrix, it is about to use, and whether it needs all rows; it does not
+ * know where the tiles come from. Matrices and vectors belong to the store.
  */
 #ifndef ITH_WEIGHTS_STORE_H
 #define ITH_WEIGHTS_STORE_H
@@ -50,8 +50,8 @@ typedef bool (*ith_load_progress)(void *user, int64_t done, int64_t total);
 typedef struct ith_store_params {
     const ith_mesh *mesh; /* lives as long as the store */
     bool cut;             /* matrices are cut among the nodes, if there are several */
-    size_t budget;        /* bytes that weights may take on a node, slots included; 0: whatever they take */
-    int keep; /* streamed: -1 from the model's files each time; 0: kept in memory as they are; else zstd's level */
+    size_t budget; /* bytes that weights may take on a node, what comes and goes included; 0: whatever they take */
+    int keep;      /* streamed: -1 from the model's files each time; 0: kept in memory as they are; else zstd's level */
     ith_caching caching;              /* of the model's files */
     const ith_matrix *embed, *output; /* the same if tied */
     ith_homes homes;                  /* where what stays shall lie; topology NULL: anywhere */
@@ -59,12 +59,12 @@ typedef struct ith_store_params {
     void *user;
 } ith_store_params;
 
-/* What a node takes if everything stays that these params cut, slots included: the least budget that lets all rows stay. Collective in that all
- * ranks get the same. */
+/* What a node takes if everything stays that these params cut, with the memory for what comes and goes: the least budget that lets all rows stay.
+ * Collective in that all ranks get the same. */
 size_t ith_store_needs(const ith_store *store, const ith_store_params *params);
 
 /* Collective, params alike but for progress. Allocates, converts, and returns the same status on all ranks. ITH_E_MEMORY: the budget does not
- * hold two slots and what must stay; the text has the numbers. */
+ * hold a layer and what must stay; the text has the numbers. */
 ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_team *team, ith_error *err);
 
 /* Can using weights inside passes fail? The same on all ranks. */
@@ -79,10 +79,10 @@ void ith_store_regions(const ith_store *store, void (*see)(void *user, const voi
 
 /* ---- Inside a pass: all ranks, in the same order ---- */
 
-/* All members; enter ends with a barrier if it waited for anything. Between the two the layer's matrices have their tiles: all, or those
- * of this rank's rows. After a barrier that all have passed with the layer behind them: leave. Pairs must not overlap. */
-void ith_store_enter_layer(ith_store *store, int layer, ith_need need, ith_member *me);
-void ith_store_leave_layer(ith_store *store, int layer, ith_need need, ith_member *me);
+/* All members; enter ends with a barrier if it waited for anything. Between the two the matrices of the layer's stage (plan.h) have their tiles:
+ * all, or those of this rank's rows. After a barrier that all have passed with the stage behind them: leave. Pairs must not overlap. */
+void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, ith_member *me);
+void ith_store_leave(ith_store *store, int layer, int stage, ith_need need, ith_member *me);
 
 /* The output matrix in parts, in rising order: 1 if what is needed stays. enter gives the part's rows. */
 int ith_store_output_parts(const ith_store *store, ith_need need);

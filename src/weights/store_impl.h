@@ -23,7 +23,7 @@ struct ith_store {
 /* Copies beside the threads that read them are of what stays whole; the rest is shared by all ranks of a node, who fetch for each other. */
 static inline bool ith_store_by_domains(const ith_store *store)
 {
-    return store->residence.slot_bytes == 0;
+    return store->residence.transit == 0;
 }
 
 /* The entry's first unit in a pack's mapping, if it is to be used there; else NULL. Where only a part stays nothing is: pages of a mapping

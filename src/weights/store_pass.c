@@ -19,6 +19,17 @@ static void enter(ith_store *store, int64_t step, ith_need need, ith_member *me)
     ith_barrier(me);
 }
 
+static int64_t step_of(const ith_store *store, int layer, int stage)
+{
+    return (int64_t)(layer - store->residence.first_layer) * store->residence.n_stages + stage;
+}
+
+static bool is_of_step(const ith_store *store, const ith_entry *e, int64_t step)
+{
+    return step >= store->residence.first_output_step ? e->matrix == store->output
+                                                      : e->layer >= 0 && step_of(store, e->layer, e->stage) == step;
+}
+
 /* Matrices of the step that stay show what stays again. */
 static void leave(ith_store *store, int64_t step, ith_member *me)
 {
@@ -26,9 +37,7 @@ static void leave(ith_store *store, int64_t step, ith_member *me)
         return;
     for (size_t i = 0; ith_shards_cut(&store->shards) && i < store->plan.n_entries; i++) {
         const ith_entry *e = &store->plan.entries[i];
-        bool of_step = step < store->residence.first_output_step ? e->layer == step + store->residence.first_layer
-                                                                 : e->matrix == store->output;
-        if (of_step && e->matrix != NULL && !e->streamed)
+        if (e->matrix != NULL && !e->streamed && is_of_step(store, e, step))
             ith_store_show_held(store, e);
     }
     ith_feed_leave(store->feed);
@@ -39,16 +48,16 @@ static bool layer_is_there(const ith_store *store, int layer, ith_need need)
     return store->feed == NULL || suffices(store, layer < store->residence.layers_resident, need);
 }
 
-void ith_store_enter_layer(ith_store *store, int layer, ith_need need, ith_member *me)
+void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, ith_member *me)
 {
     if (!layer_is_there(store, layer, need))
-        enter(store, layer - store->residence.first_layer, need, me);
+        enter(store, step_of(store, layer, stage), need, me);
 }
 
-void ith_store_leave_layer(ith_store *store, int layer, ith_need need, ith_member *me)
+void ith_store_leave(ith_store *store, int layer, int stage, ith_need need, ith_member *me)
 {
     if (!layer_is_there(store, layer, need))
-        leave(store, layer - store->residence.first_layer, me);
+        leave(store, step_of(store, layer, stage), me);
 }
 
 int ith_store_output_parts(const ith_store *store, ith_need need)
@@ -107,7 +116,8 @@ ith_feed_counts ith_store_count(ith_store *store, int layer)
 {
     const ith_residence *r = &store->residence;
     bool output = layer == ITH_NO_LAYER;
-    int64_t first = output ? r->first_output_step : layer - r->first_layer, last = output ? r->n_steps : first + 1;
+    int64_t first = output ? r->first_output_step : step_of(store, layer, 0),
+            last = output ? r->n_steps : first + r->n_stages;
     ith_feed_counts sum = {0};
 
     if (store->feed == NULL || first < 0 ||

@@ -11,8 +11,6 @@
 
 #include <cmocka.h>
 
-enum { SLOTS = 2 };
-
 typedef struct planned {
     ith_source *source;
     ith_plan plan;
@@ -56,14 +54,24 @@ static ith_status choose(planned *p, size_t budget, bool rest_stays, ith_residen
         p->plan.entries[i].streamed = false;
     ith_residence_params params = {.shards = ith_shards_of(&p->comm, &p->mesh, p->comm.n_nodes > 1),
                                    .budget = budget,
-                                   .n_slots = SLOTS,
                                    .rest_stays = rest_stays,
                                    .embed = p->model->embed,
                                    .output = p->model->output};
     return ith_residence_choose(&p->plan, &params, r, err);
 }
 
-/* Every unit of a streamed entry is in one step, at a place of its own inside the slot; an entry that stays in none. */
+/* What is used and the rest of a layer behind it, or the next part of the output matrix, have room side by side. */
+static void assert_ahead(const ith_residence *r)
+{
+    for (int64_t s = 0; s + 1 < r->n_steps; s++) {
+        int64_t ahead = s + r->n_stages <= r->first_output_step ? r->n_stages : s >= r->first_output_step ? 2 : 1;
+        for (int64_t next = s + 1; next < s + ahead && next < r->n_steps; next++)
+            assert_true(r->steps[s].place + r->steps[s].bytes <= r->steps[next].place ||
+                        r->steps[next].place + r->steps[next].bytes <= r->steps[s].place);
+    }
+}
+
+/* Every unit of a streamed entry is in one step, at a place of its own inside the step's; an entry that stays in none. */
 static void assert_complete(const planned *p, const ith_residence *r)
 {
     for (size_t i = 0; i < p->plan.n_entries; i++) {
@@ -84,7 +92,8 @@ static void assert_complete(const planned *p, const ith_residence *r)
         assert_int_equal(next, gathered || (e->streamed && !looked_up) ? e->n_units : 0);
     }
     for (int64_t s = 0; s < r->n_steps; s++)
-        assert_true(r->steps[s].bytes <= r->slot_bytes);
+        assert_true(r->steps[s].place % 64 == 0 && r->steps[s].place + r->steps[s].bytes <= r->transit);
+    assert_ahead(r);
 }
 
 static void check_budgets(const char *name, int ranks)
@@ -103,7 +112,7 @@ static void check_budgets(const char *name, int ranks)
             assert_int_equal(before, 0); /* once it is enough, more is too */
             continue;
         }
-        assert_true(r.resident + SLOTS * r.slot_bytes <= budget);
+        assert_true(r.resident + r.transit <= budget);
         assert_true(r.resident >= before); /* more memory, more stays */
         before = r.resident;
         assert_complete(&p, &r);
@@ -133,7 +142,7 @@ static void enough_is_everything(void **state)
         assert_int_equal(choose(&p, i == 0 ? 0 : p.bytes, true, &r, &err), ITH_OK);
         assert_int_equal(r.resident, p.bytes);
         assert_int_equal(r.n_steps, 0);
-        assert_int_equal(r.slot_bytes, 0);
+        assert_int_equal(r.transit, 0);
         assert_true(r.output_stays && r.embed_stays && r.output_parts == 1 && r.layers_resident == 28);
     }
     close_planned(&p);
