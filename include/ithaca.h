@@ -358,8 +358,8 @@ ith_status ith_session_profile(const ith_session *session, char **json, ith_erro
 void ith_session_logits_sha256(const ith_session *session, char hex[65]);
 
 /* Collective. Where weights and the session's cache lie: for every rank and memory node (NUMA) the bytes that shall lie there and those that do, and how
- * much of them is in huge pages. One page in each 64 KiB is looked at. Weights that ranks share are counted on one of them; those that come and
- * go are not. On rank 0 *json is one malloc'd object, else NULL:
+ * much of them is in huge pages. One page in each 64 KiB is looked at. Weights that ranks share, and the memory through which streamed ones come
+ * and go, are counted on one of them. On rank 0 *json is one malloc'd object, else NULL:
  *     {"ranks": [{"rank", "known", "nodes": [{"node", "threads", "weights": {"wanted", "found"}, "kv": {...}}...],
  *                 "weights": {"bytes", "right", "absent", "huge"}, "kv": {...}}...]}
  * known is false where the system does not tell (a container); right: bytes on the node that they shall lie on; absent: not in memory. */

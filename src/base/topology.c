@@ -12,8 +12,8 @@ struct ith_topology {
     bool here;              /* the running machine */
     int n_nodes, machine_nodes, n_cores, n_cpus, machine_cores;
     ith_caches caches;
-    ith_memory_node nodes[ITH_MAX_MEMORY_NODES];
-    hwloc_cpuset_t node_cpus[ITH_MAX_MEMORY_NODES]; /* those of the process */
+    ith_memory_node nodes[ITH_MAX_MEMORY_NODES];    /* [machine_nodes] */
+    hwloc_cpuset_t node_cpus[ITH_MAX_MEMORY_NODES]; /* [n_nodes] those of the process */
 };
 
 /* ---- Reading ---- */
@@ -68,6 +68,13 @@ static int cores_within(const ith_topology *t, hwloc_const_cpuset_t set)
     return n > 0 ? n : hwloc_bitmap_weight(set); /* machines that do not tell cores from hardware threads */
 }
 
+static ith_memory_node describe(hwloc_obj_t node, int cores)
+{
+    return (ith_memory_node){
+        .os_index = (int)node->os_index, .cores = cores, .bytes = (int64_t)node->attr->numanode.local_memory};
+}
+
+/* Mine come before those that are others'. */
 static ith_status add_node(ith_topology *t, hwloc_obj_t node, ith_error *err)
 {
     hwloc_cpuset_t mine = hwloc_bitmap_alloc();
@@ -75,14 +82,15 @@ static ith_status add_node(ith_topology *t, hwloc_obj_t node, ith_error *err)
     if (mine == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
     hwloc_bitmap_and(mine, node->cpuset, t->cpus);
-    if (hwloc_bitmap_iszero(mine) || t->n_nodes == ITH_MAX_MEMORY_NODES) {
+    if (hwloc_bitmap_iszero(mine)) {
         hwloc_bitmap_free(mine);
+        t->nodes[t->machine_nodes++] = describe(node, 0);
         return ITH_OK;
     }
+    memmove(&t->nodes[t->n_nodes + 1], &t->nodes[t->n_nodes],
+            (size_t)(t->machine_nodes++ - t->n_nodes) * sizeof t->nodes[0]);
     t->node_cpus[t->n_nodes] = mine;
-    t->nodes[t->n_nodes++] = (ith_memory_node){.os_index = (int)node->os_index,
-                                               .cores = cores_within(t, mine),
-                                               .bytes = (int64_t)node->attr->numanode.local_memory};
+    t->nodes[t->n_nodes++] = describe(node, cores_within(t, mine));
     return ITH_OK;
 }
 
@@ -93,14 +101,13 @@ static ith_status read_nodes(ith_topology *t, ith_error *err)
     hwloc_cpuset_t seen = hwloc_bitmap_alloc();
     ith_status status = seen != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
 
-    for (hwloc_obj_t node = NULL;
-         status == ITH_OK && (node = hwloc_get_next_obj_by_type(t->machine, HWLOC_OBJ_NUMANODE, node)) != NULL;) {
+    for (hwloc_obj_t node = NULL; status == ITH_OK && t->machine_nodes < ITH_MAX_MEMORY_NODES &&
+                                  (node = hwloc_get_next_obj_by_type(t->machine, HWLOC_OBJ_NUMANODE, node)) != NULL;) {
         if (!hwloc_bitmap_isset(allowed, node->os_index) || hwloc_bitmap_iszero(node->cpuset) ||
             hwloc_bitmap_intersects(seen, node->cpuset))
             continue;
         hwloc_bitmap_or(seen, seen, node->cpuset);
         hwloc_bitmap_set(t->memory, node->os_index);
-        t->machine_nodes++;
         status = add_node(t, node, err);
     }
     hwloc_bitmap_free(seen);
@@ -114,7 +121,7 @@ static ith_status without_nodes(ith_topology *t, ith_error *err)
     if (t->node_cpus[0] == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
     t->nodes[0] = (ith_memory_node){.cores = t->n_cores};
-    t->n_nodes = 1;
+    t->n_nodes = t->machine_nodes = 1;
     return ITH_OK;
 }
 
@@ -161,8 +168,6 @@ static ith_status read_machine(ith_topology *t, ith_error *err)
     t->machine_cores = cores_within(t, hwloc_topology_get_allowed_cpuset(t->machine));
     ITH_TRY(read_caches(t, err));
     ITH_TRY(read_nodes(t, err));
-    if (t->machine_nodes == 0)
-        t->machine_nodes = 1;
     return t->n_nodes > 0 ? ITH_OK : without_nodes(t, err);
 }
 
@@ -201,9 +206,12 @@ int ith_topology_machine_nodes(const ith_topology *t)
 {
     return t->machine_nodes;
 }
-bool ith_topology_machine_has(const ith_topology *t, int os_index)
+int ith_topology_find(const ith_topology *t, int os_index)
 {
-    return os_index >= 0 && hwloc_bitmap_isset(t->memory, (unsigned)os_index);
+    for (int i = 0; i < t->machine_nodes; i++)
+        if (t->nodes[i].os_index == os_index)
+            return i;
+    return -1;
 }
 ith_caches ith_topology_caches(const ith_topology *t)
 {

@@ -6,8 +6,8 @@
  * HWLOC_SYNTHETIC work too. ITHACA_CPUS, as "0-3,8", then stands for the affinity mask. On a machine that is not the running one nothing is bound and no
  * page is placed or found.
  *
- * A memory node is a NUMA node with cores that the process may run on. Where several have the same cores (DRAM and HBM) the first counts.
- * They are numbered 0, 1, ... here; os_index is the system's number.
+ * A memory node is a NUMA node with cores. Where several have the same cores (DRAM and HBM) the first counts. They are numbered 0, 1, ... here, those
+ * first that have cores on which the process may run; os_index is the system's number.
  */
 #ifndef ITH_BASE_TOPOLOGY_H
 #define ITH_BASE_TOPOLOGY_H
@@ -20,7 +20,7 @@ enum { ITH_MAX_MEMORY_NODES = 64 };
 
 typedef struct ith_memory_node {
     int os_index;
-    int cores;     /* that the process may run on: at least one of their hardware threads */
+    int cores;     /* that the process may run on: at least one of their hardware threads. 0: it is another's */
     int64_t bytes; /* of memory, used or not; 0 where unknown */
 } ith_memory_node;
 
@@ -30,11 +30,11 @@ typedef struct ith_topology ith_topology;
 ith_status ith_topology_open(ith_topology **topology, ith_error *err);
 void ith_topology_close(ith_topology *topology); /* accepts NULL */
 
-int ith_topology_nodes(const ith_topology *topology); /* 1 to ITH_MAX_MEMORY_NODES */
+int ith_topology_nodes(const ith_topology *topology); /* of the process: 1 to ITH_MAX_MEMORY_NODES */
 int ith_topology_machine_nodes(
     const ith_topology *topology); /* also those outside the affinity mask, within the cgroup */
-const ith_memory_node *ith_topology_node(const ith_topology *topology, int node);
-bool ith_topology_machine_has(const ith_topology *topology, int os_index); /* is that one of them? */
+const ith_memory_node *ith_topology_node(const ith_topology *topology, int node); /* node < all of them */
+int ith_topology_find(const ith_topology *topology, int os_index);                /* the system's; -1: no such node */
 int ith_topology_cores(const ith_topology *topology);                      /* that the process may run on */
 int ith_topology_cpus(const ith_topology *topology);                       /* their hardware threads */
 int ith_topology_machine_cores(

@@ -74,15 +74,16 @@ typedef struct ith_comm_ops {
     /* The largest `value` of all ranks: agreement on a status, on a need. */
     int64_t (*max)(ith_comm *comm, int64_t value);
     /* One buffer of `bytes` (the same on all ranks), zeroed, shared by the ranks of each node: *out differs as an address, not as
-     * memory. Freed by shared_free, collective too. node_rank 0 on each node owns the allocation. */
-    ith_status (*shared_alloc)(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err);
+     * memory. Freed by shared_free, collective too. node_rank 0 on each node owns the allocation, and calls `place` before the first touch;
+     * NULL: it does not matter where the pages lie. */
+    ith_status (*shared_alloc)(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
+                               void **out, ith_error *err);
     void (*shared_free)(ith_comm *comm, void *ptr);
     void (*node_barrier)(ith_comm *comm); /* over the ranks of this node */
     /* Ranks of a node that say the same `domain` >= 0 are one memory domain from now on; before, the whole node is. For ranks that are bound to
      * one memory node (NUMA node) each. No buffer of domain_alloc may be left. */
     void (*split_domains)(ith_comm *comm, int domain);
-    /* As shared_alloc, among the ranks of each domain, whose `bytes` may differ from another's; `place` is called on domain rank 0, NULL: it
-     * does not matter. */
+    /* As shared_alloc, among the ranks of each domain, whose `bytes` may differ from another's; `place` is called on domain rank 0. */
     ith_status (*domain_alloc)(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
                                void **out, ith_error *err);
     void (*domain_barrier)(ith_comm *comm); /* over the ranks of this domain */

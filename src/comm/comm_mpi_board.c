@@ -37,8 +37,8 @@ ith_status ith_mpi_board_open(ith_comm *comm, int64_t slot, ith_mpi_board *board
 {
     void *area;
     *board = (ith_mpi_board){.slot = ith_round_up(slot, COUNTER_BYTES)};
-    ITH_TRY(ith_mpi_shared_alloc(comm, (size_t)(comm->node_size * rank_bytes(board)), "exchange inside a node", &area,
-                                 err));
+    ITH_TRY(ith_mpi_shared_alloc(comm, (size_t)(comm->node_size * rank_bytes(board)), "exchange inside a node", NULL,
+                                 NULL, &area, err));
     board->area = area;
     return ITH_OK;
 }

@@ -112,7 +112,8 @@ const ith_mpi_group *ith_mpi_domain(ith_comm *comm);
 
 /* comm_mpi_memory.c: the operations on memory that the ranks of a node or domain share; see comm.h. */
 void ith_mpi_node_barrier(ith_comm *comm);
-ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err);
+ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
+                                void **out, ith_error *err);
 void ith_mpi_shared_free(ith_comm *comm, void *ptr);
 ith_status ith_mpi_domain_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
                                 void **out, ith_error *err);

@@ -186,9 +186,10 @@ static ith_status group_alloc(ith_comm *comm, const ith_mpi_group *group, size_t
     return ITH_OK;
 }
 
-ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err)
+ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
+                                void **out, ith_error *err)
 {
-    return group_alloc(comm, &ith_mpi_of(comm)->node, bytes, what, NULL, NULL, out, err);
+    return group_alloc(comm, &ith_mpi_of(comm)->node, bytes, what, place, user, out, err);
 }
 
 ith_status ith_mpi_domain_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,

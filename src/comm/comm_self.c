@@ -74,24 +74,19 @@ static int64_t self_max(ith_comm *comm, int64_t value)
     return value;
 }
 
-static ith_status self_shared_alloc(ith_comm *comm, size_t bytes, const char *what, void **out, ith_error *err)
+static ith_status self_shared_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
+                                    void **out, ith_error *err)
 {
     (void)comm;
-    return ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, out, err);
+    ITH_TRY(ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, out, err));
+    if (place != NULL)
+        place(user, *out, bytes);
+    return ITH_OK;
 }
 
 static void self_split_domains(ith_comm *comm, int domain)
 {
     (void)comm, (void)domain; /* one rank, one domain */
-}
-
-static ith_status self_domain_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
-                                    void **out, ith_error *err)
-{
-    ITH_TRY(self_shared_alloc(comm, bytes, what, out, err));
-    if (place != NULL)
-        place(user, *out, bytes);
-    return ITH_OK;
 }
 
 static void self_shared_free(ith_comm *comm, void *ptr)
@@ -163,7 +158,7 @@ static const ith_comm_ops self_ops = {
     .shared_free = self_shared_free,
     .node_barrier = self_barrier,
     .split_domains = self_split_domains,
-    .domain_alloc = self_domain_alloc,
+    .domain_alloc = self_shared_alloc,
     .domain_barrier = self_barrier,
     .side = self_side,
     .abort = self_abort,

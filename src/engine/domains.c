@@ -1,8 +1,9 @@
-/* domains.c - ranks and memory nodes (NUMA): which of a machine's ranks share a copy of the weights, and where it lies; and whether the
- * launcher left them the cores that they want. */
+/* domains.c - ranks and memory nodes (NUMA): which of a machine's ranks share a copy of the weights, and where their threads run, beside which it
+ * lies; and whether the launcher left them the cores that they want. */
 #include "engine/engine_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int64_t least(ith_comm *comm, int64_t value)
@@ -18,23 +19,47 @@ static bool copies_fit(ith_engine *e, const ith_engine_params *p)
     return p->placement != ITH_PLACE_STREAMED && least(comm, left) >= 0;
 }
 
-ith_homes ith_engine_choose_homes(ith_engine *e, const ith_engine_params *p)
+void ith_engine_choose_domains(ith_engine *e, const ith_engine_params *p)
 {
     ith_comm *comm = e->world->comm;
-    ith_homes homes = {.topology = e->topology, .mesh = e->mesh, .n_threads = e->info.threads};
     bool bound = comm->ops->max(comm, ith_topology_nodes(e->topology)) == 1;
 
-    if (bound) {
-        comm->ops->split_domains(comm, ith_topology_node(e->topology, 0)->os_index);
-        homes.kind = ITH_HOMES_ONE_NODE;
-        if (copies_fit(e, p))
-            return homes;
+    if (!bound)
+        return;
+    comm->ops->split_domains(comm, ith_topology_node(e->topology, 0)->os_index);
+    if (!copies_fit(e, p))
         comm->ops->split_domains(comm, 0);
-    }
-    homes.kind = ith_topology_machine_nodes(e->topology) == 1 ? ITH_HOMES_ONE_NODE
-                 : comm->domain_size == 1                     ? ITH_HOMES_BY_ROWS
-                                                              : ITH_HOMES_INTERLEAVED;
-    return homes;
+}
+
+/* Are the ranks of these seats of one domain? Those are made of bound ranks only. */
+static bool share_domain(const ith_comm *comm, const ith_seat *a, const ith_seat *b)
+{
+    return comm->domain_size == comm->node_size || a->os_index[0] == b->os_index[0];
+}
+
+ith_status ith_engine_find_homes(ith_engine *e, ith_homes *homes, ith_error *err)
+{
+    ith_comm *comm = e->world->comm;
+    ith_seat *all;
+    void *shared;
+    int n = 0;
+
+    e->seats = calloc((size_t)comm->node_size, sizeof *e->seats);
+    ITH_TRY(ith_comm_agree(
+        comm, e->seats != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for a table of ranks"), err));
+    ITH_TRY(comm->ops->shared_alloc(comm, (size_t)comm->node_size * sizeof *all, "a table of ranks", NULL, NULL,
+                                    &shared, err));
+    all = shared;
+    all[comm->node_rank] = ith_seat_of(e->topology, comm->rank, e->info.threads);
+    comm->ops->node_barrier(comm);
+    for (int others = 0; others < 2; others++)
+        for (int i = 0; i < comm->node_size; i++)
+            if (share_domain(comm, &all[comm->node_rank], &all[i]) == !others)
+                e->seats[n++] = all[i];
+    comm->ops->node_barrier(comm);
+    comm->ops->shared_free(comm, shared);
+    *homes = (ith_homes){.topology = e->topology, .mesh = e->mesh, .seats = e->seats, .n_seats = n};
+    return ITH_OK;
 }
 
 static const char *how_to_bind(int ranks_here)

@@ -61,7 +61,8 @@ static ith_status default_threads(ith_comm *comm, int *threads, ith_error *err)
     void *shared;
     uint8_t *masks;
 
-    ITH_TRY(comm->ops->shared_alloc(comm, (size_t)comm->node_size * MASK_BYTES, "core masks", &shared, err));
+    ITH_TRY(
+        comm->ops->shared_alloc(comm, (size_t)comm->node_size * MASK_BYTES, "core masks", NULL, NULL, &shared, err));
     masks = shared;
     ith_cores_mask(masks + (size_t)comm->node_rank * MASK_BYTES, MASK_BYTES);
     comm->ops->node_barrier(comm);
@@ -172,7 +173,7 @@ ith_status ith_engine_choose(ith_engine *e, const ith_engine_params *p, ith_stor
                                 .output = e->model->output,
                                 .progress = e->progress == NULL ? NULL : load_progress,
                                 .user = e};
-    store->homes = ith_engine_choose_homes(e, p);
+    ith_engine_choose_domains(e, p);
     return ith_engine_place(e, p, store, err);
 }
 
@@ -185,6 +186,7 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
         ith_blas_open();
     ITH_TRY(ith_engine_choose(e, p, &store, err));
     tell_sizes(e, p);
+    ITH_TRY(ith_engine_find_homes(e, &store.homes, err));
     e->model->store = e->store;
     ITH_TRY(ith_store_load(e->store, &store, e->team, err));
     if (e->kv == ITH_KVL_Q8)
@@ -217,6 +219,7 @@ void ith_engine_close(ith_engine *engine)
     ith_store_close(engine->store);
     ith_team_close(engine->team);
     ith_topology_close(engine->topology);
+    free(engine->seats);
     ith_vocab_close(engine->vocab);
     ith_stats_close(engine->stats);
     ith_source_close(engine->source);

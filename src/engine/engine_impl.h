@@ -29,6 +29,7 @@ struct ith_engine {
     ith_store *store;
     ith_model *model;
     ith_topology *topology;
+    ith_seat *seats; /* [node_size] of this memory domain's ranks, then of the node's others; NULL: not known yet */
     ith_team *team;
     ith_mesh mesh;
     int64_t *sums;  /* the mesh's; NULL: nothing is weighed */
@@ -109,8 +110,11 @@ ith_status ith_engine_share(ith_engine *engine, const ith_engine_params *params,
 int64_t ith_engine_memory(const ith_engine *engine, const ith_engine_params *params);
 
 /* Collective (domains.c). Makes memory domains of the machine's memory nodes where every rank is bound to one and a copy of the weights for each
- * fits, and says where the weights shall lie. */
-ith_homes ith_engine_choose_homes(ith_engine *engine, const ith_engine_params *params);
+ * fits. */
+void ith_engine_choose_domains(ith_engine *engine, const ith_engine_params *params);
+
+/* Collective (domains.c). Where the weights shall lie; *homes is good as long as the engine. */
+ith_status ith_engine_find_homes(ith_engine *engine, ith_homes *homes, ith_error *err);
 
 /* Whether a launcher lets this rank run on fewer cores than it has threads, or than are its share: what to tell the user (domains.c). */
 void ith_engine_advise(ith_engine *engine, const ith_engine_params *params);

@@ -51,37 +51,28 @@ static void add_region(void *user, const void *at, size_t bytes, int node)
     s->regions[s->n++] = (region){(uintptr_t)at, (uintptr_t)at + bytes, node, s->kind};
 }
 
-/* The topology's node with that number of the system's; -1: another. */
-static int node_named(const ith_topology *t, int os_index)
-{
-    for (int i = 0; i < ith_topology_nodes(t); i++)
-        if (ith_topology_node(t, i)->os_index == os_index)
-            return i;
-    return -1;
-}
-
 static void want(const survey *s, const region *r, tally *t)
 {
     int64_t bytes = (int64_t)(r->end - r->begin);
-    int nodes = ith_topology_nodes(s->topology), machine = ith_topology_machine_nodes(s->topology);
+    int nodes = ith_topology_machine_nodes(s->topology);
 
     t->bytes += bytes;
     if (r->node >= 0)
         t->wanted[r->node] += bytes;
     for (int i = 0; r->node < 0 && r->kind == WEIGHTS && i < nodes; i++)
-        t->wanted[i] += bytes / machine;
+        t->wanted[i] += bytes / nodes;
 }
 
 /* The page at `at` stands for `bytes`. */
 static void look(const survey *s, const region *r, uintptr_t at, int64_t bytes, tally *t)
 {
-    int os_index = ith_topology_locate(s->topology, (const void *)at), node = node_named(s->topology, os_index);
+    int os_index = ith_topology_locate(s->topology, (const void *)at), node = ith_topology_find(s->topology, os_index);
 
     if (os_index < 0)
         t->absent += bytes;
     if (node >= 0)
         t->found[node] += bytes;
-    if (r->node < 0 ? ith_topology_machine_has(s->topology, os_index) : node == r->node)
+    if (r->node < 0 ? node >= 0 : node == r->node)
         t->right += bytes;
 }
 
@@ -117,11 +108,13 @@ static ith_status survey_rank(const ith_session *session, rank_report *report, i
     ith_store_regions(e->store, add_region, &s);
     s.kind = KV;
     ith_kv_regions(session->kv, add_region, &s);
-    report->n_nodes = ith_topology_nodes(e->topology);
+    report->n_nodes = ith_topology_machine_nodes(e->topology);
     report->known = ith_topology_locate(e->topology, session->ids) >= 0;
     for (int i = 0; i < report->n_nodes; i++) {
         report->os_index[i] = ith_topology_node(e->topology, i)->os_index;
-        report->threads[i] = (int32_t)ith_range_size(ith_topology_node_threads(e->topology, ith_team_size(e->team), i));
+        if (i < ith_topology_nodes(e->topology))
+            report->threads[i] =
+                (int32_t)ith_range_size(ith_topology_node_threads(e->topology, ith_team_size(e->team), i));
     }
     for (size_t i = 0; i < s.n; i++)
         look_through(&s, &s.regions[i]);
@@ -143,13 +136,25 @@ static json_t *sums(const tally *t)
                      (json_int_t)t->absent, "huge", (json_int_t)t->huge);
 }
 
+/* Has the rank to do with that node: threads there, or memory? */
+static bool concerns(const rank_report *r, int node)
+{
+    bool memory = false;
+
+    for (int kind = 0; kind < KINDS; kind++)
+        memory |= r->kinds[kind].wanted[node] > 0 || r->kinds[kind].found[node] > 0;
+    return memory || r->threads[node] > 0;
+}
+
 static json_t *rank_json(const rank_report *r, int rank)
 {
     json_t *nodes = json_array();
 
     for (int i = 0; i < r->n_nodes; i++)
-        json_array_append_new(nodes, json_pack("{s:i, s:i, s:o, s:o}", "node", r->os_index[i], "threads", r->threads[i],
-                                               "weights", pair(&r->kinds[WEIGHTS], i), "kv", pair(&r->kinds[KV], i)));
+        if (concerns(r, i))
+            json_array_append_new(nodes,
+                                  json_pack("{s:i, s:i, s:o, s:o}", "node", r->os_index[i], "threads", r->threads[i],
+                                            "weights", pair(&r->kinds[WEIGHTS], i), "kv", pair(&r->kinds[KV], i)));
     return json_pack("{s:i, s:b, s:o, s:o, s:o}", "rank", rank, "known", r->known, "nodes", nodes, "weights",
                      sums(&r->kinds[WEIGHTS]), "kv", sums(&r->kinds[KV]));
 }

@@ -19,6 +19,7 @@
 
 #include "base/threads.h"
 #include "comm/comm.h"
+#include "weights/homes.h"
 #include "weights/plan.h"
 #include "weights/shards.h"
 
@@ -46,6 +47,8 @@ typedef struct ith_feed_params {
     const uint8_t *
         memory; /* the node's: entries that are not streamed lie at memory + entry->offset, rank by rank (ith_shard_place) */
     size_t room;         /* of the transit: bytes */
+    const ith_homes *homes; /* where the transit shall lie; NULL: anywhere. A layer's places lie as its matrices would if they stayed; so parts of
+                             * the output matrix do not */
     int n_threads;       /* that fetch, on each rank */
     ith_caching caching; /* of the files, where units are made from them each time */
     int keep_level; /* >= 0: streamed units are made now and kept in memory, as zstd frames of that level (0: as they are); < 0: made
@@ -79,5 +82,8 @@ typedef struct ith_feed_counts { /* of this rank, since it was opened */
 } ith_feed_counts;
 
 ith_feed_counts ith_feed_count(ith_feed *feed, int64_t step);
+
+/* Calls see() for every run of the transit, with its home. */
+void ith_feed_regions(const ith_feed *feed, const ith_homes *homes, ith_home_fn see, void *user);
 
 #endif

@@ -1,10 +1,9 @@
-/* homes.h - on which memory node (NUMA node) weights shall lie: where the threads that read them run. Pure but for ith_homes_apply.
+/* homes.h - on which memory node (NUMA node) weights shall lie: where the threads that read them run. Pure but for ith_homes_place.
  *
- *   one node     all ranks that share the copy run beside one memory node: it lies there
- *   by rows      one rank runs beside several: each tile lies where the thread runs that reads it in decode (linear.h); tiles that decode does not read, those of
- *                other ranks' rows, where prefill reads them. (Rows of gate and up are shared out in pairs of tiles: a tile at the border between two
- *                nodes may lie on the other.)
- *   interleaved  several ranks run beside several: page by page in turn
+ * A tile lies beside the thread that reads it in decode: a rank there multiplies with its own rows (shards.h), which its threads share out (linear.h).
+ * (Rows of gate and up are shared out in pairs of tiles: a tile at the border between two nodes may lie on the other.) What none of the ranks
+ * that share the memory reads so, all of them read in prefill: for a rank that is alone it lies beside the thread that does, for several on their
+ * nodes in turn. Where all their threads run beside one node everything lies there.
  */
 #ifndef ITH_WEIGHTS_HOMES_H
 #define ITH_WEIGHTS_HOMES_H
@@ -13,22 +12,33 @@
 #include "comm/mesh.h"
 #include "weights/plan.h"
 
-typedef enum ith_homes_kind { ITH_HOMES_ONE_NODE, ITH_HOMES_BY_ROWS, ITH_HOMES_INTERLEAVED } ith_homes_kind;
+/* Where the threads of a rank run, as it tells the others: [first_thread[i], first_thread[i + 1]) beside the system's node os_index[i]. */
+typedef struct ith_seat {
+    int32_t rank, n_nodes;
+    int32_t os_index[ITH_MAX_MEMORY_NODES], first_thread[ITH_MAX_MEMORY_NODES + 1];
+} ith_seat;
+
+ith_seat ith_seat_of(const ith_topology *topology, int rank, int n_threads);
 
 typedef struct ith_homes { /* as one rank sees them */
-    ith_homes_kind kind;
     const ith_topology *topology;
     ith_mesh mesh;
-    int n_threads;
+    const ith_seat *seats; /* [n_seats] of the ranks that share the memory */
+    int n_seats;
 } ith_homes;
 
-/* Memory node of unit `unit` of an entry; -1: interleaved. */
+/* Memory node of unit `unit` of an entry, numbered as the topology does; -1: in turn. */
 int ith_home_of(const ith_homes *homes, const ith_entry *entry, int64_t unit);
 
-/* Units from `first` on with the same home: how many. */
-int64_t ith_home_run(const ith_homes *homes, const ith_entry *entry, int64_t first);
+/* Of units [first, first + n) of an entry, those from the first on that have the same home: how many. */
+int64_t ith_home_run(const ith_homes *homes, const ith_entry *entry, int64_t first, int64_t n);
 
-/* Says so for an entry's memory, [n_units][unit_bytes], none of which was touched. */
-void ith_homes_apply(const ith_homes *homes, const ith_entry *entry, void *memory);
+/* Calls see() for each such run of the units, which lie at `memory`. */
+typedef void (*ith_home_fn)(void *user, const void *at, size_t bytes, int node);
+void ith_homes_each(const ith_homes *homes, const ith_entry *entry, int64_t first, int64_t n, const void *memory,
+                    ith_home_fn see, void *user);
+
+/* An ith_home_fn, user: the homes. The pages shall come from there: to be called before they are touched. */
+void ith_homes_place(void *homes, const void *at, size_t bytes, int node);
 
 #endif

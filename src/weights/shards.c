@@ -13,25 +13,28 @@ ith_shards ith_shards_of(const ith_comm *comm, const ith_mesh *mesh, bool cut)
     return (ith_shards){mesh, comm->node_of, comm->node, comm->n_nodes};
 }
 
-static ith_range rows_of(const ith_shards *s, const ith_entry *e, int r)
+static ith_range rows_of(const ith_mesh *mesh, const ith_entry *e, int r)
 {
     if (e->heads == 0)
-        return ith_mesh_rows(s->mesh, e->matrix->rows, r);
-    ith_range heads = ith_mesh_own_heads(s->mesh, e->heads, r);
+        return ith_mesh_rows(mesh, e->matrix->rows, r);
+    ith_range heads = ith_mesh_own_heads(mesh, e->heads, r);
     int64_t each = e->matrix->rows / e->heads;
     return (ith_range){heads.begin * each, heads.end * each};
+}
+
+ith_range ith_shard_tiles(const ith_mesh *mesh, const ith_entry *e, int r)
+{
+    ith_range rows = rows_of(mesh, e, r);
+    if (rows.begin == rows.end)
+        return (ith_range){0, 0};
+    return (ith_range){rows.begin / ITH_TILE_ROWS, (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS};
 }
 
 ith_range ith_shard_held(const ith_shards *s, const ith_entry *e, int node, int r)
 {
     if (!ith_shards_cut(s) || e->matrix == NULL)
         return (ith_range){0, r == 0 ? e->n_units : 0};
-    if (s->node_of[r] != node)
-        return (ith_range){0, 0};
-    ith_range rows = rows_of(s, e, r);
-    if (rows.begin == rows.end)
-        return (ith_range){0, 0};
-    return (ith_range){rows.begin / ITH_TILE_ROWS, (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS};
+    return s->node_of[r] == node ? ith_shard_tiles(s->mesh, e, r) : (ith_range){0, 0};
 }
 
 static int n_ranks(const ith_shards *s)

@@ -25,6 +25,9 @@ static inline bool ith_shards_cut(const ith_shards *s)
     return s->n_nodes > 1;
 }
 
+/* Tiles of a matrix in which the rows are that rank r multiplies with in passes by rows. */
+ith_range ith_shard_tiles(const ith_mesh *mesh, const ith_entry *e, int r);
+
 /* Units of e that `node` holds because of rank r: empty if r is of another node. What is not cut, vectors too, is rank 0's. */
 ith_range ith_shard_held(const ith_shards *s, const ith_entry *e, int node, int r);
 

@@ -78,6 +78,17 @@ static ith_status place(ith_store *store, ith_error *err)
     return ITH_OK;
 }
 
+/* Of an entry that stays, what each rank holds, run by run; `at`: where it lies. */
+static void each_home(const ith_store *store, const ith_entry *e, const uint8_t *at, ith_home_fn see, void *user)
+{
+    ith_shard_piece part = {0};
+
+    while (ith_shard_next(&store->shards, e, store->shards.node, (ith_range){0, e->n_units}, SIZE_MAX, &part)) {
+        ith_homes_each(&store->homes, e, part.first, part.n, at, see, user);
+        at += (size_t)part.n * e->unit_bytes;
+    }
+}
+
 /* Before the first touch. */
 static void place_pages(void *user, void *memory, size_t bytes)
 {
@@ -86,7 +97,7 @@ static void place_pages(void *user, void *memory, size_t bytes)
     for (size_t i = 0; i < store->plan.n_entries; i++) {
         const ith_entry *e = &store->plan.entries[i];
         if (is_in_memory(store, e))
-            ith_homes_apply(&store->homes, e, (uint8_t *)memory + e->offset);
+            each_home(store, e, (const uint8_t *)memory + e->offset, ith_homes_place, (void *)&store->homes);
     }
 }
 
@@ -141,6 +152,7 @@ static ith_status open_feed(ith_store *store, const ith_store_params *params, it
                             .plan = &store->plan,
                             .shards = store->shards,
                             .memory = store->memory,
+                            .homes = one_memory_node(store) ? NULL : &store->homes,
                             .room = r->transit,
                             .n_threads = FEED_THREADS,
                             .caching = params->caching,
@@ -178,6 +190,7 @@ static ith_status choose(ith_store *store, const ith_store_params *params, ith_e
     store->output = params->output;
     store->shards = p.shards;
     ITH_TRY(ith_residence_choose(&store->plan, &p, &store->residence, err));
+    store->homes.n_seats = ith_store_by_domains(store) ? store->comm->domain_size : store->comm->node_size;
     return place(store, err);
 }
 
@@ -185,14 +198,9 @@ static ith_status allocate(ith_store *store, ith_error *err)
 {
     const ith_comm_ops *ops = store->comm->ops;
 
-    if (!ith_store_by_domains(store)) {
-        ITH_TRY(ops->shared_alloc(store->comm, store->own_bytes, "weights", &store->memory, err));
-        if (!one_memory_node(store) && store->comm->node_rank == 0)
-            ith_topology_interleave(store->homes.topology, store->memory, store->own_bytes);
-        return ITH_OK;
-    }
-    return ops->domain_alloc(store->comm, store->own_bytes, "weights", one_memory_node(store) ? NULL : place_pages,
-                             store, &store->memory, err);
+    return (ith_store_by_domains(store) ? ops->domain_alloc : ops->shared_alloc)(
+        store->comm, store->own_bytes, "weights", one_memory_node(store) ? NULL : place_pages, store, &store->memory,
+        err);
 }
 
 static ith_status open_lookup(ith_store *store, ith_team *team, ith_error *err)
@@ -239,26 +247,18 @@ ith_status ith_store_status(ith_store *store, ith_error *err)
 
 /* ---- Looking ---- */
 
-void ith_store_regions(const ith_store *store, void (*see)(void *user, const void *at, size_t bytes, int node),
-                       void *user)
+void ith_store_regions(const ith_store *store, ith_home_fn see, void *user)
 {
     const ith_comm *comm = store->comm;
 
     if ((ith_store_by_domains(store) ? comm->domain_rank : comm->node_rank) != 0)
         return;
-    if (!ith_store_by_domains(store)) {
-        see(user, store->memory, store->own_bytes, -1);
-        return;
-    }
     for (size_t i = 0; i < store->plan.n_entries; i++) {
         const ith_entry *e = &store->plan.entries[i];
         const uint8_t *at = ith_store_in_place(store, e);
-        if (at == NULL)
-            at = (const uint8_t *)store->memory + e->offset;
-        for (int64_t first = 0, n; first < e->n_units; first += n) {
-            n = ith_home_run(&store->homes, e, first);
-            see(user, at + (size_t)first * e->unit_bytes, (size_t)n * e->unit_bytes,
-                ith_home_of(&store->homes, e, first));
-        }
+        if (!e->streamed)
+            each_home(store, e, at != NULL ? at : (const uint8_t *)store->memory + e->offset, see, user);
     }
+    if (store->feed != NULL)
+        ith_feed_regions(store->feed, &store->homes, see, user);
 }

@@ -7,7 +7,7 @@
  *
  * Placements:
  *
- *   replicated  one copy per memory domain (comm.h: a machine, or a memory node of it), shared by its ranks, placed by homes.h. What a pack holds in the wanted layout, not compressed, is used in its
+ *   replicated  one copy per memory domain (comm.h: a machine, or a memory node of it), shared by its ranks. What a pack holds in the wanted layout, not compressed, is used in its
  *               mapping: the copy is the system's page cache, and loading it means only to verify it. All else, and everything on machines
  *               with several memory nodes, is made in memory that the ranks share; each of
  *               them makes its part.
@@ -16,6 +16,8 @@
  *               the output matrix too is not held: its rows are read where they are needed (lookup.h).
  *   streamed    where that is more than a budget allows: norms, the output matrix, the embedding and the first layers stay as far as it
  *               goes, the others come ahead of use, cut among the nodes in the same way: each node reads its rows.
+ *
+ * All of it lies beside the threads that read it (homes.h).
  *
  * A pass says which stage of which layer, or which part of the output matrix, it is about to use, and whether it needs all rows; it does not
  * know where the tiles come from. Matrices and vectors belong to the store.
@@ -54,7 +56,8 @@ typedef struct ith_store_params {
     int keep;      /* streamed: -1 from the model's files each time; 0: kept in memory as they are; else zstd's level */
     ith_caching caching;              /* of the model's files */
     const ith_matrix *embed, *output; /* the same if tied */
-    ith_homes homes;                  /* where what stays shall lie; topology NULL: anywhere */
+    ith_homes homes;                  /* where weights shall lie; topology NULL: anywhere. Seats of all ranks of the node, those of this rank's
+                                       * memory domain first: which of them share a memory the store knows */
     ith_load_progress progress;       /* called on rank 0, may be NULL */
     void *user;
 } ith_store_params;
@@ -72,10 +75,10 @@ bool ith_store_is_streamed(const ith_store *store);
 
 /* Unit `unit` of an entry of the plan where it lies in this rank's reach for good; NULL: it does not. */
 const uint8_t *ith_store_unit(const ith_store *store, const ith_entry *entry, int64_t unit);
-/* Calls see() for every run of weights that stay, with the memory node on which they shall lie; -1: in turn. Of a copy that ranks
- * share only on one of them. */
-void ith_store_regions(const ith_store *store, void (*see)(void *user, const void *at, size_t bytes, int node),
-                       void *user);
+
+/* Calls see() for every run of weights in memory, of the memory through which streamed ones come and go too, with the memory node on which they
+ * shall lie; -1: in turn. Of a copy that ranks share only on one of them. */
+void ith_store_regions(const ith_store *store, ith_home_fn see, void *user);
 
 /* ---- Inside a pass: all ranks, in the same order ---- */
 

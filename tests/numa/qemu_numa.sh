@@ -1,7 +1,7 @@
 #!/bin/bash
 # The program on a machine with two memory nodes, which qemu makes: a Debian kernel, an initramfs of busybox, Ithaca and Open MPI. The needle model runs
-# on one rank beside both nodes, and on two ranks bound to a node each; --report-placement must find the pages where they belong, and the logits must have
-# this machine's bits.
+# on one rank beside both nodes, and on two ranks bound to a node each, with weights that stay and with weights that are streamed; --report-placement must
+# find the pages where they belong, and the logits must have this machine's bits.
 # Emulated, some minutes, and 27 MB to download: `make check-long` only. Skipped where qemu-system-x86_64, busybox-static, cpio or the kernel's package are missing.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
@@ -79,6 +79,8 @@ two="mpirun -n 2 --map-by numa --bind-to numa"
 echo "= needle, one rank"; $needle -t 4 --json
 echo "= larger, one rank"; $larger -t 4; $larger -t 4 --json
 echo "= larger, two ranks"; \$two $larger; \$two $larger --json
+echo "= streamed, one rank"; $larger -t 4 --placement streamed --mem 70MiB --json
+echo "= streamed, two ranks"; \$two $larger --placement streamed --mem 74MiB --json
 echo "= end"
 poweroff -f
 INIT
@@ -119,9 +121,12 @@ part = text.split("= " + heading + "\n")[1].split("\n= ")[0]
 print("# " + part.strip().replace("\n", "\n# "))
 result = json.loads([line for line in part.splitlines() if line.startswith("{")][-1])
 ranks = result["memory"]["ranks"]
-right = min(rank[kind]["right"] / max(1, rank[kind]["bytes"] - rank[kind]["absent"]) for rank in ranks for kind in ("weights", "kv"))
+there = [(rank[kind]["right"], rank[kind]["bytes"] - rank[kind]["absent"]) for rank in ranks for kind in ("weights", "kv")]
+right = min(good / here for good, here in there if here > 0)
+streamed = result["placement"].startswith("streamed") and sum(rank["weights"]["bytes"] for rank in ranks) < 26 << 20
 found = {node["node"] for rank in ranks for node in rank["nodes"] if node["weights"]["found"] > 0}
-sys.exit(not (result["logits_sha256"] == digest and right >= float(share) and len(found) == int(nodes)))
+sys.exit(not (result["logits_sha256"] == digest and right >= float(share) and len(found) == int(nodes)
+              and streamed == heading.startswith("streamed")))
 PYTHON
 }
 
@@ -130,4 +135,6 @@ failed=0
 check "needle, one rank" "$(here tests/models/needle-qwen3 tests/golden/needle/1k.ids 30)" 2 0.6
 check "larger, one rank" "$(here synthetic:"$root"/larger/config.json:q4_0 "$root/few.ids" 4)" 2 0.94
 check "larger, two ranks" "$(here synthetic:"$root"/larger/config.json:q4_0 "$root/few.ids" 4)" 2 0.99
+check "streamed, one rank" "$(here synthetic:"$root"/larger/config.json:q4_0 "$root/few.ids" 4)" 2 0.9
+check "streamed, two ranks" "$(here synthetic:"$root"/larger/config.json:q4_0 "$root/few.ids" 4)" 2 0.9
 exit $failed

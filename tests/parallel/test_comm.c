@@ -412,7 +412,7 @@ static void share(ith_comm *comm)
     for (int again = 0; again < 2; again++) { /* pages that were used before are zeroed too */
         uint8_t *p[WINDOWS];
         for (int w = 0; w < WINDOWS; w++) {
-            CHECK(comm, comm->ops->shared_alloc(comm, bytes[w], "test", (void **)&p[w], NULL) == ITH_OK);
+            CHECK(comm, comm->ops->shared_alloc(comm, bytes[w], "test", NULL, NULL, (void **)&p[w], NULL) == ITH_OK);
             CHECK(comm, (uintptr_t)p[w] % 64 == 0);
             CHECK(comm, all_zero(p[w], bytes[w]));
         }
@@ -444,10 +444,10 @@ static void too_much_memory_is_refused_on_all_ranks(ith_comm *comm)
 {
     void *p = comm;
     ith_error err;
-    CHECK(comm, comm->ops->shared_alloc(comm, (size_t)1 << 55, "weights", &p, &err) == ITH_E_MEMORY);
+    CHECK(comm, comm->ops->shared_alloc(comm, (size_t)1 << 55, "weights", NULL, NULL, &p, &err) == ITH_E_MEMORY);
     CHECK(comm, p == NULL);
     CHECK(comm, strstr(err.text, "weights: 33554432.0 GiB needed") != NULL);
-    CHECK(comm, comm->ops->shared_alloc(comm, SIZE_MAX, "weights", &p, &err) == ITH_E_MEMORY);
+    CHECK(comm, comm->ops->shared_alloc(comm, SIZE_MAX, "weights", NULL, NULL, &p, &err) == ITH_E_MEMORY);
     CASE_OK(comm);
 }
 
@@ -459,14 +459,15 @@ static void full_file_system_is_refused_on_all_ranks(ith_comm *comm)
     ith_error err;
     CHECK(comm, ith_comm_open_mpi(&by_windows, &other, NULL) == ITH_OK);
     setenv("OMPI_MCA_osc_sm_backing_directory", "/proc", 1);
-    ith_status status = other->ops->shared_alloc(other, 1 << 20, "weights", &p, &err);
+    ith_status status = other->ops->shared_alloc(other, 1 << 20, "weights", NULL, NULL, &p, &err);
     if (comm->node_size > 1) {
         CHECK(comm, status == ITH_E_MEMORY && p == NULL);
         CHECK(comm, strstr(err.text, "/proc has 0.0 GiB left") != NULL);
     } else { /* a rank alone needs no file */
         CHECK(comm, status == ITH_OK);
     }
-    CHECK(comm, comm->ops->shared_alloc(comm, 1 << 20, "weights", &p, &err) == ITH_OK); /* nor do anonymous files */
+    CHECK(comm, comm->ops->shared_alloc(comm, 1 << 20, "weights", NULL, NULL, &p, &err) ==
+                    ITH_OK); /* nor do anonymous files */
     comm->ops->shared_free(comm, p);
     unsetenv("OMPI_MCA_osc_sm_backing_directory");
     ith_comm_close(other);
@@ -479,7 +480,7 @@ static void buffers_left_open_are_closed(ith_comm *comm)
     void *p;
     for (int i = 0; i < 2; i++) {
         CHECK(comm, ith_comm_open_mpi(i == 0 ? &ith_mpi_defaults : &by_windows, &other, NULL) == ITH_OK);
-        CHECK(comm, other->ops->shared_alloc(other, 1000, "test", &p, NULL) == ITH_OK);
+        CHECK(comm, other->ops->shared_alloc(other, 1000, "test", NULL, NULL, &p, NULL) == ITH_OK);
         ith_comm_close(other);
     }
     CASE_OK(comm);

@@ -3,6 +3,7 @@
  * Memory nodes change where things lie and who takes which segment, never a bit: the needle model on recorded machines of several nodes,
  * with ranks that may run anywhere and with ranks that are bound to a node each, which then share a copy of the weights there if memory allows.
  */
+#include "base/json.h"
 #include "tests/needle.h"
 
 #include <stdio.h>
@@ -11,7 +12,8 @@
 
 enum { COPIES = 5, DECODED = 4, CTX = 5100 }; /* five segments of the cache: more than nodes, so that turns wrap */
 
-static ith_engine *open_on(const char *machine, const char *cpus, int threads, int64_t memory)
+static ith_engine *open_placed(const char *machine, const char *cpus, int threads, int64_t memory,
+                               ith_placement placement)
 {
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
@@ -23,9 +25,14 @@ static ith_engine *open_on(const char *machine, const char *cpus, int threads, i
     params.threads = threads;
     params.ctx = CTX;
     params.memory = memory;
-    params.placement = ITH_PLACE_REPLICATED;
+    params.placement = placement;
     must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
     return engine;
+}
+
+static ith_engine *open_on(const char *machine, const char *cpus, int threads, int64_t memory)
+{
+    return open_placed(machine, cpus, threads, memory, ITH_PLACE_REPLICATED);
 }
 
 /* Digest on rank 0 after COPIES of the prompt, the last DECODED tokens one by one. */
@@ -69,6 +76,51 @@ static void ranks_bound_to_nodes(const char *expected)
     check("one for the machine if memory is short", expected, "a machine", open_on(two, cpus, 1, 1));
 }
 
+/* Bytes that shall lie on each of two nodes, as the first rank of a machine counts them for both. */
+static void wanted(ith_engine *engine, int64_t on[2])
+{
+    ith_session *session;
+    ith_error err;
+    char *text;
+
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    must(ith_session_where(session, &text, &err) == ITH_OK, "ask where weights lie", &err);
+    json_t *root = text == NULL ? NULL : json_loads(text, 0, NULL), *node;
+    size_t i;
+    json_array_foreach(json_object_get(json_array_get(json_object_get(root, "ranks"), 0), "nodes"), i, node)
+    {
+        int64_t number = json_integer_value(json_object_get(node, "node"));
+        on[number] = json_integer_value(json_object_get(json_object_get(node, "weights"), "wanted"));
+    }
+    json_decref(root);
+    free(text);
+    ith_session_close(session);
+}
+
+/* Four ranks on two machines, on each of them beside a node each: of what the machine holds, and of the layer on its way, each node has the rows of
+ * its rank, and half of those that come from the other machine. */
+static void sharded_over_machines(const char *expected)
+{
+    static const char two[] = "numa:2 core:2 pu:1";
+    const char *cpus = ith_world_rank(world) % 2 == 0 ? "0-1" : "2-3";
+    ith_world *first = world;
+    int64_t on[2] = {0, 0};
+    ith_error err;
+
+    setenv("ITHACA_RANKS_PER_NODE", "2", 1);
+    must(ith_world_open(&world, &err) == ITH_OK, "open a world", &err);
+    ith_engine *engine = open_placed(two, cpus, 1, 0, ITH_PLACE_SHARDED);
+    wanted(engine, on);
+    if (ith_world_rank(world) == 0) {
+        must(on[0] > 0 && on[1] > on[0] / 100 * 95 && on[0] > on[1] / 100 * 95, "each node has its rank's rows", NULL);
+        printf("ok domains: each node has its rank's rows\n");
+    }
+    check("sharded over machines of two nodes", expected, "sharded", engine);
+    ith_world_close(world);
+    unsetenv("ITHACA_RANKS_PER_NODE");
+    world = first;
+}
+
 int main(void)
 {
     char expected[65] = "";
@@ -85,6 +137,8 @@ int main(void)
     check("beside eight, fewer threads than nodes", expected, "a machine", open_on("numa:8 core:1 pu:1", "0-7", 3, 0));
     if (ith_world_size(world) > 1)
         ranks_bound_to_nodes(expected);
+    if (ith_world_size(world) == 4)
+        sharded_over_machines(expected);
     ith_world_close(world);
     return 0;
 }

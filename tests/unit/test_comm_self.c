@@ -68,12 +68,13 @@ static void shared_memory_is_zeroed(void **state)
     ith_comm *comm = *state;
     ith_error err;
     char *p;
-    assert_int_equal(comm->ops->shared_alloc(comm, 1000, "weights", (void **)&p, &err), ITH_OK);
+    assert_int_equal(comm->ops->shared_alloc(comm, 1000, "weights", NULL, NULL, (void **)&p, &err), ITH_OK);
     for (int i = 0; i < 1000; i++)
         assert_int_equal(p[i], 0);
     comm->ops->shared_free(comm, p);
     comm->ops->shared_free(comm, NULL);
-    assert_int_equal(comm->ops->shared_alloc(comm, (size_t)1 << 60, "weights", (void **)&p, &err), ITH_E_MEMORY);
+    assert_int_equal(comm->ops->shared_alloc(comm, (size_t)1 << 60, "weights", NULL, NULL, (void **)&p, &err),
+                     ITH_E_MEMORY);
     assert_null(p);
 }
 

@@ -144,6 +144,56 @@ static void from_frames_in_any_order(void **state)
     any_order(ITH_CACHED, 1, SIZE_MAX);
 }
 
+typedef struct placed { /* which region has an address, and where that shall lie */
+    const uint8_t *at;
+    int node, found;
+} placed;
+
+static void look(void *user, const void *at, size_t bytes, int node)
+{
+    placed *p = user;
+    if (p->at < (const uint8_t *)at || p->at >= (const uint8_t *)at + bytes)
+        return;
+    p->node = node;
+    p->found++;
+}
+
+/* The memory through which layers pass, beside the threads that read them: every tile of every layer. */
+static void what_comes_lies_where_it_is_read(void **state)
+{
+    (void)state;
+    static const char *const machines[] = {"core:4 pu:1", "numa:2 core:2 pu:1", "numa:4 core:1 pu:1"};
+    for (size_t m = 0; m < sizeof machines / sizeof *machines; m++) {
+        streamed s;
+        ith_topology *topology;
+        ith_error err;
+        int64_t elsewhere = 0;
+        setenv("ITHACA_TOPOLOGY", machines[m], 1);
+        must(ith_topology_open(&topology, &err), &err);
+        open_streamed(&s);
+        ith_seat seat = ith_seat_of(topology, 0, 4);
+        ith_homes homes = {.topology = topology, .mesh = s.mesh, .seats = &seat, .n_seats = 1};
+        must(open_feed(&s, ITH_CACHED, -1, 0, &err), &err);
+        for (int64_t i = 0; i < s.residence.first_output_step; i++) {
+            ith_feed_enter(s.feed, i, ITH_NEED_ALL);
+            for (int k = 0; k < s.steps[i].n_parts; k++)
+                for (int64_t u = 0; u < s.steps[i].parts[k].n; u++) {
+                    const ith_entry *e = s.steps[i].parts[k].entry;
+                    placed p = {.at = e->matrix->tiles + (size_t)u * e->unit_bytes};
+                    ith_feed_regions(s.feed, &homes, look, &p);
+                    assert_int_equal(p.found, 1);
+                    assert_int_equal(p.node, ith_home_of(&homes, e, u));
+                    elsewhere += p.node > 0;
+                }
+            ith_feed_leave(s.feed);
+        }
+        assert_true(elsewhere > 0 || ith_topology_nodes(topology) == 1);
+        close_streamed(&s);
+        ith_topology_close(topology);
+    }
+    unsetenv("ITHACA_TOPOLOGY");
+}
+
 static void frames_keep_to_their_room(void **state)
 {
     (void)state;
@@ -196,6 +246,7 @@ int main(void)
         cmocka_unit_test(from_the_files_in_any_order),
         cmocka_unit_test(from_the_files_past_the_page_cache_in_any_order),
         cmocka_unit_test(from_frames_in_any_order),
+        cmocka_unit_test(what_comes_lies_where_it_is_read),
         cmocka_unit_test(frames_keep_to_their_room),
         cmocka_unit_test(a_file_cut_short_is_an_error),
     };

@@ -2,6 +2,7 @@
 #include "base/threads.h"
 #include "base/topology.h"
 #include "weights/homes.h"
+#include "weights/shards.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -210,7 +211,8 @@ static void tiles_lie_where_decode_reads_them(void **state)
             int ranks = 1 + c % 3, threads = 1 + c % 7;
             ith_matrix matrix = {.rows = rows[c % 4], .n_tiles = (rows[c % 4] + 15) / 16};
             ith_entry entry = {.matrix = &matrix, .n_units = matrix.n_tiles, .unit_bytes = 640};
-            ith_homes homes = {.kind = ITH_HOMES_BY_ROWS, .topology = t, .n_threads = threads};
+            ith_seat seat = ith_seat_of(t, ranks - 1, threads);
+            ith_homes homes = {.topology = t, .seats = &seat, .n_seats = 1};
             assert_int_equal(ith_mesh_make(NULL, ranks, ranks - 1, 8, &homes.mesh, NULL), ITH_OK);
             ith_range mine = ith_mesh_rows(&homes.mesh, matrix.rows, ranks - 1);
             int64_t first = mine.begin / 16, n = (mine.end + 15) / 16 - first;
@@ -220,7 +222,7 @@ static void tiles_lie_where_decode_reads_them(void **state)
                     assert_int_equal(ith_home_of(&homes, &entry, first + i), ith_topology_thread_node(t, threads, tid));
             }
             for (int64_t unit = 0; unit < entry.n_units;) { /* runs cover all units, and each has one home */
-                int64_t run = ith_home_run(&homes, &entry, unit);
+                int64_t run = ith_home_run(&homes, &entry, unit, entry.n_units - unit);
                 assert_in_range(run, 1, entry.n_units - unit);
                 assert_int_equal(ith_home_of(&homes, &entry, unit), ith_home_of(&homes, &entry, unit + run - 1));
                 unit += run;
@@ -230,15 +232,64 @@ static void tiles_lie_where_decode_reads_them(void **state)
     }
 }
 
+enum { SEATS = 3, ROWS = 1280, HEADS = 4 };
+
+/* Seats of ranks 0 .. SEATS - 1 of four: bound to a node each, as `cpus` has it, or not. */
+static void sit(const char *name, const char *const cpus[SEATS], int threads, ith_seat seats[SEATS])
+{
+    for (int r = 0; r < SEATS; r++) {
+        ith_topology *own = machine(name, cpus[r]);
+        seats[r] = ith_seat_of(own, r, threads);
+        ith_topology_close(own);
+    }
+}
+
+/* Ranks that share a memory: each one's rows lie beside its own threads, those of a rank of another machine in turn; by heads, where ranks
+ * share whole heads. */
+static void ranks_that_share_a_memory_have_their_rows_beside_them(void **state)
+{
+    static const char two[] = "numa:2 core:4 pu:1";
+    static const char *const bound[SEATS] = {"4-7", "0-3", "4-7"}, *const both[SEATS] = {NULL, NULL, NULL};
+    ith_matrix matrix = {.rows = ROWS, .n_tiles = ROWS / 16};
+    (void)state;
+    for (int c = 0; c < 4; c++) {
+        const char *const *cpus = c < 2 ? bound : both;
+        ith_entry entry = {.matrix = &matrix, .n_units = matrix.n_tiles, .heads = c % 2 * HEADS};
+        ith_topology *t = machine(two, cpus[0]);
+        ith_seat seats[SEATS];
+        sit(two, cpus, 4, seats);
+        ith_homes homes = {.topology = t, .seats = seats, .n_seats = SEATS};
+        assert_int_equal(ith_mesh_make(NULL, SEATS + 1, 0, HEADS, &homes.mesh, NULL), ITH_OK);
+        for (int r = 0; r < SEATS; r++) {
+            ith_range tiles = ith_shard_tiles(&homes.mesh, &entry, r);
+            assert_int_equal(ith_range_size(tiles), ROWS / 16 / 4);
+            for (int64_t i = tiles.begin; i < tiles.end; i++) {
+                int os = c < 2 ? r != 1 : ith_split_holder(ith_range_size(tiles), 1, 4, i - tiles.begin) / 2;
+                assert_int_equal(ith_topology_node(t, ith_home_of(&homes, &entry, i))->os_index, os);
+            }
+        }
+        ith_range elsewhere = ith_shard_tiles(&homes.mesh, &entry, SEATS);
+        assert_int_equal(ith_home_of(&homes, &entry, elsewhere.begin), -1);
+        assert_int_equal(ith_home_run(&homes, &entry, elsewhere.begin, ith_range_size(elsewhere)),
+                         ith_range_size(elsewhere));
+        ith_topology_close(t);
+    }
+}
+
 static void other_homes(void **state)
 {
     ith_topology *t = machine("numa:2 core:2 pu:1", "2-3");
     ith_entry vector = {.n_units = 1, .unit_bytes = 64};
-    ith_homes homes = {.kind = ITH_HOMES_ONE_NODE, .topology = t, .n_threads = 2};
+    ith_seat seats[2] = {ith_seat_of(t, 0, 2), ith_seat_of(t, 1, 2)};
+    ith_homes homes = {.topology = t, .seats = seats, .n_seats = 2};
     (void)state;
-    assert_int_equal(ith_home_of(&homes, &vector, 0), 0);
+    assert_int_equal(ith_home_of(&homes, &vector, 0), 0); /* of bound ranks, all beside node 1 */
     assert_int_equal(ith_topology_node(t, 0)->os_index, 1);
-    homes.kind = ITH_HOMES_INTERLEAVED;
+    assert_int_equal(ith_topology_node(t, 1)->os_index, 0); /* another's */
+    assert_int_equal(ith_topology_node(t, 1)->cores, 0);
+    assert_int_equal(ith_topology_find(t, 0), 1);
+    assert_int_equal(ith_topology_find(t, 2), -1);
+    seats[1].os_index[0] = 0;
     assert_int_equal(ith_home_of(&homes, &vector, 0), -1);
     ith_topology_close(t);
     assert_int_equal(ith_topology_turn(2, 5), 1);
@@ -255,6 +306,7 @@ int main(void)
         cmocka_unit_test(threads_are_dealt_by_cores),
         cmocka_unit_test(a_bound_team_knows_its_nodes),
         cmocka_unit_test(tiles_lie_where_decode_reads_them),
+        cmocka_unit_test(ranks_that_share_a_memory_have_their_rows_beside_them),
         cmocka_unit_test(other_homes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
