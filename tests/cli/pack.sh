@@ -46,6 +46,8 @@ cat >"$work/config.json" <<X
  "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 100, "max_position_embeddings": 512, "tie_word_embeddings": false}
 X
 same_logits "synthetic" "synthetic:$work/config.json:q4_1" ""
+expect "a model without a tokenizer" 0 "$ITHACA" score -m "$work/p.ith" --ids "$work/ids"
+matches "a model without a tokenizer: tokens by number" "$out" "^next +[0-9]+ +logit"
 
 # The tokenizer, the chat template and generation's settings come along
 expect "pack" 0 "$ITHACA" pack $NEEDLE -o "$work/n.ith"
