@@ -1,11 +1,11 @@
 #!/bin/bash
 # A run with --checkpoint that is killed, or told to stop, goes on where it was: text and logits are those of a run that nobody disturbed.
-# It is disturbed when so many segments of the prompt are on disk, or so many tokens of the answer. ITHACA_LONG=1: 20 rounds of a prompt of 32k tokens, on 1
-# to 4 ranks.
+# It is disturbed when so many segments of the prompt are on disk, or so many tokens of the answer. ITHACA_LONG=1: 8 rounds, 32 kills, of a prompt of 32k tokens, on
+# 1 to 4 ranks.
 . tests/tap.sh
 
 rounds=3 tokens=6000
-[[ -z ${ITHACA_LONG:-} ]] || rounds=20 tokens=32768
+[[ -z ${ITHACA_LONG:-} ]] || rounds=8 tokens=32768
 half=$((tokens / 2048))
 haystack --tokens $tokens --depth 0.4 --seed 3 >"$work/text" 2>/dev/null
 options=(-m $NEEDLE -f "$work/text" --threads 1 --ignore-eos -n 160 --temp 0.9 --seed 5 --json)
