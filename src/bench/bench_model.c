@@ -25,6 +25,8 @@ typedef struct model_bench {
     ith_rates *rates;         /* NULL: prefill is not predicted */
     double *prefill, *decode; /* [repetitions] seconds */
     double *predicted;        /* [repetitions] seconds of prefill, from the kernels' rates just before */
+    double *fetching;         /* [repetitions] seconds in which the weights of what is decoded come; 0: they stay */
+    ith_feed_counts fetched;  /* by this rank, the last time */
     int64_t sent;             /* bytes, by rank 0 in the last prefill measured */
     double filled_s;          /* of prefilling up to the present depth */
     int64_t depth;
@@ -107,6 +109,39 @@ static ith_status time_decode(model_bench *b, int64_t n, double *seconds, ith_er
     return ITH_OK;
 }
 
+static ith_feed_counts count_fetched(const ith_engine *e)
+{
+    ith_feed_counts sum = ith_store_count(e->store, ITH_NO_LAYER);
+
+    for (int layer = 0; layer < e->info.n_layers; layer++) {
+        ith_feed_counts c = ith_store_count(e->store, layer);
+        sum.read += c.read;
+        sum.unpacked += c.unpacked;
+    }
+    return sum;
+}
+
+/* Streamed weights as n decoded tokens fetch them, by the same threads, with nothing computed: what the disk and the decompressor give. */
+static ith_status time_fetching(model_bench *b, int64_t n, double *seconds, ith_error *err)
+{
+    ith_store *store = b->engine->store;
+    ith_feed_counts before;
+    double start_s;
+
+    *seconds = 0;
+    if (!ith_store_pass_by(store, ITH_NEED_HELD))
+        return ITH_OK;
+    before = count_fetched(b->engine);
+    start_s = ith_now_s();
+    for (int64_t i = 0; i < n; i++)
+        ith_store_pass_by(store, ITH_NEED_HELD);
+    *seconds = ith_now_s() - start_s;
+    b->fetched = count_fetched(b->engine);
+    b->fetched.read -= before.read;
+    b->fetched.unpacked -= before.unpacked;
+    return ith_comm_agree(b->engine->world->comm, ith_store_status(store, err), err);
+}
+
 static ith_status warm_up(model_bench *b, ith_error *err)
 {
     int64_t room = b->session->ctx, n = room < WARM_UP_TOKENS ? room : WARM_UP_TOKENS;
@@ -127,6 +162,8 @@ static ith_status measure_depth(model_bench *b, ith_error *err)
             ITH_TRY(time_prefill(b, b->params->prompt, &b->prefill[i], err));
         if (b->params->decode > 0)
             ITH_TRY(time_decode(b, b->params->decode, &b->decode[i], err));
+        if (b->params->decode > 0)
+            ITH_TRY(time_fetching(b, b->params->decode, &b->fetching[i], err));
     }
     return ITH_OK;
 }
@@ -183,14 +220,31 @@ static json_t *prefill_json(const model_bench *b)
                      (json_int_t)ith_bench_ranks_formula(b->session, b->depth, b->params->prompt));
 }
 
+/* null where weights stay. */
+static json_t *fetching_json(const model_bench *b)
+{
+    int n = b->params->repetitions;
+    double s = median(b->fetching, n), reached[ITH_BENCH_REPETITIONS_MAX];
+
+    if (s == 0)
+        return json_null();
+    for (int i = 0; i < n; i++)
+        reached[i] = b->fetching[i] / b->decode[i];
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "tps", ith_json_number((double)b->params->decode / s), "seconds",
+                     numbers(b->fetching, n), "read_gbps", ith_json_number((double)b->fetched.read / s * 1e-9),
+                     "unpacked_gbps", ith_json_number((double)b->fetched.unpacked / s * 1e-9), "reached",
+                     ith_json_number(median(reached, n)));
+}
+
 static json_t *decode_json(const model_bench *b)
 {
     int n = b->params->repetitions;
     double s = median(b->decode, n) / (double)b->params->decode;
     ith_cost c = ith_pass_cost(b->engine, b->depth + b->params->decode / 2, 1); /* of the middle one */
 
-    return json_pack("{s:o, s:o, s:o, s:o}", "tps", ith_json_number(1 / s), "seconds", numbers(b->decode, n), "gbps",
-                     ith_json_number(c.bytes / s * 1e-9), "of_ceiling", ith_json_number(least_s(b, c) / s));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "tps", ith_json_number(1 / s), "seconds", numbers(b->decode, n),
+                     "gbps", ith_json_number(c.bytes / s * 1e-9), "of_ceiling", ith_json_number(least_s(b, c) / s),
+                     "fetching", fetching_json(b));
 }
 
 static json_t *depth_json(const model_bench *b)
@@ -246,7 +300,8 @@ static ith_status open_bench(model_bench *b, ith_error *err)
     b->prefill = calloc((size_t)b->params->repetitions, sizeof *b->prefill);
     b->decode = calloc((size_t)b->params->repetitions, sizeof *b->decode);
     b->predicted = calloc((size_t)b->params->repetitions, sizeof *b->predicted);
-    if (b->ids == NULL || b->prefill == NULL || b->predicted == NULL || b->decode == NULL)
+    b->fetching = calloc((size_t)b->params->repetitions, sizeof *b->fetching);
+    if (b->ids == NULL || b->prefill == NULL || b->predicted == NULL || b->decode == NULL || b->fetching == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a timeline of %lld tokens", (long long)ctx);
     for (int64_t i = 0; i < ctx; i++) {
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
@@ -313,6 +368,7 @@ done:
     free(b.ids);
     free(b.prefill);
     free(b.predicted);
+    free(b.fetching);
     ith_rates_close(b.rates);
     free(b.decode);
     return status;

@@ -189,7 +189,9 @@ static const ith_manual model_manual = {
     "ithaca bench model (-m MODEL | --shape SHAPE [--type TYPE]) [--depths LIST] [OPTION]...",
     "Prefill and decode at growing context, of a model's files or of random weights of a known shape. predicted: "
     "prefill by the\n"
-    "rates of its kernels alone, measured in turns with it; reached: the share of that.",
+    "rates of its kernels alone, measured in turns with it; reached: the share of that. Of streamed weights also what "
+    "fetching\n"
+    "them alone would give, and the share of that which decode reaches.",
     "  ithaca bench model -m model.gguf --depths 0,4096,16384\n"
     "  ithaca bench model --shape qwen3-8b --type q4_0 --depths 0,32768 --fill\n"
     "  mpirun -n 4 ithaca bench model -m Qwen3-8B --prompt 2048 --json\n",
@@ -204,6 +206,17 @@ typedef struct model_bench_args {
     size_t n_depths;
     char name[300];
 } model_bench_args;
+
+/* NULL, or null: weights stay. */
+static void print_fetching(const json_t *fetching)
+{
+    if (!json_is_object(fetching))
+        return;
+    printf("        decode at %.1f%% of what fetching its weights alone gives: %.2f tokens/s; rank 0 reads %.2f GB/s, "
+           "unpacks %.2f GB/s\n",
+           100 * number(fetching, "reached"), number(fetching, "tps"), number(fetching, "read_gbps"),
+           number(fetching, "unpacked_gbps"));
+}
 
 static void print_model(const json_t *root)
 {
@@ -237,6 +250,7 @@ static void print_model(const json_t *root)
         print_percent(decode, "of_ceiling", 10);
         print_number(row, "ttft_s", 1, 15, 2);
         printf("\n");
+        print_fetching(json_object_get(decode, "fetching"));
         if (number(root, "ranks") > 1 && number(prefill, "sent") > 0)
             printf("        rank 0 sent %.2f MB in a prefill; by formula %.2f MB\n", number(prefill, "sent") * 1e-6,
                    number(prefill, "sent_formula") * 1e-6);

@@ -5,7 +5,9 @@
 
 #include <stdlib.h>
 
-enum { FEED_THREADS = 2 };
+/* So many readers keep a disk busy, each of which decompresses what it has read before it reads on; where there are many cores, a quarter of
+ * their number. */
+enum { FETCHERS_LEAST = 4, CORES_A_FETCHER = 4 };
 
 ith_status ith_store_open(ith_comm *comm, ith_store **store, ith_error *err)
 {
@@ -144,6 +146,12 @@ static size_t keep_room(const ith_store *store, const ith_store_params *params)
     return params->budget == 0 ? SIZE_MAX : (params->budget - taken) / (size_t)store->comm->node_size;
 }
 
+static int fetchers(int n_threads)
+{
+    int n = n_threads / CORES_A_FETCHER;
+    return n > FETCHERS_LEAST ? n : FETCHERS_LEAST;
+}
+
 static ith_status open_feed(ith_store *store, const ith_store_params *params, ith_team *team, ith_error *err)
 {
     ith_residence *r = &store->residence;
@@ -154,7 +162,7 @@ static ith_status open_feed(ith_store *store, const ith_store_params *params, it
                             .memory = store->memory,
                             .homes = one_memory_node(store) ? NULL : &store->homes,
                             .room = r->transit,
-                            .n_threads = FEED_THREADS,
+                            .n_threads = fetchers(ith_team_size(team)),
                             .caching = params->caching,
                             .keep_level = params->keep,
                             .keep_room = keep_room(store, params),

@@ -92,6 +92,10 @@ int ith_store_output_parts(const ith_store *store, ith_need need);
 ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_member *me);
 void ith_store_leave_output(ith_store *store, int part, ith_need need, ith_member *me);
 
+/* Collective, on one thread, outside passes: waits for everything that a pass with that need fetches, in its order, and uses nothing of it. What a pass
+ * takes if computing takes no time. False: nothing is fetched. */
+bool ith_store_pass_by(ith_store *store, ith_need need);
+
 /* Row `row` of the embedding as floats, on thread me->tid. */
 void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out);
 

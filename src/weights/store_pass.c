@@ -31,10 +31,8 @@ static bool is_of_step(const ith_store *store, const ith_entry *e, int64_t step)
 }
 
 /* Matrices of the step that stay show what stays again. */
-static void leave(ith_store *store, int64_t step, ith_member *me)
+static void leave(ith_store *store, int64_t step)
 {
-    if (me->tid != 0)
-        return;
     for (size_t i = 0; ith_shards_cut(&store->shards) && i < store->plan.n_entries; i++) {
         const ith_entry *e = &store->plan.entries[i];
         if (e->matrix != NULL && !e->streamed && is_of_step(store, e, step))
@@ -56,8 +54,8 @@ void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, ith_
 
 void ith_store_leave(ith_store *store, int layer, int stage, ith_need need, ith_member *me)
 {
-    if (!layer_is_there(store, layer, need))
-        leave(store, step_of(store, layer, stage), me);
+    if (me->tid == 0 && !layer_is_there(store, layer, need))
+        leave(store, step_of(store, layer, stage));
 }
 
 int ith_store_output_parts(const ith_store *store, ith_need need)
@@ -82,8 +80,31 @@ ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_
 
 void ith_store_leave_output(ith_store *store, int part, ith_need need, ith_member *me)
 {
-    if (!suffices(store, store->residence.output_stays, need))
-        leave(store, store->residence.first_output_step + part, me);
+    if (me->tid == 0 && !suffices(store, store->residence.output_stays, need))
+        leave(store, store->residence.first_output_step + part);
+}
+
+/* A step, without using it. */
+static void pass_by(ith_store *store, int64_t step, ith_need need)
+{
+    ith_feed_enter(store->feed, step, need);
+    leave(store, step);
+}
+
+bool ith_store_pass_by(ith_store *store, ith_need need)
+{
+    const ith_residence *r = &store->residence;
+    bool any = false;
+
+    for (int64_t step = 0; step < r->n_steps; step++) {
+        bool layer = step < r->first_output_step;
+        if (layer ? layer_is_there(store, r->first_layer + (int)(step / r->n_stages), need)
+                  : suffices(store, r->output_stays, need))
+            continue;
+        pass_by(store, step, need);
+        any = true;
+    }
+    return any;
 }
 
 /* A tile of the embedding in this node's memory; NULL: it is not there. */
