@@ -51,17 +51,19 @@ static void write_arbitrary(uint8_t *at, size_t bytes)
         at[i] = (uint8_t)(0x3c | (i * 2654435761u >> 13 & 3));
 }
 
+/* What this rank holds of the cache up to `depth`, block by block: a segment of a short context has no others. */
 static ith_status fill_arbitrary(ith_session *s, int64_t depth, ith_error *err)
 {
     const ith_engine *e = s->engine;
     ith_range heads = ith_mesh_kv_heads(&e->mesh, (int)e->info.n_kv_heads, e->mesh.u);
-    size_t segment = ith_kv_segment_bytes(s->kv);
+    size_t block = ith_kv_block_bytes(e->kv, e->info.head_dim);
 
     ITH_TRY(ith_comm_agree(e->world->comm, ith_kv_reserve(s->kv, depth, err), err));
     for (int layer = 0; layer < e->info.n_layers; layer++)
-        for (int64_t i = s->length / ITH_KV_SEGMENT; i * ITH_KV_SEGMENT < depth; i++)
-            for (int head = 0; head < ith_range_size(heads); head++)
-                write_arbitrary(ith_kv_segment(s->kv, layer, head, i), segment);
+        for (int head = 0; head < ith_range_size(heads); head++)
+            for (int64_t at = s->length / ITH_KV_BLOCK * ITH_KV_BLOCK; at < depth; at += ITH_KV_BLOCK)
+                if (ith_kv_holds(s->kv, head, at / ITH_KV_SEGMENT))
+                    write_arbitrary(ith_kv_block(s->kv, layer, head, at), block);
     s->length = depth;
     return ITH_OK;
 }

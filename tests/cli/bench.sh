@@ -91,6 +91,8 @@ for kv in q8 bf16 f32; do
         "j['kv'] == '$kv' and all(d['ttft_s'] is None for d in j['depths'])"
 done
 expect "model filled, a timeline shorter than a segment" 0 "$ITHACA" bench model --shape qwen3-0.6b --type q4_0 --depths 512 --fill -t 1 "${small_model[@]}" --prompt 1
+expect "model filled on 3 ranks that share heads" 0 scripts/on_ranks.sh 3 "$ITHACA" bench model -m $NEEDLE --mesh 1x3 --depths 2100 --fill -t 1 "${small_model[@]}"
+shape "model filled on 3 ranks that share heads: measured" "$(depths 2100)" "$rates" "j['mesh'] == '1x3'"
 expect "model on 2 ranks, by tokens" 0 scripts/on_ranks.sh 2 "$ITHACA" bench model -m $NEEDLE --prefill ulysses -t 1 "${small_model[@]}" --prompt 24
 shape "model on 2 ranks, by tokens: predicted" "$rates" "$predicted"
 expect "model, exact" 0 "$ITHACA" bench model -m $NEEDLE --exact --depths 0 -t 1 "${small_model[@]}"
