@@ -2,12 +2,13 @@
 #include "bench/lines.h"
 
 #include "base/mem.h"
+#include "model/pass.h"
 
 #include <string.h>
 
 enum {
     SEGMENTS_IN_CACHE = 4, /* a thread's: prefill tiles meet segments that others have just read; decode streams all */
-    TILE_ROWS = 64         /* queries of a prefill attention tile: as src/model/attention.c */
+    CHUNK = 512            /* tokens whose queries are cut into the tiles that are measured: the engine's for a rank */
 };
 
 size_t ith_line_segment_bytes(const ith_line *l)
@@ -104,10 +105,10 @@ static ith_status bench_attention(ith_kernel_bench *b, const char *part, ith_kv_
     return status;
 }
 
-int64_t ith_line_tile_tokens(const ith_hparams *hp)
+static int64_t tile_tokens(const ith_kernel_bench *b, ith_kv_layout kv, int d)
 {
-    int64_t n = TILE_ROWS * hp->n_kv_heads / hp->n_heads;
-    return n < 1 ? 1 : n;
+    return ith_attention_tile(&b->caches, kv, d, b->hp.n_heads / b->hp.n_kv_heads, CHUNK * b->hp.n_heads,
+                              ith_team_size(b->team));
 }
 
 ith_status ith_bench_attentions(ith_kernel_bench *b, ith_error *err)
@@ -117,15 +118,15 @@ ith_status ith_bench_attentions(ith_kernel_bench *b, ith_error *err)
         int d;
     } others[] = {{"prefill.32", 32}, {"prefill.64", 64},   {"prefill.80", 80},
                   {"prefill.96", 96}, {"prefill.128", 128}, {"prefill.256", 256}};
-    int64_t tile = ith_line_tile_tokens(&b->hp);
     int d = (int)b->hp.head_dim;
 
     for (ith_kv_layout kv = ITH_KVL_Q8; kv <= ITH_KVL_F32; kv++) {
         ITH_TRY(bench_attention(b, "decode", kv, d, 1, err));
-        ITH_TRY(bench_attention(b, "prefill", kv, d, tile, err));
+        ITH_TRY(bench_attention(b, "prefill", kv, d, tile_tokens(b, kv, d), err));
     }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) /* other models' heads, for comparison */
         if (others[i].d != d)
-            ITH_TRY(bench_attention(b, others[i].part, ITH_KVL_Q8, others[i].d, tile, err));
+            ITH_TRY(bench_attention(b, others[i].part, ITH_KVL_Q8, others[i].d, tile_tokens(b, ITH_KVL_Q8, others[i].d),
+                                    err));
     return ITH_OK;
 }

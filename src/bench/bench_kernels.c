@@ -1,5 +1,6 @@
 /* bench_kernels.c - every kernel of the table at the sizes of real models, against the ceilings of the same threads. */
 #include "base/mem.h"
+#include "base/topology.h"
 #include "bench/lines.h"
 #include "bench/ranks.h"
 #include "formats/shapes.h"
@@ -52,10 +53,13 @@ ith_status ith_bench_kernels(const ith_bench_kernels_params *params, char **json
 {
     ith_kernel_bench b = {.params = params, .results = json_array()};
     json_t *ceilings = json_object(), *root = NULL;
+    ith_topology *topology = NULL;
     void *pool = NULL;
     ith_status status;
 
     *json = NULL;
+    ITH_CHECK(ith_topology_open(&topology, err));
+    b.caches = ith_topology_caches(topology);
     ITH_CHECK(ith_team_open(params->threads > 0 ? params->threads : 1, &b.team, err));
     ITH_CHECK(bench_levels(&b, ceilings, true, err));
     if (b.total == 0)
@@ -72,5 +76,6 @@ done:
     json_decref(b.results);
     ith_mem_free(pool);
     ith_team_close(b.team);
+    ith_topology_close(topology);
     return status;
 }

@@ -7,6 +7,7 @@
 #ifndef ITH_BENCH_LINES_H
 #define ITH_BENCH_LINES_H
 
+#include "base/caches.h"
 #include "bench/ceilings.h"
 #include "bench/vectors.h"
 
@@ -16,6 +17,7 @@ typedef struct ith_kernel_bench {
     const uint8_t *pool;
     size_t pool_bytes, pool_at; /* pool_at: where the last line ended, so that the next one begins with cold memory */
     const ith_kernels *kernels;
+    ith_caches caches; /* by which prefill attention is cut into tiles */
     ith_ceilings ceilings;
     const char *shape;
     ith_hparams hp;
@@ -73,9 +75,6 @@ ith_status ith_line_attention(const ith_kernel_bench *b, ith_kv_layout kv, int h
                               ith_line *l, ith_error *err);
 ith_status ith_line_vector(const ith_vector_kernel *v, const ith_hparams *hp, ith_line *l, ith_error *err);
 void ith_line_close(ith_line *l);
-
-/* Tokens of a tile of prefill attention, as src/model/attention.c cuts them. */
-int64_t ith_line_tile_tokens(const ith_hparams *hp);
 
 size_t ith_line_segment_bytes(const ith_line *l); /* of an attention line's cache */
 

@@ -97,13 +97,15 @@ static ith_status add_lines(ith_rates *r, int64_t tokens, ith_error *err)
 {
     const ith_engine *e = r->engine;
     const ith_hparams *hp = &e->model->hp;
+    int64_t group = hp->n_heads / hp->n_kv_heads, tile;
 
     ITH_TRY(ith_bench_buffer(POOL_BYTES, 1, &r->pool, &r->bench.pool_bytes, err));
     r->bench.pool = r->pool;
     ITH_TRY(add_products(r, tokens, err));
     ITH_TRY(add_vectors(r, err));
-    ITH_TRY(ith_line_attention(&r->bench, e->kv, (int)hp->head_dim, (int)(hp->n_heads / hp->n_kv_heads),
-                               ith_line_tile_tokens(hp), &r->attention, err));
+    tile =
+        ith_attention_tile(&e->model->caches, e->kv, hp->head_dim, group, tokens * hp->n_heads, ith_team_size(e->team));
+    ITH_TRY(ith_line_attention(&r->bench, e->kv, (int)hp->head_dim, (int)group, tile, &r->attention, err));
     r->most_segments = (int64_t)(r->bench.pool_bytes / ith_line_segment_bytes(&r->attention));
     return ITH_OK;
 }

@@ -24,12 +24,24 @@ static int64_t group_of(const ith_model *m)
     return m->hp.n_heads / m->hp.n_kv_heads;
 }
 
+/* Tokens of the largest tile. */
+static int64_t most_tokens(const ith_caches *caches, ith_kv_layout layout, int64_t d, int64_t group)
+{
+    int64_t query = layout == ITH_KVL_Q8 ? d : d * (int64_t)sizeof(float);
+    int64_t segment = (int64_t)ith_kv_block_bytes(layout, (int)d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+    int64_t n = ith_tile_rows(caches, segment, query + 2 * (d + 2) * (int64_t)sizeof(float)) / group;
+    return n < 1 ? 1 : n;
+}
+
 static int64_t tile_tokens(const ith_model *m, ith_kv_layout layout)
 {
-    int64_t d = head_dim(m), query = layout == ITH_KVL_Q8 ? d : d * (int64_t)sizeof(float);
-    int64_t segment = (int64_t)ith_kv_block_bytes(layout, (int)d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
-    int64_t n = ith_tile_rows(&m->caches, segment, query + 2 * (d + 2) * (int64_t)sizeof(float)) / group_of(m);
-    return n < 1 ? 1 : n;
+    return most_tokens(&m->caches, layout, head_dim(m), group_of(m));
+}
+
+int64_t ith_attention_tile(const ith_caches *caches, ith_kv_layout layout, int64_t d, int64_t group, int64_t rows,
+                           int n_threads)
+{
+    return ith_clamp(ith_tile_share(rows, n_threads) / group, 1, most_tokens(caches, layout, d, group));
 }
 
 /* m, l, o of `rows` rows, one after another in memory. */
@@ -154,8 +166,9 @@ typedef struct tiles { /* of the tokens attended to, for each head */
 /* As large as the caches allow, yet so many for the `heads` that threads work on side by side that none waits long for the last. */
 static tiles tiles_of(const ith_pass *p, int64_t heads, const ith_member *me)
 {
-    int64_t n = ith_range_size(p->attended), most = tile_tokens(p->model, ith_kv_get_layout(p->kv)),
-            size = ith_clamp(ith_tile_share(n * heads * p->group, me->n_threads) / p->group, 1, most),
+    int64_t n = ith_range_size(p->attended),
+            size = ith_attention_tile(&p->model->caches, ith_kv_get_layout(p->kv), head_dim(p->model), p->group,
+                                      n * heads * p->group, me->n_threads),
             early = n == 0 ? 0 : ith_range_size(ith_pass_tokens(p, p->attended)), n_early = (early + size - 1) / size;
     return (tiles){size, early, n_early, n_early + (n - early + size - 1) / size};
 }

@@ -54,7 +54,8 @@ typedef struct ith_heads_part { /* of a pass, by heads */
 
 typedef struct
     ith_heads_out { /* query head h of token t, counted from the first that I attend for, the first that I attend to */
-    bool quantized; /* into acts, row t, groups first_group + h * d / 32 ...; else floats at x + t * ld + (h - first) * d */
+    bool
+        quantized; /* into acts, row t, groups first_group + h * d / 32 ...; else floats at x + t * ld + (h - first) * d */
     ith_acts acts;
     int64_t first_group;
     float *x;
@@ -222,6 +223,9 @@ void ith_heads_make(ith_pass *pass, int layer, const ith_heads_part *part, ith_m
 void ith_heads_take(ith_pass *pass, int layer, const ith_heads_part *part, ith_member *me);
 void ith_attention(ith_pass *pass, int layer, const ith_heads_part *part,
                    ith_member *me); /* attention.c: records, cache -> way->heads_out; takes the counter reset */
+/* attention.c: tokens of a prefill tile, `group` query heads each, where n_threads work on `rows` queries of all KV heads side by side. */
+int64_t ith_attention_tile(const ith_caches *caches, ith_kv_layout layout, int64_t head_dim, int64_t group,
+                           int64_t rows, int n_threads);
 float ith_attention_q_factor(int64_t head_dim); /* log2(e) / sqrt(d), folded into queries */
 int64_t ith_attention_scratch(const ith_model *model, ith_kv_layout layout); /* floats per thread */
 void ith_mlp(ith_pass *pass, int layer, ith_member *me);                     /* mlp.c: h, acts -> y, my rows */
