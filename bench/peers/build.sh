@@ -1,17 +1,19 @@
 #!/bin/sh
 # Builds llama.cpp's llama-bench, llama-perplexity, llama-cli, llama-completion and llama-tokenize (CPU, native, Release) into DIR/bin.
 # The source is the copy inside the sdist of llama-cpp-python on PyPI, fetched with pip and checked against its SHA-256.
+# With a folder of ik_llama.cpp's source also its llama-sweep-bench, into DIR/ik.
 #
-# usage: build.sh DIR [JOBS]      DIR lies outside this repository; a second run goes on where the first one stopped
+# usage: build.sh DIR [JOBS [IK_SOURCE]]     DIR lies outside this repository; a second run goes on where the first one stopped
 set -eu
 
 version=0.3.36
 sha256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e
 targets="llama-bench llama-perplexity llama-tokenize llama-completion llama-cli"
 
-[ $# -ge 1 ] && [ "$1" != "-h" ] && [ "$1" != "--help" ] || { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] && [ "$1" != "-h" ] && [ "$1" != "--help" ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 dir=$1
 jobs=${2:-$(nproc)}
+ik=${3:-}
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 sdist=$dir/llama_cpp_python-$version.tar.gz
@@ -33,3 +35,11 @@ for target in $targets; do
     ln -sf "../build/bin/$target" "$dir/bin/$target"
 done
 echo "built into $dir/bin: $targets"
+
+[ -n "$ik" ] || exit 0
+cmake -S "$ik" -B "$dir/ik-build" -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF \
+    -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_SERVER=OFF
+cmake --build "$dir/ik-build" -j "$jobs" --target llama-sweep-bench
+mkdir -p "$dir/ik"
+ln -sf ../ik-build/bin/llama-sweep-bench "$dir/ik/llama-sweep-bench"
+echo "built into $dir/ik: llama-sweep-bench"
