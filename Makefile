@@ -10,7 +10,9 @@ B       := build/$(CONFIG)
 MPICC   ?= mpicc
 PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd libxxhash openblas hwloc
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   = $(shell pkg-config --libs $(PKGS)) -lm
+# OpenBLAS is loaded when it is first used (src/model/blas.c).
+LINKED     := $(filter-out openblas,$(PKGS))
+PKG_LIBS   = $(shell pkg-config --libs $(LINKED)) -lm
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wno-format-truncation -Werror
 CSTD   := -std=c11 -D_GNU_SOURCE
@@ -136,7 +138,7 @@ install: $(BIN) $(LIB)
 	install -m 644 include/ithaca.h $(DESTDIR)$(PREFIX)/include/ithaca.h
 	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib/libithaca.a
 	install -m 644 src/cli/ithaca.1 $(DESTDIR)$(PREFIX)/share/man/man1/ithaca.1
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(PKGS)|' scripts/ithaca.pc.in \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(LINKED)|' scripts/ithaca.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/ithaca.pc
 
 .PHONY: format

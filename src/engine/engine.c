@@ -183,7 +183,7 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
 
     ITH_TRY(ith_comm_agree(e->world->comm, ith_team_open(e->info.threads, &e->team, err), err));
     if (e->model->exact)
-        ith_blas_open();
+        ITH_TRY(ith_comm_agree(e->world->comm, ith_blas_open(err), err));
     ITH_TRY(ith_engine_choose(e, p, &store, err));
     tell_sizes(e, p);
     ITH_TRY(ith_engine_find_homes(e, &store.homes, err));

@@ -1,20 +1,63 @@
 #include "model/linear.h"
 
 #include <cblas.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
 
-void ith_blas_open(void)
+/* The library as this process has it: there is one, whatever number of engines use it. */
+static struct {
+    pthread_once_t once;
+    void *handle;  /* NULL: not loaded, for a reason */
+    char why[256]; /* the reason */
+    __typeof__(&cblas_sgemm) sgemm;
+    __typeof__(&openblas_set_num_threads) set_num_threads;
+    __typeof__(&openblas_get_config) get_config;
+} blas = {.once = PTHREAD_ONCE_INIT};
+
+static bool find(void *function, const char *name)
 {
-    openblas_set_num_threads(1);
+    *(void **)function = dlsym(blas.handle, name);
+    return *(void **)function != NULL;
+}
+
+static void load(void)
+{
+    const char *names[] = {"libopenblas.so.0", "libopenblas.so"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && blas.handle == NULL; i++) {
+        blas.handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+        if (blas.handle == NULL && i == 0) /* the usual name: what is wrong with it is told */
+            snprintf(blas.why, sizeof blas.why, "%s", dlerror());
+    }
+    if (blas.handle == NULL)
+        return;
+    if (!find(&blas.sgemm, "cblas_sgemm") || !find(&blas.set_num_threads, "openblas_set_num_threads") ||
+        !find(&blas.get_config, "openblas_get_config")) {
+        snprintf(blas.why, sizeof blas.why, "%s", "libopenblas without CBLAS's functions");
+        blas.handle = NULL; /* never closed: its threads may run */
+        return;
+    }
+    blas.set_num_threads(1);
+}
+
+ith_status ith_blas_open(ith_error *err)
+{
+    pthread_once(&blas.once, load);
+    if (blas.handle == NULL)
+        return ith_fail(err, ITH_E_UNSUPPORTED, "the exact path needs OpenBLAS: %s", blas.why);
+    return ITH_OK;
 }
 
 void ith_blas_gemm(int64_t n_tokens, int64_t n_rows, int64_t n_cols, const float *a, int64_t lda, const float *w,
                    int64_t ldw, float *c, int64_t ldc)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)n_tokens, (blasint)n_rows, (blasint)n_cols, 1.0f, a,
-                (blasint)lda, w, (blasint)ldw, 0.0f, c, (blasint)ldc);
+    blas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)n_tokens, (blasint)n_rows, (blasint)n_cols, 1.0f, a,
+               (blasint)lda, w, (blasint)ldw, 0.0f, c, (blasint)ldc);
 }
 
 const char *ith_blas_version(void)
 {
-    return openblas_get_config();
+    pthread_once(&blas.once, load);
+    return blas.handle == NULL ? "none" : blas.get_config();
 }

@@ -26,10 +26,14 @@ void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith
 /* Of n tokens, how many W's rows should pass by first (blocking.h). */
 int64_t ith_linear_block(const ith_model *model, const ith_matrix *w, int64_t n);
 
-/* C[t][r] = sum_k A[t][k] W[r][k], float32 (blas.c, the only user of OpenBLAS; called by several threads at a time). */
-void ith_blas_open(void); /* one thread per call: ours are the threads. Once per process, before the first product */
+/* C[t][r] = sum_k A[t][k] W[r][k], float32 (blas.c, the only user of OpenBLAS; called by several threads at a time).
+ *
+ * The library is loaded when somebody asks for it: on loading it starts a thread for each core, each with memory of its own, and the
+ * other paths have no use for them; it is then told that each call shall run in its caller's thread alone. ith_blas_open: before the first product.
+ * ITH_E_UNSUPPORTED: it is not on this machine. */
+ith_status ith_blas_open(ith_error *err);
 void ith_blas_gemm(int64_t n_tokens, int64_t n_rows, int64_t n_cols, const float *a, int64_t lda, const float *w,
                    int64_t ldw, float *c, int64_t ldc);
-const char *ith_blas_version(void);
+const char *ith_blas_version(void); /* "none": not on this machine */
 
 #endif

@@ -40,13 +40,12 @@ fetch_libraries() {
 }
 
 compile() {
-    local blas=$lib/openblas-serial
-    local later=$blas:$lib:$lib/openmpi/lib:$root/lib/aarch64-linux-gnu # where libraries find those that they need
+    local later=$lib:$lib/openmpi/lib:$root/lib/aarch64-linux-gnu # where libraries find those that they need
     printf '#!/bin/sh\nexec aarch64-linux-gnu-gcc --sysroot="%s" -I"%s" "$@"\n' "$root" "$lib/openmpi/include" >"$build/mpicc"
     chmod +x "$build/mpicc"
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s CONFIG=release ARCH=aarch64 MPICC="$build/mpicc" B="$build/out" \
         PKG_CFLAGS="-I$root/usr/include/aarch64-linux-gnu/openblas-serial" \
-        PKG_LIBS="-L$blas -L$lib/openmpi/lib -ljansson -lpcre2-8 -lutf8proc -lnettle -lzstd -lxxhash -lopenblas -lhwloc -lmpi -lm \
+        PKG_LIBS="-L$lib/openmpi/lib -ljansson -lpcre2-8 -lutf8proc -lnettle -lzstd -lxxhash -lhwloc -lmpi -lm \
             -Wl,-rpath-link,$later" "$build/out/ithaca"
 }
 

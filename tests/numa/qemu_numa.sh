@@ -70,7 +70,6 @@ make_root() {
 /bin/busybox --install -s /bin
 export PATH=/bin:/usr/bin HOME=/ OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_btl=self,vader OMPI_MCA_pml=ob1 OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_plm_rsh_agent=sh
-export LD_LIBRARY_PATH=$(ldd "$program" | sed -n 's/.*=> \(.*\)\/libopenblas.*/\1/p')
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 mkdir -p /dev/shm; mount -t tmpfs tmp /dev/shm; mount -t tmpfs tmp /tmp
 hostname two-nodes; ifconfig lo up
