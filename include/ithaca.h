@@ -168,6 +168,7 @@ typedef struct ith_sizes { /* bytes */
     int64_t kv, ctx;       /* of a rank's part of the KV cache when a session has ctx tokens; it grows as they come */
     int64_t work;          /* of a rank: activations and logits */
     const char *placement; /* of the weights, one line */
+    double key_share;      /* a token's operations in attention for one key before it, over those in its matrices: how prefill slows down with depth */
 } ith_sizes;
 
 /* Once, on rank 0, when an engine knows what it and a session will take, and nothing of it is allocated. */

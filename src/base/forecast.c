@@ -1,6 +1,7 @@
 #include "base/forecast.h"
 
 static const double FADE = 0.98; /* of a chunk's weight with each that follows */
+static const double UNEQUAL = 4; /* how much faster operations of one kind may be than of the other */
 
 double ith_depth_cost_s(ith_depth_cost c, int64_t from, int64_t to)
 {
@@ -15,7 +16,7 @@ void ith_forecast_add(ith_forecast *f, int64_t from, int64_t to, double seconds)
     if (from >= to || !(seconds > 0))
         return;
     if (f->chunks++ == 1)
-        *f = (ith_forecast){.chunks = 2};
+        *f = (ith_forecast){.chunks = 2, .key_share = f->key_share};
     f->n = FADE * f->n + n;
     f->x = FADE * f->x + n * x;
     f->y = FADE * f->y + seconds;
@@ -23,8 +24,15 @@ void ith_forecast_add(ith_forecast *f, int64_t from, int64_t to, double seconds)
     f->xy = FADE * f->xy + seconds * x;
 }
 
+/* The line y = a (1 + ratio x). */
+static ith_depth_cost fit_of_ratio(const ith_forecast *f, double ratio)
+{
+    double a = (f->y + ratio * f->xy) / (f->n + 2 * ratio * f->x + ratio * ratio * f->xx);
+    return (ith_depth_cost){a, ratio * a};
+}
+
 /* The line y = a + b x. Where the chunks' places hardly differ there is no telling b from noise. */
-static ith_depth_cost fit(const ith_forecast *f)
+static ith_depth_cost fit_freely(const ith_forecast *f)
 {
     double spread = f->xx - f->x * f->x / f->n;
     double b = spread > 1e-6 * f->xx ? (f->xy - f->x * f->y / f->n) / spread : 0, a = (f->y - b * f->x) / f->n;
@@ -32,6 +40,19 @@ static ith_depth_cost fit(const ith_forecast *f)
     if (b < 0)
         return (ith_depth_cost){f->y / f->n, 0};
     return a < 0 ? (ith_depth_cost){0, f->xy / f->xx} : (ith_depth_cost){a, b};
+}
+
+static ith_depth_cost fit(const ith_forecast *f)
+{
+    ith_depth_cost c = fit_freely(f);
+
+    if (!(f->key_share > 0))
+        return c;
+    if (f->chunks == 1)
+        return fit_of_ratio(f, f->key_share);
+    if (c.key_s > UNEQUAL * f->key_share * c.token_s)
+        return fit_of_ratio(f, UNEQUAL * f->key_share);
+    return c.key_s < f->key_share / UNEQUAL * c.token_s ? fit_of_ratio(f, f->key_share / UNEQUAL) : c;
 }
 
 double ith_forecast_left(const ith_forecast *f, int64_t done, int64_t total)

@@ -4,6 +4,9 @@
  * machine's rates (engine/cost.h), benchmarks from those of the kernels (bench/rates.h), progress from what it sees: the chunks measured
  * so far give them by least squares, weighted by their tokens; what is older counts a little less, so that a machine that
  * has become slower is heard; the first chunk, which touches all memory first, counts only while it is the only one.
+ *
+ * Few chunks near the beginning cannot tell b from a machine whose speed changes. Operations can: where their ratio is known, b / a stays
+ * within a factor of 4 of it, which covers kernels of unequal speed, and is it while there is one chunk.
  */
 #ifndef ITH_BASE_FORECAST_H
 #define ITH_BASE_FORECAST_H
@@ -21,6 +24,7 @@ double ith_depth_cost_s(ith_depth_cost cost, int64_t from, int64_t to);
 typedef struct ith_forecast { /* sums over the chunks; zeroed by the caller */
     double n, x, y, xx, xy;
     int64_t chunks;
+    double key_share; /* b / a by the operations of both, set by the caller; 0: not known */
 } ith_forecast;
 
 /* Tokens [from, to) took so many seconds. Nothing happens unless from < to and seconds > 0. */

@@ -92,9 +92,14 @@ void ith_progress_format(char *line, size_t size, const char *what, ith_unit uni
     snprintf(line + used, size - (size_t)used, ", %s%s/s, %s left", rate_text, name, left);
 }
 
+static void forget(ith_progress *p)
+{
+    *p = (ith_progress){.key_share = p->key_share};
+}
+
 static void begin(ith_progress *p, const char *what, int64_t done)
 {
-    memset(p, 0, sizeof *p);
+    forget(p);
     p->start_s = p->recent_s = ith_now_s();
     p->recent_done = done;
     p->terminal = isatty(STDERR_FILENO);
@@ -138,6 +143,7 @@ void ith_progress_update(ith_progress *p, const char *what, ith_unit unit, int64
         begin(p, what, done);
     }
     now = ith_now_s();
+    p->forecast.key_share = p->key_share;
     ith_forecast_add(&p->forecast, p->recent_done, done, now - p->recent_s);
     measure_rate(p, now, done);
     if (!is_due(p, now, done, total))
@@ -155,5 +161,5 @@ void ith_progress_end(ith_progress *p)
 {
     if (p->begun && p->terminal && p->shown_s > 0)
         fputc('\n', stderr);
-    memset(p, 0, sizeof *p);
+    forget(p);
 }

@@ -42,9 +42,10 @@ void ith_watch_end(ith_watch *watch)
 
 void ith_watch_sizes(void *user, const ith_sizes *sizes)
 {
-    const ith_watch *watch = user;
+    ith_watch *watch = user;
     char weights[32], kv[32], work[32];
 
+    watch->progress.key_share = sizes->key_share;
     if (watch->quiet || sizes->weights + sizes->kv + sizes->work < 1 << 30)
         return;
     ith_format_bytes(weights, (double)sizes->weights);

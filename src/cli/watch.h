@@ -15,7 +15,7 @@ typedef struct ith_watch {
 /* An ith_progress_fn; `user` is an ith_watch. */
 bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t total);
 
-/* An ith_sizes_fn: says them if they are a gibibyte or more together. */
+/* An ith_sizes_fn: says them if they are a gibibyte or more together; the time left is foretold by what they say of depth. */
 void ith_watch_sizes(void *user, const ith_sizes *sizes);
 
 /* The engine's progress and sizes go to the watch; its lines show the world's memory and bytes sent. */

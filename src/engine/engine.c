@@ -1,4 +1,5 @@
 #include "base/cgroup.h"
+#include "engine/cost.h"
 #include "engine/engine_impl.h"
 
 #include <stdio.h>
@@ -126,11 +127,13 @@ static ith_kv_layout kv_layout(const ith_engine_params *p)
 static void tell_sizes(const ith_engine *e, const ith_engine_params *p)
 {
     int64_t kv = ith_session_kv_bytes(e);
+    const ith_depth_cost ops = ith_prompt_cost(e, 1, 1);
     const ith_sizes sizes = {.weights = e->info.weight_bytes,
                              .kv = kv,
                              .ctx = e->info.ctx,
                              .work = ith_session_bytes(e) - kv,
-                             .placement = e->placement_text};
+                             .placement = e->placement_text,
+                             .key_share = ops.key_s / ops.token_s};
 
     if (p->sizes != NULL && e->world->comm->rank == 0)
         p->sizes(p->progress_user, &sizes);

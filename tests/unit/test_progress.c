@@ -120,6 +120,29 @@ static void forecasts_are_never_negative(void **state)
     assert_true(ith_forecast_token(&steep, 0) >= 0 && ith_forecast_left(&steep, 200, 300) > 3);
 }
 
+/* The third of three chunks is slow because the machine is: operations say that depth is not the reason. */
+static void operations_bound_what_depth_costs(void **state)
+{
+    static const double share = 1e-5;
+    ith_forecast one = {.key_share = share}, slower = {.key_share = share}, faster = {.key_share = share};
+    ith_forecast *f[] = {&slower, &faster};
+    (void)state;
+    ith_forecast_add(&one, 0, 512, 512 * (1 + share * 256));
+    assert_true(fabs(ith_forecast_left(&one, 512, 131072) / ith_depth_cost_s((ith_depth_cost){1, share}, 512, 131072) - 1) < 1e-9);
+    for (int i = 0; i < 2; i++) {
+        ith_forecast_add(f[i], 0, 512, 512);
+        ith_forecast_add(f[i], 512, 1024, 512);
+        ith_forecast_add(f[i], 1024, 1536, i == 0 ? 3 * 512 : 512 / 3);
+    }
+    assert_true(ith_forecast_left(&slower, 1536, 131072) < 130e3 * 3 * (1 + 4 * share * 66e3));
+    assert_true(ith_forecast_left(&slower, 1536, 131072) > 130e3);
+    assert_true(ith_forecast_token(&faster, 131072) > ith_forecast_token(&faster, 0) * 1.3);
+    for (int64_t at = 1536; at < 65536; at += 512) /* what is measured counts, within its bounds */
+        ith_forecast_add(&slower, at, at + 512, ith_depth_cost_s((ith_depth_cost){1, 2 * share}, at, at + 512));
+    assert_true(fabs(ith_forecast_left(&slower, 65536, 131072) /
+                         ith_depth_cost_s((ith_depth_cost){1, 2 * share}, 65536, 131072) - 1) < 0.05);
+}
+
 /* The first chunk of 64 waits for memory. */
 static void a_slow_start_is_passed_over(void **state)
 {
@@ -143,6 +166,7 @@ int main(void)
         cmocka_unit_test(time_left_knows_the_quadratic_part),
         cmocka_unit_test(one_chunk_or_less_is_a_rate),
         cmocka_unit_test(forecasts_are_never_negative),
+        cmocka_unit_test(operations_bound_what_depth_costs),
         cmocka_unit_test(a_slow_start_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
