@@ -209,7 +209,7 @@ typedef struct ith_engine ith_engine;
 
 /* Collective; every rank passes equal parameters. Maps the model's files, converts weights to the compute layout
  * (one copy per machine or memory node, shared by its ranks; a pack's are used where they are mapped, after a look at their checksums). Threads in the
- * background only where weights are streamed: two per rank, which read them. ITH_E_MEMORY, with the numbers, if not even streamed
+ * background only where weights are streamed: four per rank or more, which read them. ITH_E_MEMORY, with the numbers, if not even streamed
  * weights and the largest session fit. */
 ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **engine, ith_error *err);
 

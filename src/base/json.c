@@ -97,6 +97,14 @@ json_t *ith_json_number(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+json_t *ith_json_numbers(const double *values, int n)
+{
+    json_t *out = values == NULL ? json_null() : json_array();
+    for (int i = 0; values != NULL && i < n; i++)
+        json_array_append_new(out, ith_json_number(values[i]));
+    return out;
+}
+
 char *ith_json_text(const json_t *value, bool pretty)
 {
     return json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9) | (pretty ? JSON_INDENT(2) : JSON_COMPACT));

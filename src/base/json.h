@@ -27,6 +27,9 @@ ith_status ith_json_string(const json_t *object, const char *where, const char *
 /* A number that reads back as the same float (9 digits, see ith_json_text); NaN and infinities become null. */
 json_t *ith_json_number(double x);
 
+/* An array of n of them; null if values is NULL. */
+json_t *ith_json_numbers(const double *values, int n);
+
 /* The text of a value, malloc'd (NULL without memory): one line, or indented when `pretty`. */
 char *ith_json_text(const json_t *value, bool pretty);
 

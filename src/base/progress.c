@@ -94,7 +94,7 @@ void ith_progress_format(char *line, size_t size, const char *what, ith_unit uni
 
 static void forget(ith_progress *p)
 {
-    *p = (ith_progress){.key_share = p->key_share};
+    *p = (ith_progress){.forecast.key_share = p->forecast.key_share};
 }
 
 static void begin(ith_progress *p, const char *what, int64_t done)
@@ -143,7 +143,6 @@ void ith_progress_update(ith_progress *p, const char *what, ith_unit unit, int64
         begin(p, what, done);
     }
     now = ith_now_s();
-    p->forecast.key_share = p->key_share;
     ith_forecast_add(&p->forecast, p->recent_done, done, now - p->recent_s);
     measure_rate(p, now, done);
     if (!is_due(p, now, done, total))

@@ -19,12 +19,11 @@
 
 typedef enum ith_unit { ITH_UNIT_TOKENS, ITH_UNIT_BYTES, ITH_UNIT_NONE /* things that `what` names */ } ith_unit;
 
-typedef struct ith_progress { /* zeroed by the caller before the first update; key_share alone stays from one `what` to the next */
+typedef struct ith_progress { /* zeroed by the caller before the first update; of it forecast.key_share alone stays from one `what` to the next, and may be set at any time */
     double start_s, shown_s;  /* when it began, was last shown */
     double recent_s, rate;    /* time of the last advance; units per second, smoothed over some seconds */
     int64_t recent_done, shown_done;
     ith_forecast forecast; /* of tokens */
-    double key_share;      /* the forecast's, of all that is shown; may be set at any time */
     bool terminal, begun;
     char what[32];
 } ith_progress;

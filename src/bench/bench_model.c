@@ -123,7 +123,8 @@ static ith_feed_counts count_fetched(const ith_engine *e)
     return sum;
 }
 
-/* Streamed weights as n decoded tokens fetch them, by the same threads, with nothing computed: what the disk and the decompressor give. */
+/* Streamed weights as n decoded tokens fetch them, by the same threads, with nothing computed: what the disk and the decompressor give. A first
+ * token is not counted: what it begins with was fetched behind the decode before. */
 static ith_status time_fetching(model_bench *b, int64_t n, double *seconds, ith_error *err)
 {
     ith_store *store = b->engine->store;
@@ -188,14 +189,6 @@ static double median(const double *values, int n)
     return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-static json_t *numbers(const double *values, int n)
-{
-    json_t *out = json_array();
-    for (int i = 0; i < n; i++)
-        json_array_append_new(out, ith_json_number(values[i]));
-    return out;
-}
-
 static json_t *prediction_json(const model_bench *b)
 {
     int n = b->params->repetitions;
@@ -216,7 +209,7 @@ static json_t *prefill_json(const model_bench *b)
     ith_cost c = ith_pass_cost(b->engine, b->depth, b->params->prompt);
 
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "tps", ith_json_number((double)b->params->prompt / s),
-                     "predicted", prediction_json(b), "seconds", numbers(b->prefill, n), "gops",
+                     "predicted", prediction_json(b), "seconds", ith_json_numbers(b->prefill, n), "gops",
                      ith_json_number((c.linear_ops + c.attention_ops) / s * 1e-9), "of_ceiling",
                      ith_json_number(least_s(b, c) / s), "sent", (json_int_t)b->sent, "sent_formula",
                      (json_int_t)ith_bench_ranks_formula(b->session, b->depth, b->params->prompt));
@@ -233,7 +226,7 @@ static json_t *fetching_json(const model_bench *b)
     for (int i = 0; i < n; i++)
         reached[i] = b->fetching[i] / b->decode[i];
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "tps", ith_json_number((double)b->params->decode / s), "seconds",
-                     numbers(b->fetching, n), "read_gbps", ith_json_number((double)b->fetched.read / s * 1e-9),
+                     ith_json_numbers(b->fetching, n), "read_gbps", ith_json_number((double)b->fetched.read / s * 1e-9),
                      "unpacked_gbps", ith_json_number((double)b->fetched.unpacked / s * 1e-9), "reached",
                      ith_json_number(median(reached, n)));
 }
@@ -244,7 +237,7 @@ static json_t *decode_json(const model_bench *b)
     double s = median(b->decode, n) / (double)b->params->decode;
     ith_cost c = ith_pass_cost(b->engine, b->depth + b->params->decode / 2, 1); /* of the middle one */
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "tps", ith_json_number(1 / s), "seconds", numbers(b->decode, n),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "tps", ith_json_number(1 / s), "seconds", ith_json_numbers(b->decode, n),
                      "gbps", ith_json_number(c.bytes / s * 1e-9), "of_ceiling", ith_json_number(least_s(b, c) / s),
                      "fetching", fetching_json(b));
 }

@@ -265,7 +265,7 @@ static int print_json(const ith_cli *cli, const run_args *args, const run_state 
                   ids, "text", ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
                   finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s", run->decode_s,
                   "speculation", ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks,
-                  "threads", info->threads, "mesh", info->mesh, "shares", ith_cli_shares_json(info), "simd", info->simd,
+                  "threads", info->threads, "mesh", info->mesh, "shares", ith_json_numbers(info->shares, info->ranks), "simd", info->simd,
                   "placement", info->placement, "logits_sha256", sha256, "sent", ith_cli_sent_json(cli->world));
     if (args->profile)
         json_object_set_new(result, "profile", ith_cli_profile(run->session));
@@ -285,7 +285,7 @@ static void print_timings(const ith_cli *cli, const run_state *run)
     if (strncmp(info->placement, "replicated", 10) != 0)
         ith_cli_say(cli, "%s", info->placement);
     if (info->shares != NULL) {
-        json_t *shares = ith_cli_shares_json(info);
+        json_t *shares = ith_json_numbers(info->shares, info->ranks);
         ith_cli_say(cli, "shares of tokens and rows: %s", ith_cli_shares_text(shares, text, sizeof text));
         json_decref(shares);
     }

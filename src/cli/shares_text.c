@@ -5,14 +5,6 @@
 
 enum { SHOWN = 16 };
 
-json_t *ith_cli_shares_json(const ith_engine_info *info)
-{
-    json_t *shares = info->shares == NULL ? json_null() : json_array();
-    for (int r = 0; info->shares != NULL && r < info->ranks; r++)
-        json_array_append_new(shares, json_real(info->shares[r]));
-    return shares;
-}
-
 const char *ith_cli_shares_text(const json_t *shares, char *text, size_t size)
 {
     size_t i, n = 0;

@@ -3,12 +3,8 @@
 #define ITH_CLI_SHARES_TEXT_H
 
 #include "base/json.h"
-#include "ithaca.h"
 
-/* An array of numbers, each rank's; null: all the same. */
-json_t *ith_cli_shares_json(const ith_engine_info *info);
-
-/* "50.0% 25.0% 25.0%" of such an array, the first ranks of many; `text` as a string. */
+/* "50.0% 25.0% 25.0%" of an array of numbers, each rank's: the first ranks of many; `text` as a string. */
 const char *ith_cli_shares_text(const json_t *shares, char *text, size_t size);
 
 #endif

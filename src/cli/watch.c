@@ -45,7 +45,7 @@ void ith_watch_sizes(void *user, const ith_sizes *sizes)
     ith_watch *watch = user;
     char weights[32], kv[32], work[32];
 
-    watch->progress.key_share = sizes->key_share;
+    watch->progress.forecast.key_share = sizes->key_share;
     if (watch->quiet || sizes->weights + sizes->kv + sizes->work < 1 << 30)
         return;
     ith_format_bytes(weights, (double)sizes->weights);

@@ -6,9 +6,8 @@
 
 /* What tests change; others take ith_mpi_defaults. */
 typedef struct ith_mpi_options {
-    int64_t piece; /* most bytes in one MPI message, at most INT_MAX; more go in several */
-    int64_t
-        slot; /* most bytes of a rank, over several nodes of all, in an all-gather over the nodes' boards; 0: none go that way */
+    int64_t piece;      /* most bytes in one MPI message, at most INT_MAX; more go in several */
+    int64_t slot;       /* most bytes of a rank (several nodes: of all) in an all-gather over boards; 0: none go that way */
     bool windows_only;  /* shared memory by MPI's windows, without trying anonymous files first */
     int ranks_per_node; /* cuts machines into nodes of so many ranks; 0: a machine is a node */
 } ith_mpi_options;

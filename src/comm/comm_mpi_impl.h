@@ -124,11 +124,10 @@ void ith_mpi_domain_barrier(ith_comm *comm);
 ith_status ith_mpi_board_open(ith_comm *comm, int64_t slot, ith_mpi_board *board, ith_error *err); /* collective */
 void ith_mpi_board_close(ith_comm *comm, ith_mpi_board *board);                                    /* collective */
 uint8_t *ith_mpi_board_slot(const ith_mpi_board *board, int node_rank, int64_t turn);
-bool ith_mpi_board_there(const ith_mpi_board *board,
-                         int node_rank); /* has that rank published its slot of this turn? */
+/* Has that rank published its slot of this turn? */
+bool ith_mpi_board_there(const ith_mpi_board *board, int node_rank);
 void ith_mpi_board_publish(const ith_comm *comm, const ith_mpi_board *board);
 void ith_mpi_board_wait(ith_comm *comm, const ith_mpi_board *board, int node_rank);
-
 void ith_mpi_board_wait_all(ith_comm *comm, const ith_mpi_board *board);
 
 /* comm_mpi_gather.c: an all-gather over the nodes' boards, of up to `slot` bytes a rank and, over several nodes, in all. fits: can it carry these

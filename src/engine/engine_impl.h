@@ -54,7 +54,7 @@ struct ith_session {
     int64_t length;
     int64_t before,
         total; /* progress of several calls shown as one: what earlier ones did, and all of them; total 0: one call */
-    ith_profile *profile;          /* of every pass; NULL: not measured */
+    ith_profile *profile;   /* of every pass; NULL: not measured */
     const ith_probe *probe;        /* looks into every pass; NULL: none */
     int32_t *ids;                  /* [ctx] the timeline; the whole of it on every rank */
     float *logits;                 /* rank 0: [ITH_DECODE_TOKENS][ith_logits_ld]: after the last tokens */

@@ -92,14 +92,6 @@ static json_t *memory_json(const estimate *f)
                      "node_bytes", (json_int_t)(weights + session * f->params->ranks_per_node));
 }
 
-static json_t *shares_json(const ith_engine_info *info)
-{
-    json_t *shares = info->shares == NULL ? json_null() : json_array();
-    for (int r = 0; info->shares != NULL && r < info->ranks; r++)
-        json_array_append_new(shares, ith_json_number(info->shares[r]));
-    return shares;
-}
-
 static json_t *answer(const estimate *f)
 {
     const ith_engine *e = f->engine;
@@ -111,7 +103,7 @@ static json_t *answer(const estimate *f)
 
     return json_pack("{s:s, s:i, s:i, s:i, s:i, s:s, s:o, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o}", "model",
                      e->info.name, "nodes", p->nodes, "ranks_per_node", p->ranks_per_node, "ranks", e->info.ranks,
-                     "threads", e->info.threads, "mesh", e->info.mesh, "shares", shares_json(&e->info), "ctx",
+                     "threads", e->info.threads, "mesh", e->info.mesh, "shares", ith_json_numbers(e->info.shares, e->info.ranks), "ctx",
                      (json_int_t)e->info.ctx, "chunk", (json_int_t)e->info.chunk, "weight_bytes",
                      (json_int_t)e->info.weight_bytes, "placement", placement_word(f), "why",
                      f->refusal.status != ITH_OK ? f->refusal.text : e->info.placement, "memory", memory_json(f),

@@ -10,12 +10,8 @@
 #include "model/rope.h"
 #include "weights/store.h"
 
-enum ith_stage { /* of a layer, in a pass's order: each is used, and where weights are streamed fetched, as one (ith_store_enter) */
-                 ITH_STAGE_QKV,
-                 ITH_STAGE_O,
-                 ITH_STAGE_GATE_UP,
-                 ITH_STAGE_DOWN
-};
+/* Of a layer, in a pass's order: each is used, and where weights are streamed fetched, as one (ith_store_enter). */
+enum ith_stage { ITH_STAGE_QKV, ITH_STAGE_O, ITH_STAGE_GATE_UP, ITH_STAGE_DOWN };
 
 typedef struct ith_layer {
     const float *attn_norm; /* [h] */

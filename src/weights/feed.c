@@ -290,43 +290,6 @@ static void open_shared(ith_feed_shared *s)
     pthread_condattr_destroy(&changed);
 }
 
-/* Does a layer's step say where the pages of its place lie: the largest of those that have it? */
-static bool is_mold(const ith_feed *f, int64_t i)
-{
-    const ith_step *step = &f->steps[i];
-
-    if (step->n_parts == 0 || step->parts[0].entry->layer == ITH_NO_LAYER)
-        return false;
-    for (int64_t k = 0; k < f->n_steps; k++)
-        if (f->steps[k].place == step->place && f->steps[k].n_parts > 0 &&
-            f->steps[k].parts[0].entry->layer != ITH_NO_LAYER &&
-            (f->steps[k].bytes > step->bytes || (f->steps[k].bytes == step->bytes && k < i)))
-            return false;
-    return true;
-}
-
-static void each_home(const ith_feed *f, const ith_homes *homes, const uint8_t *transit, ith_home_fn see, void *user)
-{
-    for (int64_t i = 0; i < f->n_steps; i++)
-        for (int k = 0; k < f->steps[i].n_parts && is_mold(f, i); k++) {
-            const ith_step_part *p = &f->steps[i].parts[k];
-            ith_homes_each(homes, p->entry, p->first, p->n, transit + f->steps[i].place + p->at, see, user);
-        }
-}
-
-/* Before the first touch. */
-static void place_transit(void *user, void *memory, size_t bytes)
-{
-    const ith_feed *f = user;
-    (void)bytes;
-    each_home(f, f->params.homes, memory, ith_homes_place, (void *)f->params.homes);
-}
-
-void ith_feed_regions(const ith_feed *f, const ith_homes *homes, ith_home_fn see, void *user)
-{
-    each_home(f, homes, f->transit, see, user);
-}
-
 static ith_status share(ith_feed *f, ith_error *err)
 {
     ith_comm *comm = f->params.comm;
@@ -339,7 +302,7 @@ static ith_status share(ith_feed *f, ith_error *err)
         open_shared(f->shared);
     comm->ops->node_barrier(comm);
     ITH_TRY(comm->ops->shared_alloc(comm, f->params.room, "the layer of streamed weights that is on its way",
-                                    f->params.homes == NULL ? NULL : place_transit, f, &transit, err));
+                                    f->params.homes == NULL ? NULL : ith_feed_place_pages, f, &transit, err));
     f->transit = transit;
     return ITH_OK;
 }

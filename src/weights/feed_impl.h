@@ -101,6 +101,11 @@ const ith_step_part *ith_feed_mine(const ith_feed *feed, int64_t step, int64_t i
 ith_status ith_feed_fetch(ith_fetcher *fetcher, const ith_step_part *piece, uint8_t *place, ith_feed_counts *counts,
                           ith_error *err);
 
+/* ---- feed_homes.c ---- */
+
+/* An ith_place_fn of the transit's memory; user: the feed. */
+void ith_feed_place_pages(void *user, void *memory, size_t bytes);
+
 /* ---- feed_gather.c ---- */
 
 /* Collective: the same status on all ranks. */
