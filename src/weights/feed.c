@@ -242,6 +242,11 @@ void ith_feed_leave(ith_feed *f)
     pthread_mutex_unlock(&f->shared->lock);
 }
 
+const ith_step *ith_feed_step(const ith_feed *f, int64_t i)
+{
+    return &f->steps[i];
+}
+
 ith_status ith_feed_status(ith_feed *f, ith_error *err)
 {
     pthread_mutex_lock(&f->shared->lock);

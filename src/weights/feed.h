@@ -71,6 +71,9 @@ void ith_feed_close(ith_feed *feed); /* collective; accepts NULL */
 void ith_feed_enter(ith_feed *feed, int64_t i, ith_need need);
 void ith_feed_leave(ith_feed *feed);
 
+/* Step i, as it was given. */
+const ith_step *ith_feed_step(const ith_feed *feed, int64_t i);
+
 /* What the fetching threads of this rank met first: an error of reading. */
 ith_status ith_feed_status(ith_feed *feed, ith_error *err);
 

@@ -10,11 +10,11 @@ enum { PIECE_BYTES = 1 << 20 };
 
 /* ---- Cutting ---- */
 
-/* Is unit `first` of e in one of these pieces? Where rows of two ranks meet inside a tile, both hold it. */
+/* Is unit `first` of e in one of these pieces? Where rows of two ranks meet inside a tile, both hold it. An entry's pieces follow each other. */
 static bool is_listed(const ith_step_part *pieces, int64_t n, const ith_entry *e, int64_t first)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (pieces[i].entry == e && pieces[i].first <= first && first < pieces[i].first + pieces[i].n)
+    for (int64_t i = n - 1; i >= 0 && pieces[i].entry == e; i--)
+        if (pieces[i].first <= first && first < pieces[i].first + pieces[i].n)
             return true;
     return false;
 }

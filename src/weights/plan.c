@@ -51,17 +51,14 @@ static ith_status add_entry(ith_plan *plan, const char *name, const ith_tensor *
     return ITH_OK;
 }
 
-ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t rows, int64_t cols,
-                           ith_layout layout, ith_row_order order, int64_t head_dim, const ith_matrix **out,
-                           ith_error *err)
+/* A matrix that the tensor holds, whose shape has been checked. */
+static ith_status add_matrix(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t rows, int64_t cols,
+                             ith_layout layout, ith_entry **out, ith_error *err)
 {
-    ith_entry *e;
-    ith_matrix *m;
+    ith_matrix *m = calloc(1, sizeof *m);
+    ith_status status;
     size_t bytes;
 
-    if (tensor->n_dims != 2 || tensor->dims[0] != rows || tensor->dims[1] != cols)
-        return shape_error(tensor, rows, cols, err);
-    m = calloc(1, sizeof *m);
     if (m == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the table of tensors");
     snprintf(m->name, sizeof m->name, "%s", name);
@@ -71,23 +68,51 @@ ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *t
     m->groups = (cols + ITH_GROUP - 1) / ITH_GROUP;
     m->n_tiles = (rows + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
     m->tile_bytes = ith_tile_bytes(layout, (size_t)m->groups);
+    m->entry = plan->n_entries;
     if (!ith_mul_size(m->tile_bytes, (size_t)m->n_tiles, &bytes)) {
         free(m);
         return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is larger than the address space", tensor->file,
                         tensor->name);
     }
-    ith_status status = add_entry(plan, name, tensor, m->n_tiles, m->tile_bytes, &e, err);
+    status = add_entry(plan, name, tensor, m->n_tiles, m->tile_bytes, out, err);
     if (status != ITH_OK) {
         free(m);
         return status;
     }
-    e->matrix = m;
-    e->order = order;
-    e->head_dim = head_dim;
-    e->as_stored = tensor->packed != NULL && tensor->packed->layout == layout;
+    (*out)->matrix = m;
+    (*out)->as_stored = tensor->packed != NULL && tensor->packed->layout == layout;
     if (m->groups > plan->max_groups)
         plan->max_groups = m->groups;
-    *out = m;
+    return ITH_OK;
+}
+
+ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t rows, int64_t cols,
+                           ith_layout layout, ith_row_order order, int64_t head_dim, const ith_matrix **out,
+                           ith_error *err)
+{
+    ith_entry *e;
+
+    if (tensor->n_dims != 2 || tensor->dims[0] != rows || tensor->dims[1] != cols)
+        return shape_error(tensor, rows, cols, err);
+    ITH_TRY(add_matrix(plan, name, tensor, rows, cols, layout, &e, err));
+    e->order = order;
+    e->head_dim = head_dim;
+    *out = e->matrix;
+    return ITH_OK;
+}
+
+ith_status ith_plan_stacked(ith_plan *plan, const char *name, const ith_stack *stack, int64_t rows, int64_t cols,
+                            ith_layout layout, const ith_matrix **out, ith_error *err)
+{
+    const ith_tensor *t = stack->tensor;
+    ith_entry *e;
+
+    if (t->n_dims != 3 || t->dims[0] != stack->dims[0] || t->dims[1] != stack->dims[1] || t->dims[2] != cols)
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should have shape [%lld, %lld, %lld] by the configuration",
+                        t->file, t->name, (long long)stack->dims[0], (long long)stack->dims[1], (long long)cols);
+    ITH_TRY(add_matrix(plan, name, t, rows, cols, layout, &e, err));
+    e->first_row = stack->first_row;
+    *out = e->matrix;
     return ITH_OK;
 }
 
@@ -108,10 +133,7 @@ ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *t
 
 ith_entry *ith_plan_entry(const ith_plan *plan, const ith_matrix *matrix)
 {
-    for (size_t i = 0; i < plan->n_entries; i++)
-        if (plan->entries[i].matrix == matrix)
-            return &plan->entries[i];
-    return NULL;
+    return &plan->entries[matrix->entry];
 }
 
 ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err)
@@ -184,7 +206,14 @@ void ith_producer_close(ith_producer *p)
 
 /* ---- Rows of a file ---- */
 
-/* The file's row that holds our row. */
+/* Bytes of a row of the file, whose tensor's last dimension is the columns. */
+static size_t row_bytes_of(const ith_entry *e)
+{
+    const ith_dtype_info *type = ith_dtype_get(e->tensor->dtype);
+    return (size_t)(e->matrix->cols / type->block) * (size_t)type->block_bytes;
+}
+
+/* The file's row that holds our row, both counted from the matrix's first. */
 static int64_t file_row(const ith_entry *e, int64_t row)
 {
     int64_t d = e->head_dim, in_head;
@@ -194,7 +223,7 @@ static int64_t file_row(const ith_entry *e, int64_t row)
     return row - in_head + (in_head < d / 2 ? 2 * in_head : 2 * (in_head - d / 2) + 1);
 }
 
-/* The file's rows among which those of tiles [first, first + n) are. */
+/* The matrix's rows in the file among which those of tiles [first, first + n) are. */
 static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
 {
     int64_t unit = e->order == ITH_ROWS_PLAIN ? 1 : e->head_dim, rows = e->matrix->rows;
@@ -235,7 +264,7 @@ static ith_status convert(const ith_entry *e, int64_t tile, const uint8_t *data,
                           ith_error *err)
 {
     const ith_matrix *m = e->matrix;
-    size_t row_bytes = e->tensor->bytes / (size_t)m->rows;
+    size_t row_bytes = row_bytes_of(e);
     const uint8_t *rows[ITH_TILE_ROWS];
 
     for (int r = 0; r < ITH_TILE_ROWS; r++) {
@@ -248,12 +277,12 @@ static ith_status convert(const ith_entry *e, int64_t tile, const uint8_t *data,
 static ith_status convert_rows(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, uint8_t *out,
                                ith_error *err)
 {
-    size_t row_bytes = e->tensor->bytes / (size_t)e->matrix->rows;
+    size_t row_bytes = row_bytes_of(e);
     ith_range rows = rows_read(e, first, n);
     const uint8_t *data;
 
-    ITH_TRY(
-        get_data(p, e->tensor, (size_t)rows.begin * row_bytes, (size_t)ith_range_size(rows) * row_bytes, &data, err));
+    ITH_TRY(get_data(p, e->tensor, (size_t)(e->first_row + rows.begin) * row_bytes,
+                     (size_t)ith_range_size(rows) * row_bytes, &data, err));
     for (int64_t i = 0; i < n; i++)
         ITH_TRY(convert(e, first + i, data, rows.begin, out + (size_t)i * e->unit_bytes, err));
     return ITH_OK;
@@ -304,9 +333,7 @@ size_t ith_stored_bytes(const ith_entry *e, int64_t first, int64_t n, bool *pack
 
     *packed = t != NULL && t->codec == ITH_CODEC_ZSTD;
     if (t == NULL)
-        return e->matrix == NULL
-                   ? e->tensor->bytes
-                   : (size_t)ith_range_size(rows_read(e, first, n)) * (e->tensor->bytes / (size_t)e->matrix->rows);
+        return e->matrix == NULL ? e->tensor->bytes : (size_t)ith_range_size(rows_read(e, first, n)) * row_bytes_of(e);
     for (int64_t i = first; i < first + n; i++)
         bytes += ith_pack_tile_get(t, i).bytes;
     return bytes;

@@ -24,6 +24,7 @@ typedef struct ith_matrix { /* y[rows] = W [rows, cols] x[cols] */
     size_t tile_bytes;
     const uint8_t *tiles; /* tile first_tile and those behind it; NULL until loaded */
     int64_t first_tile;   /* 0, unless parts of the matrix come and go (feed.h) */
+    size_t entry;         /* number of its entry in the plan */
 } ith_matrix;
 
 /* How the rows of a tensor are ordered in the file. */
@@ -37,6 +38,7 @@ enum { ITH_NO_LAYER = -1 };
 typedef struct ith_entry { /* one planned matrix or vector */
     char name[96];         /* Hugging Face's */
     const ith_tensor *tensor;
+    int64_t first_row;       /* of the tensor, where it holds several matrices */
     ith_matrix *matrix;      /* NULL: a vector */
     const float **vector;    /* where the vector's address goes */
     int64_t n;               /* vector: elements */
@@ -44,6 +46,7 @@ typedef struct ith_entry { /* one planned matrix or vector */
     ith_row_order order;
     int64_t head_dim;
     int64_t heads; /* ranks that share the rows take whole heads of so many; 0: any rows */
+    bool whole;    /* every rank multiplies with all rows in any pass: every node holds them */
     int64_t n_units;
     size_t unit_bytes; /* of a tile; of a vector */
     int layer;         /* ITH_NO_LAYER: none's */
@@ -74,6 +77,15 @@ void ith_plan_free(ith_plan *plan); /* what it holds, matrices included; accepts
 ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t rows, int64_t cols,
                            ith_layout layout, ith_row_order order, int64_t head_dim, const ith_matrix **out,
                            ith_error *err);
+
+/* The same for a tensor that is a stack of matrices, [number][rows of one, perhaps of several together][cols]: rows [first_row, first_row + rows)
+ * of all that it has, in the order of the file; `stack`: what its first two dimensions should be. */
+typedef struct ith_stack {
+    const ith_tensor *tensor;
+    int64_t dims[2], first_row;
+} ith_stack;
+ith_status ith_plan_stacked(ith_plan *plan, const char *name, const ith_stack *stack, int64_t rows, int64_t cols,
+                            ith_layout layout, const ith_matrix **out, ith_error *err);
 
 /* Plans a vector of n floats; *out is NULL till somebody puts an address there, and must live until then. */
 ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t n, const float **out,

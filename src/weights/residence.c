@@ -2,12 +2,12 @@
 
 #include "base/range.h"
 
+#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MIB 1048576.0
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, STAGES_MOST = 16 /* of a layer: more than any has */ };
 
 static bool is_of_layer(const ith_entry *e, int layer)
 {
@@ -55,26 +55,29 @@ static size_t bytes_that_must_stay(const ith_plan *plan, const ith_residence_par
     return bytes;
 }
 
-/* Of a stage, in the layer where it is largest. */
-static size_t bytes_of_stage(const ith_plan *plan, int stage, int n_layers)
+/* Of a stage, in the layer where it is largest. An entry's layer is that of the one before, or a later one. */
+static size_t bytes_of_stage(const ith_plan *plan, int stage)
 {
-    size_t most = 0;
-    for (int layer = 0; layer < n_layers; layer++) {
-        size_t bytes = 0;
-        for (size_t i = 0; i < plan->n_entries; i++)
-            if (is_of_layer(&plan->entries[i], layer) && plan->entries[i].stage == stage)
-                bytes += ith_entry_bytes(&plan->entries[i]);
+    size_t most = 0, bytes = 0;
+    int layer = ITH_NO_LAYER;
+
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        const ith_entry *e = &plan->entries[i];
+        if (e->layer == ITH_NO_LAYER || !is_of_layer(e, e->layer) || e->stage != stage)
+            continue;
+        bytes = e->layer == layer ? bytes + ith_entry_bytes(e) : ith_entry_bytes(e);
+        layer = e->layer;
         most = bytes > most ? bytes : most;
     }
     return most;
 }
 
 /* Each stage's place, one after another; at least two tiles of the output matrix. */
-static size_t bytes_of_transit(const ith_plan *plan, const ith_residence_params *p, int n_stages, int n_layers)
+static size_t bytes_of_transit(const ith_plan *plan, const ith_residence_params *p, int n_stages)
 {
     size_t bytes = 0, tiles = 2 * ((ith_plan_entry(plan, p->output)->unit_bytes + ALIGN - 1) / ALIGN * ALIGN);
     for (int stage = 0; stage < n_stages; stage++)
-        bytes += bytes_of_stage(plan, stage, n_layers);
+        bytes += bytes_of_stage(plan, stage);
     return bytes > tiles ? bytes : tiles;
 }
 
@@ -110,26 +113,32 @@ static void add_part(ith_step *step, ith_entry *e, int64_t first, int64_t n)
     step->bytes += ((size_t)n * e->unit_bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+static bool is_of_stage(const ith_entry *e, int layer, int stage)
+{
+    return is_of_layer(e, layer) && e->stage == stage;
+}
+
 static ith_status add_stage(ith_plan *plan, int layer, int stage, size_t place, ith_residence *r, ith_error *err)
 {
-    ith_step *step = add_step(r, place, (int)plan->n_entries, err);
+    ith_step *step;
+    int n = 0;
 
+    for (size_t i = 0; i < plan->n_entries; i++)
+        n += is_of_stage(&plan->entries[i], layer, stage);
+    step = add_step(r, place, n, err);
     if (step == NULL)
         return ITH_E_MEMORY;
     for (size_t i = 0; i < plan->n_entries; i++)
-        if (is_of_layer(&plan->entries[i], layer) && plan->entries[i].stage == stage)
+        if (is_of_stage(&plan->entries[i], layer, stage))
             add_part(step, &plan->entries[i], 0, plan->entries[i].n_units);
     return ITH_OK;
 }
 
-static ith_status add_layer(ith_plan *plan, int layer, int n_layers, ith_residence *r, ith_error *err)
+/* A stage of all layers that come and go has one place. */
+static ith_status add_layer(ith_plan *plan, int layer, const size_t *places, ith_residence *r, ith_error *err)
 {
-    size_t place = 0;
-
-    for (int stage = 0; stage < r->n_stages; stage++) {
-        ITH_TRY(add_stage(plan, layer, stage, place, r, err));
-        place += bytes_of_stage(plan, stage, n_layers);
-    }
+    for (int stage = 0; stage < r->n_stages; stage++)
+        ITH_TRY(add_stage(plan, layer, stage, places[stage], r, err));
     return ITH_OK;
 }
 
@@ -188,10 +197,13 @@ static ith_status add_steps(ith_plan *plan, const ith_residence_params *p, int n
                             ith_error *err)
 {
     bool cut = ith_shards_cut(&p->shards);
+    size_t places[STAGES_MOST] = {0};
 
+    for (int stage = 1; stage < r->n_stages; stage++)
+        places[stage] = places[stage - 1] + bytes_of_stage(plan, stage - 1);
     r->first_layer = cut ? 0 : r->layers_resident;
     for (int i = r->first_layer; i < n_layers; i++)
-        ITH_TRY(add_layer(plan, i, n_layers, r, err));
+        ITH_TRY(add_layer(plan, i, places, r, err));
     r->first_output_step = r->n_steps;
     return r->output_stays && !cut ? ITH_OK : add_output(ith_plan_entry(plan, p->output), r, err);
 }
@@ -211,7 +223,8 @@ ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *p, i
         return ITH_OK;
     }
     r->n_stages = count_stages(plan);
-    r->transit = bytes_of_transit(plan, p, r->n_stages, n_layers);
+    assert(r->n_stages <= STAGES_MOST);
+    r->transit = bytes_of_transit(plan, p, r->n_stages);
     if (p->budget != 0 && must + r->transit > p->budget)
         return too_little(p->budget, must, r->transit, err);
     left = !p->rest_stays ? 0 : p->budget == 0 ? all : p->budget - must - r->transit;
@@ -223,8 +236,7 @@ ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *p, i
 size_t ith_residence_whole(const ith_plan *plan, const ith_residence_params *p)
 {
     bool cut = ith_shards_cut(&p->shards);
-    int n_layers = count_layers(plan);
-    size_t bytes = cut ? bytes_of_transit(plan, p, count_stages(plan), n_layers) : 0;
+    size_t bytes = cut ? bytes_of_transit(plan, p, count_stages(plan)) : 0;
 
     for (size_t i = 0; i < plan->n_entries; i++)
         if (!cut || plan->entries[i].matrix != p->embed || p->embed == p->output)

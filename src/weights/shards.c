@@ -15,6 +15,8 @@ ith_shards ith_shards_of(const ith_comm *comm, const ith_mesh *mesh, bool cut)
 
 static ith_range rows_of(const ith_mesh *mesh, const ith_entry *e, int r)
 {
+    if (e->whole)
+        return (ith_range){0, e->matrix->rows};
     if (e->heads == 0)
         return ith_mesh_rows(mesh, e->matrix->rows, r);
     ith_range heads = ith_mesh_own_heads(mesh, e->heads, r);
@@ -32,7 +34,7 @@ ith_range ith_shard_tiles(const ith_mesh *mesh, const ith_entry *e, int r)
 
 ith_range ith_shard_held(const ith_shards *s, const ith_entry *e, int node, int r)
 {
-    if (!ith_shards_cut(s) || e->matrix == NULL)
+    if (!ith_shards_cut(s) || e->matrix == NULL || e->whole)
         return (ith_range){0, r == 0 ? e->n_units : 0};
     return s->node_of[r] == node ? ith_shard_tiles(s->mesh, e, r) : (ith_range){0, 0};
 }

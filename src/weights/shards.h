@@ -28,7 +28,8 @@ static inline bool ith_shards_cut(const ith_shards *s)
 /* Tiles of a matrix in which the rows are that rank r multiplies with in passes by rows. */
 ith_range ith_shard_tiles(const ith_mesh *mesh, const ith_entry *e, int r);
 
-/* Units of e that `node` holds because of rank r: empty if r is of another node. What is not cut, vectors too, is rank 0's. */
+/* Units of e that `node` holds because of rank r: empty if r is of another node. What is not cut, vectors and whole
+ * matrices too, is rank 0's. */
 ith_range ith_shard_held(const ith_shards *s, const ith_entry *e, int node, int r);
 
 /* Bytes of what `node` holds of e, and of what the node that holds most of it does. A multiple of 64. */

@@ -103,16 +103,16 @@ static void place_pages(void *user, void *memory, size_t bytes)
     }
 }
 
-/* The rank because of which this one sees what it does. */
-static int held_by(const ith_store *store)
+/* The rank because of which this one sees what it does of an entry. */
+static int held_by(const ith_store *store, const ith_entry *e)
 {
-    return ith_shards_cut(&store->shards) ? store->comm->rank : 0;
+    return ith_shards_cut(&store->shards) && !e->whole ? store->comm->rank : 0;
 }
 
 void ith_store_show_held(const ith_store *store, const ith_entry *e)
 {
     const uint8_t *at = ith_store_in_place(store, e);
-    ith_range held = ith_shard_held(&store->shards, e, store->shards.node, held_by(store));
+    ith_range held = ith_shard_held(&store->shards, e, store->shards.node, held_by(store, e));
 
     if (at == NULL)
         at = (const uint8_t *)store->memory + e->offset +
@@ -243,7 +243,7 @@ const uint8_t *ith_store_unit(const ith_store *store, const ith_entry *e, int64_
         return NULL;
     if (e->matrix == NULL)
         return (const uint8_t *)*e->vector;
-    held = ith_shard_held(&store->shards, e, store->shards.node, held_by(store));
+    held = ith_shard_held(&store->shards, e, store->shards.node, held_by(store, e));
     return unit >= held.begin && unit < held.end ? ith_matrix_tiles(e->matrix, unit) : NULL;
 }
 

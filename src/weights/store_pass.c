@@ -24,20 +24,14 @@ static int64_t step_of(const ith_store *store, int layer, int stage)
     return (int64_t)(layer - store->residence.first_layer) * store->residence.n_stages + stage;
 }
 
-static bool is_of_step(const ith_store *store, const ith_entry *e, int64_t step)
-{
-    return step >= store->residence.first_output_step ? e->matrix == store->output
-                                                      : e->layer >= 0 && step_of(store, e->layer, e->stage) == step;
-}
-
 /* Matrices of the step that stay show what stays again. */
 static void leave(ith_store *store, int64_t step)
 {
-    for (size_t i = 0; ith_shards_cut(&store->shards) && i < store->plan.n_entries; i++) {
-        const ith_entry *e = &store->plan.entries[i];
-        if (e->matrix != NULL && !e->streamed && is_of_step(store, e, step))
-            ith_store_show_held(store, e);
-    }
+    const ith_step *s = ith_feed_step(store->feed, step);
+
+    for (int i = 0; ith_shards_cut(&store->shards) && i < s->n_parts; i++)
+        if (!s->parts[i].entry->streamed)
+            ith_store_show_held(store, s->parts[i].entry);
     ith_feed_leave(store->feed);
 }
 
