@@ -227,6 +227,7 @@ typedef struct ith_kernels {
 
     void (*add)(int64_t n, float *x, const float *y); /* x[i] += y[i] */
     void (*scale)(int64_t n, float *x, float a);      /* x[i] *= a */
+    void (*add_scaled)(int64_t n, float *x, float a, const float *y); /* x[i] = fma(a, y[i], x[i]) */
 
     float (*max)(int64_t n, const float *x); /* n >= 1; +0.0f added */
 

@@ -51,6 +51,13 @@ void ith_scale__avx2(int64_t n, float *x, float a)
         store_first(x + i, n - i, _mm256_mul_ps(load_first(x + i, n - i), _mm256_set1_ps(a)));
 }
 
+void ith_add_scaled__avx2(int64_t n, float *x, float a, const float *y)
+{
+    for (int64_t i = 0; i < n; i += 8)
+        store_first(x + i, n - i,
+                    _mm256_fmadd_ps(_mm256_set1_ps(a), load_first(y + i, n - i), load_first(x + i, n - i)));
+}
+
 float ith_max__avx2(int64_t n, const float *x)
 {
     __m256 m = _mm256_set1_ps(x[0]);

@@ -59,6 +59,15 @@ void ith_scale__avx512bw(int64_t n, float *x, float a)
     }
 }
 
+void ith_add_scaled__avx512bw(int64_t n, float *x, float a, const float *y)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 more = _mm512_maskz_loadu_ps(keep, y + i), sum = _mm512_maskz_loadu_ps(keep, x + i);
+        _mm512_mask_storeu_ps(x + i, keep, _mm512_fmadd_ps(_mm512_set1_ps(a), more, sum));
+    }
+}
+
 float ith_max__avx512bw(int64_t n, const float *x)
 {
     __m512 m = _mm512_set1_ps(x[0]);

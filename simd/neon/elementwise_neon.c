@@ -51,6 +51,12 @@ void ith_scale__neon(int64_t n, float *x, float a)
         store_first(x + i, n - i, vmulq_n_f32(load_first(x + i, n - i), a));
 }
 
+void ith_add_scaled__neon(int64_t n, float *x, float a, const float *y)
+{
+    for (int64_t i = 0; i < n; i += 4)
+        store_first(x + i, n - i, vfmaq_n_f32(load_first(x + i, n - i), load_first(y + i, n - i), a));
+}
+
 float ith_max__neon(int64_t n, const float *x)
 {
     float32x4_t largest = vdupq_n_f32(x[0]);

@@ -43,6 +43,12 @@ void ith_scale__ref(int64_t n, float *x, float a)
         x[i] *= a;
 }
 
+void ith_add_scaled__ref(int64_t n, float *x, float a, const float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] = fmaf(a, y[i], x[i]);
+}
+
 float ith_max__ref(int64_t n, const float *x)
 {
     float m = x[0];

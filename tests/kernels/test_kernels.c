@@ -324,6 +324,14 @@ static void check_vectors(prng *p, int64_t n, int kind)
         k->scale(n, out, 0.3f);
         SAME(k, expected, out, bytes, "scale, n %d, kind %d", (int)n, kind);
     }
+    memcpy(expected, x, bytes);
+    ref->add_scaled(n, expected, 0.3f, y);
+    EACH_VARIANT(k)
+    {
+        float *out = copy(3, x, n);
+        k->add_scaled(n, out, 0.3f, y);
+        SAME(k, expected, out, bytes, "add_scaled, n %d, kind %d", (int)n, kind);
+    }
     ref->rmsnorm(n, x, y, 1e-6f, expected);
     EACH_VARIANT(k)
     {

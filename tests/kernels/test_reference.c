@@ -150,6 +150,10 @@ static void vectors_are_near(void **state)
     ref->scale(N, out, -0.25f);
     for (int i = 0; i < N; i++)
         CLOSE(out[i], -0.25 * ((double)x[i] + y[i]), VECTOR_RELATIVE * 11, "add and scale %d", i);
+    memcpy(out, x, sizeof out);
+    ref->add_scaled(N, out, 0.75f, y);
+    for (int i = 0; i < N; i++)
+        CLOSE(out[i], (double)x[i] + 0.75 * y[i], VECTOR_RELATIVE * 11, "add_scaled %d", i);
 }
 
 static void rope_is_near(void **state)
