@@ -109,11 +109,12 @@ ith_status ith_bench_products(ith_kernel_bench *b, ith_error *err)
     static const int64_t tokens[] = {1, 2, 4, 8, 16, 96};
     const ith_hparams *hp = &b->hp;
     int64_t q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
+    int64_t ffn = hp->experts.n > 0 ? hp->experts.ffn : hp->ffn;
     const struct {
         const char *name;
         int64_t rows, cols;
-    } parts[] = {{"q", q, hp->hidden},          {"kv", kv, hp->hidden},        {"o", hp->hidden, q},
-                 {"gate", hp->ffn, hp->hidden}, {"down", hp->hidden, hp->ffn}, {"output", hp->n_vocab, hp->hidden}};
+    } parts[] = {{"q", q, hp->hidden},      {"kv", kv, hp->hidden},    {"o", hp->hidden, q},
+                 {"gate", ffn, hp->hidden}, {"down", hp->hidden, ffn}, {"output", hp->n_vocab, hp->hidden}};
 
     for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++)
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -4,6 +4,7 @@
 #include "bench/lines.h"
 #include "engine/cost.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { PRODUCTS_MAX = 32, VECTORS_MAX = 32, POOL_BYTES = 64 << 20 };
@@ -40,11 +41,20 @@ static bool alike(const ith_matrix *a, const ith_matrix *b)
     return a->layout == b->layout && a->rows == b->rows && a->cols == b->cols;
 }
 
-static ith_status add_product(ith_rates *r, const ith_matrix *w, int64_t tokens, ith_error *err)
+typedef struct adding { /* products, one after another */
+    ith_rates *rates;
+    int64_t tokens;
+    ith_status status;
+    ith_error *err;
+} adding;
+
+/* `tokens` of the prompt pass by it at a time, on each rank. */
+static ith_status add_product(ith_rates *r, const ith_matrix *w, double share, int64_t tokens, ith_error *err)
 {
     rated_product *p = r->products;
+    int64_t at_a_time = (int64_t)ceil(share * (double)tokens);
 
-    while (p < r->products + r->n_products && !alike(p->like, w))
+    while (p < r->products + r->n_products && !(alike(p->like, w) && p->line.tokens == at_a_time))
         p++;
     if (p == r->products + PRODUCTS_MAX)
         return ith_fail(err, ITH_E_UNSUPPORTED, "matrices of more than %d shapes and layouts: cannot rate them",
@@ -52,24 +62,27 @@ static ith_status add_product(ith_rates *r, const ith_matrix *w, int64_t tokens,
     if (p == r->products + r->n_products) {
         r->n_products++;
         p->like = w;
-        ITH_TRY(ith_line_product(&r->bench, w->layout, w->rows, w->cols, tokens, &p->line, err));
-        p->line.block = ith_linear_block(r->engine->model, w, tokens);
+        ITH_TRY(ith_line_product(&r->bench, w->layout, w->rows, w->cols, at_a_time, &p->line, err));
+        p->line.block = ith_linear_block(r->engine->model, w, at_a_time);
     }
-    p->ops += 2.0 * (double)w->rows * (double)w->cols;
+    p->ops += 2.0 * (double)w->rows * (double)w->cols * share;
     return ITH_OK;
+}
+
+static void add_next(void *user, const ith_matrix *w, double share)
+{
+    adding *a = user;
+    if (a->status == ITH_OK)
+        a->status = add_product(a->rates, w, share, a->tokens, a->err);
 }
 
 static ith_status add_products(ith_rates *r, int64_t tokens, ith_error *err)
 {
-    const ith_model *m = r->engine->model;
+    adding a = {.rates = r, .tokens = tokens, .err = err};
 
-    for (int i = 0; i < m->hp.n_layers; i++) {
-        const ith_layer *l = &m->layers[i];
-        const ith_matrix *const all[] = {l->q, l->k, l->v, l->o, l->gate, l->up, l->down};
-        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
-            ITH_TRY(add_product(r, all[j], tokens, err));
-    }
-    return ITH_OK;
+    for (int64_t i = 0; i < r->engine->model->hp.n_layers; i++)
+        ith_layer_each(r->engine->model, i, add_next, &a);
+    return a.status;
 }
 
 static ith_status add_vectors(ith_rates *r, ith_error *err)

@@ -40,7 +40,7 @@ static int64_t hidden(const ith_hparams *hp)
 }
 static int64_t ffn(const ith_hparams *hp)
 {
-    return hp->ffn;
+    return hp->experts.n > 0 ? hp->experts.ffn : hp->ffn;
 }
 static int64_t head_dim(const ith_hparams *hp)
 {
@@ -94,6 +94,10 @@ RUN(scale)
 {
     k->scale(n, b->z, 1.0f);
 }
+RUN(add_scaled)
+{
+    k->add_scaled(n, b->z, 0.5f, b->y);
+}
 RUN(max)
 {
     k->max(n, b->x);
@@ -123,23 +127,27 @@ RUN(weights)
 
 /* ---- Calls in a layer for a token: src/model/layer.c, heads.c, mlp.c, attention.c ---- */
 
-static int64_t once(const ith_vector_use *use)
-{
-    (void)use;
-    return 1;
-}
 static int64_t twice(const ith_vector_use *use) /* before attention and before the MLP */
 {
     (void)use;
     return 2;
 }
+/* Of the experts that a token goes to; of the MLP in their place. */
+static int64_t intermediates(const ith_vector_use *use)
+{
+    return use->hp->experts.n > 0 ? use->hp->experts.used : 1;
+}
+static int64_t experts(const ith_vector_use *use)
+{
+    return use->hp->experts.n > 0 ? use->hp->experts.used : 0;
+}
 static int64_t twice_if_quantized(const ith_vector_use *use)
 {
     return use->quantized ? 2 : 0;
 }
-static int64_t once_if_quantized(const ith_vector_use *use)
+static int64_t intermediates_if_quantized(const ith_vector_use *use)
 {
-    return use->quantized;
+    return use->quantized ? intermediates(use) : 0;
 }
 static int64_t outputs_if_quantized(const ith_vector_use *use)
 {
@@ -172,7 +180,7 @@ static int64_t q8_keys_and_values(const ith_vector_use *use)
 
 const ith_vector_kernel ith_vector_kernels[] = {
     {"quantize", "hidden", hidden, run_quantize, twice_if_quantized},
-    {"quantize", "ffn", ffn, run_quantize, once_if_quantized},
+    {"quantize", "ffn", ffn, run_quantize, intermediates_if_quantized},
     {"quantize", "head", head_dim, run_quantize, outputs_if_quantized},
     {"quantize_head", "head", head_dim, run_quantize_head, q8_queries},
     {"quantize_head_bf16", "head", head_dim, run_quantize_head_bf16, q8_keys_and_values},
@@ -181,8 +189,9 @@ const ith_vector_kernel ith_vector_kernels[] = {
     {"rmsnorm", "hidden", hidden, run_rmsnorm, twice},
     {"rmsnorm", "head", head_dim, run_rmsnorm, normalized_heads},
     {"rope", "head", head_dim, run_rope, queries_and_keys},
-    {"silu_mul", "ffn", ffn, run_silu_mul, once},
+    {"silu_mul", "ffn", ffn, run_silu_mul, intermediates},
     {"add", "hidden", hidden, run_add, twice},
+    {"add_scaled", "hidden", hidden, run_add_scaled, experts},
     {"scale", "head", head_dim, run_scale, outputs_and_float_queries},
     {"max", "vocabulary", vocabulary, run_max, NULL},
     {"sum_exp", "vocabulary", vocabulary, run_sum_exp, NULL},

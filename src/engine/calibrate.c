@@ -69,10 +69,10 @@ static size_t matrices_of(const ith_model *m, ith_probe_point point, int64_t lay
         out[0] = w->o;
         return 1;
     case ITH_PROBE_MLP:
-        out[0] = w->gate, out[1] = w->up;
+        out[0] = w->mlp.gate, out[1] = w->mlp.up;
         return 2;
     case ITH_PROBE_DOWN:
-        out[0] = w->down;
+        out[0] = w->mlp.down;
         return 1;
     default:
         return 0;
@@ -180,6 +180,8 @@ ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params,
     int64_t n_tokens = (int64_t)params->n_ids, window, chunk = engine->info.chunk;
     ith_status status;
 
+    if (engine->model->hp.experts.n > 0)
+        return ith_fail(err, ITH_E_UNSUPPORTED, "calibration of mixtures of experts is not supported");
     ith_world_bcast(engine->world, &n_tokens, sizeof n_tokens);
     ITH_TRY(ith_comm_agree(comm, choose_window(engine, params, n_tokens, &window, err), err));
     ITH_CHECK(ith_comm_agree(comm, open_sums(&c, err), err));

@@ -2,6 +2,8 @@
 
 #include "model/traffic.h"
 
+#include <math.h>
+
 static double matrix_ops(const ith_matrix *m)
 {
     return 2.0 * (double)m->rows * (double)m->cols;
@@ -12,14 +14,24 @@ static double matrix_bytes(const ith_matrix *m)
     return (double)m->tile_bytes * (double)m->n_tiles;
 }
 
-static double sum_layers(const ith_model *m, double (*of)(const ith_matrix *))
+typedef struct sums { /* over the layers' matrices, for a pass of `tokens` */
+    double tokens, ops, bytes;
+} sums;
+
+/* A matrix is read if any token goes through it; tokens choose their experts each by itself. */
+static void add_matrix(void *user, const ith_matrix *m, double share)
 {
-    double sum = 0;
-    for (int i = 0; i < m->hp.n_layers; i++) {
-        const ith_layer *l = &m->layers[i];
-        sum += of(l->q) + of(l->k) + of(l->v) + of(l->o) + of(l->gate) + of(l->up) + of(l->down);
-    }
-    return sum;
+    sums *s = user;
+    s->ops += matrix_ops(m) * share * s->tokens;
+    s->bytes += matrix_bytes(m) * (1 - pow(1 - share, s->tokens));
+}
+
+static sums sum_layers(const ith_model *m, int64_t tokens)
+{
+    sums s = {.tokens = (double)tokens};
+    for (int64_t i = 0; i < m->hp.n_layers; i++)
+        ith_layer_each(m, i, add_matrix, &s);
+    return s;
 }
 
 /* Attention of a token to a key: two products of head_dim for every query head. */
@@ -37,17 +49,17 @@ static double keys_seen(int64_t depth, int64_t n)
 ith_cost ith_pass_cost(const ith_engine *e, int64_t depth, int64_t n)
 {
     const ith_model *m = e->model;
+    sums layers = sum_layers(m, n);
     return (ith_cost){
-        .linear_ops = sum_layers(m, matrix_ops) * (double)n + matrix_ops(m->output),
+        .linear_ops = layers.ops + matrix_ops(m->output),
         .attention_ops = keys_seen(depth, n) * key_ops(m),
-        .bytes = sum_layers(m, matrix_bytes) + matrix_bytes(m->output) +
-                 (double)e->info.kv_bytes_per_token * (double)(depth + n),
+        .bytes = layers.bytes + matrix_bytes(m->output) + (double)e->info.kv_bytes_per_token * (double)(depth + n),
     };
 }
 
 ith_depth_cost ith_prompt_cost(const ith_engine *e, double linear_rate, double attention_rate)
 {
-    return (ith_depth_cost){sum_layers(e->model, matrix_ops) / linear_rate, key_ops(e->model) / attention_rate};
+    return (ith_depth_cost){sum_layers(e->model, 1).ops / linear_rate, key_ops(e->model) / attention_rate};
 }
 
 /* The means over a prompt of the whole context: what a pass sends grows linearly with the depth, if at all. */

@@ -7,7 +7,7 @@
 
 typedef struct ith_cost {             /* over all ranks */
     double linear_ops, attention_ops; /* two for each multiplication and addition */
-    double bytes;                     /* of weights and cache that are read */
+    double bytes; /* of weights and cache that are read; of experts, those that some token may be expected to go to */
 } ith_cost;
 
 /* Of one pass of n tokens after `depth`. The vocabulary is computed for the last token. */

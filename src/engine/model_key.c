@@ -163,6 +163,9 @@ static char *describe(const ith_engine *e, size_t *bytes)
             hp->architecture, (long long)hp->n_layers, (long long)hp->hidden, (long long)hp->ffn,
             (long long)hp->n_heads, (long long)hp->n_kv_heads, (long long)hp->head_dim, (long long)hp->n_vocab,
             (double)eps);
+    if (hp->experts.n > 0)
+        fprintf(out, "experts %lld %lld %d\n", (long long)hp->experts.n, (long long)hp->experts.used,
+                hp->experts.normalized);
     for (size_t i = 0; i < plan->n_entries; i++) {
         const ith_entry *entry = &plan->entries[i];
         fprintf(out, "%s %d %lld %lld\n", entry->name, entry->matrix != NULL ? (int)entry->matrix->layout : -1,

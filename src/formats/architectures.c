@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Defaults: LlamaConfig and Qwen3Config of Transformers 4.51 and 5. Both have tie_word_embeddings false (the base class of
+/* Defaults: LlamaConfig, Qwen3Config and Qwen3MoeConfig of Transformers 4.51 and 5. All have tie_word_embeddings false (the base class of
  * Transformers 4 has true), rms_norm_eps 1e-6 and rope_theta 10000. */
 static const ith_architecture architectures[] = {
     {"llama", "llama", "LlamaForCausalLM", .n_kv_heads = 0, .head_dim = 0, .ctx = 2048, .bos = 1, .eos = 2},
     {"qwen3", "qwen3", "Qwen3ForCausalLM", .n_kv_heads = 32, .head_dim = 128, .ctx = 32768, .bos = -1, .eos = -1},
+    {"qwen3moe", "qwen3_moe", "Qwen3MoeForCausalLM", .n_kv_heads = 4, .head_dim = 0, .ctx = 32768, .bos = -1, .eos = -1,
+     .experts = true},
 };
 
 enum { N_ARCHITECTURES = sizeof architectures / sizeof *architectures };

@@ -12,6 +12,7 @@ typedef struct ith_architecture {
     /* Defaults of the family's class in Transformers, for config.json. 0: the number of heads; hidden / heads. */
     int64_t n_kv_heads, head_dim, ctx;
     int32_t bos, eos; /* -1: none */
+    bool experts;     /* layers have experts in place of the MLP */
 } ith_architecture;
 
 /* NULL if it is not in the table. */

@@ -1,5 +1,6 @@
 /* The JSON behind `ithaca inspect`. A NULL from jansson anywhere (no memory) makes the whole NULL, json_pack's "o" included. */
 #include "formats/hparams.h"
+#include "formats/hparams_json.h"
 #include "formats/packfile_parts.h"
 #include "formats/source_parts.h"
 
@@ -57,13 +58,17 @@ static json_t *describe_eos(const ith_hparams *hp)
 
 static json_t *describe_hparams(const ith_hparams *hp)
 {
-    return json_pack(
+    json_t *out = json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:o, s:o, s:o}", "layers", (json_int_t)hp->n_layers,
         "hidden", (json_int_t)hp->hidden, "ffn", (json_int_t)hp->ffn, "heads", (json_int_t)hp->n_heads, "kv_heads",
         (json_int_t)hp->n_kv_heads, "head_dim", (json_int_t)hp->head_dim, "vocabulary", (json_int_t)hp->n_vocab,
         "context", (json_int_t)hp->ctx_train, "rms_eps", ith_json_number(hp->rms_eps), "tied_embeddings",
         hp->tied_embeddings, "rope", describe_rope(&hp->rope), "bos", hp->bos < 0 ? json_null() : json_integer(hp->bos),
         "eos", describe_eos(hp), "sampling", describe_sampling(hp));
+
+    if (out != NULL && hp->experts.n > 0)
+        json_object_set_new(out, "experts", ith_experts_to_json(hp));
+    return out;
 }
 
 static json_t *describe_tensor(const ith_tensor *t)

@@ -58,6 +58,22 @@ static ith_status read_sizes(const reader *r, ith_error *err)
     return ITH_OK;
 }
 
+/* llama.cpp divides the chosen experts' weights by their sum, whatever the file says; here expert_weights_norm may say otherwise. */
+static ith_status read_experts(const reader *r, ith_error *err)
+{
+    ith_experts_params *e = &r->hp->experts;
+
+    if (!ith_architecture_by_name(r->arch)->experts)
+        return ITH_OK;
+    *e = (ith_experts_params){.normalized = true, .step = 1};
+    ITH_TRY(required_int(r, "expert_count", &e->n, err));
+    ITH_TRY(required_int(r, "expert_used_count", &e->used, err));
+    ITH_TRY(required_int(r, "expert_feed_forward_length", &e->ffn, err));
+    if (e->n == 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s.expert_count is 0", r->meta->path, r->arch);
+    return ith_gguf_bool(r->meta, r->arch, "expert_weights_norm", &e->normalized, err);
+}
+
 /* Rows of token_embd.weight: padded vocabularies may have more of them than tokens, never fewer. */
 static ith_status read_vocabulary_size(const reader *r, const ith_tensor_table *table, const ith_gguf_vocab *vocab,
                                        ith_error *err)
@@ -76,17 +92,32 @@ static ith_status read_vocabulary_size(const reader *r, const ith_tensor_table *
 /* Keys that some families multiply into the arithmetic; 0 or absence is neutral. */
 static ith_status check_neutral(const reader *r, ith_error *err)
 {
-    static const char *const keys[] = {"expert_count",           "attention.sliding_window", "attention.scale",
-                                       "attention.clamp_kqv",    "attention.max_alibi_bias", "logit_scale",
-                                       "residual_scale",         "embedding_scale",          "attn_logit_softcapping",
-                                       "final_logit_softcapping"};
+    static const struct {
+        const char *key;
+        double neutral; /* besides 0 */
+    } keys[] = {{"expert_count", 0},
+                {"expert_shared_count", 0},
+                {"expert_group_count", 1},
+                {"expert_gating_func", 1}, /* softmax */
+                {"expert_weights_scale", 1},
+                {"leading_dense_block_count", 0},
+                {"attention.sliding_window", 0},
+                {"attention.scale", 0},
+                {"attention.clamp_kqv", 0},
+                {"attention.max_alibi_bias", 0},
+                {"logit_scale", 0},
+                {"residual_scale", 0},
+                {"embedding_scale", 0},
+                {"attn_logit_softcapping", 0},
+                {"final_logit_softcapping", 0}};
+    bool experts = r->hp->experts.n > 0;
 
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    for (size_t i = experts ? 1 : 0; i < sizeof keys / sizeof *keys; i++) {
         double value = 0;
-        ITH_TRY(ith_gguf_real(r->meta, r->arch, keys[i], &value, err));
-        if (value != 0)
+        ITH_TRY(ith_gguf_real(r->meta, r->arch, keys[i].key, &value, err));
+        if (value != 0 && value != keys[i].neutral)
             return ith_fail(err, ITH_E_UNSUPPORTED, "%s: %s.%s is %g; Ithaca does not support it", r->meta->path,
-                            r->arch, keys[i], value);
+                            r->arch, keys[i].key, value);
     }
     return ITH_OK;
 }
@@ -190,6 +221,7 @@ ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_tab
     *hp = ith_hparams_default();
     ITH_TRY(read_architecture(&r, err));
     ITH_TRY(read_sizes(&r, err));
+    ITH_TRY(read_experts(&r, err));
     ITH_TRY(read_vocabulary_size(&r, table, vocab, err));
     hp->tied_embeddings = ith_tensor_table_find(table, "output.weight") == NULL;
     ITH_TRY(check_neutral(&r, err));

@@ -273,14 +273,14 @@ ith_status ith_gguf_real(const ith_gguf_meta *meta, const char *prefix, const ch
     return ITH_OK;
 }
 
-ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *key, bool *out, ith_error *err)
+ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *prefix, const char *suffix, bool *out, ith_error *err)
 {
-    const ith_gguf_pair *pair = ith_gguf_find(meta, key, NULL);
+    const ith_gguf_pair *pair = ith_gguf_find(meta, prefix, suffix);
 
     if (pair == NULL)
         return ITH_OK;
     if (pair->type != ITH_GGUF_BOOL || pair->value[0] > 1)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be true or false", meta->path, key);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be true or false", meta->path, join(prefix, suffix).text);
     *out = pair->value[0] == 1;
     return ITH_OK;
 }

@@ -68,7 +68,7 @@ ith_status ith_gguf_int(const ith_gguf_meta *meta, const char *prefix, const cha
                         int64_t *out, ith_error *err);
 ith_status ith_gguf_real(const ith_gguf_meta *meta, const char *prefix, const char *suffix, double *out,
                          ith_error *err);
-ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *key, bool *out, ith_error *err);
+ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *prefix, const char *suffix, bool *out, ith_error *err);
 ith_status ith_gguf_string(const ith_gguf_meta *meta, const char *prefix, const char *suffix, ith_bytes *out,
                            ith_error *err);
 

@@ -89,7 +89,7 @@ ith_status ith_gguf_vocab_read(const ith_gguf_meta *meta, ith_gguf_vocab *vocab,
     ITH_TRY(read_token(meta, "tokenizer.ggml.bos_token_id", vocab->n_tokens, &vocab->bos, err));
     ITH_TRY(read_token(meta, "tokenizer.ggml.eos_token_id", vocab->n_tokens, &vocab->eos, err));
     vocab->add_bos = default_add_bos(vocab);
-    return ith_gguf_bool(meta, "tokenizer.ggml.add_bos_token", &vocab->add_bos, err);
+    return ith_gguf_bool(meta, "tokenizer.ggml.add_bos_token", NULL, &vocab->add_bos, err);
 }
 
 void ith_gguf_vocab_free(ith_gguf_vocab *vocab)

@@ -207,6 +207,42 @@ static ith_status read_sizes(const json_t *config, const char *where, const ith_
     return ith_json_int(config, where, "max_position_embeddings", 1, SIZE_LIMIT, &hp->ctx_train, err);
 }
 
+static ith_status read_dense_layers(const json_t *config, const char *where, ith_experts_params *e, ith_error *err)
+{
+    const json_t *layers = json_object_get(config, "mlp_only_layers"), *layer;
+    size_t i;
+
+    if (layers == NULL || json_is_null(layers))
+        return ITH_OK;
+    if (!json_is_array(layers))
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"mlp_only_layers\" should be a list", where);
+    json_array_foreach(layers, i, layer)
+    {
+        int64_t number = json_integer_value(layer);
+        if (!json_is_integer(layer) || number < 0 || number > INT32_MAX)
+            return ith_fail(err, ITH_E_FORMAT, "%s: \"mlp_only_layers\" should hold layers' numbers", where);
+        if (e->n_dense == ITH_MAX_DENSE)
+            return refuse(where, "mlp_only_layers", "a list of more than 32 layers", err);
+        e->dense[e->n_dense++] = (int32_t)number;
+    }
+    return ITH_OK;
+}
+
+/* Transformers 5 writes num_local_experts for num_experts. */
+static ith_status read_experts(const json_t *config, const char *where, ith_hparams *hp, ith_error *err)
+{
+    ith_experts_params *e = &hp->experts;
+
+    *e = (ith_experts_params){.n = 128, .used = 8, .ffn = 768, .step = 1};
+    ITH_TRY(ith_json_int(config, where, "num_local_experts", 1, SIZE_LIMIT, &e->n, err));
+    ITH_TRY(ith_json_int(config, where, "num_experts", 1, SIZE_LIMIT, &e->n, err));
+    ITH_TRY(ith_json_int(config, where, "num_experts_per_tok", 1, SIZE_LIMIT, &e->used, err));
+    ITH_TRY(ith_json_int(config, where, "moe_intermediate_size", 1, SIZE_LIMIT, &e->ffn, err));
+    ITH_TRY(ith_json_int(config, where, "decoder_sparse_step", 1, SIZE_LIMIT, &e->step, err));
+    ITH_TRY(ith_json_bool(config, where, "norm_topk_prob", &e->normalized, err));
+    return read_dense_layers(config, where, e, err);
+}
+
 ith_status ith_hf_special_tokens(const json_t *config, const char *where, ith_hparams *hp, ith_error *err)
 {
     const json_t *eos = json_object_get(config, "eos_token_id"), *item;
@@ -243,6 +279,8 @@ ith_status ith_hf_config_parse(const json_t *config, const char *where, ith_hpar
     snprintf(hp->architecture, sizeof hp->architecture, "%s", arch->name);
     ith_hparams_add_eos(hp, arch->eos);
     ITH_TRY(read_sizes(config, where, arch, hp, err));
+    if (arch->experts)
+        ITH_TRY(read_experts(config, where, hp, err));
     ITH_TRY(ith_json_real(config, where, "rms_norm_eps", &hp->rms_eps, err));
     ITH_TRY(ith_json_bool(config, where, "tie_word_embeddings", &hp->tied_embeddings, err));
     ITH_TRY(check_supported(config, where, hp, err));

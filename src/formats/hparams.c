@@ -55,10 +55,31 @@ void ith_hparams_extend_context(ith_hparams *hp)
         hp->ctx_train = (int64_t)llround(reach);
 }
 
+bool ith_hparams_has_experts(const ith_hparams *hp, int64_t layer)
+{
+    const ith_experts_params *e = &hp->experts;
+
+    if (e->n == 0 || (layer + 1) % e->step != 0)
+        return false;
+    for (int i = 0; i < e->n_dense; i++)
+        if (e->dense[i] == layer)
+            return false;
+    return true;
+}
+
 typedef struct limit {
     const char *what;
     int64_t value, max;
 } limit;
+
+static ith_status check_limits(const limit *limits, size_t n, const char *where, ith_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (limits[i].value < 1 || limits[i].value > limits[i].max)
+            return ith_fail(err, ITH_E_FORMAT, "%s: the %s is %lld, expected 1 to %lld", where, limits[i].what,
+                            (long long)limits[i].value, (long long)limits[i].max);
+    return ITH_OK;
+}
 
 /* Bounds that no real model reaches but that keep every later product of a few of them inside 64 bits. */
 static ith_status check_ranges(const ith_hparams *hp, const char *where, ith_error *err)
@@ -74,10 +95,23 @@ static ith_status check_ranges(const ith_hparams *hp, const char *where, ith_err
         {"context length", hp->ctx_train, INT64_C(1) << 40},
     };
 
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-        if (limits[i].value < 1 || limits[i].value > limits[i].max)
-            return ith_fail(err, ITH_E_FORMAT, "%s: the %s is %lld, expected 1 to %lld", where, limits[i].what,
-                            (long long)limits[i].value, (long long)limits[i].max);
+    return check_limits(limits, sizeof limits / sizeof *limits, where, err);
+}
+
+static ith_status check_experts(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const ith_experts_params *e = &hp->experts;
+    const limit limits[] = {
+        {"number of experts", e->n, 1 << 12},
+        {"number of experts for a token", e->used, e->n < ITH_MAX_EXPERTS_USED ? e->n : ITH_MAX_EXPERTS_USED},
+        {"experts' feed-forward size", e->ffn, 1 << 20},
+        {"step from a layer with experts to the next", e->step, 10000},
+    };
+
+    ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
+    if (e->n_dense < 0 || e->n_dense > ITH_MAX_DENSE)
+        return ith_fail(err, ITH_E_FORMAT, "%s: %d layers are said to have no experts, expected at most %d", where,
+                        e->n_dense, ITH_MAX_DENSE);
     return ITH_OK;
 }
 
@@ -107,6 +141,8 @@ static ith_status check_rope(const ith_rope_params *rope, const char *where, ith
 ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error *err)
 {
     ITH_TRY(check_ranges(hp, where, err));
+    if (hp->experts.n != 0)
+        ITH_TRY(check_experts(hp, where, err));
     if (hp->n_heads % hp->n_kv_heads != 0)
         return ith_fail(err, ITH_E_FORMAT, "%s: %lld attention heads cannot share %lld key/value heads evenly", where,
                         (long long)hp->n_heads, (long long)hp->n_kv_heads);

@@ -57,7 +57,17 @@ static const field model_fields[] = {
     ROPE("rope_high_freq_factor", REAL, high_freq_factor),
 };
 
-enum { N_FIELDS = sizeof model_fields / sizeof *model_fields, N_KINDS = 4 };
+static const field expert_fields[] = {
+    MODEL("count", INT64, experts.n),   MODEL("used", INT64, experts.used),
+    MODEL("ffn", INT64, experts.ffn),   MODEL("normalized", BOOL, experts.normalized),
+    MODEL("step", INT64, experts.step),
+};
+
+enum {
+    N_FIELDS = sizeof model_fields / sizeof *model_fields,
+    N_EXPERT_FIELDS = sizeof expert_fields / sizeof *expert_fields,
+    N_KINDS = 4
+};
 
 static const char *const rope_kinds[N_KINDS] = {
     [ITH_ROPE_PLAIN] = "default", [ITH_ROPE_LINEAR] = "linear", [ITH_ROPE_YARN] = "yarn", [ITH_ROPE_LLAMA3] = "llama3"};
@@ -82,6 +92,21 @@ static json_t *field_value(const field *f, const ith_hparams *hp)
     }
 }
 
+json_t *ith_experts_to_json(const ith_hparams *hp)
+{
+    json_t *out = json_pack("{s:[]}", "dense"), *dense = json_object_get(out, "dense");
+    bool good = out != NULL;
+
+    for (int i = 0; i < N_EXPERT_FIELDS; i++)
+        good = good && json_object_set_new(out, expert_fields[i].key, field_value(&expert_fields[i], hp)) == 0;
+    for (int i = 0; i < hp->experts.n_dense; i++)
+        good = good && json_array_append_new(dense, json_integer(hp->experts.dense[i])) == 0;
+    if (good)
+        return out;
+    json_decref(out);
+    return NULL;
+}
+
 json_t *ith_hparams_to_json(const ith_hparams *hp)
 {
     json_t *out = json_pack("{s:s, s:s, s:s, s:[]}", "architecture", hp->architecture, "name", hp->name, "rope",
@@ -92,6 +117,8 @@ json_t *ith_hparams_to_json(const ith_hparams *hp)
         good = good && json_object_set_new(out, model_fields[i].key, field_value(&model_fields[i], hp)) == 0;
     for (int i = 0; i < hp->n_eos; i++)
         good = good && json_array_append_new(json_object_get(out, "eos"), json_integer(hp->eos[i])) == 0;
+    if (hp->experts.n > 0)
+        good = good && json_object_set_new(out, "experts", ith_experts_to_json(hp)) == 0;
     if (good)
         return out;
     json_decref(out);
@@ -173,12 +200,35 @@ static ith_status read_eos(const json_t *object, const char *where, ith_hparams 
     return ITH_OK;
 }
 
+/* Absent: none. */
+static ith_status read_experts(const json_t *object, const char *where, ith_hparams *hp, ith_error *err)
+{
+    const json_t *experts = json_object_get(object, "experts"), *dense = json_object_get(experts, "dense"), *layer;
+    size_t i;
+
+    if (experts == NULL)
+        return ITH_OK;
+    for (int k = 0; k < N_EXPERT_FIELDS; k++)
+        ITH_TRY(read_field(&expert_fields[k], experts, where, hp, err));
+    if (hp->experts.n == 0 || !json_is_array(dense) || json_array_size(dense) > ITH_MAX_DENSE)
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"experts\" should have a count, and \"dense\" at most %d layers",
+                        where, ITH_MAX_DENSE);
+    json_array_foreach(dense, i, layer)
+    {
+        if (!json_is_integer(layer) || json_integer_value(layer) < 0 || json_integer_value(layer) > INT32_MAX)
+            return ith_fail(err, ITH_E_FORMAT, "%s: \"dense\" should hold layers' numbers", where);
+        hp->experts.dense[hp->experts.n_dense++] = (int32_t)json_integer_value(layer);
+    }
+    return ITH_OK;
+}
+
 ith_status ith_hparams_from_json(const json_t *object, const char *where, ith_hparams *hp, ith_error *err)
 {
     *hp = ith_hparams_default();
     ITH_TRY(read_texts(object, where, hp, err));
     for (int i = 0; i < N_FIELDS; i++)
         ITH_TRY(read_field(&model_fields[i], object, where, hp, err));
+    ITH_TRY(read_experts(object, where, hp, err));
     ITH_TRY(read_eos(object, where, hp, err));
     ITH_TRY(ith_hparams_check(hp, where, err));
     return hp->has_sampling ? ith_hparams_check_sampling(hp, where, err) : ITH_OK;

@@ -7,6 +7,9 @@
 /* NULL without memory. To be written with 17 digits (JSON_REAL_PRECISION). */
 json_t *ith_hparams_to_json(const ith_hparams *hp);
 
+/* Its member "experts", for models that have them. NULL without memory. */
+json_t *ith_experts_to_json(const ith_hparams *hp);
+
 /* Every field must be there and possible; ITH_E_FORMAT names `where` and the field. */
 ith_status ith_hparams_from_json(const json_t *object, const char *where, ith_hparams *hp, ith_error *err);
 

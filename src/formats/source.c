@@ -161,7 +161,7 @@ void ith_source_clear(ith_source *source)
         free(source->files[i]);
     }
     free(source->files);
-    free(source->ones);
+    free(source->floats);
     free(source->tokenizer_json);
     free(source->tokenizer_config);
     free(source->path);

@@ -57,12 +57,22 @@ typedef struct ith_rope_params {
     double low_freq_factor, high_freq_factor; /* llama3 */
 } ith_rope_params;
 
-enum { ITH_MAX_EOS = 8 };
+enum { ITH_MAX_EOS = 8, ITH_MAX_DENSE = 32, ITH_MAX_EXPERTS_USED = 64 };
+
+typedef struct ith_experts_params { /* a mixture of experts in place of a layer's MLP */
+    int64_t n, used; /* experts of a layer, 0: the model has none; for a token, at most ITH_MAX_EXPERTS_USED */
+    int64_t ffn;     /* rows of each one's gate and up */
+    bool normalized; /* the weights of a token's experts are divided by their sum (norm_topk_prob) */
+    int64_t step;    /* layers step - 1, 2 step - 1, ... have them (decoder_sparse_step), */
+    int n_dense;     /* but for */
+    int32_t dense[ITH_MAX_DENSE]; /* these (mlp_only_layers) */
+} ith_experts_params;
 
 typedef struct ith_hparams { /* architecture-independent; what a file does not say has the architecture's default */
-    char architecture[32];   /* GGUF's spelling: "qwen3", "llama" */
+    char architecture[32];   /* GGUF's spelling: "qwen3", "qwen3moe", "llama" */
     char name[128];
     int64_t n_layers, hidden, ffn, n_heads, n_kv_heads, head_dim, n_vocab;
+    ith_experts_params experts; /* ffn: of the layers without them */
     int64_t ctx_train; /* max_position_embeddings */
     double rms_eps;
     ith_rope_params rope;
@@ -77,6 +87,9 @@ typedef struct ith_hparams { /* architecture-independent; what a file does not s
     double temperature, top_p, min_p, repetition_penalty;
     int top_k;
 } ith_hparams;
+
+/* Has the layer experts, or an MLP? */
+bool ith_hparams_has_experts(const ith_hparams *hp, int64_t layer);
 
 typedef enum ith_source_kind { ITH_SOURCE_HF, ITH_SOURCE_GGUF, ITH_SOURCE_PACK, ITH_SOURCE_SYNTHETIC } ith_source_kind;
 

@@ -18,7 +18,7 @@ struct ith_source {
     size_t meta_bytes;                       /* of the file up to its first tensor's description */
     ith_gguf_vocab vocab;                    /* GGUF, or a pack of one */
     struct ith_packfile *pack;
-    float *ones; /* synthetic: the norms' data */
+    float *floats; /* synthetic: ones, which are the norms; then the routers' weights */
 };
 
 /* Appends a zeroed file, which the source closes. */

@@ -68,6 +68,12 @@ static ith_status parse_name(ith_source *source, ith_dtype *dtype, ith_error *er
     return status;
 }
 
+static bool ends_with(const char *text, const char *suffix)
+{
+    size_t len = strlen(text), end = strlen(suffix);
+    return len >= end && strcmp(text + len - end, suffix) == 0;
+}
+
 /* ---- Data ---- */
 
 static uint64_t next(uint64_t *x)
@@ -159,34 +165,60 @@ static ith_status add(ith_source *source, const char *name, ith_dtype dtype, int
     return ith_tensor_table_add(&source->tensors, &t, err);
 }
 
-static ith_status add_layer(ith_source *source, ith_dtype dtype, int i, ith_error *err)
+typedef struct part { /* of a layer; rows 0: a vector; cols 0: not of this architecture */
+    const char *name;
+    int64_t rows, cols;
+    ith_dtype dtype;
+} part;
+
+/* model.layers.I.NAME.weight, where `expert` is -1, or model.layers.I.mlp.experts.E.NAME.weight. */
+static ith_status add_parts(ith_source *source, int i, int64_t expert, const part *parts, size_t n, ith_error *err)
+{
+    char name[100], in[40] = "";
+
+    if (expert >= 0)
+        snprintf(in, sizeof in, "mlp.experts.%lld.", (long long)expert);
+    for (size_t j = 0; j < n; j++) {
+        snprintf(name, sizeof name, "model.layers.%d.%s%s.weight", i, in, parts[j].name);
+        if (parts[j].cols > 0)
+            ITH_TRY(add(source, name, parts[j].dtype, parts[j].rows, parts[j].cols, err));
+    }
+    return ITH_OK;
+}
+
+static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
-    int64_t h = hp->hidden, q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim, f = hp->ffn;
-    bool qk_norm = strcmp(hp->architecture, "qwen3") == 0;
-    const struct {
-        const char *name;
-        int64_t rows, cols; /* cols 0: not of this architecture */
-    } parts[] = {
-        {"input_layernorm", 0, h},
-        {"self_attn.q_proj", q, h},
-        {"self_attn.k_proj", kv, h},
-        {"self_attn.v_proj", kv, h},
-        {"self_attn.o_proj", h, q},
-        {"self_attn.q_norm", 0, qk_norm ? hp->head_dim : 0},
-        {"self_attn.k_norm", 0, qk_norm ? hp->head_dim : 0},
-        {"post_attention_layernorm", 0, h},
-        {"mlp.gate_proj", f, h},
-        {"mlp.up_proj", f, h},
-        {"mlp.down_proj", h, f},
+    int64_t h = hp->hidden, q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
+    int64_t qk_norm = strncmp(hp->architecture, "qwen3", 5) == 0 ? hp->head_dim : 0;
+    const part parts[] = {
+        {"input_layernorm", 0, h, ITH_DT_F32},
+        {"self_attn.q_proj", q, h, dtype},
+        {"self_attn.k_proj", kv, h, dtype},
+        {"self_attn.v_proj", kv, h, dtype},
+        {"self_attn.o_proj", h, q, dtype},
+        {"self_attn.q_norm", 0, qk_norm, ITH_DT_F32},
+        {"self_attn.k_norm", 0, qk_norm, ITH_DT_F32},
+        {"post_attention_layernorm", 0, h, ITH_DT_F32},
     };
-    char name[100];
+    return add_parts(source, i, -1, parts, sizeof parts / sizeof *parts, err);
+}
 
-    for (size_t j = 0; j < sizeof parts / sizeof *parts; j++) {
-        snprintf(name, sizeof name, "model.layers.%d.%s.weight", i, parts[j].name);
-        if (parts[j].cols > 0)
-            ITH_TRY(add(source, name, parts[j].rows > 0 ? dtype : ITH_DT_F32, parts[j].rows, parts[j].cols, err));
-    }
+static ith_status add_mlp(ith_source *source, ith_dtype dtype, int i, ith_error *err)
+{
+    const ith_hparams *hp = &source->hparams;
+    int64_t h = hp->hidden, f = hp->experts.ffn;
+    const part mlp[] = {{"mlp.gate_proj", hp->ffn, h, dtype},
+                        {"mlp.up_proj", hp->ffn, h, dtype},
+                        {"mlp.down_proj", h, hp->ffn, dtype}},
+               router = {"mlp.gate", hp->experts.n, h, ITH_DT_F32},
+               expert[] = {{"gate_proj", f, h, dtype}, {"up_proj", f, h, dtype}, {"down_proj", h, f, dtype}};
+
+    if (!ith_hparams_has_experts(hp, i))
+        return add_parts(source, i, -1, mlp, 3, err);
+    ITH_TRY(add_parts(source, i, -1, &router, 1, err));
+    for (int64_t e = 0; e < hp->experts.n; e++)
+        ITH_TRY(add_parts(source, i, e, expert, 3, err));
     return ITH_OK;
 }
 
@@ -195,15 +227,37 @@ static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *er
     const ith_hparams *hp = &source->hparams;
 
     ITH_TRY(add(source, "model.embed_tokens.weight", dtype, hp->n_vocab, hp->hidden, err));
-    for (int i = 0; i < hp->n_layers; i++)
-        ITH_TRY(add_layer(source, dtype, i, err));
+    for (int i = 0; i < hp->n_layers; i++) {
+        ITH_TRY(add_attention(source, dtype, i, err));
+        ITH_TRY(add_mlp(source, dtype, i, err));
+    }
     ITH_TRY(add(source, "model.norm.weight", ITH_DT_F32, 0, hp->hidden, err));
     if (!hp->tied_embeddings)
         ITH_TRY(add(source, "lm_head.weight", dtype, hp->n_vocab, hp->hidden, err));
     return ith_tensor_table_index(&source->tensors, err);
 }
 
-/* Norms are ones; matrices begin at different blocks of the mapping. */
+/* n_ones ones, then n random numbers of standard deviation `std`. */
+static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, double std, ith_error *err)
+{
+    uint64_t x = 88172645463325252u;
+
+    source->floats = calloc((size_t)(n_ones + n), sizeof *source->floats);
+    if (source->floats == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its norms and routers", source->path);
+    for (int64_t i = 0; i < n_ones; i++)
+        source->floats[i] = 1;
+    for (int64_t i = 0; i < n; i++)
+        put_block(ITH_DT_F32, std, &x, (uint8_t *)(source->floats + n_ones + i));
+    return ITH_OK;
+}
+
+static bool is_router(const ith_tensor *t)
+{
+    return ends_with(t->name, ".mlp.gate.weight");
+}
+
+/* Norms are ones, routers all alike; other matrices begin at different blocks of the mapping. */
 static ith_status place_tensors(ith_source *source, ith_dtype dtype, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
@@ -214,15 +268,13 @@ static ith_status place_tensors(ith_source *source, ith_dtype dtype, ith_error *
         if (source->tensors.items[i].bytes > longest)
             longest = source->tensors.items[i].bytes;
     ITH_TRY(make_data(source, dtype, longest + PLACES * block, err));
-    source->ones = calloc((size_t)n_ones, sizeof *source->ones);
-    if (source->ones == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its norms", source->path);
-    for (int64_t i = 0; i < n_ones; i++)
-        source->ones[i] = 1;
+    ITH_TRY(make_floats(source, n_ones, hp->experts.n * hp->hidden, 1 / sqrt((double)hp->hidden), err));
     for (size_t i = 0; i < source->tensors.n; i++) {
         ith_tensor *t = &source->tensors.items[i];
-        t->data =
-            t->n_dims == 1 ? (const uint8_t *)source->ones : source->files[0]->data + i * PLACE_STEP % PLACES * block;
+        if (t->n_dims == 1 || is_router(t))
+            t->data = (const uint8_t *)(source->floats + (t->n_dims == 1 ? 0 : n_ones));
+        else
+            t->data = source->files[0]->data + i * PLACE_STEP % PLACES * block;
     }
     return ITH_OK;
 }

@@ -1,7 +1,7 @@
 /* synthetic.h - models without weights' files: "synthetic:SHAPE:TYPE", for measuring speed at any size.
  *
  * SHAPE is a shape of shapes.h: a name, or the path of any config.json; TYPE is the element type of every matrix ("q4_0"; ith_dtype_get has the
- * names, in upper case). Tensors have the names and shapes of the Hugging Face checkpoint. Their data are random blocks of a sane scale
+ * names, in upper case) but the routers of mixtures of experts, which are F32. Tensors have the names and shapes of the Hugging Face checkpoint. Their data are random blocks of a sane scale
  * (standard deviation about 1/sqrt(hidden)); all lie in one mapping that repeats a few megabytes, each tensor
  * from another place on, so that a model of any size costs no memory but its converted weights. The same name gives
  * the same model. There is no tokenizer, and no token that begins or ends a text.

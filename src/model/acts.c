@@ -14,6 +14,19 @@ ith_acts ith_acts_at(const ith_acts *acts, int64_t token)
     return at;
 }
 
+void ith_acts_copy(const ith_acts *from, int64_t token, const ith_acts *to, int64_t to_token)
+{
+    ith_acts source = ith_acts_at(from, token), out = ith_acts_at(to, to_token);
+    const size_t groups = (size_t)from->groups;
+
+    memcpy(out.quants, source.quants, groups * ITH_GROUP);
+    memcpy(out.scales, source.scales, groups * sizeof *out.scales);
+    memcpy(out.shifts, source.shifts, groups * sizeof *out.shifts);
+    memcpy(out.sums, source.sums, groups * sizeof *out.sums);
+    memcpy(out.start8, source.start8, groups * sizeof *out.start8);
+    memcpy(out.start128, source.start128, groups * sizeof *out.start128);
+}
+
 void ith_acts_to_wire(const ith_acts *acts, int64_t token, int64_t first, int64_t groups, uint8_t *wire)
 {
     const int64_t at = token * acts->groups + first;

@@ -7,6 +7,9 @@
 /* acts from token t on. */
 ith_acts ith_acts_at(const ith_acts *acts, int64_t token);
 
+/* All groups of a token of `from` to a token of `to`. */
+void ith_acts_copy(const ith_acts *from, int64_t token, const ith_acts *to, int64_t to_token);
+
 /* Bytes of a token's `groups` groups on the wire: their quants, then their scales; the rest follows from those. */
 static inline int64_t ith_acts_wire_bytes(int64_t groups)
 {

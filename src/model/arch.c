@@ -17,6 +17,12 @@ const char *const ith_names_hf[ITH_PARTS] = {
     [ITH_PART_GATE] = "model.layers.%d.mlp.gate_proj.weight",
     [ITH_PART_UP] = "model.layers.%d.mlp.up_proj.weight",
     [ITH_PART_DOWN] = "model.layers.%d.mlp.down_proj.weight",
+    [ITH_PART_ROUTER] = "model.layers.%d.mlp.gate.weight",
+    [ITH_PART_EXPERT_GATE] = "model.layers.%d.mlp.experts.%d.gate_proj.weight",
+    [ITH_PART_EXPERT_UP] = "model.layers.%d.mlp.experts.%d.up_proj.weight",
+    [ITH_PART_EXPERT_DOWN] = "model.layers.%d.mlp.experts.%d.down_proj.weight",
+    [ITH_PART_EXPERTS_GATE_UP] = "model.layers.%d.mlp.experts.gate_up_proj",
+    [ITH_PART_EXPERTS_DOWN] = "model.layers.%d.mlp.experts.down_proj",
 };
 
 const char *const ith_names_gguf[ITH_PARTS] = {
@@ -34,9 +40,14 @@ const char *const ith_names_gguf[ITH_PARTS] = {
     [ITH_PART_GATE] = "blk.%d.ffn_gate.weight",
     [ITH_PART_UP] = "blk.%d.ffn_up.weight",
     [ITH_PART_DOWN] = "blk.%d.ffn_down.weight",
+    [ITH_PART_ROUTER] = "blk.%d.ffn_gate_inp.weight",
+    [ITH_PART_EXPERTS_GATE] = "blk.%d.ffn_gate_exps.weight",
+    [ITH_PART_EXPERTS_UP] = "blk.%d.ffn_up_exps.weight",
+    [ITH_PART_EXPERTS_DOWN] = "blk.%d.ffn_down_exps.weight",
+    [ITH_PART_EXPERTS_GATE_UP] = "blk.%d.ffn_gate_up_exps.weight",
 };
 
-static const ith_arch *const known[] = {&ith_arch_qwen3, &ith_arch_llama};
+static const ith_arch *const known[] = {&ith_arch_qwen3, &ith_arch_qwen3moe, &ith_arch_llama};
 
 const ith_arch *ith_arch_find(const char *name)
 {

@@ -145,9 +145,9 @@ void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
     ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
 
     normalize(p, me, true, w->ffn_norm);
-    show(p, ITH_PROBE_MLP, layer, w->gate->cols, false, me);
+    show(p, ITH_PROBE_MLP, layer, p->model->hp.hidden, false, me);
     ith_pass_lap(p, me, layer, ITH_LAP_REST);
-    ith_mlp(p, layer, me);
+    (w->experts != NULL ? ith_experts : ith_mlp)(p, layer, me);
     p->way->gather_y(p, me);
     ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
 }

@@ -11,37 +11,37 @@ int64_t ith_mlp_scratch(const ith_model *model)
     return 2 * ith_block_floats(&model->caches);
 }
 
-static void write_out(ith_pass *p, const ith_matrix *down, ith_range rows, int64_t t, int64_t n, const float *x,
-                      int64_t ld)
+/* Rows `rows` of tokens [t, t + n) to the form that `down` reads. */
+static void write_out(ith_pass *p, const ith_matrix *down, ith_range rows, const ith_input *mid, int64_t t, int64_t n,
+                      const float *x, int64_t ld)
 {
-    ith_input mid = ith_pass_mid(p, down->cols);
     for (int64_t i = 0; i < n; i++) {
         if (ith_layout_is_quantized(down->layout))
-            p->model->kernels->quantize(ith_range_size(rows), x + i * ld, &mid.acts, t + i, rows.begin / ITH_GROUP);
+            p->model->kernels->quantize(ith_range_size(rows), x + i * ld, &mid->acts, t + i, rows.begin / ITH_GROUP);
         else
-            memcpy(p->ws->mid + (t + i) * p->ws->ld + rows.begin, x + i * ld, (size_t)ith_range_size(rows) * sizeof *x);
+            memcpy(p->ws->mid + (t + i) * mid->ld + rows.begin, x + i * ld, (size_t)ith_range_size(rows) * sizeof *x);
     }
 }
 
-/* Rows `rows`, from a group's first on, for tokens [t, t + n). */
-static void block(ith_pass *p, const ith_layer *w, ith_range rows, int64_t t, int64_t n, float *scratch)
+void ith_mlp_block(ith_pass *p, const ith_ffn *w, ith_range rows, const ith_input *in, int64_t t, int64_t n,
+                   const ith_input *mid, int64_t to, float *scratch)
 {
     const ith_kernels *kernels = p->model->kernels;
-    ith_input in = ith_pass_input(p, w->gate->cols);
     ith_range tiles = {rows.begin / ITH_TILE_ROWS, (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS};
     int64_t ld = ith_range_size(tiles) * ITH_TILE_ROWS;
     float *gate = scratch, *up = scratch + n * ld;
 
-    ith_linear_tiles(kernels, w->gate, tiles, &in, t, n, gate, ld);
-    ith_linear_tiles(kernels, w->up, tiles, &in, t, n, up, ld);
+    ith_linear_tiles(kernels, w->gate, tiles, in, t, n, gate, ld);
+    ith_linear_tiles(kernels, w->up, tiles, in, t, n, up, ld);
     kernels->silu_mul(n * ld, gate, up, gate);
-    write_out(p, w->down, rows, t, n, gate, ld);
+    write_out(p, w->down, rows, mid, to, n, gate, ld);
 }
 
 /* My rows of gate and up for all my tokens. */
-static void gate_up(ith_pass *p, const ith_layer *w, ith_range rows, ith_member *me)
+static void gate_up(ith_pass *p, const ith_ffn *w, ith_range rows, ith_member *me)
 {
     int64_t n = ith_range_size(p->mine);
+    ith_input in = ith_pass_input(p, w->gate->cols), mid = ith_pass_mid(p, w->down->cols);
     ith_range mine = ith_my_share(me, ith_range_size(rows), ITH_GROUP);
 
     for (int64_t t = 0, tokens; t < n; t += tokens) {
@@ -49,7 +49,8 @@ static void gate_up(ith_pass *p, const ith_layer *w, ith_range rows, ith_member 
         int64_t width = ith_block_rows(&p->model->caches, tokens);
         for (int64_t r = mine.begin; r < mine.end; r += width) {
             int64_t end = r + width < mine.end ? r + width : mine.end;
-            block(p, w, (ith_range){rows.begin + r, rows.begin + end}, t, tokens, p->ws->scratch[me->tid]);
+            ith_mlp_block(p, w, (ith_range){rows.begin + r, rows.begin + end}, &in, t, tokens, &mid, t,
+                          p->ws->scratch[me->tid]);
         }
     }
     ith_barrier(me);
@@ -57,7 +58,7 @@ static void gate_up(ith_pass *p, const ith_layer *w, ith_range rows, ith_member 
 
 static void show(ith_pass *p, int layer, ith_member *me)
 {
-    const ith_matrix *down = p->model->layers[layer].down;
+    const ith_matrix *down = p->model->layers[layer].mlp.down;
     bool groups = ith_layout_is_quantized(down->layout);
     ith_seen seen = {.tokens = ith_range_size(p->mine),
                      .cols = down->cols,
@@ -69,7 +70,7 @@ static void show(ith_pass *p, int layer, ith_member *me)
 
 void ith_mlp(ith_pass *p, int layer, ith_member *me)
 {
-    const ith_layer *w = &p->model->layers[layer];
+    const ith_ffn *w = &p->model->layers[layer].mlp;
     ith_input mid = ith_pass_mid(p, w->down->cols);
 
     ith_pass_enter(p, layer, ITH_STAGE_GATE_UP, me);
@@ -77,7 +78,7 @@ void ith_mlp(ith_pass *p, int layer, ith_member *me)
     ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
     ith_pass_leave(p, layer, ITH_STAGE_GATE_UP, me);
     if (p->comm->size > 1) {
-        p->way->gather_mid(p, me, w->down);
+        p->way->gather_mid(p, me, &mid, ith_range_size(p->mine), w->down);
         ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
     }
     if (p->probe != NULL)

@@ -1,116 +1,9 @@
 #include "model/model.h"
 
-#include "weights/layout.h"
+#include "model/bind.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-typedef struct binder { /* what every binding needs */
-    const ith_source *source;
-    ith_plan *plan;
-    ith_model *model;
-    ith_quant quant;
-    bool exact, gguf;
-} binder;
-
-static void part_name(const char *const *names, ith_part part, int layer, char name[128])
-{
-    const char *pattern = names[part];
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name, 128, pattern, layer);
-#pragma GCC diagnostic pop
-}
-
-static ith_status find(const binder *b, ith_part part, int layer, const ith_tensor **out, ith_error *err)
-{
-    char name[128];
-    part_name(b->gguf ? b->model->arch->gguf_names : b->model->arch->hf_names, part, layer, name);
-    *out = ith_source_find(b->source, name);
-    if (*out == NULL)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is missing", ith_source_path(b->source), name);
-    return ITH_OK;
-}
-
-static ith_status bind_vector(const binder *b, ith_part part, int layer, int64_t n, const float **out, ith_error *err)
-{
-    const ith_tensor *tensor;
-    char name[128];
-
-    ITH_TRY(find(b, part, layer, &tensor, err));
-    part_name(b->model->arch->hf_names, part, layer, name);
-    return ith_plan_vector(b->plan, name, tensor, n, out, err);
-}
-
-static const int stage_of[ITH_PARTS] = {
-    [ITH_PART_Q] = ITH_STAGE_QKV,     [ITH_PART_K] = ITH_STAGE_QKV,        [ITH_PART_V] = ITH_STAGE_QKV,
-    [ITH_PART_O] = ITH_STAGE_O,       [ITH_PART_GATE] = ITH_STAGE_GATE_UP, [ITH_PART_UP] = ITH_STAGE_GATE_UP,
-    [ITH_PART_DOWN] = ITH_STAGE_DOWN,
-};
-
-static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t rows, int64_t cols,
-                              const ith_matrix **out, ith_error *err)
-{
-    bool sensitive = part == ITH_PART_EMBED || part == ITH_PART_OUTPUT;
-    bool interleaved = b->gguf && b->model->arch->gguf_interleaved_qk && (part == ITH_PART_Q || part == ITH_PART_K);
-    const ith_tensor *tensor;
-    ith_entry *entry;
-    ith_layout layout;
-    char name[128];
-
-    ITH_TRY(find(b, part, layer, &tensor, err));
-    part_name(b->model->arch->hf_names, part, layer, name);
-    layout = ith_layout_choose(tensor, b->quant, sensitive, b->exact);
-    b->model->quantized |= ith_layout_is_quantized(layout);
-    b->model->floats |= !ith_layout_is_quantized(layout);
-    ITH_TRY(ith_plan_matrix(b->plan, name, tensor, rows, cols, layout,
-                            interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out,
-                            err));
-    entry = ith_plan_entry(b->plan, *out);
-    entry->stage = stage_of[part];
-    if (part == ITH_PART_Q || part == ITH_PART_K || part == ITH_PART_V)
-        entry->heads = rows / b->model->hp.head_dim;
-    return ITH_OK;
-}
-
-static ith_status bind_layer(const binder *b, int i, ith_error *err)
-{
-    const ith_hparams *hp = &b->model->hp;
-    int64_t h = hp->hidden, q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
-    ith_layer *layer = &b->model->layers[i];
-
-    ITH_TRY(bind_vector(b, ITH_PART_ATTN_NORM, i, h, &layer->attn_norm, err));
-    ITH_TRY(bind_matrix(b, ITH_PART_Q, i, q, h, &layer->q, err));
-    ITH_TRY(bind_matrix(b, ITH_PART_K, i, kv, h, &layer->k, err));
-    ITH_TRY(bind_matrix(b, ITH_PART_V, i, kv, h, &layer->v, err));
-    ITH_TRY(bind_matrix(b, ITH_PART_O, i, h, q, &layer->o, err));
-    if (b->model->arch->qk_norm) {
-        ITH_TRY(bind_vector(b, ITH_PART_Q_NORM, i, hp->head_dim, &layer->q_norm, err));
-        ITH_TRY(bind_vector(b, ITH_PART_K_NORM, i, hp->head_dim, &layer->k_norm, err));
-    }
-    ITH_TRY(bind_vector(b, ITH_PART_FFN_NORM, i, h, &layer->ffn_norm, err));
-    ITH_TRY(bind_matrix(b, ITH_PART_GATE, i, hp->ffn, h, &layer->gate, err));
-    ITH_TRY(bind_matrix(b, ITH_PART_UP, i, hp->ffn, h, &layer->up, err));
-    return bind_matrix(b, ITH_PART_DOWN, i, h, hp->ffn, &layer->down, err);
-}
-
-static ith_status bind_all(const binder *b, ith_error *err)
-{
-    ith_model *m = b->model;
-    const ith_hparams *hp = &m->hp;
-
-    b->plan->layer = ITH_NO_LAYER;
-    ITH_TRY(bind_matrix(b, ITH_PART_EMBED, 0, hp->n_vocab, hp->hidden, &m->embed, err));
-    ITH_TRY(bind_vector(b, ITH_PART_OUT_NORM, 0, hp->hidden, &m->out_norm, err));
-    m->output = m->embed;
-    if (!hp->tied_embeddings)
-        ITH_TRY(bind_matrix(b, ITH_PART_OUTPUT, 0, hp->n_vocab, hp->hidden, &m->output, err));
-    for (int i = 0; i < hp->n_layers; i++) {
-        b->plan->layer = i;
-        ITH_TRY(bind_layer(b, i, err));
-    }
-    return ITH_OK;
-}
 
 static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *err)
 {
@@ -152,7 +45,6 @@ ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant qu
 {
     const ith_hparams *hp = ith_source_hparams(source);
     ith_model *m = calloc(1, sizeof *m);
-    binder b = {source, plan, m, quant, exact, ith_source_get_kind(source) == ITH_SOURCE_GGUF};
     ith_status status;
 
     *out = NULL;
@@ -175,7 +67,7 @@ ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant qu
     }
     ITH_CHECK(check_heads(source, hp, err));
     ITH_CHECK(open_rope(source, m, err));
-    ITH_CHECK(bind_all(&b, err));
+    ITH_CHECK(ith_model_bind(source, plan, quant, m, err));
 done:
     if (status != ITH_OK) {
         ith_model_close(m);
@@ -190,25 +82,70 @@ void ith_model_close(ith_model *model)
     if (model == NULL)
         return;
     ith_rope_close(&model->rope);
+    for (int64_t i = 0; model->layers != NULL && i < model->hp.n_layers; i++)
+        free(model->layers[i].experts);
     free(model->key_bias);
     free(model->layers);
     free(model);
 }
 
-static int64_t size_of(const ith_matrix *m)
+/* ---- Looking at it ---- */
+
+static void see_ffn(const ith_ffn *f, double share, ith_use_fn see, void *user)
 {
-    return m->rows * m->cols;
+    see(user, f->gate, share);
+    see(user, f->up, share);
+    see(user, f->down, share);
+}
+
+void ith_layer_each(const ith_model *model, int64_t layer, ith_use_fn see, void *user)
+{
+    const ith_experts_params *e = &model->hp.experts;
+    const ith_layer *l = &model->layers[layer];
+
+    see(user, l->q, 1);
+    see(user, l->k, 1);
+    see(user, l->v, 1);
+    see(user, l->o, 1);
+    if (l->experts == NULL) {
+        see_ffn(&l->mlp, 1, see, user);
+        return;
+    }
+    see(user, l->router, 1);
+    for (int64_t i = 0; i < e->n; i++)
+        see_ffn(&l->experts[i], (double)e->used / (double)e->n, see, user);
+}
+
+int64_t ith_model_mid(const ith_model *model)
+{
+    const ith_hparams *hp = &model->hp;
+    int64_t most = 0;
+
+    for (int64_t i = 0; i < hp->n_layers; i++) {
+        int64_t values = model->layers[i].experts != NULL ? hp->experts.used * ith_round_up(hp->experts.ffn, ITH_GROUP)
+                                                          : ith_round_up(hp->ffn, ITH_GROUP);
+        most = values > most ? values : most;
+    }
+    return most;
+}
+
+static void add_size(void *user, const ith_matrix *m, double share)
+{
+    (void)share;
+    *(int64_t *)user += m->rows * m->cols;
 }
 
 int64_t ith_model_n_params(const ith_model *model)
 {
     const ith_hparams *hp = &model->hp;
-    int64_t n = size_of(model->embed) + hp->hidden + (model->output != model->embed ? size_of(model->output) : 0);
-    for (int i = 0; i < hp->n_layers; i++) {
-        const ith_layer *l = &model->layers[i];
+    int64_t n = hp->hidden;
+
+    add_size(&n, model->embed, 1);
+    if (model->output != model->embed)
+        add_size(&n, model->output, 1);
+    for (int64_t i = 0; i < hp->n_layers; i++) {
         n += 2 * hp->hidden + (model->arch->qk_norm ? 2 * hp->head_dim : 0);
-        n += size_of(l->q) + size_of(l->k) + size_of(l->v) + size_of(l->o) + size_of(l->gate) + size_of(l->up) +
-             size_of(l->down);
+        ith_layer_each(model, i, add_size, &n);
     }
     return n;
 }

@@ -86,9 +86,9 @@ typedef struct ith_way {
     void (*send_back)(ith_pass *pass, const ith_heads_part *part, const ith_matrix *o, ith_member *me);
     /* All members, after that of all parts: the results become the input of `o` for my tokens. Ends with a barrier. */
     void (*to_tokens)(ith_pass *pass, const ith_matrix *o, ith_member *me);
-    /* All members, after a barrier, if there are several ranks: the wide intermediate, of which this rank made its rows, becomes whole
-     * for my tokens. Ends with a barrier. */
-    void (*gather_mid)(ith_pass *pass, ith_member *me, const ith_matrix *down);
+    /* All members, after a barrier, if there are several ranks: the intermediate `mid` [n][columns of down], of which this rank made its rows,
+     * becomes whole for my tokens. Ends with a barrier. */
+    void (*gather_mid)(ith_pass *pass, ith_member *me, const ith_input *mid, int64_t n, const ith_matrix *down);
     /* All members, after a barrier: ws->y, with the rows of this rank at the start of each token's row, becomes whole. The member that
      * owns a token's share (ith_my_share) may go on with it at once; others need a barrier. */
     void (*gather_y)(ith_pass *pass, ith_member *me);
@@ -100,6 +100,18 @@ typedef struct ith_comm_plan { /* byte counts and displacements of one side of a
     int64_t *counts, *displs;
 } ith_comm_plan;
 
+/* Where the tokens of a layer with experts go (experts.h). An assignment is a token and an expert. */
+typedef struct ith_routes {
+    float *logits; /* [T][ld] */
+    int64_t ld;
+    int32_t *chosen; /* [T][used] */
+    float *weights;  /* [T][used] */
+    int64_t *first;  /* [n + 1]: expert e has the assignments first[e] ... first[e + 1] - 1 */
+    int64_t *costs;  /* [n + 1] of a group of rows, of all experts before: 0 for those that no token goes to */
+    int32_t *token;  /* [T * used] of each assignment */
+    float *weight;   /* [T * used] */
+} ith_routes;
+
 typedef struct
     ith_workspace { /* all buffers of a pass, allocated once for the largest: T tokens per rank, C over all ranks */
     int64_t max_tokens, max_chunk; /* T, C */
@@ -107,9 +119,10 @@ typedef struct
     float *x;      /* [T][hidden]: the residual stream */
     float *y;      /* [T][ld_y]: what the next norm adds to it */
     float *h;      /* [T][ld]: input of the next matrix */
-    float *mid;    /* [T][ld]: silu(gate) * up, where down is a float matrix */
+    float *mid;    /* [T][ld]: silu(gate) * up, where down is a float matrix; with experts a row for each assignment */
     ith_acts acts; /* of h */
-    ith_acts mid_acts; /* of silu(gate) * up */
+    ith_acts mid_acts; /* of silu(gate) * up, in rows as mid's */
+    ith_routes routes; /* if layers have experts */
     float *q, *k, *v;  /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
     int64_t ld_q, ld_kv, ld_y;
     float *wire;      /* [T][ld] blocks that arrive from ranks */
@@ -230,6 +243,12 @@ float ith_attention_q_factor(int64_t head_dim); /* log2(e) / sqrt(d), folded int
 int64_t ith_attention_scratch(const ith_model *model, ith_kv_layout layout); /* floats per thread */
 void ith_mlp(ith_pass *pass, int layer, ith_member *me);                     /* mlp.c: h, acts -> y, my rows */
 int64_t ith_mlp_scratch(const ith_model *model);                             /* floats per thread */
+/* mlp.c, one thread's work: silu(gate x) * up x of rows `rows`, from a group's first on, of tokens [t, t + n) of `in`, to [to, to + n) of `mid`
+ * as w->down reads it. */
+void ith_mlp_block(ith_pass *pass, const ith_ffn *w, ith_range rows, const ith_input *in, int64_t t, int64_t n,
+                   const ith_input *mid, int64_t to, float *scratch);
+void ith_experts(ith_pass *pass, int layer, ith_member *me); /* experts.c: as ith_mlp, for layers with experts */
+int64_t ith_experts_scratch(const ith_model *model);         /* floats per thread */
 int64_t ith_attention_cells(const ith_model *model, const ith_mesh *mesh, int64_t n_tokens,
                             int64_t n_segments); /* floats of ws->cells for passes by segments */
 void ith_logits(ith_pass *pass, ith_member *me); /* logits.c: of the last n_logits tokens */

@@ -163,22 +163,22 @@ static void all_gather(ith_pass *p, const ith_comm_plan *plan)
                              plan->displs);
 }
 
-/* This rank's columns of a token lie at buf + at. */
-static void gather_floats(ith_pass *p, ith_member *me, float *buf, int64_t ld, int64_t at, int64_t n_rows,
+/* Of n tokens; this rank's columns of a token lie at buf + at. */
+static void gather_floats(ith_pass *p, ith_member *me, float *buf, int64_t ld, int64_t n, int64_t at, int64_t n_rows,
                           owner_fn owner)
 {
-    ith_range mine = owner(p, n_rows, p->comm->rank), share = ith_my_share(me, p->n, 1);
+    ith_range mine = owner(p, n_rows, p->comm->rank), share = ith_my_share(me, n, 1);
     int64_t width = ith_range_size(mine);
 
     for (int64_t t = share.begin; t < share.end; t++)
-        memcpy(p->ws->wire + p->n * mine.begin + t * width, buf + t * ld + at, (size_t)width * sizeof *buf);
+        memcpy(p->ws->wire + n * mine.begin + t * width, buf + t * ld + at, (size_t)width * sizeof *buf);
     ith_barrier(me);
     if (me->tid == 0) {
         ith_comm_plan plan = ith_workspace_plan(p->ws, p->comm->size, 0, 0);
         for (int r = 0; r < p->comm->size; r++) {
             ith_range rows = owner(p, n_rows, r);
-            plan.counts[r] = p->n * ith_range_size(rows) * (int64_t)sizeof *buf;
-            plan.displs[r] = p->n * rows.begin * (int64_t)sizeof *buf;
+            plan.counts[r] = n * ith_range_size(rows) * (int64_t)sizeof *buf;
+            plan.displs[r] = n * rows.begin * (int64_t)sizeof *buf;
         }
         all_gather(p, &plan);
     }
@@ -186,7 +186,7 @@ static void gather_floats(ith_pass *p, ith_member *me, float *buf, int64_t ld, i
     for (int64_t t = share.begin; t < share.end; t++)
         for (int r = 0; r < p->comm->size; r++) {
             ith_range rows = owner(p, n_rows, r);
-            memcpy(buf + t * ld + rows.begin, p->ws->wire + p->n * rows.begin + t * ith_range_size(rows),
+            memcpy(buf + t * ld + rows.begin, p->ws->wire + n * rows.begin + t * ith_range_size(rows),
                    (size_t)ith_range_size(rows) * sizeof *buf);
         }
 }
@@ -196,22 +196,22 @@ static ith_range groups_of(ith_range cols)
     return (ith_range){cols.begin / ITH_GROUP, (cols.end + ITH_GROUP - 1) / ITH_GROUP};
 }
 
-/* Every rank's groups of `cols` columns: its own are in `acts`, the others' come. Ends with a barrier. */
-static void gather_acts(ith_pass *p, ith_member *me, const ith_acts *acts, int64_t cols, owner_fn owner)
+/* Every rank's groups of `cols` columns of n tokens: its own are in `acts`, the others' come. Ends with a barrier. */
+static void gather_acts(ith_pass *p, ith_member *me, const ith_acts *acts, int64_t n, int64_t cols, owner_fn owner)
 {
     int size = p->comm->size, rank = p->comm->rank;
     ith_comm_plan plan = ith_workspace_plan(p->ws, size, 0, 0);
-    ith_range mine = groups_of(owner(p, cols, rank)), share = ith_my_share(me, p->n * size, 1);
+    ith_range mine = groups_of(owner(p, cols, rank)), share = ith_my_share(me, n * size, 1);
     int64_t group = ith_acts_wire_bytes(1);
     uint8_t *wire = (uint8_t *)p->ws->wire;
 
     if (me->tid == 0) {
         for (int r = 0; r < size; r++) {
             ith_range g = groups_of(owner(p, cols, r));
-            plan.counts[r] = p->n * ith_range_size(g) * group;
-            plan.displs[r] = p->n * g.begin * group;
+            plan.counts[r] = n * ith_range_size(g) * group;
+            plan.displs[r] = n * g.begin * group;
         }
-        for (int64_t t = 0; t < p->n; t++)
+        for (int64_t t = 0; t < n; t++)
             ith_acts_to_wire(acts, t, mine.begin, ith_range_size(mine),
                              wire + plan.displs[rank] + t * ith_range_size(mine) * group);
         all_gather(p, &plan);
@@ -229,18 +229,16 @@ static void gather_acts(ith_pass *p, ith_member *me, const ith_acts *acts, int64
 
 static void gather_y(ith_pass *p, ith_member *me)
 {
-    gather_floats(p, me, p->ws->y, p->ws->ld_y, 0, p->model->hp.hidden, rows_of);
+    gather_floats(p, me, p->ws->y, p->ws->ld_y, p->n, 0, p->model->hp.hidden, rows_of);
 }
 
-static void gather_mid(ith_pass *p, ith_member *me, const ith_matrix *down)
+static void gather_mid(ith_pass *p, ith_member *me, const ith_input *mid, int64_t n, const ith_matrix *down)
 {
-    ith_input mid = ith_pass_mid(p, down->cols);
-
     if (ith_layout_is_quantized(down->layout)) {
-        gather_acts(p, me, &mid.acts, down->cols, rows_of);
+        gather_acts(p, me, &mid->acts, n, down->cols, rows_of);
         return;
     }
-    gather_floats(p, me, p->ws->mid, p->ws->ld, my_rows(p, down->cols).begin, down->cols, rows_of);
+    gather_floats(p, me, p->ws->mid, mid->ld, n, my_rows(p, down->cols).begin, down->cols, rows_of);
     ith_barrier(me);
 }
 
@@ -267,10 +265,10 @@ static void to_tokens(ith_pass *p, const ith_matrix *o, ith_member *me)
     ith_input in = ith_pass_input(p, o->cols);
 
     if (ith_heads_are_groups(p->model, o)) {
-        gather_acts(p, me, &in.acts, o->cols, head_rows_of);
+        gather_acts(p, me, &in.acts, p->n, o->cols, head_rows_of);
         return;
     }
-    gather_floats(p, me, p->ws->h, p->ws->ld, 0, o->cols, head_rows_of);
+    gather_floats(p, me, p->ws->h, p->ws->ld, p->n, 0, o->cols, head_rows_of);
     ith_quantize_h(p, me, o->cols);
 }
 

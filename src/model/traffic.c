@@ -8,7 +8,8 @@ static int64_t max2(int64_t a, int64_t b)
 ith_traffic_shape ith_traffic_shape_of(const ith_hparams *hp, ith_kv_layout kv, bool quantized)
 {
     return (ith_traffic_shape){.hidden = hp->hidden,
-                               .ffn = hp->ffn,
+                               .ffn = hp->experts.n > 0 ? hp->experts.ffn : hp->ffn,
+                               .mids = hp->experts.n > 0 ? hp->experts.used : 1,
                                .n_heads = hp->n_heads,
                                .n_kv_heads = hp->n_kv_heads,
                                .head_dim = hp->head_dim,
@@ -90,7 +91,8 @@ int64_t ith_traffic_rows(const ith_traffic_shape *s, const ith_mesh *mesh, int64
             hidden = ith_range_size(ith_mesh_rows(mesh, s->hidden, mesh->rank)),
             ffn = ith_range_size(ith_mesh_rows(mesh, s->ffn, mesh->rank));
 
-    return n * others * (wire_bytes(heads, s->groups) + 2 * wire_bytes(hidden, false) + wire_bytes(ffn, s->mid_groups));
+    return n * others *
+           (wire_bytes(heads, s->groups) + 2 * wire_bytes(hidden, false) + s->mids * wire_bytes(ffn, s->mid_groups));
 }
 
 int64_t ith_blocks_most(const ith_mesh *mesh, int64_t n, int64_t width)

@@ -5,12 +5,14 @@
 #include "model/pass.h"
 
 typedef struct ith_traffic_shape { /* what decides how wide a token is on the wire */
-    int64_t hidden, ffn, n_heads, n_kv_heads, head_dim;
+    int64_t hidden, n_heads, n_kv_heads, head_dim;
+    int64_t ffn, mids; /* columns of the intermediate; how many a token has: one for each expert that it goes to */
     ith_kv_layout kv;
     bool groups;     /* attention's result travels as int8 groups: see ith_heads_are_groups */
     bool mid_groups; /* the MLP's intermediate does: its matrix is quantized */
 } ith_traffic_shape;
 
+/* Of layers with experts, in a model that has them. */
 ith_traffic_shape ith_traffic_shape_of(const ith_hparams *hp, ith_kv_layout kv, bool quantized);
 
 /* Bytes that rank mesh->rank sends in one layer for a pass of n tokens after `depth` others.
@@ -22,7 +24,7 @@ ith_traffic_shape ith_traffic_shape_of(const ith_hparams *hp, ith_kv_layout kv, 
  *
  * With R > 1, what it holds of the cache goes to the others of its group besides, which grows with the depth.
  *
- * By rows (tensor parallel) it sends its part of every gathered matrix to all others: n (P - 1) / P (H o + 2 * 4 hidden + ffn), which
+ * By rows (tensor parallel) it sends its part of every gathered matrix to all others: n (P - 1) / P (H o + 2 * 4 hidden + mids ffn), which
  * does not fall. With R > 1 the ranks of a group exchange queries, pieces and partial results besides, which ith_traffic_rows leaves out. */
 int64_t ith_traffic_ulysses(const ith_traffic_shape *shape, const ith_mesh *mesh, int64_t depth, int64_t n);
 int64_t ith_traffic_rows(const ith_traffic_shape *shape, const ith_mesh *mesh, int64_t n);

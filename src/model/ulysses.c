@@ -276,9 +276,9 @@ static void to_tokens(ith_pass *p, const ith_matrix *o, ith_member *me)
         ith_barrier(me);
 }
 
-static void nothing_to_gather_mid(ith_pass *p, ith_member *me, const ith_matrix *down)
+static void nothing_to_gather_mid(ith_pass *p, ith_member *me, const ith_input *mid, int64_t n, const ith_matrix *down)
 {
-    (void)p, (void)me, (void)down;
+    (void)p, (void)me, (void)mid, (void)n, (void)down;
 }
 
 static void nothing_to_gather(ith_pass *p, ith_member *me)

@@ -61,6 +61,31 @@ static void free_acts(const ith_acts *acts)
     ith_mem_free(acts->start128);
 }
 
+static void request_routes(requests *r, const ith_model *model, int64_t tokens, ith_routes *routes)
+{
+    const ith_experts_params *e = &model->hp.experts;
+
+    routes->ld = ith_round_up(e->n, ITH_TILE_ROWS);
+    request(r, tokens * routes->ld, sizeof(float), &routes->logits);
+    request(r, tokens * e->used, sizeof(int32_t), &routes->chosen);
+    request(r, tokens * e->used, sizeof(float), &routes->weights);
+    request(r, e->n + 1, sizeof(int64_t), &routes->first);
+    request(r, e->n + 1, sizeof(int64_t), &routes->costs);
+    request(r, tokens * e->used, sizeof(int32_t), &routes->token);
+    request(r, tokens * e->used, sizeof(float), &routes->weight);
+}
+
+static void free_routes(const ith_routes *routes)
+{
+    ith_mem_free(routes->logits);
+    ith_mem_free(routes->chosen);
+    ith_mem_free(routes->weights);
+    ith_mem_free(routes->first);
+    ith_mem_free(routes->costs);
+    ith_mem_free(routes->token);
+    ith_mem_free(routes->weight);
+}
+
 static void request_scratch(requests *r, ith_workspace *ws, int64_t floats)
 {
     request(r, ws->n_threads, sizeof *ws->scratch, &ws->scratch);
@@ -109,7 +134,9 @@ static void request_tokens(requests *r, ith_workspace *ws, const ith_model *mode
     request(r, T * ws->ld_y, sizeof(float), &ws->y);
     request(r, model->floats ? T * ws->ld : 1, sizeof(float), &ws->mid);
     request_acts(r, acts, ith_round_up(max2(hp->hidden, s->q), ITH_GROUP) / ITH_GROUP, &ws->acts);
-    request_acts(r, acts, ith_round_up(hp->ffn, ITH_GROUP) / ITH_GROUP, &ws->mid_acts);
+    request_acts(r, acts, ith_model_mid(model) / ITH_GROUP, &ws->mid_acts);
+    if (hp->experts.n > 0)
+        request_routes(r, model, T, &ws->routes);
     request(r, T * ws->ld_q, sizeof(float), &ws->q);
     request(r, T * ws->ld_kv, sizeof(float), &ws->k);
     request(r, T * ws->ld_kv, sizeof(float), &ws->v);
@@ -156,7 +183,7 @@ static void request_all(requests *r, ith_workspace *ws, const ith_model *model, 
     ws->max_chunk = s.C;
     ws->n_threads = limits->n_threads;
     /* Tiles of rows may stick out at both ends of a range. */
-    ws->ld = ith_round_up(max2(hp->hidden, max2(s.q, hp->ffn)), ITH_GROUP) + 2 * ITH_TILE_ROWS;
+    ws->ld = ith_round_up(max2(hp->hidden, max2(s.q, ith_model_mid(model))), ITH_GROUP) + 2 * ITH_TILE_ROWS;
     ws->ld_q = ith_round_up(s.q, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
     ws->ld_kv = ith_round_up(s.kv, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
     ws->ld_y = ith_round_up(hp->hidden, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
@@ -169,7 +196,9 @@ static void request_all(requests *r, ith_workspace *ws, const ith_model *model, 
     request(r, cells, sizeof(float), &ws->cells);
     if (mesh->ranks > 1)
         request(r, ITH_DECODE_TOKENS * ith_logits_ld(model), sizeof(float), &ws->logits_rows);
-    request_scratch(r, ws, max2(ith_attention_scratch(model, layout), ith_mlp_scratch(model)));
+    request_scratch(r, ws,
+                    max2(ith_attention_scratch(model, layout),
+                         hp->experts.n > 0 ? ith_experts_scratch(model) : ith_mlp_scratch(model)));
 }
 
 int64_t ith_workspace_bytes(const ith_model *model, const ith_mesh *mesh, ith_kv_layout layout,
@@ -211,6 +240,7 @@ void ith_workspace_close(ith_workspace *ws)
         ith_mem_free(buffers[i]);
     free_acts(&ws->acts);
     free_acts(&ws->mid_acts);
+    free_routes(&ws->routes);
     for (int i = 0; ws->scratch != NULL && i < ws->n_threads; i++)
         ith_mem_free(ws->scratch[i]);
     ith_mem_free(ws->scratch);

@@ -1,4 +1,4 @@
-"""The forward pass of Qwen3 and Llama in float64, written from the papers and independent of Transformers' code.
+"""The forward pass of Qwen3, with experts too, and Llama in float64, written from the papers and independent of Transformers' code.
 
 It tells how far float32 itself is from the truth (`f64_distance` in the reference files), and it is a second witness: a
 fault in make_golden.py or in Transformers would show as a large distance.
@@ -30,7 +30,25 @@ def attention(q, k, v):
     return out.reshape(n, heads * d)
 
 
-def forward(weights, ids, n_layers, head_dim, eps, inv_freq, rope_scale, angle_type):
+def mlp(h, gate, up, down):
+    g = h @ gate.T
+    return (g / (1 + np.exp(-g)) * (h @ up.T)) @ down.T
+
+
+def experts(h, router, gate_up, down, used, normalized):
+    """gate_up [n, 2 * ffn, hidden]: gate, then up; down [n, hidden, ffn]. Every token through the `used` likeliest."""
+    p = np.exp(h @ router.T)
+    p /= p.sum(axis=1, keepdims=True)
+    chosen = np.argsort(-p, axis=1, kind="stable")[:, :used]
+    out = np.zeros_like(h)
+    for t, x in enumerate(h):
+        weight = p[t, chosen[t]] / (p[t, chosen[t]].sum() if normalized else 1)
+        for e, a in zip(chosen[t], weight):
+            out[t] += a * mlp(x, *np.split(gate_up[e], 2), down[e])
+    return out
+
+
+def forward(weights, ids, n_layers, head_dim, eps, inv_freq, rope_scale, angle_type, used=0, normalized=False):
     """weights: Hugging Face names to arrays. inv_freq [head_dim / 2] radians per position; positions times frequencies are
     rounded to angle_type (Transformers: float32). Returns logits [tokens, vocab]."""
     w = {name: np.asarray(x, dtype=np.float64) for name, x in weights.items()}
@@ -47,8 +65,11 @@ def forward(weights, ids, n_layers, head_dim, eps, inv_freq, rope_scale, angle_t
             q, k = rms_norm(q, mat("self_attn.q_norm"), eps), rms_norm(k, mat("self_attn.k_norm"), eps)
         x = x + attention(rotate(q, cos, sin), rotate(k, cos, sin), v) @ mat("self_attn.o_proj").T
         h = rms_norm(x, mat("post_attention_layernorm"), eps)
-        gate = h @ mat("mlp.gate_proj").T
-        x = x + (gate / (1 + np.exp(-gate)) * (h @ mat("mlp.up_proj").T)) @ mat("mlp.down_proj").T
+        layer = f"model.layers.{i}.mlp.experts."
+        if layer + "down_proj" in w:
+            x = x + experts(h, mat("mlp.gate"), w[layer + "gate_up_proj"], w[layer + "down_proj"], used, normalized)
+        else:
+            x = x + mlp(h, *(mat(f"mlp.{m}_proj") for m in ("gate", "up", "down")))
     x = rms_norm(x, w["model.norm.weight"], eps)
     return x @ w.get("lm_head.weight", w["model.embed_tokens.weight"]).T
 

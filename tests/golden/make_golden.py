@@ -22,12 +22,13 @@ ROPE = {  # in the keys of Transformers 5; each theta stands in its case
 
 
 def case(arch, heads, kv, head_dim, hidden, ffn, vocab, layers, tied, dtype, style, *, n_ids=400, theta=1e4, rope="plain",
-         ctx=2048, shard=None, seed=1, old_type_key=False, gguf=None):
+         ctx=2048, shard=None, seed=1, old_type_key=False, gguf=None, experts=None):
     return dict(locals())
 
 
 # style: which Transformers wrote config.json, 4 or 5 (other_config.json says the same in the other style).
-# gguf: file name suffix -> type of each matrix (norms are always F32). seed: where the search for clear margins starts.
+# gguf: file name suffix -> type of each matrix (norms and routers are always F32). experts: of a layer, of a token, their ffn, whether weights are
+# normalized, layers without them. seed: where the search for clear margins starts.
 CASES = {
     "qwen3-gqa1": case("qwen3", 4, 4, 16, 72, 200, 503, 3, True, "float32", 4, theta=1e6, seed=2),
     "qwen3-gqa4": case("qwen3", 16, 4, 16, 96, 224, 512, 3, False, "bfloat16", 5, theta=1e6, n_ids=1100, shard="300KB", seed=23,
@@ -35,6 +36,9 @@ CASES = {
     "qwen3-gqa8-yarn": case("qwen3", 32, 4, 16, 64, 160, 640, 3, True, "float16", 4, theta=1e4, n_ids=600, rope="yarn",
                             ctx=640, seed=7, gguf={"mixed": "mixed"}),
     "qwen3-headdim": case("qwen3", 6, 3, 32, 72, 200, 503, 3, False, "float16", 5, theta=1e6, seed=4),
+    "qwen3moe-norm": case("qwen3moe", 8, 4, 16, 64, 96, 512, 2, False, "bfloat16", 5, theta=1e6, experts=(8, 3, 64, True, []),
+                          gguf={"f16": "F16", "q4_0": "Q4_0"}),
+    "qwen3moe-dense": case("qwen3moe", 4, 2, 16, 72, 112, 503, 3, True, "float16", 4, theta=1e6, experts=(6, 2, 40, False, [1])),
     "llama-gqa3": case("llama", 12, 4, 16, 192, 224, 503, 2, False, "bfloat16", 5,
                        seed=136, gguf={"q8_0": "Q8_0", "q4_0": "Q4_0", "q4_1": "Q4_1"}),
     "llama-llama3": case("llama", 8, 4, 16, 128, 160, 503, 2, True, "bfloat16", 4, theta=5e5, rope="llama3", ctx=4096),
@@ -52,12 +56,16 @@ SCALED = {
 # ---- Checkpoints ----
 
 def make_config(c):
-    kind = transformers.Qwen3Config if c["arch"] == "qwen3" else transformers.LlamaConfig
+    kind = {"qwen3": transformers.Qwen3Config, "qwen3moe": transformers.Qwen3MoeConfig, "llama": transformers.LlamaConfig}[c["arch"]]
+    more = {}
+    if c["experts"]:
+        n, used, ffn, norm, dense = c["experts"]
+        more = dict(num_experts=n, num_experts_per_tok=used, moe_intermediate_size=ffn, norm_topk_prob=norm, mlp_only_layers=dense)
     return kind(vocab_size=c["vocab"], hidden_size=c["hidden"], intermediate_size=c["ffn"], num_hidden_layers=c["layers"],
                 num_attention_heads=c["heads"], num_key_value_heads=c["kv"], head_dim=c["head_dim"],
-                max_position_embeddings=c["ctx"], rms_norm_eps=1e-6 if c["arch"] == "qwen3" else 1e-5,
+                max_position_embeddings=c["ctx"], rms_norm_eps=1e-5 if c["arch"] == "llama" else 1e-6,
                 tie_word_embeddings=c["tied"], rope_parameters={"rope_theta": c["theta"], **ROPE[c["rope"]]},
-                bos_token_id=c["vocab"] - 3, eos_token_id=c["vocab"] - 1, pad_token_id=None)
+                bos_token_id=c["vocab"] - 3, eos_token_id=c["vocab"] - 1, pad_token_id=None, **more)
 
 
 def fill(model, c, seed):
@@ -70,8 +78,8 @@ def fill(model, c, seed):
             p.data = 0.5 + torch.rand(p.shape, generator=gen)
         else:
             gain = (3.0 if "lm_head" in name or "embed" in name and c["tied"] else 1.3 if "q_proj" in name or "k_proj" in name
-                    else 1.5 if "o_proj" in name or "down_proj" in name else 1.0)
-            scale = 1.0 if "embed" in name and not c["tied"] else gain / math.sqrt(p.shape[1])
+                    else 1.5 if "o_proj" in name or "down_proj" in name or "mlp.gate.weight" in name else 1.0)
+            scale = 1.0 if "embed" in name and not c["tied"] else gain / math.sqrt(p.shape[-1])
             p.data = scale * torch.randn(p.shape, generator=gen)
 
 
@@ -88,6 +96,8 @@ def restyle(config, style, c):
         rope = {"type": rope.pop("rope_type"), **rope}
     out["rope_scaling"] = rope
     out["torch_dtype"] = out.pop("dtype")
+    if "num_local_experts" in out:
+        out["num_experts"] = out.pop("num_local_experts")
     if c["arch"] == "llama" and c["head_dim"] * c["heads"] == c["hidden"]:
         out.pop("head_dim")  # older Llama files leave it to be hidden_size / num_attention_heads
     out.pop("layer_types", None)
@@ -116,7 +126,8 @@ def load(folder, rope=None):
     config = transformers.AutoConfig.from_pretrained(folder)
     if rope is not None:
         config.rope_parameters = {"rope_theta": config.rope_parameters["rope_theta"], **rope}
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=torch.float32, attn_implementation="eager")
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, config=config, dtype=torch.float32, attn_implementation="eager",
+                                                              **({"experts_implementation": "eager"} if hasattr(config, "num_experts") else {}))
     return model.eval()
 
 
@@ -151,7 +162,8 @@ def float64_distance(model, ids, nll, angle_type):
     weights = {k: v.numpy() for k, v in model.state_dict().items()}
     head_dim = cfg.head_dim or cfg.hidden_size // cfg.num_attention_heads
     logits = forward64.forward(weights, np.array(ids), cfg.num_hidden_layers, head_dim, cfg.rms_norm_eps,
-                               rope.inv_freq.numpy(), float(rope.attention_scaling), angle_type)
+                               rope.inv_freq.numpy(), float(rope.attention_scaling), angle_type,
+                               getattr(cfg, "num_experts_per_tok", 0), getattr(cfg, "norm_topk_prob", False))
     return digits(np.abs(forward64.nll(logits, np.array(ids)) - nll).max())
 
 
@@ -194,7 +206,7 @@ def write_reference(path, ref):
 NAMES = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output", "input_layernorm": "attn_norm",
          "post_attention_layernorm": "ffn_norm", "q_norm": "attn_q_norm", "k_norm": "attn_k_norm", "q_proj": "attn_q",
          "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output", "gate_proj": "ffn_gate", "up_proj": "ffn_up",
-         "down_proj": "ffn_down"}
+         "down_proj": "ffn_down", "gate": "ffn_gate_inp"}
 MIXED = ["F32", "BF16", "F16", "Q8_0", "Q4_0", "Q4_1"]
 
 
@@ -229,7 +241,10 @@ def write_hparams(w, c):
     w.add_name("tiny random model"); w.add_context_length(c["ctx"]); w.add_embedding_length(c["hidden"])
     w.add_block_count(c["layers"]); w.add_feed_forward_length(c["ffn"]); w.add_head_count(c["heads"])
     w.add_head_count_kv(c["kv"]); w.add_key_length(c["head_dim"]); w.add_value_length(c["head_dim"])
-    w.add_rope_freq_base(c["theta"]); w.add_layer_norm_rms_eps(1e-6 if c["arch"] == "qwen3" else 1e-5)
+    w.add_rope_freq_base(c["theta"]); w.add_layer_norm_rms_eps(1e-5 if c["arch"] == "llama" else 1e-6)
+    if c["experts"]:
+        w.add_expert_count(c["experts"][0]); w.add_expert_used_count(c["experts"][1])
+        w.add_expert_feed_forward_length(c["experts"][2])
     if c["arch"] == "llama":
         w.add_rope_dimension_count(c["head_dim"]); w.add_vocab_size(c["vocab"])
     if c["rope"] == "yarn":
@@ -237,16 +252,31 @@ def write_hparams(w, c):
         w.add_rope_scaling_orig_ctx_len(ROPE["yarn"]["original_max_position_embeddings"])
 
 
+def write_experts(w, name, x, qt):
+    """All experts' gate and up, or down; returns the values that the blocks hold."""
+    layer = name.split(".")[2]
+    parts = {"gate": x[:, :x.shape[1] // 2], "up": x[:, x.shape[1] // 2:]} if "gate_up" in name else {"down": x}
+    back = []
+    for part, values in parts.items():
+        blocks = gguf.quants.quantize(np.ascontiguousarray(values), qt)
+        w.add_tensor(f"blk.{layer}.ffn_{part}_exps.weight", blocks, raw_dtype=qt)
+        back.append(gguf.quants.dequantize(blocks, qt).astype(np.float32).reshape(values.shape))
+    return np.concatenate(back, axis=1)
+
+
 def write_gguf(model, c, kind, path):
     """Writes the file and puts the values that its blocks hold into `model`."""
     w = gguf.GGUFWriter(path, c["arch"])
     write_hparams(w, c)
-    w.add_tokenizer_pre("qwen2" if c["arch"] == "qwen3" else "smollm")
+    w.add_tokenizer_pre("smollm" if c["arch"] == "llama" else "qwen2")
     write_vocab(w, c["vocab"])
     for i, (name, p) in enumerate(model.named_parameters()):
         x = p.detach().numpy()
-        if x.ndim == 1:
+        if x.ndim == 1 or "mlp.gate.weight" in name:
             w.add_tensor(gguf_name(name), x.astype(np.float32))
+            continue
+        if x.ndim == 3:
+            p.data = torch.from_numpy(write_experts(w, name, x, gguf.GGMLQuantizationType[kind]))
             continue
         heads = c["heads"] if "q_proj" in name else c["kv"] if "k_proj" in name else 0
         turned = heads and c["arch"] == "llama"

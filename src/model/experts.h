@@ -1,0 +1,41 @@
+/* experts.h - a mixture of experts in place of a layer's MLP (arXiv 1701.06538; as in Qwen3, arXiv 2505.09388): of n MLPs each token goes
+ * through `used`, which a router chooses.
+ *
+ *     l = router h                                                          [n]
+ *     the `used` largest l are chosen, of equal ones those of lower number; NaN is less than any
+ *     weight_e = exp(l_e - max l) / sum, over all n, or if normalized over the chosen
+ *     y = sum over the chosen e, ascending: weight_e * down_e(silu(gate_e h) * up_e h)
+ *
+ * In bits (contract 2): exp, and the sum over all n, are the kernels' `weights` and `sum_exp`; the sum over the chosen is a chain of additions,
+ * ascending; y is a chain of fma from +0, ascending (`add_scaled`). The router's product is the float kernels', or that of the type it
+ * has in the file; the experts' are those of any matrix. So a token's y depends on nothing but its h: not on who else is in the pass, nor on
+ * where work is cut.
+ *
+ * A pass lists its assignments (token, expert) expert by expert, tokens ascending. The rows of the intermediate are in that order, so down
+ * finds its tokens side by side, and so does every rank in passes by rows, where all ranks route all tokens: equal bits in, equal lists out, not a
+ * word between them.
+ *
+ *   gate, up   a token's activations are copied to its neighbours in the list; members take shares of (expert, rows) that cost about the same,
+ *              the tokens of each expert counted (ith_experts_share)
+ *   down       every member has its rows of all experts, so the sum over experts needs no turns
+ */
+#ifndef ITH_MODEL_EXPERTS_H
+#define ITH_MODEL_EXPERTS_H
+
+#include "model/pass.h"
+
+/* One token: logits [n], finite or not; chosen [used] ascending, weights [used]. */
+void ith_route_token(const ith_kernels *kernels, const ith_experts_params *experts, const float *logits,
+                     int32_t *chosen, float *weights);
+
+/* Fills the lists from chosen and weights of n_tokens tokens. */
+void ith_route_list(const ith_experts_params *experts, int64_t n_tokens, ith_routes *routes);
+
+/* Of an expert's `groups` of rows, those that member `part` of `parts` computes; every group is one member's. */
+ith_range ith_experts_share(const ith_routes *routes, int64_t n_experts, int64_t expert, int64_t groups, int parts,
+                            int part);
+
+/* Called by every member: the router's product for all my tokens, then the lists. Ends with a barrier. */
+void ith_route(ith_pass *pass, const ith_layer *layer, ith_member *me);
+
+#endif
