@@ -191,8 +191,11 @@ static void gather_floats(ith_pass *p, ith_member *me, float *buf, int64_t ld, i
         }
 }
 
+/* An empty range may lie behind the last column, inside the last group. */
 static ith_range groups_of(ith_range cols)
 {
+    if (cols.begin == cols.end)
+        return (ith_range){cols.begin / ITH_GROUP, cols.begin / ITH_GROUP};
     return (ith_range){cols.begin / ITH_GROUP, (cols.end + ITH_GROUP - 1) / ITH_GROUP};
 }
 
