@@ -1,0 +1,252 @@
+/* RANKS: 1 2 3 4
+ *
+ * Contract 2 for mixtures of experts: the logits after a prompt are the same bits for any number of ranks and threads, any chunk, both ways of
+ * prefill, scored whole or prefilled in part and decoded token by token. The expected digests are those of the scalar reference on one rank and one
+ * thread (ITHACA_SIMD=ref ithaca score -m MODEL --ids FILE --json prints them; the ids are a reference file's). And wherever the weights are: sharded, streamed from
+ * files and from memory, from a pack, on one node and with the ranks on nodes of 1 and 2.
+ */
+#include "base/json.h"
+#include "tests/needle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GOLDEN    "tests/golden/"
+#define SYNTHETIC "synthetic:tests/models/experts/config.json:q8_0"
+
+enum { DECODED = 20, PLACED = 150, DECODED_PLACED = 3, CTX = 256, VOCABULARY = 600 };
+
+typedef struct expected {
+    const char *model, *reference; /* whose ids are the prompt */
+    ith_quant quant;
+    ith_kv_type kv;
+    const char *sha;
+} expected;
+
+static const expected models[] = {
+    {GOLDEN "qwen3moe-norm", GOLDEN "qwen3moe-norm/reference.json", ITH_QUANT_W8, ITH_KV_Q8,
+     "5b01e687f2ae8513e62240fe746d7d9a0d1929c5fafecfe686b9f5e37ba7988a"},
+    {GOLDEN "qwen3moe-norm", GOLDEN "qwen3moe-norm/reference.json", ITH_QUANT_W4, ITH_KV_Q8,
+     "888dff3cc51c360e307f71ef4c6ea1990f114127d0489ddfc67f20bed28657c9"},
+    {GOLDEN "qwen3moe-norm-q4_0.gguf", GOLDEN "qwen3moe-norm-q4_0.json", ITH_QUANT_W8, ITH_KV_Q8,
+     "9329dc1beb8d2a0a16b1f0aa5d1e6dd656f4cda4682cab2dc18377a89371b5d8"},
+    {GOLDEN "qwen3moe-dense", GOLDEN "qwen3moe-dense/reference.json", ITH_QUANT_W8, ITH_KV_Q8,
+     "8c943320476a909b1d8dc439e0757a304f61bb3d05f21f546bc6db01c6f5a0dc"},
+    {GOLDEN "qwen3moe-dense", GOLDEN "qwen3moe-dense/reference.json", ITH_QUANT_BF16, ITH_KV_BF16,
+     "80f9ba6dd196b15dede89b70ccee02dc82676c31bf03b5b18f6a54645694960b"},
+    {GOLDEN "qwen3moe-dense", GOLDEN "qwen3moe-dense/reference.json", ITH_QUANT_F32, ITH_KV_F32,
+     "8a672b9f2ff68cdfdaba4785a23719e5a217ee48da697098ce134ebada2284b0"},
+};
+
+static void read_ids(const char *path)
+{
+    json_t *root = NULL;
+    ith_error err;
+
+    must(ith_json_read(path, 1 << 24, &root, &err) == ITH_OK, "read the ids", &err);
+    const json_t *array = json_object_get(root, "ids");
+    n_ids = json_array_size(array);
+    must(n_ids > DECODED && n_ids <= MAX_IDS, "as many ids as expected", NULL);
+    for (size_t i = 0; i < n_ids; i++)
+        ids[i] = (int32_t)json_integer_value(json_array_get(array, i));
+    json_decref(root);
+}
+
+/* ---- Against fixed digests ---- */
+
+static void must_be(const ith_session *session, const expected *e, const char *what)
+{
+    char sha[65];
+    if (ith_world_rank(world) != 0)
+        return;
+    ith_session_logits_sha256(session, sha);
+    if (strcmp(sha, e->sha) != 0)
+        printf("# %s, quant %d, %s: logits_sha256 %s\n", e->model, (int)e->quant, what, sha);
+    must(strcmp(sha, e->sha) == 0, what, NULL);
+}
+
+static void score_whole(ith_engine *engine, const expected *e)
+{
+    static float nll[MAX_IDS];
+    ith_session *session;
+    ith_error err;
+
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    must(ith_session_score(session, ids, n_ids, nll, &err) == ITH_OK, "score", &err);
+    must_be(session, e, "scored whole");
+    ith_session_close(session);
+}
+
+static void prefill_and_decode(ith_engine *engine, const expected *e)
+{
+    ith_session *session;
+    ith_error err;
+
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    must(ith_session_prefill(session, ids, n_ids - DECODED, &err) == ITH_OK, "prefill", &err);
+    for (size_t i = n_ids - DECODED; i < n_ids; i++)
+        must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
+    must_be(session, e, "decoded token by token");
+    ith_session_close(session);
+}
+
+static void run(const expected *e, int threads, int64_t chunk, ith_prefill way)
+{
+    ith_engine_params params = ith_engine_params_default();
+    ith_engine *engine;
+    ith_error err;
+
+    params.model = e->model;
+    params.quant = e->quant;
+    params.kv = e->kv;
+    params.threads = threads;
+    params.chunk = chunk;
+    params.prefill = way;
+    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
+    score_whole(engine, e);
+    prefill_and_decode(engine, e);
+    ith_engine_close(engine);
+}
+
+static void same_bits(const expected *e)
+{
+    static const int64_t chunks[] = {5, 64, 1000};
+
+    read_ids(e->reference);
+    for (int threads = 1; threads <= 3; threads += 2)
+        for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
+            run(e, threads, chunks[i], ITH_PREFILL_ULYSSES);
+            run(e, threads, chunks[i], ITH_PREFILL_ROWS);
+        }
+    if (ith_world_rank(world) == 0)
+        printf("ok experts: the same bits of %s, quant %d\n", e->model, (int)e->quant);
+}
+
+/* ---- Wherever the weights are ---- */
+
+static ith_engine_params params_of(const char *model, ith_placement placement, ith_offload offload)
+{
+    ith_engine_params params = ith_engine_params_default();
+    params.model = model;
+    params.threads = 2;
+    params.ctx = CTX;
+    params.chunk = 60;
+    params.placement = placement;
+    params.offload = offload;
+    return params;
+}
+
+/* After a prefill and some decoding; on rank 0. Closes the engine. */
+static void digest(ith_engine *engine, char sha[65])
+{
+    ith_session *session;
+    ith_error err;
+
+    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    must(ith_session_prefill(session, ids, PLACED - DECODED_PLACED, &err) == ITH_OK, "prefill", &err);
+    for (size_t i = PLACED - DECODED_PLACED; i < PLACED; i++)
+        must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
+    if (ith_world_rank(world) == 0)
+        ith_session_logits_sha256(session, sha);
+    ith_session_close(session);
+    ith_engine_close(engine);
+}
+
+/* Streamed: with the least budget that works, found by asking for more and more. */
+static ith_engine *open_placed(const char *model, ith_placement placement, ith_offload offload)
+{
+    ith_engine_params params = params_of(model, placement, offload);
+    ith_engine *engine = NULL;
+    ith_error err;
+    ith_status status;
+
+    params.memory = placement == ITH_PLACE_STREAMED ? 8 << 20 : 0;
+    while ((status = ith_engine_open(world, &params, &engine, &err)) == ITH_E_MEMORY && params.memory > 0 &&
+           params.memory < 1 << 30)
+        params.memory += 1 << 20;
+    must(status == ITH_OK, "open the engine", &err);
+    return engine;
+}
+
+static void compare(const char *model, ith_placement placement, ith_offload offload, const char *nodes,
+                    const char *want)
+{
+    static const char *const words[] = {
+        [ITH_PLACE_REPLICATED] = "replicated", [ITH_PLACE_SHARDED] = "sharded", [ITH_PLACE_STREAMED] = "streamed"};
+    ith_engine *engine = open_placed(model, placement, offload);
+    char got[65] = "", what[200];
+
+    snprintf(what, sizeof what, "experts: %s %s, offload %d, node: %s",
+             strncmp(model, "synth", 5) == 0 ? "synthetic" : "pack", words[placement], (int)offload, nodes);
+    must(strncmp(ith_engine_get_info(engine)->placement, words[placement], strlen(words[placement])) == 0,
+         "it is placed so", NULL);
+    digest(engine, got);
+    if (ith_world_rank(world) == 0) {
+        must(strcmp(got, want) == 0, what, NULL);
+        printf("ok %s\n", what);
+    }
+}
+
+/* The ranks as nodes of so many; NULL: as they are. The world that was opened first keeps MPI running. */
+static void on_nodes(const char *ranks_per_node, const char *const models_of[2], const char *want)
+{
+    const char *nodes = ranks_per_node == NULL ? "a machine" : ranks_per_node;
+    ith_world *first = world;
+    ith_error err;
+
+    if (ranks_per_node != NULL)
+        setenv("ITHACA_RANKS_PER_NODE", ranks_per_node, 1);
+    must(ith_world_open(&world, &err) == ITH_OK, "open a world", &err);
+    for (int i = 0; i < 2; i++) {
+        compare(models_of[i], ITH_PLACE_REPLICATED, ITH_OFFLOAD_DISK, nodes, want);
+        compare(models_of[i], ITH_PLACE_SHARDED, ITH_OFFLOAD_DISK, nodes, want);
+        compare(models_of[i], ITH_PLACE_STREAMED, ITH_OFFLOAD_DISK, nodes, want);
+        compare(models_of[i], ITH_PLACE_STREAMED, ITH_OFFLOAD_RAM, nodes, want);
+    }
+    ith_world_close(world);
+    unsetenv("ITHACA_RANKS_PER_NODE");
+    world = first;
+}
+
+static void make_pack(const char *path)
+{
+    ith_pack_params params = ith_pack_params_default();
+    ith_error err;
+
+    params.model = SYNTHETIC;
+    params.output = path;
+    params.force = true;
+    must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack", &err);
+}
+
+static void placements(void)
+{
+    char want[65] = "", pack[64];
+
+    snprintf(pack, sizeof pack, "build/tmp/experts-%d.ith", ith_world_size(world));
+    const char *const models_of[2] = {SYNTHETIC, pack};
+    for (size_t i = 0; i < PLACED; i++)
+        ids[i] %= VOCABULARY;
+    make_pack(pack);
+    digest(open_placed(SYNTHETIC, ITH_PLACE_REPLICATED, ITH_OFFLOAD_DISK), want); /* waits for rank 0 */
+    on_nodes(NULL, models_of, want);
+    if (ith_world_size(world) > 1)
+        on_nodes("1", models_of, want);
+    if (ith_world_size(world) > 2)
+        on_nodes("2", models_of, want);
+    if (ith_world_rank(world) == 0)
+        unlink(pack);
+}
+
+int main(void)
+{
+    if (!open_needle())
+        return 1;
+    placements();
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        same_bits(&models[i]);
+    ith_world_close(world);
+    return 0;
+}
