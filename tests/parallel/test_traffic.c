@@ -76,12 +76,23 @@ static void prefill_weighed(ith_prefill way)
     prefill(&params);
 }
 
+static void prefill_synthetic(ith_prefill way, const char *model)
+{
+    ith_engine_params params = by(way);
+    params.model = model;
+    prefill(&params);
+}
+
 /* 8 ranks exchange with all others, and share no head. */
 static void prefill_eight_heads(ith_prefill way)
 {
-    ith_engine_params params = by(way);
-    params.model = "synthetic:tests/models/eight-heads/config.json:q8_0";
-    prefill(&params);
+    prefill_synthetic(way, "synthetic:tests/models/eight-heads/config.json:q8_0");
+}
+
+/* All layers but one, whose MLP is about as wide as the experts of a token. */
+static void prefill_experts(ith_prefill way)
+{
+    prefill_synthetic(way, "synthetic:tests/models/experts/config.json:q8_0");
 }
 
 static void by_tokens(void)
@@ -96,6 +107,7 @@ static void by_tokens(void)
     prefill_exact(ITH_PREFILL_ULYSSES, 2);
     prefill_weighed(ITH_PREFILL_ULYSSES);
     prefill_eight_heads(ITH_PREFILL_ULYSSES);
+    prefill_experts(ITH_PREFILL_ULYSSES);
 }
 
 static void by_rows(void)
@@ -105,6 +117,7 @@ static void by_rows(void)
     prefill_exact(ITH_PREFILL_ROWS, 0);
     prefill_weighed(ITH_PREFILL_ROWS);
     prefill_eight_heads(ITH_PREFILL_ROWS);
+    prefill_experts(ITH_PREFILL_ROWS);
 }
 
 int main(void)

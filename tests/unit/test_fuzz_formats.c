@@ -15,7 +15,9 @@
 enum { ROUNDS = 4000 };
 
 static const char config[] =
-    "{\"model_type\":\"qwen3\",\"architectures\":[\"Qwen3ForCausalLM\"],\"hidden_size\":64,\"intermediate_size\":96,"
+    "{\"model_type\":\"qwen3_moe\",\"architectures\":[\"Qwen3MoeForCausalLM\"],\"num_experts\":4,\"mlp_only_layers\":["
+    "0],"
+    "\"num_experts_per_tok\":2,\"hidden_size\":64,\"intermediate_size\":96,"
     "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":16,\"vocab_size\":100,"
     "\"eos_token_id\":[1,2],\"bos_token_id\":3,\"rms_norm_eps\":1e-6,\"layer_types\":[\"full_attention\"],\"top_p\":0."
     "5,"
@@ -74,7 +76,7 @@ static buffer pack_small(void)
     static const uint8_t tiles[2][1088];
     char folder[64], path[128];
     buffer gguf = gguf_small(), out = {0};
-    ith_hparams hp = {.architecture = "llama",
+    ith_hparams hp = {.architecture = "qwen3moe",
                       .n_layers = 1,
                       .hidden = 64,
                       .ffn = 96,
@@ -86,6 +88,7 @@ static buffer pack_small(void)
                       .bos = 1,
                       .eos = {2},
                       .n_eos = 1,
+                      .experts = {.n = 4, .used = 2, .ffn = 32, .step = 1, .n_dense = 1, .dense = {3}},
                       .rope = {.theta = 10000}};
     json_t *index = json_pack("{s:o}", "hyperparameters", ith_hparams_to_json(&hp));
     ith_encoded norm_tile = ith_pack_encode_bytes(norm, sizeof norm),

@@ -389,7 +389,83 @@ static void unsupported_settings_are_named(void **state)
     w = (gguf_writer){.version = 3, .alignment = 32};
     gguf_text(&w, "general.architecture", "mamba");
     gguf_small_tensors(&w);
-    expect(&w, ITH_E_UNSUPPORTED, "\"mamba\" is not supported; Ithaca knows: llama, qwen3");
+    expect(&w, ITH_E_UNSUPPORTED, "\"mamba\" is not supported; Ithaca knows: llama, qwen3, qwen3moe");
+}
+
+/* A tiny Qwen3 with experts; a count of UINT32_MAX is left out. */
+static gguf_writer moe_pairs(uint32_t n, uint32_t used, uint32_t ffn)
+{
+    gguf_writer w = {.version = 3, .alignment = 32};
+
+    gguf_text(&w, "general.architecture", "qwen3moe");
+    gguf_u32(&w, "qwen3moe.block_count", 1);
+    gguf_u32(&w, "qwen3moe.context_length", 2048);
+    gguf_u32(&w, "qwen3moe.embedding_length", 64);
+    gguf_u32(&w, "qwen3moe.feed_forward_length", 96);
+    gguf_u32(&w, "qwen3moe.attention.head_count", 4);
+    gguf_f32(&w, "qwen3moe.attention.layer_norm_rms_epsilon", 0.5f);
+    if (n != UINT32_MAX)
+        gguf_u32(&w, "qwen3moe.expert_count", n);
+    if (used != UINT32_MAX)
+        gguf_u32(&w, "qwen3moe.expert_used_count", used);
+    if (ffn != UINT32_MAX)
+        gguf_u32(&w, "qwen3moe.expert_feed_forward_length", ffn);
+    return w;
+}
+
+static void experts_are_read(void **state)
+{
+    gguf_writer w = moe_pairs(8, 2, 32);
+    memory_source m;
+    const ith_hparams *hp;
+    const ith_tensor *t;
+    (void)state;
+    gguf_small_tensors(&w);
+    gguf_tensor(&w, "blk.0.ffn_gate_exps.weight", 8, 3, (uint64_t[]){64, 32, 8}, 8 * 32 * 2 * 34, 4);
+    gguf_u32(&w, "qwen3moe.expert_gating_func", 1);
+    m = open_writer(&w);
+    hp = ith_source_hparams(&m.source);
+    assert_true(hp->experts.n == 8 && hp->experts.used == 2 && hp->experts.ffn == 32 && hp->experts.normalized);
+    assert_true(ith_hparams_has_experts(hp, 0));
+    t = ith_source_find(&m.source, "blk.0.ffn_gate_exps.weight");
+    assert_true(t->n_dims == 3 && t->dims[0] == 8 && t->dims[1] == 32 && t->dims[2] == 64);
+    memory_source_close(&m);
+    w = moe_pairs(8, 2, 32);
+    gguf_bool(&w, "qwen3moe.expert_weights_norm", 0);
+    gguf_small_tensors(&w);
+    m = open_writer(&w);
+    assert_false(ith_source_hparams(&m.source)->experts.normalized);
+    memory_source_close(&m);
+}
+
+static void impossible_experts_are_refused(void **state)
+{
+    static const struct {
+        uint32_t n, used, ffn;
+        const char *text;
+    } cases[] = {{UINT32_MAX, 2, 32, "qwen3moe.expert_count is missing"},
+                 {8, UINT32_MAX, 32, "qwen3moe.expert_used_count is missing"},
+                 {8, 2, UINT32_MAX, "qwen3moe.expert_feed_forward_length is missing"},
+                 {0, 2, 32, "qwen3moe.expert_count is 0"},
+                 {0x7fffffff, 2, 32, "the number of experts is 2147483647"},
+                 {8, 0, 32, "experts for a token is 0"},
+                 {8, 9, 32, "experts for a token is 9, expected 1 to 8"},
+                 {8, 2, 0, "experts' feed-forward size is 0"},
+                 {8, 2, 0x7fffffff, "experts' feed-forward size is 2147483647"}};
+    static const char *const keys[] = {"qwen3moe.expert_shared_count", "qwen3moe.expert_gating_func",
+                                       "qwen3moe.expert_weights_scale", "qwen3moe.leading_dense_block_count"};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gguf_writer w = moe_pairs(cases[i].n, cases[i].used, cases[i].ffn);
+        gguf_small_tensors(&w);
+        expect(&w, ITH_E_FORMAT, cases[i].text);
+    }
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        gguf_writer w = moe_pairs(8, 2, 32);
+        gguf_u32(&w, keys[i], 2);
+        gguf_small_tensors(&w);
+        expect(&w, ITH_E_UNSUPPORTED, keys[i]);
+    }
 }
 
 static void wrong_values_are_named(void **state)
@@ -446,6 +522,8 @@ int main(void)
         cmocka_unit_test(damaged_tensors_are_refused),
         cmocka_unit_test(bad_alignments_are_refused),
         cmocka_unit_test(unsupported_settings_are_named),
+        cmocka_unit_test(experts_are_read),
+        cmocka_unit_test(impossible_experts_are_refused),
         cmocka_unit_test(wrong_values_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

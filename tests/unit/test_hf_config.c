@@ -36,6 +36,10 @@ static const char qwen3_v5[] = /* the same model, saved by Transformers 5 */
     "'model_type': 'qwen3', 'hidden_size': 512, 'intermediate_size': 1536, 'num_hidden_layers': 4,"                    \
     " 'num_attention_heads': 32, 'vocab_size': 1000"
 
+#define MOE                                                                                                            \
+    "'model_type': 'qwen3_moe', 'architectures': ['Qwen3MoeForCausalLM'], 'hidden_size': 512,"                         \
+    " 'intermediate_size': 1536, 'num_hidden_layers': 6, 'num_attention_heads': 8, 'vocab_size': 1000"
+
 /* JSON with ' for ". */
 static json_t *json(const char *text)
 {
@@ -246,6 +250,60 @@ static void wrong_values_are_named(void **state)
     check_bad(cases, sizeof cases / sizeof *cases);
 }
 
+static void experts_are_read(void **state)
+{
+    ith_hparams hp = good("{" MOE "}"); /* Qwen3MoeConfig's defaults */
+    (void)state;
+    assert_string_equal(hp.architecture, "qwen3moe");
+    assert_int_equal(hp.n_kv_heads, 4);
+    assert_int_equal(hp.head_dim, 64);
+    assert_int_equal(hp.experts.n, 128);
+    assert_int_equal(hp.experts.used, 8);
+    assert_int_equal(hp.experts.ffn, 768);
+    assert_false(hp.experts.normalized);
+    for (int64_t i = 0; i < 6; i++)
+        assert_true(ith_hparams_has_experts(&hp, i));
+    hp = good("{" MOE ", 'num_experts': 16, 'num_experts_per_tok': 16, 'moe_intermediate_size': 40,"
+              " 'norm_topk_prob': true, 'decoder_sparse_step': 2, 'mlp_only_layers': [5, 0, 99]}");
+    assert_int_equal(hp.experts.n, 16);
+    assert_int_equal(hp.experts.used, 16);
+    assert_int_equal(hp.experts.ffn, 40);
+    assert_true(hp.experts.normalized);
+    for (int64_t i = 0; i < 6; i++)
+        assert_true(ith_hparams_has_experts(&hp, i) == (i == 1 || i == 3));
+    hp = good("{" MOE ", 'num_local_experts': 32, 'mlp_only_layers': null}"); /* Transformers 5 */
+    assert_int_equal(hp.experts.n, 32);
+    hp = good("{" QWEN ", 'num_experts': 16}");
+    assert_int_equal(hp.experts.n, 0);
+    assert_false(ith_hparams_has_experts(&hp, 0));
+}
+
+static void impossible_experts_are_refused(void **state)
+{
+    static const bad_case cases[] = {
+        {"{" MOE ", 'num_experts': 0}", ITH_E_FORMAT, "\"num_experts\""},
+        {"{" MOE ", 'num_experts': -1}", ITH_E_FORMAT, "\"num_experts\""},
+        {"{" MOE ", 'num_experts': 1099511627776}", ITH_E_FORMAT, "the number of experts is 1099511627776"},
+        {"{" MOE ", 'num_experts': 4097}", ITH_E_FORMAT, "expected 1 to 4096"},
+        {"{" MOE ", 'num_experts': 'x'}", ITH_E_FORMAT, "\"num_experts\""},
+        {"{" MOE ", 'num_experts_per_tok': 0}", ITH_E_FORMAT, "\"num_experts_per_tok\""},
+        {"{" MOE ", 'num_experts_per_tok': 65}", ITH_E_FORMAT, "experts for a token is 65, expected 1 to 64"},
+        {"{" MOE ", 'num_experts': 4, 'num_experts_per_tok': 5}", ITH_E_FORMAT, "is 5, expected 1 to 4"},
+        {"{" MOE ", 'moe_intermediate_size': 0}", ITH_E_FORMAT, "\"moe_intermediate_size\""},
+        {"{" MOE ", 'moe_intermediate_size': 4611686018427387904}", ITH_E_FORMAT, "\"moe_intermediate_size\""},
+        {"{" MOE ", 'moe_intermediate_size': 2097152}", ITH_E_FORMAT, "experts' feed-forward size"},
+        {"{" MOE ", 'decoder_sparse_step': 0}", ITH_E_FORMAT, "\"decoder_sparse_step\""},
+        {"{" MOE ", 'norm_topk_prob': 1}", ITH_E_FORMAT, "\"norm_topk_prob\""},
+        {"{" MOE ", 'mlp_only_layers': 3}", ITH_E_FORMAT, "\"mlp_only_layers\""},
+        {"{" MOE ", 'mlp_only_layers': [-1]}", ITH_E_FORMAT, "\"mlp_only_layers\""},
+        {"{" MOE ", 'mlp_only_layers': ['x']}", ITH_E_FORMAT, "\"mlp_only_layers\""},
+        {"{" MOE ", 'mlp_only_layers': [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}",
+         ITH_E_UNSUPPORTED, "\"mlp_only_layers\""},
+    };
+    (void)state;
+    check_bad(cases, sizeof cases / sizeof *cases);
+}
+
 static ith_status generation(const char *text, ith_hparams *hp, ith_error *err)
 {
     json_t *root = json(text);
@@ -308,6 +366,8 @@ int main(void)
         cmocka_unit_test(linear_and_llama3),
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),
         cmocka_unit_test(wrong_values_are_named),
+        cmocka_unit_test(experts_are_read),
+        cmocka_unit_test(impossible_experts_are_refused),
         cmocka_unit_test(generation_config_counts),
         cmocka_unit_test(impossible_sampling_is_refused),
     };

@@ -98,11 +98,41 @@ static void every_hyperparameter_is_needed(void **state)
     assert_int_equal(ith_hparams_from_json(NULL, "test", &got, NULL), ITH_E_FORMAT);
 }
 
+static void experts_come_back(void **state)
+{
+    ith_hparams hp = odd_hparams(), got;
+    const char *key;
+    json_t *object, *experts, *value;
+    (void)state;
+
+    hp.experts = (ith_experts_params){
+        .n = 12, .used = 3, .ffn = 40, .normalized = true, .step = 2, .n_dense = 2, .dense = {7, 1}};
+    object = ith_hparams_to_json(&hp);
+    assert_int_equal(ith_hparams_from_json(object, "test", &got, NULL), ITH_OK);
+    assert_memory_equal(&got.experts, &hp.experts, sizeof hp.experts);
+    experts = json_object_get(object, "experts");
+    json_object_foreach(experts, key, value)
+    {
+        json_t *other = json_deep_copy(object);
+        ith_error err = {0};
+        json_object_del(json_object_get(other, "experts"), key);
+        assert_int_equal(ith_hparams_from_json(other, "test", &got, &err), ITH_E_FORMAT);
+        assert_non_null(strstr(err.text, key));
+        json_decref(other);
+    }
+    json_object_set_new(experts, "used", json_integer(13));
+    assert_int_equal(ith_hparams_from_json(object, "test", &got, NULL), ITH_E_FORMAT);
+    json_object_set_new(object, "experts", json_integer(3));
+    assert_int_equal(ith_hparams_from_json(object, "test", &got, NULL), ITH_E_FORMAT);
+    json_decref(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hyperparameters_keep_their_bits),
         cmocka_unit_test(every_hyperparameter_is_needed),
+        cmocka_unit_test(experts_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

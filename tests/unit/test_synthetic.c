@@ -51,6 +51,7 @@ static void shapes_have_their_models_size(void **state)
         {"synthetic:qwen3-4b:q8_0", 4022468096},    {"synthetic:qwen3-8b:q4_0", 8190735360},
         {"synthetic:qwen3-14b:q4_0", 14768307200},  {"synthetic:qwen3-32b:q4_0", 32762123264},
         {"synthetic:smollm2-135m:q4_1", 134515008}, {"synthetic:llama-3.1-8b:q4_0", 8030261248},
+        {"synthetic:qwen3-30b-a3b:q4_0", 30532122624},
     };
     (void)state;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
@@ -62,12 +63,13 @@ static void shapes_have_their_models_size(void **state)
 }
 
 /* A config.json gives the tensors of the checkpoint beside it. */
-static void a_config_is_a_shape(void **state)
+static void compare_with_checkpoint(const char *folder)
 {
-    ith_source *synthetic = open_name("synthetic:tests/models/needle-qwen3/config.json:q8_0");
-    ith_source *real = open_name("tests/models/needle-qwen3");
+    char name[200];
+    ith_source *synthetic, *real = open_name(folder);
 
-    (void)state;
+    snprintf(name, sizeof name, "synthetic:%s/config.json:f16", folder);
+    synthetic = open_name(name);
     assert_int_equal(ith_source_n_tensors(synthetic), ith_source_n_tensors(real));
     for (size_t i = 0; i < ith_source_n_tensors(real); i++) {
         const ith_tensor *a = ith_source_tensor(real, i), *b = ith_source_find(synthetic, a->name);
@@ -78,6 +80,14 @@ static void a_config_is_a_shape(void **state)
     }
     ith_source_close(synthetic);
     ith_source_close(real);
+}
+
+static void a_config_is_a_shape(void **state)
+{
+    (void)state;
+    compare_with_checkpoint("tests/models/needle-qwen3");
+    compare_with_checkpoint("tests/golden/qwen3moe-dense");
+    compare_with_checkpoint("tests/golden/qwen3moe-norm");
 }
 
 /* Sixteen rows from the first and the last byte of the largest tensor: all of it is readable. */
