@@ -90,19 +90,17 @@ void ith_stats_close(ith_stats *stats)
 
 ith_status ith_stats_find(const ith_stats *stats, const char *name, int64_t cols, const float **out, ith_error *err)
 {
-    size_t at = 0;
+    const ith_tensor *t = ith_tensor_table_find(&stats->table, name);
 
     *out = NULL;
-    for (size_t i = 0; i < stats->table.n; i++) {
-        const ith_tensor *t = &stats->table.items[i];
-        if (strcmp(t->name, name) == 0 && t->dims[0] != cols)
-            return ith_fail(err, ITH_E_FORMAT,
-                            "%s: %s has %lld columns, the model's has %lld: the statistics are of another model",
-                            stats->file.path, name, (long long)t->dims[0], (long long)cols);
-        if (strcmp(t->name, name) == 0)
-            *out = stats->values + at;
-        at += (size_t)t->dims[0];
-    }
+    if (t == NULL)
+        return ITH_OK;
+    if (t->dims[0] != cols)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: %s has %lld columns, the model's has %lld: the statistics are of another model",
+                        stats->file.path, name, (long long)t->dims[0], (long long)cols);
+    /* vectors lie in the file as they do here: one after another, in the order of the table */
+    *out = stats->values + (size_t)(t->data - stats->table.items[0].data) / sizeof(float);
     return ITH_OK;
 }
 

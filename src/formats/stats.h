@@ -2,7 +2,8 @@
  * them, quantizers weigh errors with them.
  *
  * The file is safetensors: one F32 vector [cols] per matrix, under the name that Hugging Face gives the matrix, whatever file the
- * model came from (matrices that read the same input have equal vectors); metadata, all strings:
+ * model came from (matrices that read the same input have equal vectors). The gate and up of experts have none of their own: what they read the
+ * router reads too. The down of an expert that no token went to has none. Metadata, all strings:
  *   format "ithaca-activations-1"; model; tokens; window (tokens that saw each other at most); ids_sha256 (of the text's ids, int32
  *   little-endian)
  */

@@ -138,13 +138,15 @@ static const ith_tensor *look_for_stack(const binder *b, ith_part part, int laye
     return stack->tensor;
 }
 
+/* `reads`: a matrix with the same input, or NULL. */
 static ith_status bind_expert_part(const binder *b, ith_part part, int layer, int expert, int64_t rows, int64_t cols,
-                                   const ith_matrix **out, ith_error *err)
+                                   const ith_matrix *reads, const ith_matrix **out, ith_error *err)
 {
     char name[128], other[128];
     const ith_tensor *tensor = look_for(b, part, layer, expert, name);
     bool stacked = tensor == NULL;
     ith_stack stack;
+    ith_entry *entry;
     ith_layout layout;
 
     if (stacked)
@@ -158,7 +160,9 @@ static ith_status bind_expert_part(const binder *b, ith_part part, int layer, in
         ITH_TRY(ith_plan_stacked(b->plan, name, &stack, rows, cols, layout, out, err));
     else
         ITH_TRY(ith_plan_matrix(b->plan, name, tensor, rows, cols, layout, ITH_ROWS_PLAIN, 0, out, err));
-    ith_plan_entry(b->plan, *out)->stage = stage_of[part];
+    entry = ith_plan_entry(b->plan, *out);
+    entry->stage = stage_of[part];
+    entry->reads = reads;
     return ITH_OK;
 }
 
@@ -184,11 +188,12 @@ static ith_status bind_experts(const binder *b, int i, ith_layer *layer, ith_err
         return ith_fail(err, ITH_E_MEMORY, "no memory for %lld experts", (long long)hp->experts.n);
     ITH_TRY(bind_router(b, i, &layer->router, err));
     for (int e = 0; e < hp->experts.n; e++) {
-        ITH_TRY(bind_expert_part(b, ITH_PART_EXPERT_GATE, i, e, f, h, &layer->experts[e].gate, err));
-        ITH_TRY(bind_expert_part(b, ITH_PART_EXPERT_UP, i, e, f, h, &layer->experts[e].up, err));
+        ith_ffn *x = &layer->experts[e];
+        ITH_TRY(bind_expert_part(b, ITH_PART_EXPERT_GATE, i, e, f, h, layer->router, &x->gate, err));
+        ITH_TRY(bind_expert_part(b, ITH_PART_EXPERT_UP, i, e, f, h, layer->router, &x->up, err));
     }
     for (int e = 0; e < hp->experts.n; e++) {
-        ITH_TRY(bind_expert_part(b, ITH_PART_EXPERT_DOWN, i, e, h, f, &layer->experts[e].down, err));
+        ITH_TRY(bind_expert_part(b, ITH_PART_EXPERT_DOWN, i, e, h, f, NULL, &layer->experts[e].down, err));
         ITH_TRY(check_alike(b, layer->experts, e, err));
     }
     return ITH_OK;

@@ -144,6 +144,27 @@ static void down(ith_pass *p, const ith_layer *w, ith_range rows, ith_member *me
 
 /* ---- The layer's step ---- */
 
+/* The intermediate, expert by expert. */
+static void show(ith_pass *p, int layer, ith_member *me)
+{
+    const ith_routes *routes = &p->ws->routes;
+    ith_input mid = mid_of(p);
+
+    for (int e = 0; e < p->model->hp.experts.n; e++) {
+        int64_t first = routes->first[e];
+        ith_seen seen = {.tokens = routes->first[e + 1] - first,
+                         .cols = p->model->hp.experts.ffn,
+                         .expert = e,
+                         .x = ith_layout_is_quantized(p->model->layers[layer].experts[e].down->layout)
+                                  ? NULL
+                                  : p->ws->mid + first * mid.ld,
+                         .ld = mid.ld,
+                         .acts = ith_acts_at(&mid.acts, first)};
+        if (seen.tokens > 0)
+            p->probe->see(p->probe->user, ITH_PROBE_EXPERT, layer, &seen, me);
+    }
+}
+
 void ith_experts(ith_pass *p, int layer, ith_member *me)
 {
     const ith_layer *w = &p->model->layers[layer];
@@ -160,6 +181,8 @@ void ith_experts(ith_pass *p, int layer, ith_member *me)
         p->way->gather_mid(p, me, &mid, ith_range_size(p->mine) * hp->experts.used, w->experts[0].down);
         ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
     }
+    if (p->probe != NULL)
+        show(p, layer, me);
     ith_pass_enter(p, layer, ITH_STAGE_DOWN, me);
     down(p, w, p->way->rows(p, hp->hidden), me);
     ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);

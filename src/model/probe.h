@@ -13,14 +13,16 @@ typedef enum ith_probe_point {
     ITH_PROBE_ATTN,   /* what the query, key and value matrices read */
     ITH_PROBE_KEYS,   /* keys after norm and RoPE, of the heads that this rank projects */
     ITH_PROBE_O,      /* what the output matrix of attention reads */
-    ITH_PROBE_MLP,    /* what gate and up read */
+    ITH_PROBE_MLP,    /* what gate and up read; the router and all experts' */
     ITH_PROBE_DOWN,   /* what down reads */
+    ITH_PROBE_EXPERT, /* what the down of one of the layer's experts reads: once for each that tokens go to, ascending */
     ITH_PROBE_OUTPUT, /* what the vocabulary's matrix reads, for every token; layer 0 */
     ITH_PROBE_POINTS
 } ith_probe_point;
 
 typedef struct ith_seen { /* [tokens][cols], in floats, or where only those exist, in groups: scale * quant */
     int64_t tokens, cols;
+    int expert;     /* at ITH_PROBE_EXPERT: which */
     const float *x; /* [tokens][ld], or NULL */
     int64_t ld;
     ith_acts acts; /* if x is NULL */

@@ -143,7 +143,8 @@ ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err
     for (size_t i = 0; i < plan->n_entries; i++) {
         ith_entry *e = &plan->entries[i];
         if (e->matrix != NULL)
-            ITH_TRY(ith_stats_find(stats, e->name, e->matrix->cols, &e->importance, err));
+            ITH_TRY(ith_stats_find(stats, e->reads != NULL ? e->reads->name : e->name, e->matrix->cols, &e->importance,
+                                   err));
         known += e->importance != NULL;
     }
     if (known == 0)

@@ -42,6 +42,7 @@ typedef struct ith_entry { /* one planned matrix or vector */
     ith_matrix *matrix;      /* NULL: a vector */
     const float **vector;    /* where the vector's address goes */
     int64_t n;               /* vector: elements */
+    const ith_matrix *reads; /* another matrix with the same input, whose statistics count for this one; NULL: its own do */
     const float *importance; /* [cols] of a matrix's columns, or NULL: all equal; see ith_layout_pack_tile */
     ith_row_order order;
     int64_t head_dim;
