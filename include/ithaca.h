@@ -523,7 +523,7 @@ typedef struct ith_calibrate_params {
 } ith_calibrate_params;
 
 /* Collective; every rank passes equal `output` and `window`. Runs the text and writes, for every matrix, the mean square of each column of
- * what it is multiplied with: ith_engine_params.stats and ith_pack_params.stats weigh the errors of quantized weights with it. The file's bytes
+ * what it is multiplied with (of experts, over the tokens that go to them): ith_engine_params.stats and ith_pack_params.stats weigh the errors of quantized weights with it. The file's bytes
  * depend on the text, the window and the model in memory, on nothing else. Progress: "prefill". */
 ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params, ith_error *err);
 

@@ -151,7 +151,7 @@ static int kernels(const ith_cli *cli, int argc, char **argv)
     bool as_json = false;
     const ith_arg args[] = {
         {"shapes", 0, ITH_ARG_TEXT, "LIST",
-         "qwen3-0.6b (default), -1.7b, -4b, -8b, -14b, -32b, llama-3.1-8b, smollm2-135m, or a config.json",
+         "qwen3-0.6b (default), -1.7b, -4b, -8b, -14b, -32b, -30b-a3b, llama-3.1-8b, smollm2-135m, or a config.json",
          &params.shapes, 0, 0},
         {"simd", 0, ITH_ARG_TEXT, "LIST", "levels, as ithaca version lists them (default: the one in use)",
          &params.simd, 0, 0},
@@ -300,7 +300,7 @@ static int parse_model(const ith_cli *cli, int argc, char **argv, model_bench_ar
 {
     const ith_arg own[] = {
         {"shape", 0, ITH_ARG_TEXT, "SHAPE",
-         "random weights: qwen3-0.6b, -1.7b, -4b, -8b, -14b, -32b, llama-3.1-8b, smollm2-135m, or a config.json",
+         "random weights: qwen3-0.6b, -1.7b, -4b, -8b, -14b, -32b, -30b-a3b, llama-3.1-8b, smollm2-135m, or a config.json",
          &a->shape, 0, 0},
         {"type", 0, ITH_ARG_TEXT, "TYPE", "of random weights: q4_0 (default), q4_1, q8_0, bf16, f16, f32", &a->type, 0,
          0},

@@ -94,14 +94,14 @@ static json_t *field_value(const field *f, const ith_hparams *hp)
 
 json_t *ith_experts_to_json(const ith_hparams *hp)
 {
-    json_t *out = json_pack("{s:[]}", "dense"), *dense = json_object_get(out, "dense");
-    bool good = out != NULL;
+    json_t *out = json_object(), *dense = json_array();
+    bool good = out != NULL && dense != NULL;
 
     for (int i = 0; i < N_EXPERT_FIELDS; i++)
         good = good && json_object_set_new(out, expert_fields[i].key, field_value(&expert_fields[i], hp)) == 0;
     for (int i = 0; i < hp->experts.n_dense; i++)
         good = good && json_array_append_new(dense, json_integer(hp->experts.dense[i])) == 0;
-    if (good)
+    if (json_object_set_new(out, "dense", dense) == 0 && good)
         return out;
     json_decref(out);
     return NULL;
