@@ -127,6 +127,7 @@ static const ith_tensor *look_for_stack(const binder *b, ith_part part, int laye
                                         ith_stack *stack, char name[128])
 {
     int64_t n = b->model->hp.experts.n;
+    char both[128];
     ith_part all = part - ITH_PART_EXPERT_GATE + ITH_PART_EXPERTS_GATE;
 
     *stack = (ith_stack){.dims = {n, rows}, .first_row = expert * rows};
@@ -134,7 +135,7 @@ static const ith_tensor *look_for_stack(const binder *b, ith_part part, int laye
     if (stack->tensor != NULL || part == ITH_PART_EXPERT_DOWN)
         return stack->tensor;
     *stack = (ith_stack){.dims = {n, 2 * rows}, .first_row = (2 * expert + (part == ITH_PART_EXPERT_UP)) * rows};
-    stack->tensor = look_for(b, ITH_PART_EXPERTS_GATE_UP, layer, 0, name);
+    stack->tensor = look_for(b, ITH_PART_EXPERTS_GATE_UP, layer, 0, both);
     return stack->tensor;
 }
 

@@ -89,9 +89,10 @@ static void gate_up(ith_pass *p, const ith_layer *w, ith_range rows, ith_member 
 {
     const ith_routes *routes = &p->ws->routes;
     int64_t n = p->model->hp.experts.n, groups = (ith_range_size(rows) + ITH_GROUP - 1) / ITH_GROUP;
+    ith_deal deal = ith_range_size(p->mine) <= ITH_DECODE_TOKENS ? ITH_BY_ROWS : ITH_BY_EXPERTS;
 
     for (int64_t e = 0; e < n; e++) {
-        ith_range mine = ith_experts_share(routes, n, e, groups, me->n_threads, me->tid);
+        ith_range mine = ith_experts_share(routes, n, e, groups, deal, me->n_threads, me->tid);
         int64_t begin = rows.begin + mine.begin * ITH_GROUP, end = rows.begin + mine.end * ITH_GROUP;
         if (mine.begin < mine.end)
             expert_rows(p, &w->experts[e], (ith_range){begin, end < rows.end ? end : rows.end}, routes->first[e],

@@ -16,7 +16,8 @@
  * word between them.
  *
  *   gate, up   a token's activations are copied to its neighbours in the list; members take shares of (expert, rows) that cost about the same,
- *              the tokens of each expert counted (ith_experts_share)
+ *              the tokens of each expert counted (ith_experts_share): in prefill expert by expert, so that few copy the same tokens; of few
+ *              tokens, which need hardly be copied, rows by rows, so that a member reads the same part of every expert, which lies beside it (homes.h)
  *   down       every member has its rows of all experts, so the sum over experts needs no turns
  */
 #ifndef ITH_MODEL_EXPERTS_H
@@ -31,9 +32,14 @@ void ith_route_token(const ith_kernels *kernels, const ith_experts_params *exper
 /* Fills the lists from chosen and weights of n_tokens tokens. */
 void ith_route_list(const ith_experts_params *experts, int64_t n_tokens, ith_routes *routes);
 
+typedef enum ith_deal { /* what is dealt out one after another */
+    ITH_BY_EXPERTS,     /* all groups of rows of an expert, then the next one's */
+    ITH_BY_ROWS         /* the first group of every expert, then the second */
+} ith_deal;
+
 /* Of an expert's `groups` of rows, those that member `part` of `parts` computes; every group is one member's. */
-ith_range ith_experts_share(const ith_routes *routes, int64_t n_experts, int64_t expert, int64_t groups, int parts,
-                            int part);
+ith_range ith_experts_share(const ith_routes *routes, int64_t n_experts, int64_t expert, int64_t groups, ith_deal deal,
+                            int parts, int part);
 
 /* Called by every member: the router's product for all my tokens, then the lists. Ends with a barrier. */
 void ith_route(ith_pass *pass, const ith_layer *layer, ith_member *me);

@@ -92,16 +92,17 @@ void ith_route_list(const ith_experts_params *experts, int64_t n_tokens, ith_rou
     sum_costs(experts->n, r);
 }
 
-/* Group g of an expert is whose share of all costs, one after another, it begins in. */
-ith_range ith_experts_share(const ith_routes *r, int64_t n_experts, int64_t expert, int64_t groups, int parts, int part)
+/* Groups lie one after another, each as long as it costs. One is whose share it begins in. */
+ith_range ith_experts_share(const ith_routes *r, int64_t n_experts, int64_t expert, int64_t groups, ith_deal deal,
+                            int parts, int part)
 {
-    int64_t sum = r->costs[n_experts] * groups, before = r->costs[expert] * groups,
-            each = r->costs[expert + 1] - r->costs[expert];
-    int64_t begin = sum * part / parts - before, end = sum * (part + 1) / parts - before;
+    int64_t sum = r->costs[n_experts], before = r->costs[expert], each = r->costs[expert + 1] - before;
+    int64_t first = deal == ITH_BY_EXPERTS ? before * groups : before, step = deal == ITH_BY_EXPERTS ? each : sum;
+    int64_t begin = sum * groups * part / parts - first, end = sum * groups * (part + 1) / parts - first;
 
     if (each == 0)
         return (ith_range){0, 0};
-    return (ith_range){ith_clamp((begin + each - 1) / each, 0, groups), ith_clamp((end + each - 1) / each, 0, groups)};
+    return (ith_range){ith_clamp((begin + step - 1) / step, 0, groups), ith_clamp((end + step - 1) / step, 0, groups)};
 }
 
 /* ---- In a pass ---- */

@@ -1,7 +1,7 @@
 /* homes.h - on which memory node (NUMA node) weights shall lie: where the threads that read them run. Pure but for ith_homes_place.
  *
  * A tile lies beside the thread that reads it in decode: a rank there multiplies with its own rows (shards.h), which its threads share out (linear.h).
- * (Rows of gate and up are shared out in pairs of tiles: a tile at the border between two nodes may lie on the other.) What none of the ranks
+ * (Rows of gate and up are shared out in pairs of tiles, those of experts nearly so: a tile at the border between two nodes may lie on the other.) What none of the ranks
  * that share the memory reads so, all of them read in prefill: for a rank that is alone it lies beside the thread that does, for several on their
  * nodes in turn. Where all their threads run beside one node everything lies there.
  */

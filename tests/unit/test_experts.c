@@ -176,34 +176,45 @@ static void lists_hold_every_assignment_in_order(void **state)
     }
 }
 
-/* Every group of an expert that has tokens is one member's, and no member has more than a group too much. */
+/* Every group of an expert that has tokens is one member's, in the order of members, and no member has more than a group too much. */
+static void check_shares(const lists *l, ith_deal deal, int groups, int members)
+{
+    int64_t end[N] = {0}, largest = 0;
+
+    for (int e = 0; e < N; e++)
+        largest = l->costs[e + 1] - l->costs[e] > largest ? l->costs[e + 1] - l->costs[e] : largest;
+    for (int part = 0; part < members; part++) {
+        int64_t cost = 0;
+        for (int e = 0; e < N; e++) {
+            ith_range r = ith_experts_share(&l->routes, N, e, groups, deal, members, part);
+            if (ith_range_size(r) == 0)
+                continue;
+            assert_int_equal(r.begin, end[e]);
+            end[e] = r.end;
+            cost += ith_range_size(r) * (l->costs[e + 1] - l->costs[e]);
+            if (deal == ITH_BY_ROWS) /* about where the member's part of any matrix is */
+                assert_true(r.begin * members >= (int64_t)groups * part - members &&
+                            r.end * members <= (int64_t)groups * (part + 1) + members);
+        }
+        assert_true(cost <= l->costs[N] * groups / members + 1 + largest);
+    }
+    for (int e = 0; e < N; e++)
+        assert_int_equal(end[e], l->first[e + 1] > l->first[e] ? groups : 0);
+}
+
 static void shares_cover_all_and_are_even(void **state)
 {
     static lists l;
     static const int members[] = {1, 2, 3, 7, 64, 500};
     (void)state;
-    for (size_t m = 0; m < sizeof members / sizeof *members; m++)
-        for (int groups = 1; groups <= 25; groups += 8)
-            for (int most = USED; most <= N; most += 10) {
-                int64_t end[N] = {0}, largest = 0;
-                make(&l, TOKENS, most);
-                for (int e = 0; e < N; e++)
-                    largest = l.costs[e + 1] - l.costs[e] > largest ? l.costs[e + 1] - l.costs[e] : largest;
-                for (int part = 0; part < members[m]; part++) {
-                    int64_t cost = 0;
-                    for (int e = 0; e < N; e++) {
-                        ith_range r = ith_experts_share(&l.routes, N, e, groups, members[m], part);
-                        if (ith_range_size(r) == 0)
-                            continue;
-                        assert_int_equal(r.begin, end[e]);
-                        end[e] = r.end;
-                        cost += ith_range_size(r) * (l.costs[e + 1] - l.costs[e]);
-                    }
-                    assert_true(cost <= l.costs[N] * groups / members[m] + 1 + largest);
-                }
-                for (int e = 0; e < N; e++)
-                    assert_int_equal(end[e], l.first[e + 1] > l.first[e] ? groups : 0);
+    for (int most = USED; most <= N; most += 10) {
+        make(&l, TOKENS, most);
+        for (size_t m = 0; m < sizeof members / sizeof *members; m++)
+            for (int groups = 1; groups <= 25; groups += 8) {
+                check_shares(&l, ITH_BY_EXPERTS, groups, members[m]);
+                check_shares(&l, ITH_BY_ROWS, groups, members[m]);
             }
+    }
 }
 
 int main(void)
