@@ -28,6 +28,7 @@ struct ith_pack_writer {
     int64_t written; /* its tiles */
     uint8_t *tables; /* of all tensors so far, one after another */
     size_t tables_bytes, tables_room;
+    uint64_t tables_at; /* in the file, once it has an end */
 };
 
 /* ---- Encoding ---- */
@@ -203,7 +204,7 @@ static void add_entry(ith_pack_writer *w, const ith_encoded *tile, uint64_t offs
     w->tables_bytes += ITH_PACK_ENTRY;
 }
 
-/* One entry of the index: where the table will lie is known at the end, so "table" counts from the first table till then. */
+/* One entry of the index: where tables lie is known at the end, so "table" counts from the first one here. */
 static ith_status end_tensor(ith_pack_writer *w, ith_error *err)
 {
     const ith_packed *t = &w->now;
@@ -255,18 +256,23 @@ ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void
 
 static ith_status write_tables(ith_pack_writer *w, ith_error *err)
 {
-    uint64_t base;
-    json_t *item;
+    ITH_TRY(align(w, err));
+    w->tables_at = w->end;
+    return append(w, w->tables, w->tables_bytes, err);
+}
+
+/* The list as the index has it: "table" counts from the start of the file. NULL: no memory. */
+static json_t *tensors_in_file(const ith_pack_writer *w)
+{
+    json_t *tensors = json_deep_copy(w->tensors), *item;
     size_t i;
 
-    ITH_TRY(align(w, err));
-    base = w->end;
-    json_array_foreach(w->tensors, i, item)
+    json_array_foreach(tensors, i, item)
     {
         json_t *table = json_object_get(item, "table");
-        json_integer_set(table, json_integer_value(table) + (json_int_t)base);
+        json_integer_set(table, json_integer_value(table) + (json_int_t)w->tables_at);
     }
-    return append(w, w->tables, w->tables_bytes, err);
+    return tensors;
 }
 
 static ith_status write_index(ith_pack_writer *w, const json_t *index, ith_pack_header *h, ith_error *err)
@@ -275,7 +281,7 @@ static ith_status write_index(ith_pack_writer *w, const json_t *index, ith_pack_
     char *text = NULL;
     ith_status status;
 
-    if (json_object_set(root, "blobs", w->blobs) == 0 && json_object_set(root, "tensors", w->tensors) == 0)
+    if (json_object_set(root, "blobs", w->blobs) == 0 && json_object_set_new(root, "tensors", tensors_in_file(w)) == 0)
         text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(root);
     if (text == NULL)
@@ -316,14 +322,44 @@ static ith_status publish(ith_pack_writer *w, ith_error *err)
     return ITH_OK;
 }
 
-ith_status ith_pack_writer_finish(ith_pack_writer *w, const json_t *index, ith_error *err)
+static ith_status complete(ith_pack_writer *w, const json_t *index, ith_error *err)
 {
     ith_pack_header header = {0};
 
     ITH_TRY(write_tables(w, err));
     ITH_TRY(write_index(w, index, &header, err));
-    ITH_TRY(write_header(w, &header, err));
+    return write_header(w, &header, err);
+}
+
+ith_status ith_pack_writer_finish(ith_pack_writer *w, const json_t *index, ith_error *err)
+{
+    ITH_TRY(complete(w, index, err));
     return publish(w, err);
+}
+
+ith_status ith_pack_writer_seal(ith_pack_writer *w, const json_t *index, const char **path, ith_error *err)
+{
+    *path = w->temporary;
+    return complete(w, index, err);
+}
+
+ith_status ith_pack_writer_unseal(ith_pack_writer *w, ith_error *err)
+{
+    size_t used = w->tables_at % BLOCK;
+
+    if (ftruncate(w->fd, (off_t)w->tables_at) != 0)
+        return write_failed(w, err);
+    for (size_t got = 0; got < used;) {
+        ssize_t n = pread(w->fd, w->block + got, used - got, (off_t)(w->tables_at - used + got));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return ith_fail(err, ITH_E_IO, "%s: reading what was written: %s", w->temporary,
+                            n == 0 ? "it has been cut short" : strerror(errno));
+        got += (size_t)n;
+    }
+    w->end = w->tables_at;
+    return ITH_OK;
 }
 
 uint64_t ith_pack_writer_bytes(const ith_pack_writer *w)

@@ -50,6 +50,11 @@ ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void
  * begun must be complete. */
 ith_status ith_pack_writer_finish(ith_pack_writer *w, const json_t *index, ith_error *err);
 
+/* The temporary file as if it were finished, but for its name: a pack that can be opened under *path, which is the writer's. Before anything
+ * else is written, finishing included, it is to be unsealed, and nobody may use it any more: tables and index go, more can follow. */
+ith_status ith_pack_writer_seal(ith_pack_writer *w, const json_t *index, const char **path, ith_error *err);
+ith_status ith_pack_writer_unseal(ith_pack_writer *w, ith_error *err);
+
 uint64_t ith_pack_writer_bytes(const ith_pack_writer *w); /* written so far: the file's length once finished */
 
 void ith_pack_writer_close(ith_pack_writer *w); /* accepts NULL */

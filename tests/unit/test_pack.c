@@ -239,6 +239,76 @@ static void tensors_lie_where_they_can_be_used(void **state)
     ith_mapfile_close(&file);
 }
 
+/* ---- Sealed in between ---- */
+
+/* Of what comes before: more than the writer holds back, then less. The index is more in any case. */
+static const size_t large_blobs[] = {(5 << 20) + 4321, 4321};
+
+/* A sealed pack is whole: it has what was written so far. */
+static void look_at_sealed(const char *path)
+{
+    buffer b = read_file(path);
+    ith_mapfile file;
+    ith_packfile *pack;
+    ith_error err = {0};
+
+    if (check_all(b.data, b.n, &err) != ITH_OK)
+        fail_msg("sealed: %s", err.text);
+    assert_int_equal(ith_mapfile_open(path, &file, NULL), ITH_OK);
+    assert_int_equal(ith_pack_open(&file, &pack, NULL), ITH_OK);
+    assert_int_equal(ith_pack_n_tensors(pack), 1);
+    check_matrix(pack, &matrices[4]);
+    assert_non_null(ith_pack_blob(pack, "large").data);
+    assert_null(ith_pack_blob(pack, "more").data);
+    ith_pack_close(pack);
+    ith_mapfile_close(&file);
+    free(b.data);
+}
+
+static buffer written(const char *path, size_t large, bool sealed)
+{
+    static uint8_t data[(5 << 20) + 4321];
+    static char filler[(3 << 20) + 1];
+    json_t *index = json_pack("{s:s}", "filler", (char *)memset(filler, 'x', sizeof filler - 1));
+    const char *temporary;
+    ith_pack_writer *w;
+    ith_zframe *z;
+    prng rng = {5};
+
+    for (size_t i = 0; i < large; i++)
+        data[i] = (uint8_t)prng_next(&rng);
+    assert_int_equal(ith_zframe_open(&z, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_open(path, true, &w, NULL), ITH_OK);
+    write_matrix(w, &matrices[4], z);
+    assert_int_equal(ith_pack_writer_blob(w, "large", data, large, NULL), ITH_OK);
+    for (int i = 0; sealed && i < 2; i++) {
+        assert_int_equal(ith_pack_writer_seal(w, index, &temporary, NULL), ITH_OK);
+        look_at_sealed(temporary);
+        assert_int_equal(ith_pack_writer_unseal(w, NULL), ITH_OK);
+    }
+    assert_int_equal(ith_pack_writer_blob(w, "more", blob, sizeof blob, NULL), ITH_OK);
+    write_matrix(w, &matrices[0], z);
+    assert_int_equal(ith_pack_writer_finish(w, index, NULL), ITH_OK);
+    ith_pack_writer_close(w);
+    ith_zframe_close(z);
+    json_decref(index);
+    return read_file(path);
+}
+
+static void sealing_in_between_leaves_no_trace(void **state)
+{
+    const fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof large_blobs / sizeof *large_blobs; i++) {
+        buffer want = written(f->path, large_blobs[i], false), got = written(f->path, large_blobs[i], true);
+        assert_int_equal(got.n, want.n);
+        assert_memory_equal(got.data, want.data, want.n);
+        assert_int_equal(check_all(got.data, got.n, NULL), ITH_OK);
+        free(want.data);
+        free(got.data);
+    }
+}
+
 /* ---- Damage ---- */
 
 static void every_flipped_bit_is_found(void **state)
@@ -571,6 +641,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_written_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(tensors_lie_where_they_can_be_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(sealing_in_between_leaves_no_trace, setup, teardown),
         cmocka_unit_test_setup_teardown(every_flipped_bit_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(every_cut_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_finds_damage_and_names_it, setup, teardown),
