@@ -233,6 +233,11 @@ ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *p, i
     return add_steps(plan, p, n_layers, r, err);
 }
 
+size_t ith_residence_least(const ith_plan *plan, const ith_residence_params *p)
+{
+    return bytes_that_must_stay(plan, p) + bytes_of_transit(plan, p, count_stages(plan));
+}
+
 size_t ith_residence_whole(const ith_plan *plan, const ith_residence_params *p)
 {
     bool cut = ith_shards_cut(&p->shards);

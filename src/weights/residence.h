@@ -39,6 +39,8 @@ typedef struct ith_residence_params {
  * looked up in the files: where matrices are cut it does not stay, unless it is the output too.)
  * ITH_E_MEMORY: not even what must stay; the text says how much does. */
 ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *params, ith_residence *out, ith_error *err);
+/* The least budget that is enough: nothing stays but what must. */
+size_t ith_residence_least(const ith_plan *plan, const ith_residence_params *params);
 /* What a node takes if everything stays, the transit included. */
 size_t ith_residence_whole(const ith_plan *plan, const ith_residence_params *params);
 

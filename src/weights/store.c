@@ -189,6 +189,12 @@ size_t ith_store_needs(const ith_store *store, const ith_store_params *params)
     return ith_residence_whole(&store->plan, &p);
 }
 
+size_t ith_store_least(const ith_store *store, const ith_store_params *params)
+{
+    ith_residence_params p = residence_params(store, params);
+    return ith_residence_least(&store->plan, &p);
+}
+
 static ith_status choose(ith_store *store, const ith_store_params *params, ith_error *err)
 {
     ith_residence_params p = residence_params(store, params);

@@ -66,6 +66,9 @@ typedef struct ith_store_params {
  * Collective in that all ranks get the same. */
 size_t ith_store_needs(const ith_store *store, const ith_store_params *params);
 
+/* The least budget, at which every layer comes ahead of use. Of the same params, but for `budget`. */
+size_t ith_store_least(const ith_store *store, const ith_store_params *params);
+
 /* Collective, params alike but for progress. Allocates, converts, and returns the same status on all ranks. ITH_E_MEMORY: the budget does not
  * hold a layer and what must stay; the text has the numbers. */
 ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_team *team, ith_error *err);
