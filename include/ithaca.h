@@ -504,7 +504,8 @@ ith_pack_params ith_pack_params_default(void);
 
 /* Local. Converts a model into one file: weights in compute layouts with a checksum for every tile of 16 rows, hyperparameters, tokenizer,
  * chat template. A logit of the pack has the bits that it has when `model` itself is run with the same `quant`. Memory: some buffers and the
- * larger of a tile's rows and a vector, whatever the model's size. The file appears under its name when it is complete and on disk.
+ * larger of a tile's rows and a vector, whatever the model's size; then, for the mean of its keys, which loading would have to measure, what streaming
+ * a layer after another takes: where there is less, the pack is made without. The file appears under its name when it is complete and on disk.
  * ITH_E_ARGUMENT: `output` is there already. *json (malloc'd; NULL: not wanted): {output, bytes, seconds, layouts: {NAME: {tensors, bytes,
  * stored_bytes}}}. */
 ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err);

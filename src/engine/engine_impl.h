@@ -10,6 +10,11 @@
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
+/* The number of the arithmetic. To be raised by whoever changes what the kernels or the layers compute, however little: when the expected digests
+ * of tests/parallel/test_same_bits.c change, or the text of key_bias.c. KV data saved before is then not found any more, nor the keys' means in packs
+ * made before. */
+enum { ITH_BITS = 1 };
+
 struct ith_world {
     ith_comm *comm;
 };
@@ -119,8 +124,18 @@ ith_status ith_engine_find_homes(ith_engine *engine, ith_homes *homes, ith_error
 /* Whether a launcher lets this rank run on fewer cores than it has threads, or than are its share: what to tell the user (domains.c). */
 void ith_engine_advise(ith_engine *engine, const ith_engine_params *params);
 
-/* Collective. Measures the constant that is taken off keys before they are quantized (key_bias.c). */
+/* Collective. Measures the constant that is taken off keys before they are quantized, from its model's weights (key_bias.c). */
 ith_status ith_engine_measure_key_bias(ith_engine *engine, ith_error *err);
+
+/* Collective. The same constant: a pack's own where it is this model's, else measured (key_means.c). ITH_E_FORMAT: the pack's cannot be. */
+ith_status ith_engine_find_key_bias(ith_engine *engine, const ith_engine_params *params, ith_error *err);
+
+extern const char ith_key_means_blob[]; /* its name in packs */
+
+/* Local. What a pack shall hold under that name: the constant of the pack at `path`, which has none yet, measured by one rank that streams the weights through
+ * the least memory. *means is the caller's, of *bytes; NULL without an error: they are no finite numbers, or there is not that much memory, so whoever
+ * loads the pack has to measure. */
+ith_status ith_key_means_of_pack(const char *path, int threads, float **means, size_t *bytes, ith_error *err);
 
 /* Collective. What stands for the model in the names of saved KV data (model_key.c). */
 ith_status ith_engine_model_key(ith_engine *engine, ith_key *key, ith_error *err);

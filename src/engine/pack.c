@@ -238,19 +238,6 @@ static json_t *provenance(const packer *p)
                      "quant", quants[quant], "zstd_level", p->params->zstd_level, "stats", p->params->stats != NULL);
 }
 
-static ith_status finish(packer *p, ith_error *err)
-{
-    json_t *index = json_pack("{s:o, s:o}", "packed", provenance(p), "hyperparameters",
-                              ith_hparams_to_json(ith_source_hparams(p->source)));
-    ith_status status;
-
-    if (index == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for the pack's index");
-    status = ith_pack_writer_finish(p->writer, index, err);
-    json_decref(index);
-    return status;
-}
-
 /* ---- Opening and closing ---- */
 
 static ith_status check_params(const ith_pack_params *params, ith_error *err)
@@ -325,9 +312,9 @@ static ith_status open_packer(packer *p, ith_error *err)
     return ith_pack_writer_open(params->output, params->force, &p->writer, err);
 }
 
-static void close_packer(packer *p)
+/* What only tiles need. */
+static void close_buffers(packer *p)
 {
-    ith_pack_writer_close(p->writer);
     for (int i = 0; p->workers != NULL && i < ith_team_size(p->team); i++) {
         ith_producer_close(&p->workers[i].producer);
         ith_zframe_close(p->workers[i].z);
@@ -338,10 +325,62 @@ static void close_packer(packer *p)
     ith_mem_free(p->tiles);
     ith_mem_free(p->rooms);
     ith_team_close(p->team);
+    p->workers = NULL;
+    p->encoded = NULL;
+    p->tiles = p->rooms = NULL;
+    p->team = NULL;
+}
+
+static void close_packer(packer *p)
+{
+    ith_pack_writer_close(p->writer);
+    close_buffers(p);
     ith_model_close(p->model);
     ith_plan_free(&p->plan);
     ith_stats_close(p->stats);
     ith_source_close(p->source);
+}
+
+/* ---- The end of the file ---- */
+
+/* The keys' mean is a property of what has been written, so that is run: of the file as it is by now. */
+static ith_status pack_key_means(packer *p, const json_t *index, ith_error *err)
+{
+    int threads = ith_team_size(p->team);
+    const char *path;
+    float *means;
+    size_t bytes;
+    ith_status status;
+
+    close_buffers(p);
+    ITH_TRY(ith_pack_writer_seal(p->writer, index, &path, err));
+    ITH_TRY(ith_key_means_of_pack(path, threads, &means, &bytes, err));
+    status = ith_pack_writer_unseal(p->writer, err);
+    if (status == ITH_OK && means != NULL)
+        status = ith_pack_writer_blob(p->writer, ith_key_means_blob, means, bytes, err);
+    free(means);
+    return status;
+}
+
+static bool goes_on(const packer *p)
+{
+    const ith_pack_params *params = p->params;
+    return params->progress == NULL || params->progress(params->progress_user, "pack", p->total, p->total);
+}
+
+static ith_status finish(packer *p, ith_error *err)
+{
+    json_t *index = json_pack("{s:o, s:o}", "packed", provenance(p), "hyperparameters",
+                              ith_hparams_to_json(ith_source_hparams(p->source)));
+    ith_status status;
+
+    if (index == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the pack's index");
+    status = pack_key_means(p, index, err);
+    if (status == ITH_OK)
+        status = goes_on(p) ? ith_pack_writer_finish(p->writer, index, err) : ITH_E_CANCELLED;
+    json_decref(index);
+    return status;
 }
 
 /* ---- */

@@ -16,5 +16,20 @@ expect "a float model, compressed" 0 within "$ITHACA" pack "synthetic:$work/conf
 same "it is larger than the limit" yes "$([[ $(stat -c %s "$work/model.ith") -gt $limit ]] && echo yes)"
 expect "a pack of the pack" 0 within "$ITHACA" pack "$work/model.ith" -o "$work/w4.ith" -q --threads 2 --quant w4
 expect "every checksum" 0 within taskset -c "$one_cpu" "$ITHACA" inspect "$work/w4.ith" --verify
+keys_mean() { python3 - "$1" <<'PY'
+import json, struct, sys
+with open(sys.argv[1], "rb") as f:
+    at, n = struct.unpack_from("<QQ", f.read(64), 24)
+    f.seek(at)
+    print("key_means.1" in [blob["name"] for blob in json.loads(f.read(n))["blobs"]])
+PY
+}
+same "the keys' mean is measured within it" "True True" "$(keys_mean "$work/model.ith") $(keys_mean "$work/w4.ith")"
 expect "the limit is one: the model does not load in it" 1 within "$ITHACA" score -m "$work/model.ith" --ids "$work/ids" -t 1
 matches "the limit is one: said so" "$err" "^ithaca: .*weights"
+
+# One layer is more than the limit: whoever loads the pack measures the mean
+sed -i 's/"num_hidden_layers": 8/"num_hidden_layers": 1/; s/3072/24576/' "$work/config.json"
+expect "a layer beyond the limit" 0 within "$ITHACA" pack "synthetic:$work/config.json:bf16" -o "$work/model.ith" -q --threads 2 --quant bf16 --force
+same "a layer beyond the limit: without the keys' mean" False "$(keys_mean "$work/model.ith")"
+expect "a layer beyond the limit: loads without it" 0 "$ITHACA" score -m "$work/model.ith" --ids "$work/ids" -t 1
