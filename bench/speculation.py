@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What speculation gains on texts that repeat and on texts that do not: tokens per pass, which are the same on every machine, and decode rates.
 
-  bench/speculation.py [-m MODEL] [-r REPETITIONS] [-n TOKENS] [--] [OPTION]...
+  bench/speculation.py [-m MODEL] [--time MODEL] [-r REPETITIONS] [-n TOKENS] [--] [OPTION]...
 
-Each task is answered without and with speculation, in turns; OPTIONs (as --draft MODEL, -t 2) go to both. The answers must be the same. ITHACA: the program.
+Each task is answered without and with speculation, in turns; OPTIONs (as --draft MODEL, -t 2) go to both. The answers must be the same. --time: what -m
+answers is then given token by token to this model, as synthetic:qwen3-0.6b:q4_0, whose passes are timed: the gain that such texts have there.
+ITHACA: the program.
 """
 import argparse
 import json
@@ -11,6 +13,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GREEDY = ["--temp", "0"]
@@ -56,12 +59,29 @@ def tasks():
     ]
 
 
-def answer(args, prompt, options):
-    command = [os.environ.get("ITHACA", f"{ROOT}/build/release/ithaca"), "run", "-m", args.model, "-n", str(args.n), "--json", "-q", "-p", prompt]
-    done = subprocess.run(command + options, stdout=subprocess.PIPE, text=True, check=False)
+def ithaca(*arguments):
+    done = subprocess.run([os.environ.get("ITHACA", f"{ROOT}/build/release/ithaca"), *arguments], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         sys.exit(done.returncode)
     return json.loads(done.stdout)
+
+
+def answer(args, prompt, options):
+    return ithaca("run", "-m", args.model, "-n", str(args.n), "--json", "-q", "-p", prompt, *options)
+
+
+class Recorded:
+    """A prompt and the answer that one model gave, as files of ids for another."""
+
+    def __init__(self, args, prompt, options, folder):
+        self.args, self.prompt, self.answer = args, f"{folder}/prompt", f"{folder}/answer"
+        for path, ids in ((self.prompt, ithaca("tokenize", "-m", args.model, "-p", prompt, "--json")["ids"]),
+                          (self.answer, answer(args, prompt, options)["ids"])):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(" ".join(map(str, ids)))
+
+    def given(self, options):
+        return ithaca("run", "-m", self.args.time, "--ids", self.prompt, "--answer-ids", self.answer, "--ctx", "4096", "--json", "-q", *options)
 
 
 def rate(results):
@@ -71,6 +91,7 @@ def rate(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-m", "--model", default=f"{ROOT}/models/SmolLM2-135M-Instruct.Q4_1.gguf")
+    parser.add_argument("--time", metavar="MODEL")
     parser.add_argument("-r", "--repetitions", type=int, default=1)
     parser.add_argument("-n", type=int, default=150)
     parser.add_argument("options", nargs="*")
@@ -78,9 +99,11 @@ def main():
     print(f"{'task':20} tokens passes guesses right  tokens/pass   without     with  ratio")
     for name, prompt, sampling in tasks():
         without, with_guesses = [], []
-        for _ in range(args.repetitions):
-            without.append(answer(args, prompt, sampling + ["--speculate", "off"]))
-            with_guesses.append(answer(args, prompt, sampling + args.options))
+        with tempfile.TemporaryDirectory() as folder:
+            recorded = Recorded(args, prompt, sampling, folder) if args.time else None
+            for _ in range(args.repetitions):
+                for results, options in ((without, args.options + ["--speculate", "off"]), (with_guesses, args.options)):
+                    results.append(recorded.given(options) if recorded else answer(args, prompt, sampling + options))
         first = with_guesses[0]
         if first["ids"] != without[0]["ids"] or first["logits_sha256"] != without[0]["logits_sha256"]:
             sys.exit(f"{name}: another answer")

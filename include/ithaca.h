@@ -398,6 +398,8 @@ typedef struct ith_generate_params {
     ith_session *draft; /* of the smaller model; NULL: from the timeline */
     bool ignore_eos;
     ith_sampling sampling;
+    const int32_t *answer; /* [max_tokens] on rank 0: these tokens are the answer, nothing is chosen (teacher forcing), so that
+                            * passes and guesses can be timed on a text that this model would not say. NULL: by `sampling` */
     const char *const *stop; /* strings that end the answer and are not part of it */
     size_t n_stop;
     ith_text_fn on_text; /* NULL: none */

@@ -32,6 +32,7 @@ typedef struct run_args {
     int64_t max_tokens, top_k, repeat_window, seed; /* -1: not given */
     double temp, top_p, min_p, repeat_penalty;      /* NaN: not given */
     int thinking;                                   /* 0 on, 1 off, -1 the template's own */
+    const char *answer_file;
     bool ignore_eos, profile, report_placement;
     ith_arg_list stop;
     ith_speculation_args speculation;
@@ -40,13 +41,13 @@ typedef struct run_args {
 typedef struct run_state { /* what a run holds; the same on all ranks but for what rank 0 alone reads */
     ith_watch watch;
     ith_text text;
-    ith_ids ids;
+    ith_ids ids, forced; /* the prompt; the answer, if it is given */
     ith_engine *engine;
     ith_session *session;
     ith_drafting drafting;
     ith_generation answer;
     json_t *where; /* of --report-placement, on rank 0 */
-    int64_t n_prompt;
+    int64_t n_prompt, n_forced;
     uint64_t seed;
     double prefill_s, decode_s;
     bool stream;     /* show text as it comes */
@@ -82,6 +83,8 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
         {"seed", 0, ITH_ARG_INT, "N", "the same seed gives the same answer, on any number of ranks", &args->seed, 0,
          9e15},
         {"stop", 0, ITH_ARG_LIST, "TEXT", "end the answer before this text; may be given again", &args->stop, 0, 0},
+        {"answer-ids", 0, ITH_ARG_TEXT, "FILE", "answer with these token ids, choosing nothing: to time guesses on any text",
+         &args->answer_file, 0, 0},
         {"ignore-eos", 0, ITH_ARG_FLAG, NULL, "go on when the model would end its answer", &args->ignore_eos, 0, 0},
         {"profile", 0, ITH_ARG_FLAG, NULL, "show where the time of prefill and decode went (with --json: by layers)",
          &args->profile, 0, 0},
@@ -182,8 +185,12 @@ static ith_status make_prompt(const ith_cli *cli, const run_args *args, run_stat
             cli,
             "note: the text holds markers of the model's template; they are read as text (--parse-special: as tokens)");
     ith_text_free(&run->text);
+    if (cli->rank == 0 && status == ITH_OK && args->answer_file != NULL)
+        status = ith_read_ids(args->answer_file, &run->forced, err);
     run->n_prompt = (int64_t)run->ids.n;
     ith_world_bcast(cli->world, &run->n_prompt, sizeof run->n_prompt);
+    run->n_forced = (int64_t)run->forced.n;
+    ith_world_bcast(cli->world, &run->n_forced, sizeof run->n_forced);
     ith_cli_check_length(cli, run->engine, run->n_prompt, run->watch.quiet);
     return ith_cli_agree(cli, status);
 }
@@ -191,17 +198,19 @@ static ith_status make_prompt(const ith_cli *cli, const run_args *args, run_stat
 static ith_generate_params plan_answer(const ith_cli *cli, const run_args *args, run_state *run)
 {
     int64_t ctx = ith_engine_get_info(run->engine)->ctx, room = ctx - run->n_prompt;
-    ith_generate_params params = {.max_tokens = args->max_tokens < room ? args->max_tokens : room,
+    int64_t wanted = args->answer_file != NULL ? run->n_forced : args->max_tokens;
+    ith_generate_params params = {.max_tokens = wanted < room ? wanted : room,
                                   .max_draft = args->speculation.max,
                                   .draft = run->drafting.session,
-                                  .ignore_eos = args->ignore_eos,
+                                  .ignore_eos = args->ignore_eos || args->answer_file != NULL,
+                                  .answer = run->forced.data,
                                   .sampling = choose_sampling(args, run->engine),
                                   .stop = args->stop.items,
                                   .n_stop = args->stop.n,
                                   .on_text = on_text,
                                   .user = run};
 
-    if (params.max_tokens < args->max_tokens && !run->watch.quiet)
+    if (params.max_tokens < wanted && !run->watch.quiet)
         ith_cli_say(cli, "note: the context of %lld tokens leaves room for %lld of the answer", (long long)ctx,
                     (long long)params.max_tokens);
     run->seed = params.sampling.temperature > 0 ? params.sampling.seed : 0;
@@ -400,5 +409,6 @@ int ith_cmd_run(const ith_cli *cli, int argc, char **argv)
     ith_drafting_close(&run.drafting);
     ith_text_free(&run.text);
     free(run.ids.data);
+    free(run.forced.data);
     return code;
 }

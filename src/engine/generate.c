@@ -140,6 +140,14 @@ typedef struct verdict {
     int64_t right;
 } verdict;
 
+/* The answer's token number n, behind `length` tokens of the timeline. */
+static int32_t next_token(const loop *l, int64_t length, int64_t n)
+{
+    if (l->params->answer != NULL)
+        return l->params->answer[n];
+    return ith_sampler_choose(l->w->sampler, ith_session_logits_at(l->session, length));
+}
+
 /* Chooses a token after each guess that the one before it has proved right. */
 static ith_status choose(loop *l, verdict *v, ith_error *err)
 {
@@ -147,7 +155,7 @@ static ith_status choose(loop *l, verdict *v, ith_error *err)
     bool on = true;
 
     for (;; v->right++) {
-        v->id = ith_sampler_choose(l->w->sampler, ith_session_logits_at(l->session, length + v->right));
+        v->id = next_token(l, length + v->right, l->n_chosen + v->right);
         ITH_TRY(write_token(l->w, v->id, &on, err));
         v->go_on = on && l->n_chosen + v->right + 1 < l->params->max_tokens;
         if (!v->go_on || v->right == l->n_guesses || v->id != l->tokens[1 + v->right])
@@ -247,7 +255,21 @@ static ith_status run(loop *l, ith_generation *out, ith_error *err)
 
 /* ---- Opening ---- */
 
-/* Local: what all ranks see alike. */
+/* Rank 0's: elsewhere it is not read. */
+static ith_status check_answer(const ith_session *s, const ith_generate_params *params, ith_error *err)
+{
+    int64_t n_vocab = s->engine->model->hp.n_vocab;
+
+    if (params->answer == NULL || s->engine->world->comm->rank != 0)
+        return ITH_OK;
+    for (int64_t i = 0; i < params->max_tokens; i++)
+        if (params->answer[i] < 0 || params->answer[i] >= n_vocab)
+            return ith_fail(err, ITH_E_ARGUMENT, "token %lld of the answer is %d, expected 0 to %lld", (long long)i + 1,
+                            params->answer[i], (long long)n_vocab - 1);
+    return ITH_OK;
+}
+
+/* Local: what all ranks see alike, and rank 0 alone. */
 static ith_status check(const ith_session *s, const ith_generate_params *params, ith_error *err)
 {
     if (!ith_session_has_logits(s))
@@ -255,7 +277,7 @@ static ith_status check(const ith_session *s, const ith_generate_params *params,
     if (params->max_draft < 0 || params->max_draft > ITH_DRAFT_MAX)
         return ith_fail(err, ITH_E_ARGUMENT, "max_draft is %d, expected 0 (off) to %d", params->max_draft,
                         ITH_DRAFT_MAX);
-    return ITH_OK;
+    return check_answer(s, params, err);
 }
 
 static ith_status open_drafter(loop *l, ith_error *err)

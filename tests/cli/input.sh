@@ -59,3 +59,16 @@ same "top-k 1 is greedy" "$(answer --temp 0)" "$(answer --temp 1 --top-k 1 --see
 whole=$(answer --temp 0)
 word=$(awk '{print $3}' <<<"$whole")
 same "a stop string ends the answer and is not part of it" "${whole%%" $word"*}" "$(answer --temp 0 --stop "never said" --stop " $word")"
+
+# An answer that is given: what was chosen gives the same logits, another text other ones, in as many tokens as it has.
+forced() { or_fail "$ITHACA" run -m $NEEDLE --raw -p "The rain came from" --json "$@" >"$out" && field "$out" "[j['ids'], j['logits_sha256']]"; }
+chosen=$(forced -n 24 --temp 0 --ignore-eos)
+field "$out" "' '.join(map(str, j['ids']))" >"$work/answer.ids"
+same "the chosen answer, given" "$chosen" "$(forced --answer-ids "$work/answer.ids" --temp 1.5)"
+same "without guesses" "$chosen" "$(forced --answer-ids "$work/answer.ids" --speculate off)"
+sed 's/^[0-9]* /7 /' "$work/answer.ids" >"$work/other.ids"
+[[ $(forced --answer-ids "$work/other.ids") != "$chosen" ]] && ok "another answer, other logits" || not_ok "another answer, other logits"
+same "it is given" "$(cat "$work/other.ids")" "$(field "$out" "' '.join(map(str, j['ids']))")"
+echo 5 999999 >"$work/wrong.ids"
+expect "an id that is none" 1 "$ITHACA" run -m $NEEDLE -p x --answer-ids "$work/wrong.ids"
+matches "it is named" "$err" "token 2 of the answer is 999999, expected 0 to"
