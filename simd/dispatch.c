@@ -85,6 +85,7 @@ static const ith_kernels table_avx512bw = {
 
 static const ith_kernels table_avx512 = {
     .name = "avx512",
+    .spare_arithmetic = true,
 #define ITH_KERNEL(field, level, function) AVX512_##level(.field = function, )
 #include "simd/kernels.inc"
 #undef ITH_KERNEL

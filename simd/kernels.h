@@ -170,6 +170,9 @@ enum { ITH_MAXIMA = 256 }; /* values of which kernel `maxima` gives the largest 
 typedef struct ith_kernels {
     const char *name; /* of the highest variant in the table */
 
+    /* A core computes many times faster than weights reach it from memory: a few tokens cost little more than one. */
+    bool spare_arithmetic;
+
     /* out[t * ld_out + 16 * tile + r] for `n_tiles` consecutive tiles and `n_tokens` tokens of `acts`, starting at its first.
      * For each group g ascending from acc = 0:
      *   w8, w4:  acc = fma(fma(ITH_SHIFT + idot, scale_a, shift_a), scale_w, acc), idot = sum (w - zero point) * quant, exact:

@@ -280,6 +280,13 @@ static ith_status check(const ith_session *s, const ith_generate_params *params,
     return check_answer(s, params, err);
 }
 
+static ith_guess_kind guess_kind(const loop *l)
+{
+    if (l->params->draft != NULL)
+        return ITH_GUESSES_OF_MODEL;
+    return l->session->engine->model->kernels->spare_arithmetic ? ITH_GUESSES_CHEAP : ITH_GUESSES_DEAR;
+}
+
 static ith_status open_drafter(loop *l, ith_error *err)
 {
     const ith_session *s = l->session;
@@ -288,8 +295,7 @@ static ith_status open_drafter(loop *l, ith_error *err)
 
     if (l->params->max_draft == 0)
         return ITH_OK;
-    l->pace = ith_draft_pace_start(l->params->max_draft,
-                                   l->params->draft != NULL ? ITH_GUESSES_OF_MODEL : ITH_GUESSES_LOOKED_UP);
+    l->pace = ith_draft_pace_start(l->params->max_draft, guess_kind(l));
     if (l->params->draft != NULL)
         return ith_drafter_model(s, l->params->draft, &l->drafter, err);
     return ith_comm_agree(

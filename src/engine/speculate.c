@@ -5,7 +5,9 @@ enum { START = 4 /* guesses */, GUESS = 512 /* units of credit */ };
 static const struct terms {
     int64_t right;          /* wrong guesses that a right one pays for */
     int64_t emitted, least; /* units that a token earns: at first, and after many drafts that failed */
-} terms[] = {[ITH_GUESSES_LOOKED_UP] = {4, GUESS / 4, GUESS / 4}, [ITH_GUESSES_OF_MODEL] = {1, GUESS / 8, 1}};
+} terms[] = {[ITH_GUESSES_CHEAP] = {4, GUESS / 4, GUESS / 4},
+             [ITH_GUESSES_DEAR] = {2, GUESS / 8, GUESS / 8},
+             [ITH_GUESSES_OF_MODEL] = {1, GUESS / 8, 1}};
 
 ith_draft_pace ith_draft_pace_start(int64_t max, ith_guess_kind kind)
 {

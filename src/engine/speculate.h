@@ -36,12 +36,16 @@ void ith_drafter_close(ith_drafter *drafter); /* accepts NULL */
 
 /* ---- How many to guess: pure ---- */
 
-/* What a guess costs: ITH_GUESSES_LOOKED_UP nothing but a place in the pass over the model, ITH_GUESSES_OF_MODEL a pass of their own model. */
-typedef enum ith_guess_kind { ITH_GUESSES_LOOKED_UP, ITH_GUESSES_OF_MODEL } ith_guess_kind;
+/* What a guess costs: looked up, nothing but a place in the pass over the model; ITH_GUESSES_OF_MODEL a pass of their own model. */
+typedef enum ith_guess_kind {
+    ITH_GUESSES_CHEAP, /* places in a pass cost less than a tenth of it (ith_kernels.spare_arithmetic) */
+    ITH_GUESSES_DEAR,  /* up to a third */
+    ITH_GUESSES_OF_MODEL
+} ith_guess_kind;
 
 /* A guess that fails costs a fraction of a pass, one that holds saves a pass. So the length of drafts is paid for: tokens emitted earn a
  * little, right guesses much, wrong ones cost. Text that repeats nothing soon has only what emitted tokens earn: a quarter of a guess each where
- * guesses are looked up, since the next passage may repeat again. A model that guesses nothing right is not expected to improve: an eighth, and half as
+ * guesses are cheap, an eighth where they are dear, since the next passage may repeat again. A model that guesses nothing right is not expected to improve: an eighth, and half as
  * much after each draft that fails, so that of n tokens some log2(n) drafts are tried; one right guess restores it. */
 typedef struct ith_draft_pace {
     int64_t credit; /* in units of speculate.c */
