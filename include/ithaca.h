@@ -417,7 +417,8 @@ typedef struct ith_generation { /* rank 0; freed by ith_generation_free */
 
 /* Collective. Generates from the session's last logits (so after a prefill). Rank 0 samples and broadcasts.
  * All ranks get the same status; `out` is filled on rank 0, and has its counts only elsewhere. Afterwards the session holds all generated tokens but
- * the last: its logits are those that the last one was chosen from. */
+ * the last: its logits are those that the last one was chosen from. ITH_E_ARGUMENT: no logits yet, max_draft out of range, an id of `answer` that the
+ * vocabulary lacks. */
 ith_status ith_generate(ith_session *session, const ith_generate_params *params, ith_generation *out, ith_error *err);
 void ith_generation_free(ith_generation *out);
 

@@ -79,15 +79,23 @@ static void score_whole(ith_engine *engine, const expected *e)
     ith_session_close(session);
 }
 
-static void prefill_and_decode(ith_engine *engine, const expected *e)
+/* Of n tokens, the last `decoded` one by one. */
+static ith_session *prefilled_and_decoded(ith_engine *engine, size_t n, size_t decoded)
 {
     ith_session *session;
     ith_error err;
 
     must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
-    must(ith_session_prefill(session, ids, n_ids - DECODED, &err) == ITH_OK, "prefill", &err);
-    for (size_t i = n_ids - DECODED; i < n_ids; i++)
+    must(ith_session_prefill(session, ids, n - decoded, &err) == ITH_OK, "prefill", &err);
+    for (size_t i = n - decoded; i < n; i++)
         must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
+    return session;
+}
+
+static void prefill_and_decode(ith_engine *engine, const expected *e)
+{
+    ith_session *session = prefilled_and_decoded(engine, n_ids, DECODED);
+
     must_be(session, e, "decoded token by token");
     ith_session_close(session);
 }
@@ -144,13 +152,8 @@ static ith_engine_params params_of(const char *model, ith_placement placement, i
 /* After a prefill and some decoding; on rank 0. Closes the engine. */
 static void digest(ith_engine *engine, char sha[65])
 {
-    ith_session *session;
-    ith_error err;
+    ith_session *session = prefilled_and_decoded(engine, PLACED, DECODED_PLACED);
 
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
-    must(ith_session_prefill(session, ids, PLACED - DECODED_PLACED, &err) == ITH_OK, "prefill", &err);
-    for (size_t i = PLACED - DECODED_PLACED; i < PLACED; i++)
-        must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
     if (ith_world_rank(world) == 0)
         ith_session_logits_sha256(session, sha);
     ith_session_close(session);
