@@ -137,8 +137,9 @@ typedef enum ith_kv_type {
 } ith_kv_type;
 
 /* Called during anything long, on rank 0 only, at most a few times a second, from the thread that called in.
- * what: "load" (unit: bytes), "read" (saved keys and values, unit: tokens) or "prefill" (unit: tokens). Return false to stop: the call then ends with ITH_E_CANCELLED
- * on all ranks, within one chunk. */
+ * what: "load" (unit: bytes), "measure" (the mean of the model's keys, which a pack holds; unit: bytes of weights), "read" (saved keys and values, unit:
+ * tokens) or "prefill" (unit: tokens). Return false to stop: the call then ends with ITH_E_CANCELLED on all ranks, within one layer of "measure", one chunk of
+ * "prefill". */
 typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
 typedef enum ith_placement { /* of the weights */
@@ -499,7 +500,7 @@ typedef struct ith_pack_params {
                          * are. What is not compressed is used where it is mapped; the rest is decompressed at load */
     int threads;        /* 0: the cores that this process may use */
     bool force;         /* replace an existing file */
-    ith_progress_fn progress; /* what: "pack" (unit: bytes of tiles); NULL: silent. Return false to stop: ITH_E_CANCELLED */
+    ith_progress_fn progress; /* what: "pack" (unit: bytes of tiles), then "measure" (as above); NULL: silent. Return false to stop: ITH_E_CANCELLED */
     void *progress_user;
 } ith_pack_params;
 
@@ -508,9 +509,9 @@ ith_pack_params ith_pack_params_default(void);
 /* Local. Converts a model into one file: weights in compute layouts with a checksum for every tile of 16 rows, hyperparameters, tokenizer,
  * chat template. A logit of the pack has the bits that it has when `model` itself is run with the same `quant`. Memory: some buffers and the
  * larger of a tile's rows and a vector, whatever the model's size; then, for the mean of its keys, which loading would have to measure, what streaming
- * a layer after another takes: where there is less, the pack is made without. The file appears under its name when it is complete and on disk.
- * ITH_E_ARGUMENT: `output` is there already. *json (malloc'd; NULL: not wanted): {output, bytes, seconds, layouts: {NAME: {tensors, bytes,
- * stored_bytes}}}. */
+ * a layer after another takes: where there is less, the pack is made without, and loading it measures it. The file appears under its name when it is
+ * complete and on disk. ITH_E_ARGUMENT: `output` is there already. *json (malloc'd; NULL: not wanted): {output, bytes, seconds, layouts: {NAME: {tensors,
+ * bytes, stored_bytes}}, key_means, key_means_missing}: is the mean in it, and if not why ("" if it is). */
 ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err);
 
 /* Local. Reads every byte of a pack and compares all checksums: the text of the error names the first damaged tensor and tile, or the part.

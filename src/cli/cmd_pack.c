@@ -34,7 +34,7 @@ static int parse(const ith_cli *cli, int argc, char **argv, pack_args *args)
          &args->zstd, 0, 22},
         {"threads", 't', ITH_ARG_INT, "T", "threads (default: all cores)", &args->threads, 0, 4096},
         {"force", 0, ITH_ARG_FLAG, NULL, "replace the file if it is there", &args->force, 0, 0},
-        {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout: bytes, seconds, what each layout takes",
+        {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout: bytes, seconds, what each layout takes, is the keys' mean in it",
          &args->json, 0, 0},
         {"quiet", 'q', ITH_ARG_FLAG, NULL, "no progress on stderr", &args->quiet, 0, 0},
     };
@@ -98,6 +98,11 @@ int ith_cmd_pack(const ith_cli *cli, int argc, char **argv)
         return ith_cli_failure(cli, status, &err);
     report = json_loads(text, 0, NULL);
     free(text);
+    if (!args.quiet && !json_is_true(json_object_get(report, "key_means")))
+        ith_cli_say(cli,
+                    "note: %s holds no mean of its keys (%s): each load measures it, which takes some seconds; with "
+                    "more memory \"ithaca pack %s -o NEW.ith\" adds it",
+                    args.output, json_string_value(json_object_get(report, "key_means_missing")), args.output);
     if (args.json)
         return ith_cli_write_json(cli, report);
     print_report(report);

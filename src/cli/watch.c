@@ -17,14 +17,23 @@ static void describe_usage(const ith_world *world, char text[100])
              usage.sent > 0 ? " sent" : "");
 }
 
+static ith_unit unit_of(const char *what)
+{
+    static const char *const bytes[] = {"load", "measure", "pack", "verify"};
+
+    for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++)
+        if (strcmp(what, bytes[i]) == 0)
+            return ITH_UNIT_BYTES;
+    return strcmp(what, "kernels") == 0 ? ITH_UNIT_NONE : ITH_UNIT_TOKENS;
+}
+
 bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t total)
 {
     ith_watch *watch = user;
     char more[100] = "";
-    bool load = strcmp(what, "load") == 0, bytes = load || strcmp(what, "pack") == 0 || strcmp(what, "verify") == 0;
-    ith_unit unit = bytes ? ITH_UNIT_BYTES : strcmp(what, "kernels") == 0 ? ITH_UNIT_NONE : ITH_UNIT_TOKENS;
+    ith_unit unit = unit_of(what);
 
-    if (!load && watch->total > 0) {
+    if (unit == ITH_UNIT_TOKENS && watch->total > 0) {
         done += watch->before;
         total = watch->total;
     }

@@ -110,6 +110,18 @@ static void describe(ith_engine *e, const ith_engine_params *p, int threads)
     };
 }
 
+bool ith_engine_goes_on(ith_engine *e, const char *what, int64_t done, int64_t total)
+{
+    char on = 1;
+
+    if (e->progress == NULL) /* the same on every rank */
+        return true;
+    if (e->world->comm->rank == 0)
+        on = e->progress(e->progress_user, what, done, total);
+    ith_world_bcast(e->world, &on, sizeof on);
+    return on;
+}
+
 static bool load_progress(void *user, int64_t done, int64_t total)
 {
     const ith_engine *e = user;

@@ -103,6 +103,9 @@ ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, it
 ith_status ith_engine_choose(ith_engine *engine, const ith_engine_params *params, ith_store_params *store,
                              ith_error *err);
 
+/* Collective. Rank 0's progress function, heard by all: false asks to stop. From tid 0 of a pass too. */
+bool ith_engine_goes_on(ith_engine *engine, const char *what, int64_t done, int64_t total);
+
 /* Collective. Chooses where the weights are: fills in `cut` and `budget` of *store, the rest of which is there (placement.c). */
 ith_status ith_engine_place(ith_engine *engine, const ith_engine_params *params, ith_store_params *store,
                             ith_error *err);
@@ -132,10 +135,16 @@ ith_status ith_engine_find_key_bias(ith_engine *engine, const ith_engine_params 
 
 extern const char ith_key_means_blob[]; /* its name in packs */
 
+typedef struct ith_key_means { /* malloc'd values; NULL: none, so whoever loads the pack has to measure, for a reason */
+    float *values;
+    size_t bytes;
+    ith_error why;
+} ith_key_means;
+
 /* Local. What a pack shall hold under that name: the constant of the pack at `path`, which has none yet, measured by one rank that streams the weights through
- * the least memory. *means is the caller's, of *bytes; NULL without an error: they are no finite numbers, or there is not that much memory, so whoever
- * loads the pack has to measure. */
-ith_status ith_key_means_of_pack(const char *path, int threads, float **means, size_t *bytes, ith_error *err);
+ * the least memory. None without an error: there is not that much memory, or they are no finite numbers. */
+ith_status ith_key_means_of_pack(const char *path, const ith_pack_params *params, int threads, ith_key_means *means,
+                                 ith_error *err);
 
 /* Collective. What stands for the model in the names of saved KV data (model_key.c). */
 ith_status ith_engine_model_key(ith_engine *engine, ith_key *key, ith_error *err);

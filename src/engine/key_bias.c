@@ -95,6 +95,14 @@ static void add_keys(void *user, ith_probe_point point, int layer, const ith_see
             sums[c] += seen->x[t * seen->ld + c];
 }
 
+/* The pass reads all layers' weights, about alike. */
+static bool goes_on(void *user, int layers)
+{
+    ith_engine *e = user;
+    int64_t bytes = (int64_t)ith_store_bytes(e->store);
+    return ith_engine_goes_on(e, "measure", (int64_t)((double)bytes * layers / (double)e->model->hp.n_layers), bytes);
+}
+
 /* The keys' means over the fixed text, for the heads made here; the cache of that pass holds them as they are. */
 static ith_status measure(ith_engine *e, ith_session *session, float **means, ith_error *err)
 {
@@ -117,7 +125,11 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     ith_world_bcast(e->world, session->ids, TOKENS * sizeof *session->ids);
     pass = ith_session_pass(session, TOKENS);
     pass.probe = &probe;
+    pass.goes_on = goes_on;
+    pass.user = e;
     ith_team_run(e->team, ith_pass_run, &pass);
+    if (pass.stopped)
+        return ith_fail(err, ITH_E_CANCELLED, "stopped while measuring the keys' mean");
     ITH_TRY(ith_comm_agree(e->world->comm, ith_store_status(e->store, err), err));
     e->model->kernels->scale((int64_t)n, *means, 1.0f / TOKENS);
     return ITH_OK;

@@ -101,26 +101,36 @@ static ith_status measure(ith_engine *e, ith_error *err)
     return ith_engine_measure_key_bias(e, err);
 }
 
-ith_status ith_key_means_of_pack(const char *path, int threads, float **means, size_t *bytes, ith_error *err)
+static void take_measured(ith_engine *e, ith_key_means *means)
 {
-    ith_engine_params params = ith_engine_params_default();
+    if (!all_finite(e->model->key_bias, count_of(e))) {
+        ith_fail(&means->why, ITH_E_FORMAT, "the model's keys are no finite numbers");
+        return;
+    }
+    means->bytes = count_of(e) * sizeof *means->values;
+    means->values = e->model->key_bias;
+    e->model->key_bias = NULL;
+}
+
+ith_status ith_key_means_of_pack(const char *path, const ith_pack_params *params, int threads, ith_key_means *means,
+                                 ith_error *err)
+{
+    ith_engine_params own = ith_engine_params_default();
     ith_world world = {0};
     ith_engine *e = NULL;
     ith_status status;
 
-    *means = NULL;
-    params.model = path;
-    params.threads = threads;
-    ITH_CHECK(ith_comm_open_self(&world.comm, err));
-    ITH_CHECK(ith_engine_plan(&world, &params, &e, err));
-    ITH_CHECK(measure(e, err));
-    if (all_finite(e->model->key_bias, count_of(e))) {
-        *bytes = count_of(e) * sizeof **means;
-        *means = e->model->key_bias;
-        e->model->key_bias = NULL;
-    }
+    *means = (ith_key_means){0};
+    own.model = path;
+    own.threads = threads;
+    own.progress = params->progress;
+    own.progress_user = params->progress_user;
+    ITH_CHECK(ith_comm_open_self(&world.comm, &means->why));
+    ITH_CHECK(ith_engine_plan(&world, &own, &e, &means->why));
+    ITH_CHECK(measure(e, &means->why));
+    take_measured(e, means);
 done:
     ith_engine_close(e);
     ith_comm_close(world.comm);
-    return status == ITH_E_MEMORY ? ITH_OK : status;
+    return status == ITH_OK || status == ITH_E_MEMORY ? ITH_OK : ith_fail(err, status, "%s", means->why.text);
 }

@@ -42,6 +42,7 @@ typedef struct packer {
     size_t encoded_room;
     int64_t done, total;             /* bytes of tiles */
     sums by_layout[ITH_LAYOUTS + 1]; /* the last: vectors */
+    ith_key_means means;
 
     const ith_entry *entry; /* what the batch is of */
     int64_t first, step;    /* its tiles: first, first + step, ... */
@@ -247,6 +248,8 @@ static ith_status check_params(const ith_pack_params *params, ith_error *err)
     if (params->threads < 0 || params->zstd_level < ITH_ZSTD_AUTO || params->zstd_level > ith_zframe_max_level())
         return ith_fail(err, ITH_E_ARGUMENT, "%d threads, zstd level %d: expected 0 or more, and 0 to %d",
                         params->threads, params->zstd_level, ith_zframe_max_level());
+    if (ith_kernels_env_error() != NULL) /* which the pass at the end would find */
+        return ith_fail(err, ITH_E_ARGUMENT, "%s", ith_kernels_env_error());
     return ITH_OK;
 }
 
@@ -335,6 +338,7 @@ static void close_packer(packer *p)
 {
     ith_pack_writer_close(p->writer);
     close_buffers(p);
+    free(p->means.values);
     ith_model_close(p->model);
     ith_plan_free(&p->plan);
     ith_stats_close(p->stats);
@@ -348,18 +352,14 @@ static ith_status pack_key_means(packer *p, const json_t *index, ith_error *err)
 {
     int threads = ith_team_size(p->team);
     const char *path;
-    float *means;
-    size_t bytes;
-    ith_status status;
 
     close_buffers(p);
     ITH_TRY(ith_pack_writer_seal(p->writer, index, &path, err));
-    ITH_TRY(ith_key_means_of_pack(path, threads, &means, &bytes, err));
-    status = ith_pack_writer_unseal(p->writer, err);
-    if (status == ITH_OK && means != NULL)
-        status = ith_pack_writer_blob(p->writer, ith_key_means_blob, means, bytes, err);
-    free(means);
-    return status;
+    ITH_TRY(ith_key_means_of_pack(path, p->params, threads, &p->means, err));
+    ITH_TRY(ith_pack_writer_unseal(p->writer, err));
+    if (p->means.values == NULL)
+        return ITH_OK;
+    return ith_pack_writer_blob(p->writer, ith_key_means_blob, p->means.values, p->means.bytes, err);
 }
 
 static bool goes_on(const packer *p)
@@ -396,9 +396,9 @@ static ith_status report(const packer *p, double seconds, char **json, ith_error
                                 json_pack("{s:I, s:I, s:I}", "tensors", (json_int_t)s->tensors, "bytes",
                                           (json_int_t)s->bytes, "stored_bytes", (json_int_t)s->stored));
     }
-    root = json_pack("{s:s, s:I, s:o, s:o}", "output", p->params->output, "bytes",
+    root = json_pack("{s:s, s:I, s:o, s:o, s:b, s:s}", "output", p->params->output, "bytes",
                      (json_int_t)ith_pack_writer_bytes(p->writer), "seconds", ith_json_number(seconds), "layouts",
-                     layouts);
+                     layouts, "key_means", p->means.values != NULL, "key_means_missing", p->means.why.text);
     *json = root == NULL ? NULL : ith_json_text(root, false);
     json_decref(root);
     return *json != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the report");

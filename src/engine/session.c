@@ -203,18 +203,9 @@ static ith_status take_ids(ith_session *s, const int32_t *ids, size_t *n, ith_er
     return ith_comm_agree(world->comm, ith_kv_reserve(s->kv, s->length + (int64_t)*n, err), err);
 }
 
-/* Rank 0's progress function, heard by all. */
 static bool goes_on(ith_session *s, int64_t done, int64_t total)
 {
-    const ith_engine *e = s->engine;
-    char on = 1;
-
-    if (e->progress == NULL) /* the same on every rank */
-        return true;
-    if (e->world->comm->rank == 0)
-        on = e->progress(e->progress_user, "prefill", s->before + done, s->total > 0 ? s->total : total);
-    ith_world_bcast(e->world, &on, sizeof on);
-    return on;
+    return ith_engine_goes_on(s->engine, "prefill", s->before + done, s->total > 0 ? s->total : total);
 }
 
 /* Scores of one pass, together on rank 0. */

@@ -14,16 +14,31 @@ static void begin(ith_pass *p, ith_member *me)
     ith_barrier(me);
 }
 
+/* tid 0 asks, all hear it. Nobody is asked again before all have: there are barriers inside a layer. */
+static bool is_stopped(ith_pass *p, int layers, ith_member *me)
+{
+    if (p->goes_on == NULL)
+        return false;
+    if (me->tid == 0)
+        p->stopped = !p->goes_on(p->user, layers);
+    ith_barrier(me);
+    return p->stopped;
+}
+
 void ith_pass_run(void *arg, ith_member *me)
 {
     ith_pass *p = arg;
-
     int outside = (int)p->model->hp.n_layers;
 
     begin(p, me);
     ith_pass_lap(p, me, outside, ITH_LAP_REST);
-    for (int layer = 0; layer < p->model->hp.n_layers; layer++)
+    for (int layer = 0; layer < p->model->hp.n_layers; layer++) {
+        if (is_stopped(p, layer, me))
+            return;
         ith_layer_forward(p, layer, me);
+    }
+    if (is_stopped(p, outside, me))
+        return;
     ith_add_residual(p, me);
     if (p->probe != NULL)
         ith_show_output(p, me);

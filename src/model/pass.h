@@ -178,6 +178,10 @@ struct ith_pass {
     const int32_t *targets; /* scoring: [n] the token that follows each, -1 for none; NULL: no scoring */
     float *nll;             /* scoring: [n] by place, on every rank, which writes those of ith_pass_scored */
     float *score_logits;    /* scoring: [ITH_SCORE_TOKENS][vocabulary rounded up to 16] */
+    /* On tid 0, before each layer and after the last, with the number of layers done: shall it go on? The same answer on all ranks. NULL: it does. */
+    bool (*goes_on)(void *user, int layers);
+    void *user;
+    bool stopped; /* it did not: nothing that the pass writes counts */
 };
 
 enum {

@@ -1,7 +1,7 @@
 /* RANKS: 1 2 3
  *
  * The keys' mean that a pack holds: it has the bits that measuring gives, is used where weights and rotary frequencies are the pack's, and nowhere
- * else; one that cannot be a model's is refused on all ranks.
+ * else; one that cannot be a model's is refused on all ranks. Measuring is shown, and can be stopped between two layers.
  */
 #include "base/checksum.h"
 #include "formats/packfile_parts.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TOKENS = 40 };
+enum { TOKENS = 40, LAYERS = 4 /* of the needle model */ };
 
 static const char blob_name[] = "key_means.1", scaling[] = "linear:2";
 
@@ -213,6 +213,92 @@ static void check_pack(const char *pack, const char *changed)
     refused("one of another size is refused", changed, "key_means.1 has 2044 bytes, expected 2048");
 }
 
+/* ---- Stopping ---- */
+
+typedef struct stop { /* what was shown of measuring */
+    int shown;
+    int64_t last, total;
+    int64_t after; /* it is stopped when so many bytes are done; -1: never */
+} stop;
+
+static bool watch(void *user, const char *what, int64_t done, int64_t total)
+{
+    stop *s = user;
+
+    if (strcmp(what, "measure") != 0)
+        return true;
+    s->shown++;
+    s->last = done;
+    s->total = total;
+    return s->after < 0 || done < s->after;
+}
+
+static ith_status open_watched(ith_placement placement, stop *seen, ith_engine **engine, ith_error *err)
+{
+    ith_engine_params params = ith_engine_params_default();
+
+    params.model = NEEDLE_MODEL;
+    params.threads = 2;
+    params.ctx = 100;
+    params.chunk = 64;
+    params.placement = placement;
+    params.progress = watch;
+    params.progress_user = seen;
+    return ith_engine_open(world, &params, engine, err);
+}
+
+static void stop_loading(const char *what, ith_placement placement)
+{
+    bool root = ith_world_rank(world) == 0;
+    stop whole = {.after = -1}, stopped = {.after = 1};
+    ith_engine *engine;
+    ith_error err;
+
+    must(open_watched(placement, &whole, &engine, &err) == ITH_OK, "open the engine", &err);
+    ith_engine_close(engine);
+    must(!root || (whole.shown == LAYERS + 1 && whole.last == whole.total && whole.total > 0), "each layer is shown",
+         NULL);
+    must(open_watched(placement, &stopped, &engine, &err) == ITH_E_CANCELLED, "stopped on all ranks", &err);
+    must(!root || (stopped.shown == 2 && stopped.last < stopped.total), "after a layer", NULL);
+    if (root)
+        printf("ok key means: loading is stopped while they are measured, %s\n", what);
+}
+
+/* Weights of later layers are on their way from other nodes when it is stopped. The world that was opened first keeps MPI running. */
+static void stop_loading_on_nodes(void)
+{
+    ith_world *first = world;
+    ith_error err;
+
+    setenv("ITHACA_RANKS_PER_NODE", "1", 1);
+    must(ith_world_open(&world, &err) == ITH_OK, "open a world", &err);
+    stop_loading("sharded", ITH_PLACE_SHARDED);
+    stop_loading("streamed over nodes", ITH_PLACE_STREAMED);
+    ith_world_close(world);
+    unsetenv("ITHACA_RANKS_PER_NODE");
+    world = first;
+}
+
+/* Rank 0 alone. */
+static void stop_packing(const char *folder, ith_pack_params params)
+{
+    char path[128];
+    ith_error err;
+    stop stopped = {.after = 1};
+
+    snprintf(path, sizeof path, "%s/stopped", folder);
+    must(mkdir(path, 0777) == 0, "make a folder", NULL);
+    snprintf(path, sizeof path, "%s/stopped/pack.ith", folder);
+    params.output = path;
+    params.progress = watch;
+    params.progress_user = &stopped;
+    must(ith_pack(&params, NULL, &err) == ITH_E_CANCELLED, "a pack is stopped while it measures", &err);
+    must(stopped.shown == 2 && stopped.last < stopped.total, "after a layer", NULL);
+    snprintf(path, sizeof path, "%s/stopped", folder);
+    must(rmdir(path) == 0, "it leaves nothing", NULL);
+    printf("ok key means: packing is stopped while they are measured\n");
+}
+
 int main(void)
 {
     ith_pack_params params = ith_pack_params_default();
@@ -231,6 +317,11 @@ int main(void)
     params.quant = ITH_QUANT_KEEP;
     must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack", &err);
     check_pack(pack, changed);
+    stop_loading("weights that stay", ITH_PLACE_REPLICATED);
+    stop_loading("streamed", ITH_PLACE_STREAMED);
+    stop_loading_on_nodes();
+    if (ith_world_rank(world) == 0)
+        stop_packing(folder, params);
     if (ith_world_rank(world) == 0)
         folder_remove(folder);
     ith_world_close(world);
