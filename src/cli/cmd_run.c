@@ -25,6 +25,8 @@ static const ith_manual manual = {
     "  ithaca run -m model.gguf --raw -p \"Once upon a time\" --temp 0.8 --seed 7 --stop \"The end\"\n",
 };
 
+enum { DEFAULT_TOKENS = 256 };
+
 typedef struct run_args {
     ith_model_args model;
     ith_prompt_args prompt;
@@ -70,7 +72,7 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
          &args->thinking, 0, 0},
         {"parse-special", 0, ITH_ARG_FLAG, NULL, "markers in the text become tokens, under a template too",
          &args->prompt.parse_special, 0, 0},
-        {"max-tokens", 'n', ITH_ARG_INT, "N", "at most N tokens of answer (default 256)", &args->max_tokens, 0, 1e9},
+        {"max-tokens", 'n', ITH_ARG_INT, "N", "at most N tokens of answer (default 256; --answer-ids: all of the file)", &args->max_tokens, 0, 1e9},
         {"temp", 0, ITH_ARG_REAL, "X", "temperature; 0: always the likeliest token", &args->temp, 0, 100},
         {"top-k", 0, ITH_ARG_INT, "K", "choose among the K likeliest; 0: off", &args->top_k, 0, 1e9},
         {"top-p", 0, ITH_ARG_REAL, "X", "choose among the likeliest that make up probability X; 1: off", &args->top_p,
@@ -83,7 +85,7 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
         {"seed", 0, ITH_ARG_INT, "N", "the same seed gives the same answer, on any number of ranks", &args->seed, 0,
          9e15},
         {"stop", 0, ITH_ARG_LIST, "TEXT", "end the answer before this text; may be given again", &args->stop, 0, 0},
-        {"answer-ids", 0, ITH_ARG_TEXT, "FILE", "answer with these token ids, choosing nothing: to time guesses on any text",
+        {"answer-ids", 0, ITH_ARG_TEXT, "FILE", "answer with these token ids, at most -n of them, choosing nothing: to time guesses on any text",
          &args->answer_file, 0, 0},
         {"ignore-eos", 0, ITH_ARG_FLAG, NULL, "go on when the model would end its answer", &args->ignore_eos, 0, 0},
         {"profile", 0, ITH_ARG_FLAG, NULL, "show where the time of prefill and decode went (with --json: by layers)",
@@ -195,10 +197,19 @@ static ith_status make_prompt(const ith_cli *cli, const run_args *args, run_stat
     return ith_cli_agree(cli, status);
 }
 
+static int64_t wanted_tokens(const run_args *args, const run_state *run)
+{
+    int64_t all = args->answer_file != NULL ? run->n_forced : DEFAULT_TOKENS;
+
+    if (args->max_tokens < 0)
+        return all;
+    return args->answer_file != NULL && all < args->max_tokens ? all : args->max_tokens;
+}
+
 static ith_generate_params plan_answer(const ith_cli *cli, const run_args *args, run_state *run)
 {
     int64_t ctx = ith_engine_get_info(run->engine)->ctx, room = ctx - run->n_prompt;
-    int64_t wanted = args->answer_file != NULL ? run->n_forced : args->max_tokens;
+    int64_t wanted = wanted_tokens(args, run);
     ith_generate_params params = {.max_tokens = wanted < room ? wanted : room,
                                   .max_draft = args->speculation.max,
                                   .draft = run->drafting.session,
@@ -376,7 +387,7 @@ static int end_checkpoint(const ith_cli *cli, const run_args *args, run_state *r
 int ith_cmd_run(const ith_cli *cli, int argc, char **argv)
 {
     run_args args = {.model = ith_model_args_default(),
-                     .max_tokens = 256,
+                     .max_tokens = -1,
                      .top_k = -1,
                      .repeat_window = -1,
                      .seed = -1,
