@@ -12,16 +12,13 @@
 #   ARGS             model and sizes, as `ithaca run` takes them
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source cluster/lab/links.sh 2 "$@"
 
-hosts=${1:-2}
-shift || true
-rates=("$@")
-((${#rates[@]})) || rates=(1gbit 10gbit)
 IFS=';' read -ra ways <<<"${WAYS:---exchange-parts 1;--exchange-parts 2;--exchange-parts 4}"
 tokens=${TOKENS:-2048} rounds=${ROUNDS:-3}
 ithaca=${ITHACA:-$PWD/build/release/ithaca}
 args=${ARGS:--m synthetic:qwen3-0.6b:q4_0 -t 1}
-ids=$(mktemp -p /var/tmp)
+ids=$(mktemp -p /var/tmp) # which the hosts see
 
 # medians LABEL RESULT...
 medians() {
@@ -32,12 +29,8 @@ waits = [r["profile"]["prefill"]["exchange_s"] for r in runs]
 print(sys.argv[1], f"{statistics.median(rates):.1f} {statistics.median(waits):.3f}", flush=True)' "$@"
 }
 
-trap 'cluster/lab/hosts.sh down; rm -f "$ids" "$ids".*' EXIT
-python3 -c 'import random, sys
-random.seed(1)
-print(*(random.randrange(1000, 100000) for i in range(int(sys.argv[1]))))' "$tokens" >"$ids"
-for rate in "${rates[@]}"; do
-    cluster/lab/hosts.sh up "$hosts" "$rate"
+rounds_of_ways() {
+    local round i
     for round in $(seq "$rounds"); do
         for i in "${!ways[@]}"; do
             # shellcheck disable=SC2086
@@ -48,5 +41,10 @@ for rate in "${rates[@]}"; do
     for i in "${!ways[@]}"; do
         medians "$hosts hosts, $rate, ${ways[i]}: median:" "$ids.$i".*
     done
-    cluster/lab/hosts.sh down
-done
+}
+
+trap 'cluster/lab/hosts.sh down; rm -f "$ids" "$ids".*' EXIT
+python3 -c 'import random, sys
+random.seed(1)
+print(*(random.randrange(1000, 100000) for i in range(int(sys.argv[1]))))' "$tokens" >"$ids"
+each_rate rounds_of_ways

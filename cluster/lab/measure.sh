@@ -7,16 +7,12 @@
 # ARGS: model and sizes, as `ithaca bench model` takes them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source cluster/lab/links.sh 4 "$@"
 
-hosts=${1:-4}
-shift || true
-rates=("$@")
-((${#rates[@]})) || rates=(1gbit 10gbit)
 args=${ARGS:---shape qwen3-0.6b --type q4_0 --depths 0 --prompt 512 --decode 0 --repetitions 3 -t 1}
 
-trap 'cluster/lab/hosts.sh down' EXIT
-for rate in "${rates[@]}"; do
-    cluster/lab/hosts.sh up "$hosts" "$rate"
+ways() {
+    local way
     for way in ulysses:alltoallv ulysses:pairwise ulysses:node rows:auto; do
         # shellcheck disable=SC2086
         cluster/lab/hosts.sh run "$hosts" "$PWD/build/release/ithaca" bench model $args --json -q \
@@ -25,5 +21,6 @@ for rate in "${rates[@]}"; do
 p = json.load(sys.stdin)["depths"][0]["prefill"]
 print(*sys.argv[1:], round(p["tps"], 1), *(round(s, 3) for s in p["seconds"]), round(p["sent"] * 1e-6, 1))' "$rate" "${way%:*}" "${way#*:}"
     done
-    cluster/lab/hosts.sh down
-done
+}
+
+each_rate ways
