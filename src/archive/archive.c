@@ -15,7 +15,7 @@ enum { NAME_LENGTH = 2 * (ITH_KEY_HEX - 1) + 1 };
 ith_status ith_archive_open(const char *folder, bool durable, ith_archive **out, ith_error *err)
 {
     ith_archive *a = calloc(1, sizeof *a);
-    struct stat info;
+    ith_status status;
 
     *out = NULL;
     if (a == NULL)
@@ -25,13 +25,10 @@ ith_status ith_archive_open(const char *folder, bool durable, ith_archive **out,
         free(a);
         return ith_fail(err, ITH_E_ARGUMENT, "%s: the path is too long", folder);
     }
-    if ((mkdir(folder, 0777) != 0 && errno != EEXIST) || stat(folder, &info) != 0) {
+    status = ith_folder_make(folder, err);
+    if (status != ITH_OK) {
         free(a);
-        return ith_fail(err, ITH_E_IO, "%s: %s", folder, strerror(errno));
-    }
-    if (!S_ISDIR(info.st_mode)) {
-        free(a);
-        return ith_fail(err, ITH_E_ARGUMENT, "%s is no folder", folder);
+        return status;
     }
     *out = a;
     return ITH_OK;

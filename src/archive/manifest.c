@@ -139,25 +139,12 @@ static json_t *to_json(const ith_manifest *m)
                      "head_dim", m->shape.head_dim, "model", m->model, "ids", ids);
 }
 
-static ith_status publish(const char *path, const char *text, bool durable, ith_error *err)
-{
-    ith_newfile file;
-    ith_status status = ith_newfile_open(path, &file, err);
-
-    if (status == ITH_OK)
-        status = ith_newfile_write(&file, text, strlen(text), 0, err);
-    if (status == ITH_OK)
-        status = ith_newfile_publish(&file, durable, err);
-    ith_newfile_close(&file);
-    return status;
-}
-
 ith_status ith_manifest_write(const char *path, const ith_manifest *m, bool durable, ith_error *err)
 {
     json_t *root = to_json(m);
     char *text = root == NULL ? NULL : ith_json_text(root, false);
     ith_status status = text == NULL ? ith_fail(err, ITH_E_MEMORY, "%s: no memory for its text", path)
-                                     : publish(path, text, durable, err);
+                                     : ith_newfile_text(path, text, durable, err);
     json_decref(root);
     free(text);
     return status;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { NAME_TRIES = 100 };
@@ -48,6 +49,7 @@ void ith_sync_folder(const char *path)
 ith_status ith_newfile_open(const char *path, ith_newfile *file, ith_error *err)
 {
     file->fd = -1;
+    file->fresh = false;
     if ((size_t)snprintf(file->path, sizeof file->path, "%s", path) >= sizeof file->path)
         return ith_fail(err, ITH_E_ARGUMENT, "%s: the path is too long", path);
     for (int i = 0; i < NAME_TRIES; i++) {
@@ -60,7 +62,19 @@ ith_status ith_newfile_open(const char *path, ith_newfile *file, ith_error *err)
         if (errno != EEXIST)
             break;
     }
-    return ith_fail(err, ITH_E_IO, "%s: %s", file->temporary, strerror(errno));
+    return ith_fail(err, ITH_E_IO, "%s cannot be made: %s", path, strerror(errno));
+}
+
+ith_status ith_newfile_try(const char *path, ith_error *err)
+{
+    ith_newfile file;
+    struct stat info;
+
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return ith_fail(err, ITH_E_IO, "%s is no regular file, which a new one could replace", path);
+    ITH_TRY(ith_newfile_open(path, &file, err));
+    ith_newfile_close(&file);
+    return ITH_OK;
 }
 
 ith_status ith_newfile_write(ith_newfile *file, const void *data, size_t bytes, uint64_t offset, ith_error *err)
@@ -71,17 +85,54 @@ ith_status ith_newfile_write(ith_newfile *file, const void *data, size_t bytes, 
                     strerror(errno));
 }
 
+/* The new name; an existing file is replaced, even one that came in the meantime, unless the new one is to be fresh. */
+static ith_status take_name(const ith_newfile *file, ith_error *err)
+{
+    struct stat info;
+
+    if (file->fresh && renameat2(AT_FDCWD, file->temporary, AT_FDCWD, file->path, RENAME_NOREPLACE) == 0)
+        return ITH_OK;
+    if (file->fresh && stat(file->path, &info) == 0) /* else the file system lacks that flag */
+        return ith_fail(err, ITH_E_ARGUMENT, "%s is there already", file->path);
+    if (rename(file->temporary, file->path) != 0)
+        return ith_fail(err, ITH_E_IO, "%s: renaming it to %s: %s", file->temporary, file->path, strerror(errno));
+    return ITH_OK;
+}
+
 ith_status ith_newfile_publish(ith_newfile *file, bool durable, ith_error *err)
 {
     if (durable && fsync(file->fd) != 0)
         return ith_fail(err, ITH_E_IO, "%s: %s", file->temporary, strerror(errno));
-    if (rename(file->temporary, file->path) != 0)
-        return ith_fail(err, ITH_E_IO, "%s: renaming it to %s: %s", file->temporary, file->path, strerror(errno));
+    ITH_TRY(take_name(file, err));
     close(file->fd);
     file->fd = -1;
     if (durable)
         ith_sync_folder(file->path);
     return ITH_OK;
+}
+
+ith_status ith_newfile_text(const char *path, const char *text, bool durable, ith_error *err)
+{
+    ith_newfile file;
+    ith_status status;
+
+    ITH_TRY(ith_newfile_open(path, &file, err));
+    ITH_CHECK(ith_newfile_write(&file, text, strlen(text), 0, err));
+    ITH_CHECK(ith_newfile_publish(&file, durable, err));
+done:
+    ith_newfile_close(&file);
+    return status;
+}
+
+ith_status ith_folder_make(const char *path, ith_error *err)
+{
+    struct stat info;
+    int why = mkdir(path, 0777) == 0 ? 0 : errno;
+
+    if (why == 0 || (why == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
+        return ITH_OK;
+    return why == EEXIST ? ith_fail(err, ITH_E_ARGUMENT, "%s is no folder", path)
+                         : ith_fail(err, ITH_E_IO, "%s: the folder cannot be made: %s", path, strerror(why));
 }
 
 void ith_newfile_close(ith_newfile *file)

@@ -13,6 +13,7 @@ typedef struct ith_newfile {
     char path[ITH_PATH_MAX];      /* that it shall have */
     char temporary[ITH_PATH_MAX]; /* that it has */
     int fd;                       /* -1: closed */
+    bool fresh;                   /* set it before publishing: where a file has the name by then, it stays, and that is an error */
 } ith_newfile;
 
 /* The folder must be there. A temporary name that is taken is passed over. */
@@ -20,11 +21,20 @@ ith_status ith_newfile_open(const char *path, ith_newfile *file, ith_error *err)
 
 ith_status ith_newfile_write(ith_newfile *file, const void *data, size_t bytes, uint64_t offset, ith_error *err);
 
-/* Renames it, in place of what has the name. durable: file and folder are synchronized with the disk. */
+/* Renames it, in place of what has the name (but see `fresh`: ITH_E_ARGUMENT). durable: file and folder are synchronized with the disk. */
 ith_status ith_newfile_publish(ith_newfile *file, bool durable, ith_error *err);
+
+/* All of it: a text in a file of that name. */
+ith_status ith_newfile_text(const char *path, const char *text, bool durable, ith_error *err);
+
+/* Can a file of that name be made? One is begun, and removed: for what would be found out too late, after hours of work. */
+ith_status ith_newfile_try(const char *path, ith_error *err);
 
 /* Removes what was not published; accepts one that is closed. */
 void ith_newfile_close(ith_newfile *file);
+
+/* The folder `path`, unless it is there; those above it must be. */
+ith_status ith_folder_make(const char *path, ith_error *err);
 
 /* All of `data` at `offset`; false with errno. */
 bool ith_write_at(int fd, const void *data, size_t bytes, uint64_t offset);

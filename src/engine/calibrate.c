@@ -6,6 +6,7 @@
 #include "engine/engine_impl.h"
 
 #include "base/digest.h"
+#include "base/newfile.h"
 #include "formats/stats.h"
 
 #include <stdlib.h>
@@ -206,10 +207,13 @@ ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params,
     ith_probe probe = {add_squares, &c};
     ith_session *session = NULL;
     int64_t n_tokens = (int64_t)params->n_ids, window, chunk = engine->info.chunk;
-    ith_status status;
+    ith_status status = ITH_OK;
 
     ith_world_bcast(engine->world, &n_tokens, sizeof n_tokens);
     ITH_TRY(ith_comm_agree(comm, choose_window(engine, params, n_tokens, &window, err), err));
+    if (comm->rank == 0)
+        status = ith_newfile_try(params->output, err);
+    ITH_TRY(ith_comm_agree(comm, status, err));
     ITH_CHECK(ith_comm_agree(comm, open_sums(&c, err), err));
     ITH_CHECK(ith_session_open_sized(engine, window, chunk < window ? chunk : window, true, &session, err));
     session->probe = &probe;

@@ -146,19 +146,6 @@ static ith_status compare(const ith_checkpoint *c, const json_t *run, ith_error 
     return status;
 }
 
-static ith_status write_text(const char *path, const char *text, ith_error *err)
-{
-    ith_newfile file;
-    ith_status status = ith_newfile_open(path, &file, err);
-
-    if (status == ITH_OK)
-        status = ith_newfile_write(&file, text, strlen(text), 0, err);
-    if (status == ITH_OK)
-        status = ith_newfile_publish(&file, true, err);
-    ith_newfile_close(&file);
-    return status;
-}
-
 static ith_status begin(ith_checkpoint *c, const json_t *run, ith_error *err)
 {
     json_t *root = json_pack("{s:s, s:i, s:O}", "ithaca", "checkpoint", "version", VERSION, "run", run);
@@ -167,7 +154,7 @@ static ith_status begin(ith_checkpoint *c, const json_t *run, ith_error *err)
 
     unlink(c->answer); /* of an older run: before this one's state is there */
     status = text == NULL ? ith_fail(err, ITH_E_MEMORY, "%s: no memory for its text", c->state)
-                          : write_text(c->state, text, err);
+                          : ith_newfile_text(c->state, text, true, err);
     json_decref(root);
     free(text);
     return status;

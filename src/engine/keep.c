@@ -2,11 +2,9 @@
 #include "base/newfile.h"
 #include "engine/keep_impl.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 void ith_keep_warn(const ith_keep *keep, const char *text, const char *consequence)
@@ -85,18 +83,12 @@ static ith_status open_checkpoint(ith_keep *keep, const ith_keep_params *params,
 
 /* ---- Opening ---- */
 
-static ith_status make_folder(const char *path, ith_error *err)
-{
-    return mkdir(path, 0777) == 0 || errno == EEXIST ? ITH_OK
-                                                     : ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
-}
-
 static ith_status open_archive(ith_keep *keep, const ith_keep_params *params, ith_error *err)
 {
     char path[ITH_PATH_MAX];
 
     if (params->checkpoint != NULL)
-        ITH_TRY(make_folder(params->checkpoint, err));
+        ITH_TRY(ith_folder_make(params->checkpoint, err));
     if (params->cache != NULL)
         return ith_archive_open(params->cache, keep->checkpointed, &keep->archive, err);
     if ((size_t)snprintf(path, sizeof path, "%s/kv", params->checkpoint) >= sizeof path)

@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +13,10 @@
 #include <unistd.h>
 
 /* Whole, aligned huge pages are written, so that the page cache holds the new file in them (Linux 6.16 on ext4) and a run maps it so. */
-enum { BLOCK = 2 << 20, NAME_TRIES = 100 };
+enum { BLOCK = 2 << 20 };
 
 struct ith_pack_writer {
-    char *path, *temporary;
-    int fd;
-    bool force, finished;
+    ith_newfile file;
     uint64_t end;   /* of what was appended */
     uint8_t *block; /* [BLOCK] the last `end % BLOCK` bytes, not yet in the file */
     uint32_t features;
@@ -47,18 +44,6 @@ ith_encoded ith_pack_encode_bytes(const void *data, size_t bytes)
 
 /* ---- The temporary file ---- */
 
-static ith_status write_failed(const ith_pack_writer *w, ith_error *err)
-{
-    int why = errno;
-    return ith_fail(err, ITH_E_IO, "%s: writing from byte %llu on: %s", w->temporary, (unsigned long long)w->end,
-                    strerror(why));
-}
-
-static ith_status write_at(ith_pack_writer *w, const void *data, size_t bytes, uint64_t offset, ith_error *err)
-{
-    return ith_write_at(w->fd, data, bytes, offset) ? ITH_OK : write_failed(w, err);
-}
-
 static ith_status append(ith_pack_writer *w, const void *data, size_t bytes, ith_error *err)
 {
     const uint8_t *from = data;
@@ -73,7 +58,7 @@ static ith_status append(ith_pack_writer *w, const void *data, size_t bytes, ith
         bytes -= n;
         from = from == NULL ? NULL : from + n;
         if (w->end % BLOCK == 0)
-            ITH_TRY(write_at(w, w->block, BLOCK, w->end - BLOCK, err));
+            ITH_TRY(ith_newfile_write(&w->file, w->block, BLOCK, w->end - BLOCK, err));
     }
     return ITH_OK;
 }
@@ -82,21 +67,6 @@ static ith_status append(ith_pack_writer *w, const void *data, size_t bytes, ith
 static ith_status align(ith_pack_writer *w, ith_error *err)
 {
     return append(w, NULL, (ITH_PACK_ALIGN - w->end % ITH_PACK_ALIGN) % ITH_PACK_ALIGN, err);
-}
-
-static ith_status create(ith_pack_writer *w, ith_error *err)
-{
-    for (int i = 0; i < NAME_TRIES; i++) {
-        free(w->temporary);
-        if (asprintf(&w->temporary, "%s.%ld-%d.tmp", w->path, (long)getpid(), i) < 0) {
-            w->temporary = NULL;
-            return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a temporary name", w->path);
-        }
-        w->fd = open(w->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (w->fd >= 0 || errno != EEXIST)
-            break;
-    }
-    return w->fd >= 0 ? ITH_OK : ith_fail(err, ITH_E_IO, "%s: %s", w->temporary, strerror(errno));
 }
 
 static ith_status check_target(const char *path, bool force, ith_error *err)
@@ -118,16 +88,15 @@ ith_status ith_pack_writer_open(const char *path, bool force, ith_pack_writer **
     *out = NULL;
     if (w == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a writer", path);
-    w->fd = -1;
-    w->force = force;
-    w->path = strdup(path);
+    w->file.fd = -1;
     w->tensors = json_array();
     w->blobs = json_array();
     w->block = aligned_alloc(64, BLOCK);
-    if (w->path == NULL || w->tensors == NULL || w->blobs == NULL || w->block == NULL)
+    if (w->tensors == NULL || w->blobs == NULL || w->block == NULL)
         ITH_CHECK(ith_fail(err, ITH_E_MEMORY, "%s: no memory for a writer", path));
     ITH_CHECK(check_target(path, force, err));
-    ITH_CHECK(create(w, err));
+    ITH_CHECK(ith_newfile_open(path, &w->file, err));
+    w->file.fresh = !force;
     ITH_CHECK(append(w, NULL, ITH_PACK_HEADER, err));
     *out = w;
 done:
@@ -140,17 +109,11 @@ void ith_pack_writer_close(ith_pack_writer *w)
 {
     if (w == NULL)
         return;
-    if (w->fd >= 0) {
-        close(w->fd);
-        if (!w->finished)
-            unlink(w->temporary);
-    }
+    ith_newfile_close(&w->file);
     json_decref(w->tensors);
     json_decref(w->blobs);
     free(w->block);
     free(w->tables);
-    free(w->path);
-    free(w->temporary);
     free(w);
 }
 
@@ -167,7 +130,7 @@ static ith_status make_room(ith_pack_writer *w, size_t bytes, ith_error *err)
         return ITH_OK;
     grown = realloc(w->tables, room);
     if (grown == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the tables of tiles", w->path);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the tables of tiles", w->file.path);
     w->tables = grown;
     w->tables_room = room;
     return ITH_OK;
@@ -179,10 +142,10 @@ ith_status ith_pack_writer_begin(ith_pack_writer *w, const char *name, ith_layou
     w->now =
         (ith_packed){.vector = cols == 0, .layout = layout, .rows = rows, .cols = cols == 0 ? 1 : cols, .codec = codec};
     if (strlen(name) >= sizeof w->now.name)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s: a pack's names have fewer than %d bytes", w->path, name,
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s: a pack's names have fewer than %d bytes", w->file.path, name,
                         ITH_PACK_NAME);
     memcpy(w->now.name, name, strlen(name) + 1);
-    ITH_TRY(ith_packed_size(&w->now, w->path, err));
+    ITH_TRY(ith_packed_size(&w->now, w->file.path, err));
     ITH_TRY(make_room(w, (size_t)w->now.n_tiles * ITH_PACK_ENTRY, err));
     ITH_TRY(align(w, err));
     w->now.offset = w->end;
@@ -220,7 +183,7 @@ static ith_status end_tensor(ith_pack_writer *w, ith_error *err)
                                         ith_codec_names[t->codec], "offset", (json_int_t)t->offset, "bytes",
                                         (json_int_t)(w->end - t->offset), "table",
                                         (json_int_t)(w->tables_bytes - bytes), "table_xxh64", checksum)) != 0)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->path);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->file.path);
     return ITH_OK;
 }
 
@@ -248,7 +211,7 @@ ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void
     ITH_TRY(append(w, bytes > 0 ? data : "", bytes, err));
     if (json_array_append_new(w->blobs, json_pack("{s:s, s:I, s:I, s:s}", "name", name, "offset", (json_int_t)offset,
                                                   "bytes", (json_int_t)bytes, "xxh64", checksum)) != 0)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->path);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->file.path);
     return ITH_OK;
 }
 
@@ -285,7 +248,7 @@ static ith_status write_index(ith_pack_writer *w, const json_t *index, ith_pack_
         text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(root);
     if (text == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->path);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->file.path);
     h->index_offset = w->end;
     h->index_bytes = strlen(text);
     h->index_checksum = ith_checksum(text, h->index_bytes);
@@ -301,25 +264,8 @@ static ith_status write_header(ith_pack_writer *w, ith_pack_header *h, ith_error
     h->features = w->features;
     h->file_bytes = w->end;
     h->checksum = ith_checksum(h, offsetof(ith_pack_header, checksum));
-    ITH_TRY(write_at(w, w->block, w->end % BLOCK, w->end / BLOCK * BLOCK, err));
-    return write_at(w, h, sizeof *h, 0, err);
-}
-
-/* Under the final name: an existing file is replaced only if asked for, even one that came in the meantime. */
-static ith_status publish(ith_pack_writer *w, ith_error *err)
-{
-    bool done;
-
-    if (fsync(w->fd) != 0)
-        return write_failed(w, err);
-    done = !w->force && renameat2(AT_FDCWD, w->temporary, AT_FDCWD, w->path, RENAME_NOREPLACE) == 0;
-    if (!done) /* forced; or there is such a file now; or the file system lacks that flag */
-        ITH_TRY(check_target(w->path, w->force, err));
-    if (!done && rename(w->temporary, w->path) != 0)
-        return ith_fail(err, ITH_E_IO, "%s: renaming it to %s: %s", w->temporary, w->path, strerror(errno));
-    w->finished = true;
-    ith_sync_folder(w->path);
-    return ITH_OK;
+    ITH_TRY(ith_newfile_write(&w->file, w->block, w->end % BLOCK, w->end / BLOCK * BLOCK, err));
+    return ith_newfile_write(&w->file, h, sizeof *h, 0, err);
 }
 
 static ith_status complete(ith_pack_writer *w, const json_t *index, ith_error *err)
@@ -334,12 +280,12 @@ static ith_status complete(ith_pack_writer *w, const json_t *index, ith_error *e
 ith_status ith_pack_writer_finish(ith_pack_writer *w, const json_t *index, ith_error *err)
 {
     ITH_TRY(complete(w, index, err));
-    return publish(w, err);
+    return ith_newfile_publish(&w->file, true, err);
 }
 
 ith_status ith_pack_writer_seal(ith_pack_writer *w, const json_t *index, const char **path, ith_error *err)
 {
-    *path = w->temporary;
+    *path = w->file.temporary;
     return complete(w, index, err);
 }
 
@@ -347,14 +293,15 @@ ith_status ith_pack_writer_unseal(ith_pack_writer *w, ith_error *err)
 {
     size_t used = w->tables_at % BLOCK;
 
-    if (ftruncate(w->fd, (off_t)w->tables_at) != 0)
-        return write_failed(w, err);
+    if (ftruncate(w->file.fd, (off_t)w->tables_at) != 0)
+        return ith_fail(err, ITH_E_IO, "%s: cutting it to %llu bytes: %s", w->file.temporary,
+                        (unsigned long long)w->tables_at, strerror(errno));
     for (size_t got = 0; got < used;) {
-        ssize_t n = pread(w->fd, w->block + got, used - got, (off_t)(w->tables_at - used + got));
+        ssize_t n = pread(w->file.fd, w->block + got, used - got, (off_t)(w->tables_at - used + got));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return ith_fail(err, ITH_E_IO, "%s: reading what was written: %s", w->temporary,
+            return ith_fail(err, ITH_E_IO, "%s: reading what was written: %s", w->file.temporary,
                             n == 0 ? "it has been cut short" : strerror(errno));
         got += (size_t)n;
     }

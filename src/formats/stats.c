@@ -48,7 +48,9 @@ static ith_status take_vector(const ith_tensor *t, float *out, ith_error *err)
 static ith_status read_all(ith_stats *s, const char *path, ith_error *err)
 {
     ITH_TRY(ith_mapfile_open(path, &s->file, err));
-    ITH_TRY(ith_safetensors_parse(&s->file, &s->table, err));
+    ith_status status = ith_safetensors_parse(&s->file, &s->table, err);
+    if (status != ITH_OK)
+        return ith_fail_prefix(err, status, "no statistics of ithaca calibrate");
     ITH_TRY(ith_tensor_table_index(&s->table, err));
     ITH_TRY(check_format(&s->file, err));
     s->values = malloc(s->file.size); /* what F32 takes in the file is enough */

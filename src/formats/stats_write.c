@@ -1,12 +1,11 @@
 #include "base/json.h"
+#include "base/newfile.h"
 #include "formats/stats.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static json_t *decimal(int64_t x)
 {
@@ -43,49 +42,34 @@ static char *header_text(const ith_stats_about *about, const ith_stats_vector *v
     return padded;
 }
 
-static bool write_all(FILE *file, const char *header, const ith_stats_vector *vectors, size_t n)
+static ith_status write_all(ith_newfile *file, const char *header, const ith_stats_vector *vectors, size_t n,
+                            ith_error *err)
 {
-    uint64_t length = strlen(header);
-    bool good = fwrite(&length, sizeof length, 1, file) == 1 && fwrite(header, 1, length, file) == length;
+    uint64_t length = strlen(header), at = sizeof length + length;
 
-    for (size_t i = 0; good && i < n; i++)
-        good = fwrite(vectors[i].values, sizeof(float), (size_t)vectors[i].n, file) == (size_t)vectors[i].n;
-    return good && fflush(file) == 0 && fsync(fileno(file)) == 0;
-}
-
-static ith_status write_as(const char *temporary, const char *path, const char *header, const ith_stats_vector *vectors,
-                           size_t n, ith_error *err)
-{
-    FILE *file = fopen(temporary, "wxb");
-    int why;
-
-    if (file == NULL)
-        return ith_fail(err, ITH_E_IO, "%s: %s", temporary, strerror(errno));
-    bool good = write_all(file, header, vectors, n);
-    why = errno;
-    if (fclose(file) != 0 && good) {
-        good = false;
-        why = errno;
+    ITH_TRY(ith_newfile_write(file, &length, sizeof length, 0, err));
+    ITH_TRY(ith_newfile_write(file, header, length, sizeof length, err));
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = (size_t)vectors[i].n * sizeof(float);
+        ITH_TRY(ith_newfile_write(file, vectors[i].values, bytes, at, err));
+        at += bytes;
     }
-    if (good && rename(temporary, path) == 0)
-        return ITH_OK;
-    why = good ? errno : why;
-    unlink(temporary);
-    return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(why));
+    return ith_newfile_publish(file, true, err);
 }
 
 ith_status ith_stats_write(const char *path, const ith_stats_about *about, const ith_stats_vector *vectors, size_t n,
                            ith_error *err)
 {
-    char *header = header_text(about, vectors, n), *temporary = NULL;
+    char *header = header_text(about, vectors, n);
+    ith_newfile file = {.fd = -1};
     ith_status status;
 
-    if (header == NULL || asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0) {
-        free(header);
+    if (header == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a header of %zu matrices", path, n);
-    }
-    status = write_as(temporary, path, header, vectors, n, err);
+    ITH_CHECK(ith_newfile_open(path, &file, err));
+    ITH_CHECK(write_all(&file, header, vectors, n, err));
+done:
+    ith_newfile_close(&file);
     free(header);
-    free(temporary);
     return status;
 }

@@ -82,7 +82,7 @@ left() { find "$work/d" -type f | wc -l; }
 mkdir "$work/d"
 expect "a full disk" 1 bash -c "ulimit -f 1000; exec '$ITHACA' pack $NEEDLE -o '$work/d/n.ith'"
 one_line "a full disk"
-matches "a full disk is named" "$err" "d/n.ith.*tmp: writing .*: File too large"
+matches "a full disk is named" "$err" "d/n.ith.*new-.*: writing .*: File too large"
 same "a full disk leaves nothing" 0 "$(left)"
 cp -r $NEEDLE "$work/cut" && truncate -s -1000 "$work/cut/model.safetensors"
 expect "a cut model" 1 "$ITHACA" pack "$work/cut" -o "$work/d/n.ith"
