@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { LONG_ONLY = 1000, HELP = 999, HELP_COLUMN = 28 }; /* getopt's values: a letter, LONG_ONLY + place, HELP */
+enum { LONG_ONLY = 1000, HELP = 999, HELP_COLUMN = 28, LETTERS_ALIKE = 3, NAME_BYTES = 64 }; /* getopt's values: a letter, LONG_ONLY + place, HELP */
 
 int ith_args_wrong(const ith_cli *cli, const char *command, const char *format, ...)
 {
@@ -109,10 +109,22 @@ static int read_list(const ith_cli *cli, const char *command, const ith_arg *arg
     return ITH_ARGS_OK;
 }
 
+/* "-n (--max-tokens)", "--temp" */
+static const char *name_of(const ith_arg *arg, char name[NAME_BYTES])
+{
+    if (arg->letter != 0)
+        snprintf(name, NAME_BYTES, "-%c (--%s)", arg->letter, arg->name);
+    else
+        snprintf(name, NAME_BYTES, "--%s", arg->name);
+    return name;
+}
+
 static int read_value(const ith_cli *cli, const char *command, const ith_arg *arg, const char *text)
 {
+    char name[NAME_BYTES];
     int place;
 
+    name_of(arg, name);
     switch (arg->kind) {
     case ITH_ARG_FLAG:
         *(bool *)arg->out = true;
@@ -124,23 +136,23 @@ static int read_value(const ith_cli *cli, const char *command, const ith_arg *ar
         return read_list(cli, command, arg, text);
     case ITH_ARG_INT:
         if (!read_int(arg, text))
-            return ith_args_wrong(cli, command, "--%s takes a whole number from %.0f to %.0f, not \"%s\"", arg->name,
+            return ith_args_wrong(cli, command, "%s takes a whole number from %.0f to %.0f, not \"%s\"", name,
                                   arg->min, arg->max, text);
         return ITH_ARGS_OK;
     case ITH_ARG_BYTES:
         if (!read_bytes(arg, text))
-            return ith_args_wrong(cli, command, "--%s takes a size such as 800MiB or 3GiB, not \"%s\"", arg->name,
+            return ith_args_wrong(cli, command, "%s takes a size such as 800MiB or 3GiB, not \"%s\"", name,
                                   text);
         return ITH_ARGS_OK;
     case ITH_ARG_REAL:
         if (!read_real(arg, text))
-            return ith_args_wrong(cli, command, "--%s takes a number from %g to %g, not \"%s\"", arg->name, arg->min,
+            return ith_args_wrong(cli, command, "%s takes a number from %g to %g, not \"%s\"", name, arg->min,
                                   arg->max, text);
         return ITH_ARGS_OK;
     case ITH_ARG_CHOICE:
         place = find_choice(arg->value, text);
         if (place < 0)
-            return ith_args_wrong(cli, command, "--%s takes %s, not \"%s\"", arg->name, arg->value, text);
+            return ith_args_wrong(cli, command, "%s takes %s, not \"%s\"", name, arg->value, text);
         *(int *)arg->out = place;
         return ITH_ARGS_OK;
     }
@@ -177,6 +189,42 @@ static const ith_arg *find_arg(const ith_arg *args, size_t n_args, int opt)
     return NULL;
 }
 
+/* A long option that getopt does not take: `word` as it was typed. */
+static int wrong_option(const ith_cli *cli, const char *command, const ith_arg *args, size_t n_args, const char *word)
+{
+    const char *name = word + strspn(word, "-"), *alike = NULL;
+    size_t len = strcspn(name, "="), most = LETTERS_ALIKE - 1;
+    int begun = 0; /* options whose names begin so */
+
+    for (size_t i = 0; i < n_args; i++) {
+        size_t same = 0;
+        while (same < len && args[i].name[same] == name[same])
+            same++;
+        begun += same == len;
+        if (same > most) {
+            most = same;
+            alike = args[i].name;
+        }
+    }
+    if (begun > 1)
+        return ith_args_wrong(cli, command, "--%.*s may be one of %d options", (int)len, name, begun);
+    if (begun == 1)
+        return ith_args_wrong(cli, command, "option --%s takes no value", alike != NULL ? alike : name);
+    return ith_args_wrong(cli, command, "unknown option --%.*s%s%s%s", (int)len, name,
+                          alike != NULL ? " (did you mean --" : "", alike != NULL ? alike : "",
+                          alike != NULL ? "?)" : "");
+}
+
+static int stray_word(const ith_cli *cli, const char *command, const ith_arg *args, size_t n_args, const char *word)
+{
+    const char *hint = "";
+
+    for (size_t i = 0; i < n_args; i++)
+        if (args[i].letter == 'p')
+            hint = ": a text goes behind -p, a model behind -m";
+    return ith_args_wrong(cli, command, "\"%s\" belongs to no option%s", word, hint);
+}
+
 void ith_args_take_model(int *argc, char ***argv, const char **model)
 {
     if (*argc < 2 || (*argv)[1][0] == '-')
@@ -209,12 +257,12 @@ int ith_args_parse(const ith_cli *cli, const ith_manual *manual, const ith_arg *
         if (opt == '?' && optopt > 0 && optopt < HELP)
             return ith_args_wrong(cli, command, "unknown option -%c", optopt);
         if (opt == '?')
-            return ith_args_wrong(cli, command, "unknown, ambiguous or ill-formed option %s", argv[optind - 1]);
+            return wrong_option(cli, command, args, n_args, argv[optind - 1]);
         code = read_value(cli, command, find_arg(args, n_args, opt), optarg);
         if (code != ITH_ARGS_OK)
             return code;
     }
     if (optind < argc)
-        return ith_args_wrong(cli, command, "\"%s\" belongs to no option", argv[optind]);
+        return stray_word(cli, command, args, n_args, argv[optind]);
     return ITH_ARGS_OK;
 }

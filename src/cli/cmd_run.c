@@ -73,7 +73,8 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
         {"parse-special", 0, ITH_ARG_FLAG, NULL, "markers in the text become tokens, under a template too",
          &args->prompt.parse_special, 0, 0},
         {"max-tokens", 'n', ITH_ARG_INT, "N", "at most N tokens of answer (default 256; --answer-ids: all of the file)", &args->max_tokens, 0, 1e9},
-        {"temp", 0, ITH_ARG_REAL, "X", "temperature; 0: always the likeliest token", &args->temp, 0, 100},
+        {"temp", 0, ITH_ARG_REAL, "X", "temperature; 0: always the likeliest token (default, here and in the next four: the model's own, else off)",
+         &args->temp, 0, 100},
         {"top-k", 0, ITH_ARG_INT, "K", "choose among the K likeliest; 0: off", &args->top_k, 0, 1e9},
         {"top-p", 0, ITH_ARG_REAL, "X", "choose among the likeliest that make up probability X; 1: off", &args->top_p,
          0, 1},
@@ -81,9 +82,10 @@ static int parse(const ith_cli *cli, int argc, char **argv, run_args *args, ith_
          &args->min_p, 0, 1},
         {"repeat-penalty", 0, ITH_ARG_REAL, "X", "make recent tokens less likely; 1: off", &args->repeat_penalty, 0.01,
          100},
-        {"repeat-window", 0, ITH_ARG_INT, "N", "how many tokens count as recent", &args->repeat_window, 0, 1e9},
-        {"seed", 0, ITH_ARG_INT, "N", "the same seed gives the same answer, on any number of ranks", &args->seed, 0,
-         9e15},
+        {"repeat-window", 0, ITH_ARG_INT, "N", "how many tokens count as recent (default 64)", &args->repeat_window,
+         0, 1e9},
+        {"seed", 's', ITH_ARG_INT, "N", "the same seed gives the same answer, on any number of ranks (default: a new one)",
+         &args->seed, 0, 9e15},
         {"stop", 0, ITH_ARG_LIST, "TEXT", "end the answer before this text; may be given again", &args->stop, 0, 0},
         {"answer-ids", 0, ITH_ARG_TEXT, "FILE", "answer with these token ids, at most -n of them, choosing nothing: to time guesses on any text",
          &args->answer_file, 0, 0},
@@ -174,6 +176,17 @@ static ith_sampling choose_sampling(const run_args *args, const ith_engine *engi
 }
 
 /* Rank 0's part between loading and prefill; the other ranks learn how it ended. */
+static ith_status check_room(const run_state *run, ith_error *err)
+{
+    int64_t ctx = ith_engine_get_info(run->engine)->ctx;
+
+    if (run->n_prompt <= ctx)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_ARGUMENT,
+                    "the prompt has %lld tokens, more than the context of %lld: ask for a larger one (--ctx) or give less text",
+                    (long long)run->n_prompt, (long long)ctx);
+}
+
 static ith_status make_prompt(const ith_cli *cli, const run_args *args, run_state *run, ith_error *err)
 {
     bool plain_markers = false;
@@ -193,7 +206,10 @@ static ith_status make_prompt(const ith_cli *cli, const run_args *args, run_stat
     ith_world_bcast(cli->world, &run->n_prompt, sizeof run->n_prompt);
     run->n_forced = (int64_t)run->forced.n;
     ith_world_bcast(cli->world, &run->n_forced, sizeof run->n_forced);
-    ith_cli_check_length(cli, run->engine, run->n_prompt, run->watch.quiet);
+    if (status == ITH_OK)
+        status = check_room(run, err);
+    if (status == ITH_OK)
+        ith_cli_check_length(cli, run->engine, run->n_prompt, run->watch.quiet);
     return ith_cli_agree(cli, status);
 }
 
@@ -248,6 +264,7 @@ static ith_status work(const ith_cli *cli, const run_args *args, const ith_engin
     ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_prompt_text(&args->prompt, &run->text, err) : ITH_OK));
     ITH_TRY(ith_drafting_open(cli, &args->speculation, params, &run->drafting, err));
     ITH_TRY(ith_engine_open(cli->world, params, &run->engine, err));
+    ITH_TRY(ith_drafting_check(&run->drafting, run->engine, err));
     ith_cli_advise(cli, run->engine, run->watch.quiet);
     ITH_TRY(make_prompt(cli, args, run, err));
     ITH_TRY(ith_session_open(run->engine, &run->session, err));

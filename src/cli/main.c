@@ -51,28 +51,41 @@ static const subcommand *find_subcommand(const char *name)
     return NULL;
 }
 
+/* argv[0]: the subcommand's name. */
+static int run_named(const ith_cli *cli, int argc, char **argv)
+{
+    const subcommand *sub = find_subcommand(argv[0]);
+
+    if (sub == NULL && argv[0][0] == '-') {
+        ith_cli_say(cli, "a command comes before %s, as in ithaca run -m MODEL -p TEXT; see ithaca --help", argv[0]);
+        return ITH_EXIT_USAGE;
+    }
+    if (sub == NULL) {
+        ith_cli_say(cli, "unknown command \"%s\"; see ithaca --help", argv[0]);
+        return ITH_EXIT_USAGE;
+    }
+    if (!sub->collective && cli->rank != 0)
+        return ITH_EXIT_DONE;
+    return sub->run(cli, argc, argv);
+}
+
 static int dispatch(const ith_cli *cli, int argc, char **argv)
 {
-    const subcommand *sub;
-
     if (argc < 2) {
         if (cli->rank == 0)
             print_usage(stderr);
         return ITH_EXIT_USAGE;
+    }
+    if (argc > 2 && strcmp(argv[1], "help") == 0) {
+        char option[] = "--help", *asked[] = {argv[2], option, NULL};
+        return run_named(cli, 2, asked);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         if (cli->rank == 0)
             print_usage(stdout);
         return ITH_EXIT_DONE;
     }
-    sub = find_subcommand(argv[1]);
-    if (sub == NULL) {
-        ith_cli_say(cli, "unknown command \"%s\"; see ithaca --help", argv[1]);
-        return ITH_EXIT_USAGE;
-    }
-    if (!sub->collective && cli->rank != 0)
-        return ITH_EXIT_DONE;
-    return sub->run(cli, argc - 1, argv + 1);
+    return run_named(cli, argc - 1, argv + 1);
 }
 
 /* What stdio still holds must reach its reader: an answer that was lost is a failure. */

@@ -14,7 +14,7 @@ void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], si
         {"model", 'm', ITH_ARG_TEXT, "MODEL", "a Hugging Face folder, a .gguf file or a pack", &model->model, 0, 0},
         {"threads", 't', ITH_ARG_INT, "T", "threads per rank (default: the node's cores, shared by its ranks)",
          &model->threads, 0, 4096},
-        {"ctx", 0, ITH_ARG_INT, "N", "largest context in tokens (default: the model's own)", &model->ctx, 0, 1e12},
+        {"ctx", 'c', ITH_ARG_INT, "N", "largest context in tokens (default: the model's own)", &model->ctx, 0, 1e12},
         {"rope-scaling", 0, ITH_ARG_TEXT, "yarn:F[:N]|linear:F|none",
          "positions stretched by F over the N tokens trained for, as yarn:4:32768 (default: the model's own)",
          &model->rope_scaling, 0, 0},

@@ -70,6 +70,20 @@ ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *arg
     return ith_session_open(drafting->engine, &drafting->session, err);
 }
 
+ith_status ith_drafting_check(const ith_drafting *drafting, const ith_engine *engine, ith_error *err)
+{
+    const ith_engine_info *own, *other = ith_engine_get_info(engine);
+
+    if (drafting->engine == NULL)
+        return ITH_OK;
+    own = ith_engine_get_info(drafting->engine);
+    if (own->n_vocab == other->n_vocab)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_ARGUMENT,
+                    "--draft: %s has a vocabulary of %d tokens, %s one of %d: a model that drafts needs the same",
+                    own->name, own->n_vocab, other->name, other->n_vocab);
+}
+
 void ith_drafting_close(ith_drafting *drafting)
 {
     ith_session_close(drafting->session);

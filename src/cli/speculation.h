@@ -20,6 +20,8 @@ typedef struct ith_drafting { /* all NULL: no model drafts */
 /* Collective. Opens args->model, if one is given and wanted, with the other model's parameters as far as they are not that one's own. */
 ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *args, const ith_engine_params *params,
                              ith_drafting *drafting, ith_error *err);
+/* Local. Can it draft for this engine? As far as sizes tell; ith_generate compares the vocabularies themselves. */
+ith_status ith_drafting_check(const ith_drafting *drafting, const ith_engine *engine, ith_error *err);
 void ith_drafting_close(ith_drafting *drafting); /* Collective. Accepts one not opened. */
 
 /* {kind: "off", "lookup" or "draft", passes, drafted, accepted} */

@@ -86,9 +86,9 @@ ith_status ith_engine_place(ith_engine *e, const ith_engine_params *p, ith_store
         return ITH_OK;
     if (room <= 0)
         return ith_fail(err, ITH_E_MEMORY,
-                        "%.0f MiB a rank, of which a context of %lld tokens takes up to %.0f MiB: nothing is left for "
-                        "weights; give more memory (--mem), a smaller context (--ctx) or a smaller chunk (--chunk)",
-                        (double)memory / MIB, (long long)e->info.ctx, (double)session / MIB);
+                        "%.0f MiB a rank are to be had, of which a context of %lld tokens takes up to %.0f MiB: nothing is "
+                        "left for weights; give more memory (--mem), a smaller context (--ctx) or a smaller chunk (--chunk)",
+                        memory > 0 ? (double)memory / MIB : 0, (long long)e->info.ctx, (double)session / MIB);
     out->budget = (size_t)room;
     out->caching = caching_of(e, p, memory, room);
     if (out->caching == ITH_UNCACHED)

@@ -18,8 +18,23 @@ usage "unknown command" dance
 usage "no model" run -p hello
 usage "no prompt" run -m $NEEDLE
 usage "unknown option" run -m $NEEDLE -p hello --dance
+says() { matches "usage: $1: says what" "$err" "$2"; }
+usage "an option of another program" run -m $NEEDLE -p hello --ctx-size 100
+says "an option of another program" "unknown option --ctx-size \(did you mean --ctx\?\)"
+usage "an option that is like none" run -m $NEEDLE -p hello --zzz=3
+says "an option that is like none" "unknown option --zzz;"
+usage "an abbreviation of several" run -m $NEEDLE -p hello --top 3
+says "an abbreviation of several" "--top may be one of 2 options"
+usage "a flag with a value" run -m $NEEDLE -p hello --json=1
+says "a flag with a value" "option --json takes no value"
+usage "a text without its option" run -m $NEEDLE hello
+says "a text without its option" "\"hello\" belongs to no option: a text goes behind -p"
+usage "no command" -m $NEEDLE -p hello
+says "no command" "a command comes before -m"
+usage "help for what is no command" help dance
 usage "option without its value" run -p hello -m
 usage "not a number" run -m $NEEDLE -p hello -n many
+says "not a number" "-n \(--max-tokens\) takes a whole number"
 usage "out of range" run -m $NEEDLE -p hello --top-p 2
 usage "unknown choice" score -m $NEEDLE -f "$work/text" --kv q3
 usage "stray word" tokenize -m $NEEDLE -p hello world
@@ -61,12 +76,25 @@ fails "a word among ids" "entry 3, \"three\"" "$ITHACA" score -m $NEEDLE --ids "
 fails "a word among ids on 2 ranks" "entry 3, \"three\"" scripts/on_ranks.sh 2 "$ITHACA" score -m $NEEDLE --ids "$work/bad.ids"
 fails "nothing to score" "not one token" "$ITHACA" score -m $NEEDLE -f "$work/empty"
 fails "more than the context holds" "context of 8" "$ITHACA" score -m $NEEDLE -f "$work/text" --ctx 8
+fails "a prompt that the context does not hold" "the prompt has [0-9]+ tokens, more than the context of 8: .*--ctx" "$ITHACA" run -m $NEEDLE -f "$work/text" --ctx 8
+fails "memory for nothing" "^ithaca: 0 MiB a rank .*--mem" "$ITHACA" run -m $NEEDLE -p hello --mem 1MiB
+fails "a drafting model of another vocabulary" "--draft: .* vocabulary of .* needs the same" "$ITHACA" run -m $NEEDLE -p hello --draft synthetic:smollm2-135m:q4_0
+fails "statistics of another kind" "no statistics of ithaca calibrate: $NEEDLE/config.json" "$ITHACA" run -m $NEEDLE -p hello --stats $NEEDLE/config.json
+fails "a cache where no folder can be" "$work/none/x: the folder cannot be made: No such file" "$ITHACA" run -m $NEEDLE -p hello --prompt-cache "$work/none/x"
+fails "a cache that is a file" "$work/text is no folder" "$ITHACA" run -m $NEEDLE -p hello --prompt-cache "$work/text"
+fails "a pack where no file can be" "$work/none/x.ith cannot be made: No such file" "$ITHACA" pack $NEEDLE -o "$work/none/x.ith"
+fails "statistics where no file can be" "$work/none/x cannot be made: No such file" "$ITHACA" calibrate -m $NEEDLE -f "$work/text" -o "$work/none/x"
+same "statistics where no file can be: before the work" 0 "$(grep -c prefill "$err")"
+fails "statistics in place of a folder" "$work is no regular file" "$ITHACA" calibrate -m $NEEDLE -f "$work/text" -o "$work"
 echo 99999 >"$work/far.ids"
 fails "an id outside the vocabulary" "99999" "$ITHACA" score -m $NEEDLE --ids "$work/far.ids"
 
 fails "a scaling of positions of no known form" "expected none, linear:FACTOR, yarn:FACTOR" "$ITHACA" run -m $NEEDLE -p hello --rope-scaling stretch:4
 expect "a prompt beyond the trained length" 0 "$ITHACA" score -m $NEEDLE -f "$work/text" --rope-scaling yarn:1:8 --ctx 64
 matches "a prompt beyond the trained length: the option is named" "$err" "more than the 8 that the model was trained for.*--rope-scaling yarn:2:8"
+
+expect "help: ithaca help run" 0 "$ITHACA" help run
+matches "help: ithaca help run: that command's" "$out" "^ithaca run -m MODEL"
 
 for command in "" run score bench "bench roofline" "bench kernels" "bench model" tokenize plan inspect version; do
     # shellcheck disable=SC2086 # no command is no word
