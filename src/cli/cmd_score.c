@@ -1,6 +1,5 @@
 /* cmd_score.c - how well the model predicts a text, and the logits after it. */
-#include "cli/arguments.h"
-#include "cli/input.h"
+#include "cli/corpus.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
 
@@ -23,14 +22,13 @@ enum { TOP_MAX = 1000 };
 
 typedef struct score_args {
     ith_model_args model;
-    const char *file, *ids_file;
-    bool parse_special;
+    ith_corpus corpus;
     int64_t top, window; /* window 0: the whole text at once */
 } score_args;
 
 typedef struct score_state { /* ids, nll and logits on rank 0; counts on all ranks */
     ith_watch watch;
-    ith_ids ids;
+    const int32_t *ids; /* NULL elsewhere */
     ith_engine *engine;
     ith_session *session;
     int64_t n_tokens; /* scored: the text, or its whole windows */
@@ -44,26 +42,23 @@ typedef struct score_state { /* ids, nll and logits on rank 0; counts on all ran
 static int parse(const ith_cli *cli, int argc, char **argv, score_args *args, ith_engine_params *params)
 {
     ith_arg table[ITH_ARGS_MAX] = {
-        {"file", 'f', ITH_ARG_TEXT, "TEXT", "a text file; - is standard input", &args->file, 0, 0},
-        {"ids", 0, ITH_ARG_TEXT, "FILE", "token ids, separated by white space or commas", &args->ids_file, 0, 0},
         {"parse-special", 0, ITH_ARG_FLAG, NULL, "markers such as <|im_start|> in the text become their tokens",
-         &args->parse_special, 0, 0},
+         &args->corpus.parse_special, 0, 0},
         {"top", 0, ITH_ARG_INT, "K", "how many of the best next tokens to give (default 10)", &args->top, 0, TOP_MAX},
         {"window", 0, ITH_ARG_INT, "N",
          "perplexity as llama-perplexity -c N: windows scored one by one, second halves counted", &args->window, 4,
          1e9},
     };
-    size_t n = 5;
+    size_t n = 3;
     int code;
 
+    ith_corpus_args_insert(&args->corpus, table, &n);
     ith_model_args_append(&args->model, table, &n);
     code = ith_args_parse(cli, &manual, table, n, argc, argv);
+    if (code == ITH_ARGS_OK)
+        code = ith_corpus_args_check(cli, argv[0], &args->corpus);
     if (code != ITH_ARGS_OK)
         return code;
-    if ((args->file == NULL) == (args->ids_file == NULL))
-        return ith_args_wrong(cli, argv[0], "give either -f TEXT or --ids FILE");
-    if (args->ids_file != NULL && args->parse_special)
-        return ith_args_wrong(cli, argv[0], "--parse-special is for -f TEXT");
     return ith_model_args_check(cli, argv[0], &args->model, params);
 }
 
@@ -84,21 +79,11 @@ static ith_status plan(const score_args *args, score_state *score, ith_error *er
     return ITH_OK;
 }
 
-static ith_status tokenize_text(const ith_vocab *vocab, const score_args *args, ith_text *text, ith_ids *ids,
-                                ith_error *err)
-{
-    unsigned flags = args->parse_special ? ITH_TOKENIZE_SPECIAL : 0;
-    ith_status status = ith_vocab_tokenize(vocab, text->data, text->len, flags, &ids->data, &ids->n, err);
-
-    ith_text_free(text);
-    return status;
-}
-
 /* Scores one window in a session of its own, which stays open as score->session. */
 static ith_status score_window(score_state *score, int64_t begin, float *nll, ith_error *err)
 {
-    const int32_t *ids = score->ids.data != NULL ? score->ids.data + begin : NULL;
-    size_t n = score->ids.data != NULL ? (size_t)score->window : 0;
+    const int32_t *ids = score->ids != NULL ? score->ids + begin : NULL;
+    size_t n = ids != NULL ? (size_t)score->window : 0;
     int64_t counted = score->window - 1 - score->first;
 
     ith_session_close(score->session);
@@ -136,29 +121,21 @@ static ith_status score_windows(const ith_cli *cli, score_state *score, ith_erro
 }
 
 /* Reading is rank 0's; its outcome and the number of tokens are everybody's. */
-static ith_status work(const ith_cli *cli, const score_args *args, const ith_engine_params *params, score_state *score,
+static ith_status work(const ith_cli *cli, score_args *args, const ith_engine_params *params, score_state *score,
                        ith_error *err)
 {
-    ith_text text = {0};
-    ith_status status = ITH_OK;
+    ith_corpus *corpus = &args->corpus;
 
-    if (cli->rank == 0)
-        status =
-            args->file != NULL ? ith_read_text(args->file, &text, err) : ith_read_ids(args->ids_file, &score->ids, err);
-    ITH_CHECK(ith_cli_agree(cli, status));
-    ITH_CHECK(ith_engine_open(cli->world, params, &score->engine, err));
+    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_read(corpus, err) : ITH_OK));
+    ITH_TRY(ith_engine_open(cli->world, params, &score->engine, err));
     ith_cli_advise(cli, score->engine, score->watch.quiet);
-    if (cli->rank == 0 && args->file != NULL)
-        status = tokenize_text(ith_engine_vocab(score->engine), args, &text, &score->ids, err);
-    ITH_CHECK(ith_cli_agree(cli, status));
-    score->n_tokens = (int64_t)score->ids.n;
+    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_tokenize(corpus, score->engine, err) : ITH_OK));
+    score->ids = corpus->ids.data;
+    score->n_tokens = (int64_t)corpus->ids.n;
     ith_world_bcast(cli->world, &score->n_tokens, sizeof score->n_tokens);
-    ITH_CHECK(plan(args, score, err));
+    ITH_TRY(plan(args, score, err));
     ith_cli_check_length(cli, score->engine, score->window, score->watch.quiet);
-    ITH_CHECK(score_windows(cli, score, err));
-done:
-    ith_text_free(&text);
-    return status;
+    return score_windows(cli, score, err);
 }
 
 /* ---- Results, rank 0 ---------------------------------------------------------------------------------- */
@@ -299,6 +276,6 @@ int ith_cmd_score(const ith_cli *cli, int argc, char **argv)
     ith_session_close(score.session);
     ith_engine_close(score.engine);
     free(score.nll);
-    free(score.ids.data);
+    ith_corpus_free(&args.corpus);
     return code;
 }

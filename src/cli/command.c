@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#include "base/character.h"
 #include "cli/signals.h"
 
 #include <errno.h>
@@ -79,26 +80,6 @@ int ith_cli_write_json(const ith_cli *cli, json_t *value)
     return code;
 }
 
-/* Bytes of the UTF-8 character at s, or 0 if there is none (RFC 3629: no overlong forms, surrogates, or > U+10FFFF). */
-static size_t character_length(const unsigned char *s, size_t len)
-{
-    size_t need = s[0] < 0x80                   ? 1
-                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-                  : (s[0] & 0xf0) == 0xe0       ? 3
-                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                                : 0;
-
-    if (need == 0 || need > len)
-        return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return need;
-}
-
 json_t *ith_cli_json_text(const char *text, size_t len)
 {
     static const char replacement[] = "\xef\xbf\xbd";
@@ -109,7 +90,7 @@ json_t *ith_cli_json_text(const char *text, size_t len)
     if (clean == NULL)
         return NULL;
     for (size_t i = 0; i < len;) {
-        size_t n = character_length((const unsigned char *)text + i, len - i);
+        size_t n = ith_utf8_bytes(text + i, len - i);
         memcpy(clean + used, n > 0 ? text + i : replacement, n > 0 ? n : 3);
         used += n > 0 ? n : 3;
         i += n > 0 ? n : 1;

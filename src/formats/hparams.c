@@ -1,5 +1,7 @@
 #include "formats/hparams.h"
 
+#include "base/character.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -12,25 +14,14 @@ ith_hparams ith_hparams_default(void)
                          .repetition_penalty = 1};
 }
 
-/* Bytes of the well-formed, printable UTF-8 character at s, 0 if there is none (Unicode, table 3-7). */
-static size_t character_bytes(const unsigned char *s, size_t len)
+/* Bytes of the well-formed, printable UTF-8 character at text, 0 if there is none. */
+static size_t printable_bytes(const char *text, size_t len)
 {
-    size_t n = s[0] < 0x80                   ? 1
-               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-               : (s[0] & 0xf0) == 0xe0       ? 3
-               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                             : 0;
+    unsigned char first = (unsigned char)text[0];
+    size_t n = ith_utf8_bytes(text, len);
+    bool control = first < 0x20 || first == 0x7f || (n == 2 && first == 0xc2 && (unsigned char)text[1] < 0xa0);
 
-    if (n == 0 || n > len || (n == 1 && (s[0] < 0x20 || s[0] == 0x7f)))
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f) ||
-        (s[0] == 0xc2 && s[1] < 0xa0)) /* overlong, surrogate, past the end, C1 control */
-        return 0;
-    return n;
+    return control ? 0 : n;
 }
 
 void ith_clean_text(const char *text, size_t len, char *out, size_t size)
@@ -38,7 +29,7 @@ void ith_clean_text(const char *text, size_t len, char *out, size_t size)
     size_t used = 0;
 
     for (size_t i = 0; i < len;) {
-        size_t n = character_bytes((const unsigned char *)text + i, len - i), bytes = n > 0 ? n : 1;
+        size_t n = printable_bytes(text + i, len - i), bytes = n > 0 ? n : 1;
         if (used + bytes >= size)
             break;
         memcpy(out + used, n > 0 ? text + i : "?", bytes);

@@ -2,6 +2,7 @@
 #ifndef ITH_TEXT_UTF8_H
 #define ITH_TEXT_UTF8_H
 
+#include "base/character.h"
 #include "base/error.h"
 
 typedef struct ith_buffer { /* growing bytes */
@@ -12,10 +13,6 @@ typedef struct ith_buffer { /* growing bytes */
 ith_status ith_buffer_reserve(ith_buffer *buffer, size_t more, ith_error *err);
 ith_status ith_buffer_append(ith_buffer *buffer, const char *data, size_t len, ith_error *err);
 void ith_buffer_free(ith_buffer *buffer);
-
-/* Bytes of the well-formed character at text, 1 to 4; 0 if there is none, then *bad is how many bytes become one U+FFFD (the
- * maximal part, at least 1), and *open tells that more bytes could still complete it (it reaches the end). */
-size_t ith_utf8_width(const char *text, size_t len, size_t *bad, bool *open);
 
 /* The bytes of the longest prefix that is well-formed. */
 size_t ith_utf8_valid_prefix(const char *text, size_t len);
