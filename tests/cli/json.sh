@@ -155,6 +155,10 @@ shape "inspect: tensors" "$out" "len(j['tensors']) > 40 and all({'name', 'type',
 expect "inspect: text" 0 "$ITHACA" inspect -m $NEEDLE
 matches "inspect: text names the architecture" "$out" "qwen3"
 
+expect "pack: ends well" 0 "$ITHACA" pack $NEEDLE -o "$work/needle.ith" --json
+shape "pack: fields" "$out" \
+    "sorted(j) == ['bytes', 'key_means', 'key_means_missing', 'layouts', 'output', 'seconds']" \
+    "j['key_means'] is True and j['key_means_missing'] == ''"
 expect "version: ends well" 0 "$ITHACA" version --json
 shape "version: fields" "$out" "j['version'] and 'simd' in j"
 expect "version on 2 ranks" 0 scripts/on_ranks.sh 2 "$ITHACA" version
