@@ -45,6 +45,16 @@ typedef struct counter {
     _Alignas(LINE) atomic_llong next;
 } counter;
 
+/* What is left of a member's share of a lot: the lot's number, and of the pieces [begin, end). Members come to a lot at different times, so the
+ * first who looks at a share begins it: a number behind the lot's says that all pieces are there, one before it that none is, since nobody
+ * opens a lot before all pieces of the last are taken. */
+typedef struct rest {
+    _Alignas(LINE) atomic_ullong left;
+    int node;
+} rest;
+
+enum { PIECE_BITS = 24 };
+
 struct ith_team {
     int n_threads, got; /* asked for; in the region */
     pthread_t keeper;
@@ -56,6 +66,8 @@ struct ith_team {
     const ith_topology *topology; /* NULL: not bound */
     int n_nodes;
     counter counters[ITH_MAX_MEMORY_NODES];
+    uint16_t lots; /* with help, opened in all runs so far */
+    rest shares[]; /* [n_threads] */
 };
 
 static void futex(atomic_uint *word, int op, unsigned value)
@@ -127,6 +139,7 @@ static ith_member member(ith_team *team, int tid)
         .team = team,
         .tid = tid,
         .n_threads = team->n_threads,
+        .lots = team->lots,
         .n_nodes = team->n_nodes,
         .node = team->topology ? ith_topology_thread_node(team->topology, team->n_threads, tid) : 0,
     };
@@ -192,10 +205,11 @@ ith_status ith_team_open(int n_threads, ith_team **out, ith_error *err)
     *out = NULL;
     if (n_threads < 1 || n_threads > MAX_THREADS)
         return ith_fail(err, ITH_E_ARGUMENT, "%d threads asked for: a rank runs 1 to %d", n_threads, MAX_THREADS);
-    ith_team *team = aligned_alloc(LINE, sizeof *team);
+    size_t size = sizeof(ith_team) + (size_t)n_threads * sizeof(rest);
+    ith_team *team = aligned_alloc(LINE, size);
     if (!team)
-        return ith_fail(err, ITH_E_MEMORY, "thread team: %zu bytes needed", sizeof *team);
-    memset(team, 0, sizeof *team);
+        return ith_fail(err, ITH_E_MEMORY, "thread team: %zu bytes needed", size);
+    memset(team, 0, size);
     team->n_threads = n_threads;
     team->n_nodes = 1;
     if (n_threads > 1) {
@@ -228,6 +242,7 @@ int ith_team_size(const ith_team *team)
 static void bind(void *arg, ith_member *me)
 {
     ith_topology_bind_thread(arg, me->node);
+    me->team->shares[me->tid].node = me->node;
 }
 
 void ith_team_bind(ith_team *team, const ith_topology *topology)
@@ -249,6 +264,7 @@ void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *a
     reset_counters(team);
     if (team->n_threads == 1) {
         fn(arg, &me);
+        team->lots = me.lots;
         return;
     }
     me.sense = atomic_load(&team->sense.word); /* at rest: all have left the last barrier's count behind */
@@ -257,7 +273,60 @@ void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *a
     gate_open(&team->start, atomic_load(&team->start.word) + 1);
     fn(arg, &me);
     ith_barrier(&me);
+    team->lots = me.lots;
 }
+
+/* ---- Lots ---- */
+
+static uint64_t left_of(uint16_t number, uint64_t begin, uint64_t end)
+{
+    return (uint64_t)number << 2 * PIECE_BITS | begin << PIECE_BITS | end;
+}
+
+/* Results are ordered by the barrier after the lot, so nothing is here. */
+static bool take(rest *s, const ith_lot *lot, bool first, int64_t *piece)
+{
+    const uint64_t mask = (1u << PIECE_BITS) - 1;
+    unsigned long long left = atomic_load_explicit(&s->left, memory_order_relaxed), then;
+
+    do {
+        int16_t behind = (int16_t)(uint16_t)(lot->number - (uint16_t)(left >> 2 * PIECE_BITS));
+        uint64_t begin = behind > 0 ? 0 : left >> PIECE_BITS & mask,
+                 end = behind > 0 ? (uint64_t)lot->pieces : left & mask;
+        if (behind < 0 || begin == end)
+            return false;
+        *piece = (int64_t)(first ? begin : end - 1);
+        then = first ? left_of(lot->number, begin + 1, end) : left_of(lot->number, begin, end - 1);
+    } while (!atomic_compare_exchange_weak_explicit(&s->left, &left, then, memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+ith_lot ith_lot_open(ith_member *me, int64_t pieces, bool help)
+{
+    ith_lot lot = {.share = me->tid, .piece = -1, .pieces = pieces, .help = help && me->n_threads > 1};
+    if (lot.help)
+        lot.number = ++me->lots;
+    return lot;
+}
+
+/* Once round among those beside my memory node, my own share first, then once among the others. */
+bool ith_lot_next(ith_member *me, ith_lot *lot)
+{
+    const int n = me->n_threads;
+    rest *shares = me->team->shares;
+
+    if (!lot->help)
+        return ++lot->piece < lot->pieces;
+    for (int rounds = me->n_nodes > 1 ? 2 : 1; lot->looked < rounds * n; lot->looked++) {
+        lot->share = (me->tid + lot->looked) % n;
+        bool beside = me->n_nodes == 1 || shares[lot->share].node == me->node;
+        if (beside == (lot->looked < n) && take(&shares[lot->share], lot, lot->share == me->tid, &lot->piece))
+            return true;
+    }
+    return false;
+}
+
+/* ---- Counters ---- */
 
 int64_t ith_counter_next_of(ith_member *me, int node)
 {

@@ -18,6 +18,7 @@ typedef struct ith_member { /* one thread inside a region */
     ith_team *team;
     int tid, n_threads; /* tid 0 is the thread that called ith_team_run: MPI is called there only */
     uint32_t sense;     /* the barrier's, private to the member */
+    uint16_t lots;      /* with help, opened so far; likewise */
     int node, n_nodes;  /* memory node beside which it runs, of so many; 0 of 1 if the team is not bound */
 } ith_member;
 
@@ -39,6 +40,38 @@ void ith_barrier(ith_member *me);
 static inline ith_range ith_my_share(const ith_member *me, int64_t n, int64_t unit)
 {
     return ith_split(n, unit, me->n_threads, me->tid);
+}
+
+/* A lot: work that is cut into a share for each member, and each share into the same number of pieces. Where the members help each other, who has
+ * done his own share takes pieces of others', so one whose core is slow, or taken away for a while, holds nobody up by more than the
+ * piece in hand (work stealing: Blumofe and Leiserson 1999, with shares of known size instead of stacks). His own pieces come first to last, of others' the last
+ * first, those of members beside his memory node before the rest. Every member opens the same lots in the same order and takes pieces until there are none:
+ *
+ *   ith_lot lot = ith_lot_open(me, pieces, help);
+ *   while (ith_lot_next(me, &lot))
+ *       work(lot.share, lot.piece);
+ *   ith_barrier(me); before any of it is read
+ *
+ * Between two lots no barrier is needed (but one in 2^15 of them). Each piece is given to one member. Help costs a look at every other member's share, which is a cache
+ * line that comes from its core: too much for pieces of microseconds. */
+typedef struct ith_lot {
+    int share;     /* the piece in hand: 0 <= share < n_threads, */
+    int64_t piece; /* 0 <= piece < pieces */
+    int64_t pieces;
+    bool help;
+    uint16_t number;
+    int looked; /* shares that I found empty */
+} ith_lot;
+ith_lot ith_lot_open(ith_member *me, int64_t pieces, bool help); /* 0 <= pieces <= ITH_LOT_PIECES */
+bool ith_lot_next(ith_member *me, ith_lot *lot);
+#define ITH_LOT_PIECES ((1 << 24) - 1)
+
+/* The piece in hand where the lot is n things, its share ith_my_share of its member, in whole units. */
+static inline ith_range ith_lot_part(const ith_member *me, const ith_lot *lot, int64_t n, int64_t unit)
+{
+    ith_range share = ith_split(n, unit, me->n_threads, lot->share),
+              part = ith_split(ith_range_size(share), unit, (int)lot->pieces, (int)lot->piece);
+    return (ith_range){share.begin + part.begin, share.begin + part.end};
 }
 
 /* Takes the next of a region's shared numbers 0, 1, 2, ...: for work whose pieces differ in cost. Reset by

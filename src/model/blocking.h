@@ -24,7 +24,9 @@ enum {
         48, /* tokens: for fewer, bringing and widening weights costs more than misses of the second level */
     ITH_TILE_LEAST = 16, /* rows of attention that pass a segment together */
     ITH_TILE_MOST = 256, /* more gains nothing: a segment's way into the second level no longer counts */
-    ITH_TILES_PER_THREAD = 4
+    ITH_TILES_PER_THREAD = 4,
+    ITH_PIECES = 8, /* of a member's share of a product, at least: an eighth of it is what others may have to wait for */
+    ITH_FEW_TOKENS = 16
 };
 
 /* T, of tokens with token_bytes of activations. */
@@ -40,6 +42,18 @@ static inline int64_t ith_next_block(int64_t n, int64_t most)
 {
     int64_t blocks = (n + most - 1) / most;
     return (n + blocks - 1) / blocks;
+}
+
+/* Whether members help each other with a product of n tokens. With few, the weights come at the memory's rate and a share takes microseconds. */
+static inline bool ith_help_with(int64_t n)
+{
+    return n > ITH_FEW_TOKENS;
+}
+
+/* Into how many runs a share of `tiles` tiles is cut that passes `blocks` blocks of tokens: of pairs, which kernels work on together. */
+static inline int64_t ith_tile_runs(int64_t tiles, int64_t blocks)
+{
+    return ith_clamp((ITH_PIECES + blocks - 1) / blocks, 1, (tiles + 1) / 2);
 }
 
 /* gate and up: floats of each product of a block, at most, and rows that are worked on together for `tokens`: whole groups. */

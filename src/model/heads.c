@@ -1,5 +1,6 @@
 /* heads.c - from projections to attention's operands: norm, RoPE and quantization of every head, its record on the way to
  * the rank that owns the head, its place in the cache. */
+#include "model/blocking.h"
 #include "model/pass.h"
 #include "simd/half.h"
 
@@ -130,57 +131,86 @@ static ith_range unit_tokens(const ith_pass *p, cache_units u, int64_t i)
     return (ith_range){begin < 0 ? 0 : begin, end < p->n ? end : p->n};
 }
 
+/* A lot of the pass's units of work. */
+static ith_lot open_units(const ith_pass *p, ith_member *me)
+{
+    bool help = ith_help_with(p->n);
+    return ith_lot_open(me, help ? ITH_PIECES : 1, help);
+}
+
+static void make_unit_and_append(ith_pass *p, int layer, const ith_heads_part *part, cache_units all, int64_t i,
+                                 uint8_t *piece)
+{
+    int64_t head = i / all.n_blocks, kv_head = p->heads.begin + head;
+    ith_range tokens = unit_tokens(p, all, i);
+
+    for (int64_t t = tokens.begin; t < tokens.end; t++) {
+        for (int64_t g = 0; g < p->group; g++)
+            make_query(p, layer, part, kv_head * p->group + g, t);
+        make_piece(p, layer, kv_head, t, piece);
+        put_in_cache(p, layer, head, t, piece);
+    }
+}
+
 /* All tokens and all of the group's heads are made here: each piece goes to the cache at once. */
 static void make_and_append(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
     cache_units all = units_of(p, part);
-    ith_range units = ith_my_share(me, all.n, 1);
-    uint8_t *piece = (uint8_t *)p->ws->scratch[me->tid];
+    ith_lot lot = open_units(p, me);
 
-    for (int64_t i = units.begin; i < units.end; i++) {
-        int64_t head = i / all.n_blocks, kv_head = p->heads.begin + head;
-        ith_range tokens = unit_tokens(p, all, i);
-        for (int64_t t = tokens.begin; t < tokens.end; t++) {
-            for (int64_t g = 0; g < p->group; g++)
-                make_query(p, layer, part, kv_head * p->group + g, t);
-            make_piece(p, layer, kv_head, t, piece);
-            put_in_cache(p, layer, head, t, piece);
-        }
+    while (ith_lot_next(me, &lot)) {
+        ith_range units = ith_lot_part(me, &lot, all.n, 1);
+        for (int64_t i = units.begin; i < units.end; i++)
+            make_unit_and_append(p, layer, part, all, i, (uint8_t *)p->ws->scratch[me->tid]);
     }
 }
 
-/* Unit i: head i % n of token i / n, query heads before KV heads in each run of the part. */
+/* Head `at` of those of a run of the part, query heads before KV heads. */
+static void make_head(ith_pass *p, int layer, const ith_heads_part *part, int run, int64_t at, int64_t n_q, int64_t t)
+{
+    if (at < n_q) {
+        make_query(p, layer, part, ith_heads_run(p, part, p->way->q_heads(p), p->group, run).begin + at, t);
+    } else {
+        int64_t head = ith_heads_run(p, part, p->way->kv_heads(p), 1, run).begin + at - n_q;
+        make_piece(p, layer, head, t, p->way->piece_at(p, part, t, head));
+    }
+}
+
+/* Unit i: head i % n of token i / n, run by run. */
 static void make(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
-    ith_range q_all = p->way->q_heads(p), kv_all = p->way->kv_heads(p);
-    int64_t n_q = ith_range_size(ith_heads_run(p, part, q_all, p->group, 0)),
-            n_run = n_q + ith_range_size(ith_heads_run(p, part, kv_all, 1, 0)), n = n_run * ith_heads_runs(p);
-    ith_range units = ith_my_share(me, ith_range_size(p->mine) * n, 1);
+    int64_t n_q = ith_range_size(ith_heads_run(p, part, p->way->q_heads(p), p->group, 0)),
+            n_run = n_q + ith_range_size(ith_heads_run(p, part, p->way->kv_heads(p), 1, 0)),
+            n = n_run * ith_heads_runs(p);
+    ith_lot lot = open_units(p, me);
 
-    for (int64_t i = units.begin; i < units.end; i++) {
-        int64_t t = i / n, at = i % n_run;
-        int run = (int)(i % n / n_run);
-        if (at < n_q) {
-            make_query(p, layer, part, ith_heads_run(p, part, q_all, p->group, run).begin + at, t);
-        } else {
-            int64_t head = ith_heads_run(p, part, kv_all, 1, run).begin + at - n_q;
-            make_piece(p, layer, head, t, p->way->piece_at(p, part, t, head));
-        }
+    while (ith_lot_next(me, &lot)) {
+        ith_range units = ith_lot_part(me, &lot, ith_range_size(p->mine) * n, 1);
+        for (int64_t i = units.begin; i < units.end; i++)
+            make_head(p, layer, part, (int)(i % n / n_run), i % n_run, n_q, i / n);
     }
+}
+
+static void append_unit(ith_pass *p, int layer, const ith_heads_part *part, cache_units all, int64_t i)
+{
+    int64_t head = part->heads.begin + i / all.n_blocks,
+            segment = (all.first_block + i % all.n_blocks) * ITH_KV_BLOCK / ITH_KV_SEGMENT;
+    ith_range tokens = unit_tokens(p, all, i);
+
+    if (ith_kv_holds(p->kv, (int)head, segment))
+        for (int64_t t = tokens.begin; t < tokens.end; t++)
+            put_in_cache(p, layer, head, t, p->way->arrived(p, part, t, head));
 }
 
 static void append(ith_pass *p, int layer, const ith_heads_part *part, ith_member *me)
 {
     cache_units all = units_of(p, part);
-    ith_range units = ith_my_share(me, all.n, 1);
+    ith_lot lot = open_units(p, me);
 
-    for (int64_t i = units.begin; i < units.end; i++) {
-        int64_t head = part->heads.begin + i / all.n_blocks,
-                segment = (all.first_block + i % all.n_blocks) * ITH_KV_BLOCK / ITH_KV_SEGMENT;
-        ith_range tokens = unit_tokens(p, all, i);
-        if (ith_kv_holds(p->kv, (int)head, segment))
-            for (int64_t t = tokens.begin; t < tokens.end; t++)
-                put_in_cache(p, layer, head, t, p->way->arrived(p, part, t, head));
+    while (ith_lot_next(me, &lot)) {
+        ith_range units = ith_lot_part(me, &lot, all.n, 1);
+        for (int64_t i = units.begin; i < units.end; i++)
+            append_unit(p, layer, part, all, i);
     }
 }
 

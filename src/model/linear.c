@@ -47,17 +47,35 @@ void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range
         float_tiles(kernels, w, tiles, in, t, n_tokens, out, ld_out);
 }
 
+/* A share of the tiles in pieces of about as many operations: some tiles and a block of tokens each, the first block's before the next one's. */
+typedef struct pieces {
+    int blocks, runs; /* of tokens; of tiles */
+} pieces;
+
+static pieces cut(const ith_model *model, const ith_matrix *w, int64_t share, int64_t n)
+{
+    if (w->layout == ITH_F32 || !ith_help_with(n)) /* of f32 products the library chooses the order, so their shape stays */
+        return (pieces){1, 1};
+    int64_t block = ith_linear_block(model, w, n), blocks = (n + block - 1) / block;
+    return (pieces){(int)blocks, (int)ith_tile_runs(share, blocks)};
+}
+
 void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith_range rows, const ith_input *in,
                 int64_t n_tokens, float *out, int64_t ld_out)
 {
     int64_t first = rows.begin / ITH_TILE_ROWS, last = (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
-    ith_range mine = ith_my_share(me, last - first, 1), tiles = {mine.begin + first, mine.end + first};
 
-    if (ith_range_size(rows) == 0 || ith_range_size(mine) == 0)
+    if (ith_range_size(rows) == 0 || n_tokens == 0)
         return;
-    out += mine.begin * ITH_TILE_ROWS;
-    for (int64_t t = 0, block; t < n_tokens; t += block) {
-        block = w->layout == ITH_F32 ? n_tokens : ith_linear_block(model, w, n_tokens - t);
-        ith_linear_tiles(model->kernels, w, tiles, in, t, block, out + t * ld_out, ld_out);
+    pieces p = cut(model, w, (last - first + me->n_threads - 1) / me->n_threads, n_tokens);
+    ith_lot lot = ith_lot_open(me, p.blocks * p.runs, ith_help_with(n_tokens));
+    while (ith_lot_next(me, &lot)) {
+        ith_range share = ith_split(last - first, 1, me->n_threads, lot.share),
+                  tokens = ith_split(n_tokens, 1, p.blocks, (int)lot.piece / p.runs),
+                  run = ith_split(ith_range_size(share), 2, p.runs, (int)lot.piece % p.runs);
+        ith_range tiles = {first + share.begin + run.begin, first + share.begin + run.end};
+        if (run.begin < run.end)
+            ith_linear_tiles(model->kernels, w, tiles, in, tokens.begin, ith_range_size(tokens),
+                             out + tokens.begin * ld_out + (tiles.begin - first) * ITH_TILE_ROWS, ld_out);
     }
 }

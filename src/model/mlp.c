@@ -37,23 +37,25 @@ void ith_mlp_block(ith_pass *p, const ith_ffn *w, ith_range rows, const ith_inpu
     write_out(p, w->down, rows, mid, to, n, gate, ld);
 }
 
-/* My rows of gate and up for all my tokens. */
+/* Rows `rows` of gate and up for all my tokens, one at least: a piece is a block of tokens and as many rows as both products have room for. */
 static void gate_up(ith_pass *p, const ith_ffn *w, ith_range rows, ith_member *me)
 {
-    int64_t n = ith_range_size(p->mine);
+    int64_t n = ith_range_size(p->mine), block = ith_linear_block(p->model, w->gate, n),
+            width = ith_block_rows(&p->model->caches, block),
+            largest = ith_range_size(ith_split(ith_range_size(rows), ITH_GROUP, me->n_threads, 0));
+    int blocks = (int)((n + block - 1) / block), runs = (int)((largest + width - 1) / width);
     ith_input in = ith_pass_input(p, w->gate->cols), mid = ith_pass_mid(p, w->down->cols);
-    ith_range mine = ith_my_share(me, ith_range_size(rows), ITH_GROUP);
+    ith_lot lot = ith_lot_open(me, (int64_t)blocks * runs, ith_help_with(n));
 
-    for (int64_t t = 0, tokens; t < n; t += tokens) {
-        tokens = ith_linear_block(p->model, w->gate, n - t);
-        int64_t width = ith_block_rows(&p->model->caches, tokens);
-        for (int64_t r = mine.begin; r < mine.end; r += width) {
-            int64_t end = r + width < mine.end ? r + width : mine.end;
-            ith_mlp_block(p, w, (ith_range){rows.begin + r, rows.begin + end}, &in, t, tokens, &mid, t,
-                          p->ws->scratch[me->tid]);
-        }
+    while (ith_lot_next(me, &lot)) {
+        ith_range share = ith_split(ith_range_size(rows), ITH_GROUP, me->n_threads, lot.share),
+                  tokens = ith_split(n, 1, blocks, (int)lot.piece / runs);
+        int64_t begin = share.begin + lot.piece % runs * width,
+                end = begin + width < share.end ? begin + width : share.end;
+        if (begin < end)
+            ith_mlp_block(p, w, (ith_range){rows.begin + begin, rows.begin + end}, &in, tokens.begin,
+                          ith_range_size(tokens), &mid, tokens.begin, p->ws->scratch[me->tid]);
     }
-    ith_barrier(me);
 }
 
 static void show(ith_pass *p, int layer, ith_member *me)
@@ -74,7 +76,9 @@ void ith_mlp(ith_pass *p, int layer, ith_member *me)
     ith_input mid = ith_pass_mid(p, w->down->cols);
 
     ith_pass_enter(p, layer, ITH_STAGE_GATE_UP, me);
-    gate_up(p, w, p->way->rows(p, w->gate->rows), me);
+    if (ith_range_size(p->mine) > 0)
+        gate_up(p, w, p->way->rows(p, w->gate->rows), me);
+    ith_barrier(me);
     ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
     ith_pass_leave(p, layer, ITH_STAGE_GATE_UP, me);
     if (p->comm->size > 1) {

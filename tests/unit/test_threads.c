@@ -1,6 +1,7 @@
-/* Teams: everyone runs once, barriers order writes and reads (also when some sleep), counters give each number once. */
+/* Teams: everyone runs once, barriers order writes and reads (also when some sleep), counters give each number once, lots each piece. */
 #include "base/threads.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -164,6 +165,97 @@ static void shares_cover_the_work(void **state)
     }
 }
 
+/* ---- Lots ---- */
+
+enum { PIECES = 7, LOTS = 70000 }; /* more than a lot's number can tell apart */
+
+typedef struct lots {
+    int lots;
+    int64_t pieces;
+    bool help;
+    int taken[MAX][PIECES], foreign, late_has, done;
+} lots;
+
+static void take_lots(void *arg, ith_member *me)
+{
+    lots *l = arg;
+    for (int i = 0; i < l->lots; i++) {
+        ith_lot lot = ith_lot_open(me, l->pieces, l->help);
+        while (ith_lot_next(me, &lot)) {
+            __atomic_fetch_add(&l->taken[lot.share][lot.piece], 1, __ATOMIC_RELAXED);
+            __atomic_fetch_add(&l->foreign, lot.share != me->tid, __ATOMIC_RELAXED);
+        }
+        if (i % 1000 == 999)
+            ith_barrier(me);
+    }
+}
+
+static void run_lots(int n_threads, lots *l, int runs)
+{
+    ith_team *team;
+    assert_int_equal(ith_team_open(n_threads, &team, NULL), ITH_OK);
+    for (int i = 0; i < runs; i++)
+        ith_team_run(team, take_lots, l);
+    ith_team_close(team);
+    for (int t = 0; t < n_threads; t++)
+        for (int i = 0; i < PIECES; i++)
+            assert_int_equal(l->taken[t][i], i < l->pieces ? runs * l->lots : 0);
+}
+
+static void every_piece_is_given_once(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= MAX; n++)
+        for (int64_t pieces = 0; pieces <= PIECES; pieces += PIECES) {
+            lots l = {.lots = 20, .pieces = pieces, .help = true};
+            run_lots(n, &l, 3);
+        }
+    lots many = {.lots = LOTS, .pieces = PIECES, .help = true};
+    run_lots(3, &many, 2);
+}
+
+static void without_help_each_does_his_share(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= MAX; n++) {
+        lots l = {.lots = 20, .pieces = PIECES};
+        run_lots(n, &l, 3);
+        assert_int_equal(l.foreign, 0);
+    }
+}
+
+/* The last member comes when the others have gone through the lot. */
+static void come_late(void *arg, ith_member *me)
+{
+    lots *l = arg;
+    bool late = me->tid == me->n_threads - 1;
+    ith_lot lot = ith_lot_open(me, PIECES, true);
+
+    while (late && __atomic_load_n(&l->done, __ATOMIC_ACQUIRE) < me->n_threads - 1)
+        sched_yield();
+    while (ith_lot_next(me, &lot)) {
+        __atomic_fetch_add(&l->taken[lot.share][lot.piece], 1, __ATOMIC_RELAXED);
+        l->late_has += late;
+    }
+    __atomic_fetch_add(&l->done, 1, __ATOMIC_RELEASE);
+}
+
+static void others_do_the_share_of_one_who_is_late(void **state)
+{
+    (void)state;
+    for (int n = 2; n <= MAX; n++) {
+        lots l = {0};
+        ith_team *team;
+        assert_int_equal(ith_team_open(n, &team, NULL), ITH_OK);
+        ith_team_run(team, come_late, &l);
+        ith_team_close(team);
+        assert_int_equal(l.late_has, 0);
+        for (int t = 0; t < n; t++)
+            for (int i = 0; i < PIECES; i++)
+                assert_int_equal(l.taken[t][i], 1);
+    }
+}
+
 static void impossible_sizes_are_refused(void **state)
 {
     ith_team *team;
@@ -239,6 +331,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_region_may_end_on_either_sense),
         cmocka_unit_test(counters_give_each_number_once),
         cmocka_unit_test(shares_cover_the_work),
+        cmocka_unit_test(every_piece_is_given_once),
+        cmocka_unit_test(without_help_each_does_his_share),
+        cmocka_unit_test(others_do_the_share_of_one_who_is_late),
         cmocka_unit_test(impossible_sizes_are_refused),
         cmocka_unit_test(fewer_threads_than_asked_for_are_an_error),
         cmocka_unit_test(there_is_a_core),
