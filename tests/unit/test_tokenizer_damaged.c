@@ -1,0 +1,250 @@
+/* Tokenizers from damaged files and arrays: each damage is refused, and the text names it. */
+#include "unit/tokenizer_load.h"
+
+/* ---- Files ---- */
+
+static void expect_error(const char *path, ith_status status, const char *part)
+{
+    ith_error err = {0};
+    ith_tokenizer *tok;
+    ith_status got = ith_tokenizer_from_json(path, NULL, &tok, &err);
+
+    assert_null(tok);
+    if (got != status || strstr(err.text, part) == NULL || strchr(err.text, '\n') != NULL)
+        fail_msg("status %d, \"%s\" does not name \"%s\"", got, err.text, part);
+}
+
+static void test_truncated(void **state)
+{
+    const char *path = "build/text/truncated.json";
+    json_t *variants = unpack_json("tests/golden/tokenizer/variants.json.zst");
+    char *text = json_dumps(json_object_get(json_array_get(variants, 1), "tokenizer"), 0);
+    size_t len = strlen(text);
+
+    (void)state;
+    for (size_t cut = 0; cut < len; cut += 1 + len / 97) {
+        write_file(path, text, cut);
+        expect_error(path, ITH_E_FORMAT, path);
+    }
+    expect_error("build/text/no-such-file.json", ITH_E_IO, "no-such-file");
+    free(text);
+    json_decref(variants);
+}
+
+/* Replaces one value, named by a path with slashes, in a sound tokenizer and expects the error. */
+static void expect_damage(const char *where, const char *value, ith_status status, const char *part)
+{
+    const char *path = "build/text/damaged.json";
+    json_t *variants = unpack_json("tests/golden/tokenizer/variants.json.zst");
+    json_t *root = json_object_get(json_array_get(variants, 1), "tokenizer"), *at = root;
+    json_t *new_value = json_loads(value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    char *copy = strdup(where), *rest = copy, *key;
+
+    assert_non_null(new_value);
+    while ((key = strsep(&rest, "/")) != NULL) {
+        if (rest == NULL && json_is_array(at))
+            json_array_set_new(at, (size_t)atoi(key), new_value);
+        else if (rest == NULL)
+            json_object_set_new(at, key, new_value);
+        else
+            at = json_is_array(at) ? json_array_get(at, (size_t)atoi(key)) : json_object_get(at, key);
+    }
+    json_dump_file(root, path, 0);
+    expect_error(path, status, part);
+    free(copy);
+    json_decref(variants);
+}
+
+static void test_damaged(void **state)
+{
+    (void)state;
+    expect_damage("model", "[]", ITH_E_FORMAT, "model");
+    expect_damage("model/type", "\"Unigram\"", ITH_E_UNSUPPORTED, "Unigram");
+    expect_damage("model/type", "7", ITH_E_FORMAT, "type");
+    expect_damage("model/vocab", "null", ITH_E_FORMAT, "vocab");
+    expect_damage("model/vocab", "{}", ITH_E_FORMAT, "vocab");
+    expect_damage("model/vocab/a", "\"x\"", ITH_E_FORMAT, "vocab");
+    expect_damage("model/vocab/a", "1.5", ITH_E_FORMAT, "vocab");
+    expect_damage("model/vocab/a", "-1", ITH_E_FORMAT, "id -1");
+    expect_damage("model/vocab/a", "4294967297", ITH_E_FORMAT, "id 4294967297");
+    expect_damage("model/vocab/a", "4194304", ITH_E_FORMAT, "id 4194304");
+    expect_damage("model/vocab/a", "3", ITH_E_FORMAT, "given twice");
+    expect_damage("model/merges", "{}", ITH_E_FORMAT, "merges");
+    expect_damage("model/merges/0", "[\"a\"]", ITH_E_FORMAT, "merge");
+    expect_damage("model/merges/0", "[\"a\", 1]", ITH_E_FORMAT, "merge");
+    expect_damage("model/merges/0", "\"a\"", ITH_E_FORMAT, "merge 0");
+    expect_damage("model/merges/0", "\"a unheard-of\"", ITH_E_FORMAT, "merge 0");
+    expect_damage("model/merges/0", "[\"unheard-of\", \"a\"]", ITH_E_FORMAT, "merge 0");
+    expect_damage("model/merges/0", "[\"z\", \"q\"]", ITH_E_FORMAT, "merge 0");
+    expect_damage("model/byte_fallback", "true", ITH_E_UNSUPPORTED, "byte_fallback");
+    expect_damage("model/dropout", "0.1", ITH_E_UNSUPPORTED, "dropout");
+    expect_damage("model/ignore_merges", "\"yes\"", ITH_E_FORMAT, "ignore_merges");
+    expect_damage("model/end_of_word_suffix", "\"</w>\"", ITH_E_UNSUPPORTED, "end_of_word_suffix");
+    expect_damage("normalizer", "{\"type\":\"NFKC\"}", ITH_E_UNSUPPORTED, "NFKC");
+    expect_damage("normalizer", "{\"type\":\"N\\nF\"}", ITH_E_UNSUPPORTED, "N?F");
+    expect_damage("normalizer", "{\"type\":\"Sequence\"}", ITH_E_FORMAT, "normalizers");
+    expect_damage("normalizer", "5", ITH_E_FORMAT, "normalizer");
+    expect_damage("pre_tokenizer", "null", ITH_E_UNSUPPORTED, "ByteLevel");
+    expect_damage("pre_tokenizer", "{\"type\":\"Metaspace\"}", ITH_E_UNSUPPORTED, "Metaspace");
+    expect_damage("decoder", "null", ITH_E_UNSUPPORTED, "decoder");
+    expect_damage("decoder", "{\"type\":\"WordPiece\"}", ITH_E_UNSUPPORTED, "WordPiece");
+    expect_damage("post_processor", "{\"type\":\"BertProcessing\"}", ITH_E_UNSUPPORTED, "BertProcessing");
+    expect_damage("post_processor", "{\"type\":\"TemplateProcessing\"}", ITH_E_UNSUPPORTED, "single");
+    expect_damage("added_tokens", "{}", ITH_E_FORMAT, "added_tokens");
+    expect_damage("added_tokens/0", "3", ITH_E_FORMAT, "added token");
+    expect_damage("added_tokens/0/id", "1e3", ITH_E_FORMAT, "added token");
+    expect_damage("added_tokens/0/id", "99999999999", ITH_E_FORMAT, "id");
+    expect_damage("added_tokens/0/id", "272", ITH_E_FORMAT, "another token's");
+    expect_damage("added_tokens/0/id", "5", ITH_E_FORMAT, "another token's");
+    expect_damage("added_tokens/0/content", "\"a\"", ITH_E_FORMAT, "in the vocabulary");
+    expect_damage("added_tokens/0/special", "1", ITH_E_FORMAT, "special");
+}
+
+static void expect_pattern(const char *pattern, ith_status status, const char *part)
+{
+    char *value = NULL;
+    json_t *text = json_string(pattern);
+    char *quoted = json_dumps(text, JSON_ENCODE_ANY);
+
+    assert_true(asprintf(&value,
+                         "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":%s},"
+                         "\"behavior\":\"Isolated\"},{\"type\":\"ByteLevel\"}]}",
+                         quoted) > 0);
+    expect_damage("pre_tokenizer", value, status, part);
+    free(quoted);
+    free(value);
+    json_decref(text);
+}
+
+static void test_damaged_patterns(void **state)
+{
+    (void)state;
+    expect_pattern("(a", ITH_E_FORMAT, "pattern");
+    expect_pattern("", ITH_E_FORMAT, "pattern");
+    expect_pattern("[z-a]", ITH_E_FORMAT, "pattern");
+    expect_pattern("\\p{Klingon}", ITH_E_FORMAT, "pattern");
+    expect_pattern("a\\", ITH_E_UNSUPPORTED, "backslash");
+    expect_pattern("\\w+", ITH_E_UNSUPPORTED, "\\w");
+    expect_pattern("[a&&b]", ITH_E_UNSUPPORTED, "intersection");
+    expect_pattern("[a[b]]", ITH_E_UNSUPPORTED, "class inside");
+    expect_pattern("(?R)", ITH_E_UNSUPPORTED, "group");
+    expect_pattern("(*COMMIT)", ITH_E_UNSUPPORTED, "group");
+    expect_pattern("a{1,2}+", ITH_E_UNSUPPORTED, "possessive");
+}
+
+/* A pattern that needs exponential time on its text ends with an error. */
+static void test_costly_pattern(void **state)
+{
+    json_t *variants = unpack_json("tests/golden/tokenizer/variants.json.zst");
+    json_t *root = json_object_get(json_array_get(variants, 0), "tokenizer");
+    json_t *pre = json_pack("{s:s,s:[{s:s,s:{s:s},s:s},{s:s,s:b}]}", "type", "Sequence", "pretokenizers", "type",
+                            "Split", "pattern", "Regex", "(?:a|aa|a(?:a|aa))+$", "behavior", "Isolated", "type",
+                            "ByteLevel", "use_regex", 0);
+    char text[201];
+    ith_error err = {0};
+    ith_tokenizer *tok;
+    int32_t *ids;
+    size_t n;
+
+    (void)state;
+    assert_non_null(pre);
+    json_object_set_new(root, "pre_tokenizer", pre);
+    json_dump_file(root, "build/text/costly.json", 0);
+    tok = load("build/text/costly.json", NULL);
+    memset(text, 'a', 200);
+    text[200] = '!';
+    assert_int_equal(ith_tokenizer_encode(tok, text, sizeof text, 0, &ids, &n, &err), ITH_E_FORMAT);
+    assert_non_null(strstr(err.text, "pattern"));
+    assert_null(ids);
+    ith_tokenizer_free(tok);
+    json_decref(variants);
+}
+
+static void test_config(void **state)
+{
+    const char *tokenizer = "build/text/configured.json", *path = "build/text/config.json";
+    const char *number = "{\"bos_token\": 5}",
+               *named = "{\"eos_token\": {\"content\": \"<s>\"}, \"bos_token\": \"nowhere\"}";
+    json_t *variants = unpack_json("tests/golden/tokenizer/variants.json.zst");
+    ith_error err = {0};
+    ith_tokenizer *tok;
+
+    (void)state;
+    json_dump_file(json_object_get(json_array_get(variants, 8), "tokenizer"), tokenizer, 0);
+    json_decref(variants);
+    write_file(path, number, strlen(number));
+    assert_int_equal(ith_tokenizer_from_json(tokenizer, path, &tok, &err), ITH_E_FORMAT);
+    assert_null(tok);
+    assert_non_null(strstr(err.text, "bos_token"));
+    write_file(path, named, strlen(named));
+    tok = load(tokenizer, path);
+    assert_int_equal(ith_tokenizer_eos(tok), ith_tokenizer_find(tok, "<s>", 3));
+    ith_tokenizer_free(tok);
+    ith_tokenizer_free(NULL);
+}
+
+/* ---- Arrays, as GGUF has them ---- */
+
+static void expect_spec_error(const ith_tokenizer_spec *spec, ith_status status, const char *part)
+{
+    ith_error err = {0};
+    ith_tokenizer *tok;
+
+    assert_int_equal(ith_tokenizer_from_arrays(spec, &tok, &err), status);
+    assert_null(tok);
+    if (strstr(err.text, part) == NULL)
+        fail_msg("\"%s\" does not name \"%s\"", err.text, part);
+}
+
+static void test_damaged_arrays(void **state)
+{
+    ith_piece tokens[] = {{"a", 1}, {"b", 1}, {"ab", 2}, {"<s>", 3}}, merges[] = {{"a b", 3}};
+    int32_t types[] = {1, 1, 1, 3};
+    const ith_tokenizer_spec good = {"f.gguf", {"gpt-2", 5}, 4, tokens, 1, merges, types, 3, -1, true};
+    ith_tokenizer_spec bad = good;
+    ith_tokenizer *tok;
+
+    (void)state;
+    assert_int_equal(ith_tokenizer_from_arrays(&good, &tok, NULL), ITH_OK);
+    assert_true(ith_tokenizer_add_bos(tok));
+    ith_tokenizer_free(tok);
+    bad.pre = (ith_piece){"klingon", 7};
+    expect_spec_error(&bad, ITH_E_UNSUPPORTED, "qwen2, smollm, gpt-2, llama-bpe, llama3, llama-v3, default");
+    bad = good;
+    bad.eos = 4;
+    expect_spec_error(&bad, ITH_E_FORMAT, "eos 4");
+    bad = good;
+    bad.n_tokens = 0;
+    expect_spec_error(&bad, ITH_E_FORMAT, "0 tokens");
+    types[1] = 9;
+    expect_spec_error(&good, ITH_E_FORMAT, "type 9");
+    types[1] = 6;
+    expect_spec_error(&good, ITH_E_UNSUPPORTED, "byte");
+    types[1] = 1;
+    merges[0] = (ith_piece){"a c", 3};
+    expect_spec_error(&good, ITH_E_FORMAT, "merge 0");
+    merges[0] = (ith_piece){"b a", 3};
+    expect_spec_error(&good, ITH_E_FORMAT, "not in the vocabulary");
+    for (size_t len = 0; len < 3; len++) {
+        merges[0] = (ith_piece){"a b", len};
+        expect_spec_error(&good, ITH_E_FORMAT, "one space");
+    }
+    merges[0] = (ith_piece){"a b c", 5};
+    expect_spec_error(&good, ITH_E_FORMAT, "one space");
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    test_folder();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_truncated),      cmocka_unit_test(test_damaged), cmocka_unit_test(test_damaged_patterns),
+        cmocka_unit_test(test_costly_pattern), cmocka_unit_test(test_config),  cmocka_unit_test(test_damaged_arrays),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
