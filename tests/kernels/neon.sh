@@ -1,7 +1,7 @@
 #!/bin/bash
 # The kernel tests for arm64, cross-compiled (simd/ and tests/kernels/ alone, no library) and run by qemu-user on CPU models
-# with and without the dot products and the matrix products of integers. A model without them also shows that no file of a
-# lower level holds an instruction of a higher one: qemu would end it with a signal.
+# with and without the dot products and the matrix products of integers: each level's kernels on the model that has this level and
+# no higher one, which also shows that none of its files holds an instruction of a higher level (qemu would end it with a signal).
 # Needs gcc-aarch64-linux-gnu and qemu-user: `make check-long` installs them, `make check` goes without.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
@@ -30,7 +30,7 @@ objects() {
 # The Makefile's own rules and flags, told of another machine; not the settings of the make that may run us.
 compile() {
     # shellcheck disable=SC2046 # words on purpose
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s CONFIG=release ARCH=aarch64 MPICC=$compiler B="$build" PKG_CFLAGS= \
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j"$(nproc)" CONFIG=release ARCH=aarch64 MPICC=$compiler B="$build" PKG_CFLAGS= \
         EXTRA_CFLAGS=-Itests/kernels/cross $(objects)
 }
 
@@ -54,12 +54,12 @@ expect() {
     fi
 }
 
-# programs CPU: every test program on a CPU model
+# programs CPU LEVEL: every test program on a CPU model, with the kernels of its level
 programs() {
-    local cpu=$1 program status
+    local cpu=$1 level=$2 program status
     for program in "$build"/tests/kernels/test_*.o; do
         program=${program%.o}
-        $emulator -cpu "$cpu" "$program" | sed -E "s/^((not )?ok) /\1 neon, $cpu: /"
+        KERNELS=$level $emulator -cpu "$cpu" "$program" | sed -E "s/^((not )?ok) /\1 neon, $cpu: /"
         status=${PIPESTATUS[0]}
         ((status <= 1)) || echo "not ok neon, $cpu: $(basename "$program"): exit status $status"
     done
@@ -76,6 +76,10 @@ expect "dispatch with i8mm" "ref neon dotprod i8mm -> i8mm" $emulator -cpu max "
 for cap in ref neon dotprod; do
     expect "ITHACA_SIMD=$cap" "ref neon dotprod i8mm -> $cap" env ITHACA_SIMD=$cap $emulator -cpu max "$levels"
 done
-programs max
-programs neoverse-n1
-programs cortex-a53
+models=("max i8mm" "neoverse-n1 dotprod" "cortex-a53 neon")
+for i in "${!models[@]}"; do # side by side, shown in order
+    # shellcheck disable=SC2086 # two words
+    programs ${models[i]} >"$build/programs.$i" &
+done
+wait
+cat "$build"/programs.?
