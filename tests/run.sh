@@ -2,30 +2,47 @@
 # Runs all tests of a build and counts them: tests/run.sh [BUILD_DIR [PATTERN]]; PATTERN: only tests whose name contains it.
 #
 # Every test, program or script, prints TAP lines: "ok NAME" or "not ok NAME". A test that prints none, or that ends with an
-# error or a signal without a "not ok", counts as one failure. Each one's output is kept in BUILD_DIR/log/. The last line
-# is "N passed, N failed"; the exit status is 1 if any failed.
+# error or a signal without a "not ok", counts as one failure. Each one's output is kept in BUILD_DIR/log/. The seconds on its
+# line are what it took; BUILD_DIR/log/times has those of the processor too (elapsed, user, system). The last line is
+# "N passed, N failed"; the exit status is 1 if any failed.
+#
+# Two run at a time where there are two cores (ITHACA_TEST_JOBS: as many as that), and are shown in order: most keep less than one
+# core busy. So tests share no folders and count no seconds; the one that must counts alone.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 build=${1:-build/release} pattern=${2:-}
 log=$build/log
 limit_s=${ITHACA_TEST_LIMIT:-900}
+jobs=${ITHACA_TEST_JOBS:-$(($(nproc) > 1 ? 2 : 1))}
 passed=0 failed=0 skipped=0
+running=0 shown=0 names=()
 
 export ITHACA=${ITHACA:-$build/ithaca} BUILD=$build
 export CMOCKA_MESSAGE_OUTPUT=TAP
 export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$PWD/tests/parallel/lsan.supp:print_suppressions=0
 mkdir -p "$log"
+ended=$(mktemp -d) # a file for each test that has ended: status and times
+trap 'rm -rf "$ended"' EXIT
+: >"$log/times"
 
 count() { grep -c "$1" "$2"; }
 
-# run NAME COMMAND...
-run() {
-    local name=$1 out=$log/${1//\//.}.log status ok not_ok skip
+# one NAME COMMAND...: runs it. What a shell starts beside itself does not hear SIGINT, unless env says so: some tests send it.
+one() {
+    local file=${1//\//.} TIMEFORMAT='%R %U %S'
     shift
-    [[ $name == *"$pattern"* ]] || return 0
-    timeout --kill-after=10 "$limit_s" "$@" >"$out" 2>&1 </dev/null
-    status=$?
+    { time timeout --kill-after=10 "$limit_s" env --default-signal=INT "$@" >"$log/$file.log" 2>&1 </dev/null; } 2>"$ended/.$file"
+    echo "$? $(cat "$ended/.$file")" >"$ended/.$file.status"
+    mv "$ended/.$file.status" "$ended/$file"
+}
+
+# show NAME: its line, and what failed
+show() {
+    local name=$1 out status ok not_ok skip seconds user system
+    out=$log/${name//\//.}.log
+    read -r status seconds user system <"$ended/${name//\//.}"
+    echo "$seconds $user $system $name" >>"$log/times"
     skip=$(count '^ok .*# *SKIP' "$out")
     ok=$(($(count '^ok\>' "$out") - skip))
     not_ok=$(count '^not ok\>' "$out")
@@ -40,12 +57,41 @@ run() {
         fi
     fi
     passed=$((passed + ok)) failed=$((failed + not_ok)) skipped=$((skipped + skip))
-    printf '%-40s %4d passed' "$name" "$ok"
+    printf '%-36s %6.1f s %4d passed' "$name" "$seconds" "$ok"
     ((not_ok == 0)) || printf ', %d FAILED: %s' "$not_ok" "$out"
     ((skip == 0)) || printf ', %d skipped' "$skip"
     echo
     ((not_ok == 0)) || grep -A 6 '^not ok' "$out" | head -n 40 | sed 's/^/    /'
     ((skip == 0)) || grep '^ok .*# *SKIP' "$out" | sed 's/^/    /'
+}
+
+# until_running N: until so many run at most; shows those that have ended, in the order in which they were begun
+until_running() {
+    while ((running > $1)); do
+        wait -n
+        running=$((running - 1))
+        while ((shown < ${#names[@]})) && [[ -e $ended/${names[shown]//\//.} ]]; do
+            show "${names[shown]}"
+            shown=$((shown + 1))
+        done
+    done
+}
+
+# run NAME COMMAND...: beside what runs already
+run() {
+    [[ $1 == *"$pattern"* ]] || return 0
+    until_running $((jobs - 1))
+    names+=("$1")
+    one "$@" &
+    running=$((running + 1))
+}
+
+# run_alone NAME COMMAND...: by itself
+run_alone() {
+    [[ $1 == *"$pattern"* ]] || return 0
+    until_running 0
+    run "$@"
+    until_running 0
 }
 
 # Programs of one folder, and scripts of another; a folder may be empty.
@@ -57,9 +103,14 @@ programs() {
 }
 
 scripts() {
-    local script
+    local script name
     for script in tests/"$1"/*.sh; do
-        [[ -e $script ]] && run "$1/$(basename "$script" .sh)" bash "$script"
+        [[ -e $script ]] || continue
+        name=$1/$(basename "$script" .sh)
+        case $name in
+        faults/killed_rank | numa/* | slurm/*) run_alone "$name" bash "$script" ;; # seconds are counted, or the machine is set up
+        *) run "$name" bash "$script" ;;
+        esac
     done
 }
 
@@ -70,8 +121,11 @@ parallel() {
         [[ -e $source ]] && sed -n 1p "$source" | grep -q 'RANKS: *[0-9]' &&
             run "parallel/$(basename "$source" .c)" bash tests/parallel/run.sh "$build/${source%.c}"
     done
-    run parallel/abort bash tests/parallel/abort.sh "$build"
+    run_alone parallel/abort bash tests/parallel/abort.sh "$build"
 }
+
+# shellcheck disable=SC2154 # it is
+trap 'for pid in $(jobs -p); do pkill -TERM -P "$pid"; done; wait; exit 130' INT TERM
 
 scripts layers
 programs kernels
@@ -84,7 +138,12 @@ scripts cli
 scripts faults
 scripts numa
 scripts slurm
+until_running 0
 
+for name in "${names[@]:shown}"; do # there is none, unless the disk is full
+    echo "not ok $name: its result is lost"
+    failed=$((failed + 1))
+done
 ((skipped == 0)) || echo "$skipped skipped"
 echo "$passed passed, $failed failed"
 ((failed == 0 && passed > 0))
