@@ -6,18 +6,12 @@
 #include "base/json.h"
 #include "tests/needle.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 enum { COPIES = 5, DECODED = 4, CTX = 5100 }; /* five segments of the cache: more than nodes, so that turns wrap */
 
 static ith_engine *open_placed(const char *machine, const char *cpus, int threads, int64_t memory,
                                ith_placement placement)
 {
     ith_engine_params params = ith_engine_params_default();
-    ith_engine *engine;
-    ith_error err;
 
     setenv("ITHACA_TOPOLOGY", machine, 1);
     setenv("ITHACA_CPUS", cpus, 1);
@@ -26,8 +20,7 @@ static ith_engine *open_placed(const char *machine, const char *cpus, int thread
     params.ctx = CTX;
     params.memory = memory;
     params.placement = placement;
-    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
-    return engine;
+    return must_open(&params);
 }
 
 static ith_engine *open_on(const char *machine, const char *cpus, int threads, int64_t memory)
@@ -38,17 +31,13 @@ static ith_engine *open_on(const char *machine, const char *cpus, int threads, i
 /* Digest on rank 0 after COPIES of the prompt, the last DECODED tokens one by one. */
 static void digest(ith_engine *engine, char sha[65])
 {
-    ith_session *session;
-    ith_error err;
+    ith_session *session = must_open_session(engine);
 
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
     for (int i = 0; i < COPIES; i++)
-        must(ith_session_prefill(session, ids, i + 1 < COPIES ? n_ids : n_ids - DECODED, &err) == ITH_OK, "prefill",
-             &err);
+        must_prefill(session, ids, i + 1 < COPIES ? n_ids : n_ids - DECODED);
     for (size_t i = n_ids - DECODED; i < n_ids; i++)
-        must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
-    if (ith_world_rank(world) == 0)
-        ith_session_logits_sha256(session, sha);
+        must_decode(session, ids[i]);
+    sha_of(session, sha);
     ith_session_close(session);
 }
 
@@ -79,11 +68,10 @@ static void ranks_bound_to_nodes(const char *expected)
 /* Bytes that shall lie on each of two nodes, as the first rank of a machine counts them for both. */
 static void wanted(ith_engine *engine, int64_t on[2])
 {
-    ith_session *session;
+    ith_session *session = must_open_session(engine);
     ith_error err;
     char *text;
 
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
     must(ith_session_where(session, &text, &err) == ITH_OK, "ask where weights lie", &err);
     json_t *root = text == NULL ? NULL : json_loads(text, 0, NULL), *node;
     size_t i;
@@ -103,12 +91,8 @@ static void sharded_over_machines(const char *expected)
 {
     static const char two[] = "numa:2 core:2 pu:1";
     const char *cpus = ith_world_rank(world) % 2 == 0 ? "0-1" : "2-3";
-    ith_world *first = world;
+    ith_world *first = begin_nodes("2");
     int64_t on[2] = {0, 0};
-    ith_error err;
-
-    setenv("ITHACA_RANKS_PER_NODE", "2", 1);
-    must(ith_world_open(&world, &err) == ITH_OK, "open a world", &err);
     ith_engine *engine = open_placed(two, cpus, 1, 0, ITH_PLACE_SHARDED);
     wanted(engine, on);
     if (ith_world_rank(world) == 0) {
@@ -116,9 +100,7 @@ static void sharded_over_machines(const char *expected)
         printf("ok domains: each node has its rank's rows\n");
     }
     check("sharded over machines of two nodes", expected, "sharded", engine);
-    ith_world_close(world);
-    unsetenv("ITHACA_RANKS_PER_NODE");
-    world = first;
+    end_nodes(first);
 }
 
 int main(void)

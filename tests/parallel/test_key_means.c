@@ -148,16 +148,11 @@ static ith_status open_model(const model *m, ith_engine **engine, ith_error *err
 static void digest(model m, char sha[65])
 {
     ith_engine *engine;
-    ith_session *session;
     ith_error err;
 
     sha[0] = '\0';
     must(open_model(&m, &engine, &err) == ITH_OK, "open the engine", &err);
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
-    must(ith_session_prefill(session, ids, TOKENS, &err) == ITH_OK, "prefill", &err);
-    if (ith_world_rank(world) == 0)
-        ith_session_logits_sha256(session, sha);
-    ith_session_close(session);
+    sha_after(engine, ids, TOKENS, 0, sha);
     ith_engine_close(engine);
 }
 

@@ -62,7 +62,6 @@ int main(void)
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
     ith_session *session;
-    ith_error err;
     json_t *planned;
     const json_t *memory;
 
@@ -73,11 +72,11 @@ int main(void)
     params.threads = THREADS;
     planned = plan(&params);
     memory = json_object_get(planned, "memory");
-    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
+    engine = must_open(&params);
+    session = must_open_session(engine);
     for (int i = 0; i < 2; i++) /* into the last segment */
-        must(ith_session_prefill(session, ids, n_ids, &err) == ITH_OK, "prefill", &err);
-    must(ith_session_prefill(session, ids, CTX - 2 * n_ids, &err) == ITH_OK, "prefill", &err);
+        must_prefill(session, ids, n_ids);
+    must_prefill(session, ids, CTX - 2 * n_ids);
 
     near("workspace", of(memory, "rank_workspace_bytes"), (double)ith_mem_in_use(ITH_MEM_ACTIVATIONS));
     if (CTX % (1024 * ith_world_size(world)) == 0) /* else some ranks hold a segment more */

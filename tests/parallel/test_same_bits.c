@@ -9,9 +9,6 @@
 #include "tests/needle.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { DECODED = 40, GENERATED = 13, COPIES = 3, DECODED_LONG = 6 };
 
@@ -39,27 +36,15 @@ static const forms others[] = {
 };
 static const int32_t expected_answer[GENERATED] = {282, 725, 314, 1877, 386, 220, 17, 22, 21, 21, 18, 17, 13};
 
-static void must_be_expected(const ith_session *session, const forms *way, const char *expected, const char *what)
-{
-    char sha[65];
-    if (ith_world_rank(world) != 0)
-        return;
-    ith_session_logits_sha256(session, sha);
-    if (strcmp(sha, expected) != 0)
-        printf("# %s, %s: logits_sha256 %s\n", way->name, what, sha);
-    must(strcmp(sha, expected) == 0, what, NULL);
-}
-
 static void score_whole(ith_engine *engine, const forms *way)
 {
-    ith_session *session;
+    ith_session *session = must_open_session(engine);
     ith_error err;
     float nll[MAX_IDS];
     double sum = 0;
 
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
     must(ith_session_score(session, ids, n_ids, nll, &err) == ITH_OK, "score", &err);
-    must_be_expected(session, way, way->sha, "scored whole");
+    must_have_sha(session, way->sha, way->name, "scored whole");
     if (ith_world_rank(world) == 0) {
         for (size_t i = 0; i + 1 < n_ids; i++)
             sum += nll[i];
@@ -74,16 +59,12 @@ static void score_whole(ith_engine *engine, const forms *way)
 /* The last DECODED tokens one by one, then the answer. */
 static void prefill_and_decode(ith_engine *engine, const forms *way)
 {
-    ith_session *session;
+    ith_session *session = session_after(engine, ids, n_ids, DECODED);
     ith_error err;
     ith_generation answer;
     ith_generate_params params = {.max_tokens = 20, .sampling = {.top_p = 1, .repeat_penalty = 1}};
 
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
-    must(ith_session_prefill(session, ids, n_ids - DECODED, &err) == ITH_OK, "prefill", &err);
-    for (size_t i = n_ids - DECODED; i < n_ids; i++)
-        must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
-    must_be_expected(session, way, way->sha, "decoded token by token");
+    must_have_sha(session, way->sha, way->name, "decoded token by token");
     must(ith_generate(session, &params, &answer, &err) == ITH_OK, "generate", &err);
     if (ith_world_rank(world) == 0) {
         must(answer.finish == ITH_FINISH_STOP && answer.n_ids == GENERATED, "the answer's length", NULL);
@@ -96,18 +77,11 @@ static void prefill_and_decode(ith_engine *engine, const forms *way)
 /* Several segments of the cache: with R > 1 they lie on several ranks. */
 static void long_timeline(ith_engine *engine, const forms *way)
 {
-    static int32_t all[COPIES * MAX_IDS];
-    const size_t n = COPIES * n_ids;
-    ith_session *session;
-    ith_error err;
+    size_t n;
+    const int32_t *all = copies_of_ids(COPIES, &n);
+    ith_session *session = session_after(engine, all, n, DECODED_LONG);
 
-    for (size_t i = 0; i < n; i++)
-        all[i] = ids[i % n_ids];
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
-    must(ith_session_prefill(session, all, n - DECODED_LONG, &err) == ITH_OK, "prefill of several segments", &err);
-    for (size_t i = n - DECODED_LONG; i < n; i++)
-        must(ith_session_decode(session, all[i], &err) == ITH_OK, "decode", &err);
-    must_be_expected(session, way, way->long_sha, "several segments");
+    must_have_sha(session, way->long_sha, way->name, "several segments");
     ith_session_close(session);
 }
 
@@ -116,7 +90,6 @@ static void run_shared(const forms *way, int threads, int64_t chunk, ith_exchang
 {
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
-    ith_error err;
 
     params.model = NEEDLE_MODEL;
     params.threads = threads;
@@ -126,7 +99,7 @@ static void run_shared(const forms *way, int threads, int64_t chunk, ith_exchang
     params.exchange = exchange;
     params.exchange_parts = parts;
     params.weights_by = weights_by;
-    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
+    engine = must_open(&params);
     score_whole(engine, way);
     prefill_and_decode(engine, way);
     long_timeline(engine, way);

@@ -6,12 +6,8 @@
  * files and from memory, from a pack, on one node and with the ranks on nodes of 1 and 2.
  */
 #include "base/json.h"
+#include "tests/model_files.h"
 #include "tests/needle.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define GOLDEN    "tests/golden/"
 #define SYNTHETIC "synthetic:tests/models/experts/config.json:q8_0"
@@ -58,43 +54,26 @@ static void read_ids(const char *path)
 
 static void must_be(const ith_session *session, const expected *e, const char *what)
 {
-    char sha[65];
-    if (ith_world_rank(world) != 0)
-        return;
-    ith_session_logits_sha256(session, sha);
-    if (strcmp(sha, e->sha) != 0)
-        printf("# %s, quant %d, %s: logits_sha256 %s\n", e->model, (int)e->quant, what, sha);
-    must(strcmp(sha, e->sha) == 0, what, NULL);
+    char form[200];
+
+    snprintf(form, sizeof form, "%s, quant %d", e->model, (int)e->quant);
+    must_have_sha(session, e->sha, form, what);
 }
 
 static void score_whole(ith_engine *engine, const expected *e)
 {
     static float nll[MAX_IDS];
-    ith_session *session;
+    ith_session *session = must_open_session(engine);
     ith_error err;
 
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
     must(ith_session_score(session, ids, n_ids, nll, &err) == ITH_OK, "score", &err);
     must_be(session, e, "scored whole");
     ith_session_close(session);
 }
 
-/* Of n tokens, the last `decoded` one by one. */
-static ith_session *prefilled_and_decoded(ith_engine *engine, size_t n, size_t decoded)
-{
-    ith_session *session;
-    ith_error err;
-
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
-    must(ith_session_prefill(session, ids, n - decoded, &err) == ITH_OK, "prefill", &err);
-    for (size_t i = n - decoded; i < n; i++)
-        must(ith_session_decode(session, ids[i], &err) == ITH_OK, "decode", &err);
-    return session;
-}
-
 static void prefill_and_decode(ith_engine *engine, const expected *e)
 {
-    ith_session *session = prefilled_and_decoded(engine, n_ids, DECODED);
+    ith_session *session = session_after(engine, ids, n_ids, DECODED);
 
     must_be(session, e, "decoded token by token");
     ith_session_close(session);
@@ -104,7 +83,6 @@ static void run(const expected *e, int threads, int64_t chunk, ith_prefill way)
 {
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
-    ith_error err;
 
     params.model = e->model;
     params.quant = e->quant;
@@ -112,7 +90,7 @@ static void run(const expected *e, int threads, int64_t chunk, ith_prefill way)
     params.threads = threads;
     params.chunk = chunk;
     params.prefill = way;
-    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open the engine", &err);
+    engine = must_open(&params);
     score_whole(engine, e);
     prefill_and_decode(engine, e);
     ith_engine_close(engine);
@@ -152,28 +130,18 @@ static ith_engine_params params_of(const char *model, ith_placement placement, i
 /* After a prefill and some decoding; on rank 0. Closes the engine. */
 static void digest(ith_engine *engine, char sha[65])
 {
-    ith_session *session = prefilled_and_decoded(engine, PLACED, DECODED_PLACED);
-
-    if (ith_world_rank(world) == 0)
-        ith_session_logits_sha256(session, sha);
-    ith_session_close(session);
+    sha_after(engine, ids, PLACED, DECODED_PLACED, sha);
     ith_engine_close(engine);
 }
 
-/* Streamed: with the least budget that works, found by asking for more and more. */
+/* Streamed: under a tight budget. */
 static ith_engine *open_placed(const char *model, ith_placement placement, ith_offload offload)
 {
+    static int64_t least[ITH_OFFLOAD_RAM + 1][2];
     ith_engine_params params = params_of(model, placement, offload);
-    ith_engine *engine = NULL;
-    ith_error err;
-    ith_status status;
 
-    params.memory = placement == ITH_PLACE_STREAMED ? 8 << 20 : 0;
-    while ((status = ith_engine_open(world, &params, &engine, &err)) == ITH_E_MEMORY && params.memory > 0 &&
-           params.memory < 1 << 30)
-        params.memory += 1 << 20;
-    must(status == ITH_OK, "open the engine", &err);
-    return engine;
+    return placement == ITH_PLACE_STREAMED ? must_open_tight(params, &least[offload][model == (const char *)SYNTHETIC])
+                                           : must_open(&params);
 }
 
 static void compare(const char *model, ith_placement placement, ith_offload offload, const char *nodes,
@@ -195,25 +163,19 @@ static void compare(const char *model, ith_placement placement, ith_offload offl
     }
 }
 
-/* The ranks as nodes of so many; NULL: as they are. The world that was opened first keeps MPI running. */
+/* The ranks as nodes of so many; NULL: as they are. */
 static void on_nodes(const char *ranks_per_node, const char *const models_of[2], const char *want)
 {
     const char *nodes = ranks_per_node == NULL ? "a machine" : ranks_per_node;
-    ith_world *first = world;
-    ith_error err;
+    ith_world *first = begin_nodes(ranks_per_node);
 
-    if (ranks_per_node != NULL)
-        setenv("ITHACA_RANKS_PER_NODE", ranks_per_node, 1);
-    must(ith_world_open(&world, &err) == ITH_OK, "open a world", &err);
     for (int i = 0; i < 2; i++) {
         compare(models_of[i], ITH_PLACE_REPLICATED, ITH_OFFLOAD_DISK, nodes, want);
         compare(models_of[i], ITH_PLACE_SHARDED, ITH_OFFLOAD_DISK, nodes, want);
         compare(models_of[i], ITH_PLACE_STREAMED, ITH_OFFLOAD_DISK, nodes, want);
         compare(models_of[i], ITH_PLACE_STREAMED, ITH_OFFLOAD_RAM, nodes, want);
     }
-    ith_world_close(world);
-    unsetenv("ITHACA_RANKS_PER_NODE");
-    world = first;
+    end_nodes(first);
 }
 
 static void make_pack(const char *path)
@@ -229,9 +191,12 @@ static void make_pack(const char *path)
 
 static void placements(void)
 {
-    char want[65] = "", pack[64];
+    char want[65] = "", folder[64] = "", pack[80];
 
-    snprintf(pack, sizeof pack, "build/tmp/experts-%d.ith", ith_world_size(world));
+    if (ith_world_rank(world) == 0)
+        folder_make(folder);
+    ith_world_bcast(world, folder, sizeof folder);
+    snprintf(pack, sizeof pack, "%s/experts.ith", folder);
     const char *const models_of[2] = {SYNTHETIC, pack};
     make_pack(pack);
     digest(open_placed(SYNTHETIC, ITH_PLACE_REPLICATED, ITH_OFFLOAD_DISK), want); /* waits for rank 0 */
@@ -241,7 +206,7 @@ static void placements(void)
     if (ith_world_size(world) > 2)
         on_nodes("2", models_of, want);
     if (ith_world_rank(world) == 0)
-        unlink(pack);
+        folder_remove(folder);
 }
 
 int main(void)

@@ -5,9 +5,6 @@
  */
 #include "tests/needle.h"
 
-#include <stdio.h>
-#include <string.h>
-
 enum { PROMPT = 400, GENERATED = 90 };
 
 typedef struct result {
@@ -19,35 +16,24 @@ typedef struct result {
 static ith_engine *open_engine(const char *model, ith_quant quant, int64_t chunk)
 {
     ith_engine_params params = ith_engine_params_default();
-    ith_engine *engine;
-    ith_error err;
 
     params.model = model;
     params.threads = 2;
     params.quant = quant;
     params.chunk = chunk;
     params.ctx = MAX_IDS;
-    must(ith_engine_open(world, &params, &engine, &err) == ITH_OK, "open an engine", &err);
-    return engine;
-}
-
-static ith_session *open_session(ith_engine *engine)
-{
-    ith_session *session;
-    ith_error err;
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
-    return session;
+    return must_open(&params);
 }
 
 /* The passage twice, so that it has been seen; the rest is the model's. Of what it returns only the counts are there still. */
 static ith_generation generate(ith_engine *engine, const ith_generate_params *params, result *out)
 {
-    ith_session *session = open_session(engine);
+    ith_session *session = must_open_session(engine);
     ith_generation answer, counts;
     ith_error err;
 
-    must(ith_session_prefill(session, ids, PROMPT, &err) == ITH_OK, "prefill", &err);
-    must(ith_session_prefill(session, ids, PROMPT / 2, &err) == ITH_OK, "prefill again", &err);
+    must_prefill(session, ids, PROMPT);
+    must_prefill(session, ids, PROMPT / 2);
     must(ith_generate(session, params, &answer, &err) == ITH_OK, "generate", &err);
     must(ith_session_length(session) == PROMPT + PROMPT / 2 + GENERATED - 1, "the timeline's length", NULL);
     must(answer.n_passes + answer.n_accepted == GENERATED - 1, "a token for every pass and right guess", NULL);
@@ -93,7 +79,7 @@ static void with_chunk(int64_t chunk)
                                                                               .seed = 5};
     ith_engine *engine = open_engine(NEEDLE_MODEL, ITH_QUANT_W8, chunk),
                *smaller = open_engine(NEEDLE_MODEL, ITH_QUANT_W4, chunk);
-    ith_session *draft = open_session(smaller);
+    ith_session *draft = must_open_session(smaller);
 
     same_text(engine, NULL, greedy, "greedy, prompt lookup");
     same_text(engine, NULL, sampled, "sampled, prompt lookup");
@@ -108,13 +94,13 @@ static void other_vocabularies_are_refused(void)
 {
     ith_engine *engine = open_engine(NEEDLE_MODEL, ITH_QUANT_W8, 64),
                *other = open_engine("tests/golden/qwen3-gqa4", ITH_QUANT_W8, 64);
-    ith_session *session = open_session(engine), *draft = open_session(other);
+    ith_session *session = must_open_session(engine), *draft = must_open_session(other);
     ith_generate_params params = {
         .max_tokens = 2, .max_draft = 2, .draft = draft, .sampling = {.top_p = 1, .repeat_penalty = 1}};
     ith_generation answer;
     ith_error err;
 
-    must(ith_session_prefill(session, ids, 10, &err) == ITH_OK, "prefill", &err);
+    must_prefill(session, ids, 10);
     must(ith_generate(session, &params, &answer, &err) == ITH_E_ARGUMENT, "another vocabulary is refused", NULL);
     must(strstr(err.text, "vocabulary") != NULL, "and the vocabulary named", &err);
     params.draft = NULL;
@@ -131,18 +117,18 @@ static void other_vocabularies_are_refused(void)
 static void timelines_are_cut_back(void)
 {
     ith_engine *engine = open_engine(NEEDLE_MODEL, ITH_QUANT_W8, 64);
-    ith_session *session = open_session(engine);
+    ith_session *session = must_open_session(engine);
     char direct[65], again[65];
     ith_error err;
 
-    must(ith_session_prefill(session, ids, 300, &err) == ITH_OK, "prefill", &err);
+    must_prefill(session, ids, 300);
     ith_session_logits_sha256(session, direct);
-    must(ith_session_prefill(session, ids + 500, 200, &err) == ITH_OK, "prefill", &err);
+    must_prefill(session, ids + 500, 200);
     must(ith_session_truncate(session, 501, &err) == ITH_E_ARGUMENT, "more tokens than there are", NULL);
     must(ith_session_truncate(session, -1, &err) == ITH_E_ARGUMENT, "less than none", NULL);
     must(ith_session_truncate(session, 299, &err) == ITH_OK, "cut back", &err);
     must(ith_session_length(session) == 299 && ith_session_logits(session) == NULL, "no logits after a cut", NULL);
-    must(ith_session_decode(session, ids[299], &err) == ITH_OK, "decode after a cut", &err);
+    must_decode(session, ids[299]);
     ith_session_logits_sha256(session, again);
     must(strcmp(direct, again) == 0, "the same bits after a cut", NULL);
     must(ith_session_truncate(session, 300, &err) == ITH_OK, "cut nothing", &err);

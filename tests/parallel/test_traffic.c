@@ -40,16 +40,13 @@ static ith_engine_params by(ith_prefill way)
 static void prefill(const ith_engine_params *params)
 {
     bool rows = params->prefill == ITH_PREFILL_ROWS;
-    ith_engine *engine;
-    ith_session *session;
-    ith_error err;
+    ith_engine *engine = must_open(params);
+    ith_session *session = must_open_session(engine);
     int64_t depth = 0, chunk = params->chunk;
 
-    must(ith_engine_open(world, params, &engine, &err) == ITH_OK, "open the model", &err);
-    must(ith_session_open(engine, &session, &err) == ITH_OK, "open a session", &err);
     for (int i = 0; i < 2; i++, depth += chunk) {
         int64_t before = sent(), formula = expected(engine, depth, chunk, rows), is;
-        must(ith_session_prefill(session, ids + depth, (size_t)chunk, &err) == ITH_OK, "prefill", &err);
+        must_prefill(session, ids + depth, (size_t)chunk);
         is = sent() - before;
         if (rows && engine->mesh.context > 1)
             must(is >= formula, "a group exchanges more than the formula's", NULL);
