@@ -2,7 +2,7 @@
  *
  * The needle model (tests/models/needle-qwen3): a passkey is found in a long text, wherever it lies, and on the reference cases
  * the exact path's logits are Transformers' within 0.01. Depths are such that with 2 and 4 ranks the needle lies in every rank's part of the prompt.
- * 1k and 8k tokens; with ITHACA_LONG=1 also 32k. Prompts come from make_haystack.py (python3).
+ * 1k and 8k tokens, of the latter as many prompts as ranks; with ITHACA_LONG=1 four of each, and of 32k. Prompts come from make_haystack.py (python3).
  */
 #include "base/digest.h"
 #include "base/json.h"
@@ -184,9 +184,11 @@ int main(void)
         fail("cases", err.text);
 
     ith_engine *engine = open_engine(false);
-    for (int64_t tokens = 1024; tokens <= longest; tokens *= tokens == 1024 ? 8 : 4)
-        for (int i = 0; i < 4; i++)
+    for (int64_t tokens = 1024; tokens <= longest; tokens *= tokens == 1024 ? 8 : 4) {
+        const int step = tokens == 1024 || longest > 8192 ? 1 : 4 / ith_world_size(world);
+        for (int i = step / 2; i < 4; i += step) /* of one the third, of two the second and the fourth */
             answers(engine, tokens, depths[i], 100 + i);
+    }
     ith_engine_close(engine);
 
     engine = open_engine(true);

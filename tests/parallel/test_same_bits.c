@@ -135,20 +135,9 @@ static void run_with_caches(const char *caches, const forms *way)
         printf("ok same_bits with caches of %s\n", caches);
 }
 
-int main(void)
+/* What only several ranks do: exchange in one way or another, and take unequal shares. */
+static void among_ranks(void)
 {
-    static const int64_t chunks[] = {16, 64, 1000};
-
-    if (!open_needle())
-        return 1;
-    for (int threads = 1; threads <= 2; threads++)
-        for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
-            run_with(&quantized, threads, chunks[i], ITH_EXCHANGE_AUTO, 0);
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        run_with(&others[i], 1, 1000, ITH_EXCHANGE_AUTO, 0);
-        run_with(&others[i], 2, 64, ITH_EXCHANGE_AUTO, 0);
-        run_with(&others[i], 2, 300, ITH_EXCHANGE_PAIRWISE, 4);
-    }
     for (int exchange = ITH_EXCHANGE_AUTO; exchange <= ITH_EXCHANGE_NODE; exchange++)
         run_with(&quantized, 2, 300, (ith_exchange)exchange, 1 + exchange); /* 2 heads a rank on 2 ranks, 4 on 3 */
     run_by_numbers("3,1,4,1,5,9,2", &quantized, 1000, 0);
@@ -156,6 +145,28 @@ int main(void)
     run_by_numbers("1,0,100000,0,2,100,0", &others[1], 300, 4);
     run_shared(&quantized, 1 + ith_world_rank(world) % 2, 300, ITH_EXCHANGE_AUTO, 0, "threads");
     run_shared(&quantized, 1 + ith_world_rank(world) % 2, 1000, ITH_EXCHANGE_AUTO, 0, "measured");
+}
+
+/* With ITHACA_LONG every chunk with either number of threads, and the other forms in small chunks too; else each chunk with one of them. */
+int main(void)
+{
+    static const int64_t chunks[] = {16, 64, 1000};
+    const bool all = getenv("ITHACA_LONG") != NULL;
+
+    if (!open_needle())
+        return 1;
+    for (int threads = 1; threads <= 2; threads++)
+        for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
+            if (all || (threads == 2) == (chunks[i] == 16))
+                run_with(&quantized, threads, chunks[i], ITH_EXCHANGE_AUTO, 0);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        run_with(&others[i], 1, 1000, ITH_EXCHANGE_AUTO, 0);
+        run_with(&others[i], 2, 300, ITH_EXCHANGE_PAIRWISE, 4);
+        if (all)
+            run_with(&others[i], 2, 64, ITH_EXCHANGE_AUTO, 0);
+    }
+    if (ith_world_size(world) > 1)
+        among_ranks();
     run_with_caches("1KiB,1KiB,1KiB", &quantized);
     run_with_caches("33KiB,300KiB,1MiB", &others[0]);
     run_with_caches("1GiB,1GiB,1GiB", &quantized);
