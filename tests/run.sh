@@ -6,8 +6,9 @@
 # line are what it took; BUILD_DIR/log/times has those of the processor too (elapsed, user, system). The last line is
 # "N passed, N failed"; the exit status is 1 if any failed.
 #
-# Two run at a time where there are two cores (ITHACA_TEST_JOBS: as many as that), and are shown in order: most keep less than one
-# core busy. So tests share no folders and count no seconds; the one that must counts alone.
+# Two run at a time where there are two cores (ITHACA_TEST_JOBS: as many as that), and are shown in order: most wait for each step of one
+# process or another. So they share no folders and count no seconds. The tests of tests/parallel keep all cores busy with their ranks and
+# run alone, and so does what must count seconds.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -119,7 +120,7 @@ parallel() {
     local source
     for source in tests/parallel/test_*.c; do
         [[ -e $source ]] && sed -n 1p "$source" | grep -q 'RANKS: *[0-9]' &&
-            run "parallel/$(basename "$source" .c)" bash tests/parallel/run.sh "$build/${source%.c}"
+            run_alone "parallel/$(basename "$source" .c)" bash tests/parallel/run.sh "$build/${source%.c}"
     done
     run_alone parallel/abort bash tests/parallel/abort.sh "$build"
 }
