@@ -22,6 +22,8 @@ typedef struct model_bench {
     ith_session *session;
     ith_ceilings ceilings;
     int32_t *ids;             /* [ctx]: what is fed */
+    bool *chosen;             /* of the model's experts, those that a token might go to */
+    uint64_t chance;
     ith_rates *rates;         /* NULL: prefill is not predicted */
     double *prefill, *decode; /* [repetitions] seconds */
     double *predicted;        /* [repetitions] seconds of prefill, from the kernels' rates just before */
@@ -123,21 +125,43 @@ static ith_feed_counts count_fetched(const ith_engine *e)
     return sum;
 }
 
+static uint64_t draw(uint64_t *x)
+{
+    *x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17;
+    return *x;
+}
+
+/* As many experts as a token goes to, the same on all ranks. */
+static const bool *choose_experts(model_bench *b)
+{
+    const ith_experts_params *e = &b->engine->model->hp.experts;
+
+    memset(b->chosen, 0, (size_t)e->n * sizeof *b->chosen);
+    for (int64_t left = e->used; left > 0;) {
+        bool *one = &b->chosen[draw(&b->chance) % (uint64_t)e->n];
+        left -= !*one;
+        *one = true;
+    }
+    return b->chosen;
+}
+
 /* Streamed weights as n decoded tokens fetch them, by the same threads, with nothing computed: what the disk and the decompressor give. A first
- * token is not counted: what it begins with was fetched behind the decode before. */
+ * token is not counted: what it begins with was fetched behind the decode before. Experts are chosen by chance, which finds fewer of them at hand than
+ * a text does. */
 static ith_status time_fetching(model_bench *b, int64_t n, double *seconds, ith_error *err)
 {
     ith_store *store = b->engine->store;
+    ith_need need = b->engine->model->hp.experts.n > 0 ? ITH_NEED_CHOSEN : ITH_NEED_HELD;
     ith_feed_counts before;
     double start_s;
 
     *seconds = 0;
-    if (!ith_store_pass_by(store, ITH_NEED_HELD))
+    if (!ith_store_pass_by(store, need, choose_experts(b)))
         return ITH_OK;
     before = count_fetched(b->engine);
     start_s = ith_now_s();
     for (int64_t i = 0; i < n; i++)
-        ith_store_pass_by(store, ITH_NEED_HELD);
+        ith_store_pass_by(store, need, choose_experts(b));
     *seconds = ith_now_s() - start_s;
     b->fetched = count_fetched(b->engine);
     b->fetched.read -= before.read;
@@ -289,19 +313,18 @@ static ith_status check(const ith_engine *e, const ith_bench_model_params *p, it
 static ith_status open_bench(model_bench *b, ith_error *err)
 {
     int64_t ctx = b->engine->info.ctx;
-    uint64_t x = 88172645463325252u;
 
     b->ids = calloc((size_t)ctx, sizeof *b->ids);
+    b->chosen = calloc((size_t)b->engine->model->hp.experts.n + 1, sizeof *b->chosen);
+    b->chance = 88172645463325252u;
     b->prefill = calloc((size_t)b->params->repetitions, sizeof *b->prefill);
     b->decode = calloc((size_t)b->params->repetitions, sizeof *b->decode);
     b->predicted = calloc((size_t)b->params->repetitions, sizeof *b->predicted);
     b->fetching = calloc((size_t)b->params->repetitions, sizeof *b->fetching);
-    if (b->ids == NULL || b->prefill == NULL || b->predicted == NULL || b->decode == NULL || b->fetching == NULL)
+    if (b->ids == NULL || b->chosen == NULL || b->prefill == NULL || b->predicted == NULL || b->decode == NULL || b->fetching == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a timeline of %lld tokens", (long long)ctx);
-    for (int64_t i = 0; i < ctx; i++) {
-        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-        b->ids[i] = (int32_t)(x % (uint64_t)b->engine->info.n_vocab);
-    }
+    for (int64_t i = 0; i < ctx; i++)
+        b->ids[i] = (int32_t)(draw(&b->chance) % (uint64_t)b->engine->info.n_vocab);
     return ITH_OK;
 }
 
@@ -361,6 +384,7 @@ done:
     json_decref(depths);
     ith_session_close(b.session);
     free(b.ids);
+    free(b.chosen);
     free(b.prefill);
     free(b.predicted);
     free(b.fetching);

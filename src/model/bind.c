@@ -163,6 +163,7 @@ static ith_status bind_expert_part(const binder *b, ith_part part, int layer, in
         ITH_TRY(ith_plan_matrix(b->plan, name, tensor, rows, cols, layout, ITH_ROWS_PLAIN, 0, out, err));
     entry = ith_plan_entry(b->plan, *out);
     entry->stage = stage_of[part];
+    entry->expert = expert;
     entry->reads = reads;
     return ITH_OK;
 }

@@ -107,6 +107,7 @@ typedef struct ith_routes {
     int32_t *chosen; /* [T][used] */
     float *weights;  /* [T][used] */
     int64_t *first;  /* [n + 1]: expert e has the assignments first[e] ... first[e + 1] - 1 */
+    bool *chosen_by_any; /* [n] */
     int64_t *costs;  /* [n + 1] of a group of rows, of all experts before: 0 for those that no token goes to */
     int32_t *token;  /* [T * used] of each assignment */
     float *weight;   /* [T * used] */
@@ -286,16 +287,21 @@ static inline void ith_pass_progress(const ith_pass *pass, const ith_member *me)
         pass->comm->ops->progress(pass->comm);
 }
 
-/* Rows of a layer's matrices that the pass reads on this rank. */
+/* experts.c: may weights wait until it is known which experts the pass goes to? The same on all ranks. */
+bool ith_experts_are_few(const ith_pass *pass);
+
+/* What of a layer's matrices the pass reads on this rank. */
 static inline ith_need ith_pass_need(const ith_pass *pass)
 {
+    if (ith_experts_are_few(pass))
+        return ITH_NEED_CHOSEN;
     return pass->way->all_tokens ? ITH_NEED_HELD : ITH_NEED_ALL;
 }
 
 /* All members, around the use of a stage's matrices: ith_store_enter and ith_store_leave. The waiting is a lap of its own. */
 static inline void ith_pass_enter(const ith_pass *pass, int layer, enum ith_stage stage, ith_member *me)
 {
-    ith_store_enter(pass->model->store, layer, (int)stage, ith_pass_need(pass), me);
+    ith_store_enter(pass->model->store, layer, (int)stage, ith_pass_need(pass), NULL, me);
     ith_pass_lap(pass, me, layer, ITH_LAP_WEIGHTS);
 }
 static inline void ith_pass_leave(const ith_pass *pass, int layer, enum ith_stage stage, ith_member *me)

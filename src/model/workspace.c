@@ -71,6 +71,7 @@ static void request_routes(requests *r, const ith_model *model, int64_t tokens, 
     request(r, tokens * e->used, sizeof(float), &routes->weights);
     request(r, e->n + 1, sizeof(int64_t), &routes->first);
     request(r, e->n + 1, sizeof(int64_t), &routes->costs);
+    request(r, e->n, sizeof(bool), &routes->chosen_by_any);
     request(r, tokens * e->used, sizeof(int32_t), &routes->token);
     request(r, tokens * e->used, sizeof(float), &routes->weight);
 }
@@ -82,6 +83,7 @@ static void free_routes(const ith_routes *routes)
     ith_mem_free(routes->weights);
     ith_mem_free(routes->first);
     ith_mem_free(routes->costs);
+    ith_mem_free(routes->chosen_by_any);
     ith_mem_free(routes->token);
     ith_mem_free(routes->weight);
 }

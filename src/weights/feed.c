@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { NEEDS = 2, NOTHING = -1 };
+enum { NEEDS = 3, NOTHING = -1 };
 
 /* (step, need) as one number. */
 static int64_t key_of(int64_t step, ith_need need)
@@ -14,11 +14,6 @@ static int64_t key_of(int64_t step, ith_need need)
 }
 
 /* ---- Fills: all under the lock ---- */
-
-static ith_fill *fill_of(ith_feed *f, int64_t k)
-{
-    return &f->fills[k % ITH_FEED_FILLS];
-}
 
 /* Shares of the fills of k's entry up to k. */
 static int64_t shares_up_to(const ith_feed *f, int64_t k)
@@ -45,10 +40,10 @@ static bool share_memory(const ith_step *a, const ith_step *b)
 /* Is all over that was in its place? */
 static bool is_free(ith_feed *f, int64_t k)
 {
-    const ith_step *step = &f->steps[fill_of(f, k)->step];
+    const ith_step *step = &f->steps[ith_feed_fill(f, k)->step];
 
     for (int64_t before = k - ITH_FEED_BEHIND > 0 ? k - ITH_FEED_BEHIND : 0; before < k; before++)
-        if (share_memory(&f->steps[fill_of(f, before)->step], step) && !is_over(f, before))
+        if (share_memory(&f->steps[ith_feed_fill(f, before)->step], step) && !is_over(f, before))
             return false;
     return true;
 }
@@ -68,10 +63,13 @@ static void begin_fill(ith_feed *f, int64_t key)
     int64_t step = key / NEEDS;
     ith_need need = key % NEEDS;
 
-    *fill_of(f, f->tail++) = (ith_fill){.step = step,
-                                        .need = need,
-                                        .n = ith_feed_n_mine(f, step),
-                                        .gathered = f->gather.side == NULL || need == ITH_NEED_HELD};
+    ith_fill *fill = ith_feed_fill(f, f->tail++);
+    *fill = (ith_fill){.step = step,
+                       .need = need,
+                       .listed = f->steps[step].n_experts == 0,
+                       .from = fill->from,
+                       .n = ith_feed_n_mine(f, step),
+                       .gathered = f->gather.side == NULL || need != ITH_NEED_ALL};
     f->last = key;
     wake_all(f);
 }
@@ -87,7 +85,7 @@ static void look_ahead(ith_feed *f)
 static void settle(ith_feed *f)
 {
     while (f->finished < f->tail && is_free(f, f->finished)) {
-        ith_fill *at = fill_of(f, f->finished);
+        ith_fill *at = ith_feed_fill(f, f->finished);
         if (at->done < at->n || !at->gathered)
             return;
         f->shared->filled[f->finished % ITH_FEED_FILLS]++;
@@ -101,8 +99,9 @@ static void settle(ith_feed *f)
 static void drop_all(ith_feed *f)
 {
     for (; f->head < f->tail; f->head++) {
-        ith_fill *at = fill_of(f, f->head);
+        ith_fill *at = ith_feed_fill(f, f->head);
         at->dropped = true;
+        ith_shelf_drop(f, f->head);
         at->done += at->n - at->next;
         at->next = at->n;
         f->shared->left[f->head % ITH_FEED_FILLS]++;
@@ -114,13 +113,31 @@ static void drop_all(ith_feed *f)
 
 /* ---- Fetching: threads that take pieces in the order of fills ---- */
 
+/* Of a fill that is listed; those that it does not need, or has, are done. NULL: all are taken. */
+static const ith_step_part *next_piece(ith_feed *f, ith_fill *at)
+{
+    while (at->next < at->n) {
+        const ith_step_part *piece = ith_feed_mine(f, at->step, at->next++);
+        if (ith_shelf_is_fetched(at, piece))
+            return piece;
+        if (++at->done == at->n) {
+            wake_all(f);
+            settle(f);
+        }
+    }
+    return NULL;
+}
+
 static const ith_step_part *take_piece(ith_feed *f, int64_t *k)
 {
     settle(f);
     for (*k = f->finished; *k < f->tail && is_free(f, *k); ++*k) {
-        ith_fill *at = fill_of(f, *k);
-        if (at->next < at->n)
-            return ith_feed_mine(f, at->step, at->next++);
+        ith_fill *at = ith_feed_fill(f, *k);
+        if (!at->listed && at->need != ITH_NEED_CHOSEN)
+            ith_shelf_list(f, *k, NULL);
+        const ith_step_part *piece = at->listed ? next_piece(f, at) : NULL;
+        if (piece != NULL)
+            return piece;
     }
     return NULL;
 }
@@ -128,13 +145,14 @@ static const ith_step_part *take_piece(ith_feed *f, int64_t *k)
 static void fetch_piece(ith_fetcher *t, int64_t k, const ith_step_part *piece)
 {
     ith_feed *f = t->feed;
-    ith_fill *at = fill_of(f, k);
+    ith_fill *at = ith_feed_fill(f, k);
+    uint8_t *out = ith_shelf_where(f, at, piece);
     ith_feed_counts took = {0}, *counts = &f->counts[at->step];
     ith_error err;
     ith_status status;
 
     pthread_mutex_unlock(&f->shared->lock);
-    status = ith_feed_fetch(t, piece, ith_feed_place(f, at->step), &took, &err);
+    status = ith_feed_fetch(t, piece, out, &took, &err);
     pthread_mutex_lock(&f->shared->lock);
     counts->read += took.read;
     counts->unpacked += took.unpacked;
@@ -168,7 +186,8 @@ static void *fetch(void *arg)
 
 static bool can_gather(ith_feed *f, int64_t k)
 {
-    return k < f->tail && is_free(f, k) && !fill_of(f, k)->gathered && fill_of(f, k)->done == fill_of(f, k)->n;
+    const ith_fill *at = ith_feed_fill(f, k);
+    return k < f->tail && is_free(f, k) && !at->gathered && at->done == at->n;
 }
 
 static void *gather(void *arg)
@@ -182,7 +201,7 @@ static void *gather(void *arg)
             wait_for_change(f);
             continue;
         }
-        ith_fill *at = fill_of(f, k);
+        ith_fill *at = ith_feed_fill(f, k);
         pthread_mutex_unlock(&f->shared->lock);
         int64_t bytes = ith_gather_step(f, at->step);
         pthread_mutex_lock(&f->shared->lock);
@@ -203,22 +222,48 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* The matrices of the step find their tiles in its place. */
-static void publish(const ith_step *step, const uint8_t *place)
+/* The matrices of the step find their tiles where the fill has brought them. */
+static void publish(const ith_feed *f, const ith_fill *at)
 {
+    const ith_step *step = &f->steps[at->step];
+
     for (int i = 0; i < step->n_parts; i++) {
         ith_matrix *m = step->parts[i].entry->matrix;
-        m->tiles = place + step->parts[i].at;
+        m->tiles = ith_shelf_where(f, at, &step->parts[i]);
         m->first_tile = step->parts[i].first;
     }
 }
 
-void ith_feed_enter(ith_feed *f, int64_t i, ith_need need)
+static int layer_of(const ith_feed *f, int64_t step)
 {
-    int64_t key = key_of(i, ith_shards_cut(&f->params.shards) ? need : ITH_NEED_ALL), start_ns;
+    return f->steps[step].parts[0].entry->layer;
+}
+
+/* The fill that is entered, and that of the step behind it if it is of the same layer, know now which experts they are for. */
+static void list_entered(ith_feed *f, int64_t i, const bool *chosen)
+{
+    ith_fill *next = ith_feed_fill(f, f->head + 1);
+
+    if (!ith_feed_fill(f, f->head)->listed)
+        ith_shelf_list(f, f->head, chosen);
+    if (chosen != NULL && f->head + 1 < f->tail && next->step == i + 1 && layer_of(f, i + 1) == layer_of(f, i) &&
+        next->need == ITH_NEED_CHOSEN && !next->listed)
+        ith_shelf_list(f, f->head + 1, chosen);
+    wake_all(f);
+}
+
+/* Where nothing is cut all nodes hold all rows. */
+static ith_need what_differs(const ith_feed *f, ith_need need)
+{
+    return need == ITH_NEED_HELD && !ith_shards_cut(&f->params.shards) ? ITH_NEED_ALL : need;
+}
+
+void ith_feed_enter(ith_feed *f, int64_t i, ith_need need, const bool *chosen)
+{
+    int64_t key = key_of(i, what_differs(f, need)), start_ns;
 
     pthread_mutex_lock(&f->shared->lock);
-    if (f->head < f->tail && key_of(fill_of(f, f->head)->step, fill_of(f, f->head)->need) != key)
+    if (f->head < f->tail && key_of(ith_feed_fill(f, f->head)->step, ith_feed_fill(f, f->head)->need) != key)
         drop_all(f);
     if (f->entered != NOTHING)
         f->followers[f->entered] = key;
@@ -226,11 +271,12 @@ void ith_feed_enter(ith_feed *f, int64_t i, ith_need need)
     if (f->head == f->tail)
         begin_fill(f, key);
     look_ahead(f);
+    list_entered(f, i, need == ITH_NEED_CHOSEN ? chosen : NULL);
     start_ns = now_ns();
     while (!is_full(f, f->head))
         wait_for_change(f);
     f->counts[i].stall_ns += now_ns() - start_ns;
-    publish(&f->steps[i], ith_feed_place(f, i));
+    publish(f, ith_feed_fill(f, f->head));
     pthread_mutex_unlock(&f->shared->lock);
 }
 
@@ -276,6 +322,7 @@ static ith_status make_tables(ith_feed *f, ith_error *err)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the table of %lld steps", (long long)f->n_steps);
     for (int64_t key = 0; key < f->n_steps * NEEDS; key++)
         f->followers[key] = (key + NEEDS) % (f->n_steps * NEEDS);
+    ITH_TRY(ith_shelves_open(f, err));
     return ith_feed_cut(f, err);
 }
 
@@ -396,6 +443,7 @@ static void free_tables(ith_feed *f)
         free(f->pieces[i].items);
     for (int64_t i = 0; i < f->n_steps; i++)
         free(f->steps[i].parts);
+    ith_shelves_close(f);
     free(f->steps);
     free(f->pieces);
     free(f->fetchers);

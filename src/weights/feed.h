@@ -6,6 +6,10 @@
  *              what is there. Each rank fetches a share of a step's pieces
  *     fill     a step's being brought to its place
  *
+ * Of a step with experts a pass may need a few only, which it knows when it enters: what is fetched ahead of that is the step's place in the order,
+ * and steps behind it. Where memory is left (residence.h) experts stay after use, each step's on a shelf of its own, until others of it that were wanted
+ * since need the room; steps that are needed whole take those from there, and leave there what finds an empty slot.
+ *
  * A node's own rows (shards.h; all rows where nothing is cut) come from one of three sources: memory, if they stay there; frames kept in
  * memory; the model's files. A fill for passes that need all rows then gathers those of the other nodes: each piece is one message from the
  * rank that fetched it to a rank of every other node, on a communicator and a thread of their own.
@@ -27,17 +31,22 @@ typedef struct ith_step_part { /* units [first, first + n) of an entry, at `at` 
     const ith_entry *entry;
     int64_t first, n;
     size_t at;
+    size_t in_slot; /* where it lies in its expert's slot of the shelf */
 } ith_step_part;
 
 typedef struct ith_step {
     ith_step_part *parts;
     int n_parts;
-    size_t place, bytes; /* in the transit */
+    size_t place, bytes;       /* in the transit */
+    int n_experts;             /* whose all parts are; 0: nobody's */
+    size_t shelf, slot_bytes;  /* in the transit, behind all places: n_slots, of an expert each */
+    int n_slots;               /* 0 to n_experts. 0 where matrices are cut */
 } ith_step;
 
 typedef enum ith_need {
     ITH_NEED_ALL, /* all rows of a step's matrices */
-    ITH_NEED_HELD /* those that the node holds: fewer, where matrices are cut */
+    ITH_NEED_HELD, /* those that the node holds: fewer, where matrices are cut */
+    ITH_NEED_CHOSEN /* the same, but of experts only those that are named on entering */
 } ith_need;
 
 typedef struct ith_feed_params {
@@ -46,7 +55,7 @@ typedef struct ith_feed_params {
     ith_shards shards;
     const uint8_t *
         memory; /* the node's: entries that are not streamed lie at memory + entry->offset, rank by rank (ith_shard_place) */
-    size_t room;         /* of the transit: bytes */
+    size_t room;         /* of the transit, shelves included: bytes */
     const ith_homes *homes; /* where the transit shall lie; NULL: anywhere. A layer's places lie as its matrices would if they stayed; so parts of
                              * the output matrix do not */
     int n_threads;       /* that fetch, on each rank */
@@ -67,8 +76,9 @@ void ith_feed_close(ith_feed *feed); /* collective; accepts NULL */
 
 /* Collective in their order, without waiting for other nodes' computing. One thread of each rank: waits until step `i` is in its place; its
  * matrices' tiles then lie there. Leaving it gives the place back; the step entered last must have been left. A step that cannot be filled leaves
- * anything there: ith_feed_status tells. */
-void ith_feed_enter(ith_feed *feed, int64_t i, ith_need need);
+ * anything there: ith_feed_status tells. chosen: with ITH_NEED_CHOSEN, of a step with experts, [n_experts] those that are needed, the same on all
+ * ranks; the matrices of the others have no tiles. The step behind it, if it is of the same layer, is taken to need the same ones. */
+void ith_feed_enter(ith_feed *feed, int64_t i, ith_need need, const bool *chosen);
 void ith_feed_leave(ith_feed *feed);
 
 /* Step i, as it was given. */

@@ -1,5 +1,5 @@
 /* feed_homes.c - on which memory nodes (NUMA) the transit lies. Steps that share a place differ little: the largest of a layer's says where its pages
- * go.
+ * go. A slot of a shelf lies as the expert of its number would there: a layer's experts are alike.
  */
 #include "weights/feed_impl.h"
 
@@ -24,10 +24,21 @@ static bool is_mold(const ith_feed *f, int64_t i)
     return true;
 }
 
+static void each_slot(const ith_step *step, const ith_homes *homes, const uint8_t *transit, ith_home_fn see, void *user)
+{
+    for (const ith_step_part *p = step->parts; p < step->parts + step->n_parts; p++) {
+        int slot = p->entry->expert;
+        if (slot != ITH_NO_EXPERT && slot < step->n_slots)
+            ith_homes_each(homes, p->entry, p->first, p->n,
+                           transit + step->shelf + (size_t)slot * step->slot_bytes + p->in_slot, see, user);
+    }
+}
+
 static void each_home(const ith_feed *f, const ith_homes *homes, const uint8_t *transit, ith_home_fn see, void *user)
 {
     for (int64_t i = 0; i < f->n_steps; i++) {
         const ith_step *step = &f->steps[i];
+        each_slot(step, homes, transit, see, user);
         if (!is_mold(f, i))
             continue;
         for (const ith_step_part *p = step->parts; p < step->parts + step->n_parts; p++)

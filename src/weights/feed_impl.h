@@ -1,4 +1,5 @@
-/* feed_impl.h - what the files of the feed share: feed.c when a step is filled, feed_pieces.c with what, feed_gather.c from other nodes. */
+/* feed_impl.h - what the files of the feed share: feed.c when a step is filled, feed_shelf.c with which experts, feed_pieces.c from where,
+ * feed_gather.c from other nodes. */
 #ifndef ITH_WEIGHTS_FEED_IMPL_H
 #define ITH_WEIGHTS_FEED_IMPL_H
 
@@ -33,9 +34,24 @@ typedef struct ith_gather { /* the thread that speaks with other nodes */
     ith_parcel *sends, *recvs; /* of the step with most */
 } ith_gather;
 
+typedef enum ith_source_of { /* an expert, for a fill */
+    ITH_NOT_NEEDED,
+    ITH_ON_SHELF,
+    ITH_TO_SHELF, /* to be fetched, and to stay */
+    ITH_TO_PLACE  /* to be fetched */
+} ith_source_of;
+
+typedef struct ith_shelf { /* of a step, as this rank knows it: the same on all ranks of the node between the same two fills */
+    int32_t *slot_of;      /* [n_experts]; -1: not there */
+    int32_t *holds;        /* [n_slots]; -1: empty */
+    int64_t *wanted;       /* [n_slots] by which fill that chose it last; -1: by none */
+} ith_shelf;
+
 typedef struct ith_fill {
     int64_t step;
     ith_need need;
+    bool listed;           /* it is known which experts are needed, and from where: */
+    uint8_t *from;         /* [the most experts of any step] ith_source_of */
     int64_t next, done, n; /* my pieces: begun; in their place; all */
     bool gathered;         /* or nothing to gather */
     bool dropped;          /* nobody will use it: pieces that are not begun are left out */
@@ -60,6 +76,8 @@ struct ith_feed {
     ith_step *steps;
     int64_t n_steps;
     ith_pieces *pieces; /* [n_steps][n_nodes of the shards] */
+    ith_shelf *shelves; /* [n_steps] */
+    uint8_t *from;      /* the fills' */
     ith_frames *frames; /* NULL: from the files */
     ith_feed_shared *shared;
     uint8_t *transit;
@@ -86,6 +104,26 @@ static inline uint8_t *ith_feed_place(const ith_feed *feed, int64_t step)
     return feed->transit + feed->steps[step].place;
 }
 
+static inline ith_fill *ith_feed_fill(ith_feed *feed, int64_t k)
+{
+    return &feed->fills[k % ITH_FEED_FILLS];
+}
+
+/* ---- feed_shelf.c: under the lock, but for opening and closing ---- */
+
+ith_status ith_shelves_open(ith_feed *feed, ith_error *err);
+void ith_shelves_close(ith_feed *feed);
+
+/* Decides where the experts of fill k are had from, all (NULL) or those chosen, when no earlier fill of its step can change its shelf any more. */
+void ith_shelf_list(ith_feed *feed, int64_t k, const bool *chosen);
+
+/* Fill k will not be used: what it was to bring to the shelf is not there. */
+void ith_shelf_drop(ith_feed *feed, int64_t k);
+
+/* Where a part of the step, or a piece of one, lies or comes for a fill that is listed; NULL: it is not needed. Is it to be fetched? */
+uint8_t *ith_shelf_where(const ith_feed *feed, const ith_fill *fill, const ith_step_part *part);
+bool ith_shelf_is_fetched(const ith_fill *fill, const ith_step_part *part);
+
 /* ---- feed_pieces.c ---- */
 
 ith_status ith_feed_cut(ith_feed *feed, ith_error *err); /* makes feed->pieces */
@@ -97,8 +135,8 @@ ith_status ith_feed_keep(ith_feed *feed, ith_error *err);
 int64_t ith_feed_n_mine(const ith_feed *feed, int64_t step);
 const ith_step_part *ith_feed_mine(const ith_feed *feed, int64_t step, int64_t i);
 
-/* Puts one of my pieces where its step's place is, and adds to *counts what it took. */
-ith_status ith_feed_fetch(ith_fetcher *fetcher, const ith_step_part *piece, uint8_t *place, ith_feed_counts *counts,
+/* Brings one of my pieces to `out`, and adds to *counts what it took. */
+ith_status ith_feed_fetch(ith_fetcher *fetcher, const ith_step_part *piece, uint8_t *out, ith_feed_counts *counts,
                           ith_error *err);
 
 /* ---- feed_homes.c ---- */

@@ -27,10 +27,12 @@ static int64_t list_held(const ith_shards *shards, const ith_step *step, int nod
         const ith_step_part *p = &step->parts[i];
         ith_shard_piece piece = {0};
         while (ith_shard_next(shards, p->entry, node, (ith_range){p->first, p->first + p->n}, PIECE_BYTES, &piece)) {
-            ith_step_part item = {p->entry, piece.first, piece.n, 0};
+            ith_step_part item = {.entry = p->entry, .first = piece.first, .n = piece.n};
             if (out != NULL && is_listed(out, n, p->entry, item.first))
                 item.first++, item.n--;
-            item.at = p->at + (size_t)(item.first - p->first) * p->entry->unit_bytes;
+            size_t before = (size_t)(item.first - p->first) * p->entry->unit_bytes;
+            item.at = p->at + before;
+            item.in_slot = p->in_slot + before;
             if (out != NULL && item.n > 0)
                 out[n] = item;
             n += item.n > 0;
@@ -119,15 +121,15 @@ static ith_status read_files(ith_fetcher *t, const ith_step_part *p, uint8_t *ou
     return ITH_OK;
 }
 
-ith_status ith_feed_fetch(ith_fetcher *t, const ith_step_part *p, uint8_t *place, ith_feed_counts *counts,
+ith_status ith_feed_fetch(ith_fetcher *t, const ith_step_part *p, uint8_t *out, ith_feed_counts *counts,
                           ith_error *err)
 {
     const ith_feed_params *params = &t->feed->params;
     const ith_entry *e = p->entry;
 
     if (e->streamed)
-        return (t->feed->frames != NULL ? read_frames : read_files)(t, p, place + p->at, counts, err);
-    memcpy(place + p->at, params->memory + e->offset + ith_shard_place(&params->shards, e, p->first, p->n),
+        return (t->feed->frames != NULL ? read_frames : read_files)(t, p, out, counts, err);
+    memcpy(out, params->memory + e->offset + ith_shard_place(&params->shards, e, p->first, p->n),
            (size_t)p->n * e->unit_bytes);
     return ITH_OK;
 }

@@ -33,7 +33,7 @@ typedef enum ith_row_order {
     ITH_ROWS_INTERLEAVED_HALVES /* per head of head_dim rows: 0, d/2, 1, d/2+1, ...: GGUF's llama query and key rows */
 } ith_row_order;
 
-enum { ITH_NO_LAYER = -1 };
+enum { ITH_NO_LAYER = -1, ITH_NO_EXPERT = -1 };
 
 typedef struct ith_entry { /* one planned matrix or vector */
     char name[96];         /* Hugging Face's */
@@ -52,6 +52,8 @@ typedef struct ith_entry { /* one planned matrix or vector */
     size_t unit_bytes; /* of a tile; of a vector */
     int layer;         /* ITH_NO_LAYER: none's */
     int stage;         /* of its layer: matrices that are used together, from 0 on as a pass comes to them */
+    int expert;        /* of its layer, whose it is: a pass may need those of some only. An expert's matrices of a stage follow each other.
+                        * ITH_NO_EXPERT: every pass needs it */
     bool streamed;     /* the store's: not in its memory, or only while it is used */
     bool as_stored;    /* a pack holds the units as they are wanted, perhaps compressed */
     size_t offset;     /* the store's: in its memory, of what the node holds */

@@ -161,7 +161,7 @@ static ith_status open_feed(ith_store *store, const ith_store_params *params, it
                             .shards = store->shards,
                             .memory = store->memory,
                             .homes = one_memory_node(store) ? NULL : &store->homes,
-                            .room = r->transit,
+                            .room = r->transit + r->shelves,
                             .n_threads = fetchers(ith_team_size(team)),
                             .caching = params->caching,
                             .keep_level = params->keep,
@@ -193,6 +193,21 @@ size_t ith_store_least(const ith_store *store, const ith_store_params *params)
 {
     ith_residence_params p = residence_params(store, params);
     return ith_residence_least(&store->plan, &p);
+}
+
+double ith_store_reads(ith_store *store, const ith_store_params *params, double share)
+{
+    ith_residence_params p = residence_params(store, params);
+    ith_residence r;
+    ith_error err;
+    double bytes = 0;
+
+    if (params->keep < 0 && ith_residence_choose(&store->plan, &p, &r, &err) == ITH_OK)
+        bytes = ith_residence_reads(&store->plan, &p, &r, share);
+    ith_residence_free(&r);
+    for (size_t i = 0; i < store->plan.n_entries; i++)
+        store->plan.entries[i].streamed = false;
+    return bytes;
 }
 
 static ith_status choose(ith_store *store, const ith_store_params *params, ith_error *err)

@@ -15,7 +15,8 @@
  *               gather each layer's from all nodes, ahead of use (feed.h). On one node that is the one copy again. An embedding that is not
  *               the output matrix too is not held: its rows are read where they are needed (lookup.h).
  *   streamed    where that is more than a budget allows: norms, the output matrix, the embedding and the first layers stay as far as it
- *               goes, the others come ahead of use, cut among the nodes in the same way: each node reads its rows.
+ *               goes, the others come ahead of use, cut among the nodes in the same way: each node reads its rows. Of experts (feed.h) passes of
+ *               few tokens read those that are chosen, once it is known which.
  *
  * All of it lies beside the threads that read it (homes.h).
  *
@@ -69,6 +70,10 @@ size_t ith_store_needs(const ith_store *store, const ith_store_params *params);
 /* The least budget, at which every layer comes ahead of use. Of the same params, but for `budget`. */
 size_t ith_store_least(const ith_store *store, const ith_store_params *params);
 
+/* Bytes of files that a node reads, as stored, for a pass that needs this share of each layer's experts (1: all), all of them as likely as any; 0 for what is
+ * kept in memory. Before loading, of the same params. */
+double ith_store_reads(ith_store *store, const ith_store_params *params, double share);
+
 /* Collective, params alike but for progress. Allocates, converts, and returns the same status on all ranks. ITH_E_MEMORY: the budget does not
  * hold a layer and what must stay; the text has the numbers. */
 ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_team *team, ith_error *err);
@@ -86,8 +91,9 @@ void ith_store_regions(const ith_store *store, ith_home_fn see, void *user);
 /* ---- Inside a pass: all ranks, in the same order ---- */
 
 /* All members; enter ends with a barrier if it waited for anything. Between the two the matrices of the layer's stage (plan.h) have their tiles:
- * all, or those of this rank's rows. After a barrier that all have passed with the stage behind them: leave. Pairs must not overlap. */
-void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, ith_member *me);
+ * all, or those of this rank's rows. After a barrier that all have passed with the stage behind them: leave. Pairs must not overlap.
+ * `chosen`: see ith_feed_enter; read on thread 0 only; NULL where the stage has no experts, or all are needed. */
+void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, const bool *chosen, ith_member *me);
 void ith_store_leave(ith_store *store, int layer, int stage, ith_need need, ith_member *me);
 
 /* The output matrix in parts, in rising order: 1 if what is needed stays. enter gives the part's rows. */
@@ -96,8 +102,8 @@ ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_
 void ith_store_leave_output(ith_store *store, int part, ith_need need, ith_member *me);
 
 /* Collective, on one thread, outside passes: waits for everything that a pass with that need fetches, in its order, and uses nothing of it. What a pass
- * takes if computing takes no time. False: nothing is fetched. */
-bool ith_store_pass_by(ith_store *store, ith_need need);
+ * takes if computing takes no time. chosen: of every layer's experts; NULL: all. False: nothing is fetched. */
+bool ith_store_pass_by(ith_store *store, ith_need need, const bool *chosen);
 
 /* Row `row` of the embedding as floats, on thread me->tid. */
 void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out);

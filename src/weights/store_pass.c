@@ -9,19 +9,19 @@
 /* Is what stays all that is needed? */
 static bool suffices(const ith_store *store, bool stays, ith_need need)
 {
-    return stays && (need == ITH_NEED_HELD || !ith_shards_cut(&store->shards));
+    return stays && (need != ITH_NEED_ALL || !ith_shards_cut(&store->shards));
 }
 
-static void enter(ith_store *store, int64_t step, ith_need need, ith_member *me)
+static void enter(ith_store *store, int64_t step, ith_need need, const bool *chosen, ith_member *me)
 {
     if (me->tid == 0)
-        ith_feed_enter(store->feed, step, need);
+        ith_feed_enter(store->feed, step, need, chosen);
     ith_barrier(me);
 }
 
 static int64_t step_of(const ith_store *store, int layer, int stage)
 {
-    return (int64_t)(layer - store->residence.first_layer) * store->residence.n_stages + stage;
+    return store->residence.step_of[layer * store->residence.n_stages + stage];
 }
 
 /* Matrices of the step that stay show what stays again. */
@@ -35,20 +35,27 @@ static void leave(ith_store *store, int64_t step)
     ith_feed_leave(store->feed);
 }
 
-static bool layer_is_there(const ith_store *store, int layer, ith_need need)
+/* All matrices of a stage stay, or none. */
+static bool step_is_there(const ith_store *store, int64_t step, ith_need need)
 {
-    return store->feed == NULL || suffices(store, layer < store->residence.layers_resident, need);
+    return suffices(store, !ith_feed_step(store->feed, step)->parts[0].entry->streamed, need);
 }
 
-void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, ith_member *me)
+static bool stage_is_there(const ith_store *store, int layer, int stage, ith_need need)
 {
-    if (!layer_is_there(store, layer, need))
-        enter(store, step_of(store, layer, stage), need, me);
+    return store->feed == NULL || step_of(store, layer, stage) < 0 ||
+           step_is_there(store, step_of(store, layer, stage), need);
+}
+
+void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, const bool *chosen, ith_member *me)
+{
+    if (!stage_is_there(store, layer, stage, need))
+        enter(store, step_of(store, layer, stage), need, chosen, me);
 }
 
 void ith_store_leave(ith_store *store, int layer, int stage, ith_need need, ith_member *me)
 {
-    if (me->tid == 0 && !layer_is_there(store, layer, need))
+    if (me->tid == 0 && !stage_is_there(store, layer, stage, need))
         leave(store, step_of(store, layer, stage));
 }
 
@@ -64,7 +71,7 @@ ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_
 
     if (suffices(store, r->output_stays, need))
         return rows;
-    enter(store, r->first_output_step + part, need, me);
+    enter(store, r->first_output_step + part, need, NULL, me);
     rows.begin = store->output->first_tile * ITH_TILE_ROWS;
     rows.end = rows.begin + r->part_tiles * ITH_TILE_ROWS;
     if (rows.end > store->output->rows)
@@ -79,23 +86,21 @@ void ith_store_leave_output(ith_store *store, int part, ith_need need, ith_membe
 }
 
 /* A step, without using it. */
-static void pass_by(ith_store *store, int64_t step, ith_need need)
+static void pass_by(ith_store *store, int64_t step, ith_need need, const bool *chosen)
 {
-    ith_feed_enter(store->feed, step, need);
+    ith_feed_enter(store->feed, step, need, ith_feed_step(store->feed, step)->n_experts > 0 ? chosen : NULL);
     leave(store, step);
 }
 
-bool ith_store_pass_by(ith_store *store, ith_need need)
+bool ith_store_pass_by(ith_store *store, ith_need need, const bool *chosen)
 {
     const ith_residence *r = &store->residence;
     bool any = false;
 
     for (int64_t step = 0; step < r->n_steps; step++) {
-        bool layer = step < r->first_output_step;
-        if (layer ? layer_is_there(store, r->first_layer + (int)(step / r->n_stages), need)
-                  : suffices(store, r->output_stays, need))
+        if (step_is_there(store, step, need))
             continue;
-        pass_by(store, step, need);
+        pass_by(store, step, need, chosen);
         any = true;
     }
     return any;
@@ -127,23 +132,26 @@ void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out)
         ith_lookup_row(store->lookup, row, me->tid, out);
 }
 
+static void add_count(const ith_store *store, int64_t step, ith_feed_counts *sum)
+{
+    ith_feed_counts c = ith_feed_count(store->feed, step);
+    sum->read += c.read;
+    sum->unpacked += c.unpacked;
+    sum->gathered += c.gathered;
+    sum->stall_ns += c.stall_ns;
+}
+
 ith_feed_counts ith_store_count(ith_store *store, int layer)
 {
     const ith_residence *r = &store->residence;
-    bool output = layer == ITH_NO_LAYER;
-    int64_t first = output ? r->first_output_step : step_of(store, layer, 0),
-            last = output ? r->n_steps : first + r->n_stages;
     ith_feed_counts sum = {0};
 
-    if (store->feed == NULL || first < 0 ||
-        (!output && last > r->first_output_step)) /* it stays, or there is no such layer */
+    if (store->feed == NULL)
         return sum;
-    for (int64_t i = first; i < last; i++) {
-        ith_feed_counts c = ith_feed_count(store->feed, i);
-        sum.read += c.read;
-        sum.unpacked += c.unpacked;
-        sum.gathered += c.gathered;
-        sum.stall_ns += c.stall_ns;
-    }
+    for (int64_t i = r->first_output_step; layer == ITH_NO_LAYER && i < r->n_steps; i++)
+        add_count(store, i, &sum);
+    for (int stage = 0; layer != ITH_NO_LAYER && stage < r->n_stages; stage++)
+        if (step_of(store, layer, stage) >= 0)
+            add_count(store, step_of(store, layer, stage), &sum);
     return sum;
 }

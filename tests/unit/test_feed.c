@@ -117,7 +117,7 @@ static void any_order(ith_caching caching, int keep_level, size_t keep_room)
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
         if (x % 3 == 0) /* a pass that leaves steps out, or begins anew */
             next = (int64_t)(x / 3 % (uint64_t)s.n_steps);
-        ith_feed_enter(s.feed, next, ITH_NEED_ALL);
+        ith_feed_enter(s.feed, next, ITH_NEED_ALL, NULL);
         assert_there(&s, next);
         ith_feed_leave(s.feed);
         next = (next + 1) % s.n_steps;
@@ -175,7 +175,7 @@ static void what_comes_lies_where_it_is_read(void **state)
         ith_homes homes = {.topology = topology, .mesh = s.mesh, .seats = &seat, .n_seats = 1};
         must(open_feed(&s, ITH_CACHED, -1, 0, &err), &err);
         for (int64_t i = 0; i < s.residence.first_output_step; i++) {
-            ith_feed_enter(s.feed, i, ITH_NEED_ALL);
+            ith_feed_enter(s.feed, i, ITH_NEED_ALL, NULL);
             for (int k = 0; k < s.steps[i].n_parts; k++)
                 for (int64_t u = 0; u < s.steps[i].parts[k].n; u++) {
                     const ith_entry *e = s.steps[i].parts[k].entry;
