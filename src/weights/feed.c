@@ -239,6 +239,17 @@ static int layer_of(const ith_feed *f, int64_t step)
     return f->steps[step].parts[0].entry->layer;
 }
 
+/* Is that what the fill has been begun for? */
+static bool is_for(const ith_feed *f, const ith_fill *at, int64_t key, const bool *chosen)
+{
+    if (key_of(at->step, at->need) != key)
+        return false;
+    for (int e = 0; chosen != NULL && at->listed && e < f->steps[at->step].n_experts; e++)
+        if ((at->from[e] != ITH_NOT_NEEDED) != chosen[e])
+            return false;
+    return true;
+}
+
 /* The fill that is entered, and that of the step behind it if it is of the same layer, know now which experts they are for. */
 static void list_entered(ith_feed *f, int64_t i, const bool *chosen)
 {
@@ -262,8 +273,9 @@ void ith_feed_enter(ith_feed *f, int64_t i, ith_need need, const bool *chosen)
 {
     int64_t key = key_of(i, what_differs(f, need)), start_ns;
 
+    chosen = need == ITH_NEED_CHOSEN ? chosen : NULL;
     pthread_mutex_lock(&f->shared->lock);
-    if (f->head < f->tail && key_of(ith_feed_fill(f, f->head)->step, ith_feed_fill(f, f->head)->need) != key)
+    if (f->head < f->tail && !is_for(f, ith_feed_fill(f, f->head), key, chosen))
         drop_all(f);
     if (f->entered != NOTHING)
         f->followers[f->entered] = key;
@@ -271,7 +283,7 @@ void ith_feed_enter(ith_feed *f, int64_t i, ith_need need, const bool *chosen)
     if (f->head == f->tail)
         begin_fill(f, key);
     look_ahead(f);
-    list_entered(f, i, need == ITH_NEED_CHOSEN ? chosen : NULL);
+    list_entered(f, i, chosen);
     start_ns = now_ns();
     while (!is_full(f, f->head))
         wait_for_change(f);

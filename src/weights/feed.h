@@ -77,7 +77,8 @@ void ith_feed_close(ith_feed *feed); /* collective; accepts NULL */
 /* Collective in their order, without waiting for other nodes' computing. One thread of each rank: waits until step `i` is in its place; its
  * matrices' tiles then lie there. Leaving it gives the place back; the step entered last must have been left. A step that cannot be filled leaves
  * anything there: ith_feed_status tells. chosen: with ITH_NEED_CHOSEN, of a step with experts, [n_experts] those that are needed, the same on all
- * ranks; the matrices of the others have no tiles. The step behind it, if it is of the same layer, is taken to need the same ones. */
+ * ranks; the matrices of the others have no tiles. The step behind it, if it is of the same layer, is guessed to
+ * need the same ones, and fetched ahead. */
 void ith_feed_enter(ith_feed *feed, int64_t i, ith_need need, const bool *chosen);
 void ith_feed_leave(ith_feed *feed);
 
