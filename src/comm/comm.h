@@ -37,7 +37,7 @@ typedef struct ith_comm_stats {
     ith_exchange_traffic exchange[ITH_EXCHANGES]; /* by strategy */
     int64_t allgather_calls, allgather_sent;
     int64_t bcast_calls, bcast_sent;
-    int64_t message_calls, message_sent;
+    int64_t message_calls, messages, message_sent; /* lists; what they were sent in */
 } ith_comm_stats;
 
 typedef struct ith_parcel { /* one way, to or from another rank */
@@ -103,6 +103,8 @@ struct ith_comm {
     const int *node_of;           /* [size] every rank's node */
     int domain_rank, domain_size; /* among the ranks of this memory domain; see split_domains */
     ith_exchange exchange;        /* the strategy wanted */
+    int64_t joined; /* parcels of one rank that follow each other in a list go as one message of up to so many bytes. The lists of both ends have
+                     * them side by side then, and the same `joined`. 0, at first: each goes by itself */
     ith_comm_stats stats;
     void *impl; /* the implementation's own */
 };

@@ -42,12 +42,62 @@ void ith_mpi_post(ith_comm *comm, const ith_mpi_flight *f, const ith_parcel *m, 
 
 /* ---- Messages that a rank names one by one ---- */
 
-static int64_t pieces_in(const ith_comm *comm, const ith_parcel *list, int64_t n)
+enum { JOINED_MOST = 256 };
+
+/* Parcels at the head of a list of n that are one message. One that is too large for that is alone. */
+static int64_t run_of(const ith_comm *comm, const ith_parcel *list, int64_t n)
 {
-    int64_t pieces = 0;
-    for (int64_t i = 0; i < n; i++)
-        pieces += ith_mpi_pieces(comm, list[i].bytes);
-    return pieces;
+    int64_t i = 1, bytes = list->bytes, piece = ith_mpi_of(comm)->piece,
+            most = comm->joined < piece ? comm->joined : piece;
+
+    for (; i < n && i < JOINED_MOST && list[i].rank == list->rank && bytes + list[i].bytes <= most; i++)
+        bytes += list[i].bytes;
+    return i;
+}
+
+static int64_t messages_in(const ith_comm *comm, const ith_parcel *list, int64_t n)
+{
+    int64_t messages = 0;
+    for (int64_t i = 0, run; i < n; i += run) {
+        run = run_of(comm, &list[i], n - i);
+        messages += run > 1 ? 1 : ith_mpi_pieces(comm, list[i].bytes);
+    }
+    return messages;
+}
+
+/* MPI collects them from where they lie, and spreads them. */
+static void post_joined(ith_comm *comm, const ith_mpi_flight *f, const ith_parcel *list, int64_t n, bool send,
+                        MPI_Request **request)
+{
+    MPI_Comm world = ith_mpi_of(comm)->world;
+    MPI_Aint addresses[JOINED_MOST];
+    int lengths[JOINED_MOST];
+    MPI_Datatype type;
+
+    for (int64_t i = 0; i < n; i++) {
+        lengths[i] = (int)list[i].bytes;
+        ith_mpi_check(comm, MPI_Get_address(list[i].buf, &addresses[i]), "MPI_Get_address");
+    }
+    ith_mpi_check(comm, MPI_Type_create_hindexed((int)n, lengths, addresses, MPI_BYTE, &type),
+                  "MPI_Type_create_hindexed");
+    ith_mpi_check(comm, MPI_Type_commit(&type), "MPI_Type_commit");
+    if (send)
+        ith_mpi_check(comm, MPI_Isend(MPI_BOTTOM, 1, type, list->rank, f->tag, world, (*request)++), "MPI_Isend");
+    else
+        ith_mpi_check(comm, MPI_Irecv(MPI_BOTTOM, 1, type, list->rank, f->tag, world, (*request)++), "MPI_Irecv");
+    ith_mpi_check(comm, MPI_Type_free(&type), "MPI_Type_free");
+}
+
+static void post_all(ith_comm *comm, const ith_mpi_flight *f, const ith_parcel *list, int64_t n, bool send,
+                     MPI_Request **next)
+{
+    for (int64_t i = 0, run; i < n; i += run) {
+        run = run_of(comm, &list[i], n - i);
+        if (run > 1)
+            post_joined(comm, f, &list[i], run, send, next);
+        else
+            ith_mpi_post(comm, f, &list[i], send, next);
+    }
 }
 
 static void progress_messages(ith_comm *comm, ith_mpi_flight *f)
@@ -82,14 +132,14 @@ void ith_mpi_messages_start(ith_comm *comm, int flight, const ith_parcel *sends,
                             const ith_parcel *recvs, int64_t n_recvs)
 {
     ith_mpi_flight *f = &ith_mpi_of(comm)->flights[flight];
-    ith_mpi_reserve_requests(comm, f, pieces_in(comm, sends, n_sends) + pieces_in(comm, recvs, n_recvs));
+    int64_t messages = messages_in(comm, sends, n_sends);
+    ith_mpi_reserve_requests(comm, f, messages + messages_in(comm, recvs, n_recvs));
     MPI_Request *next = f->requests;
-    for (int64_t i = 0; i < n_recvs; i++)
-        ith_mpi_post(comm, f, &recvs[i], false, &next);
-    for (int64_t i = 0; i < n_sends; i++) {
-        ith_mpi_post(comm, f, &sends[i], true, &next);
+    post_all(comm, f, recvs, n_recvs, false, &next);
+    post_all(comm, f, sends, n_sends, true, &next);
+    for (int64_t i = 0; i < n_sends; i++)
         comm->stats.message_sent += sends[i].bytes;
-    }
+    comm->stats.messages += messages;
     f->posted = (int)(next - f->requests);
     f->strategy = &by_messages;
     comm->stats.message_calls++;

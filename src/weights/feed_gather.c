@@ -1,11 +1,15 @@
 /* feed_gather.c - what other nodes hold of a step.
  *
  * Piece j of a node's list is sent by the rank of it that fetched it, number j % (its size), to rank number j % (their size) of every other
- * node: all ranks send and receive, and both ends know all messages of a step from its number. Between two ranks pieces go in rising order.
+ * node: all ranks send and receive, and both ends know all messages of a step from its number. Between two ranks pieces go in rising order, small
+ * ones several in a message: a layer of many experts has many.
  */
 #include "weights/feed_impl.h"
 
 #include <stdlib.h>
+
+/* Up to so many bytes pieces share a message: collecting them takes a copy, which larger ones are not worth. */
+enum { MESSAGE_BYTES = 256 << 10 };
 
 static int node_size(const ith_node_ranks *n, int node)
 {
@@ -18,37 +22,39 @@ static int rank_for(const ith_node_ranks *n, int node, int64_t j)
     return n->ranks[n->first[node] + j % node_size(n, node)];
 }
 
-static ith_parcel parcel(int rank, const ith_step_part *p, uint8_t *place)
+/* Those of a node's pieces which its rank `from` has and rank `to` of another node is to get, into place; counted, and listed if out is not NULL. */
+static int64_t list_pair(const ith_feed *f, const ith_pieces *pieces, int from_node, int from, int to_node, int to,
+                         bool send, uint8_t *place, ith_parcel *out)
 {
-    return (ith_parcel){rank, place + p->at, p->n * (int64_t)p->entry->unit_bytes};
-}
+    const ith_node_ranks *nodes = &f->gather.nodes;
+    int64_t n = 0;
 
-/* Messages of a step to or from the nodes at the distances 1, 2, ...; counted, and listed if out is not NULL. */
-static int64_t list_sends(const ith_feed *f, int64_t step, uint8_t *place, ith_parcel *out)
-{
-    const ith_shards *s = &f->params.shards;
-    int64_t mine = ith_feed_n_mine(f, step), n = 0;
-
-    for (int d = 1; d < s->n_nodes; d++)
-        for (int64_t i = 0; i < mine; i++, n++)
-            if (out != NULL)
-                out[n] = parcel(rank_for(&f->gather.nodes, (s->node + d) % s->n_nodes,
-                                         f->params.comm->node_rank + i * f->params.comm->node_size),
-                                ith_feed_mine(f, step, i), place);
+    for (int64_t j = 0; j < pieces->n; j++) {
+        const ith_step_part *p = &pieces->items[j];
+        if (rank_for(nodes, from_node, j) != from || rank_for(nodes, to_node, j) != to)
+            continue;
+        if (out != NULL)
+            out[n] = (ith_parcel){send ? to : from, place + p->at, p->n * (int64_t)p->entry->unit_bytes};
+        n++;
+    }
     return n;
 }
 
-static int64_t list_recvs(const ith_feed *f, int64_t step, uint8_t *place, ith_parcel *out)
+/* Parcels of a step to (send) or from the nodes at the distances 1, 2, ...; counted, and listed if out is not NULL. */
+static int64_t list_parcels(const ith_feed *f, int64_t step, bool send, uint8_t *place, ith_parcel *out)
 {
     const ith_shards *s = &f->params.shards;
+    int me = f->params.comm->rank;
     int64_t n = 0;
 
     for (int d = 1; d < s->n_nodes; d++) {
-        int from = (s->node + s->n_nodes - d) % s->n_nodes;
-        const ith_pieces *theirs = ith_feed_pieces(f, step, from);
-        for (int64_t j = f->params.comm->node_rank; j < theirs->n; j += f->params.comm->node_size, n++)
-            if (out != NULL)
-                out[n] = parcel(rank_for(&f->gather.nodes, from, j), &theirs->items[j], place);
+        int other = (send ? s->node + d : s->node + s->n_nodes - d) % s->n_nodes;
+        for (int i = 0; i < node_size(&f->gather.nodes, other); i++) {
+            int rank = f->gather.nodes.ranks[f->gather.nodes.first[other] + i];
+            ith_parcel *at = out == NULL ? NULL : out + n;
+            n += send ? list_pair(f, ith_feed_pieces(f, step, s->node), s->node, me, other, rank, true, place, at)
+                      : list_pair(f, ith_feed_pieces(f, step, other), other, rank, s->node, me, false, place, at);
+        }
     }
     return n;
 }
@@ -57,7 +63,8 @@ int64_t ith_gather_step(ith_feed *f, int64_t step)
 {
     ith_gather *g = &f->gather;
     uint8_t *place = ith_feed_place(f, step);
-    int64_t n_sends = list_sends(f, step, place, g->sends), n_recvs = list_recvs(f, step, place, g->recvs), bytes = 0;
+    int64_t n_sends = list_parcels(f, step, true, place, g->sends),
+            n_recvs = list_parcels(f, step, false, place, g->recvs), bytes = 0;
 
     ith_comm_messages(g->side, g->sends, n_sends, g->recvs, n_recvs);
     for (int64_t i = 0; i < n_recvs; i++)
@@ -90,7 +97,7 @@ static ith_status make_lists(ith_feed *f, ith_error *err)
 
     ITH_TRY(list_nodes(f->params.comm, &f->gather.nodes, err));
     for (int64_t i = 0; i < f->n_steps; i++) {
-        int64_t s = list_sends(f, i, NULL, NULL), r = list_recvs(f, i, NULL, NULL);
+        int64_t s = list_parcels(f, i, true, NULL, NULL), r = list_parcels(f, i, false, NULL, NULL);
         sends = s > sends ? s : sends;
         recvs = r > recvs ? r : recvs;
     }
@@ -108,7 +115,9 @@ ith_status ith_gather_open(ith_feed *f, ith_error *err)
     if (!ith_shards_cut(&f->params.shards))
         return ITH_OK;
     ITH_TRY(ith_comm_agree(comm, make_lists(f, err), err));
-    return comm->ops->side(comm, &f->gather.side, err);
+    ITH_TRY(comm->ops->side(comm, &f->gather.side, err));
+    f->gather.side->joined = MESSAGE_BYTES;
+    return ITH_OK;
 }
 
 void ith_gather_close(ith_gather *g)
