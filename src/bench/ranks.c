@@ -51,14 +51,14 @@ int64_t ith_bench_ranks_formula(const ith_session *s, int64_t depth, int64_t n)
 {
     const ith_engine *e = s->engine;
     ith_traffic_shape shape = ith_traffic_shape_of(&e->model->hp, e->kv, e->model->quantized);
-    int64_t layer = 0;
+    int64_t bytes = 0;
 
     for (int64_t done = 0, now; done < n; done += now) {
         now = n - done < s->chunk ? n - done : s->chunk;
-        layer += now <= s->rows_tokens ? ith_traffic_rows(&shape, &e->mesh, now)
+        bytes += now <= s->rows_tokens ? ith_traffic_rows(&shape, &e->mesh, now)
                                        : ith_traffic_ulysses(&shape, &e->mesh, depth + done, now);
     }
-    return layer * e->model->hp.n_layers;
+    return bytes;
 }
 
 ith_status ith_bench_text(const json_t *root, char **json, ith_error *err)

@@ -62,15 +62,15 @@ ith_depth_cost ith_prompt_cost(const ith_engine *e, double linear_rate, double a
     return (ith_depth_cost){sum_layers(e->model, 1).ops / linear_rate, key_ops(e->model) / attention_rate};
 }
 
-/* The means over a prompt of the whole context: what a pass sends grows linearly with the depth, if at all. */
+/* The means over the layers, and over a prompt of the whole context: what a pass sends grows linearly with the depth, if at all. */
 ith_token_traffic ith_pass_traffic(const ith_engine *e)
 {
     const ith_hparams *hp = &e->model->hp;
     ith_traffic_shape shape = ith_traffic_shape_of(hp, e->kv, e->model->quantized);
     int64_t n = e->info.chunk < e->info.ctx ? e->info.chunk : e->info.ctx, depth = (e->info.ctx - n) / 2;
-    double P = e->mesh.ranks;
+    double P = e->mesh.ranks, each = (double)(n * hp->n_layers);
 
-    return (ith_token_traffic){.ulysses = (double)ith_traffic_ulysses(&shape, &e->mesh, depth, n) / (double)n,
-                               .rows = (double)ith_traffic_rows(&shape, &e->mesh, n) / (double)n,
+    return (ith_token_traffic){.ulysses = (double)ith_traffic_ulysses(&shape, &e->mesh, depth, n) / each,
+                               .rows = (double)ith_traffic_rows(&shape, &e->mesh, n) / each,
                                .tensor_parallel = 2 * 2 * (double)hp->hidden * 2 * (P - 1) / P};
 }

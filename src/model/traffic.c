@@ -7,9 +7,16 @@ static int64_t max2(int64_t a, int64_t b)
 
 ith_traffic_shape ith_traffic_shape_of(const ith_hparams *hp, ith_kv_layout kv, bool quantized)
 {
+    int64_t sparse = 0;
+
+    for (int64_t i = 0; i < hp->n_layers; i++)
+        sparse += ith_hparams_has_experts(hp, i);
     return (ith_traffic_shape){.hidden = hp->hidden,
-                               .ffn = hp->experts.n > 0 ? hp->experts.ffn : hp->ffn,
-                               .mids = hp->experts.n > 0 ? hp->experts.used : 1,
+                               .n_layers = hp->n_layers,
+                               .n_sparse = sparse,
+                               .ffn = hp->ffn,
+                               .expert_ffn = hp->experts.ffn,
+                               .used = hp->experts.used,
                                .n_heads = hp->n_heads,
                                .n_kv_heads = hp->n_kv_heads,
                                .head_dim = hp->head_dim,
@@ -79,9 +86,16 @@ int64_t ith_traffic_ulysses(const ith_traffic_shape *s, const ith_mesh *mesh, in
             piece = ith_kv_piece_layout(s->kv, s->head_dim).bytes,
             result = wire_bytes(s->n_heads / U * s->head_dim, s->groups);
 
-    return n_mine * (U - 1) * record +
-           (n_mine * s->n_kv_heads - ith_pieces_held(mesh, depth, n, mine, heads, mesh->c)) * piece + others * result +
-           segments_sent(s, mesh, depth, n);
+    return s->n_layers *
+           (n_mine * (U - 1) * record +
+            (n_mine * s->n_kv_heads - ith_pieces_held(mesh, depth, n, mine, heads, mesh->c)) * piece + others * result +
+            segments_sent(s, mesh, depth, n));
+}
+
+/* A rank's rows of an intermediate, of one token. */
+static int64_t mid_bytes(const ith_traffic_shape *s, const ith_mesh *mesh, int64_t columns)
+{
+    return wire_bytes(ith_range_size(ith_mesh_rows(mesh, columns, mesh->rank)), s->mid_groups);
 }
 
 int64_t ith_traffic_rows(const ith_traffic_shape *s, const ith_mesh *mesh, int64_t n)
@@ -89,10 +103,10 @@ int64_t ith_traffic_rows(const ith_traffic_shape *s, const ith_mesh *mesh, int64
     int64_t others = mesh->ranks - 1,
             heads = ith_range_size(ith_mesh_own_heads(mesh, s->n_heads, mesh->rank)) * s->head_dim,
             hidden = ith_range_size(ith_mesh_rows(mesh, s->hidden, mesh->rank)),
-            ffn = ith_range_size(ith_mesh_rows(mesh, s->ffn, mesh->rank));
+            mids = (s->n_layers - s->n_sparse) * mid_bytes(s, mesh, s->ffn) +
+                   s->n_sparse * s->used * mid_bytes(s, mesh, s->expert_ffn);
 
-    return n * others *
-           (wire_bytes(heads, s->groups) + 2 * wire_bytes(hidden, false) + s->mids * wire_bytes(ffn, s->mid_groups));
+    return n * others * (s->n_layers * (wire_bytes(heads, s->groups) + 2 * wire_bytes(hidden, false)) + mids);
 }
 
 int64_t ith_blocks_most(const ith_mesh *mesh, int64_t n, int64_t width)

@@ -6,16 +6,17 @@
 
 typedef struct ith_traffic_shape { /* what decides how wide a token is on the wire */
     int64_t hidden, n_heads, n_kv_heads, head_dim;
-    int64_t ffn, mids; /* columns of the intermediate; how many a token has: one for each expert that it goes to */
+    int64_t n_layers, n_sparse; /* of those, how many have experts */
+    int64_t ffn;                /* columns of a dense layer's intermediate */
+    int64_t expert_ffn, used;   /* of an expert's; how many of those a token has */
     ith_kv_layout kv;
     bool groups;     /* attention's result travels as int8 groups: see ith_heads_are_groups */
     bool mid_groups; /* the MLP's intermediate does: its matrix is quantized */
 } ith_traffic_shape;
 
-/* Of layers with experts, in a model that has them. */
 ith_traffic_shape ith_traffic_shape_of(const ith_hparams *hp, ith_kv_layout kv, bool quantized);
 
-/* Bytes that rank mesh->rank sends in one layer for a pass of n tokens after `depth` others.
+/* Bytes that rank mesh->rank sends in all layers for a pass of n tokens after `depth` others. Of each layer:
  *
  * By tokens (Ulysses), a rank with t = n / P tokens of a model with H heads of size d (R = 1, q8: about (d + 4) bytes per head of a
  * query, 2 d + 4 of a key and its value, d of the result):
@@ -24,8 +25,8 @@ ith_traffic_shape ith_traffic_shape_of(const ith_hparams *hp, ith_kv_layout kv, 
  *
  * With R > 1, what it holds of the cache goes to the others of its group besides, which grows with the depth.
  *
- * By rows (tensor parallel) it sends its part of every gathered matrix to all others: n (P - 1) / P (H o + 2 * 4 hidden + mids ffn), which
- * does not fall. With R > 1 the ranks of a group exchange queries, pieces and partial results besides, which ith_traffic_rows leaves out. */
+ * By rows (tensor parallel) it sends its part of every gathered matrix to all others: n (P - 1) / P (H o + 2 * 4 hidden + ffn, or with
+ * experts used * expert_ffn), which does not fall. With R > 1 the ranks of a group exchange queries, pieces and partial results besides, which ith_traffic_rows leaves out. */
 int64_t ith_traffic_ulysses(const ith_traffic_shape *shape, const ith_mesh *mesh, int64_t depth, int64_t n);
 int64_t ith_traffic_rows(const ith_traffic_shape *shape, const ith_mesh *mesh, int64_t n);
 

@@ -22,9 +22,9 @@ static int64_t expected(const ith_engine *e, int64_t depth, int64_t n, bool rows
 {
     const ith_hparams *hp = &e->model->hp;
     ith_traffic_shape shape = ith_traffic_shape_of(hp, e->kv, e->model->quantized);
-    int64_t layer = rows ? ith_traffic_rows(&shape, &e->mesh, n) : ith_traffic_ulysses(&shape, &e->mesh, depth, n),
+    int64_t layers = rows ? ith_traffic_rows(&shape, &e->mesh, n) : ith_traffic_ulysses(&shape, &e->mesh, depth, n),
             logits = ith_range_size(ith_mesh_rows(&e->mesh, hp->n_vocab, e->mesh.rank)) * (int64_t)sizeof(float);
-    return hp->n_layers * layer + (e->mesh.rank == 0 ? 0 : logits);
+    return layers + (e->mesh.rank == 0 ? 0 : logits);
 }
 
 static ith_engine_params by(ith_prefill way)
@@ -86,10 +86,11 @@ static void prefill_eight_heads(ith_prefill way)
     prefill_synthetic(way, "synthetic:tests/models/eight-heads/config.json:q8_0");
 }
 
-/* All layers but one, whose MLP is about as wide as the experts of a token. */
+/* Layers with experts and dense ones: in the second model every second, with an MLP eight times as wide as the experts of a token. */
 static void prefill_experts(ith_prefill way)
 {
     prefill_synthetic(way, "synthetic:tests/models/experts/config.json:q8_0");
+    prefill_synthetic(way, "synthetic:tests/models/experts-dense/config.json:q8_0");
 }
 
 static void by_tokens(void)
