@@ -261,8 +261,11 @@ typedef struct ith_estimate_params {
  * headers of the model's files only. *json is one malloc'd object:
  * {model, nodes, ranks_per_node, ranks, threads, mesh, shares, ctx, chunk, weight_bytes, placement: "replicated", "sharded", "streamed" or "none", why,
  *  memory: {node_weights_bytes, rank_kv_bytes, rank_workspace_bytes, rank_session_bytes, node_bytes},
+ *  node_reads_bytes: {prompt_pass, answer_token},
  *  token_layer_bytes: {ulysses_prefill, rows_decode, tensor_parallel}, prefill_s, decode_tps}
  * shares: of tokens and rows, each rank's, or null: all the same. Ranks of a plan are alike, unless numbers are given.
+ * node_reads_bytes: of weights that are streamed from files, what a node reads in a pass of a prompt that needs all of them, and for a token of an answer,
+ * which goes to few of a mixture's experts: reckoned as if each were as likely as any, of which some are still in memory. null: none.
  * token_layer_bytes: what a rank sends on average for a token and layer, in prefill, in decode, and where tensor parallelism would all-reduce.
  * prefill_s: of the whole context; decode_tps: behind it; both from shares of the ceilings that bench/SPEED.md records, of ranks
  * that are as fast as their shares say; null for streamed weights. */

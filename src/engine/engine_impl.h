@@ -46,7 +46,8 @@ struct ith_engine {
     ith_progress_fn progress;
     void *progress_user;
     ith_engine_info info;
-    char mesh_text[32], placement_text[200], advice_text[240];
+    ith_store_forecast streamed; /* what is foreseen of a streamed placement; zeroed: it is another */
+    char mesh_text[32], placement_text[300], advice_text[240];
 };
 
 struct ith_session {

@@ -78,6 +78,8 @@ static const char *placement_word(const estimate *f)
 static int64_t weights_of_node(const estimate *f)
 {
     const ith_engine *e = f->engine;
+    if (f->store.budget > 0 && f->store.keep < 0 && f->refusal.status == ITH_OK)
+        return (int64_t)e->streamed.memory;
     int64_t whole = f->store.cut ? (int64_t)ith_store_needs(e->store, &f->store) : e->info.weight_bytes;
     return f->store.budget > 0 && (int64_t)f->store.budget < whole ? (int64_t)f->store.budget : whole;
 }
@@ -92,6 +94,15 @@ static json_t *memory_json(const estimate *f)
                      "node_bytes", (json_int_t)(weights + session * f->params->ranks_per_node));
 }
 
+/* null unless weights are read in every pass. */
+static json_t *reading_json(const estimate *f)
+{
+    const ith_store_forecast *s = &f->engine->streamed;
+    if (s->read == 0 || f->refusal.status != ITH_OK)
+        return json_null();
+    return json_pack("{s:f, s:f}", "prompt_pass", s->read, "answer_token", s->read_chosen);
+}
+
 static json_t *answer(const estimate *f)
 {
     const ith_engine *e = f->engine;
@@ -101,12 +112,12 @@ static json_t *answer(const estimate *f)
                              "tensor_parallel", traffic.tensor_parallel);
     bool timed = p->integer_gops > 0 && p->read_gbps > 0 && f->refusal.status == ITH_OK && f->store.budget == 0;
 
-    return json_pack("{s:s, s:i, s:i, s:i, s:i, s:s, s:o, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o}", "model",
+    return json_pack("{s:s, s:i, s:i, s:i, s:i, s:s, s:o, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "model",
                      e->info.name, "nodes", p->nodes, "ranks_per_node", p->ranks_per_node, "ranks", e->info.ranks,
                      "threads", e->info.threads, "mesh", e->info.mesh, "shares", ith_json_numbers(e->info.shares, e->info.ranks), "ctx",
                      (json_int_t)e->info.ctx, "chunk", (json_int_t)e->info.chunk, "weight_bytes",
                      (json_int_t)e->info.weight_bytes, "placement", placement_word(f), "why",
-                     f->refusal.status != ITH_OK ? f->refusal.text : e->info.placement, "memory", memory_json(f),
+                     f->refusal.status != ITH_OK ? f->refusal.text : e->info.placement, "memory", memory_json(f), "node_reads_bytes", reading_json(f),
                      "token_layer_bytes", wire, "prefill_s", timed ? ith_json_number(f->prefill_s) : json_null(),
                      "decode_tps", timed ? ith_json_number(1 / f->decode_s) : json_null());
 }

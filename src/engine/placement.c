@@ -66,6 +66,24 @@ static ith_caching caching_of(const ith_engine *e, const ith_engine_params *p, i
     return p->offload == ITH_OFFLOAD_RAM || held - room <= free ? ITH_CACHED : ITH_UNCACHED;
 }
 
+/* A token of an answer goes to its experts alone. */
+static ith_status foresee(ith_engine *e, const ith_store_params *store, ith_error *err)
+{
+    const ith_experts_params *experts = &e->model->hp.experts;
+    double share = experts->n > 0 ? (double)experts->used / (double)experts->n : 1;
+    size_t at = strlen(e->placement_text), room = sizeof e->placement_text - at;
+
+    ITH_TRY(ith_store_foresee(e->store, store, share, &e->streamed, err));
+    if (store->keep >= 0)
+        return ITH_OK;
+    if (experts->n > 0)
+        snprintf(e->placement_text + at, room, "; read a node: %.0f MiB a pass of a prompt, about %.0f MiB a token of the answer",
+                 e->streamed.read / MIB, e->streamed.read_chosen / MIB);
+    else
+        snprintf(e->placement_text + at, room, "; read a node: %.0f MiB a pass", e->streamed.read / MIB);
+    return ITH_OK;
+}
+
 ith_status ith_engine_place(ith_engine *e, const ith_engine_params *p, ith_store_params *out, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
@@ -93,5 +111,5 @@ ith_status ith_engine_place(ith_engine *e, const ith_engine_params *p, ith_store
     out->caching = caching_of(e, p, memory, room);
     if (out->caching == ITH_UNCACHED)
         strncat(e->placement_text, ", past the page cache", sizeof e->placement_text - strlen(e->placement_text) - 1);
-    return ITH_OK;
+    return foresee(e, out, err);
 }

@@ -195,19 +195,22 @@ size_t ith_store_least(const ith_store *store, const ith_store_params *params)
     return ith_residence_least(&store->plan, &p);
 }
 
-double ith_store_reads(ith_store *store, const ith_store_params *params, double share)
+ith_status ith_store_foresee(ith_store *store, const ith_store_params *params, double share, ith_store_forecast *out,
+                             ith_error *err)
 {
     ith_residence_params p = residence_params(store, params);
     ith_residence r;
-    ith_error err;
-    double bytes = 0;
+    ith_status status = ith_residence_choose(&store->plan, &p, &r, err);
 
-    if (params->keep < 0 && ith_residence_choose(&store->plan, &p, &r, &err) == ITH_OK)
-        bytes = ith_residence_reads(&store->plan, &p, &r, share);
+    *out = (ith_store_forecast){.memory = r.resident + r.transit + r.shelves};
+    if (status == ITH_OK && params->keep < 0) {
+        out->read = ith_residence_reads(&store->plan, &p, &r, 1);
+        out->read_chosen = ith_residence_reads(&store->plan, &p, &r, share);
+    }
     ith_residence_free(&r);
     for (size_t i = 0; i < store->plan.n_entries; i++)
         store->plan.entries[i].streamed = false;
-    return bytes;
+    return status;
 }
 
 static ith_status choose(ith_store *store, const ith_store_params *params, ith_error *err)

@@ -70,9 +70,15 @@ size_t ith_store_needs(const ith_store *store, const ith_store_params *params);
 /* The least budget, at which every layer comes ahead of use. Of the same params, but for `budget`. */
 size_t ith_store_least(const ith_store *store, const ith_store_params *params);
 
-/* Bytes of files that a node reads, as stored, for a pass that needs this share of each layer's experts (1: all), all of them as likely as any; 0 for what is
- * kept in memory. Before loading, of the same params. */
-double ith_store_reads(ith_store *store, const ith_store_params *params, double share);
+typedef struct ith_store_forecast { /* of the node that holds most */
+    size_t memory;           /* that weights take in the end: what stays, the transit, experts after use; without frames */
+    double read, read_chosen; /* bytes of files, as stored, for a pass that needs all experts, and one that needs a share of each layer's */
+} ith_store_forecast;
+
+/* What loading with these params will come to, if it is streamed; before it. share: of a layer's experts, each as likely as any to be among them.
+ * What ith_store_load says of a budget that is too small. */
+ith_status ith_store_foresee(ith_store *store, const ith_store_params *params, double share, ith_store_forecast *out,
+                             ith_error *err);
 
 /* Collective, params alike but for progress. Allocates, converts, and returns the same status on all ranks. ITH_E_MEMORY: the budget does not
  * hold a layer and what must stay; the text has the numbers. */
