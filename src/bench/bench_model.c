@@ -321,7 +321,8 @@ static ith_status open_bench(model_bench *b, ith_error *err)
     b->decode = calloc((size_t)b->params->repetitions, sizeof *b->decode);
     b->predicted = calloc((size_t)b->params->repetitions, sizeof *b->predicted);
     b->fetching = calloc((size_t)b->params->repetitions, sizeof *b->fetching);
-    if (b->ids == NULL || b->chosen == NULL || b->prefill == NULL || b->predicted == NULL || b->decode == NULL || b->fetching == NULL)
+    if (b->ids == NULL || b->chosen == NULL || b->prefill == NULL || b->predicted == NULL || b->decode == NULL ||
+        b->fetching == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a timeline of %lld tokens", (long long)ctx);
     for (int64_t i = 0; i < ctx; i++)
         b->ids[i] = (int32_t)(draw(&b->chance) % (uint64_t)b->engine->info.n_vocab);

@@ -103,7 +103,8 @@ struct ith_comm {
     const int *node_of;           /* [size] every rank's node */
     int domain_rank, domain_size; /* among the ranks of this memory domain; see split_domains */
     ith_exchange exchange;        /* the strategy wanted */
-    int64_t joined; /* parcels of one rank that follow each other in a list go as one message of up to so many bytes. The lists of both ends have
+    int64_t
+        joined; /* parcels of one rank that follow each other in a list go as one message of up to so many bytes. The lists of both ends have
                      * them side by side then, and the same `joined`. 0, at first: each goes by itself */
     ith_comm_stats stats;
     void *impl; /* the implementation's own */

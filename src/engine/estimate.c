@@ -114,12 +114,13 @@ static json_t *answer(const estimate *f)
 
     return json_pack("{s:s, s:i, s:i, s:i, s:i, s:s, s:o, s:I, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "model",
                      e->info.name, "nodes", p->nodes, "ranks_per_node", p->ranks_per_node, "ranks", e->info.ranks,
-                     "threads", e->info.threads, "mesh", e->info.mesh, "shares", ith_json_numbers(e->info.shares, e->info.ranks), "ctx",
-                     (json_int_t)e->info.ctx, "chunk", (json_int_t)e->info.chunk, "weight_bytes",
-                     (json_int_t)e->info.weight_bytes, "placement", placement_word(f), "why",
-                     f->refusal.status != ITH_OK ? f->refusal.text : e->info.placement, "memory", memory_json(f), "node_reads_bytes", reading_json(f),
-                     "token_layer_bytes", wire, "prefill_s", timed ? ith_json_number(f->prefill_s) : json_null(),
-                     "decode_tps", timed ? ith_json_number(1 / f->decode_s) : json_null());
+                     "threads", e->info.threads, "mesh", e->info.mesh, "shares",
+                     ith_json_numbers(e->info.shares, e->info.ranks), "ctx", (json_int_t)e->info.ctx, "chunk",
+                     (json_int_t)e->info.chunk, "weight_bytes", (json_int_t)e->info.weight_bytes, "placement",
+                     placement_word(f), "why", f->refusal.status != ITH_OK ? f->refusal.text : e->info.placement,
+                     "memory", memory_json(f), "node_reads_bytes", reading_json(f), "token_layer_bytes", wire,
+                     "prefill_s", timed ? ith_json_number(f->prefill_s) : json_null(), "decode_tps",
+                     timed ? ith_json_number(1 / f->decode_s) : json_null());
 }
 
 ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err)

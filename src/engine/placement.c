@@ -77,7 +77,8 @@ static ith_status foresee(ith_engine *e, const ith_store_params *store, ith_erro
     if (store->keep >= 0)
         return ITH_OK;
     if (experts->n > 0)
-        snprintf(e->placement_text + at, room, "; read a node: %.0f MiB a pass of a prompt, about %.0f MiB a token of the answer",
+        snprintf(e->placement_text + at, room,
+                 "; read a node: %.0f MiB a pass of a prompt, about %.0f MiB a token of the answer",
                  e->streamed.read / MIB, e->streamed.read_chosen / MIB);
     else
         snprintf(e->placement_text + at, room, "; read a node: %.0f MiB a pass", e->streamed.read / MIB);

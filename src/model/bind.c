@@ -76,23 +76,29 @@ static void note_layout(ith_model *m, ith_layout layout)
     m->floats |= !ith_layout_is_quantized(layout);
 }
 
-static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t rows, int64_t cols,
-                              const ith_matrix **out, ith_error *err)
+/* Finds a matrix and plans it, under its Hugging Face name. */
+static ith_status plan_matrix(const binder *b, ith_part part, int layer, ith_quant quant, bool sensitive, int64_t rows,
+                              int64_t cols, const ith_matrix **out, ith_error *err)
 {
-    bool sensitive = part == ITH_PART_EMBED || part == ITH_PART_OUTPUT;
     bool interleaved = b->gguf && b->model->arch->gguf_interleaved_qk && (part == ITH_PART_Q || part == ITH_PART_K);
     const ith_tensor *tensor;
-    ith_entry *entry;
-    ith_layout layout;
     char name[128];
 
     ITH_TRY(find(b, part, layer, &tensor, err));
     part_name(b->model->arch->hf_names, part, layer, 0, name);
-    layout = ith_layout_choose(tensor, b->quant, sensitive, b->model->exact);
-    note_layout(b->model, layout);
-    ITH_TRY(ith_plan_matrix(b->plan, name, tensor, rows, cols, layout,
-                            interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out,
-                            err));
+    return ith_plan_matrix(b->plan, name, tensor, rows, cols,
+                           ith_layout_choose(tensor, quant, sensitive, b->model->exact),
+                           interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN, b->model->hp.head_dim, out, err);
+}
+
+static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t rows, int64_t cols,
+                              const ith_matrix **out, ith_error *err)
+{
+    bool sensitive = part == ITH_PART_EMBED || part == ITH_PART_OUTPUT;
+    ith_entry *entry;
+
+    ITH_TRY(plan_matrix(b, part, layer, b->quant, sensitive, rows, cols, out, err));
+    note_layout(b->model, (*out)->layout);
     entry = ith_plan_entry(b->plan, *out);
     entry->stage = stage_of[part];
     if (part == ITH_PART_Q || part == ITH_PART_K || part == ITH_PART_V)
@@ -105,17 +111,11 @@ static ith_status bind_matrix(const binder *b, ith_part part, int layer, int64_t
 /* As precise as the file has it; and small, so every node holds it, in every placement. */
 static ith_status bind_router(const binder *b, int layer, const ith_matrix **out, ith_error *err)
 {
-    const ith_tensor *tensor;
     ith_entry *entry;
-    ith_layout layout;
-    char name[128];
 
-    ITH_TRY(find(b, ITH_PART_ROUTER, layer, &tensor, err));
-    part_name(b->model->arch->hf_names, ITH_PART_ROUTER, layer, 0, name);
-    layout = ith_layout_choose(tensor, ITH_QUANT_KEEP, true, b->model->exact);
-    b->model->quantized |= ith_layout_is_quantized(layout);
-    ITH_TRY(ith_plan_matrix(b->plan, name, tensor, b->model->hp.experts.n, b->model->hp.hidden, layout, ITH_ROWS_PLAIN,
-                            0, out, err));
+    ITH_TRY(plan_matrix(b, ITH_PART_ROUTER, layer, ITH_QUANT_KEEP, true, b->model->hp.experts.n, b->model->hp.hidden,
+                        out, err));
+    b->model->quantized |= ith_layout_is_quantized((*out)->layout);
     entry = ith_plan_entry(b->plan, *out);
     entry->layer = ITH_NO_LAYER;
     entry->whole = true;

@@ -86,10 +86,9 @@ int64_t ith_traffic_ulysses(const ith_traffic_shape *s, const ith_mesh *mesh, in
             piece = ith_kv_piece_layout(s->kv, s->head_dim).bytes,
             result = wire_bytes(s->n_heads / U * s->head_dim, s->groups);
 
-    return s->n_layers *
-           (n_mine * (U - 1) * record +
-            (n_mine * s->n_kv_heads - ith_pieces_held(mesh, depth, n, mine, heads, mesh->c)) * piece + others * result +
-            segments_sent(s, mesh, depth, n));
+    return s->n_layers * (n_mine * (U - 1) * record +
+                          (n_mine * s->n_kv_heads - ith_pieces_held(mesh, depth, n, mine, heads, mesh->c)) * piece +
+                          others * result + segments_sent(s, mesh, depth, n));
 }
 
 /* A rank's rows of an intermediate, of one token. */

@@ -37,15 +37,15 @@ typedef struct ith_step_part { /* units [first, first + n) of an entry, at `at` 
 typedef struct ith_step {
     ith_step_part *parts;
     int n_parts;
-    size_t place, bytes;       /* in the transit */
-    int n_experts;             /* whose all parts are; 0: nobody's */
-    size_t shelf, slot_bytes;  /* in the transit, behind all places: n_slots, of an expert each */
-    int n_slots;               /* 0 to n_experts. 0 where matrices are cut */
+    size_t place, bytes;      /* in the transit */
+    int n_experts;            /* whose all parts are; 0: nobody's */
+    size_t shelf, slot_bytes; /* in the transit, behind all places: n_slots, of an expert each */
+    int n_slots;              /* 0 to n_experts. 0 where matrices are cut */
 } ith_step;
 
 typedef enum ith_need {
-    ITH_NEED_ALL, /* all rows of a step's matrices */
-    ITH_NEED_HELD, /* those that the node holds: fewer, where matrices are cut */
+    ITH_NEED_ALL,   /* all rows of a step's matrices */
+    ITH_NEED_HELD,  /* those that the node holds: fewer, where matrices are cut */
     ITH_NEED_CHOSEN /* the same, but of experts only those that are named on entering */
 } ith_need;
 
@@ -55,7 +55,7 @@ typedef struct ith_feed_params {
     ith_shards shards;
     const uint8_t *
         memory; /* the node's: entries that are not streamed lie at memory + entry->offset, rank by rank (ith_shard_place) */
-    size_t room;         /* of the transit, shelves included: bytes */
+    size_t room;            /* of the transit, shelves included: bytes */
     const ith_homes *homes; /* where the transit shall lie; NULL: anywhere. A layer's places lie as its matrices would if they stayed; so parts of
                              * the output matrix do not */
     int n_threads;       /* that fetch, on each rank */

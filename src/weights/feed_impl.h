@@ -35,16 +35,17 @@ typedef struct ith_gather { /* the thread that speaks with other nodes */
 } ith_gather;
 
 typedef enum ith_source_of { /* an expert, for a fill */
-    ITH_NOT_NEEDED,
-    ITH_ON_SHELF,
-    ITH_TO_SHELF, /* to be fetched, and to stay */
-    ITH_TO_PLACE  /* to be fetched */
+                             ITH_NOT_NEEDED,
+                             ITH_ON_SHELF,
+                             ITH_TO_SHELF, /* to be fetched, and to stay */
+                             ITH_TO_PLACE  /* to be fetched */
 } ith_source_of;
 
-typedef struct ith_shelf { /* of a step, as this rank knows it: the same on all ranks of the node between the same two fills */
-    int32_t *slot_of;      /* [n_experts]; -1: not there */
-    int32_t *holds;        /* [n_slots]; -1: empty */
-    int64_t *wanted;       /* [n_slots] by which fill that chose it last; -1: by none */
+typedef struct
+    ith_shelf { /* of a step, as this rank knows it: the same on all ranks of the node between the same two fills */
+    int32_t *slot_of; /* [n_experts]; -1: not there */
+    int32_t *holds;   /* [n_slots]; -1: empty */
+    int64_t *wanted;  /* [n_slots] by which fill that chose it last; -1: by none */
 } ith_shelf;
 
 typedef struct ith_fill {

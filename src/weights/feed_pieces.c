@@ -121,8 +121,7 @@ static ith_status read_files(ith_fetcher *t, const ith_step_part *p, uint8_t *ou
     return ITH_OK;
 }
 
-ith_status ith_feed_fetch(ith_fetcher *t, const ith_step_part *p, uint8_t *out, ith_feed_counts *counts,
-                          ith_error *err)
+ith_status ith_feed_fetch(ith_fetcher *t, const ith_step_part *p, uint8_t *out, ith_feed_counts *counts, ith_error *err)
 {
     const ith_feed_params *params = &t->feed->params;
     const ith_entry *e = p->entry;

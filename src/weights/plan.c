@@ -44,11 +44,8 @@ static ith_status add_entry(ith_plan *plan, const char *name, const ith_tensor *
         plan->room = room;
     }
     *out = &plan->entries[plan->n_entries++];
-    **out = (ith_entry){.tensor = tensor,
-                        .n_units = n_units,
-                        .unit_bytes = unit_bytes,
-                        .layer = plan->layer,
-                        .expert = ITH_NO_EXPERT};
+    **out = (ith_entry){
+        .tensor = tensor, .n_units = n_units, .unit_bytes = unit_bytes, .layer = plan->layer, .expert = ITH_NO_EXPERT};
     snprintf((*out)->name, sizeof(*out)->name, "%s", name);
     if (tensor->packed != NULL)
         plan->pack = tensor->packed->pack;

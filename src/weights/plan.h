@@ -52,7 +52,7 @@ typedef struct ith_entry { /* one planned matrix or vector */
     size_t unit_bytes; /* of a tile; of a vector */
     int layer;         /* ITH_NO_LAYER: none's */
     int stage;         /* of its layer: matrices that are used together, from 0 on as a pass comes to them */
-    int expert;        /* of its layer, whose it is: a pass may need those of some only. An expert's matrices of a stage follow each other.
+    int expert;        /* of its layer, whose it is: a pass may need those of some only. Its matrices of a stage follow each other.
                         * ITH_NO_EXPERT: every pass needs it */
     bool streamed;     /* the store's: not in its memory, or only while it is used */
     bool as_stored;    /* a pack holds the units as they are wanted, perhaps compressed */

@@ -250,8 +250,8 @@ static bool fits_whole(const ith_plan *plan, const ith_residence_params *p, size
 }
 
 /* How many layers, from the first on, whose experts stay, or all else of them. */
-static int layers_that_stay(const ith_plan *plan, const ith_residence_params *p, int n_layers, bool experts, size_t *left,
-                            size_t *resident)
+static int layers_that_stay(const ith_plan *plan, const ith_residence_params *p, int n_layers, bool experts,
+                            size_t *left, size_t *resident)
 {
     int n = 0;
     while (n < n_layers && stays(held_of_layer(plan, &p->shards, n, experts), left, resident))

@@ -71,8 +71,9 @@ size_t ith_store_needs(const ith_store *store, const ith_store_params *params);
 size_t ith_store_least(const ith_store *store, const ith_store_params *params);
 
 typedef struct ith_store_forecast { /* of the node that holds most */
-    size_t memory;           /* that weights take in the end: what stays, the transit, experts after use; without frames */
-    double read, read_chosen; /* bytes of files, as stored, for a pass that needs all experts, and one that needs a share of each layer's */
+    size_t memory; /* that weights take in the end: what stays, the transit, experts after use; without frames */
+    double read,
+        read_chosen; /* bytes of files, as stored, for a pass that needs all experts, and one that needs a share of each layer's */
 } ith_store_forecast;
 
 /* What loading with these params will come to, if it is streamed; before it. share: of a layer's experts, each as likely as any to be among them.

@@ -217,7 +217,8 @@ static void damaged_meanwhile(const char *pack)
     for (int i = 0; i < DECODED && status == ITH_OK; i++)
         status = ith_session_decode(session, ids[i], &err);
     must(status == ITH_E_FORMAT, "a pack that is damaged is an error", NULL);
-    must(strstr(err.text, pack) != NULL && strstr(err.text, "damaged: tensor") != NULL && strchr(err.text, '\n') == NULL,
+    must(strstr(err.text, pack) != NULL && strstr(err.text, "damaged: tensor") != NULL &&
+             strchr(err.text, '\n') == NULL,
          "of one line that names it", &err);
     ith_session_close(session);
     ith_engine_close(e);

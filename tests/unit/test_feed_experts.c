@@ -297,10 +297,8 @@ static void whole_layers_use_the_shelf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_chosen_is_there),
-        cmocka_unit_test(frames_of_what_is_chosen_are_read),
-        cmocka_unit_test(only_what_is_chosen_is_read),
-        cmocka_unit_test(what_is_on_the_shelf_is_not_read_again),
+        cmocka_unit_test(what_is_chosen_is_there),     cmocka_unit_test(frames_of_what_is_chosen_are_read),
+        cmocka_unit_test(only_what_is_chosen_is_read), cmocka_unit_test(what_is_on_the_shelf_is_not_read_again),
         cmocka_unit_test(whole_layers_use_the_shelf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
