@@ -84,20 +84,33 @@ static void expert_rows(ith_pass *p, const ith_ffn *w, ith_range rows, int64_t f
     }
 }
 
-/* My part of the pass's rows `rows` of all experts' gate and up. */
-static void gate_up(ith_pass *p, const ith_layer *w, ith_range rows, ith_member *me)
+/* Part `part` of `parts` of the pass's rows `rows` of all experts' gate and up. */
+static void gate_up_part(ith_pass *p, const ith_layer *w, ith_range rows, ith_deal deal, int parts, int part,
+                         float *scratch)
 {
     const ith_routes *routes = &p->ws->routes;
     int64_t n = p->model->hp.experts.n, groups = (ith_range_size(rows) + ITH_GROUP - 1) / ITH_GROUP;
-    ith_deal deal = ith_range_size(p->mine) <= ITH_DECODE_TOKENS ? ITH_BY_ROWS : ITH_BY_EXPERTS;
 
     for (int64_t e = 0; e < n; e++) {
-        ith_range mine = ith_experts_share(routes, n, e, groups, deal, me->n_threads, me->tid);
-        int64_t begin = rows.begin + mine.begin * ITH_GROUP, end = rows.begin + mine.end * ITH_GROUP;
-        if (mine.begin < mine.end)
+        ith_range share = ith_experts_share(routes, n, e, groups, deal, parts, part);
+        int64_t begin = rows.begin + share.begin * ITH_GROUP, end = rows.begin + share.end * ITH_GROUP;
+        if (share.begin < share.end)
             expert_rows(p, &w->experts[e], (ith_range){begin, end < rows.end ? end : rows.end}, routes->first[e],
-                        routes->first[e + 1], p->ws->scratch[me->tid]);
+                        routes->first[e + 1], scratch);
     }
+}
+
+/* A member's share is cut as the whole is. */
+static void gate_up(ith_pass *p, const ith_layer *w, ith_range rows, ith_member *me)
+{
+    bool help = ith_help_with(ith_range_size(p->mine));
+    int pieces = help ? ITH_PIECES : 1;
+    ith_deal deal = ith_range_size(p->mine) <= ITH_DECODE_TOKENS ? ITH_BY_ROWS : ITH_BY_EXPERTS;
+    ith_lot lot = ith_lot_open(me, pieces, help);
+
+    while (ith_lot_next(me, &lot))
+        gate_up_part(p, w, rows, deal, me->n_threads * pieces, lot.share * pieces + (int)lot.piece,
+                     p->ws->scratch[me->tid]);
     ith_barrier(me);
 }
 
@@ -118,13 +131,11 @@ static void add_expert(ith_pass *p, const ith_matrix *down, ith_range tiles, int
                             scratch + i * ld);
 }
 
-/* My tiles of the pass's rows `rows`, which begin with a tile: of every expert, ascending. */
-static void down(ith_pass *p, const ith_layer *w, ith_range rows, ith_member *me)
+/* Tiles `tiles` of those that begin with `first`: of every expert, ascending. */
+static void down_tiles(ith_pass *p, const ith_layer *w, int64_t first, ith_range tiles, float *scratch)
 {
     const ith_routes *routes = &p->ws->routes;
-    int64_t first = rows.begin / ITH_TILE_ROWS, last = (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
-    ith_range mine = ith_my_share(me, last - first, 1);
-    int64_t at = mine.begin * ITH_TILE_ROWS, size = ith_range_size(mine) * ITH_TILE_ROWS;
+    int64_t at = tiles.begin * ITH_TILE_ROWS, size = ith_range_size(tiles) * ITH_TILE_ROWS;
 
     for (int64_t t = 0; t < ith_range_size(p->mine); t++)
         memset(p->ws->y + t * p->ws->ld_y + at, 0, (size_t)size * sizeof *p->ws->y);
@@ -133,13 +144,23 @@ static void down(ith_pass *p, const ith_layer *w, ith_range rows, ith_member *me
         for (int64_t a = routes->first[e], end = routes->first[e + 1], n; a < end; a += n) {
             n = ith_linear_block(p->model, matrix, end - a);
             int64_t width = ith_block_rows(&p->model->caches, n) / ITH_TILE_ROWS;
-            for (int64_t i = mine.begin; i < mine.end; i += width) {
-                int64_t stop = i + width < mine.end ? i + width : mine.end;
-                add_expert(p, matrix, (ith_range){first + i, first + stop}, i * ITH_TILE_ROWS, a, n,
-                           p->ws->scratch[me->tid]);
+            for (int64_t i = tiles.begin; i < tiles.end; i += width) {
+                int64_t stop = i + width < tiles.end ? i + width : tiles.end;
+                add_expert(p, matrix, (ith_range){first + i, first + stop}, i * ITH_TILE_ROWS, a, n, scratch);
             }
         }
     }
+}
+
+/* The pass's rows `rows`, which begin with a tile. */
+static void down(ith_pass *p, const ith_layer *w, ith_range rows, ith_member *me)
+{
+    int64_t first = rows.begin / ITH_TILE_ROWS, n = (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS - first;
+    bool help = ith_help_with(ith_range_size(p->mine));
+    ith_lot lot = ith_lot_open(me, help ? ith_tile_runs((n + me->n_threads - 1) / me->n_threads, 1) : 1, help);
+
+    while (ith_lot_next(me, &lot))
+        down_tiles(p, w, first, ith_lot_part(me, &lot, n, 1), p->ws->scratch[me->tid]);
     ith_barrier(me);
 }
 
