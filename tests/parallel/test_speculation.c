@@ -18,7 +18,7 @@ static ith_engine *open_engine(const char *model, ith_quant quant, int64_t chunk
     ith_engine_params params = ith_engine_params_default();
 
     params.model = model;
-    params.threads = 2;
+    params.threads = ith_world_size(world) == 1 ? 2 : 1;
     params.quant = quant;
     params.chunk = chunk;
     params.ctx = MAX_IDS;
