@@ -4,11 +4,11 @@
 # 1 to 4 ranks.
 . tests/tap.sh
 
-rounds=3 tokens=6000
+rounds=2 tokens=4400
 [[ -z ${ITHACA_LONG:-} ]] || rounds=8 tokens=32768
 half=$((tokens / 2048))
 haystack --tokens $tokens --depth 0.4 --seed 3 >"$work/text" 2>/dev/null
-options=(-m $NEEDLE -f "$work/text" --threads 1 --ignore-eos -n 160 --temp 0.9 --seed 5 --json)
+options=(-m $NEEDLE -f "$work/text" --threads 1 --ignore-eos -n 400 --temp 0.9 --seed 5 --json)
 saved=$work/run
 result() { field "$1" "j['ids'], j['text'], j['logits_sha256']"; }
 
@@ -60,21 +60,16 @@ for round in $(seq "$rounds"); do
     same "round $round: read instead of computed" yes "$( (($(field "$out" "j['restored_tokens']") > tokens * 5 / 6)) && echo yes || field "$out" "j['restored_tokens']")"
 done
 
-# Told to stop: saved, exit status 75
+# Told to stop, in the prompt and, gone on, in the answer: saved, exit status 75
 for signal in TERM USR1 INT; do
+    rm -rf "$saved"
     for moment in "kv 3" "answer 50"; do
-        rm -rf "$saved"
-        # shellcheck disable=SC2086
-        if [[ $signal == INT ]]; then # background jobs of a script ignore it
-            disturbed INT $moment bash -c 'trap - INT; exec "$@"' - "${alone[@]}" --checkpoint "$saved"
-            [[ $status == 75 ]] || disturbed TERM $moment "${alone[@]}" --checkpoint "$saved"
-        else
-            disturbed $signal $moment "${alone[@]}" --checkpoint "$saved"
-        fi
+        # shellcheck disable=SC2086 # background jobs of a script ignore SIGINT, unless told otherwise
+        disturbed $signal $moment env --default-signal=INT "${alone[@]}" --checkpoint "$saved"
         same "SIG$signal, $moment: exit status 75" 75 "$status"
         matches "SIG$signal, $moment: said so" "$err" "stopped; saved in .*: the same command goes on"
-        goes_on "SIG$signal, $moment" "${alone[@]}"
     done
+    goes_on "SIG$signal" "${alone[@]}"
 done
 
 # On several ranks, and on with another number of them. mpirun passes SIGUSR1 on.
@@ -102,7 +97,7 @@ refused() {
 }
 refused "another temperature" "answer.temperature is 0.89.* there and 0.5 here" "${options[@]}" --temp 0.5
 refused "another seed" "answer.seed is 5 there and 6 here" "${options[@]}" --seed 6
-refused "another length" "answer.max_tokens is 160 there" "${options[@]}" -n 100
+refused "another length" "answer.max_tokens is 400 there" "${options[@]}" -n 100
 refused "another prompt" "prompt" "${options[@]}" -p "And now?"
 refused "another cache" "model.kv is \"q8\" there and \"bf16\" here" "${options[@]}" --kv bf16
 refused "another model" "model.key is " "${options[@]}" --quant w4
