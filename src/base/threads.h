@@ -1,8 +1,8 @@
 /* threads.h - a team of threads that walks through a step together (the only room that knows OpenMP).
  *
  * In ith_team_run every member runs the same function and meets the others at barriers. Work
- * is cut by pure functions of (tid, n_threads), and since contract 2 fixes the order of every sum, how it is cut never
- * changes a result. Those who wait spin for a moment, then yield the core, then sleep, so that teams also behave when ranks share
+ * is cut by pure functions of (tid, n_threads), or given out piece by piece to who comes first; since contract 2 fixes the order of every sum,
+ * neither changes a result. Those who wait spin for a moment, then yield the core, then sleep, so that teams also behave when ranks share
  * cores. The threads live from open to close (one OpenMP region); a run costs a few microseconds, so a step may be a run of its own.
  */
 #ifndef ITH_BASE_THREADS_H
