@@ -244,8 +244,8 @@ static bool is_for(const ith_feed *f, const ith_fill *at, int64_t key, const boo
 {
     if (key_of(at->step, at->need) != key)
         return false;
-    for (int e = 0; chosen != NULL && at->listed && e < f->steps[at->step].n_experts; e++)
-        if ((at->from[e] != ITH_NOT_NEEDED) != chosen[e])
+    for (int e = 0; at->listed && e < f->steps[at->step].n_experts; e++)
+        if ((at->from[e] != ITH_NOT_NEEDED) != (chosen == NULL || chosen[e]))
             return false;
     return true;
 }

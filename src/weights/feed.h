@@ -6,13 +6,13 @@
  *              what is there. Each rank fetches a share of a step's pieces
  *     fill     a step's being brought to its place
  *
- * Of a step with experts a pass may need a few only, which it knows when it enters: what is fetched ahead of that is the step's place in the order,
- * and steps behind it. Where memory is left (residence.h) experts stay after use, each step's on a shelf of its own, until others of it that were wanted
- * since need the room; steps that are needed whole take those from there, and leave there what finds an empty slot.
+ * Of a step with experts a pass may need a few only, and knows which when it enters: nothing of such a step is fetched before, but what follows is. Where
+ * memory is left (residence.h) experts stay after use, on a shelf of the step's own, until the room is needed for others of it that are chosen: those
+ * that were chosen longest ago leave. Fills of all experts take from the shelf what is there, and leave on it what finds an empty slot.
  *
  * A node's own rows (shards.h; all rows where nothing is cut) come from one of three sources: memory, if they stay there; frames kept in
- * memory; the model's files. A fill for passes that need all rows then gathers those of the other nodes: each piece is one message from the
- * rank that fetched it to a rank of every other node, on a communicator and a thread of their own.
+ * memory; the model's files. A fill for passes that need all rows then gathers those of the other nodes: each piece goes, small ones
+ * several in a message, from the rank that fetched it to a rank of every other node, on a communicator and a thread of their own.
  *
  * Which step is filled when depends on nothing but what was entered and left, in which order: this is equal on all ranks, so the messages of
  * two nodes match without a word about them, and no rank fills what others do not. What will be entered next is guessed to be
