@@ -75,6 +75,7 @@ static ith_status open_feed(streamed *s, ith_caching caching, int keep_level, si
 static void close_streamed(streamed *s)
 {
     ith_feed_close(s->feed);
+    ith_residence_free(&s->residence);
     ith_team_close(s->team);
     ith_model_close(s->model);
     ith_plan_free(&s->plan);
