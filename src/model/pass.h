@@ -26,7 +26,7 @@
 
 #include "comm/comm.h"
 #include "comm/mesh.h"
-#include "kv/kv.h"
+#include "state/kv.h"
 #include "model/linear.h"
 #include "model/model.h"
 #include "model/probe.h"

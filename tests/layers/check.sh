@@ -12,12 +12,12 @@ declare -A may=(
     [text]="base"
     [formats]="base"
     [comm]="base"
-    [kv]="base"
-    [weights]="base formats comm kv"
+    [state]="base"
+    [weights]="base formats comm state"
     [archive]="base formats"
-    [model]="base text formats comm kv weights"
-    [engine]="base text formats comm kv weights archive model"
-    [bench]="base text formats comm kv weights model engine"
+    [model]="base text formats comm state weights"
+    [engine]="base text formats comm state weights archive model"
+    [bench]="base text formats comm state weights model engine"
     [cli]="base"
 )
 
@@ -88,7 +88,7 @@ unique_names() {
 }
 
 verdict "every folder of src/ has its arrows" "$(rooms_are_known)"
-for room in base text formats comm kv weights archive model engine bench cli; do
+for room in base text formats comm state weights archive model engine bench cli; do
     verdict "$room" "$(check_room "$room")"
 done
 verdict "simd is a leaf" "$(check_kernels)"

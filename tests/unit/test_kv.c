@@ -1,6 +1,6 @@
 /* The KV cache: growth, addresses, the float layouts' places. */
 #include "base/mem.h"
-#include "kv/kv.h"
+#include "state/kv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

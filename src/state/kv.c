@@ -1,4 +1,4 @@
-#include "kv/kv.h"
+#include "state/kv.h"
 
 #include "base/mem.h"
 #include "base/range.h"
