@@ -2,10 +2,10 @@
 #ifndef ITH_ENGINE_ENGINE_IMPL_H
 #define ITH_ENGINE_ENGINE_IMPL_H
 
-#include "archive/archive_key.h"
 #include "comm/comm.h"
-#include "engine/keep.h"
 #include "formats/stats.h"
+#include "keep/archive_key.h"
+#include "keep/keep.h"
 #include "model/pass.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"

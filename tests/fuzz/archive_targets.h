@@ -3,9 +3,9 @@
 #ifndef ITH_TESTS_FUZZ_ARCHIVE_TARGETS_H
 #define ITH_TESTS_FUZZ_ARCHIVE_TARGETS_H
 
-#include "archive/kvfile.h"
-#include "archive/manifest.h"
 #include "base/checksum.h"
+#include "keep/kvfile.h"
+#include "keep/manifest.h"
 #include "tests/fuzz/format_targets.h"
 
 static inline bool fuzz_manifest(const uint8_t *data, size_t size)

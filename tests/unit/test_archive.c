@@ -1,6 +1,6 @@
 /* The archive: what is written is found by its tokens, as far as they go, whoever else writes; what is damaged, cut or another's is told. */
-#include "archive/archive.h"
 #include "base/mem.h"
+#include "keep/archive.h"
 #include "tests/model_files.h"
 #include "tests/prng.h"
 

@@ -1,4 +1,4 @@
-#include "engine/keep_writer.h"
+#include "keep/keep_writer.h"
 
 #include "base/mem.h"
 

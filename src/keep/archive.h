@@ -10,11 +10,11 @@
  * Every file appears complete, proves itself by a checksum, and is the same whoever writes it; so writers need no locks, a segment exists
  * when all its files do, and one that is deleted while it is read is only missing. The manifest's time is that of the last use.
  */
-#ifndef ITH_ARCHIVE_ARCHIVE_H
-#define ITH_ARCHIVE_ARCHIVE_H
+#ifndef ITH_KEEP_ARCHIVE_H
+#define ITH_KEEP_ARCHIVE_H
 
-#include "archive/kvfile.h"
-#include "archive/manifest.h"
+#include "keep/kvfile.h"
+#include "keep/manifest.h"
 
 typedef struct ith_archive ith_archive;
 

@@ -1,4 +1,4 @@
-#include "archive/manifest.h"
+#include "keep/manifest.h"
 
 #include "base/newfile.h"
 

@@ -1,7 +1,7 @@
 /* cache_tools.c - a folder of KV data seen as a whole: listed, verified, emptied. */
-#include "archive/archive.h"
 #include "base/json.h"
 #include "ithaca.h"
+#include "keep/archive.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "archive/archive_key.h"
+#include "keep/archive_key.h"
 
 #include <string.h>
 

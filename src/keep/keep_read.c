@@ -1,6 +1,6 @@
 /* keep_read.c - the part of a prompt that is on disk already: rank 0 looks it up, every rank reads its heads' files. */
 #include "base/workers.h"
-#include "engine/keep_impl.h"
+#include "keep/keep_impl.h"
 
 #include <pthread.h>
 #include <stdlib.h>

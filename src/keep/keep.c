@@ -1,6 +1,6 @@
 /* keep.c - opening and closing what a session keeps on disk; the answer of a checkpoint. keep_read.c and keep_write.c do the work. */
 #include "base/newfile.h"
-#include "engine/keep_impl.h"
+#include "keep/keep_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>

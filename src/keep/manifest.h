@@ -5,11 +5,11 @@
  *
  * The key is the hash of parent and tokens, so it proves them.
  */
-#ifndef ITH_ARCHIVE_MANIFEST_H
-#define ITH_ARCHIVE_MANIFEST_H
+#ifndef ITH_KEEP_MANIFEST_H
+#define ITH_KEEP_MANIFEST_H
 
-#include "archive/archive_key.h"
 #include "base/json.h"
+#include "keep/archive_key.h"
 #include "simd/kernels.h"
 
 typedef struct ith_kv_shape {

@@ -1,4 +1,4 @@
-#include "archive/archive_impl.h"
+#include "keep/archive_impl.h"
 
 #include <dirent.h>
 #include <errno.h>

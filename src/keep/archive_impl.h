@@ -1,9 +1,9 @@
 /* archive_impl.h - an archive's names, for archive.c and archive_list.c. */
-#ifndef ITH_ARCHIVE_ARCHIVE_IMPL_H
-#define ITH_ARCHIVE_ARCHIVE_IMPL_H
+#ifndef ITH_KEEP_ARCHIVE_IMPL_H
+#define ITH_KEEP_ARCHIVE_IMPL_H
 
-#include "archive/archive.h"
 #include "base/newfile.h"
+#include "keep/archive.h"
 
 enum { ITH_ARCHIVE_INSIDE = 200 /* bytes left in a path for what is below the folder */ };
 

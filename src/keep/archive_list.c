@@ -1,5 +1,5 @@
 /* archive_list.c - an archive's folder as a whole: what is there, what goes first, what is damaged. */
-#include "archive/archive_impl.h"
+#include "keep/archive_impl.h"
 
 #include <dirent.h>
 #include <errno.h>

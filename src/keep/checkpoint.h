@@ -5,8 +5,8 @@
  *                            u64 checksum of these. What is damaged, and all behind it, was never said.
  *   FOLDER/lock              held while a run uses the folder
  */
-#ifndef ITH_ENGINE_CHECKPOINT_H
-#define ITH_ENGINE_CHECKPOINT_H
+#ifndef ITH_KEEP_CHECKPOINT_H
+#define ITH_KEEP_CHECKPOINT_H
 
 #include "base/json.h"
 

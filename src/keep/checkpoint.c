@@ -1,4 +1,4 @@
-#include "engine/checkpoint.h"
+#include "keep/checkpoint.h"
 
 #include "base/checksum.h"
 #include "base/newfile.h"

@@ -1,6 +1,6 @@
 /* keep_write.c - what of the timeline is not on disk yet: handed over to the thread that writes, chunk by chunk. */
 #include "base/mem.h"
-#include "engine/keep_impl.h"
+#include "keep/keep_impl.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * Writing is a thread's (keep_writer.h) while the next chunk is computed. Reading and every decision is a step of all ranks, each
  * of which reads and writes the (segment, head) pairs that it holds. What fails in an archive never fails a run: it is warned of and computed.
  */
-#ifndef ITH_ENGINE_KEEP_H
-#define ITH_ENGINE_KEEP_H
+#ifndef ITH_KEEP_KEEP_H
+#define ITH_KEEP_KEEP_H
 
 #include "ithaca.h"
 

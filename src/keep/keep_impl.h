@@ -1,11 +1,11 @@
 /* keep_impl.h - what keep.c, keep_read.c and keep_write.c share. */
-#ifndef ITH_ENGINE_KEEP_IMPL_H
-#define ITH_ENGINE_KEEP_IMPL_H
+#ifndef ITH_KEEP_KEEP_IMPL_H
+#define ITH_KEEP_KEEP_IMPL_H
 
-#include "archive/archive.h"
-#include "engine/checkpoint.h"
 #include "engine/engine_impl.h"
-#include "engine/keep_writer.h"
+#include "keep/archive.h"
+#include "keep/checkpoint.h"
+#include "keep/keep_writer.h"
 
 struct ith_keep {
     ith_session *session;

@@ -1,8 +1,8 @@
 /* keep_writer.h - a thread that writes KV segments into an archive while others compute. */
-#ifndef ITH_ENGINE_KEEP_WRITER_H
-#define ITH_ENGINE_KEEP_WRITER_H
+#ifndef ITH_KEEP_KEEP_WRITER_H
+#define ITH_KEEP_KEEP_WRITER_H
 
-#include "archive/archive.h"
+#include "keep/archive.h"
 
 typedef struct ith_keep_item {
     ith_segment segment;

@@ -10,11 +10,11 @@
  *
  * A file appears under its name when it is complete and on disk: written under another name, synchronized, renamed.
  */
-#ifndef ITH_ARCHIVE_KVFILE_H
-#define ITH_ARCHIVE_KVFILE_H
+#ifndef ITH_KEEP_KVFILE_H
+#define ITH_KEEP_KVFILE_H
 
-#include "archive/archive_key.h"
 #include "base/error.h"
+#include "keep/archive_key.h"
 #include "simd/kernels.h"
 
 typedef struct ith_kvfile_what { /* what a file holds */

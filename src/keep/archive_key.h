@@ -4,8 +4,8 @@
  * or instruction sets). So a chain of hashes names them: the root is the hash of the model, and each segment's key that of its parent's key and
  * its own tokens. A timeline that begins like another has the same keys as long as it does.
  */
-#ifndef ITH_ARCHIVE_ARCHIVE_KEY_H
-#define ITH_ARCHIVE_ARCHIVE_KEY_H
+#ifndef ITH_KEEP_ARCHIVE_KEY_H
+#define ITH_KEEP_ARCHIVE_KEY_H
 
 #include "base/digest.h"
 

@@ -1,4 +1,4 @@
-#include "archive/kvfile.h"
+#include "keep/kvfile.h"
 
 #include "base/checksum.h"
 #include "base/mem.h"
