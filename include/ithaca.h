@@ -597,7 +597,7 @@ typedef struct ith_bench_model_params {
  * sent_formula}, ttft_s, decode: {tps, seconds: [], gbps, of_ceiling, fetching: {tps, seconds: [], read_gbps,
  * unpacked_gbps, reached}}}]}. ttft_s: time to the first token of an empty session whose prompt has depth + prompt
  * tokens; null with `fill`. predicted: what the model's own kernels, each measured alone just before every prefill, would give (linear part + attention part,
- * src/bench/rates.h), and the median share of it that prefill reached; null without a prompt, with `exact`, and where ranks take the prompt by
+ * src/tools/rates.h), and the median share of it that prefill reached; null without a prompt, with `exact`, and where ranks take the prompt by
  * rows. fetching: streamed weights fetched as decode does, by the same threads, with nothing computed, in turns with it; of rank 0 what it reads from files and
  * what comes out of compressed frames; the median share of tps that decode reached; null where weights stay. sent, sent_formula: bytes that rank 0 sends to others in a prefill, counted and by formula. gops and gbps: the model's multiply-adds, and the bytes of weights and cache that a token must read. */
 ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *params, char **json, ith_error *err);

@@ -1,7 +1,7 @@
 /* forecast.h - what a prefill takes, whose cost per token grows with depth: pure.
  *
  * A token at position x costs a + b x: matrices the same for each, attention with every key before it. Plans know a and b from a
- * machine's rates (engine/cost.h), benchmarks from those of the kernels (bench/rates.h), progress from what it sees: the chunks measured
+ * machine's rates (engine/cost.h), benchmarks from those of the kernels (tools/rates.h), progress from what it sees: the chunks measured
  * so far give them by least squares, weighted by their tokens; what is older counts a little less, so that a machine that
  * has become slower is heard; the first chunk, which touches all memory first, counts only while it is the only one.
  *

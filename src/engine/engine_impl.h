@@ -1,4 +1,4 @@
-/* engine_impl.h - what stands behind the handles of ithaca.h; seen inside src/engine and src/bench only. */
+/* engine_impl.h - what stands behind the handles of ithaca.h; seen inside src/engine and src/tools only. */
 #ifndef ITH_ENGINE_ENGINE_IMPL_H
 #define ITH_ENGINE_ENGINE_IMPL_H
 

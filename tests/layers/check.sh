@@ -17,7 +17,7 @@ declare -A may=(
     [model]="base text formats comm state weights"
     [engine]="base text formats comm state weights model keep"
     [keep]="base formats comm state weights model engine"
-    [bench]="base text formats comm state weights model engine"
+    [tools]="base text formats comm state weights model engine"
     [cli]="base"
 )
 
@@ -88,7 +88,7 @@ unique_names() {
 }
 
 verdict "every folder of src/ has its arrows" "$(rooms_are_known)"
-for room in base text formats comm state weights model keep engine bench cli; do
+for room in base text formats comm state weights model keep engine tools cli; do
     verdict "$room" "$(check_room "$room")"
 done
 verdict "simd is a leaf" "$(check_kernels)"

@@ -1,5 +1,5 @@
 /* bench_attention.c - queries against segments of the cache: decode streams them from memory, prefill meets them in cache. */
-#include "bench/lines.h"
+#include "tools/lines.h"
 
 #include "base/mem.h"
 #include "model/pass.h"

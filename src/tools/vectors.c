@@ -1,4 +1,4 @@
-#include "bench/vectors.h"
+#include "tools/vectors.h"
 
 #include "base/mem.h"
 #include "base/range.h"

@@ -1,4 +1,4 @@
-#include "bench/ceilings.h"
+#include "tools/ceilings.h"
 
 #include "base/mem.h"
 #include "base/progress.h"

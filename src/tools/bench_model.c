@@ -5,8 +5,8 @@
  */
 #include "base/mem.h"
 #include "base/progress.h"
-#include "bench/ranks.h"
-#include "bench/rates.h"
+#include "tools/ranks.h"
+#include "tools/rates.h"
 #include "engine/cost.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-#include "bench/rates.h"
+#include "tools/rates.h"
 
 #include "base/mem.h"
-#include "bench/lines.h"
+#include "tools/lines.h"
 #include "engine/cost.h"
 
 #include <math.h>

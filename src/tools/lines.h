@@ -8,8 +8,8 @@
 #define ITH_BENCH_LINES_H
 
 #include "base/caches.h"
-#include "bench/ceilings.h"
-#include "bench/vectors.h"
+#include "tools/ceilings.h"
+#include "tools/vectors.h"
 
 typedef struct ith_kernel_bench {
     const ith_bench_kernels_params *params;

@@ -1,4 +1,4 @@
-#include "bench/lines.h"
+#include "tools/lines.h"
 
 #include "base/mem.h"
 #include "base/progress.h"

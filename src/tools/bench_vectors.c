@@ -1,5 +1,5 @@
 /* bench_vectors.c - element-wise kernels on one thread, from the first-level cache. */
-#include "bench/lines.h"
+#include "tools/lines.h"
 
 static void vector(const ith_line *l, const ith_member *me, int64_t run)
 {

@@ -1,8 +1,8 @@
 /* bench_kernels.c - every kernel of the table at the sizes of real models, against the ceilings of the same threads. */
 #include "base/mem.h"
 #include "base/topology.h"
-#include "bench/lines.h"
-#include "bench/ranks.h"
+#include "tools/lines.h"
+#include "tools/ranks.h"
 #include "formats/shapes.h"
 
 #include <stdlib.h>

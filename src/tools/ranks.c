@@ -1,4 +1,4 @@
-#include "bench/ranks.h"
+#include "tools/ranks.h"
 
 #include "model/traffic.h"
 

@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "bench/ranks.h"
+#include "tools/ranks.h"
 
 static json_t *describe(const ith_world *world, const ith_peaks *peaks, size_t bytes, json_t *rows)
 {

@@ -1,5 +1,5 @@
 /* bench_products.c - weights times activations: every layout, matrix of a layer and a range of token counts. */
-#include "bench/lines.h"
+#include "tools/lines.h"
 
 #include "base/mem.h"
 #include "model/acts.h"
