@@ -1,4 +1,5 @@
 /* generate.c - rank 0 samples and shows, all ranks compute. */
+#include "base/testhook.h"
 #include "engine/engine_impl.h"
 #include "engine/speculate.h"
 #include "text/sampler.h"
@@ -79,6 +80,13 @@ static ith_status show_through_stop(writer *w, const char *text, size_t len, boo
     return show(w, ready, n, on, err);
 }
 
+static void act_for_test(const writer *w)
+{
+    while (ith_test_hook_act())
+        if (w->params->on_text != NULL && !w->params->on_text(w->params->user, "", 0))
+            break;
+}
+
 /* One token. *on false: the answer is finished, out->finish says how. */
 static ith_status write_token(writer *w, int32_t id, bool *on, ith_error *err)
 {
@@ -95,6 +103,8 @@ static ith_status write_token(writer *w, int32_t id, bool *on, ith_error *err)
     w->out->ids[w->out->n_ids++] = id;
     ith_sampler_accept(w->sampler, id);
     ith_keep_token(w->keep, (int64_t)w->out->n_ids - 1, id, ith_sampler_draws(w->sampler));
+    if (ith_test_hook_due("answer", (int64_t)w->out->n_ids))
+        act_for_test(w);
     if (w->detok != NULL)
         text = ith_detok_push(w->detok, id, &len);
     ITH_TRY(show_through_stop(w, text, len, on, &stopped, err));

@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/testhook.h"
 #include "comm/exchange.h"
 #include "model/traffic.h"
 
@@ -208,6 +209,15 @@ static bool goes_on(ith_session *s, int64_t done, int64_t total)
     return ith_engine_goes_on(s->engine, "prefill", s->before + done, s->total > 0 ? s->total : total);
 }
 
+static void act_for_test(const ith_session *s, int64_t done, int64_t total)
+{
+    const ith_engine *e = s->engine;
+
+    while (ith_test_hook_act())
+        if (e->progress != NULL && e->world->comm->rank == 0 && !e->progress(e->progress_user, "prefill", done, total))
+            break;
+}
+
 /* Scores of one pass, together on rank 0. */
 static void collect_scores(ith_session *s, const ith_pass *p, float *out, int64_t n_out)
 {
@@ -278,6 +288,8 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
         done += now;
         if (s->keep != NULL)
             ITH_TRY(ith_keep_chunk(s, err));
+        if (ith_test_hook_due("length", s->length))
+            act_for_test(s, done, n);
     }
     s->n_logits = n_logits;
     s->logits_from = s->length - n_logits + 1;

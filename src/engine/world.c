@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "base/testhook.h"
 #include "engine/engine_impl.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@ ith_status ith_world_open(ith_world **out, ith_error *err)
         free(world);
         return status;
     }
+    ith_test_hook_open(world->comm->rank);
     *out = world;
     return ITH_OK;
 }

@@ -1,6 +1,7 @@
 #include "keep/keep_writer.h"
 
 #include "base/mem.h"
+#include "base/testhook.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ struct ith_keep_writer {
     pthread_cond_t changed;
     bool started, busy, closing; /* under the lock */
     ith_keep_batch batch;        /* the thread's while busy */
+    int64_t n_files;             /* the thread's: in all batches */
     ith_error err;               /* how the last batch ended */
 };
 
@@ -34,6 +36,8 @@ static ith_status write_batch(ith_keep_writer *w, ith_error *err)
         const ith_keep_item *item = &b->items[i];
         if (!ith_archive_holds(w->archive, &item->segment, item->head))
             ITH_TRY(ith_archive_write(w->archive, &item->segment, &w->shape, item->head, item->layers, w->buffer, err));
+        if (ith_test_hook_due("file", ++w->n_files))
+            ith_test_hook_act();
     }
     for (int64_t i = 0; i < b->n_manifests; i++)
         ITH_TRY(ith_archive_describe(w->archive, &b->manifests[i], err));

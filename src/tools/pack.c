@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "base/progress.h"
+#include "base/testhook.h"
 #include "base/workers.h"
 #include "engine/engine_impl.h"
 #include "formats/hparams.h"
@@ -75,6 +76,8 @@ static bool show_progress(void *user, int64_t done, int64_t total)
     int64_t bytes = p->done + done * (int64_t)p->entry->unit_bytes;
 
     (void)total;
+    if (ith_test_hook_due("pack", bytes))
+        ith_test_hook_act();
     return p->params->progress(p->params->progress_user, "pack", bytes < p->total ? bytes : p->total, p->total);
 }
 

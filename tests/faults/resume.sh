@@ -1,39 +1,43 @@
 #!/bin/bash
 # A run with --checkpoint that is killed, or told to stop, goes on where it was: text and logits are those of a run that nobody disturbed.
-# It is disturbed when so many segments of the prompt are on disk, or so many tokens of the answer. ITHACA_LONG=1: 8 rounds, 32 kills, of a prompt of 32k tokens, on
-# 1 to 4 ranks.
+# It is disturbed at fixed points (src/base/testhook.h): at a length of the timeline, amid a batch of files, at a token of the answer. ITHACA_LONG=1: 8 rounds, 32 kills,
+# of a prompt of 32k tokens, on 1 to 4 ranks.
 . tests/tap.sh
 
 rounds=2 tokens=4400
 [[ -z ${ITHACA_LONG:-} ]] || rounds=8 tokens=32768
-half=$((tokens / 2048))
+half=$((tokens / 2))
 haystack --tokens $tokens --depth 0.4 --seed 3 >"$work/text" 2>/dev/null
 options=(-m $NEEDLE -f "$work/text" --threads 1 --ignore-eos -n 400 --temp 0.9 --seed 5 --json)
-saved=$work/run
+saved=$work/run here=$work/here
 result() { field "$1" "j['ids'], j['text'], j['logits_sha256']"; }
 
 expect "undisturbed" 0 "$ITHACA" run "${options[@]}"
 want=$(result "$out")
 
-# has_come MOMENT: "kv N": N segments are begun; "answer N": so many tokens are saved
-has_come() {
-    case $1 in
-    kv) (($(find "$saved/kv" -name head-0.kv 2>/dev/null | wc -l) >= $2)) ;;
-    answer) (($(stat -c %s "$saved/answer" 2>/dev/null || echo 0) >= 24 * $2)) ;;
-    esac
+unlocked() { [[ ! -e $saved/lock ]] || flock "$saved/lock" true; } # returns when no rank is left that holds it
+
+# disturbed "POINT N SIGNAL [RANK]" COMMAND...: leaves its exit status in $status
+disturbed() {
+    local hook=$1
+    shift
+    (ITHACA_TEST_HOOK=$hook exec "$@") >"$out" 2>"$err"
+    status=$?
+    unlocked
 }
 
-# disturbed SIGNAL MOMENT N COMMAND...: leaves its exit status in $status
-disturbed() {
-    local signal=$1 moment=$2 n=$3 pid
-    shift 3
-    "$@" >"$out" 2>"$err" &
+# sent SIGNAL "POINT N" COMMAND...: the same; the signal comes from outside, to the process that was started, while rank 0 waits
+sent() {
+    local signal=$1 hook=$2 pid
+    shift 2
+    ITHACA_TEST_HOOK="$hook $here" "$@" >"$out" 2>"$err" &
     pid=$!
-    until has_come "$moment" "$n" || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
-    kill -s "$signal" $pid 2>/dev/null
+    until [[ -e $here ]] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+    kill -s "$signal" $pid
     wait $pid 2>/dev/null
     status=$?
-    while [[ -e $saved/lock ]] && ! flock -n "$saved/lock" true; do sleep 0.01; done # until a killed mpirun's ranks are gone
+    rm -f "$here"
+    unlocked
 }
 
 # goes_on NAME COMMAND...: to its end, which must be as wanted
@@ -49,11 +53,12 @@ alone=("$ITHACA" run "${options[@]}")
 RANDOM=7 # moments vary, and are the same each time
 for round in $(seq "$rounds"); do
     rm -rf "$saved"
-    on=() ranks=$((1 + round % 4))
-    [[ -z ${ITHACA_LONG:-} || $ranks == 1 ]] || on=(scripts/on_ranks.sh $ranks)
-    for moment in "kv $((1 + RANDOM % half))" "kv $((half + RANDOM % half))" "answer $((1 + RANDOM % 70))" "answer $((90 + RANDOM % 50))"; do
-        # shellcheck disable=SC2086 # two words
-        disturbed KILL $moment "${on[@]}" "${alone[@]}" --checkpoint "$saved" --chunk $((RANDOM % 2 ? 512 : 700))
+    on=() ranks=1
+    [[ -z ${ITHACA_LONG:-} ]] || ranks=$((1 + round % 4))
+    [[ $ranks == 1 ]] || on=(scripts/on_ranks.sh $ranks)
+    for moment in "length $((1 + RANDOM % half)) KILL $((RANDOM % ranks))" "file $((1 + RANDOM % 8)) KILL" \
+        "answer $((1 + RANDOM % 70)) KILL" "answer $((90 + RANDOM % 50)) KILL"; do
+        disturbed "$moment" "${on[@]}" "${alone[@]}" --checkpoint "$saved" --chunk $((RANDOM % 2 ? 512 : 700))
         same "round $round, $moment: killed" 137 "$status"
     done
     goes_on "round $round" "${on[@]}" "${alone[@]}"
@@ -63,9 +68,8 @@ done
 # Told to stop, in the prompt and, gone on, in the answer: saved, exit status 75
 for signal in TERM USR1 INT; do
     rm -rf "$saved"
-    for moment in "kv 3" "answer 50"; do
-        # shellcheck disable=SC2086 # background jobs of a script ignore SIGINT, unless told otherwise
-        disturbed $signal $moment env --default-signal=INT "${alone[@]}" --checkpoint "$saved"
+    for moment in "length 3000" "answer 50"; do
+        disturbed "$moment $signal" "${alone[@]}" --checkpoint "$saved"
         same "SIG$signal, $moment: exit status 75" 75 "$status"
         matches "SIG$signal, $moment: said so" "$err" "stopped; saved in .*: the same command goes on"
     done
@@ -74,20 +78,20 @@ done
 
 # On several ranks, and on with another number of them. mpirun passes SIGUSR1 on.
 rm -rf "$saved"
-disturbed USR1 kv 3 scripts/on_ranks.sh 3 "${alone[@]}" --checkpoint "$saved"
+sent USR1 "length 3000" scripts/on_ranks.sh 3 "${alone[@]}" --checkpoint "$saved"
 same "3 ranks, stopped: exit status 75" 75 "$status"
-disturbed KILL answer 30 scripts/on_ranks.sh 2 "${alone[@]}" --checkpoint "$saved"
+sent KILL "answer 30" scripts/on_ranks.sh 2 "${alone[@]}" --checkpoint "$saved"
 goes_on "3 ranks, 2, 1" "${alone[@]}"
 
 # With a prompt cache KV data is there
 rm -rf "$saved"
-disturbed KILL answer 30 "${alone[@]}" --checkpoint "$saved" --prompt-cache "$work/cache"
+disturbed "answer 30 KILL" "${alone[@]}" --checkpoint "$saved" --prompt-cache "$work/cache"
 goes_on "with a prompt cache" "${alone[@]}" --prompt-cache "$work/cache"
 same "with a prompt cache: the prompt was there" yes "$( (($(field "$out" "j['restored_tokens']") > tokens * 5 / 6)) && echo yes || field "$out" "j['restored_tokens']")"
 
 # Another run's checkpoint is refused, and the text says why
 rm -rf "$saved"
-disturbed USR1 answer 20 "${alone[@]}" --checkpoint "$saved"
+disturbed "answer 20 USR1" "${alone[@]}" --checkpoint "$saved"
 refused() {
     local name=$1 regex=$2
     shift 2
@@ -106,7 +110,7 @@ goes_on "after all that" "${alone[@]}"
 # A seed that nobody gave is the checkpoint's when it goes on
 rm -rf "$saved"
 drawn=("$ITHACA" run -m $NEEDLE -f "$work/text" --threads 1 --ignore-eos -n 60 --temp 0.9)
-disturbed USR1 answer 20 "${drawn[@]}" --checkpoint "$saved"
+disturbed "answer 20 USR1" "${drawn[@]}" --checkpoint "$saved"
 seed=$(field "$saved/checkpoint.json" "j['run']['answer']['seed']")
 expect "a drawn seed: goes on" 0 "${drawn[@]}" --checkpoint "$saved"
 cp "$out" "$work/drawn"
@@ -115,18 +119,19 @@ same "a drawn seed: the same text" "$(cat "$out")" "$(cat "$work/drawn")"
 
 # Two runs at once
 rm -rf "$saved"
-"${alone[@]}" --checkpoint "$saved" >"$work/first" 2>/dev/null &
+ITHACA_TEST_HOOK="length 2048 $here" "${alone[@]}" --checkpoint "$saved" >"$work/first" 2>/dev/null &
 first=$!
-until has_come kv 2; do sleep 0.01; done
+until [[ -e $here ]] || ! kill -0 $first 2>/dev/null; do sleep 0.01; done
 expect "in use" 1 "${alone[@]}" --checkpoint "$saved"
 matches "in use: said so" "$err" "another run uses this checkpoint"
+rm -f "$here"
 wait $first
 same "in use: the first is not disturbed" "$want" "$(result "$work/first")"
 
 # Damaged in its parts
 for part in state answer kv; do
     rm -rf "$saved"
-    disturbed USR1 answer 50 "${alone[@]}" --checkpoint "$saved"
+    disturbed "answer 50 USR1" "${alone[@]}" --checkpoint "$saved"
     case $part in
     state) echo "{" >"$saved/checkpoint.json" ;;
     answer) printf 'xxxx' | dd of="$saved/answer" bs=1 seek=600 conv=notrunc status=none ;;
@@ -143,7 +148,7 @@ matches "damaged kv: said so" "$err" "warning: checkpoint: .*head-1.kv: .*: comp
 
 # One file of one segment: what comes before it is read, the rest computed again
 rm -rf "$saved"
-disturbed USR1 answer 50 "${alone[@]}" --checkpoint "$saved"
+disturbed "answer 50 USR1" "${alone[@]}" --checkpoint "$saved"
 file=$(grep -l '"start":2048' "$saved"/kv/*/manifest.json)
 printf 'xxxx' | dd of="${file%/*}/head-2.kv" bs=1 seek=2000 conv=notrunc status=none
 goes_on "damaged segment" "${alone[@]}"
@@ -157,6 +162,6 @@ expect "full disk: goes on" 0 "${small[@]}" --checkpoint "$saved"
 matches "full disk: said so" "$err" "warning: checkpoint: .*File too large: nothing more is written"
 same "full disk: the same text and logits" "$want" "$(result "$out")"
 rm -rf "$saved"
-disturbed USR1 answer 10 "${small[@]}" --checkpoint "$saved"
+disturbed "answer 10 USR1" "${small[@]}" --checkpoint "$saved"
 same "full disk, stopped: failed" 1 "$status"
 matches "full disk, stopped: said so" "$err" "stopped, and not all is saved: .*File too large"

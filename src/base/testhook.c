@@ -1,0 +1,70 @@
+/* testhook.c - where ITHACA_TEST_HOOK disturbs the program. */
+#include "base/testhook.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct test_hook {
+    char point[16], action[256]; /* point "": unset */
+    long long n;
+    bool here; /* this rank acts */
+    bool acted;
+} test_hook;
+
+static test_hook hook; /* set once, then used by the one thread that meets its point */
+
+void ith_test_hook_open(int rank)
+{
+    const char *text = getenv("ITHACA_TEST_HOOK");
+    test_hook h = {.point = ""};
+    int at = 0;
+
+    if (text != NULL && sscanf(text, "%15s %lld %255s %d", h.point, &h.n, h.action, &at) < 3)
+        h.point[0] = 0;
+    h.here = at == rank;
+    hook = h;
+}
+
+bool ith_test_hook_due(const char *point, int64_t count)
+{
+    return hook.point[0] != 0 && strcmp(point, hook.point) == 0 && count >= hook.n && !hook.acted;
+}
+
+static int find_signal(const char *name)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } signals[] = {{"KILL", SIGKILL}, {"TERM", SIGTERM}, {"INT", SIGINT}, {"USR1", SIGUSR1}, {"SEGV", SIGSEGV}};
+
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        if (strcmp(name, signals[i].name) == 0)
+            return signals[i].number;
+    return 0;
+}
+
+bool ith_test_hook_act(void)
+{
+    const struct timespec some_ms = {.tv_nsec = 5000000};
+    bool first = !hook.acted;
+
+    hook.acted = true;
+    if (!hook.here)
+        return false;
+    if (hook.action[0] != '/') {
+        raise(find_signal(hook.action)); /* 0 sends nothing */
+        return false;
+    }
+    if (first) {
+        int fd = open(hook.action, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+        if (fd >= 0)
+            close(fd);
+    }
+    nanosleep(&some_ms, NULL);
+    return access(hook.action, F_OK) == 0;
+}
