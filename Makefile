@@ -8,7 +8,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 B       := build/$(CONFIG)
 MPICC   ?= mpicc
-PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd libxxhash openblas hwloc
+PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd libxxhash openblas hwloc numa
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 # OpenBLAS is loaded when it is first used (src/model/blas.c).
 LINKED     := $(filter-out openblas,$(PKGS))

@@ -8,7 +8,7 @@ set -eu
 
 # The one list of packages. libcmocka-dev and python3 are for the tests and the demo.
 packages="build-essential pkg-config openmpi-bin libopenmpi-dev \
-libopenblas-dev libhwloc-dev libzstd-dev libxxhash-dev libpcre2-dev libutf8proc-dev libjansson-dev nettle-dev \
+libopenblas-dev libhwloc-dev libnuma-dev libzstd-dev libxxhash-dev libpcre2-dev libutf8proc-dev libjansson-dev nettle-dev \
 libcmocka-dev python3"
 case ${1:-} in
 '') ;;
@@ -21,7 +21,7 @@ say() { echo "setup: $*" >&2; }
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     # Another system: its packages have other names, so only what the build would trip over is looked at.
     command -v pkg-config >/dev/null && command -v mpicc >/dev/null && command -v python3 >/dev/null &&
-        pkg-config --exists jansson libpcre2-8 libutf8proc nettle libzstd libxxhash openblas hwloc && exit 0
+        pkg-config --exists jansson libpcre2-8 libutf8proc nettle libzstd libxxhash openblas hwloc numa && exit 0
     say "this is no Debian or Ubuntu system; install what these packages hold there, then try again: $packages"
     exit 1
 fi

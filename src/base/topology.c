@@ -1,4 +1,7 @@
+/* topology.c - the machine through hwloc: memory nodes, cores, caches, binding of threads. */
 #include "base/topology.h"
+
+#include "base/pages.h"
 
 #include <hwloc.h>
 #include <stdlib.h>
@@ -7,9 +10,8 @@
 
 struct ith_topology {
     hwloc_topology_t machine;
-    hwloc_cpuset_t cpus;    /* the process's */
-    hwloc_nodeset_t memory; /* of the machine's nodes with cores */
-    bool here;              /* the running machine */
+    hwloc_cpuset_t cpus; /* the process's */
+    bool here;           /* the running machine */
     int n_nodes, machine_nodes, n_cores, n_cpus, machine_cores;
     ith_caches caches;
     ith_memory_node nodes[ITH_MAX_MEMORY_NODES];    /* [machine_nodes] */
@@ -42,9 +44,8 @@ static ith_status read_mask(ith_topology *t, ith_error *err)
     const char *list = t->here ? NULL : getenv("ITHACA_CPUS");
 
     t->cpus = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(t->machine));
-    t->memory = hwloc_bitmap_alloc();
     hwloc_bitmap_t mask = hwloc_bitmap_alloc();
-    if (t->cpus == NULL || t->memory == NULL || mask == NULL) {
+    if (t->cpus == NULL || mask == NULL) {
         hwloc_bitmap_free(mask);
         return ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
     }
@@ -68,10 +69,14 @@ static int cores_within(const ith_topology *t, hwloc_const_cpuset_t set)
     return n > 0 ? n : hwloc_bitmap_weight(set); /* machines that do not tell cores from hardware threads */
 }
 
-static ith_memory_node describe(hwloc_obj_t node, int cores)
+/* libnuma knows the running machine only: a recorded one brings its own sizes. */
+static ith_memory_node describe(const ith_topology *t, hwloc_obj_t node, int cores)
 {
-    return (ith_memory_node){
-        .os_index = (int)node->os_index, .cores = cores, .bytes = (int64_t)node->attr->numanode.local_memory};
+    int64_t bytes = t->here ? ith_pages_node_bytes((int)node->os_index) : 0;
+
+    if (bytes == 0)
+        bytes = (int64_t)node->attr->numanode.local_memory;
+    return (ith_memory_node){.os_index = (int)node->os_index, .cores = cores, .bytes = bytes};
 }
 
 /* Mine come before those that are others'. */
@@ -84,13 +89,13 @@ static ith_status add_node(ith_topology *t, hwloc_obj_t node, ith_error *err)
     hwloc_bitmap_and(mine, node->cpuset, t->cpus);
     if (hwloc_bitmap_iszero(mine)) {
         hwloc_bitmap_free(mine);
-        t->nodes[t->machine_nodes++] = describe(node, 0);
+        t->nodes[t->machine_nodes++] = describe(t, node, 0);
         return ITH_OK;
     }
     memmove(&t->nodes[t->n_nodes + 1], &t->nodes[t->n_nodes],
             (size_t)(t->machine_nodes++ - t->n_nodes) * sizeof t->nodes[0]);
     t->node_cpus[t->n_nodes] = mine;
-    t->nodes[t->n_nodes++] = describe(node, cores_within(t, mine));
+    t->nodes[t->n_nodes++] = describe(t, node, cores_within(t, mine));
     return ITH_OK;
 }
 
@@ -107,7 +112,6 @@ static ith_status read_nodes(ith_topology *t, ith_error *err)
             hwloc_bitmap_intersects(seen, node->cpuset))
             continue;
         hwloc_bitmap_or(seen, seen, node->cpuset);
-        hwloc_bitmap_set(t->memory, node->os_index);
         status = add_node(t, node, err);
     }
     hwloc_bitmap_free(seen);
@@ -191,7 +195,6 @@ void ith_topology_close(ith_topology *t)
         return;
     for (int i = 0; i < t->n_nodes; i++)
         hwloc_bitmap_free(t->node_cpus[i]);
-    hwloc_bitmap_free(t->memory);
     hwloc_bitmap_free(t->cpus);
     if (t->machine != NULL)
         hwloc_topology_destroy(t->machine);
@@ -275,50 +278,28 @@ void ith_topology_bind_thread(const ith_topology *t, int node)
         hwloc_set_cpubind(t->machine, node < 0 ? t->cpus : t->node_cpus[node], HWLOC_CPUBIND_THREAD);
 }
 
-/* False where no whole page lies inside. */
-static bool whole_pages(void *ptr, size_t bytes, void **first, size_t *length)
+static bool places_pages(const ith_topology *t)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)ptr + page - 1) / page * page,
-              end = ((uintptr_t)ptr + bytes) / page * page;
-    *first = (void *)begin;
-    *length = begin < end ? end - begin : 0;
-    return begin < end;
-}
-
-static void set_policy(const ith_topology *t, void *ptr, size_t bytes, hwloc_const_nodeset_t nodes,
-                       hwloc_membind_policy_t policy)
-{
-    void *first;
-    size_t length;
-
-    if (t->here && t->machine_nodes > 1 && whole_pages(ptr, bytes, &first, &length))
-        hwloc_set_area_membind(t->machine, first, length, nodes, policy,
-                               HWLOC_MEMBIND_BYNODESET | HWLOC_MEMBIND_MIGRATE);
+    return t->here && t->machine_nodes > 1;
 }
 
 void ith_topology_place(const ith_topology *t, void *ptr, size_t bytes, int node)
 {
-    hwloc_nodeset_t one = hwloc_bitmap_alloc();
-
-    if (one != NULL) {
-        hwloc_bitmap_only(one, (unsigned)t->nodes[node].os_index);
-        set_policy(t, ptr, bytes, one, HWLOC_MEMBIND_BIND); /* not STRICT: preferred */
-    }
-    hwloc_bitmap_free(one);
+    if (places_pages(t))
+        ith_pages_place(ptr, bytes, t->nodes[node].os_index);
 }
 
 void ith_topology_interleave(const ith_topology *t, void *ptr, size_t bytes)
 {
-    set_policy(t, ptr, bytes, t->memory, HWLOC_MEMBIND_INTERLEAVE);
+    int nodes[ITH_MAX_MEMORY_NODES];
+
+    for (int i = 0; i < t->machine_nodes; i++)
+        nodes[i] = t->nodes[i].os_index;
+    if (places_pages(t))
+        ith_pages_interleave(ptr, bytes, nodes, t->machine_nodes);
 }
 
 int ith_topology_locate(const ith_topology *t, const void *ptr)
 {
-    hwloc_nodeset_t set = hwloc_bitmap_alloc();
-    int node = -1;
-
-    if (set != NULL && t->here && hwloc_get_area_memlocation(t->machine, ptr, 1, set, HWLOC_MEMBIND_BYNODESET) == 0)
-        node = hwloc_bitmap_first(set);
-    hwloc_bitmap_free(set);
-    return node;
+    return t->here ? ith_pages_locate(ptr) : -1;
 }

@@ -1,5 +1,6 @@
-/* topology.h - the machine as this process may use it: memory nodes, the cores beside each, their caches, and where pages lie (the only room that
- * includes <hwloc.h>).
+/* topology.h - the machine as this process may use it: memory nodes, the cores beside each, their
+ * caches, binding of threads and placement of pages. topology.c alone includes <hwloc.h>; pages are
+ * placed and found by base/pages.h.
  *
  * What is seen is the running machine within the process's affinity mask and cgroup. For tests it can be another one: ITHACA_TOPOLOGY names
  * a file of hwloc's XML (lstopo machine.xml) or is one of its synthetic descriptions, "numa:2 core:4 pu:1"; hwloc's own HWLOC_XMLFILE and

@@ -10,7 +10,7 @@ native=${ITHACA:-build/release/ithaca}
 root=$build/root
 lib=$root/usr/lib/aarch64-linux-gnu
 prompt=(score -m tests/models/needle-qwen3 --ids tests/golden/needle/1k.ids --json)
-packages="libjansson-dev libpcre2-dev libutf8proc-dev nettle-dev libhwloc-dev libzstd-dev libxxhash-dev libopenblas-serial-dev \
+packages="libjansson-dev libpcre2-dev libutf8proc-dev nettle-dev libhwloc-dev libnuma-dev libzstd-dev libxxhash-dev libopenblas-serial-dev \
 libopenmpi-dev libgomp1"
 
 skip() {
@@ -45,7 +45,7 @@ compile() {
     chmod +x "$build/mpicc"
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s CONFIG=release ARCH=aarch64 MPICC="$build/mpicc" B="$build/out" \
         PKG_CFLAGS="-I$root/usr/include/aarch64-linux-gnu/openblas-serial" \
-        PKG_LIBS="-L$lib/openmpi/lib -ljansson -lpcre2-8 -lutf8proc -lnettle -lzstd -lxxhash -lhwloc -lmpi -lm \
+        PKG_LIBS="-L$lib/openmpi/lib -ljansson -lpcre2-8 -lutf8proc -lnettle -lzstd -lxxhash -lhwloc -lnuma -lmpi -lm \
             -Wl,-rpath-link,$later" "$build/out/ithaca"
 }
 

@@ -93,7 +93,8 @@ for room in base text formats comm state weights model keep engine tools cli; do
 done
 verdict "simd is a leaf" "$(check_kernels)"
 verdict "mpi.h" "$(only "$(include 'mpi\.h')" src/comm/comm_mpi_impl.h)"
-verdict "hwloc.h" "$(only "$(include 'hwloc.*\.h|numa(if)?\.h')" src/base/topology.c)"
+verdict "hwloc.h" "$(only "$(include 'hwloc.*\.h')" src/base/topology.c)"
+verdict "numa.h" "$(only "$(include 'numa(if|compat1)?\.h')" src/base/pages.c)"
 verdict "zstd.h" "$(only "$(include 'zstd.*\.h')" src/formats/zframe.c)"
 verdict "jansson.h" "$(only "$(include 'jansson\.h')" src/base/json.h)"
 verdict "xxhash.h" "$(only "$(include 'xxhash\.h')" src/base/checksum.c)"
