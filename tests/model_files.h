@@ -5,7 +5,7 @@
 #ifndef ITH_TESTS_MODEL_FILES_H
 #define ITH_TESTS_MODEL_FILES_H
 
-#include "formats/source_parts.h"
+#include "formats/source_impl.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* The JSON behind `ithaca inspect`. A NULL from jansson anywhere (no memory) makes the whole NULL, json_pack's "o" included. */
 #include "formats/hparams.h"
 #include "formats/hparams_json.h"
-#include "formats/packfile_parts.h"
-#include "formats/source_parts.h"
+#include "formats/pack_sections.h"
+#include "formats/source_impl.h"
 
 #include <stdio.h>
 #include <string.h>

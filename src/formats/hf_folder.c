@@ -1,5 +1,5 @@
 /* A Hugging Face folder: which files there are, and what to tell a user who gave a folder of another kind. */
-#include "formats/source_parts.h"
+#include "formats/source_impl.h"
 
 #include "formats/hf_config.h"
 #include "formats/hparams.h"

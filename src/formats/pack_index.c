@@ -1,7 +1,7 @@
 /* The index of a pack: one JSON object. Offsets and lengths in it are promises to be checked against the file. */
 #include "base/checksum.h"
 #include "base/range.h"
-#include "formats/packfile_parts.h"
+#include "formats/pack_sections.h"
 
 #include <stdio.h>
 #include <stdlib.h>

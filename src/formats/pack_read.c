@@ -1,5 +1,5 @@
 /* Reading tiles where a mapping will not do: what is read once stays in no one's address space. */
-#include "formats/packfile_parts.h"
+#include "formats/pack_sections.h"
 
 #include "base/checksum.h"
 #include "formats/tile_codec.h"

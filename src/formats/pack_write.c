@@ -2,7 +2,7 @@
 
 #include "base/checksum.h"
 #include "base/newfile.h"
-#include "formats/packfile_parts.h"
+#include "formats/pack_sections.h"
 
 #include <assert.h>
 #include <errno.h>

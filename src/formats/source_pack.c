@@ -1,5 +1,5 @@
 /* A pack as a source; what a pack must hold of another source. */
-#include "formats/source_parts.h"
+#include "formats/source_impl.h"
 
 #include "formats/hparams_json.h"
 #include "formats/packfile.h"

@@ -9,7 +9,7 @@
 #ifndef ITH_FORMATS_SYNTHETIC_H
 #define ITH_FORMATS_SYNTHETIC_H
 
-#include "formats/source_parts.h"
+#include "formats/source_impl.h"
 
 bool ith_synthetic_is_name(const char *path); /* does it begin with "synthetic:"? */
 

@@ -6,7 +6,7 @@
 #define ITH_MODEL_MODEL_H
 
 #include "base/caches.h"
-#include "model/arch.h"
+#include "formats/arch.h"
 #include "model/rope.h"
 #include "weights/store.h"
 

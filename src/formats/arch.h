@@ -4,8 +4,8 @@
  * a router chooses for each token (ith_hparams_has_experts says in which layers). A new one of this family is a
  * file with its names and switches, and a line in arch.c.
  */
-#ifndef ITH_MODEL_ARCH_H
-#define ITH_MODEL_ARCH_H
+#ifndef ITH_FORMATS_ARCH_H
+#define ITH_FORMATS_ARCH_H
 
 #include "formats/source.h"
 

@@ -1,4 +1,4 @@
-#include "model/arch.h"
+#include "formats/arch.h"
 
 #include <string.h>
 

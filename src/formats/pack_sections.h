@@ -1,6 +1,6 @@
-/* packfile_parts.h - what the files of this room that read and write packs share. */
-#ifndef ITH_FORMATS_PACKFILE_PARTS_H
-#define ITH_FORMATS_PACKFILE_PARTS_H
+/* pack_sections.h - what the files of this room that read and write packs share. */
+#ifndef ITH_FORMATS_PACK_SECTIONS_H
+#define ITH_FORMATS_PACK_SECTIONS_H
 
 #include "formats/packfile.h"
 

@@ -1,5 +1,5 @@
 /* Qwen3, dense (arXiv 2505.09388): RMSNorm on every query and key head, no biases, head_dim apart from hidden / heads. */
-#include "model/arch.h"
+#include "formats/arch.h"
 
 const ith_arch ith_arch_qwen3 = {
     .name = "qwen3",

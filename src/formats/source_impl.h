@@ -1,6 +1,6 @@
-/* source_parts.h - what a source is made of; for the files of this room that open or describe one. */
-#ifndef ITH_FORMATS_SOURCE_PARTS_H
-#define ITH_FORMATS_SOURCE_PARTS_H
+/* source_impl.h - what a source is made of; for the files of this room that open or describe one. */
+#ifndef ITH_FORMATS_SOURCE_IMPL_H
+#define ITH_FORMATS_SOURCE_IMPL_H
 
 #include "formats/gguf.h"
 #include "formats/mapfile.h"

@@ -1,5 +1,5 @@
 /* Llama 2 and 3 (arXiv 2307.09288, 2407.21783) and models of their shape, SmolLM2 among them. */
-#include "model/arch.h"
+#include "formats/arch.h"
 
 const ith_arch ith_arch_llama = {
     .name = "llama",
