@@ -135,7 +135,7 @@ model:
 install: $(BIN) $(LIB)
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig share/man/man1)
 	install $(BIN) $(DESTDIR)$(PREFIX)/bin/ithaca
-	install -m 644 include/ithaca.h $(DESTDIR)$(PREFIX)/include/ithaca.h
+	install -m 644 include/ithaca.h include/ithaca_tools.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib/libithaca.a
 	install -m 644 src/cli/ithaca.1 $(DESTDIR)$(PREFIX)/share/man/man1/ithaca.1
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(LINKED)|' scripts/ithaca.pc.in \

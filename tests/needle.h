@@ -4,7 +4,7 @@
 #ifndef ITH_TESTS_NEEDLE_H
 #define ITH_TESTS_NEEDLE_H
 
-#include "ithaca.h"
+#include "ithaca_tools.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #define ITH_CLI_COMMAND_H
 
 #include "base/json.h"
-#include "ithaca.h"
+#include "ithaca_tools.h"
 
 enum { ITH_EXIT_DONE = 0, ITH_EXIT_FAILED = 1, ITH_EXIT_USAGE = 2, ITH_EXIT_SIGNAL = 128 /* + the signal */ };
 

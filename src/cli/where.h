@@ -3,7 +3,7 @@
 #define ITH_CLI_WHERE_H
 
 #include "base/json.h"
-#include "ithaca.h"
+#include "ithaca_tools.h"
 
 /* Collective. ith_session_where's object on rank 0, NULL elsewhere. */
 ith_status ith_cli_where(const ith_session *session, json_t **where, ith_error *err);

@@ -60,7 +60,7 @@ struct ith_session {
     int64_t length;
     int64_t before,
         total; /* progress of several calls shown as one: what earlier ones did, and all of them; total 0: one call */
-    ith_profile *profile;   /* of every pass; NULL: not measured */
+    ith_profile *profile;          /* of every pass; NULL: not measured */
     const ith_probe *probe;        /* looks into every pass; NULL: none */
     int32_t *ids;                  /* [ctx] the timeline; the whole of it on every rank */
     float *logits;                 /* rank 0: [ITH_DECODE_TOKENS][ith_logits_ld]: after the last tokens */
@@ -142,10 +142,9 @@ typedef struct ith_key_means { /* malloc'd values; NULL: none, so whoever loads 
     ith_error why;
 } ith_key_means;
 
-/* Local. What a pack shall hold under that name: the constant of the pack at `path`, which has none yet, measured by one rank that streams the weights through
- * the least memory. None without an error: there is not that much memory, or they are no finite numbers. */
-ith_status ith_key_means_of_pack(const char *path, const ith_pack_params *params, int threads, ith_key_means *means,
-                                 ith_error *err);
+/* Local. What a pack shall hold under that name: the constant of the pack params->model, which has none yet. One rank measures it while the weights are
+ * streamed through as little memory as possible. No values and no error: there is not that much memory, or the values are not finite. */
+ith_status ith_key_means_of_pack(const ith_engine_params *params, ith_key_means *means, ith_error *err);
 
 /* Collective. What stands for the model in the names of saved KV data (model_key.c). */
 ith_status ith_engine_model_key(ith_engine *engine, ith_key *key, ith_error *err);

@@ -112,21 +112,15 @@ static void take_measured(ith_engine *e, ith_key_means *means)
     e->model->key_bias = NULL;
 }
 
-ith_status ith_key_means_of_pack(const char *path, const ith_pack_params *params, int threads, ith_key_means *means,
-                                 ith_error *err)
+ith_status ith_key_means_of_pack(const ith_engine_params *params, ith_key_means *means, ith_error *err)
 {
-    ith_engine_params own = ith_engine_params_default();
     ith_world world = {0};
     ith_engine *e = NULL;
     ith_status status;
 
     *means = (ith_key_means){0};
-    own.model = path;
-    own.threads = threads;
-    own.progress = params->progress;
-    own.progress_user = params->progress_user;
     ITH_CHECK(ith_comm_open_self(&world.comm, &means->why));
-    ITH_CHECK(ith_engine_plan(&world, &own, &e, &means->why));
+    ITH_CHECK(ith_engine_plan(&world, params, &e, &means->why));
     ITH_CHECK(measure(e, &means->why));
     take_measured(e, means);
 done:

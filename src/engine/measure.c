@@ -1,5 +1,6 @@
 /* measure.c - a session's profile as JSON. */
 #include "engine/engine_impl.h"
+#include "ithaca_tools.h"
 
 #include "base/json.h"
 

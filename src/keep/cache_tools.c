@@ -1,6 +1,6 @@
 /* cache_tools.c - a folder of KV data seen as a whole: listed, verified, emptied. */
 #include "base/json.h"
-#include "ithaca.h"
+#include "ithaca_tools.h"
 #include "keep/archive.h"
 
 #include <dirent.h>

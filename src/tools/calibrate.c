@@ -4,6 +4,7 @@
  * double, tokens ascending. The sums therefore depend on nothing but the text, the window and the model in memory.
  */
 #include "engine/engine_impl.h"
+#include "ithaca_tools.h"
 
 #include "base/digest.h"
 #include "base/newfile.h"

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/threads.h"
+#include "ithaca_tools.h"
 #include "simd/peaks.h"
 
 typedef struct ith_ceilings { /* per second, all active threads together */

@@ -2,6 +2,7 @@
  * on a communicator that only looks like the ranks of the plan (comm/comm.h: planned), so that what is said here is what the engine takes. */
 #include "base/json.h"
 #include "engine/cost.h"
+#include "ithaca_tools.h"
 
 #include <stdio.h>
 #include <stdlib.h>

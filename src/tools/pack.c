@@ -11,6 +11,7 @@
 #include "formats/hparams.h"
 #include "formats/hparams_json.h"
 #include "formats/pack_write.h"
+#include "ithaca_tools.h"
 #include "weights/plan.h"
 
 #include <stdlib.h>
@@ -353,12 +354,14 @@ static void close_packer(packer *p)
 /* The keys' mean is a property of what has been written, so that is run: of the file as it is by now. */
 static ith_status pack_key_means(packer *p, const json_t *index, ith_error *err)
 {
-    int threads = ith_team_size(p->team);
-    const char *path;
+    ith_engine_params own = ith_engine_params_default();
 
+    own.threads = ith_team_size(p->team);
+    own.progress = p->params->progress;
+    own.progress_user = p->params->progress_user;
     close_buffers(p);
-    ITH_TRY(ith_pack_writer_seal(p->writer, index, &path, err));
-    ITH_TRY(ith_key_means_of_pack(path, p->params, threads, &p->means, err));
+    ITH_TRY(ith_pack_writer_seal(p->writer, index, &own.model, err));
+    ITH_TRY(ith_key_means_of_pack(&own, &p->means, err));
     ITH_TRY(ith_pack_writer_unseal(p->writer, err));
     if (p->means.values == NULL)
         return ITH_OK;

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/engine_impl.h"
+#include "ithaca_tools.h"
 
 #include <stdlib.h>
 

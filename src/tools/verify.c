@@ -3,6 +3,7 @@
 #include "base/workers.h"
 #include "engine/engine_impl.h"
 #include "formats/packfile.h"
+#include "ithaca_tools.h"
 
 #include <stdlib.h>
 
