@@ -3,9 +3,8 @@
 #define ITH_ENGINE_ENGINE_IMPL_H
 
 #include "comm/comm.h"
+#include "engine/keeper.h"
 #include "formats/stats.h"
-#include "keep/archive_key.h"
-#include "keep/keep.h"
 #include "model/pass.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
@@ -68,7 +67,7 @@ struct ith_session {
     float *score_logits;           /* allocated by the first score */
     float *nll;                    /* [chunk], likewise */
     int32_t *targets;              /* [chunk], likewise */
-    ith_keep *keep;                /* NULL: nothing is kept on disk */
+    ith_keeper *keeper;            /* NULL: nothing is kept on disk */
 };
 
 bool ith_vocab_in(const ith_source *source); /* do the files hold a tokenizer? */
@@ -145,8 +144,5 @@ typedef struct ith_key_means { /* malloc'd values; NULL: none, so whoever loads 
 /* Local. What a pack shall hold under that name: the constant of the pack params->model, which has none yet. One rank measures it while the weights are
  * streamed through as little memory as possible. No values and no error: there is not that much memory, or the values are not finite. */
 ith_status ith_key_means_of_pack(const ith_engine_params *params, ith_key_means *means, ith_error *err);
-
-/* Collective. What stands for the model in the names of saved KV data (model_key.c). */
-ith_status ith_engine_model_key(ith_engine *engine, ith_key *key, ith_error *err);
 
 #endif

@@ -14,7 +14,7 @@ _Static_assert(ITH_DRAFT_MAX == ITH_DECODE_TOKENS - 1, "a pass verifies a chosen
 typedef struct writer { /* rank 0: from ids to the text that is shown */
     const ith_generate_params *params;
     const ith_vocab *vocab;
-    ith_keep *keep; /* where the answer's tokens are saved, or NULL */
+    ith_keeper *keeper; /* saves the answer's tokens, or NULL */
     ith_sampler *sampler;
     ith_detok *detok; /* NULL without a tokenizer: ids only */
     ith_stop *stop;
@@ -25,7 +25,7 @@ typedef struct writer { /* rank 0: from ids to the text that is shown */
 static ith_status writer_open(writer *w, ith_session *s, const ith_generate_params *params, ith_generation *out,
                               ith_error *err)
 {
-    *w = (writer){.params = params, .vocab = s->engine->vocab, .keep = s->keep, .out = out};
+    *w = (writer){.params = params, .vocab = s->engine->vocab, .keeper = s->keeper, .out = out};
     ITH_TRY(ith_sampler_open(&params->sampling, s->engine->model->hp.n_vocab, &w->sampler, err));
     for (int64_t i = 0; i < s->length; i++)
         ith_sampler_accept(w->sampler, s->ids[i]);
@@ -102,7 +102,8 @@ static ith_status write_token(writer *w, int32_t id, bool *on, ith_error *err)
     ITH_TRY(grow((void **)&w->out->ids, &w->room, w->out->n_ids + 1, sizeof *w->out->ids, err));
     w->out->ids[w->out->n_ids++] = id;
     ith_sampler_accept(w->sampler, id);
-    ith_keep_token(w->keep, (int64_t)w->out->n_ids - 1, id, ith_sampler_draws(w->sampler));
+    if (w->keeper != NULL)
+        w->keeper->ops->token(w->keeper, (int64_t)w->out->n_ids - 1, id, ith_sampler_draws(w->sampler));
     if (ith_test_hook_due("answer", (int64_t)w->out->n_ids))
         act_for_test(w);
     if (w->detok != NULL)
@@ -226,7 +227,7 @@ static ith_status replay(loop *l, replayed *r, ith_error *err)
     ith_session *s = l->session;
     ith_comm *comm = s->engine->world->comm;
     int64_t draws;
-    const int32_t *ids = ith_keep_answer(s->keep, &r->n, &draws);
+    const int32_t *ids = s->keeper->ops->answer(s->keeper, &r->n, &draws);
 
     r->go_on = 1;
     ITH_TRY(ith_comm_agree(comm, comm->rank == 0 ? show_again(l->w, ids, r, draws, err) : ITH_OK, err));
@@ -244,7 +245,7 @@ static ith_status run(loop *l, ith_generation *out, ith_error *err)
     replayed r = {0, 1};
     verdict v;
 
-    if (l->session->keep != NULL)
+    if (l->session->keeper != NULL)
         ITH_TRY(replay(l, &r, err));
     v = (verdict){.go_on = r.go_on && l->n_chosen < l->params->max_tokens};
     while (v.go_on) {

@@ -130,7 +130,8 @@ void ith_session_close(ith_session *session)
 {
     if (session == NULL)
         return;
-    ith_keep_close(session->keep);
+    if (session->keeper != NULL)
+        session->keeper->ops->close(session->keeper);
     ith_workspace_close(session->ws);
     ith_profile_close(session->profile);
     ith_kv_close(session->kv);
@@ -286,8 +287,8 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
             collect_scores(s, &pass, nll == NULL ? NULL : nll + done, min2(now, left - 1));
         s->length += now;
         done += now;
-        if (s->keep != NULL)
-            ITH_TRY(ith_keep_chunk(s, err));
+        if (s->keeper != NULL)
+            ITH_TRY(s->keeper->ops->chunk(s->keeper, err));
         if (ith_test_hook_due("length", s->length))
             act_for_test(s, done, n);
     }
@@ -300,17 +301,17 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
 
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err)
 {
-    bool kept;
+    ith_keeper *keeper;
     int64_t done = 0;
     ith_status status;
 
     ITH_TRY(take_ids(session, ids, &n, err));
-    kept = session->keep != NULL && n > 1;
-    if (kept)
-        ITH_TRY(ith_keep_begin(session, (int64_t)n, &done, err));
+    keeper = n > 1 ? session->keeper : NULL;
+    if (keeper != NULL)
+        ITH_TRY(keeper->ops->begin(keeper, (int64_t)n, &done, err));
     status = run_chunks(session, (int64_t)n, done, 1, false, NULL, err);
-    if (kept && (status == ITH_OK || status == ITH_E_CANCELLED)) {
-        ith_status rest = ith_keep_rest(session, err);
+    if (keeper != NULL && (status == ITH_OK || status == ITH_E_CANCELLED)) {
+        ith_status rest = keeper->ops->rest(keeper, err);
         status = status == ITH_OK ? rest : status;
     }
     return status;
@@ -330,13 +331,16 @@ ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n
 
 ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error *err)
 {
+    int64_t least;
+
     if (length < 0 || length > session->length)
         return ith_fail(err, ITH_E_ARGUMENT, "a timeline of %lld tokens cannot be cut back to %lld",
                         (long long)session->length, (long long)length);
-    if (session->keep != NULL && length < ith_keep_least(session->keep))
+    least = session->keeper == NULL ? 0 : session->keeper->ops->least(session->keeper);
+    if (length < least)
         return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "a timeline that is kept on disk up to %lld tokens is not cut back to %lld",
-                        (long long)ith_keep_least(session->keep), (long long)length);
+                        "a timeline that is kept on disk up to %lld tokens is not cut back to %lld", (long long)least,
+                        (long long)length);
     session->length = length;
     return ITH_OK;
 }

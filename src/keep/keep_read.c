@@ -1,6 +1,7 @@
 /* keep_read.c - the part of a prompt that is on disk already: rank 0 looks it up, every rank reads its heads' files. */
 #include "base/workers.h"
-#include "keep/keep_impl.h"
+#include "keep/keep_read.h"
+#include "keep/keep_state.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -179,9 +180,10 @@ static int64_t first_to_read(const job *j, int64_t length)
     return first;
 }
 
-ith_status ith_keep_begin(ith_session *session, int64_t n, int64_t *restored, ith_error *err)
+ith_status ith_keep_begin(ith_keeper *keeper, int64_t n, int64_t *restored, ith_error *err)
 {
-    ith_keep *keep = session->keep;
+    ith_keep *keep = ith_keep_of(keeper);
+    ith_session *session = keep->session;
     int64_t before = session->length, total = before + n, good;
     job j = {.keep = keep, .lock = PTHREAD_MUTEX_INITIALIZER};
     ith_error why = {0};

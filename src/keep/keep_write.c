@@ -1,7 +1,7 @@
 /* keep_write.c - what of the timeline is not on disk yet: handed over to the thread that writes, chunk by chunk. */
 #include "base/mem.h"
 #include "base/testhook.h"
-#include "keep/keep_impl.h"
+#include "keep/keep_write.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +10,24 @@
  * than the fewest is as soon computed. */
 enum { PART_TOKENS = 512, PART_FEWEST = 16 };
 
-void ith_keep_settle(ith_keep *keep)
+/* Collective. Nothing more is written, because of `why`. */
+static void give_up(ith_keep *keep, const ith_error *why)
+{
+    keep->off = true;
+    keep->why = *why;
+    ith_keep_warn(keep, why->text, "nothing more is written");
+}
+
+/* Collective. Waits until the last batch is on disk. */
+static void settle(ith_keep *keep)
 {
     ith_comm *comm = keep->session->engine->world->comm;
     ith_error why = {0};
 
     if (keep->off)
         return;
-    if (ith_comm_agree(comm, ith_keep_writer_wait(keep->writer, &why), &why) == ITH_OK)
-        return;
-    keep->off = true;
-    keep->why = why;
-    ith_keep_warn(keep, why.text, "nothing more is written");
+    if (ith_comm_agree(comm, ith_keep_writer_wait(keep->writer, &why), &why) != ITH_OK)
+        give_up(keep, &why);
 }
 
 static int held_heads(const ith_keep *keep, int64_t s)
@@ -116,7 +122,7 @@ static ith_status hand_over(ith_keep *keep, int64_t whole, int part, ith_error *
     ith_comm *comm = keep->session->engine->world->comm;
     ith_keep_batch batch = {0};
 
-    ith_keep_settle(keep); /* the batch before */
+    settle(keep); /* the batch before */
     if (keep->off)
         return ITH_OK;
     remove_part(keep, &keep->older);
@@ -124,9 +130,7 @@ static ith_status hand_over(ith_keep *keep, int64_t whole, int part, ith_error *
     keep->part = (ith_segment){0};
     if (ith_comm_agree(comm, open_batch(keep, whole, part > 0, &batch, err), err) != ITH_OK) {
         ith_keep_batch_free(&batch);
-        keep->off = true;
-        keep->why = *err;
-        ith_keep_warn(keep, err->text, "nothing more is written");
+        give_up(keep, err);
         return ITH_OK;
     }
     fill_batch(keep, whole, part, &batch);
@@ -145,33 +149,40 @@ static ith_status write_up_to(ith_keep *keep, int part, ith_error *err)
     return hand_over(keep, whole > 0 ? whole : 0, part, err);
 }
 
-ith_status ith_keep_chunk(ith_session *session, ith_error *err)
+ith_status ith_keep_chunk(ith_keeper *keeper, ith_error *err)
 {
-    ith_keep *keep = session->keep;
+    ith_keep *keep = ith_keep_of(keeper);
+    const ith_session *session = keep->session;
     int part = (int)(session->length % ITH_KV_SEGMENT);
     bool due = keep->checkpointed && part >= PART_FEWEST && session->length - keep->saved >= PART_TOKENS;
 
     ITH_TRY(write_up_to(keep, due ? part : 0, err));
     if (ith_test_hook_due("length", session->length))
-        ith_keep_settle(keep);
+        settle(keep);
     return ITH_OK;
 }
 
-ith_status ith_keep_rest(ith_session *session, ith_error *err)
+ith_status ith_keep_rest(ith_keeper *keeper, ith_error *err)
 {
-    ith_keep *keep = session->keep;
+    ith_keep *keep = ith_keep_of(keeper);
+    const ith_session *session = keep->session;
     int part = (int)(session->length % ITH_KV_SEGMENT);
     ith_status status = write_up_to(keep, part >= PART_FEWEST && session->length > keep->saved ? part : 0, err);
 
     keep->active = false;
     if (ith_test_hook_due("answer", INT64_MAX))
-        ith_keep_settle(keep);
+        settle(keep);
     return status;
+}
+
+int64_t ith_keep_least(const ith_keeper *keeper)
+{
+    return ((const ith_keep *)keeper)->n_written * ITH_KV_SEGMENT;
 }
 
 void ith_keep_finish(ith_keep *keep)
 {
-    ith_keep_settle(keep);
+    settle(keep);
     if (!keep->off)
         remove_part(keep, &keep->older);
     keep->older = (ith_segment){0};

@@ -7,6 +7,7 @@
 #include "base/checksum.h"
 #include "base/workers.h"
 #include "engine/engine_impl.h"
+#include "keep/model_key.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,7 +197,7 @@ static ith_status make_key(const job *j, ith_key *key, ith_error *err)
     return ITH_OK;
 }
 
-ith_status ith_engine_model_key(ith_engine *e, ith_key *key, ith_error *err)
+ith_status ith_model_key(ith_engine *e, ith_key *key, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
     job j = {.engine = e};

@@ -1,0 +1,57 @@
+/* keep_state.h - the keeper of a session (engine/keeper.h): its state, which the files keep*.c work on.
+ *
+ * keep.c opens and closes it; keep_read.c, keep_write.c and keep_answer.c do the work. Each step is collective: every rank reads
+ * and writes the (segment, head) pairs that it holds. A failure of the archive never fails a run: the user is warned, and the
+ * data is computed.
+ */
+#ifndef ITH_KEEP_KEEP_STATE_H
+#define ITH_KEEP_KEEP_STATE_H
+
+#include "engine/engine_impl.h"
+#include "keep/archive.h"
+#include "keep/checkpoint.h"
+#include "keep/keep_writer.h"
+
+typedef struct ith_keep {
+    ith_keeper base;
+    ith_session *session;
+    ith_archive *archive;
+    ith_keep_writer *writer;
+    ith_checkpoint *checkpoint; /* rank 0's; NULL: none */
+    bool checkpointed;          /* there is one, on all ranks */
+    bool own_archive;           /* the archive is the checkpoint's, not a cache's */
+    int64_t cache_bytes;
+    ith_key root; /* stands for the model */
+    ith_kv_shape shape;
+    int first_head; /* of the KV heads whose segments this rank may hold */
+    int n_heads;    /* how many */
+    ith_warning_fn warn;
+    void *user;
+
+    /* Alike on all ranks: */
+    bool off;          /* writing has failed: nothing more is written */
+    ith_error why;     /* of `off` */
+    bool active;       /* chunks are written: between `begin` and `rest` */
+    int64_t restored;  /* tokens, by all prefills */
+    int64_t n_written; /* whole segments of the timeline that are written or being written */
+    ith_key parent;    /* key of the last of these */
+    int64_t saved;     /* tokens of the timeline that are written or being written */
+    ith_segment part;  /* the incomplete segment of the last batch; n 0: none */
+    ith_segment older; /* an incomplete segment whose tokens the last batch contains */
+
+    /* Rank 0's: */
+    int64_t n_answer;  /* tokens of the checkpoint's answer that are shown again, before others are added */
+    bool answer_begun; /* `answer` has been asked for */
+    bool answer_lost;  /* a token could not be saved */
+} ith_keep;
+
+/* Accepts NULL. */
+static inline ith_keep *ith_keep_of(ith_keeper *keeper)
+{
+    return (ith_keep *)keeper;
+}
+
+/* Rank 0 tells the user "prompt cache: TEXT: CONSEQUENCE", or "checkpoint: ...". */
+void ith_keep_warn(const ith_keep *keep, const char *text, const char *consequence);
+
+#endif
