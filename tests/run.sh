@@ -8,7 +8,7 @@
 #
 # Two run at a time where there are two cores (ITHACA_TEST_JOBS: as many as that), and are shown in order: most wait for each step of one
 # process or another. So they share no folders and count no seconds. The tests of tests/parallel keep all cores busy with their ranks and
-# run alone, and so does what must count seconds.
+# run alone.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -109,7 +109,7 @@ scripts() {
         [[ -e $script ]] || continue
         name=$1/$(basename "$script" .sh)
         case $name in
-        faults/killed_rank | numa/* | slurm/*) run_alone "$name" bash "$script" ;; # seconds are counted, or the machine is set up
+        numa/* | slurm/*) run_alone "$name" bash "$script" ;; # the machine is set up
         *) run "$name" bash "$script" ;;
         esac
     done

@@ -4,6 +4,7 @@
 #   same NAME EXPECTED GOT            two texts are equal
 #   matches NAME FILE REGEX           a line of the file matches (grep -E)
 #   field FILE EXPRESSION             prints a Python expression of `j`, the file's JSON object
+#   holding FILE PID                  waits until process PID holds at FILE (src/base/testhook.h), or has ended
 #   or_fail COMMAND...                runs it; if it fails prints a text that equals no other
 # shellcheck shell=bash
 set -uo pipefail
@@ -50,6 +51,8 @@ matches() {
 }
 
 field() { or_fail python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$1" "$2"; }
+
+holding() { until [[ -e $1 ]] || ! kill -0 "$2" 2>/dev/null; do sleep 0.01; done; }
 
 # For commands whose outputs are compared: two that both fail must not look the same.
 or_fail() { "$@" || echo "failed $RANDOM$RANDOM: $*"; }

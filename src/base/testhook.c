@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ static int find_signal(const char *name)
     static const struct {
         const char *name;
         int number;
-    } signals[] = {{"KILL", SIGKILL}, {"TERM", SIGTERM}, {"INT", SIGINT}, {"USR1", SIGUSR1}, {"SEGV", SIGSEGV}};
+    } signals[] = {{"KILL", SIGKILL}, {"TERM", SIGTERM}, {"INT", SIGINT},
+                 {"USR1", SIGUSR1}, {"SEGV", SIGSEGV}, {"BUS", SIGBUS}};
 
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         if (strcmp(name, signals[i].name) == 0)
@@ -51,6 +53,7 @@ static int find_signal(const char *name)
 bool ith_test_hook_act(void)
 {
     const struct timespec some_ms = {.tv_nsec = 5000000};
+    struct stat file;
     bool first = !hook.acted;
 
     hook.acted = true;
@@ -66,5 +69,5 @@ bool ith_test_hook_act(void)
             close(fd);
     }
     nanosleep(&some_ms, NULL);
-    return access(hook.action, F_OK) == 0;
+    return stat(hook.action, &file) == 0 && file.st_size == 0;
 }

@@ -10,9 +10,10 @@
  *           file     the rank's writer thread has written N files of KV data. Runs in that thread
  *           pack     N bytes of a pack are made
  *
- *   ACTION  KILL, TERM, INT, USR1, SEGV   the rank sends itself this signal; handlers run before the work continues
- *           /PATH                         the rank creates this file and waits until the file is removed; at the points
- *                                         length and answer rank 0 also continues when it is told to stop
+ *   ACTION  KILL, TERM, INT, USR1,   the rank sends itself this signal; handlers run before the work continues
+ *           SEGV, BUS
+ *           /PATH                    the rank creates this file and waits as long as it is empty; at the points length
+ *                                    and answer rank 0 also continues when it is told to stop
  *
  * All ranks must see the same value. Unset, a point costs one comparison. A value of another form is ignored.
  */
@@ -29,7 +30,7 @@ void ith_test_hook_open(int rank);
 bool ith_test_hook_due(const char *point, int64_t count);
 
 /* To be called when it is. Sends the signal and returns false; or creates the file, sleeps for some milliseconds, and
- * returns true as long as the file exists: the caller repeats the call unless it has been told to stop. */
+ * returns true as long as the file is empty: the caller repeats the call unless it has been told to stop. */
 bool ith_test_hook_act(void);
 
 #endif

@@ -10,45 +10,35 @@ matches "a full disk is named" "$err" "^ithaca: standard output: No space left o
 run -n 4 --json >/dev/full 2>"$err"
 same "a full disk with --json too" 1 $?
 
-# `true` reads nothing; the pipe is closed before the model is loaded, or while it answers
-{ run -n 2000 2>"$err"; echo $? >"$work/status"; } | true
+# The reader goes away while the program answers
+here=$work/here
+{ ITHACA_TEST_HOOK="answer 2 $here" run -n 20 2>"$err"; echo $? >"$work/status"; } | {
+    until [[ -e $here || -e $work/status ]]; do sleep 0.01; done
+    exec <&-
+    rm -f "$here"
+}
 same "a reader that went away is a failure" 1 "$(cat "$work/status")"
 matches "a reader that went away is named" "$err" "^ithaca: standard output: Broken pipe"
 
-# started SIGNAL COMMAND...: sends the signal as soon as there is text, waits, leaves the exit status in $status
-started() {
-    local signal=$1 pid
-    shift
-    : >"$out"
-    "$@" >"$out" 2>"$err" &
-    pid=$!
-    until [[ -s $out ]] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
-    kill -s "$signal" $pid
-    wait $pid
-    status=$?
-}
-
-long=("$ITHACA" run -m $NEEDLE --raw -p "The rain" --ignore-eos --temp 0 -n 100000)
-started TERM "${long[@]}"
-same "SIGTERM: 128 + 15" 143 "$status"
+stopped() { ITHACA_TEST_HOOK="answer 20 $1" run -n 200; }
+expect "SIGTERM: 128 + 15" 143 stopped TERM
 matches "SIGTERM: what was said stays" "$out" "[a-z]"
 same "SIGTERM: and ends with a line end" "" "$(tail -c 1 "$out" | tr -d '\n')"
-matches "SIGTERM: timings of the part" "$err" "^ithaca: prompt "
+matches "SIGTERM: timings of the part" "$err" "^ithaca: prompt .*answer 20 tokens"
+expect "SIGINT: 128 + 2" 130 stopped INT
 
-# A background job of a script ignores SIGINT; a shell of its own with job control does not.
-cat >"$work/int.sh" <<X
-set -m
-"\$@" >"$out" 2>"$err" &
-until [ -s "$out" ] || ! kill -0 \$! 2>/dev/null; do sleep 0.02; done
-kill -s INT \$!
-wait \$!
-exit \$?
-X
-: >"$out"
-bash "$work/int.sh" "${long[@]}" 2>/dev/null
-same "SIGINT: 128 + 2" 130 $?
+# sent SIGNAL: to mpirun, while rank 0 waits to be told to stop
+sent() {
+    local job
+    rm -f "$here"
+    ITHACA_TEST_HOOK="answer 20 $here" scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE --raw -p "The rain" --ignore-eos --temp 0 -n 200 &
+    job=$!
+    holding "$here" $job
+    kill -s "$1" $job
+    wait $job
+}
 
-# mpirun reads nothing for a second before it passes the signal on: with guesses the answer would fill its terminal (20 KB) and stand still.
-started TERM scripts/on_ranks.sh 2 "${long[@]}" --speculate off
-((status != 0)) && ok "SIGTERM to mpirun ends all ranks" || not_ok "SIGTERM to mpirun ends all ranks"
-same "SIGTERM to mpirun: what was said ends with a line end" "" "$(tail -c 1 "$out" | tr -d '\n')"
+expect "SIGUSR1 to mpirun: 128 + 10" 138 sent USR1
+same "SIGUSR1 to mpirun: what was said ends with a line end" "" "$(tail -c 1 "$out" | tr -d '\n')"
+# After SIGTERM mpirun gives its ranks a second and then kills them
+sent TERM >"$out" 2>"$err" && not_ok "SIGTERM to mpirun ends all ranks" || ok "SIGTERM to mpirun ends all ranks"

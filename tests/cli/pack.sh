@@ -91,17 +91,10 @@ expect "usage: no output" 2 "$ITHACA" pack $NEEDLE
 expect "usage: no model" 2 "$ITHACA" pack -o "$work/d/n.ith"
 expect "usage: no such level" 2 "$ITHACA" pack $NEEDLE -o "$work/d/n.ith" --zstd 40
 
-# stopped SIGNAL: while it writes; leaves the exit status in $status
-stopped() {
-    "$ITHACA" pack synthetic:qwen3-0.6b:bf16 -o "$work/d/big.ith" --quant keep --zstd 19 -q >"$out" 2>"$err" &
-    local pid=$!
-    until [[ $(left) != 0 ]] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
-    kill -s "$1" $pid
-    wait $pid 2>/dev/null
-    status=$?
-}
-stopped TERM
-same "SIGTERM: 128 + 15" 143 "$status"
+# stopped SIGNAL: while it writes
+stopped() { ITHACA_TEST_HOOK="pack 2000000 $1" "$ITHACA" pack $NEEDLE -o "$work/d/big.ith" --quant keep --zstd 3 -q; }
+expect "SIGTERM: 128 + 15" 143 stopped TERM
 same "SIGTERM leaves nothing" 0 "$(left)"
-stopped KILL
+expect "SIGKILL: 128 + 9" 137 stopped KILL
+same "SIGKILL: it was writing" 1 "$(left)"
 same "SIGKILL: nothing under the final name" 0 "$(find "$work/d" -name big.ith | wc -l)"

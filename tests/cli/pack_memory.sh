@@ -10,7 +10,7 @@ cat >"$work/config.json" <<X
 X
 echo 1 2 3 >"$work/ids"
 one_cpu=$(taskset -cp $$ | sed 's/.*: //; s/[,-].*//') # a thread's stack counts: no more of them on larger machines
-within() { timeout 100 prlimit --data=$limit "$@"; }
+within() { timeout 600 prlimit --data=$limit "$@"; }
 
 expect "a float model, compressed" 0 within "$ITHACA" pack "synthetic:$work/config.json:bf16" -o "$work/model.ith" -q --threads 2 --quant bf16
 same "it is larger than the limit" yes "$([[ $(stat -c %s "$work/model.ith") -gt $limit ]] && echo yes)"

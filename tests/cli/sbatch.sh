@@ -15,12 +15,11 @@ job() {
 }
 options=(-m $NEEDLE -f "$work/text" --ignore-eos -n 100 --temp 0 --json)
 
-# warned COMMAND...: SIGUSR1 comes to the script when two segments are on disk, or after the first text
+# warned "POINT N" COMMAND...: SIGUSR1 comes to the script while the program waits there to be told to stop
 warned() {
-    "$@" >"$out" 2>"$err" &
-    until (($(find "$work/run/kv" -name head-0.kv 2>/dev/null | wc -l) >= 2)) || [[ -s $out ]] || ! kill -0 $! 2>/dev/null; do
-        sleep 0.02
-    done
+    rm -f "$work/here"
+    ITHACA_TEST_HOOK="$1 $work/here" "${@:2}" >"$out" 2>"$err" &
+    holding "$work/here" $!
     kill -USR1 $!
     wait $!
     status=$?
@@ -34,7 +33,7 @@ matches "another subcommand: runs" "$out" "perplexity"
 
 exec_job=(env "PATH=$work/bin:$PATH" "ITHACA=$ITHACA" ITHACA_LAUNCH=mpirun SLURM_JOB_ID=17 "SLURM_SUBMIT_DIR=$PWD"
     SLURM_CPUS_PER_TASK=1 bash cluster/slurm/ithaca.sbatch)
-warned "${exec_job[@]}" "${options[@]}" --checkpoint "$work/run"
+warned "length 2048" "${exec_job[@]}" "${options[@]}" --checkpoint "$work/run"
 same "warned, with a checkpoint: exit status" 75 "$status"
 same "warned, with a checkpoint: back into the queue" "requeue 17" "$(cat "$work/requeued" 2>/dev/null)"
 matches "warned, with a checkpoint: said so" "$err" "ithaca.sbatch: saved"
@@ -43,7 +42,7 @@ same "from the queue again: the same text and logits" "$want" "$(field "$out" "j
 same "from the queue again: it went on" yes "$( (($(field "$out" "j['restored_tokens']") > 1000)) && echo yes || echo no)"
 
 rm -f "$work/requeued"
-warned "${exec_job[@]}" -m $NEEDLE --raw -p "The rain" --ignore-eos -n 100000 --temp 0
+warned "answer 5" "${exec_job[@]}" -m $NEEDLE --raw -p "The rain" --ignore-eos -n 200 --temp 0
 same "warned, without a checkpoint: 128 + 10" 138 "$status"
 same "warned, without a checkpoint: not into the queue" no "$([[ -e $work/requeued ]] && echo yes || echo no)"
 matches "warned, without a checkpoint: what was said stays" "$out" "[a-z]"

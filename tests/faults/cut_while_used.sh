@@ -7,19 +7,18 @@ python3 tests/faults/big_model.py $NEEDLE "$work/folder"
 expect "pack" 0 "$ITHACA" pack "$work/folder" -o "$work/whole.ith" -q --zstd 0
 seq 1 20 >"$work/ids"
 
-# cut RANKS: in the middle of an answer that would take minutes
+# cut RANKS: in the middle of an answer
 cut() {
-    local job
+    local job here=$work/here
     cp "$work/whole.ith" "$pack"
     : >"$out"
-    timeout --kill-after=5 120 scripts/on_ranks.sh "$1" "$ITHACA" run -m "$pack" --ids "$work/ids" -n 20000 --ignore-eos --speculate off \
-        --threads 1 --ctx 20100 --placement replicated >"$out" &
+    rm -f "$here"
+    ITHACA_TEST_HOOK="answer 5 $here" timeout --kill-after=5 300 scripts/on_ranks.sh "$1" "$ITHACA" run -m "$pack" --ids "$work/ids" -n 40 \
+        --ignore-eos --speculate off --threads 1 --ctx 100 --placement replicated >"$out" &
     job=$!
-    for _ in $(seq 300); do
-        [[ -s $out ]] && break
-        sleep 0.1
-    done
+    holding "$here" $job
     truncate -s 8192 "$pack"
+    rm -f "$here"
     wait $job
 }
 
@@ -31,5 +30,4 @@ done
 same "one line of one rank" 1 "$(cut 1 2>&1 >/dev/null | grep -c 'model.ith')"
 
 # Anything else that raises the signal is what it was before.
-expect "a signal that is sent" 135 bash -c "'$ITHACA' run -m '$work/folder' --ids '$work/ids' -n 20000 --ignore-eos --ctx 20100 >/dev/null 2>&1 &
-    sleep 1; kill -BUS \$!; wait \$!"
+expect "a signal that is sent" 135 bash -c "ITHACA_TEST_HOOK='answer 5 BUS' '$ITHACA' run -m '$work/folder' --ids '$work/ids' -n 40 --ignore-eos --ctx 100"

@@ -5,7 +5,7 @@
 . tests/tap.sh
 
 export ITHACA_RANKS_PER_NODE=1
-limit_s=120 # for a run that hangs: a good one takes a second
+limit_s=300 # for a run that hangs: a good one takes a second
 shim=$work/failing_reads.so
 asan=$(ldd "$ITHACA" | awk '/lib[at]san/ { print $3 }') # must be loaded first
 ${CC:-gcc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -fPIC -shared tests/faults/failing_reads.c -o "$shim" -pthread

@@ -32,7 +32,7 @@ sent() {
     shift 2
     ITHACA_TEST_HOOK="$hook $here" "$@" >"$out" 2>"$err" &
     pid=$!
-    until [[ -e $here ]] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+    holding "$here" $pid
     kill -s "$signal" $pid
     wait $pid 2>/dev/null
     status=$?
@@ -121,7 +121,7 @@ same "a drawn seed: the same text" "$(cat "$out")" "$(cat "$work/drawn")"
 rm -rf "$saved"
 ITHACA_TEST_HOOK="length 2048 $here" "${alone[@]}" --checkpoint "$saved" >"$work/first" 2>/dev/null &
 first=$!
-until [[ -e $here ]] || ! kill -0 $first 2>/dev/null; do sleep 0.01; done
+holding "$here" $first
 expect "in use" 1 "${alone[@]}" --checkpoint "$saved"
 matches "in use: said so" "$err" "another run uses this checkpoint"
 rm -f "$here"

@@ -16,8 +16,8 @@ expect "pack" 0 "$ITHACA" pack "synthetic:$work/shape/config.json:q8_0" -o "$pac
 expect "the failing disk is built" 0 ${CC:-cc} -shared -fPIC -o "$work/eio.so" tests/faults/eio.c -ldl
 
 args=(score -m "$pack" --ids "$work/ids" --ctx 512 --chunk 128 --threads 1 --json --placement streamed)
-on_one() { timeout 60 env LD_PRELOAD="$work/eio.so" "$ITHACA" "${args[@]}" --mem 56MiB; }
-on_two() { timeout 60 scripts/on_ranks.sh 2 env LD_PRELOAD="$work/eio.so" "$ITHACA" "${args[@]}" --mem "$1"; }
+on_one() { timeout 300 env LD_PRELOAD="$work/eio.so" "$ITHACA" "${args[@]}" --mem 56MiB; }
+on_two() { timeout 300 scripts/on_ranks.sh 2 env LD_PRELOAD="$work/eio.so" "$ITHACA" "${args[@]}" --mem "$1"; }
 
 reported() { # NAME PATTERN
     same "$1: said once" 1 "$(grep -c '^ithaca: ' "$err")"
