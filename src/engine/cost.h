@@ -3,7 +3,7 @@
 #define ITH_ENGINE_COST_H
 
 #include "base/forecast.h"
-#include "engine/engine_impl.h"
+#include "engine/engine.h"
 
 typedef struct ith_cost {             /* over all ranks */
     double linear_ops, attention_ops; /* two for each multiplication and addition */

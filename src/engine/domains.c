@@ -1,6 +1,8 @@
 /* domains.c - ranks and memory nodes (NUMA): which of a machine's ranks share a copy of the weights, and where their threads run, beside which it
  * lies; and whether the launcher left them the cores that they want. */
-#include "engine/engine_impl.h"
+#include "engine/domains.h"
+#include "engine/placement.h"
+#include "engine/sizes.h"
 
 #include <stdio.h>
 #include <stdlib.h>

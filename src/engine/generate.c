@@ -1,6 +1,6 @@
 /* generate.c - rank 0 samples and shows, all ranks compute. */
 #include "base/testhook.h"
-#include "engine/engine_impl.h"
+#include "engine/session.h"
 #include "engine/speculate.h"
 #include "text/sampler.h"
 #include "text/stop.h"

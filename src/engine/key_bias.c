@@ -5,7 +5,8 @@
  * constant of the model, the mean of the rotated keys over a fixed text of 64 tokens, so that the same tokens give the same
  * bits in whatever prompt they stand.
  */
-#include "engine/engine_impl.h"
+#include "engine/key_bias.h"
+#include "engine/session.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,12 @@ static const char text[] = "When you set out for Ithaca, ask that the way be lon
                            "at heart. In 1911 the price of 12 "
                            "lemons was 30 drachmas; the ship left at 6:45 in the morning (the wind was fair) and "
                            "nobody on the quay knew where she was bound.";
+
+size_t ith_key_bias_count(const ith_model *model)
+{
+    const ith_hparams *hp = &model->hp;
+    return (size_t)(hp->n_layers * hp->n_kv_heads * hp->head_dim);
+}
 
 /* The fixed text's first 64 ids, or without a tokenizer a fixed sequence of ids. */
 static ith_status measuring_ids(const ith_engine *e, int32_t ids[TOKENS], ith_error *err)
@@ -56,7 +63,7 @@ static ith_status share(ith_engine *e, const float *mine, ith_error *err)
 {
     const ith_hparams *hp = &e->model->hp;
     ith_comm *comm = e->world->comm;
-    size_t n = (size_t)(hp->n_layers * hp->n_kv_heads * hp->head_dim);
+    size_t n = ith_key_bias_count(e->model);
     float *all = calloc(n, sizeof *all), *bias = calloc(n, sizeof *bias);
     int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts), *displs = counts + comm->size;
     ith_status status = ITH_OK;

@@ -1,5 +1,5 @@
 /* measure.c - a session's profile as JSON. */
-#include "engine/engine_impl.h"
+#include "engine/session.h"
 #include "ithaca_tools.h"
 
 #include "base/json.h"

@@ -4,8 +4,9 @@
  * In this order, what fits: replicated (no weights travel), sharded (they travel in prefill only), streamed (they are read in every pass; over
  * several nodes cut among them as well, so that each reads its part).
  */
+#include "engine/placement.h"
 #include "base/mem.h"
-#include "engine/engine_impl.h"
+#include "engine/sizes.h"
 
 #include <stdio.h>
 #include <string.h>

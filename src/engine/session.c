@@ -1,53 +1,18 @@
 /* session.c - one timeline: chunks of tokens through the model, logits and scores out. */
-#include "engine/engine_impl.h"
+#include "engine/session.h"
 
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/testhook.h"
-#include "comm/exchange.h"
+#include "engine/sizes.h"
 #include "model/traffic.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Up to this many tokens per rank a pass runs by rows: the weights' bytes, not arithmetic, are then what it costs, and each rank
- * reads only its part of them. */
-enum { ROWS_TOKENS_PER_RANK = 16 };
-
 static int64_t min2(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-static int64_t max2(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* With several ranks to a head group each holds some segments, and only decode's attention is shared out by those. */
-static int64_t rows_tokens(const ith_engine *e, int64_t chunk, bool all_by_rows)
-{
-    const ith_mesh *mesh = &e->mesh;
-
-    if (mesh->ranks > 1 && (all_by_rows || e->prefill == ITH_PREFILL_ROWS))
-        return chunk;
-    if (mesh->context > 1 || (mesh->ranks > 1 && e->prefill == ITH_PREFILL_ULYSSES))
-        return ITH_DECODE_TOKENS;
-    return mesh->ranks == 1 ? 0 : max2(ROWS_TOKENS_PER_RANK * mesh->ranks, 64);
-}
-
-static ith_limits limits_of(const ith_engine *e, int64_t ctx, int64_t chunk, bool all_by_rows)
-{
-    int64_t by_rows = rows_tokens(e, chunk, all_by_rows);
-    return (ith_limits){.chunk = chunk,
-                        .max_tokens = max2(ith_mesh_most_places(&e->mesh, chunk), min2(chunk, by_rows)),
-                        .rows_tokens = by_rows,
-                        .n_threads = e->info.threads,
-                        .ctx = ctx};
-}
-
-static size_t logits_floats(const ith_engine *e)
-{
-    return ITH_DECODE_TOKENS * (size_t)ith_logits_ld(e->model);
 }
 
 static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *err)
@@ -58,44 +23,19 @@ static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *
 
     ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)s->ctx, sizeof *s->ids, "timeline", (void **)&s->ids, err));
     if (e->world->comm->rank == 0)
-        ITH_TRY(
-            ith_mem_alloc_array(ITH_MEM_OTHER, logits_floats(e), sizeof(float), "logits", (void **)&s->logits, err));
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ith_session_logits_floats(e), sizeof(float), "logits",
+                                    (void **)&s->logits, err));
     ITH_TRY(ith_kv_open(e->kv, (int)hp->n_layers, (int)my_heads, (int)hp->head_dim, s->ctx, e->mesh.c, e->mesh.context,
                         &s->kv, err));
     ith_kv_place(s->kv, e->topology);
     return ith_workspace_open(e->model, &e->mesh, e->kv, limits, &s->ws, err);
 }
 
-int64_t ith_session_workspace_bytes(const ith_engine *e)
-{
-    ith_limits limits = limits_of(e, e->info.ctx, e->info.chunk, false);
-    return ith_workspace_bytes(e->model, &e->mesh, e->kv, &limits);
-}
-
-int64_t ith_session_kv_bytes(const ith_engine *e)
-{
-    return e->info.kv_bytes_per_token * ith_kv_segments(e->info.ctx) * ITH_KV_SEGMENT / e->mesh.ranks;
-}
-
-/* What the rank adds to its node's memory for exchanges. */
-static int64_t exchange_bytes(const ith_engine *e)
-{
-    const ith_comm *comm = e->world->comm;
-    int64_t most = ith_exchange_most(e->model, &e->mesh, e->kv, e->info.chunk);
-    return 2 * ith_exchange_slot(e->exchange, most, comm->n_nodes, comm->size);
-}
-
-int64_t ith_session_bytes(const ith_engine *e)
-{
-    return ith_session_workspace_bytes(e) + ith_session_kv_bytes(e) + exchange_bytes(e) +
-           e->info.ctx * (int64_t)sizeof(int32_t) + (int64_t)(logits_floats(e) * sizeof(float));
-}
-
 ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows, ith_session **out,
                                   ith_error *err)
 {
     ith_session *s = calloc(1, sizeof *s);
-    ith_limits limits = limits_of(engine, ctx, chunk, all_by_rows);
+    ith_limits limits = ith_session_limits(engine, ctx, chunk, all_by_rows);
     ith_status status;
 
     *out = NULL;

@@ -1,9 +1,9 @@
 /* shares.c - how much of tokens and rows each rank gets. What ranks know alone, their threads and speed, is told to all before anything
  * is cut by it: all cut by the same numbers.
  */
+#include "engine/shares.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "engine/engine_impl.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "engine/engine_impl.h"
+#include "engine/session.h"
 #include "engine/speculate.h"
 
 #include <stdlib.h>

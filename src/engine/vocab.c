@@ -1,5 +1,5 @@
 /* vocab.c - the tokenizer of a model's files, its chat template and its stop tokens, behind ith_vocab. */
-#include "engine/engine_impl.h"
+#include "engine/engine.h"
 #include "text/stream.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
+#include "engine/world.h"
 #include "base/mem.h"
 #include "base/testhook.h"
-#include "engine/engine_impl.h"
 
 #include <stdlib.h>
 

@@ -7,7 +7,7 @@
 #ifndef ITH_KEEP_KEEP_STATE_H
 #define ITH_KEEP_KEEP_STATE_H
 
-#include "engine/engine_impl.h"
+#include "engine/session.h"
 #include "keep/archive.h"
 #include "keep/checkpoint.h"
 #include "keep/keep_writer.h"

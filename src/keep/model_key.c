@@ -4,10 +4,12 @@
  * weights as they are computed with: a checksum of each tile. So a pack and the file that it was made of are the same model, wherever they lie;
  * another quantization is another one.
  */
+#include "keep/model_key.h"
 #include "base/checksum.h"
 #include "base/workers.h"
-#include "engine/engine_impl.h"
-#include "keep/model_key.h"
+#include "engine/bits.h"
+#include "engine/engine.h"
+#include "engine/key_bias.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,8 +181,7 @@ static char *describe(const ith_engine *e, size_t *bytes)
 static ith_status make_key(const job *j, ith_key *key, ith_error *err)
 {
     const ith_model *m = j->engine->model;
-    const ith_hparams *hp = &m->hp;
-    size_t bias = m->key_bias == NULL ? 0 : (size_t)(hp->n_layers * hp->n_kv_heads * hp->head_dim), bytes = 0;
+    size_t bias = m->key_bias == NULL ? 0 : ith_key_bias_count(m), bytes = 0;
     char *text = describe(j->engine, &bytes);
     const ith_span spans[] = {
         {text, bytes},

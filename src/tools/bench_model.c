@@ -5,9 +5,10 @@
  */
 #include "base/mem.h"
 #include "base/progress.h"
+#include "engine/cost.h"
+#include "engine/session.h"
 #include "tools/ranks.h"
 #include "tools/rates.h"
-#include "engine/cost.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,8 @@ typedef struct model_bench {
     const ith_bench_model_params *params;
     ith_session *session;
     ith_ceilings ceilings;
-    int32_t *ids;             /* [ctx]: what is fed */
-    bool *chosen;             /* of the model's experts, those that a token might go to */
+    int32_t *ids; /* [ctx]: what is fed */
+    bool *chosen; /* of the model's experts, those that a token might go to */
     uint64_t chance;
     ith_rates *rates;         /* NULL: prefill is not predicted */
     double *prefill, *decode; /* [repetitions] seconds */

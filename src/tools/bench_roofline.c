@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "simd/kernels.h"
 #include "tools/ranks.h"
 
 static json_t *describe(const ith_world *world, const ith_peaks *peaks, size_t bytes, json_t *rows)

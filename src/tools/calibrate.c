@@ -3,7 +3,7 @@
  * Passes run by rows: every rank has all tokens and all columns of them, so a column's squares are added up by one thread of rank 0, in
  * double, tokens ascending. The sums therefore depend on nothing but the text, the window and the model in memory.
  */
-#include "engine/engine_impl.h"
+#include "engine/session.h"
 #include "ithaca_tools.h"
 
 #include "base/digest.h"

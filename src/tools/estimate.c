@@ -2,6 +2,8 @@
  * on a communicator that only looks like the ranks of the plan (comm/comm.h: planned), so that what is said here is what the engine takes. */
 #include "base/json.h"
 #include "engine/cost.h"
+#include "engine/engine_open.h"
+#include "engine/sizes.h"
 #include "ithaca_tools.h"
 
 #include <stdio.h>

@@ -1,7 +1,11 @@
 #include "base/json.h"
 #include "base/mem.h"
-#include "engine/engine_impl.h"
+#include "base/threads.h"
+#include "base/topology.h"
+#include "comm/comm.h"
+#include "formats/source.h"
 #include "ithaca_tools.h"
+#include "model/linear.h"
 
 #include <stdlib.h>
 

@@ -7,11 +7,13 @@
 #include "base/progress.h"
 #include "base/testhook.h"
 #include "base/workers.h"
-#include "engine/engine_impl.h"
+#include "engine/engine_open.h"
+#include "engine/key_means.h"
 #include "formats/hparams.h"
 #include "formats/hparams_json.h"
 #include "formats/pack_write.h"
 #include "ithaca_tools.h"
+#include "tools/pack_key_means.h"
 #include "weights/plan.h"
 
 #include <stdlib.h>

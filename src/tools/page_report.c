@@ -1,7 +1,7 @@
 /* page_report.c - where weights and cache really lie, asked of the kernel page by page and held against where they shall lie. */
 #include "base/json.h"
 #include "base/mem.h"
-#include "engine/engine_impl.h"
+#include "engine/session.h"
 #include "ithaca_tools.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 #include "tools/ranks.h"
 
+#include "engine/session.h"
 #include "model/traffic.h"
 
 ith_status ith_bench_ranks_open(ith_world *world, int threads, int64_t want, ith_team **team, void **buffer,

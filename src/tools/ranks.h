@@ -2,8 +2,8 @@
 #ifndef ITH_BENCH_RANKS_H
 #define ITH_BENCH_RANKS_H
 
+#include "engine/world.h"
 #include "tools/ceilings.h"
-#include "engine/engine_impl.h"
 
 /* Collective. `want`: see ith_bench_buffer. A team of `threads` (0: this rank's part of the cores) and a buffer of ith_bench_buffer. On failure too, what is
  * not NULL is to be freed. */

@@ -1,8 +1,10 @@
 #include "tools/rates.h"
 
 #include "base/mem.h"
-#include "tools/lines.h"
 #include "engine/cost.h"
+#include "model/linear.h"
+#include "model/pass.h"
+#include "tools/lines.h"
 
 #include <math.h>
 #include <stdlib.h>

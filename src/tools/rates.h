@@ -10,7 +10,7 @@
 #define ITH_BENCH_RATES_H
 
 #include "base/forecast.h"
-#include "engine/engine_impl.h"
+#include "engine/engine.h"
 
 typedef struct ith_rates ith_rates;
 

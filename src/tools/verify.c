@@ -1,7 +1,7 @@
 /* verify.c - reads a pack from its first byte to its last. */
 #include "base/range.h"
 #include "base/workers.h"
-#include "engine/engine_impl.h"
+#include "engine/engine.h"
 #include "formats/packfile.h"
 #include "ithaca_tools.h"
 

@@ -5,7 +5,7 @@
  */
 #include "tests/needle.h"
 
-#include "engine/engine_impl.h"
+#include "engine/session.h"
 
 #include <fcntl.h>
 #include <stdio.h>

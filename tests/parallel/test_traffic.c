@@ -3,7 +3,7 @@
  * that is empty or not, and by rows; and the strategies send the same, in one part and in several. */
 #include "tests/needle.h"
 
-#include "engine/engine_impl.h"
+#include "engine/session.h"
 #include "model/traffic.h"
 
 #include <stdlib.h>

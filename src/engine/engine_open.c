@@ -1,0 +1,221 @@
+/* engine_open.c - opening an engine: from the model's files to weights in memory. */
+#include "engine/engine_open.h"
+#include "base/cgroup.h"
+#include "engine/cost.h"
+#include "engine/domains.h"
+#include "engine/key_means.h"
+#include "engine/placement.h"
+#include "engine/shares.h"
+#include "engine/sizes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RAM_LEVEL = 1 /* zstd's, of weights kept in memory */ };
+
+enum { CHUNK_PER_RANK = 512, MAX_CTX = 1 << 27, MASK_BYTES = 1024 };
+
+ith_engine_params ith_engine_params_default(void)
+{
+    return (ith_engine_params){.quant = ITH_QUANT_AUTO, .kv = ITH_KV_Q8};
+}
+
+static ith_status check_params(const ith_engine_params *p, ith_error *err)
+{
+    if (p->model == NULL)
+        return ith_fail(err, ITH_E_ARGUMENT, "no model given");
+    if (p->threads < 0 || p->chunk < 0 || p->ctx < 0 || p->ctx > MAX_CTX)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "threads %d, chunk %lld and context %lld should not be negative, nor the context above %d",
+                        p->threads, (long long)p->chunk, (long long)p->ctx, MAX_CTX);
+    if (p->exchange_parts < 0)
+        return ith_fail(err, ITH_E_ARGUMENT, "exchanges in %d parts: give a number from 1 on, or 0 to choose",
+                        p->exchange_parts);
+    if (ith_kernels_env_error() != NULL)
+        return ith_fail(err, ITH_E_ARGUMENT, "%s", ith_kernels_env_error());
+    return ITH_OK;
+}
+
+/* Everything that reads files and plans memory: each rank for itself. */
+static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err)
+{
+    ith_comm *comm = e->world->comm;
+    const ith_hparams *hp;
+
+    ITH_TRY(check_params(p, err));
+    ITH_TRY(ith_topology_open(&e->topology, err));
+    ITH_TRY(ith_source_open(p->model, 0, &e->source, err));
+    hp = ith_source_hparams(e->source);
+    ITH_TRY(ith_mesh_make(p->mesh, comm->size, comm->rank, (int)hp->n_kv_heads, &e->mesh, err));
+    if (comm->rank == 0 && ith_vocab_in(e->source))
+        ITH_TRY(ith_vocab_from_source(e->source, &e->vocab, err));
+    ITH_TRY(ith_store_open(comm, &e->store, err));
+    ITH_TRY(ith_model_open(e->source, ith_store_plan(e->store), p->quant, p->exact, &e->model, err));
+    e->model->caches = ith_topology_caches(e->topology);
+    if (p->rope_scaling != NULL)
+        ITH_TRY(ith_model_scale_rope(e->model, p->rope_scaling, err));
+    if (p->stats == NULL)
+        return ITH_OK;
+    ITH_TRY(ith_stats_open(p->stats, &e->stats, err));
+    return ith_plan_weigh(ith_store_plan(e->store), e->stats, err);
+}
+
+/* This rank's share of its machine's cores: of those that it may run on, each divided among the ranks that may. Collective. */
+static ith_status default_threads(ith_comm *comm, int *threads, ith_error *err)
+{
+    int64_t quota = ith_cgroup_cores("") / comm->node_size;
+    void *shared;
+    uint8_t *masks;
+
+    ITH_TRY(
+        comm->ops->shared_alloc(comm, (size_t)comm->node_size * MASK_BYTES, "core masks", NULL, NULL, &shared, err));
+    masks = shared;
+    ith_cores_mask(masks + (size_t)comm->node_rank * MASK_BYTES, MASK_BYTES);
+    comm->ops->node_barrier(comm);
+    *threads = ith_cores_share(masks, MASK_BYTES, comm->node_size, comm->node_rank);
+    comm->ops->node_barrier(comm);
+    comm->ops->shared_free(comm, shared);
+    if (*threads > quota)
+        *threads = quota < 1 ? 1 : (int)quota;
+    return ITH_OK;
+}
+
+static void describe(ith_engine *e, const ith_engine_params *p, int threads)
+{
+    const ith_hparams *hp = &e->model->hp;
+    ith_engine_info *info = &e->info;
+    int64_t ctx = p->ctx > 0 ? p->ctx : hp->ctx_train, chunk = p->chunk > 0 ? p->chunk : CHUNK_PER_RANK * e->mesh.ranks;
+
+    snprintf(e->mesh_text, sizeof e->mesh_text, "%dx%d", e->mesh.ulysses, e->mesh.context);
+    *info = (ith_engine_info){
+        .architecture = hp->architecture,
+        .name = hp->name,
+        .simd = e->model->kernels->name,
+        .mesh = e->mesh_text,
+        .shares = e->shares,
+        .placement = e->placement_text,
+        .advice = e->advice_text,
+        .n_params = ith_model_n_params(e->model),
+        .weight_bytes = (int64_t)ith_store_bytes(e->store),
+        .kv_bytes_per_token = ith_kv_token_bytes(e->kv, (int)hp->n_layers, (int)hp->n_kv_heads, (int)hp->head_dim),
+        .ctx = ctx,
+        .ctx_train = hp->ctx_train,
+        .chunk = chunk < ctx ? chunk : ctx,
+        .n_layers = (int)hp->n_layers,
+        .n_heads = (int)hp->n_heads,
+        .n_kv_heads = (int)hp->n_kv_heads,
+        .head_dim = (int)hp->head_dim,
+        .hidden = (int)hp->hidden,
+        .ffn = (int)hp->ffn,
+        .n_vocab = (int)hp->n_vocab,
+        .ranks = e->mesh.ranks,
+        .threads = threads,
+        .kv = p->exact ? ITH_KV_F32 : p->kv,
+        .exact = p->exact,
+    };
+}
+
+static bool load_progress(void *user, int64_t done, int64_t total)
+{
+    const ith_engine *e = user;
+    return e->progress(e->progress_user, "load", done, total);
+}
+
+static ith_kv_layout kv_layout(const ith_engine_params *p)
+{
+    static const ith_kv_layout of[] = {
+        [ITH_KV_Q8] = ITH_KVL_Q8, [ITH_KV_BF16] = ITH_KVL_BF16, [ITH_KV_F32] = ITH_KVL_F32};
+    return p->exact ? ITH_KVL_F32 : of[p->kv];
+}
+
+/* Rank 0, before anything large is allocated. */
+static void tell_sizes(const ith_engine *e, const ith_engine_params *p)
+{
+    int64_t kv = ith_session_kv_bytes(e);
+    const ith_depth_cost ops = ith_prompt_cost(e, 1, 1);
+    const ith_sizes sizes = {.weights = e->info.weight_bytes,
+                             .kv = kv,
+                             .ctx = e->info.ctx,
+                             .work = ith_session_bytes(e) - kv,
+                             .placement = e->placement_text,
+                             .key_share = ops.key_s / ops.token_s};
+
+    if (p->sizes != NULL && e->world->comm->rank == 0)
+        p->sizes(p->progress_user, &sizes);
+}
+
+static ith_status prepare(ith_engine *e, const ith_engine_params *p, ith_error *err)
+{
+    ith_comm *comm = e->world->comm;
+    int threads = p->threads;
+
+    ITH_TRY(ith_comm_agree(comm, plan(e, p, err), err));
+    if (threads == 0)
+        ITH_TRY(default_threads(comm, &threads, err));
+    ITH_TRY(ith_engine_share(e, p, threads, err));
+    e->kv = kv_layout(p);
+    describe(e, p, threads);
+    ith_engine_advise(e, p);
+    return ITH_OK;
+}
+
+ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, ith_engine **out, ith_error *err)
+{
+    *out = calloc(1, sizeof **out);
+    if (*out == NULL)
+        ith_comm_abort(world->comm, 1, "no memory for the engine");
+    (*out)->world = world;
+    (*out)->progress = params->progress;
+    (*out)->progress_user = params->progress_user;
+    (*out)->exchange = params->exchange;
+    (*out)->exchange_parts = params->exchange_parts;
+    (*out)->prefill = params->prefill;
+    return prepare(*out, params, err);
+}
+
+ith_status ith_engine_choose(ith_engine *e, const ith_engine_params *p, ith_store_params *store, ith_error *err)
+{
+    *store = (ith_store_params){.mesh = &e->mesh,
+                                .keep = p->offload == ITH_OFFLOAD_RAM ? RAM_LEVEL : -1,
+                                .embed = e->model->embed,
+                                .output = e->model->output,
+                                .progress = e->progress == NULL ? NULL : load_progress,
+                                .user = e};
+    ith_engine_choose_domains(e, p);
+    return ith_engine_place(e, p, store, err);
+}
+
+static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err)
+{
+    ith_store_params store;
+
+    ITH_TRY(ith_comm_agree(e->world->comm, ith_team_open(e->info.threads, &e->team, err), err));
+    if (e->model->exact)
+        ITH_TRY(ith_comm_agree(e->world->comm, ith_blas_open(err), err));
+    ITH_TRY(ith_engine_choose(e, p, &store, err));
+    tell_sizes(e, p);
+    ITH_TRY(ith_engine_find_homes(e, &store.homes, err));
+    e->model->store = e->store;
+    ITH_TRY(ith_store_load(e->store, &store, e->team, err));
+    if (e->kv == ITH_KVL_Q8)
+        ITH_TRY(ith_engine_find_key_bias(e, p, err));
+    ith_team_bind(e->team, e->topology); /* after the store has made its own threads: those run anywhere */
+    return ITH_OK;
+}
+
+ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **out, ith_error *err)
+{
+    ith_engine *e;
+    ith_status status = ith_engine_plan(world, params, &e, err);
+
+    *out = NULL;
+    if (status == ITH_OK)
+        status = load(e, params, err);
+    if (status != ITH_OK) {
+        ith_engine_close(e);
+        return status;
+    }
+    *out = e;
+    return ITH_OK;
+}

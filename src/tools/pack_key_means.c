@@ -1,0 +1,46 @@
+/* pack_key_means.c - the keys' mean of a new pack. */
+#include "tools/pack_key_means.h"
+
+#include "engine/engine_open.h"
+#include "engine/key_bias.h"
+#include "engine/key_means.h"
+
+/* As opening an engine does, but with the least budget, whatever memory there is. */
+static ith_status measure(ith_engine *e, ith_error *err)
+{
+    ith_store_params store = {.mesh = &e->mesh, .keep = -1, .embed = e->model->embed, .output = e->model->output};
+
+    ITH_TRY(ith_team_open(e->info.threads, &e->team, err));
+    store.budget = ith_store_least(e->store, &store);
+    e->model->store = e->store;
+    ITH_TRY(ith_store_load(e->store, &store, e->team, err));
+    return ith_engine_measure_key_bias(e, err);
+}
+
+static void take_measured(ith_engine *e, ith_key_means *means)
+{
+    if (!ith_key_means_are_finite(e->model->key_bias, ith_key_bias_count(e->model))) {
+        ith_fail(&means->why, ITH_E_FORMAT, "the model's keys are no finite numbers");
+        return;
+    }
+    means->bytes = ith_key_bias_count(e->model) * sizeof *means->values;
+    means->values = e->model->key_bias;
+    e->model->key_bias = NULL;
+}
+
+ith_status ith_key_means_of_pack(const ith_engine_params *params, ith_key_means *means, ith_error *err)
+{
+    ith_world world = {0};
+    ith_engine *e = NULL;
+    ith_status status;
+
+    *means = (ith_key_means){0};
+    ITH_CHECK(ith_comm_open_self(&world.comm, &means->why));
+    ITH_CHECK(ith_engine_plan(&world, params, &e, &means->why));
+    ITH_CHECK(measure(e, &means->why));
+    take_measured(e, means);
+done:
+    ith_engine_close(e);
+    ith_comm_close(world.comm);
+    return status == ITH_OK || status == ITH_E_MEMORY ? ITH_OK : ith_fail(err, status, "%s", means->why.text);
+}
