@@ -126,7 +126,7 @@ typedef enum ith_quant { /* how float weights are kept; those that are quantized
     ITH_QUANT_W4,        /* 4 bits, scale and minimum per 32 (embedding and output matrix: w8) */
     ITH_QUANT_BF16,      /* bfloat16, products in f32 */
     ITH_QUANT_F32,       /* float */
-    ITH_QUANT_KEEP,      /* without loss: bfloat16 as it is, F16 and F32 as float */
+    ITH_QUANT_LOSSLESS,      /* without loss: bfloat16 as it is, F16 and F32 as float */
     ITH_QUANT_AUTO       /* the default: a pack's as they are, others as ITH_QUANT_W8 */
 } ith_quant;
 
@@ -142,14 +142,14 @@ typedef enum ith_kv_type {
  * "prefill". */
 typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
-typedef enum ith_placement { /* of the weights */
-    ITH_PLACE_AUTO,          /* the first of these that fits the memory together with the largest session */
-    ITH_PLACE_REPLICATED,    /* one copy a node (the ranks of a machine; those beside one of its memory nodes, where ranks are
+typedef enum ith_distribution { /* of the weights */
+    ITH_DISTRIBUTION_AUTO,          /* the first of these that fits the memory together with the largest session */
+    ITH_DISTRIBUTION_REPLICATED,    /* one copy a node (the ranks of a machine; those beside one of its memory nodes, where ranks are
                               * bound to these), shared by its ranks, whatever `memory` says */
-    ITH_PLACE_SHARDED,       /* every node holds the rows of its ranks only; prefill gathers each layer's ahead of use. Whatever `memory` says. Over
+    ITH_DISTRIBUTION_SHARDED,       /* every node holds the rows of its ranks only; prefill gathers each layer's ahead of use. Whatever `memory` says. Over
                               * several nodes MPI must provide MPI_THREAD_MULTIPLE. On one node: replicated */
-    ITH_PLACE_STREAMED       /* what the memory does not hold is read ahead of use in every pass: each node its rows, each rank of it a share */
-} ith_placement;
+    ITH_DISTRIBUTION_STREAMED       /* what the memory does not hold is read ahead of use in every pass: each node its rows, each rank of it a share */
+} ith_distribution;
 
 typedef enum ith_offload { /* where streamed weights are meanwhile */
     ITH_OFFLOAD_DISK,      /* in the model's files: read through the system's page cache if free memory has room for all that is streamed,
@@ -168,7 +168,7 @@ typedef struct ith_sizes { /* bytes */
     int64_t weights;       /* in their compute layouts, of a node; streamed weights: what is streamed is counted too */
     int64_t kv, ctx;       /* of a rank's part of the KV cache when a session has ctx tokens; it grows as they come */
     int64_t work;          /* of a rank: activations and logits */
-    const char *placement; /* of the weights, one line */
+    const char *distribution; /* of the weights, one line */
     double key_share;      /* a token's operations in attention for one key before it, over those in its matrices: how prefill slows down with depth */
 } ith_sizes;
 
@@ -184,7 +184,7 @@ typedef struct ith_engine_params {
     int threads;              /* threads per rank; 0: the cores this rank may use, each shared among the ranks that may */
     int64_t chunk;            /* prompt tokens in flight over all ranks; 0: 512 per rank */
     int64_t ctx;              /* largest timeline of a session in tokens; 0: what the model was trained for */
-    ith_placement placement;  /* see above */
+    ith_distribution distribution; /* see above */
     int64_t memory;           /* bytes that a rank may take, for everything; 0: what the machine has to give */
     ith_offload offload;      /* see above */
     /* Rotary positions for contexts longer than the model was trained for, in place of what its files say; NULL: as they say.
@@ -195,9 +195,9 @@ typedef struct ith_engine_params {
     /* How tokens (in prefill) and rows of matrices (in decode) are shared out to ranks; NULL: all get the same. "threads": in proportion to their threads;
      * "measured": to the speed of a product that all compute at the same time, for a twentieth of a second; "A,B,...": to these whole numbers, one a
      * rank. A rank of 0 keeps its part of the heads only: its cache, and attention to it. The results are the same. */
-    const char *weights_by;
+    const char *shares;
     ith_exchange exchange;    /* see above */
-    int exchange_parts;       /* of each exchange of prefill, one behind the compute of others; 0: as many as pay */
+    int head_slices;       /* of each exchange of prefill, one behind the compute of others; 0: as many as pay */
     ith_prefill prefill;      /* see above */
     ith_progress_fn progress; /* NULL: silent */
     ith_sizes_fn sizes;       /* NULL: not wanted */
@@ -222,8 +222,8 @@ typedef struct ith_engine_info { /* strings live as long as the engine */
     const char *name;            /* the model's own name, or its file's */
     const char *simd;            /* the kernels in use, a name that ITHACA_SIMD may have: "ref", "avx2", "avx512"... */
     const char *mesh;            /* "4x1": U x R */
-    const double *shares;        /* [ranks], their sum is 1: what each gets of tokens and rows (weights_by); NULL: all the same */
-    const char *placement;       /* of the weights, and why: "replicated: ...", "sharded over 4 nodes: ...", "streamed: ...": one line */
+    const double *shares;        /* [ranks], their sum is 1: what each gets of tokens and rows (params); NULL: all the same */
+    const char *distribution;    /* of the weights, and why: "replicated: ...", "sharded over 4 nodes: ...", "streamed: ...": one line */
     const char *advice;          /* one line on how the launcher binds ranks, where that leaves cores unused; else "" */
     int64_t n_params;            /* parameters, embeddings included */
     int64_t weight_bytes;        /* of all weights in their compute layouts: in memory per node, if they are replicated */
@@ -254,22 +254,17 @@ enum {
     ITH_TOKENIZE_SPECIAL = 1, /* markers such as <|im_start|> in the text become their special tokens */
 };
 
-/* Tokenizes `len` bytes of UTF-8. *ids is malloc'd, the caller frees it. Local. */
-ith_status ith_tokenize(const ith_engine *engine, const char *text, size_t len, unsigned flags, int32_t **ids, size_t *n_ids,
-                        ith_error *err);
-
-/* The bytes of n ids, malloc'd in *text with a NUL after *len bytes. Special tokens appear as their text. Local. */
-ith_status ith_detokenize(const ith_engine *engine, const int32_t *ids, size_t n, char **text, size_t *len, ith_error *err);
-
 /* A tokenizer without its model, for tools: reads only what tokenizing needs. Local. */
 typedef struct ith_vocab ith_vocab;
 ith_status ith_vocab_open(const char *model, ith_vocab **vocab, ith_error *err);
 void ith_vocab_close(ith_vocab *vocab);
-/* The engine's own, not to be closed: on rank 0; NULL on other ranks, and for models without a tokenizer (ids only). ith_tokenize and
- * ith_detokenize use it. */
+/* The engine's own, not to be closed: on rank 0; NULL on other ranks, and for models without a tokenizer (ids only). The functions below then
+ * fail with ITH_E_ARGUMENT. */
 const ith_vocab *ith_engine_vocab(const ith_engine *engine);
+/* Tokenizes `len` bytes of UTF-8. *ids is malloc'd, the caller frees it. Local. */
 ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags, int32_t **ids,
                               size_t *n_ids, ith_error *err);
+/* The bytes of n ids, malloc'd in *text with a NUL after *len bytes. Special tokens appear as their text. Local. */
 ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text, size_t *len,
                                 ith_error *err);
 bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id); /* does the model end its answer with this token? */
@@ -389,7 +384,7 @@ void ith_generation_free(ith_generation *out);
  *
  *     ith_session_keep(session, &params, &err);             // after ith_session_open
  *     ith_session_prefill(...); ith_generate(...);          // reads what is there, writes what is not
- *     if (done) ith_session_done(session, &err);            // the answer is delivered: the checkpoint goes
+ *     if (done) ith_session_remove_checkpoint(session, &err);            // the answer is delivered: the checkpoint goes
  *     else      ith_session_save(session, &err);            // stopped: all is on disk, the same calls go on from there
  *
  * A folder of KV data by content: keys and values depend on the model's bits and the tokens up to them, so any run, on any number
@@ -426,7 +421,7 @@ int64_t ith_session_restored(const ith_session *session);
 ith_status ith_session_save(ith_session *session, ith_error *err);
 
 /* Collective. Removes the checkpoint's files; the folder stays. */
-ith_status ith_session_done(ith_session *session, ith_error *err);
+ith_status ith_session_remove_checkpoint(ith_session *session, ith_error *err);
 
 /* Local. The seed of the run that a checkpoint is of; false if there is none: for programs that draw a seed. */
 bool ith_checkpoint_seed(const char *folder, uint64_t *seed);

@@ -37,7 +37,7 @@ ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_erro
 /* ---- Reports on a session ---- */
 
 /* Local. From now on the session notes where the time of its passes goes: a few clock readings a layer. */
-ith_status ith_session_measure(ith_session *session, ith_error *err);
+ith_status ith_session_profile_start(ith_session *session, ith_error *err);
 
 /* Local. What this rank noted, as JSON, malloc'd in *json: {rank, prefill: {passes, tokens, seconds, weights_s, products_s, attention_s, exchange_s,
  * rest_s, stall_s, read_bytes, unpacked_bytes, gathered_bytes, layers: [{seconds, ...}], outside: {...}}, decode: {...}}. weights_s: waits for
@@ -52,7 +52,7 @@ ith_status ith_session_profile(const ith_session *session, char **json, ith_erro
  *     {"ranks": [{"rank", "known", "nodes": [{"node", "threads", "weights": {"wanted", "found"}, "kv": {...}}...],
  *                 "weights": {"bytes", "right", "absent", "huge"}, "kv": {...}}...]}
  * known is false where the system does not tell (a container); right: bytes on the node that they shall lie on; absent: not in memory. */
-ith_status ith_session_where(const ith_session *session, char **json, ith_error *err);
+ith_status ith_session_page_report(const ith_session *session, char **json, ith_error *err);
 
 /* ---- Contents of a prompt cache ---- */
 
@@ -103,7 +103,7 @@ ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err);
 
 /* Local. Reads every byte of a pack and compares all checksums: the text of the error names the first damaged tensor and tile, or the part.
  * progress: "verify" (unit: bytes). threads as above. */
-ith_status ith_verify(const char *model, int threads, ith_progress_fn progress, void *user, ith_error *err);
+ith_status ith_pack_verify(const char *model, int threads, ith_progress_fn progress, void *user, ith_error *err);
 
 /* ---- Calibration ---- */
 

@@ -65,7 +65,7 @@ static void print_tensors(const json_t *tensors, bool each)
 static ith_status verify_pack(const char *model, ith_error *err)
 {
     ith_watch watch = {0};
-    ith_status status = ith_verify(model, 0, ith_watch_progress, &watch, err);
+    ith_status status = ith_pack_verify(model, 0, ith_watch_progress, &watch, err);
 
     ith_watch_end(&watch);
     return status;

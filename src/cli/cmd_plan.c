@@ -127,7 +127,7 @@ static void print_row(const json_t *row)
     const json_t *memory = json_object_get(row, "memory"), *wire = json_object_get(row, "token_layer_bytes");
 
     printf("%5.0f %5.0f %7.0f %7s  %-10s %9.0f %8.0f %9.0f %9.0f  %8.1f %8.1f %8.1f", number(row, "nodes"),
-           number(row, "ranks"), number(row, "threads"), text_of(row, "mesh"), text_of(row, "placement"),
+           number(row, "ranks"), number(row, "threads"), text_of(row, "mesh"), text_of(row, "distribution"),
            number(memory, "node_weights_bytes") / MIB, number(memory, "rank_kv_bytes") / MIB,
            number(memory, "rank_workspace_bytes") / MIB, number(memory, "node_bytes") / MIB,
            number(wire, "ulysses_prefill") / 1024, number(wire, "tensor_parallel") / 1024,

@@ -269,7 +269,7 @@ static ith_status work(const ith_cli *cli, const run_args *args, const ith_engin
     ITH_TRY(make_prompt(cli, args, run, err));
     ITH_TRY(ith_session_open(run->engine, &run->session, err));
     if (args->profile)
-        ITH_TRY(ith_session_measure(run->session, err));
+        ITH_TRY(ith_session_profile_start(run->session, err));
     answer = plan_answer(cli, args, run);
     ITH_TRY(ith_keep_args_open(cli, &args->keep, run->session, run->ids.data, run->ids.n, &answer, err));
     start_s = ith_now_s();
@@ -303,7 +303,7 @@ static int print_json(const ith_cli *cli, const run_args *args, const run_state 
                   finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s", run->decode_s,
                   "speculation", ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks,
                   "threads", info->threads, "mesh", info->mesh, "shares", ith_json_numbers(info->shares, info->ranks), "simd", info->simd,
-                  "placement", info->placement, "logits_sha256", sha256, "sent", ith_cli_sent_json(cli->world));
+                  "placement", info->distribution, "logits_sha256", sha256, "sent", ith_cli_sent_json(cli->world));
     if (args->profile)
         json_object_set_new(result, "profile", ith_cli_profile(run->session));
     if (run->where != NULL)
@@ -319,8 +319,8 @@ static void print_timings(const ith_cli *cli, const run_state *run)
 
     ith_cli_sent_text(cli->world, sent, sizeof sent);
 
-    if (strncmp(info->placement, "replicated", 10) != 0)
-        ith_cli_say(cli, "%s", info->placement);
+    if (strncmp(info->distribution, "replicated", 10) != 0)
+        ith_cli_say(cli, "%s", info->distribution);
     if (info->shares != NULL) {
         json_t *shares = ith_json_numbers(info->shares, info->ranks);
         ith_cli_say(cli, "shares of tokens and rows: %s", ith_cli_shares_text(shares, text, sizeof text));
@@ -396,7 +396,7 @@ static int end_checkpoint(const ith_cli *cli, const run_args *args, run_state *r
     end = how_it_ended(cli, run, status);
     if (end == RUN_STOPPED)
         return ith_keep_args_stop(cli, &args->keep, run->session);
-    if (end == RUN_DONE && ith_session_done(run->session, &err) != ITH_OK)
+    if (end == RUN_DONE && ith_session_remove_checkpoint(run->session, &err) != ITH_OK)
         ith_cli_say(cli, "warning: checkpoint: %s", err.text);
     return code;
 }

@@ -5,7 +5,7 @@
 
 ith_model_args ith_model_args_default(void)
 {
-    return (ith_model_args){.kv = -1, .quant = -1, .placement = ITH_PLACE_AUTO, .offload = ITH_OFFLOAD_DISK};
+    return (ith_model_args){.kv = -1, .quant = -1, .placement = ITH_DISTRIBUTION_AUTO, .offload = ITH_OFFLOAD_DISK};
 }
 
 void ith_model_args_append(ith_model_args *model, ith_arg args[ITH_ARGS_MAX], size_t *n)
@@ -76,12 +76,12 @@ int ith_model_args_check(const ith_cli *cli, const char *command, const ith_mode
     params->chunk = model->chunk;
     params->ctx = model->ctx;
     params->mesh = model->mesh;
-    params->weights_by = model->weights_by;
+    params->shares = model->weights_by;
     params->rope_scaling = model->rope_scaling;
     params->exchange = (ith_exchange)model->exchange;
-    params->exchange_parts = (int)model->exchange_parts;
+    params->head_slices = (int)model->exchange_parts;
     params->prefill = (ith_prefill)model->prefill;
-    params->placement = (ith_placement)model->placement;
+    params->distribution = (ith_distribution)model->placement;
     params->memory = model->memory;
     params->offload = (ith_offload)model->offload;
     if (model->kv >= 0)

@@ -10,7 +10,7 @@ ith_status ith_cli_where(const ith_session *session, json_t **where, ith_error *
     char *text;
 
     *where = NULL;
-    ITH_TRY(ith_session_where(session, &text, err));
+    ITH_TRY(ith_session_page_report(session, &text, err));
     if (text != NULL)
         *where = json_loads(text, 0, NULL);
     free(text);

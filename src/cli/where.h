@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "ithaca_tools.h"
 
-/* Collective. ith_session_where's object on rank 0, NULL elsewhere. */
+/* Collective. ith_session_page_report's object on rank 0, NULL elsewhere. */
 ith_status ith_cli_where(const ith_session *session, json_t **where, ith_error *err);
 
 /* As a table on stderr. */

@@ -18,7 +18,7 @@ static bool copies_fit(ith_engine *e, const ith_engine_params *p)
 {
     ith_comm *comm = e->world->comm;
     int64_t left = ith_engine_memory(e, p) - ith_session_bytes(e) - e->info.weight_bytes / comm->domain_size;
-    return p->placement != ITH_PLACE_STREAMED && least(comm, left) >= 0;
+    return p->distribution != ITH_DISTRIBUTION_STREAMED && least(comm, left) >= 0;
 }
 
 void ith_engine_choose_domains(ith_engine *e, const ith_engine_params *p)

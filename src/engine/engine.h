@@ -26,7 +26,7 @@ struct ith_engine {
     double *shares; /* info's */
     ith_kv_layout kv;
     ith_exchange exchange;
-    int exchange_parts;
+    int head_slices;
     ith_prefill prefill;
     ith_progress_fn progress;
     void *progress_user;

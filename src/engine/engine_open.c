@@ -29,9 +29,9 @@ static ith_status check_params(const ith_engine_params *p, ith_error *err)
         return ith_fail(err, ITH_E_ARGUMENT,
                         "threads %d, chunk %lld and context %lld should not be negative, nor the context above %d",
                         p->threads, (long long)p->chunk, (long long)p->ctx, MAX_CTX);
-    if (p->exchange_parts < 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "exchanges in %d parts: give a number from 1 on, or 0 to choose",
-                        p->exchange_parts);
+    if (p->head_slices < 0)
+        return ith_fail(err, ITH_E_ARGUMENT, "head_slices is %d; expected 1 or more, or 0 to choose",
+                        p->head_slices);
     if (ith_kernels_env_error() != NULL)
         return ith_fail(err, ITH_E_ARGUMENT, "%s", ith_kernels_env_error());
     return ITH_OK;
@@ -94,7 +94,7 @@ static void describe(ith_engine *e, const ith_engine_params *p, int threads)
         .simd = e->model->kernels->name,
         .mesh = e->mesh_text,
         .shares = e->shares,
-        .placement = e->placement_text,
+        .distribution = e->placement_text,
         .advice = e->advice_text,
         .n_params = ith_model_n_params(e->model),
         .weight_bytes = (int64_t)ith_store_bytes(e->store),
@@ -138,7 +138,7 @@ static void tell_sizes(const ith_engine *e, const ith_engine_params *p)
                              .kv = kv,
                              .ctx = e->info.ctx,
                              .work = ith_session_bytes(e) - kv,
-                             .placement = e->placement_text,
+                             .distribution = e->placement_text,
                              .key_share = ops.key_s / ops.token_s};
 
     if (p->sizes != NULL && e->world->comm->rank == 0)
@@ -169,7 +169,7 @@ ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, it
     (*out)->progress = params->progress;
     (*out)->progress_user = params->progress_user;
     (*out)->exchange = params->exchange;
-    (*out)->exchange_parts = params->exchange_parts;
+    (*out)->head_slices = params->head_slices;
     (*out)->prefill = params->prefill;
     return prepare(*out, params, err);
 }

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 
-ith_status ith_session_measure(ith_session *session, ith_error *err)
+ith_status ith_session_profile_start(ith_session *session, ith_error *err)
 {
     return session->profile != NULL ? ITH_OK
                                     : ith_profile_open((int)session->engine->model->hp.n_layers, session->engine->store,
@@ -48,7 +48,7 @@ ith_status ith_session_profile(const ith_session *s, char **json, ith_error *err
     *json = NULL;
     if (s->profile == NULL)
         return ith_fail(err, ITH_E_ARGUMENT,
-                        "the session's passes were not measured: ith_session_measure was not called");
+                        "the session's passes were not measured: ith_session_profile_start was not called");
     root = json_pack("{s:i, s:o, s:o}", "rank", s->engine->world->comm->rank, "prefill",
                      phase_json(s->profile, ITH_PHASE_PREFILL), "decode", phase_json(s->profile, ITH_PHASE_DECODE));
     *json = root == NULL ? NULL : ith_json_text(root, false);

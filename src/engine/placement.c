@@ -37,13 +37,13 @@ static const char *over_nodes(const ith_comm *comm, char text[40])
     return text;
 }
 
-static void describe(ith_engine *e, ith_placement chosen, int64_t bytes, int64_t session)
+static void describe(ith_engine *e, ith_distribution chosen, int64_t bytes, int64_t session)
 {
     double weights = (double)e->info.weight_bytes / MIB;
     char nodes[40];
 
     over_nodes(e->world->comm, nodes);
-    if (chosen == ITH_PLACE_REPLICATED)
+    if (chosen == ITH_DISTRIBUTION_REPLICATED)
         snprintf(e->placement_text, sizeof e->placement_text,
                  "replicated: weights %.0f MiB a %s, session up to %.0f MiB a rank", weights,
                  e->world->comm->domain_size < e->world->comm->node_size ? "memory node" : "machine",
@@ -51,7 +51,7 @@ static void describe(ith_engine *e, ith_placement chosen, int64_t bytes, int64_t
     else
         snprintf(e->placement_text, sizeof e->placement_text,
                  "%s%s: %.0f MiB of weights within %.0f MiB a node, session up to %.0f MiB a rank",
-                 chosen == ITH_PLACE_SHARDED ? "sharded" : "streamed", nodes, weights, (double)bytes / MIB,
+                 chosen == ITH_DISTRIBUTION_SHARDED ? "sharded" : "streamed", nodes, weights, (double)bytes / MIB,
                  (double)session / MIB);
 }
 
@@ -91,24 +91,25 @@ ith_status ith_engine_place(ith_engine *e, const ith_engine_params *p, ith_store
     ith_comm *comm = e->world->comm;
     int64_t session = ith_session_bytes(e), memory = ith_engine_memory(e, p), left = memory - session,
             room = least(comm, left * comm->node_size), room_for_copy = least(comm, left * comm->domain_size), sharded;
-    ith_placement chosen = p->placement;
+    ith_distribution chosen = p->distribution;
 
     out->cut = comm->n_nodes > 1;
     out->budget = 0;
     sharded = (int64_t)ith_store_needs(e->store, out);
-    if (chosen == ITH_PLACE_AUTO)
-        chosen = room_for_copy >= e->info.weight_bytes  ? ITH_PLACE_REPLICATED
-                 : comm->n_nodes > 1 && room >= sharded ? ITH_PLACE_SHARDED
-                                                        : ITH_PLACE_STREAMED;
-    out->cut &= chosen != ITH_PLACE_REPLICATED;
-    describe(e, chosen, chosen == ITH_PLACE_SHARDED ? sharded : room, session);
-    if (chosen != ITH_PLACE_STREAMED)
+    if (chosen == ITH_DISTRIBUTION_AUTO)
+        chosen = room_for_copy >= e->info.weight_bytes  ? ITH_DISTRIBUTION_REPLICATED
+                 : comm->n_nodes > 1 && room >= sharded ? ITH_DISTRIBUTION_SHARDED
+                                                        : ITH_DISTRIBUTION_STREAMED;
+    out->cut &= chosen != ITH_DISTRIBUTION_REPLICATED;
+    describe(e, chosen, chosen == ITH_DISTRIBUTION_SHARDED ? sharded : room, session);
+    if (chosen != ITH_DISTRIBUTION_STREAMED)
         return ITH_OK;
     if (room <= 0)
-        return ith_fail(err, ITH_E_MEMORY,
-                        "%.0f MiB a rank are to be had, of which a context of %lld tokens takes up to %.0f MiB: nothing is "
-                        "left for weights; give more memory (--mem), a smaller context (--ctx) or a smaller chunk (--chunk)",
-                        memory > 0 ? (double)memory / MIB : 0, (long long)e->info.ctx, (double)session / MIB);
+        return ith_fail(
+            err, ITH_E_MEMORY,
+            "%.0f MiB a rank are to be had, of which a context of %lld tokens takes up to %.0f MiB: nothing is "
+            "left for weights; give more memory (--mem), a smaller context (--ctx) or a smaller chunk (--chunk)",
+            memory > 0 ? (double)memory / MIB : 0, (long long)e->info.ctx, (double)session / MIB);
     out->budget = (size_t)room;
     out->caching = caching_of(e, p, memory, room);
     if (out->caching == ITH_UNCACHED)

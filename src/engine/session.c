@@ -110,7 +110,7 @@ ith_pass ith_session_pass(ith_session *s, int64_t n)
     p.piece = ith_kv_piece_layout(e->kv, hp->head_dim);
     p.mine = rows ? (ith_range){0, n} : ith_mesh_places(&e->mesh, n, comm->rank);
     p.attended = rows ? (ith_range){0, n} : ith_mesh_attended(&e->mesh, n, e->mesh.c);
-    p.n_parts = ith_pass_choose_parts(&p, e->exchange_parts);
+    p.n_parts = ith_pass_choose_parts(&p, e->head_slices);
     return p;
 }
 

@@ -163,14 +163,14 @@ ith_status ith_engine_share(ith_engine *e, const ith_engine_params *p, int threa
     int64_t *weights;
     ith_status status;
 
-    if (p->weights_by == NULL)
+    if (p->shares == NULL)
         return ITH_OK;
     weights = calloc(ranks, sizeof *weights);
     e->sums = calloc(ranks + 1, sizeof *e->sums);
     e->shares = calloc(ranks, sizeof *e->shares);
     if (weights == NULL || e->sums == NULL || e->shares == NULL)
         ith_comm_abort(e->world->comm, 1, "no memory for the ranks' shares");
-    status = find_weights(e, p->weights_by, threads, weights, err);
+    status = find_weights(e, p->shares, threads, weights, err);
     if (status == ITH_OK) {
         ith_mesh_weigh(&e->mesh, weights, e->sums);
         for (size_t r = 0; r < ranks; r++)

@@ -140,15 +140,25 @@ void ith_vocab_close(ith_vocab *vocab)
     free(vocab);
 }
 
+/* What ith_engine_vocab gives may be NULL, and a program may hand it on as it is. */
+static ith_status need(const ith_vocab *vocab, ith_error *err)
+{
+    return vocab != NULL
+               ? ITH_OK
+               : ith_fail(err, ITH_E_ARGUMENT, "no tokenizer: the model's files hold none, or this is not rank 0");
+}
+
 ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags, int32_t **ids,
                               size_t *n_ids, ith_error *err)
 {
+    ITH_TRY(need(vocab, err));
     return ith_tokenizer_encode(vocab->tok, text, len, flags, ids, n_ids, err);
 }
 
 ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text, size_t *len,
                                 ith_error *err)
 {
+    ITH_TRY(need(vocab, err));
     return ith_tokenizer_decode(vocab->tok, ids, n, text, len, err);
 }
 
@@ -163,36 +173,13 @@ bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id)
 ith_status ith_chat_render(const ith_vocab *vocab, const ith_message *messages, size_t n_messages,
                            ith_thinking thinking, char **text, ith_error *err)
 {
+    ITH_TRY(need(vocab, err));
     return ith_chat_format(vocab->chat, messages, n_messages, thinking, text, err);
 }
-
-/* ---- The engine's own vocabulary ---- */
 
 const ith_vocab *ith_engine_vocab(const ith_engine *engine)
 {
     return engine->vocab;
-}
-
-static ith_status need_vocab(const ith_engine *engine, ith_error *err)
-{
-    if (engine->vocab != NULL)
-        return ITH_OK;
-    return ith_fail(err, ITH_E_UNSUPPORTED, "%s has no tokenizer on this rank: give token ids instead of text",
-                    ith_source_path(engine->source));
-}
-
-ith_status ith_tokenize(const ith_engine *engine, const char *text, size_t len, unsigned flags, int32_t **ids,
-                        size_t *n_ids, ith_error *err)
-{
-    ITH_TRY(need_vocab(engine, err));
-    return ith_vocab_tokenize(engine->vocab, text, len, flags, ids, n_ids, err);
-}
-
-ith_status ith_detokenize(const ith_engine *engine, const int32_t *ids, size_t n, char **text, size_t *len,
-                          ith_error *err)
-{
-    ITH_TRY(need_vocab(engine, err));
-    return ith_vocab_detokenize(engine->vocab, ids, n, text, len, err);
 }
 
 /* ---- Streams ---- */
@@ -203,10 +190,12 @@ struct ith_stream {
 
 ith_status ith_stream_open(const ith_vocab *vocab, ith_stream **out, ith_error *err)
 {
-    ith_stream *stream = calloc(1, sizeof *stream);
+    ith_stream *stream;
     ith_status status;
 
     *out = NULL;
+    ITH_TRY(need(vocab, err));
+    stream = calloc(1, sizeof *stream);
     if (stream == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a text stream");
     status = ith_detok_open(vocab->tok, &stream->detok, err);

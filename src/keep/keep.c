@@ -180,7 +180,7 @@ static ith_status remove_archive(const ith_keep *keep, ith_error *err)
     return ITH_OK;
 }
 
-ith_status ith_session_done(ith_session *session, ith_error *err)
+ith_status ith_session_remove_checkpoint(ith_session *session, ith_error *err)
 {
     ith_keep *keep = ith_keep_of(session->keeper);
     ith_status status = ITH_OK;

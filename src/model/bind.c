@@ -113,8 +113,8 @@ static ith_status bind_router(const binder *b, int layer, const ith_matrix **out
 {
     ith_entry *entry;
 
-    ITH_TRY(plan_matrix(b, ITH_PART_ROUTER, layer, ITH_QUANT_KEEP, true, b->model->hp.experts.n, b->model->hp.hidden,
-                        out, err));
+    ITH_TRY(plan_matrix(b, ITH_PART_ROUTER, layer, ITH_QUANT_LOSSLESS, true, b->model->hp.experts.n,
+                        b->model->hp.hidden, out, err));
     b->model->quantized |= ith_layout_is_quantized((*out)->layout);
     entry = ith_plan_entry(b->plan, *out);
     entry->layer = ITH_NO_LAYER;

@@ -18,7 +18,7 @@ typedef struct estimate {
     const ith_estimate_params *params;
     ith_engine *engine;
     ith_store_params store;
-    ith_error refusal;          /* status ITH_OK: there is a placement */
+    ith_error refusal;          /* status ITH_OK: there is a distribution that fits */
     double prefill_s, decode_s; /* of the whole context; of a token behind it */
 } estimate;
 
@@ -70,7 +70,7 @@ static void predict(estimate *f)
 
 /* ---- The answer ---- */
 
-static const char *placement_word(const estimate *f)
+static const char *distribution_word(const estimate *f)
 {
     return f->refusal.status != ITH_OK ? "none"
            : f->store.budget > 0       ? "streamed"
@@ -119,8 +119,8 @@ static json_t *answer(const estimate *f)
                      e->info.name, "nodes", p->nodes, "ranks_per_node", p->ranks_per_node, "ranks", e->info.ranks,
                      "threads", e->info.threads, "mesh", e->info.mesh, "shares",
                      ith_json_numbers(e->info.shares, e->info.ranks), "ctx", (json_int_t)e->info.ctx, "chunk",
-                     (json_int_t)e->info.chunk, "weight_bytes", (json_int_t)e->info.weight_bytes, "placement",
-                     placement_word(f), "why", f->refusal.status != ITH_OK ? f->refusal.text : e->info.placement,
+                     (json_int_t)e->info.chunk, "weight_bytes", (json_int_t)e->info.weight_bytes, "distribution",
+                     distribution_word(f), "why", f->refusal.status != ITH_OK ? f->refusal.text : e->info.distribution,
                      "memory", memory_json(f), "node_reads_bytes", reading_json(f), "token_layer_bytes", wire,
                      "prefill_s", timed ? ith_json_number(f->prefill_s) : json_null(), "decode_tps",
                      timed ? ith_json_number(1 / f->decode_s) : json_null());

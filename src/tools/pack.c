@@ -233,13 +233,13 @@ static json_t *provenance(const packer *p)
                                          [ITH_QUANT_W4] = "w4",
                                          [ITH_QUANT_BF16] = "bf16",
                                          [ITH_QUANT_F32] = "f32",
-                                         [ITH_QUANT_KEEP] = "keep"};
+                                         [ITH_QUANT_LOSSLESS] = "keep"};
     ith_source_kind kind = ith_source_get_kind(p->source);
     ith_quant quant = p->params->quant;
     char name[256];
 
     if (quant == ITH_QUANT_AUTO)
-        quant = kind == ITH_SOURCE_PACK ? ITH_QUANT_KEEP : ITH_QUANT_W8;
+        quant = kind == ITH_SOURCE_PACK ? ITH_QUANT_LOSSLESS : ITH_QUANT_W8;
     ith_clean_text(last_part(p->params->model), strlen(last_part(p->params->model)), name, sizeof name);
     return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b}", "by", "ithaca " ITH_VERSION, "from", name, "format", kinds[kind],
                      "quant", quants[quant], "zstd_level", p->params->zstd_level, "stats", p->params->stats != NULL);

@@ -172,7 +172,7 @@ static ith_status write_json(const rank_report *reports, int n, char **json, ith
     return *json != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for a report on placement");
 }
 
-ith_status ith_session_where(const ith_session *session, char **json, ith_error *err)
+ith_status ith_session_page_report(const ith_session *session, char **json, ith_error *err)
 {
     ith_comm *comm = session->engine->world->comm;
     size_t n = (size_t)comm->size;

@@ -105,7 +105,7 @@ done:
     return status;
 }
 
-ith_status ith_verify(const char *model, int threads, ith_progress_fn progress, void *user, ith_error *err)
+ith_status ith_pack_verify(const char *model, int threads, ith_progress_fn progress, void *user, ith_error *err)
 {
     ith_source *source = NULL;
     ith_team *team = NULL;

@@ -24,7 +24,8 @@ ith_layout ith_layout_choose(const ith_tensor *tensor, ith_quant quant, bool sen
 
     if (exact)
         return ITH_F32;
-    if (ith_layout_is_quantized(own) || quant == ITH_QUANT_KEEP || (quant == ITH_QUANT_AUTO && tensor->packed != NULL))
+    if (ith_layout_is_quantized(own) || quant == ITH_QUANT_LOSSLESS ||
+        (quant == ITH_QUANT_AUTO && tensor->packed != NULL))
         return own;
     switch (quant) {
     case ITH_QUANT_W4:

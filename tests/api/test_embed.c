@@ -4,7 +4,6 @@
  */
 #include <ithaca.h>
 
-#include <ithaca.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,7 +75,9 @@ static int32_t *prompt_ids(const fixture *f, size_t *n)
     ith_error err;
 
     assert_int_equal(ith_chat_render(ith_engine_vocab(f->engine), &turn, 1, ITH_THINKING_DEFAULT, &text, &err), ITH_OK);
-    assert_int_equal(ith_tokenize(f->engine, text, strlen(text), ITH_TOKENIZE_SPECIAL, &ids, n, &err), ITH_OK);
+    assert_int_equal(
+        ith_vocab_tokenize(ith_engine_vocab(f->engine), text, strlen(text), ITH_TOKENIZE_SPECIAL, &ids, n, &err),
+        ITH_OK);
     free(text);
     return ids;
 }

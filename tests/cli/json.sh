@@ -109,12 +109,12 @@ matches "run: a line for decode" "$err" "^ithaca: decode +[1-9]"
 
 expect "plan: ends well" 0 "$ITHACA" plan -m synthetic:qwen3-0.6b:q4_0 --nodes 3 --ranks-per-node 2 --ctx 4096 --mem 4GiB -t 2 --read-gbps 10 --gops 1000 --json
 shape "plan: a row for 1, 2 and 3 nodes" "$out" "[p['ranks'] for p in j['plans']] == [2, 4, 6]" \
-    "[p['mesh'] for p in j['plans']] == ['2x1', '4x1', '2x3'] and all(p['placement'] == 'replicated' for p in j['plans'])" \
+    "[p['mesh'] for p in j['plans']] == ['2x1', '4x1', '2x3'] and all(p['distribution'] == 'replicated' for p in j['plans'])" \
     "all(p['memory']['node_bytes'] == p['memory']['node_weights_bytes'] + 2 * p['memory']['rank_session_bytes'] for p in j['plans'])" \
     "all(p['token_layer_bytes']['ulysses_prefill'] < p['token_layer_bytes']['tensor_parallel'] for p in j['plans'])" \
     "all(a['prefill_s'] > b['prefill_s'] for a, b in zip(j['plans'], j['plans'][1:]))"
 expect "plan: little memory" 0 "$ITHACA" plan -m synthetic:qwen3-8b:q4_0 --nodes 4 --ctx 4096 --mem 3GiB -t 2 --read-gbps 10 --gops 1000 --json
-shape "plan: streamed on one, sharded on more" "$out" "[p['placement'] for p in j['plans']] == ['streamed', 'sharded', 'sharded']"
+shape "plan: streamed on one, sharded on more" "$out" "[p['distribution'] for p in j['plans']] == ['streamed', 'sharded', 'sharded']"
 
 expect "plan: shares" 0 "$ITHACA" plan -m synthetic:qwen3-0.6b:q4_0 --nodes 3 --weights-by 2,1,0 --ctx 4096 --mem 4GiB -t 2 --read-gbps 10 --gops 1000 --json
 shape "plan: shares by numbers, of as many ranks" "$out" "[p['ranks'] for p in j['plans']] == [3]" \

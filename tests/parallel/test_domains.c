@@ -9,7 +9,7 @@
 enum { COPIES = 5, DECODED = 4, CTX = 5100 }; /* five segments of the cache: more than nodes, so that turns wrap */
 
 static ith_engine *open_placed(const char *machine, const char *cpus, int threads, int64_t memory,
-                               ith_placement placement)
+                               ith_distribution placement)
 {
     ith_engine_params params = ith_engine_params_default();
 
@@ -19,13 +19,13 @@ static ith_engine *open_placed(const char *machine, const char *cpus, int thread
     params.threads = threads;
     params.ctx = CTX;
     params.memory = memory;
-    params.placement = placement;
+    params.distribution = placement;
     return must_open(&params);
 }
 
 static ith_engine *open_on(const char *machine, const char *cpus, int threads, int64_t memory)
 {
-    return open_placed(machine, cpus, threads, memory, ITH_PLACE_REPLICATED);
+    return open_placed(machine, cpus, threads, memory, ITH_DISTRIBUTION_REPLICATED);
 }
 
 /* Digest on rank 0 after COPIES of the prompt, the last DECODED tokens one by one. */
@@ -47,7 +47,7 @@ static void check(const char *what, const char *expected, const char *placement,
     char sha[65] = "";
 
     digest(engine, sha);
-    must(strstr(ith_engine_get_info(engine)->placement, placement) != NULL, placement, NULL);
+    must(strstr(ith_engine_get_info(engine)->distribution, placement) != NULL, placement, NULL);
     ith_engine_close(engine);
     if (ith_world_rank(world) != 0)
         return;
@@ -72,7 +72,7 @@ static void wanted(ith_engine *engine, int64_t on[2])
     ith_error err;
     char *text;
 
-    must(ith_session_where(session, &text, &err) == ITH_OK, "ask where weights lie", &err);
+    must(ith_session_page_report(session, &text, &err) == ITH_OK, "ask where weights lie", &err);
     json_t *root = text == NULL ? NULL : json_loads(text, 0, NULL), *node;
     size_t i;
     json_array_foreach(json_object_get(json_array_get(json_object_get(root, "ranks"), 0), "nodes"), i, node)
@@ -93,7 +93,7 @@ static void sharded_over_machines(const char *expected)
     const char *cpus = ith_world_rank(world) % 2 == 0 ? "0-1" : "2-3";
     ith_world *first = begin_nodes("2");
     int64_t on[2] = {0, 0};
-    ith_engine *engine = open_placed(two, cpus, 1, 0, ITH_PLACE_SHARDED);
+    ith_engine *engine = open_placed(two, cpus, 1, 0, ITH_DISTRIBUTION_SHARDED);
     wanted(engine, on);
     if (ith_world_rank(world) == 0) {
         must(on[0] > 0 && on[1] > on[0] / 100 * 95 && on[0] > on[1] / 100 * 95, "each node has its rank's rows", NULL);

@@ -17,22 +17,22 @@
 
 enum { PROMPT = 130, DECODED = 12, WARM = 2, CTX = 256, CHUNK = 60, TEXT = 100 };
 
-static ith_engine_params params_of(const char *model, ith_placement placement, int64_t memory)
+static ith_engine_params params_of(const char *model, ith_distribution placement, int64_t memory)
 {
     ith_engine_params params = ith_engine_params_default();
     params.model = model;
     params.threads = 2;
     params.ctx = CTX;
     params.chunk = CHUNK;
-    params.placement = placement;
+    params.distribution = placement;
     params.memory = memory;
     return params;
 }
 
 /* Streamed: with the least memory that works, and `more`. */
-static ith_engine *open_engine(const char *model, ith_placement placement, int64_t more)
+static ith_engine *open_engine(const char *model, ith_distribution placement, int64_t more)
 {
-    int64_t memory = placement == ITH_PLACE_STREAMED ? 8 << 20 : 0;
+    int64_t memory = placement == ITH_DISTRIBUTION_STREAMED ? 8 << 20 : 0;
     ith_engine *engine;
     ith_error err;
 
@@ -132,11 +132,11 @@ static void check_readings(const ith_engine *e, readings r)
 
 static void check_streamed(const char *model, int64_t more, const char *nodes, const char *want)
 {
-    ith_engine *e = open_engine(model, ITH_PLACE_STREAMED, more / world->comm->node_size);
+    ith_engine *e = open_engine(model, ITH_DISTRIBUTION_STREAMED, more / world->comm->node_size);
     char got[65] = "", text[TEXT];
     readings r = answer(e, got);
 
-    must(strncmp(e->info.placement, "streamed", 8) == 0 && ith_store_is_streamed(e->store), "it is streamed", NULL);
+    must(strncmp(e->info.distribution, "streamed", 8) == 0 && ith_store_is_streamed(e->store), "it is streamed", NULL);
     check_readings(e, r);
     ith_engine_close(e);
     snprintf(text, sizeof text, "experts chosen: %lld KiB more than the least, node: %s", (long long)more >> 10, nodes);
@@ -148,7 +148,7 @@ static void check_streamed(const char *model, int64_t more, const char *nodes, c
 
 static void check_sharded(const char *model, const char *nodes, const char *want)
 {
-    ith_engine *e = open_engine(model, ITH_PLACE_SHARDED, 0);
+    ith_engine *e = open_engine(model, ITH_DISTRIBUTION_SHARDED, 0);
     char got[65] = "";
 
     answer(e, got);
@@ -203,7 +203,7 @@ static void damage(const char *pack)
 /* Between two tokens. */
 static void damaged_meanwhile(const char *pack)
 {
-    ith_engine *e = open_engine(pack, ITH_PLACE_STREAMED, 0);
+    ith_engine *e = open_engine(pack, ITH_DISTRIBUTION_STREAMED, 0);
     ith_session *session;
     ith_status status = ITH_OK;
     ith_error err;
@@ -235,7 +235,7 @@ int main(void)
         return 1;
     snprintf(pack, sizeof pack, "build/tmp/experts-chosen-%d.ith", ith_world_size(world));
     make_pack(pack);
-    e = open_engine(SYNTHETIC, ITH_PLACE_REPLICATED, 0); /* waits for rank 0 */
+    e = open_engine(SYNTHETIC, ITH_DISTRIBUTION_REPLICATED, 0); /* waits for rank 0 */
     answer(e, want);
     ith_engine_close(e);
     on_nodes(NULL, pack, want);

@@ -183,8 +183,8 @@ static void refused(const char *what, const char *path, const char *text)
 static void check_pack(const char *pack, const char *changed)
 {
     bool root = ith_world_rank(world) == 0;
-    const model source = {.path = NEEDLE_MODEL, .quant = ITH_QUANT_KEEP}, own = {.path = pack, .quant = ITH_QUANT_AUTO},
-                other = {.path = changed, .quant = ITH_QUANT_AUTO};
+    const model source = {.path = NEEDLE_MODEL, .quant = ITH_QUANT_LOSSLESS},
+                own = {.path = pack, .quant = ITH_QUANT_AUTO}, other = {.path = changed, .quant = ITH_QUANT_AUTO};
 
     if (root)
         make_changed(pack, changed, nothing);
@@ -198,8 +198,8 @@ static void check_pack(const char *pack, const char *changed)
     compare("the stored one is used", own, other, false);
     compare("not with another quantization", (model){.path = NEEDLE_MODEL, .quant = ITH_QUANT_W4},
             (model){.path = changed, .quant = ITH_QUANT_W4}, true);
-    compare("not with other rotary positions", (model){NEEDLE_MODEL, scaling, ITH_QUANT_KEEP},
-            (model){changed, scaling, ITH_QUANT_KEEP}, true);
+    compare("not with other rotary positions", (model){NEEDLE_MODEL, scaling, ITH_QUANT_LOSSLESS},
+            (model){changed, scaling, ITH_QUANT_LOSSLESS}, true);
     if (root)
         make_changed(pack, changed, not_a_number);
     refused("one that is no number is refused", changed, "key_means.1 holds a number that is not finite");
@@ -228,7 +228,7 @@ static bool watch(void *user, const char *what, int64_t done, int64_t total)
     return s->after < 0 || done < s->after;
 }
 
-static ith_status open_watched(ith_placement placement, stop *seen, ith_engine **engine, ith_error *err)
+static ith_status open_watched(ith_distribution placement, stop *seen, ith_engine **engine, ith_error *err)
 {
     ith_engine_params params = ith_engine_params_default();
 
@@ -236,13 +236,13 @@ static ith_status open_watched(ith_placement placement, stop *seen, ith_engine *
     params.threads = 2;
     params.ctx = 100;
     params.chunk = 64;
-    params.placement = placement;
+    params.distribution = placement;
     params.progress = watch;
     params.progress_user = seen;
     return ith_engine_open(world, &params, engine, err);
 }
 
-static void stop_loading(const char *what, ith_placement placement)
+static void stop_loading(const char *what, ith_distribution placement)
 {
     bool root = ith_world_rank(world) == 0;
     stop whole = {.after = -1}, stopped = {.after = 1};
@@ -267,8 +267,8 @@ static void stop_loading_on_nodes(void)
 
     setenv("ITHACA_RANKS_PER_NODE", "1", 1);
     must(ith_world_open(&world, &err) == ITH_OK, "open a world", &err);
-    stop_loading("sharded", ITH_PLACE_SHARDED);
-    stop_loading("streamed over nodes", ITH_PLACE_STREAMED);
+    stop_loading("sharded", ITH_DISTRIBUTION_SHARDED);
+    stop_loading("streamed over nodes", ITH_DISTRIBUTION_STREAMED);
     ith_world_close(world);
     unsetenv("ITHACA_RANKS_PER_NODE");
     world = first;
@@ -309,11 +309,11 @@ int main(void)
     snprintf(changed, sizeof changed, "%s/changed.ith", folder);
     params.model = NEEDLE_MODEL;
     params.output = pack;
-    params.quant = ITH_QUANT_KEEP;
+    params.quant = ITH_QUANT_LOSSLESS;
     must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack", &err);
     check_pack(pack, changed);
-    stop_loading("weights that stay", ITH_PLACE_REPLICATED);
-    stop_loading("streamed", ITH_PLACE_STREAMED);
+    stop_loading("weights that stay", ITH_DISTRIBUTION_REPLICATED);
+    stop_loading("streamed", ITH_DISTRIBUTION_STREAMED);
     stop_loading_on_nodes();
     if (ith_world_rank(world) == 0)
         stop_packing(folder, params);

@@ -7,14 +7,14 @@
 
 enum { DECODED = 3, CTX = 1100, CHUNK = 400 };
 
-static ith_engine_params params_of(ith_placement placement, ith_offload offload)
+static ith_engine_params params_of(ith_distribution placement, ith_offload offload)
 {
     ith_engine_params params = ith_engine_params_default();
     params.model = NEEDLE_MODEL;
     params.threads = 2;
     params.ctx = CTX;
     params.chunk = CHUNK;
-    params.placement = placement;
+    params.distribution = placement;
     params.offload = offload;
     return params;
 }
@@ -42,7 +42,8 @@ static void compare(ith_engine *engine, const char *placement, const char *what,
 {
     char decoded[65] = "", scored[65] = "";
 
-    must(strncmp(ith_engine_get_info(engine)->placement, placement, strlen(placement)) == 0, "it is placed so", NULL);
+    must(strncmp(ith_engine_get_info(engine)->distribution, placement, strlen(placement)) == 0, "it is placed so",
+         NULL);
     digests(engine, decoded, scored);
     ith_engine_close(engine);
     if (ith_world_rank(world) != 0)
@@ -51,7 +52,7 @@ static void compare(ith_engine *engine, const char *placement, const char *what,
     printf("ok placement: %s\n", what);
 }
 
-static ith_engine *open_engine(ith_placement placement)
+static ith_engine *open_engine(ith_distribution placement)
 {
     ith_engine_params params = params_of(placement, ITH_OFFLOAD_DISK);
     return must_open(&params);
@@ -60,7 +61,7 @@ static ith_engine *open_engine(ith_placement placement)
 static ith_engine *open_tight(ith_offload offload)
 {
     static int64_t least[ITH_OFFLOAD_RAM + 1];
-    return must_open_tight(params_of(ITH_PLACE_STREAMED, offload), &least[offload]);
+    return must_open_tight(params_of(ITH_DISTRIBUTION_STREAMED, offload), &least[offload]);
 }
 
 /* The ranks as nodes of so many; NULL: as they are. */
@@ -71,7 +72,7 @@ static void check_on_nodes(const char *ranks_per_node, const expected *want)
     char what[100];
 
     snprintf(what, sizeof what, "sharded, node: %s", nodes);
-    compare(open_engine(ITH_PLACE_SHARDED), "sharded", what, want);
+    compare(open_engine(ITH_DISTRIBUTION_SHARDED), "sharded", what, want);
     snprintf(what, sizeof what, "streamed from the files, node: %s", nodes);
     compare(open_tight(ITH_OFFLOAD_DISK), "streamed", what, want);
     snprintf(what, sizeof what, "streamed from the files past the page cache, node: %s", nodes);
@@ -88,7 +89,7 @@ int main(void)
 
     if (!open_needle())
         return 1;
-    engine = open_engine(ITH_PLACE_REPLICATED);
+    engine = open_engine(ITH_DISTRIBUTION_REPLICATED);
     digests(engine, want.decoded, want.scored);
     ith_engine_close(engine);
     check_on_nodes(NULL, &want);

@@ -8,7 +8,7 @@
 
 enum { COPIES = 2, DECODED = 3, CTX = COPIES * MAX_IDS, CHUNK = 700 };
 
-static ith_engine *open_engine(ith_placement placement, const char *mesh)
+static ith_engine *open_engine(ith_distribution placement, const char *mesh)
 {
     ith_engine_params params = ith_engine_params_default();
 
@@ -16,7 +16,7 @@ static ith_engine *open_engine(ith_placement placement, const char *mesh)
     params.threads = 1;
     params.ctx = CTX;
     params.chunk = CHUNK;
-    params.placement = placement;
+    params.distribution = placement;
     params.mesh = mesh;
     return must_open(&params);
 }
@@ -35,9 +35,9 @@ static void check(const char *ranks_per_node, const char *mesh, const char *want
 {
     ith_world *first = begin_nodes(ranks_per_node);
     char got[65] = "", what[100];
-    ith_engine *engine = open_engine(ITH_PLACE_SHARDED, mesh);
+    ith_engine *engine = open_engine(ITH_DISTRIBUTION_SHARDED, mesh);
 
-    must(strncmp(ith_engine_get_info(engine)->placement, "sharded over", 12) == 0, "it is cut among nodes", NULL);
+    must(strncmp(ith_engine_get_info(engine)->distribution, "sharded over", 12) == 0, "it is cut among nodes", NULL);
     snprintf(what, sizeof what, "sharded, nodes of %s, mesh %s", ranks_per_node, mesh != NULL ? mesh : "by default");
     digest(engine, got);
     end_nodes(first);
@@ -56,7 +56,7 @@ int main(void)
     if (!open_needle())
         return 1;
     ranks = ith_world_size(world);
-    digest(open_engine(ITH_PLACE_REPLICATED, NULL), want);
+    digest(open_engine(ITH_DISTRIBUTION_REPLICATED, NULL), want);
     for (int i = 0; i < 3; i++)
         if (i + 1 < ranks) { /* more than one node */
             check(ranks_per_node[i], NULL, want);

@@ -33,7 +33,7 @@ static void near_stored(const ith_session *session, double planned)
     size_t i;
     json_t *root, *rank;
 
-    must(ith_session_where(session, &text, &err) == ITH_OK, "look where weights lie", &err);
+    must(ith_session_page_report(session, &text, &err) == ITH_OK, "look where weights lie", &err);
     if (text == NULL)
         return;
     root = json_loads(text, 0, NULL);
@@ -85,8 +85,8 @@ int main(void)
     near_stored(session, of(memory, "node_weights_bytes"));
     must(strcmp(json_string_value(json_object_get(planned, "mesh")), ith_engine_get_info(engine)->mesh) == 0, "mesh",
          NULL);
-    must(strncmp(json_string_value(json_object_get(planned, "placement")), ith_engine_get_info(engine)->placement, 8) ==
-             0,
+    must(strncmp(json_string_value(json_object_get(planned, "distribution")), ith_engine_get_info(engine)->distribution,
+                 8) == 0,
          "placement", NULL);
     must(of(planned, "prefill_s") > 0 && of(planned, "decode_tps") > 0, "times", NULL);
     if (ith_world_rank(world) == 0)

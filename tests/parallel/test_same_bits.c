@@ -97,8 +97,8 @@ static void run_shared(const forms *way, int threads, int64_t chunk, ith_exchang
     params.quant = way->quant;
     params.kv = way->kv;
     params.exchange = exchange;
-    params.exchange_parts = parts;
-    params.weights_by = weights_by;
+    params.head_slices = parts;
+    params.shares = weights_by;
     engine = must_open(&params);
     score_whole(engine, way);
     prefill_and_decode(engine, way);

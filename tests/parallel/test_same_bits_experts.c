@@ -115,14 +115,14 @@ static void same_bits(const expected *e)
 
 /* ---- Wherever the weights are ---- */
 
-static ith_engine_params params_of(const char *model, ith_placement placement, ith_offload offload)
+static ith_engine_params params_of(const char *model, ith_distribution placement, ith_offload offload)
 {
     ith_engine_params params = ith_engine_params_default();
     params.model = model;
     params.threads = 2;
     params.ctx = CTX;
     params.chunk = 60;
-    params.placement = placement;
+    params.distribution = placement;
     params.offload = offload;
     return params;
 }
@@ -135,26 +135,28 @@ static void digest(ith_engine *engine, char sha[65])
 }
 
 /* Streamed: under a tight budget. */
-static ith_engine *open_placed(const char *model, ith_placement placement, ith_offload offload)
+static ith_engine *open_placed(const char *model, ith_distribution placement, ith_offload offload)
 {
     static int64_t least[ITH_OFFLOAD_RAM + 1][2];
     ith_engine_params params = params_of(model, placement, offload);
 
-    return placement == ITH_PLACE_STREAMED ? must_open_tight(params, &least[offload][model == (const char *)SYNTHETIC])
-                                           : must_open(&params);
+    return placement == ITH_DISTRIBUTION_STREAMED
+               ? must_open_tight(params, &least[offload][model == (const char *)SYNTHETIC])
+               : must_open(&params);
 }
 
-static void compare(const char *model, ith_placement placement, ith_offload offload, const char *nodes,
+static void compare(const char *model, ith_distribution placement, ith_offload offload, const char *nodes,
                     const char *want)
 {
-    static const char *const words[] = {
-        [ITH_PLACE_REPLICATED] = "replicated", [ITH_PLACE_SHARDED] = "sharded", [ITH_PLACE_STREAMED] = "streamed"};
+    static const char *const words[] = {[ITH_DISTRIBUTION_REPLICATED] = "replicated",
+                                        [ITH_DISTRIBUTION_SHARDED] = "sharded",
+                                        [ITH_DISTRIBUTION_STREAMED] = "streamed"};
     ith_engine *engine = open_placed(model, placement, offload);
     char got[65] = "", what[200];
 
     snprintf(what, sizeof what, "experts: %s %s, offload %d, node: %s",
              strncmp(model, "synth", 5) == 0 ? "synthetic" : "pack", words[placement], (int)offload, nodes);
-    must(strncmp(ith_engine_get_info(engine)->placement, words[placement], strlen(words[placement])) == 0,
+    must(strncmp(ith_engine_get_info(engine)->distribution, words[placement], strlen(words[placement])) == 0,
          "it is placed so", NULL);
     digest(engine, got);
     if (ith_world_rank(world) == 0) {
@@ -170,10 +172,10 @@ static void on_nodes(const char *ranks_per_node, const char *const models_of[2],
     ith_world *first = begin_nodes(ranks_per_node);
 
     for (int i = 0; i < 2; i++) {
-        compare(models_of[i], ITH_PLACE_REPLICATED, ITH_OFFLOAD_DISK, nodes, want);
-        compare(models_of[i], ITH_PLACE_SHARDED, ITH_OFFLOAD_DISK, nodes, want);
-        compare(models_of[i], ITH_PLACE_STREAMED, ITH_OFFLOAD_DISK, nodes, want);
-        compare(models_of[i], ITH_PLACE_STREAMED, ITH_OFFLOAD_RAM, nodes, want);
+        compare(models_of[i], ITH_DISTRIBUTION_REPLICATED, ITH_OFFLOAD_DISK, nodes, want);
+        compare(models_of[i], ITH_DISTRIBUTION_SHARDED, ITH_OFFLOAD_DISK, nodes, want);
+        compare(models_of[i], ITH_DISTRIBUTION_STREAMED, ITH_OFFLOAD_DISK, nodes, want);
+        compare(models_of[i], ITH_DISTRIBUTION_STREAMED, ITH_OFFLOAD_RAM, nodes, want);
     }
     end_nodes(first);
 }
@@ -199,7 +201,7 @@ static void placements(void)
     snprintf(pack, sizeof pack, "%s/experts.ith", folder);
     const char *const models_of[2] = {SYNTHETIC, pack};
     make_pack(pack);
-    digest(open_placed(SYNTHETIC, ITH_PLACE_REPLICATED, ITH_OFFLOAD_DISK), want); /* waits for rank 0 */
+    digest(open_placed(SYNTHETIC, ITH_DISTRIBUTION_REPLICATED, ITH_OFFLOAD_DISK), want); /* waits for rank 0 */
     on_nodes(NULL, models_of, want);
     if (ith_world_size(world) > 1)
         on_nodes("1", models_of, want);

@@ -61,7 +61,7 @@ static void prefill_exact(ith_prefill way, int parts)
 {
     ith_engine_params params = by(way);
     params.exact = true;
-    params.exchange_parts = parts;
+    params.head_slices = parts;
     prefill(&params);
 }
 
@@ -69,7 +69,7 @@ static void prefill_weighed(ith_prefill way)
 {
     static const char *const weights[] = {"1", "3,1", "0,1,2", "3,1,0,2", "2,0,3,1,1", NULL, NULL, "1,0,2,5,1,3,0,4"};
     ith_engine_params params = by(way);
-    params.weights_by = weights[ith_world_size(world) - 1];
+    params.shares = weights[ith_world_size(world) - 1];
     prefill(&params);
 }
 
@@ -99,7 +99,7 @@ static void by_tokens(void)
         for (int parts = 1; parts <= 3; parts += 2) {
             ith_engine_params params = by(ITH_PREFILL_ULYSSES);
             params.exchange = (ith_exchange)exchange;
-            params.exchange_parts = parts;
+            params.head_slices = parts;
             prefill(&params);
         }
     prefill_exact(ITH_PREFILL_ULYSSES, 2);
