@@ -24,15 +24,15 @@ CFLAGS  = $(CSTD) $(WARN) $(FPSAFE) $(OPT_$(CONFIG)) -fopenmp -fvisibility=hidde
 LDFLAGS = $(OPT_$(CONFIG)) -fopenmp $(EXTRA_LDFLAGS)
 
 ARCH := $(shell uname -m)
-ISA_x86_64  := avx2 avxvnni avx512bw avx512
-ISA_aarch64 := neon neon_dotprod neon_i8mm
-ISAS := $(ISA_$(ARCH))
-FLAGS_avx2     := -mavx2 -mfma -mf16c -mbmi2
-FLAGS_avxvnni  := $(FLAGS_avx2) -mavxvnni
-FLAGS_avx512bw := $(FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
-FLAGS_avx512   := $(FLAGS_avx512bw) -mavx512vnni
-FLAGS_neon_dotprod := -march=armv8.2-a+dotprod
-FLAGS_neon_i8mm    := -march=armv8.2-a+dotprod+i8mm
+# Each line of simd/levels.inc for this architecture as LEVEL:LEVEL BELOW:FLAG,FLAG
+LEVEL_WORDS = 's/^ITH_LEVEL\((\w+), $(ARCH), (\w+), (.*)\)$$/\1:\2:\3/; T; s/ ?(HWCAP2?\(\w+\)|&&.*)//g; \
+    s/CPU\(([^)]*)\)/-m\1/g; s/FLAG\(([^)]*)\)/\1/g; s/ /,/g; p'
+LEVELS := $(shell sed -nE $(LEVEL_WORDS) simd/levels.inc)
+level_word = $(subst $(comma), ,$(word $1,$(subst :, ,$2)))
+comma  := ,
+ISAS  := $(foreach l,$(LEVELS),$(call level_word,1,$l))
+# A level's folder is compiled with its flags after those of the level below.
+$(foreach l,$(LEVELS),$(eval FLAGS_$(call level_word,1,$l) := $(FLAGS_$(call level_word,2,$l)) $(call level_word,3,$l)))
 
 KERNEL_SRC := $(wildcard simd/*.c simd/ref/*.c) $(foreach isa,$(ISAS),$(wildcard simd/$(isa)/*.c))
 LIB_SRC    := $(KERNEL_SRC) $(filter-out $(wildcard src/cli/*.c),$(wildcard src/*/*.c))
@@ -51,12 +51,8 @@ Q          := $(if $(V),,@)
 ## all: the program, build/release/ithaca, and the library beside it (V=1 shows the commands)
 all: $(BIN)
 
-$(B)/simd/avx2/%.o:     CFLAGS += $(FLAGS_avx2)
-$(B)/simd/avxvnni/%.o:  CFLAGS += $(FLAGS_avxvnni)
-$(B)/simd/avx512bw/%.o: CFLAGS += $(FLAGS_avx512bw)
-$(B)/simd/avx512/%.o:   CFLAGS += $(FLAGS_avx512)
-$(B)/simd/neon_dotprod/%.o: CFLAGS += $(FLAGS_neon_dotprod)
-$(B)/simd/neon_i8mm/%.o:    CFLAGS += $(FLAGS_neon_i8mm)
+$(foreach isa,$(ISAS),$(eval $(B)/simd/$(isa)/%.o: CFLAGS += $(FLAGS_$(isa))))
+$(filter $(B)/simd/%,$(LIB_OBJ)): simd/levels.inc
 $(B)/tests/%.o:       CFLAGS += -Itests
 
 $(B)/%.o: %.c Makefile

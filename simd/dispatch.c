@@ -1,238 +1,124 @@
-/* dispatch.c - which variants run here: one constant table per level, each inheriting from the levels below it. */
+/* dispatch.c - which kernels run here: a table for each level of levels.inc, one chosen by the CPU. */
+#include "simd/levels.h"
 #include "simd/variants.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
 
-/* REF_x, AVX2_x, AVX512_x, NEON_x...: does the table of that name take variants of level x? */
-#define REF_ref(...) __VA_ARGS__
-#define REF_avx2(...)
-#define REF_avxvnni(...)
-#define REF_avx512bw(...)
-#define REF_avx512(...)
-#define AVX2_ref(...)  __VA_ARGS__
-#define AVX2_avx2(...) __VA_ARGS__
-#define AVX2_avxvnni(...)
-#define AVX2_avx512bw(...)
-#define AVX2_avx512(...)
-#define AVXVNNI_ref(...)     __VA_ARGS__
-#define AVXVNNI_avx2(...)    __VA_ARGS__
-#define AVXVNNI_avxvnni(...) __VA_ARGS__
-#define AVXVNNI_avx512bw(...)
-#define AVXVNNI_avx512(...)
-#define AVX512BW_ref(...)  __VA_ARGS__
-#define AVX512BW_avx2(...) __VA_ARGS__
-#define AVX512BW_avxvnni(...)
-#define AVX512BW_avx512bw(...) __VA_ARGS__
-#define AVX512BW_avx512(...)
-#define AVX512_ref(...)  __VA_ARGS__
-#define AVX512_avx2(...) __VA_ARGS__
-#define AVX512_avxvnni(...)
-#define AVX512_avx512bw(...) __VA_ARGS__
-#define AVX512_avx512(...)   __VA_ARGS__
-
-#define REF_neon(...)
-#define REF_dotprod(...)
-#define REF_i8mm(...)
-#define NEON_ref(...)  __VA_ARGS__
-#define NEON_neon(...) __VA_ARGS__
-#define NEON_dotprod(...)
-#define NEON_i8mm(...)
-#define DOTPROD_ref(...)     __VA_ARGS__
-#define DOTPROD_neon(...)    __VA_ARGS__
-#define DOTPROD_dotprod(...) __VA_ARGS__
-#define DOTPROD_i8mm(...)
-#define I8MM_ref(...)     __VA_ARGS__
-#define I8MM_neon(...)    __VA_ARGS__
-#define I8MM_dotprod(...) __VA_ARGS__
-#define I8MM_i8mm(...)    __VA_ARGS__
-
-/* A later, higher variant replaces an earlier one: that is the idea. */
-#pragma GCC diagnostic ignored "-Woverride-init"
-
-static const ith_kernels table_ref = {
-    .name = "ref",
-#define ITH_KERNEL(field, level, function) REF_##level(.field = function, )
-#include "simd/kernels.inc"
-#undef ITH_KERNEL
-};
+/* ---- What this CPU supports ---- */
 
 #if defined(__x86_64__)
-static const ith_kernels table_avx2 = {
-    .name = "avx2",
-#define ITH_KERNEL(field, level, function) AVX2_##level(.field = function, )
-#include "simd/kernels.inc"
-#undef ITH_KERNEL
-};
-
-static const ith_kernels table_avxvnni = {
-    .name = "avxvnni",
-#define ITH_KERNEL(field, level, function) AVXVNNI_##level(.field = function, )
-#include "simd/kernels.inc"
-#undef ITH_KERNEL
-};
-
-/* Not above avxvnni in what it inherits: CPUs of this level may lack that. */
-static const ith_kernels table_avx512bw = {
-    .name = "avx512bw",
-#define ITH_KERNEL(field, level, function) AVX512BW_##level(.field = function, )
-#include "simd/kernels.inc"
-#undef ITH_KERNEL
-};
-
-static const ith_kernels table_avx512 = {
-    .name = "avx512",
-    .spare_arithmetic = true,
-#define ITH_KERNEL(field, level, function) AVX512_##level(.field = function, )
-#include "simd/kernels.inc"
-#undef ITH_KERNEL
-};
-
-/* The compiler's CPU model, which counts AVX and AVX-512 only if the system saves their registers (XCR0). */
-static bool cpu_has_avx2(void)
-{
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
-           __builtin_cpu_supports("bmi2");
-}
-
-static bool cpu_has_avxvnni(void)
-{
-    return cpu_has_avx2() && __builtin_cpu_supports("avxvnni");
-}
-
-static bool cpu_has_avx512bw(void)
-{
-    return cpu_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-
-static bool cpu_has_avx512(void)
-{
-    return cpu_has_avx512bw() && __builtin_cpu_supports("avx512vnni");
-}
+/* The compiler's model of the CPU counts AVX and AVX-512 only if the system saves their registers
+ * (XCR0). */
+#define CPU(feature) &&__builtin_cpu_supports(#feature)
 #endif
+#define FLAG(flag)
+#define HWCAP(bit)  &&(getauxval(AT_HWCAP) & (bit)) != 0
+#define HWCAP2(bit) &&(getauxval(AT_HWCAP2) & (bit)) != 0
 
-#if defined(__aarch64__)
-static const ith_kernels table_neon = {
-    .name = "neon",
-#define ITH_KERNEL(field, level, function) NEON_##level(.field = function, )
-#include "simd/kernels.inc"
-#undef ITH_KERNEL
-};
-
-static const ith_kernels table_dotprod = {
-    .name = "dotprod",
-#define ITH_KERNEL(field, level, function) DOTPROD_##level(.field = function, )
-#include "simd/kernels.inc"
-#undef ITH_KERNEL
-};
-
-static const ith_kernels table_i8mm = {
-    .name = "i8mm",
-#define ITH_KERNEL(field, level, function) I8MM_##level(.field = function, )
-#include "simd/kernels.inc"
-#undef ITH_KERNEL
-};
-
-static bool cpu_has_neon(void)
-{
-    return getauxval(AT_HWCAP) & HWCAP_ASIMD;
-}
-
-static bool cpu_has_dotprod(void)
-{
-    return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
-}
-
-static bool cpu_has_i8mm(void)
-{
-    return cpu_has_dotprod() && getauxval(AT_HWCAP2) & HWCAP2_I8MM;
-}
-#endif
-
-static bool cpu_has_ref(void)
+static bool supports_none(void)
 {
     return true;
 }
 
+#define ITH_LEVEL(level, architecture, below, features)                                            \
+    ITH_IF_##architecture(                                                                         \
+        static bool supports_##level(void) { return supports_##below() features; })
+#include "simd/levels.inc"
+
 static const struct level {
-    const ith_kernels *table;
-    bool (*supported)(void);
+    const char *name;
+    int below;
+    bool (*is_supported)(void);
 } levels[] = {
-    {&table_ref, cpu_has_ref},
-#if defined(__x86_64__)
-    {&table_avx2, cpu_has_avx2},     {&table_avxvnni, cpu_has_avxvnni}, {&table_avx512bw, cpu_has_avx512bw},
-    {&table_avx512, cpu_has_avx512},
-#endif
-#if defined(__aarch64__)
-    {&table_neon, cpu_has_neon},     {&table_dotprod, cpu_has_dotprod}, {&table_i8mm, cpu_has_i8mm},
-#endif
+#define ITH_LEVEL(level, architecture, below, features)                                            \
+    ITH_IF_##architecture({#level, ITH_LEVEL_##below, supports_##level}, )
+#include "simd/levels.inc"
 };
 
-enum { LEVELS = sizeof levels / sizeof levels[0] };
+/* ---- The tables ---- */
 
-/* Names that ITHACA_SIMD may have on any machine; a cap that lies above this CPU leaves the best that it has. */
-static const char *const cap_names[] = {"ref", "avx2", "avxvnni", "avx512bw", "avx512", "neon", "dotprod", "i8mm"};
+static struct {
+    pthread_once_t made, chosen;
+    ith_kernels of[ITH_LEVELS];
+    const ith_kernels *best; /* for this CPU under the cap */
+} tables = {.made = PTHREAD_ONCE_INIT, .chosen = PTHREAD_ONCE_INIT};
 
-const char *ith_kernels_env_error(void)
+/* Each level has what the level below it has, except for its own variants. */
+static void make_tables(void)
 {
-    const char *cap = getenv("ITHACA_SIMD");
-    if (!cap || !*cap)
-        return NULL;
-    for (size_t i = 0; i < sizeof cap_names / sizeof cap_names[0]; i++)
-        if (!strcmp(cap, cap_names[i]))
-            return NULL;
-    return "ITHACA_SIMD must be ref, avx2, avxvnni, avx512bw, avx512, neon, dotprod or i8mm";
+    for (int level = 0; level < ITH_LEVELS; level++) {
+        ith_kernels *k = &tables.of[level];
+        if (levels[level].below != ITH_LEVEL_none)
+            *k = tables.of[levels[level].below];
+        k->name = levels[level].name;
+#define ITH_KERNEL(field, of, function)                                                            \
+    if (level == ITH_LEVEL_##of)                                                                   \
+        k->field = function;
+#define ITH_TRAIT(field, of, value) ITH_KERNEL(field, of, value)
+#include "simd/kernels.inc"
+    }
 }
 
-static const ith_kernels *choose(void)
+static void choose(void)
 {
     const char *cap = getenv("ITHACA_SIMD");
-    const ith_kernels *best = &table_ref;
-    for (int i = 0; i < LEVELS; i++) {
-        if (levels[i].supported())
-            best = levels[i].table;
-        if (cap && !strcmp(cap, levels[i].table->name))
+
+    for (int level = 0; level < ITH_LEVELS; level++) {
+        if (levels[level].is_supported())
+            tables.best = &tables.of[level];
+        if (cap && !strcmp(cap, levels[level].name))
             break;
     }
-    return best;
 }
 
 const ith_kernels *ith_kernels_get(void)
 {
-    static const ith_kernels *chosen;
-    if (!chosen)
-        chosen = choose();
-    return chosen;
+    pthread_once(&tables.made, make_tables);
+    pthread_once(&tables.chosen, choose);
+    return tables.best;
 }
 
 const ith_kernels *ith_kernels_named(const char *name)
 {
-    for (int i = 0; i < LEVELS; i++)
-        if (!strcmp(name, levels[i].table->name))
-            return levels[i].supported() ? levels[i].table : NULL;
+    pthread_once(&tables.made, make_tables);
+    for (int level = 0; level < ITH_LEVELS; level++)
+        if (!strcmp(name, levels[level].name))
+            return levels[level].is_supported() ? &tables.of[level] : NULL;
     return NULL;
 }
+
+/* ---- The names ---- */
 
 const char *const *ith_kernels_names(void)
 {
     static const char *const names[] = {
-        "ref",
-#if defined(__x86_64__)
-        "avx2",
-        "avxvnni",
-        "avx512bw",
-        "avx512",
-#endif
-#if defined(__aarch64__)
-        "neon",
-        "dotprod",
-        "i8mm",
-#endif
-        NULL
-    };
+#define ITH_LEVEL(level, architecture, below, features) ITH_IF_##architecture(#level, )
+#include "simd/levels.inc"
+        NULL};
     return names;
+}
+
+const char *ith_kernels_env_error(void)
+{
+    /* Of any architecture: elsewhere they cap nothing. */
+    static const char *const names[] = {
+#define ITH_LEVEL(level, architecture, below, features) #level,
+#include "simd/levels.inc"
+    };
+    const char *cap = getenv("ITHACA_SIMD");
+
+    if (!cap || !*cap)
+        return NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(cap, names[i]))
+            return NULL;
+    return "ITHACA_SIMD must be one of these levels:"
+#define ITH_LEVEL(level, architecture, below, features) " " #level
+#include "simd/levels.inc"
+        ;
 }

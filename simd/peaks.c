@@ -1,15 +1,13 @@
+/* peaks.c - the peaks of a level by its name. */
 #include "simd/peaks.h"
+
+#include "simd/levels.h"
 
 #include <string.h>
 
 static const ith_peaks *const sets[] = {
-    &ith_peaks__ref,
-#if defined(__x86_64__)
-    &ith_peaks__avx2, &ith_peaks__avxvnni, &ith_peaks__avx512bw, &ith_peaks__avx512,
-#endif
-#if defined(__aarch64__)
-    &ith_peaks__neon, &ith_peaks__dotprod, &ith_peaks__i8mm,
-#endif
+#define ITH_LEVEL(name, architecture, below, features) ITH_IF_##architecture(&ith_peaks__##name, )
+#include "simd/levels.inc"
 };
 
 const ith_peaks *ith_peaks_named(const char *level)

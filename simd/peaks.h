@@ -27,8 +27,8 @@ typedef struct ith_peaks {
 /* The set of a level, which the CPU must have (ith_kernels_named); plain C for a name that is none. */
 const ith_peaks *ith_peaks_named(const char *level);
 
-extern const ith_peaks ith_peaks__ref;
-extern const ith_peaks ith_peaks__avx2, ith_peaks__avxvnni, ith_peaks__avx512bw, ith_peaks__avx512;
-extern const ith_peaks ith_peaks__neon, ith_peaks__dotprod, ith_peaks__i8mm;
+/* Each level's folder defines its own. */
+#define ITH_LEVEL(name, architecture, below, features) extern const ith_peaks ith_peaks__##name;
+#include "simd/levels.inc"
 
 #endif

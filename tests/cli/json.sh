@@ -29,7 +29,7 @@ shape "run: fields" "$work/run.json" \
     "len(j['ids']) > 5 and all(isinstance(i, int) for i in j['ids'])" \
     "j['finish'] == 'stop' and j['ranks'] == 1 and j['mesh'] == '1x1' and j['threads'] >= 1" \
     "isinstance(j['prefill_s'], float) and j['prefill_s'] > 0 and j['decode_s'] > 0" \
-    "j['simd'] in ('ref', 'avx2', 'avxvnni', 'avx512bw', 'avx512', 'neon', 'dotprod', 'i8mm')" "$hex64"
+    "j['simd'] in '$(scripts/levels.sh | paste -sd " ")'.split()" "$hex64"
 shape "run: speculation" "$work/run.json" \
     "j['speculation']['kind'] == 'lookup' and j['speculation']['drafted'] >= j['speculation']['accepted']" \
     "j['speculation']['passes'] + j['speculation']['accepted'] == len(j['ids'])"

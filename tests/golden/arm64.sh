@@ -68,7 +68,7 @@ if ! compile; then
     exit 1
 fi
 want=$("$native" "${prompt[@]}" | checksum)
-for level in neon dotprod i8mm; do
+for level in $(scripts/levels.sh aarch64); do
     got=$(arm64 "$level")
     if [[ -n $want && $got == "$want" ]]; then
         echo "ok arm64: logits at $level"

@@ -9,6 +9,12 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${BUILD:-build/release}/aarch64
 compiler=aarch64-linux-gnu-gcc emulator=qemu-aarch64
 
+mapfile -t levels < <(scripts/levels.sh aarch64)
+sources=(simd/*.c simd/ref/*.c tests/kernels/test_*.c tests/kernels/cross/*.c)
+for level in "${levels[@]}"; do
+    sources+=(simd/"$level"/*.c)
+done
+
 have_tools() { command -v $compiler >/dev/null && command -v $emulator >/dev/null; }
 
 skip() {
@@ -22,7 +28,7 @@ have_tools || skip "no $compiler or no $emulator (scripts/setup.sh cross)"
 
 objects() {
     local source
-    for source in simd/*.c simd/ref/*.c simd/neon*/*.c tests/kernels/test_*.c tests/kernels/cross/*.c; do
+    for source in "${sources[@]}"; do
         echo "$build/${source%.c}.o"
     done
 }
@@ -69,12 +75,12 @@ if ! compile || ! link; then
     echo "not ok neon: compiles"
     exit 1
 fi
-levels=$build/tests/kernels/cross/levels
-expect "dispatch on Armv8.0" "ref neon -> neon" $emulator -cpu cortex-a53 "$levels"
-expect "dispatch with dotprod" "ref neon dotprod -> dotprod" $emulator -cpu neoverse-n1 "$levels"
-expect "dispatch with i8mm" "ref neon dotprod i8mm -> i8mm" $emulator -cpu max "$levels"
-for cap in ref neon dotprod; do
-    expect "ITHACA_SIMD=$cap" "ref neon dotprod i8mm -> $cap" env ITHACA_SIMD=$cap $emulator -cpu max "$levels"
+print=$build/tests/kernels/cross/levels
+expect "dispatch on Armv8.0" "ref neon -> neon" $emulator -cpu cortex-a53 "$print"
+expect "dispatch with dotprod" "ref neon dotprod -> dotprod" $emulator -cpu neoverse-n1 "$print"
+expect "dispatch with all" "ref ${levels[*]} -> ${levels[-1]}" $emulator -cpu max "$print"
+for cap in ref "${levels[@]}"; do
+    expect "ITHACA_SIMD=$cap" "ref ${levels[*]} -> $cap" env ITHACA_SIMD="$cap" $emulator -cpu max "$print"
 done
 models=("max i8mm" "neoverse-n1 dotprod" "cortex-a53 neon")
 for i in "${!models[@]}"; do # side by side, shown in order

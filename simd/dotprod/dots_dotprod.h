@@ -1,7 +1,7 @@
 /* dots_dotprod.h - the functions of neon/dots_neon.h by sdot and udot: four bytes of four lanes at once, the other
  * operand taken from a quarter of a register of sixteen bytes. */
-#ifndef ITH_SIMD_NEON_DOTPROD_DOTS_H
-#define ITH_SIMD_NEON_DOTPROD_DOTS_H
+#ifndef ITH_SIMD_DOTPROD_DOTS_H
+#define ITH_SIMD_DOTPROD_DOTS_H
 
 #include "simd/neon/vec_neon.h"
 

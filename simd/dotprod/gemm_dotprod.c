@@ -1,5 +1,5 @@
 /* gemm_dotprod.c - quantized products by sdot. */
-#include "simd/neon_dotprod/dots_dotprod.h"
+#include "simd/dotprod/dots_dotprod.h"
 
 #include "simd/neon/gemm_frame_neon.h"
 

@@ -1,5 +1,5 @@
 /* gemm_i8mm.c - quantized products by usmmla and usdot. */
-#include "simd/neon_i8mm/dots_i8mm.h"
+#include "simd/i8mm/dots_i8mm.h"
 
 #include "simd/neon/gemm_frame_neon.h"
 

@@ -4,8 +4,8 @@
  * become two lanes of eight bytes each by one zip, which all rows share; rows go in pairs, the last one twice if their
  * number is odd. Each usmmla does the work of two sdot.
  */
-#ifndef ITH_SIMD_NEON_I8MM_DOTS_H
-#define ITH_SIMD_NEON_I8MM_DOTS_H
+#ifndef ITH_SIMD_I8MM_DOTS_H
+#define ITH_SIMD_I8MM_DOTS_H
 
 #include "simd/neon/vec_neon.h"
 

@@ -1,5 +1,5 @@
 /* attn_q8_i8mm.c - attention over the int8 cache by usmmla, usdot and sudot. */
-#include "simd/neon_i8mm/dots_i8mm.h"
+#include "simd/i8mm/dots_i8mm.h"
 
 #include "simd/neon/attn_q8_frame_neon.h"
 

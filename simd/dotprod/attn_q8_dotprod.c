@@ -1,5 +1,5 @@
 /* attn_q8_dotprod.c - attention over the int8 cache by sdot and udot. */
-#include "simd/neon_dotprod/dots_dotprod.h"
+#include "simd/dotprod/dots_dotprod.h"
 
 #include "simd/neon/attn_q8_frame_neon.h"
 

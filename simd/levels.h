@@ -1,0 +1,28 @@
+/* levels.h - the levels of levels.inc that this architecture can have, numbered in rising order.
+ *
+ * A list made from levels.inc passes what it says of a level through ITH_IF_<architecture>(), which
+ * keeps it on that architecture only.
+ */
+#ifndef ITH_SIMD_LEVELS_H
+#define ITH_SIMD_LEVELS_H
+
+#define ITH_IF_any(...) __VA_ARGS__
+#if defined(__x86_64__)
+#define ITH_IF_x86_64(...) __VA_ARGS__
+#else
+#define ITH_IF_x86_64(...)
+#endif
+#if defined(__aarch64__)
+#define ITH_IF_aarch64(...) __VA_ARGS__
+#else
+#define ITH_IF_aarch64(...)
+#endif
+
+enum {
+#define ITH_LEVEL(name, architecture, below, features) ITH_IF_##architecture(ITH_LEVEL_##name, )
+#include "simd/levels.inc"
+    ITH_LEVELS,
+    ITH_LEVEL_none = -1 /* below the lowest */
+};
+
+#endif
