@@ -1,15 +1,23 @@
-/* comm.h - what ranks say to each other, behind one struct of operations.
+/* comm.h - communication between ranks, behind one struct of operations.
  *
- * Two implementations: comm_self.c (one rank, plain copies, no MPI: unit tests and plain runs need no launcher) and
- * the files comm_mpi*.c (their comm_mpi_impl.h alone includes <mpi.h>). All buffers are bytes; counts and displacements are 64-bit and in
- * bytes. Every function is collective over the communicator unless it says otherwise, and is called by one thread per
- * rank (MPI_THREAD_FUNNELED); a side communicator is for one thread more.
+ *   self     one rank; copies in place of messages, no MPI, no launcher (comm_self.c)
+ *   planned  one process that stands for all ranks of a plan and talks to nobody (comm_self.c)
+ *   mpi      the ranks that a launcher started (comm_mpi*.c; comm_mpi.h alone includes <mpi.h>)
  *
- * A node is a set of ranks that share memory: those of one machine. ITHACA_RANKS_PER_NODE=n cuts machines into nodes of n ranks (and a
- * rest), so that what happens between machines can be tested on one.
+ * comm_open.h opens them. A communicator has one owner, who closes it with ith_comm_close.
  *
- * A failing MPI call cannot be mended by the rank that sees it: comm_mpi prints rank, call and MPI's text and ends all
- * ranks (ith_comm_abort). Functions that only communicate therefore return nothing.
+ * Buffers are bytes; counts and displacements are 64-bit and in bytes. Every operation is
+ * collective over the communicator unless its comment says otherwise: all ranks call it, in the
+ * same order. One thread per rank calls (MPI_THREAD_FUNNELED); a side communicator serves one more
+ * thread.
+ *
+ * A node is a set of ranks that share memory: those of one machine. ITHACA_RANKS_PER_NODE=n cuts
+ * each machine into nodes of n ranks and a rest, so that traffic between nodes can be tested on one
+ * machine.
+ *
+ * Errors: the rank that sees an MPI call fail cannot repair it. It prints its rank, the call and
+ * MPI's text and ends all ranks (ith_comm_abort). Functions that only communicate therefore return
+ * nothing.
  */
 #ifndef ITH_COMM_COMM_H
 #define ITH_COMM_COMM_H
@@ -19,126 +27,158 @@
 
 typedef struct ith_comm ith_comm;
 
-/* Exchanges and lists of messages that may be under way at a time: each is a flight, with a number from 0 on. */
+/* Flights, numbered from 0: exchanges and lists of messages that may be in progress together. */
 enum { ITH_FLIGHTS = 8 };
 
-/* An all-to-all: block r of `send` (send_counts[r] bytes at send_displs[r]) goes to rank r; the block from r lands at recv_displs[r]. */
+/* An all-to-all. Block r of `send`, send_counts[r] bytes at send_displs[r], goes to rank r; the
+ * block from rank r lands at recv_displs[r]. */
 typedef struct ith_alltoall {
     const void *send;
     const int64_t *send_counts, *send_displs; /* [size] */
     void *recv;
     const int64_t *recv_counts, *recv_displs; /* [size] */
-    int64_t
-        most; /* bytes that no rank's `send` or `recv` exceeds; the same on all ranks, who choose a strategy by it */
+    /* Upper bound of the bytes in any rank's `send` or `recv`. The same on all ranks, which choose
+     * the strategy by it. */
+    int64_t most;
 } ith_alltoall;
 
-/* Bytes and calls since the communicator was made, per operation; `sent` counts bytes for other ranks only. */
+/* Calls and bytes per operation since opening. `sent` counts bytes for other ranks. */
 typedef struct ith_comm_stats {
     ith_exchange_traffic exchange[ITH_EXCHANGES]; /* by strategy */
     int64_t allgather_calls, allgather_sent;
     int64_t bcast_calls, bcast_sent;
-    int64_t message_calls, messages, message_sent; /* lists; what they were sent in */
+    int64_t message_calls; /* lists of parcels */
+    int64_t messages;      /* MPI messages that carried them */
+    int64_t message_sent;
 } ith_comm_stats;
 
-typedef struct ith_parcel { /* one way, to or from another rank */
+/* A block of bytes to or from another rank. */
+typedef struct ith_parcel {
     int rank;
-    void *buf; /* read by sends */
+    void *buf; /* read by sends, written by receives */
     int64_t bytes;
 } ith_parcel;
 
-/* Says where the pages of a buffer shall lie, before any is touched (base/topology.h). */
+/* Sets the page placement of a buffer before its first touch (base/topology.h). */
 typedef void (*ith_place_fn)(void *user, void *data, size_t bytes);
 
 typedef struct ith_comm_ops {
-    const char *name; /* "self", "mpi" */
+    const char *name; /* "self", "planned", "mpi" */
+
     void (*barrier)(ith_comm *comm);
+
+    /* Copies root's buf[bytes] to buf on all ranks. */
     void (*bcast)(ith_comm *comm, void *buf, int64_t bytes, int root);
-    /* Every rank's `send` of counts[rank] bytes lands at recv + displs[rank] on all ranks; counts and displs are equal everywhere.
-     * send may be recv + displs[rank] (in place). */
-    void (*allgatherv)(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs);
-    /* The blocks and the arrays that *x names must stay as they are until the flight, which is free, is finished. Until then the caller
-     * may call progress, start and finish other flights, and no other operation. All ranks start and finish exchanges in the same order. By which strategy: see exchange_open. */
+
+    /* Rank r's `send`, counts[r] bytes, lands at recv + displs[r] on all ranks. counts [size] and
+     * displs [size] are equal on all ranks. `send` may be recv + displs[rank] (in place). */
+    void (*allgatherv)(ith_comm *comm, const void *send, void *recv, const int64_t *counts,
+                       const int64_t *displs);
+
+    /* Starts *x as a flight that is free. Until that flight is finished, the blocks and arrays that
+     * *x names must not change, and the caller may call progress, start and finish other flights,
+     * and nothing else. All ranks start and finish their exchanges in the same order. */
     void (*alltoall_start)(ith_comm *comm, int flight, const ith_alltoall *x);
-    /* Not collective: sends and receives these. What a pair of ranks exchanges in flights of one number matches in order; each receive names
-     * the exact size. None of this rank with itself. The lists may be changed at once, the buffers when the flight is finished. */
+
+    /* Not collective. Starts these sends and receives as a flight that is free. None is from a rank
+     * to itself. Between two ranks, parcels of flights of the same number match in order, and a
+     * receive names the exact size of its send. The lists may change at once, the buffers only when
+     * the flight is finished. */
     void (*messages_start)(ith_comm *comm, int flight, const ith_parcel *sends, int64_t n_sends,
                            const ith_parcel *recvs, int64_t n_recvs);
-    void (*progress)(ith_comm *comm);           /* not collective: lets what is under way move, if anything is */
-    void (*finish)(ith_comm *comm, int flight); /* all is there; the flight is free */
-    /* Do exchanges of up to `most` bytes move while others are under way and the caller computes (others wait, or are done by
-     * copying)? The same on all ranks. */
+
+    /* Not collective. Lets the flights in progress advance, if there are any. */
+    void (*progress)(ith_comm *comm);
+
+    /* Waits until the flight is complete; it is free afterwards. */
+    void (*finish)(ith_comm *comm, int flight);
+
+    /* Not collective. Do exchanges of up to `most` bytes advance while the caller computes and
+     * other flights are in progress? (Copies, and exchanges that do all their work in finish, do
+     * not.) The same on all ranks. */
     bool (*overlaps)(const ith_comm *comm, int64_t most);
-    /* Collective; the same arguments on all ranks. How exchanges are done from now on, and memory for such of up to `most` bytes; larger
-     * ones go pairwise, as do all before the first call. May be called again; what was reserved stays. */
-    ith_status (*exchange_open)(ith_comm *comm, ith_exchange strategy, int64_t most, ith_error *err);
-    /* The largest `value` of all ranks: agreement on a status, on a need. */
+
+    /* Sets the strategy of the exchanges that follow and reserves memory for those of up to `most`
+     * bytes; larger ones go pairwise, as all do before the first call. The same arguments and
+     * result on all ranks. May be called again; reserved memory stays. ITH_E_MEMORY. */
+    ith_status (*exchange_open)(ith_comm *comm, ith_exchange strategy, int64_t most,
+                                ith_error *err);
+
+    /* The largest `value` of all ranks. */
     int64_t (*max)(ith_comm *comm, int64_t value);
-    /* One buffer of `bytes` (the same on all ranks), zeroed, shared by the ranks of each node: *out differs as an address, not as
-     * memory. Freed by shared_free, collective too. node_rank 0 on each node owns the allocation, and calls `place` before the first touch;
-     * NULL: it does not matter where the pages lie. */
-    ith_status (*shared_alloc)(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
-                               void **out, ith_error *err);
-    void (*shared_free)(ith_comm *comm, void *ptr);
-    void (*node_barrier)(ith_comm *comm); /* over the ranks of this node */
-    /* Ranks of a node that say the same `domain` >= 0 are one memory domain from now on; before, the whole node is. For ranks that are bound to
-     * one memory node (NUMA node) each. No buffer of domain_alloc may be left. */
+
+    /* Allocates one zeroed buffer of `bytes`, the same on all ranks, that the ranks of a node
+     * share: *out is the same memory on each, at addresses that may differ. `what` names it in
+     * errors. Node rank 0 owns the allocation and calls `place` before the first touch; NULL: any
+     * placement. Freed by shared_free. ITH_E_MEMORY on all ranks. */
+    ith_status (*shared_alloc)(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place,
+                               void *user, void **out, ith_error *err);
+    void (*shared_free)(ith_comm *comm, void *ptr); /* accepts NULL */
+
+    /* A barrier of this node's ranks. What one wrote into shared memory before, all read after. */
+    void (*node_barrier)(ith_comm *comm);
+
+    /* Ranks of a node that pass the same `domain` >= 0 form one memory domain from now on; before
+     * the first call the whole node is one. For ranks that are bound to one memory node (NUMA node)
+     * each. No buffer of domain_alloc may be left. */
     void (*split_domains)(ith_comm *comm, int domain);
-    /* As shared_alloc, among the ranks of each domain, whose `bytes` may differ from another's; `place` is called on domain rank 0. */
-    ith_status (*domain_alloc)(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
-                               void **out, ith_error *err);
-    void (*domain_barrier)(ith_comm *comm); /* over the ranks of this domain */
-    /* Another communicator of the same ranks, for one more thread of each, whose messages never meet those of the first: for work behind a
-     * pass. It has barrier, messages_start, finish, max and close, and sleeps a little while it waits, because cores are wanted elsewhere. To be closed before
-     * `comm`. ITH_E_COMM: MPI does not serve several threads (MPI_THREAD_MULTIPLE). */
+
+    /* shared_alloc and node_barrier over this rank's domain. `bytes` may differ between domains;
+     * domain rank 0 calls `place`. */
+    ith_status (*domain_alloc)(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place,
+                               void *user, void **out, ith_error *err);
+    void (*domain_barrier)(ith_comm *comm);
+
+    /* Opens a second communicator of the same ranks for one more thread of each rank, for work
+     * beside a pass. Its messages never meet those of the first. It has barrier, messages_start,
+     * finish, max and close, and sleeps briefly while it waits, because the cores have other work.
+     * Close it before `comm`. ITH_E_COMM on all ranks: MPI lacks MPI_THREAD_MULTIPLE. */
     ith_status (*side)(ith_comm *comm, ith_comm **out, ith_error *err);
-    void (*abort)(ith_comm *comm, int code) __attribute__((noreturn)); /* not collective: ends all ranks */
+
+    /* Not collective. Ends all ranks. */
+    void (*abort)(ith_comm *comm, int code) __attribute__((noreturn));
+
     void (*close)(ith_comm *comm);
 } ith_comm_ops;
 
 struct ith_comm {
     const ith_comm_ops *ops;
-    int rank, size;               /* over all */
-    int node_rank, node_size;     /* among the ranks of this node, in their order over all */
-    int node, n_nodes;            /* this node's number: nodes are numbered in the order of their lowest ranks */
-    const int *node_of;           /* [size] every rank's node */
-    int domain_rank, domain_size; /* among the ranks of this memory domain; see split_domains */
-    ith_exchange exchange;        /* the strategy wanted */
-    int64_t
-        joined; /* parcels of one rank that follow each other in a list go as one message of up to so many bytes. The lists of both ends have
-                     * them side by side then, and the same `joined`. 0, at first: each goes by itself */
+    int rank, size;               /* of all ranks */
+    int node_rank, node_size;     /* of the ranks of this node, in rank order */
+    int node, n_nodes;            /* nodes are numbered in the order of their lowest ranks */
+    const int *node_of;           /* [size] the node of each rank */
+    int domain_rank, domain_size; /* of this rank's memory domain; see split_domains */
+    ith_exchange exchange;        /* the strategy asked for */
+    /* Consecutive parcels of one rank in a list travel as one message of up to so many bytes; 0,
+     * the default: each travels alone. Both ends must use the same value and list these parcels in
+     * the same sequence. */
+    int64_t joined;
     ith_comm_stats stats;
     void *impl; /* the implementation's own */
 };
 
-/* start and finish in one, as flight 0. */
+/* Exchange and messages in one step, as flight 0. */
 static inline void ith_comm_alltoall(ith_comm *comm, const ith_alltoall *x)
 {
     comm->ops->alltoall_start(comm, 0, x);
     comm->ops->finish(comm, 0);
 }
-static inline void ith_comm_messages(ith_comm *comm, const ith_parcel *sends, int64_t n_sends, const ith_parcel *recvs,
-                                     int64_t n_recvs)
+static inline void ith_comm_messages(ith_comm *comm, const ith_parcel *sends, int64_t n_sends,
+                                     const ith_parcel *recvs, int64_t n_recvs)
 {
     comm->ops->messages_start(comm, 0, sends, n_sends, recvs, n_recvs);
     comm->ops->finish(comm, 0);
 }
 
-/* The world: MPI if the environment shows a launcher (mpirun, srun with PMI), else self. Call once per process. */
-ith_status ith_comm_open_world(ith_comm **comm, ith_error *err);
-ith_status ith_comm_open_self(ith_comm **comm, ith_error *err);
-/* For plans: one process that looks like rank 0 of n_nodes nodes of ranks_per_node ranks each, and has nobody to talk to. What all ranks would say
- * alike (max, allgatherv of equal parts, ith_comm_agree) is what this one says; nothing else is to be called. */
-ith_status ith_comm_open_planned(int n_nodes, int ranks_per_node, ith_comm **comm, ith_error *err);
-void ith_comm_close(ith_comm *comm); /* accepts NULL; MPI is finalized if ith_comm_open_world started it */
+/* Collective; accepts NULL. Finalizes MPI if opening this communicator started it. */
+void ith_comm_close(ith_comm *comm);
 
-/* Collective. All ranks return the same: OK if all are OK, else the failing rank's status, and its text on every rank, preceded by
- * "rank N: " where several ranks run. Call after a step that can fail on one rank alone. */
+/* Collective. Agreement after a step that can fail on one rank alone: ITH_OK on all ranks if all
+ * pass ITH_OK; otherwise all return the status of the lowest failing rank, with its text in *err,
+ * preceded by "rank N: " where there are several ranks. */
 ith_status ith_comm_agree(ith_comm *comm, ith_status status, ith_error *err);
 
-/* Prints "ithaca: rank N: text" on stderr and ends all ranks with exit status `code`. Not collective. */
+/* Not collective. Prints "ithaca: rank N: text" on stderr; all ranks exit with status `code`. */
 void ith_comm_abort(ith_comm *comm, int code, const char *text) __attribute__((noreturn));
-
-/* Text on the library beneath: "Open MPI v4.1.4, ..."; "none" without MPI. Not collective. */
-const char *ith_comm_library(void);
 
 #endif

@@ -1,23 +1,32 @@
-/* comm_mpi_by_node.c - an all-to-all through the memory of nodes, with one message between two nodes.
+/* comm_mpi_by_node.c - an all-to-all through the memory of nodes, with one message between two
+ * nodes.
  *
- * Two turns of a board (comm_mpi_board.c):
- *   1  each rank writes what it sends, and a table of its blocks, into its slot: the outbox. When those of its node are there, it
- *      copies the blocks that are for it, and as courier sends and receives for all ranks of its node: from their outboxes,
- *      into their slots of the next turn, the inboxes
- *   2  each copies from its inbox; only if there are several nodes
- * One exchange at a time: the next one to start finishes it.
+ * It takes two turns of a board (comm_mpi_board.c), or one where there is one node:
  *
- * A message of a courier goes from where blocks lie to where they shall lie: MPI is given their addresses (hindexed types).
+ *   1  Each rank writes a table of its blocks and the blocks that it sends into its buffer, the
+ *      outbox. When the outboxes of its node are complete, it copies the blocks for itself. As a
+ *      courier it sends and receives for all ranks of its node: from their outboxes, and into their
+ *      buffers of the next turn, the inboxes.
+ *   2  Each rank copies from its inbox.
+ *
+ * One exchange at a time is on the board; starting another finishes it.
+ *
+ * A courier's message goes from where the blocks lie to where they belong: MPI gets their addresses
+ * (hindexed types).
  */
+#include "comm/comm_mpi_by_node.h"
+
 #include "base/range.h"
-#include "comm/comm_mpi_impl.h"
+#include "comm/comm_mpi_board.h"
+#include "comm/comm_mpi_flight.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { ALIGN = 64 };
 
-typedef struct table { /* at the start of an outbox, [ranks] each: bytes for and from every rank, and where they are */
+/* At the start of an outbox, [size] each: the bytes to and from every rank, and their offsets. */
+typedef struct table {
     int64_t *to, *to_at;     /* in this outbox */
     int64_t *from, *from_at; /* in the inbox; of ranks of other nodes only */
 } table;
@@ -36,12 +45,12 @@ static table table_of(const ith_comm *comm, uint8_t *outbox)
 
 static uint8_t *outbox(const ith_mpi_board *board, int node_rank)
 {
-    return ith_mpi_board_slot(board, node_rank, board->turn);
+    return ith_mpi_board_buffer(board, node_rank, board->turn);
 }
 
 static uint8_t *inbox(const ith_mpi_board *board, int node_rank)
 {
-    return ith_mpi_board_slot(board, node_rank, board->turn + 1);
+    return ith_mpi_board_buffer(board, node_rank, board->turn + 1);
 }
 
 ith_status ith_mpi_by_node_open(ith_comm *comm, int64_t most, ith_error *err)
@@ -92,14 +101,14 @@ static void copy_from_neighbours(ith_comm *comm, const ith_alltoall *x)
         uint8_t *box = outbox(&impl->exchanges, from);
         int64_t bytes = x->recv_counts[node[from]];
         if (bytes > 0)
-            memcpy((char *)x->recv + x->recv_displs[node[from]], box + table_of(comm, box).to_at[comm->rank],
-                   (size_t)bytes);
+            memcpy((char *)x->recv + x->recv_displs[node[from]],
+                   box + table_of(comm, box).to_at[comm->rank], (size_t)bytes);
     }
 }
 
 /* ---- Couriers ---- */
 
-/* Adds a block to the message in hand; empty ones are left out by both ends. */
+/* Adds a block to a message; both ends leave out empty ones. */
 static void add_block(ith_mpi_impl *impl, int *n, uint8_t *at, int64_t bytes)
 {
     if (bytes == 0)
@@ -108,7 +117,8 @@ static void add_block(ith_mpi_impl *impl, int *n, uint8_t *at, int64_t bytes)
     MPI_Get_address(at, &impl->addresses[(*n)++]);
 }
 
-/* All that my node sends to node `other`, or receives from it: by sender, then by receiver, ascending. */
+/* All blocks that this node sends to, or receives from, node `other`: by sender, then by
+ * receiver. */
 static int list_blocks(ith_comm *comm, int other, bool send)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
@@ -126,7 +136,8 @@ static int list_blocks(ith_comm *comm, int other, bool send)
         for (int j = 0; j < n_theirs; j++)
             for (int i = 0; i < n_mine; i++) {
                 table t = table_of(comm, outbox(&impl->exchanges, i));
-                add_block(impl, &n, inbox(&impl->exchanges, i) + t.from_at[theirs[j]], t.from[theirs[j]]);
+                add_block(impl, &n, inbox(&impl->exchanges, i) + t.from_at[theirs[j]],
+                          t.from[theirs[j]]);
             }
     }
     return n;
@@ -143,17 +154,21 @@ static void post_message(ith_comm *comm, ith_mpi_flight *f, int other, bool send
     if (n == 0)
         return;
     f->posted++;
-    ith_mpi_check(comm, MPI_Type_create_hindexed(n, impl->lengths, impl->addresses, MPI_BYTE, &type),
+    ith_mpi_check(comm,
+                  MPI_Type_create_hindexed(n, impl->lengths, impl->addresses, MPI_BYTE, &type),
                   "MPI_Type_create_hindexed");
     ith_mpi_check(comm, MPI_Type_commit(&type), "MPI_Type_commit");
     if (send)
-        ith_mpi_check(comm, MPI_Isend(MPI_BOTTOM, 1, type, peer, f->tag, impl->world, request), "MPI_Isend");
+        ith_mpi_check(comm, MPI_Isend(MPI_BOTTOM, 1, type, peer, f->tag, impl->world, request),
+                      "MPI_Isend");
     else
-        ith_mpi_check(comm, MPI_Irecv(MPI_BOTTOM, 1, type, peer, f->tag, impl->world, request), "MPI_Irecv");
-    ith_mpi_check(comm, MPI_Type_free(&type), "MPI_Type_free"); /* lives on until the message is done */
+        ith_mpi_check(comm, MPI_Irecv(MPI_BOTTOM, 1, type, peer, f->tag, impl->world, request),
+                      "MPI_Irecv");
+    ith_mpi_check(comm, MPI_Type_free(&type),
+                  "MPI_Type_free"); /* takes effect when the message is done */
 }
 
-/* When all outboxes of the node are there. Nodes are taken in the order of the pairwise steps. */
+/* For complete outboxes. Nodes are taken in the order of the pairwise steps. */
 static void post_messages(ith_comm *comm, ith_mpi_flight *f)
 {
     for (int send = 0; send < 2; send++)
@@ -171,7 +186,7 @@ static void post_messages(ith_comm *comm, ith_mpi_flight *f)
 static void copy_from_inbox(ith_comm *comm, const ith_alltoall *x)
 {
     ith_mpi_board *board = &ith_mpi_of(comm)->exchanges;
-    const uint8_t *box = ith_mpi_board_slot(board, comm->node_rank, board->turn);
+    const uint8_t *box = ith_mpi_board_buffer(board, comm->node_rank, board->turn);
 
     for (int r = 0; r < comm->size; r++) {
         int64_t bytes = comm->node_of[r] == comm->node ? 0 : x->recv_counts[r];
@@ -205,7 +220,7 @@ static void finish(ith_comm *comm, ith_mpi_flight *f)
 static void start(ith_comm *comm, ith_mpi_flight *f)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
-    if (impl->on_board != NULL) /* in this order on all ranks */
+    if (impl->on_board != NULL) /* the same on all ranks */
         finish(comm, impl->on_board);
     impl->on_board = f;
     impl->exchanges.turn++;
@@ -223,7 +238,8 @@ static void progress(ith_comm *comm, ith_mpi_flight *f)
     if (comm->n_nodes == 1 || impl->on_board != f)
         return;
     if (f->under_way) {
-        ith_mpi_check(comm, MPI_Testall(f->posted, f->requests, &flag, MPI_STATUSES_IGNORE), "MPI_Testall");
+        ith_mpi_check(comm, MPI_Testall(f->posted, f->requests, &flag, MPI_STATUSES_IGNORE),
+                      "MPI_Testall");
         return;
     }
     for (int i = 0; i < comm->node_size; i++)

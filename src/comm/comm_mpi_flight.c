@@ -1,9 +1,9 @@
-/* comm_mpi_flight.c - what is under way: requests of MPI's, several lists of them at a time.
+/* comm_mpi_flight.c - messages in progress: several lists of MPI requests at a time.
  *
- * MPI moves large messages only while somebody calls it, so whoever computes meanwhile asks for progress now and then. Each flight's messages
- * have a tag of their own: two ranks may post those of different flights in different orders.
+ * MPI moves large messages only inside its calls, so a rank that computes meanwhile calls progress
+ * now and then. Each flight has its own tag: two ranks may post flights in different orders.
  */
-#include "comm/comm_mpi_impl.h"
+#include "comm/comm_mpi_flight.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -21,36 +21,43 @@ void ith_mpi_reserve_requests(ith_comm *comm, ith_mpi_flight *f, int64_t n)
     f->n_requests = n;
 }
 
-int64_t ith_mpi_pieces(const ith_comm *comm, int64_t bytes)
+int64_t ith_mpi_messages(const ith_comm *comm, int64_t bytes)
 {
-    int64_t piece = ith_mpi_of(comm)->piece;
-    return (bytes + piece - 1) / piece;
+    int64_t most = ith_mpi_of(comm)->message_bytes;
+    return (bytes + most - 1) / most;
 }
 
-void ith_mpi_post(ith_comm *comm, const ith_mpi_flight *f, const ith_parcel *m, bool send, MPI_Request **request)
+void ith_mpi_post(ith_comm *comm, const ith_mpi_flight *f, const ith_parcel *parcel, bool send,
+                  MPI_Request **request)
 {
     const ith_mpi_impl *impl = ith_mpi_of(comm);
-    for (int64_t at = 0; at < m->bytes; at += impl->piece) {
-        int n = (int)(m->bytes - at < impl->piece ? m->bytes - at : impl->piece);
-        char *buf = (char *)m->buf + at;
+    for (int64_t at = 0; at < parcel->bytes; at += impl->message_bytes) {
+        int n = (int)(parcel->bytes - at < impl->message_bytes ? parcel->bytes - at
+                                                               : impl->message_bytes);
+        char *buf = (char *)parcel->buf + at;
         if (send)
-            ith_mpi_check(comm, MPI_Isend(buf, n, MPI_BYTE, m->rank, f->tag, impl->world, (*request)++), "MPI_Isend");
+            ith_mpi_check(
+                comm, MPI_Isend(buf, n, MPI_BYTE, parcel->rank, f->tag, impl->world, (*request)++),
+                "MPI_Isend");
         else
-            ith_mpi_check(comm, MPI_Irecv(buf, n, MPI_BYTE, m->rank, f->tag, impl->world, (*request)++), "MPI_Irecv");
+            ith_mpi_check(
+                comm, MPI_Irecv(buf, n, MPI_BYTE, parcel->rank, f->tag, impl->world, (*request)++),
+                "MPI_Irecv");
     }
 }
 
-/* ---- Messages that a rank names one by one ---- */
+/* ---- Lists of parcels ---- */
 
 enum { JOINED_MOST = 256 };
 
-/* Parcels at the head of a list of n that are one message. One that is too large for that is alone. */
+/* How many parcels at the head of a list of n travel as one message; 1: the first travels alone. */
 static int64_t run_of(const ith_comm *comm, const ith_parcel *list, int64_t n)
 {
-    int64_t i = 1, bytes = list->bytes, piece = ith_mpi_of(comm)->piece,
-            most = comm->joined < piece ? comm->joined : piece;
+    int64_t i = 1, bytes = list->bytes, message = ith_mpi_of(comm)->message_bytes,
+            most = comm->joined < message ? comm->joined : message;
 
-    for (; i < n && i < JOINED_MOST && list[i].rank == list->rank && bytes + list[i].bytes <= most; i++)
+    for (; i < n && i < JOINED_MOST && list[i].rank == list->rank && bytes + list[i].bytes <= most;
+         i++)
         bytes += list[i].bytes;
     return i;
 }
@@ -60,14 +67,14 @@ static int64_t messages_in(const ith_comm *comm, const ith_parcel *list, int64_t
     int64_t messages = 0;
     for (int64_t i = 0, run; i < n; i += run) {
         run = run_of(comm, &list[i], n - i);
-        messages += run > 1 ? 1 : ith_mpi_pieces(comm, list[i].bytes);
+        messages += run > 1 ? 1 : ith_mpi_messages(comm, list[i].bytes);
     }
     return messages;
 }
 
-/* MPI collects them from where they lie, and spreads them. */
-static void post_joined(ith_comm *comm, const ith_mpi_flight *f, const ith_parcel *list, int64_t n, bool send,
-                        MPI_Request **request)
+/* MPI gathers the parcels from where they lie and scatters them at the other end. */
+static void post_joined(ith_comm *comm, const ith_mpi_flight *f, const ith_parcel *list, int64_t n,
+                        bool send, MPI_Request **request)
 {
     MPI_Comm world = ith_mpi_of(comm)->world;
     MPI_Aint addresses[JOINED_MOST];
@@ -82,14 +89,16 @@ static void post_joined(ith_comm *comm, const ith_mpi_flight *f, const ith_parce
                   "MPI_Type_create_hindexed");
     ith_mpi_check(comm, MPI_Type_commit(&type), "MPI_Type_commit");
     if (send)
-        ith_mpi_check(comm, MPI_Isend(MPI_BOTTOM, 1, type, list->rank, f->tag, world, (*request)++), "MPI_Isend");
+        ith_mpi_check(comm, MPI_Isend(MPI_BOTTOM, 1, type, list->rank, f->tag, world, (*request)++),
+                      "MPI_Isend");
     else
-        ith_mpi_check(comm, MPI_Irecv(MPI_BOTTOM, 1, type, list->rank, f->tag, world, (*request)++), "MPI_Irecv");
+        ith_mpi_check(comm, MPI_Irecv(MPI_BOTTOM, 1, type, list->rank, f->tag, world, (*request)++),
+                      "MPI_Irecv");
     ith_mpi_check(comm, MPI_Type_free(&type), "MPI_Type_free");
 }
 
-static void post_all(ith_comm *comm, const ith_mpi_flight *f, const ith_parcel *list, int64_t n, bool send,
-                     MPI_Request **next)
+static void post_all(ith_comm *comm, const ith_mpi_flight *f, const ith_parcel *list, int64_t n,
+                     bool send, MPI_Request **next)
 {
     for (int64_t i = 0, run; i < n; i += run) {
         run = run_of(comm, &list[i], n - i);
@@ -103,15 +112,18 @@ static void post_all(ith_comm *comm, const ith_mpi_flight *f, const ith_parcel *
 static void progress_messages(ith_comm *comm, ith_mpi_flight *f)
 {
     int done;
-    ith_mpi_check(comm, MPI_Testall(f->posted, f->requests, &done, MPI_STATUSES_IGNORE), "MPI_Testall");
+    ith_mpi_check(comm, MPI_Testall(f->posted, f->requests, &done, MPI_STATUSES_IGNORE),
+                  "MPI_Testall");
 }
 
-/* On a side communicator: large messages move while MPI is asked about them, and only then, so sleeps are short. */
+/* On a side communicator. MPI moves large messages only while it is asked about them: sleeps are
+ * short. */
 static void finish_patiently(ith_comm *comm, ith_mpi_flight *f)
 {
     static const struct timespec moment = {.tv_nsec = 50 * 1000};
     for (int done = 0;;) {
-        ith_mpi_check(comm, MPI_Testall(f->posted, f->requests, &done, MPI_STATUSES_IGNORE), "MPI_Testall");
+        ith_mpi_check(comm, MPI_Testall(f->posted, f->requests, &done, MPI_STATUSES_IGNORE),
+                      "MPI_Testall");
         if (done)
             return;
         nanosleep(&moment, NULL);
@@ -123,7 +135,8 @@ static void finish_messages(ith_comm *comm, ith_mpi_flight *f)
     if (ith_mpi_of(comm)->patient)
         finish_patiently(comm, f);
     else
-        ith_mpi_check(comm, MPI_Waitall(f->posted, f->requests, MPI_STATUSES_IGNORE), "MPI_Waitall");
+        ith_mpi_check(comm, MPI_Waitall(f->posted, f->requests, MPI_STATUSES_IGNORE),
+                      "MPI_Waitall");
 }
 
 static const ith_mpi_strategy by_messages = {NULL, progress_messages, finish_messages};
@@ -145,7 +158,7 @@ void ith_mpi_messages_start(ith_comm *comm, int flight, const ith_parcel *sends,
     comm->stats.message_calls++;
 }
 
-/* ---- Whatever it is ---- */
+/* ---- Any flight ---- */
 
 void ith_mpi_progress(ith_comm *comm)
 {

@@ -1,7 +1,11 @@
-/* comm_mpi_memory.c - memory that the ranks of a node, or of a memory domain in it, share: an anonymous file where they may open each other's, else a window of MPI's. */
+/* comm_mpi_memory.c - memory that the ranks of a node or memory domain share: an anonymous file
+ * where the ranks may open each other's, otherwise an MPI window. */
+#include "comm/comm_mpi_memory.h"
+
 #include "base/mem.h"
 #include "base/range.h"
-#include "comm/comm_mpi_impl.h"
+#include "comm/comm_mpi.h"
+#include "comm/comm_mpi_nodes.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,7 +17,8 @@
 #define GIB        1073741824.0
 #define MAX_SHARED ((size_t)1 << 56)
 
-enum { ALIGN = 64, HUGE_PAGE = 2 << 20 /* where there are none, a large unit serves as well */ };
+/* Without huge pages, HUGE_PAGE is just a large unit. */
+enum { ALIGN = 64, HUGE_PAGE = 2 << 20 };
 
 static void sync_windows(ith_comm *comm)
 {
@@ -23,7 +28,7 @@ static void sync_windows(ith_comm *comm)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-/* After the barrier each rank sees what the others of the group wrote into shared memory before. */
+/* After it, each rank sees what the others of the group wrote into shared memory before. */
 static void group_barrier(ith_comm *comm, const ith_mpi_group *group)
 {
     sync_windows(comm);
@@ -46,12 +51,12 @@ static ith_status check_memory(size_t bytes, const char *what, ith_error *err)
     size_t available = ith_mem_available();
     if (bytes <= available)
         return ITH_OK;
-    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what, (double)bytes / GIB,
-                    (double)available / GIB);
+    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what,
+                    (double)bytes / GIB, (double)available / GIB);
 }
 
-/* Collective over the buffer's group, one answer for its ranks. The first way: its rank 0 makes an anonymous file, the others open it.
- * It fails where they may not (separate process namespaces). `want` counts on rank 0. */
+/* Collective over the buffer's group; the same result on its ranks. Rank 0 makes an anonymous file,
+ * the others open it, which fails in separate process namespaces. `want` is read on rank 0. */
 static bool share_anonymous(ith_comm *comm, ith_mpi_buffer *b, size_t bytes, bool want)
 {
     const ith_mpi_group *g = b->group;
@@ -65,7 +70,8 @@ static bool share_anonymous(ith_comm *comm, ith_mpi_buffer *b, size_t bytes, boo
     ith_mpi_check(comm, MPI_Bcast(ticket, 2, MPI_INT64_T, 0, g->comm), "MPI_Bcast");
     if (g->rank != 0 && ticket[0] != 0)
         done = ith_node_memory_attach((pid_t)ticket[0], (int)ticket[1], bytes, &b->memory);
-    ith_mpi_check(comm, MPI_Allreduce(MPI_IN_PLACE, &done, 1, MPI_INT, MPI_MIN, g->comm), "MPI_Allreduce");
+    ith_mpi_check(comm, MPI_Allreduce(MPI_IN_PLACE, &done, 1, MPI_INT, MPI_MIN, g->comm),
+                  "MPI_Allreduce");
     if (fd >= 0)
         close(fd);
     if (!done)
@@ -74,8 +80,8 @@ static bool share_anonymous(ith_comm *comm, ith_mpi_buffer *b, size_t bytes, boo
     return done;
 }
 
-/* The second way is MPI's window. Where Open MPI keeps those: a file there may be larger than its file system, and the first touch
- * beyond would kill the process (SIGBUS). */
+/* The folder of Open MPI's windows. A file there may be larger than its file system; the first
+ * touch beyond the end kills the process (SIGBUS). */
 static const char *window_folder(void)
 {
     const char *set = getenv("OMPI_MCA_osc_sm_backing_directory");
@@ -87,12 +93,13 @@ static ith_status check_window_room(size_t bytes, const char *what, ith_error *e
     const char *folder = window_folder();
     struct statvfs fs;
     if (statvfs(folder, &fs) != 0)
-        return ITH_OK; /* another MPI, another place: MPI_Win_allocate_shared will tell */
+        return ITH_OK; /* another MPI: MPI_Win_allocate_shared will tell */
     uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (bytes + bytes / 16 + (1 << 16) <= room) /* Open MPI wants 5% more than it takes, and a header */
+    if (bytes + bytes / 16 + (1 << 16) <= room) /* Open MPI asks for 5% more, and a header */
         return ITH_OK;
     return ith_fail(err, ITH_E_MEMORY,
-                    "%s: %.1f GiB shared memory needed, %s has %.1f GiB left: enlarge it (mount -o remount,size=..., "
+                    "%s: %.1f GiB shared memory needed, %s has %.1f GiB left: enlarge it (mount -o "
+                    "remount,size=..., "
                     "docker run --shm-size=...)",
                     what, (double)bytes / GIB, folder, (double)room / GIB);
 }
@@ -103,18 +110,23 @@ static void make_window(ith_comm *comm, ith_mpi_buffer *b, size_t bytes)
     MPI_Aint size = b->group->rank == 0 ? (MPI_Aint)(bytes + ALIGN) : 0;
     int unit;
     void *base;
-    ith_mpi_check(comm, MPI_Win_allocate_shared(size, 1, MPI_INFO_NULL, b->group->comm, &base, &b->win),
+    ith_mpi_check(comm,
+                  MPI_Win_allocate_shared(size, 1, MPI_INFO_NULL, b->group->comm, &base, &b->win),
                   "MPI_Win_allocate_shared");
-    ith_mpi_check(comm, MPI_Win_set_errhandler(b->win, MPI_ERRORS_RETURN), "MPI_Win_set_errhandler");
-    ith_mpi_check(comm, MPI_Win_shared_query(b->win, 0, &size, &unit, &base), "MPI_Win_shared_query");
+    ith_mpi_check(comm, MPI_Win_set_errhandler(b->win, MPI_ERRORS_RETURN),
+                  "MPI_Win_set_errhandler");
+    ith_mpi_check(comm, MPI_Win_shared_query(b->win, 0, &size, &unit, &base),
+                  "MPI_Win_shared_query");
     ith_mpi_check(comm, MPI_Win_lock_all(MPI_MODE_NOCHECK, b->win), "MPI_Win_lock_all");
-    b->data = (void *)(((uintptr_t)base + ALIGN - 1) / ALIGN *
-                       ALIGN); /* mappings differ by whole pages: the same byte for all */
+    /* Mappings differ by whole pages, so this is the same byte on all ranks. */
+    b->data = (void *)(((uintptr_t)base + ALIGN - 1) / ALIGN * ALIGN);
 }
 
-/* The placement is set before the first touch; each rank touches its share. An anonymous file's is the file's, whoever maps it.
- * Collapsing heeds pages that are there, not the placement: where that matters small pages come first, else huge ones at once. */
-static void zero_buffer(ith_comm *comm, const ith_mpi_buffer *b, size_t bytes, ith_place_fn place, void *user)
+/* Sets the page placement before the first touch; then each rank zeroes its share. The placement of
+ * an anonymous file belongs to the file, whoever maps it. Collapsing into huge pages follows the
+ * pages that are there, not the placement: where that matters, small pages come first. */
+static void zero_buffer(ith_comm *comm, const ith_mpi_buffer *b, size_t bytes, ith_place_fn place,
+                        void *user)
 {
     const ith_mpi_group *g = b->group;
     ith_range mine = ith_split((int64_t)bytes, HUGE_PAGE, g->size, g->rank);
@@ -134,21 +146,24 @@ static void zero_buffer(ith_comm *comm, const ith_mpi_buffer *b, size_t bytes, i
     group_barrier(comm, g);
 }
 
-/* All that can fail on one rank alone; b->data stays NULL where a window is to follow. */
-static ith_status reserve_buffer(ith_comm *comm, ith_mpi_buffer *b, size_t bytes, const char *what, ith_error *err)
+/* All steps that can fail on one rank alone. b->data stays NULL where a window is to follow. */
+static ith_status reserve_buffer(ith_comm *comm, ith_mpi_buffer *b, size_t bytes, const char *what,
+                                 ith_error *err)
 {
     const ith_mpi_group *g = b->group;
-    if (bytes > MAX_SHARED) /* equal in the group */
-        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than addresses reach", what, bytes);
+    if (bytes > MAX_SHARED) /* the same in the group */
+        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than addresses reach", what,
+                        bytes);
     if (g->size == 1) /* ordinary memory */
         return ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, &b->data, err);
     ith_status status = g->rank == 0 ? check_memory(bytes, what, err) : ITH_OK;
-    if (share_anonymous(comm, b, bytes, status == ITH_OK && !ith_mpi_of(comm)->windows_only) || status != ITH_OK)
+    if (share_anonymous(comm, b, bytes, status == ITH_OK && !ith_mpi_of(comm)->windows_only) ||
+        status != ITH_OK)
         return status;
     return g->rank == 0 ? check_window_room(bytes, what, err) : ITH_OK;
 }
 
-/* What a rank holds of a buffer; a window is freed by all ranks of its group together. */
+/* A window is freed by all ranks of its group together. */
 static void free_buffer(ith_comm *comm, ith_mpi_buffer *b)
 {
     if (b->win != MPI_WIN_NULL) {
@@ -162,8 +177,9 @@ static void free_buffer(ith_comm *comm, ith_mpi_buffer *b)
     free(b);
 }
 
-static ith_status group_alloc(ith_comm *comm, const ith_mpi_group *group, size_t bytes, const char *what,
-                              ith_place_fn place, void *user, void **out, ith_error *err)
+static ith_status group_alloc(ith_comm *comm, const ith_mpi_group *group, size_t bytes,
+                              const char *what, ith_place_fn place, void *user, void **out,
+                              ith_error *err)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     *out = NULL;
@@ -172,7 +188,8 @@ static ith_status group_alloc(ith_comm *comm, const ith_mpi_group *group, size_t
         ith_comm_abort(comm, 1, "shared buffer: no memory");
     b->win = MPI_WIN_NULL;
     b->group = group;
-    ith_status status = ith_comm_agree(comm, reserve_buffer(comm, b, bytes > 0 ? bytes : 1, what, err), err);
+    ith_status status =
+        ith_comm_agree(comm, reserve_buffer(comm, b, bytes > 0 ? bytes : 1, what, err), err);
     if (status != ITH_OK) {
         free_buffer(comm, b);
         return status;
@@ -186,14 +203,14 @@ static ith_status group_alloc(ith_comm *comm, const ith_mpi_group *group, size_t
     return ITH_OK;
 }
 
-ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
-                                void **out, ith_error *err)
+ith_status ith_mpi_shared_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place,
+                                void *user, void **out, ith_error *err)
 {
     return group_alloc(comm, &ith_mpi_of(comm)->node, bytes, what, place, user, out, err);
 }
 
-ith_status ith_mpi_domain_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
-                                void **out, ith_error *err)
+ith_status ith_mpi_domain_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place,
+                                void *user, void **out, ith_error *err)
 {
     return group_alloc(comm, ith_mpi_domain(comm), bytes, what, place, user, out, err);
 }

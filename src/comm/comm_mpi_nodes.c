@@ -1,9 +1,9 @@
 /* comm_mpi_nodes.c - which ranks share memory. */
-#include "comm/comm_mpi_impl.h"
+#include "comm/comm_mpi_nodes.h"
 
 #include <stdlib.h>
 
-/* Takes a communicator over. */
+/* The group owns the communicator from now on. */
 static void open_group(ith_comm *comm, MPI_Comm of, ith_mpi_group *group)
 {
     group->comm = of;
@@ -12,14 +12,16 @@ static void open_group(ith_comm *comm, MPI_Comm of, ith_mpi_group *group)
     ith_mpi_check(comm, MPI_Comm_size(of, &group->size), "MPI_Comm_size");
 }
 
-/* The ranks of this machine; of each n of them a communicator of their own. */
+/* The ranks of this machine, or the n of them with this one. */
 static void split_machine(ith_comm *comm, int n, MPI_Comm *node)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     MPI_Comm machine;
     int rank;
-    ith_mpi_check(comm, MPI_Comm_split_type(impl->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &machine),
-                  "MPI_Comm_split_type");
+    ith_mpi_check(
+        comm,
+        MPI_Comm_split_type(impl->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &machine),
+        "MPI_Comm_split_type");
     ith_mpi_check(comm, MPI_Comm_rank(machine, &rank), "MPI_Comm_rank");
     if (n == 0) {
         *node = machine;
@@ -29,15 +31,17 @@ static void split_machine(ith_comm *comm, int n, MPI_Comm *node)
     ith_mpi_check(comm, MPI_Comm_free(&machine), "MPI_Comm_free");
 }
 
-/* Every rank's node, from the lowest rank of each: those ranks number the nodes in their order. */
+/* Nodes are numbered in the order of their lowest ranks. */
 static void number_nodes(ith_comm *comm)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     int lowest = comm->rank;
     ith_mpi_check(comm, MPI_Bcast(&lowest, 1, MPI_INT, 0, impl->node.comm), "MPI_Bcast");
-    ith_mpi_check(comm, MPI_Allgather(&lowest, 1, MPI_INT, impl->node_of, 1, MPI_INT, impl->world), "MPI_Allgather");
-    for (int r = 0; r < comm->size; r++) /* a lowest rank comes before the others of its node */
-        impl->node_of[r] = impl->node_of[r] == r ? comm->n_nodes++ : impl->node_of[impl->node_of[r]];
+    ith_mpi_check(comm, MPI_Allgather(&lowest, 1, MPI_INT, impl->node_of, 1, MPI_INT, impl->world),
+                  "MPI_Allgather");
+    for (int r = 0; r < comm->size; r++) /* the lowest rank of a node comes first */
+        impl->node_of[r] =
+            impl->node_of[r] == r ? comm->n_nodes++ : impl->node_of[impl->node_of[r]];
     comm->node = impl->node_of[comm->rank];
     impl->members = calloc((size_t)comm->size, sizeof *impl->members);
     impl->first = calloc((size_t)comm->n_nodes + 1, sizeof *impl->first);
@@ -60,11 +64,12 @@ void ith_mpi_find_nodes(ith_comm *comm, int ranks_per_node)
 void ith_mpi_split_domains(ith_comm *comm, int domain)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
-    MPI_Comm part;
+    MPI_Comm domain_comm;
     if (impl->domain.comm != MPI_COMM_NULL)
         ith_mpi_check(comm, MPI_Comm_free(&impl->domain.comm), "MPI_Comm_free");
-    ith_mpi_check(comm, MPI_Comm_split(impl->node.comm, domain, impl->node.rank, &part), "MPI_Comm_split");
-    open_group(comm, part, &impl->domain);
+    ith_mpi_check(comm, MPI_Comm_split(impl->node.comm, domain, impl->node.rank, &domain_comm),
+                  "MPI_Comm_split");
+    open_group(comm, domain_comm, &impl->domain);
     comm->domain_rank = impl->domain.rank;
     comm->domain_size = impl->domain.size;
 }

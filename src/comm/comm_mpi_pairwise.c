@@ -1,14 +1,17 @@
-/* comm_mpi_pairwise.c - an all-to-all by messages between all pairs, a window of steps at a time.
+/* comm_mpi_pairwise.c - an all-to-all by messages between all pairs of ranks, a window of steps at
+ * a time.
  *
- * Both ends of a message know its size and cut it alike into pieces that MPI's int can count; pieces of a pair arrive in order. Of
- * the steps that are not done the lowest over all ranks is in flight on both its ends, since their windows begin no later; so no
- * ring of waiting ranks can close.
+ * Both ends know the size of a block and cut it alike into messages that MPI's int can count;
+ * messages of a pair arrive in order. There is no deadlock: the lowest unfinished step over all
+ * ranks lies in the windows of both its ends, so it can complete.
  */
-#include "comm/comm_mpi_impl.h"
+#include "comm/comm_mpi_pairwise.h"
+
+#include "comm/comm_mpi_flight.h"
 
 enum { WINDOW = 8 };
 
-/* Starts steps until the window is full. Requests of step s are those up to step_end[s]. */
+/* Starts steps until the window is full. The requests of step s end at step_end[s]. */
 static void post_steps(ith_comm *comm, ith_mpi_flight *f)
 {
     const ith_alltoall *x = &f->exchange;
@@ -24,24 +27,25 @@ static void post_steps(ith_comm *comm, ith_mpi_flight *f)
     }
 }
 
-static int64_t pieces(const ith_comm *comm, const int64_t *counts)
+static int64_t messages(const ith_comm *comm, const int64_t *counts)
 {
     int64_t n = 0;
     for (int r = 0; r < comm->size; r++)
-        n += r == comm->rank ? 0 : ith_mpi_pieces(comm, counts[r]);
+        n += r == comm->rank ? 0 : ith_mpi_messages(comm, counts[r]);
     return n;
 }
 
 static void start(ith_comm *comm, ith_mpi_flight *f)
 {
     const ith_alltoall *x = &f->exchange;
-    ith_mpi_reserve_requests(comm, f, pieces(comm, x->send_counts) + pieces(comm, x->recv_counts));
+    ith_mpi_reserve_requests(comm, f,
+                             messages(comm, x->send_counts) + messages(comm, x->recv_counts));
     f->posted = f->done = 0;
     f->step_end[0] = 0;
     post_steps(comm, f);
 }
 
-/* The requests of the lowest step that is not done. */
+/* The requests of the lowest unfinished step. */
 static MPI_Request *oldest(ith_mpi_flight *f, int *n)
 {
     int begin = f->step_end[f->done];

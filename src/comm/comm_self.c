@@ -1,5 +1,5 @@
-/* comm_self.c - a world of one rank: copies in place of messages. */
-#include "comm/comm_impl.h"
+/* comm_self.c - communicators of one process: copies in place of messages. */
+#include "comm/comm_self.h"
 
 #include "base/mem.h"
 
@@ -24,7 +24,8 @@ static void copy_unless_in_place(void *to, const void *from, int64_t bytes)
         memcpy(to, from, (size_t)bytes);
 }
 
-static void self_allgatherv(ith_comm *comm, const void *send, void *recv, const int64_t *counts, const int64_t *displs)
+static void self_allgatherv(ith_comm *comm, const void *send, void *recv, const int64_t *counts,
+                            const int64_t *displs)
 {
     comm->stats.allgather_calls++;
     copy_unless_in_place((char *)recv + displs[0], send, counts[0]);
@@ -34,13 +35,13 @@ static void self_alltoall_start(ith_comm *comm, int flight, const ith_alltoall *
 {
     (void)flight;
     comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].calls++;
-    copy_unless_in_place((char *)x->recv + x->recv_displs[0], (const char *)x->send + x->send_displs[0],
-                         x->send_counts[0]);
+    copy_unless_in_place((char *)x->recv + x->recv_displs[0],
+                         (const char *)x->send + x->send_displs[0], x->send_counts[0]);
 }
 
 static void self_progress(ith_comm *comm)
 {
-    (void)comm; /* all is done at the start */
+    (void)comm; /* start has done everything */
 }
 
 static void self_finish(ith_comm *comm, int flight)
@@ -50,21 +51,23 @@ static void self_finish(ith_comm *comm, int flight)
 
 static bool self_overlaps(const ith_comm *comm, int64_t most)
 {
-    (void)comm, (void)most; /* there is nothing to hide */
+    (void)comm, (void)most; /* start has done everything */
     return false;
 }
 
-static ith_status self_exchange_open(ith_comm *comm, ith_exchange strategy, int64_t most, ith_error *err)
+static ith_status self_exchange_open(ith_comm *comm, ith_exchange strategy, int64_t most,
+                                     ith_error *err)
 {
     (void)most, (void)err;
     comm->exchange = strategy;
     return ITH_OK;
 }
 
-static void self_messages_start(ith_comm *comm, int flight, const ith_parcel *sends, int64_t n_sends,
-                                const ith_parcel *recvs, int64_t n_recvs)
+static void self_messages_start(ith_comm *comm, int flight, const ith_parcel *sends,
+                                int64_t n_sends, const ith_parcel *recvs, int64_t n_recvs)
 {
-    (void)flight, (void)sends, (void)n_sends, (void)recvs, (void)n_recvs; /* there is no other rank */
+    (void)flight, (void)sends, (void)n_sends, (void)recvs,
+        (void)n_recvs; /* there is no other rank */
     comm->stats.message_calls++;
 }
 
@@ -74,8 +77,8 @@ static int64_t self_max(ith_comm *comm, int64_t value)
     return value;
 }
 
-static ith_status self_shared_alloc(ith_comm *comm, size_t bytes, const char *what, ith_place_fn place, void *user,
-                                    void **out, ith_error *err)
+static ith_status self_shared_alloc(ith_comm *comm, size_t bytes, const char *what,
+                                    ith_place_fn place, void *user, void **out, ith_error *err)
 {
     (void)comm;
     ITH_TRY(ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, out, err));
@@ -95,7 +98,7 @@ static void self_shared_free(ith_comm *comm, void *ptr)
     ith_mem_free(ptr);
 }
 
-/* The documented last resort of comm.h: the one place in the library that ends the process. */
+/* The last resort that comm.h documents: the one function of the library that ends the process. */
 static __attribute__((noreturn)) void self_abort(ith_comm *comm, int code)
 {
     (void)comm;

@@ -1,3 +1,4 @@
+/* exchange.c - memory and member lists for the strategies of the all-to-all. */
 #include "comm/exchange.h"
 
 void ith_exchange_members(const int *node_of, int ranks, int n_nodes, int *members, int *first)

@@ -1,3 +1,4 @@
+/* mesh.c - shares of heads, tokens, rows and cache segments. */
 #include "comm/mesh.h"
 
 #include <ctype.h>
@@ -40,24 +41,28 @@ static ith_status parse_spec(const char *spec, int *ulysses, int *context, ith_e
     return ith_fail(err, ITH_E_ARGUMENT, "mesh '%s': expected UxR, two numbers, such as 4x1", spec);
 }
 
-static ith_status check_spec(const char *spec, int ranks, int ulysses, int context, int n_kv_heads, ith_error *err)
+static ith_status check_spec(const char *spec, int ranks, int ulysses, int context, int n_kv_heads,
+                             ith_error *err)
 {
     int u = gcd(ranks, n_kv_heads);
     if ((int64_t)ulysses * context != ranks)
-        return ith_fail(err, ITH_E_ARGUMENT, "mesh '%s' is a mesh of %lld ranks, but %d run: %dx%d would work", spec,
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "mesh '%s' is a mesh of %lld ranks, but %d run: %dx%d would work", spec,
                         (long long)ulysses * context, ranks, u, ranks / u);
     if (n_kv_heads % ulysses != 0)
-        return ith_fail(err, ITH_E_ARGUMENT,
-                        "mesh '%s' cannot share %d KV heads evenly among %d ranks: %dx%d would work", spec, n_kv_heads,
-                        ulysses, u, ranks / u);
+        return ith_fail(
+            err, ITH_E_ARGUMENT,
+            "mesh '%s' cannot share %d KV heads evenly among %d ranks: %dx%d would work", spec,
+            n_kv_heads, ulysses, u, ranks / u);
     return ITH_OK;
 }
 
-ith_status ith_mesh_make(const char *spec, int ranks, int rank, int n_kv_heads, ith_mesh *mesh, ith_error *err)
+ith_status ith_mesh_make(const char *spec, int ranks, int rank, int n_kv_heads, ith_mesh *mesh,
+                         ith_error *err)
 {
     if (ranks < 1 || rank < 0 || rank >= ranks || n_kv_heads < 1)
-        return ith_fail(err, ITH_E_ARGUMENT, "no mesh for rank %d of %d ranks and %d KV heads", rank, ranks,
-                        n_kv_heads);
+        return ith_fail(err, ITH_E_ARGUMENT, "no mesh for rank %d of %d ranks and %d KV heads",
+                        rank, ranks, n_kv_heads);
     int ulysses = gcd(ranks, n_kv_heads), context = ranks / ulysses;
     if (spec) {
         ITH_TRY(parse_spec(spec, &ulysses, &context, err));
@@ -81,7 +86,8 @@ ith_range ith_mesh_kv_heads(const ith_mesh *mesh, int n_kv_heads, int u)
 
 ith_range ith_mesh_own_heads(const ith_mesh *mesh, int64_t n_heads, int r)
 {
-    ith_range group = ith_split(n_heads, n_heads / mesh->ulysses, mesh->ulysses, ith_mesh_u(mesh, r));
+    ith_range group =
+        ith_split(n_heads, n_heads / mesh->ulysses, mesh->ulysses, ith_mesh_u(mesh, r));
     ith_range own = ith_split(ith_range_size(group), 1, mesh->context, ith_mesh_c(mesh, r));
     return (ith_range){group.begin + own.begin, group.begin + own.end};
 }
@@ -94,15 +100,16 @@ void ith_mesh_weigh(ith_mesh *mesh, const int64_t *weights, int64_t *sums)
     mesh->sums = sums;
 }
 
-/* Rank r's part of [0, n), by its weight. */
-static ith_range part_of(const ith_mesh *mesh, int64_t n, int64_t unit, int r)
+/* Rank r's share of [0, n), by its weight. */
+static ith_range share_of(const ith_mesh *mesh, int64_t n, int64_t unit, int r)
 {
-    return mesh->sums == NULL ? ith_split(n, unit, mesh->ranks, r) : ith_split_by(n, unit, mesh->sums, mesh->ranks, r);
+    return mesh->sums == NULL ? ith_split(n, unit, mesh->ranks, r)
+                              : ith_split_by(n, unit, mesh->sums, mesh->ranks, r);
 }
 
 ith_range ith_mesh_places(const ith_mesh *mesh, int64_t n, int r)
 {
-    return part_of(mesh, n, 1, r);
+    return share_of(mesh, n, 1, r);
 }
 
 int64_t ith_mesh_most_places(const ith_mesh *mesh, int64_t n)
@@ -122,10 +129,11 @@ ith_range ith_mesh_attended(const ith_mesh *mesh, int64_t n, int c)
                        ith_mesh_places(mesh, n, ith_mesh_rank(mesh, mesh->ulysses - 1, c)).end};
 }
 
-/* Dealt from both ends: number i of the deal, whose holder is that of place i, is the next token from the end if i is even, from the begin
- * if it is odd. Then each context index has its tokens in ascending order, early ones first. */
+/* Tokens are dealt from both ends: deal i, which goes to the holder of slot i, is the next token
+ * from the end if i is even, from the beginning if it is odd. Each context index then holds its
+ * tokens in ascending order, the early ones first. */
 typedef struct hand {
-    ith_range places, early, late;
+    ith_range slots, early, late;
 } hand;
 
 static hand hand_of(const ith_mesh *mesh, int64_t n, int64_t dealt)
@@ -136,14 +144,15 @@ static hand hand_of(const ith_mesh *mesh, int64_t n, int64_t dealt)
     return (hand){p, {p.begin / 2, p.end / 2}, {n - (p.end + 1) / 2, n - (p.begin + 1) / 2}};
 }
 
-ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, ith_range places)
+ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, ith_range slots)
 {
     if (mesh->context == 1)
-        return places;
-    hand h = hand_of(mesh, n, places.begin);
-    int64_t nth = places.begin - h.places.begin, late = nth - ith_range_size(h.early), most = ith_range_size(places);
-    ith_range all =
-        late < 0 ? (ith_range){h.early.begin + nth, h.early.end} : (ith_range){h.late.begin + late, h.late.end};
+        return slots;
+    hand h = hand_of(mesh, n, slots.begin);
+    int64_t nth = slots.begin - h.slots.begin, late = nth - ith_range_size(h.early),
+            most = ith_range_size(slots);
+    ith_range all = late < 0 ? (ith_range){h.early.begin + nth, h.early.end}
+                             : (ith_range){h.late.begin + late, h.late.end};
     return (ith_range){all.begin, ith_range_size(all) < most ? all.end : all.begin + most};
 }
 
@@ -154,13 +163,13 @@ int64_t ith_mesh_place(const ith_mesh *mesh, int64_t n, int64_t token)
     int64_t before = token, after = n - 1 - token;
     if (before < n / 2) {
         hand h = hand_of(mesh, n, 2 * before + 1);
-        return h.places.begin + token - h.early.begin;
+        return h.slots.begin + token - h.early.begin;
     }
     hand h = hand_of(mesh, n, 2 * after);
-    return h.places.begin + ith_range_size(h.early) + token - h.late.begin;
+    return h.slots.begin + ith_range_size(h.early) + token - h.late.begin;
 }
 
 ith_range ith_mesh_rows(const ith_mesh *mesh, int64_t n_rows, int r)
 {
-    return part_of(mesh, n_rows, ROW_UNIT, r);
+    return share_of(mesh, n_rows, ROW_UNIT, r);
 }

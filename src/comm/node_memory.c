@@ -1,3 +1,4 @@
+/* node_memory.c - anonymous files that processes of one machine map, on huge page boundaries. */
 #include "comm/node_memory.h"
 
 #include <fcntl.h>
@@ -8,7 +9,7 @@
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
-/* A range of addresses that begins on a huge page's border; NULL if there is none. */
+/* Reserves addresses that begin on a huge page boundary; NULL if there are none. */
 static char *reserve(size_t bytes)
 {
     size_t total = bytes + HUGE_PAGE;
@@ -29,7 +30,8 @@ static bool map_file(int fd, size_t bytes, ith_node_memory *memory)
     char *at = reserve(length);
     if (!at)
         return false;
-    if (mmap(at, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0) == MAP_FAILED) {
+    if (mmap(at, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0) ==
+        MAP_FAILED) {
         munmap(at, length);
         return false;
     }

@@ -1,6 +1,7 @@
 #include "engine/world.h"
 #include "base/mem.h"
 #include "base/testhook.h"
+#include "comm/comm_open.h"
 
 #include <stdlib.h>
 

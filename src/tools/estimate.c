@@ -1,6 +1,7 @@
 /* estimate.c - what a run would take and how fast it would be, without loading or starting it. The engine's own steps up to the allocation run
  * on a communicator that only looks like the ranks of the plan (comm/comm.h: planned), so that what is said here is what the engine takes. */
 #include "base/json.h"
+#include "comm/comm_self.h"
 #include "engine/cost.h"
 #include "engine/engine_open.h"
 #include "engine/sizes.h"

@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "base/topology.h"
-#include "comm/comm.h"
+#include "comm/comm_open.h"
 #include "formats/source.h"
 #include "ithaca_tools.h"
 #include "model/linear.h"

@@ -1,6 +1,7 @@
 /* pack_key_means.c - the keys' mean of a new pack. */
 #include "tools/pack_key_means.h"
 
+#include "comm/comm_self.h"
 #include "engine/engine_open.h"
 #include "engine/key_bias.h"
 #include "engine/key_means.h"

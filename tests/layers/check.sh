@@ -94,7 +94,7 @@ for room in base text formats comm state weights model keep engine tools cli; do
     verdict "$room" "$(check_room "$room")"
 done
 verdict "simd is a leaf" "$(check_kernels)"
-verdict "mpi.h" "$(only "$(include 'mpi\.h')" src/comm/comm_mpi_impl.h)"
+verdict "mpi.h" "$(only "$(include 'mpi\.h')" src/comm/comm_mpi.h)"
 verdict "hwloc.h" "$(only "$(include 'hwloc.*\.h')" src/base/topology.c)"
 verdict "numa.h" "$(only "$(include 'numa(if|compat1)?\.h')" src/base/pages.c)"
 verdict "zstd.h" "$(only "$(include 'zstd.*\.h')" src/formats/zframe.c)"

@@ -4,21 +4,22 @@
 
 #include "tests/check.h"
 
-#include "comm/comm_impl.h"
+#include "comm/comm_mpi_open.h"
+#include "comm/comm_open.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RANKS = 16, GUARD = 32, PIECE = 1000, MOST = MAX_RANKS * (5000 + GUARD) + GUARD };
+enum { MAX_RANKS = 16, GUARD = 32, MESSAGE = 1000, MOST = MAX_RANKS * (5000 + GUARD) + GUARD };
 
 typedef struct plan { /* where blocks lie in a buffer, with a guard between them */
     int64_t counts[MAX_RANKS], displs[MAX_RANKS], bytes;
 } plan;
 
-/* Bytes from s to d: some none at all, some one piece, some several with and without a rest. */
+/* Bytes from s to d: some none at all, some one message, some several with and without a rest. */
 static inline int64_t block_bytes(int s, int d)
 {
-    static const int64_t sizes[] = {1, 0, 37, PIECE, 2 * PIECE, 3 * PIECE + 1, 5000, PIECE - 1};
+    static const int64_t sizes[] = {1, 0, 37, MESSAGE, 2 * MESSAGE, 3 * MESSAGE + 1, 5000, MESSAGE - 1};
     return sizes[(s * 3 + d * 5) % 8];
 }
 

@@ -2,12 +2,12 @@
 /* Messages between ranks: uneven and empty blocks, blocks larger than one message may be, by every strategy. (test_comm_nodes.c: memory, agreement.) */
 #include "parallel/comm_blocks.h"
 
-static const ith_mpi_options in_pieces = {.piece = PIECE}, small_slots = {.piece = 1 << 30, .slot = 128};
+static const ith_mpi_options short_messages = {.message_bytes = MESSAGE}, small_boards = {.message_bytes = 1 << 30, .board_bytes = 128};
 
 /* Exchanges on all flights but one, messages on that; finished in another order. */
 static void do_many(ith_comm *comm)
 {
-    enum { LAST = ITH_FLIGHTS - 1, BYTES = 3 * PIECE };
+    enum { LAST = ITH_FLIGHTS - 1, BYTES = 3 * MESSAGE };
     static const int order[LAST] = {3, 0, 6, 5, 1, 2, 4};
     int me = comm->rank, size = comm->size, to = (me + 1) % size, from = (me + size - 1) % size, n = size > 1;
     static exchanged e[LAST];
@@ -47,7 +47,7 @@ static void do_allgather(ith_comm *comm, bool in_place)
 
 static void do_bcast(ith_comm *comm)
 {
-    static const int64_t sizes[] = {0, 1, PIECE, PIECE + 1, 4 * PIECE, 12345};
+    static const int64_t sizes[] = {0, 1, MESSAGE, MESSAGE + 1, 4 * MESSAGE, 12345};
     uint8_t buf[12345 + GUARD];
     for (int root = 0; root < comm->size; root++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -91,7 +91,7 @@ static void exchange_by(ith_comm *comm, ith_exchange strategy, int ranks_per_nod
 {
     enum { TIMES = 22 };
     ith_exchange taken = comm->size == 1 && strategy == ITH_EXCHANGE_NODE ? ITH_EXCHANGE_PAIRWISE : strategy;
-    ith_mpi_options options = {.piece = 1 << 30, .ranks_per_node = ranks_per_node};
+    ith_mpi_options options = {.message_bytes = 1 << 30, .ranks_per_node = ranks_per_node};
     ith_comm *other;
     int64_t near = 0, far = 0;
     CHECK(comm, ith_comm_open_mpi(&options, &other, NULL) == ITH_OK);
@@ -126,7 +126,7 @@ static void what_does_not_fit_goes_pairwise(ith_comm *comm)
 {
     for (int strategy = ITH_EXCHANGE_AUTO; strategy <= ITH_EXCHANGE_NODE; strategy++) {
         ith_comm *small;
-        CHECK(comm, ith_comm_open_mpi(&in_pieces, &small, NULL) == ITH_OK);
+        CHECK(comm, ith_comm_open_mpi(&short_messages, &small, NULL) == ITH_OK);
         CHECK(comm, small->ops->exchange_open(small, (ith_exchange)strategy, 500, NULL) == ITH_OK);
         do_alltoall(small);
         CHECK(comm, small->stats.exchange[ITH_EXCHANGE_PAIRWISE].calls == 1);
@@ -135,11 +135,11 @@ static void what_does_not_fit_goes_pairwise(ith_comm *comm)
     CASE_OK(comm);
 }
 
-/* The same through a communicator whose messages hold PIECE bytes at most, as for blocks above MPI's int. */
+/* The same through a communicator whose messages hold MESSAGE bytes at most, as for blocks above MPI's int. */
 static void blocks_above_one_message(ith_comm *comm)
 {
     ith_comm *small;
-    CHECK(comm, ith_comm_open_mpi(&in_pieces, &small, NULL) == ITH_OK);
+    CHECK(comm, ith_comm_open_mpi(&short_messages, &small, NULL) == ITH_OK);
     for (int again = 0; again < 2; again++) { /* the next call's messages must not mix with this one's */
         do_alltoall(small);
         do_many(small);
@@ -151,16 +151,16 @@ static void blocks_above_one_message(ith_comm *comm)
     CASE_OK(comm);
 }
 
-/* Large displacements alone, with small blocks, need the piecewise way too. */
+/* Large displacements alone, with small blocks, need several messages too. */
 static void small_blocks_far_apart(ith_comm *comm)
 {
     ith_comm *small;
     int64_t counts[MAX_RANKS], displs[MAX_RANKS];
-    uint8_t buf[MAX_RANKS * 5 * PIECE];
-    CHECK(comm, ith_comm_open_mpi(&in_pieces, &small, NULL) == ITH_OK);
+    uint8_t buf[MAX_RANKS * 5 * MESSAGE];
+    CHECK(comm, ith_comm_open_mpi(&short_messages, &small, NULL) == ITH_OK);
     for (int r = 0; r < comm->size; r++) {
         counts[r] = 3;
-        displs[r] = (int64_t)(comm->size - 1 - r) * 5 * PIECE; /* descending: the order is the caller's */
+        displs[r] = (int64_t)(comm->size - 1 - r) * 5 * MESSAGE; /* descending: the order is the caller's */
     }
     fill_block(buf + displs[comm->rank], 3, comm->rank, 2);
     small->ops->allgatherv(small, buf + displs[comm->rank], buf, counts, displs);
@@ -170,8 +170,8 @@ static void small_blocks_far_apart(ith_comm *comm)
     CASE_OK(comm);
 }
 
-/* Many turns over slots that are used again, by ranks that arrive in any order; blocks that fit and blocks that do not, in turns. */
-static void allgather_by_slots(ith_comm *comm, const ith_mpi_options *options)
+/* Many turns over buffers that are used again, by ranks that arrive in any order; blocks that fit and blocks that do not, in turns. */
+static void allgather_over_boards(ith_comm *comm, const ith_mpi_options *options)
 {
     ith_comm *other;
     int64_t counts[MAX_RANKS], displs[MAX_RANKS];
@@ -195,7 +195,7 @@ static void allgather_by_slots(ith_comm *comm, const ith_mpi_options *options)
 
 static void allgather_through_node_memory(ith_comm *comm)
 {
-    allgather_by_slots(comm, &small_slots);
+    allgather_over_boards(comm, &small_boards);
     CASE_OK(comm);
 }
 
@@ -203,7 +203,7 @@ static void allgather_through_node_memory(ith_comm *comm)
 static void allgather_between_nodes(ith_comm *comm)
 {
     for (int n = 1; n <= 4; n++)
-        allgather_by_slots(comm, &(ith_mpi_options){.piece = 1 << 30, .slot = 120 * comm->size, .ranks_per_node = n});
+        allgather_over_boards(comm, &(ith_mpi_options){.message_bytes = 1 << 30, .board_bytes = 120 * comm->size, .ranks_per_node = n});
     CASE_OK(comm);
 }
 
@@ -220,7 +220,7 @@ static void largest(ith_comm *comm)
 static void parcels_match_in_order(ith_comm *comm)
 {
     enum { EACH = 3 };
-    static const int64_t bytes[EACH] = {7, 2 * PIECE + 3, 0};
+    static const int64_t bytes[EACH] = {7, 2 * MESSAGE + 3, 0};
     ith_parcel sends[EACH * MAX_RANKS] = {{0}}, recvs[EACH * MAX_RANKS] = {{0}};
     int me = comm->rank, n_sends = 0, n_recvs = 0;
     int64_t sent = 0, before = comm->stats.message_sent;

@@ -1,6 +1,7 @@
 /* RANKS: none, abort.sh runs it */
 /* One rank ends in the way that the argument says, while the others wait in a collective or work on alone. */
 #include "comm/comm.h"
+#include "comm/comm_open.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-static const ith_mpi_options by_windows = {.piece = 1 << 30, .windows_only = true};
+static const ith_mpi_options by_windows = {.message_bytes = 1 << 30, .windows_only = true};
 
 /* ---- Shared memory ---- */
 
@@ -116,7 +116,7 @@ static void buffers_left_open_are_closed(ith_comm *comm)
 static void machines_are_cut_into_nodes(ith_comm *comm)
 {
     for (int n = 1; n <= 3; n++) {
-        const ith_mpi_options cut = {.piece = PIECE, .ranks_per_node = n};
+        const ith_mpi_options cut = {.message_bytes = MESSAGE, .ranks_per_node = n};
         ith_comm *other;
         CHECK(comm, ith_comm_open_mpi(&cut, &other, NULL) == ITH_OK);
         int rest = comm->size - comm->rank / n * n;
@@ -131,7 +131,7 @@ static void machines_are_cut_into_nodes(ith_comm *comm)
     CASE_OK(comm);
 }
 
-enum { ROUNDS = 50, SIDE_BYTES = 70 * PIECE };
+enum { ROUNDS = 50, SIDE_BYTES = 70 * MESSAGE };
 
 /* Round a ring, on the side. */
 static void *send_round(void *arg)

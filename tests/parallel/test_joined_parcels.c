@@ -2,7 +2,7 @@
 /* Parcels of one rank that follow each other travel together: what arrives is the same, in fewer messages. */
 #include "tests/check.h"
 
-#include "comm/comm_impl.h"
+#include "comm/comm_mpi_open.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -82,10 +82,10 @@ static void fewer_messages(ith_comm *comm)
 
 static void no_larger_than_a_message(ith_comm *comm)
 {
-    static const ith_mpi_options in_pieces = {.piece = 1000};
+    static const ith_mpi_options short_messages = {.message_bytes = 1000};
     ith_comm *cut;
 
-    CHECK(comm, ith_comm_open_mpi(&in_pieces, &cut, NULL) == ITH_OK);
+    CHECK(comm, ith_comm_open_mpi(&short_messages, &cut, NULL) == ITH_OK);
     CHECK(comm, exchange(cut, JOINED) < exchange(cut, 0));
     ith_comm_close(cut);
     CASE_OK(comm);
@@ -93,7 +93,7 @@ static void no_larger_than_a_message(ith_comm *comm)
 
 int main(void)
 {
-    static const ith_mpi_options options = {.piece = 1 << 30};
+    static const ith_mpi_options options = {.message_bytes = 1 << 30};
     ith_comm *comm;
     ith_error err;
 

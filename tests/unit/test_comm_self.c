@@ -1,5 +1,6 @@
 /* A world of one rank, and how the environment shows a launcher. */
-#include "comm/comm_impl.h"
+#include "comm/comm_open.h"
+#include "comm/comm_self.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

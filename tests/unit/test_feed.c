@@ -1,4 +1,5 @@
 /* Streamed steps: whatever order they are entered in, a matrix's tiles are those of the files when it is used. */
+#include "comm/comm_self.h"
 #include "model/model.h"
 #include "weights/residence.h"
 

@@ -1,4 +1,5 @@
 /* Streamed experts: what is chosen is there, nothing else is read, and what is on the shelf is not read again. */
+#include "comm/comm_self.h"
 #include "model/model.h"
 #include "weights/residence.h"
 

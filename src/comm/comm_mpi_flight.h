@@ -1,0 +1,23 @@
+/* comm_mpi_flight.h - messages in progress. Nothing here is collective. */
+#ifndef ITH_COMM_MPI_FLIGHT_H
+#define ITH_COMM_MPI_FLIGHT_H
+
+#include "comm/comm_mpi.h"
+
+/* Operations of ith_comm_ops (comm.h). */
+void ith_mpi_messages_start(ith_comm *comm, int flight, const ith_parcel *sends, int64_t n_sends,
+                            const ith_parcel *recvs, int64_t n_recvs);
+void ith_mpi_progress(ith_comm *comm);
+void ith_mpi_finish(ith_comm *comm, int flight);
+
+/* Makes room for at least n requests in a flight none of whose requests is in use. */
+void ith_mpi_reserve_requests(ith_comm *comm, ith_mpi_flight *flight, int64_t n);
+
+/* MPI messages that a block of `bytes` takes: none of them is longer than message_bytes. */
+int64_t ith_mpi_messages(const ith_comm *comm, int64_t bytes);
+
+/* Posts the sends or receives of *parcel, in order; *request moves on by ith_mpi_messages. */
+void ith_mpi_post(ith_comm *comm, const ith_mpi_flight *flight, const ith_parcel *parcel, bool send,
+                  MPI_Request **request);
+
+#endif

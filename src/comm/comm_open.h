@@ -1,0 +1,36 @@
+/* comm_open.h - opens the world, and reads from the environment who started this process.
+ *
+ * MPI is used where a launcher started the process (mpirun, srun with PMI) or the program has
+ * started MPI itself; otherwise the world is one rank and MPI stays untouched.
+ */
+#ifndef ITH_COMM_OPEN_H
+#define ITH_COMM_OPEN_H
+
+#include "comm/comm.h"
+
+/* Collective over all ranks that were started; once per process. *comm is the caller's. ITH_E_COMM:
+ * the ranks cannot find each other (srun without PMI, the launcher of another MPI), or MPI does not
+ * start. ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE is not a number from 1 on. */
+ith_status ith_comm_open_world(ith_comm **comm, ith_error *err);
+
+/* The MPI library's name and version, such as "Open MPI v4.1.4". Not collective. */
+const char *ith_comm_library(void);
+
+/* ---- The environment: pure functions of `get`, which is getenv or a test's own ---- */
+
+typedef enum ith_launcher {
+    ITH_LAUNCHER_NONE,
+    ITH_LAUNCHER_MPI,
+    ITH_LAUNCHER_SRUN_WITHOUT_PMI
+} ith_launcher;
+
+ith_launcher ith_comm_launcher(const char *(*get)(const char *name));
+
+/* The number of ranks that the launcher's variables promise; 0 where they do not say. */
+int ith_comm_promised_ranks(const char *(*get)(const char *name));
+
+/* ITHACA_RANKS_PER_NODE; 0 where it is not set. ITH_E_ARGUMENT: not a number from 1 on. */
+ith_status ith_comm_ranks_per_node(const char *(*get)(const char *name), int *ranks,
+                                   ith_error *err);
+
+#endif
