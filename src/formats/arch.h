@@ -1,13 +1,28 @@
-/* arch.h - what distinguishes one architecture from the next: one const struct per file arch_<name>.c.
+/* arch.h - a model family: all that Ithaca knows of it, in one const struct.
  *
- * All are pre-norm decoders with grouped-query attention, rotary positions and a gated SiLU MLP, or several of which
- * a router chooses for each token (ith_hparams_has_experts says in which layers). A new one of this family is a
- * file with its names and switches, and a line in arch.c.
+ * arch_<name>.c defines the struct: how files of both formats name the family, its tensors and its
+ * settings. architectures.inc lists the families. Everybody else follows the struct and names no
+ * family, so to add one, write its file and add its line.
+ *
+ *   Tensors    most families share the names in arch_names.c.
+ *   Settings   hf_config.c and gguf_hparams.c read what all families have and refuse settings that
+ *              would change the arithmetic. A family takes over single keys, to support a setting
+ *              that is otherwise refused or to read one in its own way: it lists them in
+ *              config_keys or gguf_keys and reads them in its hook, after the common ones.
+ *   Packs      store what all families have. Hyperparameters of its own a family lists in `fields`.
+ *
+ * All families so far are pre-norm decoders with grouped-query attention, rotary positions, and a
+ * gated SiLU MLP or a mixture of experts (ith_hparams_has_experts says in which layers).
  */
 #ifndef ITH_FORMATS_ARCH_H
 #define ITH_FORMATS_ARCH_H
 
-#include "formats/source.h"
+#include "base/json.h"
+#include "formats/hparams.h"
+
+struct ith_gguf_meta;
+struct ith_hparams_field;
+struct ith_tensor_table;
 
 typedef enum ith_part {
     ITH_PART_EMBED,
@@ -28,27 +43,97 @@ typedef enum ith_part {
     ITH_PART_EXPERT_GATE, /* one per expert of a layer, another %d in the name */
     ITH_PART_EXPERT_UP,
     ITH_PART_EXPERT_DOWN,
-    ITH_PART_EXPERTS_GATE, /* or those of all experts of a layer in one tensor, [experts][rows][cols], in the same order */
+    ITH_PART_EXPERTS_GATE, /* all experts of a layer: [experts][rows][cols], in the same order */
     ITH_PART_EXPERTS_UP,
     ITH_PART_EXPERTS_DOWN,
-    ITH_PART_EXPERTS_GATE_UP, /* or gate's rows of an expert, then up's: [experts][2 rows][cols] */
+    ITH_PART_EXPERTS_GATE_UP, /* of each expert gate's rows, then up's: [experts][2 rows][cols] */
     ITH_PARTS
 } ith_part;
 
+typedef struct ith_hf_class { /* how a config.json says that it is of the family */
+    const char *model_type;   /* its "model_type" */
+    const char *name;         /* the first of its "architectures" */
+} ith_hf_class;
+
+typedef struct ith_arch_defaults { /* those of the family's class in Transformers */
+    int64_t n_kv_heads;            /* 0: as many as query heads */
+    int64_t head_dim;              /* 0: hidden / heads */
+    int64_t ctx;                   /* max_position_embeddings */
+    double rms_eps, rope_theta;
+    bool tied_embeddings;
+    int32_t bos, eos; /* -1: none */
+} ith_arch_defaults;
+
 typedef struct ith_arch {
-    const char *name;              /* GGUF's spelling */
-    const char *const *hf_names;   /* [ITH_PARTS], printf patterns; NULL: such files have no tensor of this kind */
-    const char *const *gguf_names; /* [ITH_PARTS] */
-    bool qk_norm;                  /* RMSNorm over each query and key head before RoPE */
-    bool gguf_interleaved_qk;      /* GGUF stores query and key rows for interleaved rotary pairs */
+    /* general.architecture of GGUF files; "architecture" of packs. */
+    const char *name;
+
+    /* ---- Tensors ---- */
+
+    /* [ITH_PARTS] printf patterns; NULL: files of the format have no such tensor. */
+    const char *const *hf_names;
+    const char *const *gguf_names;
+
+    /* RMSNorm over each query and key head before RoPE. */
+    bool qk_norm;
+
+    /* GGUF files store rows of q and k for interleaved rotary pairs (gguf.h). */
+    bool gguf_interleaved_qk;
+
+    /* ---- config.json ---- */
+
+    const ith_hf_class *hf_classes; /* ends with {NULL} */
+    ith_arch_defaults defaults;
+
+    /* Keys that read_config reads: the common reader neither reads, requires nor refuses them.
+     * Ends with NULL; NULL: none. */
+    const char *const *config_keys;
+
+    /* Called when *hp has what all families share. `where` is the file's path, for messages;
+     * hf_config.h has helpers. NULL: nothing more to read. */
+    ith_status (*read_config)(const json_t *config, const char *where, ith_hparams *hp,
+                              ith_error *err);
+
+    /* ---- GGUF metadata; keys without "<name>." ---- */
+
+    const char *const *gguf_keys;
+    ith_status (*read_gguf)(const struct ith_gguf_meta *meta,
+                            const struct ith_tensor_table *tensors, ith_hparams *hp,
+                            ith_error *err);
+
+    /* ---- Packs ---- */
+
+    /* The members of ith_hparams that not all families have (hparams_json.h). Ends with {NULL};
+     * NULL: none. */
+    const struct ith_hparams_field *fields;
 } ith_arch;
 
-extern const char *const ith_names_hf[ITH_PARTS]; /* the names that most of the family use */
+/* The names that most families use. */
+extern const char *const ith_names_hf[ITH_PARTS];
 extern const char *const ith_names_gguf[ITH_PARTS];
 
-extern const ith_arch ith_arch_qwen3, ith_arch_qwen3moe, ith_arch_llama;
+#define ITH_ARCH(name) extern const ith_arch ith_arch_##name;
+#include "formats/architectures.inc"
+#undef ITH_ARCH
 
 /* NULL if there is none of this name. */
 const ith_arch *ith_arch_find(const char *name);
+
+/* The family of a config.json's model_type, and the name of the class that it must have. NULL if
+ * there is none. */
+const ith_arch *ith_arch_find_hf(const char *model_type, const char **class_name);
+
+/* ITH_E_UNSUPPORTED: `where` (a file) is of family `found`. The message lists the known ones. */
+ith_status ith_arch_unknown(const char *where, const char *found, ith_error *err);
+
+/* Is `key` in a list such as config_keys? */
+bool ith_arch_takes(const char *const *keys, const char *key);
+
+enum { ITH_TENSOR_NAME = 128 /* bytes of a tensor's name, its NUL included */ };
+
+/* A name from hf_names or gguf_names; `layer` and `expert` count only where the pattern has them.
+ * False: files of the format have no such tensor. */
+bool ith_arch_tensor_name(const char *const *names, ith_part part, int layer, int expert,
+                          char name[ITH_TENSOR_NAME]);
 
 #endif

@@ -1,10 +1,20 @@
-/* Qwen3, dense (arXiv 2505.09388): RMSNorm on every query and key head, no biases, head_dim apart from hidden / heads. */
+/* arch_qwen3.c - Qwen3, dense (arXiv 2505.09388): RMSNorm on every query and key head, no biases,
+ * head_dim independent of hidden / heads. */
 #include "formats/arch.h"
+
+static const ith_hf_class classes[] = {{"qwen3", "Qwen3ForCausalLM"}, {NULL, NULL}};
 
 const ith_arch ith_arch_qwen3 = {
     .name = "qwen3",
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
     .qk_norm = true,
-    .gguf_interleaved_qk = false,
+    .hf_classes = classes,
+    .defaults = {.n_kv_heads = 32,
+                 .head_dim = 128,
+                 .ctx = 32768,
+                 .rms_eps = 1e-6,
+                 .rope_theta = 10000,
+                 .bos = -1,
+                 .eos = -1},
 };

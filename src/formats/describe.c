@@ -16,11 +16,8 @@ static json_t *clean_string(const char *text, size_t len)
 
 static json_t *describe_rope(const ith_rope_params *rope)
 {
-    static const char *const kinds[] = {[ITH_ROPE_PLAIN] = "default",
-                                        [ITH_ROPE_LINEAR] = "linear",
-                                        [ITH_ROPE_YARN] = "yarn",
-                                        [ITH_ROPE_LLAMA3] = "llama3"};
-    json_t *out = json_pack("{s:s, s:o}", "type", kinds[rope->kind], "theta", ith_json_number(rope->theta));
+    json_t *out = json_pack("{s:s, s:o}", "type", ith_rope_kind_names[rope->kind], "theta",
+                            ith_json_number(rope->theta));
 
     if (rope->kind != ITH_ROPE_PLAIN)
         json_object_set_new(out, "factor", ith_json_number(rope->factor));
@@ -43,8 +40,9 @@ static json_t *describe_sampling(const ith_hparams *hp)
 {
     if (!hp->has_sampling)
         return json_null();
-    return json_pack("{s:o, s:i, s:o, s:o, s:o}", "temperature", ith_json_number(hp->temperature), "top_k", hp->top_k,
-                     "top_p", ith_json_number(hp->top_p), "min_p", ith_json_number(hp->min_p), "repetition_penalty",
+    return json_pack("{s:o, s:i, s:o, s:o, s:o}", "temperature", ith_json_number(hp->temperature),
+                     "top_k", hp->top_k, "top_p", ith_json_number(hp->top_p), "min_p",
+                     ith_json_number(hp->min_p), "repetition_penalty",
                      ith_json_number(hp->repetition_penalty));
 }
 
@@ -59,15 +57,19 @@ static json_t *describe_eos(const ith_hparams *hp)
 static json_t *describe_hparams(const ith_hparams *hp)
 {
     json_t *out = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:o, s:o, s:o}", "layers", (json_int_t)hp->n_layers,
-        "hidden", (json_int_t)hp->hidden, "ffn", (json_int_t)hp->ffn, "heads", (json_int_t)hp->n_heads, "kv_heads",
-        (json_int_t)hp->n_kv_heads, "head_dim", (json_int_t)hp->head_dim, "vocabulary", (json_int_t)hp->n_vocab,
-        "context", (json_int_t)hp->ctx_train, "rms_eps", ith_json_number(hp->rms_eps), "tied_embeddings",
-        hp->tied_embeddings, "rope", describe_rope(&hp->rope), "bos", hp->bos < 0 ? json_null() : json_integer(hp->bos),
-        "eos", describe_eos(hp), "sampling", describe_sampling(hp));
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:o, s:o, s:o}", "layers",
+        (json_int_t)hp->n_layers, "hidden", (json_int_t)hp->hidden, "ffn", (json_int_t)hp->ffn,
+        "heads", (json_int_t)hp->n_heads, "kv_heads", (json_int_t)hp->n_kv_heads, "head_dim",
+        (json_int_t)hp->head_dim, "vocabulary", (json_int_t)hp->n_vocab, "context",
+        (json_int_t)hp->ctx_train, "rms_eps", ith_json_number(hp->rms_eps), "tied_embeddings",
+        hp->tied_embeddings, "rope", describe_rope(&hp->rope), "bos",
+        hp->bos < 0 ? json_null() : json_integer(hp->bos), "eos", describe_eos(hp), "sampling",
+        describe_sampling(hp));
 
-    if (out != NULL && hp->experts.n > 0)
-        json_object_set_new(out, "experts", ith_experts_to_json(hp));
+    if (out != NULL && !ith_hparams_add_own(hp, out)) {
+        json_decref(out);
+        return NULL;
+    }
     return out;
 }
 
@@ -78,11 +80,13 @@ static json_t *describe_tensor(const ith_tensor *t)
     for (int i = 0; i < t->n_dims; i++)
         json_array_append_new(shape, json_integer(t->dims[i]));
     if (t->packed != NULL)
-        return json_pack("{s:s, s:s, s:o, s:I, s:s, s:I}", "name", t->name, "type", ith_packed_type(t->packed), "shape",
-                         shape, "bytes", (json_int_t)((size_t)t->packed->n_tiles * t->packed->tile_bytes), "codec",
-                         ith_codec_names[t->packed->codec], "stored_bytes", (json_int_t)t->packed->bytes);
-    return json_pack("{s:s, s:s, s:o, s:I}", "name", t->name, "type", ith_dtype_get(t->dtype)->name, "shape", shape,
-                     "bytes", (json_int_t)t->bytes);
+        return json_pack("{s:s, s:s, s:o, s:I, s:s, s:I}", "name", t->name, "type",
+                         ith_packed_type(t->packed), "shape", shape, "bytes",
+                         (json_int_t)((size_t)t->packed->n_tiles * t->packed->tile_bytes), "codec",
+                         ith_codec_names[t->packed->codec], "stored_bytes",
+                         (json_int_t)t->packed->bytes);
+    return json_pack("{s:s, s:s, s:o, s:I}", "name", t->name, "type", ith_dtype_get(t->dtype)->name,
+                     "shape", shape, "bytes", (json_int_t)t->bytes);
 }
 
 /* A tied output matrix that a file repeats, and tables that are no parameters, do not count. */
@@ -118,10 +122,13 @@ static json_t *describe_tokenizer(const ith_source *source)
     if (ith_source_blob(source, "tokenizer.json").data != NULL)
         file = "tokenizer.json";
     if (v == NULL)
-        return file == NULL ? json_null() : json_pack("{s:o}", "file", clean_string(file, strlen(file)));
-    return json_pack("{s:o, s:o, s:I, s:I, s:b, s:b}", "model", optional_string(v->model.data, v->model.len), "pre",
-                     optional_string(v->pre.data, v->pre.len), "tokens", (json_int_t)v->n_tokens, "merges",
-                     (json_int_t)v->n_merges, "add_bos", v->add_bos, "chat_template", v->chat_template.data != NULL);
+        return file == NULL ? json_null()
+                            : json_pack("{s:o}", "file", clean_string(file, strlen(file)));
+    return json_pack("{s:o, s:o, s:I, s:I, s:b, s:b}", "model",
+                     optional_string(v->model.data, v->model.len), "pre",
+                     optional_string(v->pre.data, v->pre.len), "tokens", (json_int_t)v->n_tokens,
+                     "merges", (json_int_t)v->n_merges, "add_bos", v->add_bos, "chat_template",
+                     v->chat_template.data != NULL);
 }
 
 ith_status ith_source_describe(const ith_source *source, json_t **out, ith_error *err)
@@ -138,9 +145,10 @@ ith_status ith_source_describe(const ith_source *source, json_t **out, ith_error
     if (source->kind == ITH_SOURCE_PACK)
         snprintf(format, sizeof format, "Ithaca pack v%d", ITH_PACK_VERSION);
     *out = json_pack("{s:s, s:o, s:s, s:s, s:o, s:I, s:I, s:i, s:o, s:o}", "format", format, "path",
-                     clean_string(source->path, strlen(source->path)), "architecture", hp->architecture, "name",
-                     hp->name, "hyperparameters", describe_hparams(hp), "parameters", (json_int_t)parameters, "bytes",
-                     (json_int_t)bytes, "files", (int)source->n_files, "tensors", tensors, "tokenizer",
+                     clean_string(source->path, strlen(source->path)), "architecture",
+                     hp->architecture, "name", hp->name, "hyperparameters", describe_hparams(hp),
+                     "parameters", (json_int_t)parameters, "bytes", (json_int_t)bytes, "files",
+                     (int)source->n_files, "tensors", tensors, "tokenizer",
                      describe_tokenizer(source));
     if (*out != NULL && source->pack != NULL)
         json_object_set(*out, "packed", json_object_get(source->pack->index, "packed"));

@@ -78,9 +78,12 @@ typedef struct dtype_row {
 } dtype_row;
 
 static const dtype_row dtypes[ITH_DTYPES] = {
-    [ITH_DT_F32] = {{"F32", 1, 4}, 0, "F32", widen_f32},      [ITH_DT_F16] = {{"F16", 1, 2}, 1, "F16", widen_f16},
-    [ITH_DT_BF16] = {{"BF16", 1, 2}, 30, "BF16", widen_bf16}, [ITH_DT_Q8_0] = {{"Q8_0", 32, 34}, 8, NULL, widen_q8_0},
-    [ITH_DT_Q4_0] = {{"Q4_0", 32, 18}, 2, NULL, widen_q4_0},  [ITH_DT_Q4_1] = {{"Q4_1", 32, 20}, 3, NULL, widen_q4_1},
+    [ITH_DT_F32] = {{"F32", 1, 4}, 0, "F32", widen_f32},
+    [ITH_DT_F16] = {{"F16", 1, 2}, 1, "F16", widen_f16},
+    [ITH_DT_BF16] = {{"BF16", 1, 2}, 30, "BF16", widen_bf16},
+    [ITH_DT_Q8_0] = {{"Q8_0", 32, 34}, 8, NULL, widen_q8_0},
+    [ITH_DT_Q4_0] = {{"Q4_0", 32, 18}, 2, NULL, widen_q4_0},
+    [ITH_DT_Q4_1] = {{"Q4_1", 32, 20}, 3, NULL, widen_q4_1},
 };
 
 const ith_dtype_info *ith_dtype_get(ith_dtype dtype)
@@ -115,12 +118,13 @@ bool ith_dtype_from_ggml(uint32_t id, ith_dtype *out)
 
 /* enum ggml_type of ggml.h; numbers left out were never used or withdrawn. */
 static const char *const ggml_names[] = {
-    [0] = "F32",     [1] = "F16",    [2] = "Q4_0",     [3] = "Q4_1",    [6] = "Q5_0",     [7] = "Q5_1",
-    [8] = "Q8_0",    [9] = "Q8_1",   [10] = "Q2_K",    [11] = "Q3_K",   [12] = "Q4_K",    [13] = "Q5_K",
-    [14] = "Q6_K",   [15] = "Q8_K",  [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S",
-    [20] = "IQ4_NL", [21] = "IQ3_S", [22] = "IQ2_S",   [23] = "IQ4_XS", [24] = "I8",      [25] = "I16",
-    [26] = "I32",    [27] = "I64",   [28] = "F64",     [29] = "IQ1_M",  [30] = "BF16",    [34] = "TQ1_0",
-    [35] = "TQ2_0",  [39] = "MXFP4", [40] = "NVFP4",   [41] = "Q1_0",
+    [0] = "F32",     [1] = "F16",      [2] = "Q4_0",   [3] = "Q4_1",    [6] = "Q5_0",
+    [7] = "Q5_1",    [8] = "Q8_0",     [9] = "Q8_1",   [10] = "Q2_K",   [11] = "Q3_K",
+    [12] = "Q4_K",   [13] = "Q5_K",    [14] = "Q6_K",  [15] = "Q8_K",   [16] = "IQ2_XXS",
+    [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S", [20] = "IQ4_NL", [21] = "IQ3_S",
+    [22] = "IQ2_S",  [23] = "IQ4_XS",  [24] = "I8",    [25] = "I16",    [26] = "I32",
+    [27] = "I64",    [28] = "F64",     [29] = "IQ1_M", [30] = "BF16",   [34] = "TQ1_0",
+    [35] = "TQ2_0",  [39] = "MXFP4",   [40] = "NVFP4", [41] = "Q1_0",
 };
 
 const char *ith_ggml_type_name(uint32_t id)

@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 /* What O_DIRECT wants of addresses, offsets and lengths: a block of the disk, 512 or 4096 bytes. */
-enum { BLOCK = 4096, COPY_BYTES = 1 << 20 /* stays in the second level of caches between being read and copied */ };
+enum {
+    BLOCK = 4096,
+    COPY_BYTES = 1 << 20 /* stays in the second level of caches between being read and copied */
+};
 
 struct ith_filereader {
     const ith_mapfile *file;
@@ -35,7 +38,8 @@ static ith_status check_same(const ith_filereader *r, ith_error *err)
     if (fstat(r->fd, &info) != 0)
         return ith_fail(err, ITH_E_IO, "%s: %s", r->file->path, strerror(errno));
     if (info.st_dev != r->file->device || info.st_ino != r->file->inode)
-        return ith_fail(err, ITH_E_IO, "%s: the file was replaced while it was being opened", r->file->path);
+        return ith_fail(err, ITH_E_IO, "%s: the file was replaced while it was being opened",
+                        r->file->path);
     return ITH_OK;
 }
 
@@ -49,10 +53,12 @@ static ith_status open_descriptor(ith_filereader *r, ith_error *err)
         r->direct = false;
         r->fd = open(r->file->path, flags);
     }
-    return r->fd >= 0 ? check_same(r, err) : ith_fail(err, ITH_E_IO, "%s: %s", r->file->path, strerror(errno));
+    return r->fd >= 0 ? check_same(r, err)
+                      : ith_fail(err, ITH_E_IO, "%s: %s", r->file->path, strerror(errno));
 }
 
-ith_status ith_filereader_open(const ith_mapfile *file, ith_caching caching, ith_filereader **out, ith_error *err)
+ith_status ith_filereader_open(const ith_mapfile *file, ith_caching caching, ith_filereader **out,
+                               ith_error *err)
 {
     ith_filereader *r = calloc(1, sizeof *r);
     ith_status status;
@@ -104,8 +110,8 @@ static bool gave_up_direct(ith_filereader *r)
 }
 
 /* At least `least` bytes into out[room], more if the system gives them. */
-static ith_status read_at_least(ith_filereader *r, uint64_t offset, size_t least, size_t room, uint8_t *out,
-                                size_t *got, ith_error *err)
+static ith_status read_at_least(ith_filereader *r, uint64_t offset, size_t least, size_t room,
+                                uint8_t *out, size_t *got, ith_error *err)
 {
     for (*got = 0; *got < least;) {
         ssize_t n = pread(r->fd, out + *got, room - *got, (off_t)(offset + *got));
@@ -137,7 +143,8 @@ static bool make_room(ith_filereader *r, size_t bytes)
 
 static bool has(const ith_filereader *r, uint64_t offset, size_t bytes)
 {
-    return offset >= r->begin && offset - r->begin <= r->filled && bytes <= r->filled - (offset - r->begin);
+    return offset >= r->begin && offset - r->begin <= r->filled &&
+           bytes <= r->filled - (offset - r->begin);
 }
 
 static ith_status fill(ith_filereader *r, uint64_t offset, size_t bytes, ith_error *err)
@@ -151,7 +158,8 @@ static ith_status fill(ith_filereader *r, uint64_t offset, size_t bytes, ith_err
     return read_at_least(r, begin, offset + bytes - begin, end - begin, r->buffer, &r->filled, err);
 }
 
-ith_status ith_filereader_get(ith_filereader *r, uint64_t offset, size_t bytes, const uint8_t **data, ith_error *err)
+ith_status ith_filereader_get(ith_filereader *r, uint64_t offset, size_t bytes,
+                              const uint8_t **data, ith_error *err)
 {
     ith_status status = has(r, offset, bytes) ? ITH_OK : fill(r, offset, bytes, err);
 
@@ -162,7 +170,8 @@ ith_status ith_filereader_get(ith_filereader *r, uint64_t offset, size_t bytes, 
     return status;
 }
 
-ith_status ith_filereader_copy(ith_filereader *r, uint64_t offset, size_t bytes, uint8_t *out, ith_error *err)
+ith_status ith_filereader_copy(ith_filereader *r, uint64_t offset, size_t bytes, uint8_t *out,
+                               ith_error *err)
 {
     size_t got;
 

@@ -15,7 +15,8 @@ typedef enum ith_caching { ITH_CACHED, ITH_UNCACHED } ith_caching;
 typedef struct ith_filereader ith_filereader;
 
 /* `file` must outlive the reader. ITH_E_IO: it cannot be opened, or its path names another file by now. */
-ith_status ith_filereader_open(const ith_mapfile *file, ith_caching caching, ith_filereader **reader, ith_error *err);
+ith_status ith_filereader_open(const ith_mapfile *file, ith_caching caching,
+                               ith_filereader **reader, ith_error *err);
 void ith_filereader_close(ith_filereader *reader); /* accepts NULL */
 
 const ith_mapfile *ith_filereader_file(const ith_filereader *reader);
@@ -26,10 +27,11 @@ bool ith_filereader_is_direct(const ith_filereader *reader);
 /* Bytes [offset, offset + bytes): *data is the reader's, valid until its next call, and has any alignment. What the last call read is not
  * read again. ITH_E_IO: the system's word; ITH_E_FORMAT: the file ends before; ITH_E_MEMORY. The text begins with what went wrong: the caller
  * puts the file's name, and what was to be read, before it (ith_fail_prefix). */
-ith_status ith_filereader_get(ith_filereader *reader, uint64_t offset, size_t bytes, const uint8_t **data,
-                              ith_error *err);
+ith_status ith_filereader_get(ith_filereader *reader, uint64_t offset, size_t bytes,
+                              const uint8_t **data, ith_error *err);
 
 /* The same into out[bytes]; without a copy where they are cached. */
-ith_status ith_filereader_copy(ith_filereader *reader, uint64_t offset, size_t bytes, uint8_t *out, ith_error *err);
+ith_status ith_filereader_copy(ith_filereader *reader, uint64_t offset, size_t bytes, uint8_t *out,
+                               ith_error *err);
 
 #endif

@@ -18,8 +18,8 @@ static ith_status read_alignment(const ith_gguf_meta *meta, size_t *alignment, i
 
     ITH_TRY(ith_gguf_int(meta, "general.alignment", NULL, 1, ALIGNMENT_MAX, &value, err));
     if ((value & (value - 1)) != 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: general.alignment is %lld, expected a power of two", meta->path,
-                        (long long)value);
+        return ith_fail(err, ITH_E_FORMAT, "%s: general.alignment is %lld, expected a power of two",
+                        meta->path, (long long)value);
     *alignment = (size_t)value;
     return ITH_OK;
 }
@@ -30,10 +30,12 @@ static ith_status read_name(ith_cursor *c, char name[NAME_MAX_BYTES + 1], ith_er
 
     ITH_TRY(ith_cursor_string(c, &text, err));
     if (text.len == 0 || text.len > NAME_MAX_BYTES)
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: a tensor name of %zu bytes", c->path, text.len);
+        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: a tensor name of %zu bytes", c->path,
+                        text.len);
     for (size_t i = 0; i < text.len; i++)
         if (text.data[i] <= ' ' || text.data[i] > '~')
-            return ith_fail(err, ITH_E_FORMAT, "%s: damaged: a tensor name that is not printable ASCII", c->path);
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: damaged: a tensor name that is not printable ASCII", c->path);
     memcpy(name, text.data, text.len);
     name[text.len] = '\0';
     return ITH_OK;
@@ -45,14 +47,15 @@ static ith_status read_dims(ith_cursor *c, ith_tensor *t, ith_error *err)
 
     ITH_TRY(ith_cursor_u32(c, &n_dims, err));
     if (n_dims < 1 || n_dims > 4)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has %u dimensions, expected 1 to 4", t->file, t->name,
-                        n_dims);
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has %u dimensions, expected 1 to 4",
+                        t->file, t->name, n_dims);
     t->n_dims = (int)n_dims;
     for (int i = t->n_dims - 1; i >= 0; i--) {
         uint64_t dim;
         ITH_TRY(ith_cursor_u64(c, &dim, err));
         if (dim > INT64_MAX)
-            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions overflow", t->file, t->name);
+            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions overflow", t->file,
+                            t->name);
         t->dims[i] = (int64_t)dim;
     }
     return ITH_OK;
@@ -68,20 +71,23 @@ static ith_status read_type(ith_cursor *c, ith_tensor *t, ith_error *err)
         return ITH_OK;
     name = ith_ggml_type_name(id);
     if (name == NULL)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has the unknown type %u", t->file, t->name, id);
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has the unknown type %u", t->file,
+                        t->name, id);
     return ith_fail(err, ITH_E_UNSUPPORTED,
-                    "%s: tensor %s has type %s; Ithaca reads F32, F16, BF16, Q8_0, Q4_0 and Q4_1", t->file, t->name,
-                    name);
+                    "%s: tensor %s has type %s; Ithaca reads F32, F16, BF16, Q8_0, Q4_0 and Q4_1",
+                    t->file, t->name, name);
 }
 
-static ith_status read_tensor(ith_cursor *c, size_t alignment, ith_tensor *t, uint64_t *offset, ith_error *err)
+static ith_status read_tensor(ith_cursor *c, size_t alignment, ith_tensor *t, uint64_t *offset,
+                              ith_error *err)
 {
     ITH_TRY(read_dims(c, t, err));
     ITH_TRY(read_type(c, t, err));
     ITH_TRY(ith_tensor_set_shape(t, err));
     ITH_TRY(ith_cursor_u64(c, offset, err));
     if (*offset % alignment != 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s lies at %llu, not a multiple of the alignment %zu", t->file,
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tensor %s lies at %llu, not a multiple of the alignment %zu", t->file,
                         t->name, (unsigned long long)*offset, alignment);
     return ITH_OK;
 }
@@ -95,16 +101,18 @@ static ith_status place_tensors(const ith_mapfile *file, size_t data_begin, cons
         if (data_begin > file->size || offsets[i] > file->size - data_begin ||
             t->bytes > file->size - data_begin - offsets[i])
             return ith_fail(err, ITH_E_FORMAT,
-                            "%s: truncated or damaged: tensor %s takes %zu bytes at %llu + %zu, the file has %zu",
-                            file->path, t->name, t->bytes, (unsigned long long)offsets[i], data_begin, file->size);
+                            "%s: truncated or damaged: tensor %s takes %zu bytes at %llu + %zu, "
+                            "the file has %zu",
+                            file->path, t->name, t->bytes, (unsigned long long)offsets[i],
+                            data_begin, file->size);
         t->data = file->data + data_begin + offsets[i];
         t->mapping = file;
     }
     return ith_tensor_table_order(table, 0, err);
 }
 
-static ith_status read_tensors(ith_cursor *c, const ith_gguf_meta *meta, size_t alignment, uint64_t *offsets,
-                               ith_tensor_table *table, ith_error *err)
+static ith_status read_tensors(ith_cursor *c, const ith_gguf_meta *meta, size_t alignment,
+                               uint64_t *offsets, ith_tensor_table *table, ith_error *err)
 {
     for (uint64_t i = 0; i < meta->n_tensors; i++) {
         char name[NAME_MAX_BYTES + 1];
@@ -126,20 +134,23 @@ ith_status ith_gguf_tensors_read(const ith_mapfile *file, ith_cursor *c, const i
 
     ITH_CHECK(ith_gguf_int(meta, "split.count", NULL, 0, UINT16_MAX, &split, err));
     if (split > 1)
-        ITH_CHECK(ith_fail(err, ITH_E_UNSUPPORTED,
-                           "%s: one of %lld parts of a model; join them with llama-gguf-split --merge", file->path,
-                           (long long)split));
+        ITH_CHECK(
+            ith_fail(err, ITH_E_UNSUPPORTED,
+                     "%s: one of %lld parts of a model; join them with llama-gguf-split --merge",
+                     file->path, (long long)split));
     ITH_CHECK(read_alignment(meta, &alignment, err));
     if (meta->n_tensors > c->left / TENSOR_MIN)
-        ITH_CHECK(ith_fail(err, ITH_E_FORMAT, "%s: truncated or damaged: %llu tensors described in %zu bytes",
+        ITH_CHECK(ith_fail(err, ITH_E_FORMAT,
+                           "%s: truncated or damaged: %llu tensors described in %zu bytes",
                            file->path, (unsigned long long)meta->n_tensors, c->left));
     offsets = calloc(meta->n_tensors + 1, sizeof *offsets);
     if (offsets == NULL)
-        ITH_CHECK(ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of %llu tensors", file->path,
-                           (unsigned long long)meta->n_tensors));
+        ITH_CHECK(ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of %llu tensors",
+                           file->path, (unsigned long long)meta->n_tensors));
     ITH_CHECK(read_tensors(c, meta, alignment, offsets, table, err));
     header = file->size - c->left;
-    ITH_CHECK(place_tensors(file, (header + alignment - 1) / alignment * alignment, offsets, table, err));
+    ITH_CHECK(
+        place_tensors(file, (header + alignment - 1) / alignment * alignment, offsets, table, err));
 done:
     free(offsets);
     return status;

@@ -26,12 +26,12 @@ void ith_gguf_vocab_free(ith_gguf_vocab *vocab); /* accepts NULL */
 
 /* bos, and the tokens that end an answer: eos_token_id, eot_token_id, eom_token_id, and special tokens known by their text, since
  * many files name only one of them (llama.cpp does the same). */
-ith_status ith_gguf_special_tokens(const ith_gguf_meta *meta, const ith_gguf_vocab *vocab, ith_hparams *hp,
-                                   ith_error *err);
+ith_status ith_gguf_special_tokens(const ith_gguf_meta *meta, const ith_gguf_vocab *vocab,
+                                   ith_hparams *hp, ith_error *err);
 
 /* The hyperparameters of the table's architectures, special tokens included. Keys that change the arithmetic and that Ithaca does
  * not know how to follow (experts, windows, scales) are ITH_E_UNSUPPORTED, by name. */
-ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_table *table, const ith_gguf_vocab *vocab,
-                                 ith_hparams *hp, ith_error *err);
+ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_table *table,
+                                 const ith_gguf_vocab *vocab, ith_hparams *hp, ith_error *err);
 
 #endif

@@ -1,18 +1,17 @@
-#include "formats/architectures.h"
+/* gguf_hparams.c - the hyperparameters in a GGUF file's metadata that all families have. */
 #include "formats/gguf.h"
-#include "formats/hparams.h"
+
+#include "formats/arch.h"
 
 #include <math.h>
 
-static const int64_t SIZE_LIMIT = INT64_C(1) << 40; /* wider than any field; ith_hparams_check has the real bounds */
-
-typedef struct reader { /* what every step below needs */
+typedef struct reader { /* what the steps below need */
     const ith_gguf_meta *meta;
-    const char *arch;
+    const ith_arch *arch;
     ith_hparams *hp;
 } reader;
 
-static ith_status read_architecture(const reader *r, ith_error *err)
+static ith_status read_architecture(reader *r, ith_error *err)
 {
     ith_bytes name = {0};
 
@@ -20,77 +19,87 @@ static ith_status read_architecture(const reader *r, ith_error *err)
     if (name.data == NULL)
         return ith_fail(err, ITH_E_FORMAT, "%s: general.architecture is missing", r->meta->path);
     ith_clean_text(name.data, name.len, r->hp->architecture, sizeof r->hp->architecture);
-    if (ith_architecture_by_name(r->hp->architecture) == NULL)
-        return ith_architecture_unknown(r->meta->path, r->hp->architecture, err);
+    r->arch = ith_arch_find(r->hp->architecture);
+    if (r->arch == NULL)
+        return ith_arch_unknown(r->meta->path, r->hp->architecture, err);
     name = (ith_bytes){0};
     ITH_TRY(ith_gguf_string(r->meta, "general.name", NULL, &name, err));
     ith_clean_text(name.data, name.len, r->hp->name, sizeof r->hp->name);
     return ITH_OK;
 }
 
-static ith_status required_int(const reader *r, const char *suffix, int64_t *out, ith_error *err)
+/* Does the family read the key itself? */
+static bool is_taken(const reader *r, const char *key)
 {
-    *out = -1;
-    ITH_TRY(ith_gguf_int(r->meta, r->arch, suffix, 0, SIZE_LIMIT, out, err));
-    return *out >= 0 ? ITH_OK : ith_fail(err, ITH_E_FORMAT, "%s: %s.%s is missing", r->meta->path, r->arch, suffix);
+    return ith_arch_takes(r->arch->gguf_keys, key);
+}
+
+static ith_status need(const reader *r, const char *key, int64_t *out, ith_error *err)
+{
+    return is_taken(r, key) ? ITH_OK : ith_gguf_need_int(r->meta, r->arch->name, key, out, err);
+}
+
+static ith_status read_int(const reader *r, const char *key, int64_t *out, ith_error *err)
+{
+    if (is_taken(r, key))
+        return ITH_OK;
+    return ith_gguf_int(r->meta, r->arch->name, key, 1, ITH_SIZE_LIMIT, out, err);
+}
+
+static ith_status read_real(const reader *r, const char *key, double *out, ith_error *err)
+{
+    return is_taken(r, key) ? ITH_OK : ith_gguf_real(r->meta, r->arch->name, key, out, err);
+}
+
+static ith_status read_eps(const reader *r, ith_error *err)
+{
+    static const char key[] = "attention.layer_norm_rms_epsilon";
+
+    if (is_taken(r, key))
+        return ITH_OK;
+    if (ith_gguf_find(r->meta, r->arch->name, key) == NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s.%s is missing", r->meta->path, r->arch->name,
+                        key);
+    return ith_gguf_real(r->meta, r->arch->name, key, &r->hp->rms_eps, err);
 }
 
 static ith_status read_sizes(const reader *r, ith_error *err)
 {
     ith_hparams *hp = r->hp;
 
-    ITH_TRY(required_int(r, "block_count", &hp->n_layers, err));
-    ITH_TRY(required_int(r, "embedding_length", &hp->hidden, err));
-    ITH_TRY(required_int(r, "feed_forward_length", &hp->ffn, err));
-    ITH_TRY(required_int(r, "attention.head_count", &hp->n_heads, err));
-    ITH_TRY(required_int(r, "context_length", &hp->ctx_train, err));
+    ITH_TRY(need(r, "block_count", &hp->n_layers, err));
+    ITH_TRY(need(r, "embedding_length", &hp->hidden, err));
+    ITH_TRY(need(r, "feed_forward_length", &hp->ffn, err));
+    ITH_TRY(need(r, "attention.head_count", &hp->n_heads, err));
+    ITH_TRY(need(r, "context_length", &hp->ctx_train, err));
     if (hp->n_heads == 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s.attention.head_count is 0", r->meta->path, r->arch);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s.attention.head_count is 0", r->meta->path,
+                        r->arch->name);
     hp->n_kv_heads = hp->n_heads;
-    ITH_TRY(ith_gguf_int(r->meta, r->arch, "attention.head_count_kv", 1, SIZE_LIMIT, &hp->n_kv_heads, err));
+    ITH_TRY(read_int(r, "attention.head_count_kv", &hp->n_kv_heads, err));
     hp->head_dim = hp->hidden / hp->n_heads;
-    ITH_TRY(ith_gguf_int(r->meta, r->arch, "attention.key_length", 1, SIZE_LIMIT, &hp->head_dim, err));
-    hp->rms_eps = -1;
-    ITH_TRY(ith_gguf_real(r->meta, r->arch, "attention.layer_norm_rms_epsilon", &hp->rms_eps, err));
-    if (hp->rms_eps == -1)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s.attention.layer_norm_rms_epsilon is missing", r->meta->path,
-                        r->arch);
-    return ITH_OK;
-}
-
-/* llama.cpp divides the chosen experts' weights by their sum, whatever the file says; here expert_weights_norm may say otherwise. */
-static ith_status read_experts(const reader *r, ith_error *err)
-{
-    ith_experts_params *e = &r->hp->experts;
-
-    if (!ith_architecture_by_name(r->arch)->experts)
-        return ITH_OK;
-    *e = (ith_experts_params){.normalized = true, .step = 1};
-    ITH_TRY(required_int(r, "expert_count", &e->n, err));
-    ITH_TRY(required_int(r, "expert_used_count", &e->used, err));
-    ITH_TRY(required_int(r, "expert_feed_forward_length", &e->ffn, err));
-    if (e->n == 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s.expert_count is 0", r->meta->path, r->arch);
-    return ith_gguf_bool(r->meta, r->arch, "expert_weights_norm", &e->normalized, err);
+    ITH_TRY(read_int(r, "attention.key_length", &hp->head_dim, err));
+    return read_eps(r, err);
 }
 
 /* Rows of token_embd.weight: padded vocabularies may have more of them than tokens, never fewer. */
-static ith_status read_vocabulary_size(const reader *r, const ith_tensor_table *table, const ith_gguf_vocab *vocab,
-                                       ith_error *err)
+static ith_status read_vocabulary_size(const reader *r, const ith_tensor_table *table,
+                                       const ith_gguf_vocab *vocab, ith_error *err)
 {
-    const ith_tensor *embedding = ith_tensor_table_find(table, "token_embd.weight");
+    const char *name = r->arch->gguf_names[ITH_PART_EMBED];
+    const ith_tensor *embedding = ith_tensor_table_find(table, name);
 
     if (embedding == NULL)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor token_embd.weight is missing", r->meta->path);
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is missing", r->meta->path, name);
     r->hp->n_vocab = embedding->dims[0];
     if (vocab->n_tokens > (uint64_t)r->hp->n_vocab)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %zu tokens, but token_embd.weight has %lld rows", r->meta->path,
-                        vocab->n_tokens, (long long)r->hp->n_vocab);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %zu tokens, but %s has %lld rows", r->meta->path,
+                        vocab->n_tokens, name, (long long)r->hp->n_vocab);
     return ITH_OK;
 }
 
-/* Keys that some families multiply into the arithmetic; 0 or absence is neutral. */
-static ith_status check_neutral(const reader *r, ith_error *err)
+/* Settings that must not change the arithmetic: 0 is neutral, and so is a missing key. */
+static ith_status check_settings(const reader *r, ith_error *err)
 {
     static const struct {
         const char *key;
@@ -110,14 +119,13 @@ static ith_status check_neutral(const reader *r, ith_error *err)
                 {"embedding_scale", 0},
                 {"attn_logit_softcapping", 0},
                 {"final_logit_softcapping", 0}};
-    bool experts = r->hp->experts.n > 0;
 
-    for (size_t i = experts ? 1 : 0; i < sizeof keys / sizeof *keys; i++) {
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         double value = 0;
-        ITH_TRY(ith_gguf_real(r->meta, r->arch, keys[i].key, &value, err));
+        ITH_TRY(read_real(r, keys[i].key, &value, err));
         if (value != 0 && value != keys[i].neutral)
-            return ith_fail(err, ITH_E_UNSUPPORTED, "%s: %s.%s is %g; Ithaca does not support it", r->meta->path,
-                            r->arch, keys[i].key, value);
+            return ith_fail(err, ITH_E_UNSUPPORTED, "%s: %s.%s is %g; Ithaca does not support it",
+                            r->meta->path, r->arch->name, keys[i].key, value);
     }
     return ITH_OK;
 }
@@ -129,10 +137,14 @@ static ith_status check_head_sizes(const reader *r, ith_error *err)
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         int64_t value = r->hp->head_dim;
-        ITH_TRY(ith_gguf_int(r->meta, r->arch, keys[i], 0, SIZE_LIMIT, &value, err));
+        if (is_taken(r, keys[i]))
+            continue;
+        ITH_TRY(ith_gguf_int(r->meta, r->arch->name, keys[i], 0, ITH_SIZE_LIMIT, &value, err));
         if (value != r->hp->head_dim)
-            return ith_fail(err, ITH_E_UNSUPPORTED, "%s: %s.%s is %lld; Ithaca supports the head size, %lld, only",
-                            r->meta->path, r->arch, keys[i], (long long)value, (long long)r->hp->head_dim);
+            return ith_fail(err, ITH_E_UNSUPPORTED,
+                            "%s: %s.%s is %lld; Ithaca supports the head size, %lld, only",
+                            r->meta->path, r->arch->name, keys[i], (long long)value,
+                            (long long)r->hp->head_dim);
     }
     return ITH_OK;
 }
@@ -145,31 +157,33 @@ static ith_status read_rope_kind(const reader *r, ith_rope_kind *kind, ith_error
     } kinds[] = {{"none", ITH_ROPE_PLAIN}, {"linear", ITH_ROPE_LINEAR}, {"yarn", ITH_ROPE_YARN}};
     ith_bytes name = {"linear", 6}; /* llama.cpp's default; plain as long as there is no factor */
 
-    ITH_TRY(ith_gguf_string(r->meta, r->arch, "rope.scaling.type", &name, err));
+    ITH_TRY(ith_gguf_string(r->meta, r->arch->name, "rope.scaling.type", &name, err));
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (ith_bytes_equal(name, kinds[i].name)) {
             *kind = kinds[i].kind;
             return ITH_OK;
         }
     return ith_fail(err, ITH_E_UNSUPPORTED,
-                    "%s: %s.rope.scaling.type is not supported; Ithaca knows none, linear and yarn", r->meta->path,
-                    r->arch);
+                    "%s: %s.rope.scaling.type is not supported; Ithaca knows none, linear and yarn",
+                    r->meta->path, r->arch->name);
 }
 
-/* llama.cpp multiplies what the file gives with YaRN's own 0.1 ln(factor) + 1; here attention_factor replaces it. */
+/* llama.cpp multiplies the file's factors by YaRN's own 0.1 ln(factor) + 1. Our attention_factor
+ * replaces all of them. */
 static ith_status read_yarn(const reader *r, ith_error *err)
 {
     ith_rope_params *rope = &r->hp->rope;
     double ext_factor = 1, factor = 1, yarn_factor = 1;
 
-    ITH_TRY(ith_gguf_real(r->meta, r->arch, "rope.scaling.yarn_beta_fast", &rope->beta_fast, err));
-    ITH_TRY(ith_gguf_real(r->meta, r->arch, "rope.scaling.yarn_beta_slow", &rope->beta_slow, err));
-    ITH_TRY(ith_gguf_real(r->meta, r->arch, "rope.scaling.attn_factor", &factor, err));
-    ITH_TRY(ith_gguf_real(r->meta, r->arch, "rope.scaling.yarn_attn_factor", &yarn_factor, err));
-    ITH_TRY(ith_gguf_real(r->meta, r->arch, "rope.scaling.yarn_ext_factor", &ext_factor, err));
+    ITH_TRY(read_real(r, "rope.scaling.yarn_beta_fast", &rope->beta_fast, err));
+    ITH_TRY(read_real(r, "rope.scaling.yarn_beta_slow", &rope->beta_slow, err));
+    ITH_TRY(read_real(r, "rope.scaling.attn_factor", &factor, err));
+    ITH_TRY(read_real(r, "rope.scaling.yarn_attn_factor", &yarn_factor, err));
+    ITH_TRY(read_real(r, "rope.scaling.yarn_ext_factor", &ext_factor, err));
     if (ext_factor != 1)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: %s.rope.scaling.yarn_ext_factor is %g; Ithaca supports 1 only",
-                        r->meta->path, r->arch, ext_factor);
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: %s.rope.scaling.yarn_ext_factor is %g; Ithaca supports 1 only",
+                        r->meta->path, r->arch->name, ext_factor);
     if (factor * yarn_factor != 1)
         rope->attention_factor = factor * yarn_factor * (0.1 * log(rope->factor) + 1);
     return ITH_OK;
@@ -180,18 +194,19 @@ static ith_status read_rope(const reader *r, ith_error *err)
     ith_rope_params *rope = &r->hp->rope;
     double factor = 0;
 
-    ITH_TRY(ith_gguf_real(r->meta, r->arch, "rope.freq_base", &rope->theta, err));
+    ITH_TRY(read_real(r, "rope.freq_base", &rope->theta, err));
     ITH_TRY(read_rope_kind(r, &rope->kind, err));
-    ITH_TRY(ith_gguf_real(r->meta, r->arch, "rope.scale_linear", &factor, err)); /* the older spelling */
-    ITH_TRY(ith_gguf_real(r->meta, r->arch, "rope.scaling.factor", &factor, err));
+    ITH_TRY(read_real(r, "rope.scale_linear", &factor, err)); /* the older spelling */
+
+    ITH_TRY(read_real(r, "rope.scaling.factor", &factor, err));
     rope->factor = factor == 0 ? 1 : factor;
     if (rope->kind == ITH_ROPE_LINEAR && rope->factor == 1)
         rope->kind = ITH_ROPE_PLAIN;
     if (rope->kind != ITH_ROPE_YARN)
         return ITH_OK;
     rope->original_context = r->hp->ctx_train;
-    ITH_TRY(ith_gguf_int(r->meta, r->arch, "rope.scaling.original_context_length", 1, SIZE_LIMIT,
-                         &rope->original_context, err));
+    ITH_TRY(ith_gguf_int(r->meta, r->arch->name, "rope.scaling.original_context_length", 1,
+                         ITH_SIZE_LIMIT, &rope->original_context, err));
     ITH_TRY(read_yarn(r, err));
     ith_hparams_extend_context(r->hp);
     return ITH_OK;
@@ -207,27 +222,29 @@ static ith_status read_sampling(const reader *r, ith_error *err)
     ITH_TRY(ith_gguf_int(r->meta, "general.sampling.top_k", NULL, 0, INT32_MAX, &top_k, err));
     ITH_TRY(ith_gguf_real(r->meta, "general.sampling.top_p", NULL, &hp->top_p, err));
     ITH_TRY(ith_gguf_real(r->meta, "general.sampling.min_p", NULL, &hp->min_p, err));
-    ITH_TRY(ith_gguf_real(r->meta, "general.sampling.penalty_repeat", NULL, &hp->repetition_penalty, err));
+    ITH_TRY(ith_gguf_real(r->meta, "general.sampling.penalty_repeat", NULL, &hp->repetition_penalty,
+                          err));
     hp->top_k = (int)top_k;
     hp->has_sampling = hp->temperature > 0;
     return ith_hparams_check_sampling(hp, r->meta->path, err);
 }
 
-ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_table *table, const ith_gguf_vocab *vocab,
-                                 ith_hparams *hp, ith_error *err)
+ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_table *table,
+                                 const ith_gguf_vocab *vocab, ith_hparams *hp, ith_error *err)
 {
-    const reader r = {meta, hp->architecture, hp};
+    reader r = {meta, NULL, hp};
 
     *hp = ith_hparams_default();
     ITH_TRY(read_architecture(&r, err));
     ITH_TRY(read_sizes(&r, err));
-    ITH_TRY(read_experts(&r, err));
     ITH_TRY(read_vocabulary_size(&r, table, vocab, err));
-    hp->tied_embeddings = ith_tensor_table_find(table, "output.weight") == NULL;
-    ITH_TRY(check_neutral(&r, err));
+    hp->tied_embeddings = ith_tensor_table_find(table, r.arch->gguf_names[ITH_PART_OUTPUT]) == NULL;
+    ITH_TRY(check_settings(&r, err));
     ITH_TRY(check_head_sizes(&r, err));
     ITH_TRY(read_rope(&r, err));
     ITH_TRY(ith_gguf_special_tokens(meta, vocab, hp, err));
     ITH_TRY(read_sampling(&r, err));
+    if (r.arch->read_gguf != NULL)
+        ITH_TRY(r.arch->read_gguf(meta, table, hp, err));
     return ith_hparams_check(hp, meta->path, err);
 }

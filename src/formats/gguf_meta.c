@@ -5,8 +5,9 @@
 #include <string.h>
 
 enum {
-    PAIR_MIN = 8 + 1 + 4 + 1, /* bytes of the shortest pair: length, one byte of key, type, one byte of value */
-    NESTING_MAX = 4           /* arrays in arrays; known files have none */
+    PAIR_MIN = 8 + 1 + 4 +
+               1, /* bytes of the shortest pair: length, one byte of key, type, one byte of value */
+    NESTING_MAX = 4 /* arrays in arrays; known files have none */
 };
 
 static const uint8_t scalar_bytes[ITH_GGUF_TYPES] = {
@@ -20,9 +21,10 @@ static const uint8_t scalar_bytes[ITH_GGUF_TYPES] = {
 ith_status ith_cursor_take(ith_cursor *c, size_t bytes, const uint8_t **at, ith_error *err)
 {
     if (bytes > c->left)
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: truncated or damaged: its header needs %zu more bytes where %zu are left", c->path, bytes,
-                        c->left);
+        return ith_fail(
+            err, ITH_E_FORMAT,
+            "%s: truncated or damaged: its header needs %zu more bytes where %zu are left", c->path,
+            bytes, c->left);
     *at = c->at;
     c->at += bytes;
     c->left -= bytes;
@@ -58,7 +60,8 @@ ith_status ith_cursor_string(ith_cursor *c, ith_bytes *out, ith_error *err)
 
 /* ---- Pairs ---- */
 
-static ith_status skip_array(ith_cursor *c, uint32_t item_type, uint64_t count, int depth, ith_error *err);
+static ith_status skip_array(ith_cursor *c, uint32_t item_type, uint64_t count, int depth,
+                             ith_error *err);
 
 static ith_status skip_value(ith_cursor *c, uint32_t type, int depth, ith_error *err)
 {
@@ -78,16 +81,21 @@ static ith_status skip_value(ith_cursor *c, uint32_t type, int depth, ith_error 
     return skip_array(c, item_type, count, depth + 1, err);
 }
 
-static ith_status skip_array(ith_cursor *c, uint32_t item_type, uint64_t count, int depth, ith_error *err)
+static ith_status skip_array(ith_cursor *c, uint32_t item_type, uint64_t count, int depth,
+                             ith_error *err)
 {
     size_t item_bytes;
     const uint8_t *at = NULL;
 
     if (depth > NESTING_MAX || item_type >= ITH_GGUF_TYPES)
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: an array of type %u, %d deep", c->path, item_type, depth);
-    item_bytes = item_type == ITH_GGUF_STRING ? 8 : item_type == ITH_GGUF_ARRAY ? 12 : scalar_bytes[item_type];
+        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: an array of type %u, %d deep", c->path,
+                        item_type, depth);
+    item_bytes = item_type == ITH_GGUF_STRING  ? 8
+                 : item_type == ITH_GGUF_ARRAY ? 12
+                                               : scalar_bytes[item_type];
     if (count > c->left / item_bytes)
-        return ith_fail(err, ITH_E_FORMAT, "%s: truncated or damaged: an array of %llu items where %zu bytes are left",
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: truncated or damaged: an array of %llu items where %zu bytes are left",
                         c->path, (unsigned long long)count, c->left);
     if (scalar_bytes[item_type] > 0)
         return ith_cursor_take(c, count * item_bytes, &at, err);
@@ -103,7 +111,8 @@ static ith_status read_key(ith_cursor *c, ith_bytes *key, ith_error *err)
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: a key of %zu bytes", c->path, key->len);
     for (size_t i = 0; i < key->len; i++)
         if (key->data[i] <= ' ' || key->data[i] > '~')
-            return ith_fail(err, ITH_E_FORMAT, "%s: damaged: a key that is not printable ASCII", c->path);
+            return ith_fail(err, ITH_E_FORMAT, "%s: damaged: a key that is not printable ASCII",
+                            c->path);
     return ITH_OK;
 }
 
@@ -137,22 +146,27 @@ static ith_status read_header(ith_cursor *c, ith_gguf_meta *meta, uint64_t *n_pa
 
     ITH_TRY(ith_cursor_take(c, 4, &magic, err));
     if (memcmp(magic, "GGUF", 4) != 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: not a GGUF file: it does not begin with \"GGUF\"", c->path);
+        return ith_fail(err, ITH_E_FORMAT, "%s: not a GGUF file: it does not begin with \"GGUF\"",
+                        c->path);
     ITH_TRY(ith_cursor_u32(c, &meta->version, err));
     if (meta->version != 0 && (meta->version & 0xffffu) == 0)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: a big-endian GGUF file; Ithaca reads little-endian ones", c->path);
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: a big-endian GGUF file; Ithaca reads little-endian ones", c->path);
     if (meta->version != 2 && meta->version != 3)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: GGUF version %u; Ithaca reads versions 2 and 3", c->path,
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: GGUF version %u; Ithaca reads versions 2 and 3", c->path,
                         meta->version);
     ITH_TRY(ith_cursor_u64(c, &meta->n_tensors, err));
     ITH_TRY(ith_cursor_u64(c, n_pairs, err));
     if (*n_pairs > c->left / PAIR_MIN)
-        return ith_fail(err, ITH_E_FORMAT, "%s: truncated or damaged: %llu metadata pairs in %zu bytes", c->path,
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: truncated or damaged: %llu metadata pairs in %zu bytes", c->path,
                         (unsigned long long)*n_pairs, c->left);
     return ITH_OK;
 }
 
-ith_status ith_gguf_meta_read(const ith_mapfile *file, ith_cursor *c, ith_gguf_meta *meta, ith_error *err)
+ith_status ith_gguf_meta_read(const ith_mapfile *file, ith_cursor *c, ith_gguf_meta *meta,
+                              ith_error *err)
 {
     uint64_t n_pairs = 0;
 
@@ -185,7 +199,8 @@ void ith_gguf_meta_free(ith_gguf_meta *meta)
 
 bool ith_bytes_equal(ith_bytes bytes, const char *text)
 {
-    return bytes.data != NULL && bytes.len == strlen(text) && memcmp(bytes.data, text, bytes.len) == 0;
+    return bytes.data != NULL && bytes.len == strlen(text) &&
+           memcmp(bytes.data, text, bytes.len) == 0;
 }
 
 typedef struct full_key {
@@ -195,11 +210,13 @@ typedef struct full_key {
 static full_key join(const char *prefix, const char *suffix)
 {
     full_key key;
-    snprintf(key.text, sizeof key.text, "%s%s%s", prefix, suffix == NULL ? "" : ".", suffix == NULL ? "" : suffix);
+    snprintf(key.text, sizeof key.text, "%s%s%s", prefix, suffix == NULL ? "" : ".",
+             suffix == NULL ? "" : suffix);
     return key;
 }
 
-const ith_gguf_pair *ith_gguf_find(const ith_gguf_meta *meta, const char *prefix, const char *suffix)
+const ith_gguf_pair *ith_gguf_find(const ith_gguf_meta *meta, const char *prefix,
+                                   const char *suffix)
 {
     full_key key = join(prefix, suffix);
     ith_gguf_pair wanted = {.key = {key.text, strlen(key.text)}};
@@ -249,8 +266,8 @@ static bool read_real(const ith_gguf_pair *pair, double *out)
     return true;
 }
 
-ith_status ith_gguf_int(const ith_gguf_meta *meta, const char *prefix, const char *suffix, int64_t min, int64_t max,
-                        int64_t *out, ith_error *err)
+ith_status ith_gguf_int(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                        int64_t min, int64_t max, int64_t *out, ith_error *err)
 {
     const ith_gguf_pair *pair = ith_gguf_find(meta, prefix, suffix);
     int64_t value;
@@ -258,35 +275,48 @@ ith_status ith_gguf_int(const ith_gguf_meta *meta, const char *prefix, const cha
     if (pair == NULL)
         return ITH_OK;
     if (!read_integer(pair, &value) || value < min || value > max)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be a whole number from %lld to %lld", meta->path,
-                        join(prefix, suffix).text, (long long)min, (long long)max);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be a whole number from %lld to %lld",
+                        meta->path, join(prefix, suffix).text, (long long)min, (long long)max);
     *out = value;
     return ITH_OK;
 }
 
-ith_status ith_gguf_real(const ith_gguf_meta *meta, const char *prefix, const char *suffix, double *out, ith_error *err)
+ith_status ith_gguf_need_int(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                             int64_t *out, ith_error *err)
+{
+    if (ith_gguf_find(meta, prefix, suffix) == NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s is missing", meta->path,
+                        join(prefix, suffix).text);
+    return ith_gguf_int(meta, prefix, suffix, 0, ITH_SIZE_LIMIT, out, err);
+}
+
+ith_status ith_gguf_real(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                         double *out, ith_error *err)
 {
     const ith_gguf_pair *pair = ith_gguf_find(meta, prefix, suffix);
 
     if (pair != NULL && !read_real(pair, out))
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be a number", meta->path, join(prefix, suffix).text);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be a number", meta->path,
+                        join(prefix, suffix).text);
     return ITH_OK;
 }
 
-ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *prefix, const char *suffix, bool *out, ith_error *err)
+ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                         bool *out, ith_error *err)
 {
     const ith_gguf_pair *pair = ith_gguf_find(meta, prefix, suffix);
 
     if (pair == NULL)
         return ITH_OK;
     if (pair->type != ITH_GGUF_BOOL || pair->value[0] > 1)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be true or false", meta->path, join(prefix, suffix).text);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be true or false", meta->path,
+                        join(prefix, suffix).text);
     *out = pair->value[0] == 1;
     return ITH_OK;
 }
 
-ith_status ith_gguf_string(const ith_gguf_meta *meta, const char *prefix, const char *suffix, ith_bytes *out,
-                           ith_error *err)
+ith_status ith_gguf_string(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                           ith_bytes *out, ith_error *err)
 {
     const ith_gguf_pair *pair = ith_gguf_find(meta, prefix, suffix);
     uint64_t len = 0;
@@ -294,7 +324,8 @@ ith_status ith_gguf_string(const ith_gguf_meta *meta, const char *prefix, const 
     if (pair == NULL)
         return ITH_OK;
     if (pair->type != ITH_GGUF_STRING)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be a string", meta->path, join(prefix, suffix).text);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be a string", meta->path,
+                        join(prefix, suffix).text);
     memcpy(&len, pair->value, sizeof len);
     *out = (ith_bytes){(const char *)pair->value + sizeof len, len};
     return ITH_OK;
@@ -304,7 +335,8 @@ ith_status ith_gguf_array(const ith_gguf_meta *meta, const char *key, ith_gguf_t
                           const ith_gguf_pair **out, ith_error *err)
 {
     *out = ith_gguf_find(meta, key, NULL);
-    if (*out != NULL && ((*out)->type != ITH_GGUF_ARRAY || (*out)->item_type != (uint32_t)item_type))
+    if (*out != NULL &&
+        ((*out)->type != ITH_GGUF_ARRAY || (*out)->item_type != (uint32_t)item_type))
         return ith_fail(err, ITH_E_FORMAT, "%s: %s should be an array of %s", meta->path, key,
                         item_type == ITH_GGUF_STRING ? "strings" : "32-bit whole numbers");
     return ITH_OK;

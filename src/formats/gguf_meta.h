@@ -56,21 +56,27 @@ typedef struct ith_gguf_meta {
 
 /* Reads the header and all pairs; *c then stands at the first tensor's description. ITH_E_FORMAT: damaged, a key that comes
  * twice; ITH_E_UNSUPPORTED: version 1, big-endian. On failure too, *meta is to be freed. */
-ith_status ith_gguf_meta_read(const ith_mapfile *file, ith_cursor *c, ith_gguf_meta *meta, ith_error *err);
+ith_status ith_gguf_meta_read(const ith_mapfile *file, ith_cursor *c, ith_gguf_meta *meta,
+                              ith_error *err);
 void ith_gguf_meta_free(ith_gguf_meta *meta); /* accepts NULL */
 
 /* `suffix` may be NULL: else the key is prefix.suffix, as in <architecture>.block_count. NULL: absent. */
-const ith_gguf_pair *ith_gguf_find(const ith_gguf_meta *meta, const char *prefix, const char *suffix);
+const ith_gguf_pair *ith_gguf_find(const ith_gguf_meta *meta, const char *prefix,
+                                   const char *suffix);
 
 /* Typed values. Absent: *out keeps its value, ITH_OK. Another type or out of [min, max]: ITH_E_FORMAT with the key.
  * Integers of every width are an int; integers and floats are a real. */
-ith_status ith_gguf_int(const ith_gguf_meta *meta, const char *prefix, const char *suffix, int64_t min, int64_t max,
-                        int64_t *out, ith_error *err);
-ith_status ith_gguf_real(const ith_gguf_meta *meta, const char *prefix, const char *suffix, double *out,
-                         ith_error *err);
-ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *prefix, const char *suffix, bool *out, ith_error *err);
-ith_status ith_gguf_string(const ith_gguf_meta *meta, const char *prefix, const char *suffix, ith_bytes *out,
-                           ith_error *err);
+ith_status ith_gguf_int(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                        int64_t min, int64_t max, int64_t *out, ith_error *err);
+/* The same of a size that must be there: 0 to ITH_SIZE_LIMIT; absent: ITH_E_FORMAT. */
+ith_status ith_gguf_need_int(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                             int64_t *out, ith_error *err);
+ith_status ith_gguf_real(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                         double *out, ith_error *err);
+ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                         bool *out, ith_error *err);
+ith_status ith_gguf_string(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                           ith_bytes *out, ith_error *err);
 
 /* An array whose items have type `item_type`; *out NULL if absent. */
 ith_status ith_gguf_array(const ith_gguf_meta *meta, const char *key, ith_gguf_type item_type,

@@ -8,7 +8,8 @@
 enum { TYPE_CONTROL = 3, TYPE_USER_DEFINED = 4 }; /* tokenizer.ggml.token_type */
 
 /* The items of a string array; the parser has checked every length. */
-static ith_status list_strings(const ith_gguf_meta *meta, const char *key, ith_bytes **out, size_t *n, ith_error *err)
+static ith_status list_strings(const ith_gguf_meta *meta, const char *key, ith_bytes **out,
+                               size_t *n, ith_error *err)
 {
     const ith_gguf_pair *pair;
     const uint8_t *at;
@@ -39,17 +40,20 @@ static ith_status list_types(const ith_gguf_meta *meta, ith_gguf_vocab *vocab, i
     if (pair == NULL)
         return ITH_OK;
     if (pair->count != vocab->n_tokens)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tokenizer.ggml.token_type has %llu items for %zu tokens", meta->path,
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tokenizer.ggml.token_type has %llu items for %zu tokens", meta->path,
                         (unsigned long long)pair->count, vocab->n_tokens);
     vocab->types = calloc(vocab->n_tokens + 1, sizeof *vocab->types);
     if (vocab->types == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the types of %zu tokens", meta->path, vocab->n_tokens);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the types of %zu tokens", meta->path,
+                        vocab->n_tokens);
     memcpy(vocab->types, pair->value, vocab->n_tokens * sizeof *vocab->types);
     return ITH_OK;
 }
 
 /* A token's number; absent, -1 and 2^32 - 1 mean that there is none. */
-static ith_status read_token(const ith_gguf_meta *meta, const char *key, size_t n_tokens, int32_t *out, ith_error *err)
+static ith_status read_token(const ith_gguf_meta *meta, const char *key, size_t n_tokens,
+                             int32_t *out, ith_error *err)
 {
     int64_t id = -1;
 
@@ -58,8 +62,8 @@ static ith_status read_token(const ith_gguf_meta *meta, const char *key, size_t 
     if (id == -1 || id == UINT32_MAX)
         return ITH_OK;
     if ((uint64_t)id >= n_tokens || id > INT32_MAX)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s is %lld, the vocabulary has %zu tokens", meta->path, key,
-                        (long long)id, n_tokens);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s is %lld, the vocabulary has %zu tokens",
+                        meta->path, key, (long long)id, n_tokens);
     *out = (int32_t)id;
     return ITH_OK;
 }
@@ -105,7 +109,8 @@ void ith_gguf_vocab_free(ith_gguf_vocab *vocab)
 /* Texts that end a turn or a document in the chat formats of the known families. */
 static bool ends_answer(ith_bytes token)
 {
-    static const char *const texts[] = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<|eom_id|>"};
+    static const char *const texts[] = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>",
+                                        "<|end_of_text|>", "<|eom_id|>"};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (ith_bytes_equal(token, texts[i]))
@@ -113,8 +118,8 @@ static bool ends_answer(ith_bytes token)
     return false;
 }
 
-ith_status ith_gguf_special_tokens(const ith_gguf_meta *meta, const ith_gguf_vocab *vocab, ith_hparams *hp,
-                                   ith_error *err)
+ith_status ith_gguf_special_tokens(const ith_gguf_meta *meta, const ith_gguf_vocab *vocab,
+                                   ith_hparams *hp, ith_error *err)
 {
     int32_t eot, eom;
 

@@ -1,26 +1,44 @@
 /* hf_config.h - config.json and generation_config.json of a Hugging Face folder.
  *
- * Both spellings are read: Transformers 4 (rope_theta, rope_scaling with rope_type or type) and Transformers 5 (rope_parameters with
- * everything). What a file leaves out has the default of the family's class in Transformers. Settings that change the arithmetic
- * and that Ithaca does not do are refused by name rather than ignored.
+ * Both spellings are read: that of Transformers 4 (rope_theta, rope_scaling with rope_type or type)
+ * and that of Transformers 5 (rope_parameters with everything). What a file leaves out has the
+ * default of the family's class in Transformers (arch.h). Settings that change the arithmetic and
+ * that the family does not support are refused by name, never ignored.
  *
- * YaRN's factor is taken as written; only without one is it max_position_embeddings / original_max_position_embeddings.
- * (Transformers 4.51 always took the quotient, later ones and vLLM take the factor.) A scaled model's context is at least
- * factor * original_max_position_embeddings, also where max_position_embeddings was left at its old value.
+ * YaRN's factor is taken as written. Only where it is missing is it max_position_embeddings /
+ * original_max_position_embeddings. (Transformers 4.51 always took the quotient; later versions and
+ * vLLM take the factor.) The context of a scaled model is at least factor *
+ * original_max_position_embeddings, even where max_position_embeddings still has its old value.
  */
 #ifndef ITH_FORMATS_HF_CONFIG_H
 #define ITH_FORMATS_HF_CONFIG_H
 
-#include "base/json.h"
-#include "formats/source.h"
+#include "formats/arch.h"
 
-/* config: the parsed file; where: its path, for messages. Fills all of *hp but the sampling. */
-ith_status ith_hf_config_parse(const json_t *config, const char *where, ith_hparams *hp, ith_error *err);
+/* Fills *hp except for the sampling. config: the parsed file; where: its path, for messages. */
+ith_status ith_hf_config_parse(const json_t *config, const char *where, ith_hparams *hp,
+                               ith_error *err);
 
-/* Only bos and eos, of config.json or generation_config.json; what the file does not say stays. */
-ith_status ith_hf_special_tokens(const json_t *config, const char *where, ith_hparams *hp, ith_error *err);
+/* The same for an object whose family is known. */
+ith_status ith_hf_config_read(const ith_arch *arch, const json_t *config, const char *where,
+                              ith_hparams *hp, ith_error *err);
 
-/* bos, eos (which replace config.json's) and the sampling. */
-ith_status ith_hf_generation_parse(const json_t *generation, const char *where, ith_hparams *hp, ith_error *err);
+/* Only bos and eos, from config.json or generation_config.json. What the file does not say stays
+ * as it is. */
+ith_status ith_hf_special_tokens(const json_t *config, const char *where, ith_hparams *hp,
+                                 ith_error *err);
+
+/* Sampling, bos and eos; the latter two replace those of config.json. */
+ith_status ith_hf_generation_parse(const json_t *generation, const char *where, ith_hparams *hp,
+                                   ith_error *err);
+
+/* ---- For families (arch.h) ---- */
+
+/* A whole number from 0 to ITH_SIZE_LIMIT. ITH_E_FORMAT if the key is missing. */
+ith_status ith_hf_need_int(const json_t *config, const char *where, const char *key, int64_t *out,
+                           ith_error *err);
+
+/* ITH_E_UNSUPPORTED: Ithaca does not support `key` with this value. */
+ith_status ith_hf_refuse(const char *where, const char *key, const char *value, ith_error *err);
 
 #endif

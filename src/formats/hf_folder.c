@@ -59,13 +59,13 @@ static ith_status no_config(const char *folder, ith_error *err)
     char name[256];
 
     if (find_suffix(folder, ".gguf", name))
-        return ith_fail(err, ITH_E_ARGUMENT, "%s is a directory; give the GGUF file in it: %s/%s", folder, folder,
-                        name);
-    return ith_fail(
-        err, ITH_E_ARGUMENT,
-        "%s is a directory without config.json; a Hugging Face model folder has config.json, tokenizer.json and "
-        "*.safetensors",
-        folder);
+        return ith_fail(err, ITH_E_ARGUMENT, "%s is a directory; give the GGUF file in it: %s/%s",
+                        folder, folder, name);
+    return ith_fail(err, ITH_E_ARGUMENT,
+                    "%s is a directory without config.json; a Hugging Face model folder has "
+                    "config.json, tokenizer.json and "
+                    "*.safetensors",
+                    folder);
 }
 
 static ith_status no_weights(const char *folder, ith_error *err)
@@ -74,19 +74,20 @@ static ith_status no_weights(const char *folder, ith_error *err)
 
     if (find_suffix(folder, ".bin", name) || find_suffix(folder, ".bin.index.json", name) ||
         find_suffix(folder, ".pth", name))
-        return ith_fail(
-            err, ITH_E_UNSUPPORTED,
-            "%s has its weights as PyTorch files (%s) only; Ithaca reads safetensors: save the model again with "
-            "Transformers, or download a revision with *.safetensors",
-            folder, name);
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s has its weights as PyTorch files (%s) only; Ithaca reads safetensors: "
+                        "save the model again with "
+                        "Transformers, or download a revision with *.safetensors",
+                        folder, name);
     if (find_suffix(folder, ".safetensors", name))
-        return ith_fail(
-            err, ITH_E_FORMAT,
-            "%s has neither model.safetensors nor model.safetensors.index.json, only files such as %s: is the download "
-            "complete?",
-            folder, name);
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s has neither model.safetensors nor model.safetensors.index.json, only "
+                        "files such as %s: is the download "
+                        "complete?",
+                        folder, name);
     return ith_fail(err, ITH_E_FORMAT,
-                    "%s has no weights: model.safetensors, or model.safetensors.index.json and its shards, expected",
+                    "%s has no weights: model.safetensors, or model.safetensors.index.json and its "
+                    "shards, expected",
                     folder);
 }
 
@@ -107,7 +108,8 @@ static const char *last_part(const char *path)
 }
 
 /* Opens a shard that the index names unless it is open already. */
-static ith_status add_shard(ith_source *source, const char *index, const char *shard, ith_error *err)
+static ith_status add_shard(ith_source *source, const char *index, const char *shard,
+                            ith_error *err)
 {
     char *path;
     ith_status status;
@@ -116,18 +118,21 @@ static ith_status add_shard(ith_source *source, const char *index, const char *s
         if (strcmp(last_part(source->files[i]->path), shard) == 0)
             return ITH_OK;
     if (shard[0] == '\0' || strchr(shard, '/') != NULL || strcmp(shard, "..") == 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\" names \"%s\", which is not a file of the same folder",
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: \"weight_map\" names \"%s\", which is not a file of the same folder",
                         index, shard);
     ITH_TRY(find_file(source->path, shard, &path, err));
     if (path == NULL)
-        return ith_fail(err, ITH_E_IO, "%s/%s: this shard is missing, but %s names it: is the download complete?",
+        return ith_fail(err, ITH_E_IO,
+                        "%s/%s: this shard is missing, but %s names it: is the download complete?",
                         source->path, shard, last_part(index));
     status = add_file(source, path, err);
     free(path);
     return status;
 }
 
-static ith_status check_map(const ith_source *source, const char *index, json_t *map, ith_error *err)
+static ith_status check_map(const ith_source *source, const char *index, json_t *map,
+                            ith_error *err)
 {
     const char *name;
     json_t *shard;
@@ -136,8 +141,8 @@ static ith_status check_map(const ith_source *source, const char *index, json_t 
     {
         const ith_tensor *t = ith_tensor_table_find(&source->tensors, name);
         if (t == NULL || strcmp(last_part(t->file), json_string_value(shard)) != 0)
-            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should be in %s, but is not", index, name,
-                            json_string_value(shard));
+            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should be in %s, but is not", index,
+                            name, json_string_value(shard));
     }
     return ITH_OK;
 }
@@ -155,7 +160,8 @@ static ith_status add_shards(ith_source *source, const char *index, ith_error *e
     json_object_foreach(map, name, shard)
     {
         if (!json_is_string(shard))
-            ITH_CHECK(ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\": tensor %s has no file's name", index, name));
+            ITH_CHECK(ith_fail(err, ITH_E_FORMAT,
+                               "%s: \"weight_map\": tensor %s has no file's name", index, name));
         ITH_CHECK(add_shard(source, index, json_string_value(shard), err));
     }
     ITH_CHECK(ith_tensor_table_index(&source->tensors, err));
@@ -188,10 +194,12 @@ done:
 
 /* ---- Configuration ---- */
 
-typedef ith_status (*config_reader)(const json_t *config, const char *where, ith_hparams *hp, ith_error *err);
+typedef ith_status (*config_reader)(const json_t *config, const char *where, ith_hparams *hp,
+                                    ith_error *err);
 
 /* Reads an optional file with one of hf_config.h's functions; *found tells whether it was there. */
-static ith_status read_config(ith_source *source, const char *name, config_reader reader, bool *found, ith_error *err)
+static ith_status read_config(ith_source *source, const char *name, config_reader reader,
+                              bool *found, ith_error *err)
 {
     json_t *root = NULL;
     char *path = NULL;
@@ -211,7 +219,8 @@ done:
 
 static void set_name(ith_source *source)
 {
-    char *full = realpath(source->path, NULL); /* "." and a trailing slash have no name of their own */
+    char *full =
+        realpath(source->path, NULL); /* "." and a trailing slash have no name of their own */
     const char *name = last_part(full != NULL ? full : source->path);
 
     ith_clean_text(name, strlen(name), source->hparams.name, sizeof source->hparams.name);
@@ -226,14 +235,16 @@ ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err
     source->hparams = ith_hparams_default();
     ITH_TRY(find_file(source->path, "tokenizer.json", &source->tokenizer_json, err));
     ITH_TRY(find_file(source->path, "tokenizer_config.json", &source->tokenizer_config, err));
-    ITH_TRY(
-        read_config(source, "config.json", tokenizer_only ? ith_hf_special_tokens : ith_hf_config_parse, &found, err));
+    ITH_TRY(read_config(source, "config.json",
+                        tokenizer_only ? ith_hf_special_tokens : ith_hf_config_parse, &found, err));
     if (!found && !tokenizer_only)
         return no_config(source->path, err);
     if (tokenizer_only && source->tokenizer_json == NULL)
-        return ith_fail(err, ITH_E_ARGUMENT, "%s is a directory without tokenizer.json", source->path);
+        return ith_fail(err, ITH_E_ARGUMENT, "%s is a directory without tokenizer.json",
+                        source->path);
     ITH_TRY(read_config(source, "generation_config.json",
-                        tokenizer_only ? ith_hf_special_tokens : ith_hf_generation_parse, &found, err));
+                        tokenizer_only ? ith_hf_special_tokens : ith_hf_generation_parse, &found,
+                        err));
     set_name(source);
     return tokenizer_only ? ITH_OK : open_weights(source, err);
 }

@@ -1,26 +1,97 @@
-/* hparams.h - what both kinds of source do to hyperparameters. */
+/* hparams.h - a model's hyperparameters, whatever kind of file they were read from. */
 #ifndef ITH_FORMATS_HPARAMS_H
 #define ITH_FORMATS_HPARAMS_H
 
-#include "formats/source.h"
+#include "base/error.h"
 
-/* Everything zero but what zero would not be neutral for: no bos, plain RoPE of base 10000, epsilon 1e-6, YaRN's and the
- * sampling's own defaults. */
+/* Readers accept sizes up to this, which is more than any field allows; ith_hparams_check has the
+ * bound of each field. */
+#define ITH_SIZE_LIMIT (INT64_C(1) << 40)
+
+typedef enum ith_rope_kind {
+    ITH_ROPE_PLAIN,
+    ITH_ROPE_LINEAR,
+    ITH_ROPE_YARN,
+    ITH_ROPE_LLAMA3,
+    ITH_ROPE_KINDS
+} ith_rope_kind;
+
+/* [ITH_ROPE_KINDS] the spelling of Transformers: "default", "linear", "yarn", "llama3". */
+extern const char *const ith_rope_kind_names[];
+
+typedef struct ith_rope_params {
+    ith_rope_kind kind;
+    double theta;
+    double factor;                            /* linear, yarn, llama3 */
+    int64_t original_context;                 /* yarn, llama3: original_max_position_embeddings */
+    double beta_fast, beta_slow;              /* yarn: 32, 1 */
+    double attention_factor;                  /* yarn; 0: 0.1 ln(factor) + 1 */
+    double mscale, mscale_all_dim;            /* yarn; 0: absent */
+    bool truncate;                            /* yarn: correction range in whole dimensions */
+    double low_freq_factor, high_freq_factor; /* llama3 */
+} ith_rope_params;
+
+enum { ITH_MAX_EOS = 8, ITH_MAX_DENSE = 32, ITH_MAX_EXPERTS_USED = 64 };
+
+typedef struct ith_experts_params { /* a mixture of experts in place of a layer's MLP */
+    int64_t n;                      /* experts per layer; 0: the model has none */
+    int64_t used;                   /* per token, at most ITH_MAX_EXPERTS_USED */
+    int64_t ffn;                    /* rows of each expert's gate and up */
+    bool normalized; /* divide the weights of a token's experts by their sum (norm_topk_prob) */
+    /* Layers step - 1, 2 step - 1, ... have experts (decoder_sparse_step), except for those in
+     * dense[n_dense] (mlp_only_layers). */
+    int64_t step;
+    int n_dense;
+    int32_t dense[ITH_MAX_DENSE];
+} ith_experts_params;
+
+typedef struct ith_hparams { /* what a file leaves out has its family's default (arch.h) */
+    char architecture[32];   /* ith_arch's name: "qwen3", "qwen3moe", "llama" */
+    char name[128];          /* the model's */
+    int64_t n_layers, hidden;
+    int64_t ffn; /* rows of gate and up in layers with an MLP */
+    int64_t n_heads, n_kv_heads, head_dim, n_vocab;
+    ith_experts_params experts;
+    int64_t ctx_train; /* max_position_embeddings */
+    double rms_eps;
+    ith_rope_params rope;
+    bool tied_embeddings;
+    bool attention_bias, mlp_bias;
+    int64_t sliding_window;   /* 0: none */
+    int32_t eos[ITH_MAX_EOS]; /* [n_eos] tokens that end an answer */
+    int n_eos;
+    int32_t bos; /* -1: none */
+    /* The model's own sampling (generation_config.json); has_sampling false: greedy. */
+    bool has_sampling;
+    double temperature, top_p, min_p, repetition_penalty;
+    int top_k;
+} ith_hparams;
+
+/* Does the layer have experts, not an MLP? */
+bool ith_hparams_has_experts(const ith_hparams *hp, int64_t layer);
+
+/* ---- For readers ---- */
+
+/* Zero, except where zero is not neutral: no bos, plain RoPE with base 10000, epsilon 1e-6, the
+ * defaults of YaRN and of sampling. */
 ith_hparams ith_hparams_default(void);
 
-/* Copies text of unknown origin to out[size], NUL-terminated: cut between characters, what is not printable UTF-8 as '?'. */
+/* Copies text of unknown origin to out[size], NUL-terminated. Too long a text is cut between
+ * characters; bytes that are not printable UTF-8 become '?'. */
 void ith_clean_text(const char *text, size_t len, char *out, size_t size);
 
-/* A YaRN-scaled model is good for factor * original_context positions, whatever its context length says. */
+/* With YaRN the context is at least factor * original_context, whatever the file says. */
 void ith_hparams_extend_context(ith_hparams *hp);
 
-/* Are the numbers possible together (positive, heads divisible, an even head_dim ...)? ITH_E_FORMAT names `where`. */
+/* Are the numbers in range and consistent (heads divide evenly, head_dim is even, ...)?
+ * ITH_E_FORMAT names `where`. */
 ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error *err);
 
-/* The same for the sampling: temperature, top_p, min_p, repetition_penalty. */
+/* The same for temperature, top_p, min_p and repetition_penalty. */
 ith_status ith_hparams_check_sampling(const ith_hparams *hp, const char *where, ith_error *err);
 
-/* Appends a token that ends answers; one that is there already, negative or too many is left out. */
+/* Adds a token that ends answers. Ignored: a token that is there already, a negative one, and any
+ * beyond ITH_MAX_EOS. */
 void ith_hparams_add_eos(ith_hparams *hp, int64_t id);
 
 #endif

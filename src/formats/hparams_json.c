@@ -1,125 +1,139 @@
+/* hparams_json.c - hyperparameters to JSON and back, field by field. */
 #include "formats/hparams_json.h"
 
-#include "formats/hparams.h"
+#include "formats/arch.h"
 
-#include <stddef.h>
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
-typedef enum field_kind { INT64, INT, INT32, REAL, BOOL } field_kind;
+typedef ith_hparams_field field;
 
-typedef struct field {
-    const char *key;
-    field_kind kind;
-    size_t at;
-} field;
-
-#define MODEL(key, kind, member)                                                                                       \
-    {                                                                                                                  \
-        key, kind, offsetof(ith_hparams, member)                                                                       \
-    }
-#define ROPE(key, kind, member)                                                                                        \
-    {                                                                                                                  \
-        key, kind, offsetof(ith_hparams, rope.member)                                                                  \
-    }
-
-static const field model_fields[] = {
-    MODEL("layers", INT64, n_layers),
-    MODEL("hidden", INT64, hidden),
-    MODEL("ffn", INT64, ffn),
-    MODEL("heads", INT64, n_heads),
-    MODEL("kv_heads", INT64, n_kv_heads),
-    MODEL("head_dim", INT64, head_dim),
-    MODEL("vocabulary", INT64, n_vocab),
-    MODEL("context", INT64, ctx_train),
-    MODEL("rms_eps", REAL, rms_eps),
-    MODEL("tied_embeddings", BOOL, tied_embeddings),
-    MODEL("attention_bias", BOOL, attention_bias),
-    MODEL("mlp_bias", BOOL, mlp_bias),
-    MODEL("sliding_window", INT64, sliding_window),
-    MODEL("bos", INT32, bos),
-    MODEL("has_sampling", BOOL, has_sampling),
-    MODEL("temperature", REAL, temperature),
-    MODEL("top_k", INT, top_k),
-    MODEL("top_p", REAL, top_p),
-    MODEL("min_p", REAL, min_p),
-    MODEL("repetition_penalty", REAL, repetition_penalty),
-    ROPE("rope_theta", REAL, theta),
-    ROPE("rope_factor", REAL, factor),
-    ROPE("rope_original_context", INT64, original_context),
-    ROPE("rope_beta_fast", REAL, beta_fast),
-    ROPE("rope_beta_slow", REAL, beta_slow),
-    ROPE("rope_attention_factor", REAL, attention_factor),
-    ROPE("rope_mscale", REAL, mscale),
-    ROPE("rope_mscale_all_dim", REAL, mscale_all_dim),
-    ROPE("rope_truncate", BOOL, truncate),
-    ROPE("rope_low_freq_factor", REAL, low_freq_factor),
-    ROPE("rope_high_freq_factor", REAL, high_freq_factor),
+static const field shared[] = {
+    ITH_FIELD_OF_LIST("eos", eos, n_eos, ITH_MAX_EOS),
+    ITH_FIELD("layers", INT64, n_layers),
+    ITH_FIELD("hidden", INT64, hidden),
+    ITH_FIELD("ffn", INT64, ffn),
+    ITH_FIELD("heads", INT64, n_heads),
+    ITH_FIELD("kv_heads", INT64, n_kv_heads),
+    ITH_FIELD("head_dim", INT64, head_dim),
+    ITH_FIELD("vocabulary", INT64, n_vocab),
+    ITH_FIELD("context", INT64, ctx_train),
+    ITH_FIELD("rms_eps", REAL, rms_eps),
+    ITH_FIELD("tied_embeddings", BOOL, tied_embeddings),
+    ITH_FIELD("attention_bias", BOOL, attention_bias),
+    ITH_FIELD("mlp_bias", BOOL, mlp_bias),
+    ITH_FIELD("sliding_window", INT64, sliding_window),
+    ITH_FIELD("bos", INT32, bos),
+    ITH_FIELD("has_sampling", BOOL, has_sampling),
+    ITH_FIELD("temperature", REAL, temperature),
+    ITH_FIELD("top_k", INT, top_k),
+    ITH_FIELD("top_p", REAL, top_p),
+    ITH_FIELD("min_p", REAL, min_p),
+    ITH_FIELD("repetition_penalty", REAL, repetition_penalty),
+    ITH_FIELD("rope_theta", REAL, rope.theta),
+    ITH_FIELD("rope_factor", REAL, rope.factor),
+    ITH_FIELD("rope_original_context", INT64, rope.original_context),
+    ITH_FIELD("rope_beta_fast", REAL, rope.beta_fast),
+    ITH_FIELD("rope_beta_slow", REAL, rope.beta_slow),
+    ITH_FIELD("rope_attention_factor", REAL, rope.attention_factor),
+    ITH_FIELD("rope_mscale", REAL, rope.mscale),
+    ITH_FIELD("rope_mscale_all_dim", REAL, rope.mscale_all_dim),
+    ITH_FIELD("rope_truncate", BOOL, rope.truncate),
+    ITH_FIELD("rope_low_freq_factor", REAL, rope.low_freq_factor),
+    ITH_FIELD("rope_high_freq_factor", REAL, rope.high_freq_factor),
+    {0},
 };
 
-static const field expert_fields[] = {
-    MODEL("count", INT64, experts.n),   MODEL("used", INT64, experts.used),
-    MODEL("ffn", INT64, experts.ffn),   MODEL("normalized", BOOL, experts.normalized),
-    MODEL("step", INT64, experts.step),
-};
+static const field none[] = {{0}};
 
-enum {
-    N_FIELDS = sizeof model_fields / sizeof *model_fields,
-    N_EXPERT_FIELDS = sizeof expert_fields / sizeof *expert_fields,
-    N_KINDS = 4
-};
+static const field *own_fields(const char *architecture)
+{
+    const ith_arch *arch = ith_arch_find(architecture);
+    return arch != NULL && arch->fields != NULL ? arch->fields : none;
+}
 
-static const char *const rope_kinds[N_KINDS] = {
-    [ITH_ROPE_PLAIN] = "default", [ITH_ROPE_LINEAR] = "linear", [ITH_ROPE_YARN] = "yarn", [ITH_ROPE_LLAMA3] = "llama3"};
+/* "GROUP.KEY" gives KEY, and GROUP in group[32]; "KEY" gives KEY and "". */
+static const char *split_key(const char *key, char group[32])
+{
+    const char *dot = strchr(key, '.');
+    size_t len = dot == NULL ? 0 : (size_t)(dot - key);
+
+    assert(len < 32);
+    memcpy(group, key, len);
+    group[len] = '\0';
+    return dot == NULL ? key : dot + 1;
+}
 
 /* ---- To JSON ---- */
 
+static json_t *list_value(const field *f, const ith_hparams *hp)
+{
+    const char *base = (const char *)hp;
+    const int32_t *items = (const void *)(base + f->at);
+    int n = *(const int *)(const void *)(base + f->count_at);
+    json_t *list = json_array();
+
+    for (int i = 0; i < n; i++)
+        if (json_array_append_new(list, json_integer(items[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
 static json_t *field_value(const field *f, const ith_hparams *hp)
 {
-    const char *at = (const char *)hp + f->at;
+    const void *at = (const char *)hp + f->at;
 
     switch (f->kind) {
-    case INT64:
-        return json_integer(*(const int64_t *)(const void *)at);
-    case INT:
-        return json_integer(*(const int *)(const void *)at);
-    case INT32:
-        return json_integer(*(const int32_t *)(const void *)at);
-    case REAL:
-        return json_real(*(const double *)(const void *)at);
+    case ITH_FIELD_INT64:
+        return json_integer(*(const int64_t *)at);
+    case ITH_FIELD_INT:
+        return json_integer(*(const int *)at);
+    case ITH_FIELD_INT32:
+        return json_integer(*(const int32_t *)at);
+    case ITH_FIELD_REAL:
+        return json_real(*(const double *)at);
+    case ITH_FIELD_BOOL:
+        return json_boolean(*(const bool *)at);
     default:
-        return json_boolean(*(const bool *)(const void *)at);
+        return list_value(f, hp);
     }
 }
 
-json_t *ith_experts_to_json(const ith_hparams *hp)
+static bool add_field(const field *f, const ith_hparams *hp, json_t *object)
 {
-    json_t *out = json_object(), *dense = json_array();
-    bool good = out != NULL && dense != NULL;
+    char group[32];
+    const char *key = split_key(f->key, group);
 
-    for (int i = 0; i < N_EXPERT_FIELDS; i++)
-        good = good && json_object_set_new(out, expert_fields[i].key, field_value(&expert_fields[i], hp)) == 0;
-    for (int i = 0; i < hp->experts.n_dense; i++)
-        good = good && json_array_append_new(dense, json_integer(hp->experts.dense[i])) == 0;
-    if (json_object_set_new(out, "dense", dense) == 0 && good)
-        return out;
-    json_decref(out);
-    return NULL;
+    if (group[0] != '\0') {
+        if (json_object_get(object, group) == NULL &&
+            json_object_set_new(object, group, json_object()) != 0)
+            return false;
+        object = json_object_get(object, group);
+    }
+    return json_object_set_new(object, key, field_value(f, hp)) == 0;
+}
+
+static bool add_fields(const field *fields, const ith_hparams *hp, json_t *object)
+{
+    for (const field *f = fields; f->key != NULL; f++)
+        if (!add_field(f, hp, object))
+            return false;
+    return true;
+}
+
+bool ith_hparams_add_own(const ith_hparams *hp, json_t *object)
+{
+    return add_fields(own_fields(hp->architecture), hp, object);
 }
 
 json_t *ith_hparams_to_json(const ith_hparams *hp)
 {
-    json_t *out = json_pack("{s:s, s:s, s:s, s:[]}", "architecture", hp->architecture, "name", hp->name, "rope",
-                            rope_kinds[hp->rope.kind], "eos");
-    bool good = out != NULL;
+    json_t *out = json_pack("{s:s, s:s, s:s}", "architecture", hp->architecture, "name", hp->name,
+                            "rope", ith_rope_kind_names[hp->rope.kind]);
 
-    for (int i = 0; i < N_FIELDS; i++)
-        good = good && json_object_set_new(out, model_fields[i].key, field_value(&model_fields[i], hp)) == 0;
-    for (int i = 0; i < hp->n_eos; i++)
-        good = good && json_array_append_new(json_object_get(out, "eos"), json_integer(hp->eos[i])) == 0;
-    if (hp->experts.n > 0)
-        good = good && json_object_set_new(out, "experts", ith_experts_to_json(hp)) == 0;
-    if (good)
+    if (out != NULL && add_fields(shared, hp, out) && ith_hparams_add_own(hp, out))
         return out;
     json_decref(out);
     return NULL;
@@ -127,45 +141,90 @@ json_t *ith_hparams_to_json(const ith_hparams *hp)
 
 /* ---- From JSON ---- */
 
-static ith_status read_int(const field *f, const json_t *object, const char *where, int64_t min, int64_t max,
-                           int64_t *out, ith_error *err)
+static ith_status wrong(const field *f, const char *where, const char *expected, ith_error *err)
 {
-    if (!json_is_integer(json_object_get(object, f->key)))
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a whole number", where, f->key);
-    return ith_json_int(object, where, f->key, min, max, out, err);
+    return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be %s", where, f->key, expected);
 }
 
-static ith_status read_field(const field *f, const json_t *object, const char *where, ith_hparams *hp, ith_error *err)
+static bool is_between(const json_t *value, int64_t min, int64_t max)
 {
-    char *at = (char *)hp + f->at;
-    const json_t *value = json_object_get(object, f->key);
+    return json_is_integer(value) && json_integer_value(value) >= min &&
+           json_integer_value(value) <= max;
+}
+
+static ith_status read_int(const field *f, const json_t *value, const char *where, int64_t min,
+                           int64_t max, int64_t *out, ith_error *err)
+{
+    if (!is_between(value, min, max))
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a whole number from %lld to %lld",
+                        where, f->key, (long long)min, (long long)max);
+    *out = json_integer_value(value);
+    return ITH_OK;
+}
+
+static ith_status read_list(const field *f, const json_t *list, const char *where, ith_hparams *hp,
+                            ith_error *err)
+{
+    int32_t *items = (void *)((char *)hp + f->at);
+    int *count = (void *)((char *)hp + f->count_at);
+    const json_t *item;
+    size_t i;
+
+    if (!json_is_array(list) || json_array_size(list) > (size_t)f->max)
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a list of at most %d numbers",
+                        where, f->key, f->max);
+    *count = 0;
+    json_array_foreach(list, i, item)
+    {
+        if (!is_between(item, 0, INT32_MAX))
+            return wrong(f, where, "a list of whole numbers, 0 or more", err);
+        items[(*count)++] = (int32_t)json_integer_value(item);
+    }
+    return ITH_OK;
+}
+
+static ith_status read_field(const field *f, const json_t *object, const char *where,
+                             ith_hparams *hp, ith_error *err)
+{
+    char group[32];
+    const char *key = split_key(f->key, group);
+    const json_t *holder = group[0] != '\0' ? json_object_get(object, group) : object;
+    const json_t *value = json_object_get(holder, key);
+    void *at = (char *)hp + f->at;
     int64_t x = 0;
 
     switch (f->kind) {
-    case INT64:
-        return read_int(f, object, where, 0, INT64_MAX, (int64_t *)(void *)at, err);
-    case INT:
-        ITH_TRY(read_int(f, object, where, INT32_MIN, INT32_MAX, &x, err));
-        *(int *)(void *)at = (int)x;
+    case ITH_FIELD_INT64:
+        return read_int(f, value, where, 0, INT64_MAX, at, err);
+    case ITH_FIELD_INT:
+        ITH_TRY(read_int(f, value, where, INT32_MIN, INT32_MAX, &x, err));
+        *(int *)at = (int)x;
         return ITH_OK;
-    case INT32:
-        ITH_TRY(read_int(f, object, where, -1, INT32_MAX, &x, err));
-        *(int32_t *)(void *)at = (int32_t)x;
+    case ITH_FIELD_INT32:
+        ITH_TRY(read_int(f, value, where, -1, INT32_MAX, &x, err));
+        *(int32_t *)at = (int32_t)x;
         return ITH_OK;
-    case REAL:
-        if (!json_is_number(value))
-            return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a number", where, f->key);
-        *(double *)(void *)at = json_number_value(value);
-        return ITH_OK;
+    case ITH_FIELD_REAL:
+        *(double *)at = json_number_value(value);
+        return json_is_number(value) ? ITH_OK : wrong(f, where, "a number", err);
+    case ITH_FIELD_BOOL:
+        *(bool *)at = json_is_true(value);
+        return json_is_boolean(value) ? ITH_OK : wrong(f, where, "true or false", err);
     default:
-        if (!json_is_boolean(value))
-            return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be true or false", where, f->key);
-        *(bool *)(void *)at = json_is_true(value);
-        return ITH_OK;
+        return read_list(f, value, where, hp, err);
     }
 }
 
-static ith_status read_texts(const json_t *object, const char *where, ith_hparams *hp, ith_error *err)
+static ith_status read_fields(const field *fields, const json_t *object, const char *where,
+                              ith_hparams *hp, ith_error *err)
+{
+    for (const field *f = fields; f->key != NULL; f++)
+        ITH_TRY(read_field(f, object, where, hp, err));
+    return ITH_OK;
+}
+
+static ith_status read_texts(const json_t *object, const char *where, ith_hparams *hp,
+                             ith_error *err)
 {
     const json_t *name = json_object_get(object, "name");
     const char *architecture = json_string_value(json_object_get(object, "architecture")),
@@ -173,63 +232,26 @@ static ith_status read_texts(const json_t *object, const char *where, ith_hparam
     int kind = 0;
 
     if (architecture == NULL || !json_is_string(name) || rope == NULL)
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"architecture\", \"name\" and \"rope\" should be strings", where);
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: \"architecture\", \"name\" and \"rope\" should be strings", where);
     ith_clean_text(architecture, strlen(architecture), hp->architecture, sizeof hp->architecture);
     ith_clean_text(json_string_value(name), json_string_length(name), hp->name, sizeof hp->name);
-    while (kind < N_KINDS && strcmp(rope_kinds[kind], rope) != 0)
+    while (kind < ITH_ROPE_KINDS && strcmp(ith_rope_kind_names[kind], rope) != 0)
         kind++;
-    if (kind == N_KINDS)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: \"rope\" has the unknown kind \"%s\"", where, rope);
+    if (kind == ITH_ROPE_KINDS)
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: \"rope\" has the unknown kind \"%s\"", where,
+                        rope);
     hp->rope.kind = (ith_rope_kind)kind;
     return ITH_OK;
 }
 
-static ith_status read_eos(const json_t *object, const char *where, ith_hparams *hp, ith_error *err)
-{
-    const json_t *eos = json_object_get(object, "eos"), *id;
-    size_t i;
-
-    if (!json_is_array(eos) || json_array_size(eos) > ITH_MAX_EOS)
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"eos\" should be a list of at most %d tokens", where, ITH_MAX_EOS);
-    json_array_foreach(eos, i, id)
-    {
-        if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX)
-            return ith_fail(err, ITH_E_FORMAT, "%s: \"eos\" should hold tokens' numbers", where);
-        ith_hparams_add_eos(hp, json_integer_value(id));
-    }
-    return ITH_OK;
-}
-
-/* Absent: none. */
-static ith_status read_experts(const json_t *object, const char *where, ith_hparams *hp, ith_error *err)
-{
-    const json_t *experts = json_object_get(object, "experts"), *dense = json_object_get(experts, "dense"), *layer;
-    size_t i;
-
-    if (experts == NULL)
-        return ITH_OK;
-    for (int k = 0; k < N_EXPERT_FIELDS; k++)
-        ITH_TRY(read_field(&expert_fields[k], experts, where, hp, err));
-    if (hp->experts.n == 0 || !json_is_array(dense) || json_array_size(dense) > ITH_MAX_DENSE)
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"experts\" should have a count, and \"dense\" at most %d layers",
-                        where, ITH_MAX_DENSE);
-    json_array_foreach(dense, i, layer)
-    {
-        if (!json_is_integer(layer) || json_integer_value(layer) < 0 || json_integer_value(layer) > INT32_MAX)
-            return ith_fail(err, ITH_E_FORMAT, "%s: \"dense\" should hold layers' numbers", where);
-        hp->experts.dense[hp->experts.n_dense++] = (int32_t)json_integer_value(layer);
-    }
-    return ITH_OK;
-}
-
-ith_status ith_hparams_from_json(const json_t *object, const char *where, ith_hparams *hp, ith_error *err)
+ith_status ith_hparams_from_json(const json_t *object, const char *where, ith_hparams *hp,
+                                 ith_error *err)
 {
     *hp = ith_hparams_default();
     ITH_TRY(read_texts(object, where, hp, err));
-    for (int i = 0; i < N_FIELDS; i++)
-        ITH_TRY(read_field(&model_fields[i], object, where, hp, err));
-    ITH_TRY(read_experts(object, where, hp, err));
-    ITH_TRY(read_eos(object, where, hp, err));
+    ITH_TRY(read_fields(shared, object, where, hp, err));
+    ITH_TRY(read_fields(own_fields(hp->architecture), object, where, hp, err));
     ITH_TRY(ith_hparams_check(hp, where, err));
     return hp->has_sampling ? ith_hparams_check_sampling(hp, where, err) : ITH_OK;
 }

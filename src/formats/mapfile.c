@@ -22,7 +22,8 @@ static ith_status map_descriptor(int fd, const char *path, ith_mapfile *file, it
     if (file->size > 0) {
         void *data = mmap(NULL, file->size, PROT_READ, MAP_SHARED, fd, 0);
         if (data == MAP_FAILED)
-            return ith_fail(err, ITH_E_IO, "%s: cannot map %zu bytes: %s", path, file->size, strerror(errno));
+            return ith_fail(err, ITH_E_IO, "%s: cannot map %zu bytes: %s", path, file->size,
+                            strerror(errno));
         file->data = data;
     }
     file->path = strdup(path);
@@ -37,7 +38,8 @@ ith_status ith_mapfile_open(const char *path, ith_mapfile *file, ith_error *err)
     int fd;
 
     *file = (ith_mapfile){0};
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* non-blocking: a pipe without a writer must not wait */
+    fd = open(path, O_RDONLY | O_CLOEXEC |
+                        O_NONBLOCK); /* non-blocking: a pipe without a writer must not wait */
     if (fd < 0)
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
     status = map_descriptor(fd, path, file, err);
@@ -50,7 +52,8 @@ ith_status ith_mapfile_open(const char *path, ith_mapfile *file, ith_error *err)
 void ith_mapfile_want_huge_pages(const ith_mapfile *file)
 {
     if (file->size > 0)
-        madvise((void *)(uintptr_t)file->data, file->size, MADV_HUGEPAGE); /* a wish: without it all works too */
+        madvise((void *)(uintptr_t)file->data, file->size,
+                MADV_HUGEPAGE); /* a wish: without it all works too */
 }
 
 void ith_mapfile_close(ith_mapfile *file)

@@ -28,31 +28,38 @@ static ith_status not_gguf(const ith_mapfile *file, ith_error *err)
     const char *path = file->path;
 
     if (ends_with(path, ".ith"))
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged or not a pack: it does not begin as one", path);
+        return ith_fail(err, ITH_E_FORMAT, "%s: damaged or not a pack: it does not begin as one",
+                        path);
     for (size_t i = 0; i < sizeof old_ggml / sizeof *old_ggml; i++)
         if (begins_with(file, old_ggml[i]))
-            return ith_fail(err, ITH_E_UNSUPPORTED, "%s: a GGML file from before GGUF; convert the model to GGUF again",
+            return ith_fail(err, ITH_E_UNSUPPORTED,
+                            "%s: a GGML file from before GGUF; convert the model to GGUF again",
                             path);
-    if (begins_with(file, "PK\003\004") || ends_with(path, ".bin") || ends_with(path, ".pth") || ends_with(path, ".pt"))
-        return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "%s: a PyTorch file; Ithaca reads GGUF files and folders with *.safetensors", path);
+    if (begins_with(file, "PK\003\004") || ends_with(path, ".bin") || ends_with(path, ".pth") ||
+        ends_with(path, ".pt"))
+        return ith_fail(
+            err, ITH_E_UNSUPPORTED,
+            "%s: a PyTorch file; Ithaca reads GGUF files and folders with *.safetensors", path);
     if (ends_with(path, ".safetensors") || ith_safetensors_probe(file))
         return ith_fail(err, ITH_E_ARGUMENT,
-                        "%s: a safetensors file alone does not describe a model; give its folder, with config.json",
+                        "%s: a safetensors file alone does not describe a model; give its folder, "
+                        "with config.json",
                         path);
     if (ends_with(path, ".json"))
         return ith_fail(err, ITH_E_ARGUMENT, "%s: give the folder that holds this file", path);
     if (ends_with(path, ".gguf"))
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged or not a GGUF file: it does not begin with \"GGUF\"", path);
-    return ith_fail(err, ITH_E_ARGUMENT, "%s: neither a GGUF file, a pack (.ith) nor a Hugging Face folder", path);
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: damaged or not a GGUF file: it does not begin with \"GGUF\"", path);
+    return ith_fail(err, ITH_E_ARGUMENT,
+                    "%s: neither a GGUF file, a pack (.ith) nor a Hugging Face folder", path);
 }
 
 /* "Qwen/Qwen3-8B" is how people name models on the hub. */
 static bool looks_like_hub_name(const char *path)
 {
     const char *slash = strchr(path, '/');
-    return slash != NULL && slash != path && slash[1] != '\0' && strchr(slash + 1, '/') == NULL && path[0] != '.' &&
-           path[0] != '~' && !ends_with(path, ".gguf");
+    return slash != NULL && slash != path && slash[1] != '\0' && strchr(slash + 1, '/') == NULL &&
+           path[0] != '.' && path[0] != '~' && !ends_with(path, ".gguf");
 }
 
 static ith_status open_path(ith_source *source, unsigned flags, ith_error *err)
@@ -65,10 +72,10 @@ static ith_status open_path(ith_source *source, unsigned flags, ith_error *err)
         return ith_synthetic_open(source, flags, err);
     if (stat(path, &info) != 0) {
         if (errno == ENOENT && looks_like_hub_name(path))
-            return ith_fail(
-                err, ITH_E_IO,
-                "%s: no such file or folder; to download that model first: hf download %s --local-dir FOLDER", path,
-                path);
+            return ith_fail(err, ITH_E_IO,
+                            "%s: no such file or folder; to download that model first: hf download "
+                            "%s --local-dir FOLDER",
+                            path, path);
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
     }
     if (S_ISDIR(info.st_mode))
@@ -76,7 +83,8 @@ static ith_status open_path(ith_source *source, unsigned flags, ith_error *err)
     ITH_TRY(ith_source_map(source, path, &file, err));
     if (ith_pack_probe(file))
         return ith_source_read_pack(source, file, err);
-    return begins_with(file, "GGUF") ? ith_source_read_gguf(source, file, flags, err) : not_gguf(file, err);
+    return begins_with(file, "GGUF") ? ith_source_read_gguf(source, file, flags, err)
+                                     : not_gguf(file, err);
 }
 
 ith_status ith_source_open(const char *path, unsigned flags, ith_source **source, ith_error *err)

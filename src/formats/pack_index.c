@@ -32,42 +32,50 @@ ith_status ith_packed_size(ith_packed *t, const char *where, ith_error *err)
 
     t->groups = ((size_t)t->cols + ITH_GROUP - 1) / ITH_GROUP;
     t->n_tiles = t->vector ? 1 : (t->rows + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
-    t->tile_bytes = t->vector ? (size_t)t->rows * sizeof(float) : ith_tile_bytes(t->layout, t->groups);
+    t->tile_bytes =
+        t->vector ? (size_t)t->rows * sizeof(float) : ith_tile_bytes(t->layout, t->groups);
     padded = t->groups * ITH_GROUP * ITH_TILE_ROWS * sizeof(float); /* no layout has more */
-    if (padded > UINT32_MAX || t->tile_bytes > UINT32_MAX || !ith_mul_size(t->tile_bytes, (size_t)t->n_tiles, &bytes))
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions are too large", where, t->name);
+    if (padded > UINT32_MAX || t->tile_bytes > UINT32_MAX ||
+        !ith_mul_size(t->tile_bytes, (size_t)t->n_tiles, &bytes))
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions are too large", where,
+                        t->name);
     return ITH_OK;
 }
 
 /* ---- Parts of the file ---- */
 
-static ith_status need(const ith_packfile *pack, const json_t *object, const char *what, const char *key,
-                       const char **out, ith_error *err)
+static ith_status need(const ith_packfile *pack, const json_t *object, const char *what,
+                       const char *key, const char **out, ith_error *err)
 {
     *out = json_string_value(json_object_get(object, key));
     if (*out == NULL)
-        return ith_fail(err, ITH_E_FORMAT, "%s: index: %s: \"%s\" should be a string", pack->file->path, what, key);
+        return ith_fail(err, ITH_E_FORMAT, "%s: index: %s: \"%s\" should be a string",
+                        pack->file->path, what, key);
     return ITH_OK;
 }
 
-static ith_status need_int(const ith_packfile *pack, const json_t *object, const char *what, const char *key,
-                           int64_t min, int64_t max, int64_t *out, ith_error *err)
+static ith_status need_int(const ith_packfile *pack, const json_t *object, const char *what,
+                           const char *key, int64_t min, int64_t max, int64_t *out, ith_error *err)
 {
     const json_t *value = json_object_get(object, key);
 
     *out = json_integer_value(value);
     if (!json_is_integer(value) || *out < min || *out > max)
-        return ith_fail(err, ITH_E_FORMAT, "%s: index: %s: \"%s\" should be a whole number from %lld to %lld",
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: index: %s: \"%s\" should be a whole number from %lld to %lld",
                         pack->file->path, what, key, (long long)min, (long long)max);
     return ITH_OK;
 }
 
 /* A part of the file behind the header; all are checked for overlaps in the end. */
-static ith_status add_extent(ith_packfile *pack, const char *what, uint64_t offset, uint64_t bytes, ith_error *err)
+static ith_status add_extent(ith_packfile *pack, const char *what, uint64_t offset, uint64_t bytes,
+                             ith_error *err)
 {
     if (offset < ITH_PACK_HEADER || offset > pack->file->size || bytes > pack->file->size - offset)
-        return ith_fail(err, ITH_E_FORMAT, "%s: index: %s takes %llu bytes at %llu, the file has %zu", pack->file->path,
-                        what, (unsigned long long)bytes, (unsigned long long)offset, pack->file->size);
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: index: %s takes %llu bytes at %llu, the file has %zu",
+                        pack->file->path, what, (unsigned long long)bytes,
+                        (unsigned long long)offset, pack->file->size);
     pack->extents[pack->n_extents++] = (ith_pack_extent){offset, bytes, what};
     return ITH_OK;
 }
@@ -86,14 +94,16 @@ static ith_status check_extents(ith_packfile *pack, ith_error *err)
     for (size_t i = 1; i < pack->n_extents; i++) {
         const ith_pack_extent *before = &pack->extents[i - 1], *e = &pack->extents[i];
         if (e->offset - before->offset < before->bytes)
-            return ith_fail(err, ITH_E_FORMAT, "%s: index: %s and %s overlap", pack->file->path, before->what, e->what);
+            return ith_fail(err, ITH_E_FORMAT, "%s: index: %s and %s overlap", pack->file->path,
+                            before->what, e->what);
     }
     return ITH_OK;
 }
 
 /* Bytes with a checksum in the index: a blob or a table of tiles. */
-static ith_status read_part(ith_packfile *pack, const json_t *object, const char *what, const char *offset_key,
-                            const char *checksum_key, int64_t bytes, const uint8_t **at, ith_error *err)
+static ith_status read_part(ith_packfile *pack, const json_t *object, const char *what,
+                            const char *offset_key, const char *checksum_key, int64_t bytes,
+                            const uint8_t **at, ith_error *err)
 {
     const char *text;
     int64_t offset;
@@ -104,29 +114,34 @@ static ith_status read_part(ith_packfile *pack, const json_t *object, const char
     ITH_TRY(add_extent(pack, what, (uint64_t)offset, (uint64_t)bytes, err));
     *at = pack->file->data + offset;
     if (!ith_checksum_read(text, &checksum) || ith_checksum(*at, (size_t)bytes) != checksum)
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the checksum of %s%s differs", pack->file->path,
+        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the checksum of %s%s differs",
+                        pack->file->path,
                         strcmp(offset_key, "table") == 0 ? "the tile table of " : "", what);
     return ITH_OK;
 }
 
 /* ---- Tensors ---- */
 
-static ith_status read_name(const ith_packfile *pack, const json_t *item, char name[ITH_PACK_NAME], ith_error *err)
+static ith_status read_name(const ith_packfile *pack, const json_t *item, char name[ITH_PACK_NAME],
+                            ith_error *err)
 {
     const char *text;
 
     ITH_TRY(need(pack, item, "a tensor", "name", &text, err));
     if (text[0] == '\0' || strlen(text) >= ITH_PACK_NAME)
-        return ith_fail(err, ITH_E_FORMAT, "%s: index: a tensor's name of %zu bytes", pack->file->path, strlen(text));
+        return ith_fail(err, ITH_E_FORMAT, "%s: index: a tensor's name of %zu bytes",
+                        pack->file->path, strlen(text));
     for (const char *c = text; *c != '\0'; c++)
         if (*c <= ' ' || *c > '~')
-            return ith_fail(err, ITH_E_FORMAT, "%s: index: a tensor's name that is not printable ASCII",
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: index: a tensor's name that is not printable ASCII",
                             pack->file->path);
     memcpy(name, text, strlen(text) + 1);
     return ITH_OK;
 }
 
-static ith_status read_shape(const ith_packfile *pack, const json_t *item, ith_packed *t, ith_error *err)
+static ith_status read_shape(const ith_packfile *pack, const json_t *item, ith_packed *t,
+                             ith_error *err)
 {
     const json_t *shape = json_object_get(item, "shape");
     size_t n = json_array_size(shape);
@@ -135,17 +150,20 @@ static ith_status read_shape(const ith_packfile *pack, const json_t *item, ith_p
     ITH_TRY(need(pack, item, t->name, "layout", &layout, err));
     t->vector = strcmp(layout, "vector") == 0;
     if (!t->vector && !ith_layout_named(layout, &t->layout))
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has the unknown layout \"%s\"", pack->file->path,
-                        t->name, layout);
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has the unknown layout \"%s\"",
+                        pack->file->path, t->name, layout);
     t->rows = json_integer_value(json_array_get(shape, 0));
     t->cols = t->vector ? 1 : json_integer_value(json_array_get(shape, 1));
-    if (n != (t->vector ? 1 : 2) || t->rows < 1 || t->cols < 1 || t->rows > DIM_MAX || t->cols > DIM_MAX)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: \"shape\" should be %s of positive numbers below 2^30",
+    if (n != (t->vector ? 1 : 2) || t->rows < 1 || t->cols < 1 || t->rows > DIM_MAX ||
+        t->cols > DIM_MAX)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tensor %s: \"shape\" should be %s of positive numbers below 2^30",
                         pack->file->path, t->name, t->vector ? "one" : "two");
     return ith_packed_size(t, pack->file->path, err);
 }
 
-static ith_status read_codec(const ith_packfile *pack, const json_t *item, ith_packed *t, ith_error *err)
+static ith_status read_codec(const ith_packfile *pack, const json_t *item, ith_packed *t,
+                             ith_error *err)
 {
     const char *codec;
 
@@ -155,11 +173,11 @@ static ith_status read_codec(const ith_packfile *pack, const json_t *item, ith_p
             t->codec = (ith_codec)i;
             return !t->vector || i == ITH_CODEC_RAW
                        ? ITH_OK
-                       : ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: a vector is never compressed", pack->file->path,
-                                  t->name);
+                       : ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: a vector is never compressed",
+                                  pack->file->path, t->name);
         }
-    return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has the unknown codec \"%s\"", pack->file->path, t->name,
-                    codec);
+    return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has the unknown codec \"%s\"",
+                    pack->file->path, t->name, codec);
 }
 
 /* Tiles follow each other without gaps and fill the tensor's part of the file; none is longer than its layout says. */
@@ -173,14 +191,19 @@ static ith_status check_table(const ith_packfile *pack, const ith_packed *t, ith
         memcpy(&spare, t->table + (size_t)i * ITH_PACK_ENTRY + 12, 4);
         if (tile.offset != end || tile.bytes == 0 || tile.bytes > t->tile_bytes || spare != 0 ||
             (t->codec == ITH_CODEC_RAW && tile.bytes != t->tile_bytes))
-            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: tile %lld has %u bytes at %llu, expected %s%zu at %llu",
-                            pack->file->path, t->name, (long long)i, tile.bytes, (unsigned long long)tile.offset,
-                            t->codec == ITH_CODEC_RAW ? "" : "1 to ", t->tile_bytes, (unsigned long long)end);
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: tensor %s: tile %lld has %u bytes at %llu, expected %s%zu at %llu",
+                            pack->file->path, t->name, (long long)i, tile.bytes,
+                            (unsigned long long)tile.offset,
+                            t->codec == ITH_CODEC_RAW ? "" : "1 to ", t->tile_bytes,
+                            (unsigned long long)end);
         end += tile.bytes; /* cannot overflow: less than 2^32 times fewer than 2^30 tiles */
     }
     if (end - t->offset != t->bytes)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its tiles have %llu bytes together, \"bytes\" says %llu",
-                        pack->file->path, t->name, (unsigned long long)(end - t->offset), (unsigned long long)t->bytes);
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tensor %s: its tiles have %llu bytes together, \"bytes\" says %llu",
+                        pack->file->path, t->name, (unsigned long long)(end - t->offset),
+                        (unsigned long long)t->bytes);
     return ITH_OK;
 }
 
@@ -195,16 +218,18 @@ static ith_status read_tensor(ith_packfile *pack, const json_t *item, ith_packed
     ITH_TRY(need_int(pack, item, t->name, "offset", 0, INT64_MAX, &offset, err));
     ITH_TRY(need_int(pack, item, t->name, "bytes", 1, INT64_MAX, &bytes, err));
     if (offset % ITH_PACK_ALIGN != 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s lies at %lld, not a multiple of %d", pack->file->path,
-                        t->name, (long long)offset, ITH_PACK_ALIGN);
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s lies at %lld, not a multiple of %d",
+                        pack->file->path, t->name, (long long)offset, ITH_PACK_ALIGN);
     t->offset = (uint64_t)offset;
     t->bytes = (uint64_t)bytes;
     ITH_TRY(add_extent(pack, t->name, t->offset, t->bytes, err));
-    ITH_TRY(read_part(pack, item, t->name, "table", "table_xxh64", t->n_tiles * ITH_PACK_ENTRY, &t->table, err));
+    ITH_TRY(read_part(pack, item, t->name, "table", "table_xxh64", t->n_tiles * ITH_PACK_ENTRY,
+                      &t->table, err));
     return check_table(pack, t, err);
 }
 
-static ith_status read_blob(ith_packfile *pack, const json_t *item, ith_pack_blob_entry *blob, ith_error *err)
+static ith_status read_blob(ith_packfile *pack, const json_t *item, ith_pack_blob_entry *blob,
+                            ith_error *err)
 {
     const uint8_t *at;
     int64_t bytes;
@@ -242,32 +267,42 @@ static ith_status parse(ith_packfile *pack, ith_error *err)
 
     if (h->index_offset < ITH_PACK_HEADER || h->index_offset > file->size ||
         h->index_bytes > file->size - h->index_offset || h->index_bytes > INDEX_MAX)
-        return ith_fail(err, ITH_E_FORMAT, "%s: the index takes %llu bytes at %llu, the file has %zu", file->path,
-                        (unsigned long long)h->index_bytes, (unsigned long long)h->index_offset, file->size);
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: the index takes %llu bytes at %llu, the file has %zu", file->path,
+                        (unsigned long long)h->index_bytes, (unsigned long long)h->index_offset,
+                        file->size);
     if (ith_checksum(file->data + h->index_offset, h->index_bytes) != h->index_checksum)
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the index's checksum differs", file->path);
-    return ith_json_parse((const char *)file->data + h->index_offset, h->index_bytes, file->path, &pack->index, err);
+    return ith_json_parse((const char *)file->data + h->index_offset, h->index_bytes, file->path,
+                          &pack->index, err);
 }
 
 static ith_status list_parts(ith_packfile *pack, ith_error *err)
 {
-    const json_t *tensors = json_object_get(pack->index, "tensors"), *blobs = json_object_get(pack->index, "blobs");
+    const json_t *tensors = json_object_get(pack->index, "tensors"),
+                 *blobs = json_object_get(pack->index, "blobs");
     size_t n = json_array_size(tensors), n_blobs = json_array_size(blobs);
 
     if (n == 0 || !json_is_array(blobs))
-        return ith_fail(err, ITH_E_FORMAT, "%s: index: \"tensors\" and \"blobs\" should be lists", pack->file->path);
+        return ith_fail(err, ITH_E_FORMAT, "%s: index: \"tensors\" and \"blobs\" should be lists",
+                        pack->file->path);
     pack->tensors = calloc(n, sizeof *pack->tensors);
     pack->by_name = calloc(n, sizeof *pack->by_name);
     pack->blobs = calloc(n_blobs + 1, sizeof *pack->blobs);
     pack->extents = calloc(2 * n + n_blobs + 2, sizeof *pack->extents);
-    if (pack->tensors == NULL || pack->by_name == NULL || pack->blobs == NULL || pack->extents == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of %zu tensors", pack->file->path, n);
+    if (pack->tensors == NULL || pack->by_name == NULL || pack->blobs == NULL ||
+        pack->extents == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of %zu tensors",
+                        pack->file->path, n);
     pack->extents[pack->n_extents++] = (ith_pack_extent){0, ITH_PACK_HEADER, "the header"};
-    ITH_TRY(add_extent(pack, "the index", pack->header.index_offset, pack->header.index_bytes, err));
+    ITH_TRY(
+        add_extent(pack, "the index", pack->header.index_offset, pack->header.index_bytes, err));
     for (; pack->n_tensors < n; pack->n_tensors++)
-        ITH_TRY(read_tensor(pack, json_array_get(tensors, pack->n_tensors), &pack->tensors[pack->n_tensors], err));
+        ITH_TRY(read_tensor(pack, json_array_get(tensors, pack->n_tensors),
+                            &pack->tensors[pack->n_tensors], err));
     for (; pack->n_blobs < n_blobs; pack->n_blobs++)
-        ITH_TRY(read_blob(pack, json_array_get(blobs, pack->n_blobs), &pack->blobs[pack->n_blobs], err));
+        ITH_TRY(read_blob(pack, json_array_get(blobs, pack->n_blobs), &pack->blobs[pack->n_blobs],
+                          err));
     return ITH_OK;
 }
 

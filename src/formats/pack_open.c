@@ -9,20 +9,24 @@
 static ith_status check_header(const ith_mapfile *file, ith_pack_header *h, ith_error *err)
 {
     if (file->size < sizeof *h)
-        return ith_fail(err, ITH_E_FORMAT, "%s: truncated: %zu bytes, a pack's header alone has %zu", file->path,
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: truncated: %zu bytes, a pack's header alone has %zu", file->path,
                         file->size, sizeof *h);
     memcpy(h, file->data, sizeof *h);
     if (h->checksum != ith_checksum(h, offsetof(ith_pack_header, checksum)))
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the header's checksum differs", file->path);
-    if (h->version != ITH_PACK_VERSION || (h->features & ~(uint32_t)ITH_PACK_FEATURES) != 0 || h->reserved != 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the header's checksum differs",
+                        file->path);
+    if (h->version != ITH_PACK_VERSION || (h->features & ~(uint32_t)ITH_PACK_FEATURES) != 0 ||
+        h->reserved != 0)
         return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "%s: a pack of version %u with features %x; this program reads version %d with features %x: it "
+                        "%s: a pack of version %u with features %x; this program reads version %d "
+                        "with features %x: it "
                         "needs a newer ithaca",
                         file->path, h->version, h->features, ITH_PACK_VERSION, ITH_PACK_FEATURES);
     if (h->file_bytes != file->size)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s: the file has %zu bytes, its header says %llu", file->path,
-                        file->size < h->file_bytes ? "truncated" : "damaged", file->size,
-                        (unsigned long long)h->file_bytes);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s: the file has %zu bytes, its header says %llu",
+                        file->path, file->size < h->file_bytes ? "truncated" : "damaged",
+                        file->size, (unsigned long long)h->file_bytes);
     return ITH_OK;
 }
 

@@ -17,7 +17,8 @@ struct ith_pack_reader {
     size_t scratch_room;
 };
 
-ith_status ith_pack_reader_open(const ith_packfile *pack, ith_caching caching, ith_pack_reader **out, ith_error *err)
+ith_status ith_pack_reader_open(const ith_packfile *pack, ith_caching caching,
+                                ith_pack_reader **out, ith_error *err)
 {
     ith_pack_reader *r = calloc(1, sizeof *r);
     ith_status status;
@@ -59,36 +60,40 @@ static ith_status at_tile(ith_status status, const ith_packed *t, int64_t tile, 
 {
     if (status == ITH_OK)
         return status;
-    return ith_fail_prefix(err, status, "%s: tensor %s, from tile %lld on", t->pack->file->path, t->name,
-                           (long long)tile);
+    return ith_fail_prefix(err, status, "%s: tensor %s, from tile %lld on", t->pack->file->path,
+                           t->name, (long long)tile);
 }
 
 /* From a stored tile to the tile. */
-static ith_status unpack(ith_pack_reader *r, const ith_packed *t, int64_t tile, const uint8_t *stored,
-                         ith_pack_tile entry, uint8_t *out, ith_error *err)
+static ith_status unpack(ith_pack_reader *r, const ith_packed *t, int64_t tile,
+                         const uint8_t *stored, ith_pack_tile entry, uint8_t *out, ith_error *err)
 {
     if (ith_checksum(stored, entry.bytes) != entry.checksum)
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: damaged: tensor %s, tile %lld of %lld (%u bytes at %llu): its checksum differs",
-                        r->pack->file->path, t->name, (long long)tile, (long long)t->n_tiles, entry.bytes,
-                        (unsigned long long)entry.offset);
+        return ith_fail(
+            err, ITH_E_FORMAT,
+            "%s: damaged: tensor %s, tile %lld of %lld (%u bytes at %llu): its checksum differs",
+            r->pack->file->path, t->name, (long long)tile, (long long)t->n_tiles, entry.bytes,
+            (unsigned long long)entry.offset);
     if (entry.bytes == t->tile_bytes) {
         if (stored != out)
             memcpy(out, stored, t->tile_bytes);
         return ITH_OK;
     }
     if (!ith_tile_unpack(t->layout, t->groups, r->z, stored, entry.bytes, r->scratch, out))
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: tensor %s, tile %lld of %lld does not decompress to %zu bytes",
-                        r->pack->file->path, t->name, (long long)tile, (long long)t->n_tiles, t->tile_bytes);
+        return ith_fail(
+            err, ITH_E_FORMAT,
+            "%s: damaged: tensor %s, tile %lld of %lld does not decompress to %zu bytes",
+            r->pack->file->path, t->name, (long long)tile, (long long)t->n_tiles, t->tile_bytes);
     return ITH_OK;
 }
 
-static ith_status read_raw(ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n, uint8_t *out,
-                           ith_error *err)
+static ith_status read_raw(ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n,
+                           uint8_t *out, ith_error *err)
 {
     uint64_t offset = ith_pack_tile_get(t, first).offset;
 
-    ITH_TRY(at_tile(ith_filereader_copy(r->file, offset, (size_t)n * t->tile_bytes, out, err), t, first, err));
+    ITH_TRY(at_tile(ith_filereader_copy(r->file, offset, (size_t)n * t->tile_bytes, out, err), t,
+                    first, err));
     for (int64_t i = 0; i < n; i++) {
         uint8_t *tile = out + (size_t)i * t->tile_bytes;
         ITH_TRY(unpack(r, t, first + i, tile, ith_pack_tile_get(t, first + i), tile, err));
@@ -112,16 +117,17 @@ static int64_t batch(const ith_packed *t, int64_t first, int64_t n, size_t *byte
     return count;
 }
 
-static ith_status read_compressed(ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n, uint8_t *out,
-                                  ith_error *err)
+static ith_status read_compressed(ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n,
+                                  uint8_t *out, ith_error *err)
 {
     const uint8_t *stored;
     size_t bytes;
 
     for (int64_t count; n > 0; first += count, n -= count) {
         count = batch(t, first, n, &bytes);
-        ITH_TRY(at_tile(ith_filereader_get(r->file, ith_pack_tile_get(t, first).offset, bytes, &stored, err), t, first,
-                        err));
+        ITH_TRY(at_tile(
+            ith_filereader_get(r->file, ith_pack_tile_get(t, first).offset, bytes, &stored, err), t,
+            first, err));
         for (int64_t i = 0; i < count; i++, out += t->tile_bytes) {
             ith_pack_tile entry = ith_pack_tile_get(t, first + i);
             ITH_TRY(unpack(r, t, first + i, stored, entry, out, err));
@@ -131,13 +137,15 @@ static ith_status read_compressed(ith_pack_reader *r, const ith_packed *t, int64
     return ITH_OK;
 }
 
-ith_status ith_pack_read(ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n, void *out, ith_error *err)
+ith_status ith_pack_read(ith_pack_reader *r, const ith_packed *t, int64_t first, int64_t n,
+                         void *out, ith_error *err)
 {
     if (n == 0)
         return ITH_OK;
     if (t->codec == ITH_CODEC_RAW)
         return read_raw(r, t, first, n, out, err);
     if (!make_scratch(r, t->tile_bytes))
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the tiles of tensor %s", r->pack->file->path, t->name);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the tiles of tensor %s",
+                        r->pack->file->path, t->name);
     return read_compressed(r, t, first, n, out, err);
 }

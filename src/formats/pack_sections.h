@@ -17,7 +17,10 @@ typedef struct ith_pack_header {
 
 _Static_assert(sizeof(ith_pack_header) == ITH_PACK_HEADER, "no padding");
 
-enum { ITH_PACK_FEATURE_ZSTD = 1, ITH_PACK_FEATURES = ITH_PACK_FEATURE_ZSTD /* all that this version understands */ };
+enum {
+    ITH_PACK_FEATURE_ZSTD = 1,
+    ITH_PACK_FEATURES = ITH_PACK_FEATURE_ZSTD /* all that this version understands */
+};
 
 extern const uint8_t ith_pack_magic[8];
 extern const char *const ith_codec_names[2];
@@ -51,7 +54,8 @@ ith_status ith_pack_read_index(ith_packfile *pack, ith_error *err);
 /* Shape and tile sizes from layout, rows and cols (vector: rows). ITH_E_FORMAT if they overflow; `where` is the file's name. */
 ith_status ith_packed_size(ith_packed *t, const char *where, ith_error *err);
 
-bool ith_layout_named(const char *name, ith_layout *layout); /* false: there is none of this name in packs */
+bool ith_layout_named(const char *name,
+                      ith_layout *layout); /* false: there is none of this name in packs */
 
 /* 16 hexadecimal digits, and back (false: not that). */
 void ith_checksum_text(uint64_t checksum, char text[17]);

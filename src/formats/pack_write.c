@@ -30,11 +30,12 @@ struct ith_pack_writer {
 
 /* ---- Encoding ---- */
 
-ith_encoded ith_pack_encode(ith_layout layout, size_t groups, ith_zframe *z, int level, const uint8_t *tile,
-                            uint8_t *scratch, uint8_t *room)
+ith_encoded ith_pack_encode(ith_layout layout, size_t groups, ith_zframe *z, int level,
+                            const uint8_t *tile, uint8_t *scratch, uint8_t *room)
 {
     size_t bytes = level > 0 ? ith_tile_pack(layout, groups, z, level, tile, scratch, room) : 0;
-    return bytes > 0 ? ith_pack_encode_bytes(room, bytes) : ith_pack_encode_bytes(tile, ith_tile_bytes(layout, groups));
+    return bytes > 0 ? ith_pack_encode_bytes(room, bytes)
+                     : ith_pack_encode_bytes(tile, ith_tile_bytes(layout, groups));
 }
 
 ith_encoded ith_pack_encode_bytes(const void *data, size_t bytes)
@@ -76,8 +77,10 @@ static ith_status check_target(const char *path, bool force, ith_error *err)
     if (stat(path, &info) != 0)
         return ITH_OK;
     if (!S_ISREG(info.st_mode))
-        return ith_fail(err, ITH_E_ARGUMENT, "%s is no regular file, which a pack could replace", path);
-    return force ? ITH_OK : ith_fail(err, ITH_E_ARGUMENT, "%s is there already; --force replaces it", path);
+        return ith_fail(err, ITH_E_ARGUMENT, "%s is no regular file, which a pack could replace",
+                        path);
+    return force ? ITH_OK
+                 : ith_fail(err, ITH_E_ARGUMENT, "%s is there already; --force replaces it", path);
 }
 
 ith_status ith_pack_writer_open(const char *path, bool force, ith_pack_writer **out, ith_error *err)
@@ -136,14 +139,19 @@ static ith_status make_room(ith_pack_writer *w, size_t bytes, ith_error *err)
     return ITH_OK;
 }
 
-ith_status ith_pack_writer_begin(ith_pack_writer *w, const char *name, ith_layout layout, int64_t rows, int64_t cols,
-                                 ith_codec codec, const ith_packed **t, ith_error *err)
+ith_status ith_pack_writer_begin(ith_pack_writer *w, const char *name, ith_layout layout,
+                                 int64_t rows, int64_t cols, ith_codec codec, const ith_packed **t,
+                                 ith_error *err)
 {
-    w->now =
-        (ith_packed){.vector = cols == 0, .layout = layout, .rows = rows, .cols = cols == 0 ? 1 : cols, .codec = codec};
+    w->now = (ith_packed){.vector = cols == 0,
+                          .layout = layout,
+                          .rows = rows,
+                          .cols = cols == 0 ? 1 : cols,
+                          .codec = codec};
     if (strlen(name) >= sizeof w->now.name)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s: a pack's names have fewer than %d bytes", w->file.path, name,
-                        ITH_PACK_NAME);
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: tensor %s: a pack's names have fewer than %d bytes", w->file.path,
+                        name, ITH_PACK_NAME);
     memcpy(w->now.name, name, strlen(name) + 1);
     ITH_TRY(ith_packed_size(&w->now, w->file.path, err));
     ITH_TRY(make_room(w, (size_t)w->now.n_tiles * ITH_PACK_ENTRY, err));
@@ -177,17 +185,19 @@ static ith_status end_tensor(ith_pack_writer *w, ith_error *err)
     char checksum[17];
 
     ith_checksum_text(ith_checksum(w->tables + w->tables_bytes - bytes, bytes), checksum);
-    if (json_array_append_new(w->tensors,
-                              json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:s}", "name", t->name, "layout",
-                                        t->vector ? "vector" : ith_layout_name(t->layout), "shape", shape, "codec",
-                                        ith_codec_names[t->codec], "offset", (json_int_t)t->offset, "bytes",
-                                        (json_int_t)(w->end - t->offset), "table",
-                                        (json_int_t)(w->tables_bytes - bytes), "table_xxh64", checksum)) != 0)
+    if (json_array_append_new(
+            w->tensors,
+            json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:s}", "name", t->name, "layout",
+                      t->vector ? "vector" : ith_layout_name(t->layout), "shape", shape, "codec",
+                      ith_codec_names[t->codec], "offset", (json_int_t)t->offset, "bytes",
+                      (json_int_t)(w->end - t->offset), "table",
+                      (json_int_t)(w->tables_bytes - bytes), "table_xxh64", checksum)) != 0)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->file.path);
     return ITH_OK;
 }
 
-ith_status ith_pack_writer_tiles(ith_pack_writer *w, const ith_encoded *tiles, int64_t n, ith_error *err)
+ith_status ith_pack_writer_tiles(ith_pack_writer *w, const ith_encoded *tiles, int64_t n,
+                                 ith_error *err)
 {
     assert(w->written + n <= w->now.n_tiles);
     for (int64_t i = 0; i < n; i++) {
@@ -200,7 +210,8 @@ ith_status ith_pack_writer_tiles(ith_pack_writer *w, const ith_encoded *tiles, i
 
 /* ---- Blobs ---- */
 
-ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void *data, size_t bytes, ith_error *err)
+ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void *data,
+                                size_t bytes, ith_error *err)
 {
     uint64_t offset;
     char checksum[17];
@@ -209,8 +220,9 @@ ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void
     offset = w->end;
     ith_checksum_text(ith_checksum(data, bytes), checksum);
     ITH_TRY(append(w, bytes > 0 ? data : "", bytes, err));
-    if (json_array_append_new(w->blobs, json_pack("{s:s, s:I, s:I, s:s}", "name", name, "offset", (json_int_t)offset,
-                                                  "bytes", (json_int_t)bytes, "xxh64", checksum)) != 0)
+    if (json_array_append_new(w->blobs, json_pack("{s:s, s:I, s:I, s:s}", "name", name, "offset",
+                                                  (json_int_t)offset, "bytes", (json_int_t)bytes,
+                                                  "xxh64", checksum)) != 0)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the index", w->file.path);
     return ITH_OK;
 }
@@ -238,13 +250,15 @@ static json_t *tensors_in_file(const ith_pack_writer *w)
     return tensors;
 }
 
-static ith_status write_index(ith_pack_writer *w, const json_t *index, ith_pack_header *h, ith_error *err)
+static ith_status write_index(ith_pack_writer *w, const json_t *index, ith_pack_header *h,
+                              ith_error *err)
 {
     json_t *root = json_copy((json_t *)(uintptr_t)index);
     char *text = NULL;
     ith_status status;
 
-    if (json_object_set(root, "blobs", w->blobs) == 0 && json_object_set_new(root, "tensors", tensors_in_file(w)) == 0)
+    if (json_object_set(root, "blobs", w->blobs) == 0 &&
+        json_object_set_new(root, "tensors", tensors_in_file(w)) == 0)
         text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(root);
     if (text == NULL)
@@ -283,7 +297,8 @@ ith_status ith_pack_writer_finish(ith_pack_writer *w, const json_t *index, ith_e
     return ith_newfile_publish(&w->file, true, err);
 }
 
-ith_status ith_pack_writer_seal(ith_pack_writer *w, const json_t *index, const char **path, ith_error *err)
+ith_status ith_pack_writer_seal(ith_pack_writer *w, const json_t *index, const char **path,
+                                ith_error *err)
 {
     *path = w->file.temporary;
     return complete(w, index, err);
@@ -297,7 +312,8 @@ ith_status ith_pack_writer_unseal(ith_pack_writer *w, ith_error *err)
         return ith_fail(err, ITH_E_IO, "%s: cutting it to %llu bytes: %s", w->file.temporary,
                         (unsigned long long)w->tables_at, strerror(errno));
     for (size_t got = 0; got < used;) {
-        ssize_t n = pread(w->file.fd, w->block + got, used - got, (off_t)(w->tables_at - used + got));
+        ssize_t n =
+            pread(w->file.fd, w->block + got, used - got, (off_t)(w->tables_at - used + got));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)

@@ -24,8 +24,8 @@ typedef struct ith_encoded { /* a tile as it is stored */
 
 /* A tile of a matrix by level 1 ... ith_zframe_max_level(), or 0: as it is. scratch and room: ith_tile_bytes each, used if level > 0; data
  * points to `tile` or `room`. */
-ith_encoded ith_pack_encode(ith_layout layout, size_t groups, ith_zframe *z, int level, const uint8_t *tile,
-                            uint8_t *scratch, uint8_t *room);
+ith_encoded ith_pack_encode(ith_layout layout, size_t groups, ith_zframe *z, int level,
+                            const uint8_t *tile, uint8_t *scratch, uint8_t *room);
 
 /* Bytes as they are: a vector's. */
 ith_encoded ith_pack_encode_bytes(const void *data, size_t bytes);
@@ -35,16 +35,20 @@ ith_encoded ith_pack_encode_bytes(const void *data, size_t bytes);
 typedef struct ith_pack_writer ith_pack_writer;
 
 /* ITH_E_ARGUMENT: the file is there and `force` is false; ITH_E_IO: the folder cannot be written. */
-ith_status ith_pack_writer_open(const char *path, bool force, ith_pack_writer **writer, ith_error *err);
+ith_status ith_pack_writer_open(const char *path, bool force, ith_pack_writer **writer,
+                                ith_error *err);
 
 /* A matrix: layout, rows, cols; a vector of floats: cols 0, one tile of rows * 4 bytes. *t has its sizes until the next call. */
-ith_status ith_pack_writer_begin(ith_pack_writer *w, const char *name, ith_layout layout, int64_t rows, int64_t cols,
-                                 ith_codec codec, const ith_packed **t, ith_error *err);
+ith_status ith_pack_writer_begin(ith_pack_writer *w, const char *name, ith_layout layout,
+                                 int64_t rows, int64_t cols, ith_codec codec, const ith_packed **t,
+                                 ith_error *err);
 
 /* The tensor's next n tiles. */
-ith_status ith_pack_writer_tiles(ith_pack_writer *w, const ith_encoded *tiles, int64_t n, ith_error *err);
+ith_status ith_pack_writer_tiles(ith_pack_writer *w, const ith_encoded *tiles, int64_t n,
+                                 ith_error *err);
 
-ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void *data, size_t bytes, ith_error *err);
+ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void *data,
+                                size_t bytes, ith_error *err);
 
 /* `index`: what the index shall hold beside tensors and blobs (hyperparameters, provenance); stays the caller's. Every tensor that was
  * begun must be complete. */
@@ -52,10 +56,12 @@ ith_status ith_pack_writer_finish(ith_pack_writer *w, const json_t *index, ith_e
 
 /* The temporary file as if it were finished, but for its name: a pack that can be opened under *path, which is the writer's. Before anything
  * else is written, finishing included, it is to be unsealed, and nobody may use it any more: tables and index go, more can follow. */
-ith_status ith_pack_writer_seal(ith_pack_writer *w, const json_t *index, const char **path, ith_error *err);
+ith_status ith_pack_writer_seal(ith_pack_writer *w, const json_t *index, const char **path,
+                                ith_error *err);
 ith_status ith_pack_writer_unseal(ith_pack_writer *w, ith_error *err);
 
-uint64_t ith_pack_writer_bytes(const ith_pack_writer *w); /* written so far: the file's length once finished */
+uint64_t ith_pack_writer_bytes(
+    const ith_pack_writer *w); /* written so far: the file's length once finished */
 
 void ith_pack_writer_close(ith_pack_writer *w); /* accepts NULL */
 

@@ -9,12 +9,14 @@
 /* As PNG's: a transfer that cuts the eighth bit or changes line ends shows here. */
 const uint8_t ith_pack_magic[8] = {0x89, 'I', 'T', 'H', '\r', '\n', 0x1a, '\n'};
 static const char *const layout_names[ITH_LAYOUTS] = {
-    [ITH_W8] = "w8", [ITH_W4] = "w4", [ITH_W4M] = "w4m", [ITH_BF16] = "bf16", [ITH_F32T] = "f32t", [ITH_F32] = "f32"};
+    [ITH_W8] = "w8",     [ITH_W4] = "w4",     [ITH_W4M] = "w4m",
+    [ITH_BF16] = "bf16", [ITH_F32T] = "f32t", [ITH_F32] = "f32"};
 const char *const ith_codec_names[2] = {[ITH_CODEC_RAW] = "raw", [ITH_CODEC_ZSTD] = "zstd"};
 
 bool ith_pack_probe(const ith_mapfile *file)
 {
-    return file->size >= sizeof ith_pack_magic && memcmp(file->data, ith_pack_magic, sizeof ith_pack_magic) == 0;
+    return file->size >= sizeof ith_pack_magic &&
+           memcmp(file->data, ith_pack_magic, sizeof ith_pack_magic) == 0;
 }
 
 void ith_pack_close(ith_packfile *pack)
@@ -48,7 +50,8 @@ static int compare_name(const void *key, const void *item)
 
 const ith_packed *ith_pack_find(const ith_packfile *pack, const char *name)
 {
-    const ith_packed **hit = bsearch(name, pack->by_name, pack->n_tensors, sizeof *pack->by_name, compare_name);
+    const ith_packed **hit =
+        bsearch(name, pack->by_name, pack->n_tensors, sizeof *pack->by_name, compare_name);
     return hit == NULL ? NULL : *hit;
 }
 
@@ -113,11 +116,12 @@ ith_status ith_pack_check(const ith_packed *t, int64_t tile, ith_error *err)
     ith_pack_tile entry = ith_pack_tile_get(t, tile);
 
     if (ith_checksum(t->pack->file->data + entry.offset, entry.bytes) != entry.checksum)
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: damaged: tensor %s, tile %lld of %lld (%u bytes at %llu): its checksum "
-                        "differs",
-                        t->pack->file->path, t->name, (long long)tile, (long long)t->n_tiles, entry.bytes,
-                        (unsigned long long)entry.offset);
+        return ith_fail(
+            err, ITH_E_FORMAT,
+            "%s: damaged: tensor %s, tile %lld of %lld (%u bytes at %llu): its checksum "
+            "differs",
+            t->pack->file->path, t->name, (long long)tile, (long long)t->n_tiles, entry.bytes,
+            (unsigned long long)entry.offset);
     return ITH_OK;
 }
 
@@ -133,10 +137,11 @@ ith_status ith_pack_check_gaps(const ith_packfile *pack, ith_error *err)
     for (size_t i = 0; i <= pack->n_extents; i++) {
         uint64_t next = i < pack->n_extents ? pack->extents[i].offset : pack->file->size;
         if (!is_zero(pack->file->data + end, next - end))
-            return ith_fail(err, ITH_E_FORMAT,
-                            "%s: damaged: a byte between %llu and %llu, which belongs to nothing, is "
-                            "not 0",
-                            pack->file->path, (unsigned long long)end, (unsigned long long)next);
+            return ith_fail(
+                err, ITH_E_FORMAT,
+                "%s: damaged: a byte between %llu and %llu, which belongs to nothing, is "
+                "not 0",
+                pack->file->path, (unsigned long long)end, (unsigned long long)next);
         if (i < pack->n_extents)
             end = next + pack->extents[i].bytes;
     }

@@ -59,10 +59,11 @@ ith_status ith_pack_open(const ith_mapfile *file, ith_packfile **pack, ith_error
 void ith_pack_close(ith_packfile *pack); /* accepts NULL */
 
 size_t ith_pack_n_tensors(const ith_packfile *pack);
-const ith_packed *ith_pack_tensor(const ith_packfile *pack, size_t i);       /* in the file's order */
+const ith_packed *ith_pack_tensor(const ith_packfile *pack, size_t i); /* in the file's order */
 const ith_packed *ith_pack_find(const ith_packfile *pack, const char *name); /* NULL: none */
 const ith_mapfile *ith_pack_file(const ith_packfile *pack);
-const json_t *ith_pack_index(const ith_packfile *pack); /* the index: hyperparameters and provenance are read from it */
+const json_t *ith_pack_index(
+    const ith_packfile *pack); /* the index: hyperparameters and provenance are read from it */
 
 /* What the packer stored byte for byte under this name, in the mapping; data NULL: nothing. */
 ith_bytes ith_pack_blob(const ith_packfile *pack, const char *name);
@@ -85,16 +86,17 @@ const char *ith_layout_name(ith_layout layout);
 
 /* ---- Reading tiles ---- */
 
-typedef struct ith_pack_reader ith_pack_reader; /* one thread's: its reader of the file, zstd's state */
+typedef struct ith_pack_reader
+    ith_pack_reader; /* one thread's: its reader of the file, zstd's state */
 
 /* ITH_E_IO also if the file at the pack's path is another one by now. */
-ith_status ith_pack_reader_open(const ith_packfile *pack, ith_caching caching, ith_pack_reader **reader,
-                                ith_error *err);
+ith_status ith_pack_reader_open(const ith_packfile *pack, ith_caching caching,
+                                ith_pack_reader **reader, ith_error *err);
 void ith_pack_reader_close(ith_pack_reader *reader); /* accepts NULL */
 
 /* Tiles [first, first + n) of a tensor of the reader's pack into out[n * tile_bytes]: neighbours are read together (filereader.h). ITH_E_IO: the system's word; ITH_E_FORMAT: cut short, a checksum that differs, a frame that
  * does not decompress; each names tensor and tile. */
-ith_status ith_pack_read(ith_pack_reader *reader, const ith_packed *t, int64_t first, int64_t n, void *out,
-                         ith_error *err);
+ith_status ith_pack_read(ith_pack_reader *reader, const ith_packed *t, int64_t first, int64_t n,
+                         void *out, ith_error *err);
 
 #endif

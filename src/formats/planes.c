@@ -11,7 +11,8 @@ static shape shape_of(ith_layout layout, size_t groups)
     shape s = {0, 512 * groups, layout == ITH_BF16 ? 2 : 4, 0};
 
     if (ith_layout_is_quantized(layout))
-        s = (shape){(layout == ITH_W8 ? 512 : 256) * groups, (layout == ITH_W4M ? 32 : 16) * groups, 2, 0};
+        s = (shape){(layout == ITH_W8 ? 512 : 256) * groups, (layout == ITH_W4M ? 32 : 16) * groups,
+                    2, 0};
     s.padding = ith_tile_bytes(layout, groups) - s.quants - s.numbers * s.width;
     return s;
 }
@@ -60,7 +61,8 @@ static void split_bf16(size_t n, const uint8_t *in, uint8_t *mantissas, uint8_t 
 static void join_bf16(size_t n, const uint8_t *mantissas, const uint8_t *exponents, uint8_t *out)
 {
     for (size_t i = 0; i < n; i++) {
-        uint16_t m = mantissas[i], e = exponents[i], x = (uint16_t)((m & 0x7f) | (m & 0x80) << 8 | e << 7);
+        uint16_t m = mantissas[i], e = exponents[i],
+                 x = (uint16_t)((m & 0x7f) | (m & 0x80) << 8 | e << 7);
         memcpy(out + 2 * i, &x, 2);
     }
 }
@@ -80,8 +82,9 @@ static void split_f32(size_t n, const uint8_t *in, uint8_t *out)
 static void join_f32(size_t n, const uint8_t *const planes[4], uint8_t *out)
 {
     for (size_t i = 0; i < n; i++) {
-        uint32_t m = planes[2][i], x = planes[0][i] | (uint32_t)planes[1][i] << 8 | (m & 0x7f) << 16 |
-                                       (m & 0x80) << 24 | (uint32_t)planes[3][i] << 23;
+        uint32_t m = planes[2][i], x = planes[0][i] | (uint32_t)planes[1][i] << 8 |
+                                       (m & 0x7f) << 16 | (m & 0x80) << 24 |
+                                       (uint32_t)planes[3][i] << 23;
         memcpy(out + 4 * i, &x, 4);
     }
 }
@@ -102,7 +105,8 @@ void ith_planes_split(ith_layout layout, size_t groups, const uint8_t *tile, uin
     memcpy(to + s.numbers * s.width, numbers + s.numbers * s.width, s.padding);
 }
 
-void ith_planes_join(ith_layout layout, size_t groups, const uint8_t *const planes[ITH_PLANES_MAX], uint8_t *tile)
+void ith_planes_join(ith_layout layout, size_t groups, const uint8_t *const planes[ITH_PLANES_MAX],
+                     uint8_t *tile)
 {
     shape s = shape_of(layout, groups);
     const uint8_t *const *numbers = s.quants > 0 ? planes + 1 : planes;

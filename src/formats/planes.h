@@ -22,6 +22,7 @@ int ith_planes_sizes(ith_layout layout, size_t groups, size_t sizes[ITH_PLANES_M
 void ith_planes_split(ith_layout layout, size_t groups, const uint8_t *tile, uint8_t *out);
 
 /* And back; the planes may lie anywhere. */
-void ith_planes_join(ith_layout layout, size_t groups, const uint8_t *const planes[ITH_PLANES_MAX], uint8_t *tile);
+void ith_planes_join(ith_layout layout, size_t groups, const uint8_t *const planes[ITH_PLANES_MAX],
+                     uint8_t *tile);
 
 #endif

@@ -31,16 +31,20 @@ static ith_status read_header(const ith_mapfile *file, json_t **header, body *re
     uint64_t length;
 
     if (file->size < 8)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %zu bytes are too few for a safetensors file", file->path, file->size);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %zu bytes are too few for a safetensors file",
+                        file->path, file->size);
     length = header_length(file);
     if (length > HEADER_MAX)
-        return ith_fail(err, ITH_E_FORMAT, "%s: not a safetensors file: it would have a header of %llu bytes",
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: not a safetensors file: it would have a header of %llu bytes",
                         file->path, (unsigned long long)length);
     if (length > file->size - 8)
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: truncated: the header takes %llu bytes, the file has %zu after its length", file->path,
-                        (unsigned long long)length, file->size - 8);
-    *header = json_loadb((const char *)file->data + 8, (size_t)length, JSON_REJECT_DUPLICATES, &why);
+        return ith_fail(
+            err, ITH_E_FORMAT,
+            "%s: truncated: the header takes %llu bytes, the file has %zu after its length",
+            file->path, (unsigned long long)length, file->size - 8);
+    *header =
+        json_loadb((const char *)file->data + 8, (size_t)length, JSON_REJECT_DUPLICATES, &why);
     if (*header == NULL)
         return ith_fail(err, ITH_E_FORMAT, "%s: header: %s", file->path, why.text);
     if (!json_is_object(*header))
@@ -56,7 +60,8 @@ static ith_status read_dtype(ith_tensor *t, const json_t *entry, ith_error *err)
     if (name == NULL)
         return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has no \"dtype\"", t->file, t->name);
     if (!ith_dtype_from_safetensors(name, &t->dtype))
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has type %s; Ithaca reads F32, F16 and BF16", t->file,
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: tensor %s has type %s; Ithaca reads F32, F16 and BF16", t->file,
                         t->name, name);
     return ITH_OK;
 }
@@ -69,14 +74,15 @@ static ith_status read_shape(ith_tensor *t, const json_t *entry, ith_error *err)
     if (!json_is_array(shape))
         return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has no \"shape\"", t->file, t->name);
     if (json_array_size(shape) > 4)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has %zu dimensions, more than 4", t->file, t->name,
-                        json_array_size(shape));
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has %zu dimensions, more than 4",
+                        t->file, t->name, json_array_size(shape));
     t->n_dims = 1;
     t->dims[0] = 1;
     json_array_foreach(shape, i, dim)
     {
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
-            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: \"shape\" should hold whole numbers", t->file, t->name);
+            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: \"shape\" should hold whole numbers",
+                            t->file, t->name);
         t->dims[i] = json_integer_value(dim);
         t->n_dims = (int)i + 1;
     }
@@ -89,28 +95,33 @@ static ith_status read_place(ith_tensor *t, const json_t *entry, const body *res
     const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
     int64_t begin = json_integer_value(first), end = json_integer_value(last);
 
-    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last) || begin < 0 || end < begin)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: \"data_offsets\" should be [begin, end]", t->file, t->name);
+    if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last) ||
+        begin < 0 || end < begin)
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: \"data_offsets\" should be [begin, end]",
+                        t->file, t->name);
     if ((uint64_t)end > rest->size)
-        return ith_fail(err, ITH_E_FORMAT, "%s: truncated: tensor %s ends at byte %lld of the data, the file has %zu",
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: truncated: tensor %s ends at byte %lld of the data, the file has %zu",
                         t->file, t->name, (long long)end, rest->size);
     if ((uint64_t)(end - begin) != t->bytes)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s takes %lld bytes, its shape and type %zu", t->file, t->name,
-                        (long long)(end - begin), t->bytes);
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s takes %lld bytes, its shape and type %zu",
+                        t->file, t->name, (long long)(end - begin), t->bytes);
     t->data = rest->data + begin;
     return ITH_OK;
 }
 
-static ith_status read_tensor(const char *name, const json_t *entry, const body *rest, ith_tensor_table *table,
-                              ith_error *err)
+static ith_status read_tensor(const char *name, const json_t *entry, const body *rest,
+                              ith_tensor_table *table, ith_error *err)
 {
     ith_tensor t = {.name = name, .file = rest->file->path, .mapping = rest->file};
 
     for (const char *c = name; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
-            return ith_fail(err, ITH_E_FORMAT, "%s: a tensor's name holds control characters", t.file);
+            return ith_fail(err, ITH_E_FORMAT, "%s: a tensor's name holds control characters",
+                            t.file);
     if (!json_is_object(entry))
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is not described by an object", t.file, name);
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is not described by an object", t.file,
+                        name);
     ITH_TRY(read_dtype(&t, entry, err));
     ITH_TRY(read_shape(&t, entry, err));
     ITH_TRY(read_place(&t, entry, rest, err));
@@ -118,14 +129,16 @@ static ith_status read_tensor(const char *name, const json_t *entry, const body 
 }
 
 /* Tensors, ordered and known not to overlap, fill the data exactly if their sizes add up to it. */
-static ith_status check_filled(const ith_tensor_table *table, size_t first, const body *rest, ith_error *err)
+static ith_status check_filled(const ith_tensor_table *table, size_t first, const body *rest,
+                               ith_error *err)
 {
     size_t sum = 0;
 
     for (size_t i = first; i < table->n; i++)
         sum += table->items[i].bytes;
     if (sum != rest->size)
-        return ith_fail(err, ITH_E_FORMAT, "%s: the tensors take %zu bytes, the file has %zu after its header",
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: the tensors take %zu bytes, the file has %zu after its header",
                         rest->file->path, sum, rest->size);
     return ITH_OK;
 }

@@ -38,7 +38,8 @@ static ith_status unknown(const char *name, ith_error *err)
 
     for (int i = 0; i < N_SHAPES && used < sizeof known; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s, ", shapes[i].name);
-    return ith_fail(err, ITH_E_ARGUMENT, "\"%s\" is no shape; known: %sor the path of a config.json", name, known);
+    return ith_fail(err, ITH_E_ARGUMENT,
+                    "\"%s\" is no shape; known: %sor the path of a config.json", name, known);
 }
 
 ith_status ith_shape_find(const char *name, ith_hparams *hp, ith_error *err)

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-ith_status ith_source_add_file(ith_source *source, const char *path, ith_mapfile **file, ith_error *err)
+ith_status ith_source_add_file(ith_source *source, const char *path, ith_mapfile **file,
+                               ith_error *err)
 {
     ith_mapfile **files = reallocarray(source->files, source->n_files + 1, sizeof(void *));
 
@@ -19,7 +20,8 @@ ith_status ith_source_add_file(ith_source *source, const char *path, ith_mapfile
     return ITH_OK;
 }
 
-ith_status ith_source_map(ith_source *source, const char *path, const ith_mapfile **file, ith_error *err)
+ith_status ith_source_map(ith_source *source, const char *path, const ith_mapfile **file,
+                          ith_error *err)
 {
     ith_mapfile *added;
 
@@ -27,7 +29,8 @@ ith_status ith_source_map(ith_source *source, const char *path, const ith_mapfil
     ITH_TRY(ith_mapfile_open(path, added, err));
     *file = added;
     if (ith_mapfile_is_lfs_pointer(*file))
-        return ith_fail(err, ITH_E_FORMAT, "%s: only a Git LFS pointer; fetch the file itself with: git lfs pull",
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: only a Git LFS pointer; fetch the file itself with: git lfs pull",
                         path);
     return ITH_OK;
 }

@@ -8,6 +8,7 @@
 #define ITH_FORMATS_SOURCE_H
 
 #include "base/json.h"
+#include "formats/hparams.h"
 
 typedef enum ith_dtype {
     ITH_DT_F32,
@@ -37,61 +38,19 @@ typedef struct ith_tensor {
     int n_dims;          /* 1 to 4 */
     int64_t dims[4];     /* row-major, as PyTorch says it: dims[n_dims - 1] is contiguous */
     const uint8_t *data; /* inside the mapping; unaligned */
-    const struct ith_mapfile *mapping; /* that data lie in, to be read by filereader.h; NULL: they are in memory */
+    const struct ith_mapfile
+        *mapping; /* that data lie in, to be read by filereader.h; NULL: they are in memory */
     size_t bytes;
-    const struct ith_packed
-        *packed; /* a pack's (packfile.h); of a matrix that has one, dtype and data say nothing. Else NULL */
+    const struct ith_packed *
+        packed; /* a pack's (packfile.h); of a matrix that has one, dtype and data say nothing. Else NULL */
 } ith_tensor;
 
-typedef enum ith_rope_kind { ITH_ROPE_PLAIN, ITH_ROPE_LINEAR, ITH_ROPE_YARN, ITH_ROPE_LLAMA3 } ith_rope_kind;
-
-typedef struct ith_rope_params {
-    ith_rope_kind kind;
-    double theta;
-    double factor;                            /* linear, yarn, llama3 */
-    int64_t original_context;                 /* yarn, llama3: original_max_position_embeddings */
-    double beta_fast, beta_slow;              /* yarn: 32, 1 */
-    double attention_factor;                  /* yarn: 0 = 0.1 ln(factor) + 1 */
-    double mscale, mscale_all_dim;            /* yarn: 0 = absent */
-    bool truncate;                            /* yarn: round the correction range to whole dimensions (default true) */
-    double low_freq_factor, high_freq_factor; /* llama3 */
-} ith_rope_params;
-
-enum { ITH_MAX_EOS = 8, ITH_MAX_DENSE = 32, ITH_MAX_EXPERTS_USED = 64 };
-
-typedef struct ith_experts_params { /* a mixture of experts in place of a layer's MLP */
-    int64_t n, used; /* experts of a layer, 0: the model has none; for a token, at most ITH_MAX_EXPERTS_USED */
-    int64_t ffn;     /* rows of each one's gate and up */
-    bool normalized; /* the weights of a token's experts are divided by their sum (norm_topk_prob) */
-    int64_t step;    /* layers step - 1, 2 step - 1, ... have them (decoder_sparse_step), */
-    int n_dense;     /* but for */
-    int32_t dense[ITH_MAX_DENSE]; /* these (mlp_only_layers) */
-} ith_experts_params;
-
-typedef struct ith_hparams { /* architecture-independent; what a file does not say has the architecture's default */
-    char architecture[32];   /* GGUF's spelling: "qwen3", "qwen3moe", "llama" */
-    char name[128];
-    int64_t n_layers, hidden, ffn, n_heads, n_kv_heads, head_dim, n_vocab;
-    ith_experts_params experts; /* ffn: of the layers without them */
-    int64_t ctx_train; /* max_position_embeddings */
-    double rms_eps;
-    ith_rope_params rope;
-    bool tied_embeddings;
-    bool attention_bias, mlp_bias;
-    int64_t sliding_window;   /* 0: none */
-    int32_t eos[ITH_MAX_EOS]; /* tokens that end an answer */
-    int n_eos;
-    int32_t bos; /* -1: none */
-    /* generation_config.json's sampling; has_sampling false: greedy */
-    bool has_sampling;
-    double temperature, top_p, min_p, repetition_penalty;
-    int top_k;
-} ith_hparams;
-
-/* Has the layer experts, or an MLP? */
-bool ith_hparams_has_experts(const ith_hparams *hp, int64_t layer);
-
-typedef enum ith_source_kind { ITH_SOURCE_HF, ITH_SOURCE_GGUF, ITH_SOURCE_PACK, ITH_SOURCE_SYNTHETIC } ith_source_kind;
+typedef enum ith_source_kind {
+    ITH_SOURCE_HF,
+    ITH_SOURCE_GGUF,
+    ITH_SOURCE_PACK,
+    ITH_SOURCE_SYNTHETIC
+} ith_source_kind;
 
 typedef struct ith_source ith_source;
 
@@ -137,7 +96,8 @@ typedef struct ith_gguf_vocab {
     bool add_bos;
 } ith_gguf_vocab;
 
-const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source); /* a GGUF file, a pack made of one; else NULL */
+const ith_gguf_vocab *
+ith_source_gguf_vocab(const ith_source *source); /* a GGUF file, a pack made of one; else NULL */
 
 /* What a pack holds byte for byte, in its mapping: "tokenizer.json", "tokenizer_config.json", "chat_template.jinja" of a Hugging Face
  * folder. data NULL: nothing of this name, or no pack. */
@@ -145,8 +105,10 @@ ith_bytes ith_source_blob(const ith_source *source, const char *name);
 
 /* Hands out what a pack of this source must hold byte for byte: those files, or a GGUF file's header and metadata as "gguf". Stops at the
  * first failure of fn. */
-typedef ith_status (*ith_blob_fn)(void *user, const char *name, const void *data, size_t bytes, ith_error *err);
-ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *user, ith_error *err);
+typedef ith_status (*ith_blob_fn)(void *user, const char *name, const void *data, size_t bytes,
+                                  ith_error *err);
+ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *user,
+                                ith_error *err);
 
 const struct ith_packfile *ith_source_pack(const ith_source *source); /* NULL for other kinds */
 

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, unsigned flags, ith_error *err)
+ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, unsigned flags,
+                                ith_error *err)
 {
     ith_cursor cursor;
 
@@ -19,10 +20,12 @@ ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, uns
     } else {
         ITH_TRY(ith_gguf_tensors_read(file, &cursor, &source->meta, &source->tensors, err));
         ITH_TRY(ith_tensor_table_index(&source->tensors, err));
-        ITH_TRY(ith_gguf_hparams_read(&source->meta, &source->tensors, &source->vocab, &source->hparams, err));
+        ITH_TRY(ith_gguf_hparams_read(&source->meta, &source->tensors, &source->vocab,
+                                      &source->hparams, err));
     }
     if (source->hparams.name[0] == '\0') {
-        const char *slash = strrchr(file->path, '/'), *name = slash == NULL ? file->path : slash + 1;
+        const char *slash = strrchr(file->path, '/'),
+                   *name = slash == NULL ? file->path : slash + 1;
         ith_clean_text(name, strlen(name), source->hparams.name, sizeof source->hparams.name);
     }
     return ITH_OK;

@@ -22,16 +22,19 @@ struct ith_source {
 };
 
 /* Appends a zeroed file, which the source closes. */
-ith_status ith_source_add_file(ith_source *source, const char *path, ith_mapfile **file, ith_error *err);
+ith_status ith_source_add_file(ith_source *source, const char *path, ith_mapfile **file,
+                               ith_error *err);
 
 /* Maps one more file of weights. */
-ith_status ith_source_map(ith_source *source, const char *path, const ith_mapfile **file, ith_error *err);
+ith_status ith_source_map(ith_source *source, const char *path, const ith_mapfile **file,
+                          ith_error *err);
 
 /* Fills a source whose path is a folder. */
 ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err);
 
 /* Fills a source from a GGUF file; `file` stays the caller's and must outlive the source. */
-ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, unsigned flags, ith_error *err);
+ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, unsigned flags,
+                                ith_error *err);
 
 /* Fills a source from a pack; `file` as above. */
 ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith_error *err);

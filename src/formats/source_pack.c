@@ -13,7 +13,8 @@ static const char gguf_blob[] = "gguf";
 
 /* ---- Reading one ---- */
 
-static ith_status add_tensor(ith_source *source, const ith_packed *p, const ith_mapfile *file, ith_error *err)
+static ith_status add_tensor(ith_source *source, const ith_packed *p, const ith_mapfile *file,
+                             ith_error *err)
 {
     ith_tensor t = {.name = p->name,
                     .file = file->path,
@@ -45,8 +46,8 @@ ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith
     source->kind = ITH_SOURCE_PACK;
     ith_mapfile_want_huge_pages(file);
     ITH_TRY(ith_pack_open(file, &source->pack, err));
-    ITH_TRY(ith_hparams_from_json(json_object_get(ith_pack_index(source->pack), "hyperparameters"), file->path,
-                                  &source->hparams, err));
+    ITH_TRY(ith_hparams_from_json(json_object_get(ith_pack_index(source->pack), "hyperparameters"),
+                                  file->path, &source->hparams, err));
     for (size_t i = 0; i < ith_pack_n_tensors(source->pack); i++)
         ITH_TRY(add_tensor(source, ith_pack_tensor(source->pack, i), file, err));
     ITH_TRY(ith_tensor_table_index(&source->tensors, err));
@@ -65,9 +66,11 @@ ith_bytes ith_source_blob(const ith_source *source, const char *name)
 
 /* ---- What a pack must hold of it ---- */
 
-static const char *const folder_blobs[] = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"};
+static const char *const folder_blobs[] = {"tokenizer.json", "tokenizer_config.json",
+                                           "chat_template.jinja"};
 
-static ith_status hand_out_file(const char *folder, const char *name, ith_blob_fn fn, void *user, ith_error *err)
+static ith_status hand_out_file(const char *folder, const char *name, ith_blob_fn fn, void *user,
+                                ith_error *err)
 {
     ith_mapfile file;
     char *path = NULL;
@@ -85,12 +88,14 @@ static ith_status hand_out_file(const char *folder, const char *name, ith_blob_f
     return status;
 }
 
-ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *user, ith_error *err)
+ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *user,
+                                ith_error *err)
 {
     if (source->kind == ITH_SOURCE_GGUF)
         return fn(user, gguf_blob, source->files[0]->data, source->meta_bytes, err);
     if (source->kind == ITH_SOURCE_PACK && source->meta_bytes > 0)
-        ITH_TRY(fn(user, gguf_blob, ith_pack_blob(source->pack, gguf_blob).data, source->meta_bytes, err));
+        ITH_TRY(fn(user, gguf_blob, ith_pack_blob(source->pack, gguf_blob).data, source->meta_bytes,
+                   err));
     for (size_t i = 0; i < sizeof folder_blobs / sizeof *folder_blobs; i++) {
         ith_bytes blob = ith_source_blob(source, folder_blobs[i]);
         if (blob.data != NULL)

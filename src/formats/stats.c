@@ -27,7 +27,8 @@ static ith_status check_format(const ith_mapfile *file, ith_error *err)
     name = json_string_value(json_object_get(metadata, "format"));
     status = name != NULL && strcmp(name, format_name) == 0
                  ? ITH_OK
-                 : ith_fail(err, ITH_E_FORMAT, "%s: no activation statistics: its format is \"%s\", expected \"%s\"",
+                 : ith_fail(err, ITH_E_FORMAT,
+                            "%s: no activation statistics: its format is \"%s\", expected \"%s\"",
                             file->path, name != NULL ? name : "", format_name);
     json_decref(metadata);
     return status;
@@ -40,7 +41,8 @@ static ith_status take_vector(const ith_tensor *t, float *out, ith_error *err)
     ith_dtype_to_f32(t->dtype, t->data, t->dims[0], out);
     for (int64_t i = 0; i < t->dims[0]; i++)
         if (!(out[i] >= 0 && out[i] <= FLT_MAX))
-            return ith_fail(err, ITH_E_FORMAT, "%s: %s: element %lld is %g, expected a number that is not negative",
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: %s: element %lld is %g, expected a number that is not negative",
                             t->file, t->name, (long long)i, (double)out[i]);
     return ITH_OK;
 }
@@ -90,7 +92,8 @@ void ith_stats_close(ith_stats *stats)
     free(stats);
 }
 
-ith_status ith_stats_find(const ith_stats *stats, const char *name, int64_t cols, const float **out, ith_error *err)
+ith_status ith_stats_find(const ith_stats *stats, const char *name, int64_t cols, const float **out,
+                          ith_error *err)
 {
     const ith_tensor *t = ith_tensor_table_find(&stats->table, name);
 
@@ -98,9 +101,10 @@ ith_status ith_stats_find(const ith_stats *stats, const char *name, int64_t cols
     if (t == NULL)
         return ITH_OK;
     if (t->dims[0] != cols)
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: %s has %lld columns, the model's has %lld: the statistics are of another model",
-                        stats->file.path, name, (long long)t->dims[0], (long long)cols);
+        return ith_fail(
+            err, ITH_E_FORMAT,
+            "%s: %s has %lld columns, the model's has %lld: the statistics are of another model",
+            stats->file.path, name, (long long)t->dims[0], (long long)cols);
     /* vectors lie in the file as they do here: one after another, in the order of the table */
     *out = stats->values + (size_t)(t->data - stats->table.items[0].data) / sizeof(float);
     return ITH_OK;

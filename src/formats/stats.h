@@ -21,7 +21,8 @@ void ith_stats_close(ith_stats *stats); /* accepts NULL */
 
 /* The vector of matrix `name`, which lives as long as `stats`, or NULL if there is none. ITH_E_FORMAT: it has not `cols` elements: the
  * statistics are of another model. */
-ith_status ith_stats_find(const ith_stats *stats, const char *name, int64_t cols, const float **out, ith_error *err);
+ith_status ith_stats_find(const ith_stats *stats, const char *name, int64_t cols, const float **out,
+                          ith_error *err);
 
 /* ---- Writing ---- */
 
@@ -38,7 +39,7 @@ typedef struct ith_stats_about {
 } ith_stats_about;
 
 /* The file appears under its name when it is complete and on disk, in place of an older one. */
-ith_status ith_stats_write(const char *path, const ith_stats_about *about, const ith_stats_vector *vectors, size_t n,
-                           ith_error *err);
+ith_status ith_stats_write(const char *path, const ith_stats_about *about,
+                           const ith_stats_vector *vectors, size_t n, ith_error *err);
 
 #endif

@@ -16,8 +16,9 @@ static json_t *decimal(int64_t x)
 
 static json_t *metadata(const ith_stats_about *about)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:s}", "format", "ithaca-activations-1", "model", about->model, "tokens",
-                     decimal(about->tokens), "window", decimal(about->window), "ids_sha256", about->ids_sha256);
+    return json_pack("{s:s, s:s, s:o, s:o, s:s}", "format", "ithaca-activations-1", "model",
+                     about->model, "tokens", decimal(about->tokens), "window",
+                     decimal(about->window), "ids_sha256", about->ids_sha256);
 }
 
 /* The header's JSON text, padded with spaces so that the data begin at a multiple of 8. NULL without memory. */
@@ -29,8 +30,9 @@ static char *header_text(const ith_stats_about *about, const ith_stats_vector *v
 
     for (size_t i = 0, at = 0; good && i < n; i++) {
         size_t end = at + (size_t)vectors[i].n * sizeof(float);
-        json_t *entry = json_pack("{s:s, s:[I], s:[I,I]}", "dtype", "F32", "shape", (json_int_t)vectors[i].n,
-                                  "data_offsets", (json_int_t)at, (json_int_t)end);
+        json_t *entry =
+            json_pack("{s:s, s:[I], s:[I,I]}", "dtype", "F32", "shape", (json_int_t)vectors[i].n,
+                      "data_offsets", (json_int_t)at, (json_int_t)end);
         good = json_object_set_new(header, vectors[i].name, entry) == 0;
         at = end;
     }
@@ -42,8 +44,8 @@ static char *header_text(const ith_stats_about *about, const ith_stats_vector *v
     return padded;
 }
 
-static ith_status write_all(ith_newfile *file, const char *header, const ith_stats_vector *vectors, size_t n,
-                            ith_error *err)
+static ith_status write_all(ith_newfile *file, const char *header, const ith_stats_vector *vectors,
+                            size_t n, ith_error *err)
 {
     uint64_t length = strlen(header), at = sizeof length + length;
 
@@ -57,8 +59,8 @@ static ith_status write_all(ith_newfile *file, const char *header, const ith_sta
     return ith_newfile_publish(file, true, err);
 }
 
-ith_status ith_stats_write(const char *path, const ith_stats_about *about, const ith_stats_vector *vectors, size_t n,
-                           ith_error *err)
+ith_status ith_stats_write(const char *path, const ith_stats_about *about,
+                           const ith_stats_vector *vectors, size_t n, ith_error *err)
 {
     char *header = header_text(about, vectors, n);
     ith_newfile file = {.fd = -1};

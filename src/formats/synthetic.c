@@ -1,7 +1,7 @@
 #include "formats/synthetic.h"
 
 #include "base/range.h"
-#include "formats/hparams.h"
+#include "formats/arch.h"
 #include "formats/shapes.h"
 #include "simd/half.h"
 
@@ -40,9 +40,11 @@ static ith_status find_type(const char *path, const char *name, ith_dtype *dtype
             *dtype = (ith_dtype)i;
             return ITH_OK;
         }
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", type);
+        used +=
+            (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", type);
     }
-    return ith_fail(err, ITH_E_ARGUMENT, "%s: \"%s\" is no tensor type; known: %s", path, name, known);
+    return ith_fail(err, ITH_E_ARGUMENT, "%s: \"%s\" is no tensor type; known: %s", path, name,
+                    known);
 }
 
 static ith_status parse_name(ith_source *source, ith_dtype *dtype, ith_error *err)
@@ -52,7 +54,8 @@ static ith_status parse_name(ith_source *source, ith_dtype *dtype, ith_error *er
     ith_status status;
 
     if (colon < path + sizeof prefix)
-        return ith_fail(err, ITH_E_ARGUMENT, "%s: expected synthetic:SHAPE:TYPE, for instance synthetic:qwen3-8b:q4_0",
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%s: expected synthetic:SHAPE:TYPE, for instance synthetic:qwen3-8b:q4_0",
                         path);
     ITH_TRY(find_type(path, colon + 1, dtype, err));
     shape = strndup(path + sizeof prefix - 1, (size_t)(colon - path) - (sizeof prefix - 1));
@@ -111,7 +114,8 @@ static void put_block(ith_dtype dtype, double std, uint64_t *x, uint8_t *at)
 }
 
 /* One unnamed file of `period` bytes, mapped again and again until `bytes` are covered; the mappings keep it. */
-static ith_status map_repeated(const char *path, size_t period, size_t bytes, void **out, size_t *size, ith_error *err)
+static ith_status map_repeated(const char *path, size_t period, size_t bytes, void **out,
+                               size_t *size, ith_error *err)
 {
     size_t total = (bytes + period - 1) / period * period;
     int fd = memfd_create("synthetic", MFD_CLOEXEC);
@@ -122,7 +126,8 @@ static ith_status map_repeated(const char *path, size_t period, size_t bytes, vo
         base = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     good = good && base != MAP_FAILED;
     for (size_t at = 0; good && at < total; at += period)
-        good = mmap(base + at, period, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+        good = mmap(base + at, period, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) !=
+               MAP_FAILED;
     if (!good) {
         ith_fail(err, ITH_E_MEMORY, "%s: cannot map %zu bytes: %s", path, total, strerror(errno));
         if (base != MAP_FAILED)
@@ -138,7 +143,8 @@ static ith_status map_repeated(const char *path, size_t period, size_t bytes, vo
 /* Adds a mapping of at least `bytes` random blocks to the source's files. */
 static ith_status make_data(ith_source *source, ith_dtype dtype, size_t bytes, ith_error *err)
 {
-    size_t block = (size_t)ith_dtype_get(dtype)->block_bytes, unit = block * (size_t)sysconf(_SC_PAGESIZE);
+    size_t block = (size_t)ith_dtype_get(dtype)->block_bytes,
+           unit = block * (size_t)sysconf(_SC_PAGESIZE);
     size_t period = (PERIOD_MIN + unit - 1) / unit * unit;
     uint64_t x = 88172645463325252u;
     void *data;
@@ -154,91 +160,98 @@ static ith_status make_data(ith_source *source, ith_dtype dtype, size_t bytes, i
 
 /* ---- Tensors ---- */
 
-/* Adds [rows, cols], or a vector when rows is 0; data follow. */
-static ith_status add(ith_source *source, const char *name, ith_dtype dtype, int64_t rows, int64_t cols, ith_error *err)
-{
-    ith_tensor t = {.name = name, .file = source->path, .dtype = dtype, .n_dims = rows > 0 ? 2 : 1};
+typedef struct wanted {
+    ith_part part;
+    int64_t rows, cols; /* rows 0: a vector */
+    ith_dtype dtype;
+} wanted;
 
-    t.dims[0] = rows > 0 ? rows : cols;
-    t.dims[1] = rows > 0 ? cols : 0;
+/* Adds a tensor under its Hugging Face name; data follow. */
+static ith_status add(ith_source *source, const wanted *w, int layer, int expert, ith_error *err)
+{
+    const ith_arch *arch = ith_arch_find(source->hparams.architecture);
+    char name[ITH_TENSOR_NAME];
+    ith_tensor t = {.name = name,
+                    .file = source->path,
+                    .dtype = w->dtype,
+                    .n_dims = w->rows > 0 ? 2 : 1,
+                    .dims = {w->rows > 0 ? w->rows : w->cols, w->rows > 0 ? w->cols : 0}};
+
+    if (!ith_arch_tensor_name(arch->hf_names, w->part, layer, expert, name))
+        return ITH_OK;
     ITH_TRY(ith_tensor_set_shape(&t, err));
     return ith_tensor_table_add(&source->tensors, &t, err);
 }
 
-typedef struct part { /* of a layer; rows 0: a vector; cols 0: not of this architecture */
-    const char *name;
-    int64_t rows, cols;
-    ith_dtype dtype;
-} part;
-
-/* model.layers.I.NAME.weight, where `expert` is -1, or model.layers.I.mlp.experts.E.NAME.weight. */
-static ith_status add_parts(ith_source *source, int i, int64_t expert, const part *parts, size_t n, ith_error *err)
+static ith_status add_all(ith_source *source, const wanted *list, size_t n, int layer, int expert,
+                          ith_error *err)
 {
-    char name[100], in[40] = "";
-
-    if (expert >= 0)
-        snprintf(in, sizeof in, "mlp.experts.%lld.", (long long)expert);
-    for (size_t j = 0; j < n; j++) {
-        snprintf(name, sizeof name, "model.layers.%d.%s%s.weight", i, in, parts[j].name);
-        if (parts[j].cols > 0)
-            ITH_TRY(add(source, name, parts[j].dtype, parts[j].rows, parts[j].cols, err));
-    }
+    for (size_t i = 0; i < n; i++)
+        ITH_TRY(add(source, &list[i], layer, expert, err));
     return ITH_OK;
 }
 
 static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
-    int64_t h = hp->hidden, q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
-    int64_t qk_norm = strncmp(hp->architecture, "qwen3", 5) == 0 ? hp->head_dim : 0;
-    const part parts[] = {
-        {"input_layernorm", 0, h, ITH_DT_F32},
-        {"self_attn.q_proj", q, h, dtype},
-        {"self_attn.k_proj", kv, h, dtype},
-        {"self_attn.v_proj", kv, h, dtype},
-        {"self_attn.o_proj", h, q, dtype},
-        {"self_attn.q_norm", 0, qk_norm, ITH_DT_F32},
-        {"self_attn.k_norm", 0, qk_norm, ITH_DT_F32},
-        {"post_attention_layernorm", 0, h, ITH_DT_F32},
+    int64_t h = hp->hidden, d = hp->head_dim, q = hp->n_heads * d, kv = hp->n_kv_heads * d;
+    const wanted matrices[] = {
+        {ITH_PART_ATTN_NORM, 0, h, ITH_DT_F32},
+        {ITH_PART_Q, q, h, dtype},
+        {ITH_PART_K, kv, h, dtype},
+        {ITH_PART_V, kv, h, dtype},
+        {ITH_PART_O, h, q, dtype},
     };
-    return add_parts(source, i, -1, parts, sizeof parts / sizeof *parts, err);
+    const wanted norms[] = {{ITH_PART_Q_NORM, 0, d, ITH_DT_F32},
+                            {ITH_PART_K_NORM, 0, d, ITH_DT_F32}};
+
+    ITH_TRY(add_all(source, matrices, sizeof matrices / sizeof *matrices, i, 0, err));
+    return ith_arch_find(hp->architecture)->qk_norm ? add_all(source, norms, 2, i, 0, err) : ITH_OK;
 }
 
 static ith_status add_mlp(ith_source *source, ith_dtype dtype, int i, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
     int64_t h = hp->hidden, f = hp->experts.ffn;
-    const part mlp[] = {{"mlp.gate_proj", hp->ffn, h, dtype},
-                        {"mlp.up_proj", hp->ffn, h, dtype},
-                        {"mlp.down_proj", h, hp->ffn, dtype}},
-               router = {"mlp.gate", hp->experts.n, h, ITH_DT_F32},
-               expert[] = {{"gate_proj", f, h, dtype}, {"up_proj", f, h, dtype}, {"down_proj", h, f, dtype}};
+    const wanted mlp[] = {{ITH_PART_GATE, hp->ffn, h, dtype},
+                          {ITH_PART_UP, hp->ffn, h, dtype},
+                          {ITH_PART_DOWN, h, hp->ffn, dtype}},
+                 router = {ITH_PART_ROUTER, hp->experts.n, h, ITH_DT_F32},
+                 expert[] = {{ITH_PART_EXPERT_GATE, f, h, dtype},
+                             {ITH_PART_EXPERT_UP, f, h, dtype},
+                             {ITH_PART_EXPERT_DOWN, h, f, dtype}};
 
     if (!ith_hparams_has_experts(hp, i))
-        return add_parts(source, i, -1, mlp, 3, err);
-    ITH_TRY(add_parts(source, i, -1, &router, 1, err));
-    for (int64_t e = 0; e < hp->experts.n; e++)
-        ITH_TRY(add_parts(source, i, e, expert, 3, err));
+        return add_all(source, mlp, 3, i, 0, err);
+    ITH_TRY(add(source, &router, i, 0, err));
+    for (int e = 0; e < hp->experts.n; e++)
+        ITH_TRY(add_all(source, expert, 3, i, e, err));
     return ITH_OK;
 }
 
 static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
+    const wanted embedding = {ITH_PART_EMBED, hp->n_vocab, hp->hidden, dtype},
+                 ffn_norm = {ITH_PART_FFN_NORM, 0, hp->hidden, ITH_DT_F32},
+                 out_norm = {ITH_PART_OUT_NORM, 0, hp->hidden, ITH_DT_F32},
+                 output = {ITH_PART_OUTPUT, hp->n_vocab, hp->hidden, dtype};
 
-    ITH_TRY(add(source, "model.embed_tokens.weight", dtype, hp->n_vocab, hp->hidden, err));
+    ITH_TRY(add(source, &embedding, 0, 0, err));
     for (int i = 0; i < hp->n_layers; i++) {
         ITH_TRY(add_attention(source, dtype, i, err));
+        ITH_TRY(add(source, &ffn_norm, i, 0, err));
         ITH_TRY(add_mlp(source, dtype, i, err));
     }
-    ITH_TRY(add(source, "model.norm.weight", ITH_DT_F32, 0, hp->hidden, err));
+    ITH_TRY(add(source, &out_norm, 0, 0, err));
     if (!hp->tied_embeddings)
-        ITH_TRY(add(source, "lm_head.weight", dtype, hp->n_vocab, hp->hidden, err));
+        ITH_TRY(add(source, &output, 0, 0, err));
     return ith_tensor_table_index(&source->tensors, err);
 }
 
 /* n_ones ones, then n random numbers of standard deviation `std`. */
-static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, double std, ith_error *err)
+static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, double std,
+                              ith_error *err)
 {
     uint64_t x = 88172645463325252u;
 
@@ -252,15 +265,20 @@ static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, dou
     return ITH_OK;
 }
 
-static bool is_router(const ith_tensor *t)
+static bool is_router(const ith_arch *arch, const ith_tensor *t)
 {
-    return ends_with(t->name, ".mlp.gate.weight");
+    const char *pattern = arch->hf_names[ITH_PART_ROUTER], *number;
+
+    if (pattern == NULL || (number = strstr(pattern, "%d")) == NULL)
+        return false;
+    return ends_with(t->name, number + 2);
 }
 
 /* Norms are ones, routers all alike; other matrices begin at different blocks of the mapping. */
 static ith_status place_tensors(ith_source *source, ith_dtype dtype, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
+    const ith_arch *arch = ith_arch_find(hp->architecture);
     size_t block = (size_t)ith_dtype_get(dtype)->block_bytes, longest = 0;
     int64_t n_ones = hp->hidden > hp->head_dim ? hp->hidden : hp->head_dim;
 
@@ -268,10 +286,11 @@ static ith_status place_tensors(ith_source *source, ith_dtype dtype, ith_error *
         if (source->tensors.items[i].bytes > longest)
             longest = source->tensors.items[i].bytes;
     ITH_TRY(make_data(source, dtype, longest + PLACES * block, err));
-    ITH_TRY(make_floats(source, n_ones, hp->experts.n * hp->hidden, 1 / sqrt((double)hp->hidden), err));
+    ITH_TRY(
+        make_floats(source, n_ones, hp->experts.n * hp->hidden, 1 / sqrt((double)hp->hidden), err));
     for (size_t i = 0; i < source->tensors.n; i++) {
         ith_tensor *t = &source->tensors.items[i];
-        if (t->n_dims == 1 || is_router(t))
+        if (t->n_dims == 1 || is_router(arch, t))
             t->data = (const uint8_t *)(source->floats + (t->n_dims == 1 ? 0 : n_ones));
         else
             t->data = source->files[0]->data + i * PLACE_STEP % PLACES * block;

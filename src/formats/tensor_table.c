@@ -12,14 +12,17 @@ ith_status ith_tensor_set_shape(ith_tensor *t, ith_error *err)
 
     for (int i = 0; i < t->n_dims; i++)
         if (t->dims[i] < 0 || !ith_mul_size(elements, (size_t)t->dims[i], &elements))
-            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions overflow", t->file, t->name);
+            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions overflow", t->file,
+                            t->name);
     if (t->dims[t->n_dims - 1] % type->block != 0)
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: tensor %s: a row of %lld elements is not a whole number of %s blocks of %d", t->file,
-                        t->name, (long long)t->dims[t->n_dims - 1], type->name, type->block);
-    if (!ith_mul_size(elements / (size_t)type->block, (size_t)type->block_bytes, &bytes) || bytes > INT64_MAX ||
-        elements > INT64_MAX)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions overflow", t->file, t->name);
+        return ith_fail(
+            err, ITH_E_FORMAT,
+            "%s: tensor %s: a row of %lld elements is not a whole number of %s blocks of %d",
+            t->file, t->name, (long long)t->dims[t->n_dims - 1], type->name, type->block);
+    if (!ith_mul_size(elements / (size_t)type->block, (size_t)type->block_bytes, &bytes) ||
+        bytes > INT64_MAX || elements > INT64_MAX)
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions overflow", t->file,
+                        t->name);
     t->bytes = bytes;
     return ITH_OK;
 }
@@ -78,7 +81,8 @@ ith_status ith_tensor_table_order(ith_tensor_table *table, size_t first, ith_err
     for (size_t i = first + 1; i < table->n; i++) {
         const ith_tensor *before = &table->items[i - 1], *t = &table->items[i];
         if (t->data < before->data + before->bytes)
-            return ith_fail(err, ITH_E_FORMAT, "%s: tensors %s and %s overlap", t->file, before->name, t->name);
+            return ith_fail(err, ITH_E_FORMAT, "%s: tensors %s and %s overlap", t->file,
+                            before->name, t->name);
     }
     return ITH_OK;
 }
@@ -98,8 +102,9 @@ ith_status ith_tensor_table_index(ith_tensor_table *table, ith_error *err)
     qsort(table->by_name, table->n, sizeof *table->by_name, compare_names);
     for (size_t i = 1; i < table->n; i++)
         if (compare_names(&table->by_name[i - 1], &table->by_name[i]) == 0)
-            return ith_fail(err, ITH_E_FORMAT, "tensor %s comes twice: in %s and in %s", table->by_name[i]->name,
-                            table->by_name[i - 1]->file, table->by_name[i]->file);
+            return ith_fail(err, ITH_E_FORMAT, "tensor %s comes twice: in %s and in %s",
+                            table->by_name[i]->name, table->by_name[i - 1]->file,
+                            table->by_name[i]->file);
     return ITH_OK;
 }
 
@@ -109,7 +114,8 @@ const ith_tensor *ith_tensor_table_find(const ith_tensor_table *table, const cha
     const ith_tensor *key_pointer = &key, **hit = NULL;
 
     if (table->by_name != NULL)
-        hit = bsearch(&key_pointer, table->by_name, table->n, sizeof *table->by_name, compare_names);
+        hit =
+            bsearch(&key_pointer, table->by_name, table->n, sizeof *table->by_name, compare_names);
     return hit == NULL ? NULL : *hit;
 }
 

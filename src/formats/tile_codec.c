@@ -4,8 +4,8 @@
 
 enum { WORTH = 16 }; /* a plane is compressed if a 16th of it is saved */
 
-size_t ith_tile_pack(ith_layout layout, size_t groups, ith_zframe *z, int level, const uint8_t *tile, uint8_t *scratch,
-                     uint8_t *out)
+size_t ith_tile_pack(ith_layout layout, size_t groups, ith_zframe *z, int level,
+                     const uint8_t *tile, uint8_t *scratch, uint8_t *out)
 {
     size_t sizes[ITH_PLANES_MAX], room = ith_tile_bytes(layout, groups) - 1, used;
     int n = ith_planes_sizes(layout, groups, sizes);
@@ -17,7 +17,8 @@ size_t ith_tile_pack(ith_layout layout, size_t groups, ith_zframe *z, int level,
         size_t most = sizes[i] - sizes[i] / WORTH, stored;
         if (used >= room)
             return 0;
-        stored = ith_zframe_pack(z, level, plane, sizes[i], out + used, most < room - used ? most : room - used);
+        stored = ith_zframe_pack(z, level, plane, sizes[i], out + used,
+                                 most < room - used ? most : room - used);
         if (stored == 0) {
             stored = sizes[i];
             if (stored > room - used)
@@ -31,8 +32,8 @@ size_t ith_tile_pack(ith_layout layout, size_t groups, ith_zframe *z, int level,
     return used;
 }
 
-bool ith_tile_unpack(ith_layout layout, size_t groups, ith_zframe *z, const uint8_t *in, size_t bytes, uint8_t *scratch,
-                     uint8_t *tile)
+bool ith_tile_unpack(ith_layout layout, size_t groups, ith_zframe *z, const uint8_t *in,
+                     size_t bytes, uint8_t *scratch, uint8_t *tile)
 {
     size_t sizes[ITH_PLANES_MAX], at;
     const uint8_t *planes[ITH_PLANES_MAX];

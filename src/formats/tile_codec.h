@@ -12,11 +12,11 @@
 #include "formats/zframe.h"
 
 /* Bytes written to out[ith_tile_bytes], or 0 if the tile would not be shorter. scratch: ith_tile_bytes too. */
-size_t ith_tile_pack(ith_layout layout, size_t groups, ith_zframe *z, int level, const uint8_t *tile, uint8_t *scratch,
-                     uint8_t *out);
+size_t ith_tile_pack(ith_layout layout, size_t groups, ith_zframe *z, int level,
+                     const uint8_t *tile, uint8_t *scratch, uint8_t *out);
 
 /* Fills tile[ith_tile_bytes] from in[bytes]. False: damaged; whatever it is given, nothing outside is touched. */
-bool ith_tile_unpack(ith_layout layout, size_t groups, ith_zframe *z, const uint8_t *in, size_t bytes, uint8_t *scratch,
-                     uint8_t *tile);
+bool ith_tile_unpack(ith_layout layout, size_t groups, ith_zframe *z, const uint8_t *in,
+                     size_t bytes, uint8_t *scratch, uint8_t *tile);
 
 #endif

@@ -50,7 +50,8 @@ static double least_bytes(const uint8_t *data, size_t bytes)
     return bits / 8;
 }
 
-size_t ith_zframe_pack(ith_zframe *z, int level, const void *data, size_t bytes, void *out, size_t room)
+size_t ith_zframe_pack(ith_zframe *z, int level, const void *data, size_t bytes, void *out,
+                       size_t room)
 {
     size_t n;
 

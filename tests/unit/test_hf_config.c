@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -304,6 +305,44 @@ static void impossible_experts_are_refused(void **state)
     check_bad(cases, sizeof cases / sizeof *cases);
 }
 
+/* A family that has biases, and a list where others have a number. */
+static ith_status read_own_keys(const json_t *config, const char *where, ith_hparams *hp, ith_error *err)
+{
+    const json_t *widths = json_object_get(config, "intermediate_size");
+
+    hp->ffn = json_integer_value(json_array_get(widths, (size_t)hp->n_layers - 1));
+    return ith_json_bool(config, where, "attention_bias", &hp->attention_bias, err);
+}
+
+static void a_family_takes_over_keys(void **state)
+{
+    static const char *const keys[] = {"attention_bias", "intermediate_size", NULL};
+    static const char text[] = "{'hidden_size': 64, 'intermediate_size': [7, 96], 'num_hidden_layers': 2,"
+                               " 'num_attention_heads': 4, 'vocab_size': 10, 'attention_bias': true%s}";
+    const ith_arch arch = {.name = "made up",
+                           .defaults = {.ctx = 100, .rms_eps = 1e-5, .rope_theta = 5000, .bos = 3, .eos = -1},
+                           .config_keys = keys,
+                           .read_config = read_own_keys};
+    ith_hparams hp;
+    ith_error err = {0};
+    (void)state;
+
+    for (int bad = 0; bad < 2; bad++) {
+        char full[300];
+        snprintf(full, sizeof full, text, bad ? ", 'mlp_bias': true" : "");
+        json_t *config = json(full);
+        ith_status status = ith_hf_config_read(&arch, config, "config.json", &hp, &err);
+        json_decref(config);
+        if (status != (bad ? ITH_E_UNSUPPORTED : ITH_OK))
+            fail_msg("status %d, \"%s\"", status, err.text);
+        if (bad)
+            continue;
+        assert_true(hp.attention_bias && hp.ffn == 96 && hp.n_heads == 4);
+        assert_true(hp.rms_eps == 1e-5 && hp.rope.theta == 5000 && hp.ctx_train == 100 && hp.bos == 3);
+    }
+    assert_non_null(strstr(err.text, "\"mlp_bias\""));
+}
+
 static ith_status generation(const char *text, ith_hparams *hp, ith_error *err)
 {
     json_t *root = json(text);
@@ -367,6 +406,7 @@ int main(void)
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),
         cmocka_unit_test(wrong_values_are_named),
         cmocka_unit_test(experts_are_read),
+        cmocka_unit_test(a_family_takes_over_keys),
         cmocka_unit_test(impossible_experts_are_refused),
         cmocka_unit_test(generation_config_counts),
         cmocka_unit_test(impossible_sampling_is_refused),

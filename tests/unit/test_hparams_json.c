@@ -105,6 +105,7 @@ static void experts_come_back(void **state)
     json_t *object, *experts, *value;
     (void)state;
 
+    strcpy(hp.architecture, "qwen3moe");
     hp.experts = (ith_experts_params){
         .n = 12, .used = 3, .ffn = 40, .normalized = true, .step = 2, .n_dense = 2, .dense = {7, 1}};
     object = ith_hparams_to_json(&hp);
@@ -127,12 +128,30 @@ static void experts_come_back(void **state)
     json_decref(object);
 }
 
+/* What only some families have is neither written nor asked for by the others. */
+static void families_have_their_own_fields(void **state)
+{
+    ith_hparams hp = odd_hparams(), got;
+    json_t *object;
+    (void)state;
+
+    hp.experts.n = 5;
+    object = ith_hparams_to_json(&hp);
+    assert_null(json_object_get(object, "experts"));
+    json_object_set_new(object, "architecture", json_string("qwen3moe"));
+    assert_int_equal(ith_hparams_from_json(object, "test", &got, NULL), ITH_E_FORMAT);
+    json_object_set_new(object, "architecture", json_string("unknown"));
+    assert_int_equal(ith_hparams_from_json(object, "test", &got, NULL), ITH_OK);
+    json_decref(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hyperparameters_keep_their_bits),
         cmocka_unit_test(every_hyperparameter_is_needed),
         cmocka_unit_test(experts_come_back),
+        cmocka_unit_test(families_have_their_own_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
