@@ -40,8 +40,13 @@ const ith_engine_info *ith_engine_get_info(const ith_engine *engine)
 ith_sampling ith_sampling_default(const ith_engine *engine)
 {
     const ith_hparams *hp = &engine->model->hp;
-    ith_sampling s = {
-        .temperature = 0, .top_k = 0, .top_p = 1, .min_p = 0, .repeat_penalty = 1, .repeat_window = 64, .seed = 0};
+    ith_sampling s = {.temperature = 0,
+                      .top_k = 0,
+                      .top_p = 1,
+                      .min_p = 0,
+                      .repeat_penalty = 1,
+                      .repeat_window = 64,
+                      .seed = 0};
 
     if (hp->has_sampling) {
         s.temperature = (float)hp->temperature;

@@ -1,7 +1,8 @@
 /* keeper.h - whoever saves a session's KV data and answer, as the session sees it.
  *
- * A session without a keeper (NULL) saves nothing. The one kind of keeper is in src/keep (ith_session_keep); the engine
- * calls it through this table, so that it does not depend on files, archives and checkpoints.
+ * A session without a keeper (NULL) saves nothing. The one kind of keeper is in src/keep
+ * (ith_session_keep); the engine calls it through this table, so that it does not depend on
+ * files, archives and checkpoints.
  */
 #ifndef ITH_ENGINE_KEEPER_H
 #define ITH_ENGINE_KEEPER_H
@@ -11,26 +12,30 @@
 typedef struct ith_keeper ith_keeper;
 
 typedef struct ith_keeper_ops {
-    /* Collective, before a prompt of several tokens is computed. The session's ids hold its timeline and n more tokens, and
-     * its cache has room for them. Restores the saved part of those tokens and moves the session's length to the end of that
-     * part; the last token is always left to be computed, since its logits are wanted. *restored: how many tokens. */
+    /* Collective, before a prompt of several tokens is computed. The session's ids hold its
+     * timeline and n more tokens, and its cache has room for them. Restores the saved part of
+     * those tokens and moves the session's length to the end of that part; the last token is
+     * always left to be computed, since its logits are wanted. *restored: how many tokens. */
     ith_status (*begin)(ith_keeper *keeper, int64_t n, int64_t *restored, ith_error *err);
 
     /* Collective, after each chunk, of a prompt or of decoding. */
     ith_status (*chunk)(ith_keeper *keeper, ith_error *err);
 
-    /* Collective, at the end of the prompt or where it was stopped. Chunks after it are not saved until the next `begin`. */
+    /* Collective, at the end of the prompt or where it was stopped. Chunks after it are not saved
+     * until the next `begin`. */
     ith_status (*rest)(ith_keeper *keeper, ith_error *err);
 
     /* Local, the same on all ranks. The session must not be cut back to fewer tokens than this. */
     int64_t (*least)(const ith_keeper *keeper);
 
-    /* Local. The tokens of a saved answer, which are shown again, and how often the sampler's generator was drawn from for
-     * them. *n is 0 on other ranks than 0, if no answer was saved, and for a second answer. The last token saved is not
-     * among them: it is chosen again, since its logits are wanted. */
+    /* Local. The tokens of a saved answer, which are shown again, and how often the sampler's
+     * generator was drawn from for them. *n is 0 on other ranks than 0, if no answer was saved,
+     * and for a second answer. The last token saved is not among them: it is chosen again, since
+     * its logits are wanted. */
     const int32_t *(*answer)(ith_keeper *keeper, int64_t *n, int64_t *draws);
 
-    /* Rank 0. Token i of the answer was chosen, after `draws` draws in all. Tokens from `answer` may be passed again. */
+    /* Rank 0. Token i of the answer was chosen, after `draws` draws in all. Tokens from `answer`
+     * may be passed again. */
     void (*token)(ith_keeper *keeper, int64_t i, int32_t id, int64_t draws);
 
     /* Collective, when the session is closed and still whole. */

@@ -1,5 +1,5 @@
-/* key_means.h - the constant of key_bias.h as packs hold it, so that opening a pack does not have to
- * measure it. */
+/* key_means.h - the constant of key_bias.h as packs hold it, so that opening a pack does not have
+ * to measure it. */
 #ifndef ITH_ENGINE_KEY_MEANS_H
 #define ITH_ENGINE_KEY_MEANS_H
 
@@ -13,6 +13,7 @@ bool ith_key_means_are_finite(const float *values, size_t n);
 
 /* Collective. Sets engine->model->key_bias: to what the pack holds if it was measured with this
  * model, else it is measured. ITH_E_FORMAT: the pack's values cannot be right. */
-ith_status ith_engine_find_key_bias(ith_engine *engine, const ith_engine_params *params, ith_error *err);
+ith_status ith_engine_find_key_bias(ith_engine *engine, const ith_engine_params *params,
+                                    ith_error *err);
 
 #endif

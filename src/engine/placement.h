@@ -9,7 +9,7 @@ int64_t ith_engine_memory(const ith_engine *engine, const ith_engine_params *par
 
 /* Collective. Chooses where the weights are: fills in `cut` and `budget` of *store, whose other
  * fields are set. */
-ith_status ith_engine_place(ith_engine *engine, const ith_engine_params *params, ith_store_params *store,
-                            ith_error *err);
+ith_status ith_engine_place(ith_engine *engine, const ith_engine_params *params,
+                            ith_store_params *store, ith_error *err);
 
 #endif

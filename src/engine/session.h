@@ -17,19 +17,21 @@ struct ith_session {
     /* Progress of several calls shown as one: what earlier ones did, and all of them; total 0: one
      * call. */
     int64_t before, total;
-    ith_profile *profile;          /* of every pass; NULL: not measured */
-    const ith_probe *probe;        /* looks into every pass; NULL: none */
-    int32_t *ids;                  /* [ctx] the timeline; the whole of it on every rank */
-    float *logits;                 /* rank 0: [ITH_DECODE_TOKENS][ith_logits_ld]: after the last tokens */
-    int64_t logits_from, n_logits; /* row i is of a timeline of logits_from + i tokens, i < n_logits */
-    float *score_logits;           /* allocated by the first score */
-    float *nll;                    /* [chunk], likewise */
-    int32_t *targets;              /* [chunk], likewise */
-    ith_keeper *keeper;            /* NULL: nothing is saved on disk */
+    ith_profile *profile;   /* of every pass; NULL: not measured */
+    const ith_probe *probe; /* looks into every pass; NULL: none */
+    int32_t *ids;           /* [ctx] the timeline; the whole of it on every rank */
+    /* Rank 0: [ITH_DECODE_TOKENS][ith_logits_ld], from the last pass. Row i, i < n_logits, follows
+     * a timeline of logits_from + i tokens. */
+    float *logits;
+    int64_t logits_from, n_logits;
+    float *score_logits; /* allocated by the first score */
+    float *nll;          /* [chunk], likewise */
+    int32_t *targets;    /* [chunk], likewise */
+    ith_keeper *keeper;  /* NULL: nothing is saved on disk */
 };
 
-/* Collective. A session of its own size; ith_session_open takes the engine's. all_by_rows: passes of
- * any length run by rows, so that every rank sees all tokens. */
+/* Collective. A session of its own size; ith_session_open takes the engine's. all_by_rows: passes
+ * of any length run by rows, so that every rank sees all tokens. */
 ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows,
                                   ith_session **session, ith_error *err);
 

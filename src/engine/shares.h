@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 
 /* Collective. Weighs the mesh if params->shares says so. `threads`: this rank's. */
-ith_status ith_engine_share(ith_engine *engine, const ith_engine_params *params, int threads, ith_error *err);
+ith_status ith_engine_share(ith_engine *engine, const ith_engine_params *params, int threads,
+                            ith_error *err);
 
 #endif

@@ -4,8 +4,8 @@
 #include "comm/exchange.h"
 #include "model/traffic.h"
 
-/* Up to this many tokens per rank a pass runs by rows: the weights' bytes, not arithmetic, are then what it costs, and each rank
- * reads only its part of them. */
+/* Up to this many tokens per rank a pass runs by rows: the weights' bytes, not arithmetic, are
+ * then what it costs, and each rank reads only its part of them. */
 enum { ROWS_TOKENS_PER_RANK = 16 };
 
 static int64_t min2(int64_t a, int64_t b)
@@ -17,7 +17,8 @@ static int64_t max2(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* With several ranks to a head group each holds some segments, and only decode's attention is shared out by those. */
+/* With several ranks to a head group each holds some segments, and only decode's attention is
+ * shared out by those. */
 static int64_t rows_tokens(const ith_engine *e, int64_t chunk, bool all_by_rows)
 {
     const ith_mesh *mesh = &e->mesh;
@@ -33,7 +34,8 @@ ith_limits ith_session_limits(const ith_engine *e, int64_t ctx, int64_t chunk, b
 {
     int64_t by_rows = rows_tokens(e, chunk, all_by_rows);
     return (ith_limits){.chunk = chunk,
-                        .max_tokens = max2(ith_mesh_most_places(&e->mesh, chunk), min2(chunk, by_rows)),
+                        .max_tokens =
+                            max2(ith_mesh_most_places(&e->mesh, chunk), min2(chunk, by_rows)),
                         .rows_tokens = by_rows,
                         .n_threads = e->info.threads,
                         .ctx = ctx};
@@ -52,7 +54,8 @@ int64_t ith_session_workspace_bytes(const ith_engine *e)
 
 int64_t ith_session_kv_bytes(const ith_engine *e)
 {
-    return e->info.kv_bytes_per_token * ith_kv_segments(e->info.ctx) * ITH_KV_SEGMENT / e->mesh.ranks;
+    return e->info.kv_bytes_per_token * ith_kv_segments(e->info.ctx) * ITH_KV_SEGMENT /
+           e->mesh.ranks;
 }
 
 /* What the rank adds to its node's memory for exchanges. */
@@ -66,5 +69,6 @@ static int64_t exchange_bytes(const ith_engine *e)
 int64_t ith_session_bytes(const ith_engine *e)
 {
     return ith_session_workspace_bytes(e) + ith_session_kv_bytes(e) + exchange_bytes(e) +
-           e->info.ctx * (int64_t)sizeof(int32_t) + (int64_t)(ith_session_logits_floats(e) * sizeof(float));
+           e->info.ctx * (int64_t)sizeof(int32_t) +
+           (int64_t)(ith_session_logits_floats(e) * sizeof(float));
 }

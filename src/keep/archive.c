@@ -1,4 +1,7 @@
-#include "keep/archive_impl.h"
+/* archive.c - segments in an archive: writing, reading, finding them. */
+#include "keep/archive.h"
+
+#include "keep/archive_names.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NAME_LENGTH = 2 * (ITH_KEY_HEX - 1) + 1 };
+struct ith_archive {
+    char folder[ITH_PATH_MAX - ITH_ARCHIVE_INSIDE];
+    bool durable;
+};
 
 ith_status ith_archive_open(const char *folder, bool durable, ith_archive **out, ith_error *err)
 {
@@ -44,44 +50,6 @@ const char *ith_archive_folder(const ith_archive *archive)
     return archive->folder;
 }
 
-/* ---- Names ---- */
-
-void ith_archive_folder_of(const ith_archive *a, const ith_key *parent, const ith_key *key, char path[ITH_PATH_MAX])
-{
-    char p[ITH_KEY_HEX], k[ITH_KEY_HEX];
-
-    ith_key_hex(parent, p);
-    ith_key_hex(key, k);
-    snprintf(path, ITH_PATH_MAX, "%s/%s-%s", a->folder, p, k);
-}
-
-void ith_archive_manifest_of(const ith_archive *a, const ith_key *parent, const ith_key *key, char path[ITH_PATH_MAX])
-{
-    ith_archive_folder_of(a, parent, key, path);
-    strncat(path, "/manifest.json", ITH_PATH_MAX - strlen(path) - 1);
-}
-
-void ith_archive_file_of(const ith_archive *a, const ith_key *parent, const ith_key *key, int head,
-                         char path[ITH_PATH_MAX])
-{
-    size_t n;
-
-    ith_archive_folder_of(a, parent, key, path);
-    n = strlen(path);
-    snprintf(path + n, ITH_PATH_MAX - n, "/head-%d.kv", head);
-}
-
-bool ith_archive_parse_name(const char *name, ith_key *parent, ith_key *key)
-{
-    return strlen(name) == NAME_LENGTH && name[ITH_KEY_HEX - 1] == '-' && ith_key_parse(name, parent) &&
-           ith_key_parse(name + ITH_KEY_HEX, key);
-}
-
-static bool is_ours(const char *file)
-{
-    return strncmp(file, "manifest.json", 13) == 0 || strncmp(file, "head-", 5) == 0;
-}
-
 /* ---- One segment ---- */
 
 static ith_kvfile_what what_of(const ith_segment *s, const ith_kv_shape *shape, int head)
@@ -94,12 +62,13 @@ static ith_kvfile_what what_of(const ith_segment *s, const ith_kv_shape *shape, 
                              .n_tokens = s->n};
 }
 
-/* All ranks' files of a segment are written at once, and the first makes the folder. */
-static ith_status make_folder(const ith_archive *a, const ith_key *parent, const ith_key *key, ith_error *err)
+/* All ranks write their files of a segment at once; the first one makes the folder. */
+static ith_status make_folder(const ith_archive *a, const ith_key *parent, const ith_key *key,
+                              ith_error *err)
 {
     char path[ITH_PATH_MAX];
 
-    ith_archive_folder_of(a, parent, key, path);
+    ith_archive_name_segment(a->folder, parent, key, path);
     if (mkdir(path, 0777) != 0)
         return errno == EEXIST ? ITH_OK : ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
     if (a->durable)
@@ -111,28 +80,30 @@ bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, i
 {
     char path[ITH_PATH_MAX];
 
-    ith_archive_file_of(archive, &segment->parent, &segment->key, head, path);
+    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, head, path);
     return access(path, F_OK) == 0;
 }
 
-ith_status ith_archive_write(const ith_archive *archive, const ith_segment *segment, const ith_kv_shape *shape,
-                             int head, const void *const *layers, ith_kvfile_buffer *buffer, ith_error *err)
+ith_status ith_archive_write(const ith_archive *archive, const ith_segment *segment,
+                             const ith_kv_shape *shape, int head, const void *const *layers,
+                             ith_kvfile_buffer *buffer, ith_error *err)
 {
     ith_kvfile_what what = what_of(segment, shape, head);
     char path[ITH_PATH_MAX];
 
     ITH_TRY(make_folder(archive, &segment->parent, &segment->key, err));
-    ith_archive_file_of(archive, &segment->parent, &segment->key, head, path);
+    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, head, path);
     return ith_kvfile_write(path, &what, layers, archive->durable, buffer, err);
 }
 
-ith_status ith_archive_read(const ith_archive *archive, const ith_segment *segment, const ith_kv_shape *shape, int head,
-                            void *const *layers, ith_kvfile_buffer *buffer, bool *missing, ith_error *err)
+ith_status ith_archive_read(const ith_archive *archive, const ith_segment *segment,
+                            const ith_kv_shape *shape, int head, void *const *layers,
+                            ith_kvfile_buffer *buffer, bool *missing, ith_error *err)
 {
     ith_kvfile_what what = what_of(segment, shape, head);
     char path[ITH_PATH_MAX];
 
-    ith_archive_file_of(archive, &segment->parent, &segment->key, head, path);
+    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, head, path);
     return ith_kvfile_read(path, &what, segment->used, layers, buffer, missing, err);
 }
 
@@ -140,7 +111,7 @@ ith_status ith_archive_describe(const ith_archive *archive, const ith_manifest *
 {
     char path[ITH_PATH_MAX];
 
-    ith_archive_manifest_of(archive, &m->parent, &m->key, path);
+    ith_archive_name_manifest(archive->folder, &m->parent, &m->key, path);
     if (access(path, F_OK) == 0)
         return ITH_OK;
     ITH_TRY(make_folder(archive, &m->parent, &m->key, err));
@@ -158,24 +129,24 @@ void ith_archive_touch(const ith_archive *archive, const ith_segment *segments, 
         struct timespec at = {now.tv_sec, ns};
         for (; at.tv_nsec < 0; at.tv_nsec += 1000000000)
             at.tv_sec--;
-        ith_archive_manifest_of(archive, &segments[i].parent, &segments[i].key, path);
+        ith_archive_name_manifest(archive->folder, &segments[i].parent, &segments[i].key, path);
         utimensat(AT_FDCWD, path, (const struct timespec[2]){at, at}, 0);
     }
 }
 
-/* The manifest goes first: what is left without one is no segment. */
+/* The manifest is removed first: without one, the rest is not a segment. */
 void ith_archive_remove(const ith_archive *archive, const ith_key *parent, const ith_key *key)
 {
     char folder[ITH_PATH_MAX], path[ITH_PATH_MAX];
     struct dirent *entry;
     DIR *dir;
 
-    ith_archive_manifest_of(archive, parent, key, path);
+    ith_archive_name_manifest(archive->folder, parent, key, path);
     unlink(path);
-    ith_archive_folder_of(archive, parent, key, folder);
+    ith_archive_name_segment(archive->folder, parent, key, folder);
     dir = opendir(folder);
     while (dir != NULL && (entry = readdir(dir)) != NULL)
-        if (is_ours(entry->d_name))
+        if (ith_archive_is_file(entry->d_name))
             unlinkat(dirfd(dir), entry->d_name, 0);
     if (dir != NULL)
         closedir(dir);
@@ -206,14 +177,15 @@ static int common(const int32_t *a, const int32_t *b, int64_t n)
     return i;
 }
 
-/* Is the segment there, and how many tokens at ids[n] does it begin with? */
-static bool look_at(const ith_archive *a, const ith_key *parent, const ith_key *key, const ith_kv_shape *shape,
-                    const int32_t *ids, int64_t n, ith_segment *s)
+/* Is the segment there, with the first of the tokens ids[n]? s->used: how many of them it begins
+ * with. */
+static bool look_at(const ith_archive *a, const ith_key *parent, const ith_key *key,
+                    const ith_kv_shape *shape, const int32_t *ids, int64_t n, ith_segment *s)
 {
     char path[ITH_PATH_MAX];
     ith_manifest m;
 
-    ith_archive_manifest_of(a, parent, key, path);
+    ith_archive_name_manifest(a->folder, parent, key, path);
     if (ith_manifest_read(path, &m, NULL) != ITH_OK || !ith_key_equal(&m.key, key) ||
         !ith_key_equal(&m.parent, parent) || !same_shape(&m.shape, shape))
         return false;
@@ -221,9 +193,11 @@ static bool look_at(const ith_archive *a, const ith_key *parent, const ith_key *
     return s->used > 0 && is_complete(a, s, shape);
 }
 
-/* Among all that follow `parent` the one that shares most; *s is left as it is if there is none better. */
-static ith_status look_through(const ith_archive *a, const ith_key *parent, const ith_kv_shape *shape,
-                               const int32_t *ids, int64_t n, ith_segment *s, ith_error *err)
+/* Of all segments that follow `parent`, *s becomes the one with the most tokens in common with
+ * ids[n], if that is more than s->used. */
+static ith_status look_through(const ith_archive *a, const ith_key *parent,
+                               const ith_kv_shape *shape, const int32_t *ids, int64_t n,
+                               ith_segment *s, ith_error *err)
 {
     DIR *dir = opendir(a->folder);
     struct dirent *entry;
@@ -240,8 +214,9 @@ static ith_status look_through(const ith_archive *a, const ith_key *parent, cons
     return ITH_OK;
 }
 
-ith_status ith_archive_find(const ith_archive *archive, const ith_key *root, const ith_kv_shape *shape,
-                            const int32_t *ids, int64_t n, ith_segment **segments, int64_t *n_segments, ith_error *err)
+ith_status ith_archive_find(const ith_archive *archive, const ith_key *root,
+                            const ith_kv_shape *shape, const int32_t *ids, int64_t n,
+                            ith_segment **segments, int64_t *n_segments, ith_error *err)
 {
     size_t most = (size_t)(n / ITH_KV_SEGMENT + 1);
     ith_segment *list = calloc(most, sizeof *list), *s = list;
@@ -253,7 +228,7 @@ ith_status ith_archive_find(const ith_archive *archive, const ith_key *root, con
     if (list == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %zu segments", most);
     for (int64_t at = 0; status == ITH_OK && at < n; at += ITH_KV_SEGMENT, s++) {
-        if (n - at >= ITH_KV_SEGMENT) { /* the very segment, by its name */
+        if (n - at >= ITH_KV_SEGMENT) { /* a whole segment is found by its name */
             ith_key key = ith_key_next(&parent, ids + at, ITH_KV_SEGMENT);
             if (!look_at(archive, &parent, &key, shape, ids + at, n - at, s))
                 s->used = 0;

@@ -1,8 +1,10 @@
+/* archive_key.c - the hashes that name saved KV data. */
 #include "keep/archive_key.h"
 
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "token ids are hashed as they lie in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "token ids are hashed as bytes of memory");
 
 ith_key ith_key_root(const ith_span *spans, size_t n)
 {
@@ -16,7 +18,8 @@ ith_key ith_key_root(const ith_span *spans, size_t n)
 
 ith_key ith_key_next(const ith_key *parent, const int32_t *ids, int64_t n)
 {
-    const ith_span spans[] = {{parent->bytes, sizeof parent->bytes}, {ids, (size_t)n * sizeof *ids}};
+    const ith_span spans[] = {{parent->bytes, sizeof parent->bytes},
+                              {ids, (size_t)n * sizeof *ids}};
     return ith_key_root(spans, 2);
 }
 

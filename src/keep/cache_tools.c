@@ -1,4 +1,4 @@
-/* cache_tools.c - a folder of KV data seen as a whole: listed, verified, emptied. */
+/* cache_tools.c - `ithaca cache`: listing, verifying and emptying an archive. */
 #include "base/json.h"
 #include "ithaca_tools.h"
 #include "keep/archive.h"
@@ -20,7 +20,7 @@ static void close_folder(folder *f)
     ith_archive_close(f->archive);
 }
 
-/* A folder that is not there is an error here, and not made. */
+/* A missing folder is an error here; it is not created. */
 static ith_status open_folder(const char *path, folder *f, ith_error *err)
 {
     DIR *dir = opendir(path);
@@ -61,10 +61,12 @@ static json_t *describe(const ith_archived *s)
 
     ith_key_hex(&s->key, key);
     ith_key_hex(&s->parent, parent);
-    return json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:b, s:s, s:s, s:i, s:i}", "key", key, "parent", parent, "start",
-                     (json_int_t)s->start, "tokens", s->n, "bytes", (json_int_t)s->bytes, "used",
-                     (json_int_t)(s->used_ns / 1000000000), "complete", s->complete, "model", s->model, "kv",
-                     ith_kv_layout_name(s->shape.layout), "layers", s->shape.n_layers, "kv_heads", s->shape.n_heads);
+    return json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:b, s:s, s:s, s:i, s:i}", "key", key,
+                     "parent", parent, "start", (json_int_t)s->start, "tokens", s->n, "bytes",
+                     (json_int_t)s->bytes, "used", (json_int_t)(s->used_ns / 1000000000),
+                     "complete", s->complete, "model", s->model, "kv",
+                     ith_kv_layout_name(s->shape.layout), "layers", s->shape.n_layers, "kv_heads",
+                     s->shape.n_heads);
 }
 
 ith_status ith_cache_list(const char *path, char **json, ith_error *err)
@@ -76,8 +78,8 @@ ith_status ith_cache_list(const char *path, char **json, ith_error *err)
         json_t *segments = json_array();
         for (int64_t i = 0; i < f.n; i++)
             json_array_append_new(segments, describe(&f.list[i]));
-        status = give(json_pack("{s:s, s:I, s:o}", "folder", path, "bytes", (json_int_t)sum_bytes(f.list, f.n),
-                                "segments", segments),
+        status = give(json_pack("{s:s, s:I, s:o}", "folder", path, "bytes",
+                                (json_int_t)sum_bytes(f.list, f.n), "segments", segments),
                       json, err);
     }
     close_folder(&f);
@@ -96,16 +98,16 @@ static ith_status find_by_key(const folder *f, const char *key, int64_t *found, 
         if (key[0] == '\0' || strncmp(hex, key, strlen(key)) != 0)
             continue;
         if (*found >= 0)
-            return ith_fail(err, ITH_E_ARGUMENT, "%s: several segments have keys that begin with %s",
+            return ith_fail(err, ITH_E_ARGUMENT, "%s: more than one key begins with %s",
                             ith_archive_folder(f->archive), key);
         *found = i;
     }
     return *found >= 0 ? ITH_OK
-                       : ith_fail(err, ITH_E_ARGUMENT, "%s: no segment's key begins with \"%s\"",
+                       : ith_fail(err, ITH_E_ARGUMENT, "%s: no key begins with \"%s\"",
                                   ith_archive_folder(f->archive), key);
 }
 
-/* Takes segment i out of the list and the folder. */
+/* Removes segment i from the folder and the list. */
 static void drop(folder *f, int64_t i)
 {
     ith_archive_remove(f->archive, &f->list[i].parent, &f->list[i].key);
@@ -128,16 +130,17 @@ static int64_t find_exact(const folder *f, const ith_key *key)
     return -1;
 }
 
-/* From a timeline's end to its start, as far as nothing else follows. */
+/* From the end of a timeline towards its start, until a segment that another timeline needs. */
 static ith_status drop_timeline(folder *f, const char *key, ith_error *err)
 {
     int64_t at;
 
     ITH_TRY(find_by_key(f, key, &at, err));
     if (is_needed(f, &f->list[at].key))
-        return ith_fail(err, ITH_E_ARGUMENT,
-                        "%s: other segments follow that of key %s: give the key of a timeline's end",
-                        ith_archive_folder(f->archive), key);
+        return ith_fail(
+            err, ITH_E_ARGUMENT,
+            "%s: segment %s is followed by others: give the key of the last segment of a timeline",
+            ith_archive_folder(f->archive), key);
     while (at >= 0 && !is_needed(f, &f->list[at].key)) {
         ith_key parent = f->list[at].parent;
         drop(f, at);
@@ -173,8 +176,9 @@ typedef struct findings {
     int64_t incomplete;
 } findings;
 
-/* What lacks a file is only not finished, or being removed. */
-static void look_into(const folder *f, const ith_archived *s, ith_kvfile_buffer *buffer, findings *found)
+/* A segment that lacks a file is not damaged: it is being written or removed. */
+static void look_into(const folder *f, const ith_archived *s, ith_kvfile_buffer *buffer,
+                      findings *found)
 {
     ith_error why = {0};
 
@@ -184,7 +188,8 @@ static void look_into(const folder *f, const ith_archived *s, ith_kvfile_buffer 
         json_array_append_new(found->damaged, json_string(why.text));
 }
 
-static ith_status verify_all(const folder *f, ith_progress_fn progress, void *user, findings *found, ith_error *err)
+static ith_status verify_all(const folder *f, ith_progress_fn progress, void *user, findings *found,
+                             ith_error *err)
 {
     int64_t total = sum_bytes(f->list, f->n), done = 0;
     ith_kvfile_buffer *buffer;
@@ -201,7 +206,8 @@ static ith_status verify_all(const folder *f, ith_progress_fn progress, void *us
     return status;
 }
 
-ith_status ith_cache_verify(const char *path, ith_progress_fn progress, void *user, char **json, ith_error *err)
+ith_status ith_cache_verify(const char *path, ith_progress_fn progress, void *user, char **json,
+                            ith_error *err)
 {
     findings found = {json_array(), 0};
     folder f;
@@ -211,8 +217,8 @@ ith_status ith_cache_verify(const char *path, ith_progress_fn progress, void *us
         status = verify_all(&f, progress, user, &found, err);
     if (status == ITH_OK)
         status = give(json_pack("{s:I, s:I, s:O, s:I}", "segments", (json_int_t)f.n, "bytes",
-                                (json_int_t)sum_bytes(f.list, f.n), "damaged", found.damaged, "incomplete",
-                                (json_int_t)found.incomplete),
+                                (json_int_t)sum_bytes(f.list, f.n), "damaged", found.damaged,
+                                "incomplete", (json_int_t)found.incomplete),
                       json, err);
     json_decref(found.damaged);
     close_folder(&f);

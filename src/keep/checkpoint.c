@@ -1,3 +1,4 @@
+/* checkpoint.c - the files of a checkpoint. */
 #include "keep/checkpoint.h"
 
 #include "base/checksum.h"
@@ -15,7 +16,8 @@
 
 enum { VERSION = 1, FILE_MAX = 1 << 20 };
 
-static const double SYNC_S = 1; /* a power failure loses at most so much of an answer; a killed process nothing */
+/* A power failure loses at most so many seconds of an answer; a killed process loses nothing. */
+static const double SYNC_S = 1;
 
 typedef struct record {
     uint32_t number;
@@ -29,10 +31,10 @@ _Static_assert(sizeof(record) == 24, "as checkpoint.h says");
 struct ith_checkpoint {
     char state[ITH_PATH_MAX], answer[ITH_PATH_MAX], lock[ITH_PATH_MAX];
     int lock_fd, answer_fd;
-    int32_t *ids; /* [n] generated before */
+    int32_t *ids; /* [n] the answer when it was opened */
     int64_t *draws;
     int64_t n;
-    bool cut; /* the file ends where this run goes on */
+    bool cut; /* the file has been truncated to where this run continues */
     double synced_s;
 };
 
@@ -48,7 +50,8 @@ static ith_status failed(const char *path, ith_error *err)
 
 static ith_status name_files(ith_checkpoint *c, const char *folder, ith_error *err)
 {
-    bool fits = (size_t)snprintf(c->state, sizeof c->state, "%s/checkpoint.json", folder) < sizeof c->state - 64;
+    bool fits = (size_t)snprintf(c->state, sizeof c->state, "%s/checkpoint.json", folder) <
+                sizeof c->state - 64;
 
     snprintf(c->answer, sizeof c->answer, "%s/answer", folder);
     snprintf(c->lock, sizeof c->lock, "%s/lock", folder);
@@ -62,14 +65,14 @@ static ith_status take_lock(ith_checkpoint *c, ith_error *err)
         return failed(c->lock, err);
     if (flock(c->lock_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return ith_fail(err, ITH_E_ARGUMENT, "%s: another run uses this checkpoint", c->lock);
-    return ITH_OK; /* file systems without locks: nobody is kept out */
+    return ITH_OK; /* on file systems without locks nobody is kept out */
 }
 
-/* ---- What run it is ---- */
+/* ---- The run ---- */
 
-/* The first member, by name, in which two objects differ: its path in `path`. */
-static bool find_difference(const json_t *a, const json_t *b, char *path, size_t size, const json_t **va,
-                            const json_t **vb)
+/* The first member of b that a does not have alike: its path, and its values in both. */
+static bool find_difference(const json_t *a, const json_t *b, char *path, size_t size,
+                            const json_t **va, const json_t **vb)
 {
     const char *key;
     json_t *value;
@@ -89,14 +92,15 @@ static bool find_difference(const json_t *a, const json_t *b, char *path, size_t
     return false;
 }
 
-static ith_status differs(const ith_checkpoint *c, const char *path, const json_t *there, const json_t *here,
-                          ith_error *err)
+static ith_status differs(const ith_checkpoint *c, const char *path, const json_t *there,
+                          const json_t *here, ith_error *err)
 {
     char *was = ith_json_text(there, false), *is = ith_json_text(here, false);
-    ith_status status = ith_fail(err, ITH_E_ARGUMENT,
-                                 "%s: a checkpoint of another run: %s is %.100s there and %.100s here; give the same "
-                                 "command, another folder, or remove this one",
-                                 c->state, path, was != NULL ? was : "absent", is != NULL ? is : "absent");
+    ith_status status = ith_fail(
+        err, ITH_E_ARGUMENT,
+        "%s: a checkpoint of another run: %s is %.100s there and %.100s here; repeat the same "
+        "command, name another folder, or remove this one",
+        c->state, path, was != NULL ? was : "absent", is != NULL ? is : "absent");
     free(was);
     free(is);
     return status;
@@ -115,12 +119,13 @@ static ith_status read_state(const char *path, json_t **run, ith_error *err)
     if (strcmp(kind, "checkpoint") == 0 && version == VERSION)
         *run = json_incref(json_object_get(root, "run"));
     json_decref(root);
-    return *run != NULL
-               ? ITH_OK
-               : ith_fail(err, ITH_E_FORMAT, "%s: no checkpoint of version %d; remove it to begin anew", path, VERSION);
+    return *run != NULL ? ITH_OK
+                        : ith_fail(err, ITH_E_FORMAT,
+                                   "%s: not a checkpoint of version %d; remove it to start anew",
+                                   path, VERSION);
 }
 
-/* As it would be read back: numbers are written with as many digits as a float has. */
+/* As read back from a file, where numbers have as many digits as a float needs. */
 static json_t *as_stored(const json_t *value)
 {
     char *text = ith_json_text(value, false);
@@ -148,11 +153,12 @@ static ith_status compare(const ith_checkpoint *c, const json_t *run, ith_error 
 
 static ith_status begin(ith_checkpoint *c, const json_t *run, ith_error *err)
 {
-    json_t *root = json_pack("{s:s, s:i, s:O}", "ithaca", "checkpoint", "version", VERSION, "run", run);
+    json_t *root =
+        json_pack("{s:s, s:i, s:O}", "ithaca", "checkpoint", "version", VERSION, "run", run);
     char *text = root == NULL ? NULL : ith_json_text(root, true);
     ith_status status;
 
-    unlink(c->answer); /* of an older run: before this one's state is there */
+    unlink(c->answer); /* an older run's; before the new state appears */
     status = text == NULL ? ith_fail(err, ITH_E_MEMORY, "%s: no memory for its text", c->state)
                           : ith_newfile_text(c->state, text, true, err);
     json_decref(root);
@@ -170,11 +176,12 @@ static ith_status read_answer(ith_checkpoint *c, ith_error *err)
     c->ids = calloc((size_t)most + 1, sizeof *c->ids);
     c->draws = calloc((size_t)most + 1, sizeof *c->draws);
     if (c->ids == NULL || c->draws == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %lld tokens", c->answer, (long long)most);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %lld tokens", c->answer,
+                        (long long)most);
     for (; c->n < most; c->n++) {
         record r;
-        if (pread(c->answer_fd, &r, sizeof r, c->n * (off_t)sizeof r) != sizeof r || r.number != c->n ||
-            r.checksum != seal(&r))
+        if (pread(c->answer_fd, &r, sizeof r, c->n * (off_t)sizeof r) != sizeof r ||
+            r.number != c->n || r.checksum != seal(&r))
             break;
         c->ids[c->n] = r.id;
         c->draws[c->n] = r.draws;
@@ -188,7 +195,8 @@ static ith_status open_answer(ith_checkpoint *c, ith_error *err)
     return c->answer_fd < 0 ? failed(c->answer, err) : read_answer(c, err);
 }
 
-ith_status ith_checkpoint_open(const char *folder, const json_t *run, ith_checkpoint **out, ith_error *err)
+ith_status ith_checkpoint_open(const char *folder, const json_t *run, ith_checkpoint **out,
+                               ith_error *err)
 {
     ith_checkpoint *c = calloc(1, sizeof *c);
     ith_status status;
@@ -232,7 +240,8 @@ int64_t ith_checkpoint_draws(const ith_checkpoint *c, int64_t i)
     return c->draws[i];
 }
 
-ith_status ith_checkpoint_put(ith_checkpoint *c, int64_t i, int32_t id, int64_t draws, ith_error *err)
+ith_status ith_checkpoint_put(ith_checkpoint *c, int64_t i, int32_t id, int64_t draws,
+                              ith_error *err)
 {
     record r = {.number = (uint32_t)i, .id = id, .draws = draws};
 
@@ -253,7 +262,7 @@ ith_status ith_checkpoint_sync(ith_checkpoint *c, ith_error *err)
 
 void ith_checkpoint_remove(ith_checkpoint *c)
 {
-    unlink(c->state); /* without it the others say nothing */
+    unlink(c->state); /* without it the other files mean nothing */
     unlink(c->answer);
     unlink(c->lock);
 }

@@ -1,9 +1,12 @@
-/* checkpoint.h - the state of a run in a folder, beside the KV data: what run it is, and the answer so far. One rank's business.
+/* checkpoint.h - the state of a run in a folder: which run it is, and the answer so far. One rank's
+ * business; the KV data lies in an archive.
  *
- *   FOLDER/checkpoint.json   {"ithaca": "checkpoint", "version": 1, "run": {...}}: what must be the same for the run to go on
- *   FOLDER/answer            24 bytes a generated token, appended: u32 number, i32 id, i64 draws from the sampler's generator up to here,
- *                            u64 checksum of these. What is damaged, and all behind it, was never said.
- *   FOLDER/lock              held while a run uses the folder
+ *   FOLDER/checkpoint.json   {"ithaca": "checkpoint", "version": 1, "run": {...}}; a run may be
+ *                            resumed only if its description is the same
+ *   FOLDER/answer            24 bytes for each token: u32 number, i32 id, i64 draws from the
+ *                            sampler's generator up to here, u64 checksum of these. The answer ends
+ *                            before the first damaged record
+ *   FOLDER/lock              locked while a run uses the folder
  */
 #ifndef ITH_KEEP_CHECKPOINT_H
 #define ITH_KEEP_CHECKPOINT_H
@@ -12,25 +15,31 @@
 
 typedef struct ith_checkpoint ith_checkpoint;
 
-/* Begins one, or goes on: `run` is then compared with what is there. The folder is there. ITH_E_ARGUMENT: it is of another run, and the text says
- * what differs; or another process uses it. */
-ith_status ith_checkpoint_open(const char *folder, const json_t *run, ith_checkpoint **checkpoint, ith_error *err);
+/* Creates a checkpoint in an existing folder, or opens the one that is there if its description
+ * equals `run`. ITH_E_ARGUMENT: it is of another run (the text says what differs), or another
+ * process uses it. */
+ith_status ith_checkpoint_open(const char *folder, const json_t *run, ith_checkpoint **checkpoint,
+                               ith_error *err);
 void ith_checkpoint_close(ith_checkpoint *checkpoint); /* accepts NULL */
 
-/* What was generated before it was opened. */
+/* The n tokens that were there when it was opened. */
 const int32_t *ith_checkpoint_answer(const ith_checkpoint *checkpoint, int64_t *n);
 
-/* Draws up to and with token i of those. */
+/* Draws from the generator up to and including token i of these. */
 int64_t ith_checkpoint_draws(const ith_checkpoint *checkpoint, int64_t i);
 
-/* The answer's next token is number i: what an earlier run left there and behind it goes. Now and then, and by ith_checkpoint_sync, the disk is waited for. */
-ith_status ith_checkpoint_put(ith_checkpoint *checkpoint, int64_t i, int32_t id, int64_t draws, ith_error *err);
+/* Appends token i. The first call truncates the answer there. About once a second it waits until
+ * the disk has what was written. */
+ith_status ith_checkpoint_put(ith_checkpoint *checkpoint, int64_t i, int32_t id, int64_t draws,
+                              ith_error *err);
+
+/* Waits for the disk. */
 ith_status ith_checkpoint_sync(ith_checkpoint *checkpoint, ith_error *err);
 
-/* The run is done: the files go. */
+/* Deletes the files; the folder stays. */
 void ith_checkpoint_remove(ith_checkpoint *checkpoint);
 
-/* The run that a folder's checkpoint is of: a new reference, NULL if there is none to read. */
+/* The description of the run in a folder, a new reference; NULL if it cannot be read. */
 json_t *ith_checkpoint_peek(const char *folder);
 
 #endif

@@ -26,9 +26,10 @@ static void close_keep(ith_keeper *keeper)
     ith_error err;
 
     ith_keep_finish(keep);
-    if (keep->cache_bytes > 0 && !keep->own_archive && keep->session->engine->world->comm->rank == 0 &&
+    if (keep->cache_bytes > 0 && !keep->own_archive &&
+        keep->session->engine->world->comm->rank == 0 &&
         ith_archive_shrink(keep->archive, keep->cache_bytes, &err) != ITH_OK)
-        ith_keep_warn(keep, err.text, "it may be larger than wanted");
+        ith_keep_warn(keep, err.text, "it may stay larger than its limit");
     free_keep(keep);
 }
 
@@ -57,7 +58,7 @@ static ith_status open_archive(ith_keep *keep, const ith_keep_params *params, it
     return ith_archive_open(path, true, &keep->archive, err);
 }
 
-/* Every rank sees a file that rank 0 makes there. Collective. */
+/* Collective. Does every rank see a file that rank 0 creates? */
 static ith_status check_shared(const ith_keep *keep, ith_error *err)
 {
     ith_world *world = keep->session->engine->world;
@@ -74,11 +75,10 @@ static ith_status check_shared(const ith_keep *keep, ith_error *err)
     if (status == ITH_OK) {
         ith_world_bcast(world, probe.temporary, sizeof probe.temporary);
         if (access(probe.temporary, F_OK) != 0)
-            status =
-                ith_fail(err, ITH_E_IO,
-                         "%s: this rank does not see what rank 0 writes there: the folder must be on a file system "
-                         "that all ranks share",
-                         ith_archive_folder(keep->archive));
+            status = ith_fail(err, ITH_E_IO,
+                              "%s: this rank does not see a file that rank 0 created there; the "
+                              "folder must be on a file system that all ranks share",
+                              ith_archive_folder(keep->archive));
         status = ith_comm_agree(world->comm, status, err);
     }
     ith_newfile_close(&probe);
@@ -97,13 +97,14 @@ static ith_status open_local(ith_keep *keep, const ith_keep_params *params, ith_
 static ith_status check(const ith_session *s, const ith_keep_params *params, ith_error *err)
 {
     if (params->cache == NULL && params->checkpoint == NULL)
-        return ith_fail(err, ITH_E_ARGUMENT, "neither a prompt cache nor a checkpoint is named");
+        return ith_fail(err, ITH_E_ARGUMENT, "neither a prompt cache nor a checkpoint is given");
     if (s->keeper != NULL || s->length > 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "a session is told once what to keep, while it is empty");
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "ith_session_keep must be called once, while the session is empty");
     if (s->engine->info.exact)
-        return ith_fail(
-            err, ITH_E_UNSUPPORTED,
-            "with exact weights KV data is the same only to rounding: there is no prompt cache or checkpoint");
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "with exact weights KV data is not the same to the last bit: prompt cache "
+                        "and checkpoint are not available");
     return ITH_OK;
 }
 
@@ -115,7 +116,7 @@ static ith_keep *new_keep(ith_session *s, const ith_keep_params *params)
     ith_keep *keep = calloc(1, sizeof *keep);
 
     if (keep == NULL)
-        ith_comm_abort(e->world->comm, 1, "no memory for what a session keeps");
+        ith_comm_abort(e->world->comm, 1, "no memory for a prompt cache or checkpoint");
     keep->base.ops = &ops;
     keep->session = s;
     keep->shape = (ith_kv_shape){e->kv, (int)hp->n_layers, (int)hp->n_kv_heads, (int)hp->head_dim};
@@ -159,7 +160,9 @@ int64_t ith_session_restored(const ith_session *session)
 
 static ith_status check_checkpoint(const ith_keep *keep, ith_error *err)
 {
-    return keep != NULL && keep->checkpointed ? ITH_OK : ith_fail(err, ITH_E_ARGUMENT, "the session has no checkpoint");
+    return keep != NULL && keep->checkpointed
+               ? ITH_OK
+               : ith_fail(err, ITH_E_ARGUMENT, "the session has no checkpoint");
 }
 
 ith_status ith_session_save(ith_session *session, ith_error *err)
@@ -176,7 +179,7 @@ ith_status ith_session_save(ith_session *session, ith_error *err)
 static ith_status remove_archive(const ith_keep *keep, ith_error *err)
 {
     ITH_TRY(ith_archive_shrink(keep->archive, 0, err));
-    rmdir(ith_archive_folder(keep->archive)); /* something else is in it: stays */
+    rmdir(ith_archive_folder(keep->archive)); /* stays if something else is in it */
     return ITH_OK;
 }
 

@@ -1,4 +1,5 @@
-/* keep_answer.c - a keeper's checkpoint: the description of the run, and the answer's tokens as they are chosen. */
+/* keep_answer.c - a keeper's checkpoint: the description of the run, and the answer's tokens as
+ * they are chosen. */
 #include "keep/keep_answer.h"
 
 /* ---- Which run it is ---- */
@@ -17,15 +18,17 @@ static json_t *describe_generation(const ith_generate_params *g)
 
     for (size_t i = 0; i < g->n_stop; i++)
         json_array_append_new(stop, json_string(g->stop[i]));
-    return json_pack("{s:I, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:i, s:I}", "max_tokens", (json_int_t)g->max_tokens,
-                     "ignore_eos", g->ignore_eos, "stop", stop, "temperature",
-                     ith_json_number((double)g->sampling.temperature), "top_k", g->sampling.top_k, "top_p",
-                     ith_json_number((double)g->sampling.top_p), "min_p", ith_json_number((double)g->sampling.min_p),
-                     "repeat_penalty", ith_json_number((double)g->sampling.repeat_penalty), "repeat_window",
+    return json_pack("{s:I, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:i, s:I}", "max_tokens",
+                     (json_int_t)g->max_tokens, "ignore_eos", g->ignore_eos, "stop", stop,
+                     "temperature", ith_json_number((double)g->sampling.temperature), "top_k",
+                     g->sampling.top_k, "top_p", ith_json_number((double)g->sampling.top_p),
+                     "min_p", ith_json_number((double)g->sampling.min_p), "repeat_penalty",
+                     ith_json_number((double)g->sampling.repeat_penalty), "repeat_window",
                      g->sampling.repeat_window, "seed", (json_int_t)g->sampling.seed);
 }
 
-/* What must be the same for a run to go on. The key comes last: of two models with other names the names are told. */
+/* What must be the same for a run to be resumed. The key comes last, so that of two models their
+ * names are told if these differ. */
 static json_t *describe_run(const ith_keep *keep, const ith_keep_params *params)
 {
     char key[ITH_KEY_HEX];
@@ -33,7 +36,8 @@ static json_t *describe_run(const ith_keep *keep, const ith_keep_params *params)
 
     ith_key_hex(&keep->root, key);
     json_object_set_new(run, "model",
-                        json_pack("{s:s, s:s, s:s}", "architecture", keep->session->engine->info.architecture, "kv",
+                        json_pack("{s:s, s:s, s:s}", "architecture",
+                                  keep->session->engine->info.architecture, "kv",
                                   ith_kv_layout_name(keep->shape.layout), "key", key));
     json_object_set_new(run, "prompt", describe_prompt(params));
     if (params->generate != NULL)
@@ -41,13 +45,14 @@ static json_t *describe_run(const ith_keep *keep, const ith_keep_params *params)
     return run;
 }
 
-/* As much of a saved answer as can be one of this run. */
+/* How many tokens of the saved answer this run can have given. */
 static int64_t usable_answer(const ith_keep *keep, const ith_keep_params *params)
 {
     int64_t n, most = params->generate == NULL ? 0 : params->generate->max_tokens, good = 0;
     const int32_t *ids = ith_checkpoint_answer(keep->checkpoint, &n);
 
-    while (good < n && good < most && ids[good] >= 0 && ids[good] < keep->session->engine->info.n_vocab)
+    while (good < n && good < most && ids[good] >= 0 &&
+           ids[good] < keep->session->engine->info.n_vocab)
         good++;
     return good;
 }
@@ -112,6 +117,6 @@ ith_status ith_keep_sync_answer(const ith_keep *keep, ith_error *err)
     if (keep->checkpoint == NULL)
         return ITH_OK;
     if (keep->answer_lost)
-        return ith_fail(err, ITH_E_IO, "the checkpoint's answer could not be written");
+        return ith_fail(err, ITH_E_IO, "the answer could not be written to the checkpoint");
     return ith_checkpoint_sync(keep->checkpoint, err);
 }

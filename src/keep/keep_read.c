@@ -1,6 +1,7 @@
-/* keep_read.c - the part of a prompt that is on disk already: rank 0 looks it up, every rank reads its heads' files. */
-#include "base/workers.h"
+/* keep_read.c - restoring the saved part of a prompt: rank 0 looks it up, and each rank reads the
+ * files of its heads. */
 #include "keep/keep_read.h"
+#include "base/workers.h"
 #include "keep/keep_state.h"
 
 #include <pthread.h>
@@ -10,12 +11,12 @@
 typedef struct job {
     ith_keep *keep;
     ith_segment *segments;       /* [n] of the timeline, from its start */
-    int64_t n, first;            /* those before `first` are in memory */
+    int64_t n, first;            /* those before `first` are in memory already */
     ith_kvfile_buffer **buffers; /* [threads] */
     void **layers;               /* [threads][n_layers] */
     pthread_mutex_t lock;
-    int64_t bad;  /* the first that could not be read; n: none */
-    bool damaged; /* that one: not only missing */
+    int64_t bad;  /* the first segment that could not be read; n: none */
+    bool damaged; /* it is not just missing */
 } job;
 
 static void note_failure(job *j, int64_t segment, bool damaged)
@@ -28,7 +29,7 @@ static void note_failure(job *j, int64_t segment, bool damaged)
     pthread_mutex_unlock(&j->lock);
 }
 
-/* One file of a segment: of a head that is held here. */
+/* One file, if its head's segment is held here. */
 static ith_status read_item(void *user, int64_t item, int tid, ith_error *err)
 {
     job *j = user;
@@ -44,8 +45,8 @@ static ith_status read_item(void *user, int64_t item, int tid, ith_error *err)
         return ITH_OK;
     for (int i = 0; i < n_layers; i++)
         layers[i] = ith_kv_segment(kv, i, head, s);
-    status = ith_archive_read(keep->archive, &j->segments[s], &keep->shape, keep->first_head + head, layers,
-                              j->buffers[tid], &missing, err);
+    status = ith_archive_read(keep->archive, &j->segments[s], &keep->shape, keep->first_head + head,
+                              layers, j->buffers[tid], &missing, err);
     if (status != ITH_OK)
         note_failure(j, s, status == ITH_E_FORMAT);
     return status;
@@ -58,7 +59,8 @@ static bool show_progress(void *user, int64_t done, int64_t total)
     int64_t tokens = (j->n - j->first) * ITH_KV_SEGMENT;
     (void)total;
 
-    if (e->progress != NULL && e->world->comm->rank == 0) /* a wish to stop is heard before the next chunk */
+    /* A request to stop is obeyed before the next chunk. */
+    if (e->progress != NULL && e->world->comm->rank == 0)
         e->progress(e->progress_user, "read", done / j->keep->n_heads * ITH_KV_SEGMENT, tokens);
     return true;
 }
@@ -78,8 +80,11 @@ static ith_status open_buffers(job *j, ith_error *err)
 
 static ith_status read_files(job *j, ith_error *err)
 {
-    ith_work work = {
-        .n = (j->n - j->first) * j->keep->n_heads, .grab = 1, .fn = read_item, .progress = show_progress, .user = j};
+    ith_work work = {.n = (j->n - j->first) * j->keep->n_heads,
+                     .grab = 1,
+                     .fn = read_item,
+                     .progress = show_progress,
+                     .user = j};
 
     if (j->first >= j->n)
         return ITH_OK;
@@ -100,7 +105,7 @@ static void close_job(job *j)
     pthread_mutex_destroy(&j->lock);
 }
 
-/* Rank 0's list on every rank; what cannot be looked up is not there. */
+/* Finds the segments on rank 0 and tells all ranks. An archive that cannot be read has none. */
 static ith_status look_up(job *j, int64_t total, ith_error *err)
 {
     ith_keep *keep = j->keep;
@@ -108,8 +113,8 @@ static ith_status look_up(job *j, int64_t total, ith_error *err)
     ith_status status = ITH_OK;
 
     if (world->comm->rank == 0) {
-        status = ith_archive_find(keep->archive, &keep->root, &keep->shape, keep->session->ids, total, &j->segments,
-                                  &j->n, err);
+        status = ith_archive_find(keep->archive, &keep->root, &keep->shape, keep->session->ids,
+                                  total, &j->segments, &j->n, err);
         if (status == ITH_E_IO) {
             ith_keep_warn(keep, err->text, "nothing is read from it");
             j->n = 0;
@@ -128,7 +133,8 @@ static ith_status look_up(job *j, int64_t total, ith_error *err)
     return ITH_OK;
 }
 
-/* How many segments all ranks have read; the first that one has not is warned of, and goes if it is damaged. */
+/* How many segments all ranks have read. The user is warned of the first that one has not, which
+ * is removed if damaged. */
 static int64_t agree_on_good(job *j, ith_status status, ith_error *err)
 {
     ith_keep *keep = j->keep;
@@ -150,7 +156,7 @@ static int64_t matched(const job *j, int64_t good)
     return good == 0 ? 0 : (good - 1) * ITH_KV_SEGMENT + j->segments[good - 1].used;
 }
 
-/* The timeline's length behind those; the last token is always computed, for its logits. */
+/* The timeline's length with those. The last token is always computed, for its logits. */
 static int64_t length_with(const job *j, int64_t good, int64_t total)
 {
     int64_t length = matched(j, good);
@@ -159,19 +165,21 @@ static int64_t length_with(const job *j, int64_t good, int64_t total)
     return length > j->keep->session->length ? length : j->keep->session->length;
 }
 
-static void go_on_behind(ith_keep *keep, const job *j, int64_t good)
+static void start_writing_after(ith_keep *keep, const job *j, int64_t good)
 {
     keep->n_written = 0;
     keep->parent = keep->root;
-    for (; keep->n_written < good && j->segments[keep->n_written].used == ITH_KV_SEGMENT; keep->n_written++)
+    for (; keep->n_written < good && j->segments[keep->n_written].used == ITH_KV_SEGMENT;
+         keep->n_written++)
         keep->parent = j->segments[keep->n_written].key;
     keep->saved = matched(j, good);
-    keep->part = keep->older = (ith_segment){0};
+    keep->tail = keep->older = (ith_segment){0};
     keep->active = true;
 }
 
-/* A segment is read if it goes on where the timeline ends. Another must not be: behind its tokens its last block holds anything, where the
- * timeline may have tokens. */
+/* A segment is read only if it has more tokens than the timeline. Others must not be: in the last
+ * block of such a file, the slots after its tokens hold anything, and the timeline may have
+ * tokens there. */
 static int64_t first_to_read(const job *j, int64_t length)
 {
     int64_t first = 0;
@@ -197,7 +205,7 @@ ith_status ith_keep_begin(ith_keeper *keeper, int64_t n, int64_t *restored, ith_
         session->length = length_with(&j, good, total);
         *restored = session->length - before;
         keep->restored += *restored;
-        go_on_behind(keep, &j, good);
+        start_writing_after(keep, &j, good);
     }
     close_job(&j);
     return status;

@@ -9,6 +9,7 @@ void ith_keep_warn(const ith_keep *keep, const char *text, const char *consequen
 
     if (keep->warn == NULL || keep->session->engine->world->comm->rank != 0)
         return;
-    snprintf(line, sizeof line, "%s: %s: %s", keep->own_archive ? "checkpoint" : "prompt cache", text, consequence);
+    snprintf(line, sizeof line, "%s: %s: %s", keep->own_archive ? "checkpoint" : "prompt cache",
+             text, consequence);
     keep->warn(keep->user, line);
 }

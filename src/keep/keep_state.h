@@ -1,8 +1,9 @@
-/* keep_state.h - the keeper of a session (engine/keeper.h): its state, which the files keep*.c work on.
+/* keep_state.h - the keeper of a session (engine/keeper.h): its state, which the files keep*.c
+ * work on.
  *
- * keep.c opens and closes it; keep_read.c, keep_write.c and keep_answer.c do the work. Each step is collective: every rank reads
- * and writes the (segment, head) pairs that it holds. A failure of the archive never fails a run: the user is warned, and the
- * data is computed.
+ * keep.c opens and closes it; keep_read.c, keep_write.c and keep_answer.c do the work. Each step
+ * is collective: every rank reads and writes the (segment, head) pairs that it holds. A failure
+ * of the archive never fails a run: the user is warned, and the data is computed.
  */
 #ifndef ITH_KEEP_KEEP_STATE_H
 #define ITH_KEEP_KEEP_STATE_H
@@ -36,11 +37,11 @@ typedef struct ith_keep {
     int64_t n_written; /* whole segments of the timeline that are written or being written */
     ith_key parent;    /* key of the last of these */
     int64_t saved;     /* tokens of the timeline that are written or being written */
-    ith_segment part;  /* the incomplete segment of the last batch; n 0: none */
+    ith_segment tail;  /* the incomplete segment of the last batch; n 0: none */
     ith_segment older; /* an incomplete segment whose tokens the last batch contains */
 
     /* Rank 0's: */
-    int64_t n_answer;  /* tokens of the checkpoint's answer that are shown again, before others are added */
+    int64_t n_answer;  /* tokens of the checkpoint's answer that are shown again */
     bool answer_begun; /* `answer` has been asked for */
     bool answer_lost;  /* a token could not be saved */
 } ith_keep;

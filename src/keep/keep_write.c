@@ -1,14 +1,15 @@
-/* keep_write.c - what of the timeline is not on disk yet: handed over to the thread that writes, chunk by chunk. */
+/* keep_write.c - handing new segments of the timeline to the writer thread. */
+#include "keep/keep_write.h"
 #include "base/mem.h"
 #include "base/testhook.h"
-#include "keep/keep_write.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A part of a segment is written when a prompt ends in it, and under a checkpoint after so many tokens: it is written again when it has grown. Less
- * than the fewest is as soon computed. */
-enum { PART_TOKENS = 512, PART_FEWEST = 16 };
+/* An incomplete segment is written when a prompt ends in it, and under a checkpoint after every
+ * TAIL_TOKENS tokens; it is written again when it has grown. Fewer than TAIL_FEWEST tokens are
+ * computed as fast as they are read. */
+enum { TAIL_TOKENS = 512, TAIL_FEWEST = 16 };
 
 /* Collective. Nothing more is written, because of `why`. */
 static void give_up(ith_keep *keep, const ith_error *why)
@@ -38,7 +39,7 @@ static int held_heads(const ith_keep *keep, int64_t s)
     return n;
 }
 
-/* The segment behind n_written, of n tokens. */
+/* The segment after those written, of n tokens. */
 static ith_segment next_segment(const ith_keep *keep, int n)
 {
     const int32_t *ids = keep->session->ids + keep->n_written * ITH_KV_SEGMENT;
@@ -47,16 +48,21 @@ static ith_segment next_segment(const ith_keep *keep, int n)
 
 static void describe(const ith_keep *keep, const ith_segment *s, ith_manifest *m)
 {
-    *m = (ith_manifest){
-        .parent = s->parent, .key = s->key, .start = keep->n_written * ITH_KV_SEGMENT, .shape = keep->shape, .n = s->n};
-    memcpy(m->model, keep->session->engine->info.name, strnlen(keep->session->engine->info.name, sizeof m->model - 1));
+    *m = (ith_manifest){.parent = s->parent,
+                        .key = s->key,
+                        .start = keep->n_written * ITH_KV_SEGMENT,
+                        .shape = keep->shape,
+                        .n = s->n};
+    memcpy(m->model, keep->session->engine->info.name,
+           strnlen(keep->session->engine->info.name, sizeof m->model - 1));
     memcpy(m->ids, keep->session->ids + m->start, (size_t)s->n * sizeof *m->ids);
 }
 
-/* Room for `whole` segments and perhaps a part of one. */
-static ith_status open_batch(const ith_keep *keep, int64_t whole, bool part, ith_keep_batch *b, ith_error *err)
+/* Allocates a batch of `whole` segments, and perhaps an incomplete one. */
+static ith_status open_batch(const ith_keep *keep, int64_t whole, bool tail, ith_keep_batch *b,
+                             ith_error *err)
 {
-    int64_t segments = whole + part, items = 0;
+    int64_t segments = whole + tail, items = 0;
 
     for (int64_t s = keep->n_written; s < keep->n_written + segments; s++)
         items += held_heads(keep, s);
@@ -64,15 +70,18 @@ static ith_status open_batch(const ith_keep *keep, int64_t whole, bool part, ith
     b->layers = calloc((size_t)(items * keep->shape.n_layers) + 1, sizeof *b->layers);
     b->manifests = calloc((size_t)segments + 1, sizeof *b->manifests);
     if (b->items == NULL || b->layers == NULL || b->manifests == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld segments to write", (long long)segments);
-    if (!part)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld segments to write",
+                        (long long)segments);
+    if (!tail)
         return ITH_OK;
-    return ith_mem_alloc_array(ITH_MEM_KV,
-                               (size_t)held_heads(keep, keep->n_written + whole) * (size_t)keep->shape.n_layers,
-                               ith_kv_segment_bytes(keep->session->kv), "a segment to write", &b->copies, err);
+    return ith_mem_alloc_array(
+        ITH_MEM_KV,
+        (size_t)held_heads(keep, keep->n_written + whole) * (size_t)keep->shape.n_layers,
+        ith_kv_segment_bytes(keep->session->kv), "a segment to write", &b->copies, err);
 }
 
-/* All heads of a segment that are here; `to`: copied there first, the next chunk writes behind its tokens. */
+/* Adds the heads of a segment that are held here. `to`: copies them there first, because the next
+ * chunk writes into the same memory. */
 static void add_segment(const ith_keep *keep, const ith_segment *s, uint8_t *to, ith_keep_batch *b)
 {
     int64_t number = keep->n_written;
@@ -96,7 +105,7 @@ static void add_segment(const ith_keep *keep, const ith_segment *s, uint8_t *to,
         describe(keep, s, &b->manifests[b->n_manifests++]);
 }
 
-static void fill_batch(ith_keep *keep, int64_t whole, int part, ith_keep_batch *b)
+static void fill_batch(ith_keep *keep, int64_t whole, int tail, ith_keep_batch *b)
 {
     for (; whole > 0; whole--) {
         ith_segment s = next_segment(keep, ITH_KV_SEGMENT);
@@ -104,20 +113,21 @@ static void fill_batch(ith_keep *keep, int64_t whole, int part, ith_keep_batch *
         keep->n_written++;
         keep->parent = s.key;
     }
-    if (part > 0) {
-        keep->part = next_segment(keep, part);
-        add_segment(keep, &keep->part, b->copies, b);
+    if (tail > 0) {
+        keep->tail = next_segment(keep, tail);
+        add_segment(keep, &keep->tail, b->copies, b);
     }
 }
 
-/* An earlier part of a segment, once what contains it is on disk. */
-static void remove_part(const ith_keep *keep, const ith_segment *part)
+/* Removes an incomplete segment: another that contains it is on disk. */
+static void remove_older(ith_keep *keep)
 {
-    if (part->n > 0 && keep->session->engine->world->comm->rank == 0)
-        ith_archive_remove(keep->archive, &part->parent, &part->key);
+    if (keep->older.n > 0 && keep->session->engine->world->comm->rank == 0)
+        ith_archive_remove(keep->archive, &keep->older.parent, &keep->older.key);
+    keep->older = (ith_segment){0};
 }
 
-static ith_status hand_over(ith_keep *keep, int64_t whole, int part, ith_error *err)
+static ith_status hand_over(ith_keep *keep, int64_t whole, int tail, ith_error *err)
 {
     ith_comm *comm = keep->session->engine->world->comm;
     ith_keep_batch batch = {0};
@@ -125,38 +135,39 @@ static ith_status hand_over(ith_keep *keep, int64_t whole, int part, ith_error *
     settle(keep); /* the batch before */
     if (keep->off)
         return ITH_OK;
-    remove_part(keep, &keep->older);
-    keep->older = keep->part;
-    keep->part = (ith_segment){0};
-    if (ith_comm_agree(comm, open_batch(keep, whole, part > 0, &batch, err), err) != ITH_OK) {
+    remove_older(keep);
+    keep->older = keep->tail;
+    keep->tail = (ith_segment){0};
+    if (ith_comm_agree(comm, open_batch(keep, whole, tail > 0, &batch, err), err) != ITH_OK) {
         ith_keep_batch_free(&batch);
         give_up(keep, err);
         return ITH_OK;
     }
-    fill_batch(keep, whole, part, &batch);
-    keep->saved = keep->n_written * ITH_KV_SEGMENT + part;
+    fill_batch(keep, whole, tail, &batch);
+    keep->saved = keep->n_written * ITH_KV_SEGMENT + tail;
     ith_keep_writer_put(keep->writer, &batch);
     return ITH_OK;
 }
 
-/* Whole segments that the timeline has come to, and part of one. */
-static ith_status write_up_to(ith_keep *keep, int part, ith_error *err)
+/* Hands over the whole segments that the timeline has now, and `tail` tokens of the next. */
+static ith_status write_up_to(ith_keep *keep, int tail, ith_error *err)
 {
     int64_t whole = keep->session->length / ITH_KV_SEGMENT - keep->n_written;
 
-    if (keep->off || !keep->active || (whole <= 0 && part == 0))
+    if (keep->off || !keep->active || (whole <= 0 && tail == 0))
         return ITH_OK;
-    return hand_over(keep, whole > 0 ? whole : 0, part, err);
+    return hand_over(keep, whole > 0 ? whole : 0, tail, err);
 }
 
 ith_status ith_keep_chunk(ith_keeper *keeper, ith_error *err)
 {
     ith_keep *keep = ith_keep_of(keeper);
     const ith_session *session = keep->session;
-    int part = (int)(session->length % ITH_KV_SEGMENT);
-    bool due = keep->checkpointed && part >= PART_FEWEST && session->length - keep->saved >= PART_TOKENS;
+    int tail = (int)(session->length % ITH_KV_SEGMENT);
+    bool due =
+        keep->checkpointed && tail >= TAIL_FEWEST && session->length - keep->saved >= TAIL_TOKENS;
 
-    ITH_TRY(write_up_to(keep, due ? part : 0, err));
+    ITH_TRY(write_up_to(keep, due ? tail : 0, err));
     if (ith_test_hook_due("length", session->length))
         settle(keep);
     return ITH_OK;
@@ -166,8 +177,9 @@ ith_status ith_keep_rest(ith_keeper *keeper, ith_error *err)
 {
     ith_keep *keep = ith_keep_of(keeper);
     const ith_session *session = keep->session;
-    int part = (int)(session->length % ITH_KV_SEGMENT);
-    ith_status status = write_up_to(keep, part >= PART_FEWEST && session->length > keep->saved ? part : 0, err);
+    int tail = (int)(session->length % ITH_KV_SEGMENT);
+    ith_status status =
+        write_up_to(keep, tail >= TAIL_FEWEST && session->length > keep->saved ? tail : 0, err);
 
     keep->active = false;
     if (ith_test_hook_due("answer", INT64_MAX))
@@ -184,6 +196,5 @@ void ith_keep_finish(ith_keep *keep)
 {
     settle(keep);
     if (!keep->off)
-        remove_part(keep, &keep->older);
-    keep->older = (ith_segment){0};
+        remove_older(keep);
 }

@@ -1,7 +1,8 @@
-/* keep_write.h - handing new segments of the timeline to the writer thread (keep_writer.h), which writes them while the next
- * chunk is computed.
+/* keep_write.h - handing new segments of the timeline to the writer thread (keep_writer.h), which
+ * writes them while the next chunk is computed.
  *
- * A batch of segments goes to the thread after a chunk; before the next one, all ranks wait for it and agree that it is on disk.
+ * A batch of segments goes to the thread after a chunk; before the next one, all ranks wait for
+ * it and agree that it is on disk.
  */
 #ifndef ITH_KEEP_KEEP_WRITE_H
 #define ITH_KEEP_KEEP_WRITE_H
@@ -17,8 +18,8 @@ ith_status ith_keep_rest(ith_keeper *keeper, ith_error *err);
 /* ith_keeper_ops.least: tokens in whole segments that are written. */
 int64_t ith_keep_least(const ith_keeper *keeper);
 
-/* Collective. Waits until the last batch is on disk, then removes incomplete segments whose tokens others contain. Afterwards
- * keep->off says whether everything was written. */
+/* Collective. Waits until the last batch is on disk, then removes incomplete segments whose
+ * tokens others contain. Afterwards keep->off says whether everything was written. */
 void ith_keep_finish(ith_keep *keep);
 
 #endif

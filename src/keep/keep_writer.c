@@ -1,3 +1,4 @@
+/* keep_writer.c - the thread that writes KV segments. */
 #include "keep/keep_writer.h"
 
 #include "base/mem.h"
@@ -35,7 +36,8 @@ static ith_status write_batch(ith_keep_writer *w, ith_error *err)
     for (int64_t i = 0; i < b->n_items; i++) {
         const ith_keep_item *item = &b->items[i];
         if (!ith_archive_holds(w->archive, &item->segment, item->head))
-            ITH_TRY(ith_archive_write(w->archive, &item->segment, &w->shape, item->head, item->layers, w->buffer, err));
+            ITH_TRY(ith_archive_write(w->archive, &item->segment, &w->shape, item->head,
+                                      item->layers, w->buffer, err));
         if (ith_test_hook_due("file", ++w->n_files))
             ith_test_hook_act();
     }
@@ -67,15 +69,15 @@ static void *work(void *arg)
     return NULL;
 }
 
-ith_status ith_keep_writer_open(const ith_archive *archive, const ith_kv_shape *shape, ith_keep_writer **out,
-                                ith_error *err)
+ith_status ith_keep_writer_open(const ith_archive *archive, const ith_kv_shape *shape,
+                                ith_keep_writer **out, ith_error *err)
 {
     ith_keep_writer *w = calloc(1, sizeof *w);
     ith_status status;
 
     *out = w;
     if (w == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a thread that writes");
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the writer thread");
     w->archive = archive;
     w->shape = *shape;
     pthread_mutex_init(&w->lock, NULL);
@@ -84,7 +86,7 @@ ith_status ith_keep_writer_open(const ith_archive *archive, const ith_kv_shape *
     if (status == ITH_OK) {
         w->started = pthread_create(&w->thread, NULL, work, w) == 0;
         if (!w->started)
-            status = ith_fail(err, ITH_E_MEMORY, "no thread that writes can be started");
+            status = ith_fail(err, ITH_E_MEMORY, "the writer thread could not be started");
     }
     if (status != ITH_OK) {
         ith_keep_writer_close(w);

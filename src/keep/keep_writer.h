@@ -1,21 +1,23 @@
-/* keep_writer.h - a thread that writes KV segments into an archive while others compute. */
+/* keep_writer.h - a thread that writes KV segments into an archive while the model computes. */
 #ifndef ITH_KEEP_KEEP_WRITER_H
 #define ITH_KEEP_KEEP_WRITER_H
 
 #include "keep/archive.h"
 
+/* A file to write. */
 typedef struct ith_keep_item {
     ith_segment segment;
-    int head;                  /* of all heads */
-    const void *const *layers; /* [n_layers] the segment's memory, which must not change until it is written */
+    int head;                  /* of all the model's KV heads */
+    const void *const *layers; /* [n_layers] must not change until the file is written */
 } ith_keep_item;
 
-typedef struct ith_keep_batch { /* all malloc'd */
+/* All malloc'd, `copies` by ith_mem_alloc. */
+typedef struct ith_keep_batch {
     ith_keep_item *items;
     int64_t n_items;
-    const void **layers; /* what the items' point into */
-    void *copies;        /* ith_mem's: memory of those that would change, or NULL */
-    ith_manifest *manifests;
+    const void **layers;     /* the items' layers point into this */
+    void *copies;            /* of memory that would change; or NULL */
+    ith_manifest *manifests; /* written after the items */
     int64_t n_manifests;
 } ith_keep_batch;
 
@@ -24,14 +26,15 @@ void ith_keep_batch_free(ith_keep_batch *batch); /* zeroes it */
 typedef struct ith_keep_writer ith_keep_writer;
 
 /* The archive must outlive the writer. */
-ith_status ith_keep_writer_open(const ith_archive *archive, const ith_kv_shape *shape, ith_keep_writer **writer,
-                                ith_error *err);
+ith_status ith_keep_writer_open(const ith_archive *archive, const ith_kv_shape *shape,
+                                ith_keep_writer **writer, ith_error *err);
 void ith_keep_writer_close(ith_keep_writer *writer); /* waits; accepts NULL */
 
-/* Takes the batch, which is zeroed; the one before must have been waited for. Files that are there already are not written again. */
+/* Takes the batch over and zeroes it. The previous batch must have been waited for. Files that
+ * exist are not written again. */
 void ith_keep_writer_put(ith_keep_writer *writer, ith_keep_batch *batch);
 
-/* Returns when the batch is written, or has failed: then with the first failure. */
+/* Returns when the batch is written or has failed: then with its first failure. */
 ith_status ith_keep_writer_wait(ith_keep_writer *writer, ith_error *err);
 
 #endif

@@ -1,3 +1,4 @@
+/* kvfile.c - writing and reading files of keys and values. */
 #include "keep/kvfile.h"
 
 #include "base/checksum.h"
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A layer is stored compressed if that makes it at most so large. */
 enum { VERSION = 1, WORTH_IT_PERCENT = 97 };
 
 typedef enum codec { CODEC_RAW, CODEC_ZSTD } codec;
@@ -24,7 +26,8 @@ typedef struct header {
     uint64_t checksum;
 } header;
 
-typedef struct stored { /* a line of the table */
+/* A line of the table. */
+typedef struct stored {
     uint64_t checksum;
     uint32_t bytes, codec;
 } stored;
@@ -35,9 +38,9 @@ static const char magic[8] = {'i', 't', 'h', 'a', 'c', 'a', 'k', 'v'};
 
 struct ith_kvfile_buffer {
     ith_zframe *z;
-    uint8_t *bytes, *frame; /* [room] a layer, and as it is stored */
+    uint8_t *bytes, *frame; /* [room] a layer, and its stored form */
     size_t room;
-    stored *table; /* [n_layers] behind a header */
+    stored *table; /* [n_layers] of the file in hand */
     int n_layers;
 };
 
@@ -74,7 +77,8 @@ static ith_status make_room(ith_kvfile_buffer *b, size_t bytes, int n_layers, it
     if (b->n_layers < n_layers) {
         stored *table = realloc(b->table, (size_t)n_layers * sizeof *table);
         if (table == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory to read saved KV data of %d layers", n_layers);
+            return ith_fail(err, ITH_E_MEMORY, "no memory to read saved KV data of %d layers",
+                            n_layers);
         b->table = table;
         b->n_layers = n_layers;
     }
@@ -105,7 +109,7 @@ static header header_of(const ith_kvfile_what *what)
     return h;
 }
 
-/* Of the header without its checksum and of the table. */
+/* The checksum of the table and of the header, but for its own field. */
 static uint64_t seal(header h, const stored *table)
 {
     h.checksum = ith_checksum(table, (size_t)h.n_layers * sizeof *table);
@@ -114,26 +118,29 @@ static uint64_t seal(header h, const stored *table)
 
 /* ---- Writing ---- */
 
-/* zstd's level. Keys and values that are int8 with a scale each are noise to it, floats lose a quarter: bench/SPEED.md. */
+/* zstd's level. int8 with scales does not compress, floats shrink by a quarter: bench/SPEED.md. */
 static int level_of(ith_kv_layout layout)
 {
     return layout == ITH_KVL_Q8 ? 0 : 1;
 }
 
-/* A layer as it is to be stored; *line has its checksum. */
-static const void *encode(ith_kvfile_buffer *b, int level, const void *layer, size_t bytes, stored *line)
+/* The stored form of a layer; *line describes it. */
+static const void *encode(ith_kvfile_buffer *b, int level, const void *layer, size_t bytes,
+                          stored *line)
 {
-    size_t packed =
-        level > 0 ? ith_zframe_pack(b->z, level, layer, bytes, b->frame, bytes * WORTH_IT_PERCENT / 100) : 0;
+    size_t packed = level > 0 ? ith_zframe_pack(b->z, level, layer, bytes, b->frame,
+                                                bytes * WORTH_IT_PERCENT / 100)
+                              : 0;
     const void *data = packed > 0 ? b->frame : layer;
 
-    *line = (stored){.bytes = (uint32_t)(packed > 0 ? packed : bytes), .codec = packed > 0 ? CODEC_ZSTD : CODEC_RAW};
+    *line = (stored){.bytes = (uint32_t)(packed > 0 ? packed : bytes),
+                     .codec = packed > 0 ? CODEC_ZSTD : CODEC_RAW};
     line->checksum = ith_checksum(data, line->bytes);
     return data;
 }
 
-static ith_status write_all(ith_newfile *file, const ith_kvfile_what *what, const void *const *layers,
-                            ith_kvfile_buffer *b, ith_error *err)
+static ith_status write_all(ith_newfile *file, const ith_kvfile_what *what,
+                            const void *const *layers, ith_kvfile_buffer *b, ith_error *err)
 {
     size_t bytes = ith_kvfile_layer_bytes(what, what->n_tokens);
     header h = header_of(what);
@@ -150,8 +157,9 @@ static ith_status write_all(ith_newfile *file, const ith_kvfile_what *what, cons
     return ith_newfile_write(file, &h, sizeof h, 0, err);
 }
 
-ith_status ith_kvfile_write(const char *path, const ith_kvfile_what *what, const void *const *layers, bool durable,
-                            ith_kvfile_buffer *buffer, ith_error *err)
+ith_status ith_kvfile_write(const char *path, const ith_kvfile_what *what,
+                            const void *const *layers, bool durable, ith_kvfile_buffer *buffer,
+                            ith_error *err)
 {
     ith_newfile file;
     ith_status status;
@@ -167,7 +175,8 @@ ith_status ith_kvfile_write(const char *path, const ith_kvfile_what *what, const
 
 /* ---- Reading ---- */
 
-static ith_status read_at(int fd, const char *path, void *to, size_t bytes, uint64_t offset, ith_error *err)
+static ith_status read_at(int fd, const char *path, void *to, size_t bytes, uint64_t offset,
+                          ith_error *err)
 {
     char *at = to;
 
@@ -178,7 +187,8 @@ static ith_status read_at(int fd, const char *path, void *to, size_t bytes, uint
         if (n < 0)
             return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
         if (n == 0)
-            return ith_fail(err, ITH_E_FORMAT, "%s: cut short at byte %llu", path, (unsigned long long)offset);
+            return ith_fail(err, ITH_E_FORMAT, "%s: truncated at byte %llu", path,
+                            (unsigned long long)offset);
         at += n;
         offset += (uint64_t)n;
         bytes -= (size_t)n;
@@ -186,15 +196,16 @@ static ith_status read_at(int fd, const char *path, void *to, size_t bytes, uint
     return ITH_OK;
 }
 
-/* The table's lines are possible and end where the file does. */
+/* Are the lines of the table possible, and do their bytes end where the file does? */
 static bool table_fits(const header *h, const stored *table, size_t layer_bytes)
 {
     uint64_t end = sizeof *h + (uint64_t)h->n_layers * sizeof *table;
 
     for (uint32_t i = 0; i < h->n_layers; i++) {
-        bool possible = table[i].codec == CODEC_RAW    ? table[i].bytes == layer_bytes
-                        : table[i].codec == CODEC_ZSTD ? table[i].bytes > 0 && table[i].bytes < layer_bytes
-                                                       : false;
+        bool possible = table[i].codec == CODEC_RAW ? table[i].bytes == layer_bytes
+                        : table[i].codec == CODEC_ZSTD
+                            ? table[i].bytes > 0 && table[i].bytes < layer_bytes
+                            : false;
         if (!possible)
             return false;
         end += table[i].bytes;
@@ -202,7 +213,8 @@ static bool table_fits(const header *h, const stored *table, size_t layer_bytes)
     return end == h->file_bytes;
 }
 
-static ith_status read_head(int fd, const char *path, const ith_kvfile_what *what, ith_kvfile_buffer *b, ith_error *err)
+static ith_status read_head(int fd, const char *path, const ith_kvfile_what *what,
+                            ith_kvfile_buffer *b, ith_error *err)
 {
     header h, expected = header_of(what);
     struct stat info;
@@ -211,7 +223,7 @@ static ith_status read_head(int fd, const char *path, const ith_kvfile_what *wha
     expected.file_bytes = h.file_bytes;
     expected.checksum = h.checksum;
     if (memcmp(h.magic, magic, sizeof magic) != 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: no file of saved keys and values", path);
+        return ith_fail(err, ITH_E_FORMAT, "%s: not a file of saved keys and values", path);
     if (memcmp(&h, &expected, sizeof h) != 0)
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged, or not what its name says", path);
     ITH_TRY(read_at(fd, path, b->table, table_bytes(what), sizeof h, err));
@@ -219,28 +231,31 @@ static ith_status read_head(int fd, const char *path, const ith_kvfile_what *wha
         !table_fits(&h, b->table, ith_kvfile_layer_bytes(what, what->n_tokens)))
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the checksum of its header differs", path);
     if (fstat(fd, &info) != 0 || (uint64_t)info.st_size != h.file_bytes)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %lld bytes long, expected %llu", path, (long long)info.st_size,
-                        (unsigned long long)h.file_bytes);
+        return ith_fail(err, ITH_E_FORMAT, "%s: %lld bytes long, expected %llu", path,
+                        (long long)info.st_size, (unsigned long long)h.file_bytes);
     return ITH_OK;
 }
 
-static ith_status read_layer(int fd, const char *path, const stored *line, uint64_t offset, size_t bytes, int layer,
-                             ith_kvfile_buffer *b, const uint8_t **out, ith_error *err)
+static ith_status read_layer(int fd, const char *path, const stored *line, uint64_t offset,
+                             size_t bytes, int layer, ith_kvfile_buffer *b, const uint8_t **out,
+                             ith_error *err)
 {
     ITH_TRY(read_at(fd, path, b->frame, line->bytes, offset, err));
     if (ith_checksum(b->frame, line->bytes) != line->checksum)
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the checksum of layer %d differs", path, layer);
+        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the checksum of layer %d differs", path,
+                        layer);
     *out = b->frame;
     if (line->codec == CODEC_RAW)
         return ITH_OK;
     *out = b->bytes;
     if (!ith_zframe_unpack(b->z, b->frame, line->bytes, b->bytes, bytes))
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: layer %d does not decompress", path, layer);
+        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: layer %d does not decompress", path,
+                        layer);
     return ITH_OK;
 }
 
-static ith_status read_all(int fd, const char *path, const ith_kvfile_what *what, int n_tokens, void *const *layers,
-                           ith_kvfile_buffer *b, ith_error *err)
+static ith_status read_all(int fd, const char *path, const ith_kvfile_what *what, int n_tokens,
+                           void *const *layers, ith_kvfile_buffer *b, ith_error *err)
 {
     size_t bytes = ith_kvfile_layer_bytes(what, what->n_tokens);
     uint64_t at = sizeof(header) + table_bytes(what);
@@ -257,8 +272,9 @@ static ith_status read_all(int fd, const char *path, const ith_kvfile_what *what
     return ITH_OK;
 }
 
-ith_status ith_kvfile_read(const char *path, const ith_kvfile_what *what, int n_tokens, void *const *layers,
-                           ith_kvfile_buffer *buffer, bool *missing, ith_error *err)
+ith_status ith_kvfile_read(const char *path, const ith_kvfile_what *what, int n_tokens,
+                           void *const *layers, ith_kvfile_buffer *buffer, bool *missing,
+                           ith_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ith_status status;

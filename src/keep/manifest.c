@@ -1,3 +1,4 @@
+/* manifest.c - reading and writing the descriptions of segments. */
 #include "keep/manifest.h"
 
 #include "base/newfile.h"
@@ -16,28 +17,31 @@ const char *ith_kv_layout_name(ith_kv_layout layout)
     return layout_names[layout];
 }
 
-static ith_status get_int(const json_t *o, const char *where, const char *key, int64_t min, int64_t max, int64_t *out,
-                          ith_error *err)
+static ith_status get_int(const json_t *o, const char *where, const char *key, int64_t min,
+                          int64_t max, int64_t *out, ith_error *err)
 {
     *out = -1;
     ITH_TRY(ith_json_int(o, where, key, min, max, out, err));
     return *out >= 0 ? ITH_OK : ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" is missing", where, key);
 }
 
-static ith_status get_text(const json_t *o, const char *where, const char *key, const char **out, ith_error *err)
+static ith_status get_text(const json_t *o, const char *where, const char *key, const char **out,
+                           ith_error *err)
 {
     *out = NULL;
     ITH_TRY(ith_json_string(o, where, key, out, err));
     return *out != NULL ? ITH_OK : ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" is missing", where, key);
 }
 
-static ith_status get_key(const json_t *o, const char *where, const char *key, ith_key *out, ith_error *err)
+static ith_status get_key(const json_t *o, const char *where, const char *key, ith_key *out,
+                          ith_error *err)
 {
     const char *text;
 
     ITH_TRY(get_text(o, where, key, &text, err));
     if (strlen(text) != ITH_KEY_HEX - 1 || !ith_key_parse(text, out))
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be %d hexadecimal digits", where, key, ITH_KEY_HEX - 1);
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be %d hexadecimal digits", where, key,
+                        ITH_KEY_HEX - 1);
     return ITH_OK;
 }
 
@@ -51,7 +55,8 @@ static ith_status get_shape(const json_t *o, const char *where, ith_kv_shape *sh
     while (i < ITH_KV_LAYOUTS && strcmp(layout, layout_names[i]) != 0)
         i++;
     if (i == ITH_KV_LAYOUTS)
-        return ith_fail(err, ITH_E_FORMAT, "%s: layout \"%s\" is none of q8, bf16, f32", where, layout);
+        return ith_fail(err, ITH_E_FORMAT, "%s: layout \"%s\" is not one of q8, bf16, f32", where,
+                        layout);
     ITH_TRY(get_int(o, where, "layers", 1, DIM_MAX, &layers, err));
     ITH_TRY(get_int(o, where, "kv_heads", 1, DIM_MAX, &heads, err));
     ITH_TRY(get_int(o, where, "head_dim", 1, DIM_MAX, &head_dim, err));
@@ -65,12 +70,14 @@ static ith_status get_ids(const json_t *o, const char *where, ith_manifest *m, i
     size_t n = json_array_size(ids);
 
     if (n < 1 || n > ITH_KV_SEGMENT)
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"ids\" should be 1 to %d tokens", where, ITH_KV_SEGMENT);
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"ids\" should be 1 to %d tokens", where,
+                        ITH_KV_SEGMENT);
     m->n = (int)n;
     for (size_t i = 0; i < n; i++) {
         const json_t *id = json_array_get(ids, i);
-        if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX)
-            return ith_fail(err, ITH_E_FORMAT, "%s: entry %zu of \"ids\" is no token", where, i);
+        if (!json_is_integer(id) || json_integer_value(id) < 0 ||
+            json_integer_value(id) > INT32_MAX)
+            return ith_fail(err, ITH_E_FORMAT, "%s: entry %zu of \"ids\" is not a token", where, i);
         m->ids[i] = (int32_t)json_integer_value(id);
     }
     return ITH_OK;
@@ -85,7 +92,8 @@ static ith_status from_json(const json_t *o, const char *where, ith_manifest *m,
     ITH_TRY(get_text(o, where, "ithaca", &kind, err));
     ITH_TRY(get_int(o, where, "version", 0, INT32_MAX, &version, err));
     if (strcmp(kind, "kv") != 0 || version != VERSION)
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" of version %lld, expected \"kv\" of version %d", where, kind,
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: \"%s\" of version %lld, expected \"kv\" of version %d", where, kind,
                         (long long)version, VERSION);
     ITH_TRY(get_key(o, where, "parent", &m->parent, err));
     ITH_TRY(get_key(o, where, "key", &m->key, err));
@@ -96,11 +104,12 @@ static ith_status from_json(const json_t *o, const char *where, ith_manifest *m,
     ITH_TRY(get_ids(o, where, m, err));
     key = ith_key_next(&m->parent, m->ids, m->n);
     if (m->start % ITH_KV_SEGMENT != 0 || !ith_key_equal(&key, &m->key))
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the key is not that of the tokens", where);
+        return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the key does not match the tokens", where);
     return ITH_OK;
 }
 
-ith_status ith_manifest_parse(const char *text, size_t len, const char *where, ith_manifest *m, ith_error *err)
+ith_status ith_manifest_parse(const char *text, size_t len, const char *where, ith_manifest *m,
+                              ith_error *err)
 {
     json_t *root;
     ith_status status;
@@ -133,18 +142,20 @@ static json_t *to_json(const ith_manifest *m)
         json_array_append_new(ids, json_integer(m->ids[i]));
     ith_key_hex(&m->parent, parent);
     ith_key_hex(&m->key, key);
-    return json_pack("{s:s, s:i, s:s, s:s, s:I, s:s, s:i, s:i, s:i, s:s, s:o}", "ithaca", "kv", "version", VERSION,
-                     "parent", parent, "key", key, "start", (json_int_t)m->start, "layout",
-                     ith_kv_layout_name(m->shape.layout), "layers", m->shape.n_layers, "kv_heads", m->shape.n_heads,
-                     "head_dim", m->shape.head_dim, "model", m->model, "ids", ids);
+    return json_pack("{s:s, s:i, s:s, s:s, s:I, s:s, s:i, s:i, s:i, s:s, s:o}", "ithaca", "kv",
+                     "version", VERSION, "parent", parent, "key", key, "start",
+                     (json_int_t)m->start, "layout", ith_kv_layout_name(m->shape.layout), "layers",
+                     m->shape.n_layers, "kv_heads", m->shape.n_heads, "head_dim", m->shape.head_dim,
+                     "model", m->model, "ids", ids);
 }
 
 ith_status ith_manifest_write(const char *path, const ith_manifest *m, bool durable, ith_error *err)
 {
     json_t *root = to_json(m);
     char *text = root == NULL ? NULL : ith_json_text(root, false);
-    ith_status status = text == NULL ? ith_fail(err, ITH_E_MEMORY, "%s: no memory for its text", path)
-                                     : ith_newfile_text(path, text, durable, err);
+    ith_status status = text == NULL
+                            ? ith_fail(err, ITH_E_MEMORY, "%s: no memory for its text", path)
+                            : ith_newfile_text(path, text, durable, err);
     json_decref(root);
     free(text);
     return status;

@@ -1,9 +1,9 @@
-/* manifest.h - what a segment in an archive is: a JSON object of its tokens, their place, and the shape of its files.
+/* manifest.h - the description of a segment in an archive: its tokens and the shape of its files.
  *
- *   {"ithaca": "kv", "version": 1, "parent": KEY, "key": KEY, "start": 31744, "layout": "q8", "layers": 36, "kv_heads": 8, "head_dim": 128,
- *    "model": NAME, "ids": [...]}
+ *   {"ithaca": "kv", "version": 1, "parent": KEY, "key": KEY, "start": 31744, "layout": "q8",
+ *    "layers": 36, "kv_heads": 8, "head_dim": 128, "model": NAME, "ids": [...]}
  *
- * The key is the hash of parent and tokens, so it proves them.
+ * The key is the hash of the parent's key and the tokens, so it verifies both.
  */
 #ifndef ITH_KEEP_MANIFEST_H
 #define ITH_KEEP_MANIFEST_H
@@ -14,27 +14,30 @@
 
 typedef struct ith_kv_shape {
     ith_kv_layout layout;
-    int n_layers, n_heads, head_dim; /* KV heads */
+    int n_layers, n_heads, head_dim; /* n_heads: the model's KV heads */
 } ith_kv_shape;
 
 typedef struct ith_manifest {
     ith_key parent, key;
-    int64_t start; /* tokens before it, a multiple of ITH_KV_SEGMENT */
+    int64_t start; /* tokens before the segment, a multiple of ITH_KV_SEGMENT */
     ith_kv_shape shape;
-    char model[128]; /* for people */
+    char model[128]; /* its name, for people */
     int n;           /* tokens, 1 to ITH_KV_SEGMENT */
     int32_t ids[ITH_KV_SEGMENT];
 } ith_manifest;
 
-/* `where` is named in errors. ITH_E_FORMAT: not such an object, or its key is not that of its tokens. */
-ith_status ith_manifest_parse(const char *text, size_t len, const char *where, ith_manifest *m, ith_error *err);
+/* Errors name `where`. ITH_E_FORMAT: not a manifest, or the key does not match the tokens. */
+ith_status ith_manifest_parse(const char *text, size_t len, const char *where, ith_manifest *m,
+                              ith_error *err);
 
-/* ITH_E_IO: it cannot be read. */
+/* The same for a file. ITH_E_IO: it cannot be read. */
 ith_status ith_manifest_read(const char *path, ith_manifest *m, ith_error *err);
 
-/* Complete and on disk under its name, or not there. */
-ith_status ith_manifest_write(const char *path, const ith_manifest *m, bool durable, ith_error *err);
+/* The file appears when it is complete. durable: and on disk. */
+ith_status ith_manifest_write(const char *path, const ith_manifest *m, bool durable,
+                              ith_error *err);
 
-const char *ith_kv_layout_name(ith_kv_layout layout); /* "q8" */
+/* "q8", for example. */
+const char *ith_kv_layout_name(ith_kv_layout layout);
 
 #endif

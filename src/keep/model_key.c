@@ -1,8 +1,10 @@
-/* model_key.c - what stands for a model in the names of saved KV data: everything that the bits of keys and values depend on, but the tokens.
+/* model_key.c - what stands for a model in the names of saved KV data.
  *
- * That is the numbers of the architecture, the rotary frequencies, the constant taken off keys, the form of the cache, and the
- * weights as they are computed with: a checksum of each tile. So a pack and the file that it was made of are the same model, wherever they lie;
- * another quantization is another one.
+ * The key covers all that the bits of keys and values depend on, except the tokens: the numbers
+ * of the architecture, the rotary frequencies, the constant subtracted from keys, the layout of
+ * the cache, and the weights in the layout that the kernels read, by a checksum of each tile. A
+ * pack and the files it was made from therefore have the same key, wherever they lie; another
+ * quantization has another key.
  */
 #include "keep/model_key.h"
 #include "base/checksum.h"
@@ -22,14 +24,15 @@ typedef struct job {
     int64_t *first;           /* [entries + 1] units of the plan before each */
     int64_t n_units;          /* in all */
     ith_producer *producers;  /* [threads] */
-    uint8_t **units;          /* [threads] room for one that has to be made */
+    uint8_t **units;          /* [threads] room for a unit that has to be made */
     uint64_t *checksums;      /* [n_units] */
     ith_range mine;           /* units that this rank looks at */
     int64_t *counts, *displs; /* [ranks] bytes of checksums */
 } job;
 
-/* As a pack has it, of what is in memory, or of what has to be made. */
-static ith_status unit_checksum(job *j, const ith_entry *e, int64_t unit, int tid, uint64_t *out, ith_error *err)
+/* From the pack, of the tile in memory, or of one that is made for this. */
+static ith_status unit_checksum(job *j, const ith_entry *e, int64_t unit, int tid, uint64_t *out,
+                                ith_error *err)
 {
     const uint8_t *at = ith_store_unit(j->engine->store, e, unit);
 
@@ -66,8 +69,8 @@ static ith_status next_checksum(void *user, int64_t item, int tid, ith_error *er
     int64_t unit = j->mine.begin + item;
     size_t i = entry_of(j, unit);
 
-    return unit_checksum(j, &ith_store_plan(j->engine->store)->entries[i], unit - j->first[i], tid, &j->checksums[unit],
-                         err);
+    return unit_checksum(j, &ith_store_plan(j->engine->store)->entries[i], unit - j->first[i], tid,
+                         &j->checksums[unit], err);
 }
 
 static ith_status no_memory(ith_error *err)
@@ -95,7 +98,7 @@ static ith_status open_producers(job *j, ith_error *err)
     return ITH_OK;
 }
 
-/* Who looks at what: shares in order, so each rank's checksums lie together. */
+/* Divides the units among the ranks, in order, so that the checksums of each rank lie together. */
 static ith_status deal(job *j, ith_error *err)
 {
     const ith_plan *plan = ith_store_plan(j->engine->store);
@@ -158,16 +161,17 @@ static char *describe(const ith_engine *e, size_t *bytes)
 
     if (out == NULL)
         return NULL;
-    fprintf(out, "ithaca kv bits %d layout %d\n%s %lld %lld %lld %lld %lld %lld %lld %a\n", ITH_BITS, (int)e->kv,
-            hp->architecture, (long long)hp->n_layers, (long long)hp->hidden, (long long)hp->ffn,
-            (long long)hp->n_heads, (long long)hp->n_kv_heads, (long long)hp->head_dim, (long long)hp->n_vocab,
-            (double)eps);
+    fprintf(out, "ithaca kv bits %d layout %d\n%s %lld %lld %lld %lld %lld %lld %lld %a\n",
+            ITH_BITS, (int)e->kv, hp->architecture, (long long)hp->n_layers, (long long)hp->hidden,
+            (long long)hp->ffn, (long long)hp->n_heads, (long long)hp->n_kv_heads,
+            (long long)hp->head_dim, (long long)hp->n_vocab, (double)eps);
     if (hp->experts.n > 0)
-        fprintf(out, "experts %lld %lld %d\n", (long long)hp->experts.n, (long long)hp->experts.used,
-                hp->experts.normalized);
+        fprintf(out, "experts %lld %lld %d\n", (long long)hp->experts.n,
+                (long long)hp->experts.used, hp->experts.normalized);
     for (size_t i = 0; i < plan->n_entries; i++) {
         const ith_entry *entry = &plan->entries[i];
-        fprintf(out, "%s %d %lld %lld\n", entry->name, entry->matrix != NULL ? (int)entry->matrix->layout : -1,
+        fprintf(out, "%s %d %lld %lld\n", entry->name,
+                entry->matrix != NULL ? (int)entry->matrix->layout : -1,
                 (long long)(entry->matrix != NULL ? entry->matrix->rows : entry->n),
                 (long long)(entry->matrix != NULL ? entry->matrix->cols : 1));
     }
@@ -205,8 +209,8 @@ ith_status ith_model_key(ith_engine *e, ith_key *key, ith_error *err)
     ith_status status = ith_comm_agree(comm, my_checksums(&j, err), err);
 
     if (status == ITH_OK) {
-        comm->ops->allgatherv(comm, (const uint8_t *)j.checksums + j.displs[comm->rank], j.checksums, j.counts,
-                              j.displs);
+        comm->ops->allgatherv(comm, (const uint8_t *)j.checksums + j.displs[comm->rank],
+                              j.checksums, j.counts, j.displs);
         status = ith_comm_agree(comm, make_key(&j, key, err), err);
     }
     close_job(&j);

@@ -9,7 +9,8 @@
 /* As opening an engine does, but with the least budget, whatever memory there is. */
 static ith_status measure(ith_engine *e, ith_error *err)
 {
-    ith_store_params store = {.mesh = &e->mesh, .keep = -1, .embed = e->model->embed, .output = e->model->output};
+    ith_store_params store = {
+        .mesh = &e->mesh, .keep = -1, .embed = e->model->embed, .output = e->model->output};
 
     ITH_TRY(ith_team_open(e->info.threads, &e->team, err));
     store.budget = ith_store_least(e->store, &store);
@@ -29,7 +30,8 @@ static void take_measured(ith_engine *e, ith_key_means *means)
     e->model->key_bias = NULL;
 }
 
-ith_status ith_key_means_of_pack(const ith_engine_params *params, ith_key_means *means, ith_error *err)
+ith_status ith_key_means_of_pack(const ith_engine_params *params, ith_key_means *means,
+                                 ith_error *err)
 {
     ith_world world = {0};
     ith_engine *e = NULL;
@@ -43,5 +45,7 @@ ith_status ith_key_means_of_pack(const ith_engine_params *params, ith_key_means 
 done:
     ith_engine_close(e);
     ith_comm_close(world.comm);
-    return status == ITH_OK || status == ITH_E_MEMORY ? ITH_OK : ith_fail(err, status, "%s", means->why.text);
+    return status == ITH_OK || status == ITH_E_MEMORY
+               ? ITH_OK
+               : ith_fail(err, status, "%s", means->why.text);
 }

@@ -11,9 +11,10 @@ typedef struct ith_key_means {
     ith_error why;
 } ith_key_means;
 
-/* Local. Measures the constant of the pack params->model, which has none yet. One rank does it while
- * the weights are streamed through as little memory as possible. No values and no error: there is not
- * that much memory, or the values are not finite. */
-ith_status ith_key_means_of_pack(const ith_engine_params *params, ith_key_means *means, ith_error *err);
+/* Local. Measures the constant of the pack params->model, which has none yet. One rank does it
+ * while the weights are streamed through as little memory as possible. No values and no error:
+ * there is not that much memory, or the values are not finite. */
+ith_status ith_key_means_of_pack(const ith_engine_params *params, ith_key_means *means,
+                                 ith_error *err);
 
 #endif

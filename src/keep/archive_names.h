@@ -1,0 +1,25 @@
+/* archive_names.h - the paths of an archive's files, for archive.c and archive_list.c. */
+#ifndef ITH_KEEP_ARCHIVE_NAMES_H
+#define ITH_KEEP_ARCHIVE_NAMES_H
+
+#include "base/newfile.h"
+#include "keep/archive_key.h"
+
+/* Bytes of a path that are left for what lies below the archive's folder. */
+enum { ITH_ARCHIVE_INSIDE = 200 };
+
+/* A segment's folder, its manifest, and the file of a head, in the archive `folder`. */
+void ith_archive_name_segment(const char *folder, const ith_key *parent, const ith_key *key,
+                              char path[ITH_PATH_MAX]);
+void ith_archive_name_manifest(const char *folder, const ith_key *parent, const ith_key *key,
+                               char path[ITH_PATH_MAX]);
+void ith_archive_name_file(const char *folder, const ith_key *parent, const ith_key *key, int head,
+                           char path[ITH_PATH_MAX]);
+
+/* Reads the keys in the name of a segment's folder; false if it is not such a name. */
+bool ith_archive_parse_name(const char *name, ith_key *parent, ith_key *key);
+
+/* Is this the name of a file in a segment's folder? */
+bool ith_archive_is_file(const char *name);
+
+#endif
