@@ -37,6 +37,11 @@ const ith_engine_info *ith_engine_get_info(const ith_engine *engine)
     return &engine->info;
 }
 
+const ith_vocab *ith_engine_vocab(const ith_engine *engine)
+{
+    return engine->vocab;
+}
+
 ith_sampling ith_sampling_default(const ith_engine *engine)
 {
     const ith_hparams *hp = &engine->model->hp;

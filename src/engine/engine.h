@@ -1,5 +1,4 @@
-/* engine.h - the engine behind its handle: a model's weights in memory, and how the ranks work on
- * it.
+/* engine.h - the engine behind its handle: a model in memory, and how the ranks work on it.
  *
  * Opened by engine_open.c; afterwards nothing here changes.
  */

@@ -1,5 +1,5 @@
 /* vocab.c - the tokenizer of a model's files, its chat template and its stop tokens, behind ith_vocab. */
-#include "engine/engine.h"
+#include "engine/vocab.h"
 #include "text/stream.h"
 
 #include <stdlib.h>
@@ -175,11 +175,6 @@ ith_status ith_chat_render(const ith_vocab *vocab, const ith_message *messages, 
 {
     ITH_TRY(need(vocab, err));
     return ith_chat_format(vocab->chat, messages, n_messages, thinking, text, err);
-}
-
-const ith_vocab *ith_engine_vocab(const ith_engine *engine)
-{
-    return engine->vocab;
 }
 
 /* ---- Streams ---- */
