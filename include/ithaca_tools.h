@@ -1,6 +1,40 @@
-/* ithaca_tools.h - what is done with models besides running them: plans, packs, reports, benchmarks.
+/* ithaca_tools.h - what can be done with a model besides running it.
  *
- * The command line is made of these functions and of ithaca.h. Conventions are those of ithaca.h.
+ * Introduction
+ * ------------
+ * These functions inspect, pack, calibrate and plan models, look after prompt caches, report where
+ * time and memory go, and run benchmarks. The commands of `ithaca` are made of them. Each one
+ * returns its result as JSON, so that programs in any language can use it.
+ *
+ * A complete program that converts a model to a pack, which loads without any conversion:
+ *
+ *     #include <ithaca_tools.h>
+ *     #include <stdio.h>
+ *     #include <stdlib.h>
+ *
+ *     int main(void)
+ *     {
+ *         ith_pack_params params = ith_pack_params_default();
+ *         ith_error err;
+ *         char *json;
+ *
+ *         params.model = "model.gguf";
+ *         params.output = "model.ith";
+ *         if (ith_pack(&params, &json, &err))
+ *             return fprintf(stderr, "%s\n", err.text), 1;
+ *         puts(json);
+ *         free(json);
+ *         return 0;
+ *     }
+ *
+ * The rules of ithaca.h hold here too. In addition:
+ *
+ * JSON. *json is one JSON object in UTF-8 with a NUL, which the caller frees with free(). After a
+ * failure it is NULL. Collective functions give it on rank 0 and NULL elsewhere. In the
+ * descriptions below `null` values and lists are explained where they occur; programs should ignore
+ * keys that they do not know.
+ *
+ * Sections: Files, Packs, Calibration, Plans, Prompt caches, Reports, Benchmarks.
  */
 #ifndef ITHACA_TOOLS_H
 #define ITHACA_TOOLS_H
@@ -10,182 +44,320 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
-/* ---- Plans --------------------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
-typedef struct ith_estimate_params {
-    ith_engine_params engine; /* memory 0: this machine's stands for that of each node; threads 0: its cores, shared by a node's ranks */
-    int nodes, ranks_per_node;
-    double read_gbps, integer_gops;  /* of a node, as ith_bench_roofline gives them; 0: no times */
-    double network_gbps, latency_us; /* of a node's connection, gigabytes a second; of an exchange between nodes */
-} ith_estimate_params;
-
-/* Local. What ith_engine_open and a session of its context would take on so many ranks, by the same functions, without loading: reads the
- * headers of the model's files only. *json is one malloc'd object:
- * {model, nodes, ranks_per_node, ranks, threads, mesh, shares, ctx, chunk, weight_bytes, placement: "replicated", "sharded", "streamed" or "none", why,
- *  memory: {node_weights_bytes, rank_kv_bytes, rank_workspace_bytes, rank_session_bytes, node_bytes},
- *  node_reads_bytes: {prompt_pass, answer_token},
- *  token_layer_bytes: {ulysses_prefill, rows_decode, tensor_parallel}, prefill_s, decode_tps}
- * shares: of tokens and rows, each rank's, or null: all the same. Ranks of a plan are alike, unless numbers are given.
- * node_reads_bytes: of weights that are streamed from files, what a node reads in a pass of a prompt that needs all of them, and for a token of an answer,
- * which goes to few of a mixture's experts: reckoned as if each were as likely as any, of which some are still in memory. null: none.
- * token_layer_bytes: what a rank sends on average for a token and layer, in prefill, in decode, and where tensor parallelism would all-reduce.
- * prefill_s: of the whole context; decode_tps: behind it; both from shares of the ceilings that bench/SPEED.md records, of ranks
- * that are as fast as their shares say; null for streamed weights. */
-ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err);
-
-/* ---- Reports on a session ---- */
-
-/* Local. From now on the session notes where the time of its passes goes: a few clock readings a layer. */
-ith_status ith_session_profile_start(ith_session *session, ith_error *err);
-
-/* Local. What this rank noted, as JSON, malloc'd in *json: {rank, prefill: {passes, tokens, seconds, weights_s, products_s, attention_s, exchange_s,
- * rest_s, stall_s, read_bytes, unpacked_bytes, gathered_bytes, layers: [{seconds, ...}], outside: {...}}, decode: {...}}. weights_s: waits for
- * weights, of which stall_s for their fetching; bytes: what this rank fetched of streamed or sharded weights from files, as stored there; out of
- * compressed frames; from other nodes. outside: embedding, vocabulary. A call that gives logits after all its tokens counts as decode.
- * ITH_E_ARGUMENT: nothing was measured. */
-ith_status ith_session_profile(const ith_session *session, char **json, ith_error *err);
-
-/* Collective. Where weights and the session's cache lie: for every rank and memory node (NUMA) the bytes that shall lie there and those that do, and how
- * much of them is in huge pages. One page in each 64 KiB is looked at. Weights that ranks share, and the memory through which streamed ones come
- * and go, are counted on one of them. On rank 0 *json is one malloc'd object, else NULL:
- *     {"ranks": [{"rank", "known", "nodes": [{"node", "threads", "weights": {"wanted", "found"}, "kv": {...}}...],
- *                 "weights": {"bytes", "right", "absent", "huge"}, "kv": {...}}...]}
- * known is false where the system does not tell (a container); right: bytes on the node that they shall lie on; absent: not in memory. */
-ith_status ith_session_page_report(const ith_session *session, char **json, ith_error *err);
-
-/* ---- Contents of a prompt cache ---- */
-
-/* Local. What is in a folder, as JSON, malloc'd: {folder, bytes, segments: [{key, parent, start, tokens, bytes, used (seconds since 1970), complete,
- * model, kv, layers, kv_heads}]}, the least recently used first. `start`: tokens before it. */
-ith_status ith_cache_list(const char *folder, char **json, ith_error *err);
-
-/* Local. Removes the timeline that ends with a segment whose key begins with `key`: it and those before it that no other timeline needs; NULL:
- * everything. *json (NULL: not wanted): {segments, bytes} removed. ITH_E_ARGUMENT: no such segment, or several. */
-ith_status ith_cache_remove(const char *folder, const char *key, char **json, ith_error *err);
-
-/* Local. Reads everything and compares all checksums. *json: {segments, bytes, damaged: [text], incomplete}. progress: "verify" (unit: bytes).
- * Damaged segments stay; they are removed by the first run that wants to use them, or by ith_cache_remove. */
-ith_status ith_cache_verify(const char *folder, ith_progress_fn progress, void *user, char **json, ith_error *err);
-
-/* ---- Files ------------------------------------------------------------------------------------------------------ */
-
-/* Describes a model's files without loading them: a JSON text, malloc'd in *json: format, architecture, hyperparameters,
- * tensors (name, type, shape, bytes), tokenizer. Local. */
+/* Local. Describes the files of a model without loading it: format, architecture, hyperparameters,
+ * tensors (name, type, shape, bytes) and tokenizer. `model` as in ith_engine_params.
+ * Errors: ITH_E_IO, ITH_E_FORMAT, ITH_E_UNSUPPORTED. */
 ith_status ith_inspect(const char *model, char **json, ith_error *err);
 
-/* ---- Packs: models in the form in which they are computed with ---- */
-
-enum { ITH_ZSTD_AUTO = -1 };
-
-typedef struct ith_pack_params {
-    const char *model;  /* anything that an engine opens, a pack too */
-    const char *output; /* the pack's path */
-    ith_quant quant;    /* ITH_QUANT_AUTO: as an engine's */
-    const char *stats;  /* as an engine's */
-    int zstd_level;     /* for matrices that get 3% smaller by it: 0 (none) to 22; ITH_ZSTD_AUTO: 1 for bf16 and f32, quantized ones stay as they
-                         * are. What is not compressed is used where it is mapped; the rest is decompressed at load */
-    int threads;        /* 0: the cores that this process may use */
-    bool force;         /* replace an existing file */
-    ith_progress_fn progress; /* what: "pack" (unit: bytes of tiles), then "measure" (as above); NULL: silent. Return false to stop: ITH_E_CANCELLED */
-    void *progress_user;
-} ith_pack_params;
-
-ith_pack_params ith_pack_params_default(void);
-
-/* Local. Converts a model into one file: weights in compute layouts with a checksum for every tile of 16 rows, hyperparameters, tokenizer,
- * chat template. A logit of the pack has the bits that it has when `model` itself is run with the same `quant`. Memory: some buffers and the
- * larger of a tile's rows and a vector, whatever the model's size; then, for the mean of its keys, which loading would have to measure, what streaming
- * a layer after another takes: where there is less, the pack is made without, and loading it measures it. The file appears under its name when it is
- * complete and on disk. ITH_E_ARGUMENT: `output` is there already. *json (malloc'd; NULL: not wanted): {output, bytes, seconds, layouts: {NAME: {tensors,
- * bytes, stored_bytes}}, key_means, key_means_missing}: is the mean in it, and if not why ("" if it is). */
-ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err);
-
-/* Local. Reads every byte of a pack and compares all checksums: the text of the error names the first damaged tensor and tile, or the part.
- * progress: "verify" (unit: bytes). threads as above. */
-ith_status ith_pack_verify(const char *model, int threads, ith_progress_fn progress, void *user, ith_error *err);
-
-/* ---- Calibration ---- */
-
-typedef struct ith_calibrate_params {
-    const char *output; /* the file to write, in place of an older one */
-    const int32_t *ids; /* the text: read on rank 0 only */
-    size_t n_ids;       /* rank 0's counts */
-    int64_t window;     /* tokens that see each other, at most the engine's context; 0: 2,048, or the text if that is shorter */
-} ith_calibrate_params;
-
-/* Collective; every rank passes equal `output` and `window`. Runs the text and writes, for every matrix, the mean square of each column of
- * what it is multiplied with (of experts, over the tokens that go to them): ith_engine_params.stats and ith_pack_params.stats weigh the errors of quantized weights with it. The file's bytes
- * depend on the text, the window and the model in memory, on nothing else. Progress: "prefill". */
-ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params, ith_error *err);
-
-/* What this build and machine offer, as JSON, malloc'd: version, simd variants, MPI, BLAS, cores, memory nodes,
- * a core's share of the three caches in bytes. Local. */
+/* Local. Describes the library and the machine: version, SIMD variants, MPI, BLAS, cores, memory
+ * nodes, and a core's share of its three caches in bytes. */
 ith_status ith_build_info(char **json, ith_error *err);
 
-/* ---- Benchmarks -------------------------------------------------------------------------------------------------
+/* ---- Packs --------------------------------------------------------------------------------------
  *
- * Each result is a JSON text, malloc'd in *json on rank 0 and NULL elsewhere; rates are per second, "gops" and "gflops" count
- * a multiplication with its addition as two. `of_ceiling` is always against what the same call measured on the same threads,
- * with loops that do nothing but read, or nothing but multiply and add.
+ * A pack is one file that holds a model in the layout that the kernels read: weights with a
+ * checksum for each tile of 16 rows, hyperparameters, tokenizer, and chat template. It is used
+ * where it is mapped, so that it loads quickly and processes share its pages. */
+
+/* Value of zstd_level: 1 for bf16 and f32; quantized matrices are not compressed. */
+enum { ITH_ZSTD_AUTO = -1 };
+
+/* Start from ith_pack_params_default and change what is needed. */
+typedef struct ith_pack_params {
+    const char *model;  /* as in ith_engine_params; may be a pack itself */
+    const char *output; /* path of the new file */
+    ith_quant quant;    /* as in ith_engine_params */
+    const char *stats;  /* as in ith_engine_params */
+
+    /* zstd level, 1 to 22, for matrices that become at least 3% smaller; 0: none. A compressed
+     * matrix is decompressed when the pack is loaded, instead of being used where it is mapped.
+     * Default: ITH_ZSTD_AUTO. */
+    int zstd_level;
+
+    int threads; /* 0: the cores that this process may use */
+    bool force;  /* replace an existing file */
+
+    /* "pack" (bytes of weights), then "measure", as in ith_engine_open. NULL: none. */
+    ith_progress_fn progress;
+    void *progress_user; /* first argument of `progress` */
+} ith_pack_params;
+
+/* Local. All defaults; `model` and `output` are NULL and must be set. */
+ith_pack_params ith_pack_params_default(void);
+
+/* Local. Converts a model to a pack. Run from the pack, it gives the same bits as `model` does with
+ * the same `quant` and `stats`. The file appears under its name when it is complete and on disk.
  *
- * Models without files: wherever a model is named, "synthetic:SHAPE:TYPE" is one of random weights. SHAPE: qwen3-0.6b, -1.7b, -4b,
- * -8b, -14b, -32b, llama-3.1-8b, smollm2-135m, or the path of any config.json; TYPE, of every matrix: f32, f16, bf16, q8_0, q4_0,
- * q4_1. It has no tokenizer, and no token ends its text. Memory holds its converted weights only.
- */
+ * Memory: a few buffers, whatever the size of the model. The mean of the model's keys, which an
+ * engine would have to measure when it loads the pack, needs as much as streaming the model layer
+ * by layer does. With less memory the pack is made without it.
+ *
+ *     {output, bytes, seconds,
+ *      layouts: {NAME: {tensors, bytes, stored_bytes}},
+ *      key_means,           is the mean in the pack?
+ *      key_means_missing}   if not, why not; else ""
+ *
+ * Errors: ITH_E_ARGUMENT if `output` exists, those of ith_engine_open, ITH_E_CANCELLED. `json` may
+ * be NULL. */
+ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err);
+
+/* Local. Reads all bytes of a pack and compares all checksums.
+ * Progress: "verify" (bytes). Threads as in ith_pack_params.
+ * Errors: ITH_E_FORMAT, whose text names the first damaged tensor and tile or section; ITH_E_IO,
+ * ITH_E_CANCELLED. */
+ith_status ith_pack_verify(const char *model, int threads, ith_progress_fn progress, void *user,
+                           ith_error *err);
+
+/* ---- Calibration --------------------------------------------------------------------------------
+ *
+ * Quantization loses less if it is known what matrices are multiplied with: errors then count by
+ * how much they matter. Calibration runs a text and records that; ith_engine_params and
+ * ith_pack_params take the file as `stats`. */
+
+typedef struct ith_calibrate_params {
+    const char *output; /* the file to write; an existing one is replaced */
+
+    /* The text, [n_ids], read on rank 0 only. */
+    const int32_t *ids;
+    size_t n_ids;
+
+    /* The text is run in windows of so many tokens; at most the context of the engine. 0: 2,048, or
+     * the whole text if that is shorter. */
+    int64_t window;
+} ith_calibrate_params;
+
+/* Collective. Runs the text and writes, for each matrix, the mean square of each column of its
+ * inputs. For an expert these are the tokens that are routed to it. The bytes of the file depend
+ * only on the text, the window and the engine's weights.
+ * Progress: "prefill".
+ * Errors: ITH_E_ARGUMENT, ITH_E_IO; those of ith_session_prefill. */
+ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params, ith_error *err);
+
+/* ---- Plans ----------------------------------------------------------------------------------- */
+
+typedef struct ith_estimate_params {
+    /* `memory` 0: each node has as much as this machine. `threads` 0: the cores of this machine,
+     * divided among the ranks of a node. */
+    ith_engine_params engine;
+
+    int nodes, ranks_per_node;
+
+    /* Of a node, as ith_bench_roofline measures them: read bandwidth in GB/s, and 8-bit integer
+     * operations per second in 10^9. 0: times are not estimated. */
+    double read_gbps, integer_gops;
+
+    double network_gbps; /* of a node's connection, in gigabytes per second */
+    double latency_us;   /* of an exchange between nodes, in microseconds */
+} ith_estimate_params;
+
+/* Local. What an engine and its largest session would take on this many ranks. The same functions
+ * as in ith_engine_open decide, but only the headers of the model's files are read.
+ *
+ *     {model, nodes, ranks_per_node, ranks, threads, mesh,
+ *      shares,            each rank's share of tokens and rows, or null if all are equal; ranks
+ *                         are taken to be alike unless engine.shares has numbers
+ *      ctx, chunk, weight_bytes,
+ *      distribution,      "replicated", "sharded" or "streamed"; "none" if nothing fits
+ *      why,               one line
+ *      memory: {node_weights_bytes, rank_kv_bytes, rank_workspace_bytes, rank_session_bytes,
+ *               node_bytes},
+ *      node_reads_bytes:  weights that a node reads from files, or null if none are streamed
+ *          {prompt_pass,      in a pass of a prompt that needs all of them
+ *           answer_token},    for a token of the answer; of a mixture of experts, each expert is
+ *                             taken to be as likely as any other, and some to be in memory still
+ *      token_layer_bytes: what a rank sends per token and layer, on average
+ *          {ulysses_prefill, rows_decode,
+ *           tensor_parallel}, if prefill were tensor parallel with all-reduces
+ *      prefill_s,         seconds for a prompt that fills the context
+ *      decode_tps}        tokens per second after it
+ *
+ * Both times assume the fractions of hardware limits that bench/SPEED.md has recorded. They are
+ * null for streamed weights, and without read_gbps and integer_gops. Errors: those of
+ * ith_engine_open; too little memory is none of them. */
+ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err);
+
+/* ---- Prompt caches --------------------------------------------------------------------------- */
+
+/* Local. Lists what a prompt cache holds, the least recently used first.
+ *
+ *     {folder, bytes,
+ *      segments: [{key, parent,         names by content: its own and its predecessor's
+ *                  start, tokens,       the tokens before it, and its own
+ *                  bytes, used,         `used`: seconds since 1970
+ *                  complete, model, kv, layers, kv_heads}]}
+ *
+ * Errors: ITH_E_IO. */
+ith_status ith_cache_list(const char *folder, char **json, ith_error *err);
+
+/* Local. Deletes the segment whose key begins with `key`, and those before it that no other
+ * timeline needs. NULL: everything. `json` may be NULL.
+ *
+ *     {segments, bytes}    that were deleted
+ *
+ * Errors: ITH_E_ARGUMENT if no segment, or more than one, matches. */
+ith_status ith_cache_remove(const char *folder, const char *key, char **json, ith_error *err);
+
+/* Local. Reads everything in a prompt cache and compares all checksums. Damaged segments stay; the
+ * next run that would use one deletes it.
+ * Progress: "verify" (bytes).
+ *
+ *     {segments, bytes,
+ *      damaged: [TEXT],    one sentence each
+ *      incomplete}         segments of which files are missing
+ *
+ * Errors: ITH_E_IO, ITH_E_CANCELLED. */
+ith_status ith_cache_verify(const char *folder, ith_progress_fn progress, void *user, char **json,
+                            ith_error *err);
+
+/* ---- Reports on a session -------------------------------------------------------------------- */
+
+/* Local. From now on the session records where the time of its passes goes, at the cost of a few
+ * clock readings per layer.
+ * Errors: ITH_E_MEMORY. */
+ith_status ith_session_profile_start(ith_session *session, ith_error *err);
+
+/* Local. Returns what this rank has recorded; *json is set on every rank.
+ *
+ *     {rank, prefill: PHASE, decode: PHASE}
+ *
+ * A call that computes logits for all of its tokens counts as decode.
+ *
+ *     PHASE: {passes, tokens,
+ *             seconds,           the sum of the following five
+ *             weights_s,         waiting for weights
+ *             products_s, attention_s, exchange_s, rest_s,
+ *             stall_s,           part of weights_s in which they were being fetched
+ *             read_bytes,        read from files, as stored there
+ *             unpacked_bytes,    decompressed
+ *             gathered_bytes,    received from other nodes
+ *             layers: [{seconds, ..., gathered_bytes}],
+ *             outside: {seconds, ..., gathered_bytes}}    embedding and output matrix
+ *
+ * Errors: ITH_E_ARGUMENT if nothing was recorded. */
+ith_status ith_session_profile(const ith_session *session, char **json, ith_error *err);
+
+/* Collective. Reports on which memory nodes (NUMA) the pages of weights and KV cache lie, by
+ * looking at one page in each 64 KiB. What ranks share is counted on one of them.
+ *
+ *     {ranks: [{rank,
+ *               known,                          false where the system does not tell (a container)
+ *               nodes: [{node, threads,
+ *                        weights: {wanted, found},
+ *                        kv: {wanted, found}}],
+ *               weights: {bytes,
+ *                         right,                bytes on the node where they are wanted
+ *                         absent,               bytes not in memory
+ *                         huge},                bytes in huge pages
+ *               kv: {bytes, right, absent, huge}}]} */
+ith_status ith_session_page_report(const ith_session *session, char **json, ith_error *err);
+
+/* ---- Benchmarks ---------------------------------------------------------------------------------
+ *
+ * Rates are per second. "gops" and "gflops" count 10^9 operations, and a multiplication with its
+ * addition as two; "gbps" counts 10^9 bytes. "of_ceiling" is the fraction of what the hardware can
+ * do at best, measured in the same call and on the same threads with loops that do nothing but
+ * read, or nothing but multiply and add.
+ *
+ * Models without files: wherever a model is named, "synthetic:SHAPE:TYPE" is one with random
+ * weights. It has no tokenizer, and no token ends its answers. Only its converted weights take up
+ * memory.
+ *   SHAPE    qwen3-0.6b, qwen3-1.7b, qwen3-4b, qwen3-8b, qwen3-14b, qwen3-32b, qwen3-30b-a3b,
+ *            llama-3.1-8b, smollm2-135m, or the path of a config.json
+ *   TYPE     of every matrix: f32, f16, bf16, q8_0, q4_0 or q4_1 */
 
 typedef struct ith_bench_roofline_params {
-    int threads;    /* per rank; 0: the cores this rank may use, shared among the node's ranks */
-    double seconds; /* of measuring each figure at least */
-    int64_t buffer; /* bytes of a node's read buffer; 0: 1 GiB, at most a quarter of the memory available */
+    int threads;    /* per rank; 0: the cores this rank may use, divided among the node's ranks */
+    double seconds; /* minimal time for each figure */
+    int64_t buffer; /* read buffer of a node in bytes; 0: 1 GiB, or 1/4 of free memory if less */
 } ith_bench_roofline_params;
 
-/* Collective. What the machine can do at best, with 1 to `threads` threads on every rank at once, summed over the ranks: read
- * bandwidth over a buffer that should be beyond the caches, 8-bit integer and float multiply-adds. Best of the runs.
- * {simd, ranks, integer_instruction, f32_instruction, read_buffer_bytes, threads: [{threads, read_gbps, integer_gops, f32_gflops}]} */
-ith_status ith_bench_roofline(ith_world *world, const ith_bench_roofline_params *params, char **json, ith_error *err);
+/* Collective. What the hardware can do at best, with 1 to `threads` threads on all ranks at the
+ * same time, added up over the ranks: read bandwidth over a buffer that should not fit the caches,
+ * 8-bit integer and float multiply-adds. Of several runs the best counts.
+ *
+ *     {simd, ranks, integer_instruction, f32_instruction, read_buffer_bytes,
+ *      threads: [{threads, read_gbps, integer_gops, f32_gflops}]} */
+ith_status ith_bench_roofline(ith_world *world, const ith_bench_roofline_params *params,
+                              char **json, ith_error *err);
 
 typedef struct ith_bench_kernels_params {
-    const char *shapes;   /* names as above, separated by commas; NULL: qwen3-0.6b */
-    const char *simd;     /* levels, separated by commas; NULL: the one in use */
-    const char *filter;   /* only lines "KERNEL SHAPE.PART TOKENS" that contain this text; NULL: all */
-    int threads;          /* that share each product; 0: 1 */
-    double seconds;       /* of measuring each line at least */
-    int64_t buffer;       /* as above: what operands are read from */
-    ith_progress_fn progress; /* what: "kernels" (unit: lines); NULL: silent */
-    void *progress_user;
+    const char *shapes;       /* names as above, separated by commas; NULL: qwen3-0.6b */
+    const char *simd;         /* SIMD levels, separated by commas; NULL: the one in use */
+    const char *filter;       /* only lines "KERNEL SHAPE.PART TOKENS" with this text; NULL: all */
+    int threads;              /* threads that share each product; 0: 1 */
+    double seconds;           /* minimal time for each line */
+    int64_t buffer;           /* operands are read from it; as in ith_bench_roofline_params */
+    ith_progress_fn progress; /* "kernels" (lines); NULL: none */
+    void *progress_user;      /* first argument of `progress` */
 } ith_bench_kernels_params;
 
-/* Local. Every kernel at the sizes of the shapes: best of the runs. Weights, and keys and values in decode, are read from memory, not
- * from cache; prefill attention works on segments in cache and has no gbps.
- * {threads, ceilings: {SIMD: {...}}, results: [{kernel, simd, shape, part, rows, cols, tokens, seconds, gops, gbps, of_ceiling}]};
- * element-wise kernels have `cols` elements and ns_per_element instead. */
+/* Local. Runs each kernel at the sizes of the shapes; of several runs the best counts. Weights, and
+ * keys and values in decode, come from memory instead of the caches. Attention of prefill works on
+ * segments in the caches and has no gbps. Element-wise kernels have `cols` elements and
+ * ns_per_element instead of rates.
+ *
+ *     {threads, ceilings: {SIMD: {...}},
+ *      results: [{kernel, simd, shape, part, rows, cols, tokens, seconds, gops, gbps,
+ *                 of_ceiling}]} */
 ith_status ith_bench_kernels(const ith_bench_kernels_params *params, char **json, ith_error *err);
 
+/* The largest number of repetitions. */
 enum { ITH_BENCH_REPETITIONS_MAX = 100 };
 
 typedef struct ith_bench_model_params {
-    const int64_t *depths; /* tokens in the cache before what is measured, [n_depths], ascending */
+    /* Tokens in the cache before each measurement, [n_depths], ascending. */
+    const int64_t *depths;
     size_t n_depths;
-    int64_t prompt;      /* tokens of each measured prefill; 0: none */
-    int64_t decode;      /* tokens decoded one by one; 0: none */
-    int repetitions;     /* 1 to ITH_BENCH_REPETITIONS_MAX: of both, taking turns; medians are given */
-    int64_t buffer;      /* as above, for the ceiling */
-    bool fill;           /* reach a depth by writing arbitrary keys and values instead of computing them: as fast to read */
+
+    int64_t prompt;  /* tokens of each measured prefill; 0: none */
+    int64_t decode;  /* tokens that are decoded one by one; 0: none */
+    int repetitions; /* of both, in turns, 1 to ITH_BENCH_REPETITIONS_MAX; medians are reported */
+    int64_t buffer;  /* for the ceilings; as in ith_bench_roofline_params */
+
+    /* Reach a depth by writing arbitrary keys and values instead of computing them. Reading them
+     * takes the same time. */
+    bool fill;
 } ith_bench_model_params;
 
-/* Collective. Prefill and decode of random tokens at each depth, in a session of its own; the engine's context must hold the
- * last depth, the prompt and the decoded tokens. Ceilings are measured before, on all ranks at once, and added up.
- * {model, simd, ranks, threads, mesh, kv, weight_bytes, kv_bytes_per_token, prompt, decode, repetitions, filled: "prefill" or
- * "arbitrary data", ceilings: {...}, depths: [{depth, fill_s, prefill: {tps, predicted: {tps, reached}, seconds: [], gops, of_ceiling, sent,
- * sent_formula}, ttft_s, decode: {tps, seconds: [], gbps, of_ceiling, fetching: {tps, seconds: [], read_gbps,
- * unpacked_gbps, reached}}}]}. ttft_s: time to the first token of an empty session whose prompt has depth + prompt
- * tokens; null with `fill`. predicted: what the model's own kernels, each measured alone just before every prefill, would give (linear part + attention part,
- * src/tools/rates.h), and the median share of it that prefill reached; null without a prompt, with `exact`, and where ranks take the prompt by
- * rows. fetching: streamed weights fetched as decode does, by the same threads, with nothing computed, in turns with it; of rank 0 what it reads from files and
- * what comes out of compressed frames; the median share of tps that decode reached; null where weights stay. sent, sent_formula: bytes that rank 0 sends to others in a prefill, counted and by formula. gops and gbps: the model's multiply-adds, and the bytes of weights and cache that a token must read. */
-ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *params, char **json, ith_error *err);
+/* Collective. Prefill and decode of random tokens at each depth, in a session of its own. The
+ * engine's context must hold the last depth and the longer of prompt and decoded tokens. Ceilings
+ * are measured first, on all ranks at the same time, and added up.
+ *
+ *     {model, simd, ranks, threads, mesh, kv, weight_bytes, kv_bytes_per_token, prompt, decode,
+ *      repetitions, filled,     "prefill" or "arbitrary data"
+ *      ceilings: {...},
+ *      depths: [{depth,
+ *                fill_s,        seconds to reach the depth
+ *                ttft_s,        seconds to the first token for a prompt of depth + prompt tokens,
+ *                               in an empty session; null with `fill`
+ *                prefill: {tps, seconds: [], gops, of_ceiling,
+ *                          sent, sent_formula,           bytes sent by rank 0: counted, by formula
+ *                          predicted: {tps, reached}},
+ *                decode: {tps, seconds: [], gbps, of_ceiling,
+ *                         fetching: {tps, seconds: [], read_gbps, unpacked_gbps, reached}}}]}
+ *
+ * gops and gbps: the multiply-adds of the model, and the bytes of weights and cache that a token
+ * has to read.
+ *
+ * predicted: what the kernels of the model would give, each measured alone right before each
+ * prefill (linear part + attention part), and the median fraction of it that prefill reached. null
+ * without a prompt, with `exact`, and where ranks share the prompt by rows.
+ *
+ * fetching: streamed weights fetched as decode does, by the same threads, but without computing, in
+ * turns with decode; what rank 0 reads from files and what it decompresses; and the median fraction
+ * of tps that decode reached. null if weights are not streamed. */
+ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *params, char **json,
+                           ith_error *err);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

@@ -62,3 +62,8 @@ ith_sampling ith_sampling_default(const ith_engine *engine)
     }
     return s;
 }
+
+ith_generate_params ith_generate_params_default(const ith_engine *engine)
+{
+    return (ith_generate_params){.max_tokens = 512, .sampling = ith_sampling_default(engine)};
+}

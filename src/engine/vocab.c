@@ -151,6 +151,8 @@ static ith_status need(const ith_vocab *vocab, ith_error *err)
 ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags, int32_t **ids,
                               size_t *n_ids, ith_error *err)
 {
+    *ids = NULL;
+    *n_ids = 0;
     ITH_TRY(need(vocab, err));
     return ith_tokenizer_encode(vocab->tok, text, len, flags, ids, n_ids, err);
 }
@@ -158,6 +160,8 @@ ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t l
 ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text, size_t *len,
                                 ith_error *err)
 {
+    *text = NULL;
+    *len = 0;
     ITH_TRY(need(vocab, err));
     return ith_tokenizer_decode(vocab->tok, ids, n, text, len, err);
 }
@@ -173,6 +177,7 @@ bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id)
 ith_status ith_chat_render(const ith_vocab *vocab, const ith_message *messages, size_t n_messages,
                            ith_thinking thinking, char **text, ith_error *err)
 {
+    *text = NULL;
     ITH_TRY(need(vocab, err));
     return ith_chat_format(vocab->chat, messages, n_messages, thinking, text, err);
 }

@@ -20,12 +20,14 @@ static void close_folder(folder *f)
     ith_archive_close(f->archive);
 }
 
-/* A missing folder is an error here; it is not created. */
-static ith_status open_folder(const char *path, folder *f, ith_error *err)
+/* A missing folder is an error here; it is not created. Clears *json, which a failure leaves so. */
+static ith_status open_folder(const char *path, char **json, folder *f, ith_error *err)
 {
     DIR *dir = opendir(path);
 
     *f = (folder){0};
+    if (json != NULL)
+        *json = NULL;
     if (dir == NULL)
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
     closedir(dir);
@@ -72,7 +74,7 @@ static json_t *describe(const ith_archived *s)
 ith_status ith_cache_list(const char *path, char **json, ith_error *err)
 {
     folder f;
-    ith_status status = open_folder(path, &f, err);
+    ith_status status = open_folder(path, json, &f, err);
 
     if (status == ITH_OK) {
         json_t *segments = json_array();
@@ -152,7 +154,7 @@ static ith_status drop_timeline(folder *f, const char *key, ith_error *err)
 ith_status ith_cache_remove(const char *path, const char *key, char **json, ith_error *err)
 {
     folder f;
-    ith_status status = open_folder(path, &f, err);
+    ith_status status = open_folder(path, json, &f, err);
 
     if (status == ITH_OK) {
         int64_t n = f.n, bytes = sum_bytes(f.list, f.n);
@@ -211,7 +213,7 @@ ith_status ith_cache_verify(const char *path, ith_progress_fn progress, void *us
 {
     findings found = {json_array(), 0};
     folder f;
-    ith_status status = open_folder(path, &f, err);
+    ith_status status = open_folder(path, json, &f, err);
 
     if (status == ITH_OK)
         status = verify_all(&f, progress, user, &found, err);

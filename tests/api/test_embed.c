@@ -85,7 +85,7 @@ static int32_t *prompt_ids(const fixture *f, size_t *n)
 static void answers_a_question(void **state)
 {
     fixture *f = *state;
-    ith_generate_params params = {.max_tokens = 30, .sampling = {.top_p = 1, .repeat_penalty = 1}};
+    ith_generate_params params = ith_generate_params_default(f->engine);
     ith_generation answer;
     ith_session *session;
     ith_error err;
@@ -238,6 +238,38 @@ static void describes_itself(void **state)
     assert_int_equal(info->threads, 2);
 }
 
+/* The text and the numbers of the version agree, and the library's with the header's. */
+static void has_one_version(void **state)
+{
+    char text[40];
+
+    (void)state;
+    snprintf(text, sizeof text, "%d.%d.%d", ITH_VERSION_MAJOR, ITH_VERSION_MINOR, ITH_VERSION_PATCH);
+    assert_string_equal(text, ITH_VERSION);
+    assert_string_equal(text, ith_version());
+    assert_int_equal(ITH_VERSION_NUMBER, 10000 * ITH_VERSION_MAJOR + 100 * ITH_VERSION_MINOR + ITH_VERSION_PATCH);
+}
+
+static void text_needs_a_tokenizer(void **state)
+{
+    const ith_message turn = {"user", "hello"};
+    ith_stream *stream;
+    int32_t *ids;
+    char *text;
+    ith_error err;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(ith_vocab_tokenize(NULL, "hello", 5, 0, &ids, &n, &err), ITH_E_ARGUMENT);
+    assert_null(ids);
+    assert_int_equal(ith_vocab_detokenize(NULL, NULL, 0, &text, &n, &err), ITH_E_ARGUMENT);
+    assert_null(text);
+    assert_int_equal(ith_chat_render(NULL, &turn, 1, ITH_THINKING_DEFAULT, &text, &err), ITH_E_ARGUMENT);
+    assert_null(text);
+    assert_int_equal(ith_stream_open(NULL, &stream, &err), ITH_E_ARGUMENT);
+    assert_null(stream);
+}
+
 static void refuses_what_is_no_model(void **state)
 {
     fixture *f = *state;
@@ -265,6 +297,8 @@ int main(void)
         cmocka_unit_test(text_function_ends_generation),
         cmocka_unit_test(one_seed_gives_one_text),
         cmocka_unit_test(describes_itself),
+        cmocka_unit_test(has_one_version),
+        cmocka_unit_test(text_needs_a_tokenizer),
         cmocka_unit_test(refuses_what_is_no_model),
     };
     return cmocka_run_group_tests(tests, open_engine, close_engine);
