@@ -80,6 +80,16 @@ $(BIN): $(CLI_OBJ) $(LIB)
 	@echo "  ld $@"
 	$(Q)$(MPICC) $(LDFLAGS) $^ -o $@ $(PKG_LIBS)
 
+# The program prints its manual page and its completion scripts from its tables of options.
+MANUALS := $(addprefix $(B)/generated/,ithaca.1 ithaca.bash _ithaca)
+$(B)/generated/ithaca.1:    HELP := --man
+$(B)/generated/ithaca.bash: HELP := --completion bash
+$(B)/generated/_ithaca:     HELP := --completion zsh
+$(MANUALS): $(BIN)
+	@mkdir -p $(@D)
+	@echo "  gen $@"
+	$(Q)$(BIN) help $(HELP) > $@.new && mv $@.new $@
+
 $(TEST_BIN): $(B)/%: $(B)/%.o $(LIB)
 	@echo "  ld $@"
 	$(Q)$(MPICC) $(LDFLAGS) $^ -o $@ -lcmocka $(PKG_LIBS)
@@ -127,13 +137,16 @@ model:
 	@scripts/model.sh
 
 .PHONY: install
-## install: program, library, header, pkg-config file, manual; PREFIX=/usr/local DESTDIR=
-install: $(BIN) $(LIB)
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig share/man/man1)
+## install: program, library, header, pkg-config file, manual, completion; PREFIX=/usr/local DESTDIR=
+install: $(BIN) $(LIB) $(MANUALS)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig share/man/man1 \
+	    share/bash-completion/completions share/zsh/site-functions)
 	install $(BIN) $(DESTDIR)$(PREFIX)/bin/ithaca
 	install -m 644 include/ithaca.h include/ithaca_tools.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib/libithaca.a
-	install -m 644 src/cli/ithaca.1 $(DESTDIR)$(PREFIX)/share/man/man1/ithaca.1
+	install -m 644 $(B)/generated/ithaca.1 $(DESTDIR)$(PREFIX)/share/man/man1/ithaca.1
+	install -m 644 $(B)/generated/ithaca.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ithaca
+	install -m 644 $(B)/generated/_ithaca $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ithaca
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(LINKED)|' scripts/ithaca.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/ithaca.pc
 

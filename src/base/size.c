@@ -1,6 +1,8 @@
+/* size.c - reads sizes and counts. */
 #include "base/size.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,5 +35,24 @@ bool ith_size_read(const char *text, const char **end, int64_t *bytes)
     if (!(value >= 0 && value <= 0x1p62))
         return false;
     *bytes = (int64_t)value;
+    return true;
+}
+
+bool ith_count_read(const char *text, const char **end, int64_t *count)
+{
+    char *after;
+    long long value;
+    int64_t factor = 1;
+
+    errno = 0;
+    value = strtoll(text, &after, 10);
+    if (*after == 'k' || *after == 'K')
+        factor = 1024;
+    else if (*after == 'm' || *after == 'M')
+        factor = 1024 * 1024;
+    *end = after + (factor > 1);
+    if (after == text || errno != 0 || value < 0 || value > (INT64_C(1) << 62) / factor)
+        return false;
+    *count = value * factor;
     return true;
 }

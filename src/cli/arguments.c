@@ -1,6 +1,9 @@
+/* arguments.c - from a command line to a command's arguments. */
 #include "cli/arguments.h"
 
 #include "base/size.h"
+#include "cli/help.h"
+#include "cli/similar.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -9,9 +12,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-enum { LONG_ONLY = 1000, HELP = 999, HELP_COLUMN = 28, LETTERS_ALIKE = 3, NAME_BYTES = 64 }; /* getopt's values: a letter, LONG_ONLY + place, HELP */
+/* getopt's values: a letter, HELP, or FIRST + the place in bound.options */
+enum { FULL_HELP = 999, FIRST = 1000 };
+enum { OPTIONS_MAX = 64, LONGS_MAX = 2 * OPTIONS_MAX, NAME_BYTES = 64, HINT_BYTES = 80 };
+
+typedef struct bound { /* a command's options, each with the address of its value */
+    const ith_cli *cli;
+    const ith_command *command;
+    const ith_option *options[OPTIONS_MAX];
+    void *out[OPTIONS_MAX];
+    bool given[OPTIONS_MAX];
+    size_t n;
+} bound;
 
 int ith_args_wrong(const ith_cli *cli, const char *command, const char *format, ...)
 {
@@ -21,248 +34,335 @@ int ith_args_wrong(const ith_cli *cli, const char *command, const char *format, 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    ith_cli_say(cli, "%s: %s; see ithaca %s --help", command, text, command);
+    ith_cli_error(cli, "%s: %s; see ithaca %s -h", command, text, command);
     return ITH_EXIT_USAGE;
 }
 
-static void print_option(const ith_arg *arg)
+static void bind(bound *b, const ith_cli *cli, const ith_command *command, void *args)
 {
-    char left[100];
-    int width =
-        snprintf(left, sizeof left, "  %c%c%s --%s%s%s", arg->letter ? '-' : ' ', arg->letter ? arg->letter : ' ',
-                 arg->letter ? "," : " ", arg->name, arg->value ? " " : "", arg->value ? arg->value : "");
-
-    if (width >= HELP_COLUMN)
-        printf("%s\n%*s%s\n", left, HELP_COLUMN, "", arg->help);
-    else
-        printf("%-*s%s\n", HELP_COLUMN, left, arg->help);
+    *b = (bound){.cli = cli, .command = command};
+    for (const ith_group_use *use = command->groups; use->group != NULL; use++)
+        for (const ith_option *o = use->group->options; o->name != NULL && b->n < OPTIONS_MAX;
+             o++) {
+            b->options[b->n] = o;
+            b->out[b->n++] = (char *)args + use->at + o->at;
+        }
 }
 
-static void print_help(const ith_manual *manual, const ith_arg *args, size_t n_args)
-{
-    static const ith_arg help = {"help", 'h', ITH_ARG_FLAG, NULL, "this text", NULL, 0, 0};
+/* ---- Values ---- */
 
-    printf("%s\n%s\n\nOptions:\n", manual->synopsis, manual->summary);
-    for (size_t i = 0; i < n_args; i++)
-        print_option(&args[i]);
-    print_option(&help);
-    printf("\nExamples:\n%s", manual->examples);
+static bool in_range(const ith_option *option, double value)
+{
+    return value >= option->min && value <= option->max;
 }
 
-/* The place of `word` among "one|two|three", or -1. */
-static int find_choice(const char *choices, const char *word)
-{
-    size_t len = strlen(word);
-
-    for (int place = 0;; place++) {
-        size_t this_len = strcspn(choices, "|");
-        if (this_len == len && memcmp(choices, word, len) == 0)
-            return place;
-        if (choices[this_len] == 0)
-            return -1;
-        choices += this_len + 1;
-    }
-}
-
-static bool read_int(const ith_arg *arg, const char *text)
+static bool read_int(const ith_option *option, const char *text, int64_t *out)
 {
     char *end;
     long long value;
 
     errno = 0;
     value = strtoll(text, &end, 10);
-    if (end == text || *end != 0 || errno != 0 || (double)value < arg->min || (double)value > arg->max)
+    if (end == text || *end != 0 || errno != 0 || !in_range(option, (double)value))
         return false;
-    *(int64_t *)arg->out = value;
+    *out = value;
     return true;
 }
 
-static bool read_bytes(const ith_arg *arg, const char *text)
+static bool read_tokens(const ith_option *option, const char *text, int64_t *out)
 {
     const char *end;
     int64_t value;
 
-    if (!ith_size_read(text, &end, &value) || *end != 0 || (double)value < arg->min || (double)value > arg->max)
+    if (!ith_count_read(text, &end, &value) || *end != 0 || !in_range(option, (double)value))
         return false;
-    *(int64_t *)arg->out = value;
+    *out = value;
     return true;
 }
 
-static bool read_real(const ith_arg *arg, const char *text)
+static bool read_bytes(const ith_option *option, const char *text, int64_t *out)
+{
+    const char *end;
+    int64_t value;
+
+    if (!ith_size_read(text, &end, &value) || *end != 0 || !in_range(option, (double)value))
+        return false;
+    *out = value;
+    return true;
+}
+
+static bool read_real(const ith_option *option, const char *text, double *out)
 {
     char *end;
     double value = strtod(text, &end);
 
-    if (end == text || *end != 0 || !isfinite(value) || value < arg->min || value > arg->max)
+    if (end == text || *end != 0 || !isfinite(value) || !in_range(option, value))
         return false;
-    *(double *)arg->out = value;
+    *out = value;
     return true;
 }
 
-static int read_list(const ith_cli *cli, const char *command, const ith_arg *arg, const char *text)
+/* "-n (--max-tokens)", "--temp" */
+static const char *name_of(const ith_option *option, char name[NAME_BYTES])
 {
-    ith_arg_list *list = arg->out;
+    if (option->letter != 0)
+        snprintf(name, NAME_BYTES, "-%c (--%s)", option->letter, option->name);
+    else
+        snprintf(name, NAME_BYTES, "--%s", option->name);
+    return name;
+}
 
-    if (list->n == ITH_ARG_LIST_MAX)
-        return ith_args_wrong(cli, command, "--%s may be given %d times", arg->name, ITH_ARG_LIST_MAX);
+static int read_list(const bound *b, const ith_option *option, const char *text,
+                     ith_option_list *list)
+{
+    if (list->n == ITH_OPTION_LIST_MAX)
+        return ith_args_wrong(b->cli, b->command->name, "--%s may be given at most %d times",
+                              option->name, ITH_OPTION_LIST_MAX);
     list->items[list->n++] = text;
     return ITH_ARGS_OK;
 }
 
-/* "-n (--max-tokens)", "--temp" */
-static const char *name_of(const ith_arg *arg, char name[NAME_BYTES])
+/* "q8, bf16 or f32" */
+static void list_words(const ith_word *words, char *text, size_t size)
 {
-    if (arg->letter != 0)
-        snprintf(name, NAME_BYTES, "-%c (--%s)", arg->letter, arg->name);
-    else
-        snprintf(name, NAME_BYTES, "--%s", arg->name);
-    return name;
-}
-
-static int read_value(const ith_cli *cli, const char *command, const ith_arg *arg, const char *text)
-{
-    char name[NAME_BYTES];
-    int place;
-
-    name_of(arg, name);
-    switch (arg->kind) {
-    case ITH_ARG_FLAG:
-        *(bool *)arg->out = true;
-        return ITH_ARGS_OK;
-    case ITH_ARG_TEXT:
-        *(const char **)arg->out = text;
-        return ITH_ARGS_OK;
-    case ITH_ARG_LIST:
-        return read_list(cli, command, arg, text);
-    case ITH_ARG_INT:
-        if (!read_int(arg, text))
-            return ith_args_wrong(cli, command, "%s takes a whole number from %.0f to %.0f, not \"%s\"", name,
-                                  arg->min, arg->max, text);
-        return ITH_ARGS_OK;
-    case ITH_ARG_BYTES:
-        if (!read_bytes(arg, text))
-            return ith_args_wrong(cli, command, "%s takes a size such as 800MiB or 3GiB, not \"%s\"", name,
-                                  text);
-        return ITH_ARGS_OK;
-    case ITH_ARG_REAL:
-        if (!read_real(arg, text))
-            return ith_args_wrong(cli, command, "%s takes a number from %g to %g, not \"%s\"", name, arg->min,
-                                  arg->max, text);
-        return ITH_ARGS_OK;
-    case ITH_ARG_CHOICE:
-        place = find_choice(arg->value, text);
-        if (place < 0)
-            return ith_args_wrong(cli, command, "%s takes %s, not \"%s\"", name, arg->value, text);
-        *(int *)arg->out = place;
-        return ITH_ARGS_OK;
-    }
-    return ITH_ARGS_OK;
-}
-
-/* getopt's two tables; `shorts` begins with ':' so that a missing value is told from an unknown option. */
-static void make_tables(const ith_arg *args, size_t n_args, struct option longs[ITH_ARGS_MAX + 2],
-                        char shorts[2 * ITH_ARGS_MAX + 4])
-{
+    const char *separator = "";
     size_t used = 0;
 
-    shorts[used++] = ':';
-    shorts[used++] = 'h';
-    for (size_t i = 0; i < n_args; i++) {
-        int has = args[i].kind == ITH_ARG_FLAG ? no_argument : required_argument;
-        longs[i] = (struct option){args[i].name, has, NULL, LONG_ONLY + (int)i};
-        if (args[i].letter == 0)
+    text[0] = 0;
+    for (; words->name != NULL && used < size; words++) {
+        const ith_word *next = words + 1;
+        if (words->help == NULL)
             continue;
-        shorts[used++] = args[i].letter;
-        if (has == required_argument)
-            shorts[used++] = ':';
+        used += (size_t)snprintf(text + used, size - used, "%s%s", separator, words->name);
+        while (next->name != NULL && next->help == NULL)
+            next++;
+        separator = next->name != NULL && next[1].name == NULL ? " or " : ", ";
     }
-    shorts[used] = 0;
-    longs[n_args] = (struct option){"help", no_argument, NULL, HELP};
-    longs[n_args + 1] = (struct option){NULL, 0, NULL, 0};
 }
 
-static const ith_arg *find_arg(const ith_arg *args, size_t n_args, int opt)
+static int read_word(const bound *b, const ith_option *option, const char *text, int *out)
 {
-    for (size_t i = 0; i < n_args; i++)
-        if (opt == LONG_ONLY + (int)i || (args[i].letter != 0 && opt == args[i].letter))
-            return &args[i];
-    return NULL;
-}
+    ith_similar similar = {.typed = text, .len = strlen(text)};
+    char name[NAME_BYTES], words[200], hint[HINT_BYTES];
 
-/* A long option that getopt does not take: `word` as it was typed. */
-static int wrong_option(const ith_cli *cli, const char *command, const ith_arg *args, size_t n_args, const char *word)
-{
-    const char *name = word + strspn(word, "-"), *alike = NULL;
-    size_t len = strcspn(name, "="), most = LETTERS_ALIKE - 1;
-    int begun = 0; /* options whose names begin so */
-
-    for (size_t i = 0; i < n_args; i++) {
-        size_t same = 0;
-        while (same < len && args[i].name[same] == name[same])
-            same++;
-        begun += same == len;
-        if (same > most) {
-            most = same;
-            alike = args[i].name;
+    for (const ith_word *word = option->words; word->name != NULL; word++) {
+        if (strcmp(word->name, text) == 0) {
+            *out = word->value;
+            return ITH_ARGS_OK;
         }
+        ith_similar_try(&similar, word->name);
     }
-    if (begun > 1)
-        return ith_args_wrong(cli, command, "--%.*s may be one of %d options", (int)len, name, begun);
-    if (begun == 1)
-        return ith_args_wrong(cli, command, "option --%s takes no value", alike != NULL ? alike : name);
-    return ith_args_wrong(cli, command, "unknown option --%.*s%s%s%s", (int)len, name,
-                          alike != NULL ? " (did you mean --" : "", alike != NULL ? alike : "",
-                          alike != NULL ? "?)" : "");
+    list_words(option->words, words, sizeof words);
+    return ith_args_wrong(b->cli, b->command->name, "%s takes %s, not \"%s\"%s",
+                          name_of(option, name), words, text,
+                          ith_similar_hint(&similar, "", hint, sizeof hint));
 }
 
-static int stray_word(const ith_cli *cli, const char *command, const ith_arg *args, size_t n_args, const char *word)
+static int out_of_range(const bound *b, const ith_option *option, const char *text)
 {
-    const char *hint = "";
+    const char *command = b->command->name;
+    char name[NAME_BYTES];
 
-    for (size_t i = 0; i < n_args; i++)
-        if (args[i].letter == 'p')
-            hint = ": a text goes behind -p, a model behind -m";
-    return ith_args_wrong(cli, command, "\"%s\" belongs to no option%s", word, hint);
+    name_of(option, name);
+    if (option->kind == ITH_OPTION_BYTES)
+        return ith_args_wrong(b->cli, command, "%s takes a size such as 800MiB or 3GiB, not \"%s\"",
+                              name, text);
+    if (option->kind == ITH_OPTION_REAL)
+        return ith_args_wrong(b->cli, command, "%s takes a number from %g to %g, not \"%s\"", name,
+                              option->min, option->max, text);
+    return ith_args_wrong(b->cli, command,
+                          "%s takes a whole number from %.0f to %.0f%s, not \"%s\"", name,
+                          option->min, option->max,
+                          option->kind == ITH_OPTION_TOKENS ? " (128k is 131072)" : "", text);
 }
 
-void ith_args_take_model(int *argc, char ***argv, const char **model)
+static int read_value(const bound *b, size_t at, const char *text)
 {
-    if (*argc < 2 || (*argv)[1][0] == '-')
-        return;
-    *model = (*argv)[1];
-    (*argv)[1] = (*argv)[0];
-    (*argv)++;
-    (*argc)--;
+    const ith_option *option = b->options[at];
+    void *out = b->out[at];
+    bool ok = true;
+
+    switch (option->kind) {
+    case ITH_OPTION_FLAG:
+        *(bool *)out = true;
+        break;
+    case ITH_OPTION_TEXT:
+    case ITH_OPTION_FILE:
+        *(const char **)out = text;
+        break;
+    case ITH_OPTION_LIST:
+        return read_list(b, option, text, out);
+    case ITH_OPTION_WORD:
+        return read_word(b, option, text, out);
+    case ITH_OPTION_INT:
+        ok = read_int(option, text, out);
+        break;
+    case ITH_OPTION_TOKENS:
+        ok = read_tokens(option, text, out);
+        break;
+    case ITH_OPTION_BYTES:
+        ok = read_bytes(option, text, out);
+        break;
+    case ITH_OPTION_REAL:
+        ok = read_real(option, text, out);
+        break;
+    }
+    return ok ? ITH_ARGS_OK : out_of_range(b, option, text);
 }
 
-int ith_args_parse(const ith_cli *cli, const ith_manual *manual, const ith_arg *args, size_t n_args, int argc,
+static int set_presets(const bound *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->options[i]->preset != NULL) {
+            int code = read_value(b, i, b->options[i]->preset);
+            if (code != ITH_ARGS_OK)
+                return code;
+        }
+    return ITH_ARGS_OK;
+}
+
+/* ---- The command line ---- */
+
+typedef struct tables { /* getopt's */
+    struct option longs[LONGS_MAX + 2];
+    char shorts[2 * OPTIONS_MAX + 4];
+} tables;
+
+static size_t add_longs(struct option *longs, size_t n, const ith_option *option, size_t at)
+{
+    int has = option->kind == ITH_OPTION_FLAG ? no_argument : required_argument;
+
+    longs[n++] = (struct option){option->name, has, NULL, FIRST + (int)at};
+    for (const char *const *alias = option->aliases; *alias != NULL && n < LONGS_MAX; alias++)
+        longs[n++] = (struct option){*alias, has, NULL, FIRST + (int)at};
+    return n;
+}
+
+/* `shorts` begins with ':' so that a missing value is told from an unknown option. */
+static void make_tables(const bound *b, tables *t)
+{
+    size_t n = 0, used = 0;
+
+    t->shorts[used++] = ':';
+    t->shorts[used++] = 'h';
+    for (size_t i = 0; i < b->n && n < LONGS_MAX; i++) {
+        n = add_longs(t->longs, n, b->options[i], i);
+        if (b->options[i]->letter == 0)
+            continue;
+        t->shorts[used++] = b->options[i]->letter;
+        if (b->options[i]->kind != ITH_OPTION_FLAG)
+            t->shorts[used++] = ':';
+    }
+    t->shorts[used] = 0;
+    t->longs[n] = (struct option){"help", no_argument, NULL, FULL_HELP};
+    t->longs[n + 1] = (struct option){NULL, 0, NULL, 0};
+}
+
+static size_t find_option(const bound *b, int opt)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (opt == FIRST + (int)i || (b->options[i]->letter != 0 && opt == b->options[i]->letter))
+            return i;
+    return 0;
+}
+
+static bool begins(const char *name, const char *word, size_t len)
+{
+    return strncmp(name, word, len) == 0;
+}
+
+/* Does the option, by its name or an alias, begin with the len letters? */
+static bool option_begins(const ith_option *option, const char *word, size_t len)
+{
+    bool found = begins(option->name, word, len);
+
+    for (const char *const *alias = option->aliases; *alias != NULL; alias++)
+        found |= begins(*alias, word, len);
+    return found;
+}
+
+/* A long option that getopt does not accept: `word` as it was typed. */
+static int wrong_option(const bound *b, const char *word)
+{
+    const char *name = word + strspn(word, "-"), *begun = NULL;
+    ith_similar similar = {.typed = name, .len = strcspn(name, "=")};
+    char hint[HINT_BYTES];
+    int n_begun = 0;
+
+    for (size_t i = 0; i < b->n; i++) {
+        const ith_option *option = b->options[i];
+        if (option_begins(option, name, similar.len)) {
+            n_begun++;
+            begun = option->name;
+        }
+        ith_similar_try(&similar, option->name);
+        for (const char *const *alias = option->aliases; *alias != NULL; alias++)
+            ith_similar_try(&similar, *alias);
+    }
+    if (n_begun > 1)
+        return ith_args_wrong(b->cli, b->command->name, "--%.*s may be one of %d options",
+                              (int)similar.len, name, n_begun);
+    if (n_begun == 1)
+        return ith_args_wrong(b->cli, b->command->name, "option --%s takes no value", begun);
+    return ith_args_wrong(b->cli, b->command->name, "unknown option --%.*s%s", (int)similar.len,
+                          name, ith_similar_hint(&similar, "--", hint, sizeof hint));
+}
+
+static bool has_letter(const bound *b, char letter)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->options[i]->letter == letter)
+            return true;
+    return false;
+}
+
+/* A word that belongs to no option: the operand, unless that is given already. */
+static int read_operand(bound *b, const char *word)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->command->operand != NULL && !b->given[i] &&
+            strcmp(b->options[i]->name, b->command->operand) == 0) {
+            b->given[i] = true;
+            return read_value(b, i, word);
+        }
+    return ith_args_wrong(b->cli, b->command->name, "unexpected argument \"%s\"%s", word,
+                          has_letter(b, 'p') ? ": give a text with -p" : "");
+}
+
+static int wrong_usage(const bound *b, int opt, const char *word)
+{
+    if (opt == ':')
+        return ith_args_wrong(b->cli, b->command->name, "option %s needs a value", word);
+    if (optopt > 0 && optopt < FULL_HELP)
+        return ith_args_wrong(b->cli, b->command->name, "unknown option -%c", optopt);
+    return wrong_option(b, word);
+}
+
+int ith_args_parse(const ith_cli *cli, const ith_command *command, void *args, int argc,
                    char **argv)
 {
-    struct option longs[ITH_ARGS_MAX + 2];
-    char shorts[2 * ITH_ARGS_MAX + 4];
-    const char *command = argv[0];
+    bound b;
+    tables t;
     int opt, code;
 
-    make_tables(args, n_args, longs, shorts);
+    bind(&b, cli, command, args);
+    make_tables(&b, &t);
+    code = set_presets(&b);
     opterr = 0;
     optind = 0; /* GNU: start anew, at argv[1] */
-    while ((opt = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-        if (opt == 'h' || opt == HELP) {
+    while (code == ITH_ARGS_OK && (opt = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1) {
+        if (opt == 'h' || opt == FULL_HELP) {
             if (cli->rank == 0)
-                print_help(manual, args, n_args);
+                ith_help_command(command, opt == FULL_HELP);
             return ITH_EXIT_DONE;
         }
-        if (opt == ':')
-            return ith_args_wrong(cli, command, "option %s needs a value", argv[optind - 1]);
-        if (opt == '?' && optopt > 0 && optopt < HELP)
-            return ith_args_wrong(cli, command, "unknown option -%c", optopt);
-        if (opt == '?')
-            return wrong_option(cli, command, args, n_args, argv[optind - 1]);
-        code = read_value(cli, command, find_arg(args, n_args, opt), optarg);
-        if (code != ITH_ARGS_OK)
-            return code;
+        if (opt == ':' || opt == '?')
+            return wrong_usage(&b, opt, argv[optind - 1]);
+        size_t at = find_option(&b, opt);
+        b.given[at] = true;
+        code = read_value(&b, at, optarg);
     }
-    if (optind < argc)
-        return stray_word(cli, command, args, n_args, argv[optind]);
-    return ITH_ARGS_OK;
+    for (; code == ITH_ARGS_OK && optind < argc; optind++)
+        code = read_operand(&b, argv[optind]);
+    return code;
 }

@@ -1,4 +1,6 @@
-/* Everything here that runs in the handler is async-signal-safe (signal-safety(7)): hence no stdio, no allocation. */
+/* buserror.c - explains SIGBUS.
+ *
+ * What runs in the handler is async-signal-safe (signal-safety(7)): no stdio, no allocation. */
 #include "cli/buserror.h"
 
 #include "cli/command.h"
@@ -10,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char said_first[32]; /* "ithaca: rank 2: ", made before any signal */
+static char said_first[48]; /* "ithaca: error: rank 2: ", made before any signal */
 
 /* ---- The file that is mapped at an address, from /proc/self/maps ---- */
 
@@ -94,16 +96,18 @@ static void on_bus_error(int sig, siginfo_t *info, void *context)
 
     (void)context;
     if (info->si_code <= 0 || !find_file((uintptr_t)info->si_addr, path, sizeof path)) {
-        signal(sig, SIG_DFL); /* not ours to explain: happens again, or is sent again, and ends the process */
+        signal(
+            sig,
+            SIG_DFL); /* not ours to explain: happens again, or is sent again, and ends the process */
         raise(sig);
         return;
     }
     n = append(text, n, sizeof text, said_first);
     n = append(text, n, sizeof text, path);
-    n = append(
-        text, n, sizeof text,
-        ": it can no longer be read where it is mapped: was it cut short or replaced in place while it was in use, or "
-        "is the disk failing?\n");
+    n = append(text, n, sizeof text,
+               ": the mapped file can no longer be read: was it cut short or overwritten while in "
+               "use, or is the "
+               "disk failing?\n");
     if (write(STDERR_FILENO, text, n) < 0)
         _exit(ITH_EXIT_FAILED); /* nobody listens */
     _exit(ITH_EXIT_FAILED);     /* without MPI_Finalize: mpirun ends the other ranks */
@@ -114,9 +118,9 @@ void ith_buserror_install(int rank, int size)
     struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
 
     if (size > 1)
-        snprintf(said_first, sizeof said_first, "ithaca: rank %d: ", rank);
+        snprintf(said_first, sizeof said_first, "ithaca: error: rank %d: ", rank);
     else
-        snprintf(said_first, sizeof said_first, "ithaca: ");
+        snprintf(said_first, sizeof said_first, "ithaca: error: ");
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
 }

@@ -1,7 +1,12 @@
-/* cmd_bench.c - measures the machine, the kernels or a model. The library gives JSON; here it becomes tables for people. */
+/* cmd_bench.c - measures the machine, the kernels or a model. The library gives JSON; here it
+ * becomes tables for people. */
+#include "base/size.h"
 #include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/model_options.h"
 #include "cli/watch.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +27,8 @@ static const char *text_of(const json_t *object, const char *key)
 }
 
 /* A number in `width` places, or a dash where there is none. */
-static void print_number(const json_t *object, const char *key, double factor, int width, int digits)
+static void print_number(const json_t *object, const char *key, double factor, int width,
+                         int digits)
 {
     const json_t *value = json_object_get(object, key);
 
@@ -51,15 +57,49 @@ static int show(const ith_cli *cli, char *text, bool as_json, void (*print)(cons
     return ITH_EXIT_DONE;
 }
 
+static const ith_option buffer_options[] = {
+    {.name = "buffer",
+     .kind = ITH_OPTION_INT,
+     .metavar = "MIB",
+     .max = 1 << 20,
+     .otherwise = "1024, beyond the caches",
+     .help = "size of the memory to read from, in MiB"},
+    {.name = NULL},
+};
+
+static const ith_option_group buffer_group = {"Measurement", buffer_options}; /* int64_t */
+
+#define SHAPES                                                                                     \
+    "qwen3-0.6b, -1.7b, -4b, -8b, -14b, -32b, -30b-a3b, llama-3.1-8b, smollm2-135m, "              \
+    "or a config.json"
+
 /* ---- roofline ---- */
 
-static const ith_manual roofline_manual = {
-    "ithaca bench roofline [--threads T] [--seconds S] [--json]",
-    "Read bandwidth, 8-bit integer and f32 multiply-adds of this machine, for 1 to T threads. Under mpirun: of all "
-    "ranks together.",
-    "  ithaca bench roofline\n"
-    "  ITHACA_SIMD=avx2 ithaca bench roofline --threads 1\n"
-    "  mpirun -n 4 ithaca bench roofline --json\n",
+typedef struct roofline_args {
+    int64_t threads, buffer;
+    double seconds;
+    ith_output_args output;
+} roofline_args;
+
+static const ith_option roofline_options[] = {
+    {.name = "seconds",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "S",
+     .at = offsetof(roofline_args, seconds),
+     .max = 3600,
+     .preset = "0.5",
+     .help = "time to measure each figure"},
+    {.name = NULL},
+};
+
+static const ith_option_group roofline_group = {"Measurement", roofline_options};
+
+static const ith_group_use roofline_groups[] = {
+    {&roofline_group, 0},
+    {&buffer_group, offsetof(roofline_args, buffer)},
+    {&ith_group_threads, offsetof(roofline_args, threads)},
+    {&ith_group_output, offsetof(roofline_args, output)},
+    {NULL, 0},
 };
 
 static void print_roofline(const json_t *root)
@@ -67,8 +107,9 @@ static void print_roofline(const json_t *root)
     size_t i;
     json_t *row;
 
-    printf("%d rank(s), %s: integer by %s, float by %s\n\n", (int)number(root, "ranks"), text_of(root, "simd"),
-           text_of(root, "integer_instruction"), text_of(root, "f32_instruction"));
+    printf("%d rank(s), %s: integer by %s, float by %s\n\n", (int)number(root, "ranks"),
+           text_of(root, "simd"), text_of(root, "integer_instruction"),
+           text_of(root, "f32_instruction"));
     printf("threads   read GB/s   integer GOP/s   f32 GFLOP/s\n");
     json_array_foreach(json_object_get(root, "threads"), i, row)
     {
@@ -80,40 +121,95 @@ static void print_roofline(const json_t *root)
     }
 }
 
-static int roofline(const ith_cli *cli, int argc, char **argv)
+static int roofline_main(const ith_cli *cli, int argc, char **argv)
 {
-    int64_t threads = 0, buffer = 0;
-    double seconds = 0.5;
-    bool as_json = false;
-    const ith_arg args[] = {
-        {"threads", 't', ITH_ARG_INT, "T", "threads per rank (default: the node's cores, shared by its ranks)",
-         &threads, 0, 4096},
-        {"seconds", 0, ITH_ARG_REAL, "S", "of measuring each figure (default 0.5)", &seconds, 0, 3600},
-        {"buffer", 0, ITH_ARG_INT, "MIB", "memory to read from (default 1024, beyond the caches)", &buffer, 0, 1 << 20},
-        {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout instead of text", &as_json, 0, 0},
-    };
+    roofline_args args = {0};
     ith_error err = {0};
     char *text = NULL;
     ith_status status;
-    int code = ith_args_parse(cli, &roofline_manual, args, sizeof args / sizeof args[0], argc, argv);
+    int code = ith_args_parse(cli, &ith_command_bench_roofline, &args, argc, argv);
 
     if (code != ITH_ARGS_OK)
         return code;
-    status =
-        ith_bench_roofline(cli->world, &(ith_bench_roofline_params){(int)threads, seconds, buffer * MIB}, &text, &err);
+    status = ith_bench_roofline(
+        cli->world,
+        &(ith_bench_roofline_params){(int)args.threads, args.seconds, args.buffer * MIB}, &text,
+        &err);
     if (status != ITH_OK)
         return ith_cli_failure(cli, status, &err);
-    return text != NULL ? show(cli, text, as_json, print_roofline) : ITH_EXIT_DONE;
+    return text != NULL ? show(cli, text, args.output.json, print_roofline) : ITH_EXIT_DONE;
 }
+
+const ith_command ith_command_bench_roofline = {
+    .name = "bench roofline",
+    .summary = "what this machine can do at best: bandwidth and arithmetic",
+    .synopsis = "bench roofline [-t T] [--seconds S] [--json]",
+    .description =
+        "Measures read bandwidth, 8-bit integer and f32 multiply-adds of this machine with 1 "
+        "to T threads. Under mpirun: of all ranks together.",
+    .examples = "ithaca bench roofline\n"
+                "ITHACA_SIMD=avx2 ithaca bench roofline --threads 1\n"
+                "mpirun -n 4 ithaca bench roofline --json\n",
+    .groups = roofline_groups,
+    .collective = true,
+    .run = roofline_main,
+};
 
 /* ---- kernels ---- */
 
-static const ith_manual kernels_manual = {
-    "ithaca bench kernels [--shapes LIST] [--simd LIST] [--filter TEXT] [OPTION]...",
-    "Every kernel at the sizes of real models: rates, and their share of what the same threads can do at best.",
-    "  ithaca bench kernels\n"
-    "  ithaca bench kernels --shapes qwen3-8b,smollm2-135m --filter gemm_w4 --threads 2\n"
-    "  ithaca bench kernels --simd avx2,avx512 --filter 'attn_q8' --json\n",
+typedef struct kernels_args {
+    const char *shapes, *simd, *filter;
+    int64_t threads, buffer;
+    double seconds;
+    ith_output_args output;
+} kernels_args;
+
+static const ith_option kernels_options[] = {
+    {.name = "shapes",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "LIST",
+     .at = offsetof(kernels_args, shapes),
+     .otherwise = "qwen3-0.6b",
+     .help = "models whose sizes to use, separated by commas",
+     .more = "Known: " SHAPES "."},
+    {.name = "simd",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "LIST",
+     .at = offsetof(kernels_args, simd),
+     .otherwise = "the one in use",
+     .help = "instruction sets, as ithaca version lists them"},
+    {.name = "filter",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "TEXT",
+     .at = offsetof(kernels_args, filter),
+     .help = "measure only lines that contain TEXT",
+     .more = "A line reads \"KERNEL SHAPE.PART TOKENS\"."},
+    {.name = "threads",
+     .letter = 't',
+     .kind = ITH_OPTION_INT,
+     .metavar = "T",
+     .at = offsetof(kernels_args, threads),
+     .min = 1,
+     .max = 4096,
+     .preset = "1",
+     .help = "threads that share each product"},
+    {.name = "seconds",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "S",
+     .at = offsetof(kernels_args, seconds),
+     .max = 3600,
+     .preset = "0.1",
+     .help = "time to measure each line"},
+    {.name = NULL},
+};
+
+static const ith_option_group kernels_group = {"Measurement", kernels_options};
+
+static const ith_group_use kernels_groups[] = {
+    {&kernels_group, 0},
+    {&buffer_group, offsetof(kernels_args, buffer)},
+    {&ith_group_output, offsetof(kernels_args, output)},
+    {NULL, 0},
 };
 
 static void print_kernels(const json_t *root)
@@ -122,17 +218,20 @@ static void print_kernels(const json_t *root)
     size_t i;
     json_t *row, *ceiling;
 
-    json_object_foreach(json_object_get(root, "ceilings"), level, ceiling) printf(
-        "ceilings of %d thread(s), %s: %.1f GB/s, %.0f integer GOP/s, %.0f f32 GFLOP/s\n", (int)number(root, "threads"),
-        level, number(ceiling, "read_gbps"), number(ceiling, "integer_gops"), number(ceiling, "f32_gflops"));
-    printf("\n%-19s%-9s%-28s%7s%10s%8s%11s%8s\n", "kernel", "simd", "shape.part [rows x cols]", "tokens", "GOP/s",
-           "GB/s", "of ceiling", "ns/elem");
+    json_object_foreach(json_object_get(root, "ceilings"), level, ceiling)
+        printf("ceilings of %d thread(s), %s: %.1f GB/s, %.0f integer GOP/s, %.0f f32 GFLOP/s\n",
+               (int)number(root, "threads"), level, number(ceiling, "read_gbps"),
+               number(ceiling, "integer_gops"), number(ceiling, "f32_gflops"));
+    printf("\n%-19s%-9s%-28s%7s%10s%8s%11s%8s\n", "kernel", "simd", "shape.part [rows x cols]",
+           "tokens", "GOP/s", "GB/s", "of ceiling", "ns/elem");
     json_array_foreach(json_object_get(root, "results"), i, row)
     {
         char part[100];
-        int used = snprintf(part, sizeof part, "%s.%s", text_of(row, "shape"), text_of(row, "part"));
+        int used =
+            snprintf(part, sizeof part, "%s.%s", text_of(row, "shape"), text_of(row, "part"));
         if (number(row, "rows") > 0 && used < 60)
-            snprintf(part + used, sizeof part - (size_t)used, " %.0fx%.0f", number(row, "rows"), number(row, "cols"));
+            snprintf(part + used, sizeof part - (size_t)used, " %.0fx%.0f", number(row, "rows"),
+                     number(row, "cols"));
         printf("%-19s%-9s%-28s", text_of(row, "kernel"), text_of(row, "simd"), part);
         print_number(row, "tokens", 1, 6, 0);
         print_number(row, "gops", 1, 9, 1);
@@ -143,59 +242,49 @@ static void print_kernels(const json_t *root)
     }
 }
 
-static int kernels(const ith_cli *cli, int argc, char **argv)
+static int kernels_main(const ith_cli *cli, int argc, char **argv)
 {
-    ith_bench_kernels_params params = {.seconds = 0.1};
-    ith_watch watch = {0};
-    int64_t threads = 1, buffer = 0;
-    bool as_json = false;
-    const ith_arg args[] = {
-        {"shapes", 0, ITH_ARG_TEXT, "LIST",
-         "qwen3-0.6b (default), -1.7b, -4b, -8b, -14b, -32b, -30b-a3b, llama-3.1-8b, smollm2-135m, or a config.json",
-         &params.shapes, 0, 0},
-        {"simd", 0, ITH_ARG_TEXT, "LIST", "levels, as ithaca version lists them (default: the one in use)",
-         &params.simd, 0, 0},
-        {"filter", 0, ITH_ARG_TEXT, "TEXT", "only lines \"KERNEL SHAPE.PART TOKENS\" that contain TEXT", &params.filter,
-         0, 0},
-        {"threads", 't', ITH_ARG_INT, "T", "threads that share each product (default 1)", &threads, 1, 4096},
-        {"seconds", 0, ITH_ARG_REAL, "S", "of measuring each line (default 0.1)", &params.seconds, 0, 3600},
-        {"buffer", 0, ITH_ARG_INT, "MIB", "memory to read from (default 1024, beyond the caches)", &buffer, 0, 1 << 20},
-        {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout instead of text", &as_json, 0, 0},
-        {"quiet", 'q', ITH_ARG_FLAG, NULL, "no progress on stderr", &watch.quiet, 0, 0},
-    };
+    kernels_args args = {0};
+    ith_bench_kernels_params params;
+    ith_watch watch = {.cli = cli};
     ith_error err = {0};
     char *text = NULL;
     ith_status status;
-    int code = ith_args_parse(cli, &kernels_manual, args, sizeof args / sizeof args[0], argc, argv);
+    int code = ith_args_parse(cli, &ith_command_bench_kernels, &args, argc, argv);
 
     if (code != ITH_ARGS_OK)
         return code;
-    if (cli->rank != 0) /* one machine's kernels: the other ranks are done */
-        return ITH_EXIT_DONE;
-    params.threads = (int)threads;
-    params.buffer = buffer * MIB;
-    params.progress = ith_watch_progress;
-    params.progress_user = &watch;
+    watch.quiet = args.output.quiet;
+    params = (ith_bench_kernels_params){.shapes = args.shapes,
+                                        .simd = args.simd,
+                                        .filter = args.filter,
+                                        .threads = (int)args.threads,
+                                        .seconds = args.seconds,
+                                        .buffer = args.buffer * MIB,
+                                        .progress = ith_watch_progress,
+                                        .progress_user = &watch};
     status = ith_bench_kernels(&params, &text, &err);
     ith_watch_end(&watch);
     if (status != ITH_OK)
         return ith_cli_failure(cli, status, &err);
-    return show(cli, text, as_json, print_kernels);
+    return show(cli, text, args.output.json, print_kernels);
 }
 
-/* ---- model ---- */
-
-static const ith_manual model_manual = {
-    "ithaca bench model (-m MODEL | --shape SHAPE [--type TYPE]) [--depths LIST] [OPTION]...",
-    "Prefill and decode at growing context, of a model's files or of random weights of a known shape. predicted: "
-    "prefill by the\n"
-    "rates of its kernels alone, measured in turns with it; reached: the share of that. Of streamed weights also what "
-    "fetching\n"
-    "them alone would give, and the share of that which decode reaches.",
-    "  ithaca bench model -m model.gguf --depths 0,4096,16384\n"
-    "  ithaca bench model --shape qwen3-8b --type q4_0 --depths 0,32768 --fill\n"
-    "  mpirun -n 4 ithaca bench model -m Qwen3-8B --prompt 2048 --json\n",
+const ith_command ith_command_bench_kernels = {
+    .name = "bench kernels",
+    .summary = "every kernel at the sizes of real models",
+    .synopsis = "bench kernels [--shapes LIST] [--simd LIST] [--filter TEXT] [OPTION]...",
+    .description =
+        "Measures every kernel at the sizes of real models: its rates, and their share of what "
+        "the same threads can do at best.",
+    .examples = "ithaca bench kernels\n"
+                "ithaca bench kernels --shapes qwen3-8b,smollm2-135m --filter gemm_w4 -t 2\n"
+                "ithaca bench kernels --simd avx2,avx512 --filter attn_q8 --json\n",
+    .groups = kernels_groups,
+    .run = kernels_main,
 };
+
+/* ---- model ---- */
 
 typedef struct model_bench_args {
     ith_model_args model;
@@ -207,15 +296,77 @@ typedef struct model_bench_args {
     char name[300];
 } model_bench_args;
 
+static const ith_option model_options[] = {
+    {.name = "shape",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "SHAPE",
+     .at = offsetof(model_bench_args, shape),
+     .help = "random weights of this shape instead of a model",
+     .more = "Known: " SHAPES "."},
+    {.name = "type",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "TYPE",
+     .at = offsetof(model_bench_args, type),
+     .preset = "q4_0",
+     .help = "type of the random weights",
+     .more = "q4_0, q4_1, q8_0, bf16, f16 or f32."},
+    {.name = "depths",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "LIST",
+     .at = offsetof(model_bench_args, depths),
+     .preset = "0",
+     .help = "tokens in the cache before each measurement",
+     .more = "Ascending and separated by commas, such as 0,4k,128k."},
+    {.name = "prompt",
+     .kind = ITH_OPTION_TOKENS,
+     .metavar = "N",
+     .at = offsetof(model_bench_args, prompt),
+     .max = 1e9,
+     .preset = "512",
+     .help = "tokens of a measured prefill; 0: none"},
+    {.name = "decode",
+     .kind = ITH_OPTION_TOKENS,
+     .metavar = "N",
+     .at = offsetof(model_bench_args, decode),
+     .max = 1e9,
+     .preset = "32",
+     .help = "tokens decoded one by one; 0: none"},
+    {.name = "repetitions",
+     .kind = ITH_OPTION_INT,
+     .metavar = "N",
+     .at = offsetof(model_bench_args, repetitions),
+     .min = 1,
+     .max = ITH_BENCH_REPETITIONS_MAX,
+     .preset = "3",
+     .help = "measurements of each; medians are shown"},
+    {.name = "fill",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(model_bench_args, fill),
+     .help = "fill the cache with arbitrary data, not by prefill"},
+    {.name = NULL},
+};
+
+static const ith_option_group model_group = {"Measurement", model_options};
+
+static const ith_group_use model_groups[] = {
+    {&ith_group_model, offsetof(model_bench_args, model.model)},
+    {&model_group, 0},
+    {&buffer_group, offsetof(model_bench_args, buffer)},
+    ITH_ENGINE_GROUPS(model_bench_args, model),
+    {&ith_group_output, offsetof(model_bench_args, model.output)},
+    {NULL, 0},
+};
+
 /* NULL, or null: weights stay. */
 static void print_fetching(const json_t *fetching)
 {
     if (!json_is_object(fetching))
         return;
-    printf("        decode at %.1f%% of what fetching its weights alone gives: %.2f tokens/s; rank 0 reads %.2f GB/s, "
+    printf("        decode at %.1f%% of what fetching its weights alone gives: %.2f tokens/s; rank "
+           "0 reads %.2f GB/s, "
            "unpacks %.2f GB/s\n",
-           100 * number(fetching, "reached"), number(fetching, "tps"), number(fetching, "read_gbps"),
-           number(fetching, "unpacked_gbps"));
+           100 * number(fetching, "reached"), number(fetching, "tps"),
+           number(fetching, "read_gbps"), number(fetching, "unpacked_gbps"));
 }
 
 static void print_model(const json_t *root)
@@ -224,20 +375,25 @@ static void print_model(const json_t *root)
     size_t i;
     json_t *row;
 
-    printf("%s: %d x %d threads, mesh %s, %s, %s cache; weights %.2f GB, %.1f KB of cache a token\n",
-           text_of(root, "model"), (int)number(root, "ranks"), (int)number(root, "threads"), text_of(root, "mesh"),
-           text_of(root, "simd"), text_of(root, "kv"), number(root, "weight_bytes") * 1e-9,
-           number(root, "kv_bytes_per_token") * 1e-3);
-    printf("ceilings: %.1f GB/s, %.0f integer GOP/s, %.0f f32 GFLOP/s\n", number(ceilings, "read_gbps"),
-           number(ceilings, "integer_gops"), number(ceilings, "f32_gflops"));
-    printf("prefill of %.0f tokens, decode of %.0f, medians of %.0f; depths reached by %s\n\n", number(root, "prompt"),
-           number(root, "decode"), number(root, "repetitions"), text_of(root, "filled"));
+    printf(
+        "%s: %d x %d threads, mesh %s, %s, %s cache; weights %.2f GB, %.1f KB of cache a token\n",
+        text_of(root, "model"), (int)number(root, "ranks"), (int)number(root, "threads"),
+        text_of(root, "mesh"), text_of(root, "simd"), text_of(root, "kv"),
+        number(root, "weight_bytes") * 1e-9, number(root, "kv_bytes_per_token") * 1e-3);
+    printf("ceilings: %.1f GB/s, %.0f integer GOP/s, %.0f f32 GFLOP/s\n",
+           number(ceilings, "read_gbps"), number(ceilings, "integer_gops"),
+           number(ceilings, "f32_gflops"));
+    printf("prefill of %.0f tokens, decode of %.0f, medians of %.0f; depths reached by %s\n\n",
+           number(root, "prompt"), number(root, "decode"), number(root, "repetitions"),
+           text_of(root, "filled"));
     printf("           prefill                                                decode\n"
-           "  depth    tokens/s  predicted  reached     GOP/s  of ceiling      tokens/s    GB/s  of ceiling   "
+           "  depth    tokens/s  predicted  reached     GOP/s  of ceiling      tokens/s    GB/s  "
+           "of ceiling   "
            "first token s\n");
     json_array_foreach(json_object_get(root, "depths"), i, row)
     {
-        const json_t *prefill = json_object_get(row, "prefill"), *decode = json_object_get(row, "decode");
+        const json_t *prefill = json_object_get(row, "prefill"),
+                     *decode = json_object_get(row, "decode");
         printf("%7.0f ", number(row, "depth"));
         print_number(prefill, "tps", 1, 10, 2);
         print_number(json_object_get(prefill, "predicted"), "tps", 1, 10, 2);
@@ -252,8 +408,8 @@ static void print_model(const json_t *root)
         printf("\n");
         print_fetching(json_object_get(decode, "fetching"));
         if (number(root, "ranks") > 1 && number(prefill, "sent") > 0)
-            printf("        rank 0 sent %.2f MB in a prefill; by formula %.2f MB\n", number(prefill, "sent") * 1e-6,
-                   number(prefill, "sent_formula") * 1e-6);
+            printf("        rank 0 sent %.2f MB in a prefill; by formula %.2f MB\n",
+                   number(prefill, "sent") * 1e-6, number(prefill, "sent_formula") * 1e-6);
     }
 }
 
@@ -262,11 +418,12 @@ static int read_depths(const ith_cli *cli, const char *command, model_bench_args
     const char *at = a->depths;
 
     for (;;) {
-        char *end;
-        long long depth = strtoll(at, &end, 10);
-        if (end == at || depth < 0 || depth > 1000000000 || (*end != 0 && *end != ',') || a->n_depths == DEPTHS_MAX ||
-            (a->n_depths > 0 && depth <= a->depth[a->n_depths - 1]))
-            return ith_args_wrong(cli, command, "--depths takes up to %d numbers of tokens, ascending: 0,4096,16384",
+        const char *end;
+        int64_t depth;
+        if (!ith_count_read(at, &end, &depth) || depth > 1000000000 || (*end != 0 && *end != ',') ||
+            a->n_depths == DEPTHS_MAX || (a->n_depths > 0 && depth <= a->depth[a->n_depths - 1]))
+            return ith_args_wrong(cli, command,
+                                  "--depths takes up to %d ascending numbers of tokens: 0,4k,16k",
                                   DEPTHS_MAX);
         a->depth[a->n_depths++] = depth;
         if (*end == 0)
@@ -275,19 +432,20 @@ static int read_depths(const ith_cli *cli, const char *command, model_bench_args
     }
 }
 
-static int check_model_args(const ith_cli *cli, const char *command, model_bench_args *a, ith_engine_params *params)
+static int check_model_args(const ith_cli *cli, const char *command, model_bench_args *a,
+                            ith_engine_params *params)
 {
     int64_t more = a->prompt > a->decode ? a->prompt : a->decode;
     int code;
 
     if ((a->model.model != NULL) == (a->shape != NULL))
-        return ith_args_wrong(cli, command, "give either -m MODEL or --shape SHAPE");
+        return ith_args_wrong(cli, command, "expected either MODEL or --shape SHAPE");
     if (a->shape != NULL) {
         snprintf(a->name, sizeof a->name, "synthetic:%s:%s", a->shape, a->type);
         a->model.model = a->name;
     }
     if (more == 0)
-        return ith_args_wrong(cli, command, "--prompt and --decode are both 0: there is nothing to measure");
+        return ith_args_wrong(cli, command, "--prompt and --decode are both 0: nothing to measure");
     code = read_depths(cli, command, a);
     if (code != ITH_ARGS_OK)
         return code;
@@ -296,98 +454,53 @@ static int check_model_args(const ith_cli *cli, const char *command, model_bench
     return ith_model_args_check(cli, command, &a->model, params);
 }
 
-static int parse_model(const ith_cli *cli, int argc, char **argv, model_bench_args *a, ith_engine_params *params)
+static int bench_model_main(const ith_cli *cli, int argc, char **argv)
 {
-    const ith_arg own[] = {
-        {"shape", 0, ITH_ARG_TEXT, "SHAPE",
-         "random weights: qwen3-0.6b, -1.7b, -4b, -8b, -14b, -32b, -30b-a3b, llama-3.1-8b, smollm2-135m, or a config.json",
-         &a->shape, 0, 0},
-        {"type", 0, ITH_ARG_TEXT, "TYPE", "of random weights: q4_0 (default), q4_1, q8_0, bf16, f16, f32", &a->type, 0,
-         0},
-        {"depths", 0, ITH_ARG_TEXT, "LIST", "tokens in the cache before each measurement (default 0)", &a->depths, 0,
-         0},
-        {"prompt", 0, ITH_ARG_INT, "N", "tokens of a measured prefill (default 512; 0: none)", &a->prompt, 0, 1e9},
-        {"decode", 0, ITH_ARG_INT, "N", "tokens decoded one by one (default 32; 0: none)", &a->decode, 0, 1e9},
-        {"repetitions", 0, ITH_ARG_INT, "N", "of each, taking turns; medians are shown (default 3)", &a->repetitions, 1,
-         ITH_BENCH_REPETITIONS_MAX},
-        {"buffer", 0, ITH_ARG_INT, "MIB", "memory to read from (default 1024, beyond the caches)", &a->buffer, 0,
-         1 << 20},
-        {"fill", 0, ITH_ARG_FLAG, NULL, "reach depths by arbitrary keys and values instead of prefilling", &a->fill, 0,
-         0},
-    };
-    ith_arg args[ITH_ARGS_MAX];
-    size_t n = sizeof own / sizeof own[0];
-    int code;
-
-    memcpy(args, own, sizeof own);
-    ith_model_args_append(&a->model, args, &n);
-    code = ith_args_parse(cli, &model_manual, args, n, argc, argv);
-    return code == ITH_ARGS_OK ? check_model_args(cli, argv[0], a, params) : code;
-}
-
-static int model(const ith_cli *cli, int argc, char **argv)
-{
-    model_bench_args a = {.model = ith_model_args_default(),
-                          .type = "q4_0",
-                          .depths = "0",
-                          .prompt = 512,
-                          .decode = 32,
-                          .repetitions = 3};
+    model_bench_args a = {.model = ith_model_args_default()};
     ith_watch watch = {0};
     ith_engine_params params;
     ith_engine *engine = NULL;
     ith_error err = {0};
     char *text = NULL;
     ith_status status;
-    int code = parse_model(cli, argc, argv, &a, &params);
+    int code = ith_args_parse(cli, &ith_command_bench_model, &a, argc, argv);
 
+    if (code == ITH_ARGS_OK)
+        code = check_model_args(cli, ith_command_bench_model.name, &a, &params);
     if (code != ITH_ARGS_OK)
         return code;
-    ith_watch_engine(&watch, cli, a.model.quiet, &params);
+    ith_watch_engine(&watch, cli, a.model.output.quiet, &params);
     status = ith_engine_open(cli->world, &params, &engine, &err);
     if (status == ITH_OK)
-        status = ith_bench_model(engine,
-                                 &(ith_bench_model_params){a.depth, a.n_depths, a.prompt, a.decode, (int)a.repetitions,
-                                                           a.buffer * MIB, a.fill},
-                                 &text, &err);
+        status =
+            ith_bench_model(engine,
+                            &(ith_bench_model_params){a.depth, a.n_depths, a.prompt, a.decode,
+                                                      (int)a.repetitions, a.buffer * MIB, a.fill},
+                            &text, &err);
     ith_watch_end(&watch);
     ith_engine_close(engine);
     if (status != ITH_OK)
         return ith_cli_failure(cli, status, &err);
-    return text != NULL ? show(cli, text, a.model.json, print_model) : ITH_EXIT_DONE;
+    return text != NULL ? show(cli, text, a.model.output.json, print_model) : ITH_EXIT_DONE;
 }
 
-/* ---- bench ---- */
-
-static const char usage[] = "ithaca bench roofline|kernels|model [OPTION]...\n"
-                            "Measures speed. \"ithaca bench KIND --help\" gives each kind's options.\n\n"
-                            "  roofline  what this machine can do at best: bandwidth, integer and float arithmetic\n"
-                            "  kernels   every kernel at the sizes of real models, and its share of that\n"
-                            "  model     prefill and decode of a model at growing context, and their share of that\n\n"
-                            "Examples:\n"
-                            "  ithaca bench roofline\n"
-                            "  ithaca bench kernels --filter gemm_w4\n"
-                            "  ithaca bench model -m model.gguf --depths 0,4096\n";
-
-int ith_cmd_bench(const ith_cli *cli, int argc, char **argv)
-{
-    static const struct {
-        const char *name, *command; /* command: what errors call it */
-        int (*run)(const ith_cli *cli, int argc, char **argv);
-    } kinds[] = {{"roofline", "bench roofline", roofline},
-                 {"kernels", "bench kernels", kernels},
-                 {"model", "bench model", model}};
-
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        if (cli->rank == 0)
-            fputs(usage, stdout);
-        return ITH_EXIT_DONE;
-    }
-    for (size_t i = 0; argc > 1 && i < sizeof kinds / sizeof kinds[0]; i++)
-        if (strcmp(argv[1], kinds[i].name) == 0) {
-            argv[1] = (char *)(uintptr_t)kinds[i].command;
-            return kinds[i].run(cli, argc - 1, argv + 1);
-        }
-    return ith_args_wrong(cli, argv[0], "expected roofline, kernels or model%s%s", argc > 1 ? ", not " : "",
-                          argc > 1 ? argv[1] : "");
-}
+const ith_command ith_command_bench_model = {
+    .name = "bench model",
+    .summary = "prefill and decode of a model at growing context",
+    .synopsis = "bench model MODEL [--depths LIST] [OPTION]...\n"
+                "bench model --shape SHAPE [--type TYPE] [--depths LIST] [OPTION]...",
+    .description =
+        "Measures prefill and decode at growing context, of a model's files or of random weights "
+        "of a "
+        "known shape.\n\n"
+        "predicted: prefill at the rates of its kernels alone, measured in turns with it; reached: "
+        "the share of that. For streamed weights, the speed of fetching them alone is shown "
+        "too, and which share of it decode reaches.",
+    .examples = "ithaca bench model model.gguf --depths 0,4k,16k\n"
+                "ithaca bench model --shape qwen3-8b --type q4_0 --depths 0,32k --fill\n"
+                "mpirun -n 4 ithaca bench model Qwen3-8B --prompt 2048 --json\n",
+    .groups = model_groups,
+    .operand = "model",
+    .collective = true,
+    .run = bench_model_main,
+};

@@ -1,27 +1,19 @@
 /* cmd_cache.c - what lies in a prompt cache's folder: ls, rm, verify. */
 #include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/model_options.h"
 #include "cli/watch.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static const ith_manual manual = {
-    "ithaca cache ls DIR [--json]\n"
-    "ithaca cache rm DIR (--key KEY | --all)\n"
-    "ithaca cache verify DIR",
-    "The folder of run's --prompt-cache (and the kv folder of a --checkpoint). ls: the prompts in it, by the key of "
-    "their last segment. rm: one\n"
-    "of them, but for what others share with it, or all. verify: reads everything and compares all checksums.",
-    "  ithaca cache ls ~/.cache/ithaca\n"
-    "  ithaca cache rm ~/.cache/ithaca --key 5f4c98\n"
-    "  ithaca cache verify ~/.cache/ithaca\n",
-};
-
 typedef struct cache_args {
     const char *folder, *key;
-    bool all, json, quiet;
+    bool all;
+    ith_output_args output;
 } cache_args;
 
 static int64_t number(const json_t *object, const char *key)
@@ -90,11 +82,13 @@ static void print_list(const json_t *list)
         if (localtime_r(&used, &local) != NULL)
             strftime(when, sizeof when, "%Y-%m-%d %H:%M", &local);
         printf("%-12.12s %10lld %8.1f  %-16s  %-4s  %s%s\n", word(s, "key"),
-               (long long)(number(s, "start") + number(s, "tokens")), (double)timeline_bytes(segments, s) / (1 << 20),
-               when, word(s, "kv"), word(s, "model"),
+               (long long)(number(s, "start") + number(s, "tokens")),
+               (double)timeline_bytes(segments, s) / (1 << 20), when, word(s, "kv"),
+               word(s, "model"),
                json_is_true(json_object_get(s, "complete")) ? "" : " (incomplete)");
     }
-    printf("%zu segments, %.1f MiB\n", json_array_size(segments), (double)number(list, "bytes") / (1 << 20));
+    printf("%zu segments, %.1f MiB\n", json_array_size(segments),
+           (double)number(list, "bytes") / (1 << 20));
 }
 
 /* ---- The three ---- */
@@ -115,7 +109,7 @@ static int list_cache(const ith_cli *cli, const cache_args *args, json_t **resul
     status = take(status, text, result);
     if (status != ITH_OK)
         return ith_cli_failure(cli, status, &err);
-    if (!args->json)
+    if (!args->output.json)
         print_list(*result);
     return ITH_EXIT_DONE;
 }
@@ -127,12 +121,12 @@ static int remove_cache(const ith_cli *cli, const cache_args *args, json_t **res
     ith_status status;
 
     if ((args->key == NULL) == !args->all)
-        return ith_args_wrong(cli, "cache", "rm takes either --key KEY or --all");
+        return ith_args_wrong(cli, "cache rm", "expected either --key KEY or --all");
     status = ith_cache_remove(args->folder, args->key, &text, &err);
     status = take(status, text, result);
     if (status != ITH_OK)
         return ith_cli_failure(cli, status, &err);
-    if (!args->json)
+    if (!args->output.json)
         printf("removed %lld segments, %.1f MiB\n", (long long)number(*result, "segments"),
                (double)number(*result, "bytes") / (1 << 20));
     return ITH_EXIT_DONE;
@@ -140,7 +134,7 @@ static int remove_cache(const ith_cli *cli, const cache_args *args, json_t **res
 
 static int verify_cache(const ith_cli *cli, const cache_args *args, json_t **result)
 {
-    ith_watch watch = {.quiet = args->quiet};
+    ith_watch watch = {.cli = cli, .quiet = args->output.quiet};
     char *text = NULL;
     ith_error err = {0};
     const json_t *damaged, *line;
@@ -152,58 +146,119 @@ static int verify_cache(const ith_cli *cli, const cache_args *args, json_t **res
     if (status != ITH_OK)
         return ith_cli_failure(cli, status, &err);
     damaged = json_object_get(*result, "damaged");
-    json_array_foreach(damaged, i, line) ith_cli_say(cli, "%s", json_string_value(line));
-    if (!args->json)
-        printf("%lld segments, %.1f MiB: %zu damaged, %lld incomplete\n", (long long)number(*result, "segments"),
-               (double)number(*result, "bytes") / (1 << 20), json_array_size(damaged),
-               (long long)number(*result, "incomplete"));
+    json_array_foreach(damaged, i, line) ith_cli_error(cli, "%s", json_string_value(line));
+    if (!args->output.json)
+        printf("%lld segments, %.1f MiB: %zu damaged, %lld incomplete\n",
+               (long long)number(*result, "segments"), (double)number(*result, "bytes") / (1 << 20),
+               json_array_size(damaged), (long long)number(*result, "incomplete"));
     return json_array_size(damaged) > 0 ? ITH_EXIT_FAILED : ITH_EXIT_DONE;
 }
 
-static int parse(const ith_cli *cli, int argc, char **argv, cache_args *args)
-{
-    const ith_arg table[] = {
-        {"dir", 0, ITH_ARG_TEXT, "DIR", "the folder; may stand by itself", &args->folder, 0, 0},
-        {"key", 0, ITH_ARG_TEXT, "KEY",
-         "rm: the prompt that ends with this segment, as ls names it, or how that begins", &args->key, 0, 0},
-        {"all", 0, ITH_ARG_FLAG, NULL, "rm: everything", &args->all, 0, 0},
-        {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout; ls: all segments", &args->json, 0, 0},
-        {"quiet", 'q', ITH_ARG_FLAG, NULL, "no progress on stderr", &args->quiet, 0, 0},
-    };
-    int code;
+static const ith_option folder_options[] = {
+    {.name = "dir",
+     .kind = ITH_OPTION_FILE,
+     .metavar = "DIR",
+     .at = offsetof(cache_args, folder),
+     .help = "folder of run's --prompt-cache",
+     .more = "May also be given as an argument of its own, without --dir. The kv folder of a "
+             "--checkpoint is one too."},
+    {.name = NULL},
+};
 
-    ith_args_take_model(&argc, &argv, &args->folder);
-    code = ith_args_parse(cli, &manual, table, sizeof table / sizeof table[0], argc, argv);
-    if (code == ITH_ARGS_OK && args->folder == NULL)
-        return ith_args_wrong(cli, "cache", "the folder is missing");
-    return code;
-}
+static const ith_option remove_options[] = {
+    {.name = "key",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "KEY",
+     .at = offsetof(cache_args, key),
+     .help = "the prompt with this key, as shown by ls",
+     .more = "The beginning of the key is enough. What other prompts share with it stays."},
+    {.name = "all", .kind = ITH_OPTION_FLAG, .at = offsetof(cache_args, all), .help = "everything"},
+    {.name = NULL},
+};
 
-int ith_cmd_cache(const ith_cli *cli, int argc, char **argv)
+static const ith_option_group folder_group = {"Folder", folder_options};
+static const ith_option_group remove_group = {"What to remove", remove_options};
+
+static const ith_group_use groups[] = {
+    {&folder_group, 0},
+    {&ith_group_output, offsetof(cache_args, output)},
+    {NULL, 0},
+};
+
+static const ith_group_use remove_groups[] = {
+    {&folder_group, 0},
+    {&remove_group, 0},
+    {&ith_group_output, offsetof(cache_args, output)},
+    {NULL, 0},
+};
+
+typedef int cache_fn(const ith_cli *cli, const cache_args *args, json_t **result);
+
+static int run(const ith_cli *cli, const ith_command *command, cache_fn *task, int argc,
+               char **argv)
 {
-    static const struct {
-        const char *name;
-        int (*run)(const ith_cli *cli, const cache_args *args, json_t **result);
-    } tasks[] = {{"ls", list_cache}, {"rm", remove_cache}, {"verify", verify_cache}};
     cache_args args = {0};
-    const char *task = "";
     json_t *result = NULL;
-    size_t i = 0;
-    int code;
+    int code = ith_args_parse(cli, command, &args, argc, argv);
 
-    ith_args_take_model(&argc, &argv, &task);
-    code = parse(cli, argc, argv, &args);
     if (code != ITH_ARGS_OK)
         return code;
-    while (i < sizeof tasks / sizeof tasks[0] && strcmp(task, tasks[i].name) != 0)
-        i++;
-    if (i == sizeof tasks / sizeof tasks[0])
-        return ith_args_wrong(cli, "cache", "what to do is missing: ls, rm or verify");
-    code = tasks[i].run(cli, &args, &result);
-    if (args.json && result != NULL) {
+    if (args.folder == NULL)
+        return ith_args_wrong(cli, command->name, "DIR is missing");
+    code = task(cli, &args, &result);
+    if (args.output.json && result != NULL) {
         int written = ith_cli_write_json(cli, result);
         return code != ITH_EXIT_DONE ? code : written;
     }
     json_decref(result);
     return code;
 }
+
+static int ls_main(const ith_cli *cli, int argc, char **argv)
+{
+    return run(cli, &ith_command_cache_ls, list_cache, argc, argv);
+}
+
+static int rm_main(const ith_cli *cli, int argc, char **argv)
+{
+    return run(cli, &ith_command_cache_rm, remove_cache, argc, argv);
+}
+
+static int verify_main(const ith_cli *cli, int argc, char **argv)
+{
+    return run(cli, &ith_command_cache_verify, verify_cache, argc, argv);
+}
+
+const ith_command ith_command_cache_ls = {
+    .name = "cache ls",
+    .summary = "list the prompts in a prompt cache",
+    .synopsis = "cache ls DIR [--json]",
+    .description = "Lists the prompts in a prompt cache, each by the key of its last segment; with "
+                   "--json, all segments.",
+    .examples = "ithaca cache ls ~/.cache/ithaca\n",
+    .groups = groups,
+    .operand = "dir",
+    .run = ls_main,
+};
+
+const ith_command ith_command_cache_rm = {
+    .name = "cache rm",
+    .summary = "remove one prompt, or all, from a prompt cache",
+    .synopsis = "cache rm DIR (--key KEY | --all)",
+    .description = "Removes one prompt, or all, from a prompt cache.",
+    .examples = "ithaca cache rm ~/.cache/ithaca --key 5f4c98\n",
+    .groups = remove_groups,
+    .operand = "dir",
+    .run = rm_main,
+};
+
+const ith_command ith_command_cache_verify = {
+    .name = "cache verify",
+    .summary = "compare all checksums of a prompt cache",
+    .synopsis = "cache verify DIR",
+    .description = "Reads everything in a prompt cache and compares all checksums.",
+    .examples = "ithaca cache verify ~/.cache/ithaca\n",
+    .groups = groups,
+    .operand = "dir",
+    .run = verify_main,
+};

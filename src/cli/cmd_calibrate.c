@@ -1,18 +1,13 @@
-/* calibrate - what the matrices of a model read in a text. */
+/* cmd_calibrate.c - measures what the matrices of a model read in a text. */
+#include "cli/arguments.h"
+#include "cli/commands.h"
 #include "cli/corpus.h"
+#include "cli/model_options.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
 
+#include <stddef.h>
 #include <stdlib.h>
-
-static const ith_manual manual = {
-    "ithaca calibrate -m MODEL (-f TEXT | --ids FILE) -o STATS [OPTION]...\n"
-    "mpirun -n RANKS ithaca calibrate ...",
-    "Runs a text and writes the mean square of each column that each matrix reads. With --stats STATS, the weights of\n"
-    "a float checkpoint are quantized to lose least where the model reads most. The text is tokenized as it is.",
-    "  ithaca calibrate -m Qwen3-8B -f sample.txt -o qwen3-8b.stats\n"
-    "  ithaca pack Qwen3-8B -o qwen3-8b.ith --quant w4 --stats qwen3-8b.stats\n",
-};
 
 typedef struct calibrate_args {
     ith_model_args model;
@@ -21,28 +16,51 @@ typedef struct calibrate_args {
     int64_t window;
 } calibrate_args;
 
-static int parse(const ith_cli *cli, int argc, char **argv, calibrate_args *args, ith_engine_params *params)
-{
-    ith_arg table[ITH_ARGS_MAX] = {
-        {"output", 'o', ITH_ARG_TEXT, "STATS", "the file to write", &args->output, 0, 0},
-        {"window", 0, ITH_ARG_INT, "N", "tokens that see each other (default 2048)", &args->window, 1, 1e9},
-    };
-    size_t n = 2;
-    int code;
+static const ith_option options[] = {
+    {.name = "output",
+     .letter = 'o',
+     .kind = ITH_OPTION_FILE,
+     .metavar = "STATS",
+     .at = offsetof(calibrate_args, output),
+     .help = "the file to write, in place of an older one"},
+    {.name = "window",
+     .kind = ITH_OPTION_TOKENS,
+     .metavar = "N",
+     .at = offsetof(calibrate_args, window),
+     .min = 1,
+     .max = 1e9,
+     .otherwise = "2048, or the whole text if that is shorter",
+     .help = "tokens that see each other"},
+    {.name = NULL},
+};
 
-    ith_corpus_args_insert(&args->corpus, table, &n);
-    ith_model_args_append(&args->model, table, &n);
-    code = ith_args_parse(cli, &manual, table, n, argc, argv);
+static const ith_option_group group = {"Calibration", options};
+
+static const ith_group_use groups[] = {
+    {&ith_group_model, offsetof(calibrate_args, model.model)},
+    {&ith_group_corpus, offsetof(calibrate_args, corpus)},
+    {&group, 0},
+    ITH_ENGINE_GROUPS(calibrate_args, model),
+    {&ith_group_output, offsetof(calibrate_args, model.output)},
+    {NULL, 0},
+};
+
+static int parse(const ith_cli *cli, int argc, char **argv, calibrate_args *args,
+                 ith_engine_params *params)
+{
+    int code = ith_args_parse(cli, &ith_command_calibrate, args, argc, argv);
+
+    if (code == ITH_ARGS_OK)
+        code = ith_model_args_check(cli, argv[0], &args->model, params);
     if (code == ITH_ARGS_OK)
         code = ith_corpus_args_check(cli, argv[0], &args->corpus);
-    if (code != ITH_ARGS_OK)
-        return code;
-    if (args->output == NULL)
+    if (code == ITH_ARGS_OK && args->output == NULL)
         return ith_args_wrong(cli, argv[0], "-o STATS is missing");
-    return ith_model_args_check(cli, argv[0], &args->model, params);
+    return code;
 }
 
-static ith_status work(const ith_cli *cli, calibrate_args *args, const ith_engine_params *params, ith_error *err)
+static ith_status work(const ith_cli *cli, calibrate_args *args, const ith_engine_params *params,
+                       ith_error *err)
 {
     ith_corpus *corpus = &args->corpus;
     ith_calibrate_params calibration = {.output = args->output, .window = args->window};
@@ -51,7 +69,8 @@ static ith_status work(const ith_cli *cli, calibrate_args *args, const ith_engin
 
     ITH_CHECK(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_read(corpus, err) : ITH_OK));
     ITH_CHECK(ith_engine_open(cli->world, params, &engine, err));
-    ITH_CHECK(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_tokenize(corpus, engine, err) : ITH_OK));
+    ITH_CHECK(
+        ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_tokenize(corpus, engine, err) : ITH_OK));
     calibration.ids = corpus->ids.data;
     calibration.n_ids = corpus->ids.n;
     ITH_CHECK(ith_calibrate(engine, &calibration, err));
@@ -60,7 +79,7 @@ done:
     return status;
 }
 
-int ith_cmd_calibrate(const ith_cli *cli, int argc, char **argv)
+static int calibrate_main(const ith_cli *cli, int argc, char **argv)
 {
     calibrate_args args = {.model = ith_model_args_default()};
     ith_engine_params params;
@@ -71,14 +90,33 @@ int ith_cmd_calibrate(const ith_cli *cli, int argc, char **argv)
 
     if (code != ITH_ARGS_OK)
         return code;
-    ith_watch_engine(&watch, cli, args.model.quiet, &params);
+    ith_watch_engine(&watch, cli, args.model.output.quiet, &params);
     status = work(cli, &args, &params, &err);
     ith_watch_end(&watch);
     code = status == ITH_OK ? ITH_EXIT_DONE : ith_cli_failure(cli, status, &err);
-    if (status == ITH_OK && args.model.json && cli->rank == 0)
-        code = ith_cli_write_json(cli, json_pack("{s:s, s:I}", "output", args.output, "tokens", (json_int_t)args.corpus.ids.n));
-    else if (status == ITH_OK && !args.model.quiet)
+    if (status == ITH_OK && args.model.output.json && cli->rank == 0)
+        code = ith_cli_write_json(cli, json_pack("{s:s, s:I}", "output", args.output, "tokens",
+                                                 (json_int_t)args.corpus.ids.n));
+    else if (status == ITH_OK && !args.model.output.quiet)
         ith_cli_say(cli, "%s: statistics of %zu tokens", args.output, args.corpus.ids.n);
     ith_corpus_free(&args.corpus);
     return code;
 }
+
+const ith_command ith_command_calibrate = {
+    .name = "calibrate",
+    .summary = "collect statistics for better quantization",
+    .synopsis = "calibrate MODEL (-f FILE | --ids FILE) -o STATS [OPTION]...",
+    .description =
+        "Runs a text and writes the mean square of each column that each matrix reads, as a small "
+        "safetensors file. With --stats STATS, run, score and pack quantize float weights so that "
+        "they lose least where the model reads most. About 20,000 tokens of the kind that the "
+        "model "
+        "will read are enough.",
+    .examples = "ithaca calibrate Qwen3-8B -f sample.txt -o qwen3-8b.stats\n"
+                "ithaca pack Qwen3-8B -o qwen3-8b.ith --quant w4 --stats qwen3-8b.stats\n",
+    .groups = groups,
+    .operand = "model",
+    .collective = true,
+    .run = calibrate_main,
+};

@@ -1,18 +1,40 @@
-/* inspect.c - describes a model's files. The library gives one JSON object; here it becomes a table for people. */
+/* cmd_inspect.c - describes a model's files. The library gives one JSON object; here it becomes a table for people. */
 #include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/model_options.h"
 #include "cli/watch.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const ith_manual manual = {
-    "ithaca inspect MODEL [--tensors | --json] [--verify]",
-    "Format, architecture, hyperparameters and tokenizer of a model, without loading its weights.",
-    "  ithaca inspect Qwen3-8B\n"
-    "  ithaca inspect model.gguf --tensors\n"
-    "  ithaca inspect model.gguf --json | jq .tensors[0]\n"
-    "  ithaca inspect qwen3-8b.ith --verify\n",
+typedef struct inspect_args {
+    const char *model;
+    bool tensors, verify;
+    ith_output_args output;
+} inspect_args;
+
+static const ith_option options[] = {
+    {.name = "tensors",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(inspect_args, tensors),
+     .help = "list every tensor: name, type, shape"},
+    {.name = "verify",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(inspect_args, verify),
+     .help = "read a pack completely and compare its checksums",
+     .more = "The first damaged tensor and tile are named."},
+    {.name = NULL},
+};
+
+static const ith_option_group group = {"Inspection", options};
+
+static const ith_group_use groups[] = {
+    {&ith_group_model, offsetof(inspect_args, model)},
+    {&group, 0},
+    {&ith_group_output, offsetof(inspect_args, output)},
+    {NULL, 0},
 };
 
 static void print_scalar(const json_t *value)
@@ -62,50 +84,57 @@ static void print_tensors(const json_t *tensors, bool each)
     printf("%-24s%zu, %.0f bytes\n", "tensors", json_array_size(tensors), bytes);
 }
 
-static ith_status verify_pack(const char *model, ith_error *err)
+static ith_status verify_pack(const ith_cli *cli, const inspect_args *args, ith_error *err)
 {
-    ith_watch watch = {0};
-    ith_status status = ith_pack_verify(model, 0, ith_watch_progress, &watch, err);
+    ith_watch watch = {.cli = cli, .quiet = args->output.quiet};
+    ith_status status = ith_pack_verify(args->model, 0, ith_watch_progress, &watch, err);
 
     ith_watch_end(&watch);
     return status;
 }
 
-int ith_cmd_inspect(const ith_cli *cli, int argc, char **argv)
+static int inspect_main(const ith_cli *cli, int argc, char **argv)
 {
-    const char *model = NULL;
-    bool tensors = false, as_json = false, verify = false;
-    const ith_arg args[] = {
-        {"model", 'm', ITH_ARG_TEXT, "MODEL", "a Hugging Face folder, a .gguf file or a pack", &model, 0, 0},
-        {"tensors", 0, ITH_ARG_FLAG, NULL, "list every tensor: name, type, shape", &tensors, 0, 0},
-        {"verify", 0, ITH_ARG_FLAG, NULL, "a pack: read it all and compare its checksums", &verify, 0, 0},
-        {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout, tensors included", &as_json, 0, 0},
-    };
+    inspect_args args = {0};
     ith_error err = {0};
     char *text = NULL;
     json_t *info;
     ith_status status;
-    int code;
+    int code = ith_args_parse(cli, &ith_command_inspect, &args, argc, argv);
 
-    ith_args_take_model(&argc, &argv, &model);
-    code = ith_args_parse(cli, &manual, args, sizeof args / sizeof args[0], argc, argv);
     if (code != ITH_ARGS_OK)
         return code;
-    if (model == NULL)
-        return ith_args_wrong(cli, argv[0], "-m MODEL is missing");
-    status = verify ? verify_pack(model, &err) : ITH_OK;
+    if (args.model == NULL)
+        return ith_args_wrong(cli, argv[0], "MODEL is missing");
+    status = args.verify ? verify_pack(cli, &args, &err) : ITH_OK;
     if (status == ITH_OK)
-        status = ith_inspect(model, &text, &err);
+        status = ith_inspect(args.model, &text, &err);
     if (status != ITH_OK)
         return ith_cli_failure(cli, status, &err);
     info = json_loads(text, 0, NULL);
     free(text);
-    if (verify)
+    if (args.verify)
         json_object_set_new(info, "verified", json_true());
-    if (as_json)
+    if (args.output.json)
         return ith_cli_write_json(cli, info);
     print_object(info, 0);
-    print_tensors(json_object_get(info, "tensors"), tensors);
+    print_tensors(json_object_get(info, "tensors"), args.tensors);
     json_decref(info);
     return ITH_EXIT_DONE;
 }
+
+const ith_command ith_command_inspect = {
+    .name = "inspect",
+    .summary = "describe a model's files, or verify a pack",
+    .synopsis = "inspect MODEL [--tensors] [--verify] [--json]",
+    .description =
+        "Shows format, architecture, hyperparameters, quantization and tokenizer of a model "
+        "without loading its weights.",
+    .examples = "ithaca inspect Qwen3-8B\n"
+                "ithaca inspect model.gguf --tensors\n"
+                "ithaca inspect model.gguf --json | jq .tensors[0]\n"
+                "ithaca inspect qwen3-8b.ith --verify\n",
+    .groups = groups,
+    .operand = "model",
+    .run = inspect_main,
+};

@@ -1,24 +1,17 @@
-/* cmd_plan.c - what a run would take on so many ranks, and about how fast it would be. The library gives JSON for one number of ranks; here several
- * become a table. */
+/* cmd_plan.c - what a run would need on several numbers of nodes, and about how fast it would be.
+ * The library gives JSON for one number of ranks; here several become a table. */
 #include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/model_options.h"
 #include "cli/shares_text.h"
 
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MIB 1048576.0
-
-static const ith_manual manual = {
-    "ithaca plan -m MODEL [--nodes N] [--ranks-per-node R] [OPTION]...",
-    "Memory, placement, traffic and expected speed of a run, for 1, 2, 4, ... N nodes, without loading the model.\n"
-    "Each node is like this machine, unless --mem, -t, --read-gbps and --gops say otherwise.",
-    "  ithaca plan -m Qwen3-8B --ctx 131072\n"
-    "  ithaca plan -m Qwen3-32B --ctx 32768 --nodes 8 --ranks-per-node 2 --mem 60GiB -t 32 --read-gbps 300 --gops "
-    "20000\n"
-    "  ithaca plan -m synthetic:qwen3-8b:q4_0 --nodes 16 --json\n",
-};
 
 typedef struct plan_args {
     ith_model_args model;
@@ -26,35 +19,80 @@ typedef struct plan_args {
     double read_gbps, integer_gops, network_gbps, latency_us;
 } plan_args;
 
-static int parse(const ith_cli *cli, int argc, char **argv, plan_args *args, ith_engine_params *params)
-{
-    ith_arg table[ITH_ARGS_MAX] = {
-        {"nodes", 0, ITH_ARG_INT, "N", "machines, up to this many (default 8)", &args->nodes, 1, 65536},
-        {"ranks-per-node", 0, ITH_ARG_INT, "R", "ranks on each (default 1)", &args->ranks_per_node, 1, 4096},
-        {"read-gbps", 0, ITH_ARG_REAL, "X", "memory bandwidth of a node, GB/s (default: measured here)",
-         &args->read_gbps, 0.001, 1e6},
-        {"gops", 0, ITH_ARG_REAL, "X", "8-bit integer GOP/s of a node (default: measured here)", &args->integer_gops,
-         0.001, 1e9},
-        {"network-gbps", 0, ITH_ARG_REAL, "X", "of a node's connection, gigabytes a second (default 1.25)",
-         &args->network_gbps, 0.001, 1e6},
-        {"latency-us", 0, ITH_ARG_REAL, "X", "of an exchange between nodes, microseconds (default 20)",
-         &args->latency_us, 0, 1e6},
-    };
-    size_t n = 0;
-    int code;
+static const ith_option options[] = {
+    {.name = "nodes",
+     .kind = ITH_OPTION_INT,
+     .metavar = "N",
+     .at = offsetof(plan_args, nodes),
+     .min = 1,
+     .max = 65536,
+     .preset = "8",
+     .help = "plan for 1, 2, 4, ... N machines"},
+    {.name = "ranks-per-node",
+     .kind = ITH_OPTION_INT,
+     .metavar = "R",
+     .at = offsetof(plan_args, ranks_per_node),
+     .min = 1,
+     .max = 4096,
+     .preset = "1",
+     .help = "ranks on each machine"},
+    {.name = "read-gbps",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "X",
+     .at = offsetof(plan_args, read_gbps),
+     .min = 0.001,
+     .max = 1e6,
+     .otherwise = "measured on this machine",
+     .help = "memory bandwidth of a node, GB/s"},
+    {.name = "gops",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "X",
+     .at = offsetof(plan_args, integer_gops),
+     .min = 0.001,
+     .max = 1e9,
+     .otherwise = "measured on this machine",
+     .help = "8-bit integer speed of a node, GOP/s"},
+    {.name = "network-gbps",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "X",
+     .at = offsetof(plan_args, network_gbps),
+     .min = 0.001,
+     .max = 1e6,
+     .preset = "1.25",
+     .help = "network bandwidth of a node, GB/s"},
+    {.name = "latency-us",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "X",
+     .at = offsetof(plan_args, latency_us),
+     .max = 1e6,
+     .preset = "20",
+     .help = "latency of an exchange between nodes, us"},
+    {.name = NULL},
+};
 
-    while (table[n].name != NULL)
-        n++;
-    ith_model_args_append(&args->model, table, &n);
-    ith_args_take_model(&argc, &argv, &args->model.model);
-    code = ith_args_parse(cli, &manual, table, n, argc, argv);
+static const ith_option_group group = {"Cluster", options};
+
+static const ith_group_use groups[] = {
+    {&ith_group_model, offsetof(plan_args, model.model)},
+    {&group, 0},
+    ITH_ENGINE_GROUPS(plan_args, model),
+    {&ith_group_output, offsetof(plan_args, model.output)},
+    {NULL, 0},
+};
+
+static int parse(const ith_cli *cli, int argc, char **argv, plan_args *args,
+                 ith_engine_params *params)
+{
+    int code = ith_args_parse(cli, &ith_command_plan, args, argc, argv);
+
     return code != ITH_ARGS_OK ? code : ith_model_args_check(cli, argv[0], &args->model, params);
 }
 
 /* What was not given is measured on this machine, in about a second. */
 static ith_status measure(const ith_cli *cli, plan_args *args, ith_error *err)
 {
-    ith_bench_roofline_params quick = {.threads = (int)args->model.threads, .seconds = 0.1, .buffer = 256 << 20};
+    ith_bench_roofline_params quick = {
+        .threads = (int)args->model.threads, .seconds = 0.1, .buffer = 256 << 20};
     char *text;
     json_t *root, *rows, *all;
 
@@ -73,8 +111,8 @@ static ith_status measure(const ith_cli *cli, plan_args *args, ith_error *err)
     return ITH_OK;
 }
 
-static ith_status estimate(const plan_args *args, const ith_engine_params *params, int64_t nodes, json_t *rows,
-                           ith_error *err)
+static ith_status estimate(const plan_args *args, const ith_engine_params *params, int64_t nodes,
+                           json_t *rows, ith_error *err)
 {
     ith_estimate_params p = {.engine = *params,
                              .nodes = (int)nodes,
@@ -94,7 +132,7 @@ static ith_status estimate(const plan_args *args, const ith_engine_params *param
 /* 1, 2, 4, ..., and the last: which alone has so many ranks as numbers are given for. */
 static int64_t first_count(const plan_args *args)
 {
-    const char *by = args->model.weights_by;
+    const char *by = args->model.shares;
     return by != NULL && isdigit((unsigned char)by[0]) ? args->nodes : 1;
 }
 
@@ -124,14 +162,15 @@ static void print_time(const json_t *row, const char *key)
 
 static void print_row(const json_t *row)
 {
-    const json_t *memory = json_object_get(row, "memory"), *wire = json_object_get(row, "token_layer_bytes");
+    const json_t *memory = json_object_get(row, "memory"),
+                 *wire = json_object_get(row, "token_layer_bytes");
 
-    printf("%5.0f %5.0f %7.0f %7s  %-10s %9.0f %8.0f %9.0f %9.0f  %8.1f %8.1f %8.1f", number(row, "nodes"),
-           number(row, "ranks"), number(row, "threads"), text_of(row, "mesh"), text_of(row, "distribution"),
-           number(memory, "node_weights_bytes") / MIB, number(memory, "rank_kv_bytes") / MIB,
-           number(memory, "rank_workspace_bytes") / MIB, number(memory, "node_bytes") / MIB,
-           number(wire, "ulysses_prefill") / 1024, number(wire, "tensor_parallel") / 1024,
-           number(wire, "rows_decode") / 1024);
+    printf("%5.0f %5.0f %7.0f %7s  %-10s %9.0f %8.0f %9.0f %9.0f  %8.1f %8.1f %8.1f",
+           number(row, "nodes"), number(row, "ranks"), number(row, "threads"), text_of(row, "mesh"),
+           text_of(row, "distribution"), number(memory, "node_weights_bytes") / MIB,
+           number(memory, "rank_kv_bytes") / MIB, number(memory, "rank_workspace_bytes") / MIB,
+           number(memory, "node_bytes") / MIB, number(wire, "ulysses_prefill") / 1024,
+           number(wire, "tensor_parallel") / 1024, number(wire, "rows_decode") / 1024);
     print_time(row, "prefill_s");
     print_time(row, "decode_tps");
     printf("\n");
@@ -143,7 +182,8 @@ static void print_reasons(const json_t *row)
     const json_t *shares = json_object_get(row, "shares");
     char text[160];
 
-    printf("%.0f node%s: %s\n", number(row, "nodes"), number(row, "nodes") > 1 ? "s" : "", text_of(row, "why"));
+    printf("%.0f node%s: %s\n", number(row, "nodes"), number(row, "nodes") > 1 ? "s" : "",
+           text_of(row, "why"));
     if (json_is_array(shares))
         printf("shares of tokens and rows: %s\n", ith_cli_shares_text(shares, text, sizeof text));
 }
@@ -153,25 +193,25 @@ static void print_table(const plan_args *args, const json_t *rows)
     const json_t *row, *first = json_array_get(rows, 0);
     size_t i;
 
-    printf("%s: weights %.0f MiB, context %.0f tokens; a node: %.1f GB/s, %.0f integer GOP/s; network %.2f GB/s, %.0f "
+    printf("%s: weights %.0f MiB, context %.0f tokens; a node: %.1f GB/s, %.0f integer GOP/s; "
+           "network %.2f GB/s, %.0f "
            "us\n\n",
-           text_of(first, "model"), number(first, "weight_bytes") / MIB, number(first, "ctx"), args->read_gbps,
-           args->integer_gops, args->network_gbps, args->latency_us);
-    printf("%5s %5s %7s %7s  %-10s %9s %8s %9s %9s  %8s %8s %8s %10s %10s\n", "", "", "", "", "", "MiB: node", "rank",
-           "rank", "node", "KiB sent", "tensor", "", "whole", "behind it");
-    printf("%5s %5s %7s %7s  %-10s %9s %8s %9s %9s  %8s %8s %8s %10s %10s\n", "nodes", "ranks", "threads", "mesh",
-           "placement", "weights", "KV", "workspace", "in all", "ulysses", "parallel", "decode", "prefill s",
-           "decode t/s");
+           text_of(first, "model"), number(first, "weight_bytes") / MIB, number(first, "ctx"),
+           args->read_gbps, args->integer_gops, args->network_gbps, args->latency_us);
+    printf("%5s %5s %7s %7s  %-10s %9s %8s %9s %9s  %8s %8s %8s %10s %10s\n", "", "", "", "", "",
+           "MiB: node", "rank", "rank", "node", "KiB sent", "tensor", "", "whole", "behind it");
+    printf("%5s %5s %7s %7s  %-10s %9s %8s %9s %9s  %8s %8s %8s %10s %10s\n", "nodes", "ranks",
+           "threads", "mesh", "distribution", "weights", "KV", "workspace", "in all", "ulysses",
+           "parallel", "decode", "prefill s", "decode t/s");
     json_array_foreach(rows, i, row) print_row(row);
     printf("\n");
     json_array_foreach(rows, i, row) print_reasons(row);
     printf("\nSent: by a rank, for one token and layer. Times are estimates.\n");
 }
 
-int ith_cmd_plan(const ith_cli *cli, int argc, char **argv)
+static int plan_main(const ith_cli *cli, int argc, char **argv)
 {
-    plan_args args = {
-        .model = ith_model_args_default(), .nodes = 8, .ranks_per_node = 1, .network_gbps = 1.25, .latency_us = 20};
+    plan_args args = {.model = ith_model_args_default()};
     ith_engine_params params;
     ith_error err = {0};
     json_t *rows = json_array();
@@ -188,10 +228,11 @@ int ith_cmd_plan(const ith_cli *cli, int argc, char **argv)
         status = estimate(&args, &params, nodes, rows, &err);
     if (status != ITH_OK) {
         code = ith_cli_failure(cli, status, &err);
-    } else if (args.model.json) {
-        code = ith_cli_write_json(cli, json_pack("{s:f, s:f, s:f, s:f, s:O}", "read_gbps", args.read_gbps,
-                                                 "integer_gops", args.integer_gops, "network_gbps", args.network_gbps,
-                                                 "latency_us", args.latency_us, "plans", rows));
+    } else if (args.model.output.json) {
+        code = ith_cli_write_json(cli, json_pack("{s:f, s:f, s:f, s:f, s:O}", "read_gbps",
+                                                 args.read_gbps, "integer_gops", args.integer_gops,
+                                                 "network_gbps", args.network_gbps, "latency_us",
+                                                 args.latency_us, "plans", rows));
     } else {
         print_table(&args, rows);
         code = ITH_EXIT_DONE;
@@ -199,3 +240,20 @@ int ith_cmd_plan(const ith_cli *cli, int argc, char **argv)
     json_decref(rows);
     return code;
 }
+
+const ith_command ith_command_plan = {
+    .name = "plan",
+    .summary = "estimate memory and speed of a run, without loading the model",
+    .synopsis = "plan MODEL [--nodes N] [--ranks-per-node R] [OPTION]...",
+    .description =
+        "Shows what a run would need on 1, 2, 4, ... N nodes: memory, weight distribution, mesh, "
+        "bytes sent for each token and layer (also by tensor parallelism, for comparison), and "
+        "estimates of speed. Each node is assumed to be like this machine unless --mem, -t, "
+        "--read-gbps and --gops say otherwise. The model is not loaded.",
+    .examples = "ithaca plan Qwen3-8B --ctx 128k\n"
+                "ithaca plan Qwen3-32B -c 32k --nodes 8 --mem 60GiB -t 32 --gops 20000\n"
+                "ithaca plan synthetic:qwen3-8b:q4_0 --nodes 16 --json\n",
+    .groups = groups,
+    .operand = "model",
+    .run = plan_main,
+};

@@ -1,22 +1,16 @@
 /* cmd_score.c - how well the model predicts a text, and the logits after it. */
+#include "cli/arguments.h"
+#include "cli/commands.h"
 #include "cli/corpus.h"
+#include "cli/model_options.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const ith_manual manual = {
-    "ithaca score -m MODEL (-f TEXT | --ids FILE) [OPTION]...\n"
-    "mpirun -n RANKS ithaca score ...",
-    "Negative log likelihood of every token given those before it, perplexity, and the best next tokens.\n"
-    "The text is tokenized as it is: no chat template.",
-    "  ithaca score -m Qwen3-8B -f chapter.txt\n"
-    "  ithaca score -m model.gguf -f wiki.txt --window 512\n"
-    "  mpirun -n 2 ithaca score -m Qwen3-8B --ids prompt.ids --top 5 --json\n",
-};
 
 enum { TOP_MAX = 1000 };
 
@@ -39,27 +33,45 @@ typedef struct score_state { /* ids, nll and logits on rank 0; counts on all ran
     double seconds;
 } score_state;
 
-static int parse(const ith_cli *cli, int argc, char **argv, score_args *args, ith_engine_params *params)
-{
-    ith_arg table[ITH_ARGS_MAX] = {
-        {"parse-special", 0, ITH_ARG_FLAG, NULL, "markers such as <|im_start|> in the text become their tokens",
-         &args->corpus.parse_special, 0, 0},
-        {"top", 0, ITH_ARG_INT, "K", "how many of the best next tokens to give (default 10)", &args->top, 0, TOP_MAX},
-        {"window", 0, ITH_ARG_INT, "N",
-         "perplexity as llama-perplexity -c N: windows scored one by one, second halves counted", &args->window, 4,
-         1e9},
-    };
-    size_t n = 3;
-    int code;
+static const ith_option options[] = {
+    {.name = "top",
+     .kind = ITH_OPTION_INT,
+     .metavar = "K",
+     .at = offsetof(score_args, top),
+     .max = TOP_MAX,
+     .preset = "10",
+     .help = "how many of the best next tokens to show"},
+    {.name = "window",
+     .kind = ITH_OPTION_TOKENS,
+     .metavar = "N",
+     .at = offsetof(score_args, window),
+     .min = 4,
+     .max = 1e9,
+     .otherwise = "the whole text at once",
+     .help = "score windows of N tokens, one by one",
+     .more = "Only the second half of each window counts, as in llama-perplexity -c N."},
+    {.name = NULL},
+};
 
-    ith_corpus_args_insert(&args->corpus, table, &n);
-    ith_model_args_append(&args->model, table, &n);
-    code = ith_args_parse(cli, &manual, table, n, argc, argv);
+static const ith_option_group group = {"Score", options};
+
+static const ith_group_use groups[] = {
+    {&ith_group_model, offsetof(score_args, model.model)},
+    {&ith_group_corpus, offsetof(score_args, corpus)},
+    {&group, 0},
+    ITH_ENGINE_GROUPS(score_args, model),
+    {&ith_group_output, offsetof(score_args, model.output)},
+    {NULL, 0},
+};
+
+static int parse(const ith_cli *cli, int argc, char **argv, score_args *args,
+                 ith_engine_params *params)
+{
+    int code = ith_args_parse(cli, &ith_command_score, args, argc, argv);
+
     if (code == ITH_ARGS_OK)
-        code = ith_corpus_args_check(cli, argv[0], &args->corpus);
-    if (code != ITH_ARGS_OK)
-        return code;
-    return ith_model_args_check(cli, argv[0], &args->model, params);
+        code = ith_model_args_check(cli, argv[0], &args->model, params);
+    return code == ITH_ARGS_OK ? ith_corpus_args_check(cli, argv[0], &args->corpus) : code;
 }
 
 /* Windows that the text does not fill are left out. The first half of a window only gives context. */
@@ -70,7 +82,8 @@ static ith_status plan(const score_args *args, score_state *score, ith_error *er
     if (n < 1)
         return ith_fail(err, ITH_E_ARGUMENT, "there is nothing to score: not one token");
     if (args->window > n)
-        return ith_fail(err, ITH_E_ARGUMENT, "the text has %lld tokens, which does not fill one window of %lld",
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "the text has %lld tokens, which does not fill one window of %lld",
                         (long long)n, (long long)args->window);
     score->window = args->window > 0 ? args->window : n;
     score->first = args->window > 0 ? args->window / 2 : 0;
@@ -107,7 +120,8 @@ static ith_status score_windows(const ith_cli *cli, score_state *score, ith_erro
         nll = calloc((size_t)score->window, sizeof nll[0]);
         score->nll = calloc((size_t)score->n_tokens, sizeof nll[0]);
         if (nll == NULL || score->nll == NULL)
-            status = ith_fail(err, ITH_E_MEMORY, "no memory for the scores of %lld tokens", (long long)score->n_tokens);
+            status = ith_fail(err, ITH_E_MEMORY, "no memory for the scores of %lld tokens",
+                              (long long)score->n_tokens);
     }
     status = ith_cli_agree(cli, status);
     for (int64_t begin = 0; status == ITH_OK && begin < score->n_tokens; begin += score->window) {
@@ -121,15 +135,16 @@ static ith_status score_windows(const ith_cli *cli, score_state *score, ith_erro
 }
 
 /* Reading is rank 0's; its outcome and the number of tokens are everybody's. */
-static ith_status work(const ith_cli *cli, score_args *args, const ith_engine_params *params, score_state *score,
-                       ith_error *err)
+static ith_status work(const ith_cli *cli, score_args *args, const ith_engine_params *params,
+                       score_state *score, ith_error *err)
 {
     ith_corpus *corpus = &args->corpus;
 
     ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_read(corpus, err) : ITH_OK));
     ITH_TRY(ith_engine_open(cli->world, params, &score->engine, err));
     ith_cli_advise(cli, score->engine, score->watch.quiet);
-    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_tokenize(corpus, score->engine, err) : ITH_OK));
+    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_tokenize(corpus, score->engine, err)
+                                              : ITH_OK));
     score->ids = corpus->ids.data;
     score->n_tokens = (int64_t)corpus->ids.n;
     ith_world_bcast(cli->world, &score->n_tokens, sizeof score->n_tokens);
@@ -166,7 +181,8 @@ static double log_sum_exp(const float *logits, int n)
     double max = -INFINITY, sum = 0;
 
     for (int i = 0; i < n; i++)
-        max = logits[i] > max ? (double)logits[i] : max; /* fmax() makes gcc 12 for arm64 fail with an internal error */
+        max = logits[i] > max ? (double)logits[i]
+                              : max; /* fmax() makes gcc 12 for arm64 fail with an internal error */
     for (int i = 0; i < n; i++)
         sum += exp(logits[i] - max);
     return max + log(sum);
@@ -200,28 +216,30 @@ static int print_json(const ith_cli *cli, const score_state *score, json_t *top)
     for (int64_t i = 0; i < score->n_counted; i++)
         json_array_append_new(nll, ith_json_number(score->nll[i]));
     ith_session_logits_sha256(score->session, sha256);
-    return ith_cli_write_json(cli,
-                              json_pack("{s:I, s:o, s:o, s:o, s:o, s:s}", "tokens", (json_int_t)score->n_tokens, "nll",
-                                        nll, "mean_nll", ith_json_number(mean_nll(score)), "perplexity",
-                                        ith_json_number(exp(mean_nll(score))), "top", top, "logits_sha256", sha256));
+    return ith_cli_write_json(
+        cli, json_pack("{s:I, s:o, s:o, s:o, s:o, s:s}", "tokens", (json_int_t)score->n_tokens,
+                       "nll", nll, "mean_nll", ith_json_number(mean_nll(score)), "perplexity",
+                       ith_json_number(exp(mean_nll(score))), "top", top, "logits_sha256", sha256));
 }
 
 static void print_text(const score_state *score, const candidate *best, int k, double log_total)
 {
     const ith_vocab *vocab = ith_engine_vocab(score->engine);
 
-    printf("tokens      %lld, %lld counted\n", (long long)score->n_tokens, (long long)score->n_counted);
+    printf("tokens      %lld, %lld counted\n", (long long)score->n_tokens,
+           (long long)score->n_counted);
     printf("mean nll    %.6f\nperplexity  %.6f\n", mean_nll(score), exp(mean_nll(score)));
     for (int i = 0; i < k; i++) {
         char *text = NULL;
         size_t len = 0;
         json_t *quoted = NULL;
         char *shown = NULL;
-        if (vocab != NULL && ith_vocab_detokenize(vocab, &best[i].id, 1, &text, &len, NULL) == ITH_OK)
+        if (vocab != NULL &&
+            ith_vocab_detokenize(vocab, &best[i].id, 1, &text, &len, NULL) == ITH_OK)
             quoted = ith_cli_json_text(text, len);
         shown = quoted != NULL ? ith_json_text(quoted, false) : NULL;
-        printf("%-11s %7d  logit %10.5f  p %.6f  %s\n", i == 0 ? "next" : "", best[i].id, best[i].logit,
-               exp(best[i].logit - log_total), shown != NULL ? shown : "");
+        printf("%-11s %7d  logit %10.5f  p %.6f  %s\n", i == 0 ? "next" : "", best[i].id,
+               best[i].logit, exp(best[i].logit - log_total), shown != NULL ? shown : "");
         json_decref(quoted);
         free(shown);
         free(text);
@@ -232,8 +250,9 @@ static void print_timings(const ith_cli *cli, const score_state *score)
 {
     const ith_engine_info *info = ith_engine_get_info(score->engine);
 
-    ith_cli_say(cli, "%lld tokens in %.2f s (%.1f/s), %d x %d threads, mesh %s, %s", (long long)score->n_tokens,
-                score->seconds, (double)score->n_tokens / fmax(score->seconds, 1e-9), info->ranks, info->threads,
+    ith_cli_say(cli, "%lld tokens in %.2f s (%.1f/s), %d x %d threads, mesh %s, %s",
+                (long long)score->n_tokens, score->seconds,
+                (double)score->n_tokens / fmax(score->seconds, 1e-9), info->ranks, info->threads,
                 info->mesh, info->simd);
 }
 
@@ -247,17 +266,17 @@ static int report(const ith_cli *cli, const score_args *args, const score_state 
 
     if (k > 0)
         find_top(logits, n_vocab, best, k);
-    if (args->model.json)
+    if (args->model.output.json)
         return print_json(cli, score, json_top(best, k, log_total));
     print_text(score, best, k, log_total);
-    if (!args->model.quiet)
+    if (!args->model.output.quiet)
         print_timings(cli, score);
     return ITH_EXIT_DONE;
 }
 
-int ith_cmd_score(const ith_cli *cli, int argc, char **argv)
+static int score_main(const ith_cli *cli, int argc, char **argv)
 {
-    score_args args = {.model = ith_model_args_default(), .top = 10};
+    score_args args = {.model = ith_model_args_default()};
     score_state score = {0};
     ith_engine_params params;
     ith_error err = {0};
@@ -266,7 +285,7 @@ int ith_cmd_score(const ith_cli *cli, int argc, char **argv)
 
     if (code != ITH_ARGS_OK)
         return code;
-    ith_watch_engine(&score.watch, cli, args.model.quiet, &params);
+    ith_watch_engine(&score.watch, cli, args.model.output.quiet, &params);
     status = work(cli, &args, &params, &score, &err);
     ith_watch_end(&score.watch);
     if (status != ITH_OK)
@@ -279,3 +298,20 @@ int ith_cmd_score(const ith_cli *cli, int argc, char **argv)
     ith_corpus_free(&args.corpus);
     return code;
 }
+
+const ith_command ith_command_score = {
+    .name = "score",
+    .summary = "measure how well a model predicts a text",
+    .synopsis = "score MODEL (-f FILE | --ids FILE) [OPTION]...",
+    .description =
+        "Prints the negative log likelihood of each token given those before it, the "
+        "perplexity, and the best next tokens. The text is tokenized as it is, without a "
+        "chat template.",
+    .examples = "ithaca score Qwen3-8B -f chapter.txt\n"
+                "ithaca score model.gguf -f wiki.txt --window 512\n"
+                "mpirun -n 2 ithaca score Qwen3-8B --ids prompt.ids --top 5 --json\n",
+    .groups = groups,
+    .operand = "model",
+    .collective = true,
+    .run = score_main,
+};

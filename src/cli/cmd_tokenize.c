@@ -1,24 +1,57 @@
-/* tokenize.c - text to token ids, and back; reads only what tokenizing needs of a model. */
+/* cmd_tokenize.c - text to token ids, and back; reads only what tokenizing needs of a model. */
 #include "cli/arguments.h"
+#include "cli/commands.h"
 #include "cli/input.h"
+#include "cli/model_options.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const ith_manual manual = {
-    "ithaca tokenize -m MODEL (-f FILE | -p TEXT) [--parse-special] [--count | --json]\n"
-    "ithaca tokenize -m MODEL (-f FILE | -p TEXT) --decode [--json]",
-    "Prints the token ids of a text, separated by blanks; with --decode the text of token ids, byte for byte.",
-    "  ithaca tokenize -m Qwen3-8B -p \"How many tokens is this?\"\n"
-    "  ithaca tokenize -m Qwen3-8B -f book.txt --count\n"
-    "  ithaca tokenize -m Qwen3-8B -f book.txt | ithaca tokenize -m Qwen3-8B -f - --decode\n",
-};
-
 typedef struct tokenize_args {
     const char *model, *file, *text;
-    bool decode, parse_special, count, json;
+    bool decode, parse_special, count;
+    ith_output_args output;
 } tokenize_args;
+
+static const ith_option options[] = {
+    {.name = "file",
+     .letter = 'f',
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(tokenize_args, file),
+     .help = "the text, with --decode the ids; - is standard input"},
+    {.name = "prompt",
+     .letter = 'p',
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "TEXT",
+     .at = offsetof(tokenize_args, text),
+     .help = "the text or the ids themselves"},
+    {.name = "decode",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(tokenize_args, decode),
+     .help = "convert token ids to text",
+     .more = "Ids are separated by white space or commas."},
+    {.name = "parse-special",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(tokenize_args, parse_special),
+     .help = "read markers such as <|im_start|> as tokens"},
+    {.name = "count",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(tokenize_args, count),
+     .help = "print only the number of tokens"},
+    {.name = NULL},
+};
+
+static const ith_option_group group = {"Text", options};
+
+static const ith_group_use groups[] = {
+    {&ith_group_model, offsetof(tokenize_args, model)},
+    {&group, 0},
+    {&ith_group_output, offsetof(tokenize_args, output)},
+    {NULL, 0},
+};
 
 static ith_status read_input(const tokenize_args *args, ith_text *text, ith_error *err)
 {
@@ -39,7 +72,7 @@ static json_t *json_ids(const int32_t *ids, size_t n)
 
 static int print_ids(const ith_cli *cli, const tokenize_args *args, const int32_t *ids, size_t n)
 {
-    if (args->json)
+    if (args->output.json)
         return ith_cli_write_json(cli, args->count ? json_pack("{s:I}", "tokens", (json_int_t)n)
                                                    : json_pack("{s:o}", "ids", json_ids(ids, n)));
     if (args->count) {
@@ -52,7 +85,8 @@ static int print_ids(const ith_cli *cli, const tokenize_args *args, const int32_
     return ITH_EXIT_DONE;
 }
 
-static int encode(const ith_cli *cli, const tokenize_args *args, const ith_vocab *vocab, const ith_text *input)
+static int encode(const ith_cli *cli, const tokenize_args *args, const ith_vocab *vocab,
+                  const ith_text *input)
 {
     unsigned flags = args->parse_special ? ITH_TOKENIZE_SPECIAL : 0;
     ith_error err = {0};
@@ -65,9 +99,12 @@ static int encode(const ith_cli *cli, const tokenize_args *args, const ith_vocab
     return code;
 }
 
-static int decode(const ith_cli *cli, const tokenize_args *args, const ith_vocab *vocab, const ith_text *input)
+static int decode(const ith_cli *cli, const tokenize_args *args, const ith_vocab *vocab,
+                  const ith_text *input)
 {
-    const char *where = args->file == NULL ? "-p" : strcmp(args->file, "-") == 0 ? "standard input" : args->file;
+    const char *where = args->file == NULL             ? "-p"
+                        : strcmp(args->file, "-") == 0 ? "standard input"
+                                                       : args->file;
     ith_error err = {0};
     ith_ids ids = {0};
     char *text = NULL;
@@ -77,7 +114,7 @@ static int decode(const ith_cli *cli, const tokenize_args *args, const ith_vocab
 
     ITH_CHECK(ith_parse_ids(input, where, &ids, &err));
     ITH_CHECK(ith_vocab_detokenize(vocab, ids.data, ids.n, &text, &len, &err));
-    if (args->json)
+    if (args->output.json)
         code = ith_cli_write_json(cli, json_pack("{s:o}", "text", ith_cli_json_text(text, len)));
     else
         ith_cli_write(text, len); /* main reports a failed write */
@@ -89,31 +126,20 @@ done:
 
 static int parse(const ith_cli *cli, int argc, char **argv, tokenize_args *args)
 {
-    const ith_arg table[] = {
-        {"model", 'm', ITH_ARG_TEXT, "MODEL", "a Hugging Face folder, a .gguf file or a pack", &args->model, 0, 0},
-        {"file", 'f', ITH_ARG_TEXT, "FILE", "the text, or with --decode the ids; - is standard input", &args->file, 0,
-         0},
-        {"prompt", 'p', ITH_ARG_TEXT, "TEXT", "the text itself, or the ids", &args->text, 0, 0},
-        {"decode", 0, ITH_ARG_FLAG, NULL, "ids (separated by white space or commas) to text", &args->decode, 0, 0},
-        {"parse-special", 0, ITH_ARG_FLAG, NULL, "markers such as <|im_start|> in the text become their tokens",
-         &args->parse_special, 0, 0},
-        {"count", 0, ITH_ARG_FLAG, NULL, "only the number of tokens", &args->count, 0, 0},
-        {"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout: ids, tokens or text", &args->json, 0, 0},
-    };
-    int code = ith_args_parse(cli, &manual, table, sizeof table / sizeof table[0], argc, argv);
+    int code = ith_args_parse(cli, &ith_command_tokenize, args, argc, argv);
 
     if (code != ITH_ARGS_OK)
         return code;
     if (args->model == NULL)
-        return ith_args_wrong(cli, argv[0], "-m MODEL is missing");
+        return ith_args_wrong(cli, argv[0], "MODEL is missing");
     if ((args->file == NULL) == (args->text == NULL))
-        return ith_args_wrong(cli, argv[0], "give either -f FILE or -p TEXT");
+        return ith_args_wrong(cli, argv[0], "expected either -f FILE or -p TEXT");
     if (args->decode && (args->count || args->parse_special))
-        return ith_args_wrong(cli, argv[0], "--decode goes with neither --count nor --parse-special");
+        return ith_args_wrong(cli, argv[0], "--decode excludes --count and --parse-special");
     return ITH_ARGS_OK;
 }
 
-int ith_cmd_tokenize(const ith_cli *cli, int argc, char **argv)
+static int tokenize_main(const ith_cli *cli, int argc, char **argv)
 {
     tokenize_args args = {0};
     ith_error err = {0};
@@ -132,3 +158,19 @@ done:
     ith_text_free(&input);
     return status != ITH_OK ? ith_cli_failure(cli, status, &err) : code;
 }
+
+const ith_command ith_command_tokenize = {
+    .name = "tokenize",
+    .summary = "convert text to token ids, and back",
+    .synopsis = "tokenize MODEL (-f FILE | -p TEXT) [--parse-special] [--count]\n"
+                "tokenize MODEL (-f FILE | -p TEXT) --decode",
+    .description =
+        "Prints the token ids of a text, separated by blanks; with --decode, the text of "
+        "token ids, byte for byte. Reads only the tokenizer of the model.",
+    .examples = "ithaca tokenize Qwen3-8B -p \"How many tokens is this?\"\n"
+                "ithaca tokenize Qwen3-8B -f book.txt --count\n"
+                "ithaca tokenize Qwen3-8B -f book.ids --decode\n",
+    .groups = groups,
+    .operand = "model",
+    .run = tokenize_main,
+};

@@ -1,19 +1,16 @@
+/* cmd_version.c - describes this build and this machine. */
 #include "cli/arguments.h"
+#include "cli/commands.h"
+#include "cli/model_options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const ith_manual manual = {
-    "ithaca version [--json]",
-    "What this build and this machine offer: kernels, MPI, BLAS, cores, memory.",
-    "  ithaca version\n"
-    "  ithaca version --json\n",
-};
-
 static void print_value(const json_t *value)
 {
-    char *text = json_is_string(value) ? strdup(json_string_value(value)) : ith_json_text(value, false);
+    char *text =
+        json_is_string(value) ? strdup(json_string_value(value)) : ith_json_text(value, false);
 
     printf("%s", text != NULL ? text : "");
     free(text);
@@ -35,15 +32,14 @@ static void print_info(const json_t *info)
     }
 }
 
-int ith_cmd_version(const ith_cli *cli, int argc, char **argv)
+static int version_main(const ith_cli *cli, int argc, char **argv)
 {
-    bool as_json = false;
-    const ith_arg args[] = {{"json", 0, ITH_ARG_FLAG, NULL, "one JSON object on stdout", &as_json, 0, 0}};
+    ith_output_args output = {0};
     ith_error err = {0};
     char *text = NULL;
     json_t *info;
     ith_status status;
-    int code = ith_args_parse(cli, &manual, args, 1, argc, argv);
+    int code = ith_args_parse(cli, &ith_command_version, &output, argc, argv);
 
     if (code != ITH_ARGS_OK)
         return code;
@@ -52,9 +48,21 @@ int ith_cmd_version(const ith_cli *cli, int argc, char **argv)
         return ith_cli_failure(cli, status, &err);
     info = json_loads(text, 0, NULL);
     free(text);
-    if (as_json)
+    if (output.json)
         return ith_cli_write_json(cli, info);
     print_info(info);
     json_decref(info);
     return ITH_EXIT_DONE;
 }
+
+static const ith_group_use groups[] = {{&ith_group_output, 0}, {NULL, 0}};
+
+const ith_command ith_command_version = {
+    .name = "version",
+    .summary = "describe this build and this machine",
+    .synopsis = "version [--json]",
+    .description = "Describes this build and this machine: kernels, MPI, BLAS, cores, memory.",
+    .examples = "ithaca version\nithaca version --json\n",
+    .groups = groups,
+    .run = version_main,
+};

@@ -1,4 +1,4 @@
-/* command.h - what the subcommands share: their entry points, exit codes, and how they speak.
+/* command.h - what the commands share: exit codes, messages, and output.
  *
  * Every rank runs the same command line. Rank 0 alone reads input and prints: answers on stdout, all else on stderr.
  * What only rank 0 does can fail only there, so its outcome is broadcast (ith_cli_agree) before the next collective
@@ -10,28 +10,31 @@
 #include "base/json.h"
 #include "ithaca_tools.h"
 
-enum { ITH_EXIT_DONE = 0, ITH_EXIT_FAILED = 1, ITH_EXIT_USAGE = 2, ITH_EXIT_SIGNAL = 128 /* + the signal */ };
+enum {
+    ITH_EXIT_DONE = 0,
+    ITH_EXIT_FAILED = 1,
+    ITH_EXIT_USAGE = 2,
+    ITH_EXIT_SIGNAL = 128 /* + the signal; that of SIGPIPE if the reader of stdout has gone away */
+};
 
 typedef struct ith_cli {
     ith_world *world;
     int rank, size;
+    bool colour; /* of messages */
 } ith_cli;
 
-/* Each returns an exit code. argv[0] is the subcommand. run, score, calibrate and bench work on all ranks; the others on rank 0 while
- * the rest return at once. */
-int ith_cmd_run(const ith_cli *cli, int argc, char **argv);
-int ith_cmd_score(const ith_cli *cli, int argc, char **argv);
-int ith_cmd_calibrate(const ith_cli *cli, int argc, char **argv);
-int ith_cmd_bench(const ith_cli *cli, int argc, char **argv);
-int ith_cmd_tokenize(const ith_cli *cli, int argc, char **argv);
-int ith_cmd_plan(const ith_cli *cli, int argc, char **argv);
-int ith_cmd_inspect(const ith_cli *cli, int argc, char **argv);
-int ith_cmd_pack(const ith_cli *cli, int argc, char **argv);
-int ith_cmd_cache(const ith_cli *cli, int argc, char **argv);
-int ith_cmd_version(const ith_cli *cli, int argc, char **argv);
-
-/* One line "ithaca: text" on stderr, on rank 0. */
+/* One line on stderr, on rank 0: "ithaca: error: text", "ithaca: warning: text", "ithaca: note: text",
+ * or just "ithaca: text". The word has a colour if cli->colour. */
+void ith_cli_error(const ith_cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void ith_cli_warning(const ith_cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void ith_cli_note(const ith_cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void ith_cli_say(const ith_cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Do messages have colours? On a terminal that knows them, unless NO_COLOR is set and not empty. */
+bool ith_cli_wants_colour(void);
 
 /* Collective. Rank 0's status on every rank. */
 ith_status ith_cli_agree(const ith_cli *cli, ith_status status);
@@ -48,6 +51,11 @@ int ith_cli_failure(const ith_cli *cli, ith_status status, const ith_error *err)
 
 /* Writes to stdout and flushes. False with errno when the reader is gone or the disk is full. */
 bool ith_cli_write(const char *text, size_t len);
+
+/* The exit code when stdout could not be written, by the errno of that; 0: not known. Says why, unless the reader has gone
+ * away, as `head` does. */
+int ith_cli_write_failure(const ith_cli *cli, int write_errno);
+
 /* A JSON value and a line end on stdout; takes the reference. NULL (no memory) is a failure. Returns an exit code. */
 int ith_cli_write_json(const ith_cli *cli, json_t *value);
 

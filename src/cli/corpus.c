@@ -1,25 +1,40 @@
+/* corpus.c - a text that is scored or used for calibration. */
 #include "cli/corpus.h"
+
+#include "cli/arguments.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void ith_corpus_args_insert(ith_corpus *corpus, ith_arg args[ITH_ARGS_MAX], size_t *n)
-{
-    const ith_arg table[] = {
-        {"file", 'f', ITH_ARG_TEXT, "TEXT", "a text file; - is standard input", &corpus->file, 0, 0},
-        {"ids", 0, ITH_ARG_TEXT, "FILE", "token ids, separated by white space or commas", &corpus->ids_file, 0, 0},
-    };
-    memmove(args + sizeof table / sizeof table[0], args, *n * sizeof args[0]);
-    memcpy(args, table, sizeof table);
-    *n += sizeof table / sizeof table[0];
-}
+static const ith_option options[] = {
+    {.name = "file",
+     .letter = 'f',
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(ith_corpus, file),
+     .help = "text file; - is standard input",
+     .more = "The text is tokenized as it is, without a chat template."},
+    {.name = "ids",
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(ith_corpus, ids_file),
+     .help = "file of token ids instead of text",
+     .more = "Ids are separated by white space or commas; - is standard input."},
+    {.name = "parse-special",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(ith_corpus, parse_special),
+     .help = "read markers such as <|im_start|> as tokens"},
+    {.name = NULL},
+};
+
+const ith_option_group ith_group_corpus = {"Text", options};
 
 int ith_corpus_args_check(const ith_cli *cli, const char *command, const ith_corpus *corpus)
 {
     if ((corpus->file == NULL) == (corpus->ids_file == NULL))
-        return ith_args_wrong(cli, command, "give either -f TEXT or --ids FILE");
+        return ith_args_wrong(cli, command, "expected either -f FILE or --ids FILE");
     if (corpus->ids_file != NULL && corpus->parse_special)
-        return ith_args_wrong(cli, command, "--parse-special is for -f TEXT");
+        return ith_args_wrong(cli, command, "--parse-special needs -f FILE");
     return ITH_ARGS_OK;
 }
 
@@ -37,9 +52,10 @@ ith_status ith_corpus_tokenize(ith_corpus *corpus, const ith_engine *engine, ith
     if (corpus->file == NULL)
         return ITH_OK;
     if (ith_engine_vocab(engine) == NULL)
-        return ith_fail(err, ITH_E_ARGUMENT, "%s has no tokenizer: give --ids instead of -f",
+        return ith_fail(err, ITH_E_ARGUMENT, "%s has no tokenizer: use --ids instead of -f",
                         ith_engine_get_info(engine)->name);
-    status = ith_vocab_tokenize(ith_engine_vocab(engine), corpus->text.data, corpus->text.len, flags, &corpus->ids.data, &corpus->ids.n, err);
+    status = ith_vocab_tokenize(ith_engine_vocab(engine), corpus->text.data, corpus->text.len, flags, &corpus->ids.data,
+                          &corpus->ids.n, err);
     ith_text_free(&corpus->text);
     return status;
 }

@@ -1,3 +1,4 @@
+/* input.c - reads texts and token ids. */
 #include "cli/input.h"
 
 #include <ctype.h>
@@ -76,10 +77,10 @@ static ith_status wrong_id(const char *where, size_t index, const char *at, ith_
 
     while (shown < SHOWN_BYTES && at[shown] != 0 && !is_separator(at[shown]))
         shown++;
-    return ith_fail(
-        err, ITH_E_FORMAT,
-        "%s: entry %zu, \"%.*s\", is no token id: whole numbers from 0 to %d, separated by white space or commas",
-        where, index + 1, shown, at, INT32_MAX);
+    return ith_fail(err, ITH_E_FORMAT,
+                    "%s: entry %zu, \"%.*s\", is no token id: whole numbers from 0 to %d, "
+                    "separated by white space or commas",
+                    where, index + 1, shown, at, INT32_MAX);
 }
 
 ith_status ith_parse_ids(const ith_text *text, const char *where, ith_ids *ids, ith_error *err)
@@ -87,7 +88,8 @@ ith_status ith_parse_ids(const ith_text *text, const char *where, ith_ids *ids, 
     const char *at = text->data, *end = text->data + text->len;
 
     ids->n = 0;
-    ids->data = malloc((text->len / 2 + 1) * sizeof ids->data[0]); /* an id takes a digit and a separator */
+    ids->data =
+        malloc((text->len / 2 + 1) * sizeof ids->data[0]); /* an id takes a digit and a separator */
     if (ids->data == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its token ids", where);
     while (at < end) {

@@ -1,3 +1,4 @@
+/* prompt.c - makes the token ids of a prompt. */
 #include "cli/prompt.h"
 
 #include <stdlib.h>
@@ -8,7 +9,8 @@ static const char placeholder[] = "\x01the user's text\x01";
 
 static void drop_line_ends(ith_text *text)
 {
-    while (text->len > 0 && (text->data[text->len - 1] == '\n' || text->data[text->len - 1] == '\r'))
+    while (text->len > 0 &&
+           (text->data[text->len - 1] == '\n' || text->data[text->len - 1] == '\r'))
         text->data[--text->len] = 0;
 }
 
@@ -34,17 +36,18 @@ done:
     return status;
 }
 
-static ith_status render(const ith_prompt_args *args, const ith_vocab *vocab, const char *content, char **out,
-                         ith_error *err)
+static ith_status render(const ith_prompt_args *args, const ith_vocab *vocab, const char *content,
+                         char **out, ith_error *err)
 {
     const ith_message messages[] = {{"system", args->system}, {"user", content}};
     size_t skip = args->system == NULL;
 
-    return ith_chat_render(vocab, messages + skip, 2 - skip, args->thinking, out, err);
+    return ith_chat_render(vocab, messages + skip, 2 - skip, (ith_thinking)args->thinking, out,
+                           err);
 }
 
-static ith_status append_ids(const ith_vocab *vocab, const char *text, size_t len, unsigned flags, ith_ids *ids,
-                             ith_error *err)
+static ith_status append_ids(const ith_vocab *vocab, const char *text, size_t len, unsigned flags,
+                             ith_ids *ids, ith_error *err)
 {
     int32_t *more = NULL, *all;
     size_t n = 0;
@@ -64,14 +67,16 @@ static ith_status append_ids(const ith_vocab *vocab, const char *text, size_t le
 }
 
 /* A text holds markers if reading them as tokens makes a difference. */
-static ith_status holds_markers(const ith_vocab *vocab, const ith_text *text, bool *holds, ith_error *err)
+static ith_status holds_markers(const ith_vocab *vocab, const ith_text *text, bool *holds,
+                                ith_error *err)
 {
     ith_ids plain = {0}, parsed = {0};
     ith_status status;
 
     ITH_CHECK(append_ids(vocab, text->data, text->len, 0, &plain, err));
     ITH_CHECK(append_ids(vocab, text->data, text->len, ITH_TOKENIZE_SPECIAL, &parsed, err));
-    *holds = plain.n != parsed.n || memcmp(plain.data, parsed.data, plain.n * sizeof plain.data[0]) != 0;
+    *holds =
+        plain.n != parsed.n || memcmp(plain.data, parsed.data, plain.n * sizeof plain.data[0]) != 0;
 done:
     free(plain.data);
     free(parsed.data);
@@ -79,8 +84,8 @@ done:
 }
 
 /* Template, text, template: the text between is tokenized without markers. */
-static ith_status splice_ids(const ith_prompt_args *args, const ith_vocab *vocab, const ith_text *text, ith_ids *ids,
-                             ith_error *err)
+static ith_status splice_ids(const ith_prompt_args *args, const ith_vocab *vocab,
+                             const ith_text *text, ith_ids *ids, ith_error *err)
 {
     char *around = NULL, *hole, *after;
     ith_status status;
@@ -88,10 +93,10 @@ static ith_status splice_ids(const ith_prompt_args *args, const ith_vocab *vocab
     ITH_CHECK(render(args, vocab, placeholder, &around, err));
     hole = strstr(around, placeholder);
     if (hole == NULL || strstr(hole + 1, placeholder) != NULL) {
-        status =
-            ith_fail(err, ITH_E_UNSUPPORTED,
-                     "the text holds markers of the chat template, and this template does not show the text once as it "
-                     "is; take the markers out, or read them as tokens with --parse-special");
+        status = ith_fail(err, ITH_E_UNSUPPORTED,
+                          "the text holds markers of the chat template, and this template does not "
+                          "show the text once as it "
+                          "is; take the markers out, or read them as tokens with --parse-special");
         goto done;
     }
     after = hole + strlen(placeholder);
@@ -103,8 +108,8 @@ done:
     return status;
 }
 
-static ith_status turn_ids(const ith_prompt_args *args, const ith_vocab *vocab, const ith_text *text, ith_ids *ids,
-                           bool *plain_markers, ith_error *err)
+static ith_status turn_ids(const ith_prompt_args *args, const ith_vocab *vocab,
+                           const ith_text *text, ith_ids *ids, bool *plain_markers, ith_error *err)
 {
     char *rendered = NULL;
     ith_status status;
@@ -114,7 +119,8 @@ static ith_status turn_ids(const ith_prompt_args *args, const ith_vocab *vocab, 
     if (*plain_markers)
         return splice_ids(args, vocab, text, ids, err);
     if (memchr(text->data, 0, text->len) != NULL)
-        return ith_fail(err, ITH_E_FORMAT, "the prompt holds a NUL byte at offset %zu: is it a text?",
+        return ith_fail(err, ITH_E_FORMAT,
+                        "the prompt holds a NUL byte at offset %zu: is it a text?",
                         strlen(text->data));
     ITH_TRY(render(args, vocab, text->data, &rendered, err));
     status = append_ids(vocab, rendered, strlen(rendered), ITH_TOKENIZE_SPECIAL, ids, err);
@@ -122,8 +128,8 @@ static ith_status turn_ids(const ith_prompt_args *args, const ith_vocab *vocab, 
     return status;
 }
 
-ith_status ith_prompt_ids(const ith_prompt_args *args, const ith_vocab *vocab, const ith_text *text, ith_ids *ids,
-                          bool *plain_markers, ith_error *err)
+ith_status ith_prompt_ids(const ith_prompt_args *args, const ith_vocab *vocab, const ith_text *text,
+                          ith_ids *ids, bool *plain_markers, ith_error *err)
 {
     ith_status status;
 

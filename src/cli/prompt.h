@@ -9,9 +9,9 @@ typedef struct ith_prompt_args {
     const char *file;     /* -f, or NULL; "-": standard input */
     const char *ids_file; /* --ids, or NULL */
     const char *system;   /* --system, or NULL */
-    bool raw;             /* no chat template: the text is the whole prompt, its markers are tokens */
-    bool parse_special;   /* markers in the user's text are tokens under a chat template too */
-    ith_thinking thinking;
+    bool raw;           /* no chat template: the text is the whole prompt, its markers are tokens */
+    bool parse_special; /* markers in the user's text are tokens under a chat template too */
+    int thinking;       /* ith_thinking */
 } ith_prompt_args;
 
 /* Reads the file. File and text together: the file without the line ends at its end, a blank line, the text. A file alone
@@ -24,7 +24,7 @@ ith_status ith_prompt_text(const ith_prompt_args *args, ith_text *text, ith_erro
  * as plain text: the text is then tokenized by itself and put between the tokens of the template. A text without
  * markers, the normal case, is tokenized together with the template, as Hugging Face's tokenizers do; parse_special does
  * so always. *plain_markers tells whether markers were found and read as text. */
-ith_status ith_prompt_ids(const ith_prompt_args *args, const ith_vocab *vocab, const ith_text *text, ith_ids *ids,
-                          bool *plain_markers, ith_error *err);
+ith_status ith_prompt_ids(const ith_prompt_args *args, const ith_vocab *vocab, const ith_text *text,
+                          ith_ids *ids, bool *plain_markers, ith_error *err);
 
 #endif

@@ -1,3 +1,4 @@
+/* shares_text.c - prints the shares of ranks. */
 #include "cli/shares_text.h"
 
 #include <stdio.h>
@@ -14,7 +15,8 @@ const char *ith_cli_shares_text(const json_t *shares, char *text, size_t size)
     json_array_foreach(shares, i, share)
     {
         if (i < SHOWN && n < size)
-            n += (size_t)snprintf(text + n, size - n, "%s%.1f%%", i > 0 ? " " : "", 100 * json_real_value(share));
+            n += (size_t)snprintf(text + n, size - n, "%s%.1f%%", i > 0 ? " " : "",
+                                  100 * json_real_value(share));
         else if (i == SHOWN && n < size)
             snprintf(text + n, size - n, " ...");
     }

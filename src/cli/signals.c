@@ -1,3 +1,4 @@
+/* signals.c - hears that the program should stop. */
 #include "cli/signals.h"
 
 #include <signal.h>
@@ -27,7 +28,8 @@ void ith_stop_install(bool leader)
     sigaction(SIGTERM, &action, NULL);
     action.sa_handler = leader ? on_signal : SIG_IGN;
     sigaction(SIGUSR1, &action, NULL);
-    action.sa_handler = SIG_IGN; /* a reader that went away shows as a failed write, which is reported */
+    action.sa_handler =
+        SIG_IGN; /* a reader that went away shows as a failed write, which is reported */
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGXFSZ, &action, NULL); /* a file beyond the limit, likewise */
 }

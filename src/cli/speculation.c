@@ -1,12 +1,36 @@
+/* speculation.c - guessing ahead, by lookup or by a draft model. */
 #include "cli/speculation.h"
 
 #include "cli/arguments.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* With a model every guess costs a pass of it: drafts are shorter. */
 enum { MODEL_DRAFT = 5 };
+
+static const ith_option options[] = {
+    {.name = "speculate",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "HOW",
+     .at = offsetof(ith_speculation_args, how),
+     .otherwise = "lookup:15, with --draft draft:5, with --exact off",
+     .help = "guess tokens ahead: lookup[:K], draft[:K] or off",
+     .more = "Up to K tokens are guessed and then verified in one pass. The text is the same, only "
+             "sooner. "
+             "lookup guesses what followed when the prompt or the answer said the same before; "
+             "draft guesses what the model of --draft would say."},
+    {.name = "draft",
+     .kind = ITH_OPTION_FILE,
+     .metavar = "MODEL",
+     .at = offsetof(ith_speculation_args, model),
+     .help = "smaller model of the same vocabulary that guesses",
+     .more = "A model that is never right is soon asked no more."},
+    {.name = NULL},
+};
+
+const ith_option_group ith_group_speculation = {"Speculation", options};
 
 static const char *kind_of(const ith_speculation_args *args)
 {
@@ -40,20 +64,22 @@ int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_spec
         args->max = 0;
     } else if (is_word(how, "lookup", &args->max)) {
         if (args->model != NULL)
-            return ith_args_wrong(cli, command, "--draft names a model that guesses, --speculate lookup needs none");
+            return ith_args_wrong(cli, command, "--speculate lookup needs no model; omit --draft");
     } else if (is_word(how, "draft", &args->max)) {
         if (args->model == NULL)
             return ith_args_wrong(cli, command, "--speculate draft needs a model: --draft MODEL");
     } else {
-        return ith_args_wrong(cli, command,
-                              "--speculate is %s, expected off, lookup[:K] or draft[:K] with K from 1 to %d", how,
-                              ITH_DRAFT_MAX);
+        return ith_args_wrong(
+            cli, command,
+            "--speculate takes off, lookup[:K] or draft[:K] with K from 1 to %d, not \"%s\"",
+            ITH_DRAFT_MAX, how);
     }
     return ITH_ARGS_OK;
 }
 
-ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *args, const ith_engine_params *params,
-                             ith_drafting *drafting, ith_error *err)
+ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *args,
+                             const ith_engine_params *params, ith_drafting *drafting,
+                             ith_error *err)
 {
     ith_engine_params own = *params;
 
@@ -70,7 +96,8 @@ ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *arg
     return ith_session_open(drafting->engine, &drafting->session, err);
 }
 
-ith_status ith_drafting_check(const ith_drafting *drafting, const ith_engine *engine, ith_error *err)
+ith_status ith_drafting_check(const ith_drafting *drafting, const ith_engine *engine,
+                              ith_error *err)
 {
     const ith_engine_info *own, *other = ith_engine_get_info(engine);
 
@@ -80,7 +107,8 @@ ith_status ith_drafting_check(const ith_drafting *drafting, const ith_engine *en
     if (own->n_vocab == other->n_vocab)
         return ITH_OK;
     return ith_fail(err, ITH_E_ARGUMENT,
-                    "--draft: %s has a vocabulary of %d tokens, %s one of %d: a model that drafts needs the same",
+                    "--draft: %s has a vocabulary of %d tokens, %s one of %d: a draft model needs "
+                    "the same vocabulary",
                     own->name, own->n_vocab, other->name, other->n_vocab);
 }
 
@@ -93,6 +121,7 @@ void ith_drafting_close(ith_drafting *drafting)
 
 json_t *ith_speculation_json(const ith_speculation_args *args, const ith_generation *answer)
 {
-    return json_pack("{s:s, s:I, s:I, s:I}", "kind", kind_of(args), "passes", (json_int_t)answer->n_passes, "drafted",
-                     (json_int_t)answer->n_drafted, "accepted", (json_int_t)answer->n_accepted);
+    return json_pack("{s:s, s:I, s:I, s:I}", "kind", kind_of(args), "passes",
+                     (json_int_t)answer->n_passes, "drafted", (json_int_t)answer->n_drafted,
+                     "accepted", (json_int_t)answer->n_accepted);
 }

@@ -1,13 +1,15 @@
-/* speculation.h - the options --speculate and --draft, and the drafting model that they may ask for. */
+/* speculation.h - --speculate and --draft, and the draft model that they may ask for. */
 #ifndef ITH_CLI_SPECULATION_H
 #define ITH_CLI_SPECULATION_H
 
-#include "cli/command.h"
+#include "cli/option.h"
 
 typedef struct ith_speculation_args {
     const char *how, *model; /* as given; NULL: not */
     int max;                 /* ith_generate_params.max_draft; by ith_speculation_args_check */
 } ith_speculation_args;
+
+extern const ith_option_group ith_group_speculation; /* ith_speculation_args */
 
 /* ITH_ARGS_OK and args->max, or 2 when they are wrong or contradict. */
 int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_speculation_args *args);
@@ -18,10 +20,12 @@ typedef struct ith_drafting { /* all NULL: no model drafts */
 } ith_drafting;
 
 /* Collective. Opens args->model, if one is given and wanted, with the other model's parameters as far as they are not that one's own. */
-ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *args, const ith_engine_params *params,
-                             ith_drafting *drafting, ith_error *err);
+ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *args,
+                             const ith_engine_params *params, ith_drafting *drafting,
+                             ith_error *err);
 /* Local. Can it draft for this engine? As far as sizes tell; ith_generate compares the vocabularies themselves. */
-ith_status ith_drafting_check(const ith_drafting *drafting, const ith_engine *engine, ith_error *err);
+ith_status ith_drafting_check(const ith_drafting *drafting, const ith_engine *engine,
+                              ith_error *err);
 void ith_drafting_close(ith_drafting *drafting); /* Collective. Accepts one not opened. */
 
 /* {kind: "off", "lookup" or "draft", passes, drafted, accepted} */

@@ -1,3 +1,4 @@
+/* watch.c - shows the engine's progress and hears of signals. */
 #include "cli/watch.h"
 
 #include "cli/signals.h"
@@ -13,8 +14,8 @@ static void describe_usage(const ith_world *world, char text[100])
 
     ith_format_bytes(memory, (double)usage.resident);
     ith_format_bytes(sent, (double)usage.sent);
-    snprintf(text, 100, ", %s of memory%s%s%s", memory, usage.sent > 0 ? ", " : "", usage.sent > 0 ? sent : "",
-             usage.sent > 0 ? " sent" : "");
+    snprintf(text, 100, ", %s of memory%s%s%s", memory, usage.sent > 0 ? ", " : "",
+             usage.sent > 0 ? sent : "", usage.sent > 0 ? " sent" : "");
 }
 
 static ith_unit unit_of(const char *what)
@@ -49,6 +50,14 @@ void ith_watch_end(ith_watch *watch)
     ith_progress_end(&watch->progress);
 }
 
+void ith_watch_warning(void *user, const char *text)
+{
+    ith_watch *watch = user;
+
+    ith_watch_end(watch);
+    ith_cli_warning(watch->cli, "%s", text);
+}
+
 void ith_watch_sizes(void *user, const ith_sizes *sizes)
 {
     ith_watch *watch = user;
@@ -57,15 +66,18 @@ void ith_watch_sizes(void *user, const ith_sizes *sizes)
     watch->progress.forecast.key_share = sizes->key_share;
     if (watch->quiet || sizes->weights + sizes->kv + sizes->work < 1 << 30)
         return;
+    ith_watch_end(watch);
     ith_format_bytes(weights, (double)sizes->weights);
     ith_format_bytes(kv, (double)sizes->kv);
     ith_format_bytes(work, (double)sizes->work);
-    fprintf(stderr, "ithaca: weights %s a node; a rank: KV cache %s at %lld tokens, activations %s\n", weights, kv,
-            (long long)sizes->ctx, work);
+    ith_cli_say(watch->cli,
+                "weights %s per node; per rank: KV cache %s at %lld tokens, activations %s",
+                weights, kv, (long long)sizes->ctx, work);
 }
 
 void ith_watch_engine(ith_watch *watch, const ith_cli *cli, bool quiet, ith_engine_params *params)
 {
+    watch->cli = cli;
     watch->quiet = quiet || cli->rank != 0;
     watch->world = cli->world;
     params->progress = ith_watch_progress;

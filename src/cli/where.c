@@ -1,3 +1,4 @@
+/* where.c - prints where pages lie. */
 #include "cli/where.h"
 
 #include <stdio.h>
@@ -40,22 +41,25 @@ void ith_cli_print_where(const json_t *where)
     const json_t *ranks = json_object_get(where, "ranks"), *rank, *node;
     size_t i, j;
 
-    fprintf(stderr, "%4s %4s %7s  %23s  %23s\n%4s %4s %7s  %11s %11s  %11s %11s\n", "", "", "", "weights, MiB",
-            "KV cache, MiB", "rank", "node", "threads", "wanted", "found", "wanted", "found");
+    fprintf(stderr, "%4s %4s %7s  %23s  %23s\n%4s %4s %7s  %11s %11s  %11s %11s\n", "", "", "",
+            "weights, MiB", "KV cache, MiB", "rank", "node", "threads", "wanted", "found", "wanted",
+            "found");
     json_array_foreach(ranks, i, rank)
     {
-        json_array_foreach(json_object_get(rank, "nodes"), j, node)
-            fprintf(stderr, "%4.0f %4.0f %7.0f  %11.1f %11.1f  %11.1f %11.1f\n", number(rank, "rank"),
-                    number(node, "node"), number(node, "threads"), mib(node, "weights", "wanted"),
-                    mib(node, "weights", "found"), mib(node, "kv", "wanted"), mib(node, "kv", "found"));
+        json_array_foreach(json_object_get(rank, "nodes"), j, node) fprintf(
+            stderr, "%4.0f %4.0f %7.0f  %11.1f %11.1f  %11.1f %11.1f\n", number(rank, "rank"),
+            number(node, "node"), number(node, "threads"), mib(node, "weights", "wanted"),
+            mib(node, "weights", "found"), mib(node, "kv", "wanted"), mib(node, "kv", "found"));
     }
     json_array_foreach(ranks, i, rank)
     {
         if (!json_is_true(json_object_get(rank, "known")))
             fprintf(stderr, "rank %zu: the system does not say where pages lie\n", i);
         else
-            fprintf(stderr, "rank %zu: weights %.1f%% where wanted, %.1f%% in huge pages; cache %.1f%%, %.1f%%\n", i,
-                    percent(rank, "weights", "right"), percent(rank, "weights", "huge"), percent(rank, "kv", "right"),
-                    percent(rank, "kv", "huge"));
+            fprintf(stderr,
+                    "rank %zu: weights %.1f%% where wanted, %.1f%% in huge pages; cache %.1f%%, "
+                    "%.1f%%\n",
+                    i, percent(rank, "weights", "right"), percent(rank, "weights", "huge"),
+                    percent(rank, "kv", "right"), percent(rank, "kv", "huge"));
     }
 }

@@ -1,4 +1,4 @@
-/* where.h - --report-placement: on which memory nodes weights and cache lie. */
+/* where.h - --report-pages: on which memory nodes (NUMA) weights and KV cache lie. */
 #ifndef ITH_CLI_WHERE_H
 #define ITH_CLI_WHERE_H
 

@@ -34,8 +34,8 @@ same "what has its own bits keeps them" "$(or_fail sha tests/golden/qwen3-gqa4-q
     "$("$ITHACA" calibrate -m tests/golden/qwen3-gqa4-q4_0.gguf --ids "$work/ids" -o "$work/own" -q && sha tests/golden/qwen3-gqa4-q4_0.gguf --stats "$work/own")"
 
 fails "no output" 2 "-o STATS is missing" "$ITHACA" calibrate -m $NEEDLE --ids $ids
-fails "no text" 2 "give either" "$ITHACA" calibrate -m $NEEDLE -o "$stats"
-fails "statistics and --exact" 2 "leave --stats out" "$ITHACA" score -m $NEEDLE --ids $ids --exact --stats "$stats"
+fails "no text" 2 "expected either" "$ITHACA" calibrate -m $NEEDLE -o "$stats"
+fails "statistics and --exact" 2 "omit --stats" "$ITHACA" score -m $NEEDLE --ids $ids --exact --stats "$stats"
 : >"$work/empty"
 fails "an empty text" 1 "not one token" "$ITHACA" calibrate -m $NEEDLE -f "$work/empty" -o "$work/none"
 fails "a window beyond the context" 1 "window of 1 to 64" "$ITHACA" calibrate -m $NEEDLE --ids $ids -o "$work/none" --ctx 64 --window 65

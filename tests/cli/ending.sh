@@ -2,25 +2,39 @@
 # How a run ends when its reader goes away, the disk is full, or someone says stop.
 source "$(dirname "$0")/../tap.sh"
 
-run() { "$ITHACA" run -m $NEEDLE --raw -p "The rain" --ignore-eos --temp 0 "$@"; }
+run=("$ITHACA" run -m $NEEDLE --raw -p "The rain" --ignore-eos --temp 0)
 
-run -n 4 >/dev/full 2>"$err"
+"${run[@]}" -n 4 >/dev/full 2>"$err"
 same "a full disk is a failure" 1 $?
-matches "a full disk is named" "$err" "^ithaca: standard output: No space left on device"
-run -n 4 --json >/dev/full 2>"$err"
+matches "a full disk is named" "$err" "^ithaca: error: standard output: No space left on device"
+"${run[@]}" -n 4 --json >/dev/full 2>"$err"
 same "a full disk with --json too" 1 $?
 
 # The reader goes away while the program answers
 here=$work/here
-{ ITHACA_TEST_HOOK="answer 2 $here" run -n 20 2>"$err"; echo $? >"$work/status"; } | {
+{ ITHACA_TEST_HOOK="answer 2 $here" "${run[@]}" -n 20 -q 2>"$err"; echo $? >"$work/status"; } | {
     until [[ -e $here || -e $work/status ]]; do sleep 0.01; done
     exec <&-
     rm -f "$here"
 }
-same "a reader that went away is a failure" 1 "$(cat "$work/status")"
-matches "a reader that went away is named" "$err" "^ithaca: standard output: Broken pipe"
+same "a reader that went away while the program answered: 128 + 13" 141 "$(cat "$work/status")"
+same "a reader that went away while the program answered: nothing is said" "" "$(cat "$err")"
 
-stopped() { ITHACA_TEST_HOOK="answer 20 $1" run -n 200; }
+# unread COMMAND...: its standard output is a pipe whose reader has gone away
+unread() {
+    python3 -c 'import os, subprocess, sys
+r, w = os.pipe()
+os.close(r)
+sys.exit(subprocess.run(sys.argv[1:], stdout=w).returncode)' "$@"
+}
+expect "a reader that went away ends the run, 128 + 13" 141 unread "${run[@]}" -n 2000 -q
+same "a reader that went away: nothing is said" "" "$(cat "$err")"
+expect "a reader of a table that went away" 141 unread "$ITHACA" inspect $NEEDLE --tensors
+same "a reader of a table that went away: nothing is said" "" "$(cat "$err")"
+expect "a reader of JSON that went away" 141 unread "$ITHACA" inspect $NEEDLE --json
+same "a reader of JSON that went away: nothing is said" "" "$(cat "$err")"
+
+stopped() { ITHACA_TEST_HOOK="answer 20 $1" "${run[@]}" -n 200; }
 expect "SIGTERM: 128 + 15" 143 stopped TERM
 matches "SIGTERM: what was said stays" "$out" "[a-z]"
 same "SIGTERM: and ends with a line end" "" "$(tail -c 1 "$out" | tr -d '\n')"
@@ -31,7 +45,7 @@ expect "SIGINT: 128 + 2" 130 stopped INT
 sent() {
     local job
     rm -f "$here"
-    ITHACA_TEST_HOOK="answer 20 $here" scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE --raw -p "The rain" --ignore-eos --temp 0 -n 200 &
+    ITHACA_TEST_HOOK="answer 20 $here" scripts/on_ranks.sh 2 "${run[@]}" -n 200 &
     job=$!
     holding "$here" $job
     kill -s "$1" $job

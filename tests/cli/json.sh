@@ -24,7 +24,7 @@ expect "run: ends well" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --te
 cp "$out" "$work/run.json"
 same "run: one line of JSON" 1 "$(wc -l <"$work/run.json")"
 shape "run: fields" "$work/run.json" \
-    "set(j) == {'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'shares', 'simd', 'placement', 'logits_sha256', 'sent'}" \
+    "set(j) == {'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'shares', 'simd', 'distribution', 'logits_sha256', 'sent'}" \
     "isinstance(j['prompt_tokens'], int) and 450 < j['prompt_tokens'] < 512" \
     "len(j['ids']) > 5 and all(isinstance(i, int) for i in j['ids'])" \
     "j['finish'] == 'stop' and j['ranks'] == 1 and j['mesh'] == '1x1' and j['threads'] >= 1" \
@@ -95,7 +95,7 @@ matches "run: shares on stderr" "$err" "^ithaca: shares of tokens and rows: 25.0
 ITHACA_RANKS_PER_NODE=1 expect "run: --profile" 0 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json --profile \
     --placement sharded --speculate off
 part="{'seconds', 'weights_s', 'products_s', 'attention_s', 'exchange_s', 'rest_s', 'stall_s', 'read_bytes', 'unpacked_bytes', 'gathered_bytes'}"
-shape "run: profile" "$out" "j['placement'].startswith('sharded over 2 nodes')" \
+shape "run: profile" "$out" "j['distribution'].startswith('sharded over 2 nodes')" \
     "set(j['profile']) == {'rank', 'prefill', 'decode'} and j['profile']['rank'] == 0" \
     "all(set(j['profile'][p]) == $part | {'passes', 'tokens', 'layers', 'outside'} for p in ('prefill', 'decode'))" \
     "all(set(l) == $part for l in j['profile']['prefill']['layers'])" \

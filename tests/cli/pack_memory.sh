@@ -32,6 +32,6 @@ matches "the limit is one: said so" "$err" "^ithaca: .*weights"
 sed -i 's/"num_hidden_layers": 8/"num_hidden_layers": 1/; s/3072/24576/' "$work/config.json"
 expect "a layer beyond the limit" 0 within "$ITHACA" pack "synthetic:$work/config.json:bf16" -o "$work/model.ith" --threads 2 --quant bf16 --force
 same "a layer beyond the limit: without the keys' mean" False "$(keys_mean "$work/model.ith")"
-matches "a layer beyond the limit: a note says so and what to do" "$err" "^ithaca: note: .*no mean of its keys .*memory.*ithaca pack $work/model.ith -o NEW.ith"
+matches "a layer beyond the limit: a note says so and what to do" "$err" "^ithaca: note: .*lacks the mean of the model.s keys .*memory.*ithaca pack $work/model.ith -o NEW.ith"
 same "a layer beyond the limit: one line" 1 "$(grep -c '^ithaca: ' "$err")"
 expect "a layer beyond the limit: loads without it" 0 "$ITHACA" score -m "$work/model.ith" --ids "$work/ids" -t 1

@@ -3,7 +3,7 @@
 # done gives one line and exit status 1.
 source "$(dirname "$0")/../tap.sh"
 
-one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"; }
+one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: error: ' "$err")"; }
 
 usage() {
     local name=$1
@@ -28,9 +28,21 @@ says "an abbreviation of several" "--top may be one of 2 options"
 usage "a flag with a value" run -m $NEEDLE -p hello --json=1
 says "a flag with a value" "option --json takes no value"
 usage "a text without its option" run -m $NEEDLE hello
-says "a text without its option" "\"hello\" belongs to no option: a text goes behind -p"
+says "a text without its option" "unexpected argument \"hello\": give a text with -p"
+usage "a misspelt command" rnu $NEEDLE -p hello
+says "a misspelt command" "unknown command \"rnu\" \(did you mean run\?\)"
+usage "a misspelt kind of bench" bench modle $NEEDLE
+says "a misspelt kind of bench" "unknown command \"bench modle\" \(did you mean model\?\)"
+usage "a command that is like none" abracadabra
+says "a command that is like none" "unknown command \"abracadabra\"; see"
+usage "a misspelt option" run $NEEDLE -p hello --max-tokesn 3
+says "a misspelt option" "unknown option --max-tokesn \(did you mean --max-tokens\?\)"
+usage "a misspelt word" run $NEEDLE -p hello --distribution shraded
+says "a misspelt word" "--distribution takes auto, replicated, sharded or streamed, not \"shraded\" \(did you mean sharded\?\)"
+usage "two models" run $NEEDLE -m $NEEDLE -p hello
+usage "no folder of a cache" cache ls
 usage "no command" -m $NEEDLE -p hello
-says "no command" "a command comes before -m"
+says "no command" "a command must precede -m"
 usage "help for what is no command" help dance
 usage "option without its value" run -p hello -m
 usage "not a number" run -m $NEEDLE -p hello -n many
@@ -68,8 +80,8 @@ fails() {
 
 echo "1 2 three" >"$work/bad.ids"
 : >"$work/empty"
-fails "missing file" "^ithaca: $work/none: No such file" "$ITHACA" run -m $NEEDLE -f "$work/none"
-fails "missing file on 2 ranks" "^ithaca: $work/none: No such file" scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/none"
+fails "missing file" "^ithaca: error: $work/none: No such file" "$ITHACA" run -m $NEEDLE -f "$work/none"
+fails "missing file on 2 ranks" "^ithaca: error: $work/none: No such file" scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/none"
 fails "missing model" "$work/none: No such" "$ITHACA" run -m "$work/none" -p hello
 fails "missing model on 2 ranks" "$work/none: No such" scripts/on_ranks.sh 2 "$ITHACA" score -m "$work/none" -f "$work/text"
 fails "a word among ids" "entry 3, \"three\"" "$ITHACA" score -m $NEEDLE --ids "$work/bad.ids"
@@ -77,7 +89,7 @@ fails "a word among ids on 2 ranks" "entry 3, \"three\"" scripts/on_ranks.sh 2 "
 fails "nothing to score" "not one token" "$ITHACA" score -m $NEEDLE -f "$work/empty"
 fails "more than the context holds" "context of 8" "$ITHACA" score -m $NEEDLE -f "$work/text" --ctx 8
 fails "a prompt that the context does not hold" "the prompt has [0-9]+ tokens, more than the context of 8: .*--ctx" "$ITHACA" run -m $NEEDLE -f "$work/text" --ctx 8
-fails "memory for nothing" "^ithaca: 0 MiB a rank .*--mem" "$ITHACA" run -m $NEEDLE -p hello --mem 1MiB
+fails "memory for nothing" "^ithaca: error: 0 MiB a rank .*--mem" "$ITHACA" run -m $NEEDLE -p hello --mem 1MiB
 fails "a drafting model of another vocabulary" "--draft: .* vocabulary of .* needs the same" "$ITHACA" run -m $NEEDLE -p hello --draft synthetic:smollm2-135m:q4_0
 fails "statistics of another kind" "no statistics of ithaca calibrate: $NEEDLE/config.json" "$ITHACA" run -m $NEEDLE -p hello --stats $NEEDLE/config.json
 fails "a cache where no folder can be" "$work/none/x: the folder cannot be made: No such file" "$ITHACA" run -m $NEEDLE -p hello --prompt-cache "$work/none/x"
@@ -93,11 +105,21 @@ fails "a scaling of positions of no known form" "expected none, linear:FACTOR, y
 expect "a prompt beyond the trained length" 0 "$ITHACA" score -m $NEEDLE -f "$work/text" --rope-scaling yarn:1:8 --ctx 64
 matches "a prompt beyond the trained length: the option is named" "$err" "more than the 8 that the model was trained for.*--rope-scaling yarn:2:8"
 
-expect "help: ithaca help run" 0 "$ITHACA" help run
-matches "help: ithaca help run: that command's" "$out" "^ithaca run -m MODEL"
+expect "the model as an argument of its own" 0 "$ITHACA" score $NEEDLE -f "$work/text" -q
+mv "$out" "$work/score"
+expect "the model after the options" 0 "$ITHACA" score -f "$work/text" -q $NEEDLE
+same "the model after the options: the same" "$(cat "$work/score")" "$(cat "$out")"
+expect "a context in k" 1 "$ITHACA" score $NEEDLE --ids <(seq 1100) -c 1k
+matches "a context in k: k is 1,024" "$err" "context of 1024"
+usage "a context in another unit" score $NEEDLE -f "$work/text" -c 1g
+expect "old names of options and words" 0 "$ITHACA" score $NEEDLE -f "$work/text" -q --placement replicated --quant keep \
+    --weights-by threads --exchange-parts 1
+mv "$out" "$work/score"
+expect "their new names" 0 "$ITHACA" score $NEEDLE -f "$work/text" -q --distribution replicated --quant lossless \
+    --shares threads --head-slices 1
+same "their new names: the same" "$(cat "$work/score")" "$(cat "$out")"
 
-for command in "" run score bench "bench roofline" "bench kernels" "bench model" tokenize plan inspect version; do
-    # shellcheck disable=SC2086 # no command is no word
-    expect "help: ithaca $command --help" 0 "$ITHACA" $command --help
-    matches "help: ithaca $command: examples or commands" "$out" "^(Examples:|MODEL is)"
-done
+expect "| head ends quietly" 0 bash -c "'$ITHACA' help --man 2>'$err' | head -n 1; echo \${PIPESTATUS[0]} >'$work/status'"
+same "| head: nothing is said" "" "$(cat "$err")"
+matches "| head: the line" "$out" "ITHACA"
+

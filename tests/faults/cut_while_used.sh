@@ -24,7 +24,7 @@ cut() {
 
 for ranks in 1 2; do
     expect "$ranks: ends with status 1" 1 cut $ranks
-    matches "$ranks: the file is named" "$err" "^ithaca: (rank [01]: )?/.*/model.ith: .*cut short"
+    matches "$ranks: the file is named" "$err" "^ithaca: error: (rank [01]: )?/.*/model.ith: .*cut short"
     same "$ranks: it had begun" yes "$([[ -s $out ]] && echo yes)"
 done
 same "one line of one rank" 1 "$(cut 1 2>&1 >/dev/null | grep -c 'model.ith')"

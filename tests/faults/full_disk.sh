@@ -18,7 +18,7 @@ for options in "--quant w8" "--quant bf16 --zstd 3" "--quant keep --threads 1"; 
     # shellcheck disable=SC2086 # words on purpose
     expect "pack $options: fails" 1 "$ITHACA" pack $NEEDLE -o "$disk/model.ith" $options -q
     same "pack $options: one line" 1 "$(wc -l <"$err")"
-    matches "pack $options: said so" "$err" "^ithaca: $disk/model.ith.*No space left on device"
+    matches "pack $options: said so" "$err" "^ithaca: error: $disk/model.ith.*No space left on device"
     same "pack $options: nothing is left" "" "$(left)"
 done
 
@@ -32,7 +32,7 @@ rm "$disk/model.ith"
 head -c 590000 /dev/zero >"$disk/other"
 seq 1 200 >"$work/ids"
 expect "calibrate: fails" 1 "$ITHACA" calibrate -m $NEEDLE --ids "$work/ids" -o "$disk/stats" -q
-matches "calibrate: said so" "$err" "^ithaca: $disk/stats.*No space left on device"
+matches "calibrate: said so" "$err" "^ithaca: error: $disk/stats.*No space left on device"
 same "calibrate: nothing is left" other "$(left)"
 rm "$disk"/*
 

@@ -43,7 +43,7 @@ killed KILL 0 decode --placement replicated
 export ITHACA_RANKS_PER_NODE=1
 mem=32 # MiB a rank: the least that works
 until start decode 1 --placement streamed --mem ${mem}MiB --json >"$out" 2>"$err" || ! grep -q -- --mem "$err"; do mem=$((mem + 16)); done
-matches "streamed" "$out" '"placement":"streamed over 4 nodes'
+matches "streamed" "$out" '"distribution":"streamed over 4 nodes'
 for moment in prefill decode; do
     killed KILL 3 $moment --placement sharded
     killed KILL 3 $moment --placement streamed --mem ${mem}MiB

@@ -40,7 +40,7 @@ for ranks in 1 2 3; do
         [[ $offload == disk && $ranks == 3 && -z ${ITHACA_LONG:-} ]] && continue
         name="$model, $ranks $([ "$ranks" = 1 ] && echo rank || echo ranks)"
         find_budget "$ranks" "$model"
-        matches "$name: streamed" "$out" '"placement":"streamed'
+        matches "$name: streamed" "$out" '"distribution":"streamed'
         asked=$(sort -n "$work/count" | head -n 1) # of the rank that read least
         same "$name: read in every pass" yes "$( ((asked * ranks > 40000000)) && echo yes || echo "$asked bytes")"
         for percent in 0 25 75; do

@@ -71,7 +71,7 @@ for signal in TERM USR1 INT; do
     for moment in "length 3000" "answer 50"; do
         disturbed "$moment $signal" "${alone[@]}" --checkpoint "$saved"
         same "SIG$signal, $moment: exit status 75" 75 "$status"
-        matches "SIG$signal, $moment: said so" "$err" "stopped; saved in .*: the same command goes on"
+        matches "SIG$signal, $moment: said so" "$err" "stopped and saved in .*; run the same command again to resume"
     done
     goes_on "SIG$signal" "${alone[@]}"
 done
@@ -164,4 +164,4 @@ same "full disk: the same text and logits" "$want" "$(result "$out")"
 rm -rf "$saved"
 disturbed "answer 10 USR1" "${small[@]}" --checkpoint "$saved"
 same "full disk, stopped: failed" 1 "$status"
-matches "full disk, stopped: said so" "$err" "stopped, and not all is saved: .*File too large"
+matches "full disk, stopped: said so" "$err" "stopped, but not everything was saved: .*File too large"

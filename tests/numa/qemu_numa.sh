@@ -122,7 +122,7 @@ result = json.loads([line for line in part.splitlines() if line.startswith("{")]
 ranks = result["memory"]["ranks"]
 there = [(rank[kind]["right"], rank[kind]["bytes"] - rank[kind]["absent"]) for rank in ranks for kind in ("weights", "kv")]
 right = min(good / here for good, here in there if here > 0)
-streamed = result["placement"].startswith("streamed") and sum(rank["weights"]["bytes"] for rank in ranks) < 26 << 20
+streamed = result["distribution"].startswith("streamed") and sum(rank["weights"]["bytes"] for rank in ranks) < 26 << 20
 found = {node["node"] for rank in ranks for node in rank["nodes"] if node["weights"]["found"] > 0}
 sys.exit(not (result["logits_sha256"] == digest and right >= float(share) and len(found) == int(nodes)
               and streamed == heading.startswith("streamed")))

@@ -132,7 +132,7 @@ submit 2 2 --no-requeue -- "${options[@]}" $long --checkpoint "$saved"
 comes has_answered 30
 lab exec scancel --signal=USR1 "$job"
 ended "not to be requeued" FAILED 75:0
-matches "not to be requeued: saved" "$stderr" "^ithaca: stopped; saved in .*: the same command goes on"
+matches "not to be requeued: saved" "$stderr" "^ithaca: stopped and saved in .*; run the same command again to resume"
 matches "not to be requeued: said so" "$stderr" "^ithaca.sbatch: saved; submit it again"
 submit 1 1 -- "${options[@]}" $long --checkpoint "$saved"
 as_wanted "submitted again, on one host" $long

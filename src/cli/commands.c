@@ -1,0 +1,121 @@
+/* commands.c - finds the command that a command line names. */
+#include "cli/commands.h"
+
+#include "cli/arguments.h"
+#include "cli/help.h"
+#include "cli/similar.h"
+
+#include <string.h>
+
+const ith_command *const ith_commands[] = {
+    &ith_command_run,           &ith_command_score,
+    &ith_command_tokenize,      &ith_command_calibrate,
+    &ith_command_pack,          &ith_command_inspect,
+    &ith_command_plan,          &ith_command_bench_roofline,
+    &ith_command_bench_kernels, &ith_command_bench_model,
+    &ith_command_cache_ls,      &ith_command_cache_rm,
+    &ith_command_cache_verify,  &ith_command_version,
+    &ith_command_help,          NULL,
+};
+
+const ith_command_family ith_command_families[] = {
+    {"bench", "measure this machine, the kernels, or a model"},
+    {"cache", "list, remove or verify what a prompt cache holds"},
+    {NULL, NULL},
+};
+
+const ith_command *ith_command_find(const char *name)
+{
+    for (const ith_command *const *c = ith_commands; *c != NULL; c++)
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    return NULL;
+}
+
+const ith_command_family *ith_family_find(const char *name)
+{
+    for (const ith_command_family *f = ith_command_families; f->name != NULL; f++)
+        if (strcmp(f->name, name) == 0)
+            return f;
+    return NULL;
+}
+
+const char *ith_family_member(const ith_command_family *family, const ith_command *command)
+{
+    size_t len = strlen(family->name);
+
+    if (strncmp(command->name, family->name, len) != 0 || command->name[len] != ' ')
+        return NULL;
+    return command->name + len + 1;
+}
+
+static int run(const ith_cli *cli, const ith_command *command, int argc, char **argv)
+{
+    if (!command->collective && cli->rank != 0)
+        return ITH_EXIT_DONE;
+    return command->run(cli, argc, argv);
+}
+
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
+}
+
+/* argv[0]: the family's name. */
+static int run_member(const ith_cli *cli, const ith_command_family *family, int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    ith_similar similar = {.typed = word, .len = strlen(word)};
+    char hint[80];
+
+    if (asks_for_help(word)) {
+        if (cli->rank == 0)
+            ith_help_family(family);
+        return ITH_EXIT_DONE;
+    }
+    for (const ith_command *const *c = ith_commands; *c != NULL; c++) {
+        const char *member = ith_family_member(family, *c);
+        if (member == NULL)
+            continue;
+        if (strcmp(member, word) == 0)
+            return run(cli, *c, argc - 1, argv + 1);
+        ith_similar_try(&similar, member);
+    }
+    if (argc < 2 || word[0] == '-')
+        return ith_args_wrong(cli, family->name, "a second word is missing: what to do");
+    return ith_args_wrong(cli, family->name, "unknown command \"%s %s\"%s", family->name, word,
+                          ith_similar_hint(&similar, "", hint, sizeof hint));
+}
+
+static int unknown(const ith_cli *cli, const char *word)
+{
+    ith_similar similar = {.typed = word, .len = strlen(word)};
+    char hint[80];
+
+    if (word[0] == '-') {
+        ith_cli_error(
+            cli, "a command must precede %s, as in: ithaca run MODEL -p TEXT; see ithaca -h", word);
+        return ITH_EXIT_USAGE;
+    }
+    for (const ith_command *const *c = ith_commands; *c != NULL; c++)
+        if (strchr((*c)->name, ' ') == NULL)
+            ith_similar_try(&similar, (*c)->name);
+    for (const ith_command_family *f = ith_command_families; f->name != NULL; f++)
+        ith_similar_try(&similar, f->name);
+    ith_cli_error(cli, "unknown command \"%s\"%s; see ithaca -h", word,
+                  ith_similar_hint(&similar, "", hint, sizeof hint));
+    return ITH_EXIT_USAGE;
+}
+
+int ith_command_run_named(const ith_cli *cli, int argc, char **argv)
+{
+    const ith_command_family *family = ith_family_find(argv[0]);
+    const ith_command *command =
+        ith_command_find(strcmp(argv[0], "--version") == 0 ? "version" : argv[0]);
+
+    if (family != NULL)
+        return run_member(cli, family, argc, argv);
+    if (command == NULL)
+        return unknown(cli, argv[0]);
+    return run(cli, command, argc, argv);
+}

@@ -1,0 +1,285 @@
+/* run_options.c - the tables of `ithaca run`, and what they mean together. */
+#include "cli/run_options.h"
+
+#include "cli/arguments.h"
+
+#include <math.h>
+#include <sys/random.h>
+
+enum { DEFAULT_TOKENS = 256 };
+
+/* ---- Prompt ---- */
+
+static const ith_word thinking_words[] = {
+    {"on", ITH_THINKING_ON, "the model thinks before it answers"},
+    {"off", ITH_THINKING_OFF, "the model answers at once"},
+    {.name = NULL},
+};
+
+static const ith_option prompt_options[] = {
+    {.name = "prompt",
+     .letter = 'p',
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "TEXT",
+     .at = offsetof(ith_prompt_args, text),
+     .help = "the prompt, or the question about the file of -f"},
+    {.name = "file",
+     .letter = 'f',
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(ith_prompt_args, file),
+     .help = "text file that is the prompt or precedes it",
+     .more = "With -p, both make one user turn: the file, a blank line, the text. - is standard "
+             "input."},
+    {.name = "ids",
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(ith_prompt_args, ids_file),
+     .help = "file of token ids that are the whole prompt",
+     .more = "Ids are separated by white space or commas; - is standard input. Implies --raw."},
+    {.name = "raw",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(ith_prompt_args, raw),
+     .help = "no chat template: the text is the whole prompt",
+     .more = "Markers such as <|im_start|> in the text are read as tokens."},
+    {.name = "system",
+     .kind = ITH_OPTION_TEXT,
+     .metavar = "TEXT",
+     .at = offsetof(ith_prompt_args, system),
+     .help = "system message before the prompt"},
+    {.name = "thinking",
+     .kind = ITH_OPTION_WORD,
+     .words = thinking_words,
+     .at = offsetof(ith_prompt_args, thinking),
+     .otherwise = "what the chat template does",
+     .help = "whether the model thinks first",
+     .more = "Only for chat templates that know it, such as Qwen3's."},
+    {.name = "parse-special",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(ith_prompt_args, parse_special),
+     .help = "read markers in the text as tokens",
+     .more =
+         "Under a chat template they are plain text otherwise, so that a text cannot end its own "
+         "turn."},
+    {.name = NULL},
+};
+
+static const ith_option_group prompt_group = {"Prompt", prompt_options};
+
+/* ---- Answer ---- */
+
+static const ith_option answer_options[] = {
+    {.name = "max-tokens",
+     .letter = 'n',
+     .kind = ITH_OPTION_TOKENS,
+     .metavar = "N",
+     .at = offsetof(ith_run_args, max_tokens),
+     .max = 1e9,
+     .otherwise = "256; with --answer-ids, all of the file",
+     .help = "largest number of tokens in the answer"},
+    {.name = "stop",
+     .kind = ITH_OPTION_LIST,
+     .metavar = "TEXT",
+     .at = offsetof(ith_run_args, stop),
+     .help = "end the answer before this text",
+     .more = "May be repeated."},
+    {.name = "ignore-eos",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(ith_run_args, ignore_eos),
+     .help = "continue where the model would end its answer"},
+    {.name = "answer-ids",
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(ith_run_args, answer_file),
+     .help = "answer with these token ids instead of sampling",
+     .more = "All of them, or the first -n: to time speculation on any text."},
+    {.name = NULL},
+};
+
+static const ith_option_group answer_group = {"Answer", answer_options};
+
+/* ---- Sampling ---- */
+
+#define MODEL_ELSE_OFF "the model's own, else off"
+
+static const ith_option sampling_options[] = {
+    {.name = "temp",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "X",
+     .at = offsetof(ith_run_args, temp),
+     .max = 100,
+     .otherwise = "the model's own, else 0",
+     .help = "temperature; 0 always takes the likeliest token"},
+    {.name = "top-k",
+     .kind = ITH_OPTION_INT,
+     .metavar = "K",
+     .at = offsetof(ith_run_args, top_k),
+     .max = 1e9,
+     .otherwise = MODEL_ELSE_OFF,
+     .help = "choose among the K likeliest tokens; 0: off"},
+    {.name = "top-p",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "X",
+     .at = offsetof(ith_run_args, top_p),
+     .max = 1,
+     .otherwise = MODEL_ELSE_OFF,
+     .help = "choose among the likeliest of total probability X",
+     .more = "1 is off."},
+    {.name = "min-p",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "X",
+     .at = offsetof(ith_run_args, min_p),
+     .max = 1,
+     .otherwise = MODEL_ELSE_OFF,
+     .help = "drop tokens below X times the best; 0: off"},
+    {.name = "repeat-penalty",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "X",
+     .at = offsetof(ith_run_args, repeat_penalty),
+     .min = 0.01,
+     .max = 100,
+     .otherwise = MODEL_ELSE_OFF,
+     .help = "make recent tokens less likely; 1: off"},
+    {.name = "repeat-window",
+     .kind = ITH_OPTION_INT,
+     .metavar = "N",
+     .at = offsetof(ith_run_args, repeat_window),
+     .max = 1e9,
+     .otherwise = "64",
+     .help = "how many tokens count as recent"},
+    {.name = "seed",
+     .letter = 's',
+     .kind = ITH_OPTION_INT,
+     .metavar = "N",
+     .at = offsetof(ith_run_args, seed),
+     .max = 9e15,
+     .otherwise = "a random one, shown with the timings",
+     .help = "seed of the random choices",
+     .more = "The same seed gives the same answer on any number of ranks."},
+    {.name = NULL},
+};
+
+static const ith_option_group sampling_group = {"Sampling", sampling_options};
+
+/* ---- Reports ---- */
+
+static const ith_option report_options[] = {
+    {.name = "profile",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(ith_run_args, profile),
+     .help = "show where the time went",
+     .more = "Prefill and decode of rank 0; with --json, of every layer."},
+    {.name = "report-pages",
+     .aliases = {"report-placement"},
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(ith_run_args, report_pages),
+     .help = "show on which memory nodes (NUMA) pages lie",
+     .more =
+         "For each rank and memory node: how much of the weights and of the KV cache should lie "
+         "there, how much does, and how much is in huge pages."},
+    {.name = NULL},
+};
+
+static const ith_option_group report_group = {"Output", report_options};
+
+const ith_group_use ith_run_groups[] = {
+    {&ith_group_model, offsetof(ith_run_args, model.model)},
+    {&prompt_group, offsetof(ith_run_args, prompt)},
+    {&answer_group, 0},
+    {&sampling_group, 0},
+    {&ith_group_speculation, offsetof(ith_run_args, speculation)},
+    {&ith_group_keep, offsetof(ith_run_args, keep)},
+    ITH_ENGINE_GROUPS(ith_run_args, model),
+    {&report_group, 0},
+    {&ith_group_output, offsetof(ith_run_args, model.output)},
+    {NULL, 0},
+};
+
+/* ---- */
+
+static int check_prompt(const ith_cli *cli, const char *command, ith_prompt_args *prompt)
+{
+    if (prompt->ids_file != NULL && (prompt->text != NULL || prompt->file != NULL))
+        return ith_args_wrong(cli, command, "--ids is the whole prompt; omit -p and -f");
+    if (prompt->ids_file == NULL && prompt->text == NULL && prompt->file == NULL)
+        return ith_args_wrong(cli, command,
+                              "the prompt is missing: -p TEXT, -f FILE or --ids FILE");
+    prompt->raw |= prompt->ids_file != NULL;
+    if (prompt->raw && (prompt->system != NULL || prompt->thinking != ITH_THINKING_DEFAULT))
+        return ith_args_wrong(cli, command,
+                              "--system and --thinking need a chat template; omit --raw and --ids");
+    return ITH_ARGS_OK;
+}
+
+static int check(const ith_cli *cli, const char *command, ith_run_args *args)
+{
+    int code = check_prompt(cli, command, &args->prompt);
+
+    if (code != ITH_ARGS_OK)
+        return code;
+    for (size_t i = 0; i < args->stop.n; i++)
+        if (args->stop.items[i][0] == 0)
+            return ith_args_wrong(cli, command, "--stop \"\" would end every answer");
+    code = ith_keep_args_check(cli, command, &args->keep, &args->model);
+    if (code != ITH_ARGS_OK)
+        return code;
+    if (args->model.exact && args->speculation.how == NULL && args->speculation.model == NULL)
+        args->speculation.how = "off"; /* the bits of an exact pass depend on its length */
+    return ith_speculation_args_check(cli, command, &args->speculation);
+}
+
+int ith_run_args_parse(const ith_cli *cli, const ith_command *command, int argc, char **argv,
+                       ith_run_args *args, ith_engine_params *params)
+{
+    int code;
+
+    *args = (ith_run_args){.model = ith_model_args_default(),
+                           .prompt.thinking = ITH_THINKING_DEFAULT,
+                           .max_tokens = -1,
+                           .top_k = -1,
+                           .repeat_window = -1,
+                           .seed = -1,
+                           .temp = NAN,
+                           .top_p = NAN,
+                           .min_p = NAN,
+                           .repeat_penalty = NAN};
+    code = ith_args_parse(cli, command, args, argc, argv);
+    if (code == ITH_ARGS_OK)
+        code = ith_model_args_check(cli, command->name, &args->model, params);
+    return code == ITH_ARGS_OK ? check(cli, command->name, args) : code;
+}
+
+ith_sampling ith_run_sampling(const ith_run_args *args, const ith_engine *engine)
+{
+    ith_sampling s = ith_sampling_default(engine);
+
+    if (!isnan(args->temp))
+        s.temperature = (float)args->temp;
+    if (args->top_k >= 0)
+        s.top_k = (int)args->top_k;
+    if (!isnan(args->top_p))
+        s.top_p = (float)args->top_p;
+    if (!isnan(args->min_p))
+        s.min_p = (float)args->min_p;
+    if (!isnan(args->repeat_penalty))
+        s.repeat_penalty = (float)args->repeat_penalty;
+    if (args->repeat_window >= 0)
+        s.repeat_window = (int)args->repeat_window;
+    if (args->seed >= 0)
+        s.seed = (uint64_t)args->seed;
+    else if (args->keep.checkpoint != NULL && ith_checkpoint_seed(args->keep.checkpoint, &s.seed))
+        return s;
+    else if (s.temperature <= 0 || getrandom(&s.seed, sizeof s.seed, 0) != sizeof s.seed)
+        s.seed = 0;
+    s.seed &= (UINT64_C(1) << 52) - 1; /* --seed takes it back */
+    return s;
+}
+
+int64_t ith_run_wanted(const ith_run_args *args, int64_t n_forced)
+{
+    int64_t all = args->answer_file != NULL ? n_forced : DEFAULT_TOKENS;
+
+    if (args->max_tokens < 0)
+        return all;
+    return args->answer_file != NULL && all < args->max_tokens ? all : args->max_tokens;
+}

@@ -1,0 +1,22 @@
+/* similar.h - "did you mean": the known word that is closest to a mistyped one. */
+#ifndef ITH_CLI_SIMILAR_H
+#define ITH_CLI_SIMILAR_H
+
+#include <stddef.h>
+
+typedef struct ith_similar { /* zeroed by the caller, except for `typed` and `len` */
+    const char *typed;
+    size_t len;
+    const char *best; /* the closest so far; NULL: none is close */
+    size_t distance;
+} ith_similar;
+
+/* Considers a known word. It is close if a third of the letters, at least one, would have to change (letters inserted,
+ * dropped, replaced, or swapped with a neighbour), or if one of the two, of three letters or more, begins the other. */
+void ith_similar_try(ith_similar *similar, const char *known);
+
+/* " (did you mean BEFORE-BEST?)", or "" if none is close; `before` as "--". */
+const char *ith_similar_hint(const ith_similar *similar, const char *before, char *text,
+                             size_t size);
+
+#endif
