@@ -1,4 +1,5 @@
-/* Teams: everyone runs once, barriers order writes and reads (also when some sleep), counters give each number once, lots each piece. */
+/* test_threads.c - teams: everyone runs once, barriers order writes and reads (also when some sleep), counters give each
+ * number once, lots each piece. */
 #include "base/threads.h"
 
 #include <sched.h>
@@ -6,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -14,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { MAX = 8, ROUNDS = 300, LATE_US = 20000 };
+enum { MAX = 8, ROUNDS = 300 };
 
 typedef struct job {
     int ran[MAX], sizes[MAX];
@@ -56,6 +58,29 @@ static void every_member_runs_once(void **state)
     }
 }
 
+static bool sleeps(pid_t thread)
+{
+    char path[64], state = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)thread);
+    f = fopen(path, "r");
+    if (f != NULL) {
+        if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+            state = 0;
+        fclose(f);
+    }
+    return state == 'S';
+}
+
+/* Until all the others sleep, in the barrier; `thread` is filled in. */
+static void let_others_sleep(const job *j, const ith_member *me)
+{
+    for (int t = 0; t < me->n_threads; t++)
+        while (t != me->tid && !sleeps(j->thread[t]))
+            sched_yield();
+}
+
 /* Each round: write my cell, barrier, read everybody's. Two rows, since a fast member may already write the next round. */
 static void write_and_read(void *arg, ith_member *me)
 {
@@ -63,7 +88,7 @@ static void write_and_read(void *arg, ith_member *me)
     for (int round = 0; round < ROUNDS; round++) {
         int64_t *row = j->cells[round % 2];
         if (j->late && round % 100 == 50 && me->tid == round / 100 % me->n_threads)
-            usleep(LATE_US); /* long enough for the others to sleep in the barrier */
+            let_others_sleep(j, me);
         row[me->tid] = round * 100 + me->tid;
         ith_barrier(me);
         for (int t = 0; t < me->n_threads; t++)
@@ -76,6 +101,8 @@ static void count_wrong(int n_threads, bool late)
     job j = {.late = late};
     ith_team *team;
     assert_int_equal(ith_team_open(n_threads, &team, NULL), ITH_OK);
+    if (late)
+        ith_team_run(team, note, &j); /* fills in `thread` */
     for (int run = 0; run < 3; run++) { /* odd and even numbers of barriers before: both senses */
         ith_team_run(team, write_and_read, &j);
         ith_team_run(team, note, &j);
