@@ -35,7 +35,7 @@ ISAS  := $(foreach l,$(LEVELS),$(call level_word,1,$l))
 $(foreach l,$(LEVELS),$(eval FLAGS_$(call level_word,1,$l) := $(FLAGS_$(call level_word,2,$l)) $(call level_word,3,$l)))
 
 KERNEL_SRC := $(wildcard simd/*.c simd/ref/*.c) $(foreach isa,$(ISAS),$(wildcard simd/$(isa)/*.c))
-LIB_SRC    := $(KERNEL_SRC) $(filter-out $(wildcard src/cli/*.c),$(wildcard src/*/*.c))
+LIB_SRC    := $(KERNEL_SRC) $(filter-out $(wildcard src/cli/*.c),$(wildcard src/*/*.c src/*/*/*.c))
 CLI_SRC    := $(wildcard src/cli/*.c)
 LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_OBJ    := $(CLI_SRC:%.c=$(B)/%.o)

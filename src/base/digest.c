@@ -2,13 +2,13 @@
 
 #include <nettle/sha2.h>
 
-void ith_sha256(const ith_span *spans, size_t n, uint8_t digest[ITH_SHA256_BYTES])
+void ith_sha256(const ith_digest_input *inputs, size_t n, uint8_t digest[ITH_SHA256_BYTES])
 {
     struct sha256_ctx sha;
 
     sha256_init(&sha);
     for (size_t i = 0; i < n; i++)
-        sha256_update(&sha, spans[i].bytes, spans[i].data);
+        sha256_update(&sha, inputs[i].bytes, inputs[i].data);
     sha256_digest(&sha, ITH_SHA256_BYTES, digest);
 }
 
@@ -25,7 +25,7 @@ void ith_hex(const uint8_t *data, size_t bytes, char *hex)
 
 void ith_sha256_hex(const void *data, size_t bytes, char hex[65])
 {
-    const ith_span span = {data, bytes};
+    const ith_digest_input span = {data, bytes};
     uint8_t digest[ITH_SHA256_BYTES];
 
     ith_sha256(&span, 1, digest);

@@ -7,13 +7,13 @@
 
 enum { ITH_SHA256_BYTES = 32 };
 
-typedef struct ith_span { /* bytes of somebody's */
+typedef struct ith_digest_input { /* bytes of somebody's */
     const void *data;
     size_t bytes;
-} ith_span;
+} ith_digest_input;
 
-/* Of n spans, one after another. */
-void ith_sha256(const ith_span *spans, size_t n, uint8_t digest[ITH_SHA256_BYTES]);
+/* Of n inputs, one after another. */
+void ith_sha256(const ith_digest_input *inputs, size_t n, uint8_t digest[ITH_SHA256_BYTES]);
 
 void ith_sha256_hex(const void *data, size_t bytes, char hex[65]);
 

@@ -1,3 +1,4 @@
+/* cost.c - what a pass costs, summed over the blocks of the model's layers. */
 #include "engine/cost.h"
 
 #include "model/traffic.h"
@@ -18,26 +19,40 @@ typedef struct sums { /* over the layers' matrices, for a pass of `tokens` */
     double tokens, ops, bytes;
 } sums;
 
-/* A matrix is read if any token goes through it; tokens choose their experts each by itself. */
-static void add_matrix(void *user, const ith_matrix *m, double share)
+/* A matrix is read if any token goes through it; tokens choose each by itself. */
+static void add_matrix(void *user, const ith_use *use)
 {
     sums *s = user;
-    s->ops += matrix_ops(m) * share * s->tokens;
-    s->bytes += matrix_bytes(m) * (1 - pow(1 - share, s->tokens));
+    s->ops += matrix_ops(use->matrix) * use->share * s->tokens;
+    s->bytes += matrix_bytes(use->matrix) * (1 - pow(1 - use->share, s->tokens));
 }
 
 static sums sum_layers(const ith_model *m, int64_t tokens)
 {
     sums s = {.tokens = (double)tokens};
-    for (int64_t i = 0; i < m->hp.n_layers; i++)
-        ith_layer_each(m, i, add_matrix, &s);
+    ith_blocks_each_matrix(m, add_matrix, &s);
     return s;
 }
 
-/* Attention of a token to a key: two products of head_dim for every query head. */
+typedef struct key_sum {
+    const ith_hparams *hp;
+    double ops;
+} key_sum;
+
+static void add_key_ops(void *user, int layer, const ith_block *block)
+{
+    key_sum *s = user;
+    (void)layer;
+    if (block->kind->key_ops != NULL)
+        s->ops += block->kind->key_ops(s->hp);
+}
+
+/* Of a token for each key before it, all layers. */
 static double key_ops(const ith_model *m)
 {
-    return 4 * (double)(m->hp.head_dim * m->hp.n_heads * m->hp.n_layers);
+    key_sum s = {.hp = &m->hp};
+    ith_blocks_each(m, add_key_ops, &s);
+    return s.ops;
 }
 
 /* n tokens after `depth`, each of which sees itself too. */
@@ -52,25 +67,25 @@ ith_cost ith_pass_cost(const ith_engine *e, int64_t depth, int64_t n)
     sums layers = sum_layers(m, n);
     return (ith_cost){
         .linear_ops = layers.ops + matrix_ops(m->output),
-        .attention_ops = keys_seen(depth, n) * key_ops(m),
+        .key_ops = keys_seen(depth, n) * key_ops(m),
         .bytes = layers.bytes + matrix_bytes(m->output) + (double)e->info.kv_bytes_per_token * (double)(depth + n),
     };
 }
 
-ith_depth_cost ith_prompt_cost(const ith_engine *e, double linear_rate, double attention_rate)
+ith_depth_cost ith_prompt_cost(const ith_engine *e, double linear_rate, double key_rate)
 {
-    return (ith_depth_cost){sum_layers(e->model, 1).ops / linear_rate, key_ops(e->model) / attention_rate};
+    return (ith_depth_cost){sum_layers(e->model, 1).ops / linear_rate, key_ops(e->model) / key_rate};
 }
 
 /* The means over the layers, and over a prompt of the whole context: what a pass sends grows linearly with the depth, if at all. */
 ith_token_traffic ith_pass_traffic(const ith_engine *e)
 {
     const ith_hparams *hp = &e->model->hp;
-    ith_traffic_shape shape = ith_traffic_shape_of(hp, e->kv, e->model->quantized);
+    ith_wire wire = ith_engine_wire(e);
     int64_t n = e->info.chunk < e->info.ctx ? e->info.chunk : e->info.ctx, depth = (e->info.ctx - n) / 2;
     double P = e->mesh.ranks, each = (double)(n * hp->n_layers);
 
-    return (ith_token_traffic){.ulysses = (double)ith_traffic_ulysses(&shape, &e->mesh, depth, n) / each,
-                               .rows = (double)ith_traffic_rows(&shape, &e->mesh, n) / each,
+    return (ith_token_traffic){.ulysses = (double)ith_traffic_ulysses(&wire, depth, n) / each,
+                               .rows = (double)ith_traffic_rows(&wire, n) / each,
                                .tensor_parallel = 2 * 2 * (double)hp->hidden * 2 * (P - 1) / P};
 }

@@ -6,7 +6,7 @@
 #include "engine/engine.h"
 
 typedef struct ith_cost {             /* over all ranks */
-    double linear_ops, attention_ops; /* two for each multiplication and addition */
+    double linear_ops, key_ops; /* in matrices; with keys before: two for each multiplication and addition */
     double bytes; /* of weights and cache that are read; of experts, those that some token may be expected to go to */
 } ith_cost;
 
@@ -14,7 +14,7 @@ typedef struct ith_cost {             /* over all ranks */
 ith_cost ith_pass_cost(const ith_engine *engine, int64_t depth, int64_t n);
 
 /* What prompts cost that all ranks work on, at so many operations per second in matrices and in attention, all ranks together. */
-ith_depth_cost ith_prompt_cost(const ith_engine *engine, double linear_rate, double attention_rate);
+ith_depth_cost ith_prompt_cost(const ith_engine *engine, double linear_rate, double key_rate);
 
 typedef struct ith_token_traffic { /* bytes that rank 0 sends for one token of the prompt and layer */
     double ulysses;                /* prefill: heads of its tokens out, attention's result back */

@@ -8,7 +8,7 @@
 #include "engine/vocab.h"
 #include "engine/world.h"
 #include "formats/stats.h"
-#include "model/model.h"
+#include "model/blocks/block.h"
 
 struct ith_engine {
     ith_world *world;
@@ -28,12 +28,23 @@ struct ith_engine {
     ith_exchange exchange;
     int head_slices;
     ith_prefill prefill;
+    ith_workspace *ws; /* of all sessions' passes; NULL: no session is open */
+    int n_sessions;    /* that use it */
     ith_progress_fn progress;
     void *progress_user;
     ith_engine_info info;
     ith_store_forecast streamed; /* what streaming the weights will read; zeroed if they are not */
     char mesh_text[32], placement_text[300], advice_text[240];
 };
+
+/* What a token takes between the ranks: for the formulas of model/traffic.h. */
+static inline ith_wire ith_engine_wire(const ith_engine *engine)
+{
+    return (ith_wire){.hp = &engine->model->hp,
+                      .kv = engine->kv,
+                      .quantized = engine->model->quantized,
+                      .mesh = &engine->mesh};
+}
 
 /* Collective. Rank 0's progress function, heard by all: false asks to stop. From tid 0 of a pass
  * too. */

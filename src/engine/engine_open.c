@@ -98,7 +98,7 @@ static void describe(ith_engine *e, const ith_engine_params *p, int threads)
         .advice = e->advice_text,
         .n_params = ith_model_n_params(e->model),
         .weight_bytes = (int64_t)ith_store_bytes(e->store),
-        .kv_bytes_per_token = ith_kv_token_bytes(e->kv, (int)hp->n_layers, (int)hp->n_kv_heads, (int)hp->head_dim),
+        .kv_bytes_per_token = ith_state_token_bytes(e->model->states, (int)hp->n_layers, e->kv),
         .ctx = ctx,
         .ctx_train = hp->ctx_train,
         .chunk = chunk < ctx ? chunk : ctx,

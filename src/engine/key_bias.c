@@ -89,13 +89,11 @@ static ith_status share(ith_engine *e, const float *mine, ith_error *err)
 }
 
 /* Over the pass's tokens in ascending order; user: [n_layers][my KV heads * d]. */
-static void add_keys(void *user, ith_probe_point point, int layer, const ith_seen *seen, const ith_member *me)
+static void add_keys(void *user, int layer, const ith_seen *seen, const ith_member *me)
 {
     ith_range mine = ith_my_share(me, seen->cols, 1);
     float *sums = user;
 
-    if (point != ITH_PROBE_KEYS)
-        return;
     sums += layer * seen->cols;
     for (int64_t t = 0; t < seen->tokens; t++)
         for (int64_t c = mine.begin; c < mine.end; c++)
@@ -118,7 +116,7 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     size_t n = (size_t)(hp->n_layers * ith_range_size(made) * hp->head_dim);
     ith_status status = ITH_OK;
     float *sums = calloc(n > 0 ? n : 1, sizeof *sums);
-    ith_probe probe = {add_keys, sums};
+    ith_probe probe = {.keys = add_keys, .user = sums};
     ith_pass pass;
 
     *means = sums;
@@ -127,7 +125,7 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     if (status == ITH_OK && *means == NULL)
         status = ith_fail(err, ITH_E_MEMORY, "no memory for the keys' mean");
     if (status == ITH_OK)
-        status = ith_kv_reserve(session->kv, TOKENS, err);
+        status = ith_state_reserve(session->state, TOKENS, err);
     ITH_TRY(ith_comm_agree(e->world->comm, status, err));
     ith_world_bcast(e->world, session->ids, TOKENS * sizeof *session->ids);
     pass = ith_session_pass(session, TOKENS);

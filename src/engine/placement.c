@@ -70,14 +70,13 @@ static ith_caching caching_of(const ith_engine *e, const ith_engine_params *p, i
 /* A token of an answer goes to its experts alone. */
 static ith_status foresee(ith_engine *e, const ith_store_params *store, ith_error *err)
 {
-    const ith_experts_params *experts = &e->model->hp.experts;
-    double share = experts->n > 0 ? (double)experts->used / (double)experts->n : 1;
+    double share = ith_blocks_least_share(e->model);
     size_t at = strlen(e->placement_text), room = sizeof e->placement_text - at;
 
     ITH_TRY(ith_store_foresee(e->store, store, share, &e->streamed, err));
     if (store->keep >= 0)
         return ITH_OK;
-    if (experts->n > 0)
+    if (share < 1)
         snprintf(e->placement_text + at, room,
                  "; read a node: %.0f MiB a pass of a prompt, about %.0f MiB a token of the answer",
                  e->streamed.read / MIB, e->streamed.read_chosen / MIB);

@@ -15,20 +15,62 @@ static int64_t min2(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *err)
+/* ---- The workspace: one for all sessions of an engine, whose passes use it in turn ---- */
+
+static ith_status take_workspace(ith_engine *e, const ith_limits *wanted, ith_error *err)
+{
+    ith_limits limits = e->ws == NULL ? *wanted : ith_limits_both(&e->ws->limits, wanted);
+    ith_workspace *larger;
+
+    if (e->ws == NULL || !ith_limits_within(&limits, &e->ws->limits)) {
+        ITH_TRY(ith_workspace_open(e->model, &e->mesh, e->kv, &limits, &larger, err));
+        ith_workspace_close(e->ws);
+        e->ws = larger;
+    }
+    e->n_sessions++;
+    return ITH_OK;
+}
+
+static void leave_workspace(ith_engine *e)
+{
+    if (--e->n_sessions > 0)
+        return;
+    ith_workspace_close(e->ws);
+    e->ws = NULL;
+}
+
+/* ---- Opening ---- */
+
+static ith_status open_state(ith_session *s, ith_error *err)
 {
     const ith_engine *e = s->engine;
     const ith_hparams *hp = &e->model->hp;
-    int64_t my_heads = ith_range_size(ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u));
+    ith_range my_heads = ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u);
+    ith_state_params params = {.layers = e->model->states,
+                               .n_layers = (int)hp->n_layers,
+                               .kv = e->kv,
+                               .ctx = s->ctx,
+                               .heads = (int)ith_range_size(my_heads),
+                               .part = e->mesh.c,
+                               .parts = e->mesh.context,
+                               .topology = e->topology};
 
-    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)s->ctx, sizeof *s->ids, "timeline", (void **)&s->ids, err));
+    return ith_state_open(&params, &s->state, err);
+}
+
+static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *err)
+{
+    ith_engine *e = s->engine;
+
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)s->ctx, sizeof *s->ids, "timeline",
+                                (void **)&s->ids, err));
     if (e->world->comm->rank == 0)
-        ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ith_session_logits_floats(e), sizeof(float), "logits",
-                                    (void **)&s->logits, err));
-    ITH_TRY(ith_kv_open(e->kv, (int)hp->n_layers, (int)my_heads, (int)hp->head_dim, s->ctx, e->mesh.c, e->mesh.context,
-                        &s->kv, err));
-    ith_kv_place(s->kv, e->topology);
-    return ith_workspace_open(e->model, &e->mesh, e->kv, limits, &s->ws, err);
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ith_session_logits_floats(e), sizeof(float),
+                                    "logits", (void **)&s->logits, err));
+    ITH_TRY(open_state(s, err));
+    ITH_TRY(take_workspace(e, limits, err));
+    s->has_workspace = true;
+    return ITH_OK;
 }
 
 ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows, ith_session **out,
@@ -50,9 +92,9 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
     }
     status = ith_comm_agree(engine->world->comm, status, err);
     if (status == ITH_OK)
-        status = engine->world->comm->ops->exchange_open(
-            engine->world->comm, engine->exchange, ith_exchange_most(engine->model, &engine->mesh, engine->kv, chunk),
-            err);
+        status = engine->world->comm->ops->exchange_open(engine->world->comm, engine->exchange,
+                                                         ith_session_exchange_most(engine, chunk),
+                                                         err);
     if (status != ITH_OK) {
         ith_session_close(s);
         return status;
@@ -72,9 +114,10 @@ void ith_session_close(ith_session *session)
         return;
     if (session->keeper != NULL)
         session->keeper->ops->close(session->keeper);
-    ith_workspace_close(session->ws);
+    if (session->has_workspace)
+        leave_workspace(session->engine);
     ith_profile_close(session->profile);
-    ith_kv_close(session->kv);
+    ith_state_close(session->state);
     ith_mem_free(session->ids);
     ith_mem_free(session->logits);
     ith_mem_free(session->score_logits);
@@ -83,35 +126,27 @@ void ith_session_close(ith_session *session)
     free(session);
 }
 
+ith_pass_env ith_engine_env(const ith_engine *engine)
+{
+    return (ith_pass_env){.model = engine->model,
+                          .comm = engine->world->comm,
+                          .mesh = &engine->mesh,
+                          .kv = engine->kv,
+                          .ws = engine->ws,
+                          .head_slices = engine->head_slices};
+}
+
 ith_pass ith_session_pass(ith_session *s, int64_t n)
 {
-    const ith_engine *e = s->engine;
-    const ith_model *m = e->model;
-    const ith_hparams *hp = &m->hp;
-    ith_comm *comm = e->world->comm;
-    bool rows = comm->size > 1 && n <= s->rows_tokens;
-    ith_pass p = {
-        .model = m,
-        .way = rows ? &ith_way_rows : &ith_way_ulysses,
-        .comm = comm,
-        .mesh = e->mesh,
-        .kv = s->kv,
-        .ws = s->ws,
-        .heads = ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u),
-        .group = hp->n_heads / hp->n_kv_heads,
-        .q_factor = ith_attention_q_factor(hp->head_dim),
-        .ids = s->ids + s->length,
-        .pos = s->length,
-        .n = n,
-        .probe = s->probe,
-        .profile = s->profile,
-    };
-    p.record = ith_record_layout(e->kv, ith_range_size(p.heads) * p.group, hp->head_dim);
-    p.piece = ith_kv_piece_layout(e->kv, hp->head_dim);
-    p.mine = rows ? (ith_range){0, n} : ith_mesh_places(&e->mesh, n, comm->rank);
-    p.attended = rows ? (ith_range){0, n} : ith_mesh_attended(&e->mesh, n, e->mesh.c);
-    p.n_parts = ith_pass_choose_parts(&p, e->head_slices);
-    return p;
+    ith_pass_env env = ith_engine_env(s->engine);
+    bool by_rows = env.comm->size > 1 && n <= s->rows_tokens;
+    ith_pass pass;
+
+    s->span = (ith_span){s->state, s->length, n};
+    pass = ith_pass_make(&env, by_rows, &s->span, 1, s->ids + s->length);
+    pass.probe = s->probe;
+    pass.profile = s->profile;
+    return pass;
 }
 
 /* ---- Taking in tokens ---- */
@@ -142,7 +177,7 @@ static ith_status take_ids(ith_session *s, const int32_t *ids, size_t *n, ith_er
     if (root)
         memcpy(s->ids + s->length, ids, *n * sizeof *ids);
     ith_world_bcast(world, s->ids + s->length, *n * sizeof *ids);
-    return ith_comm_agree(world->comm, ith_kv_reserve(s->kv, s->length + (int64_t)*n, err), err);
+    return ith_comm_agree(world->comm, ith_state_reserve(s->state, s->length + (int64_t)*n, err), err);
 }
 
 static bool goes_on(ith_session *s, int64_t done, int64_t total)
@@ -163,7 +198,7 @@ static void act_for_test(const ith_session *s, int64_t done, int64_t total)
 static void collect_scores(ith_session *s, const ith_pass *p, float *out, int64_t n_out)
 {
     ith_comm *comm = s->engine->world->comm;
-    ith_comm_plan plan = ith_workspace_plan(s->ws, comm->size, 0, 0);
+    ith_comm_counts plan = ith_workspace_counts(s->engine->ws, comm->size, 0, 0);
     ith_range mine = ith_pass_scored(p, comm->rank);
 
     for (int r = 0; r < comm->size; r++) {
@@ -172,11 +207,11 @@ static void collect_scores(ith_session *s, const ith_pass *p, float *out, int64_
         plan.displs[r] = scored.begin * (int64_t)sizeof(float);
     }
     comm->ops->allgatherv(comm, s->nll + mine.begin, s->nll, plan.counts, plan.displs);
-    for (ith_range places = {0, comm->rank == 0 && n_out > 0 ? p->n : 0}; places.begin < places.end;) {
-        ith_range tokens = ith_pass_tokens(p, places);
+    for (ith_range slots = {0, comm->rank == 0 && n_out > 0 ? p->n : 0}; slots.begin < slots.end;) {
+        ith_range tokens = ith_pass_tokens(p, slots);
         for (int64_t t = tokens.begin; t < tokens.end && t < n_out; t++)
-            out[t] = s->nll[places.begin + t - tokens.begin];
-        places.begin += ith_range_size(tokens);
+            out[t] = s->nll[slots.begin + t - tokens.begin];
+        slots.begin += ith_range_size(tokens);
     }
 }
 

@@ -8,8 +8,9 @@
 
 struct ith_session {
     ith_engine *engine;
-    ith_kv *kv;
-    ith_workspace *ws;
+    ith_state *state;
+    ith_span span;       /* of the pass in hand */
+    bool has_workspace;  /* it counts among the engine's n_sessions */
     int64_t ctx;         /* longest timeline */
     int64_t chunk;       /* tokens of a pass over all ranks */
     int64_t rows_tokens; /* passes up to this long run by rows when there are several ranks */
@@ -46,6 +47,9 @@ bool ith_session_has_logits(const ith_session *session);
 
 /* Rank 0. The logits of a timeline of `length` tokens, one of those that the last pass gave. */
 const float *ith_session_logits_at(const ith_session *session, int64_t length);
+
+/* What passes of an engine have in common, while one of its sessions is open. */
+ith_pass_env ith_engine_env(const ith_engine *engine);
 
 /* A pass over ids [length, length + n) of the session, not yet run. */
 ith_pass ith_session_pass(ith_session *session, int64_t n);

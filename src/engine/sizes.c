@@ -58,11 +58,17 @@ int64_t ith_session_kv_bytes(const ith_engine *e)
            e->mesh.ranks;
 }
 
+int64_t ith_session_exchange_most(const ith_engine *e, int64_t chunk)
+{
+    ith_wire wire = ith_engine_wire(e);
+    return ith_exchange_most(&wire, chunk);
+}
+
 /* What the rank adds to its node's memory for exchanges. */
 static int64_t exchange_bytes(const ith_engine *e)
 {
     const ith_comm *comm = e->world->comm;
-    int64_t most = ith_exchange_most(e->model, &e->mesh, e->kv, e->info.chunk);
+    int64_t most = ith_session_exchange_most(e, e->info.chunk);
     return 2 * ith_exchange_slot(e->exchange, most, comm->n_nodes, comm->size);
 }
 

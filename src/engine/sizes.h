@@ -12,6 +12,9 @@ ith_limits ith_session_limits(const ith_engine *engine, int64_t ctx, int64_t chu
 /* Of the logits that rank 0 keeps. */
 size_t ith_session_logits_floats(const ith_engine *engine);
 
+/* No rank sends or receives more bytes in any exchange of a session with this chunk. */
+int64_t ith_session_exchange_most(const ith_engine *engine, int64_t chunk);
+
 /* Bytes that a session with the engine's context and chunk may take on this rank: buffers of
  * passes, the KV cache, and everything. Where several ranks share heads, a rank's cache may
  * differ from this by a segment. */

@@ -12,6 +12,12 @@ static const ith_arch *const known[] = {
 
 enum { N_KNOWN = sizeof known / sizeof *known };
 
+ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i)
+{
+    (void)hp, (void)i;
+    return (ith_layer_form){2, {{ITH_PART_ATTN_NORM, "attention"}, {ITH_PART_FFN_NORM, "mlp"}}};
+}
+
 const ith_arch *ith_arch_find(const char *name)
 {
     for (int i = 0; i < N_KNOWN; i++)

@@ -11,8 +11,10 @@
  *              config_keys or gguf_keys and reads them in its hook, after the common ones.
  *   Packs      store what all families have. Hyperparameters of its own a family lists in `fields`.
  *
+ *   Layers     lists of blocks, each of a kind (model/blocks/block.h).
+ *
  * All families so far are pre-norm decoders with grouped-query attention, rotary positions, and a
- * gated SiLU MLP or a mixture of experts (ith_hparams_has_experts says in which layers).
+ * gated SiLU MLP or a mixture of experts.
  */
 #ifndef ITH_FORMATS_ARCH_H
 #define ITH_FORMATS_ARCH_H
@@ -64,9 +66,27 @@ typedef struct ith_arch_defaults { /* those of the family's class in Transformer
     int32_t bos, eos; /* -1: none */
 } ith_arch_defaults;
 
+/* What a layer is made of: sub-layers, each x += block(norm(x)). */
+enum { ITH_MAX_SUBLAYERS = 4 };
+
+typedef struct ith_sublayer_form {
+    ith_part norm;     /* the tensor of its RMSNorm */
+    const char *block; /* the kind of its block (model/blocks/kinds.inc) */
+} ith_sublayer_form;
+
+typedef struct ith_layer_form {
+    int n;
+    ith_sublayer_form sub[ITH_MAX_SUBLAYERS];
+} ith_layer_form;
+
 typedef struct ith_arch {
     /* general.architecture of GGUF files; "architecture" of packs. */
     const char *name;
+
+    /* ---- Layers ---- */
+
+    /* What layer i is made of. */
+    ith_layer_form (*layer)(const ith_hparams *hp, int64_t i);
 
     /* ---- Tensors ---- */
 
@@ -107,6 +127,9 @@ typedef struct ith_arch {
      * NULL: none. */
     const struct ith_hparams_field *fields;
 } ith_arch;
+
+/* Attention, then an MLP: the layers of most families. */
+ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i);
 
 /* The names that most families use. */
 extern const char *const ith_names_hf[ITH_PARTS];

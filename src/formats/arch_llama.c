@@ -6,6 +6,7 @@ static const ith_hf_class classes[] = {{"llama", "LlamaForCausalLM"}, {NULL, NUL
 
 const ith_arch ith_arch_llama = {
     .name = "llama",
+    .layer = ith_layer_of_attention_and_mlp,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
     .gguf_interleaved_qk = true,

@@ -6,6 +6,7 @@ static const ith_hf_class classes[] = {{"qwen3", "Qwen3ForCausalLM"}, {NULL, NUL
 
 const ith_arch ith_arch_qwen3 = {
     .name = "qwen3",
+    .layer = ith_layer_of_attention_and_mlp,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
     .qk_norm = true,

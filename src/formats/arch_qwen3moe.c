@@ -8,6 +8,13 @@
 
 static const ith_hf_class classes[] = {{"qwen3_moe", "Qwen3MoeForCausalLM"}, {NULL, NULL}};
 
+static ith_layer_form layer(const ith_hparams *hp, int64_t i)
+{
+    const char *feed_forward = ith_hparams_has_experts(hp, i) ? "experts" : "mlp";
+    return (ith_layer_form){
+        2, {{ITH_PART_ATTN_NORM, "attention"}, {ITH_PART_FFN_NORM, feed_forward}}};
+}
+
 /* ---- config.json ---- */
 
 static ith_status read_dense_layers(const json_t *config, const char *where, ith_experts_params *e,
@@ -86,6 +93,7 @@ static const ith_hparams_field fields[] = {
 
 const ith_arch ith_arch_qwen3moe = {
     .name = "qwen3moe",
+    .layer = layer,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
     .qk_norm = true,

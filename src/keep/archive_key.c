@@ -6,7 +6,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "token ids are hashed as bytes of memory");
 
-ith_key ith_key_root(const ith_span *spans, size_t n)
+ith_key ith_key_root(const ith_digest_input *spans, size_t n)
 {
     uint8_t digest[ITH_SHA256_BYTES];
     ith_key key;
@@ -18,7 +18,7 @@ ith_key ith_key_root(const ith_span *spans, size_t n)
 
 ith_key ith_key_next(const ith_key *parent, const int32_t *ids, int64_t n)
 {
-    const ith_span spans[] = {{parent->bytes, sizeof parent->bytes},
+    const ith_digest_input spans[] = {{parent->bytes, sizeof parent->bytes},
                               {ids, (size_t)n * sizeof *ids}};
     return ith_key_root(spans, 2);
 }

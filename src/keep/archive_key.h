@@ -19,8 +19,8 @@ typedef struct ith_key {
     uint8_t bytes[ITH_KEY_BYTES];
 } ith_key;
 
-/* Of n spans, one after another: all that the root stands for. */
-ith_key ith_key_root(const ith_span *spans, size_t n);
+/* Of n inputs, one after another: all that the root stands for. */
+ith_key ith_key_root(const ith_digest_input *spans, size_t n);
 
 /* Of the n tokens that follow what `parent` names. */
 ith_key ith_key_next(const ith_key *parent, const int32_t *ids, int64_t n);

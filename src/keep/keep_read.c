@@ -34,7 +34,7 @@ static ith_status read_item(void *user, int64_t item, int tid, ith_error *err)
 {
     job *j = user;
     ith_keep *keep = j->keep;
-    ith_kv *kv = keep->session->kv;
+    ith_kv *kv = keep->session->state->kv;
     int head = (int)(item % keep->n_heads), n_layers = keep->shape.n_layers;
     int64_t s = j->first + item / keep->n_heads;
     void **layers = j->layers + (size_t)tid * (size_t)n_layers;

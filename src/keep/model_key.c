@@ -187,7 +187,7 @@ static ith_status make_key(const job *j, ith_key *key, ith_error *err)
     const ith_model *m = j->engine->model;
     size_t bias = m->key_bias == NULL ? 0 : ith_key_bias_count(m), bytes = 0;
     char *text = describe(j->engine, &bytes);
-    const ith_span spans[] = {
+    const ith_digest_input spans[] = {
         {text, bytes},
         {j->checksums, (size_t)j->n_units * sizeof *j->checksums},
         {m->rope.inv_freq, (size_t)m->rope.half * sizeof *m->rope.inv_freq},

@@ -1,11 +1,69 @@
-/* bind.h - a source's tensors become the named fields of a model, each planned, every shape checked. */
+/* bind.h - tensors of a model's files bound to the named fields of its blocks, every shape checked.
+ *
+ * A block's kind calls these functions for its tensors, by role (formats/arch.h). Each looks up the
+ * tensor under the name that the file's format has for it, and enters it into the load plan under
+ * its Hugging Face name; the store fills the fields later.
+ *
+ * Errors of all: ITH_E_FORMAT, a tensor is missing or has another shape; ITH_E_UNSUPPORTED, its
+ * type cannot be converted; ITH_E_MEMORY. The text names file and tensor.
+ */
 #ifndef ITH_MODEL_BIND_H
 #define ITH_MODEL_BIND_H
 
 #include "model/model.h"
 
-/* Plans all weights under their Hugging Face names: model->hp and arch are set, layers [n_layers] zeroed; what it allocates there
- * ith_model_close frees. ITH_E_FORMAT: a tensor is missing or of another shape. */
-ith_status ith_model_bind(const ith_source *source, ith_plan *plan, ith_quant quant, ith_model *model, ith_error *err);
+typedef struct ith_binder {
+    const ith_source *source;
+    ith_plan *plan;
+    ith_model *model;
+    ith_quant quant;
+    bool gguf;
+    int layer;       /* whose tensors are bound */
+    int first_stage; /* of the block whose tensors are bound */
+} ith_binder;
+
+typedef struct ith_matrix_want {
+    ith_part role;
+    int64_t rows, cols;
+    int stage;      /* of the block, from 0 on */
+    int64_t heads;  /* the rows are so many heads, which ranks share whole; 0: any rows */
+    bool rotary;    /* queries' or keys' rows, which some GGUF files order for interleaved pairs */
+    bool sensitive; /* ITH_QUANT_W4 keeps it as w8 */
+} ith_matrix_want;
+
+/* Any rows, plain, like any other matrix. */
+static inline ith_matrix_want ith_want(ith_part role, int64_t rows, int64_t cols, int stage)
+{
+    return (ith_matrix_want){.role = role, .rows = rows, .cols = cols, .stage = stage};
+}
+
+/* *out: [n] */
+ith_status ith_bind_vector(const ith_binder *binder, ith_part role, int64_t n, const float **out,
+                           ith_error *err);
+ith_status ith_bind_matrix(const ith_binder *binder, const ith_matrix_want *want,
+                           const ith_matrix **out, ith_error *err);
+
+/* A small matrix that every rank multiplies with whole in any pass: as precise as the file has it,
+ * held by every node in every weight distribution. */
+ith_status ith_bind_whole_matrix(const ith_binder *binder, ith_part role, int64_t rows,
+                                 int64_t cols, const ith_matrix **out, ith_error *err);
+
+/* ---- For roles of which a layer has several tensors, such as one for each expert ---- */
+
+/* NULL: not in the file; `name` is what was looked for, "" where the format has no such tensor. */
+const ith_tensor *ith_bind_look(const ith_binder *binder, ith_part role, int number,
+                                char name[128]);
+
+/* The Hugging Face name, under which it is planned. */
+void ith_bind_name(const ith_binder *binder, ith_part role, int number, char name[128]);
+
+ith_status ith_bind_missing(const ith_binder *binder, const char *name, ith_error *err);
+
+/* The layout of a tensor's matrix; noted in the model. */
+ith_layout ith_bind_layout(const ith_binder *binder, const ith_tensor *tensor);
+
+/* Binds all tensors of the model. */
+ith_status ith_model_bind(const ith_source *source, ith_plan *plan, ith_quant quant,
+                          ith_model *model, ith_error *err);
 
 #endif

@@ -1,5 +1,9 @@
-/* layer.c - one decoder layer, top to bottom. A matrix's result waits in ws->y until the next norm adds it to the residual stream:
- * one pass over a token adds, normalizes and quantizes it. */
+/* layer.c - one layer: x += block(norm(x)), block after block.
+ *
+ * A block's output waits in ws->y until the next norm adds it to the residual stream: one walk over
+ * a token adds, normalizes and quantizes it.
+ */
+#include "model/blocks/block.h"
 #include "model/pass.h"
 
 static int64_t n_mine(const ith_pass *p)
@@ -61,93 +65,36 @@ static void normalize(ith_pass *p, ith_member *me, bool add, const float *weight
     ith_barrier(me);
 }
 
-static void project(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range rows, float *out, int64_t ld)
-{
-    ith_input in = ith_pass_input(p, w->cols);
-    ith_linear(me, p->model, w, rows, &in, n_mine(p), out, ld);
-}
-
-/* Heads `run` of the `all` that this rank projects, to where they lie among those. */
-static void project_heads(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range all, ith_range run, float *out,
-                          int64_t ld)
-{
-    int64_t d = p->model->hp.head_dim;
-    ith_range rows = {run.begin * d, run.end * d};
-    int64_t at = all.begin * d % ITH_TILE_ROWS + (run.begin - all.begin) * d;
-
-    project(p, me, w, rows, out + at - rows.begin % ITH_TILE_ROWS, ld);
-    ith_pass_progress(p, me);
-}
-
-static void project_qkv(ith_pass *p, const ith_layer *w, const ith_heads_part *part, ith_member *me)
-{
-    ith_range q = p->way->q_heads(p), kv = p->way->kv_heads(p);
-
-    for (int i = 0; i < ith_heads_runs(p); i++) {
-        ith_range kv_run = ith_heads_run(p, part, kv, 1, i);
-        project_heads(p, me, w->q, q, ith_heads_run(p, part, q, p->group, i), p->ws->q, p->ws->ld_q);
-        project_heads(p, me, w->k, kv, kv_run, p->ws->k, p->ws->ld_kv);
-        project_heads(p, me, w->v, kv, kv_run, p->ws->v, p->ws->ld_kv);
-    }
-    ith_barrier(me);
-}
-
-/* h, or the groups that are there in its place; nobody writes to it before the barrier that follows the next product. */
-static void show(ith_pass *p, ith_probe_point point, int layer, int64_t cols, bool groups, ith_member *me)
+void ith_pass_show(ith_pass *p, const ith_matrix *const *readers, int n_readers, int64_t cols,
+                   bool groups, ith_member *me)
 {
     ith_input in = ith_pass_input(p, cols);
-    ith_seen seen = {
-        .tokens = n_mine(p), .cols = cols, .x = groups ? NULL : p->ws->h, .ld = p->ws->ld, .acts = in.acts};
-    if (p->probe != NULL)
-        p->probe->see(p->probe->user, point, layer, &seen, me);
+    ith_seen seen = {.tokens = n_mine(p),
+                     .cols = cols,
+                     .x = groups ? NULL : p->ws->h,
+                     .ld = p->ws->ld,
+                     .acts = in.acts};
+    if (p->probe != NULL && p->probe->reads != NULL)
+        p->probe->reads(p->probe->user, readers, n_readers, &seen, me);
 }
 
 void ith_show_output(ith_pass *p, ith_member *me)
 {
     normalize(p, me, false, p->model->out_norm);
-    show(p, ITH_PROBE_OUTPUT, 0, p->model->hp.hidden, false, me);
+    ith_pass_show(p, &p->model->output, 1, p->model->hp.hidden, false, me);
     ith_barrier(me);
 }
 
-void ith_layer_forward(ith_pass *p, int layer, ith_member *me)
+void ith_layer_forward(ith_pass *p, int number, ith_member *me)
 {
-    const ith_layer *w = &p->model->layers[layer];
+    const ith_layer *layer = &p->model->layers[number];
 
-    normalize(p, me, layer > 0, w->attn_norm);
-    show(p, ITH_PROBE_ATTN, layer, w->q->cols, false, me);
-    ith_pass_lap(p, me, layer, ITH_LAP_REST);
-    ith_pass_enter(p, layer, ITH_STAGE_QKV, me);
-    for (int i = 0; i < p->n_parts; i++) {
-        ith_heads_part part = ith_pass_part(p, i);
-        project_qkv(p, w, &part, me);
-        ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
-        ith_heads_make(p, layer, &part, me);
+    for (int i = 0; i < layer->n; i++) {
+        const ith_sublayer *sub = &layer->sub[i];
+        normalize(p, me, number > 0 || i > 0, sub->norm);
+        ith_pass_lap(p, me, number, ITH_LAP_REST);
+        sub->block.kind->run(p, number, &sub->block, me);
+        p->way->gather_y(p, me);
+        ith_pass_lap(p, me, number, ITH_LAP_EXCHANGE);
     }
-    ith_pass_leave(p, layer, ITH_STAGE_QKV, me);
-    for (int i = 0; i < p->n_parts; i++) {
-        ith_heads_part part = ith_pass_part(p, i);
-        ith_heads_take(p, layer, &part, me);
-        ith_pass_lap(p, me, layer, ITH_LAP_REST);
-        ith_attention(p, layer, &part, me);
-        ith_pass_lap(p, me, layer, ITH_LAP_ATTENTION);
-        p->way->send_back(p, &part, w->o, me);
-        ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
-    }
-    p->way->to_tokens(p, w->o, me);
-    ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
-    show(p, ITH_PROBE_O, layer, w->o->cols, ith_heads_are_groups(p->model, w->o), me);
-    ith_pass_enter(p, layer, ITH_STAGE_O, me);
-    project(p, me, w->o, p->way->rows(p, w->o->rows), p->ws->y, p->ws->ld_y);
-    ith_barrier(me);
-    ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
-    ith_pass_leave(p, layer, ITH_STAGE_O, me);
-    p->way->gather_y(p, me);
-    ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
-
-    normalize(p, me, true, w->ffn_norm);
-    show(p, ITH_PROBE_MLP, layer, p->model->hp.hidden, false, me);
-    ith_pass_lap(p, me, layer, ITH_LAP_REST);
-    (w->experts != NULL ? ith_experts : ith_mlp)(p, layer, me);
-    p->way->gather_y(p, me);
-    ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
 }

@@ -40,8 +40,8 @@ static void share_last(ith_pass *p)
 /* Everybody's rows of the vocabulary to rank 0, token by token. */
 static void collect(ith_pass *p)
 {
-    ith_comm_plan send = ith_workspace_plan(p->ws, p->comm->size, 0, 0),
-                  recv = ith_workspace_plan(p->ws, p->comm->size, 0, 1);
+    ith_comm_counts send = ith_workspace_counts(p->ws, p->comm->size, 0, 0),
+                  recv = ith_workspace_counts(p->ws, p->comm->size, 0, 1);
     int64_t n_vocab = p->model->hp.n_vocab;
     ith_range mine = ith_mesh_rows(&p->mesh, n_vocab, p->comm->rank);
 

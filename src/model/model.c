@@ -1,6 +1,7 @@
+/* model.c - opening a model: its rotary positions, its layers, the tensors bound to them. */
 #include "model/model.h"
 
-#include "model/bind.h"
+#include "model/blocks/block.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@ static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *e
 
     if (factors != NULL) {
         if (factors->n_dims != 1 || factors->dims[0] != m->hp.head_dim / 2)
-            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should have %lld elements", factors->file, factors->name,
-                            (long long)m->hp.head_dim / 2);
+            return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should have %lld elements",
+                            factors->file, factors->name, (long long)m->hp.head_dim / 2);
         values = malloc((size_t)factors->dims[0] * sizeof *values);
         if (values == NULL)
             return ith_fail(err, ITH_E_MEMORY, "no memory for rotary frequencies");
@@ -35,13 +36,21 @@ ith_status ith_model_scale_rope(ith_model *m, const char *text, ith_error *err)
 static ith_status check_heads(const ith_source *source, const ith_hparams *hp, ith_error *err)
 {
     if (hp->n_kv_heads < 1 || hp->n_heads % hp->n_kv_heads != 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %lld attention heads are no multiple of %lld key/value heads",
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: %lld attention heads are no multiple of %lld key/value heads",
                         ith_source_path(source), (long long)hp->n_heads, (long long)hp->n_kv_heads);
     return ITH_OK;
 }
 
-ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant quant, bool exact, ith_model **out,
-                          ith_error *err)
+static void take_state(void *user, int layer, const ith_block *block)
+{
+    ith_model *m = user;
+    if (block->kind->state != NULL)
+        m->states[layer] = block->kind->state(&m->hp);
+}
+
+ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant quant, bool exact,
+                          ith_model **out, ith_error *err)
 {
     const ith_hparams *hp = ith_source_hparams(source);
     ith_model *m = calloc(1, sizeof *m);
@@ -56,18 +65,20 @@ ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant qu
     m->caches = ith_caches_default();
     m->arch = ith_arch_find(hp->architecture);
     m->layers = calloc((size_t)hp->n_layers, sizeof *m->layers);
+    m->states = calloc((size_t)hp->n_layers, sizeof *m->states);
     if (m->arch == NULL) {
-        status = ith_fail(err, ITH_E_UNSUPPORTED, "%s: architecture \"%s\" is not supported", ith_source_path(source),
-                          hp->architecture);
+        status = ith_fail(err, ITH_E_UNSUPPORTED, "%s: architecture \"%s\" is not supported",
+                          ith_source_path(source), hp->architecture);
         goto done;
     }
-    if (m->layers == NULL) {
+    if (m->layers == NULL || m->states == NULL) {
         status = ith_fail(err, ITH_E_MEMORY, "no memory for %lld layers", (long long)hp->n_layers);
         goto done;
     }
     ITH_CHECK(check_heads(source, hp, err));
     ITH_CHECK(open_rope(source, m, err));
     ITH_CHECK(ith_model_bind(source, plan, quant, m, err));
+    ith_blocks_each(m, take_state, m);
 done:
     if (status != ITH_OK) {
         ith_model_close(m);
@@ -77,62 +88,32 @@ done:
     return ITH_OK;
 }
 
+static void close_layer(ith_layer *layer)
+{
+    for (int i = 0; i < layer->n; i++) {
+        ith_block *b = &layer->sub[i].block;
+        if (b->weights != NULL && b->kind->unbind != NULL)
+            b->kind->unbind(b);
+        free(b->weights);
+    }
+}
+
 void ith_model_close(ith_model *model)
 {
     if (model == NULL)
         return;
     ith_rope_close(&model->rope);
     for (int64_t i = 0; model->layers != NULL && i < model->hp.n_layers; i++)
-        free(model->layers[i].experts);
+        close_layer(&model->layers[i]);
     free(model->key_bias);
     free(model->layers);
+    free(model->states);
     free(model);
 }
 
-/* ---- Looking at it ---- */
-
-static void see_ffn(const ith_ffn *f, double share, ith_use_fn see, void *user)
+static void add_size(void *user, const ith_use *use)
 {
-    see(user, f->gate, share);
-    see(user, f->up, share);
-    see(user, f->down, share);
-}
-
-void ith_layer_each(const ith_model *model, int64_t layer, ith_use_fn see, void *user)
-{
-    const ith_experts_params *e = &model->hp.experts;
-    const ith_layer *l = &model->layers[layer];
-
-    see(user, l->q, 1);
-    see(user, l->k, 1);
-    see(user, l->v, 1);
-    see(user, l->o, 1);
-    if (l->experts == NULL) {
-        see_ffn(&l->mlp, 1, see, user);
-        return;
-    }
-    see(user, l->router, 1);
-    for (int64_t i = 0; i < e->n; i++)
-        see_ffn(&l->experts[i], (double)e->used / (double)e->n, see, user);
-}
-
-int64_t ith_model_mid(const ith_model *model)
-{
-    const ith_hparams *hp = &model->hp;
-    int64_t most = 0;
-
-    for (int64_t i = 0; i < hp->n_layers; i++) {
-        int64_t values = model->layers[i].experts != NULL ? hp->experts.used * ith_round_up(hp->experts.ffn, ITH_GROUP)
-                                                          : ith_round_up(hp->ffn, ITH_GROUP);
-        most = values > most ? values : most;
-    }
-    return most;
-}
-
-static void add_size(void *user, const ith_matrix *m, double share)
-{
-    (void)share;
-    *(int64_t *)user += m->rows * m->cols;
+    *(int64_t *)user += use->matrix->rows * use->matrix->cols;
 }
 
 int64_t ith_model_n_params(const ith_model *model)
@@ -140,12 +121,17 @@ int64_t ith_model_n_params(const ith_model *model)
     const ith_hparams *hp = &model->hp;
     int64_t n = hp->hidden;
 
-    add_size(&n, model->embed, 1);
+    add_size(&n, &(ith_use){model->embed, 1});
     if (model->output != model->embed)
-        add_size(&n, model->output, 1);
+        add_size(&n, &(ith_use){model->output, 1});
     for (int64_t i = 0; i < hp->n_layers; i++) {
-        n += 2 * hp->hidden + (model->arch->qk_norm ? 2 * hp->head_dim : 0);
-        ith_layer_each(model, i, add_size, &n);
+        const ith_layer *layer = &model->layers[i];
+        for (int k = 0; k < layer->n; k++) {
+            const ith_block *b = &layer->sub[k].block;
+            n += hp->hidden +
+                 (b->kind->n_vector_params != NULL ? b->kind->n_vector_params(hp, b) : 0);
+            b->kind->each_matrix(hp, b, add_size, &n);
+        }
     }
     return n;
 }

@@ -1,16 +1,64 @@
+/* pass.c - a pass from its first token to its logits. */
 #include "model/pass.h"
 
-/* Embeddings and rotary angles of my tokens. */
+#include "model/blocks/block.h"
+
+ith_pass ith_pass_make(const ith_pass_env *env, bool by_rows, const ith_span *spans, int n_spans,
+                       const int32_t *ids)
+{
+    ith_pass p = {.model = env->model,
+                  .way = by_rows ? &ith_way_rows : &ith_way_ulysses,
+                  .comm = env->comm,
+                  .mesh = *env->mesh,
+                  .kv = env->kv,
+                  .ws = env->ws,
+                  .head_slices = env->head_slices,
+                  .spans = spans,
+                  .n_spans = n_spans,
+                  .ids = ids};
+
+    for (int i = 0; i < n_spans; i++)
+        p.n += spans[i].n;
+    p.mine = by_rows ? (ith_range){0, p.n} : ith_mesh_places(env->mesh, p.n, env->comm->rank);
+    return p;
+}
+
+/* ---- Weights ---- */
+
+ith_need ith_pass_need(const ith_pass *p)
+{
+    for (int k = 0; k < ITH_BLOCKS; k++)
+        if (ith_block_kinds[k]->chooses != NULL && ith_block_kinds[k]->chooses(p))
+            return ITH_NEED_CHOSEN;
+    return p->way->all_tokens ? ITH_NEED_HELD : ITH_NEED_ALL;
+}
+
+void ith_pass_enter(const ith_pass *p, int layer, const ith_block *block, int stage,
+                    const bool *chosen, ith_member *me)
+{
+    ith_store_enter(p->model->store, layer, block->first_stage + stage, ith_pass_need(p), chosen,
+                    me);
+    ith_pass_lap(p, me, layer, ITH_LAP_WEIGHTS);
+}
+
+void ith_pass_leave(const ith_pass *p, int layer, const ith_block *block, int stage, ith_member *me)
+{
+    ith_store_leave(p->model->store, layer, block->first_stage + stage, ith_pass_need(p), me);
+}
+
+/* ---- The run ---- */
+
+/* Embeddings of my tokens, and what blocks prepare for all layers. */
 static void begin(ith_pass *p, ith_member *me)
 {
     const ith_model *m = p->model;
     ith_range share = ith_my_share(me, ith_range_size(p->mine), 1);
 
-    for (int64_t t = share.begin; t < share.end; t++) {
-        int64_t token = ith_pass_token(p, t);
-        ith_store_embed(m->store, p->ids[token], me, p->ws->x + t * m->hp.hidden);
-        ith_rope_angles(&m->rope, p->pos + token, p->ws->cos + t * m->rope.half, p->ws->sin + t * m->rope.half);
-    }
+    for (int64_t t = share.begin; t < share.end; t++)
+        ith_store_embed(m->store, p->ids[ith_pass_token(p, t)], me, p->ws->x + t * m->hp.hidden);
+    for (int k = 0; k < ITH_BLOCKS; k++)
+        if (ith_block_kinds[k]->begin != NULL && p->ws->of[k] != NULL)
+            ith_block_kinds[k]->begin(p, me);
     ith_barrier(me);
 }
 

@@ -2,7 +2,7 @@
 #include "tools/lines.h"
 
 #include "base/mem.h"
-#include "model/pass.h"
+#include "model/blocks/block.h"
 
 #include <string.h>
 
@@ -105,10 +105,12 @@ static ith_status bench_attention(ith_kernel_bench *b, const char *part, ith_kv_
     return status;
 }
 
+/* With heads of size d. */
 static int64_t tile_tokens(const ith_kernel_bench *b, ith_kv_layout kv, int d)
 {
-    return ith_attention_tile(&b->caches, kv, d, b->hp.n_heads / b->hp.n_kv_heads, CHUNK * b->hp.n_heads,
-                              ith_team_size(b->team));
+    ith_hparams hp = b->hp;
+    hp.head_dim = d;
+    return ith_blocks_key_tile(&hp, &b->caches, kv, CHUNK, ith_team_size(b->team)).tokens;
 }
 
 ith_status ith_bench_attentions(ith_kernel_bench *b, ith_error *err)

@@ -41,7 +41,7 @@ static double least_s(const model_bench *b, ith_cost c)
     const ith_engine *e = b->engine;
     double linear = e->model->quantized ? b->ceilings.integer_ops : b->ceilings.f32_ops;
     double attention = e->kv == ITH_KVL_Q8 ? b->ceilings.integer_ops : b->ceilings.f32_ops;
-    double compute_s = c.linear_ops / linear + c.attention_ops / attention, read_s = c.bytes / b->ceilings.read_bytes;
+    double compute_s = c.linear_ops / linear + c.key_ops / attention, read_s = c.bytes / b->ceilings.read_bytes;
     return compute_s > read_s ? compute_s : read_s;
 }
 
@@ -61,12 +61,12 @@ static ith_status fill_arbitrary(ith_session *s, int64_t depth, ith_error *err)
     ith_range heads = ith_mesh_kv_heads(&e->mesh, (int)e->info.n_kv_heads, e->mesh.u);
     size_t block = ith_kv_block_bytes(e->kv, e->info.head_dim);
 
-    ITH_TRY(ith_comm_agree(e->world->comm, ith_kv_reserve(s->kv, depth, err), err));
+    ITH_TRY(ith_comm_agree(e->world->comm, ith_state_reserve(s->state, depth, err), err));
     for (int layer = 0; layer < e->info.n_layers; layer++)
         for (int head = 0; head < ith_range_size(heads); head++)
             for (int64_t at = s->length / ITH_KV_BLOCK * ITH_KV_BLOCK; at < depth; at += ITH_KV_BLOCK)
-                if (ith_kv_holds(s->kv, head, at / ITH_KV_SEGMENT))
-                    write_arbitrary(ith_kv_block(s->kv, layer, head, at), block);
+                if (ith_kv_holds(s->state->kv, head, at / ITH_KV_SEGMENT))
+                    write_arbitrary(ith_kv_block(s->state->kv, layer, head, at), block);
     s->length = depth;
     return ITH_OK;
 }
@@ -235,7 +235,7 @@ static json_t *prefill_json(const model_bench *b)
 
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "tps", ith_json_number((double)b->params->prompt / s),
                      "predicted", prediction_json(b), "seconds", ith_json_numbers(b->prefill, n), "gops",
-                     ith_json_number((c.linear_ops + c.attention_ops) / s * 1e-9), "of_ceiling",
+                     ith_json_number((c.linear_ops + c.key_ops) / s * 1e-9), "of_ceiling",
                      ith_json_number(least_s(b, c) / s), "sent", (json_int_t)b->sent, "sent_formula",
                      (json_int_t)ith_bench_ranks_formula(b->session, b->depth, b->params->prompt));
 }

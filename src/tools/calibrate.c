@@ -15,7 +15,7 @@
 
 enum { DEFAULT_WINDOW = 2048, COLUMNS = 256 /* at a time */ };
 
-typedef struct input { /* of one or more matrices of a layer */
+typedef struct input { /* what a matrix reads, and others with the same input */
     int64_t cols, tokens;
     double *sums;  /* [cols] */
     float *values; /* [cols] the means, as they are written */
@@ -23,67 +23,35 @@ typedef struct input { /* of one or more matrices of a layer */
 
 typedef struct calibration {
     const ith_model *model;
-    input *
-        inputs; /* [n_layers + 1][ITH_PROBE_POINTS]; what reads nothing has 0 columns. The last row: the output matrix */
-    size_t n_inputs;
-    input *experts; /* [n_layers][experts]: what their down matrices read */
-    size_t n_experts;
-    bool adds; /* this rank does: rank 0 */
+    const ith_plan *plan;
+    input *inputs; /* [entries of the plan] of the matrices that may be the first to be shown */
+    int64_t
+        *read_as; /* [entries of the plan] the entry whose input a matrix reads; -1: none seen */
+    bool adds;    /* this rank does: rank 0 */
 } calibration;
 
-static input *input_at(const calibration *c, ith_probe_point point, int64_t layer, int64_t expert)
-{
-    return point == ITH_PROBE_EXPERT ? &c->experts[layer * c->model->hp.experts.n + expert]
-                                     : &c->inputs[layer * ITH_PROBE_POINTS + (int64_t)point];
-}
-
-static void add_squares(void *user, ith_probe_point point, int layer, const ith_seen *seen, const ith_member *me)
+static void add_squares(void *user, const ith_matrix *const *readers, int n_readers,
+                        const ith_seen *seen, const ith_member *me)
 {
     const calibration *c = user;
     ith_range mine = ith_my_share(me, seen->cols, 1);
     float x[COLUMNS];
 
-    if (!c->adds || point == ITH_PROBE_KEYS)
+    if (!c->adds)
         return;
-    input *in = input_at(c, point, point == ITH_PROBE_OUTPUT ? c->model->hp.n_layers : layer, seen->expert);
-    double *sums = in->sums;
-    if (me->tid == 0)
+    input *in = &c->inputs[readers[0]->entry];
+    if (me->tid == 0) {
         in->tokens += seen->tokens;
+        for (int i = 0; i < n_readers; i++)
+            c->read_as[readers[i]->entry] = (int64_t)readers[0]->entry;
+    }
     for (int64_t begin = mine.begin; begin < mine.end; begin += COLUMNS) {
         ith_range cols = {begin, begin + COLUMNS < mine.end ? begin + COLUMNS : mine.end};
         for (int64_t t = 0; t < seen->tokens; t++) {
             ith_seen_get(seen, t, cols, x);
             for (int64_t i = 0; i < ith_range_size(cols); i++)
-                sums[cols.begin + i] += (double)x[i] * (double)x[i];
+                in->sums[cols.begin + i] += (double)x[i] * (double)x[i];
         }
-    }
-}
-
-/* ---- Which matrices read what ---- */
-
-static size_t matrices_of(const ith_model *m, ith_probe_point point, int64_t layer, const ith_matrix *out[3])
-{
-    const ith_layer *w = &m->layers[layer];
-
-    if (layer == m->hp.n_layers) {
-        out[0] = m->output;
-        return point == ITH_PROBE_OUTPUT;
-    }
-    switch (point) {
-    case ITH_PROBE_ATTN:
-        out[0] = w->q, out[1] = w->k, out[2] = w->v;
-        return 3;
-    case ITH_PROBE_O:
-        out[0] = w->o;
-        return 1;
-    case ITH_PROBE_MLP:
-        out[0] = w->experts != NULL ? w->router : w->mlp.gate, out[1] = w->mlp.up;
-        return w->experts != NULL ? 1 : 2;
-    case ITH_PROBE_DOWN:
-        out[0] = w->mlp.down;
-        return w->experts == NULL;
-    default:
-        return 0;
     }
 }
 
@@ -95,33 +63,32 @@ static bool open_input(input *in, int64_t cols)
     return in->sums != NULL && in->values != NULL;
 }
 
+/* Matrices whose statistics are another's (ith_entry.reads) are never shown first. */
 static ith_status open_sums(calibration *c, ith_error *err)
 {
-    const ith_hparams *hp = &c->model->hp;
-    const ith_matrix *read_by[3];
+    const ith_plan *plan = c->plan;
     bool good;
 
-    c->n_inputs = (size_t)(hp->n_layers + 1) * ITH_PROBE_POINTS;
-    c->n_experts = (size_t)(hp->n_layers * hp->experts.n);
-    c->inputs = calloc(c->n_inputs, sizeof *c->inputs);
-    c->experts = calloc(c->n_experts + 1, sizeof *c->experts);
-    good = c->inputs != NULL && c->experts != NULL;
-    for (size_t i = 0; good && i < c->n_inputs; i++)
-        if (matrices_of(c->model, i % ITH_PROBE_POINTS, (int64_t)(i / ITH_PROBE_POINTS), read_by) > 0)
-            good = open_input(&c->inputs[i], read_by[0]->cols);
-    for (size_t i = 0; good && i < c->n_experts; i++)
-        if (c->model->layers[i / (size_t)hp->experts.n].experts != NULL)
-            good = open_input(&c->experts[i], hp->experts.ffn);
+    c->inputs = calloc(plan->n_entries + 1, sizeof *c->inputs);
+    c->read_as = calloc(plan->n_entries + 1, sizeof *c->read_as);
+    good = c->inputs != NULL && c->read_as != NULL;
+    for (size_t i = 0; good && i < plan->n_entries; i++) {
+        const ith_entry *e = &plan->entries[i];
+        c->read_as[i] = -1;
+        if (e->matrix != NULL && e->reads == NULL)
+            good = open_input(&c->inputs[i], e->matrix->cols);
+    }
     return good ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the sums of calibration");
 }
 
-static void close_inputs(input *inputs, size_t n)
+static void close_sums(calibration *c)
 {
-    for (size_t i = 0; inputs != NULL && i < n; i++) {
-        free(inputs[i].sums);
-        free(inputs[i].values);
+    for (size_t i = 0; c->inputs != NULL && i < c->plan->n_entries; i++) {
+        free(c->inputs[i].sums);
+        free(c->inputs[i].values);
     }
-    free(inputs);
+    free(c->inputs);
+    free(c->read_as);
 }
 
 /* ---- The file ---- */
@@ -132,35 +99,39 @@ static void take_means(input *in)
         in->values[k] = (float)(in->sums[k] / (double)in->tokens);
 }
 
+/* In the file: what every token reads layer by layer, then the output matrix, then experts. */
+enum { OF_LAYERS, OF_OUTPUT, OF_EXPERTS };
+
+static int place_of(const calibration *c, const ith_entry *e)
+{
+    if (e->matrix == c->model->output)
+        return OF_OUTPUT;
+    return e->expert == ITH_NO_EXPERT ? OF_LAYERS : OF_EXPERTS;
+}
+
+/* Of the matrices that were shown; an expert that no token went to was not. */
 static size_t list_vectors(const calibration *c, ith_stats_vector *vectors)
 {
-    const ith_matrix *read_by[3];
     size_t n = 0;
 
-    for (size_t i = 0; i < c->n_inputs; i++) {
-        input *in = &c->inputs[i];
-        size_t n_matrices = matrices_of(c->model, i % ITH_PROBE_POINTS, (int64_t)(i / ITH_PROBE_POINTS), read_by);
-        take_means(in);
-        for (size_t m = 0; m < n_matrices; m++)
-            vectors[n++] = (ith_stats_vector){read_by[m]->name, in->values, in->cols};
-    }
-    for (size_t i = 0; i < c->n_experts; i++) {
-        size_t of_layer = (size_t)c->model->hp.experts.n;
-        input *in = &c->experts[i];
-        if (in->tokens == 0)
-            continue;
-        take_means(in);
-        vectors[n++] =
-            (ith_stats_vector){c->model->layers[i / of_layer].experts[i % of_layer].down->name, in->values, in->cols};
-    }
+    for (size_t i = 0; i < c->plan->n_entries; i++)
+        if (c->inputs[i].tokens > 0)
+            take_means(&c->inputs[i]);
+    for (int place = OF_LAYERS; place <= OF_EXPERTS; place++)
+        for (size_t i = 0; i < c->plan->n_entries; i++) {
+            const ith_entry *e = &c->plan->entries[i];
+            const input *in = c->read_as[i] < 0 ? NULL : &c->inputs[c->read_as[i]];
+            if (in != NULL && place_of(c, e) == place)
+                vectors[n++] = (ith_stats_vector){e->matrix->name, in->values, in->cols};
+        }
     return n;
 }
 
-static ith_status write_file(const calibration *c, const ith_calibrate_params *params, int64_t n_tokens, int64_t window,
-                             ith_error *err)
+static ith_status write_file(const calibration *c, const ith_calibrate_params *params,
+                             int64_t n_tokens, int64_t window, ith_error *err)
 {
     ith_stats_about about = {.model = c->model->hp.name, .tokens = n_tokens, .window = window};
-    ith_stats_vector *vectors = calloc(3 * c->n_inputs + c->n_experts, sizeof *vectors);
+    ith_stats_vector *vectors = calloc(c->plan->n_entries + 1, sizeof *vectors);
     ith_status status;
 
     if (vectors == NULL)
@@ -173,8 +144,8 @@ static ith_status write_file(const calibration *c, const ith_calibrate_params *p
 
 /* ---- The text ---- */
 
-static ith_status run_windows(ith_session *s, const ith_calibrate_params *params, int64_t n_tokens, int64_t window,
-                              ith_error *err)
+static ith_status run_windows(ith_session *s, const ith_calibrate_params *params, int64_t n_tokens,
+                              int64_t window, ith_error *err)
 {
     bool root = s->engine->world->comm->rank == 0;
 
@@ -183,17 +154,19 @@ static ith_status run_windows(ith_session *s, const ith_calibrate_params *params
         int64_t n = n_tokens - begin < window ? n_tokens - begin : window;
         s->length = 0;
         s->before = begin;
-        ITH_TRY(ith_session_prefill(s, root ? params->ids + begin : NULL, root ? (size_t)n : 0, err));
+        ITH_TRY(
+            ith_session_prefill(s, root ? params->ids + begin : NULL, root ? (size_t)n : 0, err));
     }
     return ITH_OK;
 }
 
-static ith_status choose_window(const ith_engine *e, const ith_calibrate_params *params, int64_t n_tokens,
-                                int64_t *window, ith_error *err)
+static ith_status choose_window(const ith_engine *e, const ith_calibrate_params *params,
+                                int64_t n_tokens, int64_t *window, ith_error *err)
 {
     *window = params->window > 0 ? params->window : DEFAULT_WINDOW;
     if (params->output == NULL || params->window < 0 || *window > e->info.ctx)
-        return ith_fail(err, ITH_E_ARGUMENT, "calibration needs a file to write, and a window of 1 to %lld tokens",
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "calibration needs a file to write, and a window of 1 to %lld tokens",
                         (long long)e->info.ctx);
     if (n_tokens < 1)
         return ith_fail(err, ITH_E_ARGUMENT, "there is nothing to calibrate with: not one token");
@@ -204,8 +177,9 @@ static ith_status choose_window(const ith_engine *e, const ith_calibrate_params 
 ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params, ith_error *err)
 {
     ith_comm *comm = engine->world->comm;
-    calibration c = {.model = engine->model, .adds = comm->rank == 0};
-    ith_probe probe = {add_squares, &c};
+    calibration c = {
+        .model = engine->model, .plan = ith_store_plan(engine->store), .adds = comm->rank == 0};
+    ith_probe probe = {.reads = add_squares, .user = &c};
     ith_session *session = NULL;
     int64_t n_tokens = (int64_t)params->n_ids, window, chunk = engine->info.chunk;
     ith_status status = ITH_OK;
@@ -216,14 +190,14 @@ ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params,
         status = ith_newfile_try(params->output, err);
     ITH_TRY(ith_comm_agree(comm, status, err));
     ITH_CHECK(ith_comm_agree(comm, open_sums(&c, err), err));
-    ITH_CHECK(ith_session_open_sized(engine, window, chunk < window ? chunk : window, true, &session, err));
+    ITH_CHECK(ith_session_open_sized(engine, window, chunk < window ? chunk : window, true,
+                                     &session, err));
     session->probe = &probe;
     ITH_CHECK(run_windows(session, params, n_tokens, window, err));
     status = comm->rank == 0 ? write_file(&c, params, n_tokens, window, err) : ITH_OK;
     status = ith_comm_agree(comm, status, err);
 done:
     ith_session_close(session);
-    close_inputs(c.inputs, c.n_inputs);
-    close_inputs(c.experts, c.n_experts);
+    close_sums(&c);
     return status;
 }

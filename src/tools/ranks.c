@@ -51,13 +51,13 @@ int64_t ith_bench_ranks_sent(const ith_comm *comm)
 int64_t ith_bench_ranks_formula(const ith_session *s, int64_t depth, int64_t n)
 {
     const ith_engine *e = s->engine;
-    ith_traffic_shape shape = ith_traffic_shape_of(&e->model->hp, e->kv, e->model->quantized);
+    ith_wire wire = ith_engine_wire(e);
     int64_t bytes = 0;
 
     for (int64_t done = 0, now; done < n; done += now) {
         now = n - done < s->chunk ? n - done : s->chunk;
-        bytes += now <= s->rows_tokens ? ith_traffic_rows(&shape, &e->mesh, now)
-                                       : ith_traffic_ulysses(&shape, &e->mesh, depth + done, now);
+        bytes += now <= s->rows_tokens ? ith_traffic_rows(&wire, now)
+                                       : ith_traffic_ulysses(&wire, depth + done, now);
     }
     return bytes;
 }

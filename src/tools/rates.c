@@ -2,14 +2,14 @@
 
 #include "base/mem.h"
 #include "engine/cost.h"
+#include "model/blocks/block.h"
 #include "model/linear.h"
-#include "model/pass.h"
 #include "tools/lines.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { PRODUCTS_MAX = 32, VECTORS_MAX = 32, POOL_BYTES = 64 << 20 };
+enum { PRODUCTS_MAX = 32, POOL_BYTES = 64 << 20 };
 
 static const double SECONDS = 0.015; /* of each kernel */
 
@@ -19,20 +19,14 @@ typedef struct rated_product { /* all matrices of all layers that are alike */
     double ops; /* that they need for a token */
 } rated_product;
 
-typedef struct rated_vector {
-    ith_line line;
-    double calls; /* for a token, all layers */
-} rated_vector;
-
 struct ith_rates {
     ith_engine *engine;
     ith_bench_kernels_params params;
     ith_kernel_bench bench; /* what lines ask for: team, pool, kernels, seconds */
     void *pool;
     rated_product products[PRODUCTS_MAX];
-    rated_vector vectors[VECTORS_MAX];
-    int n_products, n_vectors;
-    ith_line attention;
+    int n_products;
+    ith_line keys;
     int64_t most_segments; /* that the pool holds */
 };
 
@@ -71,57 +65,33 @@ static ith_status add_product(ith_rates *r, const ith_matrix *w, double share, i
     return ITH_OK;
 }
 
-static void add_next(void *user, const ith_matrix *w, double share)
+static void add_next(void *user, const ith_use *use)
 {
     adding *a = user;
     if (a->status == ITH_OK)
-        a->status = add_product(a->rates, w, share, a->tokens, a->err);
+        a->status = add_product(a->rates, use->matrix, use->share, a->tokens, a->err);
 }
 
 static ith_status add_products(ith_rates *r, int64_t tokens, ith_error *err)
 {
     adding a = {.rates = r, .tokens = tokens, .err = err};
 
-    for (int64_t i = 0; i < r->engine->model->hp.n_layers; i++)
-        ith_layer_each(r->engine->model, i, add_next, &a);
+    ith_blocks_each_matrix(r->engine->model, add_next, &a);
     return a.status;
-}
-
-static ith_status add_vectors(ith_rates *r, ith_error *err)
-{
-    const ith_model *m = r->engine->model;
-    ith_vector_use use = {.hp = &m->hp,
-                          .quantized = m->quantized,
-                          .head_norms = m->layers[0].q_norm != NULL,
-                          .q8 = r->engine->kv == ITH_KVL_Q8};
-
-    for (size_t i = 0; i < ith_n_vector_kernels && r->n_vectors < VECTORS_MAX; i++) {
-        const ith_vector_kernel *v = &ith_vector_kernels[i];
-        int64_t calls = v->calls == NULL ? 0 : v->calls(&use);
-        rated_vector *at = &r->vectors[r->n_vectors];
-        if (calls == 0)
-            continue;
-        r->n_vectors++;
-        at->calls = (double)(calls * m->hp.n_layers);
-        ITH_TRY(ith_line_vector(v, &m->hp, &at->line, err));
-    }
-    return ITH_OK;
 }
 
 static ith_status add_lines(ith_rates *r, int64_t tokens, ith_error *err)
 {
     const ith_engine *e = r->engine;
-    const ith_hparams *hp = &e->model->hp;
-    int64_t group = hp->n_heads / hp->n_kv_heads, tile;
+    ith_key_tile tile = ith_blocks_key_tile(&e->model->hp, &e->model->caches, e->kv, tokens,
+                                            ith_team_size(e->team));
 
     ITH_TRY(ith_bench_buffer(POOL_BYTES, 1, &r->pool, &r->bench.pool_bytes, err));
     r->bench.pool = r->pool;
     ITH_TRY(add_products(r, tokens, err));
-    ITH_TRY(add_vectors(r, err));
-    tile =
-        ith_attention_tile(&e->model->caches, e->kv, hp->head_dim, group, tokens * hp->n_heads, ith_team_size(e->team));
-    ITH_TRY(ith_line_attention(&r->bench, e->kv, (int)hp->head_dim, (int)group, tile, &r->attention, err));
-    r->most_segments = (int64_t)(r->bench.pool_bytes / ith_line_segment_bytes(&r->attention));
+    ITH_TRY(ith_line_attention(&r->bench, e->kv, (int)tile.head_dim, (int)tile.group, tile.tokens,
+                               &r->keys, err));
+    r->most_segments = (int64_t)(r->bench.pool_bytes / ith_line_segment_bytes(&r->keys));
     return ITH_OK;
 }
 
@@ -155,9 +125,7 @@ void ith_rates_close(ith_rates *r)
         return;
     for (int i = 0; i < r->n_products; i++)
         ith_line_close(&r->products[i].line);
-    for (int i = 0; i < r->n_vectors; i++)
-        ith_line_close(&r->vectors[i].line);
-    ith_line_close(&r->attention);
+    ith_line_close(&r->keys);
     ith_mem_free(r->pool);
     free(r);
 }
@@ -172,15 +140,15 @@ static double product_rate(const ith_rates *r, rated_product *p)
 }
 
 /* With the cache of all heads in a layer, as far as the pool goes: what of it stays in a processor's caches decides. */
-static double attention_rate(ith_rates *r, int64_t keys)
+static double key_rate(ith_rates *r, int64_t keys)
 {
     const ith_engine *e = r->engine;
     int64_t segments = ith_kv_segments(keys) * e->info.n_kv_heads / e->mesh.ulysses, least = ith_team_size(e->team);
 
     segments = segments < least ? least : segments;
-    r->attention.n_segments = segments < r->most_segments ? segments : r->most_segments;
-    ith_line_run(&r->bench, &r->attention);
-    return ith_line_attention_ops(&r->attention) / ith_line_mean_s(&r->attention);
+    r->keys.n_segments = segments < r->most_segments ? segments : r->most_segments;
+    ith_line_run(&r->bench, &r->keys);
+    return ith_line_attention_ops(&r->keys) / ith_line_mean_s(&r->keys);
 }
 
 /* Bytes of a token in a layer between the kernels: the residual stream is read and written, what is added to it read, the norm's result
@@ -193,14 +161,14 @@ static double activation_bytes(const ith_hparams *hp)
 /* Keys that a tile of tokens goes through beyond those that a token sees: up to its last token's, in whole blocks. */
 static double keys_unseen(const ith_rates *r)
 {
-    return (double)(r->attention.tokens + ITH_KV_BLOCK) / 2;
+    return (double)(r->keys.tokens + ITH_KV_BLOCK) / 2;
 }
 
 /* What a prompt would cost if this rank had to do all: ranks share it evenly. */
 static ith_depth_cost measure_alone(ith_rates *r, int64_t keys)
 {
     const ith_engine *e = r->engine;
-    ith_depth_cost cost = ith_prompt_cost(e, 1, attention_rate(r, keys));
+    ith_depth_cost cost = ith_prompt_cost(e, 1, key_rate(r, keys));
 
     cost.token_s = cost.key_s * keys_unseen(r);
     for (int i = 0; i < r->n_products; i++)

@@ -125,80 +125,27 @@ RUN(weights)
     k->weights(n, b->x, 1.0f, 0.7f, b->z);
 }
 
-/* ---- Calls in a layer for a token: src/model/layer.c, heads.c, mlp.c, attention.c ---- */
-
-static int64_t twice(const ith_vector_use *use) /* before attention and before the MLP */
-{
-    (void)use;
-    return 2;
-}
-/* Of the experts that a token goes to; of the MLP in their place. */
-static int64_t intermediates(const ith_vector_use *use)
-{
-    return use->hp->experts.n > 0 ? use->hp->experts.used : 1;
-}
-static int64_t experts(const ith_vector_use *use)
-{
-    return use->hp->experts.n > 0 ? use->hp->experts.used : 0;
-}
-static int64_t twice_if_quantized(const ith_vector_use *use)
-{
-    return use->quantized ? 2 : 0;
-}
-static int64_t intermediates_if_quantized(const ith_vector_use *use)
-{
-    return use->quantized ? intermediates(use) : 0;
-}
-static int64_t outputs_if_quantized(const ith_vector_use *use)
-{
-    return use->quantized ? use->hp->n_heads : 0;
-}
-static int64_t outputs_and_float_queries(const ith_vector_use *use)
-{
-    return use->hp->n_heads * (use->q8 ? 1 : 2);
-}
-static int64_t queries_and_keys(const ith_vector_use *use)
-{
-    return use->hp->n_heads + use->hp->n_kv_heads;
-}
-static int64_t normalized_heads(const ith_vector_use *use)
-{
-    return use->head_norms ? queries_and_keys(use) : 0;
-}
-static int64_t q8_queries(const ith_vector_use *use)
-{
-    return use->q8 ? use->hp->n_heads : 0;
-}
-static int64_t q8_keys(const ith_vector_use *use)
-{
-    return use->q8 ? use->hp->n_kv_heads : 0;
-}
-static int64_t q8_keys_and_values(const ith_vector_use *use)
-{
-    return 2 * q8_keys(use);
-}
-
 const ith_vector_kernel ith_vector_kernels[] = {
-    {"quantize", "hidden", hidden, run_quantize, twice_if_quantized},
-    {"quantize", "ffn", ffn, run_quantize, intermediates_if_quantized},
-    {"quantize", "head", head_dim, run_quantize, outputs_if_quantized},
-    {"quantize_head", "head", head_dim, run_quantize_head, q8_queries},
-    {"quantize_head_bf16", "head", head_dim, run_quantize_head_bf16, q8_keys_and_values},
-    {"kv_put_q8", "head", head_dim, run_kv_put_q8, q8_keys},
-    {"attn_merge", "head", head_dim, run_attn_merge, NULL},
-    {"rmsnorm", "hidden", hidden, run_rmsnorm, twice},
-    {"rmsnorm", "head", head_dim, run_rmsnorm, normalized_heads},
-    {"rope", "head", head_dim, run_rope, queries_and_keys},
-    {"silu_mul", "ffn", ffn, run_silu_mul, intermediates},
-    {"add", "hidden", hidden, run_add, twice},
-    {"add_scaled", "hidden", hidden, run_add_scaled, experts},
-    {"scale", "head", head_dim, run_scale, outputs_and_float_queries},
-    {"max", "vocabulary", vocabulary, run_max, NULL},
-    {"sum_exp", "vocabulary", vocabulary, run_sum_exp, NULL},
-    {"argmax", "vocabulary", vocabulary, run_argmax, NULL},
-    {"maxima", "vocabulary", vocabulary, run_maxima, NULL},
-    {"select", "vocabulary", vocabulary, run_select, NULL},
-    {"weights", "vocabulary", vocabulary, run_weights, NULL},
+    {"quantize", "hidden", hidden, run_quantize},
+    {"quantize", "ffn", ffn, run_quantize},
+    {"quantize", "head", head_dim, run_quantize},
+    {"quantize_head", "head", head_dim, run_quantize_head},
+    {"quantize_head_bf16", "head", head_dim, run_quantize_head_bf16},
+    {"kv_put_q8", "head", head_dim, run_kv_put_q8},
+    {"attn_merge", "head", head_dim, run_attn_merge},
+    {"rmsnorm", "hidden", hidden, run_rmsnorm},
+    {"rmsnorm", "head", head_dim, run_rmsnorm},
+    {"rope", "head", head_dim, run_rope},
+    {"silu_mul", "ffn", ffn, run_silu_mul},
+    {"add", "hidden", hidden, run_add},
+    {"add_scaled", "hidden", hidden, run_add_scaled},
+    {"scale", "head", head_dim, run_scale},
+    {"max", "vocabulary", vocabulary, run_max},
+    {"sum_exp", "vocabulary", vocabulary, run_sum_exp},
+    {"argmax", "vocabulary", vocabulary, run_argmax},
+    {"maxima", "vocabulary", vocabulary, run_maxima},
+    {"select", "vocabulary", vocabulary, run_select},
+    {"weights", "vocabulary", vocabulary, run_weights},
 };
 
 const size_t ith_n_vector_kernels = sizeof ith_vector_kernels / sizeof *ith_vector_kernels;

@@ -14,18 +14,10 @@ typedef struct ith_vector_buffers { /* of n elements, rounded up to 32 */
     void *memory;
 } ith_vector_buffers;
 
-typedef struct ith_vector_use { /* what of a model decides which of them a layer calls */
-    const ith_hparams *hp;
-    bool quantized;  /* matrices take int8 activations */
-    bool head_norms; /* queries and keys are normalized */
-    bool q8;         /* the cache's element */
-} ith_vector_use;
-
 typedef struct ith_vector_kernel {
     const char *kernel, *part; /* part: what of a model has its length */
     int64_t (*elements)(const ith_hparams *hp);
     void (*run)(const ith_kernels *k, const ith_vector_buffers *b, int64_t n);
-    int64_t (*calls)(const ith_vector_use *use); /* in a layer for each token of a prompt; NULL: not there */
 } ith_vector_kernel;
 
 extern const ith_vector_kernel ith_vector_kernels[];

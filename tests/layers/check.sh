@@ -84,6 +84,20 @@ only() {
 
 include() { echo "^\\s*#\\s*include\\s*[<\"]($1)[>\"]"; }
 
+# A kind of block is known by name to its own files and to the architectures that are made of it; what loops over
+# blocks sees block.h only.
+check_blocks() {
+    local kind pattern=''
+    for kind in $(sed -n 's/^BLOCK(\(.*\))$/\1/p' src/model/blocks/kinds.inc); do
+        [[ -e src/model/blocks/$kind.c ]] || echo "kinds.inc names $kind, but there is no src/model/blocks/$kind.c"
+        pattern+="${pattern:+|}ith_block_$kind\b|ITH_BLOCK_$kind\b|\"$kind\""
+    done
+    sources src | grep -v -e '^src/model/blocks/' -e '^src/formats/' -e '^src/tools/' -e '^src/cli/' | xargs -r grep -HnE "$pattern" /dev/null |
+        sed 's/$/: names a kind of block/'
+    sources src simd | grep -v '^src/model/blocks/' | quoted | grep ':model/blocks/' | grep -v ':model/blocks/block\.h$' |
+        sed 's/$/: only block.h is for others/'
+}
+
 unique_names() {
     sources src simd tests | grep -v -e '^simd/[a-z0-9]*/' | xargs -rn1 basename | sort | uniq -d |
         sed 's/$/ names more than one file/'
@@ -93,6 +107,7 @@ verdict "every folder of src/ has its arrows" "$(rooms_are_known)"
 for room in base text formats comm state weights model keep engine tools cli; do
     verdict "$room" "$(check_room "$room")"
 done
+verdict "blocks are known to themselves" "$(check_blocks)"
 verdict "simd is a leaf" "$(check_kernels)"
 verdict "mpi.h" "$(only "$(include 'mpi\.h')" src/comm/comm_mpi.h)"
 verdict "hwloc.h" "$(only "$(include 'hwloc.*\.h')" src/base/topology.c)"

@@ -21,8 +21,8 @@ static int64_t sent(void)
 static int64_t expected(const ith_engine *e, int64_t depth, int64_t n, bool rows)
 {
     const ith_hparams *hp = &e->model->hp;
-    ith_traffic_shape shape = ith_traffic_shape_of(hp, e->kv, e->model->quantized);
-    int64_t layers = rows ? ith_traffic_rows(&shape, &e->mesh, n) : ith_traffic_ulysses(&shape, &e->mesh, depth, n),
+    ith_wire wire = ith_engine_wire(e);
+    int64_t layers = rows ? ith_traffic_rows(&wire, n) : ith_traffic_ulysses(&wire, depth, n),
             logits = ith_range_size(ith_mesh_rows(&e->mesh, hp->n_vocab, e->mesh.rank)) * (int64_t)sizeof(float);
     return layers + (e->mesh.rank == 0 ? 0 : logits);
 }

@@ -28,7 +28,7 @@ typedef struct fixture {
 static int set_up(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
-    const ith_span name = {"model", 5};
+    const ith_digest_input name = {"model", 5};
 
     folder_make(f->folder);
     assert_int_equal(ith_archive_open(f->folder, false, &f->archive, NULL), ITH_OK);
@@ -143,7 +143,7 @@ static void is_found_as_far_as_it_goes(void **state)
 static void another_model_finds_nothing(void **state)
 {
     fixture *f = *state;
-    const ith_span name = {"other", 5};
+    const ith_digest_input name = {"other", 5};
 
     write_timeline(f, 1024);
     f->root = ith_key_root(&name, 1);

@@ -1,5 +1,5 @@
 /* Which tensors a layer with experts takes its matrices from, one for each expert or stacked, and what is refused. */
-#include "model/model.h"
+#include "model/blocks/experts.h"
 #include "tests/model_files.h"
 
 #include <setjmp.h>
@@ -101,6 +101,11 @@ static void close_files(bound *b)
     folder_remove(b->folder);
 }
 
+static const ith_experts *experts_of(const ith_model *model)
+{
+    return model->layers[0].sub[1].block.weights;
+}
+
 /* Every row of every expert's matrices is what add_expert gives it. */
 static void check_rows(const bound *b)
 {
@@ -110,7 +115,7 @@ static void check_rows(const bound *b)
 
     assert_int_equal(ith_producer_open(&b->plan, ITH_CACHED, &p, &err), ITH_OK);
     for (int e = 0; e < EXPERTS; e++) {
-        const ith_ffn *f = &b->model->layers[0].experts[e];
+        const ith_ffn *f = &experts_of(b->model)->ffn[e];
         const ith_matrix *const parts[] = {f->gate, f->up, f->down};
         for (int i = 0; i < 3; i++)
             for (int64_t t = 0; t < parts[i]->n_tiles; t++) {
@@ -134,7 +139,7 @@ static void expect_good(writer *w)
     if (open_files(w, &b, &err) != ITH_OK)
         fail_msg("%s", err.text);
     check_rows(&b);
-    assert_string_equal(b.model->layers[0].experts[2].up->name, "model.layers.0.mlp.experts.2.up_proj.weight");
+    assert_string_equal(experts_of(b.model)->ffn[2].up->name, "model.layers.0.mlp.experts.2.up_proj.weight");
     close_files(&b);
 }
 

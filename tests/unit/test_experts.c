@@ -1,5 +1,5 @@
 /* Which experts a token goes to, the lists, and who computes what of them. */
-#include "model/experts.h"
+#include "model/blocks/experts.h"
 #include "tests/prng.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Streamed steps: whatever order they are entered in, a matrix's tiles are those of the files when it is used. */
 #include "comm/comm_self.h"
-#include "model/model.h"
+#include "model/blocks/ffn.h"
 #include "weights/residence.h"
 
 #include <setjmp.h>
@@ -227,7 +227,7 @@ static void a_file_cut_short_is_an_error(void **state)
     must(ith_model_open(source, &plan, ITH_QUANT_W8, false, &model, &err), &err);
     must(ith_producer_open(&plan, ITH_CACHED, &producer, &err), &err);
     assert_int_equal(ftruncate(fd, 4096), 0);
-    const ith_entry *e = ith_plan_entry(&plan, model->layers[0].mlp.down);
+    const ith_entry *e = ith_plan_entry(&plan, ((const ith_ffn *)model->layers[0].sub[1].block.weights)->down);
     void *out = aligned_alloc(64, (size_t)e->n_units * e->unit_bytes);
     assert_non_null(out);
     assert_int_equal(ith_produce(&producer, e, 0, e->n_units, out, &err), ITH_E_FORMAT);

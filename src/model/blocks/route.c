@@ -1,5 +1,5 @@
 /* route.c - which experts a token goes to, and with which weights. */
-#include "model/experts.h"
+#include "model/blocks/experts.h"
 
 #include <math.h>
 
@@ -38,8 +38,8 @@ static void sort(int32_t *ids, int64_t n)
     }
 }
 
-void ith_route_token(const ith_kernels *kernels, const ith_experts_params *experts, const float *logits,
-                     int32_t *chosen, float *weights)
+void ith_route_token(const ith_kernels *kernels, const ith_experts_params *experts,
+                     const float *logits, int32_t *chosen, float *weights)
 {
     float max = kernels->max(experts->n, logits), sum = 0;
 
@@ -81,7 +81,8 @@ void ith_route_list(const ith_experts_params *experts, int64_t n_tokens, ith_rou
         r->first[r->chosen[i] + 1]++;
     for (int64_t e = 0; e < experts->n; e++)
         r->first[e + 1] += r->first[e];
-    for (int64_t i = 0; i < n_tokens * used; i++) { /* first[e] runs ahead to where the expert after it begins */
+    for (int64_t i = 0; i < n_tokens * used;
+         i++) { /* first[e] runs ahead to where the expert after it begins */
         int64_t at = r->first[r->chosen[i]]++;
         r->token[at] = (int32_t)(i / used);
         r->weight[at] = r->weights[i];
@@ -93,24 +94,28 @@ void ith_route_list(const ith_experts_params *experts, int64_t n_tokens, ith_rou
 }
 
 /* Groups lie one after another, each as long as it costs. One is whose share it begins in. */
-ith_range ith_experts_share(const ith_routes *r, int64_t n_experts, int64_t expert, int64_t groups, ith_deal deal,
-                            int parts, int part)
+ith_range ith_experts_share(const ith_routes *r, int64_t n_experts, int64_t expert, int64_t groups,
+                            ith_deal deal, int parts, int part)
 {
-    int64_t sum = r->costs[n_experts], before = r->costs[expert], each = r->costs[expert + 1] - before;
-    int64_t first = deal == ITH_BY_EXPERTS ? before * groups : before, step = deal == ITH_BY_EXPERTS ? each : sum;
-    int64_t begin = sum * groups * part / parts - first, end = sum * groups * (part + 1) / parts - first;
+    int64_t sum = r->costs[n_experts], before = r->costs[expert],
+            each = r->costs[expert + 1] - before;
+    int64_t first = deal == ITH_BY_EXPERTS ? before * groups : before,
+            step = deal == ITH_BY_EXPERTS ? each : sum;
+    int64_t begin = sum * groups * part / parts - first,
+            end = sum * groups * (part + 1) / parts - first;
 
     if (each == 0)
         return (ith_range){0, 0};
-    return (ith_range){ith_clamp((begin + step - 1) / step, 0, groups), ith_clamp((end + step - 1) / step, 0, groups)};
+    return (ith_range){ith_clamp((begin + step - 1) / step, 0, groups),
+                       ith_clamp((end + step - 1) / step, 0, groups)};
 }
 
 /* ---- In a pass ---- */
 
-/* Several tokens: each member all rows for its own, so that more than one per tile of rows has work. One or two: rows. */
-static void router_product(ith_pass *p, const ith_matrix *router, ith_member *me)
+/* Several tokens: each member all rows for its own, so that more than one per tile of rows has work.
+ * One or two: rows. */
+static void router_product(ith_pass *p, const ith_matrix *router, ith_routes *r, ith_member *me)
 {
-    ith_routes *r = &p->ws->routes;
     ith_input in = ith_pass_input(p, router->cols);
     int64_t n = ith_range_size(p->mine);
     ith_range mine = ith_my_share(me, n, 1), tiles = {0, router->n_tiles};
@@ -123,17 +128,16 @@ static void router_product(ith_pass *p, const ith_matrix *router, ith_member *me
     ith_barrier(me);
 }
 
-void ith_route(ith_pass *p, const ith_layer *w, ith_member *me)
+void ith_route(ith_pass *p, const ith_experts *w, ith_routes *r, ith_member *me)
 {
     const ith_experts_params *experts = &p->model->hp.experts;
-    ith_routes *r = &p->ws->routes;
     int64_t n = ith_range_size(p->mine);
     ith_range mine = ith_my_share(me, n, 1);
 
-    router_product(p, w->router, me);
+    router_product(p, w->router, r, me);
     for (int64_t t = mine.begin; t < mine.end; t++)
-        ith_route_token(p->model->kernels, experts, r->logits + t * r->ld, r->chosen + t * experts->used,
-                        r->weights + t * experts->used);
+        ith_route_token(p->model->kernels, experts, r->logits + t * r->ld,
+                        r->chosen + t * experts->used, r->weights + t * experts->used);
     ith_barrier(me);
     if (me->tid == 0)
         ith_route_list(experts, n, r);

@@ -1,0 +1,385 @@
+/* attention.c - the block of grouped-query attention: softmax(q k^T / sqrt(d)) v with rotary
+ * positions, a KV cache, and RMSNorm on heads where the architecture has it. */
+#include "model/blocks/heads.h"
+#include "model/blocks/reach.h"
+
+#include <math.h>
+
+enum { STAGE_QKV, STAGE_O, STAGES };
+
+static int64_t max2(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static const ith_attention *weights_of(const ith_block *block)
+{
+    return block->weights;
+}
+
+/* ---- Weights ---- */
+
+static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
+{
+    const ith_hparams *hp = &b->model->hp;
+    int64_t h = hp->hidden, d = hp->head_dim, q = hp->n_heads * d, kv = hp->n_kv_heads * d;
+    ith_matrix_want wq = ith_want(ITH_PART_Q, q, h, STAGE_QKV),
+                    wk = ith_want(ITH_PART_K, kv, h, STAGE_QKV),
+                    wv = ith_want(ITH_PART_V, kv, h, STAGE_QKV),
+                    wo = ith_want(ITH_PART_O, h, q, STAGE_O);
+    ith_attention *w = block->weights;
+
+    wq.heads = hp->n_heads;
+    wk.heads = wv.heads = hp->n_kv_heads;
+    wq.rotary = wk.rotary = true;
+    ITH_TRY(ith_bind_matrix(b, &wq, &w->q, err));
+    ITH_TRY(ith_bind_matrix(b, &wk, &w->k, err));
+    ITH_TRY(ith_bind_matrix(b, &wv, &w->v, err));
+    ITH_TRY(ith_bind_matrix(b, &wo, &w->o, err));
+    w->head_norms = b->model->arch->qk_norm;
+    if (!w->head_norms)
+        return ITH_OK;
+    ITH_TRY(ith_bind_vector(b, ITH_PART_Q_NORM, d, &w->q_norm, err));
+    return ith_bind_vector(b, ITH_PART_K_NORM, d, &w->k_norm, err);
+}
+
+static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)
+{
+    const ith_attention *w = weights_of(block);
+    const ith_matrix *const all[] = {w->q, w->k, w->v, w->o};
+
+    (void)hp;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        see(user, &(ith_use){all[i], 1});
+}
+
+static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
+{
+    return weights_of(block)->head_norms ? 2 * hp->head_dim : 0;
+}
+
+/* ---- State and workspace ---- */
+
+static ith_layer_state state(const ith_hparams *hp)
+{
+    return (ith_layer_state){ITH_STATE_KV, hp->n_kv_heads, hp->head_dim};
+}
+
+/* Heads of this rank's group, and a token's records. */
+typedef struct own {
+    int64_t kv, q, d;
+    ith_query_record query;
+    ith_kv_record record;
+    int64_t segments; /* of the longest timeline */
+} own;
+
+static own own_of(const ith_work_sizes *s)
+{
+    const ith_hparams *hp = &s->model->hp;
+    own o = {.d = hp->head_dim, .segments = ith_kv_segments(s->limits.ctx)};
+
+    o.kv = ith_range_size(ith_mesh_kv_heads(s->mesh, (int)hp->n_kv_heads, s->mesh->u));
+    o.q = o.kv * (hp->n_heads / hp->n_kv_heads);
+    o.query = ith_query_record_layout(s->kv, o.q, o.d);
+    o.record = ith_kv_record_layout(s->kv, o.d);
+    return o;
+}
+
+/* What a token's heads take on the way to the R ranks of the group, when each makes some. */
+static int64_t made_bytes(const ith_work_sizes *s, const own *o)
+{
+    int64_t R = s->mesh->context;
+    return R * ((o->q + R - 1) / R) * (o->query.stride + 4) + o->kv * o->record.bytes;
+}
+
+static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
+{
+    const ith_hparams *hp = &s->model->hp;
+    own o = own_of(s);
+
+    (void)block;
+    n->input_cols = max2(n->input_cols, hp->n_heads * hp->head_dim);
+    n->wire_bytes = max2(n->wire_bytes, made_bytes(s, &o));
+    n->scratch = max2(n->scratch, ith_attend_scratch(&s->model->caches, s->kv, hp->head_dim,
+                                                     hp->n_heads / hp->n_kv_heads));
+}
+
+static void request_tokens(ith_requests *r, const ith_work_sizes *s, const own *o,
+                           ith_heads_work *w)
+{
+    const ith_hparams *hp = &s->model->hp;
+    int64_t T = s->T;
+
+    /* Tiles of rows may stick out at both ends of a range. */
+    w->ld_q = ith_round_up(hp->n_heads * o->d, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    w->ld_kv = ith_round_up(hp->n_kv_heads * o->d, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    ith_request(r, T * w->ld_q, sizeof(float), &w->q);
+    ith_request(r, T * w->ld_kv, sizeof(float), &w->k);
+    ith_request(r, T * w->ld_kv, sizeof(float), &w->v);
+    ith_request(r, T * o->d / 2, sizeof(float), &w->cos);
+    ith_request(r, T * o->d / 2, sizeof(float), &w->sin);
+    ith_request(r, s->A * o->query.bytes, 1, &w->queries);
+}
+
+/* What several ranks need to exchange. */
+static void request_exchange(ith_requests *r, const ith_work_sizes *s, const own *o,
+                             ith_heads_work *w)
+{
+    int64_t R = s->mesh->context, held = (o->kv + R - 1) / R,
+            out = max2(s->mesh->ulysses * o->query.bytes, made_bytes(s, o));
+
+    ith_request(r, s->T * out, 1, &w->queries_out);
+    ith_request(r, s->T * s->model->hp.n_kv_heads * o->record.bytes, 1, &w->kv_out);
+    ith_request(r, (s->C * held + s->T * o->kv) * o->record.bytes, 1, &w->kv_in);
+    ith_request(r, s->A * o->q * o->d, sizeof(float), &w->attn);
+    ith_request(r, s->A * ith_acts_wire_bytes(o->q * o->d / ITH_GROUP), 1, &w->back);
+}
+
+/* What the ranks of a group need to share its heads' segments. */
+static void request_group(ith_requests *r, const ith_work_sizes *s, const own *o, int64_t cells,
+                          ith_heads_work *w)
+{
+    int64_t R = s->mesh->context;
+    size_t segment = ith_kv_block_bytes(s->kv, (int)o->d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+
+    w->n_parcels = o->segments + R;
+    ith_request(r, 2 * w->n_parcels, sizeof *w->parcels, &w->parcels);
+    ith_request(r, cells / o->q * (R * ((o->q + R - 1) / R)), sizeof(float), &w->cells_in);
+    ith_request(r, o->segments, segment, &w->ring[0]);
+    ith_request(r, o->segments, segment, &w->ring[1]);
+}
+
+static void request(ith_requests *r, const ith_work_sizes *s, void *work)
+{
+    ith_heads_work *w = work;
+    own o = own_of(s);
+    int64_t tokens = s->mesh->context > 1 ? s->limits.rows_tokens : ITH_DECODE_TOKENS,
+            cells = ith_attend_cells(&s->model->hp, s->mesh, tokens, o.segments);
+
+    request_tokens(r, s, &o, w);
+    if (s->mesh->ranks > 1)
+        request_exchange(r, s, &o, w);
+    if (s->mesh->context > 1)
+        request_group(r, s, &o, cells, w);
+    ith_request(r, cells, sizeof(float), &w->cells);
+}
+
+/* ---- Traffic and costs ---- */
+
+/* Attention's result travels as int8 groups: see ith_heads_are_groups. */
+static int64_t result_bytes(const ith_wire *w, int64_t heads)
+{
+    int64_t d = w->hp->head_dim, groups = (heads * d + ITH_GROUP - 1) / ITH_GROUP;
+    if (w->quantized && d % ITH_GROUP == 0)
+        return ith_acts_wire_bytes(groups);
+    return heads * d * (int64_t)sizeof(float);
+}
+
+/* What this rank holds of the cache goes to those of its group whose tokens see it. */
+static int64_t segments_sent(const ith_wire *w, int64_t depth, int64_t n)
+{
+    const ith_mesh *mesh = w->mesh;
+    int64_t sent = 0, first, block = (int64_t)ith_kv_block_bytes(w->kv, (int)w->hp->head_dim);
+    ith_range heads = {0, mesh->heads};
+
+    for (int64_t s = 0; s < ith_kv_segments(depth + n); s++) {
+        int64_t keys = depth + n - s * ITH_KV_SEGMENT,
+                all = keys < ITH_KV_SEGMENT ? keys : ITH_KV_SEGMENT,
+                bytes = (all + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK * block;
+        for (int c = 0; c < mesh->context; c++)
+            if (c != mesh->c && s < ith_reach_segments(mesh, depth, n, c))
+                sent += ith_mesh_held_heads(mesh, s, heads, mesh->c, &first) * bytes;
+    }
+    return sent;
+}
+
+static int64_t sends_by_tokens(const ith_wire *w, int64_t depth, int64_t n)
+{
+    const ith_hparams *hp = w->hp;
+    const ith_mesh *mesh = w->mesh;
+    ith_range mine = ith_mesh_places(mesh, n, mesh->rank), heads = {0, mesh->heads};
+    int64_t U = mesh->ulysses, n_mine = ith_range_size(mine),
+            others = ith_range_size(ith_mesh_attended(mesh, n, mesh->c)) - n_mine,
+            stays = ith_reach_held(mesh, depth, n, mine, heads, mesh->c),
+            query = ith_query_record_layout(w->kv, hp->n_heads / U, hp->head_dim).bytes,
+            record = ith_kv_record_layout(w->kv, hp->head_dim).bytes;
+
+    return n_mine * (U - 1) * query + (n_mine * hp->n_kv_heads - stays) * record +
+           others * result_bytes(w, hp->n_heads / U) + segments_sent(w, depth, n);
+}
+
+static int64_t sends_by_rows(const ith_wire *w, int64_t n)
+{
+    ith_range own_heads = ith_mesh_own_heads(w->mesh, w->hp->n_heads, w->mesh->rank);
+    return n * (w->mesh->ranks - 1) * result_bytes(w, ith_range_size(own_heads));
+}
+
+static int64_t exchange_most(const ith_wire *w, int64_t n)
+{
+    const ith_hparams *hp = w->hp;
+    int64_t heads = hp->n_heads / w->mesh->ulysses,
+            query = ith_query_record_layout(w->kv, heads, hp->head_dim).bytes,
+            result = heads * hp->head_dim * (int64_t)sizeof(float), /* floats at worst */
+        record = ith_kv_record_layout(w->kv, hp->head_dim).bytes;
+
+    return max2(ith_reach_most_tokens(w->mesh, n) * max2(query, result),
+                ith_reach_most_records(w->mesh, n) * record);
+}
+
+/* Two products of head_dim for every query head. */
+static double key_ops(const ith_hparams *hp)
+{
+    return 4 * (double)(hp->head_dim * hp->n_heads);
+}
+
+static ith_key_tile key_tile(const ith_hparams *hp, const ith_caches *caches, ith_kv_layout kv,
+                             int64_t n, int n_threads)
+{
+    int64_t group = hp->n_heads / hp->n_kv_heads;
+    return (ith_key_tile){
+        hp->head_dim, group,
+        ith_attend_tile(caches, kv, hp->head_dim, group, n * hp->n_heads, n_threads)};
+}
+
+/* ---- Passes ---- */
+
+ith_heads ith_heads_open(ith_pass *p, int layer, const ith_attention *w)
+{
+    const ith_hparams *hp = &p->model->hp;
+    ith_heads a = {.pass = p,
+                   .w = w,
+                   .ops = p->way->all_tokens ? &ith_heads_by_rows : &ith_heads_by_tokens,
+                   .work = ith_heads_work_of(p->ws),
+                   .layer = layer,
+                   .d = hp->head_dim,
+                   .n_q = hp->n_heads,
+                   .n_kv = hp->n_kv_heads,
+                   .group = hp->n_heads / hp->n_kv_heads,
+                   .heads = ith_mesh_kv_heads(&p->mesh, (int)hp->n_kv_heads, p->mesh.u),
+                   .attended = p->way->all_tokens ? (ith_range){0, p->n}
+                                                  : ith_mesh_attended(&p->mesh, p->n, p->mesh.c),
+                   .q_factor = (float)(1.4426950408889634 / sqrt((double)hp->head_dim))};
+
+    a.record = ith_query_record_layout(p->kv, ith_range_size(a.heads) * a.group, a.d);
+    a.kv = ith_kv_record_layout(p->kv, a.d);
+    a.n_slices = ith_head_slices_choose(&a);
+    return a;
+}
+
+/* Rotary angles of my tokens. */
+static void begin(ith_pass *p, ith_member *me)
+{
+    const ith_rope *rope = &p->model->rope;
+    ith_heads_work *work = ith_heads_work_of(p->ws);
+    ith_range share = ith_my_share(me, ith_range_size(p->mine), 1);
+
+    for (int64_t t = share.begin; t < share.end; t++)
+        ith_rope_angles(rope, ith_pass_position(p, ith_pass_token(p, t)),
+                        work->cos + t * rope->half, work->sin + t * rope->half);
+}
+
+static void project(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range rows, float *out,
+                    int64_t ld)
+{
+    ith_input in = ith_pass_input(p, w->cols);
+    ith_linear(me, p->model, w, rows, &in, ith_range_size(p->mine), out, ld);
+}
+
+/* Heads `run` of the `all` that this rank projects, to where they lie among those. */
+static void project_heads(const ith_heads *a, ith_member *me, const ith_matrix *w, ith_range all,
+                          ith_range run, float *out, int64_t ld)
+{
+    ith_range rows = {run.begin * a->d, run.end * a->d};
+    int64_t at = all.begin * a->d % ITH_TILE_ROWS + (run.begin - all.begin) * a->d;
+
+    project(a->pass, me, w, rows, out + at - rows.begin % ITH_TILE_ROWS, ld);
+    ith_pass_progress(a->pass, me);
+}
+
+static void project_qkv(const ith_heads *a, const ith_head_slice *slice, ith_member *me)
+{
+    ith_range q = a->ops->q_heads(a), kv = a->ops->kv_heads(a);
+    ith_heads_work *work = a->work;
+
+    for (int i = 0; i < ith_head_runs(a); i++) {
+        ith_range q_run = ith_head_run(a, slice, q, a->group, i),
+                  kv_run = ith_head_run(a, slice, kv, 1, i);
+        project_heads(a, me, a->w->q, q, q_run, work->q, work->ld_q);
+        project_heads(a, me, a->w->k, kv, kv_run, work->k, work->ld_kv);
+        project_heads(a, me, a->w->v, kv, kv_run, work->v, work->ld_kv);
+    }
+    ith_barrier(me);
+}
+
+/* Projections of all slices, the exchange of each under way behind the next one's. */
+static void project_slices(const ith_heads *a, const ith_block *block, ith_member *me)
+{
+    const ith_attention *w = a->w;
+
+    ith_pass_show(a->pass, (const ith_matrix *const[]){w->q, w->k, w->v}, 3, w->q->cols, false, me);
+    ith_pass_enter(a->pass, a->layer, block, STAGE_QKV, NULL, me);
+    for (int i = 0; i < a->n_slices; i++) {
+        ith_head_slice slice = ith_head_slice_of(a, i);
+        project_qkv(a, &slice, me);
+        ith_pass_lap(a->pass, me, a->layer, ITH_LAP_PRODUCTS);
+        ith_heads_make(a, &slice, me);
+    }
+    ith_pass_leave(a->pass, a->layer, block, STAGE_QKV, me);
+}
+
+static void attend_slices(const ith_heads *a, ith_member *me)
+{
+    for (int i = 0; i < a->n_slices; i++) {
+        ith_head_slice slice = ith_head_slice_of(a, i);
+        ith_heads_take(a, &slice, me);
+        ith_pass_lap(a->pass, me, a->layer, ITH_LAP_REST);
+        ith_attend(a, &slice, me);
+        ith_pass_lap(a->pass, me, a->layer, ITH_LAP_ATTENTION);
+        a->ops->send_back(a, &slice, me);
+        ith_pass_lap(a->pass, me, a->layer, ITH_LAP_EXCHANGE);
+    }
+    a->ops->to_tokens(a, me);
+    ith_pass_lap(a->pass, me, a->layer, ITH_LAP_EXCHANGE);
+}
+
+static void project_out(const ith_heads *a, const ith_block *block, ith_member *me)
+{
+    ith_pass *p = a->pass;
+    const ith_matrix *o = a->w->o;
+
+    ith_pass_show(p, &o, 1, o->cols, ith_heads_are_groups(a), me);
+    ith_pass_enter(p, a->layer, block, STAGE_O, NULL, me);
+    project(p, me, o, p->way->rows(p, o->rows), p->ws->y, p->ws->ld_y);
+    ith_barrier(me);
+    ith_pass_lap(p, me, a->layer, ITH_LAP_PRODUCTS);
+    ith_pass_leave(p, a->layer, block, STAGE_O, me);
+}
+
+static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
+{
+    ith_heads a = ith_heads_open(p, layer, weights_of(block));
+
+    project_slices(&a, block, me);
+    attend_slices(&a, me);
+    project_out(&a, block, me);
+}
+
+const ith_block_kind ith_block_attention = {
+    .name = "attention",
+    .n_stages = STAGES,
+    .weight_bytes = sizeof(ith_attention),
+    .bind = bind,
+    .each_matrix = each_matrix,
+    .n_vector_params = n_vector_params,
+    .state = state,
+    .needs = needs,
+    .work_bytes = sizeof(ith_heads_work),
+    .request = request,
+    .sends_by_tokens = sends_by_tokens,
+    .sends_by_rows = sends_by_rows,
+    .exchange_most = exchange_most,
+    .key_ops = key_ops,
+    .key_tile = key_tile,
+    .begin = begin,
+    .run = run,
+};

@@ -1,0 +1,58 @@
+/* ffn.c - gate, up, SiLU and quantization over small blocks of rows and tokens that stay in the
+ * first-level cache: the wide intermediate is written once, as the next matrix reads it. */
+#include "model/blocks/ffn.h"
+
+#include "model/blocking.h"
+
+#include <string.h>
+
+/* gate's and up's product, [tokens][rows] each. */
+int64_t ith_ffn_scratch(const ith_caches *caches)
+{
+    return 2 * ith_block_floats(caches);
+}
+
+/* Rows `rows` of tokens [t, t + n) to the form that `down` reads. */
+static void write_out(ith_pass *p, const ith_matrix *down, ith_range rows, const ith_input *mid,
+                      int64_t t, int64_t n, const float *x, int64_t ld)
+{
+    const ith_kernels *kernels = p->model->kernels;
+    int64_t width = ith_range_size(rows);
+
+    for (int64_t i = 0; i < n; i++) {
+        if (ith_layout_is_quantized(down->layout))
+            kernels->quantize(width, x + i * ld, &mid->acts, t + i, rows.begin / ITH_GROUP);
+        else
+            memcpy(p->ws->mid + (t + i) * mid->ld + rows.begin, x + i * ld,
+                   (size_t)width * sizeof *x);
+    }
+}
+
+void ith_ffn_block(ith_pass *p, const ith_ffn *w, ith_range rows, const ith_input *in, int64_t t,
+                   int64_t n, const ith_input *mid, int64_t to, float *scratch)
+{
+    const ith_kernels *kernels = p->model->kernels;
+    ith_range tiles = {rows.begin / ITH_TILE_ROWS, (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS};
+    int64_t ld = ith_range_size(tiles) * ITH_TILE_ROWS;
+    float *gate = scratch, *up = scratch + n * ld;
+
+    ith_linear_tiles(kernels, w->gate, tiles, in, t, n, gate, ld);
+    ith_linear_tiles(kernels, w->up, tiles, in, t, n, up, ld);
+    kernels->silu_mul(n * ld, gate, up, gate);
+    write_out(p, w->down, rows, mid, to, n, gate, ld);
+}
+
+void ith_ffn_each_matrix(const ith_ffn *w, double share, ith_use_fn see, void *user)
+{
+    see(user, &(ith_use){w->gate, share});
+    see(user, &(ith_use){w->up, share});
+    see(user, &(ith_use){w->down, share});
+}
+
+int64_t ith_ffn_sends_by_rows(const ith_wire *wire, int64_t width, int64_t n)
+{
+    int64_t mine = ith_range_size(ith_mesh_rows(wire->mesh, width, wire->mesh->rank)),
+            groups = (mine + ITH_GROUP - 1) / ITH_GROUP,
+            bytes = wire->quantized ? ith_acts_wire_bytes(groups) : mine * (int64_t)sizeof(float);
+    return n * (wire->mesh->ranks - 1) * bytes;
+}

@@ -1,0 +1,87 @@
+/* head_slices.c - how heads are cut into slices, so that exchanges travel behind compute; the
+ * layouts of what is exchanged. */
+#include "model/blocks/heads.h"
+#include "model/blocks/reach.h"
+
+/* A slice's queries are no fewer bytes than this on the busiest rank: where they are fewer, a
+ * message costs more than it hides. */
+enum { LEAST_BYTES = 128 * 1024 };
+
+ith_query_record ith_query_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t head_dim)
+{
+    bool q8 = layout == ITH_KVL_Q8;
+    ith_query_record r = {.stride = q8 ? ith_round_up(head_dim, 16) : 4 * head_dim};
+
+    r.scales = n_heads * r.stride;
+    r.bytes = r.scales + (q8 ? 4 * n_heads : 0);
+    return r;
+}
+
+ith_kv_record ith_kv_record_layout(ith_kv_layout layout, int64_t head_dim)
+{
+    bool q8 = layout == ITH_KVL_Q8;
+    int64_t value = q8 ? ith_round_up(head_dim, 16) : head_dim * (layout == ITH_KVL_BF16 ? 2 : 4);
+    return (ith_kv_record){
+        .value = value, .scales = 2 * value, .bytes = ith_round_up(2 * value + (q8 ? 4 : 0), 4)};
+}
+
+static ith_head_slice slice_of(const ith_heads *a, int n_slices, int i)
+{
+    ith_range heads = ith_split(ith_range_size(a->heads), 1, n_slices, i);
+    ith_kv_layout layout = a->pass->kv;
+    return (ith_head_slice){
+        .number = i,
+        .heads = heads,
+        .record = ith_query_record_layout(layout, ith_range_size(heads) * a->group, a->d),
+        .before = ith_query_record_layout(layout, heads.begin * a->group, a->d).bytes};
+}
+
+ith_head_slice ith_head_slice_of(const ith_heads *a, int i)
+{
+    return slice_of(a, a->n_slices, i);
+}
+
+/* With R > 1 the segments of one head after another pass among the group instead. Rows of slices
+ * must be whole tiles. */
+static int most_slices(const ith_heads *a)
+{
+    const ith_pass *p = a->pass;
+    int64_t heads = ith_range_size(a->heads);
+    if (p->way->all_tokens || p->comm->size == 1 || p->mesh.context > 1 ||
+        a->d % ITH_TILE_ROWS != 0)
+        return 1;
+    return heads < ITH_HEAD_SLICES_MOST ? (int)heads : ITH_HEAD_SLICES_MOST;
+}
+
+static bool pays(const ith_heads *a, int n_slices)
+{
+    const ith_pass *p = a->pass;
+    int64_t bytes =
+        ith_reach_most_tokens(&p->mesh, p->n) * slice_of(a, n_slices, n_slices - 1).record.bytes;
+    return bytes >= LEAST_BYTES && p->comm->ops->overlaps(p->comm, bytes);
+}
+
+int ith_head_slices_choose(const ith_heads *a)
+{
+    int n = most_slices(a), wanted = a->pass->head_slices;
+
+    if (wanted > 0)
+        return wanted < n ? wanted : n;
+    while (n > 1 && !pays(a, n))
+        n--;
+    return n;
+}
+
+int ith_head_runs(const ith_heads *a)
+{
+    return a->n_slices == 1 ? 1 : a->pass->mesh.ulysses;
+}
+
+ith_range ith_head_run(const ith_heads *a, const ith_head_slice *slice, ith_range all, int64_t each,
+                       int i)
+{
+    int64_t first = i * ith_range_size(a->heads);
+    if (a->n_slices == 1)
+        return all;
+    return (ith_range){(first + slice->heads.begin) * each, (first + slice->heads.end) * each};
+}

@@ -1,0 +1,283 @@
+/* heads.c - from projections to attention's operands: norm, RoPE and quantization of every head, its
+ * record on the way to the rank that owns the head, its slot in the cache. */
+#include "model/blocks/heads.h"
+#include "model/blocking.h"
+#include "simd/half.h"
+
+#include <string.h>
+
+/* A projected head of my token t: `head` counts from the first one projected. */
+static float *head_of(float *buffer, int64_t ld, ith_range rows, int64_t t, int64_t head, int64_t d)
+{
+    return buffer + t * ld + rows.begin % ITH_TILE_ROWS + head * d;
+}
+
+/* Norm, if there is one, and RoPE of a head of my token t. */
+static void rotate(const ith_heads *a, const float *norm, int64_t t, float *x)
+{
+    const ith_kernels *kernels = a->pass->model->kernels;
+    int64_t half = a->d / 2;
+
+    if (norm != NULL)
+        kernels->rmsnorm(a->d, x, norm, (float)a->pass->model->hp.rms_eps, x);
+    kernels->rope((int)a->d, x, a->work->cos + t * half, a->work->sin + t * half);
+}
+
+/* ---- Records ---- */
+
+static void put_floats(ith_kv_layout layout, int64_t d, const float *x, uint8_t *out)
+{
+    if (layout == ITH_KVL_F32) {
+        memcpy(out, x, (size_t)d * sizeof *x);
+        return;
+    }
+    for (int64_t c = 0; c < d; c++) {
+        uint16_t h = ith_f32_to_bf16(x[c]);
+        memcpy(out + 2 * c, &h, 2);
+    }
+}
+
+static ith_range rows_of_heads(ith_range heads, int64_t d)
+{
+    return (ith_range){heads.begin * d, heads.end * d};
+}
+
+/* Query head `head` of my token t, into its group's record. */
+static void make_query(const ith_heads *a, const ith_head_slice *slice, int64_t head, int64_t t)
+{
+    const ith_kernels *kernels = a->pass->model->kernels;
+    int64_t d = a->d, in_group = ith_range_size(a->heads) * a->group,
+            slot = head % in_group - slice->heads.begin * a->group;
+    ith_range mine = a->ops->q_heads(a);
+    float *q = head_of(a->work->q, a->work->ld_q, rows_of_heads(mine, d), t, head - mine.begin, d);
+    uint8_t *record = a->ops->query_at(a, slice, t, (int)(head / in_group)),
+            *at = record + slot * slice->record.stride;
+
+    rotate(a, a->w->q_norm, t, q);
+    if (a->pass->kv == ITH_KVL_Q8) {
+        float scale = kernels->quantize_head((int)d, q, NULL, (int8_t *)at) * a->q_factor;
+        memcpy(record + slice->record.scales + slot * (int64_t)sizeof scale, &scale, sizeof scale);
+    } else {
+        kernels->scale(d, q, a->q_factor);
+        memcpy(at, q, (size_t)d * sizeof *q);
+    }
+}
+
+/* KV head `head` of my token t. */
+static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record)
+{
+    const ith_model *m = a->pass->model;
+    int64_t d = a->d;
+    ith_range mine = a->ops->kv_heads(a), rows = rows_of_heads(mine, d);
+    float *k = head_of(a->work->k, a->work->ld_kv, rows, t, head - mine.begin, d),
+          *v = head_of(a->work->v, a->work->ld_kv, rows, t, head - mine.begin, d);
+    const float *bias = m->key_bias == NULL ? NULL : m->key_bias + (a->layer * a->n_kv + head) * d;
+
+    rotate(a, a->w->k_norm, t, k);
+    if (a->pass->kv == ITH_KVL_Q8) {
+        int8_t *key = (int8_t *)record, *value = (int8_t *)record + a->kv.value;
+        uint16_t scales[2] = {m->kernels->quantize_head_bf16((int)d, k, bias, key),
+                              m->kernels->quantize_head_bf16((int)d, v, NULL, value)};
+        memcpy(record + a->kv.scales, scales, sizeof scales);
+    } else {
+        put_floats(a->pass->kv, d, k, record);
+        put_floats(a->pass->kv, d, v, record + a->kv.value);
+    }
+}
+
+static void show_keys(const ith_heads *a, ith_member *me)
+{
+    const ith_probe *probe = a->pass->probe;
+    ith_range kv = a->ops->kv_heads(a);
+    ith_seen seen = {.tokens = ith_range_size(a->pass->mine),
+                     .cols = ith_range_size(kv) * a->d,
+                     .x = head_of(a->work->k, a->work->ld_kv, rows_of_heads(kv, a->d), 0, 0, a->d),
+                     .ld = a->work->ld_kv};
+    probe->keys(probe->user, a->layer, &seen, me);
+}
+
+/* ---- Cache ---- */
+
+/* The key and value of the pass's token t; `head` counts from the group's first. */
+static void put_in_cache(const ith_heads *a, int64_t head, int64_t t, const uint8_t *record)
+{
+    int layer;
+    ith_kv *kv = ith_heads_kv(a, t, &layer);
+    int64_t pos = ith_pass_position(a->pass, t);
+    const uint8_t *value = record + a->kv.value;
+    uint16_t scales[2];
+
+    if (a->pass->kv != ITH_KVL_Q8) {
+        ith_kv_put_float(kv, layer, (int)head, pos, record, value);
+        return;
+    }
+    memcpy(scales, record + a->kv.scales, sizeof scales);
+    a->pass->model->kernels->kv_put_q8(ith_kv_block(kv, layer, (int)head, pos), (int)a->d,
+                                       (int)(pos % ITH_KV_BLOCK), (const int8_t *)record,
+                                       (const int8_t *)value, scales[0], scales[1]);
+}
+
+/* ---- Units of work: a slice's heads times the cache's blocks that the pass touches, span after
+ * span. A block of 64 tokens belongs to one thread. ---- */
+
+static int64_t first_block(const ith_span *s)
+{
+    return s->pos / ITH_KV_BLOCK;
+}
+
+static int64_t n_blocks(const ith_span *s)
+{
+    return (s->pos + s->n - 1) / ITH_KV_BLOCK - first_block(s) + 1;
+}
+
+/* Of all spans. */
+static int64_t all_blocks(const ith_pass *p)
+{
+    int64_t n = 0;
+    for (int i = 0; i < p->n_spans; i++)
+        n += n_blocks(&p->spans[i]);
+    return n;
+}
+
+/* The pass's tokens in block number `block`, and the segment that it is in. */
+static ith_range block_tokens(const ith_pass *p, int64_t block, int64_t *segment)
+{
+    const ith_span *s = p->spans;
+    int64_t before = 0, begin, end;
+
+    for (; block >= n_blocks(s); s++) {
+        block -= n_blocks(s);
+        before += s->n;
+    }
+    *segment = (first_block(s) + block) * ITH_KV_BLOCK / ITH_KV_SEGMENT;
+    begin = (first_block(s) + block) * ITH_KV_BLOCK - s->pos;
+    end = begin + ITH_KV_BLOCK;
+    return (ith_range){before + (begin < 0 ? 0 : begin), before + (end < s->n ? end : s->n)};
+}
+
+/* A lot of the pass's units of work. */
+static ith_lot open_units(const ith_pass *p, ith_member *me)
+{
+    bool help = ith_help_with(p->n);
+    return ith_lot_open(me, help ? ITH_PIECES : 1, help);
+}
+
+static void make_unit_and_append(const ith_heads *a, const ith_head_slice *slice, int64_t head,
+                                 int64_t block, uint8_t *record)
+{
+    int64_t kv_head = a->heads.begin + head, segment;
+    ith_range tokens = block_tokens(a->pass, block, &segment);
+
+    for (int64_t t = tokens.begin; t < tokens.end; t++) {
+        for (int64_t g = 0; g < a->group; g++)
+            make_query(a, slice, kv_head * a->group + g, t);
+        make_kv(a, kv_head, t, record);
+        put_in_cache(a, head, t, record);
+    }
+}
+
+/* All tokens and all of the group's heads are made here: each record goes to the cache at once. */
+static void make_and_append(const ith_heads *a, const ith_head_slice *slice, ith_member *me)
+{
+    int64_t blocks = all_blocks(a->pass), n = blocks * ith_range_size(slice->heads);
+    uint8_t *record = (uint8_t *)a->pass->ws->scratch[me->tid];
+    ith_lot lot = open_units(a->pass, me);
+
+    while (ith_lot_next(me, &lot)) {
+        ith_range units = ith_lot_part(me, &lot, n, 1);
+        for (int64_t i = units.begin; i < units.end; i++)
+            make_unit_and_append(a, slice, i / blocks, i % blocks, record);
+    }
+}
+
+/* Head `at` of those of a run of the slice, query heads before KV heads. */
+static void make_head(const ith_heads *a, const ith_head_slice *slice, int run, int64_t at,
+                      int64_t n_q, int64_t t)
+{
+    if (at < n_q) {
+        ith_range heads = ith_head_run(a, slice, a->ops->q_heads(a), a->group, run);
+        make_query(a, slice, heads.begin + at, t);
+    } else {
+        int64_t head = ith_head_run(a, slice, a->ops->kv_heads(a), 1, run).begin + at - n_q;
+        make_kv(a, head, t, a->ops->kv_at(a, slice, t, head));
+    }
+}
+
+/* Unit i: head i % n of token i / n, run by run. */
+static void make(const ith_heads *a, const ith_head_slice *slice, ith_member *me)
+{
+    int64_t n_q = ith_range_size(ith_head_run(a, slice, a->ops->q_heads(a), a->group, 0)),
+            n_run = n_q + ith_range_size(ith_head_run(a, slice, a->ops->kv_heads(a), 1, 0)),
+            n = n_run * ith_head_runs(a);
+    ith_lot lot = open_units(a->pass, me);
+
+    while (ith_lot_next(me, &lot)) {
+        ith_range units = ith_lot_part(me, &lot, ith_range_size(a->pass->mine) * n, 1);
+        for (int64_t i = units.begin; i < units.end; i++)
+            make_head(a, slice, (int)(i % n / n_run), i % n_run, n_q, i / n);
+    }
+}
+
+static void append_unit(const ith_heads *a, const ith_head_slice *slice, int64_t head,
+                        int64_t block)
+{
+    int64_t segment;
+    int layer;
+    ith_range tokens = block_tokens(a->pass, block, &segment);
+
+    if (ith_kv_holds(ith_heads_kv(a, tokens.begin, &layer), (int)head, segment))
+        for (int64_t t = tokens.begin; t < tokens.end; t++)
+            put_in_cache(a, head, t, a->ops->arrived(a, slice, t, head));
+}
+
+static void append(const ith_heads *a, const ith_head_slice *slice, ith_member *me)
+{
+    int64_t blocks = all_blocks(a->pass), n = blocks * ith_range_size(slice->heads);
+    ith_lot lot = open_units(a->pass, me);
+
+    while (ith_lot_next(me, &lot)) {
+        ith_range units = ith_lot_part(me, &lot, n, 1);
+        for (int64_t i = units.begin; i < units.end; i++)
+            append_unit(a, slice, slice->heads.begin + i / blocks, i % blocks);
+    }
+}
+
+/* ---- The two steps ---- */
+
+/* Does this rank make all that it needs? */
+static bool makes_all(const ith_pass *p)
+{
+    return p->comm->size == 1 || (p->way->all_tokens && p->mesh.context == 1);
+}
+
+void ith_heads_make(const ith_heads *a, const ith_head_slice *slice, ith_member *me)
+{
+    if (makes_all(a->pass))
+        return;
+    make(a, slice, me);
+    ith_barrier(me);
+    ith_pass_lap(a->pass, me, a->layer, ITH_LAP_REST);
+    if (me->tid == 0)
+        a->ops->send(a, slice);
+    ith_pass_lap(a->pass, me, a->layer, ITH_LAP_EXCHANGE);
+}
+
+void ith_heads_take(const ith_heads *a, const ith_head_slice *slice, ith_member *me)
+{
+    const ith_probe *probe = a->pass->probe;
+
+    if (me->tid == 0)
+        ith_counter_reset(me); /* attention's; nobody counts until the barrier below */
+    if (makes_all(a->pass)) {
+        make_and_append(a, slice, me);
+    } else {
+        if (me->tid == 0)
+            a->ops->receive(a, slice);
+        ith_barrier(me);
+        ith_pass_lap(a->pass, me, a->layer, ITH_LAP_EXCHANGE);
+        append(a, slice, me);
+    }
+    ith_barrier(me);
+    if (probe != NULL && probe->keys != NULL && slice->number == a->n_slices - 1)
+        show_keys(a, me);
+}

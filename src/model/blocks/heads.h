@@ -1,0 +1,197 @@
+/* heads.h - how heads travel: from token slices to head subsets, and back.
+ *
+ * A rank projects heads for its tokens; attention works on all tokens for its group's heads. What
+ * travels to attention, in the form that its kernel and the cache want; d is the head size, dp = d
+ * rounded up to 16:
+ *
+ *   query record   of a token, all query heads of a group
+ *                  q8: [heads][dp] i8, [heads] f32 scales;  else [heads][d] f32
+ *   KV record      key and value of a token and head
+ *                  q8: [dp] i8, [dp] i8, two bf16 scales;   else [d], [d] of the cache's type
+ *
+ * By tokens, the heads may be cut into slices: slice i is the i-th share of the KV heads of every
+ * Ulysses index, and of the query heads that read those. Then the exchange of one slice is under way
+ * while the next one's heads are projected, and while another's attention runs (head_slices.c
+ * chooses how many). What is exchanged lies slice after slice in its buffer, with the layout of its
+ * record inside each.
+ */
+#ifndef ITH_MODEL_BLOCKS_HEADS_H
+#define ITH_MODEL_BLOCKS_HEADS_H
+
+#include "model/blocks/block.h"
+#include "model/pass.h"
+
+enum { ITH_HEAD_SLICES_MOST = ITH_FLIGHTS / 2 }; /* each takes two exchanges: queries, KV records */
+
+typedef struct ith_query_record { /* in bytes */
+    int64_t stride;               /* from head to head */
+    int64_t scales, bytes;        /* where the scales begin; of the whole */
+} ith_query_record;
+
+typedef struct ith_kv_record { /* in bytes; the key is at 0 */
+    int64_t value, scales, bytes;
+} ith_kv_record;
+
+ith_query_record ith_query_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t head_dim);
+ith_kv_record ith_kv_record_layout(ith_kv_layout layout, int64_t head_dim);
+
+typedef struct ith_head_slice {
+    int number;
+    ith_range heads; /* KV heads, counted from a group's first */
+    ith_query_record record;
+    int64_t before; /* bytes of a token's query records in the slices before */
+} ith_head_slice;
+
+/* The bound tensors of an attention block. Shapes: hidden h, nq query and nkv KV heads of size d. */
+typedef struct ith_attention {
+    const ith_matrix *q; /* [nq * d, h] */
+    const ith_matrix *k; /* [nkv * d, h] */
+    const ith_matrix *v; /* [nkv * d, h] */
+    const ith_matrix *o; /* [h, nq * d] */
+    bool head_norms;     /* RMSNorm on query and key heads: */
+    const float *q_norm; /* [d]; NULL: none, or not loaded yet */
+    const float *k_norm; /* [d]; likewise */
+} ith_attention;
+
+/* Buffers. T, C, A: see ith_work_sizes. In each slice (its heads in place of all): */
+typedef struct ith_heads_work {
+    float *q, *k, *v; /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
+    int64_t ld_q, ld_kv;
+    float *cos, *sin;     /* [T][d / 2] */
+    uint8_t *queries;     /* [A][query record]: of the tokens that I attend to */
+    uint8_t *queries_out; /* [U][T][query record] */
+    uint8_t *kv_out;      /* [T][KV heads][KV record], in the order of the ranks they go to */
+    uint8_t *kv_in;       /* [C][heads held][KV record], slots ascending */
+    uint8_t *back;        /* [A][my group's query heads * d / 32] groups: results on their way */
+    float *attn;          /* [A][my group's query heads * d]: the same in floats */
+    float *cells;         /* decode: partials of my segments, see attend.c */
+    float *cells_in;      /* those that arrive from my group */
+    uint8_t *ring[2];     /* R > 1, prefill: segments of one head that others hold */
+    ith_parcel *parcels;  /* R > 1: lists of an exchange, sends and receives [2][n_parcels] */
+    int64_t n_parcels;
+} ith_heads_work;
+
+typedef struct ith_heads ith_heads;
+
+/* Where attention's result goes: query head h of token t, counted from the first that I attend for
+ * and the first that I attend to. */
+typedef struct ith_heads_out {
+    bool quantized; /* into acts: row t, groups first_group + h * d / 32 ...; else into floats: */
+    ith_acts acts;
+    int64_t first_group;
+    float *x; /* at x + t * ld + (h - first) * d */
+    int64_t ld, first;
+} ith_heads_out;
+
+/* How heads travel in one way of a pass (ith_way). */
+typedef struct ith_heads_ops {
+    /* Query and KV heads that this rank projects, for its tokens. */
+    ith_range (*q_heads)(const ith_heads *a);
+    ith_range (*kv_heads)(const ith_heads *a);
+    /* Where the slice's query record of my token `token` for Ulysses index u is made, and the KV
+     * record of a head of it. */
+    uint8_t *(*query_at)(const ith_heads *a, const ith_head_slice *slice, int64_t token, int u);
+    uint8_t *(*kv_at)(const ith_heads *a, const ith_head_slice *slice, int64_t token,
+                      int64_t kv_head);
+    /* tid 0 only, unless this rank makes all records that it needs. After a barrier, the slice's are
+     * sent; before one, the query records of the tokens that I attend to come together in
+     * work->queries, the KV records that I hold arrive. */
+    void (*send)(const ith_heads *a, const ith_head_slice *slice);
+    void (*receive)(const ith_heads *a, const ith_head_slice *slice);
+    /* Where the KV record of the pass's token `token` and my group's head `head`, which I hold, has
+     * arrived. */
+    const uint8_t *(*arrived)(const ith_heads *a, const ith_head_slice *slice, int64_t token,
+                              int64_t head);
+    /* Where attention's result for my heads of the slice goes: the input of the output matrix. */
+    ith_heads_out (*out)(const ith_heads *a, const ith_head_slice *slice);
+    /* All members, after a barrier: that result is sent. */
+    void (*send_back)(const ith_heads *a, const ith_head_slice *slice, ith_member *me);
+    /* All members, after that of all slices: the results become the input of the output matrix for
+     * my tokens. Ends with a barrier. */
+    void (*to_tokens)(const ith_heads *a, ith_member *me);
+} ith_heads_ops;
+
+extern const ith_heads_ops ith_heads_by_tokens, ith_heads_by_rows;
+
+/* One attention block in one pass: what every function below sees. */
+struct ith_heads {
+    ith_pass *pass;
+    const ith_attention *w;
+    const ith_heads_ops *ops;
+    ith_heads_work *work;
+    int layer;
+    int64_t d, n_q, n_kv, group; /* group: query heads of a KV head */
+    ith_range heads;             /* my group's KV heads; query heads are these times `group` */
+    ith_query_record record;     /* of all of them */
+    ith_kv_record kv;
+    ith_range attended; /* slots whose tokens' queries I attend to */
+    int n_slices;
+    float q_factor; /* log2(e) / sqrt(d) */
+};
+
+ith_heads ith_heads_open(ith_pass *pass, int layer, const ith_attention *w);
+
+/* The buffers of all attention blocks. */
+static inline ith_heads_work *ith_heads_work_of(const ith_workspace *ws)
+{
+    return ws->of[ITH_BLOCK_attention];
+}
+
+/* The KV cache of token `token`'s timeline, and the layer's number there. */
+static inline ith_kv *ith_heads_kv(const ith_heads *a, int64_t token, int *layer)
+{
+    const ith_state *state = ith_pass_state(a->pass, token);
+    *layer = state->kv_layer[a->layer];
+    return state->kv;
+}
+
+/* Is the output matrix quantized, and whole groups of 32 channels belong to one head? Then attention
+ * quantizes its result where it is made, and it travels as int8. A group's quants depend on its 32
+ * values only. */
+static inline bool ith_heads_are_groups(const ith_heads *a)
+{
+    return ith_layout_is_quantized(a->w->o->layout) && a->d % ITH_GROUP == 0;
+}
+
+/* ---- Slices (head_slices.c) ---- */
+
+ith_head_slice ith_head_slice_of(const ith_heads *a, int i);
+
+/* How many slices the heads are to have, all else being set; the same on all ranks. */
+int ith_head_slices_choose(const ith_heads *a);
+
+/* A slice's runs of adjacent heads, among the `all` that this rank projects, `each` (1, or query
+ * heads) for a KV head: run i of so many. */
+int ith_head_runs(const ith_heads *a);
+ith_range ith_head_run(const ith_heads *a, const ith_head_slice *slice, ith_range all, int64_t each,
+                       int i);
+
+/* ---- Steps; all members call ---- */
+
+/* heads.c: q, k, v of a slice -> records, on their way. Without a barrier where there are several
+ * slices. */
+void ith_heads_make(const ith_heads *a, const ith_head_slice *slice, ith_member *me);
+
+/* heads.c: a slice's KV records, as they have arrived -> cache. Resets the team's counter; ends with
+ * a barrier. */
+void ith_heads_take(const ith_heads *a, const ith_head_slice *slice, ith_member *me);
+
+/* attend.c: query records, cache -> ops->out. Takes the counter reset; ends with a barrier. */
+void ith_attend(const ith_heads *a, const ith_head_slice *slice, ith_member *me);
+
+/* ---- Sizes ---- */
+
+/* attend.c: tokens of a prefill tile, `group` query heads each, where n_threads work on `rows`
+ * queries of all KV heads side by side. */
+int64_t ith_attend_tile(const ith_caches *caches, ith_kv_layout layout, int64_t head_dim,
+                        int64_t group, int64_t rows, int n_threads);
+
+/* attend.c: floats per thread. */
+int64_t ith_attend_scratch(const ith_caches *caches, ith_kv_layout layout, int64_t head_dim,
+                           int64_t group);
+
+/* attend.c: floats of work->cells for passes of n_tokens by segments. */
+int64_t ith_attend_cells(const ith_hparams *hp, const ith_mesh *mesh, int64_t n_tokens,
+                         int64_t n_segments);
+
+#endif

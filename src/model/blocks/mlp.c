@@ -1,0 +1,117 @@
+/* mlp.c - the block of a gated MLP: down(silu(gate x) * up x). */
+#include "model/blocking.h"
+#include "model/blocks/ffn.h"
+
+enum { STAGE_GATE_UP, STAGE_DOWN, STAGES };
+
+/* ---- Weights ---- */
+
+static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
+{
+    const ith_hparams *hp = &b->model->hp;
+    ith_matrix_want gate = ith_want(ITH_PART_GATE, hp->ffn, hp->hidden, STAGE_GATE_UP),
+                    up = ith_want(ITH_PART_UP, hp->ffn, hp->hidden, STAGE_GATE_UP),
+                    down = ith_want(ITH_PART_DOWN, hp->hidden, hp->ffn, STAGE_DOWN);
+    ith_ffn *w = block->weights;
+
+    ITH_TRY(ith_bind_matrix(b, &gate, &w->gate, err));
+    ITH_TRY(ith_bind_matrix(b, &up, &w->up, err));
+    return ith_bind_matrix(b, &down, &w->down, err);
+}
+
+static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)
+{
+    (void)hp;
+    ith_ffn_each_matrix(block->weights, 1, see, user);
+}
+
+/* ---- Workspace and traffic ---- */
+
+static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
+{
+    int64_t mid = ith_round_up(s->model->hp.ffn, ITH_GROUP),
+            scratch = ith_ffn_scratch(&s->model->caches);
+
+    (void)block;
+    n->mid_values = mid > n->mid_values ? mid : n->mid_values;
+    n->scratch = scratch > n->scratch ? scratch : n->scratch;
+}
+
+static int64_t sends_by_rows(const ith_wire *wire, int64_t n)
+{
+    return ith_ffn_sends_by_rows(wire, wire->hp->ffn, n);
+}
+
+/* ---- Passes ---- */
+
+/* Rows `rows` of gate and up for all my tokens, one at least: a task is a block of tokens and as many
+ * rows as both products have room for. */
+static void gate_up(ith_pass *p, const ith_ffn *w, ith_range rows, ith_member *me)
+{
+    int64_t n = ith_range_size(p->mine), block = ith_linear_block(p->model, w->gate, n),
+            width = ith_block_rows(&p->model->caches, block),
+            largest = ith_range_size(ith_split(ith_range_size(rows), ITH_GROUP, me->n_threads, 0));
+    int blocks = (int)((n + block - 1) / block), runs = (int)((largest + width - 1) / width);
+    ith_input in = ith_pass_input(p, w->gate->cols), mid = ith_pass_mid(p, w->down->cols);
+    ith_lot lot = ith_lot_open(me, (int64_t)blocks * runs, ith_help_with(n));
+
+    while (ith_lot_next(me, &lot)) {
+        ith_range share = ith_split(ith_range_size(rows), ITH_GROUP, me->n_threads, lot.share),
+                  tokens = ith_split(n, 1, blocks, (int)lot.piece / runs);
+        int64_t begin = share.begin + lot.piece % runs * width,
+                end = begin + width < share.end ? begin + width : share.end;
+        if (begin < end)
+            ith_ffn_block(p, w, (ith_range){rows.begin + begin, rows.begin + end}, &in,
+                          tokens.begin, ith_range_size(tokens), &mid, tokens.begin,
+                          p->ws->scratch[me->tid]);
+    }
+}
+
+static void show_mid(ith_pass *p, const ith_ffn *w, ith_member *me)
+{
+    bool groups = ith_layout_is_quantized(w->down->layout);
+    ith_seen seen = {.tokens = ith_range_size(p->mine),
+                     .cols = w->down->cols,
+                     .x = groups ? NULL : p->ws->mid,
+                     .ld = p->ws->ld,
+                     .acts = ith_pass_mid(p, w->down->cols).acts};
+    if (p->probe != NULL && p->probe->reads != NULL)
+        p->probe->reads(p->probe->user, &w->down, 1, &seen, me);
+}
+
+static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
+{
+    const ith_ffn *w = block->weights;
+    int64_t n = ith_range_size(p->mine);
+    ith_input mid = ith_pass_mid(p, w->down->cols);
+
+    ith_pass_show(p, (const ith_matrix *const[]){w->gate, w->up}, 2, w->gate->cols, false, me);
+    ith_pass_enter(p, layer, block, STAGE_GATE_UP, NULL, me);
+    if (n > 0)
+        gate_up(p, w, p->way->rows(p, w->gate->rows), me);
+    ith_barrier(me);
+    ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
+    ith_pass_leave(p, layer, block, STAGE_GATE_UP, me);
+    if (p->comm->size > 1) {
+        p->way->gather_mid(p, me, &mid, n, w->down);
+        ith_pass_lap(p, me, layer, ITH_LAP_EXCHANGE);
+    }
+    show_mid(p, w, me);
+    ith_pass_enter(p, layer, block, STAGE_DOWN, NULL, me);
+    ith_linear(me, p->model, w->down, p->way->rows(p, w->down->rows), &mid, n, p->ws->y,
+               p->ws->ld_y);
+    ith_barrier(me);
+    ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
+    ith_pass_leave(p, layer, block, STAGE_DOWN, me);
+}
+
+const ith_block_kind ith_block_mlp = {
+    .name = "mlp",
+    .n_stages = STAGES,
+    .weight_bytes = sizeof(ith_ffn),
+    .bind = bind,
+    .each_matrix = each_matrix,
+    .needs = needs,
+    .sends_by_rows = sends_by_rows,
+    .run = run,
+};

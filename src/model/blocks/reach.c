@@ -1,0 +1,54 @@
+/* reach.c - which tokens' keys a rank holds and sees. */
+#include "model/blocks/reach.h"
+
+#include "state/kv.h"
+
+static int64_t max2(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Of tokens that follow each other. */
+static int64_t held_of_tokens(const ith_mesh *mesh, int64_t depth, ith_range tokens,
+                              ith_range heads, int c)
+{
+    int64_t held = 0, first;
+    for (int64_t at = depth + tokens.begin, to = depth + tokens.end, next; at < to; at = next) {
+        int64_t s = at / ITH_KV_SEGMENT;
+        next = (s + 1) * ITH_KV_SEGMENT < to ? (s + 1) * ITH_KV_SEGMENT : to;
+        held += (next - at) * ith_mesh_held_heads(mesh, s, heads, c, &first);
+    }
+    return held;
+}
+
+int64_t ith_reach_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range slots,
+                       ith_range heads, int c)
+{
+    int64_t held = 0;
+    while (slots.begin < slots.end) {
+        ith_range tokens = ith_mesh_tokens(mesh, n, slots);
+        held += held_of_tokens(mesh, depth, tokens, heads, c);
+        slots.begin += ith_range_size(tokens);
+    }
+    return held;
+}
+
+int64_t ith_reach_segments(const ith_mesh *mesh, int64_t depth, int64_t n, int c)
+{
+    ith_range slots = ith_mesh_attended(mesh, n, c), last = {slots.end - 1, slots.end};
+    if (ith_range_size(slots) == 0)
+        return 0;
+    return ith_kv_segments(depth + ith_mesh_tokens(mesh, n, last).end);
+}
+
+int64_t ith_reach_most_tokens(const ith_mesh *mesh, int64_t n)
+{
+    return mesh->ulysses * ith_mesh_most_places(mesh, n);
+}
+
+int64_t ith_reach_most_records(const ith_mesh *mesh, int64_t n)
+{
+    int64_t tokens = ith_mesh_most_places(mesh, n),
+            held = (mesh->heads + mesh->context - 1) / mesh->context;
+    return max2(tokens * mesh->heads * mesh->ulysses, n * held + tokens * mesh->heads);
+}

@@ -1,0 +1,20 @@
+/* reach.h - which tokens' keys a rank holds and sees: pure functions of the mesh and the pass. */
+#ifndef ITH_MODEL_BLOCKS_REACH_H
+#define ITH_MODEL_BLOCKS_REACH_H
+
+#include "comm/mesh.h"
+
+/* KV records, of a pass of n tokens after `depth`, that context index c holds: of the tokens in
+ * `slots` (comm/mesh.h), of a group's heads `heads`. */
+int64_t ith_reach_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range slots,
+                       ith_range heads, int c);
+
+/* Segments of the cache that context index c attends to in that pass: up to its last token's. */
+int64_t ith_reach_segments(const ith_mesh *mesh, int64_t depth, int64_t n, int c);
+
+/* Items that no rank sends or receives more of in an exchange of a pass of n tokens: tokens, one for
+ * each Ulysses index; KV records. */
+int64_t ith_reach_most_tokens(const ith_mesh *mesh, int64_t n);
+int64_t ith_reach_most_records(const ith_mesh *mesh, int64_t n);
+
+#endif
