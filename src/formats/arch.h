@@ -35,6 +35,9 @@ typedef enum ith_part {
     ITH_PART_K,
     ITH_PART_V,
     ITH_PART_O,
+    ITH_PART_Q_BIAS,
+    ITH_PART_K_BIAS,
+    ITH_PART_V_BIAS,
     ITH_PART_Q_NORM,
     ITH_PART_K_NORM,
     ITH_PART_FFN_NORM,
@@ -93,6 +96,9 @@ typedef struct ith_arch {
     /* [ITH_PARTS] printf patterns; NULL: files of the format have no such tensor. */
     const char *const *hf_names;
     const char *const *gguf_names;
+
+    /* Biases on queries, keys and values. */
+    bool qkv_bias;
 
     /* RMSNorm over each query and key head before RoPE. */
     bool qk_norm;

@@ -202,11 +202,17 @@ static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_
         {ITH_PART_V, kv, h, dtype},
         {ITH_PART_O, h, q, dtype},
     };
+    const wanted biases[] = {{ITH_PART_Q_BIAS, 0, q, ITH_DT_F32},
+                             {ITH_PART_K_BIAS, 0, kv, ITH_DT_F32},
+                             {ITH_PART_V_BIAS, 0, kv, ITH_DT_F32}};
     const wanted norms[] = {{ITH_PART_Q_NORM, 0, d, ITH_DT_F32},
                             {ITH_PART_K_NORM, 0, d, ITH_DT_F32}};
+    const ith_arch *arch = ith_arch_find(hp->architecture);
 
     ITH_TRY(add_all(source, matrices, sizeof matrices / sizeof *matrices, i, 0, err));
-    return ith_arch_find(hp->architecture)->qk_norm ? add_all(source, norms, 2, i, 0, err) : ITH_OK;
+    if (arch->qkv_bias)
+        ITH_TRY(add_all(source, biases, 3, i, 0, err));
+    return arch->qk_norm ? add_all(source, norms, 2, i, 0, err) : ITH_OK;
 }
 
 static ith_status add_mlp(ith_source *source, ith_dtype dtype, int i, ith_error *err)
@@ -257,7 +263,7 @@ static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, dou
 
     source->floats = calloc((size_t)(n_ones + n), sizeof *source->floats);
     if (source->floats == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its norms and routers", source->path);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its norms, biases and routers", source->path);
     for (int64_t i = 0; i < n_ones; i++)
         source->floats[i] = 1;
     for (int64_t i = 0; i < n; i++)
@@ -274,13 +280,13 @@ static bool is_router(const ith_arch *arch, const ith_tensor *t)
     return ends_with(t->name, number + 2);
 }
 
-/* Norms are ones, routers all alike; other matrices begin at different blocks of the mapping. */
+/* Norms and biases are ones, routers all alike; other matrices begin at different blocks of the mapping. */
 static ith_status place_tensors(ith_source *source, ith_dtype dtype, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
     const ith_arch *arch = ith_arch_find(hp->architecture);
     size_t block = (size_t)ith_dtype_get(dtype)->block_bytes, longest = 0;
-    int64_t n_ones = hp->hidden > hp->head_dim ? hp->hidden : hp->head_dim;
+    int64_t heads = hp->n_heads * hp->head_dim, n_ones = hp->hidden > heads ? hp->hidden : heads;
 
     for (size_t i = 0; i < source->tensors.n; i++)
         if (source->tensors.items[i].bytes > longest)

@@ -36,6 +36,12 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     ITH_TRY(ith_bind_matrix(b, &wk, &w->k, err));
     ITH_TRY(ith_bind_matrix(b, &wv, &w->v, err));
     ITH_TRY(ith_bind_matrix(b, &wo, &w->o, err));
+    w->biased = b->model->arch->qkv_bias;
+    if (w->biased) {
+        ITH_TRY(ith_bind_vector(b, ITH_PART_Q_BIAS, q, &w->q_bias, err));
+        ITH_TRY(ith_bind_vector(b, ITH_PART_K_BIAS, kv, &w->k_bias, err));
+        ITH_TRY(ith_bind_vector(b, ITH_PART_V_BIAS, kv, &w->v_bias, err));
+    }
     w->head_norms = b->model->arch->qk_norm;
     if (!w->head_norms)
         return ITH_OK;
@@ -55,7 +61,9 @@ static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_f
 
 static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
 {
-    return weights_of(block)->head_norms ? 2 * hp->head_dim : 0;
+    const ith_attention *w = weights_of(block);
+    int64_t biases = (hp->n_heads + 2 * hp->n_kv_heads) * hp->head_dim;
+    return (w->biased ? biases : 0) + (w->head_norms ? 2 * hp->head_dim : 0);
 }
 
 /* ---- State and workspace ---- */

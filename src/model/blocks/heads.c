@@ -12,6 +12,13 @@ static float *head_of(float *buffer, int64_t ld, ith_range rows, int64_t t, int6
     return buffer + t * ld + rows.begin % ITH_TILE_ROWS + head * d;
 }
 
+/* Adds the bias of head `head`, if there is one. */
+static void add_bias(const ith_heads *a, const float *bias, int64_t head, float *x)
+{
+    if (bias != NULL)
+        a->pass->model->kernels->add(a->d, x, bias + head * a->d);
+}
+
 /* Norm, if there is one, and RoPE of a head of my token t. */
 static void rotate(const ith_heads *a, const float *norm, int64_t t, float *x)
 {
@@ -53,6 +60,7 @@ static void make_query(const ith_heads *a, const ith_head_slice *slice, int64_t 
     uint8_t *record = a->ops->query_at(a, slice, t, (int)(head / in_group)),
             *at = record + slot * slice->record.stride;
 
+    add_bias(a, a->w->q_bias, head, q);
     rotate(a, a->w->q_norm, t, q);
     if (a->pass->kv == ITH_KVL_Q8) {
         float scale = kernels->quantize_head((int)d, q, NULL, (int8_t *)at) * a->q_factor;
@@ -73,6 +81,8 @@ static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record
           *v = head_of(a->work->v, a->work->ld_kv, rows, t, head - mine.begin, d);
     const float *bias = m->key_bias == NULL ? NULL : m->key_bias + (a->layer * a->n_kv + head) * d;
 
+    add_bias(a, a->w->k_bias, head, k);
+    add_bias(a, a->w->v_bias, head, v);
     rotate(a, a->w->k_norm, t, k);
     if (a->pass->kv == ITH_KVL_Q8) {
         int8_t *key = (int8_t *)record, *value = (int8_t *)record + a->kv.value;

@@ -48,6 +48,10 @@ typedef struct ith_attention {
     const ith_matrix *k; /* [nkv * d, h] */
     const ith_matrix *v; /* [nkv * d, h] */
     const ith_matrix *o; /* [h, nq * d] */
+    bool biased;         /* queries, keys and values have biases: */
+    const float *q_bias; /* [nq * d]; NULL: none, or not loaded yet */
+    const float *k_bias; /* [nkv * d]; likewise */
+    const float *v_bias; /* [nkv * d]; likewise */
     bool head_norms;     /* RMSNorm on query and key heads: */
     const float *q_norm; /* [d]; NULL: none, or not loaded yet */
     const float *k_norm; /* [d]; likewise */

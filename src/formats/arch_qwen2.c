@@ -1,0 +1,20 @@
+/* arch_qwen2.c - Qwen2 and Qwen2.5, dense (arXiv 2407.10671, 2412.15115): biases on queries, keys and
+ * values, no norm on heads. Models with a sliding window are refused (hf_config.c). */
+#include "formats/arch.h"
+
+static const ith_hf_class classes[] = {{"qwen2", "Qwen2ForCausalLM"}, {NULL, NULL}};
+
+const ith_arch ith_arch_qwen2 = {
+    .name = "qwen2",
+    .layer = ith_layer_of_attention_and_mlp,
+    .hf_names = ith_names_hf,
+    .gguf_names = ith_names_gguf,
+    .qkv_bias = true,
+    .hf_classes = classes,
+    .defaults = {.n_kv_heads = 32,
+                 .ctx = 32768,
+                 .rms_eps = 1e-6,
+                 .rope_theta = 10000,
+                 .bos = -1,
+                 .eos = -1},
+};
