@@ -9,6 +9,8 @@
 
 enum { VERSION = 1, FILE_MAX = 1 << 16, DIM_MAX = 1 << 20 };
 
+#define KV_FORM "kv" /* ITH_STATE_KV (state/state.h) */
+
 static const char *const layout_names[ITH_KV_LAYOUTS] = {
     [ITH_KVL_Q8] = "q8", [ITH_KVL_BF16] = "bf16", [ITH_KVL_F32] = "f32"};
 
@@ -64,6 +66,26 @@ static ith_status get_shape(const json_t *o, const char *where, ith_kv_shape *sh
     return ITH_OK;
 }
 
+/* Layers in order: so many of a form, then so many of the next. Manifests written before there was a
+ * second form lack the list. */
+static ith_status check_states(const json_t *o, const char *where, const ith_kv_shape *shape,
+                               ith_error *err)
+{
+    const json_t *states = json_object_get(o, "states"), *entry = json_array_get(states, 0);
+    const char *form;
+    int64_t layers;
+
+    if (states == NULL)
+        return ITH_OK;
+    ITH_TRY(get_text(entry, where, "form", &form, err));
+    ITH_TRY(get_int(entry, where, "layers", 1, DIM_MAX, &layers, err));
+    if (json_array_size(states) != 1 || strcmp(form, KV_FORM) != 0 || layers != shape->n_layers)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: \"states\" of other forms than \"" KV_FORM "\" are not supported",
+                        where);
+    return ITH_OK;
+}
+
 static ith_status get_ids(const json_t *o, const char *where, ith_manifest *m, ith_error *err)
 {
     const json_t *ids = json_object_get(o, "ids");
@@ -101,6 +123,7 @@ static ith_status from_json(const json_t *o, const char *where, ith_manifest *m,
     ITH_TRY(get_text(o, where, "model", &model, err));
     snprintf(m->model, sizeof m->model, "%s", model);
     ITH_TRY(get_shape(o, where, &m->shape, err));
+    ITH_TRY(check_states(o, where, &m->shape, err));
     ITH_TRY(get_ids(o, where, m, err));
     key = ith_key_next(&m->parent, m->ids, m->n);
     if (m->start % ITH_KV_SEGMENT != 0 || !ith_key_equal(&key, &m->key))
@@ -142,11 +165,12 @@ static json_t *to_json(const ith_manifest *m)
         json_array_append_new(ids, json_integer(m->ids[i]));
     ith_key_hex(&m->parent, parent);
     ith_key_hex(&m->key, key);
-    return json_pack("{s:s, s:i, s:s, s:s, s:I, s:s, s:i, s:i, s:i, s:s, s:o}", "ithaca", "kv",
-                     "version", VERSION, "parent", parent, "key", key, "start",
+    return json_pack("{s:s, s:i, s:s, s:s, s:I, s:s, s:i, s:i, s:i, s:[{s:s, s:i}], s:s, s:o}",
+                     "ithaca", "kv", "version", VERSION, "parent", parent, "key", key, "start",
                      (json_int_t)m->start, "layout", ith_kv_layout_name(m->shape.layout), "layers",
                      m->shape.n_layers, "kv_heads", m->shape.n_heads, "head_dim", m->shape.head_dim,
-                     "model", m->model, "ids", ids);
+                     "states", "form", KV_FORM, "layers", m->shape.n_layers, "model", m->model,
+                     "ids", ids);
 }
 
 ith_status ith_manifest_write(const char *path, const ith_manifest *m, bool durable, ith_error *err)

@@ -1,7 +1,11 @@
 /* manifest.h - the description of a segment in an archive: its tokens and the shape of its files.
  *
  *   {"ithaca": "kv", "version": 1, "parent": KEY, "key": KEY, "start": 31744, "layout": "q8",
- *    "layers": 36, "kv_heads": 8, "head_dim": 128, "model": NAME, "ids": [...]}
+ *    "layers": 36, "kv_heads": 8, "head_dim": 128, "states": [{"form": "kv", "layers": 36}],
+ *    "model": NAME, "ids": [...]}
+ *
+ * `states` says what each layer of the model keeps for a timeline (state/state.h): today a KV cache in
+ * every layer. A manifest without the list means that; one with another form is refused.
  *
  * The key is the hash of the parent's key and the tokens, so it verifies both.
  */
@@ -26,7 +30,8 @@ typedef struct ith_manifest {
     int32_t ids[ITH_KV_SEGMENT];
 } ith_manifest;
 
-/* Errors name `where`. ITH_E_FORMAT: not a manifest, or the key does not match the tokens. */
+/* Errors name `where`. ITH_E_FORMAT: not a manifest, or the key does not match the tokens;
+ * ITH_E_UNSUPPORTED: layers of another form. */
 ith_status ith_manifest_parse(const char *text, size_t len, const char *where, ith_manifest *m,
                               ith_error *err);
 

@@ -349,6 +349,16 @@ static void a_manifest_proves_its_tokens(void **state)
     assert_non_null(at);
     *strchr(at, '7') = '8';
     assert_int_equal(ith_manifest_parse(text, n, "m", &m, &err), ITH_E_FORMAT);
+    *strchr(at, '8') = '7';
+    at = strstr(text, "\"form\"");
+    assert_non_null(at);
+    at = strstr(at, "\"kv\""); /* what a layer keeps is of a form that only a later version knows */
+    memcpy(at, "\"xx\"", 4);
+    assert_int_equal(ith_manifest_parse(text, n, "m", &m, &err), ITH_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "\"states\""));
+    at = strstr(text, "\"states\"");
+    memcpy(at, "\"stages\"", 8); /* an older manifest has no such list */
+    assert_int_equal(ith_manifest_parse(text, n, "m", &m, &err), ITH_OK);
 }
 
 static void others_files_stay(void **state)
