@@ -1,3 +1,4 @@
+/* world.c - all ranks: opening, broadcasts, and what was sent. */
 #include "engine/world.h"
 #include "base/mem.h"
 #include "base/testhook.h"

@@ -62,6 +62,14 @@ check_room() {
     done
 }
 
+# Files of a room that include each other's headers in a circle. A file and its private header, NAME_impl.h, count as one.
+circles() {
+    local room=$1
+    sources "src/$room" | quoted | sed -nE "s#^src/$room/(\w+)\.[ch]:[0-9]+:$room/(\w+)\.h\$#\1 \2#p" |
+        sed 's/_impl\b//g' | awk '$1 != $2' | tsort 2>&1 >/dev/null |
+        sed "s#^tsort: -.*#src/$room, a circle:#; s#^tsort: #    #"
+}
+
 # The kernels are a leaf: they know nothing but themselves, and neither allocate, print nor start threads.
 check_kernels() {
     sources simd | quoted | grep -v -e ':simd/' -e ':ithaca\.h$' | sed 's/$/: simd includes only simd/'
@@ -108,6 +116,9 @@ for room in base text formats comm state weights model keep engine tools cli; do
     verdict "$room" "$(check_room "$room")"
 done
 verdict "blocks are known to themselves" "$(check_blocks)"
+for room in base text comm state engine keep tools; do
+    verdict "$room has no circle of files" "$(circles "$room")"
+done
 verdict "simd is a leaf" "$(check_kernels)"
 verdict "mpi.h" "$(only "$(include 'mpi\.h')" src/comm/comm_mpi.h)"
 verdict "hwloc.h" "$(only "$(include 'hwloc.*\.h')" src/base/topology.c)"
