@@ -12,6 +12,7 @@
 #include "engine/bits.h"
 #include "engine/engine.h"
 #include "engine/key_bias.h"
+#include "weights/produce.h"
 
 #include <stdio.h>
 #include <stdlib.h>

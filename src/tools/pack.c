@@ -15,6 +15,7 @@
 #include "ithaca_tools.h"
 #include "tools/pack_key_means.h"
 #include "weights/plan.h"
+#include "weights/produce.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,14 +1,16 @@
-/* feed_gather.c - what other nodes hold of a step.
+/* feed_gather.c - the rows of a step that other nodes hold.
  *
- * Piece j of a node's list is sent by the rank of it that fetched it, number j % (its size), to rank number j % (their size) of every other
- * node: all ranks send and receive, and both ends know all messages of a step from its number. Between two ranks pieces go in rising order, small
- * ones several in a message: a layer of many experts has many.
+ * Extent j of a node's list is sent by the rank that fetched it, number j % (its node's size), to
+ * rank number j % (the other node's size) of every other node: all ranks send and receive, and both
+ * ends know all messages of a step from its number. Between two ranks extents go in rising order,
+ * small ones several in a message: a layer of many experts has many.
  */
-#include "weights/feed_impl.h"
+#include "weights/feed_gather.h"
 
 #include <stdlib.h>
 
-/* Up to so many bytes pieces share a message: collecting them takes a copy, which larger ones are not worth. */
+/* Extents share messages of up to this size. Collecting takes a copy, which does not pay for large
+ * ones. */
 enum { MESSAGE_BYTES = 256 << 10 };
 
 static int node_size(const ith_node_ranks *n, int node)
@@ -16,32 +18,36 @@ static int node_size(const ith_node_ranks *n, int node)
     return n->first[node + 1] - n->first[node];
 }
 
-/* The rank of `node` that fetches, or receives, its piece j. */
+/* The rank of `node` that fetches extent j of its own list, or receives extent j of another
+ * node's. */
 static int rank_for(const ith_node_ranks *n, int node, int64_t j)
 {
     return n->ranks[n->first[node] + j % node_size(n, node)];
 }
 
-/* Those of a node's pieces which its rank `from` has and rank `to` of another node is to get, into place; counted, and listed if out is not NULL. */
-static int64_t list_pair(const ith_feed *f, const ith_pieces *pieces, int from_node, int from, int to_node, int to,
-                         bool send, uint8_t *place, ith_parcel *out)
+/* Counts the extents of a node that its rank `from` sends to rank `to` of another node, and lists
+ * them as parcels if out is not NULL. `range`: where the step lies. */
+static int64_t list_pair(const ith_feed *f, const ith_extents *extents, int from_node, int from,
+                         int to_node, int to, bool send, uint8_t *range, ith_parcel *out)
 {
     const ith_node_ranks *nodes = &f->gather.nodes;
     int64_t n = 0;
 
-    for (int64_t j = 0; j < pieces->n; j++) {
-        const ith_step_part *p = &pieces->items[j];
+    for (int64_t j = 0; j < extents->n; j++) {
+        const ith_extent *p = &extents->items[j];
         if (rank_for(nodes, from_node, j) != from || rank_for(nodes, to_node, j) != to)
             continue;
         if (out != NULL)
-            out[n] = (ith_parcel){send ? to : from, place + p->at, p->n * (int64_t)p->entry->unit_bytes};
+            out[n] =
+                (ith_parcel){send ? to : from, range + p->at, p->n * (int64_t)p->entry->unit_bytes};
         n++;
     }
     return n;
 }
 
-/* Parcels of a step to (send) or from the nodes at the distances 1, 2, ...; counted, and listed if out is not NULL. */
-static int64_t list_parcels(const ith_feed *f, int64_t step, bool send, uint8_t *place, ith_parcel *out)
+/* The same for all parcels of a step to (send) or from the nodes at distances 1, 2, ... */
+static int64_t list_parcels(const ith_feed *f, int64_t step, bool send, uint8_t *range,
+                            ith_parcel *out)
 {
     const ith_shards *s = &f->params.shards;
     int me = f->params.comm->rank;
@@ -52,8 +58,10 @@ static int64_t list_parcels(const ith_feed *f, int64_t step, bool send, uint8_t 
         for (int i = 0; i < node_size(&f->gather.nodes, other); i++) {
             int rank = f->gather.nodes.ranks[f->gather.nodes.first[other] + i];
             ith_parcel *at = out == NULL ? NULL : out + n;
-            n += send ? list_pair(f, ith_feed_pieces(f, step, s->node), s->node, me, other, rank, true, place, at)
-                      : list_pair(f, ith_feed_pieces(f, step, other), other, rank, s->node, me, false, place, at);
+            n += send ? list_pair(f, ith_feed_extents(f, step, s->node), s->node, me, other, rank,
+                                  true, range, at)
+                      : list_pair(f, ith_feed_extents(f, step, other), other, rank, s->node, me,
+                                  false, range, at);
         }
     }
     return n;
@@ -62,9 +70,9 @@ static int64_t list_parcels(const ith_feed *f, int64_t step, bool send, uint8_t 
 int64_t ith_gather_step(ith_feed *f, int64_t step)
 {
     ith_gather *g = &f->gather;
-    uint8_t *place = ith_feed_place(f, step);
-    int64_t n_sends = list_parcels(f, step, true, place, g->sends),
-            n_recvs = list_parcels(f, step, false, place, g->recvs), bytes = 0;
+    uint8_t *range = ith_feed_address(f, step);
+    int64_t n_sends = list_parcels(f, step, true, range, g->sends),
+            n_recvs = list_parcels(f, step, false, range, g->recvs), bytes = 0;
 
     ith_comm_messages(g->side, g->sends, n_sends, g->recvs, n_recvs);
     for (int64_t i = 0; i < n_recvs; i++)
@@ -104,7 +112,8 @@ static ith_status make_lists(ith_feed *f, ith_error *err)
     f->gather.sends = calloc((size_t)sends + 1, sizeof *f->gather.sends);
     f->gather.recvs = calloc((size_t)recvs + 1, sizeof *f->gather.recvs);
     if (f->gather.sends == NULL || f->gather.recvs == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld messages", (long long)(sends + recvs));
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld messages",
+                        (long long)(sends + recvs));
     return ITH_OK;
 }
 

@@ -1,11 +1,13 @@
 /* fit_w4m.c - scale and minimum for 32 numbers on 16 levels.
  *
- * For given levels the best scale and minimum solve a system of two linear equations; for given scale and minimum the best levels are the
- * nearest. Taking turns goes down to a local minimum of the error (Lloyd's method, "Least squares quantization in PCM", IEEE Trans.
- * Information Theory 28, 1982, with equidistant levels), and which one depends on where it starts. So it starts several times, as the
- * search of ggml's K-quants does (make_qkx2_quants in ggml-quants.c: scales around (max - min) / 15): here each start says on
- * which level, possibly between or beyond the 16, the least and the largest number shall lie. The best outcome is then settled in
- * numbers that f16 holds: minima next to it, each with the scale that suits it, and their errors as they will be.
+ * For given levels the best scale and minimum solve a system of two linear equations; for given
+ * scale and minimum the best levels are the nearest. Taking turns goes down to a local minimum of
+ * the error (Lloyd's method, "Least squares quantization in PCM", IEEE Trans. Information Theory
+ * 28, 1982, with equidistant levels), and which one depends on where it starts. So it starts
+ * several times, as the search of ggml's K-quants does (make_qkx2_quants in ggml-quants.c: scales
+ * around (max - min) / 15): here each start says on which level, possibly between or beyond the 16,
+ * the least and the largest number shall lie. The best outcome is then settled in numbers that f16
+ * holds: minima next to it, each with the scale that suits it, and their errors as they will be.
  */
 #include "simd/half.h"
 #include "weights/fit_lanes.h"
@@ -28,8 +30,9 @@ typedef struct span { /* the levels of the least and of the largest number */
     float low, high;
 } span;
 
-/* Whole ones find numbers that lie on a grid already, with as few as 8 of its levels in use. The others were chosen by the error
- * that all leave on normal, Laplace and Student's t numbers: within 1% of ten times as many. */
+/* Whole ones find numbers that lie on a grid already, with as few as 8 of its levels in use. The
+ * others were chosen by the error that all leave on normal, Laplace and Student's t numbers: within
+ * 1% of ten times as many. */
 static const span starts[] = {{0, 15}, {-0.5f, 15.5f}, {-0.5f, 15}, {0, 15.5f}, {-1, 16}, {0, 14},
                               {1, 15}, {-1, 15},       {0, 16},     {1, 14},    {-2, 15}, {0, 17},
                               {1, 13}, {2, 13},        {2, 12},     {3, 12},    {3, 11}};
@@ -62,7 +65,8 @@ static void prepare(const ith_fit_group *g, int first_row, const float w[ITH_GRO
     }
 }
 
-/* The best line for the levels that `at` gives; returns its error, FLT_MAX where all numbers are on one level. */
+/* The best line for the levels that `at` gives; returns its error, FLT_MAX where all numbers are on
+ * one level. */
 static ith_lanes solve(const rows *a, line *at)
 {
     ith_lanes inverse = ith_lanes_inverse(at->scale), min = at->min, scale, det, error;
@@ -124,7 +128,8 @@ static ith_lanes error_of(const rows *a, line at)
 /* The best scale for the minimum and the levels that `at` gives. */
 static ith_lanes rescale(const rows *a, line at)
 {
-    ith_lanes inverse = ith_lanes_inverse(at.scale), sum_qx = ith_lanes_all(0), sum_qq = sum_qx, scale;
+    ith_lanes inverse = ith_lanes_inverse(at.scale), sum_qx = ith_lanes_all(0), sum_qq = sum_qx,
+              scale;
     for (int c = 0; c < ITH_GROUP; c++) {
         ith_lanes q = level(a->x[c], at.min, inverse), wq = a->w[c] * q;
         sum_qx += wq * (a->x[c] - at.min);
@@ -134,10 +139,12 @@ static ith_lanes rescale(const rows *a, line at)
     return ith_lanes_max(scale, ith_lanes_all(0x1p-24f));
 }
 
-/* Plain rounding to nearest, or the found line with its minimum rounded to f16, up to one step of f16 (2^-11 to 2^-10 of it) beside. */
+/* Plain rounding to nearest, or the found line with its minimum rounded to f16, up to one step of
+ * f16 (2^-11 to 2^-10 of it) beside. */
 static line settle(const rows *a, line found)
 {
-    line best = {ith_lanes_round_half((a->high - a->low) / 15.0f), ith_lanes_round_half(a->low)}, at;
+    line best = {ith_lanes_round_half((a->high - a->low) / 15.0f), ith_lanes_round_half(a->low)},
+         at;
     ith_lanes least = error_of(a, best), error;
 
     for (int step = -1; step <= 1; step++) {

@@ -1,9 +1,11 @@
 /* fit_w8.c - one scale for 32 numbers.
  *
- * Around max|x| / 127 the error of rounding rises slowly with the scale and jumps with where the numbers happen to fall between the
- * integers: its best value over a few scales lies well below its mean. So a ladder of scales is tried, from one that cuts the largest
- * number by half a step to one that is a few percent wider; the best one is then replaced by the scale that suits its quants best,
- * the solution of least squares sum(w x q) / sum(w q^2), if that, rounded to f16, is better still.
+ * Around max|x| / 127 the error of rounding rises slowly with the scale and jumps with where the
+ * numbers happen to fall between the integers: its best value over a few scales lies well below its
+ * mean. So a ladder of scales is tried, from one that cuts the largest number by half a step to one
+ * that is a few percent wider; the best one is then replaced by the scale that suits its quants
+ * best, the solution of least squares sum(w x q) / sum(w q^2), if that, rounded to f16, is better
+ * still.
  */
 #include "simd/half.h"
 #include "weights/fit_lanes.h"
@@ -28,9 +30,11 @@ static ith_lanes error_of(const ith_lanes x[ITH_GROUP], const float w[ITH_GROUP]
 }
 
 /* The scale that is best for the quants of another. */
-static ith_lanes least_squares(const ith_lanes x[ITH_GROUP], const float w[ITH_GROUP], ith_lanes scale)
+static ith_lanes least_squares(const ith_lanes x[ITH_GROUP], const float w[ITH_GROUP],
+                               ith_lanes scale)
 {
-    ith_lanes inverse = ith_lanes_inverse(scale), sum_xq = ith_lanes_all(0), sum_qq = ith_lanes_all(0);
+    ith_lanes inverse = ith_lanes_inverse(scale), sum_xq = ith_lanes_all(0),
+              sum_qq = ith_lanes_all(0);
     for (int c = 0; c < ITH_GROUP; c++) {
         ith_lanes q = quant(x[c], inverse), wq = w[c] * q;
         sum_xq += wq * x[c];
@@ -39,8 +43,8 @@ static ith_lanes least_squares(const ith_lanes x[ITH_GROUP], const float w[ITH_G
     return ith_lanes_round_half(ith_lanes_select(sum_qq > 0.0f, sum_xq / sum_qq, scale));
 }
 
-static void keep_better(const ith_lanes x[ITH_GROUP], const float w[ITH_GROUP], ith_lanes scale, ith_lanes *best,
-                        ith_lanes *least)
+static void keep_better(const ith_lanes x[ITH_GROUP], const float w[ITH_GROUP], ith_lanes scale,
+                        ith_lanes *best, ith_lanes *least)
 {
     ith_lanes error = error_of(x, w, scale);
     ith_lanes_mask better = error < *least * ITH_FIT_BETTER;

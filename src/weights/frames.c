@@ -1,8 +1,10 @@
+/* frames.c - compresses units into frames and reads them back. */
 #include "weights/frames.h"
 
 #include "base/workers.h"
 #include "formats/tile_codec.h"
 #include "formats/zframe.h"
+#include "weights/produce.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -32,7 +34,8 @@ struct ith_frame_reader {
 ith_status ith_frame_reader_open(ith_frame_reader **out, ith_error *err)
 {
     ith_frame_reader *r = calloc(1, sizeof *r);
-    ith_status status = r == NULL ? ith_fail(err, ITH_E_MEMORY, "no memory to decompress weights") : ITH_OK;
+    ith_status status =
+        r == NULL ? ith_fail(err, ITH_E_MEMORY, "no memory to decompress weights") : ITH_OK;
 
     *out = NULL;
     if (status == ITH_OK)
@@ -70,8 +73,8 @@ static frame *frame_of(const ith_frames *frames, const ith_entry *entry, int64_t
     return &frames->units[entry - frames->plan->entries][unit];
 }
 
-ith_status ith_frames_read(const ith_frames *frames, ith_frame_reader *reader, const ith_entry *e, int64_t unit,
-                           void *out, ith_error *err)
+ith_status ith_frames_read(const ith_frames *frames, ith_frame_reader *reader, const ith_entry *e,
+                           int64_t unit, void *out, ith_error *err)
 {
     const frame *f = frame_of(frames, e, unit);
 
@@ -80,10 +83,12 @@ ith_status ith_frames_read(const ith_frames *frames, ith_frame_reader *reader, c
         return ITH_OK;
     }
     if (!make_room(reader, e->unit_bytes))
-        return ith_fail(err, ITH_E_MEMORY, "no memory to decompress a tile of %zu bytes", e->unit_bytes);
-    if (!ith_tile_unpack(e->matrix->layout, (size_t)e->matrix->groups, reader->z, f->data, f->bytes, reader->planes,
-                         out))
-        return ith_fail(err, ITH_E_FORMAT, "tensor %s: tile %lld does not decompress: memory is damaged", e->name,
+        return ith_fail(err, ITH_E_MEMORY, "no memory to decompress a tile of %zu bytes",
+                        e->unit_bytes);
+    if (!ith_tile_unpack(e->matrix->layout, (size_t)e->matrix->groups, reader->z, f->data, f->bytes,
+                         reader->planes, out))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "tensor %s: tile %lld does not decompress: memory is damaged", e->name,
                         (long long)unit);
     return ITH_OK;
 }
@@ -118,11 +123,11 @@ static ith_status keep(ith_frames *frames, frame *f, const void *data, size_t by
     f->bytes = (uint32_t)bytes;
     if (atomic_fetch_add(&frames->bytes, bytes) + bytes <= frames->room)
         return ITH_OK;
-    return ith_fail(
-        err, ITH_E_MEMORY,
-        "the compressed weights take more than the %.0f MiB left for them: give more memory (--mem) or leave them "
-        "on disk (--offload disk)",
-        (double)frames->room / 1048576.0);
+    return ith_fail(err, ITH_E_MEMORY,
+                    "the compressed weights take more than the %.0f MiB left for them: give more "
+                    "memory (--mem) or leave them "
+                    "on disk (--offload disk)",
+                    (double)frames->room / 1048576.0);
 }
 
 static ith_status make_frame(void *user, int64_t item, int tid, ith_error *err)
@@ -136,18 +141,21 @@ static ith_status make_frame(void *user, int64_t item, int tid, ith_error *err)
 
     ITH_TRY(ith_produce(&m->producer, e, j->units[item].unit, 1, tile, err));
     if (j->frames->level > 0)
-        bytes = ith_tile_pack(e->matrix->layout, (size_t)e->matrix->groups, m->z, j->frames->level, tile, planes, room);
-    return bytes > 0 ? keep(j->frames, f, room, bytes, err) : keep(j->frames, f, tile, e->unit_bytes, err);
+        bytes = ith_tile_pack(e->matrix->layout, (size_t)e->matrix->groups, m->z, j->frames->level,
+                              tile, planes, room);
+    return bytes > 0 ? keep(j->frames, f, room, bytes, err)
+                     : keep(j->frames, f, tile, e->unit_bytes, err);
 }
 
-/* Makes the entry's table of frames, if it is not there. */
+/* Makes the entry's table of frames unless it has one. */
 static ith_status open_table(ith_frames *frames, const ith_entry *e, ith_error *err)
 {
     frame **table = &frames->units[e - frames->plan->entries];
     if (*table == NULL)
         *table = calloc((size_t)e->n_units, sizeof **table);
     return *table != NULL ? ITH_OK
-                          : ith_fail(err, ITH_E_MEMORY, "no memory for a table of %lld tiles", (long long)e->n_units);
+                          : ith_fail(err, ITH_E_MEMORY, "no memory for a table of %lld tiles",
+                                     (long long)e->n_units);
 }
 
 static ith_status list_units(job *j, const ith_step *steps, int64_t n_steps, ith_error *err)
@@ -155,14 +163,14 @@ static ith_status list_units(job *j, const ith_step *steps, int64_t n_steps, ith
     int64_t n = 0;
 
     for (int64_t i = 0; i < n_steps; i++)
-        for (int k = 0; k < steps[i].n_parts; k++)
-            n += steps[i].parts[k].n;
+        for (int k = 0; k < steps[i].n_extents; k++)
+            n += steps[i].extents[k].n;
     j->units = calloc((size_t)n + 1, sizeof *j->units);
     if (j->units == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld tiles", (long long)n);
     for (int64_t i = 0; i < n_steps; i++)
-        for (int k = 0; k < steps[i].n_parts; k++) {
-            const ith_step_part *p = &steps[i].parts[k];
+        for (int k = 0; k < steps[i].n_extents; k++) {
+            const ith_extent *p = &steps[i].extents[k];
             ITH_TRY(open_table(j->frames, p->entry, err));
             j->room = p->entry->unit_bytes > j->room ? p->entry->unit_bytes : j->room;
             for (int64_t u = p->first; u < p->first + p->n; u++)
@@ -198,8 +206,8 @@ static void close_makers(job *j, int threads)
     free(j->units);
 }
 
-ith_status ith_frames_open(const ith_plan *plan, const ith_step *steps, int64_t n_steps, int level, size_t room,
-                           ith_team *team, ith_frames **out, ith_error *err)
+ith_status ith_frames_open(const ith_plan *plan, const ith_step *steps, int64_t n_steps, int level,
+                           size_t room, ith_team *team, ith_frames **out, ith_error *err)
 {
     ith_frames *frames = calloc(1, sizeof *frames);
     job j = {.frames = frames};
@@ -207,7 +215,8 @@ ith_status ith_frames_open(const ith_plan *plan, const ith_step *steps, int64_t 
     ith_status status;
 
     *out = NULL;
-    if (frames == NULL || (frames->units = calloc(plan->n_entries, sizeof *frames->units)) == NULL) {
+    if (frames == NULL ||
+        (frames->units = calloc(plan->n_entries, sizeof *frames->units)) == NULL) {
         free(frames);
         return ith_fail(err, ITH_E_MEMORY, "no memory to keep weights");
     }

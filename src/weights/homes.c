@@ -1,3 +1,4 @@
+/* homes.c - finds the memory node of each unit, and places its pages there. */
 #include "weights/homes.h"
 
 #include "weights/shards.h"
@@ -21,10 +22,11 @@ static int node_of_thread(const ith_homes *homes, const ith_seat *seat, int tid)
     return ith_topology_find(homes->topology, seat->os_index[i]);
 }
 
-/* Of the thread that reads tile number `tile` of n. */
+/* The node of the thread that reads tile `tile` of n. */
 static int node_of_share(const ith_homes *homes, const ith_seat *seat, int64_t n, int64_t tile)
 {
-    return node_of_thread(homes, seat, ith_split_holder(n, 1, seat->first_thread[seat->n_nodes], tile));
+    return node_of_thread(homes, seat,
+                          ith_split_holder(n, 1, seat->first_thread[seat->n_nodes], tile));
 }
 
 /* The only node beside which threads run; -1: there are several. */
@@ -47,7 +49,8 @@ int ith_home_of(const ith_homes *homes, const ith_entry *e, int64_t unit)
     for (int i = 0; e->matrix != NULL && i < homes->n_seats; i++) {
         ith_range tiles = ith_shard_tiles(&homes->mesh, e, homes->seats[i].rank);
         if (unit >= tiles.begin && unit < tiles.end)
-            return node_of_share(homes, &homes->seats[i], ith_range_size(tiles), unit - tiles.begin);
+            return node_of_share(homes, &homes->seats[i], ith_range_size(tiles),
+                                 unit - tiles.begin);
     }
     return homes->n_seats == 1 ? node_of_share(homes, homes->seats, e->n_units, unit) : -1;
 }
@@ -64,8 +67,8 @@ int64_t ith_home_run(const ith_homes *homes, const ith_entry *e, int64_t first, 
     return run;
 }
 
-void ith_homes_each(const ith_homes *homes, const ith_entry *e, int64_t first, int64_t n, const void *memory,
-                    ith_home_fn see, void *user)
+void ith_homes_each(const ith_homes *homes, const ith_entry *e, int64_t first, int64_t n,
+                    const void *memory, ith_home_fn see, void *user)
 {
     const uint8_t *at = memory;
 

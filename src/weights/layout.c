@@ -1,3 +1,4 @@
+/* layout.c - packs tiles from blocks or floats, and unpacks rows. */
 #include "weights/layout.h"
 
 #include "formats/packfile.h"
@@ -8,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Without loss: quantized types have a layout of their own, floats the narrowest that holds them. */
+/* Lossless: quantized types have their own layout, floats the narrowest that holds them. */
 static ith_layout own_layout(const ith_tensor *tensor)
 {
     static const ith_layout of[ITH_DTYPES] = {
@@ -39,7 +40,7 @@ ith_layout ith_layout_choose(const ith_tensor *tensor, ith_quant quant, bool sen
     }
 }
 
-/* Where things lie in a tile. */
+/* ---- Offsets in a tile ---- */
 
 static uint8_t *w8_group(uint8_t *tile, int64_t g)
 {
@@ -62,7 +63,8 @@ static uint16_t get_half(const uint8_t *tile, int64_t offset, int64_t g, int row
     return half;
 }
 
-/* 32 signed quants of a row into group g of a w8 tile, four columns at a time: q + 128 is q with its top bit turned. */
+/* 32 signed quants of a row into group g of a w8 tile, four columns at a time: q + 128 is q with
+ * its top bit flipped. */
 static void put_w8(uint8_t *tile, int64_t g, int row, const int8_t q[32])
 {
     uint8_t *at = w8_group(tile, g) + row * 4;
@@ -74,7 +76,8 @@ static void put_w8(uint8_t *tile, int64_t g, int row, const int8_t q[32])
     }
 }
 
-/* 32 nibbles, packed as GGUF does: byte i holds columns i (low) and i + 16 (high), which is the tile's pairing too. */
+/* 32 nibbles, packed as in GGUF: byte i holds columns i (low) and i + 16 (high), the tile's pairing
+ * too. */
 static void put_w4(uint8_t *tile, int64_t g, int row, const uint8_t nibbles[16])
 {
     uint8_t *at = w4_group(tile, g) + row * 4;
@@ -82,17 +85,20 @@ static void put_w4(uint8_t *tile, int64_t g, int row, const uint8_t nibbles[16])
         memcpy(at + 64 * j, nibbles + 4 * j, 4);
 }
 
-/* ---- Whole tiles of a file's blocks, bits kept. Block layouts: the GGUF specification. Groups outermost, so that the tile is
- * written once from front to back. ---- */
+/* ---- Blocks of a file, bits kept ----
+ *
+ * Block layouts are those of the GGUF specification. Groups are the outer loop, so that the tile is
+ * written once, front to back. */
 
-typedef struct block_type { /* [scale f16][min f16, if any][quants] */
+/* [scale f16][min f16, if any][quants] */
+typedef struct block_type {
     int bytes, scale_at, min_at, quants_at;
 } block_type;
 
 static const block_type q8_0 = {34, 0, -1, 2}, q4_0 = {18, 0, -1, 2}, q4_1 = {20, 0, 2, 4};
 
-static void pack_blocks(ith_layout layout, int64_t groups, block_type type, const uint8_t *const rows[16],
-                        uint8_t *tile)
+static void pack_blocks(ith_layout layout, int64_t groups, block_type type,
+                        const uint8_t *const rows[16], uint8_t *tile)
 {
     int64_t scales = (layout == ITH_W8 ? 512 : 256) * groups, mins = scales + 32 * groups;
 
@@ -110,7 +116,7 @@ static void pack_blocks(ith_layout layout, int64_t groups, block_type type, cons
     }
 }
 
-/* ---- Floats, a group of 32 columns of all rows at a time. ---- */
+/* ---- Floats, a group of 32 columns of all rows at a time ---- */
 
 typedef struct floats {
     ith_dtype dtype;
@@ -128,7 +134,8 @@ static int64_t columns_of(const floats *f, int64_t g)
 static void widen_group(const floats *f, int r, int64_t g, float *x)
 {
     const ith_dtype_info *info = ith_dtype_get(f->dtype);
-    ith_dtype_to_f32(f->dtype, f->rows[r] + g * (ITH_GROUP / info->block) * info->block_bytes, columns_of(f, g), x);
+    ith_dtype_to_f32(f->dtype, f->rows[r] + g * (ITH_GROUP / info->block) * info->block_bytes,
+                     columns_of(f, g), x);
 }
 
 static float finite_or_zero(float x, bool *finite)
@@ -138,8 +145,8 @@ static float finite_or_zero(float x, bool *finite)
     return is ? x : 0;
 }
 
-/* Columns past the end repeat the first one with weight 0: they have no part in the fit. So have rows past the end. False: something is
- * NaN or infinite. */
+/* Columns past the end repeat the first one with weight 0, and rows past the end are zeros: neither
+ * affects the fit. False: a float is NaN or infinite. */
 static bool load_group(const floats *f, int64_t g, ith_fit_group *group)
 {
     int64_t n = columns_of(f, g);
@@ -153,11 +160,14 @@ static bool load_group(const floats *f, int64_t g, ith_fit_group *group)
             group->x[c][r] = finite_or_zero(row[c < n ? c : 0], &finite);
     }
     for (int c = 0; c < ITH_GROUP; c++)
-        group->weight[c] = c >= n ? 0 : f->importance == NULL ? 1 : f->importance[ITH_GROUP * g + c];
+        group->weight[c] = c >= n                  ? 0
+                           : f->importance == NULL ? 1
+                                                   : f->importance[ITH_GROUP * g + c];
     return finite;
 }
 
-static void put_fit(ith_layout layout, int64_t groups, int64_t g, int row, const ith_fit *fit, uint8_t *tile)
+static void put_fit(ith_layout layout, int64_t groups, int64_t g, int row, const ith_fit *fit,
+                    uint8_t *tile)
 {
     int8_t q[ITH_GROUP];
     uint8_t nibbles[16];
@@ -213,11 +223,11 @@ static void pack_float(ith_layout layout, int64_t groups, const floats *f, int r
     }
 }
 
-bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols, const float *importance,
-                          const uint8_t *const rows[16], uint8_t *tile)
+bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols,
+                          const float *importance, const uint8_t *const rows[16], uint8_t *tile)
 {
     floats f = {dtype, cols, importance, rows};
-    bool whole = cols == 32 * groups; /* always so for quantized file types: their rows are whole blocks */
+    bool whole = cols == 32 * groups; /* always, for quantized file types */
 
     if (rows[ITH_TILE_ROWS - 1] == NULL) { /* rows past the end: quant 0, scale 0 */
         memset(tile, 0, ith_tile_bytes(layout, (size_t)groups));
@@ -238,7 +248,8 @@ bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, in
     return true;
 }
 
-void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *tile, int row, int64_t cols, float *out)
+void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *tile, int row,
+                           int64_t cols, float *out)
 {
     int64_t n = 32 * groups;
     for (int64_t i = 0; i < cols; i++) {

@@ -1,11 +1,14 @@
+/* lookup.c - reads rows of a matrix from the files. */
 #include "weights/lookup.h"
 
 #include "weights/layout.h"
+#include "weights/produce.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct reader { /* one thread's */
+/* The buffers of one thread, and its first error. */
+typedef struct reader {
     ith_producer producer;
     uint8_t *tile;
     ith_status status;
@@ -21,16 +24,18 @@ struct ith_lookup {
 static ith_status open_readers(ith_lookup *l, const ith_plan *plan, ith_error *err)
 {
     for (int i = 0; i < l->n_threads; i++) {
-        ITH_TRY(ith_producer_open(plan, ITH_CACHED, &l->readers[i].producer, err)); /* tokens come again */
+        ITH_TRY(
+            ith_producer_open(plan, ITH_CACHED, &l->readers[i].producer, err)); /* tokens repeat */
         l->readers[i].tile = aligned_alloc(64, l->entry->unit_bytes);
         if (l->readers[i].tile == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory for a tile of %zu bytes", l->entry->unit_bytes);
+            return ith_fail(err, ITH_E_MEMORY, "no memory for a tile of %zu bytes",
+                            l->entry->unit_bytes);
     }
     return ITH_OK;
 }
 
-ith_status ith_lookup_open(const ith_plan *plan, const ith_matrix *matrix, int n_threads, ith_lookup **out,
-                           ith_error *err)
+ith_status ith_lookup_open(const ith_plan *plan, const ith_matrix *matrix, int n_threads,
+                           ith_lookup **out, ith_error *err)
 {
     ith_lookup *l = calloc(1, sizeof *l);
     ith_status status;
@@ -71,7 +76,8 @@ void ith_lookup_row(ith_lookup *l, int64_t row, int tid, float *out)
     ith_status status = ith_produce(&r->producer, l->entry, row / ITH_TILE_ROWS, 1, r->tile, &err);
 
     if (status == ITH_OK) {
-        ith_layout_unpack_row(m->layout, m->groups, r->tile, (int)(row % ITH_TILE_ROWS), m->cols, out);
+        ith_layout_unpack_row(m->layout, m->groups, r->tile, (int)(row % ITH_TILE_ROWS), m->cols,
+                              out);
         return;
     }
     memset(out, 0, (size_t)m->cols * sizeof *out);

@@ -1,3 +1,4 @@
+/* shards.c - ranges of rows and units. */
 #include "weights/shards.h"
 
 #include "base/range.h"
@@ -62,7 +63,7 @@ size_t ith_shard_most(const ith_shards *s, const ith_entry *e)
     return most;
 }
 
-size_t ith_shard_place(const ith_shards *s, const ith_entry *e, int64_t first, int64_t n)
+size_t ith_shard_offset(const ith_shards *s, const ith_entry *e, int64_t first, int64_t n)
 {
     int64_t before = 0;
     for (int r = 0; r < n_ranks(s); r++) {
@@ -76,18 +77,19 @@ size_t ith_shard_place(const ith_shards *s, const ith_entry *e, int64_t first, i
 }
 
 bool ith_shard_next(const ith_shards *s, const ith_entry *e, int node, ith_range of, size_t bytes,
-                    ith_shard_piece *piece)
+                    ith_shard_extent *extent)
 {
-    int64_t units = ith_per_piece(e->unit_bytes, bytes), from = piece->first + piece->n;
+    int64_t units = ith_per_piece(e->unit_bytes, bytes), from = extent->first + extent->n;
 
-    for (; piece->rank < n_ranks(s); piece->rank++, from = 0) {
-        ith_range held = ith_shard_held(s, e, node, piece->rank);
-        int64_t begin = held.begin > of.begin ? held.begin : of.begin, end = held.end < of.end ? held.end : of.end;
+    for (; extent->rank < n_ranks(s); extent->rank++, from = 0) {
+        ith_range held = ith_shard_held(s, e, node, extent->rank);
+        int64_t begin = held.begin > of.begin ? held.begin : of.begin,
+                end = held.end < of.end ? held.end : of.end;
         begin = begin > from ? begin : from;
         if (begin >= end)
             continue;
-        piece->first = begin;
-        piece->n = end - begin < units ? end - begin : units;
+        extent->first = begin;
+        extent->n = end - begin < units ? end - begin : units;
         return true;
     }
     return false;

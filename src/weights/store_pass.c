@@ -1,12 +1,12 @@
-/* store_pass.c - weights inside a pass: what stays is there, what does not is waited for. */
-#include "weights/store_impl.h"
+/* store_pass.c - weights inside a pass: waits for those that do not stay. */
+#include "weights/store_memory.h"
 
 #include "base/range.h"
 #include "weights/layout.h"
 
 #include <assert.h>
 
-/* Is what stays all that is needed? */
+/* Is what stays all that the pass needs? */
 static bool suffices(const ith_store *store, bool stays, ith_need need)
 {
     return stays && (need != ITH_NEED_ALL || !ith_shards_cut(&store->shards));
@@ -21,24 +21,24 @@ static void enter(ith_store *store, int64_t step, ith_need need, const bool *cho
 
 static int64_t step_of(const ith_store *store, int layer, int stage)
 {
-    return store->residence.step_of[layer * store->residence.n_stages + stage];
+    return ith_step_of(&store->residence.steps, layer, stage);
 }
 
-/* Matrices of the step that stay show what stays again. */
+/* Matrices of the step that stay show their own tiles again. */
 static void leave(ith_store *store, int64_t step)
 {
     const ith_step *s = ith_feed_step(store->feed, step);
 
-    for (int i = 0; ith_shards_cut(&store->shards) && i < s->n_parts; i++)
-        if (!s->parts[i].entry->streamed)
-            ith_store_show_held(store, s->parts[i].entry);
+    for (int i = 0; ith_shards_cut(&store->shards) && i < s->n_extents; i++)
+        if (!s->extents[i].entry->streamed)
+            ith_store_show_held(store, s->extents[i].entry);
     ith_feed_leave(store->feed);
 }
 
 /* All matrices of a stage stay, or none. */
 static bool step_is_there(const ith_store *store, int64_t step, ith_need need)
 {
-    return suffices(store, !ith_feed_step(store->feed, step)->parts[0].entry->streamed, need);
+    return suffices(store, !ith_feed_step(store->feed, step)->extents[0].entry->streamed, need);
 }
 
 static bool stage_is_there(const ith_store *store, int layer, int stage, ith_need need)
@@ -47,7 +47,8 @@ static bool stage_is_there(const ith_store *store, int layer, int stage, ith_nee
            step_is_there(store, step_of(store, layer, stage), need);
 }
 
-void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, const bool *chosen, ith_member *me)
+void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, const bool *chosen,
+                     ith_member *me)
 {
     if (!stage_is_there(store, layer, stage, need))
         enter(store, step_of(store, layer, stage), need, chosen, me);
@@ -61,7 +62,9 @@ void ith_store_leave(ith_store *store, int layer, int stage, ith_need need, ith_
 
 int ith_store_output_parts(const ith_store *store, ith_need need)
 {
-    return suffices(store, store->residence.output_stays, need) ? 1 : store->residence.output_parts;
+    return suffices(store, store->residence.output_stays, need)
+               ? 1
+               : store->residence.steps.output_parts;
 }
 
 ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_member *me)
@@ -71,9 +74,9 @@ ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_
 
     if (suffices(store, r->output_stays, need))
         return rows;
-    enter(store, r->first_output_step + part, need, NULL, me);
+    enter(store, r->steps.first_output + part, need, NULL, me);
     rows.begin = store->output->first_tile * ITH_TILE_ROWS;
-    rows.end = rows.begin + r->part_tiles * ITH_TILE_ROWS;
+    rows.end = rows.begin + r->steps.part_tiles * ITH_TILE_ROWS;
     if (rows.end > store->output->rows)
         rows.end = store->output->rows;
     return rows;
@@ -82,22 +85,21 @@ ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_
 void ith_store_leave_output(ith_store *store, int part, ith_need need, ith_member *me)
 {
     if (me->tid == 0 && !suffices(store, store->residence.output_stays, need))
-        leave(store, store->residence.first_output_step + part);
+        leave(store, store->residence.steps.first_output + part);
 }
 
-/* A step, without using it. */
 static void pass_by(ith_store *store, int64_t step, ith_need need, const bool *chosen)
 {
-    ith_feed_enter(store->feed, step, need, ith_feed_step(store->feed, step)->n_experts > 0 ? chosen : NULL);
+    ith_feed_enter(store->feed, step, need,
+                   ith_feed_step(store->feed, step)->n_experts > 0 ? chosen : NULL);
     leave(store, step);
 }
 
 bool ith_store_pass_by(ith_store *store, ith_need need, const bool *chosen)
 {
-    const ith_residence *r = &store->residence;
     bool any = false;
 
-    for (int64_t step = 0; step < r->n_steps; step++) {
+    for (int64_t step = 0; step < store->residence.steps.n; step++) {
         if (step_is_there(store, step, need))
             continue;
         pass_by(store, step, need, chosen);
@@ -106,18 +108,19 @@ bool ith_store_pass_by(ith_store *store, ith_need need, const bool *chosen)
     return any;
 }
 
-/* A tile of the embedding in this node's memory; NULL: it is not there. */
+/* A tile of the embedding in this node's memory, or NULL. */
 static const uint8_t *embed_tile(const ith_store *store, int64_t tile)
 {
     const ith_entry *e = ith_plan_entry(&store->plan, store->embed);
-    ith_shard_piece piece = {0};
+    ith_shard_extent x = {0};
 
     if (store->lookup == NULL)
         return ith_matrix_tiles(store->embed, tile);
-    if (e->streamed ||
-        !ith_shard_next(&store->shards, e, store->shards.node, (ith_range){tile, tile + 1}, e->unit_bytes, &piece))
+    if (e->streamed || !ith_shard_next(&store->shards, e, store->shards.node,
+                                       (ith_range){tile, tile + 1}, e->unit_bytes, &x))
         return NULL;
-    return (const uint8_t *)store->memory + e->offset + ith_shard_place(&store->shards, e, tile, 1);
+    return (const uint8_t *)store->memory + e->offset +
+           ith_shard_offset(&store->shards, e, tile, 1);
 }
 
 void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out)
@@ -143,14 +146,14 @@ static void add_count(const ith_store *store, int64_t step, ith_feed_counts *sum
 
 ith_feed_counts ith_store_count(ith_store *store, int layer)
 {
-    const ith_residence *r = &store->residence;
+    const ith_steps *s = &store->residence.steps;
     ith_feed_counts sum = {0};
 
     if (store->feed == NULL)
         return sum;
-    for (int64_t i = r->first_output_step; layer == ITH_NO_LAYER && i < r->n_steps; i++)
+    for (int64_t i = s->first_output; layer == ITH_NO_LAYER && i < s->n; i++)
         add_count(store, i, &sum);
-    for (int stage = 0; layer != ITH_NO_LAYER && stage < r->n_stages; stage++)
+    for (int stage = 0; layer != ITH_NO_LAYER && stage < s->n_stages; stage++)
         if (step_of(store, layer, stage) >= 0)
             add_count(store, step_of(store, layer, stage), &sum);
     return sum;

@@ -6,6 +6,7 @@
 #include "tests/needle.h"
 
 #include "engine/session.h"
+#include "weights/produce.h"
 
 #include <fcntl.h>
 #include <stdio.h>

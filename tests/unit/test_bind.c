@@ -1,6 +1,7 @@
 /* Which tensors a layer with experts takes its matrices from, one for each expert or stacked, and what is refused. */
 #include "model/blocks/experts.h"
 #include "tests/model_files.h"
+#include "weights/produce.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /* Streamed steps: whatever order they are entered in, a matrix's tiles are those of the files when it is used. */
 #include "comm/comm_self.h"
 #include "model/blocks/ffn.h"
+#include "weights/produce.h"
 #include "weights/residence.h"
 
 #include <setjmp.h>
@@ -53,22 +54,22 @@ static void open_streamed(streamed *s)
                                    .embed = s->model->embed,
                                    .output = s->model->output};
     must(ith_residence_choose(&s->plan, &params, &s->residence, &err), &err);
-    s->n_steps = s->residence.n_steps;
-    s->steps = s->residence.steps;
-    s->residence.steps = NULL;
+    s->n_steps = s->residence.steps.n;
+    s->steps = s->residence.steps.items;
+    s->residence.steps.items = NULL;
     must(ith_team_open(2, &s->team, &err), &err);
 }
 
-static ith_status open_feed(streamed *s, ith_caching caching, int keep_level, size_t keep_room, ith_error *err)
+static ith_status open_feed(streamed *s, ith_caching caching, int frame_level, size_t frame_room, ith_error *err)
 {
     ith_feed_params params = {.comm = s->comm,
                               .plan = &s->plan,
                               .shards = ith_shards_of(s->comm, &s->mesh, false),
-                              .room = s->residence.transit,
+                              .room = s->residence.steps.transit,
                               .n_threads = THREADS,
                               .caching = caching,
-                              .keep_level = keep_level,
-                              .keep_room = keep_room,
+                              .frame_level = frame_level,
+                              .frame_room = frame_room,
                               .team = s->team};
     return ith_feed_open(&params, s->steps, s->n_steps, &s->feed, err);
 }
@@ -90,8 +91,8 @@ static void assert_there(const streamed *s, int64_t i)
     ith_producer producer;
     ith_error err;
     must(ith_producer_open(&s->plan, ITH_CACHED, &producer, &err), &err);
-    for (int k = 0; k < s->steps[i].n_parts; k++) {
-        const ith_step_part *p = &s->steps[i].parts[k];
+    for (int k = 0; k < s->steps[i].n_extents; k++) {
+        const ith_extent *p = &s->steps[i].extents[k];
         const ith_matrix *m = p->entry->matrix;
         uint8_t *want = aligned_alloc(64, p->entry->unit_bytes);
         assert_non_null(want);
@@ -105,7 +106,7 @@ static void assert_there(const streamed *s, int64_t i)
     ith_producer_close(&producer);
 }
 
-static void any_order(ith_caching caching, int keep_level, size_t keep_room)
+static void any_order(ith_caching caching, int frame_level, size_t frame_room)
 {
     streamed s;
     uint64_t x = 88172645463325252u;
@@ -113,7 +114,7 @@ static void any_order(ith_caching caching, int keep_level, size_t keep_room)
     ith_error err;
 
     open_streamed(&s);
-    must(open_feed(&s, caching, keep_level, keep_room, &err), &err);
+    must(open_feed(&s, caching, frame_level, frame_room, &err), &err);
     assert_true(s.n_steps > 4);
     for (int i = 0; i < ENTERED; i++) {
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
@@ -176,11 +177,11 @@ static void what_comes_lies_where_it_is_read(void **state)
         ith_seat seat = ith_seat_of(topology, 0, 4);
         ith_homes homes = {.topology = topology, .mesh = s.mesh, .seats = &seat, .n_seats = 1};
         must(open_feed(&s, ITH_CACHED, -1, 0, &err), &err);
-        for (int64_t i = 0; i < s.residence.first_output_step; i++) {
+        for (int64_t i = 0; i < s.residence.steps.first_output; i++) {
             ith_feed_enter(s.feed, i, ITH_NEED_ALL, NULL);
-            for (int k = 0; k < s.steps[i].n_parts; k++)
-                for (int64_t u = 0; u < s.steps[i].parts[k].n; u++) {
-                    const ith_entry *e = s.steps[i].parts[k].entry;
+            for (int k = 0; k < s.steps[i].n_extents; k++)
+                for (int64_t u = 0; u < s.steps[i].extents[k].n; u++) {
+                    const ith_entry *e = s.steps[i].extents[k].entry;
                     placed p = {.at = e->matrix->tiles + (size_t)u * e->unit_bytes};
                     ith_feed_regions(s.feed, &homes, look, &p);
                     assert_int_equal(p.found, 1);

@@ -1,6 +1,7 @@
 /* Streamed experts: what is chosen is there, nothing else is read, and what is on the shelf is not read again. */
 #include "comm/comm_self.h"
 #include "model/model.h"
+#include "weights/produce.h"
 #include "weights/residence.h"
 
 #include <setjmp.h>
@@ -51,8 +52,8 @@ static ith_residence_params params_of(const streamed *s, size_t budget)
                                   .output = s->model->output};
 }
 
-/* Bytes at which everything stays but experts, of which there is room for `slots` of each layer (18: all). Negative: what must stay and no more. */
-static size_t budget_for(const streamed *s, int slots)
+/* Bytes at which everything stays but experts, of which there is room for `cells` of each layer (18: all). Negative: what must stay and no more. */
+static size_t budget_for(const streamed *s, int cells)
 {
     ith_residence_params p = params_of(s, 0);
     size_t least = ith_residence_least(&s->plan, &p), others = 0, expert = 0;
@@ -62,10 +63,10 @@ static size_t budget_for(const streamed *s, int slots)
         others += e->matrix != NULL && e->expert == ITH_NO_EXPERT && !e->whole ? ith_entry_bytes(e) : 0;
         expert += e->expert == 0 ? ith_entry_bytes(e) : 0;
     }
-    return slots < 0 ? least : least + others + (size_t)slots * expert;
+    return cells < 0 ? least : least + others + (size_t)cells * expert;
 }
 
-static void open_streamed(streamed *s, int slots, int keep_level)
+static void open_streamed(streamed *s, int cells, int frame_level)
 {
     ith_error err = {0};
 
@@ -74,19 +75,19 @@ static void open_streamed(streamed *s, int slots, int keep_level)
     must(ith_model_open(s->source, &s->plan, ITH_QUANT_W8, false, &s->model, &err), &err);
     must(ith_comm_open_self(&s->comm, &err), &err);
     must(ith_mesh_make(NULL, 1, 0, (int)s->model->hp.n_kv_heads, &s->mesh, &err), &err);
-    ith_residence_params p = params_of(s, budget_for(s, slots));
+    ith_residence_params p = params_of(s, budget_for(s, cells));
     must(ith_residence_choose(&s->plan, &p, &s->residence, &err), &err);
-    s->n_steps = s->residence.n_steps;
-    s->steps = s->residence.steps;
-    s->residence.steps = NULL;
+    s->n_steps = s->residence.steps.n;
+    s->steps = s->residence.steps.items;
+    s->residence.steps.items = NULL;
     must(ith_team_open(2, &s->team, &err), &err);
     ith_feed_params params = {.comm = s->comm,
                               .plan = &s->plan,
                               .shards = p.shards,
-                              .room = s->residence.transit + s->residence.shelves,
+                              .room = s->residence.steps.transit + s->residence.steps.shelves,
                               .n_threads = THREADS,
-                              .keep_level = keep_level,
-                              .keep_room = SIZE_MAX,
+                              .frame_level = frame_level,
+                              .frame_room = SIZE_MAX,
                               .team = s->team};
     must(ith_feed_open(&params, s->steps, s->n_steps, &s->feed, &err), &err);
 }
@@ -102,7 +103,7 @@ static void close_streamed(streamed *s)
     ith_comm_close(s->comm);
 }
 
-static void assert_part(const streamed *s, const ith_step_part *p)
+static void assert_part(const streamed *s, const ith_extent *p)
 {
     const ith_matrix *m = p->entry->matrix;
     uint8_t *want = aligned_alloc(64, p->entry->unit_bytes);
@@ -126,8 +127,8 @@ static void assert_part(const streamed *s, const ith_step_part *p)
 /* chosen NULL: all. */
 static void assert_there(const streamed *s, int64_t i, const bool *chosen)
 {
-    for (int k = 0; k < s->steps[i].n_parts; k++) {
-        const ith_step_part *p = &s->steps[i].parts[k];
+    for (int k = 0; k < s->steps[i].n_extents; k++) {
+        const ith_extent *p = &s->steps[i].extents[k];
         if (p->entry->expert == ITH_NO_EXPERT || chosen == NULL || chosen[p->entry->expert])
             assert_part(s, p);
         else
@@ -144,11 +145,11 @@ static void choose(streamed *s, bool chosen[EXPERTS])
 
 static bool is_behind(const streamed *s, int64_t step)
 {
-    return step > 0 && s->steps[step].parts[0].entry->layer == s->steps[step - 1].parts[0].entry->layer;
+    return step > 0 && s->steps[step].extents[0].entry->layer == s->steps[step - 1].extents[0].entry->layer;
 }
 
 /* Passes of both kinds that leave steps out, break off, begin anew; one that goes on goes on with the experts of its layer. */
-static void any_order(int slots, int keep_level)
+static void any_order(int cells, int frame_level)
 {
     streamed s;
     bool chosen[EXPERTS] = {0};
@@ -156,7 +157,7 @@ static void any_order(int slots, int keep_level)
     int64_t next = 0;
     ith_error err;
 
-    open_streamed(&s, slots, keep_level);
+    open_streamed(&s, cells, frame_level);
     for (int i = 0; i < ENTERED; i++) {
         bool jumps = draw(&s) % 4 == 0;
         if (jumps) {
@@ -177,9 +178,9 @@ static void any_order(int slots, int keep_level)
 static void what_is_chosen_is_there(void **state)
 {
     (void)state;
-    static const int slots[] = {-1, 0, 1, 3, USED, 10, 17};
-    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++)
-        any_order(slots[i], -1);
+    static const int cells[] = {-1, 0, 1, 3, USED, 10, 17};
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        any_order(cells[i], -1);
 }
 
 static void frames_of_what_is_chosen_are_read(void **state)
@@ -232,7 +233,7 @@ static void only_what_is_chosen_is_read(void **state)
     bool chosen[EXPERTS];
 
     open_streamed(&s, 0, -1);
-    assert_int_equal(s.residence.shelves, 0);
+    assert_int_equal(s.residence.steps.shelves, 0);
     int64_t expert = expert_bytes(&s);
     of(chosen, 5, USED);
     for (int i = 0; i < 3; i++)
@@ -267,7 +268,7 @@ static void what_is_on_the_shelf_is_not_read_again(void **state)
     close_streamed(&s);
 }
 
-/* Whole layers take what is on the shelf and turn out nothing; what they put into empty slots is turned out first. */
+/* Whole layers take what is on the shelf and turn out nothing; what they put into empty cells is turned out first. */
 static void whole_layers_use_the_shelf(void **state)
 {
     (void)state;

@@ -63,11 +63,11 @@ static ith_status choose(planned *p, size_t budget, bool rest_stays, ith_residen
 /* What is used and the rest of a layer behind it, or the next part of the output matrix, have room side by side. */
 static void assert_ahead(const ith_residence *r)
 {
-    for (int64_t s = 0; s + 1 < r->n_steps; s++) {
-        int64_t ahead = s + r->n_stages <= r->first_output_step ? r->n_stages : s >= r->first_output_step ? 2 : 1;
-        for (int64_t next = s + 1; next < s + ahead && next < r->n_steps; next++)
-            assert_true(r->steps[s].place + r->steps[s].bytes <= r->steps[next].place ||
-                        r->steps[next].place + r->steps[next].bytes <= r->steps[s].place);
+    for (int64_t s = 0; s + 1 < r->steps.n; s++) {
+        int64_t ahead = s + r->steps.n_stages <= r->steps.first_output ? r->steps.n_stages : s >= r->steps.first_output ? 2 : 1;
+        for (int64_t next = s + 1; next < s + ahead && next < r->steps.n; next++)
+            assert_true(r->steps.items[s].offset + r->steps.items[s].bytes <= r->steps.items[next].offset ||
+                        r->steps.items[next].offset + r->steps.items[next].bytes <= r->steps.items[s].offset);
     }
 }
 
@@ -77,22 +77,22 @@ static void assert_complete(const planned *p, const ith_residence *r)
     for (size_t i = 0; i < p->plan.n_entries; i++) {
         const ith_entry *e = &p->plan.entries[i];
         int64_t next = 0;
-        for (int64_t s = 0; s < r->n_steps; s++)
-            for (int k = 0; k < r->steps[s].n_parts; k++) {
-                const ith_step_part *part = &r->steps[s].parts[k];
+        for (int64_t s = 0; s < r->steps.n; s++)
+            for (int k = 0; k < r->steps.items[s].n_extents; k++) {
+                const ith_extent *part = &r->steps.items[s].extents[k];
                 if (part->entry != e)
                     continue;
                 assert_int_equal(part->first, next);
                 next += part->n;
                 assert_true(part->at % 64 == 0);
-                assert_true(part->at + (size_t)part->n * e->unit_bytes <= r->steps[s].bytes);
+                assert_true(part->at + (size_t)part->n * e->unit_bytes <= r->steps.items[s].bytes);
             }
         bool looked_up = e->matrix == p->model->embed && !r->embed_stays && e->matrix != p->model->output;
         bool gathered = p->comm.n_nodes > 1 && (e->matrix == p->model->output || (e->matrix != NULL && e->layer >= 0));
         assert_int_equal(next, gathered || (e->streamed && !looked_up) ? e->n_units : 0);
     }
-    for (int64_t s = 0; s < r->n_steps; s++)
-        assert_true(r->steps[s].place % 64 == 0 && r->steps[s].place + r->steps[s].bytes <= r->transit);
+    for (int64_t s = 0; s < r->steps.n; s++)
+        assert_true(r->steps.items[s].offset % 64 == 0 && r->steps.items[s].offset + r->steps.items[s].bytes <= r->steps.transit);
     assert_ahead(r);
 }
 
@@ -112,7 +112,7 @@ static void check_budgets(const char *name, int ranks)
             assert_int_equal(before, 0); /* once it is enough, more is too */
             continue;
         }
-        assert_true(r.resident + r.transit <= budget);
+        assert_true(r.resident + r.steps.transit <= budget);
         assert_true(r.resident >= before); /* more memory, more stays */
         before = r.resident;
         assert_complete(&p, &r);
@@ -141,9 +141,9 @@ static void enough_is_everything(void **state)
         ith_error err;
         assert_int_equal(choose(&p, i == 0 ? 0 : p.bytes, true, &r, &err), ITH_OK);
         assert_int_equal(r.resident, p.bytes);
-        assert_int_equal(r.n_steps, 0);
-        assert_int_equal(r.transit, 0);
-        assert_true(r.output_stays && r.embed_stays && r.output_parts == 1 && r.layers_resident == 28);
+        assert_int_equal(r.steps.n, 0);
+        assert_int_equal(r.steps.transit, 0);
+        assert_true(r.output_stays && r.embed_stays && r.steps.output_parts == 1 && r.layers_resident == 28);
     }
     close_planned(&p);
 }

@@ -60,48 +60,48 @@ static ith_status choose(planned *p, size_t budget, ith_residence *r)
     return ith_residence_choose(&p->plan, &p->params, r, &err);
 }
 
-/* Bytes of the shelves, which lie one after another behind the transit; all slots of a layer's steps are as many, of layers one more at most. */
+/* Bytes of the shelves, which lie one after another behind the transit; all cells of a layer's steps are as many, of layers one more at most. */
 static void assert_shelves(const ith_residence *r)
 {
-    size_t end = r->transit;
+    size_t end = r->steps.transit;
     int least = EXPERTS, most = 0;
 
-    for (int64_t i = 0; i < r->n_steps; i++) {
-        const ith_step *s = &r->steps[i];
-        const ith_entry *first = s->parts[0].entry;
+    for (int64_t i = 0; i < r->steps.n; i++) {
+        const ith_step *s = &r->steps.items[i];
+        const ith_entry *first = s->extents[0].entry;
         if (first->expert == ITH_NO_EXPERT) {
-            assert_int_equal(s->n_experts + s->n_slots, 0);
+            assert_int_equal(s->n_experts + s->n_cells, 0);
             continue;
         }
         assert_int_equal(s->n_experts, EXPERTS);
-        for (int k = 0; k < s->n_parts; k++)
-            assert_true(s->parts[k].in_slot % 64 == 0 &&
-                        s->parts[k].in_slot + ith_entry_bytes(s->parts[k].entry) <= s->slot_bytes);
-        assert_true(s->n_slots == 0 || s->shelf == end);
-        end += (size_t)s->n_slots * s->slot_bytes;
-        least = s->n_slots < least ? s->n_slots : least;
-        most = s->n_slots > most ? s->n_slots : most;
+        for (int k = 0; k < s->n_extents; k++)
+            assert_true(s->extents[k].in_cell % 64 == 0 &&
+                        s->extents[k].in_cell + ith_entry_bytes(s->extents[k].entry) <= s->cell_bytes);
+        assert_true(s->n_cells == 0 || s->shelf == end);
+        end += (size_t)s->n_cells * s->cell_bytes;
+        least = s->n_cells < least ? s->n_cells : least;
+        most = s->n_cells > most ? s->n_cells : most;
         if (first->stage > 2) /* down, behind gate and up */
-            assert_int_equal(s->n_slots, r->steps[i - 1].n_slots);
+            assert_int_equal(s->n_cells, r->steps.items[i - 1].n_cells);
     }
     assert_true(most <= least + 1 || most == 0);
-    assert_int_equal(end - r->transit, r->shelves);
+    assert_int_equal(end - r->steps.transit, r->steps.shelves);
 }
 
 static void assert_table(const ith_residence *r)
 {
     int64_t found = 0;
 
-    for (int layer = 0; layer < r->n_layers; layer++)
-        for (int stage = 0; stage < r->n_stages; stage++) {
-            int64_t step = r->step_of[layer * r->n_stages + stage];
+    for (int layer = 0; layer < r->steps.n_layers; layer++)
+        for (int stage = 0; stage < r->steps.n_stages; stage++) {
+            int64_t step = r->steps.of_stage[layer * r->steps.n_stages + stage];
             if (step < 0)
                 continue;
-            assert_int_equal(r->steps[step].parts[0].entry->layer, layer);
-            assert_int_equal(r->steps[step].parts[0].entry->stage, stage);
+            assert_int_equal(r->steps.items[step].extents[0].entry->layer, layer);
+            assert_int_equal(r->steps.items[step].extents[0].entry->stage, stage);
             found++;
         }
-    assert_int_equal(found, r->first_output_step);
+    assert_int_equal(found, r->steps.first_output);
 }
 
 static void what_is_left_holds_experts(void **state)
@@ -121,21 +121,21 @@ static void what_is_left_holds_experts(void **state)
             assert_int_equal(before, 0);
             continue;
         }
-        size_t taken = r.resident + r.transit + r.shelves;
+        size_t taken = r.resident + r.steps.transit + r.steps.shelves;
         double reads = ith_residence_reads(&p.plan, &p.params, &r, 1),
                few = ith_residence_reads(&p.plan, &p.params, &r, 0.25), looked_up = r.embed_stays ? 0 : embed;
-        assert_true(taken <= budget && r.resident + r.shelves >= before);
+        assert_true(taken <= budget && r.resident + r.steps.shelves >= before);
         assert_int_equal(r.experts_resident, 0);
         assert_shelves(&r);
         assert_table(&r);
         assert_true(before == 0 || reads <= read || r.embed_stays > embed_stayed); /* more memory, less is read */
         assert_true(few <= reads && few >= 0.25 * reads);
-        assert_true(reads + looked_up + (double)(r.resident + r.shelves) >= 0.95 * (double)p.bytes);
-        if (r.layers_resident == LAYERS && r.shelves > 0) {
+        assert_true(reads + looked_up + (double)(r.resident + r.steps.shelves) >= 0.95 * (double)p.bytes);
+        if (r.layers_resident == LAYERS && r.steps.shelves > 0) {
             dense_first = true;
-            assert_int_equal(r.first_output_step, 2 * (LAYERS - 1)); /* the experts' alone: one layer is dense */
+            assert_int_equal(r.steps.first_output, 2 * (LAYERS - 1)); /* the experts' alone: one layer is dense */
         }
-        before = r.resident + r.shelves;
+        before = r.resident + r.steps.shelves;
         read = reads;
         embed_stayed = r.embed_stays;
         ith_residence_free(&r);
@@ -156,7 +156,7 @@ static void cut_experts_stay_by_layers(void **state)
     for (int percent = 1; percent < 100; percent++) {
         if (choose(&p, p.bytes / 100 * (size_t)percent, &r) != ITH_OK)
             continue;
-        assert_int_equal(r.shelves, 0);
+        assert_int_equal(r.steps.shelves, 0);
         assert_true(r.experts_resident <= r.layers_resident);
         some += r.experts_resident > 0 && r.experts_resident < LAYERS;
         for (size_t i = 0; i < p.plan.n_entries; i++) {

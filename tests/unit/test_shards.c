@@ -1,4 +1,4 @@
-/* Which node holds what: every unit somewhere, pieces where they are said to lie, and no node much more than its share. */
+/* Which node holds what: every unit somewhere, extents where they are said to lie, and no node much more than its share. */
 #include "base/range.h"
 #include "model/model.h"
 #include "weights/residence.h"
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { MAX_RANKS = 8, PIECE = 100000 };
+enum { MAX_RANKS = 8, EXTENT = 100000 };
 
 static const int one_each[MAX_RANKS] = {0, 1, 2, 3, 4, 5, 6, 7}, scattered[MAX_RANKS] = {0, 1, 0, 2, 1, 1, 2, 0};
 
@@ -46,21 +46,21 @@ static ith_comm comm_of(int ranks, const int *node_of, int node)
     return comm;
 }
 
-/* The pieces of a node are what its ranks hold, in their order, at rising places without gaps. */
-static size_t assert_pieces(const ith_shards *s, const ith_entry *e, uint8_t *held)
+/* The extents of a node are what its ranks hold, in their order, at rising places without gaps. */
+static size_t assert_extents(const ith_shards *s, const ith_entry *e, uint8_t *held)
 {
-    ith_shard_piece piece = {0};
+    ith_shard_extent extent = {0};
     size_t bytes = 0;
 
-    while (ith_shard_next(s, e, s->node, (ith_range){0, e->n_units}, PIECE, &piece)) {
-        ith_range of_rank = ith_shard_held(s, e, s->node, piece.rank);
-        assert_true(piece.first >= of_rank.begin && piece.first + piece.n <= of_rank.end);
-        assert_true(piece.n == 1 || (size_t)piece.n * e->unit_bytes <= PIECE);
-        if (held[piece.first] == 0) /* else the tile is there twice, and the first place is as good */
-            assert_int_equal(ith_shard_place(s, e, piece.first, piece.n), bytes);
-        for (int64_t i = 0; i < piece.n; i++)
-            held[piece.first + i] = 1;
-        bytes += (size_t)piece.n * e->unit_bytes;
+    while (ith_shard_next(s, e, s->node, (ith_range){0, e->n_units}, EXTENT, &extent)) {
+        ith_range of_rank = ith_shard_held(s, e, s->node, extent.rank);
+        assert_true(extent.first >= of_rank.begin && extent.first + extent.n <= of_rank.end);
+        assert_true(extent.n == 1 || (size_t)extent.n * e->unit_bytes <= EXTENT);
+        if (held[extent.first] == 0) /* else the tile is there twice, and the first place is as good */
+            assert_int_equal(ith_shard_offset(s, e, extent.first, extent.n), bytes);
+        for (int64_t i = 0; i < extent.n; i++)
+            held[extent.first + i] = 1;
+        bytes += (size_t)extent.n * e->unit_bytes;
     }
     return bytes;
 }
@@ -79,7 +79,7 @@ static void assert_all_held(const planned *p, int ranks, const int *node_of)
         for (comm.node = 0; comm.node < comm.n_nodes; comm.node++) {
             ith_shards s = ith_shards_of(&comm, &mesh, true);
             memset(by_node, 0, sizeof by_node);
-            size_t bytes = assert_pieces(&s, e, by_node);
+            size_t bytes = assert_extents(&s, e, by_node);
             assert_int_equal(ith_shard_bytes(&s, e, comm.node), (bytes + 63) / 64 * 64);
             assert_true(bytes <= ith_shard_most(&s, e));
             for (int64_t u = 0; u < e->n_units; u++)

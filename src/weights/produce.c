@@ -1,0 +1,199 @@
+/* produce.c - makes units, from the rows of a file or the tiles of a pack. */
+#include "weights/produce.h"
+
+#include "base/mem.h"
+#include "base/range.h"
+#include "weights/layout.h"
+
+/* Bytes of the largest tile that is stored in another layout than is wanted. */
+static size_t largest_converted(const ith_plan *plan)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        const ith_entry *e = &plan->entries[i];
+        if (e->tensor->packed != NULL && !e->as_stored && e->tensor->packed->tile_bytes > bytes)
+            bytes = e->tensor->packed->tile_bytes;
+    }
+    return bytes;
+}
+
+static ith_status open_buffers(const ith_plan *plan, ith_producer *p, ith_error *err)
+{
+    size_t converted = largest_converted(plan), groups = (size_t)plan->max_groups;
+    void *memory;
+
+    if (plan->pack != NULL)
+        ITH_TRY(ith_pack_reader_open(plan->pack, p->caching, &p->reader, err));
+    if (converted == 0)
+        return ITH_OK;
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, converted, "a packed tile", &memory, err));
+    p->tile = memory;
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ITH_TILE_ROWS * ITH_GROUP * groups, sizeof(float),
+                                "rows of a tile", &memory, err));
+    p->rows = memory;
+    return ITH_OK;
+}
+
+ith_status ith_producer_open(const ith_plan *plan, ith_caching caching, ith_producer *p,
+                             ith_error *err)
+{
+    *p = (ith_producer){.plan = plan, .caching = caching};
+    ith_status status = open_buffers(plan, p, err);
+    if (status != ITH_OK)
+        ith_producer_close(p);
+    return status;
+}
+
+void ith_producer_close(ith_producer *p)
+{
+    if (p == NULL)
+        return;
+    ith_pack_reader_close(p->reader);
+    ith_filereader_close(p->file);
+    ith_mem_free(p->tile);
+    ith_mem_free(p->rows);
+    *p = (ith_producer){0};
+}
+
+/* ---- Rows of a file ---- */
+
+/* Bytes of a row of the file, whose tensor's last dimension is the columns. */
+static size_t row_bytes_of(const ith_entry *e)
+{
+    const ith_dtype_info *type = ith_dtype_get(e->tensor->dtype);
+    return (size_t)(e->matrix->cols / type->block) * (size_t)type->block_bytes;
+}
+
+/* The file's row that holds our row, both counted from the matrix's first. */
+static int64_t file_row(const ith_entry *e, int64_t row)
+{
+    int64_t d = e->head_dim, in_head;
+    if (e->order == ITH_ROWS_PLAIN)
+        return row;
+    in_head = row % d;
+    return row - in_head + (in_head < d / 2 ? 2 * in_head : 2 * (in_head - d / 2) + 1);
+}
+
+/* The matrix's rows in the file among which those of tiles [first, first + n) are. */
+static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
+{
+    int64_t unit = e->order == ITH_ROWS_PLAIN ? 1 : e->head_dim, rows = e->matrix->rows;
+    int64_t begin = first * ITH_TILE_ROWS / unit * unit,
+            end = ith_round_up((first + n) * ITH_TILE_ROWS, unit);
+    return (ith_range){begin, end < rows ? end : rows};
+}
+
+/* Bytes [at, at + bytes) of a tensor's data, until the producer's next call. */
+static ith_status get_data(ith_producer *p, const ith_tensor *t, size_t at, size_t bytes,
+                           const uint8_t **data, ith_error *err)
+{
+    ith_status status;
+
+    *data = t->data + at;
+    if (t->mapping == NULL)
+        return ITH_OK;
+    if (p->file == NULL || ith_filereader_file(p->file) != t->mapping) {
+        ith_filereader_close(p->file);
+        ITH_TRY(ith_filereader_open(t->mapping, p->caching, &p->file, err));
+    }
+    status = ith_filereader_get(p->file, (uint64_t)(*data - t->mapping->data), bytes, data, err);
+    return status == ITH_OK ? status
+                            : ith_fail_prefix(err, status, "%s: tensor %s", t->file, t->name);
+}
+
+static ith_status pack_rows(const ith_entry *e, ith_dtype dtype, const uint8_t *const rows[16],
+                            void *out, ith_error *err)
+{
+    const ith_matrix *m = e->matrix;
+
+    if (ith_layout_pack_tile(m->layout, m->groups, dtype, m->cols, e->importance, rows, out))
+        return ITH_OK;
+    return ith_fail(err, ITH_E_FORMAT,
+                    "%s: tensor %s has a weight that is NaN or infinite, which %s cannot hold",
+                    e->tensor->file, e->tensor->name, m->layout == ITH_W8 ? "w8" : "w4");
+}
+
+/* `data`: the file's rows from `first_row` on, among which those of the tile are. */
+static ith_status convert(const ith_entry *e, int64_t tile, const uint8_t *data, int64_t first_row,
+                          void *out, ith_error *err)
+{
+    const ith_matrix *m = e->matrix;
+    size_t row_bytes = row_bytes_of(e);
+    const uint8_t *rows[ITH_TILE_ROWS];
+
+    for (int r = 0; r < ITH_TILE_ROWS; r++) {
+        int64_t row = tile * ITH_TILE_ROWS + r;
+        rows[r] = row < m->rows ? data + (size_t)(file_row(e, row) - first_row) * row_bytes : NULL;
+    }
+    return pack_rows(e, e->tensor->dtype, rows, out, err);
+}
+
+static ith_status convert_rows(ith_producer *p, const ith_entry *e, int64_t first, int64_t n,
+                               uint8_t *out, ith_error *err)
+{
+    size_t row_bytes = row_bytes_of(e);
+    ith_range rows = rows_read(e, first, n);
+    const uint8_t *data;
+
+    ITH_TRY(get_data(p, e->tensor, (size_t)(e->first_row + rows.begin) * row_bytes,
+                     (size_t)ith_range_size(rows) * row_bytes, &data, err));
+    for (int64_t i = 0; i < n; i++)
+        ITH_TRY(convert(e, first + i, data, rows.begin, out + (size_t)i * e->unit_bytes, err));
+    return ITH_OK;
+}
+
+/* ---- Units ---- */
+
+/* A pack's tile into another layout: through floats, which are exact. */
+static ith_status convert_packed(const ith_producer *p, const ith_entry *e, int64_t tile, void *out,
+                                 ith_error *err)
+{
+    const ith_packed *t = e->tensor->packed;
+    const ith_matrix *m = e->matrix;
+    const uint8_t *rows[ITH_TILE_ROWS];
+
+    ITH_TRY(ith_pack_read(p->reader, t, tile, 1, p->tile, err));
+    for (int r = 0; r < ITH_TILE_ROWS; r++) {
+        float *row = p->rows + (int64_t)r * m->cols;
+        bool there = tile * ITH_TILE_ROWS + r < m->rows;
+        if (there)
+            ith_layout_unpack_row(t->layout, m->groups, p->tile, r, m->cols, row);
+        rows[r] = there ? (const uint8_t *)row : NULL;
+    }
+    return pack_rows(e, ITH_DT_F32, rows, out, err);
+}
+
+ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, void *out,
+                       ith_error *err)
+{
+    const uint8_t *data;
+
+    if (e->as_stored)
+        return ith_pack_read(p->reader, e->tensor->packed, first, n, out, err);
+    if (e->tensor->packed != NULL) {
+        for (int64_t i = 0; i < n; i++)
+            ITH_TRY(
+                convert_packed(p, e, first + i, (uint8_t *)out + (size_t)i * e->unit_bytes, err));
+        return ITH_OK;
+    }
+    if (e->matrix != NULL)
+        return convert_rows(p, e, first, n, out, err);
+    ITH_TRY(get_data(p, e->tensor, 0, e->tensor->bytes, &data, err));
+    ith_dtype_to_f32(e->tensor->dtype, data, e->n, out);
+    return ITH_OK;
+}
+
+size_t ith_stored_bytes(const ith_entry *e, int64_t first, int64_t n, bool *packed)
+{
+    const ith_packed *t = e->tensor->packed;
+    size_t bytes = 0;
+
+    *packed = t != NULL && t->codec == ITH_CODEC_ZSTD;
+    if (t == NULL)
+        return e->matrix == NULL ? e->tensor->bytes
+                                 : (size_t)ith_range_size(rows_read(e, first, n)) * row_bytes_of(e);
+    for (int64_t i = first; i < first + n; i++)
+        bytes += ith_pack_tile_get(t, i).bytes;
+    return bytes;
+}

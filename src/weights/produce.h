@@ -1,0 +1,37 @@
+/* produce.h - makes the units of a load plan: tiles of matrices in the layout the kernels read, and
+ * vectors of floats.
+ *
+ * The store makes units where kernels read them, the packer where it writes them from. Any number
+ * of threads may work at the same time, each with a producer of its own.
+ */
+#ifndef ITH_WEIGHTS_PRODUCE_H
+#define ITH_WEIGHTS_PRODUCE_H
+
+#include "formats/filereader.h"
+#include "weights/plan.h"
+
+/* The buffers of one thread. */
+typedef struct ith_producer {
+    const ith_plan *plan;
+    ith_caching caching;
+    ith_pack_reader *reader; /* of packs */
+    ith_filereader *file;    /* of other files: the one read last */
+    uint8_t *tile;           /* of packs: a tile in another layout than the one asked for, */
+    float *rows;             /* and its rows as floats */
+} ith_producer;
+
+/* `plan` must outlive the producer. ITH_E_MEMORY; what ith_pack_reader_open says. */
+ith_status ith_producer_open(const ith_plan *plan, ith_caching caching, ith_producer *p,
+                             ith_error *err);
+void ith_producer_close(ith_producer *p); /* accepts NULL and a zeroed struct */
+
+/* Makes units [first, first + n) of e in out[n * unit_bytes], 64-byte aligned; reads once where the
+ * file allows it. ITH_E_FORMAT: a weight that the layout cannot hold (NaN, infinite); what
+ * ith_pack_read and ith_filereader_get say. */
+ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, void *out,
+                       ith_error *err);
+
+/* Bytes that these units take in their file. *packed: are they compressed there? */
+size_t ith_stored_bytes(const ith_entry *e, int64_t first, int64_t n, bool *packed);
+
+#endif
