@@ -66,8 +66,8 @@ static ith_status get_shape(const json_t *o, const char *where, ith_kv_shape *sh
     return ITH_OK;
 }
 
-/* Layers in order: so many of a form, then so many of the next. Manifests written before there was a
- * second form lack the list. */
+/* Layers in order: so many of a form, then so many of the next. Manifests written before there
+ * was a second form lack the list. */
 static ith_status check_states(const json_t *o, const char *where, const ith_kv_shape *shape,
                                ith_error *err)
 {

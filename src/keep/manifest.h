@@ -4,8 +4,8 @@
  *    "layers": 36, "kv_heads": 8, "head_dim": 128, "states": [{"form": "kv", "layers": 36}],
  *    "model": NAME, "ids": [...]}
  *
- * `states` says what each layer of the model keeps for a timeline (state/state.h): today a KV cache in
- * every layer. A manifest without the list means that; one with another form is refused.
+ * `states` says what each layer of the model keeps for a timeline (state/state.h): today a KV
+ * cache in every layer. A manifest without the list means that; one with another form is refused.
  *
  * The key is the hash of the parent's key and the tokens, so it verifies both.
  */
