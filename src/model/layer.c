@@ -25,6 +25,18 @@ ith_input ith_pass_mid(const ith_pass *p, int64_t cols)
     return in;
 }
 
+void ith_pass_enter(const ith_pass *p, int layer, const ith_block *block, int stage,
+                    const bool *chosen, ith_member *me)
+{
+    ith_store_enter(p->model->store, layer, block->first_stage + stage, p->need, chosen, me);
+    ith_pass_lap(p, me, layer, ITH_LAP_WEIGHTS);
+}
+
+void ith_pass_leave(const ith_pass *p, int layer, const ith_block *block, int stage, ith_member *me)
+{
+    ith_store_leave(p->model->store, layer, block->first_stage + stage, p->need, me);
+}
+
 void ith_quantize_h(ith_pass *p, ith_member *me, int64_t cols)
 {
     ith_range mine = ith_my_share(me, n_mine(p), 1);

@@ -3,6 +3,15 @@
 
 #include "model/blocks/block.h"
 
+/* What of a layer's matrices the pass reads on this rank. */
+static ith_need need_of(const ith_pass *p)
+{
+    for (int k = 0; k < ITH_BLOCKS; k++)
+        if (ith_block_kinds[k]->chooses != NULL && ith_block_kinds[k]->chooses(p))
+            return ITH_NEED_CHOSEN;
+    return p->way->all_tokens ? ITH_NEED_HELD : ITH_NEED_ALL;
+}
+
 ith_pass ith_pass_make(const ith_pass_env *env, bool by_rows, const ith_span *spans, int n_spans,
                        const int32_t *ids)
 {
@@ -20,30 +29,8 @@ ith_pass ith_pass_make(const ith_pass_env *env, bool by_rows, const ith_span *sp
     for (int i = 0; i < n_spans; i++)
         p.n += spans[i].n;
     p.mine = by_rows ? (ith_range){0, p.n} : ith_mesh_places(env->mesh, p.n, env->comm->rank);
+    p.need = need_of(&p);
     return p;
-}
-
-/* ---- Weights ---- */
-
-ith_need ith_pass_need(const ith_pass *p)
-{
-    for (int k = 0; k < ITH_BLOCKS; k++)
-        if (ith_block_kinds[k]->chooses != NULL && ith_block_kinds[k]->chooses(p))
-            return ITH_NEED_CHOSEN;
-    return p->way->all_tokens ? ITH_NEED_HELD : ITH_NEED_ALL;
-}
-
-void ith_pass_enter(const ith_pass *p, int layer, const ith_block *block, int stage,
-                    const bool *chosen, ith_member *me)
-{
-    ith_store_enter(p->model->store, layer, block->first_stage + stage, ith_pass_need(p), chosen,
-                    me);
-    ith_pass_lap(p, me, layer, ITH_LAP_WEIGHTS);
-}
-
-void ith_pass_leave(const ith_pass *p, int layer, const ith_block *block, int stage, ith_member *me)
-{
-    ith_store_leave(p->model->store, layer, block->first_stage + stage, ith_pass_need(p), me);
 }
 
 /* ---- The run ---- */

@@ -73,6 +73,7 @@ struct ith_pass {
     int n_spans;
     int64_t n;              /* tokens of the pass: those of span after span */
     const int32_t *ids;     /* [n] */
+    ith_need need;          /* what of a layer's matrices it reads on this rank */
     ith_range mine;         /* slots of the tokens that this rank holds; see below */
     const ith_probe *probe; /* NULL: nobody looks */
     ith_profile *profile;   /* NULL: nobody measures */
@@ -193,9 +194,6 @@ static inline void ith_pass_progress(const ith_pass *pass, const ith_member *me)
 }
 
 /* ---- For blocks ---- */
-
-/* What of a layer's matrices the pass reads on this rank. */
-ith_need ith_pass_need(const ith_pass *pass);
 
 /* All members, around the use of stage `stage` of a block: ith_store_enter and ith_store_leave. The
  * waiting is a lap of its own. chosen: see ith_store_enter. */
