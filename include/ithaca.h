@@ -245,6 +245,11 @@ typedef enum ith_exchange {
  * on all ranks, after at most one layer ("measure") or one chunk ("prefill"). */
 typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int64_t total);
 
+/* Reports progress inside a chunk of a prompt, which may take a minute: `share` of its `tokens`
+ * tokens, from 0 to 1, is computed. They follow those that ith_progress_fn reported last. Called on
+ * rank 0 only, before the first and after each layer, from the thread that called the library. */
+typedef void (*ith_chunk_fn)(void *user, int64_t tokens, double share);
+
 /* What an engine and a session will take. */
 typedef struct ith_sizes {
     int64_t weights; /* bytes per node, including weights that are streamed */
@@ -317,9 +322,10 @@ typedef struct ith_engine_params {
      * 0: as many as pay. */
     int head_slices;
 
-    ith_progress_fn progress; /* NULL: none */
-    ith_sizes_fn sizes;       /* NULL: none */
-    void *progress_user;      /* first argument of both */
+    ith_progress_fn progress;    /* NULL: none */
+    ith_chunk_fn chunk_progress; /* NULL: none */
+    ith_sizes_fn sizes;          /* NULL: none */
+    void *progress_user;         /* first argument of all three */
 } ith_engine_params;
 
 /* Local. All defaults; `model` is NULL and must be set. */

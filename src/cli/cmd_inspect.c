@@ -37,6 +37,79 @@ static const ith_group_use groups[] = {
     {NULL, 0},
 };
 
+/* ---- Quantization: the types of matrices ---- */
+
+enum { TYPES_MAX = 32 };
+
+typedef struct type_sum {
+    const char *name;
+    int tensors;
+    double bytes;
+} type_sum;
+
+/* Sums over tensors of two dimensions and more, up to TYPES_MAX types; returns how many there are. */
+static int sum_types(const json_t *tensors, type_sum sums[TYPES_MAX])
+{
+    const json_t *tensor;
+    size_t index;
+    int n = 0;
+
+    json_array_foreach(tensors, index, tensor)
+    {
+        const char *type = json_string_value(json_object_get(tensor, "type"));
+        int i = 0;
+        if (type == NULL || json_array_size(json_object_get(tensor, "shape")) < 2)
+            continue;
+        while (i < n && strcmp(sums[i].name, type) != 0)
+            i++;
+        if (i == TYPES_MAX)
+            continue;
+        if (i == n)
+            sums[n++] = (type_sum){.name = type};
+        sums[i].tensors++;
+        sums[i].bytes += json_number_value(json_object_get(tensor, "bytes"));
+    }
+    return n;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    double x = ((const type_sum *)a)->bytes, y = ((const type_sum *)b)->bytes;
+    return (x < y) - (x > y);
+}
+
+/* {TYPE: number of matrices}, the type with most bytes first. */
+static json_t *quantization(const json_t *tensors)
+{
+    type_sum sums[TYPES_MAX];
+    int n = sum_types(tensors, sums);
+    json_t *types = json_object();
+
+    qsort(sums, (size_t)n, sizeof sums[0], by_bytes);
+    for (int i = 0; i < n; i++)
+        json_object_set_new(types, sums[i].name, json_integer(sums[i].tensors));
+    return types;
+}
+
+/* "BF16", or "Q4_0 (196), Q6_K (1)" */
+static void print_quantization(const json_t *types)
+{
+    const char *name, *separator = "";
+    json_t *tensors;
+
+    printf("%-24s", "quantization");
+    json_object_foreach((json_t *)types, name, tensors)
+    {
+        printf("%s%s", separator, name);
+        if (json_object_size(types) > 1)
+            printf(" (%lld)", (long long)json_integer_value(tensors));
+        separator = ", ";
+    }
+    printf("\n");
+}
+
+/* ---- Tables ---- */
+
 static void print_scalar(const json_t *value)
 {
     char *text = json_is_string(value) ? NULL : ith_json_text(value, false);
@@ -54,6 +127,10 @@ static void print_object(const json_t *object, int indent)
     {
         if (indent == 0 && strcmp(key, "tensors") == 0)
             continue;
+        if (indent == 0 && strcmp(key, "quantization") == 0) {
+            print_quantization(value);
+            continue;
+        }
         printf("%*s%-*s", indent, "", 24 - indent, key);
         if (json_is_object(value)) {
             printf("\n");
@@ -113,6 +190,7 @@ static int inspect_main(const ith_cli *cli, int argc, char **argv)
         return ith_cli_failure(cli, status, &err);
     info = json_loads(text, 0, NULL);
     free(text);
+    json_object_set_new(info, "quantization", quantization(json_object_get(info, "tensors")));
     if (args.verify)
         json_object_set_new(info, "verified", json_true());
     if (args.output.json)

@@ -1,5 +1,6 @@
 /* cmd_plan.c - what a run would need on several numbers of nodes, and about how fast it would be.
  * The library gives JSON for one number of ranks; here several become a table. */
+#include "base/progress.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
@@ -151,29 +152,31 @@ static const char *text_of(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
-static void print_time(const json_t *row, const char *key)
+static void print_memory(const json_t *row)
 {
-    const json_t *value = json_object_get(row, key);
-    if (json_is_number(value))
-        printf(" %10.1f", json_number_value(value));
-    else
-        printf(" %10s", "-");
+    const json_t *memory = json_object_get(row, "memory");
+
+    printf("%5.0f %5.0f %7.0f %7s  %-12s %9.0f %9.0f %9.0f %9.0f\n", number(row, "nodes"),
+           number(row, "ranks"), number(row, "threads"), text_of(row, "mesh"),
+           text_of(row, "distribution"), number(memory, "node_weights_bytes") / MIB,
+           number(memory, "node_bytes") / MIB, number(memory, "rank_kv_bytes") / MIB,
+           number(memory, "rank_workspace_bytes") / MIB);
 }
 
-static void print_row(const json_t *row)
+static void print_speed(const json_t *row)
 {
-    const json_t *memory = json_object_get(row, "memory"),
-                 *wire = json_object_get(row, "token_layer_bytes");
+    const json_t *wire = json_object_get(row, "token_layer_bytes"),
+                 *prefill = json_object_get(row, "prefill_s"),
+                 *decode = json_object_get(row, "decode_tps");
+    char time[32] = "-", rate[32] = "-";
 
-    printf("%5.0f %5.0f %7.0f %7s  %-10s %9.0f %8.0f %9.0f %9.0f  %8.1f %8.1f %8.1f",
-           number(row, "nodes"), number(row, "ranks"), number(row, "threads"), text_of(row, "mesh"),
-           text_of(row, "distribution"), number(memory, "node_weights_bytes") / MIB,
-           number(memory, "rank_kv_bytes") / MIB, number(memory, "rank_workspace_bytes") / MIB,
-           number(memory, "node_bytes") / MIB, number(wire, "ulysses_prefill") / 1024,
-           number(wire, "tensor_parallel") / 1024, number(wire, "rows_decode") / 1024);
-    print_time(row, "prefill_s");
-    print_time(row, "decode_tps");
-    printf("\n");
+    if (json_is_number(prefill))
+        ith_format_time(time, json_number_value(prefill));
+    if (json_is_number(decode))
+        snprintf(rate, sizeof rate, "%.1f", json_number_value(decode));
+    printf("%5.0f %5.0f %9.1f %9.1f %12.1f %16s %17s\n", number(row, "nodes"), number(row, "ranks"),
+           number(wire, "ulysses_prefill") / 1024, number(wire, "rows_decode") / 1024,
+           number(wire, "tensor_parallel") / 1024, time, rate);
 }
 
 /* Why the weights are where they are, and who gets how much where that is weighed. */
@@ -193,20 +196,25 @@ static void print_table(const plan_args *args, const json_t *rows)
     const json_t *row, *first = json_array_get(rows, 0);
     size_t i;
 
-    printf("%s: weights %.0f MiB, context %.0f tokens; a node: %.1f GB/s, %.0f integer GOP/s; "
-           "network %.2f GB/s, %.0f "
-           "us\n\n",
+    printf("%s: weights %.0f MiB, context %.0f tokens\n"
+           "node: %.1f GB/s, %.0f integer GOP/s; network: %.2f GB/s, %.0f us\n\n",
            text_of(first, "model"), number(first, "weight_bytes") / MIB, number(first, "ctx"),
            args->read_gbps, args->integer_gops, args->network_gbps, args->latency_us);
-    printf("%5s %5s %7s %7s  %-10s %9s %8s %9s %9s  %8s %8s %8s %10s %10s\n", "", "", "", "", "",
-           "MiB: node", "rank", "rank", "node", "KiB sent", "tensor", "", "whole", "behind it");
-    printf("%5s %5s %7s %7s  %-10s %9s %8s %9s %9s  %8s %8s %8s %10s %10s\n", "nodes", "ranks",
-           "threads", "mesh", "distribution", "weights", "KV", "workspace", "in all", "ulysses",
-           "parallel", "decode", "prefill s", "decode t/s");
-    json_array_foreach(rows, i, row) print_row(row);
+    printf("%5s %5s %7s %7s  %-12s %9s %9s %9s %9s\n", "", "", "", "", "", "node: MiB", "node: MiB",
+           "rank: MiB", "rank: MiB");
+    printf("%5s %5s %7s %7s  %-12s %9s %9s %9s %9s\n", "nodes", "ranks", "threads", "mesh",
+           "distribution", "weights", "total", "KV cache", "buffers");
+    json_array_foreach(rows, i, row) print_memory(row);
+    printf("\n%5s %5s %9s %9s %12s %16s %17s\n", "", "", "KiB sent", "KiB sent", "KiB sent",
+           "whole context", "full context");
+    printf("%5s %5s %9s %9s %12s %16s %17s\n", "nodes", "ranks", "prefill", "decode", "tensor par.",
+           "prefill", "decode, tokens/s");
+    json_array_foreach(rows, i, row) print_speed(row);
     printf("\n");
     json_array_foreach(rows, i, row) print_reasons(row);
-    printf("\nSent: by a rank, for one token and layer. Times are estimates.\n");
+    printf("\nKiB sent: by each rank, per token and layer; \"tensor par.\": as tensor parallelism "
+           "would.\n"
+           "Speeds are estimates.\n");
 }
 
 static int plan_main(const ith_cli *cli, int argc, char **argv)

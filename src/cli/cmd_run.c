@@ -25,7 +25,7 @@ typedef struct
     ith_generation answer;
     json_t *where; /* of --report-pages, on rank 0 */
     int64_t n_prompt, n_forced;
-    uint64_t seed;
+    ith_sampling sampling;
     double prefill_s, decode_s;
     bool stream;     /* show text as it comes */
     char last_shown; /* 0: nothing yet */
@@ -106,7 +106,7 @@ static ith_generate_params plan_answer(const ith_cli *cli, const ith_run_args *a
     if (params.max_tokens < wanted && !run->watch.quiet)
         ith_cli_note(cli, "the context of %lld tokens leaves room for %lld tokens of answer",
                      (long long)ctx, (long long)params.max_tokens);
-    run->seed = params.sampling.temperature > 0 ? params.sampling.seed : 0;
+    run->sampling = params.sampling;
     return params;
 }
 
@@ -131,6 +131,7 @@ static ith_status work(const ith_cli *cli, const ith_run_args *args,
                                               : ITH_OK));
     ITH_TRY(ith_drafting_open(cli, &args->speculation, params, &run->drafting, err));
     ITH_TRY(ith_engine_open(cli->world, params, &run->engine, err));
+    ith_watch_end(&run->watch);
     ITH_TRY(ith_drafting_check(&run->drafting, run->engine, err));
     ith_cli_advise(cli, run->engine, run->watch.quiet);
     ITH_TRY(make_prompt(cli, args, run, err));
@@ -157,6 +158,21 @@ static const char *finish_name(ith_finish finish)
                                             : "length";
 }
 
+static json_t *model_json(const char *path, const ith_engine_info *info)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:I}", "path", path, "name", info->name, "architecture",
+                     info->architecture, "kv", ith_word_name(ith_kv_words, (int)info->kv), "ctx",
+                     (json_int_t)info->ctx);
+}
+
+static json_t *sampling_json(const ith_sampling *s)
+{
+    return json_pack("{s:f, s:i, s:f, s:f, s:f, s:i, s:I}", "temperature", (double)s->temperature,
+                     "top_k", s->top_k, "top_p", (double)s->top_p, "min_p", (double)s->min_p,
+                     "repeat_penalty", (double)s->repeat_penalty, "repeat_window", s->repeat_window,
+                     "seed", (json_int_t)s->seed);
+}
+
 static int print_json(const ith_cli *cli, const ith_run_args *args, const run_state *run)
 {
     const ith_engine_info *info = ith_engine_get_info(run->engine);
@@ -167,15 +183,19 @@ static int print_json(const ith_cli *cli, const ith_run_args *args, const run_st
         json_array_append_new(ids, json_integer(run->answer.ids[i]));
     ith_session_logits_sha256(run->session, sha256);
     json_t *result = json_pack(
-        "{s:I, s:I, s:o, s:o, s:s, s:f, s:f, s:o, s:i, s:i, s:s, s:o, s:s, s:s, s:s, s:o}",
-        "prompt_tokens", (json_int_t)run->n_prompt, "restored_tokens",
+        "{s:s, s:o, s:I, s:I, s:o, s:o, s:s, s:o, s:f, s:f, s:o, s:i, s:i, s:s, s:o, s:s, s:s, "
+        "s:s, "
+        "s:o}",
+        "version", ith_version(), "model", model_json(args->model.model, info), "prompt_tokens",
+        (json_int_t)run->n_prompt, "restored_tokens",
         (json_int_t)ith_session_restored(run->session), "ids", ids, "text",
         ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
-        finish_name(run->answer.finish), "prefill_s", run->prefill_s, "decode_s", run->decode_s,
-        "speculation", ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks,
-        "threads", info->threads, "mesh", info->mesh, "shares",
-        ith_json_numbers(info->shares, info->ranks), "simd", info->simd, "distribution",
-        info->distribution, "logits_sha256", sha256, "sent", ith_cli_sent_json(cli->world));
+        finish_name(run->answer.finish), "sampling", sampling_json(&run->sampling), "prefill_s",
+        run->prefill_s, "decode_s", run->decode_s, "speculation",
+        ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks, "threads",
+        info->threads, "mesh", info->mesh, "shares", ith_json_numbers(info->shares, info->ranks),
+        "simd", info->simd, "distribution", info->distribution, "logits_sha256", sha256, "sent",
+        ith_cli_sent_json(cli->world));
     if (args->profile)
         json_object_set_new(result, "profile", ith_cli_profile(run->session));
     if (run->where != NULL)
@@ -183,14 +203,24 @@ static int print_json(const ith_cli *cli, const ith_run_args *args, const run_st
     return ith_cli_write_json(cli, result);
 }
 
+/* "12.34 s", "4 h 32 min" */
+static const char *time_text(double s, char text[32])
+{
+    if (s < 60)
+        snprintf(text, 32, "%.2f s", s);
+    else
+        ith_format_time(text, s);
+    return text;
+}
+
 static void print_timings(const ith_cli *cli, const run_state *run)
 {
     const ith_engine_info *info = ith_engine_get_info(run->engine);
     double n_prompt = (double)run->n_prompt, n_answer = (double)run->answer.n_ids;
     char seed[40] = "", restored[40] = "", guesses[80] = "", sent[160], text[160];
+    char prefill[32], decode[32];
 
     ith_cli_sent_text(cli->world, sent, sizeof sent);
-
     if (strncmp(info->distribution, "replicated", 10) != 0)
         ith_cli_say(cli, "%s", info->distribution);
     if (info->shares != NULL) {
@@ -199,21 +229,21 @@ static void print_timings(const ith_cli *cli, const run_state *run)
                     ith_cli_shares_text(shares, text, sizeof text));
         json_decref(shares);
     }
-    if (run->seed != 0)
-        snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)run->seed);
+    if (run->sampling.temperature > 0 && run->sampling.seed != 0)
+        snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)run->sampling.seed);
     if (ith_session_restored(run->session) > 0)
-        snprintf(restored, sizeof restored, ", %lld read",
+        snprintf(restored, sizeof restored, ", %lld from disk",
                  (long long)ith_session_restored(run->session));
     if (run->answer.n_drafted > 0)
         snprintf(guesses, sizeof guesses, ", %lld of %lld guesses right",
                  (long long)run->answer.n_accepted, (long long)run->answer.n_drafted);
     ith_cli_say(cli,
-                "prompt %.0f tokens in %.2f s (%.1f/s%s), answer %.0f tokens in %.2f s (%.1f/s)%s, "
-                "%d x %d threads, mesh "
-                "%s, %s%s%s",
-                n_prompt, run->prefill_s, n_prompt / fmax(run->prefill_s, 1e-9), restored, n_answer,
-                run->decode_s, n_answer / fmax(run->decode_s, 1e-9), guesses, info->ranks,
-                info->threads, info->mesh, info->simd, seed, sent);
+                "prompt %.0f tokens in %s (%.1f/s%s), answer %.0f tokens in %s (%.1f/s)%s, "
+                "%d x %d threads, mesh %s, %s%s%s",
+                n_prompt, time_text(run->prefill_s, prefill), n_prompt / fmax(run->prefill_s, 1e-9),
+                restored, n_answer, time_text(run->decode_s, decode),
+                n_answer / fmax(run->decode_s, 1e-9), guesses, info->ranks, info->threads,
+                info->mesh, info->simd, seed, sent);
 }
 
 /* Rank 0, after an answer or a part of one. */

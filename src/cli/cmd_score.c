@@ -142,6 +142,7 @@ static ith_status work(const ith_cli *cli, score_args *args, const ith_engine_pa
 
     ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_read(corpus, err) : ITH_OK));
     ITH_TRY(ith_engine_open(cli->world, params, &score->engine, err));
+    ith_watch_end(&score->watch);
     ith_cli_advise(cli, score->engine, score->watch.quiet);
     ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_tokenize(corpus, score->engine, err)
                                               : ITH_OK));

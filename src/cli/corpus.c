@@ -54,8 +54,8 @@ ith_status ith_corpus_tokenize(ith_corpus *corpus, const ith_engine *engine, ith
     if (ith_engine_vocab(engine) == NULL)
         return ith_fail(err, ITH_E_ARGUMENT, "%s has no tokenizer: use --ids instead of -f",
                         ith_engine_get_info(engine)->name);
-    status = ith_vocab_tokenize(ith_engine_vocab(engine), corpus->text.data, corpus->text.len, flags, &corpus->ids.data,
-                          &corpus->ids.n, err);
+    status = ith_vocab_tokenize(ith_engine_vocab(engine), corpus->text.data, corpus->text.len,
+                                flags, &corpus->ids.data, &corpus->ids.n, err);
     ith_text_free(&corpus->text);
     return status;
 }

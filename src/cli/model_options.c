@@ -79,7 +79,7 @@ static const ith_option quant_options[] = {
 
 const ith_option_group ith_group_quant = {"Weights and KV cache", quant_options};
 
-static const ith_word kv_words[] = {
+const ith_word ith_kv_words[] = {
     {"q8", ITH_KV_Q8, "8-bit integers, one scale per token and head"},
     {"bf16", ITH_KV_BF16, "bfloat16"},
     {"f32", ITH_KV_F32, "32-bit float"},
@@ -89,7 +89,7 @@ static const ith_word kv_words[] = {
 static const ith_option kv_options[] = {
     {.name = "kv",
      .kind = ITH_OPTION_WORD,
-     .words = kv_words,
+     .words = ith_kv_words,
      .at = offsetof(ith_model_args, kv),
      .otherwise = "q8",
      .help = "type of keys and values in the KV cache"},

@@ -6,16 +6,21 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ", 1.2 GB of memory, 350 MB sent" */
-static void describe_usage(const ith_world *world, char text[100])
+/* An ith_progress_more_fn: bytes sent, and memory. */
+static int describe_usage(void *user, char more[ITH_PROGRESS_MORE][32])
 {
-    ith_usage usage = ith_world_usage(world);
-    char memory[32], sent[32];
+    const ith_watch *watch = user;
+    ith_usage usage = ith_world_usage(watch->world);
+    char amount[32];
+    int n = 0;
 
-    ith_format_bytes(memory, (double)usage.resident);
-    ith_format_bytes(sent, (double)usage.sent);
-    snprintf(text, 100, ", %s of memory%s%s%s", memory, usage.sent > 0 ? ", " : "",
-             usage.sent > 0 ? sent : "", usage.sent > 0 ? " sent" : "");
+    ith_format_bytes(amount, (double)usage.resident);
+    snprintf(more[n++], 32, "%.20s of memory", amount);
+    if (usage.sent > 0) {
+        ith_format_bytes(amount, (double)usage.sent);
+        snprintf(more[n++], 32, "%.20s sent", amount);
+    }
+    return n;
 }
 
 static ith_unit unit_of(const char *what)
@@ -31,18 +36,24 @@ static ith_unit unit_of(const char *what)
 bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t total)
 {
     ith_watch *watch = user;
-    char more[100] = "";
     ith_unit unit = unit_of(what);
 
     if (unit == ITH_UNIT_TOKENS && watch->total > 0) {
         done += watch->before;
         total = watch->total;
     }
-    if (watch->world != NULL && unit == ITH_UNIT_TOKENS && !watch->quiet)
-        describe_usage(watch->world, more);
     if (!watch->quiet)
-        ith_progress_update(&watch->progress, what, unit, done, total, more);
+        ith_progress_update(&watch->progress, what, unit, done, total);
     return ith_stop_signal() == 0;
+}
+
+void ith_watch_chunk(void *user, int64_t tokens, double share)
+{
+    ith_watch *watch = user;
+
+    if (!watch->quiet)
+        ith_progress_within(&watch->progress,
+                            (double)watch->progress.recent_done + share * (double)tokens);
 }
 
 void ith_watch_end(ith_watch *watch)
@@ -80,7 +91,10 @@ void ith_watch_engine(ith_watch *watch, const ith_cli *cli, bool quiet, ith_engi
     watch->cli = cli;
     watch->quiet = quiet || cli->rank != 0;
     watch->world = cli->world;
+    watch->progress.more = describe_usage;
+    watch->progress.user = watch;
     params->progress = ith_watch_progress;
     params->progress_user = watch;
+    params->chunk_progress = ith_watch_chunk;
     params->sizes = ith_watch_sizes;
 }

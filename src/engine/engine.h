@@ -31,6 +31,7 @@ struct ith_engine {
     ith_workspace *ws; /* of all sessions' passes; NULL: no session is open */
     int n_sessions;    /* that use it */
     ith_progress_fn progress;
+    ith_chunk_fn chunk_progress;
     void *progress_user;
     ith_engine_info info;
     ith_store_forecast streamed; /* what streaming the weights will read; zeroed if they are not */

@@ -167,6 +167,7 @@ ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, it
         ith_comm_abort(world->comm, 1, "no memory for the engine");
     (*out)->world = world;
     (*out)->progress = params->progress;
+    (*out)->chunk_progress = params->chunk_progress;
     (*out)->progress_user = params->progress_user;
     (*out)->exchange = params->exchange;
     (*out)->head_slices = params->head_slices;

@@ -230,6 +230,21 @@ static ith_status weights_came(const ith_session *s, ith_error *err)
     return ith_comm_agree(s->engine->world->comm, ith_store_status(store, err), err);
 }
 
+typedef struct chunk_shown {
+    const ith_engine *engine;
+    int64_t tokens;
+} chunk_shown;
+
+/* Only shows: a chunk that has begun is finished. */
+static bool show_layers(void *user, int layers)
+{
+    const chunk_shown *chunk = user;
+    const ith_engine *e = chunk->engine;
+
+    e->chunk_progress(e->progress_user, chunk->tokens, layers / (double)e->model->hp.n_layers);
+    return true;
+}
+
 /* The chunks of n new ids that take_ids put behind the timeline, of which `done` are in the cache already, with logits after the last n_logits
  * of them, which are in one chunk. nll: NULL, or n - 1 places on rank 0. */
 static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_logits, bool score, float *nll,
@@ -240,6 +255,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
     while (done < n) {
         int64_t left = n - done, now = min2(left, s->chunk);
         ith_pass pass = ith_session_pass(s, now);
+        chunk_shown chunk = {s->engine, now};
 
         if (shown && !goes_on(s, done, n))
             return ith_fail(err, ITH_E_CANCELLED, "stopped after %lld of %lld tokens", (long long)done, (long long)n);
@@ -250,6 +266,10 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
             pass.targets = s->targets;
             pass.nll = s->nll;
             pass.score_logits = s->score_logits;
+        }
+        if (shown && s->engine->chunk_progress != NULL && s->engine->world->comm->rank == 0) {
+            pass.goes_on = show_layers;
+            pass.user = &chunk;
         }
         s->n_logits = 0;
         if (s->profile != NULL)

@@ -29,13 +29,29 @@ typedef struct fixture {
     ith_world *world;
     ith_engine *engine;
     int64_t stop_after; /* tokens of prefill after which the progress function says no; -1: never */
+    int64_t shown;      /* tokens that it was told of last */
+    double expected;    /* tokens that the chunk function may tell of next, at least */
+    int chunks;         /* that it told of in full */
 } fixture;
 
 static bool progress(void *user, const char *what, int64_t done, int64_t total)
 {
-    const fixture *f = user;
+    fixture *f = user;
     assert_true(done >= 0 && done <= total);
+    f->shown = done;
+    f->expected = (double)done;
     return strcmp(what, "prefill") != 0 || f->stop_after < 0 || done < f->stop_after;
+}
+
+/* Inside a chunk the tokens computed rise from those of the chunks before. */
+static void chunk_progress(void *user, int64_t tokens, double share)
+{
+    fixture *f = user;
+    double done = (double)f->shown + share * (double)tokens;
+
+    assert_true(tokens > 0 && share >= 0 && share <= 1 && done >= f->expected);
+    f->expected = done;
+    f->chunks += share == 1;
 }
 
 static int open_engine(void **state)
@@ -50,6 +66,7 @@ static int open_engine(void **state)
     params.chunk = 32;
     params.ctx = 512;
     params.progress = progress;
+    params.chunk_progress = chunk_progress;
     params.progress_user = &f;
     assert_int_equal(ith_world_open(&f.world, &err), ITH_OK);
     if (ith_engine_open(f.world, &params, &f.engine, &err) != ITH_OK)
@@ -158,11 +175,15 @@ static void stops_when_asked(void **state)
     ith_error err;
 
     f->stop_after = 64;
+    f->chunks = 0;
     assert_int_equal(ith_session_open(f->engine, &session, &err), ITH_OK);
     assert_int_equal(ith_session_prefill(session, many, 200, &err), ITH_E_CANCELLED);
     assert_int_equal(ith_session_length(session), 64); /* whole chunks stay */
     f->stop_after = -1;
     assert_int_equal(ith_session_prefill(session, many, 136, &err), ITH_OK);
+    assert_int_equal(f->chunks, 2 + 5);
+    assert_int_equal(ith_session_decode(session, 1, &err), ITH_OK);
+    assert_int_equal(f->chunks, 2 + 5); /* an answer has no chunks */
     ith_session_close(session);
 }
 

@@ -24,7 +24,9 @@ expect "run: ends well" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --te
 cp "$out" "$work/run.json"
 same "run: one line of JSON" 1 "$(wc -l <"$work/run.json")"
 shape "run: fields" "$work/run.json" \
-    "set(j) == {'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'shares', 'simd', 'distribution', 'logits_sha256', 'sent'}" \
+    "set(j) == {'version', 'model', 'sampling', 'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'shares', 'simd', 'distribution', 'logits_sha256', 'sent'}" \
+    "j['version'].count('.') == 2 and j['model']['path'] == '$NEEDLE' and j['model']['architecture'] == 'qwen3' and j['model']['name']" \
+    "j['model']['kv'] == 'q8' and j['model']['ctx'] > 512" \
     "isinstance(j['prompt_tokens'], int) and 450 < j['prompt_tokens'] < 512" \
     "len(j['ids']) > 5 and all(isinstance(i, int) for i in j['ids'])" \
     "j['finish'] == 'stop' and j['ranks'] == 1 and j['mesh'] == '1x1' and j['threads'] >= 1" \
@@ -42,6 +44,11 @@ same "run: the answer" "$(cat "$work/answer")" "$(field "$work/run.json" "j['tex
 expect "run: -n 3" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 3 --temp 0 --json --threads 1
 shape "run: length" "$out" "j['finish'] == 'length' and len(j['ids']) == 3 and j['threads'] == 1"
 same "run: the first three ids" "$(field "$work/run.json" "j['ids'][:3]")" "$(field "$out" "j['ids']")"
+
+expect "run: sampling" 0 "$ITHACA" run $NEEDLE -f "$work/hay.txt" -n 1 --temp 0.5 --top-k 7 --top-p 0.75 --min-p 0.25 \
+    --repeat-penalty 1.5 --repeat-window 9 --seed 11 --json
+shape "run: sampling is in the result" "$out" \
+    "j['sampling'] == {'temperature': 0.5, 'top_k': 7, 'top_p': 0.75, 'min_p': 0.25, 'repeat_penalty': 1.5, 'repeat_window': 9, 'seed': 11}"
 
 expect "run: --speculate off" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --temp 0 --json --speculate off
 shape "run: no speculation" "$out" "j['speculation'] == {'kind': 'off', 'passes': len(j['ids']), 'drafted': 0, 'accepted': 0}"
@@ -154,7 +161,13 @@ expect "inspect: ends well" 0 "$ITHACA" inspect -m $NEEDLE --json
 shape "inspect: tensors" "$out" "len(j['tensors']) > 40 and all({'name', 'type', 'shape', 'bytes'} <= set(t) for t in j['tensors'])"
 expect "inspect: text" 0 "$ITHACA" inspect -m $NEEDLE
 matches "inspect: text names the architecture" "$out" "qwen3"
+matches "inspect: text names the quantization" "$out" "^quantization +BF16$"
 
+expect "inspect: a GGUF file" 0 "$ITHACA" inspect tests/golden/qwen3-gqa8-yarn-mixed.gguf --json
+shape "inspect: how many matrices of which type" "$out" "sum(j['quantization'].values()) == sum(len(t['shape']) > 1 for t in j['tensors'])" \
+    "len(j['quantization']) > 1 and all(n == sum(t['type'] == q and len(t['shape']) > 1 for t in j['tensors']) for q, n in j['quantization'].items())"
+expect "inspect: a GGUF file, text" 0 "$ITHACA" inspect tests/golden/qwen3-gqa8-yarn-mixed.gguf
+matches "inspect: mixed quantization" "$out" "^quantization +[A-Z0-9_]+ \([0-9]+\), [A-Z0-9_]+ \([0-9]+\)"
 expect "pack: ends well" 0 "$ITHACA" pack $NEEDLE -o "$work/needle.ith" --json
 shape "pack: fields" "$out" \
     "sorted(j) == ['bytes', 'key_means', 'key_means_missing', 'layouts', 'output', 'seconds']" \

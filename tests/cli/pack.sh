@@ -53,7 +53,7 @@ matches "a model without a tokenizer: tokens by number" "$out" "^next +[0-9]+ +l
 expect "pack" 0 "$ITHACA" pack $NEEDLE -o "$work/n.ith"
 for model in $NEEDLE "$work/n.ith"; do
     "$ITHACA" tokenize -m $model -p "The passkey of Flora is <|im_end|>806613." --parse-special >>"$work/tokens" 2>>"$err"
-    "$ITHACA" run -m $model -p "What is it?" -n 6 --json 2>>"$err" | sed 's/"[a-z]*_s":[^,]*,//g' >>"$work/answers"
+    "$ITHACA" run -m $model -p "What is it?" -n 6 --json 2>>"$err" | sed -e 's/"[a-z]*_s":[^,]*,//g' -e 's/"path":"[^"]*",//' >>"$work/answers"
 done
 same "tokenizer" 1 "$(sort -u "$work/tokens" | wc -l)"
 same "chat template and sampling" 1 "$(sort -u "$work/answers" | wc -l)"
