@@ -1,4 +1,4 @@
-"""The forward pass of Qwen3, with experts too, and Llama in float64, written from the papers and independent of Transformers' code.
+"""The forward pass of Qwen2, Qwen3, with experts too, and Llama in float64, written from the papers and independent of Transformers' code.
 
 It tells how far float32 itself is from the truth (`f64_distance` in the reference files), and it is a second witness: a
 fault in make_golden.py or in Transformers would show as a large distance.
@@ -60,7 +60,8 @@ def forward(weights, ids, n_layers, head_dim, eps, inv_freq, rope_scale, angle_t
             return w[f"model.layers.{i}.{name}.weight"]
 
         h = rms_norm(x, mat("input_layernorm"), eps)
-        q, k, v = ((h @ mat(f"self_attn.{m}_proj").T).reshape(len(ids), -1, head_dim) for m in "qkv")
+        q, k, v = ((h @ mat(f"self_attn.{m}_proj").T + w.get(f"model.layers.{i}.self_attn.{m}_proj.bias", 0.0))
+                   .reshape(len(ids), -1, head_dim) for m in "qkv")
         if f"model.layers.{i}.self_attn.q_norm.weight" in w:
             q, k = rms_norm(q, mat("self_attn.q_norm"), eps), rms_norm(k, mat("self_attn.k_norm"), eps)
         x = x + attention(rotate(q, cos, sin), rotate(k, cos, sin), v) @ mat("self_attn.o_proj").T

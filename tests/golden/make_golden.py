@@ -30,6 +30,7 @@ def case(arch, heads, kv, head_dim, hidden, ffn, vocab, layers, tied, dtype, sty
 # gguf: file name suffix -> type of each matrix (norms and routers are always F32). experts: of a layer, of a token, their ffn, whether weights are
 # normalized, layers without them. seed: where the search for clear margins starts.
 CASES = {
+    "qwen2-bias": case("qwen2", 6, 2, 16, 96, 224, 503, 3, True, "bfloat16", 4, theta=1e6, gguf={"q8_0": "Q8_0"}),
     "qwen3-gqa1": case("qwen3", 4, 4, 16, 72, 200, 503, 3, True, "float32", 4, theta=1e6, seed=2),
     "qwen3-gqa4": case("qwen3", 16, 4, 16, 96, 224, 512, 3, False, "bfloat16", 5, theta=1e6, n_ids=1100, shard="300KB", seed=23,
                        gguf={"f16": "F16", "q4_0": "Q4_0"}),
@@ -56,7 +57,7 @@ SCALED = {
 # ---- Checkpoints ----
 
 def make_config(c):
-    kind = {"qwen3": transformers.Qwen3Config, "qwen3moe": transformers.Qwen3MoeConfig, "llama": transformers.LlamaConfig}[c["arch"]]
+    kind = {"qwen2": transformers.Qwen2Config, "qwen3": transformers.Qwen3Config, "qwen3moe": transformers.Qwen3MoeConfig, "llama": transformers.LlamaConfig}[c["arch"]]
     more = {}
     if c["experts"]:
         n, used, ffn, norm, dense = c["experts"]
@@ -74,6 +75,8 @@ def fill(model, c, seed):
     for name, p in sorted(model.named_parameters()):
         if name.endswith(("q_norm.weight", "k_norm.weight")):
             p.data = 1.0 + 0.8 * torch.rand(p.shape, generator=gen)
+        elif name.endswith(".bias"):
+            p.data = torch.randn(p.shape, generator=gen)
         elif p.dim() == 1:
             p.data = 0.5 + torch.rand(p.shape, generator=gen)
         else:
@@ -98,8 +101,8 @@ def restyle(config, style, c):
     out["torch_dtype"] = out.pop("dtype")
     if "num_local_experts" in out:
         out["num_experts"] = out.pop("num_local_experts")
-    if c["arch"] == "llama" and c["head_dim"] * c["heads"] == c["hidden"]:
-        out.pop("head_dim")  # older Llama files leave it to be hidden_size / num_attention_heads
+    if c["arch"] in ("llama", "qwen2") and c["head_dim"] * c["heads"] == c["hidden"]:
+        out.pop("head_dim")  # older files leave it to be hidden_size / num_attention_heads
     out.pop("layer_types", None)
     out["transformers_version"] = "4.51.0"
     return out
@@ -160,7 +163,7 @@ def float64_distance(model, ids, nll, angle_type):
     """The largest difference of `nll` from that of a pass in float64."""
     cfg, rope = model.config, model.model.rotary_emb
     weights = {k: v.numpy() for k, v in model.state_dict().items()}
-    head_dim = cfg.head_dim or cfg.hidden_size // cfg.num_attention_heads
+    head_dim = getattr(cfg, "head_dim", None) or cfg.hidden_size // cfg.num_attention_heads
     logits = forward64.forward(weights, np.array(ids), cfg.num_hidden_layers, head_dim, cfg.rms_norm_eps,
                                rope.inv_freq.numpy(), float(rope.attention_scaling), angle_type,
                                getattr(cfg, "num_experts_per_tok", 0), getattr(cfg, "norm_topk_prob", False))
@@ -212,7 +215,7 @@ MIXED = ["F32", "BF16", "F16", "Q8_0", "Q4_0", "Q4_1"]
 
 def gguf_name(name):
     parts = name.split(".")
-    return (f"blk.{parts[2]}." if parts[1] == "layers" else "") + NAMES[parts[-2]] + ".weight"
+    return (f"blk.{parts[2]}." if parts[1] == "layers" else "") + f"{NAMES[parts[-2]]}.{parts[-1]}"
 
 
 def interleave(x, heads):

@@ -18,11 +18,12 @@
 #define LOGIT_EXACT 2e-3
 #define MEAN_NLL_Q8 0.1
 
-static const char *const folders[] = {"llama-gqa3",    "llama-linear",   "llama-llama3",
+static const char *const folders[] = {"llama-gqa3",    "llama-linear",   "llama-llama3",   "qwen2-bias",
                                       "qwen3-gqa1",    "qwen3-gqa4",     "qwen3-gqa8-yarn",
                                       "qwen3-headdim", "qwen3moe-dense", "qwen3moe-norm"};
 static const char *const scaled[] = {"rope-linear", "rope-none", "rope-yarn"}; /* references of folders above */
 static const char *const ggufs[] = {"llama-gqa3-q4_0",   "llama-gqa3-q4_1",   "llama-gqa3-q8_0",
+                                    "qwen2-bias-q8_0",
                                     "qwen3-gqa4-f16",    "qwen3-gqa4-q4_0",   "qwen3-gqa8-yarn-mixed",
                                     "qwen3moe-norm-f16", "qwen3moe-norm-q4_0"};
 
