@@ -5,6 +5,7 @@
 
 CONFIG  ?= release
 PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
 B       := build/$(CONFIG)
 MPICC   ?= mpicc
@@ -13,14 +14,18 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 # OpenBLAS is loaded when it is first used (src/model/blas.c).
 LINKED     := $(filter-out openblas,$(PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(LINKED)) -lm
+# What mpicc adds when it links: Open MPI and MPICH have different ways to ask.
+MPI_LIBS   = $(shell $(MPICC) --showme:link 2>/dev/null || $(MPICC) -link_info 2>/dev/null | cut -d' ' -f2-)
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wno-format-truncation -Werror
 CSTD   := -std=c11 -D_GNU_SOURCE
 FPSAFE := -ffp-contract=off -fno-fast-math -fexcess-precision=standard
+# Program and shared library are made of the same objects. Calls inside the library stay direct.
+PIC    := -fPIC -fno-semantic-interposition
 OPT_release := -O3 -g
 OPT_debug   := -O0 -g3
 OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-CFLAGS  = $(CSTD) $(WARN) $(FPSAFE) $(OPT_$(CONFIG)) -fopenmp -fvisibility=hidden -Iinclude -Isrc -I. $(PKG_CFLAGS) $(EXTRA_CFLAGS)
+CFLAGS  = $(CSTD) $(WARN) $(FPSAFE) $(OPT_$(CONFIG)) -fopenmp -fvisibility=hidden $(PIC) -Iinclude -Isrc -I. $(PKG_CFLAGS) $(EXTRA_CFLAGS)
 LDFLAGS = $(OPT_$(CONFIG)) -fopenmp $(EXTRA_LDFLAGS)
 
 ARCH := $(shell uname -m)
@@ -41,21 +46,37 @@ LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_OBJ    := $(CLI_SRC:%.c=$(B)/%.o)
 TEST_SRC   := $(wildcard tests/kernels/test_*.c tests/unit/test_*.c tests/parallel/test_*.c tests/api/test_*.c)
 TEST_BIN   := $(TEST_SRC:%.c=$(B)/%)
-VERSION     = $(shell sed -n 's/.*ITH_VERSION "\(.*\)"/\1/p' include/ithaca.h)
 LIB        := $(B)/libithaca.a
 BIN        := $(B)/ithaca
+
+# Versions 0.x.y and 0.x.z have the same interface, 0.x and 0.y do not; from 1.0 on the first number
+# alone counts.
+HEADERS    := include/ithaca.h include/ithaca_tools.h
+VERSION    := $(shell sed -n 's/^\#define ITH_VERSION "\(.*\)"/\1/p' include/ithaca.h)
+MAJOR      := $(word 1,$(subst ., ,$(VERSION)))
+MINOR      := $(word 2,$(subst ., ,$(VERSION)))
+INTERFACE  := $(if $(filter 0,$(MAJOR)),0.$(MINOR),$(MAJOR))
+SONAME     := libithaca.so.$(INTERFACE)
+SHARED     := $(B)/libithaca.so.$(VERSION)
+EXPORTS    := $(B)/generated/libithaca.map
 
 Q          := $(if $(V),,@)
 
 .PHONY: all
-## all: the program, build/release/ithaca, and the library beside it (V=1 shows the commands)
-all: $(BIN)
+## all: the program, build/release/ithaca, and the libraries beside it (V=1 shows the commands)
+all: $(BIN) $(SHARED)
 
 $(foreach isa,$(ISAS),$(eval $(B)/simd/$(isa)/%.o: CFLAGS += $(FLAGS_$(isa))))
 $(filter $(B)/simd/%,$(LIB_OBJ)): simd/levels.inc
 $(B)/tests/%.o:       CFLAGS += -Itests
 
-$(B)/%.o: %.c Makefile
+# Everything that is missing is named once, before the first compile.
+NEEDED := $(B)/.needed
+$(NEEDED):
+	@scripts/need.sh "$(MPICC)" $(PKGS)
+	@mkdir -p $(@D) && touch $@
+
+$(B)/%.o: %.c Makefile | $(NEEDED)
 	@mkdir -p $(@D)
 	@echo "  cc $<"
 	$(Q)$(MPICC) $(CFLAGS) -MMD -MP -c $< -o $@
@@ -75,6 +96,19 @@ $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	@echo "  ar $@"
 	$(Q)ar rcs $@ $^
+
+# The version script: the functions that the headers declare, and nothing else.
+$(EXPORTS): $(HEADERS) Makefile
+	@mkdir -p $(@D)
+	@echo "  gen $@"
+	$(Q){ echo 'ITHACA_$(INTERFACE) {'; echo 'global:'; \
+	    sed -n 's/^[a-z].*[ *]\(ith_[a-z0-9_]*\)(.*/    \1;/p' $(HEADERS); \
+	    echo 'local: *;'; echo '};'; } > $@
+
+$(SHARED): $(LIB_OBJ) $(EXPORTS)
+	@echo "  ld $@"
+	$(Q)$(MPICC) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(EXPORTS) -Wl,-Bsymbolic-functions \
+	    $(LIB_OBJ) -o $@ $(PKG_LIBS)
 
 $(BIN): $(CLI_OBJ) $(LIB)
 	@echo "  ld $@"
@@ -137,18 +171,30 @@ model:
 	@scripts/model.sh
 
 .PHONY: install
-## install: program, library, header, pkg-config file, manual, completion; PREFIX=/usr/local DESTDIR=
-install: $(BIN) $(LIB) $(MANUALS)
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig share/man/man1 \
-	    share/bash-completion/completions share/zsh/site-functions)
-	install $(BIN) $(DESTDIR)$(PREFIX)/bin/ithaca
-	install -m 644 include/ithaca.h include/ithaca_tools.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(LIB) $(DESTDIR)$(PREFIX)/lib/libithaca.a
+## install: program, libraries, headers, pkg-config file, manual, completion; PREFIX=/usr/local LIBDIR= DESTDIR=
+install: $(BIN) $(LIB) $(SHARED) $(MANUALS)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include share/man/man1 \
+	    share/bash-completion/completions share/zsh/site-functions) $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -s $(BIN) $(DESTDIR)$(PREFIX)/bin/ithaca
+	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
+	install -s -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
+	ln -sf libithaca.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libithaca.so
+	install -m 644 $(LIB) $(DESTDIR)$(LIBDIR)
+	strip --strip-debug $(DESTDIR)$(LIBDIR)/libithaca.a
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@LIBS@|$(strip $(PKG_LIBS) $(MPI_LIBS))|' scripts/ithaca.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/ithaca.pc
 	install -m 644 $(B)/generated/ithaca.1 $(DESTDIR)$(PREFIX)/share/man/man1/ithaca.1
 	install -m 644 $(B)/generated/ithaca.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ithaca
 	install -m 644 $(B)/generated/_ithaca $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ithaca
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@PKGS@|$(LINKED)|' scripts/ithaca.pc.in \
-	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/ithaca.pc
+
+.PHONY: uninstall
+## uninstall: removes what install installed, with the same PREFIX, LIBDIR and DESTDIR
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/ithaca $(HEADERS) share/man/man1/ithaca.1 \
+	    share/bash-completion/completions/ithaca share/zsh/site-functions/_ithaca)
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libithaca.a libithaca.so $(SONAME) libithaca.so.$(VERSION) \
+	    pkgconfig/ithaca.pc)
 
 .PHONY: format
 ## format: clang-format over the sources

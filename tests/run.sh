@@ -133,6 +133,7 @@ programs kernels
 scripts kernels
 programs unit
 programs api
+scripts api
 parallel
 scripts golden
 scripts cli

@@ -1,6 +1,6 @@
 /* test_embed.c - Ithaca as a library, the way a program that embeds it uses it: nothing but <ithaca.h>.
  *
- * tests/cli/install.sh also compiles it against an installed copy through pkg-config.
+ * tests/api/install.sh also compiles it against an installed copy through pkg-config.
  */
 #include <ithaca.h>
 
