@@ -1,6 +1,7 @@
 #!/bin/sh
-# The needle demo behind `make demo`: a passkey hidden in a text of 8k tokens is asked for, on one rank and on four, with the
-# small model of tests/models/needle-qwen3. Both answers must be right and the logits equal bit for bit.
+# demo.sh - what `make demo` runs: asks for a passkey hidden in a text of 8k tokens, on one rank and
+# on four, with the small model of tests/models/needle-qwen3. Both answers must be right, and the
+# logits equal bit for bit.
 #
 #   ITHACA=build/release/ithaca scripts/demo.sh [TOKENS [DEPTH [SEED]]]
 set -eu

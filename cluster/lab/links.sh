@@ -1,7 +1,10 @@
-# links.sh - sourced by scripts that measure over links of several rates: their arguments are [HOSTS [RATE...]].
+# links.sh - sourced by scripts that measure over links of several rates, and whose arguments are
+# [HOSTS [RATE...]].
 #
-#   source cluster/lab/links.sh HOSTS "$@"   reads them into $hosts and ${rates[@]}; default: HOSTS, 1gbit 10gbit
-#   each_rate COMMAND...                     with hosts up whose links have it, $rate (hosts.sh); they go down at the end, however that comes
+#   source cluster/lab/links.sh HOSTS "$@"   reads the arguments into $hosts and ${rates[@]};
+#                                            default: HOSTS, 1gbit 10gbit
+#   each_rate COMMAND...                     runs COMMAND for each rate ($rate), with hosts up whose
+#                                            links have it (hosts.sh); they always go down after
 # shellcheck shell=bash
 
 hosts=${2:-$1}

@@ -1,10 +1,12 @@
 #!/bin/bash
-# Prefill by tokens (Ulysses) beside prefill by rows (tensor parallel) over links of 1 and 10 Gbit/s. As root; see hosts.sh.
+# measure.sh - compares prefill by tokens (Ulysses) with prefill by rows (tensor parallel), over
+# links of 1 and 10 Gbit/s. Run it as root; see hosts.sh.
 #
 #   cluster/lab/measure.sh [HOSTS [RATE...]]     default: 4 hosts, 1gbit 10gbit
 #
-# One line for each: rate, way, exchange strategy, tokens per second (median), seconds of each repetition, MB that rank 0 sent in one.
-# ARGS: model and sizes, as `ithaca bench model` takes them.
+# Prints a line for each: rate, way, exchange strategy, tokens per second (median), seconds of each
+# repetition, MB that rank 0 sent in one of them. ARGS: model and sizes, as `ithaca bench model`
+# takes them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source cluster/lab/links.sh 4 "$@"

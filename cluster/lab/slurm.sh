@@ -1,14 +1,18 @@
 #!/bin/bash
-# A SLURM cluster of several hosts on one Linux machine: slurmctld, slurmd and munged on the hosts that hosts.sh makes. As root; the Debian packages
-# slurm-wlm, munge, iproute2 and Open MPI.
+# slurm.sh - a SLURM cluster on one Linux machine: slurmctld, slurmd and munged on the hosts that
+# hosts.sh makes. Run it as root. It needs the Debian packages slurm-wlm, munge, iproute2 and Open
+# MPI.
 #
-#   cluster/lab/slurm.sh up N [RATE]      hosts n1 ... nN as in hosts.sh, with 8 GB and all cores, four at least, as SLURM counts them
-#   cluster/lab/slurm.sh exec COMMAND...  on n1, as on a login node: sbatch, srun, squeue, scancel, scontrol
+#   cluster/lab/slurm.sh up N [RATE]      hosts n1 ... nN as in hosts.sh; to SLURM each has 8 GB and
+#                                         all cores, at least four
+#   cluster/lab/slurm.sh exec COMMAND...  on n1, as on a login node: sbatch, srun, squeue, scancel,
+#                                         scontrol
 #   cluster/lab/slurm.sh down
 #
-# slurmctld runs on n1. Daemons and jobs keep their files under ITHACA_LAB, which all hosts see; /tmp and /dev/shm are each host's own. Cores are
-# counted several times, so jobs share them; no control groups are used (proctrack/pgid), so a lab may run inside a container. A job that was requeued
-# waits until its old credentials expire: 10 s here, SLURM's default is 120.
+# slurmctld runs on n1. Daemons and jobs keep their files under ITHACA_LAB, which all hosts see;
+# /tmp and /dev/shm are each host's own. Cores are counted once per host, so jobs share them. No
+# control groups are used (proctrack/pgid), so the lab also runs inside a container. A requeued job
+# waits until its old credentials expire: 10 s here, 120 s by SLURM's default.
 set -euo pipefail
 
 export ITHACA_LAB=${ITHACA_LAB:-/var/tmp/ithaca-slurm} ITHACA_LAB_NAME=${ITHACA_LAB_NAME:-slurm}
@@ -78,7 +82,7 @@ up() {
 
 on_login() { exec "$hosts" exec n1 "SLURM_CONF=$conf $(printf '%q ' "$@")"; }
 
-# Jobs end first: slurmd would leave theirs running.
+# Jobs are cancelled first: slurmd would leave them running.
 down() {
     local file pid
     [[ -e $conf ]] && "$0" exec scancel -u root 2>/dev/null && sleep 1
@@ -97,7 +101,7 @@ up) up "$2" "${3:-}" ;;
 exec) shift && on_login "$@" ;;
 down) set +e && down ;;
 *)
-    sed -n '2,7p' "$0" >&2
+    sed -n '2,9p' "$0" >&2
     exit 2
     ;;
 esac
