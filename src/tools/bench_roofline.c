@@ -1,3 +1,4 @@
+/* bench_roofline.c - the best that the hardware can do, with 1, 2, ... threads on all ranks. */
 #include "base/mem.h"
 #include "simd/kernels.h"
 #include "tools/ranks.h"

@@ -1,3 +1,4 @@
+/* ceilings.c - the limits of the hardware that benchmarks are compared with. */
 #include "tools/ceilings.h"
 
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /* ceilings.h - what a team of threads can do at best, with the instructions of one SIMD level. */
-#ifndef ITH_BENCH_CEILINGS_H
-#define ITH_BENCH_CEILINGS_H
+#ifndef ITH_TOOLS_CEILINGS_H
+#define ITH_TOOLS_CEILINGS_H
 
 #include "base/json.h"
 #include "base/threads.h"

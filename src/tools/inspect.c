@@ -1,3 +1,4 @@
+/* inspect.c - a model's files, and the build and the machine, described in JSON. */
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/threads.h"

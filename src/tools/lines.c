@@ -1,3 +1,4 @@
+/* lines.c - choosing, running and reporting the lines of `ithaca bench kernels`. */
 #include "tools/lines.h"
 
 #include "base/mem.h"

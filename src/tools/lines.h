@@ -4,8 +4,8 @@
  * copy of its matrix there. The pool's bytes are sane as f16 and bf16 too, so that it serves every layout. What a product
  * multiplies does not change its time.
  */
-#ifndef ITH_BENCH_LINES_H
-#define ITH_BENCH_LINES_H
+#ifndef ITH_TOOLS_LINES_H
+#define ITH_TOOLS_LINES_H
 
 #include "base/caches.h"
 #include "tools/ceilings.h"

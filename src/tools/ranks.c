@@ -1,3 +1,4 @@
+/* ranks.c - ceilings of all ranks at the same time, added up. */
 #include "tools/ranks.h"
 
 #include "engine/session.h"

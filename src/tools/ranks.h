@@ -1,6 +1,6 @@
 /* ranks.h - measuring on all ranks at once. */
-#ifndef ITH_BENCH_RANKS_H
-#define ITH_BENCH_RANKS_H
+#ifndef ITH_TOOLS_RANKS_H
+#define ITH_TOOLS_RANKS_H
 
 #include "engine/world.h"
 #include "tools/ceilings.h"

@@ -1,3 +1,4 @@
+/* rates.c - the rates of a model's own kernels, from which a prefill is predicted. */
 #include "tools/rates.h"
 
 #include "base/mem.h"

@@ -6,8 +6,8 @@
  * with a tile of queries, over as many segments as a layer's cache has. What a pass has besides is not in it: threads that wait for each other,
  * exchanges between ranks, weights that are fetched, the vocabulary's product for the last token.
  */
-#ifndef ITH_BENCH_RATES_H
-#define ITH_BENCH_RATES_H
+#ifndef ITH_TOOLS_RATES_H
+#define ITH_TOOLS_RATES_H
 
 #include "base/forecast.h"
 #include "engine/engine.h"

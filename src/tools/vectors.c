@@ -1,3 +1,4 @@
+/* vectors.c - random operands for the benchmarks of kernels. */
 #include "tools/vectors.h"
 
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /* vectors.h - the element-wise kernels of the table, each as something to be called again and again. */
-#ifndef ITH_BENCH_VECTORS_H
-#define ITH_BENCH_VECTORS_H
+#ifndef ITH_TOOLS_VECTORS_H
+#define ITH_TOOLS_VECTORS_H
 
 #include "base/error.h"
 #include "formats/source.h"
