@@ -8,7 +8,7 @@ pages=(README.md docs/*.md)
 foreign=(
     --bind-to --map-by --host
     --mpi --nodes --ntasks-per-node --cpus-per-task --signal
-    --cflags --libs
+    --cflags --libs --static
     --local-dir
 )
 
