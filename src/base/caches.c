@@ -1,3 +1,4 @@
+/* caches.c - reads cache sizes from text. */
 #include "base/caches.h"
 
 #include "base/size.h"
@@ -25,11 +26,10 @@ ith_status ith_caches_read(const char *what, const char *text, ith_caches *cache
     int64_t sizes[LEVELS];
 
     if (!read_levels(text, sizes))
-        return ith_fail(
-            err, ITH_E_ARGUMENT,
-            "%s='%s' should be a core's share of the first, second and third-level cache, each from 1KiB to "
-            "1GiB, such as '48KiB,2MiB,16MiB'",
-            what, text);
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%s='%s' should be a core's share of the first, second and third-level "
+                        "cache, each from 1KiB to 1GiB, such as '48KiB,2MiB,16MiB'",
+                        what, text);
     *caches = (ith_caches){sizes[0], sizes[1], sizes[2]};
     return ITH_OK;
 }

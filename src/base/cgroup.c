@@ -1,7 +1,9 @@
-/* cgroup.c - reads /proc/self/cgroup, then the limits of every group from there up to the mount point.
+/* cgroup.c - reads /proc/self/cgroup, then the limits of every group from there up to the mount
+ * point.
  *
- * Inside a container without a namespace of its own, /proc/self/cgroup shows the host's path while /sys/fs/cgroup shows the
- * container's group at its top. Walking up past folders that do not exist finds the right files in both cases.
+ * In a container without a cgroup namespace, /proc/self/cgroup shows the host's path while
+ * /sys/fs/cgroup shows the container's group at its top. Walking up past folders that do not exist
+ * finds the right files in both cases.
  */
 #include "base/cgroup.h"
 
@@ -18,7 +20,8 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* The numbers at the start of a file; "max" reads as INT64_MAX. Returns how many of `n` were there. */
+/* Reads up to n numbers from the start of a file, "max" as INT64_MAX. Returns how many there
+ * were. */
 static int read_numbers(const char *folder, const char *file, int64_t *out, int n)
 {
     char path[PATH_MAX], word[32];
@@ -68,7 +71,7 @@ static int64_t memory_v2(const char *folder)
 {
     int64_t max = INT64_MAX, high = INT64_MAX, usage;
     read_numbers(folder, "memory.max", &max, 1);
-    read_numbers(folder, "memory.high", &high, 1); /* above it the kernel slows the process to a crawl */
+    read_numbers(folder, "memory.high", &high, 1); /* above it the kernel throttles the process */
     if (read_numbers(folder, "memory.current", &usage, 1) != 1)
         return INT64_MAX;
     return room(least(max, high), usage, read_stat(folder, "inactive_file", "active_file"));
@@ -80,7 +83,7 @@ static int64_t memory_v1(const char *folder)
     if (read_numbers(folder, "memory.limit_in_bytes", &limit, 1) != 1 ||
         read_numbers(folder, "memory.usage_in_bytes", &usage, 1) != 1)
         return INT64_MAX;
-    if (limit > INT64_MAX / 2) /* v1 writes "no limit" as the largest multiple of a page */
+    if (limit > INT64_MAX / 2) /* v1's "no limit": the largest multiple of a page */
         return INT64_MAX;
     return room(limit, usage, read_stat(folder, "total_inactive_file", "total_active_file"));
 }
@@ -95,7 +98,8 @@ static int64_t whole_cores(int64_t quota, int64_t period)
 static int64_t cores_v2(const char *folder)
 {
     int64_t pair[2];
-    return read_numbers(folder, "cpu.max", pair, 2) == 2 ? whole_cores(pair[0], pair[1]) : INT64_MAX;
+    return read_numbers(folder, "cpu.max", pair, 2) == 2 ? whole_cores(pair[0], pair[1])
+                                                         : INT64_MAX;
 }
 
 static int64_t cores_v1(const char *folder)
@@ -134,7 +138,8 @@ static bool lists_controller(const char *list, const char *name)
 }
 
 /* One line of /proc/self/cgroup is "number:controllers:path"; v2's has no controllers. */
-static int64_t read_line(const char *root, char *line, const char *controller, read_level_fn v1, read_level_fn v2)
+static int64_t read_line(const char *root, char *line, const char *controller, read_level_fn v1,
+                         read_level_fn v2)
 {
     char mount[PATH_MAX];
     char *list = strchr(line, ':'), *group = list ? strchr(list + 1, ':') : NULL;
@@ -149,13 +154,15 @@ static int64_t read_line(const char *root, char *line, const char *controller, r
     }
     if (!lists_controller(list, controller))
         return INT64_MAX;
-    snprintf(mount, sizeof mount, "%s/sys/fs/cgroup/%s", root, list); /* controllers mounted together: "cpu,cpuacct" */
+    /* Controllers mounted together, such as "cpu,cpuacct", then the controller alone. */
+    snprintf(mount, sizeof mount, "%s/sys/fs/cgroup/%s", root, list);
     int64_t together = walk_up(mount, group, v1);
     snprintf(mount, sizeof mount, "%s/sys/fs/cgroup/%s", root, controller);
     return least(together, walk_up(mount, group, v1));
 }
 
-static int64_t read_groups(const char *root, const char *controller, read_level_fn v1, read_level_fn v2)
+static int64_t read_groups(const char *root, const char *controller, read_level_fn v1,
+                           read_level_fn v2)
 {
     char path[PATH_MAX], *line = NULL;
     size_t capacity = 0;

@@ -1,3 +1,4 @@
+/* character.c - reads the first bytes of a UTF-8 character. */
 #include "base/character.h"
 
 /* The Unicode Standard, table 3-7: the first byte fixes the length and the range of the second. */

@@ -1,3 +1,4 @@
+/* checksum.c - the one file that includes <xxhash.h>. */
 #include "base/checksum.h"
 
 #include <xxhash.h>

@@ -1,5 +1,8 @@
-/* checksum.h - XXH64 with seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md), through libxxhash: against damage, not against
- * malice; it reads memory as fast as memory is. */
+/* checksum.h - XXH64 with seed 0 (github.com/Cyan4973/xxHash, doc/xxhash_spec.md), through
+ * libxxhash.
+ *
+ * Detects damage, not malice. As fast as memory.
+ */
 #ifndef ITH_BASE_CHECKSUM_H
 #define ITH_BASE_CHECKSUM_H
 

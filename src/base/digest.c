@@ -1,3 +1,4 @@
+/* digest.c - the one file that includes nettle. */
 #include "base/digest.h"
 
 #include <nettle/sha2.h>

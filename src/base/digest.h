@@ -1,4 +1,4 @@
-/* digest.h - SHA-256 through nettle (the only room that includes it). */
+/* digest.h - SHA-256 through nettle, and hexadecimal digits. */
 #ifndef ITH_BASE_DIGEST_H
 #define ITH_BASE_DIGEST_H
 
@@ -7,17 +7,19 @@
 
 enum { ITH_SHA256_BYTES = 32 };
 
-typedef struct ith_digest_input { /* bytes of somebody's */
+/* Bytes that the caller owns. */
+typedef struct ith_digest_input {
     const void *data;
     size_t bytes;
 } ith_digest_input;
 
-/* Of n inputs, one after another. */
+/* The digest of n inputs, one after another. */
 void ith_sha256(const ith_digest_input *inputs, size_t n, uint8_t digest[ITH_SHA256_BYTES]);
 
+/* The digest of `data` as hexadecimal digits and a NUL. */
 void ith_sha256_hex(const void *data, size_t bytes, char hex[65]);
 
-/* Lower-case hexadecimal digits and a NUL. */
+/* Writes 2 * bytes lower-case hexadecimal digits and a NUL to `hex`. */
 void ith_hex(const uint8_t *data, size_t bytes, char *hex);
 
 #endif

@@ -1,10 +1,11 @@
+/* error.c - formats error texts. */
 #include "base/error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Texts quote names out of files, which may hold anything; the promise is one line. */
+/* Texts quote names from files, which may hold any byte; an error is one line. */
 static void keep_one_line(char *text)
 {
     for (; *text != '\0'; text++)

@@ -1,7 +1,8 @@
+/* forecast.c - least squares over the chunks measured so far. */
 #include "base/forecast.h"
 
-static const double FADE = 0.98; /* of a chunk's weight with each that follows */
-static const double UNEQUAL = 4; /* how much faster operations of one kind may be than of the other */
+static const double FADE = 0.98; /* factor of a chunk's weight with each chunk after it */
+static const double UNEQUAL = 4; /* how much faster one kind of operation may be than the other */
 
 double ith_depth_cost_s(ith_depth_cost c, int64_t from, int64_t to)
 {
@@ -31,11 +32,12 @@ static ith_depth_cost fit_of_ratio(const ith_forecast *f, double ratio)
     return (ith_depth_cost){a, ratio * a};
 }
 
-/* The line y = a + b x. Where the chunks' places hardly differ there is no telling b from noise. */
+/* The line y = a + b x. Where the chunks' positions hardly differ, b cannot be told from noise. */
 static ith_depth_cost fit_freely(const ith_forecast *f)
 {
     double spread = f->xx - f->x * f->x / f->n;
-    double b = spread > 1e-6 * f->xx ? (f->xy - f->x * f->y / f->n) / spread : 0, a = (f->y - b * f->x) / f->n;
+    double b = spread > 1e-6 * f->xx ? (f->xy - f->x * f->y / f->n) / spread : 0,
+           a = (f->y - b * f->x) / f->n;
 
     if (b < 0)
         return (ith_depth_cost){f->y / f->n, 0};
@@ -52,7 +54,8 @@ static ith_depth_cost fit(const ith_forecast *f)
         return fit_of_ratio(f, f->key_share);
     if (c.key_s > UNEQUAL * f->key_share * c.token_s)
         return fit_of_ratio(f, UNEQUAL * f->key_share);
-    return c.key_s < f->key_share / UNEQUAL * c.token_s ? fit_of_ratio(f, f->key_share / UNEQUAL) : c;
+    return c.key_s < f->key_share / UNEQUAL * c.token_s ? fit_of_ratio(f, f->key_share / UNEQUAL)
+                                                        : c;
 }
 
 double ith_forecast_left(const ith_forecast *f, int64_t done, int64_t total)

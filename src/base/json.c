@@ -1,3 +1,4 @@
+/* json.c - reads JSON and its members, with errors that name them. */
 #include "base/json.h"
 
 #include <errno.h>
@@ -16,11 +17,13 @@ ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_
     *root = NULL;
     if (file == NULL)
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
-    if (fseeko(file, 0, SEEK_END) != 0 || (size = ftello(file)) < 0 || fseeko(file, 0, SEEK_SET) != 0) {
+    if (fseeko(file, 0, SEEK_END) != 0 || (size = ftello(file)) < 0 ||
+        fseeko(file, 0, SEEK_SET) != 0) {
         status = ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
     } else if ((uint64_t)size > max_bytes) {
-        status = ith_fail(err, ITH_E_FORMAT, "%s: %lld bytes, more than the %zu expected of such a file", path,
-                          (long long)size, max_bytes);
+        status =
+            ith_fail(err, ITH_E_FORMAT, "%s: %lld bytes, more than the %zu expected of such a file",
+                     path, (long long)size, max_bytes);
     } else {
         *root = json_loadf(file, JSON_ALLOW_NUL, &why);
         if (*root == NULL)
@@ -30,7 +33,8 @@ ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_
     return status;
 }
 
-ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root, ith_error *err)
+ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root,
+                          ith_error *err)
 {
     json_error_t why;
 
@@ -46,20 +50,22 @@ static const json_t *member(const json_t *object, const char *key)
     return json_is_null(value) ? NULL : value;
 }
 
-ith_status ith_json_int(const json_t *object, const char *where, const char *key, int64_t min, int64_t max,
-                        int64_t *out, ith_error *err)
+ith_status ith_json_int(const json_t *object, const char *where, const char *key, int64_t min,
+                        int64_t max, int64_t *out, ith_error *err)
 {
     const json_t *value = member(object, key);
     if (value == NULL)
         return ITH_OK;
-    if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max)
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a whole number from %lld to %lld", where, key,
-                        (long long)min, (long long)max);
+    if (!json_is_integer(value) || json_integer_value(value) < min ||
+        json_integer_value(value) > max)
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a whole number from %lld to %lld",
+                        where, key, (long long)min, (long long)max);
     *out = json_integer_value(value);
     return ITH_OK;
 }
 
-ith_status ith_json_real(const json_t *object, const char *where, const char *key, double *out, ith_error *err)
+ith_status ith_json_real(const json_t *object, const char *where, const char *key, double *out,
+                         ith_error *err)
 {
     const json_t *value = member(object, key);
     if (value == NULL)
@@ -70,7 +76,8 @@ ith_status ith_json_real(const json_t *object, const char *where, const char *ke
     return ITH_OK;
 }
 
-ith_status ith_json_bool(const json_t *object, const char *where, const char *key, bool *out, ith_error *err)
+ith_status ith_json_bool(const json_t *object, const char *where, const char *key, bool *out,
+                         ith_error *err)
 {
     const json_t *value = member(object, key);
     if (value == NULL)
@@ -81,7 +88,8 @@ ith_status ith_json_bool(const json_t *object, const char *where, const char *ke
     return ITH_OK;
 }
 
-ith_status ith_json_string(const json_t *object, const char *where, const char *key, const char **out, ith_error *err)
+ith_status ith_json_string(const json_t *object, const char *where, const char *key,
+                           const char **out, ith_error *err)
 {
     const json_t *value = member(object, key);
     if (value == NULL)
@@ -107,5 +115,6 @@ json_t *ith_json_numbers(const double *values, int n)
 
 char *ith_json_text(const json_t *value, bool pretty)
 {
-    return json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9) | (pretty ? JSON_INDENT(2) : JSON_COMPACT));
+    return json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9) |
+                                 (pretty ? JSON_INDENT(2) : JSON_COMPACT));
 }

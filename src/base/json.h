@@ -1,6 +1,7 @@
 /* json.h - JSON through jansson, with errors that name the file and the field.
  *
- * json_t is used as it is; this header adds reading with limits and typed getters. (The only room that includes <jansson.h>.)
+ * json_t is used as it is; this header adds reading with limits and typed members. The one file
+ * that includes <jansson.h>.
  */
 #ifndef ITH_BASE_JSON_H
 #define ITH_BASE_JSON_H
@@ -9,28 +10,34 @@
 
 #include <jansson.h>
 
-/* Reads a whole file of at most max_bytes; *root is the caller's (json_decref). */
+/* Reads a whole file. *root is the caller's (json_decref). ITH_E_IO; ITH_E_FORMAT: not JSON, or
+ * more than max_bytes. */
 ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_error *err);
 
-/* The same from len bytes of memory; `where` is named in errors. */
-ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root, ith_error *err);
+/* The same from len bytes of memory. `where` names them in errors. */
+ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root,
+                          ith_error *err);
 
-/* Typed members of an object. Absent or null: *out keeps its value, ITH_OK. Another type or out of [min, max]:
- * ITH_E_FORMAT with `where` (a file's name) and the key. */
-ith_status ith_json_int(const json_t *object, const char *where, const char *key, int64_t min, int64_t max,
-                        int64_t *out, ith_error *err);
-ith_status ith_json_real(const json_t *object, const char *where, const char *key, double *out, ith_error *err);
-ith_status ith_json_bool(const json_t *object, const char *where, const char *key, bool *out, ith_error *err);
+/* Typed members of an object. *out keeps its value if the member is absent or null. `where`, a
+ * file's name, stands in errors. ITH_E_FORMAT: another type, or out of [min, max]. */
+ith_status ith_json_int(const json_t *object, const char *where, const char *key, int64_t min,
+                        int64_t max, int64_t *out, ith_error *err);
+ith_status ith_json_real(const json_t *object, const char *where, const char *key, double *out,
+                         ith_error *err);
+ith_status ith_json_bool(const json_t *object, const char *where, const char *key, bool *out,
+                         ith_error *err);
 /* The string lives as long as the object. */
-ith_status ith_json_string(const json_t *object, const char *where, const char *key, const char **out, ith_error *err);
+ith_status ith_json_string(const json_t *object, const char *where, const char *key,
+                           const char **out, ith_error *err);
 
-/* A number that reads back as the same float (9 digits, see ith_json_text); NaN and infinities become null. */
+/* A number that reads back as the same float (9 digits, see ith_json_text); NaN and infinities
+ * become null. */
 json_t *ith_json_number(double x);
 
-/* An array of n of them; null if values is NULL. */
+/* An array of n such numbers; null if values is NULL. */
 json_t *ith_json_numbers(const double *values, int n);
 
-/* The text of a value, malloc'd (NULL without memory): one line, or indented when `pretty`. */
+/* The text of a value: one line, or indented if `pretty`. The caller frees it; NULL: no memory. */
 char *ith_json_text(const json_t *value, bool pretty);
 
 #endif

@@ -1,10 +1,13 @@
-/* mem.c - tagged allocations, their accounting, and what memory is left.
+/* mem.c - tagged allocations, their accounting, and the memory that is left.
  *
- *   small   [ header 64 | data ... ]                                   posix_memalign, zeroed by hand
- *   large   [ page: ... header 64 | data, on a huge page's border ...]  mmap, zeroed by the kernel at first touch
+ *   small   [ header 64 | data ... ]                                   posix_memalign, zeroed by
+ *           hand
+ *   large   [ page: ... header 64 | data, on a huge page boundary ...]  mmap, zeroed by the kernel
+ *           at first touch
  *
- * The header stands directly before the data in both, so that one ith_mem_free serves both. It has a page of its own in
- * large buffers: the data's pages are left for the thread that touches them first.
+ * In both, the header stands directly before the data, so that one ith_mem_free serves both. In
+ * large buffers it has a page of its own, which leaves the data's pages to the thread that touches
+ * them first.
  */
 #include "base/mem.h"
 
@@ -33,7 +36,8 @@ typedef struct header {
 
 _Static_assert(sizeof(header) <= ALIGN, "the header fits before aligned data");
 
-static atomic_size_t in_use[ITH_MEM_TAGS]; /* the only state of the room: the process's own books */
+/* Bytes of the whole process: the only state of this file. */
+static atomic_size_t in_use[ITH_MEM_TAGS];
 
 static size_t page_size(void)
 {
@@ -47,8 +51,8 @@ static header *header_of(void *data)
 
 static ith_status no_memory(const char *what, size_t bytes, ith_error *err)
 {
-    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, the system refuses: %s", what, (double)bytes / GIB,
-                    strerror(errno));
+    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, the system refuses: %s", what,
+                    (double)bytes / GIB, strerror(errno));
 }
 
 static ith_status alloc_small(size_t bytes, const char *what, void **data, ith_error *err)
@@ -61,14 +65,16 @@ static ith_status alloc_small(size_t bytes, const char *what, void **data, ith_e
     return ITH_OK;
 }
 
-/* Maps more than needed, then gives back what lies before the header's page and after the data. */
+/* Maps more than needed, then unmaps what lies before the header's page and after the data. */
 static ith_status alloc_large(size_t bytes, const char *what, void **data, ith_error *err)
 {
     size_t page = page_size(), length, total;
     if (!ith_add_size(bytes, page - 1, &length) || !ith_add_size(length, page + HUGE_PAGE, &total))
-        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than addresses reach", what, bytes);
+        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than the address space",
+                        what, bytes);
     length = length / page * page;
-    char *map = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *map = mmap(NULL, total, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED)
         return no_memory(what, bytes, err);
     char *start = (char *)(((uintptr_t)map + page + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
@@ -88,11 +94,12 @@ static ith_status refuse_if_short(size_t bytes, const char *what, ith_error *err
     size_t available = ith_mem_available();
     if (bytes <= available)
         return ITH_OK;
-    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what, (double)bytes / GIB,
-                    (double)available / GIB);
+    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what,
+                    (double)bytes / GIB, (double)available / GIB);
 }
 
-ith_status ith_mem_alloc(ith_mem_tag tag, size_t bytes, const char *what, void **out, ith_error *err)
+ith_status ith_mem_alloc(ith_mem_tag tag, size_t bytes, const char *what, void **out,
+                         ith_error *err)
 {
     void *data = NULL;
     *out = NULL;
@@ -110,12 +117,15 @@ ith_status ith_mem_alloc(ith_mem_tag tag, size_t bytes, const char *what, void *
     return ITH_OK;
 }
 
-ith_status ith_mem_alloc_array(ith_mem_tag tag, size_t count, size_t size, const char *what, void **out, ith_error *err)
+ith_status ith_mem_alloc_array(ith_mem_tag tag, size_t count, size_t size, const char *what,
+                               void **out, ith_error *err)
 {
     size_t bytes;
     *out = NULL;
     if (!ith_mul_size(count, size, &bytes))
-        return ith_fail(err, ITH_E_MEMORY, "%s: %zu x %zu bytes needed, more than addresses reach", what, count, size);
+        return ith_fail(err, ITH_E_MEMORY,
+                        "%s: %zu x %zu bytes needed, more than the address space", what, count,
+                        size);
     return ith_mem_alloc(tag, bytes, what, out, err);
 }
 
@@ -139,16 +149,18 @@ size_t ith_mem_in_use(ith_mem_tag tag)
 void ith_mem_advise_huge(void *ptr, size_t bytes)
 {
     size_t page = page_size();
-    uintptr_t begin = ((uintptr_t)ptr + page - 1) / page * page, end = ((uintptr_t)ptr + bytes) / page * page;
+    uintptr_t begin = ((uintptr_t)ptr + page - 1) / page * page,
+              end = ((uintptr_t)ptr + bytes) / page * page;
     if (begin < end)
-        madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* a wish: where the system has none, small pages serve */
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* advice: small pages serve too */
 }
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1; headers may be older than the kernel */
 #endif
 
-/* The kernel collapses no range that has no page at all, so each gets one first. */
+/* The kernel does not collapse a range without any page, so each gets one first, by a
+ * write that changes nothing. */
 void ith_mem_collapse(void *ptr, size_t bytes)
 {
     uintptr_t begin = ((uintptr_t)ptr + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE,
@@ -156,7 +168,7 @@ void ith_mem_collapse(void *ptr, size_t bytes)
     if (begin >= end)
         return;
     for (uintptr_t at = begin; at < end; at += HUGE_PAGE)
-        atomic_fetch_or_explicit((atomic_uchar *)at, 0, memory_order_relaxed); /* a write that changes nothing */
+        atomic_fetch_or_explicit((atomic_uchar *)at, 0, memory_order_relaxed);
     madvise((void *)begin, end - begin, MADV_COLLAPSE);
 }
 
@@ -190,7 +202,8 @@ size_t ith_mem_resident(void)
     return (size_t)resident * page_size();
 }
 
-bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end, size_t huge), void *user)
+bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end, size_t huge),
+                          void *user)
 {
     char line[512];
     unsigned long begin = 0, end = 0, from, to;
@@ -206,7 +219,8 @@ bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end
             begin = from;
             end = to;
             huge = 0;
-        } else if (sscanf(line, "AnonHugePages: %zu", &kib) == 1 || sscanf(line, "ShmemPmdMapped: %zu", &kib) == 1 ||
+        } else if (sscanf(line, "AnonHugePages: %zu", &kib) == 1 ||
+                   sscanf(line, "ShmemPmdMapped: %zu", &kib) == 1 ||
                    sscanf(line, "FilePmdMapped: %zu", &kib) == 1) {
             huge += kib * 1024;
         }

@@ -1,7 +1,11 @@
-/* mem.h - tagged memory: every large buffer of the engine comes from here, so that its size and purpose are known.
+/* mem.h - tagged memory: every large buffer of the engine comes from here, so that its size and
+ * purpose are known.
  *
- * Buffers are 64-byte aligned and zeroed. From 2 MiB up they are mapped, with huge pages where the system gives them; their pages
- * lie on the memory node whose thread touches them first, unless base/topology.h places them before.
+ * Buffers are 64-byte aligned and zeroed. From 2 MiB up they are mapped, with huge pages where the
+ * system grants them. Their pages lie on the memory node whose thread touches them first, unless
+ * base/topology.h places them before.
+ *
+ * Any thread may call.
  */
 #ifndef ITH_BASE_MEM_H
 #define ITH_BASE_MEM_H
@@ -21,27 +25,36 @@ typedef enum ith_mem_tag {
     ITH_MEM_TAGS
 } ith_mem_tag;
 
-/* `what` names the buffer in the error's text. bytes 0 gives a valid pointer. Freed by ith_mem_free. */
-ith_status ith_mem_alloc(ith_mem_tag tag, size_t bytes, const char *what, void **out, ith_error *err);
-/* The same for count elements of size bytes: the product is checked. */
-ith_status ith_mem_alloc_array(ith_mem_tag tag, size_t count, size_t size, const char *what, void **out,
-                               ith_error *err);
+/* `what` names the buffer in errors. 0 bytes give a valid pointer. *out is the caller's, freed by
+ * ith_mem_free. ITH_E_MEMORY: more than is available, or the system refuses. */
+ith_status ith_mem_alloc(ith_mem_tag tag, size_t bytes, const char *what, void **out,
+                         ith_error *err);
+
+/* The same for `count` elements of `size` bytes; the product is checked. */
+ith_status ith_mem_alloc_array(ith_mem_tag tag, size_t count, size_t size, const char *what,
+                               void **out, ith_error *err);
 void ith_mem_free(void *ptr); /* accepts NULL */
 
-/* Bytes now allocated under a tag, by the whole process. */
+/* Bytes that the whole process has allocated under a tag. */
 size_t ith_mem_in_use(ith_mem_tag tag);
 
-/* Advises the kernel about a mapping made elsewhere (shared windows): huge pages. */
+/* Advises the kernel to use huge pages for a mapping made elsewhere (shared memory). */
 void ith_mem_advise_huge(void *ptr, size_t bytes);
 
-/* The whole huge pages within the range become such now, keeping what they hold. Memory that processes share needs it where the
- * system's shmem_enabled is "never", which most have: it then takes small pages, whatever was advised. A wish (Linux 6.1 and later). */
+/* Makes huge pages of all whole ones within the range now, keeping their contents. Memory that
+ * processes share needs this where the system's shmem_enabled is "never", which is usual: it gets
+ * small pages otherwise, whatever was advised. Advice (Linux 6.1 and later). */
 void ith_mem_collapse(void *ptr, size_t bytes);
 
-/* Calls see() for each mapping of this process, with its bytes in huge pages (/proc/self/smaps). False: that cannot be read. */
-bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end, size_t huge), void *user);
+/* Calls see() for each mapping of this process, with its bytes in huge pages (/proc/self/smaps).
+ * False: the list cannot be read. */
+bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end, size_t huge),
+                          void *user);
 
-size_t ith_mem_resident(void);  /* bytes of this process now in memory; 0 where that is unknown */
-size_t ith_mem_available(void); /* bytes that can still be had: the least of MemAvailable and the cgroup's room */
+/* Bytes of this process in memory; 0 where unknown. */
+size_t ith_mem_resident(void);
+
+/* Bytes that can still be allocated: the smaller of MemAvailable and the cgroup's room. */
+size_t ith_mem_available(void);
 
 #endif

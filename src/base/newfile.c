@@ -1,3 +1,4 @@
+/* newfile.c - writes under a temporary name, then renames. */
 #include "base/newfile.h"
 
 #include <errno.h>
@@ -53,8 +54,9 @@ ith_status ith_newfile_open(const char *path, ith_newfile *file, ith_error *err)
     if ((size_t)snprintf(file->path, sizeof file->path, "%s", path) >= sizeof file->path)
         return ith_fail(err, ITH_E_ARGUMENT, "%s: the path is too long", path);
     for (int i = 0; i < NAME_TRIES; i++) {
-        if ((size_t)snprintf(file->temporary, sizeof file->temporary, "%s" ITH_NEWFILE_MARK "%ld-%d", path,
-                             (long)getpid(), i) >= sizeof file->temporary)
+        if ((size_t)snprintf(file->temporary, sizeof file->temporary,
+                             "%s" ITH_NEWFILE_MARK "%ld-%d", path, (long)getpid(),
+                             i) >= sizeof file->temporary)
             return ith_fail(err, ITH_E_ARGUMENT, "%s: the path is too long", path);
         file->fd = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (file->fd >= 0)
@@ -71,31 +73,36 @@ ith_status ith_newfile_try(const char *path, ith_error *err)
     struct stat info;
 
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        return ith_fail(err, ITH_E_IO, "%s is no regular file, which a new one could replace", path);
+        return ith_fail(err, ITH_E_IO, "%s is no regular file, which a new one could replace",
+                        path);
     ITH_TRY(ith_newfile_open(path, &file, err));
     ith_newfile_close(&file);
     return ITH_OK;
 }
 
-ith_status ith_newfile_write(ith_newfile *file, const void *data, size_t bytes, uint64_t offset, ith_error *err)
+ith_status ith_newfile_write(ith_newfile *file, const void *data, size_t bytes, uint64_t offset,
+                             ith_error *err)
 {
     if (ith_write_at(file->fd, data, bytes, offset))
         return ITH_OK;
-    return ith_fail(err, ITH_E_IO, "%s: writing from byte %llu on: %s", file->temporary, (unsigned long long)offset,
-                    strerror(errno));
+    return ith_fail(err, ITH_E_IO, "%s: writing from byte %llu on: %s", file->temporary,
+                    (unsigned long long)offset, strerror(errno));
 }
 
-/* The new name; an existing file is replaced, even one that came in the meantime, unless the new one is to be fresh. */
+/* Gives the file its name. An existing file is replaced, even one made in the meantime, unless the
+ * new one must be fresh. */
 static ith_status take_name(const ith_newfile *file, ith_error *err)
 {
     struct stat info;
 
-    if (file->fresh && renameat2(AT_FDCWD, file->temporary, AT_FDCWD, file->path, RENAME_NOREPLACE) == 0)
+    if (file->fresh &&
+        renameat2(AT_FDCWD, file->temporary, AT_FDCWD, file->path, RENAME_NOREPLACE) == 0)
         return ITH_OK;
     if (file->fresh && stat(file->path, &info) == 0) /* else the file system lacks that flag */
         return ith_fail(err, ITH_E_ARGUMENT, "%s is there already", file->path);
     if (rename(file->temporary, file->path) != 0)
-        return ith_fail(err, ITH_E_IO, "%s: renaming it to %s: %s", file->temporary, file->path, strerror(errno));
+        return ith_fail(err, ITH_E_IO, "%s: renaming it to %s: %s", file->temporary, file->path,
+                        strerror(errno));
     return ITH_OK;
 }
 
@@ -131,8 +138,9 @@ ith_status ith_folder_make(const char *path, ith_error *err)
 
     if (why == 0 || (why == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
         return ITH_OK;
-    return why == EEXIST ? ith_fail(err, ITH_E_ARGUMENT, "%s is no folder", path)
-                         : ith_fail(err, ITH_E_IO, "%s: the folder cannot be made: %s", path, strerror(why));
+    return why == EEXIST
+               ? ith_fail(err, ITH_E_ARGUMENT, "%s is no folder", path)
+               : ith_fail(err, ITH_E_IO, "%s: the folder cannot be made: %s", path, strerror(why));
 }
 
 void ith_newfile_close(ith_newfile *file)

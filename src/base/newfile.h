@@ -1,5 +1,8 @@
-/* newfile.h - a file that appears under its name when it is complete: written under another name beside it, synchronized, renamed. Who reads
- * the name sees the old file or the new one, whatever fails. */
+/* newfile.h - files that appear under their name when they are complete.
+ *
+ * A file is written under a temporary name beside it, synchronized, and renamed. Readers see the
+ * old file or the new one, whatever fails.
+ */
 #ifndef ITH_BASE_NEWFILE_H
 #define ITH_BASE_NEWFILE_H
 
@@ -7,39 +10,47 @@
 
 enum { ITH_PATH_MAX = 4096 };
 
-#define ITH_NEWFILE_MARK ".new-" /* in names of files that are not complete: PATH.new-PID-NUMBER */
+/* In the names of files that are not complete: PATH.new-PID-NUMBER */
+#define ITH_NEWFILE_MARK ".new-"
 
 typedef struct ith_newfile {
-    char path[ITH_PATH_MAX];      /* that it shall have */
-    char temporary[ITH_PATH_MAX]; /* that it has */
+    char path[ITH_PATH_MAX];      /* the final name */
+    char temporary[ITH_PATH_MAX]; /* the present name */
     int fd;                       /* -1: closed */
-    bool fresh;                   /* set it before publishing: where a file has the name by then, it stays, and that is an error */
+    bool fresh; /* set it before publishing to fail if a file has the name by then */
 } ith_newfile;
 
-/* The folder must be there. A temporary name that is taken is passed over. */
+/* The folder must exist. Temporary names that are taken are skipped. *file needs ith_newfile_close.
+ * ITH_E_ARGUMENT: the path is too long; ITH_E_IO. */
 ith_status ith_newfile_open(const char *path, ith_newfile *file, ith_error *err);
 
-ith_status ith_newfile_write(ith_newfile *file, const void *data, size_t bytes, uint64_t offset, ith_error *err);
+/* Writes `data` at `offset`. ITH_E_IO. */
+ith_status ith_newfile_write(ith_newfile *file, const void *data, size_t bytes, uint64_t offset,
+                             ith_error *err);
 
-/* Renames it, in place of what has the name (but see `fresh`: ITH_E_ARGUMENT). durable: file and folder are synchronized with the disk. */
+/* Renames the file, in place of one that has the name. durable: file and folder are synchronized
+ * with the disk. ITH_E_ARGUMENT: `fresh`, and the name is taken; ITH_E_IO. */
 ith_status ith_newfile_publish(ith_newfile *file, bool durable, ith_error *err);
 
-/* All of it: a text in a file of that name. */
+/* All of the above for a text. */
 ith_status ith_newfile_text(const char *path, const char *text, bool durable, ith_error *err);
 
-/* Can a file of that name be made? One is begun, and removed: for what would be found out too late, after hours of work. */
+/* Can a file of that name be made? Begins one and removes it, to find out before hours of work.
+ * ITH_E_IO, ITH_E_ARGUMENT. */
 ith_status ith_newfile_try(const char *path, ith_error *err);
 
-/* Removes what was not published; accepts one that is closed. */
+/* Removes what was not published. Accepts a closed file. */
 void ith_newfile_close(ith_newfile *file);
 
-/* The folder `path`, unless it is there; those above it must be. */
+/* Makes folder `path` unless it exists; its parent must exist. ITH_E_ARGUMENT: it is no folder;
+ * ITH_E_IO. */
 ith_status ith_folder_make(const char *path, ith_error *err);
 
-/* All of `data` at `offset`; false with errno. */
+/* Writes all of `data` at `offset`. False: errno says why. */
 bool ith_write_at(int fd, const void *data, size_t bytes, uint64_t offset);
 
-/* The entry of `path` in its folder reaches the disk; file systems without that may refuse, which changes nothing. */
+/* Synchronizes the entry of `path` in its folder with the disk. File systems that cannot do that
+ * refuse, which is ignored. */
 void ith_sync_folder(const char *path);
 
 #endif

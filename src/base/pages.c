@@ -20,8 +20,8 @@ static bool whole_pages(void *ptr, size_t bytes, void **first, size_t *length)
     return begin < end;
 }
 
-/* mbind's result is dropped on purpose: placement is advice. The kernel reads one bit less than it is
- * told. (libnuma's own masks end the process when there is no memory for one.) */
+/* mbind's result is dropped on purpose: placement is advice. The kernel reads one bit less than it
+ * is told. (libnuma's own masks end the process when there is no memory for one.) */
 static void set_policy(void *ptr, size_t bytes, int policy, const int *nodes, int n)
 {
     unsigned long mask[NODES_MOST / WORD_BITS] = {0};

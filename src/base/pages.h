@@ -1,4 +1,5 @@
-/* pages.h - on which memory nodes (NUMA nodes) pages lie: page placement and lookup, through libnuma.
+/* pages.h - on which memory nodes (NUMA nodes) pages lie: page placement and lookup, through
+ * libnuma.
  *
  * Nodes are named by the system's numbers and must be nodes of the running machine; a recorded
  * topology (base/topology.h) has nodes that only exist on paper, which base/topology.c never passes
@@ -22,7 +23,8 @@ void ith_pages_place(void *ptr, size_t bytes, int node);
 /* The same pages, spread round-robin over nodes[n]. */
 void ith_pages_interleave(void *ptr, size_t bytes, const int *nodes, int n);
 
-/* The node that holds the page at ptr; -1: the page is not in memory, or the kernel does not say. */
+/* The node that holds the page at ptr; -1: the page is not in memory, or the kernel does not
+ * say. */
 int ith_pages_locate(const void *ptr);
 
 /* Bytes of memory of a node, used or not; 0 where unknown. */

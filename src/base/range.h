@@ -1,4 +1,4 @@
-/* range.h - pure functions that cut work into contiguous parts. */
+/* range.h - pure functions that cut work into contiguous shares. */
 #ifndef ITH_BASE_RANGE_H
 #define ITH_BASE_RANGE_H
 
@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* [begin, end) */
 typedef struct ith_range {
-    int64_t begin, end; /* [begin, end) */
+    int64_t begin, end;
 } ith_range;
 
 static inline int64_t ith_range_size(ith_range r)
@@ -15,40 +16,44 @@ static inline int64_t ith_range_size(ith_range r)
     return r.end - r.begin;
 }
 
-/* Part `part` of [0, n) cut into `parts` pieces whose edges are multiples of `unit` (but n itself): sizes differ by at
- * most one unit, larger pieces first. Pieces may be empty. n >= 0, unit >= 1, 0 <= part < parts. */
-static inline ith_range ith_split(int64_t n, int64_t unit, int parts, int part)
+/* Share `i` of [0, n) cut into `shares`, at multiples of `unit` (and n itself). Sizes differ by at
+ * most one unit, larger shares first; shares may be empty. n >= 0, unit >= 1, 0 <= i < shares. */
+static inline ith_range ith_split(int64_t n, int64_t unit, int shares, int i)
 {
-    int64_t units = (n + unit - 1) / unit, base = units / parts, extra = units % parts;
-    int64_t first = part * base + (part < extra ? part : extra);
-    int64_t last = first + base + (part < extra ? 1 : 0);
+    int64_t units = (n + unit - 1) / unit, base = units / shares, extra = units % shares;
+    int64_t first = i * base + (i < extra ? i : extra);
+    int64_t last = first + base + (i < extra ? 1 : 0);
     ith_range r = {first * unit < n ? first * unit : n, last * unit < n ? last * unit : n};
     return r;
 }
 
-/* The part of that cut which holds i, 0 <= i < n. */
-static inline int ith_split_holder(int64_t n, int64_t unit, int parts, int64_t i)
+/* The share of that cut which holds `at`, 0 <= at < n. */
+static inline int ith_split_holder(int64_t n, int64_t unit, int shares, int64_t at)
 {
-    int64_t units = (n + unit - 1) / unit, base = units / parts, extra = units % parts, at = i / unit;
-    return (int)(at < extra * (base + 1) ? at / (base + 1) : extra + (at - extra * (base + 1)) / base);
+    int64_t units = (n + unit - 1) / unit, base = units / shares, extra = units % shares,
+            u = at / unit;
+    return (int)(u < extra * (base + 1) ? u / (base + 1) : extra + (u - extra * (base + 1)) / base);
 }
 
-/* The cut of [0, n) whose parts are in proportion to weights, part i's being sums[i + 1] - sums[i]; sums [parts + 1] rise from 0 to more than 0.
- * Each edge is at most a unit before where it would be exactly; a weight of 0 gives nothing. n * sums[parts] < 2^63. */
-static inline ith_range ith_split_by(int64_t n, int64_t unit, const int64_t *sums, int parts, int part)
+/* Share `i` of [0, n) cut in proportion to weights: that of share i is sums[i + 1] - sums[i]. sums
+ * [shares + 1] ascend from 0 to more than 0. Each edge lies at most a unit before its exact
+ * position; a weight of 0 gives nothing. n * sums[shares] < 2^63. */
+static inline ith_range ith_split_by(int64_t n, int64_t unit, const int64_t *sums, int shares,
+                                     int i)
 {
-    int64_t units = (n + unit - 1) / unit, first = units * sums[part] / sums[parts] * unit,
-            last = units * sums[part + 1] / sums[parts] * unit;
+    int64_t units = (n + unit - 1) / unit, first = units * sums[i] / sums[shares] * unit,
+            last = units * sums[i + 1] / sums[shares] * unit;
     return (ith_range){first < n ? first : n, last < n ? last : n};
 }
 
-/* The part of that cut which holds i, 0 <= i < n. */
-static inline int ith_split_by_holder(int64_t n, int64_t unit, const int64_t *sums, int parts, int64_t i)
+/* The share of that cut which holds `at`, 0 <= at < n. */
+static inline int ith_split_by_holder(int64_t n, int64_t unit, const int64_t *sums, int shares,
+                                      int64_t at)
 {
-    int least = 0, most = parts - 1;
+    int least = 0, most = shares - 1;
     while (least < most) {
         int middle = (least + most) / 2;
-        if (ith_split_by(n, unit, sums, parts, middle).end > i)
+        if (ith_split_by(n, unit, sums, shares, middle).end > at)
             most = middle;
         else
             least = middle + 1;
@@ -56,16 +61,16 @@ static inline int ith_split_by_holder(int64_t n, int64_t unit, const int64_t *su
     return least;
 }
 
-/* The numbers begin .. begin + n - 1 are dealt to `parts` in turn, number i to part i % parts: how many of them part `part` gets, every
- * parts-th of them from begin + *first on. begin, n >= 0. */
-static inline int64_t ith_dealt(int64_t begin, int64_t n, int parts, int part, int64_t *first)
+/* Numbers [begin, begin + n) are dealt round-robin, number k to share k % shares. Returns how many
+ * of them share `i` gets: every shares-th from begin + *first on. begin, n >= 0. */
+static inline int64_t ith_dealt(int64_t begin, int64_t n, int shares, int i, int64_t *first)
 {
-    *first = (part - begin % parts + parts) % parts;
-    return *first >= n ? 0 : (n - *first + parts - 1) / parts;
+    *first = (i - begin % shares + shares) % shares;
+    return *first >= n ? 0 : (n - *first + shares - 1) / shares;
 }
 
-/* Of things of `each` bytes, those that make a piece of about `bytes`: at least one. */
-static inline int64_t ith_per_piece(size_t each, size_t bytes)
+/* How many things of `each` bytes fit into `bytes`; at least 1. */
+static inline int64_t ith_count_within(size_t each, size_t bytes)
 {
     return each >= bytes ? 1 : (int64_t)(bytes / each);
 }
@@ -75,12 +80,13 @@ static inline int64_t ith_clamp(int64_t n, int64_t least, int64_t most)
     return n < least ? least : n > most ? most : n;
 }
 
+/* n rounded up to a multiple of unit. */
 static inline int64_t ith_round_up(int64_t n, int64_t unit)
 {
     return (n + unit - 1) / unit * unit;
 }
 
-/* a * b and a + b for sizes read from files: false on overflow. */
+/* a * b and a + b for sizes read from files. False: overflow. */
 static inline bool ith_mul_size(size_t a, size_t b, size_t *out)
 {
     return !__builtin_mul_overflow(a, b, out);

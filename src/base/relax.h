@@ -1,10 +1,10 @@
-/* relax.h - what a thread does between two looks at a word that another is about to change. */
+/* relax.h - the pause between two reads of a word that another thread is about to change. */
 #ifndef ITH_BASE_RELAX_H
 #define ITH_BASE_RELAX_H
 
 #include <stdatomic.h>
 
-/* Some tens of cycles in which the core's other thread, or its power budget, has the units. */
+/* Leaves the execution units to the core's other hardware thread for some tens of cycles. */
 static inline void ith_cpu_relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)

@@ -1,17 +1,22 @@
 /* threads.c - the team over OpenMP, and its barrier.
  *
- * OpenMP makes the threads and places them (OMP_PLACES, OMP_PROC_BIND); all waiting is ours. GCC's OpenMP spins for
- * milliseconds wherever it waits, which is ruin where ranks share cores (4 ranks x 2 threads on 2 cores, a region per step of 30 us:
- * 52 ms a step). So a team is one parallel region that lasts until the team is closed:
+ * OpenMP makes the threads and binds them (OMP_PLACES, OMP_PROC_BIND); all waiting is ours. GCC's
+ * OpenMP spins for milliseconds wherever it waits, which is ruinous where ranks share cores (4
+ * ranks x 2 threads on 2 cores, a region per step of 30 us: 52 ms a step). So a team is one
+ * parallel region that lasts until the team is closed:
  *
- *   the caller    member 0; opens the gate `start`, runs the function, meets the others at a last barrier
- *   keeper        a thread that opens the region and sleeps: it stands where OpenMP wants the caller, which cannot stay inside
- *   workers       members 1...: wait at `start`, run the function, meet the others at the last barrier, again
+ *   caller    member 0: opens the gate `start`, runs the function, meets the others at a last
+ *             barrier
+ *   keeper    a thread that opens the region and sleeps, in the place of the caller, which cannot
+ *             stay inside
+ *   workers   members 1, 2, ...: wait at `start`, run the function, meet the others at the last
+ *             barrier, and again
  *
- * A gate is a word and those who wait for it to change: for about the length of an uneven piece of work they spin, then they yield
- * the core, then they sleep in the kernel (futex). A yield that takes long has given the core to another who needs it: then they
- * sleep at once, for with many who yield to each other the one that all wait for comes last (the same 4 x 2: 1.7 ms a step by
- * yielding on, 0.3 ms so).
+ * A gate is a word that threads wait on until it changes. They spin for about the length of an
+ * uneven task, then yield the core, then sleep in the kernel (futex). A yield that takes long has
+ * given the core to a thread that needs it; then they sleep at once, because among many threads
+ * that yield to each other the one that all wait for comes last (the same 4 x 2: 1.7 ms a step with
+ * more yields, 0.3 ms like this).
  */
 #include "base/threads.h"
 
@@ -30,13 +35,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* SPINS is about 5 us: longer spins cost as much as they wait whenever threads outnumber free cores (4 ranks x 2 threads on 2
- * cores, pieces of 33 us: 150 us of CPU time per barrier and rank with 4000 spins, 100 with 300). YIELDS covers an MPI call that waits for
- * another rank: some milliseconds on a free core. Sleeping sooner makes ranks wait for each other's sleepers: 2 ranks x 8 threads on 16
- * virtual cores, 32 tokens decoded in 0.13 s, or in 4 to 10 s once one thread had slept (300 yields, or a long yield of 10 us). */
+/* SPINS takes about 5 us: longer spins burn what they wait whenever threads outnumber free cores (4
+ * ranks x 2 threads on 2 cores, tasks of 33 us: 150 us of CPU time per barrier and rank with 4000
+ * spins, 100 with 300). YIELDS covers an MPI call that waits for another rank: some milliseconds on
+ * a free core. Sleeping sooner makes ranks wait for each other's sleepers: 2 ranks x 8 threads on
+ * 16 virtual cores, 32 tokens decoded in 0.13 s, or in 4 to 10 s once one thread had slept (300
+ * yields, or a long yield of 10 us). */
 enum { LINE = 64, MAX_THREADS = 4096, SPINS = 300, YIELDS = 20000, LONG_YIELD_NS = 200000 };
 
-typedef struct gate { /* those who wait only read `word`; a cache line of its own keeps other writes away */
+/* Waiting threads only read `word`, which has a cache line without other writes. */
+typedef struct gate {
     _Alignas(LINE) atomic_uint word;
     _Alignas(LINE) atomic_uint sleepers;
 } gate;
@@ -45,15 +53,16 @@ typedef struct counter {
     _Alignas(LINE) atomic_llong next;
 } counter;
 
-/* What is left of a member's share of a lot: the lot's number, and of the pieces [begin, end). Members come to a lot at different times, so the
- * first who looks at a share begins it: a number behind the lot's says that all pieces are there, one before it that none is, since nobody
- * opens a lot before all pieces of the last are taken. */
+/* What is left of a member's share of a lot: the lot's number and tasks [begin, end). Members reach
+ * a lot at different times, so the first to look at a share begins it: a number before the lot's
+ * means that all tasks are there, a number after it that none is, since nobody opens a lot before
+ * all tasks of the last one are taken. */
 typedef struct rest {
     _Alignas(LINE) atomic_ullong left;
     int node;
 } rest;
 
-enum { PIECE_BITS = 24 };
+enum { TASK_BITS = 24 };
 
 struct ith_team {
     int n_threads, got; /* asked for; in the region */
@@ -84,8 +93,9 @@ static int64_t yield_ns(void)
     return (int64_t)(after.tv_sec - before.tv_sec) * 1000000000 + (after.tv_nsec - before.tv_nsec);
 }
 
-/* Announces itself before it sleeps; the one who opens looks for sleepers after the change. Both in one total
- * order (seq_cst), so either the sleeper sees the change or the other sees the sleeper. */
+/* A sleeper announces itself before it sleeps; the opener looks for sleepers after the change. Both
+ * are in one total order (seq_cst), so either the sleeper sees the change or the opener sees the
+ * sleeper. */
 static void gate_sleep(gate *g, unsigned old)
 {
     atomic_fetch_add(&g->sleepers, 1);
@@ -94,7 +104,7 @@ static void gate_sleep(gate *g, unsigned old)
     atomic_fetch_sub(&g->sleepers, 1);
 }
 
-/* Returns when the word is no longer `old`; what was written before it changed is seen. */
+/* Returns when the word is no longer `old`. What was written before the change is visible then. */
 static void gate_wait(gate *g, unsigned old)
 {
     for (int i = 0; i < SPINS; i++) {
@@ -125,7 +135,8 @@ void ith_barrier(ith_member *me)
     ith_team *team = me->team;
     unsigned old = me->sense;
     me->sense = old ^ 1u;
-    if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 < (unsigned)me->n_threads) {
+    if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 <
+        (unsigned)me->n_threads) {
         gate_wait(&team->sense, old);
         return;
     }
@@ -190,13 +201,14 @@ static ith_status begin_region(ith_team *team, ith_error *err)
 {
     int code = pthread_create(&team->keeper, NULL, keep, team);
     if (code != 0)
-        return ith_fail(err, ITH_E_MEMORY, "%d threads asked for: the system refuses (%s)", team->n_threads,
-                        strerror(code));
+        return ith_fail(err, ITH_E_MEMORY, "%d threads asked for: the system refuses (%s)",
+                        team->n_threads, strerror(code));
     gate_wait(&team->ready, 0);
     if (team->got == team->n_threads)
         return ITH_OK;
     end_region(team);
-    return ith_fail(err, ITH_E_ARGUMENT, "%d threads asked for, OpenMP gives %d: is OMP_THREAD_LIMIT set?",
+    return ith_fail(err, ITH_E_ARGUMENT,
+                    "%d threads asked for, OpenMP gives %d: is OMP_THREAD_LIMIT set?",
                     team->n_threads, team->got);
 }
 
@@ -204,7 +216,8 @@ ith_status ith_team_open(int n_threads, ith_team **out, ith_error *err)
 {
     *out = NULL;
     if (n_threads < 1 || n_threads > MAX_THREADS)
-        return ith_fail(err, ITH_E_ARGUMENT, "%d threads asked for: a rank runs 1 to %d", n_threads, MAX_THREADS);
+        return ith_fail(err, ITH_E_ARGUMENT, "%d threads asked for: a rank runs 1 to %d", n_threads,
+                        MAX_THREADS);
     size_t size = sizeof(ith_team) + (size_t)n_threads * sizeof(rest);
     ith_team *team = aligned_alloc(LINE, size);
     if (!team)
@@ -267,7 +280,7 @@ void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *a
         team->lots = me.lots;
         return;
     }
-    me.sense = atomic_load(&team->sense.word); /* at rest: all have left the last barrier's count behind */
+    me.sense = atomic_load(&team->sense.word); /* at rest between runs */
     team->fn = fn;
     team->arg = arg;
     gate_open(&team->start, atomic_load(&team->start.word) + 1);
@@ -280,36 +293,39 @@ void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *a
 
 static uint64_t left_of(uint16_t number, uint64_t begin, uint64_t end)
 {
-    return (uint64_t)number << 2 * PIECE_BITS | begin << PIECE_BITS | end;
+    return (uint64_t)number << 2 * TASK_BITS | begin << TASK_BITS | end;
 }
 
-/* Results are ordered by the barrier after the lot, so nothing is here. */
-static bool take(rest *s, const ith_lot *lot, bool first, int64_t *piece)
+/* The barrier after the lot orders results, so relaxed order suffices here. */
+static bool take(rest *s, const ith_lot *lot, bool first, int64_t *task)
 {
-    const uint64_t mask = (1u << PIECE_BITS) - 1;
+    const uint64_t mask = (1u << TASK_BITS) - 1;
     unsigned long long left = atomic_load_explicit(&s->left, memory_order_relaxed), then;
 
     do {
-        int16_t behind = (int16_t)(uint16_t)(lot->number - (uint16_t)(left >> 2 * PIECE_BITS));
-        uint64_t begin = behind > 0 ? 0 : left >> PIECE_BITS & mask,
+        int16_t behind = (int16_t)(uint16_t)(lot->number - (uint16_t)(left >> 2 * TASK_BITS));
+        uint64_t begin = behind > 0 ? 0 : left >> TASK_BITS & mask,
                  end = behind > 0 ? (uint64_t)lot->pieces : left & mask;
         if (behind < 0 || begin == end)
             return false;
-        *piece = (int64_t)(first ? begin : end - 1);
+        *task = (int64_t)(first ? begin : end - 1);
         then = first ? left_of(lot->number, begin + 1, end) : left_of(lot->number, begin, end - 1);
-    } while (!atomic_compare_exchange_weak_explicit(&s->left, &left, then, memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&s->left, &left, then, memory_order_relaxed,
+                                                    memory_order_relaxed));
     return true;
 }
 
 ith_lot ith_lot_open(ith_member *me, int64_t pieces, bool help)
 {
-    ith_lot lot = {.share = me->tid, .piece = -1, .pieces = pieces, .help = help && me->n_threads > 1};
+    ith_lot lot = {
+        .share = me->tid, .piece = -1, .pieces = pieces, .help = help && me->n_threads > 1};
     if (lot.help)
         lot.number = ++me->lots;
     return lot;
 }
 
-/* Once round among those beside my memory node, my own share first, then once among the others. */
+/* One round among the members beside this memory node, the own share first; then one among the
+ * others. */
 bool ith_lot_next(ith_member *me, ith_lot *lot)
 {
     const int n = me->n_threads;
@@ -320,7 +336,8 @@ bool ith_lot_next(ith_member *me, ith_lot *lot)
     for (int rounds = me->n_nodes > 1 ? 2 : 1; lot->looked < rounds * n; lot->looked++) {
         lot->share = (me->tid + lot->looked) % n;
         bool beside = me->n_nodes == 1 || shares[lot->share].node == me->node;
-        if (beside == (lot->looked < n) && take(&shares[lot->share], lot, lot->share == me->tid, &lot->piece))
+        if (beside == (lot->looked < n) &&
+            take(&shares[lot->share], lot, lot->share == me->tid, &lot->piece))
             return true;
     }
     return false;
@@ -343,7 +360,7 @@ void ith_counter_reset(ith_member *me)
     reset_counters(me->team);
 }
 
-/* The kernel refuses a mask smaller than its own, so it grows until it fits. */
+/* The kernel refuses masks smaller than its own, so ours grows until it fits. */
 static int cores_in_mask(void)
 {
     for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {

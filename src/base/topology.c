@@ -26,15 +26,18 @@ static ith_status load_machine(ith_topology *t, ith_error *err)
 
     if (hwloc_topology_init(&t->machine) != 0)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
-    if (recorded != NULL && (access(recorded, R_OK) == 0 ? hwloc_topology_set_xml(t->machine, recorded)
-                                                         : hwloc_topology_set_synthetic(t->machine, recorded)) != 0)
+    if (recorded != NULL &&
+        (access(recorded, R_OK) == 0 ? hwloc_topology_set_xml(t->machine, recorded)
+                                     : hwloc_topology_set_synthetic(t->machine, recorded)) != 0)
         return ith_fail(err, ITH_E_ARGUMENT,
-                        "ITHACA_TOPOLOGY='%s' is neither a file of hwloc's XML nor one of its synthetic descriptions, "
-                        "such as 'numa:2 core:4 pu:1'",
+                        "ITHACA_TOPOLOGY='%s' is neither a file of hwloc's XML nor one of its "
+                        "synthetic descriptions, such as 'numa:2 core:4 pu:1'",
                         recorded);
     if (hwloc_topology_load(t->machine) != 0)
-        return ith_fail(err, recorded != NULL ? ITH_E_ARGUMENT : ITH_E_IO, "the machine's topology cannot be read%s%s",
-                        recorded != NULL ? ": ITHACA_TOPOLOGY=" : "", recorded != NULL ? recorded : "");
+        return ith_fail(err, recorded != NULL ? ITH_E_ARGUMENT : ITH_E_IO,
+                        "the machine's topology cannot be read%s%s",
+                        recorded != NULL ? ": ITHACA_TOPOLOGY=" : "",
+                        recorded != NULL ? recorded : "");
     t->here = hwloc_topology_is_thissystem(t->machine) != 0;
     return ITH_OK;
 }
@@ -49,8 +52,9 @@ static ith_status read_mask(ith_topology *t, ith_error *err)
         hwloc_bitmap_free(mask);
         return ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
     }
-    bool known = list != NULL ? hwloc_bitmap_list_sscanf(mask, list) == 0
-                              : t->here && hwloc_get_cpubind(t->machine, mask, HWLOC_CPUBIND_THREAD) == 0;
+    bool known = list != NULL
+                     ? hwloc_bitmap_list_sscanf(mask, list) == 0
+                     : t->here && hwloc_get_cpubind(t->machine, mask, HWLOC_CPUBIND_THREAD) == 0;
     if (known)
         hwloc_bitmap_and(t->cpus, t->cpus, mask);
     hwloc_bitmap_free(mask);
@@ -64,9 +68,10 @@ static ith_status read_mask(ith_topology *t, ith_error *err)
 static int cores_within(const ith_topology *t, hwloc_const_cpuset_t set)
 {
     int n = 0;
-    for (hwloc_obj_t core = NULL; (core = hwloc_get_next_obj_by_type(t->machine, HWLOC_OBJ_CORE, core)) != NULL;)
+    for (hwloc_obj_t core = NULL;
+         (core = hwloc_get_next_obj_by_type(t->machine, HWLOC_OBJ_CORE, core)) != NULL;)
         n += hwloc_bitmap_intersects(core->cpuset, set);
-    return n > 0 ? n : hwloc_bitmap_weight(set); /* machines that do not tell cores from hardware threads */
+    return n > 0 ? n : hwloc_bitmap_weight(set); /* no cores, only hardware threads */
 }
 
 /* libnuma knows the running machine only: a recorded one brings its own sizes. */
@@ -79,7 +84,7 @@ static ith_memory_node describe(const ith_topology *t, hwloc_obj_t node, int cor
     return (ith_memory_node){.os_index = (int)node->os_index, .cores = cores, .bytes = bytes};
 }
 
-/* Mine come before those that are others'. */
+/* Nodes of the process come before the others. */
 static ith_status add_node(ith_topology *t, hwloc_obj_t node, ith_error *err)
 {
     hwloc_cpuset_t mine = hwloc_bitmap_alloc();
@@ -104,10 +109,12 @@ static ith_status read_nodes(ith_topology *t, ith_error *err)
 {
     hwloc_const_nodeset_t allowed = hwloc_topology_get_allowed_nodeset(t->machine);
     hwloc_cpuset_t seen = hwloc_bitmap_alloc();
-    ith_status status = seen != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
+    ith_status status =
+        seen != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
 
-    for (hwloc_obj_t node = NULL; status == ITH_OK && t->machine_nodes < ITH_MAX_MEMORY_NODES &&
-                                  (node = hwloc_get_next_obj_by_type(t->machine, HWLOC_OBJ_NUMANODE, node)) != NULL;) {
+    for (hwloc_obj_t node = NULL;
+         status == ITH_OK && t->machine_nodes < ITH_MAX_MEMORY_NODES &&
+         (node = hwloc_get_next_obj_by_type(t->machine, HWLOC_OBJ_NUMANODE, node)) != NULL;) {
         if (!hwloc_bitmap_isset(allowed, node->os_index) || hwloc_bitmap_iszero(node->cpuset) ||
             hwloc_bitmap_intersects(seen, node->cpuset))
             continue;
@@ -118,7 +125,7 @@ static ith_status read_nodes(ith_topology *t, ith_error *err)
     return status;
 }
 
-/* All of the process's cores are node 0's where the system names no node for them. */
+/* Where the system names no node for them, all of the process's cores belong to node 0. */
 static ith_status without_nodes(ith_topology *t, ith_error *err)
 {
     t->node_cpus[0] = hwloc_bitmap_dup(t->cpus);
@@ -129,12 +136,13 @@ static ith_status without_nodes(ith_topology *t, ith_error *err)
     return ITH_OK;
 }
 
-/* The least share of a core in the caches of one level; 0: unknown. */
+/* The smallest share of a core in the caches of one level; 0: unknown. */
 static int64_t cache_share(const ith_topology *t, hwloc_obj_type_t level)
 {
     int64_t least = 0;
 
-    for (hwloc_obj_t cache = NULL; (cache = hwloc_get_next_obj_by_type(t->machine, level, cache)) != NULL;) {
+    for (hwloc_obj_t cache = NULL;
+         (cache = hwloc_get_next_obj_by_type(t->machine, level, cache)) != NULL;) {
         int64_t share = (int64_t)cache->attr->cache.size;
         if (!hwloc_bitmap_intersects(cache->cpuset, t->cpus))
             continue;
@@ -178,7 +186,8 @@ static ith_status read_machine(ith_topology *t, ith_error *err)
 ith_status ith_topology_open(ith_topology **out, ith_error *err)
 {
     ith_topology *t = calloc(1, sizeof *t);
-    ith_status status = t != NULL ? read_machine(t, err) : ith_fail(err, ITH_E_MEMORY, "no memory for a topology");
+    ith_status status =
+        t != NULL ? read_machine(t, err) : ith_fail(err, ITH_E_MEMORY, "no memory for a topology");
 
     *out = NULL;
     if (status != ITH_OK) {
@@ -243,7 +252,7 @@ int ith_topology_machine_cores(const ith_topology *t)
 
 /* ---- Shares ---- */
 
-/* Thread tid stands over the middle of its share of the cores: whose core is that? */
+/* The node of the core in the middle of the thread's share. */
 int ith_topology_thread_node(const ith_topology *t, int n_threads, int tid)
 {
     int64_t cores = 0, before = 0;
@@ -275,7 +284,8 @@ ith_range ith_topology_node_threads(const ith_topology *t, int n_threads, int no
 void ith_topology_bind_thread(const ith_topology *t, int node)
 {
     if (t->here && t->n_nodes > 1)
-        hwloc_set_cpubind(t->machine, node < 0 ? t->cpus : t->node_cpus[node], HWLOC_CPUBIND_THREAD);
+        hwloc_set_cpubind(t->machine, node < 0 ? t->cpus : t->node_cpus[node],
+                          HWLOC_CPUBIND_THREAD);
 }
 
 static bool places_pages(const ith_topology *t)

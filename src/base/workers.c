@@ -1,3 +1,4 @@
+/* workers.c - hands items to threads, and keeps the lowest failure. */
 #include "base/workers.h"
 
 #include <limits.h>
@@ -22,7 +23,7 @@ static void keep_lowest(job *j, int64_t item, const ith_error *err)
     pthread_mutex_unlock(&j->lock);
 }
 
-/* Those below a failure go on: one of them may fail too. */
+/* Items below a failure continue: one of them may fail too. */
 static void do_items(job *j, int64_t first, int tid)
 {
     const ith_work *w = j->work;

@@ -164,8 +164,8 @@ static void post_message(ith_comm *comm, ith_mpi_flight *f, int other, bool send
     else
         ith_mpi_check(comm, MPI_Irecv(MPI_BOTTOM, 1, type, peer, f->tag, impl->world, request),
                       "MPI_Irecv");
-    ith_mpi_check(comm, MPI_Type_free(&type),
-                  "MPI_Type_free"); /* takes effect when the message is done */
+    /* Takes effect when the message is done. */
+    ith_mpi_check(comm, MPI_Type_free(&type), "MPI_Type_free");
 }
 
 /* For complete outboxes. Nodes are taken in the order of the pairwise steps. */

@@ -98,9 +98,8 @@ static ith_status check_window_room(size_t bytes, const char *what, ith_error *e
     if (bytes + bytes / 16 + (1 << 16) <= room) /* Open MPI asks for 5% more, and a header */
         return ITH_OK;
     return ith_fail(err, ITH_E_MEMORY,
-                    "%s: %.1f GiB shared memory needed, %s has %.1f GiB left: enlarge it (mount -o "
-                    "remount,size=..., "
-                    "docker run --shm-size=...)",
+                    "%s: %.1f GiB shared memory needed, %s has %.1f GiB left: enlarge it (mount "
+                    "-o remount,size=..., docker run --shm-size=...)",
                     what, (double)bytes / GIB, folder, (double)room / GIB);
 }
 
@@ -152,8 +151,8 @@ static ith_status reserve_buffer(ith_comm *comm, ith_mpi_buffer *b, size_t bytes
 {
     const ith_mpi_group *g = b->group;
     if (bytes > MAX_SHARED) /* the same in the group */
-        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than addresses reach", what,
-                        bytes);
+        return ith_fail(err, ITH_E_MEMORY, "%s: %zu bytes needed, more than the address space",
+                        what, bytes);
     if (g->size == 1) /* ordinary memory */
         return ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, &b->data, err);
     ith_status status = g->rank == 0 ? check_memory(bytes, what, err) : ITH_OK;

@@ -82,8 +82,7 @@ static ith_status open_launched(ith_comm **comm, ith_error *err)
     *comm = NULL;
     return ith_fail(err, ITH_E_COMM,
                     "the launcher started %d ranks, but %s sees one: start Ithaca with that MPI's "
-                    "own mpirun, or with "
-                    "`srun --mpi=pmix`",
+                    "own mpirun, or with `srun --mpi=pmix`",
                     promised, ith_comm_library());
 }
 
@@ -98,8 +97,7 @@ ith_status ith_comm_open_world(ith_comm **comm, ith_error *err)
     case ITH_LAUNCHER_SRUN_WITHOUT_PMI:
         return ith_fail(err, ITH_E_COMM,
                         "srun started %s tasks without PMI, so they cannot find each other: use "
-                        "`srun --mpi=pmix`, or "
-                        "mpirun inside the allocation, or one task (-n 1)",
+                        "`srun --mpi=pmix`, or mpirun inside the allocation, or one task (-n 1)",
                         getenv("SLURM_STEP_NUM_TASKS"));
     case ITH_LAUNCHER_NONE:
         break;

@@ -32,7 +32,7 @@ static size_t cut(const ith_packfile *pack, piece *pieces, int64_t *n)
     *n = 0;
     for (size_t i = 0; i < ith_pack_n_tensors(pack); i++) {
         const ith_packed *t = ith_pack_tensor(pack, i);
-        int64_t step = ith_per_piece(t->tile_bytes, PIECE_BYTES);
+        int64_t step = ith_count_within(t->tile_bytes, PIECE_BYTES);
         for (int64_t first = 0; first < t->n_tiles; first += step, ++*n)
             if (pieces != NULL)
                 pieces[*n] = (piece){t, first, t->n_tiles - first < step ? t->n_tiles - first : step};

@@ -47,7 +47,7 @@ typedef struct ith_feed_params {
      * (ith_shard_offset). */
     const uint8_t *memory;
     size_t room; /* bytes of the transit, shelves included */
-    /* Where the transit shall lie; NULL: anywhere. A layer's ranges are placed like its matrices if
+    /* Page placement of the transit; NULL: none. A layer's ranges are placed like its matrices if
      * those stayed; parts of the output matrix take the pages that are there. */
     const ith_homes *homes;
     int n_threads;       /* that fetch, on each rank */

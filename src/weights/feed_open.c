@@ -75,7 +75,7 @@ static ith_status share(ith_feed *f, ith_error *err)
         open_shared(f->shared);
     comm->ops->node_barrier(comm);
     ITH_TRY(comm->ops->shared_alloc(
-        comm, f->params.room, "the layer of streamed weights that is on its way",
+        comm, f->params.room, "the layer of streamed weights being fetched",
         f->params.homes == NULL ? NULL : ith_feed_place_pages, f, &transit, err));
     f->transit = transit;
     return ITH_OK;

@@ -1,8 +1,8 @@
-/* fit_lanes.h - four rows at a time: arithmetic on vectors of four floats, one row a lane, as both
- * fits write it. Inside src/weights/fit_*.c only.
+/* fit_lanes.h - arithmetic on vectors of four floats, one row a lane, for fit_w8.c and fit_w4m.c
+ * only.
  *
- * Vector types are GNU C's; SSE2 and NEON hold one in a register. Each operation is the lanes' own
- * IEEE operation, none is fused, none reordered.
+ * Vector types are GNU C's; SSE2 and NEON hold one in a register. Each operation is the IEEE
+ * operation of each lane; none is fused or reordered.
  */
 #ifndef ITH_WEIGHTS_FIT_LANES_H
 #define ITH_WEIGHTS_FIT_LANES_H
@@ -14,10 +14,10 @@
 enum { ITH_LANES = 4 };
 
 typedef float ith_lanes __attribute__((vector_size(4 * ITH_LANES)));
-typedef int32_t ith_lanes_mask
-    __attribute__((vector_size(4 * ITH_LANES))); /* of a comparison: -1 true, 0 false */
+/* The result of a comparison: -1 true, 0 false. */
+typedef int32_t ith_lanes_mask __attribute__((vector_size(4 * ITH_LANES)));
 
-/* An error counts as smaller only if it is so beyond the rounding of its sum. */
+/* An error counts as smaller only if it is smaller by more than the rounding of its sum. */
 #define ITH_FIT_BETTER 0.99999f
 
 static inline ith_lanes ith_lanes_all(float x)
@@ -51,15 +51,16 @@ static inline ith_lanes ith_lanes_abs(ith_lanes x)
     return (ith_lanes)((ith_lanes_mask)x & 0x7fffffff);
 }
 
-/* rne(x), limited to [low, high] within 2^22: the sum leaves no room for a fraction. */
+/* x clamped to [low, high], within 2^22, and rounded to nearest even: the sum has no room for a
+ * fraction. */
 static inline ith_lanes ith_lanes_round(ith_lanes x, float low, float high)
 {
     x = ith_lanes_min(ith_lanes_max(x, ith_lanes_all(low)), ith_lanes_all(high));
     return (x + 0x1.8p23f) - 0x1.8p23f;
 }
 
-/* The nearest number that f16 can hold, at most 65504 in size. Normal numbers: Veltkamp's splitting
- * at 11 bits. Below 2^-14: adding 0.5 leaves a multiple of 2^-24. */
+/* x rounded to f16, clamped to 65504. Normal numbers: Veltkamp's splitting at 11 bits. Below 2^-14:
+ * adding 0.5 leaves a multiple of 2^-24. */
 static inline ith_lanes ith_lanes_round_half(ith_lanes x)
 {
     ith_lanes a = ith_lanes_min(ith_lanes_abs(x), ith_lanes_all(65504)), split = a * 8193.0f;
@@ -80,8 +81,8 @@ static inline void ith_lanes_load(const ith_fit_group *g, int first_row, ith_lan
         memcpy(&x[c], &g->x[c][first_row], sizeof x[c]);
 }
 
-/* The weights with their largest brought to 1, so that no product overflows or vanishes; all 1 if
- * all are 0. */
+/* The weights scaled so that the largest is 1 and no product overflows or vanishes; all 1 if all
+ * are 0. */
 static inline void ith_fit_weights(const float weight[ITH_GROUP], float out[ITH_GROUP])
 {
     float largest = 0;

@@ -1,24 +1,26 @@
 /* fit_w4m.c - scale and minimum for 32 numbers on 16 levels.
  *
- * For given levels the best scale and minimum solve a system of two linear equations; for given
- * scale and minimum the best levels are the nearest. Taking turns goes down to a local minimum of
- * the error (Lloyd's method, "Least squares quantization in PCM", IEEE Trans. Information Theory
- * 28, 1982, with equidistant levels), and which one depends on where it starts. So it starts
- * several times, as the search of ggml's K-quants does (make_qkx2_quants in ggml-quants.c: scales
- * around (max - min) / 15): here each start says on which level, possibly between or beyond the 16,
- * the least and the largest number shall lie. The best outcome is then settled in numbers that f16
- * holds: minima next to it, each with the scale that suits it, and their errors as they will be.
+ * For given levels, the best scale and minimum solve a system of two linear equations; for given
+ * scale and minimum, the best levels are the nearest. Alternating the two descends to a local
+ * minimum of the error (Lloyd's method, "Least squares quantization in PCM", IEEE Trans.
+ * Information Theory 28, 1982, with equidistant levels), which depends on the start. So there are
+ * several starts, as in the search of ggml's K-quants (make_qkx2_quants in ggml-quants.c: scales
+ * around (max - min) / 15): each names the levels, possibly between or beyond the 16, of the least
+ * and the largest number. Then the best result is rounded to f16: minima next to it are tried, each
+ * with the scale that suits it, and compared by their final errors.
  */
 #include "simd/half.h"
 #include "weights/fit_lanes.h"
 
 #include <float.h>
 
-typedef struct line { /* value = scale * level + min */
+/* value = scale * level + min */
+typedef struct line {
     ith_lanes scale, min;
 } line;
 
-typedef struct rows {                     /* of four rows, what does not depend on the levels */
+/* What of four rows does not depend on the levels. */
+typedef struct rows {
     ith_lanes x[ITH_GROUP], y[ITH_GROUP]; /* y = x - mid keeps sums small beside the error */
     ith_lanes low, high, mid;
     ith_lanes sum_wy, sum_wyy;
@@ -26,18 +28,20 @@ typedef struct rows {                     /* of four rows, what does not depend 
     float sum_w;
 } rows;
 
-typedef struct span { /* the levels of the least and of the largest number */
+/* The levels of the least and of the largest number. */
+typedef struct span {
     float low, high;
 } span;
 
-/* Whole ones find numbers that lie on a grid already, with as few as 8 of its levels in use. The
- * others were chosen by the error that all leave on normal, Laplace and Student's t numbers: within
- * 1% of ten times as many. */
+/* Whole levels find numbers that already lie on a grid, with as few as 8 of its levels in use. The
+ * others were chosen by the remaining error on normal, Laplace and Student's t numbers: within 1%
+ * of that of ten times as many starts. */
 static const span starts[] = {{0, 15}, {-0.5f, 15.5f}, {-0.5f, 15}, {0, 15.5f}, {-1, 16}, {0, 14},
                               {1, 15}, {-1, 15},       {0, 16},     {1, 14},    {-2, 15}, {0, 17},
                               {1, 13}, {2, 13},        {2, 12},     {3, 12},    {3, 11}};
 
-enum { ROUNDS = 2 }; /* of taking turns: a third one gains 0.4%, having only one costs 1.5% */
+/* A third round gains 0.4%; a single one costs 1.5%. */
+enum { ROUNDS = 2 };
 
 static inline ith_lanes level(ith_lanes x, ith_lanes min, ith_lanes inverse)
 {
@@ -113,7 +117,7 @@ static line search(const rows *a)
     return best;
 }
 
-/* ---- In numbers that f16 holds ---- */
+/* ---- Rounding to f16 ---- */
 
 static ith_lanes error_of(const rows *a, line at)
 {
@@ -139,8 +143,8 @@ static ith_lanes rescale(const rows *a, line at)
     return ith_lanes_max(scale, ith_lanes_all(0x1p-24f));
 }
 
-/* Plain rounding to nearest, or the found line with its minimum rounded to f16, up to one step of
- * f16 (2^-11 to 2^-10 of it) beside. */
+/* The best of plain rounding to nearest and of the line found, its minimum rounded to f16 or one
+ * f16 step (2^-11 to 2^-10 of it) beside. */
 static line settle(const rows *a, line found)
 {
     line best = {ith_lanes_round_half((a->high - a->low) / 15.0f), ith_lanes_round_half(a->low)},

@@ -1,11 +1,10 @@
 /* fit_w8.c - one scale for 32 numbers.
  *
- * Around max|x| / 127 the error of rounding rises slowly with the scale and jumps with where the
- * numbers happen to fall between the integers: its best value over a few scales lies well below its
- * mean. So a ladder of scales is tried, from one that cuts the largest number by half a step to one
- * that is a few percent wider; the best one is then replaced by the scale that suits its quants
- * best, the solution of least squares sum(w x q) / sum(w q^2), if that, rounded to f16, is better
- * still.
+ * Around max|x| / 127 the rounding error rises slowly with the scale, and jumps with where the
+ * numbers happen to fall between integers: the best of a few scales lies well below the mean. So a
+ * ladder of scales is tried, from one that cuts the largest number by half a step to one that is a
+ * few percent wider. The best one is replaced by the least-squares scale of its quants,
+ * sum(w x q) / sum(w q^2), if that is better after rounding to f16.
  */
 #include "simd/half.h"
 #include "weights/fit_lanes.h"
@@ -29,7 +28,7 @@ static ith_lanes error_of(const ith_lanes x[ITH_GROUP], const float w[ITH_GROUP]
     return sum;
 }
 
-/* The scale that is best for the quants of another. */
+/* The best scale for the quants of another scale. */
 static ith_lanes least_squares(const ith_lanes x[ITH_GROUP], const float w[ITH_GROUP],
                                ith_lanes scale)
 {
@@ -62,7 +61,7 @@ static ith_lanes search(const ith_lanes x[ITH_GROUP], const float w[ITH_GROUP])
     least = error_of(x, w, best);
     for (size_t i = 1; i < sizeof ladder / sizeof *ladder; i++) {
         ith_lanes scale = ith_lanes_round_half(amax / ladder[i]);
-        /* The least f16 serves numbers whose scale would vanish. */
+        /* At least the smallest f16, for numbers whose scale would vanish. */
         keep_better(x, w, ith_lanes_max(scale, ith_lanes_all(0x1p-24f)), &best, &least);
     }
     keep_better(x, w, least_squares(x, w, best), &best, &least);

@@ -125,8 +125,7 @@ static ith_status keep(ith_frames *frames, frame *f, const void *data, size_t by
         return ITH_OK;
     return ith_fail(err, ITH_E_MEMORY,
                     "the compressed weights take more than the %.0f MiB left for them: give more "
-                    "memory (--mem) or leave them "
-                    "on disk (--offload disk)",
+                    "memory (--mem) or leave them on disk (--offload disk)",
                     (double)frames->room / 1048576.0);
 }
 

@@ -24,8 +24,8 @@ struct ith_lookup {
 static ith_status open_readers(ith_lookup *l, const ith_plan *plan, ith_error *err)
 {
     for (int i = 0; i < l->n_threads; i++) {
-        ITH_TRY(
-            ith_producer_open(plan, ITH_CACHED, &l->readers[i].producer, err)); /* tokens repeat */
+        /* Tokens repeat, so the files are worth caching. */
+        ITH_TRY(ith_producer_open(plan, ITH_CACHED, &l->readers[i].producer, err));
         l->readers[i].tile = aligned_alloc(64, l->entry->unit_bytes);
         if (l->readers[i].tile == NULL)
             return ith_fail(err, ITH_E_MEMORY, "no memory for a tile of %zu bytes",

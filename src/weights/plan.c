@@ -115,7 +115,7 @@ ith_status ith_plan_stacked(ith_plan *plan, const char *name, const ith_stack *s
     if (t->n_dims != 3 || t->dims[0] != stack->dims[0] || t->dims[1] != stack->dims[1] ||
         t->dims[2] != cols)
         return ith_fail(err, ITH_E_FORMAT,
-                        "%s: tensor %s should have shape [%lld, %lld, %lld] by the configuration",
+                        "%s: tensor %s should have shape [%lld, %lld, %lld] from the configuration",
                         t->file, t->name, (long long)stack->dims[0], (long long)stack->dims[1],
                         (long long)cols);
     ITH_TRY(add_matrix(plan, name, t, rows, cols, layout, &e, err));
@@ -166,7 +166,7 @@ ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err
     if (known == 0)
         return ith_fail(
             err, ITH_E_FORMAT,
-            "%s knows none of the model's matrices: the statistics are of another model",
+            "%s knows none of the model's matrices: these statistics belong to another model",
             ith_stats_path(stats));
     return ITH_OK;
 }

@@ -18,11 +18,9 @@ static bool stays(size_t bytes, size_t *left, size_t *resident)
 static ith_status too_little(size_t budget, size_t must, size_t transit, ith_error *err)
 {
     return ith_fail(err, ITH_E_MEMORY,
-                    "%.0f MiB are left for weights; streamed from layer to layer they need %.0f "
-                    "MiB that stay and "
-                    "%.0f MiB for a layer: give more memory (--mem), a smaller context (--ctx) or "
-                    "a smaller chunk "
-                    "(--chunk)",
+                    "%.0f MiB are left for weights, but streaming them layer by layer takes %.0f "
+                    "MiB that stay in memory and %.0f MiB for a layer: give more memory (--mem), "
+                    "a smaller context (--ctx) or a smaller chunk (--chunk)",
                     (double)budget / MIB, (double)must / MIB, (double)transit / MIB);
 }
 

@@ -79,7 +79,7 @@ size_t ith_shard_offset(const ith_shards *s, const ith_entry *e, int64_t first, 
 bool ith_shard_next(const ith_shards *s, const ith_entry *e, int node, ith_range of, size_t bytes,
                     ith_shard_extent *extent)
 {
-    int64_t units = ith_per_piece(e->unit_bytes, bytes), from = extent->first + extent->n;
+    int64_t units = ith_count_within(e->unit_bytes, bytes), from = extent->first + extent->n;
 
     for (; extent->rank < n_ranks(s); extent->rank++, from = 0) {
         ith_range held = ith_shard_held(s, e, node, extent->rank);

@@ -70,7 +70,7 @@ typedef struct ith_store_params {
     int keep;
     ith_caching caching;              /* of the model's files */
     const ith_matrix *embed, *output; /* the same matrix if tied */
-    /* Where weights shall lie; topology NULL: anywhere. The seats of all ranks of the node, those
+    /* Page placement; topology NULL: none. The seats of all ranks of the node, those
      * of this rank's memory domain first. */
     ith_homes homes;
     ith_load_progress progress; /* called on rank 0; NULL: none */
@@ -109,14 +109,14 @@ bool ith_store_is_streamed(const ith_store *store);
 const uint8_t *ith_store_unit(const ith_store *store, const ith_entry *entry, int64_t unit);
 
 /* Calls see() for every run of weights in memory, transit and shelves too, with the memory node on
- * which it shall lie; -1: interleaved. Of a copy that ranks share, on one of them only. */
+ * which it should lie; -1: interleaved. Of a copy that ranks share, on one of them only. */
 void ith_store_regions(const ith_store *store, ith_home_fn see, void *user);
 
 /* ---- Inside a pass: all ranks, in the same order ---- */
 
 /* All members of the team call both. Between the two, the matrices of the layer's stage have their
  * tiles: all, or those of this rank's rows. enter ends with a barrier if it waited for anything.
- * Call leave after a barrier behind the last use. Pairs must not overlap. `chosen`: see
+ * Call leave after a barrier that follows the last use. Pairs must not overlap. `chosen`: see
  * ith_feed_enter; read on thread 0 only; NULL where the stage has no experts, or all are needed. */
 void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, const bool *chosen,
                      ith_member *me);

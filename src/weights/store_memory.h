@@ -9,11 +9,11 @@
 
 #include "weights/store_impl.h"
 
-/* Is page placement of no concern, as there is one memory node? */
+/* Does the machine have one memory node, so that nothing needs placing? */
 bool ith_store_one_memory_node(const ith_store *store);
 
 /* The first unit of an entry in a pack's mapping, if it is used there; otherwise NULL. Where only a
- * part of it stays it is not: pages of a mapping come in larger runs than that, and count. */
+ * part of it stays it is not, because pages of a mapping are read in larger runs than that. */
 const uint8_t *ith_store_in_place(const ith_store *store, const ith_entry *e);
 
 /* Gives every entry in the store's own memory its offset there, and sums up own_bytes.
