@@ -1,13 +1,17 @@
 #!/bin/bash
-# Runs all tests of a build and counts them: tests/run.sh [BUILD_DIR [PATTERN]]; PATTERN: only tests whose name contains it.
+# run.sh - runs the tests of a build and counts them.
 #
-# Every test, program or script, prints TAP lines: "ok NAME" or "not ok NAME". A test that prints none, or that ends with an
-# error or a signal without a "not ok", counts as one failure. Each one's output is kept in BUILD_DIR/log/. The seconds on its
-# line are what it took; BUILD_DIR/log/times has those of the processor too (elapsed, user, system). The last line is
-# "N passed, N failed"; the exit status is 1 if any failed.
+#   tests/run.sh [BUILD_DIR [PATTERN]]     with PATTERN: only tests whose name contains it
 #
-# Two run at a time where there are two cores (ITHACA_TEST_JOBS: as many as that), and are shown in order: most wait for each step of one
-# process or another. So they share no folders and count no seconds. The tests of tests/parallel keep all cores busy with their ranks and
+# Every test, program or script, prints TAP lines: "ok NAME" or "not ok NAME". A test that prints
+# none, or that ends with an error or a signal without a "not ok", counts as one failure. The output
+# of each is kept in BUILD_DIR/log/. The seconds on its line are what it took; BUILD_DIR/log/times
+# has CPU time too (elapsed, user, system). The last line is "N passed, N failed"; the exit status
+# is 1 if any failed.
+#
+# Where there are two cores, two tests run at a time (or ITHACA_TEST_JOBS), because most of them
+# wait for one process or another most of the time. Results are shown in order. So tests share no
+# folders and measure no time. The tests of tests/parallel keep all cores busy with their ranks and
 # run alone.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -29,7 +33,8 @@ trap 'rm -rf "$ended"' EXIT
 
 count() { grep -c "$1" "$2"; }
 
-# one NAME COMMAND...: runs it. What a shell starts beside itself does not hear SIGINT, unless env says so: some tests send it.
+# one NAME COMMAND...: runs a test. A shell's background jobs ignore SIGINT, which some tests send:
+# env restores it.
 one() {
     local file=${1//\//.} TIMEFORMAT='%R %U %S'
     shift
@@ -38,7 +43,7 @@ one() {
     mv "$ended/.$file.status" "$ended/$file"
 }
 
-# show NAME: its line, and what failed
+# show NAME: prints a test's line, and what failed
 show() {
     local name=$1 out status ok not_ok skip seconds user system
     out=$log/${name//\//.}.log
@@ -66,7 +71,8 @@ show() {
     ((skip == 0)) || grep '^ok .*# *SKIP' "$out" | sed 's/^/    /'
 }
 
-# until_running N: until so many run at most; shows those that have ended, in the order in which they were begun
+# until_running N: waits until at most N tests run; shows those that have ended, in the order in
+# which they were started
 until_running() {
     while ((running > $1)); do
         wait -n
@@ -78,7 +84,7 @@ until_running() {
     done
 }
 
-# run NAME COMMAND...: beside what runs already
+# run NAME COMMAND...: starts a test beside those that run already
 run() {
     [[ $1 == *"$pattern"* ]] || return 0
     until_running $((jobs - 1))
@@ -87,7 +93,7 @@ run() {
     running=$((running + 1))
 }
 
-# run_alone NAME COMMAND...: by itself
+# run_alone NAME COMMAND...: runs a test by itself
 run_alone() {
     [[ $1 == *"$pattern"* ]] || return 0
     until_running 0
@@ -95,7 +101,7 @@ run_alone() {
     until_running 0
 }
 
-# Programs of one folder, and scripts of another; a folder may be empty.
+# The programs, or the scripts, of a folder, which may be empty.
 programs() {
     local source
     for source in tests/"$1"/test_*.c; do
@@ -109,13 +115,13 @@ scripts() {
         [[ -e $script ]] || continue
         name=$1/$(basename "$script" .sh)
         case $name in
-        numa/* | slurm/*) run_alone "$name" bash "$script" ;; # the machine is set up
+        numa/* | slurm/*) run_alone "$name" bash "$script" ;; # they set up the machine
         *) run "$name" bash "$script" ;;
         esac
     done
 }
 
-# On the rank counts of each source's first line; abort.sh starts the one that has none.
+# Each program on the rank counts in the first line of its source; abort.sh starts the one without.
 parallel() {
     local source
     for source in tests/parallel/test_*.c; do
@@ -142,7 +148,7 @@ scripts numa
 scripts slurm
 until_running 0
 
-for name in "${names[@]:shown}"; do # there is none, unless the disk is full
+for name in "${names[@]:shown}"; do # none, unless the disk is full
     echo "not ok $name: its result is lost"
     failed=$((failed + 1))
 done

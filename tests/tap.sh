@@ -1,11 +1,14 @@
-# tap.sh - for shell tests, sourced: one TAP line per check, what went wrong as "# ..." lines before it.
+# tap.sh - sourced by shell tests. Each check prints one TAP line, after "# ..." lines that say what
+# went wrong.
 #
-#   expect NAME STATUS COMMAND...     runs it: stdout in $out, stderr in $err (files); its exit status must be STATUS
-#   same NAME EXPECTED GOT            two texts are equal
-#   matches NAME FILE REGEX           a line of the file matches (grep -E)
-#   field FILE EXPRESSION             prints a Python expression of `j`, the file's JSON object
-#   holding FILE PID                  waits until process PID holds at FILE (src/base/testhook.h), or has ended
-#   or_fail COMMAND...                runs it; if it fails prints a text that equals no other
+#   expect NAME STATUS COMMAND...   runs the command, whose exit status must be STATUS; leaves its
+#                                   output in the files $out and $err
+#   same NAME EXPECTED GOT          two texts must be equal
+#   matches NAME FILE REGEX         a line of the file must match (grep -E)
+#   field FILE EXPRESSION           prints a Python expression of `j`, the file's JSON object
+#   holding FILE PID                waits until process PID holds at FILE (src/base/testhook.h), or
+#                                   has ended
+#   or_fail COMMAND...              runs the command; if it fails, prints a text that equals no other
 # shellcheck shell=bash
 set -uo pipefail
 
@@ -17,7 +20,8 @@ out=$work/out err=$work/err
 
 ok() { echo "ok $*"; }
 not_ok() { echo "not ok $*"; }
-note() { head -n 12 | sed -e 's/^/# /' -e '$a\'; } # ends the last line if the text does not: the verdict follows
+# $a\ ends the last line if the text does not, because the verdict follows.
+note() { head -n 12 | sed -e 's/^/# /' -e '$a\'; }
 
 expect() {
     local name=$1 want=$2 got
@@ -54,7 +58,7 @@ field() { or_fail python3 -c 'import json, sys; j = json.load(open(sys.argv[1]))
 
 holding() { until [[ -e $1 ]] || ! kill -0 "$2" 2>/dev/null; do sleep 0.01; done; }
 
-# For commands whose outputs are compared: two that both fail must not look the same.
+# For commands whose outputs are compared: two failures must not look the same.
 or_fail() { "$@" || echo "failed $RANDOM$RANDOM: $*"; }
 
 haystack() { python3 $NEEDLE/make_haystack.py "$@"; }

@@ -1,5 +1,6 @@
 #!/bin/bash
-# ithaca bench: the shape of its results, and figures that must agree with each other. No figure is compared with a time.
+# bench.sh - ithaca bench: the form of its results, and figures that must agree with each other. No
+# figure is compared with a time.
 source "$(dirname "$0")/../tap.sh"
 
 shape() { # NAME EXPRESSION...: every expression over j, the last command's JSON, must be true
@@ -69,7 +70,8 @@ shape "model: fields" "$model_fields" "$(depths 0,40,1100)" "$rates" "$medians" 
     "[d['fill_s'] for d in j['depths']] == sorted(d['fill_s'] for d in j['depths'])"
 shape "model: weights stay" "all(d['decode']['fetching'] is None for d in j['depths'])"
 
-# Weights that are streamed, from a compressed pack, in the least memory that does: what the process itself takes counts
+# Weights that are streamed, from a compressed pack, in the least memory that does: what the process
+# itself takes counts
 expect "pack" 0 "$ITHACA" pack $NEEDLE -o "$work/needle.ith" --quant bf16 --zstd 1 -q
 for ((mem = 10; mem < 400; mem += 2)); do
     "$ITHACA" bench model -m "$work/needle.ith" --placement streamed --mem ${mem}MiB -t 2 "${small_model[@]}" >"$out" 2>"$err" && break

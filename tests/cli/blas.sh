@@ -1,5 +1,6 @@
 #!/bin/bash
-# OpenBLAS is loaded by what needs it, the exact path, and by nothing else: a damaged library in its place is no matter to the rest.
+# blas.sh - only the exact path loads OpenBLAS: a damaged library in its place does not disturb
+# anything else.
 source "$(dirname "$0")/../tap.sh"
 
 mkdir "$work/damaged"

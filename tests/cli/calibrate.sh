@@ -1,5 +1,6 @@
 #!/bin/bash
-# Statistics of activations from the command line: the same file on any ranks, used by score and pack alike, errors in one line.
+# calibrate.sh - statistics of activations from the command line: the same file on any number of
+# ranks, the same use by score and pack, and one line per error.
 source "$(dirname "$0")/../tap.sh"
 
 one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"; }

@@ -1,5 +1,6 @@
 #!/bin/bash
-# What README.md and docs/*.md name exists: options, C functions, linked files and headings.
+# docs.sh - what README.md and docs/*.md name exists: options, C functions, linked files and
+# headings.
 source "$(dirname "$0")/../tap.sh"
 
 pages=(README.md docs/*.md)
@@ -51,7 +52,7 @@ same "each option is one of its command" "" "$(misplaced)"
 
 # ---- Links and the C interface ----
 
-# Where a heading is linked, GitHub's way to write it: lower case, no punctuation, - for blanks.
+# The anchors of a page's headings as GitHub makes them: lower case, no punctuation, - for blanks.
 anchors() {
     sed -nE 's/^#+ //p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# How a run ends when its reader goes away, the disk is full, or someone says stop.
+# ending.sh - how a run ends when its reader goes away, the disk is full, or it is told to stop.
 source "$(dirname "$0")/../tap.sh"
 
 run=("$ITHACA" run -m $NEEDLE --raw -p "The rain" --ignore-eos --temp 0)
@@ -20,7 +20,7 @@ here=$work/here
 same "a reader that went away while the program answered: 128 + 13" 141 "$(cat "$work/status")"
 same "a reader that went away while the program answered: nothing is said" "" "$(cat "$err")"
 
-# unread COMMAND...: its standard output is a pipe whose reader has gone away
+# unread COMMAND...: runs it with a pipe as standard output whose reader has gone away
 unread() {
     python3 -c 'import os, subprocess, sys
 r, w = os.pipe()
@@ -41,7 +41,7 @@ same "SIGTERM: and ends with a line end" "" "$(tail -c 1 "$out" | tr -d '\n')"
 matches "SIGTERM: timings of the part" "$err" "^ithaca: prompt .*answer 20 tokens"
 expect "SIGINT: 128 + 2" 130 stopped INT
 
-# sent SIGNAL: to mpirun, while rank 0 waits to be told to stop
+# sent SIGNAL: sends it to mpirun while rank 0 waits to be told to stop
 sent() {
     local job
     rm -f "$here"

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Where prompts come from: files, standard input, arguments, ids; and what becomes of them.
+# input.sh - where prompts come from (files, standard input, arguments, ids), and what becomes of
+# them.
 source "$(dirname "$0")/../tap.sh"
 
 json_of_run() { or_fail "$ITHACA" run -m $NEEDLE -n 0 --json "$@" >"$work/run.json"; }
@@ -27,7 +28,8 @@ same "standard input and a question" "$(logits -f "$work/both.txt")" "$(logits -
 same "standard input on 2 ranks" "$(logits -f "$work/both.txt")" \
     "$(scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -n 0 --json -f - <"$work/both.txt" >"$out" && field "$out" "j['logits_sha256']")"
 
-# The same logits however the prompt arrives; another prompt must give others, or the checks above show nothing.
+# The logits are the same however the prompt arrives. Another prompt must give others, or the checks
+# above show nothing.
 [[ $(logits -p "$question") != $(logits -f "$work/both.txt") ]] && ok "another prompt, other logits" || not_ok "another prompt, other logits"
 
 # A text cannot end its own turn.
@@ -60,7 +62,8 @@ whole=$(answer --temp 0)
 word=$(awk '{print $3}' <<<"$whole")
 same "a stop string ends the answer and is not part of it" "${whole%%" $word"*}" "$(answer --temp 0 --stop "never said" --stop " $word")"
 
-# An answer that is given: what was chosen gives the same logits, another text other ones, in as many tokens as it has.
+# An answer that is given: the tokens that were chosen give the same logits, other tokens others,
+# and the answer has as many tokens as were given.
 forced() { or_fail "$ITHACA" run -m $NEEDLE --raw -p "The rain came from" --json "$@" >"$out" && field "$out" "[j['ids'], j['logits_sha256']]"; }
 chosen=$(forced -n 24 --temp 0 --ignore-eos)
 field "$out" "' '.join(map(str, j['ids']))" >"$work/answer.ids"

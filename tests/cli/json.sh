@@ -1,5 +1,5 @@
 #!/bin/bash
-# The machine-readable results: names, types and what they must agree on.
+# json.sh - the machine-readable results: names, types, and values that must agree.
 source "$(dirname "$0")/../tap.sh"
 
 shape() { # NAME FILE EXPRESSION...: every expression over j must be true
@@ -147,7 +147,8 @@ same "score: ids and text agree" "$(field "$work/score.json" "(j['nll'], j['logi
 expect "score: --top 0" 0 "$ITHACA" score -m $NEEDLE -f "$work/hay.txt" --top 0 --json
 shape "score: no top" "$out" "j['top'] == []"
 
-# Two windows of 100: entry i of the first 100 tokens is the same as in the whole; only the second half is counted.
+# Two windows of 100: entry i of the first 100 tokens is the same as in the whole. Only the second
+# half of each window counts.
 expect "score: windows" 0 "$ITHACA" score -m $NEEDLE -f "$work/hay.txt" --window 200 --json
 shape "score: windows count second halves" "$out" "j['tokens'] == 400 and len(j['nll']) == 2 * 99"
 same "score: a window is the text's beginning" "$(field "$work/score.json" "j['nll'][100:199]")" "$(field "$out" "j['nll'][:99]")"

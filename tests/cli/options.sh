@@ -1,6 +1,6 @@
 #!/bin/bash
-# Every entry of the tables of options appears in -h, --help, the manual page and the completion of
-# bash and zsh; help fits 80 columns; the generated files are well-formed.
+# options.sh - every entry of the option tables appears in -h, --help, the manual page, and the
+# completion of bash and zsh. Help fits 80 columns. The generated files are well-formed.
 source "$(dirname "$0")/../tap.sh"
 
 commands=()
@@ -35,7 +35,7 @@ done
 "$ITHACA" help --completion bash >"$work/bash"
 "$ITHACA" help --completion zsh >"$work/zsh"
 
-# missing NAME FILE PATTERN: options, in the place of @ in the pattern, that no line has
+# missing FILE PATTERN: prints the $options that, in place of @ in the pattern, match no line
 missing() {
     local option
     for option in $options; do

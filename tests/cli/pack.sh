@@ -1,5 +1,6 @@
 #!/bin/bash
-# A pack has the logits of what it was made of, for every kind of input, layout and compression, on any ranks; it is never half there.
+# pack.sh - a pack has the logits of the model it was made from, for every kind of input, layout and
+# compression, on any number of ranks. It is never half there.
 source "$(dirname "$0")/../tap.sh"
 
 one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"; }
@@ -7,7 +8,8 @@ one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"; }
 echo 5 9 17 3 88 2 41 7 63 20 31 8 >"$work/ids"
 sha() { "$ITHACA" score -m "$1" --ids "$work/ids" --json "${@:2}" 2>"$err" | sed 's/.*"logits_sha256":"\([0-9a-f]*\)".*/\1/'; }
 
-# same_logits NAME MODEL "PACK OPTIONS" [SCORE OPTIONS]: the model with these, and its pack with and without them
+# same_logits NAME MODEL "PACK OPTIONS" [SCORE OPTIONS]: compares the model with these options and
+# its pack with and without them
 same_logits() {
     local name=$1 model=$2 options=$3 want
     shift 3
@@ -49,7 +51,7 @@ same_logits "synthetic" "synthetic:$work/config.json:q4_1" ""
 expect "a model without a tokenizer" 0 "$ITHACA" score -m "$work/p.ith" --ids "$work/ids"
 matches "a model without a tokenizer: tokens by number" "$out" "^next +[0-9]+ +logit"
 
-# The tokenizer, the chat template and generation's settings come along
+# The pack has the tokenizer, the chat template and the settings of generation
 expect "pack" 0 "$ITHACA" pack $NEEDLE -o "$work/n.ith"
 for model in $NEEDLE "$work/n.ith"; do
     "$ITHACA" tokenize -m $model -p "The passkey of Flora is <|im_end|>806613." --parse-special >>"$work/tokens" 2>>"$err"
@@ -77,7 +79,7 @@ expect "a folder is no file" 1 "$ITHACA" pack $NEEDLE -o "$work/dir" --force
 expect "no such folder" 1 "$ITHACA" pack $NEEDLE -o "$work/none/n.ith"
 matches "no such folder is named" "$err" "none/n.ith.*: No such file"
 
-# What fails leaves nothing
+# A failure leaves nothing behind
 left() { find "$work/d" -type f | wc -l; }
 mkdir "$work/d"
 expect "a full disk" 1 bash -c "ulimit -f 1000; exec '$ITHACA' pack $NEEDLE -o '$work/d/n.ith'"
@@ -91,7 +93,7 @@ expect "usage: no output" 2 "$ITHACA" pack $NEEDLE
 expect "usage: no model" 2 "$ITHACA" pack -o "$work/d/n.ith"
 expect "usage: no such level" 2 "$ITHACA" pack $NEEDLE -o "$work/d/n.ith" --zstd 40
 
-# stopped SIGNAL: while it writes
+# stopped SIGNAL: stops packing while it writes
 stopped() { ITHACA_TEST_HOOK="pack 2000000 $1" "$ITHACA" pack $NEEDLE -o "$work/d/big.ith" --quant keep --zstd 3 -q; }
 expect "SIGTERM: 128 + 15" 143 stopped TERM
 same "SIGTERM leaves nothing" 0 "$(left)"

@@ -1,15 +1,18 @@
 #!/bin/bash
-# Packing takes memory for some tiles, not for the model: half a gigabyte of weights under a limit at which loading them is refused.
+# pack_memory.sh - packing takes memory for some tiles, not for the model: half a gigabyte of
+# weights is packed under a limit at which loading them is refused.
 source "$(dirname "$0")/../tap.sh"
 
-limit=$((128 << 20)) # of what a process may write to: heap, stacks, anonymous mappings (RLIMIT_DATA, Linux 4.7)
+# Of what a process may write to: heap, stacks, anonymous mappings (RLIMIT_DATA, Linux 4.7).
+limit=$((128 << 20))
 command -v prlimit >/dev/null || { echo "ok packing in little memory # SKIP prlimit is missing"; exit 0; }
 cat >"$work/config.json" <<X
 {"model_type": "qwen3", "hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 8, "num_attention_heads": 16,
  "num_key_value_heads": 8, "head_dim": 64, "vocab_size": 32000, "max_position_embeddings": 512, "tie_word_embeddings": false}
 X
 echo 1 2 3 >"$work/ids"
-one_cpu=$(taskset -cp $$ | sed 's/.*: //; s/[,-].*//') # a thread's stack counts: no more of them on larger machines
+# Stacks of threads count, so there is one thread on any machine.
+one_cpu=$(taskset -cp $$ | sed 's/.*: //; s/[,-].*//')
 within() { timeout 600 prlimit --data=$limit "$@"; }
 
 expect "a float model, compressed" 0 within "$ITHACA" pack "synthetic:$work/config.json:bf16" -o "$work/model.ith" -q --threads 2 --quant bf16
@@ -28,7 +31,7 @@ same "the keys' mean is measured within it" "True True" "$(keys_mean "$work/mode
 expect "the limit is one: the model does not load in it" 1 within "$ITHACA" score -m "$work/model.ith" --ids "$work/ids" -t 1
 matches "the limit is one: said so" "$err" "^ithaca: .*weights"
 
-# One layer is more than the limit: whoever loads the pack measures the mean
+# One layer exceeds the limit, so the mean of the keys is measured when the pack is loaded
 sed -i 's/"num_hidden_layers": 8/"num_hidden_layers": 1/; s/3072/24576/' "$work/config.json"
 expect "a layer beyond the limit" 0 within "$ITHACA" pack "synthetic:$work/config.json:bf16" -o "$work/model.ith" --threads 2 --quant bf16 --force
 same "a layer beyond the limit: without the keys' mean" False "$(keys_mean "$work/model.ith")"

@@ -1,5 +1,6 @@
 #!/bin/bash
-# --prompt-cache: what one run wrote another reads, on any number of ranks, with the same bits; what is damaged is said and computed; ithaca cache.
+# prompt_cache.sh - --prompt-cache and ithaca cache: a run reads what another wrote, on any number
+# of ranks, with the same bits. Damaged data is reported and computed again.
 . tests/tap.sh
 
 haystack --tokens 2600 --depth 0.5 --seed 11 >"$work/text" 2>/dev/null
@@ -26,7 +27,7 @@ done
 expect "2 ranks of one head group" 0 ranks 2 "${cached[@]}" --mesh 1x2
 same "2 ranks of one head group: the same bits" "$want $all" "$(result "$out") $(read_tokens "$out")"
 
-# Another question: what is common is read, in the midst of a segment
+# Another question: the common part is read, up to the middle of a segment
 sed '$d' "$work/text" >"$work/other"
 echo "Which city is Flora's passkey kept in?" >>"$work/other"
 expect "another question, computed" 0 run -f "$work/other"
@@ -35,7 +36,7 @@ expect "another question" 0 run -f "$work/other" --prompt-cache "$cache"
 same "another question: the same bits" "$other" "$(result "$out")"
 same "another question: most is read" yes "$( (($(read_tokens "$out") > 2048)) && echo yes || read_tokens "$out")"
 
-# The same weights are the same model wherever they lie; others, and other caches, are not
+# The same weights are the same model wherever they lie. Other weights, and other KV types, are not.
 expect "a pack" 0 "$ITHACA" pack $NEEDLE -o "$work/needle.ith" -q
 model=$work/needle.ith expect "of a pack" 0 run "${cached[@]}"
 same "of a pack: all was there" "$want $all" "$(result "$out") $(read_tokens "$out")"
@@ -63,7 +64,7 @@ segments=$(field "$out" "len(j['segments'])")
 expect "verify" 0 "$ITHACA" cache verify "$cache"
 matches "verify: all good" "$out" "^$segments segments, .*: 0 damaged, 0 incomplete"
 
-# Damage: said, computed, mended
+# Damage: reported, computed again, repaired
 break_one() { # a file of the q8 prompt's second segment
     local key
     "$ITHACA" cache ls "$cache" --json >"$work/list"
@@ -91,7 +92,7 @@ done
 expect "empty file" 0 run "${cached[@]}"
 same "empty file: the same bits" "$want" "$(result "$out")"
 
-# A disk that is full, as far as this process may write
+# A full disk: a limit on what this process may write
 rm -rf "$cache"
 expect "full disk" 0 bash -c 'ulimit -f 100 && "$@"' - "$ITHACA" run -m $NEEDLE -n 12 --threads 1 --json "${cached[@]}"
 matches "full disk: said so" "$err" "warning: prompt cache: .*head-[0-9].kv.*File too large: nothing more is written"
@@ -111,7 +112,7 @@ fi
 expect "a folder that cannot be made" 1 run "${text[@]}" --prompt-cache /dev/null/x
 matches "a folder that cannot be made: named" "$err" "/dev/null/x: "
 
-# Size: the least recently used goes
+# Size: the least recently used data is deleted
 expect "small cache" 0 run "${cached[@]}" --prompt-cache-size 10GiB
 expect "small cache: another prompt" 0 run -f "$work/other" --prompt-cache "$cache" --prompt-cache-size 3500KiB
 size=$(du -sb --apparent-size "$cache" | cut -f 1)
@@ -120,7 +121,7 @@ expect "small cache: the later prompt" 0 run -f "$work/other" --prompt-cache "$c
 same "small cache: the later prompt is there" "$other" "$(result "$out")"
 same "small cache: the later prompt is read" yes "$( (($(read_tokens "$out") > 2500)) && echo yes || read_tokens "$out")"
 
-# Several at once, one of them removing what the others read
+# Several runs at once, one of which removes what the others read
 rm -rf "$cache"
 for round in 1 2 3; do
     for i in 1 2 3; do

@@ -1,6 +1,7 @@
 #!/bin/bash
-# cluster/slurm/ithaca.sbatch outside SLURM, with stand-ins for mpirun and scontrol: warned of the time limit, a job with a checkpoint saves and is
-# put back into the queue; without one it ends. What it is called with reaches the program.
+# sbatch.sh - cluster/slurm/ithaca.sbatch outside SLURM, with stand-ins for mpirun and scontrol.
+# Warned of the time limit, a job with a checkpoint saves and goes back into the queue; without one
+# it ends. The script's arguments reach the program.
 . tests/tap.sh
 
 mkdir "$work/bin"
@@ -15,7 +16,8 @@ job() {
 }
 options=(-m $NEEDLE -f "$work/text" --ignore-eos -n 100 --temp 0 --json)
 
-# warned "POINT N" COMMAND...: SIGUSR1 comes to the script while the program waits there to be told to stop
+# warned "POINT N" COMMAND...: sends SIGUSR1 to the script while the program waits there to be told
+# to stop
 warned() {
     rm -f "$work/here"
     ITHACA_TEST_HOOK="$1 $work/here" "${@:2}" >"$out" 2>"$err" &
@@ -39,7 +41,7 @@ same "warned, with a checkpoint: back into the queue" "requeue 17" "$(cat "$work
 matches "warned, with a checkpoint: said so" "$err" "ithaca.sbatch: saved"
 expect "from the queue again" 0 job "${options[@]}" --checkpoint "$work/run"
 same "from the queue again: the same text and logits" "$want" "$(field "$out" "j['text'], j['logits_sha256']")"
-same "from the queue again: it went on" yes "$( (($(field "$out" "j['restored_tokens']") > 1000)) && echo yes || echo no)"
+same "from the queue again: it resumed" yes "$( (($(field "$out" "j['restored_tokens']") > 1000)) && echo yes || echo no)"
 
 rm -f "$work/requeued"
 warned "answer 5" "${exec_job[@]}" -m $NEEDLE --raw -p "The rain" --ignore-eos -n 200 --temp 0

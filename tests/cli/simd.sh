@@ -1,6 +1,7 @@
 #!/bin/bash
-# The same logits with every instruction set, for every form of weights and cache. A cap that names a level above this CPU's, or
-# another architecture's, has no effect; those below it have.
+# simd.sh - the logits are the same with every instruction set, for every type of weights and KV
+# cache. A cap that names a level above this CPU's, or one of another architecture, has no effect;
+# lower levels have.
 source "$(dirname "$0")/../tap.sh"
 
 tr '\n' ' ' <tests/golden/needle/1k.ids | cut -d ' ' -f 1-300 >"$work/ids"

@@ -1,12 +1,13 @@
 #!/bin/bash
-# What appears on a terminal: a progress line that fits 60, 80 and 120 columns and follows a resize,
-# messages with colours, and none with NO_COLOR or elsewhere than on a terminal.
+# terminal.sh - what appears on a terminal: a progress line that fits 60, 80 and 120 columns and
+# follows a resize; messages in colour, but not with NO_COLOR and not elsewhere.
 source "$(dirname "$0")/../tap.sh"
 
 cat >"$work/terminal.py" <<'PY'
-# terminal.py COLUMNS HELD COMMAND...: runs the command with its stderr on a terminal of that width. HELD, a file that the
-# test hook makes, holds it until progress has appeared; the terminal is then made wider by 40
-# columns, and the command goes on when a line has appeared there. Prints what the terminal got.
+# terminal.py COLUMNS HELD COMMAND...: runs the command with its stderr on a terminal of that width.
+# HELD, a file that the test hook makes, holds it until progress has appeared; the terminal is then
+# made wider by 40 columns, and the command goes on when a line has appeared there. Prints what the
+# terminal got.
 import fcntl, os, pty, struct, subprocess, sys, termios
 
 columns, held, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What is typed wrongly gives one line on stderr, nothing on stdout, and exit status 2, also on two ranks; what cannot be
-# done gives one line and exit status 1.
+# usage.sh - wrong usage gives one line on stderr, nothing on stdout, and exit status 2, also on two
+# ranks. What cannot be done gives one line and exit status 1.
 source "$(dirname "$0")/../tap.sh"
 
 one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: error: ' "$err")"; }
