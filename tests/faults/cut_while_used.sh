@@ -1,5 +1,6 @@
 #!/bin/bash
-# A pack that is used where it is mapped, cut short while an answer is decoded: on one rank and on two, one line that names the file, exit status 1.
+# cut_while_used.sh - a mapped pack is cut short while an answer is decoded: one line that names the
+# file, and exit status 1, on one rank and on two.
 . tests/tap.sh
 
 pack=$work/model.ith
@@ -7,7 +8,7 @@ python3 tests/faults/big_model.py $NEEDLE "$work/folder"
 expect "pack" 0 "$ITHACA" pack "$work/folder" -o "$work/whole.ith" -q --zstd 0
 seq 1 20 >"$work/ids"
 
-# cut RANKS: in the middle of an answer
+# cut RANKS: cuts the pack in the middle of an answer
 cut() {
     local job here=$work/here
     cp "$work/whole.ith" "$pack"
@@ -29,5 +30,5 @@ for ranks in 1 2; do
 done
 same "one line of one rank" 1 "$(cut 1 2>&1 >/dev/null | grep -c 'model.ith')"
 
-# Anything else that raises the signal is what it was before.
+# Anything else that raises the signal has its usual effect.
 expect "a signal that is sent" 135 bash -c "ITHACA_TEST_HOOK='answer 5 BUS' '$ITHACA' run -m '$work/folder' --ids '$work/ids' -n 40 --ignore-eos --ctx 100"

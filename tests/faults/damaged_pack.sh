@@ -1,13 +1,14 @@
 #!/bin/bash
-# A bit that flips in a pack, wherever, is found by --verify, and by a run if it concerns it; what is said names the place. So is a pack
-# that ends too early. On one rank and on two.
+# damaged_pack.sh - a flipped bit anywhere in a pack is found by --verify, and by a run that reads
+# it; the message names the place. The same holds for a pack that ends too early. On one rank and on
+# two.
 source "$(dirname "$0")/../tap.sh"
 
 echo 1 2 3 >"$work/ids"
 score() { "$ITHACA" score -m "$1" --ids "$work/ids" --json; }
 one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"; }
 
-# flip PACK OFFSET: prints nothing, leaves $work/bad.ith
+# flip PACK OFFSET: copies the pack to $work/bad.ith with one bit flipped
 flip() {
     cp "$1" "$work/bad.ith"
     python3 - "$work/bad.ith" "$2" <<'PY'
@@ -18,7 +19,7 @@ with open(sys.argv[1], "r+b") as f:
 PY
 }
 
-# where PACK EXPRESSION: an offset from the index j and the header's fields
+# where PACK EXPRESSION: prints an offset, computed from the index j and the header's fields
 where() {
     python3 - "$1" "$2" <<'PY'
 import json, struct, sys
@@ -38,7 +39,7 @@ for kind in "w8 0" "bf16 3"; do
     expect "$1: whole" 0 score "$pack"
     expect "$1: whole: verified" 0 "$ITHACA" inspect "$pack" --verify
 
-    # found NAME EXPRESSION REGEX: by a run and by --verify
+    # found NAME EXPRESSION REGEX: the damage is found by a run and by --verify
     found() {
         flip "$pack" "$(where "$pack" "$2")"
         expect "$1: a run fails" 1 score "$work/bad.ith"
@@ -69,7 +70,7 @@ for kind in "w8 0" "bf16 3"; do
     done
 done
 
-# Several bad tiles: the first is named, however many threads look
+# Several bad tiles: the first is named, whatever the number of threads
 pack=$work/w8.ith
 flip "$pack" "$(where "$pack" "t['$q']['offset'] + 5 * t['$q']['bytes'] // 16")"
 mv "$work/bad.ith" "$work/twice.ith"

@@ -1,7 +1,10 @@
 #!/bin/bash
-# A disk that is full while a pack, or what calibration found, is written to it: the error says so, nothing under the final name, nothing left. While a
-# checkpoint is written: the run goes on without, and from what is there once there is room.
-# The disk is a small tmpfs in a mount namespace of this test, which needs user namespaces; where that is refused the test is skipped.
+# full_disk.sh - the disk is full while a pack or calibration's statistics are written: the error
+# says so, and no file is left, least of all under the final name. While a checkpoint is written:
+# the run continues without saving, and resumes from what is there once there is room.
+#
+# The disk is a small tmpfs in a mount namespace of this test. Where user namespaces are refused the
+# test is skipped.
 if [[ ${1:-} != inside ]]; then
     why=$(unshare --mount --map-root-user true 2>&1) || { echo "ok full disk # SKIP no mount namespace here: $why"; exit 0; }
     exec unshare --mount --map-root-user bash "$0" inside
@@ -51,7 +54,7 @@ for ranks in 1 2; do
     same "checkpoint, $ranks ranks: the same" "$want" "$(result "$out")"
     same "checkpoint, $ranks ranks: gone when done" "" "$(ls -A "$disk/run")"
 
-    # Killed on a disk that is full, then there is room
+    # Killed while the disk is full; afterwards there is room
     expect "killed, $ranks ranks" 137 env ITHACA_TEST_HOOK="answer 10 KILL" "${on[@]}" "${run[@]}" --checkpoint "$disk/run"
     flock "$disk/run/lock" true # no rank is left
     same "killed, $ranks ranks: something is there" yes "$([[ -n $(find "$disk/run/kv" -name manifest.json) ]] && echo yes)"

@@ -1,11 +1,12 @@
 #!/bin/bash
-# Streamed weights that cannot be read any more, while the model is loaded, while a prompt is prefilled and while an answer is decoded; from a pack
-# and from safetensors. On one rank, and on 3 of a pack and 2 of safetensors, each a node of its own (ITHACA_LONG: on 3 of both): one error that
-# names the file, and all ranks end.
+# read_error.sh - streamed weights become unreadable while the model is loaded, a prompt is
+# prefilled, or an answer is decoded, from a pack and from safetensors: one error that names the
+# file, and all ranks end. On one rank, and on 3 ranks (pack) or 2 (safetensors; ITHACA_LONG: 3),
+# each a node of its own.
 . tests/tap.sh
 
 export ITHACA_RANKS_PER_NODE=1
-limit_s=300 # for a run that hangs: a good one takes a second
+limit_s=300 # for a run that hangs; a good one takes a second
 shim=$work/failing_reads.so
 asan=$(ldd "$ITHACA" | awk '/lib[at]san/ { print $3 }') # must be loaded first
 ${CC:-gcc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -fPIC -shared tests/faults/failing_reads.c -o "$shim" -pthread
@@ -13,7 +14,7 @@ python3 tests/faults/big_model.py $NEEDLE "$work/folder"
 expect "pack" 0 "$ITHACA" pack "$work/folder" -o "$work/model.ith" -q
 seq 1 200 >"$work/ids"
 
-# start RANKS MODEL NAME=VALUE...: a prompt in several chunks and an answer, within $mem MiB a rank
+# start RANKS MODEL NAME=VALUE...: a prompt in several chunks and an answer, with $mem MiB per rank
 start() {
     local ranks=$1 model=$2
     shift 2
@@ -22,8 +23,8 @@ start() {
         --placement streamed --mem "${mem}MiB" --offload $offload --json
 }
 
-# Little more than the least memory that works: what a process takes by itself counts, and varies; it is near what it was before. Then how much
-# each rank reads.
+# Little more than the least memory that works. What the process itself takes counts, and varies,
+# but stays near what it was before. Then how much each rank reads.
 mem=32
 find_budget() {
     mem=$((mem - 8))

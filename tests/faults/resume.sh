@@ -1,7 +1,8 @@
 #!/bin/bash
-# A run with --checkpoint that is killed, or told to stop, goes on where it was: text and logits are those of a run that nobody disturbed.
-# It is disturbed at fixed points (src/base/testhook.h): at a length of the timeline, amid a batch of files, at a token of the answer. ITHACA_LONG=1: 8 rounds, 32 kills,
-# of a prompt of 32k tokens, on 1 to 4 ranks.
+# resume.sh - a run with --checkpoint that is killed, or told to stop, resumes where it was: text
+# and logits are those of an undisturbed run. It is disturbed at fixed points (src/base/testhook.h):
+# at a length of the timeline, between the files of a batch, at a token of the answer.
+# ITHACA_LONG=1: 8 rounds with 32 kills, of a prompt of 32k tokens, on 1 to 4 ranks.
 . tests/tap.sh
 
 rounds=2 tokens=4400
@@ -15,9 +16,10 @@ result() { field "$1" "j['ids'], j['text'], j['logits_sha256']"; }
 expect "undisturbed" 0 "$ITHACA" run "${options[@]}"
 want=$(result "$out")
 
-unlocked() { [[ ! -e $saved/lock ]] || flock "$saved/lock" true; } # returns when no rank is left that holds it
+# Returns when no rank holds the lock any more.
+unlocked() { [[ ! -e $saved/lock ]] || flock "$saved/lock" true; }
 
-# disturbed "POINT N SIGNAL [RANK]" COMMAND...: leaves its exit status in $status
+# disturbed "POINT N SIGNAL [RANK]" COMMAND...: runs it; leaves its exit status in $status
 disturbed() {
     local hook=$1
     shift
@@ -26,7 +28,8 @@ disturbed() {
     unlocked
 }
 
-# sent SIGNAL "POINT N" COMMAND...: the same; the signal comes from outside, to the process that was started, while rank 0 waits
+# sent SIGNAL "POINT N" COMMAND...: the same, but the signal comes from outside, to the process that
+# was started, while rank 0 waits
 sent() {
     local signal=$1 hook=$2 pid
     shift 2
@@ -40,7 +43,7 @@ sent() {
     unlocked
 }
 
-# goes_on NAME COMMAND...: to its end, which must be as wanted
+# goes_on NAME COMMAND...: resumes to the end, which must be as wanted
 goes_on() {
     local name=$1
     shift
@@ -50,7 +53,7 @@ goes_on() {
 }
 
 alone=("$ITHACA" run "${options[@]}")
-RANDOM=7 # moments vary, and are the same each time
+RANDOM=7 # points vary, but are the same each time
 for round in $(seq "$rounds"); do
     rm -rf "$saved"
     on=() ranks=1
@@ -65,7 +68,7 @@ for round in $(seq "$rounds"); do
     same "round $round: read instead of computed" yes "$( (($(field "$out" "j['restored_tokens']") > tokens * 5 / 6)) && echo yes || field "$out" "j['restored_tokens']")"
 done
 
-# Told to stop, in the prompt and, gone on, in the answer: saved, exit status 75
+# Told to stop in the prompt and, resumed, in the answer: saved, exit status 75
 for signal in TERM USR1 INT; do
     rm -rf "$saved"
     for moment in "length 3000" "answer 50"; do
@@ -76,20 +79,20 @@ for signal in TERM USR1 INT; do
     goes_on "SIG$signal" "${alone[@]}"
 done
 
-# On several ranks, and on with another number of them. mpirun passes SIGUSR1 on.
+# On several ranks, resumed on another number of them. mpirun passes SIGUSR1 on.
 rm -rf "$saved"
 sent USR1 "length 3000" scripts/on_ranks.sh 3 "${alone[@]}" --checkpoint "$saved"
 same "3 ranks, stopped: exit status 75" 75 "$status"
 sent KILL "answer 30" scripts/on_ranks.sh 2 "${alone[@]}" --checkpoint "$saved"
 goes_on "3 ranks, 2, 1" "${alone[@]}"
 
-# With a prompt cache KV data is there
+# With a prompt cache, KV data is kept there
 rm -rf "$saved"
 disturbed "answer 30 KILL" "${alone[@]}" --checkpoint "$saved" --prompt-cache "$work/cache"
 goes_on "with a prompt cache" "${alone[@]}" --prompt-cache "$work/cache"
 same "with a prompt cache: the prompt was there" yes "$( (($(field "$out" "j['restored_tokens']") > tokens * 5 / 6)) && echo yes || field "$out" "j['restored_tokens']")"
 
-# Another run's checkpoint is refused, and the text says why
+# Another run's checkpoint is refused, and the message says why
 rm -rf "$saved"
 disturbed "answer 20 USR1" "${alone[@]}" --checkpoint "$saved"
 refused() {
@@ -107,7 +110,7 @@ refused "another cache" "model.kv is \"q8\" there and \"bf16\" here" "${options[
 refused "another model" "model.key is " "${options[@]}" --quant w4
 goes_on "after all that" "${alone[@]}"
 
-# A seed that nobody gave is the checkpoint's when it goes on
+# A seed that was drawn is the checkpoint's when the run resumes
 rm -rf "$saved"
 drawn=("$ITHACA" run -m $NEEDLE -f "$work/text" --threads 1 --ignore-eos -n 60 --temp 0.9)
 disturbed "answer 20 USR1" "${drawn[@]}" --checkpoint "$saved"
@@ -128,7 +131,7 @@ rm -f "$here"
 wait $first
 same "in use: the first is not disturbed" "$want" "$(result "$work/first")"
 
-# Damaged in its parts
+# Each part damaged
 for part in state answer kv; do
     rm -rf "$saved"
     disturbed "answer 50 USR1" "${alone[@]}" --checkpoint "$saved"
@@ -155,7 +158,7 @@ goes_on "damaged segment" "${alone[@]}"
 same "damaged segment: read as far as that" 2048 "$(field "$out" "j['restored_tokens']")"
 matches "damaged segment: said so" "$err" "warning: checkpoint: .*head-2.kv: .*: computed again"
 
-# Full disk: the run goes on without; told to stop it says that not all is saved
+# Full disk: the run continues without saving; told to stop, it says that not everything is saved
 small=(bash -c 'ulimit -f 100 && exec "$@"' - "${alone[@]}")
 rm -rf "$saved"
 expect "full disk: goes on" 0 "${small[@]}" --checkpoint "$saved"

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Model files that end too early, or hold what they should not: one line on stderr and exit status 1, on one rank and on two.
+# truncated.sh - model files that end too early, or hold what they should not: one line on stderr
+# and exit status 1, on one rank and on two.
 . tests/tap.sh
 
 one_line() { same "$1: one line" 1 "$(wc -l <"$err")"; }
 
-# refused NAME MODEL: by score and by inspect
+# refused NAME MODEL: score and inspect refuse the model
 echo 1 2 3 >"$work/ids"
 refused() {
     expect "$1: score fails" 1 "$ITHACA" score -m "$2" --ids "$work/ids" --json

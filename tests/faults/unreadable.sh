@@ -1,9 +1,10 @@
 #!/bin/bash
-# A disk that fails while weights are loaded or streamed: one error, of the rank that met it, on all ranks, and no hang.
-# (read_error.sh: other files than packs, and decoding; full_disk.sh: writing.)
+# unreadable.sh - the disk fails while weights are loaded or streamed: one error, that of the rank
+# that met it, and no rank hangs. (read_error.sh: files other than packs, and decoding;
+# full_disk.sh: writing.)
 source "$(dirname "$0")/../tap.sh"
 
-# 45 MiB of weights, of which some 10 to 20 find room in what is left of MEM.
+# 45 MiB of weights, of which about 10 to 20 find room in what is left of MEM.
 pack=$work/random.ith
 mkdir "$work/shape"
 cat >"$work/shape/config.json" <<'JSON'
@@ -25,7 +26,7 @@ reported() { # NAME PATTERN
 }
 
 expect "one rank, a sound disk" 0 on_one
-expect "two ranks, a sound disk" 0 on_two 45MiB # each: a node has twice as much
+expect "two ranks, a sound disk" 0 on_two 45MiB # per rank: a node has twice as much
 ITHACA_RANKS_PER_NODE=1 expect "two nodes, a sound disk" 0 on_two 56MiB
 for after in 4 20 60; do # while opening; while loading; while streaming
     EIO_AFTER=$after expect "one rank, $after reads" 1 on_one

@@ -1,7 +1,8 @@
 #!/bin/bash
-# The whole program on arm64: built against Debian's arm64 libraries, which are unpacked under the build folder and installed
-# nowhere, run by qemu-user at every level of the kernels. Its logits have the bits of this machine's.
-# Downloads 120 MB once, so `make check-long` only; skipped where apt or the network is missing.
+# arm64.sh - the whole program on arm64, run by qemu-user at every level of the kernels: its logits
+# have the bits of this machine's. It is built against Debian's arm64 libraries, which are unpacked
+# under the build folder and not installed. Downloads 120 MB once, so only `make check-long` runs
+# it; skipped where apt or the network is missing.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -20,7 +21,7 @@ skip() {
 
 have_tools() { command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null; }
 
-# An apt of its own, for another architecture, that knows of no installed package.
+# A separate apt for the other architecture, which knows of no installed package.
 apt_arm64() {
     apt-get -q -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o Dir::State::lists="$build/lists" \
         -o Dir::State::status="$build/status" -o Dir::Cache="$build/cache" -o Debug::NoLocking=1 "$@" >>"$build/apt.log" 2>&1
@@ -40,7 +41,8 @@ fetch_libraries() {
 }
 
 compile() {
-    local later=$lib:$lib/openmpi/lib:$root/lib/aarch64-linux-gnu # where libraries find those that they need
+    # Where libraries find the libraries that they need.
+    local later=$lib:$lib/openmpi/lib:$root/lib/aarch64-linux-gnu
     printf '#!/bin/sh\nexec aarch64-linux-gnu-gcc --sysroot="%s" -I"%s" "$@"\n' "$root" "$lib/openmpi/include" >"$build/mpicc"
     chmod +x "$build/mpicc"
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s CONFIG=release ARCH=aarch64 MPICC="$build/mpicc" B="$build/out" \
@@ -51,7 +53,7 @@ compile() {
 
 checksum() { sed -n 's/.*"logits_sha256": *"\([0-9a-f]*\)".*/\1/p'; }
 
-# arm64 LEVEL: the checksum there
+# arm64 LEVEL: prints the checksum at that level
 arm64() {
     ITHACA_SIMD=$1 OMPI_MCA_btl=self qemu-aarch64 -L "$root" -cpu max \
         -E LD_LIBRARY_PATH=/usr/lib/aarch64-linux-gnu/openblas-serial "$build/out/ithaca" "${prompt[@]}" | checksum

@@ -1,14 +1,15 @@
 #!/bin/bash
-# A real model, SmolLM2-135M-Instruct (Q4_1; scripts/model.sh brings it): it answers; its perplexity on real English text is
-# that of Transformers on the exact path and near llama.cpp's on the quantized one; and its 3 KV heads run on 3 ranks, with the
-# same bits as on one, for any threads, chunk and instruction set.
+# smollm2.sh - a real model, SmolLM2-135M-Instruct (Q4_1, downloaded by scripts/model.sh). It
+# answers; its perplexity on English text is that of Transformers on the exact path, and near
+# llama.cpp's on the quantized one; and its 3 KV heads run on 3 ranks with the same bits as on one,
+# for any threads, chunk and instruction set.
 . tests/tap.sh
 
 model=models/SmolLM2-135M-Instruct.Q4_1.gguf
 text=tests/golden/text/gpl-3.txt
 reference=tests/golden/smollm2/reference.json
-# Largest relative distances of perplexity: from Transformers (sums in another order), from llama.cpp (contract 2's int8
-# activations and attention against its own 8-bit activations).
+# The largest relative distances of perplexity: from Transformers, whose sums have another order,
+# and from llama.cpp, whose 8-bit activations differ from our 8-bit activations and attention.
 exact_tolerance=0.0005 llama_tolerance=0.005
 
 if ! scripts/model.sh >"$out" 2>"$err"; then
@@ -47,7 +48,8 @@ else
     not_ok "smollm2: exact nll"
 fi
 
-# Perplexity in windows of 2,048, second halves counted, as llama-perplexity does it (bench/peers/README.md).
+# Perplexity in windows of 2,048, second halves counted, as llama-perplexity does it
+# (bench/peers/README.md).
 perplexity() { "$ITHACA" score -m $model -f $text --window 2048 --json "$@" >"$out" 2>"$err" && field "$out" 'j["perplexity"]'; }
 near "smollm2: perplexity against llama.cpp" "$(perplexity)" "$(field $reference 'j["llama_cpp"]["perplexity"]')" $llama_tolerance
 if [ -n "${ITHACA_LONG:-}" ]; then

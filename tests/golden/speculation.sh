@@ -1,6 +1,7 @@
 #!/bin/bash
-# Speculation on a real model, SmolLM2: the answers to many prompts, greedy and sampled, are the same tokens with the same last logits as
-# without; what the prompt says already takes a third of the passes. Ten prompts, with ITHACA_LONG all fifty.
+# speculation.sh - speculation on a real model, SmolLM2: the answers to many prompts, greedy and
+# sampled, are the same tokens with the same last logits as without it, and answers that the prompt
+# contains take a third of the passes. Ten prompts; with ITHACA_LONG all fifty.
 . tests/tap.sh
 
 model=models/SmolLM2-135M-Instruct.Q4_1.gguf
@@ -12,7 +13,7 @@ if ! scripts/model.sh >"$out" 2>"$err"; then
     exit 0
 fi
 
-# From a pack, which is used where it is mapped: loading the model itself took longer than many an answer.
+# From a pack, because loading the model takes longer than many of the answers.
 expect "speculation: pack" 0 "$ITHACA" pack $model -o "$work/smollm2.ith" --quiet
 model=$work/smollm2.ith
 answer() { or_fail "$ITHACA" run -m "$model" -n 120 --json "$@" >"$work/answer" 2>"$err" && field "$work/answer" '[j["ids"], j["finish"], j["logits_sha256"]]'; }

@@ -1,8 +1,9 @@
 #!/bin/bash
-# The kernel tests for arm64, cross-compiled (simd/ and tests/kernels/ alone, no library) and run by qemu-user on CPU models
-# with and without the dot products and the matrix products of integers: each level's kernels on the model that has this level and
-# no higher one, which also shows that none of its files holds an instruction of a higher level (qemu would end it with a signal).
-# Needs gcc-aarch64-linux-gnu and qemu-user: `make check-long` installs them, `make check` goes without.
+# neon.sh - the kernel tests for arm64, cross-compiled (only simd/ and tests/kernels/, no library)
+# and run by qemu-user. Each level's kernels run on a CPU model that has this level and no higher
+# one. This also shows that none of its files holds an instruction of a higher level: qemu would end
+# it with a signal. Needs gcc-aarch64-linux-gnu and qemu-user: `make check-long` installs them,
+# `make check` does not.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -33,7 +34,8 @@ objects() {
     done
 }
 
-# The Makefile's own rules and flags, told of another machine; not the settings of the make that may run us.
+# The Makefile's own rules and flags, for another machine, without the settings of a make that runs
+# this script.
 compile() {
     # shellcheck disable=SC2046 # words on purpose
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j"$(nproc)" CONFIG=release ARCH=aarch64 MPICC=$compiler B="$build" PKG_CFLAGS= \
@@ -60,7 +62,7 @@ expect() {
     fi
 }
 
-# programs CPU LEVEL: every test program on a CPU model, with the kernels of its level
+# programs CPU LEVEL: runs every test program on a CPU model, with the kernels of its level
 programs() {
     local cpu=$1 level=$2 program status
     for program in "$build"/tests/kernels/test_*.o; do

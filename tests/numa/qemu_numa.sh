@@ -1,8 +1,12 @@
 #!/bin/bash
-# The program on a machine with two memory nodes, which qemu makes: a Debian kernel, an initramfs of busybox, Ithaca and Open MPI. The needle model runs
-# on one rank beside both nodes, and on two ranks bound to a node each, with weights that stay and with weights that are streamed; --report-placement must
-# find the pages where they belong, and the logits must have this machine's bits.
-# Emulated, some minutes, and 27 MB to download: `make check-long` only. Skipped where qemu-system-x86_64, busybox-static, cpio or the kernel's package are missing.
+# qemu_numa.sh - the program on a machine with two memory nodes, which qemu emulates: a Debian
+# kernel, an initramfs of busybox, Ithaca and Open MPI. The needle model runs on one rank across
+# both nodes, and on two ranks bound to a node each, with resident and with streamed weights.
+# --report-pages must find the pages where they belong, and the logits must have this machine's
+# bits.
+#
+# It takes minutes and downloads 27 MB, so only `make check-long` runs it. Skipped where
+# qemu-system-x86_64, busybox-static, cpio or the kernel's package are missing.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -29,7 +33,8 @@ fetch_kernel() {
         dpkg -x "$build"/linux-image-*.deb "$build/kernel" && rm -f "$build"/linux-image-*.deb
 }
 
-# with_libraries FILE...: copies of programs and plugins at their own paths, and of the libraries that they name
+# with_libraries FILE...: copies programs and plugins, and the libraries that they name, to their
+# paths
 with_libraries() {
     local file
     for file in "$@" $(ldd "$@" 2>/dev/null | grep -o '/[^ ):]*' | sort -u); do
@@ -38,7 +43,7 @@ with_libraries() {
     done
 }
 
-# Matrices of many pages: where two nodes' tiles meet, a page has both.
+# Matrices of many pages, because where two nodes' tiles meet, a page belongs to both.
 larger_config() {
     cat <<'JSON'
 {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 4,
@@ -104,13 +109,14 @@ fetch_kernel || skip "no package linux-image-cloud-amd64 to download"
 make_root || skip "no initramfs: $build"
 boot
 
-# here MODEL IDS TOKENS: the logits' digest of the same run on this machine
+# here MODEL IDS TOKENS: prints the logits' digest of the same run on this machine
 here() {
     "$program" run -m "$1" --ids "$2" -n "$3" --ignore-eos --ctx 1100 --json -q | sed -n 's/.*"logits_sha256":"\([0-9a-f]*\)".*/\1/p'
 }
 
-# check HEADING DIGEST NODES SHARE: the JSON object behind "= HEADING" on the console has the digest, and of its weights and cache at least that share lies where it
-# should, on so many nodes in all
+# check HEADING DIGEST NODES SHARE: the JSON object behind "= HEADING" on the console has the
+# digest, and at least that share of weights and KV cache lies where it should, on so many nodes in
+# all
 check() {
     python3 - "$output" "$@" <<'PYTHON' && echo "ok numa: $1" || { failed=1; echo "not ok numa: $1"; }
 import json, sys
@@ -130,7 +136,8 @@ PYTHON
 }
 
 failed=0
-# Where two nodes' tiles of a small matrix meet, a page has both: the needle model's matrices have but 4 to 32 pages.
+# Where two nodes' tiles of a small matrix meet, a page belongs to both, and the needle model's
+# matrices have only 4 to 32 pages.
 check "needle, one rank" "$(here tests/models/needle-qwen3 tests/golden/needle/1k.ids 30)" 2 0.6
 check "larger, one rank" "$(here synthetic:"$root"/larger/config.json:q4_0 "$root/few.ids" 4)" 2 0.94
 check "larger, two ranks" "$(here synthetic:"$root"/larger/config.json:q4_0 "$root/few.ids" 4)" 2 0.99

@@ -6,7 +6,7 @@ if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 export OMPI_MCA_btl_base_warn_component_unused=0 # no fabric here
-# Where one process may not read another's memory, Open MPI would warn and then copy twice.
+# Where a process may not read another's memory, Open MPI would warn and then copy twice.
 if [ "$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0)" -gt 1 ]; then
     export OMPI_MCA_btl_vader_single_copy_mechanism=none
 fi

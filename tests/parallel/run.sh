@@ -1,10 +1,12 @@
 #!/bin/bash
-# Runs a parallel test program once for each rank count of its source's first line: /* RANKS: 1 2 4 */
+# run.sh - runs a parallel test program once for each rank count in the first line of its source:
+# /* RANKS: 1 2 4 */
 #
 #   tests/parallel/run.sh build/release/tests/parallel/test_comm [SECONDS per run]
 #
-# Prints the program's TAP lines with the rank count: "ok alltoall (3 ranks)". A program that dies, hangs or says nothing
-# gives "not ok test_comm (3 ranks)". Exit status 1 if anything is not ok.
+# Prints the program's TAP lines with the rank count: "ok alltoall (3 ranks)". A program that dies,
+# hangs or prints nothing gives "not ok test_comm (3 ranks)". The exit status is 1 if anything is
+# not ok.
 set -u
 here=$(dirname "$0")
 . "$here/mpirun.sh"

@@ -1,6 +1,8 @@
 #!/bin/bash
-# Jobs of cluster/slurm/ithaca.sbatch on a SLURM cluster of two hosts, which cluster/lab/slurm.sh makes of this machine: the bits of one process; ranks
-# that are killed; warnings, requeues, jobs side by side. Some minutes, as root: `make check-long` only. Skipped where SLURM cannot be started.
+# jobs.sh - jobs of cluster/slurm/ithaca.sbatch on a SLURM cluster of two hosts, which
+# cluster/lab/slurm.sh makes of this machine: the bits of one process; ranks that are killed;
+# warnings, requeues, and jobs side by side. It takes minutes and runs as root, so only `make
+# check-long` runs it. Skipped where SLURM cannot be started.
 [[ ${ITHACA_LONG:-} == 1 ]] || { echo "ok slurm # SKIP ITHACA_LONG=1 runs it"; exit 0; }
 mkdir -p "${BUILD:-build/release}"
 TMPDIR=$(readlink -f "${BUILD:-build/release}") # a job's files: each host has a /tmp of its own
@@ -32,8 +34,8 @@ short=(-m "$PWD/$NEEDLE" --raw -p "The rain" --ignore-eos -n 100 --temp 0)
 here=$work/here # where rank 0 waits (src/base/testhook.h)
 result() { field "$1" "hash(tuple(j['ids'])), j['logits_sha256']"; }
 
-# submit NODES TASKS_PER_NODE WORD...: options of sbatch, --, those of ithaca; leaves the job's number in $job, its files are $stdout and $stderr.
-# $hook: where the program is disturbed
+# submit NODES TASKS_PER_NODE WORD...: words are options of sbatch, --, those of ithaca. Leaves the
+# job's number in $job, its files in $stdout and $stderr. $hook says where the program is disturbed.
 submit() {
     local size=(--nodes="$1" --ntasks-per-node="$2" --cpus-per-task=1 --oversubscribe) own=()
     shift 2
@@ -48,10 +50,10 @@ submit() {
     stdout=$work/$job.out stderr=$work/$job.err
 }
 
-# about JOB FIELD: as `scontrol show job` has it
+# about JOB FIELD: prints a field as `scontrol show job` has it
 about() { lab exec scontrol -o show job "$1" 2>/dev/null | grep -oP "(?<= $2=)[^ ]*"; }
 
-# comes CONDITION...: waits for it; ten minutes are more than anything here takes
+# comes CONDITION...: waits for it; nothing here takes ten minutes
 comes() {
     local end=$((SECONDS + 600))
     until "$@"; do
@@ -73,7 +75,7 @@ ended() {
     [[ $(about "$job" JobState) == "$2" ]] || note <"$stderr"
 }
 
-# as_wanted NAME: and said what one process says
+# as_wanted NAME: the job ended well and said what one process says
 as_wanted() {
     ended "$1" COMPLETED 0:0
     same "$1: the same text and logits" "$want" "$(result "$stdout")"
@@ -91,7 +93,7 @@ done
 ITHACA_LAUNCH=mpirun submit 2 1 -- "${options[@]}"
 as_wanted "by mpirun"
 
-# One that cannot begin
+# A job that cannot start
 submit 2 2 -- -m "$work/nowhere" -p "Who?"
 ended "no such model" FAILED 1:0
 same "no such model: one line" 1 "$(grep -c '^ithaca: ' "$stderr")"
@@ -107,7 +109,7 @@ for rank in 0 1; do
     same "$name: none is left" "" "$(ranks_of n1; ranks_of n2)"
 done
 
-# Told to stop: saved, and back in the queue; once by a signal to the script, once to the ranks alone
+# Told to stop, by a signal to the script or to the ranks alone: saved, and back in the queue
 saved=$work/run
 for way in --batch --signal=USR1; do
     rm -rf "$saved"
@@ -123,7 +125,7 @@ for way in --batch --signal=USR1; do
     same "scancel $way: it went on" True "$(field "$stdout" "j['restored_tokens'] > 1000")"
 done
 
-# Without a place in the queue: its exit status says that it is saved, the same command goes on
+# A job that cannot be requeued: its exit status says that it is saved, and the same command resumes
 rm -rf "$saved"
 hook="answer 30 $here" submit 2 2 --no-requeue -- "${options[@]}" --checkpoint "$saved"
 comes holds
@@ -135,7 +137,7 @@ submit 1 1 -- "${options[@]}" --checkpoint "$saved"
 as_wanted "submitted again, on one host"
 same "submitted again: it went on" True "$(field "$stdout" "j['restored_tokens'] > 1000")"
 
-# Requeued from outside, which kills it
+# Requeued by someone else, which kills it
 rm -rf "$saved"
 hook="answer 30 $here" submit 2 1 -- "${options[@]}" --checkpoint "$saved"
 comes holds
