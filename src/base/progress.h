@@ -80,8 +80,8 @@ typedef struct ith_progress_report {
 ith_progress_report ith_progress_look(const ith_progress *p, double now_s, double done);
 
 /* "prefill 37%, 12,288 of 32,768 tokens, 262 tokens/s, 1 min 19 s left, 1.20 GB of memory", without
- * a line end. Width 0: everything. Else at most `width` characters, with a bar; what does not fit is
- * left out. In order of importance: percentage, time left, rate, count, bar, more. */
+ * a line end. Width 0: everything. Else at most `width` characters, with a bar; what does not fit
+ * is left out. In order of importance: percentage, time left, rate, count, bar, more. */
 void ith_progress_format(char *line, size_t size, const ith_progress_report *report, int width);
 
 void ith_format_bytes(char out[32], double bytes); /* "350 MB", "4.10 GB" */

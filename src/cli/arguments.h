@@ -6,9 +6,9 @@
 
 enum { ITH_ARGS_OK = -1 };
 
-/* Sets the presets, then what argv gives. `args`: the struct that the command's groups describe; a value without a preset stays
- * as the caller set it when its option is absent. ITH_ARGS_OK, or the exit code to return at
- * once: 0 after -h or --help, 2 after one line about what is wrong. */
+/* Sets the presets, then what argv gives. `args`: the struct that the command's groups describe. A
+ * value without a preset stays as it is when its option is absent. ITH_ARGS_OK, or the exit code to
+ * return at once: 0 after -h or --help, 2 after one line about what is wrong. */
 int ith_args_parse(const ith_cli *cli, const ith_command *command, void *args, int argc,
                    char **argv);
 

@@ -34,7 +34,7 @@ static int next_char(maps *m) /* -1: no more */
     return (unsigned char)m->bytes[m->at++];
 }
 
-/* A hexadecimal number; the character behind it is taken too. */
+/* A hexadecimal number and the character after it. */
 static uintptr_t next_number(maps *m)
 {
     uintptr_t x = 0;
@@ -96,9 +96,7 @@ static void on_bus_error(int sig, siginfo_t *info, void *context)
 
     (void)context;
     if (info->si_code <= 0 || !find_file((uintptr_t)info->si_addr, path, sizeof path)) {
-        signal(
-            sig,
-            SIG_DFL); /* not ours to explain: happens again, or is sent again, and ends the process */
+        signal(sig, SIG_DFL); /* another cause: the signal comes again and ends the process */
         raise(sig);
         return;
     }
@@ -106,10 +104,9 @@ static void on_bus_error(int sig, siginfo_t *info, void *context)
     n = append(text, n, sizeof text, path);
     n = append(text, n, sizeof text,
                ": the mapped file can no longer be read: was it cut short or overwritten while in "
-               "use, or is the "
-               "disk failing?\n");
+               "use, or is the disk failing?\n");
     if (write(STDERR_FILENO, text, n) < 0)
-        _exit(ITH_EXIT_FAILED); /* nobody listens */
+        _exit(ITH_EXIT_FAILED); /* nobody can be told */
     _exit(ITH_EXIT_FAILED);     /* without MPI_Finalize: mpirun ends the other ranks */
 }
 

@@ -1,7 +1,8 @@
-/* buserror.h - SIGBUS: a mapped file that ends before the bytes that are touched, or a disk that does not give them.
+/* buserror.h - SIGBUS: a mapped file has become shorter, or its disk fails.
  *
- * Weights that are loaded or streamed are read with errors (formats/filereader.h); a pack that is used where it is mapped is memory to whoever
- * reads it, and the system knows no other way to say that it is gone. The process ends, with exit status 1 and a line that names the file.
+ * Weights that are loaded or streamed are read by calls that return errors (formats/filereader.h).
+ * A pack is mapped and read as memory, and this signal is the only way in which the system reports
+ * a failure. The process ends with exit status 1 and a line that names the file.
  */
 #ifndef ITH_CLI_BUSERROR_H
 #define ITH_CLI_BUSERROR_H

@@ -26,7 +26,7 @@ static const char *text_of(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
-/* A number in `width` places, or a dash where there is none. */
+/* A number in `width` columns, or a dash if there is none. */
 static void print_number(const json_t *object, const char *key, double factor, int width,
                          int digits)
 {
@@ -44,7 +44,7 @@ static void print_percent(const json_t *object, const char *key, int width)
     printf(json_is_number(json_object_get(object, key)) ? "%%" : " ");
 }
 
-/* Hands out the result as it is (--json) or through `print`. Rank 0. */
+/* Rank 0. Prints the result as it is (--json) or by `print`. */
 static int show(const ith_cli *cli, char *text, bool as_json, void (*print)(const json_t *root))
 {
     json_t *root = json_loads(text, 0, NULL);
@@ -357,7 +357,7 @@ static const ith_group_use model_groups[] = {
     {NULL, 0},
 };
 
-/* NULL, or null: weights stay. */
+/* `fetching` is null unless weights are streamed. */
 static void print_fetching(const json_t *fetching)
 {
     if (!json_is_object(fetching))

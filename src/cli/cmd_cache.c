@@ -1,4 +1,4 @@
-/* cmd_cache.c - what lies in a prompt cache's folder: ls, rm, verify. */
+/* cmd_cache.c - lists, removes and verifies what a prompt cache holds. */
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
@@ -91,7 +91,7 @@ static void print_list(const json_t *list)
            (double)number(list, "bytes") / (1 << 20));
 }
 
-/* ---- The three ---- */
+/* ---- The commands ---- */
 
 static ith_status take(ith_status status, char *text, json_t **result)
 {

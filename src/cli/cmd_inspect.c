@@ -1,4 +1,5 @@
-/* cmd_inspect.c - describes a model's files. The library gives one JSON object; here it becomes a table for people. */
+/* cmd_inspect.c - describes a model's files. The library gives a JSON object; here it becomes a
+ * table for people. */
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
@@ -47,7 +48,7 @@ typedef struct type_sum {
     double bytes;
 } type_sum;
 
-/* Sums over tensors of two dimensions and more, up to TYPES_MAX types; returns how many there are. */
+/* Sums over tensors of two dimensions or more; returns the number of types, at most TYPES_MAX. */
 static int sum_types(const json_t *tensors, type_sum sums[TYPES_MAX])
 {
     const json_t *tensor;

@@ -89,7 +89,7 @@ static int parse(const ith_cli *cli, int argc, char **argv, plan_args *args,
     return code != ITH_ARGS_OK ? code : ith_model_args_check(cli, argv[0], &args->model, params);
 }
 
-/* What was not given is measured on this machine, in about a second. */
+/* Measures what was not given on this machine, in about a second. */
 static ith_status measure(const ith_cli *cli, plan_args *args, ith_error *err)
 {
     ith_bench_roofline_params quick = {
@@ -130,7 +130,8 @@ static ith_status estimate(const plan_args *args, const ith_engine_params *param
     return ITH_OK;
 }
 
-/* 1, 2, 4, ..., and the last: which alone has so many ranks as numbers are given for. */
+/* 1, 2, 4, ..., and the last number of nodes. With numbers as --shares only the last: they are for
+ * that many ranks. */
 static int64_t first_count(const plan_args *args)
 {
     const char *by = args->model.shares;
@@ -179,7 +180,7 @@ static void print_speed(const json_t *row)
            number(wire, "tensor_parallel") / 1024, time, rate);
 }
 
-/* Why the weights are where they are, and who gets how much where that is weighed. */
+/* Why the weights are distributed so, and the shares unless they are equal. */
 static void print_reasons(const json_t *row)
 {
     const json_t *shares = json_object_get(row, "shares");

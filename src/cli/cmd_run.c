@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct
-    run_state { /* what a run holds; the same on all ranks but for what rank 0 alone reads */
+/* The same on all ranks, except for what rank 0 alone reads. */
+typedef struct run_state {
     ith_watch watch;
     ith_text text;
-    ith_ids ids, forced; /* the prompt; the answer, if it is given */
+    ith_ids ids, forced; /* the prompt; the answer of --answer-ids */
     ith_engine *engine;
     ith_session *session;
     ith_drafting drafting;
@@ -32,7 +32,7 @@ typedef struct
     int write_errno; /* stdout failed */
 } run_state;
 
-/* Rank 0: where text begins to be shown it is written at once, so that a stop leaves what was said. */
+/* Rank 0. Text is written at once, so that it has been seen when the run is stopped. */
 static bool on_text(void *user, const char *text, size_t len)
 {
     run_state *run = user;
@@ -47,7 +47,7 @@ static bool on_text(void *user, const char *text, size_t len)
     return ith_stop_signal() == 0;
 }
 
-/* Rank 0's part between loading and prefill; the other ranks learn how it ended. */
+/* Rank 0's work between loading and prefill. */
 static ith_status check_room(const run_state *run, ith_error *err)
 {
     int64_t ctx = ith_engine_get_info(run->engine)->ctx;
@@ -246,7 +246,7 @@ static void print_timings(const ith_cli *cli, const run_state *run)
                 info->mesh, info->simd, seed, sent);
 }
 
-/* Rank 0, after an answer or a part of one. */
+/* Rank 0, after an answer, complete or not. */
 static int report(const ith_cli *cli, const ith_run_args *args, run_state *run)
 {
     int code = ITH_EXIT_DONE;
@@ -271,7 +271,7 @@ static int report(const ith_cli *cli, const ith_run_args *args, run_state *run)
 
 typedef enum run_end { RUN_FAILED, RUN_DONE, RUN_STOPPED } run_end;
 
-/* How it ended, by rank 0's word. Done: the answer has reached its reader. */
+/* How the run ended, as rank 0 sees it. RUN_DONE: the answer has reached its reader. */
 static run_end how_it_ended(const ith_cli *cli, const run_state *run, ith_status status)
 {
     int32_t end = RUN_FAILED;

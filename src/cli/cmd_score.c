@@ -20,14 +20,15 @@ typedef struct score_args {
     int64_t top, window; /* window 0: the whole text at once */
 } score_args;
 
-typedef struct score_state { /* ids, nll and logits on rank 0; counts on all ranks */
+/* ids, nll and logits on rank 0; counts on all ranks. */
+typedef struct score_state {
     ith_watch watch;
     const int32_t *ids; /* NULL elsewhere */
     ith_engine *engine;
     ith_session *session;
     int64_t n_tokens; /* scored: the text, or its whole windows */
     int64_t window;   /* tokens in each session */
-    int64_t first;    /* entry of a window's nll from which on it counts */
+    int64_t first;    /* index in a window's nll from which on it counts */
     float *nll;       /* [n_counted] */
     int64_t n_counted;
     double seconds;
@@ -74,7 +75,8 @@ static int parse(const ith_cli *cli, int argc, char **argv, score_args *args,
     return code == ITH_ARGS_OK ? ith_corpus_args_check(cli, argv[0], &args->corpus) : code;
 }
 
-/* Windows that the text does not fill are left out. The first half of a window only gives context. */
+/* A last window that the text does not fill is left out. The first half of each only gives
+ * context. */
 static ith_status plan(const score_args *args, score_state *score, ith_error *err)
 {
     int64_t n = score->n_tokens;
@@ -134,7 +136,7 @@ static ith_status score_windows(const ith_cli *cli, score_state *score, ith_erro
     return status;
 }
 
-/* Reading is rank 0's; its outcome and the number of tokens are everybody's. */
+/* Rank 0 reads the text; all ranks learn the outcome and the number of tokens. */
 static ith_status work(const ith_cli *cli, score_args *args, const ith_engine_params *params,
                        score_state *score, ith_error *err)
 {
@@ -154,7 +156,7 @@ static ith_status work(const ith_cli *cli, score_args *args, const ith_engine_pa
     return score_windows(cli, score, err);
 }
 
-/* ---- Results, rank 0 ---------------------------------------------------------------------------------- */
+/* ---- Results, rank 0 ---- */
 
 typedef struct candidate {
     int32_t id;
@@ -182,8 +184,8 @@ static double log_sum_exp(const float *logits, int n)
     double max = -INFINITY, sum = 0;
 
     for (int i = 0; i < n; i++)
-        max = logits[i] > max ? (double)logits[i]
-                              : max; /* fmax() makes gcc 12 for arm64 fail with an internal error */
+        max =
+            logits[i] > max ? (double)logits[i] : max; /* gcc 12 for arm64 cannot compile fmax() */
     for (int i = 0; i < n; i++)
         sum += exp(logits[i] - max);
     return max + log(sum);

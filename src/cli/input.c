@@ -88,8 +88,8 @@ ith_status ith_parse_ids(const ith_text *text, const char *where, ith_ids *ids, 
     const char *at = text->data, *end = text->data + text->len;
 
     ids->n = 0;
-    ids->data =
-        malloc((text->len / 2 + 1) * sizeof ids->data[0]); /* an id takes a digit and a separator */
+    /* an id takes at least a digit and a separator */
+    ids->data = malloc((text->len / 2 + 1) * sizeof ids->data[0]);
     if (ids->data == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its token ids", where);
     while (at < end) {

@@ -22,7 +22,8 @@ typedef struct ith_ids {
     size_t n;
 } ith_ids;
 
-/* Numbers separated by white space or commas. `where` names the text in errors, which give the place of what is wrong. */
+/* Numbers separated by white space or commas. Errors name the text as `where`, and the entry that
+ * is wrong. */
 ith_status ith_parse_ids(const ith_text *text, const char *where, ith_ids *ids, ith_error *err);
 ith_status ith_read_ids(const char *path, ith_ids *ids, ith_error *err);
 

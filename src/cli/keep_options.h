@@ -21,8 +21,8 @@ extern const ith_option_group ith_group_keep; /* ith_keep_args */
 int ith_keep_args_check(const ith_cli *cli, const char *command, const ith_keep_args *keep,
                         const ith_model_args *model);
 
-/* Collective. Tells the session, if there is anything to tell; `ids` and `generate` as in
- * ith_keep_params. Warnings go through the watch, which must outlive the session. */
+/* Collective. Opens what the options ask for; `ids` and `generate` as in ith_keep_params. Warnings
+ * go through the watch, which must outlive the session. */
 ith_status ith_keep_args_open(const ith_keep_args *keep, ith_watch *watch, ith_session *session,
                               const int32_t *ids, size_t n_ids, const ith_generate_params *generate,
                               ith_error *err);

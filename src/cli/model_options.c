@@ -39,7 +39,7 @@ static const ith_option context_options[] = {
      .otherwise = "what the model's files say",
      .help = "scale positions for a longer context",
      .more = "SCALING is yarn:F[:N], linear:F or none. Positions are scaled by F for a model that "
-             "was trained for N tokens: yarn:4:32768 makes 131,072 tokens of Qwen3's 32,768."},
+             "was trained for N tokens: yarn:4:32768 extends Qwen3's 32,768 tokens to 131,072."},
     {.name = NULL},
 };
 
@@ -97,8 +97,9 @@ static const ith_option kv_options[] = {
      .kind = ITH_OPTION_FLAG,
      .at = offsetof(ith_model_args, exact),
      .help = "compute in f32: slow, the accuracy reference",
-     .more = "Weights, KV cache and arithmetic are f32; OpenBLAS multiplies. Results then agree "
-             "only to rounding across ranks, threads and chunks."},
+     .more =
+         "Weights, KV cache and arithmetic are f32; products are OpenBLAS's. Results then agree "
+         "only to rounding across ranks, threads and chunks."},
     {.name = NULL},
 };
 
@@ -205,7 +206,7 @@ static const ith_option ranks_options[] = {
      .metavar = "HOW",
      .at = offsetof(ith_model_args, shares),
      .otherwise = "equal shares",
-     .help = "tokens and rows: threads, measured, or A,B,...",
+     .help = "shares of work: threads, measured, or A,B,C",
      .more =
          "The tokens of prefill and the rows of decode are divided in proportion to the threads of "
          "each rank, to the speed of a short measurement at the start, or to these whole "

@@ -49,7 +49,7 @@ typedef struct ith_option {
 } ith_option;
 
 typedef struct ith_option_group {
-    const char *title;         /* heading; neighbours with the same title appear as one group */
+    const char *title;         /* heading; neighbours with the same title become one */
     const ith_option *options; /* up to one whose name is NULL */
 } ith_option_group;
 
@@ -62,7 +62,7 @@ typedef struct ith_command {
     const char *name;        /* "run", "bench model" */
     const char *summary;     /* one line; lower case, no full stop */
     const char *synopsis;    /* lines, at most 76 columns, each without "ithaca " */
-    const char *description; /* paragraphs, separated by an empty line; NULL: the summary says it */
+    const char *description; /* paragraphs, separated by an empty line */
     const char *examples;    /* lines as they are typed, each with its line end */
     const ith_group_use *groups;
     const char *operand; /* option that a word without an option sets, "model"; NULL: none */
@@ -73,7 +73,7 @@ typedef struct ith_command {
 /* The name of a value, "" if no word has it. */
 const char *ith_word_name(const ith_word *words, int value);
 
-/* "one|two|three": `metavar`, or the listed words. */
+/* `metavar`, or the words as "one|two|three" in `text`. */
 const char *ith_option_metavar(const ith_option *option, char *text, size_t size);
 
 /* What the full help says about an option, as sentences: help, more, default, aliases. */

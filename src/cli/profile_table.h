@@ -5,10 +5,10 @@
 #include "base/json.h"
 #include "cli/command.h"
 
-/* The session's profile (ith_session_profile), new; NULL if there is none. */
+/* A new object of ith_session_profile, NULL if there is none. */
 json_t *ith_cli_profile(const ith_session *session);
 
-/* As a table on stderr, a line for each phase that had a pass. */
+/* Prints it as a table on stderr, a line for each phase with at least one pass. */
 void ith_cli_print_profile(const ith_cli *cli, const json_t *profile);
 
 #endif

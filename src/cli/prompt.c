@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Stands for the user's text while the template around it is found; of no marker's form. */
+/* Stands for the user's text while the template around it is found. No marker looks like it. */
 static const char placeholder[] = "\x01the user's text\x01";
 
 static void drop_line_ends(ith_text *text)

@@ -25,8 +25,8 @@ extern const ith_group_use ith_run_groups[];
 int ith_run_args_parse(const ith_cli *cli, const ith_command *command, int argc, char **argv,
                        ith_run_args *args, ith_engine_params *params);
 
-/* The model's own sampling with what the options change. A seed that is not given is the checkpoint's; else it is drawn at
- * random, and shown in the results so that the answer can be reproduced. */
+/* The model's own sampling, changed by the options. A seed that is not given is the checkpoint's,
+ * else random; results show it, so that the answer can be reproduced. */
 ith_sampling ith_run_sampling(const ith_run_args *args, const ith_engine *engine);
 
 /* How many tokens of answer are wanted; n_forced: ids in --answer-ids. */

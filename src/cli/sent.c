@@ -40,9 +40,10 @@ void ith_cli_sent_text(const ith_world *world, char *text, size_t bytes)
             by = ith_word_name(ith_exchange_words, i);
         }
     }
-    snprintf(text, bytes,
-             "; rank 0 sent %.1f MB in the machine and %.1f MB to others%s%s, %.1f MB in gathers "
-             "and messages",
-             (double)near * 1e-6, (double)far * 1e-6, most > 0 ? " by " : "", by,
-             (double)(sent.allgather + sent.messages) * 1e-6);
+    snprintf(
+        text, bytes,
+        "; rank 0 sent %.1f MB within its machine and %.1f MB to others%s%s, %.1f MB in gathers "
+        "and messages",
+        (double)near * 1e-6, (double)far * 1e-6, most > 0 ? " by " : "", by,
+        (double)(sent.allgather + sent.messages) * 1e-6);
 }

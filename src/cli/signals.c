@@ -1,4 +1,4 @@
-/* signals.c - hears that the program should stop. */
+/* signals.c - catches the signals that ask the program to stop. */
 #include "cli/signals.h"
 
 #include <signal.h>
@@ -28,10 +28,11 @@ void ith_stop_install(bool leader)
     sigaction(SIGTERM, &action, NULL);
     action.sa_handler = leader ? on_signal : SIG_IGN;
     sigaction(SIGUSR1, &action, NULL);
-    action.sa_handler =
-        SIG_IGN; /* a reader that went away shows as a failed write, which is reported */
+    /* These come back as a failed write: the reader has gone away, or the file exceeds its limit.
+     */
+    action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
-    sigaction(SIGXFSZ, &action, NULL); /* a file beyond the limit, likewise */
+    sigaction(SIGXFSZ, &action, NULL);
 }
 
 void ith_stop_patiently(void)

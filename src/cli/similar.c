@@ -44,7 +44,7 @@ void ith_similar_try(ith_similar *similar, const char *known)
     distance = edit_distance(similar->typed, n, known, len);
     if (distance > close && least(n, len) >= PREFIX_LETTERS &&
         strncmp(similar->typed, known, least(n, len)) == 0)
-        distance = close; /* as close as can be, but for words that are misspelt */
+        distance = close; /* misspelt words that are closer win */
     if (distance > close || (similar->best != NULL && distance >= similar->distance))
         return;
     similar->best = known;

@@ -11,11 +11,12 @@ typedef struct ith_similar { /* zeroed by the caller, except for `typed` and `le
     size_t distance;
 } ith_similar;
 
-/* Considers a known word. It is close if a third of the letters, at least one, would have to change (letters inserted,
- * dropped, replaced, or swapped with a neighbour), or if one of the two, of three letters or more, begins the other. */
+/* Considers a known word. It is close if at most a third of the letters, or one, must be inserted,
+ * dropped, replaced or swapped with a neighbour; or if one of the two, of three letters or more, is
+ * the beginning of the other. */
 void ith_similar_try(ith_similar *similar, const char *known);
 
-/* " (did you mean BEFORE-BEST?)", or "" if none is close; `before` as "--". */
+/* " (did you mean --BEST?)" if `before` is "--"; "" if no word is close. Returns `text`. */
 const char *ith_similar_hint(const ith_similar *similar, const char *before, char *text,
                              size_t size);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* With a model every guess costs a pass of it: drafts are shorter. */
+/* Every guess of a model costs a pass of that model, so drafts are shorter. */
 enum { MODEL_DRAFT = 5 };
 
 static const ith_option options[] = {
@@ -15,7 +15,7 @@ static const ith_option options[] = {
      .kind = ITH_OPTION_TEXT,
      .metavar = "HOW",
      .at = offsetof(ith_speculation_args, how),
-     .otherwise = "lookup:15, with --draft draft:5, with --exact off",
+     .otherwise = "lookup:15; draft:5 with --draft; off with --exact",
      .help = "guess tokens ahead: lookup[:K], draft[:K] or off",
      .more = "Up to K tokens are guessed and then verified in one pass. The text is the same, only "
              "sooner. "
@@ -26,7 +26,7 @@ static const ith_option options[] = {
      .metavar = "MODEL",
      .at = offsetof(ith_speculation_args, model),
      .help = "smaller model of the same vocabulary that guesses",
-     .more = "A model that is never right is soon asked no more."},
+     .more = "A model that is never right is soon ignored."},
     {.name = NULL},
 };
 

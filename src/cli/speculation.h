@@ -14,16 +14,19 @@ extern const ith_option_group ith_group_speculation; /* ith_speculation_args */
 /* ITH_ARGS_OK and args->max, or 2 when they are wrong or contradict. */
 int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_speculation_args *args);
 
-typedef struct ith_drafting { /* all NULL: no model drafts */
+/* All NULL: no model drafts. */
+typedef struct ith_drafting {
     ith_engine *engine;
     ith_session *session;
 } ith_drafting;
 
-/* Collective. Opens args->model, if one is given and wanted, with the other model's parameters as far as they are not that one's own. */
+/* Collective. Opens the draft model, if one is given and used, with the main model's parameters
+ * except those that only suit that model. */
 ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *args,
                              const ith_engine_params *params, ith_drafting *drafting,
                              ith_error *err);
-/* Local. Can it draft for this engine? As far as sizes tell; ith_generate compares the vocabularies themselves. */
+/* Local. Can it draft for this engine? Compares the sizes of the vocabularies; ith_generate
+ * compares the vocabularies themselves. */
 ith_status ith_drafting_check(const ith_drafting *drafting, const ith_engine *engine,
                               ith_error *err);
 void ith_drafting_close(ith_drafting *drafting); /* Collective. Accepts one not opened. */

@@ -30,7 +30,8 @@ bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t tota
 /* An ith_chunk_fn. */
 void ith_watch_chunk(void *user, int64_t tokens, double share);
 
-/* An ith_sizes_fn. Prints them if they are 1 GiB or more together; forecasts use their key_share. */
+/* An ith_sizes_fn. Prints the sizes if they exceed 1 GiB together; forecasts use their key_share.
+ */
 void ith_watch_sizes(void *user, const ith_sizes *sizes);
 
 /* An ith_warning_fn. */

@@ -5,10 +5,10 @@
 #include "base/json.h"
 #include "ithaca_tools.h"
 
-/* Collective. ith_session_page_report's object on rank 0, NULL elsewhere. */
+/* Collective. The object of ith_session_page_report on rank 0, NULL elsewhere. */
 ith_status ith_cli_where(const ith_session *session, json_t **where, ith_error *err);
 
-/* As a table on stderr. */
+/* Prints it as a table on stderr. */
 void ith_cli_print_where(const json_t *where);
 
 #endif

@@ -31,7 +31,7 @@ ith_status ith_comm_agree(ith_comm *comm, ith_status status, ith_error *err)
 void ith_comm_abort(ith_comm *comm, int code, const char *text)
 {
     char line[1200];
-    int n = snprintf(line, sizeof line, "ithaca: rank %d: %s\n", comm->rank, text);
+    int n = snprintf(line, sizeof line, "ithaca: error: rank %d: %s\n", comm->rank, text);
     size_t length = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
     ssize_t written = write(STDERR_FILENO, line, length); /* one call: lines of ranks do not mix */
     (void)written;

@@ -25,13 +25,13 @@ report() { # name, result of the checks before
 run_ranks 4 300 "$program" abort >"$log" 2>&1
 [ $? = 7 ]
 report "abort_gives_its_exit_status" $?
-grep -qx 'ithaca: rank 1: layers.3.bias: not a number' "$log"
+grep -qx 'ithaca: error: rank 1: layers.3.bias: not a number' "$log"
 report "abort_names_rank_and_reason" $?
 ! grep -q 'a rank went on' "$log"
 report "abort_ends_the_others" $?
 
 run_ranks 4 300 "$program" mpi >"$log" 2>&1
-[ $? = 1 ] && grep -q '^ithaca: rank 1: MPI_Bcast failed: MPI_ERR_ROOT' "$log" && ! grep -q 'a rank went on' "$log"
+[ $? = 1 ] && grep -q '^ithaca: error: rank 1: MPI_Bcast failed: MPI_ERR_ROOT' "$log" && ! grep -q 'a rank went on' "$log"
 report "a_failing_mpi_call_ends_all" $?
 
 run_ranks 4 300 "$program" kill >"$log" 2>&1

@@ -106,7 +106,7 @@ static void abort_prints_a_line_and_ends(void **state)
     close(fds[0]);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 3);
-    assert_string_equal(said, "ithaca: rank 0: tensor missing\n");
+    assert_string_equal(said, "ithaca: error: rank 0: tensor missing\n");
 }
 
 /* ---- Launchers: a made-up environment of "NAME=value" strings ---- */
