@@ -116,6 +116,28 @@ static void sizes_are_read(void **state)
         assert_false(ith_size_read(wrong[i], &end, &bytes));
 }
 
+static void counts_are_read(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t count;
+        const char *rest;
+    } right[] = {{"4096", 4096, ""},     {"128k", 131072, ""}, {"128K", 131072, ""}, {"2m", 2097152, ""},
+                 {"0,4k", 0, ",4k"},     {"4k,16k", 4096, ",16k"}, {"3g", 3, "g"},     {"1.5k", 1, ".5k"},
+                 {"4398046511104m", INT64_C(1) << 62, ""}};
+    static const char *const wrong[] = {"", "k", "-1", "4398046511105m", "99999999999999999999"};
+    const char *end;
+    int64_t count;
+    (void)state;
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        assert_true(ith_count_read(right[i].text, &end, &count));
+        assert_true(count == right[i].count);
+        assert_string_equal(end, right[i].rest);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(ith_count_read(wrong[i], &end, &count));
+}
+
 static void caches_are_read(void **state)
 {
     static const char *const wrong[] = {"",
@@ -147,6 +169,7 @@ int main(void)
         cmocka_unit_test(tiles_of_attention),
         cmocka_unit_test(next_blocks_are_few_and_even),
         cmocka_unit_test(sizes_are_read),
+        cmocka_unit_test(counts_are_read),
         cmocka_unit_test(caches_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
