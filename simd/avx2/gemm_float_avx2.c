@@ -58,9 +58,10 @@ ITH_INLINE void gemm_tokens(const ith_layout layout, int tokens, const uint8_t *
 #undef CASE
 }
 
-ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const void *tiles,
-                     const float *x, int64_t ld_x, float *out, int64_t ld_out)
+ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
 {
+    const float *x = acts->x;
+    const int64_t ld_x = acts->ld_x, n_cols = acts->n_cols;
     const size_t tile_bytes = ith_tile_bytes(layout, ((size_t)n_cols + ITH_GROUP - 1) / ITH_GROUP);
     const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
     const uint8_t *tile = tiles;
@@ -81,14 +82,12 @@ ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
         }
 }
 
-void ith_gemm_bf16__avx2(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const void *tiles, const float *x,
-                         int64_t ld_x, float *out, int64_t ld_out)
+void ith_gemm_bf16__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
 {
-    gemm(ITH_BF16, n_tiles, n_tokens, n_cols, tiles, x, ld_x, out, ld_out);
+    gemm(ITH_BF16, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
-void ith_gemm_f32__avx2(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const void *tiles, const float *x,
-                        int64_t ld_x, float *out, int64_t ld_out)
+void ith_gemm_f32t__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
 {
-    gemm(ITH_F32T, n_tiles, n_tokens, n_cols, tiles, x, ld_x, out, ld_out);
+    gemm(ITH_F32T, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }

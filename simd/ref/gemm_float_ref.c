@@ -12,9 +12,10 @@ static void add_column(ith_layout layout, const uint8_t *tile, int64_t k, float 
         acc[r] = fmaf(x, layout == ITH_F32T ? f32[r] : ith_bf16_to_f32(bf16[r]), acc[r]);
 }
 
-static void gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const void *tiles,
-                 const float *x, int64_t ld_x, float *out, int64_t ld_out)
+static void gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
 {
+    const float *x = acts->x;
+    const int64_t ld_x = acts->ld_x, n_cols = acts->n_cols;
     const size_t tile_bytes = ith_tile_bytes(layout, ((size_t)n_cols + ITH_GROUP - 1) / ITH_GROUP);
     for (int64_t i = 0; i < n_tiles; i++)
         for (int64_t t = 0; t < n_tokens; t++) {
@@ -26,14 +27,12 @@ static void gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t n
         }
 }
 
-void ith_gemm_bf16__ref(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const void *tiles, const float *x,
-                        int64_t ld_x, float *out, int64_t ld_out)
+void ith_gemm_bf16__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
 {
-    gemm(ITH_BF16, n_tiles, n_tokens, n_cols, tiles, x, ld_x, out, ld_out);
+    gemm(ITH_BF16, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
-void ith_gemm_f32__ref(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const void *tiles, const float *x,
-                       int64_t ld_x, float *out, int64_t ld_out)
+void ith_gemm_f32t__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
 {
-    gemm(ITH_F32T, n_tiles, n_tokens, n_cols, tiles, x, ld_x, out, ld_out);
+    gemm(ITH_F32T, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }

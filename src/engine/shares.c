@@ -29,7 +29,7 @@ static double repeat(const product *p, float *out, double seconds)
     double start_s = ith_now_s(), now_s;
     int64_t n = 0;
     do {
-        p->kernels->gemm_w8(TILES, TOKENS, p->tiles, &p->acts, out, TILES * ITH_TILE_ROWS);
+        p->kernels->gemm[ITH_W8](TILES, TOKENS, p->tiles, &p->acts, out, TILES * ITH_TILE_ROWS);
         n++;
         now_s = ith_now_s();
     } while (now_s - start_s < seconds);
@@ -41,9 +41,11 @@ static void measure(void *arg, ith_member *me)
     const product *p = arg;
     float *out = p->out + me->tid * (int64_t)TOKENS * TILES * ITH_TILE_ROWS;
 
+    p->kernels->enter();
     repeat(p, out, WARM_S);
     ith_barrier(me);
     p->rates[me->tid] = repeat(p, out, MEASURED_S);
+    p->kernels->leave();
 }
 
 /* Everything that is read is zero, which costs no less. */
@@ -57,7 +59,13 @@ static ith_status allocate(product *p, int threads, void **zeros, ith_error *err
     ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)threads, sizeof *p->rates, "a product to measure",
                                 (void **)&p->rates, err));
     p->tiles = *zeros;
-    p->acts = (ith_acts){*zeros, *zeros, *zeros, *zeros, *zeros, *zeros, COLS / ITH_GROUP};
+    p->acts = (ith_acts){.quants = *zeros,
+                         .scales = *zeros,
+                         .shifts = *zeros,
+                         .sums = *zeros,
+                         .start8 = *zeros,
+                         .start128 = *zeros,
+                         .groups = COLS / ITH_GROUP};
     return ITH_OK;
 }
 

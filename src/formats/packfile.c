@@ -8,9 +8,6 @@
 
 /* As PNG's: a transfer that cuts the eighth bit or changes line ends shows here. */
 const uint8_t ith_pack_magic[8] = {0x89, 'I', 'T', 'H', '\r', '\n', 0x1a, '\n'};
-static const char *const layout_names[ITH_LAYOUTS] = {
-    [ITH_W8] = "w8",     [ITH_W4] = "w4",     [ITH_W4M] = "w4m",
-    [ITH_BF16] = "bf16", [ITH_F32T] = "f32t", [ITH_F32] = "f32"};
 const char *const ith_codec_names[2] = {[ITH_CODEC_RAW] = "raw", [ITH_CODEC_ZSTD] = "zstd"};
 
 bool ith_pack_probe(const ith_mapfile *file)
@@ -89,20 +86,15 @@ const uint8_t *ith_pack_in_place(const ith_packed *t)
     return t->codec == ITH_CODEC_RAW ? t->pack->file->data + t->offset : NULL;
 }
 
-const char *ith_layout_name(ith_layout layout)
-{
-    return layout_names[layout];
-}
-
 const char *ith_packed_type(const ith_packed *t)
 {
-    return t->vector ? "f32" : layout_names[t->layout];
+    return t->vector ? "f32" : ith_layout_name(t->layout);
 }
 
 bool ith_layout_named(const char *name, ith_layout *layout)
 {
     for (int i = 0; i < ITH_LAYOUTS; i++)
-        if (i != ITH_F32 && strcmp(layout_names[i], name) == 0) {
+        if (i != ITH_F32 && strcmp(ith_layout_name((ith_layout)i), name) == 0) {
             *layout = (ith_layout)i;
             return true;
         }

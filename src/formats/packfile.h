@@ -82,7 +82,6 @@ ith_status ith_pack_check(const ith_packed *t, int64_t tile, ith_error *err);
 ith_status ith_pack_check_gaps(const ith_packfile *pack, ith_error *err);
 
 const char *ith_packed_type(const ith_packed *t); /* "w4m", "f32" */
-const char *ith_layout_name(ith_layout layout);
 
 /* ---- Reading tiles ---- */
 

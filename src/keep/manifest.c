@@ -11,14 +11,6 @@ enum { VERSION = 1, FILE_MAX = 1 << 16, DIM_MAX = 1 << 20 };
 
 #define KV_FORM "kv" /* ITH_STATE_KV (state/state.h) */
 
-static const char *const layout_names[ITH_KV_LAYOUTS] = {
-    [ITH_KVL_Q8] = "q8", [ITH_KVL_BF16] = "bf16", [ITH_KVL_F32] = "f32"};
-
-const char *ith_kv_layout_name(ith_kv_layout layout)
-{
-    return layout_names[layout];
-}
-
 static ith_status get_int(const json_t *o, const char *where, const char *key, int64_t min,
                           int64_t max, int64_t *out, ith_error *err)
 {
@@ -54,7 +46,7 @@ static ith_status get_shape(const json_t *o, const char *where, ith_kv_shape *sh
     int i = 0;
 
     ITH_TRY(get_text(o, where, "layout", &layout, err));
-    while (i < ITH_KV_LAYOUTS && strcmp(layout, layout_names[i]) != 0)
+    while (i < ITH_KV_LAYOUTS && strcmp(layout, ith_kv_layout_name((ith_kv_layout)i)) != 0)
         i++;
     if (i == ITH_KV_LAYOUTS)
         return ith_fail(err, ITH_E_FORMAT, "%s: layout \"%s\" is not one of q8, bf16, f32", where,

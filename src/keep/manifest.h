@@ -42,7 +42,5 @@ ith_status ith_manifest_read(const char *path, ith_manifest *m, ith_error *err);
 ith_status ith_manifest_write(const char *path, const ith_manifest *m, bool durable,
                               ith_error *err);
 
-/* "q8", for example. */
-const char *ith_kv_layout_name(ith_kv_layout layout);
 
 #endif

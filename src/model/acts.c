@@ -11,6 +11,8 @@ ith_acts ith_acts_at(const ith_acts *acts, int64_t token)
     at.sums += token * acts->groups;
     at.start8 += token * acts->groups;
     at.start128 += token * acts->groups;
+    if (at.x != NULL)
+        at.x += token * acts->ld_x;
     return at;
 }
 

@@ -1,3 +1,4 @@
+/* linear.c - y = W x in every layout, whole tiles shared out among the threads of a team. */
 #include "model/linear.h"
 
 #include "model/blocking.h"
@@ -8,24 +9,12 @@ int64_t ith_linear_block(const ith_model *model, const ith_matrix *w, int64_t n)
     return ith_next_block(n, ith_block_tokens(&model->caches, w->groups * ITH_GROUP * size));
 }
 
-static void quantized_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles, const ith_input *in,
-                            int64_t t, int64_t n, float *out, int64_t ld_out)
+/* Tokens from t on, as a product with w reads them. */
+static ith_acts operand(const ith_matrix *w, const ith_input *in, int64_t t)
 {
-    ith_acts acts = ith_acts_at(&in->acts, t);
-    const uint8_t *at = ith_matrix_tiles(w, tiles.begin);
-    if (w->layout == ITH_W8)
-        kernels->gemm_w8(ith_range_size(tiles), n, at, &acts, out, ld_out);
-    else if (w->layout == ITH_W4)
-        kernels->gemm_w4(ith_range_size(tiles), n, at, &acts, out, ld_out);
-    else
-        kernels->gemm_w4m(ith_range_size(tiles), n, at, &acts, out, ld_out);
-}
-
-static void float_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles, const ith_input *in,
-                        int64_t t, int64_t n, float *out, int64_t ld_out)
-{
-    (w->layout == ITH_BF16 ? kernels->gemm_bf16 : kernels->gemm_f32)(
-        ith_range_size(tiles), n, w->cols, ith_matrix_tiles(w, tiles.begin), in->x + t * in->ld, in->ld, out, ld_out);
+    if (ith_layout_is_quantized(w->layout))
+        return ith_acts_at(&in->acts, t);
+    return (ith_acts){.x = in->x + t * in->ld, .ld_x = in->ld, .n_cols = w->cols};
 }
 
 /* Tiles of plain rows, one after another, are a row-major matrix with leading dimension 32 * groups. */
@@ -39,12 +28,12 @@ static void exact_tiles(const ith_matrix *w, ith_range tiles, const ith_input *i
 void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles, const ith_input *in, int64_t t,
                       int64_t n_tokens, float *out, int64_t ld_out)
 {
-    if (w->layout == ITH_F32)
+    if (w->layout == ITH_F32) {
         exact_tiles(w, tiles, in, t, n_tokens, out, ld_out);
-    else if (ith_layout_is_quantized(w->layout))
-        quantized_tiles(kernels, w, tiles, in, t, n_tokens, out, ld_out);
-    else
-        float_tiles(kernels, w, tiles, in, t, n_tokens, out, ld_out);
+        return;
+    }
+    const ith_acts acts = operand(w, in, t);
+    kernels->gemm[w->layout](ith_range_size(tiles), n_tokens, ith_matrix_tiles(w, tiles.begin), &acts, out, ld_out);
 }
 
 /* A share of the tiles in pieces of about as many operations: some tiles and a block of tokens each, the first block's before the next one's. */

@@ -60,7 +60,7 @@ static bool is_stopped(ith_pass *p, int layers, ith_member *me)
     return p->stopped;
 }
 
-void ith_pass_run(void *arg, ith_member *me)
+static void run(void *arg, ith_member *me)
 {
     ith_pass *p = arg;
     int outside = (int)p->model->hp.n_layers;
@@ -83,4 +83,13 @@ void ith_pass_run(void *arg, ith_member *me)
     if (p->n_logits > 0)
         ith_logits(p, me);
     ith_pass_lap(p, me, outside, ITH_LAP_EXCHANGE);
+}
+
+void ith_pass_run(void *arg, ith_member *me)
+{
+    const ith_kernels *kernels = ((const ith_pass *)arg)->model->kernels;
+
+    kernels->enter();
+    run(arg, me);
+    kernels->leave();
 }

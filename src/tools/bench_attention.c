@@ -36,13 +36,10 @@ static void attention(const ith_line *l, const ith_member *me, int64_t run)
         .l = out + rows,
         .o = out + 2 * rows,
     };
-    void (*attn)(const ith_attn *) = l->kv == ITH_KVL_Q8     ? l->kernels->attn_q8
-                                     : l->kv == ITH_KVL_BF16 ? l->kernels->attn_bf16
-                                                             : l->kernels->attn_f32;
 
     for (int64_t i = mine.begin; i < mine.end; i++) {
         a.segment = l->pool + (size_t)((l->first + run) % l->copies * l->n_segments + i) * segment;
-        attn(&a);
+        l->kernels->attn[l->kv](&a);
     }
 }
 
@@ -89,16 +86,16 @@ double ith_line_attention_ops(const ith_line *l)
 static ith_status bench_attention(ith_kernel_bench *b, const char *part, ith_kv_layout kv, int d, int64_t tokens,
                                   ith_error *err)
 {
-    static const char *const names[] = {
-        [ITH_KVL_Q8] = "attn_q8", [ITH_KVL_BF16] = "attn_bf16", [ITH_KVL_F32] = "attn_f32"};
     ith_line l;
     ith_status status;
+    char name[32];
 
-    if (!ith_line_begins(b, names[kv], part, tokens))
+    snprintf(name, sizeof name, "attn_%s", ith_kv_layout_name(kv));
+    if (!ith_line_begins(b, name, part, tokens))
         return ITH_OK;
     status = ith_line_attention(b, kv, d, (int)(b->hp.n_heads / b->hp.n_kv_heads), tokens, &l, err);
     if (status == ITH_OK)
-        ith_line_measure(b, names[kv], part, &l, ith_line_attention_ops(&l),
+        ith_line_measure(b, name, part, &l, ith_line_attention_ops(&l),
                          tokens > 1 ? 0 : (double)ith_line_segment_bytes(&l) * (double)l.n_segments,
                          kv == ITH_KVL_Q8 ? b->ceilings.integer_ops : b->ceilings.f32_ops);
     ith_line_close(&l);
@@ -122,7 +119,7 @@ ith_status ith_bench_attentions(ith_kernel_bench *b, ith_error *err)
                   {"prefill.96", 96}, {"prefill.128", 128}, {"prefill.256", 256}};
     int d = (int)b->hp.head_dim;
 
-    for (ith_kv_layout kv = ITH_KVL_Q8; kv <= ITH_KVL_F32; kv++) {
+    for (ith_kv_layout kv = 0; kv < ITH_KV_LAYOUTS; kv++) {
         ITH_TRY(bench_attention(b, "decode", kv, d, 1, err));
         ITH_TRY(bench_attention(b, "prefill", kv, d, tile_tokens(b, kv, d), err));
     }

@@ -281,13 +281,12 @@ static json_t *depth_json(const model_bench *b)
 
 static json_t *bench_json(const model_bench *b, json_t *depths)
 {
-    static const char *const kv_names[] = {[ITH_KVL_Q8] = "q8", [ITH_KVL_BF16] = "bf16", [ITH_KVL_F32] = "f32"};
     const ith_engine_info *info = &b->engine->info;
     const ith_bench_model_params *p = b->params;
 
     return json_pack(
         "{s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:s, s:o, s:o}", "model", info->name, "simd",
-        info->simd, "ranks", info->ranks, "threads", info->threads, "mesh", info->mesh, "kv", kv_names[b->engine->kv],
+        info->simd, "ranks", info->ranks, "threads", info->threads, "mesh", info->mesh, "kv", ith_kv_layout_name(b->engine->kv),
         "weight_bytes", (json_int_t)info->weight_bytes, "kv_bytes_per_token", (json_int_t)info->kv_bytes_per_token,
         "prompt", (json_int_t)p->prompt, "decode", (json_int_t)p->decode, "repetitions", p->repetitions, "filled",
         p->fill ? "arbitrary data" : "prefill", "ceilings", ith_ceilings_json(&b->ceilings), "depths", depths);

@@ -4,21 +4,14 @@
 #include "base/mem.h"
 #include "model/acts.h"
 
+#include <stdio.h>
+
 /* Tokens [t, t + n). */
 static void multiply(const ith_line *l, int64_t t, int64_t n, int64_t n_tiles, const uint8_t *tiles, float *out)
 {
-    const ith_kernels *k = l->kernels;
     ith_acts acts = ith_acts_at(&l->acts, t);
 
-    if (l->layout == ITH_W8)
-        k->gemm_w8(n_tiles, n, tiles, &acts, out, l->rows);
-    else if (l->layout == ITH_W4)
-        k->gemm_w4(n_tiles, n, tiles, &acts, out, l->rows);
-    else if (l->layout == ITH_W4M)
-        k->gemm_w4m(n_tiles, n, tiles, &acts, out, l->rows);
-    else
-        (l->layout == ITH_BF16 ? k->gemm_bf16 : k->gemm_f32)(n_tiles, n, l->cols, tiles, l->x + t * l->cols, l->cols,
-                                                             out, l->rows);
+    l->kernels->gemm[l->layout](n_tiles, n, tiles, &acts, out, l->rows);
 }
 
 static void product(const ith_line *l, const ith_member *me, int64_t run)
@@ -52,6 +45,8 @@ static ith_status prepare_input(const ith_kernel_bench *b, ith_line *l, ith_erro
     l->acts.start8 = (int32_t *)(void *)(l->acts.shifts + n);
     l->acts.start128 = l->acts.start8 + n;
     l->acts.quants = (int8_t *)(void *)(l->acts.start128 + n);
+    l->acts.x = l->x;
+    l->acts.ld_x = l->acts.n_cols = l->cols;
     for (size_t i = 0; i < n * ITH_GROUP; i++)
         l->x[i] = i % 2 ? 1.0f : -1.0f;
     for (int64_t t = 0; t < l->tokens; t++)
@@ -82,21 +77,18 @@ double ith_line_product_ops(const ith_line *l)
 static ith_status bench_product(ith_kernel_bench *b, const char *part, int64_t rows, int64_t cols, ith_layout layout,
                                 int64_t tokens, ith_error *err)
 {
-    static const char *const names[] = {[ITH_W8] = "gemm_w8",
-                                        [ITH_W4] = "gemm_w4",
-                                        [ITH_W4M] = "gemm_w4m",
-                                        [ITH_BF16] = "gemm_bf16",
-                                        [ITH_F32T] = "gemm_f32"};
     ith_line l;
     ith_status status;
+    char name[32];
 
-    if (!ith_line_begins(b, names[layout], part, tokens))
+    snprintf(name, sizeof name, "gemm_%s", ith_layout_name(layout));
+    if (!ith_line_begins(b, name, part, tokens))
         return ITH_OK;
     status = ith_line_product(b, layout, rows, cols, tokens, &l, err);
     if (status == ITH_OK) {
         size_t bytes = ith_tile_bytes(layout, (size_t)l.acts.groups) * (size_t)(l.rows / ITH_TILE_ROWS);
         l.per_run = ith_line_copies(b, bytes);
-        ith_line_measure(b, names[layout], part, &l, ith_line_product_ops(&l), (double)bytes,
+        ith_line_measure(b, name, part, &l, ith_line_product_ops(&l), (double)bytes,
                          ith_layout_is_quantized(layout) ? b->ceilings.integer_ops : b->ceilings.f32_ops);
     }
     ith_line_close(&l);
@@ -105,7 +97,6 @@ static ith_status bench_product(ith_kernel_bench *b, const char *part, int64_t r
 
 ith_status ith_bench_products(ith_kernel_bench *b, ith_error *err)
 {
-    static const ith_layout layouts[] = {ITH_W8, ITH_W4, ITH_W4M, ITH_BF16, ITH_F32T};
     static const int64_t tokens[] = {1, 2, 4, 8, 16, 96};
     const ith_hparams *hp = &b->hp;
     int64_t q = hp->n_heads * hp->head_dim, kv = hp->n_kv_heads * hp->head_dim;
@@ -116,9 +107,9 @@ ith_status ith_bench_products(ith_kernel_bench *b, ith_error *err)
     } parts[] = {{"q", q, hp->hidden},      {"kv", kv, hp->hidden},    {"o", hp->hidden, q},
                  {"gate", ffn, hp->hidden}, {"down", hp->hidden, ffn}, {"output", hp->n_vocab, hp->hidden}};
 
-    for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++)
-        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    for (ith_layout layout = 0; layout < ITH_LAYOUTS; layout++)
+        for (size_t i = 0; b->kernels->gemm[layout] != NULL && i < sizeof parts / sizeof *parts; i++)
             for (size_t j = 0; j < sizeof tokens / sizeof *tokens; j++)
-                ITH_TRY(bench_product(b, parts[i].name, parts[i].rows, parts[i].cols, layouts[k], tokens[j], err));
+                ITH_TRY(bench_product(b, parts[i].name, parts[i].rows, parts[i].cols, layout, tokens[j], err));
     return ITH_OK;
 }

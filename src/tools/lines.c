@@ -22,6 +22,7 @@ static void run_line(void *arg, ith_member *me)
         l->best_s = 1e30;
         l->later_s = 0;
     }
+    l->kernels->enter();
     for (int64_t run = 0;; run++) {
         double start_s, now_s;
         ith_barrier(me);
@@ -38,8 +39,9 @@ static void run_line(void *arg, ith_member *me)
         }
         ith_barrier(me);
         if (!l->go_on)
-            return;
+            break;
     }
+    l->kernels->leave();
 }
 
 void ith_line_run(const ith_kernel_bench *b, ith_line *l)

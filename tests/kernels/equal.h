@@ -7,6 +7,7 @@
 
 #include "simd/half.h"
 #include "simd/kernels.h"
+#include "simd/levels.h"
 #include "tests/prng.h"
 
 #include <math.h>
@@ -63,7 +64,9 @@ enum { ARENAS = 13 };
 static arena arenas[ARENAS];
 
 static const ith_kernels *ref;
-static const ith_kernels *variants[8]; /* those of this CPU, the reference excepted; $KERNELS: that one alone; ended by NULL */
+
+/* The levels of this CPU but the reference, or the one that $KERNELS names; ended by NULL. */
+static const ith_kernels *variants[ITH_LEVELS];
 
 static inline int open_all(void **state)
 {
@@ -91,7 +94,22 @@ static inline int close_all(void **state)
     return 0;
 }
 
-#define EACH_VARIANT(k) for (const ith_kernels *const *v_ = variants, *k = *v_; k; k = *++v_)
+/* k, which may be NULL, with its kernels ready to be called on this thread. */
+static inline const ith_kernels *entered(const ith_kernels *k)
+{
+    if (k)
+        k->enter();
+    return k;
+}
+
+static inline const ith_kernels *next_of(const ith_kernels *k, const ith_kernels *next)
+{
+    k->leave();
+    return entered(next);
+}
+
+#define EACH_VARIANT(k)                                                                            \
+    for (const ith_kernels *const *v_ = variants, *k = entered(*v_); k; k = next_of(k, *++v_))
 
 /* Fails with the variant and the case (printf arguments in `...`) unless both hold the same bytes. */
 #define SAME(k, expected, got, bytes, ...)                                                                             \

@@ -90,7 +90,7 @@ static void *random_queries(prng *p, ith_kv_layout layout, int rows, int d, int 
 
 static void run(const ith_kernels *k, ith_kv_layout layout, const ith_attn *a)
 {
-    (layout == ITH_KVL_Q8 ? k->attn_q8 : layout == ITH_KVL_BF16 ? k->attn_bf16 : k->attn_f32)(a);
+    k->attn[layout](a);
 }
 
 /* Rows that see no key leave o unspecified: it is set aside in both. */
@@ -201,12 +201,12 @@ static void attn_q8_follows_strides(void **state)
                   .m = expected,
                   .l = expected + TOKENS * HEADS,
                   .o = expected + 2 * TOKENS * HEADS};
-    ref->attn_q8(&a);
+    ref->attn[ITH_KVL_Q8](&a);
     EACH_VARIANT(k)
     {
         float *out = arena_take(&arenas[8], sizeof expected, 4);
         a.m = out, a.l = out + TOKENS * HEADS, a.o = out + 2 * TOKENS * HEADS;
-        k->attn_q8(&a);
+        k->attn[ITH_KVL_Q8](&a);
         SAME(k, expected, out, sizeof expected, "strides");
     }
 }

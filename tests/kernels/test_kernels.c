@@ -71,12 +71,11 @@ static void check_gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int
     const int64_t ld = n_tiles * 16 + 3;
     const size_t bytes = n_tokens ? (size_t)((n_tokens - 1) * ld + n_tiles * 16) * 4 : 0;
     float *expected = arena_take(&arenas[6], bytes, 4);
-#define GEMM(k) (layout == ITH_W8 ? (k)->gemm_w8 : layout == ITH_W4 ? (k)->gemm_w4 : (k)->gemm_w4m)
-    GEMM(ref)(n_tiles, n_tokens, tiles, &acts, expected, ld);
+    ref->gemm[layout](n_tiles, n_tokens, tiles, &acts, expected, ld);
     EACH_VARIANT(k)
     {
         float *out = arena_take(&arenas[7], bytes, 4);
-        GEMM(k)(n_tiles, n_tokens, tiles, &acts, out, ld);
+        k->gemm[layout](n_tiles, n_tokens, tiles, &acts, out, ld);
         SAME(k, expected, out, bytes, "layout %d, %d tiles, %d tokens, %d groups", (int)layout, (int)n_tiles,
              (int)n_tokens, (int)groups);
     }
@@ -158,9 +157,10 @@ static void check_gemm_float(ith_layout layout, int64_t n_tiles, int64_t n_token
                 memcpy(tiles + (size_t)(row / 16) * tile + at * 4, w + row * n_cols + k, 4);
         }
     chain(n_tiles, n_tokens, n_cols, w, x, ld_x, expected, ld);
-    for (const ith_kernels *const *v = variants, *k = ref; k; k = *v++) {
+    const ith_acts acts = {.x = x, .ld_x = ld_x, .n_cols = n_cols};
+    for (const ith_kernels *const *v = variants, *k = entered(ref); k; k = next_of(k, *v++)) {
         float *out = arena_take(&arenas[4], bytes, 4);
-        (layout == ITH_BF16 ? k->gemm_bf16 : k->gemm_f32)(n_tiles, n_tokens, n_cols, tiles, x, ld_x, out, ld);
+        k->gemm[layout](n_tiles, n_tokens, tiles, &acts, out, ld);
         SAME(k, expected, out, bytes, "layout %d, %d tiles, %d tokens, %d columns, kind %d", (int)layout, (int)n_tiles,
              (int)n_tokens, (int)n_cols, kind);
     }

@@ -82,7 +82,13 @@ static void gemm_is_near(void **state)
     int8_t quants[TOKENS * K];
     float x[K], scales[TOKENS * GROUPS], shifts[TOKENS * GROUPS], sums[TOKENS * GROUPS], out[TOKENS * 16 * TILES];
     int32_t start8[TOKENS * GROUPS], start128[TOKENS * GROUPS];
-    const ith_acts acts = {quants, scales, shifts, sums, start8, start128, GROUPS};
+    const ith_acts acts = {.quants = quants,
+                           .scales = scales,
+                           .shifts = shifts,
+                           .sums = sums,
+                           .start8 = start8,
+                           .start128 = start128,
+                           .groups = GROUPS};
     for (int t = 0; t < TOKENS; t++) {
         for (int c = 0; c < K; c++)
             x[c] = prng_float(&p, -2.0f, 2.0f);
@@ -101,9 +107,7 @@ static void gemm_is_near(void **state)
                 const uint16_t f16 = ith_f32_to_f16(prng_float(&p, -0.1f, 0.1f));
                 memcpy(tiles + i * tile_bytes + j, &f16, 2);
             }
-        (layout == ITH_W8   ? ref->gemm_w8
-         : layout == ITH_W4 ? ref->gemm_w4
-                            : ref->gemm_w4m)(TILES, TOKENS, tiles, &acts, out, 16 * TILES);
+        ref->gemm[layout](TILES, TOKENS, tiles, &acts, out, 16 * TILES);
         for (int t = 0; t < TOKENS; t++)
             for (int row = 0; row < 16 * TILES; row++) {
                 double sum = 0, magnitude = 0;
@@ -270,7 +274,7 @@ static void attention_is_near(ith_kv_layout layout, double tolerance)
                             .m = &pm,
                             .l = &pl,
                             .o = po};
-        (layout == ITH_KVL_Q8 ? ref->attn_q8 : layout == ITH_KVL_BF16 ? ref->attn_bf16 : ref->attn_f32)(&a);
+        ref->attn[layout](&a);
         ref->attn_merge(1, D, &m, &l, o, &pm, &pl, po);
     }
     exact_attention(&x, &exact_m, &exact_l, exact_o);

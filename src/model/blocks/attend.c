@@ -86,7 +86,6 @@ static int64_t position(const ith_heads *a, int64_t t)
 static void attend(const ith_heads *a, const ith_head_slice *slice, int64_t head, int64_t t,
                    int64_t n, int64_t s, const void *segment, partial out)
 {
-    const ith_kernels *kernels = a->pass->model->kernels;
     const ith_query_record *queries = &slice->record;
     const uint8_t *record =
         a->work->queries + ith_range_size(a->attended) * slice->before + t * queries->bytes;
@@ -108,12 +107,7 @@ static void attend(const ith_heads *a, const ith_head_slice *slice, int64_t head
         .o = out.o,
     };
 
-    if (a->pass->kv == ITH_KVL_Q8)
-        kernels->attn_q8(&unit);
-    else if (a->pass->kv == ITH_KVL_BF16)
-        kernels->attn_bf16(&unit);
-    else
-        kernels->attn_f32(&unit);
+    a->pass->model->kernels->attn[a->pass->kv](&unit);
 }
 
 /* o / l of query head q_head, counted from the first that I attend for, of token t: to where the
