@@ -42,5 +42,4 @@ ith_status ith_manifest_read(const char *path, ith_manifest *m, ith_error *err);
 ith_status ith_manifest_write(const char *path, const ith_manifest *m, bool durable,
                               ith_error *err);
 
-
 #endif
