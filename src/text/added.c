@@ -1,3 +1,4 @@
+/* added.c - finds added tokens in a text: the leftmost match, and of several there the longest. */
 #include "text/added.h"
 #include "text/utf8.h"
 
@@ -55,7 +56,8 @@ void ith_added_free(ith_added_set *set)
     memset(set, 0, sizeof *set);
 }
 
-/* The first item of [lo, hi), all equal in their first `depth` bytes and longer, whose byte `depth` is not below `byte`. */
+/* Items [lo, hi) share their first `depth` bytes, and all are longer. Returns the first of them
+ * whose next byte is at least `byte`. */
 static size_t lower_bound(const ith_added_set *set, size_t lo, size_t hi, size_t depth, int byte)
 {
     while (lo < hi) {
@@ -121,12 +123,14 @@ static bool stands_alone(const char *text, size_t len, size_t begin, size_t end)
            (end == len || !ith_is_word_char(ith_utf8_decode(text + end, NULL)));
 }
 
-ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len, bool with_special)
+ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len,
+                            bool with_special)
 {
     return (ith_cutter){.set = set, .text = text, .len = len, .with_special = with_special};
 }
 
-/* The next token from `scanned` on. A token that is refused is stepped over whole, as Hugging Face does. */
+/* Finds the next token from `scanned` on. A token whose flags forbid the match is skipped as a
+ * whole, as Hugging Face does. */
 static bool find_token(ith_cutter *cutter, ith_cut *cut)
 {
     const ith_added_set *set = cutter->set;
@@ -135,7 +139,8 @@ static bool find_token(ith_cutter *cutter, ith_cut *cut)
 
     while (set->n > 0 && at < cutter->len) {
         unsigned char c = (unsigned char)text[at];
-        const ith_added *item = set->first[c] < set->first[c + 1] ? longest_at(set, text + at, cutter->len - at) : NULL;
+        const ith_added *item =
+            set->first[c] < set->first[c + 1] ? longest_at(set, text + at, cutter->len - at) : NULL;
         if (item == NULL) {
             at++;
             continue;
@@ -170,7 +175,7 @@ bool ith_cutter_next(ith_cutter *cutter, ith_cut *cut)
         cutter->held = *cut;
         cutter->has_held = true;
         *cut = (ith_cut){NULL, cutter->done, cut->begin};
-        return true; /* `done` moves with the held token */
+        return true; /* the next call returns the held token and moves `done` */
     }
     cutter->done = cut->end;
     return true;

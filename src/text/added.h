@@ -1,49 +1,60 @@
-/* added.h - finds added tokens ("<|im_end|>", "<think>") in a text. Inside src/text only. */
+/* added.h - finds added tokens ("<|im_end|>", "<think>") in a text. Used inside src/text only. */
 #ifndef ITH_TEXT_ADDED_H
 #define ITH_TEXT_ADDED_H
 
 #include "base/error.h"
 
-typedef struct ith_added { /* flags as in tokenizer.json */
-    char *text;            /* what is looked for: the content, normalized if `normalized` */
+/* An added token. The flags mean what they mean in tokenizer.json. */
+typedef struct ith_added {
+    char *text; /* the content; in normalized form if `normalized` */
     size_t len;
     int32_t id;
     bool special;
-    bool single_word; /* not inside a word */
-    bool lstrip;      /* swallows white space before it */
-    bool rstrip;      /* and after it */
-    bool normalized;  /* looked for after normalization */
+    bool single_word; /* does not match inside a word */
+    bool lstrip;      /* the match includes white space before the token */
+    bool rstrip;      /* the match includes white space after the token */
+    bool normalized;  /* matched against the normalized text */
 } ith_added;
 
-typedef struct ith_added_set { /* sorted by text, so that a binary search narrows byte by byte */
+/* A set of added tokens, sorted by text so that a search narrows byte by byte. */
+typedef struct ith_added_set {
     ith_added *items;
     size_t n, cap;
-    uint32_t first[257]; /* items that begin with byte b: first[b] .. first[b + 1] */
+    uint32_t first[257]; /* items [first[b], first[b + 1]) begin with byte b */
 } ith_added_set;
 
-/* Copies the item, its text too. ITH_E_MEMORY is the only failure. */
+/* Adds a copy of the item, including its text. ITH_E_MEMORY is the only error. */
 ith_status ith_added_push(ith_added_set *set, const ith_added *item, ith_error *err);
-void ith_added_sort(ith_added_set *set); /* after the last push, before any search */
-void ith_added_free(ith_added_set *set); /* the contents */
 
-typedef struct ith_cut { /* a part of a text: an added token, or what lies between two (item NULL) */
+/* Call after the last push and before the first search. */
+void ith_added_sort(ith_added_set *set);
+
+/* Frees the contents, not the struct. */
+void ith_added_free(ith_added_set *set);
+
+/* A range of a text: an added token, or the plain text between two (item NULL). */
+typedef struct ith_cut {
     const ith_added *item;
     size_t begin, end;
 } ith_cut;
 
-typedef struct ith_cutter { /* walks through one text: see ith_cutter_next */
+/* Cuts one text into such ranges; see ith_cutter_next. */
+typedef struct ith_cutter {
     const ith_added_set *set;
     const char *text;
-    size_t len, scanned, done; /* searched so far; given out so far */
+    size_t len;
+    size_t scanned; /* searched up to here */
+    size_t done;    /* returned up to here */
     bool with_special;
-    ith_cut held; /* a token found while the text before it was given out */
+    ith_cut held; /* a token that was found but follows the plain text returned first */
     bool has_held;
 } ith_cutter;
 
-/* Without `with_special`, special tokens are stepped over as plain text. Text is valid UTF-8. */
-ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len, bool with_special);
+/* The text must be valid UTF-8. Without `with_special`, special tokens are plain text. */
+ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len,
+                            bool with_special);
 
-/* The next part, in order, without gaps and never empty; false at the end. */
+/* Returns the ranges in order, without gaps and never empty; false at the end of the text. */
 bool ith_cutter_next(ith_cutter *cutter, ith_cut *cut);
 
 #endif

@@ -1,10 +1,11 @@
+/* bpe.c - byte-pair encoding with a heap of pairs over a linked list of symbols. */
 #include "text/bpe.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct ith_bpe_symbol {
-    int32_t id; /* -1: swallowed by its left neighbour */
+    int32_t id; /* -1: merged into its left neighbour */
     int32_t prev, next;
 };
 
@@ -15,8 +16,8 @@ ith_status ith_bpe_init(ith_bpe *bpe, size_t n_merges, ith_error *err)
     size_t n_slots = 1024;
 
     if (n_merges > ITH_MAX_MERGES)
-        return ith_fail(err, ITH_E_FORMAT, "%zu merges, more than the %d that a vocabulary can use", n_merges,
-                        ITH_MAX_MERGES);
+        return ith_fail(err, ITH_E_FORMAT, "the tokenizer has %zu merges; at most %d are supported",
+                        n_merges, ITH_MAX_MERGES);
     while (n_slots < 2 * n_merges)
         n_slots *= 2;
     bpe->slots = malloc(n_slots * sizeof *bpe->slots);
@@ -40,7 +41,8 @@ static inline ith_merge *merge_slot(const ith_bpe *bpe, int32_t left, int32_t ri
     uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
     size_t mask = bpe->n_slots - 1, slot = (size_t)(h >> 32) & mask;
 
-    while (bpe->slots[slot].left >= 0 && (bpe->slots[slot].left != left || bpe->slots[slot].right != right))
+    while (bpe->slots[slot].left >= 0 &&
+           (bpe->slots[slot].left != left || bpe->slots[slot].right != right))
         slot = (slot + 1) & mask;
     return &bpe->slots[slot];
 }
@@ -75,7 +77,8 @@ void ith_bpe_scratch_free(ith_bpe_scratch *scratch)
     memset(scratch, 0, sizeof *scratch);
 }
 
-/* The heap never holds more than 3 n pairs: n - 1 at first, then at most two for each of fewer than n merges. */
+/* The heap never holds more than 3 n pairs: n - 1 at the start, then at most two more for each of
+ * fewer than n merges. */
 static ith_status reserve_scratch(ith_bpe_scratch *scratch, size_t len, ith_error *err)
 {
     size_t cap = len < 64 ? 64 : len;
@@ -91,7 +94,7 @@ static ith_status reserve_scratch(ith_bpe_scratch *scratch, size_t len, ith_erro
     return ITH_OK;
 }
 
-/* ---- The heap: the smallest rank << 32 | position on top ---- */
+/* ---- The heap: the smallest (rank << 32 | position) is on top ---- */
 
 static void heap_push(uint64_t *heap, size_t *n, uint64_t key)
 {
@@ -119,7 +122,8 @@ static uint64_t heap_pop(uint64_t *heap, size_t *n)
     return top;
 }
 
-static void push_pair(const ith_bpe *bpe, const symbol *symbols, int32_t left, uint64_t *heap, size_t *n)
+static void push_pair(const ith_bpe *bpe, const symbol *symbols, int32_t left, uint64_t *heap,
+                      size_t *n)
 {
     const ith_merge *merge;
 
@@ -146,12 +150,14 @@ static int32_t byte_symbols(const ith_bpe *bpe, symbol *symbols, const char *wor
     return n;
 }
 
-/* A popped pair is stale if its left symbol is gone or no longer forms this token with its right neighbour. */
+/* Merges until the heap is empty. A popped pair is stale if its left symbol is gone, or if the
+ * symbol and its right neighbour no longer merge into this token. */
 static void merge_all(const ith_bpe *bpe, symbol *symbols, uint64_t *heap, size_t n_heap)
 {
     while (n_heap > 0) {
         uint64_t key = heap_pop(heap, &n_heap);
-        int32_t at = (int32_t)(uint32_t)key, result = bpe->results[key >> 32], right = symbols[at].next;
+        int32_t at = (int32_t)(uint32_t)key, result = bpe->results[key >> 32],
+                right = symbols[at].next;
         const ith_merge *merge;
         if (symbols[at].id < 0 || right < 0)
             continue;
@@ -168,8 +174,8 @@ static void merge_all(const ith_bpe *bpe, symbol *symbols, uint64_t *heap, size_
     }
 }
 
-ith_status ith_bpe_word(const ith_bpe *bpe, ith_bpe_scratch *scratch, const char *word, size_t len, ith_ids *ids,
-                        ith_error *err)
+ith_status ith_bpe_word(const ith_bpe *bpe, ith_bpe_scratch *scratch, const char *word, size_t len,
+                        ith_ids *ids, ith_error *err)
 {
     size_t n_heap = 0;
     int32_t n;

@@ -1,7 +1,8 @@
-/* bpe.h - merging the bytes of one word by rank. Inside src/text only.
+/* bpe.h - byte-pair encoding of one word: merges its bytes by rank. Used inside src/text only.
  *
- * Among all neighbouring pairs of a word the one with the lowest rank, the leftmost of equals, is merged first, until no
- * pair has a merge. A heap of pairs over a linked list of symbols makes this O(n log n), so that a word may have megabytes.
+ * Of all pairs of neighbouring symbols that have a merge, the pair with the lowest rank is merged
+ * first (of equal ranks, the leftmost), until no pair has a merge. Pairs are in a heap and symbols
+ * in a linked list: O(n log n), so a word of megabytes is no problem.
  */
 #ifndef ITH_TEXT_BPE_H
 #define ITH_TEXT_BPE_H
@@ -17,26 +18,31 @@ typedef struct ith_merge {
 } ith_merge;
 
 typedef struct ith_bpe {
-    int32_t byte_id[256]; /* the token of each single byte; -1: none, such bytes are left out, as Hugging Face does */
-    ith_merge *slots;     /* open addressing; a power of two */
-    size_t n_slots;
+    /* The token of each single byte. -1: no token; such bytes are dropped, as in Hugging Face. */
+    int32_t byte_id[256];
+    ith_merge *slots; /* hash table of pairs, open addressing */
+    size_t n_slots;   /* a power of two */
     int32_t *results; /* [n_merges] by rank */
 } ith_bpe;
 
+/* ITH_E_FORMAT: more than ITH_MAX_MERGES merges. ITH_E_MEMORY. */
 ith_status ith_bpe_init(ith_bpe *bpe, size_t n_merges, ith_error *err);
-void ith_bpe_free(ith_bpe *bpe); /* the contents */
+void ith_bpe_free(ith_bpe *bpe); /* frees the contents, not the struct */
 
-/* rank < n_merges; a pair added again gets the new rank. */
+/* rank < n_merges. Adding a pair again changes its rank. */
 void ith_bpe_add(ith_bpe *bpe, uint32_t rank, int32_t left, int32_t right, int32_t result);
 
-typedef struct ith_ids { /* a growing array of ids */
+/* A growing array of token ids. */
+typedef struct ith_ids {
     int32_t *data;
     size_t n, cap;
 } ith_ids;
 
+/* Makes room for `more` ids after the first n. */
 ith_status ith_ids_reserve(ith_ids *ids, size_t more, ith_error *err);
 
-typedef struct ith_bpe_scratch { /* zeroed at first; grows with the longest word; freed by ith_bpe_scratch_free */
+/* Work space of ith_bpe_word. Starts zeroed; grows with the longest word. */
+typedef struct ith_bpe_scratch {
     struct ith_bpe_symbol *symbols;
     uint64_t *heap;
     size_t cap;
@@ -44,8 +50,8 @@ typedef struct ith_bpe_scratch { /* zeroed at first; grows with the longest word
 
 void ith_bpe_scratch_free(ith_bpe_scratch *scratch);
 
-/* Appends the ids of a word of len bytes (len < 2^31). */
-ith_status ith_bpe_word(const ith_bpe *bpe, ith_bpe_scratch *scratch, const char *word, size_t len, ith_ids *ids,
-                        ith_error *err);
+/* Appends the ids of a word of `len` bytes, len < 2^31. ITH_E_MEMORY is the only error. */
+ith_status ith_bpe_word(const ith_bpe *bpe, ith_bpe_scratch *scratch, const char *word, size_t len,
+                        ith_ids *ids, ith_error *err);
 
 #endif

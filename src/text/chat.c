@@ -1,9 +1,10 @@
+/* chat.c - formats conversations as ChatML, SmolLM2, Qwen3 and Llama 3 do. */
 #include "text/chat.h"
 #include "text/utf8.h"
 
 #include <string.h>
 
-/* A growing text; the first failure sticks, so that formats can be written without a check at every word. */
+/* A growing text. The first failure is remembered, so only the end needs a check. */
 typedef struct writer {
     ith_buffer out;
     ith_status status;
@@ -50,7 +51,7 @@ static slice drop_newlines(slice s)
     return s;
 }
 
-/* The place after the last `mark` in s, or its beginning. */
+/* What follows the last `mark` in s; all of s if there is none. */
 static slice after_last(slice s, const char *mark)
 {
     size_t n = strlen(mark);
@@ -85,20 +86,22 @@ static void write_chatml(writer *w, const ith_message *messages, size_t n)
 static void write_smollm2(writer *w, const ith_message *messages, size_t n)
 {
     if (!is(messages[0].role, "system"))
-        put_turn(w, "system", whole("You are a helpful AI assistant named SmolLM, trained by Hugging Face"));
+        put_turn(w, "system",
+                 whole("You are a helpful AI assistant named SmolLM, trained by Hugging Face"));
     write_chatml(w, messages, n);
 }
 
 /* ---- Qwen3 ---- */
 
-/* The last user message that is not a tool's response in disguise: thoughts before it are dropped. */
+/* The last user message that is not a wrapped tool response. Thoughts before it are dropped. */
 static size_t last_query(const ith_message *messages, size_t n)
 {
     const char open[] = "<tool_response>", close[] = "</tool_response>";
 
     for (size_t i = n; i-- > 0;) {
         slice content = whole(messages[i].content);
-        bool response = strncmp(content.data, open, sizeof open - 1) == 0 && content.len >= sizeof close - 1 &&
+        bool response = strncmp(content.data, open, sizeof open - 1) == 0 &&
+                        content.len >= sizeof close - 1 &&
                         strcmp(content.data + content.len - (sizeof close - 1), close) == 0;
         if (is(messages[i].role, "user") && !response)
             return i;
@@ -106,7 +109,7 @@ static size_t last_query(const ith_message *messages, size_t n)
     return n - 1;
 }
 
-/* An earlier answer is shown without its thought; one after the last query with it. */
+/* Answers before the last query lose their thoughts, later ones do not. */
 static void put_qwen3_answer(writer *w, slice content, bool after_query, bool last)
 {
     const char *end = strstr(content.data, "</think>");
@@ -128,7 +131,7 @@ static void put_qwen3_answer(writer *w, slice content, bool after_query, bool la
     put(w, "<|im_end|>\n");
 }
 
-/* Responses of tools that follow each other share one user turn. */
+/* Consecutive tool responses share one user turn. */
 static void put_qwen3_tool(writer *w, const ith_message *messages, size_t n, size_t i)
 {
     if (i == 0 || !is(messages[i - 1].role, "tool"))
@@ -160,14 +163,14 @@ static void write_qwen3(writer *w, const ith_message *messages, size_t n, ith_th
 
 /* ---- Llama 3 ---- */
 
-/* What Python's str.strip() strips beside White_Space are the four separators U+001C to U+001F. */
+/* Python's str.strip() strips White_Space and the four separators U+001C to U+001F. */
 static bool is_stripped(uint32_t code)
 {
     return ith_is_white_space(code) || (code >= 0x1c && code <= 0x1f);
 }
 
-/* Bytes of the blank at text, 0 if there is none; text need not be UTF-8. */
-static size_t blank_width(const char *text, size_t len)
+/* Bytes of the white space character at `text`, 0 if there is none. The text need not be UTF-8. */
+static size_t white_space_width(const char *text, size_t len)
 {
     size_t bad, width;
     bool open;
@@ -180,12 +183,12 @@ static slice strip(slice s)
 {
     size_t width, back;
 
-    while ((width = blank_width(s.data, s.len)) > 0)
+    while ((width = white_space_width(s.data, s.len)) > 0)
         s = (slice){s.data + width, s.len - width};
     do {
         for (back = 1; back < s.len && ((unsigned char)s.data[s.len - back] & 0xc0) == 0x80; back++)
             ;
-        width = s.len > 0 ? blank_width(s.data + s.len - back, back) : 0;
+        width = s.len > 0 ? white_space_width(s.data + s.len - back, back) : 0;
         s.len -= width;
     } while (width > 0);
     return s;
@@ -204,26 +207,29 @@ static void write_llama3(writer *w, const ith_message *messages, size_t n)
     put(w, "<|start_header_id|>assistant<|end_header_id|>\n\n");
 }
 
-/* ---- */
+/* ---- All kinds ---- */
 
-static ith_status check_messages(ith_chat_kind kind, const ith_message *messages, size_t n, ith_error *err)
+static ith_status check_messages(ith_chat_kind kind, const ith_message *messages, size_t n,
+                                 ith_error *err)
 {
     if (n == 0)
         return ith_fail(err, ITH_E_ARGUMENT, "a conversation needs at least one message");
     for (size_t i = 0; i < n; i++) {
         const char *role = messages[i].role, *content = messages[i].content;
         if (role == NULL || content == NULL)
-            return ith_fail(err, ITH_E_ARGUMENT, "message %zu has no %s", i, role == NULL ? "role" : "content");
+            return ith_fail(err, ITH_E_ARGUMENT, "message %zu has no %s", i,
+                            role == NULL ? "role" : "content");
         if (!is(role, "system") && !is(role, "user") && !is(role, "assistant") &&
             !(kind == ITH_CHAT_QWEN3 && is(role, "tool")))
-            return ith_fail(err, ITH_E_ARGUMENT,
-                            "message %zu has the role \"%.40s\", expected system, user or assistant", i, role);
+            return ith_fail(
+                err, ITH_E_ARGUMENT,
+                "message %zu has the role \"%.40s\"; expected system, user or assistant", i, role);
     }
     return ITH_OK;
 }
 
-ith_status ith_chat_format(ith_chat_kind kind, const ith_message *messages, size_t n, ith_thinking thinking,
-                           char **text, ith_error *err)
+ith_status ith_chat_format(ith_chat_kind kind, const ith_message *messages, size_t n,
+                           ith_thinking thinking, char **text, ith_error *err)
 {
     writer w = {.err = err};
 
@@ -244,8 +250,8 @@ ith_status ith_chat_format(ith_chat_kind kind, const ith_message *messages, size
         break;
     default:
         return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "the model's chat template is not one that Ithaca knows (Qwen3, SmolLM2, "
-                        "ChatML, Llama 3); give the prompt as it is, without a template");
+                        "Ithaca does not support this model's chat template (only those of Qwen3, "
+                        "SmolLM2, Llama 3 and ChatML); give the prompt without a template");
     }
     put_bytes(&w, "", 1);
     if (w.status != ITH_OK) {

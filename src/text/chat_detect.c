@@ -1,3 +1,4 @@
+/* chat_detect.c - recognises chat templates by their Jinja source, and reads them from folders. */
 #include "base/json.h"
 #include "text/chat.h"
 #include "text/utf8.h"
@@ -16,8 +17,9 @@ const char *ith_chat_kind_name(ith_chat_kind kind)
 
 /* ---- What a template writes ----
  *
- * A template is reduced to what it does: its literal texts in order, and the names and tests around them. Two templates with the
- * same reduction write the same conversation, however they are laid out: quotes, blanks, message.role or message['role'].
+ * A template is reduced to what it does: its literal texts in order, with the names and tests
+ * around them. Two templates with the same reduction write the same conversation, whatever their
+ * layout: quotes, spaces, message.role or message['role'].
  */
 
 typedef struct scanner {
@@ -40,7 +42,7 @@ static bool ahead(const scanner *s, size_t skip, const char *text)
     return (size_t)(s->end - s->at) >= skip + n && memcmp(s->at + skip, text, n) == 0;
 }
 
-/* A string literal, its escapes undone; ['role'] becomes .role instead. */
+/* A string literal, with its escapes decoded. */
 static void scan_string(scanner *s)
 {
     char quote = *s->at++;
@@ -58,7 +60,7 @@ static void scan_string(scanner *s)
     s->at += s->ok;
 }
 
-/* [name] with quotes is an attribute; other subscripts stay as they are. */
+/* ['role'] becomes .role; other subscripts stay as they are. */
 static void scan_subscript(scanner *s)
 {
     if (s->at + 1 < s->end && (s->at[1] == '\'' || s->at[1] == '"')) {
@@ -74,10 +76,10 @@ static void scan_subscript(scanner *s)
     }
 }
 
-/* Inside {{ }} or {% %}, up to `close`. Literals are written bare between two \1 bytes, joined where + stood between. */
+/* The inside of {{ }} or {% %}, up to `close`. Literals are written between two \1 bytes. */
 static void scan_code(scanner *s, const char *close)
 {
-    bool word = false; /* the last thing was a word, so a blank before the next one counts */
+    bool word = false; /* the last token was a word, so white space before the next one counts */
 
     for (bool gap = false; s->ok && s->at < s->end && !ahead(s, 0, close);) {
         char c = *s->at;
@@ -106,12 +108,14 @@ static void scan_code(scanner *s, const char *close)
     s->ok = s->ok && s->at < s->end;
 }
 
-/* Plain text between tags, less what Transformers' settings (trim_blocks, lstrip_blocks) and the dashes take away. */
+/* Plain text between tags, without the white space that dashes and Transformers' settings
+ * (trim_blocks, lstrip_blocks) remove. */
 static void scan_text(scanner *s, bool dash_before, bool block_before)
 {
     const char *begin = s->at, *end = s->at;
 
-    while (end < s->end && !(end[0] == '{' && end + 1 < s->end && (end[1] == '{' || end[1] == '%' || end[1] == '#')))
+    while (end < s->end && !(end[0] == '{' && end + 1 < s->end &&
+                             (end[1] == '{' || end[1] == '%' || end[1] == '#')))
         end++;
     s->at = end;
     if (block_before && begin < end && *begin == '\n')
@@ -127,7 +131,7 @@ static void scan_text(scanner *s, bool dash_before, bool block_before)
             line--;
         end = line > begin && line[-1] != '\n' ? end : line;
     } else if (s->at == s->end && end > begin && end[-1] == '\n') {
-        end--; /* Jinja drops one line end at the end of a template */
+        end--; /* Jinja drops one newline at the end of a template */
     }
     if (begin == end)
         return;
@@ -137,7 +141,7 @@ static void scan_text(scanner *s, bool dash_before, bool block_before)
     emit(s, '\1');
 }
 
-/* The reduction of a whole template into s->out; false if it is not a simple one. */
+/* Writes the reduction of a whole template to s->out. False: it is not a simple template. */
 static bool reduce(scanner *s)
 {
     bool dash = false, block = false;
@@ -162,7 +166,8 @@ static bool reduce(scanner *s)
     return s->ok;
 }
 
-/* Joins texts that are written one after the other: 'a' + 'b', {{ 'a' }}{{ 'b' }}, and plain text beside either. */
+/* Joins literals that are written one after the other: 'a' + 'b', {{ 'a' }}{{ 'b' }}, and plain
+ * text next to either. */
 static void join_texts(scanner *s)
 {
     static const char *const seams[] = {"\1+\1", "\1;$\1", "\1;\1", "\1$\1", "\1\1"};
@@ -179,31 +184,35 @@ static void join_texts(scanner *s)
     }
 }
 
-/* The reductions of the simple templates that are known. */
+/* The reductions of the known simple templates. */
 typedef struct known_form {
     ith_chat_kind kind;
     const char *reduction;
 } known_form;
 
-#define CHATML_TURN "$\1<|im_start|>\1+message.role+\1\n\1+message.content+\1<|im_end|>\n\1;%endfor~"
+#define CHATML_TURN                                                                                \
+    "$\1<|im_start|>\1+message.role+\1\n\1+message.content+\1<|im_end|>\n\1;%endfor~"
 #define CHATML_TAIL "%if add_generation_prompt~$\1<|im_start|>assistant\n\1;%endif~"
 
 static const known_form forms[] = {
     {ITH_CHAT_CHATML, "%for message in messages~" CHATML_TURN CHATML_TAIL},
-    {ITH_CHAT_CHATML, "%if not add_generation_prompt is defined~%set add_generation_prompt=false~%endif~"
-                      "%for message in messages~" CHATML_TURN CHATML_TAIL},
     {ITH_CHAT_CHATML,
-     "%for message in messages~\1<|im_start|>\1$message.role;\1\n\1$message.content;\1<|im_end|>\n\1%endfor~"
+     "%if not add_generation_prompt is defined~%set add_generation_prompt=false~%endif~"
+     "%for message in messages~" CHATML_TURN CHATML_TAIL},
+    {ITH_CHAT_CHATML,
+     "%for message in messages~"
+     "\1<|im_start|>\1$message.role;\1\n\1$message.content;\1<|im_end|>\n\1%endfor~"
      "%if add_generation_prompt~\1<|im_start|>assistant\n\1%endif~"},
-    {ITH_CHAT_SMOLLM2,
-     "%for message in messages~%if loop.first and messages[0].role!=\1system\1~$\1<|im_start|>system\n"
-     "You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n\1;%endif~" CHATML_TURN
-         CHATML_TAIL},
-    {ITH_CHAT_LLAMA3,
-     "%set loop_messages=messages~%for message in loop_messages~%set content=\1<|start_header_id|>\1+message.role+"
-     "\1<|end_header_id|>\n\n\1+message.content|trim+\1<|eot_id|>\1~%if loop.index0==0~%set content=bos_token+content~"
-     "%endif~$content;%endfor~%if "
-     "add_generation_prompt~$\1<|start_header_id|>assistant<|end_header_id|>\n\n\1;%endif~"},
+    {ITH_CHAT_SMOLLM2, "%for message in messages~%if loop.first and messages[0].role!=\1system\1~"
+                       "$\1<|im_start|>system\n"
+                       "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+                       "<|im_end|>\n\1;%endif~" CHATML_TURN CHATML_TAIL},
+    {ITH_CHAT_LLAMA3, "%set loop_messages=messages~%for message in loop_messages~"
+                      "%set content=\1<|start_header_id|>\1+message.role+\1<|end_header_id|>\n\n\1"
+                      "+message.content|trim+\1<|eot_id|>\1~"
+                      "%if loop.index0==0~%set content=bos_token+content~%endif~$content;%endfor~"
+                      "%if add_generation_prompt~"
+                      "$\1<|start_header_id|>assistant<|end_header_id|>\n\n\1;%endif~"},
 };
 
 static ith_chat_kind simple_kind(const char *source, size_t len)
@@ -221,15 +230,16 @@ static ith_chat_kind simple_kind(const char *source, size_t len)
 
 /* ---- Recognition ---- */
 
-static bool has_all(const char *source, size_t len, const char *const *parts)
+static bool has_all(const char *source, size_t len, const char *const *texts)
 {
-    for (; *parts != NULL; parts++)
-        if (memmem(source, len, *parts, strlen(*parts)) == NULL)
+    for (; *texts != NULL; texts++)
+        if (memmem(source, len, *texts, strlen(*texts)) == NULL)
             return false;
     return true;
 }
 
-/* Qwen3's template is long and has been edited in ways that change nothing here, so it is known by what it does. */
+/* Qwen3's template is long, and its edited copies in circulation differ in what does not matter
+ * here. So it is recognised by its essential statements. */
 ith_chat_kind ith_chat_detect(const char *source, size_t len)
 {
     static const char *const qwen3[] = {"<|im_start|>",
@@ -246,7 +256,7 @@ ith_chat_kind ith_chat_detect(const char *source, size_t len)
     return has_all(source, len, qwen3) ? ITH_CHAT_QWEN3 : simple_kind(source, len);
 }
 
-/* ---- Reading it from a folder ---- */
+/* ---- Reading a template from a folder ---- */
 
 enum { MAX_TEMPLATE = 4 << 20, MAX_CONFIG = 64 << 20 };
 
@@ -261,7 +271,8 @@ static ith_status read_file(const char *path, char **text, size_t *len, ith_erro
     if (*text == NULL)
         status = ith_fail(err, ITH_E_MEMORY, "%s: no memory for a chat template", path);
     else if ((*len = fread(*text, 1, MAX_TEMPLATE + 1, file)) > MAX_TEMPLATE || ferror(file))
-        status = ith_fail(err, ITH_E_FORMAT, "%s: not a chat template of at most %d bytes", path, MAX_TEMPLATE);
+        status = ith_fail(err, ITH_E_FORMAT, "%s: cannot read a chat template of at most %d bytes",
+                          path, MAX_TEMPLATE);
     else
         (*text)[*len] = '\0';
     fclose(file);
@@ -272,7 +283,7 @@ static ith_status read_file(const char *path, char **text, size_t *len, ith_erro
     return status;
 }
 
-/* A string, or a list of {"name", "template"} of which "default" counts. */
+/* A string, or a list of {"name", "template"}, of which the one named "default" is used. */
 static const json_t *pick_template(const json_t *value)
 {
     const json_t *item;
@@ -287,15 +298,18 @@ static const json_t *pick_template(const json_t *value)
     return value;
 }
 
-static ith_status copy_template(const json_t *config, const char *path, char **source, size_t *len, ith_error *err)
+static ith_status copy_template(const json_t *config, const char *path, char **source, size_t *len,
+                                ith_error *err)
 {
     const json_t *text = pick_template(json_object_get(config, "chat_template"));
 
     if (text == NULL || json_is_null(text))
         return ITH_OK;
     if (!json_is_string(text))
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: \"chat_template\" should be a string or a list with one named \"default\"", path);
+        return ith_fail(
+            err, ITH_E_FORMAT,
+            "%s: \"chat_template\" should be a string, or a list with an entry named \"default\"",
+            path);
     *len = json_string_length(text);
     *source = malloc(*len + 1);
     if (*source == NULL)
@@ -315,8 +329,8 @@ static ith_status read_config(const char *path, char **source, size_t *len, ith_
     return status;
 }
 
-ith_status ith_chat_template_in(const char *where, const char *config, size_t config_len, char **source, size_t *len,
-                                ith_error *err)
+ith_status ith_chat_template_in(const char *where, const char *config, size_t config_len,
+                                char **source, size_t *len, ith_error *err)
 {
     ith_status status;
     json_t *root;

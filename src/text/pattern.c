@@ -1,3 +1,4 @@
+/* pattern.c - translates regular expressions from Oniguruma's dialect to PCRE2's. */
 #include "text/pattern.h"
 #include "text/utf8.h"
 
@@ -16,7 +17,8 @@ typedef struct translation {
 
 static ith_status refuse(const translation *t, const char *what, ith_error *err)
 {
-    return ith_fail(err, ITH_E_UNSUPPORTED, "%s: pre_tokenizer pattern uses %s at byte %zu, which is not supported",
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "%s: the pre_tokenizer pattern uses %s at byte %zu, which is not supported",
                     t->where, what, t->at);
 }
 
@@ -25,23 +27,24 @@ static ith_status put(translation *t, const char *text, size_t len, ith_error *e
     return ith_buffer_append(&t->out, text, len, err);
 }
 
-/* Letters and numbers of Unicode 15.0 to 16.0 (DerivedGeneralCategory.txt), which PCRE2 before 10.45 does not know and
- * Hugging Face's tokenizers do: named here, so that no machine's library changes a token. */
+/* Letters and numbers added in Unicode 15.0 to 16.0 (DerivedGeneralCategory.txt). Hugging Face's
+ * tokenizers know them, PCRE2 before 10.45 does not. They are listed here so that tokens do not
+ * depend on the installed PCRE2. */
 static const char NEW_LETTERS[] =
-    "\\x{1c89}-\\x{1c8a}\\x{a7cb}-\\x{a7cd}\\x{a7da}-\\x{a7dc}\\x{105c0}-\\x{105f3}\\x{10d4a}-\\x{10d65}\\x{10d6f}-\\x{"
-    "10d85}"
-    "\\x{10ec2}-\\x{10ec4}\\x{1123f}-\\x{11240}\\x{11380}-\\x{11389}\\x{1138b}\\x{1138e}\\x{11390}-\\x{113b5}\\x{113b7}"
-    "\\x{113d1}"
-    "\\x{113d3}\\x{11bc0}-\\x{11be0}\\x{11f02}\\x{11f04}-\\x{11f10}\\x{11f12}-\\x{11f33}\\x{1342f}\\x{13441}-\\x{13446}"
-    "\\x{13460}-\\x{143fa}\\x{16100}-\\x{1611d}\\x{16d40}-\\x{16d6c}\\x{18cff}\\x{1b132}\\x{1b155}\\x{1df25}-\\x{1df2a}"
-    "\\x{1e030}-\\x{1e06d}\\x{1e4d0}-\\x{1e4eb}\\x{1e5d0}-\\x{1e5ed}\\x{1e5f0}\\x{2b739}\\x{2ebf0}-\\x{2ee5d}\\x{31350}"
-    "-\\x{323af}";
+    "\\x{1c89}-\\x{1c8a}\\x{a7cb}-\\x{a7cd}\\x{a7da}-\\x{a7dc}\\x{105c0}-\\x{105f3}"
+    "\\x{10d4a}-\\x{10d65}\\x{10d6f}-\\x{10d85}\\x{10ec2}-\\x{10ec4}\\x{1123f}-\\x{11240}"
+    "\\x{11380}-\\x{11389}\\x{1138b}\\x{1138e}\\x{11390}-\\x{113b5}\\x{113b7}\\x{113d1}"
+    "\\x{113d3}\\x{11bc0}-\\x{11be0}\\x{11f02}\\x{11f04}-\\x{11f10}\\x{11f12}-\\x{11f33}"
+    "\\x{1342f}\\x{13441}-\\x{13446}\\x{13460}-\\x{143fa}\\x{16100}-\\x{1611d}"
+    "\\x{16d40}-\\x{16d6c}\\x{18cff}\\x{1b132}\\x{1b155}\\x{1df25}-\\x{1df2a}"
+    "\\x{1e030}-\\x{1e06d}\\x{1e4d0}-\\x{1e4eb}\\x{1e5d0}-\\x{1e5ed}\\x{1e5f0}\\x{2b739}"
+    "\\x{2ebf0}-\\x{2ee5d}\\x{31350}-\\x{323af}";
 static const char NEW_NUMBERS[] =
-    "\\x{10d40}-\\x{10d49}\\x{116d0}-\\x{116e3}\\x{11bf0}-\\x{11bf9}\\x{11f50}-\\x{11f59}\\x{16130}-\\x{16139}\\x{"
-    "16d70}-\\x{16d79}"
-    "\\x{1ccf0}-\\x{1ccf9}\\x{1d2c0}-\\x{1d2d3}\\x{1e4f0}-\\x{1e4f9}\\x{1e5f1}-\\x{1e5fa}";
+    "\\x{10d40}-\\x{10d49}\\x{116d0}-\\x{116e3}\\x{11bf0}-\\x{11bf9}\\x{11f50}-\\x{11f59}"
+    "\\x{16130}-\\x{16139}\\x{16d70}-\\x{16d79}\\x{1ccf0}-\\x{1ccf9}\\x{1d2c0}-\\x{1d2d3}"
+    "\\x{1e4f0}-\\x{1e4f9}\\x{1e5f1}-\\x{1e5fa}";
 
-/* \p{Name} and \P{Name}, whole. */
+/* \p{Name} and \P{Name}. */
 static ith_status put_property(translation *t, ith_error *err)
 {
     const char *begin = t->pattern + t->at, *end = memchr(begin, '}', t->len - t->at), *more = "";
@@ -63,7 +66,7 @@ static ith_status put_property(translation *t, ith_error *err)
     return put(t, "]", 1, err);
 }
 
-/* \uHHHH, which PCRE2 writes \x{HHHH}. */
+/* \uHHHH, which is \x{HHHH} in PCRE2. */
 static ith_status put_code(translation *t, ith_error *err)
 {
     if (t->len - t->at < 6)
@@ -74,8 +77,8 @@ static ith_status put_code(translation *t, ith_error *err)
     return put(t, "}", 1, err);
 }
 
-/* Escapes of punctuation, and those of letters that both know. \s of PCRE2 has U+180E more than White_Space; \v is a
- * class there and one character here. */
+/* Escaped punctuation, and the escaped letters that mean the same in both dialects. Two are
+ * rewritten: PCRE2's \s matches U+180E besides White_Space, and its \v is a class of characters. */
 static ith_status put_escape(translation *t, ith_error *err)
 {
     char c = t->at + 1 < t->len ? t->pattern[t->at + 1] : '\0', text[3] = {'\\', c, '\0'};
@@ -101,7 +104,8 @@ static bool looking_at(const translation *t, const char *text)
     return t->len - t->at >= n && memcmp(t->pattern + t->at, text, n) == 0;
 }
 
-/* Groups that mean the same in both: plain, (?:, lookahead, lookbehind, (?i: and (?>. */
+/* Accepts the groups that mean the same in both dialects: plain, (?:, lookahead, lookbehind, (?i:
+ * and (?>. */
 static ith_status check_group(const translation *t, ith_error *err)
 {
     static const char *const known[] = {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?i:", "(?>"};
@@ -109,7 +113,8 @@ static ith_status check_group(const translation *t, ith_error *err)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (looking_at(t, known[i]))
             return ITH_OK;
-    return looking_at(t, "(?") || looking_at(t, "(*") ? refuse(t, "a group of this kind", err) : ITH_OK;
+    return looking_at(t, "(?") || looking_at(t, "(*") ? refuse(t, "a group of this kind", err)
+                                                      : ITH_OK;
 }
 
 static ith_status put_plain(translation *t, ith_error *err)
@@ -135,8 +140,8 @@ static ith_status put_plain(translation *t, ith_error *err)
     return put(t, &c, 1, err);
 }
 
-static ith_status compile(const char *pattern, size_t len, uint32_t options, const char *where, pcre2_code **code,
-                          ith_error *err)
+static ith_status compile(const char *pattern, size_t len, uint32_t options, const char *where,
+                          pcre2_code **code, ith_error *err)
 {
     int why;
     PCRE2_SIZE at;
@@ -145,9 +150,10 @@ static ith_status compile(const char *pattern, size_t len, uint32_t options, con
     *code = pcre2_compile((PCRE2_SPTR)pattern, len, options, &why, &at, NULL);
     if (*code == NULL) {
         pcre2_get_error_message(why, (PCRE2_UCHAR *)text, sizeof text);
-        return ith_fail(err, ITH_E_FORMAT, "%s: pre_tokenizer pattern: %s", where, text);
+        return ith_fail(err, ITH_E_FORMAT, "%s: the pre_tokenizer pattern is not valid: %s", where,
+                        text);
     }
-    pcre2_jit_compile(*code, PCRE2_JIT_COMPLETE); /* where it fails, matching is slower and the same */
+    pcre2_jit_compile(*code, PCRE2_JIT_COMPLETE); /* without JIT, matching is only slower */
     return ITH_OK;
 }
 
@@ -159,13 +165,15 @@ ith_status ith_pattern_compile(const char *pattern, size_t len, bool literal, co
 
     *code = NULL;
     if (len == 0 || len > MAX_PATTERN)
-        return ith_fail(err, ITH_E_FORMAT, "%s: a pre_tokenizer pattern of %zu bytes, expected 1 to %d", where, len,
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: the pre_tokenizer pattern has %zu bytes; expected 1 to %d", where, len,
                         MAX_PATTERN);
     if (literal)
         return compile(pattern, len, PCRE2_UTF | PCRE2_LITERAL, where, code, err);
     while (t.at < len)
         ITH_CHECK(pattern[t.at] == '\\' ? put_escape(&t, err) : put_plain(&t, err));
-    ITH_CHECK(compile(t.out.data, t.out.len, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, where,
+    ITH_CHECK(compile(t.out.data, t.out.len,
+                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, where,
                       code, err));
 done:
     ith_buffer_free(&t.out);

@@ -1,4 +1,5 @@
-/* pattern.h - regular expressions of tokenizer.json, from Oniguruma's dialect to PCRE2's. Inside src/text only. */
+/* pattern.h - compiles the regular expressions of tokenizer.json: translates Oniguruma's dialect to
+ * PCRE2's. Used inside src/text only. */
 #ifndef ITH_TEXT_PATTERN_H
 #define ITH_TEXT_PATTERN_H
 
@@ -6,8 +7,9 @@
 
 struct pcre2_real_code_8;
 
-/* Compiles with JIT where there is one. literal: a plain string. ITH_E_UNSUPPORTED for constructs that the two read
- * differently, ITH_E_FORMAT for what is no pattern at all. Freed by pcre2_code_free. */
+/* Compiles a pattern, with JIT where PCRE2 has it. `literal`: the pattern is a plain string. Free
+ * *code with pcre2_code_free. Errors name the file, `where`. ITH_E_UNSUPPORTED: the pattern uses a
+ * construct that the two dialects read differently. ITH_E_FORMAT: it is not a valid pattern. */
 ith_status ith_pattern_compile(const char *pattern, size_t len, bool literal, const char *where,
                                struct pcre2_real_code_8 **code, ith_error *err);
 

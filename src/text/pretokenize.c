@@ -1,3 +1,4 @@
+/* pretokenize.c - runs the steps of a pre-tokenizer, one inside the other. */
 #include "text/pretokenize.h"
 #include "text/pattern.h"
 
@@ -6,25 +7,29 @@
 #include <string.h>
 
 enum {
-    MATCH_LIMIT = 50 * 1000 * 1000, /* backtracking points of one match: a run of that many blanks still passes */
-    DEPTH_LIMIT = 1000,             /* nesting, where there is no JIT */
+    /* Backtracking points of one match: enough for as many spaces in a row. */
+    MATCH_LIMIT = 50 * 1000 * 1000,
+    DEPTH_LIMIT = 1000, /* of nested calls, without JIT */
     HEAP_LIMIT_KIB = 65536,
     JIT_STACK_MIN = 32 * 1024,
     JIT_STACK_MAX = 8 * 1024 * 1024
 };
 
-static ith_status add_step(ith_pretokenizer *pre, ith_split_step step, const char *where, ith_error *err)
+static ith_status add_step(ith_pretokenizer *pre, ith_split_step step, const char *where,
+                           ith_error *err)
 {
     if (pre->n_steps == ITH_MAX_SPLIT_STEPS) {
         pcre2_code_free(step.code);
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: pre_tokenizer has more than %d steps", where, ITH_MAX_SPLIT_STEPS);
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: the pre_tokenizer has more than %d steps",
+                        where, ITH_MAX_SPLIT_STEPS);
     }
     pre->steps[pre->n_steps++] = step;
     return ITH_OK;
 }
 
-ith_status ith_pretokenizer_add_split(ith_pretokenizer *pre, const char *pattern, size_t len, bool literal,
-                                      ith_split_kind kind, bool invert, const char *where, ith_error *err)
+ith_status ith_pretokenizer_add_split(ith_pretokenizer *pre, const char *pattern, size_t len,
+                                      bool literal, ith_split_kind kind, bool invert,
+                                      const char *where, ith_error *err)
 {
     ith_split_step step = {NULL, kind, invert};
 
@@ -47,7 +52,8 @@ void ith_pretokenizer_free(ith_pretokenizer *pre)
 ith_status ith_splitter_begin(ith_splitter *splitter, ith_error *err)
 {
     splitter->context = pcre2_match_context_create(NULL);
-    splitter->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, NULL); /* NULL where there is no JIT */
+    /* NULL without JIT. */
+    splitter->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, NULL);
     if (splitter->context == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for matching");
     pcre2_set_match_limit(splitter->context, MATCH_LIMIT);
@@ -71,24 +77,27 @@ void ith_splitter_end(ith_splitter *splitter)
     pcre2_jit_stack_free(splitter->stack);
 }
 
-static ith_status run_step(ith_splitter *splitter, int step, size_t begin, size_t end, ith_error *err);
+static ith_status run_step(ith_splitter *splitter, int step, size_t begin, size_t end,
+                           ith_error *err);
 
-/* ---- What becomes of matches and gaps ----
+/* ---- What happens to matches and gaps ----
  *
- * The pieces of one step arrive in order, matches and gaps; one is held so that the next can join it.
+ * The matches and gaps of one step arrive in order. The last one is held back, so that the next can
+ * join it to form one word.
  */
 typedef struct joiner {
     ith_splitter *splitter;
     int step;
-    size_t begin, end; /* the held piece */
+    size_t begin, end; /* what is held back */
     bool held, held_match, last_match;
 } joiner;
 
-static ith_status let_go(joiner *j, ith_error *err)
+/* Passes what is held back to the next step. */
+static ith_status release(joiner *j, ith_error *err)
 {
     size_t begin = j->begin, end = j->end;
 
-    j->begin = j->end; /* a piece that was removed or let go is empty */
+    j->begin = j->end; /* empty: removed or released */
     return begin < end ? run_step(j->splitter, j->step + 1, begin, end, err) : ITH_OK;
 }
 
@@ -108,7 +117,7 @@ static bool joins(const joiner *j, ith_split_kind kind, bool is_match)
     }
 }
 
-/* Takes a match or a gap. Empty matches count: they part what lies on either side. */
+/* Takes a match or a gap. Empty matches count: they separate what lies on either side. */
 static ith_status take(joiner *j, size_t begin, size_t end, bool is_match, ith_error *err)
 {
     const ith_split_step *step = &j->splitter->pre->steps[j->step];
@@ -118,7 +127,7 @@ static ith_status take(joiner *j, size_t begin, size_t end, bool is_match, ith_e
         j->end = end;
         j->held_match = is_match;
     } else {
-        ITH_TRY(let_go(j, err));
+        ITH_TRY(release(j, err));
         j->begin = step->kind == ITH_SPLIT_REMOVED && is_match ? end : begin;
         j->end = end;
         j->held_match = is_match;
@@ -135,10 +144,12 @@ static ith_status match_failed(int code, ith_error *err)
     char why[120] = "";
 
     pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
-    return ith_fail(err, ITH_E_FORMAT, "the tokenizer's pre_tokenizer pattern cannot be applied to this text: %s", why);
+    return ith_fail(err, ITH_E_FORMAT,
+                    "the tokenizer's pre_tokenizer pattern fails on this text: %s", why);
 }
 
-static ith_status run_split(ith_splitter *splitter, int step, size_t begin, size_t end, ith_error *err)
+static ith_status run_split(ith_splitter *splitter, int step, size_t begin, size_t end,
+                            ith_error *err)
 {
     pcre2_match_data *match = splitter->match[step];
     const PCRE2_SIZE *span = pcre2_get_ovector_pointer(match);
@@ -146,9 +157,10 @@ static ith_status run_split(ith_splitter *splitter, int step, size_t begin, size
     size_t len = end - begin, at = 0, gap = 0;
 
     while (at < len) {
-        PCRE2_SPTR subject = (PCRE2_SPTR)splitter->buffer->data + begin; /* the buffer moves when it grows */
-        int rc = pcre2_match(splitter->pre->steps[step].code, subject, len, at, PCRE2_NO_UTF_CHECK, match,
-                             splitter->context);
+        /* Taken anew each time: the buffer moves when it grows. */
+        PCRE2_SPTR subject = (PCRE2_SPTR)splitter->buffer->data + begin;
+        int rc = pcre2_match(splitter->pre->steps[step].code, subject, len, at, PCRE2_NO_UTF_CHECK,
+                             match, splitter->context);
         if (rc == PCRE2_ERROR_NOMATCH)
             break;
         if (rc < 0)
@@ -157,18 +169,19 @@ static ith_status run_split(ith_splitter *splitter, int step, size_t begin, size
             ITH_TRY(take(&j, begin + gap, begin + span[0], false, err));
         ITH_TRY(take(&j, begin + span[0], begin + span[1], true, err));
         gap = at = span[1];
-        if (span[0] == span[1] && at < len) { /* an empty match: on by one character */
-            size_t width;
+        if (span[0] == span[1] && at < len) {
+            size_t width; /* after an empty match: advance by one character */
             ith_utf8_decode(splitter->buffer->data + begin + at, &width);
             at += width;
         }
     }
     if (gap < len)
         ITH_TRY(take(&j, begin + gap, end, false, err));
-    return let_go(&j, err);
+    return release(&j, err);
 }
 
-static ith_status run_space(ith_splitter *splitter, int step, size_t begin, size_t end, ith_error *err)
+static ith_status run_space(ith_splitter *splitter, int step, size_t begin, size_t end,
+                            ith_error *err)
 {
     ith_buffer *buffer = splitter->buffer;
     size_t at = buffer->len;
@@ -182,7 +195,8 @@ static ith_status run_space(ith_splitter *splitter, int step, size_t begin, size
     return run_step(splitter, step + 1, at, buffer->len, err);
 }
 
-static ith_status run_step(ith_splitter *splitter, int step, size_t begin, size_t end, ith_error *err)
+static ith_status run_step(ith_splitter *splitter, int step, size_t begin, size_t end,
+                           ith_error *err)
 {
     if (step == splitter->pre->n_steps)
         return splitter->on_word(splitter->user, begin, end, err);

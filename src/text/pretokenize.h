@@ -1,17 +1,20 @@
-/* pretokenize.h - cuts a text into the words that are merged one by one. Inside src/text only.
+/* pretokenize.h - cuts a text into words, which BPE then encodes one by one. Used inside src/text
+ * only.
  *
- * A pre-tokenizer is a list of steps; each splits every piece that the step before it left. Splitting is by a regular
- * expression (PCRE2 with JIT), whose dialect in tokenizer.json is Oniguruma's. The two agree on what is used in practice but for
- * \s, which here means Unicode's White_Space as it does there; constructs on which they differ (\w, \h, nested classes, ...)
- * are refused by name. \p{L} and \p{N} are Unicode 16's whatever PCRE2 is installed. Patterns come from files and are not
- * trusted: a match that takes too many steps fails.
+ * A pre-tokenizer is a list of steps. The first step splits the text; each other step splits every
+ * word that the step before it produced. Most steps split by a regular expression.
+ *
+ * tokenizer.json writes these expressions in Oniguruma's dialect; here PCRE2 matches them, with
+ * JIT. \s is Unicode's White_Space in both. Constructs on which the dialects differ (\w, \h, nested
+ * classes, ...) are refused by name. \p{L} and \p{N} are those of Unicode 16, whatever PCRE2 is
+ * installed. Patterns come from files and are not trusted: a match that takes too many steps fails.
  */
 #ifndef ITH_TEXT_PRETOKENIZE_H
 #define ITH_TEXT_PRETOKENIZE_H
 
 #include "text/utf8.h"
 
-/* What becomes of a match, as in Hugging Face's SplitDelimiterBehavior. */
+/* What happens to a match, as in Hugging Face's SplitDelimiterBehavior. */
 typedef enum ith_split_kind {
     ITH_SPLIT_ISOLATED,
     ITH_SPLIT_REMOVED,
@@ -24,9 +27,10 @@ typedef enum ith_split_kind {
 enum { ITH_MAX_SPLIT_STEPS = 16 };
 
 typedef struct ith_split_step {
-    struct pcre2_real_code_8 *code; /* NULL: puts a space before a piece that does not begin with one */
+    /* NULL: the step splits nothing; it prepends a space to words that do not begin with one. */
+    struct pcre2_real_code_8 *code;
     ith_split_kind kind;
-    bool invert; /* matches and what lies between change their roles */
+    bool invert; /* matches are treated as gaps, and gaps as matches */
 } ith_split_step;
 
 typedef struct ith_pretokenizer {
@@ -34,21 +38,30 @@ typedef struct ith_pretokenizer {
     int n_steps;
 } ith_pretokenizer;
 
-/* GPT-2's pattern, that of ByteLevel with use_regex (Radford et al. 2019, encoder.py, as `tokenizers` has it). */
-#define ITH_PATTERN_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+/* GPT-2's pattern (Radford et al. 2019, encoder.py, as written in `tokenizers`). ByteLevel splits
+ * by it if use_regex is set. */
+#define ITH_PATTERN_GPT2                                                                           \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
-/* Appends a step. `where` is for messages. literal: the pattern is a plain string. */
-ith_status ith_pretokenizer_add_split(ith_pretokenizer *pre, const char *pattern, size_t len, bool literal,
-                                      ith_split_kind kind, bool invert, const char *where, ith_error *err);
+/* Appends a step that splits by a pattern. `literal`: the pattern is a plain string. Errors name
+ * the file, `where`; ITH_E_UNSUPPORTED and ITH_E_FORMAT are those of ith_pattern_compile. */
+ith_status ith_pretokenizer_add_split(ith_pretokenizer *pre, const char *pattern, size_t len,
+                                      bool literal, ith_split_kind kind, bool invert,
+                                      const char *where, ith_error *err);
+
+/* Appends a step that prepends spaces. */
 ith_status ith_pretokenizer_add_space(ith_pretokenizer *pre, const char *where, ith_error *err);
-void ith_pretokenizer_free(ith_pretokenizer *pre); /* the contents */
 
-/* Receives the word buffer->data[begin .. end). It may not append to the buffer. */
+/* Frees the contents, not the struct. */
+void ith_pretokenizer_free(ith_pretokenizer *pre);
+
+/* Called with each word, buffer->data[begin .. end). It must not append to the buffer. */
 typedef ith_status (*ith_word_fn)(void *user, size_t begin, size_t end, ith_error *err);
 
-typedef struct ith_splitter { /* one walk; what it needs beside the immutable pre-tokenizer */
+/* One use of a pre-tokenizer, which itself never changes. The caller sets the first four fields. */
+typedef struct ith_splitter {
     const ith_pretokenizer *pre;
-    ith_buffer *buffer; /* holds the text; pieces that get a space are appended */
+    ith_buffer *buffer; /* holds the text; words that get a space are appended as copies */
     ith_word_fn on_word;
     void *user;
     struct pcre2_real_match_data_8 *match[ITH_MAX_SPLIT_STEPS];
@@ -56,11 +69,12 @@ typedef struct ith_splitter { /* one walk; what it needs beside the immutable pr
     struct pcre2_real_jit_stack_8 *stack;
 } ith_splitter;
 
-/* Sets up `splitter`, whose first four fields the caller filled. ith_splitter_end also after a failure. */
+/* Allocates what matching needs. Call ith_splitter_end afterwards, also after a failure. */
 ith_status ith_splitter_begin(ith_splitter *splitter, ith_error *err);
 void ith_splitter_end(ith_splitter *splitter);
 
-/* Cuts buffer->data[begin .. end), well-formed UTF-8; empty pieces are left out. */
+/* Cuts buffer->data[begin .. end), well-formed UTF-8, into words, none of them empty. ITH_E_FORMAT:
+ * a match takes too many steps. */
 ith_status ith_splitter_run(ith_splitter *splitter, size_t begin, size_t end, ith_error *err);
 
 #endif

@@ -1,3 +1,4 @@
+/* sampler.c - the filters and the draw. Heaps sort no more of the vocabulary than needed. */
 #include "text/sampler.h"
 #include "simd/kernels.h"
 
@@ -15,16 +16,19 @@ struct ith_sampler {
     int32_t n_vocab;
     uint64_t random[4];
     const ith_kernels *kernels;
-    float *logits;   /* [n_vocab] after the penalty; then weights */
+    float *logits;   /* [n_vocab] after the penalty; later weights */
     float *maxima;   /* [n_vocab / ITH_MAXIMA, rounded up] */
     int32_t *ids;    /* [n_vocab] */
     candidate *list; /* [n_vocab] */
-    int32_t *window; /* [repeat_window] a ring */
+    int32_t *window; /* [repeat_window] a ring buffer */
     int64_t n_accepted;
     int64_t n_draws;
 };
 
-enum { MAX_WINDOW = 1 << 24, FEW = 512 /* tokens that top-p looks at before it looks at all */ };
+enum {
+    MAX_WINDOW = 1 << 24,
+    FEW = 512 /* tokens that top-p tries before it looks at the whole vocabulary */
+};
 
 /* ---- The generator ---- */
 
@@ -61,24 +65,28 @@ static void random_seed(uint64_t s[4], uint64_t seed)
 static ith_status check_params(const ith_sampling *p, int64_t n_vocab, ith_error *err)
 {
     if (n_vocab < 1 || n_vocab > INT32_MAX)
-        return ith_fail(err, ITH_E_ARGUMENT, "sampling from a vocabulary of %lld tokens", (long long)n_vocab);
+        return ith_fail(err, ITH_E_ARGUMENT, "cannot sample from a vocabulary of %lld tokens",
+                        (long long)n_vocab);
     if (!(p->temperature >= 0 && p->temperature <= 1e6f))
-        return ith_fail(err, ITH_E_ARGUMENT, "temperature is %g, expected 0 (greedy) or more", (double)p->temperature);
+        return ith_fail(err, ITH_E_ARGUMENT, "temperature is %g; expected 0 (greedy) or more",
+                        (double)p->temperature);
     if (p->top_k < 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "top_k is %d, expected 0 (off) or more", p->top_k);
+        return ith_fail(err, ITH_E_ARGUMENT, "top_k is %d; expected 0 (off) or more", p->top_k);
     if (!(p->top_p >= 0 && p->top_p <= 1))
-        return ith_fail(err, ITH_E_ARGUMENT, "top_p is %g, expected 0 to 1", (double)p->top_p);
+        return ith_fail(err, ITH_E_ARGUMENT, "top_p is %g; expected 0 to 1", (double)p->top_p);
     if (!(p->min_p >= 0 && p->min_p <= 1))
-        return ith_fail(err, ITH_E_ARGUMENT, "min_p is %g, expected 0 to 1", (double)p->min_p);
+        return ith_fail(err, ITH_E_ARGUMENT, "min_p is %g; expected 0 to 1", (double)p->min_p);
     if (!(p->repeat_penalty > 0 && p->repeat_penalty <= 1e6f))
-        return ith_fail(err, ITH_E_ARGUMENT, "repeat_penalty is %g, expected more than 0 (1: off)",
+        return ith_fail(err, ITH_E_ARGUMENT, "repeat_penalty is %g; expected more than 0 (1: off)",
                         (double)p->repeat_penalty);
     if (p->repeat_window < 0 || p->repeat_window > MAX_WINDOW)
-        return ith_fail(err, ITH_E_ARGUMENT, "repeat_window is %d, expected 0 to %d", p->repeat_window, MAX_WINDOW);
+        return ith_fail(err, ITH_E_ARGUMENT, "repeat_window is %d; expected 0 to %d",
+                        p->repeat_window, MAX_WINDOW);
     return ITH_OK;
 }
 
-ith_status ith_sampler_open(const ith_sampling *params, int64_t n_vocab, ith_sampler **out, ith_error *err)
+ith_status ith_sampler_open(const ith_sampling *params, int64_t n_vocab, ith_sampler **out,
+                            ith_error *err)
 {
     ith_sampler *sampler;
 
@@ -92,10 +100,11 @@ ith_status ith_sampler_open(const ith_sampling *params, int64_t n_vocab, ith_sam
         sampler->list = malloc((size_t)n_vocab * sizeof *sampler->list);
         sampler->window = malloc(((size_t)params->repeat_window + 1) * sizeof *sampler->window);
     }
-    if (sampler == NULL || sampler->logits == NULL || sampler->maxima == NULL || sampler->ids == NULL ||
-        sampler->list == NULL || sampler->window == NULL) {
+    if (sampler == NULL || sampler->logits == NULL || sampler->maxima == NULL ||
+        sampler->ids == NULL || sampler->list == NULL || sampler->window == NULL) {
         ith_sampler_close(sampler);
-        return ith_fail(err, ITH_E_MEMORY, "no memory to sample from %lld tokens", (long long)n_vocab);
+        return ith_fail(err, ITH_E_MEMORY, "no memory to sample from %lld tokens",
+                        (long long)n_vocab);
     }
     sampler->params = *params;
     sampler->kernels = ith_kernels_get();
@@ -126,11 +135,12 @@ void ith_sampler_accept(ith_sampler *sampler, int32_t id)
 
 /* ---- Filters ---- */
 
-/* The logits after the penalty. A token that occurs often is penalized once: it starts from the original logit each time. */
+/* The logits after the penalty. A token that occurs several times is penalized once, since each
+ * time the penalty applies to the original logit. */
 static const float *penalize(ith_sampler *sampler, const float *logits)
 {
-    int64_t n =
-        sampler->n_accepted < sampler->params.repeat_window ? sampler->n_accepted : sampler->params.repeat_window;
+    int64_t n = sampler->n_accepted < sampler->params.repeat_window ? sampler->n_accepted
+                                                                    : sampler->params.repeat_window;
     float penalty = sampler->params.repeat_penalty;
 
     if (penalty == 1 || n == 0)
@@ -143,13 +153,13 @@ static const float *penalize(ith_sampler *sampler, const float *logits)
     return sampler->logits;
 }
 
-/* Larger first; of equals, the lower id. */
+/* The order of candidates: larger first; of equals, the lower id. */
 static bool before(candidate a, candidate b)
 {
     return a.x > b.x || (a.x == b.x && a.id < b.id);
 }
 
-/* Restores a heap below place i: with `best`, the first in order is on top, else the last. */
+/* Restores a heap below index i. With `best` the first in order is on top, otherwise the last. */
 static void sift(candidate *heap, int32_t n, int32_t i, bool best)
 {
     candidate moving = heap[i];
@@ -174,7 +184,8 @@ static void make_heap(candidate *heap, int32_t n, bool best)
         sift(heap, n, i, best);
 }
 
-/* Keeps the k first in order, sorted: a heap with the worst of them on top, which most of the vocabulary never enters. */
+/* Moves the k first in order to the front of the list, sorted. The worst of them is on top of a
+ * heap, so most of the vocabulary never enters it. */
 static int32_t keep_top_k(candidate *list, int32_t n, int32_t k)
 {
     if (k > n)
@@ -195,7 +206,7 @@ static int32_t keep_top_k(candidate *list, int32_t n, int32_t k)
     return k;
 }
 
-/* All tokens. */
+/* Lists all tokens. */
 static int32_t list_all(ith_sampler *sampler, const float *logits)
 {
     for (int32_t i = 0; i < sampler->n_vocab; i++)
@@ -203,7 +214,8 @@ static int32_t list_all(ith_sampler *sampler, const float *logits)
     return sampler->n_vocab;
 }
 
-/* A list that holds the k first in order, and as a rule few others: those that reach the k-th largest of the blocks' maxima. */
+/* Lists the k first in order and usually few others: all that reach the k-th largest of the blocks'
+ * maxima. */
 static int32_t list_top(ith_sampler *sampler, const float *logits, int32_t k)
 {
     int32_t n = sampler->n_vocab, n_blocks = (n + ITH_MAXIMA - 1) / ITH_MAXIMA;
@@ -224,7 +236,8 @@ static int32_t list_top(ith_sampler *sampler, const float *logits, int32_t k)
     return n;
 }
 
-/* From logits to weights relative to the largest, whose weight is 1. Sums go over the list in its order. */
+/* Turns logits into weights relative to the largest, whose weight is 1. Returns their sum, added in
+ * the list's order. */
 static double weigh(const ith_sampler *sampler, int32_t n, float max)
 {
     double sum = 0;
@@ -237,18 +250,21 @@ static double weigh(const ith_sampler *sampler, int32_t n, float max)
     return sum;
 }
 
-/* The weights of all tokens, in sampler->logits, which `logits` may be; four sums, of every fourth. */
+/* Writes the weights of all tokens to sampler->logits, which may be `logits`. Returns the total of
+ * four interleaved sums. */
 static double weigh_all(ith_sampler *sampler, const float *logits, float max)
 {
     double sum[4] = {0};
 
-    sampler->kernels->weights(sampler->n_vocab, logits, max, sampler->params.temperature, sampler->logits);
+    sampler->kernels->weights(sampler->n_vocab, logits, max, sampler->params.temperature,
+                              sampler->logits);
     for (int32_t i = 0; i < sampler->n_vocab; i++)
         sum[i % 4] += (double)sampler->logits[i];
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* Of a sorted list the fewest whose weights reach `limit`; *sum becomes theirs, less than `limit` if all do not. */
+/* Of a sorted list, how many weights from the front reach `limit`. *sum becomes their sum; it is
+ * less than `limit` if the whole list does not reach it. */
 static int32_t keep_top_p(const candidate *list, int32_t n, double limit, double *sum)
 {
     int32_t taken = 0;
@@ -260,7 +276,8 @@ static int32_t keep_top_p(const candidate *list, int32_t n, double limit, double
     return taken;
 }
 
-/* The same of a list in no order, which a heap sorts as far as it is needed: what was taken gathers at the end of it. */
+/* The same for an unsorted list. A heap sorts it as far as needed; what it yields collects at the
+ * end of the list and is then moved to the front. */
 static int32_t sort_top_p(candidate *list, int32_t n, double limit, double *sum)
 {
     int32_t taken = 0;
@@ -284,7 +301,7 @@ static int32_t sort_top_p(candidate *list, int32_t n, double limit, double *sum)
     return taken;
 }
 
-/* Of all tokens: as a rule a few of them are enough. */
+/* Top-p over all tokens. Usually the FEW largest are enough. */
 static int32_t list_top_p(ith_sampler *sampler, double p, double *sum)
 {
     int32_t n = sampler->n_vocab, n_blocks = (n + ITH_MAXIMA - 1) / ITH_MAXIMA, taken;
@@ -346,7 +363,8 @@ int32_t ith_sampler_choose(ith_sampler *sampler, const float *logits)
             n = keep_top_p(sampler->list, n, (double)p->top_p * sum, &sum);
     } else {
         sum = weigh_all(sampler, x, max);
-        n = p->top_p < 1 ? list_top_p(sampler, (double)p->top_p, &sum) : list_all(sampler, sampler->logits);
+        n = p->top_p < 1 ? list_top_p(sampler, (double)p->top_p, &sum)
+                         : list_all(sampler, sampler->logits);
     }
     if (p->min_p > 0)
         n = keep_min_p(sampler->list, n, p->min_p, &sum);

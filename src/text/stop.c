@@ -1,22 +1,24 @@
+/* stop.c - finds stop strings in a growing text, byte by byte. */
 #include "text/stop.h"
 #include "text/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* One stop string with the automaton of Knuth, Morris and Pratt (SIAM J. Comput. 6, 1977): fail[i] is the length of the longest
- * proper prefix of text[0 .. i] that is also its suffix. */
+/* One stop string with its automaton (Knuth, Morris and Pratt, SIAM J. Comput. 6, 1977): fail[i] is
+ * the length of the longest proper prefix of text[0 .. i] that is also its suffix. */
 typedef struct pattern {
     char *text;
     size_t *fail;
-    size_t len, matched; /* how much of it the text now ends with */
+    size_t len;
+    size_t matched; /* the text so far ends with this many of its bytes */
 } pattern;
 
 struct ith_stop {
     pattern *patterns;
     size_t n;
-    ith_buffer buffer; /* given out by the last call, then held back */
-    size_t n_shown;
+    ith_buffer buffer; /* what the last call returned, then what is held back */
+    size_t n_shown;    /* bytes that the last call returned */
     bool stopped;
 };
 
@@ -76,7 +78,8 @@ void ith_stop_close(ith_stop *stop)
     free(stop);
 }
 
-/* Feeds one byte to all; the length of the longest stop string that is now complete, 0 if none is. */
+/* Feeds one byte to all stop strings. Returns the length of the longest one that is now complete,
+ * or 0. */
 static size_t feed(ith_stop *stop, char c)
 {
     size_t complete = 0;
@@ -109,8 +112,8 @@ static void drop_shown(ith_stop *stop)
     stop->n_shown = 0;
 }
 
-ith_status ith_stop_push(ith_stop *stop, const char *text, size_t len, const char **out, size_t *out_len, bool *stopped,
-                         ith_error *err)
+ith_status ith_stop_push(ith_stop *stop, const char *text, size_t len, const char **out,
+                         size_t *out_len, bool *stopped, ith_error *err)
 {
     size_t complete = 0;
 

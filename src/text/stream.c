@@ -1,3 +1,4 @@
+/* stream.c - decodes ids one by one and holds back unfinished characters. */
 #include "text/stream.h"
 #include "text/utf8.h"
 
@@ -6,8 +7,9 @@
 
 struct ith_detok {
     const ith_tokenizer *tok;
-    size_t n_shown, n_held; /* buffer: bytes given out by the last call, then the beginning of a character */
-    char buffer[];          /* the longest token, and three bytes held back from before */
+    size_t n_shown; /* bytes that the last call returned, at the start of the buffer */
+    size_t n_held;  /* bytes held back after them: the beginning of a character */
+    char buffer[];  /* room for three bytes held back and the longest token */
 };
 
 ith_status ith_detok_open(const ith_tokenizer *tok, ith_detok **stream, ith_error *err)
@@ -26,7 +28,8 @@ void ith_detok_close(ith_detok *stream)
     free(stream);
 }
 
-/* How many bytes at the end are the beginning of a character that more bytes could complete: at most three. */
+/* The number of bytes at the end of the text that more bytes could complete to a character: at most
+ * three. */
 static size_t unfinished(const char *text, size_t len)
 {
     for (size_t back = 1; back <= 3 && back <= len; back++) {

@@ -1,8 +1,9 @@
-/* stream.h - ids to text as they come, never splitting a UTF-8 character.
+/* stream.h - turns token ids into text as they come, without splitting a UTF-8 character.
  *
- * Byte-level tokens may end inside a character. A push returns the bytes that may be shown now: all but a last, unfinished
- * character, which waits for its other bytes. Bytes that cannot become a character are passed on as they are. The
- * concatenation of everything returned, flush included, is ith_tokenizer_decode of the ids.
+ * Byte-level tokens may end inside a character. A push returns the bytes that can be shown now: all
+ * but an unfinished last character, which waits for its other bytes. Bytes that cannot become a
+ * character are passed on unchanged. Everything that is returned, flush included, concatenates to
+ * ith_tokenizer_decode of the ids.
  */
 #ifndef ITH_TEXT_STREAM_H
 #define ITH_TEXT_STREAM_H
@@ -15,10 +16,11 @@ typedef struct ith_detok ith_detok;
 ith_status ith_detok_open(const ith_tokenizer *tok, ith_detok **stream, ith_error *err);
 void ith_detok_close(ith_detok *stream); /* accepts NULL */
 
-/* Valid until the next call on the stream; never NULL, also when *len is 0. An id without a token adds nothing. */
+/* The result is valid until the next call on the stream, and never NULL. An id that has no token
+ * adds nothing. */
 const char *ith_detok_push(ith_detok *stream, int32_t id, size_t *len);
 
-/* What is left, an unfinished character included. The stream is then as new. */
+/* Returns what is left, including an unfinished character. The stream can then be used again. */
 const char *ith_detok_flush(ith_detok *stream, size_t *len);
 
 #endif

@@ -1,3 +1,4 @@
+/* token_table.c - stores and indexes the tokens of a vocabulary; the byte-level alphabet. */
 #include "text/token_table.h"
 
 #include <stdlib.h>
@@ -20,7 +21,8 @@ uint32_t ith_hash_bytes(const char *bytes, size_t len)
     return (uint32_t)(h >> 32);
 }
 
-/* GPT-2's alphabet: printable Latin-1 characters are themselves, the other bytes are U+0100, U+0101, ... in order. */
+/* GPT-2's alphabet: printable Latin-1 characters stand for themselves; the other bytes are U+0100,
+ * U+0101, ... in ascending order. */
 static bool is_printable(int c)
 {
     return (c >= 33 && c <= 126) || (c >= 161 && c <= 172) || c >= 174;
@@ -89,7 +91,7 @@ static ith_status grow_bytes(ith_token_table *table, size_t len, const char *whe
     char *bytes;
 
     if (len > UINT32_MAX - table->n_bytes)
-        return ith_fail(err, ITH_E_FORMAT, "%s: the vocabulary's texts exceed 4 GiB", where);
+        return ith_fail(err, ITH_E_FORMAT, "%s: the vocabulary's tokens exceed 4 GiB", where);
     if (table->n_bytes + len <= table->cap_bytes)
         return ITH_OK;
     while (cap < table->n_bytes + len)
@@ -102,14 +104,14 @@ static ith_status grow_bytes(ith_token_table *table, size_t len, const char *whe
     return ITH_OK;
 }
 
-ith_status ith_token_table_put(ith_token_table *table, int64_t id, const char *bytes, size_t len, uint32_t flags,
-                               const char *where, ith_error *err)
+ith_status ith_token_table_put(ith_token_table *table, int64_t id, const char *bytes, size_t len,
+                               uint32_t flags, const char *where, ith_error *err)
 {
     ith_token *token;
 
     if (id < 0 || id > ITH_MAX_TOKEN_ID)
-        return ith_fail(err, ITH_E_FORMAT, "%s: token id %lld of \"%.*s\" is not from 0 to %d", where, (long long)id,
-                        (int)(len < 40 ? len : 40), bytes, ITH_MAX_TOKEN_ID);
+        return ith_fail(err, ITH_E_FORMAT, "%s: token \"%.*s\" has id %lld; expected 0 to %d",
+                        where, (int)(len < 40 ? len : 40), bytes, (long long)id, ITH_MAX_TOKEN_ID);
     ITH_TRY(grow_tokens(table, (size_t)id + 1, err));
     ITH_TRY(grow_bytes(table, len, where, err));
     token = &table->tokens[id];
@@ -132,7 +134,7 @@ const ith_token *ith_token_table_get(const ith_token_table *table, int64_t id)
     return &table->tokens[id];
 }
 
-/* The slot where these bytes are, or would be put. */
+/* The slot that holds these bytes, or the empty slot where they belong. */
 static size_t find_slot(const ith_token_table *table, const char *bytes, size_t len)
 {
     size_t mask = table->n_slots - 1, slot = ith_hash_bytes(bytes, len) & mask;

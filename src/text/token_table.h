@@ -1,7 +1,9 @@
-/* token_table.h - the tokens of a vocabulary: id -> bytes, bytes -> id. Inside src/text only.
+/* token_table.h - the tokens of a vocabulary: from id to bytes and from bytes to id. Used inside
+ * src/text only.
  *
- * Tokens are kept as the bytes that they stand for. Model tokens are spelled in files in GPT-2's byte-level alphabet, in
- * which every byte is a printable character (Radford et al. 2019; a space is U+0120); ith_alphabet_decode undoes it.
+ * The table stores each token as the bytes that it stands for. Files spell model tokens in GPT-2's
+ * byte-level alphabet, in which every byte is a printable character (Radford et al. 2019; a space
+ * is U+0120). ith_alphabet_decode converts them.
  */
 #ifndef ITH_TEXT_TOKEN_TABLE_H
 #define ITH_TEXT_TOKEN_TABLE_H
@@ -9,13 +11,13 @@
 #include "base/error.h"
 
 enum {
-    ITH_TOKEN_PRESENT = 1, /* the id is taken */
-    ITH_TOKEN_MODEL = 2,   /* in the vocabulary that merging works on */
-    ITH_TOKEN_ADDED = 4,   /* cut out of the text before merging */
-    ITH_TOKEN_SPECIAL = 8  /* a marker */
+    ITH_TOKEN_PRESENT = 1, /* the id has a token */
+    ITH_TOKEN_MODEL = 2,   /* belongs to the vocabulary of the BPE model */
+    ITH_TOKEN_ADDED = 4,   /* an added token: found in the text before BPE */
+    ITH_TOKEN_SPECIAL = 8  /* an added token that is special */
 };
 
-/* Ids past this are taken for damage: the largest vocabularies today have some 260,000. */
+/* Larger ids are taken for damage: the largest vocabularies today have some 260,000 tokens. */
 enum { ITH_MAX_TOKEN_ID = (1 << 22) - 1 };
 
 typedef struct ith_token {
@@ -24,31 +26,35 @@ typedef struct ith_token {
 } ith_token;
 
 typedef struct ith_token_table {
-    ith_token *tokens; /* [cap], zero where no token is */
+    ith_token *tokens; /* [cap] by id; zero for ids without a token */
     size_t n, cap;     /* n: largest id + 1 */
     char *bytes;
     size_t n_bytes, cap_bytes;
-    int32_t *slots; /* [n_slots] open addressing, -1 empty; a power of two */
-    size_t n_slots;
-    size_t max_len;
+    int32_t *slots; /* [n_slots] hash table of ids, open addressing; -1: empty */
+    size_t n_slots; /* a power of two */
+    size_t max_len; /* bytes of the longest token */
 } ith_token_table;
 
-/* Gives `id` these bytes; an id given before gets the new ones. `where` names the file. ITH_E_FORMAT: id out of range. */
-ith_status ith_token_table_put(ith_token_table *table, int64_t id, const char *bytes, size_t len, uint32_t flags,
-                               const char *where, ith_error *err);
+/* Sets the bytes of `id`, replacing those it had. Errors name the file, `where`. ITH_E_FORMAT: the
+ * id is out of range, or the table exceeds 4 GiB. */
+ith_status ith_token_table_put(ith_token_table *table, int64_t id, const char *bytes, size_t len,
+                               uint32_t flags, const char *where, ith_error *err);
 
-/* Makes ith_token_table_find work for all tokens put so far; among equal bytes added tokens come first, then low ids. */
+/* Builds the index that ith_token_table_find uses, of all tokens put so far. Of several tokens with
+ * the same bytes, an added token comes first, then the lowest id. */
 ith_status ith_token_table_index(ith_token_table *table, ith_error *err);
 
-int32_t ith_token_table_find(const ith_token_table *table, const char *bytes, size_t len); /* -1: none */
+/* The id of the token with these bytes; -1: none. */
+int32_t ith_token_table_find(const ith_token_table *table, const char *bytes, size_t len);
 
 /* NULL if the id has no token. */
 const ith_token *ith_token_table_get(const ith_token_table *table, int64_t id);
 
-void ith_token_table_free(ith_token_table *table); /* the contents */
+/* Frees the contents, not the struct. */
+void ith_token_table_free(ith_token_table *table);
 
-/* The bytes that `len` bytes of the byte-level alphabet stand for, into out[len]; false if a character is not of the
- * alphabet. The result is never longer than the text. */
+/* Converts `len` bytes of text in the byte-level alphabet to the bytes that they stand for, out
+ * [len]; the result is never longer than the text. False: a character is not in the alphabet. */
 bool ith_alphabet_decode(const char *text, size_t len, char *out, size_t *out_len);
 
 uint32_t ith_hash_bytes(const char *bytes, size_t len);

@@ -1,3 +1,4 @@
+/* tokenizer.c - encoding, decoding and queries. */
 #include "text/tokenizer_impl.h"
 
 #include <stdlib.h>
@@ -17,13 +18,14 @@ void ith_tokenizer_free(ith_tokenizer *tok)
 
 /* ---- Encoding ----
  *
- * The text is normalized part by part into one growing buffer, `work`; words are places in it. Words recur, so the ids of
- * the last word of each hash value are remembered, as places in `work` and in the output.
+ * The text between added tokens is normalized into one growing buffer, `work`, and words are ranges
+ * of it. Words recur, so a cache holds the ids of the last word of each hash value, as ranges of
+ * `work` and of the output.
  */
 
 enum {
     CACHE_WORDS = 16384, /* a power of two */
-    CACHE_MAX_LEN = 64   /* longer words seldom recur */
+    CACHE_MAX_LEN = 64   /* bytes; longer words seldom recur */
 };
 
 typedef struct cached_word {
@@ -46,7 +48,8 @@ static ith_status merge_word(encoding *e, const char *word, size_t len, ith_erro
     const ith_tokenizer *tok = e->tok;
     int32_t id = tok->ignore_merges ? ith_token_table_find(&tok->tokens, word, len) : -1;
 
-    if (id >= 0 && (tok->tokens.tokens[id].flags & (ITH_TOKEN_MODEL | ITH_TOKEN_SPECIAL)) == ITH_TOKEN_MODEL) {
+    if (id >= 0 &&
+        (tok->tokens.tokens[id].flags & (ITH_TOKEN_MODEL | ITH_TOKEN_SPECIAL)) == ITH_TOKEN_MODEL) {
         ITH_TRY(ith_ids_reserve(&e->ids, 1, err));
         e->ids.data[e->ids.n++] = id;
         return ITH_OK;
@@ -66,12 +69,14 @@ static ith_status encode_word(void *user, size_t begin, size_t end, ith_error *e
     cached = &e->cache[ith_hash_bytes(word, len) % CACHE_WORDS];
     if (cached->len == len && memcmp(e->work.data + cached->at, word, len) == 0) {
         ITH_TRY(ith_ids_reserve(&e->ids, cached->n_ids, err));
-        memcpy(e->ids.data + first, e->ids.data + cached->ids_at, cached->n_ids * sizeof *e->ids.data);
+        memcpy(e->ids.data + first, e->ids.data + cached->ids_at,
+               cached->n_ids * sizeof *e->ids.data);
         e->ids.n += cached->n_ids;
         return ITH_OK;
     }
     ITH_TRY(merge_word(e, word, len, err));
-    *cached = (cached_word){(uint32_t)begin, (uint32_t)len, (uint32_t)first, (uint32_t)(e->ids.n - first)};
+    *cached = (cached_word){(uint32_t)begin, (uint32_t)len, (uint32_t)first,
+                            (uint32_t)(e->ids.n - first)};
     return ITH_OK;
 }
 
@@ -82,16 +87,18 @@ static ith_status append_id(encoding *e, int32_t id, ith_error *err)
     return ITH_OK;
 }
 
-/* One part between raw added tokens. */
-static ith_status encode_part(encoding *e, const char *text, size_t len, ith_error *err)
+/* The text between two added tokens that match before normalization. */
+static ith_status encode_between(encoding *e, const char *text, size_t len, ith_error *err)
 {
     const ith_tokenizer *tok = e->tok;
     size_t begin = e->work.len;
     ith_cutter cutter;
     ith_cut cut;
 
-    ITH_TRY(tok->nfc ? ith_utf8_nfc(text, len, &e->work, err) : ith_buffer_append(&e->work, text, len, err));
-    cutter = ith_cutter_begin(&tok->normalized, e->work.data + begin, e->work.len - begin, e->with_special);
+    ITH_TRY(tok->nfc ? ith_utf8_nfc(text, len, &e->work, err)
+                     : ith_buffer_append(&e->work, text, len, err));
+    cutter = ith_cutter_begin(&tok->normalized, e->work.data + begin, e->work.len - begin,
+                              e->with_special);
     while (ith_cutter_next(&cutter, &cut)) {
         if (cut.item != NULL)
             ITH_TRY(append_id(e, cut.item->id, err));
@@ -111,15 +118,17 @@ static ith_status encode_text(encoding *e, const char *text, size_t len, ith_err
         if (cut.item != NULL)
             ITH_TRY(append_id(e, cut.item->id, err));
         else
-            ITH_TRY(encode_part(e, text + cut.begin, cut.end - cut.begin, err));
+            ITH_TRY(encode_between(e, text + cut.begin, cut.end - cut.begin, err));
     }
     return ITH_OK;
 }
 
-static ith_status begin_encoding(encoding *e, const ith_tokenizer *tok, unsigned flags, ith_error *err)
+static ith_status begin_encoding(encoding *e, const ith_tokenizer *tok, unsigned flags,
+                                 ith_error *err)
 {
     *e = (encoding){.tok = tok, .with_special = flags & ITH_TOKENIZE_SPECIAL};
-    e->splitter = (ith_splitter){.pre = &tok->pre, .buffer = &e->work, .on_word = encode_word, .user = e};
+    e->splitter =
+        (ith_splitter){.pre = &tok->pre, .buffer = &e->work, .on_word = encode_word, .user = e};
     e->cache = calloc(CACHE_WORDS, sizeof *e->cache);
     if (e->cache == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for tokenizing");
@@ -140,8 +149,8 @@ static void end_encoding(encoding *e)
     free(e->cache);
 }
 
-ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size_t len, unsigned flags, int32_t **ids,
-                                size_t *n_ids, ith_error *err)
+ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size_t len,
+                                unsigned flags, int32_t **ids, size_t *n_ids, ith_error *err)
 {
     ith_status status;
     encoding e;
@@ -149,7 +158,8 @@ ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size
     *ids = NULL;
     *n_ids = 0;
     if (len > ITH_MAX_TEXT)
-        return ith_fail(err, ITH_E_ARGUMENT, "a text of %zu bytes: at most %d can be tokenized at once", len,
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "the text has %zu bytes; at most %d can be tokenized at once", len,
                         ITH_MAX_TEXT);
     ITH_CHECK(begin_encoding(&e, tok, flags, err));
     if (ith_utf8_valid_prefix(text, len) < len) {
@@ -166,15 +176,17 @@ done:
     return status;
 }
 
-/* ---- Decoding and questions ---- */
+/* ---- Decoding and queries ---- */
 
-static ith_status check_ids(const ith_tokenizer *tok, const int32_t *ids, size_t n, size_t *bytes, ith_error *err)
+static ith_status check_ids(const ith_tokenizer *tok, const int32_t *ids, size_t n, size_t *bytes,
+                            ith_error *err)
 {
     *bytes = 0;
     for (size_t i = 0; i < n; i++) {
         const ith_token *token = ith_token_table_get(&tok->tokens, ids[i]);
         if (token == NULL)
-            return ith_fail(err, ITH_E_ARGUMENT, "token id %d (number %zu) is not in the vocabulary of %zu tokens",
+            return ith_fail(err, ITH_E_ARGUMENT,
+                            "token id %d (at index %zu) is not in the vocabulary of %zu tokens",
                             ids[i], i, tok->tokens.n);
         if (__builtin_add_overflow(*bytes, token->len, bytes))
             return ith_fail(err, ITH_E_MEMORY, "no memory for the text of %zu tokens", n);
@@ -182,8 +194,8 @@ static ith_status check_ids(const ith_tokenizer *tok, const int32_t *ids, size_t
     return ITH_OK;
 }
 
-ith_status ith_tokenizer_decode(const ith_tokenizer *tok, const int32_t *ids, size_t n, char **text, size_t *len,
-                                ith_error *err)
+ith_status ith_tokenizer_decode(const ith_tokenizer *tok, const int32_t *ids, size_t n, char **text,
+                                size_t *len, ith_error *err)
 {
     size_t bytes, at = 0;
 

@@ -1,22 +1,27 @@
-/* tokenizer.h - text to token ids and back: byte-level BPE, equal id for id to Hugging Face's `tokenizers`.
+/* tokenizer.h - converts text to token ids and back: byte-level BPE, with the same ids as Hugging
+ * Face's `tokenizers`.
  *
  *     ith_tokenizer *tok;
  *     ITH_TRY(ith_tokenizer_from_json("m/tokenizer.json", "m/tokenizer_config.json", &tok, err));
  *     ITH_TRY(ith_tokenizer_encode(tok, text, len, ITH_TOKENIZE_SPECIAL, &ids, &n, err));
  *     ITH_TRY(ith_tokenizer_decode(tok, ids, n, &bytes, &n_bytes, err));
  *
- * What encoding does, in order:
- *   1. Bytes that are not UTF-8 become U+FFFD, one for each maximal part of an ill-formed sequence (Unicode 3.9, the
- *      same as Python's errors="replace").
- *   2. Added tokens are cut out of the text, leftmost first, the longest at a place. Those marked special ("<|im_end|>") only
- *      with ITH_TOKENIZE_SPECIAL: what a user writes cannot forge a marker. Those not marked so (Qwen3's "<think>",
- *      "<tool_call>") always, as Hugging Face does. lstrip, rstrip, single_word and normalized are honoured.
- *   3. What lies between is normalized (NFC or nothing), cut into words by the model's pre-tokenizer, and each word's
- *      bytes are merged by rank (Sennrich et al. 2016, arXiv:1508.07909; on bytes as GPT-2 has it).
- * Decoding gives the exact bytes of the ids, so encode and decode round-trip any UTF-8 text that the normalizer leaves
- * as it is (text in NFC), except for white space that an lstrip or rstrip token swallows.
+ * Encoding has three steps:
+ *   1. Bytes that are not UTF-8 become U+FFFD, one for each maximal subpart of an ill-formed
+ *      sequence (Unicode 3.9; Python's errors="replace" does the same).
+ *   2. Added tokens are found in the text: the leftmost first, and the longest of those that begin
+ *      at the same byte. Special ones ("<|im_end|>") are found only with ITH_TOKENIZE_SPECIAL, so
+ *      that user text cannot forge a marker. Others (Qwen3's "<think>", "<tool_call>") are always
+ *      found, as in Hugging Face. The flags lstrip, rstrip, single_word and normalized apply.
+ *   3. The text between them is normalized (NFC or not at all) and cut into words by the model's
+ *      pre-tokenizer. The bytes of each word are merged by rank (byte-pair encoding: Sennrich et
+ *      al. 2016, arXiv:1508.07909; on bytes: Radford et al. 2019, GPT-2).
  *
- * A tokenizer is immutable once built: any number of threads may use it. Every size and id from a file is checked.
+ * Decoding returns the exact bytes of the ids. So text that is UTF-8 and in normal form survives
+ * encoding and decoding, except for white space next to lstrip and rstrip tokens.
+ *
+ * A tokenizer does not change once it is built: any number of threads may use it. Every size and id
+ * read from a file is checked.
  */
 #ifndef ITH_TEXT_TOKENIZER_H
 #define ITH_TEXT_TOKENIZER_H
@@ -25,78 +30,99 @@
 
 typedef struct ith_tokenizer ith_tokenizer;
 
-enum { ITH_MAX_TEXT = 1 << 28 }; /* bytes that can be tokenized at once: 256 MiB, some 60 million tokens */
+/* Bytes that can be tokenized at once: 256 MiB, some 60 million tokens. */
+enum { ITH_MAX_TEXT = 1 << 28 };
 
-/* Flags of encoding, beside ITH_TOKENIZE_SPECIAL of ithaca.h. */
-enum {
-    ITH_TOKENIZE_BOS =
-        2 /* the beginning-of-sequence token first, if ith_tokenizer_add_bos() says that the model wants it */
-};
+/* Flags of encoding, besides ITH_TOKENIZE_SPECIAL (ithaca.h). ITH_TOKENIZE_BOS begins with the
+ * beginning-of-sequence token if ith_tokenizer_add_bos. */
+enum { ITH_TOKENIZE_BOS = 2 };
 
-/* ---- Building ---------------------------------------------------------------------------------------------- */
+/* ---- Building ---- */
 
-/* From Hugging Face's tokenizer.json. `config_path` (tokenizer_config.json) may be NULL: it names bos_token, eos_token and
- * add_bos_token. Understood: normalizer null, NFC, Sequence of these; pre_tokenizer Split (Regex or String), Digits, ByteLevel,
- * Sequence of these; model BPE with ignore_merges, merges as "a b" or ["a", "b"]; post_processor ByteLevel,
- * TemplateProcessing that puts one token first, Sequence of these; decoder ByteLevel. Anything else:
- * ITH_E_UNSUPPORTED naming the field. A damaged file: ITH_E_FORMAT. */
-ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path, ith_tokenizer **tok, ith_error *err);
+/* Reads a Hugging Face tokenizer.json. config_path, a tokenizer_config.json or NULL, sets
+ * bos_token, eos_token and add_bos_token. Supported:
+ *
+ *     normalizer      null, NFC, Sequence of these
+ *     pre_tokenizer   Split (Regex or String), Digits, ByteLevel, Sequence of these
+ *     model           BPE, with ignore_merges; merges as "a b" or ["a", "b"]
+ *     post_processor  ByteLevel, TemplateProcessing that prepends one token, Sequence of these
+ *     decoder         ByteLevel
+ *
+ * ITH_E_UNSUPPORTED, naming the field: anything else. ITH_E_FORMAT: the file is damaged. */
+ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path,
+                                   ith_tokenizer **tok, ith_error *err);
 
-typedef struct ith_piece { /* bytes, not NUL-terminated */
-    const char *data;
+typedef struct ith_piece {
+    const char *data; /* not NUL-terminated */
     size_t len;
 } ith_piece;
 
-/* The same from the files' text; `where` is named in errors. config.data may be NULL. */
-ith_status ith_tokenizer_from_json_text(const char *where, ith_piece json, ith_piece config, ith_tokenizer **tok,
-                                        ith_error *err);
+/* The same from the text of the files. Errors name `where`. config.data may be NULL. */
+ith_status ith_tokenizer_from_json_text(const char *where, ith_piece json, ith_piece config,
+                                        ith_tokenizer **tok, ith_error *err);
 
-/* The arrays of a GGUF file, in neutral form. Read while building only: nothing is kept. */
+/* The vocabulary of a GGUF file, as arrays. They are read while the tokenizer is built and not
+ * needed afterwards. */
 typedef struct ith_tokenizer_spec {
-    const char *where;       /* the file's name, for messages */
-    ith_piece pre;           /* tokenizer.ggml.pre; empty: "default" */
-    size_t n_tokens;         /* ids 0 .. n_tokens-1 */
-    const ith_piece *tokens; /* [n_tokens] in the byte-level alphabet; control and user-defined ones verbatim */
+    const char *where; /* the file's name, for error messages */
+    ith_piece pre;     /* tokenizer.ggml.pre; empty: "default" */
+    size_t n_tokens;   /* ids 0 .. n_tokens-1 */
+    /* [n_tokens] in the byte-level alphabet; control and user-defined tokens verbatim */
+    const ith_piece *tokens;
     size_t n_merges;
-    const ith_piece *merges; /* [n_merges] "left right", best first */
-    const int32_t
-        *types; /* [n_tokens] 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte; NULL: all normal */
+    const ith_piece *merges; /* [n_merges] "left right", lowest rank first */
+    /* [n_tokens] 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte; NULL: all
+     * normal. Types 2 and 3 are special added tokens, 4 are added tokens that are not special. */
+    const int32_t *types;
     int32_t bos, eos; /* -1: none */
     bool add_bos;
 } ith_tokenizer_spec;
 
-/* Known names of `pre`: qwen2, smollm, gpt-2, llama-bpe (llama3, llama-v3), default. Others: ITH_E_UNSUPPORTED with the list.
- * Types 2 and 3 are special added tokens, type 4 added tokens that are not special. */
-ith_status ith_tokenizer_from_arrays(const ith_tokenizer_spec *spec, ith_tokenizer **tok, ith_error *err);
+/* `pre` is one of qwen2, smollm, gpt-2, llama-bpe (llama3, llama-v3) and default.
+ * ITH_E_UNSUPPORTED: another name of `pre`, or a token of type 6. ITH_E_FORMAT: the arrays
+ * contradict each other. */
+ith_status ith_tokenizer_from_arrays(const ith_tokenizer_spec *spec, ith_tokenizer **tok,
+                                     ith_error *err);
 
 void ith_tokenizer_free(ith_tokenizer *tok); /* accepts NULL */
 
-/* ---- Use ----------------------------------------------------------------------------------------------------- */
+/* ---- Encoding and decoding ---- */
 
-/* *ids is malloc'd, the caller frees it (never NULL on success). flags: see above, 0 for plain text. */
-ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size_t len, unsigned flags, int32_t **ids,
-                                size_t *n_ids, ith_error *err);
+/* *ids is malloc'd, also if there are none; the caller frees it. flags: 0 for plain text.
+ * ITH_E_ARGUMENT: the text is longer than ITH_MAX_TEXT. */
+ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size_t len,
+                                unsigned flags, int32_t **ids, size_t *n_ids, ith_error *err);
 
-/* The bytes of n ids, malloc'd in *text with a NUL after *len bytes. Special tokens appear as their text. An id that the
- * vocabulary does not have: ITH_E_ARGUMENT. */
-ith_status ith_tokenizer_decode(const ith_tokenizer *tok, const int32_t *ids, size_t n, char **text, size_t *len,
-                                ith_error *err);
+/* *text is malloc'd, with a NUL after its *len bytes; the caller frees it. Special tokens appear as
+ * their text. ITH_E_ARGUMENT: an id is not in the vocabulary. */
+ith_status ith_tokenizer_decode(const ith_tokenizer *tok, const int32_t *ids, size_t n, char **text,
+                                size_t *len, ith_error *err);
 
-/* ---- Questions ------------------------------------------------------------------------------------------------- */
+/* ---- Queries ---- */
 
-int32_t ith_tokenizer_n_vocab(const ith_tokenizer *tok); /* largest id + 1; the model's matrix may have more rows */
-size_t ith_tokenizer_max_len(const ith_tokenizer *tok);  /* bytes of the longest token */
+/* The largest id + 1. The model's embedding may have more rows. */
+int32_t ith_tokenizer_n_vocab(const ith_tokenizer *tok);
 
-/* The bytes of one token, valid as long as the tokenizer; NULL (len 0) if no token has this id. */
+/* Bytes of the longest token. */
+size_t ith_tokenizer_max_len(const ith_tokenizer *tok);
+
+/* The bytes of one token, valid as long as the tokenizer. NULL, with *len 0: no token has this
+ * id. */
 const char *ith_tokenizer_token(const ith_tokenizer *tok, int32_t id, size_t *len);
 
-/* The id of the token whose bytes are exactly these ("<|im_end|>"), added tokens first; -1: none. */
+/* The id of the token with exactly these bytes ("<|im_end|>"), an added token if there is one; -1:
+ * none. */
 int32_t ith_tokenizer_find(const ith_tokenizer *tok, const char *text, size_t len);
 
-bool ith_tokenizer_is_special(const ith_tokenizer *tok, int32_t id); /* an added token marked special */
+/* Is this an added token that is marked special? */
+bool ith_tokenizer_is_special(const ith_tokenizer *tok, int32_t id);
 
-int32_t ith_tokenizer_bos(const ith_tokenizer *tok);  /* -1: none */
-int32_t ith_tokenizer_eos(const ith_tokenizer *tok);  /* -1: none; the model's own list is in its generation_config */
-bool ith_tokenizer_add_bos(const ith_tokenizer *tok); /* does the model expect bos before raw text? */
+/* The beginning-of-sequence and end-of-sequence tokens; -1: none. A model's full list of tokens
+ * that end a text is in its generation_config.json. */
+int32_t ith_tokenizer_bos(const ith_tokenizer *tok);
+int32_t ith_tokenizer_eos(const ith_tokenizer *tok);
+
+/* Does the model expect the beginning-of-sequence token before plain text? */
+bool ith_tokenizer_add_bos(const ith_tokenizer *tok);
 
 #endif

@@ -1,19 +1,22 @@
+/* tokenizer_arrays.c - builds a tokenizer from the arrays of a GGUF file. */
 #include "text/tokenizer_impl.h"
 
 #include <string.h>
 
-/* What a pre-tokenizer's name in GGUF stands for: the facts are those of the models' own tokenizer.json; the names, and
- * `default`, are llama.cpp's (src/llama-vocab.cpp). */
+/* What the name of a pre-tokenizer in GGUF stands for. The settings are those of the models' own
+ * tokenizer.json; the names, and `default`, are llama.cpp's (src/llama-vocab.cpp). */
 typedef struct known_pre {
     const char *name;
     bool nfc, ignore_merges;
-    const char *patterns[5]; /* each isolates its matches, one after the other */
+    const char *patterns[5]; /* applied one after the other; each isolates its matches */
 } known_pre;
 
 #define CONTRACTIONS   "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define BLANKS         "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define PATTERN_LLAMA3 CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" BLANKS
-#define PATTERN_QWEN2  CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" BLANKS
+#define WHITE_SPACE    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define LETTERS        "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+#define SYMBOLS        " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+#define PATTERN_LLAMA3 CONTRACTIONS "|" LETTERS "|\\p{N}{1,3}|" SYMBOLS "|" WHITE_SPACE
+#define PATTERN_QWEN2  CONTRACTIONS "|" LETTERS "|\\p{N}|" SYMBOLS "|" WHITE_SPACE
 
 static const known_pre known[] = {
     {"qwen2", true, false, {PATTERN_QWEN2}},
@@ -22,7 +25,10 @@ static const known_pre known[] = {
     {"llama-bpe", false, true, {PATTERN_LLAMA3}},
     {"llama3", false, true, {PATTERN_LLAMA3}},
     {"llama-v3", false, true, {PATTERN_LLAMA3}},
-    {"default", false, false, {"[\\p{P}\\$\\+<=>\\^~\\|]+", ITH_PATTERN_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+    {"default",
+     false,
+     false,
+     {"[\\p{P}\\$\\+<=>\\^~\\|]+", ITH_PATTERN_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
 };
 
 enum { N_KNOWN = sizeof known / sizeof *known };
@@ -43,8 +49,9 @@ static ith_status unknown_pre(const ith_tokenizer_spec *spec, ith_error *err)
 
     for (int i = 0; i < N_KNOWN; i++)
         strcat(strcat(list, i > 0 ? ", " : ""), known[i].name);
-    return ith_fail(err, ITH_E_UNSUPPORTED, "%s: pre-tokenizer \"%.*s\" is not known; known are: %s", spec->where,
-                    (int)(spec->pre.len < 60 ? spec->pre.len : 60), spec->pre.data, list);
+    return ith_fail(
+        err, ITH_E_UNSUPPORTED, "%s: the pre-tokenizer \"%.*s\" is not supported; supported are %s",
+        spec->where, (int)(spec->pre.len < 60 ? spec->pre.len : 60), spec->pre.data, list);
 }
 
 static ith_status set_pre(const ith_tokenizer_spec *spec, ith_tokenizer *tok, ith_error *err)
@@ -56,8 +63,8 @@ static ith_status set_pre(const ith_tokenizer_spec *spec, ith_tokenizer *tok, it
     tok->nfc = pre->nfc;
     tok->ignore_merges = pre->ignore_merges;
     for (int i = 0; pre->patterns[i] != NULL; i++)
-        ITH_TRY(ith_pretokenizer_add_split(&tok->pre, pre->patterns[i], strlen(pre->patterns[i]), false,
-                                           ITH_SPLIT_ISOLATED, false, spec->where, err));
+        ITH_TRY(ith_pretokenizer_add_split(&tok->pre, pre->patterns[i], strlen(pre->patterns[i]),
+                                           false, ITH_SPLIT_ISOLATED, false, spec->where, err));
     return ITH_OK;
 }
 
@@ -73,17 +80,23 @@ static bool is_added(int32_t type)
     return type == TYPE_UNKNOWN || type == TYPE_CONTROL || type == TYPE_USER;
 }
 
-static ith_status add_tokens(ith_builder *builder, const ith_tokenizer_spec *spec, bool added, ith_error *err)
+static ith_status add_tokens(ith_builder *builder, const ith_tokenizer_spec *spec, bool added,
+                             ith_error *err)
 {
     for (size_t id = 0; id < spec->n_tokens; id++) {
         int32_t type = type_of(spec, id);
         ith_piece text = spec->tokens[id];
-        ith_added item = {.text = (char *)text.data, .len = text.len, .id = (int32_t)id, .special = type != TYPE_USER};
+        ith_added item = {.text = (char *)text.data,
+                          .len = text.len,
+                          .id = (int32_t)id,
+                          .special = type != TYPE_USER};
         if (type < TYPE_NORMAL || type > TYPE_BYTE)
-            return ith_fail(err, ITH_E_FORMAT, "%s: token %zu has type %d, expected 1 to 6", spec->where, id, type);
+            return ith_fail(err, ITH_E_FORMAT, "%s: token %zu has type %d; expected 1 to 6",
+                            spec->where, id, type);
         if (type == TYPE_BYTE)
             return ith_fail(err, ITH_E_UNSUPPORTED,
-                            "%s: token %zu has type 6 (byte), which byte-level BPE does not use", spec->where, id);
+                            "%s: token %zu has type 6 (byte), which byte-level BPE does not have",
+                            spec->where, id);
         if (is_added(type) != added)
             continue;
         ITH_TRY(added ? ith_builder_added(builder, &item, err)
@@ -96,7 +109,8 @@ static ith_status set_ends(const ith_tokenizer_spec *spec, ith_tokenizer *tok, i
 {
     if ((spec->bos >= 0 && ith_token_table_get(&tok->tokens, spec->bos) == NULL) ||
         (spec->eos >= 0 && ith_token_table_get(&tok->tokens, spec->eos) == NULL))
-        return ith_fail(err, ITH_E_FORMAT, "%s: bos %d or eos %d is not in the vocabulary of %zu tokens", spec->where,
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: bos %d or eos %d is not in the vocabulary of %zu tokens", spec->where,
                         spec->bos, spec->eos, tok->tokens.n);
     tok->bos = spec->bos < 0 ? -1 : spec->bos;
     tok->eos = spec->eos < 0 ? -1 : spec->eos;
@@ -104,15 +118,16 @@ static ith_status set_ends(const ith_tokenizer_spec *spec, ith_tokenizer *tok, i
     return ITH_OK;
 }
 
-ith_status ith_tokenizer_from_arrays(const ith_tokenizer_spec *spec, ith_tokenizer **tok, ith_error *err)
+ith_status ith_tokenizer_from_arrays(const ith_tokenizer_spec *spec, ith_tokenizer **tok,
+                                     ith_error *err)
 {
     ith_builder builder;
     ith_status status;
 
     *tok = NULL;
     if (spec->n_tokens == 0 || spec->n_tokens > (size_t)ITH_MAX_TOKEN_ID + 1)
-        return ith_fail(err, ITH_E_FORMAT, "%s: a vocabulary of %zu tokens, expected 1 to %d", spec->where,
-                        spec->n_tokens, ITH_MAX_TOKEN_ID + 1);
+        return ith_fail(err, ITH_E_FORMAT, "%s: the vocabulary has %zu tokens; expected 1 to %d",
+                        spec->where, spec->n_tokens, ITH_MAX_TOKEN_ID + 1);
     ITH_CHECK(ith_builder_begin(&builder, spec->where, err));
     ITH_CHECK(set_pre(spec, builder.tok, err));
     ITH_CHECK(add_tokens(&builder, spec, false, err));

@@ -1,3 +1,4 @@
+/* tokenizer_build.c - builds a tokenizer from tokens, merges and added tokens of any format. */
 #include "text/tokenizer_impl.h"
 
 #include <stdlib.h>
@@ -12,7 +13,8 @@ ith_status ith_builder_begin(ith_builder *builder, const char *where, ith_error 
     return ITH_OK;
 }
 
-/* Appends to builder->word the bytes that a token in the alphabet stands for; outside the alphabet, its text itself. */
+/* Appends to builder->word the bytes that a token stands for. A token that is not in the alphabet
+ * stands for its text. */
 static ith_status append_decoded(ith_builder *builder, const char *text, size_t len, ith_error *err)
 {
     ith_buffer *word = &builder->word;
@@ -27,16 +29,19 @@ static ith_status append_decoded(ith_builder *builder, const char *text, size_t 
     return ITH_OK;
 }
 
-ith_status ith_builder_token(ith_builder *builder, int64_t id, const char *text, size_t len, ith_error *err)
+ith_status ith_builder_token(ith_builder *builder, int64_t id, const char *text, size_t len,
+                             ith_error *err)
 {
     ith_token_table *tokens = &builder->tok->tokens;
 
     if (ith_token_table_get(tokens, id) != NULL)
-        return ith_fail(err, ITH_E_FORMAT, "%s: token id %lld is given twice, the second time to \"%.*s\"",
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: token id %lld is used twice, the second time for \"%.*s\"",
                         builder->where, (long long)id, (int)(len < 40 ? len : 40), text);
     builder->word.len = 0;
     ITH_TRY(append_decoded(builder, text, len, err));
-    return ith_token_table_put(tokens, id, builder->word.data, builder->word.len, ITH_TOKEN_MODEL, builder->where, err);
+    return ith_token_table_put(tokens, id, builder->word.data, builder->word.len, ITH_TOKEN_MODEL,
+                               builder->where, err);
 }
 
 ith_status ith_builder_merges(ith_builder *builder, size_t n_merges, ith_error *err)
@@ -51,7 +56,8 @@ ith_status ith_builder_merges(ith_builder *builder, size_t n_merges, ith_error *
     return ith_bpe_init(&tok->bpe, n_merges, err);
 }
 
-ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_piece left, ith_piece right, ith_error *err)
+ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_piece left, ith_piece right,
+                             ith_error *err)
 {
     ith_token_table *tokens = &builder->tok->tokens;
     ith_buffer *word = &builder->word;
@@ -67,7 +73,8 @@ ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_piece left, 
     result = ith_token_table_find(tokens, word->data, word->len);
     if (left_id < 0 || right_id < 0 || result < 0)
         return ith_fail(err, ITH_E_FORMAT,
-                        "%s: merge %zu, \"%.*s\" with \"%.*s\", names or makes a token that is not in the vocabulary",
+                        "%s: merge %zu of \"%.*s\" and \"%.*s\": one of these, or the result, is "
+                        "not in the vocabulary",
                         builder->where, rank, (int)(left.len < 40 ? left.len : 40), left.data,
                         (int)(right.len < 40 ? right.len : 40), right.data);
     ith_bpe_add(&builder->tok->bpe, (uint32_t)rank, left_id, right_id, result);
@@ -80,10 +87,12 @@ ith_status ith_builder_merge_text(ith_builder *builder, size_t rank, ith_piece b
     size_t left = space == NULL ? 0 : (size_t)(space - both.data);
 
     if (left == 0 || left + 1 == both.len || memchr(space + 1, ' ', both.len - left - 1) != NULL)
-        return ith_fail(err, ITH_E_FORMAT, "%s: merge %zu is \"%.*s\", expected two tokens with one space between them",
-                        builder->where, rank, (int)(both.len < 80 ? both.len : 80), both.data);
-    return ith_builder_merge(builder, rank, (ith_piece){both.data, left}, (ith_piece){space + 1, both.len - left - 1},
-                             err);
+        return ith_fail(
+            err, ITH_E_FORMAT,
+            "%s: merge %zu is \"%.*s\"; expected two tokens with one space between them",
+            builder->where, rank, (int)(both.len < 80 ? both.len : 80), both.data);
+    return ith_builder_merge(builder, rank, (ith_piece){both.data, left},
+                             (ith_piece){space + 1, both.len - left - 1}, err);
 }
 
 static ith_status check_added(ith_builder *builder, const ith_added *added, ith_error *err)
@@ -96,14 +105,18 @@ static ith_status check_added(ith_builder *builder, const ith_added *added, ith_
     if (same == NULL) {
         int32_t other = ith_token_table_find(tokens, builder->word.data, builder->word.len);
         if (other >= 0 && tokens->tokens[other].flags & ITH_TOKEN_MODEL)
-            return ith_fail(err, ITH_E_FORMAT, "%s: added token \"%.*s\" has id %d, but %d in the vocabulary",
-                            builder->where, (int)(added->len < 40 ? added->len : 40), added->text, added->id, other);
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: the added token \"%.*s\" has id %d, but id %d in the vocabulary",
+                            builder->where, (int)(added->len < 40 ? added->len : 40), added->text,
+                            added->id, other);
         return ITH_OK;
     }
     if (same->flags & ITH_TOKEN_ADDED || same->len != builder->word.len ||
         memcmp(tokens->bytes + same->at, builder->word.data, same->len) != 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: added token \"%.*s\" has id %d, which is another token's",
-                        builder->where, (int)(added->len < 40 ? added->len : 40), added->text, added->id);
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: the added token \"%.*s\" has id %d, which belongs to another token",
+                        builder->where, (int)(added->len < 40 ? added->len : 40), added->text,
+                        added->id);
     return ITH_OK;
 }
 
@@ -113,10 +126,11 @@ ith_status ith_builder_added(ith_builder *builder, const ith_added *added, ith_e
     uint32_t flags = ITH_TOKEN_ADDED | (added->special ? ITH_TOKEN_SPECIAL : 0);
     ith_added item = *added;
 
-    if (added->len == 0) /* Hugging Face ignores these too */
+    if (added->len == 0) /* Hugging Face ignores such tokens, too */
         return ITH_OK;
     ITH_TRY(check_added(builder, added, err));
-    ITH_TRY(ith_token_table_put(&tok->tokens, added->id, added->text, added->len, flags, builder->where, err));
+    ITH_TRY(ith_token_table_put(&tok->tokens, added->id, added->text, added->len, flags,
+                                builder->where, err));
     if (added->normalized && tok->nfc) {
         builder->word.len = 0;
         ITH_TRY(ith_utf8_nfc(added->text, added->len, &builder->word, err));
@@ -126,7 +140,8 @@ ith_status ith_builder_added(ith_builder *builder, const ith_added *added, ith_e
     return ith_added_push(added->normalized ? &tok->normalized : &tok->raw, &item, err);
 }
 
-ith_status ith_builder_finish(ith_builder *builder, int32_t unk, ith_tokenizer **out, ith_error *err)
+ith_status ith_builder_finish(ith_builder *builder, int32_t unk, ith_tokenizer **out,
+                              ith_error *err)
 {
     ith_tokenizer *tok = builder->tok;
 

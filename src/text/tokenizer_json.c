@@ -1,3 +1,5 @@
+/* tokenizer_json.c - builds a tokenizer from Hugging Face's tokenizer.json and
+ * tokenizer_config.json. */
 #include "base/json.h"
 #include "text/tokenizer_impl.h"
 
@@ -9,13 +11,14 @@ typedef struct reader {
     ith_builder builder;
     const char *path;
     const json_t *model;
-    bool byte_level; /* seen in pre_tokenizer */
+    bool byte_level; /* the pre_tokenizer has a ByteLevel */
 } reader;
 
 static ith_status unsupported(const reader *r, const char *field, const char *value, ith_error *err)
 {
     return ith_fail(err, ITH_E_UNSUPPORTED,
-                    "%s: %s \"%.60s\" is not supported; Ithaca reads byte-level BPE as Qwen, Llama 3 and GPT-2 have it",
+                    "%s: %s \"%.60s\" is not supported; Ithaca reads byte-level BPE as in Qwen, "
+                    "Llama 3 and GPT-2",
                     r->path, field, value);
 }
 
@@ -24,35 +27,36 @@ static ith_status damaged(const reader *r, const char *field, const char *expect
     return ith_fail(err, ITH_E_FORMAT, "%s: %s should be %s", r->path, field, expected);
 }
 
-/* The "type" of a part, which is null or an object; *type NULL: null or absent. */
-static ith_status part_type(const reader *r, const json_t *part, const char *field, const char **type, ith_error *err)
+/* The "type" of a component, which is an object, null or absent; *type NULL: null or absent. */
+static ith_status component_type(const reader *r, const json_t *component, const char *field,
+                                 const char **type, ith_error *err)
 {
     *type = NULL;
-    if (part == NULL || json_is_null(part))
+    if (component == NULL || json_is_null(component))
         return ITH_OK;
-    if (!json_is_object(part) || !json_is_string(json_object_get(part, "type")))
+    if (!json_is_object(component) || !json_is_string(json_object_get(component, "type")))
         return damaged(r, field, "null or an object with a \"type\"", err);
-    *type = json_string_value(json_object_get(part, "type"));
+    *type = json_string_value(json_object_get(component, "type"));
     return ITH_OK;
 }
 
-/* Parts of a Sequence; nesting is bounded, since files are not trusted. */
-static ith_status sequence_of(const reader *r, const json_t *part, const char *key, int depth, const json_t **list,
-                              ith_error *err)
+/* The members of a Sequence. Nesting is bounded, since files are not trusted. */
+static ith_status sequence_in(const reader *r, const json_t *component, const char *key, int depth,
+                              const json_t **list, ith_error *err)
 {
-    *list = json_object_get(part, key);
+    *list = json_object_get(component, key);
     if (!json_is_array(*list) || depth > 4)
         return damaged(r, key, "an array, nested at most four times", err);
     return ITH_OK;
 }
 
-static ith_status read_normalizer(reader *r, const json_t *part, int depth, ith_error *err)
+static ith_status read_normalizer(reader *r, const json_t *component, int depth, ith_error *err)
 {
     const char *type;
     const json_t *list, *item;
     size_t i;
 
-    ITH_TRY(part_type(r, part, "normalizer", &type, err));
+    ITH_TRY(component_type(r, component, "normalizer", &type, err));
     if (type == NULL)
         return ITH_OK;
     if (strcmp(type, "NFC") == 0) {
@@ -61,81 +65,85 @@ static ith_status read_normalizer(reader *r, const json_t *part, int depth, ith_
     }
     if (strcmp(type, "Sequence") != 0)
         return unsupported(r, "normalizer", type, err);
-    ITH_TRY(sequence_of(r, part, "normalizers", depth, &list, err));
+    ITH_TRY(sequence_in(r, component, "normalizers", depth, &list, err));
     json_array_foreach(list, i, item) ITH_TRY(read_normalizer(r, item, depth + 1, err));
     return ITH_OK;
 }
 
 /* ---- pre_tokenizer ---- */
 
-static ith_status read_split(reader *r, const json_t *part, ith_error *err)
+static ith_status read_split(reader *r, const json_t *component, ith_error *err)
 {
-    static const char *const names[ITH_SPLIT_KINDS] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext",
-                                                       "Contiguous"};
-    const json_t *pattern = json_object_get(part, "pattern"), *regex = json_object_get(pattern, "Regex");
+    static const char *const names[ITH_SPLIT_KINDS] = {"Isolated", "Removed", "MergedWithPrevious",
+                                                       "MergedWithNext", "Contiguous"};
+    const json_t *pattern = json_object_get(component, "pattern"),
+                 *regex = json_object_get(pattern, "Regex");
     const json_t *text = regex != NULL ? regex : json_object_get(pattern, "String");
     const char *behavior = "";
     bool invert = false;
     int kind = 0;
 
     if (!json_is_string(text))
-        return damaged(r, "pre_tokenizer Split: pattern", "an object with \"Regex\" or \"String\"", err);
-    ITH_TRY(ith_json_string(part, r->path, "behavior", &behavior, err));
-    ITH_TRY(ith_json_bool(part, r->path, "invert", &invert, err));
+        return damaged(r, "pre_tokenizer Split: pattern", "an object with \"Regex\" or \"String\"",
+                       err);
+    ITH_TRY(ith_json_string(component, r->path, "behavior", &behavior, err));
+    ITH_TRY(ith_json_bool(component, r->path, "invert", &invert, err));
     while (kind < ITH_SPLIT_KINDS && strcmp(behavior, names[kind]) != 0)
         kind++;
     if (kind == ITH_SPLIT_KINDS)
         return unsupported(r, "pre_tokenizer Split: behavior", behavior, err);
-    return ith_pretokenizer_add_split(&r->builder.tok->pre, json_string_value(text), json_string_length(text),
-                                      regex == NULL, (ith_split_kind)kind, invert, r->path, err);
+    return ith_pretokenizer_add_split(&r->builder.tok->pre, json_string_value(text),
+                                      json_string_length(text), regex == NULL, (ith_split_kind)kind,
+                                      invert, r->path, err);
 }
 
-static ith_status read_digits(reader *r, const json_t *part, ith_error *err)
+static ith_status read_digits(reader *r, const json_t *component, ith_error *err)
 {
     bool individual = false;
     const char *pattern;
 
-    ITH_TRY(ith_json_bool(part, r->path, "individual_digits", &individual, err));
+    ITH_TRY(ith_json_bool(component, r->path, "individual_digits", &individual, err));
     pattern = individual ? "\\p{N}" : "\\p{N}+";
-    return ith_pretokenizer_add_split(&r->builder.tok->pre, pattern, strlen(pattern), false, ITH_SPLIT_ISOLATED, false,
-                                      r->path, err);
+    return ith_pretokenizer_add_split(&r->builder.tok->pre, pattern, strlen(pattern), false,
+                                      ITH_SPLIT_ISOLATED, false, r->path, err);
 }
 
-static ith_status read_byte_level(reader *r, const json_t *part, ith_error *err)
+static ith_status read_byte_level(reader *r, const json_t *component, ith_error *err)
 {
     bool add_prefix_space = true, use_regex = true;
 
-    ITH_TRY(ith_json_bool(part, r->path, "add_prefix_space", &add_prefix_space, err));
-    ITH_TRY(ith_json_bool(part, r->path, "use_regex", &use_regex, err));
+    ITH_TRY(ith_json_bool(component, r->path, "add_prefix_space", &add_prefix_space, err));
+    ITH_TRY(ith_json_bool(component, r->path, "use_regex", &use_regex, err));
     r->byte_level = true;
     if (add_prefix_space)
         ITH_TRY(ith_pretokenizer_add_space(&r->builder.tok->pre, r->path, err));
     if (!use_regex)
         return ITH_OK;
-    return ith_pretokenizer_add_split(&r->builder.tok->pre, ITH_PATTERN_GPT2, strlen(ITH_PATTERN_GPT2), false,
-                                      ITH_SPLIT_ISOLATED, false, r->path, err);
+    return ith_pretokenizer_add_split(&r->builder.tok->pre, ITH_PATTERN_GPT2,
+                                      strlen(ITH_PATTERN_GPT2), false, ITH_SPLIT_ISOLATED, false,
+                                      r->path, err);
 }
 
-static ith_status read_pre_tokenizer(reader *r, const json_t *part, int depth, ith_error *err)
+static ith_status read_pre_tokenizer(reader *r, const json_t *component, int depth, ith_error *err)
 {
     const char *type;
     const json_t *list, *item;
     size_t i;
 
-    ITH_TRY(part_type(r, part, "pre_tokenizer", &type, err));
+    ITH_TRY(component_type(r, component, "pre_tokenizer", &type, err));
     if (type == NULL)
         return ITH_OK;
     if (r->byte_level)
         return unsupported(r, "pre_tokenizer: after ByteLevel,", type, err);
     if (strcmp(type, "Split") == 0)
-        return read_split(r, part, err);
+        return read_split(r, component, err);
     if (strcmp(type, "Digits") == 0)
-        return read_digits(r, part, err);
+        return read_digits(r, component, err);
     if (strcmp(type, "ByteLevel") == 0)
-        return read_byte_level(r, part, err);
+        return read_byte_level(r, component, err);
     if (strcmp(type, "Sequence") != 0)
         return unsupported(r, "pre_tokenizer", type, err);
-    ITH_TRY(sequence_of(r, part, "pretokenizers", depth, &list, err));
+    ITH_TRY(sequence_in(r, component, "pretokenizers", depth, &list, err));
     json_array_foreach(list, i, item) ITH_TRY(read_pre_tokenizer(r, item, depth + 1, err));
     return ITH_OK;
 }
@@ -186,7 +194,7 @@ static ith_status read_vocab(reader *r, ith_error *err)
     return ITH_OK;
 }
 
-static ith_piece piece(const json_t *text)
+static ith_piece bytes_of(const json_t *text)
 {
     return (ith_piece){json_string_value(text), json_string_length(text)};
 }
@@ -203,9 +211,9 @@ static ith_status read_merges(reader *r, ith_error *err)
     {
         const json_t *left = json_array_get(item, 0), *right = json_array_get(item, 1);
         if (json_is_string(item))
-            ITH_TRY(ith_builder_merge_text(&r->builder, rank, piece(item), err));
+            ITH_TRY(ith_builder_merge_text(&r->builder, rank, bytes_of(item), err));
         else if (json_array_size(item) == 2 && json_is_string(left) && json_is_string(right))
-            ITH_TRY(ith_builder_merge(&r->builder, rank, piece(left), piece(right), err));
+            ITH_TRY(ith_builder_merge(&r->builder, rank, bytes_of(left), bytes_of(right), err));
         else
             return damaged(r, "every merge", "\"left right\" or [\"left\", \"right\"]", err);
     }
@@ -230,7 +238,7 @@ static ith_status read_added(reader *r, const json_t *item, ith_error *err)
     ITH_TRY(ith_json_bool(item, r->path, "lstrip", &added.lstrip, err));
     ITH_TRY(ith_json_bool(item, r->path, "rstrip", &added.rstrip, err));
     added.id = (int32_t)id;
-    added.text = (char *)json_string_value(content); /* copied by the builder, not written to */
+    added.text = (char *)json_string_value(content); /* the builder copies it */
     added.len = json_string_length(content);
     return ith_builder_added(&r->builder, &added, err);
 }
@@ -248,28 +256,28 @@ static ith_status read_added_tokens(reader *r, const json_t *list, ith_error *er
     return ITH_OK;
 }
 
-static ith_status read_decoder(reader *r, const json_t *part, int depth, ith_error *err)
+static ith_status read_decoder(reader *r, const json_t *component, int depth, ith_error *err)
 {
     const char *type;
     const json_t *list, *item;
     size_t i;
 
-    ITH_TRY(part_type(r, part, "decoder", &type, err));
+    ITH_TRY(component_type(r, component, "decoder", &type, err));
     if (type == NULL)
         return unsupported(r, "decoder", "null", err);
     if (strcmp(type, "ByteLevel") == 0)
         return ITH_OK;
     if (strcmp(type, "Sequence") != 0)
         return unsupported(r, "decoder", type, err);
-    ITH_TRY(sequence_of(r, part, "decoders", depth, &list, err));
+    ITH_TRY(sequence_in(r, component, "decoders", depth, &list, err));
     json_array_foreach(list, i, item) ITH_TRY(read_decoder(r, item, depth + 1, err));
     return ITH_OK;
 }
 
-/* The template of one sequence: at most one token, before the text. */
-static ith_status read_template(reader *r, const json_t *part, ith_error *err)
+/* The template of a single text: at most one token, before the text. */
+static ith_status read_template(reader *r, const json_t *component, ith_error *err)
 {
-    const json_t *single = json_object_get(part, "single"), *special, *ids;
+    const json_t *single = json_object_get(component, "single"), *special, *ids;
     size_t n = json_array_size(single);
     const char *name;
 
@@ -277,38 +285,43 @@ static ith_status read_template(reader *r, const json_t *part, ith_error *err)
         return unsupported(r, "post_processor TemplateProcessing", "single", err);
     if (n == 1)
         return ITH_OK;
-    name = json_string_value(json_object_get(json_object_get(json_array_get(single, 0), "SpecialToken"), "id"));
+    name = json_string_value(
+        json_object_get(json_object_get(json_array_get(single, 0), "SpecialToken"), "id"));
     if (name == NULL)
         return unsupported(r, "post_processor TemplateProcessing", "single", err);
-    special = json_object_get(json_object_get(part, "special_tokens"), name);
+    special = json_object_get(json_object_get(component, "special_tokens"), name);
     ids = json_object_get(special, "ids");
     if (json_array_size(ids) != 1 || !json_is_integer(json_array_get(ids, 0)) ||
-        ith_token_table_get(&r->builder.tok->tokens, json_integer_value(json_array_get(ids, 0))) == NULL)
-        return damaged(r, "post_processor special_tokens", "one id of the vocabulary for each token", err);
+        ith_token_table_get(&r->builder.tok->tokens, json_integer_value(json_array_get(ids, 0))) ==
+            NULL)
+        return damaged(r, "post_processor special_tokens",
+                       "one id of the vocabulary for each token", err);
     r->builder.tok->bos = (int32_t)json_integer_value(json_array_get(ids, 0));
     r->builder.tok->add_bos = true;
     return ITH_OK;
 }
 
-static ith_status read_post_processor(reader *r, const json_t *part, int depth, ith_error *err)
+static ith_status read_post_processor(reader *r, const json_t *component, int depth, ith_error *err)
 {
     const char *type;
     const json_t *list, *item;
     size_t i;
 
-    ITH_TRY(part_type(r, part, "post_processor", &type, err));
-    if (type == NULL || strcmp(type, "ByteLevel") == 0) /* ByteLevel trims offsets, which are not kept here */
+    ITH_TRY(component_type(r, component, "post_processor", &type, err));
+    /* ByteLevel only affects offsets, which Ithaca does not compute. */
+    if (type == NULL || strcmp(type, "ByteLevel") == 0)
         return ITH_OK;
     if (strcmp(type, "TemplateProcessing") == 0)
-        return read_template(r, part, err);
+        return read_template(r, component, err);
     if (strcmp(type, "Sequence") != 0)
         return unsupported(r, "post_processor", type, err);
-    ITH_TRY(sequence_of(r, part, "processors", depth, &list, err));
+    ITH_TRY(sequence_in(r, component, "processors", depth, &list, err));
     json_array_foreach(list, i, item) ITH_TRY(read_post_processor(r, item, depth + 1, err));
     return ITH_OK;
 }
 
-/* A byte may lack a token only if it is left out (no unk_token), or if unknowns are not fused into one. */
+/* Bytes may lack a token only if such bytes are dropped (no unk_token) or become one unknown token
+ * each (fuse_unk false). */
 static ith_status read_unk(reader *r, int32_t *unk, ith_error *err)
 {
     const char *name = "";
@@ -348,8 +361,8 @@ static ith_status read_all(reader *r, const json_t *root, int32_t *unk, ith_erro
 /* ---- tokenizer_config.json ---- */
 
 /* A token named by its text, or by an object with "content". */
-static ith_status named_token(const ith_tokenizer *tok, const json_t *config, const char *path, const char *key,
-                              int32_t *id, ith_error *err)
+static ith_status named_token(const ith_tokenizer *tok, const json_t *config, const char *path,
+                              const char *key, int32_t *id, ith_error *err)
 {
     const json_t *value = json_object_get(config, key),
                  *text = json_is_object(value) ? json_object_get(value, "content") : value;
@@ -358,14 +371,15 @@ static ith_status named_token(const ith_tokenizer *tok, const json_t *config, co
     if (value == NULL || json_is_null(value))
         return ITH_OK;
     if (!json_is_string(text))
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a token's text", path, key);
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be the text of a token", path, key);
     found = ith_tokenizer_find(tok, json_string_value(text), json_string_length(text));
-    if (found >= 0) /* a token that the vocabulary lacks cannot be said by the model either */
+    if (found >= 0) /* the model cannot produce a token that is not in the vocabulary */
         *id = found;
     return ITH_OK;
 }
 
-static ith_status read_config(ith_tokenizer *tok, const json_t *config, const char *path, ith_error *err)
+static ith_status read_config(ith_tokenizer *tok, const json_t *config, const char *path,
+                              ith_error *err)
 {
     bool add_bos = false;
 
@@ -376,11 +390,11 @@ static ith_status read_config(ith_tokenizer *tok, const json_t *config, const ch
     return ITH_OK;
 }
 
-/* ---- Both ---- */
+/* ---- Both files ---- */
 
-/* config NULL: none. */
-static ith_status build(const json_t *root, const char *path, const json_t *config, const char *config_path,
-                        ith_tokenizer **tok, ith_error *err)
+/* `config` may be NULL. */
+static ith_status build(const json_t *root, const char *path, const json_t *config,
+                        const char *config_path, ith_tokenizer **tok, ith_error *err)
 {
     reader r = {.path = path};
     ith_status status;
@@ -401,7 +415,8 @@ done:
     return status;
 }
 
-ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path, ith_tokenizer **tok, ith_error *err)
+ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path,
+                                   ith_tokenizer **tok, ith_error *err)
 {
     json_t *root = NULL, *config = NULL;
     ith_status status;
@@ -417,8 +432,8 @@ done:
     return status;
 }
 
-ith_status ith_tokenizer_from_json_text(const char *where, ith_piece json, ith_piece config_json, ith_tokenizer **tok,
-                                        ith_error *err)
+ith_status ith_tokenizer_from_json_text(const char *where, ith_piece json, ith_piece config_json,
+                                        ith_tokenizer **tok, ith_error *err)
 {
     json_t *root = NULL, *config = NULL;
     ith_status status;

@@ -1,3 +1,4 @@
+/* utf8.c - UTF-8 in our own code; character classes and normalization through utf8proc. */
 #include "text/utf8.h"
 
 #include <stdlib.h>
@@ -91,9 +92,9 @@ uint32_t ith_utf8_decode(const char *text, size_t *width)
 
 bool ith_is_white_space(uint32_t code)
 {
-    return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xa0 || code == 0x1680 ||
-           (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 || code == 0x202f || code == 0x205f ||
-           code == 0x3000;
+    return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xa0 ||
+           code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
+           code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
 }
 
 bool ith_is_word_char(uint32_t code)
@@ -118,15 +119,16 @@ bool ith_is_word_char(uint32_t code)
 
 /* ---- NFC ----
  *
- * A character below U+0300 never combines with what stands before it, and by itself it is in NFC. So the text falls apart
- * into runs of such characters, which are copied, and runs of one such character followed by higher ones, which
- * utf8proc normalizes one by one.
+ * A character below U+0300 never combines with the one before it, and it is in NFC by itself. So
+ * runs of such characters are copied; utf8proc normalizes only the runs of one such character and
+ * the higher ones that follow it.
  */
 
+/* Is this the first byte of a character below U+0300? */
 static bool is_low(unsigned char c)
 {
     return c < 0xcc;
-} /* the first byte of a character below U+0300 */
+}
 
 typedef struct codes {
     utf8proc_int32_t *data;
@@ -147,17 +149,20 @@ static ith_status reserve_codes(codes *buffer, size_t n, ith_error *err)
     return ITH_OK;
 }
 
-static ith_status nfc_run(const char *text, size_t len, codes *buffer, ith_buffer *out, ith_error *err)
+static ith_status nfc_run(const char *text, size_t len, codes *buffer, ith_buffer *out,
+                          ith_error *err)
 {
     const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text;
     utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
     utf8proc_ssize_t n;
 
     ITH_TRY(reserve_codes(buffer, 2 * len + 64, err));
-    n = utf8proc_decompose(bytes, (utf8proc_ssize_t)len, buffer->data, (utf8proc_ssize_t)buffer->cap, options);
+    n = utf8proc_decompose(bytes, (utf8proc_ssize_t)len, buffer->data,
+                           (utf8proc_ssize_t)buffer->cap, options);
     if (n > (utf8proc_ssize_t)buffer->cap) {
         ITH_TRY(reserve_codes(buffer, (size_t)n, err));
-        n = utf8proc_decompose(bytes, (utf8proc_ssize_t)len, buffer->data, (utf8proc_ssize_t)buffer->cap, options);
+        n = utf8proc_decompose(bytes, (utf8proc_ssize_t)len, buffer->data,
+                               (utf8proc_ssize_t)buffer->cap, options);
     }
     if (n >= 0)
         n = utf8proc_normalize_utf32(buffer->data, n, options);
@@ -165,7 +170,8 @@ static ith_status nfc_run(const char *text, size_t len, codes *buffer, ith_buffe
         return ith_fail(err, ITH_E_ARGUMENT, "cannot normalize the text: %s", utf8proc_errmsg(n));
     ITH_TRY(ith_buffer_reserve(out, 4 * (size_t)n, err));
     for (utf8proc_ssize_t i = 0; i < n; i++)
-        out->len += (size_t)utf8proc_encode_char(buffer->data[i], (utf8proc_uint8_t *)out->data + out->len);
+        out->len +=
+            (size_t)utf8proc_encode_char(buffer->data[i], (utf8proc_uint8_t *)out->data + out->len);
     return ITH_OK;
 }
 
@@ -182,8 +188,9 @@ ith_status ith_utf8_nfc(const char *text, size_t len, ith_buffer *out, ith_error
             continue;
         }
         while (begin > copied && ((unsigned char)text[--begin] & 0xc0) == 0x80)
-            ; /* back to the character before */
-        while (at < len && (!is_low((unsigned char)text[at]) || ((unsigned char)text[at] & 0xc0) == 0x80))
+            ; /* to the beginning of the character before */
+        while (at < len &&
+               (!is_low((unsigned char)text[at]) || ((unsigned char)text[at] & 0xc0) == 0x80))
             at++;
         ITH_CHECK(ith_buffer_append(out, text + copied, begin - copied, err));
         ITH_CHECK(nfc_run(text + begin, at - begin, &buffer, out, err));

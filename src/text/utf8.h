@@ -1,33 +1,38 @@
-/* utf8.h - UTF-8, white space and normalization. Inside src/text only; the room's only user of utf8proc is utf8.c. */
+/* utf8.h - UTF-8, character classes, normalization, and a growing buffer. Used inside src/text
+ * only; utf8.c is the only file of the room that includes utf8proc. */
 #ifndef ITH_TEXT_UTF8_H
 #define ITH_TEXT_UTF8_H
 
 #include "base/character.h"
 #include "base/error.h"
 
-typedef struct ith_buffer { /* growing bytes */
+/* A growing array of bytes. */
+typedef struct ith_buffer {
     char *data;
     size_t len, cap;
 } ith_buffer;
 
+/* Makes room for `more` bytes after the first len. ITH_E_MEMORY is the only error. */
 ith_status ith_buffer_reserve(ith_buffer *buffer, size_t more, ith_error *err);
 ith_status ith_buffer_append(ith_buffer *buffer, const char *data, size_t len, ith_error *err);
-void ith_buffer_free(ith_buffer *buffer);
+void ith_buffer_free(ith_buffer *buffer); /* frees the contents, not the struct */
 
-/* The bytes of the longest prefix that is well-formed. */
+/* Bytes of the longest prefix that is well-formed UTF-8. */
 size_t ith_utf8_valid_prefix(const char *text, size_t len);
 
-/* Appends text with U+FFFD for what is not UTF-8. */
+/* Appends the text, with U+FFFD in place of what is not UTF-8 (one for each maximal subpart). */
 ith_status ith_utf8_repair(const char *text, size_t len, ith_buffer *out, ith_error *err);
 
-/* The code point at text, which is well-formed; its bytes in *width (may be NULL). */
+/* The code point at `text`, which must be well-formed. *width, unless NULL: its bytes. */
 uint32_t ith_utf8_decode(const char *text, size_t *width);
 
-bool ith_is_white_space(uint32_t code); /* Unicode's White_Space */
-bool ith_is_word_char(
-    uint32_t code); /* letter, mark, decimal digit, letter number or connector: \w of Unicode's UTS 18 */
+/* Unicode's White_Space. */
+bool ith_is_white_space(uint32_t code);
 
-/* Appends the NFC of well-formed text (Unicode's UAX 15). */
+/* A letter, mark, decimal digit, letter number or connector: \w of Unicode's UTS 18. */
+bool ith_is_word_char(uint32_t code);
+
+/* Appends the normalization form C of well-formed text (Unicode's UAX 15). */
 ith_status ith_utf8_nfc(const char *text, size_t len, ith_buffer *out, ith_error *err);
 
 #endif

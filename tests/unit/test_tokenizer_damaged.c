@@ -68,7 +68,7 @@ static void test_damaged(void **state)
     expect_damage("model/vocab/a", "-1", ITH_E_FORMAT, "id -1");
     expect_damage("model/vocab/a", "4294967297", ITH_E_FORMAT, "id 4294967297");
     expect_damage("model/vocab/a", "4194304", ITH_E_FORMAT, "id 4194304");
-    expect_damage("model/vocab/a", "3", ITH_E_FORMAT, "given twice");
+    expect_damage("model/vocab/a", "3", ITH_E_FORMAT, "used twice");
     expect_damage("model/merges", "{}", ITH_E_FORMAT, "merges");
     expect_damage("model/merges/0", "[\"a\"]", ITH_E_FORMAT, "merge");
     expect_damage("model/merges/0", "[\"a\", 1]", ITH_E_FORMAT, "merge");
@@ -94,8 +94,8 @@ static void test_damaged(void **state)
     expect_damage("added_tokens/0", "3", ITH_E_FORMAT, "added token");
     expect_damage("added_tokens/0/id", "1e3", ITH_E_FORMAT, "added token");
     expect_damage("added_tokens/0/id", "99999999999", ITH_E_FORMAT, "id");
-    expect_damage("added_tokens/0/id", "272", ITH_E_FORMAT, "another token's");
-    expect_damage("added_tokens/0/id", "5", ITH_E_FORMAT, "another token's");
+    expect_damage("added_tokens/0/id", "272", ITH_E_FORMAT, "belongs to another token");
+    expect_damage("added_tokens/0/id", "5", ITH_E_FORMAT, "belongs to another token");
     expect_damage("added_tokens/0/content", "\"a\"", ITH_E_FORMAT, "in the vocabulary");
     expect_damage("added_tokens/0/special", "1", ITH_E_FORMAT, "special");
 }
