@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Float checkpoints to measure quantizers with, from a GGUF of SmolLM2 (a Llama of which every matrix but the embedding is Q4_1).
+"""Makes float checkpoints to measure quantizers with, from a GGUF of SmolLM2 (a Llama whose matrices are
+all Q4_1, except the embedding).
 
     float_variants.py models/SmolLM2-135M-Instruct.Q4_1.gguf OUT
 

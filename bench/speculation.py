@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What speculation gains on texts that repeat and on texts that do not: tokens per pass, which are the same on every machine, and decode rates.
+"""Measures what speculation gains on texts that repeat and on texts that do not: tokens per pass, which
+are the same on every machine, and decode rates.
 
   bench/speculation.py [-m MODEL] [--time MODEL] [-r REPETITIONS] [-n TOKENS] [--] [OPTION]...
 

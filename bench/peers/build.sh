@@ -1,16 +1,18 @@
 #!/bin/sh
-# Builds llama.cpp's llama-bench, llama-perplexity, llama-cli, llama-completion and llama-tokenize (CPU, native, Release) into DIR/bin.
-# The source is the copy inside the sdist of llama-cpp-python on PyPI, fetched with pip and checked against its SHA-256.
-# With a folder of ik_llama.cpp's source also its llama-sweep-bench, into DIR/ik.
+# build.sh - builds llama.cpp's llama-bench, llama-perplexity, llama-cli, llama-completion and
+# llama-tokenize (CPU, native, Release) into DIR/bin. The source is the copy inside the sdist of
+# llama-cpp-python on PyPI, downloaded with pip and checked against its SHA-256. With a folder of
+# ik_llama.cpp's source, builds also its llama-sweep-bench, into DIR/ik.
 #
-# usage: build.sh DIR [JOBS [IK_SOURCE]]     DIR lies outside this repository; a second run goes on where the first one stopped
+# usage: build.sh DIR [JOBS [IK_SOURCE]]     DIR lies outside this repository; a second run resumes
+#                                            where the first one stopped
 set -eu
 
 version=0.3.36
 sha256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e
 targets="llama-bench llama-perplexity llama-tokenize llama-completion llama-cli"
 
-[ $# -ge 1 ] && [ "$1" != "-h" ] && [ "$1" != "--help" ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] && [ "$1" != "-h" ] && [ "$1" != "--help" ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 dir=$1
 jobs=${2:-$(nproc)}
 ik=${3:-}
@@ -23,7 +25,8 @@ src=$dir/llama_cpp_python-$version/vendor/llama.cpp
 echo "$sha256  $sdist" | sha256sum -c - >&2
 [ -f "$src/CMakeLists.txt" ] || tar -xzf "$sdist" -C "$dir"
 
-# No HTTPS, no tests, no web pages: they only add build time. The tools sit behind LLAMA_BUILD_SERVER, llama-cli among them.
+# No HTTPS, no tests, no web pages: they only add build time. The tools sit behind
+# LLAMA_BUILD_SERVER, llama-cli among them.
 cmake -S "$src" -B "$dir/build" -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF \
     -DLLAMA_BUILD_TOOLS=ON -DLLAMA_BUILD_COMMON=ON -DLLAMA_BUILD_SERVER=ON -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
     -DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF

@@ -1,20 +1,23 @@
 #!/bin/bash
-# Ithaca beside llama.cpp and ik_llama.cpp on the same file, threads and depths, taking turns: medians and ratios.
+# compare.sh - runs Ithaca, llama.cpp and ik_llama.cpp in turns, with the same file, threads and
+# depths: medians and ratios.
 #
 # usage: compare.sh MODEL.gguf --llama DIR [--ik DIR] [OPTION]...
-#   --llama DIR      holds llama-bench: bin/ of what build.sh was given
+#   --llama DIR      holds llama-bench: bin/ of build.sh's folder
 #   --ik DIR         holds llama-sweep-bench of ik_llama.cpp
-#   --threads T      for all (default: the cores)
-#   --depths LIST    tokens in the cache before what is measured: multiples of 512, ascending (default 0,4096)
-#   --rounds N       each runs every engine once (default 3)
+#   --threads T      of each engine (default: the cores)
+#   --depths LIST    tokens in the cache before each measurement: multiples of 512, ascending
+#                    (default 0,4096)
+#   --rounds N       in each round every engine runs once (default 3)
 #   --decode N       tokens decoded at each depth (default 32)
 #   --kv LIST        llama.cpp's cache types (default f16,q8_0)
-#   --wait S         before each run waits up to S seconds for two in which the cores are idle (default 0)
+#   --wait S         before each run, wait up to S seconds until the cores have been idle for two
+#                    (default 0)
 #   --out DIR        keeps what the engines printed, and results.jsonl (default: a temporary folder)
-# ITHACA names the program (default build/release/ithaca). README.md says what is compared with what.
+# ITHACA names the program (default build/release/ithaca). README.md says what is compared.
 set -euo pipefail
 
-usage() { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 ithaca=${ITHACA:-$here/../../build/release/ithaca}
 threads=$(nproc) depths=0,4096 rounds=3 decode=32 kv=f16,q8_0 wait=0 llama='' ik='' out='' model=''
@@ -39,8 +42,8 @@ results=$out/results.jsonl
 : >"$results"
 last=${depths##*,}
 
-# What an engine prints becomes lines {engine, round, what, depth, tps, load}; load: the machine's after the run, its own threads
-# included.
+# What an engine prints becomes lines {engine, round, what, depth, tps, load}; load is the machine's
+# after the run, the engine's own threads included.
 record() { # ENGINE ROUND JQ_PROGRAM FILE
     jq -c --arg engine "$1" --argjson round "$2" --argjson load "$(cut -d' ' -f1 /proc/loadavg)" \
         "($3) | {engine: \$engine, round: \$round} + . + {load: \$load}" "$4" >>"$results"
@@ -74,8 +77,8 @@ run_llama() { # ROUND KV_TYPE
         '{what: (if .n_prompt > 0 then "prefill" else "decode" end), depth: .n_depth, tps: .avg_ts}' "$file"
 }
 
-# Its sweep measures prefill and decode at every multiple of a stride; only the depths asked for are kept. It leaves a log
-# in the folder where it runs.
+# Its sweep measures prefill and decode at every multiple of a stride; only the depths asked for are
+# kept. It leaves a log in the folder where it runs.
 run_ik() {
     local file=$out/ik.$1.jsonl stride=$((last / 512)) a b depth
     for depth in ${depths//,/ }; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Medians and ratios from compare.sh's results.jsonl: table.py [--best] FILE
+"""Prints medians and ratios from compare.sh's results.jsonl: table.py [--best] FILE
 
 --best: each engine's best run instead of its median, for machines where other work slows down single runs.
 """
@@ -17,7 +17,7 @@ for line in open(sys.argv[-1]):
 
 
 def cell(engines, name):
-    """The highest figure of the engines whose name begins so (a peer's cache types), with the runs' range."""
+    """The highest figure of the engines with this prefix (a peer's cache types), with the runs' range."""
     found = None
     for engine, tps in engines.items():
         if engine.split()[0] == name and (found is None or typical(tps) > found[0]):

