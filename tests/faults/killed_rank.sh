@@ -5,14 +5,14 @@
 
 mark=killed-rank-$$ # an argument by which this test's processes are found
 python3 tests/faults/big_model.py $NEEDLE "$work/model"
-seq 1 1000 >"$work/prefill"
+seq 1 400 >"$work/prefill"
 seq 1 64 >"$work/decode"
 
 # start MOMENT TOKENS OPTION...: a run that is disturbed amid its prompt, or amid its answer
 start() {
     local moment=$1 n=$2
     shift 2
-    timeout --kill-after=10 300 scripts/on_ranks.sh 4 "$ITHACA" run -m "$work/model" --ids "$work/$moment" -n "$n" --stop $mark --threads 1 --ctx 1200 --chunk 64 \
+    timeout --kill-after=10 300 scripts/on_ranks.sh 4 "$ITHACA" run -m "$work/model" --ids "$work/$moment" -n "$n" --stop $mark --threads 1 --ctx 600 --chunk 64 \
         --ignore-eos --speculate off "$@"
 }
 
@@ -20,10 +20,10 @@ running() { pgrep -fc -- "^$ITHACA run.*$mark"; }
 
 # killed SIGNAL RANK MOMENT OPTION...: the other ranks go on, to wait for it
 killed() {
-    local signal=$1 rank=$2 moment=$3 name="rank $2, $3, ${*:4}, killed by $1" want=137 number=9 point="length 640"
+    local signal=$1 rank=$2 moment=$3 name="rank $2, $3, ${*:4}, killed by $1" want=137 number=9 point="length 192"
     shift 3
     [[ $signal == KILL ]] || want=139 number=11
-    [[ $moment == prefill ]] || point="length 80"
+    [[ $moment == prefill ]] || point="length 72"
     ITHACA_TEST_HOOK="$point $signal $rank" expect "$name: the job fails" $want start "$moment" 100 "$@"
     matches "$name: a message" "$err" "rank $rank .*signal $number"
     for _ in $(seq 3000); do # five minutes are more than they need
