@@ -55,15 +55,17 @@ typedef enum ith_part {
     ITH_PARTS
 } ith_part;
 
-typedef struct ith_hf_class { /* how a config.json says that it is of the family */
-    const char *model_type;   /* its "model_type" */
-    const char *name;         /* the first of its "architectures" */
+/* How a config.json says that it is of the family. */
+typedef struct ith_hf_class {
+    const char *model_type; /* its "model_type" */
+    const char *name;       /* the first of its "architectures" */
 } ith_hf_class;
 
-typedef struct ith_arch_defaults { /* those of the family's class in Transformers */
-    int64_t n_kv_heads;            /* 0: as many as query heads */
-    int64_t head_dim;              /* 0: hidden / heads */
-    int64_t ctx;                   /* max_position_embeddings */
+/* The defaults of the family's class in Transformers. */
+typedef struct ith_arch_defaults {
+    int64_t n_kv_heads; /* 0: as many as query heads */
+    int64_t head_dim;   /* 0: hidden / heads */
+    int64_t ctx;        /* max_position_embeddings */
     double rms_eps, rope_theta;
     bool tied_embeddings;
     int32_t bos, eos; /* -1: none */

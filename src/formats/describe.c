@@ -1,4 +1,6 @@
-/* The JSON behind `ithaca inspect`. A NULL from jansson anywhere (no memory) makes the whole NULL, json_pack's "o" included. */
+/* describe.c - the JSON behind `ithaca inspect`.
+ *
+ * A NULL from jansson anywhere (no memory) makes the result NULL, also through json_pack's "o". */
 #include "formats/hparams.h"
 #include "formats/hparams_json.h"
 #include "formats/pack_sections.h"
@@ -89,7 +91,7 @@ static json_t *describe_tensor(const ith_tensor *t)
                      "shape", shape, "bytes", (json_int_t)t->bytes);
 }
 
-/* A tied output matrix that a file repeats, and tables that are no parameters, do not count. */
+/* Not counted: a tied output matrix that the file repeats, and tables that are not parameters. */
 static bool is_parameter(const ith_source *source, const ith_tensor *t)
 {
     return strcmp(t->name, "rope_freqs.weight") != 0 &&

@@ -1,6 +1,6 @@
-/* Element types and their widening to f32.
+/* dtype.c - element types and how each widens to f32.
  *
- * Blocks of 32 elements as GGML lays them out (GGUF specification; struct block_q8_0 and so on in ggml-common.h):
+ * Blocks of 32 elements, in GGML's layout (block_q8_0 and so on in its ggml-common.h):
  *   Q8_0  f16 d, 32 x int8 q                                                     x = d * q
  *   Q4_0  f16 d, 16 bytes: low nibbles are elements 0..15, high ones 16..31      x = d * (q - 8)
  *   Q4_1  f16 d, f16 m, 16 bytes as Q4_0                                         x = d * q + m
@@ -116,7 +116,7 @@ bool ith_dtype_from_ggml(uint32_t id, ith_dtype *out)
     return false;
 }
 
-/* enum ggml_type of ggml.h; numbers left out were never used or withdrawn. */
+/* enum ggml_type of ggml.h; missing numbers were never used or are withdrawn. */
 static const char *const ggml_names[] = {
     [0] = "F32",     [1] = "F16",      [2] = "Q4_0",   [3] = "Q4_1",    [6] = "Q5_0",
     [7] = "Q5_1",    [8] = "Q8_0",     [9] = "Q8_1",   [10] = "Q2_K",   [11] = "Q3_K",

@@ -1,3 +1,4 @@
+/* filereader.c - pread into a buffer of the reader, cached or past the page cache. */
 #include "formats/filereader.h"
 
 #include <errno.h>
@@ -7,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What O_DIRECT wants of addresses, offsets and lengths: a block of the disk, 512 or 4096 bytes. */
+/* O_DIRECT needs addresses, offsets and lengths in blocks of the disk, 512 or 4096 bytes. */
 enum {
     BLOCK = 4096,
-    COPY_BYTES = 1 << 20 /* stays in the second level of caches between being read and copied */
+    COPY_BYTES = 1 << 20 /* stays in the L2 cache between read and copy */
 };
 
 struct ith_filereader {
@@ -30,7 +31,7 @@ static uint64_t block_down(uint64_t at)
 
 /* ---- Opening ---- */
 
-/* The mapping was made from a path, and so is the descriptor: it may be another file's by now. */
+/* Mapping and descriptor both come from the path, which may name another file by now. */
 static ith_status check_same(const ith_filereader *r, ith_error *err)
 {
     struct stat info;
@@ -98,7 +99,7 @@ bool ith_filereader_is_direct(const ith_filereader *reader)
 
 /* ---- Reading ---- */
 
-/* Some file systems open a file so and refuse to read it. */
+/* Some file systems open a file with O_DIRECT and then refuse to read it. */
 static bool gave_up_direct(ith_filereader *r)
 {
     int flags = r->direct && errno == EINVAL ? fcntl(r->fd, F_GETFL) : -1;
@@ -109,7 +110,7 @@ static bool gave_up_direct(ith_filereader *r)
     return true;
 }
 
-/* At least `least` bytes into out[room], more if the system gives them. */
+/* Reads at least `least` bytes into out[room], more if the system returns them. */
 static ith_status read_at_least(ith_filereader *r, uint64_t offset, size_t least, size_t room,
                                 uint8_t *out, size_t *got, ith_error *err)
 {
@@ -121,7 +122,7 @@ static ith_status read_at_least(ith_filereader *r, uint64_t offset, size_t least
             return ith_fail(err, ITH_E_IO, "reading %zu bytes at %llu: %s", room - *got,
                             (unsigned long long)(offset + *got), strerror(errno));
         *got += (size_t)n;
-        /* past the cache less than whole blocks come at the file's end only */
+        /* direct reads return less than whole blocks only at the end of the file */
         if (n == 0 || (r->direct && *got < least && *got % BLOCK != 0))
             return ith_fail(err, ITH_E_FORMAT, "truncated: the file ends before byte %llu",
                             (unsigned long long)(offset + least));
@@ -136,7 +137,7 @@ static bool make_room(ith_filereader *r, size_t bytes)
     if (r->room >= bytes)
         return true;
     free(r->buffer);
-    r->buffer = aligned_alloc(BLOCK, bytes); /* of whole blocks */
+    r->buffer = aligned_alloc(BLOCK, bytes); /* `bytes` is whole blocks */
     r->room = r->buffer == NULL ? 0 : bytes;
     return r->buffer != NULL;
 }

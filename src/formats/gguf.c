@@ -1,3 +1,4 @@
+/* gguf.c - the tensors of a GGUF file. */
 #include "formats/gguf.h"
 
 #include "formats/dtype.h"
@@ -87,14 +88,15 @@ static ith_status read_tensor(ith_cursor *c, size_t alignment, ith_tensor *t, ui
     ITH_TRY(ith_cursor_u64(c, offset, err));
     if (*offset % alignment != 0)
         return ith_fail(err, ITH_E_FORMAT,
-                        "%s: tensor %s lies at %llu, not a multiple of the alignment %zu", t->file,
-                        t->name, (unsigned long long)*offset, alignment);
+                        "%s: tensor %s starts at %llu, not a multiple of the alignment %zu",
+                        t->file, t->name, (unsigned long long)*offset, alignment);
     return ITH_OK;
 }
 
-/* Offsets count from the first aligned byte after the last description, so they are resolved when all have been read. */
-static ith_status place_tensors(const ith_mapfile *file, size_t data_begin, const uint64_t *offsets,
-                                ith_tensor_table *table, ith_error *err)
+/* Offsets count from the first aligned byte after the last description, so they are resolved when
+ * all descriptions have been read. */
+static ith_status set_data(const ith_mapfile *file, size_t data_begin, const uint64_t *offsets,
+                           ith_tensor_table *table, ith_error *err)
 {
     for (size_t i = 0; i < table->n; i++) {
         ith_tensor *t = &table->items[i];
@@ -134,10 +136,10 @@ ith_status ith_gguf_tensors_read(const ith_mapfile *file, ith_cursor *c, const i
 
     ITH_CHECK(ith_gguf_int(meta, "split.count", NULL, 0, UINT16_MAX, &split, err));
     if (split > 1)
-        ITH_CHECK(
-            ith_fail(err, ITH_E_UNSUPPORTED,
-                     "%s: one of %lld parts of a model; join them with llama-gguf-split --merge",
-                     file->path, (long long)split));
+        ITH_CHECK(ith_fail(
+            err, ITH_E_UNSUPPORTED,
+            "%s: one of %lld files of a split model; join them with llama-gguf-split --merge",
+            file->path, (long long)split));
     ITH_CHECK(read_alignment(meta, &alignment, err));
     if (meta->n_tensors > c->left / TENSOR_MIN)
         ITH_CHECK(ith_fail(err, ITH_E_FORMAT,
@@ -150,7 +152,7 @@ ith_status ith_gguf_tensors_read(const ith_mapfile *file, ith_cursor *c, const i
     ITH_CHECK(read_tensors(c, meta, alignment, offsets, table, err));
     header = file->size - c->left;
     ITH_CHECK(
-        place_tensors(file, (header + alignment - 1) / alignment * alignment, offsets, table, err));
+        set_data(file, (header + alignment - 1) / alignment * alignment, offsets, table, err));
 done:
     free(offsets);
     return status;

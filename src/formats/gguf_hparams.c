@@ -5,7 +5,8 @@
 
 #include <math.h>
 
-typedef struct reader { /* what the steps below need */
+/* What the steps below need. */
+typedef struct reader {
     const ith_gguf_meta *meta;
     const ith_arch *arch;
     ith_hparams *hp;
@@ -82,7 +83,7 @@ static ith_status read_sizes(const reader *r, ith_error *err)
     return read_eps(r, err);
 }
 
-/* Rows of token_embd.weight: padded vocabularies may have more of them than tokens, never fewer. */
+/* The rows of the embedding. Padded vocabularies have more rows than tokens, never fewer. */
 static ith_status read_vocabulary_size(const reader *r, const ith_tensor_table *table,
                                        const ith_gguf_vocab *vocab, ith_error *err)
 {
@@ -130,7 +131,7 @@ static ith_status check_settings(const reader *r, ith_error *err)
     return ITH_OK;
 }
 
-/* Keys that must repeat the head size: values as wide as keys, rotation of the whole head. */
+/* Keys that must equal the head size: values as wide as keys, rotation of the whole head. */
 static ith_status check_head_sizes(const reader *r, ith_error *err)
 {
     static const char *const keys[] = {"attention.value_length", "rope.dimension_count"};
@@ -142,7 +143,7 @@ static ith_status check_head_sizes(const reader *r, ith_error *err)
         ITH_TRY(ith_gguf_int(r->meta, r->arch->name, keys[i], 0, ITH_SIZE_LIMIT, &value, err));
         if (value != r->hp->head_dim)
             return ith_fail(err, ITH_E_UNSUPPORTED,
-                            "%s: %s.%s is %lld; Ithaca supports the head size, %lld, only",
+                            "%s: %s.%s is %lld; Ithaca supports only the head size, %lld",
                             r->meta->path, r->arch->name, keys[i], (long long)value,
                             (long long)r->hp->head_dim);
     }
@@ -155,7 +156,7 @@ static ith_status read_rope_kind(const reader *r, ith_rope_kind *kind, ith_error
         const char *name;
         ith_rope_kind kind;
     } kinds[] = {{"none", ITH_ROPE_PLAIN}, {"linear", ITH_ROPE_LINEAR}, {"yarn", ITH_ROPE_YARN}};
-    ith_bytes name = {"linear", 6}; /* llama.cpp's default; plain as long as there is no factor */
+    ith_bytes name = {"linear", 6}; /* llama.cpp's default; without a factor it is plain */
 
     ITH_TRY(ith_gguf_string(r->meta, r->arch->name, "rope.scaling.type", &name, err));
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -182,7 +183,7 @@ static ith_status read_yarn(const reader *r, ith_error *err)
     ITH_TRY(read_real(r, "rope.scaling.yarn_ext_factor", &ext_factor, err));
     if (ext_factor != 1)
         return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "%s: %s.rope.scaling.yarn_ext_factor is %g; Ithaca supports 1 only",
+                        "%s: %s.rope.scaling.yarn_ext_factor is %g; Ithaca supports only 1",
                         r->meta->path, r->arch->name, ext_factor);
     if (factor * yarn_factor != 1)
         rope->attention_factor = factor * yarn_factor * (0.1 * log(rope->factor) + 1);
@@ -212,7 +213,7 @@ static ith_status read_rope(const reader *r, ith_error *err)
     return ITH_OK;
 }
 
-/* general.sampling.*: what generation_config.json says in a Hugging Face folder. */
+/* general.sampling.*, the counterpart of generation_config.json. */
 static ith_status read_sampling(const reader *r, ith_error *err)
 {
     ith_hparams *hp = r->hp;

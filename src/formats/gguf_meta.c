@@ -1,3 +1,4 @@
+/* gguf_meta.c - header and metadata of a GGUF file. */
 #include "formats/gguf_meta.h"
 
 #include <stdio.h>
@@ -5,9 +6,9 @@
 #include <string.h>
 
 enum {
-    PAIR_MIN = 8 + 1 + 4 +
-               1, /* bytes of the shortest pair: length, one byte of key, type, one byte of value */
-    NESTING_MAX = 4 /* arrays in arrays; known files have none */
+    /* Bytes of the shortest pair: length, one byte of key, type, one byte of value. */
+    PAIR_MIN = 8 + 1 + 4 + 1,
+    NESTING_MAX = 4 /* of arrays; known files have no arrays of arrays */
 };
 
 static const uint8_t scalar_bytes[ITH_GGUF_TYPES] = {
@@ -182,7 +183,7 @@ ith_status ith_gguf_meta_read(const ith_mapfile *file, ith_cursor *c, ith_gguf_m
     qsort(meta->pairs, meta->n_pairs, sizeof *meta->pairs, compare_pairs);
     for (size_t i = 1; i < meta->n_pairs; i++)
         if (compare_pairs(&meta->pairs[i - 1], &meta->pairs[i]) == 0)
-            return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the key %.*s comes twice", file->path,
+            return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the key %.*s occurs twice", file->path,
                             (int)meta->pairs[i].key.len, meta->pairs[i].key.data);
     return ITH_OK;
 }

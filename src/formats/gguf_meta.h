@@ -1,6 +1,7 @@
-/* gguf_meta.h - a GGUF file's header and metadata (specification: github.com/ggml-org/ggml, docs/gguf.md).
+/* gguf_meta.h - header and metadata of a GGUF file (github.com/ggml-org/ggml, docs/gguf.md).
  *
- * The pairs are listed once, with every length checked; values stay in the mapping and are read by typed getters.
+ * Reading lists the pairs of key and value once and checks every length. Values stay in the
+ * mapping; typed getters read them.
  */
 #ifndef ITH_FORMATS_GGUF_META_H
 #define ITH_FORMATS_GGUF_META_H
@@ -40,7 +41,7 @@ typedef struct ith_cursor {
     size_t left;
 } ith_cursor;
 
-/* `bytes` bytes at *at, which is moved on. ITH_E_FORMAT "truncated" if the file has fewer. */
+/* Sets *at to the next `bytes` bytes and moves on. ITH_E_FORMAT "truncated": fewer are left. */
 ith_status ith_cursor_take(ith_cursor *c, size_t bytes, const uint8_t **at, ith_error *err);
 ith_status ith_cursor_u32(ith_cursor *c, uint32_t *out, ith_error *err);
 ith_status ith_cursor_u64(ith_cursor *c, uint64_t *out, ith_error *err);
@@ -54,23 +55,22 @@ typedef struct ith_gguf_meta {
     ith_gguf_pair *pairs; /* sorted by key */
 } ith_gguf_meta;
 
-/* Reads the header and all pairs; *c then stands at the first tensor's description. ITH_E_FORMAT: damaged, a key that comes
- * twice; ITH_E_UNSUPPORTED: version 1, big-endian. On failure too, *meta is to be freed. */
+/* Reads the header and all pairs and leaves *c at the description of the first tensor.
+ * ITH_E_FORMAT: damaged, or a key occurs twice; ITH_E_UNSUPPORTED: version 1, or big-endian. *meta
+ * must be freed even after a failure. */
 ith_status ith_gguf_meta_read(const ith_mapfile *file, ith_cursor *c, ith_gguf_meta *meta,
                               ith_error *err);
 void ith_gguf_meta_free(ith_gguf_meta *meta); /* accepts NULL */
 
-/* `suffix` may be NULL: else the key is prefix.suffix, as in <architecture>.block_count. NULL: absent. */
+/* The key is `prefix`, or prefix.suffix if `suffix` is not NULL (<architecture>.block_count).
+ * Returns NULL if it is absent. */
 const ith_gguf_pair *ith_gguf_find(const ith_gguf_meta *meta, const char *prefix,
                                    const char *suffix);
 
-/* Typed values. Absent: *out keeps its value, ITH_OK. Another type or out of [min, max]: ITH_E_FORMAT with the key.
- * Integers of every width are an int; integers and floats are a real. */
+/* Typed values. Absent: *out keeps its value, ITH_OK. Of another type, or out of [min, max]:
+ * ITH_E_FORMAT names the key. An int can be an integer of any width; a real any number. */
 ith_status ith_gguf_int(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
                         int64_t min, int64_t max, int64_t *out, ith_error *err);
-/* The same of a size that must be there: 0 to ITH_SIZE_LIMIT; absent: ITH_E_FORMAT. */
-ith_status ith_gguf_need_int(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
-                             int64_t *out, ith_error *err);
 ith_status ith_gguf_real(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
                          double *out, ith_error *err);
 ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
@@ -78,7 +78,11 @@ ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *prefix, const ch
 ith_status ith_gguf_string(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
                            ith_bytes *out, ith_error *err);
 
-/* An array whose items have type `item_type`; *out NULL if absent. */
+/* A size from 0 to ITH_SIZE_LIMIT. ITH_E_FORMAT if it is absent. */
+ith_status ith_gguf_need_int(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
+                             int64_t *out, ith_error *err);
+
+/* An array whose items have type `item_type`; *out is NULL if it is absent. */
 ith_status ith_gguf_array(const ith_gguf_meta *meta, const char *key, ith_gguf_type item_type,
                           const ith_gguf_pair **out, ith_error *err);
 

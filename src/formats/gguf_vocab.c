@@ -1,3 +1,4 @@
+/* gguf_vocab.c - the tokenizer of a GGUF file, and its special tokens. */
 #include "formats/gguf.h"
 
 #include "formats/hparams.h"
@@ -51,7 +52,7 @@ static ith_status list_types(const ith_gguf_meta *meta, ith_gguf_vocab *vocab, i
     return ITH_OK;
 }
 
-/* A token's number; absent, -1 and 2^32 - 1 mean that there is none. */
+/* The id of a token. Absent, -1 and 2^32 - 1 mean none. */
 static ith_status read_token(const ith_gguf_meta *meta, const char *key, size_t n_tokens,
                              int32_t *out, ith_error *err)
 {
@@ -68,7 +69,7 @@ static ith_status read_token(const ith_gguf_meta *meta, const char *key, size_t 
     return ITH_OK;
 }
 
-/* Where the file does not say whether texts begin with bos: SentencePiece models and Llama 3's do. */
+/* For files that do not say whether texts begin with bos: those of SentencePiece and Llama 3 do. */
 static bool default_add_bos(const ith_gguf_vocab *vocab)
 {
     static const char *const with_bos[] = {"llama-bpe", "llama3", "llama-v3"};
@@ -106,7 +107,7 @@ void ith_gguf_vocab_free(ith_gguf_vocab *vocab)
     *vocab = (ith_gguf_vocab){0};
 }
 
-/* Texts that end a turn or a document in the chat formats of the known families. */
+/* Tokens that end a turn or a document in the chat formats of the known families. */
 static bool ends_answer(ith_bytes token)
 {
     static const char *const texts[] = {"<|im_end|>", "<|endoftext|>", "<|eot_id|>",

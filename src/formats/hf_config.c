@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef struct reader { /* what the steps below need */
+/* What the steps below need. */
+typedef struct reader {
     const json_t *config;
     const char *where;
     const ith_arch *arch;
@@ -133,12 +134,13 @@ static ith_status check_layer_types(const reader *r, const char *key, ith_error 
     {
         const char *name = json_string_value(type);
         if (name == NULL || strcmp(name, "full_attention") != 0)
-            return ith_hf_refuse(r->where, key, name != NULL ? name : "such a value", err);
+            return ith_hf_refuse(r->where, key,
+                                 name != NULL ? name : "a value that is not a string", err);
     }
     return ITH_OK;
 }
 
-/* Without layer_types, use_sliding_window gives layers from max_window_layers on a window. */
+/* Without layer_types, use_sliding_window applies to layers from max_window_layers on. */
 static ith_status check_windows(const reader *r, const char *key, ith_error *err)
 {
     int64_t window = 0, first = 0;
@@ -224,7 +226,7 @@ static ith_status read_scaling(const json_t *params, const char *where, ith_hpar
     rope->original_context = hp->ctx_train;
     ITH_TRY(ith_json_int(params, where, "original_max_position_embeddings", 1, ITH_SIZE_LIMIT,
                          &rope->original_context, err));
-    if (rope->kind == ITH_ROPE_YARN) /* the default of a factor that is null or missing */
+    if (rope->kind == ITH_ROPE_YARN) /* the default if the factor is null or missing */
         rope->factor = (double)hp->ctx_train / (double)rope->original_context;
     ITH_TRY(ith_json_real(params, where, "factor", &rope->factor, err));
     if (rope->kind == ITH_ROPE_YARN)
@@ -235,7 +237,7 @@ static ith_status read_scaling(const json_t *params, const char *where, ith_hpar
     return ITH_OK;
 }
 
-/* Transformers 4 writes rope_theta and rope_scaling, 5 rope_parameters with everything. */
+/* Transformers 4 writes rope_theta and rope_scaling; 5 writes rope_parameters with everything. */
 static ith_status read_rope(const reader *r, ith_error *err)
 {
     const json_t *params = json_object_get(r->config, "rope_scaling");

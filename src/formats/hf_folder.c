@@ -1,4 +1,4 @@
-/* A Hugging Face folder: which files there are, and what to tell a user who gave a folder of another kind. */
+/* hf_folder.c - a Hugging Face folder as a source, and messages about folders of other kinds. */
 #include "formats/source_impl.h"
 
 #include "formats/hf_config.h"
@@ -23,7 +23,7 @@ static ith_status join(const char *folder, const char *name, char **path, ith_er
     return ITH_OK;
 }
 
-/* The path of a file if it is there, else NULL. */
+/* *path is NULL if there is no such file. */
 static ith_status find_file(const char *folder, const char *name, char **path, ith_error *err)
 {
     ITH_TRY(join(folder, name, path, err));
@@ -34,7 +34,7 @@ static ith_status find_file(const char *folder, const char *name, char **path, i
     return ITH_OK;
 }
 
-/* The first name, in the alphabet's order, that ends like this. */
+/* The alphabetically first name with this suffix. */
 static bool find_suffix(const char *folder, const char *suffix, char found[256])
 {
     DIR *dir = opendir(folder);
@@ -75,7 +75,7 @@ static ith_status no_weights(const char *folder, ith_error *err)
     if (find_suffix(folder, ".bin", name) || find_suffix(folder, ".bin.index.json", name) ||
         find_suffix(folder, ".pth", name))
         return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "%s has its weights as PyTorch files (%s) only; Ithaca reads safetensors: "
+                        "%s has only PyTorch weights (%s); Ithaca reads safetensors: "
                         "save the model again with "
                         "Transformers, or download a revision with *.safetensors",
                         folder, name);
@@ -101,13 +101,13 @@ static ith_status add_file(ith_source *source, const char *path, ith_error *err)
     return ith_safetensors_parse(file, &source->tensors, err);
 }
 
-static const char *last_part(const char *path)
+static const char *file_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash == NULL ? path : slash + 1;
 }
 
-/* Opens a shard that the index names unless it is open already. */
+/* Opens a shard that the index names, unless it is open already. */
 static ith_status add_shard(ith_source *source, const char *index, const char *shard,
                             ith_error *err)
 {
@@ -115,7 +115,7 @@ static ith_status add_shard(ith_source *source, const char *index, const char *s
     ith_status status;
 
     for (size_t i = 0; i < source->n_files; i++)
-        if (strcmp(last_part(source->files[i]->path), shard) == 0)
+        if (strcmp(file_name(source->files[i]->path), shard) == 0)
             return ITH_OK;
     if (shard[0] == '\0' || strchr(shard, '/') != NULL || strcmp(shard, "..") == 0)
         return ith_fail(err, ITH_E_FORMAT,
@@ -125,7 +125,7 @@ static ith_status add_shard(ith_source *source, const char *index, const char *s
     if (path == NULL)
         return ith_fail(err, ITH_E_IO,
                         "%s/%s: this shard is missing, but %s names it: is the download complete?",
-                        source->path, shard, last_part(index));
+                        source->path, shard, file_name(index));
     status = add_file(source, path, err);
     free(path);
     return status;
@@ -140,7 +140,7 @@ static ith_status check_map(const ith_source *source, const char *index, json_t 
     json_object_foreach(map, name, shard)
     {
         const ith_tensor *t = ith_tensor_table_find(&source->tensors, name);
-        if (t == NULL || strcmp(last_part(t->file), json_string_value(shard)) != 0)
+        if (t == NULL || strcmp(file_name(t->file), json_string_value(shard)) != 0)
             return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should be in %s, but is not", index,
                             name, json_string_value(shard));
     }
@@ -160,8 +160,8 @@ static ith_status add_shards(ith_source *source, const char *index, ith_error *e
     json_object_foreach(map, name, shard)
     {
         if (!json_is_string(shard))
-            ITH_CHECK(ith_fail(err, ITH_E_FORMAT,
-                               "%s: \"weight_map\": tensor %s has no file's name", index, name));
+            ITH_CHECK(ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\": tensor %s has no file name",
+                               index, name));
         ITH_CHECK(add_shard(source, index, json_string_value(shard), err));
     }
     ITH_CHECK(ith_tensor_table_index(&source->tensors, err));
@@ -197,7 +197,7 @@ done:
 typedef ith_status (*config_reader)(const json_t *config, const char *where, ith_hparams *hp,
                                     ith_error *err);
 
-/* Reads an optional file with one of hf_config.h's functions; *found tells whether it was there. */
+/* Reads an optional file with a function of hf_config.h; *found: it exists. */
 static ith_status read_config(ith_source *source, const char *name, config_reader reader,
                               bool *found, ith_error *err)
 {
@@ -219,9 +219,8 @@ done:
 
 static void set_name(ith_source *source)
 {
-    char *full =
-        realpath(source->path, NULL); /* "." and a trailing slash have no name of their own */
-    const char *name = last_part(full != NULL ? full : source->path);
+    char *full = realpath(source->path, NULL); /* "." and "folder/" do not end with a name */
+    const char *name = file_name(full != NULL ? full : source->path);
 
     ith_clean_text(name, strlen(name), source->hparams.name, sizeof source->hparams.name);
     free(full);

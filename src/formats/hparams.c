@@ -21,7 +21,7 @@ ith_hparams ith_hparams_default(void)
         .repetition_penalty = 1};
 }
 
-/* Bytes of the well-formed, printable UTF-8 character at text, 0 if there is none. */
+/* Bytes of the printable UTF-8 character at text; 0 if there is none. */
 static size_t printable_bytes(const char *text, size_t len)
 {
     unsigned char first = (unsigned char)text[0];
@@ -80,7 +80,7 @@ static ith_status check_limits(const limit *limits, size_t n, const char *where,
     return ITH_OK;
 }
 
-/* Bounds that no real model reaches but that keep every later product of a few of them inside 64 bits. */
+/* Bounds that no real model reaches. They keep products of a few sizes inside 64 bits. */
 static ith_status check_ranges(const ith_hparams *hp, const char *where, ith_error *err)
 {
     const limit limits[] = {
@@ -111,7 +111,7 @@ static ith_status check_experts(const ith_hparams *hp, const char *where, ith_er
     ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
     if (e->n_dense < 0 || e->n_dense > ITH_MAX_DENSE)
         return ith_fail(err, ITH_E_FORMAT,
-                        "%s: %d layers are said to have no experts, expected at most %d", where,
+                        "%s: %d layers without experts are listed, expected at most %d", where,
                         e->n_dense, ITH_MAX_DENSE);
     return ITH_OK;
 }

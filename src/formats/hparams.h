@@ -33,10 +33,11 @@ typedef struct ith_rope_params {
 
 enum { ITH_MAX_EOS = 8, ITH_MAX_DENSE = 32, ITH_MAX_EXPERTS_USED = 64 };
 
-typedef struct ith_experts_params { /* a mixture of experts in place of a layer's MLP */
-    int64_t n;                      /* experts per layer; 0: the model has none */
-    int64_t used;                   /* per token, at most ITH_MAX_EXPERTS_USED */
-    int64_t ffn;                    /* rows of each expert's gate and up */
+/* A mixture of experts in place of a layer's MLP. */
+typedef struct ith_experts_params {
+    int64_t n;       /* experts per layer; 0: the model has none */
+    int64_t used;    /* per token, at most ITH_MAX_EXPERTS_USED */
+    int64_t ffn;     /* rows of each expert's gate and up */
     bool normalized; /* divide the weights of a token's experts by their sum (norm_topk_prob) */
     /* Layers step - 1, 2 step - 1, ... have experts (decoder_sparse_step), except for those in
      * dense[n_dense] (mlp_only_layers). */
@@ -45,9 +46,10 @@ typedef struct ith_experts_params { /* a mixture of experts in place of a layer'
     int32_t dense[ITH_MAX_DENSE];
 } ith_experts_params;
 
-typedef struct ith_hparams { /* what a file leaves out has its family's default (arch.h) */
-    char architecture[32];   /* ith_arch's name: "qwen3", "qwen3moe", "llama" */
-    char name[128];          /* the model's */
+/* What a file leaves out has the default of its family (arch.h). */
+typedef struct ith_hparams {
+    char architecture[32]; /* ith_arch's name: "qwen3", "qwen3moe", "llama" */
+    char name[128];        /* the model's */
     int64_t n_layers, hidden;
     int64_t ffn; /* rows of gate and up in layers with an MLP */
     int64_t n_heads, n_kv_heads, head_dim, n_vocab;

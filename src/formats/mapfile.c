@@ -1,3 +1,4 @@
+/* mapfile.c - mapping a file. */
 #include "formats/mapfile.h"
 
 #include <errno.h>
@@ -38,8 +39,8 @@ ith_status ith_mapfile_open(const char *path, ith_mapfile *file, ith_error *err)
     int fd;
 
     *file = (ith_mapfile){0};
-    fd = open(path, O_RDONLY | O_CLOEXEC |
-                        O_NONBLOCK); /* non-blocking: a pipe without a writer must not wait */
+    /* Non-blocking, so that a pipe without a writer does not wait. */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
     status = map_descriptor(fd, path, file, err);
@@ -51,9 +52,8 @@ ith_status ith_mapfile_open(const char *path, ith_mapfile *file, ith_error *err)
 
 void ith_mapfile_want_huge_pages(const ith_mapfile *file)
 {
-    if (file->size > 0)
-        madvise((void *)(uintptr_t)file->data, file->size,
-                MADV_HUGEPAGE); /* a wish: without it all works too */
+    if (file->size > 0) /* only a hint, so failure does not matter */
+        madvise((void *)(uintptr_t)file->data, file->size, MADV_HUGEPAGE);
 }
 
 void ith_mapfile_close(ith_mapfile *file)

@@ -21,14 +21,15 @@ static bool begins_with(const ith_mapfile *file, const char *magic)
     return file->size >= strlen(magic) && memcmp(file->data, magic, strlen(magic)) == 0;
 }
 
-/* What a file is that is neither GGUF nor a pack, as far as one can tell, and what to give instead. */
+/* The error for a file that is neither GGUF nor a pack: what it seems to be, and what to give
+ * instead. */
 static ith_status not_gguf(const ith_mapfile *file, ith_error *err)
 {
     static const char *const old_ggml[] = {"lmgg", "fmgg", "tjgg"};
     const char *path = file->path;
 
     if (ends_with(path, ".ith"))
-        return ith_fail(err, ITH_E_FORMAT, "%s: damaged or not a pack: it does not begin as one",
+        return ith_fail(err, ITH_E_FORMAT, "%s: damaged or not a pack: it does not begin like one",
                         path);
     for (size_t i = 0; i < sizeof old_ggml / sizeof *old_ggml; i++)
         if (begins_with(file, old_ggml[i]))
@@ -54,7 +55,7 @@ static ith_status not_gguf(const ith_mapfile *file, ith_error *err)
                     "%s: neither a GGUF file, a pack (.ith) nor a Hugging Face folder", path);
 }
 
-/* "Qwen/Qwen3-8B" is how people name models on the hub. */
+/* Models on the hub have names like "Qwen/Qwen3-8B". */
 static bool looks_like_hub_name(const char *path)
 {
     const char *slash = strchr(path, '/');

@@ -1,4 +1,5 @@
-/* The index of a pack: one JSON object. Offsets and lengths in it are promises to be checked against the file. */
+/* pack_index.c - the index of a pack, one JSON object. Offsets and lengths in it are claims, which
+ * are checked against the file. */
 #include "base/checksum.h"
 #include "base/range.h"
 #include "formats/pack_sections.h"
@@ -42,7 +43,7 @@ ith_status ith_packed_size(ith_packed *t, const char *where, ith_error *err)
     return ITH_OK;
 }
 
-/* ---- Parts of the file ---- */
+/* ---- Sections of the file ---- */
 
 static ith_status need(const ith_packfile *pack, const json_t *object, const char *what,
                        const char *key, const char **out, ith_error *err)
@@ -67,32 +68,32 @@ static ith_status need_int(const ith_packfile *pack, const json_t *object, const
     return ITH_OK;
 }
 
-/* A part of the file behind the header; all are checked for overlaps in the end. */
-static ith_status add_extent(ith_packfile *pack, const char *what, uint64_t offset, uint64_t bytes,
-                             ith_error *err)
+/* Adds a section after the header. check_sections looks for overlaps at the end. */
+static ith_status add_section(ith_packfile *pack, const char *what, uint64_t offset, uint64_t bytes,
+                              ith_error *err)
 {
     if (offset < ITH_PACK_HEADER || offset > pack->file->size || bytes > pack->file->size - offset)
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: index: %s takes %llu bytes at %llu, the file has %zu",
                         pack->file->path, what, (unsigned long long)bytes,
                         (unsigned long long)offset, pack->file->size);
-    pack->extents[pack->n_extents++] = (ith_pack_extent){offset, bytes, what};
+    pack->sections[pack->n_sections++] = (ith_pack_section){offset, bytes, what};
     return ITH_OK;
 }
 
-static int compare_extents(const void *a, const void *b)
+static int compare_sections(const void *a, const void *b)
 {
-    const ith_pack_extent *x = a, *y = b;
+    const ith_pack_section *x = a, *y = b;
     if (x->offset != y->offset)
         return x->offset < y->offset ? -1 : 1;
     return x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
 }
 
-static ith_status check_extents(ith_packfile *pack, ith_error *err)
+static ith_status check_sections(ith_packfile *pack, ith_error *err)
 {
-    qsort(pack->extents, pack->n_extents, sizeof *pack->extents, compare_extents);
-    for (size_t i = 1; i < pack->n_extents; i++) {
-        const ith_pack_extent *before = &pack->extents[i - 1], *e = &pack->extents[i];
+    qsort(pack->sections, pack->n_sections, sizeof *pack->sections, compare_sections);
+    for (size_t i = 1; i < pack->n_sections; i++) {
+        const ith_pack_section *before = &pack->sections[i - 1], *e = &pack->sections[i];
         if (e->offset - before->offset < before->bytes)
             return ith_fail(err, ITH_E_FORMAT, "%s: index: %s and %s overlap", pack->file->path,
                             before->what, e->what);
@@ -100,10 +101,10 @@ static ith_status check_extents(ith_packfile *pack, ith_error *err)
     return ITH_OK;
 }
 
-/* Bytes with a checksum in the index: a blob or a table of tiles. */
-static ith_status read_part(ith_packfile *pack, const json_t *object, const char *what,
-                            const char *offset_key, const char *checksum_key, int64_t bytes,
-                            const uint8_t **at, ith_error *err)
+/* Reads a section whose checksum the index holds: a blob or a table of tiles. */
+static ith_status read_section(ith_packfile *pack, const json_t *object, const char *what,
+                               const char *offset_key, const char *checksum_key, int64_t bytes,
+                               const uint8_t **at, ith_error *err)
 {
     const char *text;
     int64_t offset;
@@ -111,7 +112,7 @@ static ith_status read_part(ith_packfile *pack, const json_t *object, const char
 
     ITH_TRY(need_int(pack, object, what, offset_key, 0, INT64_MAX, &offset, err));
     ITH_TRY(need(pack, object, what, checksum_key, &text, err));
-    ITH_TRY(add_extent(pack, what, (uint64_t)offset, (uint64_t)bytes, err));
+    ITH_TRY(add_section(pack, what, (uint64_t)offset, (uint64_t)bytes, err));
     *at = pack->file->data + offset;
     if (!ith_checksum_read(text, &checksum) || ith_checksum(*at, (size_t)bytes) != checksum)
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the checksum of %s%s differs",
@@ -180,7 +181,8 @@ static ith_status read_codec(const ith_packfile *pack, const json_t *item, ith_p
                     pack->file->path, t->name, codec);
 }
 
-/* Tiles follow each other without gaps and fill the tensor's part of the file; none is longer than its layout says. */
+/* Tiles must follow each other without gaps and fill the tensor's section; none may be longer than
+ * its layout says. */
 static ith_status check_table(const ith_packfile *pack, const ith_packed *t, ith_error *err)
 {
     uint64_t end = t->offset;
@@ -218,13 +220,13 @@ static ith_status read_tensor(ith_packfile *pack, const json_t *item, ith_packed
     ITH_TRY(need_int(pack, item, t->name, "offset", 0, INT64_MAX, &offset, err));
     ITH_TRY(need_int(pack, item, t->name, "bytes", 1, INT64_MAX, &bytes, err));
     if (offset % ITH_PACK_ALIGN != 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s lies at %lld, not a multiple of %d",
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s starts at %lld, not a multiple of %d",
                         pack->file->path, t->name, (long long)offset, ITH_PACK_ALIGN);
     t->offset = (uint64_t)offset;
     t->bytes = (uint64_t)bytes;
-    ITH_TRY(add_extent(pack, t->name, t->offset, t->bytes, err));
-    ITH_TRY(read_part(pack, item, t->name, "table", "table_xxh64", t->n_tiles * ITH_PACK_ENTRY,
-                      &t->table, err));
+    ITH_TRY(add_section(pack, t->name, t->offset, t->bytes, err));
+    ITH_TRY(read_section(pack, item, t->name, "table", "table_xxh64", t->n_tiles * ITH_PACK_ENTRY,
+                         &t->table, err));
     return check_table(pack, t, err);
 }
 
@@ -236,7 +238,7 @@ static ith_status read_blob(ith_packfile *pack, const json_t *item, ith_pack_blo
 
     ITH_TRY(need(pack, item, "a blob", "name", &blob->name, err));
     ITH_TRY(need_int(pack, item, blob->name, "bytes", 0, INT64_MAX, &bytes, err));
-    ITH_TRY(read_part(pack, item, blob->name, "offset", "xxh64", bytes, &at, err));
+    ITH_TRY(read_section(pack, item, blob->name, "offset", "xxh64", bytes, &at, err));
     blob->bytes = (ith_bytes){(const char *)at, (size_t)bytes};
     return ITH_OK;
 }
@@ -253,8 +255,8 @@ static ith_status sort_names(ith_packfile *pack, ith_error *err)
     qsort(pack->by_name, pack->n_tensors, sizeof *pack->by_name, compare_names);
     for (size_t i = 1; i < pack->n_tensors; i++)
         if (strcmp(pack->by_name[i - 1]->name, pack->by_name[i]->name) == 0)
-            return ith_fail(err, ITH_E_FORMAT, "%s: index: tensor %s comes twice", pack->file->path,
-                            pack->by_name[i]->name);
+            return ith_fail(err, ITH_E_FORMAT, "%s: index: tensor %s occurs twice",
+                            pack->file->path, pack->by_name[i]->name);
     return ITH_OK;
 }
 
@@ -277,7 +279,7 @@ static ith_status parse(ith_packfile *pack, ith_error *err)
                           &pack->index, err);
 }
 
-static ith_status list_parts(ith_packfile *pack, ith_error *err)
+static ith_status list_sections(ith_packfile *pack, ith_error *err)
 {
     const json_t *tensors = json_object_get(pack->index, "tensors"),
                  *blobs = json_object_get(pack->index, "blobs");
@@ -289,14 +291,14 @@ static ith_status list_parts(ith_packfile *pack, ith_error *err)
     pack->tensors = calloc(n, sizeof *pack->tensors);
     pack->by_name = calloc(n, sizeof *pack->by_name);
     pack->blobs = calloc(n_blobs + 1, sizeof *pack->blobs);
-    pack->extents = calloc(2 * n + n_blobs + 2, sizeof *pack->extents);
+    pack->sections = calloc(2 * n + n_blobs + 2, sizeof *pack->sections);
     if (pack->tensors == NULL || pack->by_name == NULL || pack->blobs == NULL ||
-        pack->extents == NULL)
+        pack->sections == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of %zu tensors",
                         pack->file->path, n);
-    pack->extents[pack->n_extents++] = (ith_pack_extent){0, ITH_PACK_HEADER, "the header"};
+    pack->sections[pack->n_sections++] = (ith_pack_section){0, ITH_PACK_HEADER, "the header"};
     ITH_TRY(
-        add_extent(pack, "the index", pack->header.index_offset, pack->header.index_bytes, err));
+        add_section(pack, "the index", pack->header.index_offset, pack->header.index_bytes, err));
     for (; pack->n_tensors < n; pack->n_tensors++)
         ITH_TRY(read_tensor(pack, json_array_get(tensors, pack->n_tensors),
                             &pack->tensors[pack->n_tensors], err));
@@ -309,7 +311,7 @@ static ith_status list_parts(ith_packfile *pack, ith_error *err)
 ith_status ith_pack_read_index(ith_packfile *pack, ith_error *err)
 {
     ITH_TRY(parse(pack, err));
-    ITH_TRY(list_parts(pack, err));
+    ITH_TRY(list_sections(pack, err));
     ITH_TRY(sort_names(pack, err));
-    return check_extents(pack, err);
+    return check_sections(pack, err);
 }

@@ -1,4 +1,4 @@
-/* Reading tiles where a mapping will not do: what is read once stays in no one's address space. */
+/* pack_read.c - reading tiles with pread, for weights that are not used in the mapping. */
 #include "formats/pack_sections.h"
 
 #include "base/checksum.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_BYTES = 1 << 20 }; /* of tiles read at once; a single one may be longer */
+enum { READ_BYTES = 1 << 20 }; /* tiles are read together up to this; one may be longer */
 
 struct ith_pack_reader {
     const ith_packfile *pack;
@@ -64,7 +64,7 @@ static ith_status at_tile(ith_status status, const ith_packed *t, int64_t tile, 
                            t->name, (long long)tile);
 }
 
-/* From a stored tile to the tile. */
+/* Verifies a stored tile and turns it into the tile. */
 static ith_status unpack(ith_pack_reader *r, const ith_packed *t, int64_t tile,
                          const uint8_t *stored, ith_pack_tile entry, uint8_t *out, ith_error *err)
 {
@@ -101,7 +101,7 @@ static ith_status read_raw(ith_pack_reader *r, const ith_packed *t, int64_t firs
     return ITH_OK;
 }
 
-/* How many tiles from `first` on, n at most, are read at once; their bytes. */
+/* How many of the n tiles from `first` on to read together; *bytes: their bytes in the file. */
 static int64_t batch(const ith_packed *t, int64_t first, int64_t n, size_t *bytes)
 {
     int64_t count = 0;

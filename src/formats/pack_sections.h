@@ -1,10 +1,10 @@
-/* pack_sections.h - what the files of this room that read and write packs share. */
+/* pack_sections.h - the sections of a pack and the struct behind it, for its reader and writer. */
 #ifndef ITH_FORMATS_PACK_SECTIONS_H
 #define ITH_FORMATS_PACK_SECTIONS_H
 
 #include "formats/packfile.h"
 
-/* The first bytes of the file; everything little-endian, as in memory. */
+/* The first bytes of the file; little-endian, as in memory. */
 typedef struct ith_pack_header {
     uint8_t magic[8];
     uint32_t version;
@@ -12,7 +12,7 @@ typedef struct ith_pack_header {
     uint64_t file_bytes;
     uint64_t index_offset, index_bytes, index_checksum; /* of the JSON text */
     uint64_t reserved;                                  /* 0 */
-    uint64_t checksum;                                  /* of all before */
+    uint64_t checksum;                                  /* of the fields above */
 } ith_pack_header;
 
 _Static_assert(sizeof(ith_pack_header) == ITH_PACK_HEADER, "no padding");
@@ -25,13 +25,14 @@ enum {
 extern const uint8_t ith_pack_magic[8];
 extern const char *const ith_codec_names[2];
 
-typedef struct ith_pack_extent { /* a part of the file */
+/* Header, index, a blob, or the tiles or the table of a tensor. */
+typedef struct ith_pack_section {
     uint64_t offset, bytes;
-    const char *what;
-} ith_pack_extent;
+    const char *what; /* for messages */
+} ith_pack_section;
 
 typedef struct ith_pack_blob_entry {
-    const char *name; /* the index's */
+    const char *name; /* belongs to the index */
     ith_bytes bytes;
 } ith_pack_blob_entry;
 
@@ -44,20 +45,21 @@ struct ith_packfile {
     const ith_packed **by_name; /* sorted */
     ith_pack_blob_entry *blobs;
     size_t n_blobs;
-    ith_pack_extent *extents; /* all parts, rising */
-    size_t n_extents;
+    ith_pack_section *sections; /* by offset */
+    size_t n_sections;
 };
 
-/* Reads what the index lists into an otherwise empty pack whose header is right. */
+/* Fills a pack that has only its header with what the index lists. */
 ith_status ith_pack_read_index(ith_packfile *pack, ith_error *err);
 
-/* Shape and tile sizes from layout, rows and cols (vector: rows). ITH_E_FORMAT if they overflow; `where` is the file's name. */
+/* Sets tile counts and sizes from layout, rows and cols (of a vector: rows). ITH_E_FORMAT if they
+ * overflow; `where` is the file's name. */
 ith_status ith_packed_size(ith_packed *t, const char *where, ith_error *err);
 
-bool ith_layout_named(const char *name,
-                      ith_layout *layout); /* false: there is none of this name in packs */
+/* False: packs have no layout of this name. */
+bool ith_layout_named(const char *name, ith_layout *layout);
 
-/* 16 hexadecimal digits, and back (false: not that). */
+/* As 16 hexadecimal digits, and back; false: not 16 of them. */
 void ith_checksum_text(uint64_t checksum, char text[17]);
 bool ith_checksum_read(const char *text, uint64_t *checksum);
 

@@ -1,3 +1,4 @@
+/* pack_write.c - writing a pack: tensors and blobs first, then tables, index and header. */
 #include "formats/pack_write.h"
 
 #include "base/checksum.h"
@@ -12,20 +13,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whole, aligned huge pages are written, so that the page cache holds the new file in them (Linux 6.16 on ext4) and a run maps it so. */
+/* The file is written in whole, aligned huge pages, so that the page cache holds it in huge pages
+ * (Linux 6.16, ext4) and a run maps them. */
 enum { BLOCK = 2 << 20 };
 
 struct ith_pack_writer {
     ith_newfile file;
-    uint64_t end;   /* of what was appended */
+    uint64_t end;   /* of what has been appended */
     uint8_t *block; /* [BLOCK] the last `end % BLOCK` bytes, not yet in the file */
     uint32_t features;
     json_t *tensors, *blobs;
-    ith_packed now;  /* the tensor that is being written */
+    ith_packed now;  /* the tensor being written */
     int64_t written; /* its tiles */
-    uint8_t *tables; /* of all tensors so far, one after another */
+    uint8_t *tables; /* of all tensors so far */
     size_t tables_bytes, tables_room;
-    uint64_t tables_at; /* in the file, once it has an end */
+    uint64_t tables_at; /* in the file; known at the end */
 };
 
 /* ---- Encoding ---- */
@@ -64,7 +66,7 @@ static ith_status append(ith_pack_writer *w, const void *data, size_t bytes, ith
     return ITH_OK;
 }
 
-/* Zeros up to where the next tensor or blob may begin. */
+/* Zeros up to where the next section may begin. */
 static ith_status align(ith_pack_writer *w, ith_error *err)
 {
     return append(w, NULL, (ITH_PACK_ALIGN - w->end % ITH_PACK_ALIGN) % ITH_PACK_ALIGN, err);
@@ -77,10 +79,10 @@ static ith_status check_target(const char *path, bool force, ith_error *err)
     if (stat(path, &info) != 0)
         return ITH_OK;
     if (!S_ISREG(info.st_mode))
-        return ith_fail(err, ITH_E_ARGUMENT, "%s is no regular file, which a pack could replace",
-                        path);
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%s is not a regular file, so a pack cannot replace it", path);
     return force ? ITH_OK
-                 : ith_fail(err, ITH_E_ARGUMENT, "%s is there already; --force replaces it", path);
+                 : ith_fail(err, ITH_E_ARGUMENT, "%s exists already; --force replaces it", path);
 }
 
 ith_status ith_pack_writer_open(const char *path, bool force, ith_pack_writer **out, ith_error *err)
@@ -175,7 +177,8 @@ static void add_entry(ith_pack_writer *w, const ith_encoded *tile, uint64_t offs
     w->tables_bytes += ITH_PACK_ENTRY;
 }
 
-/* One entry of the index: where tables lie is known at the end, so "table" counts from the first one here. */
+/* Adds the tensor to the index. Where the tables lie is known only at the end, so "table" counts
+ * from the first table here. */
 static ith_status end_tensor(ith_pack_writer *w, ith_error *err)
 {
     const ith_packed *t = &w->now;
@@ -236,7 +239,7 @@ static ith_status write_tables(ith_pack_writer *w, ith_error *err)
     return append(w, w->tables, w->tables_bytes, err);
 }
 
-/* The list as the index has it: "table" counts from the start of the file. NULL: no memory. */
+/* The list for the index, where "table" counts from the start of the file. NULL: no memory. */
 static json_t *tensors_in_file(const ith_pack_writer *w)
 {
     json_t *tensors = json_deep_copy(w->tensors), *item;
@@ -309,7 +312,7 @@ ith_status ith_pack_writer_unseal(ith_pack_writer *w, ith_error *err)
     size_t used = w->tables_at % BLOCK;
 
     if (ftruncate(w->file.fd, (off_t)w->tables_at) != 0)
-        return ith_fail(err, ITH_E_IO, "%s: cutting it to %llu bytes: %s", w->file.temporary,
+        return ith_fail(err, ITH_E_IO, "%s: truncating it to %llu bytes: %s", w->file.temporary,
                         (unsigned long long)w->tables_at, strerror(errno));
     for (size_t got = 0; got < used;) {
         ssize_t n =
@@ -318,7 +321,7 @@ ith_status ith_pack_writer_unseal(ith_pack_writer *w, ith_error *err)
             continue;
         if (n <= 0)
             return ith_fail(err, ITH_E_IO, "%s: reading what was written: %s", w->file.temporary,
-                            n == 0 ? "it has been cut short" : strerror(errno));
+                            n == 0 ? "it was truncated" : strerror(errno));
         got += (size_t)n;
     }
     w->end = w->tables_at;

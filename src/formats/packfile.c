@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As PNG's: a transfer that cuts the eighth bit or changes line ends shows here. */
+/* Like PNG's: shows transfers that strip the eighth bit or convert line ends. */
 const uint8_t ith_pack_magic[8] = {0x89, 'I', 'T', 'H', '\r', '\n', 0x1a, '\n'};
 const char *const ith_codec_names[2] = {[ITH_CODEC_RAW] = "raw", [ITH_CODEC_ZSTD] = "zstd"};
 
@@ -24,7 +24,7 @@ void ith_pack_close(ith_packfile *pack)
     free(pack->tensors);
     free(pack->by_name);
     free(pack->blobs);
-    free(pack->extents);
+    free(pack->sections);
     free(pack);
 }
 
@@ -126,16 +126,15 @@ ith_status ith_pack_check_gaps(const ith_packfile *pack, ith_error *err)
 {
     uint64_t end = 0;
 
-    for (size_t i = 0; i <= pack->n_extents; i++) {
-        uint64_t next = i < pack->n_extents ? pack->extents[i].offset : pack->file->size;
+    for (size_t i = 0; i <= pack->n_sections; i++) {
+        uint64_t next = i < pack->n_sections ? pack->sections[i].offset : pack->file->size;
         if (!is_zero(pack->file->data + end, next - end))
-            return ith_fail(
-                err, ITH_E_FORMAT,
-                "%s: damaged: a byte between %llu and %llu, which belongs to nothing, is "
-                "not 0",
-                pack->file->path, (unsigned long long)end, (unsigned long long)next);
-        if (i < pack->n_extents)
-            end = next + pack->extents[i].bytes;
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: damaged: a byte between %llu and %llu, outside all sections, is "
+                            "not 0",
+                            pack->file->path, (unsigned long long)end, (unsigned long long)next);
+        if (i < pack->n_sections)
+            end = next + pack->sections[i].bytes;
     }
     return ITH_OK;
 }

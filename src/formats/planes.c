@@ -1,8 +1,10 @@
+/* planes.c - the planes of a tile: split and join. */
 #include "formats/planes.h"
 
 #include <string.h>
 
-typedef struct shape { /* a tile: quants, then numbers of 2 or 4 bytes, then padding */
+/* A tile: quants, then numbers of 2 or 4 bytes, then padding. */
+typedef struct shape {
     size_t quants, numbers, width, padding;
 } shape;
 
@@ -30,7 +32,7 @@ int ith_planes_sizes(ith_layout layout, size_t groups, size_t sizes[ITH_PLANES_M
     return n;
 }
 
-/* Loops that compilers turn into shuffles of whole registers. */
+/* Compilers turn these loops into shuffles of whole registers. */
 
 static void split_bytes(size_t n, const uint8_t *in, uint8_t *low, uint8_t *high)
 {

@@ -1,3 +1,4 @@
+/* safetensors.c - parsing a safetensors file. */
 #include "formats/safetensors.h"
 
 #include "base/json.h"
@@ -7,7 +8,8 @@
 
 enum { HEADER_MAX = 100000000 }; /* the reference implementation's limit */
 
-typedef struct body { /* what follows the header */
+/* What follows the header. */
+typedef struct body {
     const ith_mapfile *file;
     const uint8_t *data;
     size_t size;
@@ -89,7 +91,7 @@ static ith_status read_shape(ith_tensor *t, const json_t *entry, ith_error *err)
     return ith_tensor_set_shape(t, err);
 }
 
-static ith_status read_place(ith_tensor *t, const json_t *entry, const body *rest, ith_error *err)
+static ith_status read_offsets(ith_tensor *t, const json_t *entry, const body *rest, ith_error *err)
 {
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
@@ -104,8 +106,9 @@ static ith_status read_place(ith_tensor *t, const json_t *entry, const body *res
                         "%s: truncated: tensor %s ends at byte %lld of the data, the file has %zu",
                         t->file, t->name, (long long)end, rest->size);
     if ((uint64_t)(end - begin) != t->bytes)
-        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s takes %lld bytes, its shape and type %zu",
-                        t->file, t->name, (long long)(end - begin), t->bytes);
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tensor %s takes %lld bytes, its shape and type need %zu", t->file,
+                        t->name, (long long)(end - begin), t->bytes);
     t->data = rest->data + begin;
     return ITH_OK;
 }
@@ -124,11 +127,11 @@ static ith_status read_tensor(const char *name, const json_t *entry, const body 
                         name);
     ITH_TRY(read_dtype(&t, entry, err));
     ITH_TRY(read_shape(&t, entry, err));
-    ITH_TRY(read_place(&t, entry, rest, err));
+    ITH_TRY(read_offsets(&t, entry, rest, err));
     return ith_tensor_table_add(table, &t, err);
 }
 
-/* Tensors, ordered and known not to overlap, fill the data exactly if their sizes add up to it. */
+/* Tensors that do not overlap fill the data exactly if their sizes add up to it. */
 static ith_status check_filled(const ith_tensor_table *table, size_t first, const body *rest,
                                ith_error *err)
 {

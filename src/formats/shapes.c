@@ -1,3 +1,4 @@
+/* shapes.c - finding a shape by name or by path. */
 #include "formats/shapes.h"
 
 #include "formats/hf_config.h"
@@ -39,7 +40,7 @@ static ith_status unknown(const char *name, ith_error *err)
     for (int i = 0; i < N_SHAPES && used < sizeof known; i++)
         used += (size_t)snprintf(known + used, sizeof known - used, "%s, ", shapes[i].name);
     return ith_fail(err, ITH_E_ARGUMENT,
-                    "\"%s\" is no shape; known: %sor the path of a config.json", name, known);
+                    "\"%s\" is not a shape; known: %sor the path of a config.json", name, known);
 }
 
 ith_status ith_shape_find(const char *name, ith_hparams *hp, ith_error *err)

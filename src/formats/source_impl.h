@@ -1,4 +1,4 @@
-/* source_impl.h - what a source is made of; for the files of this room that open or describe one. */
+/* source_impl.h - the struct behind ith_source, for the files of this room that fill or read it. */
 #ifndef ITH_FORMATS_SOURCE_IMPL_H
 #define ITH_FORMATS_SOURCE_IMPL_H
 
@@ -13,12 +13,17 @@ struct ith_source {
     ith_tensor_table tensors;
     ith_mapfile **files; /* [n_files] the weights */
     size_t n_files;
-    char *tokenizer_json, *tokenizer_config; /* Hugging Face; NULL if absent */
-    ith_gguf_meta meta;                      /* GGUF, or a pack of one */
-    size_t meta_bytes;                       /* of the file up to its first tensor's description */
-    ith_gguf_vocab vocab;                    /* GGUF, or a pack of one */
-    struct ith_packfile *pack;
-    float *floats; /* synthetic: ones, which are the norms; then the routers' weights */
+
+    /* Hugging Face folders; NULL if absent. */
+    char *tokenizer_json, *tokenizer_config;
+
+    /* GGUF files, and packs made from one. */
+    ith_gguf_meta meta;
+    size_t meta_bytes; /* of the file before its first tensor's description */
+    ith_gguf_vocab vocab;
+
+    struct ith_packfile *pack; /* packs */
+    float *floats;             /* synthetic: ones, for the norms; then the routers' weights */
 };
 
 /* Appends a zeroed file, which the source closes. */
@@ -32,11 +37,11 @@ ith_status ith_source_map(ith_source *source, const char *path, const ith_mapfil
 /* Fills a source whose path is a folder. */
 ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err);
 
-/* Fills a source from a GGUF file; `file` stays the caller's and must outlive the source. */
+/* Fills a source from a GGUF file. `file` stays the caller's and must outlive the source. */
 ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, unsigned flags,
                                 ith_error *err);
 
-/* Fills a source from a pack; `file` as above. */
+/* The same from a pack. */
 ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith_error *err);
 
 /* Frees what a source holds, but not the struct. */

@@ -1,4 +1,4 @@
-/* A pack as a source; what a pack must hold of another source. */
+/* source_pack.c - a pack as a source, and what of another source a pack holds. */
 #include "formats/source_impl.h"
 
 #include "formats/hparams_json.h"
@@ -27,17 +27,17 @@ static ith_status add_tensor(ith_source *source, const ith_packed *p, const ith_
     return ith_tensor_table_add(&source->tensors, &t, err);
 }
 
-/* The metadata of the GGUF file that the pack was made of, for its tokenizer. */
+/* The metadata of the GGUF file that the pack was made from, for its tokenizer. */
 static ith_status read_meta(ith_source *source, const ith_mapfile *file, ith_error *err)
 {
     ith_bytes blob = ith_pack_blob(source->pack, gguf_blob);
-    ith_mapfile part = {.data = (const uint8_t *)blob.data, .size = blob.len, .path = file->path};
+    ith_mapfile head = {.data = (const uint8_t *)blob.data, .size = blob.len, .path = file->path};
     ith_cursor cursor;
 
     if (blob.data == NULL)
         return ITH_OK;
     source->meta_bytes = blob.len;
-    ITH_TRY(ith_gguf_meta_read(&part, &cursor, &source->meta, err));
+    ITH_TRY(ith_gguf_meta_read(&head, &cursor, &source->meta, err));
     return ith_gguf_vocab_read(&source->meta, &source->vocab, err);
 }
 

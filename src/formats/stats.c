@@ -1,3 +1,4 @@
+/* stats.c - reading activation statistics. */
 #include "formats/stats.h"
 
 #include "base/json.h"
@@ -12,7 +13,7 @@ static const char format_name[] = "ithaca-activations-1";
 struct ith_stats {
     ith_mapfile file;
     ith_tensor_table table;
-    float *values; /* of all vectors, one after another in the order of the table */
+    float *values; /* of all vectors, in the order of the table */
 };
 
 /* ---- Reading ---- */
@@ -28,7 +29,7 @@ static ith_status check_format(const ith_mapfile *file, ith_error *err)
     status = name != NULL && strcmp(name, format_name) == 0
                  ? ITH_OK
                  : ith_fail(err, ITH_E_FORMAT,
-                            "%s: no activation statistics: its format is \"%s\", expected \"%s\"",
+                            "%s: not activation statistics: its format is \"%s\", expected \"%s\"",
                             file->path, name != NULL ? name : "", format_name);
     json_decref(metadata);
     return status;
@@ -52,10 +53,10 @@ static ith_status read_all(ith_stats *s, const char *path, ith_error *err)
     ITH_TRY(ith_mapfile_open(path, &s->file, err));
     ith_status status = ith_safetensors_parse(&s->file, &s->table, err);
     if (status != ITH_OK)
-        return ith_fail_prefix(err, status, "no statistics of ithaca calibrate");
+        return ith_fail_prefix(err, status, "not a statistics file of ithaca calibrate");
     ITH_TRY(ith_tensor_table_index(&s->table, err));
     ITH_TRY(check_format(&s->file, err));
-    s->values = malloc(s->file.size); /* what F32 takes in the file is enough */
+    s->values = malloc(s->file.size); /* the file holds them as F32 too, and more */
     if (s->values == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %zu bytes", path, s->file.size);
     for (size_t i = 0, at = 0; i < s->table.n; i++) {
@@ -105,7 +106,7 @@ ith_status ith_stats_find(const ith_stats *stats, const char *name, int64_t cols
             err, ITH_E_FORMAT,
             "%s: %s has %lld columns, the model's has %lld: the statistics are of another model",
             stats->file.path, name, (long long)t->dims[0], (long long)cols);
-    /* vectors lie in the file as they do here: one after another, in the order of the table */
+    /* the file has the vectors in the same order, without gaps */
     *out = stats->values + (size_t)(t->data - stats->table.items[0].data) / sizeof(float);
     return ITH_OK;
 }

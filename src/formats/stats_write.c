@@ -1,3 +1,4 @@
+/* stats_write.c - writing activation statistics. */
 #include "base/json.h"
 #include "base/newfile.h"
 #include "formats/stats.h"
@@ -21,7 +22,8 @@ static json_t *metadata(const ith_stats_about *about)
                      decimal(about->window), "ids_sha256", about->ids_sha256);
 }
 
-/* The header's JSON text, padded with spaces so that the data begin at a multiple of 8. NULL without memory. */
+/* The JSON of the header, padded with spaces so that the data begin at a multiple of 8. NULL: no
+ * memory. */
 static char *header_text(const ith_stats_about *about, const ith_stats_vector *vectors, size_t n)
 {
     json_t *header = json_object();

@@ -1,3 +1,4 @@
+/* synthetic.c - synthetic models: their tensors, and random data for them. */
 #include "formats/synthetic.h"
 
 #include "base/range.h"
@@ -17,9 +18,9 @@
 static const char prefix[] = "synthetic:";
 
 enum {
-    PERIOD_MIN = 8 << 20, /* bytes after which the data repeat */
-    PLACES = 1 << 12,     /* a tensor begins at one of the first so many blocks */
-    PLACE_STEP = 1117     /* prime: layers begin at different ones */
+    PERIOD_MIN = 8 << 20, /* bytes after which the data repeat, at least */
+    STARTS = 1 << 12,     /* a tensor starts at one of the first so many blocks */
+    START_STEP = 1117     /* prime, so that layers start at different ones */
 };
 
 bool ith_synthetic_is_name(const char *path)
@@ -43,7 +44,7 @@ static ith_status find_type(const char *path, const char *name, ith_dtype *dtype
         used +=
             (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", type);
     }
-    return ith_fail(err, ITH_E_ARGUMENT, "%s: \"%s\" is no tensor type; known: %s", path, name,
+    return ith_fail(err, ITH_E_ARGUMENT, "%s: \"%s\" is not a tensor type; known: %s", path, name,
                     known);
 }
 
@@ -65,7 +66,7 @@ static ith_status parse_name(ith_source *source, ith_dtype *dtype, ith_error *er
     if (status == ITH_OK) {
         snprintf(source->hparams.name, sizeof source->hparams.name, "synthetic %.100s", shape);
         source->hparams.bos = -1;
-        source->hparams.n_eos = 0; /* random weights have no say in where a measurement ends */
+        source->hparams.n_eos = 0; /* random weights must not end a measurement */
     }
     free(shape);
     return status;
@@ -91,7 +92,7 @@ static void put_f16(uint8_t *at, double x)
     memcpy(at, &half, 2);
 }
 
-/* One block whose elements are uniform with standard deviation `std`: quants as they come, the scale to match. */
+/* One block of uniform elements with standard deviation `std`: random quants, a scale that fits. */
 static void put_block(ith_dtype dtype, double std, uint64_t *x, uint8_t *at)
 {
     const ith_dtype_info *type = ith_dtype_get(dtype);
@@ -107,13 +108,14 @@ static void put_block(ith_dtype dtype, double std, uint64_t *x, uint8_t *at)
         memcpy(at, &bf16, 2);
     else if (dtype == ITH_DT_F16)
         put_f16(at, uniform);
-    else /* sixteen steps have a deviation of 4.61, 256 of 73.9 */
+    else /* the deviation of 16 steps is 4.61, of 256 steps 73.9 */
         put_f16(at, std / (dtype == ITH_DT_Q8_0 ? 73.9 : 4.61));
     if (dtype == ITH_DT_Q4_1)
         put_f16(at + 2, -7.5 * std / 4.61);
 }
 
-/* One unnamed file of `period` bytes, mapped again and again until `bytes` are covered; the mappings keep it. */
+/* Maps one unnamed file of `period` bytes repeatedly, until `bytes` are covered. The mappings keep
+ * the file. */
 static ith_status map_repeated(const char *path, size_t period, size_t bytes, void **out,
                                size_t *size, ith_error *err)
 {
@@ -166,7 +168,7 @@ typedef struct wanted {
     ith_dtype dtype;
 } wanted;
 
-/* Adds a tensor under its Hugging Face name; data follow. */
+/* Adds a tensor under its Hugging Face name, without data. */
 static ith_status add(ith_source *source, const wanted *w, int layer, int expert, ith_error *err)
 {
     const ith_arch *arch = ith_arch_find(source->hparams.architecture);
@@ -255,7 +257,7 @@ static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *er
     return ith_tensor_table_index(&source->tensors, err);
 }
 
-/* n_ones ones, then n random numbers of standard deviation `std`. */
+/* n_ones ones, then n random numbers with standard deviation `std`. */
 static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, double std,
                               ith_error *err)
 {
@@ -280,8 +282,9 @@ static bool is_router(const ith_arch *arch, const ith_tensor *t)
     return ends_with(t->name, number + 2);
 }
 
-/* Norms and biases are ones, routers all alike; other matrices begin at different blocks of the mapping. */
-static ith_status place_tensors(ith_source *source, ith_dtype dtype, ith_error *err)
+/* Gives tensors their data: norms and biases are ones, all routers are alike, and other matrices
+ * start at different blocks of the mapping. */
+static ith_status give_data(ith_source *source, ith_dtype dtype, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
     const ith_arch *arch = ith_arch_find(hp->architecture);
@@ -291,7 +294,7 @@ static ith_status place_tensors(ith_source *source, ith_dtype dtype, ith_error *
     for (size_t i = 0; i < source->tensors.n; i++)
         if (source->tensors.items[i].bytes > longest)
             longest = source->tensors.items[i].bytes;
-    ITH_TRY(make_data(source, dtype, longest + PLACES * block, err));
+    ITH_TRY(make_data(source, dtype, longest + STARTS * block, err));
     ITH_TRY(
         make_floats(source, n_ones, hp->experts.n * hp->hidden, 1 / sqrt((double)hp->hidden), err));
     for (size_t i = 0; i < source->tensors.n; i++) {
@@ -299,7 +302,7 @@ static ith_status place_tensors(ith_source *source, ith_dtype dtype, ith_error *
         if (t->n_dims == 1 || is_router(arch, t))
             t->data = (const uint8_t *)(source->floats + (t->n_dims == 1 ? 0 : n_ones));
         else
-            t->data = source->files[0]->data + i * PLACE_STEP % PLACES * block;
+            t->data = source->files[0]->data + i * START_STEP % STARTS * block;
     }
     return ITH_OK;
 }
@@ -315,5 +318,5 @@ ith_status ith_synthetic_open(ith_source *source, unsigned flags, ith_error *err
     if (flags & ITH_SOURCE_TOKENIZER_ONLY)
         return ITH_OK;
     ITH_TRY(add_tensors(source, dtype, err));
-    return place_tensors(source, dtype, err);
+    return give_data(source, dtype, err);
 }

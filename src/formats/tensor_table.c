@@ -1,3 +1,4 @@
+/* tensor_table.c - a growing list of tensors, and a sorted index over it. */
 #include "formats/tensor_table.h"
 
 #include "base/range.h"
@@ -68,7 +69,7 @@ static int compare_data(const void *a, const void *b)
     const ith_tensor *x = a, *y = b;
     if (x->data != y->data)
         return x->data < y->data ? -1 : 1;
-    if (x->bytes != y->bytes) /* empty ones before their neighbour */
+    if (x->bytes != y->bytes) /* an empty tensor before its neighbour */
         return x->bytes < y->bytes ? -1 : 1;
     return strcmp(x->name, y->name);
 }
@@ -102,7 +103,7 @@ ith_status ith_tensor_table_index(ith_tensor_table *table, ith_error *err)
     qsort(table->by_name, table->n, sizeof *table->by_name, compare_names);
     for (size_t i = 1; i < table->n; i++)
         if (compare_names(&table->by_name[i - 1], &table->by_name[i]) == 0)
-            return ith_fail(err, ITH_E_FORMAT, "tensor %s comes twice: in %s and in %s",
+            return ith_fail(err, ITH_E_FORMAT, "tensor %s occurs twice: in %s and in %s",
                             table->by_name[i]->name, table->by_name[i - 1]->file,
                             table->by_name[i]->file);
     return ITH_OK;

@@ -1,8 +1,9 @@
+/* tile_codec.c - packing and unpacking a tile, plane by plane. */
 #include "formats/tile_codec.h"
 
 #include <string.h>
 
-enum { WORTH = 16 }; /* a plane is compressed if a 16th of it is saved */
+enum { WORTH = 16 }; /* a plane is compressed if that saves a 16th of it */
 
 size_t ith_tile_pack(ith_layout layout, size_t groups, ith_zframe *z, int level,
                      const uint8_t *tile, uint8_t *scratch, uint8_t *out)

@@ -70,7 +70,7 @@ same "inspect: parameters" "$(field "$out" 'j["parameters"]')" "$(field "$work/p
 before=$(sha256sum <"$work/n.ith")
 expect "an existing file is refused" 1 "$ITHACA" pack $NEEDLE -o "$work/n.ith" --quant w4
 one_line "an existing file is refused"
-matches "an existing file is refused: what to do" "$err" "n.ith is there already; --force replaces it"
+matches "an existing file is refused: what to do" "$err" "n.ith exists already; --force replaces it"
 same "an existing file stays" "$before" "$(sha256sum <"$work/n.ith")"
 expect "--force replaces it" 0 "$ITHACA" pack $NEEDLE -o "$work/n.ith" --quant w4 --force
 expect "a pack over itself" 0 "$ITHACA" pack "$work/n.ith" -o "$work/n.ith" --force

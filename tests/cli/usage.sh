@@ -91,7 +91,7 @@ fails "more than the context holds" "context of 8" "$ITHACA" score -m $NEEDLE -f
 fails "a prompt that the context does not hold" "the prompt has [0-9]+ tokens, more than the context of 8: .*--ctx" "$ITHACA" run -m $NEEDLE -f "$work/text" --ctx 8
 fails "memory for nothing" "^ithaca: error: 0 MiB a rank .*--mem" "$ITHACA" run -m $NEEDLE -p hello --mem 1MiB
 fails "a drafting model of another vocabulary" "--draft: .* vocabulary of .* needs the same" "$ITHACA" run -m $NEEDLE -p hello --draft synthetic:smollm2-135m:q4_0
-fails "statistics of another kind" "no statistics of ithaca calibrate: $NEEDLE/config.json" "$ITHACA" run -m $NEEDLE -p hello --stats $NEEDLE/config.json
+fails "statistics of another kind" "not a statistics file of ithaca calibrate: $NEEDLE/config.json" "$ITHACA" run -m $NEEDLE -p hello --stats $NEEDLE/config.json
 fails "a cache where no folder can be" "$work/none/x: the folder cannot be made: No such file" "$ITHACA" run -m $NEEDLE -p hello --prompt-cache "$work/none/x"
 fails "a cache that is a file" "$work/text is no folder" "$ITHACA" run -m $NEEDLE -p hello --prompt-cache "$work/text"
 fails "a pack where no file can be" "$work/none/x.ith cannot be made: No such file" "$ITHACA" pack $NEEDLE -o "$work/none/x.ith"

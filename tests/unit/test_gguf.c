@@ -284,7 +284,7 @@ static void damaged_pairs_are_refused(void **state)
     gguf_writer w = gguf_small_pairs();
     (void)state;
     gguf_u32(&w, "llama.block_count", 1);
-    expect(&w, ITH_E_FORMAT, "llama.block_count comes twice");
+    expect(&w, ITH_E_FORMAT, "llama.block_count occurs twice");
     w = gguf_small_pairs();
     gguf_pair(&w, "x", 13, "", 1);
     expect(&w, ITH_E_FORMAT, "a value of type 13");
@@ -336,7 +336,7 @@ static void damaged_tensors_are_refused(void **state)
         {"w", 0, 1, {1}, UINT64_MAX - 31, ITH_E_FORMAT, "truncated or damaged: tensor w"},
         {"w", 0, 1, {UINT64_C(1) << 40}, 0, ITH_E_FORMAT, "truncated or damaged: tensor w"},
         {"w", 0, 1, {1}, 0, ITH_E_FORMAT, "overlap"},
-        {"output_norm.weight", 0, 1, {0}, 0, ITH_E_FORMAT, "tensor output_norm.weight comes twice"},
+        {"output_norm.weight", 0, 1, {0}, 0, ITH_E_FORMAT, "tensor output_norm.weight occurs twice"},
         {"", 0, 1, {1}, 0, ITH_E_FORMAT, "a tensor name of 0 bytes"},
         {"w\n", 0, 1, {1}, 0, ITH_E_FORMAT, "not printable"},
     };
@@ -380,7 +380,7 @@ static void unsupported_settings_are_named(void **state)
         w = gguf_small_pairs();
         gguf_u32(&w, cases[i].key, cases[i].value);
         gguf_small_tensors(&w);
-        expect(&w, ITH_E_UNSUPPORTED, strcmp(cases[i].key, "split.count") == 0 ? "one of 3 parts" : cases[i].key);
+        expect(&w, ITH_E_UNSUPPORTED, strcmp(cases[i].key, "split.count") == 0 ? "one of 3 files" : cases[i].key);
     }
     w = gguf_small_pairs();
     gguf_text(&w, "llama.rope.scaling.type", "longrope");

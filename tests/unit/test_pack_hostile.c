@@ -64,7 +64,7 @@ static const hostile hostiles[] = {
     {"tensors", 0, "name", NULL, ITH_E_FORMAT, "\"name\" should be a string"},
     {"tensors", 0, "name", "\"\"", ITH_E_FORMAT, "name of 0 bytes"},
     {"tensors", 0, "name", "\"a b\"", ITH_E_FORMAT, "not printable"},
-    {"tensors", 0, "name", "\"w4\"", ITH_E_FORMAT, "tensor w4 comes twice"},
+    {"tensors", 0, "name", "\"w4\"", ITH_E_FORMAT, "tensor w4 occurs twice"},
     {"tensors", 0, "layout", "\"w3\"", ITH_E_UNSUPPORTED, "unknown layout \"w3\""},
     {"tensors", 0, "layout", "\"f32\"", ITH_E_UNSUPPORTED, "unknown layout"},
     {"tensors", 0, "layout", "\"w4\"", ITH_E_FORMAT, "tile 0 has 1088 bytes"},

@@ -98,7 +98,7 @@ static void damaged_headers_are_refused(void **state)
         {ONE("F32", "[1,1,1,1,1]", "[0,4]"), 4, ITH_E_UNSUPPORTED, "5 dimensions"},
         {ONE("F32", "[-1]", "[0,4]"), 4, ITH_E_FORMAT, "shape"},
         {ONE("F32", "[1.5]", "[0,4]"), 4, ITH_E_FORMAT, "shape"},
-        {ONE("F32", "[2]", "[0,4]"), 4, ITH_E_FORMAT, "takes 4 bytes, its shape and type 8"},
+        {ONE("F32", "[2]", "[0,4]"), 4, ITH_E_FORMAT, "takes 4 bytes, its shape and type need 8"},
         {ONE("F32", "[1]", "[4,0]"), 4, ITH_E_FORMAT, "[begin, end]"},
         {ONE("F32", "[1]", "[-4,0]"), 4, ITH_E_FORMAT, "[begin, end]"},
         {ONE("F32", "[1]", "[0,4,8]"), 4, ITH_E_FORMAT, "[begin, end]"},

@@ -120,7 +120,7 @@ static void bad_indexes_are_refused(void **state)
         {"\"a\": \"../secret\"", ITH_E_FORMAT, "not a file of the same folder"},
         {"\"a\": \"..\"", ITH_E_FORMAT, "not a file of the same folder"},
         {"\"a\": \"\"", ITH_E_FORMAT, "not a file of the same folder"},
-        {"\"a\": 1", ITH_E_FORMAT, "tensor a has no file's name"},
+        {"\"a\": 1", ITH_E_FORMAT, "tensor a has no file name"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_shards(*state, cases[i].map);
@@ -135,7 +135,7 @@ static void a_tensor_in_two_shards_is_refused(void **state)
     const folder *f = *state;
     write_shards(f, "\"a\": \"model-00001-of-00002.safetensors\", \"b\": \"model-00002-of-00002.safetensors\"");
     folder_write_buffer(f->path, "model-00002-of-00002.safetensors", safetensors_file(SHARD("a"), 8));
-    expect(f->path, 0, ITH_E_FORMAT, "tensor a comes twice");
+    expect(f->path, 0, ITH_E_FORMAT, "tensor a occurs twice");
 }
 
 static void folders_of_another_kind_are_explained(void **state)
@@ -150,7 +150,7 @@ static void folders_of_another_kind_are_explained(void **state)
     folder_write_text(f->path, "other.safetensors", "");
     expect(f->path, 0, ITH_E_FORMAT, "only files such as other.safetensors");
     folder_write_text(f->path, "pytorch_model.bin", "");
-    expect(f->path, 0, ITH_E_UNSUPPORTED, "as PyTorch files (pytorch_model.bin) only");
+    expect(f->path, 0, ITH_E_UNSUPPORTED, "only PyTorch weights (pytorch_model.bin)");
     folder_write_text(f->path, "config.json", "{\"model_type\": ");
     expect(f->path, 0, ITH_E_FORMAT, "config.json: line");
     folder_write_text(f->path, "config.json", config);
