@@ -15,7 +15,7 @@ enum { N_KNOWN = sizeof known / sizeof *known };
 ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i)
 {
     (void)hp, (void)i;
-    return (ith_layer_form){2, {{ITH_PART_ATTN_NORM, "attention"}, {ITH_PART_FFN_NORM, "mlp"}}};
+    return (ith_layer_form){2, {{ITH_ROLE_ATTN_NORM, "attention"}, {ITH_ROLE_FFN_NORM, "mlp"}}};
 }
 
 const ith_arch *ith_arch_find(const char *name)
@@ -58,14 +58,14 @@ bool ith_arch_takes(const char *const *keys, const char *key)
     return false;
 }
 
-bool ith_arch_tensor_name(const char *const *names, ith_part part, int layer, int expert,
+bool ith_arch_tensor_name(const char *const *names, ith_role role, int layer, int expert,
                           char name[ITH_TENSOR_NAME])
 {
-    if (names[part] == NULL)
+    if (names[role] == NULL)
         return false;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name, ITH_TENSOR_NAME, names[part], layer, expert);
+    snprintf(name, ITH_TENSOR_NAME, names[role], layer, expert);
 #pragma GCC diagnostic pop
     return true;
 }

@@ -4,14 +4,13 @@
  * settings. architectures.inc lists the families. Everybody else follows the struct and names no
  * family, so to add one, write its file and add its line.
  *
- *   Tensors    most families share the names in arch_names.c.
+ *   Tensors    have a role; most families share the names in arch_names.c.
  *   Settings   hf_config.c and gguf_hparams.c read what all families have and refuse settings that
- *              would change the arithmetic. A family takes over single keys, to support a setting
- *              that is otherwise refused or to read one in its own way: it lists them in
- *              config_keys or gguf_keys and reads them in its hook, after the common ones.
- *   Packs      store what all families have. Hyperparameters of its own a family lists in `fields`.
- *
- *   Layers     lists of blocks, each of a kind (model/blocks/block.h).
+ *              would change the arithmetic. A family can take over keys, to support a setting that
+ *              is otherwise refused or to read one in its own way: it lists them in config_keys or
+ *              gguf_keys and reads them in its hook, which runs after the common reader.
+ *   Packs      store what all families have. A family lists its own hyperparameters in `fields`.
+ *   Layers     are lists of blocks, each of a kind (model/blocks/block.h).
  *
  * All families so far are pre-norm decoders with grouped-query attention, rotary positions, and a
  * gated SiLU MLP or a mixture of experts.
@@ -26,34 +25,35 @@ struct ith_gguf_meta;
 struct ith_hparams_field;
 struct ith_tensor_table;
 
-typedef enum ith_part {
-    ITH_PART_EMBED,
-    ITH_PART_OUT_NORM,
-    ITH_PART_OUTPUT,
-    ITH_PART_ATTN_NORM, /* from here on: one per layer, %d in the name */
-    ITH_PART_Q,
-    ITH_PART_K,
-    ITH_PART_V,
-    ITH_PART_O,
-    ITH_PART_Q_BIAS,
-    ITH_PART_K_BIAS,
-    ITH_PART_V_BIAS,
-    ITH_PART_Q_NORM,
-    ITH_PART_K_NORM,
-    ITH_PART_FFN_NORM,
-    ITH_PART_GATE,
-    ITH_PART_UP,
-    ITH_PART_DOWN,
-    ITH_PART_ROUTER,
-    ITH_PART_EXPERT_GATE, /* one per expert of a layer, another %d in the name */
-    ITH_PART_EXPERT_UP,
-    ITH_PART_EXPERT_DOWN,
-    ITH_PART_EXPERTS_GATE, /* all experts of a layer: [experts][rows][cols], in the same order */
-    ITH_PART_EXPERTS_UP,
-    ITH_PART_EXPERTS_DOWN,
-    ITH_PART_EXPERTS_GATE_UP, /* of each expert gate's rows, then up's: [experts][2 rows][cols] */
-    ITH_PARTS
-} ith_part;
+/* What a tensor is for. */
+typedef enum ith_role {
+    ITH_ROLE_EMBED,
+    ITH_ROLE_OUT_NORM,
+    ITH_ROLE_OUTPUT,
+    ITH_ROLE_ATTN_NORM, /* from here on: one per layer, %d in the name */
+    ITH_ROLE_Q,
+    ITH_ROLE_K,
+    ITH_ROLE_V,
+    ITH_ROLE_O,
+    ITH_ROLE_Q_BIAS,
+    ITH_ROLE_K_BIAS,
+    ITH_ROLE_V_BIAS,
+    ITH_ROLE_Q_NORM,
+    ITH_ROLE_K_NORM,
+    ITH_ROLE_FFN_NORM,
+    ITH_ROLE_GATE,
+    ITH_ROLE_UP,
+    ITH_ROLE_DOWN,
+    ITH_ROLE_ROUTER,
+    ITH_ROLE_EXPERT_GATE, /* one per expert of a layer, another %d in the name */
+    ITH_ROLE_EXPERT_UP,
+    ITH_ROLE_EXPERT_DOWN,
+    ITH_ROLE_EXPERTS_GATE, /* all experts of a layer: [experts][rows][cols], in the same order */
+    ITH_ROLE_EXPERTS_UP,
+    ITH_ROLE_EXPERTS_DOWN,
+    ITH_ROLE_EXPERTS_GATE_UP, /* of each expert gate's rows, then up's: [experts][2 rows][cols] */
+    ITH_ROLES
+} ith_role;
 
 /* How a config.json says that it is of the family. */
 typedef struct ith_hf_class {
@@ -75,7 +75,7 @@ typedef struct ith_arch_defaults {
 enum { ITH_MAX_SUBLAYERS = 4 };
 
 typedef struct ith_sublayer_form {
-    ith_part norm;     /* the tensor of its RMSNorm */
+    ith_role norm;     /* the tensor of its RMSNorm */
     const char *block; /* the kind of its block (model/blocks/kinds.inc) */
 } ith_sublayer_form;
 
@@ -95,7 +95,7 @@ typedef struct ith_arch {
 
     /* ---- Tensors ---- */
 
-    /* [ITH_PARTS] printf patterns; NULL: files of the format have no such tensor. */
+    /* [ITH_ROLES] printf patterns; NULL: files of the format have no such tensor. */
     const char *const *hf_names;
     const char *const *gguf_names;
 
@@ -140,8 +140,8 @@ typedef struct ith_arch {
 ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i);
 
 /* The names that most families use. */
-extern const char *const ith_names_hf[ITH_PARTS];
-extern const char *const ith_names_gguf[ITH_PARTS];
+extern const char *const ith_names_hf[ITH_ROLES];
+extern const char *const ith_names_gguf[ITH_ROLES];
 
 #define ITH_ARCH(name) extern const ith_arch ith_arch_##name;
 #include "formats/architectures.inc"
@@ -164,7 +164,7 @@ enum { ITH_TENSOR_NAME = 128 /* bytes of a tensor's name, its NUL included */ };
 
 /* A name from hf_names or gguf_names; `layer` and `expert` count only where the pattern has them.
  * False: files of the format have no such tensor. */
-bool ith_arch_tensor_name(const char *const *names, ith_part part, int layer, int expert,
+bool ith_arch_tensor_name(const char *const *names, ith_role role, int layer, int expert,
                           char name[ITH_TENSOR_NAME]);
 
 #endif

@@ -1,5 +1,5 @@
-/* arch_qwen2.c - Qwen2 and Qwen2.5, dense (arXiv 2407.10671, 2412.15115): biases on queries, keys and
- * values, no norm on heads. Models with a sliding window are refused (hf_config.c). */
+/* arch_qwen2.c - Qwen2 and Qwen2.5, dense (arXiv 2407.10671, 2412.15115): biases on queries, keys
+ * and values, no norm on heads. Models with a sliding window are refused (hf_config.c). */
 #include "formats/arch.h"
 
 static const ith_hf_class classes[] = {{"qwen2", "Qwen2ForCausalLM"}, {NULL, NULL}};

@@ -11,8 +11,8 @@ static const ith_hf_class classes[] = {{"qwen3_moe", "Qwen3MoeForCausalLM"}, {NU
 static ith_layer_form layer(const ith_hparams *hp, int64_t i)
 {
     const char *feed_forward = ith_hparams_has_experts(hp, i) ? "experts" : "mlp";
-    return (ith_layer_form){
-        2, {{ITH_PART_ATTN_NORM, "attention"}, {ITH_PART_FFN_NORM, feed_forward}}};
+    return (ith_layer_form){2,
+                            {{ITH_ROLE_ATTN_NORM, "attention"}, {ITH_ROLE_FFN_NORM, feed_forward}}};
 }
 
 /* ---- config.json ---- */

@@ -87,7 +87,7 @@ static ith_status read_sizes(const reader *r, ith_error *err)
 static ith_status read_vocabulary_size(const reader *r, const ith_tensor_table *table,
                                        const ith_gguf_vocab *vocab, ith_error *err)
 {
-    const char *name = r->arch->gguf_names[ITH_PART_EMBED];
+    const char *name = r->arch->gguf_names[ITH_ROLE_EMBED];
     const ith_tensor *embedding = ith_tensor_table_find(table, name);
 
     if (embedding == NULL)
@@ -239,7 +239,7 @@ ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_tab
     ITH_TRY(read_architecture(&r, err));
     ITH_TRY(read_sizes(&r, err));
     ITH_TRY(read_vocabulary_size(&r, table, vocab, err));
-    hp->tied_embeddings = ith_tensor_table_find(table, r.arch->gguf_names[ITH_PART_OUTPUT]) == NULL;
+    hp->tied_embeddings = ith_tensor_table_find(table, r.arch->gguf_names[ITH_ROLE_OUTPUT]) == NULL;
     ITH_TRY(check_settings(&r, err));
     ITH_TRY(check_head_sizes(&r, err));
     ITH_TRY(read_rope(&r, err));

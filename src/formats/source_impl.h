@@ -23,7 +23,7 @@ struct ith_source {
     ith_gguf_vocab vocab;
 
     struct ith_packfile *pack; /* packs */
-    float *floats;             /* synthetic: ones, for the norms; then the routers' weights */
+    float *floats;             /* synthetic: ones, for norms and biases; then the routers */
 };
 
 /* Appends a zeroed file, which the source closes. */

@@ -163,7 +163,7 @@ static ith_status make_data(ith_source *source, ith_dtype dtype, size_t bytes, i
 /* ---- Tensors ---- */
 
 typedef struct wanted {
-    ith_part part;
+    ith_role role;
     int64_t rows, cols; /* rows 0: a vector */
     ith_dtype dtype;
 } wanted;
@@ -179,7 +179,7 @@ static ith_status add(ith_source *source, const wanted *w, int layer, int expert
                     .n_dims = w->rows > 0 ? 2 : 1,
                     .dims = {w->rows > 0 ? w->rows : w->cols, w->rows > 0 ? w->cols : 0}};
 
-    if (!ith_arch_tensor_name(arch->hf_names, w->part, layer, expert, name))
+    if (!ith_arch_tensor_name(arch->hf_names, w->role, layer, expert, name))
         return ITH_OK;
     ITH_TRY(ith_tensor_set_shape(&t, err));
     return ith_tensor_table_add(&source->tensors, &t, err);
@@ -198,17 +198,17 @@ static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_
     const ith_hparams *hp = &source->hparams;
     int64_t h = hp->hidden, d = hp->head_dim, q = hp->n_heads * d, kv = hp->n_kv_heads * d;
     const wanted matrices[] = {
-        {ITH_PART_ATTN_NORM, 0, h, ITH_DT_F32},
-        {ITH_PART_Q, q, h, dtype},
-        {ITH_PART_K, kv, h, dtype},
-        {ITH_PART_V, kv, h, dtype},
-        {ITH_PART_O, h, q, dtype},
+        {ITH_ROLE_ATTN_NORM, 0, h, ITH_DT_F32},
+        {ITH_ROLE_Q, q, h, dtype},
+        {ITH_ROLE_K, kv, h, dtype},
+        {ITH_ROLE_V, kv, h, dtype},
+        {ITH_ROLE_O, h, q, dtype},
     };
-    const wanted biases[] = {{ITH_PART_Q_BIAS, 0, q, ITH_DT_F32},
-                             {ITH_PART_K_BIAS, 0, kv, ITH_DT_F32},
-                             {ITH_PART_V_BIAS, 0, kv, ITH_DT_F32}};
-    const wanted norms[] = {{ITH_PART_Q_NORM, 0, d, ITH_DT_F32},
-                            {ITH_PART_K_NORM, 0, d, ITH_DT_F32}};
+    const wanted biases[] = {{ITH_ROLE_Q_BIAS, 0, q, ITH_DT_F32},
+                             {ITH_ROLE_K_BIAS, 0, kv, ITH_DT_F32},
+                             {ITH_ROLE_V_BIAS, 0, kv, ITH_DT_F32}};
+    const wanted norms[] = {{ITH_ROLE_Q_NORM, 0, d, ITH_DT_F32},
+                            {ITH_ROLE_K_NORM, 0, d, ITH_DT_F32}};
     const ith_arch *arch = ith_arch_find(hp->architecture);
 
     ITH_TRY(add_all(source, matrices, sizeof matrices / sizeof *matrices, i, 0, err));
@@ -221,13 +221,13 @@ static ith_status add_mlp(ith_source *source, ith_dtype dtype, int i, ith_error 
 {
     const ith_hparams *hp = &source->hparams;
     int64_t h = hp->hidden, f = hp->experts.ffn;
-    const wanted mlp[] = {{ITH_PART_GATE, hp->ffn, h, dtype},
-                          {ITH_PART_UP, hp->ffn, h, dtype},
-                          {ITH_PART_DOWN, h, hp->ffn, dtype}},
-                 router = {ITH_PART_ROUTER, hp->experts.n, h, ITH_DT_F32},
-                 expert[] = {{ITH_PART_EXPERT_GATE, f, h, dtype},
-                             {ITH_PART_EXPERT_UP, f, h, dtype},
-                             {ITH_PART_EXPERT_DOWN, h, f, dtype}};
+    const wanted mlp[] = {{ITH_ROLE_GATE, hp->ffn, h, dtype},
+                          {ITH_ROLE_UP, hp->ffn, h, dtype},
+                          {ITH_ROLE_DOWN, h, hp->ffn, dtype}},
+                 router = {ITH_ROLE_ROUTER, hp->experts.n, h, ITH_DT_F32},
+                 expert[] = {{ITH_ROLE_EXPERT_GATE, f, h, dtype},
+                             {ITH_ROLE_EXPERT_UP, f, h, dtype},
+                             {ITH_ROLE_EXPERT_DOWN, h, f, dtype}};
 
     if (!ith_hparams_has_experts(hp, i))
         return add_all(source, mlp, 3, i, 0, err);
@@ -240,10 +240,10 @@ static ith_status add_mlp(ith_source *source, ith_dtype dtype, int i, ith_error 
 static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
-    const wanted embedding = {ITH_PART_EMBED, hp->n_vocab, hp->hidden, dtype},
-                 ffn_norm = {ITH_PART_FFN_NORM, 0, hp->hidden, ITH_DT_F32},
-                 out_norm = {ITH_PART_OUT_NORM, 0, hp->hidden, ITH_DT_F32},
-                 output = {ITH_PART_OUTPUT, hp->n_vocab, hp->hidden, dtype};
+    const wanted embedding = {ITH_ROLE_EMBED, hp->n_vocab, hp->hidden, dtype},
+                 ffn_norm = {ITH_ROLE_FFN_NORM, 0, hp->hidden, ITH_DT_F32},
+                 out_norm = {ITH_ROLE_OUT_NORM, 0, hp->hidden, ITH_DT_F32},
+                 output = {ITH_ROLE_OUTPUT, hp->n_vocab, hp->hidden, dtype};
 
     ITH_TRY(add(source, &embedding, 0, 0, err));
     for (int i = 0; i < hp->n_layers; i++) {
@@ -265,7 +265,8 @@ static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, dou
 
     source->floats = calloc((size_t)(n_ones + n), sizeof *source->floats);
     if (source->floats == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its norms, biases and routers", source->path);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its norms, biases and routers",
+                        source->path);
     for (int64_t i = 0; i < n_ones; i++)
         source->floats[i] = 1;
     for (int64_t i = 0; i < n; i++)
@@ -275,7 +276,7 @@ static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, dou
 
 static bool is_router(const ith_arch *arch, const ith_tensor *t)
 {
-    const char *pattern = arch->hf_names[ITH_PART_ROUTER], *number;
+    const char *pattern = arch->hf_names[ITH_ROLE_ROUTER], *number;
 
     if (pattern == NULL || (number = strstr(pattern, "%d")) == NULL)
         return false;

@@ -8,7 +8,7 @@
 /* ---- Names ---- */
 
 /* `number` counts for roles of which a layer has several tensors. */
-static void name_of(const char *const *names, ith_part role, int layer, int number, char name[128])
+static void name_of(const char *const *names, ith_role role, int layer, int number, char name[128])
 {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -16,12 +16,12 @@ static void name_of(const char *const *names, ith_part role, int layer, int numb
 #pragma GCC diagnostic pop
 }
 
-void ith_bind_name(const ith_binder *b, ith_part role, int number, char name[128])
+void ith_bind_name(const ith_binder *b, ith_role role, int number, char name[128])
 {
     name_of(b->model->arch->hf_names, role, b->layer, number, name);
 }
 
-const ith_tensor *ith_bind_look(const ith_binder *b, ith_part role, int number, char name[128])
+const ith_tensor *ith_bind_look(const ith_binder *b, ith_role role, int number, char name[128])
 {
     const char *const *names = b->gguf ? b->model->arch->gguf_names : b->model->arch->hf_names;
 
@@ -38,7 +38,7 @@ ith_status ith_bind_missing(const ith_binder *b, const char *name, ith_error *er
                     name);
 }
 
-static ith_status find(const ith_binder *b, ith_part role, const ith_tensor **out, ith_error *err)
+static ith_status find(const ith_binder *b, ith_role role, const ith_tensor **out, ith_error *err)
 {
     char name[128];
     *out = ith_bind_look(b, role, 0, name);
@@ -47,7 +47,7 @@ static ith_status find(const ith_binder *b, ith_part role, const ith_tensor **ou
 
 /* ---- One tensor ---- */
 
-ith_status ith_bind_vector(const ith_binder *b, ith_part role, int64_t n, const float **out,
+ith_status ith_bind_vector(const ith_binder *b, ith_role role, int64_t n, const float **out,
                            ith_error *err)
 {
     const ith_tensor *tensor;
@@ -100,7 +100,7 @@ ith_status ith_bind_matrix(const ith_binder *b, const ith_matrix_want *want, con
     return ITH_OK;
 }
 
-ith_status ith_bind_whole_matrix(const ith_binder *b, ith_part role, int64_t rows, int64_t cols,
+ith_status ith_bind_whole_matrix(const ith_binder *b, ith_role role, int64_t rows, int64_t cols,
                                  const ith_matrix **out, ith_error *err)
 {
     ith_matrix_want want = {.role = role, .rows = rows, .cols = cols, .sensitive = true};

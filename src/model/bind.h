@@ -23,7 +23,7 @@ typedef struct ith_binder {
 } ith_binder;
 
 typedef struct ith_matrix_want {
-    ith_part role;
+    ith_role role;
     int64_t rows, cols;
     int stage;      /* of the block, from 0 on */
     int64_t heads;  /* the rows are so many heads, which ranks share whole; 0: any rows */
@@ -32,30 +32,30 @@ typedef struct ith_matrix_want {
 } ith_matrix_want;
 
 /* Any rows, plain, like any other matrix. */
-static inline ith_matrix_want ith_want(ith_part role, int64_t rows, int64_t cols, int stage)
+static inline ith_matrix_want ith_want(ith_role role, int64_t rows, int64_t cols, int stage)
 {
     return (ith_matrix_want){.role = role, .rows = rows, .cols = cols, .stage = stage};
 }
 
 /* *out: [n] */
-ith_status ith_bind_vector(const ith_binder *binder, ith_part role, int64_t n, const float **out,
+ith_status ith_bind_vector(const ith_binder *binder, ith_role role, int64_t n, const float **out,
                            ith_error *err);
 ith_status ith_bind_matrix(const ith_binder *binder, const ith_matrix_want *want,
                            const ith_matrix **out, ith_error *err);
 
 /* A small matrix that every rank multiplies with whole in any pass: as precise as the file has it,
  * held by every node in every weight distribution. */
-ith_status ith_bind_whole_matrix(const ith_binder *binder, ith_part role, int64_t rows,
+ith_status ith_bind_whole_matrix(const ith_binder *binder, ith_role role, int64_t rows,
                                  int64_t cols, const ith_matrix **out, ith_error *err);
 
 /* ---- For roles of which a layer has several tensors, such as one for each expert ---- */
 
 /* NULL: not in the file; `name` is what was looked for, "" where the format has no such tensor. */
-const ith_tensor *ith_bind_look(const ith_binder *binder, ith_part role, int number,
+const ith_tensor *ith_bind_look(const ith_binder *binder, ith_role role, int number,
                                 char name[128]);
 
 /* The Hugging Face name, under which it is planned. */
-void ith_bind_name(const ith_binder *binder, ith_part role, int number, char name[128]);
+void ith_bind_name(const ith_binder *binder, ith_role role, int number, char name[128]);
 
 ith_status ith_bind_missing(const ith_binder *binder, const char *name, ith_error *err);
 

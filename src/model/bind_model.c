@@ -40,13 +40,13 @@ static ith_status bind_all(ith_binder *b, ith_error *err)
     ith_model *m = b->model;
     const ith_hparams *hp = &m->hp;
     ith_matrix_want embed = {
-        .role = ITH_PART_EMBED, .rows = hp->n_vocab, .cols = hp->hidden, .sensitive = true};
+        .role = ITH_ROLE_EMBED, .rows = hp->n_vocab, .cols = hp->hidden, .sensitive = true};
     ith_matrix_want output = embed;
 
-    output.role = ITH_PART_OUTPUT;
+    output.role = ITH_ROLE_OUTPUT;
     b->plan->layer = ITH_NO_LAYER;
     ITH_TRY(ith_bind_matrix(b, &embed, &m->embed, err));
-    ITH_TRY(ith_bind_vector(b, ITH_PART_OUT_NORM, hp->hidden, &m->out_norm, err));
+    ITH_TRY(ith_bind_vector(b, ITH_ROLE_OUT_NORM, hp->hidden, &m->out_norm, err));
     m->output = m->embed;
     if (!hp->tied_embeddings)
         ITH_TRY(ith_bind_matrix(b, &output, &m->output, err));

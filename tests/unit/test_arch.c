@@ -38,7 +38,7 @@ static void each_is_found(void **state)
 /* Names fit, and those of layers hold the layer's number. */
 static void each_names_its_tensors(void **state)
 {
-    static const ith_part needed[] = {ITH_PART_EMBED, ITH_PART_OUT_NORM, ITH_PART_OUTPUT};
+    static const ith_role needed[] = {ITH_ROLE_EMBED, ITH_ROLE_OUT_NORM, ITH_ROLE_OUTPUT};
     (void)state;
 
     for (int i = 0; i < N; i++) {
@@ -47,17 +47,17 @@ static void each_names_its_tensors(void **state)
             char name[ITH_TENSOR_NAME];
             for (size_t k = 0; k < sizeof needed / sizeof *needed; k++)
                 assert_true(ith_arch_tensor_name(formats[f], needed[k], 0, 0, name));
-            for (int part = ITH_PART_ATTN_NORM; part < ITH_PARTS; part++)
-                if (ith_arch_tensor_name(formats[f], (ith_part)part, 98765, 4321, name)) {
+            for (int role = ITH_ROLE_ATTN_NORM; role < ITH_ROLES; role++)
+                if (ith_arch_tensor_name(formats[f], (ith_role)role, 98765, 4321, name)) {
                     assert_non_null(strstr(name, ".98765."));
                     assert_true(strlen(name) < ITH_TENSOR_NAME - 1);
                 }
         }
     }
     char name[ITH_TENSOR_NAME];
-    assert_true(ith_arch_tensor_name(ith_names_hf, ITH_PART_EXPERT_UP, 3, 12, name));
+    assert_true(ith_arch_tensor_name(ith_names_hf, ITH_ROLE_EXPERT_UP, 3, 12, name));
     assert_string_equal(name, "model.layers.3.mlp.experts.12.up_proj.weight");
-    assert_false(ith_arch_tensor_name(ith_names_gguf, ITH_PART_EXPERT_UP, 3, 12, name));
+    assert_false(ith_arch_tensor_name(ith_names_gguf, ITH_ROLE_EXPERT_UP, 3, 12, name));
 }
 
 /* A hyperparameter of a family reaches the JSON of a pack. */

@@ -23,10 +23,10 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
 {
     const ith_hparams *hp = &b->model->hp;
     int64_t h = hp->hidden, d = hp->head_dim, q = hp->n_heads * d, kv = hp->n_kv_heads * d;
-    ith_matrix_want wq = ith_want(ITH_PART_Q, q, h, STAGE_QKV),
-                    wk = ith_want(ITH_PART_K, kv, h, STAGE_QKV),
-                    wv = ith_want(ITH_PART_V, kv, h, STAGE_QKV),
-                    wo = ith_want(ITH_PART_O, h, q, STAGE_O);
+    ith_matrix_want wq = ith_want(ITH_ROLE_Q, q, h, STAGE_QKV),
+                    wk = ith_want(ITH_ROLE_K, kv, h, STAGE_QKV),
+                    wv = ith_want(ITH_ROLE_V, kv, h, STAGE_QKV),
+                    wo = ith_want(ITH_ROLE_O, h, q, STAGE_O);
     ith_attention *w = block->weights;
 
     wq.heads = hp->n_heads;
@@ -38,15 +38,15 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     ITH_TRY(ith_bind_matrix(b, &wo, &w->o, err));
     w->biased = b->model->arch->qkv_bias;
     if (w->biased) {
-        ITH_TRY(ith_bind_vector(b, ITH_PART_Q_BIAS, q, &w->q_bias, err));
-        ITH_TRY(ith_bind_vector(b, ITH_PART_K_BIAS, kv, &w->k_bias, err));
-        ITH_TRY(ith_bind_vector(b, ITH_PART_V_BIAS, kv, &w->v_bias, err));
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_Q_BIAS, q, &w->q_bias, err));
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_K_BIAS, kv, &w->k_bias, err));
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_V_BIAS, kv, &w->v_bias, err));
     }
     w->head_norms = b->model->arch->qk_norm;
     if (!w->head_norms)
         return ITH_OK;
-    ITH_TRY(ith_bind_vector(b, ITH_PART_Q_NORM, d, &w->q_norm, err));
-    return ith_bind_vector(b, ITH_PART_K_NORM, d, &w->k_norm, err);
+    ITH_TRY(ith_bind_vector(b, ITH_ROLE_Q_NORM, d, &w->q_norm, err));
+    return ith_bind_vector(b, ITH_ROLE_K_NORM, d, &w->k_norm, err);
 }
 
 static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)

@@ -24,16 +24,16 @@ static ith_routes *routes_of(const ith_pass *p)
 /* A role of which there is one for each expert, and how the tensors that hold that of all experts
  * are named and cut. */
 typedef struct expert_role {
-    ith_part one;
-    ith_part all; /* [experts][rows][cols] */
-    int of_two; /* 0, 1: first or second in each expert of ITH_PART_EXPERTS_GATE_UP; -1: not there */
+    ith_role one;
+    ith_role all; /* [experts][rows][cols] */
+    int of_two; /* 0, 1: first or second in each expert of ITH_ROLE_EXPERTS_GATE_UP; -1: not there */
     int stage;
 } expert_role;
 
-static const expert_role gate_role = {ITH_PART_EXPERT_GATE, ITH_PART_EXPERTS_GATE, 0,
+static const expert_role gate_role = {ITH_ROLE_EXPERT_GATE, ITH_ROLE_EXPERTS_GATE, 0,
                                       STAGE_GATE_UP},
-                         up_role = {ITH_PART_EXPERT_UP, ITH_PART_EXPERTS_UP, 1, STAGE_GATE_UP},
-                         down_role = {ITH_PART_EXPERT_DOWN, ITH_PART_EXPERTS_DOWN, -1, STAGE_DOWN};
+                         up_role = {ITH_ROLE_EXPERT_UP, ITH_ROLE_EXPERTS_UP, 1, STAGE_GATE_UP},
+                         down_role = {ITH_ROLE_EXPERT_DOWN, ITH_ROLE_EXPERTS_DOWN, -1, STAGE_DOWN};
 
 /* The tensor that holds that of all experts, and where expert `e` has its rows. */
 static const ith_tensor *look_for_stack(const ith_binder *b, const expert_role *role, int e,
@@ -47,7 +47,7 @@ static const ith_tensor *look_for_stack(const ith_binder *b, const expert_role *
     if (stack->tensor != NULL || role->of_two < 0)
         return stack->tensor;
     *stack = (ith_stack){.dims = {n, 2 * rows}, .first_row = (2 * e + role->of_two) * rows};
-    stack->tensor = ith_bind_look(b, ITH_PART_EXPERTS_GATE_UP, 0, both);
+    stack->tensor = ith_bind_look(b, ITH_ROLE_EXPERTS_GATE_UP, 0, both);
     return stack->tensor;
 }
 
@@ -103,7 +103,7 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     w->ffn = calloc((size_t)n, sizeof *w->ffn);
     if (w->ffn == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for %lld experts", (long long)n);
-    ITH_TRY(ith_bind_whole_matrix(b, ITH_PART_ROUTER, n, h, &w->router, err));
+    ITH_TRY(ith_bind_whole_matrix(b, ITH_ROLE_ROUTER, n, h, &w->router, err));
     for (int e = 0; e < n; e++) {
         ITH_TRY(bind_role(b, &gate_role, e, f, h, w->router, &w->ffn[e].gate, err));
         ITH_TRY(bind_role(b, &up_role, e, f, h, w->router, &w->ffn[e].up, err));

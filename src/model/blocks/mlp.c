@@ -9,9 +9,9 @@ enum { STAGE_GATE_UP, STAGE_DOWN, STAGES };
 static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
 {
     const ith_hparams *hp = &b->model->hp;
-    ith_matrix_want gate = ith_want(ITH_PART_GATE, hp->ffn, hp->hidden, STAGE_GATE_UP),
-                    up = ith_want(ITH_PART_UP, hp->ffn, hp->hidden, STAGE_GATE_UP),
-                    down = ith_want(ITH_PART_DOWN, hp->hidden, hp->ffn, STAGE_DOWN);
+    ith_matrix_want gate = ith_want(ITH_ROLE_GATE, hp->ffn, hp->hidden, STAGE_GATE_UP),
+                    up = ith_want(ITH_ROLE_UP, hp->ffn, hp->hidden, STAGE_GATE_UP),
+                    down = ith_want(ITH_ROLE_DOWN, hp->hidden, hp->ffn, STAGE_DOWN);
     ith_ffn *w = block->weights;
 
     ITH_TRY(ith_bind_matrix(b, &gate, &w->gate, err));
