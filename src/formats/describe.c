@@ -3,7 +3,7 @@
  * A NULL from jansson anywhere (no memory) makes the result NULL, also through json_pack's "o". */
 #include "formats/hparams.h"
 #include "formats/hparams_json.h"
-#include "formats/pack_sections.h"
+#include "formats/packfile_impl.h"
 #include "formats/source_impl.h"
 
 #include <stdio.h>

@@ -1,11 +1,36 @@
-/* dtype.h - how file formats name the element types of source.h.
+/* dtype.h - the element types of tensors, and how file formats name them.
  *
  * A new type is one value of ith_dtype and one row of the table in dtype.c.
  */
 #ifndef ITH_FORMATS_DTYPE_H
 #define ITH_FORMATS_DTYPE_H
 
-#include "formats/source.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum ith_dtype {
+    ITH_DT_F32,
+    ITH_DT_F16,
+    ITH_DT_BF16,
+    ITH_DT_Q8_0,
+    ITH_DT_Q4_0,
+    ITH_DT_Q4_1,
+    ITH_DTYPES
+} ith_dtype;
+
+typedef struct ith_dtype_info {
+    const char *name; /* "F32", "Q4_0" */
+    int block;        /* elements per block */
+    int block_bytes;
+} ith_dtype_info;
+
+const ith_dtype_info *ith_dtype_get(ith_dtype dtype);
+
+/* Widens n elements, a multiple of the type's block, to f32. Exact, except that Q4_1's d * q + m is
+ * rounded once. */
+void ith_dtype_to_f32(ith_dtype dtype, const uint8_t *src, int64_t n, float *out);
+
+/* ---- Names in files ---- */
 
 /* False: Ithaca does not read this type. */
 bool ith_dtype_from_safetensors(const char *name, ith_dtype *out);

@@ -1,7 +1,6 @@
-/* gguf.h - one GGUF file, version 2 or 3, little-endian: metadata, tensors, vocabulary,
- * hyperparameters.
+/* gguf.h - tensors and hyperparameters of a GGUF file, version 2 or 3, little-endian.
  *
- * Dimensions are reversed: GGUF lists the contiguous one first, source.h lists it last.
+ * Dimensions are reversed: GGUF lists the contiguous one first, tensor.h lists it last.
  *
  * Whoever binds the tensors must know two things about files of architecture "llama":
  *
@@ -14,7 +13,7 @@
 #ifndef ITH_FORMATS_GGUF_H
 #define ITH_FORMATS_GGUF_H
 
-#include "formats/gguf_meta.h"
+#include "formats/gguf_vocab.h"
 #include "formats/tensor_table.h"
 
 /* The tensors, read from where ith_gguf_meta_read left the cursor. They point into the mapping and
@@ -22,16 +21,6 @@
  * that Ithaca does not read, or one of several files of a split model. */
 ith_status ith_gguf_tensors_read(const ith_mapfile *file, ith_cursor *c, const ith_gguf_meta *meta,
                                  ith_tensor_table *table, ith_error *err);
-
-/* tokenizer.ggml.* and the chat template. Without a tokenizer, model.data is NULL and there are no
- * tokens. *vocab must be freed even after a failure. */
-ith_status ith_gguf_vocab_read(const ith_gguf_meta *meta, ith_gguf_vocab *vocab, ith_error *err);
-void ith_gguf_vocab_free(ith_gguf_vocab *vocab); /* accepts NULL */
-
-/* bos, and the tokens that end an answer: eos_token_id, eot_token_id, eom_token_id, and special
- * tokens known by their text, since many files name only one of them (llama.cpp does the same). */
-ith_status ith_gguf_special_tokens(const ith_gguf_meta *meta, const ith_gguf_vocab *vocab,
-                                   ith_hparams *hp, ith_error *err);
 
 /* The hyperparameters, special tokens included. ITH_E_UNSUPPORTED: a family that Ithaca does not
  * know, or, by name, a setting that changes the arithmetic and that the family does not support. */

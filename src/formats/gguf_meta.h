@@ -6,8 +6,8 @@
 #ifndef ITH_FORMATS_GGUF_META_H
 #define ITH_FORMATS_GGUF_META_H
 
+#include "formats/hparams.h"
 #include "formats/mapfile.h"
-#include "formats/source.h"
 
 typedef enum ith_gguf_type {
     ITH_GGUF_U8,

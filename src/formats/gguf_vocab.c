@@ -1,7 +1,5 @@
 /* gguf_vocab.c - the tokenizer of a GGUF file, and its special tokens. */
-#include "formats/gguf.h"
-
-#include "formats/hparams.h"
+#include "formats/gguf_vocab.h"
 
 #include <stdlib.h>
 #include <string.h>

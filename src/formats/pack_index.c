@@ -2,7 +2,7 @@
  * are checked against the file. */
 #include "base/checksum.h"
 #include "base/range.h"
-#include "formats/pack_sections.h"
+#include "formats/packfile_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* pack_open.c - opening a pack: its header, then everything that its index lists. */
-#include "formats/pack_sections.h"
+#include "formats/packfile_impl.h"
 
 #include "base/checksum.h"
 

@@ -1,5 +1,5 @@
 /* pack_read.c - reading tiles with pread, for weights that are not used in the mapping. */
-#include "formats/pack_sections.h"
+#include "formats/packfile_impl.h"
 
 #include "base/checksum.h"
 #include "formats/tile_codec.h"

@@ -3,7 +3,7 @@
 
 #include "base/checksum.h"
 #include "base/newfile.h"
-#include "formats/pack_sections.h"
+#include "formats/packfile_impl.h"
 
 #include <assert.h>
 #include <errno.h>

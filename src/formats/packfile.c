@@ -1,5 +1,5 @@
 /* packfile.c - access to an open pack: its tensors, tiles and blobs. */
-#include "formats/pack_sections.h"
+#include "formats/packfile_impl.h"
 
 #include "base/checksum.h"
 

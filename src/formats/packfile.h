@@ -14,8 +14,8 @@
 #ifndef ITH_FORMATS_PACKFILE_H
 #define ITH_FORMATS_PACKFILE_H
 
+#include "base/json.h"
 #include "formats/filereader.h"
-#include "formats/source.h"
 #include "simd/kernels.h"
 
 enum {

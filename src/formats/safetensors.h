@@ -7,6 +7,7 @@
 #ifndef ITH_FORMATS_SAFETENSORS_H
 #define ITH_FORMATS_SAFETENSORS_H
 
+#include "base/json.h"
 #include "formats/mapfile.h"
 #include "formats/tensor_table.h"
 

@@ -11,49 +11,9 @@
 #define ITH_FORMATS_SOURCE_H
 
 #include "base/json.h"
+#include "formats/gguf_vocab.h"
 #include "formats/hparams.h"
-
-/* ---- Tensors ---- */
-
-typedef enum ith_dtype {
-    ITH_DT_F32,
-    ITH_DT_F16,
-    ITH_DT_BF16,
-    ITH_DT_Q8_0,
-    ITH_DT_Q4_0,
-    ITH_DT_Q4_1,
-    ITH_DTYPES
-} ith_dtype;
-
-typedef struct ith_dtype_info {
-    const char *name; /* "F32", "Q4_0" */
-    int block;        /* elements per block */
-    int block_bytes;
-} ith_dtype_info;
-
-const ith_dtype_info *ith_dtype_get(ith_dtype dtype);
-
-/* Widens n elements, a multiple of the type's block, to f32. Exact, except that Q4_1's d * q + m is
- * rounded once. */
-void ith_dtype_to_f32(ith_dtype dtype, const uint8_t *src, int64_t n, float *out);
-
-typedef struct ith_tensor {
-    const char *name;
-    const char *file; /* that holds it; for messages */
-    ith_dtype dtype;
-    int n_dims;          /* 1 to 4 */
-    int64_t dims[4];     /* row-major, as in PyTorch: dims[n_dims - 1] is contiguous */
-    const uint8_t *data; /* unaligned */
-    size_t bytes;
-
-    /* What `data` point into, so that filereader.h can read them; NULL: they are in memory. */
-    const struct ith_mapfile *mapping;
-
-    /* Set for tensors of a pack (packfile.h); dtype and data of a matrix then mean nothing. */
-    const struct ith_packed *packed;
-} ith_tensor;
-
-/* ---- Sources ---- */
+#include "formats/tensor.h"
 
 typedef enum ith_source_kind {
     ITH_SOURCE_HF,
@@ -94,27 +54,6 @@ const ith_tensor *ith_source_tensor(const ith_source *source, size_t index);
  * absent. Of other kinds NULL. */
 const char *ith_source_tokenizer_json(const ith_source *source);
 const char *ith_source_tokenizer_config(const ith_source *source);
-
-typedef struct ith_bytes {
-    const char *data; /* not NUL-terminated */
-    size_t len;
-} ith_bytes;
-
-/* The tokenizer's arrays in a GGUF file; strings point into its mapping. */
-typedef struct ith_gguf_vocab {
-    ith_bytes model, pre;    /* tokenizer.ggml.model ("gpt2"), tokenizer.ggml.pre ("qwen2") */
-    ith_bytes chat_template; /* data NULL: none */
-    size_t n_tokens, n_merges;
-    ith_bytes *tokens; /* [n_tokens] in the byte-level alphabet */
-    ith_bytes *merges; /* [n_merges] "left right" */
-
-    /* [n_tokens] 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte. NULL: the file
-     * has none. */
-    int32_t *types;
-
-    int32_t bos, eos; /* -1: none */
-    bool add_bos;
-} ith_gguf_vocab;
 
 /* Of a GGUF file, or of a pack made from one; else NULL. */
 const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source);

@@ -4,6 +4,7 @@
 
 #include "formats/gguf.h"
 #include "formats/mapfile.h"
+#include "formats/source.h"
 #include "formats/tensor_table.h"
 
 struct ith_source {

@@ -6,7 +6,8 @@
 #ifndef ITH_FORMATS_TENSOR_TABLE_H
 #define ITH_FORMATS_TENSOR_TABLE_H
 
-#include "formats/source.h"
+#include "base/error.h"
+#include "formats/tensor.h"
 
 typedef struct ith_tensor_table {
     ith_tensor *items; /* [n] in file order; the names are the table's */

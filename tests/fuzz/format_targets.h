@@ -8,7 +8,7 @@
 
 #include "base/checksum.h"
 #include "formats/hf_config.h"
-#include "formats/pack_sections.h"
+#include "formats/packfile_impl.h"
 #include "formats/safetensors.h"
 #include "tests/model_files.h"
 

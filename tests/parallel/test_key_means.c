@@ -4,7 +4,7 @@
  * else; one that cannot be a model's is refused on all ranks. Measuring is shown, and can be stopped between two layers.
  */
 #include "base/checksum.h"
-#include "formats/pack_sections.h"
+#include "formats/packfile_impl.h"
 #include "tests/model_files.h"
 #include "tests/needle.h"
 

@@ -3,7 +3,7 @@
 #define ITH_TESTS_PACK_FIXTURE_H
 
 #include "formats/pack_write.h"
-#include "formats/pack_sections.h"
+#include "formats/packfile_impl.h"
 #include "prng.h"
 #include "tests/model_files.h"
 

@@ -1,6 +1,6 @@
-/* pack_sections.h - the sections of a pack and the struct behind it, for its reader and writer. */
-#ifndef ITH_FORMATS_PACK_SECTIONS_H
-#define ITH_FORMATS_PACK_SECTIONS_H
+/* packfile_impl.h - the sections of a pack and the struct behind it, for its reader and writer. */
+#ifndef ITH_FORMATS_PACKFILE_IMPL_H
+#define ITH_FORMATS_PACKFILE_IMPL_H
 
 #include "formats/packfile.h"
 

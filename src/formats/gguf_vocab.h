@@ -1,0 +1,34 @@
+/* gguf_vocab.h - the tokenizer in the metadata of a GGUF file. */
+#ifndef ITH_FORMATS_GGUF_VOCAB_H
+#define ITH_FORMATS_GGUF_VOCAB_H
+
+#include "formats/gguf_meta.h"
+#include "formats/hparams.h"
+
+/* The tokenizer's arrays in a GGUF file; strings point into its mapping. */
+typedef struct ith_gguf_vocab {
+    ith_bytes model, pre;    /* tokenizer.ggml.model ("gpt2"), tokenizer.ggml.pre ("qwen2") */
+    ith_bytes chat_template; /* data NULL: none */
+    size_t n_tokens, n_merges;
+    ith_bytes *tokens; /* [n_tokens] in the byte-level alphabet */
+    ith_bytes *merges; /* [n_merges] "left right" */
+
+    /* [n_tokens] 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte. NULL: the file
+     * has none. */
+    int32_t *types;
+
+    int32_t bos, eos; /* -1: none */
+    bool add_bos;
+} ith_gguf_vocab;
+
+/* tokenizer.ggml.* and the chat template. Without a tokenizer, model.data is NULL and there are no
+ * tokens. *vocab must be freed even after a failure. */
+ith_status ith_gguf_vocab_read(const ith_gguf_meta *meta, ith_gguf_vocab *vocab, ith_error *err);
+void ith_gguf_vocab_free(ith_gguf_vocab *vocab); /* accepts NULL */
+
+/* bos, and the tokens that end an answer: eos_token_id, eot_token_id, eom_token_id, and special
+ * tokens known by their text, since many files name only one of them (llama.cpp does the same). */
+ith_status ith_gguf_special_tokens(const ith_gguf_meta *meta, const ith_gguf_vocab *vocab,
+                                   ith_hparams *hp, ith_error *err);
+
+#endif
