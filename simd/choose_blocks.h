@@ -1,6 +1,8 @@
-/* choose_blocks.h - what finding the largest logits is on every instruction set: blocks of ITH_MAXIMA values, whose maxima are compared.
+/* choose_blocks.h - finding the largest logits, for every instruction set: the maxima of blocks of
+ * ITH_MAXIMA values are compared.
  *
- * The includer has defined before: block_max(), of n <= ITH_MAXIMA values, -INFINITY if none is a number.
+ * The including file defines block_max() first: the largest of n <= ITH_MAXIMA values, -INFINITY if
+ * none of them is a number.
  */
 #ifndef ITH_SIMD_CHOOSE_BLOCKS_H
 #define ITH_SIMD_CHOOSE_BLOCKS_H
@@ -14,7 +16,7 @@ ITH_INLINE int64_t block_size(int64_t n, int64_t begin)
     return n - begin < ITH_MAXIMA ? n - begin : ITH_MAXIMA;
 }
 
-/* Where the first block begins that has the largest value of all. */
+/* Where the first block with the largest value of all begins. */
 ITH_INLINE int64_t best_block(int64_t n, const float *x, float *largest)
 {
     int64_t at = 0;

@@ -1,4 +1,5 @@
-/* dispatch.c - which kernels run here: a table for each level of levels.inc, one chosen by the CPU. */
+/* dispatch.c - which kernels run here: a table for each level of levels.inc, one chosen by the
+ * CPU. */
 #include "simd/levels.h"
 #include "simd/variants.h"
 

@@ -1,4 +1,7 @@
-/* half.h - bf16 and f16 to f32 and back, exact, in plain C (IEEE 754 binary16; bfloat16 = the upper half of binary32). */
+/* half.h - conversions between bf16, f16 and f32 in plain C, exact to the bit.
+ *
+ * f16 is IEEE 754 binary16; bf16 is the upper half of binary32.
+ */
 #ifndef ITH_SIMD_HALF_H
 #define ITH_SIMD_HALF_H
 
@@ -19,7 +22,10 @@ static inline float ith_f32_from_bits(uint32_t u)
     return x;
 }
 
-static inline float ith_bf16_to_f32(uint16_t h) { return ith_f32_from_bits((uint32_t)h << 16); }
+static inline float ith_bf16_to_f32(uint16_t h)
+{
+    return ith_f32_from_bits((uint32_t)h << 16);
+}
 
 /* Nearest, ties to even; NaN stays NaN. */
 static inline uint16_t ith_f32_to_bf16(float x)
@@ -30,7 +36,7 @@ static inline uint16_t ith_f32_to_bf16(float x)
     return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
 }
 
-/* The least bf16 that is not below x >= 0. */
+/* The smallest bf16 that is not below x. x >= 0. */
 static inline uint16_t ith_f32_to_bf16_up(float x)
 {
     uint32_t u = ith_f32_bits(x);
@@ -39,7 +45,8 @@ static inline uint16_t ith_f32_to_bf16_up(float x)
 
 static inline float ith_f16_to_f32(uint16_t h)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 0x1fu, mantissa = h & 0x3ffu;
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 0x1fu,
+             mantissa = h & 0x3ffu;
     if (exponent == 0) /* zero or subnormal: mantissa * 2^-24, exact */
         return ith_f32_from_bits(sign | ith_f32_bits((float)mantissa * 5.9604644775390625e-8f));
     if (exponent == 31)
@@ -55,7 +62,8 @@ static inline uint16_t ith_f32_to_f16(float x)
         return (uint16_t)(sign | 0x7e00u);
     if (a >= 0x477ff000u) /* 65520 and up */
         return (uint16_t)(sign | 0x7c00u);
-    if (a < 0x38800000u) { /* below 2^-14: subnormal; adding 0.5 leaves a multiple of 2^-24 in the mantissa, rounded */
+    if (a < 0x38800000u) {
+        /* Below 2^-14 f16 is subnormal. Adding 0.5 rounds the mantissa to a multiple of 2^-24. */
         uint32_t r = ith_f32_bits(ith_f32_from_bits(a) + 0.5f);
         return (uint16_t)(sign | (r - 0x3f000000u));
     }

@@ -1,7 +1,9 @@
-/* peaks.h - loops that reach what a core can do at best: ceilings to hold the kernels against.
+/* peaks.h - loops that reach the peak rates of a core: ceilings that kernels are compared with.
  *
- * One set per level of kernels.h, made of the instructions that this level's kernels are made of. Each loop works on constants
- * whose result is known, so that a test can tell whether it does what it says (tests/kernels/test_peaks.c).
+ * Each level of levels.inc has a set of them, made of the instructions that its kernels use. The
+ * loops work on constants, so their results are known and a test can tell whether they do all the
+ * work that they claim (tests/kernels/test_peaks.c). They run on any thread: a loop that needs what
+ * ith_kernels.enter prepares prepares it itself.
  */
 #ifndef ITH_SIMD_PEAKS_H
 #define ITH_SIMD_PEAKS_H
@@ -11,23 +13,28 @@
 
 typedef struct ith_peak {
     const char *instruction; /* "vpdpbusd zmm" */
-    int64_t ops;             /* of one round: two per multiplication and addition */
-    /* Runs the rounds and returns the multiplications that it did, modulo 2^32: rounds * ops / 2. */
+    int64_t ops;             /* of one round: two for a multiplication with its addition */
+
+    /* Runs the rounds. Returns the number of multiplications done, modulo 2^32: rounds * ops /
+     * 2. */
     uint32_t (*run)(int64_t rounds);
 } ith_peak;
 
 typedef struct ith_peaks {
-    const char *name; /* as in ith_kernels_names */
-    ith_peak integer; /* 8-bit products summed in 32 bits */
-    ith_peak f32;     /* exact up to 2^24 multiplications per lane */
-    /* Reads `bytes` (a multiple of 512) from a 64-byte aligned buffer once, in order. Returns the sum of its 64-bit words. */
+    const char *name; /* of the level */
+    ith_peak integer; /* 8-bit products, summed in 32 bits */
+    ith_peak f32;     /* the count is exact up to 2^24 multiplications per lane */
+
+    /* Reads `bytes`, a multiple of 512, from a 64-byte aligned buffer once, in order. Returns the
+     * sum of the 64-bit words. */
     uint64_t (*read)(const void *buf, size_t bytes);
 } ith_peaks;
 
-/* The set of a level, which the CPU must have (ith_kernels_named); plain C for a name that is none. */
+/* The set of a level, which this CPU must support (ith_kernels_named). A name that is no level
+ * gives the set of plain C. */
 const ith_peaks *ith_peaks_named(const char *level);
 
-/* Each level's folder defines its own. */
+/* Each is defined in the folder of its level. */
 #define ITH_LEVEL(name, architecture, below, features) extern const ith_peaks ith_peaks__##name;
 #include "simd/levels.inc"
 

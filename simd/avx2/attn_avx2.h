@@ -1,8 +1,9 @@
-/* attn_avx2.h - the frame of the AVX2 attention kernels: up to four query rows at a time against a block of 64 keys.
+/* attn_avx2.h - what the AVX2 attention kernels share: up to four query rows at a time against a
+ * block of 64 keys.
  *
- * Scores and probabilities of the rows lie in small arrays on the stack; products run over register tiles of
- * 4 rows x 16 keys, or of a few rows x 16 channels. Up to 16 rows pass over a block while it is in the nearest
- * cache.
+ * The scores and probabilities of the rows are in small arrays on the stack. Products use register
+ * tiles of 4 rows x 16 keys, or of a few rows x 16 channels. Up to 16 rows use a block while it is
+ * in the first-level cache.
  */
 #ifndef ITH_SIMD_AVX2_ATTN_H
 #define ITH_SIMD_AVX2_ATTN_H
@@ -14,10 +15,13 @@ enum {
     QUAD = 4,
     MAX_ROWS = 16,
     KEY_VECS = ITH_KV_BLOCK / 8,
-    AHEAD = 8192 /* bytes; at the end of a segment they go past it, into what is likely the next one */
+
+    /* Prefetch distance in bytes. Near the end of a segment it reaches past it, into what is likely
+     * the next one. */
+    AHEAD = 8192
 };
 
-/* Fetches the line that is AHEAD of p. The hardware's own streams stop while the softmax runs. */
+/* Prefetches the line AHEAD of p: the hardware's streams stop while the softmax runs. */
 ITH_INLINE void fetch_ahead(const void *p)
 {
     _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T0);
@@ -29,15 +33,15 @@ typedef struct row_state {
     __m256 lane[2]; /* L */
     float m;
     float q_scale;  /* q8 only */
-    int32_t q_zero; /* q8 only: -128 times the sum of q, what products with biased keys begin with */
+    int32_t q_zero; /* q8 only: -128 * sum of q, with which products of biased keys start */
     const void *q;
     float *o;
-    int64_t visible; /* keys of the segment that the row sees */
+    int64_t visible; /* number of keys of the segment that the row sees */
 } row_state;
 
 typedef float scores_t[QUAD][ITH_KV_BLOCK];
 
-/* The unseen scores become -infinity; returns the largest of the others. */
+/* Sets the scores of unseen keys to -infinity. Returns the largest of the others. */
 ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t seen)
 {
     const __m256 lowest = _mm256_set1_ps(-INFINITY);
@@ -52,7 +56,7 @@ ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t seen)
     return max_of_lanes(largest);
 }
 
-/* Moves the row to the new maximum; returns the factor of what was summed before. */
+/* Raises the row's maximum. Returns alpha, by which the sums so far must be multiplied. */
 ITH_INLINE float raise_max(row_state *s, float block_max)
 {
     const float old = s->m;
@@ -66,7 +70,8 @@ ITH_INLINE void add_to_lanes(row_state *s, float alpha, const float p[ITH_KV_BLO
         const float *v = p + 8 * i;
         const __m256 first = _mm256_add_ps(_mm256_load_ps(v), _mm256_load_ps(v + 16));
         const __m256 second = _mm256_add_ps(_mm256_load_ps(v + 32), _mm256_load_ps(v + 48));
-        s->lane[i] = _mm256_fmadd_ps(s->lane[i], _mm256_set1_ps(alpha), _mm256_add_ps(first, second));
+        s->lane[i] =
+            _mm256_fmadd_ps(s->lane[i], _mm256_set1_ps(alpha), _mm256_add_ps(first, second));
     }
 }
 
@@ -82,10 +87,12 @@ ITH_INLINE void open_row(row_state *s, const ith_attn *a, int64_t row, size_t q_
     memset(s->o, 0, (size_t)a->head_dim * sizeof(float));
 }
 
-/* Walks the segment: attend() meets one to four rows at a time, all of which see some key of the block at `first`: rows
- * see more keys from one to the next, so that those without any are the first ones. */
+/* Walks through the blocks of the segment. attend() is called with one to four rows that each see
+ * some key of the block at `first`. A row never sees more keys than the next one, so the rows that
+ * see none come first. */
 ITH_INLINE void walk_blocks(row_state *s, int n_rows, const ith_attn *a,
-                            void (*attend)(row_state *s, int rows, const ith_attn *a, int64_t first))
+                            void (*attend)(row_state *s, int rows, const ith_attn *a,
+                                           int64_t first))
 {
     for (int64_t first = 0; first < ITH_KV_SEGMENT; first += ITH_KV_BLOCK) {
         int i = 0;

@@ -1,25 +1,26 @@
-/* attn_float_avx2.c - attention over the bf16 and f32 caches, and the merge of partial results.
+/* attn_float_avx2.c - attention over bf16 and f32 caches, and merging of partial results.
  *
- * Lanes are keys in QK and channels in PV. The contract lets a row take part only in the keys that it sees, so in a
- * block that is not seen whole PV goes row by row.
+ * Lanes are keys in QK and channels in PV. A row must not use keys that it does not see, so in a
+ * block with unseen keys PV goes row by row.
  */
 #include "simd/avx2/attn_avx2.h"
 #include "simd/variants.h"
 
 ITH_INLINE __m256 load_elements(const ith_kv_layout layout, const void *array, int64_t i)
 {
-    return layout == ITH_KVL_F32 ? _mm256_load_ps((const float *)array + i) : load_bf16((const uint16_t *)array + i);
+    return layout == ITH_KVL_F32 ? _mm256_load_ps((const float *)array + i)
+                                 : load_bf16((const uint16_t *)array + i);
 }
 
-/* The line of elements i and following. */
+/* Prefetches the line AHEAD of element i. */
 ITH_INLINE void fetch_elements(const ith_kv_layout layout, const void *array, int64_t i)
 {
     fetch_ahead((const char *)array + i * (layout == ITH_KVL_F32 ? 4 : 2));
 }
 
-/* x[r][..]: products of the rows with 16 keys from `key` on. */
-ITH_INLINE void score_keys(const ith_kv_layout layout, const int rows, int head_dim, const row_state *s,
-                           const void *keys, int key, scores_t x)
+/* x[r][..]: products of the rows with the 16 keys from `key` on. */
+ITH_INLINE void score_keys(const ith_kv_layout layout, const int rows, int head_dim,
+                           const row_state *s, const void *keys, int key, scores_t x)
 {
     __m256 dot[QUAD][2];
     EACH_ROW dot[r][0] = dot[r][1] = _mm256_setzero_ps();
@@ -41,29 +42,31 @@ ITH_INLINE void score_keys(const ith_kv_layout layout, const int rows, int head_
     }
 }
 
-/* Scores to probabilities, in place; folds them into L. Returns alpha. */
+/* Turns scores into probabilities in place and adds them to L. Returns alpha. */
 static float softmax(row_state *s, int64_t seen, float x[ITH_KV_BLOCK])
 {
     const float alpha = raise_max(s, hide_unseen(x, seen));
     EACH_KEYS
     {
         const __m256 p = exp2_lanes(_mm256_sub_ps(_mm256_load_ps(x + 8 * k), _mm256_set1_ps(s->m)));
-        _mm256_store_ps(x + 8 * k, p); /* the unseen are -infinity, and give 0 */
+        _mm256_store_ps(x + 8 * k, p); /* unseen keys have -infinity, which gives 0 */
     }
     add_to_lanes(s, alpha, x);
     return alpha;
 }
 
-/* o = o * alpha, then o += p[j] * value j for `seen` keys. */
-ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row_state *s, int head_dim,
-                           const void *values, float p[][ITH_KV_BLOCK], const float *alpha, int seen)
+/* o = o * alpha, then o += p[j] * value j for the first `seen` keys. */
+ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row_state *s,
+                           int head_dim, const void *values, float p[][ITH_KV_BLOCK],
+                           const float *alpha, int seen)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     for (int c = 0; c < head_dim; c += 16) {
         __m256 o[QUAD][2];
         EACH_ROW
         for (int v = 0; v < 2; v++)
-            o[r][v] = _mm256_mul_ps(load_first(s[r].o + c + 8 * v, head_dim - c - 8 * v), _mm256_set1_ps(alpha[r]));
+            o[r][v] = _mm256_mul_ps(load_first(s[r].o + c + 8 * v, head_dim - c - 8 * v),
+                                    _mm256_set1_ps(alpha[r]));
         for (int j = 0; j < seen; j++) {
             const __m256 v0 = load_elements(layout, values, j * dp + c);
             const __m256 v1 = load_elements(layout, values, j * dp + c + 8);
@@ -81,10 +84,12 @@ ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row
     }
 }
 
-ITH_INLINE void attend_rows(const ith_kv_layout layout, const int rows, row_state *s, const ith_attn *a, int64_t first)
+ITH_INLINE void attend_rows(const ith_kv_layout layout, const int rows, row_state *s,
+                            const ith_attn *a, int64_t first)
 {
     const size_t block_bytes = ith_kv_block_bytes(layout, a->head_dim);
-    const uint8_t *keys = (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * block_bytes;
+    const uint8_t *keys =
+        (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * block_bytes;
     const void *values = keys + block_bytes / 2;
     _Alignas(32) scores_t x;
     float alpha[QUAD];
@@ -102,7 +107,8 @@ ITH_INLINE void attend_rows(const ith_kv_layout layout, const int rows, row_stat
         }
 }
 
-ITH_INLINE void attend(const ith_kv_layout layout, row_state *s, int rows, const ith_attn *a, int64_t first)
+ITH_INLINE void attend(const ith_kv_layout layout, row_state *s, int rows, const ith_attn *a,
+                       int64_t first)
 {
     if (rows == 4)
         attend_rows(layout, 4, s, a, first);
@@ -124,7 +130,8 @@ static void attend_f32(row_state *s, int rows, const ith_attn *a, int64_t first)
     attend(ITH_KVL_F32, s, rows, a, first);
 }
 
-ITH_INLINE void attn(const ith_attn *a, void (*attend_block)(row_state *, int, const ith_attn *, int64_t))
+ITH_INLINE void attn(const ith_attn *a,
+                     void (*attend_block)(row_state *, int, const ith_attn *, int64_t))
 {
     const int64_t n_rows = (int64_t)a->n_tokens * a->n_heads;
     for (int64_t pass = 0; pass < n_rows; pass += MAX_ROWS) {
@@ -148,8 +155,8 @@ void ith_attn_f32__avx2(const ith_attn *a)
     attn(a, attend_f32);
 }
 
-void ith_attn_merge__avx2(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm, const float *pl,
-                          const float *po)
+void ith_attn_merge__avx2(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm,
+                          const float *pl, const float *po)
 {
     for (int64_t r = 0; r < rows; r++, o += head_dim, po += head_dim) {
         if (pl[r] == 0.0f)
@@ -158,7 +165,8 @@ void ith_attn_merge__avx2(int64_t rows, int head_dim, float *m, float *l, float 
         const float a = ith_exp2_inline(m[r] - largest), b = ith_exp2_inline(pm[r] - largest);
         for (int c = 0; c < head_dim; c += 8) {
             const __m256 old = _mm256_mul_ps(load_first(o + c, head_dim - c), _mm256_set1_ps(a));
-            const __m256 sum = _mm256_fmadd_ps(load_first(po + c, head_dim - c), _mm256_set1_ps(b), old);
+            const __m256 sum =
+                _mm256_fmadd_ps(load_first(po + c, head_dim - c), _mm256_set1_ps(b), old);
             store_first(o + c, head_dim - c, sum);
         }
         l[r] = fmaf(pl[r], b, l[r] * a);

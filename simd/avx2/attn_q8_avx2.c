@@ -1,15 +1,16 @@
-/* attn_q8_avx2.c - attention over the int8 cache with exact 16-bit steps.
+/* attn_q8_avx2.c - attention over the int8 cache by 16-bit steps that never saturate.
  *
- * QK: keys, freed of their bias, enter as |k| (at most 128) and the queries take their sign: 2 * 128 * 127 fits into
- * the 16 bits of vpmaddubsw. PV: packed probabilities reach 255, so they are split into nibbles, whose sums over 32
- * keys, 8 * 2 * 15 * 128, fit as well.
+ * QK: the bias of the keys is removed; vpmaddubsw multiplies |k|, at most 128, by the query with
+ * the sign of k, and 2 * 128 * 127 fits into its 16 bits. PV: weights go up to 255, so they are
+ * split into nibbles, whose sums over 32 keys, at most 8 * 2 * 15 * 128, fit as well.
  */
 #include "simd/avx2/attn_avx2.h"
 #include "simd/variants.h"
 
 enum { KEYS_BIASED = 0, VALUE_ROWS = 2 };
 
-ITH_INLINE void dot_keys(const int rows, const uint8_t *keys, int dp, const int8_t *const q[], __m256i dot[][2])
+ITH_INLINE void dot_keys(const int rows, const uint8_t *keys, int dp, const int8_t *const q[],
+                         __m256i dot[][2])
 {
     const __m256i bias = _mm256_set1_epi8(-128), ones = _mm256_set1_epi16(1);
     for (int c = 0; c < dp; c += 4) {
@@ -29,8 +30,8 @@ ITH_INLINE void dot_keys(const int rows, const uint8_t *keys, int dp, const int8
     }
 }
 
-ITH_INLINE void dot_weights(const int rows, const int8_t *values, int64_t stride, uint8_t u[][ITH_KV_BLOCK],
-                            __m256i sum[][2])
+ITH_INLINE void dot_weights(const int rows, const int8_t *values, int64_t stride,
+                            uint8_t u[][ITH_KV_BLOCK], __m256i sum[][2])
 {
     const __m256i nibble = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
     EACH_ROW sum[r][0] = sum[r][1] = _mm256_setzero_si256();
@@ -43,7 +44,8 @@ ITH_INLINE void dot_weights(const int rows, const int8_t *values, int64_t stride
             const __m256i v0 = _mm256_load_si256(at), v1 = _mm256_load_si256(at + 1);
             EACH_ROW
             {
-                const __m256i pairs = broadcast_quad(u[r] + 4 * i), l = _mm256_and_si256(pairs, nibble);
+                const __m256i pairs = broadcast_quad(u[r] + 4 * i),
+                              l = _mm256_and_si256(pairs, nibble);
                 const __m256i h = _mm256_and_si256(_mm256_srli_epi16(pairs, 4), nibble);
                 low[r][0] = _mm256_add_epi16(low[r][0], _mm256_maddubs_epi16(l, v0));
                 low[r][1] = _mm256_add_epi16(low[r][1], _mm256_maddubs_epi16(l, v1));

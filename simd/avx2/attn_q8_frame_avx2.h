@@ -1,10 +1,12 @@
 /* attn_q8_frame_avx2.h - attention over the int8 cache for the levels with 256-bit registers.
  *
- * The includer has defined before:
- *   KEYS_BIASED    1 if dot_keys() takes the keys as they are stored
+ * The including file defines first:
+ *
+ *   KEYS_BIASED    1 if dot_keys() multiplies the keys as they are stored, else 0
  *   VALUE_ROWS     rows of a register tile of PV, 2 or 4
- *   dot_keys()     adds the products of the rows (1 to 4) with 16 keys to dot[]
- *   dot_weights()  sum[r]: packed weights of the rows (1 to VALUE_ROWS) times 16 channels of 64 values
+ *   dot_keys()     adds the products of 1 to 4 rows with 16 keys to dot[]
+ *   dot_weights()  sum[r] = byte weights of row r (1 to VALUE_ROWS rows) times 16 channels of 64
+ *                  values
  */
 #ifndef ITH_SIMD_AVX2_ATTN_Q8_FRAME_H
 #define ITH_SIMD_AVX2_ATTN_Q8_FRAME_H
@@ -23,25 +25,30 @@ static block_q8 block_at(const ith_attn *a, int64_t first_key)
 {
     const int dp = (a->head_dim + 15) / 16 * 16;
     const uint8_t *start =
-        (const uint8_t *)a->segment + (size_t)(first_key / ITH_KV_BLOCK) * ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
+        (const uint8_t *)a->segment +
+        (size_t)(first_key / ITH_KV_BLOCK) * ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
     const uint16_t *scales = (const uint16_t *)(const void *)(start + 2 * ITH_KV_BLOCK * dp);
-    return (block_q8){start, (const int8_t *)start + ITH_KV_BLOCK * dp, scales, scales + ITH_KV_BLOCK, dp};
+    return (block_q8){start, (const int8_t *)start + ITH_KV_BLOCK * dp, scales,
+                      scales + ITH_KV_BLOCK, dp};
 }
 
-/* t[r][..]: scaled products of the rows with 16 keys from `key` on. */
-ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b, int key, scores_t t)
+/* t[r][..]: scaled products of the rows with the 16 keys from `key` on. */
+ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b, int key,
+                           scores_t t)
 {
     const int8_t *q[QUAD];
     __m256i dot[QUAD][2];
     EACH_ROW
     {
         q[r] = s[r].q;
-        dot[r][0] = dot[r][1] = KEYS_BIASED ? _mm256_set1_epi32(s[r].q_zero) : _mm256_setzero_si256();
+        dot[r][0] = dot[r][1] =
+            KEYS_BIASED ? _mm256_set1_epi32(s[r].q_zero) : _mm256_setzero_si256();
     }
     dot_keys(rows, b->keys + key * 4, b->dp, q, dot);
     for (int i = 0; i < 2; i++) {
         const __m256 scale = load_bf16(b->key_scales + key + 8 * i);
-        EACH_ROW _mm256_store_ps(t[r] + key + 8 * i, _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r][i]), scale));
+        EACH_ROW _mm256_store_ps(t[r] + key + 8 * i,
+                                 _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r][i]), scale));
     }
 }
 
@@ -50,15 +57,16 @@ ITH_INLINE float up(float x)
     return _mm_cvtss_f32(_mm_ceil_ps(_mm_set1_ps(x)));
 }
 
-/* 2^(t * q_scale - M) by ith_exp2_score; base: ITH_ROUNDER - M. 0 for NaN. */
+/* ith_exp2_score on all lanes, with base = ITH_ROUNDER - M; 0 for NaN. */
 ITH_INLINE __m256 exp2_score(__m256 t, __m256 q_scale, __m256 base)
 {
     const __m256 shifted = _mm256_fmadd_ps(t, q_scale, base);
     const __m256 f = _mm256_fmadd_ps(t, q_scale, _mm256_sub_ps(base, shifted));
-    return _mm256_and_ps(exp2_of(f, shifted), _mm256_cmp_ps(shifted, _mm256_set1_ps(ITH_SHIFTED_LEAST), _CMP_GE_OQ));
+    return _mm256_and_ps(exp2_of(f, shifted),
+                         _mm256_cmp_ps(shifted, _mm256_set1_ps(ITH_SHIFTED_LEAST), _CMP_GE_OQ));
 }
 
-/* The weights as bytes, byte b of quad i that of key 16 b + i. */
+/* Packs weights into bytes: byte b of quad i is that of key 16b + i. */
 ITH_INLINE void pack_weights(const __m256 w[KEY_VECS], __m256 inv, uint8_t u[ITH_KV_BLOCK])
 {
 #pragma GCC unroll 2
@@ -67,27 +75,30 @@ ITH_INLINE void pack_weights(const __m256 w[KEY_VECS], __m256 inv, uint8_t u[ITH
 #pragma GCC unroll 4
         for (int b = 0; b < 4; b++) {
             const __m256 q = _mm256_fmadd_ps(w[2 * b + half], inv, _mm256_set1_ps(ITH_ROUNDER));
-            /* less the bits of ITH_ROUNDER */
-            const __m256i low = _mm256_xor_si256(_mm256_castps_si256(q), _mm256_set1_epi32(0x4b400000));
+            /* removes the bits of ITH_ROUNDER */
+            const __m256i low =
+                _mm256_xor_si256(_mm256_castps_si256(q), _mm256_set1_epi32(0x4b400000));
             bytes = _mm256_or_si256(bytes, _mm256_slli_epi32(low, 8 * b));
         }
         _mm256_store_si256((__m256i *)(void *)(u + 32 * half), bytes);
     }
 }
 
-/* Scores to packed weights u[64], the probabilities folded into L; *unit: what a step of u is worth. Returns alpha. */
-static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK], uint8_t u[ITH_KV_BLOCK],
-                     float *unit)
+/* Turns scores into byte weights u[64] and adds the probabilities to L. *unit: the weight that a
+ * step of u stands for. Returns alpha. */
+static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK],
+                     uint8_t u[ITH_KV_BLOCK], float *unit)
 {
     const float alpha = raise_max(s, up(hide_unseen(t, seen) * s->q_scale));
     const __m256 q_scale = _mm256_set1_ps(s->q_scale), base = _mm256_set1_ps(ITH_ROUNDER - s->m);
     __m256 w[KEY_VECS], largest = _mm256_setzero_ps();
     EACH_KEYS
     {
-        const __m256 p =
-            exp2_score(_mm256_load_ps(t + 8 * k), q_scale, base); /* the unseen are -infinity, and give 0 */
+        /* unseen keys have -infinity, which gives 0 */
+        const __m256 p = exp2_score(_mm256_load_ps(t + 8 * k), q_scale, base);
         _mm256_store_ps(t + 8 * k, p);
-        w[k] = keep_lanes(first_lanes(seen - 8 * k), _mm256_mul_ps(p, load_bf16(b->value_scales + 8 * k)));
+        w[k] = keep_lanes(first_lanes(seen - 8 * k),
+                          _mm256_mul_ps(p, load_bf16(b->value_scales + 8 * k)));
         largest = _mm256_max_ps(largest, w[k]);
     }
     add_to_lanes(s, alpha, t);
@@ -108,14 +119,16 @@ ITH_INLINE void add_values(const int rows, const row_state *s, const block_q8 *b
             float *o = s[r].o + c + 8 * v;
             const int left = head_dim - c - 8 * v;
             const __m256 old = _mm256_mul_ps(load_first(o, left), _mm256_set1_ps(alpha[r]));
-            store_first(o, left, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][v]), _mm256_set1_ps(unit[r]), old));
+            store_first(
+                o, left,
+                _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][v]), _mm256_set1_ps(unit[r]), old));
         }
     }
 }
 
-/* add_values for a count of rows that is known only now; those past VALUE_ROWS are left alone. */
-ITH_INLINE void add_values_of(int rows, const row_state *s, const block_q8 *b, int head_dim, uint8_t u[][ITH_KV_BLOCK],
-                              const float *unit, const float *alpha)
+/* add_values for a number of rows known at run time; rows beyond VALUE_ROWS are ignored. */
+ITH_INLINE void add_values_of(int rows, const row_state *s, const block_q8 *b, int head_dim,
+                              uint8_t u[][ITH_KV_BLOCK], const float *unit, const float *alpha)
 {
     if (rows >= VALUE_ROWS)
         add_values(VALUE_ROWS, s, b, head_dim, u, unit, alpha);

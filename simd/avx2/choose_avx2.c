@@ -1,4 +1,7 @@
-/* choose_avx2.c - finding the largest logits. max(v, m) is m where v is NaN. */
+/* choose_avx2.c - finding the largest logits, and their weights in sampling.
+ *
+ * _mm256_max_ps(v, m) gives m where v is NaN.
+ */
 #include "simd/avx2/vec_avx2.h"
 #include "simd/variants.h"
 
@@ -11,7 +14,7 @@ ITH_INLINE __m256 load_or_lowest(const float *p, int64_t n)
     return _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), load_first(p, n), keep);
 }
 
-/* Of n <= ITH_MAXIMA values. */
+/* The largest of n <= ITH_MAXIMA values, -INFINITY if none is a number. */
 ITH_INLINE float block_max(int64_t n, const float *x)
 {
     const __m256 lowest = _mm256_set1_ps(-INFINITY);
@@ -33,7 +36,8 @@ int64_t ith_argmax__avx2(int64_t n, const float *x)
     float largest;
     int64_t at = best_block(n, x, &largest);
     for (; largest > -INFINITY; at += 8) {
-        const __m256 equal = _mm256_cmp_ps(load_or_lowest(x + at, n - at), _mm256_set1_ps(largest), _CMP_EQ_OQ);
+        const __m256 equal =
+            _mm256_cmp_ps(load_or_lowest(x + at, n - at), _mm256_set1_ps(largest), _CMP_EQ_OQ);
         const int found = _mm256_movemask_ps(equal);
         if (found != 0)
             return at + __builtin_ctz((unsigned)found);
@@ -51,7 +55,8 @@ int64_t ith_select__avx2(int64_t n, const float *x, float limit, int32_t *ids)
     int64_t count = 0;
     for (int64_t i = 0; i < n; i += 8) {
         const __m256 keep = _mm256_castsi256_ps(first_lanes(n - i));
-        const __m256 enough = _mm256_cmp_ps(load_first(x + i, n - i), _mm256_set1_ps(limit), _CMP_GE_OQ);
+        const __m256 enough =
+            _mm256_cmp_ps(load_first(x + i, n - i), _mm256_set1_ps(limit), _CMP_GE_OQ);
         unsigned found = (unsigned)_mm256_movemask_ps(_mm256_and_ps(enough, keep));
         for (; found != 0; found &= found - 1)
             ids[count++] = (int32_t)i + __builtin_ctz(found);
@@ -63,7 +68,8 @@ void ith_weights__avx2(int64_t n, const float *x, float max, float t, float *out
 {
     for (int64_t i = 0; i < n; i += 8) {
         const __m256 below = _mm256_sub_ps(load_first(x + i, n - i), _mm256_set1_ps(max));
-        const __m256 power = _mm256_mul_ps(_mm256_div_ps(below, _mm256_set1_ps(t)), _mm256_set1_ps(ITH_LOG2E));
+        const __m256 power =
+            _mm256_mul_ps(_mm256_div_ps(below, _mm256_set1_ps(t)), _mm256_set1_ps(ITH_LOG2E));
         store_first(out + i, n - i, exp2_lanes(power));
     }
 }

@@ -1,11 +1,12 @@
-/* elementwise_avx2.c - norm, rotation, gate and the small vector operations, two times eight lanes at a time. */
+/* elementwise_avx2.c - norm, rotary embedding, gate and small vector operations, sixteen lanes at a
+ * time. */
 #include "simd/avx2/vec_avx2.h"
 #include "simd/variants.h"
 
 void ith_rmsnorm__avx2(int64_t n, const float *x, const float *w, float eps, float *out)
 {
     __m256 low = _mm256_setzero_ps(), high = low;
-    for (int64_t i = 0; i < n; i += 16) { /* past the end: zeros, whose squares change no sum */
+    for (int64_t i = 0; i < n; i += 16) { /* past the end zeros are added, which change no sum */
         const __m256 a = load_first(x + i, n - i), b = load_first(x + i + 8, n - i - 8);
         low = _mm256_fmadd_ps(a, a, low);
         high = _mm256_fmadd_ps(b, b, high);
@@ -30,7 +31,8 @@ void ith_rope__avx2(int d, float *x, const float *cos, const float *sin)
 
 void ith_silu_mul__avx2(int64_t n, const float *g, const float *u, float *out)
 {
-    const __m256 one = _mm256_set1_ps(1.0f), limit = _mm256_set1_ps(126.0f), lowest = _mm256_set1_ps(-126.0f);
+    const __m256 one = _mm256_set1_ps(1.0f), limit = _mm256_set1_ps(126.0f),
+                 lowest = _mm256_set1_ps(-126.0f);
     for (int64_t i = 0; i < n; i += 8) {
         const __m256 gate = load_first(g + i, n - i), up = load_first(u + i, n - i);
         __m256 e = _mm256_mul_ps(gate, _mm256_set1_ps(-ITH_LOG2E));
@@ -42,7 +44,8 @@ void ith_silu_mul__avx2(int64_t n, const float *g, const float *u, float *out)
 void ith_add__avx2(int64_t n, float *x, const float *y)
 {
     for (int64_t i = 0; i < n; i += 8)
-        store_first(x + i, n - i, _mm256_add_ps(load_first(x + i, n - i), load_first(y + i, n - i)));
+        store_first(x + i, n - i,
+                    _mm256_add_ps(load_first(x + i, n - i), load_first(y + i, n - i)));
 }
 
 void ith_scale__avx2(int64_t n, float *x, float a)
@@ -54,8 +57,9 @@ void ith_scale__avx2(int64_t n, float *x, float a)
 void ith_add_scaled__avx2(int64_t n, float *x, float a, const float *y)
 {
     for (int64_t i = 0; i < n; i += 8)
-        store_first(x + i, n - i,
-                    _mm256_fmadd_ps(_mm256_set1_ps(a), load_first(y + i, n - i), load_first(x + i, n - i)));
+        store_first(
+            x + i, n - i,
+            _mm256_fmadd_ps(_mm256_set1_ps(a), load_first(y + i, n - i), load_first(x + i, n - i)));
 }
 
 float ith_max__avx2(int64_t n, const float *x)

@@ -1,20 +1,21 @@
-/* gemm_float_avx2.c - products of float weights: a tile of 16 rows x up to 6 tokens; for one or two tokens two tiles at a
- * time, so that more sums are under way. */
+/* gemm_float_avx2.c - products of float weights: a tile of 16 rows x up to 6 tokens; for one or two
+ * tokens two tiles at a time, so that more sums are in flight. */
 #include "simd/avx2/vec_avx2.h"
 #include "simd/variants.h"
 
 enum {
     MAX_TOKENS = 6, /* 6 x 2 accumulators of the 16 registers */
     FEW_TOKENS = 2,
-    MAX_HALVES = 4, /* of tiles */
-    PREFETCH = 4096 /* bytes ahead in a stream of weights: a page, where the hardware's prefetcher stops */
+    MAX_HALVES = 4, /* halves of tiles */
+    PREFETCH = 4096 /* prefetch distance: a page, at whose end the hardware's prefetcher stops */
 };
 
 #define EACH_HALF _Pragma("GCC unroll 4") for (int h = 0; h < halves; h++)
 
-/* halves / 2 tiles times `tokens` tokens, both constants where this is inlined. */
-ITH_INLINE void gemm_block(const ith_layout layout, const int halves, const int tokens, const uint8_t *tile,
-                           size_t tile_bytes, int64_t n_cols, const float *x, int64_t ld_x, float *out, int64_t ld_out)
+/* halves / 2 tiles times `tokens` tokens; both are constants after inlining. */
+ITH_INLINE void gemm_block(const ith_layout layout, const int halves, const int tokens,
+                           const uint8_t *tile, size_t tile_bytes, int64_t n_cols, const float *x,
+                           int64_t ld_x, float *out, int64_t ld_out)
 {
     const int size = layout == ITH_F32T ? 4 : 2;
     __m256 acc[MAX_TOKENS][MAX_HALVES];
@@ -40,12 +41,13 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int halves, const int 
     EACH_TOKEN EACH_HALF _mm256_storeu_ps(out + t * ld_out + 8 * h, acc[t][h]);
 }
 
-ITH_INLINE void gemm_tokens(const ith_layout layout, int tokens, const uint8_t *tile, size_t tile_bytes, int64_t n_cols,
-                            const float *x, int64_t ld_x, float *out, int64_t ld_out)
+ITH_INLINE void gemm_tokens(const ith_layout layout, int tokens, const uint8_t *tile,
+                            size_t tile_bytes, int64_t n_cols, const float *x, int64_t ld_x,
+                            float *out, int64_t ld_out)
 {
-#define CASE(n)                                                                                                        \
-    case n:                                                                                                            \
-        gemm_block(layout, 2, n, tile, tile_bytes, n_cols, x, ld_x, out, ld_out);                                      \
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        gemm_block(layout, 2, n, tile, tile_bytes, n_cols, x, ld_x, out, ld_out);                  \
         break
     switch (tokens) {
         CASE(1);
@@ -58,7 +60,8 @@ ITH_INLINE void gemm_tokens(const ith_layout layout, int tokens, const uint8_t *
 #undef CASE
 }
 
-ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
+ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                     const ith_acts *acts, float *out, int64_t ld_out)
 {
     const float *x = acts->x;
     const int64_t ld_x = acts->ld_x, n_cols = acts->n_cols;
@@ -75,19 +78,21 @@ ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
                 gemm_block(layout, 4, 2, tile, tile_bytes, n_cols, x, ld_x, out, ld_out);
         }
     for (; i < n_tiles; i++, tile += tile_bytes, out += ITH_TILE_ROWS)
-        for (int64_t b = 0; b < blocks; b++) { /* of nearly equal size */
+        for (int64_t b = 0; b < blocks; b++) { /* of almost equal size */
             const int64_t begin = n_tokens * b / blocks, end = n_tokens * (b + 1) / blocks;
-            gemm_tokens(layout, (int)(end - begin), tile, tile_bytes, n_cols, x + begin * ld_x, ld_x,
-                        out + begin * ld_out, ld_out);
+            gemm_tokens(layout, (int)(end - begin), tile, tile_bytes, n_cols, x + begin * ld_x,
+                        ld_x, out + begin * ld_out, ld_out);
         }
 }
 
-void ith_gemm_bf16__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
+void ith_gemm_bf16__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
+                         float *out, int64_t ld_out)
 {
     gemm(ITH_BF16, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
-void ith_gemm_f32t__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
+void ith_gemm_f32t__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
+                         float *out, int64_t ld_out)
 {
     gemm(ITH_F32T, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }

@@ -1,10 +1,14 @@
-/* gemm_frame_avx2.h - quantized products of the levels with 256-bit registers: half a tile (8 rows) x a few tokens.
+/* gemm_frame_avx2.h - quantized products of the levels with 256-bit registers: half a tile (8 rows)
+ * x a few tokens.
  *
- * The includer has defined before:
+ * The including file defines first:
+ *
  *   MAX_TOKENS   tokens of a register tile, at most 6
- *   EVEN_TOKENS  up to how many tokens the halves of a tile take turns group by group, and not STRETCH by STRETCH: what waits
- *                for memory likes one even stream
- *   dot_group()  adds a group's integer products of 8 rows with the tokens to dots[], which hold the start values
+ *   EVEN_TOKENS  with at most this many tokens, the halves of a tile alternate from group to group
+ *                instead of every STRETCH groups: a product that waits for memory is fastest when
+ *                it reads one even stream
+ *   dot_group()  adds the integer products of a group, 8 rows and the tokens, to dots[], which
+ *                holds the start values
  */
 #ifndef ITH_SIMD_AVX2_GEMM_FRAME_H
 #define ITH_SIMD_AVX2_GEMM_FRAME_H
@@ -14,18 +18,19 @@
 
 enum {
     HALF = ITH_TILE_ROWS / 2,
-    STRETCH = 16,   /* groups: 8 KiB of weights, that the second half of the rows finds in the first-level cache */
-    PREFETCH = 2048 /* bytes ahead in a tile's quants that go to the first-level cache */
+    STRETCH = 16, /* groups: 8 KiB of weights, still in the first-level cache for the second half */
+    PREFETCH = 2048 /* distance in the quants of a tile, into the first-level cache */
 };
 
-typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
+/* A block of tokens: arrays as in ith_acts, starting at its first token. */
+typedef struct operands {
     const int8_t *quants;
     const float *scales, *shifts, *sums;
     const int32_t *starts;
     int64_t groups;
 } operands;
 
-/* From group g of token t on. */
+/* The operands from group g of token t on. */
 ITH_INLINE operands operands_at(const ith_layout layout, const ith_acts *acts, int64_t t, int64_t g)
 {
     const int64_t at = t * acts->groups + g;
@@ -39,28 +44,33 @@ ITH_INLINE operands operands_at(const ith_layout layout, const ith_acts *acts, i
     };
 }
 
-/* Folds a group's integer sums of 8 rows into the float accumulators. `scales`: of these rows in this group. */
-ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const uint16_t *scales, const operands *x,
-                           int64_t g, const __m256i dots[MAX_TOKENS], __m256 acc[MAX_TOKENS])
+/* Adds a group's integer sums of 8 rows to the float accumulators. `scales`: of these rows in this
+ * group. */
+ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const uint16_t *scales,
+                           const operands *x, int64_t g, const __m256i dots[MAX_TOKENS],
+                           __m256 acc[MAX_TOKENS])
 {
     const __m256 scale_w = load_f16(scales);
     EACH_TOKEN
     {
         const int64_t at = t * x->groups + g;
         const __m256 scaled =
-            _mm256_fmadd_ps(_mm256_castsi256_ps(dots[t]), _mm256_set1_ps(x->scales[at]), _mm256_set1_ps(x->shifts[at]));
+            _mm256_fmadd_ps(_mm256_castsi256_ps(dots[t]), _mm256_set1_ps(x->scales[at]),
+                            _mm256_set1_ps(x->shifts[at]));
         acc[t] = _mm256_fmadd_ps(scaled, scale_w, acc[t]);
     }
     if (layout == ITH_W4M) {
         const __m256 min_w = load_f16(scales + x->groups * ITH_TILE_ROWS);
-        EACH_TOKEN acc[t] = _mm256_fmadd_ps(min_w, _mm256_set1_ps(x->sums[t * x->groups + g]), acc[t]);
+        EACH_TOKEN acc[t] =
+            _mm256_fmadd_ps(min_w, _mm256_set1_ps(x->sums[t * x->groups + g]), acc[t]);
     }
 }
 
-/* Calls for weights of a group's size, half of the lines for each half: those a little ahead, and the ones at the same place in
- * the next tile. Without the second, the scales after each tile's quants and its first quants came cold. */
-ITH_INLINE void fetch(const ith_layout layout, const int half, const uint8_t *weights, const uint16_t *scales,
-                      int64_t groups)
+/* Prefetches as many weights as a group has, half of the lines for each half of the tile: those
+ * PREFETCH ahead, and those at the same place in the next tile. Without the latter, the scales that
+ * follow a tile's quants and the first quants of the next tile are not in a cache yet. */
+ITH_INLINE void fetch(const ith_layout layout, const int half, const uint8_t *weights,
+                      const uint16_t *scales, int64_t groups)
 {
     const int group_bytes = layout == ITH_W8 ? 512 : 256;
     const size_t next = ith_tile_bytes(layout, (size_t)groups);
@@ -75,13 +85,15 @@ ITH_INLINE void fetch(const ith_layout layout, const int half, const uint8_t *we
         _mm_prefetch((const char *)(scales + groups * ITH_TILE_ROWS) + next, _MM_HINT_T0);
 }
 
-/* 8 rows (a half of the tile) over groups [begin, end); acc goes on from one call to the next. */
-ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int half, const uint8_t *tile,
-                          const operands *x, int64_t begin, int64_t end, __m256 acc[MAX_TOKENS])
+/* 8 rows (half of the tile) over groups [begin, end). acc carries over from call to call. */
+ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int half,
+                          const uint8_t *tile, const operands *x, int64_t begin, int64_t end,
+                          __m256 acc[MAX_TOKENS])
 {
     const int64_t stride = x->groups * ITH_GROUP;
     const int group_bytes = layout == ITH_W8 ? 512 : 256;
-    const uint16_t *scales = (const uint16_t *)(const void *)(tile + x->groups * group_bytes) + half * HALF;
+    const uint16_t *scales =
+        (const uint16_t *)(const void *)(tile + x->groups * group_bytes) + half * HALF;
     __m256 sum[MAX_TOKENS];
 
     EACH_TOKEN sum[t] = acc[t];
@@ -89,16 +101,17 @@ ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int h
         const uint8_t *weights = tile + g * group_bytes + half * 32;
         __m256i dots[MAX_TOKENS];
         fetch(layout, half, weights, scales + g * ITH_TILE_ROWS, x->groups);
-        EACH_TOKEN dots[t] = _mm256_set1_epi32(layout == ITH_W4M ? ITH_START : x->starts[t * x->groups + g]);
+        EACH_TOKEN dots[t] =
+            _mm256_set1_epi32(layout == ITH_W4M ? ITH_START : x->starts[t * x->groups + g]);
         dot_group(layout, tokens, weights, x->quants + g * ITH_GROUP, stride, dots);
         fold_group(layout, tokens, scales + g * ITH_TILE_ROWS, x, g, dots, sum);
     }
     EACH_TOKEN acc[t] = sum[t];
 }
 
-/* One tile times `tokens` tokens, a constant where this is inlined. */
-ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint8_t *tile, const operands *x,
-                           float *out, int64_t ld_out)
+/* One tile times `tokens` tokens, a constant after inlining. */
+ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint8_t *tile,
+                           const operands *x, float *out, int64_t ld_out)
 {
     __m256 acc[2][MAX_TOKENS];
 
@@ -116,9 +129,9 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint
     }
 }
 
-/* All tokens, in blocks of nearly equal size, past a tile. */
-ITH_INLINE void gemm_past(const ith_layout layout, int64_t n_tokens, const uint8_t *tile, const ith_acts *acts,
-                          float *out, int64_t ld_out)
+/* One tile times all tokens, in blocks of almost equal size. */
+ITH_INLINE void gemm_past(const ith_layout layout, int64_t n_tokens, const uint8_t *tile,
+                          const ith_acts *acts, float *out, int64_t ld_out)
 {
     const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
     for (int64_t b = 0; b < blocks; b++) {
@@ -139,7 +152,8 @@ ITH_INLINE void gemm_past(const ith_layout layout, int64_t n_tokens, const uint8
             gemm_block(layout, 4, tile, &x, to, ld_out);
             break;
         case 5:
-            gemm_block(layout, MAX_TOKENS - 1, tile, &x, to, ld_out); /* MAX_TOKENS is 6 if this comes */
+            /* only reached if MAX_TOKENS is 6 */
+            gemm_block(layout, MAX_TOKENS - 1, tile, &x, to, ld_out);
             break;
         default:
             gemm_block(layout, MAX_TOKENS, tile, &x, to, ld_out);
@@ -153,7 +167,8 @@ ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
     const uint8_t *weights = tiles;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
     for (int64_t i = 0; i < n_tiles; i++)
-        gemm_past(layout, n_tokens, weights + (size_t)i * tile_bytes, acts, out + i * ITH_TILE_ROWS, ld_out);
+        gemm_past(layout, n_tokens, weights + (size_t)i * tile_bytes, acts, out + i * ITH_TILE_ROWS,
+                  ld_out);
 }
 
 #endif

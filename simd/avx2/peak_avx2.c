@@ -1,3 +1,4 @@
+/* peak_avx2.c - peaks of AVX2. */
 #include "simd/avx2/peak_avx2.h"
 
 static uint32_t integer(int64_t rounds)
@@ -11,7 +12,7 @@ static uint32_t integer(int64_t rounds)
     for (int64_t r = 0; r < rounds; r++)
 #pragma GCC unroll 10
         for (int i = 0; i < ITH_PEAK_SUMS; i++) {
-            __asm__ volatile("" : "+x"(a)); /* the product anew each time */
+            __asm__ volatile("" : "+x"(a)); /* so that the product is computed every time */
             acc[i] = _mm256_add_epi32(acc[i], _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones));
         }
     return ith_peak_sum(acc);

@@ -1,4 +1,4 @@
-/* peak_avx2.h - what the peaks of the levels with 256-bit registers share; see simd/peaks.h. */
+/* peak_avx2.h - what the peaks (peaks.h) of the levels with 256-bit registers share. */
 #ifndef ITH_SIMD_PEAK_AVX2_H
 #define ITH_SIMD_PEAK_AVX2_H
 
@@ -6,7 +6,8 @@
 
 #include <immintrin.h>
 
-enum { ITH_PEAK_SUMS = 10 }; /* independent sums: two instructions a cycle with a latency of five */
+/* Independent sums: two instructions per cycle with a latency of five cycles. */
+enum { ITH_PEAK_SUMS = 10 };
 
 static inline uint32_t ith_peak_sum(const __m256i acc[ITH_PEAK_SUMS])
 {

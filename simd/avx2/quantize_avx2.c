@@ -1,8 +1,8 @@
-/* quantize_avx2.c - float to int8 with a scale. */
+/* quantize_avx2.c - quantization to int8: activations and heads. */
 #include "simd/avx2/vec_avx2.h"
 #include "simd/variants.h"
 
-/* rne, limited to [-127, 127], of the lanes of `scaled`. */
+/* The lanes of `scaled`, rounded by rne and limited to [-127, 127]. */
 ITH_INLINE __m256i quants(__m256 scaled)
 {
     const __m256i q = _mm256_cvtps_epi32(scaled);
@@ -14,15 +14,17 @@ ITH_INLINE __m256 absolute(__m256 v)
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
 }
 
-/* Sixteen quants of two vectors as bytes. */
+/* Stores the sixteen quants of two vectors as bytes. */
 ITH_INLINE void store_bytes(int8_t *out, __m256i a, __m256i b)
 {
     const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
-    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    const __m128i bytes =
+        _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     _mm_storeu_si128((__m128i *)(void *)out, bytes);
 }
 
-void ith_quantize__avx2(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first)
+void ith_quantize__avx2(int64_t n, const float *x, const ith_acts *acts, int64_t token,
+                        int64_t first)
 {
     int64_t at = token * acts->groups + first;
     for (; n > 0; at++, x += ITH_GROUP, n -= ITH_GROUP) {
@@ -46,7 +48,7 @@ void ith_quantize__avx2(int64_t n, const float *x, const ith_acts *acts, int64_t
     }
 }
 
-/* Channels c..c+7 of a head, less the bias; zeros past d. */
+/* Channels c..c+7 of a head, minus the bias; zeros past d. */
 ITH_INLINE __m256 load_head(int d, int c, const float *x, const float *bias)
 {
     const __m256 v = load_first(x + c, d - c);

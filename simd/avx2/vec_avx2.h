@@ -1,4 +1,5 @@
-/* vec_avx2.h - what the AVX2 kernels share: masks for tails, the fixed trees, the exponential on eight lanes. */
+/* vec_avx2.h - what the AVX2 kernels share: masks for tails, the trees of lanes16, the exponential
+ * on eight lanes. */
 #ifndef ITH_SIMD_AVX2_VEC_H
 #define ITH_SIMD_AVX2_VEC_H
 
@@ -8,11 +9,11 @@
 
 #define ITH_INLINE static inline __attribute__((always_inline))
 
-/* Over the rows of a register tile, as many as a constant says. */
+/* Loops over the rows or tokens of a register tile; `rows` and `tokens` are constants. */
 #define EACH_ROW   _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
 #define EACH_TOKEN _Pragma("GCC unroll 6") for (int t = 0; t < tokens; t++)
 
-/* Four bytes at any address, to be broadcast. */
+/* Four bytes at any address, for broadcast_quad. */
 typedef int32_t ith_loose_i32 __attribute__((aligned(1), may_alias));
 
 ITH_INLINE __m256i broadcast_quad(const void *p)
@@ -27,10 +28,12 @@ ITH_INLINE __m256i first_lanes(int64_t n)
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* The first n lanes at p, zeros in the others, which are not read. */
+/* The first n lanes at p; zeros in the others, which are not read. */
 ITH_INLINE __m256 load_first(const float *p, int64_t n)
 {
-    return n >= 8 ? _mm256_loadu_ps(p) : n > 0 ? _mm256_maskload_ps(p, first_lanes(n)) : _mm256_setzero_ps();
+    return n >= 8  ? _mm256_loadu_ps(p)
+           : n > 0 ? _mm256_maskload_ps(p, first_lanes(n))
+                   : _mm256_setzero_ps();
 }
 
 ITH_INLINE void store_first(float *p, int64_t n, __m256 v)
@@ -57,7 +60,7 @@ ITH_INLINE __m256 load_f16(const uint16_t *p)
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 
-/* 2^f times 2^n; shifted: n + ITH_ROUNDER. */
+/* 2^f * 2^n for shifted = n + ITH_ROUNDER. */
 ITH_INLINE __m256 exp2_of(__m256 f, __m256 shifted)
 {
     __m256 p = _mm256_set1_ps(ITH_EXP2_C5);
@@ -70,7 +73,7 @@ ITH_INLINE __m256 exp2_of(__m256 f, __m256 shifted)
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), power));
 }
 
-/* ith_exp2 of x in [-126, 127]. */
+/* ith_exp2 for x in [-126, 127]. */
 ITH_INLINE __m256 exp2_normal(__m256 x)
 {
     const __m256 rounder = _mm256_set1_ps(ITH_ROUNDER);
@@ -78,13 +81,13 @@ ITH_INLINE __m256 exp2_normal(__m256 x)
     return exp2_of(_mm256_sub_ps(x, _mm256_sub_ps(shifted, rounder)), shifted);
 }
 
-/* ith_exp2, and 0 for NaN. */
+/* ith_exp2; 0 for NaN. */
 ITH_INLINE __m256 exp2_lanes(__m256 x)
 {
     return _mm256_and_ps(exp2_normal(x), _mm256_cmp_ps(x, _mm256_set1_ps(-126.0f), _CMP_GE_OQ));
 }
 
-/* The tree of lanes16: lanes 0..7 in `low`, 8..15 in `high`. */
+/* The tree of lanes16, with lanes 0..7 in `low` and 8..15 in `high`. */
 ITH_INLINE float lanes16_sum(__m256 low, __m256 high)
 {
     const __m256 a = _mm256_add_ps(low, high);

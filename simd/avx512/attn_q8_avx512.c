@@ -1,12 +1,12 @@
-/* attn_q8_avx512.c - attention over the int8 cache by vpdpbusd: biased keys (unsigned) times a broadcast of four channels
- * of the query; four packed weights (unsigned, broadcast) times values. */
+/* attn_q8_avx512.c - attention over the int8 cache by vpdpbusd: biased keys (unsigned) times four
+ * channels of the query (broadcast), and four weights (unsigned, broadcast) times values. */
 #include "simd/avx512/vnni_avx512.h"
 #include "simd/variants.h"
 
 enum { KEYS_BIASED = 1, CHANNEL_VECS = 4 };
 
-ITH_INLINE void dot_keys(const int rows, const bool fetch, const uint8_t *keys, int dp, const int8_t *const q[],
-                         __m512i dot[][4], const uint8_t *next)
+ITH_INLINE void dot_keys(const int rows, const bool fetch, const uint8_t *keys, int dp,
+                         const int8_t *const q[], __m512i dot[][4], const uint8_t *next)
 {
     for (int c = 0; c < dp; c += 4) {
         __m512i key[4];
@@ -24,9 +24,10 @@ ITH_INLINE void dot_keys(const int rows, const bool fetch, const uint8_t *keys, 
     }
 }
 
-/* Quad i of the keys. */
-ITH_INLINE void dot_quad(const int rows, const int vecs, const bool fetch, const int8_t *values, int64_t stride,
-                         const uint8_t u[][ITH_KV_BLOCK], __m512i sum[][CHANNEL_VECS], const uint8_t *next, int i)
+/* Adds the products of quad i of the keys. */
+ITH_INLINE void dot_quad(const int rows, const int vecs, const bool fetch, const int8_t *values,
+                         int64_t stride, const uint8_t u[][ITH_KV_BLOCK],
+                         __m512i sum[][CHANNEL_VECS], const uint8_t *next, int i)
 {
     __m512i value[CHANNEL_VECS];
     fetch_lines(fetch, next + 256 * i);
@@ -38,12 +39,14 @@ ITH_INLINE void dot_quad(const int rows, const int vecs, const bool fetch, const
     }
 }
 
-/* Eight sums and fewer would wait for each other: odd quads then have sums of their own. */
-ITH_INLINE void dot_weights(const int rows, const int vecs, const bool fetch, const int8_t *values, int64_t stride,
-                            const uint8_t u[][ITH_KV_BLOCK], __m512i sum[][CHANNEL_VECS], const uint8_t *next)
+/* Eight sums or fewer would wait for their own latency: odd quads then get separate sums. */
+ITH_INLINE void dot_weights(const int rows, const int vecs, const bool fetch, const int8_t *values,
+                            int64_t stride, const uint8_t u[][ITH_KV_BLOCK],
+                            __m512i sum[][CHANNEL_VECS], const uint8_t *next)
 {
     int quads = ITH_KV_BLOCK / 4;
-    __asm__("" : "+r"(quads)); /* gcc 12 keeps the sums of a loop in copies if it knows how often it turns */
+    /* Hides the number: gcc 12 copies the sums of a loop whose number of iterations it knows. */
+    __asm__("" : "+r"(quads));
     EACH_ROW EACH_VEC sum[r][v] = begin_sum(_mm512_setzero_si512());
     if (rows * vecs > 8) {
 #pragma GCC unroll 2

@@ -1,10 +1,13 @@
-/* gemm_panel_avx512.h - products with many tokens by vpdpbusd: weights widened once, then passed by all tokens.
+/* gemm_panel_avx512.h - products with many tokens by vpdpbusd: weights are widened once and then
+ * used for all tokens of a panel.
  *
- * STRETCH groups of two tiles are widened to bytes and f32 scales, in a buffer that stays in the first-level cache while the
- * tokens of a panel pass by, eight at a time. The 2 x 8 integer sums fill half of the registers; of the 2 x 8 float sums, touched
- * once a group, gcc leaves some in memory: that costs less than a smaller register tile. Per group and (tile, token) there are 8
- * vpdpbusd and 2 float operations on the same two ports, so 8/10 of the integer peak is the bound. From one stretch to the
- * next the float sums wait in a buffer of their own: rows of `out` may lie apart by a power of two and share a few cache sets.
+ * STRETCH groups of two tiles are widened to bytes and f32 scales, in a buffer that stays in the
+ * first-level cache while the tokens of the panel are multiplied, eight at a time. The 2 x 8
+ * integer sums fill half of the registers. Of the 2 x 8 float sums, which are used once per group,
+ * gcc keeps some in memory; this costs less than a smaller register tile. A group needs 8 vpdpbusd
+ * and 2 float operations per tile and token, on the same two ports, so 8/10 of the integer peak is
+ * the bound. Between stretches the float sums are kept in a buffer of their own: the rows of `out`
+ * may be a power of two apart and share a few cache sets.
  */
 #ifndef ITH_SIMD_AVX512_GEMM_PANEL_H
 #define ITH_SIMD_AVX512_GEMM_PANEL_H
@@ -13,7 +16,7 @@
 
 enum {
     STRETCH = 16, /* groups: 18 to 20 KiB of bytes and scales */
-    CALLED = 128, /* bytes of each tile's quants called for with each group: no faster than memory delivers */
+    CALLED = 128, /* bytes of a tile's quants prefetched with each group: the pace of memory */
     QUADS = ITH_GROUP / 4
 };
 
@@ -23,26 +26,28 @@ typedef struct wide_group {
     float minima[MAX_TILES][ITH_TILE_ROWS]; /* w4m */
 } wide_group;
 
-/* Where a block of tokens takes its weights and begins and leaves its sums. */
+/* Where a block of tokens finds its weights, and where its sums start from and go to. */
 typedef struct wide_job {
     const wide_group *weights;
     int64_t groups;
-    const float *from; /* NULL: from 0 */
+    const float *from; /* NULL: the sums start from 0 */
     float *to;
     int64_t ld_from, ld_to;
-    const char *next_quants, *next_scales; /* of the stretch to come, of the first tile: to be called for */
+    /* Of the first tile in the next stretch, to be prefetched if `call`. */
+    const char *next_quants, *next_scales;
     size_t tile_bytes;
     bool call;
 } wide_job;
 
-/* Widens group g of a tile as the group's tile i. */
-ITH_INLINE void widen(const ith_layout layout, const uint8_t *tile, int64_t groups, int64_t g, const int i,
-                      wide_group *to)
+/* Widens group g of a tile into tile i of `to`. */
+ITH_INLINE void widen(const ith_layout layout, const uint8_t *tile, int64_t groups, int64_t g,
+                      const int i, wide_group *to)
 {
     const __m512i nibble = _mm512_set1_epi8(15);
     const int group_bytes = layout == ITH_W8 ? 512 : 256;
     const uint8_t *from = tile + g * group_bytes;
-    const uint16_t *scales = (const uint16_t *)(const void *)(tile + groups * group_bytes) + g * ITH_TILE_ROWS;
+    const uint16_t *scales =
+        (const uint16_t *)(const void *)(tile + groups * group_bytes) + g * ITH_TILE_ROWS;
 
 #pragma GCC unroll 8
     for (int j = 0; j < group_bytes / 64; j++) {
@@ -52,14 +57,15 @@ ITH_INLINE void widen(const ith_layout layout, const uint8_t *tile, int64_t grou
             continue;
         }
         _mm512_store_si512(to->quants[j][i], _mm512_and_si512(bytes, nibble));
-        _mm512_store_si512(to->quants[j + 4][i], _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble));
+        _mm512_store_si512(to->quants[j + 4][i],
+                           _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble));
     }
     _mm512_store_ps(to->scales[i], load_f16(scales));
     if (layout == ITH_W4M)
         _mm512_store_ps(to->minima[i], load_f16(scales + groups * ITH_TILE_ROWS));
 }
 
-/* Distances in bytes from a token to others, so that the addresses of eight need one pointer. */
+/* Distances in bytes between tokens, so that one pointer gives the addresses of eight. */
 typedef struct pitch {
     ptrdiff_t one, three, five, seven;
 } pitch;
@@ -67,7 +73,8 @@ typedef struct pitch {
 ITH_INLINE pitch pitch_of(ptrdiff_t bytes)
 {
     pitch p = {bytes, 3 * bytes, 5 * bytes, 7 * bytes};
-    __asm__("" : "+r"(p.one), "+r"(p.three), "+r"(p.five), "+r"(p.seven)); /* else gcc makes eight pointers of them */
+    /* Hides the values: gcc would keep eight pointers instead. */
+    __asm__("" : "+r"(p.one), "+r"(p.three), "+r"(p.five), "+r"(p.seven));
     return p;
 }
 
@@ -85,8 +92,9 @@ ITH_INLINE __m512 broadcast_token(const float *first, const pitch *p, const int 
     return _mm512_set1_ps(*(const float *)token(first, p, t));
 }
 
-/* Calls for the part of the next stretch that belongs to group k. */
-ITH_INLINE void call_next(const ith_layout layout, const int tiles, const wide_job *job, int64_t groups, int64_t k)
+/* Prefetches group k's share of the next stretch. */
+ITH_INLINE void call_next(const ith_layout layout, const int tiles, const wide_job *job,
+                          int64_t groups, int64_t k)
 {
     EACH_TILE
     {
@@ -100,9 +108,10 @@ ITH_INLINE void call_next(const ith_layout layout, const int tiles, const wide_j
     }
 }
 
-/* `tiles` tiles times `tokens` tokens over the groups of a stretch; x: its first group of the block's first token. */
-ITH_INLINE void wide_block(const ith_layout layout, const int tiles, const int tokens, const wide_job *job,
-                           const operands *x)
+/* `tiles` tiles times `tokens` tokens over the groups of a stretch. x: operands from the first
+ * group of the stretch of the first token of the block on. */
+ITH_INLINE void wide_block(const ith_layout layout, const int tiles, const int tokens,
+                           const wide_job *job, const operands *x)
 {
     const pitch rows = pitch_of(x->groups * ITH_GROUP), singles = pitch_of(x->groups * 4);
     const wide_group *w = job->weights;
@@ -110,7 +119,8 @@ ITH_INLINE void wide_block(const ith_layout layout, const int tiles, const int t
     dots_t dots;
 
     EACH_TOKEN EACH_TILE acc[i][t] =
-        job->from ? _mm512_loadu_ps(job->from + t * job->ld_from + i * ITH_TILE_ROWS) : _mm512_setzero_ps();
+        job->from ? _mm512_loadu_ps(job->from + t * job->ld_from + i * ITH_TILE_ROWS)
+                  : _mm512_setzero_ps();
     for (int64_t k = 0; k < job->groups; k++, w++) {
         const int8_t *quants = x->quants + k * ITH_GROUP;
         EACH_TOKEN
@@ -136,7 +146,8 @@ ITH_INLINE void wide_block(const ith_layout layout, const int tiles, const int t
             const __m512 shift = broadcast_token(x->shifts + k, &singles, t);
             EACH_TILE
             {
-                const __m512 scaled = _mm512_fmadd_ps(_mm512_castsi512_ps(dots[i][t]), scale, shift);
+                const __m512 scaled =
+                    _mm512_fmadd_ps(_mm512_castsi512_ps(dots[i][t]), scale, shift);
                 acc[i][t] = _mm512_fmadd_ps(scaled, _mm512_load_ps(w->scales[i]), acc[i][t]);
             }
             if (layout == ITH_W4M) {
@@ -148,9 +159,10 @@ ITH_INLINE void wide_block(const ith_layout layout, const int tiles, const int t
     EACH_TOKEN EACH_TILE _mm512_storeu_ps(job->to + t * job->ld_to + i * ITH_TILE_ROWS, acc[i][t]);
 }
 
-/* The block for a count of tokens in 4..8: blocks of nearly equal size of more than 8 tokens have no fewer. */
-ITH_INLINE void wide_tokens(const ith_layout layout, const int tiles, int tokens, const wide_job *job,
-                            const operands *x)
+/* wide_block for 4 to 8 tokens, a number known at run time. More than 8 tokens in blocks of almost
+ * equal size have no smaller blocks. */
+ITH_INLINE void wide_tokens(const ith_layout layout, const int tiles, int tokens,
+                            const wide_job *job, const operands *x)
 {
     switch (tokens) {
     case 4:
@@ -170,9 +182,11 @@ ITH_INLINE void wide_tokens(const ith_layout layout, const int tiles, int tokens
     }
 }
 
-/* `tiles` tiles times the panel of tokens from `first` on, MAX_TOKENS < n_tokens <= ITH_PANEL_TOKENS. */
-ITH_INLINE void wide_panel(const ith_layout layout, const int tiles, int64_t n_tokens, const uint8_t *tile,
-                           const ith_acts *acts, int64_t first, float *out, int64_t ld_out)
+/* `tiles` tiles times the panel of tokens from `first` on.
+ * MAX_TOKENS < n_tokens <= ITH_PANEL_TOKENS. */
+ITH_INLINE void wide_panel(const ith_layout layout, const int tiles, int64_t n_tokens,
+                           const uint8_t *tile, const ith_acts *acts, int64_t first, float *out,
+                           int64_t ld_out)
 {
     const int64_t groups = acts->groups, blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
     const int64_t size = n_tokens / blocks, larger = n_tokens % blocks;
@@ -207,8 +221,8 @@ ITH_INLINE void wide_panel(const ith_layout layout, const int tiles, int64_t n_t
     }
 }
 
-ITH_INLINE void gemm_panels(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
-                            const ith_acts *acts, float *out, int64_t ld_out)
+ITH_INLINE void gemm_panels(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
+                            const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
 {
     const uint8_t *weights = tiles;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
@@ -218,11 +232,11 @@ ITH_INLINE void gemm_panels(const ith_layout layout, int64_t n_tiles, int64_t n_
         const int64_t count = n_tokens / panels + (p < n_tokens % panels);
         int64_t i = 0;
         for (; i + 2 <= n_tiles; i += 2)
-            wide_panel(layout, 2, count, weights + (size_t)i * tile_bytes, acts, first, out + i * ITH_TILE_ROWS,
-                       ld_out);
+            wide_panel(layout, 2, count, weights + (size_t)i * tile_bytes, acts, first,
+                       out + i * ITH_TILE_ROWS, ld_out);
         if (i < n_tiles)
-            wide_panel(layout, 1, count, weights + (size_t)i * tile_bytes, acts, first, out + i * ITH_TILE_ROWS,
-                       ld_out);
+            wide_panel(layout, 1, count, weights + (size_t)i * tile_bytes, acts, first,
+                       out + i * ITH_TILE_ROWS, ld_out);
         first += count;
     }
 }

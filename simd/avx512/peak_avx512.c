@@ -1,3 +1,4 @@
+/* peak_avx512.c - peaks of AVX-512 with VNNI. */
 #include "simd/avx512bw/peak_avx512.h"
 
 static uint32_t integer(int64_t rounds)

@@ -4,8 +4,9 @@
 
 #include "simd/avx512bw/vec_avx512.h"
 
-/* *sum += a (unsigned bytes) x b (signed bytes), four neighbours to each lane. As an instruction and not an intrinsic:
- * gcc 12 copies the accumulators of loops to and fro, past the 32 registers, when the sum is a value. */
+/* *sum += a (unsigned bytes) * b (signed bytes), four adjacent products to each lane. This is
+ * inline assembly because with the intrinsic, whose sum is a value, gcc 12 copies the accumulators
+ * of a loop back and forth and spills some of the 32 registers. */
 ITH_INLINE void add_dots(__m512i *sum, __m512i a, __m512i b)
 {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));

@@ -1,7 +1,9 @@
-/* attn_avx512.h - the frame of the AVX-512 attention kernels: four query rows at a time against a block of 64 keys.
+/* attn_avx512.h - what the AVX-512 attention kernels share: four query rows at a time against a
+ * block of 64 keys.
  *
- * A segment is walked block by block, and up to 16 rows pass over each block while it is in the first-level cache.
- * The scalars of four rows (maximum, scales, factors) live in one register, row r in its 128-bit lane r.
+ * A segment is read block by block, and up to 16 rows use each block while it is in the first-level
+ * cache. The scalars of four rows (maximum, scales, factors) share a register: those of row r are
+ * in its 128-bit lane r.
  */
 #ifndef ITH_SIMD_AVX512_ATTN_H
 #define ITH_SIMD_AVX512_ATTN_H
@@ -17,15 +19,16 @@ enum {
 
 #define EACH_KEYS _Pragma("GCC unroll 4") for (int k = 0; k < KEY_VECS; k++)
 
-typedef struct quad_state {         /* four rows of the outputs, 1 to 4 of them in use */
+/* Four rows of the outputs, of which 1 to 4 are in use. */
+typedef struct quad_state {
     __m512 m;                       /* running maximum; lane r: row r */
-    _Alignas(64) float q_scale[16]; /* q8 only; row r at 4 r */
+    _Alignas(64) float q_scale[16]; /* q8 only; that of row r at 4r */
     __m512 lane[QUAD];              /* L */
-    __m512i start[QUAD];            /* q8 only: what the keys' products begin with */
+    __m512i start[QUAD];            /* q8 only: what products with keys start from */
     const void *q[QUAD];
     float *o[QUAD];
-    int64_t visible[QUAD];              /* keys of the segment that the row sees */
-    int64_t visible_max, visible_least; /* least: 0 if rows are missing */
+    int64_t visible[QUAD];              /* number of keys that the row sees */
+    int64_t visible_max, visible_least; /* least: 0 if not all rows are in use */
     int rows;
 } quad_state;
 
@@ -46,12 +49,15 @@ ITH_INLINE __m512 spread_row(__m512 of_rows, const int r)
     }
 }
 
-/* Four rows' vectors to one register whose 128-bit lane r holds the maximum of v[r]. */
+/* A register whose 128-bit lane r holds the maximum of v[r]. */
 ITH_INLINE __m512 max_of_rows(const __m512 v[QUAD])
 {
-    const __m512 ab = _mm512_max_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44), _mm512_shuffle_f32x4(v[0], v[1], 0xee));
-    const __m512 cd = _mm512_max_ps(_mm512_shuffle_f32x4(v[2], v[3], 0x44), _mm512_shuffle_f32x4(v[2], v[3], 0xee));
-    __m512 m = _mm512_max_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+    const __m512 ab = _mm512_max_ps(_mm512_shuffle_f32x4(v[0], v[1], 0x44),
+                                    _mm512_shuffle_f32x4(v[0], v[1], 0xee));
+    const __m512 cd = _mm512_max_ps(_mm512_shuffle_f32x4(v[2], v[3], 0x44),
+                                    _mm512_shuffle_f32x4(v[2], v[3], 0xee));
+    __m512 m =
+        _mm512_max_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
     m = _mm512_max_ps(m, _mm512_permute_ps(m, 0x4e));
     return _mm512_max_ps(m, _mm512_permute_ps(m, 0xb1));
 }
@@ -64,10 +70,12 @@ ITH_INLINE __mmask16 rows_alive(const quad_state *s, const int rows, int64_t fir
     return (__mmask16)alive;
 }
 
-/* Raises s->m to the block's maxima in the rows alive; returns alpha (1 in the others, which must be left alone). */
+/* Raises s->m to the maxima of the block in the rows of `alive`. Returns alpha, which is 1 for the
+ * other rows; they must stay as they are. */
 ITH_INLINE __m512 raise_max(quad_state *s, __mmask16 alive, __m512 block_max)
 {
-    const __m512 old = s->m, higher = _mm512_add_ps(_mm512_max_ps(old, block_max), _mm512_setzero_ps());
+    const __m512 old = s->m,
+                 higher = _mm512_add_ps(_mm512_max_ps(old, block_max), _mm512_setzero_ps());
     s->m = _mm512_mask_mov_ps(old, alive, higher);
     return exp2_lanes(0xffff, _mm512_sub_ps(old, s->m));
 }
@@ -78,7 +86,7 @@ ITH_INLINE void add_to_lanes(quad_state *s, const int r, __m512 alpha, const __m
     s->lane[r] = _mm512_fmadd_ps(s->lane[r], alpha, sum);
 }
 
-/* Prepares rows first_row.. of the call (at most four) and clears their outputs. */
+/* Prepares up to four rows of the call, from first_row on, and clears their outputs. */
 ITH_INLINE void open_quad(quad_state *s, const ith_attn *a, int64_t first_row, size_t q_size)
 {
     const int64_t n_rows = (int64_t)a->n_tokens * a->n_heads - first_row;
@@ -92,7 +100,8 @@ ITH_INLINE void open_quad(quad_state *s, const ith_attn *a, int64_t first_row, s
         s->visible[r] = n < 0 ? 0 : n > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : n;
         s->visible_max = s->visible[r] > s->visible_max ? s->visible[r] : s->visible_max;
         s->visible_least = s->visible[r] < s->visible_least ? s->visible[r] : s->visible_least;
-        s->q[r] = (const uint8_t *)a->q + (size_t)(t * a->q_token_stride + h * a->q_head_stride) * q_size;
+        s->q[r] =
+            (const uint8_t *)a->q + (size_t)(t * a->q_token_stride + h * a->q_head_stride) * q_size;
         s->o[r] = a->o + (first_row + r) * a->head_dim;
         s->lane[r] = _mm512_setzero_ps();
         memset(s->o[r], 0, (size_t)a->head_dim * sizeof(float));

@@ -1,23 +1,28 @@
-/* attn_float_avx512bw.c - attention over the bf16 and f32 caches, and the merge of partial results.
+/* attn_float_avx512bw.c - attention over bf16 and f32 caches, and merging of partial results.
  *
- * As attn_q8_frame_avx512.h with fma in both products: lanes are keys in QK, channels in PV. The contract lets a row take
- * part only in the keys that it sees, so in a block that is not seen whole PV goes row by row.
+ * Both products use fma; lanes are keys in QK and channels in PV. A row must not use keys that it
+ * does not see, so in a block with unseen keys PV goes row by row.
  */
 #include "simd/avx512bw/attn_avx512.h"
 #include "simd/variants.h"
 
 enum {
     CHANNEL_VECS = 4,
-    AHEAD = 8192 /* bytes; at the end of a segment they go past it, into what is likely the next one */
+
+    /* Prefetch distance in bytes. Near the end of a segment it reaches past it, into what is likely
+     * the next one. */
+    AHEAD = 8192
 };
 
 ITH_INLINE __m512 load_elements(const ith_kv_layout layout, const void *array, int64_t i)
 {
-    return layout == ITH_KVL_F32 ? _mm512_load_ps((const float *)array + i) : load_bf16((const uint16_t *)array + i);
+    return layout == ITH_KVL_F32 ? _mm512_load_ps((const float *)array + i)
+                                 : load_bf16((const uint16_t *)array + i);
 }
 
-/* Fetches the lines that are AHEAD of `vecs` vectors of elements from i on. */
-ITH_INLINE void fetch_elements(const ith_kv_layout layout, const int vecs, const void *array, int64_t i)
+/* Prefetches the lines AHEAD of the `vecs` vectors of elements from i on. */
+ITH_INLINE void fetch_elements(const ith_kv_layout layout, const int vecs, const void *array,
+                               int64_t i)
 {
     const int size = layout == ITH_KVL_F32 ? 4 : 2;
 #pragma GCC unroll 4
@@ -25,8 +30,8 @@ ITH_INLINE void fetch_elements(const ith_kv_layout layout, const int vecs, const
         _mm_prefetch((const char *)array + i * size + byte + AHEAD, _MM_HINT_T0);
 }
 
-ITH_INLINE void scores(const ith_kv_layout layout, const int rows, int head_dim, const quad_state *s, const void *keys,
-                       scores_t x)
+ITH_INLINE void scores(const ith_kv_layout layout, const int rows, int head_dim,
+                       const quad_state *s, const void *keys, scores_t x)
 {
     EACH_ROW EACH_KEYS x[r][k] = _mm512_setzero_ps();
     for (int c = 0; c < head_dim; c++) {
@@ -41,8 +46,9 @@ ITH_INLINE void scores(const ith_kv_layout layout, const int rows, int head_dim,
     }
 }
 
-/* Scores to probabilities, stored in p; folds them into L. Returns alpha. */
-ITH_INLINE __m512 softmax(const int rows, quad_state *s, int64_t first, scores_t x, float p[QUAD][ITH_KV_BLOCK])
+/* Turns scores into probabilities p and adds them to L. Returns alpha. */
+ITH_INLINE __m512 softmax(const int rows, quad_state *s, int64_t first, scores_t x,
+                          float p[QUAD][ITH_KV_BLOCK])
 {
     const __m512 lowest = _mm512_set1_ps(-INFINITY);
     __m512 largest[QUAD] = {lowest, lowest, lowest, lowest};
@@ -54,7 +60,8 @@ ITH_INLINE __m512 softmax(const int rows, quad_state *s, int64_t first, scores_t
             seen[r][k] = first_lanes(s->visible[r] - first - 16 * k);
             x[r][k] = _mm512_mask_mov_ps(lowest, seen[r][k], x[r][k]);
         }
-        largest[r] = _mm512_max_ps(_mm512_max_ps(x[r][0], x[r][1]), _mm512_max_ps(x[r][2], x[r][3]));
+        largest[r] =
+            _mm512_max_ps(_mm512_max_ps(x[r][0], x[r][1]), _mm512_max_ps(x[r][2], x[r][3]));
     }
     const __m512 alpha = raise_max(s, rows_alive(s, rows, first), max_of_rows(largest));
     EACH_ROW
@@ -70,17 +77,19 @@ ITH_INLINE __m512 softmax(const int rows, quad_state *s, int64_t first, scores_t
     return alpha;
 }
 
-/* o = o * alpha, then o += p[j] * value j for `seen` keys, for `vecs` vectors of channels from c on, rows from `row`
- * on. */
-ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const int vecs, const quad_state *s, int row,
-                           const void *values, int dp, int c, __mmask16 last, const float p[QUAD][ITH_KV_BLOCK],
-                           const float alpha[16], int seen)
+/* o = o * alpha, then o += p[j] * value j for the first `seen` keys; for rows from `row` on and the
+ * `vecs` vectors of channels from c on. */
+ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const int vecs,
+                           const quad_state *s, int row, const void *values, int dp, int c,
+                           __mmask16 last, const float p[QUAD][ITH_KV_BLOCK], const float alpha[16],
+                           int seen)
 {
     __m512 o[QUAD][CHANNEL_VECS];
     EACH_ROW
 #pragma GCC unroll 4
     for (int v = 0; v < vecs; v++) {
-        const __m512 old = _mm512_maskz_loadu_ps(v == vecs - 1 ? last : 0xffff, s->o[row + r] + c + 16 * v);
+        const __m512 old =
+            _mm512_maskz_loadu_ps(v == vecs - 1 ? last : 0xffff, s->o[row + r] + c + 16 * v);
         o[r][v] = _mm512_mul_ps(old, _mm512_set1_ps(alpha[4 * (row + r)]));
     }
     for (int j = 0; j < seen; j++) {
@@ -103,22 +112,27 @@ ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const int
         _mm512_mask_storeu_ps(s->o[row + r] + c + 16 * v, v == vecs - 1 ? last : 0xffff, o[r][v]);
 }
 
-/* add_values over all channels. */
-ITH_INLINE void add_all_values(const ith_kv_layout layout, const int rows, const quad_state *s, int row, int head_dim,
-                               const void *values, const float p[QUAD][ITH_KV_BLOCK], const float alpha[16], int seen)
+/* add_values for all channels. */
+ITH_INLINE void add_all_values(const ith_kv_layout layout, const int rows, const quad_state *s,
+                               int row, int head_dim, const void *values,
+                               const float p[QUAD][ITH_KV_BLOCK], const float alpha[16], int seen)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     int c = 0;
     for (; c + 64 <= dp; c += 64)
-        add_values(layout, rows, 4, s, row, values, dp, c, first_lanes(head_dim - c - 48), p, alpha, seen);
+        add_values(layout, rows, 4, s, row, values, dp, c, first_lanes(head_dim - c - 48), p, alpha,
+                   seen);
     for (; c < dp; c += 16)
-        add_values(layout, rows, 1, s, row, values, dp, c, first_lanes(head_dim - c), p, alpha, seen);
+        add_values(layout, rows, 1, s, row, values, dp, c, first_lanes(head_dim - c), p, alpha,
+                   seen);
 }
 
-ITH_INLINE void attend(const ith_kv_layout layout, const int rows, quad_state *s, const ith_attn *a, int64_t first)
+ITH_INLINE void attend(const ith_kv_layout layout, const int rows, quad_state *s, const ith_attn *a,
+                       int64_t first)
 {
     const size_t block_bytes = ith_kv_block_bytes(layout, a->head_dim);
-    const uint8_t *keys = (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * block_bytes;
+    const uint8_t *keys =
+        (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * block_bytes;
     const void *values = keys + block_bytes / 2;
     _Alignas(64) float p[QUAD][ITH_KV_BLOCK], alpha[16];
     scores_t x;
@@ -170,8 +184,8 @@ void ith_attn_f32__avx512bw(const ith_attn *a)
     attn(ITH_KVL_F32, a);
 }
 
-void ith_attn_merge__avx512bw(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm,
-                              const float *pl, const float *po)
+void ith_attn_merge__avx512bw(int64_t rows, int head_dim, float *m, float *l, float *o,
+                              const float *pm, const float *pl, const float *po)
 {
     for (int64_t r = 0; r < rows; r++, o += head_dim, po += head_dim) {
         if (pl[r] == 0.0f)
@@ -182,7 +196,8 @@ void ith_attn_merge__avx512bw(int64_t rows, int head_dim, float *m, float *l, fl
         for (int c = 0; c < head_dim; c += 16) {
             const __mmask16 keep = first_lanes(head_dim - c);
             const __m512 old = _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, o + c), old_factor);
-            const __m512 sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(keep, po + c), new_factor, old);
+            const __m512 sum =
+                _mm512_fmadd_ps(_mm512_maskz_loadu_ps(keep, po + c), new_factor, old);
             _mm512_mask_storeu_ps(o + c, keep, sum);
         }
         l[r] = fmaf(pl[r], b, l[r] * a);

@@ -1,22 +1,24 @@
-/* attn_q8_avx512bw.c - attention over the int8 cache with exact 16-bit steps; why none saturates: simd/avx2/attn_q8_avx2.c.
- */
+/* attn_q8_avx512bw.c - attention over the int8 cache by 16-bit steps that never saturate, for the
+ * reasons given in simd/avx2/attn_q8_avx2.c. */
 #include "simd/avx512bw/vec_avx512.h"
 #include "simd/variants.h"
 
 enum { KEYS_BIASED = 0, CHANNEL_VECS = 2 };
 
-/* |k| times queries that take the sign of k. */
-ITH_INLINE void dot_keys(const int rows, const bool fetch, const uint8_t *keys, int dp, const int8_t *const q[],
-                         __m512i dot[][4], const uint8_t *next)
+/* |k| times the query with the sign of k. */
+ITH_INLINE void dot_keys(const int rows, const bool fetch, const uint8_t *keys, int dp,
+                         const int8_t *const q[], __m512i dot[][4], const uint8_t *next)
 {
-    const __m512i bias = _mm512_set1_epi8(-128), ones = _mm512_set1_epi16(1), zero = _mm512_setzero_si512();
+    const __m512i bias = _mm512_set1_epi8(-128), ones = _mm512_set1_epi16(1),
+                  zero = _mm512_setzero_si512();
     for (int c = 0; c < dp; c += 4) {
         __m512i size[4];
         fetch_lines(fetch, next + c * ITH_KV_BLOCK);
         __mmask64 negative[4];
 #pragma GCC unroll 4
         for (int k = 0; k < 4; k++) {
-            const __m512i key = _mm512_xor_si512(_mm512_load_si512(keys + c * ITH_KV_BLOCK + 64 * k), bias);
+            const __m512i key =
+                _mm512_xor_si512(_mm512_load_si512(keys + c * ITH_KV_BLOCK + 64 * k), bias);
             negative[k] = _mm512_movepi8_mask(key);
             size[k] = _mm512_abs_epi8(key);
         }
@@ -33,9 +35,10 @@ ITH_INLINE void dot_keys(const int rows, const bool fetch, const uint8_t *keys, 
     }
 }
 
-/* The weights' nibbles, 32 keys at a time. */
-ITH_INLINE void dot_weights(const int rows, const int vecs, const bool fetch, const int8_t *values, int64_t stride,
-                            const uint8_t u[][ITH_KV_BLOCK], __m512i sum[][CHANNEL_VECS], const uint8_t *next)
+/* Nibbles of the weights times values, 32 keys at a time. */
+ITH_INLINE void dot_weights(const int rows, const int vecs, const bool fetch, const int8_t *values,
+                            int64_t stride, const uint8_t u[][ITH_KV_BLOCK],
+                            __m512i sum[][CHANNEL_VECS], const uint8_t *next)
 {
     const __m512i nibble = _mm512_set1_epi8(15), ones = _mm512_set1_epi16(1);
     EACH_ROW EACH_VEC sum[r][v] = _mm512_setzero_si512();
@@ -48,10 +51,12 @@ ITH_INLINE void dot_weights(const int rows, const int vecs, const bool fetch, co
             EACH_VEC value[v] = _mm512_load_si512(values + i * stride + 64 * v);
             EACH_ROW
             {
-                const __m512i pairs = broadcast_quad(u[r] + 4 * i), l = _mm512_and_si512(pairs, nibble);
+                const __m512i pairs = broadcast_quad(u[r] + 4 * i),
+                              l = _mm512_and_si512(pairs, nibble);
                 const __m512i h = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), nibble);
                 EACH_VEC low[r][v] = _mm512_add_epi16(low[r][v], _mm512_maddubs_epi16(l, value[v]));
-                EACH_VEC high[r][v] = _mm512_add_epi16(high[r][v], _mm512_maddubs_epi16(h, value[v]));
+                EACH_VEC high[r][v] =
+                    _mm512_add_epi16(high[r][v], _mm512_maddubs_epi16(h, value[v]));
             }
         }
         EACH_ROW EACH_VEC

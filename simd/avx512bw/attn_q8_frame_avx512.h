@@ -1,40 +1,43 @@
 /* attn_q8_frame_avx512.h - attention over the int8 cache for the levels with 512-bit registers.
  *
- * A unit of work is four query rows against one block of 64 keys. Units go in batches (four quads of rows against one
- * block, or one quad against four blocks), and a batch goes through one stage after another: scores, probabilities,
- * weights as bytes, values. So the long chains inside a stage, from a maximum over lanes to what it scales, overlap
- * with the next unit's, and a pass of few rows has its softmax less often between it and the memory.
+ * A unit of work is four query rows against one block of 64 keys. Units are processed in batches
+ * (four quads of rows against one block, or one quad against four blocks), and all units of a batch
+ * go through one stage before the next: scores, probabilities, weights as bytes, values. The long
+ * dependency chains inside a stage, from a maximum over lanes to what it scales, then overlap with
+ * those of the next unit, and with few rows the softmax interrupts the reads from memory less
+ * often.
  *
- * What the includer defines before: attn_q8_stages_avx512.h.
+ * attn_q8_stages_avx512.h says what the including file defines first.
  */
 #ifndef ITH_SIMD_AVX512BW_ATTN_Q8_FRAME_H
 #define ITH_SIMD_AVX512BW_ATTN_Q8_FRAME_H
 
 #include "simd/avx512bw/attn_q8_stages_avx512.h"
 
-/* What units of four rows that see all keys run through, for a head size that models have. [0] fetches nothing. */
+/* The stages with products, compiled for a head size that is common in models, for units whose four
+ * rows see all keys. [0] does not prefetch, [1] does. */
 typedef struct head_size {
     int dim;
     void (*score[2])(unit_q8 *w);
     void (*add[2])(const unit_q8 *w);
 } head_size;
 
-#define HEAD_SIZE(d)                                                                                                   \
-    static __attribute__((noinline)) void score_##d(unit_q8 *w)                                                        \
-    {                                                                                                                  \
-        score(QUAD, true, false, w, d);                                                                                \
-    }                                                                                                                  \
-    static __attribute__((noinline)) void score_fetch_##d(unit_q8 *w)                                                  \
-    {                                                                                                                  \
-        score(QUAD, true, true, w, d);                                                                                 \
-    }                                                                                                                  \
-    static __attribute__((noinline)) void add_##d(const unit_q8 *w)                                                    \
-    {                                                                                                                  \
-        add_values_full(false, w, d);                                                                                  \
-    }                                                                                                                  \
-    static __attribute__((noinline)) void add_fetch_##d(const unit_q8 *w)                                              \
-    {                                                                                                                  \
-        add_values_full(true, w, d);                                                                                   \
+#define HEAD_SIZE(d)                                                                               \
+    static __attribute__((noinline)) void score_##d(unit_q8 *w)                                    \
+    {                                                                                              \
+        score(QUAD, true, false, w, d);                                                            \
+    }                                                                                              \
+    static __attribute__((noinline)) void score_fetch_##d(unit_q8 *w)                              \
+    {                                                                                              \
+        score(QUAD, true, true, w, d);                                                             \
+    }                                                                                              \
+    static __attribute__((noinline)) void add_##d(const unit_q8 *w)                                \
+    {                                                                                              \
+        add_values_full(false, w, d);                                                              \
+    }                                                                                              \
+    static __attribute__((noinline)) void add_fetch_##d(const unit_q8 *w)                          \
+    {                                                                                              \
+        add_values_full(true, w, d);                                                               \
     }
 HEAD_SIZE(32)
 HEAD_SIZE(64)
@@ -44,18 +47,18 @@ HEAD_SIZE(128)
 HEAD_SIZE(256)
 #undef HEAD_SIZE
 
-#define HEAD_SIZE(d)                                                                                                   \
-    {                                                                                                                  \
-        d, {score_##d, score_fetch_##d},                                                                               \
-        {                                                                                                              \
-            add_##d, add_fetch_##d                                                                                     \
-        }                                                                                                              \
+#define HEAD_SIZE(d)                                                                               \
+    {                                                                                              \
+        d, {score_##d, score_fetch_##d},                                                           \
+        {                                                                                          \
+            add_##d, add_fetch_##d                                                                 \
+        }                                                                                          \
     }
 static const head_size head_sizes[] = {HEAD_SIZE(32), HEAD_SIZE(64),  HEAD_SIZE(80),
                                        HEAD_SIZE(96), HEAD_SIZE(128), HEAD_SIZE(256)};
 #undef HEAD_SIZE
 
-/* NULL: no size of its own. */
+/* NULL: no code is compiled for this size. */
 static const head_size *find_head_size(int head_dim)
 {
     for (size_t i = 0; i < sizeof head_sizes / sizeof *head_sizes; i++)
@@ -64,7 +67,7 @@ static const head_size *find_head_size(int head_dim)
     return NULL;
 }
 
-/* Each stage as one function for each count of rows: what is inlined into them needs their constants. */
+/* Each stage for a number of rows known at run time: the functions inlined here need constants. */
 static __attribute__((noinline)) void score_rows(unit_q8 *w, int head_dim)
 {
     if (w->full)
@@ -153,8 +156,9 @@ static void open_rows(quad_state *s, const ith_attn *a, int64_t first_row)
     }
 }
 
-/* The units of the quads that see some key of the blocks; returns their number. */
-static int open_units(unit_q8 *w, quad_state *quads, int n_quads, const block_q8 *blocks, int n_blocks)
+/* Makes units of the quads that see some key of the blocks. Returns the number of units. */
+static int open_units(unit_q8 *w, quad_state *quads, int n_quads, const block_q8 *blocks,
+                      int n_blocks)
 {
     int n = 0;
     for (int b = 0; b < n_blocks; b++)
@@ -164,14 +168,15 @@ static int open_units(unit_q8 *w, quad_state *quads, int n_quads, const block_q8
                 w[n].b = &blocks[b];
                 w[n].fetch = i == 0;
                 w[n].full = quads[i].visible_least >= blocks[b].first + ITH_KV_BLOCK;
-                w[n].alive = w[n].full ? 0xffff : rows_alive(&quads[i], quads[i].rows, blocks[b].first);
+                w[n].alive =
+                    w[n].full ? 0xffff : rows_alive(&quads[i], quads[i].rows, blocks[b].first);
                 n++;
             }
     return n;
 }
 
-/* Blocks from `first` on, as many as a batch takes and rows see; returns their number. What follows each is what the
- * stages come to next. */
+/* Opens the blocks from `first` on, up to `most` and as many as rows see. Returns their number.
+ * after_keys and after_values are what the stages read next. */
 static int open_blocks(block_q8 *b, const ith_attn *a, int64_t first, int most, int64_t visible)
 {
     int n = 0;
@@ -180,7 +185,8 @@ static int open_blocks(block_q8 *b, const ith_attn *a, int64_t first, int most, 
     for (int i = 0; i < n; i++) {
         b[i].after_keys = i + 1 < n ? b[i + 1].keys : (const uint8_t *)b[0].values;
         b[i].after_values =
-            (const uint8_t *)(i + 1 < n ? b[i + 1].values : b[i].values + (b[i].values - (const int8_t *)b[i].keys));
+            (const uint8_t *)(i + 1 < n ? b[i + 1].values
+                                        : b[i].values + (b[i].values - (const int8_t *)b[i].keys));
     }
     return n;
 }
@@ -195,7 +201,7 @@ ITH_INLINE void attn_q8(const ith_attn *a)
         block_q8 blocks[BATCH];
         const int64_t left = n_rows - pass;
         const int n_quads = left < MAX_ROWS ? (int)((left + QUAD - 1) / QUAD) : BATCH;
-        const int together = BATCH / n_quads; /* blocks of a batch */
+        const int together = BATCH / n_quads; /* blocks in a batch */
         int64_t visible = 0;
         for (int i = 0; i < n_quads; i++) {
             open_rows(&quads[i], a, pass + i * QUAD);

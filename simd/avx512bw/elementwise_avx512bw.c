@@ -1,4 +1,5 @@
-/* elementwise_avx512bw.c - norm, rotation, gate and the small vector operations, sixteen lanes at a time. */
+/* elementwise_avx512bw.c - norm, rotary embedding, gate and small vector operations, sixteen lanes
+ * at a time. */
 #include "simd/avx512bw/vec_avx512.h"
 #include "simd/variants.h"
 
@@ -23,8 +24,10 @@ void ith_rope__avx512bw(int d, float *x, const float *cos, const float *sin)
     const int half = d / 2;
     for (int i = 0; i < half; i += 16) {
         const __mmask16 keep = first_lanes(half - i);
-        const __m512 a = _mm512_maskz_loadu_ps(keep, x + i), b = _mm512_maskz_loadu_ps(keep, x + half + i);
-        const __m512 c = _mm512_maskz_loadu_ps(keep, cos + i), s = _mm512_maskz_loadu_ps(keep, sin + i);
+        const __m512 a = _mm512_maskz_loadu_ps(keep, x + i),
+                     b = _mm512_maskz_loadu_ps(keep, x + half + i);
+        const __m512 c = _mm512_maskz_loadu_ps(keep, cos + i),
+                     s = _mm512_maskz_loadu_ps(keep, sin + i);
         _mm512_mask_storeu_ps(x + i, keep, _mm512_fmsub_ps(a, c, _mm512_mul_ps(b, s)));
         _mm512_mask_storeu_ps(x + half + i, keep, _mm512_fmadd_ps(b, c, _mm512_mul_ps(a, s)));
     }
@@ -32,13 +35,16 @@ void ith_rope__avx512bw(int d, float *x, const float *cos, const float *sin)
 
 void ith_silu_mul__avx512bw(int64_t n, const float *g, const float *u, float *out)
 {
-    const __m512 one = _mm512_set1_ps(1.0f), limit = _mm512_set1_ps(126.0f), lowest = _mm512_set1_ps(-126.0f);
+    const __m512 one = _mm512_set1_ps(1.0f), limit = _mm512_set1_ps(126.0f),
+                 lowest = _mm512_set1_ps(-126.0f);
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 keep = first_lanes(n - i);
-        const __m512 gate = _mm512_maskz_loadu_ps(keep, g + i), up = _mm512_maskz_loadu_ps(keep, u + i);
+        const __m512 gate = _mm512_maskz_loadu_ps(keep, g + i),
+                     up = _mm512_maskz_loadu_ps(keep, u + i);
         __m512 e = _mm512_mul_ps(gate, _mm512_set1_ps(-ITH_LOG2E));
         e = exp2_kept(0xffff, _mm512_min_ps(_mm512_max_ps(e, lowest), limit));
-        _mm512_mask_storeu_ps(out + i, keep, _mm512_mul_ps(_mm512_div_ps(gate, _mm512_add_ps(one, e)), up));
+        _mm512_mask_storeu_ps(out + i, keep,
+                              _mm512_mul_ps(_mm512_div_ps(gate, _mm512_add_ps(one, e)), up));
     }
 }
 
@@ -46,7 +52,8 @@ void ith_add__avx512bw(int64_t n, float *x, const float *y)
 {
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 keep = first_lanes(n - i);
-        const __m512 sum = _mm512_add_ps(_mm512_maskz_loadu_ps(keep, x + i), _mm512_maskz_loadu_ps(keep, y + i));
+        const __m512 sum =
+            _mm512_add_ps(_mm512_maskz_loadu_ps(keep, x + i), _mm512_maskz_loadu_ps(keep, y + i));
         _mm512_mask_storeu_ps(x + i, keep, sum);
     }
 }
@@ -55,7 +62,8 @@ void ith_scale__avx512bw(int64_t n, float *x, float a)
 {
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 keep = first_lanes(n - i);
-        _mm512_mask_storeu_ps(x + i, keep, _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, x + i), _mm512_set1_ps(a)));
+        _mm512_mask_storeu_ps(x + i, keep,
+                              _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, x + i), _mm512_set1_ps(a)));
     }
 }
 
@@ -63,7 +71,8 @@ void ith_add_scaled__avx512bw(int64_t n, float *x, float a, const float *y)
 {
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 keep = first_lanes(n - i);
-        const __m512 more = _mm512_maskz_loadu_ps(keep, y + i), sum = _mm512_maskz_loadu_ps(keep, x + i);
+        const __m512 more = _mm512_maskz_loadu_ps(keep, y + i),
+                     sum = _mm512_maskz_loadu_ps(keep, x + i);
         _mm512_mask_storeu_ps(x + i, keep, _mm512_fmadd_ps(_mm512_set1_ps(a), more, sum));
     }
 }

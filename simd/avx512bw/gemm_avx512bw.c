@@ -1,13 +1,17 @@
-/* gemm_avx512bw.c - quantized products by vpmaddubsw; why nothing saturates: simd/avx2/gemm_avx2.c. */
+/* gemm_avx512bw.c - quantized products by vpmaddubsw, which never saturates
+ * (simd/avx2/gemm_avx2.c). */
 #include "simd/avx512bw/vec_avx512.h"
 #include "simd/variants.h"
 
-enum { MAX_TOKENS = 4 }; /* 2 x 4 x 2 sums of 16 bits and 2 x 4 float accumulators of the 32 registers */
+enum {
+    MAX_TOKENS = 4
+}; /* 2 x 4 x 2 sums of 16 bits and 2 x 4 float accumulators of the 32 registers */
 
 typedef __m512i dots_t[MAX_TILES][MAX_TOKENS];
 
-ITH_INLINE void dot_group(const ith_layout layout, const int tiles, const int tokens, const uint8_t *weights,
-                          size_t tile_bytes, const int8_t *quants, int64_t stride, dots_t dots)
+ITH_INLINE void dot_group(const ith_layout layout, const int tiles, const int tokens,
+                          const uint8_t *weights, size_t tile_bytes, const int8_t *quants,
+                          int64_t stride, dots_t dots)
 {
     const __m512i nibble = _mm512_set1_epi8(15), ones = _mm512_set1_epi16(1);
     const int quads = layout == ITH_W8 ? 8 : 4, high_column = layout == ITH_W8 ? 0 : 16;
@@ -27,8 +31,10 @@ ITH_INLINE void dot_group(const ith_layout layout, const int tiles, const int to
         {
             const int8_t *q = quants + t * stride + 4 * j;
             const __m512i first = broadcast_quad(q), second = broadcast_quad(q + high_column);
-            EACH_TILE low_sum[i][t] = _mm512_add_epi16(low_sum[i][t], _mm512_maddubs_epi16(low[i], first));
-            EACH_TILE high_sum[i][t] = _mm512_add_epi16(high_sum[i][t], _mm512_maddubs_epi16(high[i], second));
+            EACH_TILE low_sum[i][t] =
+                _mm512_add_epi16(low_sum[i][t], _mm512_maddubs_epi16(low[i], first));
+            EACH_TILE high_sum[i][t] =
+                _mm512_add_epi16(high_sum[i][t], _mm512_maddubs_epi16(high[i], second));
         }
     }
     EACH_TILE EACH_TOKEN
@@ -45,20 +51,20 @@ ITH_INLINE void dot_group(const ith_layout layout, const int tiles, const int to
 
 #include "simd/avx512bw/gemm_frame_avx512.h"
 
-void ith_gemm_w8__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
-                           int64_t ld_out)
+void ith_gemm_w8__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                           const ith_acts *acts, float *out, int64_t ld_out)
 {
     gemm_direct(ITH_W8, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
-void ith_gemm_w4__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
-                           int64_t ld_out)
+void ith_gemm_w4__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                           const ith_acts *acts, float *out, int64_t ld_out)
 {
     gemm_direct(ITH_W4, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
-void ith_gemm_w4m__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
-                            int64_t ld_out)
+void ith_gemm_w4m__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                            const ith_acts *acts, float *out, int64_t ld_out)
 {
     gemm_direct(ITH_W4M, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }

@@ -1,4 +1,4 @@
-/* peak_avx512.h - what the peaks of the levels with 512-bit registers share; see simd/peaks.h. */
+/* peak_avx512.h - what the peaks (peaks.h) of the levels with 512-bit registers share. */
 #ifndef ITH_SIMD_PEAK_AVX512_H
 #define ITH_SIMD_PEAK_AVX512_H
 
@@ -6,12 +6,15 @@
 
 #include <immintrin.h>
 
-enum { ITH_PEAK_SUMS = 12 }; /* independent sums: two instructions a cycle with a latency of five need ten */
+enum {
+    ITH_PEAK_SUMS = 12
+}; /* independent sums: two instructions a cycle with a latency of five need ten */
 
 uint32_t ith_peak_f32__avx512bw(int64_t rounds);
 uint64_t ith_peak_read__avx512bw(const void *buf, size_t bytes);
 
-/* Lanes added without sign: these sums may wrap, and the intrinsics' reductions add signed numbers. */
+/* The sum of the lanes as unsigned numbers: it may wrap, and the reductions of immintrin.h add
+ * signed numbers. */
 static inline uint32_t ith_sum_lanes32(__m512i v)
 {
     uint32_t lane[16], sum = 0;

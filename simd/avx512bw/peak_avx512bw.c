@@ -1,3 +1,4 @@
+/* peak_avx512bw.c - peaks of AVX-512 without VNNI. */
 #include "simd/avx512bw/peak_avx512.h"
 
 static uint32_t integer(int64_t rounds)
@@ -11,7 +12,7 @@ static uint32_t integer(int64_t rounds)
     for (int64_t r = 0; r < rounds; r++)
 #pragma GCC unroll 12
         for (int i = 0; i < ITH_PEAK_SUMS; i++) {
-            __asm__ volatile("" : "+v"(a)); /* the product anew each time */
+            __asm__ volatile("" : "+v"(a)); /* so that the product is computed every time */
             acc[i] = _mm512_add_epi32(acc[i], _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), ones));
         }
     for (int i = 1; i < ITH_PEAK_SUMS; i++)

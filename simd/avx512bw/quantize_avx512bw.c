@@ -1,15 +1,17 @@
-/* quantize_avx512bw.c - float to int8 with a scale, and its place in the KV cache. */
+/* quantize_avx512bw.c - quantization to int8: activations, heads, and their entries in the KV
+ * cache. */
 #include "simd/avx512bw/vec_avx512.h"
 #include "simd/variants.h"
 
-/* rne, limited to [-127, 127], of the lanes of `scaled`. */
+/* The lanes of `scaled`, rounded by rne and limited to [-127, 127]. */
 ITH_INLINE __m512i quants(__m512 scaled)
 {
     const __m512i q = _mm512_cvtps_epi32(scaled);
     return _mm512_max_epi32(_mm512_min_epi32(q, _mm512_set1_epi32(127)), _mm512_set1_epi32(-127));
 }
 
-void ith_quantize__avx512bw(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first)
+void ith_quantize__avx512bw(int64_t n, const float *x, const ith_acts *acts, int64_t token,
+                            int64_t first)
 {
     int64_t at = token * acts->groups + first;
     for (; n > 0; at++, x += ITH_GROUP, n -= ITH_GROUP) {
@@ -26,7 +28,7 @@ void ith_quantize__avx512bw(int64_t n, const float *x, const ith_acts *acts, int
     }
 }
 
-/* Channels c..c+15 of a head, less the bias; zeros past d. */
+/* Channels c..c+15 of a head, minus the bias; zeros past d. */
 ITH_INLINE __m512 load_head(int d, int c, const float *x, const float *bias)
 {
     const __mmask16 keep = first_lanes(d - c);
@@ -64,8 +66,8 @@ uint16_t ith_quantize_head_bf16__avx512bw(int d, const float *x, const float *bi
     return stored;
 }
 
-void ith_kv_put_q8__avx512bw(void *block, int head_dim, int slot, const int8_t *k, const int8_t *v, uint16_t ks,
-                             uint16_t vs)
+void ith_kv_put_q8__avx512bw(void *block, int head_dim, int slot, const int8_t *k, const int8_t *v,
+                             uint16_t ks, uint16_t vs)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     uint8_t *keys = block;
@@ -80,7 +82,8 @@ void ith_kv_put_q8__avx512bw(void *block, int head_dim, int slot, const int8_t *
         memcpy(keys + (c / 4 * ITH_KV_BLOCK + slot) * 4, &quad, 4);
     }
     for (int c = 0; c < dp; c += 16) {
-        const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(v + c)));
+        const __m512i wide =
+            _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(v + c)));
         const __m512i placed = _mm512_sll_epi32(wide, _mm_cvtsi32_si128(slot / 16 * 8));
         _mm512_mask_storeu_epi8(values + (slot % 16 * dp + c) * 4, byte_of_quad, placed);
     }

@@ -1,4 +1,5 @@
-/* vec_avx512.h - what the AVX-512 kernels share: masks for tails, the fixed trees, the exponential on sixteen lanes. */
+/* vec_avx512.h - what the AVX-512 kernels share: masks for tails, the tree of lanes16, the
+ * exponential on sixteen lanes. */
 #ifndef ITH_SIMD_AVX512_VEC_H
 #define ITH_SIMD_AVX512_VEC_H
 
@@ -9,25 +10,26 @@
 
 #define ITH_INLINE static inline __attribute__((always_inline))
 
-enum { MAX_TILES = 2 }; /* of weights, side by side in a register tile */
+enum { MAX_TILES = 2 }; /* tiles of weights side by side in a register tile */
 
-/* Over the parts of a register tile, as many as a constant says. */
+/* Loops over the tiles, tokens, rows or vectors of a register tile; the counts are constants. */
 #define EACH_TILE  _Pragma("GCC unroll 4") for (int i = 0; i < tiles; i++)
 #define EACH_TOKEN _Pragma("GCC unroll 8") for (int t = 0; t < tokens; t++)
 #define EACH_ROW   _Pragma("GCC unroll 4") for (int r = 0; r < rows; r++)
 #define EACH_VEC   _Pragma("GCC unroll 4") for (int v = 0; v < vecs; v++)
 
-/* Four bytes at any address, to be broadcast. */
+/* Four bytes at any address, for broadcast_quad. */
 typedef int32_t ith_loose_i32 __attribute__((aligned(1), may_alias));
 
-/* A register of its own to begin a sum with: gcc 12 drags sums that begin as one value through copies, at every turn. */
+/* A register of its own to start a sum with. If several sums start as the same value, gcc 12 copies
+ * them in every iteration. */
 ITH_INLINE __m512i begin_sum(__m512i value)
 {
     __asm__ volatile("" : "+v"(value));
     return value;
 }
 
-/* Fetches 256 bytes from p on. */
+/* Prefetches 256 bytes from p on, if `fetch`. */
 ITH_INLINE void fetch_lines(const bool fetch, const uint8_t *p)
 {
 #pragma GCC unroll 4
@@ -48,7 +50,8 @@ ITH_INLINE __mmask16 first_lanes(int64_t n)
 
 ITH_INLINE __m512 load_bf16(const uint16_t *p)
 {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)), 16));
+    return _mm512_castsi512_ps(
+        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)), 16));
 }
 
 ITH_INLINE __m512 load_f16(const uint16_t *p)
@@ -56,7 +59,7 @@ ITH_INLINE __m512 load_f16(const uint16_t *p)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
 }
 
-/* 2^f times 2^n on the lanes of `keep`, 0 elsewhere; shifted: n + ITH_ROUNDER. */
+/* 2^f * 2^n for shifted = n + ITH_ROUNDER on the lanes of `keep`, 0 elsewhere. */
 ITH_INLINE __m512 exp2_of(__mmask16 keep, __m512 f, __m512 shifted)
 {
     __m512 p = _mm512_set1_ps(ITH_EXP2_C5);
@@ -69,7 +72,7 @@ ITH_INLINE __m512 exp2_of(__mmask16 keep, __m512 f, __m512 shifted)
     return _mm512_castsi512_ps(_mm512_maskz_add_epi32(keep, _mm512_castps_si512(p), power));
 }
 
-/* ith_exp2 of x in [-126, 127], lanes outside `keep` give 0. */
+/* ith_exp2 for x in [-126, 127] on the lanes of `keep`, 0 elsewhere. */
 ITH_INLINE __m512 exp2_kept(__mmask16 keep, __m512 x)
 {
     const __m512 rounder = _mm512_set1_ps(ITH_ROUNDER);

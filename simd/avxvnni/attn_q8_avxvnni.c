@@ -1,11 +1,13 @@
-/* attn_q8_avxvnni.c - attention over the int8 cache by vpdpbusd: biased keys times queries, packed weights times values. */
+/* attn_q8_avxvnni.c - attention over the int8 cache by vpdpbusd: biased keys times queries, byte
+ * weights times values. */
 #include "simd/avx2/attn_avx2.h"
 #include "simd/avxvnni/vnni_avxvnni.h"
 #include "simd/variants.h"
 
 enum { KEYS_BIASED = 1, VALUE_ROWS = 4 };
 
-ITH_INLINE void dot_keys(const int rows, const uint8_t *keys, int dp, const int8_t *const q[], __m256i dot[][2])
+ITH_INLINE void dot_keys(const int rows, const uint8_t *keys, int dp, const int8_t *const q[],
+                         __m256i dot[][2])
 {
     for (int c = 0; c < dp; c += 4) {
         const __m256i *at = (const __m256i *)(const void *)(keys + c * ITH_KV_BLOCK);
@@ -20,8 +22,8 @@ ITH_INLINE void dot_keys(const int rows, const uint8_t *keys, int dp, const int8
     }
 }
 
-ITH_INLINE void dot_weights(const int rows, const int8_t *values, int64_t stride, uint8_t u[][ITH_KV_BLOCK],
-                            __m256i sum[][2])
+ITH_INLINE void dot_weights(const int rows, const int8_t *values, int64_t stride,
+                            uint8_t u[][ITH_KV_BLOCK], __m256i sum[][2])
 {
     EACH_ROW sum[r][0] = sum[r][1] = _mm256_setzero_si256();
     for (int i = 0; i < ITH_KV_BLOCK / 4; i++) {

@@ -1,3 +1,4 @@
+/* peak_avxvnni.c - peaks of AVX-VNNI. */
 #include "simd/avx2/peak_avx2.h"
 
 static uint32_t integer(int64_t rounds)

@@ -1,26 +1,28 @@
-/* dots_dotprod.h - the functions of neon/dots_neon.h by sdot and udot: four bytes of four lanes at once, the other
- * operand taken from a quarter of a register of sixteen bytes. */
+/* dots_dotprod.h - the functions of neon/dots_neon.h by sdot and udot: four bytes of four lanes at
+ * once, times a quarter of a register of sixteen bytes. */
 #ifndef ITH_SIMD_DOTPROD_DOTS_H
 #define ITH_SIMD_DOTPROD_DOTS_H
 
 #include "simd/neon/vec_neon.h"
 
-enum { MAX_TOKENS = 6 }; /* 8 rows x 6 tokens: 12 sums in integers, 12 in floats, of 32 registers */
+/* 8 rows x 6 tokens: 12 integer and 12 float accumulators of the 32 registers */
+enum { MAX_TOKENS = 6 };
 
 #define EACH_NARROW _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++)
 #define EACH_REG    _Pragma("GCC unroll 4") for (int v = 0; v < regs; v++)
 
-/* One quad: lane q is a constant in the instruction, hence a macro. */
-#define BIASED_QUAD(q)                                                                                                 \
-    do {                                                                                                               \
-        int8x16_t w[4];                                                                                                \
-        EACH_REG w[v] = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(at + (q)*stride + 16 * v), bias));                       \
-        EACH_NARROW EACH_REG dots[r][v] = vdotq_laneq_s32(dots[r][v], w[v], x[r], q);                                  \
+/* One quad. This is a macro because q must be a constant in the instruction. */
+#define BIASED_QUAD(q)                                                                             \
+    do {                                                                                           \
+        int8x16_t w[4];                                                                            \
+        EACH_REG w[v] = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(at + (q)*stride + 16 * v), bias));   \
+        EACH_NARROW EACH_REG dots[r][v] = vdotq_laneq_s32(dots[r][v], w[v], x[r], q);              \
     } while (0)
 
-/* n: a multiple of 16. */
-ITH_INLINE void dot_biased(const int rows, const int regs, const uint8_t *wide, int64_t stride, int n,
-                           const int8_t *const *narrow, const int32_t *zero, int32x4_t (*dots)[4])
+/* n is a multiple of 16. */
+ITH_INLINE void dot_biased(const int rows, const int regs, const uint8_t *wide, int64_t stride,
+                           int n, const int8_t *const *narrow, const int32_t *zero,
+                           int32x4_t (*dots)[4])
 {
     const uint8x16_t bias = vdupq_n_u8(128);
     (void)zero;
@@ -36,15 +38,17 @@ ITH_INLINE void dot_biased(const int rows, const int regs, const uint8_t *wide, 
     }
 }
 
-#define NIBBLE_QUAD(q)                                                                                                 \
-    do {                                                                                                               \
-        uint8x16_t pairs[4];                                                                                           \
-        EACH_REG pairs[v] = vld1q_u8(packed + (q)*stride + 16 * v);                                                    \
-        EACH_NARROW EACH_REG                                                                                           \
-        {                                                                                                              \
-            dots[r][v] = vdotq_laneq_s32(dots[r][v], vreinterpretq_s8_u8(vandq_u8(pairs[v], nibble)), x[r][0], q);     \
-            dots[r][v] = vdotq_laneq_s32(dots[r][v], vreinterpretq_s8_u8(vshrq_n_u8(pairs[v], 4)), x[r][1], q);        \
-        }                                                                                                              \
+#define NIBBLE_QUAD(q)                                                                             \
+    do {                                                                                           \
+        uint8x16_t pairs[4];                                                                       \
+        EACH_REG pairs[v] = vld1q_u8(packed + (q)*stride + 16 * v);                                \
+        EACH_NARROW EACH_REG                                                                       \
+        {                                                                                          \
+            dots[r][v] = vdotq_laneq_s32(                                                          \
+                dots[r][v], vreinterpretq_s8_u8(vandq_u8(pairs[v], nibble)), x[r][0], q);          \
+            dots[r][v] = vdotq_laneq_s32(dots[r][v], vreinterpretq_s8_u8(vshrq_n_u8(pairs[v], 4)), \
+                                         x[r][1], q);                                              \
+        }                                                                                          \
     } while (0)
 
 ITH_INLINE void dot_nibbles(const int rows, const int regs, const uint8_t *packed, int64_t stride,
@@ -64,16 +68,17 @@ ITH_INLINE void dot_nibbles(const int rows, const int regs, const uint8_t *packe
     NIBBLE_QUAD(3);
 }
 
-#define WEIGHT_QUAD(q)                                                                                                 \
-    do {                                                                                                               \
-        uint8x16_t w[4];                                                                                               \
-        EACH_REG w[v] = veorq_u8(vld1q_u8(at + (q)*stride + 16 * v), bias);                                            \
-        EACH_NARROW EACH_REG sum[r][v] = vdotq_laneq_u32(sum[r][v], w[v], u[r], q);                                    \
+#define WEIGHT_QUAD(q)                                                                             \
+    do {                                                                                           \
+        uint8x16_t w[4];                                                                           \
+        EACH_REG w[v] = veorq_u8(vld1q_u8(at + (q)*stride + 16 * v), bias);                        \
+        EACH_NARROW EACH_REG sum[r][v] = vdotq_laneq_u32(sum[r][v], w[v], u[r], q);                \
     } while (0)
 
-/* Biased values, so that both operands are unsigned. */
-ITH_INLINE void dot_weights(const int rows, const uint8_t *values, int64_t stride, const uint8_t *const *weights,
-                            const int32_t *zero, int32x4_t (*dots)[4])
+/* The values are biased, so that both operands are unsigned. */
+ITH_INLINE void dot_weights(const int rows, const uint8_t *values, int64_t stride,
+                            const uint8_t *const *weights, const int32_t *zero,
+                            int32x4_t (*dots)[4])
 {
     const int regs = 4;
     const uint8x16_t bias = vdupq_n_u8(128);

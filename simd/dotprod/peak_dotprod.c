@@ -1,3 +1,4 @@
+/* peak_dotprod.c - peaks of NEON with dot products. */
 #include "simd/neon/peak_neon.h"
 
 static uint32_t integer(int64_t rounds)

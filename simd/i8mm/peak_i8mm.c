@@ -1,3 +1,4 @@
+/* peak_i8mm.c - peaks of NEON with matrix products of int8. */
 #include "simd/neon/peak_neon.h"
 
 static uint32_t integer(int64_t rounds)

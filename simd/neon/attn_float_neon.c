@@ -1,19 +1,20 @@
-/* attn_float_neon.c - attention over the bf16 and f32 caches, and the merge of partial results.
+/* attn_float_neon.c - attention over bf16 and f32 caches, and merging of partial results.
  *
- * Lanes are keys in QK and channels in PV. The contract lets a row take part only in the keys that it sees, so in a
- * block that is not seen whole PV goes row by row.
+ * Lanes are keys in QK and channels in PV. A row must not use keys that it does not see, so in a
+ * block with unseen keys PV goes row by row.
  */
 #include "simd/neon/attn_neon.h"
 #include "simd/variants.h"
 
 ITH_INLINE float32x4_t load_elements(const ith_kv_layout layout, const void *array, int64_t i)
 {
-    return layout == ITH_KVL_F32 ? vld1q_f32((const float *)array + i) : load_bf16((const uint16_t *)array + i);
+    return layout == ITH_KVL_F32 ? vld1q_f32((const float *)array + i)
+                                 : load_bf16((const uint16_t *)array + i);
 }
 
-/* x[r][..]: products of the rows with 16 keys from `key` on. */
-ITH_INLINE void score_keys(const ith_kv_layout layout, const int rows, int head_dim, const row_state *s,
-                           const void *keys, int key, scores_t x)
+/* x[r][..]: products of the rows with the 16 keys from `key` on. */
+ITH_INLINE void score_keys(const ith_kv_layout layout, const int rows, int head_dim,
+                           const row_state *s, const void *keys, int key, scores_t x)
 {
     float32x4_t dot[QUAD][4];
     EACH_ROW EACH_VEC dot[r][v] = vdupq_n_f32(0.0f);
@@ -29,24 +30,26 @@ ITH_INLINE void score_keys(const ith_kv_layout layout, const int rows, int head_
     EACH_ROW EACH_VEC vst1q_f32(x[r] + key + 4 * v, dot[r][v]);
 }
 
-/* Scores to probabilities, in place; folds them into L. Returns alpha. */
+/* Turns scores into probabilities in place and adds them to L. Returns alpha. */
 static float softmax(row_state *s, int64_t seen, float x[ITH_KV_BLOCK])
 {
     const float alpha = raise_max(s, hide_unseen(x, seen));
-    EACH_KEYS /* the unseen are -infinity, and give 0 */
+    EACH_KEYS /* unseen keys have -infinity, which gives 0 */
         vst1q_f32(x + 4 * k, exp2_lanes(vsubq_f32(vld1q_f32(x + 4 * k), vdupq_n_f32(s->m))));
     add_to_lanes(s, alpha, x);
     return alpha;
 }
 
-/* o = o * alpha, then o += p[j] * value j for `seen` keys. */
-ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row_state *s, int head_dim,
-                           const void *values, float p[][ITH_KV_BLOCK], const float *alpha, int seen)
+/* o = o * alpha, then o += p[j] * value j for the first `seen` keys. */
+ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row_state *s,
+                           int head_dim, const void *values, float p[][ITH_KV_BLOCK],
+                           const float *alpha, int seen)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     for (int c = 0; c < head_dim; c += 16) {
         float32x4_t o[QUAD][4];
-        EACH_ROW EACH_VEC o[r][v] = vmulq_n_f32(load_first(s[r].o + c + 4 * v, head_dim - c - 4 * v), alpha[r]);
+        EACH_ROW EACH_VEC o[r][v] =
+            vmulq_n_f32(load_first(s[r].o + c + 4 * v, head_dim - c - 4 * v), alpha[r]);
         for (int j = 0; j < seen; j++) {
             float32x4_t value[4];
             EACH_VEC value[v] = load_elements(layout, values, j * dp + c + 4 * v);
@@ -56,10 +59,12 @@ ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row
     }
 }
 
-ITH_INLINE void attend_rows(const ith_kv_layout layout, const int rows, row_state *s, const ith_attn *a, int64_t first)
+ITH_INLINE void attend_rows(const ith_kv_layout layout, const int rows, row_state *s,
+                            const ith_attn *a, int64_t first)
 {
     const size_t block_bytes = ith_kv_block_bytes(layout, a->head_dim);
-    const uint8_t *keys = (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * block_bytes;
+    const uint8_t *keys =
+        (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * block_bytes;
     const void *values = keys + block_bytes / 2;
     scores_t x;
     float alpha[QUAD];
@@ -77,7 +82,8 @@ ITH_INLINE void attend_rows(const ith_kv_layout layout, const int rows, row_stat
         }
 }
 
-ITH_INLINE void attend(const ith_kv_layout layout, row_state *s, int rows, const ith_attn *a, int64_t first)
+ITH_INLINE void attend(const ith_kv_layout layout, row_state *s, int rows, const ith_attn *a,
+                       int64_t first)
 {
     if (rows == 4)
         attend_rows(layout, 4, s, a, first);
@@ -99,7 +105,8 @@ static void attend_f32(row_state *s, int rows, const ith_attn *a, int64_t first)
     attend(ITH_KVL_F32, s, rows, a, first);
 }
 
-ITH_INLINE void attn(const ith_attn *a, void (*attend_block)(row_state *, int, const ith_attn *, int64_t))
+ITH_INLINE void attn(const ith_attn *a,
+                     void (*attend_block)(row_state *, int, const ith_attn *, int64_t))
 {
     const int64_t n_rows = (int64_t)a->n_tokens * a->n_heads;
     for (int64_t pass = 0; pass < n_rows; pass += MAX_ROWS) {
@@ -123,8 +130,8 @@ void ith_attn_f32__neon(const ith_attn *a)
     attn(a, attend_f32);
 }
 
-void ith_attn_merge__neon(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm, const float *pl,
-                          const float *po)
+void ith_attn_merge__neon(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm,
+                          const float *pl, const float *po)
 {
     for (int64_t r = 0; r < rows; r++, o += head_dim, po += head_dim) {
         if (pl[r] == 0.0f)

@@ -1,7 +1,9 @@
-/* attn_neon.h - the frame of the NEON attention kernels: up to four query rows at a time against a block of 64 keys.
+/* attn_neon.h - what the NEON attention kernels share: up to four query rows at a time against a
+ * block of 64 keys.
  *
- * Scores and probabilities of the rows lie in small arrays on the stack; products run over register tiles of
- * 4 rows x 16 keys, or of 4 rows x 16 channels. Up to 16 rows pass over a block while it is in the first-level cache.
+ * The scores and probabilities of the rows are in small arrays on the stack. Products use register
+ * tiles of 4 rows x 16 keys, or of 4 rows x 16 channels. Up to 16 rows use a block while it is in
+ * the first-level cache.
  */
 #ifndef ITH_SIMD_NEON_ATTN_H
 #define ITH_SIMD_NEON_ATTN_H
@@ -22,12 +24,12 @@ typedef struct row_state {
     int32_t q_zero; /* q8 only: -128 * sum of q */
     const void *q;
     float *o;
-    int64_t visible; /* keys of the segment that the row sees */
+    int64_t visible; /* number of keys of the segment that the row sees */
 } row_state;
 
 typedef float scores_t[QUAD][ITH_KV_BLOCK];
 
-/* The unseen scores become -infinity; returns the largest of the others. */
+/* Sets the scores of unseen keys to -infinity. Returns the largest of the others. */
 ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t seen)
 {
     const float32x4_t lowest = vdupq_n_f32(-INFINITY);
@@ -41,7 +43,7 @@ ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t seen)
     return vmaxvq_f32(largest);
 }
 
-/* Moves the row to the new maximum; returns the factor of what was summed before. */
+/* Raises the row's maximum. Returns alpha, by which the sums so far must be multiplied. */
 ITH_INLINE float raise_max(row_state *s, float block_max)
 {
     const float old = s->m;
@@ -72,10 +74,12 @@ ITH_INLINE void open_row(row_state *s, const ith_attn *a, int64_t row, size_t q_
     memset(s->o, 0, (size_t)a->head_dim * sizeof(float));
 }
 
-/* Walks the segment: attend() meets one to four rows at a time, all of which see some key of the block at `first`: rows
- * see more keys from one to the next, so that those without any are the first ones. */
+/* Walks through the blocks of the segment. attend() is called with one to four rows that each see
+ * some key of the block at `first`. A row never sees more keys than the next one, so the rows that
+ * see none come first. */
 ITH_INLINE void walk_blocks(row_state *s, int n_rows, const ith_attn *a,
-                            void (*attend)(row_state *s, int rows, const ith_attn *a, int64_t first))
+                            void (*attend)(row_state *s, int rows, const ith_attn *a,
+                                           int64_t first))
 {
     for (int64_t first = 0; first < ITH_KV_SEGMENT; first += ITH_KV_BLOCK) {
         int i = 0;

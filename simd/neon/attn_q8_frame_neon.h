@@ -1,6 +1,7 @@
-/* attn_q8_frame_neon.h - attention over the int8 cache for every NEON level: the includer has chosen its dots_*.h before.
+/* attn_q8_frame_neon.h - attention over the int8 cache for all NEON levels.
  *
- * QK: lanes are keys. PV: lanes are channels. Each register of keys or values is loaded once for four rows.
+ * The including file includes the dots_*.h of its level first. Lanes are keys in QK and channels in
+ * PV; each register of keys or values is loaded once for four rows.
  */
 #ifndef ITH_SIMD_NEON_ATTN_Q8_FRAME_H
 #define ITH_SIMD_NEON_ATTN_Q8_FRAME_H
@@ -9,14 +10,15 @@
 #include "simd/variants.h"
 
 typedef struct block_q8 {
-    const uint8_t *keys, *values; /* values: of int8 */
+    const uint8_t *keys, *values; /* values: int8 */
     const uint16_t *key_scales, *value_scales;
     int dp;
 } block_q8;
 
-typedef struct weights_q8 { /* of one row */
+/* The weights of a row. */
+typedef struct weights_q8 {
     uint8_t u[ITH_KV_BLOCK];
-    float unit;   /* what a step of u is worth */
+    float unit;   /* the weight that a step of u stands for */
     int32_t zero; /* -128 * sum of u */
 } weights_q8;
 
@@ -24,13 +26,15 @@ static block_q8 block_at(const ith_attn *a, int64_t first_key)
 {
     const int dp = (a->head_dim + 15) / 16 * 16;
     const uint8_t *start =
-        (const uint8_t *)a->segment + (size_t)(first_key / ITH_KV_BLOCK) * ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
+        (const uint8_t *)a->segment +
+        (size_t)(first_key / ITH_KV_BLOCK) * ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
     const uint16_t *scales = (const uint16_t *)(const void *)(start + 2 * ITH_KV_BLOCK * dp);
     return (block_q8){start, start + ITH_KV_BLOCK * dp, scales, scales + ITH_KV_BLOCK, dp};
 }
 
-/* t[r][..]: scaled products of the rows with 16 keys from `key` on. */
-ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b, int key, scores_t t)
+/* t[r][..]: scaled products of the rows with the 16 keys from `key` on. */
+ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b, int key,
+                           scores_t t)
 {
     const int8_t *q[QUAD];
     int32_t zero[QUAD];
@@ -48,7 +52,7 @@ ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b
     }
 }
 
-/* w[64] as bytes, their largest being worth 255; byte b of quad i is that of key 16 b + i. */
+/* Packs w[64] into bytes, the largest as 255: byte b of quad i is that of key 16b + i. */
 ITH_INLINE void pack_weights(const float32x4_t w[KEY_VECS], float largest, weights_q8 *out)
 {
     const float inv = ith_inverse(255.0f, largest);
@@ -56,9 +60,11 @@ ITH_INLINE void pack_weights(const float32x4_t w[KEY_VECS], float largest, weigh
     uint8x16x4_t u;
 #pragma GCC unroll 4
     for (int b = 0; b < 4; b++) {
-        uint16x4_t q[4]; /* the low halves of sums with ITH_ROUNDER: the integers */
-        EACH_VEC q[v] = vmovn_u32(vreinterpretq_u32_f32(vfmaq_n_f32(vdupq_n_f32(ITH_ROUNDER), w[4 * b + v], inv)));
-        u.val[b] = vcombine_u8(vmovn_u16(vcombine_u16(q[0], q[1])), vmovn_u16(vcombine_u16(q[2], q[3])));
+        uint16x4_t q[4]; /* the low half of a sum with ITH_ROUNDER is the integer */
+        EACH_VEC q[v] = vmovn_u32(
+            vreinterpretq_u32_f32(vfmaq_n_f32(vdupq_n_f32(ITH_ROUNDER), w[4 * b + v], inv)));
+        u.val[b] =
+            vcombine_u8(vmovn_u16(vcombine_u16(q[0], q[1])), vmovn_u16(vcombine_u16(q[2], q[3])));
         total = vpadalq_u8(total, u.val[b]);
     }
     vst4q_u8(out->u, u);
@@ -66,7 +72,7 @@ ITH_INLINE void pack_weights(const float32x4_t w[KEY_VECS], float largest, weigh
     out->zero = -128 * (int32_t)vaddlvq_u16(total);
 }
 
-/* 2^(t * q_scale - M) by ith_exp2_score; base: ITH_ROUNDER - M. 0 for NaN. */
+/* ith_exp2_score on all lanes, with base = ITH_ROUNDER - M; 0 for NaN. */
 ITH_INLINE float32x4_t exp2_score(float32x4_t t, float q_scale, float base)
 {
     const float32x4_t start = vdupq_n_f32(base), shifted = vfmaq_n_f32(start, t, q_scale);
@@ -74,16 +80,20 @@ ITH_INLINE float32x4_t exp2_score(float32x4_t t, float q_scale, float base)
     return keep_lanes(vcgeq_f32(shifted, vdupq_n_f32(ITH_SHIFTED_LEAST)), exp2_of(f, shifted));
 }
 
-/* Scores to packed weights, the probabilities folded into L. Returns alpha. */
-static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK], weights_q8 *out)
+/* Turns scores into byte weights and adds the probabilities to L. Returns alpha. */
+static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK],
+                     weights_q8 *out)
 {
-    const float alpha = raise_max(s, ceilf(hide_unseen(t, seen) * s->q_scale)), base = ITH_ROUNDER - s->m;
+    const float alpha = raise_max(s, ceilf(hide_unseen(t, seen) * s->q_scale)),
+                base = ITH_ROUNDER - s->m;
     float32x4_t w[KEY_VECS], largest = vdupq_n_f32(0.0f);
     EACH_KEYS
     {
-        const float32x4_t p = exp2_score(vld1q_f32(t + 4 * k), s->q_scale, base); /* the unseen, -infinity, give 0 */
+        /* unseen keys have -infinity, which gives 0 */
+        const float32x4_t p = exp2_score(vld1q_f32(t + 4 * k), s->q_scale, base);
         vst1q_f32(t + 4 * k, p);
-        w[k] = keep_lanes(first_lanes(seen - 4 * k), vmulq_f32(p, load_bf16(b->value_scales + 4 * k)));
+        w[k] =
+            keep_lanes(first_lanes(seen - 4 * k), vmulq_f32(p, load_bf16(b->value_scales + 4 * k)));
         largest = vmaxq_f32(largest, w[k]);
     }
     add_to_lanes(s, alpha, t);
@@ -91,8 +101,8 @@ static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_
     return alpha;
 }
 
-ITH_INLINE void add_values(const int rows, const row_state *s, const block_q8 *b, int head_dim, const weights_q8 *w,
-                           const float *alpha)
+ITH_INLINE void add_values(const int rows, const row_state *s, const block_q8 *b, int head_dim,
+                           const weights_q8 *w, const float *alpha)
 {
     const uint8_t *u[QUAD];
     int32_t zero[QUAD];

@@ -1,4 +1,4 @@
-/* attn_q8_neon.c - attention over the int8 cache by 16-bit multiplications (Armv8.0). */
+/* attn_q8_neon.c - attention over the int8 cache by multiplications to 16 bits (Armv8.0). */
 #include "simd/neon/dots_neon.h"
 
 #include "simd/neon/attn_q8_frame_neon.h"

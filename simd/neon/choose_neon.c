@@ -1,16 +1,16 @@
-/* choose_neon.c - finding the largest logits. */
+/* choose_neon.c - finding the largest logits, and their weights in sampling. */
 #include "simd/neon/vec_neon.h"
 #include "simd/variants.h"
 
 #include <math.h>
 
-/* m where v is NaN, also a signalling one, which maxnm would hand on. */
+/* The larger of v and m; m where v is NaN, even a signalling one, which fmaxnm would pass on. */
 ITH_INLINE float32x4_t larger(float32x4_t v, float32x4_t m)
 {
     return vbslq_f32(vcgtq_f32(v, m), v, m);
 }
 
-/* Of n <= ITH_MAXIMA values. */
+/* The largest of n <= ITH_MAXIMA values, -INFINITY if none is a number. */
 ITH_INLINE float block_max(int64_t n, const float *x)
 {
     const float32x4_t lowest = vdupq_n_f32(-INFINITY);

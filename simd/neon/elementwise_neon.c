@@ -1,13 +1,15 @@
-/* elementwise_neon.c - norm, rotation, gate and the small vector operations, four lanes at a time. */
+/* elementwise_neon.c - norm, rotary embedding, gate and small vector operations, four lanes at a
+ * time. */
 #include "simd/neon/vec_neon.h"
 #include "simd/variants.h"
 
 void ith_rmsnorm__neon(int64_t n, const float *x, const float *w, float eps, float *out)
 {
-    float32x4_t lane[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f)};
+    float32x4_t lane[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f),
+                           vdupq_n_f32(0.0f)};
     for (int64_t i = 0; i < n; i += 16)
 #pragma GCC unroll 4
-        for (int k = 0; k < 4; k++) { /* past the end: zeros, whose squares change no sum */
+        for (int k = 0; k < 4; k++) { /* past the end zeros are added, which change no sum */
             const float32x4_t v = load_first(x + i + 4 * k, n - i - 4 * k);
             lane[k] = vfmaq_f32(lane[k], v, v);
         }
@@ -35,7 +37,8 @@ void ith_silu_mul__neon(int64_t n, const float *g, const float *u, float *out)
         const float32x4_t gate = load_first(g + i, n - i), up = load_first(u + i, n - i);
         float32x4_t e = vmulq_n_f32(gate, -ITH_LOG2E);
         e = exp2_normal(vminq_f32(vmaxq_f32(e, vdupq_n_f32(-126.0f)), vdupq_n_f32(126.0f)));
-        store_first(out + i, n - i, vmulq_f32(vdivq_f32(gate, vaddq_f32(vdupq_n_f32(1.0f), e)), up));
+        store_first(out + i, n - i,
+                    vmulq_f32(vdivq_f32(gate, vaddq_f32(vdupq_n_f32(1.0f), e)), up));
     }
 }
 
@@ -54,20 +57,23 @@ void ith_scale__neon(int64_t n, float *x, float a)
 void ith_add_scaled__neon(int64_t n, float *x, float a, const float *y)
 {
     for (int64_t i = 0; i < n; i += 4)
-        store_first(x + i, n - i, vfmaq_n_f32(load_first(x + i, n - i), load_first(y + i, n - i), a));
+        store_first(x + i, n - i,
+                    vfmaq_n_f32(load_first(x + i, n - i), load_first(y + i, n - i), a));
 }
 
 float ith_max__neon(int64_t n, const float *x)
 {
     float32x4_t largest = vdupq_n_f32(x[0]);
     for (int64_t i = 0; i < n; i += 4)
-        largest = vmaxq_f32(largest, vbslq_f32(first_lanes(n - i), load_first(x + i, n - i), largest));
+        largest =
+            vmaxq_f32(largest, vbslq_f32(first_lanes(n - i), load_first(x + i, n - i), largest));
     return vmaxvq_f32(largest) + 0.0f;
 }
 
 float ith_sum_exp__neon(int64_t n, const float *x, float max)
 {
-    float32x4_t lane[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f)};
+    float32x4_t lane[4] = {vdupq_n_f32(0.0f), vdupq_n_f32(0.0f), vdupq_n_f32(0.0f),
+                           vdupq_n_f32(0.0f)};
     for (int64_t i = 0; i < n; i += 16)
 #pragma GCC unroll 4
         for (int k = 0; k < 4; k++) {

@@ -7,9 +7,9 @@ enum { MAX_TOKENS = 6, REGS = ITH_TILE_ROWS / 4 }; /* 6 x 4 accumulators of the 
 #define EACH_TOKEN _Pragma("GCC unroll 6") for (int t = 0; t < tokens; t++)
 #define EACH_REG   _Pragma("GCC unroll 4") for (int v = 0; v < REGS; v++)
 
-/* One tile times `tokens` tokens, a constant where this is inlined. */
-ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const void *tile, int64_t n_cols, const float *x,
-                           int64_t ld_x, float *out, int64_t ld_out)
+/* One tile times `tokens` tokens, a constant after inlining. */
+ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const void *tile,
+                           int64_t n_cols, const float *x, int64_t ld_x, float *out, int64_t ld_out)
 {
     float32x4_t acc[MAX_TOKENS][REGS];
 
@@ -19,7 +19,8 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const void
         EACH_REG
         {
             const int64_t at = k * ITH_TILE_ROWS + 4 * v;
-            w[v] = layout == ITH_F32T ? vld1q_f32((const float *)tile + at) : load_bf16((const uint16_t *)tile + at);
+            w[v] = layout == ITH_F32T ? vld1q_f32((const float *)tile + at)
+                                      : load_bf16((const uint16_t *)tile + at);
         }
         EACH_TOKEN
         {
@@ -30,7 +31,8 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const void
     EACH_TOKEN EACH_REG vst1q_f32(out + t * ld_out + 4 * v, acc[t][v]);
 }
 
-ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
+ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                     const ith_acts *acts, float *out, int64_t ld_out)
 {
     const float *x = acts->x;
     const int64_t ld_x = acts->ld_x, n_cols = acts->n_cols;
@@ -39,13 +41,13 @@ ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
     const uint8_t *tile = tiles;
 
     for (int64_t i = 0; i < n_tiles; i++, tile += tile_bytes, out += ITH_TILE_ROWS)
-        for (int64_t b = 0; b < blocks; b++) { /* of nearly equal size */
+        for (int64_t b = 0; b < blocks; b++) { /* of almost equal size */
             const int64_t begin = n_tokens * b / blocks, end = n_tokens * (b + 1) / blocks;
             const float *from = x + begin * ld_x;
             float *to = out + begin * ld_out;
-#define CASE(n)                                                                                                        \
-    case n:                                                                                                            \
-        gemm_block(layout, n, tile, n_cols, from, ld_x, to, ld_out);                                                   \
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        gemm_block(layout, n, tile, n_cols, from, ld_x, to, ld_out);                               \
         break
             switch (end - begin) {
                 CASE(1);
@@ -59,12 +61,14 @@ ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
         }
 }
 
-void ith_gemm_bf16__neon(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
+void ith_gemm_bf16__neon(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
+                         float *out, int64_t ld_out)
 {
     gemm(ITH_BF16, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
-void ith_gemm_f32t__neon(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
+void ith_gemm_f32t__neon(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
+                         float *out, int64_t ld_out)
 {
     gemm(ITH_F32T, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }

@@ -1,7 +1,8 @@
-/* gemm_frame_neon.h - quantized products of every NEON level: the includer has chosen its dots_*.h before.
+/* gemm_frame_neon.h - quantized products of all NEON levels.
  *
- * A register tile is 8 rows (half a tile of weights) x up to MAX_TOKENS tokens; for one or two tokens, 16 rows, so that
- * the weights pass as one stream.
+ * The including file includes the dots_*.h of its level first. A register tile is 8 rows (half a
+ * tile of weights) x up to MAX_TOKENS tokens. For one or two tokens it is 16 rows, so that the
+ * weights are read as one stream.
  */
 #ifndef ITH_SIMD_NEON_GEMM_FRAME_H
 #define ITH_SIMD_NEON_GEMM_FRAME_H
@@ -10,17 +11,18 @@
 #include "simd/variants.h"
 
 enum {
-    STRETCH = 16, /* groups: 8 KiB of weights, that the second half of the rows finds in the first-level cache */
+    STRETCH = 16, /* groups: 8 KiB of weights, still in the first-level cache for the second half */
 };
 
-typedef struct operands { /* one block of tokens; arrays as in ith_acts, at the block's first token */
+/* A block of tokens: arrays as in ith_acts, starting at its first token. */
+typedef struct operands {
     const int8_t *quants;
     const float *scales, *shifts, *sums;
     const int32_t *starts;
     int64_t groups;
 } operands;
 
-/* From group g of token t on. */
+/* The operands from group g of token t on. */
 ITH_INLINE operands operands_at(const ith_layout layout, const ith_acts *acts, int64_t t, int64_t g)
 {
     const int64_t at = t * acts->groups + g;
@@ -37,9 +39,11 @@ ITH_INLINE operands operands_at(const ith_layout layout, const ith_acts *acts, i
 #define EACH_TOKEN _Pragma("GCC unroll 6") for (int t = 0; t < tokens; t++)
 #define EACH_FOUR  _Pragma("GCC unroll 4") for (int i = 0; i < fours; i++)
 
-/* Folds a group's integer sums of 4 * fours rows into the float accumulators. `scales`: of these rows in this group. */
-ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const int fours, const uint16_t *scales,
-                           const operands *x, int64_t g, int32x4_t (*dots)[4], float32x4_t (*acc)[4])
+/* Adds a group's integer sums of 4 * fours rows to the float accumulators. `scales`: of these rows
+ * in this group. */
+ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const int fours,
+                           const uint16_t *scales, const operands *x, int64_t g,
+                           int32x4_t (*dots)[4], float32x4_t (*acc)[4])
 {
     EACH_FOUR
     {
@@ -49,7 +53,8 @@ ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const int 
             const int64_t at = t * x->groups + g;
             const int32x4_t start = vdupq_n_s32(layout == ITH_W4 ? x->starts[at] : ITH_START);
             const float32x4_t shifted = vreinterpretq_f32_s32(vaddq_s32(dots[t][i], start));
-            const float32x4_t scaled = vfmaq_n_f32(vdupq_n_f32(x->shifts[at]), shifted, x->scales[at]);
+            const float32x4_t scaled =
+                vfmaq_n_f32(vdupq_n_f32(x->shifts[at]), shifted, x->scales[at]);
             acc[t][i] = vfmaq_f32(acc[t][i], scaled, scale_w);
         }
         if (layout == ITH_W4M) {
@@ -59,9 +64,10 @@ ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const int 
     }
 }
 
-/* Rows from `row` on over groups [begin, end); acc goes on from one call to the next. */
-ITH_INLINE void gemm_rows(const ith_layout layout, const int tokens, const int fours, int row, const uint8_t *tile,
-                          const operands *x, int64_t begin, int64_t end, float32x4_t (*acc)[4])
+/* Rows from `row` on over groups [begin, end). acc carries over from call to call. */
+ITH_INLINE void gemm_rows(const ith_layout layout, const int tokens, const int fours, int row,
+                          const uint8_t *tile, const operands *x, int64_t begin, int64_t end,
+                          float32x4_t (*acc)[4])
 {
     const int64_t stride = x->groups * ITH_GROUP;
     const int group_bytes = layout == ITH_W8 ? 512 : 256, quad_stride = ITH_TILE_ROWS * 4;
@@ -85,9 +91,9 @@ ITH_INLINE void gemm_rows(const ith_layout layout, const int tokens, const int f
     EACH_TOKEN EACH_FOUR acc[t][i] = sum[t][i];
 }
 
-/* One tile times `tokens` tokens, a constant where this is inlined. */
-ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint8_t *tile, const operands *x,
-                           float *out, int64_t ld_out)
+/* One tile times `tokens` tokens, a constant after inlining. */
+ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint8_t *tile,
+                           const operands *x, float *out, int64_t ld_out)
 {
     const int fours = tokens <= 2 ? 4 : 2;
     float32x4_t acc[2][MAX_TOKENS][4];
@@ -109,9 +115,9 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tokens, const uint
     }
 }
 
-/* The block for a count of tokens in 1..MAX_TOKENS that is known only now. */
-ITH_INLINE void gemm_tokens(const ith_layout layout, int tokens, const uint8_t *tile, const operands *x, float *out,
-                            int64_t ld_out)
+/* gemm_block for 1 to MAX_TOKENS tokens, a number known at run time. */
+ITH_INLINE void gemm_tokens(const ith_layout layout, int tokens, const uint8_t *tile,
+                            const operands *x, float *out, int64_t ld_out)
 {
     if (tokens == 1)
         gemm_block(layout, 1, tile, x, out, ld_out);
@@ -127,9 +133,9 @@ ITH_INLINE void gemm_tokens(const ith_layout layout, int tokens, const uint8_t *
         gemm_block(layout, MAX_TOKENS, tile, x, out, ld_out);
 }
 
-/* All tokens, in blocks of nearly equal size, past a tile. */
-ITH_INLINE void gemm_past(const ith_layout layout, int64_t n_tokens, const uint8_t *tile, const ith_acts *acts,
-                          float *out, int64_t ld_out)
+/* One tile times all tokens, in blocks of almost equal size. */
+ITH_INLINE void gemm_past(const ith_layout layout, int64_t n_tokens, const uint8_t *tile,
+                          const ith_acts *acts, float *out, int64_t ld_out)
 {
     const int64_t blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
     for (int64_t b = 0; b < blocks; b++) {
@@ -145,7 +151,8 @@ ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
     const uint8_t *weights = tiles;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
     for (int64_t i = 0; i < n_tiles; i++)
-        gemm_past(layout, n_tokens, weights + (size_t)i * tile_bytes, acts, out + i * ITH_TILE_ROWS, ld_out);
+        gemm_past(layout, n_tokens, weights + (size_t)i * tile_bytes, acts, out + i * ITH_TILE_ROWS,
+                  ld_out);
 }
 
 #endif

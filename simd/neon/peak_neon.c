@@ -1,3 +1,4 @@
+/* peak_neon.c - peaks of plain NEON. */
 #include "simd/neon/peak_neon.h"
 
 static uint32_t integer(int64_t rounds)
@@ -13,7 +14,7 @@ static uint32_t integer(int64_t rounds)
 #pragma GCC unroll 16
         for (int i = 0; i < ITH_PEAK_SUMS; i++) {
             int16x8_t products;
-            __asm__ volatile("" : "+w"(a)); /* the product anew each time */
+            __asm__ volatile("" : "+w"(a)); /* so that the product is computed every time */
             products = vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(b)), a, b);
             acc[i] = vpadalq_s16(acc[i], products);
         }

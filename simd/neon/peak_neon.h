@@ -1,4 +1,4 @@
-/* peak_neon.h - what the peaks of the NEON levels share; see simd/peaks.h. */
+/* peak_neon.h - what the peaks (peaks.h) of the NEON levels share. */
 #ifndef ITH_SIMD_PEAK_NEON_H
 #define ITH_SIMD_PEAK_NEON_H
 
@@ -6,7 +6,9 @@
 
 #include <arm_neon.h>
 
-enum { ITH_PEAK_SUMS = 16 }; /* independent sums: four instructions a cycle with a latency of four */
+enum {
+    ITH_PEAK_SUMS = 16
+}; /* independent sums: four instructions a cycle with a latency of four */
 
 static inline uint32_t ith_peak_sum(const int32x4_t acc[ITH_PEAK_SUMS])
 {

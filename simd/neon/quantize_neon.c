@@ -1,8 +1,8 @@
-/* quantize_neon.c - float to int8 with a scale, and the place of keys and values in the cache. */
+/* quantize_neon.c - quantization to int8: activations, heads, and their entries in the KV cache. */
 #include "simd/neon/vec_neon.h"
 #include "simd/variants.h"
 
-/* rne, limited to [-127, 127], of the lanes of `scaled`. */
+/* The lanes of `scaled`, rounded by rne and limited to [-127, 127]. */
 ITH_INLINE int32x4_t quants(float32x4_t scaled)
 {
     return vmaxq_s32(vminq_s32(vcvtnq_s32_f32(scaled), vdupq_n_s32(127)), vdupq_n_s32(-127));
@@ -16,7 +16,8 @@ ITH_INLINE int8x16_t bytes_of(const int32x4_t q[4])
     return vcombine_s8(vmovn_s16(low), vmovn_s16(high));
 }
 
-void ith_quantize__neon(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first)
+void ith_quantize__neon(int64_t n, const float *x, const ith_acts *acts, int64_t token,
+                        int64_t first)
 {
     enum { VECS = ITH_GROUP / 4 };
     int64_t at = token * acts->groups + first;
@@ -42,7 +43,7 @@ void ith_quantize__neon(int64_t n, const float *x, const ith_acts *acts, int64_t
     }
 }
 
-/* Channels c..c+3 of a head, less the bias; zeros past d. */
+/* Channels c..c+3 of a head, minus the bias; zeros past d. */
 ITH_INLINE float32x4_t load_head(int d, int c, const float *x, const float *bias)
 {
     const float32x4_t v = load_first(x + c, d - c);
@@ -82,9 +83,10 @@ uint16_t ith_quantize_head_bf16__neon(int d, const float *x, const float *bias, 
     return stored;
 }
 
-/* Keys go by four channels; the bytes of a value lie apart, and those between them belong to other keys. */
-void ith_kv_put_q8__neon(void *block, int head_dim, int slot, const int8_t *k, const int8_t *v, uint16_t ks,
-                         uint16_t vs)
+/* A key is written by four channels at a time. The bytes of a value are apart from each other, with
+ * bytes of other values between them. */
+void ith_kv_put_q8__neon(void *block, int head_dim, int slot, const int8_t *k, const int8_t *v,
+                         uint16_t ks, uint16_t vs)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     uint8_t *key = (uint8_t *)block + slot * 4;

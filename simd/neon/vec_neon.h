@@ -1,6 +1,7 @@
-/* vec_neon.h - what the NEON kernels share: tails, the fixed trees, the exponential on four lanes.
+/* vec_neon.h - what the NEON kernels share: tails, the tree of lanes16, the exponential on four
+ * lanes.
  *
- * Sixteen lanes are four registers; lane i of the contract is lane i % 4 of register i / 4.
+ * The sixteen lanes of the contract are four registers: lane i is lane i % 4 of register i / 4.
  */
 #ifndef ITH_SIMD_NEON_VEC_H
 #define ITH_SIMD_NEON_VEC_H
@@ -19,7 +20,7 @@ ITH_INLINE uint32x4_t first_lanes(int64_t n)
     return vcltq_s32(vld1q_s32(index), vdupq_n_s32(count));
 }
 
-/* The first n lanes at p, zeros in the others, which are not read. */
+/* The first n lanes at p; zeros in the others, which are not read. */
 ITH_INLINE float32x4_t load_first(const float *p, int64_t n)
 {
     if (n >= 4)
@@ -63,7 +64,7 @@ ITH_INLINE float32x4_t load_f16(const uint16_t *p)
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
 
-/* 2^f times 2^n; shifted: n + ITH_ROUNDER. */
+/* 2^f * 2^n for shifted = n + ITH_ROUNDER. */
 ITH_INLINE float32x4_t exp2_of(float32x4_t f, float32x4_t shifted)
 {
     float32x4_t p = vdupq_n_f32(ITH_EXP2_C5);
@@ -76,14 +77,14 @@ ITH_INLINE float32x4_t exp2_of(float32x4_t f, float32x4_t shifted)
     return vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(p), power));
 }
 
-/* ith_exp2 of x in [-126, 127]. */
+/* ith_exp2 for x in [-126, 127]. */
 ITH_INLINE float32x4_t exp2_normal(float32x4_t x)
 {
     const float32x4_t rounder = vdupq_n_f32(ITH_ROUNDER), shifted = vaddq_f32(x, rounder);
     return exp2_of(vsubq_f32(x, vsubq_f32(shifted, rounder)), shifted);
 }
 
-/* ith_exp2, and 0 for NaN. */
+/* ith_exp2; 0 for NaN. */
 ITH_INLINE float32x4_t exp2_lanes(float32x4_t x)
 {
     return keep_lanes(vcgeq_f32(x, vdupq_n_f32(-126.0f)), exp2_normal(x));

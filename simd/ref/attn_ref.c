@@ -1,10 +1,10 @@
-/* attn_ref.c - attention of a few query rows against one segment, one row and one block of 64 keys at a time. */
+/* attn_ref.c - attention to a segment, one query row and one block of 64 keys at a time. */
 #include "simd/ref/exp2.h"
 #include "simd/variants.h"
 
 typedef struct row_state {
     float m, lane[16];
-    float *o; /* [head_dim]: the running sum lives in the output */
+    float *o; /* [head_dim]: the output, which holds the running sum */
 } row_state;
 
 static int64_t visible_keys(const ith_attn *a, int64_t token)
@@ -13,7 +13,8 @@ static int64_t visible_keys(const ith_attn *a, int64_t token)
     return n < 0 ? 0 : n > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : n;
 }
 
-/* Moves the row to the new maximum M = max(m, block_max), and returns the factor of what was summed before. */
+/* Raises the row's maximum to max(m, block_max). Returns alpha, by which the sums so far must be
+ * multiplied. */
 static float raise_max(row_state *s, float block_max)
 {
     float old = s->m;
@@ -27,8 +28,10 @@ static void add_to_lanes(row_state *s, float alpha, const float p[ITH_KV_BLOCK])
         s->lane[i] = fmaf(s->lane[i], alpha, (p[i] + p[i + 16]) + (p[i + 32] + p[i + 48]));
 }
 
-/* The probabilities times their values' scales as bytes; returns W, what 255 stands for. */
-static float pack_weights(const float p[ITH_KV_BLOCK], const uint16_t *value_scales, int seen, uint8_t u[ITH_KV_BLOCK])
+/* Turns the probabilities, multiplied by the scales of their values, into bytes. Returns W, the
+ * weight that 255 stands for. */
+static float pack_weights(const float p[ITH_KV_BLOCK], const uint16_t *value_scales, int seen,
+                          uint8_t u[ITH_KV_BLOCK])
 {
     float w[ITH_KV_BLOCK] = {0}, largest = 0.0f;
     for (int j = 0; j < seen; j++) {
@@ -41,7 +44,8 @@ static float pack_weights(const float p[ITH_KV_BLOCK], const uint16_t *value_sca
     return largest;
 }
 
-static void attn_q8_block(int head_dim, const void *block, const int8_t *q, float q_scale, int seen, row_state *s)
+static void attn_q8_block(int head_dim, const void *block, const int8_t *q, float q_scale, int seen,
+                          row_state *s)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     const uint8_t *keys = block;
@@ -73,11 +77,12 @@ static void attn_q8_block(int head_dim, const void *block, const int8_t *q, floa
 
 static float element(const void *array, int64_t i, ith_kv_layout layout)
 {
-    return layout == ITH_KVL_F32 ? ((const float *)array)[i] : ith_bf16_to_f32(((const uint16_t *)array)[i]);
+    return layout == ITH_KVL_F32 ? ((const float *)array)[i]
+                                 : ith_bf16_to_f32(((const uint16_t *)array)[i]);
 }
 
-static void attn_float_block(int head_dim, const uint8_t *block, ith_kv_layout layout, const float *q, int seen,
-                             row_state *s)
+static void attn_float_block(int head_dim, const uint8_t *block, ith_kv_layout layout,
+                             const float *q, int seen, row_state *s)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     const void *keys = block, *values = block + ith_kv_block_bytes(layout, head_dim) / 2;
@@ -111,10 +116,11 @@ static void attn_row(const ith_attn *a, ith_kv_layout layout, int64_t token, int
     for (int64_t first = 0; first < n; first += ITH_KV_BLOCK) {
         int seen = (int)(n - first < ITH_KV_BLOCK ? n - first : ITH_KV_BLOCK);
         const uint8_t *block =
-            (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * ith_kv_block_bytes(layout, a->head_dim);
+            (const uint8_t *)a->segment +
+            (size_t)(first / ITH_KV_BLOCK) * ith_kv_block_bytes(layout, a->head_dim);
         if (layout == ITH_KVL_Q8)
-            attn_q8_block(a->head_dim, block, (const int8_t *)a->q + q_at, a->q_scale[token * a->q_scale_stride + head],
-                          seen, &s);
+            attn_q8_block(a->head_dim, block, (const int8_t *)a->q + q_at,
+                          a->q_scale[token * a->q_scale_stride + head], seen, &s);
         else
             attn_float_block(a->head_dim, block, layout, (const float *)a->q + q_at, seen, &s);
     }
@@ -144,8 +150,8 @@ void ith_attn_f32__ref(const ith_attn *a)
     attn(a, ITH_KVL_F32);
 }
 
-void ith_attn_merge__ref(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm, const float *pl,
-                         const float *po)
+void ith_attn_merge__ref(int64_t rows, int head_dim, float *m, float *l, float *o, const float *pm,
+                         const float *pl, const float *po)
 {
     for (int64_t r = 0; r < rows; r++) {
         if (pl[r] == 0.0f)

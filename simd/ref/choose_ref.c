@@ -1,4 +1,4 @@
-/* choose_ref.c - finding the largest logits. */
+/* choose_ref.c - finding the largest logits, and their weights in sampling. */
 #include "simd/ref/exp2.h"
 #include "simd/variants.h"
 
@@ -7,7 +7,7 @@ int64_t ith_argmax__ref(int64_t n, const float *x)
     float largest = -INFINITY;
     int64_t at = 0;
     for (int64_t i = 0; i < n; i++)
-        if (x[i] > largest) { /* never so for NaN */
+        if (x[i] > largest) { /* false for NaN */
             largest = x[i];
             at = i;
         }
@@ -37,6 +37,6 @@ void ith_weights__ref(int64_t n, const float *x, float max, float t, float *out)
 {
     for (int64_t i = 0; i < n; i++) {
         const float power = ((x[i] - max) / t) * ITH_LOG2E;
-        out[i] = power >= -126.0f ? ith_exp2_normal(power) : 0.0f; /* not so for NaN */
+        out[i] = power >= -126.0f ? ith_exp2_normal(power) : 0.0f; /* 0 for NaN */
     }
 }

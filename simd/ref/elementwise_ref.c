@@ -1,4 +1,4 @@
-/* elementwise_ref.c - norm, rotation, gate and the small vector operations. */
+/* elementwise_ref.c - norm, rotary embedding, gate and small vector operations. */
 #include "simd/ref/exp2.h"
 #include "simd/variants.h"
 
@@ -54,5 +54,5 @@ float ith_max__ref(int64_t n, const float *x)
     float m = x[0];
     for (int64_t i = 1; i < n; i++)
         m = x[i] > m ? x[i] : m;
-    return m + 0.0f; /* -0 becomes +0, so that the order of comparisons cannot show */
+    return m + 0.0f; /* -0 becomes +0: the result cannot depend on the order of comparisons */
 }

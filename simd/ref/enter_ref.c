@@ -1,10 +1,7 @@
-/* enter_ref.c - plain C, and every level that inherits this, needs no preparation of its threads. */
+/* enter_ref.c - what threads do before and after kernels of levels that need no preparation:
+ * nothing. */
 #include "simd/variants.h"
 
-void ith_enter__ref(void)
-{
-}
+void ith_enter__ref(void) {}
 
-void ith_leave__ref(void)
-{
-}
+void ith_leave__ref(void) {}

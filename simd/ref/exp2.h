@@ -1,10 +1,12 @@
-/* exp2.h - the exponential, the rounding and the sums that contract 2 fixes, as scalar code.
+/* exp2.h - the exponential, the rounding and the sums that kernels.h fixes, as scalar code.
  *
- * 2^x = 2^n * 2^f with n = rne(x) and f = x - n in [-1/2, 1/2]. 2^f is 1 + f * (c1 + f * (c2 + ...)), of degree 5 by
- * fma from the top. The coefficients minimise the largest relative error over [-1/2, 1/2] among polynomials that are 1
- * at 0 (Lawson's reweighted least squares on 4,001 Chebyshev points), then rounded to binary32. Largest relative error
- * in exact arithmetic 1.1e-7, with the roundings of the fma chain 1.7e-7 (tests/kernels/test_reference.c measures it).
- * Being 1 at 0 makes ith_exp2 of an integer exact, and keeps the result normal down to x = -126.
+ * 2^x = 2^n * 2^f with n = rne(x) and f = x - n in [-1/2, 1/2]. 2^f is a polynomial of degree 5,
+ * 1 + f * (c1 + f * (c2 + ...)), evaluated by fma from the highest coefficient down. Among the
+ * polynomials with value 1 at 0, it has the smallest maximal relative error over [-1/2, 1/2]
+ * (Lawson's reweighted least squares on 4,001 Chebyshev points); the coefficients are rounded to
+ * binary32. The maximal relative error is 1.1e-7 in exact arithmetic and 1.7e-7 with the roundings
+ * of the fma chain (tests/kernels/test_reference.c measures it). The value 1 at 0 makes ith_exp2 of
+ * an integer exact, and keeps results normal down to x = -126.
  */
 #ifndef ITH_SIMD_REF_EXP2_H
 #define ITH_SIMD_REF_EXP2_H
@@ -21,7 +23,8 @@
 
 #define ITH_LOG2E 0x1.715476p+0f
 
-/* 1.5 * 2^23: x + this, for |x| < 2^22, is rounded to an integer, in two's complement in the low mantissa bits. */
+/* 1.5 * 2^23. For |x| < 2^22, adding it rounds x to an integer, which then stands in the low
+ * mantissa bits in two's complement. */
 #define ITH_ROUNDER 12582912.0f
 
 static inline float ith_rne(float x)
@@ -29,13 +32,13 @@ static inline float ith_rne(float x)
     return (x + ITH_ROUNDER) - ITH_ROUNDER;
 }
 
-/* rne(x) as an integer for |x| < 2^22; defined (and meaningless) for any other x, NaN included. */
+/* rne(x) as an integer for |x| < 2^22; for any other x, NaN included, some integer. */
 static inline int32_t ith_rne_int(float x)
 {
     return (int32_t)(ith_f32_bits(x + ITH_ROUNDER) - 0x4b400000u);
 }
 
-/* 2^f times 2^n for f in [-1/2, 1/2]; shifted: n + ITH_ROUNDER. */
+/* 2^f * 2^n for f in [-1/2, 1/2] and shifted = n + ITH_ROUNDER. */
 static inline float ith_exp2_of(float f, float shifted)
 {
     float p = ITH_EXP2_C5;
@@ -59,8 +62,9 @@ static inline float ith_exp2_inline(float x)
     return x < -126.0f ? 0.0f : ith_exp2_normal(x);
 }
 
-/* What attention over int8 takes for 2^(t * q - m), m an integer: one fma splits the exponent into its parts, and what
- * is below 2^-100.5 is 0. base: ITH_ROUNDER - m. */
+/* 2^(t * q - m) for an integer m, as attention over the int8 cache computes it: one fma splits the
+ * exponent into its integer and its fraction, and results below 2^-100.5 are 0.
+ * base = ITH_ROUNDER - m. */
 #define ITH_SHIFTED_LEAST (ITH_ROUNDER - 100.0f)
 
 static inline float ith_exp2_score(float t, float q, float base)
@@ -69,7 +73,7 @@ static inline float ith_exp2_score(float t, float q, float base)
     return shifted >= ITH_SHIFTED_LEAST ? ith_exp2_of(f, shifted) : 0.0f;
 }
 
-/* The fixed tree over sixteen partial results. */
+/* The tree of lanes16. */
 static inline float ith_lanes16_sum(const float lane[16])
 {
     float a[8], b[4];
@@ -80,14 +84,15 @@ static inline float ith_lanes16_sum(const float lane[16])
     return (b[0] + b[2]) + (b[1] + b[3]);
 }
 
-/* a / x, but finite: a scale too small to be inverted gives the largest float instead of infinity. x >= 0, not NaN. */
+/* "a / x, finite": a scale too small to be inverted gives the largest float instead of infinity.
+ * x >= 0, not NaN. */
 static inline float ith_inverse(float a, float x)
 {
     float inv = a / x;
     return x > 0.0f ? (inv < 0x1.fffffep+127f ? inv : 0x1.fffffep+127f) : 0.0f;
 }
 
-/* The scale of a group of activations: what ith_acts asks of it. */
+/* The scale of a group of activations, as the kernel quantize rounds and limits it. */
 static inline float ith_act_scale(float amax)
 {
     const float scale = amax * (1.0f / 127.0f);

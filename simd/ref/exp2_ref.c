@@ -1,4 +1,4 @@
-/* exp2_ref.c - the exported form of the exponential, and the denominator of softmax. */
+/* exp2_ref.c - the exponential as a function for other rooms, and the denominator of softmax. */
 #include "simd/ref/exp2.h"
 #include "simd/variants.h"
 

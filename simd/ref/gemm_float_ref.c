@@ -1,10 +1,11 @@
-/* gemm_float_ref.c - products of float weights: per element one chain of fma over the columns. */
+/* gemm_float_ref.c - products of float weights: one chain of fma over the columns per element. */
 #include "simd/half.h"
 #include "simd/variants.h"
 
 #include <math.h>
 
-static void add_column(ith_layout layout, const uint8_t *tile, int64_t k, float x, float acc[ITH_TILE_ROWS])
+static void add_column(ith_layout layout, const uint8_t *tile, int64_t k, float x,
+                       float acc[ITH_TILE_ROWS])
 {
     const float *f32 = (const float *)(const void *)tile + k * ITH_TILE_ROWS;
     const uint16_t *bf16 = (const uint16_t *)(const void *)tile + k * ITH_TILE_ROWS;
@@ -12,7 +13,8 @@ static void add_column(ith_layout layout, const uint8_t *tile, int64_t k, float 
         acc[r] = fmaf(x, layout == ITH_F32T ? f32[r] : ith_bf16_to_f32(bf16[r]), acc[r]);
 }
 
-static void gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
+static void gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                 const ith_acts *acts, float *out, int64_t ld_out)
 {
     const float *x = acts->x;
     const int64_t ld_x = acts->ld_x, n_cols = acts->n_cols;
@@ -23,16 +25,19 @@ static void gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, const voi
             for (int r = 0; r < ITH_TILE_ROWS; r++)
                 acc[r] = 0.0f;
             for (int64_t k = 0; k < n_cols; k++)
-                add_column(layout, (const uint8_t *)tiles + (size_t)i * tile_bytes, k, x[t * ld_x + k], acc);
+                add_column(layout, (const uint8_t *)tiles + (size_t)i * tile_bytes, k,
+                           x[t * ld_x + k], acc);
         }
 }
 
-void ith_gemm_bf16__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
+void ith_gemm_bf16__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
+                        float *out, int64_t ld_out)
 {
     gemm(ITH_BF16, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
-void ith_gemm_f32t__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
+void ith_gemm_f32t__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
+                        float *out, int64_t ld_out)
 {
     gemm(ITH_F32T, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }

@@ -1,10 +1,10 @@
-/* gemm_ref.c - quantized products, row by row and group by group, in the order that the contract fixes. */
+/* gemm_ref.c - quantized products, row by row and group by group, in the order of the contract. */
 #include "simd/half.h"
 #include "simd/variants.h"
 
 #include <math.h>
 
-/* Widens the quants of a group, less the zero point, to [column][row]. */
+/* Unpacks the quants of a group, with the zero point subtracted, to [column][row]. */
 typedef void (*unpack_fn)(const uint8_t *group, int16_t w[ITH_GROUP][ITH_TILE_ROWS]);
 
 static void unpack_w8(const uint8_t *group, int16_t w[ITH_GROUP][ITH_TILE_ROWS])
@@ -36,9 +36,10 @@ static void unpack_w4m(const uint8_t *group, int16_t w[ITH_GROUP][ITH_TILE_ROWS]
     unpack_nibbles(group, 0, w);
 }
 
-/* acc[r] gains the product of one group with group `at` of the activations. minima: NULL, or sixteen f16 for the sums. */
-static void add_group(int16_t w[ITH_GROUP][ITH_TILE_ROWS], const ith_acts *acts, int64_t at, const uint16_t *scales,
-                      const uint16_t *minima, float acc[ITH_TILE_ROWS])
+/* Adds to acc[r] the product of one group of weights with group `at` of the activations. minima:
+ * the sixteen f16 of w4m, or NULL. */
+static void add_group(int16_t w[ITH_GROUP][ITH_TILE_ROWS], const ith_acts *acts, int64_t at,
+                      const uint16_t *scales, const uint16_t *minima, float acc[ITH_TILE_ROWS])
 {
     const int8_t *quants = acts->quants + at * ITH_GROUP;
     int32_t dot[ITH_TILE_ROWS] = {0};
@@ -53,8 +54,8 @@ static void add_group(int16_t w[ITH_GROUP][ITH_TILE_ROWS], const ith_acts *acts,
     }
 }
 
-static void gemm_tile(ith_layout layout, unpack_fn unpack, int64_t n_tokens, const uint8_t *tile, const ith_acts *acts,
-                      float *out, int64_t ld_out)
+static void gemm_tile(ith_layout layout, unpack_fn unpack, int64_t n_tokens, const uint8_t *tile,
+                      const ith_acts *acts, float *out, int64_t ld_out)
 {
     const int64_t groups = acts->groups;
     const int64_t group_bytes = layout == ITH_W8 ? 512 : 256;
@@ -68,34 +69,35 @@ static void gemm_tile(ith_layout layout, unpack_fn unpack, int64_t n_tokens, con
     for (int64_t g = 0; g < groups; g++) {
         unpack(tile + g * group_bytes, w);
         for (int64_t t = 0; t < n_tokens; t++)
-            add_group(w, acts, t * groups + g, scales + g * ITH_TILE_ROWS, minima ? minima + g * ITH_TILE_ROWS : NULL,
-                      out + t * ld_out);
+            add_group(w, acts, t * groups + g, scales + g * ITH_TILE_ROWS,
+                      minima ? minima + g * ITH_TILE_ROWS : NULL, out + t * ld_out);
     }
 }
 
-static void gemm(ith_layout layout, unpack_fn unpack, int64_t n_tiles, int64_t n_tokens, const void *tiles,
-                 const ith_acts *acts, float *out, int64_t ld_out)
+static void gemm(ith_layout layout, unpack_fn unpack, int64_t n_tiles, int64_t n_tokens,
+                 const void *tiles, const ith_acts *acts, float *out, int64_t ld_out)
 {
     const uint8_t *tile = tiles;
     size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
     for (int64_t i = 0; i < n_tiles; i++)
-        gemm_tile(layout, unpack, n_tokens, tile + (size_t)i * tile_bytes, acts, out + i * ITH_TILE_ROWS, ld_out);
+        gemm_tile(layout, unpack, n_tokens, tile + (size_t)i * tile_bytes, acts,
+                  out + i * ITH_TILE_ROWS, ld_out);
 }
 
-void ith_gemm_w8__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
-                      int64_t ld_out)
+void ith_gemm_w8__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
+                      float *out, int64_t ld_out)
 {
     gemm(ITH_W8, unpack_w8, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
-void ith_gemm_w4__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
-                      int64_t ld_out)
+void ith_gemm_w4__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
+                      float *out, int64_t ld_out)
 {
     gemm(ITH_W4, unpack_w4, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
-void ith_gemm_w4m__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
-                       int64_t ld_out)
+void ith_gemm_w4m__ref(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
+                       float *out, int64_t ld_out)
 {
     gemm(ITH_W4M, unpack_w4m, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }

@@ -1,4 +1,4 @@
-/* peak_ref.c - plain C, as the compiler turns it into the base instruction set. */
+/* peak_ref.c - peaks of plain C, as compiled for the base instruction set. */
 #include "simd/peaks.h"
 
 enum { LANES = 32 };
@@ -12,7 +12,7 @@ static uint32_t integer(int64_t rounds)
     for (int i = 0; i < LANES; i++)
         a[i] = 1, b[i] = 1;
     for (int64_t r = 0; r < rounds; r++) {
-        __asm__ volatile("" : "+m"(a), "+m"(b)); /* products that the compiler cannot know */
+        __asm__ volatile("" : "+m"(a), "+m"(b)); /* hides the values from the compiler */
         for (int i = 0; i < LANES; i++)
             acc[i] += (uint32_t)(a[i] * b[i]);
     }

@@ -1,4 +1,4 @@
-/* quantize_ref.c - float to int8 with a scale: activations, heads, and their place in the KV cache. */
+/* quantize_ref.c - quantization to int8: activations, heads, and their entries in the KV cache. */
 #include "simd/ref/exp2.h"
 #include "simd/variants.h"
 
@@ -18,7 +18,8 @@ static int8_t quant(float scaled)
     return (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
 }
 
-void ith_quantize__ref(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first)
+void ith_quantize__ref(int64_t n, const float *x, const ith_acts *acts, int64_t token,
+                       int64_t first)
 {
     for (int64_t g = 0; g * ITH_GROUP < n; g++) {
         int64_t left = n - g * ITH_GROUP, count = left < ITH_GROUP ? left : ITH_GROUP;
@@ -57,7 +58,8 @@ uint16_t ith_quantize_head_bf16__ref(int d, const float *x, const float *bias, i
     return stored;
 }
 
-void ith_kv_put_q8__ref(void *block, int head_dim, int slot, const int8_t *k, const int8_t *v, uint16_t ks, uint16_t vs)
+void ith_kv_put_q8__ref(void *block, int head_dim, int slot, const int8_t *k, const int8_t *v,
+                        uint16_t ks, uint16_t vs)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     uint8_t *keys = block;

@@ -9,7 +9,7 @@ int64_t ith_linear_block(const ith_model *model, const ith_matrix *w, int64_t n)
     return ith_next_block(n, ith_block_tokens(&model->caches, w->groups * ITH_GROUP * size));
 }
 
-/* Tokens from t on, as a product with w reads them. */
+/* The activations of tokens from t on, in the form that a product with w takes. */
 static ith_acts operand(const ith_matrix *w, const ith_input *in, int64_t t)
 {
     if (ith_layout_is_quantized(w->layout))
@@ -17,46 +17,52 @@ static ith_acts operand(const ith_matrix *w, const ith_input *in, int64_t t)
     return (ith_acts){.x = in->x + t * in->ld, .ld_x = in->ld, .n_cols = w->cols};
 }
 
-/* Tiles of plain rows, one after another, are a row-major matrix with leading dimension 32 * groups. */
-static void exact_tiles(const ith_matrix *w, ith_range tiles, const ith_input *in, int64_t t, int64_t n, float *out,
-                        int64_t ld_out)
+/* Consecutive tiles of plain rows are a row-major matrix with leading dimension 32 * groups. */
+static void exact_tiles(const ith_matrix *w, ith_range tiles, const ith_input *in, int64_t t,
+                        int64_t n, float *out, int64_t ld_out)
 {
     ith_blas_gemm(n, ITH_TILE_ROWS * ith_range_size(tiles), w->cols, in->x + t * in->ld, in->ld,
-                  (const float *)(const void *)ith_matrix_tiles(w, tiles.begin), w->groups * ITH_GROUP, out, ld_out);
+                  (const float *)(const void *)ith_matrix_tiles(w, tiles.begin),
+                  w->groups * ITH_GROUP, out, ld_out);
 }
 
-void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles, const ith_input *in, int64_t t,
-                      int64_t n_tokens, float *out, int64_t ld_out)
+void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles,
+                      const ith_input *in, int64_t t, int64_t n_tokens, float *out, int64_t ld_out)
 {
     if (w->layout == ITH_F32) {
         exact_tiles(w, tiles, in, t, n_tokens, out, ld_out);
         return;
     }
     const ith_acts acts = operand(w, in, t);
-    kernels->gemm[w->layout](ith_range_size(tiles), n_tokens, ith_matrix_tiles(w, tiles.begin), &acts, out, ld_out);
+    kernels->gemm[w->layout](ith_range_size(tiles), n_tokens, ith_matrix_tiles(w, tiles.begin),
+                             &acts, out, ld_out);
 }
 
-/* A share of the tiles in pieces of about as many operations: some tiles and a block of tokens each, the first block's before the next one's. */
-typedef struct pieces {
+/* How a thread's share of the tiles is divided into tasks of about equal cost: each is a run of
+ * tiles times a block of tokens, and the tasks of a block precede those of the next. */
+typedef struct tasks {
     int blocks, runs; /* of tokens; of tiles */
-} pieces;
+} tasks;
 
-static pieces cut(const ith_model *model, const ith_matrix *w, int64_t share, int64_t n)
+static tasks divide(const ith_model *model, const ith_matrix *w, int64_t share, int64_t n)
 {
-    if (w->layout == ITH_F32 || !ith_help_with(n)) /* of f32 products the library chooses the order, so their shape stays */
-        return (pieces){1, 1};
+    /* OpenBLAS may choose another order of operations for another shape: f32 products keep
+     * theirs. */
+    if (w->layout == ITH_F32 || !ith_help_with(n))
+        return (tasks){1, 1};
     int64_t block = ith_linear_block(model, w, n), blocks = (n + block - 1) / block;
-    return (pieces){(int)blocks, (int)ith_tile_runs(share, blocks)};
+    return (tasks){(int)blocks, (int)ith_tile_runs(share, blocks)};
 }
 
-void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith_range rows, const ith_input *in,
-                int64_t n_tokens, float *out, int64_t ld_out)
+void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith_range rows,
+                const ith_input *in, int64_t n_tokens, float *out, int64_t ld_out)
 {
-    int64_t first = rows.begin / ITH_TILE_ROWS, last = (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
+    int64_t first = rows.begin / ITH_TILE_ROWS,
+            last = (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
 
     if (ith_range_size(rows) == 0 || n_tokens == 0)
         return;
-    pieces p = cut(model, w, (last - first + me->n_threads - 1) / me->n_threads, n_tokens);
+    tasks p = divide(model, w, (last - first + me->n_threads - 1) / me->n_threads, n_tokens);
     ith_lot lot = ith_lot_open(me, p.blocks * p.runs, ith_help_with(n_tokens));
     while (ith_lot_next(me, &lot)) {
         ith_range share = ith_split(last - first, 1, me->n_threads, lot.share),
@@ -65,6 +71,7 @@ void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith
         ith_range tiles = {first + share.begin + run.begin, first + share.begin + run.end};
         if (run.begin < run.end)
             ith_linear_tiles(model->kernels, w, tiles, in, tokens.begin, ith_range_size(tokens),
-                             out + tokens.begin * ld_out + (tiles.begin - first) * ITH_TILE_ROWS, ld_out);
+                             out + tokens.begin * ld_out + (tiles.begin - first) * ITH_TILE_ROWS,
+                             ld_out);
     }
 }

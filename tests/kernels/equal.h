@@ -1,7 +1,8 @@
 /* equal.h - comparing every variant of the kernels with the reference, bit for bit.
  *
- * Buffers come from arenas: they end where memory ends, so that one byte past them cannot be touched, and the bytes
- * before them are watched. */
+ * Buffers come from arenas: they end where memory ends, so that not one byte past them can be
+ * touched, and a fence of known bytes stands before them.
+ */
 #ifndef ITH_TESTS_KERNELS_EQUAL_H
 #define ITH_TESTS_KERNELS_EQUAL_H
 
@@ -30,7 +31,8 @@ typedef struct arena {
 
 static inline arena arena_open(void)
 {
-    arena a = {mmap(NULL, ARENA_BYTES + ARENA_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)};
+    arena a = {mmap(NULL, ARENA_BYTES + ARENA_PAGE, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)};
     assert_true(a.base != MAP_FAILED);
     assert_int_equal(mprotect(a.base + ARENA_BYTES, ARENA_PAGE, PROT_NONE), 0);
     return a;
@@ -41,7 +43,8 @@ static inline void arena_close(arena *a)
     munmap(a->base, ARENA_BYTES + ARENA_PAGE);
 }
 
-/* The last `bytes` of the arena, down to a multiple of `align`, filled with ARENA_FILL like the fence before them. */
+/* The last `bytes` of the arena, from a multiple of `align` on, filled with ARENA_FILL like the
+ * fence before them. */
 static inline void *arena_take(const arena *a, size_t bytes, size_t align)
 {
     assert_true(bytes + ARENA_FENCE + align <= ARENA_BYTES);
@@ -50,7 +53,7 @@ static inline void *arena_take(const arena *a, size_t bytes, size_t align)
     return p;
 }
 
-/* True if the fence before p is whole. */
+/* True if nobody wrote into the fence before p. */
 static inline int arena_whole(const void *p)
 {
     const uint8_t *fence = (const uint8_t *)p - ARENA_FENCE;
@@ -94,7 +97,7 @@ static inline int close_all(void **state)
     return 0;
 }
 
-/* k, which may be NULL, with its kernels ready to be called on this thread. */
+/* Returns k, whose level this thread has entered. k: NULL at the end of the list. */
 static inline const ith_kernels *entered(const ith_kernels *k)
 {
     if (k)
@@ -111,17 +114,18 @@ static inline const ith_kernels *next_of(const ith_kernels *k, const ith_kernels
 #define EACH_VARIANT(k)                                                                            \
     for (const ith_kernels *const *v_ = variants, *k = entered(*v_); k; k = next_of(k, *++v_))
 
-/* Fails with the variant and the case (printf arguments in `...`) unless both hold the same bytes. */
-#define SAME(k, expected, got, bytes, ...)                                                                             \
-    do {                                                                                                               \
-        if (memcmp(expected, got, bytes) != 0 || !arena_whole(got)) {                                                  \
-            char case_[200];                                                                                           \
-            snprintf(case_, sizeof case_, __VA_ARGS__);                                                                \
-            fail_msg("%s %s: %s", (k)->name, #got, case_);                                                             \
-        }                                                                                                              \
+/* Fails with the variant and the case (printf arguments in `...`) unless both hold the same
+ * bytes. */
+#define SAME(k, expected, got, bytes, ...)                                                         \
+    do {                                                                                           \
+        if (memcmp(expected, got, bytes) != 0 || !arena_whole(got)) {                              \
+            char case_[200];                                                                       \
+            snprintf(case_, sizeof case_, __VA_ARGS__);                                            \
+            fail_msg("%s %s: %s", (k)->name, #got, case_);                                         \
+        }                                                                                          \
     } while (0)
 
-/* Kinds of float vectors, each to meet another edge of the arithmetic. */
+/* Kinds of float vectors, each of which tests another edge of the arithmetic. */
 enum {
     PLAIN,
     ZERO,
@@ -142,15 +146,16 @@ static inline float value_of_kind(prng *p, int kind)
         return 0.0f;
     case NEGATIVE_ZERO:
         return prng_int(p, 0, 1) ? -0.0f : 0.0f;
-    case TINY: /* subnormal numbers and their neighbourhood */
-        return ith_f32_from_bits((uint32_t)prng_int(p, 0, 0x01000000) | (uint32_t)prng_int(p, 0, 1) << 31);
+    case TINY: /* subnormal numbers and those near them */
+        return ith_f32_from_bits((uint32_t)prng_int(p, 0, 0x01000000) | (uint32_t)prng_int(p, 0, 1)
+                                                                            << 31);
     case HUGE_VALUES:
         return prng_float(p, -1e18f, 1e18f);
     case WIDE:
         return ldexpf(prng_float(p, -1.0f, 1.0f), (int)prng_int(p, -40, 8));
     case EQUAL:
         return 0.75f;
-    case TIES: /* the largest 127: the inverse is 1, and the others lie halfway between two quants */
+    case TIES: /* the largest is 127: the inverse is 1, and the others are halfway between quants */
         return prng_int(p, 0, 3) ? (float)prng_int(p, -127, 126) + 0.5f : 127.0f;
     case NEAR_LIMIT: /* on both sides of the largest scale, 2^104 */
         return ldexpf(prng_float(p, -1.0f, 1.0f), (int)prng_int(p, 108, 127));

@@ -1,5 +1,8 @@
-/* Attention kernels of every variant give the reference's exact bits: row counts and head sizes round the register
- * tiles, causal edges in every position, keys that no row sees filled with NaN patterns, and extreme values. */
+/* test_attn.c - attention kernels of every variant give exactly the bits of the reference.
+ *
+ * Row counts and head sizes around those of the register tiles, causal edges in every position,
+ * keys that no row sees filled with NaN patterns, and extreme values.
+ */
 #include "tests/kernels/equal.h"
 
 enum {
@@ -24,7 +27,7 @@ static uint16_t random_scale(prng *p, int content)
         return prng_int(p, 0, 2) ? 0 : ith_f32_to_bf16(0.01f);
     case SUBNORMAL_SCALES:
         return (uint16_t)prng_int(p, 0, 0x81);
-    case TIES_OF_WEIGHTS: /* the largest 255: weights of equal probabilities lie halfway between two bytes */
+    case TIES_OF_WEIGHTS: /* the largest is 255: weights can be halfway between two bytes */
         return ith_f32_to_bf16(prng_int(p, 0, 3) ? (float)prng_int(p, 0, 126) + 0.5f : 255.0f);
     case EXTREME_VALUES: /* with equal keys: every weight is 255 */
         return ith_f32_to_bf16(0.01f);
@@ -35,7 +38,8 @@ static uint16_t random_scale(prng *p, int content)
     }
 }
 
-/* Fills the segment's first n keys; all the rest is 0xff: NaN in every float format, -1 in the quants. */
+/* Fills in the first n keys of the segment. The rest is 0xff: NaN in every float format, -1 in the
+ * quants. */
 static void *random_segment(prng *p, ith_kv_layout layout, int d, int64_t n, int content)
 {
     const int dp = (d + 15) / 16 * 16;
@@ -48,7 +52,8 @@ static void *random_segment(prng *p, ith_kv_layout layout, int d, int64_t n, int
         int8_t k[MOST_DIM] = {0}, v[MOST_DIM] = {0};
         const bool equal = content == EQUAL_KEYS || content == EXTREME_VALUES;
         for (int c = 0; c < d; c++) {
-            const float kf = equal ? 0.5f : prng_float(p, -1.0f, 1.0f), vf = prng_float(p, -1.0f, 1.0f);
+            const float kf = equal ? 0.5f : prng_float(p, -1.0f, 1.0f),
+                        vf = prng_float(p, -1.0f, 1.0f);
             const int key_at = c * ITH_KV_BLOCK + slot, value_at = slot * dp + c;
             k[c] = (int8_t)(content == EXTREME_KEYS ? -128 : equal ? 77 : prng_int(p, -128, 127));
             v[c] = (int8_t)(content == EXTREME_KEYS     ? 127 - 255 * (slot & 1)
@@ -63,7 +68,8 @@ static void *random_segment(prng *p, ith_kv_layout layout, int d, int64_t n, int
             }
         }
         if (layout == ITH_KVL_Q8)
-            ref->kv_put_q8(block, d, slot, k, v, random_scale(p, content), random_scale(p, content));
+            ref->kv_put_q8(block, d, slot, k, v, random_scale(p, content),
+                           random_scale(p, content));
     }
     return segment;
 }
@@ -93,20 +99,23 @@ static void run(const ith_kernels *k, ith_kv_layout layout, const ith_attn *a)
     k->attn[layout](a);
 }
 
-/* Rows that see no key leave o unspecified: it is set aside in both. */
+/* Rows that see no key leave o unspecified: it is cleared in both results. */
 static void clear_blind_rows(const ith_attn *a)
 {
     for (int t = 0; t < a->n_tokens; t++)
         if (a->first_visible + t <= 0)
-            memset(a->o + (size_t)(t * a->n_heads * a->head_dim), 0, (size_t)(a->n_heads * a->head_dim) * 4);
+            memset(a->o + (size_t)(t * a->n_heads * a->head_dim), 0,
+                   (size_t)(a->n_heads * a->head_dim) * 4);
 }
 
-static void check(ith_kv_layout layout, int d, int n_tokens, int n_heads, int64_t first_visible, int content)
+static void check(ith_kv_layout layout, int d, int n_tokens, int n_heads, int64_t first_visible,
+                  int content)
 {
     prng p = {(uint64_t)(d * 7919 + n_tokens * 613 + n_heads * 31 + first_visible * 5 + content)};
     const int rows = n_tokens * n_heads, stride = (d + 15) / 16 * 16;
     const int64_t last = first_visible + n_tokens - 1;
-    ith_attn a = {.segment = random_segment(&p, layout, d, last < ITH_KV_SEGMENT ? last : ITH_KV_SEGMENT, content),
+    ith_attn a = {.segment = random_segment(&p, layout, d,
+                                            last < ITH_KV_SEGMENT ? last : ITH_KV_SEGMENT, content),
                   .head_dim = d,
                   .n_tokens = n_tokens,
                   .n_heads = n_heads,
@@ -117,10 +126,13 @@ static void check(ith_kv_layout layout, int d, int n_tokens, int n_heads, int64_
                   .q_scale_stride = n_heads};
     float *scale = arena_take(&arenas[2], (size_t)rows * 4, 4);
     for (int r = 0; r < rows; r++)
-        scale[r] = content == ZERO_SCALES ? 0.0f : prng_float(&p, 0.0f, content == LARGE_SCALES ? 1e-17f : 0.02f);
+        scale[r] = content == ZERO_SCALES
+                       ? 0.0f
+                       : prng_float(&p, 0.0f, content == LARGE_SCALES ? 1e-17f : 0.02f);
     a.q_scale = scale;
     const size_t row_bytes = (size_t)rows * 4, o_bytes = row_bytes * (size_t)d;
-    float *m = a.m = arena_take(&arenas[3], row_bytes, 4), *l = a.l = arena_take(&arenas[4], row_bytes, 4);
+    float *m = a.m = arena_take(&arenas[3], row_bytes, 4),
+          *l = a.l = arena_take(&arenas[4], row_bytes, 4);
     float *o = a.o = arena_take(&arenas[5], o_bytes, 4);
     run(ref, layout, &a);
     clear_blind_rows(&a);
@@ -130,16 +142,16 @@ static void check(ith_kv_layout layout, int d, int n_tokens, int n_heads, int64_
         a.o = arena_take(&arenas[8], o_bytes, 4);
         run(k, layout, &a);
         clear_blind_rows(&a);
-#define CASE                                                                                                           \
-    "layout %d, d %d, %d tokens x %d heads, first_visible %d, content %d", (int)layout, d, n_tokens, n_heads,          \
-        (int)first_visible, content
+#define CASE                                                                                       \
+    "layout %d, d %d, %d tokens x %d heads, first_visible %d, content %d", (int)layout, d,         \
+        n_tokens, n_heads, (int)first_visible, content
         SAME(k, m, a.m, row_bytes, CASE);
         SAME(k, l, a.l, row_bytes, CASE);
         SAME(k, o, a.o, o_bytes, CASE);
     }
 }
 
-/* Every row count and head size with edges near the start; then every edge; then every content. */
+/* All row counts and head sizes with edges near the start, then all edges, then all contents. */
 static void attn_shapes(ith_kv_layout layout)
 {
     static const int64_t edges[] = {-20, -5, -1, 0,  1,   2,   15,   16,   17,   47,
@@ -151,7 +163,8 @@ static void attn_shapes(ith_kv_layout layout)
         check(layout, head_dims[i], 3, 3, 1020, 0);
     }
     for (size_t e = 0; e < sizeof edges / sizeof *edges; e++)
-        for (size_t s = 0; s < (edges[e] < 1000 ? 5 : 2); s++) /* small shapes where the reference is slow */
+        for (size_t s = 0; s < (edges[e] < 1000 ? 5 : 2);
+             s++) /* small shapes where the reference is slow */
             check(layout, e % 2 ? 32 : 20, shapes[s][0], shapes[s][1], edges[e], 0);
     for (int content = 0; content < CONTENTS; content++)
         for (int n = 1; n <= 5; n++)
@@ -176,7 +189,7 @@ static void attn_f32_equals_reference(void **state)
     attn_shapes(ITH_KVL_F32);
 }
 
-/* Strides other than those of packed rows: a head's rows in the middle of wider ones. */
+/* Strides of rows that are not packed: the rows of a head are parts of wider ones. */
 static void attn_q8_follows_strides(void **state)
 {
     (void)state;
@@ -219,7 +232,8 @@ static void attn_merge_equals_reference(void **state)
         for (int64_t rows = 0; rows <= 9; rows++) {
             const int d = head_dims[i];
             const size_t row_bytes = (size_t)rows * 4, o_bytes = row_bytes * (size_t)d;
-            float *m = floats(0, &p, rows, PLAIN), *l = floats(1, &p, rows, PLAIN), *o = floats(2, &p, rows * d, PLAIN);
+            float *m = floats(0, &p, rows, PLAIN), *l = floats(1, &p, rows, PLAIN),
+                  *o = floats(2, &p, rows * d, PLAIN);
             float *pm = floats(3, &p, rows, PLAIN), *pl = floats(4, &p, rows, PLAIN);
             const float *po = floats(5, &p, rows * d, PLAIN);
             for (int64_t r = 0; r < rows; r++) {

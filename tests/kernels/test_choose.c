@@ -1,4 +1,5 @@
-/* Finding the largest logits: the reference against what the contract says, every variant against the reference. */
+/* test_choose.c - finding the largest logits: the reference does what the contract says, and every
+ * variant does what the reference does. */
 #include "tests/kernels/equal.h"
 
 enum { MAX_N = 3000, SPECIALS = 6 };
@@ -6,10 +7,12 @@ enum { MAX_N = 3000, SPECIALS = 6 };
 static const int64_t sizes[] = {1,  2,   7,   8,   9,   15,  16,  17,  31,  33,   63,  64,
                                 65, 100, 255, 256, 257, 300, 511, 512, 513, 2048, 2999};
 
-/* Values of a kind; some NaN (quiet, signalling, of either sign), infinities and zeros of both signs among them, one in `rarity`; 0: none. */
+/* Values of a kind. One in `rarity` is a NaN (quiet or signalling, of either sign), an infinity or
+ * a zero of either sign; 0: none is. */
 static float *values(prng *p, int64_t n, int kind, int rarity)
 {
-    const uint32_t specials[SPECIALS] = {0x7fc00000u, 0xffc00001u, 0x7f800001u, 0x80000000u, 0xff800000u, 0x7f800000u};
+    const uint32_t specials[SPECIALS] = {0x7fc00000u, 0xffc00001u, 0x7f800001u,
+                                         0x80000000u, 0xff800000u, 0x7f800000u};
     float *x = floats(0, p, n, kind);
     for (int64_t i = 0; i < n && rarity > 0; i++)
         if (prng_int(p, 1, rarity) == 1)
@@ -27,7 +30,7 @@ static float as_counted(float x)
     return is_nan(x) ? -INFINITY : x;
 }
 
-/* By the words of the contract. */
+/* Checks the reference against the text of the contract. */
 static void check_reference(int64_t n, const float *x, float limit)
 {
     static float maxima[MAX_N / ITH_MAXIMA + 1];
@@ -36,7 +39,8 @@ static void check_reference(int64_t n, const float *x, float limit)
     int64_t seen = 0;
 
     for (int64_t i = 0; i < n; i++)
-        assert_true(as_counted(x[i]) < as_counted(x[best]) || (as_counted(x[i]) == as_counted(x[best]) && best <= i) ||
+        assert_true(as_counted(x[i]) < as_counted(x[best]) ||
+                    (as_counted(x[i]) == as_counted(x[best]) && best <= i) ||
                     as_counted(x[best]) == -INFINITY);
     if (as_counted(x[best]) == -INFINITY)
         assert_int_equal(best, 0);
@@ -66,7 +70,7 @@ static void check_variants(int64_t n, const float *x, float limit)
     EACH_VARIANT(k)
     {
         float *got = arena_take(&arenas[2], blocks * 4, 4);
-        int32_t *got_ids = arena_take(&arenas[3], (size_t)count * 4, 4); /* not one more */
+        int32_t *got_ids = arena_take(&arenas[3], (size_t)count * 4, 4); /* no room for one more */
         k->maxima(n, x, got);
         SAME(k, maxima, got, blocks * 4, "n %d", (int)n);
         if (k->argmax(n, x) != best || k->select(n, x, limit, got_ids) != count)
@@ -84,7 +88,8 @@ static void check_weights(int64_t n, const float *x, float limit)
         return;
     ref->weights(n, x, max, t, expected);
     for (int64_t i = 0; i < n; i++) {
-        const double power = ((double)as_counted(x[i]) - (double)max) / (double)t * 1.4426950408889634,
+        const double power =
+                         ((double)as_counted(x[i]) - (double)max) / (double)t * 1.4426950408889634,
                      exact = exp2(power);
         /* the quotient and its product are rounded, each by 2^-24 of it */
         assert_true(fabs((double)expected[i] - exact) <=
@@ -96,7 +101,8 @@ static void check_weights(int64_t n, const float *x, float limit)
         k->weights(n, x, max, t, out);
         k->weights(n, in_place, max, t, in_place);
         SAME(k, expected, out, (size_t)n * 4, "weights, n %d, t %g", (int)n, (double)t);
-        SAME(k, expected, in_place, (size_t)n * 4, "weights in place, n %d, t %g", (int)n, (double)t);
+        SAME(k, expected, in_place, (size_t)n * 4, "weights in place, n %d, t %g", (int)n,
+             (double)t);
     }
 }
 
@@ -107,7 +113,8 @@ static void each(void (*check)(int64_t n, const float *x, float limit))
         for (int rarity = 0; rarity < 40; rarity = rarity == 0 ? 1 : 6 * rarity)
             for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
                 const int64_t n = sizes[s];
-                const float *x = values(&p, n, kind, rarity), limits[] = {x[n / 2], x[0], 0, -INFINITY, INFINITY, 2.9f};
+                const float *x = values(&p, n, kind, rarity),
+                            limits[] = {x[n / 2], x[0], 0, -INFINITY, INFINITY, 2.9f};
                 for (int l = 0; l < 6; l++)
                     if (!is_nan(limits[l]))
                         check(n, x, limits[l]);
@@ -132,7 +139,7 @@ static void weights_equal_reference(void **state)
     each(check_weights);
 }
 
-/* The one largest value, at every place of three blocks. */
+/* A single largest value, at every index of three blocks. */
 static void every_place_is_found(void **state)
 {
     (void)state;

@@ -1,14 +1,20 @@
-/* Every variant of every kernel gives the reference's exact bits: shapes round each tile's edges, extreme values,
- * poison in what must not be read. Inputs end where memory ends (arena.h); outputs are compared with their
- * surroundings. */
+/* test_kernels.c - every variant of every kernel gives exactly the bits of the reference.
+ *
+ * Shapes around the edges of each tile, extreme values, poison in what must not be read. Inputs end
+ * where memory ends (equal.h); outputs are compared together with the bytes around them.
+ */
 #include "simd/ref/exp2.h"
 #include "tests/kernels/equal.h"
 
-enum { MODERATE, EXTREME, LARGEST }; /* operands of integer products: the last are all 127 and 255 */
+enum {
+    MODERATE,
+    EXTREME,
+    LARGEST
+}; /* operands of integer products; LARGEST: all are 127 and 255 */
 
-/* ---- Products -------------------------------------------------------------------------------------------- */
+/* ---- Products -------------------------------------------------------------------------------- */
 
-/* As the contract of ith_acts wants it: not every float is a scale. */
+/* A scale that satisfies the contract of ith_acts: not every float does. */
 static float random_scale(prng *p, int extreme)
 {
     if (!extreme)
@@ -18,7 +24,7 @@ static float random_scale(prng *p, int extreme)
         return 0.0f;
     case 1: /* the largest of all */
         return 0x1p104f;
-    default: /* subnormal numbers and their neighbourhood */
+    default: /* subnormal numbers and those near them */
         return ith_f32_from_bits((uint32_t)prng_int(p, 0, 0x01000000) & ~3u);
     }
 }
@@ -36,8 +42,8 @@ static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, int extreme
     for (size_t i = 0; i < n; i++) {
         int32_t sum = 0;
         for (int c = 0; c < 32; c++) {
-            int8_t q =
-                (int8_t)(extreme ? (prng_int(p, 0, 3) || extreme == LARGEST ? 127 : -127) : prng_int(p, -127, 127));
+            int8_t q = (int8_t)(extreme ? (prng_int(p, 0, 3) || extreme == LARGEST ? 127 : -127)
+                                        : prng_int(p, -127, 127));
             acts.quants[i * 32 + (size_t)c] = q;
             sum += q;
         }
@@ -46,16 +52,19 @@ static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, int extreme
     return acts;
 }
 
-static uint8_t *random_tiles(prng *p, ith_layout layout, int64_t n_tiles, int64_t groups, int extreme)
+static uint8_t *random_tiles(prng *p, ith_layout layout, int64_t n_tiles, int64_t groups,
+                             int extreme)
 {
     const size_t tile = ith_tile_bytes(layout, (size_t)groups),
                  quants = (size_t)groups * (layout == ITH_W8 ? 512 : 256);
     uint8_t *w = arena_take(&arenas[5], (size_t)n_tiles * tile, 64);
     for (int64_t i = 0; i < n_tiles; i++, w += tile) {
         for (size_t j = 0; j < quants; j++)
-            w[j] = extreme ? (uint8_t)(prng_int(p, 0, 3) && extreme != LARGEST ? 0 : 255) : (uint8_t)prng_next(p);
+            w[j] = extreme ? (uint8_t)(prng_int(p, 0, 3) && extreme != LARGEST ? 0 : 255)
+                           : (uint8_t)prng_next(p);
         for (size_t j = quants; j < tile; j += 2) {
-            uint16_t f16 = extreme ? (uint16_t)((uint64_t)prng_int(p, 0, 1) << 15 | (uint64_t)prng_int(p, 0, 0x3ff))
+            uint16_t f16 = extreme ? (uint16_t)((uint64_t)prng_int(p, 0, 1) << 15 |
+                                                (uint64_t)prng_int(p, 0, 0x3ff))
                                    : ith_f32_to_f16(prng_float(p, -0.1f, 0.1f));
             memcpy(w + j, &f16, 2);
         }
@@ -63,7 +72,8 @@ static uint8_t *random_tiles(prng *p, ith_layout layout, int64_t n_tiles, int64_
     return w - (size_t)n_tiles * tile;
 }
 
-static void check_gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t groups, int extreme)
+static void check_gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t groups,
+                       int extreme)
 {
     prng p = {(uint64_t)(layout * 1000003 + n_tiles * 10007 + n_tokens * 101 + groups)};
     const ith_acts acts = random_acts(&p, n_tokens, groups, extreme);
@@ -76,8 +86,8 @@ static void check_gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int
     {
         float *out = arena_take(&arenas[7], bytes, 4);
         k->gemm[layout](n_tiles, n_tokens, tiles, &acts, out, ld);
-        SAME(k, expected, out, bytes, "layout %d, %d tiles, %d tokens, %d groups", (int)layout, (int)n_tiles,
-             (int)n_tokens, (int)groups);
+        SAME(k, expected, out, bytes, "layout %d, %d tiles, %d tokens, %d groups", (int)layout,
+             (int)n_tiles, (int)n_tokens, (int)groups);
     }
 }
 
@@ -87,12 +97,14 @@ static void gemm_shapes(ith_layout layout)
     for (int64_t tiles = 1; tiles <= 5; tiles++)
         for (int64_t tokens = 0; tokens <= 33; tokens++)
             for (int64_t groups = 1; groups <= 7; groups++)
-                check_gemm(layout, tiles, tokens, groups, (tiles + tokens + groups) % 3 == 0 ? EXTREME : MODERATE);
+                check_gemm(layout, tiles, tokens, groups,
+                           (tiles + tokens + groups) % 3 == 0 ? EXTREME : MODERATE);
     for (size_t i = 0; i < sizeof long_tokens / sizeof *long_tokens; i++)
         check_gemm(layout, 3, long_tokens[i], 128, i % 2 ? EXTREME : MODERATE);
     for (int64_t tokens = 1; tokens <= 9; tokens++)
         check_gemm(layout, 3, tokens, 4, LARGEST);
-    for (int64_t groups = 14; groups <= 50; groups += groups % 16 == 2 ? 12 : 1) /* around stretches of 16 */
+    for (int64_t groups = 14; groups <= 50;
+         groups += groups % 16 == 2 ? 12 : 1) /* around stretches of 16 */
         for (int64_t tokens = 7; tokens <= 41; tokens += tokens < 10 ? 1 : 7)
             check_gemm(layout, 1 + groups % 4, tokens, groups, tokens % 2 ? EXTREME : MODERATE);
     for (int64_t tokens = 191; tokens <= 194; tokens++) /* around panels of tokens */
@@ -119,9 +131,9 @@ static void gemm_w4m_equals_reference(void **state)
     gemm_shapes(ITH_W4M);
 }
 
-/* The contract of float products, from rows as they were before they became tiles: w[16 * tile + r][k]. */
-static void chain(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const float *w, const float *x, int64_t ld_x,
-                  float *out, int64_t ld_out)
+/* Products as the contract of float layouts defines them, from plain rows w[16 * tile + r][k]. */
+static void chain(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const float *w, const float *x,
+                  int64_t ld_x, float *out, int64_t ld_out)
 {
     for (int64_t t = 0; t < n_tokens; t++)
         for (int64_t row = 0; row < 16 * n_tiles; row++) {
@@ -132,17 +144,19 @@ static void chain(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const float
         }
 }
 
-static void check_gemm_float(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t n_cols, int kind)
+static void check_gemm_float(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t n_cols,
+                             int kind)
 {
     prng p = {(uint64_t)(layout * 1000003 + n_tiles * 10007 + n_tokens * 101 + n_cols)};
     const size_t groups = (size_t)(n_cols + 31) / 32, tile = ith_tile_bytes(layout, groups);
     const int64_t ld_x = n_cols + 5, ld = n_tiles * 16 + 3, rows = 16 * n_tiles;
     const size_t bytes = n_tokens ? (size_t)((n_tokens - 1) * ld + rows) * 4 : 0;
-    float *w = floats(0, &p, rows * n_cols, kind), *x = floats(1, &p, n_tokens ? n_tokens * ld_x - 5 : 0, kind);
+    float *w = floats(0, &p, rows * n_cols, kind),
+          *x = floats(1, &p, n_tokens ? n_tokens * ld_x - 5 : 0, kind);
     uint8_t *tiles = arena_take(&arenas[2], (size_t)n_tiles * tile, 64);
     float *expected = arena_take(&arenas[3], bytes, 4);
 
-    for (int64_t t = 0; t + 1 < n_tokens; t++) /* what lies between the rows is not read */
+    for (int64_t t = 0; t + 1 < n_tokens; t++) /* nothing between the rows is read */
         for (int64_t i = 0; i < 5; i++)
             x[t * ld_x + n_cols + i] = NAN;
     memset(tiles, 0xff, (size_t)n_tiles * tile); /* NaN in the columns past the end */
@@ -161,8 +175,8 @@ static void check_gemm_float(ith_layout layout, int64_t n_tiles, int64_t n_token
     for (const ith_kernels *const *v = variants, *k = entered(ref); k; k = next_of(k, *v++)) {
         float *out = arena_take(&arenas[4], bytes, 4);
         k->gemm[layout](n_tiles, n_tokens, tiles, &acts, out, ld);
-        SAME(k, expected, out, bytes, "layout %d, %d tiles, %d tokens, %d columns, kind %d", (int)layout, (int)n_tiles,
-             (int)n_tokens, (int)n_cols, kind);
+        SAME(k, expected, out, bytes, "layout %d, %d tiles, %d tokens, %d columns, kind %d",
+             (int)layout, (int)n_tiles, (int)n_tokens, (int)n_cols, kind);
     }
 }
 
@@ -191,7 +205,7 @@ static void gemm_f32_equals_reference(void **state)
     gemm_float_shapes(ITH_F32T);
 }
 
-/* ---- Quantization ---------------------------------------------------------------------------------------- */
+/* ---- Quantization ---------------------------------------------------------------------------- */
 
 static ith_acts empty_acts(int first_arena, int64_t tokens, int64_t groups)
 {
@@ -205,7 +219,7 @@ static ith_acts empty_acts(int first_arena, int64_t tokens, int64_t groups)
                       .groups = groups};
 }
 
-/* Into groups `first` on, of rows of `groups`. */
+/* Quantizes into the groups from `first` on, in rows of `groups` groups. */
 static void check_quantize(prng *p, int64_t n, int64_t first, int64_t groups, int kind)
 {
     const float *x = floats(12, p, n, kind);
@@ -217,12 +231,18 @@ static void check_quantize(prng *p, int64_t n, int64_t first, int64_t groups, in
         {
             const ith_acts got = empty_acts(6, 2, groups);
             k->quantize(n, x, &got, token, first);
-            SAME(k, expected.quants, got.quants, bytes * 8, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
-            SAME(k, expected.scales, got.scales, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
-            SAME(k, expected.sums, got.sums, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
-            SAME(k, expected.shifts, got.shifts, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
-            SAME(k, expected.start8, got.start8, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
-            SAME(k, expected.start128, got.start128, bytes, "n %d of %d groups, kind %d", (int)n, (int)groups, kind);
+            SAME(k, expected.quants, got.quants, bytes * 8, "n %d of %d groups, kind %d", (int)n,
+                 (int)groups, kind);
+            SAME(k, expected.scales, got.scales, bytes, "n %d of %d groups, kind %d", (int)n,
+                 (int)groups, kind);
+            SAME(k, expected.sums, got.sums, bytes, "n %d of %d groups, kind %d", (int)n,
+                 (int)groups, kind);
+            SAME(k, expected.shifts, got.shifts, bytes, "n %d of %d groups, kind %d", (int)n,
+                 (int)groups, kind);
+            SAME(k, expected.start8, got.start8, bytes, "n %d of %d groups, kind %d", (int)n,
+                 (int)groups, kind);
+            SAME(k, expected.start128, got.start128, bytes, "n %d of %d groups, kind %d", (int)n,
+                 (int)groups, kind);
         }
     }
 }
@@ -245,13 +265,16 @@ enum { HEAD_DIMS = sizeof head_dims / sizeof head_dims[0] };
 static void check_head(prng *p, int d, int kind, bool biased)
 {
     const int dp = (d + 15) / 16 * 16;
-    const float *x = floats(0, p, d, kind), *bias = biased ? floats(1, p, d, kind == HUGE_VALUES ? PLAIN : kind) : NULL;
-    int8_t *expected = arena_take(&arenas[2], (size_t)dp, 1), *expected_b = arena_take(&arenas[3], (size_t)dp, 1);
+    const float *x = floats(0, p, d, kind),
+                *bias = biased ? floats(1, p, d, kind == HUGE_VALUES ? PLAIN : kind) : NULL;
+    int8_t *expected = arena_take(&arenas[2], (size_t)dp, 1),
+           *expected_b = arena_take(&arenas[3], (size_t)dp, 1);
     const float scale = ref->quantize_head(d, x, bias, expected);
     const uint16_t scale_b = ref->quantize_head_bf16(d, x, bias, expected_b);
     EACH_VARIANT(k)
     {
-        int8_t *out = arena_take(&arenas[4], (size_t)dp, 1), *out_b = arena_take(&arenas[5], (size_t)dp, 1);
+        int8_t *out = arena_take(&arenas[4], (size_t)dp, 1),
+               *out_b = arena_take(&arenas[5], (size_t)dp, 1);
         const float got = k->quantize_head(d, x, bias, out);
         const uint16_t got_b = k->quantize_head_bf16(d, x, bias, out_b);
         SAME(k, expected, out, (size_t)dp, "d %d, kind %d, bias %d", d, kind, biased);
@@ -281,7 +304,8 @@ static void kv_put_equals_reference(void **state)
     for (int i = 0; i < HEAD_DIMS; i++) {
         const int d = head_dims[i], dp = (d + 15) / 16 * 16;
         const size_t bytes = ith_kv_block_bytes(ITH_KVL_Q8, d);
-        int8_t *key = arena_take(&arenas[0], (size_t)dp, 1), *value = arena_take(&arenas[1], (size_t)dp, 1);
+        int8_t *key = arena_take(&arenas[0], (size_t)dp, 1),
+               *value = arena_take(&arenas[1], (size_t)dp, 1);
         uint8_t *expected = arena_take(&arenas[2], bytes, 64);
         for (int slot = 0; slot < ITH_KV_BLOCK; slot++) {
             for (int c = 0; c < dp; c++) {
@@ -301,7 +325,7 @@ static void kv_put_equals_reference(void **state)
     }
 }
 
-/* ---- Vectors --------------------------------------------------------------------------------------------- */
+/* ---- Vectors --------------------------------------------------------------------------------- */
 
 static void check_vectors(prng *p, int64_t n, int kind)
 {
@@ -344,7 +368,8 @@ static void check_vectors(prng *p, int64_t n, int kind)
     ref->silu_mul(n, x, y, expected);
     EACH_VARIANT(k)
     {
-        float *out = arena_take(&arenas[3], bytes, 4), *over_g = copy(4, x, n), *over_u = copy(5, y, n);
+        float *out = arena_take(&arenas[3], bytes, 4), *over_g = copy(4, x, n),
+              *over_u = copy(5, y, n);
         k->silu_mul(n, x, y, out);
         k->silu_mul(n, over_g, y, over_g);
         k->silu_mul(n, x, over_u, over_u);
@@ -376,7 +401,8 @@ static void vectors_equal_reference(void **state)
 static void silu_reaches_its_limits(void **state)
 {
     (void)state;
-    static const float g[] = {-1e30f, -1000.0f, -88.0f, -87.0f, -87.4f, 86.9f, 87.4f, 88.0f, 1000.0f, 1e30f};
+    static const float g[] = {-1e30f, -1000.0f, -88.0f, -87.0f,  -87.4f,
+                              86.9f,  87.4f,    88.0f,  1000.0f, 1e30f};
     enum { N = sizeof g / sizeof g[0] };
     prng p = {5};
     const float *u = floats(0, &p, N, PLAIN);
@@ -396,7 +422,8 @@ static void rope_equals_reference(void **state)
     prng p = {6};
     for (int kind = 0; kind < KINDS; kind++)
         for (int d = 2; d <= 256; d += d < 140 ? 2 : 16) {
-            const float *x = floats(0, &p, d, kind), *c = floats(1, &p, d / 2, PLAIN), *s = floats(2, &p, d / 2, PLAIN);
+            const float *x = floats(0, &p, d, kind), *c = floats(1, &p, d / 2, PLAIN),
+                        *s = floats(2, &p, d / 2, PLAIN);
             float *expected = copy(3, x, d);
             ref->rope(d, expected, c, s);
             EACH_VARIANT(k)
@@ -411,11 +438,16 @@ static void rope_equals_reference(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gemm_w8_equals_reference),       cmocka_unit_test(gemm_w4_equals_reference),
-        cmocka_unit_test(gemm_w4m_equals_reference),      cmocka_unit_test(gemm_bf16_equals_reference),
-        cmocka_unit_test(gemm_f32_equals_reference),      cmocka_unit_test(quantize_equals_reference),
-        cmocka_unit_test(quantize_head_equals_reference), cmocka_unit_test(kv_put_equals_reference),
-        cmocka_unit_test(vectors_equal_reference),        cmocka_unit_test(silu_reaches_its_limits),
+        cmocka_unit_test(gemm_w8_equals_reference),
+        cmocka_unit_test(gemm_w4_equals_reference),
+        cmocka_unit_test(gemm_w4m_equals_reference),
+        cmocka_unit_test(gemm_bf16_equals_reference),
+        cmocka_unit_test(gemm_f32_equals_reference),
+        cmocka_unit_test(quantize_equals_reference),
+        cmocka_unit_test(quantize_head_equals_reference),
+        cmocka_unit_test(kv_put_equals_reference),
+        cmocka_unit_test(vectors_equal_reference),
+        cmocka_unit_test(silu_reaches_its_limits),
         cmocka_unit_test(rope_equals_reference),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -1,4 +1,5 @@
-/* The loops of simd/peaks.h do as many multiplications as they say, and read every byte. */
+/* test_peaks.c - the loops of simd/peaks.h do as many multiplications as they claim, and read every
+ * byte. */
 #include "simd/kernels.h"
 #include "simd/peaks.h"
 

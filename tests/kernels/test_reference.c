@@ -1,21 +1,24 @@
-/* The scalar reference against the mathematics that it stands for, in double precision. */
+/* test_reference.c - the scalar reference is close to the mathematics it implements, computed in
+ * double precision. */
 #include "tests/kernels/equal.h"
 
-/* Tolerances. `relative` ones are relative to the sum of the magnitudes of what is added up. */
+/* Tolerances. RELATIVE ones are relative to the sum of the magnitudes of the terms. */
 static const double EXP2_RELATIVE = 2e-7;
 static const double PRODUCT_RELATIVE = 2e-6;
 static const double VECTOR_RELATIVE = 1e-6;
 static const double ATTN_FLOAT = 2e-5; /* of the largest value */
-static const double ATTN_Q8 = 1e-3;    /* of the largest value: weights are rounded to 1/255 of a block's largest */
+/* of the largest value: weights are rounded to 1/255 of the largest in their block */
+static const double ATTN_Q8 = 1e-3;
 
-#define CLOSE(got, expected, tolerance, ...)                                                                           \
-    do {                                                                                                               \
-        const double got_ = (got), expected_ = (expected);                                                             \
-        if (!(fabs(got_ - expected_) <= (tolerance))) {                                                                \
-            char case_[200];                                                                                           \
-            snprintf(case_, sizeof case_, __VA_ARGS__);                                                                \
-            fail_msg("%s: %.9g, expected %.9g within %.2g", case_, got_, expected_, (double)(tolerance));              \
-        }                                                                                                              \
+#define CLOSE(got, expected, tolerance, ...)                                                       \
+    do {                                                                                           \
+        const double got_ = (got), expected_ = (expected);                                         \
+        if (!(fabs(got_ - expected_) <= (tolerance))) {                                            \
+            char case_[200];                                                                       \
+            snprintf(case_, sizeof case_, __VA_ARGS__);                                            \
+            fail_msg("%s: %.9g, expected %.9g within %.2g", case_, got_, expected_,                \
+                     (double)(tolerance));                                                         \
+        }                                                                                          \
     } while (0)
 
 static void halves_are_exact(void **state)
@@ -23,13 +26,15 @@ static void halves_are_exact(void **state)
     (void)state;
     for (uint32_t h = 0; h < 65536; h++) {
         const int exponent = h >> 10 & 31, mantissa = h & 1023;
-        const double magnitude = exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
+        const double magnitude =
+            exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
         if (exponent == 31)
             continue;
         CLOSE(ith_f16_to_f32((uint16_t)h), h & 0x8000 ? -magnitude : magnitude, 0.0, "f16 %x", h);
         assert_int_equal(ith_f32_to_f16(ith_f16_to_f32((uint16_t)h)), h);
         if ((h & 0x7fff) < 0x7bff) { /* halfway to the next: to even; just past it: up */
-            const float half = 0.5f * (ith_f16_to_f32((uint16_t)h) + ith_f16_to_f32((uint16_t)(h + 1)));
+            const float half =
+                0.5f * (ith_f16_to_f32((uint16_t)h) + ith_f16_to_f32((uint16_t)(h + 1)));
             assert_int_equal(ith_f32_to_f16(half), h + (h & 1));
             assert_int_equal(ith_f32_to_f16(ith_f32_from_bits(ith_f32_bits(half) + 1)), h + 1);
         }
@@ -56,7 +61,7 @@ static void exp2_is_near(void **state)
     assert_true(ith_exp2(-INFINITY) == 0.0f);
 }
 
-/* Column c, row r of a tile, dequantized, by the layout's description and nothing else. */
+/* The weight in column c and row r of a tile, by the description of the layout alone. */
 static double weight(ith_layout layout, const uint8_t *tile, int64_t groups, int r, int64_t c)
 {
     const int64_t g = c / 32, in = c % 32;
@@ -66,7 +71,8 @@ static double weight(ith_layout layout, const uint8_t *tile, int64_t groups, int
     if (layout == ITH_W4M)
         memcpy(f16 + 1, tile + (size_t)groups * (group_bytes + 32) + (size_t)(g * 16 + r) * 2, 2);
     const double scale = (double)ith_f16_to_f32(f16[0]), min = (double)ith_f16_to_f32(f16[1]);
-    const int64_t at = layout == ITH_W8 ? in / 4 * 64 + r * 4 + in % 4 : in % 16 / 4 * 64 + r * 4 + in % 4;
+    const int64_t at =
+        layout == ITH_W8 ? in / 4 * 64 + r * 4 + in % 4 : in % 16 / 4 * 64 + r * 4 + in % 4;
     const int byte = tile[(size_t)g * group_bytes + (size_t)at];
     if (layout == ITH_W8)
         return scale * (byte - 128);
@@ -80,7 +86,8 @@ static void gemm_is_near(void **state)
     enum { GROUPS = 9, K = 32 * GROUPS, TOKENS = 3, TILES = 2 };
     prng p = {21};
     int8_t quants[TOKENS * K];
-    float x[K], scales[TOKENS * GROUPS], shifts[TOKENS * GROUPS], sums[TOKENS * GROUPS], out[TOKENS * 16 * TILES];
+    float x[K], scales[TOKENS * GROUPS], shifts[TOKENS * GROUPS], sums[TOKENS * GROUPS],
+        out[TOKENS * 16 * TILES];
     int32_t start8[TOKENS * GROUPS], start128[TOKENS * GROUPS];
     const ith_acts acts = {.quants = quants,
                            .scales = scales,
@@ -98,7 +105,8 @@ static void gemm_is_near(void **state)
                   0.5001 * (double)scales[t * GROUPS + c / 32], "quantize, column %d", c);
     }
     for (ith_layout layout = ITH_W8; layout <= ITH_W4M; layout++) {
-        const size_t tile_bytes = ith_tile_bytes(layout, GROUPS), first_scale = GROUPS * (layout == ITH_W8 ? 512 : 256);
+        const size_t tile_bytes = ith_tile_bytes(layout, GROUPS),
+                     first_scale = GROUPS * (layout == ITH_W8 ? 512 : 256);
         uint8_t *tiles = arena_take(&arenas[0], TILES * tile_bytes, 64);
         for (size_t i = 0; i < TILES * tile_bytes; i++)
             tiles[i] = (uint8_t)prng_next(&p);
@@ -113,12 +121,13 @@ static void gemm_is_near(void **state)
                 double sum = 0, magnitude = 0;
                 for (int c = 0; c < K; c++) {
                     const double a = quants[t * K + c] * (double)scales[t * GROUPS + c / 32];
-                    const double w = weight(layout, tiles + (size_t)(row / 16) * tile_bytes, GROUPS, row % 16, c);
+                    const double w = weight(layout, tiles + (size_t)(row / 16) * tile_bytes, GROUPS,
+                                            row % 16, c);
                     sum += a * w;
                     magnitude += fabs(a * w);
                 }
-                CLOSE(out[t * 16 * TILES + row], sum, PRODUCT_RELATIVE * magnitude, "layout %d, token %d, row %d",
-                      (int)layout, t, row);
+                CLOSE(out[t * 16 * TILES + row], sum, PRODUCT_RELATIVE * magnitude,
+                      "layout %d, token %d, row %d", (int)layout, t, row);
             }
     }
 }
@@ -144,7 +153,8 @@ static void vectors_are_near(void **state)
     ref->silu_mul(N, x, y, out);
     for (int i = 0; i < N; i++) {
         const double exact = x[i] / (1 + exp(-(double)x[i])) * y[i];
-        CLOSE(out[i], exact, VECTOR_RELATIVE * fabs(exact) * (1 + fabs((double)x[i])), "silu_mul %d", i);
+        CLOSE(out[i], exact, VECTOR_RELATIVE * fabs(exact) * (1 + fabs((double)x[i])),
+              "silu_mul %d", i);
         sum += exp(x[i] - largest);
     }
     assert_true((double)ref->max(N, x) == largest);
@@ -180,12 +190,13 @@ static void rope_is_near(void **state)
     }
 }
 
-/* ---- Attention over three segments, merged, against softmax(q k) v in double ----------------------------- */
+/* ---- Attention over three segments, merged, against softmax(q k) v in double ----------------- */
 
 enum { SEGMENTS = 3, KEYS = 2 * ITH_KV_SEGMENT + 100, D = 40, DP = 48 };
 
 typedef struct model {
-    double key[KEYS][D], value[KEYS][D], q[D]; /* exactly what the quantized arrays stand for; q with log2(e)/sqrt(d) */
+    /* Exactly what the quantized arrays stand for; q includes log2(e)/sqrt(d). */
+    double key[KEYS][D], value[KEYS][D], q[D];
     uint8_t *segment[SEGMENTS];
     int8_t q8[DP];
     float q_float[D], q_scale;
@@ -194,7 +205,8 @@ typedef struct model {
 static void put_key(model *x, prng *p, ith_kv_layout layout, int j)
 {
     const size_t block_bytes = ith_kv_block_bytes(layout, D);
-    uint8_t *block = x->segment[j / ITH_KV_SEGMENT] + (size_t)(j % ITH_KV_SEGMENT / ITH_KV_BLOCK) * block_bytes;
+    uint8_t *block =
+        x->segment[j / ITH_KV_SEGMENT] + (size_t)(j % ITH_KV_SEGMENT / ITH_KV_BLOCK) * block_bytes;
     const int slot = j % ITH_KV_BLOCK;
     float k[D], v[D];
     int8_t k8[DP], v8[DP];
@@ -202,13 +214,15 @@ static void put_key(model *x, prng *p, ith_kv_layout layout, int j)
         k[c] = prng_float(p, -1.0f, 1.0f);
         v[c] = prng_float(p, -1.0f, 1.0f);
     }
-    const uint16_t ks = ref->quantize_head_bf16(D, k, NULL, k8), vs = ref->quantize_head_bf16(D, v, NULL, v8);
+    const uint16_t ks = ref->quantize_head_bf16(D, k, NULL, k8),
+                   vs = ref->quantize_head_bf16(D, v, NULL, v8);
     if (layout == ITH_KVL_Q8)
         ref->kv_put_q8(block, D, slot, k8, v8, ks, vs);
     for (int c = 0; c < D; c++) {
         const int key_at = c * ITH_KV_BLOCK + slot, value_at = slot * DP + c;
         if (layout == ITH_KVL_Q8) {
-            CLOSE(k8[c] * (double)ith_bf16_to_f32(ks), k[c], 0.501 * (double)ith_bf16_to_f32(ks), "key %d", j);
+            CLOSE(k8[c] * (double)ith_bf16_to_f32(ks), k[c], 0.501 * (double)ith_bf16_to_f32(ks),
+                  "key %d", j);
             k[c] = (float)k8[c] * ith_bf16_to_f32(ks);
             v[c] = (float)v8[c] * ith_bf16_to_f32(vs);
         } else if (layout == ITH_KVL_BF16) {
@@ -269,7 +283,8 @@ static void attention_is_near(ith_kv_layout layout, double tolerance)
                             .n_tokens = 1,
                             .n_heads = 1,
                             .first_visible = KEYS - i * ITH_KV_SEGMENT,
-                            .q = layout == ITH_KVL_Q8 ? (const void *)x.q8 : (const void *)x.q_float,
+                            .q =
+                                layout == ITH_KVL_Q8 ? (const void *)x.q8 : (const void *)x.q_float,
                             .q_scale = &x.q_scale,
                             .m = &pm,
                             .l = &pl,
@@ -280,7 +295,8 @@ static void attention_is_near(ith_kv_layout layout, double tolerance)
     exact_attention(&x, &exact_m, &exact_l, exact_o);
     assert_true((double)m >= exact_m - 1e-5 * fabs(exact_m) &&
                 (double)m < exact_m + (layout == ITH_KVL_Q8 ? 1.0 : 1e-5 * fabs(exact_m)));
-    CLOSE((double)l * exp2((double)m - exact_m), exact_l, 2e-5 * exact_l, "layout %d: l", (int)layout);
+    CLOSE((double)l * exp2((double)m - exact_m), exact_l, 2e-5 * exact_l, "layout %d: l",
+          (int)layout);
     for (int c = 0; c < D; c++)
         CLOSE(o[c] / l, exact_o[c] / exact_l, tolerance, "layout %d: channel %d", (int)layout, c);
 }
@@ -310,7 +326,8 @@ static void names_and_dispatch(void **state)
     assert_non_null(ith_kernels_env_error());
     setenv("ITHACA_SIMD", "ref", 1);
     assert_null(ith_kernels_env_error());
-    assert_string_equal(ith_kernels_get()->name, "ref"); /* the first call of this process: the cap holds */
+    /* this is the first call in the process, which reads the cap */
+    assert_string_equal(ith_kernels_get()->name, "ref");
     unsetenv("ITHACA_SIMD");
     assert_null(ith_kernels_env_error());
     assert_string_equal(ith_kernels_get()->name, "ref");
@@ -319,8 +336,9 @@ static void names_and_dispatch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(halves_are_exact),     cmocka_unit_test(exp2_is_near),       cmocka_unit_test(gemm_is_near),
-        cmocka_unit_test(vectors_are_near),     cmocka_unit_test(rope_is_near),       cmocka_unit_test(attn_q8_is_near),
+        cmocka_unit_test(halves_are_exact),     cmocka_unit_test(exp2_is_near),
+        cmocka_unit_test(gemm_is_near),         cmocka_unit_test(vectors_are_near),
+        cmocka_unit_test(rope_is_near),         cmocka_unit_test(attn_q8_is_near),
         cmocka_unit_test(attn_floats_are_near), cmocka_unit_test(names_and_dispatch),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

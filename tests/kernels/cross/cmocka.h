@@ -1,5 +1,6 @@
-/* cmocka.h - the few things of cmocka that tests/kernels uses, for builds on machines that the library is not there for
- * (neon.sh: arm64 under qemu). The same names, TAP lines, exit status 1 if a case failed. */
+/* cmocka.h - the few functions of cmocka that tests/kernels uses, for targets without the library
+ * (neon.sh: arm64 under qemu). They have the same names, print TAP lines, and give exit status 1 if
+ * a test failed. */
 #ifndef ITH_TESTS_CROSS_CMOCKA_H
 #define ITH_TESTS_CROSS_CMOCKA_H
 
@@ -12,33 +13,34 @@ struct CMUnitTest {
     void (*run)(void **state);
 };
 
-#define cmocka_unit_test(function)                                                                                     \
-    {                                                                                                                  \
-#function, function                                                                                            \
+#define cmocka_unit_test(function)                                                                 \
+    {                                                                                              \
+#function, function                                                                        \
     }
 
 static jmp_buf cross_failed;
 
-#define fail_msg(...)                                                                                                  \
-    do {                                                                                                               \
-        printf("# %s:%d: ", __FILE__, __LINE__);                                                                       \
-        printf(__VA_ARGS__);                                                                                           \
-        puts("");                                                                                                      \
-        longjmp(cross_failed, 1);                                                                                      \
+#define fail_msg(...)                                                                              \
+    do {                                                                                           \
+        printf("# %s:%d: ", __FILE__, __LINE__);                                                   \
+        printf(__VA_ARGS__);                                                                       \
+        puts("");                                                                                  \
+        longjmp(cross_failed, 1);                                                                  \
     } while (0)
 
-#define assert_true(condition)                                                                                         \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            fail_msg("not true: %s", #condition);                                                                      \
+#define assert_true(condition)                                                                     \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            fail_msg("not true: %s", #condition);                                                  \
     } while (0)
 #define assert_int_equal(a, b)    assert_true((a) == (b))
 #define assert_null(pointer)      assert_true((pointer) == NULL)
 #define assert_non_null(pointer)  assert_true((pointer) != NULL)
 #define assert_string_equal(a, b) assert_true(strcmp(a, b) == 0)
 
-/* Setup and teardown, which may be NULL, cannot fail but by a signal. */
-static inline int cross_run(const struct CMUnitTest *tests, size_t n, int (*setup)(void **), int (*teardown)(void **))
+/* setup and teardown may be NULL; they only fail by a signal. */
+static inline int cross_run(const struct CMUnitTest *tests, size_t n, int (*setup)(void **),
+                            int (*teardown)(void **))
 {
     volatile int failed = 0;
     void *state = NULL;
@@ -59,7 +61,7 @@ static inline int cross_run(const struct CMUnitTest *tests, size_t n, int (*setu
     return failed;
 }
 
-#define cmocka_run_group_tests(tests, setup, teardown)                                                                 \
+#define cmocka_run_group_tests(tests, setup, teardown)                                             \
     cross_run(tests, sizeof(tests) / sizeof(tests)[0], setup, teardown)
 
 #endif

@@ -1,4 +1,4 @@
-/* levels.c - prints the levels that this CPU has, rising, then the one that is taken. */
+/* levels.c - prints the levels that this CPU supports, rising, then the one in use. */
 #include "simd/kernels.h"
 
 #include <stdio.h>
