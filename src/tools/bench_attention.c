@@ -1,4 +1,7 @@
-/* bench_attention.c - queries against segments of the cache: decode streams them from memory, prefill meets them in cache. */
+/* bench_attention.c - attention kernels: queries against segments of the KV cache.
+ *
+ * Decode streams the segments from memory; prefill finds them in the CPU's caches.
+ */
 #include "tools/lines.h"
 
 #include "base/mem.h"
@@ -7,8 +10,11 @@
 #include <string.h>
 
 enum {
-    SEGMENTS_IN_CACHE = 4, /* a thread's: prefill tiles meet segments that others have just read; decode streams all */
-    CHUNK = 512            /* tokens whose queries are cut into the tiles that are measured: the engine's for a rank */
+    /* Per thread, in prefill: tiles read segments that other tiles have just read. */
+    SEGMENTS_IN_CACHE = 4,
+
+    /* Tokens of a rank's chunk, whose queries are cut into tiles as the engine cuts them. */
+    CHUNK = 512
 };
 
 size_t ith_line_segment_bytes(const ith_line *l)
@@ -57,23 +63,31 @@ static void prepare_queries(ith_line *l, size_t out, size_t q)
             ((float *)l->q)[i] = 0.1f;
 }
 
-ith_status ith_line_attention(const ith_kernel_bench *b, ith_kv_layout kv, int d, int group, int64_t tokens,
-                              ith_line *l, ith_error *err)
+ith_status ith_line_attention(const ith_kernel_bench *b, ith_kv_layout kv, int d, int group,
+                              int64_t tokens, ith_line *l, ith_error *err)
 {
     int threads = ith_team_size(b->team);
-    size_t rows = (size_t)tokens * (size_t)group, out = (size_t)threads * rows * (size_t)(d + 2),
-           q = rows * (size_t)ith_round_up(d, 16);
+    size_t rows = (size_t)tokens * (size_t)group;
+    size_t out = (size_t)threads * rows * (size_t)(d + 2);
+    size_t q = rows * (size_t)ith_round_up(d, 16);
     int64_t fit;
 
-    *l = (ith_line){.fn = attention, .kv = kv, .cols = d, .tokens = tokens, .rows = tokens * group, .head_dim = d};
+    *l = (ith_line){.fn = attention,
+                    .kv = kv,
+                    .cols = d,
+                    .tokens = tokens,
+                    .rows = tokens * group,
+                    .head_dim = d};
     l->group = group;
     fit = (int64_t)(ith_line_pool(b) / ith_line_segment_bytes(l));
-    l->n_segments = tokens > 1 ? SEGMENTS_IN_CACHE * threads : ith_line_copies(b, ith_line_segment_bytes(l));
+    l->n_segments =
+        tokens > 1 ? SEGMENTS_IN_CACHE * threads : ith_line_copies(b, ith_line_segment_bytes(l));
     if (l->n_segments > fit)
         l->n_segments = fit;
     l->copies = tokens > 1 ? 1 : fit / l->n_segments;
     l->per_run = 1;
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, (out + rows + q) * sizeof(float), "queries", &l->memory, err));
+    ITH_TRY(
+        ith_mem_alloc(ITH_MEM_OTHER, (out + rows + q) * sizeof(float), "queries", &l->memory, err));
     prepare_queries(l, out, q);
     return ITH_OK;
 }
@@ -83,8 +97,8 @@ double ith_line_attention_ops(const ith_line *l)
     return 4.0 * (double)(l->rows * ITH_KV_SEGMENT * l->head_dim) * (double)l->n_segments;
 }
 
-static ith_status bench_attention(ith_kernel_bench *b, const char *part, ith_kv_layout kv, int d, int64_t tokens,
-                                  ith_error *err)
+static ith_status bench_attention(ith_kernel_bench *b, const char *part, ith_kv_layout kv, int d,
+                                  int64_t tokens, ith_error *err)
 {
     ith_line l;
     ith_status status;
@@ -102,7 +116,7 @@ static ith_status bench_attention(ith_kernel_bench *b, const char *part, ith_kv_
     return status;
 }
 
-/* With heads of size d. */
+/* Tokens of a prefill tile with heads of size d. */
 static int64_t tile_tokens(const ith_kernel_bench *b, ith_kv_layout kv, int d)
 {
     ith_hparams hp = b->hp;
@@ -123,9 +137,10 @@ ith_status ith_bench_attentions(ith_kernel_bench *b, ith_error *err)
         ITH_TRY(bench_attention(b, "decode", kv, d, 1, err));
         ITH_TRY(bench_attention(b, "prefill", kv, d, tile_tokens(b, kv, d), err));
     }
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) /* other models' heads, for comparison */
+    /* The head sizes of other models, for comparison. */
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i].d != d)
-            ITH_TRY(bench_attention(b, others[i].part, ITH_KVL_Q8, others[i].d, tile_tokens(b, ITH_KVL_Q8, others[i].d),
-                                    err));
+            ITH_TRY(bench_attention(b, others[i].part, ITH_KVL_Q8, others[i].d,
+                                    tile_tokens(b, ITH_KVL_Q8, others[i].d), err));
     return ITH_OK;
 }

@@ -1,9 +1,10 @@
-/* bench_kernels.c - every kernel of the table at the sizes of real models, against the ceilings of the same threads. */
+/* bench_kernels.c - every kernel of the table at the sizes of real models, compared with the
+ * ceilings of the same threads. */
 #include "base/mem.h"
 #include "base/topology.h"
+#include "formats/shapes.h"
 #include "tools/lines.h"
 #include "tools/ranks.h"
-#include "formats/shapes.h"
 
 #include <stdlib.h>
 
@@ -12,7 +13,9 @@ static ith_status bench_shape(ith_kernel_bench *b, ith_error *err)
     ITH_TRY(ith_bench_products(b, err));
     ITH_TRY(ith_bench_attentions(b, err));
     ITH_TRY(ith_bench_vectors(b, err));
-    return b->cancelled ? ith_fail(err, ITH_E_CANCELLED, "stopped after %lld kernels", (long long)b->done) : ITH_OK;
+    return b->cancelled
+               ? ith_fail(err, ITH_E_CANCELLED, "stopped after %lld kernels", (long long)b->done)
+               : ITH_OK;
 }
 
 static ith_status bench_shapes(ith_kernel_bench *b, ith_error *err)
@@ -28,7 +31,8 @@ static ith_status bench_shapes(ith_kernel_bench *b, ith_error *err)
     return ITH_OK;
 }
 
-/* All shapes at every level wanted. With `counting` nothing is measured, but the names are checked. */
+/* Runs all shapes at every level asked for. With `counting`, only checks the names and counts the
+ * lines. */
 static ith_status bench_levels(ith_kernel_bench *b, json_t *ceilings, bool counting, ith_error *err)
 {
     const char *list = b->params->simd != NULL ? b->params->simd : ith_kernels_get()->name;
@@ -38,10 +42,12 @@ static ith_status bench_levels(ith_kernel_bench *b, json_t *ceilings, bool count
     for (size_t i = 0; ith_bench_word(list, i, name, sizeof name); i++) {
         b->kernels = ith_kernels_named(name);
         if (b->kernels == NULL)
-            return ith_fail(err, ITH_E_ARGUMENT, "SIMD level \"%s\": not in this build, or this CPU lacks it", name);
+            return ith_fail(err, ITH_E_ARGUMENT,
+                            "SIMD level \"%s\": not in this build, or this CPU lacks it", name);
         if (!counting) {
-            b->ceilings = ith_ceilings_measure(b->team, ith_team_size(b->team), ith_peaks_named(name), b->pool,
-                                               b->pool_bytes, b->params->seconds);
+            b->ceilings =
+                ith_ceilings_measure(b->team, ith_team_size(b->team), ith_peaks_named(name),
+                                     b->pool, b->pool_bytes, b->params->seconds);
             json_object_set_new(ceilings, b->kernels->name, ith_ceilings_json(&b->ceilings));
         }
         ITH_TRY(bench_shapes(b, err));
@@ -63,12 +69,13 @@ ith_status ith_bench_kernels(const ith_bench_kernels_params *params, char **json
     ITH_CHECK(ith_team_open(params->threads > 0 ? params->threads : 1, &b.team, err));
     ITH_CHECK(bench_levels(&b, ceilings, true, err));
     if (b.total == 0)
-        ITH_CHECK(ith_fail(err, ITH_E_ARGUMENT, "no kernel's line \"KERNEL SHAPE.PART TOKENS\" contains \"%s\"",
-                           params->filter));
+        ITH_CHECK(ith_fail(err, ITH_E_ARGUMENT,
+                           "no line \"KERNEL SHAPE.PART TOKENS\" contains \"%s\"", params->filter));
     ITH_CHECK(ith_bench_buffer(params->buffer, 1, &pool, &b.pool_bytes, err));
     b.pool = pool;
     ITH_CHECK(bench_levels(&b, ceilings, false, err));
-    root = json_pack("{s:i, s:O, s:O}", "threads", ith_team_size(b.team), "ceilings", ceilings, "results", b.results);
+    root = json_pack("{s:i, s:O, s:O}", "threads", ith_team_size(b.team), "ceilings", ceilings,
+                     "results", b.results);
     ITH_CHECK(ith_bench_text(root, json, err));
 done:
     json_decref(root);

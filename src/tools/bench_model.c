@@ -1,7 +1,8 @@
 /* bench_model.c - prefill and decode of one model at growing context.
  *
- * One session goes through all depths: it is taken back to a depth before each measurement, since what it then appends
- * overwrites what was measured before. The kernels alone, prefill and decode take turns, so that a slow moment of the machine hits all.
+ * One session goes through all depths. It is truncated to the present depth before each
+ * measurement, so that new tokens overwrite those of the last one. Measurements of kernels, prefill
+ * and decode alternate, so that a slow moment of the machine affects all of them.
  */
 #include "base/mem.h"
 #include "base/progress.h"
@@ -22,39 +23,45 @@ typedef struct model_bench {
     const ith_bench_model_params *params;
     ith_session *session;
     ith_ceilings ceilings;
-    int32_t *ids; /* [ctx]: what is fed */
-    bool *chosen; /* of the model's experts, those that a token might go to */
-    uint64_t chance;
-    ith_rates *rates;         /* NULL: prefill is not predicted */
-    double *prefill, *decode; /* [repetitions] seconds */
-    double *predicted;        /* [repetitions] seconds of prefill, from the kernels' rates just before */
-    double *fetching;         /* [repetitions] seconds in which the weights of what is decoded come; 0: they stay */
-    ith_feed_counts fetched;  /* by this rank, the last time */
-    int64_t sent;             /* bytes, by rank 0 in the last prefill measured */
-    double filled_s;          /* of prefilling up to the present depth */
+    int32_t *ids;     /* [ctx]: the tokens that are fed */
+    bool *chosen;     /* [experts]: those drawn for a token */
+    uint64_t chance;  /* state of the random numbers */
+    ith_rates *rates; /* NULL: prefill is not predicted */
+
+    /* [repetitions] each, in seconds. */
+    double *prefill, *decode;
+    double *predicted; /* prefill, from the rates of the kernels measured just before */
+    double *fetching;  /* the weights that decode streams; 0: none are streamed */
+
+    ith_feed_counts fetched; /* by this rank, the last time */
+    int64_t sent;            /* bytes, by this rank in the last prefill measured */
+    double filled_s;         /* seconds of prefilling up to the present depth */
     int64_t depth;
 } model_bench;
 
-/* The least time that the measured ceilings allow. */
+/* The shortest time that the measured ceilings allow. */
 static double least_s(const model_bench *b, ith_cost c)
 {
     const ith_engine *e = b->engine;
     double linear = e->model->quantized ? b->ceilings.integer_ops : b->ceilings.f32_ops;
     double attention = e->kv == ITH_KVL_Q8 ? b->ceilings.integer_ops : b->ceilings.f32_ops;
-    double compute_s = c.linear_ops / linear + c.key_ops / attention, read_s = c.bytes / b->ceilings.read_bytes;
+    double compute_s = c.linear_ops / linear + c.key_ops / attention;
+    double read_s = c.bytes / b->ceilings.read_bytes;
     return compute_s > read_s ? compute_s : read_s;
 }
 
 /* ---- Filling ---- */
 
-/* Keys, values and scales of any layout that are small positive numbers, not all the same. */
+/* Writes bytes that are small positive numbers, not all the same, as keys, values and scales of any
+ * layout. */
 static void write_arbitrary(uint8_t *at, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
         at[i] = (uint8_t)(0x3c | (i * 2654435761u >> 13 & 3));
 }
 
-/* What this rank holds of the cache up to `depth`, block by block: a segment of a short context has no others. */
+/* Fills this rank's share of the KV cache up to `depth`. It goes block by block, because the last
+ * segment of a short context is not whole. */
 static ith_status fill_arbitrary(ith_session *s, int64_t depth, ith_error *err)
 {
     const ith_engine *e = s->engine;
@@ -64,13 +71,15 @@ static ith_status fill_arbitrary(ith_session *s, int64_t depth, ith_error *err)
     ITH_TRY(ith_comm_agree(e->world->comm, ith_state_reserve(s->state, depth, err), err));
     for (int layer = 0; layer < e->info.n_layers; layer++)
         for (int head = 0; head < ith_range_size(heads); head++)
-            for (int64_t at = s->length / ITH_KV_BLOCK * ITH_KV_BLOCK; at < depth; at += ITH_KV_BLOCK)
+            for (int64_t at = s->length / ITH_KV_BLOCK * ITH_KV_BLOCK; at < depth;
+                 at += ITH_KV_BLOCK)
                 if (ith_kv_holds(s->state->kv, head, at / ITH_KV_SEGMENT))
                     write_arbitrary(ith_kv_block(s->state->kv, layer, head, at), block);
     s->length = depth;
     return ITH_OK;
 }
 
+/* Brings the session to `depth`, by prefill or with arbitrary data. */
 static ith_status reach(model_bench *b, int64_t depth, ith_error *err)
 {
     double start_s = ith_now_s();
@@ -80,7 +89,8 @@ static ith_status reach(model_bench *b, int64_t depth, ith_error *err)
     if (b->params->fill && depth > 0)
         status = fill_arbitrary(b->session, depth, err);
     else if (depth > b->depth)
-        status = ith_session_prefill(b->session, b->ids + b->depth, (size_t)(depth - b->depth), err);
+        status =
+            ith_session_prefill(b->session, b->ids + b->depth, (size_t)(depth - b->depth), err);
     b->filled_s += ith_now_s() - start_s;
     b->depth = depth;
     return status;
@@ -126,13 +136,14 @@ static ith_feed_counts count_fetched(const ith_engine *e)
     return sum;
 }
 
+/* The next random number (xorshift). */
 static uint64_t draw(uint64_t *x)
 {
     *x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17;
     return *x;
 }
 
-/* As many experts as a token goes to, the same on all ranks. */
+/* Draws as many experts as a token is routed to, the same on all ranks. */
 static const bool *choose_experts(model_bench *b)
 {
     const ith_experts_params *e = &b->engine->model->hp.experts;
@@ -146,9 +157,10 @@ static const bool *choose_experts(model_bench *b)
     return b->chosen;
 }
 
-/* Streamed weights as n decoded tokens fetch them, by the same threads, with nothing computed: what the disk and the decompressor give. A first
- * token is not counted: what it begins with was fetched behind the decode before. Experts are chosen by chance, which finds fewer of them at hand than
- * a text does. */
+/* Fetches streamed weights as n decoded tokens do, with the same threads but without computing: the
+ * rate of disk and decompressor. A first token is not counted, because its first weights were
+ * fetched during the decode before. Experts are drawn at random, so fewer of them are in memory
+ * than with a real text. */
 static ith_status time_fetching(model_bench *b, int64_t n, double *seconds, ith_error *err)
 {
     ith_store *store = b->engine->store;
@@ -183,9 +195,9 @@ static ith_status measure_depth(model_bench *b, ith_error *err)
 {
     for (int i = 0; i < b->params->repetitions; i++) {
         if (b->rates != NULL)
-            b->predicted[i] =
-                ith_depth_cost_s(ith_rates_measure(b->rates, b->depth + b->params->prompt, b->ceilings.read_bytes),
-                                 b->depth, b->depth + b->params->prompt);
+            b->predicted[i] = ith_depth_cost_s(
+                ith_rates_measure(b->rates, b->depth + b->params->prompt, b->ceilings.read_bytes),
+                b->depth, b->depth + b->params->prompt);
         if (b->params->prompt > 0)
             ITH_TRY(time_prefill(b, b->params->prompt, &b->prefill[i], err));
         if (b->params->decode > 0)
@@ -204,7 +216,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Of n in the order they came; leaves them there. */
+/* The median of n values, whose order is kept. */
 static double median(const double *values, int n)
 {
     double sorted[ITH_BENCH_REPETITIONS_MAX];
@@ -223,7 +235,8 @@ static json_t *prediction_json(const model_bench *b)
         return json_null();
     for (int i = 0; i < n; i++)
         reached[i] = b->predicted[i] / b->prefill[i];
-    return json_pack("{s:o, s:o}", "tps", ith_json_number((double)b->params->prompt / median(b->predicted, n)),
+    return json_pack("{s:o, s:o}", "tps",
+                     ith_json_number((double)b->params->prompt / median(b->predicted, n)),
                      "reached", ith_json_number(median(reached, n)));
 }
 
@@ -233,14 +246,16 @@ static json_t *prefill_json(const model_bench *b)
     double s = median(b->prefill, n);
     ith_cost c = ith_pass_cost(b->engine, b->depth, b->params->prompt);
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "tps", ith_json_number((double)b->params->prompt / s),
-                     "predicted", prediction_json(b), "seconds", ith_json_numbers(b->prefill, n), "gops",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "tps",
+                     ith_json_number((double)b->params->prompt / s), "predicted",
+                     prediction_json(b), "seconds", ith_json_numbers(b->prefill, n), "gops",
                      ith_json_number((c.linear_ops + c.key_ops) / s * 1e-9), "of_ceiling",
-                     ith_json_number(least_s(b, c) / s), "sent", (json_int_t)b->sent, "sent_formula",
+                     ith_json_number(least_s(b, c) / s), "sent", (json_int_t)b->sent,
+                     "sent_formula",
                      (json_int_t)ith_bench_ranks_formula(b->session, b->depth, b->params->prompt));
 }
 
-/* null where weights stay. */
+/* null unless weights are streamed. */
 static json_t *fetching_json(const model_bench *b)
 {
     int n = b->params->repetitions;
@@ -250,9 +265,11 @@ static json_t *fetching_json(const model_bench *b)
         return json_null();
     for (int i = 0; i < n; i++)
         reached[i] = b->fetching[i] / b->decode[i];
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "tps", ith_json_number((double)b->params->decode / s), "seconds",
-                     ith_json_numbers(b->fetching, n), "read_gbps", ith_json_number((double)b->fetched.read / s * 1e-9),
-                     "unpacked_gbps", ith_json_number((double)b->fetched.unpacked / s * 1e-9), "reached",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "tps",
+                     ith_json_number((double)b->params->decode / s), "seconds",
+                     ith_json_numbers(b->fetching, n), "read_gbps",
+                     ith_json_number((double)b->fetched.read / s * 1e-9), "unpacked_gbps",
+                     ith_json_number((double)b->fetched.unpacked / s * 1e-9), "reached",
                      ith_json_number(median(reached, n)));
 }
 
@@ -260,11 +277,12 @@ static json_t *decode_json(const model_bench *b)
 {
     int n = b->params->repetitions;
     double s = median(b->decode, n) / (double)b->params->decode;
-    ith_cost c = ith_pass_cost(b->engine, b->depth + b->params->decode / 2, 1); /* of the middle one */
+    ith_cost middle = ith_pass_cost(b->engine, b->depth + b->params->decode / 2, 1);
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "tps", ith_json_number(1 / s), "seconds", ith_json_numbers(b->decode, n),
-                     "gbps", ith_json_number(c.bytes / s * 1e-9), "of_ceiling", ith_json_number(least_s(b, c) / s),
-                     "fetching", fetching_json(b));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "tps", ith_json_number(1 / s), "seconds",
+                     ith_json_numbers(b->decode, n), "gbps",
+                     ith_json_number(middle.bytes / s * 1e-9), "of_ceiling",
+                     ith_json_number(least_s(b, middle) / s), "fetching", fetching_json(b));
 }
 
 static json_t *depth_json(const model_bench *b)
@@ -274,8 +292,9 @@ static json_t *depth_json(const model_bench *b)
                        ? ith_json_number(b->filled_s + median(b->prefill, b->params->repetitions))
                        : json_null();
 
-    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "depth", (json_int_t)b->depth, "fill_s", ith_json_number(b->filled_s),
-                     "prefill", prompt ? prefill_json(b) : json_null(), "ttft_s", ttft, "decode",
+    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "depth", (json_int_t)b->depth, "fill_s",
+                     ith_json_number(b->filled_s), "prefill",
+                     prompt ? prefill_json(b) : json_null(), "ttft_s", ttft, "decode",
                      b->params->decode > 0 ? decode_json(b) : json_null());
 }
 
@@ -284,12 +303,14 @@ static json_t *bench_json(const model_bench *b, json_t *depths)
     const ith_engine_info *info = &b->engine->info;
     const ith_bench_model_params *p = b->params;
 
-    return json_pack(
-        "{s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:s, s:o, s:o}", "model", info->name, "simd",
-        info->simd, "ranks", info->ranks, "threads", info->threads, "mesh", info->mesh, "kv", ith_kv_layout_name(b->engine->kv),
-        "weight_bytes", (json_int_t)info->weight_bytes, "kv_bytes_per_token", (json_int_t)info->kv_bytes_per_token,
-        "prompt", (json_int_t)p->prompt, "decode", (json_int_t)p->decode, "repetitions", p->repetitions, "filled",
-        p->fill ? "arbitrary data" : "prefill", "ceilings", ith_ceilings_json(&b->ceilings), "depths", depths);
+    return json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:s, s:o, s:o}",
+                     "model", info->name, "simd", info->simd, "ranks", info->ranks, "threads",
+                     info->threads, "mesh", info->mesh, "kv", ith_kv_layout_name(b->engine->kv),
+                     "weight_bytes", (json_int_t)info->weight_bytes, "kv_bytes_per_token",
+                     (json_int_t)info->kv_bytes_per_token, "prompt", (json_int_t)p->prompt,
+                     "decode", (json_int_t)p->decode, "repetitions", p->repetitions, "filled",
+                     p->fill ? "arbitrary data" : "prefill", "ceilings",
+                     ith_ceilings_json(&b->ceilings), "depths", depths);
 }
 
 /* ---- The whole ---- */
@@ -300,12 +321,16 @@ static ith_status check(const ith_engine *e, const ith_bench_model_params *p, it
 
     if (p->n_depths == 0 || p->prompt < 0 || p->decode < 0 || more == 0 || p->repetitions < 1 ||
         p->repetitions > ITH_BENCH_REPETITIONS_MAX)
-        return ith_fail(err, ITH_E_ARGUMENT, "nothing to measure: expected depths, prompt or decode, and 1 to %d runs",
-                        ITH_BENCH_REPETITIONS_MAX);
+        return ith_fail(
+            err, ITH_E_ARGUMENT,
+            "nothing to measure: expected depths, a prompt or decode length, and 1 to %d runs",
+            ITH_BENCH_REPETITIONS_MAX);
     for (size_t i = 0; i < p->n_depths; i++)
-        if (p->depths[i] < 0 || (i > 0 && p->depths[i] <= p->depths[i - 1]) || p->depths[i] > e->info.ctx - more)
+        if (p->depths[i] < 0 || (i > 0 && p->depths[i] <= p->depths[i - 1]) ||
+            p->depths[i] > e->info.ctx - more)
             return ith_fail(err, ITH_E_ARGUMENT,
-                            "depth %lld: depths should ascend, and with %lld tokens more fit a context of %lld",
+                            "depth %lld: depths must ascend and leave room for %lld more tokens in "
+                            "a context of %lld",
                             (long long)p->depths[i], (long long)more, (long long)e->info.ctx);
     return ITH_OK;
 }
@@ -321,19 +346,22 @@ static ith_status open_bench(model_bench *b, ith_error *err)
     b->decode = calloc((size_t)b->params->repetitions, sizeof *b->decode);
     b->predicted = calloc((size_t)b->params->repetitions, sizeof *b->predicted);
     b->fetching = calloc((size_t)b->params->repetitions, sizeof *b->fetching);
-    if (b->ids == NULL || b->chosen == NULL || b->prefill == NULL || b->predicted == NULL || b->decode == NULL ||
-        b->fetching == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a timeline of %lld tokens", (long long)ctx);
+    if (b->ids == NULL || b->chosen == NULL || b->prefill == NULL || b->predicted == NULL ||
+        b->decode == NULL || b->fetching == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a timeline of %lld tokens",
+                        (long long)ctx);
     for (int64_t i = 0; i < ctx; i++)
         b->ids[i] = (int32_t)(draw(&b->chance) % (uint64_t)b->engine->info.n_vocab);
     return ITH_OK;
 }
 
-/* Local. A prompt that goes by rows does not cost what tokens by slices do. */
+/* Local. No prediction for a prompt that runs by rows: the rates are those of a pass by ulysses. */
 static ith_status open_rates(model_bench *b, ith_error *err)
 {
     bool by_rows = b->engine->info.ranks > 1 && b->params->prompt <= b->session->rows_tokens;
-    return b->params->prompt == 0 || by_rows ? ITH_OK : ith_rates_open(b->engine, b->params->prompt, &b->rates, err);
+    return b->params->prompt == 0 || by_rows
+               ? ITH_OK
+               : ith_rates_open(b->engine, b->params->prompt, &b->rates, err);
 }
 
 static ith_status measure_ceilings(model_bench *b, ith_error *err)
@@ -341,12 +369,13 @@ static ith_status measure_ceilings(model_bench *b, ith_error *err)
     ith_world *world = b->engine->world;
     void *buffer = NULL;
     size_t bytes = 0;
-    ith_status status = ith_bench_buffer(b->params->buffer, world->comm->node_size, &buffer, &bytes, err);
+    ith_status status =
+        ith_bench_buffer(b->params->buffer, world->comm->node_size, &buffer, &bytes, err);
 
     status = ith_comm_agree(world->comm, status, err);
     if (status == ITH_OK)
-        b->ceilings = ith_bench_ranks_ceilings(world, b->engine->team, ith_team_size(b->engine->team), buffer, bytes,
-                                               CEILING_SECONDS);
+        b->ceilings = ith_bench_ranks_ceilings(
+            world, b->engine->team, ith_team_size(b->engine->team), buffer, bytes, CEILING_SECONDS);
     ith_mem_free(buffer);
     return status;
 }
@@ -363,7 +392,8 @@ static ith_status measure_depths(model_bench *b, json_t *depths, ith_error *err)
     return ITH_OK;
 }
 
-ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *params, char **json, ith_error *err)
+ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *params, char **json,
+                           ith_error *err)
 {
     ith_comm *comm = engine->world->comm;
     model_bench b = {.engine = engine, .params = params};

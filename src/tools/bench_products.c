@@ -1,4 +1,5 @@
-/* bench_products.c - weights times activations: every layout, matrix of a layer and a range of token counts. */
+/* bench_products.c - weights times activations, for every layout, every matrix of a layer and a
+ * range of token counts. */
 #include "tools/lines.h"
 
 #include "base/mem.h"
@@ -6,8 +7,9 @@
 
 #include <stdio.h>
 
-/* Tokens [t, t + n). */
-static void multiply(const ith_line *l, int64_t t, int64_t n, int64_t n_tiles, const uint8_t *tiles, float *out)
+/* Multiplies n_tiles tiles with tokens [t, t + n). */
+static void multiply(const ith_line *l, int64_t t, int64_t n, int64_t n_tiles, const uint8_t *tiles,
+                     float *out)
 {
     ith_acts acts = ith_acts_at(&l->acts, t);
 
@@ -21,22 +23,23 @@ static void product(const ith_line *l, const ith_member *me, int64_t run)
     ith_range mine = ith_my_share(me, n_tiles, 1);
 
     for (int64_t i = 0; i < l->per_run; i++) {
-        int64_t copy = (l->first + run * l->per_run + i) % l->copies, block = l->block > 0 ? l->block : l->tokens;
+        int64_t copy = (l->first + run * l->per_run + i) % l->copies;
+        int64_t block = l->block > 0 ? l->block : l->tokens;
         const uint8_t *tiles = l->pool + (size_t)(copy * n_tiles + mine.begin) * tile;
         for (int64_t t = 0; t < l->tokens; t += block)
-            multiply(l, t, l->tokens - t < block ? l->tokens - t : block, ith_range_size(mine), tiles,
-                     l->out + t * l->rows + mine.begin * ITH_TILE_ROWS);
+            multiply(l, t, l->tokens - t < block ? l->tokens - t : block, ith_range_size(mine),
+                     tiles, l->out + t * l->rows + mine.begin * ITH_TILE_ROWS);
     }
 }
 
-/* Input 1, -1, 1..., as floats and quantized by the kernel itself. */
+/* Writes the input 1, -1, 1, ... as floats, and as the kernel table quantizes them. */
 static ith_status prepare_input(const ith_kernel_bench *b, ith_line *l, ith_error *err)
 {
     int64_t cols = l->acts.groups * ITH_GROUP;
     size_t n = (size_t)(l->tokens * l->acts.groups), outputs = (size_t)(l->tokens * l->rows);
 
-    ITH_TRY(
-        ith_mem_alloc(ITH_MEM_OTHER, n * (ITH_GROUP * 5 + 20) + outputs * 4, "a product's operands", &l->memory, err));
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, n * (ITH_GROUP * 5 + 20) + outputs * 4,
+                          "a product's operands", &l->memory, err));
     l->out = l->memory;
     l->x = l->out + outputs;
     l->acts.scales = l->x + n * ITH_GROUP;
@@ -54,8 +57,8 @@ static ith_status prepare_input(const ith_kernel_bench *b, ith_line *l, ith_erro
     return ITH_OK;
 }
 
-ith_status ith_line_product(const ith_kernel_bench *b, ith_layout layout, int64_t rows, int64_t cols, int64_t tokens,
-                            ith_line *l, ith_error *err)
+ith_status ith_line_product(const ith_kernel_bench *b, ith_layout layout, int64_t rows,
+                            int64_t cols, int64_t tokens, ith_line *l, ith_error *err)
 {
     int64_t n_tiles = (rows + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS, fit;
 
@@ -74,8 +77,8 @@ double ith_line_product_ops(const ith_line *l)
     return 2.0 * (double)(l->rows * l->cols * l->tokens);
 }
 
-static ith_status bench_product(ith_kernel_bench *b, const char *part, int64_t rows, int64_t cols, ith_layout layout,
-                                int64_t tokens, ith_error *err)
+static ith_status bench_product(ith_kernel_bench *b, const char *part, int64_t rows, int64_t cols,
+                                ith_layout layout, int64_t tokens, ith_error *err)
 {
     ith_line l;
     ith_status status;
@@ -86,10 +89,12 @@ static ith_status bench_product(ith_kernel_bench *b, const char *part, int64_t r
         return ITH_OK;
     status = ith_line_product(b, layout, rows, cols, tokens, &l, err);
     if (status == ITH_OK) {
-        size_t bytes = ith_tile_bytes(layout, (size_t)l.acts.groups) * (size_t)(l.rows / ITH_TILE_ROWS);
+        size_t bytes =
+            ith_tile_bytes(layout, (size_t)l.acts.groups) * (size_t)(l.rows / ITH_TILE_ROWS);
         l.per_run = ith_line_copies(b, bytes);
         ith_line_measure(b, name, part, &l, ith_line_product_ops(&l), (double)bytes,
-                         ith_layout_is_quantized(layout) ? b->ceilings.integer_ops : b->ceilings.f32_ops);
+                         ith_layout_is_quantized(layout) ? b->ceilings.integer_ops
+                                                         : b->ceilings.f32_ops);
     }
     ith_line_close(&l);
     return status;
@@ -104,12 +109,15 @@ ith_status ith_bench_products(ith_kernel_bench *b, ith_error *err)
     const struct {
         const char *name;
         int64_t rows, cols;
-    } parts[] = {{"q", q, hp->hidden},      {"kv", kv, hp->hidden},    {"o", hp->hidden, q},
-                 {"gate", ffn, hp->hidden}, {"down", hp->hidden, ffn}, {"output", hp->n_vocab, hp->hidden}};
+    } parts[] = {{"q", q, hp->hidden},      {"kv", kv, hp->hidden},
+                 {"o", hp->hidden, q},      {"gate", ffn, hp->hidden},
+                 {"down", hp->hidden, ffn}, {"output", hp->n_vocab, hp->hidden}};
 
     for (ith_layout layout = 0; layout < ITH_LAYOUTS; layout++)
-        for (size_t i = 0; b->kernels->gemm[layout] != NULL && i < sizeof parts / sizeof *parts; i++)
+        for (size_t i = 0; b->kernels->gemm[layout] != NULL && i < sizeof parts / sizeof *parts;
+             i++)
             for (size_t j = 0; j < sizeof tokens / sizeof *tokens; j++)
-                ITH_TRY(bench_product(b, parts[i].name, parts[i].rows, parts[i].cols, layout, tokens[j], err));
+                ITH_TRY(bench_product(b, parts[i].name, parts[i].rows, parts[i].cols, layout,
+                                      tokens[j], err));
     return ITH_OK;
 }

@@ -1,17 +1,19 @@
-/* bench_roofline.c - the best that the hardware can do, with 1, 2, ... threads on all ranks. */
+/* bench_roofline.c - the hardware's ceilings with 1, 2, ... threads on every rank. */
 #include "base/mem.h"
 #include "simd/kernels.h"
 #include "tools/ranks.h"
 
 static json_t *describe(const ith_world *world, const ith_peaks *peaks, size_t bytes, json_t *rows)
 {
-    return json_pack("{s:s, s:i, s:s, s:s, s:I, s:o}", "simd", ith_kernels_get()->name, "ranks", world->comm->size,
-                     "integer_instruction", peaks->integer.instruction, "f32_instruction", peaks->f32.instruction,
-                     "read_buffer_bytes", (json_int_t)bytes, "threads", rows);
+    return json_pack("{s:s, s:i, s:s, s:s, s:I, s:o}", "simd", ith_kernels_get()->name, "ranks",
+                     world->comm->size, "integer_instruction", peaks->integer.instruction,
+                     "f32_instruction", peaks->f32.instruction, "read_buffer_bytes",
+                     (json_int_t)bytes, "threads", rows);
 }
 
-/* One row for each number of threads. The same on every rank but for the figures. */
-static json_t *measure(ith_world *world, ith_team *team, const void *buffer, size_t bytes, double seconds)
+/* Collective. One row per number of threads; every rank's rows are the same. */
+static json_t *measure(ith_world *world, ith_team *team, const void *buffer, size_t bytes,
+                       double seconds)
 {
     const ith_peaks *peaks = ith_peaks_named(ith_kernels_get()->name);
     json_t *rows = json_array();
@@ -25,7 +27,8 @@ static json_t *measure(ith_world *world, ith_team *team, const void *buffer, siz
     return describe(world, peaks, bytes, rows);
 }
 
-ith_status ith_bench_roofline(ith_world *world, const ith_bench_roofline_params *params, char **json, ith_error *err)
+ith_status ith_bench_roofline(ith_world *world, const ith_bench_roofline_params *params,
+                              char **json, ith_error *err)
 {
     ith_team *team = NULL;
     void *buffer = NULL;
@@ -34,7 +37,8 @@ ith_status ith_bench_roofline(ith_world *world, const ith_bench_roofline_params 
     ith_status status;
 
     *json = NULL;
-    ITH_CHECK(ith_bench_ranks_open(world, params->threads, params->buffer, &team, &buffer, &bytes, err));
+    ITH_CHECK(
+        ith_bench_ranks_open(world, params->threads, params->buffer, &team, &buffer, &bytes, err));
     root = measure(world, team, buffer, bytes, params->seconds);
     status = world->comm->rank == 0 ? ith_bench_text(root, json, err) : ITH_OK;
     status = ith_comm_agree(world->comm, status, err);

@@ -1,4 +1,4 @@
-/* bench_vectors.c - element-wise kernels on one thread, from the first-level cache. */
+/* bench_vectors.c - element-wise kernels on one thread, with operands in the first-level cache. */
 #include "tools/lines.h"
 
 static void vector(const ith_line *l, const ith_member *me, int64_t run)
@@ -9,7 +9,8 @@ static void vector(const ith_line *l, const ith_member *me, int64_t run)
             l->vector->run(l->kernels, &l->buffers, l->cols);
 }
 
-ith_status ith_line_vector(const ith_vector_kernel *v, const ith_hparams *hp, ith_line *l, ith_error *err)
+ith_status ith_line_vector(const ith_vector_kernel *v, const ith_hparams *hp, ith_line *l,
+                           ith_error *err)
 {
     *l = (ith_line){.fn = vector, .cols = v->elements(hp), .vector = v};
     l->calls = 1 + (1 << 16) / l->cols;

@@ -1,7 +1,11 @@
-/* calibrate.c - the mean square of each column of what matrices read, over a text; for the down matrix of an expert, over the tokens that went to it.
+/* calibrate.c - measures the mean square of each column of the inputs of a model's matrices.
  *
- * Passes run by rows: every rank has all tokens and all columns of them, so a column's squares are added up by one thread of rank 0, in
- * double, tokens ascending. The sums therefore depend on nothing but the text, the window and the model in memory.
+ * The mean is over the tokens of a text; for the down matrix of an expert, over the tokens that
+ * were routed to it.
+ *
+ * Passes run by rows, so every rank has all columns of all tokens. One thread of rank 0 sums the
+ * squares of a column, in double and with tokens ascending. The sums therefore depend only on the
+ * text, the window and the model in memory.
  */
 #include "engine/session.h"
 #include "ithaca_tools.h"
@@ -13,21 +17,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_WINDOW = 2048, COLUMNS = 256 /* at a time */ };
+enum {
+    DEFAULT_WINDOW = 2048,
+    COLUMNS = 256 /* that a thread takes at a time */
+};
 
-typedef struct input { /* what a matrix reads, and others with the same input */
+/* The input of a matrix, which other matrices may share. */
+typedef struct input {
     int64_t cols, tokens;
-    double *sums;  /* [cols] */
-    float *values; /* [cols] the means, as they are written */
+    double *sums;  /* [cols]: of squares */
+    float *values; /* [cols]: the means, as written to the file */
 } input;
 
 typedef struct calibration {
     const ith_model *model;
     const ith_plan *plan;
-    input *inputs; /* [entries of the plan] of the matrices that may be the first to be shown */
-    int64_t
-        *read_as; /* [entries of the plan] the entry whose input a matrix reads; -1: none seen */
-    bool adds;    /* this rank does: rank 0 */
+
+    /* [entries of the plan]: the inputs of the matrices that may come first among their readers. */
+    input *inputs;
+
+    /* [entries of the plan]: the entry under which the input of a matrix is summed; -1: the matrix
+     * was never used. */
+    int64_t *read_as;
+
+    bool adds; /* true on rank 0, the only one that sums */
 } calibration;
 
 static void add_squares(void *user, const ith_matrix *const *readers, int n_readers,
@@ -63,7 +76,7 @@ static bool open_input(input *in, int64_t cols)
     return in->sums != NULL && in->values != NULL;
 }
 
-/* Matrices whose statistics are another's (ith_entry.reads) are never shown first. */
+/* A matrix that uses the statistics of another one (ith_entry.reads) never comes first. */
 static ith_status open_sums(calibration *c, ith_error *err)
 {
     const ith_plan *plan = c->plan;
@@ -78,7 +91,7 @@ static ith_status open_sums(calibration *c, ith_error *err)
         if (e->matrix != NULL && e->reads == NULL)
             good = open_input(&c->inputs[i], e->matrix->cols);
     }
-    return good ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the sums of calibration");
+    return good ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the sums of a calibration");
 }
 
 static void close_sums(calibration *c)
@@ -99,17 +112,17 @@ static void take_means(input *in)
         in->values[k] = (float)(in->sums[k] / (double)in->tokens);
 }
 
-/* In the file: what every token reads layer by layer, then the output matrix, then experts. */
+/* The order in the file: what every token reads, layer by layer; the output matrix; experts. */
 enum { OF_LAYERS, OF_OUTPUT, OF_EXPERTS };
 
-static int place_of(const calibration *c, const ith_entry *e)
+static int group_of(const calibration *c, const ith_entry *e)
 {
     if (e->matrix == c->model->output)
         return OF_OUTPUT;
     return e->expert == ITH_NO_EXPERT ? OF_LAYERS : OF_EXPERTS;
 }
 
-/* Of the matrices that were shown; an expert that no token went to was not. */
+/* Lists the means of all matrices that were used. An expert without tokens was not. */
 static size_t list_vectors(const calibration *c, ith_stats_vector *vectors)
 {
     size_t n = 0;
@@ -117,11 +130,11 @@ static size_t list_vectors(const calibration *c, ith_stats_vector *vectors)
     for (size_t i = 0; i < c->plan->n_entries; i++)
         if (c->inputs[i].tokens > 0)
             take_means(&c->inputs[i]);
-    for (int place = OF_LAYERS; place <= OF_EXPERTS; place++)
+    for (int group = OF_LAYERS; group <= OF_EXPERTS; group++)
         for (size_t i = 0; i < c->plan->n_entries; i++) {
             const ith_entry *e = &c->plan->entries[i];
             const input *in = c->read_as[i] < 0 ? NULL : &c->inputs[c->read_as[i]];
-            if (in != NULL && place_of(c, e) == place)
+            if (in != NULL && group_of(c, e) == group)
                 vectors[n++] = (ith_stats_vector){e->matrix->name, in->values, in->cols};
         }
     return n;
@@ -166,10 +179,11 @@ static ith_status choose_window(const ith_engine *e, const ith_calibrate_params 
     *window = params->window > 0 ? params->window : DEFAULT_WINDOW;
     if (params->output == NULL || params->window < 0 || *window > e->info.ctx)
         return ith_fail(err, ITH_E_ARGUMENT,
-                        "calibration needs a file to write, and a window of 1 to %lld tokens",
+                        "calibration needs an output file and a window of 1 to %lld tokens",
                         (long long)e->info.ctx);
     if (n_tokens < 1)
-        return ith_fail(err, ITH_E_ARGUMENT, "there is nothing to calibrate with: not one token");
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "nothing to calibrate with: the text has not one token");
     *window = *window < n_tokens ? *window : n_tokens;
     return ITH_OK;
 }

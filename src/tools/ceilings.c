@@ -1,4 +1,4 @@
-/* ceilings.c - the limits of the hardware that benchmarks are compared with. */
+/* ceilings.c - measures the hardware limits that benchmarks are compared with. */
 #include "tools/ceilings.h"
 
 #include "base/mem.h"
@@ -22,13 +22,14 @@ typedef struct job {
     what what;
     int active;
     const uint8_t *buffer;
-    size_t bytes, stretch; /* stretch: read in one run, each run the next one of the buffer */
+    size_t bytes;   /* of the buffer */
+    size_t stretch; /* bytes that one run reads; each run takes the next stretch of the buffer */
     double seconds, best_s;
     bool go_on;
-    volatile uint64_t sink[64]; /* so that no result is unused */
+    volatile uint64_t sink[64]; /* stores results, so that the compiler keeps the computation */
 } job;
 
-/* In bytes fit to be read as scales too: f16 and bf16 of these bytes are small positive numbers. */
+/* Writes bytes that may be read as scales too: as f16 and bf16 they are small positive numbers. */
 static void write_all(uint8_t *at, size_t bytes)
 {
     uint64_t x = 88172645463325252u;
@@ -91,26 +92,30 @@ static void measure(void *arg, ith_member *me)
     }
 }
 
-ith_ceilings ith_ceilings_measure(ith_team *team, int active, const ith_peaks *peaks, const void *buffer, size_t bytes,
-                                  double seconds)
+ith_ceilings ith_ceilings_measure(ith_team *team, int active, const ith_peaks *peaks,
+                                  const void *buffer, size_t bytes, double seconds)
 {
-    job j = {.peaks = peaks, .active = active, .buffer = buffer, .bytes = bytes, .seconds = seconds};
+    job j = {
+        .peaks = peaks, .active = active, .buffer = buffer, .bytes = bytes, .seconds = seconds};
     double rate[3];
 
     j.stretch = bytes < READ_BYTES ? bytes : READ_BYTES;
 
     for (j.what = READ; j.what <= F32; j.what++) {
-        double each = (double)PEAK_ROUNDS * (double)(j.what == INTEGER ? peaks->integer.ops : peaks->f32.ops);
+        double each =
+            (double)PEAK_ROUNDS * (double)(j.what == INTEGER ? peaks->integer.ops : peaks->f32.ops);
         ith_team_run(team, measure, &j);
         rate[j.what] = (j.what == READ ? (double)j.stretch : each * active) / j.best_s;
     }
-    return (ith_ceilings){.read_bytes = rate[READ], .integer_ops = rate[INTEGER], .f32_ops = rate[F32]};
+    return (ith_ceilings){
+        .read_bytes = rate[READ], .integer_ops = rate[INTEGER], .f32_ops = rate[F32]};
 }
 
 json_t *ith_ceilings_json(const ith_ceilings *c)
 {
-    return json_pack("{s:o, s:o, s:o}", "read_gbps", ith_json_number(c->read_bytes * 1e-9), "integer_gops",
-                     ith_json_number(c->integer_ops * 1e-9), "f32_gflops", ith_json_number(c->f32_ops * 1e-9));
+    return json_pack("{s:o, s:o, s:o}", "read_gbps", ith_json_number(c->read_bytes * 1e-9),
+                     "integer_gops", ith_json_number(c->integer_ops * 1e-9), "f32_gflops",
+                     ith_json_number(c->f32_ops * 1e-9));
 }
 
 bool ith_bench_word(const char *list, size_t index, char *out, size_t size)

@@ -1,4 +1,8 @@
-/* ceilings.h - what a team of threads can do at best, with the instructions of one SIMD level. */
+/* ceilings.h - the hardware limits that benchmarks are compared with.
+ *
+ * A ceiling is the best rate that a team of threads reaches with the instructions of one SIMD
+ * level, in loops that only read memory or only multiply and add.
+ */
 #ifndef ITH_TOOLS_CEILINGS_H
 #define ITH_TOOLS_CEILINGS_H
 
@@ -7,23 +11,29 @@
 #include "ithaca_tools.h"
 #include "simd/peaks.h"
 
-typedef struct ith_ceilings { /* per second, all active threads together */
+/* Rates per second, summed over all active threads. */
+typedef struct ith_ceilings {
     double read_bytes, integer_ops, f32_ops;
 } ith_ceilings;
 
-/* A buffer for reading: `want` bytes, or if that is 0 1 GiB, less where memory is short; divided by the `share` ranks of a node.
- * Every page of it is written. Freed by ith_mem_free. */
+/* Local. Allocates a buffer to read from and writes to every page of it. The ranks of a node share
+ * `want` bytes: each gets want / share. If `want` is 0, they share 1 GiB, or less where memory is
+ * short. Free the buffer with ith_mem_free. */
 ith_status ith_bench_buffer(int64_t want, int share, void **buffer, size_t *bytes, ith_error *err);
 
-/* The best of runs of about half a millisecond (reading: of the next 64 MiB of the buffer) that go on for `seconds` each. Short
- * runs find the quiet moments of a shared machine. The first `active` members of the team work, the others wait. */
-ith_ceilings ith_ceilings_measure(ith_team *team, int active, const ith_peaks *peaks, const void *buffer, size_t bytes,
-                                  double seconds);
+/* Local. Measures each ceiling for `seconds` and returns the rates of the fastest run. The first
+ * `active` members of the team work; the others wait.
+ *
+ * A compute run takes about half a millisecond; a read run covers the next 64 MiB of the buffer.
+ * Runs are short so that they find the quiet moments of a shared machine. */
+ith_ceilings ith_ceilings_measure(ith_team *team, int active, const ith_peaks *peaks,
+                                  const void *buffer, size_t bytes, double seconds);
 
-/* {read_gbps, integer_gops, f32_gflops} */
+/* The JSON object {read_gbps, integer_gops, f32_gflops}. */
 json_t *ith_ceilings_json(const ith_ceilings *ceilings);
 
-/* A list of words separated by commas: copies word `index` to out[size] and returns true; false past the end. */
+/* Copies word `index` of a comma-separated list to out[size], truncated if it does not fit.
+ * Returns false past the end of the list. */
 bool ith_bench_word(const char *list, size_t index, char *out, size_t size);
 
 #endif

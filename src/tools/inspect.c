@@ -1,4 +1,4 @@
-/* inspect.c - a model's files, and the build and the machine, described in JSON. */
+/* inspect.c - describes a model's files in JSON, and the build and the machine. */
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/threads.h"
@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+/* Frees `root`. */
 static ith_status text_of(json_t *root, char **json, ith_error *err)
 {
     *json = root == NULL ? NULL : ith_json_text(root, true);
@@ -31,7 +32,8 @@ ith_status ith_inspect(const char *model, char **json, ith_error *err)
     return text_of(root, json, err);
 }
 
-/* Adds what the machine is; memory_nodes: 0, and no caches, where it cannot be read. */
+/* Adds the machine's memory nodes and caches. Where the topology cannot be read, memory_nodes is 0
+ * and cache_bytes is absent. */
 static void add_machine(json_t *root)
 {
     ith_topology *topology;
@@ -43,7 +45,8 @@ static void add_machine(json_t *root)
     json_object_set_new(root, "memory_nodes", json_integer(ith_topology_nodes(topology)));
     ith_caches caches = ith_topology_caches(topology);
     json_object_set_new(root, "cache_bytes",
-                        json_pack("[I, I, I]", (json_int_t)caches.l1, (json_int_t)caches.l2, (json_int_t)caches.l3));
+                        json_pack("[I, I, I]", (json_int_t)caches.l1, (json_int_t)caches.l2,
+                                  (json_int_t)caches.l3));
     ith_topology_close(topology);
 }
 
@@ -59,9 +62,10 @@ static json_t *simd_names(void)
 ith_status ith_build_info(char **json, ith_error *err)
 {
     json_t *root =
-        json_pack("{s:s, s:s, s:o, s:s, s:s, s:i, s:I}", "version", ITH_VERSION, "simd", ith_kernels_get()->name,
-                  "simd_available", simd_names(), "mpi", ith_comm_library(), "blas", ith_blas_version(), "cores",
-                  ith_cores_available(), "memory_available_bytes", (json_int_t)ith_mem_available());
+        json_pack("{s:s, s:s, s:o, s:s, s:s, s:i, s:I}", "version", ITH_VERSION, "simd",
+                  ith_kernels_get()->name, "simd_available", simd_names(), "mpi",
+                  ith_comm_library(), "blas", ith_blas_version(), "cores", ith_cores_available(),
+                  "memory_available_bytes", (json_int_t)ith_mem_available());
     if (root != NULL)
         add_machine(root);
     return text_of(root, json, err);

@@ -1,4 +1,4 @@
-/* lines.c - choosing, running and reporting the lines of `ithaca bench kernels`. */
+/* lines.c - selecting, running and reporting the lines of `ithaca bench kernels`. */
 #include "tools/lines.h"
 
 #include "base/mem.h"
@@ -9,8 +9,12 @@
 
 enum {
     MIN_RUNS = 3,
-    RUN_BYTES = 64 << 20, /* read in one run at least: shorter ones would show a lucky moment, not the memory */
-    REF_POOL = 16 << 20   /* the reference computes far slower than memory delivers */
+
+    /* The least that one run reads. A shorter run would show a lucky moment, not the memory. */
+    RUN_BYTES = 64 << 20,
+
+    /* Enough for the reference kernels, which are far slower than memory. */
+    REF_POOL = 16 << 20
 };
 
 static void run_line(void *arg, ith_member *me)
@@ -81,14 +85,16 @@ bool ith_line_begins(ith_kernel_bench *b, const char *kernel, const char *part, 
     return !b->cancelled;
 }
 
-json_t *ith_line_describe(const ith_kernel_bench *b, const char *kernel, const char *part, const ith_line *l, double s)
+json_t *ith_line_describe(const ith_kernel_bench *b, const char *kernel, const char *part,
+                          const ith_line *l, double s)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o}", "kernel", kernel, "simd", b->kernels->name, "shape", b->shape,
-                     "part", part, "cols", (json_int_t)l->cols, "seconds", ith_json_number(s));
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o}", "kernel", kernel, "simd", b->kernels->name,
+                     "shape", b->shape, "part", part, "cols", (json_int_t)l->cols, "seconds",
+                     ith_json_number(s));
 }
 
-void ith_line_measure(ith_kernel_bench *b, const char *kernel, const char *part, ith_line *l, double ops, double bytes,
-                      double ops_ceiling)
+void ith_line_measure(ith_kernel_bench *b, const char *kernel, const char *part, ith_line *l,
+                      double ops, double bytes, double ops_ceiling)
 {
     size_t copy = (size_t)bytes;
     json_t *result;
@@ -104,7 +110,8 @@ void ith_line_measure(ith_kernel_bench *b, const char *kernel, const char *part,
     json_object_set_new(result, "gops", ith_json_number(ops / s * 1e-9));
     if (bytes > 0)
         json_object_set_new(result, "gbps", ith_json_number(bytes / s * 1e-9));
-    json_object_set_new(result, "of_ceiling", ith_json_number((compute_s > read_s ? compute_s : read_s) / s));
+    json_object_set_new(result, "of_ceiling",
+                        ith_json_number((compute_s > read_s ? compute_s : read_s) / s));
     json_array_append_new(b->results, result);
 }
 

@@ -1,7 +1,8 @@
-/* pack.c - from any model to a pack: the plan that an engine would load, made tile by tile into a file instead.
+/* pack.c - converts any model to a pack: the load plan of an engine, written to a file.
  *
- * Tiles are made, compressed and summed up by all threads, a batch at a time, then written by one. Whether a matrix is compressed is
- * decided by a sample of its tiles: reading them back costs time that a few percent are not worth.
+ * All threads make, compress and checksum the tiles of a batch; then one thread writes them. A
+ * sample of its tiles decides whether a matrix is compressed: decompression takes time when the
+ * pack is loaded, which saving a few percent does not justify.
  */
 #include "base/mem.h"
 #include "base/progress.h"
@@ -20,14 +21,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH_BYTES = 16 << 20, SAMPLE_TILES = 32, WORTH_PERCENT = 3, LEVEL_FLOATS = 1 };
+enum {
+    BATCH_BYTES = 16 << 20,
+    SAMPLE_TILES = 32,
+    WORTH_PERCENT = 3, /* the least saving for which a matrix is compressed */
+    LEVEL_FLOATS = 1   /* the default zstd level of matrices that are not quantized */
+};
 
-typedef struct worker { /* one thread's */
+/* What one thread needs. */
+typedef struct worker {
     ith_producer producer;
     ith_zframe *z;
     uint8_t *scratch; /* [largest tile] */
 } worker;
 
+/* Totals over the tensors of one layout. */
 typedef struct sums {
     int64_t tensors, bytes, stored;
 } sums;
@@ -41,16 +49,18 @@ typedef struct packer {
     ith_team *team;
     ith_pack_writer *writer;
     worker *workers;
-    uint8_t *tiles, *rooms; /* [batch_bytes] made; compressed */
+    uint8_t *tiles;      /* [batch_bytes]: the batch as made */
+    uint8_t *compressed; /* [batch_bytes]: the batch as compressed */
     size_t batch_bytes;
-    ith_encoded *encoded; /* of the batch */
-    size_t encoded_room;
+    ith_encoded *encoded; /* [encoded_max]: of the batch */
+    size_t encoded_max;
     int64_t done, total;             /* bytes of tiles */
-    sums by_layout[ITH_LAYOUTS + 1]; /* the last: vectors */
+    sums by_layout[ITH_LAYOUTS + 1]; /* the last one is for vectors */
     ith_key_means means;
 
-    const ith_entry *entry; /* what the batch is of */
-    int64_t first, step;    /* its tiles: first, first + step, ... */
+    /* The present batch. */
+    const ith_entry *entry;
+    int64_t first, step; /* its tiles are first, first + step, ... */
     int level;
 } packer;
 
@@ -69,8 +79,8 @@ static ith_status make_tile(void *user, int64_t item, int tid, ith_error *err)
     size_t at = (size_t)item * m->tile_bytes;
 
     ITH_TRY(ith_produce(&w->producer, p->entry, p->first + item * p->step, 1, p->tiles + at, err));
-    p->encoded[item] =
-        ith_pack_encode(m->layout, (size_t)m->groups, w->z, p->level, p->tiles + at, w->scratch, p->rooms + at);
+    p->encoded[item] = ith_pack_encode(m->layout, (size_t)m->groups, w->z, p->level, p->tiles + at,
+                                       w->scratch, p->compressed + at);
     return ITH_OK;
 }
 
@@ -82,14 +92,19 @@ static bool show_progress(void *user, int64_t done, int64_t total)
     (void)total;
     if (ith_test_hook_due("pack", bytes))
         ith_test_hook_act();
-    return p->params->progress(p->params->progress_user, "pack", bytes < p->total ? bytes : p->total, p->total);
+    return p->params->progress(p->params->progress_user, "pack",
+                               bytes < p->total ? bytes : p->total, p->total);
 }
 
-/* Makes n tiles of an entry: first, first + step, ... */
-static ith_status make_batch(packer *p, int64_t first, int64_t step, int64_t n, int level, ith_error *err)
+/* Makes and encodes n tiles of the entry: first, first + step, ... */
+static ith_status make_batch(packer *p, int64_t first, int64_t step, int64_t n, int level,
+                             ith_error *err)
 {
-    ith_work work = {
-        .n = n, .grab = 1, .fn = make_tile, .progress = p->params->progress == NULL ? NULL : show_progress, .user = p};
+    ith_work work = {.n = n,
+                     .grab = 1,
+                     .fn = make_tile,
+                     .progress = p->params->progress == NULL ? NULL : show_progress,
+                     .user = p};
 
     p->first = first;
     p->step = step;
@@ -100,10 +115,11 @@ static ith_status make_batch(packer *p, int64_t first, int64_t step, int64_t n, 
 static int64_t batch_tiles(const packer *p, const ith_matrix *m)
 {
     int64_t n = (int64_t)(p->batch_bytes / m->tile_bytes);
-    return n < (int64_t)p->encoded_room ? n : (int64_t)p->encoded_room;
+    return n < (int64_t)p->encoded_max ? n : (int64_t)p->encoded_max;
 }
 
-/* The level that the entry is compressed at, 0: as it is. Would compressing it save enough? */
+/* Chooses the zstd level of the entry. 0: stored as it is, because a sample of its tiles shows that
+ * compression would not save enough. */
 static ith_status choose_level(packer *p, int *level, ith_error *err)
 {
     const ith_matrix *m = p->entry->matrix;
@@ -156,7 +172,8 @@ static ith_status pack_matrix(packer *p, ith_error *err)
     return ITH_OK;
 }
 
-static ith_status write_vector(packer *p, const char *name, int64_t n, const float *data, ith_error *err)
+static ith_status write_vector(packer *p, const char *name, int64_t n, const float *data,
+                               ith_error *err)
 {
     ith_encoded tile = ith_pack_encode_bytes(data, (size_t)n * sizeof *data);
     const ith_packed *t;
@@ -182,12 +199,13 @@ static ith_status pack_vector(packer *p, ith_error *err)
     return status;
 }
 
-/* The divisors of Llama 3's rotary frequencies, which a GGUF file holds as a tensor that no pass reads. */
+/* Copies the divisors of Llama 3's rotary frequencies. A GGUF file holds them as a tensor, but no
+ * pass reads it, so the load plan does not list it. */
 static ith_status pack_rope(packer *p, ith_error *err)
 {
     static const char name[] = "rope_freqs.weight";
     const ith_tensor *t = ith_source_find(p->source, name);
-    int64_t n = p->model->hp.head_dim / 2; /* as ith_model_open has checked */
+    int64_t n = p->model->hp.head_dim / 2; /* ith_model_open has checked the shape */
     float *values;
     ith_status status;
 
@@ -213,12 +231,13 @@ static ith_status pack_tensors(packer *p, ith_error *err)
 
 /* ---- The rest of the file ---- */
 
-static ith_status pack_blob(void *user, const char *name, const void *data, size_t bytes, ith_error *err)
+static ith_status pack_blob(void *user, const char *name, const void *data, size_t bytes,
+                            ith_error *err)
 {
     return ith_pack_writer_blob(((packer *)user)->writer, name, data, bytes, err);
 }
 
-static const char *last_part(const char *path)
+static const char *last_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash == NULL || slash[1] == '\0' ? path : slash + 1;
@@ -241,9 +260,11 @@ static json_t *provenance(const packer *p)
 
     if (quant == ITH_QUANT_AUTO)
         quant = kind == ITH_SOURCE_PACK ? ITH_QUANT_LOSSLESS : ITH_QUANT_W8;
-    ith_clean_text(last_part(p->params->model), strlen(last_part(p->params->model)), name, sizeof name);
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b}", "by", "ithaca " ITH_VERSION, "from", name, "format", kinds[kind],
-                     "quant", quants[quant], "zstd_level", p->params->zstd_level, "stats", p->params->stats != NULL);
+    ith_clean_text(last_name(p->params->model), strlen(last_name(p->params->model)), name,
+                   sizeof name);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b}", "by", "ithaca " ITH_VERSION, "from", name,
+                     "format", kinds[kind], "quant", quants[quant], "zstd_level",
+                     p->params->zstd_level, "stats", p->params->stats != NULL);
 }
 
 /* ---- Opening and closing ---- */
@@ -251,11 +272,16 @@ static json_t *provenance(const packer *p)
 static ith_status check_params(const ith_pack_params *params, ith_error *err)
 {
     if (params->model == NULL || params->output == NULL)
-        return ith_fail(err, ITH_E_ARGUMENT, "no %s given", params->model == NULL ? "model" : "output");
-    if (params->threads < 0 || params->zstd_level < ITH_ZSTD_AUTO || params->zstd_level > ith_zframe_max_level())
-        return ith_fail(err, ITH_E_ARGUMENT, "%d threads, zstd level %d: expected 0 or more, and 0 to %d",
-                        params->threads, params->zstd_level, ith_zframe_max_level());
-    if (ith_kernels_env_error() != NULL) /* which the pass at the end would find */
+        return ith_fail(err, ITH_E_ARGUMENT, "no %s given",
+                        params->model == NULL ? "model" : "output");
+    if (params->threads < 0 || params->zstd_level < ITH_ZSTD_AUTO ||
+        params->zstd_level > ith_zframe_max_level())
+        return ith_fail(
+            err, ITH_E_ARGUMENT,
+            "%d threads, zstd level %d: expected 0 or more threads and a level of 0 to %d",
+            params->threads, params->zstd_level, ith_zframe_max_level());
+    /* Fail now rather than in the pass that measures the key means at the end. */
+    if (ith_kernels_env_error() != NULL)
         return ith_fail(err, ITH_E_ARGUMENT, "%s", ith_kernels_env_error());
     return ITH_OK;
 }
@@ -290,15 +316,16 @@ static ith_status open_workers(packer *p, size_t tile_bytes, ith_error *err)
 static ith_status open_buffers(packer *p, ith_error *err)
 {
     size_t tile_bytes = largest_tile(&p->plan);
-    void *tiles, *rooms;
+    void *tiles, *compressed;
 
     p->batch_bytes = tile_bytes > BATCH_BYTES ? tile_bytes : BATCH_BYTES;
-    p->encoded_room = p->batch_bytes / 256; /* the smallest tile is larger */
+    p->encoded_max = p->batch_bytes / 256; /* every tile is larger than 256 bytes */
     ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, p->batch_bytes, "a batch of tiles", &tiles, err));
     p->tiles = tiles;
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, p->batch_bytes, "a batch of compressed tiles", &rooms, err));
-    p->rooms = rooms;
-    p->encoded = calloc(p->encoded_room, sizeof *p->encoded);
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, p->batch_bytes, "a batch of compressed tiles", &compressed,
+                          err));
+    p->compressed = compressed;
+    p->encoded = calloc(p->encoded_max, sizeof *p->encoded);
     if (p->encoded == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a batch of tiles");
     return open_workers(p, tile_bytes, err);
@@ -317,12 +344,13 @@ static ith_status open_packer(packer *p, ith_error *err)
     }
     for (size_t i = 0; i < p->plan.n_entries; i++)
         p->total += p->plan.entries[i].n_units * (int64_t)p->plan.entries[i].unit_bytes;
-    ITH_TRY(ith_team_open(params->threads > 0 ? params->threads : ith_cores_available(), &p->team, err));
+    ITH_TRY(ith_team_open(params->threads > 0 ? params->threads : ith_cores_available(), &p->team,
+                          err));
     ITH_TRY(open_buffers(p, err));
     return ith_pack_writer_open(params->output, params->force, &p->writer, err);
 }
 
-/* What only tiles need. */
+/* Releases what only making tiles needs: buffers, workers and the team. */
 static void close_buffers(packer *p)
 {
     for (int i = 0; p->workers != NULL && i < ith_team_size(p->team); i++) {
@@ -333,11 +361,11 @@ static void close_buffers(packer *p)
     free(p->workers);
     free(p->encoded);
     ith_mem_free(p->tiles);
-    ith_mem_free(p->rooms);
+    ith_mem_free(p->compressed);
     ith_team_close(p->team);
     p->workers = NULL;
     p->encoded = NULL;
-    p->tiles = p->rooms = NULL;
+    p->tiles = p->compressed = NULL;
     p->team = NULL;
 }
 
@@ -354,7 +382,8 @@ static void close_packer(packer *p)
 
 /* ---- The end of the file ---- */
 
-/* The keys' mean is a property of what has been written, so that is run: of the file as it is by now. */
+/* Measures the key means, which are a property of the weights as written. So the file is sealed as
+ * a pack, run, and then continued with the means. */
 static ith_status pack_key_means(packer *p, const json_t *index, ith_error *err)
 {
     ith_engine_params own = ith_engine_params_default();
@@ -368,13 +397,15 @@ static ith_status pack_key_means(packer *p, const json_t *index, ith_error *err)
     ITH_TRY(ith_pack_writer_unseal(p->writer, err));
     if (p->means.values == NULL)
         return ITH_OK;
-    return ith_pack_writer_blob(p->writer, ith_key_means_blob, p->means.values, p->means.bytes, err);
+    return ith_pack_writer_blob(p->writer, ith_key_means_blob, p->means.values, p->means.bytes,
+                                err);
 }
 
 static bool goes_on(const packer *p)
 {
     const ith_pack_params *params = p->params;
-    return params->progress == NULL || params->progress(params->progress_user, "pack", p->total, p->total);
+    return params->progress == NULL ||
+           params->progress(params->progress_user, "pack", p->total, p->total);
 }
 
 static ith_status finish(packer *p, ith_error *err)
@@ -392,8 +423,7 @@ static ith_status finish(packer *p, ith_error *err)
     return status;
 }
 
-/* ---- */
-
+/* ---- The whole ---- */
 static ith_status report(const packer *p, double seconds, char **json, ith_error *err)
 {
     json_t *layouts = json_object(), *root;
@@ -401,13 +431,15 @@ static ith_status report(const packer *p, double seconds, char **json, ith_error
     for (int i = 0; i <= ITH_LAYOUTS; i++) {
         const sums *s = &p->by_layout[i];
         if (s->tensors > 0)
-            json_object_set_new(layouts, i == ITH_LAYOUTS ? "vectors" : ith_layout_name((ith_layout)i),
-                                json_pack("{s:I, s:I, s:I}", "tensors", (json_int_t)s->tensors, "bytes",
-                                          (json_int_t)s->bytes, "stored_bytes", (json_int_t)s->stored));
+            json_object_set_new(
+                layouts, i == ITH_LAYOUTS ? "vectors" : ith_layout_name((ith_layout)i),
+                json_pack("{s:I, s:I, s:I}", "tensors", (json_int_t)s->tensors, "bytes",
+                          (json_int_t)s->bytes, "stored_bytes", (json_int_t)s->stored));
     }
     root = json_pack("{s:s, s:I, s:o, s:o, s:b, s:s}", "output", p->params->output, "bytes",
-                     (json_int_t)ith_pack_writer_bytes(p->writer), "seconds", ith_json_number(seconds), "layouts",
-                     layouts, "key_means", p->means.values != NULL, "key_means_missing", p->means.why.text);
+                     (json_int_t)ith_pack_writer_bytes(p->writer), "seconds",
+                     ith_json_number(seconds), "layouts", layouts, "key_means",
+                     p->means.values != NULL, "key_means_missing", p->means.why.text);
     *json = root == NULL ? NULL : ith_json_text(root, false);
     json_decref(root);
     return *json != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the report");

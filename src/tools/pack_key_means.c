@@ -1,4 +1,4 @@
-/* pack_key_means.c - the keys' mean of a new pack. */
+/* pack_key_means.c - measures the key means of a new pack by running the model in it. */
 #include "tools/pack_key_means.h"
 
 #include "comm/comm_self.h"
@@ -6,7 +6,7 @@
 #include "engine/key_bias.h"
 #include "engine/key_means.h"
 
-/* As opening an engine does, but with the least budget, whatever memory there is. */
+/* Loads the weights as opening an engine does, but always with the smallest possible budget. */
 static ith_status measure(ith_engine *e, ith_error *err)
 {
     ith_store_params store = {
@@ -22,7 +22,7 @@ static ith_status measure(ith_engine *e, ith_error *err)
 static void take_measured(ith_engine *e, ith_key_means *means)
 {
     if (!ith_key_means_are_finite(e->model->key_bias, ith_key_bias_count(e->model))) {
-        ith_fail(&means->why, ITH_E_FORMAT, "the model's keys are no finite numbers");
+        ith_fail(&means->why, ITH_E_FORMAT, "the model's keys are not finite numbers");
         return;
     }
     means->bytes = ith_key_bias_count(e->model) * sizeof *means->values;

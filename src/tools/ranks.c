@@ -1,11 +1,11 @@
-/* ranks.c - ceilings of all ranks at the same time, added up. */
+/* ranks.c - benchmarks on all ranks at once: ceilings are measured together and summed. */
 #include "tools/ranks.h"
 
 #include "engine/session.h"
 #include "model/traffic.h"
 
-ith_status ith_bench_ranks_open(ith_world *world, int threads, int64_t want, ith_team **team, void **buffer,
-                                size_t *bytes, ith_error *err)
+ith_status ith_bench_ranks_open(ith_world *world, int threads, int64_t want, ith_team **team,
+                                void **buffer, size_t *bytes, ith_error *err)
 {
     ith_comm *comm = world->comm;
 
@@ -17,7 +17,7 @@ ith_status ith_bench_ranks_open(ith_world *world, int threads, int64_t want, ith
     return ith_comm_agree(comm, ith_bench_buffer(want, comm->node_size, buffer, bytes, err), err);
 }
 
-/* Sums over the ranks: each hears the others' figures in turn. */
+/* Collective. Each rank in turn broadcasts its ceilings; all ranks sum them. */
 static ith_ceilings add_up(ith_comm *comm, const ith_ceilings *mine)
 {
     ith_ceilings sum = {0};
@@ -32,12 +32,13 @@ static ith_ceilings add_up(ith_comm *comm, const ith_ceilings *mine)
     return sum;
 }
 
-ith_ceilings ith_bench_ranks_ceilings(ith_world *world, ith_team *team, int active, const void *buffer, size_t bytes,
-                                      double seconds)
+ith_ceilings ith_bench_ranks_ceilings(ith_world *world, ith_team *team, int active,
+                                      const void *buffer, size_t bytes, double seconds)
 {
     ith_ceilings c;
     world->comm->ops->barrier(world->comm);
-    c = ith_ceilings_measure(team, active, ith_peaks_named(ith_kernels_get()->name), buffer, bytes, seconds);
+    c = ith_ceilings_measure(team, active, ith_peaks_named(ith_kernels_get()->name), buffer, bytes,
+                             seconds);
     return add_up(world->comm, &c);
 }
 

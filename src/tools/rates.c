@@ -1,4 +1,4 @@
-/* rates.c - the rates of a model's own kernels, from which a prefill is predicted. */
+/* rates.c - measures the rates of a model's own kernels, from which a prefill is predicted. */
 #include "tools/rates.h"
 
 #include "base/mem.h"
@@ -12,23 +12,24 @@
 
 enum { PRODUCTS_MAX = 32, POOL_BYTES = 64 << 20 };
 
-static const double SECONDS = 0.015; /* of each kernel */
+static const double SECONDS = 0.015; /* for each kernel */
 
-typedef struct rated_product { /* all matrices of all layers that are alike */
+/* All matrices, in all layers, of the same layout and shape. */
+typedef struct rated_product {
     ith_line line;
-    const ith_matrix *like;
-    double ops; /* that they need for a token */
+    const ith_matrix *like; /* one of them */
+    double ops;             /* that all of them need for one token */
 } rated_product;
 
 struct ith_rates {
     ith_engine *engine;
     ith_bench_kernels_params params;
-    ith_kernel_bench bench; /* what lines ask for: team, pool, kernels, seconds */
+    ith_kernel_bench bench; /* only what lines need: team, pool, kernels, seconds */
     void *pool;
     rated_product products[PRODUCTS_MAX];
     int n_products;
-    ith_line keys;
-    int64_t most_segments; /* that the pool holds */
+    ith_line keys;         /* the attention kernel */
+    int64_t most_segments; /* in the pool */
 };
 
 /* ---- Opening ---- */
@@ -38,15 +39,18 @@ static bool alike(const ith_matrix *a, const ith_matrix *b)
     return a->layout == b->layout && a->rows == b->rows && a->cols == b->cols;
 }
 
-typedef struct adding { /* products, one after another */
+/* The state of a loop over the model's matrices that adds each one's product. */
+typedef struct adding {
     ith_rates *rates;
     int64_t tokens;
     ith_status status;
     ith_error *err;
 } adding;
 
-/* `tokens` of the prompt pass by it at a time, on each rank. */
-static ith_status add_product(ith_rates *r, const ith_matrix *w, double share, int64_t tokens, ith_error *err)
+/* Adds the product of matrix `w`. Each rank multiplies it with `tokens` tokens of the prompt at a
+ * time, or with the share of them that goes to one expert. */
+static ith_status add_product(ith_rates *r, const ith_matrix *w, double share, int64_t tokens,
+                              ith_error *err)
 {
     rated_product *p = r->products;
     int64_t at_a_time = (int64_t)ceil(share * (double)tokens);
@@ -54,8 +58,10 @@ static ith_status add_product(ith_rates *r, const ith_matrix *w, double share, i
     while (p < r->products + r->n_products && !(alike(p->like, w) && p->line.tokens == at_a_time))
         p++;
     if (p == r->products + PRODUCTS_MAX)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "matrices of more than %d shapes and layouts: cannot rate them",
-                        PRODUCTS_MAX);
+        return ith_fail(
+            err, ITH_E_UNSUPPORTED,
+            "the matrices have more than %d shapes and layouts: cannot measure them all",
+            PRODUCTS_MAX);
     if (p == r->products + r->n_products) {
         r->n_products++;
         p->like = w;
@@ -107,10 +113,11 @@ ith_status ith_rates_open(ith_engine *e, int64_t tokens, ith_rates **out, ith_er
         return ITH_OK;
     r = calloc(1, sizeof *r);
     if (r == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory to rate kernels");
+        return ith_fail(err, ITH_E_MEMORY, "no memory to measure kernels");
     r->engine = e;
     r->params.seconds = SECONDS;
-    r->bench = (ith_kernel_bench){.params = &r->params, .team = e->team, .kernels = e->model->kernels};
+    r->bench =
+        (ith_kernel_bench){.params = &r->params, .team = e->team, .kernels = e->model->kernels};
     status = add_lines(r, (chunk + e->info.ranks - 1) / e->info.ranks, err);
     if (status != ITH_OK) {
         ith_rates_close(r);
@@ -133,18 +140,21 @@ void ith_rates_close(ith_rates *r)
 
 /* ---- Measuring ---- */
 
-/* Operations per second of this rank in what its team computes together. */
+/* Operations per second that this rank's team reaches. */
 static double product_rate(const ith_rates *r, rated_product *p)
 {
     ith_line_run(&r->bench, &p->line);
     return ith_line_product_ops(&p->line) / ith_line_mean_s(&p->line);
 }
 
-/* With the cache of all heads in a layer, as far as the pool goes: what of it stays in a processor's caches decides. */
+/* Operations per second of the attention kernel. It runs over the KV cache of all heads of a layer,
+ * as far as the pool holds it, because the rate depends on how much of it stays in the CPU's
+ * caches. */
 static double key_rate(ith_rates *r, int64_t keys)
 {
     const ith_engine *e = r->engine;
-    int64_t segments = ith_kv_segments(keys) * e->info.n_kv_heads / e->mesh.ulysses, least = ith_team_size(e->team);
+    int64_t segments = ith_kv_segments(keys) * e->info.n_kv_heads / e->mesh.ulysses;
+    int64_t least = ith_team_size(e->team);
 
     segments = segments < least ? least : segments;
     r->keys.n_segments = segments < r->most_segments ? segments : r->most_segments;
@@ -152,20 +162,22 @@ static double key_rate(ith_rates *r, int64_t keys)
     return ith_line_attention_ops(&r->keys) / ith_line_mean_s(&r->keys);
 }
 
-/* Bytes of a token in a layer between the kernels: the residual stream is read and written, what is added to it read, the norm's result
- * written, twice each; projected heads are read. */
+/* Bytes of a token that the kernels of a layer pass on through memory. Twice per layer, the
+ * residual stream is read and written, what is added to it is read, and the result of the norm is
+ * written. The projected heads are read once. */
 static double activation_bytes(const ith_hparams *hp)
 {
     return 4 * (double)(2 * 4 * hp->hidden + (hp->n_heads + 2 * hp->n_kv_heads) * hp->head_dim);
 }
 
-/* Keys that a tile of tokens goes through beyond those that a token sees: up to its last token's, in whole blocks. */
+/* Keys that a token costs on average beyond those that it sees: a tile runs to the last key of its
+ * last token, in whole blocks. */
 static double keys_unseen(const ith_rates *r)
 {
     return (double)(r->keys.tokens + ITH_KV_BLOCK) / 2;
 }
 
-/* What a prompt would cost if this rank had to do all: ranks share it evenly. */
+/* The cost of a prompt if this rank did all the work. Ranks share it evenly. */
 static ith_depth_cost measure_alone(ith_rates *r, int64_t keys)
 {
     const ith_engine *e = r->engine;
@@ -191,6 +203,7 @@ ith_depth_cost ith_rates_measure(ith_rates *r, int64_t keys, double read_bytes)
         slowest.token_s = c.token_s > slowest.token_s ? c.token_s : slowest.token_s;
         slowest.key_s = c.key_s > slowest.key_s ? c.key_s : slowest.key_s;
     }
-    return (ith_depth_cost){slowest.token_s / comm->size + (double)hp->n_layers * activation_bytes(hp) / read_bytes,
+    return (ith_depth_cost){slowest.token_s / comm->size +
+                                (double)hp->n_layers * activation_bytes(hp) / read_bytes,
                             slowest.key_s / comm->size};
 }

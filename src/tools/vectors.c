@@ -1,4 +1,4 @@
-/* vectors.c - random operands for the benchmarks of kernels. */
+/* vectors.c - the element-wise kernels of the table, and the operands they are called with. */
 #include "tools/vectors.h"
 
 #include "base/mem.h"
@@ -10,8 +10,9 @@ ith_status ith_vector_buffers_open(int64_t n, ith_vector_buffers *b, ith_error *
     size_t block = ith_kv_block_bytes(ITH_KVL_Q8, (int)n);
     float *at;
 
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, (size_t)(3 * n32 + 5 * groups) * 4 + 2 * (size_t)n32 + block + 128, "vectors",
-                          &b->memory, err));
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER,
+                          (size_t)(3 * n32 + 5 * groups) * 4 + 2 * (size_t)n32 + block + 128,
+                          "vectors", &b->memory, err));
     at = b->memory;
     b->block = at;
     at += (block + 63) / 64 * 16;
@@ -52,7 +53,8 @@ static int64_t vocabulary(const ith_hparams *hp)
     return hp->n_vocab;
 }
 
-#define RUN(name) static void run_##name(const ith_kernels *k, const ith_vector_buffers *b, int64_t n)
+#define RUN(name)                                                                                  \
+    static void run_##name(const ith_kernels *k, const ith_vector_buffers *b, int64_t n)
 
 RUN(quantize)
 {
@@ -70,7 +72,8 @@ RUN(kv_put_q8)
 {
     k->kv_put_q8(b->block, (int)n, 5, b->head, b->head, 1, 1);
 }
-RUN(attn_merge) /* one row */
+/* One row. */
+RUN(attn_merge)
 {
     float m = 0, l = 1, pm = 0.5f, pl = 1;
     k->attn_merge(1, (int)n, &m, &l, b->z, &pm, &pl, b->x);
@@ -116,7 +119,8 @@ RUN(maxima)
 {
     k->maxima(n, b->x, b->z);
 }
-RUN(select) /* one in 400 */
+/* The threshold selects about one element in 400. */
+RUN(select)
 {
     k->select(n, b->x, 0.9955f, (int32_t *)(void *)b->z);
 }

@@ -1,4 +1,4 @@
-/* vectors.h - the element-wise kernels of the table, each as something to be called again and again. */
+/* vectors.h - the element-wise kernels of the table, each ready to be called repeatedly. */
 #ifndef ITH_TOOLS_VECTORS_H
 #define ITH_TOOLS_VECTORS_H
 
@@ -6,7 +6,8 @@
 #include "formats/source.h"
 #include "simd/kernels.h"
 
-typedef struct ith_vector_buffers { /* of n elements, rounded up to 32 */
+/* Operands of n elements, rounded up to a multiple of 32. */
+typedef struct ith_vector_buffers {
     float *x, *y, *z;
     ith_acts acts; /* one token */
     int8_t *head;
@@ -15,7 +16,8 @@ typedef struct ith_vector_buffers { /* of n elements, rounded up to 32 */
 } ith_vector_buffers;
 
 typedef struct ith_vector_kernel {
-    const char *kernel, *part; /* part: what of a model has its length */
+    const char *kernel;
+    const char *part; /* the vector of a model that has this length, such as "hidden" or "ffn" */
     int64_t (*elements)(const ith_hparams *hp);
     void (*run)(const ith_kernels *k, const ith_vector_buffers *b, int64_t n);
 } ith_vector_kernel;
