@@ -50,13 +50,13 @@ static int help_main(const ith_cli *cli, int argc, char **argv)
     if (code != ITH_ARGS_OK)
         return code;
     if (args.man)
-        ith_manual_print(stdout);
+        ith_manual_print(cli, stdout);
     else if (args.completion == SHELL_BASH)
-        ith_completion_bash(stdout);
+        ith_completion_bash(cli, stdout);
     else if (args.completion == SHELL_ZSH)
-        ith_completion_zsh(stdout);
+        ith_completion_zsh(cli, stdout);
     else
-        ith_help_program(stdout, true);
+        ith_help_program(cli, stdout, true);
     return ITH_EXIT_DONE;
 }
 

@@ -21,6 +21,8 @@ typedef struct ith_cli {
     ith_world *world;
     int rank, size;
     bool colour; /* of messages */
+    /* All of the program, in the order of help, up to NULL. */
+    const struct ith_command *const *commands;
 } ith_cli;
 
 /* One line on stderr, on rank 0: "ithaca: error: TEXT", with warning: or note: as second

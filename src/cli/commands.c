@@ -1,52 +1,19 @@
-/* commands.c - finds the command that a command line names. */
+/* commands.c - runs the command that a command line names. */
 #include "cli/commands.h"
 
 #include "cli/arguments.h"
+#include "cli/families.h"
 #include "cli/help.h"
 #include "cli/similar.h"
 
 #include <string.h>
 
-const ith_command *const ith_commands[] = {
-    &ith_command_run,           &ith_command_score,
-    &ith_command_tokenize,      &ith_command_calibrate,
-    &ith_command_pack,          &ith_command_inspect,
-    &ith_command_plan,          &ith_command_bench_roofline,
-    &ith_command_bench_kernels, &ith_command_bench_model,
-    &ith_command_cache_ls,      &ith_command_cache_rm,
-    &ith_command_cache_verify,  &ith_command_version,
-    &ith_command_help,          NULL,
-};
-
-const ith_command_family ith_command_families[] = {
-    {"bench", "measure this machine, the kernels, or a model"},
-    {"cache", "list, remove or verify what a prompt cache holds"},
-    {NULL, NULL},
-};
-
-const ith_command *ith_command_find(const char *name)
+static const ith_command *find(const ith_cli *cli, const char *name)
 {
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++)
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++)
         if (strcmp((*c)->name, name) == 0)
             return *c;
     return NULL;
-}
-
-const ith_command_family *ith_family_find(const char *name)
-{
-    for (const ith_command_family *f = ith_command_families; f->name != NULL; f++)
-        if (strcmp(f->name, name) == 0)
-            return f;
-    return NULL;
-}
-
-const char *ith_family_member(const ith_command_family *family, const ith_command *command)
-{
-    size_t len = strlen(family->name);
-
-    if (strncmp(command->name, family->name, len) != 0 || command->name[len] != ' ')
-        return NULL;
-    return command->name + len + 1;
 }
 
 static int run(const ith_cli *cli, const ith_command *command, int argc, char **argv)
@@ -70,10 +37,10 @@ static int run_member(const ith_cli *cli, const ith_command_family *family, int 
 
     if (asks_for_help(word)) {
         if (cli->rank == 0)
-            ith_help_family(family);
+            ith_help_family(cli, family);
         return ITH_EXIT_DONE;
     }
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++) {
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++) {
         const char *member = ith_family_member(family, *c);
         if (member == NULL)
             continue;
@@ -97,7 +64,7 @@ static int unknown(const ith_cli *cli, const char *word)
             cli, "a command must precede %s, as in: ithaca run MODEL -p TEXT; see ithaca -h", word);
         return ITH_EXIT_USAGE;
     }
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++)
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++)
         if (strchr((*c)->name, ' ') == NULL)
             ith_similar_try(&similar, (*c)->name);
     for (const ith_command_family *f = ith_command_families; f->name != NULL; f++)
@@ -110,8 +77,7 @@ static int unknown(const ith_cli *cli, const char *word)
 int ith_command_run_named(const ith_cli *cli, int argc, char **argv)
 {
     const ith_command_family *family = ith_family_find(argv[0]);
-    const ith_command *command =
-        ith_command_find(strcmp(argv[0], "--version") == 0 ? "version" : argv[0]);
+    const ith_command *command = find(cli, strcmp(argv[0], "--version") == 0 ? "version" : argv[0]);
 
     if (family != NULL)
         return run_member(cli, family, argc, argv);

@@ -1,7 +1,7 @@
 /* completion.c - prints the completion of bash and zsh. Aliases are accepted and not offered. */
 #include "cli/completion.h"
 
-#include "cli/commands.h"
+#include "cli/families.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -15,20 +15,20 @@ static void for_options(FILE *out, const ith_command *command, option_fn *put)
             put(out, option);
 }
 
-static void for_members(FILE *out, const ith_command_family *family,
+static void for_members(const ith_cli *cli, FILE *out, const ith_command_family *family,
                         void (*put)(FILE *out, const char *name, const char *summary))
 {
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++) {
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++) {
         const char *member = ith_family_member(family, *c);
         if (member != NULL)
             put(out, member, (*c)->summary);
     }
 }
 
-static void for_first_words(FILE *out,
+static void for_first_words(const ith_cli *cli, FILE *out,
                             void (*put)(FILE *out, const char *name, const char *summary))
 {
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++)
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++)
         if (strchr((*c)->name, ' ') == NULL)
             put(out, (*c)->name, (*c)->summary);
     for (const ith_command_family *f = ith_command_families; f->name != NULL; f++)
@@ -80,7 +80,7 @@ static void put_bash_command(FILE *out, const ith_command *command)
     fputs("        esac\n        ;;\n", out);
 }
 
-void ith_completion_bash(FILE *out)
+void ith_completion_bash(const ith_cli *cli, FILE *out)
 {
     fputs("# bash completion of ithaca; made by \"ithaca help --completion bash\"\n"
           "_ithaca()\n{\n"
@@ -89,18 +89,18 @@ void ith_completion_bash(FILE *out)
           "    if ((COMP_CWORD == 1)); then\n"
           "        mapfile -t COMPREPLY < <(compgen -W '",
           out);
-    for_first_words(out, put_name);
+    for_first_words(cli, out, put_name);
     fputs("' -- \"$current\")\n        return\n    fi\n    case $command in\n", out);
     for (const ith_command_family *f = ith_command_families; f->name != NULL; f++) {
         fprintf(out, "    %s)\n        if ((COMP_CWORD == 2)); then\n            words='", f->name);
-        for_members(out, f, put_name);
+        for_members(cli, out, f, put_name);
         fputs(
             "'\n            mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\")\n"
             "            return\n        fi\n        command+=\" ${COMP_WORDS[2]}\"\n        ;;\n",
             out);
     }
     fputs("    esac\n    case $command in\n", out);
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++)
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++)
         put_bash_command(out, *c);
     fputs("    esac\n"
           "    if [[ $kind == option && $current == -* ]]; then\n"
@@ -194,25 +194,25 @@ static void put_zsh_option(FILE *out, const ith_option *option)
         put_zsh_name(out, option, "-", letter);
 }
 
-void ith_completion_zsh(FILE *out)
+void ith_completion_zsh(const ith_cli *cli, FILE *out)
 {
     fputs("#compdef ithaca\n# made by \"ithaca help --completion zsh\"\n_ithaca() {\n"
           "    local command=$words[2]\n    local -a choices\n"
           "    if ((CURRENT == 2)); then\n        choices=(",
           out);
-    for_first_words(out, put_described);
+    for_first_words(cli, out, put_described);
     fputs(")\n        _describe command choices\n        return\n    fi\n    case $command in\n",
           out);
     for (const ith_command_family *f = ith_command_families; f->name != NULL; f++) {
         fprintf(out, "    %s)\n        if ((CURRENT == 3)); then\n            choices=(", f->name);
-        for_members(out, f, put_described);
+        for_members(cli, out, f, put_described);
         fputs(")\n            _describe command choices\n            return\n        fi\n"
               "        command+=\" $words[3]\"\n        shift words\n        ((CURRENT--))\n       "
               " ;;\n",
               out);
     }
     fputs("    esac\n    shift words\n    ((CURRENT--))\n    case $command in\n", out);
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++) {
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++) {
         fprintf(out, "    '%s') _arguments '--help[explain every option]' '-h[list the options]'",
                 (*c)->name);
         for_options(out, *c, put_zsh_option);

@@ -121,10 +121,10 @@ static void print_entry(FILE *out, const char *name, const char *text)
     ith_wrap(out, text, column, COMMAND_COLUMN);
 }
 
-void ith_help_family(const ith_command_family *family)
+void ith_help_family(const ith_cli *cli, const ith_command_family *family)
 {
     printf("ithaca %s COMMAND ...\n\n", family->name);
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++) {
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++) {
         const char *member = ith_family_member(family, *c);
         if (member != NULL)
             print_entry(stdout, member, (*c)->summary);
@@ -133,11 +133,11 @@ void ith_help_family(const ith_command_family *family)
 }
 
 /* Every command of one word, and in place of the first command of a family the family. */
-static void print_commands(FILE *out)
+static void print_commands(const ith_cli *cli, FILE *out)
 {
     const ith_command_family *last = NULL;
 
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++) {
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++) {
         const ith_command_family *family = ith_command_families;
         while (family->name != NULL && ith_family_member(family, *c) == NULL)
             family++;
@@ -158,14 +158,14 @@ static void print_facts(FILE *out, const char *title, const ith_fact *facts)
     }
 }
 
-void ith_help_program(FILE *out, bool full)
+void ith_help_program(const ith_cli *cli, FILE *out, bool full)
 {
     fprintf(out,
             "ithaca " ITH_VERSION ": large language models with long contexts on CPU machines\n\n"
             "  ithaca COMMAND MODEL [OPTION]...\n"
             "  mpirun -n RANKS ithaca COMMAND MODEL [OPTION]...\n\n"
             "MODEL is a Hugging Face folder, a GGUF file, or a pack (.ith).\n\nCommands:\n");
-    print_commands(out);
+    print_commands(cli, out);
     fprintf(out, "\n\"ithaca COMMAND -h\" lists the options of a command; --help explains them.\n");
     if (!full)
         return;

@@ -1,5 +1,6 @@
 /* main.c - ithaca: runs a command on every rank. */
 #include "cli/buserror.h"
+#include "cli/command_table.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/signals.h"
@@ -15,7 +16,7 @@ static int dispatch(const ith_cli *cli, int argc, char **argv)
     if (argc >= 2 && !full && strcmp(argv[1], "-h") != 0)
         return ith_command_run_named(cli, argc - 1, argv + 1);
     if (cli->rank == 0)
-        ith_help_program(argc < 2 ? stderr : stdout, full);
+        ith_help_program(cli, argc < 2 ? stderr : stdout, full);
     return argc < 2 ? ITH_EXIT_USAGE : ITH_EXIT_DONE;
 }
 
@@ -33,7 +34,7 @@ static int check_stdout(const ith_cli *cli, int code)
 int main(int argc, char **argv)
 {
     ith_error err = {0};
-    ith_cli cli = {0};
+    ith_cli cli = {.commands = ith_command_table};
     int code;
 
     cli.colour = ith_cli_wants_colour();

@@ -1,7 +1,7 @@
 /* manual.c - prints ithaca(1). */
 #include "cli/manual.h"
 
-#include "cli/commands.h"
+#include "cli/families.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -139,11 +139,11 @@ static void put_group(FILE *out, const ith_option_group *group)
 
 /* ---- Commands, and the groups that several of them share ---- */
 
-static int count_uses(const ith_option_group *group)
+static int count_uses(const ith_cli *cli, const ith_option_group *group)
 {
     int n = 0;
 
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++)
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++)
         for (const ith_group_use *use = (*c)->groups; use->group != NULL; use++)
             n += use->group == group;
     return n;
@@ -168,12 +168,12 @@ static void put_synopsis(FILE *out, const ith_command *command)
 }
 
 /* "Also takes the options under Model, Memory and Output below." */
-static void put_shared(FILE *out, const ith_command *command)
+static void put_shared(const ith_cli *cli, FILE *out, const ith_command *command)
 {
     const char *last = "", *separator = "Shared options, described below: ";
 
     for (const ith_group_use *use = command->groups; use->group != NULL; use++) {
-        if (count_uses(use->group) < 2 || strcmp(use->group->title, last) == 0)
+        if (count_uses(cli, use->group) < 2 || strcmp(use->group->title, last) == 0)
             continue;
         fprintf(out, "%s%s", separator, use->group->title);
         separator = ", ";
@@ -183,23 +183,24 @@ static void put_shared(FILE *out, const ith_command *command)
         fputs(".\n", out);
 }
 
-static void put_command(FILE *out, const ith_command *command)
+static void put_command(const ith_cli *cli, FILE *out, const ith_command *command)
 {
     put_heading(out, ".SS", "ithaca ", command->name);
     put_text(out, command->description, ".PP");
     for (const ith_group_use *use = command->groups; use->group != NULL; use++)
-        if (count_uses(use->group) == 1)
+        if (count_uses(cli, use->group) == 1)
             put_group(out, use->group);
     fputs(".PP\n", out);
-    put_shared(out, command);
+    put_shared(cli, out, command);
     fputs(".PP\n.nf\n", out);
     put_text(out, command->examples, ".PP");
     fputs(".fi\n", out);
 }
 
-static bool used_before(const ith_command *const *command, const ith_option_group *group)
+static bool used_before(const ith_cli *cli, const ith_command *const *command,
+                        const ith_option_group *group)
 {
-    for (const ith_command *const *c = ith_commands; c != command; c++)
+    for (const ith_command *const *c = cli->commands; c != command; c++)
         for (const ith_group_use *use = (*c)->groups; use->group != NULL; use++)
             if (use->group == group)
                 return true;
@@ -207,13 +208,13 @@ static bool used_before(const ith_command *const *command, const ith_option_grou
 }
 
 /* Every group with more than one use, where it is first used. */
-static void put_shared_groups(FILE *out)
+static void put_shared_groups(const ith_cli *cli, FILE *out)
 {
     const char *last = "";
 
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++)
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++)
         for (const ith_group_use *use = (*c)->groups; use->group != NULL; use++) {
-            if (count_uses(use->group) < 2 || used_before(c, use->group))
+            if (count_uses(cli, use->group) < 2 || used_before(cli, c, use->group))
                 continue;
             if (strcmp(use->group->title, last) != 0)
                 put_heading(out, ".SS", "", use->group->title);
@@ -233,20 +234,20 @@ static void put_facts(FILE *out, const char *title, const ith_fact *facts)
     }
 }
 
-void ith_manual_print(FILE *out)
+void ith_manual_print(const ith_cli *cli, FILE *out)
 {
     fputs(".TH ITHACA 1 \"\" \"Ithaca " ITH_VERSION "\"\n.nh\n.ad l\n.SH NAME\n"
           "ithaca \\- large language models with long contexts on CPU machines\n.SH SYNOPSIS\n",
           out);
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++)
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++)
         put_synopsis(out, *c);
     fputs(".br\n\\fBmpirun \\-n\\fR RANKS \\fBithaca\\fR COMMAND ...\n.SH DESCRIPTION\n", out);
     put_text(out, description, ".PP");
     fputs(".SH COMMANDS\n", out);
-    for (const ith_command *const *c = ith_commands; *c != NULL; c++)
-        put_command(out, *c);
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++)
+        put_command(cli, out, *c);
     fputs(".SH SHARED OPTIONS\n", out);
-    put_shared_groups(out);
+    put_shared_groups(cli, out);
     put_facts(out, "EXIT STATUS", ith_manual_statuses);
     put_facts(out, "ENVIRONMENT", ith_manual_environment);
     fputs(".SH SEE ALSO\n.BR mpirun (1),\n.BR sbatch (1)\n", out);

@@ -2,6 +2,8 @@
 #ifndef ITH_CLI_MANUAL_H
 #define ITH_CLI_MANUAL_H
 
+#include "cli/command.h"
+
 #include <stdio.h>
 
 typedef struct ith_fact {
@@ -13,6 +15,6 @@ extern const ith_fact ith_manual_statuses[];    /* exit statuses */
 extern const ith_fact ith_manual_environment[]; /* variables */
 
 /* The page in man(7)'s language. */
-void ith_manual_print(FILE *out);
+void ith_manual_print(const ith_cli *cli, FILE *out);
 
 #endif
