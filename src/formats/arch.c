@@ -12,12 +12,6 @@ static const ith_arch *const known[] = {
 
 enum { N_KNOWN = sizeof known / sizeof *known };
 
-ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i)
-{
-    (void)hp, (void)i;
-    return (ith_layer_form){2, {{ITH_ROLE_ATTN_NORM, "attention"}, {ITH_ROLE_FFN_NORM, "mlp"}}};
-}
-
 const ith_arch *ith_arch_find(const char *name)
 {
     for (int i = 0; i < N_KNOWN; i++)
@@ -48,24 +42,4 @@ ith_status ith_arch_unknown(const char *where, const char *found, ith_error *err
     return ith_fail(err, ITH_E_UNSUPPORTED,
                     "%s: architecture \"%s\" is not supported; Ithaca knows: %s", where, found,
                     names);
-}
-
-bool ith_arch_takes(const char *const *keys, const char *key)
-{
-    for (; keys != NULL && *keys != NULL; keys++)
-        if (strcmp(*keys, key) == 0)
-            return true;
-    return false;
-}
-
-bool ith_arch_tensor_name(const char *const *names, ith_role role, int layer, int expert,
-                          char name[ITH_TENSOR_NAME])
-{
-    if (names[role] == NULL)
-        return false;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name, ITH_TENSOR_NAME, names[role], layer, expert);
-#pragma GCC diagnostic pop
-    return true;
 }

@@ -4,7 +4,7 @@
  * settings. architectures.inc lists the families. Everybody else follows the struct and names no
  * family, so to add one, write its file and add its line.
  *
- *   Tensors    have a role; most families share the names in arch_names.c.
+ *   Tensors    have a role; most families share the names in arch_common.c.
  *   Settings   hf_config.c and gguf_hparams.c read what all families have and refuse settings that
  *              would change the arithmetic. A family can take over keys, to support a setting that
  *              is otherwise refused or to read one in its own way: it lists them in config_keys or

@@ -20,19 +20,6 @@ static bool is_taken(const reader *r, const char *key)
     return ith_arch_takes(r->arch->config_keys, key);
 }
 
-ith_status ith_hf_refuse(const char *where, const char *key, const char *value, ith_error *err)
-{
-    return ith_fail(err, ITH_E_UNSUPPORTED, "%s: \"%s\": %s is not supported", where, key, value);
-}
-
-ith_status ith_hf_need_int(const json_t *config, const char *where, const char *key, int64_t *out,
-                           ith_error *err)
-{
-    *out = -1;
-    ITH_TRY(ith_json_int(config, where, key, 0, ITH_SIZE_LIMIT, out, err));
-    return *out >= 0 ? ITH_OK : ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" is missing", where, key);
-}
-
 /* ---- The family ---- */
 
 static ith_status find_arch(const json_t *config, const char *where, const ith_arch **arch,

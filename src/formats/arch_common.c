@@ -1,5 +1,8 @@
-/* arch_names.c - the tensor names that most families use. */
+/* arch_common.c - what families share: tensor names, layers, and how their lists are read. */
 #include "formats/arch.h"
+
+#include <stdio.h>
+#include <string.h>
 
 const char *const ith_names_hf[ITH_ROLES] = {
     [ITH_ROLE_EMBED] = "model.embed_tokens.weight",
@@ -51,3 +54,29 @@ const char *const ith_names_gguf[ITH_ROLES] = {
     [ITH_ROLE_EXPERTS_DOWN] = "blk.%d.ffn_down_exps.weight",
     [ITH_ROLE_EXPERTS_GATE_UP] = "blk.%d.ffn_gate_up_exps.weight",
 };
+
+ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i)
+{
+    (void)hp, (void)i;
+    return (ith_layer_form){2, {{ITH_ROLE_ATTN_NORM, "attention"}, {ITH_ROLE_FFN_NORM, "mlp"}}};
+}
+
+bool ith_arch_takes(const char *const *keys, const char *key)
+{
+    for (; keys != NULL && *keys != NULL; keys++)
+        if (strcmp(*keys, key) == 0)
+            return true;
+    return false;
+}
+
+bool ith_arch_tensor_name(const char *const *names, ith_role role, int layer, int expert,
+                          char name[ITH_TENSOR_NAME])
+{
+    if (names[role] == NULL)
+        return false;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(name, ITH_TENSOR_NAME, names[role], layer, expert);
+#pragma GCC diagnostic pop
+    return true;
+}
