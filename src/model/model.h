@@ -67,4 +67,10 @@ ith_status ith_model_scale_rope(ith_model *model, const char *text, ith_error *e
 /* All parameters, norms and biases too. */
 int64_t ith_model_n_params(const ith_model *model);
 
+/* Floats from one token's logits to the next: whole tiles of rows. */
+static inline int64_t ith_logits_ld(const ith_model *model)
+{
+    return ith_round_up(model->hp.n_vocab, ITH_TILE_ROWS);
+}
+
 #endif

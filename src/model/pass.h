@@ -173,12 +173,6 @@ void ith_logits(ith_pass *pass, ith_member *me);
 /* logits.c */
 void ith_score(ith_pass *pass, ith_member *me);
 
-/* Floats from one token's logits to the next: whole tiles of rows. */
-static inline int64_t ith_logits_ld(const ith_model *model)
-{
-    return ith_round_up(model->hp.n_vocab, ITH_TILE_ROWS);
-}
-
 /* All members: tid 0 notes where the time since the last lap went, if anybody measures. */
 static inline void ith_pass_lap(const ith_pass *pass, const ith_member *me, int layer, ith_lap lap)
 {

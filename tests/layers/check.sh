@@ -116,7 +116,7 @@ for room in base text formats comm state weights model keep engine tools cli; do
     verdict "$room" "$(check_room "$room")"
 done
 verdict "blocks are known to themselves" "$(check_blocks)"
-for room in base text formats comm state engine keep tools; do
+for room in base text formats comm state weights model engine keep tools cli; do
     verdict "$room has no circle of files" "$(circles "$room")"
 done
 verdict "simd is a leaf" "$(check_kernels)"

@@ -1,9 +1,8 @@
-/* workspace.c - the buffers of passes: those that all blocks share, then those of each kind. */
+/* workspace_open.c - the buffers of passes: those that all blocks share, then those of each kind. */
 #include "model/workspace.h"
 
 #include "base/mem.h"
 #include "model/blocks/block.h"
-#include "model/pass.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* model.c - opening a model: its rotary positions, its layers, the tensors bound to them. */
+/* model_open.c - opening a model: its rotary positions, its layers, the tensors bound to them. */
 #include "model/model.h"
 
 #include "model/blocks/block.h"
