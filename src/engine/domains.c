@@ -1,7 +1,7 @@
 /* domains.c - ranks and memory nodes (NUMA): which of a machine's ranks share a copy of the weights, and where their threads run, beside which it
  * lies; and whether the launcher left them the cores that they want. */
 #include "engine/domains.h"
-#include "engine/placement.h"
+#include "engine/distribution.h"
 #include "engine/sizes.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@ static int64_t least(ith_comm *comm, int64_t value)
     return -comm->ops->max(comm, -value);
 }
 
-/* Does a copy for each domain leave every rank its session? As in placement.c, a rank's share of the copy counts. */
+/* Does a copy for each domain leave every rank its session? As in distribution.c, a rank's share of the copy counts. */
 static bool copies_fit(ith_engine *e, const ith_engine_params *p)
 {
     ith_comm *comm = e->world->comm;

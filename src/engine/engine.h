@@ -35,7 +35,7 @@ struct ith_engine {
     void *progress_user;
     ith_engine_info info;
     ith_store_forecast streamed; /* what streaming the weights will read; zeroed if they are not */
-    char mesh_text[32], placement_text[300], advice_text[240];
+    char mesh_text[32], distribution_text[300], advice_text[240];
 };
 
 /* What a token takes between the ranks: for the formulas of model/traffic.h. */

@@ -4,7 +4,7 @@
 #include "engine/cost.h"
 #include "engine/domains.h"
 #include "engine/key_means.h"
-#include "engine/placement.h"
+#include "engine/distribution.h"
 #include "engine/shares.h"
 #include "engine/sizes.h"
 
@@ -94,7 +94,7 @@ static void describe(ith_engine *e, const ith_engine_params *p, int threads)
         .simd = e->model->kernels->name,
         .mesh = e->mesh_text,
         .shares = e->shares,
-        .distribution = e->placement_text,
+        .distribution = e->distribution_text,
         .advice = e->advice_text,
         .n_params = ith_model_n_params(e->model),
         .weight_bytes = (int64_t)ith_store_bytes(e->store),
@@ -138,7 +138,7 @@ static void tell_sizes(const ith_engine *e, const ith_engine_params *p)
                              .kv = kv,
                              .ctx = e->info.ctx,
                              .work = ith_session_bytes(e) - kv,
-                             .distribution = e->placement_text,
+                             .distribution = e->distribution_text,
                              .key_share = ops.key_s / ops.token_s};
 
     if (p->sizes != NULL && e->world->comm->rank == 0)
@@ -184,7 +184,7 @@ ith_status ith_engine_choose(ith_engine *e, const ith_engine_params *p, ith_stor
                                 .progress = e->progress == NULL ? NULL : load_progress,
                                 .user = e};
     ith_engine_choose_domains(e, p);
-    return ith_engine_place(e, p, store, err);
+    return ith_engine_distribute(e, p, store, err);
 }
 
 static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err)

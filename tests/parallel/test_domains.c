@@ -9,7 +9,7 @@
 enum { COPIES = 5, DECODED = 4, CTX = 5100 }; /* five segments of the cache: more than nodes, so that turns wrap */
 
 static ith_engine *open_placed(const char *machine, const char *cpus, int threads, int64_t memory,
-                               ith_distribution placement)
+                               ith_distribution distribution)
 {
     ith_engine_params params = ith_engine_params_default();
 
@@ -19,7 +19,7 @@ static ith_engine *open_placed(const char *machine, const char *cpus, int thread
     params.threads = threads;
     params.ctx = CTX;
     params.memory = memory;
-    params.distribution = placement;
+    params.distribution = distribution;
     return must_open(&params);
 }
 
@@ -41,13 +41,13 @@ static void digest(ith_engine *engine, char sha[65])
     ith_session_close(session);
 }
 
-/* `placement`: what the engine says of it holds this. */
-static void check(const char *what, const char *expected, const char *placement, ith_engine *engine)
+/* `distribution`: what the engine says of it holds this. */
+static void check(const char *what, const char *expected, const char *distribution, ith_engine *engine)
 {
     char sha[65] = "";
 
     digest(engine, sha);
-    must(strstr(ith_engine_get_info(engine)->distribution, placement) != NULL, placement, NULL);
+    must(strstr(ith_engine_get_info(engine)->distribution, distribution) != NULL, distribution, NULL);
     ith_engine_close(engine);
     if (ith_world_rank(world) != 0)
         return;

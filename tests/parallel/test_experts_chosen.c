@@ -18,27 +18,27 @@
 
 enum { PROMPT = 130, DECODED = 12, WARM = 2, CTX = 256, CHUNK = 60, TEXT = 100 };
 
-static ith_engine_params params_of(const char *model, ith_distribution placement, int64_t memory)
+static ith_engine_params params_of(const char *model, ith_distribution distribution, int64_t memory)
 {
     ith_engine_params params = ith_engine_params_default();
     params.model = model;
     params.threads = 2;
     params.ctx = CTX;
     params.chunk = CHUNK;
-    params.distribution = placement;
+    params.distribution = distribution;
     params.memory = memory;
     return params;
 }
 
 /* Streamed: with the least memory that works, and `more`. */
-static ith_engine *open_engine(const char *model, ith_distribution placement, int64_t more)
+static ith_engine *open_engine(const char *model, ith_distribution distribution, int64_t more)
 {
-    int64_t memory = placement == ITH_DISTRIBUTION_STREAMED ? 8 << 20 : 0;
+    int64_t memory = distribution == ITH_DISTRIBUTION_STREAMED ? 8 << 20 : 0;
     ith_engine *engine;
     ith_error err;
 
     for (bool found = false;; memory += 1 << 20) {
-        ith_engine_params params = params_of(model, placement, found ? memory - (1 << 20) + more : memory);
+        ith_engine_params params = params_of(model, distribution, found ? memory - (1 << 20) + more : memory);
         ith_status status = ith_engine_open(world, &params, &engine, &err);
         must(status == ITH_OK || (status == ITH_E_MEMORY && memory > 0 && memory < 1 << 30), "open the engine", &err);
         if (status == ITH_OK && (found || more == 0))

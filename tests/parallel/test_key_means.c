@@ -228,7 +228,7 @@ static bool watch(void *user, const char *what, int64_t done, int64_t total)
     return s->after < 0 || done < s->after;
 }
 
-static ith_status open_watched(ith_distribution placement, stop *seen, ith_engine **engine, ith_error *err)
+static ith_status open_watched(ith_distribution distribution, stop *seen, ith_engine **engine, ith_error *err)
 {
     ith_engine_params params = ith_engine_params_default();
 
@@ -236,24 +236,24 @@ static ith_status open_watched(ith_distribution placement, stop *seen, ith_engin
     params.threads = 2;
     params.ctx = 100;
     params.chunk = 64;
-    params.distribution = placement;
+    params.distribution = distribution;
     params.progress = watch;
     params.progress_user = seen;
     return ith_engine_open(world, &params, engine, err);
 }
 
-static void stop_loading(const char *what, ith_distribution placement)
+static void stop_loading(const char *what, ith_distribution distribution)
 {
     bool root = ith_world_rank(world) == 0;
     stop whole = {.after = -1}, stopped = {.after = 1};
     ith_engine *engine;
     ith_error err;
 
-    must(open_watched(placement, &whole, &engine, &err) == ITH_OK, "open the engine", &err);
+    must(open_watched(distribution, &whole, &engine, &err) == ITH_OK, "open the engine", &err);
     ith_engine_close(engine);
     must(!root || (whole.shown == LAYERS + 1 && whole.last == whole.total && whole.total > 0), "each layer is shown",
          NULL);
-    must(open_watched(placement, &stopped, &engine, &err) == ITH_E_CANCELLED, "stopped on all ranks", &err);
+    must(open_watched(distribution, &stopped, &engine, &err) == ITH_E_CANCELLED, "stopped on all ranks", &err);
     must(!root || (stopped.shown == 2 && stopped.last < stopped.total), "after a layer", NULL);
     if (root)
         printf("ok key means: loading is stopped while they are measured, %s\n", what);

@@ -87,7 +87,7 @@ int main(void)
          NULL);
     must(strncmp(json_string_value(json_object_get(planned, "distribution")), ith_engine_get_info(engine)->distribution,
                  8) == 0,
-         "placement", NULL);
+         "distribution", NULL);
     must(of(planned, "prefill_s") > 0 && of(planned, "decode_tps") > 0, "times", NULL);
     if (ith_world_rank(world) == 0)
         printf("ok plan: what the engine takes\n");

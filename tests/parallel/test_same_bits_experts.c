@@ -115,14 +115,14 @@ static void same_bits(const expected *e)
 
 /* ---- Wherever the weights are ---- */
 
-static ith_engine_params params_of(const char *model, ith_distribution placement, ith_offload offload)
+static ith_engine_params params_of(const char *model, ith_distribution distribution, ith_offload offload)
 {
     ith_engine_params params = ith_engine_params_default();
     params.model = model;
     params.threads = 2;
     params.ctx = CTX;
     params.chunk = 60;
-    params.distribution = placement;
+    params.distribution = distribution;
     params.offload = offload;
     return params;
 }
@@ -135,29 +135,29 @@ static void digest(ith_engine *engine, char sha[65])
 }
 
 /* Streamed: under a tight budget. */
-static ith_engine *open_placed(const char *model, ith_distribution placement, ith_offload offload)
+static ith_engine *open_placed(const char *model, ith_distribution distribution, ith_offload offload)
 {
     static int64_t least[ITH_OFFLOAD_RAM + 1][2];
-    ith_engine_params params = params_of(model, placement, offload);
+    ith_engine_params params = params_of(model, distribution, offload);
 
-    return placement == ITH_DISTRIBUTION_STREAMED
+    return distribution == ITH_DISTRIBUTION_STREAMED
                ? must_open_tight(params, &least[offload][model == (const char *)SYNTHETIC])
                : must_open(&params);
 }
 
-static void compare(const char *model, ith_distribution placement, ith_offload offload, const char *nodes,
+static void compare(const char *model, ith_distribution distribution, ith_offload offload, const char *nodes,
                     const char *want)
 {
     static const char *const words[] = {[ITH_DISTRIBUTION_REPLICATED] = "replicated",
                                         [ITH_DISTRIBUTION_SHARDED] = "sharded",
                                         [ITH_DISTRIBUTION_STREAMED] = "streamed"};
-    ith_engine *engine = open_placed(model, placement, offload);
+    ith_engine *engine = open_placed(model, distribution, offload);
     char got[65] = "", what[200];
 
     snprintf(what, sizeof what, "experts: %s %s, offload %d, node: %s",
-             strncmp(model, "synth", 5) == 0 ? "synthetic" : "pack", words[placement], (int)offload, nodes);
-    must(strncmp(ith_engine_get_info(engine)->distribution, words[placement], strlen(words[placement])) == 0,
-         "it is placed so", NULL);
+             strncmp(model, "synth", 5) == 0 ? "synthetic" : "pack", words[distribution], (int)offload, nodes);
+    must(strncmp(ith_engine_get_info(engine)->distribution, words[distribution], strlen(words[distribution])) == 0,
+         "the weights are distributed so", NULL);
     digest(engine, got);
     if (ith_world_rank(world) == 0) {
         must(strcmp(got, want) == 0, what, NULL);
@@ -191,7 +191,7 @@ static void make_pack(const char *path)
     must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack", &err);
 }
 
-static void placements(void)
+static void distributions(void)
 {
     char want[65] = "", folder[64] = "", pack[80];
 
@@ -215,7 +215,7 @@ int main(void)
 {
     if (!open_needle())
         return 1;
-    placements();
+    distributions();
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
         same_bits(&models[i]);
     ith_world_close(world);

@@ -7,14 +7,14 @@
 
 enum { DECODED = 3, CTX = 1100, CHUNK = 400 };
 
-static ith_engine_params params_of(ith_distribution placement, ith_offload offload)
+static ith_engine_params params_of(ith_distribution distribution, ith_offload offload)
 {
     ith_engine_params params = ith_engine_params_default();
     params.model = NEEDLE_MODEL;
     params.threads = 2;
     params.ctx = CTX;
     params.chunk = CHUNK;
-    params.distribution = placement;
+    params.distribution = distribution;
     params.offload = offload;
     return params;
 }
@@ -38,23 +38,23 @@ typedef struct expected {
 } expected;
 
 /* Closes the engine. */
-static void compare(ith_engine *engine, const char *placement, const char *what, const expected *want)
+static void compare(ith_engine *engine, const char *distribution, const char *what, const expected *want)
 {
     char decoded[65] = "", scored[65] = "";
 
-    must(strncmp(ith_engine_get_info(engine)->distribution, placement, strlen(placement)) == 0, "it is placed so",
+    must(strncmp(ith_engine_get_info(engine)->distribution, distribution, strlen(distribution)) == 0, "the weights are distributed so",
          NULL);
     digests(engine, decoded, scored);
     ith_engine_close(engine);
     if (ith_world_rank(world) != 0)
         return;
     must(strcmp(decoded, want->decoded) == 0 && strcmp(scored, want->scored) == 0, what, NULL);
-    printf("ok placement: %s\n", what);
+    printf("ok distribution: %s\n", what);
 }
 
-static ith_engine *open_engine(ith_distribution placement)
+static ith_engine *open_engine(ith_distribution distribution)
 {
-    ith_engine_params params = params_of(placement, ITH_OFFLOAD_DISK);
+    ith_engine_params params = params_of(distribution, ITH_OFFLOAD_DISK);
     return must_open(&params);
 }
 

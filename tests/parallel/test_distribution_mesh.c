@@ -8,7 +8,7 @@
 
 enum { COPIES = 2, DECODED = 3, CTX = COPIES * MAX_IDS, CHUNK = 700 };
 
-static ith_engine *open_engine(ith_distribution placement, const char *mesh)
+static ith_engine *open_engine(ith_distribution distribution, const char *mesh)
 {
     ith_engine_params params = ith_engine_params_default();
 
@@ -16,7 +16,7 @@ static ith_engine *open_engine(ith_distribution placement, const char *mesh)
     params.threads = 1;
     params.ctx = CTX;
     params.chunk = CHUNK;
-    params.distribution = placement;
+    params.distribution = distribution;
     params.mesh = mesh;
     return must_open(&params);
 }
@@ -44,7 +44,7 @@ static void check(const char *ranks_per_node, const char *mesh, const char *want
     if (ith_world_rank(world) != 0)
         return;
     must(strcmp(got, want) == 0, what, NULL);
-    printf("ok placement_mesh: %s\n", what);
+    printf("ok distribution_mesh: %s\n", what);
 }
 
 int main(void)

@@ -1,10 +1,10 @@
-/* placement.c - where the weights are: whole on every node, cut among the nodes, or not in memory at all until they are used. Decided before
+/* distribution.c - where the weights are: whole on every node, cut among the nodes, or not in memory at all until they are used. Decided before
  * anything is allocated, from the model's size, what a session of the largest context takes, and the memory that there is.
  *
  * In this order, what fits: replicated (no weights travel), sharded (they travel in prefill only), streamed (they are read in every pass; over
  * several nodes cut among them as well, so that each reads its part).
  */
-#include "engine/placement.h"
+#include "engine/distribution.h"
 #include "base/mem.h"
 #include "engine/sizes.h"
 
@@ -44,12 +44,12 @@ static void describe(ith_engine *e, ith_distribution chosen, int64_t bytes, int6
 
     over_nodes(e->world->comm, nodes);
     if (chosen == ITH_DISTRIBUTION_REPLICATED)
-        snprintf(e->placement_text, sizeof e->placement_text,
+        snprintf(e->distribution_text, sizeof e->distribution_text,
                  "replicated: weights %.0f MiB a %s, session up to %.0f MiB a rank", weights,
                  e->world->comm->domain_size < e->world->comm->node_size ? "memory node" : "machine",
                  (double)session / MIB);
     else
-        snprintf(e->placement_text, sizeof e->placement_text,
+        snprintf(e->distribution_text, sizeof e->distribution_text,
                  "%s%s: %.0f MiB of weights within %.0f MiB a node, session up to %.0f MiB a rank",
                  chosen == ITH_DISTRIBUTION_SHARDED ? "sharded" : "streamed", nodes, weights, (double)bytes / MIB,
                  (double)session / MIB);
@@ -71,21 +71,21 @@ static ith_caching caching_of(const ith_engine *e, const ith_engine_params *p, i
 static ith_status foresee(ith_engine *e, const ith_store_params *store, ith_error *err)
 {
     double share = ith_blocks_least_share(e->model);
-    size_t at = strlen(e->placement_text), room = sizeof e->placement_text - at;
+    size_t at = strlen(e->distribution_text), room = sizeof e->distribution_text - at;
 
     ITH_TRY(ith_store_foresee(e->store, store, share, &e->streamed, err));
     if (store->keep >= 0)
         return ITH_OK;
     if (share < 1)
-        snprintf(e->placement_text + at, room,
+        snprintf(e->distribution_text + at, room,
                  "; read a node: %.0f MiB a pass of a prompt, about %.0f MiB a token of the answer",
                  e->streamed.read / MIB, e->streamed.read_chosen / MIB);
     else
-        snprintf(e->placement_text + at, room, "; read a node: %.0f MiB a pass", e->streamed.read / MIB);
+        snprintf(e->distribution_text + at, room, "; read a node: %.0f MiB a pass", e->streamed.read / MIB);
     return ITH_OK;
 }
 
-ith_status ith_engine_place(ith_engine *e, const ith_engine_params *p, ith_store_params *out, ith_error *err)
+ith_status ith_engine_distribute(ith_engine *e, const ith_engine_params *p, ith_store_params *out, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
     int64_t session = ith_session_bytes(e), memory = ith_engine_memory(e, p), left = memory - session,
@@ -112,6 +112,6 @@ ith_status ith_engine_place(ith_engine *e, const ith_engine_params *p, ith_store
     out->budget = (size_t)room;
     out->caching = caching_of(e, p, memory, room);
     if (out->caching == ITH_UNCACHED)
-        strncat(e->placement_text, ", past the page cache", sizeof e->placement_text - strlen(e->placement_text) - 1);
+        strncat(e->distribution_text, ", past the page cache", sizeof e->distribution_text - strlen(e->distribution_text) - 1);
     return foresee(e, out, err);
 }
