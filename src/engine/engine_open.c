@@ -200,7 +200,7 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
     e->model->store = e->store;
     ITH_TRY(ith_store_load(e->store, &store, e->team, err));
     if (e->kv == ITH_KVL_Q8)
-        ITH_TRY(ith_engine_find_key_bias(e, p, err));
+        ITH_TRY(ith_engine_find_key_means(e, p, err));
     ith_team_bind(e->team, e->topology); /* after the store has made its own threads: those run anywhere */
     return ITH_OK;
 }

@@ -1,4 +1,4 @@
-/* key_means.c - the keys' mean (key_bias.c) as a pack holds it, so that loading one does not have to measure: a pass of 64 tokens reads all weights
+/* key_means.c - the keys' mean (key_means_measure.c) as a pack holds it, so that loading one does not have to measure: a pass of 64 tokens reads all weights
  * and computes with them, for seconds.
  *
  * It is a constant of weights, rotary frequencies and arithmetic: the one stored is that of the pack's own, whose bits any number of ranks and
@@ -6,7 +6,7 @@
  */
 #include "engine/key_means.h"
 #include "engine/bits.h"
-#include "engine/key_bias.h"
+#include "engine/key_means_measure.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static bool is_as_packed(const ith_engine *e, const ith_engine_params *p)
 
 static ith_status read_means(const ith_engine *e, ith_bytes stored, float *means, ith_error *err)
 {
-    size_t n = ith_key_bias_count(e->model);
+    size_t n = ith_key_means_count(e->model);
 
     if (stored.len != n * sizeof *means)
         return ith_fail(err, ITH_E_FORMAT, "%s: %s has %zu bytes, expected %zu from the hyperparameters",
@@ -51,7 +51,7 @@ static ith_status read_means(const ith_engine *e, ith_bytes stored, float *means
 /* stored: rank 0's. */
 static ith_status take(ith_engine *e, ith_bytes stored, ith_error *err)
 {
-    size_t n = ith_key_bias_count(e->model);
+    size_t n = ith_key_means_count(e->model);
     float *means = calloc(n, sizeof *means);
     ith_status status = ITH_OK;
 
@@ -65,11 +65,11 @@ static ith_status take(ith_engine *e, ith_bytes stored, ith_error *err)
         return status;
     }
     ith_world_bcast(e->world, means, n * sizeof *means);
-    e->model->key_bias = means;
+    e->model->key_means = means;
     return ITH_OK;
 }
 
-ith_status ith_engine_find_key_bias(ith_engine *e, const ith_engine_params *p, ith_error *err)
+ith_status ith_engine_find_key_means(ith_engine *e, const ith_engine_params *p, ith_error *err)
 {
     ith_bytes stored = {NULL, 0};
     char found;
@@ -78,5 +78,5 @@ ith_status ith_engine_find_key_bias(ith_engine *e, const ith_engine_params *p, i
         stored = ith_source_blob(e->source, ith_key_means_blob);
     found = stored.data != NULL;
     ith_world_bcast(e->world, &found, sizeof found);
-    return found ? take(e, stored, err) : ith_engine_measure_key_bias(e, err);
+    return found ? take(e, stored, err) : ith_engine_measure_key_means(e, err);
 }

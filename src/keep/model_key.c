@@ -11,7 +11,7 @@
 #include "base/workers.h"
 #include "engine/bits.h"
 #include "engine/engine.h"
-#include "engine/key_bias.h"
+#include "engine/key_means_measure.h"
 #include "weights/produce.h"
 
 #include <stdio.h>
@@ -186,14 +186,14 @@ static char *describe(const ith_engine *e, size_t *bytes)
 static ith_status make_key(const job *j, ith_key *key, ith_error *err)
 {
     const ith_model *m = j->engine->model;
-    size_t bias = m->key_bias == NULL ? 0 : ith_key_bias_count(m), bytes = 0;
+    size_t bias = m->key_means == NULL ? 0 : ith_key_means_count(m), bytes = 0;
     char *text = describe(j->engine, &bytes);
     const ith_digest_input spans[] = {
         {text, bytes},
         {j->checksums, (size_t)j->n_units * sizeof *j->checksums},
         {m->rope.inv_freq, (size_t)m->rope.half * sizeof *m->rope.inv_freq},
         {&m->rope.attention_factor, sizeof m->rope.attention_factor},
-        {m->key_bias, bias * sizeof *m->key_bias},
+        {m->key_means, bias * sizeof *m->key_means},
     };
 
     if (text == NULL)

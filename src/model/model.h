@@ -50,7 +50,7 @@ typedef struct ith_model {
     /* What brings the matrices' tiles: set by who loads it. */
     ith_store *store;
     /* [n_layers][KV heads][head size] taken off keys before they are quantized, or NULL. */
-    float *key_bias;
+    float *key_means;
 } ith_model;
 
 /* Plans all weights, under their Hugging Face names; ith_store_load then fills the fields. `exact`:

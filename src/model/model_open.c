@@ -105,7 +105,7 @@ void ith_model_close(ith_model *model)
     ith_rope_close(&model->rope);
     for (int64_t i = 0; model->layers != NULL && i < model->hp.n_layers; i++)
         close_layer(&model->layers[i]);
-    free(model->key_bias);
+    free(model->key_means);
     free(model->layers);
     free(model->states);
     free(model);

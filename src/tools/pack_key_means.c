@@ -3,7 +3,7 @@
 
 #include "comm/comm_self.h"
 #include "engine/engine_open.h"
-#include "engine/key_bias.h"
+#include "engine/key_means_measure.h"
 #include "engine/key_means.h"
 
 /* Loads the weights as opening an engine does, but always with the smallest possible budget. */
@@ -16,18 +16,18 @@ static ith_status measure(ith_engine *e, ith_error *err)
     store.budget = ith_store_least(e->store, &store);
     e->model->store = e->store;
     ITH_TRY(ith_store_load(e->store, &store, e->team, err));
-    return ith_engine_measure_key_bias(e, err);
+    return ith_engine_measure_key_means(e, err);
 }
 
 static void take_measured(ith_engine *e, ith_key_means *means)
 {
-    if (!ith_key_means_are_finite(e->model->key_bias, ith_key_bias_count(e->model))) {
+    if (!ith_key_means_are_finite(e->model->key_means, ith_key_means_count(e->model))) {
         ith_fail(&means->why, ITH_E_FORMAT, "the model's keys are not finite numbers");
         return;
     }
-    means->bytes = ith_key_bias_count(e->model) * sizeof *means->values;
-    means->values = e->model->key_bias;
-    e->model->key_bias = NULL;
+    means->bytes = ith_key_means_count(e->model) * sizeof *means->values;
+    means->values = e->model->key_means;
+    e->model->key_means = NULL;
 }
 
 ith_status ith_key_means_of_pack(const ith_engine_params *params, ith_key_means *means,

@@ -1,11 +1,11 @@
-/* key_bias.c - the constant that is taken off keys before they become int8.
+/* key_means_measure.c - the constant that is taken off keys before they become int8.
  *
  * Softmax does not see a vector that is taken off all keys alike: q.(k - c) = q.k - q.c. Keys of real models have channels with large
  * means, which would eat the range of int8 (SageAttention, arXiv 2410.02367, section 3.2). There the mean is the prompt's own; here it is a
  * constant of the model, the mean of the rotated keys over a fixed text of 64 tokens, so that the same tokens give the same
  * bits in whatever prompt they stand.
  */
-#include "engine/key_bias.h"
+#include "engine/key_means_measure.h"
 #include "engine/session.h"
 
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static const char text[] = "When you set out for Ithaca, ask that the way be lon
                            "lemons was 30 drachmas; the ship left at 6:45 in the morning (the wind was fair) and "
                            "nobody on the quay knew where she was bound.";
 
-size_t ith_key_bias_count(const ith_model *model)
+size_t ith_key_means_count(const ith_model *model)
 {
     const ith_hparams *hp = &model->hp;
     return (size_t)(hp->n_layers * hp->n_kv_heads * hp->head_dim);
@@ -63,7 +63,7 @@ static ith_status share(ith_engine *e, const float *mine, ith_error *err)
 {
     const ith_hparams *hp = &e->model->hp;
     ith_comm *comm = e->world->comm;
-    size_t n = ith_key_bias_count(e->model);
+    size_t n = ith_key_means_count(e->model);
     float *all = calloc(n, sizeof *all), *bias = calloc(n, sizeof *bias);
     int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts), *displs = counts + comm->size;
     ith_status status = ITH_OK;
@@ -79,7 +79,7 @@ static ith_status share(ith_engine *e, const float *mine, ith_error *err)
         }
         comm->ops->allgatherv(comm, mine, all, counts, displs);
         spread(e, all, displs, bias);
-        e->model->key_bias = bias;
+        e->model->key_means = bias;
         bias = NULL;
     }
     free(all);
@@ -140,7 +140,7 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     return ITH_OK;
 }
 
-ith_status ith_engine_measure_key_bias(ith_engine *e, ith_error *err)
+ith_status ith_engine_measure_key_means(ith_engine *e, ith_error *err)
 {
     ith_session *session = NULL;
     float *means = NULL;

@@ -1,4 +1,4 @@
-/* measure.c - a session's profile as JSON. */
+/* session_profile.c - a session's profile as JSON. */
 #include "engine/session.h"
 #include "ithaca_tools.h"
 
