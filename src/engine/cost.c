@@ -15,11 +15,12 @@ static double matrix_bytes(const ith_matrix *m)
     return (double)m->tile_bytes * (double)m->n_tiles;
 }
 
-typedef struct sums { /* over the layers' matrices, for a pass of `tokens` */
+/* Sums over the layers' matrices, for a pass of `tokens`. */
+typedef struct sums {
     double tokens, ops, bytes;
 } sums;
 
-/* A matrix is read if any token goes through it; tokens choose each by itself. */
+/* A matrix is read if any token uses it. Tokens choose their experts independently. */
 static void add_matrix(void *user, const ith_use *use)
 {
     sums *s = user;
@@ -47,7 +48,7 @@ static void add_key_ops(void *user, int layer, const ith_block *block)
         s->ops += block->kind->key_ops(s->hp);
 }
 
-/* Of a token for each key before it, all layers. */
+/* Operations of one token with one earlier key, in all layers. */
 static double key_ops(const ith_model *m)
 {
     key_sum s = {.hp = &m->hp};
@@ -55,7 +56,7 @@ static double key_ops(const ith_model *m)
     return s.ops;
 }
 
-/* n tokens after `depth`, each of which sees itself too. */
+/* Keys that n tokens after `depth` attend to, themselves included. */
 static double keys_seen(int64_t depth, int64_t n)
 {
     return (double)n * (double)depth + (double)n * (double)(n + 1) / 2;
@@ -68,21 +69,25 @@ ith_cost ith_pass_cost(const ith_engine *e, int64_t depth, int64_t n)
     return (ith_cost){
         .linear_ops = layers.ops + matrix_ops(m->output),
         .key_ops = keys_seen(depth, n) * key_ops(m),
-        .bytes = layers.bytes + matrix_bytes(m->output) + (double)e->info.kv_bytes_per_token * (double)(depth + n),
+        .bytes = layers.bytes + matrix_bytes(m->output) +
+                 (double)e->info.kv_bytes_per_token * (double)(depth + n),
     };
 }
 
 ith_depth_cost ith_prompt_cost(const ith_engine *e, double linear_rate, double key_rate)
 {
-    return (ith_depth_cost){sum_layers(e->model, 1).ops / linear_rate, key_ops(e->model) / key_rate};
+    return (ith_depth_cost){sum_layers(e->model, 1).ops / linear_rate,
+                            key_ops(e->model) / key_rate};
 }
 
-/* The means over the layers, and over a prompt of the whole context: what a pass sends grows linearly with the depth, if at all. */
+/* The average over a prompt is the pass in its middle: what a pass sends grows linearly with the
+ * depth, if at all. */
 ith_token_traffic ith_pass_traffic(const ith_engine *e)
 {
     const ith_hparams *hp = &e->model->hp;
     ith_wire wire = ith_engine_wire(e);
-    int64_t n = e->info.chunk < e->info.ctx ? e->info.chunk : e->info.ctx, depth = (e->info.ctx - n) / 2;
+    int64_t n = e->info.chunk < e->info.ctx ? e->info.chunk : e->info.ctx,
+            depth = (e->info.ctx - n) / 2;
     double P = e->mesh.ranks, each = (double)(n * hp->n_layers);
 
     return (ith_token_traffic){.ulysses = (double)ith_traffic_ulysses(&wire, depth, n) / each,

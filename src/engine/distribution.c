@@ -1,8 +1,9 @@
-/* distribution.c - where the weights are: whole on every node, cut among the nodes, or not in memory at all until they are used. Decided before
- * anything is allocated, from the model's size, what a session of the largest context takes, and the memory that there is.
+/* distribution.c - chooses the weight distribution before anything is allocated, from the model's
+ * size, the size of a session with the largest context, and the available memory.
  *
- * In this order, what fits: replicated (no weights travel), sharded (they travel in prefill only), streamed (they are read in every pass; over
- * several nodes cut among them as well, so that each reads its part).
+ * The first that fits is used: replicated (every node has all weights), sharded (each node has some
+ * rows; weights are exchanged in prefill only), streamed (weights are read in every pass; of
+ * several nodes, each reads its own rows).
  */
 #include "engine/distribution.h"
 #include "base/mem.h"
@@ -13,7 +14,7 @@
 
 #define MIB 1048576.0
 
-/* What the system needs beside us: of available memory this part is left alone. */
+/* The fraction of available memory that is left to the system. */
 static const double SPARE = 0.05;
 
 int64_t ith_engine_memory(const ith_engine *e, const ith_engine_params *p)
@@ -23,7 +24,7 @@ int64_t ith_engine_memory(const ith_engine *e, const ith_engine_params *p)
     return (int64_t)((double)ith_mem_available() * (1 - SPARE)) / e->world->comm->node_size;
 }
 
-/* The least of all ranks' values. */
+/* Collective. The smallest value of all ranks. */
 static int64_t least(ith_comm *comm, int64_t value)
 {
     return -comm->ops->max(comm, -value);
@@ -45,30 +46,34 @@ static void describe(ith_engine *e, ith_distribution chosen, int64_t bytes, int6
     over_nodes(e->world->comm, nodes);
     if (chosen == ITH_DISTRIBUTION_REPLICATED)
         snprintf(e->distribution_text, sizeof e->distribution_text,
-                 "replicated: weights %.0f MiB a %s, session up to %.0f MiB a rank", weights,
-                 e->world->comm->domain_size < e->world->comm->node_size ? "memory node" : "machine",
+                 "replicated: weights %.0f MiB per %s, session up to %.0f MiB per rank", weights,
+                 e->world->comm->domain_size < e->world->comm->node_size ? "memory node"
+                                                                         : "machine",
                  (double)session / MIB);
     else
-        snprintf(e->distribution_text, sizeof e->distribution_text,
-                 "%s%s: %.0f MiB of weights within %.0f MiB a node, session up to %.0f MiB a rank",
-                 chosen == ITH_DISTRIBUTION_SHARDED ? "sharded" : "streamed", nodes, weights, (double)bytes / MIB,
-                 (double)session / MIB);
+        snprintf(
+            e->distribution_text, sizeof e->distribution_text,
+            "%s%s: %.0f MiB of weights within %.0f MiB per node, session up to %.0f MiB per rank",
+            chosen == ITH_DISTRIBUTION_SHARDED ? "sharded" : "streamed", nodes, weights,
+            (double)bytes / MIB, (double)session / MIB);
 }
 
-/* Streamed weights go through the page cache if free memory keeps them there from one pass to the next; else each pass would push out what the
- * next one reads first. `memory`: what each rank will take. */
-static ith_caching caching_of(const ith_engine *e, const ith_engine_params *p, int64_t memory, int64_t room)
+/* Streamed weights go through the page cache if it has room for them beside what the ranks take
+ * (`memory` each). Otherwise each pass would evict what the next one reads first. */
+static ith_caching caching_of(const ith_engine *e, const ith_engine_params *p, int64_t memory,
+                              int64_t room)
 {
     const ith_comm *comm = e->world->comm;
-    int64_t held = e->info.weight_bytes / comm->n_nodes, free = (int64_t)ith_mem_available() - memory * comm->node_size;
+    int64_t held = e->info.weight_bytes / comm->n_nodes,
+            free = (int64_t)ith_mem_available() - memory * comm->node_size;
 
     if (p->offload == ITH_OFFLOAD_DIRECT)
         return ITH_UNCACHED;
     return p->offload == ITH_OFFLOAD_RAM || held - room <= free ? ITH_CACHED : ITH_UNCACHED;
 }
 
-/* A token of an answer goes to its experts alone. */
-static ith_status foresee(ith_engine *e, const ith_store_params *store, ith_error *err)
+/* Forecasts what passes will read. A token of the answer reads only its own experts. */
+static ith_status forecast(ith_engine *e, const ith_store_params *store, ith_error *err)
 {
     double share = ith_blocks_least_share(e->model);
     size_t at = strlen(e->distribution_text), room = sizeof e->distribution_text - at;
@@ -78,18 +83,22 @@ static ith_status foresee(ith_engine *e, const ith_store_params *store, ith_erro
         return ITH_OK;
     if (share < 1)
         snprintf(e->distribution_text + at, room,
-                 "; read a node: %.0f MiB a pass of a prompt, about %.0f MiB a token of the answer",
+                 "; each node reads %.0f MiB per pass of a prompt, about %.0f MiB per token of the "
+                 "answer",
                  e->streamed.read / MIB, e->streamed.read_chosen / MIB);
     else
-        snprintf(e->distribution_text + at, room, "; read a node: %.0f MiB a pass", e->streamed.read / MIB);
+        snprintf(e->distribution_text + at, room, "; each node reads %.0f MiB per pass",
+                 e->streamed.read / MIB);
     return ITH_OK;
 }
 
-ith_status ith_engine_distribute(ith_engine *e, const ith_engine_params *p, ith_store_params *out, ith_error *err)
+ith_status ith_engine_distribute(ith_engine *e, const ith_engine_params *p, ith_store_params *out,
+                                 ith_error *err)
 {
     ith_comm *comm = e->world->comm;
-    int64_t session = ith_session_bytes(e), memory = ith_engine_memory(e, p), left = memory - session,
-            room = least(comm, left * comm->node_size), room_for_copy = least(comm, left * comm->domain_size), sharded;
+    int64_t session = ith_session_bytes(e), memory = ith_engine_memory(e, p),
+            left = memory - session, room = least(comm, left * comm->node_size),
+            room_for_copy = least(comm, left * comm->domain_size), sharded;
     ith_distribution chosen = p->distribution;
 
     out->cut = comm->n_nodes > 1;
@@ -104,14 +113,16 @@ ith_status ith_engine_distribute(ith_engine *e, const ith_engine_params *p, ith_
     if (chosen != ITH_DISTRIBUTION_STREAMED)
         return ITH_OK;
     if (room <= 0)
-        return ith_fail(
-            err, ITH_E_MEMORY,
-            "%.0f MiB a rank are to be had, of which a context of %lld tokens takes up to %.0f MiB: nothing is "
-            "left for weights; give more memory (--mem), a smaller context (--ctx) or a smaller chunk (--chunk)",
-            memory > 0 ? (double)memory / MIB : 0, (long long)e->info.ctx, (double)session / MIB);
+        return ith_fail(err, ITH_E_MEMORY,
+                        "%.0f MiB available per rank, but a context of %lld tokens takes up to "
+                        "%.0f MiB: nothing is left for weights; give more memory (--mem), a "
+                        "smaller context (--ctx) or a smaller chunk (--chunk)",
+                        memory > 0 ? (double)memory / MIB : 0, (long long)e->info.ctx,
+                        (double)session / MIB);
     out->budget = (size_t)room;
     out->caching = caching_of(e, p, memory, room);
     if (out->caching == ITH_UNCACHED)
-        strncat(e->distribution_text, ", past the page cache", sizeof e->distribution_text - strlen(e->distribution_text) - 1);
-    return foresee(e, out, err);
+        strncat(e->distribution_text, ", bypassing the page cache",
+                sizeof e->distribution_text - strlen(e->distribution_text) - 1);
+    return forecast(e, out, err);
 }

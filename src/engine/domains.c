@@ -1,5 +1,4 @@
-/* domains.c - ranks and memory nodes (NUMA): which of a machine's ranks share a copy of the weights, and where their threads run, beside which it
- * lies; and whether the launcher left them the cores that they want. */
+/* domains.c - memory domains, and advice about the launcher's binding. */
 #include "engine/domains.h"
 #include "engine/distribution.h"
 #include "engine/sizes.h"
@@ -13,11 +12,12 @@ static int64_t least(ith_comm *comm, int64_t value)
     return -comm->ops->max(comm, -value);
 }
 
-/* Does a copy for each domain leave every rank its session? As in distribution.c, a rank's share of the copy counts. */
+/* Does every rank have room for its session and its share of its domain's copy? */
 static bool copies_fit(ith_engine *e, const ith_engine_params *p)
 {
     ith_comm *comm = e->world->comm;
-    int64_t left = ith_engine_memory(e, p) - ith_session_bytes(e) - e->info.weight_bytes / comm->domain_size;
+    int64_t left =
+        ith_engine_memory(e, p) - ith_session_bytes(e) - e->info.weight_bytes / comm->domain_size;
     return p->distribution != ITH_DISTRIBUTION_STREAMED && least(comm, left) >= 0;
 }
 
@@ -33,7 +33,8 @@ void ith_engine_choose_domains(ith_engine *e, const ith_engine_params *p)
         comm->ops->split_domains(comm, 0);
 }
 
-/* Are the ranks of these seats of one domain? Those are made of bound ranks only. */
+/* Are the ranks of these seats in one domain? Domains smaller than the machine consist of ranks
+ * that are bound to one memory node. */
 static bool share_domain(const ith_comm *comm, const ith_seat *a, const ith_seat *b)
 {
     return comm->domain_size == comm->node_size || a->os_index[0] == b->os_index[0];
@@ -48,9 +49,11 @@ ith_status ith_engine_find_homes(ith_engine *e, ith_homes *homes, ith_error *err
 
     e->seats = calloc((size_t)comm->node_size, sizeof *e->seats);
     ITH_TRY(ith_comm_agree(
-        comm, e->seats != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for a table of ranks"), err));
-    ITH_TRY(comm->ops->shared_alloc(comm, (size_t)comm->node_size * sizeof *all, "a table of ranks", NULL, NULL,
-                                    &shared, err));
+        comm,
+        e->seats != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for a table of ranks"),
+        err));
+    ITH_TRY(comm->ops->shared_alloc(comm, (size_t)comm->node_size * sizeof *all, "a table of ranks",
+                                    NULL, NULL, &shared, err));
     all = shared;
     all[comm->node_rank] = ith_seat_of(e->topology, comm->rank, e->info.threads);
     comm->ops->node_barrier(comm);
@@ -66,7 +69,8 @@ ith_status ith_engine_find_homes(ith_engine *e, ith_homes *homes, ith_error *err
 
 static const char *how_to_bind(int ranks_here)
 {
-    return ranks_here > 1 ? "mpirun --map-by numa --bind-to numa (or --bind-to none)" : "mpirun --bind-to none";
+    return ranks_here > 1 ? "mpirun --map-by numa --bind-to numa (or --bind-to none)"
+                          : "mpirun --bind-to none";
 }
 
 void ith_engine_advise(ith_engine *e, const ith_engine_params *p)
@@ -80,10 +84,13 @@ void ith_engine_advise(ith_engine *e, const ith_engine_params *p)
         return;
     if (threads > cpus)
         snprintf(e->advice_text, sizeof e->advice_text,
-                 "rank %d has %d threads, but its launcher lets it run on %d of the machine's %d cores: try %s",
+                 "rank %d has %d threads, but the launcher lets it run on %d of the machine's %d "
+                 "cores: try %s",
                  comm->rank, threads, cores, all, how_to_bind(comm->node_size));
     else if (p->threads == 0 && 2 * (int64_t)cores * comm->node_size <= all)
-        snprintf(e->advice_text, sizeof e->advice_text,
-                 "%d rank%s on this machine may run on %d of its %d cores: try %s", comm->node_size,
-                 comm->node_size == 1 ? "" : "s", cores * comm->node_size, all, how_to_bind(comm->node_size));
+        snprintf(
+            e->advice_text, sizeof e->advice_text,
+            "the launcher lets the %d rank%s on this machine run on %d of its %d cores: try %s",
+            comm->node_size, comm->node_size == 1 ? "" : "s", cores * comm->node_size, all,
+            how_to_bind(comm->node_size));
 }

@@ -1,19 +1,20 @@
-/* domains.h - ranks and memory nodes (NUMA). */
+/* domains.h - memory domains: which ranks of a machine share a copy of the weights, on which memory
+ * nodes (NUMA) it lies, and whether the launcher gave the ranks enough cores. */
 #ifndef ITH_ENGINE_DOMAINS_H
 #define ITH_ENGINE_DOMAINS_H
 
 #include "engine/engine.h"
 
-/* Collective. Makes memory domains of the machine's memory nodes if every rank is bound to one node
- * and a copy of the weights fits into each. */
+/* Collective. Makes each memory node a memory domain if every rank is bound to one node and each
+ * node has room for a copy of the weights. Otherwise the machine is one domain. */
 void ith_engine_choose_domains(ith_engine *engine, const ith_engine_params *params);
 
-/* Collective. On which memory nodes the weights shall lie. *homes is valid as long as the
- * engine. */
+/* Collective. Finds the memory nodes on which the weights should lie. *homes is valid as long as
+ * the engine. ITH_E_MEMORY is the only error. */
 ith_status ith_engine_find_homes(ith_engine *engine, ith_homes *homes, ith_error *err);
 
-/* Sets the engine's advice to the user if a launcher lets this rank run on fewer cores than it has
- * threads, or than its share of the machine. */
+/* Local. Writes the advice of ith_engine_info if the launcher lets this rank run on fewer cores
+ * than it has threads, or on less than its share of the machine. */
 void ith_engine_advise(ith_engine *engine, const ith_engine_params *params);
 
 #endif

@@ -1,4 +1,4 @@
-/* engine.c - the engine's handle: what it says of itself, and closing it. */
+/* engine.c - the engine's handle: its properties, and closing it. */
 #include "engine/engine.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@ bool ith_engine_goes_on(ith_engine *e, const char *what, int64_t done, int64_t t
 {
     char on = 1;
 
-    if (e->progress == NULL) /* the same on every rank */
+    if (e->progress == NULL) /* on every rank or on none */
         return true;
     if (e->world->comm->rank == 0)
         on = e->progress(e->progress_user, what, done, total);

@@ -1,6 +1,6 @@
-/* engine.h - the engine behind its handle: a model in memory, and how the ranks work on it.
+/* engine.h - the engine behind its handle: a model in memory, and how the ranks share its work.
  *
- * Opened by engine_open.c; afterwards nothing here changes.
+ * engine_open.c fills it. Afterwards only the workspace and the count of sessions change.
  */
 #ifndef ITH_ENGINE_ENGINE_H
 #define ITH_ENGINE_ENGINE_H
@@ -14,31 +14,32 @@ struct ith_engine {
     ith_world *world;
     ith_source *source;
     ith_stats *stats; /* NULL: none given */
-    ith_vocab *vocab; /* rank 0; NULL elsewhere, or if the model has no tokenizer */
+    ith_vocab *vocab; /* rank 0; NULL on other ranks, and if the model has no tokenizer */
     ith_store *store;
     ith_model *model;
     ith_topology *topology;
-    /* [node_size] of this memory domain's ranks, then of the node's others; NULL: not known yet */
+    /* [node_size] where the threads of each rank run: the ranks of this memory domain, then the
+     * others of the node. NULL until ith_engine_find_homes. */
     ith_seat *seats;
     ith_team *team;
     ith_mesh mesh;
-    int64_t *sums;  /* the mesh's; NULL: nothing is weighed */
-    double *shares; /* info's */
+    int64_t *sums;  /* the mesh's; NULL: equal shares */
+    double *shares; /* those of `info` */
     ith_kv_layout kv;
     ith_exchange exchange;
     int head_slices;
     ith_prefill prefill;
-    ith_workspace *ws; /* of all sessions' passes; NULL: no session is open */
+    ith_workspace *ws; /* shared by the passes of all sessions; NULL: no session is open */
     int n_sessions;    /* that use it */
     ith_progress_fn progress;
     ith_chunk_fn chunk_progress;
     void *progress_user;
     ith_engine_info info;
-    ith_store_forecast streamed; /* what streaming the weights will read; zeroed if they are not */
+    ith_store_forecast streamed; /* what passes will read of streamed weights; else zero */
     char mesh_text[32], distribution_text[300], advice_text[240];
 };
 
-/* What a token takes between the ranks: for the formulas of model/traffic.h. */
+/* What a token takes on the wire, for the formulas of model/traffic.h. */
 static inline ith_wire ith_engine_wire(const ith_engine *engine)
 {
     return (ith_wire){.hp = &engine->model->hp,
@@ -47,8 +48,8 @@ static inline ith_wire ith_engine_wire(const ith_engine *engine)
                       .mesh = &engine->mesh};
 }
 
-/* Collective. Rank 0's progress function, heard by all: false asks to stop. From tid 0 of a pass
- * too. */
+/* Collective; inside a pass, tid 0 of every rank calls it. Calls the progress function on rank 0
+ * and returns its answer on all ranks; false: stop. */
 bool ith_engine_goes_on(ith_engine *engine, const char *what, int64_t done, int64_t total);
 
 #endif

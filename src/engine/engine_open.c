@@ -1,10 +1,10 @@
-/* engine_open.c - opening an engine: from the model's files to weights in memory. */
+/* engine_open.c - opens an engine: from the model's files to weights in memory. */
 #include "engine/engine_open.h"
 #include "base/cgroup.h"
 #include "engine/cost.h"
+#include "engine/distribution.h"
 #include "engine/domains.h"
 #include "engine/key_means.h"
-#include "engine/distribution.h"
 #include "engine/shares.h"
 #include "engine/sizes.h"
 
@@ -12,9 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RAM_LEVEL = 1 /* zstd's, of weights kept in memory */ };
-
-enum { CHUNK_PER_RANK = 512, MAX_CTX = 1 << 27, MASK_BYTES = 1024 };
+enum {
+    RAM_LEVEL = 1, /* zstd level of streamed weights that are kept in memory */
+    CHUNK_PER_RANK = 512,
+    MAX_CTX = 1 << 27,
+    MASK_BYTES = 1024
+};
 
 ith_engine_params ith_engine_params_default(void)
 {
@@ -27,18 +30,19 @@ static ith_status check_params(const ith_engine_params *p, ith_error *err)
         return ith_fail(err, ITH_E_ARGUMENT, "no model given");
     if (p->threads < 0 || p->chunk < 0 || p->ctx < 0 || p->ctx > MAX_CTX)
         return ith_fail(err, ITH_E_ARGUMENT,
-                        "threads %d, chunk %lld and context %lld should not be negative, nor the context above %d",
+                        "threads is %d, chunk %lld and context %lld; expected 0 or more, and a "
+                        "context of at most %d",
                         p->threads, (long long)p->chunk, (long long)p->ctx, MAX_CTX);
     if (p->head_slices < 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "head_slices is %d; expected 1 or more, or 0 to choose",
-                        p->head_slices);
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "head_slices is %d; expected 1 or more, or 0 to choose", p->head_slices);
     if (ith_kernels_env_error() != NULL)
         return ith_fail(err, ITH_E_ARGUMENT, "%s", ith_kernels_env_error());
     return ITH_OK;
 }
 
-/* Everything that reads files and plans memory: each rank for itself. */
-static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err)
+/* Reads the headers of all files and makes the load plan; each rank does so for itself. */
+static ith_status read_model(ith_engine *e, const ith_engine_params *p, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
     const ith_hparams *hp;
@@ -51,7 +55,8 @@ static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err
     if (comm->rank == 0 && ith_vocab_in(e->source))
         ITH_TRY(ith_vocab_from_source(e->source, &e->vocab, err));
     ITH_TRY(ith_store_open(comm, &e->store, err));
-    ITH_TRY(ith_model_open(e->source, ith_store_plan(e->store), p->quant, p->exact, &e->model, err));
+    ITH_TRY(
+        ith_model_open(e->source, ith_store_plan(e->store), p->quant, p->exact, &e->model, err));
     e->model->caches = ith_topology_caches(e->topology);
     if (p->rope_scaling != NULL)
         ITH_TRY(ith_model_scale_rope(e->model, p->rope_scaling, err));
@@ -61,15 +66,16 @@ static ith_status plan(ith_engine *e, const ith_engine_params *p, ith_error *err
     return ith_plan_weigh(ith_store_plan(e->store), e->stats, err);
 }
 
-/* This rank's share of its machine's cores: of those that it may run on, each divided among the ranks that may. Collective. */
+/* Collective. This rank's share of its machine's cores: each core that it may run on, divided by
+ * the number of ranks that may run there. */
 static ith_status default_threads(ith_comm *comm, int *threads, ith_error *err)
 {
     int64_t quota = ith_cgroup_cores("") / comm->node_size;
     void *shared;
     uint8_t *masks;
 
-    ITH_TRY(
-        comm->ops->shared_alloc(comm, (size_t)comm->node_size * MASK_BYTES, "core masks", NULL, NULL, &shared, err));
+    ITH_TRY(comm->ops->shared_alloc(comm, (size_t)comm->node_size * MASK_BYTES, "core masks", NULL,
+                                    NULL, &shared, err));
     masks = shared;
     ith_cores_mask(masks + (size_t)comm->node_rank * MASK_BYTES, MASK_BYTES);
     comm->ops->node_barrier(comm);
@@ -85,7 +91,8 @@ static void describe(ith_engine *e, const ith_engine_params *p, int threads)
 {
     const ith_hparams *hp = &e->model->hp;
     ith_engine_info *info = &e->info;
-    int64_t ctx = p->ctx > 0 ? p->ctx : hp->ctx_train, chunk = p->chunk > 0 ? p->chunk : CHUNK_PER_RANK * e->mesh.ranks;
+    int64_t ctx = p->ctx > 0 ? p->ctx : hp->ctx_train,
+            chunk = p->chunk > 0 ? p->chunk : CHUNK_PER_RANK * e->mesh.ranks;
 
     snprintf(e->mesh_text, sizeof e->mesh_text, "%dx%d", e->mesh.ulysses, e->mesh.context);
     *info = (ith_engine_info){
@@ -129,8 +136,8 @@ static ith_kv_layout kv_layout(const ith_engine_params *p)
     return p->exact ? ITH_KVL_F32 : of[p->kv];
 }
 
-/* Rank 0, before anything large is allocated. */
-static void tell_sizes(const ith_engine *e, const ith_engine_params *p)
+/* Calls the caller's function on rank 0, before any large allocation. */
+static void report_sizes(const ith_engine *e, const ith_engine_params *p)
 {
     int64_t kv = ith_session_kv_bytes(e);
     const ith_depth_cost ops = ith_prompt_cost(e, 1, 1);
@@ -150,7 +157,7 @@ static ith_status prepare(ith_engine *e, const ith_engine_params *p, ith_error *
     ith_comm *comm = e->world->comm;
     int threads = p->threads;
 
-    ITH_TRY(ith_comm_agree(comm, plan(e, p, err), err));
+    ITH_TRY(ith_comm_agree(comm, read_model(e, p, err), err));
     if (threads == 0)
         ITH_TRY(default_threads(comm, &threads, err));
     ITH_TRY(ith_engine_share(e, p, threads, err));
@@ -160,7 +167,8 @@ static ith_status prepare(ith_engine *e, const ith_engine_params *p, ith_error *
     return ITH_OK;
 }
 
-ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, ith_engine **out, ith_error *err)
+ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, ith_engine **out,
+                           ith_error *err)
 {
     *out = calloc(1, sizeof **out);
     if (*out == NULL)
@@ -175,7 +183,8 @@ ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, it
     return prepare(*out, params, err);
 }
 
-ith_status ith_engine_choose(ith_engine *e, const ith_engine_params *p, ith_store_params *store, ith_error *err)
+ith_status ith_engine_choose(ith_engine *e, const ith_engine_params *p, ith_store_params *store,
+                             ith_error *err)
 {
     *store = (ith_store_params){.mesh = &e->mesh,
                                 .keep = p->offload == ITH_OFFLOAD_RAM ? RAM_LEVEL : -1,
@@ -195,17 +204,19 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
     if (e->model->exact)
         ITH_TRY(ith_comm_agree(e->world->comm, ith_blas_open(err), err));
     ITH_TRY(ith_engine_choose(e, p, &store, err));
-    tell_sizes(e, p);
+    report_sizes(e, p);
     ITH_TRY(ith_engine_find_homes(e, &store.homes, err));
     e->model->store = e->store;
     ITH_TRY(ith_store_load(e->store, &store, e->team, err));
     if (e->kv == ITH_KVL_Q8)
         ITH_TRY(ith_engine_find_key_means(e, p, err));
-    ith_team_bind(e->team, e->topology); /* after the store has made its own threads: those run anywhere */
+    /* After the store has started its own threads, which may run anywhere. */
+    ith_team_bind(e->team, e->topology);
     return ITH_OK;
 }
 
-ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **out, ith_error *err)
+ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **out,
+                           ith_error *err)
 {
     ith_engine *e;
     ith_status status = ith_engine_plan(world, params, &e, err);

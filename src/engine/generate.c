@@ -1,4 +1,4 @@
-/* generate.c - rank 0 samples and shows, all ranks compute. */
+/* generate.c - generates an answer: all ranks compute, rank 0 samples and shows the text. */
 #include "base/testhook.h"
 #include "engine/session.h"
 #include "engine/speculate.h"
@@ -9,28 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(ITH_DRAFT_MAX == ITH_DECODE_TOKENS - 1, "a pass verifies a chosen token and the guesses after it");
+_Static_assert(ITH_DRAFT_MAX == ITH_DECODE_TOKENS - 1,
+               "a pass verifies a chosen token and the guesses after it");
 
-typedef struct writer { /* rank 0: from ids to the text that is shown */
+/* Rank 0: turns ids into text and shows it. */
+typedef struct writer {
     const ith_generate_params *params;
     const ith_vocab *vocab;
-    ith_keeper *keeper; /* saves the answer's tokens, or NULL */
+    ith_keeper *keeper; /* saves the answer's tokens; NULL: none */
     ith_sampler *sampler;
-    ith_detok *detok; /* NULL without a tokenizer: ids only */
+    ith_detok *detok; /* NULL: no tokenizer, so ids only */
     ith_stop *stop;
     ith_generation *out;
-    size_t room, text_room;
+    size_t room, text_room; /* allocated: ids, and bytes of text */
 } writer;
 
-static ith_status writer_open(writer *w, ith_session *s, const ith_generate_params *params, ith_generation *out,
-                              ith_error *err)
+static ith_status writer_open(writer *w, ith_session *s, const ith_generate_params *params,
+                              ith_generation *out, ith_error *err)
 {
     *w = (writer){.params = params, .vocab = s->engine->vocab, .keeper = s->keeper, .out = out};
     ITH_TRY(ith_sampler_open(&params->sampling, s->engine->model->hp.n_vocab, &w->sampler, err));
     for (int64_t i = 0; i < s->length; i++)
         ith_sampler_accept(w->sampler, s->ids[i]);
     if (w->vocab == NULL && params->n_stop > 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "stop strings need a model with a tokenizer");
+        return ith_fail(err, ITH_E_ARGUMENT, "stop strings need a model that has a tokenizer");
     ITH_TRY(ith_stop_open(params->stop, params->n_stop, &w->stop, err));
     return w->vocab == NULL ? ITH_OK : ith_detok_open(w->vocab->tok, &w->detok, err);
 }
@@ -59,7 +61,7 @@ static ith_status grow(void **buffer, size_t *room, size_t need, size_t size, it
     return ITH_OK;
 }
 
-/* Keeps and shows a piece of text; *on false: the caller's function wants to stop. */
+/* Appends text to the answer and shows it. *on false: the caller's function wants to stop. */
 static ith_status show(writer *w, const char *text, size_t len, bool *on, ith_error *err)
 {
     ith_generation *out = w->out;
@@ -72,7 +74,8 @@ static ith_status show(writer *w, const char *text, size_t len, bool *on, ith_er
     return ITH_OK;
 }
 
-static ith_status show_through_stop(writer *w, const char *text, size_t len, bool *on, bool *stopped, ith_error *err)
+static ith_status show_through_stop(writer *w, const char *text, size_t len, bool *on,
+                                    bool *stopped, ith_error *err)
 {
     const char *ready;
     size_t n;
@@ -87,7 +90,7 @@ static void act_for_test(const writer *w)
             break;
 }
 
-/* One token. *on false: the answer is finished, out->finish says how. */
+/* Takes one token. *on false: the answer is finished; out->finish says why. */
 static ith_status write_token(writer *w, int32_t id, bool *on, ith_error *err)
 {
     bool stopped = false;
@@ -103,7 +106,8 @@ static ith_status write_token(writer *w, int32_t id, bool *on, ith_error *err)
     w->out->ids[w->out->n_ids++] = id;
     ith_sampler_accept(w->sampler, id);
     if (w->keeper != NULL)
-        w->keeper->ops->token(w->keeper, (int64_t)w->out->n_ids - 1, id, ith_sampler_draws(w->sampler));
+        w->keeper->ops->token(w->keeper, (int64_t)w->out->n_ids - 1, id,
+                              ith_sampler_draws(w->sampler));
     if (ith_test_hook_due("answer", (int64_t)w->out->n_ids))
         act_for_test(w);
     if (w->detok != NULL)
@@ -117,7 +121,7 @@ static ith_status write_token(writer *w, int32_t id, bool *on, ith_error *err)
     return ITH_OK;
 }
 
-/* What stream and stop matcher still hold. */
+/* Shows what the stream and the stop strings still hold back. */
 static ith_status write_rest(writer *w, ith_error *err)
 {
     bool on, stopped = false;
@@ -132,26 +136,31 @@ static ith_status write_rest(writer *w, ith_error *err)
     return show(w, text, len, &on, err);
 }
 
-/* ---- The loop: tokens from the logits at hand, guesses at those that follow, a pass over them ---- */
+/* ---- The loop ----
+ *
+ * Each round chooses tokens from the logits of the last pass, guesses the tokens after them, and
+ * runs a pass over the last chosen token and the guesses.
+ */
 
 typedef struct loop {
-    writer *w; /* rank 0's */
+    writer *w; /* of rank 0 */
     ith_session *session;
     const ith_generate_params *params;
     ith_drafter *drafter; /* NULL: no guesses */
     ith_draft_pace pace;
-    int32_t tokens[ITH_DECODE_TOKENS]; /* of the last pass: a chosen one, then guesses */
+    int32_t tokens[ITH_DECODE_TOKENS]; /* of the last pass: a chosen token, then guesses */
     int64_t n_guesses;
     int64_t n_chosen;
 } loop;
 
-/* What rank 0 tells the others after each pass: the last token chosen, and how many guesses before it were right. */
+/* What rank 0 tells the others after each pass. */
 typedef struct verdict {
-    int32_t id, go_on;
-    int64_t right;
+    int32_t id;    /* the last token chosen */
+    int32_t go_on; /* 0: the answer is finished */
+    int64_t right; /* guesses before it that were right */
 } verdict;
 
-/* The answer's token number n, behind `length` tokens of the timeline. */
+/* Token n of the answer, which follows `length` tokens of the timeline. */
 static int32_t next_token(const loop *l, int64_t length, int64_t n)
 {
     if (l->params->answer != NULL)
@@ -159,7 +168,7 @@ static int32_t next_token(const loop *l, int64_t length, int64_t n)
     return ith_sampler_choose(l->w->sampler, ith_session_logits_at(l->session, length));
 }
 
-/* Chooses a token after each guess that the one before it has proved right. */
+/* Chooses a token, and another one after each guess that equals the token chosen before it. */
 static ith_status choose(loop *l, verdict *v, ith_error *err)
 {
     int64_t length = l->session->length - l->n_guesses;
@@ -174,10 +183,11 @@ static ith_status choose(loop *l, verdict *v, ith_error *err)
     }
 }
 
-/* Guesses that pay, fit, and can still be wanted. */
+/* The largest number of guesses that pays, fits, and may still be needed. */
 static int64_t most_guesses(const loop *l)
 {
-    const int64_t limits[] = {ith_draft_pace_length(&l->pace), l->params->max_tokens - l->n_chosen - 1,
+    const int64_t limits[] = {ith_draft_pace_length(&l->pace),
+                              l->params->max_tokens - l->n_chosen - 1,
                               l->session->ctx - l->session->length - 1};
     int64_t most = ith_session_few(l->session) - 1;
 
@@ -186,7 +196,7 @@ static int64_t most_guesses(const loop *l)
     return most;
 }
 
-/* The chosen token and guesses at what follows it join the timeline. */
+/* Appends the chosen token, and guesses after it, to the timeline. */
 static ith_status extend(loop *l, int32_t id, ith_error *err)
 {
     ith_session *s = l->session;
@@ -195,21 +205,23 @@ static ith_status extend(loop *l, int32_t id, ith_error *err)
     l->tokens[0] = id;
     if (most > 0) {
         s->ids[s->length] = id;
-        ITH_TRY(l->drafter->ops->draft(l->drafter, s->ids, s->length + 1, most, l->tokens + 1, &n, err));
+        ITH_TRY(l->drafter->ops->draft(l->drafter, s->ids, s->length + 1, most, l->tokens + 1, &n,
+                                       err));
     }
     ITH_TRY(ith_session_extend(s, l->tokens, (size_t)n + 1, err));
     l->n_guesses = s->n_logits - 1;
     return ITH_OK;
 }
 
-/* ---- What a checkpoint holds of the answer ---- */
+/* ---- The answer in a checkpoint ---- */
 
 typedef struct replayed {
     int64_t n; /* tokens */
     int64_t go_on;
 } replayed;
 
-static ith_status show_again(writer *w, const int32_t *ids, replayed *r, int64_t draws, ith_error *err)
+static ith_status show_again(writer *w, const int32_t *ids, replayed *r, int64_t draws,
+                             ith_error *err)
 {
     int64_t n = r->n;
     bool on = true;
@@ -221,7 +233,8 @@ static ith_status show_again(writer *w, const int32_t *ids, replayed *r, int64_t
     return ITH_OK;
 }
 
-/* Shows the tokens again and computes what follows them at once: logits have the same bits as when they came one by one. */
+/* Shows the saved tokens again and computes them like a prompt. The logits after them have the same
+ * bits as if the tokens had been computed one by one. */
 static ith_status replay(loop *l, replayed *r, ith_error *err)
 {
     ith_session *s = l->session;
@@ -230,7 +243,8 @@ static ith_status replay(loop *l, replayed *r, ith_error *err)
     const int32_t *ids = s->keeper->ops->answer(s->keeper, &r->n, &draws);
 
     r->go_on = 1;
-    ITH_TRY(ith_comm_agree(comm, comm->rank == 0 ? show_again(l->w, ids, r, draws, err) : ITH_OK, err));
+    ITH_TRY(
+        ith_comm_agree(comm, comm->rank == 0 ? show_again(l->w, ids, r, draws, err) : ITH_OK, err));
     ith_world_bcast(s->engine->world, r, sizeof *r);
     if (r->n == 0 || !r->go_on)
         return ITH_OK;
@@ -266,8 +280,9 @@ static ith_status run(loop *l, ith_generation *out, ith_error *err)
 
 /* ---- Opening ---- */
 
-/* Rank 0's: elsewhere it is not read. */
-static ith_status check_answer(const ith_session *s, const ith_generate_params *params, ith_error *err)
+/* Checks params->answer, which is read on rank 0 only. */
+static ith_status check_answer(const ith_session *s, const ith_generate_params *params,
+                               ith_error *err)
 {
     int64_t n_vocab = s->engine->model->hp.n_vocab;
 
@@ -275,19 +290,21 @@ static ith_status check_answer(const ith_session *s, const ith_generate_params *
         return ITH_OK;
     for (int64_t i = 0; i < params->max_tokens; i++)
         if (params->answer[i] < 0 || params->answer[i] >= n_vocab)
-            return ith_fail(err, ITH_E_ARGUMENT, "token %lld of the answer is %d, expected 0 to %lld", (long long)i + 1,
+            return ith_fail(err, ITH_E_ARGUMENT,
+                            "token %lld of the answer is %d; expected 0 to %lld", (long long)i + 1,
                             params->answer[i], (long long)n_vocab - 1);
     return ITH_OK;
 }
 
-/* Local: what all ranks see alike, and rank 0 alone. */
+/* Local. All ranks make the first checks, rank 0 alone the last. */
 static ith_status check(const ith_session *s, const ith_generate_params *params, ith_error *err)
 {
     if (!ith_session_has_logits(s))
-        return ith_fail(err, ITH_E_ARGUMENT, "there is nothing to go on from: prefill a prompt first");
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "the session has no logits to continue from: prefill a prompt first");
     if (params->max_draft < 0 || params->max_draft > ITH_DRAFT_MAX)
-        return ith_fail(err, ITH_E_ARGUMENT, "max_draft is %d, expected 0 (off) to %d", params->max_draft,
-                        ITH_DRAFT_MAX);
+        return ith_fail(err, ITH_E_ARGUMENT, "max_draft is %d; expected 0 (off) to %d",
+                        params->max_draft, ITH_DRAFT_MAX);
     return check_answer(s, params, err);
 }
 
@@ -295,7 +312,8 @@ static ith_guess_kind guess_kind(const loop *l)
 {
     if (l->params->draft != NULL)
         return ITH_GUESSES_OF_MODEL;
-    return l->session->engine->model->kernels->spare_arithmetic ? ITH_GUESSES_CHEAP : ITH_GUESSES_DEAR;
+    return l->session->engine->model->kernels->spare_arithmetic ? ITH_GUESSES_CHEAP
+                                                                : ITH_GUESSES_DEAR;
 }
 
 static ith_status open_drafter(loop *l, ith_error *err)
@@ -309,11 +327,15 @@ static ith_status open_drafter(loop *l, ith_error *err)
     l->pace = ith_draft_pace_start(l->params->max_draft, guess_kind(l));
     if (l->params->draft != NULL)
         return ith_drafter_model(s, l->params->draft, &l->drafter, err);
-    return ith_comm_agree(
-        comm, ith_drafter_lookup(comm->rank == 0, s->length + (most < room ? most : room), &l->drafter, err), err);
+    return ith_comm_agree(comm,
+                          ith_drafter_lookup(comm->rank == 0,
+                                             s->length + (most < room ? most : room), &l->drafter,
+                                             err),
+                          err);
 }
 
-ith_status ith_generate(ith_session *session, const ith_generate_params *params, ith_generation *out, ith_error *err)
+ith_status ith_generate(ith_session *session, const ith_generate_params *params,
+                        ith_generation *out, ith_error *err)
 {
     ith_comm *comm = session->engine->world->comm;
     writer w = {0};

@@ -1,8 +1,9 @@
-/* key_means.c - the keys' mean (key_means_measure.c) as a pack holds it, so that loading one does not have to measure: a pass of 64 tokens reads all weights
- * and computes with them, for seconds.
+/* key_means.c - takes the key means from a pack, or else measures them. Measuring takes seconds: a
+ * pass of 64 tokens reads all weights.
  *
- * It is a constant of weights, rotary frequencies and arithmetic: the one stored is that of the pack's own, whose bits any number of ranks and
- * threads would measure again. Where one of them is another, it is measured.
+ * The key means depend on weights, rotary frequencies and arithmetic only. A pack holds those of
+ * its own weights and frequencies, with the bits that any number of ranks and threads would
+ * measure. If any of the three differs, they are measured again.
  */
 #include "engine/key_means.h"
 #include "engine/bits.h"
@@ -14,7 +15,7 @@
 
 const char ith_key_means_blob[] = "key_means.1";
 _Static_assert(ITH_BITS == 1,
-               "the name ends with the number of the arithmetic: what another one measured is not found");
+               "the name ends with the version of the arithmetic, so that others are not found");
 
 bool ith_key_means_are_finite(const float *x, size_t n)
 {
@@ -24,7 +25,7 @@ bool ith_key_means_are_finite(const float *x, size_t n)
     return true;
 }
 
-/* Are weights and rotary frequencies the pack's? */
+/* Are the weights and rotary frequencies those of the pack? */
 static bool is_as_packed(const ith_engine *e, const ith_engine_params *p)
 {
     const ith_plan *plan = ith_store_plan(e->store);
@@ -40,15 +41,17 @@ static ith_status read_means(const ith_engine *e, ith_bytes stored, float *means
     size_t n = ith_key_means_count(e->model);
 
     if (stored.len != n * sizeof *means)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s has %zu bytes, expected %zu from the hyperparameters",
-                        ith_source_path(e->source), ith_key_means_blob, stored.len, n * sizeof *means);
+        return ith_fail(
+            err, ITH_E_FORMAT, "%s: %s has %zu bytes, expected %zu from the hyperparameters",
+            ith_source_path(e->source), ith_key_means_blob, stored.len, n * sizeof *means);
     memcpy(means, stored.data, stored.len);
-    return ith_key_means_are_finite(means, n) ? ITH_OK
-                                : ith_fail(err, ITH_E_FORMAT, "%s: %s holds a number that is not finite",
-                                           ith_source_path(e->source), ith_key_means_blob);
+    return ith_key_means_are_finite(means, n)
+               ? ITH_OK
+               : ith_fail(err, ITH_E_FORMAT, "%s: %s contains a number that is not finite",
+                          ith_source_path(e->source), ith_key_means_blob);
 }
 
-/* stored: rank 0's. */
+/* Collective. `stored` is read on rank 0. */
 static ith_status take(ith_engine *e, ith_bytes stored, ith_error *err)
 {
     size_t n = ith_key_means_count(e->model);
@@ -56,7 +59,7 @@ static ith_status take(ith_engine *e, ith_bytes stored, ith_error *err)
     ith_status status = ITH_OK;
 
     if (means == NULL)
-        status = ith_fail(err, ITH_E_MEMORY, "no memory for the keys' mean");
+        status = ith_fail(err, ITH_E_MEMORY, "no memory for the key means");
     else if (e->world->comm->rank == 0)
         status = read_means(e, stored, means, err);
     status = ith_comm_agree(e->world->comm, status, err);

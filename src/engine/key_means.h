@@ -1,19 +1,20 @@
-/* key_means.h - the constant of key_means_measure.h as packs hold it, so that opening a pack does not have
- * to measure it. */
+/* key_means.h - finds a model's key means (key_means_measure.h). Packs store them, so that opening
+ * a pack does not have to measure them. */
 #ifndef ITH_ENGINE_KEY_MEANS_H
 #define ITH_ENGINE_KEY_MEANS_H
 
 #include "engine/engine.h"
 
-/* Its name in packs. */
+/* The name of its blob in packs. */
 extern const char ith_key_means_blob[];
 
-/* A damaged pack, or a model with broken weights, may give values that are not finite. */
+/* False: the pack is damaged, or the model's weights are broken. */
 bool ith_key_means_are_finite(const float *values, size_t n);
 
-/* Collective. Sets engine->model->key_means: to what the pack holds if it was measured with this
- * model, else it is measured. ITH_E_FORMAT: the pack's values cannot be right. */
+/* Collective. Sets engine->model->key_means: from the pack if it was measured with the model as it
+ * is now, otherwise by measuring it. ITH_E_FORMAT: the pack's values cannot be right. Errors of
+ * ith_engine_measure_key_means. */
 ith_status ith_engine_find_key_means(ith_engine *engine, const ith_engine_params *params,
-                                    ith_error *err);
+                                     ith_error *err);
 
 #endif

@@ -1,9 +1,10 @@
-/* key_means_measure.c - the constant that is taken off keys before they become int8.
+/* key_means_measure.c - measures the constant that is subtracted from keys before they become int8.
  *
- * Softmax does not see a vector that is taken off all keys alike: q.(k - c) = q.k - q.c. Keys of real models have channels with large
- * means, which would eat the range of int8 (SageAttention, arXiv 2410.02367, section 3.2). There the mean is the prompt's own; here it is a
- * constant of the model, the mean of the rotated keys over a fixed text of 64 tokens, so that the same tokens give the same
- * bits in whatever prompt they stand.
+ * Softmax is invariant to a vector c that is subtracted from all keys: q.(k - c) = q.k - q.c. Keys
+ * of real models have channels with large means, which would use up the range of int8
+ * (SageAttention, arXiv:2410.02367, section 3.2). SageAttention subtracts the mean of the prompt's
+ * keys. Here the mean is a constant of the model, taken over the rotated keys of a fixed text of 64
+ * tokens, so that the same tokens have the same bits in every prompt.
  */
 #include "engine/key_means_measure.h"
 #include "engine/session.h"
@@ -13,12 +14,12 @@
 
 enum { TOKENS = 64 };
 
-static const char text[] = "When you set out for Ithaca, ask that the way be long, full of adventures and full of "
-                           "things to learn. Of the harbours you have "
-                           "never seen there are many, and many the summer mornings on which you will enter them, glad "
-                           "at heart. In 1911 the price of 12 "
-                           "lemons was 30 drachmas; the ship left at 6:45 in the morning (the wind was fair) and "
-                           "nobody on the quay knew where she was bound.";
+static const char text[] =
+    "When you set out for Ithaca, ask that the way be long, full of adventures and full of "
+    "things to learn. Of the harbours you have never seen there are many, and many the "
+    "summer mornings on which you will enter them, glad at heart. In 1911 the price of 12 "
+    "lemons was 30 drachmas; the ship left at 6:45 in the morning (the wind was fair) and "
+    "nobody on the quay knew where she was bound.";
 
 size_t ith_key_means_count(const ith_model *model)
 {
@@ -26,7 +27,7 @@ size_t ith_key_means_count(const ith_model *model)
     return (size_t)(hp->n_layers * hp->n_kv_heads * hp->head_dim);
 }
 
-/* The fixed text's first 64 ids, or without a tokenizer a fixed sequence of ids. */
+/* The first 64 ids of the fixed text; without a tokenizer, a fixed sequence of ids. */
 static ith_status measuring_ids(const ith_engine *e, int32_t ids[TOKENS], ith_error *err)
 {
     int32_t *all = NULL;
@@ -39,12 +40,14 @@ static ith_status measuring_ids(const ith_engine *e, int32_t ids[TOKENS], ith_er
     free(all);
     for (int i = 0; i < TOKENS; i++)
         if (ids[i] >= e->model->hp.n_vocab)
-            return ith_fail(err, ITH_E_FORMAT, "%s: the tokenizer gives id %d, but the model has %lld",
-                            ith_source_path(e->source), ids[i], (long long)e->model->hp.n_vocab);
+            return ith_fail(
+                err, ITH_E_FORMAT,
+                "%s: the tokenizer produces id %d, but the model's vocabulary has %lld tokens",
+                ith_source_path(e->source), ids[i], (long long)e->model->hp.n_vocab);
     return ITH_OK;
 }
 
-/* From [n_layers][the heads made there][d] of every rank to [n_layers][all heads][d] on all. */
+/* From [n_layers][heads that the rank computes][d] of every rank to [n_layers][all heads][d]. */
 static void spread(const ith_engine *e, const float *all, const int64_t *displs, float *bias)
 {
     const ith_hparams *hp = &e->model->hp;
@@ -69,7 +72,7 @@ static ith_status share(ith_engine *e, const float *mine, ith_error *err)
     ith_status status = ITH_OK;
 
     if (all == NULL || bias == NULL || counts == NULL)
-        status = ith_fail(err, ITH_E_MEMORY, "no memory for the keys' mean");
+        status = ith_fail(err, ITH_E_MEMORY, "no memory for the key means");
     status = ith_comm_agree(comm, status, err);
     if (status == ITH_OK) {
         for (int r = 0; r < comm->size; r++) {
@@ -88,7 +91,7 @@ static ith_status share(ith_engine *e, const float *mine, ith_error *err)
     return status;
 }
 
-/* Over the pass's tokens in ascending order; user: [n_layers][my KV heads * d]. */
+/* Adds the pass's tokens in ascending order. user: sums [n_layers][my KV heads * d]. */
 static void add_keys(void *user, int layer, const ith_seen *seen, const ith_member *me)
 {
     ith_range mine = ith_my_share(me, seen->cols, 1);
@@ -100,15 +103,17 @@ static void add_keys(void *user, int layer, const ith_seen *seen, const ith_memb
             sums[c] += seen->x[t * seen->ld + c];
 }
 
-/* The pass reads all layers' weights, about alike. */
+/* Progress in bytes, as if all layers had weights of equal size. */
 static bool goes_on(void *user, int layers)
 {
     ith_engine *e = user;
     int64_t bytes = (int64_t)ith_store_bytes(e->store);
-    return ith_engine_goes_on(e, "measure", (int64_t)((double)bytes * layers / (double)e->model->hp.n_layers), bytes);
+    return ith_engine_goes_on(
+        e, "measure", (int64_t)((double)bytes * layers / (double)e->model->hp.n_layers), bytes);
 }
 
-/* The keys' means over the fixed text, for the heads made here; the cache of that pass holds them as they are. */
+/* The mean keys of the fixed text, for the heads that this rank computes. In that pass, nothing is
+ * subtracted. */
 static ith_status measure(ith_engine *e, ith_session *session, float **means, ith_error *err)
 {
     const ith_hparams *hp = &e->model->hp;
@@ -123,7 +128,7 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     if (e->world->comm->rank == 0)
         status = measuring_ids(e, session->ids, err);
     if (status == ITH_OK && *means == NULL)
-        status = ith_fail(err, ITH_E_MEMORY, "no memory for the keys' mean");
+        status = ith_fail(err, ITH_E_MEMORY, "no memory for the key means");
     if (status == ITH_OK)
         status = ith_state_reserve(session->state, TOKENS, err);
     ITH_TRY(ith_comm_agree(e->world->comm, status, err));
@@ -134,7 +139,7 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     pass.user = e;
     ith_team_run(e->team, ith_pass_run, &pass);
     if (pass.stopped)
-        return ith_fail(err, ITH_E_CANCELLED, "stopped while measuring the keys' mean");
+        return ith_fail(err, ITH_E_CANCELLED, "stopped while measuring the key means");
     ITH_TRY(ith_comm_agree(e->world->comm, ith_store_status(e->store, err), err));
     e->model->kernels->scale((int64_t)n, *means, 1.0f / TOKENS);
     return ITH_OK;

@@ -1,14 +1,15 @@
-/* key_means_measure.h - the constant that is subtracted from keys before they are quantized: the keys' mean
- * over a fixed text. */
+/* key_means_measure.h - measures the key means: vectors that are subtracted from keys before the
+ * keys are quantized. Each is the mean of a head's keys over a fixed text. */
 #ifndef ITH_ENGINE_KEY_MEANS_MEASURE_H
 #define ITH_ENGINE_KEY_MEANS_MEASURE_H
 
 #include "engine/engine.h"
 
-/* How many numbers it has: [n_layers][n_kv_heads][head_dim]. */
+/* Number of elements: [n_layers][n_kv_heads][head_dim]. */
 size_t ith_key_means_count(const ith_model *model);
 
-/* Collective. Measures it with the model's weights and sets engine->model->key_means. */
+/* Collective. Measures the key means with a pass of the model and sets engine->model->key_means.
+ * Progress: "measure". ITH_E_CANCELLED, ITH_E_MEMORY, and errors of streamed weights. */
 ith_status ith_engine_measure_key_means(ith_engine *engine, ith_error *err);
 
 #endif

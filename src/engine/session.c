@@ -1,4 +1,4 @@
-/* session.c - one timeline: chunks of tokens through the model, logits and scores out. */
+/* session.c - one timeline: runs chunks of tokens through the model, returns logits and scores. */
 #include "engine/session.h"
 
 #include "base/digest.h"
@@ -15,7 +15,7 @@ static int64_t min2(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* ---- The workspace: one for all sessions of an engine, whose passes use it in turn ---- */
+/* ---- The workspace: one for all sessions of an engine, used by one pass at a time ---- */
 
 static ith_status take_workspace(ith_engine *e, const ith_limits *wanted, ith_error *err)
 {
@@ -73,8 +73,8 @@ static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *
     return ITH_OK;
 }
 
-ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows, ith_session **out,
-                                  ith_error *err)
+ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows,
+                                  ith_session **out, ith_error *err)
 {
     ith_session *s = calloc(1, sizeof *s);
     ith_limits limits = ith_session_limits(engine, ctx, chunk, all_by_rows);
@@ -92,9 +92,8 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
     }
     status = ith_comm_agree(engine->world->comm, status, err);
     if (status == ITH_OK)
-        status = engine->world->comm->ops->exchange_open(engine->world->comm, engine->exchange,
-                                                         ith_session_exchange_most(engine, chunk),
-                                                         err);
+        status = engine->world->comm->ops->exchange_open(
+            engine->world->comm, engine->exchange, ith_session_exchange_most(engine, chunk), err);
     if (status != ITH_OK) {
         ith_session_close(s);
         return status;
@@ -105,7 +104,8 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
 
 ith_status ith_session_open(ith_engine *engine, ith_session **session, ith_error *err)
 {
-    return ith_session_open_sized(engine, engine->info.ctx, engine->info.chunk, false, session, err);
+    return ith_session_open_sized(engine, engine->info.ctx, engine->info.chunk, false, session,
+                                  err);
 }
 
 void ith_session_close(ith_session *session)
@@ -149,24 +149,27 @@ ith_pass ith_session_pass(ith_session *s, int64_t n)
     return pass;
 }
 
-/* ---- Taking in tokens ---- */
+/* ---- Prefill ---- */
 
 static ith_status check_ids(const ith_session *s, const int32_t *ids, size_t n, ith_error *err)
 {
     int64_t n_vocab = s->engine->model->hp.n_vocab;
 
     if (n == 0 || n > (size_t)(s->ctx - s->length))
-        return ith_fail(err, ITH_E_ARGUMENT, "%zu tokens after %lld do not fit a context of %lld tokens%s", n,
-                        (long long)s->length, (long long)s->ctx,
-                        n == 0 ? ": give at least one" : ": ask for a larger one (--ctx) or give less text");
+        return ith_fail(
+            err, ITH_E_ARGUMENT, "%zu tokens after %lld do not fit a context of %lld tokens%s", n,
+            (long long)s->length, (long long)s->ctx,
+            n == 0 ? ": give at least one" : ": give a larger one (--ctx) or a shorter text");
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= n_vocab)
-            return ith_fail(err, ITH_E_ARGUMENT, "token id %d at place %zu is not in the vocabulary of %lld", ids[i], i,
-                            (long long)n_vocab);
+            return ith_fail(err, ITH_E_ARGUMENT,
+                            "token id %d at index %zu is not in the vocabulary of %lld tokens",
+                            ids[i], i, (long long)n_vocab);
     return ITH_OK;
 }
 
-/* Rank 0's ids arrive behind the timeline of every rank, and the cache has room for them. */
+/* Collective. Copies rank 0's ids to the end of every rank's timeline, and reserves state for them.
+ * The session's length stays. */
 static ith_status take_ids(ith_session *s, const int32_t *ids, size_t *n, ith_error *err)
 {
     ith_world *world = s->engine->world;
@@ -177,12 +180,14 @@ static ith_status take_ids(ith_session *s, const int32_t *ids, size_t *n, ith_er
     if (root)
         memcpy(s->ids + s->length, ids, *n * sizeof *ids);
     ith_world_bcast(world, s->ids + s->length, *n * sizeof *ids);
-    return ith_comm_agree(world->comm, ith_state_reserve(s->state, s->length + (int64_t)*n, err), err);
+    return ith_comm_agree(world->comm, ith_state_reserve(s->state, s->length + (int64_t)*n, err),
+                          err);
 }
 
 static bool goes_on(ith_session *s, int64_t done, int64_t total)
 {
-    return ith_engine_goes_on(s->engine, "prefill", s->before + done, s->total > 0 ? s->total : total);
+    return ith_engine_goes_on(s->engine, "prefill", s->before + done,
+                              s->total > 0 ? s->total : total);
 }
 
 static void act_for_test(const ith_session *s, int64_t done, int64_t total)
@@ -190,23 +195,24 @@ static void act_for_test(const ith_session *s, int64_t done, int64_t total)
     const ith_engine *e = s->engine;
 
     while (ith_test_hook_act())
-        if (e->progress != NULL && e->world->comm->rank == 0 && !e->progress(e->progress_user, "prefill", done, total))
+        if (e->progress != NULL && e->world->comm->rank == 0 &&
+            !e->progress(e->progress_user, "prefill", done, total))
             break;
 }
 
-/* Scores of one pass, together on rank 0. */
+/* Collects the scores of a pass on rank 0. */
 static void collect_scores(ith_session *s, const ith_pass *p, float *out, int64_t n_out)
 {
     ith_comm *comm = s->engine->world->comm;
-    ith_comm_counts plan = ith_workspace_counts(s->engine->ws, comm->size, 0, 0);
+    ith_comm_counts parcels = ith_workspace_counts(s->engine->ws, comm->size, 0, 0);
     ith_range mine = ith_pass_scored(p, comm->rank);
 
     for (int r = 0; r < comm->size; r++) {
         ith_range scored = ith_pass_scored(p, r);
-        plan.counts[r] = ith_range_size(scored) * (int64_t)sizeof(float);
-        plan.displs[r] = scored.begin * (int64_t)sizeof(float);
+        parcels.counts[r] = ith_range_size(scored) * (int64_t)sizeof(float);
+        parcels.displs[r] = scored.begin * (int64_t)sizeof(float);
     }
-    comm->ops->allgatherv(comm, s->nll + mine.begin, s->nll, plan.counts, plan.displs);
+    comm->ops->allgatherv(comm, s->nll + mine.begin, s->nll, parcels.counts, parcels.displs);
     for (ith_range slots = {0, comm->rank == 0 && n_out > 0 ? p->n : 0}; slots.begin < slots.end;) {
         ith_range tokens = ith_pass_tokens(p, slots);
         for (int64_t t = tokens.begin; t < tokens.end && t < n_out; t++)
@@ -221,21 +227,22 @@ static void set_targets(ith_session *s, int64_t n, int64_t left)
         s->targets[i] = i + 1 < left ? s->ids[s->length + i + 1] : -1;
 }
 
-/* Streamed weights are read during a pass, which cannot fail itself. */
-static ith_status weights_came(const ith_session *s, ith_error *err)
+/* Collective. Errors in reading streamed weights: they occur inside a pass, which cannot fail. */
+static ith_status check_weights(const ith_session *s, ith_error *err)
 {
     ith_store *store = s->engine->store;
-    if (!ith_store_is_streamed(store)) /* the same on all ranks */
+    if (!ith_store_is_streamed(store)) /* on all ranks or on none */
         return ITH_OK;
     return ith_comm_agree(s->engine->world->comm, ith_store_status(store, err), err);
 }
 
+/* A chunk whose progress is reported. */
 typedef struct chunk_shown {
     const ith_engine *engine;
     int64_t tokens;
 } chunk_shown;
 
-/* Only shows: a chunk that has begun is finished. */
+/* Reports only: a chunk that has begun is always finished. */
 static bool show_layers(void *user, int layers)
 {
     const chunk_shown *chunk = user;
@@ -245,12 +252,12 @@ static bool show_layers(void *user, int layers)
     return true;
 }
 
-/* The chunks of n new ids that take_ids put behind the timeline, of which `done` are in the cache already, with logits after the last n_logits
- * of them, which are in one chunk. nll: NULL, or n - 1 places on rank 0. */
-static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_logits, bool score, float *nll,
-                             ith_error *err)
+/* Collective. Runs the n new ids from take_ids in chunks. `done` of them are in the state already.
+ * The last n_logits, all in one chunk, get logits. nll: [n - 1] scores on rank 0, or NULL. */
+static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_logits, bool score,
+                             float *nll, ith_error *err)
 {
-    bool shown = n > n_logits; /* what gives all its logits is a step of decoding */
+    bool shown = n > n_logits; /* otherwise it is a step of decoding */
 
     while (done < n) {
         int64_t left = n - done, now = min2(left, s->chunk);
@@ -258,7 +265,8 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
         chunk_shown chunk = {s->engine, now};
 
         if (shown && !goes_on(s, done, n))
-            return ith_fail(err, ITH_E_CANCELLED, "stopped after %lld of %lld tokens", (long long)done, (long long)n);
+            return ith_fail(err, ITH_E_CANCELLED, "stopped after %lld of %lld tokens",
+                            (long long)done, (long long)n);
         pass.n_logits = now == left ? n_logits : 0;
         pass.logits = s->logits;
         if (score) {
@@ -277,7 +285,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
         ith_team_run(s->engine->team, ith_pass_run, &pass);
         if (s->profile != NULL)
             ith_profile_end(s->profile, s->engine->store);
-        ITH_TRY(weights_came(s, err));
+        ITH_TRY(check_weights(s, err));
         if (score)
             collect_scores(s, &pass, nll == NULL ? NULL : nll + done, min2(now, left - 1));
         s->length += now;
@@ -329,13 +337,15 @@ ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error 
     int64_t least;
 
     if (length < 0 || length > session->length)
-        return ith_fail(err, ITH_E_ARGUMENT, "a timeline of %lld tokens cannot be cut back to %lld",
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "a timeline of %lld tokens cannot be truncated to %lld",
                         (long long)session->length, (long long)length);
     least = session->keeper == NULL ? 0 : session->keeper->ops->least(session->keeper);
     if (length < least)
         return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "a timeline that is kept on disk up to %lld tokens is not cut back to %lld", (long long)least,
-                        (long long)length);
+                        "the first %lld tokens of the timeline are saved on disk; it cannot be "
+                        "truncated to %lld",
+                        (long long)least, (long long)length);
     session->length = length;
     return ITH_OK;
 }
@@ -347,26 +357,30 @@ ith_status ith_session_decode(ith_session *session, int32_t id, ith_error *err)
 
 static ith_status score_buffers(ith_session *s, ith_error *err)
 {
-    size_t ld = (size_t)ith_round_up(s->engine->model->hp.n_vocab, ITH_TILE_ROWS), chunk = (size_t)s->chunk;
+    size_t ld = (size_t)ith_round_up(s->engine->model->hp.n_vocab, ITH_TILE_ROWS),
+           chunk = (size_t)s->chunk;
 
     if (s->score_logits == NULL)
-        ITH_TRY(ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, ITH_SCORE_TOKENS * ld, sizeof(float), "scores",
-                                    (void **)&s->score_logits, err));
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, ITH_SCORE_TOKENS * ld, sizeof(float),
+                                    "scores", (void **)&s->score_logits, err));
     if (s->nll == NULL)
-        ITH_TRY(ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, chunk, sizeof(float), "scores", (void **)&s->nll, err));
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, chunk, sizeof(float), "scores",
+                                    (void **)&s->nll, err));
     if (s->targets == NULL)
-        ITH_TRY(ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, chunk, sizeof(int32_t), "scores", (void **)&s->targets, err));
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_ACTIVATIONS, chunk, sizeof(int32_t), "scores",
+                                    (void **)&s->targets, err));
     return ITH_OK;
 }
 
-ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n, float *nll, ith_error *err)
+ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n, float *nll,
+                             ith_error *err)
 {
     ITH_TRY(ith_comm_agree(session->engine->world->comm, score_buffers(session, err), err));
     ITH_TRY(take_ids(session, ids, &n, err));
     return run_chunks(session, (int64_t)n, 0, 1, true, nll, err);
 }
 
-/* ---- Looking ---- */
+/* ---- Queries ---- */
 
 static bool has_logits_at(const ith_session *s, int64_t length)
 {

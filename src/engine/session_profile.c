@@ -1,4 +1,4 @@
-/* session_profile.c - a session's profile as JSON. */
+/* session_profile.c - writes the profile of a session as JSON. */
 #include "engine/session.h"
 #include "ithaca_tools.h"
 
@@ -6,9 +6,10 @@
 
 ith_status ith_session_profile_start(ith_session *session, ith_error *err)
 {
-    return session->profile != NULL ? ITH_OK
-                                    : ith_profile_open((int)session->engine->model->hp.n_layers, session->engine->store,
-                                                       &session->profile, err);
+    return session->profile != NULL
+               ? ITH_OK
+               : ith_profile_open((int)session->engine->model->hp.n_layers, session->engine->store,
+                                  &session->profile, err);
 }
 
 static json_t *part_json(const ith_profile_part *part)
@@ -18,12 +19,14 @@ static json_t *part_json(const ith_profile_part *part)
 
     for (int i = 0; i < ITH_LAPS; i++)
         all += ns[i];
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "seconds", (double)all * 1e-9, "weights_s",
-                     (double)ns[ITH_LAP_WEIGHTS] * 1e-9, "products_s", (double)ns[ITH_LAP_PRODUCTS] * 1e-9,
-                     "attention_s", (double)ns[ITH_LAP_ATTENTION] * 1e-9, "exchange_s",
-                     (double)ns[ITH_LAP_EXCHANGE] * 1e-9, "rest_s", (double)ns[ITH_LAP_REST] * 1e-9, "stall_s",
-                     (double)part->fed.stall_ns * 1e-9, "read_bytes", (json_int_t)part->fed.read, "unpacked_bytes",
-                     (json_int_t)part->fed.unpacked, "gathered_bytes", (json_int_t)part->fed.gathered);
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "seconds",
+                     (double)all * 1e-9, "weights_s", (double)ns[ITH_LAP_WEIGHTS] * 1e-9,
+                     "products_s", (double)ns[ITH_LAP_PRODUCTS] * 1e-9, "attention_s",
+                     (double)ns[ITH_LAP_ATTENTION] * 1e-9, "exchange_s",
+                     (double)ns[ITH_LAP_EXCHANGE] * 1e-9, "rest_s", (double)ns[ITH_LAP_REST] * 1e-9,
+                     "stall_s", (double)part->fed.stall_ns * 1e-9, "read_bytes",
+                     (json_int_t)part->fed.read, "unpacked_bytes", (json_int_t)part->fed.unpacked,
+                     "gathered_bytes", (json_int_t)part->fed.gathered);
 }
 
 static json_t *phase_json(const ith_profile *p, ith_phase phase)
@@ -47,10 +50,12 @@ ith_status ith_session_profile(const ith_session *s, char **json, ith_error *err
 
     *json = NULL;
     if (s->profile == NULL)
-        return ith_fail(err, ITH_E_ARGUMENT,
-                        "the session's passes were not measured: ith_session_profile_start was not called");
+        return ith_fail(
+            err, ITH_E_ARGUMENT,
+            "the session's passes were not measured: ith_session_profile_start was not called");
     root = json_pack("{s:i, s:o, s:o}", "rank", s->engine->world->comm->rank, "prefill",
-                     phase_json(s->profile, ITH_PHASE_PREFILL), "decode", phase_json(s->profile, ITH_PHASE_DECODE));
+                     phase_json(s->profile, ITH_PHASE_PREFILL), "decode",
+                     phase_json(s->profile, ITH_PHASE_DECODE));
     *json = root == NULL ? NULL : ith_json_text(root, false);
     json_decref(root);
     return *json == NULL ? ith_fail(err, ITH_E_MEMORY, "no memory for a profile") : ITH_OK;

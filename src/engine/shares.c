@@ -1,6 +1,5 @@
-/* shares.c - how much of tokens and rows each rank gets. What ranks know alone, their threads and speed, is told to all before anything
- * is cut by it: all cut by the same numbers.
- */
+/* shares.c - chooses each rank's share of tokens and rows. A rank alone knows its threads and its
+ * speed, so these are gathered first: all ranks must divide the work by the same numbers. */
 #include "engine/shares.h"
 #include "base/mem.h"
 #include "base/progress.h"
@@ -9,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Measured: a product that stays in a core's caches, on all threads of all ranks at the same time ---- */
+/* ---- Measuring speed: all threads of all ranks repeat a product that fits a core's caches ---- */
 
 enum { COLS = 1024, TILES = 8, TOKENS = 32, PRECISION = 1000 };
 
@@ -23,7 +22,7 @@ typedef struct product {
     double *rates; /* [threads] */
 } product;
 
-/* Products a second. */
+/* Returns products per second. */
 static double repeat(const product *p, float *out, double seconds)
 {
     double start_s = ith_now_s(), now_s;
@@ -48,16 +47,19 @@ static void measure(void *arg, ith_member *me)
     p->kernels->leave();
 }
 
-/* Everything that is read is zero, which costs no less. */
+/* All inputs are zero; that is no faster. */
 static ith_status allocate(product *p, int threads, void **zeros, ith_error *err)
 {
-    const size_t acts = (size_t)TOKENS * COLS, tiles = TILES * ith_tile_bytes(ITH_W8, COLS / ITH_GROUP),
+    const size_t acts = (size_t)TOKENS * COLS,
+                 tiles = TILES * ith_tile_bytes(ITH_W8, COLS / ITH_GROUP),
                  out = (size_t)threads * TOKENS * TILES * ITH_TILE_ROWS;
 
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, acts > tiles ? acts : tiles, "a product to measure", zeros, err));
-    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, out, sizeof *p->out, "a product to measure", (void **)&p->out, err));
-    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)threads, sizeof *p->rates, "a product to measure",
-                                (void **)&p->rates, err));
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, acts > tiles ? acts : tiles, "a product to measure", zeros,
+                          err));
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, out, sizeof *p->out, "a product to measure",
+                                (void **)&p->out, err));
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)threads, sizeof *p->rates,
+                                "a product to measure", (void **)&p->rates, err));
     p->tiles = *zeros;
     p->acts = (ith_acts){.quants = *zeros,
                          .scales = *zeros,
@@ -69,7 +71,7 @@ static ith_status allocate(product *p, int threads, void **zeros, ith_error *err
     return ITH_OK;
 }
 
-/* Products a second of this rank: 0 if it fails, which is agreed on. */
+/* Collective. Products per second of this rank; 0 on failure. */
 static ith_status measured_rate(const ith_engine *e, int threads, double *rate, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
@@ -95,9 +97,9 @@ static ith_status measured_rate(const ith_engine *e, int threads, double *rate, 
     return status;
 }
 
-/* ---- Weights of all ranks ---- */
+/* ---- The weights of all ranks ---- */
 
-/* Every rank's `mine`, on every rank. */
+/* Collective. Gathers every rank's `mine` on every rank. */
 static void gather(ith_comm *comm, double mine, double *all)
 {
     int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts), *displs = counts + comm->size;
@@ -112,8 +114,9 @@ static void gather(ith_comm *comm, double mine, double *all)
     free(counts);
 }
 
-/* Numbers that ranks have, to weights: the largest becomes `most`. */
-static ith_status weights_of(const ith_engine *e, double mine, double most, int64_t *weights, ith_error *err)
+/* Collective. Scales the ranks' numbers to weights; the largest becomes `most`. */
+static ith_status weights_of(const ith_engine *e, double mine, double most, int64_t *weights,
+                             ith_error *err)
 {
     int ranks = e->mesh.ranks;
     double *all = calloc((size_t)ranks, sizeof *all), largest = 0;
@@ -126,14 +129,18 @@ static ith_status weights_of(const ith_engine *e, double mine, double most, int6
     for (int r = 0; r < ranks; r++)
         weights[r] = (int64_t)(all[r] / largest * most + 0.5);
     free(all);
-    return largest > 0 ? ITH_OK : ith_fail(err, ITH_E_COMM, "no rank computed anything while it was measured");
+    return largest > 0 ? ITH_OK
+                       : ith_fail(err, ITH_E_COMM,
+                                  "no rank computed anything while its speed was measured");
 }
 
 static ith_status refuse(const char *text, int ranks, ith_error *err)
 {
-    return ith_fail(err, ITH_E_ARGUMENT,
-                    "shares '%s': expected threads, measured, or %d whole number%s up to %d, one a rank, not all 0",
-                    text, ranks, ranks > 1 ? "s" : "", ITH_WEIGHT_MOST);
+    return ith_fail(
+        err, ITH_E_ARGUMENT,
+        "shares '%s': expected threads, measured, or %d whole number%s up to %d, one per "
+        "rank, not all 0",
+        text, ranks, ranks > 1 ? "s" : "", ITH_WEIGHT_MOST);
 }
 
 static ith_status parse_list(const char *text, int ranks, int64_t *weights, ith_error *err)
@@ -153,7 +160,8 @@ static ith_status parse_list(const char *text, int ranks, int64_t *weights, ith_
     return sum > 0 ? ITH_OK : refuse(text, ranks, err);
 }
 
-static ith_status find_weights(const ith_engine *e, const char *by, int threads, int64_t *weights, ith_error *err)
+static ith_status find_weights(const ith_engine *e, const char *by, int threads, int64_t *weights,
+                               ith_error *err)
 {
     double rate;
 

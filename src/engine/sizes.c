@@ -1,11 +1,11 @@
-/* sizes.c - how large the buffers of a session are. */
+/* sizes.c - the sizes of a session's buffers. */
 #include "engine/sizes.h"
 
 #include "comm/exchange.h"
 #include "model/traffic.h"
 
-/* Up to this many tokens per rank a pass runs by rows: the weights' bytes, not arithmetic, are
- * then what it costs, and each rank reads only its part of them. */
+/* Passes of up to this many tokens per rank run by rows. Reading the weights dominates their cost,
+ * and by rows each rank reads only its own rows. */
 enum { ROWS_TOKENS_PER_RANK = 16 };
 
 static int64_t min2(int64_t a, int64_t b)
@@ -17,8 +17,8 @@ static int64_t max2(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* With several ranks to a head group each holds some segments, and only decode's attention is
- * shared out by those. */
+/* The most tokens of a pass by rows. If a head group has several ranks, only decode's attention is
+ * divided by segments, so longer passes cannot run by rows. */
 static int64_t rows_tokens(const ith_engine *e, int64_t chunk, bool all_by_rows)
 {
     const ith_mesh *mesh = &e->mesh;
@@ -64,7 +64,7 @@ int64_t ith_session_exchange_most(const ith_engine *e, int64_t chunk)
     return ith_exchange_most(&wire, chunk);
 }
 
-/* What the rank adds to its node's memory for exchanges. */
+/* The rank's share of its node's memory for exchanges. */
 static int64_t exchange_bytes(const ith_engine *e)
 {
     const ith_comm *comm = e->world->comm;

@@ -1,3 +1,4 @@
+/* speculate_lookup.c - prompt lookup: guesses from what followed the same tokens before. */
 #include "engine/speculate.h"
 #include "engine/suffixes.h"
 
@@ -5,13 +6,13 @@
 
 typedef struct lookup {
     ith_drafter base;
-    ith_suffixes *seen; /* NULL: not rank 0 */
+    ith_suffixes *seen; /* NULL on ranks other than 0 */
 } lookup;
 
-/* No more is guessed than agreed, which a quoted passage soon makes long; so a single token that occurred before, followed by the same in one case of five, is
- * worth one guess. (Tried: bench/SPEED.md.) */
-static ith_status draft(ith_drafter *base, const int32_t *ids, int64_t n, int64_t max, int32_t *out, int64_t *n_out,
-                        ith_error *err)
+/* Guesses no more tokens than matched: a quoted passage soon has a long match. A match of a single
+ * token, which is right in one case of five, is worth one guess (measured: bench/SPEED.md). */
+static ith_status draft(ith_drafter *base, const int32_t *ids, int64_t n, int64_t max, int32_t *out,
+                        int64_t *n_out, ith_error *err)
 {
     lookup *l = (lookup *)base;
     int64_t match, from;
@@ -25,7 +26,8 @@ static ith_status draft(ith_drafter *base, const int32_t *ids, int64_t n, int64_
     match = ith_suffixes_match(l->seen, &from);
     *n_out = max < match ? max : match;
     for (int64_t i = 0; i < *n_out; i++)
-        out[i] = from + i < n ? ids[from + i] : out[from + i - n]; /* past the end: what repeats goes on repeating */
+        /* Past the end of the timeline, a repetition is expected to go on. */
+        out[i] = from + i < n ? ids[from + i] : out[from + i - n];
     return ITH_OK;
 }
 

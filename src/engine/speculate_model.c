@@ -1,3 +1,4 @@
+/* speculate_model.c - guesses what a smaller model would say. */
 #include "engine/session.h"
 #include "engine/speculate.h"
 
@@ -7,10 +8,10 @@
 typedef struct drafting_model {
     ith_drafter base;
     ith_session *session;
-    int64_t agreed; /* its timeline and the other's begin with these */
+    int64_t agreed; /* tokens that both timelines begin with */
 } drafting_model;
 
-/* Its timeline becomes ids[0, n), and it has logits. */
+/* Makes ids[0, n) the timeline of the drafting model, with the logits after it. */
 static ith_status follow(drafting_model *d, const int32_t *ids, int64_t n, ith_error *err)
 {
     ith_session *s = d->session;
@@ -19,14 +20,14 @@ static ith_status follow(drafting_model *d, const int32_t *ids, int64_t n, ith_e
     while (agreed < n - 1 && agreed < s->length && s->ids[agreed] == ids[agreed])
         agreed++;
     ITH_TRY(ith_session_truncate(s, agreed, err));
-    ITH_TRY((n - agreed <= ith_session_few(s) ? ith_session_extend : ith_session_prefill)(s, ids + agreed,
-                                                                                          (size_t)(n - agreed), err));
+    ITH_TRY((n - agreed <= ith_session_few(s) ? ith_session_extend : ith_session_prefill)(
+        s, ids + agreed, (size_t)(n - agreed), err));
     d->agreed = n;
     return ITH_OK;
 }
 
-static ith_status draft(ith_drafter *base, const int32_t *ids, int64_t n, int64_t max, int32_t *out, int64_t *n_out,
-                        ith_error *err)
+static ith_status draft(ith_drafter *base, const int32_t *ids, int64_t n, int64_t max, int32_t *out,
+                        int64_t *n_out, ith_error *err)
 {
     drafting_model *d = (drafting_model *)base;
     ith_session *s = d->session;
@@ -56,36 +57,43 @@ static void close_model(ith_drafter *base)
 
 static const ith_drafter_ops ops = {draft, close_model};
 
-/* Rank 0, where the vocabularies are. Models without one are compared by its size alone. */
+/* Rank 0, which has the vocabularies. If a model has none, only the sizes are compared. */
 static ith_status same_vocabulary(const ith_engine *a, const ith_engine *b, ith_error *err)
 {
-    const ith_tokenizer *x = a->vocab == NULL ? NULL : a->vocab->tok, *y = b->vocab == NULL ? NULL : b->vocab->tok;
+    const ith_tokenizer *x = a->vocab == NULL ? NULL : a->vocab->tok,
+                        *y = b->vocab == NULL ? NULL : b->vocab->tok;
 
     if (a->info.n_vocab != b->info.n_vocab)
-        return ith_fail(err, ITH_E_ARGUMENT, "%s has a vocabulary of %d tokens, %s one of %d: it cannot draft for it",
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%s has a vocabulary of %d tokens and %s one of %d: it cannot draft for it",
                         b->info.name, b->info.n_vocab, a->info.name, a->info.n_vocab);
     for (int32_t id = 0; x != NULL && y != NULL && id < a->info.n_vocab; id++) {
         size_t n_x = 0, n_y = 0;
-        const char *in_x = ith_tokenizer_token(x, id, &n_x), *in_y = ith_tokenizer_token(y, id, &n_y);
+        const char *in_x = ith_tokenizer_token(x, id, &n_x),
+                   *in_y = ith_tokenizer_token(y, id, &n_y);
         if (n_x != n_y || (n_x > 0 && memcmp(in_x, in_y, n_x) != 0))
-            return ith_fail(err, ITH_E_ARGUMENT, "token %d is another in %s than in %s: it cannot draft for it", id,
-                            b->info.name, a->info.name);
+            return ith_fail(err, ITH_E_ARGUMENT,
+                            "token %d differs in %s and %s: their vocabularies must be the same",
+                            id, b->info.name, a->info.name);
     }
     return ITH_OK;
 }
 
-ith_status ith_drafter_model(const ith_session *session, ith_session *draft_session, ith_drafter **out, ith_error *err)
+ith_status ith_drafter_model(const ith_session *session, ith_session *draft_session,
+                             ith_drafter **out, ith_error *err)
 {
     const ith_engine *e = session->engine;
     ith_comm *comm = e->world->comm;
     drafting_model *d;
 
     *out = NULL;
-    ITH_TRY(ith_comm_agree(comm, comm->rank == 0 ? same_vocabulary(e, draft_session->engine, err) : ITH_OK, err));
+    ITH_TRY(ith_comm_agree(
+        comm, comm->rank == 0 ? same_vocabulary(e, draft_session->engine, err) : ITH_OK, err));
     d = calloc(1, sizeof *d);
     if (d != NULL)
         *d = (drafting_model){.base.ops = &ops, .session = draft_session};
     *out = d == NULL ? NULL : &d->base;
-    return ith_comm_agree(comm, d == NULL ? ith_fail(err, ITH_E_MEMORY, "no memory for a drafting model") : ITH_OK,
-                          err);
+    return ith_comm_agree(
+        comm, d == NULL ? ith_fail(err, ITH_E_MEMORY, "no memory for a drafting model") : ITH_OK,
+        err);
 }

@@ -1,3 +1,4 @@
+/* suffixes.c - a suffix automaton with a hash table of edges. */
 #include "engine/suffixes.h"
 
 #include "base/mem.h"
@@ -7,25 +8,27 @@
 
 enum { NONE = -1, ROOT = 0, MAX_TOKENS = 1 << 27 };
 
-/* Shorter and shorter endings that learn where they occurred last: as many as n equal tokens have would take n^2 steps. */
+/* How many states along the suffix links get a new `follows` in a push. Updating all of them would
+ * take n^2 steps for n equal tokens. */
 enum { RENEWED = 16 };
 
-typedef struct state { /* the endings of the sequence's beginnings that occur at the same places */
-    int32_t length;    /* of the longest */
-    int32_t link;      /* the state of the longest ending of them that occurs at other places too */
-    int32_t follows;   /* place after a late one of the occurrences */
-    int32_t edges;     /* the first of those that leave; NONE */
+/* A set of substrings that end at the same positions of the sequence. */
+typedef struct state {
+    int32_t length;  /* of the longest */
+    int32_t link;    /* suffix link: the state of the longest suffix that also ends elsewhere */
+    int32_t follows; /* the position after one of the latest occurrences */
+    int32_t edges;   /* the first outgoing edge; NONE */
 } state;
 
 typedef struct edge {
     int32_t from, id, to;
-    int32_t next; /* another that leaves `from`; NONE */
+    int32_t next; /* the next outgoing edge of `from`; NONE */
 } edge;
 
 struct ith_suffixes {
-    state *states;  /* [2 max_tokens]: the automaton has no more */
-    edge *edges;    /* [3 max_tokens]: nor these */
-    int32_t *slots; /* [mask + 1] open addressing by (from, id): place of the edge + 1; 0: empty */
+    state *states;  /* [2 max_tokens], the most that the automaton can have */
+    edge *edges;    /* [3 max_tokens], likewise */
+    int32_t *slots; /* [mask + 1] hash table by (from, id): index of the edge + 1; 0: empty */
     uint32_t mask;
     int32_t n_states, n_edges;
     int32_t whole; /* the state of the whole sequence */
@@ -42,15 +45,19 @@ ith_status ith_suffixes_open(int64_t max_tokens, ith_suffixes **out, ith_error *
     *out = NULL;
     if (s == NULL || max_tokens > MAX_TOKENS) {
         free(s);
-        return ith_fail(err, ITH_E_MEMORY, "no memory to look up endings of %lld tokens", (long long)max_tokens);
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the suffixes of %lld tokens",
+                        (long long)max_tokens);
     }
     while (n_slots < 4 * n)
         n_slots *= 2;
-    status = ith_mem_alloc_array(ITH_MEM_OTHER, 2 * n, sizeof *s->states, "endings", (void **)&s->states, err);
+    status = ith_mem_alloc_array(ITH_MEM_OTHER, 2 * n, sizeof *s->states, "suffixes",
+                                 (void **)&s->states, err);
     if (status == ITH_OK)
-        status = ith_mem_alloc_array(ITH_MEM_OTHER, 3 * n, sizeof *s->edges, "endings", (void **)&s->edges, err);
+        status = ith_mem_alloc_array(ITH_MEM_OTHER, 3 * n, sizeof *s->edges, "suffixes",
+                                     (void **)&s->edges, err);
     if (status == ITH_OK)
-        status = ith_mem_alloc_array(ITH_MEM_OTHER, n_slots, sizeof *s->slots, "endings", (void **)&s->slots, err);
+        status = ith_mem_alloc_array(ITH_MEM_OTHER, n_slots, sizeof *s->slots, "suffixes",
+                                     (void **)&s->slots, err);
     if (status != ITH_OK) {
         ith_suffixes_close(s);
         return status;
@@ -73,7 +80,7 @@ void ith_suffixes_close(ith_suffixes *s)
     free(s);
 }
 
-/* Where the edge is, or would be. */
+/* The slot of the edge, or the empty slot where it belongs. */
 static int32_t *slot_of(const ith_suffixes *s, int32_t from, int32_t id)
 {
     uint64_t hash = ((uint64_t)(uint32_t)from << 32 | (uint32_t)id) * UINT64_C(0x9e3779b97f4a7c15);
@@ -97,7 +104,8 @@ static void add_edge(ith_suffixes *s, int32_t from, int32_t id, int32_t to)
     *slot_of(s, from, id) = at + 1;
 }
 
-/* A state of its own for those endings in `of` that are no longer than `length`: they are about to occur where the others do not. */
+/* Splits off the substrings of `of` that are no longer than `length`: they are about to occur where
+ * the others do not. Returns their new state. */
 static int32_t split(ith_suffixes *s, int32_t of, int32_t length)
 {
     int32_t clone = s->n_states++;
@@ -111,8 +119,8 @@ static int32_t split(ith_suffixes *s, int32_t of, int32_t length)
     return clone;
 }
 
-/* The state of the longest ending that occurred before: found from `p`, the longest ending of what was there before `id` that has been
- * followed by `id`; NONE: no ending was. */
+/* The state of the longest suffix that occurred before. `p` is the state of the longest suffix,
+ * before `id` was pushed, that `id` has followed before; NONE: there is none. */
 static int32_t link_of(ith_suffixes *s, int32_t p, int32_t id)
 {
     int32_t to, clone;

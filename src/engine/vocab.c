@@ -1,4 +1,4 @@
-/* vocab.c - the tokenizer of a model's files, its chat template and its stop tokens, behind ith_vocab. */
+/* vocab.c - reads the tokenizer, chat template and stop tokens of a model's files. */
 #include "engine/vocab.h"
 #include "text/stream.h"
 
@@ -12,8 +12,8 @@ static const ith_piece *as_pieces(const ith_bytes *bytes)
     return (const ith_piece *)(const void *)bytes;
 }
 
-static ith_status tokenizer_from_gguf(const ith_source *source, const ith_gguf_vocab *v, ith_tokenizer **tok,
-                                      ith_error *err)
+static ith_status tokenizer_from_gguf(const ith_source *source, const ith_gguf_vocab *v,
+                                      ith_tokenizer **tok, ith_error *err)
 {
     ith_tokenizer_spec spec = {
         .where = ith_source_path(source),
@@ -28,9 +28,10 @@ static ith_status tokenizer_from_gguf(const ith_source *source, const ith_gguf_v
         .add_bos = v->add_bos,
     };
     if (v->model.len != 4 || memcmp(v->model.data, "gpt2", 4) != 0)
-        return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "%s: tokenizer model \"%.*s\": only byte-level BPE (\"gpt2\") is supported",
-                        ith_source_path(source), (int)v->model.len, v->model.data == NULL ? "" : v->model.data);
+        return ith_fail(
+            err, ITH_E_UNSUPPORTED,
+            "%s: the tokenizer is \"%.*s\"; only byte-level BPE (\"gpt2\") is supported",
+            ith_source_path(source), (int)v->model.len, v->model.data == NULL ? "" : v->model.data);
     return ith_tokenizer_from_arrays(&spec, tok, err);
 }
 
@@ -49,8 +50,8 @@ static ith_status read_folder(const ith_source *source, ith_vocab *vocab, ith_er
     char *template = NULL;
     size_t len = 0;
 
-    ITH_TRY(ith_tokenizer_from_json(ith_source_tokenizer_json(source), ith_source_tokenizer_config(source), &vocab->tok,
-                                    err));
+    ITH_TRY(ith_tokenizer_from_json(ith_source_tokenizer_json(source),
+                                    ith_source_tokenizer_config(source), &vocab->tok, err));
     ITH_TRY(ith_chat_template_read(ith_source_path(source), &template, &len, err));
     if (template != NULL)
         vocab->chat = ith_chat_detect(template, len);
@@ -69,7 +70,8 @@ static ith_status read_pack(const ith_source *source, ith_vocab *vocab, ith_erro
     ITH_TRY(ith_tokenizer_from_json_text(ith_source_path(source), (ith_piece){json.data, json.len},
                                          (ith_piece){config.data, config.len}, &vocab->tok, err));
     if (template.data == NULL && config.data != NULL)
-        ITH_TRY(ith_chat_template_in(ith_source_path(source), config.data, config.len, &found, &len, err));
+        ITH_TRY(ith_chat_template_in(ith_source_path(source), config.data, config.len, &found, &len,
+                                     err));
     if (template.data != NULL)
         vocab->chat = ith_chat_detect(template.data, template.len);
     else if (found != NULL)
@@ -87,15 +89,16 @@ static void add_stop(ith_vocab *vocab, int32_t id)
 bool ith_vocab_in(const ith_source *source)
 {
     const ith_gguf_vocab *v = ith_source_gguf_vocab(source);
-    return v != NULL
-               ? v->n_tokens > 0
-               : ith_source_tokenizer_json(source) != NULL || ith_source_blob(source, "tokenizer.json").data != NULL;
+    return v != NULL ? v->n_tokens > 0
+                     : ith_source_tokenizer_json(source) != NULL ||
+                           ith_source_blob(source, "tokenizer.json").data != NULL;
 }
 
 ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_error *err)
 {
     const ith_hparams *hp = ith_source_hparams(source);
-    bool gguf = ith_source_gguf_vocab(source) != NULL, pack = ith_source_get_kind(source) == ITH_SOURCE_PACK;
+    bool gguf = ith_source_gguf_vocab(source) != NULL,
+         pack = ith_source_get_kind(source) == ITH_SOURCE_PACK;
     ith_vocab *vocab;
     ith_status status;
 
@@ -140,16 +143,17 @@ void ith_vocab_close(ith_vocab *vocab)
     free(vocab);
 }
 
-/* What ith_engine_vocab gives may be NULL, and a program may hand it on as it is. */
+/* ith_engine_vocab may return NULL, and a program may pass it on. */
 static ith_status need(const ith_vocab *vocab, ith_error *err)
 {
     return vocab != NULL
                ? ITH_OK
-               : ith_fail(err, ITH_E_ARGUMENT, "no tokenizer: the model's files hold none, or this is not rank 0");
+               : ith_fail(err, ITH_E_ARGUMENT,
+                          "no tokenizer: the model's files have none, or this is not rank 0");
 }
 
-ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags, int32_t **ids,
-                              size_t *n_ids, ith_error *err)
+ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags,
+                              int32_t **ids, size_t *n_ids, ith_error *err)
 {
     *ids = NULL;
     *n_ids = 0;
@@ -157,8 +161,8 @@ ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t l
     return ith_tokenizer_encode(vocab->tok, text, len, flags, ids, n_ids, err);
 }
 
-ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text, size_t *len,
-                                ith_error *err)
+ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text,
+                                size_t *len, ith_error *err)
 {
     *text = NULL;
     *len = 0;

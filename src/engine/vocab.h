@@ -14,9 +14,11 @@ struct ith_vocab {
     int n_stops;
 };
 
-/* Do the files hold a tokenizer? */
+/* Do the model's files contain a tokenizer? */
 bool ith_vocab_in(const ith_source *source);
 
+/* Local. ITH_E_UNSUPPORTED: there is no tokenizer, or not one that Ithaca reads. ITH_E_FORMAT: it
+ * is damaged. */
 ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **vocab, ith_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* world.c - all ranks: opening, broadcasts, and what was sent. */
+/* world.c - the ranks of the job: opening, broadcasts, and counts of what was sent. */
 #include "engine/world.h"
 #include "base/mem.h"
 #include "base/testhook.h"
@@ -49,8 +49,9 @@ void ith_world_bcast(ith_world *world, void *buf, size_t bytes)
 ith_traffic ith_world_traffic(const ith_world *world)
 {
     const ith_comm_stats *stats = &world->comm->stats;
-    ith_traffic traffic = {
-        .allgather = stats->allgather_sent, .messages = stats->message_sent, .bcast = stats->bcast_sent};
+    ith_traffic traffic = {.allgather = stats->allgather_sent,
+                           .messages = stats->message_sent,
+                           .bcast = stats->bcast_sent};
 
     for (int i = 0; i < ITH_EXCHANGES; i++)
         traffic.exchange[i] = stats->exchange[i];
@@ -69,6 +70,7 @@ ith_usage ith_world_usage(const ith_world *world)
 
     for (int i = 0; i < ITH_EXCHANGES; i++)
         sent += traffic.exchange[i].in_node + traffic.exchange[i].cross_node;
-    return (ith_usage){
-        .sent = sent, .resident = (int64_t)ith_mem_resident(), .kv = (int64_t)ith_mem_in_use(ITH_MEM_KV)};
+    return (ith_usage){.sent = sent,
+                       .resident = (int64_t)ith_mem_resident(),
+                       .kv = (int64_t)ith_mem_in_use(ITH_MEM_KV)};
 }

@@ -1,4 +1,4 @@
-/* world.h - all ranks, behind their handle. */
+/* world.h - the world behind its handle: the ranks of the job. */
 #ifndef ITH_ENGINE_WORLD_H
 #define ITH_ENGINE_WORLD_H
 

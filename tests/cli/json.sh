@@ -95,7 +95,7 @@ for by in 1,3 0,1 threads measured; do
     [[ $by != 0,1 ]] || shape "shares by $by: nothing for rank 0" "$out" "j['shares'] == [0, 1]"
 done
 expect "run on 2 ranks, shares of 3" 1 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 4 --weights-by 1,3,1
-matches "run: what shares are" "$err" "shares '1,3,1': expected threads, measured, or 2 whole numbers up to 100000, one a rank, not all 0"
+matches "run: what shares are" "$err" "shares '1,3,1': expected threads, measured, or 2 whole numbers up to 100000, one per rank, not all 0"
 expect "run on 2 ranks, shares as text" 0 scripts/on_ranks.sh 2 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 4 --temp 0 --weights-by 1,3
 matches "run: shares on stderr" "$err" "^ithaca: shares of tokens and rows: 25.0% 75.0%$"
 

@@ -89,7 +89,7 @@ fails "a word among ids on 2 ranks" "entry 3, \"three\"" scripts/on_ranks.sh 2 "
 fails "nothing to score" "not one token" "$ITHACA" score -m $NEEDLE -f "$work/empty"
 fails "more than the context holds" "context of 8" "$ITHACA" score -m $NEEDLE -f "$work/text" --ctx 8
 fails "a prompt that the context does not hold" "the prompt has [0-9]+ tokens, more than the context of 8: .*--ctx" "$ITHACA" run -m $NEEDLE -f "$work/text" --ctx 8
-fails "memory for nothing" "^ithaca: error: 0 MiB a rank .*--mem" "$ITHACA" run -m $NEEDLE -p hello --mem 1MiB
+fails "memory for nothing" "^ithaca: error: 0 MiB available per rank.*--mem" "$ITHACA" run -m $NEEDLE -p hello --mem 1MiB
 fails "a drafting model of another vocabulary" "--draft: .* vocabulary of .* needs the same" "$ITHACA" run -m $NEEDLE -p hello --draft synthetic:smollm2-135m:q4_0
 fails "statistics of another kind" "not a statistics file of ithaca calibrate: $NEEDLE/config.json" "$ITHACA" run -m $NEEDLE -p hello --stats $NEEDLE/config.json
 fails "a cache where no folder can be" "$work/none/x: the folder cannot be made: No such file" "$ITHACA" run -m $NEEDLE -p hello --prompt-cache "$work/none/x"

@@ -61,8 +61,8 @@ static void ranks_bound_to_nodes(const char *expected)
     static const char two[] = "numa:2 core:2 pu:1";
     const char *cpus = ith_world_rank(world) < ith_world_size(world) / 2 ? "0-1" : "2-3";
 
-    check("a copy of the weights for each node", expected, "a memory node", open_on(two, cpus, 1, 0));
-    check("one for the machine if memory is short", expected, "a machine", open_on(two, cpus, 1, 1));
+    check("a copy of the weights for each node", expected, "per memory node", open_on(two, cpus, 1, 0));
+    check("one for the machine if memory is short", expected, "per machine", open_on(two, cpus, 1, 1));
 }
 
 /* Bytes that shall lie on each of two nodes, as the first rank of a machine counts them for both. */
@@ -113,10 +113,10 @@ int main(void)
     engine = open_on("core:2 pu:1", "0-1", 2, 0);
     digest(engine, expected);
     ith_engine_close(engine);
-    check("threads beside two nodes", expected, "a machine", open_on("numa:2 core:2 pu:1", "0-3", 4, 0));
-    check("beside four, not as many threads as cores", expected, "a machine",
+    check("threads beside two nodes", expected, "per machine", open_on("numa:2 core:2 pu:1", "0-3", 4, 0));
+    check("beside four, not as many threads as cores", expected, "per machine",
           open_on("numa:4 core:2 pu:1", "0-7", 5, 0));
-    check("beside eight, fewer threads than nodes", expected, "a machine", open_on("numa:8 core:1 pu:1", "0-7", 3, 0));
+    check("beside eight, fewer threads than nodes", expected, "per machine", open_on("numa:8 core:1 pu:1", "0-7", 3, 0));
     if (ith_world_size(world) > 1)
         ranks_bound_to_nodes(expected);
     if (ith_world_size(world) == 4)

@@ -202,7 +202,7 @@ static void check_pack(const char *pack, const char *changed)
             (model){changed, scaling, ITH_QUANT_LOSSLESS}, true);
     if (root)
         make_changed(pack, changed, not_a_number);
-    refused("one that is no number is refused", changed, "key_means.1 holds a number that is not finite");
+    refused("one that is no number is refused", changed, "key_means.1 contains a number that is not finite");
     if (root)
         make_changed(pack, changed, one_fewer);
     refused("one of another size is refused", changed, "key_means.1 has 2044 bytes, expected 2048");
