@@ -1,4 +1,5 @@
-/* pack_fixture.h - a small pack of every layout, raw and compressed, as a file and in memory, and all that can be checked of one. */
+/* pack_fixture.h - a small pack with every layout, raw and compressed, as a file and in memory, and
+ * functions that check it. */
 #ifndef ITH_TESTS_PACK_FIXTURE_H
 #define ITH_TESTS_PACK_FIXTURE_H
 
@@ -24,10 +25,14 @@ typedef struct matrix {
 } matrix;
 
 static const matrix matrices[N_MATRICES] = {
-    {"w8", ITH_W8, 33, 64, ITH_CODEC_RAW},           {"w4", ITH_W4, 16, 32, ITH_CODEC_RAW},
-    {"w4m", ITH_W4M, 70, 40, ITH_CODEC_RAW},         {"bf16", ITH_BF16, 17, 33, ITH_CODEC_RAW},
-    {"w8.zstd", ITH_W8, 48, 96, ITH_CODEC_ZSTD},     {"w4m.zstd", ITH_W4M, 20, 64, ITH_CODEC_ZSTD},
-    {"bf16.zstd", ITH_BF16, 65, 32, ITH_CODEC_ZSTD}, {"f32t.zstd", ITH_F32T, 16, 96, ITH_CODEC_ZSTD},
+    {"w8", ITH_W8, 33, 64, ITH_CODEC_RAW},
+    {"w4", ITH_W4, 16, 32, ITH_CODEC_RAW},
+    {"w4m", ITH_W4M, 70, 40, ITH_CODEC_RAW},
+    {"bf16", ITH_BF16, 17, 33, ITH_CODEC_RAW},
+    {"w8.zstd", ITH_W8, 48, 96, ITH_CODEC_ZSTD},
+    {"w4m.zstd", ITH_W4M, 20, 64, ITH_CODEC_ZSTD},
+    {"bf16.zstd", ITH_BF16, 65, 32, ITH_CODEC_ZSTD},
+    {"f32t.zstd", ITH_F32T, 16, 96, ITH_CODEC_ZSTD},
 };
 
 static const char blob[] = "{\"a\": \"tokenizer\"}";
@@ -55,13 +60,15 @@ static inline void write_matrix(ith_pack_writer *w, const matrix *m, ith_zframe 
     ith_encoded encoded[MAX_TILES];
     const ith_packed *t;
 
-    assert_int_equal(ith_pack_writer_begin(w, m->name, m->layout, m->rows, m->cols, m->codec, &t, NULL), ITH_OK);
+    assert_int_equal(
+        ith_pack_writer_begin(w, m->name, m->layout, m->rows, m->cols, m->codec, &t, NULL), ITH_OK);
     assert_in_range(t->n_tiles, 1, MAX_TILES);
     assert_in_range(t->tile_bytes, 1, sizeof planes);
     for (int64_t i = 0; i < t->n_tiles; i++) {
         fill(m, i, tiles[i]);
-        encoded[i] = ith_pack_encode(m->layout, t->groups, z, m->codec == ITH_CODEC_ZSTD && i != 1 ? LEVEL : 0,
-                                     tiles[i], planes, rooms[i]);
+        encoded[i] = ith_pack_encode(m->layout, t->groups, z,
+                                     m->codec == ITH_CODEC_ZSTD && i != 1 ? LEVEL : 0, tiles[i],
+                                     planes, rooms[i]);
     }
     assert_int_equal(ith_pack_writer_tiles(w, encoded, 1, NULL), ITH_OK);
     assert_int_equal(ith_pack_writer_tiles(w, encoded + 1, t->n_tiles - 1, NULL), ITH_OK);
@@ -69,7 +76,8 @@ static inline void write_matrix(ith_pack_writer *w, const matrix *m, ith_zframe 
 
 static inline void write_pack(const char *path)
 {
-    json_t *index = json_pack("{s:s, s:o}", "packed", "by a test", "hyperparameters", json_object());
+    json_t *index =
+        json_pack("{s:s, s:o}", "packed", "by a test", "hyperparameters", json_object());
     ith_pack_writer *w;
     ith_zframe *z;
     const ith_packed *t;
@@ -82,9 +90,11 @@ static inline void write_pack(const char *path)
     assert_int_equal(ith_pack_writer_open(path, true, &w, NULL), ITH_OK);
     for (int i = 0; i < N_MATRICES; i++)
         write_matrix(w, &matrices[i], z);
-    assert_int_equal(ith_pack_writer_begin(w, "norm", ITH_F32T, NORM, 0, ITH_CODEC_RAW, &t, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_begin(w, "norm", ITH_F32T, NORM, 0, ITH_CODEC_RAW, &t, NULL),
+                     ITH_OK);
     assert_int_equal(ith_pack_writer_tiles(w, &encoded, 1, NULL), ITH_OK);
-    assert_int_equal(ith_pack_writer_blob(w, "tokenizer.json", blob, sizeof blob - 1, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_blob(w, "tokenizer.json", blob, sizeof blob - 1, NULL),
+                     ITH_OK);
     assert_int_equal(ith_pack_writer_blob(w, "empty", NULL, 0, NULL), ITH_OK);
     assert_int_equal(ith_pack_writer_finish(w, index, NULL), ITH_OK);
     ith_pack_writer_close(w);
@@ -144,7 +154,8 @@ static inline ith_status check_all(const uint8_t *data, size_t size, ith_error *
     ith_packfile *pack = NULL;
     ith_status status = ITH_OK;
 
-    ITH_CHECK(ith_pack_probe(&file) ? ITH_OK : ith_fail(err, ITH_E_FORMAT, "it does not begin as a pack"));
+    ITH_CHECK(ith_pack_probe(&file) ? ITH_OK
+                                    : ith_fail(err, ITH_E_FORMAT, "it does not begin as a pack"));
     ITH_CHECK(ith_pack_open(&file, &pack, err));
     for (size_t i = 0; i < ith_pack_n_tensors(pack); i++)
         for (int64_t tile = 0; tile < ith_pack_tensor(pack, i)->n_tiles; tile++)

@@ -1,4 +1,4 @@
-/* The list of model families: each is complete, and no two share a name. */
+/* test_arch.c - the list of architectures: each is complete, and no two share a name. */
 #include "formats/arch.h"
 #include "formats/hparams_json.h"
 

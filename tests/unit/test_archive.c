@@ -1,4 +1,5 @@
-/* The archive: what is written is found by its tokens, as far as they go, whoever else writes; what is damaged, cut or another's is told. */
+/* test_archive.c - the archive: segments are found by their tokens, as far as they match, while
+ * others write too; files that are damaged, truncated or foreign are reported. */
 #include "base/mem.h"
 #include "keep/archive.h"
 #include "tests/model_files.h"
@@ -104,7 +105,8 @@ static ith_segment write_timeline(fixture *f, int64_t n)
 static int64_t find(fixture *f, int64_t n, ith_segment **segments)
 {
     int64_t found;
-    assert_int_equal(ith_archive_find(f->archive, &f->root, &shape, f->ids, n, segments, &found, NULL), ITH_OK);
+    assert_int_equal(
+        ith_archive_find(f->archive, &f->root, &shape, f->ids, n, segments, &found, NULL), ITH_OK);
     return found;
 }
 
@@ -168,7 +170,8 @@ static void comes_back_as_it_was(void **state)
 {
     fixture *f = *state;
     ith_segment *segments;
-    uint8_t *got = malloc(LAYERS * layer_bytes(ITH_KV_SEGMENT)), *expected = malloc(layer_bytes(ITH_KV_SEGMENT));
+    uint8_t *got = malloc(LAYERS * layer_bytes(ITH_KV_SEGMENT)),
+            *expected = malloc(layer_bytes(ITH_KV_SEGMENT));
     void *layers[LAYERS];
     bool missing;
 
@@ -179,14 +182,17 @@ static void comes_back_as_it_was(void **state)
     for (int64_t s = 0; s < 3; s++) {
         for (int head = 0; head < HEADS; head++) {
             memset(got, 0xee, LAYERS * layer_bytes(ITH_KV_SEGMENT));
-            assert_int_equal(
-                ith_archive_read(f->archive, &segments[s], &shape, head, layers, f->buffer, &missing, NULL), ITH_OK);
+            assert_int_equal(ith_archive_read(f->archive, &segments[s], &shape, head, layers,
+                                              f->buffer, &missing, NULL),
+                             ITH_OK);
             for (int i = 0; i < LAYERS; i++) {
                 size_t bytes = layer_bytes(segments[s].used);
                 fill(expected, layer_bytes(segments[s].n), s, head, i);
                 assert_memory_equal(layers[i], expected, bytes);
+
+                /* Only the bytes in use are written. */
                 if (bytes < layer_bytes(ITH_KV_SEGMENT))
-                    assert_int_equal(((uint8_t *)layers[i])[bytes], 0xee); /* only what is used is touched */
+                    assert_int_equal(((uint8_t *)layers[i])[bytes], 0xee);
             }
         }
     }
@@ -200,7 +206,8 @@ static void floats_come_back_too(void **state)
 {
     fixture *f = *state;
     const ith_kv_shape floats = {ITH_KVL_BF16, 2, 1, DIM};
-    const ith_segment s = {.parent = f->root, .key = ith_key_next(&f->root, f->ids, 70), .n = 70, .used = 70};
+    const ith_segment s = {
+        .parent = f->root, .key = ith_key_next(&f->root, f->ids, 70), .n = 70, .used = 70};
     const ith_kvfile_what what = {.layout = floats.layout, .head_dim = DIM};
     size_t bytes = ith_kvfile_layer_bytes(&what, 70);
     uint8_t *data = calloc(2, bytes), *got = calloc(2, bytes);
@@ -213,7 +220,8 @@ static void floats_come_back_too(void **state)
     memset(data, 0x3f, bytes);
     fill(data + bytes, bytes, 0, 0, 0);
     assert_int_equal(ith_archive_write(f->archive, &s, &floats, 0, from, f->buffer, NULL), ITH_OK);
-    assert_int_equal(ith_archive_read(f->archive, &s, &floats, 0, to, f->buffer, &missing, NULL), ITH_OK);
+    assert_int_equal(ith_archive_read(f->archive, &s, &floats, 0, to, f->buffer, &missing, NULL),
+                     ITH_OK);
     assert_memory_equal(got, data, 2 * bytes);
     ith_key_hex(&s.parent, parent);
     ith_key_hex(&s.key, key);
@@ -244,7 +252,9 @@ static void what_lacks_a_file_is_not_there(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(list[i].complete, !ith_key_equal(&list[i].key, &segments[1].key));
     free(list);
-    assert_int_equal(write_head(f, &segments[1], 1, 1), ITH_OK); /* and is mended by who writes it again */
+
+    /* Writing the segment again repairs it. */
+    assert_int_equal(write_head(f, &segments[1], 1, 1), ITH_OK);
     assert_int_equal(found_tokens(f, 2500), 2500);
     free(segments);
 }

@@ -1,4 +1,5 @@
-/* Which tensors a layer with experts takes its matrices from, one for each expert or stacked, and what is refused. */
+/* test_bind.c - the tensors from which a layer with experts takes its matrices, one per expert or
+ * stacked, and what is rejected. */
 #include "model/blocks/experts.h"
 #include "tests/model_files.h"
 #include "weights/produce.h"
@@ -13,13 +14,16 @@
 enum { HIDDEN = 32, FFN = 16, EXPERTS = 3, VOCABULARY = 8 };
 
 static const char config[] =
-    "{\"model_type\": \"qwen3_moe\", \"hidden_size\": 32, \"intermediate_size\": 48, \"num_hidden_layers\": 1,"
-    " \"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"head_dim\": 16, \"vocab_size\": 8, \"num_experts\": 3,"
+    "{\"model_type\": \"qwen3_moe\", \"hidden_size\": 32, \"intermediate_size\": 48, "
+    "\"num_hidden_layers\": 1,"
+    " \"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"head_dim\": 16, \"vocab_size\": 8, "
+    "\"num_experts\": 3,"
     " \"num_experts_per_tok\": 2, \"moe_intermediate_size\": 16, \"tie_word_embeddings\": true}";
 
 /* ---- Files ---- */
 
-typedef struct writer { /* of safetensors, F32 */
+/* Writes a safetensors file of F32 tensors. */
+typedef struct writer {
     buffer header, data;
 } writer;
 
@@ -27,8 +31,9 @@ typedef struct writer { /* of safetensors, F32 */
 static void add(writer *w, const char *name, const char *shape, int n, float first)
 {
     char text[300];
-    int len = snprintf(text, sizeof text, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
-                       w->header.n == 0 ? "{" : ",", name, shape, w->data.n, w->data.n + (size_t)n * sizeof first);
+    int len = snprintf(
+        text, sizeof text, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
+        w->header.n == 0 ? "{" : ",", name, shape, w->data.n, w->data.n + (size_t)n * sizeof first);
     put(&w->header, text, (size_t)len);
     for (int i = 0; i < n; i++, first += 1)
         put(&w->data, &first, sizeof first);
@@ -72,7 +77,11 @@ static void add_expert(writer *w, int e, const char *gate_shape, int gate_size)
         snprintf(name, sizeof name, "model.layers.0.mlp.experts.%d.%s.weight", e, parts[i]);
         /* as they lie in the stack below, down behind all gates and ups */
         float first = (float)(i < 2 ? (2 * e + i) * FFN * HIDDEN : 100000 + e * FFN * HIDDEN);
-        add(w, name, i == 0 ? gate_shape : i == 1 ? "[16,32]" : "[32,16]", i == 0 ? gate_size : FFN * HIDDEN, first);
+        add(w, name,
+            i == 0   ? gate_shape
+            : i == 1 ? "[16,32]"
+                     : "[32,16]",
+            i == 0 ? gate_size : FFN * HIDDEN, first);
     }
 }
 
@@ -120,11 +129,13 @@ static void check_rows(const bound *b)
         const ith_matrix *const parts[] = {f->gate, f->up, f->down};
         for (int i = 0; i < 3; i++)
             for (int64_t t = 0; t < parts[i]->n_tiles; t++) {
-                assert_int_equal(ith_produce(&p, ith_plan_entry(&b->plan, parts[i]), t, 1, tile, &err), ITH_OK);
+                assert_int_equal(
+                    ith_produce(&p, ith_plan_entry(&b->plan, parts[i]), t, 1, tile, &err), ITH_OK);
                 for (int64_t r = 0; r < ITH_TILE_ROWS; r++)
                     for (int64_t k = 0; k < parts[i]->cols; k++) {
                         int64_t at = (t * ITH_TILE_ROWS + r) * parts[i]->cols + k;
-                        int64_t first = i < 2 ? (2 * e + i) * FFN * HIDDEN : 100000 + e * FFN * HIDDEN;
+                        int64_t first =
+                            i < 2 ? (2 * e + i) * FFN * HIDDEN : 100000 + e * FFN * HIDDEN;
                         assert_true(tile[ITH_TILE_ROWS * k + r] == (float)(first + at));
                     }
             }
@@ -140,7 +151,8 @@ static void expect_good(writer *w)
     if (open_files(w, &b, &err) != ITH_OK)
         fail_msg("%s", err.text);
     check_rows(&b);
-    assert_string_equal(experts_of(b.model)->ffn[2].up->name, "model.layers.0.mlp.experts.2.up_proj.weight");
+    assert_string_equal(experts_of(b.model)->ffn[2].up->name,
+                        "model.layers.0.mlp.experts.2.up_proj.weight");
     close_files(&b);
 }
 
@@ -184,10 +196,12 @@ static void what_does_not_fit_is_named(void **state)
     w = begin();
     for (int e = 0; e < EXPERTS; e++)
         add_expert(&w, e, e == 1 ? "[32,16]" : "[16,32]", FFN * HIDDEN);
-    expect_bad(&w, ITH_E_FORMAT, "experts.1.gate_proj.weight has shape [32, 16], expected [16, 32]");
+    expect_bad(&w, ITH_E_FORMAT,
+               "experts.1.gate_proj.weight has shape [32, 16], expected [16, 32]");
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         w = begin();
-        add(&w, "model.layers.0.mlp.experts.gate_up_proj", shapes[i], (i == 0 ? 2 : 3) * 2 * FFN * HIDDEN, 0);
+        add(&w, "model.layers.0.mlp.experts.gate_up_proj", shapes[i],
+            (i == 0 ? 2 : 3) * 2 * FFN * HIDDEN, 0);
         expect_bad(&w, ITH_E_FORMAT, "experts.gate_up_proj should have shape [3, 32, 32]");
     }
 }

@@ -1,4 +1,4 @@
-/* Sizes of blocks on small, usual and huge caches, and the sizes as people write them. */
+/* test_blocking.c - block sizes for small, usual and huge caches, and sizes in writing. */
 #include "base/size.h"
 #include "model/blocking.h"
 
@@ -11,8 +11,9 @@
 #include <cmocka.h>
 
 static const ith_caches cases[] = {
-    {1 << 10, 1 << 10, 1 << 10},          {16 << 10, 256 << 10, 256 << 10}, {32 << 10, 512 << 10, 1 << 20},
-    {48 << 10, 2 << 20, 128 << 20},       {64 << 10, 1 << 20, 4 << 20},     {128 << 10, 12 << 20, 12 << 20},
+    {1 << 10, 1 << 10, 1 << 10},          {16 << 10, 256 << 10, 256 << 10},
+    {32 << 10, 512 << 10, 1 << 20},       {48 << 10, 2 << 20, 128 << 20},
+    {64 << 10, 1 << 20, 4 << 20},         {128 << 10, 12 << 20, 12 << 20},
     {1 << 30, 1 << 30, (int64_t)1 << 30},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
@@ -43,7 +44,9 @@ static void usual_sizes(void **state)
     assert_int_equal(ith_block_tokens(&cases[2], 1024), 64);
     assert_int_equal(ith_tile_rows(server, 272 << 10, 1168), 256);
     assert_int_equal(ith_tile_rows(&cases[4], 272 << 10, 1168), 210);
-    assert_int_equal(ith_tile_rows(&cases[2], 272 << 10, 1168), 16); /* the segment alone is too large */
+
+    /* The segment alone is too large. */
+    assert_int_equal(ith_tile_rows(&cases[2], 272 << 10, 1168), 16);
 }
 
 /* What scratch memory is laid out for is never exceeded, and never nothing. */
@@ -122,9 +125,10 @@ static void counts_are_read(void **state)
         const char *text;
         int64_t count;
         const char *rest;
-    } right[] = {{"4096", 4096, ""},     {"128k", 131072, ""}, {"128K", 131072, ""}, {"2m", 2097152, ""},
-                 {"0,4k", 0, ",4k"},     {"4k,16k", 4096, ",16k"}, {"3g", 3, "g"},     {"1.5k", 1, ".5k"},
-                 {"4398046511104m", INT64_C(1) << 62, ""}};
+    } right[] = {
+        {"4096", 4096, ""},  {"128k", 131072, ""}, {"128K", 131072, ""},
+        {"2m", 2097152, ""}, {"0,4k", 0, ",4k"},   {"4k,16k", 4096, ",16k"},
+        {"3g", 3, "g"},      {"1.5k", 1, ".5k"},   {"4398046511104m", INT64_C(1) << 62, ""}};
     static const char *const wrong[] = {"", "k", "-1", "4398046511105m", "99999999999999999999"};
     const char *end;
     int64_t count;

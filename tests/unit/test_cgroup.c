@@ -1,4 +1,5 @@
-/* Limits of control groups, read from made-up folders: v2, v1, containers, limits at a parent. */
+/* test_cgroup.c - limits of control groups, read from made-up folders: v2, v1, containers, and
+ * limits of a parent. */
 #include "base/cgroup.h"
 
 #include <setjmp.h>
@@ -64,7 +65,8 @@ static void v2_own_group(void **state)
     put("proc/self/cgroup", "0::/job/step\n");
     put("sys/fs/cgroup/job/step/memory.max", "10000\n");
     put("sys/fs/cgroup/job/step/memory.current", "7000\n");
-    put("sys/fs/cgroup/job/step/memory.stat", "anon 4000\nfile 2600\ninactive_file 2000\nactive_file 500\n");
+    put("sys/fs/cgroup/job/step/memory.stat",
+        "anon 4000\nfile 2600\ninactive_file 2000\nactive_file 500\n");
     put("sys/fs/cgroup/job/step/cpu.max", "250000 100000\n");
     assert_int_equal(ith_cgroup_memory(root), 10000 - 7000 + 2500);
     assert_int_equal(ith_cgroup_cores(root), 3);
@@ -94,7 +96,8 @@ static void usage_above_the_limit_leaves_nothing(void **state)
     assert_int_equal(ith_cgroup_memory(root), 0);
 }
 
-/* Without a namespace of its own a container reads the host's path, which its /sys does not have. */
+/* A container without its own cgroup namespace sees the host's path, which its /sys does not
+ * have. */
 static void container_with_the_hosts_path(void **state)
 {
     (void)state;
@@ -109,12 +112,14 @@ static void container_with_the_hosts_path(void **state)
 static void v1_controllers(void **state)
 {
     (void)state;
-    put("proc/self/cgroup", "9:name=systemd:/\n4:memory:/slurm/job\n2:cpu,cpuacct:/slurm/job\n0::/\n");
+    put("proc/self/cgroup",
+        "9:name=systemd:/\n4:memory:/slurm/job\n2:cpu,cpuacct:/slurm/job\n0::/\n");
     put("sys/fs/cgroup/memory/slurm/job/memory.limit_in_bytes", "9223372036854771712\n");
     put("sys/fs/cgroup/memory/slurm/job/memory.usage_in_bytes", "4000\n");
     put("sys/fs/cgroup/memory/slurm/memory.limit_in_bytes", "9000\n");
     put("sys/fs/cgroup/memory/slurm/memory.usage_in_bytes", "5000\n");
-    put("sys/fs/cgroup/memory/slurm/memory.stat", "inactive_file 7\ntotal_inactive_file 300\ntotal_active_file 20\n");
+    put("sys/fs/cgroup/memory/slurm/memory.stat",
+        "inactive_file 7\ntotal_inactive_file 300\ntotal_active_file 20\n");
     put("sys/fs/cgroup/cpu,cpuacct/slurm/job/cpu.cfs_quota_us", "400000\n");
     put("sys/fs/cgroup/cpu,cpuacct/slurm/job/cpu.cfs_period_us", "100000\n");
     put("sys/fs/cgroup/cpu,cpuacct/slurm/cpu.cfs_quota_us", "-1\n");
@@ -139,9 +144,12 @@ static void damaged_files_say_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_A_FOLDER(nothing_says_no_limit),         IN_A_FOLDER(v2_own_group),
-        IN_A_FOLDER(v2_parent_is_tighter),          IN_A_FOLDER(usage_above_the_limit_leaves_nothing),
-        IN_A_FOLDER(container_with_the_hosts_path), IN_A_FOLDER(v1_controllers),
+        IN_A_FOLDER(nothing_says_no_limit),
+        IN_A_FOLDER(v2_own_group),
+        IN_A_FOLDER(v2_parent_is_tighter),
+        IN_A_FOLDER(usage_above_the_limit_leaves_nothing),
+        IN_A_FOLDER(container_with_the_hosts_path),
+        IN_A_FOLDER(v1_controllers),
         IN_A_FOLDER(damaged_files_say_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

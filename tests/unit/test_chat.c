@@ -1,4 +1,5 @@
-/* Chat templates against Transformers' apply_chat_template (tests/golden/tokenizer/make.py made chat.json). */
+/* test_chat.c - chat templates against apply_chat_template of Transformers (chat.json, made by
+ * tests/golden/tokenizer/make.py). */
 #include "unit/text_data.h"
 
 #include "text/chat.h"
@@ -29,14 +30,18 @@ static void test_detects_golden(void **state)
     (void)state;
     assert_int_equal(json_object_size(json_object_get(root, "templates")), 4);
     json_object_foreach(json_object_get(root, "templates"), name, source)
-        assert_int_equal(ith_chat_detect(json_string_value(source), json_string_length(source)), kind_named(name));
+    {
+        assert_int_equal(ith_chat_detect(json_string_value(source), json_string_length(source)),
+                         kind_named(name));
+    }
     json_decref(root);
 }
 
 static void expect_kind(const char *source, ith_chat_kind kind)
 {
     if (ith_chat_detect(source, strlen(source)) != kind)
-        fail_msg("detected as %s: %s", ith_chat_kind_name(ith_chat_detect(source, strlen(source))), source);
+        fail_msg("detected as %s: %s", ith_chat_kind_name(ith_chat_detect(source, strlen(source))),
+                 source);
 }
 
 #define TAIL "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
@@ -44,26 +49,22 @@ static void expect_kind(const char *source, ith_chat_kind kind)
 static void test_detects_chatml(void **state)
 {
     (void)state;
-    expect_kind(
-        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + "
-        "'\\n'}}{% endfor %}" TAIL,
-        ITH_CHAT_CHATML);
-    expect_kind(
-        "{%- for message in messages -%}\n  {{ \"<|im_start|>\" + message[\"role\"] + \"\\n\" + message.content + "
-        "\"<|im_end|>\\n\" }}\n{%- endfor -%}\n" TAIL,
-        ITH_CHAT_CHATML);
-    expect_kind("{% for message in messages %}\n{{ '<|im_start|>' }}{{ message.role + '\\n' + message.content }}{{ "
-                "'<|im_end|>\\n' "
-                "}}{% endfor %}\n" TAIL "\n",
-                ITH_CHAT_UNKNOWN); /* the same, but by a route that the reduction does not follow */
-    expect_kind("{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% "
-                "endfor %}{% if "
-                "add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+    expect_kind("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
+                "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}" TAIL,
                 ITH_CHAT_CHATML);
-    expect_kind("{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}{% for "
-                "message in "
-                "messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% "
-                "endfor %}" TAIL,
+    expect_kind("{%- for message in messages -%}\n  {{ \"<|im_start|>\" + message[\"role\"] + "
+                "\"\\n\" + message.content + \"<|im_end|>\\n\" }}\n{%- endfor -%}\n" TAIL,
+                ITH_CHAT_CHATML);
+    expect_kind("{% for message in messages %}\n{{ '<|im_start|>' }}{{ message.role + '\\n' + "
+                "message.content }}{{ '<|im_end|>\\n' }}{% endfor %}\n" TAIL "\n",
+                ITH_CHAT_UNKNOWN); /* the same, but by a route that the reduction does not follow */
+    expect_kind("{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content "
+                "}}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% "
+                "endif %}",
+                ITH_CHAT_CHATML);
+    expect_kind("{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false "
+                "%}{% endif %}{% for message in messages %}{{'<|im_start|>' + message['role'] + "
+                "'\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}" TAIL,
                 ITH_CHAT_CHATML);
 }
 
@@ -80,27 +81,25 @@ static void test_refuses_others(void **state)
     expect_kind("{{ x['a'", ITH_CHAT_UNKNOWN);
     expect_kind("{# <|im_start|> #}", ITH_CHAT_UNKNOWN);
     /* A default system prompt, a missing line end, another marker, a condition, text of its own. */
-    expect_kind(
-        "{{ '<|im_start|>system\\nYou are helpful.<|im_end|>\\n' }}{% for message in messages %}{{'<|im_start|>' + "
-        "message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}" TAIL,
-        ITH_CHAT_UNKNOWN);
-    expect_kind("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + "
-                "'<|im_end|>'}}{% "
-                "endfor %}" TAIL,
-                ITH_CHAT_UNKNOWN);
-    expect_kind(
-        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|end|>' + "
-        "'\\n'}}{% endfor %}" TAIL,
-        ITH_CHAT_UNKNOWN);
-    expect_kind("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] | trim + "
+    expect_kind("{{ '<|im_start|>system\\nYou are helpful.<|im_end|>\\n' }}{% for message in "
+                "messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + "
                 "'<|im_end|>' + '\\n'}}{% endfor %}" TAIL,
                 ITH_CHAT_UNKNOWN);
-    expect_kind("Hello{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + "
-                "'<|im_end|>' + "
-                "'\\n'}}{% endfor %}" TAIL,
+    expect_kind("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
+                "message['content'] + '<|im_end|>'}}{% endfor %}" TAIL,
                 ITH_CHAT_UNKNOWN);
-    expect_kind("{% for message in messages %}{{'[INST]' + message['content'] + '[/INST]'}}{% endfor %}",
+    expect_kind("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
+                "message['content'] + '<|end|>' + '\\n'}}{% endfor %}" TAIL,
                 ITH_CHAT_UNKNOWN);
+    expect_kind("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
+                "message['content'] | trim + '<|im_end|>' + '\\n'}}{% endfor %}" TAIL,
+                ITH_CHAT_UNKNOWN);
+    expect_kind("Hello{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
+                "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}" TAIL,
+                ITH_CHAT_UNKNOWN);
+    expect_kind(
+        "{% for message in messages %}{{'[INST]' + message['content'] + '[/INST]'}}{% endfor %}",
+        ITH_CHAT_UNKNOWN);
 }
 
 static ith_thinking thinking_named(const char *name)
@@ -130,10 +129,11 @@ static void test_formats_golden(void **state)
             messages[k].role = json_string_value(json_array_get(message, 0));
             messages[k].content = json_string_value(json_array_get(message, 1));
         }
-        assert_int_equal(ith_chat_format(kind_named(kind), messages, json_array_size(list),
-                                         thinking_named(json_string_value(json_object_get(one, "thinking"))), &text,
-                                         NULL),
-                         ITH_OK);
+        assert_int_equal(
+            ith_chat_format(kind_named(kind), messages, json_array_size(list),
+                            thinking_named(json_string_value(json_object_get(one, "thinking"))),
+                            &text, NULL),
+            ITH_OK);
         if (strcmp(text, json_string_value(json_object_get(one, "text"))) != 0)
             fail_msg("%s, case %zu: \"%s\" instead of \"%s\"", kind, i, text,
                      json_string_value(json_object_get(one, "text")));
@@ -142,8 +142,8 @@ static void test_formats_golden(void **state)
     json_decref(root);
 }
 
-static void expect_format_error(ith_chat_kind kind, const ith_message *messages, size_t n, ith_status status,
-                                const char *part)
+static void expect_format_error(ith_chat_kind kind, const ith_message *messages, size_t n,
+                                ith_status status, const char *part)
 {
     ith_error err = {0};
     char *text;
@@ -155,8 +155,8 @@ static void expect_format_error(ith_chat_kind kind, const ith_message *messages,
 
 static void test_format_errors(void **state)
 {
-    const ith_message good = {"user", "x"}, role = {"wizard", "x"}, no_role = {NULL, "x"}, no_content = {"user", NULL},
-                      tool = {"tool", "x"};
+    const ith_message good = {"user", "x"}, role = {"wizard", "x"}, no_role = {NULL, "x"},
+                      no_content = {"user", NULL}, tool = {"tool", "x"};
 
     (void)state;
     expect_format_error(ITH_CHAT_UNKNOWN, &good, 1, ITH_E_UNSUPPORTED, "template");
@@ -192,7 +192,8 @@ static void set_file(const char *path, const char *text)
 
 static void test_reads_template(void **state)
 {
-    const char *config = "build/text/chat/tokenizer_config.json", *jinja = "build/text/chat/chat_template.jinja";
+    const char *config = "build/text/chat/tokenizer_config.json",
+               *jinja = "build/text/chat/chat_template.jinja";
     ith_error err;
     char *source;
     size_t len;
@@ -207,8 +208,8 @@ static void test_reads_template(void **state)
     expect_template(NULL);
     set_file(config, "{\"chat_template\": \"one\"}");
     expect_template("one");
-    set_file(config, "{\"chat_template\": [{\"name\": \"rag\", \"template\": \"a\"}, {\"name\": \"default\", "
-                     "\"template\": \"b\"}]}");
+    set_file(config, "{\"chat_template\": [{\"name\": \"rag\", \"template\": \"a\"}, {\"name\": "
+                     "\"default\", \"template\": \"b\"}]}");
     expect_template("b");
     set_file(config, "{\"chat_template\": [{\"name\": \"rag\", \"template\": \"a\"}]}");
     assert_int_equal(ith_chat_template_read("build/text/chat", &source, &len, &err), ITH_E_FORMAT);

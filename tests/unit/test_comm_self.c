@@ -1,4 +1,4 @@
-/* A world of one rank, and how the environment shows a launcher. */
+/* test_comm_self.c - a world of one rank, and detecting a launcher from the environment. */
 #include "comm/comm_open.h"
 #include "comm/comm_self.h"
 
@@ -47,11 +47,11 @@ static void blocks_are_copied(void **state)
     assert_string_equal(recv, "123abcd89");
     comm->ops->allgatherv(comm, recv + 3, recv, (int64_t[]){4}, (int64_t[]){3});
     assert_string_equal(recv, "123abcd89");
-    ith_comm_alltoall(comm,
-                      &(ith_alltoall){send, (int64_t[]){2}, (int64_t[]){4}, recv, (int64_t[]){2}, (int64_t[]){1}, 2});
+    ith_comm_alltoall(comm, &(ith_alltoall){send, (int64_t[]){2}, (int64_t[]){4}, recv,
+                                            (int64_t[]){2}, (int64_t[]){1}, 2});
     assert_string_equal(recv, "1cdabcd89");
-    ith_comm_alltoall(comm,
-                      &(ith_alltoall){send, (int64_t[]){0}, (int64_t[]){0}, recv, (int64_t[]){0}, (int64_t[]){0}, 2});
+    ith_comm_alltoall(comm, &(ith_alltoall){send, (int64_t[]){0}, (int64_t[]){0}, recv,
+                                            (int64_t[]){0}, (int64_t[]){0}, 2});
     comm->ops->bcast(comm, recv, sizeof recv, 0);
     assert_string_equal(recv, "1cdabcd89");
     assert_int_equal(comm->ops->max(comm, -5), -5);
@@ -60,8 +60,10 @@ static void blocks_are_copied(void **state)
     assert_int_equal(comm->stats.allgather_calls, 2);
     assert_int_equal(comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].calls, 2);
     assert_int_equal(comm->stats.bcast_calls, 1);
-    assert_int_equal(
-        comm->stats.allgather_sent + comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].in_node + comm->stats.bcast_sent, 0);
+    assert_int_equal(comm->stats.allgather_sent +
+                         comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].in_node +
+                         comm->stats.bcast_sent,
+                     0);
 }
 
 static void shared_memory_is_zeroed(void **state)
@@ -69,13 +71,15 @@ static void shared_memory_is_zeroed(void **state)
     ith_comm *comm = *state;
     ith_error err;
     char *p;
-    assert_int_equal(comm->ops->shared_alloc(comm, 1000, "weights", NULL, NULL, (void **)&p, &err), ITH_OK);
+    assert_int_equal(comm->ops->shared_alloc(comm, 1000, "weights", NULL, NULL, (void **)&p, &err),
+                     ITH_OK);
     for (int i = 0; i < 1000; i++)
         assert_int_equal(p[i], 0);
     comm->ops->shared_free(comm, p);
     comm->ops->shared_free(comm, NULL);
-    assert_int_equal(comm->ops->shared_alloc(comm, (size_t)1 << 60, "weights", NULL, NULL, (void **)&p, &err),
-                     ITH_E_MEMORY);
+    assert_int_equal(
+        comm->ops->shared_alloc(comm, (size_t)1 << 60, "weights", NULL, NULL, (void **)&p, &err),
+        ITH_E_MEMORY);
     assert_null(p);
 }
 
@@ -122,18 +126,19 @@ static const char *get(const char *name)
     return NULL;
 }
 
-#define ASSERT_LAUNCHER(launcher, ranks, ...)                                                                          \
-    do {                                                                                                               \
-        environment = (const char *const[]){__VA_ARGS__, NULL};                                                        \
-        assert_int_equal(ith_comm_launcher(get), launcher);                                                            \
-        assert_int_equal(ith_comm_promised_ranks(get), ranks);                                                         \
+#define ASSERT_LAUNCHER(launcher, ranks, ...)                                                      \
+    do {                                                                                           \
+        environment = (const char *const[]){__VA_ARGS__, NULL};                                    \
+        assert_int_equal(ith_comm_launcher(get), launcher);                                        \
+        assert_int_equal(ith_comm_promised_ranks(get), ranks);                                     \
     } while (0)
 
 static void launchers_are_recognised(void **state)
 {
     (void)state;
     ASSERT_LAUNCHER(ITH_LAUNCHER_NONE, 0, "HOME=/root");
-    ASSERT_LAUNCHER(ITH_LAUNCHER_MPI, 4, "OMPI_COMM_WORLD_SIZE=4", "OMPI_COMM_WORLD_RANK=1", "PMIX_RANK=1");
+    ASSERT_LAUNCHER(ITH_LAUNCHER_MPI, 4, "OMPI_COMM_WORLD_SIZE=4", "OMPI_COMM_WORLD_RANK=1",
+                    "PMIX_RANK=1");
     ASSERT_LAUNCHER(ITH_LAUNCHER_MPI, 1, "OMPI_COMM_WORLD_SIZE=1");
     ASSERT_LAUNCHER(ITH_LAUNCHER_MPI, 0, "PMIX_NAMESPACE=prun.1", "PMIX_RANK=0"); /* prun */
     ASSERT_LAUNCHER(ITH_LAUNCHER_MPI, 2, "PMI_RANK=0", "PMI_SIZE=2", "PMI_FD=5"); /* Hydra */
@@ -166,16 +171,17 @@ static void slurm_is_told_apart(void **state)
     ASSERT_LAUNCHER(ITH_LAUNCHER_MPI, 8, "SLURM_NTASKS=8", "SLURM_STEP_ID=0", "SLURM_PROCID=3",
                     "SLURM_STEP_NUM_TASKS=8", "PMIX_RANK=3", "PMIX_NAMESPACE=slurm.pmix.1.0");
     /* srun --mpi=none */
-    ASSERT_LAUNCHER(ITH_LAUNCHER_SRUN_WITHOUT_PMI, 8, "SLURM_NTASKS=8", "SLURM_STEP_ID=0", "SLURM_PROCID=3",
-                    "SLURM_STEP_NUM_TASKS=8");
+    ASSERT_LAUNCHER(ITH_LAUNCHER_SRUN_WITHOUT_PMI, 8, "SLURM_NTASKS=8", "SLURM_STEP_ID=0",
+                    "SLURM_PROCID=3", "SLURM_STEP_NUM_TASKS=8");
     /* srun -n 1 */
     ASSERT_LAUNCHER(ITH_LAUNCHER_NONE, 1, "SLURM_NTASKS=1", "SLURM_STEP_ID=0", "SLURM_PROCID=0",
                     "SLURM_STEP_NUM_TASKS=1");
     /* the sbatch script itself */
-    ASSERT_LAUNCHER(ITH_LAUNCHER_NONE, 0, "SLURM_JOB_ID=1", "SLURM_NTASKS=8", "SLURM_PROCID=0", "SLURM_NODEID=0");
+    ASSERT_LAUNCHER(ITH_LAUNCHER_NONE, 0, "SLURM_JOB_ID=1", "SLURM_NTASKS=8", "SLURM_PROCID=0",
+                    "SLURM_NODEID=0");
     /* the shell of salloc, in its interactive step */
-    ASSERT_LAUNCHER(ITH_LAUNCHER_NONE, 1, "SLURM_NTASKS=8", "SLURM_STEP_ID=4294967290", "SLURM_PROCID=0",
-                    "SLURM_STEP_NUM_TASKS=1");
+    ASSERT_LAUNCHER(ITH_LAUNCHER_NONE, 1, "SLURM_NTASKS=8", "SLURM_STEP_ID=4294967290",
+                    "SLURM_PROCID=0", "SLURM_STEP_NUM_TASKS=1");
     /* mpirun inside an allocation: its daemons are a step, its ranks have Open MPI's variables */
     ASSERT_LAUNCHER(ITH_LAUNCHER_MPI, 16, "SLURM_NTASKS=16", "SLURM_STEP_ID=0", "SLURM_PROCID=1",
                     "SLURM_STEP_NUM_TASKS=2", "OMPI_COMM_WORLD_SIZE=16");
@@ -185,8 +191,13 @@ static void srun_without_pmi_is_explained(void **state)
 {
     ith_comm *comm;
     ith_error err;
-    static const char *const pmi[] = {
-        "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_SIZE", "PMI_FD", "PMI_PORT"};
+    static const char *const pmi[] = {"OMPI_COMM_WORLD_SIZE",
+                                      "PMIX_RANK",
+                                      "PMIX_NAMESPACE",
+                                      "PMI_RANK",
+                                      "PMI_SIZE",
+                                      "PMI_FD",
+                                      "PMI_PORT"};
     (void)state;
     for (size_t i = 0; i < sizeof pmi / sizeof *pmi; i++)
         unsetenv(pmi[i]);

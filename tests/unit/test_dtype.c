@@ -1,4 +1,5 @@
-/* Element types: sizes, names, and blocks whose values were worked out by hand from the GGUF specification. */
+/* test_dtype.c - element types: sizes, names, and blocks whose values were worked out by hand from
+ * the GGUF specification. */
 #include "formats/dtype.h"
 
 #include <math.h>
@@ -93,8 +94,10 @@ static void q4_0_blocks(void **state)
     float out[32];
     (void)state;
     put16(bytes, 0x4000); /* 2 */
+
+    /* Element i is 2 (i - 8), element 16 + i is 2 (7 - i). */
     for (int i = 0; i < 16; i++)
-        bytes[2 + i] = (uint8_t)(i | (15 - i) << 4); /* element i is i - 8, element 16 + i is 7 - i, times 2 */
+        bytes[2 + i] = (uint8_t)(i | (15 - i) << 4);
     ith_dtype_to_f32(ITH_DT_Q4_0, bytes, 32, out);
     for (int i = 0; i < 16; i++) {
         assert_true(out[i] == 2.0f * (float)(i - 8));

@@ -1,4 +1,4 @@
-/* Who exchanges with whom by node, and what memory that takes. */
+/* test_exchange.c - which ranks exchange with which by node, and how much memory that takes. */
 #include "comm/exchange.h"
 
 #include <setjmp.h>
@@ -19,7 +19,8 @@ static void pairs_meet_in_every_step(void **state)
 
 static void members_are_in_order_of_their_nodes(void **state)
 {
-    const int node_of[] = {0, 1, 0, 2, 1, 1}, expected[] = {0, 2, 1, 4, 5, 3}, expected_first[] = {0, 2, 5, 6};
+    const int node_of[] = {0, 1, 0, 2, 1, 1}, expected[] = {0, 2, 1, 4, 5, 3},
+              expected_first[] = {0, 2, 5, 6};
     int members[6], first[4];
     (void)state;
     ith_exchange_members(node_of, 6, 3, members, first);
@@ -31,10 +32,13 @@ static void slots_are_no_larger_than_exchanges(void **state)
 {
     const int64_t most = 1 << 20;
     (void)state;
-    assert_int_equal(ith_exchange_slot(ITH_EXCHANGE_AUTO, most, 1, 1), 0); /* nobody to exchange with */
+
+    /* Nobody to exchange with. */
+    assert_int_equal(ith_exchange_slot(ITH_EXCHANGE_AUTO, most, 1, 1), 0);
     assert_int_equal(ith_exchange_slot(ITH_EXCHANGE_AUTO, most, 1, 4), most);
     assert_int_equal(ith_exchange_slot(ITH_EXCHANGE_AUTO, most, 4, 4), 0); /* no neighbour */
-    assert_int_equal(ith_exchange_slot(ITH_EXCHANGE_AUTO, most, 2, 4), ith_exchange_node_most(2, 4));
+    assert_int_equal(ith_exchange_slot(ITH_EXCHANGE_AUTO, most, 2, 4),
+                     ith_exchange_node_most(2, 4));
     assert_int_equal(ith_exchange_slot(ITH_EXCHANGE_AUTO, 1000, 2, 4), 1000);
     assert_int_equal(ith_exchange_slot(ITH_EXCHANGE_NODE, most, 2, 4), most);
     assert_int_equal(ith_exchange_slot(ITH_EXCHANGE_PAIRWISE, most, 1, 4), 0);

@@ -1,4 +1,4 @@
-/* Which experts a token goes to, the lists, and who computes what of them. */
+/* test_experts.c - the experts of each token, the token lists, and which thread computes what. */
 #include "model/blocks/experts.h"
 #include "tests/prng.h"
 
@@ -16,7 +16,8 @@ enum { N = 24, USED = 4, TOKENS = 50 };
 
 static const ith_experts_params plain = {.n = N, .used = USED, .ffn = 96, .step = 1};
 
-static void route(const ith_experts_params *experts, const float *logits, int32_t *chosen, float *weights)
+static void route(const ith_experts_params *experts, const float *logits, int32_t *chosen,
+                  float *weights)
 {
     ith_route_token(ith_kernels_get(), experts, logits, chosen, weights);
 }
@@ -176,7 +177,8 @@ static void lists_hold_every_assignment_in_order(void **state)
     }
 }
 
-/* Every group of an expert that has tokens is one member's, in the order of members, and no member has more than a group too much. */
+/* Every group of an expert with tokens belongs to one member, in the order of members, and no
+ * member has more than one group above its share. */
 static void check_shares(const lists *l, ith_deal deal, int groups, int members)
 {
     int64_t end[N] = {0}, largest = 0;

@@ -1,4 +1,5 @@
-/* Streamed steps: whatever order they are entered in, a matrix's tiles are those of the files when it is used. */
+/* test_feed.c - streamed steps: in whatever order they are entered, the tiles of a matrix in use
+ * are those of the files. */
 #include "comm/comm_self.h"
 #include "model/blocks/ffn.h"
 #include "weights/produce.h"
@@ -60,7 +61,8 @@ static void open_streamed(streamed *s)
     must(ith_team_open(2, &s->team, &err), &err);
 }
 
-static ith_status open_feed(streamed *s, ith_caching caching, int frame_level, size_t frame_room, ith_error *err)
+static ith_status open_feed(streamed *s, ith_caching caching, int frame_level, size_t frame_room,
+                            ith_error *err)
 {
     ith_feed_params params = {.comm = s->comm,
                               .plan = &s->plan,
@@ -99,7 +101,8 @@ static void assert_there(const streamed *s, int64_t i)
         assert_int_equal(m->first_tile, p->first);
         for (int64_t u = 0; u < p->n; u++) {
             must(ith_produce(&producer, p->entry, p->first + u, 1, want, &err), &err);
-            assert_memory_equal(m->tiles + (size_t)u * p->entry->unit_bytes, want, p->entry->unit_bytes);
+            assert_memory_equal(m->tiles + (size_t)u * p->entry->unit_bytes, want,
+                                p->entry->unit_bytes);
         }
         free(want);
     }
@@ -147,7 +150,8 @@ static void from_frames_in_any_order(void **state)
     any_order(ITH_CACHED, 1, SIZE_MAX);
 }
 
-typedef struct placed { /* which region has an address, and where that shall lie */
+/* Finds the region that contains an address, and the node where it should lie. */
+typedef struct placed {
     const uint8_t *at;
     int node, found;
 } placed;
@@ -161,11 +165,13 @@ static void look(void *user, const void *at, size_t bytes, int node)
     p->found++;
 }
 
-/* The memory through which layers pass, beside the threads that read them: every tile of every layer. */
+/* The memory through which layers are streamed lies beside the threads that read it: every tile of
+ * every layer. */
 static void what_comes_lies_where_it_is_read(void **state)
 {
     (void)state;
-    static const char *const machines[] = {"core:4 pu:1", "numa:2 core:2 pu:1", "numa:4 core:1 pu:1"};
+    static const char *const machines[] = {"core:4 pu:1", "numa:2 core:2 pu:1",
+                                           "numa:4 core:1 pu:1"};
     for (size_t m = 0; m < sizeof machines / sizeof *machines; m++) {
         streamed s;
         ith_topology *topology;
@@ -209,7 +215,8 @@ static void frames_keep_to_their_room(void **state)
     close_streamed(&s);
 }
 
-/* A mapped file that is cut short while it is in use: an error, where touching it would end the process. */
+/* A mapped file is truncated while in use. That is an error; touching the mapping would end the
+ * process. */
 static void a_file_cut_short_is_an_error(void **state)
 {
     (void)state;
@@ -228,7 +235,8 @@ static void a_file_cut_short_is_an_error(void **state)
     must(ith_model_open(source, &plan, ITH_QUANT_W8, false, &model, &err), &err);
     must(ith_producer_open(&plan, ITH_CACHED, &producer, &err), &err);
     assert_int_equal(ftruncate(fd, 4096), 0);
-    const ith_entry *e = ith_plan_entry(&plan, ((const ith_ffn *)model->layers[0].sub[1].block.weights)->down);
+    const ith_entry *e =
+        ith_plan_entry(&plan, ((const ith_ffn *)model->layers[0].sub[1].block.weights)->down);
     void *out = aligned_alloc(64, (size_t)e->n_units * e->unit_bytes);
     assert_non_null(out);
     assert_int_equal(ith_produce(&producer, e, 0, e->n_units, out, &err), ITH_E_FORMAT);

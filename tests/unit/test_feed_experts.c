@@ -1,4 +1,5 @@
-/* Streamed experts: what is chosen is there, nothing else is read, and what is on the shelf is not read again. */
+/* test_feed_experts.c - streamed experts: those chosen are in memory, no others are read, and what
+ * is on a shelf is not read again. */
 #include "comm/comm_self.h"
 #include "model/model.h"
 #include "weights/produce.h"
@@ -52,7 +53,8 @@ static ith_residence_params params_of(const streamed *s, size_t budget)
                                   .output = s->model->output};
 }
 
-/* Bytes at which everything stays but experts, of which there is room for `cells` of each layer (18: all). Negative: what must stay and no more. */
+/* The budget at which everything stays except experts, of which `cells` per layer have room (18:
+ * all). Negative: only what must stay. */
 static size_t budget_for(const streamed *s, int cells)
 {
     ith_residence_params p = params_of(s, 0);
@@ -60,7 +62,8 @@ static size_t budget_for(const streamed *s, int cells)
 
     for (size_t i = 0; i < s->plan.n_entries; i++) {
         const ith_entry *e = &s->plan.entries[i];
-        others += e->matrix != NULL && e->expert == ITH_NO_EXPERT && !e->whole ? ith_entry_bytes(e) : 0;
+        others +=
+            e->matrix != NULL && e->expert == ITH_NO_EXPERT && !e->whole ? ith_entry_bytes(e) : 0;
         expert += e->expert == 0 ? ith_entry_bytes(e) : 0;
     }
     return cells < 0 ? least : least + others + (size_t)cells * expert;
@@ -145,10 +148,12 @@ static void choose(streamed *s, bool chosen[EXPERTS])
 
 static bool is_behind(const streamed *s, int64_t step)
 {
-    return step > 0 && s->steps[step].extents[0].entry->layer == s->steps[step - 1].extents[0].entry->layer;
+    return step > 0 &&
+           s->steps[step].extents[0].entry->layer == s->steps[step - 1].extents[0].entry->layer;
 }
 
-/* Passes of both kinds that leave steps out, break off, begin anew; one that goes on goes on with the experts of its layer. */
+/* Passes of both kinds that skip steps, stop early and start again. A pass that continues within a
+ * layer keeps that layer's experts. */
 static void any_order(int cells, int frame_level)
 {
     streamed s;
@@ -199,7 +204,8 @@ static int64_t read_so_far(const streamed *s)
     return sum;
 }
 
-/* All steps once, each with these experts. Nothing else is fetched until they are: a pass's end shows no more than what follows needs. */
+/* Enters all steps once, each with these experts. Returns the bytes read, which include no more
+ * than the steps and what the next pass starts with. */
 static int64_t pass(streamed *s, const bool *chosen)
 {
     int64_t before = read_so_far(s);
@@ -216,7 +222,8 @@ static int64_t expert_bytes(const streamed *s)
     bool packed;
     for (size_t i = 0; i < s->plan.n_entries; i++)
         if (s->plan.entries[i].expert == 0)
-            bytes += (int64_t)ith_stored_bytes(&s->plan.entries[i], 0, s->plan.entries[i].n_units, &packed);
+            bytes += (int64_t)ith_stored_bytes(&s->plan.entries[i], 0, s->plan.entries[i].n_units,
+                                               &packed);
     return bytes;
 }
 
@@ -238,7 +245,9 @@ static void only_what_is_chosen_is_read(void **state)
     of(chosen, 5, USED);
     for (int i = 0; i < 3; i++)
         assert_int_equal(pass(&s, chosen), USED * expert);
-    assert_in_range(pass(&s, NULL), EXPERTS * expert, 2 * EXPERTS * expert); /* some of the next one's ahead */
+
+    /* Some of the next pass's experts are fetched ahead. */
+    assert_in_range(pass(&s, NULL), EXPERTS * expert, 2 * EXPERTS * expert);
     close_streamed(&s);
 }
 
@@ -268,7 +277,8 @@ static void what_is_on_the_shelf_is_not_read_again(void **state)
     close_streamed(&s);
 }
 
-/* Whole layers take what is on the shelf and turn out nothing; what they put into empty cells is turned out first. */
+/* A pass of whole layers uses what is on the shelf and evicts nothing. What it puts into empty
+ * cells is evicted first. */
 static void whole_layers_use_the_shelf(void **state)
 {
     (void)state;
@@ -282,7 +292,9 @@ static void whole_layers_use_the_shelf(void **state)
     assert_int_equal(pass(&s, chosen), 4 * expert);
     first = pass(&s, NULL);
     second = pass(&s, NULL);
-    assert_in_range(first, (EXPERTS - 4) * expert, (EXPERTS - 4) * 2 * expert); /* some of the next one's ahead */
+
+    /* Some of the next pass's experts are fetched ahead. */
+    assert_in_range(first, (EXPERTS - 4) * expert, (EXPERTS - 4) * 2 * expert);
     assert_in_range(first + second, (EXPERTS - 4 + EXPERTS - SLOTS) * expert,
                     (EXPERTS - 4 + EXPERTS - SLOTS + EXPERTS / 2) * expert);
     for (int i = 0; i < 2; i++) /* what follows is guessed to be a whole pass, as last time */
@@ -299,8 +311,10 @@ static void whole_layers_use_the_shelf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_chosen_is_there),     cmocka_unit_test(frames_of_what_is_chosen_are_read),
-        cmocka_unit_test(only_what_is_chosen_is_read), cmocka_unit_test(what_is_on_the_shelf_is_not_read_again),
+        cmocka_unit_test(what_is_chosen_is_there),
+        cmocka_unit_test(frames_of_what_is_chosen_are_read),
+        cmocka_unit_test(only_what_is_chosen_is_read),
+        cmocka_unit_test(what_is_on_the_shelf_is_not_read_again),
         cmocka_unit_test(whole_layers_use_the_shelf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

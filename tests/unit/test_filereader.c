@@ -1,4 +1,5 @@
-/* Ranges of a file through the page cache and past it, on file systems that allow the latter and on those that refuse; files that end or fail. */
+/* test_filereader.c - ranges of a file through the page cache and past it, on file systems that
+ * allow the latter and on those that refuse it; files that are too short, and reads that fail. */
 #include "formats/filereader.h"
 
 #include "model_files.h"
@@ -22,7 +23,9 @@ enum { BYTES = (3 << 20) + 123, RANGES = 300, BLOCK = 4096 };
 
 /* ---- A system that refuses: in place of the C library's functions ---- */
 
-static bool refuses_open, refuses_read, fails; /* O_DIRECT when opening, when reading; every pread */
+static bool refuses_open; /* opening with O_DIRECT fails */
+static bool refuses_read; /* reading with O_DIRECT fails */
+static bool fails;        /* every pread fails */
 static int direct_reads;
 
 int open(const char *path, int flags, ...)
@@ -40,7 +43,8 @@ int open(const char *path, int flags, ...)
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
-int __open_2(const char *path, int flags); /* what open() becomes where _FORTIFY_SOURCE is the compiler's default */
+/* What open() becomes where the compiler defines _FORTIFY_SOURCE by default. */
+int __open_2(const char *path, int flags);
 int __open_2(const char *path, int flags)
 {
     return open(path, flags);
@@ -54,7 +58,9 @@ ssize_t pread(int fd, void *out, size_t bytes, off_t offset)
         errno = fails ? EIO : EINVAL;
         return -1;
     }
-    if (direct) { /* some file systems forgive more: all must be served */
+
+    /* Some file systems demand less, but all must be served. */
+    if (direct) {
         assert_int_equal((uintptr_t)out % BLOCK, 0);
         assert_int_equal(bytes % BLOCK, 0);
         assert_int_equal(offset % BLOCK, 0);
@@ -239,7 +245,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_system_may_refuse_to_read, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_read_last_is_not_read_again, setup, teardown),
         cmocka_unit_test_setup_teardown(the_end_is_an_error, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_file_cut_short_under_a_reader_is_an_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_cut_short_under_a_reader_is_an_error, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(another_file_of_the_name_is_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

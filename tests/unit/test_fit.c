@@ -1,4 +1,5 @@
-/* Quantizers from floats: never worse than rounding to nearest, exact where numbers lie on a grid, each row for itself. */
+/* test_fit.c - quantizers from floats: never worse than rounding to nearest, exact for numbers on a
+ * grid, and independent for each row. */
 #include "prng.h"
 #include "simd/half.h"
 #include "weights/fit.h"
@@ -83,8 +84,10 @@ static void fill(group_kind kind, bool weighted, prng *rng, ith_fit_group *g)
 static double weight_of(const ith_fit_group *g, int c)
 {
     double largest = 0;
+
+    /* Not fmax(): see cmd_score.c. */
     for (int i = 0; i < ITH_GROUP; i++)
-        largest = (double)g->weight[i] > largest ? (double)g->weight[i] : largest; /* fmax(): see cmd_score.c */
+        largest = (double)g->weight[i] > largest ? (double)g->weight[i] : largest;
     return largest > 0 ? (double)g->weight[c] / largest : 1;
 }
 
@@ -118,7 +121,8 @@ static void plain(const ith_fit_group *g, int row, bool with_min, ith_fit *fit)
     fit->min[row] = ith_f32_to_f16(min);
     for (int c = 0; c < ITH_GROUP; c++) {
         float q = scale > 0 ? nearbyintf((g->x[c][row] - min) / scale) : 0;
-        fit->quants[c][row] = (int8_t)(with_min ? fminf(fmaxf(q, 0), 15) : fminf(fmaxf(q, -127), 127));
+        fit->quants[c][row] =
+            (int8_t)(with_min ? fminf(fmaxf(q, 0), 15) : fminf(fmaxf(q, -127), 127));
     }
 }
 
@@ -133,7 +137,8 @@ static void check_stored(const ith_fit *fit, bool with_min)
     }
 }
 
-/* The sums of errors of all rows: [0] fitted, [1] plain. Every row must be at most plain, beyond the rounding of sums. */
+/* Sums the errors of all rows: [0] fitted, [1] rounded to nearest. No row may be worse when fitted,
+ * apart from the rounding of the sums. */
 static void compare(group_kind kind, bool with_min, bool weighted, double total[2])
 {
     prng rng = {(uint64_t)kind * 2 + weighted};
@@ -152,8 +157,8 @@ static void compare(group_kind kind, bool with_min, bool weighted, double total[
             for (int c = 0; c < ITH_GROUP; c++)
                 size = fmax(size, fabs((double)g.x[c][r]));
             if (!(ours <= theirs * 1.00001 + 1e-13 * size * size))
-                fail_msg("kind %d, %s, weighted %d, row %d: error %g, plain %g", (int)kind, with_min ? "w4m" : "w8",
-                         weighted, r, ours, theirs);
+                fail_msg("kind %d, %s, weighted %d, row %d: error %g, plain %g", (int)kind,
+                         with_min ? "w4m" : "w8", weighted, r, ours, theirs);
             total[0] += ours;
             total[1] += theirs;
         }
@@ -168,14 +173,17 @@ static void never_worse_than_rounding_to_nearest(void **state)
             for (int kind = 0; kind < KINDS; kind++) {
                 double total[2] = {0, 0};
                 compare((group_kind)kind, with_min, weighted, total);
-                if (kind == UNIFORM || kind == HEAVY_TAILED) /* and clearly better where that can be had */
+
+                /* Clearly better where that is possible. */
+                if (kind == UNIFORM || kind == HEAVY_TAILED)
                     assert_true(total[0] < (with_min ? 0.85 : 0.95) * total[1]);
                 if (kind == ZERO)
                     assert_true(total[0] == 0);
             }
 }
 
-/* x = d q + m, d and m from f16, `levels` of the 16 in use: found again to the rounding of m, which is up to 8 levels large. */
+/* Fills a group with x = d q + m, where d and m are f16 numbers and `levels` of the 16 values of q
+ * occur. The fit finds them again up to the rounding of m, which is up to 8 levels large. */
 static void grid(int levels, int first, prng *rng, ith_fit_group *g, float step[ITH_TILE_ROWS])
 {
     for (int r = 0; r < ITH_TILE_ROWS; r++) {
@@ -206,7 +214,7 @@ static void numbers_on_a_grid_are_found(void **state)
             for (int r = 0; r < ITH_TILE_ROWS; r++) {
                 double rms = sqrt(error_of(&g, r, &fit, true) / ITH_GROUP);
                 if (levels == 16)
-                    assert_true(rms < 1e-6 * (double)step[r]); /* minimum and scale themselves are found */
+                    assert_true(rms < 1e-6 * (double)step[r]); /* exact minimum and scale */
                 else
                     assert_true(rms < 0.006 * (double)step[r]);
             }
@@ -260,7 +268,8 @@ static void rows_do_not_see_each_other(void **state)
         }
 }
 
-/* The quantizers' bits are part of contract 2 (a folder gives the same logits on every machine): a sum over all that they give. */
+/* The bits that quantizers give are part of contract 2: a model folder gives the same logits on
+ * every machine. This test pins a checksum of them. */
 static uint64_t digest(uint64_t h, const void *data, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
@@ -290,8 +299,10 @@ static void bits_are_these_on_every_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(never_worse_than_rounding_to_nearest), cmocka_unit_test(numbers_on_a_grid_are_found),
-        cmocka_unit_test(columns_of_no_weight_are_free),        cmocka_unit_test(rows_do_not_see_each_other),
+        cmocka_unit_test(never_worse_than_rounding_to_nearest),
+        cmocka_unit_test(numbers_on_a_grid_are_found),
+        cmocka_unit_test(columns_of_no_weight_are_free),
+        cmocka_unit_test(rows_do_not_see_each_other),
         cmocka_unit_test(bits_are_these_on_every_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

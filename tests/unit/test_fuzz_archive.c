@@ -1,5 +1,7 @@
-/* Some thousand damaged manifests and files of keys and values, from fixed seeds: no fault, no failure without a text. Under `make asan` the
- * sanitizers watch. tests/fuzz/ has the same targets for longer runs. */
+/* test_fuzz_archive.c - some thousand damaged manifests and KV files, from fixed seeds: no crash,
+ * and every failure has a text.
+ *
+ * `make asan` runs it under the sanitizers. tests/fuzz/ has the same targets for longer runs. */
 #include "tests/fuzz/archive_targets.h"
 #include "tests/fuzz/mutate.h"
 
@@ -44,7 +46,8 @@ static buffer read_back(const char *path)
 
 static void damaged_manifest(void **state)
 {
-    ith_manifest m = {.shape = {ITH_KVL_Q8, 2, 3, 64}, .model = "small", .n = 5, .ids = {1, 2, 3, 4, 5}};
+    ith_manifest m = {
+        .shape = {ITH_KVL_Q8, 2, 3, 64}, .model = "small", .n = 5, .ids = {1, 2, 3, 4, 5}};
     char folder[64], path[128];
     buffer text;
     (void)state;
@@ -55,7 +58,9 @@ static void damaged_manifest(void **state)
     assert_int_equal(ith_manifest_write(path, &m, false, NULL), ITH_OK);
     text = read_back(path);
     folder_remove(folder);
-    assert_in_range(run(fuzz_manifest, text, 1), 1, ROUNDS - 1); /* names and numbers may change, tokens may not */
+
+    /* Names and numbers may change, tokens may not. */
+    assert_in_range(run(fuzz_manifest, text, 1), 1, ROUNDS - 1);
 }
 
 static void damaged_kvfile(void **state)
@@ -69,7 +74,7 @@ static void damaged_kvfile(void **state)
     (void)state;
 
     for (size_t i = 0; i < bytes; i++) {
-        layers[i] = (uint8_t)(i % 7 / 6);                    /* becomes a frame */
+        layers[i] = (uint8_t)(i % 7 / 6);                     /* becomes a frame */
         layers[bytes + i] = (uint8_t)(i * 2654435761u >> 13); /* stays */
     }
     folder_make(folder);

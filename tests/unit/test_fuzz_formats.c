@@ -1,5 +1,7 @@
-/* Some thousand damaged files for each parser, from fixed seeds: no fault, no failure without a text. Under `make asan` the
- * sanitizers watch. tests/fuzz/ has the same targets for longer runs. */
+/* test_fuzz_formats.c - some thousand damaged files for each parser, from fixed seeds: no crash,
+ * and every failure has a text.
+ *
+ * `make asan` runs it under the sanitizers. tests/fuzz/ has the same targets for longer runs. */
 #include "formats/hparams_json.h"
 #include "formats/pack_write.h"
 #include "tests/fuzz/format_targets.h"
@@ -15,13 +17,17 @@
 enum { ROUNDS = 4000 };
 
 static const char config[] =
-    "{\"model_type\":\"qwen3_moe\",\"architectures\":[\"Qwen3MoeForCausalLM\"],\"num_experts\":4,\"mlp_only_layers\":["
+    "{\"model_type\":\"qwen3_moe\",\"architectures\":[\"Qwen3MoeForCausalLM\"],\"num_experts\":4,"
+    "\"mlp_only_layers\":["
     "0],"
     "\"num_experts_per_tok\":2,\"hidden_size\":64,\"intermediate_size\":96,"
-    "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":16,\"vocab_size\":100,"
-    "\"eos_token_id\":[1,2],\"bos_token_id\":3,\"rms_norm_eps\":1e-6,\"layer_types\":[\"full_attention\"],\"top_p\":0."
+    "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":16,"
+    "\"vocab_size\":100,"
+    "\"eos_token_id\":[1,2],\"bos_token_id\":3,\"rms_norm_eps\":1e-6,\"layer_types\":[\"full_"
+    "attention\"],\"top_p\":0."
     "5,"
-    "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,\"original_max_position_embeddings\":512},\"do_sample\":"
+    "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,\"original_max_position_embeddings\":"
+    "512},\"do_sample\":"
     "true}";
 
 static bool gguf_target(const uint8_t *data, size_t size)
@@ -33,7 +39,8 @@ static bool gguf_tokenizer_target(const uint8_t *data, size_t size)
     return fuzz_gguf(data, size, ITH_SOURCE_TOKENIZER_ONLY);
 }
 
-/* Frees `file`. Both outcomes must be met, or the damage is too much or too little to test anything. */
+/* Frees `file`. Both outcomes must occur; otherwise there is too much or too little damage to test
+ * anything. */
 static void run(bool (*target)(const uint8_t *data, size_t size), buffer file, uint64_t seed)
 {
     prng random = {seed};
@@ -76,23 +83,25 @@ static buffer pack_small(void)
     static const uint8_t tiles[2][1088];
     char folder[64], path[128];
     buffer gguf = gguf_small(), out = {0};
-    ith_hparams hp = {.architecture = "qwen3moe",
-                      .n_layers = 1,
-                      .hidden = 64,
-                      .ffn = 96,
-                      .n_heads = 4,
-                      .n_kv_heads = 2,
-                      .head_dim = 16,
-                      .n_vocab = 5,
-                      .ctx_train = 2048,
-                      .bos = 1,
-                      .eos = {2},
-                      .n_eos = 1,
-                      .experts = {.n = 4, .used = 2, .ffn = 32, .step = 1, .n_dense = 1, .dense = {3}},
-                      .rope = {.theta = 10000}};
+    ith_hparams hp = {
+        .architecture = "qwen3moe",
+        .n_layers = 1,
+        .hidden = 64,
+        .ffn = 96,
+        .n_heads = 4,
+        .n_kv_heads = 2,
+        .head_dim = 16,
+        .n_vocab = 5,
+        .ctx_train = 2048,
+        .bos = 1,
+        .eos = {2},
+        .n_eos = 1,
+        .experts = {.n = 4, .used = 2, .ffn = 32, .step = 1, .n_dense = 1, .dense = {3}},
+        .rope = {.theta = 10000}};
     json_t *index = json_pack("{s:o}", "hyperparameters", ith_hparams_to_json(&hp));
     ith_encoded norm_tile = ith_pack_encode_bytes(norm, sizeof norm),
-                q_tiles[2] = {ith_pack_encode_bytes(tiles[0], 1088), ith_pack_encode_bytes(tiles[1], 1088)};
+                q_tiles[2] = {ith_pack_encode_bytes(tiles[0], 1088),
+                              ith_pack_encode_bytes(tiles[1], 1088)};
     ith_pack_writer *w;
     const ith_packed *t;
     uint8_t bytes[65536];
@@ -101,9 +110,11 @@ static buffer pack_small(void)
     folder_make(folder);
     snprintf(path, sizeof path, "%s/small.ith", folder);
     assert_int_equal(ith_pack_writer_open(path, false, &w, NULL), ITH_OK);
-    assert_int_equal(ith_pack_writer_begin(w, "q", ITH_W8, 20, 64, ITH_CODEC_RAW, &t, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_begin(w, "q", ITH_W8, 20, 64, ITH_CODEC_RAW, &t, NULL),
+                     ITH_OK);
     assert_int_equal(ith_pack_writer_tiles(w, q_tiles, 2, NULL), ITH_OK);
-    assert_int_equal(ith_pack_writer_begin(w, "norm", ITH_F32T, 64, 0, ITH_CODEC_RAW, &t, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_begin(w, "norm", ITH_F32T, 64, 0, ITH_CODEC_RAW, &t, NULL),
+                     ITH_OK);
     assert_int_equal(ith_pack_writer_tiles(w, &norm_tile, 1, NULL), ITH_OK);
     assert_int_equal(ith_pack_writer_blob(w, "gguf", gguf.data, gguf.n, NULL), ITH_OK);
     assert_int_equal(ith_pack_writer_finish(w, index, NULL), ITH_OK);

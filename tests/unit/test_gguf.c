@@ -1,4 +1,4 @@
-/* GGUF files in memory: what is read, and what is refused. */
+/* test_gguf.c - GGUF files in memory: what is read, and what is rejected. */
 #include "tests/model_files.h"
 
 #include <math.h>
@@ -156,7 +156,8 @@ static void rope_scaling_is_read(void **state)
     m = open_writer(&w);
     rope = &ith_source_hparams(&m.source)->rope;
     assert_int_equal(rope->kind, ITH_ROPE_YARN);
-    assert_true(rope->factor == 4.0 && rope->beta_fast == 16.0 && rope->beta_slow == 1.0 && rope->truncate);
+    assert_true(rope->factor == 4.0 && rope->beta_fast == 16.0 && rope->beta_slow == 1.0 &&
+                rope->truncate);
     assert_int_equal(rope->original_context, 1024);
     assert_true(fabs(rope->attention_factor - 0.5 * (0.1 * log(4.0) + 1)) < 1e-12);
     assert_int_equal(ith_source_hparams(&m.source)->ctx_train, 4096);
@@ -229,7 +230,8 @@ static void every_truncation_is_an_error(void **state)
     for (size_t n = 0; n < b.n; n++) {
         memory_source m;
         ith_error err = {0};
-        if (memory_gguf(&m, b.data, n, 0, &err) != ITH_E_FORMAT || strstr(err.text, "memory.gguf") == NULL)
+        if (memory_gguf(&m, b.data, n, 0, &err) != ITH_E_FORMAT ||
+            strstr(err.text, "memory.gguf") == NULL)
             fail_msg("cut to %zu bytes: \"%s\"", n, err.text);
         memory_source_close(&m);
     }
@@ -336,7 +338,13 @@ static void damaged_tensors_are_refused(void **state)
         {"w", 0, 1, {1}, UINT64_MAX - 31, ITH_E_FORMAT, "truncated or damaged: tensor w"},
         {"w", 0, 1, {UINT64_C(1) << 40}, 0, ITH_E_FORMAT, "truncated or damaged: tensor w"},
         {"w", 0, 1, {1}, 0, ITH_E_FORMAT, "overlap"},
-        {"output_norm.weight", 0, 1, {0}, 0, ITH_E_FORMAT, "tensor output_norm.weight occurs twice"},
+        {"output_norm.weight",
+         0,
+         1,
+         {0},
+         0,
+         ITH_E_FORMAT,
+         "tensor output_norm.weight occurs twice"},
         {"", 0, 1, {1}, 0, ITH_E_FORMAT, "a tensor name of 0 bytes"},
         {"w\n", 0, 1, {1}, 0, ITH_E_FORMAT, "not printable"},
     };
@@ -344,7 +352,8 @@ static void damaged_tensors_are_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         gguf_writer w = gguf_small_pairs();
         gguf_small_tensors(&w);
-        gguf_tensor_at(&w, cases[i].name, cases[i].type, cases[i].n_dims, cases[i].ne, cases[i].offset);
+        gguf_tensor_at(&w, cases[i].name, cases[i].type, cases[i].n_dims, cases[i].ne,
+                       cases[i].offset);
         expect(&w, cases[i].status, cases[i].text);
     }
 }
@@ -380,7 +389,8 @@ static void unsupported_settings_are_named(void **state)
         w = gguf_small_pairs();
         gguf_u32(&w, cases[i].key, cases[i].value);
         gguf_small_tensors(&w);
-        expect(&w, ITH_E_UNSUPPORTED, strcmp(cases[i].key, "split.count") == 0 ? "one of 3 files" : cases[i].key);
+        expect(&w, ITH_E_UNSUPPORTED,
+               strcmp(cases[i].key, "split.count") == 0 ? "one of 3 files" : cases[i].key);
     }
     w = gguf_small_pairs();
     gguf_text(&w, "llama.rope.scaling.type", "longrope");
@@ -421,11 +431,13 @@ static void experts_are_read(void **state)
     const ith_tensor *t;
     (void)state;
     gguf_small_tensors(&w);
-    gguf_tensor(&w, "blk.0.ffn_gate_exps.weight", 8, 3, (uint64_t[]){64, 32, 8}, 8 * 32 * 2 * 34, 4);
+    gguf_tensor(&w, "blk.0.ffn_gate_exps.weight", 8, 3, (uint64_t[]){64, 32, 8}, 8 * 32 * 2 * 34,
+                4);
     gguf_u32(&w, "qwen3moe.expert_gating_func", 1);
     m = open_writer(&w);
     hp = ith_source_hparams(&m.source);
-    assert_true(hp->experts.n == 8 && hp->experts.used == 2 && hp->experts.ffn == 32 && hp->experts.normalized);
+    assert_true(hp->experts.n == 8 && hp->experts.used == 2 && hp->experts.ffn == 32 &&
+                hp->experts.normalized);
     assert_true(ith_hparams_has_experts(hp, 0));
     t = ith_source_find(&m.source, "blk.0.ffn_gate_exps.weight");
     assert_true(t->n_dims == 3 && t->dims[0] == 8 && t->dims[1] == 32 && t->dims[2] == 64);
@@ -452,8 +464,9 @@ static void impossible_experts_are_refused(void **state)
                  {8, 9, 32, "experts for a token is 9, expected 1 to 8"},
                  {8, 2, 0, "experts' feed-forward size is 0"},
                  {8, 2, 0x7fffffff, "experts' feed-forward size is 2147483647"}};
-    static const char *const keys[] = {"qwen3moe.expert_shared_count", "qwen3moe.expert_gating_func",
-                                       "qwen3moe.expert_weights_scale", "qwen3moe.leading_dense_block_count"};
+    static const char *const keys[] = {
+        "qwen3moe.expert_shared_count", "qwen3moe.expert_gating_func",
+        "qwen3moe.expert_weights_scale", "qwen3moe.leading_dense_block_count"};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         gguf_writer w = moe_pairs(cases[i].n, cases[i].used, cases[i].ffn);

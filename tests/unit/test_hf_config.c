@@ -1,4 +1,4 @@
-/* config.json and generation_config.json, as Transformers 4 and 5 write them. */
+/* test_hf_config.c - config.json and generation_config.json, as Transformers 4 and 5 write them. */
 #include "formats/arch.h"
 #include "formats/hf_config.h"
 
@@ -13,34 +13,49 @@
 #include <cmocka.h>
 
 static const char qwen3_v4[] = /* Qwen3-8B's, Transformers 4.51 */
-    "{'architectures': ['Qwen3ForCausalLM'], 'attention_bias': false, 'attention_dropout': 0.0, 'bos_token_id': 151643,"
-    " 'eos_token_id': 151645, 'head_dim': 128, 'hidden_act': 'silu', 'hidden_size': 4096, 'initializer_range': 0.02,"
-    " 'intermediate_size': 12288, 'max_position_embeddings': 40960, 'max_window_layers': 36, 'model_type': 'qwen3',"
-    " 'num_attention_heads': 32, 'num_hidden_layers': 36, 'num_key_value_heads': 8, 'rms_norm_eps': 1e-06,"
-    " 'rope_scaling': null, 'rope_theta': 1000000, 'sliding_window': null, 'tie_word_embeddings': false,"
-    " 'torch_dtype': 'bfloat16', 'transformers_version': '4.51.0', 'use_cache': true, 'use_sliding_window': false,"
+    "{'architectures': ['Qwen3ForCausalLM'], 'attention_bias': false, 'attention_dropout': 0.0, "
+    "'bos_token_id': 151643,"
+    " 'eos_token_id': 151645, 'head_dim': 128, 'hidden_act': 'silu', 'hidden_size': 4096, "
+    "'initializer_range': 0.02,"
+    " 'intermediate_size': 12288, 'max_position_embeddings': 40960, 'max_window_layers': 36, "
+    "'model_type': 'qwen3',"
+    " 'num_attention_heads': 32, 'num_hidden_layers': 36, 'num_key_value_heads': 8, "
+    "'rms_norm_eps': 1e-06,"
+    " 'rope_scaling': null, 'rope_theta': 1000000, 'sliding_window': null, 'tie_word_embeddings': "
+    "false,"
+    " 'torch_dtype': 'bfloat16', 'transformers_version': '4.51.0', 'use_cache': true, "
+    "'use_sliding_window': false,"
     " 'vocab_size': 151936}";
 
 static const char qwen3_v5[] = /* the same model, saved by Transformers 5 */
-    "{'architectures': ['Qwen3ForCausalLM'], 'attention_bias': false, 'attention_dropout': 0.0, 'bos_token_id': 151643,"
-    " 'dtype': 'bfloat16', 'eos_token_id': 151645, 'head_dim': 128, 'hidden_act': 'silu', 'hidden_size': 4096,"
-    " 'initializer_range': 0.02, 'intermediate_size': 12288, 'layer_types': ['full_attention', 'full_attention'],"
-    " 'max_position_embeddings': 40960, 'max_window_layers': 36, 'model_type': 'qwen3', 'num_attention_heads': 32,"
-    " 'num_hidden_layers': 36, 'num_key_value_heads': 8, 'pad_token_id': null, 'rms_norm_eps': 1e-06,"
+    "{'architectures': ['Qwen3ForCausalLM'], 'attention_bias': false, 'attention_dropout': 0.0, "
+    "'bos_token_id': 151643,"
+    " 'dtype': 'bfloat16', 'eos_token_id': 151645, 'head_dim': 128, 'hidden_act': 'silu', "
+    "'hidden_size': 4096,"
+    " 'initializer_range': 0.02, 'intermediate_size': 12288, 'layer_types': ['full_attention', "
+    "'full_attention'],"
+    " 'max_position_embeddings': 40960, 'max_window_layers': 36, 'model_type': 'qwen3', "
+    "'num_attention_heads': 32,"
+    " 'num_hidden_layers': 36, 'num_key_value_heads': 8, 'pad_token_id': null, 'rms_norm_eps': "
+    "1e-06,"
     " 'rope_parameters': {'rope_theta': 1000000, 'rope_type': 'default'}, 'sliding_window': null,"
-    " 'tie_word_embeddings': false, 'transformers_version': '5.0.0', 'use_cache': true, 'use_sliding_window': false,"
+    " 'tie_word_embeddings': false, 'transformers_version': '5.0.0', 'use_cache': true, "
+    "'use_sliding_window': false,"
     " 'vocab_size': 151936}";
 
-#define LLAMA                                                                                                          \
-    "'model_type': 'llama', 'architectures': ['LlamaForCausalLM'], 'hidden_size': 576, 'intermediate_size': 1536,"     \
+#define LLAMA                                                                                      \
+    "'model_type': 'llama', 'architectures': ['LlamaForCausalLM'], 'hidden_size': 576, "           \
+    "'intermediate_size': 1536,"                                                                   \
     " 'num_hidden_layers': 30, 'num_attention_heads': 9, 'vocab_size': 49152"
-#define QWEN                                                                                                           \
-    "'model_type': 'qwen3', 'hidden_size': 512, 'intermediate_size': 1536, 'num_hidden_layers': 4,"                    \
+#define QWEN                                                                                       \
+    "'model_type': 'qwen3', 'hidden_size': 512, 'intermediate_size': 1536, 'num_hidden_layers': "  \
+    "4,"                                                                                           \
     " 'num_attention_heads': 32, 'vocab_size': 1000"
 
-#define MOE                                                                                                            \
-    "'model_type': 'qwen3_moe', 'architectures': ['Qwen3MoeForCausalLM'], 'hidden_size': 512,"                         \
-    " 'intermediate_size': 1536, 'num_hidden_layers': 6, 'num_attention_heads': 8, 'vocab_size': 1000"
+#define MOE                                                                                        \
+    "'model_type': 'qwen3_moe', 'architectures': ['Qwen3MoeForCausalLM'], 'hidden_size': 512,"     \
+    " 'intermediate_size': 1536, 'num_hidden_layers': 6, 'num_attention_heads': 8, 'vocab_size': " \
+    "1000"
 
 /* JSON with ' for ". */
 static json_t *json(const char *text)
@@ -121,8 +136,8 @@ static void defaults_are_the_classes(void **state)
     assert_false(hp.tied_embeddings);
     assert_int_equal(hp.bos, -1);
     assert_int_equal(hp.n_eos, 0);
-    hp = good("{" LLAMA
-              ", 'tie_word_embeddings': true, 'num_key_value_heads': 3, 'head_dim': null, 'pretraining_tp': 1}");
+    hp = good("{" LLAMA ", 'tie_word_embeddings': true, 'num_key_value_heads': 3, 'head_dim': "
+                        "null, 'pretraining_tp': 1}");
     assert_true(hp.tied_embeddings);
     assert_int_equal(hp.n_kv_heads, 3);
     assert_int_equal(hp.head_dim, 64);
@@ -130,11 +145,13 @@ static void defaults_are_the_classes(void **state)
 
 static void qwen2_is_qwen2(void **state)
 {
-    ith_hparams hp =
-        good("{'model_type': 'qwen2', 'architectures': ['Qwen2ForCausalLM'], 'hidden_size': 896, 'intermediate_size': 4864,"
-             " 'num_hidden_layers': 24, 'num_attention_heads': 14, 'num_key_value_heads': 2, 'vocab_size': 151936,"
-             " 'rope_theta': 1000000.0, 'tie_word_embeddings': true, 'use_sliding_window': false, 'sliding_window': 32768,"
-             " 'max_window_layers': 21}");
+    ith_hparams hp = good("{'model_type': 'qwen2', 'architectures': ['Qwen2ForCausalLM'], "
+                          "'hidden_size': 896, 'intermediate_size': 4864,"
+                          " 'num_hidden_layers': 24, 'num_attention_heads': 14, "
+                          "'num_key_value_heads': 2, 'vocab_size': 151936,"
+                          " 'rope_theta': 1000000.0, 'tie_word_embeddings': true, "
+                          "'use_sliding_window': false, 'sliding_window': 32768,"
+                          " 'max_window_layers': 21}");
     const ith_arch *arch = ith_arch_find(hp.architecture);
     (void)state;
     assert_string_equal(hp.architecture, "qwen2");
@@ -149,7 +166,8 @@ static void qwen2_is_qwen2(void **state)
 static void check_yarn(const ith_hparams *hp)
 {
     assert_int_equal(hp->rope.kind, ITH_ROPE_YARN);
-    assert_true(hp->rope.theta == 1e6 && hp->rope.factor == 4.0 && hp->rope.beta_fast == 32 && hp->rope.beta_slow == 1);
+    assert_true(hp->rope.theta == 1e6 && hp->rope.factor == 4.0 && hp->rope.beta_fast == 32 &&
+                hp->rope.beta_slow == 1);
     assert_true(hp->rope.attention_factor == 0 && hp->rope.mscale == 0 && hp->rope.truncate);
     assert_int_equal(hp->rope.original_context, 32768);
     assert_int_equal(hp->ctx_train, 131072); /* though max_position_embeddings was left at 40960 */
@@ -160,16 +178,21 @@ static void yarn_in_both_spellings(void **state)
     ith_hparams hp;
     (void)state;
     hp = good("{" QWEN ", 'max_position_embeddings': 40960, 'rope_theta': 1e6,"
-              " 'rope_scaling': {'rope_type': 'yarn', 'factor': 4.0, 'original_max_position_embeddings': 32768}}");
+              " 'rope_scaling': {'rope_type': 'yarn', 'factor': 4.0, "
+              "'original_max_position_embeddings': 32768}}");
     check_yarn(&hp);
     hp = good("{" QWEN ", 'max_position_embeddings': 40960, 'rope_theta': 1e6,"
-              " 'rope_scaling': {'type': 'yarn', 'factor': 4.0, 'original_max_position_embeddings': 32768}}");
+              " 'rope_scaling': {'type': 'yarn', 'factor': 4.0, "
+              "'original_max_position_embeddings': 32768}}");
     check_yarn(&hp);
-    hp = good("{" QWEN ", 'max_position_embeddings': 40960, 'rope_parameters': {'rope_theta': 1e6, 'rope_type': 'yarn',"
+    hp = good("{" QWEN ", 'max_position_embeddings': 40960, 'rope_parameters': {'rope_theta': 1e6, "
+                       "'rope_type': 'yarn',"
               " 'factor': 4.0, 'original_max_position_embeddings': 32768}}");
     check_yarn(&hp);
-    hp = good("{" QWEN ", 'max_position_embeddings': 65536, 'rope_parameters': {'rope_type': 'yarn', 'factor': null,"
-              " 'original_max_position_embeddings': 16384, 'beta_fast': 16, 'beta_slow': 2, 'attention_factor': 1.5,"
+    hp = good("{" QWEN ", 'max_position_embeddings': 65536, 'rope_parameters': {'rope_type': "
+                       "'yarn', 'factor': null,"
+              " 'original_max_position_embeddings': 16384, 'beta_fast': 16, 'beta_slow': 2, "
+              "'attention_factor': 1.5,"
               " 'mscale': 0.7, 'mscale_all_dim': 0.5, 'truncate': false}}");
     assert_true(hp.rope.factor == 4.0 && hp.rope.beta_fast == 16 && hp.rope.beta_slow == 2 &&
                 hp.rope.attention_factor == 1.5);
@@ -183,10 +206,13 @@ static void linear_and_llama3(void **state)
     (void)state;
     assert_int_equal(hp.rope.kind, ITH_ROPE_LINEAR);
     assert_true(hp.rope.factor == 2.0);
-    hp = good("{" LLAMA ", 'max_position_embeddings': 131072, 'rope_scaling': {'factor': 8.0, 'low_freq_factor': 1.0,"
-              " 'high_freq_factor': 4.0, 'original_max_position_embeddings': 8192, 'rope_type': 'llama3'}}");
+    hp = good("{" LLAMA ", 'max_position_embeddings': 131072, 'rope_scaling': {'factor': 8.0, "
+                        "'low_freq_factor': 1.0,"
+              " 'high_freq_factor': 4.0, 'original_max_position_embeddings': 8192, 'rope_type': "
+              "'llama3'}}");
     assert_int_equal(hp.rope.kind, ITH_ROPE_LLAMA3);
-    assert_true(hp.rope.factor == 8 && hp.rope.low_freq_factor == 1 && hp.rope.high_freq_factor == 4);
+    assert_true(hp.rope.factor == 8 && hp.rope.low_freq_factor == 1 &&
+                hp.rope.high_freq_factor == 4);
     assert_int_equal(hp.rope.original_context, 8192);
     assert_int_equal(hp.ctx_train, 131072);
 }
@@ -212,31 +238,38 @@ static void check_bad(const bad_case *cases, size_t n)
 static void what_changes_the_arithmetic_is_refused(void **state)
 {
     static const bad_case cases[] = {
-        {"{'model_type': 'mamba'}", ITH_E_UNSUPPORTED, "\"mamba\" is not supported; Ithaca knows: llama, "},
-        {"{'model_type': 'llama', 'architectures': ['LlamaForSequenceClassification']}", ITH_E_UNSUPPORTED,
-         "LlamaForSequenceClassification"},
+        {"{'model_type': 'mamba'}", ITH_E_UNSUPPORTED,
+         "\"mamba\" is not supported; Ithaca knows: llama, "},
+        {"{'model_type': 'llama', 'architectures': ['LlamaForSequenceClassification']}",
+         ITH_E_UNSUPPORTED, "LlamaForSequenceClassification"},
         {"{" LLAMA ", 'attention_bias': true}", ITH_E_UNSUPPORTED, "\"attention_bias\""},
         {"{" LLAMA ", 'mlp_bias': true}", ITH_E_UNSUPPORTED, "\"mlp_bias\""},
         {"{" LLAMA ", 'hidden_act': 'gelu'}", ITH_E_UNSUPPORTED, "\"hidden_act\": gelu"},
         {"{" LLAMA ", 'pretraining_tp': 2}", ITH_E_UNSUPPORTED, "\"pretraining_tp\""},
-        {"{" LLAMA ", 'partial_rotary_factor': 0.5}", ITH_E_UNSUPPORTED, "\"partial_rotary_factor\""},
+        {"{" LLAMA ", 'partial_rotary_factor': 0.5}", ITH_E_UNSUPPORTED,
+         "\"partial_rotary_factor\""},
         {"{" LLAMA ", 'rope_parameters': {'partial_rotary_factor': 0.5}}", ITH_E_UNSUPPORTED,
          "\"partial_rotary_factor\""},
         {"{" LLAMA ", 'quantization_config': {'quant_method': 'fp8'}}", ITH_E_UNSUPPORTED,
          "\"quantization_config\": fp8"},
-        {"{" LLAMA ", 'rope_scaling': {'type': 'dynamic', 'factor': 2}}", ITH_E_UNSUPPORTED, "\"rope_type\": dynamic"},
-        {"{" LLAMA ", 'rope_scaling': {'rope_type': 'longrope'}}", ITH_E_UNSUPPORTED, "\"rope_type\": longrope"},
-        {"{" LLAMA ", 'rope_parameters': {'full_attention': {'rope_type': 'default'}}}", ITH_E_UNSUPPORTED,
-         "each layer type"},
-        {"{" LLAMA ", 'rope_scaling': {'type': 'default', 'mrope_section': [1]}}", ITH_E_UNSUPPORTED,
-         "\"mrope_section\""},
-        {"{" QWEN ", 'use_sliding_window': true, 'sliding_window': 4096, 'max_window_layers': 2}", ITH_E_UNSUPPORTED,
-         "\"use_sliding_window\""},
-        {"{" QWEN ", 'layer_types': ['full_attention', 'sliding_attention']}", ITH_E_UNSUPPORTED, "sliding_attention"},
+        {"{" LLAMA ", 'rope_scaling': {'type': 'dynamic', 'factor': 2}}", ITH_E_UNSUPPORTED,
+         "\"rope_type\": dynamic"},
+        {"{" LLAMA ", 'rope_scaling': {'rope_type': 'longrope'}}", ITH_E_UNSUPPORTED,
+         "\"rope_type\": longrope"},
+        {"{" LLAMA ", 'rope_parameters': {'full_attention': {'rope_type': 'default'}}}",
+         ITH_E_UNSUPPORTED, "each layer type"},
+        {"{" LLAMA ", 'rope_scaling': {'type': 'default', 'mrope_section': [1]}}",
+         ITH_E_UNSUPPORTED, "\"mrope_section\""},
+        {"{" QWEN ", 'use_sliding_window': true, 'sliding_window': 4096, 'max_window_layers': 2}",
+         ITH_E_UNSUPPORTED, "\"use_sliding_window\""},
+        {"{" QWEN ", 'layer_types': ['full_attention', 'sliding_attention']}", ITH_E_UNSUPPORTED,
+         "sliding_attention"},
     };
     (void)state;
     check_bad(cases, sizeof cases / sizeof *cases);
-    good("{" QWEN ", 'use_sliding_window': true, 'sliding_window': 4096, 'max_window_layers': 4}"); /* in no layer */
+
+    /* A window in no layer, and none at all. */
+    good("{" QWEN ", 'use_sliding_window': true, 'sliding_window': 4096, 'max_window_layers': 4}");
     good("{" QWEN ", 'use_sliding_window': false, 'sliding_window': 4096, 'max_window_layers': 2}");
     good("{" QWEN ", 'quantization_config': null, 'hidden_act': 'swish'}");
 }
@@ -255,14 +288,18 @@ static void wrong_values_are_named(void **state)
         {"{" LLAMA ", 'rope_theta': 0}", ITH_E_FORMAT, "RoPE base"},
         {"{" LLAMA ", 'rope_scaling': 3}", ITH_E_FORMAT, "\"rope_scaling\""},
         {"{" LLAMA ", 'rope_scaling': {'type': 'linear'}}", ITH_E_FORMAT, "factor is 0"},
-        {"{" LLAMA ", 'rope_scaling': {'type': 'llama3', 'factor': 8}}", ITH_E_FORMAT, "low_freq_factor"},
-        {"{" LLAMA ", 'rope_scaling': {'type': 'yarn', 'factor': 0.5}}", ITH_E_FORMAT, "factor is 0.5"},
+        {"{" LLAMA ", 'rope_scaling': {'type': 'llama3', 'factor': 8}}", ITH_E_FORMAT,
+         "low_freq_factor"},
+        {"{" LLAMA ", 'rope_scaling': {'type': 'yarn', 'factor': 0.5}}", ITH_E_FORMAT,
+         "factor is 0.5"},
         {"{" LLAMA ", 'eos_token_id': 'x'}", ITH_E_FORMAT, "\"eos_token_id\""},
         {"{" LLAMA ", 'eos_token_id': [1, 'x']}", ITH_E_FORMAT, "\"eos_token_id\""},
-        {"{'model_type': 'llama', 'hidden_size': 64, 'intermediate_size': 64, 'num_hidden_layers': 1099511627776,"
+        {"{'model_type': 'llama', 'hidden_size': 64, 'intermediate_size': 64, 'num_hidden_layers': "
+         "1099511627776,"
          " 'num_attention_heads': 4, 'vocab_size': 10}",
          ITH_E_FORMAT, "number of layers"},
-        {"{'model_type': 'llama', 'hidden_size': 64, 'intermediate_size': 64, 'num_hidden_layers': 1,"
+        {"{'model_type': 'llama', 'hidden_size': 64, 'intermediate_size': 64, 'num_hidden_layers': "
+         "1,"
          " 'num_attention_heads': 0, 'vocab_size': 10}",
          ITH_E_FORMAT, "\"num_attention_heads\" is 0"},
     };
@@ -303,21 +340,26 @@ static void impossible_experts_are_refused(void **state)
     static const bad_case cases[] = {
         {"{" MOE ", 'num_experts': 0}", ITH_E_FORMAT, "\"num_experts\""},
         {"{" MOE ", 'num_experts': -1}", ITH_E_FORMAT, "\"num_experts\""},
-        {"{" MOE ", 'num_experts': 1099511627776}", ITH_E_FORMAT, "the number of experts is 1099511627776"},
+        {"{" MOE ", 'num_experts': 1099511627776}", ITH_E_FORMAT,
+         "the number of experts is 1099511627776"},
         {"{" MOE ", 'num_experts': 4097}", ITH_E_FORMAT, "expected 1 to 4096"},
         {"{" MOE ", 'num_experts': 'x'}", ITH_E_FORMAT, "\"num_experts\""},
         {"{" MOE ", 'num_experts_per_tok': 0}", ITH_E_FORMAT, "\"num_experts_per_tok\""},
-        {"{" MOE ", 'num_experts_per_tok': 65}", ITH_E_FORMAT, "experts for a token is 65, expected 1 to 64"},
-        {"{" MOE ", 'num_experts': 4, 'num_experts_per_tok': 5}", ITH_E_FORMAT, "is 5, expected 1 to 4"},
+        {"{" MOE ", 'num_experts_per_tok': 65}", ITH_E_FORMAT,
+         "experts for a token is 65, expected 1 to 64"},
+        {"{" MOE ", 'num_experts': 4, 'num_experts_per_tok': 5}", ITH_E_FORMAT,
+         "is 5, expected 1 to 4"},
         {"{" MOE ", 'moe_intermediate_size': 0}", ITH_E_FORMAT, "\"moe_intermediate_size\""},
-        {"{" MOE ", 'moe_intermediate_size': 4611686018427387904}", ITH_E_FORMAT, "\"moe_intermediate_size\""},
+        {"{" MOE ", 'moe_intermediate_size': 4611686018427387904}", ITH_E_FORMAT,
+         "\"moe_intermediate_size\""},
         {"{" MOE ", 'moe_intermediate_size': 2097152}", ITH_E_FORMAT, "experts' feed-forward size"},
         {"{" MOE ", 'decoder_sparse_step': 0}", ITH_E_FORMAT, "\"decoder_sparse_step\""},
         {"{" MOE ", 'norm_topk_prob': 1}", ITH_E_FORMAT, "\"norm_topk_prob\""},
         {"{" MOE ", 'mlp_only_layers': 3}", ITH_E_FORMAT, "\"mlp_only_layers\""},
         {"{" MOE ", 'mlp_only_layers': [-1]}", ITH_E_FORMAT, "\"mlp_only_layers\""},
         {"{" MOE ", 'mlp_only_layers': ['x']}", ITH_E_FORMAT, "\"mlp_only_layers\""},
-        {"{" MOE ", 'mlp_only_layers': [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}",
+        {"{" MOE ", 'mlp_only_layers': "
+                 "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}",
          ITH_E_UNSUPPORTED, "\"mlp_only_layers\""},
     };
     (void)state;
@@ -325,7 +367,8 @@ static void impossible_experts_are_refused(void **state)
 }
 
 /* A family that has biases, and a list where others have a number. */
-static ith_status read_own_keys(const json_t *config, const char *where, ith_hparams *hp, ith_error *err)
+static ith_status read_own_keys(const json_t *config, const char *where, ith_hparams *hp,
+                                ith_error *err)
 {
     const json_t *widths = json_object_get(config, "intermediate_size");
 
@@ -336,12 +379,14 @@ static ith_status read_own_keys(const json_t *config, const char *where, ith_hpa
 static void a_family_takes_over_keys(void **state)
 {
     static const char *const keys[] = {"attention_bias", "intermediate_size", NULL};
-    static const char text[] = "{'hidden_size': 64, 'intermediate_size': [7, 96], 'num_hidden_layers': 2,"
-                               " 'num_attention_heads': 4, 'vocab_size': 10, 'attention_bias': true%s}";
-    const ith_arch arch = {.name = "made up",
-                           .defaults = {.ctx = 100, .rms_eps = 1e-5, .rope_theta = 5000, .bos = 3, .eos = -1},
-                           .config_keys = keys,
-                           .read_config = read_own_keys};
+    static const char text[] =
+        "{'hidden_size': 64, 'intermediate_size': [7, 96], 'num_hidden_layers': 2,"
+        " 'num_attention_heads': 4, 'vocab_size': 10, 'attention_bias': true%s}";
+    const ith_arch arch = {
+        .name = "made up",
+        .defaults = {.ctx = 100, .rms_eps = 1e-5, .rope_theta = 5000, .bos = 3, .eos = -1},
+        .config_keys = keys,
+        .read_config = read_own_keys};
     ith_hparams hp;
     ith_error err = {0};
     (void)state;
@@ -357,7 +402,8 @@ static void a_family_takes_over_keys(void **state)
         if (bad)
             continue;
         assert_true(hp.attention_bias && hp.ffn == 96 && hp.n_heads == 4);
-        assert_true(hp.rms_eps == 1e-5 && hp.rope.theta == 5000 && hp.ctx_train == 100 && hp.bos == 3);
+        assert_true(hp.rms_eps == 1e-5 && hp.rope.theta == 5000 && hp.ctx_train == 100 &&
+                    hp.bos == 3);
     }
     assert_non_null(strstr(err.text, "\"mlp_bias\""));
 }
@@ -375,10 +421,11 @@ static void generation_config_counts(void **state)
     ith_hparams hp = good(qwen3_v4);
     ith_error err = {0};
     (void)state;
-    assert_int_equal(generation("{'bos_token_id': 7, 'do_sample': true, 'eos_token_id': [5, 151643, 5],"
-                                " 'temperature': 0.6, 'top_k': 20, 'top_p': 0.95}",
-                                &hp, &err),
-                     ITH_OK);
+    assert_int_equal(
+        generation("{'bos_token_id': 7, 'do_sample': true, 'eos_token_id': [5, 151643, 5],"
+                   " 'temperature': 0.6, 'top_k': 20, 'top_p': 0.95}",
+                   &hp, &err),
+        ITH_OK);
     assert_int_equal(hp.bos, 7);
     assert_int_equal(hp.n_eos, 2); /* in place of config.json's */
     assert_int_equal(hp.eos[0], 5);
@@ -387,7 +434,9 @@ static void generation_config_counts(void **state)
     assert_true(hp.min_p == 0 && hp.repetition_penalty == 1);
 
     hp = good(qwen3_v4);
-    assert_int_equal(generation("{'do_sample': true, 'min_p': 0.1, 'repetition_penalty': 1.25}", &hp, &err), ITH_OK);
+    assert_int_equal(
+        generation("{'do_sample': true, 'min_p': 0.1, 'repetition_penalty': 1.25}", &hp, &err),
+        ITH_OK);
     assert_true(hp.temperature == 1 && hp.top_k == 50 && hp.top_p == 1 && hp.min_p == 0.1 &&
                 hp.repetition_penalty == 1.25);
     assert_int_equal(hp.eos[0], 151645); /* config.json's stays */

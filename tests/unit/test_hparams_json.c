@@ -1,4 +1,4 @@
-/* Hyperparameters as JSON: their bits come back, and each is needed. */
+/* test_hparams_json.c - hyperparameters as JSON come back bit for bit, and none is optional. */
 #include "formats/hparams_json.h"
 
 #include <setjmp.h>
@@ -36,8 +36,8 @@ static ith_hparams odd_hparams(void)
                       .min_p = 1.0 / 3,
                       .repetition_penalty = 1.1,
                       .top_k = 20};
-    hp.rope =
-        (ith_rope_params){ITH_ROPE_YARN, (double)1e6f, 4.1, 32768, 31.7, 1.3, 1.0 / 7, 0.707, 0.11, true, 1.5, 4.5};
+    hp.rope = (ith_rope_params){ITH_ROPE_YARN, (double)1e6f, 4.1,  32768, 31.7, 1.3,
+                                1.0 / 7,       0.707,        0.11, true,  1.5,  4.5};
     return hp;
 }
 
@@ -54,20 +54,26 @@ static void hyperparameters_keep_their_bits(void **state)
         fail_msg("%s", err.text);
     json_t *again = ith_hparams_to_json(&got);
     assert_true(json_equal(object, again));
-    assert_true(got.rope.factor == hp.rope.factor && got.rope.original_context == hp.rope.original_context &&
-                got.rope.beta_fast == hp.rope.beta_fast && got.rope.beta_slow == hp.rope.beta_slow &&
-                got.rope.mscale == hp.rope.mscale && got.rope.mscale_all_dim == hp.rope.mscale_all_dim &&
-                got.rope.truncate == hp.rope.truncate && got.rope.low_freq_factor == hp.rope.low_freq_factor &&
+    assert_true(got.rope.factor == hp.rope.factor &&
+                got.rope.original_context == hp.rope.original_context &&
+                got.rope.beta_fast == hp.rope.beta_fast &&
+                got.rope.beta_slow == hp.rope.beta_slow && got.rope.mscale == hp.rope.mscale &&
+                got.rope.mscale_all_dim == hp.rope.mscale_all_dim &&
+                got.rope.truncate == hp.rope.truncate &&
+                got.rope.low_freq_factor == hp.rope.low_freq_factor &&
                 got.rope.high_freq_factor == hp.rope.high_freq_factor);
     assert_true(got.n_layers == hp.n_layers && got.hidden == hp.hidden && got.ffn == hp.ffn &&
-                got.n_heads == hp.n_heads && got.n_kv_heads == hp.n_kv_heads && got.head_dim == hp.head_dim &&
-                got.n_vocab == hp.n_vocab && got.ctx_train == hp.ctx_train && got.attention_bias &&
-                got.sliding_window == hp.sliding_window && got.tied_embeddings && got.has_sampling &&
-                got.top_k == hp.top_k && got.top_p == hp.top_p && got.min_p == hp.min_p &&
-                got.repetition_penalty == hp.repetition_penalty);
-    assert_true(got.rms_eps == hp.rms_eps && got.rope.theta == hp.rope.theta && got.temperature == hp.temperature &&
+                got.n_heads == hp.n_heads && got.n_kv_heads == hp.n_kv_heads &&
+                got.head_dim == hp.head_dim && got.n_vocab == hp.n_vocab &&
+                got.ctx_train == hp.ctx_train && got.attention_bias &&
+                got.sliding_window == hp.sliding_window && got.tied_embeddings &&
+                got.has_sampling && got.top_k == hp.top_k && got.top_p == hp.top_p &&
+                got.min_p == hp.min_p && got.repetition_penalty == hp.repetition_penalty);
+    assert_true(got.rms_eps == hp.rms_eps && got.rope.theta == hp.rope.theta &&
+                got.temperature == hp.temperature &&
                 got.rope.attention_factor == hp.rope.attention_factor);
-    assert_true(got.n_eos == 2 && got.eos[1] == 9 && got.bos == 3 && got.rope.kind == ITH_ROPE_YARN && got.mlp_bias);
+    assert_true(got.n_eos == 2 && got.eos[1] == 9 && got.bos == 3 &&
+                got.rope.kind == ITH_ROPE_YARN && got.mlp_bias);
     json_decref(again);
     json_decref(read);
     json_decref(object);
@@ -106,8 +112,13 @@ static void experts_come_back(void **state)
     (void)state;
 
     strcpy(hp.architecture, "qwen3moe");
-    hp.experts = (ith_experts_params){
-        .n = 12, .used = 3, .ffn = 40, .normalized = true, .step = 2, .n_dense = 2, .dense = {7, 1}};
+    hp.experts = (ith_experts_params){.n = 12,
+                                      .used = 3,
+                                      .ffn = 40,
+                                      .normalized = true,
+                                      .step = 2,
+                                      .n_dense = 2,
+                                      .dense = {7, 1}};
     object = ith_hparams_to_json(&hp);
     assert_int_equal(ith_hparams_from_json(object, "test", &got, NULL), ITH_OK);
     assert_memory_equal(&got.experts, &hp.experts, sizeof hp.experts);

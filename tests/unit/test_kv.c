@@ -1,4 +1,4 @@
-/* The KV cache: growth, addresses, the float layouts' places. */
+/* test_kv.c - the KV cache: growth, addresses, and where float layouts store keys and values. */
 #include "base/mem.h"
 #include "state/kv.h"
 
@@ -56,9 +56,11 @@ static void blocks_are_apart(void **state)
     for (int layer = 0; layer < 2; layer++) {
         for (int head = 0; head < 3; head++) {
             for (int64_t pos = 0; pos < 2944; pos += 64) {
-                assert_ptr_equal(ith_kv_block(kv, layer, head, pos), ith_kv_block(kv, layer, head, pos + 63));
+                assert_ptr_equal(ith_kv_block(kv, layer, head, pos),
+                                 ith_kv_block(kv, layer, head, pos + 63));
                 assert_int_equal((uintptr_t)ith_kv_block(kv, layer, head, pos) % 64, 0);
-                memset(ith_kv_block(kv, layer, head, pos), (int)(pos / 64 + 50 * head + 7 * layer), block);
+                memset(ith_kv_block(kv, layer, head, pos), (int)(pos / 64 + 50 * head + 7 * layer),
+                       block);
             }
         }
     }
@@ -72,7 +74,8 @@ static void blocks_are_apart(void **state)
     ith_kv_close(kv);
 }
 
-/* Three caches hold a head's segments in turns: each address once, memory shared as evenly as whole segments allow. */
+/* Three caches hold the segments of a head in turn: each segment once, and memory as even as whole
+ * segments allow. */
 static void parts_hold_segments_in_turns(void **state)
 {
     (void)state;
@@ -82,7 +85,8 @@ static void parts_hold_segments_in_turns(void **state)
     ith_error err;
 
     for (int part = 0; part < PARTS; part++) {
-        assert_int_equal(ith_kv_open(ITH_KVL_Q8, LAYERS, HEADS, 64, SEGMENTS * 1024, part, PARTS, &kv[part], &err),
+        assert_int_equal(ith_kv_open(ITH_KVL_Q8, LAYERS, HEADS, 64, SEGMENTS * 1024, part, PARTS,
+                                     &kv[part], &err),
                          ITH_OK);
         assert_int_equal(ith_kv_reserve(kv[part], SEGMENTS * 1024, &err), ITH_OK);
     }
@@ -91,7 +95,8 @@ static void parts_hold_segments_in_turns(void **state)
         for (int layer = 0; layer < LAYERS; layer++)
             for (int head = 0; head < HEADS; head++)
                 for (int64_t s = 0; s < SEGMENTS; s++) {
-                    int part = (int)((s * HEADS + head) % PARTS), mark = (int)(1 + s + SEGMENTS * (head + HEADS * layer));
+                    int part = (int)((s * HEADS + head) % PARTS),
+                        mark = (int)(1 + s + SEGMENTS * (head + HEADS * layer));
                     for (int i = 0; i < PARTS; i++)
                         assert_int_equal(ith_kv_holds(kv[i], head, s), i == part);
                     uint8_t *at = ith_kv_segment(kv[part], layer, head, s);

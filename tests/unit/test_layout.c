@@ -1,4 +1,4 @@
-/* Tiles: every file type packed and read back, row by row. */
+/* test_layout.c - tiles: every file type is packed and read back, row by row. */
 #include "formats/source.h"
 #include "prng.h"
 #include "simd/half.h"
@@ -29,8 +29,9 @@ static void fill(ith_dtype dtype, int64_t cols, prng *rng)
             for (int b = 0; b < info->block_bytes; b++)
                 block[b] = (uint8_t)(uint32_t)prng_next(rng);
             for (int h = 0; h < (dtype == ITH_DT_Q4_1 ? 2 : 1) && info->block > 1; h++) {
-                uint16_t half = ith_f32_to_f16(ldexpf(1 + (float)((uint32_t)prng_next(rng) % 1000) / 1000,
-                                                      (int)((uint32_t)prng_next(rng) % 16) - 8));
+                uint16_t half =
+                    ith_f32_to_f16(ldexpf(1 + (float)((uint32_t)prng_next(rng) % 1000) / 1000,
+                                          (int)((uint32_t)prng_next(rng) % 16) - 8));
                 memcpy(block + 2 * h, &half, 2);
             }
             if (dtype == ITH_DT_F32) {
@@ -45,7 +46,8 @@ static void fill(ith_dtype dtype, int64_t cols, prng *rng)
     }
 }
 
-/* Packs `n_rows` rows and returns the largest error of any element, relative to the largest element of its group. */
+/* Packs `n_rows` rows. Returns the largest error of any element, relative to the largest element of
+ * its group. */
 static double round_trip(ith_layout layout, ith_dtype dtype, int64_t cols, int n_rows)
 {
     int64_t groups = (cols + 31) / 32;
@@ -96,7 +98,8 @@ static void quantized_files_keep_their_bits(void **state)
         for (int64_t cols = 32; cols <= MAX_COLS; cols += 32) {
             fill(cases[c].dtype, cols, &rng);
             for (int n_rows = 1; n_rows <= 16; n_rows += 5)
-                assert_true(round_trip(cases[c].layout, cases[c].dtype, cols, n_rows) <= cases[c].tolerance);
+                assert_true(round_trip(cases[c].layout, cases[c].dtype, cols, n_rows) <=
+                            cases[c].tolerance);
         }
     }
 }
@@ -108,13 +111,15 @@ static void floats_are_quantized_within_two_steps(void **state)
     prng rng = {2};
 
     for (size_t t = 0; t < 3; t++) {
-        for (int64_t cols = 1; cols <= 100; cols += 9) { /* not whole groups */
+        /* Columns that are not whole groups. */
+        for (int64_t cols = 1; cols <= 100; cols += 9) {
             fill(types[t], cols, &rng);
             assert_true(round_trip(ITH_W8, types[t], cols, 16) <= 1.2 / 127);
             assert_true(round_trip(ITH_W4M, types[t], cols, 7) <= 2.0 / 15 * 1.8);
             assert_true(round_trip(ITH_F32, types[t], cols, 16) == 0);
             assert_true(round_trip(ITH_F32T, types[t], cols, 5) == 0);
-            assert_true(round_trip(ITH_BF16, types[t], cols, 3) <= (types[t] == ITH_DT_BF16 ? 0 : 1.0 / 256));
+            assert_true(round_trip(ITH_BF16, types[t], cols, 3) <=
+                        (types[t] == ITH_DT_BF16 ? 0 : 1.0 / 256));
         }
     }
 }
@@ -154,7 +159,8 @@ static void importance_belongs_to_its_column(void **state)
             for (int pass = 0; pass < 2; pass++) {
                 for (int c = 0; c < 100; c++)
                     importance[c] = c == heavy ? 1e4f : 1;
-                assert_true(ith_layout_pack_tile(layouts[l], 4, ITH_DT_F32, 100, pass ? importance : NULL, rows, tile));
+                assert_true(ith_layout_pack_tile(layouts[l], 4, ITH_DT_F32, 100,
+                                                 pass ? importance : NULL, rows, tile));
                 for (int r = 0; r < 16; r++) {
                     memcpy(want, source[r], sizeof want);
                     ith_layout_unpack_row(layouts[l], 4, tile, r, 100, got);

@@ -1,4 +1,4 @@
-/* Tagged memory: alignment, zeros, accounting, refusals. */
+/* test_mem.c - tagged memory: alignment, zeros, accounting, and refused requests. */
 #include "base/mem.h"
 
 #include <errno.h>
@@ -15,7 +15,8 @@
 #define MIB ((size_t)1 << 20)
 
 /* Around every border: the header's, the page's, the switch to mappings. */
-static const size_t sizes[] = {0, 1, 63, 64, 65, 4095, 4096, 2 * MIB - 1, 2 * MIB, 2 * MIB + 1, 5 * MIB + 4097};
+static const size_t sizes[] = {
+    0, 1, 63, 64, 65, 4095, 4096, 2 * MIB - 1, 2 * MIB, 2 * MIB + 1, 5 * MIB + 4097};
 enum { N_SIZES = sizeof sizes / sizeof *sizes };
 
 static int64_t sum_of(const uint8_t *p, size_t bytes)
@@ -70,7 +71,8 @@ static void buffers_do_not_overlap(void **state)
     uint8_t *p[N_SIZES];
     (void)state;
     for (int i = 0; i < N_SIZES; i++) {
-        assert_int_equal(ith_mem_alloc(ITH_MEM_OTHER, sizes[i], "test", (void **)&p[i], NULL), ITH_OK);
+        assert_int_equal(ith_mem_alloc(ITH_MEM_OTHER, sizes[i], "test", (void **)&p[i], NULL),
+                         ITH_OK);
         memset(p[i], i + 1, sizes[i]);
     }
     for (int i = 0; i < N_SIZES; i++) {
@@ -84,13 +86,15 @@ static void too_much_is_refused_with_both_figures(void **state)
     void *p = &p;
     ith_error err;
     (void)state;
-    assert_int_equal(ith_mem_alloc(ITH_MEM_KV, (size_t)1 << 50, "KV cache", &p, &err), ITH_E_MEMORY);
+    assert_int_equal(ith_mem_alloc(ITH_MEM_KV, (size_t)1 << 50, "KV cache", &p, &err),
+                     ITH_E_MEMORY);
     assert_null(p);
     assert_non_null(strstr(err.text, "KV cache: 1048576.0 GiB needed, "));
     assert_non_null(strstr(err.text, " GiB available"));
     assert_int_equal(ith_mem_alloc(ITH_MEM_KV, SIZE_MAX, "KV cache", &p, &err), ITH_E_MEMORY);
-    assert_int_equal(ith_mem_alloc(ITH_MEM_KV, ith_mem_available() + ((size_t)1 << 36), "KV cache", &p, &err),
-                     ITH_E_MEMORY);
+    assert_int_equal(
+        ith_mem_alloc(ITH_MEM_KV, ith_mem_available() + ((size_t)1 << 36), "KV cache", &p, &err),
+        ITH_E_MEMORY);
     assert_int_equal(ith_mem_in_use(ITH_MEM_KV), 0);
 }
 
@@ -99,10 +103,12 @@ static void arrays_check_the_product(void **state)
     uint32_t *p;
     ith_error err;
     (void)state;
-    assert_int_equal(ith_mem_alloc_array(ITH_MEM_TEXT, 1000, sizeof *p, "ids", (void **)&p, &err), ITH_OK);
+    assert_int_equal(ith_mem_alloc_array(ITH_MEM_TEXT, 1000, sizeof *p, "ids", (void **)&p, &err),
+                     ITH_OK);
     assert_int_equal(ith_mem_in_use(ITH_MEM_TEXT), 4000);
     ith_mem_free(p);
-    assert_int_equal(ith_mem_alloc_array(ITH_MEM_TEXT, SIZE_MAX / 2, 3, "ids", (void **)&p, &err), ITH_E_MEMORY);
+    assert_int_equal(ith_mem_alloc_array(ITH_MEM_TEXT, SIZE_MAX / 2, 3, "ids", (void **)&p, &err),
+                     ITH_E_MEMORY);
     assert_null(p);
     assert_non_null(strstr(err.text, "ids: "));
 }
@@ -120,7 +126,8 @@ static void advice_takes_any_range(void **state)
     ith_mem_free(p);
 }
 
-/* Shared by two mappings, as by two processes: both keep what was written, whole huge pages and the rest. */
+/* Memory in two mappings, as two processes share it: both keep what was written, in whole huge
+ * pages and in the rest. */
 static void collapsing_keeps_what_is_there(void **state)
 {
     size_t bytes = 5 * MIB + 4097;
@@ -153,10 +160,14 @@ static void the_machine_has_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(aligned_and_zeroed_each_time),   cmocka_unit_test(each_tag_counts_its_bytes),
-        cmocka_unit_test(buffers_do_not_overlap),         cmocka_unit_test(too_much_is_refused_with_both_figures),
-        cmocka_unit_test(arrays_check_the_product),       cmocka_unit_test(advice_takes_any_range),
-        cmocka_unit_test(collapsing_keeps_what_is_there), cmocka_unit_test(the_machine_has_memory),
+        cmocka_unit_test(aligned_and_zeroed_each_time),
+        cmocka_unit_test(each_tag_counts_its_bytes),
+        cmocka_unit_test(buffers_do_not_overlap),
+        cmocka_unit_test(too_much_is_refused_with_both_figures),
+        cmocka_unit_test(arrays_check_the_product),
+        cmocka_unit_test(advice_takes_any_range),
+        cmocka_unit_test(collapsing_keeps_what_is_there),
+        cmocka_unit_test(the_machine_has_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

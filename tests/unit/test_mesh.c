@@ -1,4 +1,5 @@
-/* The mesh: one for any number of ranks, what the errors say, and that parts cover the whole. */
+/* test_mesh.c - the mesh: there is one for any number of ranks, errors say what is expected, and
+ * shares cover the whole. */
 #include "comm/mesh.h"
 
 #include <setjmp.h>
@@ -28,7 +29,8 @@ static void any_number_of_ranks_makes_a_mesh(void **state)
             }
 }
 
-static void assert_refused(const char *spec, int ranks, int kv_heads, ith_status status, const char *text)
+static void assert_refused(const char *spec, int ranks, int kv_heads, ith_status status,
+                           const char *text)
 {
     ith_mesh m;
     ith_error err = {0};
@@ -43,8 +45,10 @@ static void a_spec_is_taken_or_refused(void **state)
     assert_int_equal(ith_mesh_make("4x1", 4, 3, 8, &m, NULL), ITH_OK);
     assert_int_equal(m.ulysses, 4);
     assert_int_equal(m.u, 3);
-    assert_refused("2x1", 4, 8, ITH_E_ARGUMENT, "'2x1' is a mesh of 2 ranks, but 4 run: 4x1 would work");
-    assert_refused("3x1", 3, 8, ITH_E_ARGUMENT, "cannot share 8 KV heads evenly among 3 ranks: 1x3 would work");
+    assert_refused("2x1", 4, 8, ITH_E_ARGUMENT,
+                   "'2x1' is a mesh of 2 ranks, but 4 run: 4x1 would work");
+    assert_refused("3x1", 3, 8, ITH_E_ARGUMENT,
+                   "cannot share 8 KV heads evenly among 3 ranks: 1x3 would work");
     assert_int_equal(ith_mesh_make("2x4", 8, 5, 8, &m, NULL), ITH_OK);
     assert_int_equal(m.context, 4);
     assert_int_equal(m.u, 1);
@@ -54,8 +58,9 @@ static void a_spec_is_taken_or_refused(void **state)
 
 static void a_spec_is_two_numbers(void **state)
 {
-    static const char *const bad[] = {"",     "4",    "x",   "4x",  "x1",  "4x1x1",         "4x1 ",         " 4x1",
-                                      "-4x1", "4x-1", "0x4", "4x0", "4*1", "99999999999x1", "1x99999999999"};
+    static const char *const bad[] = {
+        "",     "4",    "x",   "4x",  "x1",  "4x1x1",         "4x1 ",         " 4x1",
+        "-4x1", "4x-1", "0x4", "4x0", "4*1", "99999999999x1", "1x99999999999"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_refused(bad[i], 4, 8, ITH_E_ARGUMENT, "expected UxR");
@@ -78,7 +83,8 @@ static ith_range kv_part(const ith_mesh *mesh, int64_t n, int r)
     return ith_mesh_kv_heads(mesh, (int)n, r);
 }
 
-/* Parts follow each other from 0 to n, begin at multiples of unit, and differ by at most one unit. */
+/* Shares follow each other from 0 to n, begin at multiples of unit, and differ by at most one
+ * unit. */
 static void assert_cover(part_fn part, const ith_mesh *mesh, int64_t n, int64_t unit)
 {
     int64_t at = 0, least = INT64_MAX, most = 0;
@@ -112,7 +118,8 @@ static void parts_cover_the_whole(void **state)
     }
 }
 
-/* Every head is made once, every (head, segment) held once, every place attended to by one context index. */
+/* Every head is made once, every (head, segment) is held once, and every slot is attended to by one
+ * context index. */
 static void groups_share_their_heads(void **state)
 {
     (void)state;
@@ -121,8 +128,10 @@ static void groups_share_their_heads(void **state)
         ith_mesh m;
         assert_int_equal(ith_mesh_make(NULL, ranks, 0, 8, &m, NULL), ITH_OK);
         for (int r = 0; r < ranks; r++) {
-            ith_range own = ith_mesh_own_heads(&m, 32, r), group = ith_mesh_kv_heads(&m, 8, ith_mesh_u(&m, r));
-            assert_true(ith_range_size(own) == 0 || (own.begin >= 4 * group.begin && own.end <= 4 * group.end));
+            ith_range own = ith_mesh_own_heads(&m, 32, r),
+                      group = ith_mesh_kv_heads(&m, 8, ith_mesh_u(&m, r));
+            assert_true(ith_range_size(own) == 0 ||
+                        (own.begin >= 4 * group.begin && own.end <= 4 * group.end));
             for (int64_t h = own.begin; h < own.end; h++)
                 made[h]++;
         }
@@ -168,7 +177,8 @@ static void segments_go_round(void **state)
     }
 }
 
-/* Keys that the tokens of context index c see, of a chunk of n after `depth`; every token that is dealt is counted in `seen`. */
+/* Keys that the tokens of context index c see, in a chunk of n tokens after `depth`. Counts every
+ * token that is dealt in `seen`. */
 static int64_t keys_of(const ith_mesh *m, int64_t depth, int64_t n, int c, uint8_t *seen)
 {
     ith_range places = ith_mesh_attended(m, n, c);
@@ -208,7 +218,8 @@ static double excess_keys(const ith_mesh *m, int64_t depth, int64_t n, double *m
     return (double)most - *mean;
 }
 
-/* Every token is dealt once; nobody has more to do than the others by more than a token of each of its ranks. */
+/* Every token is dealt once. No context index exceeds the mean by more than one token for each of
+ * its ranks. */
 static void work_is_dealt_evenly(void **state)
 {
     (void)state;
@@ -222,8 +233,8 @@ static void work_is_dealt_evenly(void **state)
         }
 }
 
-/* Contiguous parts would take (R - 1) / R * n / L longer over L tokens in chunks of n: 12.5% at 8x2, 37.5% at 8x4 with L = 32,768 and
- * chunks of 512 a rank. */
+/* With contiguous shares, L tokens in chunks of n would take (R - 1) / R * n / L longer: 12.5% at
+ * 8x2 and 37.5% at 8x4, with L = 32,768 and chunks of 512 tokens per rank. */
 static void long_chunks_are_balanced(void **state)
 {
     static const char *const specs[] = {"1x2", "1x3", "1x7", "2x3", "8x2", "8x4", "4x8"};
@@ -241,7 +252,8 @@ static void long_chunks_are_balanced(void **state)
 /* Parts in proportion, to a unit; a weight of 0 gets nothing; the holder is who has it. */
 static void weights_cut(void **state)
 {
-    static const int64_t weights[][5] = {{1, 2, 3, 4, 5}, {0, 1, 0, 0, 1}, {0, 0, 7, 0, 0}, {100000, 1, 0, 3, 100000}};
+    static const int64_t weights[][5] = {
+        {1, 2, 3, 4, 5}, {0, 1, 0, 0, 1}, {0, 0, 7, 0, 0}, {100000, 1, 0, 3, 100000}};
     (void)state;
     for (size_t w = 0; w < sizeof weights / sizeof *weights; w++) {
         int64_t sums[6];
@@ -254,8 +266,10 @@ static void weights_cut(void **state)
                 ith_range places = ith_mesh_places(&m, n, r), rows = ith_mesh_rows(&m, n, r);
                 double exact = (double)(n * weights[w][r]) / (double)sums[5];
                 assert_int_equal(places.begin, at);
-                assert_true((double)ith_range_size(places) > exact - 1 && (double)ith_range_size(places) < exact + 1);
-                assert_true(weights[w][r] > 0 || (ith_range_size(places) == 0 && ith_range_size(rows) == 0));
+                assert_true((double)ith_range_size(places) > exact - 1 &&
+                            (double)ith_range_size(places) < exact + 1);
+                assert_true(weights[w][r] > 0 ||
+                            (ith_range_size(places) == 0 && ith_range_size(rows) == 0));
                 assert_true(ith_range_size(places) <= ith_mesh_most_places(&m, n));
                 assert_true(rows.begin % 32 == 0 || rows.begin == n);
                 for (int64_t i = places.begin; i < places.end; i++)
@@ -282,7 +296,8 @@ static void weighed_tokens_are_balanced(void **state)
     ith_mesh_weigh(&m, weights, sums);
     for (int c = 0; c < m.context; c++) {
         int64_t tokens = ith_range_size(ith_mesh_attended(&m, n, c));
-        double keys = (double)keys_of(&m, 1000, n, c, seen) / (double)tokens, mean = 1000 + (double)(n + 1) / 2;
+        double keys = (double)keys_of(&m, 1000, n, c, seen) / (double)tokens,
+               mean = 1000 + (double)(n + 1) / 2;
         assert_true(tokens > 0 && keys < 1.001 * mean && keys > 0.999 * mean);
     }
     for (int64_t t = 0; t < n; t++)

@@ -1,4 +1,5 @@
-/* Packs: what was written is read, every flipped bit and every cut is found. (test_pack_hostile.c: checksums that are right.) */
+/* test_pack.c - packs: what was written is read, and every flipped bit and every truncation is
+ * found. Packs with correct checksums but false contents are in test_pack_hostile.c. */
 #include "unit/pack_fixture.h"
 
 /* ---- Reading ---- */
@@ -25,8 +26,8 @@ static void check_matrix(const ith_packfile *pack, const matrix *m)
                 fill(m, first + i, want);
                 assert_memory_equal(got + (size_t)i * t->tile_bytes, want, t->tile_bytes);
                 if (m->codec == ITH_CODEC_RAW)
-                    assert_memory_equal(ith_pack_in_place(t) + (size_t)(first + i) * t->tile_bytes, want,
-                                        t->tile_bytes);
+                    assert_memory_equal(ith_pack_in_place(t) + (size_t)(first + i) * t->tile_bytes,
+                                        want, t->tile_bytes);
             }
             assert_int_equal(got[(size_t)n * t->tile_bytes], 0xa5);
         }
@@ -51,7 +52,8 @@ static void what_was_written_is_read(void **state)
     assert_true(norm->vector);
     assert_int_equal(norm->rows, NORM);
     for (int i = 0; i < NORM; i++)
-        assert_float_equal(((const float *)(const void *)ith_pack_in_place(norm))[i], norm_value(i), 0);
+        assert_float_equal(((const float *)(const void *)ith_pack_in_place(norm))[i], norm_value(i),
+                           0);
     assert_null(ith_pack_find(pack, "other"));
     assert_int_equal(ith_pack_blob(pack, "tokenizer.json").len, sizeof blob - 1);
     assert_memory_equal(ith_pack_blob(pack, "tokenizer.json").data, blob, sizeof blob - 1);
@@ -88,7 +90,8 @@ static void tensors_lie_where_they_can_be_used(void **state)
 
 /* ---- Sealed in between ---- */
 
-/* Of what comes before: more than the writer holds back, then less. The index is more in any case. */
+/* Sizes of the blobs written before sealing: more than the writer buffers, then less. The index
+ * comes on top of both. */
 static const size_t large_blobs[] = {(5 << 20) + 4321, 4321};
 
 /* A sealed pack is whole: it has what was written so far. */
@@ -147,7 +150,8 @@ static void sealing_in_between_leaves_no_trace(void **state)
     const fixture *f = *state;
 
     for (size_t i = 0; i < sizeof large_blobs / sizeof *large_blobs; i++) {
-        buffer want = written(f->path, large_blobs[i], false), got = written(f->path, large_blobs[i], true);
+        buffer want = written(f->path, large_blobs[i], false),
+               got = written(f->path, large_blobs[i], true);
         assert_int_equal(got.n, want.n);
         assert_memory_equal(got.data, want.data, want.n);
         assert_int_equal(check_all(got.data, got.n, NULL), ITH_OK);
@@ -249,7 +253,8 @@ static void what_does_not_decompress_is_named(void **state)
     ith_error err = {0};
 
     assert_int_equal(ith_pack_writer_open(f->path, true, &w, NULL), ITH_OK);
-    assert_int_equal(ith_pack_writer_begin(w, "f", ITH_F32T, 16, 32, ITH_CODEC_ZSTD, &t, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_begin(w, "f", ITH_F32T, 16, 32, ITH_CODEC_ZSTD, &t, NULL),
+                     ITH_OK);
     assert_int_equal(ith_pack_writer_tiles(w, &tile, 1, NULL), ITH_OK);
     assert_int_equal(ith_pack_writer_finish(w, index, NULL), ITH_OK);
     ith_pack_writer_close(w);
@@ -257,7 +262,8 @@ static void what_does_not_decompress_is_named(void **state)
     assert_int_equal(ith_mapfile_open(f->path, &file, NULL), ITH_OK);
     assert_int_equal(ith_pack_open(&file, &pack, NULL), ITH_OK);
     assert_int_equal(ith_pack_reader_open(pack, ITH_CACHED, &reader, NULL), ITH_OK);
-    assert_int_equal(ith_pack_read(reader, ith_pack_tensor(pack, 0), 0, 1, out, &err), ITH_E_FORMAT);
+    assert_int_equal(ith_pack_read(reader, ith_pack_tensor(pack, 0), 0, 1, out, &err),
+                     ITH_E_FORMAT);
     assert_non_null(strstr(err.text, "tensor f, tile 0 of 1 does not decompress"));
     ith_pack_reader_close(reader);
     ith_pack_close(pack);

@@ -1,4 +1,5 @@
-/* Packs that lie with all checksums right: no header, index or table can lead outside the file. */
+/* test_pack_hostile.c - malicious packs with correct checksums: no header, index or table leads
+ * outside the file. */
 #include "base/checksum.h"
 #include "unit/pack_fixture.h"
 
@@ -19,7 +20,8 @@ static ith_pack_header header_of(const buffer *b)
 static buffer with_index(const buffer *file, const char *text)
 {
     ith_pack_header h = header_of(file);
-    buffer out = {aligned_alloc(64, (file->n + strlen(text) + 63) / 64 * 64), file->n + strlen(text)};
+    buffer out = {aligned_alloc(64, (file->n + strlen(text) + 63) / 64 * 64),
+                  file->n + strlen(text)};
 
     assert_non_null(out.data);
     memcpy(out.data, file->data, file->n);
@@ -51,7 +53,8 @@ static void expect(const buffer *b, ith_status status, const char *text)
         fail_msg("status %d, \"%s\" instead of %d, \"%s\"", got, err.text, status, text);
 }
 
-/* One member of one tensor (or blob) is another value. `value` is JSON; NULL: the member is missing. */
+/* One member of one tensor (or blob) gets another value. `value` is JSON; NULL removes the
+ * member. */
 typedef struct hostile {
     const char *list;
     int item;
@@ -102,7 +105,8 @@ static void no_index_leads_outside_the_file(void **state)
 
     for (size_t i = 0; i < sizeof hostiles / sizeof *hostiles; i++) {
         const hostile *h = &hostiles[i];
-        json_t *root = index_of(&f->file), *item = json_array_get(json_object_get(root, h->list), (size_t)h->item);
+        json_t *root = index_of(&f->file),
+               *item = json_array_get(json_object_get(root, h->list), (size_t)h->item);
         assert_non_null(json_object_get(item, h->key));
         if (h->value == NULL)
             json_object_del(item, h->key);
@@ -183,18 +187,20 @@ static void headers_of_other_versions_are_refused(void **state)
 }
 
 /* An entry of a table says something else; table, index and header are sealed again. */
-static void expect_entry(const fixture *f, int tensor, int64_t tile, size_t at, uint64_t value, size_t bytes,
-                         const char *expected)
+static void expect_entry(const fixture *f, int tensor, int64_t tile, size_t at, uint64_t value,
+                         size_t bytes, const char *expected)
 {
     buffer b = {aligned_alloc(64, (f->file.n + 63) / 64 * 64), f->file.n};
-    json_t *root = index_of(&f->file), *item = json_array_get(json_object_get(root, "tensors"), (size_t)tensor);
+    json_t *root = index_of(&f->file),
+           *item = json_array_get(json_object_get(root, "tensors"), (size_t)tensor);
     uint64_t table = (uint64_t)json_integer_value(json_object_get(item, "table"));
     int64_t rows = json_integer_value(json_array_get(json_object_get(item, "shape"), 0));
     char checksum[17], *text;
 
     memcpy(b.data, f->file.data, b.n);
     memcpy(b.data + table + (size_t)tile * ITH_PACK_ENTRY + at, &value, bytes);
-    ith_checksum_text(ith_checksum(b.data + table, (size_t)(rows + 15) / 16 * ITH_PACK_ENTRY), checksum);
+    ith_checksum_text(ith_checksum(b.data + table, (size_t)(rows + 15) / 16 * ITH_PACK_ENTRY),
+                      checksum);
     json_object_set_new(item, "table_xxh64", json_string(checksum));
     text = json_dumps(root, JSON_COMPACT);
     buffer sealed = with_index(&b, text);

@@ -1,4 +1,5 @@
-/* Page placement through libnuma, and what is left of it where the kernel or a container forbids it. */
+/* test_pages.c - page placement through libnuma, and what is left of it where the kernel or a
+ * container forbids it. */
 #include "base/pages.h"
 
 #include <errno.h>
@@ -95,7 +96,8 @@ static void pages_in_memory_are_found(void **state)
     munmap(at, PAGES * page);
 }
 
-/* From now on this process gets EPERM for what moves pages, as in a container. False: no seccomp here. */
+/* From now on, system calls that move pages fail with EPERM in this process, as in a container.
+ * Returns false where seccomp is missing. */
 static bool forbid(void)
 {
 #define REFUSE(call)                                                                               \

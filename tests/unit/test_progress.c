@@ -219,7 +219,8 @@ static void forecasts_are_never_negative(void **state)
     assert_true(ith_forecast_token(&steep, 0) >= 0 && ith_forecast_left(&steep, 200, 300) > 3);
 }
 
-/* The third of three chunks is slow because the machine is: operations say that depth is not the reason. */
+/* The third of three chunks is slow because the machine is slow. The operation counts show that
+ * depth is not the reason. */
 static void operations_bound_what_depth_costs(void **state)
 {
     static const double share = 1e-5;

@@ -1,4 +1,4 @@
-/* What stays under a budget, and that the steps bring all else, once. */
+/* test_residence.c - what stays under a budget, and that the steps bring everything else once. */
 #include "model/model.h"
 #include "weights/residence.h"
 
@@ -26,7 +26,8 @@ static const int nodes[8] = {0, 0, 1, 1, 1, 2, 3, 3};
 static void on_ranks(planned *p, int ranks)
 {
     p->comm = (ith_comm){.size = ranks, .node_of = nodes, .n_nodes = ranks == 1 ? 1 : 4};
-    assert_int_equal(ith_mesh_make(NULL, ranks, 0, (int)p->model->hp.n_kv_heads, &p->mesh, NULL), ITH_OK);
+    assert_int_equal(ith_mesh_make(NULL, ranks, 0, (int)p->model->hp.n_kv_heads, &p->mesh, NULL),
+                     ITH_OK);
 }
 
 static void open_planned(planned *p, const char *name)
@@ -37,7 +38,8 @@ static void open_planned(planned *p, const char *name)
         ith_model_open(p->source, &p->plan, ITH_QUANT_W8, false, &p->model, &err) != ITH_OK)
         fail_msg("%s: %s", name, err.text);
     for (size_t i = 0; i < p->plan.n_entries; i++)
-        p->bytes += ((size_t)p->plan.entries[i].n_units * p->plan.entries[i].unit_bytes + 63) / 64 * 64;
+        p->bytes +=
+            ((size_t)p->plan.entries[i].n_units * p->plan.entries[i].unit_bytes + 63) / 64 * 64;
     on_ranks(p, 1);
 }
 
@@ -48,7 +50,8 @@ static void close_planned(planned *p)
     ith_source_close(p->source);
 }
 
-static ith_status choose(planned *p, size_t budget, bool rest_stays, ith_residence *r, ith_error *err)
+static ith_status choose(planned *p, size_t budget, bool rest_stays, ith_residence *r,
+                         ith_error *err)
 {
     for (size_t i = 0; i < p->plan.n_entries; i++)
         p->plan.entries[i].streamed = false;
@@ -60,18 +63,24 @@ static ith_status choose(planned *p, size_t budget, bool rest_stays, ith_residen
     return ith_residence_choose(&p->plan, &params, r, err);
 }
 
-/* What is used and the rest of a layer behind it, or the next part of the output matrix, have room side by side. */
+/* The step in use and those fetched ahead of it (the rest of a layer, or the next part of the
+ * output matrix) do not overlap. */
 static void assert_ahead(const ith_residence *r)
 {
     for (int64_t s = 0; s + 1 < r->steps.n; s++) {
-        int64_t ahead = s + r->steps.n_stages <= r->steps.first_output ? r->steps.n_stages : s >= r->steps.first_output ? 2 : 1;
+        int64_t ahead = s + r->steps.n_stages <= r->steps.first_output ? r->steps.n_stages
+                        : s >= r->steps.first_output                   ? 2
+                                                                       : 1;
         for (int64_t next = s + 1; next < s + ahead && next < r->steps.n; next++)
-            assert_true(r->steps.items[s].offset + r->steps.items[s].bytes <= r->steps.items[next].offset ||
-                        r->steps.items[next].offset + r->steps.items[next].bytes <= r->steps.items[s].offset);
+            assert_true(r->steps.items[s].offset + r->steps.items[s].bytes <=
+                            r->steps.items[next].offset ||
+                        r->steps.items[next].offset + r->steps.items[next].bytes <=
+                            r->steps.items[s].offset);
     }
 }
 
-/* Every unit of a streamed entry is in one step, at a place of its own inside the step's; an entry that stays in none. */
+/* Every unit of a streamed entry is in exactly one step, in bytes of its own within the step. An
+ * entry that stays is in none. */
 static void assert_complete(const planned *p, const ith_residence *r)
 {
     for (size_t i = 0; i < p->plan.n_entries; i++) {
@@ -87,12 +96,15 @@ static void assert_complete(const planned *p, const ith_residence *r)
                 assert_true(part->at % 64 == 0);
                 assert_true(part->at + (size_t)part->n * e->unit_bytes <= r->steps.items[s].bytes);
             }
-        bool looked_up = e->matrix == p->model->embed && !r->embed_stays && e->matrix != p->model->output;
-        bool gathered = p->comm.n_nodes > 1 && (e->matrix == p->model->output || (e->matrix != NULL && e->layer >= 0));
+        bool looked_up =
+            e->matrix == p->model->embed && !r->embed_stays && e->matrix != p->model->output;
+        bool gathered = p->comm.n_nodes > 1 &&
+                        (e->matrix == p->model->output || (e->matrix != NULL && e->layer >= 0));
         assert_int_equal(next, gathered || (e->streamed && !looked_up) ? e->n_units : 0);
     }
     for (int64_t s = 0; s < r->steps.n; s++)
-        assert_true(r->steps.items[s].offset % 64 == 0 && r->steps.items[s].offset + r->steps.items[s].bytes <= r->steps.transit);
+        assert_true(r->steps.items[s].offset % 64 == 0 &&
+                    r->steps.items[s].offset + r->steps.items[s].bytes <= r->steps.transit);
     assert_ahead(r);
 }
 
@@ -143,7 +155,8 @@ static void enough_is_everything(void **state)
         assert_int_equal(r.resident, p.bytes);
         assert_int_equal(r.steps.n, 0);
         assert_int_equal(r.steps.transit, 0);
-        assert_true(r.output_stays && r.embed_stays && r.steps.output_parts == 1 && r.layers_resident == 28);
+        assert_true(r.output_stays && r.embed_stays && r.steps.output_parts == 1 &&
+                    r.layers_resident == 28);
     }
     close_planned(&p);
 }

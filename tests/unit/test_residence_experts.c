@@ -1,4 +1,5 @@
-/* Under a budget what every token goes through stays first, and what is left are shelves for experts. */
+/* test_residence_experts.c - under a budget, what every token needs stays first; the rest of the
+ * memory is shelves for experts. */
 #include "model/model.h"
 #include "weights/residence.h"
 
@@ -37,7 +38,8 @@ static void open_planned(planned *p, int ranks)
     for (size_t i = 0; i < p->plan.n_entries; i++)
         p->bytes += ith_entry_bytes(&p->plan.entries[i]);
     p->comm = (ith_comm){.size = ranks, .node_of = nodes, .n_nodes = ranks};
-    assert_int_equal(ith_mesh_make(NULL, ranks, 0, (int)p->model->hp.n_kv_heads, &p->mesh, NULL), ITH_OK);
+    assert_int_equal(ith_mesh_make(NULL, ranks, 0, (int)p->model->hp.n_kv_heads, &p->mesh, NULL),
+                     ITH_OK);
     p->params = (ith_residence_params){.shards = ith_shards_of(&p->comm, &p->mesh, ranks > 1),
                                        .rest_stays = true,
                                        .embed = p->model->embed,
@@ -60,7 +62,8 @@ static ith_status choose(planned *p, size_t budget, ith_residence *r)
     return ith_residence_choose(&p->plan, &p->params, r, &err);
 }
 
-/* Bytes of the shelves, which lie one after another behind the transit; all cells of a layer's steps are as many, of layers one more at most. */
+/* Shelves lie one after another behind the transit. All steps of a layer have the same number of
+ * cells, and layers differ by at most one cell. */
 static void assert_shelves(const ith_residence *r)
 {
     size_t end = r->steps.transit;
@@ -76,7 +79,8 @@ static void assert_shelves(const ith_residence *r)
         assert_int_equal(s->n_experts, EXPERTS);
         for (int k = 0; k < s->n_extents; k++)
             assert_true(s->extents[k].in_cell % 64 == 0 &&
-                        s->extents[k].in_cell + ith_entry_bytes(s->extents[k].entry) <= s->cell_bytes);
+                        s->extents[k].in_cell + ith_entry_bytes(s->extents[k].entry) <=
+                            s->cell_bytes);
         assert_true(s->n_cells == 0 || s->shelf == end);
         end += (size_t)s->n_cells * s->cell_bytes;
         least = s->n_cells < least ? s->n_cells : least;
@@ -123,17 +127,23 @@ static void what_is_left_holds_experts(void **state)
         }
         size_t taken = r.resident + r.steps.transit + r.steps.shelves;
         double reads = ith_residence_reads(&p.plan, &p.params, &r, 1),
-               few = ith_residence_reads(&p.plan, &p.params, &r, 0.25), looked_up = r.embed_stays ? 0 : embed;
+               few = ith_residence_reads(&p.plan, &p.params, &r, 0.25),
+               looked_up = r.embed_stays ? 0 : embed;
         assert_true(taken <= budget && r.resident + r.steps.shelves >= before);
         assert_int_equal(r.experts_resident, 0);
         assert_shelves(&r);
         assert_table(&r);
-        assert_true(before == 0 || reads <= read || r.embed_stays > embed_stayed); /* more memory, less is read */
+
+        /* With more memory, less is read. */
+        assert_true(before == 0 || reads <= read || r.embed_stays > embed_stayed);
         assert_true(few <= reads && few >= 0.25 * reads);
-        assert_true(reads + looked_up + (double)(r.resident + r.steps.shelves) >= 0.95 * (double)p.bytes);
+        assert_true(reads + looked_up + (double)(r.resident + r.steps.shelves) >=
+                    0.95 * (double)p.bytes);
         if (r.layers_resident == LAYERS && r.steps.shelves > 0) {
             dense_first = true;
-            assert_int_equal(r.steps.first_output, 2 * (LAYERS - 1)); /* the experts' alone: one layer is dense */
+
+            /* Only experts have steps, and one layer is dense. */
+            assert_int_equal(r.steps.first_output, 2 * (LAYERS - 1));
         }
         before = r.resident + r.steps.shelves;
         read = reads;
@@ -144,7 +154,8 @@ static void what_is_left_holds_experts(void **state)
     close_planned(&p);
 }
 
-/* Where matrices are cut a node's rows of whole layers stay, experts' too, and nothing is on shelves. */
+/* Where matrices are sharded, a node's rows of whole layers stay, experts included, and shelves are
+ * empty. */
 static void cut_experts_stay_by_layers(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Rotary frequencies and angles against the same formulas in long double. */
+/* test_rope.c - rotary frequencies and angles against the same formulas in long double. */
 #include "model/rope.h"
 
 #include <math.h>
@@ -51,8 +51,8 @@ static void frequencies_follow_theta(void **state)
     ith_rope_close(&rope);
 }
 
-/* YaRN, Qwen3's recipe for 131,072 tokens: the fastest dimensions keep their frequency, the slowest are divided by the factor, and
- * cos and sin grow by 0.1 ln 4 + 1. */
+/* YaRN with Qwen3's parameters for 131,072 tokens: the fastest dimensions keep their frequency, the
+ * slowest are divided by the factor, and cos and sin are multiplied by 0.1 ln 4 + 1. */
 static void yarn_keeps_fast_and_stretches_slow(void **state)
 {
     (void)state;
@@ -63,7 +63,8 @@ static void yarn_keeps_fast_and_stretches_slow(void **state)
                          .beta_fast = 32,
                          .beta_slow = 1,
                          .truncate = true};
-    ith_rope rope = open_rope(p, 128), plain = open_rope((ith_rope_params){.kind = ITH_ROPE_PLAIN, .theta = 1e6}, 128);
+    ith_rope rope = open_rope(p, 128),
+             plain = open_rope((ith_rope_params){.kind = ITH_ROPE_PLAIN, .theta = 1e6}, 128);
     float cosine[64], sine[64];
 
     assert_true(fabs((double)rope.attention_factor - (0.1 * log(4) + 1)) < 1e-6);
@@ -102,20 +103,25 @@ static void bad_parameters_are_refused(void **state)
 
 static void scaling_by_text(void **state)
 {
-    static const char *const bad[] = {"",         "yarn",           "yarn:",    "yarn:0.5", "yarn:4:",   "yarn:4:0",
-                                      "yarn:4:x", "yarn:4:32768:1", "linear",   "linear:x", "linear:-2", "linear:2:512",
-                                      "none:1",   "yarns:4",        "yarn:1e9", "yarn:nan"};
-    const ith_rope_params model = {.kind = ITH_ROPE_LLAMA3, .theta = 5e5, .factor = 8, .original_context = 8192};
+    static const char *const bad[] = {"",        "yarn",     "yarn:",     "yarn:0.5",
+                                      "yarn:4:", "yarn:4:0", "yarn:4:x",  "yarn:4:32768:1",
+                                      "linear",  "linear:x", "linear:-2", "linear:2:512",
+                                      "none:1",  "yarns:4",  "yarn:1e9",  "yarn:nan"};
+    const ith_rope_params model = {
+        .kind = ITH_ROPE_LLAMA3, .theta = 5e5, .factor = 8, .original_context = 8192};
     ith_rope_params p = model;
     int64_t ctx = 131072;
     ith_error err;
     (void)state;
     assert_int_equal(ith_rope_scale("yarn:4:32768", &p, &ctx, &err), ITH_OK);
-    assert_true(p.kind == ITH_ROPE_YARN && p.theta == 5e5 && p.factor == 4 && p.original_context == 32768);
+    assert_true(p.kind == ITH_ROPE_YARN && p.theta == 5e5 && p.factor == 4 &&
+                p.original_context == 32768);
     assert_true(p.beta_fast == 32 && p.beta_slow == 1 && p.truncate && p.attention_factor == 0);
     assert_int_equal(ctx, 131072);
     p = model;
-    assert_int_equal(ith_rope_scale("yarn:2.5", &p, &ctx, &err), ITH_OK); /* over what it was trained for */
+
+    /* Relative to the context that the model was trained for. */
+    assert_int_equal(ith_rope_scale("yarn:2.5", &p, &ctx, &err), ITH_OK);
     assert_true(p.original_context == 8192 && ctx == 20480);
     p = (ith_rope_params){.kind = ITH_ROPE_PLAIN, .theta = 1e6, .factor = 1};
     ctx = 40960;

@@ -1,4 +1,5 @@
-/* One safetensors file in memory: what is read, and what is refused. Folders are in test_source.c. */
+/* test_safetensors.c - one safetensors file in memory: what is read, and what is rejected. Folders
+ * are in test_source.c. */
 #include "formats/safetensors.h"
 
 #include "tests/model_files.h"
@@ -34,8 +35,8 @@ static parsed parse(const char *header, size_t data_bytes)
     return p;
 }
 
-static void check_tensor(const ith_source *source, size_t index, const char *name, ith_dtype dtype, int n_dims,
-                         int64_t d0, uint8_t first)
+static void check_tensor(const ith_source *source, size_t index, const char *name, ith_dtype dtype,
+                         int n_dims, int64_t d0, uint8_t first)
 {
     const ith_tensor *t = ith_source_tensor(source, index);
     assert_string_equal(t->name, name);
@@ -75,9 +76,10 @@ static void every_truncation_is_an_error(void **state)
     free(b.data);
 }
 
-#define ONE(dtype, shape, offsets) "{\"w\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
-#define TWO(shape, first, second)                                                                                      \
-    "{\"v\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":" first "},"                                       \
+#define ONE(dtype, shape, offsets)                                                                 \
+    "{\"w\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+#define TWO(shape, first, second)                                                                  \
+    "{\"v\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":" first "},"                   \
     "\"w\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":" second "}}"
 
 static void damaged_headers_are_refused(void **state)
@@ -103,7 +105,8 @@ static void damaged_headers_are_refused(void **state)
         {ONE("F32", "[1]", "[-4,0]"), 4, ITH_E_FORMAT, "[begin, end]"},
         {ONE("F32", "[1]", "[0,4,8]"), 4, ITH_E_FORMAT, "[begin, end]"},
         {ONE("F32", "[1]", "[0,4]"), 3, ITH_E_FORMAT, "truncated"},
-        {ONE("F32", "[1]", "[9223372036854775803,9223372036854775807]"), 4, ITH_E_FORMAT, "truncated"},
+        {ONE("F32", "[1]", "[9223372036854775803,9223372036854775807]"), 4, ITH_E_FORMAT,
+         "truncated"},
         {ONE("F32", "[4294967296,4294967296,4]", "[0,0]"), 0, ITH_E_FORMAT, "overflow"},
         {ONE("F32", "[4294967296,1073741824]", "[0,0]"), 0, ITH_E_FORMAT, "overflow"},
         {ONE("F32", "[1]", "[0,4]"), 5, ITH_E_FORMAT, "the tensors take 4 bytes, the file has 5"},
@@ -113,21 +116,23 @@ static void damaged_headers_are_refused(void **state)
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},"
          "\"w\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
          0, ITH_E_FORMAT, "duplicate"},
-        {"{\"w\\u001b\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, ITH_E_FORMAT, "control"},
+        {"{\"w\\u001b\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, ITH_E_FORMAT,
+         "control"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         parsed p = parse(cases[i].header, cases[i].data_bytes);
         if (p.status != cases[i].status || strstr(p.err.text, cases[i].text) == NULL)
-            fail_msg("case %zu: status %d, \"%s\" instead of %d, \"%s\"", i, p.status, p.err.text, cases[i].status,
-                     cases[i].text);
+            fail_msg("case %zu: status %d, \"%s\" instead of %d, \"%s\"", i, p.status, p.err.text,
+                     cases[i].status, cases[i].text);
         memory_source_close(&p.memory);
     }
 }
 
 static void hostile_header_lengths_are_refused(void **state)
 {
-    static const uint64_t lengths[] = {UINT64_MAX, UINT64_MAX - 7, UINT64_C(1) << 63, 100000001, 100000000, 9};
+    static const uint64_t lengths[] = {UINT64_MAX, UINT64_MAX - 7, UINT64_C(1) << 63,
+                                       100000001,  100000000,      9};
     (void)state;
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         buffer b = {0};

@@ -1,4 +1,5 @@
-/* The sampler: its generator against published numbers, its filters against a plain sort, its penalty and its errors. */
+/* test_sampler.c - the sampler: its generator against published numbers, its filters against a
+ * plain sort, its penalty and its errors. */
 #include "prng.h"
 #include "unit/text_data.h"
 
@@ -20,7 +21,8 @@ static ith_sampler *open_sampler(ith_sampling params, int64_t n_vocab)
 
 static void test_greedy(void **state)
 {
-    const float logits[] = {-1, 3, 2, 3, NAN}, low[] = {-INFINITY, NAN, -INFINITY}, high[] = {1, INFINITY, 2};
+    const float logits[] = {-1, 3, 2, 3, NAN}, low[] = {-INFINITY, NAN, -INFINITY},
+                high[] = {1, INFINITY, 2};
     ith_sampling params = plain;
     ith_sampler *sampler, *warm = open_sampler(plain, 3);
 
@@ -35,13 +37,15 @@ static void test_greedy(void **state)
     ith_sampler_close(warm);
 }
 
-/* With equal logits over 2^16 tokens the choice is the upper 16 bits of the generator's number. The numbers are the first of
- * xoshiro256++ seeded with 0 through splitmix64, as the reference code gives them (also in the tests of Rust's rand_xoshiro). */
+/* With equal logits over 2^16 tokens the choice is the upper 16 bits of the generator's number. The
+ * expected numbers are the first ones of xoshiro256++ seeded with 0 through splitmix64, as the
+ * reference code gives them (the tests of Rust's rand_xoshiro have them too). */
 static void test_generator(void **state)
 {
     static const uint64_t published[] = {
-        5987356902031041503u, 7051070477665621255u,  6633766593972829180u,  211316841551650330u,  9136120204379184874u,
-        379361710973160858u,  15813423377499357806u, 15596884590815070553u, 5439680534584881407u, 1369371744833522710u};
+        5987356902031041503u, 7051070477665621255u, 6633766593972829180u,  211316841551650330u,
+        9136120204379184874u, 379361710973160858u,  15813423377499357806u, 15596884590815070553u,
+        5439680534584881407u, 1369371744833522710u};
     float *logits = calloc(65536, sizeof *logits);
     ith_sampler *sampler = open_sampler(plain, 65536);
 
@@ -67,7 +71,8 @@ static int by_rank(const void *a, const void *b)
     return p->x != q->x ? (p->x < q->x ? 1 : -1) : p->id - q->id;
 }
 
-/* Marks in `kept` the tokens that may be chosen, and gives their number. `slack` widens (1) or narrows (-1) what rounding leaves open. */
+/* Marks in `kept` the tokens that may be chosen, and returns their number. Where rounding decides,
+ * `slack` includes (1) or excludes (-1) a token. */
 static int allowed(const float *logits, const ith_sampling *p, double slack, bool *kept)
 {
     ranked list[N];
@@ -125,11 +130,12 @@ static void test_filters(void **state)
         float temperature;
         int top_k;
         float top_p, min_p;
-    } cases[] = {{1, 0, 1, 0},          {0.6f, 20, 0.95f, 0}, {1, 1, 1, 0},          {1, 7, 1, 0},
-                 {1, 10, 1, 0},         {2, 11, 1, 0},        {1, 12, 1, 0},         {1, 0, 0.5f, 0},
-                 {1, 0, 0.05f, 0},      {1, 0, 0, 0},         {1.5f, 0, 0.99f, 0},   {1, 0, 1, 0.1f},
-                 {1, 0, 1, 1},          {0.7f, 0, 1, 0.5f},   {1, 50, 1, 0.3f},      {2, 100, 0.8f, 0.2f},
-                 {0.3f, 0, 0.9f, 0.2f}, {1, 10000, 0.7f, 0},  {10, 0, 0.999f, 0.01f}};
+    } cases[] = {
+        {1, 0, 1, 0},          {0.6f, 20, 0.95f, 0}, {1, 1, 1, 0},          {1, 7, 1, 0},
+        {1, 10, 1, 0},         {2, 11, 1, 0},        {1, 12, 1, 0},         {1, 0, 0.5f, 0},
+        {1, 0, 0.05f, 0},      {1, 0, 0, 0},         {1.5f, 0, 0.99f, 0},   {1, 0, 1, 0.1f},
+        {1, 0, 1, 1},          {0.7f, 0, 1, 0.5f},   {1, 50, 1, 0.3f},      {2, 100, 0.8f, 0.2f},
+        {0.3f, 0, 0.9f, 0.2f}, {1, 10000, 0.7f, 0},  {10, 0, 0.999f, 0.01f}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -210,7 +216,9 @@ static void test_penalty(void **state)
     ith_sampler_accept(sampler, 0);
     assert_int_equal(ith_sampler_choose(sampler, logits), 1);   /* 4 / 2 < 3 */
     assert_int_equal(ith_sampler_choose(sampler, negative), 1); /* -1 * 2 < -1.5 */
-    ith_sampler_accept(sampler, 0);                             /* twice in the window: penalized once */
+
+    /* Twice in the window, but penalized once. */
+    ith_sampler_accept(sampler, 0);
     ith_sampler_accept(sampler, 1);
     assert_int_equal(ith_sampler_choose(sampler, logits), 0);
     ith_sampler_accept(sampler, 2); /* 0 has left the window of two */
@@ -260,8 +268,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_greedy),      cmocka_unit_test(test_generator), cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_frequencies), cmocka_unit_test(test_seeds),     cmocka_unit_test(test_penalty),
+        cmocka_unit_test(test_greedy),  cmocka_unit_test(test_generator),
+        cmocka_unit_test(test_filters), cmocka_unit_test(test_frequencies),
+        cmocka_unit_test(test_seeds),   cmocka_unit_test(test_penalty),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Which node holds what: every unit somewhere, extents where they are said to lie, and no node much more than its share. */
+/* test_shards.c - which node holds what: every unit is held, extents lie where they should, and no
+ * node holds much more than its share. */
 #include "base/range.h"
 #include "model/model.h"
 #include "weights/residence.h"
@@ -14,7 +15,8 @@
 
 enum { MAX_RANKS = 8, EXTENT = 100000 };
 
-static const int one_each[MAX_RANKS] = {0, 1, 2, 3, 4, 5, 6, 7}, scattered[MAX_RANKS] = {0, 1, 0, 2, 1, 1, 2, 0};
+static const int one_each[MAX_RANKS] = {0, 1, 2, 3, 4, 5, 6, 7},
+                 scattered[MAX_RANKS] = {0, 1, 0, 2, 1, 1, 2, 0};
 
 typedef struct planned {
     ith_source *source;
@@ -56,7 +58,9 @@ static size_t assert_extents(const ith_shards *s, const ith_entry *e, uint8_t *h
         ith_range of_rank = ith_shard_held(s, e, s->node, extent.rank);
         assert_true(extent.first >= of_rank.begin && extent.first + extent.n <= of_rank.end);
         assert_true(extent.n == 1 || (size_t)extent.n * e->unit_bytes <= EXTENT);
-        if (held[extent.first] == 0) /* else the tile is there twice, and the first place is as good */
+
+        /* A tile that was found before is held twice, and its first offset counts. */
+        if (held[extent.first] == 0)
             assert_int_equal(ith_shard_offset(s, e, extent.first, extent.n), bytes);
         for (int64_t i = 0; i < extent.n; i++)
             held[extent.first + i] = 1;
@@ -70,7 +74,8 @@ static void assert_all_held(const planned *p, int ranks, const int *node_of)
     static uint8_t by_node[1 << 15], by_any[1 << 15];
     ith_mesh mesh;
 
-    assert_int_equal(ith_mesh_make(NULL, ranks, 0, (int)p->model->hp.n_kv_heads, &mesh, NULL), ITH_OK);
+    assert_int_equal(ith_mesh_make(NULL, ranks, 0, (int)p->model->hp.n_kv_heads, &mesh, NULL),
+                     ITH_OK);
     for (size_t i = 0; i < p->plan.n_entries; i++) {
         const ith_entry *e = &p->plan.entries[i];
         ith_comm comm = comm_of(ranks, node_of, 0);
@@ -114,10 +119,12 @@ static void uncut_is_everything(void **state)
     ith_comm comm = comm_of(MAX_RANKS, one_each, 3);
 
     open_planned(&p, "tests/models/needle-qwen3");
-    assert_int_equal(ith_mesh_make(NULL, MAX_RANKS, 3, (int)p.model->hp.n_kv_heads, &mesh, NULL), ITH_OK);
+    assert_int_equal(ith_mesh_make(NULL, MAX_RANKS, 3, (int)p.model->hp.n_kv_heads, &mesh, NULL),
+                     ITH_OK);
     ith_shards s = ith_shards_of(&comm, &mesh, false);
     for (size_t i = 0; i < p.plan.n_entries; i++)
-        assert_int_equal(ith_shard_bytes(&s, &p.plan.entries[i], s.node), ith_entry_bytes(&p.plan.entries[i]));
+        assert_int_equal(ith_shard_bytes(&s, &p.plan.entries[i], s.node),
+                         ith_entry_bytes(&p.plan.entries[i]));
     close_planned(&p);
 }
 
@@ -131,8 +138,9 @@ static void assert_share(const char *name)
 
     open_planned(&p, name);
     assert_int_equal(ith_mesh_make(NULL, 4, 0, (int)p.model->hp.n_kv_heads, &mesh, NULL), ITH_OK);
-    ith_residence_params params = {
-        .shards = ith_shards_of(&comm, &mesh, true), .embed = p.model->embed, .output = p.model->output};
+    ith_residence_params params = {.shards = ith_shards_of(&comm, &mesh, true),
+                                   .embed = p.model->embed,
+                                   .output = p.model->output};
     for (size_t i = 0; i < p.plan.n_entries; i++)
         all += ith_entry_bytes(&p.plan.entries[i]);
     if (ith_residence_whole(&p.plan, &params) > all / 100 * 30)
@@ -143,8 +151,9 @@ static void assert_share(const char *name)
 
 static void a_node_takes_its_share(void **state)
 {
-    static const char *const shapes[] = {"qwen3-0.6b", "qwen3-1.7b", "qwen3-4b",     "qwen3-8b",
-                                         "qwen3-14b",  "qwen3-32b",  "llama-3.1-8b", "smollm2-135m"};
+    static const char *const shapes[] = {"qwen3-0.6b",   "qwen3-1.7b",  "qwen3-4b",
+                                         "qwen3-8b",     "qwen3-14b",   "qwen3-32b",
+                                         "llama-3.1-8b", "smollm2-135m"};
     static const char *const types[] = {"q4_0", "bf16"};
     char name[64];
     (void)state;

@@ -1,4 +1,5 @@
-/* Paths as users give them: folders, files, and what is said about those that are no model. */
+/* test_source.c - paths as users give them: folders, files, and the errors for those that are no
+ * model. */
 #include "tests/model_files.h"
 
 #include <setjmp.h>
@@ -9,7 +10,8 @@
 #include <cmocka.h>
 
 static const char config[] =
-    "{\"model_type\": \"llama\", \"hidden_size\": 8, \"intermediate_size\": 16, \"num_hidden_layers\": 1,"
+    "{\"model_type\": \"llama\", \"hidden_size\": 8, \"intermediate_size\": 16, "
+    "\"num_hidden_layers\": 1,"
     " \"num_attention_heads\": 2, \"vocab_size\": 4, \"tie_word_embeddings\": true}";
 
 #define SHARD(name) "{\"" name "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"
@@ -63,7 +65,8 @@ static void a_folder_is_a_model(void **state)
     folder_write_text(f->path, "config.json", config);
     folder_write_text(f->path, "generation_config.json", "{\"eos_token_id\": [3, 1]}");
     folder_write_text(f->path, "tokenizer.json", "{}");
-    folder_write_buffer(f->path, "model.safetensors", safetensors_file(SAFETENSORS_SMALL, SAFETENSORS_SMALL_DATA));
+    folder_write_buffer(f->path, "model.safetensors",
+                        safetensors_file(SAFETENSORS_SMALL, SAFETENSORS_SMALL_DATA));
     assert_int_equal(ith_source_open(f->path, 0, &source, &err), ITH_OK);
     assert_int_equal(ith_source_get_kind(source), ITH_SOURCE_HF);
     assert_string_equal(ith_source_path(source), f->path);
@@ -85,9 +88,12 @@ static void write_shards(const folder *f, const char *map)
 {
     char index[1000];
     folder_write_text(f->path, "config.json", config);
-    folder_write_buffer(f->path, "model-00001-of-00002.safetensors", safetensors_file(SHARD("a"), 8));
-    folder_write_buffer(f->path, "model-00002-of-00002.safetensors", safetensors_file(SHARD("b"), 8));
-    snprintf(index, sizeof index, "{\"metadata\": {\"total_size\": 16}, \"weight_map\": {%s}}", map);
+    folder_write_buffer(f->path, "model-00001-of-00002.safetensors",
+                        safetensors_file(SHARD("a"), 8));
+    folder_write_buffer(f->path, "model-00002-of-00002.safetensors",
+                        safetensors_file(SHARD("b"), 8));
+    snprintf(index, sizeof index, "{\"metadata\": {\"total_size\": 16}, \"weight_map\": {%s}}",
+             map);
     folder_write_text(f->path, "model.safetensors.index.json", index);
 }
 
@@ -97,7 +103,9 @@ static void shards_are_joined(void **state)
     ith_source *source = NULL;
     ith_error err = {0};
 
-    write_shards(f, "\"b\": \"model-00002-of-00002.safetensors\", \"a\": \"model-00001-of-00002.safetensors\"");
+    write_shards(
+        f,
+        "\"b\": \"model-00002-of-00002.safetensors\", \"a\": \"model-00001-of-00002.safetensors\"");
     assert_int_equal(ith_source_open(f->path, 0, &source, &err), ITH_OK);
     assert_int_equal(ith_source_n_tensors(source), 2);
     assert_non_null(strstr(ith_source_find(source, "a")->file, "model-00001-of-00002.safetensors"));
@@ -115,8 +123,10 @@ static void bad_indexes_are_refused(void **state)
     } cases[] = {
         {"\"a\": \"model-00003-of-00003.safetensors\"", ITH_E_IO,
          "model-00003-of-00003.safetensors: this shard is missing"},
-        {"\"a\": \"model-00002-of-00002.safetensors\"", ITH_E_FORMAT, "tensor a should be in model-00002"},
-        {"\"c\": \"model-00001-of-00002.safetensors\"", ITH_E_FORMAT, "tensor c should be in model-00001"},
+        {"\"a\": \"model-00002-of-00002.safetensors\"", ITH_E_FORMAT,
+         "tensor a should be in model-00002"},
+        {"\"c\": \"model-00001-of-00002.safetensors\"", ITH_E_FORMAT,
+         "tensor c should be in model-00001"},
         {"\"a\": \"../secret\"", ITH_E_FORMAT, "not a file of the same folder"},
         {"\"a\": \"..\"", ITH_E_FORMAT, "not a file of the same folder"},
         {"\"a\": \"\"", ITH_E_FORMAT, "not a file of the same folder"},
@@ -133,16 +143,21 @@ static void bad_indexes_are_refused(void **state)
 static void a_tensor_in_two_shards_is_refused(void **state)
 {
     const folder *f = *state;
-    write_shards(f, "\"a\": \"model-00001-of-00002.safetensors\", \"b\": \"model-00002-of-00002.safetensors\"");
-    folder_write_buffer(f->path, "model-00002-of-00002.safetensors", safetensors_file(SHARD("a"), 8));
+    write_shards(
+        f,
+        "\"a\": \"model-00001-of-00002.safetensors\", \"b\": \"model-00002-of-00002.safetensors\"");
+    folder_write_buffer(f->path, "model-00002-of-00002.safetensors",
+                        safetensors_file(SHARD("a"), 8));
     expect(f->path, 0, ITH_E_FORMAT, "tensor a occurs twice");
 }
 
 static void folders_of_another_kind_are_explained(void **state)
 {
     const folder *f = *state;
-    expect(f->path, 0, ITH_E_ARGUMENT, "is a directory without config.json; a Hugging Face model folder has");
-    expect(f->path, ITH_SOURCE_TOKENIZER_ONLY, ITH_E_ARGUMENT, "is a directory without tokenizer.json");
+    expect(f->path, 0, ITH_E_ARGUMENT,
+           "is a directory without config.json; a Hugging Face model folder has");
+    expect(f->path, ITH_SOURCE_TOKENIZER_ONLY, ITH_E_ARGUMENT,
+           "is a directory without tokenizer.json");
     folder_write_buffer(f->path, "model.gguf", gguf_small());
     expect(f->path, 0, ITH_E_ARGUMENT, "give the GGUF file in it");
     folder_write_text(f->path, "config.json", config);
@@ -164,7 +179,8 @@ static void a_tokenizer_alone_will_do_if_asked_for(void **state)
     ith_source *source = NULL;
 
     folder_write_text(f->path, "tokenizer.json", "{}");
-    folder_write_text(f->path, "config.json", "{\"model_type\": \"unheard-of\", \"eos_token_id\": 5}");
+    folder_write_text(f->path, "config.json",
+                      "{\"model_type\": \"unheard-of\", \"eos_token_id\": 5}");
     assert_int_equal(ith_source_open(f->path, ITH_SOURCE_TOKENIZER_ONLY, &source, NULL), ITH_OK);
     assert_int_equal(ith_source_n_tensors(source), 0);
     assert_int_equal(ith_source_hparams(source)->eos[0], 5);
@@ -175,9 +191,11 @@ static void a_tokenizer_alone_will_do_if_asked_for(void **state)
 static void files_of_another_kind_are_explained(void **state)
 {
     const folder *f = *state;
-    folder_write_buffer(f->path, "model.safetensors", safetensors_file(SAFETENSORS_SMALL, SAFETENSORS_SMALL_DATA));
+    folder_write_buffer(f->path, "model.safetensors",
+                        safetensors_file(SAFETENSORS_SMALL, SAFETENSORS_SMALL_DATA));
     expect_in(f, "model.safetensors", ITH_E_ARGUMENT, "give its folder, with config.json");
-    folder_write_buffer(f->path, "renamed", safetensors_file(SAFETENSORS_SMALL, SAFETENSORS_SMALL_DATA));
+    folder_write_buffer(f->path, "renamed",
+                        safetensors_file(SAFETENSORS_SMALL, SAFETENSORS_SMALL_DATA));
     expect_in(f, "renamed", ITH_E_ARGUMENT, "a safetensors file");
     folder_write_text(f->path, "model.ith", "ITHPACK");
     expect_in(f, "model.ith", ITH_E_FORMAT, "damaged or not a pack");
@@ -190,7 +208,8 @@ static void files_of_another_kind_are_explained(void **state)
     folder_write_text(f->path, "empty.gguf", "");
     expect_in(f, "empty.gguf", ITH_E_FORMAT, "does not begin with \"GGUF\"");
     folder_write_text(f->path, "notes.txt", "hello");
-    expect_in(f, "notes.txt", ITH_E_ARGUMENT, "neither a GGUF file, a pack (.ith) nor a Hugging Face folder");
+    expect_in(f, "notes.txt", ITH_E_ARGUMENT,
+              "neither a GGUF file, a pack (.ith) nor a Hugging Face folder");
     folder_write_text(f->path, "pointer.gguf", "version https://git-lfs.github.com/spec/v1\n");
     expect_in(f, "pointer.gguf", ITH_E_FORMAT, "Git LFS pointer");
     expect("/dev/null", 0, ITH_E_ARGUMENT, "not a regular file");
@@ -212,12 +231,16 @@ static void a_gguf_file_is_known_by_its_magic(void **state)
     assert_null(ith_source_tokenizer_json(source));
     assert_int_equal(ith_source_describe(source, &description, NULL), ITH_OK);
     assert_string_equal(json_string_value(json_object_get(description, "format")), "GGUF v3");
-    assert_int_equal(json_integer_value(json_object_get(description, "parameters")), 5 * 64 + 64 + 64 * 64);
+    assert_int_equal(json_integer_value(json_object_get(description, "parameters")),
+                     5 * 64 + 64 + 64 * 64);
     assert_int_equal(json_integer_value(json_object_get(description, "bytes")), 340 + 256 + 2560);
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(description, "hyperparameters"), "head_dim")),
+    assert_int_equal(json_integer_value(json_object_get(
+                         json_object_get(description, "hyperparameters"), "head_dim")),
                      16);
     assert_int_equal(json_array_size(json_object_get(description, "tensors")), 3);
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(description, "tokenizer"), "tokens")), 5);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(description, "tokenizer"), "tokens")),
+        5);
     json_decref(description);
     ith_source_close(source);
 }

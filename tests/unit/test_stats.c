@@ -1,4 +1,4 @@
-/* Files of activation statistics: written and read back; everything wrong with one is told. */
+/* test_stats.c - files of activation statistics: written and read back; every fault is reported. */
 #include "formats/stats.h"
 
 #include <math.h>
@@ -21,7 +21,8 @@ static const float first[] = {0.5f, 1e-30f, 3e38f}, second[] = {0, 7}, older[] =
 
 static void write_stats(const float *a, const float *b)
 {
-    ith_stats_about about = {.model = "a \"model\"", .tokens = 10, .window = 5, .ids_sha256 = "abc"};
+    ith_stats_about about = {
+        .model = "a \"model\"", .tokens = 10, .window = 5, .ids_sha256 = "abc"};
     ith_stats_vector vectors[] = {{"model.layers.0.x.weight", a, 3}, {"b", b, 2}};
     assert_int_equal(ith_stats_write(path, &about, vectors, 2, NULL), ITH_OK);
 }
@@ -127,7 +128,9 @@ static void nothing_half_is_left(void **state)
 
     assert_int_equal(ith_stats_write("/nowhere/at/all", &about, NULL, 0, &err), ITH_E_IO);
     assert_non_null(strstr(err.text, "/nowhere/at/all"));
-    assert_int_equal(ith_stats_write(folder, &about, NULL, 0, &err), ITH_E_IO); /* a folder is in the way */
+
+    /* A folder is in the way. */
+    assert_int_equal(ith_stats_write(folder, &about, NULL, 0, &err), ITH_E_IO);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(folder), 0); /* empty: no temporary file */
 }

@@ -1,4 +1,5 @@
-/* The incremental detokenizer and the matcher of stop strings: the outcome never depends on where pieces end. */
+/* test_stream.c - the incremental detokenizer and the matcher of stop strings: the outcome does not
+ * depend on where the text is split. */
 #include "unit/text_data.h"
 
 #include "text/stop.h"
@@ -10,8 +11,12 @@ static ith_tokenizer *bytes_tokenizer(void)
 {
     static char texts[256][3];
     ith_piece tokens[256];
-    ith_tokenizer_spec spec = {
-        .where = "bytes", .pre = {"gpt-2", 5}, .n_tokens = 256, .tokens = tokens, .bos = -1, .eos = -1};
+    ith_tokenizer_spec spec = {.where = "bytes",
+                               .pre = {"gpt-2", 5},
+                               .n_tokens = 256,
+                               .tokens = tokens,
+                               .bos = -1,
+                               .eos = -1};
     ith_tokenizer *tok;
 
     for (int byte = 0, next = 256; byte < 256; byte++) {
@@ -31,7 +36,8 @@ static ith_tokenizer *bytes_tokenizer(void)
     return tok;
 }
 
-/* Pushes bytes one by one; `expected` has a bar after what each push should give, and after the flush. */
+/* Pushes bytes one by one. `expected` has a bar after the expected output of each push, and after
+ * that of the flush. */
 static void expect_pushes(const char *bytes, size_t n, const char *expected)
 {
     ith_tokenizer *tok = bytes_tokenizer();
@@ -88,7 +94,7 @@ static void test_invalid_bytes_pass(void **state)
     expect_pushes("\xe4\xc3\xa9", 3, "|\xe4|\xc3\xa9||");
 }
 
-/* On real ids: whatever was shown so far is whole characters, and all of it is what decoding gives. */
+/* Real ids: the text so far is always whole characters, and all of it equals the decoded text. */
 static void test_golden_strings(void **state)
 {
     json_t *golden = unpack_json("tests/golden/tokenizer/golden.json.zst");
@@ -136,7 +142,8 @@ static void test_golden_strings(void **state)
 /* ---- Stop strings ---- */
 
 /* Feeds `text` in pieces of `step` bytes; gives all that was shown, flush included, malloc'd. */
-static char *shown(const char *const *strings, size_t n, const char *text, size_t step, bool *stopped)
+static char *shown(const char *const *strings, size_t n, const char *text, size_t step,
+                   bool *stopped)
 {
     ith_stop *stop;
     ith_buffer got = {0};
@@ -146,8 +153,9 @@ static char *shown(const char *const *strings, size_t n, const char *text, size_
     *stopped = false;
     assert_int_equal(ith_stop_open(strings, n, &stop, NULL), ITH_OK);
     for (size_t at = 0; at < len; at += step) {
-        assert_int_equal(
-            ith_stop_push(stop, text + at, step < len - at ? step : len - at, &out, &out_len, stopped, NULL), ITH_OK);
+        assert_int_equal(ith_stop_push(stop, text + at, step < len - at ? step : len - at, &out,
+                                       &out_len, stopped, NULL),
+                         ITH_OK);
         ith_buffer_append(&got, out, out_len, NULL);
     }
     out = ith_stop_flush(stop, &out_len);
@@ -157,7 +165,8 @@ static char *shown(const char *const *strings, size_t n, const char *text, size_
     return got.data;
 }
 
-static void expect_shown(const char *const *strings, size_t n, const char *text, const char *expected, bool stops)
+static void expect_shown(const char *const *strings, size_t n, const char *text,
+                         const char *expected, bool stops)
 {
     for (size_t step = 1; step <= strlen(text) + 1; step++) {
         bool stopped;
@@ -170,7 +179,8 @@ static void expect_shown(const char *const *strings, size_t n, const char *text,
 
 static void test_stop_strings(void **state)
 {
-    const char *const two[] = {"\nUser:", "END"}, *const nested[] = {"abcd", "bc"}, *const same_end[] = {"b", "ab"};
+    const char *const two[] = {"\nUser:", "END"}, *const nested[] = {"abcd", "bc"},
+                      *const same_end[] = {"b", "ab"};
     const char *const repeats[] = {"aab", "aaaaab"}, *const overlap[] = {"abab"};
 
     (void)state;

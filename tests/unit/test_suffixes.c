@@ -1,4 +1,5 @@
-/* The longest ending that occurred before, against a search of all places; and how many guesses pay. */
+/* test_suffixes.c - the longest suffix that occurred before, against a full search; and how many
+ * guesses pay off. */
 #include "engine/speculate.h"
 #include "engine/suffixes.h"
 #include "tests/prng.h"
@@ -11,7 +12,8 @@
 
 #include <cmocka.h>
 
-/* Length of the longest ending of ids[0, n) that also ends at an earlier place; *follows: the last of those. */
+/* Length of the longest suffix of ids[0, n) that also ends earlier. *follows: the position after
+ * the last such occurrence. */
 static int64_t longest_ending(const int32_t *ids, int64_t n, int64_t *follows)
 {
     int64_t best = 0;
@@ -110,7 +112,8 @@ static void wrong_guesses_are_few(void **state)
     assert_in_range(wasted(ITH_GUESSES_DEAR), 100, 129);
 }
 
-/* A model that is always wrong: after the start's draft one guess in 16, 32, 64, ... tokens; right again, it is soon asked often. */
+/* A draft model that is always wrong is asked for one guess in 16, 32, 64, ... tokens after its
+ * first draft. When it is right again, it is soon asked often. */
 static void a_useless_model_is_left_alone(void **state)
 {
     ith_draft_pace pace = ith_draft_pace_start(5, ITH_GUESSES_OF_MODEL);

@@ -1,4 +1,4 @@
-/* Models without files: their names, shapes and data. */
+/* test_synthetic.c - models without files: their names, shapes and data. */
 #include "formats/source.h"
 #include "formats/tensor_table.h"
 
@@ -47,10 +47,10 @@ static void shapes_have_their_models_size(void **state)
         const char *name;
         int64_t parameters;
     } models[] = {
-        {"synthetic:qwen3-0.6b:q4_0", 596049920},   {"synthetic:qwen3-1.7b:bf16", 1720574976},
-        {"synthetic:qwen3-4b:q8_0", 4022468096},    {"synthetic:qwen3-8b:q4_0", 8190735360},
-        {"synthetic:qwen3-14b:q4_0", 14768307200},  {"synthetic:qwen3-32b:q4_0", 32762123264},
-        {"synthetic:smollm2-135m:q4_1", 134515008}, {"synthetic:llama-3.1-8b:q4_0", 8030261248},
+        {"synthetic:qwen3-0.6b:q4_0", 596049920},      {"synthetic:qwen3-1.7b:bf16", 1720574976},
+        {"synthetic:qwen3-4b:q8_0", 4022468096},       {"synthetic:qwen3-8b:q4_0", 8190735360},
+        {"synthetic:qwen3-14b:q4_0", 14768307200},     {"synthetic:qwen3-32b:q4_0", 32762123264},
+        {"synthetic:smollm2-135m:q4_1", 134515008},    {"synthetic:llama-3.1-8b:q4_0", 8030261248},
         {"synthetic:qwen3-30b-a3b:q4_0", 30532122624},
     };
     (void)state;
@@ -107,9 +107,12 @@ static void check_scale(const char *name)
         sum += (double)x[i];
         squares += (double)x[i] * (double)x[i];
     }
-    /* mean of 18,432 values: within 0.1 deviations; Q4_0's steps are -8 to 7, off by half a step of 4.61 */
-    if (fabs(sum / (2 * ROWS * COLS)) * 24 > 0.13 || fabs(sqrt(squares / (2 * ROWS * COLS)) * 24 - 1) > 0.05)
-        fail_msg("%s: mean %g, deviation %g", name, sum / (2 * ROWS * COLS), sqrt(squares / (2 * ROWS * COLS)));
+    /* The mean of 18,432 values is within 0.1 deviations. Q4_0's values are -8 to 7 steps: their
+     * mean is off by half a step, and their deviation is 4.61 steps. */
+    if (fabs(sum / (2 * ROWS * COLS)) * 24 > 0.13 ||
+        fabs(sqrt(squares / (2 * ROWS * COLS)) * 24 - 1) > 0.05)
+        fail_msg("%s: mean %g, deviation %g", name, sum / (2 * ROWS * COLS),
+                 sqrt(squares / (2 * ROWS * COLS)));
     free(x);
     ith_source_close(source);
 }
@@ -142,7 +145,8 @@ static void norms_are_ones_and_layers_differ(void **state)
 
 static void the_same_name_is_the_same_model(void **state)
 {
-    ith_source *a = open_name("synthetic:smollm2-135m:q4_0"), *b = open_name("synthetic:smollm2-135m:q4_0");
+    ith_source *a = open_name("synthetic:smollm2-135m:q4_0"),
+               *b = open_name("synthetic:smollm2-135m:q4_0");
 
     (void)state;
     for (size_t i = 0; i < ith_source_n_tensors(a); i += 50)
@@ -165,7 +169,9 @@ static void other_names_are_refused(void **state)
     expect_refused("synthetic:qwen3-8b:q3_k", "known: F32, F16, BF16");
     expect_refused("synthetic:no/such/config.json:q4_0", "no/such/config.json: No such file");
     expect_refused("synthetic:smollm2-135m/config.json:q4_0", "No such file");
-    assert_int_equal(ith_source_open("synthetic:qwen3-8b:q4_0", ITH_SOURCE_TOKENIZER_ONLY, &source, &err), ITH_OK);
+    assert_int_equal(
+        ith_source_open("synthetic:qwen3-8b:q4_0", ITH_SOURCE_TOKENIZER_ONLY, &source, &err),
+        ITH_OK);
     assert_int_equal(ith_source_n_tensors(source), 0);
     ith_source_close(source);
 }
@@ -173,9 +179,12 @@ static void other_names_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shapes_have_their_models_size),   cmocka_unit_test(a_config_is_a_shape),
-        cmocka_unit_test(data_have_a_sane_scale),          cmocka_unit_test(norms_are_ones_and_layers_differ),
-        cmocka_unit_test(the_same_name_is_the_same_model), cmocka_unit_test(other_names_are_refused),
+        cmocka_unit_test(shapes_have_their_models_size),
+        cmocka_unit_test(a_config_is_a_shape),
+        cmocka_unit_test(data_have_a_sane_scale),
+        cmocka_unit_test(norms_are_ones_and_layers_differ),
+        cmocka_unit_test(the_same_name_is_the_same_model),
+        cmocka_unit_test(other_names_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

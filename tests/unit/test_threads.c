@@ -1,5 +1,5 @@
-/* test_threads.c - teams: everyone runs once, barriers order writes and reads (also when some sleep), counters give each
- * number once, lots each piece. */
+/* test_threads.c - teams: every member runs once, barriers order writes and reads (also when
+ * members sleep), counters give each number once, and lots give each task once. */
 #include "base/threads.h"
 
 #include <sched.h>
@@ -81,7 +81,8 @@ static void let_others_sleep(const job *j, const ith_member *me)
             sched_yield();
 }
 
-/* Each round: write my cell, barrier, read everybody's. Two rows, since a fast member may already write the next round. */
+/* In each round a member writes its cell, waits at a barrier, and reads all cells. There are two
+ * rows because a fast member may already write for the next round. */
 static void write_and_read(void *arg, ith_member *me)
 {
     job *j = arg;
@@ -103,7 +104,9 @@ static void count_wrong(int n_threads, bool late)
     assert_int_equal(ith_team_open(n_threads, &team, NULL), ITH_OK);
     if (late)
         ith_team_run(team, note, &j); /* fills in `thread` */
-    for (int run = 0; run < 3; run++) { /* odd and even numbers of barriers before: both senses */
+
+    /* Odd and even numbers of barriers before, so that both senses of a barrier are met. */
+    for (int run = 0; run < 3; run++) {
         ith_team_run(team, write_and_read, &j);
         ith_team_run(team, note, &j);
     }
@@ -301,7 +304,10 @@ static int limited(void)
     ith_team *team;
     ith_error err = {0};
     ith_status status = ith_team_open(4, &team, &err);
-    return status == ITH_E_ARGUMENT && !team && strstr(err.text, "4 threads asked for, OpenMP gives 2") ? 0 : 1;
+    return status == ITH_E_ARGUMENT && !team &&
+                   strstr(err.text, "4 threads asked for, OpenMP gives 2")
+               ? 0
+               : 1;
 }
 
 static void fewer_threads_than_asked_for_are_an_error(void **state)
@@ -324,7 +330,8 @@ static void there_is_a_core(void **state)
     assert_in_range(ith_cores_available(), 1, 1 << 20);
 }
 
-/* Ranks bound to sockets keep their own cores; unbound ranks divide all; a rank bound to one core has one. */
+/* Ranks bound to sockets keep their own cores; unbound ranks share all cores; a rank bound to one
+ * core has one. */
 static void cores_are_shared_by_masks(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* Compressed tiles: they come back from planes of any kind, and damaged ones touch nothing outside. */
+/* test_tile_codec.c - compressed tiles: planes of any kind are restored, and damaged tiles touch
+ * nothing outside. */
 #include "formats/tile_codec.h"
 #include "prng.h"
 
@@ -60,7 +61,8 @@ static void tiles_come_back_from_any_planes(void **state)
     ith_zframe_close(z);
 }
 
-/* Lengths and frames of anything: never past the ends (of buffers of exactly their size), never more than a tile. */
+/* Arbitrary lengths and frames: decoding stays within the buffers, which have exactly their size,
+ * and gives no more than a tile. */
 static void no_compressed_tile_leads_outside(void **state)
 {
     enum { BYTES = 16 * 32 * 2, PLANE = BYTES / 2 };
@@ -105,7 +107,8 @@ static void no_compressed_tile_leads_outside(void **state)
         for (size_t cut = 0; cut < bytes; cut++) {
             uint8_t *part = malloc(cut > 0 ? cut : 1);
             memcpy(part, in, cut);
-            assert_false(ith_tile_unpack(ITH_BF16, 1, z, part, cut, scratch, tile) && cases[i].good);
+            assert_false(ith_tile_unpack(ITH_BF16, 1, z, part, cut, scratch, tile) &&
+                         cases[i].good);
             free(part);
         }
         free(in);

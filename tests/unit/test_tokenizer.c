@@ -1,4 +1,5 @@
-/* Tokenizers against Hugging Face's ids (tests/golden/tokenizer/make.py made them). (test_tokenizer_damaged.c: damaged files.) */
+/* test_tokenizer.c - tokenizers against the ids of Hugging Face (made by
+ * tests/golden/tokenizer/make.py). Damaged files are in test_tokenizer_damaged.c. */
 #include "unit/tokenizer_load.h"
 
 #include "text/utf8.h"
@@ -38,15 +39,16 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void expect_ids(const ith_tokenizer *tok, const json_t *text, unsigned flags, const json_t *expected,
-                       const char *what)
+static void expect_ids(const ith_tokenizer *tok, const json_t *text, unsigned flags,
+                       const json_t *expected, const char *what)
 {
     int32_t *ids;
     size_t n;
     bool same;
 
-    assert_int_equal(
-        ith_tokenizer_encode(tok, json_string_value(text), json_string_length(text), flags, &ids, &n, NULL), ITH_OK);
+    assert_int_equal(ith_tokenizer_encode(tok, json_string_value(text), json_string_length(text),
+                                          flags, &ids, &n, NULL),
+                     ITH_OK);
     same = n == json_array_size(expected);
     for (size_t i = 0; same && i < n; i++)
         same = ids[i] == json_integer_value(json_array_get(expected, i));
@@ -55,9 +57,11 @@ static void expect_ids(const ith_tokenizer *tok, const json_t *text, unsigned fl
     free(ids);
 }
 
-static void expect_golden(const shared *s, const ith_tokenizer *tok, const char *name, unsigned flags)
+static void expect_golden(const shared *s, const ith_tokenizer *tok, const char *name,
+                          unsigned flags)
 {
-    const json_t *strings = json_object_get(s->golden, "strings"), *ids = json_object_get(s->golden, name), *text;
+    const json_t *strings = json_object_get(s->golden, "strings"),
+                 *ids = json_object_get(s->golden, name), *text;
     size_t i;
 
     assert_true(json_array_size(strings) >= 2000);
@@ -167,13 +171,15 @@ static void test_options(void **state)
     json_array_foreach(variants, i, variant)
     {
         ith_tokenizer *tok;
-        assert_int_equal(json_dump_file(json_object_get(variant, "tokenizer"), "build/text/variant.json", 0), 0);
+        assert_int_equal(
+            json_dump_file(json_object_get(variant, "tokenizer"), "build/text/variant.json", 0), 0);
         tok = load("build/text/variant.json", NULL);
         json_array_foreach(json_object_get(variant, "strings"), k, text)
         {
-            expect_ids(tok, text, ITH_TOKENIZE_SPECIAL, json_array_get(json_object_get(variant, "special"), k),
-                       "option, special");
-            expect_ids(tok, text, 0, json_array_get(json_object_get(variant, "plain"), k), "option, plain");
+            expect_ids(tok, text, ITH_TOKENIZE_SPECIAL,
+                       json_array_get(json_object_get(variant, "special"), k), "option, special");
+            expect_ids(tok, text, 0, json_array_get(json_object_get(variant, "plain"), k),
+                       "option, plain");
         }
         ith_tokenizer_free(tok);
     }
@@ -182,14 +188,15 @@ static void test_options(void **state)
 
 /* ---- Bytes back from ids ---- */
 
-static void expect_round_trip(const ith_tokenizer *tok, const char *text, size_t len, const char *expected,
-                              size_t expected_len)
+static void expect_round_trip(const ith_tokenizer *tok, const char *text, size_t len,
+                              const char *expected, size_t expected_len)
 {
     int32_t *ids;
     char *back;
     size_t n, back_len;
 
-    assert_int_equal(ith_tokenizer_encode(tok, text, len, ITH_TOKENIZE_SPECIAL, &ids, &n, NULL), ITH_OK);
+    assert_int_equal(ith_tokenizer_encode(tok, text, len, ITH_TOKENIZE_SPECIAL, &ids, &n, NULL),
+                     ITH_OK);
     assert_int_equal(ith_tokenizer_decode(tok, ids, n, &back, &back_len, NULL), ITH_OK);
     assert_int_equal(back_len, expected_len);
     assert_memory_equal(back, expected, expected_len);
@@ -218,7 +225,8 @@ static void test_round_trip_qwen3(void **state)
     assert_true(exact >= 1900);
 }
 
-/* SmolLM2's vocabulary lacks the tokens of some control bytes and of the first bytes of planes 4 to 11: they are left out. */
+/* SmolLM2's vocabulary has no tokens for some control bytes and for the first bytes of planes 4 to
+ * 11. They are left out. */
 static void test_round_trip_smollm2(void **state)
 {
     const shared *s = *state;
@@ -263,12 +271,14 @@ static void test_invalid_utf8(void **state)
         {"\xed\xa0\x80", 3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, /* a surrogate: three */
         {"\xc0\xaf", 2, "\xef\xbf\xbd\xef\xbf\xbd"},                 /* overlong */
         {"\xf4\x90\x80\x80", 4, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
-        {"\x80\xf5\xe1\x80 \xf1\x80\x80\xe1", 9, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd"},
+        {"\x80\xf5\xe1\x80 \xf1\x80\x80\xe1", 9,
+         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd"},
     };
     const shared *s = *state;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        expect_round_trip(s->qwen3, cases[i].text, cases[i].len, cases[i].repaired, strlen(cases[i].repaired));
+        expect_round_trip(s->qwen3, cases[i].text, cases[i].len, cases[i].repaired,
+                          strlen(cases[i].repaired));
 }
 
 static void test_decode_errors(void **state)
@@ -280,7 +290,8 @@ static void test_decode_errors(void **state)
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         ith_error err = {0};
-        assert_int_equal(ith_tokenizer_decode(s->qwen3, &bad[i], 1, &text, &len, &err), ITH_E_ARGUMENT);
+        assert_int_equal(ith_tokenizer_decode(s->qwen3, &bad[i], 1, &text, &len, &err),
+                         ITH_E_ARGUMENT);
         assert_non_null(strstr(err.text, "not in the vocabulary"));
         assert_null(text);
     }
@@ -298,7 +309,9 @@ static void test_special_only_on_request(void **state)
     int32_t *ids;
     size_t n;
 
-    assert_int_equal(ith_tokenizer_encode(s->qwen3, text, strlen(text), ITH_TOKENIZE_SPECIAL, &ids, &n, NULL), ITH_OK);
+    assert_int_equal(
+        ith_tokenizer_encode(s->qwen3, text, strlen(text), ITH_TOKENIZE_SPECIAL, &ids, &n, NULL),
+        ITH_OK);
     assert_int_equal(n, 2);
     assert_int_equal(ids[0], 151645);
     assert_int_equal(ids[1], 151667);
@@ -356,7 +369,8 @@ static void test_bos(void **state)
     json_decref(variants);
 }
 
-/* A word of a megabyte takes as long as a megabyte of words; were it quadratic, this test would not end. */
+/* A word of a megabyte takes as long as a megabyte of words. With quadratic time this test would
+ * not end. */
 static void test_long_words(void **state)
 {
     const shared *s = *state;

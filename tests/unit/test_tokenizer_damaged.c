@@ -1,4 +1,5 @@
-/* Tokenizers from damaged files and arrays: each damage is refused, and the text names it. */
+/* test_tokenizer_damaged.c - tokenizers from damaged files and arrays: each damage is rejected, and
+ * the error names it. */
 #include "unit/tokenizer_load.h"
 
 /* ---- Files ---- */
@@ -47,7 +48,8 @@ static void expect_damage(const char *where, const char *value, ith_status statu
         else if (rest == NULL)
             json_object_set_new(at, key, new_value);
         else
-            at = json_is_array(at) ? json_array_get(at, (size_t)atoi(key)) : json_object_get(at, key);
+            at = json_is_array(at) ? json_array_get(at, (size_t)atoi(key))
+                                   : json_object_get(at, key);
     }
     json_dump_file(root, path, 0);
     expect_error(path, status, part);
@@ -88,8 +90,10 @@ static void test_damaged(void **state)
     expect_damage("pre_tokenizer", "{\"type\":\"Metaspace\"}", ITH_E_UNSUPPORTED, "Metaspace");
     expect_damage("decoder", "null", ITH_E_UNSUPPORTED, "decoder");
     expect_damage("decoder", "{\"type\":\"WordPiece\"}", ITH_E_UNSUPPORTED, "WordPiece");
-    expect_damage("post_processor", "{\"type\":\"BertProcessing\"}", ITH_E_UNSUPPORTED, "BertProcessing");
-    expect_damage("post_processor", "{\"type\":\"TemplateProcessing\"}", ITH_E_UNSUPPORTED, "single");
+    expect_damage("post_processor", "{\"type\":\"BertProcessing\"}", ITH_E_UNSUPPORTED,
+                  "BertProcessing");
+    expect_damage("post_processor", "{\"type\":\"TemplateProcessing\"}", ITH_E_UNSUPPORTED,
+                  "single");
     expect_damage("added_tokens", "{}", ITH_E_FORMAT, "added_tokens");
     expect_damage("added_tokens/0", "3", ITH_E_FORMAT, "added token");
     expect_damage("added_tokens/0/id", "1e3", ITH_E_FORMAT, "added token");
@@ -107,7 +111,8 @@ static void expect_pattern(const char *pattern, ith_status status, const char *p
     char *quoted = json_dumps(text, JSON_ENCODE_ANY);
 
     assert_true(asprintf(&value,
-                         "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":%s},"
+                         "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
+                         "\"pattern\":{\"Regex\":%s},"
                          "\"behavior\":\"Isolated\"},{\"type\":\"ByteLevel\"}]}",
                          quoted) > 0);
     expect_damage("pre_tokenizer", value, status, part);
@@ -137,9 +142,10 @@ static void test_costly_pattern(void **state)
 {
     json_t *variants = unpack_json("tests/golden/tokenizer/variants.json.zst");
     json_t *root = json_object_get(json_array_get(variants, 0), "tokenizer");
-    json_t *pre = json_pack("{s:s,s:[{s:s,s:{s:s},s:s},{s:s,s:b}]}", "type", "Sequence", "pretokenizers", "type",
-                            "Split", "pattern", "Regex", "(?:a|aa|a(?:a|aa))+$", "behavior", "Isolated", "type",
-                            "ByteLevel", "use_regex", 0);
+    json_t *pre =
+        json_pack("{s:s,s:[{s:s,s:{s:s},s:s},{s:s,s:b}]}", "type", "Sequence", "pretokenizers",
+                  "type", "Split", "pattern", "Regex", "(?:a|aa|a(?:a|aa))+$", "behavior",
+                  "Isolated", "type", "ByteLevel", "use_regex", 0);
     char text[201];
     ith_error err = {0};
     ith_tokenizer *tok;
@@ -200,7 +206,8 @@ static void test_damaged_arrays(void **state)
 {
     ith_piece tokens[] = {{"a", 1}, {"b", 1}, {"ab", 2}, {"<s>", 3}}, merges[] = {{"a b", 3}};
     int32_t types[] = {1, 1, 1, 3};
-    const ith_tokenizer_spec good = {"f.gguf", {"gpt-2", 5}, 4, tokens, 1, merges, types, 3, -1, true};
+    const ith_tokenizer_spec good = {"f.gguf", {"gpt-2", 5}, 4, tokens, 1,
+                                     merges,   types,        3, -1,     true};
     ith_tokenizer_spec bad = good;
     ith_tokenizer *tok;
 
@@ -209,7 +216,8 @@ static void test_damaged_arrays(void **state)
     assert_true(ith_tokenizer_add_bos(tok));
     ith_tokenizer_free(tok);
     bad.pre = (ith_piece){"klingon", 7};
-    expect_spec_error(&bad, ITH_E_UNSUPPORTED, "qwen2, smollm, gpt-2, llama-bpe, llama3, llama-v3, default");
+    expect_spec_error(&bad, ITH_E_UNSUPPORTED,
+                      "qwen2, smollm, gpt-2, llama-bpe, llama3, llama-v3, default");
     bad = good;
     bad.eos = 4;
     expect_spec_error(&bad, ITH_E_FORMAT, "eos 4");
@@ -243,8 +251,9 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_truncated),      cmocka_unit_test(test_damaged), cmocka_unit_test(test_damaged_patterns),
-        cmocka_unit_test(test_costly_pattern), cmocka_unit_test(test_config),  cmocka_unit_test(test_damaged_arrays),
+        cmocka_unit_test(test_truncated),        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_damaged_patterns), cmocka_unit_test(test_costly_pattern),
+        cmocka_unit_test(test_config),           cmocka_unit_test(test_damaged_arrays),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -1,4 +1,5 @@
-/* Memory nodes of recorded machines, who runs beside which, and where weights and segments of the cache go from there. */
+/* test_topology.c - memory nodes of recorded machines, which ranks share a node, and where weights
+ * and cache segments lie as a result. */
 #include "base/threads.h"
 #include "base/topology.h"
 #include "weights/homes.h"
@@ -53,8 +54,10 @@ static void nodes_and_cores_are_counted(void **state)
         {"numa:2 core:4 pu:2", NULL, 2, 2, 8, 16, 8, 0, 4},
         {"numa:4 core:6 pu:1", NULL, 4, 4, 24, 24, 24, 0, 6},
         {"pack:2 numa:4 core:8 pu:2", NULL, 8, 8, 64, 128, 64, 0, 8},
-        {"numa:2 core:4 pu:2", "8-15", 1, 2, 4, 8, 8, 1, 4},        /* bound to a node */
-        {"numa:2 core:4 pu:2", "2,4,6,8-15", 2, 2, 7, 11, 8, 0, 3}, /* part of one, all of the other */
+
+        /* Bound to a node; to part of one node and all of the other. */
+        {"numa:2 core:4 pu:2", "8-15", 1, 2, 4, 8, 8, 1, 4},
+        {"numa:2 core:4 pu:2", "2,4,6,8-15", 2, 2, 7, 11, 8, 0, 3},
         {"numa:4 core:4 pu:1", "5", 1, 4, 1, 1, 16, 1, 1},
     };
     (void)state;
@@ -117,11 +120,14 @@ static void caches_are_shared_by_cores(void **state)
         const char *machine, *cpus, *given;
         int64_t l1, l2, l3;
     } cases[] = {
-        {"numa:2 l3:1(size=32MB) core:4 l2:1(size=1MB) l1d:1(size=48KB) pu:2", NULL, NULL, 48000, 1000000, 8000000},
-        {"numa:2 l3:1(size=32MB) core:4 l2:1(size=1MB) l1d:1(size=48KB) pu:2", "3", NULL, 48000, 1000000, 8000000},
+        {"numa:2 l3:1(size=32MB) core:4 l2:1(size=1MB) l1d:1(size=48KB) pu:2", NULL, NULL, 48000,
+         1000000, 8000000},
+        {"numa:2 l3:1(size=32MB) core:4 l2:1(size=1MB) l1d:1(size=48KB) pu:2", "3", NULL, 48000,
+         1000000, 8000000},
         {"l2:2(size=4MB) core:4 l1d:1(size=32KB) pu:1", NULL, NULL, 32000, 1000000, 1000000},
         {"numa:2 core:4 pu:1", NULL, NULL, 32 << 10, 512 << 10, 1 << 20},
-        {"l2:2(size=4MB) core:4 l1d:1(size=32KB) pu:1", NULL, "1KiB,3MiB,2MiB", 1 << 10, 3 << 20, 2 << 20},
+        {"l2:2(size=4MB) core:4 l1d:1(size=32KB) pu:1", NULL, "1KiB,3MiB,2MiB", 1 << 10, 3 << 20,
+         2 << 20},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -137,11 +143,12 @@ static void caches_are_shared_by_cores(void **state)
     }
 }
 
-/* As many threads as cores: each node has its cores' threads. Otherwise shares in proportion; all contiguous. */
+/* With as many threads as cores, each node has the threads of its cores. Otherwise shares are
+ * proportional. All are contiguous. */
 static void threads_are_dealt_by_cores(void **state)
 {
-    static const char *const machines[] = {"core:3 pu:1", "numa:2 core:4 pu:1", "numa:4 core:2 pu:1",
-                                           "numa:8 core:3 pu:1"};
+    static const char *const machines[] = {"core:3 pu:1", "numa:2 core:4 pu:1",
+                                           "numa:4 core:2 pu:1", "numa:8 core:3 pu:1"};
     (void)state;
     for (int m = 0; m < 4; m++) {
         ith_topology *t = machine(machines[m], NULL);
@@ -152,7 +159,8 @@ static void threads_are_dealt_by_cores(void **state)
                 ith_range r = ith_topology_node_threads(t, n, node);
                 double fair = (double)n * ith_topology_node(t, node)->cores / cores;
                 assert_int_equal(r.begin, before);
-                assert_true((double)ith_range_size(r) < fair + 1 && (double)ith_range_size(r) > fair - 1);
+                assert_true((double)ith_range_size(r) < fair + 1 &&
+                            (double)ith_range_size(r) > fair - 1);
                 before = r.end;
             }
             assert_int_equal(before, n);
@@ -198,11 +206,12 @@ static void a_bound_team_knows_its_nodes(void **state)
     ith_topology_close(t);
 }
 
-/* The home of a tile, against ith_linear's own arithmetic: which thread of which rank computes it in decode. */
+/* The home of a tile against the arithmetic of ith_linear: the thread and rank that compute it in
+ * decode. */
 static void tiles_lie_where_decode_reads_them(void **state)
 {
-    static const char *const machines[] = {"core:4 pu:1", "numa:2 core:2 pu:1", "numa:4 core:3 pu:1",
-                                           "numa:8 core:1 pu:1"};
+    static const char *const machines[] = {"core:4 pu:1", "numa:2 core:2 pu:1",
+                                           "numa:4 core:3 pu:1", "numa:8 core:1 pu:1"};
     static const int64_t rows[] = {16, 1024, 1000, 4096};
     (void)state;
     for (int m = 0; m < 4; m++) {
@@ -219,12 +228,16 @@ static void tiles_lie_where_decode_reads_them(void **state)
             for (int tid = 0; tid < threads; tid++) {
                 ith_range share = ith_split(n, 1, threads, tid);
                 for (int64_t i = share.begin; i < share.end; i++)
-                    assert_int_equal(ith_home_of(&homes, &entry, first + i), ith_topology_thread_node(t, threads, tid));
+                    assert_int_equal(ith_home_of(&homes, &entry, first + i),
+                                     ith_topology_thread_node(t, threads, tid));
             }
-            for (int64_t unit = 0; unit < entry.n_units;) { /* runs cover all units, and each has one home */
+
+            /* Runs cover all units, and each has one home. */
+            for (int64_t unit = 0; unit < entry.n_units;) {
                 int64_t run = ith_home_run(&homes, &entry, unit, entry.n_units - unit);
                 assert_in_range(run, 1, entry.n_units - unit);
-                assert_int_equal(ith_home_of(&homes, &entry, unit), ith_home_of(&homes, &entry, unit + run - 1));
+                assert_int_equal(ith_home_of(&homes, &entry, unit),
+                                 ith_home_of(&homes, &entry, unit + run - 1));
                 unit += run;
             }
         }
@@ -244,12 +257,13 @@ static void sit(const char *name, const char *const cpus[SEATS], int threads, it
     }
 }
 
-/* Ranks that share a memory: each one's rows lie beside its own threads, those of a rank of another machine in turn; by heads, where ranks
- * share whole heads. */
+/* Ranks that share a memory: the rows of each lie beside its own threads, and those of a rank on
+ * another machine are interleaved. Where ranks share whole heads, rows are divided by heads. */
 static void ranks_that_share_a_memory_have_their_rows_beside_them(void **state)
 {
     static const char two[] = "numa:2 core:4 pu:1";
-    static const char *const bound[SEATS] = {"4-7", "0-3", "4-7"}, *const both[SEATS] = {NULL, NULL, NULL};
+    static const char *const bound[SEATS] = {"4-7", "0-3", "4-7"};
+    static const char *const both[SEATS] = {NULL, NULL, NULL};
     ith_matrix matrix = {.rows = ROWS, .n_tiles = ROWS / 16};
     (void)state;
     for (int c = 0; c < 4; c++) {
@@ -264,8 +278,10 @@ static void ranks_that_share_a_memory_have_their_rows_beside_them(void **state)
             ith_range tiles = ith_shard_tiles(&homes.mesh, &entry, r);
             assert_int_equal(ith_range_size(tiles), ROWS / 16 / 4);
             for (int64_t i = tiles.begin; i < tiles.end; i++) {
-                int os = c < 2 ? r != 1 : ith_split_holder(ith_range_size(tiles), 1, 4, i - tiles.begin) / 2;
-                assert_int_equal(ith_topology_node(t, ith_home_of(&homes, &entry, i))->os_index, os);
+                int os = c < 2 ? r != 1
+                               : ith_split_holder(ith_range_size(tiles), 1, 4, i - tiles.begin) / 2;
+                assert_int_equal(ith_topology_node(t, ith_home_of(&homes, &entry, i))->os_index,
+                                 os);
             }
         }
         ith_range elsewhere = ith_shard_tiles(&homes.mesh, &entry, SEATS);
