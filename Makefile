@@ -30,14 +30,15 @@ LDFLAGS = $(OPT_$(CONFIG)) -fopenmp $(EXTRA_LDFLAGS)
 
 ARCH := $(shell uname -m)
 # Each line of simd/levels.inc for this architecture as LEVEL:LEVEL BELOW:FLAG,FLAG
-LEVEL_WORDS = 's/^ITH_LEVEL\((\w+), $(ARCH), (\w+), (.*)\)$$/\1:\2:\3/; T; s/ ?(HWCAP2?\(\w+\)|&&.*)//g; \
-    s/CPU\(([^)]*)\)/-m\1/g; s/FLAG\(([^)]*)\)/\1/g; s/ /,/g; p'
+LEVEL_WORDS = 's/^ITH_LEVEL\((\w+), $(ARCH), (\w+), (.*)\)$$/\1:\2:\3/; T; \
+    s/ ?(HWCAP2?\(\w+\)|&&.*)//g; s/CPU\(([^)]*)\)/-m\1/g; s/FLAG\(([^)]*)\)/\1/g; s/ /,/g; p'
 LEVELS := $(shell sed -nE $(LEVEL_WORDS) simd/levels.inc)
-level_word = $(subst $(comma), ,$(word $1,$(subst :, ,$2)))
 comma  := ,
-ISAS  := $(foreach l,$(LEVELS),$(call level_word,1,$l))
+level_word = $(subst $(comma), ,$(word $1,$(subst :, ,$2)))
+ISAS   := $(foreach l,$(LEVELS),$(call level_word,1,$l))
 # A level's folder is compiled with its flags after those of the level below.
-$(foreach l,$(LEVELS),$(eval FLAGS_$(call level_word,1,$l) := $(FLAGS_$(call level_word,2,$l)) $(call level_word,3,$l)))
+$(foreach l,$(LEVELS),$(eval FLAGS_$(call level_word,1,$l) := \
+    $(FLAGS_$(call level_word,2,$l)) $(call level_word,3,$l)))
 
 KERNEL_SRC := $(wildcard simd/*.c simd/ref/*.c) $(foreach isa,$(ISAS),$(wildcard simd/$(isa)/*.c))
 LIB_SRC    := $(KERNEL_SRC) $(filter-out $(wildcard src/cli/*.c),$(wildcard src/*/*.c src/*/*/*.c))

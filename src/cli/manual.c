@@ -18,10 +18,8 @@ const ith_fact ith_manual_statuses[] = {
 const ith_fact ith_manual_environment[] = {
     {"NO_COLOR", "If it is set and not empty, messages on a terminal have no colour."},
     {"ITHACA_SIMD",
-     "The highest instruction set that kernels may use. On x86, ascending: ref, avx2, avxvnni "
-     "(AVX2 "
-     "with AVX-VNNI), avx512bw (AVX-512 without VNNI), avx512 (with VNNI); on arm64: ref, neon, "
-     "dotprod, i8mm. The answer is the same with all of them."},
+     "The highest instruction-set level that kernels may use. \"ithaca version\" lists the levels of "
+     "this machine, from plain C (ref) up. The answer is the same with all of them."},
     {"ITHACA_RANKS_PER_NODE", "Divides a machine into nodes of so many ranks, as if each were a "
                               "machine of its own: to try on "
                               "one machine what happens between several."},

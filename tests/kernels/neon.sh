@@ -38,15 +38,16 @@ objects() {
 # this script.
 compile() {
     # shellcheck disable=SC2046 # words on purpose
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j"$(nproc)" CONFIG=release ARCH=aarch64 MPICC=$compiler B="$build" PKG_CFLAGS= \
-        EXTRA_CFLAGS=-Itests/kernels/cross $(objects)
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j"$(nproc)" CONFIG=release ARCH=aarch64 \
+        MPICC=$compiler B="$build" PKG_CFLAGS= EXTRA_CFLAGS=-Itests/kernels/cross $(objects)
 }
 
 link() {
     local object
     for object in "$build"/tests/kernels/test_*.o "$build"/tests/kernels/cross/levels.o; do
         # shellcheck disable=SC2046
-        $compiler -static "$object" $(objects | grep "^$build/simd/") -lm -o "${object%.o}" || return 1
+        $compiler -static "$object" $(objects | grep "^$build/simd/") -lm -o "${object%.o}" ||
+            return 1
     done
 }
 
@@ -82,7 +83,8 @@ expect "dispatch on Armv8.0" "ref neon -> neon" $emulator -cpu cortex-a53 "$prin
 expect "dispatch with dotprod" "ref neon dotprod -> dotprod" $emulator -cpu neoverse-n1 "$print"
 expect "dispatch with all" "ref ${levels[*]} -> ${levels[-1]}" $emulator -cpu max "$print"
 for cap in ref "${levels[@]}"; do
-    expect "ITHACA_SIMD=$cap" "ref ${levels[*]} -> $cap" env ITHACA_SIMD="$cap" $emulator -cpu max "$print"
+    expect "ITHACA_SIMD=$cap" "ref ${levels[*]} -> $cap" \
+        env ITHACA_SIMD="$cap" $emulator -cpu max "$print"
 done
 models=("max i8mm" "neoverse-n1 dotprod" "cortex-a53 neon")
 for i in "${!models[@]}"; do # side by side, shown in order

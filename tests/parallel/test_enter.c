@@ -120,7 +120,8 @@ static void stopped(void)
     ith_error err;
 
     params.progress = stop_measuring;
-    must(ith_engine_open(world, &params, &engine, &err) == ITH_E_CANCELLED, "stop the measuring", &err);
+    must(ith_engine_open(world, &params, &engine, &err) == ITH_E_CANCELLED, "stop the measuring",
+         &err);
     must_be_entered(2, "a pass that is stopped between two layers");
 }
 
