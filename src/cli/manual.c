@@ -18,8 +18,8 @@ const ith_fact ith_manual_statuses[] = {
 const ith_fact ith_manual_environment[] = {
     {"NO_COLOR", "If it is set and not empty, messages on a terminal have no colour."},
     {"ITHACA_SIMD",
-     "The highest instruction-set level that kernels may use. \"ithaca version\" lists the levels of "
-     "this machine, from plain C (ref) up. The answer is the same with all of them."},
+     "The highest instruction-set level that kernels may use. \"ithaca version\" lists the levels "
+     "of this machine, from plain C (ref) up. The answer is the same with all of them."},
     {"ITHACA_RANKS_PER_NODE", "Divides a machine into nodes of so many ranks, as if each were a "
                               "machine of its own: to try on "
                               "one machine what happens between several."},
