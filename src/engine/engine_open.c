@@ -7,6 +7,7 @@
 #include "engine/key_means.h"
 #include "engine/shares.h"
 #include "engine/sizes.h"
+#include "model/blas.h"
 
 #include <stdio.h>
 #include <stdlib.h>

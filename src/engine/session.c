@@ -51,8 +51,8 @@ static ith_status open_state(ith_session *s, ith_error *err)
                                .kv = e->kv,
                                .ctx = s->ctx,
                                .heads = (int)ith_range_size(my_heads),
-                               .part = e->mesh.c,
-                               .parts = e->mesh.context,
+                               .group_rank = e->mesh.c,
+                               .group_size = e->mesh.context,
                                .topology = e->topology};
 
     return ith_state_open(&params, &s->state, err);

@@ -12,9 +12,9 @@ ith_status ith_session_profile_start(ith_session *session, ith_error *err)
                                   &session->profile, err);
 }
 
-static json_t *part_json(const ith_profile_part *part)
+static json_t *entry_json(const ith_profile_entry *entry)
 {
-    const int64_t *ns = part->ns;
+    const int64_t *ns = entry->ns;
     int64_t all = 0;
 
     for (int i = 0; i < ITH_LAPS; i++)
@@ -24,23 +24,23 @@ static json_t *part_json(const ith_profile_part *part)
                      "products_s", (double)ns[ITH_LAP_PRODUCTS] * 1e-9, "attention_s",
                      (double)ns[ITH_LAP_ATTENTION] * 1e-9, "exchange_s",
                      (double)ns[ITH_LAP_EXCHANGE] * 1e-9, "rest_s", (double)ns[ITH_LAP_REST] * 1e-9,
-                     "stall_s", (double)part->fed.stall_ns * 1e-9, "read_bytes",
-                     (json_int_t)part->fed.read, "unpacked_bytes", (json_int_t)part->fed.unpacked,
-                     "gathered_bytes", (json_int_t)part->fed.gathered);
+                     "stall_s", (double)entry->fed.stall_ns * 1e-9, "read_bytes",
+                     (json_int_t)entry->fed.read, "unpacked_bytes", (json_int_t)entry->fed.unpacked,
+                     "gathered_bytes", (json_int_t)entry->fed.gathered);
 }
 
 static json_t *phase_json(const ith_profile *p, ith_phase phase)
 {
     const ith_profile_phase *f = &p->phases[phase];
-    ith_profile_part sum = ith_profile_sum(p, phase);
-    json_t *json = part_json(&sum), *layers = json_array();
+    ith_profile_entry sum = ith_profile_sum(p, phase);
+    json_t *json = entry_json(&sum), *layers = json_array();
 
     for (int i = 0; i < p->n_layers; i++)
-        json_array_append_new(layers, part_json(&f->parts[i]));
+        json_array_append_new(layers, entry_json(&f->entries[i]));
     json_object_set_new(json, "passes", json_integer(f->passes));
     json_object_set_new(json, "tokens", json_integer(f->tokens));
     json_object_set_new(json, "layers", layers);
-    json_object_set_new(json, "outside", part_json(&f->parts[p->n_layers]));
+    json_object_set_new(json, "outside", entry_json(&f->entries[p->n_layers]));
     return json;
 }
 

@@ -1,3 +1,4 @@
+/* acts.c - rows of quantized activations, and their form on the wire. */
 #include "model/acts.h"
 
 #include <string.h>
@@ -29,7 +30,8 @@ void ith_acts_copy(const ith_acts *from, int64_t token, const ith_acts *to, int6
     memcpy(out.start128, source.start128, groups * sizeof *out.start128);
 }
 
-void ith_acts_to_wire(const ith_acts *acts, int64_t token, int64_t first, int64_t groups, uint8_t *wire)
+void ith_acts_to_wire(const ith_acts *acts, int64_t token, int64_t first, int64_t groups,
+                      uint8_t *wire)
 {
     const int64_t at = token * acts->groups + first;
     memcpy(wire, acts->quants + at * ITH_GROUP, (size_t)(groups * ITH_GROUP));
@@ -45,7 +47,8 @@ static void derive(const ith_acts *acts, int64_t at)
     ith_acts_derive(acts, at, acts->scales[at], sum);
 }
 
-void ith_acts_from_wire(const ith_acts *acts, int64_t token, int64_t first, int64_t groups, const uint8_t *wire)
+void ith_acts_from_wire(const ith_acts *acts, int64_t token, int64_t first, int64_t groups,
+                        const uint8_t *wire)
 {
     const int64_t at = token * acts->groups + first;
     memcpy(acts->quants + at * ITH_GROUP, wire, (size_t)(groups * ITH_GROUP));

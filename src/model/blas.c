@@ -1,14 +1,15 @@
-#include "model/linear.h"
+/* blas.c - loads OpenBLAS on demand. */
+#include "model/blas.h"
 
 #include <cblas.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 
-/* The library as this process has it: there is one, whatever number of engines use it. */
+/* The process has one copy of the library, however many engines use it. */
 static struct {
     pthread_once_t once;
-    void *handle;  /* NULL: not loaded, for a reason */
+    void *handle;  /* NULL: not loaded */
     char why[256]; /* the reason */
     __typeof__(&cblas_sgemm) sgemm;
     __typeof__(&openblas_set_num_threads) set_num_threads;
@@ -27,15 +28,16 @@ static void load(void)
 
     for (size_t i = 0; i < sizeof names / sizeof *names && blas.handle == NULL; i++) {
         blas.handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-        if (blas.handle == NULL && i == 0) /* the usual name: what is wrong with it is told */
+        if (blas.handle == NULL && i == 0) /* the usual name: report what is wrong with it */
             snprintf(blas.why, sizeof blas.why, "%s", dlerror());
     }
     if (blas.handle == NULL)
         return;
-    if (!find(&blas.sgemm, "cblas_sgemm") || !find(&blas.set_num_threads, "openblas_set_num_threads") ||
+    if (!find(&blas.sgemm, "cblas_sgemm") ||
+        !find(&blas.set_num_threads, "openblas_set_num_threads") ||
         !find(&blas.get_config, "openblas_get_config")) {
-        snprintf(blas.why, sizeof blas.why, "%s", "libopenblas without CBLAS's functions");
-        blas.handle = NULL; /* never closed: its threads may run */
+        snprintf(blas.why, sizeof blas.why, "%s", "libopenblas lacks the CBLAS functions");
+        blas.handle = NULL; /* not closed, since its threads may be running */
         return;
     }
     blas.set_num_threads(1);
@@ -49,11 +51,11 @@ ith_status ith_blas_open(ith_error *err)
     return ITH_OK;
 }
 
-void ith_blas_gemm(int64_t n_tokens, int64_t n_rows, int64_t n_cols, const float *a, int64_t lda, const float *w,
-                   int64_t ldw, float *c, int64_t ldc)
+void ith_blas_gemm(int64_t n_tokens, int64_t n_rows, int64_t n_cols, const float *a, int64_t lda,
+                   const float *w, int64_t ldw, float *c, int64_t ldc)
 {
-    blas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)n_tokens, (blasint)n_rows, (blasint)n_cols, 1.0f, a,
-               (blasint)lda, w, (blasint)ldw, 0.0f, c, (blasint)ldc);
+    blas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)n_tokens, (blasint)n_rows,
+               (blasint)n_cols, 1.0f, a, (blasint)lda, w, (blasint)ldw, 0.0f, c, (blasint)ldc);
 }
 
 const char *ith_blas_version(void)

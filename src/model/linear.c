@@ -1,6 +1,7 @@
 /* linear.c - y = W x in every layout, whole tiles shared out among the threads of a team. */
 #include "model/linear.h"
 
+#include "model/blas.h"
 #include "model/blocking.h"
 
 int64_t ith_linear_block(const ith_model *model, const ith_matrix *w, int64_t n)

@@ -1,4 +1,4 @@
-/* linear.h - y = W x, whatever the layout of W. */
+/* linear.h - y = W x, in any layout of W. */
 #ifndef ITH_MODEL_LINEAR_H
 #define ITH_MODEL_LINEAR_H
 
@@ -6,34 +6,26 @@
 #include "model/acts.h"
 #include "model/model.h"
 
-typedef struct ith_input { /* activations in the two forms that matrices may want */
-    const float *x;        /* [tokens][ld], for float matrices */
+/* The activations of some tokens, in both forms that matrices read. */
+typedef struct ith_input {
+    const float *x; /* [tokens][ld], for float matrices */
     int64_t ld;
     ith_acts acts; /* for w8, w4, w4m; valid if the model is quantized */
 } ith_input;
 
-/* Tiles `tiles` of W for tokens [t, t + n_tokens) of `in`: row j of the first tile of token t lands at out[j], the next token's
- * at out[ld_out + j]. One thread's work. */
-void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles, const ith_input *in, int64_t t,
-                      int64_t n_tokens, float *out, int64_t ld_out);
+/* One thread: multiplies tiles `tiles` of W with tokens [t, t + n_tokens) of `in`. Row j of the
+ * first tile for token t goes to out[j], for the next token to out[ld_out + j]. */
+void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles,
+                      const ith_input *in, int64_t t, int64_t n_tokens, float *out, int64_t ld_out);
 
-/* Called by every member. Rows `rows` of W for n_tokens tokens: whole tiles are computed, from 16 * (rows.begin / 16) on,
- * so row j of token t lands at out[t * ld_out + j - rows.begin + rows.begin % 16]; columns of out up to the tiles' edges are
- * overwritten. The members' shares are disjoint; a barrier must follow before any of it is read. */
-void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith_range rows, const ith_input *in,
-                int64_t n_tokens, float *out, int64_t ld_out);
+/* All members: multiplies rows `rows` of W with n_tokens tokens. Whole tiles are computed, from row
+ * 16 * (rows.begin / 16) on, so row j of token t goes to
+ * out[t * ld_out + j - rows.begin + rows.begin % 16], and columns up to the edges of tiles are
+ * overwritten. Each member writes its own share; a barrier must follow before any of it is read. */
+void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith_range rows,
+                const ith_input *in, int64_t n_tokens, float *out, int64_t ld_out);
 
-/* Of n tokens, how many W's rows should pass by first (blocking.h). */
+/* The number of tokens, of n, to multiply with W as one block (blocking.h). */
 int64_t ith_linear_block(const ith_model *model, const ith_matrix *w, int64_t n);
-
-/* C[t][r] = sum_k A[t][k] W[r][k], float32 (blas.c, the only user of OpenBLAS; called by several threads at a time).
- *
- * The library is loaded when somebody asks for it: on loading it starts a thread for each core, each with memory of its own, and the
- * other paths have no use for them; it is then told that each call shall run in its caller's thread alone. ith_blas_open: before the first product.
- * ITH_E_UNSUPPORTED: it is not on this machine. */
-ith_status ith_blas_open(ith_error *err);
-void ith_blas_gemm(int64_t n_tokens, int64_t n_rows, int64_t n_cols, const float *a, int64_t lda, const float *w,
-                   int64_t ldw, float *c, int64_t ldc);
-const char *ith_blas_version(void); /* "none": not on this machine */
 
 #endif

@@ -1,22 +1,22 @@
-/* logits.c - from the last layer to the vocabulary: logits of the last tokens by row shares, scores of all tokens by token
- * shares.
- */
+/* logits.c - from the last layer to the vocabulary. For logits, ranks divide the rows of the output
+ * matrix; for scores, they divide the tokens. */
 #include "model/pass.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Rank that holds the pass's last token, the last of its own, for ulysses; by rows every rank does. */
+/* Ulysses: the rank that holds the pass's last token, as the last of its own. */
 static int last_owner(const ith_pass *p)
 {
-    int64_t place = ith_mesh_place(&p->mesh, p->n, p->n - 1);
+    int64_t slot = ith_mesh_place(&p->mesh, p->n, p->n - 1);
     int r = 0;
-    while (place >= ith_mesh_places(&p->mesh, p->n, r).end)
+    while (slot >= ith_mesh_places(&p->mesh, p->n, r).end)
         r++;
     return r;
 }
 
-/* The residuals of the last tokens become tokens 0, 1, ... of ws->h on every rank, normalized and quantized. */
+/* Copies the residuals of the last tokens to tokens 0, 1, ... of ws->h on every rank, then
+ * normalizes and quantizes them. */
 static void share_last(ith_pass *p)
 {
     const ith_hparams *hp = &p->model->hp;
@@ -37,11 +37,11 @@ static void share_last(ith_pass *p)
     }
 }
 
-/* Everybody's rows of the vocabulary to rank 0, token by token. */
+/* Collects the rows of all ranks on rank 0, token by token. */
 static void collect(ith_pass *p)
 {
     ith_comm_counts send = ith_workspace_counts(p->ws, p->comm->size, 0, 0),
-                  recv = ith_workspace_counts(p->ws, p->comm->size, 0, 1);
+                    recv = ith_workspace_counts(p->ws, p->comm->size, 0, 1);
     int64_t n_vocab = p->model->hp.n_vocab;
     ith_range mine = ith_mesh_rows(&p->mesh, n_vocab, p->comm->rank);
 
@@ -54,28 +54,31 @@ static void collect(ith_pass *p)
     }
     for (int64_t i = 0; i < p->n_logits; i++) {
         int64_t at = i * ith_logits_ld(p->model);
-        ith_comm_alltoall(p->comm, &(ith_alltoall){p->ws->logits_rows + at, send.counts, send.displs,
-                                                   p->comm->rank == 0 ? p->logits + at : NULL, recv.counts, recv.displs,
-                                                   n_vocab * (int64_t)sizeof(float)});
+        ith_comm_alltoall(p->comm,
+                          &(ith_alltoall){p->ws->logits_rows + at, send.counts, send.displs,
+                                          p->comm->rank == 0 ? p->logits + at : NULL, recv.counts,
+                                          recv.displs, n_vocab * (int64_t)sizeof(float)});
     }
 }
 
-/* Rows `rows` of the vocabulary product, part by part as the output matrix comes; rows.begin is a tile's first. Ends with a barrier. */
-static void output(ith_pass *p, ith_member *me, ith_range rows, ith_need need, const ith_input *in, int64_t n,
-                   float *out, int64_t ld)
+/* Multiplies rows `rows` of the output matrix, step by step as the matrix arrives; rows.begin is
+ * the first row of a tile. Ends with a barrier. */
+static void output(ith_pass *p, ith_member *me, ith_range rows, ith_need need, const ith_input *in,
+                   int64_t n, float *out, int64_t ld)
 {
     ith_store *store = p->model->store;
 
-    for (int part = 0; part < ith_store_output_parts(store, need); part++) {
-        ith_range there = ith_store_enter_output(store, part, need, me), now = rows;
+    for (int step = 0; step < ith_store_output_parts(store, need); step++) {
+        ith_range there = ith_store_enter_output(store, step, need, me), now = rows;
         ith_pass_lap(p, me, (int)p->model->hp.n_layers, ITH_LAP_WEIGHTS);
         now.begin = now.begin > there.begin ? now.begin : there.begin;
         now.end = now.end < there.end ? now.end : there.end;
         if (now.begin < now.end && n > 0)
-            ith_linear(me, p->model, p->model->output, now, in, n, out + now.begin - rows.begin, ld);
+            ith_linear(me, p->model, p->model->output, now, in, n, out + now.begin - rows.begin,
+                       ld);
         ith_barrier(me);
         ith_pass_lap(p, me, (int)p->model->hp.n_layers, ITH_LAP_PRODUCTS);
-        ith_store_leave_output(store, part, need, me);
+        ith_store_leave_output(store, step, need, me);
     }
 }
 
@@ -105,8 +108,10 @@ ith_range ith_pass_scored(const ith_pass *p, int rank)
     return ith_mesh_places(&p->mesh, p->n, rank);
 }
 
-/* -ln softmax(logits)[target]; the logarithm in double, so that its rounding to float is the same everywhere. */
-static float negative_log_likelihood(const ith_kernels *kernels, int64_t n, const float *logits, int32_t target)
+/* -ln softmax(logits)[target]. The logarithm is double, so that it rounds to the same float on all
+ * machines. */
+static float negative_log_likelihood(const ith_kernels *kernels, int64_t n, const float *logits,
+                                     int32_t target)
 {
     float top = kernels->max(n, logits);
     double sum = (double)kernels->sum_exp(n, logits, top);
@@ -125,8 +130,8 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
     ith_range share = ith_my_share(me, n, 1);
 
     for (int64_t i = share.begin; i < share.end; i++) {
-        kernels->rmsnorm(hp->hidden, ws->x + (t + i) * hp->hidden, p->model->out_norm, (float)hp->rms_eps,
-                         ws->h + i * ws->ld);
+        kernels->rmsnorm(hp->hidden, ws->x + (t + i) * hp->hidden, p->model->out_norm,
+                         (float)hp->rms_eps, ws->h + i * ws->ld);
         if (p->model->quantized)
             kernels->quantize(hp->hidden, ws->h + i * ws->ld, &in.acts, i, 0);
     }
@@ -150,8 +155,8 @@ void ith_score(ith_pass *p, ith_member *me)
         int64_t n = ith_range_size(ith_pass_scored(p, r));
         most = n > most ? n : most;
     }
-    for (int64_t done = 0; done < most;
-         done += ITH_SCORE_TOKENS) { /* as often on all ranks: the output matrix may come in parts */
+    /* As often on all ranks, since they may fetch the output matrix together. */
+    for (int64_t done = 0; done < most; done += ITH_SCORE_TOKENS) {
         int64_t t = scored.begin - p->mine.begin + done,
                 left = ith_clamp(ith_range_size(scored) - done, 0, ITH_SCORE_TOKENS);
         score_block(p, me, t, left);

@@ -1,4 +1,4 @@
-/* model_open.c - opening a model: its rotary positions, its layers, the tensors bound to them. */
+/* model_open.c - opens a model: rotary positions, layers, and the tensors bound to them. */
 #include "model/model.h"
 
 #include "model/blocks/block.h"
@@ -37,7 +37,7 @@ static ith_status check_heads(const ith_source *source, const ith_hparams *hp, i
 {
     if (hp->n_kv_heads < 1 || hp->n_heads % hp->n_kv_heads != 0)
         return ith_fail(err, ITH_E_FORMAT,
-                        "%s: %lld attention heads are no multiple of %lld key/value heads",
+                        "%s: %lld attention heads are not a multiple of %lld KV heads",
                         ith_source_path(source), (long long)hp->n_heads, (long long)hp->n_kv_heads);
     return ITH_OK;
 }

@@ -49,7 +49,8 @@ static void begin(ith_pass *p, ith_member *me)
     ith_barrier(me);
 }
 
-/* tid 0 asks, all hear it. Nobody is asked again before all have: there are barriers inside a layer. */
+/* tid 0 asks, all hear it. Nobody is asked again before all have: there are barriers inside a
+ * layer. */
 static bool is_stopped(ith_pass *p, int layers, ith_member *me)
 {
     if (p->goes_on == NULL)

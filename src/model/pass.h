@@ -10,9 +10,9 @@
  *            heads and its rows of every matrix; results are all-gathered. No sum is split between
  *            ranks.
  *
- * Inside a pass every thread of the team runs the same functions (SPMD): each takes (pass, me), does
- * its share, and meets the others at the barriers that the functions' comments name. Rank-to-rank
- * communication happens on tid 0.
+ * Inside a pass every thread of the team runs the same functions (SPMD): each takes (pass, me),
+ * does its share, and meets the others at the barriers that the functions' comments name.
+ * Rank-to-rank communication happens on tid 0.
  *
  * A block reads ws->h and ws->acts, the normalized residual stream, and leaves its output in ws->y,
  * which the next norm adds to the stream: one walk over a token adds, normalizes and quantizes it.
@@ -77,8 +77,8 @@ struct ith_pass {
     ith_range mine;         /* slots of the tokens that this rank holds; see below */
     const ith_probe *probe; /* NULL: nobody looks */
     ith_profile *profile;   /* NULL: nobody measures */
-    /* Wanted after the last n_logits tokens of the pass: 0, 1, or up to ITH_DECODE_TOKENS where every
-     * rank holds all tokens. */
+    /* Wanted after the last n_logits tokens of the pass: 0, 1, or up to ITH_DECODE_TOKENS where
+     * every rank holds all tokens. */
     int64_t n_logits;
     float *logits;          /* rank 0: [n_logits][ith_logits_ld], written if wanted */
     const int32_t *targets; /* scoring: [n] the token that follows each, -1 for none; NULL: none */
@@ -103,9 +103,9 @@ typedef struct ith_pass_env {
     int head_slices;
 } ith_pass_env;
 
-/* A pass over spans, which must live until it has run: one span; or several, by rows or on one rank.
- * Their n together are within the limits of the workspace. ids: [that many]. Nobody looks, no logits
- * are wanted. */
+/* A pass over spans, which must live until it has run: one span; or several, by rows or on one
+ * rank. Their n together are within the limits of the workspace. ids: [that many]. Nobody looks, no
+ * logits are wanted. */
 ith_pass ith_pass_make(const ith_pass_env *env, bool by_rows, const ith_span *spans, int n_spans,
                        const int32_t *ids);
 

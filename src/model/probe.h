@@ -30,8 +30,8 @@ static inline void ith_seen_get(const ith_seen *seen, int64_t token, ith_range c
     }
 }
 
-/* Both are called by every member of the team, each at its own time: it takes its share (by columns,
- * say), only reads `seen`, and waits for nobody. NULL: not wanted. */
+/* Both are called by every member of the team, each at its own time: it takes its share (by
+ * columns, say), only reads `seen`, and waits for nobody. NULL: not wanted. */
 typedef struct ith_probe {
     /* What `readers` [n_readers], matrices with one input, are about to read: some or all of the
      * pass's tokens. Of alternatives such as experts, each matrix is shown that tokens go to. */

@@ -1,3 +1,4 @@
+/* profile.c - adds up the times of laps and the counts of the store. */
 #include "model/profile.h"
 
 #include <stdlib.h>
@@ -10,9 +11,9 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static ith_feed_counts count(const ith_profile *p, ith_store *store, int part)
+static ith_feed_counts count(const ith_profile *p, ith_store *store, int entry)
 {
-    return ith_store_count(store, part < p->n_layers ? part : ITH_NO_LAYER);
+    return ith_store_count(store, entry < p->n_layers ? entry : ITH_NO_LAYER);
 }
 
 ith_status ith_profile_open(int n_layers, ith_store *store, ith_profile **out, ith_error *err)
@@ -22,7 +23,7 @@ ith_status ith_profile_open(int n_layers, ith_store *store, ith_profile **out, i
     bool good = p != NULL && (p->fed = calloc(n, sizeof *p->fed)) != NULL;
 
     for (int i = 0; good && i < ITH_PHASES; i++)
-        good = (p->phases[i].parts = calloc(n, sizeof *p->phases[i].parts)) != NULL;
+        good = (p->phases[i].entries = calloc(n, sizeof *p->phases[i].entries)) != NULL;
     *out = NULL;
     if (!good) {
         ith_profile_close(p);
@@ -40,7 +41,7 @@ void ith_profile_close(ith_profile *p)
     if (p == NULL)
         return;
     for (int i = 0; i < ITH_PHASES; i++)
-        free(p->phases[i].parts);
+        free(p->phases[i].entries);
     free(p->fed);
     free(p);
 }
@@ -56,7 +57,7 @@ void ith_profile_begin(ith_profile *p, ith_phase phase, int64_t n)
 void ith_profile_lap(ith_profile *p, int layer, ith_lap lap)
 {
     int64_t now = now_ns();
-    p->phases[p->phase].parts[layer].ns[lap] += now - p->last_ns;
+    p->phases[p->phase].entries[layer].ns[lap] += now - p->last_ns;
     p->last_ns = now;
 }
 
@@ -73,21 +74,21 @@ void ith_profile_end(ith_profile *p, ith_store *store)
 {
     for (int i = 0; i <= p->n_layers; i++) {
         ith_feed_counts now = count(p, store, i);
-        add_fed(&p->phases[p->phase].parts[i].fed, &now, &p->fed[i]);
+        add_fed(&p->phases[p->phase].entries[i].fed, &now, &p->fed[i]);
         p->fed[i] = now;
     }
 }
 
-ith_profile_part ith_profile_sum(const ith_profile *p, ith_phase phase)
+ith_profile_entry ith_profile_sum(const ith_profile *p, ith_phase phase)
 {
     static const ith_feed_counts none;
-    ith_profile_part sum = {0};
+    ith_profile_entry sum = {0};
 
     for (int i = 0; i <= p->n_layers; i++) {
-        const ith_profile_part *part = &p->phases[phase].parts[i];
+        const ith_profile_entry *entry = &p->phases[phase].entries[i];
         for (int lap = 0; lap < ITH_LAPS; lap++)
-            sum.ns[lap] += part->ns[lap];
-        add_fed(&sum.fed, &part->fed, &none);
+            sum.ns[lap] += entry->ns[lap];
+        add_fed(&sum.fed, &entry->fed, &none);
     }
     return sum;
 }

@@ -1,3 +1,4 @@
+/* rope.c - rotary frequencies, their scaling, and angles that are equal on all machines. */
 #include "model/rope.h"
 
 #include <math.h>
@@ -5,8 +6,8 @@
 
 static const double PI = 3.14159265358979323846;
 
-/* theta^(-2i/d) in float32 steps. pow is libm's: its double result would have to lie within 2^-53 of a float's rounding edge to
- * differ between machines. */
+/* theta^(-2i/d) in float32 steps. pow is libm's: machines can only differ if its double result lies
+ * within 2^-53 of the middle between two floats. */
 static float plain_frequency(double theta, int64_t i, int64_t head_dim)
 {
     float exponent = (float)(2 * i) / (float)head_dim;
@@ -17,7 +18,8 @@ static float plain_frequency(double theta, int64_t i, int64_t head_dim)
 
 static double correction_dim(double rotations, const ith_rope_params *p, int64_t head_dim)
 {
-    return (double)head_dim * log((double)p->original_context / (rotations * 2 * PI)) / (2 * log(p->theta));
+    return (double)head_dim * log((double)p->original_context / (rotations * 2 * PI)) /
+           (2 * log(p->theta));
 }
 
 static double magnitude(double factor, double mscale)
@@ -34,10 +36,12 @@ static float yarn_attention_factor(const ith_rope_params *p)
     return (float)magnitude(p->factor, 1.0);
 }
 
-/* Dimensions that turn often keep their frequency, slow ones are interpolated, those between are blended. */
+/* Dimensions that rotate fast keep their frequency, slow ones are interpolated, and those between
+ * are blended. */
 static void yarn(const ith_rope_params *p, int64_t head_dim, ith_rope *rope)
 {
-    double low = correction_dim(p->beta_fast, p, head_dim), high = correction_dim(p->beta_slow, p, head_dim);
+    double low = correction_dim(p->beta_fast, p, head_dim),
+           high = correction_dim(p->beta_slow, p, head_dim);
     if (p->truncate) {
         low = floor(low);
         high = ceil(high);
@@ -65,26 +69,31 @@ static float llama3_frequency(const ith_rope_params *p, float plain)
         return plain;
     if (wavelength > original / (float)p->low_freq_factor)
         return plain / (float)p->factor;
-    smooth = (original / wavelength - (float)p->low_freq_factor) / (float)(p->high_freq_factor - p->low_freq_factor);
+    smooth = (original / wavelength - (float)p->low_freq_factor) /
+             (float)(p->high_freq_factor - p->low_freq_factor);
     return (1.0f - smooth) * plain / (float)p->factor + smooth * plain;
 }
 
 static ith_status check(const ith_rope_params *p, int64_t head_dim, ith_error *err)
 {
     if (head_dim % 2 != 0)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "rotary positions need an even head size, this model has %lld",
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "rotary positions need an even head size, but this model has %lld",
                         (long long)head_dim);
     if (!(p->theta > 0) || (p->kind != ITH_ROPE_PLAIN && !(p->factor > 0)))
-        return ith_fail(err, ITH_E_FORMAT, "rope theta %g and factor %g should be positive", p->theta, p->factor);
+        return ith_fail(err, ITH_E_FORMAT, "rope theta %g and factor %g should be positive",
+                        p->theta, p->factor);
     if ((p->kind == ITH_ROPE_YARN || p->kind == ITH_ROPE_LLAMA3) && p->original_context <= 0)
         return ith_fail(err, ITH_E_FORMAT, "rope scaling lacks original_max_position_embeddings");
-    if (p->kind == ITH_ROPE_LLAMA3 && !(p->high_freq_factor > p->low_freq_factor && p->low_freq_factor > 0))
-        return ith_fail(err, ITH_E_FORMAT, "llama3 rope scaling needs high_freq_factor > low_freq_factor > 0");
+    if (p->kind == ITH_ROPE_LLAMA3 &&
+        !(p->high_freq_factor > p->low_freq_factor && p->low_freq_factor > 0))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "llama3 rope scaling needs high_freq_factor > low_freq_factor > 0");
     return ITH_OK;
 }
 
-ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_t ctx_train, const float *freq_factors,
-                         ith_rope *rope, ith_error *err)
+ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_t ctx_train,
+                         const float *freq_factors, ith_rope *rope, ith_error *err)
 {
     ith_rope_params p = *params;
 
@@ -117,24 +126,29 @@ void ith_rope_close(ith_rope *rope)
     rope->inv_freq = NULL;
 }
 
-/* Sine and cosine of 0 <= x < 2^22: Cody and Waite's reduction by pi/2 in two parts (the first has 33 bits, so n * part is
- * exact), then the Taylor series on [-pi/4, pi/4] to x^15 and x^16: below 1e-16, far below a float's half unit. */
+/* Sine and cosine of 0 <= x < 2^22. Cody and Waite's reduction by pi/2 as a sum of two numbers (the
+ * first has 33 bits, so its multiple by n is exact), then the Taylor series on [-pi/4, pi/4] to
+ * x^15 and x^16. The error is below 1e-16, far below half a unit of a float. */
 static void sine_cosine(double x, double *sine, double *cosine)
 {
-    const double half_pi_high = 1.57079632673412561417e+00, half_pi_low = 6.07710050650619224932e-11;
-    double n = floor(x * (2 / PI) + 0.5), r = (x - n * half_pi_high) - n * half_pi_low, z = r * r, s, c;
+    const double half_pi_high = 1.57079632673412561417e+00,
+                 half_pi_low = 6.07710050650619224932e-11;
+    double n = floor(x * (2 / PI) + 0.5), r = (x - n * half_pi_high) - n * half_pi_low, z = r * r,
+           s, c;
 
     s = r * (1 + z * (-1.0 / 6 +
                       z * (1.0 / 120 +
                            z * (-1.0 / 5040 +
                                 z * (1.0 / 362880 + z * (-1.0 / 39916800 +
-                                                         z * (1.0 / 6227020800.0 + z * (-1.0 / 1307674368000.0))))))));
+                                                         z * (1.0 / 6227020800.0 +
+                                                              z * (-1.0 / 1307674368000.0))))))));
     c = 1 + z * (-1.0 / 2 +
                  z * (1.0 / 24 +
                       z * (-1.0 / 720 +
                            z * (1.0 / 40320 +
-                                z * (-1.0 / 3628800 + z * (1.0 / 479001600.0 + z * (-1.0 / 87178291200.0 +
-                                                                                    z * (1.0 / 20922789888000.0))))))));
+                                z * (-1.0 / 3628800 + z * (1.0 / 479001600.0 +
+                                                           z * (-1.0 / 87178291200.0 +
+                                                                z * (1.0 / 20922789888000.0))))))));
     switch ((int64_t)n & 3) {
     case 0:
         *sine = s, *cosine = c;

@@ -1,4 +1,5 @@
-/* rope_scaling.c - scaling of rotary positions that a user asks for in place of the model's own. */
+/* rope_scaling.c - reads the scaling of rotary positions that a user wants instead of the
+ * model's. */
 #include "model/rope.h"
 
 #include <errno.h>
@@ -12,12 +13,13 @@ static const int64_t ORIGINAL_MAX = INT64_C(1) << 40;
 static ith_status wrong(const char *text, ith_error *err)
 {
     return ith_fail(err, ITH_E_ARGUMENT,
-                    "RoPE scaling is \"%s\", expected none, linear:FACTOR, yarn:FACTOR or yarn:FACTOR:TRAINED_CONTEXT, "
-                    "as yarn:4:32768, with a factor of 1 to %g",
+                    "RoPE scaling is \"%s\"; expected none, linear:FACTOR, yarn:FACTOR or "
+                    "yarn:FACTOR:TRAINED_CONTEXT, "
+                    "such as yarn:4:32768, with a factor of 1 to %g",
                     text, FACTOR_MAX);
 }
 
-/* ":FACTOR" at *at, which moves behind it. */
+/* Reads ":FACTOR" at *at, and moves *at past it. */
 static bool take_factor(const char **at, double *factor)
 {
     char *end;
@@ -29,7 +31,7 @@ static bool take_factor(const char **at, double *factor)
     return *factor >= 1 && *factor <= FACTOR_MAX;
 }
 
-/* ":TOKENS" at *at; nothing there leaves the default. */
+/* Reads ":TOKENS" at *at, if the text does not end there. */
 static bool take_original(const char **at, int64_t *original)
 {
     char *end;
@@ -44,11 +46,14 @@ static bool take_original(const char **at, int64_t *original)
     return errno == 0 && *original <= ORIGINAL_MAX;
 }
 
-ith_status ith_rope_scale(const char *text, ith_rope_params *rope, int64_t *ctx_train, ith_error *err)
+ith_status ith_rope_scale(const char *text, ith_rope_params *rope, int64_t *ctx_train,
+                          ith_error *err)
 {
     bool stretched = rope->kind == ITH_ROPE_YARN || rope->kind == ITH_ROPE_LLAMA3;
-    int64_t original = stretched && rope->original_context > 0 ? rope->original_context : *ctx_train;
-    ith_rope_params p = {.theta = rope->theta, .factor = 1, .beta_fast = 32, .beta_slow = 1, .truncate = true};
+    int64_t original =
+        stretched && rope->original_context > 0 ? rope->original_context : *ctx_train;
+    ith_rope_params p = {
+        .theta = rope->theta, .factor = 1, .beta_fast = 32, .beta_slow = 1, .truncate = true};
     const char *at = text + strcspn(text, ":");
     size_t len = (size_t)(at - text);
     bool good;
@@ -61,8 +66,8 @@ ith_status ith_rope_scale(const char *text, ith_rope_params *rope, int64_t *ctx_
         good = take_factor(&at, &p.factor);
     } else {
         p.kind = ITH_ROPE_YARN;
-        good =
-            len == 4 && memcmp(text, "yarn", len) == 0 && take_factor(&at, &p.factor) && take_original(&at, &original);
+        good = len == 4 && memcmp(text, "yarn", len) == 0 && take_factor(&at, &p.factor) &&
+               take_original(&at, &original);
         p.original_context = original;
     }
     if (!good || (p.kind != ITH_ROPE_PLAIN && *at != 0))

@@ -1,8 +1,8 @@
 /* rows.h - all-gathers of passes by rows: every rank's part of each token becomes whole on all.
  *
- * Matrices are never cut along the summed dimension, so no partial sums travel and no sum depends on
- * the number of ranks. In ws->wire rank r's part of all tokens is one block, [n][its bytes], blocks
- * in the order of ranks.
+ * Matrices are never cut along the summed dimension, so no partial sums travel and no sum depends
+ * on the number of ranks. In ws->wire rank r's part of all tokens is one block, [n][its bytes],
+ * blocks in the order of ranks.
  */
 #ifndef ITH_MODEL_ROWS_H
 #define ITH_MODEL_ROWS_H

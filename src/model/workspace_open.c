@@ -1,4 +1,5 @@
-/* workspace_open.c - the buffers of passes: those that all blocks share, then those of each kind. */
+/* workspace_open.c - the buffers of passes: those that all blocks share, then those of each
+ * kind. */
 #include "model/workspace.h"
 
 #include "base/mem.h"

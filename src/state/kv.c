@@ -1,3 +1,4 @@
+/* kv.c - allocates and addresses the segments of a KV cache. */
 #include "state/kv.h"
 
 #include "base/mem.h"
@@ -10,16 +11,17 @@
 struct ith_kv {
     ith_kv_layout layout;
     int n_layers, n_heads, head_dim;
-    int part, parts;
+    int group_rank, group_size;
     size_t block_bytes, segment_bytes;
     int64_t max_segments;
     int64_t n_segments;           /* reserved now */
-    const ith_topology *topology; /* NULL: nobody says where segments lie */
-    uint8_t **segments; /* [max_segments], each of all layers and its heads here: [n_layers][held][segment_bytes] */
+    const ith_topology *topology; /* NULL: no page placement */
+    /* [max_segments] of [n_layers][held heads][segment_bytes] */
+    uint8_t **segments;
 };
 
-ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, int part, int parts,
-                       ith_kv **out, ith_error *err)
+ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx,
+                       int group_rank, int group_size, ith_kv **out, ith_error *err)
 {
     ith_kv *kv = calloc(1, sizeof *kv);
 
@@ -30,17 +32,19 @@ ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head
     kv->n_layers = n_layers;
     kv->n_heads = n_heads;
     kv->head_dim = head_dim;
-    kv->part = part;
-    kv->parts = parts;
+    kv->group_rank = group_rank;
+    kv->group_size = group_size;
     kv->block_bytes = ith_kv_block_bytes(layout, head_dim);
-    /* A timeline shorter than a segment needs no whole one. */
+    /* A timeline shorter than a segment needs only some of its blocks. */
     kv->segment_bytes =
-        kv->block_bytes * (size_t)((ctx < ITH_KV_SEGMENT ? ctx + ITH_KV_BLOCK - 1 : ITH_KV_SEGMENT) / ITH_KV_BLOCK);
+        kv->block_bytes *
+        (size_t)((ctx < ITH_KV_SEGMENT ? ctx + ITH_KV_BLOCK - 1 : ITH_KV_SEGMENT) / ITH_KV_BLOCK);
     kv->max_segments = ith_kv_segments(ctx);
     kv->segments = calloc(kv->max_segments ? (size_t)kv->max_segments : 1, sizeof *kv->segments);
     if (kv->segments == NULL) {
         free(kv);
-        return ith_fail(err, ITH_E_MEMORY, "no memory for the table of a KV cache of %lld tokens", (long long)ctx);
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the tables of a KV cache of %lld tokens",
+                        (long long)ctx);
     }
     *out = kv;
     return ITH_OK;
@@ -56,15 +60,15 @@ void ith_kv_close(ith_kv *kv)
     free(kv);
 }
 
-/* Heads held of a segment: every parts-th from *first on. */
+/* The number of heads that this cache holds of segment s: every group_size-th from *first on. */
 static int64_t held(const ith_kv *kv, int64_t s, int64_t *first)
 {
-    return ith_dealt(s * kv->n_heads, kv->n_heads, kv->parts, kv->part, first);
+    return ith_dealt(s * kv->n_heads, kv->n_heads, kv->group_size, kv->group_rank, first);
 }
 
 bool ith_kv_holds(const ith_kv *kv, int head, int64_t s)
 {
-    return (s * kv->n_heads + head) % kv->parts == kv->part;
+    return (s * kv->n_heads + head) % kv->group_size == kv->group_rank;
 }
 
 void ith_kv_place(ith_kv *kv, const ith_topology *topology)
@@ -72,7 +76,7 @@ void ith_kv_place(ith_kv *kv, const ith_topology *topology)
     kv->topology = topology;
 }
 
-/* Bytes of segment s here, all layers. */
+/* Bytes that this cache holds of segment s, in all layers. */
 static size_t bytes_of(const ith_kv *kv, int64_t s)
 {
     int64_t first;
@@ -100,7 +104,8 @@ ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
     return ITH_OK;
 }
 
-void ith_kv_regions(const ith_kv *kv, void (*see)(void *user, const void *at, size_t bytes, int node), void *user)
+void ith_kv_regions(const ith_kv *kv,
+                    void (*see)(void *user, const void *at, size_t bytes, int node), void *user)
 {
     for (int64_t s = 0; s < kv->n_segments; s++)
         see(user, kv->segments[s], bytes_of(kv, s), node_of(kv, s));
@@ -114,7 +119,7 @@ ith_kv_layout ith_kv_get_layout(const ith_kv *kv)
 void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s)
 {
     assert(s < kv->n_segments && ith_kv_holds(kv, head, s));
-    int64_t first, n = held(kv, s, &first), at = layer * n + (head - first) / kv->parts;
+    int64_t first, n = held(kv, s, &first), at = layer * n + (head - first) / kv->group_size;
     return kv->segments[s] + (size_t)at * kv->segment_bytes;
 }
 
@@ -125,15 +130,18 @@ void *ith_kv_block(const ith_kv *kv, int layer, int head, int64_t pos)
            (size_t)(in_segment / ITH_KV_BLOCK) * kv->block_bytes;
 }
 
-void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const void *k, const void *v)
+void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const void *k,
+                      const void *v)
 {
     size_t element = kv->layout == ITH_KVL_F32 ? 4 : 2, dp = (size_t)ith_round_up(kv->head_dim, 16);
-    size_t slot = (size_t)(pos % ITH_KV_BLOCK), d = (size_t)kv->head_dim;
-    uint8_t *keys = ith_kv_block(kv, layer, head, pos), *values = keys + dp * ITH_KV_BLOCK * element;
+    size_t in_block = (size_t)(pos % ITH_KV_BLOCK), d = (size_t)kv->head_dim;
+    uint8_t *keys = ith_kv_block(kv, layer, head, pos),
+            *values = keys + dp * ITH_KV_BLOCK * element;
 
     for (size_t c = 0; c < d; c++)
-        memcpy(keys + (c * ITH_KV_BLOCK + slot) * element, (const uint8_t *)k + c * element, element);
-    memcpy(values + slot * dp * element, v, d * element);
+        memcpy(keys + (c * ITH_KV_BLOCK + in_block) * element, (const uint8_t *)k + c * element,
+               element);
+    memcpy(values + in_block * dp * element, v, d * element);
 }
 
 size_t ith_kv_segment_bytes(const ith_kv *kv)

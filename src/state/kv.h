@@ -1,57 +1,71 @@
-/* kv.h - the KV cache of one rank: keys and values of its own heads, in the layout that the attention kernels read.
+/* kv.h - the KV cache of one rank: keys and values of its own heads, in the layout that the
+ * attention kernels read.
  *
- * Segments of 1,024 tokens (simd/kernels.h draws one). Those of all layers and heads are one piece of memory, large enough for
- * huge pages, allocated when the context reaches it: ith_kv_reserve before a step, so that nothing is allocated inside. Offsets are
- * 64-bit: Qwen3-8B at 131,072 tokens has 4.8e9 key elements.
+ * The cache consists of segments of 1,024 tokens (simd/kernels.h draws one). The segments of all
+ * layers and heads for the same tokens are one allocation, large enough for huge pages. It is made
+ * when the context reaches these tokens, by ith_kv_reserve before a pass, so that nothing is
+ * allocated inside a pass. Offsets are 64-bit: Qwen3-8B at 131,072 tokens has 4.8e9 key elements.
+ *
+ * If the ranks outnumber the KV heads, the ranks of a group hold the same heads and divide their
+ * segments (comm/mesh.h).
+ *
+ * All functions are local.
  */
-#ifndef ITH_KV_KV_H
-#define ITH_KV_KV_H
+#ifndef ITH_STATE_KV_H
+#define ITH_STATE_KV_H
 
 #include "base/topology.h"
 #include "simd/kernels.h"
 
 typedef struct ith_kv ith_kv;
 
-/* Segments of n tokens. */
+/* The number of segments of n tokens. */
 static inline int64_t ith_kv_segments(int64_t n_tokens)
 {
     return (n_tokens + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
 }
 
-/* For timelines of up to ctx tokens. This cache holds, of segment s, the heads h with (s * n_heads + h) % parts == part: with
- * parts 1 all of them. */
-ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx, int part, int parts,
-                       ith_kv **kv, ith_error *err);
+/* For timelines of up to ctx tokens. Of segment s, this cache holds the heads h with
+ * (s * n_heads + h) % group_size == group_rank; with group_size 1 these are all heads. Allocates
+ * tables only. ITH_E_MEMORY is the only error. */
+ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx,
+                       int group_rank, int group_size, ith_kv **kv, ith_error *err);
 void ith_kv_close(ith_kv *kv); /* accepts NULL */
 
-/* Segments reserved from now on lie on the topology's memory nodes in turn (ith_topology_turn of their number); it must live as long. Else they lie where
- * they are written first. */
+/* Page placement of segments that are reserved from now on: on the topology's memory nodes in turn
+ * (ith_topology_turn of the segment's number). The topology must outlive the cache. Without this
+ * call, pages lie where they are first written. */
 void ith_kv_place(ith_kv *kv, const ith_topology *topology);
 
-/* Calls see() for what is reserved, with the memory node on which it shall lie; -1: anywhere. */
-void ith_kv_regions(const ith_kv *kv, void (*see)(void *user, const void *at, size_t bytes, int node), void *user);
+/* Calls see() for each allocation, with the memory node on which it should lie; -1: any. */
+void ith_kv_regions(const ith_kv *kv,
+                    void (*see)(void *user, const void *at, size_t bytes, int node), void *user);
 
-/* Makes room for n_tokens in all. ITH_E_MEMORY: what was there stays usable. */
+/* Makes room for n_tokens in all. On ITH_E_MEMORY the cache stays as it was. */
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err);
 
 ith_kv_layout ith_kv_get_layout(const ith_kv *kv);
 
-/* Is segment s of this head here? */
+/* Does this cache hold segment s of this head? */
 bool ith_kv_holds(const ith_kv *kv, int head, int64_t s);
 
-/* Segment that holds tokens [1024 s, 1024 s + 1024) of a layer and head; held here, and reserved before. */
+/* The segment with tokens [1024 s, 1024 s + 1024) of a layer and head. This cache must hold it, and
+ * it must be reserved. */
 void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s);
 
-/* The block of 64 tokens around `pos`; its slot is pos % 64. */
+/* The block of 64 tokens that contains position `pos`, as its token pos % 64. */
 void *ith_kv_block(const ith_kv *kv, int layer, int head, int64_t pos);
 
-/* Writes key and value of one token in a float layout (ITH_KVL_BF16, ITH_KVL_F32): k, v are head_dim elements of that type. */
-void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const void *k, const void *v);
+/* Writes the key and value of one token in a float layout (ITH_KVL_BF16 or ITH_KVL_F32). k, v:
+ * [head_dim] of that type. */
+void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const void *k,
+                      const void *v);
 
-/* Bytes of a segment of one layer and head, of which a timeline shorter than a segment needs but the first blocks. */
+/* Bytes of a segment of one layer and head. If ctx is shorter than a segment, only the blocks that
+ * it needs. */
 size_t ith_kv_segment_bytes(const ith_kv *kv);
 
-/* Bytes of one token over n_heads heads and all layers. */
+/* Bytes of one token in n_heads heads and n_layers layers. */
 int64_t ith_kv_token_bytes(ith_kv_layout layout, int n_layers, int n_heads, int head_dim);
 
 #endif

@@ -1,9 +1,9 @@
-/* state.c - what a timeline holds, layer by layer. */
+/* state.c - opens the state of a timeline, form by form. */
 #include "state/state.h"
 
 #include <stdlib.h>
 
-/* The first layer of the form, NULL if there is none. */
+/* The first layer with this form; NULL: none. */
 static const ith_layer_state *first_of(const ith_state_params *p, ith_state_form form)
 {
     for (int i = 0; i < p->n_layers; i++)
@@ -12,7 +12,7 @@ static const ith_layer_state *first_of(const ith_state_params *p, ith_state_form
     return NULL;
 }
 
-/* Numbers the layers with a KV cache; they must be alike. Returns how many. */
+/* Numbers the layers that have a KV cache, *n of them. They must all be like `like`. */
 static ith_status number_layers(const ith_state_params *p, const ith_layer_state *like,
                                 int *numbers, int *n, ith_error *err)
 {
@@ -21,11 +21,12 @@ static ith_status number_layers(const ith_state_params *p, const ith_layer_state
         const ith_layer_state *layer = &p->layers[i];
         numbers[i] = layer->form == ITH_STATE_KV ? (*n)++ : -1;
         if (numbers[i] >= 0 && (layer->heads != like->heads || layer->head_dim != like->head_dim))
-            return ith_fail(err, ITH_E_UNSUPPORTED,
-                            "layer %d has %lld KV heads of size %lld, an earlier one %lld of size "
-                            "%lld: Ithaca does not support caches that differ",
-                            i, (long long)layer->heads, (long long)layer->head_dim,
-                            (long long)like->heads, (long long)like->head_dim);
+            return ith_fail(
+                err, ITH_E_UNSUPPORTED,
+                "layer %d has %lld KV heads of size %lld, but an earlier one has %lld of size "
+                "%lld, which is not supported",
+                i, (long long)layer->heads, (long long)layer->head_dim, (long long)like->heads,
+                (long long)like->head_dim);
     }
     return ITH_OK;
 }
@@ -38,8 +39,8 @@ static ith_status open_forms(const ith_state_params *p, ith_state *state, ith_er
     if (like == NULL)
         return ITH_OK;
     ITH_TRY(number_layers(p, like, state->kv_layer, &n, err));
-    ITH_TRY(ith_kv_open(p->kv, n, p->heads, (int)like->head_dim, p->ctx, p->part, p->parts,
-                        &state->kv, err));
+    ITH_TRY(ith_kv_open(p->kv, n, p->heads, (int)like->head_dim, p->ctx, p->group_rank,
+                        p->group_size, &state->kv, err));
     ith_kv_place(state->kv, p->topology);
     return ITH_OK;
 }
@@ -54,7 +55,7 @@ ith_status ith_state_open(const ith_state_params *params, ith_state **out, ith_e
         state->kv_layer = calloc((size_t)params->n_layers + 1, sizeof *state->kv_layer);
     if (state == NULL || state->kv_layer == NULL) {
         ith_state_close(state);
-        return ith_fail(err, ITH_E_MEMORY, "no memory for the table of a timeline's state");
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the tables of a timeline's state");
     }
     status = open_forms(params, state, err);
     if (status != ITH_OK) {

@@ -6,7 +6,8 @@
 #include "comm/comm_open.h"
 #include "formats/source.h"
 #include "ithaca_tools.h"
-#include "model/linear.h"
+#include "model/blas.h"
+#include "simd/kernels.h"
 
 #include <stdlib.h>
 

@@ -76,36 +76,36 @@ static void blocks_are_apart(void **state)
 
 /* Three caches hold the segments of a head in turn: each segment once, and memory as even as whole
  * segments allow. */
-static void parts_hold_segments_in_turns(void **state)
+static void ranks_of_a_group_hold_segments_in_turn(void **state)
 {
     (void)state;
-    enum { PARTS = 3, HEADS = 4, LAYERS = 2, SEGMENTS = 5 };
+    enum { GROUP = 3, HEADS = 4, LAYERS = 2, SEGMENTS = 5 };
     size_t before = ith_mem_in_use(ITH_MEM_KV), segment = 16 * ith_kv_block_bytes(ITH_KVL_Q8, 64);
-    ith_kv *kv[PARTS];
+    ith_kv *kv[GROUP];
     ith_error err;
 
-    for (int part = 0; part < PARTS; part++) {
-        assert_int_equal(ith_kv_open(ITH_KVL_Q8, LAYERS, HEADS, 64, SEGMENTS * 1024, part, PARTS,
-                                     &kv[part], &err),
+    for (int rank = 0; rank < GROUP; rank++) {
+        assert_int_equal(ith_kv_open(ITH_KVL_Q8, LAYERS, HEADS, 64, SEGMENTS * 1024, rank, GROUP,
+                                     &kv[rank], &err),
                          ITH_OK);
-        assert_int_equal(ith_kv_reserve(kv[part], SEGMENTS * 1024, &err), ITH_OK);
+        assert_int_equal(ith_kv_reserve(kv[rank], SEGMENTS * 1024, &err), ITH_OK);
     }
     assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, LAYERS * HEADS * SEGMENTS * segment);
     for (int write = 1; write >= 0; write--)
         for (int layer = 0; layer < LAYERS; layer++)
             for (int head = 0; head < HEADS; head++)
                 for (int64_t s = 0; s < SEGMENTS; s++) {
-                    int part = (int)((s * HEADS + head) % PARTS),
+                    int rank = (int)((s * HEADS + head) % GROUP),
                         mark = (int)(1 + s + SEGMENTS * (head + HEADS * layer));
-                    for (int i = 0; i < PARTS; i++)
-                        assert_int_equal(ith_kv_holds(kv[i], head, s), i == part);
-                    uint8_t *at = ith_kv_segment(kv[part], layer, head, s);
+                    for (int i = 0; i < GROUP; i++)
+                        assert_int_equal(ith_kv_holds(kv[i], head, s), i == rank);
+                    uint8_t *at = ith_kv_segment(kv[rank], layer, head, s);
                     if (write)
                         memset(at, mark, segment);
                     assert_true(at[0] == mark && at[segment - 1] == mark);
                 }
-    for (int part = 0; part < PARTS; part++)
-        ith_kv_close(kv[part]);
+    for (int rank = 0; rank < GROUP; rank++)
+        ith_kv_close(kv[rank]);
 }
 
 static void floats_land_where_kernels_look(void **state)
@@ -145,7 +145,7 @@ int main(void)
         cmocka_unit_test(grows_by_segments),
         cmocka_unit_test(short_timelines_take_little),
         cmocka_unit_test(blocks_are_apart),
-        cmocka_unit_test(parts_hold_segments_in_turns),
+        cmocka_unit_test(ranks_of_a_group_hold_segments_in_turn),
         cmocka_unit_test(floats_land_where_kernels_look),
         cmocka_unit_test(qwen3_8b_at_128k_is_as_the_design_says),
     };
