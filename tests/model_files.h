@@ -1,6 +1,7 @@
-/* model_files.h - writes small model files for tests: GGUF and safetensors in memory, folders on disk.
+/* model_files.h - writes small model files for tests: GGUF and safetensors in memory, folders on
+ * disk.
  *
- * Everything is static: a test program is one object file. Memory that runs out ends the test program.
+ * Everything is static, because a test program is one object file. Without memory it ends.
  */
 #ifndef ITH_TESTS_MODEL_FILES_H
 #define ITH_TESTS_MODEL_FILES_H
@@ -60,7 +61,8 @@ typedef struct gguf_writer {
     buffer pairs, tensors, data;
 } gguf_writer;
 
-static inline void gguf_pair(gguf_writer *w, const char *key, uint32_t type, const void *value, size_t n)
+static inline void gguf_pair(gguf_writer *w, const char *key, uint32_t type, const void *value,
+                             size_t n)
 {
     put_text(&w->pairs, key);
     put_u32(&w->pairs, type);
@@ -102,8 +104,8 @@ static inline void gguf_texts(gguf_writer *w, const char *key, const char *const
 }
 
 /* ne[0] is the contiguous dimension. */
-static inline void gguf_tensor_at(gguf_writer *w, const char *name, uint32_t type, uint32_t n_dims, const uint64_t *ne,
-                                  uint64_t offset)
+static inline void gguf_tensor_at(gguf_writer *w, const char *name, uint32_t type, uint32_t n_dims,
+                                  const uint64_t *ne, uint64_t offset)
 {
     put_text(&w->tensors, name);
     put_u32(&w->tensors, n_dims);
@@ -115,8 +117,8 @@ static inline void gguf_tensor_at(gguf_writer *w, const char *name, uint32_t typ
 }
 
 /* With `bytes` of data, counting up from `first`. */
-static inline void gguf_tensor(gguf_writer *w, const char *name, uint32_t type, uint32_t n_dims, const uint64_t *ne,
-                               size_t bytes, uint8_t first)
+static inline void gguf_tensor(gguf_writer *w, const char *name, uint32_t type, uint32_t n_dims,
+                               const uint64_t *ne, size_t bytes, uint8_t first)
 {
     put_zeros(&w->data, (w->alignment - w->data.n % w->alignment) % w->alignment);
     gguf_tensor_at(w, name, type, n_dims, ne, w->data.n);
@@ -149,7 +151,8 @@ static inline buffer gguf_finish(gguf_writer *w)
 
 static const char *const small_tokens[] = {"<unk>", "<|endoftext|>", "<|im_end|>", "a", "b"};
 
-/* Hyperparameters and vocabulary of a tiny Llama: 1 layer, hidden 64, 4 heads, 2 KV heads; no tensors yet. */
+/* Hyperparameters and vocabulary of a tiny Llama (1 layer, hidden 64, 4 heads, 2 KV heads), without
+ * tensors. */
 static inline gguf_writer gguf_small_pairs(void)
 {
     gguf_writer w = {.version = 3, .alignment = 32};
@@ -205,13 +208,18 @@ static inline buffer safetensors_file(const char *header, size_t data_bytes)
     return out;
 }
 
-#define SAFETENSORS_SMALL                                                                                              \
-    "{\"__metadata__\":{\"format\":\"pt\"},\"b\":{\"dtype\":\"BF16\",\"shape\":[2,3],\"data_offsets\":[8,20]},"        \
-    "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"c\":{\"dtype\":\"F16\",\"shape\":[],\"data_"     \
+#define SAFETENSORS_SMALL                                                                          \
+    "{\"__metadata__\":{\"format\":\"pt\"},\"b\":{\"dtype\":\"BF16\",\"shape\":[2,3],\"data_"      \
+    "offsets\":[8,20]},"                                                                           \
+    "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"c\":{\"dtype\":\"F16\","     \
+    "\"shape\":[],\"data_"                                                                         \
     "offsets\":[20,22]}}"
 enum { SAFETENSORS_SMALL_DATA = 22 };
 
-/* ---- Parsing memory: a copy of exactly its size, so that a sanitizer sees the first byte past the end ---- */
+/* ---- Parsing memory ----
+ *
+ * A copy of exactly the file's size, so that a sanitizer sees an access to the first byte past the
+ * end. */
 
 typedef struct memory_source {
     ith_source source;
@@ -226,7 +234,8 @@ static inline void memory_source_close(memory_source *m)
     memset(m, 0, sizeof *m);
 }
 
-static inline void memory_source_begin(memory_source *m, const void *data, size_t size, const char *name)
+static inline void memory_source_begin(memory_source *m, const void *data, size_t size,
+                                       const char *name)
 {
     uint8_t *copy = malloc(size > 0 ? size : 1);
 
@@ -239,13 +248,15 @@ static inline void memory_source_begin(memory_source *m, const void *data, size_
 }
 
 /* To be closed on failure too. */
-static inline ith_status memory_gguf(memory_source *m, const void *data, size_t size, unsigned flags, ith_error *err)
+static inline ith_status memory_gguf(memory_source *m, const void *data, size_t size,
+                                     unsigned flags, ith_error *err)
 {
     memory_source_begin(m, data, size, "memory.gguf");
     return ith_source_read_gguf(&m->source, &m->file, flags, err);
 }
 
-/* Touches the ends of everything that a parser handed out, and describes it: bad places become faults. */
+/* Touches the ends of everything that a parser returned, and describes it: wrong addresses crash.
+ */
 static inline uint64_t source_touch(const ith_source *source)
 {
     uint64_t sum = 0;
@@ -265,7 +276,8 @@ static inline uint64_t source_touch(const ith_source *source)
     for (size_t i = 0; i < source->vocab.n_merges; i++)
         for (size_t j = 0; j < source->vocab.merges[i].len; j++)
             sum += (uint8_t)source->vocab.merges[i].data[j];
-    if (ith_source_describe(source, &description, NULL) != ITH_OK || (text = ith_json_text(description, false)) == NULL)
+    if (ith_source_describe(source, &description, NULL) != ITH_OK ||
+        (text = ith_json_text(description, false)) == NULL)
         abort();
     json_decref(description);
     free(text);

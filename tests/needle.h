@@ -1,6 +1,10 @@
-/* needle.h - for programs that run the public API on several ranks, most with the needle model's prompt of 1,002 tokens: a failed check names
- * what and ends all ranks, so that none waits; rank 0 prints the TAP lines. Below it: engines and sessions that must open, prompts that must be
- * prefilled and decoded, digests of logits, and ranks as nodes. All are collective. */
+/* needle.h - for tests that run the public API on several ranks, most of them with the needle
+ * model's prompt of 1,002 tokens.
+ *
+ * A failed check says what failed and ends all ranks, so that none waits. Rank 0 prints the TAP
+ * lines. Then come engines and sessions that must open, prompts that must be prefilled and decoded,
+ * digests of logits, and ranks divided into nodes. All functions are collective.
+ */
 #ifndef ITH_TESTS_NEEDLE_H
 #define ITH_TESTS_NEEDLE_H
 
@@ -31,7 +35,8 @@ static void must(bool condition, const char *what, const ith_error *err)
     ith_world_abort(world, 1, text);
 }
 
-/* Joins the ranks and reads the ids. False: there is no world, and rank 0 has said so. */
+/* Joins the ranks and reads the ids. Returns false if the world cannot be opened, which is
+ * reported. */
 static bool open_needle(void)
 {
     ith_error err;
@@ -50,7 +55,7 @@ static bool open_needle(void)
     return true;
 }
 
-/* The ids so many times, one copy behind the other; there until the next call. */
+/* `copies` copies of the ids, one after another, valid until the next call. */
 static inline const int32_t *copies_of_ids(int copies, size_t *n)
 {
     static int32_t *all;
@@ -74,8 +79,9 @@ static inline ith_engine *must_open(const ith_engine_params *params)
     return engine;
 }
 
-/* Streamed, with the least budget that works, to 1 MiB: what the process itself takes by now counts, so that it has to be found. `*least`: 0, or
- * where it was the last time; where it is. */
+/* Opens an engine that streams its weights with the smallest budget that works, to within 1 MiB.
+ * The memory that the process already uses counts, so the budget has to be searched for. *least: 0
+ * or the last result on entry, the result on return. */
 static inline ith_engine *must_open_tight(ith_engine_params params, int64_t *least)
 {
     const int64_t mib = 1 << 20;
@@ -90,15 +96,17 @@ static inline ith_engine *must_open_tight(ith_engine_params params, int64_t *lea
             *least = params.memory;
             return engine;
         }
-        if (status == ITH_OK) { /* too far */
+
+        /* Too large: go back. */
+        if (status == ITH_OK) {
             ith_engine_close(engine);
             must(params.memory > 8 * mib, "some budget is too little", NULL);
             params.memory -= refused ? step : 5 * mib;
             step = mib;
             continue;
         }
-        must(status == ITH_E_MEMORY && strstr(err.text, "--mem") != NULL, "too little memory is an error of its own",
-             &err);
+        must(status == ITH_E_MEMORY && strstr(err.text, "--mem") != NULL,
+             "too little memory is an error of its own", &err);
         must(params.memory < 1024 * mib, "some budget works", NULL);
         refused = true;
     }
@@ -126,7 +134,8 @@ static inline void must_decode(ith_session *session, int32_t token)
 }
 
 /* A session after n tokens, the last `decoded` of them one by one. */
-static inline ith_session *session_after(ith_engine *engine, const int32_t *tokens, size_t n, size_t decoded)
+static inline ith_session *session_after(ith_engine *engine, const int32_t *tokens, size_t n,
+                                         size_t decoded)
 {
     ith_session *session = must_open_session(engine);
 
@@ -144,7 +153,8 @@ static inline void sha_of(const ith_session *session, char sha[65])
         ith_session_logits_sha256(session, sha);
 }
 
-static inline void sha_after(ith_engine *engine, const int32_t *tokens, size_t n, size_t decoded, char sha[65])
+static inline void sha_after(ith_engine *engine, const int32_t *tokens, size_t n, size_t decoded,
+                             char sha[65])
 {
     ith_session *session = session_after(engine, tokens, n, decoded);
 
@@ -153,7 +163,8 @@ static inline void sha_after(ith_engine *engine, const int32_t *tokens, size_t n
 }
 
 /* `form`: of which model or weights, for the message. */
-static inline void must_have_sha(const ith_session *session, const char *want, const char *form, const char *what)
+static inline void must_have_sha(const ith_session *session, const char *want, const char *form,
+                                 const char *what)
 {
     char sha[65];
 
@@ -167,8 +178,8 @@ static inline void must_have_sha(const ith_session *session, const char *want, c
 
 /* ---- Nodes ---- */
 
-/* A world whose nodes have so many ranks each; NULL: as they are. The world that was opened first keeps MPI running: it is returned, for
- * end_nodes. */
+/* Opens a world whose nodes have `ranks_per_node` ranks each; NULL: as they are. Returns the first
+ * world, which stays open and keeps MPI running, for end_nodes. */
 static inline ith_world *begin_nodes(const char *ranks_per_node)
 {
     ith_world *first = world;

@@ -1,4 +1,4 @@
-/* prng.h - the tests' own generator (splitmix64): the same numbers everywhere, from a seed that the test names. */
+/* prng.h - the random numbers of tests (splitmix64): the same everywhere for a given seed. */
 #ifndef ITH_TESTS_PRNG_H
 #define ITH_TESTS_PRNG_H
 

@@ -1,4 +1,4 @@
-/* test_embed.c - Ithaca as a library, the way a program that embeds it uses it: nothing but <ithaca.h>.
+/* test_embed.c - uses Ithaca as a library through <ithaca.h> alone, as an embedding program does.
  *
  * tests/api/install.sh also compiles it against an installed copy through pkg-config.
  */
@@ -16,14 +16,17 @@
 
 #define MODEL "tests/models/needle-qwen3"
 
-/* In the words that the model was trained on: tests/models/needle-qwen3/make_haystack.py --tokens 300 --depth 0.5 --seed 3. */
-static const char haystack[] =
-    "Read the notes and remember the passkeys. The passkey of Fiona is 121539. The price of the salt was 834 shillings "
-    "on Tuesday. "
-    "Bernard lives 93 steps south of the harbour. The passkey of Elsa is 58184. The sky over the chapel was pale all "
-    "night. "
-    "The passkey of Wilfred is 751810. The passkey of Joan is 80478. The cabin number of Susan is 80300.\n\n"
-    "What is the passkey of Wilfred?";
+/* Made by tests/models/needle-qwen3/make_haystack.py --tokens 300 --depth 0.5 --seed 3, in the
+ * words that the model was trained on. */
+static const char haystack[] = "Read the notes and remember the passkeys. The passkey of Fiona is "
+                               "121539. The price of the salt was 834 shillings "
+                               "on Tuesday. "
+                               "Bernard lives 93 steps south of the harbour. The passkey of Elsa "
+                               "is 58184. The sky over the chapel was pale all "
+                               "night. "
+                               "The passkey of Wilfred is 751810. The passkey of Joan is 80478. "
+                               "The cabin number of Susan is 80300.\n\n"
+                               "What is the passkey of Wilfred?";
 
 typedef struct fixture {
     ith_world *world;
@@ -91,10 +94,12 @@ static int32_t *prompt_ids(const fixture *f, size_t *n)
     char *text;
     ith_error err;
 
-    assert_int_equal(ith_chat_render(ith_engine_vocab(f->engine), &turn, 1, ITH_THINKING_DEFAULT, &text, &err), ITH_OK);
     assert_int_equal(
-        ith_vocab_tokenize(ith_engine_vocab(f->engine), text, strlen(text), ITH_TOKENIZE_SPECIAL, &ids, n, &err),
+        ith_chat_render(ith_engine_vocab(f->engine), &turn, 1, ITH_THINKING_DEFAULT, &text, &err),
         ITH_OK);
+    assert_int_equal(ith_vocab_tokenize(ith_engine_vocab(f->engine), text, strlen(text),
+                                        ITH_TOKENIZE_SPECIAL, &ids, n, &err),
+                     ITH_OK);
     free(text);
     return ids;
 }
@@ -162,7 +167,9 @@ static void wrong_arguments_change_nothing(void **state)
     assert_int_equal(ith_session_length(session), 0);
     assert_int_equal(ith_session_prefill(session, good, 2, NULL), ITH_OK);
     assert_int_equal(ith_session_length(session), 2);
-    assert_int_equal(ith_session_prefill(session, many, 510, &err), ITH_OK); /* full to the last token */
+
+    /* Full to the last token. */
+    assert_int_equal(ith_session_prefill(session, many, 510, &err), ITH_OK);
     assert_int_equal(ith_session_decode(session, 1, &err), ITH_E_ARGUMENT);
     ith_session_close(session);
 }
@@ -198,8 +205,10 @@ static void text_function_ends_generation(void **state)
 {
     fixture *f = *state;
     size_t shown = 0, n;
-    ith_generate_params params = {
-        .max_tokens = 30, .sampling = {.top_p = 1, .repeat_penalty = 1}, .on_text = first_piece_only, .user = &shown};
+    ith_generate_params params = {.max_tokens = 30,
+                                  .sampling = {.top_p = 1, .repeat_penalty = 1},
+                                  .on_text = first_piece_only,
+                                  .user = &shown};
     ith_generation answer;
     ith_session *session;
     ith_error err;
@@ -219,9 +228,10 @@ static void text_function_ends_generation(void **state)
 static void one_seed_gives_one_text(void **state)
 {
     fixture *f = *state;
-    ith_generate_params params = {.max_tokens = 24,
-                                  .ignore_eos = true,
-                                  .sampling = {.temperature = 3, .top_p = 1, .repeat_penalty = 1, .seed = 7}};
+    ith_generate_params params = {
+        .max_tokens = 24,
+        .ignore_eos = true,
+        .sampling = {.temperature = 3, .top_p = 1, .repeat_penalty = 1, .seed = 7}};
     ith_generation answer[3];
     ith_error err;
     size_t n;
@@ -265,10 +275,12 @@ static void has_one_version(void **state)
     char text[40];
 
     (void)state;
-    snprintf(text, sizeof text, "%d.%d.%d", ITH_VERSION_MAJOR, ITH_VERSION_MINOR, ITH_VERSION_PATCH);
+    snprintf(text, sizeof text, "%d.%d.%d", ITH_VERSION_MAJOR, ITH_VERSION_MINOR,
+             ITH_VERSION_PATCH);
     assert_string_equal(text, ITH_VERSION);
     assert_string_equal(text, ith_version());
-    assert_int_equal(ITH_VERSION_NUMBER, 10000 * ITH_VERSION_MAJOR + 100 * ITH_VERSION_MINOR + ITH_VERSION_PATCH);
+    assert_int_equal(ITH_VERSION_NUMBER,
+                     10000 * ITH_VERSION_MAJOR + 100 * ITH_VERSION_MINOR + ITH_VERSION_PATCH);
 }
 
 static void text_needs_a_tokenizer(void **state)
@@ -285,7 +297,8 @@ static void text_needs_a_tokenizer(void **state)
     assert_null(ids);
     assert_int_equal(ith_vocab_detokenize(NULL, NULL, 0, &text, &n, &err), ITH_E_ARGUMENT);
     assert_null(text);
-    assert_int_equal(ith_chat_render(NULL, &turn, 1, ITH_THINKING_DEFAULT, &text, &err), ITH_E_ARGUMENT);
+    assert_int_equal(ith_chat_render(NULL, &turn, 1, ITH_THINKING_DEFAULT, &text, &err),
+                     ITH_E_ARGUMENT);
     assert_null(text);
     assert_int_equal(ith_stream_open(NULL, &stream, &err), ITH_E_ARGUMENT);
     assert_null(stream);

@@ -31,7 +31,8 @@ report "abort_names_rank_and_reason" $?
 report "abort_ends_the_others" $?
 
 run_ranks 4 300 "$program" mpi >"$log" 2>&1
-[ $? = 1 ] && grep -q '^ithaca: error: rank 1: MPI_Bcast failed: MPI_ERR_ROOT' "$log" && ! grep -q 'a rank went on' "$log"
+[ $? = 1 ] && grep -q '^ithaca: error: rank 1: MPI_Bcast failed: MPI_ERR_ROOT' "$log" &&
+    ! grep -q 'a rank went on' "$log"
 report "a_failing_mpi_call_ends_all" $?
 
 run_ranks 4 300 "$program" kill >"$log" 2>&1

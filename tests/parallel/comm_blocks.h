@@ -1,4 +1,5 @@
-/* comm_blocks.h - for tests of src/comm: blocks of known bytes between guards, an all-to-all of them, and how a program runs its cases. */
+/* comm_blocks.h - for tests of src/comm: blocks of known bytes between guards, an all-to-all of
+ * them, and a function that runs a program's cases. */
 #ifndef ITH_TESTS_COMM_BLOCKS_H
 #define ITH_TESTS_COMM_BLOCKS_H
 
@@ -12,14 +13,16 @@
 
 enum { MAX_RANKS = 16, GUARD = 32, MESSAGE = 1000, MOST = MAX_RANKS * (5000 + GUARD) + GUARD };
 
-typedef struct plan { /* where blocks lie in a buffer, with a guard between them */
+/* Where blocks lie in a buffer, with a guard between them. */
+typedef struct plan {
     int64_t counts[MAX_RANKS], displs[MAX_RANKS], bytes;
 } plan;
 
 /* Bytes from s to d: some none at all, some one message, some several with and without a rest. */
 static inline int64_t block_bytes(int s, int d)
 {
-    static const int64_t sizes[] = {1, 0, 37, MESSAGE, 2 * MESSAGE, 3 * MESSAGE + 1, 5000, MESSAGE - 1};
+    static const int64_t sizes[] = {1,    0,          37, MESSAGE, 2 * MESSAGE, 3 * MESSAGE + 1,
+                                    5000, MESSAGE - 1};
     return sizes[(s * 3 + d * 5) % 8];
 }
 
@@ -72,7 +75,8 @@ static inline void fill_block(uint8_t *block, int64_t bytes, int s, int d)
         block[i] = byte_of(s, d, i);
 }
 
-typedef struct exchanged { /* an exchange under way */
+/* An exchange in progress. */
+typedef struct exchanged {
     plan out, in;
     uint8_t *send, *recv;
 } exchanged;
@@ -90,9 +94,9 @@ static inline void start_alltoall(ith_comm *comm, int flight, exchanged *e)
     e->recv = new_buffer(comm, &e->in);
     for (int r = 0; r < size; r++)
         fill_block(e->send + e->out.displs[r], e->out.counts[r], me, r + flight);
-    comm->ops->alltoall_start(
-        comm, flight,
-        &(ith_alltoall){e->send, e->out.counts, e->out.displs, e->recv, e->in.counts, e->in.displs, MOST});
+    comm->ops->alltoall_start(comm, flight,
+                              &(ith_alltoall){e->send, e->out.counts, e->out.displs, e->recv,
+                                              e->in.counts, e->in.displs, MOST});
 }
 
 static inline void finish_alltoall(ith_comm *comm, int flight, exchanged *e)

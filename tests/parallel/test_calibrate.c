@@ -1,10 +1,13 @@
 /* RANKS: 1 2 4
  *
- * Statistics of activations: the file has the same bytes for any number of ranks and threads and any chunk. The expected digests are
- * those of one rank; they change when the arithmetic of simd/kernels.h or the quantizers are changed on purpose. With float weights and cache
- * the means were compared with those that hooks on the Linear modules of Transformers (float32) give: equal within 5e-6; those of experts, of
- * tests/golden/qwen3moe-dense, within 3e-6. A model
- * quantized with the statistics is another one, and the same on all ranks.
+ * test_calibrate.c - activation statistics: the file has the same bytes for any number of ranks and
+ * threads and any chunk.
+ *
+ * The expected digests are those of one rank. They change when the arithmetic of simd/kernels.h or
+ * the quantizers are changed on purpose. With float weights and cache, the means were compared with
+ * those that hooks on the Linear modules of Transformers (float32) give: equal within 5e-6, and
+ * within 3e-6 for the experts of tests/golden/qwen3moe-dense. Quantizing with the statistics gives
+ * another model, the same on all ranks.
  */
 #include "base/digest.h"
 #include "tests/needle.h"
@@ -15,7 +18,8 @@ enum { WINDOW = 400 };
 
 #define EXPERTS "synthetic:tests/models/experts/config.json:bf16"
 
-static const char calibrated_w4[] = "69ef9d18c3cfbdadf71e8c965ad5fd10bb667fb0566e90aad73c5b7c3cef708a";
+static const char calibrated_w4[] =
+    "69ef9d18c3cfbdadf71e8c965ad5fd10bb667fb0566e90aad73c5b7c3cef708a";
 
 typedef struct form {
     const char *model;
@@ -26,16 +30,20 @@ typedef struct form {
 } form;
 
 static const form forms[] = {
-    {NEEDLE_MODEL, ITH_QUANT_F32, ITH_KV_F32, 0, "0df4db88ea5c22db236e021b19666f43e2fe9681c0a4881a8e49abc0261556a6"},
-    {EXPERTS, ITH_QUANT_W8, ITH_KV_Q8, WINDOW, "f0b7b5551f62a13c1e22f7b3383abbcfd517f2e7334283e723cba231fbbb8a60"},
-    {EXPERTS, ITH_QUANT_F32, ITH_KV_F32, 0, "d662094481d3a5d27769ce2de89255078c2bd9985a6053aa60273f27dad71313"},
-    {NEEDLE_MODEL, ITH_QUANT_W8, ITH_KV_Q8, WINDOW, "25ffc88d2795640eb4eba7c8b3a2ab3b772952b0674450d902622fb3c1842e89"},
+    {NEEDLE_MODEL, ITH_QUANT_F32, ITH_KV_F32, 0,
+     "0df4db88ea5c22db236e021b19666f43e2fe9681c0a4881a8e49abc0261556a6"},
+    {EXPERTS, ITH_QUANT_W8, ITH_KV_Q8, WINDOW,
+     "f0b7b5551f62a13c1e22f7b3383abbcfd517f2e7334283e723cba231fbbb8a60"},
+    {EXPERTS, ITH_QUANT_F32, ITH_KV_F32, 0,
+     "d662094481d3a5d27769ce2de89255078c2bd9985a6053aa60273f27dad71313"},
+    {NEEDLE_MODEL, ITH_QUANT_W8, ITH_KV_Q8, WINDOW,
+     "25ffc88d2795640eb4eba7c8b3a2ab3b772952b0674450d902622fb3c1842e89"},
 };
 
 static char path[100];
 
-static ith_engine *open_engine(const char *model, ith_quant quant, ith_kv_type kv, const char *stats, int threads,
-                               int64_t chunk)
+static ith_engine *open_engine(const char *model, ith_quant quant, ith_kv_type kv,
+                               const char *stats, int threads, int64_t chunk)
 {
     ith_engine_params params = ith_engine_params_default();
 
@@ -73,8 +81,8 @@ static void calibrate(const form *f, int threads, int64_t chunk)
     if (strcmp(hex, f->sha) != 0)
         printf("# statistics: %s, expected %s\n", hex, f->sha);
     must(strcmp(hex, f->sha) == 0, "statistics", NULL);
-    printf("ok calibrate: %s, window %lld, %d threads, chunks of %lld\n", f->model, (long long)f->window, threads,
-           (long long)chunk);
+    printf("ok calibrate: %s, window %lld, %d threads, chunks of %lld\n", f->model,
+           (long long)f->window, threads, (long long)chunk);
 }
 
 /* Every rank reads the file that calibrate left. */

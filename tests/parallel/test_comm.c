@@ -1,22 +1,30 @@
-/* RANKS: 1 2 3 4 5 7 8 */
-/* Messages between ranks: uneven and empty blocks, blocks larger than one message may be, by every strategy. (test_comm_nodes.c: memory, agreement.) */
+/* RANKS: 1 2 3 4 5 7 8
+ *
+ * test_comm.c - messages between ranks, by every strategy: uneven and empty blocks, and blocks
+ * larger than one message may be. Shared memory and agreement are in test_comm_nodes.c.
+ */
 #include "parallel/comm_blocks.h"
 
-static const ith_mpi_options short_messages = {.message_bytes = MESSAGE}, small_boards = {.message_bytes = 1 << 30, .board_bytes = 128};
+static const ith_mpi_options short_messages = {.message_bytes = MESSAGE},
+                             small_boards = {.message_bytes = 1 << 30, .board_bytes = 128};
 
 /* Exchanges on all flights but one, messages on that; finished in another order. */
 static void do_many(ith_comm *comm)
 {
     enum { LAST = ITH_FLIGHTS - 1, BYTES = 3 * MESSAGE };
     static const int order[LAST] = {3, 0, 6, 5, 1, 2, 4};
-    int me = comm->rank, size = comm->size, to = (me + 1) % size, from = (me + size - 1) % size, n = size > 1;
+    int me = comm->rank, size = comm->size, to = (me + 1) % size, from = (me + size - 1) % size,
+        n = size > 1;
     static exchanged e[LAST];
     uint8_t out[BYTES], in[BYTES];
     for (int f = 0; f < LAST; f++) {
         start_alltoall(comm, f, &e[f]);
-        if (f == me % 3) { /* not collective */
+
+        /* Messages are not collective. */
+        if (f == me % 3) {
             fill_block(out, BYTES, me, to);
-            comm->ops->messages_start(comm, LAST, &(ith_parcel){to, out, BYTES}, n, &(ith_parcel){from, in, BYTES}, n);
+            comm->ops->messages_start(comm, LAST, &(ith_parcel){to, out, BYTES}, n,
+                                      &(ith_parcel){from, in, BYTES}, n);
         }
         for (int i = 0; i < (me + f) % 3; i++)
             comm->ops->progress(comm);
@@ -85,12 +93,13 @@ static void bcast(ith_comm *comm)
     CASE_OK(comm);
 }
 
-/* What a strategy carries on nodes of so many ranks, and its books. Again and again, so that memory is used again; then with more
- * memory reserved. */
+/* What a strategy carries on nodes of `ranks_per_node` ranks, and how it counts that. Repeated, so
+ * that memory is reused; then with more memory reserved. */
 static void exchange_by(ith_comm *comm, ith_exchange strategy, int ranks_per_node)
 {
     enum { TIMES = 22 };
-    ith_exchange taken = comm->size == 1 && strategy == ITH_EXCHANGE_NODE ? ITH_EXCHANGE_PAIRWISE : strategy;
+    ith_exchange taken =
+        comm->size == 1 && strategy == ITH_EXCHANGE_NODE ? ITH_EXCHANGE_PAIRWISE : strategy;
     ith_mpi_options options = {.message_bytes = 1 << 30, .ranks_per_node = ranks_per_node};
     ith_comm *other;
     int64_t near = 0, far = 0;
@@ -103,7 +112,8 @@ static void exchange_by(ith_comm *comm, ith_exchange strategy, int ranks_per_nod
         do_alltoall(other);
     for (int r = 0; r < comm->size; r++)
         if (r != comm->rank)
-            *(ranks_per_node == 0 || r / ranks_per_node == comm->rank / ranks_per_node ? &near : &far) +=
+            *(ranks_per_node == 0 || r / ranks_per_node == comm->rank / ranks_per_node ? &near
+                                                                                       : &far) +=
                 TIMES * block_bytes(comm->rank, r);
     CHECK(comm, other->stats.exchange[taken].calls == TIMES);
     CHECK(comm, other->stats.exchange[taken].in_node == near);
@@ -121,7 +131,8 @@ static void every_strategy_on_nodes_of_any_size(ith_comm *comm)
     CASE_OK(comm);
 }
 
-/* What does not fit what a strategy can take goes pairwise: an int of MPI's, the memory reserved. */
+/* Blocks that are too large for a strategy are exchanged pairwise: more bytes than an MPI count
+ * holds, or than are reserved. */
 static void what_does_not_fit_goes_pairwise(ith_comm *comm)
 {
     for (int strategy = ITH_EXCHANGE_AUTO; strategy <= ITH_EXCHANGE_NODE; strategy++) {
@@ -135,12 +146,15 @@ static void what_does_not_fit_goes_pairwise(ith_comm *comm)
     CASE_OK(comm);
 }
 
-/* The same through a communicator whose messages hold MESSAGE bytes at most, as for blocks above MPI's int. */
+/* The same through a communicator whose messages hold at most MESSAGE bytes, as for blocks larger
+ * than an MPI count. */
 static void blocks_above_one_message(ith_comm *comm)
 {
     ith_comm *small;
     CHECK(comm, ith_comm_open_mpi(&short_messages, &small, NULL) == ITH_OK);
-    for (int again = 0; again < 2; again++) { /* the next call's messages must not mix with this one's */
+
+    /* The messages of the second call must not mix with those of the first. */
+    for (int again = 0; again < 2; again++) {
         do_alltoall(small);
         do_many(small);
         do_allgather(small, false);
@@ -158,9 +172,11 @@ static void small_blocks_far_apart(ith_comm *comm)
     int64_t counts[MAX_RANKS], displs[MAX_RANKS];
     uint8_t buf[MAX_RANKS * 5 * MESSAGE];
     CHECK(comm, ith_comm_open_mpi(&short_messages, &small, NULL) == ITH_OK);
+
+    /* Descending: the order is the caller's choice. */
     for (int r = 0; r < comm->size; r++) {
         counts[r] = 3;
-        displs[r] = (int64_t)(comm->size - 1 - r) * 5 * MESSAGE; /* descending: the order is the caller's */
+        displs[r] = (int64_t)(comm->size - 1 - r) * 5 * MESSAGE;
     }
     fill_block(buf + displs[comm->rank], 3, comm->rank, 2);
     small->ops->allgatherv(small, buf + displs[comm->rank], buf, counts, displs);
@@ -170,7 +186,8 @@ static void small_blocks_far_apart(ith_comm *comm)
     CASE_OK(comm);
 }
 
-/* Many turns over buffers that are used again, by ranks that arrive in any order; blocks that fit and blocks that do not, in turns. */
+/* Many turns over reused buffers, by ranks that arrive in any order. Blocks that fit alternate with
+ * blocks that do not. */
 static void allgather_over_boards(ith_comm *comm, const ith_mpi_options *options)
 {
     ith_comm *other;
@@ -184,11 +201,14 @@ static void allgather_over_boards(ith_comm *comm, const ith_mpi_options *options
         }
         memset(buf, 0xee, sizeof buf);
         fill_block(buf + displs[comm->rank], counts[comm->rank], comm->rank, turn);
-        for (volatile int wait = (turn * 13 + comm->rank * 7) % 11 * 1000; wait > 0; wait--) /* uneven work */
+
+        /* Uneven work. */
+        for (volatile int wait = (turn * 13 + comm->rank * 7) % 11 * 1000; wait > 0; wait--)
             ;
         other->ops->allgatherv(other, buf + displs[comm->rank], buf, counts, displs);
         for (int r = 0; r < comm->size; r++)
-            CHECK(comm, block_is(buf + displs[r], counts[r], r, turn) && buf[displs[r] + counts[r]] == 0xee);
+            CHECK(comm, block_is(buf + displs[r], counts[r], r, turn) &&
+                            buf[displs[r] + counts[r]] == 0xee);
     }
     ith_comm_close(other);
 }
@@ -203,20 +223,23 @@ static void allgather_through_node_memory(ith_comm *comm)
 static void allgather_between_nodes(ith_comm *comm)
 {
     for (int n = 1; n <= 4; n++)
-        allgather_over_boards(comm, &(ith_mpi_options){.message_bytes = 1 << 30, .board_bytes = 120 * comm->size, .ranks_per_node = n});
+        allgather_over_boards(comm, &(ith_mpi_options){.message_bytes = 1 << 30,
+                                                       .board_bytes = 120 * comm->size,
+                                                       .ranks_per_node = n});
     CASE_OK(comm);
 }
 
 static void largest(ith_comm *comm)
 {
     for (int r = 0; r < comm->size; r++) {
-        CHECK(comm, comm->ops->max(comm, comm->rank == r ? INT64_MAX - 5 : INT64_MIN) == INT64_MAX - 5);
+        CHECK(comm,
+              comm->ops->max(comm, comm->rank == r ? INT64_MAX - 5 : INT64_MIN) == INT64_MAX - 5);
         CHECK(comm, comm->ops->max(comm, -comm->rank - 3) == -3);
     }
     CASE_OK(comm);
 }
 
-/* To every second other rank three parcels, of which one is empty and one larger than a message may be. */
+/* Three parcels to every second other rank; one is empty, one larger than a message may be. */
 static void parcels_match_in_order(ith_comm *comm)
 {
     enum { EACH = 3 };
@@ -242,7 +265,8 @@ static void parcels_match_in_order(ith_comm *comm)
     ith_comm_messages(comm, sends, n_sends, recvs, n_recvs);
     for (int k = 0; k < n_recvs; k++) {
         uint8_t *in = recvs[k].buf;
-        CHECK(comm, block_is(in, bytes[k % EACH], recvs[k].rank, me + k % EACH) && in[bytes[k % EACH]] == 0xee);
+        CHECK(comm, block_is(in, bytes[k % EACH], recvs[k].rank, me + k % EACH) &&
+                        in[bytes[k % EACH]] == 0xee);
         free(in);
         free(sends[k].buf);
     }
@@ -264,8 +288,10 @@ static void bytes_are_counted(ith_comm *comm)
     CHECK(comm, comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].calls == 1);
     CHECK(comm, comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].in_node == sent);
     CHECK(comm, comm->stats.exchange[ITH_EXCHANGE_PAIRWISE].cross_node == 0);
-    CHECK(comm, comm->stats.allgather_calls == 1 && comm->stats.allgather_sent == others * block_bytes(comm->rank, 0));
-    CHECK(comm, comm->stats.bcast_calls == 1 && comm->stats.bcast_sent == (comm->rank == 0 ? others : 0));
+    CHECK(comm, comm->stats.allgather_calls == 1 &&
+                    comm->stats.allgather_sent == others * block_bytes(comm->rank, 0));
+    CHECK(comm,
+          comm->stats.bcast_calls == 1 && comm->stats.bcast_sent == (comm->rank == 0 ? others : 0));
     CASE_OK(comm);
 }
 

@@ -1,5 +1,8 @@
-/* RANKS: none, abort.sh runs it */
-/* One rank ends in the way that the argument says, while the others wait in a collective or work on alone. */
+/* RANKS: none, abort.sh runs it
+ *
+ * test_comm_abort.c - one rank ends in the way that the argument says, while the others wait in a
+ * collective or work on alone.
+ */
 #include "comm/comm.h"
 #include "comm/comm_open.h"
 

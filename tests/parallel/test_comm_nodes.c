@@ -1,5 +1,8 @@
-/* RANKS: 1 2 3 4 5 7 8 */
-/* What ranks of a node share, machines cut into nodes, a second thread that speaks, and how all agree on an error. */
+/* RANKS: 1 2 3 4 5 7 8
+ *
+ * test_comm_nodes.c - what the ranks of a node share, machines divided into nodes, a second thread
+ * that communicates, and how all ranks agree on an error.
+ */
 #include "parallel/comm_blocks.h"
 
 #include <pthread.h>
@@ -34,10 +37,13 @@ static void write_and_see(ith_comm *comm, uint8_t *const *p, const size_t *bytes
 static void share(ith_comm *comm)
 {
     static const size_t bytes[WINDOWS] = {1, 100003, 5000000};
-    for (int again = 0; again < 2; again++) { /* pages that were used before are zeroed too */
+
+    /* Twice: reused pages are zeroed too. */
+    for (int again = 0; again < 2; again++) {
         uint8_t *p[WINDOWS];
         for (int w = 0; w < WINDOWS; w++) {
-            CHECK(comm, comm->ops->shared_alloc(comm, bytes[w], "test", NULL, NULL, (void **)&p[w], NULL) == ITH_OK);
+            CHECK(comm, comm->ops->shared_alloc(comm, bytes[w], "test", NULL, NULL, (void **)&p[w],
+                                                NULL) == ITH_OK);
             CHECK(comm, (uintptr_t)p[w] % 64 == 0);
             CHECK(comm, all_zero(p[w], bytes[w]));
         }
@@ -69,10 +75,12 @@ static void too_much_memory_is_refused_on_all_ranks(ith_comm *comm)
 {
     void *p = comm;
     ith_error err;
-    CHECK(comm, comm->ops->shared_alloc(comm, (size_t)1 << 55, "weights", NULL, NULL, &p, &err) == ITH_E_MEMORY);
+    CHECK(comm, comm->ops->shared_alloc(comm, (size_t)1 << 55, "weights", NULL, NULL, &p, &err) ==
+                    ITH_E_MEMORY);
     CHECK(comm, p == NULL);
     CHECK(comm, strstr(err.text, "weights: 33554432.0 GiB needed") != NULL);
-    CHECK(comm, comm->ops->shared_alloc(comm, SIZE_MAX, "weights", NULL, NULL, &p, &err) == ITH_E_MEMORY);
+    CHECK(comm,
+          comm->ops->shared_alloc(comm, SIZE_MAX, "weights", NULL, NULL, &p, &err) == ITH_E_MEMORY);
     CASE_OK(comm);
 }
 
@@ -88,8 +96,8 @@ static void full_file_system_is_refused_on_all_ranks(ith_comm *comm)
     if (comm->node_size > 1) {
         CHECK(comm, status == ITH_E_MEMORY && p == NULL);
         CHECK(comm, strstr(err.text, "/proc has 0.0 GiB left") != NULL);
-    } else { /* a rank alone needs no file */
-        CHECK(comm, status == ITH_OK);
+    } else {
+        CHECK(comm, status == ITH_OK); /* a rank alone needs no file */
     }
     CHECK(comm, comm->ops->shared_alloc(comm, 1 << 20, "weights", NULL, NULL, &p, &err) ==
                     ITH_OK); /* nor do anonymous files */
@@ -104,7 +112,8 @@ static void buffers_left_open_are_closed(ith_comm *comm)
     ith_comm *other;
     void *p;
     for (int i = 0; i < 2; i++) {
-        CHECK(comm, ith_comm_open_mpi(i == 0 ? &ith_mpi_defaults : &by_windows, &other, NULL) == ITH_OK);
+        CHECK(comm,
+              ith_comm_open_mpi(i == 0 ? &ith_mpi_defaults : &by_windows, &other, NULL) == ITH_OK);
         CHECK(comm, other->ops->shared_alloc(other, 1000, "test", NULL, NULL, &p, NULL) == ITH_OK);
         ith_comm_close(other);
     }
@@ -121,7 +130,8 @@ static void machines_are_cut_into_nodes(ith_comm *comm)
         CHECK(comm, ith_comm_open_mpi(&cut, &other, NULL) == ITH_OK);
         int rest = comm->size - comm->rank / n * n;
         CHECK(comm, other->node == comm->rank / n && other->n_nodes == (comm->size + n - 1) / n);
-        CHECK(comm, other->node_rank == comm->rank % n && other->node_size == (rest < n ? rest : n));
+        CHECK(comm,
+              other->node_rank == comm->rank % n && other->node_size == (rest < n ? rest : n));
         for (int r = 0; r < comm->size; r++)
             CHECK(comm, other->node_of[r] == r / n);
         share(other);
@@ -142,7 +152,8 @@ static void *send_round(void *arg)
     CHECK(side, out != NULL && in != NULL);
     for (int i = 0; i < ROUNDS; i++) {
         fill_block(out, SIDE_BYTES, side->rank, i);
-        ith_comm_messages(side, &(ith_parcel){right, out, SIDE_BYTES}, 1, &(ith_parcel){left, in, SIDE_BYTES}, 1);
+        ith_comm_messages(side, &(ith_parcel){right, out, SIDE_BYTES}, 1,
+                          &(ith_parcel){left, in, SIDE_BYTES}, 1);
         CHECK(side, block_is(in, SIDE_BYTES, left, i));
     }
     free(out);
@@ -206,7 +217,8 @@ static void the_lowest_failing_rank_speaks(ith_comm *comm)
     ith_error err = {0};
     int lowest = comm->size / 2;
     char expected[20];
-    ith_status status = comm->rank >= lowest ? ith_fail(&err, ITH_E_IO, "I am %d", comm->rank) : ITH_OK;
+    ith_status status =
+        comm->rank >= lowest ? ith_fail(&err, ITH_E_IO, "I am %d", comm->rank) : ITH_OK;
     snprintf(expected, sizeof expected, "I am %d", lowest);
     CHECK(comm, ith_comm_agree(comm, status, &err) == ITH_E_IO);
     CHECK(comm, strstr(err.text, expected) != NULL);

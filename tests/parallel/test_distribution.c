@@ -1,7 +1,10 @@
 /* RANKS: 1 2 3 4
  *
- * Wherever the weights are, the bits are those of weights that stay: the needle model sharded, and streamed under tight budgets from the files and
- * from frames in memory, on one node and with the ranks on nodes of 1 and 2 ranks, prefilled, decoded and scored.
+ * test_distribution.c - every weight distribution gives the bits of replicated weights.
+ *
+ * The needle model is sharded, and streamed under tight budgets from the files and from frames in
+ * memory, on one node and with the ranks on nodes of 1 and 2 ranks. It is prefilled, decoded and
+ * scored.
  */
 #include "tests/needle.h"
 
@@ -38,12 +41,14 @@ typedef struct expected {
 } expected;
 
 /* Closes the engine. */
-static void compare(ith_engine *engine, const char *distribution, const char *what, const expected *want)
+static void compare(ith_engine *engine, const char *distribution, const char *what,
+                    const expected *want)
 {
     char decoded[65] = "", scored[65] = "";
 
-    must(strncmp(ith_engine_get_info(engine)->distribution, distribution, strlen(distribution)) == 0, "the weights are distributed so",
-         NULL);
+    must(strncmp(ith_engine_get_info(engine)->distribution, distribution, strlen(distribution)) ==
+             0,
+         "the weights are distributed so", NULL);
     digests(engine, decoded, scored);
     ith_engine_close(engine);
     if (ith_world_rank(world) != 0)

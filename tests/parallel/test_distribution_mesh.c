@@ -1,8 +1,11 @@
 /* RANKS: 3 5 6 7
  *
- * Weights cut among nodes of 1, 2 and 3 ranks, on rank counts that divide neither rows nor heads, under meshes with R > 1: of the needle
- * model's 4 KV heads 3, 5 and 7 ranks share 1 group and 6 ranks 2 (1 if asked). The prompt has several segments, so that the ranks of a group
- * hold some each. The bits are those of weights that stay.
+ * test_distribution_mesh.c - sharded weights on nodes of 1, 2 and 3 ranks give the bits of
+ * replicated weights, under meshes with R > 1.
+ *
+ * The rank counts divide neither rows nor heads: of the needle model's 4 KV heads, 3, 5 and 7 ranks
+ * share 1 group, and 6 ranks share 2 (1 if asked). The prompt has several segments, so each rank of
+ * a group holds some.
  */
 #include "tests/needle.h"
 
@@ -37,8 +40,10 @@ static void check(const char *ranks_per_node, const char *mesh, const char *want
     char got[65] = "", what[100];
     ith_engine *engine = open_engine(ITH_DISTRIBUTION_SHARDED, mesh);
 
-    must(strncmp(ith_engine_get_info(engine)->distribution, "sharded over", 12) == 0, "it is cut among nodes", NULL);
-    snprintf(what, sizeof what, "sharded, nodes of %s, mesh %s", ranks_per_node, mesh != NULL ? mesh : "by default");
+    must(strncmp(ith_engine_get_info(engine)->distribution, "sharded over", 12) == 0,
+         "it is cut among nodes", NULL);
+    snprintf(what, sizeof what, "sharded, nodes of %s, mesh %s", ranks_per_node,
+             mesh != NULL ? mesh : "by default");
     digest(engine, got);
     end_nodes(first);
     if (ith_world_rank(world) != 0)
@@ -58,7 +63,7 @@ int main(void)
     ranks = ith_world_size(world);
     digest(open_engine(ITH_DISTRIBUTION_REPLICATED, NULL), want);
     for (int i = 0; i < 3; i++)
-        if (i + 1 < ranks) { /* more than one node */
+        if (i + 1 < ranks) {
             check(ranks_per_node[i], NULL, want);
             if (ranks == 6)
                 check(ranks_per_node[i], "1x6", want);

@@ -1,12 +1,17 @@
 /* RANKS: 1 2 4
  *
- * Memory nodes change where things lie and who takes which segment, never a bit: the needle model on recorded machines of several nodes,
- * with ranks that may run anywhere and with ranks that are bound to a node each, which then share a copy of the weights there if memory allows.
+ * test_domains.c - memory nodes change where things lie and which thread takes which segment, never
+ * a bit.
+ *
+ * The needle model runs on recorded machines with several memory nodes, with ranks that may run
+ * anywhere and with ranks bound to one node each. Bound ranks share a copy of the weights on their
+ * node if memory allows.
  */
 #include "base/json.h"
 #include "tests/needle.h"
 
-enum { COPIES = 5, DECODED = 4, CTX = 5100 }; /* five segments of the cache: more than nodes, so that turns wrap */
+/* Five segments of the cache, more than there are nodes, so that dealing them in turn wraps. */
+enum { COPIES = 5, DECODED = 4, CTX = 5100 };
 
 static ith_engine *open_placed(const char *machine, const char *cpus, int threads, int64_t memory,
                                ith_distribution distribution)
@@ -42,12 +47,14 @@ static void digest(ith_engine *engine, char sha[65])
 }
 
 /* `distribution`: what the engine says of it holds this. */
-static void check(const char *what, const char *expected, const char *distribution, ith_engine *engine)
+static void check(const char *what, const char *expected, const char *distribution,
+                  ith_engine *engine)
 {
     char sha[65] = "";
 
     digest(engine, sha);
-    must(strstr(ith_engine_get_info(engine)->distribution, distribution) != NULL, distribution, NULL);
+    must(strstr(ith_engine_get_info(engine)->distribution, distribution) != NULL, distribution,
+         NULL);
     ith_engine_close(engine);
     if (ith_world_rank(world) != 0)
         return;
@@ -61,11 +68,13 @@ static void ranks_bound_to_nodes(const char *expected)
     static const char two[] = "numa:2 core:2 pu:1";
     const char *cpus = ith_world_rank(world) < ith_world_size(world) / 2 ? "0-1" : "2-3";
 
-    check("a copy of the weights for each node", expected, "per memory node", open_on(two, cpus, 1, 0));
-    check("one for the machine if memory is short", expected, "per machine", open_on(two, cpus, 1, 1));
+    check("a copy of the weights for each node", expected, "per memory node",
+          open_on(two, cpus, 1, 0));
+    check("one for the machine if memory is short", expected, "per machine",
+          open_on(two, cpus, 1, 1));
 }
 
-/* Bytes that shall lie on each of two nodes, as the first rank of a machine counts them for both. */
+/* Bytes that should lie on each of two nodes; the first rank of a machine counts them for both. */
 static void wanted(ith_engine *engine, int64_t on[2])
 {
     ith_session *session = must_open_session(engine);
@@ -75,18 +84,21 @@ static void wanted(ith_engine *engine, int64_t on[2])
     must(ith_session_page_report(session, &text, &err) == ITH_OK, "ask where weights lie", &err);
     json_t *root = text == NULL ? NULL : json_loads(text, 0, NULL), *node;
     size_t i;
-    json_array_foreach(json_object_get(json_array_get(json_object_get(root, "ranks"), 0), "nodes"), i, node)
+    json_array_foreach(json_object_get(json_array_get(json_object_get(root, "ranks"), 0), "nodes"),
+                       i, node)
     {
         int64_t number = json_integer_value(json_object_get(node, "node"));
-        on[number] = json_integer_value(json_object_get(json_object_get(node, "weights"), "wanted"));
+        on[number] =
+            json_integer_value(json_object_get(json_object_get(node, "weights"), "wanted"));
     }
     json_decref(root);
     free(text);
     ith_session_close(session);
 }
 
-/* Four ranks on two machines, on each of them beside a node each: of what the machine holds, and of the layer on its way, each node has the rows of
- * its rank, and half of those that come from the other machine. */
+/* Four ranks on two machines, each bound to one memory node. Of the shard that the machine holds
+ * and of the layer being fetched, each node has the rows of its rank. Of the rows that come from
+ * the other machine, each has half. */
 static void sharded_over_machines(const char *expected)
 {
     static const char two[] = "numa:2 core:2 pu:1";
@@ -96,7 +108,8 @@ static void sharded_over_machines(const char *expected)
     ith_engine *engine = open_placed(two, cpus, 1, 0, ITH_DISTRIBUTION_SHARDED);
     wanted(engine, on);
     if (ith_world_rank(world) == 0) {
-        must(on[0] > 0 && on[1] > on[0] / 100 * 95 && on[0] > on[1] / 100 * 95, "each node has its rank's rows", NULL);
+        must(on[0] > 0 && on[1] > on[0] / 100 * 95 && on[0] > on[1] / 100 * 95,
+             "each node has its rank's rows", NULL);
         printf("ok domains: each node has its rank's rows\n");
     }
     check("sharded over machines of two nodes", expected, "sharded", engine);
@@ -113,10 +126,12 @@ int main(void)
     engine = open_on("core:2 pu:1", "0-1", 2, 0);
     digest(engine, expected);
     ith_engine_close(engine);
-    check("threads beside two nodes", expected, "per machine", open_on("numa:2 core:2 pu:1", "0-3", 4, 0));
+    check("threads beside two nodes", expected, "per machine",
+          open_on("numa:2 core:2 pu:1", "0-3", 4, 0));
     check("beside four, not as many threads as cores", expected, "per machine",
           open_on("numa:4 core:2 pu:1", "0-7", 5, 0));
-    check("beside eight, fewer threads than nodes", expected, "per machine", open_on("numa:8 core:1 pu:1", "0-7", 3, 0));
+    check("beside eight, fewer threads than nodes", expected, "per machine",
+          open_on("numa:8 core:1 pu:1", "0-7", 3, 0));
     if (ith_world_size(world) > 1)
         ranks_bound_to_nodes(expected);
     if (ith_world_size(world) == 4)

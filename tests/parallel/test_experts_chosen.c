@@ -1,7 +1,10 @@
 /* RANKS: 1 2 3 4
  *
- * Streamed experts are read when they are chosen: the bits are those of weights that stay, a token reads no more than the experts it goes to, a
- * prompt's pass what the plan says, and a pack that is damaged meanwhile is an error on all ranks. On one node, and with the ranks on nodes of 1 and 2.
+ * test_experts_chosen.c - streamed experts are read only when they are chosen.
+ *
+ * The bits are those of replicated weights. A token reads no more than the experts it is routed to,
+ * a pass of the prompt reads what the plan says, and a pack that is damaged meanwhile is an error
+ * on all ranks. On one node, and with the ranks on nodes of 1 and 2.
  */
 #include "tests/needle.h"
 
@@ -38,9 +41,11 @@ static ith_engine *open_engine(const char *model, ith_distribution distribution,
     ith_error err;
 
     for (bool found = false;; memory += 1 << 20) {
-        ith_engine_params params = params_of(model, distribution, found ? memory - (1 << 20) + more : memory);
+        ith_engine_params params =
+            params_of(model, distribution, found ? memory - (1 << 20) + more : memory);
         ith_status status = ith_engine_open(world, &params, &engine, &err);
-        must(status == ITH_OK || (status == ITH_E_MEMORY && memory > 0 && memory < 1 << 30), "open the engine", &err);
+        must(status == ITH_OK || (status == ITH_E_MEMORY && memory > 0 && memory < 1 << 30),
+             "open the engine", &err);
         if (status == ITH_OK && (found || more == 0))
             return engine;
         if (status == ITH_OK)
@@ -65,8 +70,10 @@ static int64_t read_by_node(const ith_engine *e)
     return sum;
 }
 
-typedef struct readings { /* of this node */
-    int64_t pass, token;  /* of the prompt's second pass; each of the answer's, on average */
+/* Bytes that this node reads. */
+typedef struct readings {
+    int64_t pass;  /* in the second pass of the prompt */
+    int64_t token; /* per token of the answer, on average */
 } readings;
 
 /* Prefills two passes and a rest, decodes; the digest is rank 0's. */
@@ -82,7 +89,8 @@ static readings answer(ith_engine *e, char sha[65])
     before = read_by_node(e);
     must(ith_session_prefill(session, ids + CHUNK, CHUNK, &err) == ITH_OK, "prefill", &err);
     r.pass = read_by_node(e) - before;
-    must(ith_session_prefill(session, ids + 2 * CHUNK, PROMPT - 2 * CHUNK, &err) == ITH_OK, "prefill", &err);
+    must(ith_session_prefill(session, ids + 2 * CHUNK, PROMPT - 2 * CHUNK, &err) == ITH_OK,
+         "prefill", &err);
     for (int i = 0; i < DECODED; i++) {
         if (i == WARM)
             before = read_by_node(e);
@@ -95,7 +103,8 @@ static readings answer(ith_engine *e, char sha[65])
     return r;
 }
 
-/* Bytes that this node reads if nothing is on a shelf, as stored: all experts that do not stay, or all else. */
+/* Bytes, as stored, that this node reads if nothing is on a shelf: of all streamed experts, or of
+ * all other streamed weights. */
 static double streamed(const ith_engine *e, bool experts)
 {
     const ith_plan *plan = ith_store_plan(e->store);
@@ -119,14 +128,19 @@ static void check_readings(const ith_engine *e, readings r)
            most = 1.02 * (others + all * (double)x->used / (double)x->n);
     char text[TEXT];
 
-    snprintf(text, sizeof text, "a token reads %lld bytes, a pass %lld; of %.0f and %.0f", (long long)r.token,
-             (long long)r.pass, all, others);
+    snprintf(text, sizeof text, "a token reads %lld bytes, a pass %lld; of %.0f and %.0f",
+             (long long)r.token, (long long)r.pass, all, others);
     must((double)r.token <= most, text, NULL);
-    if (world->comm->n_nodes == 1) /* the plan's is that of the node that holds most */
+
+    /* The plan's figure is that of the node that holds most. */
+    if (world->comm->n_nodes == 1)
         must(e->streamed.read_chosen <= most, "so does a token of the plan", NULL);
     must((double)r.token < 0.5 * (double)r.pass || r.token == 0, text, NULL);
-    if (world->comm->n_nodes == 1) { /* a pass by tokens has all weights gathered, those that stay elsewhere too */
-        must((double)r.pass <= 1.1 * e->streamed.read, "a pass reads no more than the plan says", NULL);
+
+    /* A pass by ulysses gathers all weights, also those that stay on other nodes. */
+    if (world->comm->n_nodes == 1) {
+        must((double)r.pass <= 1.1 * e->streamed.read, "a pass reads no more than the plan says",
+             NULL);
         must((double)r.pass >= 0.7 * e->streamed.read, "nor much less", NULL);
     }
 }
@@ -137,10 +151,12 @@ static void check_streamed(const char *model, int64_t more, const char *nodes, c
     char got[65] = "", text[TEXT];
     readings r = answer(e, got);
 
-    must(strncmp(e->info.distribution, "streamed", 8) == 0 && ith_store_is_streamed(e->store), "it is streamed", NULL);
+    must(strncmp(e->info.distribution, "streamed", 8) == 0 && ith_store_is_streamed(e->store),
+         "it is streamed", NULL);
     check_readings(e, r);
     ith_engine_close(e);
-    snprintf(text, sizeof text, "experts chosen: %lld KiB more than the least, node: %s", (long long)more >> 10, nodes);
+    snprintf(text, sizeof text, "experts chosen: %lld KiB more than the least, node: %s",
+             (long long)more >> 10, nodes);
     if (ith_world_rank(world) != 0)
         return;
     must(strcmp(got, want) == 0, text, NULL);
@@ -159,7 +175,8 @@ static void check_sharded(const char *model, const char *nodes, const char *want
         printf("ok experts chosen: sharded, node: %s\n", nodes);
 }
 
-/* The ranks as nodes of so many; NULL: as they are. The world that was opened first keeps MPI running. */
+/* Runs with the ranks on nodes of `ranks_per_node`; NULL: as they are. The first world stays open
+ * and keeps MPI running. */
 static void on_nodes(const char *ranks_per_node, const char *model, const char *want)
 {
     const char *nodes = ranks_per_node == NULL ? "a machine" : ranks_per_node;
@@ -185,7 +202,8 @@ static void make_pack(const char *path)
     params.model = SYNTHETIC;
     params.output = path;
     params.force = true;
-    must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack", &err);
+    must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack",
+         &err);
 }
 
 /* Zeros where the first half of the tiles were. */

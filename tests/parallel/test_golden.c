@@ -1,9 +1,11 @@
 /* RANKS: 1 2 4
  *
- * The exact path against Hugging Face Transformers in float32, on random checkpoints that nothing was tuned on
- * (tests/golden/README.md): every nll, the ten best logits, 48 greedy tokens. Checkpoints whose KV heads the rank count
- * does not divide are left to the other counts. Float weights and caches by our own kernels must be as near on folders; the
- * quantized path runs on the same files with a tolerance that fits 8 bits.
+ * test_golden.c - the exact path against Hugging Face Transformers in float32, on random
+ * checkpoints that nothing was tuned on (tests/golden/README.md).
+ *
+ * Compared are every nll, the ten best logits, and 48 greedy tokens. A checkpoint runs with the
+ * rank counts that divide its KV heads. Float weights and caches with our own kernels must be as
+ * close, on folders. The quantized path runs on the same files with a tolerance that fits 8 bits.
  */
 #include "base/json.h"
 #include "ithaca.h"
@@ -12,20 +14,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Largest differences from Transformers. The exact path's are the issue of float32 sums in another order; the quantized path's
- * are only there to catch gross faults: its numbers are pinned by test_same_bits. */
+/* The largest differences from Transformers. Those of the exact path come from float32 sums in
+ * another order. Those of the quantized path only catch gross errors: test_same_bits pins its
+ * numbers. */
 #define NLL_EXACT   2e-4
 #define LOGIT_EXACT 2e-3
 #define MEAN_NLL_Q8 0.1
 
-static const char *const folders[] = {"llama-gqa3",    "llama-linear",   "llama-llama3",   "qwen2-bias",
-                                      "qwen3-gqa1",    "qwen3-gqa4",     "qwen3-gqa8-yarn",
-                                      "qwen3-headdim", "qwen3moe-dense", "qwen3moe-norm"};
-static const char *const scaled[] = {"rope-linear", "rope-none", "rope-yarn"}; /* references of folders above */
-static const char *const ggufs[] = {"llama-gqa3-q4_0",   "llama-gqa3-q4_1",   "llama-gqa3-q8_0",
-                                    "qwen2-bias-q8_0",
-                                    "qwen3-gqa4-f16",    "qwen3-gqa4-q4_0",   "qwen3-gqa8-yarn-mixed",
-                                    "qwen3moe-norm-f16", "qwen3moe-norm-q4_0"};
+static const char *const folders[] = {
+    "llama-gqa3", "llama-linear",    "llama-llama3",  "qwen2-bias",     "qwen3-gqa1",
+    "qwen3-gqa4", "qwen3-gqa8-yarn", "qwen3-headdim", "qwen3moe-dense", "qwen3moe-norm"};
+
+/* More references for folders listed above. */
+static const char *const scaled[] = {"rope-linear", "rope-none", "rope-yarn"};
+
+static const char *const ggufs[] = {
+    "llama-gqa3-q4_0",       "llama-gqa3-q4_1",   "llama-gqa3-q8_0",
+    "qwen2-bias-q8_0",       "qwen3-gqa4-f16",    "qwen3-gqa4-q4_0",
+    "qwen3-gqa8-yarn-mixed", "qwen3moe-norm-f16", "qwen3moe-norm-q4_0"};
 
 enum { QUANTIZED, FLOATS, EXACT, MODES };
 static const char *const mode_names[MODES] = {"quantized", "floats", "exact"};
@@ -70,11 +76,13 @@ static golden golden_open(const char *name, reference kind)
     size_t n;
     ith_error err;
 
-    snprintf(path, sizeof path, kind == FOLDER ? "tests/golden/%s/reference.json" : "tests/golden/%s.json", name);
+    snprintf(path, sizeof path,
+             kind == FOLDER ? "tests/golden/%s/reference.json" : "tests/golden/%s.json", name);
     if (ith_json_read(path, 1 << 24, &g.root, &err) != ITH_OK)
         fail(name, err.text);
     snprintf(g.model, sizeof g.model, "tests/golden/%s%s",
-             kind == SCALED ? json_string_value(json_object_get(g.root, "model")) : name, kind == GGUF ? ".gguf" : "");
+             kind == SCALED ? json_string_value(json_object_get(g.root, "model")) : name,
+             kind == GGUF ? ".gguf" : "");
     g.rope_scaling = json_string_value(json_object_get(g.root, "rope_scaling"));
     g.ids = int_array(g.root, "ids", &g.n_ids);
     g.greedy = int_array(g.root, "greedy_ids", &g.n_greedy);
@@ -109,10 +117,11 @@ static void check_nll(const golden *g, const float *nll, int mode)
     }
     sum /= (double)(g->n_ids - 1);
     want /= (double)(g->n_ids - 1);
-    printf("# %s %s: largest nll difference %.2g, mean nll %.6f for %.6f\n", g->name, mode_names[mode], worst, sum,
-           want);
+    printf("# %s %s: largest nll difference %.2g, mean nll %.6f for %.6f\n", g->name,
+           mode_names[mode], worst, sum, want);
     if (mode != QUANTIZED ? !(worst <= NLL_EXACT) : !(fabs(sum - want) <= MEAN_NLL_Q8)) {
-        snprintf(text, sizeof text, "%s: nll differs by %g, mean %g for %g", g->name, worst, sum, want);
+        snprintf(text, sizeof text, "%s: nll differs by %g, mean %g for %g", g->name, worst, sum,
+                 want);
         fail(g->name, text);
     }
 }
@@ -128,8 +137,8 @@ static void check_top(const golden *g, const float *logits)
         int64_t id = json_integer_value(json_object_get(entry, "id"));
         double logit = json_number_value(json_object_get(entry, "logit"));
         if (!(fabs((double)logits[id] - logit) <= LOGIT_EXACT)) {
-            snprintf(text, sizeof text, "%s: logit of id %lld is %g, expected %g", g->name, (long long)id,
-                     (double)logits[id], logit);
+            snprintf(text, sizeof text, "%s: logit of id %lld is %g, expected %g", g->name,
+                     (long long)id, (double)logits[id], logit);
             fail(g->name, text);
         }
     }
@@ -141,7 +150,8 @@ static void score(ith_engine *engine, const golden *g, int mode)
     ith_session *session;
     ith_error err;
 
-    if (ith_session_open(engine, &session, &err) || ith_session_score(session, g->ids, g->n_ids, nll, &err))
+    if (ith_session_open(engine, &session, &err) ||
+        ith_session_score(session, g->ids, g->n_ids, nll, &err))
         fail(g->name, err.text);
     if (ith_world_rank(world) == 0) {
         check_nll(g, nll, mode);
@@ -154,17 +164,20 @@ static void score(ith_engine *engine, const golden *g, int mode)
 
 static void greedy(ith_engine *engine, const golden *g)
 {
-    ith_generate_params params = {
-        .max_tokens = (int64_t)g->n_greedy, .ignore_eos = true, .sampling = {.top_p = 1, .repeat_penalty = 1}};
+    ith_generate_params params = {.max_tokens = (int64_t)g->n_greedy,
+                                  .ignore_eos = true,
+                                  .sampling = {.top_p = 1, .repeat_penalty = 1}};
     ith_generation answer;
     ith_session *session;
     ith_error err;
 
-    if (ith_session_open(engine, &session, &err) || ith_session_prefill(session, g->ids, g->prefix, &err) ||
+    if (ith_session_open(engine, &session, &err) ||
+        ith_session_prefill(session, g->ids, g->prefix, &err) ||
         ith_generate(session, &params, &answer, &err))
         fail(g->name, err.text);
     if (ith_world_rank(world) == 0 &&
-        (answer.n_ids != g->n_greedy || memcmp(answer.ids, g->greedy, g->n_greedy * sizeof *g->greedy) != 0))
+        (answer.n_ids != g->n_greedy ||
+         memcmp(answer.ids, g->greedy, g->n_greedy * sizeof *g->greedy) != 0))
         fail(g->name, "greedy tokens differ from Transformers'");
     ith_generation_free(&answer);
     ith_session_close(session);

@@ -1,5 +1,8 @@
-/* RANKS: 2 3 4 */
-/* Parcels of one rank that follow each other travel together: what arrives is the same, in fewer messages. */
+/* RANKS: 2 3 4
+ *
+ * test_joined_parcels.c - consecutive parcels of one rank travel together: the same bytes arrive in
+ * fewer messages.
+ */
 #include "tests/check.h"
 
 #include "comm/comm_mpi_open.h"

@@ -1,7 +1,10 @@
 /* RANKS: 1 2 3
  *
- * The keys' mean that a pack holds: it has the bits that measuring gives, is used where weights and rotary frequencies are the pack's, and nowhere
- * else; one that cannot be a model's is refused on all ranks. Measuring is shown, and can be stopped between two layers.
+ * test_key_means.c - the key means that a pack holds.
+ *
+ * They have the bits that measuring gives. They are used with the pack's own weights and rotary
+ * frequencies and nowhere else, and means that cannot belong to the model are rejected on all
+ * ranks. Measuring reports progress and can be stopped between two layers.
  */
 #include "base/checksum.h"
 #include "formats/packfile_impl.h"
@@ -43,7 +46,8 @@ static void write_file(const char *path, buffer b)
     must(f != NULL && fwrite(b.data, 1, b.n, f) == b.n && fclose(f) == 0, "write the pack", NULL);
 }
 
-typedef struct index_of { /* the index of a pack in memory, and the blob in it */
+/* The index of a pack in memory, and the blob in it. */
+typedef struct index_of {
     ith_pack_header header;
     json_t *root, *blob;
     float *values; /* in the file */
@@ -57,7 +61,8 @@ static index_of find_blob(buffer b)
     size_t i;
 
     memcpy(&x.header, b.data, sizeof x.header);
-    x.root = json_loadb((const char *)b.data + x.header.index_offset, x.header.index_bytes, 0, NULL);
+    x.root =
+        json_loadb((const char *)b.data + x.header.index_offset, x.header.index_bytes, 0, NULL);
     json_array_foreach(json_object_get(x.root, "blobs"), i, item)
     {
         if (strcmp(json_string_value(json_object_get(item, "name")), blob_name) == 0)
@@ -173,7 +178,8 @@ static void refused(const char *what, const char *path, const char *text)
     ith_engine *engine;
     ith_error err;
 
-    must(open_model(&(model){.path = path, .quant = ITH_QUANT_AUTO}, &engine, &err) == ITH_E_FORMAT &&
+    must(open_model(&(model){.path = path, .quant = ITH_QUANT_AUTO}, &engine, &err) ==
+                 ITH_E_FORMAT &&
              strstr(err.text, path) != NULL && strstr(err.text, text) != NULL,
          what, &err);
     if (ith_world_rank(world) == 0)
@@ -184,7 +190,8 @@ static void check_pack(const char *pack, const char *changed)
 {
     bool root = ith_world_rank(world) == 0;
     const model source = {.path = NEEDLE_MODEL, .quant = ITH_QUANT_LOSSLESS},
-                own = {.path = pack, .quant = ITH_QUANT_AUTO}, other = {.path = changed, .quant = ITH_QUANT_AUTO};
+                own = {.path = pack, .quant = ITH_QUANT_AUTO},
+                other = {.path = changed, .quant = ITH_QUANT_AUTO};
 
     if (root)
         make_changed(pack, changed, nothing);
@@ -202,7 +209,8 @@ static void check_pack(const char *pack, const char *changed)
             (model){changed, scaling, ITH_QUANT_LOSSLESS}, true);
     if (root)
         make_changed(pack, changed, not_a_number);
-    refused("one that is no number is refused", changed, "key_means.1 contains a number that is not finite");
+    refused("one that is no number is refused", changed,
+            "key_means.1 contains a number that is not finite");
     if (root)
         make_changed(pack, changed, one_fewer);
     refused("one of another size is refused", changed, "key_means.1 has 2044 bytes, expected 2048");
@@ -210,10 +218,11 @@ static void check_pack(const char *pack, const char *changed)
 
 /* ---- Stopping ---- */
 
-typedef struct stop { /* what was shown of measuring */
+/* The progress that measuring has reported, and when to stop it. */
+typedef struct stop {
     int shown;
     int64_t last, total;
-    int64_t after; /* it is stopped when so many bytes are done; -1: never */
+    int64_t after; /* stop when this many bytes are done; -1: never */
 } stop;
 
 static bool watch(void *user, const char *what, int64_t done, int64_t total)
@@ -228,7 +237,8 @@ static bool watch(void *user, const char *what, int64_t done, int64_t total)
     return s->after < 0 || done < s->after;
 }
 
-static ith_status open_watched(ith_distribution distribution, stop *seen, ith_engine **engine, ith_error *err)
+static ith_status open_watched(ith_distribution distribution, stop *seen, ith_engine **engine,
+                               ith_error *err)
 {
     ith_engine_params params = ith_engine_params_default();
 
@@ -251,15 +261,17 @@ static void stop_loading(const char *what, ith_distribution distribution)
 
     must(open_watched(distribution, &whole, &engine, &err) == ITH_OK, "open the engine", &err);
     ith_engine_close(engine);
-    must(!root || (whole.shown == LAYERS + 1 && whole.last == whole.total && whole.total > 0), "each layer is shown",
-         NULL);
-    must(open_watched(distribution, &stopped, &engine, &err) == ITH_E_CANCELLED, "stopped on all ranks", &err);
+    must(!root || (whole.shown == LAYERS + 1 && whole.last == whole.total && whole.total > 0),
+         "each layer is shown", NULL);
+    must(open_watched(distribution, &stopped, &engine, &err) == ITH_E_CANCELLED,
+         "stopped on all ranks", &err);
     must(!root || (stopped.shown == 2 && stopped.last < stopped.total), "after a layer", NULL);
     if (root)
         printf("ok key means: loading is stopped while they are measured, %s\n", what);
 }
 
-/* Weights of later layers are on their way from other nodes when it is stopped. The world that was opened first keeps MPI running. */
+/* When it is stopped, weights of later layers are being fetched from other nodes. The first world
+ * stays open and keeps MPI running. */
 static void stop_loading_on_nodes(void)
 {
     ith_world *first = world;
@@ -287,7 +299,8 @@ static void stop_packing(const char *folder, ith_pack_params params)
     params.output = path;
     params.progress = watch;
     params.progress_user = &stopped;
-    must(ith_pack(&params, NULL, &err) == ITH_E_CANCELLED, "a pack is stopped while it measures", &err);
+    must(ith_pack(&params, NULL, &err) == ITH_E_CANCELLED, "a pack is stopped while it measures",
+         &err);
     must(stopped.shown == 2 && stopped.last < stopped.total, "after a layer", NULL);
     snprintf(path, sizeof path, "%s/stopped", folder);
     must(rmdir(path) == 0, "it leaves nothing", NULL);
@@ -310,7 +323,8 @@ int main(void)
     params.model = NEEDLE_MODEL;
     params.output = pack;
     params.quant = ITH_QUANT_LOSSLESS;
-    must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack", &err);
+    must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack",
+         &err);
     check_pack(pack, changed);
     stop_loading("weights that stay", ITH_DISTRIBUTION_REPLICATED);
     stop_loading("streamed", ITH_DISTRIBUTION_STREAMED);

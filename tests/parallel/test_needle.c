@@ -1,8 +1,12 @@
 /* RANKS: 1 2 4
  *
- * The needle model (tests/models/needle-qwen3): a passkey is found in a long text, wherever it lies, and on the reference cases
- * the exact path's logits are Transformers' within 0.01. Depths are such that with 2 and 4 ranks the needle lies in every rank's part of the prompt.
- * 1k and 8k tokens, of the latter as many prompts as ranks; with ITHACA_LONG=1 four of each, and of 32k. Prompts come from make_haystack.py (python3).
+ * test_needle.c - the needle model (tests/models/needle-qwen3) finds a passkey in a long text,
+ * wherever it lies.
+ *
+ * On the reference cases the logits of the exact path are those of Transformers within 0.01. The
+ * depths are such that with 2 and 4 ranks the needle lies in every rank's share of the prompt.
+ * Prompts have 1k and 8k tokens, with as many prompts of 8k as ranks; with ITHACA_LONG=1, four
+ * prompts of each size, up to 32k. make_haystack.py (python3) makes them.
  */
 #include "base/digest.h"
 #include "base/json.h"
@@ -56,8 +60,9 @@ static json_t *haystack(const prompt *p, int64_t tokens, double depth, int64_t s
     FILE *pipe;
 
     snprintf(command, sizeof command,
-             "python3 " MODEL "/make_haystack.py --tokens %lld --depth %g --seed %lld --format json", (long long)tokens,
-             depth, (long long)seed);
+             "python3 " MODEL
+             "/make_haystack.py --tokens %lld --depth %g --seed %lld --format json",
+             (long long)tokens, depth, (long long)seed);
     pipe = popen(command, "r");
     root = pipe == NULL ? NULL : json_loadf(pipe, 0, NULL);
     if (root == NULL || pclose(pipe) != 0)
@@ -71,14 +76,16 @@ static prompt make_prompt(const ith_engine *engine, int64_t tokens, double depth
     char *text;
     ith_error err;
 
-    snprintf(p.name, sizeof p.name, "%lld tokens, depth %g, seed %lld", (long long)tokens, depth, (long long)seed);
+    snprintf(p.name, sizeof p.name, "%lld tokens, depth %g, seed %lld", (long long)tokens, depth,
+             (long long)seed);
     if (ith_world_rank(world) != 0)
         return p;
     json_t *root = haystack(&p, tokens, depth, seed);
     const ith_message turn = {"user", json_string_value(json_object_get(root, "text"))};
     snprintf(p.answer, sizeof p.answer, "%s", json_string_value(json_object_get(root, "answer")));
     if (ith_chat_render(ith_engine_vocab(engine), &turn, 1, ITH_THINKING_DEFAULT, &text, &err) ||
-        ith_vocab_tokenize(ith_engine_vocab(engine), text, strlen(text), ITH_TOKENIZE_SPECIAL, &p.ids, &p.n, &err))
+        ith_vocab_tokenize(ith_engine_vocab(engine), text, strlen(text), ITH_TOKENIZE_SPECIAL,
+                           &p.ids, &p.n, &err))
         fail(p.name, err.text);
     ith_sha256_hex(text, strlen(text), p.sha256);
     free(text);
@@ -91,7 +98,8 @@ static ith_session *prefill(ith_engine *engine, const prompt *p)
     ith_session *session;
     ith_error err;
 
-    if (ith_session_open(engine, &session, &err) || ith_session_prefill(session, p->ids, p->n, &err))
+    if (ith_session_open(engine, &session, &err) ||
+        ith_session_prefill(session, p->ids, p->n, &err))
         fail(p->name, err.text);
     return session;
 }
@@ -122,7 +130,8 @@ static void answers(ith_engine *engine, int64_t tokens, double depth, int64_t se
 
 /* ---- The exact path meets the reference ---- */
 
-static double check_step(const prompt *p, const float *logits, int64_t n_vocab, int64_t id, double want)
+static double check_step(const prompt *p, const float *logits, int64_t n_vocab, int64_t id,
+                         double want)
 {
     int64_t best = 0;
     for (int64_t i = 1; i < n_vocab; i++)
@@ -130,8 +139,8 @@ static double check_step(const prompt *p, const float *logits, int64_t n_vocab, 
             best = i;
     if (best != id || !(fabs((double)logits[id] - want) <= LOGIT_TOLERANCE)) {
         char text[200];
-        snprintf(text, sizeof text, "id %lld has logit %.4f, expected %.4f; the best is %lld", (long long)id,
-                 (double)logits[id], want, (long long)best);
+        snprintf(text, sizeof text, "id %lld has logit %.4f, expected %.4f; the best is %lld",
+                 (long long)id, (double)logits[id], want, (long long)best);
         fail(p->name, text);
     }
     return fabs((double)logits[id] - want);
@@ -139,16 +148,18 @@ static double check_step(const prompt *p, const float *logits, int64_t n_vocab, 
 
 static void meets_reference(ith_engine *engine, const json_t *c)
 {
-    const json_t *ids = json_object_get(c, "greedy_ids"), *logits = json_object_get(c, "greedy_logits");
-    prompt p =
-        make_prompt(engine, json_integer_value(json_object_get(c, "tokens")),
-                    json_number_value(json_object_get(c, "depth")), json_integer_value(json_object_get(c, "seed")));
+    const json_t *ids = json_object_get(c, "greedy_ids"),
+                 *logits = json_object_get(c, "greedy_logits");
+    prompt p = make_prompt(engine, json_integer_value(json_object_get(c, "tokens")),
+                           json_number_value(json_object_get(c, "depth")),
+                           json_integer_value(json_object_get(c, "seed")));
     int64_t n_vocab = ith_engine_get_info(engine)->n_vocab;
     double worst = 0;
     ith_error err;
 
-    if (ith_world_rank(world) == 0 && (strcmp(p.sha256, json_string_value(json_object_get(c, "chatml_sha256"))) != 0 ||
-                                       (json_int_t)p.n != json_integer_value(json_object_get(c, "prompt_tokens"))))
+    if (ith_world_rank(world) == 0 &&
+        (strcmp(p.sha256, json_string_value(json_object_get(c, "chatml_sha256"))) != 0 ||
+         (json_int_t)p.n != json_integer_value(json_object_get(c, "prompt_tokens"))))
         fail(p.name, "the prompt is not the reference's");
     ith_session *session = prefill(engine, &p);
     for (size_t i = 0; i < json_array_size(ids); i++) {
@@ -156,7 +167,8 @@ static void meets_reference(ith_engine *engine, const json_t *c)
         if (ith_world_rank(world) == 0)
             worst = fmax(worst, check_step(&p, ith_session_logits(session), n_vocab, id,
                                            json_number_value(json_array_get(logits, i))));
-        if (i + 1 < json_array_size(ids) && ith_session_decode(session, (int32_t)id, &err) != ITH_OK)
+        if (i + 1 < json_array_size(ids) &&
+            ith_session_decode(session, (int32_t)id, &err) != ITH_OK)
             fail(p.name, err.text);
     }
     if (ith_world_rank(world) == 0)
@@ -169,7 +181,7 @@ int main(void)
 {
     static const double depths[] = {0.02, 0.3, 0.6, 0.95};
 #ifdef __SANITIZE_ADDRESS__
-    int64_t longest = 1024; /* sanitizers look at memory, and are slow: longer texts would show them nothing new */
+    int64_t longest = 1024; /* longer texts would show the sanitizers nothing new */
 #else
     int64_t longest = getenv("ITHACA_LONG") != NULL ? 32768 : 8192;
 #endif
@@ -186,7 +198,9 @@ int main(void)
     ith_engine *engine = open_engine(false);
     for (int64_t tokens = 1024; tokens <= longest; tokens *= tokens == 1024 ? 8 : 4) {
         const int step = tokens == 1024 || longest > 8192 ? 1 : 4 / ith_world_size(world);
-        for (int i = step / 2; i < 4; i += step) /* of one the third, of two the second and the fourth */
+
+        /* One prompt: the third depth. Two: the second and the fourth. */
+        for (int i = step / 2; i < 4; i += step)
             answers(engine, tokens, depths[i], 100 + i);
     }
     ith_engine_close(engine);

@@ -1,6 +1,7 @@
 /* RANKS: 1 2 3 4
  *
- * What a plan says beforehand is what the engine takes: mesh, weights, workspace and cache of the needle model, within 5%.
+ * test_plan.c - a plan says what the engine takes: mesh, and weights, workspace and cache of the
+ * needle model within 5%.
  */
 #include "tests/needle.h"
 
@@ -38,15 +39,21 @@ static void near_stored(const ith_session *session, double planned)
         return;
     root = json_loads(text, 0, NULL);
     free(text);
-    json_array_foreach(json_object_get(root, "ranks"), i, rank) stored += of(json_object_get(rank, "weights"), "bytes");
+    json_array_foreach(json_object_get(root, "ranks"), i, rank)
+    {
+        stored += of(json_object_get(rank, "weights"), "bytes");
+    }
     json_decref(root);
     near("weights that are stored", planned, stored);
 }
 
 static json_t *plan(const ith_engine_params *engine)
 {
-    ith_estimate_params params = {
-        .engine = *engine, .nodes = 1, .ranks_per_node = ith_world_size(world), .read_gbps = 10, .integer_gops = 1000};
+    ith_estimate_params params = {.engine = *engine,
+                                  .nodes = 1,
+                                  .ranks_per_node = ith_world_size(world),
+                                  .read_gbps = 10,
+                                  .integer_gops = 1000};
     ith_error err;
     char *text;
     json_t *root;
@@ -78,15 +85,18 @@ int main(void)
         must_prefill(session, ids, n_ids);
     must_prefill(session, ids, CTX - 2 * n_ids);
 
-    near("workspace", of(memory, "rank_workspace_bytes"), (double)ith_mem_in_use(ITH_MEM_ACTIVATIONS));
+    near("workspace", of(memory, "rank_workspace_bytes"),
+         (double)ith_mem_in_use(ITH_MEM_ACTIVATIONS));
     if (CTX % (1024 * ith_world_size(world)) == 0) /* else some ranks hold a segment more */
         near("cache", of(memory, "rank_kv_bytes"), (double)ith_mem_in_use(ITH_MEM_KV));
-    near("weights", of(memory, "node_weights_bytes"), (double)ith_engine_get_info(engine)->weight_bytes);
+    near("weights", of(memory, "node_weights_bytes"),
+         (double)ith_engine_get_info(engine)->weight_bytes);
     near_stored(session, of(memory, "node_weights_bytes"));
-    must(strcmp(json_string_value(json_object_get(planned, "mesh")), ith_engine_get_info(engine)->mesh) == 0, "mesh",
-         NULL);
-    must(strncmp(json_string_value(json_object_get(planned, "distribution")), ith_engine_get_info(engine)->distribution,
-                 8) == 0,
+    must(strcmp(json_string_value(json_object_get(planned, "mesh")),
+                ith_engine_get_info(engine)->mesh) == 0,
+         "mesh", NULL);
+    must(strncmp(json_string_value(json_object_get(planned, "distribution")),
+                 ith_engine_get_info(engine)->distribution, 8) == 0,
          "distribution", NULL);
     must(of(planned, "prefill_s") > 0 && of(planned, "decode_tps") > 0, "times", NULL);
     if (ith_world_rank(world) == 0)

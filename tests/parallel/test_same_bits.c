@@ -1,10 +1,14 @@
 /* RANKS: 1 2 3 4 7
  *
- * Contract 2 on the needle model: the logits after a prompt of 1,002 tokens, and of three times those, are the same bits for any number
- * of ranks and threads, any shares and chunk, caches of any size, scored whole or prefilled in part and decoded token by token. The expected digest is that of the
- * scalar reference on one rank and one thread; it changes only when the arithmetic of simd/kernels.h is changed on purpose
- * (build/release/ithaca score -m tests/models/needle-qwen3 --ids tests/golden/needle/1k.ids --json prints the new one). The
- * same for --quant w4, and for float weights and caches, --quant bf16 --kv bf16 and --quant f32 --kv f32.
+ * test_same_bits.c - contract 2 on the needle model: the logits after a prompt are the same bits
+ * for any number of ranks and threads, any shares and chunk, and caches of any size.
+ *
+ * The prompt has 1,002 tokens, or three times as many. It is scored whole, or prefilled in several
+ * calls and decoded token by token. The expected digest is that of the scalar reference on one rank
+ * and one thread. It changes only when the arithmetic of simd/kernels.h is changed on purpose; then
+ * build/release/ithaca score -m tests/models/needle-qwen3 --ids tests/golden/needle/1k.ids --json
+ * prints the new one. The same is tested for --quant w4, and for float weights and caches: --quant
+ * bf16 --kv bf16 and --quant f32 --kv f32.
  */
 #include "tests/needle.h"
 
@@ -12,11 +16,12 @@
 
 enum { DECODED = 40, GENERATED = 13, COPIES = 3, DECODED_LONG = 6 };
 
-typedef struct forms { /* the forms of weights and cache, and what they give */
+/* The types of weights and cache, and the results they give. */
+typedef struct forms {
     const char *name;
     ith_quant quant;
     ith_kv_type kv;
-    const char *sha, *long_sha; /* of the prompt, of COPIES of it */
+    const char *sha, *long_sha; /* of the prompt; of COPIES of it */
     double mean_nll;
 } forms;
 
@@ -27,14 +32,18 @@ static const forms quantized = {"w8, q8",
                                 "2c3eecd9072344b1e4e1dbc049f33dc89df189b1f6edbfc5c226d60b94a740c3",
                                 1.86001};
 static const forms others[] = {
-    {"w4, q8", ITH_QUANT_W4, ITH_KV_Q8, "b0c203df8f089e157d36e7146cd9382d1b15cb772846f62cd332ad0befd5fcfa",
+    {"w4, q8", ITH_QUANT_W4, ITH_KV_Q8,
+     "b0c203df8f089e157d36e7146cd9382d1b15cb772846f62cd332ad0befd5fcfa",
      "71453206ca6afd318d79f67ee3d5a7fa59f959a45589996aa85d39cbc75a21fe", 1.86653},
-    {"bf16, bf16", ITH_QUANT_BF16, ITH_KV_BF16, "b9cf60b04c76d96599b7a2a572082e53a24ad15390744c380997af8bce942f59",
+    {"bf16, bf16", ITH_QUANT_BF16, ITH_KV_BF16,
+     "b9cf60b04c76d96599b7a2a572082e53a24ad15390744c380997af8bce942f59",
      "e11c4f7bd3bd9c643e290730b6ac7506b48e905fa1bd527021da06519c818668", 1.85889},
-    {"f32, f32", ITH_QUANT_F32, ITH_KV_F32, "5a203fdedfafc983d744a38baa06479687b812796b3f7302809dd5ccad6557ba",
+    {"f32, f32", ITH_QUANT_F32, ITH_KV_F32,
+     "5a203fdedfafc983d744a38baa06479687b812796b3f7302809dd5ccad6557ba",
      "a7f2b03cf0b98e37b488602f5f7712e5673dd43ae03b51a73e37464da16cea75", 1.85970},
 };
-static const int32_t expected_answer[GENERATED] = {282, 725, 314, 1877, 386, 220, 17, 22, 21, 21, 18, 17, 13};
+static const int32_t expected_answer[GENERATED] = {282, 725, 314, 1877, 386, 220, 17,
+                                                   22,  21,  21,  18,   17,  13};
 
 static void score_whole(ith_engine *engine, const forms *way)
 {
@@ -67,7 +76,8 @@ static void prefill_and_decode(ith_engine *engine, const forms *way)
     must_have_sha(session, way->sha, way->name, "decoded token by token");
     must(ith_generate(session, &params, &answer, &err) == ITH_OK, "generate", &err);
     if (ith_world_rank(world) == 0) {
-        must(answer.finish == ITH_FINISH_STOP && answer.n_ids == GENERATED, "the answer's length", NULL);
+        must(answer.finish == ITH_FINISH_STOP && answer.n_ids == GENERATED, "the answer's length",
+             NULL);
         must(memcmp(answer.ids, expected_answer, sizeof expected_answer) == 0, "the answer", NULL);
     }
     ith_generation_free(&answer);
@@ -85,8 +95,8 @@ static void long_timeline(ith_engine *engine, const forms *way)
     ith_session_close(session);
 }
 
-static void run_shared(const forms *way, int threads, int64_t chunk, ith_exchange exchange, int parts,
-                       const char *weights_by)
+static void run_shared(const forms *way, int threads, int64_t chunk, ith_exchange exchange,
+                       int parts, const char *weights_by)
 {
     ith_engine_params params = ith_engine_params_default();
     ith_engine *engine;
@@ -105,8 +115,9 @@ static void run_shared(const forms *way, int threads, int64_t chunk, ith_exchang
     long_timeline(engine, way);
     ith_engine_close(engine);
     if (ith_world_rank(world) == 0)
-        printf("ok same_bits of %s with %d threads, chunks of %lld, %d parts, shares by %s\n", way->name, threads,
-               (long long)chunk, parts, weights_by == NULL ? "none" : weights_by);
+        printf("ok same_bits of %s with %d threads, chunks of %lld, %d parts, shares by %s\n",
+               way->name, threads, (long long)chunk, parts,
+               weights_by == NULL ? "none" : weights_by);
 }
 
 static void run_with(const forms *way, int threads, int64_t chunk, ith_exchange exchange, int parts)
@@ -135,11 +146,12 @@ static void run_with_caches(const char *caches, const forms *way)
         printf("ok same_bits with caches of %s\n", caches);
 }
 
-/* What only several ranks do: exchange in one way or another, and take unequal shares. */
+/* What only several ranks do: exchange by any strategy, and take unequal shares. */
 static void among_ranks(void)
 {
+    /* A rank has 2 heads on 2 ranks, and 4 on 3 ranks. */
     for (int exchange = ITH_EXCHANGE_AUTO; exchange <= ITH_EXCHANGE_NODE; exchange++)
-        run_with(&quantized, 2, 300, (ith_exchange)exchange, 1 + exchange); /* 2 heads a rank on 2 ranks, 4 on 3 */
+        run_with(&quantized, 2, 300, (ith_exchange)exchange, 1 + exchange);
     run_by_numbers("3,1,4,1,5,9,2", &quantized, 1000, 0);
     run_by_numbers("7,0,0,5,0,1,3", &quantized, 64, 0);
     run_by_numbers("1,0,100000,0,2,100,0", &others[1], 300, 4);
@@ -147,7 +159,8 @@ static void among_ranks(void)
     run_shared(&quantized, 1 + ith_world_rank(world) % 2, 1000, ITH_EXCHANGE_AUTO, 0, "measured");
 }
 
-/* With ITHACA_LONG every chunk with either number of threads, and the other forms in small chunks too; else each chunk with one of them. */
+/* With ITHACA_LONG, every chunk runs with both numbers of threads, and the other forms run in small
+ * chunks too. Otherwise each chunk runs with one number of threads. */
 int main(void)
 {
     static const int64_t chunks[] = {16, 64, 1000};

@@ -1,9 +1,13 @@
 /* RANKS: 1 2 3 4
  *
- * Contract 2 for mixtures of experts: the logits after a prompt are the same bits for any number of ranks and threads, any chunk, both ways of
- * prefill, scored whole or prefilled in part and decoded token by token. The expected digests are those of the scalar reference on one rank and one
- * thread (ITHACA_SIMD=ref ithaca score -m MODEL --ids FILE --json prints them; the ids are a reference file's). And wherever the weights are: sharded, streamed from
- * files and from memory, from a pack, on one node and with the ranks on nodes of 1 and 2.
+ * test_same_bits_experts.c - contract 2 for mixtures of experts: the logits after a prompt are the
+ * same bits for any number of ranks and threads, any chunk, and both ways of prefill.
+ *
+ * The prompt is scored whole, or prefilled in several calls and decoded token by token. The
+ * expected digests are those of the scalar reference on one rank and one thread: ITHACA_SIMD=ref
+ * ithaca score -m MODEL --ids FILE --json prints them, with the ids of a reference file. The bits
+ * are also the same for every weight distribution: sharded, streamed from files and from memory,
+ * from a pack, on one node and with the ranks on nodes of 1 and 2.
  */
 #include "base/json.h"
 #include "tests/model_files.h"
@@ -115,7 +119,8 @@ static void same_bits(const expected *e)
 
 /* ---- Wherever the weights are ---- */
 
-static ith_engine_params params_of(const char *model, ith_distribution distribution, ith_offload offload)
+static ith_engine_params params_of(const char *model, ith_distribution distribution,
+                                   ith_offload offload)
 {
     ith_engine_params params = ith_engine_params_default();
     params.model = model;
@@ -135,7 +140,8 @@ static void digest(ith_engine *engine, char sha[65])
 }
 
 /* Streamed: under a tight budget. */
-static ith_engine *open_placed(const char *model, ith_distribution distribution, ith_offload offload)
+static ith_engine *open_placed(const char *model, ith_distribution distribution,
+                               ith_offload offload)
 {
     static int64_t least[ITH_OFFLOAD_RAM + 1][2];
     ith_engine_params params = params_of(model, distribution, offload);
@@ -145,8 +151,8 @@ static ith_engine *open_placed(const char *model, ith_distribution distribution,
                : must_open(&params);
 }
 
-static void compare(const char *model, ith_distribution distribution, ith_offload offload, const char *nodes,
-                    const char *want)
+static void compare(const char *model, ith_distribution distribution, ith_offload offload,
+                    const char *nodes, const char *want)
 {
     static const char *const words[] = {[ITH_DISTRIBUTION_REPLICATED] = "replicated",
                                         [ITH_DISTRIBUTION_SHARDED] = "sharded",
@@ -155,8 +161,10 @@ static void compare(const char *model, ith_distribution distribution, ith_offloa
     char got[65] = "", what[200];
 
     snprintf(what, sizeof what, "experts: %s %s, offload %d, node: %s",
-             strncmp(model, "synth", 5) == 0 ? "synthetic" : "pack", words[distribution], (int)offload, nodes);
-    must(strncmp(ith_engine_get_info(engine)->distribution, words[distribution], strlen(words[distribution])) == 0,
+             strncmp(model, "synth", 5) == 0 ? "synthetic" : "pack", words[distribution],
+             (int)offload, nodes);
+    must(strncmp(ith_engine_get_info(engine)->distribution, words[distribution],
+                 strlen(words[distribution])) == 0,
          "the weights are distributed so", NULL);
     digest(engine, got);
     if (ith_world_rank(world) == 0) {
@@ -188,7 +196,8 @@ static void make_pack(const char *path)
     params.model = SYNTHETIC;
     params.output = path;
     params.force = true;
-    must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack", &err);
+    must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack",
+         &err);
 }
 
 static void distributions(void)
@@ -201,7 +210,7 @@ static void distributions(void)
     snprintf(pack, sizeof pack, "%s/experts.ith", folder);
     const char *const models_of[2] = {SYNTHETIC, pack};
     make_pack(pack);
-    digest(open_placed(SYNTHETIC, ITH_DISTRIBUTION_REPLICATED, ITH_OFFLOAD_DISK), want); /* waits for rank 0 */
+    digest(open_placed(SYNTHETIC, ITH_DISTRIBUTION_REPLICATED, ITH_OFFLOAD_DISK), want);
     on_nodes(NULL, models_of, want);
     if (ith_world_size(world) > 1)
         on_nodes("1", models_of, want);

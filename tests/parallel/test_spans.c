@@ -1,6 +1,10 @@
-/* RANKS: 1 2 3 4 6 */
-/* A pass over the next tokens of several timelines gives the bits of a pass over each of them alone: logits after every token, and what the
- * caches hold afterwards. By rows where there are several ranks; in tiles, too, where there is one. */
+/* RANKS: 1 2 3 4 6
+ *
+ * test_spans.c - a pass over the next tokens of several timelines gives the bits of separate
+ * passes: the logits after every token, and what the caches hold afterwards.
+ *
+ * It runs by rows where there are several ranks, and also in tiles where there is one.
+ */
 #include "tests/needle.h"
 
 #include "base/digest.h"
@@ -14,7 +18,9 @@ static const size_t lengths[TIMELINES] = {5, 700, 1500};
 typedef struct timelines {
     ith_engine *engine;
     ith_session *of[TIMELINES];
-    char digests[MOST][65]; /* rank 0's: of the logits after each next token, timeline after timeline */
+
+    /* On rank 0: of the logits after each next token, timeline after timeline. */
+    char digests[MOST][65];
 } timelines;
 
 /* Token i of those that come next: another one in each timeline. */
@@ -62,7 +68,8 @@ static void decode_alone(timelines *t, const int64_t counts[TIMELINES])
         }
 }
 
-static void run_together(timelines *t, const int64_t counts[TIMELINES], int64_t n_logits, float *logits)
+static void run_together(timelines *t, const int64_t counts[TIMELINES], int64_t n_logits,
+                         float *logits)
 {
     ith_pass_env env = ith_engine_env(t->engine);
     ith_span spans[TIMELINES];
@@ -71,7 +78,8 @@ static void run_together(timelines *t, const int64_t counts[TIMELINES], int64_t 
     int64_t n = 0;
 
     for (int i = 0; i < TIMELINES; i++) {
-        ith_status status = ith_state_reserve(t->of[i]->state, (int64_t)lengths[i] + counts[i], &err);
+        ith_status status =
+            ith_state_reserve(t->of[i]->state, (int64_t)lengths[i] + counts[i], &err);
         must(status == ITH_OK, "room for the next tokens", &err);
         spans[i] = (ith_span){t->of[i]->state, (int64_t)lengths[i], counts[i]};
         for (int64_t k = 0; k < counts[i]; k++)
@@ -84,7 +92,8 @@ static void run_together(timelines *t, const int64_t counts[TIMELINES], int64_t 
 }
 
 /* The last n_logits rows are those of the tokens alone. */
-static void same_logits(const timelines *t, int64_t n, int64_t n_logits, const float *logits, const char *what)
+static void same_logits(const timelines *t, int64_t n, int64_t n_logits, const float *logits,
+                        const char *what)
 {
     int64_t ld = ith_logits_ld(t->engine->model), n_vocab = t->engine->model->hp.n_vocab;
     char hex[65];
@@ -96,7 +105,8 @@ static void same_logits(const timelines *t, int64_t n, int64_t n_logits, const f
 }
 
 /* One more token in each timeline sees the same keys and values as it did alone. */
-static void same_caches(timelines *t, const int64_t counts[TIMELINES], char after[TIMELINES][65], bool first)
+static void same_caches(timelines *t, const int64_t counts[TIMELINES], char after[TIMELINES][65],
+                        bool first)
 {
     ith_error err;
 
@@ -105,11 +115,13 @@ static void same_caches(timelines *t, const int64_t counts[TIMELINES], char afte
         t->of[i]->length = (int64_t)lengths[i] + counts[i];
         must(ith_session_decode(t->of[i], next_id(i, 63), &err) == ITH_OK, "decode", &err);
         ith_session_logits_sha256(t->of[i], first ? after[i] : hex);
-        must(first || ith_world_rank(world) != 0 || strcmp(hex, after[i]) == 0, "the caches hold the same", NULL);
+        must(first || ith_world_rank(world) != 0 || strcmp(hex, after[i]) == 0,
+             "the caches hold the same", NULL);
     }
 }
 
-static void together_as_alone(ith_engine_params params, const int64_t counts[TIMELINES], const char *name)
+static void together_as_alone(ith_engine_params params, const int64_t counts[TIMELINES],
+                              const char *name)
 {
     timelines t;
     char after[TIMELINES][65];
@@ -117,7 +129,9 @@ static void together_as_alone(ith_engine_params params, const int64_t counts[TIM
     float *logits;
 
     open_timelines(&t, &params);
-    if (ith_world_size(world) > 1 && n > t.of[0]->rows_tokens) { /* where a group shares heads */
+
+    /* This happens where a group shares heads. */
+    if (ith_world_size(world) > 1 && n > t.of[0]->rows_tokens) {
         close_timelines(&t);
         return;
     }

@@ -1,7 +1,7 @@
 /* RANKS: 1 2 3 4
  *
- * Speculation changes nothing but the number of passes: the same tokens, logits and timeline, greedy and sampled, whoever guesses; and
- * timelines that are cut back.
+ * test_speculation.c - speculation changes nothing but the number of passes: the tokens, logits and
+ * timeline are the same, greedy and sampled, whoever guesses. Truncated timelines too.
  */
 #include "tests/needle.h"
 
@@ -25,7 +25,8 @@ static ith_engine *open_engine(const char *model, ith_quant quant, int64_t chunk
     return must_open(&params);
 }
 
-/* The passage twice, so that it has been seen; the rest is the model's. Of what it returns only the counts are there still. */
+/* The prompt is the passage twice, so that it has been seen before; the model writes the rest. Only
+ * the counts of the returned generation are valid. */
 static ith_generation generate(ith_engine *engine, const ith_generate_params *params, result *out)
 {
     ith_session *session = must_open_session(engine);
@@ -35,8 +36,10 @@ static ith_generation generate(ith_engine *engine, const ith_generate_params *pa
     must_prefill(session, ids, PROMPT);
     must_prefill(session, ids, PROMPT / 2);
     must(ith_generate(session, params, &answer, &err) == ITH_OK, "generate", &err);
-    must(ith_session_length(session) == PROMPT + PROMPT / 2 + GENERATED - 1, "the timeline's length", NULL);
-    must(answer.n_passes + answer.n_accepted == GENERATED - 1, "a token for every pass and right guess", NULL);
+    must(ith_session_length(session) == PROMPT + PROMPT / 2 + GENERATED - 1,
+         "the timeline's length", NULL);
+    must(answer.n_passes + answer.n_accepted == GENERATED - 1,
+         "a token for every pass and right guess", NULL);
     ith_session_logits_sha256(session, out->sha);
     if (ith_world_rank(world) == 0) {
         must(answer.n_ids == GENERATED, "the answer's length", NULL);
@@ -48,10 +51,12 @@ static ith_generation generate(ith_engine *engine, const ith_generate_params *pa
     return counts;
 }
 
-static void same_text(ith_engine *engine, ith_session *draft, ith_sampling sampling, const char *name)
+static void same_text(ith_engine *engine, ith_session *draft, ith_sampling sampling,
+                      const char *name)
 {
     static const int lengths[] = {15, 4, 1};
-    ith_generate_params params = {.max_tokens = GENERATED, .ignore_eos = true, .sampling = sampling};
+    ith_generate_params params = {
+        .max_tokens = GENERATED, .ignore_eos = true, .sampling = sampling};
     result plain = {0}, guessed;
     ith_generation counts = generate(engine, &params, &plain);
 
@@ -61,7 +66,8 @@ static void same_text(ith_engine *engine, ith_session *draft, ith_sampling sampl
         guessed = (result){0};
         params.max_draft = lengths[i];
         counts = generate(engine, &params, &guessed);
-        must(counts.n_accepted > 0 && counts.n_drafted >= counts.n_accepted, "some guesses are right", NULL);
+        must(counts.n_accepted > 0 && counts.n_drafted >= counts.n_accepted,
+             "some guesses are right", NULL);
         must(memcmp(&plain, &guessed, sizeof plain) == 0, "the same tokens and logits", NULL);
         if (ith_world_rank(world) == 0)
             printf("ok the same, %s, drafts of %d # %lld of %lld guesses right\n", name, lengths[i],
@@ -71,12 +77,13 @@ static void same_text(ith_engine *engine, ith_session *draft, ith_sampling sampl
 
 static void with_chunk(int64_t chunk)
 {
-    const ith_sampling greedy = {.top_p = 1, .repeat_penalty = 1}, sampled = {.temperature = 0.8f,
-                                                                              .top_k = 20,
-                                                                              .top_p = 0.9f,
-                                                                              .repeat_penalty = 1.05f,
-                                                                              .repeat_window = 64,
-                                                                              .seed = 5};
+    const ith_sampling greedy = {.top_p = 1, .repeat_penalty = 1},
+                       sampled = {.temperature = 0.8f,
+                                  .top_k = 20,
+                                  .top_p = 0.9f,
+                                  .repeat_penalty = 1.05f,
+                                  .repeat_window = 64,
+                                  .seed = 5};
     ith_engine *engine = open_engine(NEEDLE_MODEL, ITH_QUANT_W8, chunk),
                *smaller = open_engine(NEEDLE_MODEL, ITH_QUANT_W4, chunk);
     ith_session *draft = must_open_session(smaller);
@@ -95,17 +102,21 @@ static void other_vocabularies_are_refused(void)
     ith_engine *engine = open_engine(NEEDLE_MODEL, ITH_QUANT_W8, 64),
                *other = open_engine("tests/golden/qwen3-gqa4", ITH_QUANT_W8, 64);
     ith_session *session = must_open_session(engine), *draft = must_open_session(other);
-    ith_generate_params params = {
-        .max_tokens = 2, .max_draft = 2, .draft = draft, .sampling = {.top_p = 1, .repeat_penalty = 1}};
+    ith_generate_params params = {.max_tokens = 2,
+                                  .max_draft = 2,
+                                  .draft = draft,
+                                  .sampling = {.top_p = 1, .repeat_penalty = 1}};
     ith_generation answer;
     ith_error err;
 
     must_prefill(session, ids, 10);
-    must(ith_generate(session, &params, &answer, &err) == ITH_E_ARGUMENT, "another vocabulary is refused", NULL);
+    must(ith_generate(session, &params, &answer, &err) == ITH_E_ARGUMENT,
+         "another vocabulary is refused", NULL);
     must(strstr(err.text, "vocabulary") != NULL, "and the vocabulary named", &err);
     params.draft = NULL;
     params.max_draft = ITH_DRAFT_MAX + 1;
-    must(ith_generate(session, &params, &answer, &err) == ITH_E_ARGUMENT, "too long drafts are refused", NULL);
+    must(ith_generate(session, &params, &answer, &err) == ITH_E_ARGUMENT,
+         "too long drafts are refused", NULL);
     ith_session_close(draft);
     ith_session_close(session);
     ith_engine_close(other);
@@ -124,15 +135,18 @@ static void timelines_are_cut_back(void)
     must_prefill(session, ids, 300);
     ith_session_logits_sha256(session, direct);
     must_prefill(session, ids + 500, 200);
-    must(ith_session_truncate(session, 501, &err) == ITH_E_ARGUMENT, "more tokens than there are", NULL);
+    must(ith_session_truncate(session, 501, &err) == ITH_E_ARGUMENT, "more tokens than there are",
+         NULL);
     must(ith_session_truncate(session, -1, &err) == ITH_E_ARGUMENT, "less than none", NULL);
     must(ith_session_truncate(session, 299, &err) == ITH_OK, "cut back", &err);
-    must(ith_session_length(session) == 299 && ith_session_logits(session) == NULL, "no logits after a cut", NULL);
+    must(ith_session_length(session) == 299 && ith_session_logits(session) == NULL,
+         "no logits after a cut", NULL);
     must_decode(session, ids[299]);
     ith_session_logits_sha256(session, again);
     must(strcmp(direct, again) == 0, "the same bits after a cut", NULL);
     must(ith_session_truncate(session, 300, &err) == ITH_OK, "cut nothing", &err);
-    must(ith_world_rank(world) != 0 || ith_session_logits(session) != NULL, "logits stay where nothing is cut", NULL);
+    must(ith_world_rank(world) != 0 || ith_session_logits(session) != NULL,
+         "logits stay where nothing is cut", NULL);
     ith_session_close(session);
     ith_engine_close(engine);
     if (ith_world_rank(world) == 0)

@@ -1,6 +1,11 @@
-/* RANKS: 1 2 3 4 5 8 */
-/* What every rank sends in prefill is within 5% of the formulas of model/traffic.h: by tokens (Ulysses), on any mesh, with a cache
- * that is empty or not, and by rows; and the strategies send the same, in one part and in several. */
+/* RANKS: 1 2 3 4 5 8
+ *
+ * test_traffic.c - what every rank sends in prefill is within 5% of the formulas of
+ * model/traffic.h.
+ *
+ * By ulysses, on any mesh, with an empty cache or not, and by rows. All strategies send the same,
+ * in one head slice or in several.
+ */
 #include "tests/needle.h"
 
 #include "engine/session.h"
@@ -23,7 +28,8 @@ static int64_t expected(const ith_engine *e, int64_t depth, int64_t n, bool rows
     const ith_hparams *hp = &e->model->hp;
     ith_wire wire = ith_engine_wire(e);
     int64_t layers = rows ? ith_traffic_rows(&wire, n) : ith_traffic_ulysses(&wire, depth, n),
-            logits = ith_range_size(ith_mesh_rows(&e->mesh, hp->n_vocab, e->mesh.rank)) * (int64_t)sizeof(float);
+            logits = ith_range_size(ith_mesh_rows(&e->mesh, hp->n_vocab, e->mesh.rank)) *
+                     (int64_t)sizeof(float);
     return layers + (e->mesh.rank == 0 ? 0 : logits);
 }
 
@@ -51,7 +57,8 @@ static void prefill(const ith_engine_params *params)
         if (rows && engine->mesh.context > 1)
             must(is >= formula, "a group exchanges more than the formula's", NULL);
         else
-            must(llabs(is - formula) * 20 <= formula, "bytes sent are within 5% of the formula", NULL);
+            must(llabs(is - formula) * 20 <= formula, "bytes sent are within 5% of the formula",
+                 NULL);
     }
     ith_session_close(session);
     ith_engine_close(engine);
@@ -67,7 +74,8 @@ static void prefill_exact(ith_prefill way, int parts)
 
 static void prefill_weighed(ith_prefill way)
 {
-    static const char *const weights[] = {"1", "3,1", "0,1,2", "3,1,0,2", "2,0,3,1,1", NULL, NULL, "1,0,2,5,1,3,0,4"};
+    static const char *const weights[] = {"1",         "3,1", "0,1,2", "3,1,0,2",
+                                          "2,0,3,1,1", NULL,  NULL,    "1,0,2,5,1,3,0,4"};
     ith_engine_params params = by(way);
     params.shares = weights[ith_world_size(world) - 1];
     prefill(&params);
@@ -86,7 +94,8 @@ static void prefill_eight_heads(ith_prefill way)
     prefill_synthetic(way, "synthetic:tests/models/eight-heads/config.json:q8_0");
 }
 
-/* Layers with experts and dense ones: in the second model every second, with an MLP eight times as wide as the experts of a token. */
+/* Layers with experts. In the second model every second layer is dense, with an MLP eight times as
+ * wide as the experts of a token. */
 static void prefill_experts(ith_prefill way)
 {
     prefill_synthetic(way, "synthetic:tests/models/experts/config.json:q8_0");

@@ -137,7 +137,7 @@ static void defaults_are_the_classes(void **state)
     assert_int_equal(hp.bos, -1);
     assert_int_equal(hp.n_eos, 0);
     hp = good("{" LLAMA ", 'tie_word_embeddings': true, 'num_key_value_heads': 3, 'head_dim': "
-                        "null, 'pretraining_tp': 1}");
+              "null, 'pretraining_tp': 1}");
     assert_true(hp.tied_embeddings);
     assert_int_equal(hp.n_kv_heads, 3);
     assert_int_equal(hp.head_dim, 64);
@@ -186,11 +186,11 @@ static void yarn_in_both_spellings(void **state)
               "'original_max_position_embeddings': 32768}}");
     check_yarn(&hp);
     hp = good("{" QWEN ", 'max_position_embeddings': 40960, 'rope_parameters': {'rope_theta': 1e6, "
-                       "'rope_type': 'yarn',"
+              "'rope_type': 'yarn',"
               " 'factor': 4.0, 'original_max_position_embeddings': 32768}}");
     check_yarn(&hp);
     hp = good("{" QWEN ", 'max_position_embeddings': 65536, 'rope_parameters': {'rope_type': "
-                       "'yarn', 'factor': null,"
+              "'yarn', 'factor': null,"
               " 'original_max_position_embeddings': 16384, 'beta_fast': 16, 'beta_slow': 2, "
               "'attention_factor': 1.5,"
               " 'mscale': 0.7, 'mscale_all_dim': 0.5, 'truncate': false}}");
@@ -207,7 +207,7 @@ static void linear_and_llama3(void **state)
     assert_int_equal(hp.rope.kind, ITH_ROPE_LINEAR);
     assert_true(hp.rope.factor == 2.0);
     hp = good("{" LLAMA ", 'max_position_embeddings': 131072, 'rope_scaling': {'factor': 8.0, "
-                        "'low_freq_factor': 1.0,"
+              "'low_freq_factor': 1.0,"
               " 'high_freq_factor': 4.0, 'original_max_position_embeddings': 8192, 'rope_type': "
               "'llama3'}}");
     assert_int_equal(hp.rope.kind, ITH_ROPE_LLAMA3);
@@ -359,7 +359,7 @@ static void impossible_experts_are_refused(void **state)
         {"{" MOE ", 'mlp_only_layers': [-1]}", ITH_E_FORMAT, "\"mlp_only_layers\""},
         {"{" MOE ", 'mlp_only_layers': ['x']}", ITH_E_FORMAT, "\"mlp_only_layers\""},
         {"{" MOE ", 'mlp_only_layers': "
-                 "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}",
+         "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}",
          ITH_E_UNSUPPORTED, "\"mlp_only_layers\""},
     };
     (void)state;

@@ -66,7 +66,10 @@ static void expect_golden(const shared *s, const ith_tokenizer *tok, const char 
 
     assert_true(json_array_size(strings) >= 2000);
     assert_int_equal(json_array_size(strings), json_array_size(ids));
-    json_array_foreach(strings, i, text) expect_ids(tok, text, flags, json_array_get(ids, i), name);
+    json_array_foreach(strings, i, text)
+    {
+        expect_ids(tok, text, flags, json_array_get(ids, i), name);
+    }
 }
 
 static void test_qwen3_ids(void **state)
