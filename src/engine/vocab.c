@@ -5,23 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(ith_piece) == sizeof(ith_bytes), "both are a pointer and a length");
-
-static const ith_piece *as_pieces(const ith_bytes *bytes)
-{
-    return (const ith_piece *)(const void *)bytes;
-}
-
 static ith_status tokenizer_from_gguf(const ith_source *source, const ith_gguf_vocab *v,
                                       ith_tokenizer **tok, ith_error *err)
 {
     ith_tokenizer_spec spec = {
         .where = ith_source_path(source),
-        .pre = {v->pre.data, v->pre.len},
+        .pre = v->pre,
         .n_tokens = v->n_tokens,
-        .tokens = as_pieces(v->tokens),
+        .tokens = v->tokens,
         .n_merges = v->n_merges,
-        .merges = as_pieces(v->merges),
+        .merges = v->merges,
         .types = v->types,
         .bos = v->bos,
         .eos = v->eos,
@@ -67,8 +60,7 @@ static ith_status read_pack(const ith_source *source, ith_vocab *vocab, ith_erro
     char *found = NULL;
     size_t len = 0;
 
-    ITH_TRY(ith_tokenizer_from_json_text(ith_source_path(source), (ith_piece){json.data, json.len},
-                                         (ith_piece){config.data, config.len}, &vocab->tok, err));
+    ITH_TRY(ith_tokenizer_from_json_text(ith_source_path(source), json, config, &vocab->tok, err));
     if (template.data == NULL && config.data != NULL)
         ITH_TRY(ith_chat_template_in(ith_source_path(source), config.data, config.len, &found, &len,
                                      err));

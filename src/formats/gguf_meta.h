@@ -6,6 +6,7 @@
 #ifndef ITH_FORMATS_GGUF_META_H
 #define ITH_FORMATS_GGUF_META_H
 
+#include "base/bytes.h"
 #include "formats/hparams.h"
 #include "formats/mapfile.h"
 

@@ -26,12 +26,6 @@ typedef struct ith_mapfile {
     ino_t inode;
 } ith_mapfile;
 
-/* Bytes in a mapping. */
-typedef struct ith_bytes {
-    const char *data; /* not NUL-terminated */
-    size_t len;
-} ith_bytes;
-
 /* Maps a regular file. ITH_E_IO: it cannot be opened or mapped; ITH_E_ARGUMENT: not a regular file.
  * On failure *file is zeroed. */
 ith_status ith_mapfile_open(const char *path, ith_mapfile *file, ith_error *err);

@@ -14,6 +14,7 @@
 #ifndef ITH_FORMATS_PACKFILE_H
 #define ITH_FORMATS_PACKFILE_H
 
+#include "base/bytes.h"
 #include "base/json.h"
 #include "formats/filereader.h"
 #include "simd/kernels.h"

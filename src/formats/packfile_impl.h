@@ -2,6 +2,7 @@
 #ifndef ITH_FORMATS_PACKFILE_IMPL_H
 #define ITH_FORMATS_PACKFILE_IMPL_H
 
+#include "base/bytes.h"
 #include "formats/packfile.h"
 
 /* The first bytes of the file; little-endian, as in memory. */

@@ -10,6 +10,7 @@
 #ifndef ITH_FORMATS_SOURCE_H
 #define ITH_FORMATS_SOURCE_H
 
+#include "base/bytes.h"
 #include "base/json.h"
 #include "formats/gguf_vocab.h"
 #include "formats/hparams.h"

@@ -26,6 +26,7 @@
 #ifndef ITH_TEXT_TOKENIZER_H
 #define ITH_TEXT_TOKENIZER_H
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 typedef struct ith_tokenizer ith_tokenizer;
@@ -52,25 +53,20 @@ enum { ITH_TOKENIZE_BOS = 2 };
 ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path,
                                    ith_tokenizer **tok, ith_error *err);
 
-typedef struct ith_piece {
-    const char *data; /* not NUL-terminated */
-    size_t len;
-} ith_piece;
-
 /* The same from the text of the files. Errors name `where`. config.data may be NULL. */
-ith_status ith_tokenizer_from_json_text(const char *where, ith_piece json, ith_piece config,
+ith_status ith_tokenizer_from_json_text(const char *where, ith_bytes json, ith_bytes config,
                                         ith_tokenizer **tok, ith_error *err);
 
 /* The vocabulary of a GGUF file, as arrays. They are read while the tokenizer is built and not
  * needed afterwards. */
 typedef struct ith_tokenizer_spec {
     const char *where; /* the file's name, for error messages */
-    ith_piece pre;     /* tokenizer.ggml.pre; empty: "default" */
+    ith_bytes pre;     /* tokenizer.ggml.pre; empty: "default" */
     size_t n_tokens;   /* ids 0 .. n_tokens-1 */
     /* [n_tokens] in the byte-level alphabet; control and user-defined tokens verbatim */
-    const ith_piece *tokens;
+    const ith_bytes *tokens;
     size_t n_merges;
-    const ith_piece *merges; /* [n_merges] "left right", lowest rank first */
+    const ith_bytes *merges; /* [n_merges] "left right", lowest rank first */
     /* [n_tokens] 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte; NULL: all
      * normal. Types 2 and 3 are special added tokens, 4 are added tokens that are not special. */
     const int32_t *types;

@@ -33,10 +33,10 @@ static const known_pre known[] = {
 
 enum { N_KNOWN = sizeof known / sizeof *known };
 
-static const known_pre *find_pre(ith_piece name)
+static const known_pre *find_pre(ith_bytes name)
 {
     if (name.len == 0)
-        name = (ith_piece){"default", 7};
+        name = (ith_bytes){"default", 7};
     for (int i = 0; i < N_KNOWN; i++)
         if (strlen(known[i].name) == name.len && memcmp(known[i].name, name.data, name.len) == 0)
             return &known[i];
@@ -85,7 +85,7 @@ static ith_status add_tokens(ith_builder *builder, const ith_tokenizer_spec *spe
 {
     for (size_t id = 0; id < spec->n_tokens; id++) {
         int32_t type = type_of(spec, id);
-        ith_piece text = spec->tokens[id];
+        ith_bytes text = spec->tokens[id];
         ith_added item = {.text = (char *)text.data,
                           .len = text.len,
                           .id = (int32_t)id,

@@ -56,7 +56,7 @@ ith_status ith_builder_merges(ith_builder *builder, size_t n_merges, ith_error *
     return ith_bpe_init(&tok->bpe, n_merges, err);
 }
 
-ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_piece left, ith_piece right,
+ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_bytes left, ith_bytes right,
                              ith_error *err)
 {
     ith_token_table *tokens = &builder->tok->tokens;
@@ -81,7 +81,7 @@ ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_piece left, 
     return ITH_OK;
 }
 
-ith_status ith_builder_merge_text(ith_builder *builder, size_t rank, ith_piece both, ith_error *err)
+ith_status ith_builder_merge_text(ith_builder *builder, size_t rank, ith_bytes both, ith_error *err)
 {
     const char *space = both.len > 0 ? memchr(both.data, ' ', both.len) : NULL;
     size_t left = space == NULL ? 0 : (size_t)(space - both.data);
@@ -91,8 +91,8 @@ ith_status ith_builder_merge_text(ith_builder *builder, size_t rank, ith_piece b
             err, ITH_E_FORMAT,
             "%s: merge %zu is \"%.*s\"; expected two tokens with one space between them",
             builder->where, rank, (int)(both.len < 80 ? both.len : 80), both.data);
-    return ith_builder_merge(builder, rank, (ith_piece){both.data, left},
-                             (ith_piece){space + 1, both.len - left - 1}, err);
+    return ith_builder_merge(builder, rank, (ith_bytes){both.data, left},
+                             (ith_bytes){space + 1, both.len - left - 1}, err);
 }
 
 static ith_status check_added(ith_builder *builder, const ith_added *added, ith_error *err)

@@ -42,11 +42,11 @@ ith_status ith_builder_token(ith_builder *builder, int64_t id, const char *text,
 /* Announces n_merges merges. They follow one by one, lowest rank first. ITH_E_FORMAT: a half, or
  * the two together, is not a token. */
 ith_status ith_builder_merges(ith_builder *builder, size_t n_merges, ith_error *err);
-ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_piece left, ith_piece right,
+ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_bytes left, ith_bytes right,
                              ith_error *err);
 
 /* The same for a merge written as "left right". */
-ith_status ith_builder_merge_text(ith_builder *builder, size_t rank, ith_piece both,
+ith_status ith_builder_merge_text(ith_builder *builder, size_t rank, ith_bytes both,
                                   ith_error *err);
 
 /* Adds an added token; its text is verbatim. ITH_E_FORMAT: the id belongs to a token with other

@@ -194,9 +194,9 @@ static ith_status read_vocab(reader *r, ith_error *err)
     return ITH_OK;
 }
 
-static ith_piece bytes_of(const json_t *text)
+static ith_bytes bytes_of(const json_t *text)
 {
-    return (ith_piece){json_string_value(text), json_string_length(text)};
+    return (ith_bytes){json_string_value(text), json_string_length(text)};
 }
 
 static ith_status read_merges(reader *r, ith_error *err)
@@ -432,7 +432,7 @@ done:
     return status;
 }
 
-ith_status ith_tokenizer_from_json_text(const char *where, ith_piece json, ith_piece config_json,
+ith_status ith_tokenizer_from_json_text(const char *where, ith_bytes json, ith_bytes config_json,
                                         ith_tokenizer **tok, ith_error *err)
 {
     json_t *root = NULL, *config = NULL;

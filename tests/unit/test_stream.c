@@ -10,7 +10,7 @@
 static ith_tokenizer *bytes_tokenizer(void)
 {
     static char texts[256][3];
-    ith_piece tokens[256];
+    ith_bytes tokens[256];
     ith_tokenizer_spec spec = {.where = "bytes",
                                .pre = {"gpt-2", 5},
                                .n_tokens = 256,
@@ -30,7 +30,7 @@ static ith_tokenizer *bytes_tokenizer(void)
             texts[byte][1] = (char)(0x80 | (code & 0x3f));
             len = 2;
         }
-        tokens[byte] = (ith_piece){texts[byte], len};
+        tokens[byte] = (ith_bytes){texts[byte], len};
     }
     assert_int_equal(ith_tokenizer_from_arrays(&spec, &tok, NULL), ITH_OK);
     return tok;

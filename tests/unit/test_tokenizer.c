@@ -90,7 +90,7 @@ static void test_smollm2_ids(void **state)
 
 typedef struct arrays {
     ith_tokenizer_spec spec;
-    ith_piece *tokens, *merges;
+    ith_bytes *tokens, *merges;
     int32_t *types;
 } arrays;
 
@@ -106,7 +106,7 @@ static arrays arrays_from(const json_t *root, const char *pre)
 
     json_object_foreach(vocab, key, id)
     {
-        a.tokens[json_integer_value(id)] = (ith_piece){key, strlen(key)};
+        a.tokens[json_integer_value(id)] = (ith_bytes){key, strlen(key)};
         a.types[json_integer_value(id)] = 1;
     }
     json_array_foreach(json_object_get(root, "added_tokens"), i, item)
@@ -117,7 +117,7 @@ static arrays arrays_from(const json_t *root, const char *pre)
         char *both = NULL;
         int len = asprintf(&both, "%s %s", json_string_value(json_array_get(item, 0)),
                            json_string_value(json_array_get(item, 1)));
-        a.merges[i] = (ith_piece){both, (size_t)len};
+        a.merges[i] = (ith_bytes){both, (size_t)len};
     }
     a.spec = (ith_tokenizer_spec){.where = "arrays",
                                   .pre = {pre, strlen(pre)},

@@ -204,7 +204,7 @@ static void expect_spec_error(const ith_tokenizer_spec *spec, ith_status status,
 
 static void test_damaged_arrays(void **state)
 {
-    ith_piece tokens[] = {{"a", 1}, {"b", 1}, {"ab", 2}, {"<s>", 3}}, merges[] = {{"a b", 3}};
+    ith_bytes tokens[] = {{"a", 1}, {"b", 1}, {"ab", 2}, {"<s>", 3}}, merges[] = {{"a b", 3}};
     int32_t types[] = {1, 1, 1, 3};
     const ith_tokenizer_spec good = {"f.gguf", {"gpt-2", 5}, 4, tokens, 1,
                                      merges,   types,        3, -1,     true};
@@ -215,7 +215,7 @@ static void test_damaged_arrays(void **state)
     assert_int_equal(ith_tokenizer_from_arrays(&good, &tok, NULL), ITH_OK);
     assert_true(ith_tokenizer_add_bos(tok));
     ith_tokenizer_free(tok);
-    bad.pre = (ith_piece){"klingon", 7};
+    bad.pre = (ith_bytes){"klingon", 7};
     expect_spec_error(&bad, ITH_E_UNSUPPORTED,
                       "qwen2, smollm, gpt-2, llama-bpe, llama3, llama-v3, default");
     bad = good;
@@ -229,15 +229,15 @@ static void test_damaged_arrays(void **state)
     types[1] = 6;
     expect_spec_error(&good, ITH_E_UNSUPPORTED, "byte");
     types[1] = 1;
-    merges[0] = (ith_piece){"a c", 3};
+    merges[0] = (ith_bytes){"a c", 3};
     expect_spec_error(&good, ITH_E_FORMAT, "merge 0");
-    merges[0] = (ith_piece){"b a", 3};
+    merges[0] = (ith_bytes){"b a", 3};
     expect_spec_error(&good, ITH_E_FORMAT, "not in the vocabulary");
     for (size_t len = 0; len < 3; len++) {
-        merges[0] = (ith_piece){"a b", len};
+        merges[0] = (ith_bytes){"a b", len};
         expect_spec_error(&good, ITH_E_FORMAT, "one space");
     }
-    merges[0] = (ith_piece){"a b c", 5};
+    merges[0] = (ith_bytes){"a b c", 5};
     expect_spec_error(&good, ITH_E_FORMAT, "one space");
 }
 
