@@ -305,7 +305,7 @@ static bool take(rest *s, const ith_lot *lot, bool first, int64_t *task)
     do {
         int16_t behind = (int16_t)(uint16_t)(lot->number - (uint16_t)(left >> 2 * TASK_BITS));
         uint64_t begin = behind > 0 ? 0 : left >> TASK_BITS & mask,
-                 end = behind > 0 ? (uint64_t)lot->pieces : left & mask;
+                 end = behind > 0 ? (uint64_t)lot->tasks : left & mask;
         if (behind < 0 || begin == end)
             return false;
         *task = (int64_t)(first ? begin : end - 1);
@@ -315,10 +315,10 @@ static bool take(rest *s, const ith_lot *lot, bool first, int64_t *task)
     return true;
 }
 
-ith_lot ith_lot_open(ith_member *me, int64_t pieces, bool help)
+ith_lot ith_lot_open(ith_member *me, int64_t tasks, bool help)
 {
     ith_lot lot = {
-        .share = me->tid, .piece = -1, .pieces = pieces, .help = help && me->n_threads > 1};
+        .share = me->tid, .task = -1, .tasks = tasks, .help = help && me->n_threads > 1};
     if (lot.help)
         lot.number = ++me->lots;
     return lot;
@@ -332,12 +332,12 @@ bool ith_lot_next(ith_member *me, ith_lot *lot)
     rest *shares = me->team->shares;
 
     if (!lot->help)
-        return ++lot->piece < lot->pieces;
+        return ++lot->task < lot->tasks;
     for (int rounds = me->n_nodes > 1 ? 2 : 1; lot->looked < rounds * n; lot->looked++) {
         lot->share = (me->tid + lot->looked) % n;
         bool beside = me->n_nodes == 1 || shares[lot->share].node == me->node;
         if (beside == (lot->looked < n) &&
-            take(&shares[lot->share], lot, lot->share == me->tid, &lot->piece))
+            take(&shares[lot->share], lot, lot->share == me->tid, &lot->task))
             return true;
     }
     return false;

@@ -60,7 +60,7 @@ static inline ith_range ith_my_share(const ith_member *me, int64_t n, int64_t un
  * Every member opens the same lots in the same order and takes tasks until none is left:
  *
  *     ith_lot lot = ith_lot_open(me, tasks, help); while (ith_lot_next(me, &lot))
- *         work(lot.share, lot.piece);
+ *         work(lot.share, lot.task);
  *     ith_barrier(me);   before any result is read
  *
  * No barrier is needed between two lots (except one in 2^15 lots). Each task goes to one member.
@@ -68,23 +68,23 @@ static inline ith_range ith_my_share(const ith_member *me, int64_t n, int64_t un
  * tasks of microseconds. */
 typedef struct ith_lot {
     int share;     /* the task in hand: 0 <= share < n_threads, */
-    int64_t piece; /* 0 <= piece < pieces */
-    int64_t pieces;
+    int64_t task; /* 0 <= task < tasks */
+    int64_t tasks;
     bool help;
     uint16_t number;
     int looked; /* shares found empty */
 } ith_lot;
-ith_lot ith_lot_open(ith_member *me, int64_t pieces, bool help); /* 0 <= pieces <= ITH_LOT_PIECES */
+ith_lot ith_lot_open(ith_member *me, int64_t tasks, bool help); /* 0 <= tasks <= ITH_LOT_TASKS */
 bool ith_lot_next(ith_member *me, ith_lot *lot);
-#define ITH_LOT_PIECES ((1 << 24) - 1)
+#define ITH_LOT_TASKS ((1 << 24) - 1)
 
 /* The range of the task in hand where the lot is n things, shared out by ith_my_share in whole
  * units. */
-static inline ith_range ith_lot_part(const ith_member *me, const ith_lot *lot, int64_t n,
+static inline ith_range ith_lot_range(const ith_member *me, const ith_lot *lot, int64_t n,
                                      int64_t unit)
 {
     ith_range share = ith_split(n, unit, me->n_threads, lot->share),
-              task = ith_split(ith_range_size(share), unit, (int)lot->pieces, (int)lot->piece);
+              task = ith_split(ith_range_size(share), unit, (int)lot->tasks, (int)lot->task);
     return (ith_range){share.begin + task.begin, share.begin + task.end};
 }
 

@@ -107,12 +107,12 @@ static ith_range share_of(const ith_mesh *mesh, int64_t n, int64_t unit, int r)
                               : ith_split_by(n, unit, mesh->sums, mesh->ranks, r);
 }
 
-ith_range ith_mesh_places(const ith_mesh *mesh, int64_t n, int r)
+ith_range ith_mesh_slots(const ith_mesh *mesh, int64_t n, int r)
 {
     return share_of(mesh, n, 1, r);
 }
 
-int64_t ith_mesh_most_places(const ith_mesh *mesh, int64_t n)
+int64_t ith_mesh_most_slots(const ith_mesh *mesh, int64_t n)
 {
     int64_t most = 1, all = mesh->ranks;
     for (int r = 0; mesh->sums != NULL && r < mesh->ranks; r++) {
@@ -125,8 +125,8 @@ int64_t ith_mesh_most_places(const ith_mesh *mesh, int64_t n)
 
 ith_range ith_mesh_attended(const ith_mesh *mesh, int64_t n, int c)
 {
-    return (ith_range){ith_mesh_places(mesh, n, ith_mesh_rank(mesh, 0, c)).begin,
-                       ith_mesh_places(mesh, n, ith_mesh_rank(mesh, mesh->ulysses - 1, c)).end};
+    return (ith_range){ith_mesh_slots(mesh, n, ith_mesh_rank(mesh, 0, c)).begin,
+                       ith_mesh_slots(mesh, n, ith_mesh_rank(mesh, mesh->ulysses - 1, c)).end};
 }
 
 /* Tokens are dealt from both ends: deal i, which goes to the holder of slot i, is the next token
@@ -156,7 +156,7 @@ ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, ith_range slots)
     return (ith_range){all.begin, ith_range_size(all) < most ? all.end : all.begin + most};
 }
 
-int64_t ith_mesh_place(const ith_mesh *mesh, int64_t n, int64_t token)
+int64_t ith_mesh_slot(const ith_mesh *mesh, int64_t n, int64_t token)
 {
     if (mesh->context == 1)
         return token;

@@ -92,10 +92,10 @@ static inline int64_t ith_mesh_held_heads(const ith_mesh *mesh, int64_t s, ith_r
  * most one. */
 
 /* The slots of rank r. */
-ith_range ith_mesh_places(const ith_mesh *mesh, int64_t n, int r);
+ith_range ith_mesh_slots(const ith_mesh *mesh, int64_t n, int r);
 
 /* The most slots that any rank holds of n tokens or fewer. */
-int64_t ith_mesh_most_places(const ith_mesh *mesh, int64_t n);
+int64_t ith_mesh_most_slots(const ith_mesh *mesh, int64_t n);
 
 /* The slots of all ranks with context index c: contiguous too. */
 ith_range ith_mesh_attended(const ith_mesh *mesh, int64_t n, int c);
@@ -105,7 +105,7 @@ ith_range ith_mesh_attended(const ith_mesh *mesh, int64_t n, int c);
 ith_range ith_mesh_tokens(const ith_mesh *mesh, int64_t n, ith_range slots);
 
 /* The slot of a token, 0 <= token < n. */
-int64_t ith_mesh_place(const ith_mesh *mesh, int64_t n, int64_t token);
+int64_t ith_mesh_slot(const ith_mesh *mesh, int64_t n, int64_t token);
 
 /* ---- Rows ---- */
 

@@ -35,7 +35,7 @@ ith_limits ith_session_limits(const ith_engine *e, int64_t ctx, int64_t chunk, b
     int64_t by_rows = rows_tokens(e, chunk, all_by_rows);
     return (ith_limits){.chunk = chunk,
                         .max_tokens =
-                            max2(ith_mesh_most_places(&e->mesh, chunk), min2(chunk, by_rows)),
+                            max2(ith_mesh_most_slots(&e->mesh, chunk), min2(chunk, by_rows)),
                         .rows_tokens = by_rows,
                         .n_threads = e->info.threads,
                         .ctx = ctx};

@@ -38,7 +38,7 @@ enum {
 
     /* Tasks that a member's share of a product is cut into, at least. Members that help wait for an
      * eighth of a share at most. */
-    ITH_PIECES = 8,
+    ITH_SHARE_TASKS = 8,
 
     ITH_FEW_TOKENS = 16
 };
@@ -70,7 +70,7 @@ static inline bool ith_help_with(int64_t n)
  * `blocks` blocks of tokens. Runs consist of pairs of tiles, which kernels process together. */
 static inline int64_t ith_tile_runs(int64_t tiles, int64_t blocks)
 {
-    return ith_clamp((ITH_PIECES + blocks - 1) / blocks, 1, (tiles + 1) / 2);
+    return ith_clamp((ITH_SHARE_TASKS + blocks - 1) / blocks, 1, (tiles + 1) / 2);
 }
 
 /* gate and up: the most floats of each product that are computed together; and the rows, in whole

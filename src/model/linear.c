@@ -67,8 +67,8 @@ void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith
     ith_lot lot = ith_lot_open(me, p.blocks * p.runs, ith_help_with(n_tokens));
     while (ith_lot_next(me, &lot)) {
         ith_range share = ith_split(last - first, 1, me->n_threads, lot.share),
-                  tokens = ith_split(n_tokens, 1, p.blocks, (int)lot.piece / p.runs),
-                  run = ith_split(ith_range_size(share), 2, p.runs, (int)lot.piece % p.runs);
+                  tokens = ith_split(n_tokens, 1, p.blocks, (int)lot.task / p.runs),
+                  run = ith_split(ith_range_size(share), 2, p.runs, (int)lot.task % p.runs);
         ith_range tiles = {first + share.begin + run.begin, first + share.begin + run.end};
         if (run.begin < run.end)
             ith_linear_tiles(model->kernels, w, tiles, in, tokens.begin, ith_range_size(tokens),

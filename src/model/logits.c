@@ -8,9 +8,9 @@
 /* Ulysses: the rank that holds the pass's last token, as the last of its own. */
 static int last_owner(const ith_pass *p)
 {
-    int64_t slot = ith_mesh_place(&p->mesh, p->n, p->n - 1);
+    int64_t slot = ith_mesh_slot(&p->mesh, p->n, p->n - 1);
     int r = 0;
-    while (slot >= ith_mesh_places(&p->mesh, p->n, r).end)
+    while (slot >= ith_mesh_slots(&p->mesh, p->n, r).end)
         r++;
     return r;
 }
@@ -68,7 +68,7 @@ static void output(ith_pass *p, ith_member *me, ith_range rows, ith_need need, c
 {
     ith_store *store = p->model->store;
 
-    for (int step = 0; step < ith_store_output_parts(store, need); step++) {
+    for (int step = 0; step < ith_store_output_steps(store, need); step++) {
         ith_range there = ith_store_enter_output(store, step, need, me), now = rows;
         ith_pass_lap(p, me, (int)p->model->hp.n_layers, ITH_LAP_WEIGHTS);
         now.begin = now.begin > there.begin ? now.begin : there.begin;
@@ -105,7 +105,7 @@ void ith_logits(ith_pass *p, ith_member *me)
 
 ith_range ith_pass_scored(const ith_pass *p, int rank)
 {
-    return ith_mesh_places(&p->mesh, p->n, rank);
+    return ith_mesh_slots(&p->mesh, p->n, rank);
 }
 
 /* -ln softmax(logits)[target]. The logarithm is double, so that it rounds to the same float on all

@@ -28,7 +28,7 @@ ith_pass ith_pass_make(const ith_pass_env *env, bool by_rows, const ith_span *sp
 
     for (int i = 0; i < n_spans; i++)
         p.n += spans[i].n;
-    p.mine = by_rows ? (ith_range){0, p.n} : ith_mesh_places(env->mesh, p.n, env->comm->rank);
+    p.mine = by_rows ? (ith_range){0, p.n} : ith_mesh_slots(env->mesh, p.n, env->comm->rank);
     p.need = need_of(&p);
     return p;
 }

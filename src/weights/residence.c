@@ -77,7 +77,7 @@ ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *p, i
                          .embed_stays = true,
                          .layers_resident = n_layers,
                          .experts_resident = n_layers,
-                         .steps = {.n_layers = n_layers, .output_parts = 1}};
+                         .steps = {.n_layers = n_layers, .output_steps = 1}};
     if (fits_whole(plan, p, &all)) {
         r->resident = all;
         return ITH_OK;

@@ -101,10 +101,10 @@ static ith_status add_output(const ith_entry *e, ith_steps *s, ith_error *err)
     size_t half = s->transit / 2 / ALIGN * ALIGN;
     int64_t tiles = (int64_t)(half / e->unit_bytes);
 
-    s->part_tiles = tiles;
-    s->output_parts = 0;
-    for (int64_t first = 0; first < e->n_units; first += tiles, s->output_parts++) {
-        ith_step *step = add_step(s, (size_t)(s->output_parts % 2) * half, 1, err);
+    s->step_tiles = tiles;
+    s->output_steps = 0;
+    for (int64_t first = 0; first < e->n_units; first += tiles, s->output_steps++) {
+        ith_step *step = add_step(s, (size_t)(s->output_steps % 2) * half, 1, err);
         if (step == NULL)
             return ITH_E_MEMORY;
         add_extent(step, e, first, e->n_units - first < tiles ? e->n_units - first : tiles);

@@ -40,8 +40,8 @@ typedef struct ith_steps {
     int n_layers, n_stages; /* stages of a layer */
     int64_t *of_stage;      /* [n_layers][n_stages] the step of a stage; -1: it stays in memory */
     int64_t first_output;   /* the first step of the output matrix; n if that stays whole */
-    int output_parts;       /* steps of the output matrix; 1 if it stays whole */
-    int64_t part_tiles;     /* tiles of each of them */
+    int output_steps;       /* steps of the output matrix; 1 if it stays whole */
+    int64_t step_tiles;     /* tiles of each of them */
     size_t transit;         /* 0: everything stays, whole */
     size_t shelves;         /* of all steps, behind the transit */
 } ith_steps;

@@ -25,7 +25,7 @@
  *
  * Page placement: all weights lie on the memory nodes of the threads that read them (homes.h).
  *
- * A pass says which stage of which layer, or which part of the output matrix, it is about to use,
+ * A pass says which stage of which layer, or which step of the output matrix, it is about to use,
  * and whether it needs all rows; it does not know where the tiles come from. The store owns
  * matrices and vectors.
  */
@@ -122,11 +122,11 @@ void ith_store_enter(ith_store *store, int layer, int stage, ith_need need, cons
                      ith_member *me);
 void ith_store_leave(ith_store *store, int layer, int stage, ith_need need, ith_member *me);
 
-/* The output matrix, in parts, in rising order; 1 part if all that is needed stays. enter returns
- * the rows of the part. */
-int ith_store_output_parts(const ith_store *store, ith_need need);
-ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_member *me);
-void ith_store_leave_output(ith_store *store, int part, ith_need need, ith_member *me);
+/* The output matrix, in steps, in rising order; 1 step if all that is needed stays. enter returns
+ * the rows of the step. */
+int ith_store_output_steps(const ith_store *store, ith_need need);
+ith_range ith_store_enter_output(ith_store *store, int step, ith_need need, ith_member *me);
+void ith_store_leave_output(ith_store *store, int step, ith_need need, ith_member *me);
 
 /* Collective, on one thread, outside passes. Waits for everything that a pass with that need
  * fetches, in its order, and uses none of it: the time of a pass whose computing takes no time.

@@ -60,32 +60,32 @@ void ith_store_leave(ith_store *store, int layer, int stage, ith_need need, ith_
         leave(store, step_of(store, layer, stage));
 }
 
-int ith_store_output_parts(const ith_store *store, ith_need need)
+int ith_store_output_steps(const ith_store *store, ith_need need)
 {
     return suffices(store, store->residence.output_stays, need)
                ? 1
-               : store->residence.steps.output_parts;
+               : store->residence.steps.output_steps;
 }
 
-ith_range ith_store_enter_output(ith_store *store, int part, ith_need need, ith_member *me)
+ith_range ith_store_enter_output(ith_store *store, int step, ith_need need, ith_member *me)
 {
     const ith_residence *r = &store->residence;
     ith_range rows = {0, store->output->rows};
 
     if (suffices(store, r->output_stays, need))
         return rows;
-    enter(store, r->steps.first_output + part, need, NULL, me);
+    enter(store, r->steps.first_output + step, need, NULL, me);
     rows.begin = store->output->first_tile * ITH_TILE_ROWS;
-    rows.end = rows.begin + r->steps.part_tiles * ITH_TILE_ROWS;
+    rows.end = rows.begin + r->steps.step_tiles * ITH_TILE_ROWS;
     if (rows.end > store->output->rows)
         rows.end = store->output->rows;
     return rows;
 }
 
-void ith_store_leave_output(ith_store *store, int part, ith_need need, ith_member *me)
+void ith_store_leave_output(ith_store *store, int step, ith_need need, ith_member *me)
 {
     if (me->tid == 0 && !suffices(store, store->residence.output_stays, need))
-        leave(store, store->residence.steps.first_output + part);
+        leave(store, store->residence.steps.first_output + step);
 }
 
 static void pass_by(ith_store *store, int64_t step, ith_need need, const bool *chosen)

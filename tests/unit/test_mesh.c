@@ -110,11 +110,11 @@ static void parts_cover_the_whole(void **state)
         assert_int_equal(ith_mesh_make(NULL, ranks, 0, 8, &m, NULL), ITH_OK);
         assert_cover(kv_part, &m, 8, 8 / ranks);
         for (int64_t n = 0; n < 300; n++) {
-            assert_cover(ith_mesh_places, &m, n, 1);
+            assert_cover(ith_mesh_slots, &m, n, 1);
             assert_cover(ith_mesh_rows, &m, n, 32);
         }
         assert_cover(ith_mesh_rows, &m, 151936, 32);
-        assert_cover(ith_mesh_places, &m, (int64_t)1 << 40, 1);
+        assert_cover(ith_mesh_slots, &m, (int64_t)1 << 40, 1);
     }
 }
 
@@ -189,7 +189,7 @@ static int64_t keys_of(const ith_mesh *m, int64_t depth, int64_t n, int c, uint8
         ith_range tokens = ith_mesh_tokens(m, n, places);
         assert_true(tokens.begin > last && tokens.begin < tokens.end && tokens.end <= n);
         for (int64_t t = tokens.begin; t < tokens.end; t++) {
-            assert_int_equal(ith_mesh_place(m, n, t), places.begin + t - tokens.begin);
+            assert_int_equal(ith_mesh_slot(m, n, t), places.begin + t - tokens.begin);
             keys += depth + t + 1;
             seen[t]++;
         }
@@ -263,14 +263,14 @@ static void weights_cut(void **state)
         for (int64_t n = 0; n < 300; n += 1 + n / 40) {
             int64_t at = 0;
             for (int r = 0; r < 5; r++) {
-                ith_range places = ith_mesh_places(&m, n, r), rows = ith_mesh_rows(&m, n, r);
+                ith_range places = ith_mesh_slots(&m, n, r), rows = ith_mesh_rows(&m, n, r);
                 double exact = (double)(n * weights[w][r]) / (double)sums[5];
                 assert_int_equal(places.begin, at);
                 assert_true((double)ith_range_size(places) > exact - 1 &&
                             (double)ith_range_size(places) < exact + 1);
                 assert_true(weights[w][r] > 0 ||
                             (ith_range_size(places) == 0 && ith_range_size(rows) == 0));
-                assert_true(ith_range_size(places) <= ith_mesh_most_places(&m, n));
+                assert_true(ith_range_size(places) <= ith_mesh_most_slots(&m, n));
                 assert_true(rows.begin % 32 == 0 || rows.begin == n);
                 for (int64_t i = places.begin; i < places.end; i++)
                     assert_int_equal(ith_split_by_holder(n, 1, sums, 5, i), r);

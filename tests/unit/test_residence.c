@@ -155,7 +155,7 @@ static void enough_is_everything(void **state)
         assert_int_equal(r.resident, p.bytes);
         assert_int_equal(r.steps.n, 0);
         assert_int_equal(r.steps.transit, 0);
-        assert_true(r.output_stays && r.embed_stays && r.steps.output_parts == 1 &&
+        assert_true(r.output_stays && r.embed_stays && r.steps.output_steps == 1 &&
                     r.layers_resident == 28);
     }
     close_planned(&p);

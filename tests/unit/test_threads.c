@@ -197,22 +197,22 @@ static void shares_cover_the_work(void **state)
 
 /* ---- Lots ---- */
 
-enum { PIECES = 7, LOTS = 70000 }; /* more than a lot's number can tell apart */
+enum { TASKS = 7, LOTS = 70000 }; /* more than a lot's number can tell apart */
 
 typedef struct lots {
     int lots;
-    int64_t pieces;
+    int64_t tasks;
     bool help;
-    int taken[MAX][PIECES], foreign, late_has, done;
+    int taken[MAX][TASKS], foreign, late_has, done;
 } lots;
 
 static void take_lots(void *arg, ith_member *me)
 {
     lots *l = arg;
     for (int i = 0; i < l->lots; i++) {
-        ith_lot lot = ith_lot_open(me, l->pieces, l->help);
+        ith_lot lot = ith_lot_open(me, l->tasks, l->help);
         while (ith_lot_next(me, &lot)) {
-            __atomic_fetch_add(&l->taken[lot.share][lot.piece], 1, __ATOMIC_RELAXED);
+            __atomic_fetch_add(&l->taken[lot.share][lot.task], 1, __ATOMIC_RELAXED);
             __atomic_fetch_add(&l->foreign, lot.share != me->tid, __ATOMIC_RELAXED);
         }
         if (i % 1000 == 999)
@@ -228,19 +228,19 @@ static void run_lots(int n_threads, lots *l, int runs)
         ith_team_run(team, take_lots, l);
     ith_team_close(team);
     for (int t = 0; t < n_threads; t++)
-        for (int i = 0; i < PIECES; i++)
-            assert_int_equal(l->taken[t][i], i < l->pieces ? runs * l->lots : 0);
+        for (int i = 0; i < TASKS; i++)
+            assert_int_equal(l->taken[t][i], i < l->tasks ? runs * l->lots : 0);
 }
 
 static void every_piece_is_given_once(void **state)
 {
     (void)state;
     for (int n = 1; n <= MAX; n++)
-        for (int64_t pieces = 0; pieces <= PIECES; pieces += PIECES) {
-            lots l = {.lots = 20, .pieces = pieces, .help = true};
+        for (int64_t tasks = 0; tasks <= TASKS; tasks += TASKS) {
+            lots l = {.lots = 20, .tasks = tasks, .help = true};
             run_lots(n, &l, 3);
         }
-    lots many = {.lots = LOTS, .pieces = PIECES, .help = true};
+    lots many = {.lots = LOTS, .tasks = TASKS, .help = true};
     run_lots(3, &many, 2);
 }
 
@@ -248,7 +248,7 @@ static void without_help_each_does_his_share(void **state)
 {
     (void)state;
     for (int n = 1; n <= MAX; n++) {
-        lots l = {.lots = 20, .pieces = PIECES};
+        lots l = {.lots = 20, .tasks = TASKS};
         run_lots(n, &l, 3);
         assert_int_equal(l.foreign, 0);
     }
@@ -259,12 +259,12 @@ static void come_late(void *arg, ith_member *me)
 {
     lots *l = arg;
     bool late = me->tid == me->n_threads - 1;
-    ith_lot lot = ith_lot_open(me, PIECES, true);
+    ith_lot lot = ith_lot_open(me, TASKS, true);
 
     while (late && __atomic_load_n(&l->done, __ATOMIC_ACQUIRE) < me->n_threads - 1)
         sched_yield();
     while (ith_lot_next(me, &lot)) {
-        __atomic_fetch_add(&l->taken[lot.share][lot.piece], 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&l->taken[lot.share][lot.task], 1, __ATOMIC_RELAXED);
         l->late_has += late;
     }
     __atomic_fetch_add(&l->done, 1, __ATOMIC_RELEASE);
@@ -281,7 +281,7 @@ static void others_do_the_share_of_one_who_is_late(void **state)
         ith_team_close(team);
         assert_int_equal(l.late_has, 0);
         for (int t = 0; t < n; t++)
-            for (int i = 0; i < PIECES; i++)
+            for (int i = 0; i < TASKS; i++)
                 assert_int_equal(l.taken[t][i], 1);
     }
 }

@@ -205,7 +205,7 @@ static int64_t sends_by_tokens(const ith_wire *w, int64_t depth, int64_t n)
 {
     const ith_hparams *hp = w->hp;
     const ith_mesh *mesh = w->mesh;
-    ith_range mine = ith_mesh_places(mesh, n, mesh->rank), heads = {0, mesh->heads};
+    ith_range mine = ith_mesh_slots(mesh, n, mesh->rank), heads = {0, mesh->heads};
     int64_t U = mesh->ulysses, n_mine = ith_range_size(mine),
             others = ith_range_size(ith_mesh_attended(mesh, n, mesh->c)) - n_mine,
             stays = ith_reach_held(mesh, depth, n, mine, heads, mesh->c),

@@ -247,15 +247,15 @@ static void expert_rows(ith_pass *p, const ith_ffn *w, ith_range rows, int64_t f
     }
 }
 
-/* Part `part` of `parts` of the pass's rows `rows` of all experts' gate and up. */
-static void gate_up_part(ith_pass *p, const ith_experts *w, ith_range rows, ith_deal deal,
-                         int parts, int part, float *scratch)
+/* Task `task` of `tasks` of the pass's rows `rows` of all experts' gate and up. */
+static void gate_up_task(ith_pass *p, const ith_experts *w, ith_range rows, ith_deal deal,
+                         int tasks, int task, float *scratch)
 {
     const ith_routes *routes = routes_of(p);
     int64_t n = p->model->hp.experts.n, groups = (ith_range_size(rows) + ITH_GROUP - 1) / ITH_GROUP;
 
     for (int64_t e = 0; e < n; e++) {
-        ith_range share = ith_experts_share(routes, n, e, groups, deal, parts, part);
+        ith_range share = ith_experts_share(routes, n, e, groups, deal, tasks, task);
         int64_t begin = rows.begin + share.begin * ITH_GROUP,
                 end = rows.begin + share.end * ITH_GROUP;
         if (share.begin < share.end)
@@ -268,12 +268,12 @@ static void gate_up_part(ith_pass *p, const ith_experts *w, ith_range rows, ith_
 static void gate_up(ith_pass *p, const ith_experts *w, ith_range rows, ith_member *me)
 {
     bool help = ith_help_with(ith_range_size(p->mine));
-    int pieces = help ? ITH_PIECES : 1;
+    int tasks = help ? ITH_SHARE_TASKS : 1;
     ith_deal deal = ith_range_size(p->mine) <= ITH_DECODE_TOKENS ? ITH_BY_ROWS : ITH_BY_EXPERTS;
-    ith_lot lot = ith_lot_open(me, pieces, help);
+    ith_lot lot = ith_lot_open(me, tasks, help);
 
     while (ith_lot_next(me, &lot))
-        gate_up_part(p, w, rows, deal, me->n_threads * pieces, lot.share * pieces + (int)lot.piece,
+        gate_up_task(p, w, rows, deal, me->n_threads * tasks, lot.share * tasks + (int)lot.task,
                      p->ws->scratch[me->tid]);
     ith_barrier(me);
 }
@@ -328,7 +328,7 @@ static void down(ith_pass *p, const ith_experts *w, ith_range rows, ith_member *
         me, help ? ith_tile_runs((n + me->n_threads - 1) / me->n_threads, 1) : 1, help);
 
     while (ith_lot_next(me, &lot))
-        down_tiles(p, w, first, ith_lot_part(me, &lot, n, 1), p->ws->scratch[me->tid]);
+        down_tiles(p, w, first, ith_lot_range(me, &lot, n, 1), p->ws->scratch[me->tid]);
     ith_barrier(me);
 }
 

@@ -61,9 +61,9 @@ typedef enum ith_deal {                 /* what is dealt out one after another *
                         ITH_BY_ROWS     /* the first group of every expert, then the second */
 } ith_deal;
 
-/* Of an expert's `groups` of rows, those that member `part` of `parts` computes; every group is one member's. */
+/* Of an expert's `groups` of rows, those of task `task` of `tasks`; every group belongs to one task. */
 ith_range ith_experts_share(const ith_routes *routes, int64_t n_experts, int64_t expert,
-                            int64_t groups, ith_deal deal, int parts, int part);
+                            int64_t groups, ith_deal deal, int tasks, int task);
 
 /* Called by every member: the router's product for all my tokens, then the lists. Ends with a barrier. */
 void ith_route(ith_pass *pass, const ith_experts *experts, ith_routes *routes, ith_member *me);

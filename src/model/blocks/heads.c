@@ -169,7 +169,7 @@ static ith_range block_tokens(const ith_pass *p, int64_t block, int64_t *segment
 static ith_lot open_units(const ith_pass *p, ith_member *me)
 {
     bool help = ith_help_with(p->n);
-    return ith_lot_open(me, help ? ITH_PIECES : 1, help);
+    return ith_lot_open(me, help ? ITH_SHARE_TASKS : 1, help);
 }
 
 static void make_unit_and_append(const ith_heads *a, const ith_head_slice *slice, int64_t head,
@@ -194,7 +194,7 @@ static void make_and_append(const ith_heads *a, const ith_head_slice *slice, ith
     ith_lot lot = open_units(a->pass, me);
 
     while (ith_lot_next(me, &lot)) {
-        ith_range units = ith_lot_part(me, &lot, n, 1);
+        ith_range units = ith_lot_range(me, &lot, n, 1);
         for (int64_t i = units.begin; i < units.end; i++)
             make_unit_and_append(a, slice, i / blocks, i % blocks, record);
     }
@@ -222,7 +222,7 @@ static void make(const ith_heads *a, const ith_head_slice *slice, ith_member *me
     ith_lot lot = open_units(a->pass, me);
 
     while (ith_lot_next(me, &lot)) {
-        ith_range units = ith_lot_part(me, &lot, ith_range_size(a->pass->mine) * n, 1);
+        ith_range units = ith_lot_range(me, &lot, ith_range_size(a->pass->mine) * n, 1);
         for (int64_t i = units.begin; i < units.end; i++)
             make_head(a, slice, (int)(i % n / n_run), i % n_run, n_q, i / n);
     }
@@ -246,7 +246,7 @@ static void append(const ith_heads *a, const ith_head_slice *slice, ith_member *
     ith_lot lot = open_units(a->pass, me);
 
     while (ith_lot_next(me, &lot)) {
-        ith_range units = ith_lot_part(me, &lot, n, 1);
+        ith_range units = ith_lot_range(me, &lot, n, 1);
         for (int64_t i = units.begin; i < units.end; i++)
             append_unit(a, slice, slice->heads.begin + i / blocks, i % blocks);
     }

@@ -120,7 +120,7 @@ static const uint8_t *arrived(const ith_heads *a, const ith_head_slice *slice, i
 {
     ith_pass *p = a->pass;
     int c = p->mesh.c;
-    ith_range before = {0, ith_mesh_place(&p->mesh, p->n, token)};
+    ith_range before = {0, ith_mesh_slot(&p->mesh, p->n, token)};
     int64_t before_it =
         kv_held(a, slice->heads, before, c) + number_in_token(a, slice, token, head, c);
     return kv_in(a, slice) + before_it * a->kv.bytes;
@@ -135,7 +135,7 @@ static void send_kv(const ith_heads *a, const ith_head_slice *slice)
 
     for (int r = 0; r < p->comm->size; r++) {
         int u = ith_mesh_u(&p->mesh, r), c = ith_mesh_c(&p->mesh, r);
-        ith_range slots = ith_mesh_places(&p->mesh, p->n, r), before = {0, slots.begin};
+        ith_range slots = ith_mesh_slots(&p->mesh, p->n, r), before = {0, slots.begin};
         send.counts[r] = kv_held(a, slice->heads, p->mine, c) * a->kv.bytes;
         send.displs[r] = kv_before(a, slice, u, c) * a->kv.bytes;
         recv.counts[r] = kv_held(a, slice->heads, slots, p->mesh.c) * a->kv.bytes;
@@ -161,7 +161,7 @@ static void count_slots(const ith_heads *a, int64_t width, ith_comm_counts to)
 {
     ith_pass *p = a->pass;
     for (int r = 0; r < p->comm->size; r++) {
-        ith_range slots = ith_mesh_places(&p->mesh, p->n, r);
+        ith_range slots = ith_mesh_slots(&p->mesh, p->n, r);
         bool near = ith_mesh_c(&p->mesh, r) == p->mesh.c;
         to.counts[r] = near ? ith_range_size(slots) * width : 0;
         to.displs[r] = near ? (slots.begin - a->attended.begin) * width : 0;

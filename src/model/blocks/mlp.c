@@ -57,8 +57,8 @@ static void gate_up(ith_pass *p, const ith_ffn *w, ith_range rows, ith_member *m
 
     while (ith_lot_next(me, &lot)) {
         ith_range share = ith_split(ith_range_size(rows), ITH_GROUP, me->n_threads, lot.share),
-                  tokens = ith_split(n, 1, blocks, (int)lot.piece / runs);
-        int64_t begin = share.begin + lot.piece % runs * width,
+                  tokens = ith_split(n, 1, blocks, (int)lot.task / runs);
+        int64_t begin = share.begin + lot.task % runs * width,
                 end = begin + width < share.end ? begin + width : share.end;
         if (begin < end)
             ith_ffn_block(p, w, (ith_range){rows.begin + begin, rows.begin + end}, &in,

@@ -43,12 +43,12 @@ int64_t ith_reach_segments(const ith_mesh *mesh, int64_t depth, int64_t n, int c
 
 int64_t ith_reach_most_tokens(const ith_mesh *mesh, int64_t n)
 {
-    return mesh->ulysses * ith_mesh_most_places(mesh, n);
+    return mesh->ulysses * ith_mesh_most_slots(mesh, n);
 }
 
 int64_t ith_reach_most_records(const ith_mesh *mesh, int64_t n)
 {
-    int64_t tokens = ith_mesh_most_places(mesh, n),
+    int64_t tokens = ith_mesh_most_slots(mesh, n),
             held = (mesh->heads + mesh->context - 1) / mesh->context;
     return max2(tokens * mesh->heads * mesh->ulysses, n * held + tokens * mesh->heads);
 }

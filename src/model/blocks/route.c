@@ -95,14 +95,14 @@ void ith_route_list(const ith_experts_params *experts, int64_t n_tokens, ith_rou
 
 /* Groups lie one after another, each as long as it costs. One is whose share it begins in. */
 ith_range ith_experts_share(const ith_routes *r, int64_t n_experts, int64_t expert, int64_t groups,
-                            ith_deal deal, int parts, int part)
+                            ith_deal deal, int tasks, int task)
 {
     int64_t sum = r->costs[n_experts], before = r->costs[expert],
             each = r->costs[expert + 1] - before;
     int64_t first = deal == ITH_BY_EXPERTS ? before * groups : before,
             step = deal == ITH_BY_EXPERTS ? each : sum;
-    int64_t begin = sum * groups * part / parts - first,
-            end = sum * groups * (part + 1) / parts - first;
+    int64_t begin = sum * groups * task / tasks - first,
+            end = sum * groups * (task + 1) / tasks - first;
 
     if (each == 0)
         return (ith_range){0, 0};
