@@ -113,13 +113,13 @@ extern "C" {
  * and a new patch version may not. */
 
 #define ITH_VERSION_MAJOR 0
-#define ITH_VERSION_MINOR 1
+#define ITH_VERSION_MINOR 2
 #define ITH_VERSION_PATCH 0
 
-/* For comparisons: #if ITH_VERSION_NUMBER >= 100 is true from 0.1.0 on. */
+/* For comparisons: #if ITH_VERSION_NUMBER >= 200 is true from 0.2.0 on. */
 #define ITH_VERSION_NUMBER (ITH_VERSION_MAJOR * 10000 + ITH_VERSION_MINOR * 100 + ITH_VERSION_PATCH)
 
-#define ITH_VERSION "0.1.0"
+#define ITH_VERSION "0.2.0"
 
 /* Local. Returns the ITH_VERSION of the library in use, which a shared library may have replaced
  * since the program was compiled. The text is static. */
