@@ -55,7 +55,7 @@ static ith_status add_entry(ith_plan *plan, const char *name, const ith_tensor *
     return ITH_OK;
 }
 
-/* A matrix that the tensor holds, whose shape has been checked. */
+/* Adds a matrix of a tensor whose shape has been checked. */
 static ith_status add_matrix(ith_plan *plan, const char *name, const ith_tensor *tensor,
                              int64_t rows, int64_t cols, ith_layout layout, ith_entry **out,
                              ith_error *err)

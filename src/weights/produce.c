@@ -5,7 +5,7 @@
 #include "base/range.h"
 #include "weights/layout.h"
 
-/* Bytes of the largest tile that is stored in another layout than is wanted. */
+/* Bytes of the largest packed tile that has to change its layout. */
 static size_t largest_converted(const ith_plan *plan)
 {
     size_t bytes = 0;
@@ -58,14 +58,14 @@ void ith_producer_close(ith_producer *p)
 
 /* ---- Rows of a file ---- */
 
-/* Bytes of a row of the file, whose tensor's last dimension is the columns. */
+/* Bytes of a row in the file: a tensor's last dimension is the columns. */
 static size_t row_bytes_of(const ith_entry *e)
 {
     const ith_dtype_info *type = ith_dtype_get(e->tensor->dtype);
     return (size_t)(e->matrix->cols / type->block) * (size_t)type->block_bytes;
 }
 
-/* The file's row that holds our row, both counted from the matrix's first. */
+/* The row of the file that holds a row of the matrix, both counted from the matrix's first. */
 static int64_t file_row(const ith_entry *e, int64_t row)
 {
     int64_t d = e->head_dim, in_head;
@@ -75,7 +75,8 @@ static int64_t file_row(const ith_entry *e, int64_t row)
     return row - in_head + (in_head < d / 2 ? 2 * in_head : 2 * (in_head - d / 2) + 1);
 }
 
-/* The matrix's rows in the file among which those of tiles [first, first + n) are. */
+/* The rows to read from the file for tiles [first, first + n): whole heads where rows are
+ * reordered. */
 static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
 {
     int64_t unit = e->order == ITH_ROWS_PLAIN ? 1 : e->head_dim, rows = e->matrix->rows;
@@ -84,7 +85,7 @@ static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
     return (ith_range){begin, end < rows ? end : rows};
 }
 
-/* Bytes [at, at + bytes) of a tensor's data, until the producer's next call. */
+/* Bytes [at, at + bytes) of a tensor's data; valid until the producer's next call. */
 static ith_status get_data(ith_producer *p, const ith_tensor *t, size_t at, size_t bytes,
                            const uint8_t **data, ith_error *err)
 {
@@ -114,7 +115,7 @@ static ith_status pack_rows(const ith_entry *e, ith_dtype dtype, const uint8_t *
                     e->tensor->file, e->tensor->name, m->layout == ITH_W8 ? "w8" : "w4");
 }
 
-/* `data`: the file's rows from `first_row` on, among which those of the tile are. */
+/* `data`: rows of the file from `first_row` on, those of the tile among them. */
 static ith_status convert(const ith_entry *e, int64_t tile, const uint8_t *data, int64_t first_row,
                           void *out, ith_error *err)
 {
@@ -145,7 +146,7 @@ static ith_status convert_rows(ith_producer *p, const ith_entry *e, int64_t firs
 
 /* ---- Units ---- */
 
-/* A pack's tile into another layout: through floats, which are exact. */
+/* Converts a packed tile to another layout, through floats, which are exact. */
 static ith_status convert_packed(const ith_producer *p, const ith_entry *e, int64_t tile, void *out,
                                  ith_error *err)
 {

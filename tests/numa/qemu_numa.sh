@@ -64,6 +64,7 @@ make_root() {
     cp "$program" "$root/ithaca"
     # shellcheck disable=SC2046 # paths without blanks
     with_libraries $(ldd "$program" | grep -o '/[^ ):]*')
+    with_libraries /lib/x86_64-linux-gnu/libgcc_s.so.1 # glibc loads it when a thread of OpenMP ends
     cp -r tests/models/needle-qwen3 "$root/model"
     cp tests/golden/needle/1k.ids "$root/1k.ids"
     mkdir "$root/larger" && larger_config >"$root/larger/config.json"
