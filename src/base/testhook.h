@@ -1,21 +1,25 @@
-/* testhook.h - lets a test disturb the program at a fixed point of its work instead of after some time.
+/* testhook.h - lets a test disturb the program at a fixed point of its work instead of after some
+ * time.
  *
- * The environment variable ITHACA_TEST_HOOK holds "POINT N ACTION [RANK]". When a point's count reaches N, rank RANK
- * (default 0) acts, once. A count that starts beyond N, as after a resume, counts as reaching it.
+ * The environment variable ITHACA_TEST_HOOK holds "POINT N ACTION [RANK]". When a point's count
+ * reaches N, rank RANK (default 0) acts, once. A count that starts beyond N, as after a resume,
+ * counts as reaching it.
  *
- *   POINT   length   the timeline has N tokens. Every rank, after each pass; KV data handed to the writer thread by
- *                    then is on disk
- *           answer   N tokens of the answer are chosen and saved, the prompt's KV data is on disk, and the last token
- *                    is not shown yet. Rank 0 only
+ *   POINT   length   the timeline has N tokens. Every rank, after each pass; KV data handed to the
+ *                    writer thread by then is on disk
+ *           answer   N tokens of the answer are chosen and saved, the prompt's KV data is on disk,
+ *                    and the last token is not shown yet. Rank 0 only
  *           file     the rank's writer thread has written N files of KV data. Runs in that thread
  *           pack     N bytes of a pack are made
  *
- *   ACTION  KILL, TERM, INT, USR1,   the rank sends itself this signal; handlers run before the work continues
- *           SEGV, BUS
- *           /PATH                    the rank creates this file and waits as long as it is empty; at the points length
- *                                    and answer rank 0 also continues when it is told to stop
+ *   ACTION  KILL, TERM, INT, USR1,   the rank sends itself this signal; handlers run before the work
+ *           SEGV, BUS                continues
+ *           /PATH                    the rank creates this file and waits as long as it is empty; at
+ *                                    the points length and answer rank 0 also continues when it is
+ *                                    told to stop
  *
- * All ranks must see the same value. Unset, a point costs one comparison. A value of another form is ignored.
+ * All ranks must see the same value. Unset, a point costs one comparison. A value of another form
+ * is ignored.
  */
 #ifndef ITH_BASE_TESTHOOK_H
 #define ITH_BASE_TESTHOOK_H
@@ -29,8 +33,9 @@ void ith_test_hook_open(int rank);
 /* Is it time to act? Alike on all ranks that call it with the same count. */
 bool ith_test_hook_due(const char *point, int64_t count);
 
-/* To be called when it is. Sends the signal and returns false; or creates the file, sleeps for some milliseconds, and
- * returns true as long as the file is empty: the caller repeats the call unless it has been told to stop. */
+/* To be called when it is. Sends the signal and returns false; or creates the file, sleeps for some
+ * milliseconds, and returns true as long as the file is empty: the caller repeats the call unless
+ * it has been told to stop. */
 bool ith_test_hook_act(void);
 
 #endif

@@ -178,7 +178,8 @@ void ith_comm_close(ith_comm *comm);
  * preceded by "rank N: " where there are several ranks. */
 ith_status ith_comm_agree(ith_comm *comm, ith_status status, ith_error *err);
 
-/* Not collective. Prints "ithaca: error: rank N: text" on stderr; all ranks exit with status `code`. */
+/* Not collective. Prints "ithaca: error: rank N: text" on stderr; all ranks exit with status
+ * `code`. */
 void ith_comm_abort(ith_comm *comm, int code, const char *text) __attribute__((noreturn));
 
 #endif

@@ -7,9 +7,9 @@
  *             other ranks hold some of these (R > 1), they arrive head by head, the next head's
  *             while this one's tiles are worked on (ring attention, arXiv 2310.01889, with the
  *             ring's order given up for the ascending one).
- *   segments  decode: members take (head, segment) pairs of those that this rank holds; the partials
- *             are folded afterwards (flash-decoding), with R > 1 each query head's on one rank. All
- *             query heads of a KV head share the pass over its keys and values.
+ *   segments  decode: members take (head, segment) pairs of those that this rank holds. The
+ *             partials are folded afterwards (flash-decoding), with R > 1 each query head's on one
+ *             rank. All query heads of a KV head share the pass over its keys and values.
  */
 #include "model/blocking.h"
 #include "model/blocks/heads.h"

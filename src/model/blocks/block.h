@@ -3,7 +3,8 @@
  * A kind (attention, an MLP, a mixture of experts) is one const struct in one file of this folder.
  * It says which tensors a block binds, which buffers a pass needs for it, what ranks send for it,
  * what it costs, and how it runs. Binding, workspace, traffic, costs and the layer loop go over the
- * blocks of a layer and never name a kind. To add one: write its file, and add its line to kinds.inc.
+ * blocks of a layer and never name a kind. To add one: write its file, and add its line to
+ * kinds.inc.
  */
 #ifndef ITH_MODEL_BLOCKS_BLOCK_H
 #define ITH_MODEL_BLOCKS_BLOCK_H
@@ -92,8 +93,8 @@ typedef struct ith_block_kind {
     /* No rank sends or receives more bytes in one exchange of a pass of n tokens. NULL: none. */
     int64_t (*exchange_most)(const ith_wire *wire, int64_t n);
 
-    /* Operations of a token for each key before it, and the tiles in which n_threads take a prompt of
-     * n tokens through them. NULL: none. */
+    /* Operations of a token for each key before it, and the tiles in which n_threads take a prompt
+     * of n tokens through them. NULL: none. */
     double (*key_ops)(const ith_hparams *hp);
     ith_key_tile (*key_tile)(const ith_hparams *hp, const ith_caches *caches, ith_kv_layout kv,
                              int64_t n, int n_threads);

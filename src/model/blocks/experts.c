@@ -26,7 +26,7 @@ static ith_routes *routes_of(const ith_pass *p)
 typedef struct expert_role {
     ith_role one;
     ith_role all; /* [experts][rows][cols] */
-    int of_two; /* 0, 1: first or second in each expert of ITH_ROLE_EXPERTS_GATE_UP; -1: not there */
+    int of_two;   /* 0, 1: its half of each expert in ITH_ROLE_EXPERTS_GATE_UP; -1: not there */
     int stage;
 } expert_role;
 
@@ -137,7 +137,7 @@ static int64_t sends_by_rows(const ith_wire *wire, int64_t n)
     const ith_experts_params *experts = &wire->hp->experts;
     return ith_ffn_sends_by_rows(wire, experts->ffn, n * experts->used);
 }
-/* ---- Scratch of a member: products, then the activations of a block of tokens, side by side ---- */
+/* ---- Scratch of a member: products, then the gathered activations of a block of tokens ---- */
 
 /* Floats that a token's activations take in the forms that the model's matrices want. */
 static int64_t gathered_floats(const ith_model *model)
@@ -192,7 +192,8 @@ static ith_acts acts_at(float **at, int64_t n, int64_t groups)
     return acts;
 }
 
-/* The n tokens of `in` that are listed, as neighbours: the first is token *t of the result. Copied to scratch, unless they are neighbours. */
+/* The n tokens of `in` that are listed, as neighbours: the first is token *t of the result. Copied
+ * to scratch, unless they are neighbours. */
 static ith_input gather(const ith_model *model, const ith_input *in, const int32_t *tokens,
                         int64_t n, float *scratch, int64_t *t)
 {
@@ -280,7 +281,8 @@ static void gate_up(ith_pass *p, const ith_experts *w, ith_range rows, ith_membe
 
 /* ---- Down ---- */
 
-/* Tiles `tiles` of an expert's down for assignments [a, a + n), weighed and added to their tokens' y at column `at`. */
+/* Tiles `tiles` of an expert's down for assignments [a, a + n), weighed and added to their tokens'
+ * y at column `at`. */
 static void add_expert(ith_pass *p, const ith_matrix *down, ith_range tiles, int64_t at, int64_t a,
                        int64_t n, float *scratch)
 {
@@ -335,11 +337,12 @@ static void down(ith_pass *p, const ith_experts *w, ith_range rows, ith_member *
 /* ---- Weights that come when they are chosen ---- */
 
 /* A pass that probably goes to more than this share of a layer's experts has all of them fetched
- * ahead, behind the layers before it, rather than those that it waits for. Up to it are tokens of an
- * answer, also several that were guessed: 17 of Qwen3's 8 of 128. */
+ * ahead, behind the layers before it, rather than those that it waits for. Up to it are tokens of
+ * an answer, also several that were guessed: 17 of Qwen3's 8 of 128. */
 static const double FEW = 2.0 / 3;
 
-/* Every rank has to know all that are chosen: tokens that are shared out are routed where they are. */
+/* Every rank has to know all that are chosen: tokens that are shared out are routed where they
+ * are. */
 static bool chooses(const ith_pass *p)
 {
     const ith_experts_params *experts = &p->model->hp.experts;

@@ -1,5 +1,5 @@
-/* experts.h - a mixture of experts (arXiv 1701.06538; as in Qwen3, arXiv 2505.09388): of n MLPs each
- * token goes through `used`, which a router chooses.
+/* experts.h - a mixture of experts (arXiv 1701.06538; as in Qwen3, arXiv 2505.09388): of n MLPs
+ * each token goes through `used`, which a router chooses.
  *
  *     l = router h                                                          [n]
  *     the `used` largest l are chosen, of equal ones those of lower number; NaN is less than any
@@ -9,19 +9,19 @@
  * In bits (contract 2): exp, and the sum over all n, are the kernels' `weights` and `sum_exp`; the
  * sum over the chosen is a chain of additions, ascending; y is a chain of fma from +0, ascending
  * (`add_scaled`). The router's product is the float kernels', or that of the type it has in the
- * file; the experts' are those of any matrix. So a token's y depends on its h alone: not on who else
- * is in the pass, nor on where work is cut.
+ * file; the experts' are those of any matrix. So a token's y depends on its h alone: not on who
+ * else is in the pass, nor on where work is cut.
  *
  * A pass lists its assignments (token, expert) expert by expert, tokens ascending. The rows of the
  * intermediate are in that order, so down finds its tokens side by side, and so does every rank in
  * passes by rows, where all ranks route all tokens: equal bits in, equal lists out, and no message
  * between them.
  *
- *   gate, up   A token's activations are copied to its neighbours in the list. Members take shares of
- *              (expert, rows) that cost about the same, the tokens of each expert counted
- *              (ith_experts_share): in prefill expert by expert, so that few copy the same tokens; of
- *              few tokens, which need hardly be copied, rows by rows, so that a member reads the same
- *              part of every expert, which lies beside it (homes.h).
+ *   gate, up   The activations of an expert's tokens are gathered. Members take shares of (expert,
+ *              rows) of about equal cost, which grows with the expert's tokens (ith_experts_share).
+ *              In prefill a share is some experts, so that few members gather the same tokens. With
+ *              few tokens, which cost little to gather, it is the same rows of every expert, which
+ *              lie on the member's memory node (homes.h).
  *   down       Every member has its rows of all experts, so the sum over experts needs no turns.
  */
 #ifndef ITH_MODEL_BLOCKS_EXPERTS_H
@@ -61,11 +61,13 @@ typedef enum ith_deal {                 /* what is dealt out one after another *
                         ITH_BY_ROWS     /* the first group of every expert, then the second */
 } ith_deal;
 
-/* Of an expert's `groups` of rows, those of task `task` of `tasks`; every group belongs to one task. */
+/* Of an expert's `groups` of rows, those of task `task` of `tasks`; every group belongs to one
+ * task. */
 ith_range ith_experts_share(const ith_routes *routes, int64_t n_experts, int64_t expert,
                             int64_t groups, ith_deal deal, int tasks, int task);
 
-/* Called by every member: the router's product for all my tokens, then the lists. Ends with a barrier. */
+/* Called by every member: the router's product for all my tokens, then the lists. Ends with a
+ * barrier. */
 void ith_route(ith_pass *pass, const ith_experts *experts, ith_routes *routes, ith_member *me);
 
 #endif

@@ -1,5 +1,5 @@
-/* heads.c - from projections to attention's operands: norm, RoPE and quantization of every head, its
- * record on the way to the rank that owns the head, its slot in the cache. */
+/* heads.c - from projections to attention's operands: norm, RoPE and quantization of every head,
+ * its record on the way to the rank that owns the head, its slot in the cache. */
 #include "model/blocks/heads.h"
 #include "model/blocking.h"
 #include "simd/half.h"
@@ -79,7 +79,8 @@ static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record
     ith_range mine = a->ops->kv_heads(a), rows = rows_of_heads(mine, d);
     float *k = head_of(a->work->k, a->work->ld_kv, rows, t, head - mine.begin, d),
           *v = head_of(a->work->v, a->work->ld_kv, rows, t, head - mine.begin, d);
-    const float *bias = m->key_means == NULL ? NULL : m->key_means + (a->layer * a->n_kv + head) * d;
+    const float *bias =
+        m->key_means == NULL ? NULL : m->key_means + (a->layer * a->n_kv + head) * d;
 
     add_bias(a, a->w->k_bias, head, k);
     add_bias(a, a->w->v_bias, head, v);

@@ -10,8 +10,8 @@
  *                  q8: [dp] i8, [dp] i8, two bf16 scales;   else [d], [d] of the cache's type
  *
  * By tokens, the heads may be cut into slices: slice i is the i-th share of the KV heads of every
- * Ulysses index, and of the query heads that read those. Then the exchange of one slice is under way
- * while the next one's heads are projected, and while another's attention runs (head_slices.c
+ * Ulysses index, and of the query heads that read those. Then the exchange of one slice is under
+ * way while the next one's heads are projected, and while another's attention runs (head_slices.c
  * chooses how many). What is exchanged lies slice after slice in its buffer, with the layout of its
  * record inside each.
  */
@@ -42,7 +42,8 @@ typedef struct ith_head_slice {
     int64_t before; /* bytes of a token's query records in the slices before */
 } ith_head_slice;
 
-/* The bound tensors of an attention block. Shapes: hidden h, nq query and nkv KV heads of size d. */
+/* The bound tensors of an attention block. Shapes: hidden h, nq query and nkv KV heads of size
+ * d. */
 typedef struct ith_attention {
     const ith_matrix *q; /* [nq * d, h] */
     const ith_matrix *k; /* [nkv * d, h] */
@@ -97,8 +98,8 @@ typedef struct ith_heads_ops {
     uint8_t *(*query_at)(const ith_heads *a, const ith_head_slice *slice, int64_t token, int u);
     uint8_t *(*kv_at)(const ith_heads *a, const ith_head_slice *slice, int64_t token,
                       int64_t kv_head);
-    /* tid 0 only, unless this rank makes all records that it needs. After a barrier, the slice's are
-     * sent; before one, the query records of the tokens that I attend to come together in
+    /* tid 0 only, unless this rank makes all records that it needs. After a barrier, the slice's
+     * are sent; before one, the query records of the tokens that I attend to come together in
      * work->queries, the KV records that I hold arrive. */
     void (*send)(const ith_heads *a, const ith_head_slice *slice);
     void (*receive)(const ith_heads *a, const ith_head_slice *slice);
@@ -149,9 +150,9 @@ static inline ith_kv *ith_heads_kv(const ith_heads *a, int64_t token, int *layer
     return state->kv;
 }
 
-/* Is the output matrix quantized, and whole groups of 32 channels belong to one head? Then attention
- * quantizes its result where it is made, and it travels as int8. A group's quants depend on its 32
- * values only. */
+/* Is the output matrix quantized, and whole groups of 32 channels belong to one head? Then
+ * attention quantizes its result where it is made, and it travels as int8. A group's quants depend
+ * on its 32 values only. */
 static inline bool ith_heads_are_groups(const ith_heads *a)
 {
     return ith_layout_is_quantized(a->w->o->layout) && a->d % ITH_GROUP == 0;
@@ -176,8 +177,8 @@ ith_range ith_head_run(const ith_heads *a, const ith_head_slice *slice, ith_rang
  * slices. */
 void ith_heads_make(const ith_heads *a, const ith_head_slice *slice, ith_member *me);
 
-/* heads.c: a slice's KV records, as they have arrived -> cache. Resets the team's counter; ends with
- * a barrier. */
+/* heads.c: a slice's KV records, as they have arrived -> cache. Resets the team's counter; ends
+ * with a barrier. */
 void ith_heads_take(const ith_heads *a, const ith_head_slice *slice, ith_member *me);
 
 /* attend.c: query records, cache -> ops->out. Takes the counter reset; ends with a barrier. */

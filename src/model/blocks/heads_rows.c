@@ -1,7 +1,8 @@
 /* heads_rows.c - heads in passes by rows: a rank has all tokens, and makes its own heads of them.
  *
- * Within a group of R > 1 ranks each makes some of the group's heads; queries go to all of the group,
- * a KV record to the rank that holds its segment. These are few tokens and few bytes: all on tid 0.
+ * Within a group of R > 1 ranks each makes some of the group's heads; queries go to all of the
+ * group, a KV record to the rank that holds its segment. These are few tokens and few bytes: all on
+ * tid 0.
  */
 #include "model/blocks/heads.h"
 #include "model/rows.h"

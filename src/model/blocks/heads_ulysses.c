@@ -58,8 +58,8 @@ static uint8_t *query_at(const ith_heads *a, const ith_head_slice *slice, int64_
            (u * mine + token) * slice->record.bytes;
 }
 
-/* KV records of those heads that context index c holds, of the tokens in `slots`. By tokens a pass has
- * one span where there are several ranks. */
+/* KV records of those heads that context index c holds, of the tokens in `slots`. By tokens a pass
+ * has one span where there are several ranks. */
 static int64_t kv_held(const ith_heads *a, ith_range heads, ith_range slots, int c)
 {
     ith_pass *p = a->pass;
@@ -269,7 +269,8 @@ static void send_back(const ith_heads *a, const ith_head_slice *slice, ith_membe
           ith_reach_most_tokens(&p->mesh, p->n) * width);
 }
 
-/* A slice's result for one of my tokens, from all Ulysses indices, to the input of the output matrix. */
+/* A slice's result for one of my tokens, from all Ulysses indices, to the input of the output
+ * matrix. */
 static void unpack(const ith_heads *a, const ith_head_slice *slice, int64_t t)
 {
     ith_pass *p = a->pass;

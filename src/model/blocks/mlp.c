@@ -44,8 +44,8 @@ static int64_t sends_by_rows(const ith_wire *wire, int64_t n)
 
 /* ---- Passes ---- */
 
-/* Rows `rows` of gate and up for all my tokens, one at least: a task is a block of tokens and as many
- * rows as both products have room for. */
+/* Rows `rows` of gate and up for all my tokens, one at least: a task is a block of tokens and as
+ * many rows as both products have room for. */
 static void gate_up(ith_pass *p, const ith_ffn *w, ith_range rows, ith_member *me)
 {
     int64_t n = ith_range_size(p->mine), block = ith_linear_block(p->model, w->gate, n),

@@ -12,8 +12,8 @@ int64_t ith_reach_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range
 /* Segments of the cache that context index c attends to in that pass: up to its last token's. */
 int64_t ith_reach_segments(const ith_mesh *mesh, int64_t depth, int64_t n, int c);
 
-/* Items that no rank sends or receives more of in an exchange of a pass of n tokens: tokens, one for
- * each Ulysses index; KV records. */
+/* Items that no rank sends or receives more of in an exchange of a pass of n tokens: tokens, one
+ * for each Ulysses index; KV records. */
 int64_t ith_reach_most_tokens(const ith_mesh *mesh, int64_t n);
 int64_t ith_reach_most_records(const ith_mesh *mesh, int64_t n);
 

@@ -9,7 +9,8 @@ static float rank_of(float logit)
     return isnan(logit) ? -INFINITY : logit;
 }
 
-/* The `used` best, best first: each new one moves up past those that are worse, so of equal ones the earlier stays ahead. */
+/* The `used` best, best first: each new one moves up past those that are worse, so of equal ones
+ * the earlier stays ahead. */
 static void choose_best(const float *logits, int64_t n, int64_t used, int32_t *best)
 {
     int64_t have = 0;
@@ -112,8 +113,8 @@ ith_range ith_experts_share(const ith_routes *r, int64_t n_experts, int64_t expe
 
 /* ---- In a pass ---- */
 
-/* Several tokens: each member all rows for its own, so that more than one per tile of rows has work.
- * One or two: rows. */
+/* Several tokens: each member all rows for its own, so that more than one per tile of rows has
+ * work. One or two: rows. */
 static void router_product(ith_pass *p, const ith_matrix *router, ith_routes *r, ith_member *me)
 {
     ith_input in = ith_pass_input(p, router->cols);
