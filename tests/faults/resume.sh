@@ -152,7 +152,7 @@ matches "damaged kv: said so" "$err" "warning: checkpoint: .*head-1.kv: .*: comp
 # One file of one segment: what comes before it is read, the rest computed again
 rm -rf "$saved"
 disturbed "answer 50 USR1" "${alone[@]}" --checkpoint "$saved"
-file=$(grep -l '"start":2048' "$saved"/kv/*/manifest.json)
+file=$(grep -l '"start":2048\>' "$saved"/kv/*/manifest.json)
 printf 'xxxx' | dd of="${file%/*}/head-2.kv" bs=1 seek=2000 conv=notrunc status=none
 goes_on "damaged segment" "${alone[@]}"
 same "damaged segment: read as far as that" 2048 "$(field "$out" "j['restored_tokens']")"
