@@ -3,8 +3,8 @@
 
 #include "comm/comm_self.h"
 #include "engine/engine_open.h"
-#include "engine/key_means_measure.h"
 #include "engine/key_means.h"
+#include "engine/key_means_measure.h"
 
 /* Loads the weights as opening an engine does, but always with the smallest possible budget. */
 static ith_status measure(ith_engine *e, ith_error *err)
