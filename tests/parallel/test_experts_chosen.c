@@ -33,23 +33,32 @@ static ith_engine_params params_of(const char *model, ith_distribution distribut
     return params;
 }
 
-/* Streamed: with the least memory that works, and `more`. */
+/* Streamed: with the least memory that works, and up to `more`. What the process already takes counts
+ * against the limit and changes from one opening to the next, so less is given until some weights are
+ * streamed. */
 static ith_engine *open_engine(const char *model, ith_distribution distribution, int64_t more)
 {
-    int64_t memory = distribution == ITH_DISTRIBUTION_STREAMED ? 8 << 20 : 0;
+    const int64_t mib = 1 << 20, step = mib / 4;
+    bool streamed = distribution == ITH_DISTRIBUTION_STREAMED, found = false;
+    int64_t memory = streamed ? 8 * mib : 0;
     ith_engine *engine;
     ith_error err;
 
-    for (bool found = false;; memory += 1 << 20) {
-        ith_engine_params params =
-            params_of(model, distribution, found ? memory - (1 << 20) + more : memory);
+    for (;;) {
+        ith_engine_params params = params_of(model, distribution, found ? memory + more : memory);
         ith_status status = ith_engine_open(world, &params, &engine, &err);
         must(status == ITH_OK || (status == ITH_E_MEMORY && memory > 0 && memory < 1 << 30),
              "open the engine", &err);
-        if (status == ITH_OK && (found || more == 0))
+        if (status == ITH_OK && (!streamed || more == 0))
+            return engine;
+        if (status == ITH_OK && found && ith_store_is_streamed(engine->store))
             return engine;
         if (status == ITH_OK)
             ith_engine_close(engine);
+        if (status == ITH_OK && found)
+            more -= step;
+        else if (status != ITH_OK)
+            memory += mib;
         found |= status == ITH_OK;
     }
 }
