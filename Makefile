@@ -197,10 +197,11 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libithaca.a libithaca.so $(SONAME) libithaca.so.$(VERSION) \
 	    pkgconfig/ithaca.pc)
 
+CLANG_FORMAT ?= clang-format-14
 .PHONY: format
-## format: clang-format over the sources
+## format: clang-format 14 over the sources
 format:
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	$(CLANG_FORMAT) -i $$(git ls-files '*.c' '*.h')
 
 .PHONY: clean
 ## clean: removes build/

@@ -42,7 +42,7 @@ static int find_signal(const char *name)
         const char *name;
         int number;
     } signals[] = {{"KILL", SIGKILL}, {"TERM", SIGTERM}, {"INT", SIGINT},
-                 {"USR1", SIGUSR1}, {"SEGV", SIGSEGV}, {"BUS", SIGBUS}};
+                   {"USR1", SIGUSR1}, {"SEGV", SIGSEGV}, {"BUS", SIGBUS}};
 
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         if (strcmp(name, signals[i].name) == 0)

@@ -12,9 +12,9 @@
  *           file     the rank's writer thread has written N files of KV data. Runs in that thread
  *           pack     N bytes of a pack are made
  *
- *   ACTION  KILL, TERM, INT, USR1,   the rank sends itself this signal; handlers run before the work
+ *   ACTION  KILL, TERM, INT, USR1,   the rank sends itself this signal; handlers run before it
  *           SEGV, BUS                continues
- *           /PATH                    the rank creates this file and waits as long as it is empty; at
+ *           /PATH                    the rank creates this file and waits while it is empty; at
  *                                    the points length and answer rank 0 also continues when it is
  *                                    told to stop
  *

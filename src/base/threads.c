@@ -317,8 +317,7 @@ static bool take(rest *s, const ith_lot *lot, bool first, int64_t *task)
 
 ith_lot ith_lot_open(ith_member *me, int64_t tasks, bool help)
 {
-    ith_lot lot = {
-        .share = me->tid, .task = -1, .tasks = tasks, .help = help && me->n_threads > 1};
+    ith_lot lot = {.share = me->tid, .task = -1, .tasks = tasks, .help = help && me->n_threads > 1};
     if (lot.help)
         lot.number = ++me->lots;
     return lot;

@@ -67,7 +67,7 @@ static inline ith_range ith_my_share(const ith_member *me, int64_t n, int64_t un
  * Help costs a look at every other member's share, a cache line from another core: too much for
  * tasks of microseconds. */
 typedef struct ith_lot {
-    int share;     /* the task in hand: 0 <= share < n_threads, */
+    int share;    /* the task in hand: 0 <= share < n_threads, */
     int64_t task; /* 0 <= task < tasks */
     int64_t tasks;
     bool help;
@@ -81,7 +81,7 @@ bool ith_lot_next(ith_member *me, ith_lot *lot);
 /* The range of the task in hand where the lot is n things, shared out by ith_my_share in whole
  * units. */
 static inline ith_range ith_lot_range(const ith_member *me, const ith_lot *lot, int64_t n,
-                                     int64_t unit)
+                                      int64_t unit)
 {
     ith_range share = ith_split(n, unit, me->n_threads, lot->share),
               task = ith_split(ith_range_size(share), unit, (int)lot->tasks, (int)lot->task);

@@ -111,8 +111,7 @@ static void print_roofline(const json_t *root)
            text_of(root, "simd"), text_of(root, "integer_instruction"),
            text_of(root, "f32_instruction"));
     printf("threads   read GB/s   integer GOP/s   f32 GFLOP/s\n");
-    json_array_foreach(json_object_get(root, "threads"), i, row)
-    {
+    json_array_foreach (json_object_get(root, "threads"), i, row) {
         printf("%7d", (int)number(row, "threads"));
         print_number(row, "read_gbps", 1, 11, 1);
         print_number(row, "integer_gops", 1, 15, 0);
@@ -218,14 +217,13 @@ static void print_kernels(const json_t *root)
     size_t i;
     json_t *row, *ceiling;
 
-    json_object_foreach(json_object_get(root, "ceilings"), level, ceiling)
+    json_object_foreach (json_object_get(root, "ceilings"), level, ceiling)
         printf("ceilings of %d thread(s), %s: %.1f GB/s, %.0f integer GOP/s, %.0f f32 GFLOP/s\n",
                (int)number(root, "threads"), level, number(ceiling, "read_gbps"),
                number(ceiling, "integer_gops"), number(ceiling, "f32_gflops"));
     printf("\n%-19s%-9s%-28s%7s%10s%8s%11s%8s\n", "kernel", "simd", "shape.part [rows x cols]",
            "tokens", "GOP/s", "GB/s", "of ceiling", "ns/elem");
-    json_array_foreach(json_object_get(root, "results"), i, row)
-    {
+    json_array_foreach (json_object_get(root, "results"), i, row) {
         char part[100];
         int used =
             snprintf(part, sizeof part, "%s.%s", text_of(row, "shape"), text_of(row, "part"));
@@ -390,8 +388,7 @@ static void print_model(const json_t *root)
            "  depth    tokens/s  predicted  reached     GOP/s  of ceiling      tokens/s    GB/s  "
            "of ceiling   "
            "first token s\n");
-    json_array_foreach(json_object_get(root, "depths"), i, row)
-    {
+    json_array_foreach (json_object_get(root, "depths"), i, row) {
         const json_t *prefill = json_object_get(row, "prefill"),
                      *decode = json_object_get(row, "decode");
         printf("%7.0f ", number(row, "depth"));

@@ -33,8 +33,7 @@ static const json_t *find_segment(const json_t *segments, const char *key)
     const json_t *s;
     size_t i;
 
-    json_array_foreach(segments, i, s)
-    {
+    json_array_foreach (segments, i, s) {
         if (strcmp(word(s, "key"), key) == 0)
             return s;
     }
@@ -46,8 +45,7 @@ static bool is_end(const json_t *segments, const json_t *segment)
     const json_t *s;
     size_t i;
 
-    json_array_foreach(segments, i, s)
-    {
+    json_array_foreach (segments, i, s) {
         if (strcmp(word(s, "parent"), word(segment, "key")) == 0)
             return false;
     }
@@ -72,8 +70,7 @@ static void print_list(const json_t *list)
     size_t i;
 
     printf("%-12s %10s %8s  %-16s  %-4s  %s\n", "key", "tokens", "MiB", "last used", "kv", "model");
-    json_array_foreach(segments, i, s)
-    {
+    json_array_foreach (segments, i, s) {
         time_t used = (time_t)number(s, "used");
         struct tm local;
         char when[32] = "";
@@ -146,7 +143,8 @@ static int verify_cache(const ith_cli *cli, const cache_args *args, json_t **res
     if (status != ITH_OK)
         return ith_cli_failure(cli, status, &err);
     damaged = json_object_get(*result, "damaged");
-    json_array_foreach(damaged, i, line) ith_cli_error(cli, "%s", json_string_value(line));
+    json_array_foreach (damaged, i, line)
+        ith_cli_error(cli, "%s", json_string_value(line));
     if (!args->output.json)
         printf("%lld segments, %.1f MiB: %zu damaged, %lld incomplete\n",
                (long long)number(*result, "segments"), (double)number(*result, "bytes") / (1 << 20),

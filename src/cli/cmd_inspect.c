@@ -55,8 +55,7 @@ static int sum_types(const json_t *tensors, type_sum sums[TYPES_MAX])
     size_t index;
     int n = 0;
 
-    json_array_foreach(tensors, index, tensor)
-    {
+    json_array_foreach (tensors, index, tensor) {
         const char *type = json_string_value(json_object_get(tensor, "type"));
         int i = 0;
         if (type == NULL || json_array_size(json_object_get(tensor, "shape")) < 2)
@@ -99,8 +98,7 @@ static void print_quantization(const json_t *types)
     json_t *tensors;
 
     printf("%-24s", "quantization");
-    json_object_foreach((json_t *)types, name, tensors)
-    {
+    json_object_foreach ((json_t *)types, name, tensors) {
         printf("%s%s", separator, name);
         if (json_object_size(types) > 1)
             printf(" (%lld)", (long long)json_integer_value(tensors));
@@ -124,8 +122,7 @@ static void print_object(const json_t *object, int indent)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         if (indent == 0 && strcmp(key, "tensors") == 0)
             continue;
         if (indent == 0 && strcmp(key, "quantization") == 0) {
@@ -149,8 +146,7 @@ static void print_tensors(const json_t *tensors, bool each)
     json_t *tensor;
     double bytes = 0;
 
-    json_array_foreach((json_t *)tensors, index, tensor)
-    {
+    json_array_foreach ((json_t *)tensors, index, tensor) {
         bytes += json_number_value(json_object_get(tensor, "bytes"));
         if (!each)
             continue;

@@ -71,8 +71,7 @@ static void print_report(const json_t *report)
     const json_t *layout;
     const char *name;
 
-    json_object_foreach((json_t *)json_object_get(report, "layouts"), name, layout)
-    {
+    json_object_foreach ((json_t *)json_object_get(report, "layouts"), name, layout) {
         double bytes = json_number_value(json_object_get(layout, "bytes")),
                stored = json_number_value(json_object_get(layout, "stored_bytes"));
         printf("%-8s %5lld tensors %15.0f bytes", name,

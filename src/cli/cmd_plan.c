@@ -205,14 +205,17 @@ static void print_table(const plan_args *args, const json_t *rows)
            "rank: MiB", "rank: MiB");
     printf("%5s %5s %7s %7s  %-12s %9s %9s %9s %9s\n", "nodes", "ranks", "threads", "mesh",
            "distribution", "weights", "total", "KV cache", "buffers");
-    json_array_foreach(rows, i, row) print_memory(row);
+    json_array_foreach (rows, i, row)
+        print_memory(row);
     printf("\n%5s %5s %9s %9s %12s %16s %17s\n", "", "", "KiB sent", "KiB sent", "KiB sent",
            "whole context", "full context");
     printf("%5s %5s %9s %9s %12s %16s %17s\n", "nodes", "ranks", "prefill", "decode", "tensor par.",
            "prefill", "decode, tokens/s");
-    json_array_foreach(rows, i, row) print_speed(row);
+    json_array_foreach (rows, i, row)
+        print_speed(row);
     printf("\n");
-    json_array_foreach(rows, i, row) print_reasons(row);
+    json_array_foreach (rows, i, row)
+        print_reasons(row);
     printf("\nKiB sent: by each rank, per token and layer; \"tensor par.\": as tensor parallelism "
            "would.\n"
            "Speeds are estimates.\n");

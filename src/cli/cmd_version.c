@@ -22,8 +22,7 @@ static void print_info(const json_t *info)
     json_t *value;
 
     printf("ithaca %s\n", ITH_VERSION);
-    json_object_foreach((json_t *)info, key, value)
-    {
+    json_object_foreach ((json_t *)info, key, value) {
         if (strcmp(key, "version") == 0)
             continue;
         printf("  %-24s", key);

@@ -12,8 +12,7 @@ const char *ith_cli_shares_text(const json_t *shares, char *text, size_t size)
     const json_t *share;
 
     text[0] = 0;
-    json_array_foreach(shares, i, share)
-    {
+    json_array_foreach (shares, i, share) {
         if (i < SHOWN && n < size)
             n += (size_t)snprintf(text + n, size - n, "%s%.1f%%", i > 0 ? " " : "",
                                   100 * json_real_value(share));

@@ -44,15 +44,14 @@ void ith_cli_print_where(const json_t *where)
     fprintf(stderr, "%4s %4s %7s  %23s  %23s\n%4s %4s %7s  %11s %11s  %11s %11s\n", "", "", "",
             "weights, MiB", "KV cache, MiB", "rank", "node", "threads", "wanted", "found", "wanted",
             "found");
-    json_array_foreach(ranks, i, rank)
-    {
-        json_array_foreach(json_object_get(rank, "nodes"), j, node) fprintf(
-            stderr, "%4.0f %4.0f %7.0f  %11.1f %11.1f  %11.1f %11.1f\n", number(rank, "rank"),
-            number(node, "node"), number(node, "threads"), mib(node, "weights", "wanted"),
-            mib(node, "weights", "found"), mib(node, "kv", "wanted"), mib(node, "kv", "found"));
+    json_array_foreach (ranks, i, rank) {
+        json_array_foreach (json_object_get(rank, "nodes"), j, node)
+            fprintf(stderr, "%4.0f %4.0f %7.0f  %11.1f %11.1f  %11.1f %11.1f\n",
+                    number(rank, "rank"), number(node, "node"), number(node, "threads"),
+                    mib(node, "weights", "wanted"), mib(node, "weights", "found"),
+                    mib(node, "kv", "wanted"), mib(node, "kv", "found"));
     }
-    json_array_foreach(ranks, i, rank)
-    {
+    json_array_foreach (ranks, i, rank) {
         if (!json_is_true(json_object_get(rank, "known")))
             fprintf(stderr, "rank %zu: the system does not say where pages lie\n", i);
         else

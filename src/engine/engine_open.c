@@ -56,15 +56,15 @@ static ith_status read_model(ith_engine *e, const ith_engine_params *p, ith_erro
     if (comm->rank == 0 && ith_vocab_in(e->source))
         ITH_TRY(ith_vocab_from_source(e->source, &e->vocab, err));
     ITH_TRY(ith_store_open(comm, &e->store, err));
-    ITH_TRY(
-        ith_model_open(e->source, ith_store_plan(e->store), p->quant, p->exact, &e->model, err));
+    ITH_TRY(ith_model_open(e->source, ith_store_load_plan(e->store), p->quant, p->exact, &e->model,
+                           err));
     e->model->caches = ith_topology_caches(e->topology);
     if (p->rope_scaling != NULL)
         ITH_TRY(ith_model_scale_rope(e->model, p->rope_scaling, err));
     if (p->stats == NULL)
         return ITH_OK;
     ITH_TRY(ith_stats_open(p->stats, &e->stats, err));
-    return ith_plan_weigh(ith_store_plan(e->store), e->stats, err);
+    return ith_load_plan_weigh(ith_store_load_plan(e->store), e->stats, err);
 }
 
 /* Collective. This rank's share of its machine's cores: each core that it may run on, divided by

@@ -28,7 +28,7 @@ bool ith_key_means_are_finite(const float *x, size_t n)
 /* Are the weights and rotary frequencies those of the pack? */
 static bool is_as_packed(const ith_engine *e, const ith_engine_params *p)
 {
-    const ith_plan *plan = ith_store_plan(e->store);
+    const ith_load_plan *plan = ith_store_load_plan(e->store);
 
     for (size_t i = 0; i < plan->n_entries; i++)
         if (!plan->entries[i].as_stored)

@@ -27,8 +27,7 @@ static ith_status read_dense_layers(const json_t *config, const char *where, ith
         return ITH_OK;
     if (!json_is_array(layers))
         return ith_fail(err, ITH_E_FORMAT, "%s: \"mlp_only_layers\" should be a list", where);
-    json_array_foreach(layers, i, layer)
-    {
+    json_array_foreach (layers, i, layer) {
         int64_t number = json_integer_value(layer);
         if (!json_is_integer(layer) || number < 0 || number > INT32_MAX)
             return ith_fail(err, ITH_E_FORMAT, "%s: \"mlp_only_layers\" should hold layer numbers",

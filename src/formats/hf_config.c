@@ -117,8 +117,7 @@ static ith_status check_layer_types(const reader *r, const char *key, ith_error 
 
     if (!json_is_array(types))
         return ITH_OK;
-    json_array_foreach(types, i, type)
-    {
+    json_array_foreach (types, i, type) {
         const char *name = json_string_value(type);
         if (name == NULL || strcmp(name, "full_attention") != 0)
             return ith_hf_refuse(r->where, key,
@@ -304,8 +303,7 @@ ith_status ith_hf_special_tokens(const json_t *config, const char *where, ith_hp
     else if (!json_is_array(eos))
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: \"eos_token_id\" should be a whole number or a list of them", where);
-    json_array_foreach(eos, i, item)
-    {
+    json_array_foreach (eos, i, item) {
         if (!json_is_integer(item))
             return ith_fail(err, ITH_E_FORMAT, "%s: \"eos_token_id\" should hold whole numbers",
                             where);

@@ -137,8 +137,7 @@ static ith_status check_map(const ith_source *source, const char *index, json_t 
     const char *name;
     json_t *shard;
 
-    json_object_foreach(map, name, shard)
-    {
+    json_object_foreach (map, name, shard) {
         const ith_tensor *t = ith_tensor_table_find(&source->tensors, name);
         if (t == NULL || strcmp(file_name(t->file), json_string_value(shard)) != 0)
             return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should be in %s, but is not", index,
@@ -157,8 +156,7 @@ static ith_status add_shards(ith_source *source, const char *index, ith_error *e
     map = json_object_get(root, "weight_map");
     if (!json_is_object(map))
         ITH_CHECK(ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\" is missing", index));
-    json_object_foreach(map, name, shard)
-    {
+    json_object_foreach (map, name, shard) {
         if (!json_is_string(shard))
             ITH_CHECK(ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\": tensor %s has no file name",
                                index, name));

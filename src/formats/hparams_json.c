@@ -174,8 +174,7 @@ static ith_status read_list(const field *f, const json_t *list, const char *wher
         return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a list of at most %d numbers",
                         where, f->key, f->max);
     *count = 0;
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         if (!is_between(item, 0, INT32_MAX))
             return wrong(f, where, "a list of whole numbers, 0 or more", err);
         items[(*count)++] = (int32_t)json_integer_value(item);

@@ -245,8 +245,7 @@ static json_t *tensors_in_file(const ith_pack_writer *w)
     json_t *tensors = json_deep_copy(w->tensors), *item;
     size_t i;
 
-    json_array_foreach(tensors, i, item)
-    {
+    json_array_foreach (tensors, i, item) {
         json_t *table = json_object_get(item, "table");
         json_integer_set(table, json_integer_value(table) + (json_int_t)w->tables_at);
     }

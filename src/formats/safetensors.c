@@ -80,8 +80,7 @@ static ith_status read_shape(ith_tensor *t, const json_t *entry, ith_error *err)
                         t->file, t->name, json_array_size(shape));
     t->n_dims = 1;
     t->dims[0] = 1;
-    json_array_foreach(shape, i, dim)
-    {
+    json_array_foreach (shape, i, dim) {
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
             return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: \"shape\" should hold whole numbers",
                             t->file, t->name);
@@ -155,8 +154,7 @@ ith_status ith_safetensors_parse(const ith_mapfile *file, ith_tensor_table *tabl
     body rest = {0};
 
     ITH_CHECK(read_header(file, &header, &rest, err));
-    json_object_foreach(header, name, entry)
-    {
+    json_object_foreach (header, name, entry) {
         if (strcmp(name, "__metadata__") != 0)
             ITH_CHECK(read_tensor(name, entry, &rest, table, err));
     }

@@ -19,7 +19,7 @@ ith_key ith_key_root(const ith_digest_input *spans, size_t n)
 ith_key ith_key_next(const ith_key *parent, const int32_t *ids, int64_t n)
 {
     const ith_digest_input spans[] = {{parent->bytes, sizeof parent->bytes},
-                              {ids, (size_t)n * sizeof *ids}};
+                                      {ids, (size_t)n * sizeof *ids}};
     return ith_key_root(spans, 2);
 }
 

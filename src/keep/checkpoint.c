@@ -77,8 +77,7 @@ static bool find_difference(const json_t *a, const json_t *b, char *path, size_t
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)b, key, value)
-    {
+    json_object_foreach ((json_t *)b, key, value) {
         size_t used = strlen(path);
         *va = json_object_get(a, key);
         *vb = value;

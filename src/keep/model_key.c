@@ -52,7 +52,7 @@ static ith_status unit_checksum(job *j, const ith_entry *e, int64_t unit, int ti
 /* The entry that the plan's unit number `unit` is of. */
 static size_t entry_of(const job *j, int64_t unit)
 {
-    size_t low = 0, high = ith_store_plan(j->engine->store)->n_entries;
+    size_t low = 0, high = ith_store_load_plan(j->engine->store)->n_entries;
 
     while (high - low > 1) {
         size_t middle = (low + high) / 2;
@@ -70,8 +70,8 @@ static ith_status next_checksum(void *user, int64_t item, int tid, ith_error *er
     int64_t unit = j->mine.begin + item;
     size_t i = entry_of(j, unit);
 
-    return unit_checksum(j, &ith_store_plan(j->engine->store)->entries[i], unit - j->first[i], tid,
-                         &j->checksums[unit], err);
+    return unit_checksum(j, &ith_store_load_plan(j->engine->store)->entries[i], unit - j->first[i],
+                         tid, &j->checksums[unit], err);
 }
 
 static ith_status no_memory(ith_error *err)
@@ -81,7 +81,7 @@ static ith_status no_memory(ith_error *err)
 
 static ith_status open_producers(job *j, ith_error *err)
 {
-    const ith_plan *plan = ith_store_plan(j->engine->store);
+    const ith_load_plan *plan = ith_store_load_plan(j->engine->store);
     size_t threads = (size_t)ith_team_size(j->engine->team), room = 0;
 
     for (size_t i = 0; i < plan->n_entries; i++)
@@ -102,7 +102,7 @@ static ith_status open_producers(job *j, ith_error *err)
 /* Divides the units among the ranks, in order, so that the checksums of each rank lie together. */
 static ith_status deal(job *j, ith_error *err)
 {
-    const ith_plan *plan = ith_store_plan(j->engine->store);
+    const ith_load_plan *plan = ith_store_load_plan(j->engine->store);
     ith_comm *comm = j->engine->world->comm;
     size_t size = (size_t)comm->size;
 
@@ -155,7 +155,7 @@ static void close_job(job *j)
 static char *describe(const ith_engine *e, size_t *bytes)
 {
     const ith_hparams *hp = &e->model->hp;
-    const ith_plan *plan = ith_store_plan(e->store);
+    const ith_load_plan *plan = ith_store_load_plan(e->store);
     float eps = (float)hp->rms_eps;
     char *text = NULL;
     FILE *out = open_memstream(&text, bytes);

@@ -55,7 +55,7 @@ ith_status ith_bind_vector(const ith_binder *b, ith_role role, int64_t n, const 
 
     ITH_TRY(find(b, role, &tensor, err));
     ith_bind_name(b, role, 0, name);
-    return ith_plan_vector(b->plan, name, tensor, n, out, err);
+    return ith_load_plan_vector(b->plan, name, tensor, n, out, err);
 }
 
 static void note_layout(ith_model *m, ith_layout layout)
@@ -81,10 +81,10 @@ static ith_status plan_matrix(const ith_binder *b, const ith_matrix_want *want, 
 
     ITH_TRY(find(b, want->role, &tensor, err));
     ith_bind_name(b, want->role, 0, name);
-    return ith_plan_matrix(b->plan, name, tensor, want->rows, want->cols,
-                           ith_layout_choose(tensor, quant, want->sensitive, b->model->exact),
-                           interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN,
-                           b->model->hp.head_dim, out, err);
+    return ith_load_plan_matrix(b->plan, name, tensor, want->rows, want->cols,
+                                ith_layout_choose(tensor, quant, want->sensitive, b->model->exact),
+                                interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN,
+                                b->model->hp.head_dim, out, err);
 }
 
 ith_status ith_bind_matrix(const ith_binder *b, const ith_matrix_want *want, const ith_matrix **out,
@@ -94,7 +94,7 @@ ith_status ith_bind_matrix(const ith_binder *b, const ith_matrix_want *want, con
 
     ITH_TRY(plan_matrix(b, want, b->quant, out, err));
     note_layout(b->model, (*out)->layout);
-    entry = ith_plan_entry(b->plan, *out);
+    entry = ith_load_plan_entry(b->plan, *out);
     entry->stage = b->first_stage + want->stage;
     entry->heads = want->heads;
     return ITH_OK;
@@ -108,7 +108,7 @@ ith_status ith_bind_whole_matrix(const ith_binder *b, ith_role role, int64_t row
 
     ITH_TRY(plan_matrix(b, &want, ITH_QUANT_LOSSLESS, out, err));
     b->model->quantized |= ith_layout_is_quantized((*out)->layout);
-    entry = ith_plan_entry(b->plan, *out);
+    entry = ith_load_plan_entry(b->plan, *out);
     entry->layer = ITH_NO_LAYER;
     entry->whole = true;
     return ITH_OK;

@@ -14,7 +14,7 @@
 
 typedef struct ith_binder {
     const ith_source *source;
-    ith_plan *plan;
+    ith_load_plan *plan;
     ith_model *model;
     ith_quant quant;
     bool gguf;
@@ -63,7 +63,7 @@ ith_status ith_bind_missing(const ith_binder *binder, const char *name, ith_erro
 ith_layout ith_bind_layout(const ith_binder *binder, const ith_tensor *tensor);
 
 /* Binds all tensors of the model. */
-ith_status ith_model_bind(const ith_source *source, ith_plan *plan, ith_quant quant,
+ith_status ith_model_bind(const ith_source *source, ith_load_plan *plan, ith_quant quant,
                           ith_model *model, ith_error *err);
 
 #endif

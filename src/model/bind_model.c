@@ -55,7 +55,7 @@ static ith_status bind_all(ith_binder *b, ith_error *err)
     return ITH_OK;
 }
 
-ith_status ith_model_bind(const ith_source *source, ith_plan *plan, ith_quant quant,
+ith_status ith_model_bind(const ith_source *source, ith_load_plan *plan, ith_quant quant,
                           ith_model *model, ith_error *err)
 {
     ith_binder b = {.source = source,

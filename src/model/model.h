@@ -60,8 +60,8 @@ typedef struct ith_model {
 /* Adds all weights to the load plan, under their Hugging Face names; ith_store_load then fills the
  * fields. `exact`: everything in f32. `source` and `plan` must outlive the model.
  * ITH_E_UNSUPPORTED: the architecture. ITH_E_FORMAT, ITH_E_MEMORY: see bind.h. */
-ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant quant, bool exact,
-                          ith_model **model, ith_error *err);
+ith_status ith_model_open(const ith_source *source, ith_load_plan *plan, ith_quant quant,
+                          bool exact, ith_model **model, ith_error *err);
 void ith_model_close(ith_model *model); /* accepts NULL */
 
 /* Replaces the model's own scaling of rotary positions, including its frequency factors, by `text`,

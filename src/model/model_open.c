@@ -49,8 +49,8 @@ static void take_state(void *user, int layer, const ith_block *block)
         m->states[layer] = block->kind->state(&m->hp);
 }
 
-ith_status ith_model_open(const ith_source *source, ith_plan *plan, ith_quant quant, bool exact,
-                          ith_model **out, ith_error *err)
+ith_status ith_model_open(const ith_source *source, ith_load_plan *plan, ith_quant quant,
+                          bool exact, ith_model **out, ith_error *err)
 {
     const ith_hparams *hp = ith_source_hparams(source);
     ith_model *m = calloc(1, sizeof *m);

@@ -9,7 +9,7 @@
 #define ITH_MODEL_PROBE_H
 
 #include "base/threads.h"
-#include "weights/plan.h"
+#include "weights/load_plan.h"
 
 /* [tokens][cols], in floats, or where only those exist, in groups: scale * quant. */
 typedef struct ith_seen {

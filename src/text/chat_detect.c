@@ -289,8 +289,7 @@ static const json_t *pick_template(const json_t *value)
     const json_t *item;
     size_t i;
 
-    json_array_foreach(value, i, item)
-    {
+    json_array_foreach (value, i, item) {
         const char *name = json_string_value(json_object_get(item, "name"));
         if (name != NULL && strcmp(name, "default") == 0)
             return json_object_get(item, "template");

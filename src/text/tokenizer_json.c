@@ -66,7 +66,8 @@ static ith_status read_normalizer(reader *r, const json_t *component, int depth,
     if (strcmp(type, "Sequence") != 0)
         return unsupported(r, "normalizer", type, err);
     ITH_TRY(sequence_in(r, component, "normalizers", depth, &list, err));
-    json_array_foreach(list, i, item) ITH_TRY(read_normalizer(r, item, depth + 1, err));
+    json_array_foreach (list, i, item)
+        ITH_TRY(read_normalizer(r, item, depth + 1, err));
     return ITH_OK;
 }
 
@@ -144,7 +145,8 @@ static ith_status read_pre_tokenizer(reader *r, const json_t *component, int dep
     if (strcmp(type, "Sequence") != 0)
         return unsupported(r, "pre_tokenizer", type, err);
     ITH_TRY(sequence_in(r, component, "pretokenizers", depth, &list, err));
-    json_array_foreach(list, i, item) ITH_TRY(read_pre_tokenizer(r, item, depth + 1, err));
+    json_array_foreach (list, i, item)
+        ITH_TRY(read_pre_tokenizer(r, item, depth + 1, err));
     return ITH_OK;
 }
 
@@ -207,8 +209,7 @@ static ith_status read_merges(reader *r, ith_error *err)
     if (!json_is_array(merges))
         return damaged(r, "model merges", "an array", err);
     ITH_TRY(ith_builder_merges(&r->builder, json_array_size(merges), err));
-    json_array_foreach(merges, rank, item)
-    {
+    json_array_foreach (merges, rank, item) {
         const json_t *left = json_array_get(item, 0), *right = json_array_get(item, 1);
         if (json_is_string(item))
             ITH_TRY(ith_builder_merge_text(&r->builder, rank, bytes_of(item), err));
@@ -252,7 +253,8 @@ static ith_status read_added_tokens(reader *r, const json_t *list, ith_error *er
         return ITH_OK;
     if (!json_is_array(list))
         return damaged(r, "added_tokens", "an array", err);
-    json_array_foreach(list, i, item) ITH_TRY(read_added(r, item, err));
+    json_array_foreach (list, i, item)
+        ITH_TRY(read_added(r, item, err));
     return ITH_OK;
 }
 
@@ -270,7 +272,8 @@ static ith_status read_decoder(reader *r, const json_t *component, int depth, it
     if (strcmp(type, "Sequence") != 0)
         return unsupported(r, "decoder", type, err);
     ITH_TRY(sequence_in(r, component, "decoders", depth, &list, err));
-    json_array_foreach(list, i, item) ITH_TRY(read_decoder(r, item, depth + 1, err));
+    json_array_foreach (list, i, item)
+        ITH_TRY(read_decoder(r, item, depth + 1, err));
     return ITH_OK;
 }
 
@@ -316,7 +319,8 @@ static ith_status read_post_processor(reader *r, const json_t *component, int de
     if (strcmp(type, "Sequence") != 0)
         return unsupported(r, "post_processor", type, err);
     ITH_TRY(sequence_in(r, component, "processors", depth, &list, err));
-    json_array_foreach(list, i, item) ITH_TRY(read_post_processor(r, item, depth + 1, err));
+    json_array_foreach (list, i, item)
+        ITH_TRY(read_post_processor(r, item, depth + 1, err));
     return ITH_OK;
 }
 

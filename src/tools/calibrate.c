@@ -31,7 +31,7 @@ typedef struct input {
 
 typedef struct calibration {
     const ith_model *model;
-    const ith_plan *plan;
+    const ith_load_plan *plan;
 
     /* [entries of the plan]: the inputs of the matrices that may come first among their readers. */
     input *inputs;
@@ -79,7 +79,7 @@ static bool open_input(input *in, int64_t cols)
 /* A matrix that uses the statistics of another one (ith_entry.reads) never comes first. */
 static ith_status open_sums(calibration *c, ith_error *err)
 {
-    const ith_plan *plan = c->plan;
+    const ith_load_plan *plan = c->plan;
     bool good;
 
     c->inputs = calloc(plan->n_entries + 1, sizeof *c->inputs);
@@ -191,8 +191,9 @@ static ith_status choose_window(const ith_engine *e, const ith_calibrate_params 
 ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params, ith_error *err)
 {
     ith_comm *comm = engine->world->comm;
-    calibration c = {
-        .model = engine->model, .plan = ith_store_plan(engine->store), .adds = comm->rank == 0};
+    calibration c = {.model = engine->model,
+                     .plan = ith_store_load_plan(engine->store),
+                     .adds = comm->rank == 0};
     ith_probe probe = {.reads = add_squares, .user = &c};
     ith_session *session = NULL;
     int64_t n_tokens = (int64_t)params->n_ids, window, chunk = engine->info.chunk;

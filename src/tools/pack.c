@@ -15,7 +15,7 @@
 #include "formats/pack_write.h"
 #include "ithaca_tools.h"
 #include "tools/pack_key_means.h"
-#include "weights/plan.h"
+#include "weights/load_plan.h"
 #include "weights/produce.h"
 
 #include <stdlib.h>
@@ -44,7 +44,7 @@ typedef struct packer {
     const ith_pack_params *params;
     ith_source *source;
     ith_stats *stats; /* NULL: none given */
-    ith_plan plan;
+    ith_load_plan plan;
     ith_model *model;
     ith_team *team;
     ith_pack_writer *writer;
@@ -286,7 +286,7 @@ static ith_status check_params(const ith_pack_params *params, ith_error *err)
     return ITH_OK;
 }
 
-static size_t largest_tile(const ith_plan *plan)
+static size_t largest_tile(const ith_load_plan *plan)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < plan->n_entries; i++)
@@ -340,7 +340,7 @@ static ith_status open_packer(packer *p, ith_error *err)
     ITH_TRY(ith_model_open(p->source, &p->plan, params->quant, false, &p->model, err));
     if (params->stats != NULL) {
         ITH_TRY(ith_stats_open(params->stats, &p->stats, err));
-        ITH_TRY(ith_plan_weigh(&p->plan, p->stats, err));
+        ITH_TRY(ith_load_plan_weigh(&p->plan, p->stats, err));
     }
     for (size_t i = 0; i < p->plan.n_entries; i++)
         p->total += p->plan.entries[i].n_units * (int64_t)p->plan.entries[i].unit_bytes;
@@ -375,7 +375,7 @@ static void close_packer(packer *p)
     close_buffers(p);
     free(p->means.values);
     ith_model_close(p->model);
-    ith_plan_free(&p->plan);
+    ith_load_plan_free(&p->plan);
     ith_stats_close(p->stats);
     ith_source_close(p->source);
 }

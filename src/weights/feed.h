@@ -29,7 +29,7 @@
 #include "comm/comm.h"
 #include "formats/filereader.h"
 #include "weights/homes.h"
-#include "weights/plan.h"
+#include "weights/load_plan.h"
 #include "weights/shards.h"
 #include "weights/steps.h"
 
@@ -41,7 +41,7 @@ typedef enum ith_need {
 
 typedef struct ith_feed_params {
     ith_comm *comm;
-    const ith_plan *plan;
+    const ith_load_plan *plan;
     ith_shards shards;
     /* The node's memory: entries that are not streamed lie at memory + entry->offset, rank by rank
      * (ith_shard_offset). */

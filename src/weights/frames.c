@@ -16,7 +16,7 @@ typedef struct frame {
 } frame;
 
 struct ith_frames {
-    const ith_plan *plan;
+    const ith_load_plan *plan;
     frame **units; /* [plan->n_entries][n_units]; NULL: none of the entry's */
     int level;
     size_t room; /* for all of them */
@@ -178,7 +178,7 @@ static ith_status list_units(job *j, const ith_step *steps, int64_t n_steps, ith
     return ITH_OK;
 }
 
-static ith_status open_makers(job *j, const ith_plan *plan, int threads, ith_error *err)
+static ith_status open_makers(job *j, const ith_load_plan *plan, int threads, ith_error *err)
 {
     j->makers = calloc((size_t)threads, sizeof *j->makers);
     if (j->makers == NULL)
@@ -205,8 +205,8 @@ static void close_makers(job *j, int threads)
     free(j->units);
 }
 
-ith_status ith_frames_open(const ith_plan *plan, const ith_step *steps, int64_t n_steps, int level,
-                           size_t room, ith_team *team, ith_frames **out, ith_error *err)
+ith_status ith_frames_open(const ith_load_plan *plan, const ith_step *steps, int64_t n_steps,
+                           int level, size_t room, ith_team *team, ith_frames **out, ith_error *err)
 {
     ith_frames *frames = calloc(1, sizeof *frames);
     job j = {.frames = frames};

@@ -12,8 +12,9 @@ typedef struct ith_frame_reader ith_frame_reader; /* the buffers of one thread *
 /* Makes all units of the steps, on the team's threads. level 0: as they are. `plan` must outlive
  * the frames, which are the caller's. ITH_E_MEMORY: they take more than `room` bytes; what
  * ith_produce says. */
-ith_status ith_frames_open(const ith_plan *plan, const ith_step *steps, int64_t n_steps, int level,
-                           size_t room, ith_team *team, ith_frames **frames, ith_error *err);
+ith_status ith_frames_open(const ith_load_plan *plan, const ith_step *steps, int64_t n_steps,
+                           int level, size_t room, ith_team *team, ith_frames **frames,
+                           ith_error *err);
 void ith_frames_close(ith_frames *frames); /* accepts NULL */
 
 ith_status ith_frame_reader_open(ith_frame_reader **reader, ith_error *err);

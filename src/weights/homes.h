@@ -16,7 +16,7 @@
 
 #include "base/topology.h"
 #include "comm/mesh.h"
-#include "weights/plan.h"
+#include "weights/load_plan.h"
 
 /* Where the threads of a rank run: threads [first_thread[i], first_thread[i + 1]) beside the
  * system's node os_index[i], i < n_nodes. Ranks send these to each other. */

@@ -21,7 +21,7 @@ struct ith_lookup {
     int n_threads;
 };
 
-static ith_status open_readers(ith_lookup *l, const ith_plan *plan, ith_error *err)
+static ith_status open_readers(ith_lookup *l, const ith_load_plan *plan, ith_error *err)
 {
     for (int i = 0; i < l->n_threads; i++) {
         /* Tokens repeat, so the files are worth caching. */
@@ -34,7 +34,7 @@ static ith_status open_readers(ith_lookup *l, const ith_plan *plan, ith_error *e
     return ITH_OK;
 }
 
-ith_status ith_lookup_open(const ith_plan *plan, const ith_matrix *matrix, int n_threads,
+ith_status ith_lookup_open(const ith_load_plan *plan, const ith_matrix *matrix, int n_threads,
                            ith_lookup **out, ith_error *err)
 {
     ith_lookup *l = calloc(1, sizeof *l);
@@ -46,7 +46,7 @@ ith_status ith_lookup_open(const ith_plan *plan, const ith_matrix *matrix, int n
         return ith_fail(err, ITH_E_MEMORY, "no memory to look up rows with %d threads", n_threads);
     }
     l->n_threads = n_threads;
-    l->entry = ith_plan_entry(plan, matrix);
+    l->entry = ith_load_plan_entry(plan, matrix);
     status = open_readers(l, plan, err);
     if (status != ITH_OK) {
         ith_lookup_close(l);

@@ -3,12 +3,12 @@
 #ifndef ITH_WEIGHTS_LOOKUP_H
 #define ITH_WEIGHTS_LOOKUP_H
 
-#include "weights/plan.h"
+#include "weights/load_plan.h"
 
 typedef struct ith_lookup ith_lookup;
 
 /* `plan` must outlive the lookup, which is the caller's. ITH_E_MEMORY. */
-ith_status ith_lookup_open(const ith_plan *plan, const ith_matrix *matrix, int n_threads,
+ith_status ith_lookup_open(const ith_load_plan *plan, const ith_matrix *matrix, int n_threads,
                            ith_lookup **lookup, ith_error *err);
 void ith_lookup_close(ith_lookup *lookup); /* accepts NULL */
 

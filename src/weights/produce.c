@@ -6,7 +6,7 @@
 #include "weights/layout.h"
 
 /* Bytes of the largest packed tile that has to change its layout. */
-static size_t largest_converted(const ith_plan *plan)
+static size_t largest_converted(const ith_load_plan *plan)
 {
     size_t bytes = 0;
 
@@ -18,7 +18,7 @@ static size_t largest_converted(const ith_plan *plan)
     return bytes;
 }
 
-static ith_status open_buffers(const ith_plan *plan, ith_producer *p, ith_error *err)
+static ith_status open_buffers(const ith_load_plan *plan, ith_producer *p, ith_error *err)
 {
     size_t converted = largest_converted(plan), groups = (size_t)plan->max_groups;
     void *memory;
@@ -35,7 +35,7 @@ static ith_status open_buffers(const ith_plan *plan, ith_producer *p, ith_error 
     return ITH_OK;
 }
 
-ith_status ith_producer_open(const ith_plan *plan, ith_caching caching, ith_producer *p,
+ith_status ith_producer_open(const ith_load_plan *plan, ith_caching caching, ith_producer *p,
                              ith_error *err)
 {
     *p = (ith_producer){.plan = plan, .caching = caching};

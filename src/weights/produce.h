@@ -8,11 +8,11 @@
 #define ITH_WEIGHTS_PRODUCE_H
 
 #include "formats/filereader.h"
-#include "weights/plan.h"
+#include "weights/load_plan.h"
 
 /* The buffers of one thread. */
 typedef struct ith_producer {
-    const ith_plan *plan;
+    const ith_load_plan *plan;
     ith_caching caching;
     ith_pack_reader *reader; /* of packs */
     ith_filereader *file;    /* of other files: the one read last */
@@ -21,7 +21,7 @@ typedef struct ith_producer {
 } ith_producer;
 
 /* `plan` must outlive the producer. ITH_E_MEMORY; what ith_pack_reader_open says. */
-ith_status ith_producer_open(const ith_plan *plan, ith_caching caching, ith_producer *p,
+ith_status ith_producer_open(const ith_load_plan *plan, ith_caching caching, ith_producer *p,
                              ith_error *err);
 void ith_producer_close(ith_producer *p); /* accepts NULL and a zeroed struct */
 

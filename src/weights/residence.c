@@ -25,14 +25,14 @@ static ith_status too_little(size_t budget, size_t must, size_t transit, ith_err
 }
 
 /* Is there room for everything, whole? */
-static bool fits_whole(const ith_plan *plan, const ith_residence_params *p, size_t *all)
+static bool fits_whole(const ith_load_plan *plan, const ith_residence_params *p, size_t *all)
 {
-    *all = ith_plan_bytes(plan);
+    *all = ith_load_plan_bytes(plan);
     return !ith_shards_cut(&p->shards) && (p->budget == 0 || *all <= p->budget);
 }
 
 /* The number of layers from the first on whose experts, or all other matrices, stay. */
-static int layers_that_stay(const ith_plan *plan, const ith_residence_params *p, int n_layers,
+static int layers_that_stay(const ith_load_plan *plan, const ith_residence_params *p, int n_layers,
                             bool experts, size_t *left, size_t *resident)
 {
     int n = 0;
@@ -42,10 +42,11 @@ static int layers_that_stay(const ith_plan *plan, const ith_residence_params *p,
 }
 
 /* Returns what is left. Where nothing is cut, experts are left to the shelves. */
-static size_t choose_resident(ith_plan *plan, const ith_residence_params *p, size_t left,
+static size_t choose_resident(ith_load_plan *plan, const ith_residence_params *p, size_t left,
                               ith_residence *r)
 {
-    ith_entry *embed = ith_plan_entry(plan, p->embed), *output = ith_plan_entry(plan, p->output);
+    ith_entry *embed = ith_load_plan_entry(plan, p->embed),
+              *output = ith_load_plan_entry(plan, p->output);
     bool cut = ith_shards_cut(&p->shards);
 
     r->output_stays = stays(ith_shard_most(&p->shards, output), &left, &r->resident);
@@ -65,8 +66,8 @@ static size_t choose_resident(ith_plan *plan, const ith_residence_params *p, siz
     return left;
 }
 
-ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *p, ith_residence *r,
-                                ith_error *err)
+ith_status ith_residence_choose(ith_load_plan *plan, const ith_residence_params *p,
+                                ith_residence *r, ith_error *err)
 {
     int n_layers = ith_count_layers(plan);
     size_t must = ith_bytes_that_must_stay(plan, p), all, left;
@@ -104,7 +105,7 @@ static double off_the_shelf(const ith_residence *r, const ith_entry *e)
     return 1 - (double)s->n_cells / s->n_experts;
 }
 
-double ith_residence_reads(const ith_plan *plan, const ith_residence_params *p,
+double ith_residence_reads(const ith_load_plan *plan, const ith_residence_params *p,
                            const ith_residence *r, double share)
 {
     double bytes = 0;

@@ -29,12 +29,12 @@ typedef struct ith_residence {
 /* Decides what stays, marks all other entries of the plan as streamed, and makes their steps. Not
  * collective; the same on all ranks. ITH_E_MEMORY: the budget does not hold what must stay and a
  * layer; the text has the numbers. ith_residence_free in any case. */
-ith_status ith_residence_choose(ith_plan *plan, const ith_residence_params *params,
+ith_status ith_residence_choose(ith_load_plan *plan, const ith_residence_params *params,
                                 ith_residence *residence, ith_error *err);
 
 /* Bytes of files, as stored, that a node reads for a pass that needs the share `share`, in [0, 1],
  * of each layer's experts, each as likely as any other. After choosing. */
-double ith_residence_reads(const ith_plan *plan, const ith_residence_params *params,
+double ith_residence_reads(const ith_load_plan *plan, const ith_residence_params *params,
                            const ith_residence *residence, double share);
 
 /* Frees the steps too, unless their new owner has set steps.items to NULL. */

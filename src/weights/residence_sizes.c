@@ -3,7 +3,7 @@
 
 enum { ALIGN = 64 };
 
-size_t ith_layer_bytes(const ith_plan *plan, const ith_shards *shards, int layer, bool experts)
+size_t ith_layer_bytes(const ith_load_plan *plan, const ith_shards *shards, int layer, bool experts)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < plan->n_entries; i++)
@@ -13,7 +13,7 @@ size_t ith_layer_bytes(const ith_plan *plan, const ith_shards *shards, int layer
     return bytes;
 }
 
-int ith_count_layers(const ith_plan *plan)
+int ith_count_layers(const ith_load_plan *plan)
 {
     int n = 0;
     for (size_t i = 0; i < plan->n_entries; i++)
@@ -21,7 +21,7 @@ int ith_count_layers(const ith_plan *plan)
     return n;
 }
 
-int ith_count_stages(const ith_plan *plan)
+int ith_count_stages(const ith_load_plan *plan)
 {
     int n = 0;
     for (size_t i = 0; i < plan->n_entries; i++)
@@ -35,7 +35,7 @@ static bool must_stay(const ith_entry *e, const ith_residence_params *p)
            (e->layer == ITH_NO_LAYER && e->matrix != p->embed && e->matrix != p->output);
 }
 
-size_t ith_bytes_that_must_stay(const ith_plan *plan, const ith_residence_params *p)
+size_t ith_bytes_that_must_stay(const ith_load_plan *plan, const ith_residence_params *p)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < plan->n_entries; i++)
@@ -46,7 +46,7 @@ size_t ith_bytes_that_must_stay(const ith_plan *plan, const ith_residence_params
 
 /* Entries come in the order of layers: an entry's layer is that of the one before, or a later
  * one. */
-size_t ith_stage_bytes(const ith_plan *plan, int stage)
+size_t ith_stage_bytes(const ith_load_plan *plan, int stage)
 {
     size_t most = 0, bytes = 0;
     int layer = ITH_NO_LAYER;
@@ -62,21 +62,21 @@ size_t ith_stage_bytes(const ith_plan *plan, int stage)
     return most;
 }
 
-size_t ith_transit_bytes(const ith_plan *plan, const ith_residence_params *p, int n_stages)
+size_t ith_transit_bytes(const ith_load_plan *plan, const ith_residence_params *p, int n_stages)
 {
-    size_t bytes = 0,
-           tiles = 2 * ((ith_plan_entry(plan, p->output)->unit_bytes + ALIGN - 1) / ALIGN * ALIGN);
+    size_t bytes = 0, tiles = 2 * ((ith_load_plan_entry(plan, p->output)->unit_bytes + ALIGN - 1) /
+                                   ALIGN * ALIGN);
     for (int stage = 0; stage < n_stages; stage++)
         bytes += ith_stage_bytes(plan, stage);
     return bytes > tiles ? bytes : tiles;
 }
 
-size_t ith_residence_least(const ith_plan *plan, const ith_residence_params *p)
+size_t ith_residence_least(const ith_load_plan *plan, const ith_residence_params *p)
 {
     return ith_bytes_that_must_stay(plan, p) + ith_transit_bytes(plan, p, ith_count_stages(plan));
 }
 
-size_t ith_residence_whole(const ith_plan *plan, const ith_residence_params *p)
+size_t ith_residence_whole(const ith_load_plan *plan, const ith_residence_params *p)
 {
     bool cut = ith_shards_cut(&p->shards);
     size_t bytes = cut ? ith_transit_bytes(plan, p, ith_count_stages(plan)) : 0;

@@ -11,7 +11,7 @@
 
 #include "comm/comm.h"
 #include "comm/mesh.h"
-#include "weights/plan.h"
+#include "weights/load_plan.h"
 
 typedef struct ith_shards {
     const ith_mesh *mesh;

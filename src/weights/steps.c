@@ -56,8 +56,8 @@ static bool is_of_stage(const ith_entry *e, int layer, int stage)
     return ith_is_of_layer(e, layer) && e->stage == stage;
 }
 
-static ith_status add_stage(const ith_plan *plan, int layer, int stage, size_t offset, ith_steps *s,
-                            ith_error *err)
+static ith_status add_stage(const ith_load_plan *plan, int layer, int stage, size_t offset,
+                            ith_steps *s, ith_error *err)
 {
     ith_step *step;
     int n = 0;
@@ -73,7 +73,7 @@ static ith_status add_stage(const ith_plan *plan, int layer, int stage, size_t o
     return ITH_OK;
 }
 
-static bool stage_stays(const ith_plan *plan, int layer, int stage)
+static bool stage_stays(const ith_load_plan *plan, int layer, int stage)
 {
     for (size_t i = 0; i < plan->n_entries; i++)
         if (is_of_stage(&plan->entries[i], layer, stage) && plan->entries[i].streamed)
@@ -82,7 +82,7 @@ static bool stage_stays(const ith_plan *plan, int layer, int stage)
 }
 
 /* A stage has the same offset in all layers. */
-static ith_status add_layer(const ith_plan *plan, int layer, const size_t *offsets, bool cut,
+static ith_status add_layer(const ith_load_plan *plan, int layer, const size_t *offsets, bool cut,
                             ith_steps *s, ith_error *err)
 {
     for (int stage = 0; stage < s->n_stages; stage++) {
@@ -112,10 +112,10 @@ static ith_status add_output(const ith_entry *e, ith_steps *s, ith_error *err)
     return ITH_OK;
 }
 
-ith_status ith_steps_make(const ith_plan *plan, const ith_matrix *output, bool cut, ith_steps *s,
-                          ith_error *err)
+ith_status ith_steps_make(const ith_load_plan *plan, const ith_matrix *output, bool cut,
+                          ith_steps *s, ith_error *err)
 {
-    const ith_entry *e = ith_plan_entry(plan, output);
+    const ith_entry *e = ith_load_plan_entry(plan, output);
     size_t offsets[STAGES_MOST] = {0};
 
     assert(s->n_stages <= STAGES_MOST);

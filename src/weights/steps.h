@@ -1,7 +1,7 @@
 /* steps.h - the weights that come and go: in which order, and where each lies while it is used.
  *
- *     step     weights that are needed together: the matrices of a layer's stage (plan.h), or some
- *              rows of the output matrix
+ *     step     weights that are needed together: the matrices of a layer's stage
+ *              (load_plan.h), or some rows of the output matrix
  *     extent   consecutive units of one matrix in a step; feed.h fetches steps in smaller extents
  *     transit  memory that the ranks of a node share, as large as one layer. Each stage has a range
  *              of it, which the same stage of the next layer takes once this layer's has been used:
@@ -15,7 +15,7 @@
 #ifndef ITH_WEIGHTS_STEPS_H
 #define ITH_WEIGHTS_STEPS_H
 
-#include "weights/plan.h"
+#include "weights/load_plan.h"
 
 /* Units [first, first + n) of an entry. */
 typedef struct ith_extent {
@@ -49,7 +49,7 @@ typedef struct ith_steps {
 /* Makes the steps of what `plan` marks as streamed; where matrices are `cut` among nodes, of all
  * layers and the output matrix, because passes other than by rows need whole matrices. The caller
  * has set n_layers, n_stages and transit. ITH_E_MEMORY: ith_steps_free frees what was made. */
-ith_status ith_steps_make(const ith_plan *plan, const ith_matrix *output, bool cut,
+ith_status ith_steps_make(const ith_load_plan *plan, const ith_matrix *output, bool cut,
                           ith_steps *steps, ith_error *err);
 
 /* Shares `bytes` out to shelves: as many cells in every layer as there is room for, and one more in

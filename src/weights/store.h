@@ -2,10 +2,10 @@
  * then loaded.
  *
  *     ith_store_open(comm, &store)
- *     ith_plan_matrix(ith_store_plan(store), ...)   for every matrix; ith_plan_vector for every
- *                                                   vector
- *     ith_store_load(store, params, team)           allocates and makes them, in parallel
- *     ith_matrix_tiles(m, first_tile)               what the kernels read
+ *     plan = ith_store_load_plan(store)
+ *     ith_load_plan_matrix(plan, ...)        for every matrix; ..._vector for every vector
+ *     ith_store_load(store, params, team)    allocates and makes them, in parallel
+ *     ith_matrix_tiles(m, first_tile)        what the kernels read
  *
  * Weight distribution, which ith_store_params sets:
  *
@@ -38,7 +38,7 @@
 #include "formats/filereader.h"
 #include "weights/feed.h"
 #include "weights/homes.h"
-#include "weights/plan.h"
+#include "weights/load_plan.h"
 
 /* Tile first_tile of a matrix, and those after it. */
 static inline const uint8_t *ith_matrix_tiles(const ith_matrix *m, int64_t first_tile)
@@ -53,7 +53,7 @@ ith_status ith_store_open(ith_comm *comm, ith_store **store, ith_error *err);
 void ith_store_close(ith_store *store); /* collective; accepts NULL */
 
 /* The load plan, which the caller fills before ith_store_load. It belongs to the store. */
-ith_plan *ith_store_plan(ith_store *store);
+ith_load_plan *ith_store_load_plan(ith_store *store);
 
 /* Bytes of everything planned. */
 size_t ith_store_bytes(const ith_store *store);

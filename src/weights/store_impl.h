@@ -15,7 +15,7 @@
 
 struct ith_store {
     ith_comm *comm;
-    ith_plan plan;
+    ith_load_plan plan;
     ith_shards shards;
     void *memory;     /* its node's; its memory domain's if everything stays, whole */
     size_t own_bytes; /* of it: what is not used in a mapping */

@@ -67,7 +67,7 @@ static ith_status load_extent(void *user, int64_t item, int tid, ith_error *err)
 static bool show_progress(void *user, int64_t done, int64_t total)
 {
     const load_job *job = user;
-    double bytes = (double)ith_plan_bytes(&job->store->plan);
+    double bytes = (double)ith_load_plan_bytes(&job->store->plan);
     return job->progress(job->user, (int64_t)(bytes * (double)done / (double)total),
                          (int64_t)bytes);
 }

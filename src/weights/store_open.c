@@ -27,18 +27,18 @@ void ith_store_close(ith_store *store)
     ith_residence_free(&store->residence);
     if (store->memory != NULL)
         store->comm->ops->shared_free(store->comm, store->memory);
-    ith_plan_free(&store->plan);
+    ith_load_plan_free(&store->plan);
     free(store);
 }
 
-ith_plan *ith_store_plan(ith_store *store)
+ith_load_plan *ith_store_load_plan(ith_store *store)
 {
     return &store->plan;
 }
 
 size_t ith_store_bytes(const ith_store *store)
 {
-    return ith_plan_bytes(&store->plan);
+    return ith_load_plan_bytes(&store->plan);
 }
 
 /* ---- What loading will take ---- */

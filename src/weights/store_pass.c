@@ -111,7 +111,7 @@ bool ith_store_pass_by(ith_store *store, ith_need need, const bool *chosen)
 /* A tile of the embedding in this node's memory, or NULL. */
 static const uint8_t *embed_tile(const ith_store *store, int64_t tile)
 {
-    const ith_entry *e = ith_plan_entry(&store->plan, store->embed);
+    const ith_entry *e = ith_load_plan_entry(&store->plan, store->embed);
     ith_shard_extent x = {0};
 
     if (store->lookup == NULL)

@@ -1,5 +1,5 @@
-/* A disk that fails, for a program that is started with this library in LD_PRELOAD: on rank EIO_RANK, after EIO_AFTER of them, every
- * pread of a pack ends with EIO. */
+/* A disk that fails, for a program that is started with this library in LD_PRELOAD: on rank
+ * EIO_RANK, after EIO_AFTER of them, every pread of a pack ends with EIO. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,7 +13,8 @@ static atomic_long reads;
 
 static int fails(int fd)
 {
-    const char *mine = getenv("OMPI_COMM_WORLD_RANK"), *rank = getenv("EIO_RANK"), *after = getenv("EIO_AFTER");
+    const char *mine = getenv("OMPI_COMM_WORLD_RANK"), *rank = getenv("EIO_RANK"),
+               *after = getenv("EIO_AFTER");
     char link[40], path[4096] = "";
     if (after == NULL || (mine != NULL && rank != NULL && strcmp(mine, rank) != 0))
         return 0;

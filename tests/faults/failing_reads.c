@@ -1,4 +1,5 @@
-/* failing_reads.c - preloaded into a program (LD_PRELOAD): a file that cannot be read any more after so many bytes of it were asked for.
+/* failing_reads.c - preloaded into a program (LD_PRELOAD): a file that cannot be read any more
+ * after so many bytes of it were asked for.
  *
  *   FAULT_FILE    the file, by the end of its path
  *   FAULT_AFTER   bytes that each process may read of it, by read or pread

@@ -1,5 +1,6 @@
-/* archive_targets.h - what a fuzzer feeds the archive: any bytes as a manifest, as a file of keys and values. As in format_targets.h no outcome is
- * wrong but a fault, a sanitizer's report, or a failure without a text. */
+/* archive_targets.h - what a fuzzer feeds the archive: any bytes as a manifest, as a file of keys
+ * and values. As in format_targets.h no outcome is wrong but a fault, a sanitizer's report, or a
+ * failure without a text. */
 #ifndef ITH_TESTS_FUZZ_ARCHIVE_TARGETS_H
 #define ITH_TESTS_FUZZ_ARCHIVE_TARGETS_H
 
@@ -12,7 +13,8 @@ static inline bool fuzz_manifest(const uint8_t *data, size_t size)
 {
     ith_manifest m;
     ith_error err = {0};
-    bool accepted = fuzz_verdict(ith_manifest_parse((const char *)data, size, "manifest.json", &m, &err), &err);
+    bool accepted =
+        fuzz_verdict(ith_manifest_parse((const char *)data, size, "manifest.json", &m, &err), &err);
 
     if (accepted && (m.n < 1 || m.n > ITH_KV_SEGMENT))
         abort();
@@ -21,10 +23,14 @@ static inline bool fuzz_manifest(const uint8_t *data, size_t size)
 
 enum { FUZZ_LAYERS = 2, FUZZ_DIM = 16, FUZZ_TOKENS = 70 };
 
-static const ith_kvfile_what fuzz_what = {
-    .layout = ITH_KVL_BF16, .n_layers = FUZZ_LAYERS, .head_dim = FUZZ_DIM, .head = 1, .n_tokens = FUZZ_TOKENS};
+static const ith_kvfile_what fuzz_what = {.layout = ITH_KVL_BF16,
+                                          .n_layers = FUZZ_LAYERS,
+                                          .head_dim = FUZZ_DIM,
+                                          .head = 1,
+                                          .n_tokens = FUZZ_TOKENS};
 
-/* Checksums of layers, table and header are put right first, or nothing behind them would ever be reached. */
+/* Checksums of layers, table and header are put right first, or nothing behind them would ever be
+ * reached. */
 static inline void seal_kvfile(uint8_t *data, size_t size)
 {
     enum { HEADER = 64, BYTES = 48, SEAL = 56, LINE = 16, TABLE = LINE * FUZZ_LAYERS };
@@ -68,7 +74,8 @@ static inline bool fuzz_kvfile(const uint8_t *data, size_t size)
     if (file == NULL || fwrite(copy, 1, size, file) != size || fclose(file) != 0 ||
         ith_kvfile_buffer_open(&room, &err) != ITH_OK)
         abort();
-    accepted = fuzz_verdict(ith_kvfile_read(path, &fuzz_what, FUZZ_TOKENS, to, room, &missing, &err), &err);
+    accepted = fuzz_verdict(
+        ith_kvfile_read(path, &fuzz_what, FUZZ_TOKENS, to, room, &missing, &err), &err);
     ith_kvfile_buffer_close(room);
     folder_remove(folder);
     free(layers);

@@ -1,7 +1,9 @@
-/* format_targets.h - what a fuzzer feeds: any bytes to one parser of src/formats, then a walk over all that it accepted.
+/* format_targets.h - what a fuzzer feeds: any bytes to one parser of src/formats, then a walk over
+ * all that it accepted.
  *
- * No outcome is wrong but a fault, a sanitizer's report, or a failure without a text. Used by fuzz_*.c (one entry point each, for libFuzzer or
- * fuzz_main.c) and by tests/unit/test_fuzz_formats.c.
+ * No outcome is wrong but a fault, a sanitizer's report, or a failure without a text. Used by
+ * fuzz_*.c (one entry point each, for libFuzzer or fuzz_main.c) and by
+ * tests/unit/test_fuzz_formats.c.
  */
 #ifndef ITH_TESTS_FUZZ_FORMAT_TARGETS_H
 #define ITH_TESTS_FUZZ_FORMAT_TARGETS_H
@@ -50,7 +52,7 @@ static inline bool fuzz_safetensors(const uint8_t *data, size_t size)
     return accepted;
 }
 
-/* Checksums of header and index are put right first, or nothing behind them would ever be reached. */
+/* Checksums of header and index are put right first: else nothing behind them would be reached. */
 static inline void seal_pack(uint8_t *data, size_t size)
 {
     ith_pack_header h;

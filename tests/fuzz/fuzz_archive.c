@@ -1,4 +1,5 @@
-/* libFuzzer's entry point for the archive's manifests and files of keys and values; how to build it: fuzz_main.c. */
+/* libFuzzer's entry point for the archive's manifests and files of keys and values; how to build
+ * it: fuzz_main.c. */
 #include "tests/fuzz/archive_targets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,9 @@
-/* Runs a fuzz target without libFuzzer: every file of a corpus as it is, then seeded mutations of them.
+/* fuzz_main.c - runs a fuzz target without libFuzzer: every file of a corpus as it is, then seeded
+ * mutations of them.
  *
  *     make CONFIG=asan build/asan/libithaca.a
- *     mpicc -std=c11 -D_GNU_SOURCE -g -fsanitize=address,undefined -Iinclude -Isrc -I. tests/fuzz/fuzz_gguf.c tests/fuzz/fuzz_main.c \
+ *     mpicc -std=c11 -D_GNU_SOURCE -g -fsanitize=address,undefined -Iinclude -Isrc -I. \
+ *         tests/fuzz/fuzz_gguf.c tests/fuzz/fuzz_main.c \
  *         build/asan/libithaca.a -ljansson -lzstd -lxxhash -lm -o fuzz_gguf
  *     ./fuzz_gguf SEED MUTATIONS FILE...
  *

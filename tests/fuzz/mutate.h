@@ -1,4 +1,5 @@
-/* mutate.h - seeded damage to a file, of the kinds that break parsers: bits, counts, lengths, cuts, repeats. */
+/* mutate.h - seeded damage to a file, of the kinds that break parsers: bits, counts, lengths, cuts,
+ * repeats. */
 #ifndef ITH_TESTS_FUZZ_MUTATE_H
 #define ITH_TESTS_FUZZ_MUTATE_H
 
@@ -44,7 +45,8 @@ static inline void mutate_remove(prng *p, buffer *b)
     b->n -= n;
 }
 
-static inline void mutate_repeat(prng *p, buffer *b) /* inserts a copy of some of its bytes elsewhere */
+static inline void mutate_repeat(prng *p,
+                                 buffer *b) /* inserts a copy of some of its bytes elsewhere */
 {
     uint8_t piece[32];
     size_t n = mutate_at(p, sizeof piece) + 1, from, to;

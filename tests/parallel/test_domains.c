@@ -84,9 +84,8 @@ static void wanted(ith_engine *engine, int64_t on[2])
     must(ith_session_page_report(session, &text, &err) == ITH_OK, "ask where weights lie", &err);
     json_t *root = text == NULL ? NULL : json_loads(text, 0, NULL), *node;
     size_t i;
-    json_array_foreach(json_object_get(json_array_get(json_object_get(root, "ranks"), 0), "nodes"),
-                       i, node)
-    {
+    json_array_foreach (json_object_get(json_array_get(json_object_get(root, "ranks"), 0), "nodes"),
+                        i, node) {
         int64_t number = json_integer_value(json_object_get(node, "node"));
         on[number] =
             json_integer_value(json_object_get(json_object_get(node, "weights"), "wanted"));

@@ -33,9 +33,9 @@ static ith_engine_params params_of(const char *model, ith_distribution distribut
     return params;
 }
 
-/* Streamed: with the least memory that works, and up to `more`. What the process already takes counts
- * against the limit and changes from one opening to the next, so less is given until some weights are
- * streamed. */
+/* Streamed: with the least memory that works, and up to `more`. What the process already takes
+ * counts against the limit and changes from one opening to the next, so less is given until some
+ * weights are streamed. */
 static ith_engine *open_engine(const char *model, ith_distribution distribution, int64_t more)
 {
     const int64_t mib = 1 << 20, step = mib / 4;
@@ -116,7 +116,7 @@ static readings answer(ith_engine *e, char sha[65])
  * all other streamed weights. */
 static double streamed(const ith_engine *e, bool experts)
 {
-    const ith_plan *plan = ith_store_plan(e->store);
+    const ith_load_plan *plan = ith_store_load_plan(e->store);
     ith_shards shards = ith_shards_of(world->comm, &e->mesh, true);
     double bytes = 0;
     bool packed;

@@ -132,8 +132,7 @@ static void check_top(const golden *g, const float *logits)
     char text[200];
     size_t i;
 
-    json_array_foreach(top, i, entry)
-    {
+    json_array_foreach (top, i, entry) {
         int64_t id = json_integer_value(json_object_get(entry, "id"));
         double logit = json_number_value(json_object_get(entry, "logit"));
         if (!(fabs((double)logits[id] - logit) <= LOGIT_EXACT)) {

@@ -63,8 +63,7 @@ static index_of find_blob(buffer b)
     memcpy(&x.header, b.data, sizeof x.header);
     x.root =
         json_loadb((const char *)b.data + x.header.index_offset, x.header.index_bytes, 0, NULL);
-    json_array_foreach(json_object_get(x.root, "blobs"), i, item)
-    {
+    json_array_foreach (json_object_get(x.root, "blobs"), i, item) {
         if (strcmp(json_string_value(json_object_get(item, "name")), blob_name) == 0)
             x.blob = item;
     }

@@ -208,8 +208,7 @@ int main(void)
     engine = open_engine(true);
     const json_t *cases = json_object_get(root, "cases"), *c;
     size_t i;
-    json_array_foreach(cases, i, c)
-    {
+    json_array_foreach (cases, i, c) {
         if (json_integer_value(json_object_get(c, "tokens")) <= longest)
             meets_reference(engine, c);
     }

@@ -39,8 +39,7 @@ static void near_stored(const ith_session *session, double planned)
         return;
     root = json_loads(text, 0, NULL);
     free(text);
-    json_array_foreach(json_object_get(root, "ranks"), i, rank)
-    {
+    json_array_foreach (json_object_get(root, "ranks"), i, rank) {
         stored += of(json_object_get(rank, "weights"), "bytes");
     }
     json_decref(root);

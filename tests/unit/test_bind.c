@@ -90,7 +90,7 @@ static void add_expert(writer *w, int e, const char *gate_shape, int gate_size)
 typedef struct bound {
     char folder[64];
     ith_source *source;
-    ith_plan plan;
+    ith_load_plan plan;
     ith_model *model;
 } bound;
 
@@ -106,7 +106,7 @@ static ith_status open_files(writer *w, bound *b, ith_error *err)
 static void close_files(bound *b)
 {
     ith_model_close(b->model);
-    ith_plan_free(&b->plan);
+    ith_load_plan_free(&b->plan);
     ith_source_close(b->source);
     folder_remove(b->folder);
 }
@@ -130,7 +130,8 @@ static void check_rows(const bound *b)
         for (int i = 0; i < 3; i++)
             for (int64_t t = 0; t < parts[i]->n_tiles; t++) {
                 assert_int_equal(
-                    ith_produce(&p, ith_plan_entry(&b->plan, parts[i]), t, 1, tile, &err), ITH_OK);
+                    ith_produce(&p, ith_load_plan_entry(&b->plan, parts[i]), t, 1, tile, &err),
+                    ITH_OK);
                 for (int64_t r = 0; r < ITH_TILE_ROWS; r++)
                     for (int64_t k = 0; k < parts[i]->cols; k++) {
                         int64_t at = (t * ITH_TILE_ROWS + r) * parts[i]->cols + k;

@@ -29,8 +29,7 @@ static void test_detects_golden(void **state)
 
     (void)state;
     assert_int_equal(json_object_size(json_object_get(root, "templates")), 4);
-    json_object_foreach(json_object_get(root, "templates"), name, source)
-    {
+    json_object_foreach (json_object_get(root, "templates"), name, source) {
         assert_int_equal(ith_chat_detect(json_string_value(source), json_string_length(source)),
                          kind_named(name));
     }
@@ -117,15 +116,13 @@ static void test_formats_golden(void **state)
 
     (void)state;
     assert_true(json_array_size(json_object_get(root, "cases")) >= 90);
-    json_array_foreach(json_object_get(root, "cases"), i, one)
-    {
+    json_array_foreach (json_object_get(root, "cases"), i, one) {
         const json_t *list = json_object_get(one, "messages");
         const char *kind = json_string_value(json_object_get(one, "kind"));
         ith_message messages[16];
         char *text;
         assert_true(json_array_size(list) <= 16);
-        json_array_foreach(list, k, message)
-        {
+        json_array_foreach (list, k, message) {
             messages[k].role = json_string_value(json_array_get(message, 0));
             messages[k].content = json_string_value(json_array_get(message, 1));
         }

@@ -20,7 +20,7 @@ enum { THREADS = 3, ENTERED = 400 };
 
 typedef struct streamed {
     ith_source *source;
-    ith_plan plan;
+    ith_load_plan plan;
     ith_model *model;
     ith_comm *comm;
     ith_mesh mesh;
@@ -82,7 +82,7 @@ static void close_streamed(streamed *s)
     ith_residence_free(&s->residence);
     ith_team_close(s->team);
     ith_model_close(s->model);
-    ith_plan_free(&s->plan);
+    ith_load_plan_free(&s->plan);
     ith_source_close(s->source);
     ith_comm_close(s->comm);
 }
@@ -223,7 +223,7 @@ static void a_file_cut_short_is_an_error(void **state)
     char path[] = "/tmp/ithaca_feed_XXXXXX", command[200];
     int fd = mkstemp(path);
     ith_source *source;
-    ith_plan plan = {0};
+    ith_load_plan plan = {0};
     ith_model *model;
     ith_producer producer;
     ith_error err = {0};
@@ -236,7 +236,7 @@ static void a_file_cut_short_is_an_error(void **state)
     must(ith_producer_open(&plan, ITH_CACHED, &producer, &err), &err);
     assert_int_equal(ftruncate(fd, 4096), 0);
     const ith_entry *e =
-        ith_plan_entry(&plan, ((const ith_ffn *)model->layers[0].sub[1].block.weights)->down);
+        ith_load_plan_entry(&plan, ((const ith_ffn *)model->layers[0].sub[1].block.weights)->down);
     void *out = aligned_alloc(64, (size_t)e->n_units * e->unit_bytes);
     assert_non_null(out);
     assert_int_equal(ith_produce(&producer, e, 0, e->n_units, out, &err), ITH_E_FORMAT);
@@ -245,7 +245,7 @@ static void a_file_cut_short_is_an_error(void **state)
     free(out);
     ith_producer_close(&producer);
     ith_model_close(model);
-    ith_plan_free(&plan);
+    ith_load_plan_free(&plan);
     ith_source_close(source);
     close(fd);
     unlink(path);

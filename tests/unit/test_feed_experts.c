@@ -20,7 +20,7 @@ enum { THREADS = 3, ENTERED = 600, EXPERTS = 24, USED = 4 };
 
 typedef struct streamed {
     ith_source *source;
-    ith_plan plan;
+    ith_load_plan plan;
     ith_model *model;
     ith_comm *comm;
     ith_mesh mesh;
@@ -101,7 +101,7 @@ static void close_streamed(streamed *s)
     ith_residence_free(&s->residence);
     ith_team_close(s->team);
     ith_model_close(s->model);
-    ith_plan_free(&s->plan);
+    ith_load_plan_free(&s->plan);
     ith_source_close(s->source);
     ith_comm_close(s->comm);
 }

@@ -89,8 +89,7 @@ static void every_hyperparameter_is_needed(void **state)
     json_t *value;
     (void)state;
 
-    json_object_foreach(object, key, value)
-    {
+    json_object_foreach (object, key, value) {
         json_t *other = json_deep_copy(object);
         ith_error err = {0};
         json_object_del(other, key);
@@ -123,8 +122,7 @@ static void experts_come_back(void **state)
     assert_int_equal(ith_hparams_from_json(object, "test", &got, NULL), ITH_OK);
     assert_memory_equal(&got.experts, &hp.experts, sizeof hp.experts);
     experts = json_object_get(object, "experts");
-    json_object_foreach(experts, key, value)
-    {
+    json_object_foreach (experts, key, value) {
         json_t *other = json_deep_copy(object);
         ith_error err = {0};
         json_object_del(json_object_get(other, "experts"), key);

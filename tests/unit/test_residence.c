@@ -13,7 +13,7 @@
 
 typedef struct planned {
     ith_source *source;
-    ith_plan plan;
+    ith_load_plan plan;
     ith_model *model;
     size_t bytes;
     ith_comm comm; /* who shares a node; nothing is sent */
@@ -46,7 +46,7 @@ static void open_planned(planned *p, const char *name)
 static void close_planned(planned *p)
 {
     ith_model_close(p->model);
-    ith_plan_free(&p->plan);
+    ith_load_plan_free(&p->plan);
     ith_source_close(p->source);
 }
 

@@ -17,7 +17,7 @@ enum { LAYERS = 5, DENSE = 2, EXPERTS = 24 };
 
 typedef struct planned {
     ith_source *source;
-    ith_plan plan;
+    ith_load_plan plan;
     ith_model *model;
     size_t bytes;
     ith_comm comm; /* who shares a node; nothing is sent */
@@ -49,7 +49,7 @@ static void open_planned(planned *p, int ranks)
 static void close_planned(planned *p)
 {
     ith_model_close(p->model);
-    ith_plan_free(&p->plan);
+    ith_load_plan_free(&p->plan);
     ith_source_close(p->source);
 }
 
@@ -117,7 +117,7 @@ static void what_is_left_holds_experts(void **state)
     bool dense_first = false, embed_stayed = false;
 
     open_planned(&p, 1);
-    embed = (double)ith_entry_bytes(ith_plan_entry(&p.plan, p.model->embed));
+    embed = (double)ith_entry_bytes(ith_load_plan_entry(&p.plan, p.model->embed));
     for (int percent = 1; percent < 100; percent++) {
         ith_residence r;
         size_t budget = p.bytes / 100 * (size_t)percent;

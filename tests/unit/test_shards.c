@@ -20,7 +20,7 @@ static const int one_each[MAX_RANKS] = {0, 1, 2, 3, 4, 5, 6, 7},
 
 typedef struct planned {
     ith_source *source;
-    ith_plan plan;
+    ith_load_plan plan;
     ith_model *model;
 } planned;
 
@@ -36,7 +36,7 @@ static void open_planned(planned *p, const char *name)
 static void close_planned(planned *p)
 {
     ith_model_close(p->model);
-    ith_plan_free(&p->plan);
+    ith_load_plan_free(&p->plan);
     ith_source_close(p->source);
 }
 

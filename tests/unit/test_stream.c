@@ -107,15 +107,13 @@ static void test_golden_strings(void **state)
     unpack_to("tests/models/qwen3-tokenizer/tokenizer.json.zst", "build/text/stream.json");
     assert_int_equal(ith_tokenizer_from_json("build/text/stream.json", NULL, &tok, NULL), ITH_OK);
     assert_int_equal(ith_detok_open(tok, &stream, NULL), ITH_OK);
-    json_array_foreach(json_object_get(golden, "qwen3"), i, ids)
-    {
+    json_array_foreach (json_object_get(golden, "qwen3"), i, ids) {
         ith_buffer got = {0};
         size_t n = json_array_size(ids), all_len;
         int32_t *list = calloc(n + 1, sizeof *list);
         char *all;
         const char *text;
-        json_array_foreach(ids, k, id)
-        {
+        json_array_foreach (ids, k, id) {
             list[k] = (int32_t)json_integer_value(id);
             text = ith_detok_push(stream, list[k], &len);
             assert_int_equal(ith_utf8_valid_prefix(text, len), len);

@@ -66,8 +66,7 @@ static void expect_golden(const shared *s, const ith_tokenizer *tok, const char 
 
     assert_true(json_array_size(strings) >= 2000);
     assert_int_equal(json_array_size(strings), json_array_size(ids));
-    json_array_foreach(strings, i, text)
-    {
+    json_array_foreach (strings, i, text) {
         expect_ids(tok, text, flags, json_array_get(ids, i), name);
     }
 }
@@ -104,16 +103,14 @@ static arrays arrays_from(const json_t *root, const char *pre)
                 .types = calloc(n, sizeof *a.types)};
     const char *key;
 
-    json_object_foreach(vocab, key, id)
-    {
+    json_object_foreach (vocab, key, id) {
         a.tokens[json_integer_value(id)] = (ith_bytes){key, strlen(key)};
         a.types[json_integer_value(id)] = 1;
     }
-    json_array_foreach(json_object_get(root, "added_tokens"), i, item)
+    json_array_foreach (json_object_get(root, "added_tokens"), i, item)
         a.types[json_integer_value(json_object_get(item, "id"))] =
-        json_is_true(json_object_get(item, "special")) ? 3 : 4;
-    json_array_foreach(merges, i, item)
-    {
+            json_is_true(json_object_get(item, "special")) ? 3 : 4;
+    json_array_foreach (merges, i, item) {
         char *both = NULL;
         int len = asprintf(&both, "%s %s", json_string_value(json_array_get(item, 0)),
                            json_string_value(json_array_get(item, 1)));
@@ -171,14 +168,12 @@ static void test_options(void **state)
 
     (void)state;
     assert_true(json_array_size(variants) > 50);
-    json_array_foreach(variants, i, variant)
-    {
+    json_array_foreach (variants, i, variant) {
         ith_tokenizer *tok;
         assert_int_equal(
             json_dump_file(json_object_get(variant, "tokenizer"), "build/text/variant.json", 0), 0);
         tok = load("build/text/variant.json", NULL);
-        json_array_foreach(json_object_get(variant, "strings"), k, text)
-        {
+        json_array_foreach (json_object_get(variant, "strings"), k, text) {
             expect_ids(tok, text, ITH_TOKENIZE_SPECIAL,
                        json_array_get(json_object_get(variant, "special"), k), "option, special");
             expect_ids(tok, text, 0, json_array_get(json_object_get(variant, "plain"), k),
@@ -215,8 +210,7 @@ static void test_round_trip_qwen3(void **state)
     const json_t *text;
     size_t i, exact = 0;
 
-    json_array_foreach(json_object_get(s->golden, "strings"), i, text)
-    {
+    json_array_foreach (json_object_get(s->golden, "strings"), i, text) {
         ith_buffer nfc = {0};
         size_t len = json_string_length(text);
         assert_int_equal(ith_buffer_reserve(&nfc, 1, NULL), ITH_OK);
@@ -236,8 +230,7 @@ static void test_round_trip_smollm2(void **state)
     const json_t *text;
     size_t i, exact = 0;
 
-    json_array_foreach(json_object_get(s->golden, "strings"), i, text)
-    {
+    json_array_foreach (json_object_get(s->golden, "strings"), i, text) {
         size_t len = json_string_length(text), n = 0;
         char *expected = malloc(len + 1);
         for (size_t k = 0; k < len; k++) {

@@ -1,5 +1,5 @@
-/* plan.c - which tensors become which matrices. */
-#include "weights/plan.h"
+/* load_plan.c - which tensors become which matrices. */
+#include "weights/load_plan.h"
 
 #include "base/range.h"
 
@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ith_plan_free(ith_plan *plan)
+void ith_load_plan_free(ith_load_plan *plan)
 {
     if (plan == NULL)
         return;
     for (size_t i = 0; i < plan->n_entries; i++)
         free(plan->entries[i].matrix);
     free(plan->entries);
-    *plan = (ith_plan){0};
+    *plan = (ith_load_plan){0};
 }
 
 static ith_status shape_error(const ith_tensor *t, int64_t rows, int64_t cols, ith_error *err)
@@ -32,7 +32,7 @@ static ith_status shape_error(const ith_tensor *t, int64_t rows, int64_t cols, i
                     t->file, t->name, have, (long long)rows, (long long)cols);
 }
 
-static ith_status add_entry(ith_plan *plan, const char *name, const ith_tensor *tensor,
+static ith_status add_entry(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
                             int64_t n_units, size_t unit_bytes, ith_entry **out, ith_error *err)
 {
     if (plan->n_entries == plan->room) {
@@ -56,7 +56,7 @@ static ith_status add_entry(ith_plan *plan, const char *name, const ith_tensor *
 }
 
 /* Adds a matrix of a tensor whose shape has been checked. */
-static ith_status add_matrix(ith_plan *plan, const char *name, const ith_tensor *tensor,
+static ith_status add_matrix(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
                              int64_t rows, int64_t cols, ith_layout layout, ith_entry **out,
                              ith_error *err)
 {
@@ -91,9 +91,9 @@ static ith_status add_matrix(ith_plan *plan, const char *name, const ith_tensor 
     return ITH_OK;
 }
 
-ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t rows,
-                           int64_t cols, ith_layout layout, ith_row_order order, int64_t head_dim,
-                           const ith_matrix **out, ith_error *err)
+ith_status ith_load_plan_matrix(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
+                                int64_t rows, int64_t cols, ith_layout layout, ith_row_order order,
+                                int64_t head_dim, const ith_matrix **out, ith_error *err)
 {
     ith_entry *e;
 
@@ -106,8 +106,9 @@ ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *t
     return ITH_OK;
 }
 
-ith_status ith_plan_stacked(ith_plan *plan, const char *name, const ith_stack *stack, int64_t rows,
-                            int64_t cols, ith_layout layout, const ith_matrix **out, ith_error *err)
+ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const ith_stack *stack,
+                                 int64_t rows, int64_t cols, ith_layout layout,
+                                 const ith_matrix **out, ith_error *err)
 {
     const ith_tensor *t = stack->tensor;
     ith_entry *e;
@@ -124,8 +125,8 @@ ith_status ith_plan_stacked(ith_plan *plan, const char *name, const ith_stack *s
     return ITH_OK;
 }
 
-ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t n,
-                           const float **out, ith_error *err)
+ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
+                                int64_t n, const float **out, ith_error *err)
 {
     ith_entry *e;
 
@@ -139,7 +140,7 @@ ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *t
     return ITH_OK;
 }
 
-size_t ith_plan_bytes(const ith_plan *plan)
+size_t ith_load_plan_bytes(const ith_load_plan *plan)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < plan->n_entries; i++)
@@ -147,12 +148,12 @@ size_t ith_plan_bytes(const ith_plan *plan)
     return bytes;
 }
 
-ith_entry *ith_plan_entry(const ith_plan *plan, const ith_matrix *matrix)
+ith_entry *ith_load_plan_entry(const ith_load_plan *plan, const ith_matrix *matrix)
 {
     return &plan->entries[matrix->entry];
 }
 
-ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err)
+ith_status ith_load_plan_weigh(ith_load_plan *plan, const ith_stats *stats, ith_error *err)
 {
     size_t known = 0;
 

@@ -1,13 +1,13 @@
-/* plan.h - the load plan: which tensors become which matrices and vectors, in which layout.
+/* load_plan.h - the load plan: which tensors become which matrices and vectors, in which layout.
  *
- *     ith_plan plan = {0};
- *     ith_plan_matrix(&plan, ...)   for every matrix; ith_plan_vector for every vector
+ *     ith_load_plan plan = {0};
+ *     ith_load_plan_matrix(&plan, ...)   for every matrix; ith_load_plan_vector for every vector
  *
  * Planning reads shapes only and allocates no weights: sizes are known before any memory is taken.
  * produce.h makes the planned units; store.h keeps them.
  */
-#ifndef ITH_WEIGHTS_PLAN_H
-#define ITH_WEIGHTS_PLAN_H
+#ifndef ITH_WEIGHTS_LOAD_PLAN_H
+#define ITH_WEIGHTS_LOAD_PLAN_H
 
 #include "base/error.h"
 #include "formats/packfile.h"
@@ -71,22 +71,22 @@ static inline size_t ith_entry_bytes(const ith_entry *e)
 }
 
 /* A load plan. It owns its entries and their matrices. */
-typedef struct ith_plan {
+typedef struct ith_load_plan {
     ith_entry *entries; /* [n_entries] in the order in which a pass uses them */
     size_t n_entries, room;
     int64_t max_groups;       /* of any matrix */
     int layer;                /* set by the caller: what is planned now belongs to it */
     const ith_packfile *pack; /* that entries come from; NULL: none */
-} ith_plan;
+} ith_load_plan;
 
-void ith_plan_free(ith_plan *plan); /* leaves a zeroed plan; accepts NULL */
+void ith_load_plan_free(ith_load_plan *plan); /* leaves a zeroed plan; accepts NULL */
 
 /* Plans a tensor of shape [rows, cols] in `layout`. head_dim is read for
  * ITH_ROWS_INTERLEAVED_HALVES only. The tensor's data must stay mapped until the last unit is made.
  * *out belongs to the plan. ITH_E_FORMAT, naming the tensor: its shape is another. ITH_E_MEMORY. */
-ith_status ith_plan_matrix(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t rows,
-                           int64_t cols, ith_layout layout, ith_row_order order, int64_t head_dim,
-                           const ith_matrix **out, ith_error *err);
+ith_status ith_load_plan_matrix(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
+                                int64_t rows, int64_t cols, ith_layout layout, ith_row_order order,
+                                int64_t head_dim, const ith_matrix **out, ith_error *err);
 
 /* A matrix of rows [first_row, first_row + rows) in a tensor that stacks several matrices. The
  * tensor must have shape [dims[0], dims[1], cols]; rows are counted over its first two dimensions,
@@ -95,24 +95,24 @@ typedef struct ith_stack {
     const ith_tensor *tensor;
     int64_t dims[2], first_row;
 } ith_stack;
-ith_status ith_plan_stacked(ith_plan *plan, const char *name, const ith_stack *stack, int64_t rows,
-                            int64_t cols, ith_layout layout, const ith_matrix **out,
-                            ith_error *err);
+ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const ith_stack *stack,
+                                 int64_t rows, int64_t cols, ith_layout layout,
+                                 const ith_matrix **out, ith_error *err);
 
 /* Plans a vector of n floats. *out is NULL until the store puts the address there; it must live
  * until then. Errors as above. */
-ith_status ith_plan_vector(ith_plan *plan, const char *name, const ith_tensor *tensor, int64_t n,
-                           const float **out, ith_error *err);
+ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
+                                int64_t n, const float **out, ith_error *err);
 
 /* Bytes of all entries. */
-size_t ith_plan_bytes(const ith_plan *plan);
+size_t ith_load_plan_bytes(const ith_load_plan *plan);
 
 /* The entry of a planned matrix. */
-ith_entry *ith_plan_entry(const ith_plan *plan, const ith_matrix *matrix);
+ith_entry *ith_load_plan_entry(const ith_load_plan *plan, const ith_matrix *matrix);
 
 /* Gives every planned matrix that `stats` know its importance. `stats` must live until the last
  * unit is made. ITH_E_FORMAT: they know none of the matrices, so they are of another model. (An
  * embedding that is only looked up has no statistics.) */
-ith_status ith_plan_weigh(ith_plan *plan, const ith_stats *stats, ith_error *err);
+ith_status ith_load_plan_weigh(ith_load_plan *plan, const ith_stats *stats, ith_error *err);
 
 #endif
