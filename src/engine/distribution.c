@@ -79,7 +79,7 @@ static ith_status forecast(ith_engine *e, const ith_store_params *store, ith_err
     size_t at = strlen(e->distribution_text), room = sizeof e->distribution_text - at;
 
     ITH_TRY(ith_store_foresee(e->store, store, share, &e->streamed, err));
-    if (store->keep >= 0)
+    if (store->ram_level >= 0)
         return ITH_OK;
     if (share < 1)
         snprintf(e->distribution_text + at, room,

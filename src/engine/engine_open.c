@@ -188,7 +188,7 @@ ith_status ith_engine_choose(ith_engine *e, const ith_engine_params *p, ith_stor
                              ith_error *err)
 {
     *store = (ith_store_params){.mesh = &e->mesh,
-                                .keep = p->offload == ITH_OFFLOAD_RAM ? RAM_LEVEL : -1,
+                                .ram_level = p->offload == ITH_OFFLOAD_RAM ? RAM_LEVEL : -1,
                                 .embed = e->model->embed,
                                 .output = e->model->output,
                                 .progress = e->progress == NULL ? NULL : load_progress,

@@ -54,8 +54,8 @@ static void yarn(const ith_rope_params *p, int64_t head_dim, ith_rope *rope)
         float frequency = (float)pow(p->theta, (double)((float)(2 * i) / (float)head_dim));
         float extrapolated = 1.0f / frequency, interpolated = 1.0f / ((float)p->factor * frequency);
         float ramp = ((float)i - (float)low) / (float)(high - low);
-        float keep = 1.0f - fminf(fmaxf(ramp, 0.0f), 1.0f);
-        rope->inv_freq[i] = interpolated * (1.0f - keep) + extrapolated * keep;
+        float unscaled = 1.0f - fminf(fmaxf(ramp, 0.0f), 1.0f);
+        rope->inv_freq[i] = interpolated * (1.0f - unscaled) + extrapolated * unscaled;
     }
     rope->attention_factor = yarn_attention_factor(p);
 }

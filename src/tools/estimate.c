@@ -96,7 +96,7 @@ static const char *distribution_word(const estimate *f)
 static int64_t weights_of_node(const estimate *f)
 {
     const ith_engine *e = f->engine;
-    if (f->store.budget > 0 && f->store.keep < 0 && f->refusal.status == ITH_OK)
+    if (f->store.budget > 0 && f->store.ram_level < 0 && f->refusal.status == ITH_OK)
         return (int64_t)e->streamed.memory;
     int64_t whole =
         f->store.cut ? (int64_t)ith_store_needs(e->store, &f->store) : e->info.weight_bytes;

@@ -10,7 +10,7 @@
 static ith_status measure(ith_engine *e, ith_error *err)
 {
     ith_store_params store = {
-        .mesh = &e->mesh, .keep = -1, .embed = e->model->embed, .output = e->model->output};
+        .mesh = &e->mesh, .ram_level = -1, .embed = e->model->embed, .output = e->model->output};
 
     ITH_TRY(ith_team_open(e->info.threads, &e->team, err));
     store.budget = ith_store_least(e->store, &store);

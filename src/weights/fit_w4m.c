@@ -93,7 +93,8 @@ static ith_lanes solve(const rows *a, line *at)
     return ith_lanes_select(good, error, ith_lanes_all(FLT_MAX));
 }
 
-static void keep(ith_lanes_mask better, ith_lanes error, line at, ith_lanes *least, line *best)
+static void take_better(ith_lanes_mask better, ith_lanes error, line at, ith_lanes *least,
+                        line *best)
 {
     *least = ith_lanes_select(better, error, *least);
     best->scale = ith_lanes_select(better, at.scale, best->scale);
@@ -111,7 +112,7 @@ static line search(const rows *a)
         at.min = a->low - a->mid - starts[i].low * at.scale;
         for (int n = 0; n < ROUNDS; n++)
             error = solve(a, &at);
-        keep(error < least, error, at, &least, &best);
+        take_better(error < least, error, at, &least, &best);
     }
     best.min += a->mid;
     return best;
@@ -156,7 +157,7 @@ static line settle(const rows *a, line found)
         at.scale = found.scale;
         at.scale = rescale(a, at);
         error = error_of(a, at);
-        keep(error < least * ITH_FIT_BETTER, error, at, &least, &best);
+        take_better(error < least * ITH_FIT_BETTER, error, at, &least, &best);
     }
     return best;
 }

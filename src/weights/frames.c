@@ -114,11 +114,11 @@ typedef struct job {
     maker *makers;
 } job;
 
-static ith_status keep(ith_frames *frames, frame *f, const void *data, size_t bytes, ith_error *err)
+static ith_status hold(ith_frames *frames, frame *f, const void *data, size_t bytes, ith_error *err)
 {
     f->data = malloc(bytes);
     if (f->data == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory to keep a tile of %zu bytes", bytes);
+        return ith_fail(err, ITH_E_MEMORY, "no memory to hold a tile of %zu bytes", bytes);
     memcpy(f->data, data, bytes);
     f->bytes = (uint32_t)bytes;
     if (atomic_fetch_add(&frames->bytes, bytes) + bytes <= frames->room)
@@ -142,8 +142,8 @@ static ith_status make_frame(void *user, int64_t item, int tid, ith_error *err)
     if (j->frames->level > 0)
         bytes = ith_tile_pack(e->matrix->layout, (size_t)e->matrix->groups, m->z, j->frames->level,
                               tile, planes, room);
-    return bytes > 0 ? keep(j->frames, f, room, bytes, err)
-                     : keep(j->frames, f, tile, e->unit_bytes, err);
+    return bytes > 0 ? hold(j->frames, f, room, bytes, err)
+                     : hold(j->frames, f, tile, e->unit_bytes, err);
 }
 
 /* Makes the entry's table of frames unless it has one. */
@@ -217,7 +217,7 @@ ith_status ith_frames_open(const ith_load_plan *plan, const ith_step *steps, int
     if (frames == NULL ||
         (frames->units = calloc(plan->n_entries, sizeof *frames->units)) == NULL) {
         free(frames);
-        return ith_fail(err, ITH_E_MEMORY, "no memory to keep weights");
+        return ith_fail(err, ITH_E_MEMORY, "no memory to hold weights");
     }
     frames->plan = plan;
     frames->level = level;

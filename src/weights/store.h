@@ -65,9 +65,9 @@ typedef struct ith_store_params {
     const ith_mesh *mesh; /* must outlive the store */
     bool cut;             /* sharded: matrices are cut among the nodes, if there are several */
     size_t budget;        /* bytes for weights on a node, with what comes and goes; 0: unlimited */
-    /* Streamed weights: -1: from the model's files each time; 0: kept in memory as they are;
-     * otherwise kept as zstd frames of that level. */
-    int keep;
+    /* Streamed weights: -1: read from the model's files each time; 0: held in memory as they are;
+     * otherwise held as zstd frames of that level. */
+    int ram_level;
     ith_caching caching;              /* of the model's files */
     const ith_matrix *embed, *output; /* the same matrix if tied */
     /* Page placement; topology NULL: none. The seats of all ranks of the node, those

@@ -47,7 +47,7 @@ static ith_residence_params residence_params(const ith_store *store, const ith_s
 {
     return (ith_residence_params){.shards = ith_shards_of(store->comm, params->mesh, params->cut),
                                   .budget = params->budget,
-                                  .rest_stays = params->keep < 0,
+                                  .rest_stays = params->ram_level < 0,
                                   .embed = params->embed,
                                   .output = params->output};
 }
@@ -72,7 +72,7 @@ ith_status ith_store_foresee(ith_store *store, const ith_store_params *params, d
     ith_status status = ith_residence_choose(&store->plan, &p, &r, err);
 
     *out = (ith_store_forecast){.memory = r.resident + r.steps.transit + r.steps.shelves};
-    if (status == ITH_OK && params->keep < 0) {
+    if (status == ITH_OK && params->ram_level < 0) {
         out->read = ith_residence_reads(&store->plan, &p, &r, 1);
         out->read_chosen = ith_residence_reads(&store->plan, &p, &r, share);
     }
@@ -144,7 +144,7 @@ static ith_status open_feed(ith_store *store, const ith_store_params *params, it
                             .room = s->transit + s->shelves,
                             .n_threads = fetchers(ith_team_size(team)),
                             .caching = params->caching,
-                            .frame_level = params->keep,
+                            .frame_level = params->ram_level,
                             .frame_room = frame_room(store, params),
                             .team = team};
 
