@@ -64,7 +64,7 @@ ith_status ith_newfile_open(const char *path, ith_newfile *file, ith_error *err)
         if (errno != EEXIST)
             break;
     }
-    return ith_fail(err, ITH_E_IO, "%s cannot be made: %s", path, strerror(errno));
+    return ith_fail(err, ITH_E_IO, "cannot create %s: %s", path, strerror(errno));
 }
 
 ith_status ith_newfile_try(const char *path, ith_error *err)
@@ -73,7 +73,7 @@ ith_status ith_newfile_try(const char *path, ith_error *err)
     struct stat info;
 
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        return ith_fail(err, ITH_E_IO, "%s is no regular file, which a new one could replace",
+        return ith_fail(err, ITH_E_IO, "%s is not a regular file, so a new one cannot replace it",
                         path);
     ITH_TRY(ith_newfile_open(path, &file, err));
     ith_newfile_close(&file);
@@ -99,7 +99,7 @@ static ith_status take_name(const ith_newfile *file, ith_error *err)
         renameat2(AT_FDCWD, file->temporary, AT_FDCWD, file->path, RENAME_NOREPLACE) == 0)
         return ITH_OK;
     if (file->fresh && stat(file->path, &info) == 0) /* else the file system lacks that flag */
-        return ith_fail(err, ITH_E_ARGUMENT, "%s is there already", file->path);
+        return ith_fail(err, ITH_E_ARGUMENT, "%s exists already", file->path);
     if (rename(file->temporary, file->path) != 0)
         return ith_fail(err, ITH_E_IO, "%s: renaming it to %s: %s", file->temporary, file->path,
                         strerror(errno));
@@ -139,8 +139,8 @@ ith_status ith_folder_make(const char *path, ith_error *err)
     if (why == 0 || (why == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
         return ITH_OK;
     return why == EEXIST
-               ? ith_fail(err, ITH_E_ARGUMENT, "%s is no folder", path)
-               : ith_fail(err, ITH_E_IO, "%s: the folder cannot be made: %s", path, strerror(why));
+               ? ith_fail(err, ITH_E_ARGUMENT, "%s is not a folder", path)
+               : ith_fail(err, ITH_E_IO, "cannot create the folder %s: %s", path, strerror(why));
 }
 
 void ith_newfile_close(ith_newfile *file)

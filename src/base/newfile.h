@@ -42,7 +42,7 @@ ith_status ith_newfile_try(const char *path, ith_error *err);
 /* Removes what was not published. Accepts a closed file. */
 void ith_newfile_close(ith_newfile *file);
 
-/* Makes folder `path` unless it exists; its parent must exist. ITH_E_ARGUMENT: it is no folder;
+/* Makes folder `path` unless it exists; its parent must exist. ITH_E_ARGUMENT: it is not a folder;
  * ITH_E_IO. */
 ith_status ith_folder_make(const char *path, ith_error *err);
 

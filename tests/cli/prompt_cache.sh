@@ -110,7 +110,7 @@ else
     ok "full file system # SKIP nothing can be mounted here"
 fi
 expect "a folder that cannot be made" 1 run "${text[@]}" --prompt-cache /dev/null/x
-matches "a folder that cannot be made: named" "$err" "/dev/null/x: "
+matches "a folder that cannot be made: named" "$err" "/dev/null/x"
 
 # Size: the least recently used data is deleted
 expect "small cache" 0 run "${cached[@]}" --prompt-cache-size 10GiB

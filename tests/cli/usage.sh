@@ -92,12 +92,12 @@ fails "a prompt that the context does not hold" "the prompt has [0-9]+ tokens, m
 fails "memory for nothing" "^ithaca: error: 0 MiB available per rank.*--mem" "$ITHACA" run -m $NEEDLE -p hello --mem 1MiB
 fails "a drafting model of another vocabulary" "--draft: .* vocabulary of .* needs the same" "$ITHACA" run -m $NEEDLE -p hello --draft synthetic:smollm2-135m:q4_0
 fails "statistics of another kind" "not a statistics file of ithaca calibrate: $NEEDLE/config.json" "$ITHACA" run -m $NEEDLE -p hello --stats $NEEDLE/config.json
-fails "a cache where no folder can be" "$work/none/x: the folder cannot be made: No such file" "$ITHACA" run -m $NEEDLE -p hello --prompt-cache "$work/none/x"
-fails "a cache that is a file" "$work/text is no folder" "$ITHACA" run -m $NEEDLE -p hello --prompt-cache "$work/text"
-fails "a pack where no file can be" "$work/none/x.ith cannot be made: No such file" "$ITHACA" pack $NEEDLE -o "$work/none/x.ith"
-fails "statistics where no file can be" "$work/none/x cannot be made: No such file" "$ITHACA" calibrate -m $NEEDLE -f "$work/text" -o "$work/none/x"
+fails "a cache where no folder can be" "cannot create the folder $work/none/x: No such file" "$ITHACA" run -m $NEEDLE -p hello --prompt-cache "$work/none/x"
+fails "a cache that is a file" "$work/text is not a folder" "$ITHACA" run -m $NEEDLE -p hello --prompt-cache "$work/text"
+fails "a pack where no file can be" "cannot create $work/none/x.ith: No such file" "$ITHACA" pack $NEEDLE -o "$work/none/x.ith"
+fails "statistics where no file can be" "cannot create $work/none/x: No such file" "$ITHACA" calibrate -m $NEEDLE -f "$work/text" -o "$work/none/x"
 same "statistics where no file can be: before the work" 0 "$(grep -c prefill "$err")"
-fails "statistics in place of a folder" "$work is no regular file" "$ITHACA" calibrate -m $NEEDLE -f "$work/text" -o "$work"
+fails "statistics in place of a folder" "$work is not a regular file" "$ITHACA" calibrate -m $NEEDLE -f "$work/text" -o "$work"
 echo 99999 >"$work/far.ids"
 fails "an id outside the vocabulary" "99999" "$ITHACA" score -m $NEEDLE --ids "$work/far.ids"
 
