@@ -21,9 +21,12 @@ ith_depth_cost ith_prompt_cost(const ith_engine *engine, double linear_rate, dou
 
 /* Bytes that rank 0 sends per token of the prompt and layer, on average. */
 typedef struct ith_token_traffic {
-    double ulysses; /* prefill: the heads of its tokens, and the results of attention */
-    double rows;    /* decode: its rows of attention, of the hidden state twice, and of the
-                       intermediate, to all others */
+    /* Prefill: the heads of its tokens, and the results of attention. */
+    double ulysses;
+
+    /* Decode: its rows of attention, of the hidden state twice, and of the intermediate, each sent
+     * to all others. */
+    double rows;
 
     /* For comparison: two ring all-reduces of the hidden state in bfloat16, as in Megatron-LM
      * (arXiv:1909.08053): 2 * 2 * hidden * 2 bytes * (P - 1) / P. */

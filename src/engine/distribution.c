@@ -58,7 +58,7 @@ static void describe(ith_engine *e, ith_distribution chosen, int64_t bytes, int6
             (double)bytes / MIB, (double)session / MIB);
 }
 
-/* Streamed weights go through the page cache if it has room for them beside what the ranks take
+/* Streamed weights go through the page cache if it has room for them besides what the ranks take
  * (`memory` each). Otherwise each pass would evict what the next one reads first. */
 static ith_caching caching_of(const ith_engine *e, const ith_engine_params *p, int64_t memory,
                               int64_t room)
