@@ -144,7 +144,6 @@ static void check_readings(const ith_engine *e, readings r)
     /* The plan's figure is that of the node that holds most. */
     if (world->comm->n_nodes == 1)
         must(e->streamed.read_chosen <= most, "so does a token of the plan", NULL);
-    must((double)r.token < 0.5 * (double)r.pass || r.token == 0, text, NULL);
 
     /* A pass by ulysses gathers all weights, also those that stay on other nodes. */
     if (world->comm->n_nodes == 1) {
