@@ -143,6 +143,14 @@ static void request_exchange(ith_requests *r, const ith_work_sizes *s, const own
     ith_request(r, s->A * ith_acts_wire_bytes(o->q * o->d / ITH_GROUP), 1, &w->back);
 }
 
+/* The most parcels in a list. By tokens there is one for each segment of a head that arrives, or
+ * for each that is held and each rank that it is sent to; by rows one for each other rank. */
+static int64_t most_parcels(const ith_work_sizes *s, const own *o)
+{
+    int64_t held = (o->segments + s->mesh->turn - 1) / s->mesh->turn;
+    return max2(o->segments, held * (s->mesh->context - 1));
+}
+
 /* What the ranks of a group need to share its heads' segments. */
 static void request_group(ith_requests *r, const ith_work_sizes *s, const own *o, int64_t cells,
                           ith_heads_work *w)
@@ -150,7 +158,7 @@ static void request_group(ith_requests *r, const ith_work_sizes *s, const own *o
     int64_t R = s->mesh->context;
     size_t segment = ith_kv_block_bytes(s->kv, (int)o->d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
 
-    w->n_parcels = o->segments + R;
+    w->n_parcels = most_parcels(s, o);
     ith_request(r, 2 * w->n_parcels, sizeof *w->parcels, &w->parcels);
     ith_request(r, cells / o->q * (R * ((o->q + R - 1) / R)), sizeof(float), &w->cells_in);
     ith_request(r, o->segments, segment, &w->ring[0]);
