@@ -56,15 +56,19 @@ static bool is_of_stage(const ith_entry *e, int layer, int stage)
     return ith_is_of_layer(e, layer) && e->stage == stage;
 }
 
+static int count_entries(const ith_load_plan *plan, int layer, int stage)
+{
+    int n = 0;
+    for (size_t i = 0; i < plan->n_entries; i++)
+        n += is_of_stage(&plan->entries[i], layer, stage);
+    return n;
+}
+
 static ith_status add_stage(const ith_load_plan *plan, int layer, int stage, size_t offset,
                             ith_steps *s, ith_error *err)
 {
-    ith_step *step;
-    int n = 0;
+    ith_step *step = add_step(s, offset, count_entries(plan, layer, stage), err);
 
-    for (size_t i = 0; i < plan->n_entries; i++)
-        n += is_of_stage(&plan->entries[i], layer, stage);
-    step = add_step(s, offset, n, err);
     if (step == NULL)
         return ITH_E_MEMORY;
     for (size_t i = 0; i < plan->n_entries; i++)
@@ -81,12 +85,12 @@ static bool stage_stays(const ith_load_plan *plan, int layer, int stage)
     return true;
 }
 
-/* A stage has the same offset in all layers. */
+/* A stage has the same offset in all layers. A layer may have fewer stages than others. */
 static ith_status add_layer(const ith_load_plan *plan, int layer, const size_t *offsets, bool cut,
                             ith_steps *s, ith_error *err)
 {
     for (int stage = 0; stage < s->n_stages; stage++) {
-        if (!cut && stage_stays(plan, layer, stage))
+        if (cut ? count_entries(plan, layer, stage) == 0 : stage_stays(plan, layer, stage))
             continue;
         s->of_stage[layer * s->n_stages + stage] = s->n;
         ITH_TRY(add_stage(plan, layer, stage, offsets[stage], s, err));

@@ -177,12 +177,35 @@ static void nothing_else_stays_if_frames_take_the_rest(void **state)
     close_planned(&p);
 }
 
+/* No step is made for a stage that a layer lacks. */
+static void layers_may_have_fewer_stages(void **state)
+{
+    (void)state;
+    for (int ranks = 1; ranks <= 8; ranks += 7) {
+        planned p;
+        ith_residence r;
+        ith_error err;
+        open_planned(&p, "synthetic:qwen3-8b:q4_0");
+        on_ranks(&p, ranks);
+        for (size_t i = 0; i < p.plan.n_entries; i++)
+            if (p.plan.entries[i].layer % 2 == 1)
+                p.plan.entries[i].stage /= 2;
+        assert_int_equal(choose(&p, p.bytes / 2, true, &r, &err), ITH_OK);
+        for (int64_t s = 0; s < r.steps.n; s++)
+            assert_true(r.steps.items[s].n_extents > 0);
+        assert_int_equal(ith_step_of(&r.steps, 35, 2), -1);
+        ith_residence_free(&r);
+        close_planned(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(budgets_are_kept),
         cmocka_unit_test(enough_is_everything),
         cmocka_unit_test(nothing_else_stays_if_frames_take_the_rest),
+        cmocka_unit_test(layers_may_have_fewer_stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
