@@ -7,7 +7,8 @@
 static ith_need need_of(const ith_pass *p)
 {
     for (int k = 0; k < ITH_BLOCKS; k++)
-        if (ith_block_kinds[k]->chooses != NULL && ith_block_kinds[k]->chooses(p))
+        if (ith_block_kinds[k]->chooses != NULL && ith_blocks_have(p->model, k) &&
+            ith_block_kinds[k]->chooses(p))
             return ITH_NEED_CHOSEN;
     return p->way->all_tokens ? ITH_NEED_HELD : ITH_NEED_ALL;
 }
@@ -44,7 +45,7 @@ static void begin(ith_pass *p, ith_member *me)
     for (int64_t t = share.begin; t < share.end; t++)
         ith_store_embed(m->store, p->ids[ith_pass_token(p, t)], me, p->ws->x + t * m->hp.hidden);
     for (int k = 0; k < ITH_BLOCKS; k++)
-        if (ith_block_kinds[k]->begin != NULL && p->ws->of[k] != NULL)
+        if (ith_block_kinds[k]->begin != NULL && ith_blocks_have(m, k))
             ith_block_kinds[k]->begin(p, me);
     ith_barrier(me);
 }

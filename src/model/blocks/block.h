@@ -99,7 +99,7 @@ typedef struct ith_block_kind {
     ith_key_tile (*key_tile)(const ith_hparams *hp, const ith_caches *caches, ith_kv_layout kv,
                              int64_t n, int n_threads);
 
-    /* ---- Passes ---- */
+    /* ---- Passes; called only if the model has such a block ---- */
 
     /* All members, before the first layer; a barrier follows. NULL: nothing to prepare. */
     void (*begin)(struct ith_pass *pass, ith_member *me);
