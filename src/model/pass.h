@@ -35,7 +35,8 @@
 
 typedef struct ith_pass ith_pass;
 
-/* n tokens that follow the first `pos` of a timeline, whose state has room for them. */
+/* n >= 1 tokens that follow the first `pos` of a timeline, whose state has room for them. No two
+ * spans of a pass share a timeline: threads write to their states at the same time. */
 typedef struct ith_span {
     ith_state *state;
     int64_t pos, n;

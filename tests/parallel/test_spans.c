@@ -10,7 +10,7 @@
 #include "base/digest.h"
 #include "engine/session.h"
 
-enum { TIMELINES = 3, MOST = 64 };
+enum { TIMELINES = 3, MOST = 512 };
 
 /* Within a block, within a segment, in the second segment: where the next tokens come. */
 static const size_t lengths[TIMELINES] = {5, 700, 1500};
@@ -152,7 +152,8 @@ static void together_as_alone(ith_engine_params params, const int64_t counts[TIM
 int main(void)
 {
     ith_engine_params params = ith_engine_params_default();
-    const int64_t one_each[] = {1, 1, 1}, some[] = {3, 1, 7}, over_a_block[] = {20, 9, 30};
+    const int64_t one_each[] = {1, 1, 1}, some[] = {3, 1, 7}, over_a_block[] = {20, 9, 30},
+                  chunk_between[] = {1, 400, 1};
 
     if (!open_needle())
         return 1;
@@ -162,6 +163,8 @@ int main(void)
     together_as_alone(params, one_each, "a token of each of three timelines");
     together_as_alone(params, some, "several tokens of each");
     together_as_alone(params, over_a_block, "more than decoding takes, over blocks' ends");
+    if (ith_world_size(world) == 1)
+        together_as_alone(params, chunk_between, "a chunk over several tiles and segments");
     params.kv = ITH_KV_F32;
     together_as_alone(params, some, "with a float cache");
     ith_world_close(world);
