@@ -149,6 +149,52 @@ static void together_as_alone(ith_engine_params params, const int64_t counts[TIM
         printf("ok spans: %s\n", name);
 }
 
+static ith_session *must_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows)
+{
+    ith_session *session;
+    ith_error err;
+    ith_status status = ith_session_open_sized(engine, ctx, chunk, all_by_rows, &session, &err);
+
+    must(status == ITH_OK, "open a session of its own size", &err);
+    return session;
+}
+
+/* The sessions of an engine share a workspace, which grows when a larger session is opened. Sessions
+ * opened before continue with the same bits. */
+static void sessions_of_several_sizes(ith_engine_params params)
+{
+    ith_engine *engine = must_open(&params);
+    ith_session *small = must_open_sized(engine, 256, 64, false), *wide, *deep;
+    char expected[65] = "", sha[65] = "";
+
+    must_prefill(small, ids, 201);
+    ith_session_logits_sha256(small, expected);
+    must_prefill(small, ids + 201, 3);
+    must(ith_session_truncate(small, 200, NULL) == ITH_OK, "truncate", NULL);
+    wide = must_open_sized(engine, 300, 300, true); /* more tokens on a rank */
+    must_decode(small, ids[200]);
+    ith_session_logits_sha256(small, sha);
+    must(strcmp(sha, expected) == 0, "the same beside a wide session", NULL);
+    deep = must_open_session(engine); /* a longer timeline, fewer tokens on a rank */
+    must(engine->ws->limits.max_tokens >= 300 && engine->ws->limits.ctx == params.ctx,
+         "the workspace has room for each of the sessions", NULL);
+    must_prefill(deep, ids, n_ids);
+    must_prefill(wide, ids, 201);
+    ith_session_logits_sha256(wide, sha);
+    must(strcmp(sha, expected) == 0, "the same in a wide session", NULL);
+    ith_session_close(deep);
+    ith_session_close(wide);
+    must(ith_session_truncate(small, 0, NULL) == ITH_OK, "truncate", NULL);
+    must_prefill(small, ids, 201);
+    ith_session_logits_sha256(small, sha);
+    must(strcmp(sha, expected) == 0, "the same when the others are closed", NULL);
+    ith_session_close(small);
+    must(engine->ws == NULL, "the last session closes the workspace", NULL);
+    ith_engine_close(engine);
+    if (ith_world_rank(world) == 0)
+        printf("ok sessions of several sizes\n");
+}
+
 int main(void)
 {
     ith_engine_params params = ith_engine_params_default();
@@ -165,6 +211,7 @@ int main(void)
     together_as_alone(params, over_a_block, "more than decoding takes, over blocks' ends");
     if (ith_world_size(world) == 1)
         together_as_alone(params, chunk_between, "a chunk over several tiles and segments");
+    sessions_of_several_sizes(params);
     params.kv = ITH_KV_F32;
     together_as_alone(params, some, "with a float cache");
     ith_world_close(world);
