@@ -22,7 +22,8 @@ CSTD   := -std=c11 -D_GNU_SOURCE
 FPSAFE := -ffp-contract=off -fno-fast-math -fexcess-precision=standard
 # Program and shared library are made of the same objects. Calls inside the library stay direct.
 PIC    := -fPIC -fno-semantic-interposition
-OPT_release := -O3 -g
+# Functions begin at cache lines: else what the linker puts before a kernel changes its speed by 4%.
+OPT_release := -O3 -g -falign-functions=64
 OPT_debug   := -O0 -g3
 OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS  = $(CSTD) $(WARN) $(FPSAFE) $(OPT_$(CONFIG)) -fopenmp -fvisibility=hidden $(PIC) -Iinclude -Isrc -I. $(PKG_CFLAGS) $(EXTRA_CFLAGS)
