@@ -149,7 +149,8 @@ static void together_as_alone(ith_engine_params params, const int64_t counts[TIM
         printf("ok spans: %s\n", name);
 }
 
-static ith_session *must_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows)
+static ith_session *must_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk,
+                                    bool all_by_rows)
 {
     ith_session *session;
     ith_error err;
@@ -159,29 +160,33 @@ static ith_session *must_open_sized(ith_engine *engine, int64_t ctx, int64_t chu
     return session;
 }
 
-/* The sessions of an engine share a workspace, which grows when a larger session is opened. Sessions
- * opened before continue with the same bits. */
+/* The sessions of an engine share a workspace, which grows when a larger session is opened.
+ * Sessions opened before continue with the same bits. */
 static void sessions_of_several_sizes(ith_engine_params params)
 {
     ith_engine *engine = must_open(&params);
     ith_session *small = must_open_sized(engine, 256, 64, false), *wide, *deep;
-    char expected[65] = "", sha[65] = "";
+    enum { WIDE = 600 }; /* tokens of a pass on a rank: more than the engine's chunk gives */
+    char expected[65] = "", of_wide[65] = "", sha[65] = "";
 
     must_prefill(small, ids, 201);
     ith_session_logits_sha256(small, expected);
     must_prefill(small, ids + 201, 3);
     must(ith_session_truncate(small, 200, NULL) == ITH_OK, "truncate", NULL);
-    wide = must_open_sized(engine, 300, 300, true); /* more tokens on a rank */
+    wide = must_open_sized(engine, WIDE, WIDE, true);
     must_decode(small, ids[200]);
     ith_session_logits_sha256(small, sha);
     must(strcmp(sha, expected) == 0, "the same beside a wide session", NULL);
     deep = must_open_session(engine); /* a longer timeline, fewer tokens on a rank */
-    must(engine->ws->limits.max_tokens >= 300 && engine->ws->limits.ctx == params.ctx,
+    must(engine->ws->limits.max_tokens >= WIDE && engine->ws->limits.ctx == params.ctx,
          "the workspace has room for each of the sessions", NULL);
     must_prefill(deep, ids, n_ids);
-    must_prefill(wide, ids, 201);
+    must(ith_session_truncate(deep, WIDE - 1, NULL) == ITH_OK, "truncate", NULL);
+    must_decode(deep, ids[WIDE - 1]);
+    ith_session_logits_sha256(deep, of_wide);
+    must_prefill(wide, ids, WIDE);
     ith_session_logits_sha256(wide, sha);
-    must(strcmp(sha, expected) == 0, "the same in a wide session", NULL);
+    must(strcmp(sha, of_wide) == 0, "the same in a wide session", NULL);
     ith_session_close(deep);
     ith_session_close(wide);
     must(ith_session_truncate(small, 0, NULL) == ITH_OK, "truncate", NULL);
