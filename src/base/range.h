@@ -75,6 +75,16 @@ static inline int64_t ith_count_within(size_t each, size_t bytes)
     return each >= bytes ? 1 : (int64_t)(bytes / each);
 }
 
+static inline int64_t ith_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t ith_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static inline int64_t ith_clamp(int64_t n, int64_t least, int64_t most)
 {
     return n < least ? least : n > most ? most : n;

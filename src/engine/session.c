@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t min2(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- The workspace: one for all sessions of an engine, used by one pass at a time ---- */
 
 static ith_status take_workspace(ith_engine *e, const ith_limits *wanted, ith_error *err)
@@ -260,7 +255,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
     bool shown = n > n_logits; /* otherwise it is a step of decoding */
 
     while (done < n) {
-        int64_t left = n - done, now = min2(left, s->chunk);
+        int64_t left = n - done, now = ith_min(left, s->chunk);
         ith_pass pass = ith_session_pass(s, now);
         chunk_shown chunk = {s->engine, now};
 
@@ -287,7 +282,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
             ith_profile_end(s->profile, s->engine->store);
         ITH_TRY(check_weights(s, err));
         if (score)
-            collect_scores(s, &pass, nll == NULL ? NULL : nll + done, min2(now, left - 1));
+            collect_scores(s, &pass, nll == NULL ? NULL : nll + done, ith_min(now, left - 1));
         s->length += now;
         done += now;
         if (s->keeper != NULL)
@@ -322,8 +317,8 @@ ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t 
 
 int64_t ith_session_few(const ith_session *s)
 {
-    int64_t few = min2(ITH_DECODE_TOKENS, s->chunk);
-    return s->engine->world->comm->size > 1 ? min2(few, s->rows_tokens) : few;
+    int64_t few = ith_min(ITH_DECODE_TOKENS, s->chunk);
+    return s->engine->world->comm->size > 1 ? ith_min(few, s->rows_tokens) : few;
 }
 
 ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n, ith_error *err)

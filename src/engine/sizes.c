@@ -8,15 +8,6 @@
  * and by rows each rank reads only its own rows. */
 enum { ROWS_TOKENS_PER_RANK = 16 };
 
-static int64_t min2(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-static int64_t max2(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* The most tokens of a pass by rows. If a head group has several ranks, only decode's attention is
  * divided by segments, so longer passes cannot run by rows. */
 static int64_t rows_tokens(const ith_engine *e, int64_t chunk, bool all_by_rows)
@@ -27,7 +18,7 @@ static int64_t rows_tokens(const ith_engine *e, int64_t chunk, bool all_by_rows)
         return chunk;
     if (mesh->context > 1 || (mesh->ranks > 1 && e->prefill == ITH_PREFILL_ULYSSES))
         return ITH_DECODE_TOKENS;
-    return mesh->ranks == 1 ? 0 : max2(ROWS_TOKENS_PER_RANK * mesh->ranks, 64);
+    return mesh->ranks == 1 ? 0 : ith_max(ROWS_TOKENS_PER_RANK * mesh->ranks, 64);
 }
 
 ith_limits ith_session_limits(const ith_engine *e, int64_t ctx, int64_t chunk, bool all_by_rows)
@@ -35,7 +26,7 @@ ith_limits ith_session_limits(const ith_engine *e, int64_t ctx, int64_t chunk, b
     int64_t by_rows = rows_tokens(e, chunk, all_by_rows);
     return (ith_limits){.chunk = chunk,
                         .max_tokens =
-                            max2(ith_mesh_most_slots(&e->mesh, chunk), min2(chunk, by_rows)),
+                            ith_max(ith_mesh_most_slots(&e->mesh, chunk), ith_min(chunk, by_rows)),
                         .rows_tokens = by_rows,
                         .n_threads = e->info.threads,
                         .ctx = ctx};

@@ -8,18 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t max2(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 ith_limits ith_limits_both(const ith_limits *a, const ith_limits *b)
 {
-    return (ith_limits){.chunk = max2(a->chunk, b->chunk),
-                        .max_tokens = max2(a->max_tokens, b->max_tokens),
-                        .rows_tokens = max2(a->rows_tokens, b->rows_tokens),
-                        .ctx = max2(a->ctx, b->ctx),
-                        .n_threads = (int)max2(a->n_threads, b->n_threads)};
+    return (ith_limits){.chunk = ith_max(a->chunk, b->chunk),
+                        .max_tokens = ith_max(a->max_tokens, b->max_tokens),
+                        .rows_tokens = ith_max(a->rows_tokens, b->rows_tokens),
+                        .ctx = ith_max(a->ctx, b->ctx),
+                        .n_threads = (int)ith_max(a->n_threads, b->n_threads)};
 }
 
 bool ith_limits_within(const ith_limits *a, const ith_limits *b)
@@ -41,10 +36,10 @@ static void request_shared(ith_requests *r, ith_workspace *ws, const ith_work_si
 {
     const ith_model *m = s->model;
     ith_work_needs needs = ith_blocks_needs(s);
-    int64_t T = s->T, acts = m->quantized ? T : 1, cols = max2(m->hp.hidden, needs.input_cols);
+    int64_t T = s->T, acts = m->quantized ? T : 1, cols = ith_max(m->hp.hidden, needs.input_cols);
 
     /* Tiles of rows may stick out at both ends of a range. */
-    ws->ld = ith_round_up(max2(cols, needs.mid_values), ITH_GROUP) + 2 * ITH_TILE_ROWS;
+    ws->ld = ith_round_up(ith_max(cols, needs.mid_values), ITH_GROUP) + 2 * ITH_TILE_ROWS;
     ws->ld_y = ith_round_up(m->hp.hidden, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
     ith_request(r, T * m->hp.hidden, sizeof(float), &ws->x);
     ith_request(r, T * ws->ld, sizeof(float), &ws->h);
@@ -54,7 +49,7 @@ static void request_shared(ith_requests *r, ith_workspace *ws, const ith_work_si
     ith_request_acts(r, acts, needs.mid_values / ITH_GROUP, &ws->mid_acts);
     ith_request(r, ITH_FLIGHTS * 4 * s->mesh->ranks, sizeof(int64_t), &ws->counts);
     if (s->mesh->ranks > 1) {
-        int64_t token = max2(ws->ld * (int64_t)sizeof(float), needs.wire_bytes);
+        int64_t token = ith_max(ws->ld * (int64_t)sizeof(float), needs.wire_bytes);
         ith_request(r, T * token, 1, &ws->wire);
         ith_request(r, ITH_DECODE_TOKENS * ith_logits_ld(m), sizeof(float), &ws->logits_rows);
     }

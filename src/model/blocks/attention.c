@@ -7,11 +7,6 @@
 
 enum { STAGE_QKV, STAGE_O, STAGES };
 
-static int64_t max2(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static const ith_attention *weights_of(const ith_block *block)
 {
     return block->weights;
@@ -106,10 +101,10 @@ static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_need
     own o = own_of(s);
 
     (void)block;
-    n->input_cols = max2(n->input_cols, hp->n_heads * hp->head_dim);
-    n->wire_bytes = max2(n->wire_bytes, made_bytes(s, &o));
-    n->scratch = max2(n->scratch, ith_attend_scratch(&s->model->caches, s->kv, hp->head_dim,
-                                                     hp->n_heads / hp->n_kv_heads));
+    n->input_cols = ith_max(n->input_cols, hp->n_heads * hp->head_dim);
+    n->wire_bytes = ith_max(n->wire_bytes, made_bytes(s, &o));
+    n->scratch = ith_max(n->scratch, ith_attend_scratch(&s->model->caches, s->kv, hp->head_dim,
+                                                        hp->n_heads / hp->n_kv_heads));
 }
 
 static void request_tokens(ith_requests *r, const ith_work_sizes *s, const own *o,
@@ -134,7 +129,7 @@ static void request_exchange(ith_requests *r, const ith_work_sizes *s, const own
                              ith_heads_work *w)
 {
     int64_t R = s->mesh->context, held = (o->kv + R - 1) / R,
-            out = max2(s->mesh->ulysses * o->query.bytes, made_bytes(s, o));
+            out = ith_max(s->mesh->ulysses * o->query.bytes, made_bytes(s, o));
 
     ith_request(r, s->T * out, 1, &w->queries_out);
     ith_request(r, s->T * s->model->hp.n_kv_heads * o->record.bytes, 1, &w->kv_out);
@@ -148,7 +143,7 @@ static void request_exchange(ith_requests *r, const ith_work_sizes *s, const own
 static int64_t most_parcels(const ith_work_sizes *s, const own *o)
 {
     int64_t held = (o->segments + s->mesh->turn - 1) / s->mesh->turn;
-    return max2(o->segments, held * (s->mesh->context - 1));
+    return ith_max(o->segments, held * (s->mesh->context - 1));
 }
 
 /* What the ranks of a group need to share its heads' segments. */
@@ -238,8 +233,8 @@ static int64_t exchange_most(const ith_wire *w, int64_t n)
             result = heads * hp->head_dim * (int64_t)sizeof(float), /* floats at worst */
         record = ith_kv_record_layout(w->kv, hp->head_dim).bytes;
 
-    return max2(ith_reach_most_tokens(w->mesh, n) * max2(query, result),
-                ith_reach_most_records(w->mesh, n) * record);
+    return ith_max(ith_reach_most_tokens(w->mesh, n) * ith_max(query, result),
+                   ith_reach_most_records(w->mesh, n) * record);
 }
 
 /* Two products of head_dim for every query head. */

@@ -9,11 +9,6 @@
 
 enum { STAGE_GATE_UP, STAGE_DOWN, STAGES };
 
-static int64_t max2(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static ith_routes *routes_of(const ith_pass *p)
 {
     return p->ws->of[ITH_BLOCK_experts];
@@ -158,8 +153,8 @@ static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_need
     const ith_experts_params *e = &s->model->hp.experts;
 
     (void)block;
-    n->mid_values = max2(n->mid_values, e->used * ith_round_up(e->ffn, ITH_GROUP));
-    n->scratch = max2(n->scratch, scratch_floats(s->model));
+    n->mid_values = ith_max(n->mid_values, e->used * ith_round_up(e->ffn, ITH_GROUP));
+    n->scratch = ith_max(n->scratch, scratch_floats(s->model));
 }
 
 static void request(ith_requests *r, const ith_work_sizes *s, void *work)

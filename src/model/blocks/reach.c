@@ -3,11 +3,6 @@
 
 #include "state/kv.h"
 
-static int64_t max2(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Of tokens that follow each other. */
 static int64_t held_of_tokens(const ith_mesh *mesh, int64_t depth, ith_range tokens,
                               ith_range heads, int c)
@@ -50,5 +45,5 @@ int64_t ith_reach_most_records(const ith_mesh *mesh, int64_t n)
 {
     int64_t tokens = ith_mesh_most_slots(mesh, n),
             held = (mesh->heads + mesh->context - 1) / mesh->context;
-    return max2(tokens * mesh->heads * mesh->ulysses, n * held + tokens * mesh->heads);
+    return ith_max(tokens * mesh->heads * mesh->ulysses, n * held + tokens * mesh->heads);
 }
