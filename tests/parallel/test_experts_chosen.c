@@ -10,6 +10,7 @@
 
 #include "engine/session.h"
 #include "weights/produce.h"
+#include "weights/store_impl.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 
 #define SYNTHETIC "synthetic:tests/models/experts/config.json:q8_0"
 
-enum { PROMPT = 130, DECODED = 12, WARM = 2, CTX = 256, CHUNK = 60, TEXT = 100 };
+enum { PROMPT = 130, DECODED = 12, WARM = 2, CTX = 256, CHUNK = 60, TEXT = 100, PASSES = 5 };
 
 static ith_engine_params params_of(const char *model, ith_distribution distribution, int64_t memory)
 {
@@ -79,13 +80,13 @@ static int64_t read_by_node(const ith_engine *e)
     return sum;
 }
 
-/* Bytes that this node reads. */
+/* Bytes that this node reads, on average. */
 typedef struct readings {
-    int64_t pass;  /* in the second pass of the prompt */
-    int64_t token; /* per token of the answer, on average */
+    int64_t pass;  /* in a second pass of the prompt */
+    int64_t token; /* per token of the answer */
 } readings;
 
-/* Prefills two passes and a rest, decodes; the digest is rank 0's. */
+/* Prefills two passes, the second several times, and a rest, decodes; the digest is rank 0's. */
 static readings answer(ith_engine *e, char sha[65])
 {
     ith_session *session;
@@ -96,8 +97,11 @@ static readings answer(ith_engine *e, char sha[65])
     must(ith_session_open(e, &session, &err) == ITH_OK, "open a session", &err);
     must(ith_session_prefill(session, ids, CHUNK, &err) == ITH_OK, "prefill", &err);
     before = read_by_node(e);
-    must(ith_session_prefill(session, ids + CHUNK, CHUNK, &err) == ITH_OK, "prefill", &err);
-    r.pass = read_by_node(e) - before;
+    for (int i = 0; i < PASSES; i++) {
+        must(ith_session_truncate(session, CHUNK, &err) == ITH_OK, "truncate", &err);
+        must(ith_session_prefill(session, ids + CHUNK, CHUNK, &err) == ITH_OK, "prefill", &err);
+    }
+    r.pass = (read_by_node(e) - before) / PASSES;
     must(ith_session_prefill(session, ids + 2 * CHUNK, PROMPT - 2 * CHUNK, &err) == ITH_OK,
          "prefill", &err);
     for (int i = 0; i < DECODED; i++) {
@@ -110,6 +114,13 @@ static readings answer(ith_engine *e, char sha[65])
         ith_session_logits_sha256(session, sha);
     ith_session_close(session);
     return r;
+}
+
+/* Whenever bytes are counted, the feed may have read ahead, or not yet: up to what the transit
+ * holds. */
+static double ahead(const ith_engine *e)
+{
+    return (double)e->store->residence.steps.transit;
 }
 
 /* Bytes, as stored, that this node reads if nothing is on a shelf: of all streamed experts, or of
@@ -139,7 +150,7 @@ static void check_readings(const ith_engine *e, readings r)
 
     snprintf(text, sizeof text, "a token reads %lld bytes, a pass %lld; of %.0f and %.0f",
              (long long)r.token, (long long)r.pass, all, others);
-    must((double)r.token <= most, text, NULL);
+    must((double)r.token <= most + ahead(e) / (DECODED - WARM), text, NULL);
 
     /* The plan's figure is that of the node that holds most. */
     if (world->comm->n_nodes == 1)
@@ -147,9 +158,9 @@ static void check_readings(const ith_engine *e, readings r)
 
     /* A pass by ulysses gathers all weights, also those that stay on other nodes. */
     if (world->comm->n_nodes == 1) {
-        must((double)r.pass <= 1.1 * e->streamed.read, "a pass reads no more than the plan says",
-             NULL);
-        must((double)r.pass >= 0.7 * e->streamed.read, "nor much less", NULL);
+        must((double)r.pass <= 1.02 * e->streamed.read + ahead(e) / PASSES,
+             "a pass reads no more than the plan says", NULL);
+        must((double)r.pass >= 0.7 * e->streamed.read - ahead(e) / PASSES, "nor much less", NULL);
     }
 }
 
