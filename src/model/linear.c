@@ -27,8 +27,10 @@ static void exact_tiles(const ith_matrix *w, ith_range tiles, const ith_input *i
                   w->groups * ITH_GROUP, out, ld_out);
 }
 
-void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles,
-                      const ith_input *in, int64_t t, int64_t n_tokens, float *out, int64_t ld_out)
+/* Tiles that follow each other in memory. */
+static void run_of_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles,
+                         const ith_input *in, int64_t t, int64_t n_tokens, float *out,
+                         int64_t ld_out)
 {
     if (w->layout == ITH_F32) {
         exact_tiles(w, tiles, in, t, n_tokens, out, ld_out);
@@ -37,6 +39,16 @@ void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range
     const ith_acts acts = operand(w, in, t);
     kernels->gemm[w->layout](ith_range_size(tiles), n_tokens, ith_matrix_tiles(w, tiles.begin),
                              &acts, out, ld_out);
+}
+
+void ith_linear_tiles(const ith_kernels *kernels, const ith_matrix *w, ith_range tiles,
+                      const ith_input *in, int64_t t, int64_t n_tokens, float *out, int64_t ld_out)
+{
+    for (int64_t n; tiles.begin < tiles.end; tiles.begin += n, out += n * ITH_TILE_ROWS) {
+        n = ith_matrix_run(w, tiles);
+        run_of_tiles(kernels, w, (ith_range){tiles.begin, tiles.begin + n}, in, t, n_tokens, out,
+                     ld_out);
+    }
 }
 
 /* How a thread's share of the tiles is divided into tasks of about equal cost: each is a run of
@@ -58,21 +70,21 @@ static tasks divide(const ith_model *model, const ith_matrix *w, int64_t share, 
 void ith_linear(ith_member *me, const ith_model *model, const ith_matrix *w, ith_range rows,
                 const ith_input *in, int64_t n_tokens, float *out, int64_t ld_out)
 {
-    int64_t first = rows.begin / ITH_TILE_ROWS,
-            last = (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
+    const ith_range all = ith_tiles_of(rows);
+    const int64_t n_tiles = ith_range_size(all);
 
-    if (ith_range_size(rows) == 0 || n_tokens == 0)
+    if (n_tiles == 0 || n_tokens == 0)
         return;
-    tasks p = divide(model, w, (last - first + me->n_threads - 1) / me->n_threads, n_tokens);
+    tasks p = divide(model, w, (n_tiles + me->n_threads - 1) / me->n_threads, n_tokens);
     ith_lot lot = ith_lot_open(me, p.blocks * p.runs, ith_help_with(n_tokens));
     while (ith_lot_next(me, &lot)) {
-        ith_range share = ith_split(last - first, 1, me->n_threads, lot.share),
+        ith_range share = ith_split(n_tiles, 1, me->n_threads, lot.share),
                   tokens = ith_split(n_tokens, 1, p.blocks, (int)lot.task / p.runs),
                   run = ith_split(ith_range_size(share), 2, p.runs, (int)lot.task % p.runs);
-        ith_range tiles = {first + share.begin + run.begin, first + share.begin + run.end};
+        ith_range tiles = {all.begin + share.begin + run.begin, all.begin + share.begin + run.end};
         if (run.begin < run.end)
-            ith_linear_tiles(model->kernels, w, tiles, in, tokens.begin, ith_range_size(tokens),
-                             out + tokens.begin * ld_out + (tiles.begin - first) * ITH_TILE_ROWS,
-                             ld_out);
+            ith_linear_tiles(
+                model->kernels, w, tiles, in, tokens.begin, ith_range_size(tokens),
+                out + tokens.begin * ld_out + (tiles.begin - all.begin) * ITH_TILE_ROWS, ld_out);
     }
 }

@@ -31,6 +31,7 @@
 #include "weights/homes.h"
 #include "weights/load_plan.h"
 #include "weights/shards.h"
+#include "weights/spread.h"
 #include "weights/steps.h"
 
 typedef enum ith_need {
@@ -43,12 +44,12 @@ typedef struct ith_feed_params {
     ith_comm *comm;
     const ith_load_plan *plan;
     ith_shards shards;
-    /* The node's memory: entries that are not streamed lie at memory + entry->offset, rank by rank
-     * (ith_shard_offset). */
+    /* The node's memory, and where entries that are not streamed lie there. */
     const uint8_t *memory;
-    size_t room; /* bytes of the transit, shelves included */
-    /* Page placement of the transit; NULL: none. A layer's ranges are placed like its matrices if
-     * those stayed; parts of the output matrix take the pages that are there. */
+    const ith_spread *spread;
+    size_t transit; /* bytes, without the shelves */
+    /* Page placement; NULL: none. Shelves lie like weights that stay. Each layer passes through the
+     * transit at the rate of its source, so that is interleaved. */
     const ith_homes *homes;
     int n_threads;       /* that fetch, on each rank */
     ith_caching caching; /* of files, where units are made from them each time */
@@ -95,7 +96,7 @@ typedef struct ith_feed_counts {
 
 ith_feed_counts ith_feed_count(ith_feed *feed, int64_t step);
 
-/* Calls see() for every run of the transit and the shelves, with its home. */
-void ith_feed_regions(const ith_feed *feed, const ith_homes *homes, ith_home_fn see, void *user);
+/* Calls see() for the transit and each region of the shelves, with its home. */
+void ith_feed_regions(const ith_feed *feed, ith_home_fn see, void *user);
 
 #endif

@@ -16,11 +16,8 @@ static void publish(const ith_feed *f, const ith_fill *at)
 {
     const ith_step *step = &f->steps[at->step];
 
-    for (int i = 0; i < step->n_extents; i++) {
-        ith_matrix *m = step->extents[i].entry->matrix;
-        m->tiles = ith_shelf_where(f, at, &step->extents[i]);
-        m->first_tile = step->extents[i].first;
-    }
+    for (int i = 0; i < step->n_extents; i++)
+        ith_shelf_show(f, at, &step->extents[i]);
 }
 
 static int layer_of(const ith_feed *f, int64_t step)

@@ -20,27 +20,44 @@ static bool is_listed(const ith_extent *extents, int64_t n, const ith_entry *e, 
     return false;
 }
 
-/* Lists what `node` holds of a step, each unit once, if out is not NULL; otherwise counts it, a
- * little high. */
-static int64_t list_held(const ith_shards *shards, const ith_step *step, int node, ith_extent *out)
+/* The first units of a range that lie together in a cell of a shelf, if the entry has one; all of
+ * them otherwise. */
+static ith_range within_piece(const ith_feed *f, const ith_entry *e, ith_range units)
+{
+    const ith_piece *p = ith_spread_find(&f->spread, e, units.begin);
+    return (ith_range){units.begin, p == NULL ? units.end : ith_min(units.end, p->first + p->n)};
+}
+
+/* Lists what `node` holds of a part of a step, each unit once, at out + n if out is not NULL;
+ * otherwise counts it, a little high. Returns the new n. */
+static int64_t list_part(const ith_feed *f, const ith_extent *part, ith_range units, int node,
+                         ith_extent *out, int64_t n)
+{
+    const ith_entry *e = part->entry;
+    ith_shard_extent extent = {0};
+
+    while (ith_shard_next(&f->params.shards, e, node, units, EXTENT_BYTES, &extent)) {
+        ith_extent item = {.entry = e, .first = extent.first, .n = extent.n};
+        if (out != NULL && is_listed(out, n, e, item.first))
+            item.first++, item.n--;
+        item.at = part->at + (size_t)(item.first - part->first) * e->unit_bytes;
+        if (out != NULL && item.n > 0)
+            out[n] = item;
+        n += item.n > 0;
+    }
+    return n;
+}
+
+static int64_t list_held(const ith_feed *f, const ith_step *step, int node, ith_extent *out)
 {
     int64_t n = 0;
-    for (int i = 0; i < step->n_extents; i++) {
-        const ith_extent *p = &step->extents[i];
-        ith_shard_extent extent = {0};
-        while (ith_shard_next(shards, p->entry, node, (ith_range){p->first, p->first + p->n},
-                              EXTENT_BYTES, &extent)) {
-            ith_extent item = {.entry = p->entry, .first = extent.first, .n = extent.n};
-            if (out != NULL && is_listed(out, n, p->entry, item.first))
-                item.first++, item.n--;
-            size_t before = (size_t)(item.first - p->first) * p->entry->unit_bytes;
-            item.at = p->at + before;
-            item.in_cell = p->in_cell + before;
-            if (out != NULL && item.n > 0)
-                out[n] = item;
-            n += item.n > 0;
+
+    for (const ith_extent *p = step->extents; p < step->extents + step->n_extents; p++)
+        for (ith_range left = {p->first, p->first + p->n}, some; left.begin < left.end;
+             left.begin = some.end) {
+            some = step->n_cells > 0 ? within_piece(f, p->entry, left) : left;
+            n = list_part(f, p, some, node, out, n);
         }
-    }
     return n;
 }
 
@@ -55,12 +72,12 @@ ith_status ith_feed_cut(ith_feed *f, ith_error *err)
     for (int64_t i = 0; i < f->n_steps; i++)
         for (int node = 0; node < shards->n_nodes; node++) {
             ith_extents *p = ith_feed_extents(f, i, node);
-            int64_t n = list_held(shards, &f->steps[i], node, NULL);
+            int64_t n = list_held(f, &f->steps[i], node, NULL);
             p->items = calloc((size_t)n + 1, sizeof *p->items);
             if (p->items == NULL)
                 return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld extents",
                                 (long long)n);
-            p->n = list_held(shards, &f->steps[i], node, p->items);
+            p->n = list_held(f, &f->steps[i], node, p->items);
         }
     return ITH_OK;
 }
@@ -127,15 +144,24 @@ static ith_status read_files(ith_fetcher *t, const ith_extent *p, uint8_t *out,
     return ITH_OK;
 }
 
+/* Units that stay on this node. */
+static void copy_units(const ith_feed_params *params, const ith_extent *x, uint8_t *out)
+{
+    const ith_entry *e = x->entry;
+
+    for (int64_t unit = x->first, end = x->first + x->n, n; unit < end; unit += n) {
+        const ith_piece *p = ith_spread_find(params->spread, e, unit);
+        n = ith_min(end, p->first + p->n) - unit;
+        memcpy(out + (size_t)(unit - x->first) * e->unit_bytes,
+               params->memory + ith_piece_offset(p, e, unit, 0), (size_t)n * e->unit_bytes);
+    }
+}
+
 ith_status ith_feed_fetch(ith_fetcher *t, const ith_extent *p, uint8_t *out,
                           ith_feed_counts *counts, ith_error *err)
 {
-    const ith_feed_params *params = &t->feed->params;
-    const ith_entry *e = p->entry;
-
-    if (e->streamed)
+    if (p->entry->streamed)
         return (t->feed->frames != NULL ? read_frames : read_files)(t, p, out, counts, err);
-    memcpy(out, params->memory + e->offset + ith_shard_offset(&params->shards, e, p->first, p->n),
-           (size_t)p->n * e->unit_bytes);
+    copy_units(&t->feed->params, p, out);
     return ITH_OK;
 }

@@ -1,67 +1,54 @@
-/* feed_homes.c - page placement of the transit.
- *
- * Steps that share a range differ little: the largest of the layers' steps decides where its pages
- * go. A cell of a shelf is placed for the expert of its number: the experts of a layer are alike.
- */
+/* feed_homes.c - where the shelves lie, and page placement of the transit and the shelves. */
 #include "weights/feed_homes.h"
 
-#include "weights/feed_impl.h"
+#include <stdlib.h>
 
-static bool is_of_layer(const ith_step *step)
+/* Steps with a shelf list whole entries, expert by expert. */
+static ith_status lay_out_shelf(ith_feed *f, const ith_step *step, ith_error *err)
 {
-    return step->n_extents > 0 && step->extents[0].entry->layer != ITH_NO_LAYER;
+    ith_entry **entries = calloc((size_t)step->n_extents + 1, sizeof *entries);
+    ith_status status;
+
+    if (entries == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %d experts", step->n_experts);
+    for (int i = 0; i < step->n_extents; i++)
+        entries[i] = ith_load_plan_entry(f->params.plan, step->extents[i].entry->matrix);
+    status = ith_spread_add_cells(&f->spread, &f->params.shards, f->params.homes, entries,
+                                  step->n_extents, step->n_cells, err);
+    free(entries);
+    return status;
 }
 
-/* Is it the largest of the layers' steps with its range, the first of equals? */
-static bool is_mold(const ith_feed *f, int64_t i)
+ith_status ith_feed_lay_out(ith_feed *f, ith_error *err)
 {
-    const ith_step *step = &f->steps[i];
-
-    if (!is_of_layer(step))
-        return false;
-    for (int64_t k = 0; k < f->n_steps; k++) {
-        const ith_step *other = &f->steps[k];
-        bool before = other->bytes > step->bytes || (other->bytes == step->bytes && k < i);
-        if (before && other->offset == step->offset && is_of_layer(other))
-            return false;
-    }
-    return true;
+    for (int64_t i = 0; i < f->n_steps; i++)
+        if (f->steps[i].n_cells > 0)
+            ITH_TRY(lay_out_shelf(f, &f->steps[i], err));
+    return ith_spread_settle(&f->spread, f->params.transit, &f->end, err);
 }
 
-static void each_cell(const ith_step *step, const ith_homes *homes, const uint8_t *transit,
-                      ith_home_fn see, void *user)
+uint8_t *ith_feed_cell(const ith_feed *f, const ith_entry *e, int64_t unit, int cell)
 {
-    for (const ith_extent *p = step->extents; p < step->extents + step->n_extents; p++) {
-        int cell = p->entry->expert;
-        if (cell != ITH_NO_EXPERT && cell < step->n_cells)
-            ith_homes_each(homes, p->entry, p->first, p->n,
-                           transit + step->shelf + (size_t)cell * step->cell_bytes + p->in_cell,
-                           see, user);
-    }
+    return f->transit + ith_piece_offset(ith_spread_find(&f->spread, e, unit), e, unit, cell);
 }
 
-static void each_home(const ith_feed *f, const ith_homes *homes, const uint8_t *transit,
-                      ith_home_fn see, void *user)
-{
-    for (int64_t i = 0; i < f->n_steps; i++) {
-        const ith_step *step = &f->steps[i];
-        each_cell(step, homes, transit, see, user);
-        if (!is_mold(f, i))
-            continue;
-        for (const ith_extent *p = step->extents; p < step->extents + step->n_extents; p++)
-            ith_homes_each(homes, p->entry, p->first, p->n, transit + step->offset + p->at, see,
-                           user);
-    }
-}
+/* ---- Page placement ---- */
 
 void ith_feed_place_pages(void *user, void *memory, size_t bytes)
 {
     const ith_feed *f = user;
+    const ith_homes *homes = f->params.homes;
+
     (void)bytes;
-    each_home(f, f->params.homes, memory, ith_homes_place, (void *)f->params.homes);
+    ith_homes_place(homes, memory, f->params.transit, ith_homes_only(homes));
+    ith_spread_place(&f->spread, homes, memory);
 }
 
-void ith_feed_regions(const ith_feed *f, const ith_homes *homes, ith_home_fn see, void *user)
+void ith_feed_regions(const ith_feed *f, ith_home_fn see, void *user)
 {
-    each_home(f, homes, f->transit, see, user);
+    const ith_homes *homes = f->params.homes;
+
+    see(user, f->transit, f->params.transit,
+        ith_homes_node(homes, homes == NULL ? 0 : ith_homes_only(homes)));
+    ith_spread_each(&f->spread, homes, f->transit, see, user);
 }

@@ -7,7 +7,7 @@
  *   feed_shelf    which experts a fill brings, and which of them stay
  *   feed_gather   rows of other nodes
  *   feed_extents  steps cut into extents, and where those come from
- *   feed_homes    page placement of the transit
+ *   feed_homes    where the shelves lie; page placement of both
  */
 #ifndef ITH_WEIGHTS_FEED_IMPL_H
 #define ITH_WEIGHTS_FEED_IMPL_H
@@ -101,7 +101,9 @@ struct ith_feed {
     uint8_t *from;        /* the memory of fills[].from */
     ith_frames *frames;   /* NULL: from the files */
     ith_feed_shared *shared;
-    uint8_t *transit;
+    uint8_t *transit;               /* with the shelves behind it */
+    ith_spread spread;              /* of the shelves */
+    size_t end;                     /* bytes of both */
     ith_fill fills[ITH_FEED_FILLS]; /* fill k at k % ITH_FEED_FILLS */
     int64_t head;                   /* the fill in use, or used next */
     int64_t finished;               /* the first fill that this rank has not done its share of */

@@ -44,6 +44,7 @@ static ith_status make_tables(ith_feed *f, ith_error *err)
     for (int64_t key = 0; key < f->n_steps * ITH_FILL_NEEDS; key++)
         f->followers[key] = (key + ITH_FILL_NEEDS) % (f->n_steps * ITH_FILL_NEEDS);
     ITH_TRY(ith_shelves_open(f, err));
+    ITH_TRY(ith_feed_lay_out(f, err));
     return ith_feed_cut(f, err);
 }
 
@@ -74,9 +75,9 @@ static ith_status share(ith_feed *f, ith_error *err)
     if (comm->node_rank == 0)
         open_shared(f->shared);
     comm->ops->node_barrier(comm);
-    ITH_TRY(comm->ops->shared_alloc(
-        comm, f->params.room, "the layer of streamed weights being fetched",
-        f->params.homes == NULL ? NULL : ith_feed_place_pages, f, &transit, err));
+    ITH_TRY(comm->ops->shared_alloc(comm, f->end, "the layer of streamed weights being fetched",
+                                    f->params.homes == NULL ? NULL : ith_feed_place_pages, f,
+                                    &transit, err));
     f->transit = transit;
     return ITH_OK;
 }
@@ -125,6 +126,7 @@ static void free_tables(ith_feed *f)
     for (int64_t i = 0; f->extents != NULL && i < f->n_steps * f->params.shards.n_nodes; i++)
         free(f->extents[i].items);
     ith_shelves_close(f);
+    ith_spread_free(&f->spread);
     ith_step_free(f->steps, f->n_steps);
     free(f->extents);
     free(f->fetchers);

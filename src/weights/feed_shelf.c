@@ -10,6 +10,8 @@
  */
 #include "weights/feed_shelf.h"
 
+#include "weights/feed_homes.h"
+
 #include <stdlib.h>
 
 enum { NO_FILL = -1 };
@@ -136,8 +138,24 @@ uint8_t *ith_shelf_where(const ith_feed *f, const ith_fill *fill, const ith_exte
         return f->transit + step->offset + p->at;
     if (fill->from[e] == ITH_NOT_NEEDED)
         return NULL;
-    return f->transit + step->shelf + (size_t)f->shelves[fill->step].cell_of[e] * step->cell_bytes +
-           p->in_cell;
+    return ith_feed_cell(f, p->entry, p->first, f->shelves[fill->step].cell_of[e]);
+}
+
+void ith_shelf_show(const ith_feed *f, const ith_fill *fill, const ith_extent *p)
+{
+    const ith_entry *e = p->entry;
+    bool on_shelf = f->steps[fill->step].n_experts > 0 && (fill->from[e->expert] == ITH_ON_SHELF ||
+                                                           fill->from[e->expert] == ITH_TO_SHELF);
+    ith_matrix *m = e->matrix;
+
+    m->tiles = ith_shelf_where(f, fill, p);
+    m->first_tile = p->first;
+    m->n_pieces = 0;
+    if (!on_shelf)
+        return;
+    m->pieces = f->spread.pieces + e->piece;
+    m->n_pieces = e->n_pieces;
+    m->cell = f->shelves[fill->step].cell_of[e->expert];
 }
 
 bool ith_shelf_is_fetched(const ith_fill *fill, const ith_extent *p)

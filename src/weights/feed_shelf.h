@@ -20,6 +20,9 @@ void ith_shelf_drop(ith_feed *feed, int64_t k);
  * needed. */
 uint8_t *ith_shelf_where(const ith_feed *feed, const ith_fill *fill, const ith_extent *extent);
 
+/* The extent's matrix shows its tiles there: an extent that the step lists. */
+void ith_shelf_show(const ith_feed *feed, const ith_fill *fill, const ith_extent *extent);
+
 /* Is it to be fetched? */
 bool ith_shelf_is_fetched(const ith_fill *fill, const ith_extent *extent);
 

@@ -22,12 +22,15 @@
  * system's node os_index[i], i < n_nodes. Ranks send these to each other. */
 typedef struct ith_seat {
     int32_t rank, n_nodes;
+    int32_t machine_nodes; /* that the rank sees */
     int32_t os_index[ITH_MAX_MEMORY_NODES], first_thread[ITH_MAX_MEMORY_NODES + 1];
 } ith_seat;
 
 ith_seat ith_seat_of(const ith_topology *topology, int rank, int n_threads);
 
-/* The view of one rank. Topology and seats must outlive it. */
+/* The view of one rank. Topology and seats must outlive it. Nodes have the system's numbers here,
+ * so homes are the same for all ranks that share the memory, whatever each of them sees of the
+ * machine, and in whatever order they list the seats. */
 typedef struct ith_homes {
     const ith_topology *topology;
     ith_mesh mesh;
@@ -35,18 +38,25 @@ typedef struct ith_homes {
     int n_seats;
 } ith_homes;
 
-/* The memory node of unit `unit` of an entry, numbered as in the topology; -1: interleaved. */
+/* Memory nodes of the machine, as the rank that sees most of them has it. */
+int ith_homes_machine_nodes(const ith_homes *homes);
+
+/* The memory node of unit `unit` of an entry; -1: interleaved. */
 int ith_home_of(const ith_homes *homes, const ith_entry *entry, int64_t unit);
 
 /* The number of units from `first` on, of [first, first + n), that have the same home. */
 int64_t ith_home_run(const ith_homes *homes, const ith_entry *entry, int64_t first, int64_t n);
 
-/* Calls see() for each such run of units [first, first + n), which lie at `memory`. */
-typedef void (*ith_home_fn)(void *user, const void *at, size_t bytes, int node);
-void ith_homes_each(const ith_homes *homes, const ith_entry *entry, int64_t first, int64_t n,
-                    const void *memory, ith_home_fn see, void *user);
+/* The only node beside which threads run; -1: there are several. */
+int ith_homes_only(const ith_homes *homes);
 
-/* An ith_home_fn that places the pages; `homes` is an ith_homes. Call it before the first touch. */
-void ith_homes_place(void *homes, const void *at, size_t bytes, int node);
+/* Is told of memory that belongs on `node`, numbered as in the topology; -1: interleaved. */
+typedef void (*ith_home_fn)(void *user, const void *at, size_t bytes, int node);
+
+/* The topology's number of a home; 0 if homes are NULL, so that there is one. */
+int ith_homes_node(const ith_homes *homes, int home);
+
+/* Places pages at a home. Call it before the first touch. */
+void ith_homes_place(const ith_homes *homes, void *at, size_t bytes, int home);
 
 #endif

@@ -10,10 +10,28 @@
 #define ITH_WEIGHTS_LOAD_PLAN_H
 
 #include "base/error.h"
+#include "base/range.h"
 #include "formats/packfile.h"
 #include "formats/source.h"
 #include "formats/stats.h"
 #include "simd/kernels.h"
+
+/* Tiles that have some of these rows; {0, 0} if there are no rows. */
+static inline ith_range ith_tiles_of(ith_range rows)
+{
+    if (rows.begin >= rows.end)
+        return (ith_range){0, 0};
+    return (ith_range){rows.begin / ITH_TILE_ROWS, (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS};
+}
+
+/* Units [first, first + n) of an entry (a matrix's are its tiles), one after another in memory. */
+typedef struct ith_piece {
+    int64_t first, n;
+    int rank;          /* because of which they are held (shards.h) */
+    int region;        /* of the spread (spread.h) */
+    size_t offset;     /* in the memory of what stays; for experts on shelves, of cell 0, */
+    size_t cell_bytes; /* and from each cell to the next */
+} ith_piece;
 
 /* y[rows] = W [rows, cols] x[cols] */
 typedef struct ith_matrix {
@@ -22,9 +40,14 @@ typedef struct ith_matrix {
     int64_t rows, cols;
     int64_t groups, n_tiles; /* of 32 columns; of 16 rows */
     size_t tile_bytes;
-    const uint8_t *tiles; /* tile first_tile and those after it; NULL until loaded */
+    const uint8_t *tiles; /* tile first_tile; NULL until loaded */
     int64_t first_tile;   /* 0, unless the matrix is held or fetched in parts (feed.h) */
-    size_t entry;         /* its number in the plan */
+    /* [n_pieces], ascending from first_tile on; 0: all tiles lie one after another. Read them by
+     * ith_matrix_tiles and ith_matrix_run (store.h). */
+    const ith_piece *pieces;
+    int n_pieces;
+    int64_t cell; /* of the pieces; 0 for what stays */
+    size_t entry; /* its number in the plan */
 } ith_matrix;
 
 /* The order of a tensor's rows in the file. */
@@ -61,7 +84,8 @@ typedef struct ith_entry {
     int expert;
     bool as_stored; /* a pack holds the units in this layout, perhaps compressed */
     bool streamed;  /* set by the store: in memory only while it is used, or never */
-    size_t offset;  /* set by the store: in its memory, of what the node holds */
+    size_t piece;   /* set by spread.h: its first piece there; */
+    int n_pieces;   /* 0: not there */
 } ith_entry;
 
 /* Bytes of all units, rounded up to a cache line. */

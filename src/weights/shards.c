@@ -3,8 +3,6 @@
 
 #include "base/range.h"
 
-#include <assert.h>
-
 static const int one_node = 0;
 
 ith_shards ith_shards_of(const ith_comm *comm, const ith_mesh *mesh, bool cut)
@@ -27,10 +25,7 @@ static ith_range rows_of(const ith_mesh *mesh, const ith_entry *e, int r)
 
 ith_range ith_shard_tiles(const ith_mesh *mesh, const ith_entry *e, int r)
 {
-    ith_range rows = rows_of(mesh, e, r);
-    if (rows.begin == rows.end)
-        return (ith_range){0, 0};
-    return (ith_range){rows.begin / ITH_TILE_ROWS, (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS};
+    return ith_tiles_of(rows_of(mesh, e, r));
 }
 
 ith_range ith_shard_held(const ith_shards *s, const ith_entry *e, int node, int r)
@@ -61,19 +56,6 @@ size_t ith_shard_most(const ith_shards *s, const ith_entry *e)
         most = bytes > most ? bytes : most;
     }
     return most;
-}
-
-size_t ith_shard_offset(const ith_shards *s, const ith_entry *e, int64_t first, int64_t n)
-{
-    int64_t before = 0;
-    for (int r = 0; r < n_ranks(s); r++) {
-        ith_range held = ith_shard_held(s, e, s->node, r);
-        if (held.begin <= first && first + n <= held.end)
-            return (size_t)(before + first - held.begin) * e->unit_bytes;
-        before += ith_range_size(held);
-    }
-    assert(!"units that one rank's rows cover");
-    return 0;
 }
 
 bool ith_shard_next(const ith_shards *s, const ith_entry *e, int node, ith_range of, size_t bytes,

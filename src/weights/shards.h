@@ -39,10 +39,6 @@ ith_range ith_shard_held(const ith_shards *s, const ith_entry *e, int node, int 
 size_t ith_shard_bytes(const ith_shards *s, const ith_entry *e, int node);
 size_t ith_shard_most(const ith_shards *s, const ith_entry *e);
 
-/* Offset of units [first, first + n), held because of one rank, in what this rank's node holds of
- * e. */
-size_t ith_shard_offset(const ith_shards *s, const ith_entry *e, int64_t first, int64_t n);
-
 /* Walks through the units [of.begin, of.end) of e that `node` holds, in extents of about `bytes`
  * bytes: *extent, {0} at first, becomes the next one. False: there is none. */
 typedef struct ith_shard_extent {

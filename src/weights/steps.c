@@ -26,12 +26,17 @@ static ith_step *add_step(ith_steps *s, size_t offset, int n_extents, ith_error 
 }
 
 /* The extents of an expert follow each other. */
-static size_t offset_in_cell(const ith_step *step, const ith_entry *e)
+static size_t bytes_of_last_expert(const ith_step *step)
 {
-    const ith_extent *last = step->n_extents > 0 ? &step->extents[step->n_extents - 1] : NULL;
-    return last != NULL && last->entry->expert == e->expert
-               ? last->in_cell + ith_entry_bytes(last->entry)
-               : 0;
+    const ith_extent *last = &step->extents[step->n_extents - 1];
+    size_t bytes = 0;
+
+    for (const ith_extent *x = last; x >= step->extents; x--)
+        if (x->entry->expert == last->entry->expert)
+            bytes += ith_entry_bytes(x->entry);
+        else
+            break;
+    return bytes;
 }
 
 static void add_extent(ith_step *step, const ith_entry *e, int64_t first, int64_t n)
@@ -40,13 +45,12 @@ static void add_extent(ith_step *step, const ith_entry *e, int64_t first, int64_
 
     *x = (ith_extent){.entry = e, .first = first, .n = n, .at = step->bytes};
     step->bytes += ((size_t)n * e->unit_bytes + ALIGN - 1) / ALIGN * ALIGN;
+    step->n_extents++;
     if (ith_is_expert(e)) {
-        x->in_cell = offset_in_cell(step, e);
-        size_t end = x->in_cell + ith_entry_bytes(e);
-        step->cell_bytes = end > step->cell_bytes ? end : step->cell_bytes;
+        size_t cell = bytes_of_last_expert(step);
+        step->cell_bytes = cell > step->cell_bytes ? cell : step->cell_bytes;
         step->n_experts = e->expert >= step->n_experts ? e->expert + 1 : step->n_experts;
     }
-    step->n_extents++;
 }
 
 /* ---- Stages of layers ---- */
@@ -155,7 +159,6 @@ static void give_cells(ith_steps *s, int layer, int64_t n)
         if (step->extents[0].entry->layer != layer || step->n_experts == 0)
             continue;
         step->n_cells = (int)(n < step->n_experts ? n : step->n_experts);
-        step->shelf = s->transit + s->shelves;
         s->shelves += (size_t)step->n_cells * step->cell_bytes;
     }
 }

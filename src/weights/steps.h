@@ -8,7 +8,7 @@
  *              so nearly a whole layer is being fetched while another is computed. Rows of the
  *              output matrix take the two halves in turn
  *     shelf    a step's memory behind the transit, where experts stay after use, in cells of one
- *              expert each
+ *              expert each; where it lies: feed_homes.h
  *
  * Pure functions of a load plan. A step owns its extents; sizes are in bytes.
  */
@@ -22,16 +22,15 @@ typedef struct ith_extent {
     const ith_entry *entry;
     int64_t first, n;
     size_t at; /* offset in the step's range of the transit; a multiple of 64 where steps list it */
-    size_t in_cell; /* of an expert: offset in its cell of the shelf */
 } ith_extent;
 
 typedef struct ith_step {
     ith_extent *extents; /* [n_extents] */
     int n_extents;
-    size_t offset, bytes;     /* its range of the transit */
-    int n_experts;            /* all extents are experts', of so many experts; 0: none is */
-    size_t shelf, cell_bytes; /* offset in the transit; n_cells cells */
-    int n_cells;              /* 0 to n_experts; 0 where matrices are cut among nodes */
+    size_t offset, bytes; /* its range of the transit */
+    int n_experts;        /* all extents are experts', of so many experts; 0: none is */
+    size_t cell_bytes;    /* of its shelf: the largest expert */
+    int n_cells;          /* 0 to n_experts; 0 where matrices are cut among nodes */
 } ith_step;
 
 typedef struct ith_steps {

@@ -23,7 +23,8 @@
  *               comes ahead of use, cut among the nodes in the same way: each node reads its rows.
  *               Of experts, passes of few tokens read only those that were chosen.
  *
- * Page placement: all weights lie on the memory nodes of the threads that read them (homes.h).
+ * Page placement: weights that stay lie on the memory nodes of the threads that read them
+ * (homes.h), those of a node side by side (spread.h).
  *
  * A pass says which stage of which layer, or which step of the output matrix, it is about to use,
  * and whether it needs all rows; it does not know where the tiles come from. The store owns
@@ -40,11 +41,12 @@
 #include "weights/homes.h"
 #include "weights/load_plan.h"
 
-/* Tile first_tile of a matrix, and those after it. */
-static inline const uint8_t *ith_matrix_tiles(const ith_matrix *m, int64_t first_tile)
-{
-    return m->tiles + (size_t)(first_tile - m->first_tile) * m->tile_bytes;
-}
+/* Tile `first` of a matrix, and those after it, as far as ith_matrix_run says. */
+const uint8_t *ith_matrix_tiles(const ith_matrix *m, int64_t first);
+
+/* How many of these tiles, one at least, lie one after another in memory, from tiles.begin on: all,
+ * unless they lie on several memory nodes. */
+int64_t ith_matrix_run(const ith_matrix *m, ith_range tiles);
 
 typedef struct ith_store ith_store;
 

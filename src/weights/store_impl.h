@@ -11,14 +11,16 @@
 #include "weights/lookup.h"
 #include "weights/residence.h"
 #include "weights/shards.h"
+#include "weights/spread.h"
 #include "weights/store.h"
 
 struct ith_store {
     ith_comm *comm;
     ith_load_plan plan;
     ith_shards shards;
-    void *memory;     /* its node's; its memory domain's if everything stays, whole */
-    size_t own_bytes; /* of it: what is not used in a mapping */
+    void *memory;      /* its node's; its memory domain's if everything stays, whole */
+    ith_spread spread; /* of what lies there, all that stays and is not used in a mapping */
+    size_t own_bytes;  /* of it */
     ith_homes homes;
     ith_feed *feed; /* NULL: everything stays, whole */
     ith_residence residence;

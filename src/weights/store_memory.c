@@ -4,14 +4,15 @@
 #include "base/range.h"
 #include "formats/packfile.h"
 
-bool ith_store_one_memory_node(const ith_store *store)
+const ith_homes *ith_store_homes(const ith_store *store)
 {
-    return store->homes.topology == NULL || ith_topology_machine_nodes(store->homes.topology) == 1;
+    bool several = store->homes.topology != NULL && ith_homes_machine_nodes(&store->homes) > 1;
+    return several ? &store->homes : NULL;
 }
 
 const uint8_t *ith_store_in_place(const ith_store *store, const ith_entry *e)
 {
-    return e->as_stored && ith_store_by_domains(store) && ith_store_one_memory_node(store)
+    return e->as_stored && ith_store_by_domains(store) && ith_store_homes(store) == NULL
                ? ith_pack_in_place(e->tensor->packed)
                : NULL;
 }
@@ -24,45 +25,20 @@ static bool is_in_memory(const ith_store *store, const ith_entry *e)
 
 ith_status ith_store_lay_out(ith_store *store, ith_error *err)
 {
-    size_t *end = &store->own_bytes;
+    const ith_homes *homes = ith_store_homes(store);
 
-    *end = 0;
-    for (size_t i = 0; i < store->plan.n_entries; i++) {
-        ith_entry *e = &store->plan.entries[i];
-        if (!is_in_memory(store, e))
-            continue;
-        e->offset = *end;
-        if (!ith_add_size(*end, ith_shard_bytes(&store->shards, e, store->shards.node), end))
-            return ith_fail(err, ITH_E_FORMAT,
-                            "%s: tensor %s: the model's weights exceed the address space",
-                            e->tensor->file, e->tensor->name);
-    }
-    return ITH_OK;
-}
-
-/* Calls see() for each run of what the node holds of an entry; `at`: where that lies. */
-static void each_home(const ith_store *store, const ith_entry *e, const uint8_t *at,
-                      ith_home_fn see, void *user)
-{
-    ith_shard_extent x = {0};
-
-    while (ith_shard_next(&store->shards, e, store->shards.node, (ith_range){0, e->n_units},
-                          SIZE_MAX, &x)) {
-        ith_homes_each(&store->homes, e, x.first, x.n, at, see, user);
-        at += (size_t)x.n * e->unit_bytes;
-    }
+    for (size_t i = 0; i < store->plan.n_entries; i++)
+        if (is_in_memory(store, &store->plan.entries[i]))
+            ITH_TRY(ith_spread_add(&store->spread, &store->shards, homes, &store->plan.entries[i],
+                                   err));
+    return ith_spread_settle(&store->spread, 0, &store->own_bytes, err);
 }
 
 void ith_store_place_pages(void *user, void *memory, size_t bytes)
 {
     const ith_store *store = user;
     (void)bytes;
-    for (size_t i = 0; i < store->plan.n_entries; i++) {
-        const ith_entry *e = &store->plan.entries[i];
-        if (is_in_memory(store, e))
-            each_home(store, e, (const uint8_t *)memory + e->offset, ith_homes_place,
-                      (void *)&store->homes);
-    }
+    ith_spread_place(&store->spread, &store->homes, memory);
 }
 
 /* The rank whose rows of an entry this rank sees. */
@@ -71,16 +47,36 @@ static int held_by(const ith_store *store, const ith_entry *e)
     return ith_shards_cut(&store->shards) && !e->whole ? store->comm->rank : 0;
 }
 
+/* The pieces that are held because of a rank follow each other. */
+static void show_pieces(const ith_store *store, const ith_entry *e, int rank)
+{
+    const ith_piece *p = store->spread.pieces + e->piece, *end = p + e->n_pieces;
+    ith_matrix *m = e->matrix;
+
+    while (p < end && p->rank != rank)
+        p++;
+    m->pieces = p;
+    m->n_pieces = 0;
+    while (p < end && p->rank == rank)
+        m->n_pieces++, p++;
+    m->first_tile = m->n_pieces > 0 ? m->pieces->first : 0;
+    m->tiles = (const uint8_t *)store->memory + (m->n_pieces > 0 ? m->pieces->offset : 0);
+}
+
 void ith_store_show_held(const ith_store *store, const ith_entry *e)
 {
     const uint8_t *at = ith_store_in_place(store, e);
-    ith_range held = ith_shard_held(&store->shards, e, store->shards.node, held_by(store, e));
 
     if (at == NULL)
-        at = (const uint8_t *)store->memory + e->offset +
-             ith_shard_offset(&store->shards, e, held.begin, ith_range_size(held));
-    e->matrix->tiles = at;
-    e->matrix->first_tile = held.begin;
+        show_pieces(store, e, held_by(store, e));
+    else
+        e->matrix->tiles = at;
+}
+
+static const uint8_t *vector_at(const ith_store *store, const ith_entry *e)
+{
+    const uint8_t *at = ith_store_in_place(store, e);
+    return at != NULL ? at : (const uint8_t *)store->memory + store->spread.pieces[e->piece].offset;
 }
 
 void ith_store_publish(ith_store *store)
@@ -92,10 +88,7 @@ void ith_store_publish(ith_store *store)
         if (e->matrix != NULL)
             ith_store_show_held(store, e);
         else
-            *e->vector =
-                ith_store_in_place(store, e) != NULL
-                    ? (const float *)(const void *)ith_store_in_place(store, e)
-                    : (const float *)(const void *)((const uint8_t *)store->memory + e->offset);
+            *e->vector = (const float *)(const void *)vector_at(store, e);
     }
 }
 
@@ -119,11 +112,11 @@ void ith_store_regions(const ith_store *store, ith_home_fn see, void *user)
         return;
     for (size_t i = 0; i < store->plan.n_entries; i++) {
         const ith_entry *e = &store->plan.entries[i];
-        const uint8_t *at = ith_store_in_place(store, e);
-        if (!e->streamed)
-            each_home(store, e, at != NULL ? at : (const uint8_t *)store->memory + e->offset, see,
-                      user);
+        const uint8_t *at = e->streamed ? NULL : ith_store_in_place(store, e);
+        if (at != NULL)
+            see(user, at, ith_entry_bytes(e), 0);
     }
+    ith_spread_each(&store->spread, ith_store_homes(store), store->memory, see, user);
     if (store->feed != NULL)
-        ith_feed_regions(store->feed, &store->homes, see, user);
+        ith_feed_regions(store->feed, see, user);
 }

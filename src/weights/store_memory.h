@@ -2,22 +2,23 @@
  * (NUMA).
  *
  * An entry that stays is used in a pack's mapping where that is possible; all others lie in the
- * store's own memory, one after another. Nothing here is collective.
+ * store's own memory (spread.h). Nothing here is collective.
  */
 #ifndef ITH_WEIGHTS_STORE_MEMORY_H
 #define ITH_WEIGHTS_STORE_MEMORY_H
 
 #include "weights/store_impl.h"
 
-/* Does the machine have one memory node, so that nothing needs placing? */
-bool ith_store_one_memory_node(const ith_store *store);
+/* NULL: the machine has one memory node, so nothing needs placing. The same on all ranks that share
+ * the memory. */
+const ith_homes *ith_store_homes(const ith_store *store);
 
 /* The first unit of an entry in a pack's mapping, if it is used there; otherwise NULL. Where only a
  * part of it stays it is not, because pages of a mapping are read in larger runs than that. */
 const uint8_t *ith_store_in_place(const ith_store *store, const ith_entry *e);
 
-/* Gives every entry in the store's own memory its offset there, and sums up own_bytes.
- * ITH_E_FORMAT: more than the address space. */
+/* Gives every entry in the store's own memory its pieces there, and sums up own_bytes. Errors of
+ * spread.h. */
 ith_status ith_store_lay_out(ith_store *store, ith_error *err);
 
 /* An ith_place_fn (comm.h): sets the page placement of the store's own memory; `store` is an

@@ -27,6 +27,7 @@ void ith_store_close(ith_store *store)
     ith_residence_free(&store->residence);
     if (store->memory != NULL)
         store->comm->ops->shared_free(store->comm, store->memory);
+    ith_spread_free(&store->spread);
     ith_load_plan_free(&store->plan);
     free(store);
 }
@@ -104,8 +105,7 @@ static ith_status allocate(ith_store *store, ith_error *err)
 
     return (ith_store_by_domains(store) ? ops->domain_alloc : ops->shared_alloc)(
         store->comm, store->own_bytes, "weights",
-        ith_store_one_memory_node(store) ? NULL : ith_store_place_pages, store, &store->memory,
-        err);
+        ith_store_homes(store) == NULL ? NULL : ith_store_place_pages, store, &store->memory, err);
 }
 
 static ith_status open_lookup(ith_store *store, ith_team *team, ith_error *err)
@@ -140,8 +140,9 @@ static ith_status open_feed(ith_store *store, const ith_store_params *params, it
                             .plan = &store->plan,
                             .shards = store->shards,
                             .memory = store->memory,
-                            .homes = ith_store_one_memory_node(store) ? NULL : &store->homes,
-                            .room = s->transit + s->shelves,
+                            .spread = &store->spread,
+                            .homes = ith_store_homes(store),
+                            .transit = s->transit,
                             .n_threads = fetchers(ith_team_size(team)),
                             .caching = params->caching,
                             .frame_level = params->ram_level,

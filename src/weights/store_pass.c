@@ -6,6 +6,41 @@
 
 #include <assert.h>
 
+/* ---- Where tiles lie ---- */
+
+static const ith_piece *piece_with(const ith_matrix *m, int64_t tile)
+{
+    const ith_piece *p = m->pieces;
+
+    while (p + 1 < m->pieces + m->n_pieces && tile >= p->first + p->n)
+        p++;
+    return p;
+}
+
+static size_t begin_of(const ith_piece *p, int64_t cell)
+{
+    return p->offset + (size_t)cell * p->cell_bytes;
+}
+
+const uint8_t *ith_matrix_tiles(const ith_matrix *m, int64_t first)
+{
+    if (m->n_pieces <= 1)
+        return m->tiles + (size_t)(first - m->first_tile) * m->tile_bytes;
+    const ith_piece *p = piece_with(m, first);
+    return m->tiles + (ptrdiff_t)(begin_of(p, m->cell) - begin_of(m->pieces, m->cell)) +
+           (size_t)(first - p->first) * m->tile_bytes;
+}
+
+int64_t ith_matrix_run(const ith_matrix *m, ith_range tiles)
+{
+    if (m->n_pieces <= 1)
+        return ith_range_size(tiles);
+    const ith_piece *p = piece_with(m, tiles.begin);
+    return ith_min(tiles.end, p->first + p->n) - tiles.begin;
+}
+
+/* ---- Entering and leaving ---- */
+
 /* Is what stays all that the pass needs? */
 static bool suffices(const ith_store *store, bool stays, ith_need need)
 {
@@ -112,15 +147,12 @@ bool ith_store_pass_by(ith_store *store, ith_need need, const bool *chosen)
 static const uint8_t *embed_tile(const ith_store *store, int64_t tile)
 {
     const ith_entry *e = ith_load_plan_entry(&store->plan, store->embed);
-    ith_shard_extent x = {0};
+    const ith_piece *p;
 
     if (store->lookup == NULL)
         return ith_matrix_tiles(store->embed, tile);
-    if (e->streamed || !ith_shard_next(&store->shards, e, store->shards.node,
-                                       (ith_range){tile, tile + 1}, e->unit_bytes, &x))
-        return NULL;
-    return (const uint8_t *)store->memory + e->offset +
-           ith_shard_offset(&store->shards, e, tile, 1);
+    p = e->streamed ? NULL : ith_spread_find(&store->spread, e, tile);
+    return p == NULL ? NULL : (const uint8_t *)store->memory + ith_piece_offset(p, e, tile, 0);
 }
 
 void ith_store_embed(ith_store *store, int64_t row, ith_member *me, float *out)

@@ -7,7 +7,8 @@
  * expected digests are those of the scalar reference on one rank and one thread: ITHACA_SIMD=ref
  * ithaca score -m MODEL --ids FILE --json prints them, with the ids of a reference file. The bits
  * are also the same for every weight distribution: sharded, streamed from files and from memory,
- * from a pack, on one node and with the ranks on nodes of 1 and 2.
+ * from a pack, on one node and with the ranks on nodes of 1 and 2, on machines with one memory node
+ * and with two.
  */
 #include "base/json.h"
 #include "tests/model_files.h"
@@ -216,6 +217,13 @@ static void distributions(void)
         on_nodes("1", models_of, want);
     if (ith_world_size(world) > 2)
         on_nodes("2", models_of, want);
+
+    /* Each rank's threads beside two memory nodes: the rows of every expert lie in two pieces. */
+    setenv("ITHACA_TOPOLOGY", "numa:2 core:2 pu:1", 1);
+    on_nodes(NULL, models_of, want);
+    if (ith_world_size(world) > 2)
+        on_nodes("2", models_of, want);
+    unsetenv("ITHACA_TOPOLOGY");
     if (ith_world_rank(world) == 0)
         folder_remove(folder);
 }

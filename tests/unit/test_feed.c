@@ -67,7 +67,7 @@ static ith_status open_feed(streamed *s, ith_caching caching, int frame_level, s
     ith_feed_params params = {.comm = s->comm,
                               .plan = &s->plan,
                               .shards = ith_shards_of(s->comm, &s->mesh, false),
-                              .room = s->residence.steps.transit,
+                              .transit = s->residence.steps.transit,
                               .n_threads = THREADS,
                               .caching = caching,
                               .frame_level = frame_level,
@@ -150,59 +150,6 @@ static void from_frames_in_any_order(void **state)
     any_order(ITH_CACHED, 1, SIZE_MAX);
 }
 
-/* Finds the region that contains an address, and the node where it should lie. */
-typedef struct placed {
-    const uint8_t *at;
-    int node, found;
-} placed;
-
-static void look(void *user, const void *at, size_t bytes, int node)
-{
-    placed *p = user;
-    if (p->at < (const uint8_t *)at || p->at >= (const uint8_t *)at + bytes)
-        return;
-    p->node = node;
-    p->found++;
-}
-
-/* The memory through which layers are streamed lies beside the threads that read it: every tile of
- * every layer. */
-static void what_comes_lies_where_it_is_read(void **state)
-{
-    (void)state;
-    static const char *const machines[] = {"core:4 pu:1", "numa:2 core:2 pu:1",
-                                           "numa:4 core:1 pu:1"};
-    for (size_t m = 0; m < sizeof machines / sizeof *machines; m++) {
-        streamed s;
-        ith_topology *topology;
-        ith_error err;
-        int64_t elsewhere = 0;
-        setenv("ITHACA_TOPOLOGY", machines[m], 1);
-        must(ith_topology_open(&topology, &err), &err);
-        open_streamed(&s);
-        ith_seat seat = ith_seat_of(topology, 0, 4);
-        ith_homes homes = {.topology = topology, .mesh = s.mesh, .seats = &seat, .n_seats = 1};
-        must(open_feed(&s, ITH_CACHED, -1, 0, &err), &err);
-        for (int64_t i = 0; i < s.residence.steps.first_output; i++) {
-            ith_feed_enter(s.feed, i, ITH_NEED_ALL, NULL);
-            for (int k = 0; k < s.steps[i].n_extents; k++)
-                for (int64_t u = 0; u < s.steps[i].extents[k].n; u++) {
-                    const ith_entry *e = s.steps[i].extents[k].entry;
-                    placed p = {.at = e->matrix->tiles + (size_t)u * e->unit_bytes};
-                    ith_feed_regions(s.feed, &homes, look, &p);
-                    assert_int_equal(p.found, 1);
-                    assert_int_equal(p.node, ith_home_of(&homes, e, u));
-                    elsewhere += p.node > 0;
-                }
-            ith_feed_leave(s.feed);
-        }
-        assert_true(elsewhere > 0 || ith_topology_nodes(topology) == 1);
-        close_streamed(&s);
-        ith_topology_close(topology);
-    }
-    unsetenv("ITHACA_TOPOLOGY");
-}
-
 static void frames_keep_to_their_room(void **state)
 {
     (void)state;
@@ -257,7 +204,6 @@ int main(void)
         cmocka_unit_test(from_the_files_in_any_order),
         cmocka_unit_test(from_the_files_past_the_page_cache_in_any_order),
         cmocka_unit_test(from_frames_in_any_order),
-        cmocka_unit_test(what_comes_lies_where_it_is_read),
         cmocka_unit_test(frames_keep_to_their_room),
         cmocka_unit_test(a_file_cut_short_is_an_error),
     };

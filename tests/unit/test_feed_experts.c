@@ -69,7 +69,7 @@ static size_t budget_for(const streamed *s, int cells)
     return cells < 0 ? least : least + others + (size_t)cells * expert;
 }
 
-static void open_streamed(streamed *s, int cells, int frame_level)
+static void open_streamed(streamed *s, int cells, int frame_level, const ith_homes *homes)
 {
     ith_error err = {0};
 
@@ -87,7 +87,8 @@ static void open_streamed(streamed *s, int cells, int frame_level)
     ith_feed_params params = {.comm = s->comm,
                               .plan = &s->plan,
                               .shards = p.shards,
-                              .room = s->residence.steps.transit + s->residence.steps.shelves,
+                              .transit = s->residence.steps.transit,
+                              .homes = homes,
                               .n_threads = THREADS,
                               .frame_level = frame_level,
                               .frame_room = SIZE_MAX,
@@ -118,7 +119,7 @@ static void assert_part(const streamed *s, const ith_extent *p)
     assert_int_equal(m->first_tile, p->first);
     must(ith_producer_open(&s->plan, ITH_CACHED, &producer, &err), &err);
     for (int64_t u = 0; u < p->n; u++) {
-        const uint8_t *at = m->tiles + (size_t)u * p->entry->unit_bytes;
+        const uint8_t *at = ith_matrix_tiles(m, p->first + u);
         memcpy(want, at, p->entry->unit_bytes); /* the padding at its end, which nobody writes */
         must(ith_produce(&producer, p->entry, p->first + u, 1, want, &err), &err);
         assert_memory_equal(at, want, p->entry->unit_bytes);
@@ -154,7 +155,7 @@ static bool is_behind(const streamed *s, int64_t step)
 
 /* Passes of both kinds that skip steps, stop early and start again. A pass that continues within a
  * layer keeps that layer's experts. */
-static void any_order(int cells, int frame_level)
+static void any_order(int cells, int frame_level, const ith_homes *homes)
 {
     streamed s;
     bool chosen[EXPERTS] = {0};
@@ -162,7 +163,7 @@ static void any_order(int cells, int frame_level)
     int64_t next = 0;
     ith_error err;
 
-    open_streamed(&s, cells, frame_level);
+    open_streamed(&s, cells, frame_level, homes);
     for (int i = 0; i < ENTERED; i++) {
         bool jumps = draw(&s) % 4 == 0;
         if (jumps) {
@@ -185,13 +186,81 @@ static void what_is_chosen_is_there(void **state)
     (void)state;
     static const int cells[] = {-1, 0, 1, 3, USED, 10, 17};
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
-        any_order(cells[i], -1);
+        any_order(cells[i], -1, NULL);
+}
+
+/* Finds the region that contains an address, and the node where it should lie. */
+typedef struct placed {
+    const uint8_t *at;
+    int node, found;
+} placed;
+
+static void look(void *user, const void *at, size_t bytes, int node)
+{
+    placed *p = user;
+    if (p->at < (const uint8_t *)at || p->at >= (const uint8_t *)at + bytes)
+        return;
+    p->node = node;
+    p->found++;
+}
+
+/* Each tile of the experts of step i that are on the shelf lies beside the threads that read it,
+ * those in the transit anywhere. Returns the number of tiles on a shelf, on other nodes than 0. */
+static int64_t assert_homes(const streamed *s, int64_t i, const ith_homes *homes)
+{
+    int64_t elsewhere = 0;
+
+    for (int k = 0; k < s->steps[i].n_extents; k++) {
+        const ith_entry *e = s->steps[i].extents[k].entry;
+        for (int64_t u = 0; u < e->n_units && e->expert != ITH_NO_EXPERT; u++) {
+            placed p = {.at = ith_matrix_tiles(e->matrix, u)};
+            ith_feed_regions(s->feed, look, &p);
+            assert_int_equal(p.found, 1);
+            if (e->matrix->n_pieces > 0)
+                assert_int_equal(p.node, ith_home_of(homes, e, u));
+            else
+                assert_int_equal(p.node, ith_homes_only(homes));
+            elsewhere += e->matrix->n_pieces > 0 && p.node > 0;
+        }
+    }
+    return elsewhere;
+}
+
+/* Experts on a shelf lie beside the threads that read them, in whatever order they come. */
+static void what_is_on_the_shelf_lies_where_it_is_read(void **state)
+{
+    (void)state;
+    static const char *const machines[] = {"core:4 pu:1", "numa:2 core:2 pu:1",
+                                           "numa:4 core:1 pu:1"};
+    for (size_t m = 0; m < sizeof machines / sizeof *machines; m++) {
+        streamed s;
+        ith_topology *topology;
+        ith_error err;
+        int64_t elsewhere = 0;
+        setenv("ITHACA_TOPOLOGY", machines[m], 1);
+        must(ith_topology_open(&topology, &err), &err);
+        ith_seat seat = ith_seat_of(topology, 0, 4);
+        ith_homes homes = {.topology = topology, .seats = &seat, .n_seats = 1};
+        must(ith_mesh_make(NULL, 1, 0, 4, &homes.mesh, &err), &err);
+        any_order(5, -1, &homes);
+        open_streamed(&s, 5, -1, &homes);
+        for (int round = 0; round < 2; round++)
+            for (int64_t i = 0; i < s.n_steps; i++) {
+                ith_feed_enter(s.feed, i, ITH_NEED_ALL, NULL);
+                elsewhere += assert_homes(&s, i, &homes);
+                ith_feed_leave(s.feed);
+            }
+        assert_true(elsewhere > 0 || ith_topology_nodes(topology) == 1);
+        close_streamed(&s);
+        ith_topology_close(topology);
+    }
+    unsetenv("ITHACA_TOPOLOGY");
 }
 
 static void frames_of_what_is_chosen_are_read(void **state)
 {
     (void)state;
-    any_order(-1, 1);
+    any_order(-1, 1, NULL);
 }
 
 /* ---- What is read ---- */
@@ -239,7 +308,7 @@ static void only_what_is_chosen_is_read(void **state)
     streamed s;
     bool chosen[EXPERTS];
 
-    open_streamed(&s, 0, -1);
+    open_streamed(&s, 0, -1, NULL);
     assert_int_equal(s.residence.steps.shelves, 0);
     int64_t expert = expert_bytes(&s);
     of(chosen, 5, USED);
@@ -258,7 +327,7 @@ static void what_is_on_the_shelf_is_not_read_again(void **state)
     streamed s;
     bool chosen[EXPERTS];
 
-    open_streamed(&s, SLOTS, -1);
+    open_streamed(&s, SLOTS, -1, NULL);
     int64_t expert = expert_bytes(&s);
     of(chosen, 0, 4);
     assert_int_equal(pass(&s, chosen), 4 * expert);
@@ -286,7 +355,7 @@ static void whole_layers_use_the_shelf(void **state)
     streamed s;
     bool chosen[EXPERTS];
 
-    open_streamed(&s, SLOTS, -1);
+    open_streamed(&s, SLOTS, -1, NULL);
     int64_t expert = expert_bytes(&s), first, second;
     of(chosen, 20, 4);
     assert_int_equal(pass(&s, chosen), 4 * expert);
@@ -313,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_chosen_is_there),
         cmocka_unit_test(frames_of_what_is_chosen_are_read),
+        cmocka_unit_test(what_is_on_the_shelf_lies_where_it_is_read),
         cmocka_unit_test(only_what_is_chosen_is_read),
         cmocka_unit_test(what_is_on_the_shelf_is_not_read_again),
         cmocka_unit_test(whole_layers_use_the_shelf),

@@ -280,8 +280,7 @@ static void ranks_that_share_a_memory_have_their_rows_beside_them(void **state)
             for (int64_t i = tiles.begin; i < tiles.end; i++) {
                 int os = c < 2 ? r != 1
                                : ith_split_holder(ith_range_size(tiles), 1, 4, i - tiles.begin) / 2;
-                assert_int_equal(ith_topology_node(t, ith_home_of(&homes, &entry, i))->os_index,
-                                 os);
+                assert_int_equal(ith_home_of(&homes, &entry, i), os);
             }
         }
         ith_range elsewhere = ith_shard_tiles(&homes.mesh, &entry, SEATS);
@@ -299,7 +298,9 @@ static void other_homes(void **state)
     ith_seat seats[2] = {ith_seat_of(t, 0, 2), ith_seat_of(t, 1, 2)};
     ith_homes homes = {.topology = t, .seats = seats, .n_seats = 2};
     (void)state;
-    assert_int_equal(ith_home_of(&homes, &vector, 0), 0); /* of bound ranks, all beside node 1 */
+    assert_int_equal(ith_home_of(&homes, &vector, 0), 1); /* of bound ranks, all beside node 1 */
+    assert_int_equal(ith_homes_node(&homes, 1), 0);
+    assert_int_equal(ith_homes_machine_nodes(&homes), 2);
     assert_int_equal(ith_topology_node(t, 0)->os_index, 1);
     assert_int_equal(ith_topology_node(t, 1)->os_index, 0); /* another's */
     assert_int_equal(ith_topology_node(t, 1)->cores, 0);

@@ -315,17 +315,17 @@ static void down_tiles(ith_pass *p, const ith_experts *w, int64_t first, ith_ran
     }
 }
 
-/* The pass's rows `rows`, which begin with a tile. */
+/* The pass's rows `rows`, which begin with a tile. A rank may have none. */
 static void down(ith_pass *p, const ith_experts *w, ith_range rows, ith_member *me)
 {
-    int64_t first = rows.begin / ITH_TILE_ROWS,
-            n = (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS - first;
+    ith_range all = ith_tiles_of(rows);
+    int64_t n = ith_range_size(all);
     bool help = ith_help_with(ith_range_size(p->mine));
     ith_lot lot = ith_lot_open(
         me, help ? ith_tile_runs((n + me->n_threads - 1) / me->n_threads, 1) : 1, help);
 
     while (ith_lot_next(me, &lot))
-        down_tiles(p, w, first, ith_lot_range(me, &lot, n, 1), p->ws->scratch[me->tid]);
+        down_tiles(p, w, all.begin, ith_lot_range(me, &lot, n, 1), p->ws->scratch[me->tid]);
     ith_barrier(me);
 }
 

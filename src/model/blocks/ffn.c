@@ -32,7 +32,7 @@ void ith_ffn_block(ith_pass *p, const ith_ffn *w, ith_range rows, const ith_inpu
                    int64_t n, const ith_input *mid, int64_t to, float *scratch)
 {
     const ith_kernels *kernels = p->model->kernels;
-    ith_range tiles = {rows.begin / ITH_TILE_ROWS, (rows.end + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS};
+    ith_range tiles = ith_tiles_of(rows);
     int64_t ld = ith_range_size(tiles) * ITH_TILE_ROWS;
     float *gate = scratch, *up = scratch + n * ld;
 
