@@ -91,7 +91,9 @@
  *
  * Bits. Logits are equal bit for bit for any number of ranks and threads, any chunk size, prefill
  * or decode, every instruction set, and wherever weights and cache are kept. With `exact` they are
- * equal only up to rounding, because OpenBLAS computes the products.
+ * equal only up to rounding, because OpenBLAS computes the products. The caller's floating-point
+ * environment (rounding, traps, flushing to zero) has no influence: functions and the callbacks
+ * that they call run in the default one, and leave the caller's as it was.
  */
 #ifndef ITHACA_H
 #define ITHACA_H

@@ -33,9 +33,17 @@
 #ifndef ITH_SIMD_KERNELS_H
 #define ITH_SIMD_KERNELS_H
 
+#include <float.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Options that let the compiler change results, -Ofast among them. (16: only _Float16 is wider.) */
+#if defined __FAST_MATH__ || __FINITE_MATH_ONLY__ || defined __ASSOCIATIVE_MATH__ ||               \
+    defined __RECIPROCAL_MATH__ || defined __NO_SIGNED_ZEROS__ ||                                  \
+    (FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16)
+#error "Ithaca's results are defined to the bit: compile without -ffast-math and the like"
+#endif
 
 /* ---- Weight tiles ---------------------------------------------------------------------------- *
  *

@@ -21,6 +21,7 @@
 #include "base/threads.h"
 
 #include "base/cgroup.h"
+#include "base/fpenv.h"
 #include "base/relax.h"
 
 #include <limits.h>
@@ -159,6 +160,7 @@ static ith_member member(ith_team *team, int tid)
 static void work(ith_team *team, int tid)
 {
     uint32_t sense = 0;
+    ith_fpenv_default();
     for (unsigned runs = 0;; runs++) {
         gate_wait(&team->start, runs);
         if (!team->fn)
@@ -273,6 +275,7 @@ static void reset_counters(ith_team *team)
 
 void ith_team_run(ith_team *team, void (*fn)(void *arg, ith_member *me), void *arg)
 {
+    ITH_DEFAULT_FPENV;
     ith_member me = member(team, 0);
     reset_counters(team);
     if (team->n_threads == 1) {
@@ -317,8 +320,11 @@ static bool take(rest *s, const ith_lot *lot, bool first, int64_t *task)
 
 ith_lot ith_lot_open(ith_member *me, int64_t tasks, bool help)
 {
-    ith_lot lot = {.share = me->tid, .task = -1, .tasks = tasks, .help = help && me->n_threads > 1};
-    if (lot.help)
+    ith_lot lot = {.share = me->tid,
+                   .task = -1,
+                   .tasks = tasks,
+                   .help = help && tasks > 0 && me->n_threads > 1};
+    if (lot.help) /* not for a lot without tasks: no share would ever learn its number */
         lot.number = ++me->lots;
     return lot;
 }

@@ -6,6 +6,7 @@
  * the order of every sum, so neither changes a result. Waiting threads spin for a moment, then
  * yield the core, then sleep: teams also work well where ranks share cores. The threads live from
  * open to close (one OpenMP region). A run costs a few microseconds, so one step may be one run.
+ * All members run in the default floating-point environment (fpenv.h).
  */
 #ifndef ITH_BASE_THREADS_H
 #define ITH_BASE_THREADS_H

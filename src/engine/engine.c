@@ -1,5 +1,6 @@
 /* engine.c - the engine's handle: its properties, and closing it. */
 #include "engine/engine.h"
+#include "base/fpenv.h"
 
 #include <stdlib.h>
 
@@ -44,6 +45,7 @@ const ith_vocab *ith_engine_vocab(const ith_engine *engine)
 
 ith_sampling ith_sampling_default(const ith_engine *engine)
 {
+    ITH_DEFAULT_FPENV;
     const ith_hparams *hp = &engine->model->hp;
     ith_sampling s = {.temperature = 0,
                       .top_k = 0,
@@ -65,5 +67,6 @@ ith_sampling ith_sampling_default(const ith_engine *engine)
 
 ith_generate_params ith_generate_params_default(const ith_engine *engine)
 {
+    ITH_DEFAULT_FPENV;
     return (ith_generate_params){.max_tokens = 512, .sampling = ith_sampling_default(engine)};
 }

@@ -1,6 +1,7 @@
 /* engine_open.c - opens an engine: from the model's files to weights in memory. */
 #include "engine/engine_open.h"
 #include "base/cgroup.h"
+#include "base/fpenv.h"
 #include "engine/cost.h"
 #include "engine/distribution.h"
 #include "engine/domains.h"
@@ -219,6 +220,7 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
 ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **out,
                            ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_engine *e;
     ith_status status = ith_engine_plan(world, params, &e, err);
 

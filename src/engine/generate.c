@@ -1,4 +1,5 @@
 /* generate.c - generates an answer: all ranks compute, rank 0 samples and shows the text. */
+#include "base/fpenv.h"
 #include "base/testhook.h"
 #include "engine/session.h"
 #include "engine/speculate.h"
@@ -337,6 +338,7 @@ static ith_status open_drafter(loop *l, ith_error *err)
 ith_status ith_generate(ith_session *session, const ith_generate_params *params,
                         ith_generation *out, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_comm *comm = session->engine->world->comm;
     writer w = {0};
     loop l = {.w = &w, .session = session, .params = params};

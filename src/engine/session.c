@@ -2,6 +2,7 @@
 #include "engine/session.h"
 
 #include "base/digest.h"
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/testhook.h"
 #include "engine/sizes.h"
@@ -99,6 +100,7 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
 
 ith_status ith_session_open(ith_engine *engine, ith_session **session, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     return ith_session_open_sized(engine, engine->info.ctx, engine->info.chunk, false, session,
                                   err);
 }
@@ -299,6 +301,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
 
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_keeper *keeper;
     int64_t done = 0;
     ith_status status;
@@ -347,6 +350,7 @@ ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error 
 
 ith_status ith_session_decode(ith_session *session, int32_t id, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     return ith_session_prefill(session, &id, 1, err);
 }
 
@@ -370,6 +374,7 @@ static ith_status score_buffers(ith_session *s, ith_error *err)
 ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n, float *nll,
                              ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ITH_TRY(ith_comm_agree(session->engine->world->comm, score_buffers(session, err), err));
     ITH_TRY(take_ids(session, ids, &n, err));
     return run_chunks(session, (int64_t)n, 0, 1, true, nll, err);

@@ -2,10 +2,12 @@
 #include "engine/session.h"
 #include "ithaca_tools.h"
 
+#include "base/fpenv.h"
 #include "base/json.h"
 
 ith_status ith_session_profile_start(ith_session *session, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     return session->profile != NULL
                ? ITH_OK
                : ith_profile_open((int)session->engine->model->hp.n_layers, session->engine->store,
@@ -46,6 +48,7 @@ static json_t *phase_json(const ith_profile *p, ith_phase phase)
 
 ith_status ith_session_profile(const ith_session *s, char **json, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     json_t *root;
 
     *json = NULL;

@@ -1,5 +1,6 @@
 /* vocab.c - reads the tokenizer, chat template and stop tokens of a model's files. */
 #include "engine/vocab.h"
+#include "base/fpenv.h"
 #include "text/stream.h"
 
 #include <stdlib.h>
@@ -117,6 +118,7 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_
 
 ith_status ith_vocab_open(const char *model, ith_vocab **vocab, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_source *source;
     ith_status status;
 

@@ -1,4 +1,5 @@
 /* cache_tools.c - `ithaca cache`: listing, verifying and emptying an archive. */
+#include "base/fpenv.h"
 #include "base/json.h"
 #include "ithaca_tools.h"
 #include "keep/archive.h"
@@ -73,6 +74,7 @@ static json_t *describe(const ith_archived *s)
 
 ith_status ith_cache_list(const char *path, char **json, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     folder f;
     ith_status status = open_folder(path, json, &f, err);
 
@@ -211,6 +213,7 @@ static ith_status verify_all(const folder *f, ith_progress_fn progress, void *us
 ith_status ith_cache_verify(const char *path, ith_progress_fn progress, void *user, char **json,
                             ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     findings found = {json_array(), 0};
     folder f;
     ith_status status = open_folder(path, json, &f, err);

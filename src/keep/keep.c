@@ -1,4 +1,5 @@
 /* keep.c - opening and closing the keeper of a session: ith_session_keep, _save and _done. */
+#include "base/fpenv.h"
 #include "base/newfile.h"
 #include "keep/keep_answer.h"
 #include "keep/keep_read.h"
@@ -132,6 +133,7 @@ static ith_keep *new_keep(ith_session *s, const ith_keep_params *params)
 
 ith_status ith_session_keep(ith_session *session, const ith_keep_params *params, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_comm *comm = session->engine->world->comm;
     ith_keep *keep;
     ith_status status;
@@ -167,6 +169,7 @@ static ith_status check_checkpoint(const ith_keep *keep, ith_error *err)
 
 ith_status ith_session_save(ith_session *session, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_keep *keep = ith_keep_of(session->keeper);
 
     ITH_TRY(check_checkpoint(keep, err));

@@ -1,6 +1,7 @@
 /* keep_writer.c - the thread that writes KV segments. */
 #include "keep/keep_writer.h"
 
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/testhook.h"
 
@@ -50,6 +51,7 @@ static void *work(void *arg)
 {
     ith_keep_writer *w = arg;
 
+    ith_fpenv_default();
     pthread_mutex_lock(&w->lock);
     for (;;) {
         ith_error err = {0};

@@ -1,5 +1,6 @@
 /* bench_kernels.c - every kernel of the table at the sizes of real models, compared with the
  * ceilings of the same threads. */
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/topology.h"
 #include "formats/shapes.h"
@@ -57,6 +58,7 @@ static ith_status bench_levels(ith_kernel_bench *b, json_t *ceilings, bool count
 
 ith_status ith_bench_kernels(const ith_bench_kernels_params *params, char **json, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_kernel_bench b = {.params = params, .results = json_array()};
     json_t *ceilings = json_object(), *root = NULL;
     ith_topology *topology = NULL;

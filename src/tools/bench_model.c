@@ -4,6 +4,7 @@
  * measurement, so that new tokens overwrite those of the last one. Measurements of kernels, prefill
  * and decode alternate, so that a slow moment of the machine affects all of them.
  */
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "engine/cost.h"
@@ -395,6 +396,7 @@ static ith_status measure_depths(model_bench *b, json_t *depths, ith_error *err)
 ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *params, char **json,
                            ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_comm *comm = engine->world->comm;
     model_bench b = {.engine = engine, .params = params};
     json_t *root = NULL, *depths = json_array();

@@ -1,4 +1,5 @@
 /* bench_roofline.c - the hardware's ceilings with 1, 2, ... threads on every rank. */
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "simd/kernels.h"
 #include "tools/ranks.h"
@@ -30,6 +31,7 @@ static json_t *measure(ith_world *world, ith_team *team, const void *buffer, siz
 ith_status ith_bench_roofline(ith_world *world, const ith_bench_roofline_params *params,
                               char **json, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_team *team = NULL;
     void *buffer = NULL;
     size_t bytes = 0;

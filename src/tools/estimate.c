@@ -3,6 +3,7 @@
  * The engine itself is opened up to its first allocation, on a communicator that only looks like
  * the ranks of the plan (comm/comm.h: planned). So the memory figures are those of a real run.
  */
+#include "base/fpenv.h"
 #include "base/json.h"
 #include "comm/comm_self.h"
 #include "engine/cost.h"
@@ -149,6 +150,7 @@ static json_t *answer(const estimate *f)
 
 ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     estimate f = {.params = params};
     ith_engine_params rank = of_rank(params);
     ith_world world = {0};

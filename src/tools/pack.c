@@ -4,6 +4,7 @@
  * sample of its tiles decides whether a matrix is compressed: decompression takes time when the
  * pack is loaded, which saving a few percent does not justify.
  */
+#include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/testhook.h"
@@ -447,6 +448,7 @@ static ith_status report(const packer *p, double seconds, char **json, ith_error
 
 ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     packer p = {.params = params};
     double start = ith_now_s();
     ith_status status;

@@ -3,6 +3,7 @@
  * Each rank asks the kernel where a sample of its pages lies and compares the answer with where
  * the page should be. Rank 0 gathers the results.
  */
+#include "base/fpenv.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/session.h"
@@ -190,6 +191,7 @@ static ith_status write_json(const rank_report *reports, int n, char **json, ith
 
 ith_status ith_session_page_report(const ith_session *session, char **json, ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_comm *comm = session->engine->world->comm;
     size_t n = (size_t)comm->size;
     rank_report *reports = calloc(n, sizeof *reports);

@@ -1,4 +1,5 @@
 /* verify.c - reads a pack from its first byte to its last and checks every checksum. */
+#include "base/fpenv.h"
 #include "base/range.h"
 #include "base/workers.h"
 #include "engine/engine.h"
@@ -116,6 +117,7 @@ done:
 ith_status ith_pack_verify(const char *model, int threads, ith_progress_fn progress, void *user,
                            ith_error *err)
 {
+    ITH_DEFAULT_FPENV;
     ith_source *source = NULL;
     ith_team *team = NULL;
     ith_status status;

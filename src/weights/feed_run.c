@@ -1,6 +1,7 @@
 /* feed_run.c - the threads of a feed: those that fetch, and the one that gathers. */
 #include "weights/feed_run.h"
 
+#include "base/fpenv.h"
 #include "weights/feed_extents.h"
 #include "weights/feed_fill.h"
 #include "weights/feed_gather.h"
@@ -68,6 +69,7 @@ static void *fetch(void *arg)
     ith_feed *f = t->feed;
     int64_t k;
 
+    ith_fpenv_default();
     pthread_mutex_lock(&f->shared->lock);
     while (!f->closing) {
         const ith_extent *x = take_extent(f, &k);
@@ -92,6 +94,7 @@ static void *gather(void *arg)
 {
     ith_feed *f = arg;
 
+    ith_fpenv_default();
     pthread_mutex_lock(&f->shared->lock);
     while (!f->closing) {
         int64_t k = f->finished;

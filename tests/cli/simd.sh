@@ -26,3 +26,9 @@ for form in "w8 q8" "w4 q8" "bf16 bf16" "f32 f32"; do
 done
 expect "an unknown level" 1 env ITHACA_SIMD=mmx "$ITHACA" score -m $NEEDLE --ids "$work/ids"
 matches "the names that there are" "$err" ": $(scripts/levels.sh | paste -sd " ")"
+
+# Options that let the compiler change results end the build.
+for option in -Ofast -ffast-math -ffinite-math-only; do
+    expect "$option is refused" 1 cc -std=c11 -I. -fsyntax-only $option simd/ref/gemm_ref.c
+    matches "$option: the reason" "$err" "results are defined to the bit"
+done

@@ -244,6 +244,38 @@ static void every_piece_is_given_once(void **state)
     run_lots(3, &many, 2);
 }
 
+/* More lots without tasks than a lot's number can tell apart, then one with tasks. */
+static void empty_lots(void *arg, ith_member *me)
+{
+    lots *l = arg;
+
+    for (int i = 0; i < l->lots; i++) {
+        ith_lot lot = ith_lot_open(me, 0, true);
+        while (ith_lot_next(me, &lot))
+            __atomic_fetch_add(&l->foreign, 1, __ATOMIC_RELAXED);
+    }
+    ith_barrier(me);
+    ith_lot lot = ith_lot_open(me, TASKS, true);
+    while (ith_lot_next(me, &lot))
+        __atomic_fetch_add(&l->taken[lot.share][lot.task], 1, __ATOMIC_RELAXED);
+}
+
+static void lots_without_tasks_take_nothing_from_others(void **state)
+{
+    (void)state;
+    for (int n = 32766; n <= 32769; n++) {
+        lots l = {.lots = n};
+        ith_team *team;
+        assert_int_equal(ith_team_open(2, &team, NULL), ITH_OK);
+        ith_team_run(team, empty_lots, &l);
+        ith_team_close(team);
+        assert_int_equal(l.foreign, 0);
+        for (int t = 0; t < 2; t++)
+            for (int i = 0; i < TASKS; i++)
+                assert_int_equal(l.taken[t][i], 1);
+    }
+}
+
 static void without_help_each_does_his_share(void **state)
 {
     (void)state;
@@ -366,6 +398,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(counters_give_each_number_once),
         cmocka_unit_test(shares_cover_the_work),
         cmocka_unit_test(every_piece_is_given_once),
+        cmocka_unit_test(lots_without_tasks_take_nothing_from_others),
         cmocka_unit_test(without_help_each_does_his_share),
         cmocka_unit_test(others_do_the_share_of_one_who_is_late),
         cmocka_unit_test(impossible_sizes_are_refused),
