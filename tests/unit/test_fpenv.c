@@ -32,9 +32,7 @@ static void must(ith_status status, const ith_error *err)
 
 /* ---- Environments ---- */
 
-static void as_it_is(void)
-{
-}
+static void as_it_is(void) {}
 static void upward(void)
 {
     fesetround(FE_UPWARD);
