@@ -357,6 +357,10 @@ typedef struct ith_engine_info {
     const char *distribution; /* of the weights, and why: "sharded over 4 nodes: ..." */
     const char *advice;       /* if the launcher leaves cores unused: what to do; else "" */
 
+    /* What is unusual in the model's files, a line each; "" if nothing is: an adapter that is not
+     * applied, settings that contradict the weights. */
+    const char *notes;
+
     int64_t n_params;           /* parameters, including embeddings */
     int64_t weight_bytes;       /* of all weights in their layout in memory */
     int64_t kv_bytes_per_token; /* of all ranks together */
@@ -470,7 +474,8 @@ void ith_session_close(ith_session *session);
  * Errors: ITH_E_ARGUMENT if n is 0, the context is too small, or an id is not in the vocabulary,
  * and ITH_E_MEMORY if the KV cache cannot grow: the session is unchanged. ITH_E_CANCELLED: the
  * chunks that were finished stay. ITH_E_IO and ITH_E_FORMAT if streamed weights cannot be read: the
- * session can only be closed. */
+ * session can only be closed. ITH_E_FORMAT if the numbers of a chunk or its logits are not finite;
+ * the text names the layer where that begins, and the chunks that were finished stay. */
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err);
 
 /* Collective. Appends one token, rank 0's `id`. As ith_session_prefill otherwise. */
@@ -501,6 +506,9 @@ int64_t ith_session_length(const ith_session *session);
 
 /* ---- Generation ------------------------------------------------------------------------------ */
 
+/* A repeat_window: all tokens of the timeline. */
+enum { ITH_REPEAT_ALL = -1 };
+
 /* How the next token is chosen from the logits. The same seed gives the same choices. */
 typedef struct ith_sampling {
     float temperature;    /* 0: the most likely token (greedy) */
@@ -508,11 +516,12 @@ typedef struct ith_sampling {
     float top_p;          /* only the most likely tokens that add up to this probability; 1: off */
     float min_p;          /* only tokens this likely relative to the most likely one; 0: off */
     float repeat_penalty; /* lowers the logits of repeated tokens; 1: off */
-    int repeat_window;    /* tokens that count as repeated: the last so many */
+    int repeat_window;    /* tokens that count as repeated: the last so many, or ITH_REPEAT_ALL */
     uint64_t seed;
 } ith_sampling;
 
-/* Local. What the model's generation_config says, else greedy. The seed is 0. */
+/* Local. What the model's generation_config says, else greedy. A repetition penalty of the model
+ * counts for greedy choices too, and by default for all tokens. The seed is 0. */
 ith_sampling ith_sampling_default(const ith_engine *engine);
 
 /* Called on rank 0 with text that is ready to be shown. `len` may be 0. Return false to stop. */
@@ -524,7 +533,8 @@ enum { ITH_DRAFT_MAX = 15 };
 /* Start from ith_generate_params_default and change what is needed. `max_tokens`, `max_draft`
  * and `draft` are the same on all ranks; all else is read on rank 0 only. */
 typedef struct ith_generate_params {
-    /* Longest answer in tokens. The context must hold the timeline and all of them but the last. */
+    /* Longest answer in tokens. It ends earlier when the context is full: the context holds the
+     * timeline and all of the answer but its last token. */
     int64_t max_tokens;
 
     ith_sampling sampling;
@@ -558,7 +568,7 @@ typedef struct ith_generate_params {
 ith_generate_params ith_generate_params_default(const ith_engine *engine);
 
 typedef enum ith_finish {
-    ITH_FINISH_LENGTH,   /* max_tokens was reached */
+    ITH_FINISH_LENGTH,   /* max_tokens was reached, or the context is full */
     ITH_FINISH_STOP,     /* the model ended its answer, or a stop string was found */
     ITH_FINISH_CANCELLED /* on_text returned false */
 } ith_finish;
@@ -578,8 +588,8 @@ typedef struct ith_generation {
  * chooses the tokens. *out is filled on rank 0; other ranks get its counts only. Free it with
  * ith_generation_free, after a failure too. Afterwards the session holds all tokens of the answer
  * but the last; its logits are those that the last token was chosen from.
- * Errors: ITH_E_ARGUMENT if there are no logits, a parameter is out of range, the context is full,
- * or an id of `answer` is not in the vocabulary; those of ith_session_prefill. */
+ * Errors: ITH_E_ARGUMENT if there are no logits, a parameter is out of range, or an id of `answer`
+ * is not in the vocabulary; those of ith_session_prefill. */
 ith_status ith_generate(ith_session *session, const ith_generate_params *params,
                         ith_generation *out, ith_error *err);
 

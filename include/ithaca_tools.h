@@ -51,7 +51,8 @@ extern "C" {
 /* ---- Files ----------------------------------------------------------------------------------- */
 
 /* Local. Describes the files of a model without loading it: format, architecture, hyperparameters,
- * tensors (name, type, shape, bytes) and tokenizer. `model` as in ith_engine_params.
+ * tensors (name, type, shape, bytes), tokenizer, and notes as in ith_engine_info. `model` as in
+ * ith_engine_params.
  * Errors: ITH_E_IO, ITH_E_FORMAT, ITH_E_UNSUPPORTED. */
 ith_status ith_inspect(const char *model, char **json, ith_error *err);
 
@@ -101,7 +102,8 @@ ith_pack_params ith_pack_params_default(void);
  *     {output, bytes, seconds,
  *      layouts: {NAME: {tensors, bytes, stored_bytes}},
  *      key_means,           is the mean in the pack?
- *      key_means_missing}   if not, why not; else ""
+ *      key_means_missing,   if not, why not; else ""
+ *      notes: [TEXT]}       as in ith_engine_info
  *
  * Errors: ITH_E_ARGUMENT if `output` exists, those of ith_engine_open, ITH_E_CANCELLED. `json` may
  * be NULL. */

@@ -19,6 +19,12 @@ ith_status ith_fail(ith_error *err, ith_status status, const char *format, ...)
 ith_status ith_fail_prefix(ith_error *err, ith_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Begins every public function that takes `err`, which its caller may leave NULL: from here on it
+ * points to an error. Below the public functions `err` is never NULL where its text is read. */
+#define ITH_NEED_ERROR(err)                                                                        \
+    ith_error unread_error_ = {0};                                                                 \
+    (err) = (err) != NULL ? (err) : &unread_error_
+
 /* Forwards a failure to the caller. */
 #define ITH_TRY(call)                                                                              \
     do {                                                                                           \

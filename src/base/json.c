@@ -113,6 +113,18 @@ json_t *ith_json_numbers(const double *values, int n)
     return out;
 }
 
+json_t *ith_json_lines(const char *text)
+{
+    json_t *out = json_array();
+
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        json_array_append_new(out, json_stringn_nocheck(text, len));
+        text += len + (text[len] == '\n');
+    }
+    return out;
+}
+
 char *ith_json_text(const json_t *value, bool pretty)
 {
     return json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9) |

@@ -37,6 +37,9 @@ json_t *ith_json_number(double x);
 /* An array of n such numbers; null if values is NULL. */
 json_t *ith_json_numbers(const double *values, int n);
 
+/* An array of the lines of a text; empty for "". */
+json_t *ith_json_lines(const char *text);
+
 /* The text of a value: one line, or indented if `pretty`. The caller frees it; NULL: no memory. */
 char *ith_json_text(const json_t *value, bool pretty);
 

@@ -92,7 +92,8 @@ static int pack_main(const ith_cli *cli, int argc, char **argv)
     ith_watch watch = {.cli = cli};
     ith_error err = {0};
     char *text = NULL;
-    json_t *report;
+    json_t *report, *note;
+    size_t i;
     ith_status status;
     int code = parse(cli, argc, argv, &args);
 
@@ -114,6 +115,9 @@ static int pack_main(const ith_cli *cli, int argc, char **argv)
         return ith_cli_failure(cli, status, &err);
     report = json_loads(text, 0, NULL);
     free(text);
+    json_array_foreach (json_object_get(report, "notes"), i, note)
+        if (!args.output.quiet)
+            ith_cli_note(cli, "%s", json_string_value(note));
     if (!args.output.quiet && !json_is_true(json_object_get(report, "key_means")))
         ith_cli_note(
             cli,

@@ -185,7 +185,7 @@ static int print_json(const ith_cli *cli, const ith_run_args *args, const run_st
     json_t *result = json_pack(
         "{s:s, s:o, s:I, s:I, s:o, s:o, s:s, s:o, s:f, s:f, s:o, s:i, s:i, s:s, s:o, s:s, s:s, "
         "s:s, "
-        "s:o}",
+        "s:o, s:o}",
         "version", ith_version(), "model", model_json(args->model.model, info), "prompt_tokens",
         (json_int_t)run->n_prompt, "restored_tokens",
         (json_int_t)ith_session_restored(run->session), "ids", ids, "text",
@@ -195,7 +195,7 @@ static int print_json(const ith_cli *cli, const ith_run_args *args, const run_st
         ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks, "threads",
         info->threads, "mesh", info->mesh, "shares", ith_json_numbers(info->shares, info->ranks),
         "simd", info->simd, "distribution", info->distribution, "logits_sha256", sha256, "sent",
-        ith_cli_sent_json(cli->world));
+        ith_cli_sent_json(cli->world), "notes", ith_json_lines(info->notes));
     if (args->profile)
         json_object_set_new(result, "profile", ith_cli_profile(run->session));
     if (run->where != NULL)

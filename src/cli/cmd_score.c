@@ -220,9 +220,10 @@ static int print_json(const ith_cli *cli, const score_state *score, json_t *top)
         json_array_append_new(nll, ith_json_number(score->nll[i]));
     ith_session_logits_sha256(score->session, sha256);
     return ith_cli_write_json(
-        cli, json_pack("{s:I, s:o, s:o, s:o, s:o, s:s}", "tokens", (json_int_t)score->n_tokens,
+        cli, json_pack("{s:I, s:o, s:o, s:o, s:o, s:s, s:o}", "tokens", (json_int_t)score->n_tokens,
                        "nll", nll, "mean_nll", ith_json_number(mean_nll(score)), "perplexity",
-                       ith_json_number(exp(mean_nll(score))), "top", top, "logits_sha256", sha256));
+                       ith_json_number(exp(mean_nll(score))), "top", top, "logits_sha256", sha256,
+                       "notes", ith_json_lines(ith_engine_get_info(score->engine)->notes)));
 }
 
 static void print_text(const score_state *score, const candidate *best, int k, double log_total)

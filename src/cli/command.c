@@ -75,9 +75,21 @@ void ith_cli_say(const ith_cli *cli, const char *format, ...)
     va_end(args);
 }
 
+void ith_cli_notes(const ith_cli *cli, const char *lines)
+{
+    while (*lines != '\0') {
+        int len = (int)strcspn(lines, "\n");
+        ith_cli_note(cli, "%.*s", len, lines);
+        lines += len + (lines[len] == '\n');
+    }
+}
+
 void ith_cli_advise(const ith_cli *cli, const ith_engine *engine, bool quiet)
 {
     const char *advice = ith_engine_get_info(engine)->advice;
+
+    if (!quiet)
+        ith_cli_notes(cli, ith_engine_get_info(engine)->notes);
     if (!quiet && advice[0] != 0)
         ith_cli_note(cli, "%s", advice);
 }

@@ -41,7 +41,11 @@ bool ith_cli_wants_colour(void);
 /* Collective. Rank 0's status on every rank. */
 ith_status ith_cli_agree(const ith_cli *cli, ith_status status);
 
-/* A note, unless `quiet`, if the launcher binds ranks so that cores stay unused. */
+/* Each line as a note. */
+void ith_cli_notes(const ith_cli *cli, const char *lines);
+
+/* Unless `quiet`, notes on what is unusual in the model's files, and if the launcher binds ranks so
+ * that cores stay unused. */
 void ith_cli_advise(const ith_cli *cli, const ith_engine *engine, bool quiet);
 
 /* A note, unless `quiet`, if a text of n tokens is longer than the model was trained for. */

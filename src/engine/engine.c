@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { OWN_WINDOW = 64 }; /* of a penalty that the caller sets and the model does not */
+
 bool ith_engine_goes_on(ith_engine *e, const char *what, int64_t done, int64_t total)
 {
     char on = 1;
@@ -51,8 +53,8 @@ ith_sampling ith_sampling_default(const ith_engine *engine)
                       .top_k = 0,
                       .top_p = 1,
                       .min_p = 0,
-                      .repeat_penalty = 1,
-                      .repeat_window = 64,
+                      .repeat_penalty = (float)hp->repetition_penalty,
+                      .repeat_window = OWN_WINDOW,
                       .seed = 0};
 
     if (hp->has_sampling) {
@@ -60,8 +62,9 @@ ith_sampling ith_sampling_default(const ith_engine *engine)
         s.top_k = hp->top_k;
         s.top_p = (float)hp->top_p;
         s.min_p = (float)hp->min_p;
-        s.repeat_penalty = (float)hp->repetition_penalty;
     }
+    if (hp->repetition_penalty != 1)
+        s.repeat_window = hp->repetition_window;
     return s;
 }
 

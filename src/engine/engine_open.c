@@ -17,7 +17,6 @@
 enum {
     RAM_LEVEL = 1, /* zstd level of streamed weights that are kept in memory */
     CHUNK_PER_RANK = 512,
-    MAX_CTX = 1 << 27,
     MASK_BYTES = 1024
 };
 
@@ -30,11 +29,12 @@ static ith_status check_params(const ith_engine_params *p, ith_error *err)
 {
     if (p->model == NULL)
         return ith_fail(err, ITH_E_ARGUMENT, "no model given");
-    if (p->threads < 0 || p->chunk < 0 || p->ctx < 0 || p->ctx > MAX_CTX)
+    if (p->threads < 0 || p->chunk < 0 || p->ctx < 0 || p->ctx > ITH_MAX_CONTEXT)
         return ith_fail(err, ITH_E_ARGUMENT,
                         "threads is %d, chunk %lld and context %lld; expected 0 or more, and a "
-                        "context of at most %d",
-                        p->threads, (long long)p->chunk, (long long)p->ctx, MAX_CTX);
+                        "context of at most %lld",
+                        p->threads, (long long)p->chunk, (long long)p->ctx,
+                        (long long)ITH_MAX_CONTEXT);
     if (p->head_slices < 0)
         return ith_fail(err, ITH_E_ARGUMENT,
                         "head_slices is %d; expected 1 or more, or 0 to choose", p->head_slices);
@@ -105,6 +105,7 @@ static void describe(ith_engine *e, const ith_engine_params *p, int threads)
         .shares = e->shares,
         .distribution = e->distribution_text,
         .advice = e->advice_text,
+        .notes = ith_source_notes(e->source),
         .n_params = ith_model_n_params(e->model),
         .weight_bytes = (int64_t)ith_store_bytes(e->store),
         .kv_bytes_per_token = ith_state_token_bytes(e->model->states, (int)hp->n_layers, e->kv),
@@ -221,6 +222,7 @@ ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, it
                            ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_engine *e;
     ith_status status = ith_engine_plan(world, params, &e, err);
 

@@ -169,7 +169,8 @@ static int32_t next_token(const loop *l, int64_t length, int64_t n)
     return ith_sampler_choose(l->w->sampler, ith_session_logits_at(l->session, length));
 }
 
-/* Chooses a token, and another one after each guess that equals the token chosen before it. */
+/* Chooses a token, and another one after each guess that equals the token chosen before it. The
+ * answer goes on as long as the context has room for the token, which the next pass appends. */
 static ith_status choose(loop *l, verdict *v, ith_error *err)
 {
     int64_t length = l->session->length - l->n_guesses;
@@ -178,7 +179,8 @@ static ith_status choose(loop *l, verdict *v, ith_error *err)
     for (;; v->right++) {
         v->id = next_token(l, length + v->right, l->n_chosen + v->right);
         ITH_TRY(write_token(l->w, v->id, &on, err));
-        v->go_on = on && l->n_chosen + v->right + 1 < l->params->max_tokens;
+        v->go_on = on && l->n_chosen + v->right + 1 < l->params->max_tokens &&
+                   length + v->right < l->session->ctx;
         if (!v->go_on || v->right == l->n_guesses || v->id != l->tokens[1 + v->right])
             return ITH_OK;
     }
@@ -240,7 +242,7 @@ static ith_status replay(loop *l, replayed *r, ith_error *err)
 {
     ith_session *s = l->session;
     ith_comm *comm = s->engine->world->comm;
-    int64_t draws;
+    int64_t draws, held;
     const int32_t *ids = s->keeper->ops->answer(s->keeper, &r->n, &draws);
 
     r->go_on = 1;
@@ -250,7 +252,9 @@ static ith_status replay(loop *l, replayed *r, ith_error *err)
     if (r->n == 0 || !r->go_on)
         return ITH_OK;
     l->n_chosen = r->n;
-    return ith_session_prefill(s, ids, (size_t)r->n, err);
+    r->go_on = r->n < l->params->max_tokens && s->length + r->n <= s->ctx;
+    held = r->go_on ? r->n : r->n - 1; /* nothing follows the last token */
+    return held == 0 ? ITH_OK : ith_session_prefill(s, ids, (size_t)held, err);
 }
 
 static ith_status run(loop *l, ith_generation *out, ith_error *err)
@@ -339,6 +343,7 @@ ith_status ith_generate(ith_session *session, const ith_generate_params *params,
                         ith_generation *out, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_comm *comm = session->engine->world->comm;
     writer w = {0};
     loop l = {.w = &w, .session = session, .params = params};

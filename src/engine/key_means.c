@@ -6,24 +6,16 @@
  * measure. If any of the three differs, they are measured again.
  */
 #include "engine/key_means.h"
+#include "base/finite.h"
 #include "engine/bits.h"
 #include "engine/key_means_measure.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 const char ith_key_means_blob[] = "key_means.1";
 _Static_assert(ITH_BITS == 1,
                "the name ends with the version of the arithmetic, so that others are not found");
-
-bool ith_key_means_are_finite(const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(x[i]))
-            return false;
-    return true;
-}
 
 /* Are the weights and rotary frequencies those of the pack? */
 static bool is_as_packed(const ith_engine *e, const ith_engine_params *p)
@@ -45,7 +37,7 @@ static ith_status read_means(const ith_engine *e, ith_bytes stored, float *means
             err, ITH_E_FORMAT, "%s: %s has %zu bytes, expected %zu from the hyperparameters",
             ith_source_path(e->source), ith_key_means_blob, stored.len, n * sizeof *means);
     memcpy(means, stored.data, stored.len);
-    return ith_key_means_are_finite(means, n)
+    return ith_all_finite(means, (int64_t)n)
                ? ITH_OK
                : ith_fail(err, ITH_E_FORMAT, "%s: %s contains a number that is not finite",
                           ith_source_path(e->source), ith_key_means_blob);

@@ -8,9 +8,6 @@
 /* The name of its blob in packs. */
 extern const char ith_key_means_blob[];
 
-/* False: the pack is damaged, or the model's weights are broken. */
-bool ith_key_means_are_finite(const float *values, size_t n);
-
 /* Collective. Sets engine->model->key_means: from the pack if it was measured with the model as it
  * is now, otherwise by measuring it. ITH_E_FORMAT: the pack's values cannot be right. Errors of
  * ith_engine_measure_key_means. */

@@ -141,6 +141,7 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     if (pass.stopped)
         return ith_fail(err, ITH_E_CANCELLED, "stopped while measuring the key means");
     ITH_TRY(ith_comm_agree(e->world->comm, ith_store_status(e->store, err), err));
+    ITH_TRY(ith_session_check_pass(session, &pass, err));
     e->model->kernels->scale((int64_t)n, *means, 1.0f / TOKENS);
     return ITH_OK;
 }

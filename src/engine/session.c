@@ -8,6 +8,8 @@
 #include "engine/sizes.h"
 #include "model/traffic.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +103,7 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
 ith_status ith_session_open(ith_engine *engine, ith_session **session, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     return ith_session_open_sized(engine, engine->info.ctx, engine->info.chunk, false, session,
                                   err);
 }
@@ -233,6 +236,45 @@ static ith_status check_weights(const ith_session *s, ith_error *err)
     return ith_comm_agree(s->engine->world->comm, ith_store_status(store, err), err);
 }
 
+/* What computes the first residuals that are not finite. */
+static void describe_place(const ith_model *m, int place, char text[160])
+{
+    int layer = place / ITH_MAX_SUBLAYERS, sub = place % ITH_MAX_SUBLAYERS;
+
+    if (place == INT_MAX) {
+        snprintf(text, 160, "in the product with %s", m->output->name);
+        return;
+    }
+    if (place == 0) {
+        snprintf(text, 160, "in %s", m->embed->name);
+        return;
+    }
+    layer -= sub == 0;
+    sub = sub == 0 ? m->layers[layer].n - 1 : sub - 1;
+    snprintf(text, 160, "in layer %d, in its %s", layer,
+             m->layers[layer].sub[sub].block.kind->name);
+}
+
+ith_status ith_session_check_pass(ith_session *s, const ith_pass *pass, ith_error *err)
+{
+    ith_comm *comm = s->engine->world->comm;
+    int place = INT_MAX;
+    char text[160];
+    ith_pass again;
+
+    if (comm->ops->max(comm, pass->not_finite) == 0)
+        return ITH_OK;
+    again = ith_session_pass(s, pass->n);
+    again.broken_at = &place;
+    ith_team_run(s->engine->team, ith_pass_run, &again);
+    place = (int)-comm->ops->max(comm, -(int64_t)place);
+    describe_place(s->engine->model, place, text);
+    return ith_fail(err, ITH_E_FORMAT,
+                    "%s: NaN or infinity instead of a number, first %s: its weights are damaged, "
+                    "or its numbers exceed a float",
+                    ith_source_path(s->engine->source), text);
+}
+
 /* A chunk whose progress is reported. */
 typedef struct chunk_shown {
     const ith_engine *engine;
@@ -283,6 +325,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
         if (s->profile != NULL)
             ith_profile_end(s->profile, s->engine->store);
         ITH_TRY(check_weights(s, err));
+        ITH_TRY(ith_session_check_pass(s, &pass, err));
         if (score)
             collect_scores(s, &pass, nll == NULL ? NULL : nll + done, ith_min(now, left - 1));
         s->length += now;
@@ -302,6 +345,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_keeper *keeper;
     int64_t done = 0;
     ith_status status;
@@ -332,6 +376,7 @@ ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n
 
 ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error *err)
 {
+    ITH_NEED_ERROR(err);
     int64_t least;
 
     if (length < 0 || length > session->length)
@@ -351,6 +396,7 @@ ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error 
 ith_status ith_session_decode(ith_session *session, int32_t id, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     return ith_session_prefill(session, &id, 1, err);
 }
 
@@ -375,6 +421,7 @@ ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n,
                              ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ITH_TRY(ith_comm_agree(session->engine->world->comm, score_buffers(session, err), err));
     ITH_TRY(take_ids(session, ids, &n, err));
     return run_chunks(session, (int64_t)n, 0, 1, true, nll, err);

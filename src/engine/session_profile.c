@@ -8,6 +8,7 @@
 ith_status ith_session_profile_start(ith_session *session, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     return session->profile != NULL
                ? ITH_OK
                : ith_profile_open((int)session->engine->model->hp.n_layers, session->engine->store,
@@ -49,6 +50,7 @@ static json_t *phase_json(const ith_profile *p, ith_phase phase)
 ith_status ith_session_profile(const ith_session *s, char **json, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     json_t *root;
 
     *json = NULL;

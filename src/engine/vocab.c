@@ -119,6 +119,7 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_
 ith_status ith_vocab_open(const char *model, ith_vocab **vocab, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_source *source;
     ith_status status;
 
@@ -149,6 +150,7 @@ static ith_status need(const ith_vocab *vocab, ith_error *err)
 ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags,
                               int32_t **ids, size_t *n_ids, ith_error *err)
 {
+    ITH_NEED_ERROR(err);
     *ids = NULL;
     *n_ids = 0;
     ITH_TRY(need(vocab, err));
@@ -158,6 +160,7 @@ ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t l
 ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text,
                                 size_t *len, ith_error *err)
 {
+    ITH_NEED_ERROR(err);
     *text = NULL;
     *len = 0;
     ITH_TRY(need(vocab, err));
@@ -175,6 +178,7 @@ bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id)
 ith_status ith_chat_render(const ith_vocab *vocab, const ith_message *messages, size_t n_messages,
                            ith_thinking thinking, char **text, ith_error *err)
 {
+    ITH_NEED_ERROR(err);
     *text = NULL;
     ITH_TRY(need(vocab, err));
     return ith_chat_format(vocab->chat, messages, n_messages, thinking, text, err);
@@ -188,6 +192,7 @@ struct ith_stream {
 
 ith_status ith_stream_open(const ith_vocab *vocab, ith_stream **out, ith_error *err)
 {
+    ITH_NEED_ERROR(err);
     ith_stream *stream;
     ith_status status;
 

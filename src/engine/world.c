@@ -8,6 +8,7 @@
 
 ith_status ith_world_open(ith_world **out, ith_error *err)
 {
+    ITH_NEED_ERROR(err);
     ith_world *world = calloc(1, sizeof *world);
     ith_status status;
 

@@ -68,7 +68,8 @@ typedef struct ith_arch_defaults {
     int64_t ctx;        /* max_position_embeddings */
     double rms_eps, rope_theta;
     bool tied_embeddings;
-    int32_t bos, eos; /* -1: none */
+    bool sliding_window; /* a sliding_window counts although use_sliding_window is absent */
+    int32_t bos, eos;    /* -1: none */
 } ith_arch_defaults;
 
 /* What a layer is made of: sub-layers, each x += block(norm(x)). */
@@ -124,6 +125,7 @@ typedef struct ith_arch {
 
     /* ---- GGUF metadata; keys without "<name>." ---- */
 
+    /* Keys that read_gguf reads, as config_keys. Keys that nobody knows are refused. */
     const char *const *gguf_keys;
     ith_status (*read_gguf)(const struct ith_gguf_meta *meta,
                             const struct ith_tensor_table *tensors, ith_hparams *hp,
@@ -161,6 +163,10 @@ ith_status ith_arch_unknown(const char *where, const char *found, ith_error *err
 bool ith_arch_takes(const char *const *keys, const char *key);
 
 enum { ITH_TENSOR_NAME = 128 /* bytes of a tensor's name, its NUL included */ };
+
+/* Tensors that files hold beside a family's and that say nothing that the hyperparameters do not:
+ * rotary frequencies that older programs saved, in both formats. */
+bool ith_arch_ignores_tensor(const char *name);
 
 /* A name from hf_names or gguf_names; `layer` and `expert` count only where the pattern has them.
  * False: files of the format have no such tensor. */

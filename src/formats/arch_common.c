@@ -69,6 +69,20 @@ bool ith_arch_takes(const char *const *keys, const char *key)
     return false;
 }
 
+bool ith_arch_ignores_tensor(const char *name)
+{
+    static const char *const ends[] = {"rotary_emb.inv_freq", "attn_rot_embd",
+                                       "attn_rot_embd.weight"};
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t len = strlen(name), end = strlen(ends[i]);
+        if (len >= end && strcmp(name + len - end, ends[i]) == 0 &&
+            (len == end || name[len - end - 1] == '.'))
+            return true;
+    }
+    return false;
+}
+
 bool ith_arch_tensor_name(const char *const *names, ith_role role, int layer, int expert,
                           char name[ITH_TENSOR_NAME])
 {

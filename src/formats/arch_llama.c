@@ -11,5 +11,10 @@ const ith_arch ith_arch_llama = {
     .gguf_names = ith_names_gguf,
     .gguf_interleaved_qk = true,
     .hf_classes = classes,
-    .defaults = {.ctx = 2048, .rms_eps = 1e-6, .rope_theta = 10000, .bos = 1, .eos = 2},
+    .defaults = {.ctx = 2048,
+                 .rms_eps = 1e-6,
+                 .rope_theta = 10000,
+                 .sliding_window = true,
+                 .bos = 1,
+                 .eos = 2},
 };

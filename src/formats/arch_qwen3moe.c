@@ -39,6 +39,8 @@ static ith_status read_dense_layers(const json_t *config, const char *where, ith
     return ITH_OK;
 }
 
+static const char *const config_keys[] = {"num_experts", "num_local_experts", NULL};
+
 /* Transformers 5 writes num_local_experts for num_experts. */
 static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
@@ -58,7 +60,8 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
 
 /* ---- GGUF ---- */
 
-static const char *const gguf_keys[] = {"expert_count", NULL};
+static const char *const gguf_keys[] = {"expert_count", "expert_used_count",
+                                        "expert_feed_forward_length", "expert_weights_norm", NULL};
 
 /* llama.cpp divides the weights of the chosen experts by their sum, whatever the file says. Here
  * expert_weights_norm can turn that off. */
@@ -99,6 +102,7 @@ const ith_arch ith_arch_qwen3moe = {
     .hf_classes = classes,
     .defaults =
         {.n_kv_heads = 4, .ctx = 32768, .rms_eps = 1e-6, .rope_theta = 10000, .bos = -1, .eos = -1},
+    .config_keys = config_keys,
     .read_config = read_config,
     .gguf_keys = gguf_keys,
     .read_gguf = read_gguf,

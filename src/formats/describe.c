@@ -40,7 +40,7 @@ static json_t *describe_rope(const ith_rope_params *rope)
 
 static json_t *describe_sampling(const ith_hparams *hp)
 {
-    if (!hp->has_sampling)
+    if (!hp->has_sampling && hp->repetition_penalty == 1)
         return json_null();
     return json_pack("{s:o, s:i, s:o, s:o, s:o}", "temperature", ith_json_number(hp->temperature),
                      "top_k", hp->top_k, "top_p", ith_json_number(hp->top_p), "min_p",
@@ -87,8 +87,9 @@ static json_t *describe_tensor(const ith_tensor *t)
                          (json_int_t)((size_t)t->packed->n_tiles * t->packed->tile_bytes), "codec",
                          ith_codec_names[t->packed->codec], "stored_bytes",
                          (json_int_t)t->packed->bytes);
-    return json_pack("{s:s, s:s, s:o, s:I}", "name", t->name, "type", ith_dtype_get(t->dtype)->name,
-                     "shape", shape, "bytes", (json_int_t)t->bytes);
+    return json_pack("{s:s, s:s, s:o, s:I}", "name", t->name, "type",
+                     t->dtype == ITH_DT_UNREAD ? t->unread : ith_dtype_get(t->dtype)->name, "shape",
+                     shape, "bytes", (json_int_t)t->bytes);
 }
 
 /* Not counted: a tied output matrix that the file repeats, and tables that are not parameters. */
@@ -146,12 +147,12 @@ ith_status ith_source_describe(const ith_source *source, json_t **out, ith_error
         snprintf(format, sizeof format, "GGUF v%u", source->meta.version);
     if (source->kind == ITH_SOURCE_PACK)
         snprintf(format, sizeof format, "Ithaca pack v%d", ITH_PACK_VERSION);
-    *out = json_pack("{s:s, s:o, s:s, s:s, s:o, s:I, s:I, s:i, s:o, s:o}", "format", format, "path",
-                     clean_string(source->path, strlen(source->path)), "architecture",
+    *out = json_pack("{s:s, s:o, s:s, s:s, s:o, s:I, s:I, s:i, s:o, s:o, s:o}", "format", format,
+                     "path", clean_string(source->path, strlen(source->path)), "architecture",
                      hp->architecture, "name", hp->name, "hyperparameters", describe_hparams(hp),
                      "parameters", (json_int_t)parameters, "bytes", (json_int_t)bytes, "files",
                      (int)source->n_files, "tensors", tensors, "tokenizer",
-                     describe_tokenizer(source));
+                     describe_tokenizer(source), "notes", ith_json_lines(ith_source_notes(source)));
     if (*out != NULL && source->pack != NULL)
         json_object_set(*out, "packed", json_object_get(source->pack->index, "packed"));
     if (*out == NULL)

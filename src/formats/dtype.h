@@ -15,7 +15,8 @@ typedef enum ith_dtype {
     ITH_DT_Q8_0,
     ITH_DT_Q4_0,
     ITH_DT_Q4_1,
-    ITH_DTYPES
+    ITH_DTYPES,
+    ITH_DT_UNREAD = ITH_DTYPES /* a type that Ithaca does not read; tensors name it (tensor.h) */
 } ith_dtype;
 
 typedef struct ith_dtype_info {
@@ -24,6 +25,7 @@ typedef struct ith_dtype_info {
     int block_bytes;
 } ith_dtype_info;
 
+/* Not of ITH_DT_UNREAD, here and below. */
 const ith_dtype_info *ith_dtype_get(ith_dtype dtype);
 
 /* Widens n elements, a multiple of the type's block, to f32. Exact, except that Q4_1's d * q + m is

@@ -3,6 +3,7 @@
 
 #include "formats/dtype.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,12 +72,12 @@ static ith_status read_type(ith_cursor *c, ith_tensor *t, ith_error *err)
     if (ith_dtype_from_ggml(id, &t->dtype))
         return ITH_OK;
     name = ith_ggml_type_name(id);
+    t->dtype = ITH_DT_UNREAD;
     if (name == NULL)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has the unknown type %u", t->file,
-                        t->name, id);
-    return ith_fail(err, ITH_E_UNSUPPORTED,
-                    "%s: tensor %s has type %s; Ithaca reads F32, F16, BF16, Q8_0, Q4_0 and Q4_1",
-                    t->file, t->name, name);
+        snprintf(t->unread, sizeof t->unread, "number %u", id);
+    else
+        snprintf(t->unread, sizeof t->unread, "%s", name);
+    return ITH_OK;
 }
 
 static ith_status read_tensor(ith_cursor *c, size_t alignment, ith_tensor *t, uint64_t *offset,

@@ -1,9 +1,10 @@
 /* gguf_hparams.c - the hyperparameters in a GGUF file's metadata that all families have. */
 #include "formats/gguf.h"
 
+#include "base/precise.h"
 #include "formats/arch.h"
 
-#include <math.h>
+#include <string.h>
 
 /* What the steps below need. */
 typedef struct reader {
@@ -99,15 +100,14 @@ static ith_status read_vocabulary_size(const reader *r, const ith_tensor_table *
     return ITH_OK;
 }
 
-/* Settings that must not change the arithmetic: 0 is neutral, and so is a missing key. */
-static ith_status check_settings(const reader *r, ith_error *err)
-{
-    static const struct {
-        const char *key;
-        double neutral; /* besides 0 */
-    } keys[] = {{"expert_count", 0},
+/* Settings that must not change the arithmetic. `neutral` is so besides 0. */
+static const struct setting {
+    const char *key;
+    double neutral;
+} settings[] = {{"expert_count", 0},
                 {"expert_shared_count", 0},
                 {"expert_group_count", 1},
+                {"expert_group_used_count", 1},
                 {"expert_gating_func", 1}, /* softmax */
                 {"expert_weights_scale", 1},
                 {"leading_dense_block_count", 0},
@@ -121,12 +121,89 @@ static ith_status check_settings(const reader *r, ith_error *err)
                 {"attn_logit_softcapping", 0},
                 {"final_logit_softcapping", 0}};
 
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+enum { N_SETTINGS = sizeof settings / sizeof *settings };
+
+static ith_status check_settings(const reader *r, ith_error *err)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++) {
         double value = 0;
-        ITH_TRY(read_real(r, keys[i].key, &value, err));
-        if (value != 0 && value != keys[i].neutral)
+        ITH_TRY(read_real(r, settings[i].key, &value, err));
+        if (value != 0 && value != settings[i].neutral)
             return ith_fail(err, ITH_E_UNSUPPORTED, "%s: %s.%s is %g; Ithaca does not support it",
-                            r->meta->path, r->arch->name, keys[i].key, value);
+                            r->meta->path, r->arch->name, settings[i].key, value);
+    }
+    return ITH_OK;
+}
+
+/* Keys that the steps of this file read, and those that say nothing about the arithmetic. */
+static const char *const known_keys[] = {
+    "block_count",
+    "embedding_length",
+    "feed_forward_length",
+    "context_length",
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.value_length",
+    "attention.layer_norm_rms_epsilon",
+    "rope.dimension_count",
+    "rope.freq_base",
+    "rope.scale_linear",
+    "rope.scaling.type",
+    "rope.scaling.factor",
+    "rope.scaling.original_context_length",
+    "rope.scaling.attn_factor",
+    "rope.scaling.yarn_attn_factor",
+    "rope.scaling.yarn_ext_factor",
+    "rope.scaling.yarn_beta_fast",
+    "rope.scaling.yarn_beta_slow",
+    "rope.scaling.finetuned",
+    "attention.layer_norm_epsilon", /* of another norm */
+    "expert_used_count",            /* without experts */
+    "pooling_type",
+    "tensor_data_layout",
+    "vocab_size",
+    NULL,
+};
+
+static bool is_known(const reader *r, const char *key)
+{
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        if (strcmp(settings[i].key, key) == 0)
+            return true;
+    return ith_arch_takes(known_keys, key) || is_taken(r, key);
+}
+
+/* A number or a flag that says "none", "off". */
+static bool is_nothing(const reader *r, const char *key)
+{
+    double number = 1;
+    bool flag = true;
+
+    if (ith_gguf_real(r->meta, r->arch->name, key, &number, NULL) == ITH_OK)
+        return number == 0;
+    return ith_gguf_bool(r->meta, r->arch->name, key, &flag, NULL) == ITH_OK && !flag;
+}
+
+/* A key of the family that nobody reads may change the arithmetic. */
+static ith_status check_keys(const reader *r, ith_error *err)
+{
+    size_t prefix = strlen(r->arch->name);
+    bool causal = true;
+
+    ITH_TRY(ith_gguf_bool(r->meta, r->arch->name, "attention.causal", &causal, err));
+    for (size_t i = 0; i < r->meta->n_pairs; i++) {
+        ith_bytes name = r->meta->pairs[i].key;
+        char key[128];
+        if (name.len <= prefix || memcmp(name.data, r->arch->name, prefix) != 0 ||
+            name.data[prefix] != '.')
+            continue;
+        ith_clean_text(name.data + prefix + 1, name.len - prefix - 1, key, sizeof key);
+        if (strcmp(key, "attention.causal") == 0 ? causal : is_known(r, key) || is_nothing(r, key))
+            continue;
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: Ithaca does not know %s.%s, which may change what the model computes",
+                        r->meta->path, r->arch->name, key);
     }
     return ITH_OK;
 }
@@ -186,7 +263,7 @@ static ith_status read_yarn(const reader *r, ith_error *err)
                         "%s: %s.rope.scaling.yarn_ext_factor is %g; Ithaca supports only 1",
                         r->meta->path, r->arch->name, ext_factor);
     if (factor * yarn_factor != 1)
-        rope->attention_factor = factor * yarn_factor * (0.1 * log(rope->factor) + 1);
+        rope->attention_factor = factor * yarn_factor * (0.1 * ith_ln(rope->factor) + 1);
     return ITH_OK;
 }
 
@@ -217,7 +294,7 @@ static ith_status read_rope(const reader *r, ith_error *err)
 static ith_status read_sampling(const reader *r, ith_error *err)
 {
     ith_hparams *hp = r->hp;
-    int64_t top_k = 0;
+    int64_t top_k = 0, window = 64; /* llama.cpp's default */
 
     ITH_TRY(ith_gguf_real(r->meta, "general.sampling.temp", NULL, &hp->temperature, err));
     ITH_TRY(ith_gguf_int(r->meta, "general.sampling.top_k", NULL, 0, INT32_MAX, &top_k, err));
@@ -225,7 +302,10 @@ static ith_status read_sampling(const reader *r, ith_error *err)
     ITH_TRY(ith_gguf_real(r->meta, "general.sampling.min_p", NULL, &hp->min_p, err));
     ITH_TRY(ith_gguf_real(r->meta, "general.sampling.penalty_repeat", NULL, &hp->repetition_penalty,
                           err));
+    ITH_TRY(ith_gguf_int(r->meta, "general.sampling.penalty_last_n", NULL, ITH_REPEAT_ALL,
+                         INT32_MAX, &window, err));
     hp->top_k = (int)top_k;
+    hp->repetition_window = (int)window;
     hp->has_sampling = hp->temperature > 0;
     return ith_hparams_check_sampling(hp, r->meta->path, err);
 }
@@ -241,6 +321,7 @@ ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_tab
     ITH_TRY(read_vocabulary_size(&r, table, vocab, err));
     hp->tied_embeddings = ith_tensor_table_find(table, r.arch->gguf_names[ITH_ROLE_OUTPUT]) == NULL;
     ITH_TRY(check_settings(&r, err));
+    ITH_TRY(check_keys(&r, err));
     ITH_TRY(check_head_sizes(&r, err));
     ITH_TRY(read_rope(&r, err));
     ITH_TRY(ith_gguf_special_tokens(meta, vocab, hp, err));

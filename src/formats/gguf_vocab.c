@@ -125,13 +125,13 @@ ith_status ith_gguf_special_tokens(const ith_gguf_meta *meta, const ith_gguf_voc
     ITH_TRY(read_token(meta, "tokenizer.ggml.eot_token_id", vocab->n_tokens, &eot, err));
     ITH_TRY(read_token(meta, "tokenizer.ggml.eom_token_id", vocab->n_tokens, &eom, err));
     hp->bos = vocab->bos;
-    ith_hparams_add_eos(hp, vocab->eos);
-    ith_hparams_add_eos(hp, eot);
-    ith_hparams_add_eos(hp, eom);
+    ITH_TRY(ith_hparams_add_eos(hp, vocab->eos, meta->path, err));
+    ITH_TRY(ith_hparams_add_eos(hp, eot, meta->path, err));
+    ITH_TRY(ith_hparams_add_eos(hp, eom, meta->path, err));
     for (size_t i = 0; i < vocab->n_tokens; i++) {
         int32_t type = vocab->types != NULL ? vocab->types[i] : TYPE_CONTROL;
         if ((type == TYPE_CONTROL || type == TYPE_USER_DEFINED) && ends_answer(vocab->tokens[i]))
-            ith_hparams_add_eos(hp, (int64_t)i);
+            ITH_TRY(ith_hparams_add_eos(hp, (int64_t)i, meta->path, err));
     }
     return ITH_OK;
 }

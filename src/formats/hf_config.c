@@ -3,6 +3,7 @@
 
 #include "formats/arch.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +23,15 @@ static bool is_taken(const reader *r, const char *key)
 
 /* ---- The family ---- */
 
+/* "Qwen3Model" of "Qwen3ForCausalLM": the class as saved without its output matrix. */
+static bool is_without_head(const char *class, const char *wanted)
+{
+    const char *head = strstr(wanted, "ForCausalLM");
+    size_t len = head == NULL ? 0 : (size_t)(head - wanted);
+
+    return head != NULL && strncmp(class, wanted, len) == 0 && strcmp(class + len, "Model") == 0;
+}
+
 static ith_status find_arch(const json_t *config, const char *where, const ith_arch **arch,
                             ith_error *err)
 {
@@ -36,7 +46,7 @@ static ith_status find_arch(const json_t *config, const char *where, const ith_a
     *arch = ith_arch_find_hf(type, &wanted);
     if (*arch == NULL)
         return ith_arch_unknown(where, type, err);
-    if (class != NULL && strcmp(class, wanted) != 0)
+    if (class != NULL && strcmp(class, wanted) != 0 && !is_without_head(class, wanted))
         return ith_fail(
             err, ITH_E_UNSUPPORTED,
             "%s: \"architectures\": %s is not supported; of model_type %s Ithaca runs %s", where,
@@ -55,7 +65,8 @@ static void set_defaults(const ith_arch *arch, ith_hparams *hp)
     hp->rope.theta = d->rope_theta;
     hp->tied_embeddings = d->tied_embeddings;
     hp->bos = d->bos;
-    ith_hparams_add_eos(hp, d->eos);
+    if (d->eos >= 0)
+        hp->eos[hp->n_eos++] = d->eos;
 }
 
 /* ---- Settings that must not change the arithmetic ---- */
@@ -130,15 +141,76 @@ static ith_status check_layer_types(const reader *r, const char *key, ith_error 
 static ith_status check_windows(const reader *r, const char *key, ith_error *err)
 {
     int64_t window = 0, first = 0;
-    bool on = false;
+    bool on = r->arch->defaults.sliding_window;
 
     if (json_is_array(json_object_get(r->config, "layer_types")))
         return ITH_OK;
     ITH_TRY(ith_json_bool(r->config, r->where, key, &on, err));
     ITH_TRY(ith_json_int(r->config, r->where, "sliding_window", 0, ITH_SIZE_LIMIT, &window, err));
     ITH_TRY(ith_json_int(r->config, r->where, "max_window_layers", 0, ITH_SIZE_LIMIT, &first, err));
-    return on && window > 0 && first < r->hp->n_layers ? ith_hf_refuse(r->where, key, "true", err)
-                                                       : ITH_OK;
+    if (!on || window == 0 || first >= r->hp->n_layers)
+        return ITH_OK;
+    return json_is_true(json_object_get(r->config, key))
+               ? ith_hf_refuse(r->where, key, "true", err)
+               : ith_hf_refuse(r->where, "sliding_window", "a number", err);
+}
+
+/* "qkv_bias" and "use_qk_norm" may only say what the family has anyway. */
+static ith_status check_of_family(const reader *r, const char *key, ith_error *err)
+{
+    bool has = strcmp(key, "qkv_bias") == 0 ? r->arch->qkv_bias : r->arch->qk_norm, says = has;
+
+    ITH_TRY(ith_json_bool(r->config, r->where, key, &says, err));
+    return says == has ? ITH_OK : ith_hf_refuse(r->where, key, says ? "true" : "false", err);
+}
+
+static ith_status check_causal(const reader *r, const char *key, ith_error *err)
+{
+    bool causal = true;
+
+    ITH_TRY(ith_json_bool(r->config, r->where, key, &causal, err));
+    return causal ? ITH_OK : ith_hf_refuse(r->where, key, "false", err);
+}
+
+/* Only the classes of other families read these, but checkpoints that were renamed to a family's
+ * class keep them. They say nothing if they are null, false, or `neutral`. */
+static ith_status check_neutral(const reader *r, ith_error *err)
+{
+    static const struct {
+        const char *key;
+        double neutral;
+    } keys[] = {
+        {"attention_chunk_size", 0},
+        {"attention_multiplier", NAN},
+        {"attn_logit_softcapping", 0},
+        {"clip_qkv", 0},
+        {"dim_model_base", 0},
+        {"embedding_multiplier", 1},
+        {"final_logit_softcapping", 0},
+        {"first_k_dense_replace", 0},
+        {"logit_scale", 1},
+        {"logits_scaling", 1},
+        {"n_shared_experts", 0},
+        {"no_rope_layer_interval", 0},
+        {"num_experts", 0},
+        {"num_local_experts", 0},
+        {"query_pre_attn_scalar", NAN},
+        {"residual_multiplier", 1},
+        {"routed_scaling_factor", 1},
+        {"scale_depth", 0},
+        {"scale_emb", 1},
+        {"shared_expert_intermediate_size", 0},
+    };
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *value = json_object_get(r->config, keys[i].key);
+        if (is_taken(r, keys[i].key) || value == NULL || json_is_null(value) ||
+            json_is_false(value) ||
+            (json_is_number(value) && json_number_value(value) == keys[i].neutral))
+            continue;
+        return ith_hf_refuse(r->where, keys[i].key, "a value that changes the arithmetic", err);
+    }
+    return ITH_OK;
 }
 
 static ith_status check_settings(const reader *r, ith_error *err)
@@ -155,12 +227,21 @@ static ith_status check_settings(const reader *r, ith_error *err)
         {"partial_rotary_factor", check_rotary},
         {"layer_types", check_layer_types},
         {"use_sliding_window", check_windows},
+        {"use_bias", check_flag},
+        {"alibi", check_flag},
+        {"use_parallel_residual", check_flag},
+        {"add_cross_attention", check_flag},
+        {"is_encoder_decoder", check_flag},
+        {"use_bidirectional_attention", check_flag},
+        {"is_causal", check_causal},
+        {"qkv_bias", check_of_family},
+        {"use_qk_norm", check_of_family},
     };
 
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         if (!is_taken(r, settings[i].key))
             ITH_TRY(settings[i].check(r, settings[i].key, err));
-    return ITH_OK;
+    return check_neutral(r, err);
 }
 
 /* ---- RoPE ---- */
@@ -299,15 +380,15 @@ ith_status ith_hf_special_tokens(const json_t *config, const char *where, ith_hp
         return ITH_OK;
     hp->n_eos = 0;
     if (json_is_integer(eos))
-        ith_hparams_add_eos(hp, json_integer_value(eos));
-    else if (!json_is_array(eos))
+        return ith_hparams_add_eos(hp, json_integer_value(eos), where, err);
+    if (!json_is_array(eos))
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: \"eos_token_id\" should be a whole number or a list of them", where);
     json_array_foreach (eos, i, item) {
         if (!json_is_integer(item))
             return ith_fail(err, ITH_E_FORMAT, "%s: \"eos_token_id\" should hold whole numbers",
                             where);
-        ith_hparams_add_eos(hp, json_integer_value(item));
+        ITH_TRY(ith_hparams_add_eos(hp, json_integer_value(item), where, err));
     }
     return ITH_OK;
 }

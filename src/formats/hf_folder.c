@@ -1,6 +1,7 @@
 /* hf_folder.c - a Hugging Face folder as a source, and messages about folders of other kinds. */
 #include "formats/source_impl.h"
 
+#include "formats/arch.h"
 #include "formats/hf_config.h"
 #include "formats/hparams.h"
 #include "formats/safetensors.h"
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static const char adapter_file[] = "adapter_config.json";
 
 enum { CONFIG_MAX_BYTES = 16 << 20, INDEX_MAX_BYTES = 64 << 20 };
 
@@ -56,8 +59,15 @@ static bool find_suffix(const char *folder, const char *suffix, char found[256])
 
 static ith_status no_config(const char *folder, ith_error *err)
 {
-    char name[256];
+    char name[256], *adapter;
 
+    ITH_TRY(find_file(folder, adapter_file, &adapter, err));
+    free(adapter);
+    if (adapter != NULL)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s has an adapter (%s), which is no model: merge it into the model it "
+                        "was made for with PEFT's merge_and_unload, and give that folder",
+                        folder, adapter_file);
     if (find_suffix(folder, ".gguf", name))
         return ith_fail(err, ITH_E_ARGUMENT, "%s is a directory; give the GGUF file in it: %s/%s",
                         folder, folder, name);
@@ -190,6 +200,40 @@ done:
     return status;
 }
 
+/* Models that were saved as the class without a head have names without "model.". */
+static ith_status complete_names(ith_source *source, ith_error *err)
+{
+    static const char prefix[] = "model.";
+    const ith_arch *arch = ith_arch_find(source->hparams.architecture);
+    const char *embed = arch->hf_names[ITH_ROLE_EMBED], *output = arch->hf_names[ITH_ROLE_OUTPUT];
+    size_t skip = sizeof prefix - 1;
+
+    if (strncmp(embed, prefix, skip) != 0 || ith_source_find(source, embed) != NULL ||
+        ith_source_find(source, embed + skip) == NULL)
+        return ITH_OK;
+    ITH_TRY(ith_tensor_table_prefix(&source->tensors, prefix, output, err));
+    return ith_tensor_table_index(&source->tensors, err);
+}
+
+/* config.json says that the output matrix is the embedding, and the files have another one: it
+ * counts, as in Transformers 5. One that equals the embedding is not needed. */
+static ith_status settle_head(ith_source *source, ith_error *err)
+{
+    const ith_arch *arch = ith_arch_find(source->hparams.architecture);
+    const ith_tensor *embed = ith_source_find(source, arch->hf_names[ITH_ROLE_EMBED]),
+                     *output = ith_source_find(source, arch->hf_names[ITH_ROLE_OUTPUT]);
+
+    if (!source->hparams.tied_embeddings || embed == NULL || output == NULL ||
+        (embed->dtype == output->dtype && embed->bytes == output->bytes &&
+         memcmp(embed->data, output->data, embed->bytes) == 0))
+        return ITH_OK;
+    source->hparams.tied_embeddings = false;
+    return ith_source_note(source, err,
+                           "%s: \"tie_word_embeddings\" is true, but %s differs from the "
+                           "embedding; it is used, as Transformers 5 does",
+                           source->path, output->name);
+}
+
 /* ---- Configuration ---- */
 
 typedef ith_status (*config_reader)(const json_t *config, const char *where, ith_hparams *hp,
@@ -224,6 +268,23 @@ static void set_name(ith_source *source)
     free(full);
 }
 
+/* A fine-tuned adapter (LoRA) in the model's folder, which Transformers would load. */
+static ith_status note_adapter(ith_source *source, ith_error *err)
+{
+    char *path;
+    bool there;
+
+    ITH_TRY(find_file(source->path, adapter_file, &path, err));
+    there = path != NULL;
+    free(path);
+    if (!there)
+        return ITH_OK;
+    return ith_source_note(source, err,
+                           "%s: the adapter (%s) is not applied; to apply it, merge it into the "
+                           "model with PEFT's merge_and_unload",
+                           source->path, adapter_file);
+}
+
 ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err)
 {
     bool tokenizer_only = flags & ITH_SOURCE_TOKENIZER_ONLY, found;
@@ -243,5 +304,10 @@ ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err
                         tokenizer_only ? ith_hf_special_tokens : ith_hf_generation_parse, &found,
                         err));
     set_name(source);
-    return tokenizer_only ? ITH_OK : open_weights(source, err);
+    if (tokenizer_only)
+        return ITH_OK;
+    ITH_TRY(note_adapter(source, err));
+    ITH_TRY(open_weights(source, err));
+    ITH_TRY(complete_names(source, err));
+    return settle_head(source, err);
 }

@@ -18,7 +18,8 @@ ith_hparams ith_hparams_default(void)
         .rms_eps = 1e-6,
         .rope = {.theta = 10000, .beta_fast = 32, .beta_slow = 1, .truncate = true},
         .top_p = 1,
-        .repetition_penalty = 1};
+        .repetition_penalty = 1,
+        .repetition_window = ITH_REPEAT_ALL};
 }
 
 /* Bytes of the printable UTF-8 character at text; 0 if there is none. */
@@ -91,10 +92,34 @@ static ith_status check_ranges(const ith_hparams *hp, const char *where, ith_err
         {"number of key/value heads", hp->n_kv_heads, 1 << 14},
         {"head size", hp->head_dim, 1 << 12},
         {"vocabulary size", hp->n_vocab, 1 << 24},
-        {"context length", hp->ctx_train, INT64_C(1) << 40},
+        {"context length", hp->ctx_train, ITH_MAX_CONTEXT},
     };
 
     return check_limits(limits, sizeof limits / sizeof *limits, where, err);
+}
+
+/* Products of sizes that are each in range. With these bounds the bytes of all weights, and those
+ * of a cache of ITH_MAX_CONTEXT tokens, fit 63 bits in any layout. */
+static ith_status check_products(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const double parameters_max = 0x1p50;
+    const limit limits[] = {
+        {"size of all query heads together", hp->n_heads * hp->head_dim, 1 << 20},
+        {"size of a token's keys in all layers", hp->n_layers * hp->n_kv_heads * hp->head_dim,
+         INT64_C(1) << 32},
+    };
+    double hidden = (double)hp->hidden, d = (double)hp->head_dim,
+           attention = hidden * d * 2 * (double)(hp->n_heads + hp->n_kv_heads),
+           experts = 3 * hidden * (double)hp->experts.ffn * (double)hp->experts.n,
+           layer = attention + 3 * hidden * (double)hp->ffn + experts,
+           all = (double)hp->n_layers * layer + 2 * hidden * (double)hp->n_vocab;
+
+    ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
+    if (all > parameters_max)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: its sizes make a model of %.3g parameters, expected at most %.3g",
+                        where, all, parameters_max);
+    return ITH_OK;
 }
 
 static ith_status check_experts(const ith_hparams *hp, const char *where, ith_error *err)
@@ -116,41 +141,74 @@ static ith_status check_experts(const ith_hparams *hp, const char *where, ith_er
     return ITH_OK;
 }
 
+/* A real number and its range; also false for NaN. */
+typedef struct real_limit {
+    const char *what;
+    double value, min, max;
+} real_limit;
+
+static ith_status check_reals(const real_limit *limits, size_t n, const char *where, ith_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(limits[i].value >= limits[i].min && limits[i].value <= limits[i].max))
+            return ith_fail(err, ITH_E_FORMAT, "%s: %s is %g, expected %g to %g", where,
+                            limits[i].what, limits[i].value, limits[i].min, limits[i].max);
+    return ITH_OK;
+}
+
+static ith_status check_yarn(const ith_rope_params *rope, const char *where, ith_error *err)
+{
+    const real_limit limits[] = {
+        {"YaRN's beta_fast", rope->beta_fast, 1e-6, 1e6},
+        {"YaRN's beta_slow", rope->beta_slow, 1e-6, 1e6},
+        {"YaRN's attention factor", rope->attention_factor, 0, 1e6},
+        {"YaRN's mscale", rope->mscale, 0, 1e6},
+        {"YaRN's mscale_all_dim", rope->mscale_all_dim, 0, 1e6},
+    };
+    return check_reals(limits, sizeof limits / sizeof *limits, where, err);
+}
+
+static ith_status check_llama3(const ith_rope_params *rope, const char *where, ith_error *err)
+{
+    const real_limit limits[] = {
+        {"RoPE scaling's low_freq_factor", rope->low_freq_factor, 1e-6, 1e6},
+        {"RoPE scaling's high_freq_factor", rope->high_freq_factor, 1e-6, 1e6},
+    };
+    ITH_TRY(check_reals(limits, sizeof limits / sizeof *limits, where, err));
+    if (rope->high_freq_factor > rope->low_freq_factor)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_FORMAT,
+                    "%s: RoPE scaling with low_freq_factor %g and high_freq_factor %g: "
+                    "expected 0 < low < high",
+                    where, rope->low_freq_factor, rope->high_freq_factor);
+}
+
 static ith_status check_rope(const ith_rope_params *rope, const char *where, ith_error *err)
 {
-    if (!isfinite(rope->theta) || rope->theta <= 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: the RoPE base is %g, expected a positive number",
-                        where, rope->theta);
+    const limit original = {"RoPE scaling's original context length", rope->original_context,
+                            ITH_MAX_CONTEXT};
+    const real_limit theta = {"the RoPE base", rope->theta, 1.0001, 1e15},
+                     factor = {"the RoPE scaling factor", rope->factor, 1, 1e6};
+
+    ITH_TRY(check_reals(&theta, 1, where, err));
     if (rope->kind == ITH_ROPE_PLAIN)
         return ITH_OK;
-    if (!isfinite(rope->factor) || rope->factor < 1)
-        return ith_fail(err, ITH_E_FORMAT, "%s: the RoPE scaling factor is %g, expected 1 or more",
-                        where, rope->factor);
-    if (rope->kind != ITH_ROPE_LINEAR && rope->original_context < 1)
-        return ith_fail(
-            err, ITH_E_FORMAT,
-            "%s: the RoPE scaling's original context length is %lld, expected 1 or more", where,
-            (long long)rope->original_context);
-    if (rope->kind == ITH_ROPE_YARN &&
-        !(rope->beta_fast > 0 && rope->beta_slow > 0 && rope->attention_factor >= 0))
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: YaRN with beta_fast %g, beta_slow %g, attention factor %g: expected "
-                        "positive numbers",
-                        where, rope->beta_fast, rope->beta_slow, rope->attention_factor);
-    if (rope->kind == ITH_ROPE_LLAMA3 &&
-        !(rope->low_freq_factor > 0 && rope->high_freq_factor > rope->low_freq_factor))
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: RoPE scaling with low_freq_factor %g and high_freq_factor %g: "
-                        "expected 0 < low < high",
-                        where, rope->low_freq_factor, rope->high_freq_factor);
-    return ITH_OK;
+    ITH_TRY(check_reals(&factor, 1, where, err));
+    if (rope->kind == ITH_ROPE_LINEAR)
+        return ITH_OK;
+    ITH_TRY(check_limits(&original, 1, where, err));
+    return rope->kind == ITH_ROPE_YARN ? check_yarn(rope, where, err)
+                                       : check_llama3(rope, where, err);
 }
 
 ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error *err)
 {
+    const real_limit epsilon = {"the RMS norm's epsilon", hp->rms_eps, 1e-30, 1};
+
     ITH_TRY(check_ranges(hp, where, err));
     if (hp->experts.n != 0)
         ITH_TRY(check_experts(hp, where, err));
+    ITH_TRY(check_products(hp, where, err));
     if (hp->n_heads % hp->n_kv_heads != 0)
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: %lld attention heads cannot share %lld key/value heads evenly", where,
@@ -159,8 +217,7 @@ ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: the head size is %lld; rotary positions need an even one", where,
                         (long long)hp->head_dim);
-    if (!isfinite(hp->rms_eps) || hp->rms_eps < 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: the RMS norm's epsilon is %g", where, hp->rms_eps);
+    ITH_TRY(check_reals(&epsilon, 1, where, err));
     return check_rope(&hp->rope, where, err);
 }
 
@@ -178,15 +235,23 @@ ith_status ith_hparams_check_sampling(const ith_hparams *hp, const char *where, 
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: the repetition penalty is %g, expected a positive number", where,
                         hp->repetition_penalty);
+    if (hp->repetition_window < ITH_REPEAT_ALL)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: the repetition window is %d, expected 0 or more, or %d for all tokens",
+                        where, hp->repetition_window, ITH_REPEAT_ALL);
     return ITH_OK;
 }
 
-void ith_hparams_add_eos(ith_hparams *hp, int64_t id)
+ith_status ith_hparams_add_eos(ith_hparams *hp, int64_t id, const char *where, ith_error *err)
 {
-    if (id < 0 || id > INT32_MAX || hp->n_eos == ITH_MAX_EOS)
-        return;
+    if (id < 0 || id > INT32_MAX)
+        return ITH_OK;
     for (int i = 0; i < hp->n_eos; i++)
         if (hp->eos[i] == id)
-            return;
+            return ITH_OK;
+    if (hp->n_eos == ITH_MAX_EOS)
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: more than %d tokens end an answer", where,
+                        ITH_MAX_EOS);
     hp->eos[hp->n_eos++] = (int32_t)id;
+    return ITH_OK;
 }

@@ -8,6 +8,9 @@
  * bound of each field. */
 #define ITH_SIZE_LIMIT (INT64_C(1) << 40)
 
+/* The largest context, whether a file, --ctx or RoPE scaling asks for it. */
+#define ITH_MAX_CONTEXT (INT64_C(1) << 27)
+
 typedef enum ith_rope_kind {
     ITH_ROPE_PLAIN,
     ITH_ROPE_LINEAR,
@@ -31,7 +34,7 @@ typedef struct ith_rope_params {
     double low_freq_factor, high_freq_factor; /* llama3 */
 } ith_rope_params;
 
-enum { ITH_MAX_EOS = 8, ITH_MAX_DENSE = 32, ITH_MAX_EXPERTS_USED = 64 };
+enum { ITH_MAX_EOS = 64, ITH_MAX_DENSE = 32, ITH_MAX_EXPERTS_USED = 64 };
 
 /* A mixture of experts in place of a layer's MLP. */
 typedef struct ith_experts_params {
@@ -58,15 +61,15 @@ typedef struct ith_hparams {
     double rms_eps;
     ith_rope_params rope;
     bool tied_embeddings;
-    bool attention_bias, mlp_bias;
-    int64_t sliding_window;   /* 0: none */
     int32_t eos[ITH_MAX_EOS]; /* [n_eos] tokens that end an answer */
     int n_eos;
     int32_t bos; /* -1: none */
-    /* The model's own sampling (generation_config.json); has_sampling false: greedy. */
+    /* The model's own sampling (generation_config.json); has_sampling false: greedy. The penalty
+     * counts in both cases. */
     bool has_sampling;
     double temperature, top_p, min_p, repetition_penalty;
     int top_k;
+    int repetition_window; /* tokens that the penalty looks back; ITH_REPEAT_ALL: all */
 } ith_hparams;
 
 /* Does the layer have experts, not an MLP? */
@@ -85,15 +88,15 @@ void ith_clean_text(const char *text, size_t len, char *out, size_t size);
 /* With YaRN the context is at least factor * original_context, whatever the file says. */
 void ith_hparams_extend_context(ith_hparams *hp);
 
-/* Are the numbers in range and consistent (heads divide evenly, head_dim is even, ...)?
- * ITH_E_FORMAT names `where`. */
+/* Are the numbers finite, in range and consistent (heads divide evenly, head_dim is even, ...)? Are
+ * the sizes that are made of them far from overflow? ITH_E_FORMAT names `where`. */
 ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error *err);
 
-/* The same for temperature, top_p, min_p and repetition_penalty. */
+/* The same for sampling. */
 ith_status ith_hparams_check_sampling(const ith_hparams *hp, const char *where, ith_error *err);
 
-/* Adds a token that ends answers. Ignored: a token that is there already, a negative one, and any
- * beyond ITH_MAX_EOS. */
-void ith_hparams_add_eos(ith_hparams *hp, int64_t id);
+/* Adds a token that ends answers. Ignored: a token that is there already, and one that is no token
+ * id. ITH_E_UNSUPPORTED, naming `where`: more than ITH_MAX_EOS. */
+ith_status ith_hparams_add_eos(ith_hparams *hp, int64_t id, const char *where, ith_error *err);
 
 #endif

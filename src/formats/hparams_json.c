@@ -4,6 +4,8 @@
 #include "formats/arch.h"
 
 #include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef ith_hparams_field field;
@@ -20,9 +22,6 @@ static const field shared[] = {
     ITH_FIELD("context", INT64, ctx_train),
     ITH_FIELD("rms_eps", REAL, rms_eps),
     ITH_FIELD("tied_embeddings", BOOL, tied_embeddings),
-    ITH_FIELD("attention_bias", BOOL, attention_bias),
-    ITH_FIELD("mlp_bias", BOOL, mlp_bias),
-    ITH_FIELD("sliding_window", INT64, sliding_window),
     ITH_FIELD("bos", INT32, bos),
     ITH_FIELD("has_sampling", BOOL, has_sampling),
     ITH_FIELD("temperature", REAL, temperature),
@@ -30,6 +29,7 @@ static const field shared[] = {
     ITH_FIELD("top_p", REAL, top_p),
     ITH_FIELD("min_p", REAL, min_p),
     ITH_FIELD("repetition_penalty", REAL, repetition_penalty),
+    ITH_OPTIONAL_FIELD("repetition_window", INT, repetition_window),
     ITH_FIELD("rope_theta", REAL, rope.theta),
     ITH_FIELD("rope_factor", REAL, rope.factor),
     ITH_FIELD("rope_original_context", INT64, rope.original_context),
@@ -43,6 +43,12 @@ static const field shared[] = {
     ITH_FIELD("rope_high_freq_factor", REAL, rope.high_freq_factor),
     {0},
 };
+
+/* Members of the format that Ithaca does not compute: they are written as false or 0, and refused
+ * if they say anything else. */
+static const char *const not_computed[] = {"attention_bias", "mlp_bias", "sliding_window"};
+
+enum { N_NOT_COMPUTED = sizeof not_computed / sizeof *not_computed };
 
 static const field none[] = {{0}};
 
@@ -130,8 +136,9 @@ bool ith_hparams_add_own(const ith_hparams *hp, json_t *object)
 
 json_t *ith_hparams_to_json(const ith_hparams *hp)
 {
-    json_t *out = json_pack("{s:s, s:s, s:s}", "architecture", hp->architecture, "name", hp->name,
-                            "rope", ith_rope_kind_names[hp->rope.kind]);
+    json_t *out = json_pack("{s:s, s:s, s:s, s:b, s:b, s:i}", "architecture", hp->architecture,
+                            "name", hp->name, "rope", ith_rope_kind_names[hp->rope.kind],
+                            not_computed[0], false, not_computed[1], false, not_computed[2], 0);
 
     if (out != NULL && add_fields(shared, hp, out) && ith_hparams_add_own(hp, out))
         return out;
@@ -192,6 +199,8 @@ static ith_status read_field(const field *f, const json_t *object, const char *w
     void *at = (char *)hp + f->at;
     int64_t x = 0;
 
+    if (value == NULL && f->optional)
+        return ITH_OK;
     switch (f->kind) {
     case ITH_FIELD_INT64:
         return read_int(f, value, where, 0, INT64_MAX, at, err);
@@ -244,6 +253,65 @@ static ith_status read_texts(const json_t *object, const char *where, ith_hparam
     return ITH_OK;
 }
 
+static ith_status check_not_computed(const json_t *object, const char *where, ith_error *err)
+{
+    for (int i = 0; i < N_NOT_COMPUTED; i++) {
+        const json_t *value = json_object_get(object, not_computed[i]);
+        if (!json_is_boolean(value) && !json_is_integer(value))
+            return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be false or 0", where,
+                            not_computed[i]);
+        if (json_is_true(value) || json_integer_value(value) != 0)
+            return ith_fail(err, ITH_E_UNSUPPORTED, "%s: \"%s\" is not supported", where,
+                            not_computed[i]);
+    }
+    return ITH_OK;
+}
+
+static bool is_field(const field *fields, const char *key, bool group)
+{
+    size_t len = strlen(key);
+
+    for (const field *f = fields; f->key != NULL; f++)
+        if (strcmp(f->key, key) == 0 ||
+            (group && strncmp(f->key, key, len) == 0 && f->key[len] == '.'))
+            return true;
+    return false;
+}
+
+static bool is_known(const char *key, bool group, const field *own)
+{
+    static const char *const texts[] = {"architecture", "name", "rope"};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcmp(texts[i], key) == 0)
+            return true;
+    for (int i = 0; i < N_NOT_COMPUTED; i++)
+        if (strcmp(not_computed[i], key) == 0)
+            return true;
+    return is_field(shared, key, false) || is_field(own, key, group);
+}
+
+/* What nobody would read may change the arithmetic. `in`: "", or the group that `object` is. */
+static ith_status check_members(const json_t *object, const char *in, const char *where,
+                                const field *own, ith_error *err)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
+        bool group = in[0] == '\0' && json_is_object(value);
+        char key[80];
+        snprintf(key, sizeof key, "%s%s%.40s", in, in[0] == '\0' ? "" : ".", name);
+        if (!is_known(key, group, own))
+            return ith_fail(err, ITH_E_UNSUPPORTED,
+                            "%s: the hyperparameter \"%s\" is not known: it needs a newer ithaca",
+                            where, key);
+        if (group)
+            ITH_TRY(check_members(value, key, where, own, err));
+    }
+    return ITH_OK;
+}
+
 ith_status ith_hparams_from_json(const json_t *object, const char *where, ith_hparams *hp,
                                  ith_error *err)
 {
@@ -251,6 +319,8 @@ ith_status ith_hparams_from_json(const json_t *object, const char *where, ith_hp
     ITH_TRY(read_texts(object, where, hp, err));
     ITH_TRY(read_fields(shared, object, where, hp, err));
     ITH_TRY(read_fields(own_fields(hp->architecture), object, where, hp, err));
+    ITH_TRY(check_not_computed(object, where, err));
+    ITH_TRY(check_members(object, "", where, own_fields(hp->architecture), err));
     ITH_TRY(ith_hparams_check(hp, where, err));
-    return hp->has_sampling ? ith_hparams_check_sampling(hp, where, err) : ITH_OK;
+    return ith_hparams_check_sampling(hp, where, err);
 }

@@ -26,16 +26,22 @@ typedef struct ith_hparams_field {
     size_t at;       /* in ith_hparams */
     size_t count_at; /* lists: of the int */
     int max;         /* lists */
+    bool optional;   /* older packs lack it; it then has its default */
 } ith_hparams_field;
 
 /* Rows of a table of fields, which ends with {0}. */
 #define ITH_FIELD(key, kind, member)                                                               \
     {                                                                                              \
-        key, ITH_FIELD_##kind, offsetof(ith_hparams, member), 0, 0                                 \
+        key, ITH_FIELD_##kind, offsetof(ith_hparams, member), 0, 0, false                          \
+    }
+#define ITH_OPTIONAL_FIELD(key, kind, member)                                                      \
+    {                                                                                              \
+        key, ITH_FIELD_##kind, offsetof(ith_hparams, member), 0, 0, true                           \
     }
 #define ITH_FIELD_OF_LIST(key, items, count, max)                                                  \
     {                                                                                              \
-        key, ITH_FIELD_LIST, offsetof(ith_hparams, items), offsetof(ith_hparams, count), max       \
+        key, ITH_FIELD_LIST, offsetof(ith_hparams, items), offsetof(ith_hparams, count), max,      \
+            false                                                                                  \
     }
 
 /* Write reals with 17 digits (JSON_REAL_PRECISION), so that they keep their bits. NULL: no
@@ -46,7 +52,8 @@ json_t *ith_hparams_to_json(const ith_hparams *hp);
 bool ith_hparams_add_own(const ith_hparams *hp, json_t *object);
 
 /* Every field must be there and in range; ITH_E_FORMAT names `where` and the field. A family that
- * is not known has no fields of its own. */
+ * is not known has no fields of its own. ITH_E_UNSUPPORTED: a member that is not known, or one that
+ * asks for what Ithaca does not compute. */
 ith_status ith_hparams_from_json(const json_t *object, const char *where, ith_hparams *hp,
                                  ith_error *err);
 

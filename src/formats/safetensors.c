@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "formats/dtype.h"
+#include "formats/hparams.h"
 
 #include <string.h>
 
@@ -61,10 +62,10 @@ static ith_status read_dtype(ith_tensor *t, const json_t *entry, ith_error *err)
 
     if (name == NULL)
         return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has no \"dtype\"", t->file, t->name);
-    if (!ith_dtype_from_safetensors(name, &t->dtype))
-        return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "%s: tensor %s has type %s; Ithaca reads F32, F16 and BF16", t->file,
-                        t->name, name);
+    if (ith_dtype_from_safetensors(name, &t->dtype))
+        return ITH_OK;
+    t->dtype = ITH_DT_UNREAD;
+    ith_clean_text(name, strlen(name), t->unread, sizeof t->unread);
     return ITH_OK;
 }
 
@@ -104,6 +105,8 @@ static ith_status read_offsets(ith_tensor *t, const json_t *entry, const body *r
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: truncated: tensor %s ends at byte %lld of the data, the file has %zu",
                         t->file, t->name, (long long)end, rest->size);
+    if (t->dtype == ITH_DT_UNREAD)
+        t->bytes = (size_t)(end - begin);
     if ((uint64_t)(end - begin) != t->bytes)
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: tensor %s takes %lld bytes, its shape and type need %zu", t->file,

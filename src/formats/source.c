@@ -3,6 +3,8 @@
 
 #include "formats/packfile.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +51,7 @@ void ith_source_clear(ith_source *source)
     free(source->floats);
     free(source->tokenizer_json);
     free(source->tokenizer_config);
+    free(source->notes);
     free(source->path);
     memset(source, 0, sizeof *source);
 }
@@ -76,6 +79,30 @@ const char *ith_source_path(const ith_source *source)
 const ith_hparams *ith_source_hparams(const ith_source *source)
 {
     return &source->hparams;
+}
+
+const char *ith_source_notes(const ith_source *source)
+{
+    return source->notes != NULL ? source->notes : "";
+}
+
+ith_status ith_source_note(ith_source *source, ith_error *err, const char *format, ...)
+{
+    char line[1000], *longer;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    for (char *c = line; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    if (asprintf(&longer, "%s%s%s", ith_source_notes(source), source->notes != NULL ? "\n" : "",
+                 line) < 0)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a note", source->path);
+    free(source->notes);
+    source->notes = longer;
+    return ITH_OK;
 }
 
 const ith_tensor *ith_source_find(const ith_source *source, const char *name)

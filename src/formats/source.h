@@ -43,6 +43,10 @@ ith_source_kind ith_source_get_kind(const ith_source *source);
 const char *ith_source_path(const ith_source *source);
 const ith_hparams *ith_source_hparams(const ith_source *source);
 
+/* What a user should know of the files although they can be run: what is not used, or what was
+ * decided between contradictions. Sentences, a line each; "" if there is nothing. */
+const char *ith_source_notes(const ith_source *source);
+
 /* By name, NULL if there is none; by index, in the order of the data in the files. Two tensors of
  * GGUF files need care, see gguf.h. */
 const ith_tensor *ith_source_find(const ith_source *source, const char *name);

@@ -23,6 +23,8 @@ struct ith_source {
     size_t meta_bytes; /* of the file before its first tensor's description */
     ith_gguf_vocab vocab;
 
+    char *notes; /* see ith_source_notes; NULL: none */
+
     struct ith_packfile *pack; /* packs */
     float *floats;             /* synthetic: ones, for norms and biases; then the routers */
 };
@@ -44,6 +46,10 @@ ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, uns
 
 /* The same from a pack. */
 ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith_error *err);
+
+/* Adds a line to the notes. */
+ith_status ith_source_note(ith_source *source, ith_error *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Frees what a source holds, but not the struct. */
 void ith_source_clear(ith_source *source);

@@ -13,10 +13,11 @@ typedef struct ith_tensor {
     const char *name;
     const char *file; /* that holds it; for messages */
     ith_dtype dtype;
+    char unread[16];     /* ITH_DT_UNREAD: the type's name in the file; else "" */
     int n_dims;          /* 1 to 4 */
     int64_t dims[4];     /* row-major, as in PyTorch: dims[n_dims - 1] is contiguous */
     const uint8_t *data; /* unaligned */
-    size_t bytes;
+    size_t bytes;        /* 0 if the file does not say and the type is not read */
 
     /* What `data` point into, so that filereader.h can read them; NULL: they are in memory. */
     const struct ith_mapfile *mapping;

@@ -3,25 +3,30 @@
 
 #include "base/range.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 ith_status ith_tensor_set_shape(ith_tensor *t, ith_error *err)
 {
-    const ith_dtype_info *type = ith_dtype_get(t->dtype);
-    size_t elements = 1, bytes;
+    const ith_dtype_info *type;
+    size_t elements = 1, bytes, most = 1; /* most: as if no dimension were 0 */
 
     for (int i = 0; i < t->n_dims; i++)
-        if (t->dims[i] < 0 || !ith_mul_size(elements, (size_t)t->dims[i], &elements))
+        if (t->dims[i] < 0 || !ith_mul_size(elements, (size_t)t->dims[i], &elements) ||
+            !ith_mul_size(most, t->dims[i] > 0 ? (size_t)t->dims[i] : 1, &most) || most > INT64_MAX)
             return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions overflow", t->file,
                             t->name);
+    if (t->dtype == ITH_DT_UNREAD)
+        return ITH_OK;
+    type = ith_dtype_get(t->dtype);
     if (t->dims[t->n_dims - 1] % type->block != 0)
         return ith_fail(
             err, ITH_E_FORMAT,
             "%s: tensor %s: a row of %lld elements is not a whole number of %s blocks of %d",
             t->file, t->name, (long long)t->dims[t->n_dims - 1], type->name, type->block);
     if (!ith_mul_size(elements / (size_t)type->block, (size_t)type->block_bytes, &bytes) ||
-        bytes > INT64_MAX || elements > INT64_MAX)
+        bytes > INT64_MAX)
         return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: its dimensions overflow", t->file,
                         t->name);
     t->bytes = bytes;
@@ -34,6 +39,23 @@ int64_t ith_tensor_elements(const ith_tensor *t)
     for (int i = 0; i < t->n_dims; i++)
         n *= t->dims[i];
     return n;
+}
+
+bool ith_tensor_is_integers(const ith_tensor *t)
+{
+    const char *type = t->unread;
+    return strcmp(type, "BOOL") == 0 ||
+           ((type[0] == 'I' || type[0] == 'U') && type[1] >= '0' && type[1] <= '9');
+}
+
+ith_status ith_tensor_check_read(const ith_tensor *t, ith_error *err)
+{
+    if (t->dtype != ITH_DT_UNREAD)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "%s: tensor %s has type %s; Ithaca reads F32, F16 and BF16, and of GGUF files "
+                    "Q8_0, Q4_0 and Q4_1",
+                    t->file, t->name, t->unread);
 }
 
 static bool grow(ith_tensor_table *table)
@@ -95,6 +117,7 @@ static int compare_names(const void *a, const void *b)
 
 ith_status ith_tensor_table_index(ith_tensor_table *table, ith_error *err)
 {
+    free(table->by_name);
     table->by_name = reallocarray(NULL, table->n + 1, sizeof *table->by_name);
     if (table->by_name == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for an index of %zu tensors", table->n);
@@ -118,6 +141,22 @@ const ith_tensor *ith_tensor_table_find(const ith_tensor_table *table, const cha
         hit =
             bsearch(&key_pointer, table->by_name, table->n, sizeof *table->by_name, compare_names);
     return hit == NULL ? NULL : *hit;
+}
+
+ith_status ith_tensor_table_prefix(ith_tensor_table *table, const char *prefix, const char *except,
+                                   ith_error *err)
+{
+    for (size_t i = 0; i < table->n; i++) {
+        ith_tensor *t = &table->items[i];
+        char *name;
+        if (strncmp(t->name, prefix, strlen(prefix)) == 0 || strcmp(t->name, except) == 0)
+            continue;
+        if (asprintf(&name, "%s%s", prefix, t->name) < 0)
+            return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the list of tensors", t->file);
+        free((char *)(uintptr_t)t->name);
+        t->name = name;
+    }
+    return ITH_OK;
 }
 
 void ith_tensor_table_free(ith_tensor_table *table)

@@ -15,11 +15,19 @@ typedef struct ith_tensor_table {
     const ith_tensor **by_name; /* [n] sorted; NULL before ith_tensor_table_index */
 } ith_tensor_table;
 
-/* Sets t->bytes from name, file, dtype, n_dims and dims. ITH_E_FORMAT: a dimension is negative, the
- * product overflows, or a row is not a whole number of blocks. */
+/* Sets t->bytes from name, file, dtype, n_dims and dims; ITH_DT_UNREAD: leaves it. ITH_E_FORMAT: a
+ * dimension is negative, the product of some of them overflows, or a row is not a whole number of
+ * blocks. */
 ith_status ith_tensor_set_shape(ith_tensor *t, ith_error *err);
 
 int64_t ith_tensor_elements(const ith_tensor *t); /* cannot overflow once the shape is set */
+
+/* Is it of an integer or boolean type that Ithaca does not read? Such tensors are no weights, but
+ * positions or masks. */
+bool ith_tensor_is_integers(const ith_tensor *t);
+
+/* ITH_E_UNSUPPORTED: its type is not read. */
+ith_status ith_tensor_check_read(const ith_tensor *t, ith_error *err);
 
 /* Appends a copy, including the name. */
 ith_status ith_tensor_table_add(ith_tensor_table *table, const ith_tensor *t, ith_error *err);
@@ -28,10 +36,16 @@ ith_status ith_tensor_table_add(ith_tensor_table *table, const ith_tensor *t, it
  * overlap. */
 ith_status ith_tensor_table_order(ith_tensor_table *table, size_t first, ith_error *err);
 
-/* Call after the last tensor, before the first find. ITH_E_FORMAT: two have the same name. */
+/* Call after the last tensor, before the first find; again after a change of names. ITH_E_FORMAT:
+ * two have the same name. */
 ith_status ith_tensor_table_index(ith_tensor_table *table, ith_error *err);
 
 const ith_tensor *ith_tensor_table_find(const ith_tensor_table *table, const char *name);
+
+/* Puts `prefix` before the names that do not begin with it, except for `except`. The index must be
+ * made again. */
+ith_status ith_tensor_table_prefix(ith_tensor_table *table, const char *prefix, const char *except,
+                                   ith_error *err);
 
 void ith_tensor_table_free(ith_tensor_table *table);
 

@@ -75,6 +75,7 @@ static json_t *describe(const ith_archived *s)
 ith_status ith_cache_list(const char *path, char **json, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     folder f;
     ith_status status = open_folder(path, json, &f, err);
 
@@ -155,6 +156,7 @@ static ith_status drop_timeline(folder *f, const char *key, ith_error *err)
 
 ith_status ith_cache_remove(const char *path, const char *key, char **json, ith_error *err)
 {
+    ITH_NEED_ERROR(err);
     folder f;
     ith_status status = open_folder(path, json, &f, err);
 
@@ -214,6 +216,7 @@ ith_status ith_cache_verify(const char *path, ith_progress_fn progress, void *us
                             ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     findings found = {json_array(), 0};
     folder f;
     ith_status status = open_folder(path, json, &f, err);

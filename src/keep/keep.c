@@ -134,6 +134,7 @@ static ith_keep *new_keep(ith_session *s, const ith_keep_params *params)
 ith_status ith_session_keep(ith_session *session, const ith_keep_params *params, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_comm *comm = session->engine->world->comm;
     ith_keep *keep;
     ith_status status;
@@ -170,6 +171,7 @@ static ith_status check_checkpoint(const ith_keep *keep, ith_error *err)
 ith_status ith_session_save(ith_session *session, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_keep *keep = ith_keep_of(session->keeper);
 
     ITH_TRY(check_checkpoint(keep, err));
@@ -188,6 +190,7 @@ static ith_status remove_archive(const ith_keep *keep, ith_error *err)
 
 ith_status ith_session_remove_checkpoint(ith_session *session, ith_error *err)
 {
+    ITH_NEED_ERROR(err);
     ith_keep *keep = ith_keep_of(session->keeper);
     ith_status status = ITH_OK;
 

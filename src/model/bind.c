@@ -4,6 +4,7 @@
 #include "weights/layout.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- Names ---- */
 
@@ -32,8 +33,31 @@ const ith_tensor *ith_bind_look(const ith_binder *b, ith_role role, int number, 
     return ith_source_find(b->source, name);
 }
 
+/* A tensor whose name has other words before the name without "model.", as some programs save
+ * them. */
+static const ith_tensor *find_alike(const ith_source *source, const char *name)
+{
+    const char *tail = strncmp(name, "model.", 6) == 0 ? name + 6 : name;
+    size_t end = strlen(tail);
+
+    for (size_t i = 0; i < ith_source_n_tensors(source); i++) {
+        const ith_tensor *t = ith_source_tensor(source, i);
+        size_t len = strlen(t->name);
+        if (len > end && strcmp(t->name + len - end, tail) == 0 && t->name[len - end - 1] == '.')
+            return t;
+    }
+    return NULL;
+}
+
 ith_status ith_bind_missing(const ith_binder *b, const char *name, ith_error *err)
 {
+    const ith_tensor *alike = find_alike(b->source, name);
+
+    if (alike != NULL)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tensor %s is missing; there is one named %s: save the model again "
+                        "with the names of its class in Transformers",
+                        ith_source_path(b->source), name, alike->name);
     return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is missing", ith_source_path(b->source),
                     name);
 }

@@ -6,6 +6,10 @@
  *
  * Errors of all: ITH_E_FORMAT, a tensor is missing or has another shape; ITH_E_UNSUPPORTED, its
  * type cannot be converted; ITH_E_MEMORY. The text names file and tensor.
+ *
+ * A tensor of the files that nobody has bound in the end would change what the model computes, such
+ * as a bias. It is refused by name, unless it is known to be none (ith_arch_ignores_tensor), of
+ * integers, or an output matrix that equals the embedding.
  */
 #ifndef ITH_MODEL_BIND_H
 #define ITH_MODEL_BIND_H
@@ -62,7 +66,7 @@ ith_status ith_bind_missing(const ith_binder *binder, const char *name, ith_erro
 /* The layout of a tensor's matrix; noted in the model. */
 ith_layout ith_bind_layout(const ith_binder *binder, const ith_tensor *tensor);
 
-/* Binds all tensors of the model. */
+/* Binds all tensors of the model. ITH_E_UNSUPPORTED: some are left. */
 ith_status ith_model_bind(const ith_source *source, ith_load_plan *plan, ith_quant quant,
                           ith_model *model, ith_error *err);
 

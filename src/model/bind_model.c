@@ -1,8 +1,11 @@
 /* bind_model.c - all tensors of a model bound: its own, then block by block those of its layers. */
+#include "formats/tensor_table.h"
 #include "model/bind.h"
 #include "model/blocks/block.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static ith_status bind_block(ith_binder *b, const char *name, ith_block *block, ith_error *err)
 {
@@ -55,6 +58,54 @@ static ith_status bind_all(ith_binder *b, ith_error *err)
     return ITH_OK;
 }
 
+/* ---- What is left ---- */
+
+static bool may_be_left(const ith_binder *b, const ith_tensor *t)
+{
+    const char *output = b->model->arch->hf_names[ITH_ROLE_OUTPUT];
+
+    return ith_arch_ignores_tensor(t->name) || ith_tensor_is_integers(t) ||
+           strcmp(t->name, "rope_freqs.weight") == 0 || /* read by ith_model_open */
+           (b->model->hp.tied_embeddings && strcmp(t->name, output) == 0);
+}
+
+/* Some of the names, with the number of all in the end. */
+typedef struct left_over {
+    char names[500];
+    size_t used, n;
+} left_over;
+
+static void add_name(left_over *l, const char *name)
+{
+    l->n++;
+    if (l->used + strlen(name) + 3 < sizeof l->names)
+        l->used += (size_t)snprintf(l->names + l->used, sizeof l->names - l->used, "%s%s",
+                                    l->n == 1 ? "" : ", ", name);
+}
+
+static ith_status check_left_over(const ith_binder *b, ith_error *err)
+{
+    size_t n = ith_source_n_tensors(b->source);
+    const ith_tensor *all = ith_source_tensor(b->source, 0);
+    bool *bound = calloc(n + 1, sizeof *bound);
+    left_over left = {.n = 0};
+
+    if (bound == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %zu tensors", n);
+    for (size_t i = 0; i < b->plan->n_entries; i++)
+        bound[b->plan->entries[i].tensor - all] = true;
+    for (size_t i = 0; i < n; i++)
+        if (!bound[i] && !may_be_left(b, &all[i]))
+            add_name(&left, all[i].name);
+    free(bound);
+    if (left.n == 0)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "%s: %zu tensors belong to nothing that Ithaca computes for %s, so its answers "
+                    "would be wrong: %s",
+                    ith_source_path(b->source), left.n, b->model->arch->name, left.names);
+}
+
 ith_status ith_model_bind(const ith_source *source, ith_load_plan *plan, ith_quant quant,
                           ith_model *model, ith_error *err)
 {
@@ -63,5 +114,6 @@ ith_status ith_model_bind(const ith_source *source, ith_load_plan *plan, ith_qua
                     .model = model,
                     .quant = quant,
                     .gguf = ith_source_get_kind(source) == ITH_SOURCE_GGUF};
-    return bind_all(&b, err);
+    ITH_TRY(bind_all(&b, err));
+    return check_left_over(&b, err);
 }

@@ -3,6 +3,7 @@
  * A block's output waits in ws->y until the next norm adds it to the residual stream: one walk over
  * a token adds, normalizes and quantizes it.
  */
+#include "base/finite.h"
 #include "model/blocks/block.h"
 #include "model/pass.h"
 
@@ -58,8 +59,29 @@ void ith_add_residual(ith_pass *p, ith_member *me)
     ith_barrier(me);
 }
 
-/* x += y if `add`; h = norm(x), quantized if the model is. */
-static void normalize(ith_pass *p, ith_member *me, bool add, const float *weight)
+/* Writes the smaller of `place` and what is there. */
+static void note_place(int *at, int place)
+{
+    int seen = __atomic_load_n(at, __ATOMIC_RELAXED);
+    while (place < seen &&
+           !__atomic_compare_exchange_n(at, &seen, place, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+}
+
+void ith_check_residual(ith_pass *p, const ith_member *me)
+{
+    int64_t hidden = p->model->hp.hidden;
+    ith_range mine = ith_my_share(me, n_mine(p), 1);
+
+    if (ith_all_finite(p->ws->x + mine.begin * hidden, ith_range_size(mine) * hidden))
+        return;
+    ith_pass_note_not_finite(p);
+    if (p->broken_at != NULL)
+        note_place(p->broken_at, ith_pass_place((int)p->model->hp.n_layers, 0));
+}
+
+/* At ith_pass_place `place`: x += y if `add`; h = norm(x), quantized if the model is. */
+static void normalize(ith_pass *p, ith_member *me, int place, bool add, const float *weight)
 {
     const ith_hparams *hp = &p->model->hp;
     const ith_kernels *kernels = p->model->kernels;
@@ -70,6 +92,8 @@ static void normalize(ith_pass *p, ith_member *me, bool add, const float *weight
         float *x = p->ws->x + t * hp->hidden, *h = p->ws->h + t * p->ws->ld;
         if (add)
             kernels->add(hp->hidden, x, p->ws->y + t * p->ws->ld_y);
+        if (p->broken_at != NULL && !ith_all_finite(x, hp->hidden))
+            note_place(p->broken_at, place);
         kernels->rmsnorm(hp->hidden, x, weight, (float)hp->rms_eps, h);
         if (p->model->quantized)
             kernels->quantize(hp->hidden, h, &in.acts, t, 0);
@@ -92,7 +116,7 @@ void ith_pass_show(ith_pass *p, const ith_matrix *const *readers, int n_readers,
 
 void ith_show_output(ith_pass *p, ith_member *me)
 {
-    normalize(p, me, false, p->model->out_norm);
+    normalize(p, me, ith_pass_place((int)p->model->hp.n_layers, 0), false, p->model->out_norm);
     ith_pass_show(p, &p->model->output, 1, p->model->hp.hidden, false, me);
     ith_barrier(me);
 }
@@ -103,7 +127,7 @@ void ith_layer_forward(ith_pass *p, int number, ith_member *me)
 
     for (int i = 0; i < layer->n; i++) {
         const ith_sublayer *sub = &layer->sub[i];
-        normalize(p, me, number > 0 || i > 0, sub->norm);
+        normalize(p, me, ith_pass_place(number, i), number > 0 || i > 0, sub->norm);
         ith_pass_lap(p, me, number, ITH_LAP_REST);
         sub->block.kind->run(p, number, &sub->block, me);
         p->way->gather_y(p, me);

@@ -1,8 +1,9 @@
 /* logits.c - from the last layer to the vocabulary. For logits, ranks divide the rows of the output
  * matrix; for scores, they divide the tokens. */
+#include "base/finite.h"
+#include "base/precise.h"
 #include "model/pass.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Ulysses: the rank that holds the pass's last token, as the last of its own. */
@@ -82,18 +83,30 @@ static void output(ith_pass *p, ith_member *me, ith_range rows, ith_need need, c
     }
 }
 
+/* My share of this rank's rows. */
+static void check_logits(ith_pass *p, const ith_member *me, const float *logits, int64_t n_rows)
+{
+    ith_range mine = ith_my_share(me, n_rows, 1);
+
+    for (int64_t i = 0; i < p->n_logits; i++)
+        if (!ith_all_finite(logits + i * ith_logits_ld(p->model) + mine.begin,
+                            ith_range_size(mine)))
+            ith_pass_note_not_finite(p);
+}
+
 void ith_logits(ith_pass *p, ith_member *me)
 {
     const ith_matrix *w = p->model->output;
     bool alone = p->comm->size == 1;
     ith_range rows = ith_mesh_rows(&p->mesh, w->rows, p->comm->rank);
     ith_input in = ith_pass_input(p, w->cols);
+    float *logits = alone ? p->logits : p->ws->logits_rows;
 
     if (me->tid == 0)
         share_last(p);
     ith_barrier(me);
-    output(p, me, rows, ITH_NEED_HELD, &in, p->n_logits, alone ? p->logits : p->ws->logits_rows,
-           ith_logits_ld(p->model));
+    output(p, me, rows, ITH_NEED_HELD, &in, p->n_logits, logits, ith_logits_ld(p->model));
+    check_logits(p, me, logits, ith_range_size(rows));
     if (alone)
         return;
     if (me->tid == 0)
@@ -108,14 +121,13 @@ ith_range ith_pass_scored(const ith_pass *p, int rank)
     return ith_mesh_slots(&p->mesh, p->n, rank);
 }
 
-/* -ln softmax(logits)[target]. The logarithm is double, so that it rounds to the same float on all
- * machines. */
+/* -ln softmax(logits)[target] */
 static float negative_log_likelihood(const ith_kernels *kernels, int64_t n, const float *logits,
                                      int32_t target)
 {
     float top = kernels->max(n, logits);
     double sum = (double)kernels->sum_exp(n, logits, top);
-    return (float)(log(sum) + ((double)top - (double)logits[target]));
+    return (float)(ith_ln(sum) + ((double)top - (double)logits[target]));
 }
 
 /* My tokens [t, t + n); n may be 0. */
@@ -139,9 +151,12 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
     output(p, me, (ith_range){0, w->rows}, ITH_NEED_ALL, &in, n, p->score_logits, ld);
     for (int64_t i = share.begin; i < share.end; i++) {
         int32_t target = p->targets[ith_pass_token(p, t + i)];
-        if (target >= 0)
-            p->nll[p->mine.begin + t + i] =
-                negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, target);
+        float *nll = &p->nll[p->mine.begin + t + i];
+        if (target < 0)
+            continue;
+        *nll = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, target);
+        if (!ith_all_finite(nll, 1))
+            ith_pass_note_not_finite(p);
     }
     ith_barrier(me);
 }

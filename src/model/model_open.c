@@ -1,10 +1,22 @@
 /* model_open.c - opens a model: rotary positions, layers, and the tensors bound to them. */
 #include "model/model.h"
 
+#include "formats/tensor_table.h"
 #include "model/blocks/block.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Divisors of frequencies. Llama 3's are 1 to 32. */
+static ith_status check_factors(const ith_tensor *t, const float *values, ith_error *err)
+{
+    for (int64_t i = 0; t != NULL && i < t->dims[0]; i++)
+        if (!(values[i] >= 1e-3f && values[i] <= 1e6f))
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: tensor %s: number %lld is %g, expected %g to %g", t->file, t->name,
+                            (long long)i, (double)values[i], 1e-3, 1e6);
+    return ITH_OK;
+}
 
 static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *err)
 {
@@ -13,6 +25,7 @@ static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *e
     ith_status status;
 
     if (factors != NULL) {
+        ITH_TRY(ith_tensor_check_read(factors, err));
         if (factors->n_dims != 1 || factors->dims[0] != m->hp.head_dim / 2)
             return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should have %lld elements",
                             factors->file, factors->name, (long long)m->hp.head_dim / 2);
@@ -21,7 +34,12 @@ static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *e
             return ith_fail(err, ITH_E_MEMORY, "no memory for rotary frequencies");
         ith_dtype_to_f32(factors->dtype, factors->data, factors->dims[0], values);
     }
-    status = ith_rope_open(&m->hp.rope, m->hp.head_dim, m->hp.ctx_train, values, &m->rope, err);
+    status = check_factors(factors, values, err);
+    if (status == ITH_OK) {
+        status = ith_rope_open(&m->hp.rope, m->hp.head_dim, m->hp.ctx_train, values, &m->rope, err);
+        if (status != ITH_OK)
+            status = ith_fail_prefix(err, status, "%s", ith_source_path(source));
+    }
     free(values);
     return status;
 }

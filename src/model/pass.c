@@ -77,6 +77,7 @@ static void run(void *arg, ith_member *me)
     if (is_stopped(p, outside, me))
         return;
     ith_add_residual(p, me);
+    ith_check_residual(p, me);
     if (p->probe != NULL)
         ith_show_output(p, me);
     if (p->targets != NULL)

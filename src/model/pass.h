@@ -90,7 +90,22 @@ struct ith_pass {
     bool (*goes_on)(void *user, int layers);
     void *user;
     bool stopped; /* it did not: nothing that the pass writes counts */
+
+    /* Set when the pass has run: this rank met a NaN or an infinity in the last residuals of its
+     * tokens, in its rows of the logits, or in its scores. */
+    bool not_finite;
+
+    /* To find out where that begins: the first ith_pass_place at which this rank's tokens have one
+     * is written here, if it is less than what is here. NULL: nobody asks. */
+    int *broken_at;
 };
+
+/* A place in the residual stream: before block `sub` of a layer. After the last layer, layer is
+ * n_layers and sub 0. */
+static inline int ith_pass_place(int layer, int sub)
+{
+    return layer * ITH_MAX_SUBLAYERS + sub;
+}
 
 enum { ITH_SCORE_TOKENS = 16 };
 
@@ -165,10 +180,18 @@ ith_range ith_pass_scored(const ith_pass *pass, int rank);
 void ith_layer_forward(ith_pass *pass, int layer, ith_member *me);
 /* layer.c: x += y, my tokens. */
 void ith_add_residual(ith_pass *pass, ith_member *me);
+/* layer.c, without a barrier: notes a NaN or infinity in the last residuals of my tokens. */
+void ith_check_residual(ith_pass *pass, const ith_member *me);
 /* layer.c: x normalized, to the probe; overwrites h. */
 void ith_show_output(ith_pass *pass, ith_member *me);
 /* layer.c: h -> acts, by ith_my_share of my tokens. */
 void ith_quantize_h(ith_pass *pass, ith_member *me, int64_t cols);
+/* All members, without a barrier: somebody has met a NaN or an infinity. */
+static inline void ith_pass_note_not_finite(ith_pass *pass)
+{
+    __atomic_store_n(&pass->not_finite, true, __ATOMIC_RELAXED);
+}
+
 /* logits.c: of the last n_logits tokens. */
 void ith_logits(ith_pass *pass, ith_member *me);
 /* logits.c */

@@ -1,30 +1,32 @@
 /* rope.c - rotary frequencies, their scaling, and angles that are equal on all machines. */
 #include "model/rope.h"
 
+#include "base/precise.h"
+
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
 static const double PI = 3.14159265358979323846;
 
-/* theta^(-2i/d) in float32 steps. pow is libm's: machines can only differ if its double result lies
- * within 2^-53 of the middle between two floats. */
+/* theta^(-2i/d) in float32 steps. */
 static float plain_frequency(double theta, int64_t i, int64_t head_dim)
 {
     float exponent = (float)(2 * i) / (float)head_dim;
-    return 1.0f / (float)pow(theta, (double)exponent);
+    return 1.0f / (float)ith_power(theta, (double)exponent);
 }
 
 /* ---- YaRN ---- */
 
 static double correction_dim(double rotations, const ith_rope_params *p, int64_t head_dim)
 {
-    return (double)head_dim * log((double)p->original_context / (rotations * 2 * PI)) /
-           (2 * log(p->theta));
+    return (double)head_dim * ith_ln((double)p->original_context / (rotations * 2 * PI)) /
+           (2 * ith_ln(p->theta));
 }
 
 static double magnitude(double factor, double mscale)
 {
-    return factor <= 1 ? 1.0 : 0.1 * mscale * log(factor) + 1.0;
+    return factor <= 1 ? 1.0 : 0.1 * mscale * ith_ln(factor) + 1.0;
 }
 
 static float yarn_attention_factor(const ith_rope_params *p)
@@ -51,7 +53,7 @@ static void yarn(const ith_rope_params *p, int64_t head_dim, ith_rope *rope)
     if (low == high)
         high += 0.001;
     for (int64_t i = 0; i < rope->half; i++) {
-        float frequency = (float)pow(p->theta, (double)((float)(2 * i) / (float)head_dim));
+        float frequency = (float)ith_power(p->theta, (double)((float)(2 * i) / (float)head_dim));
         float extrapolated = 1.0f / frequency, interpolated = 1.0f / ((float)p->factor * frequency);
         float ramp = ((float)i - (float)low) / (float)(high - low);
         float unscaled = 1.0f - fminf(fmaxf(ramp, 0.0f), 1.0f);
@@ -80,15 +82,31 @@ static ith_status check(const ith_rope_params *p, int64_t head_dim, ith_error *e
         return ith_fail(err, ITH_E_UNSUPPORTED,
                         "rotary positions need an even head size, but this model has %lld",
                         (long long)head_dim);
-    if (!(p->theta > 0) || (p->kind != ITH_ROPE_PLAIN && !(p->factor > 0)))
-        return ith_fail(err, ITH_E_FORMAT, "rope theta %g and factor %g should be positive",
-                        p->theta, p->factor);
+    if (!(p->theta > 1) || (p->kind != ITH_ROPE_PLAIN && !(p->factor > 0)))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "rope theta %g should be more than 1 and factor %g positive", p->theta,
+                        p->factor);
     if ((p->kind == ITH_ROPE_YARN || p->kind == ITH_ROPE_LLAMA3) && p->original_context <= 0)
         return ith_fail(err, ITH_E_FORMAT, "rope scaling lacks original_max_position_embeddings");
     if (p->kind == ITH_ROPE_LLAMA3 &&
         !(p->high_freq_factor > p->low_freq_factor && p->low_freq_factor > 0))
         return ith_fail(err, ITH_E_FORMAT,
                         "llama3 rope scaling needs high_freq_factor > low_freq_factor > 0");
+    return ITH_OK;
+}
+
+/* The last word on parameters and divisors: angles are computed from these. */
+static ith_status check_frequencies(const ith_rope *rope, ith_error *err)
+{
+    for (int64_t i = 0; i < rope->half; i++)
+        if (!(rope->inv_freq[i] > 0 && rope->inv_freq[i] <= ITH_ROPE_FASTEST))
+            return ith_fail(err, ITH_E_FORMAT,
+                            "rotary frequency %lld is %g, expected more than 0 and at most %d "
+                            "radians per token",
+                            (long long)i, (double)rope->inv_freq[i], ITH_ROPE_FASTEST);
+    if (!(rope->attention_factor > 0 && rope->attention_factor <= FLT_MAX))
+        return ith_fail(err, ITH_E_FORMAT, "YaRN's attention factor is %g, expected more than 0",
+                        (double)rope->attention_factor);
     return ITH_OK;
 }
 
@@ -117,7 +135,7 @@ ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_
         yarn(&p, head_dim, rope);
     for (int64_t i = 0; freq_factors != NULL && i < rope->half; i++)
         rope->inv_freq[i] /= freq_factors[i];
-    return ITH_OK;
+    return check_frequencies(rope, err);
 }
 
 void ith_rope_close(ith_rope *rope)
@@ -126,9 +144,10 @@ void ith_rope_close(ith_rope *rope)
     rope->inv_freq = NULL;
 }
 
-/* Sine and cosine of 0 <= x < 2^22. Cody and Waite's reduction by pi/2 as a sum of two numbers (the
- * first has 33 bits, so its multiple by n is exact), then the Taylor series on [-pi/4, pi/4] to
- * x^15 and x^16. The error is below 1e-16, far below half a unit of a float. */
+/* Sine and cosine of x >= 0. Cody and Waite's reduction by pi/2 as a sum of two numbers (the first
+ * has 33 bits, so its multiple by n < 2^20 is exact), then the Taylor series on [-pi/4, pi/4] to
+ * x^15 and x^16. Up to x = 1.6 million the error is below 1e-16, far below half a unit of a float;
+ * beyond, it grows to x 2^-53, and floats no longer tell such angles apart. */
 static void sine_cosine(double x, double *sine, double *cosine)
 {
     const double half_pi_high = 1.57079632673412561417e+00,

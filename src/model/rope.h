@@ -10,6 +10,8 @@
 
 #include "formats/source.h"
 
+enum { ITH_ROPE_FASTEST = 1000 }; /* radians per token */
+
 typedef struct ith_rope {
     int64_t half;           /* head_dim / 2 */
     float *inv_freq;        /* [half] radians per token */
@@ -18,14 +20,16 @@ typedef struct ith_rope {
 
 /* ctx_train: tokens that the model was trained for, used if params do not say what scaling extends.
  * freq_factors: [head_dim / 2] divisors of the frequencies (GGUF's rope_freqs.weight), or NULL.
- * ITH_E_UNSUPPORTED: head_dim is odd. ITH_E_FORMAT: params contradict each other. ITH_E_MEMORY. */
+ * Frequencies have the same bits on every machine (base/precise.h). ITH_E_UNSUPPORTED: head_dim is
+ * odd. ITH_E_FORMAT: params contradict each other, or a frequency is not finite, not positive, or
+ * above ITH_ROPE_FASTEST. ITH_E_MEMORY. *rope must be closed even after a failure. */
 ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_t ctx_train,
                          const float *freq_factors, ith_rope *rope, ith_error *err);
 void ith_rope_close(ith_rope *rope);
 
 /* Replaces the scaling in *rope by `text` (ith_engine_params.rope_scaling, ithaca.h), and
  * *ctx_train by the context that the model then has. ITH_E_ARGUMENT: `text` has none of the allowed
- * forms. */
+ * forms, or the context is more than ITH_MAX_CONTEXT. */
 ith_status ith_rope_scale(const char *text, ith_rope_params *rope, int64_t *ctx_train,
                           ith_error *err);
 

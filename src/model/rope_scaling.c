@@ -8,7 +8,6 @@
 #include <string.h>
 
 static const double FACTOR_MAX = 1e6;
-static const int64_t ORIGINAL_MAX = INT64_C(1) << 40;
 
 static ith_status wrong(const char *text, ith_error *err)
 {
@@ -43,7 +42,7 @@ static bool take_original(const char **at, int64_t *original)
     errno = 0;
     *original = strtoll(*at + 1, &end, 10);
     *at = end;
-    return errno == 0 && *original <= ORIGINAL_MAX;
+    return errno == 0 && *original <= ITH_MAX_CONTEXT;
 }
 
 ith_status ith_rope_scale(const char *text, ith_rope_params *rope, int64_t *ctx_train,
@@ -72,6 +71,10 @@ ith_status ith_rope_scale(const char *text, ith_rope_params *rope, int64_t *ctx_
     }
     if (!good || (p.kind != ITH_ROPE_PLAIN && *at != 0))
         return wrong(text, err);
+    if (p.factor * (double)original > (double)ITH_MAX_CONTEXT)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "RoPE scaling \"%s\" makes %g times %lld tokens of context, more than %lld",
+                        text, p.factor, (long long)original, (long long)ITH_MAX_CONTEXT);
     *rope = p;
     *ctx_train = (int64_t)llround(p.factor * (double)original);
     return ITH_OK;

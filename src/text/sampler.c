@@ -20,7 +20,9 @@ struct ith_sampler {
     float *maxima;   /* [n_vocab / ITH_MAXIMA, rounded up] */
     int32_t *ids;    /* [n_vocab] */
     candidate *list; /* [n_vocab] */
-    int32_t *window; /* [repeat_window] a ring buffer */
+    /* [repeat_window] a ring buffer; for ITH_REPEAT_ALL [n_vocab] each accepted token once */
+    int32_t *window;
+    bool *seen; /* ITH_REPEAT_ALL: [n_vocab] is it in the window? */
     int64_t n_accepted;
     int64_t n_draws;
 };
@@ -79,10 +81,15 @@ static ith_status check_params(const ith_sampling *p, int64_t n_vocab, ith_error
     if (!(p->repeat_penalty > 0 && p->repeat_penalty <= 1e6f))
         return ith_fail(err, ITH_E_ARGUMENT, "repeat_penalty is %g; expected more than 0 (1: off)",
                         (double)p->repeat_penalty);
-    if (p->repeat_window < 0 || p->repeat_window > MAX_WINDOW)
-        return ith_fail(err, ITH_E_ARGUMENT, "repeat_window is %d; expected 0 to %d",
-                        p->repeat_window, MAX_WINDOW);
+    if (p->repeat_window < ITH_REPEAT_ALL || p->repeat_window > MAX_WINDOW)
+        return ith_fail(err, ITH_E_ARGUMENT, "repeat_window is %d; expected 0 to %d, or %d for all",
+                        p->repeat_window, MAX_WINDOW, ITH_REPEAT_ALL);
     return ITH_OK;
+}
+
+static size_t window_room(const ith_sampling *p, int64_t n_vocab)
+{
+    return (p->repeat_window == ITH_REPEAT_ALL ? (size_t)n_vocab : (size_t)p->repeat_window) + 1;
 }
 
 ith_status ith_sampler_open(const ith_sampling *params, int64_t n_vocab, ith_sampler **out,
@@ -98,10 +105,12 @@ ith_status ith_sampler_open(const ith_sampling *params, int64_t n_vocab, ith_sam
         sampler->maxima = malloc(((size_t)n_vocab / ITH_MAXIMA + 1) * sizeof *sampler->maxima);
         sampler->ids = malloc((size_t)n_vocab * sizeof *sampler->ids);
         sampler->list = malloc((size_t)n_vocab * sizeof *sampler->list);
-        sampler->window = malloc(((size_t)params->repeat_window + 1) * sizeof *sampler->window);
+        sampler->window = malloc(window_room(params, n_vocab) * sizeof *sampler->window);
+        sampler->seen = calloc((size_t)n_vocab, sizeof *sampler->seen);
     }
     if (sampler == NULL || sampler->logits == NULL || sampler->maxima == NULL ||
-        sampler->ids == NULL || sampler->list == NULL || sampler->window == NULL) {
+        sampler->ids == NULL || sampler->list == NULL || sampler->window == NULL ||
+        sampler->seen == NULL) {
         ith_sampler_close(sampler);
         return ith_fail(err, ITH_E_MEMORY, "no memory to sample from %lld tokens",
                         (long long)n_vocab);
@@ -123,6 +132,7 @@ void ith_sampler_close(ith_sampler *sampler)
     free(sampler->ids);
     free(sampler->list);
     free(sampler->window);
+    free(sampler->seen);
     free(sampler);
 }
 
@@ -130,7 +140,12 @@ void ith_sampler_accept(ith_sampler *sampler, int32_t id)
 {
     if (sampler->params.repeat_window == 0 || id < 0 || id >= sampler->n_vocab)
         return;
-    sampler->window[sampler->n_accepted++ % sampler->params.repeat_window] = id;
+    if (sampler->params.repeat_window != ITH_REPEAT_ALL) {
+        sampler->window[sampler->n_accepted++ % sampler->params.repeat_window] = id;
+    } else if (!sampler->seen[id]) {
+        sampler->seen[id] = true;
+        sampler->window[sampler->n_accepted++] = id;
+    }
 }
 
 /* ---- Filters ---- */
@@ -139,10 +154,11 @@ void ith_sampler_accept(ith_sampler *sampler, int32_t id)
  * time the penalty applies to the original logit. */
 static const float *penalize(ith_sampler *sampler, const float *logits)
 {
-    int64_t n = sampler->n_accepted < sampler->params.repeat_window ? sampler->n_accepted
-                                                                    : sampler->params.repeat_window;
+    int64_t room = sampler->params.repeat_window, n = sampler->n_accepted;
     float penalty = sampler->params.repeat_penalty;
 
+    if (room != ITH_REPEAT_ALL && n > room)
+        n = room;
     if (penalty == 1 || n == 0)
         return logits;
     memcpy(sampler->logits, logits, (size_t)sampler->n_vocab * sizeof *logits);

@@ -1,8 +1,9 @@
 /* sampler.h - chooses the next token from logits. A seed gives the same choices on every machine.
  *
  * The filters run in this order, as in Transformers (llama.cpp applies the temperature last):
- *   1. Repetition penalty, once for each token among the last repeat_window accepted ones: a
- *      positive logit is divided by it, another multiplied (Keskar et al. 2019, arXiv:1909.05858).
+ *   1. Repetition penalty, once for each token among the last repeat_window accepted ones
+ *      (ITH_REPEAT_ALL: all): a positive logit is divided by it, another multiplied (Keskar et al.
+ *      2019, arXiv:1909.05858).
  *   2. Temperature: logits are divided by it. Temperature 0 chooses the largest logit; nothing is
  *      random then, and the filters below have no effect.
  *   3. Top-k: keeps the k largest logits, exactly k.
@@ -28,8 +29,8 @@
 typedef struct ith_sampler ith_sampler;
 
 /* Allocates all memory. ITH_E_ARGUMENT, naming the parameter: temperature < 0, top_k < 0, top_p or
- * min_p outside [0, 1], repeat_penalty <= 0, repeat_window < 0, n_vocab < 1, or NaN. top_p 0 keeps
- * one token. */
+ * min_p outside [0, 1], repeat_penalty <= 0, repeat_window < ITH_REPEAT_ALL, n_vocab < 1, or NaN.
+ * top_p 0 keeps one token. */
 ith_status ith_sampler_open(const ith_sampling *params, int64_t n_vocab, ith_sampler **sampler,
                             ith_error *err);
 void ith_sampler_close(ith_sampler *sampler); /* accepts NULL */

@@ -59,6 +59,7 @@ static ith_status bench_levels(ith_kernel_bench *b, json_t *ceilings, bool count
 ith_status ith_bench_kernels(const ith_bench_kernels_params *params, char **json, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_kernel_bench b = {.params = params, .results = json_array()};
     json_t *ceilings = json_object(), *root = NULL;
     ith_topology *topology = NULL;

@@ -397,6 +397,7 @@ ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *par
                            ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_comm *comm = engine->world->comm;
     model_bench b = {.engine = engine, .params = params};
     json_t *root = NULL, *depths = json_array();

@@ -32,6 +32,7 @@ ith_status ith_bench_roofline(ith_world *world, const ith_bench_roofline_params 
                               char **json, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_team *team = NULL;
     void *buffer = NULL;
     size_t bytes = 0;

@@ -192,6 +192,7 @@ static ith_status choose_window(const ith_engine *e, const ith_calibrate_params 
 ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_comm *comm = engine->world->comm;
     calibration c = {.model = engine->model,
                      .plan = ith_store_load_plan(engine->store),

@@ -151,6 +151,7 @@ static json_t *answer(const estimate *f)
 ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     estimate f = {.params = params};
     ith_engine_params rank = of_rank(params);
     ith_world world = {0};

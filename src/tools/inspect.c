@@ -23,6 +23,7 @@ static ith_status text_of(json_t *root, char **json, ith_error *err)
 ith_status ith_inspect(const char *model, char **json, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_source *source;
     json_t *root = NULL;
     ith_status status;
@@ -65,6 +66,7 @@ static json_t *simd_names(void)
 ith_status ith_build_info(char **json, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     json_t *root =
         json_pack("{s:s, s:s, s:o, s:s, s:s, s:i, s:I}", "version", ITH_VERSION, "simd",
                   ith_kernels_get()->name, "simd_available", simd_names(), "mpi",

@@ -1,6 +1,7 @@
 /* pack_key_means.c - measures the key means of a new pack by running the model in it. */
 #include "tools/pack_key_means.h"
 
+#include "base/finite.h"
 #include "comm/comm_self.h"
 #include "engine/engine_open.h"
 #include "engine/key_means.h"
@@ -21,7 +22,7 @@ static ith_status measure(ith_engine *e, ith_error *err)
 
 static void take_measured(ith_engine *e, ith_key_means *means)
 {
-    if (!ith_key_means_are_finite(e->model->key_means, ith_key_means_count(e->model))) {
+    if (!ith_all_finite(e->model->key_means, (int64_t)ith_key_means_count(e->model))) {
         ith_fail(&means->why, ITH_E_FORMAT, "the model's keys are not finite numbers");
         return;
     }

@@ -192,6 +192,7 @@ static ith_status write_json(const rank_report *reports, int n, char **json, ith
 ith_status ith_session_page_report(const ith_session *session, char **json, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_comm *comm = session->engine->world->comm;
     size_t n = (size_t)comm->size;
     rank_report *reports = calloc(n, sizeof *reports);

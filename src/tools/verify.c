@@ -118,6 +118,7 @@ ith_status ith_pack_verify(const char *model, int threads, ith_progress_fn progr
                            ith_error *err)
 {
     ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
     ith_source *source = NULL;
     ith_team *team = NULL;
     ith_status status;

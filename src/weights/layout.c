@@ -1,6 +1,7 @@
 /* layout.c - packs tiles from blocks or floats, and unpacks rows. */
 #include "weights/layout.h"
 
+#include "base/finite.h"
 #include "formats/packfile.h"
 #include "simd/half.h"
 #include "weights/fit.h"
@@ -16,6 +17,8 @@ static ith_layout own_layout(const ith_tensor *tensor)
         [ITH_DT_F32] = ITH_F32T, [ITH_DT_F16] = ITH_F32T, [ITH_DT_BF16] = ITH_BF16,
         [ITH_DT_Q8_0] = ITH_W8,  [ITH_DT_Q4_0] = ITH_W4,  [ITH_DT_Q4_1] = ITH_W4M,
     };
+    if (tensor->dtype == ITH_DT_UNREAD) /* the plan refuses it */
+        return ITH_F32T;
     return tensor->packed != NULL ? tensor->packed->layout : of[tensor->dtype];
 }
 
@@ -97,10 +100,19 @@ typedef struct block_type {
 
 static const block_type q8_0 = {34, 0, -1, 2}, q4_0 = {18, 0, -1, 2}, q4_1 = {20, 0, 2, 4};
 
-static void pack_blocks(ith_layout layout, int64_t groups, block_type type,
+static bool is_finite_half(const uint8_t *at)
+{
+    uint16_t half;
+    memcpy(&half, at, sizeof half);
+    return ith_f16_is_finite(half);
+}
+
+/* False: a scale or minimum is NaN or infinite. */
+static bool pack_blocks(ith_layout layout, int64_t groups, block_type type,
                         const uint8_t *const rows[16], uint8_t *tile)
 {
     int64_t scales = (layout == ITH_W8 ? 512 : 256) * groups, mins = scales + 32 * groups;
+    bool finite = true;
 
     for (int64_t g = 0; g < groups; g++) {
         for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++) {
@@ -110,10 +122,14 @@ static void pack_blocks(ith_layout layout, int64_t groups, block_type type,
             else
                 put_w4(tile, g, r, block + type.quants_at);
             memcpy(tile + scales + (16 * g + r) * 2, block + type.scale_at, 2);
-            if (type.min_at >= 0)
-                memcpy(tile + mins + (16 * g + r) * 2, block + type.min_at, 2);
+            finite &= is_finite_half(block + type.scale_at);
+            if (type.min_at < 0)
+                continue;
+            memcpy(tile + mins + (16 * g + r) * 2, block + type.min_at, 2);
+            finite &= is_finite_half(block + type.min_at);
         }
     }
+    return finite;
 }
 
 /* ---- Floats, a group of 32 columns of all rows at a time ---- */
@@ -200,19 +216,27 @@ static bool pack_quantized(ith_layout layout, int64_t groups, const floats *f, u
             ith_fit_w4m(&group, &fit);
         for (int c = (int)columns_of(f, g); c < ITH_GROUP; c++)
             memset(fit.quants[c], 0, sizeof fit.quants[c]);
-        for (int r = 0; r < ITH_TILE_ROWS && f->rows[r] != NULL; r++)
+        for (int r = 0; r < ITH_TILE_ROWS && f->rows[r] != NULL; r++) {
             put_fit(layout, groups, g, r, &fit, tile);
+            finite &= ith_f16_is_finite(fit.scale[r]) &&
+                      (layout == ITH_W8 || ith_f16_is_finite(fit.min[r]));
+        }
     }
     return finite;
 }
 
-static void pack_float(ith_layout layout, int64_t groups, const floats *f, int r, uint8_t *tile)
+/* False: a float is NaN or infinite, or becomes so in bf16. */
+static bool pack_float(ith_layout layout, int64_t groups, const floats *f, int r, uint8_t *tile)
 {
+    bool finite = true;
+
     for (int64_t g = 0; g < groups; g++) {
         float x[ITH_GROUP] = {0};
         widen_group(f, r, g, x);
+        finite &= ith_all_finite(x, ITH_GROUP);
         for (int64_t c = 0, i = ITH_GROUP * g; c < ITH_GROUP; c++, i++) {
             uint16_t h = ith_f32_to_bf16(x[c]);
+            finite &= layout != ITH_BF16 || ith_bf16_is_finite(h);
             if (layout == ITH_F32)
                 memcpy(tile + 4 * (ITH_GROUP * groups * r + i), x + c, 4);
             else if (layout == ITH_F32T)
@@ -221,13 +245,14 @@ static void pack_float(ith_layout layout, int64_t groups, const floats *f, int r
                 memcpy(tile + 2 * (16 * i + r), &h, 2);
         }
     }
+    return finite;
 }
 
 bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols,
                           const float *importance, const uint8_t *const rows[16], uint8_t *tile)
 {
     floats f = {dtype, cols, importance, rows};
-    bool whole = cols == 32 * groups; /* always, for quantized file types */
+    bool whole = cols == 32 * groups, finite = true; /* whole: always, for quantized file types */
 
     if (rows[ITH_TILE_ROWS - 1] == NULL) { /* rows past the end: quant 0, scale 0 */
         memset(tile, 0, ith_tile_bytes(layout, (size_t)groups));
@@ -235,17 +260,16 @@ bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, in
             memset(tile, 128, 512 * (size_t)groups);
     }
     if (dtype == ITH_DT_Q8_0 && layout == ITH_W8 && whole)
-        pack_blocks(layout, groups, q8_0, rows, tile);
-    else if (dtype == ITH_DT_Q4_0 && layout == ITH_W4 && whole)
-        pack_blocks(layout, groups, q4_0, rows, tile);
-    else if (dtype == ITH_DT_Q4_1 && layout == ITH_W4M && whole)
-        pack_blocks(layout, groups, q4_1, rows, tile);
-    else if (ith_layout_is_quantized(layout))
+        return pack_blocks(layout, groups, q8_0, rows, tile);
+    if (dtype == ITH_DT_Q4_0 && layout == ITH_W4 && whole)
+        return pack_blocks(layout, groups, q4_0, rows, tile);
+    if (dtype == ITH_DT_Q4_1 && layout == ITH_W4M && whole)
+        return pack_blocks(layout, groups, q4_1, rows, tile);
+    if (ith_layout_is_quantized(layout))
         return pack_quantized(layout, groups, &f, tile);
-    else
-        for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++)
-            pack_float(layout, groups, &f, r, tile);
-    return true;
+    for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++)
+        finite &= pack_float(layout, groups, &f, r, tile);
+    return finite;
 }
 
 void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *tile, int row,

@@ -23,7 +23,8 @@ ith_layout ith_layout_choose(const ith_tensor *tensor, ith_quant quant, bool sen
  *               Read only where floats are quantized
  *   tile        [ith_tile_bytes(layout, groups)], overwritten whole
  *
- * False: a float to be quantized is NaN or infinite; 0 stands in its place. */
+ * False: a float of the file, or a scale or minimum of its blocks, is NaN or infinite, or a float
+ * is too large for the layout. */
 bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, int64_t cols,
                           const float *importance, const uint8_t *const rows[16], uint8_t *tile);
 

@@ -2,6 +2,7 @@
 #include "weights/load_plan.h"
 
 #include "base/range.h"
+#include "formats/tensor_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ static ith_status shape_error(const ith_tensor *t, int64_t rows, int64_t cols, i
 static ith_status add_entry(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
                             int64_t n_units, size_t unit_bytes, ith_entry **out, ith_error *err)
 {
+    ITH_TRY(ith_tensor_check_read(tensor, err));
     if (plan->n_entries == plan->room) {
         size_t room = plan->room ? 2 * plan->room : 64;
         ith_entry *grown = realloc(plan->entries, room * sizeof *grown);

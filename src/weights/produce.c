@@ -1,6 +1,7 @@
 /* produce.c - makes units, from the rows of a file or the tiles of a pack. */
 #include "weights/produce.h"
 
+#include "base/finite.h"
 #include "base/mem.h"
 #include "base/range.h"
 #include "weights/layout.h"
@@ -111,8 +112,8 @@ static ith_status pack_rows(const ith_entry *e, ith_dtype dtype, const uint8_t *
     if (ith_layout_pack_tile(m->layout, m->groups, dtype, m->cols, e->importance, rows, out))
         return ITH_OK;
     return ith_fail(err, ITH_E_FORMAT,
-                    "%s: tensor %s has a weight that is NaN or infinite, which %s cannot hold",
-                    e->tensor->file, e->tensor->name, m->layout == ITH_W8 ? "w8" : "w4");
+                    "%s: tensor %s has a weight that is NaN, infinite, or too large for %s",
+                    e->tensor->file, e->tensor->name, ith_layout_name(m->layout));
 }
 
 /* `data`: rows of the file from `first_row` on, those of the tile among them. */
@@ -165,11 +166,32 @@ static ith_status convert_packed(const ith_producer *p, const ith_entry *e, int6
     return pack_rows(e, ITH_DT_F32, rows, out, err);
 }
 
-ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, void *out,
-                       ith_error *err)
+ith_status ith_check_vector(const ith_entry *e, const float *values, ith_error *err)
+{
+    return ith_all_finite(values, e->n)
+               ? ITH_OK
+               : ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has a number that is NaN or infinite",
+                          e->tensor->file, e->tensor->name);
+}
+
+static ith_status produce_vector(ith_producer *p, const ith_entry *e, void *out, ith_error *err)
 {
     const uint8_t *data;
 
+    if (e->as_stored) {
+        ITH_TRY(ith_pack_read(p->reader, e->tensor->packed, 0, 1, out, err));
+    } else {
+        ITH_TRY(get_data(p, e->tensor, 0, e->tensor->bytes, &data, err));
+        ith_dtype_to_f32(e->tensor->dtype, data, e->n, out);
+    }
+    return ith_check_vector(e, out, err);
+}
+
+ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, void *out,
+                       ith_error *err)
+{
+    if (e->matrix == NULL)
+        return produce_vector(p, e, out, err);
     if (e->as_stored)
         return ith_pack_read(p->reader, e->tensor->packed, first, n, out, err);
     if (e->tensor->packed != NULL) {
@@ -178,11 +200,7 @@ ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64
                 convert_packed(p, e, first + i, (uint8_t *)out + (size_t)i * e->unit_bytes, err));
         return ITH_OK;
     }
-    if (e->matrix != NULL)
-        return convert_rows(p, e, first, n, out, err);
-    ITH_TRY(get_data(p, e->tensor, 0, e->tensor->bytes, &data, err));
-    ith_dtype_to_f32(e->tensor->dtype, data, e->n, out);
-    return ITH_OK;
+    return convert_rows(p, e, first, n, out, err);
 }
 
 size_t ith_stored_bytes(const ith_entry *e, int64_t first, int64_t n, bool *packed)

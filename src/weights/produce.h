@@ -26,10 +26,14 @@ ith_status ith_producer_open(const ith_load_plan *plan, ith_caching caching, ith
 void ith_producer_close(ith_producer *p); /* accepts NULL and a zeroed struct */
 
 /* Makes units [first, first + n) of e in out[n * unit_bytes], 64-byte aligned; reads once where the
- * file allows it. ITH_E_FORMAT: a weight that the layout cannot hold (NaN, infinite); what
- * ith_pack_read and ith_filereader_get say. */
+ * file allows it. ITH_E_FORMAT: a weight that is not finite, or that the layout cannot hold; what
+ * ith_pack_read and ith_filereader_get say. Matrices of a pack keep their bits unseen: whoever
+ * wrote it has checked them, and a pass notices what is not finite. */
 ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64_t n, void *out,
                        ith_error *err);
+
+/* ITH_E_FORMAT: a number of this vector is not finite. */
+ith_status ith_check_vector(const ith_entry *e, const float *values, ith_error *err);
 
 /* Bytes that these units take in their file. *packed: are they compressed there? */
 size_t ith_stored_bytes(const ith_entry *e, int64_t first, int64_t n, bool *packed);

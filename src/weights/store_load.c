@@ -64,13 +64,14 @@ static ith_status load_extent(void *user, int64_t item, int tid, ith_error *err)
 {
     load_job *job = user;
     const owned_extent *p = &job->extents[job->mine.begin + item];
+    const void *in_place = ith_store_in_place(job->store, p->entry);
 
-    if (ith_store_in_place(job->store, p->entry) == NULL)
+    if (in_place == NULL)
         return ith_produce(&job->producers[tid], p->entry, p->first, p->n,
                            (uint8_t *)job->store->memory + p->offset, err);
     for (int64_t i = p->first; i < p->first + p->n; i++)
         ITH_TRY(ith_pack_check(p->entry->tensor->packed, i, err));
-    return ITH_OK;
+    return p->entry->matrix != NULL ? ITH_OK : ith_check_vector(p->entry, in_place, err);
 }
 
 static bool show_progress(void *user, int64_t done, int64_t total)

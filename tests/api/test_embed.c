@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -225,6 +227,84 @@ static void text_function_ends_generation(void **state)
     free(ids);
 }
 
+/* Whoever asks for more tokens than fit gets those that do: the last one follows a full context.
+ * Guesses do not change where it ends. */
+static void an_answer_ends_with_the_context(void **state)
+{
+    fixture *f = *state;
+    ith_generate_params params = {
+        .ignore_eos = true, .max_tokens = 1000, .sampling = {.top_p = 1, .repeat_penalty = 1}};
+    ith_generation answer[3];
+    ith_error err;
+    size_t n;
+    int32_t *ids = prompt_ids(f, &n);
+    const int64_t ctx = 512;
+
+    for (int i = 0; i < 3; i++) {
+        ith_session *session;
+        params.max_draft = i == 1 ? ITH_DRAFT_MAX : 0;
+        assert_int_equal(ith_session_open(f->engine, &session, &err), ITH_OK);
+        assert_int_equal(ith_session_prefill(session, ids, n, &err), ITH_OK);
+        while (i == 2 && ith_session_length(session) < ctx) /* nothing fits but the last */
+            assert_int_equal(ith_session_decode(session, ids[0], &err), ITH_OK);
+        if (ith_generate(session, &params, &answer[i], &err) != ITH_OK)
+            fail_msg("%s", err.text);
+        assert_int_equal(answer[i].finish, ITH_FINISH_LENGTH);
+        assert_int_equal(answer[i].n_ids, i == 2 ? 1 : (size_t)ctx - n + 1);
+        assert_int_equal(ith_session_length(session), ctx);
+        assert_non_null(ith_session_logits(session));
+        ith_session_close(session);
+    }
+    assert_memory_equal(answer[0].ids, answer[1].ids, answer[0].n_ids * sizeof(int32_t));
+    for (int i = 0; i < 3; i++)
+        ith_generation_free(&answer[i]);
+    free(ids);
+}
+
+/* A finished answer in a checkpoint, one of max_tokens and one that filled the context, is shown
+ * again as it was. */
+static void a_finished_answer_is_shown_again(void **state)
+{
+    fixture *f = *state;
+    size_t n;
+    int32_t *ids = prompt_ids(f, &n);
+    ith_error err;
+
+    for (int full = 0; full < 2; full++) {
+        char folder[] = "build/tmp/finished-XXXXXX", sha[2][65];
+        ith_generation answer[2];
+        ith_generate_params params = {.ignore_eos = true,
+                                      .max_tokens = full ? 1000 : 5,
+                                      .sampling = {.top_p = 1, .repeat_penalty = 1}};
+        mkdir("build/tmp", 0777);
+        assert_non_null(mkdtemp(folder));
+        for (int again = 0; again < 2; again++) {
+            ith_session *session;
+            ith_keep_params keep = {
+                .checkpoint = folder, .ids = ids, .n_ids = n, .generate = &params};
+            assert_int_equal(ith_session_open(f->engine, &session, &err), ITH_OK);
+            assert_int_equal(ith_session_keep(session, &keep, &err), ITH_OK);
+            assert_int_equal(ith_session_prefill(session, ids, n, &err), ITH_OK);
+            if (ith_generate(session, &params, &answer[again], &err) != ITH_OK)
+                fail_msg("%s", err.text);
+            assert_int_equal(answer[again].finish, ITH_FINISH_LENGTH);
+            assert_int_equal(ith_session_length(session), (int64_t)(n + answer[again].n_ids) - 1);
+            ith_session_logits_sha256(session, sha[again]);
+            assert_int_equal(again ? ith_session_remove_checkpoint(session, &err)
+                                   : ith_session_save(session, &err),
+                             ITH_OK);
+            ith_session_close(session);
+        }
+        assert_int_equal(answer[0].n_ids, answer[1].n_ids);
+        assert_memory_equal(answer[0].ids, answer[1].ids, answer[0].n_ids * sizeof(int32_t));
+        assert_string_equal(sha[0], sha[1]);
+        for (int again = 0; again < 2; again++)
+            ith_generation_free(&answer[again]);
+        rmdir(folder);
+    }
+    free(ids);
+}
+
 static void one_seed_gives_one_text(void **state)
 {
     fixture *f = *state;
@@ -329,6 +409,8 @@ int main(void)
         cmocka_unit_test(wrong_arguments_change_nothing),
         cmocka_unit_test(stops_when_asked),
         cmocka_unit_test(text_function_ends_generation),
+        cmocka_unit_test(an_answer_ends_with_the_context),
+        cmocka_unit_test(a_finished_answer_is_shown_again),
         cmocka_unit_test(one_seed_gives_one_text),
         cmocka_unit_test(describes_itself),
         cmocka_unit_test(has_one_version),

@@ -24,7 +24,7 @@ expect "run: ends well" 0 "$ITHACA" run -m $NEEDLE -f "$work/hay.txt" -n 32 --te
 cp "$out" "$work/run.json"
 same "run: one line of JSON" 1 "$(wc -l <"$work/run.json")"
 shape "run: fields" "$work/run.json" \
-    "set(j) == {'version', 'model', 'sampling', 'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'shares', 'simd', 'distribution', 'logits_sha256', 'sent'}" \
+    "set(j) == {'version', 'model', 'sampling', 'prompt_tokens', 'restored_tokens', 'ids', 'text', 'finish', 'prefill_s', 'decode_s', 'speculation', 'ranks', 'threads', 'mesh', 'shares', 'simd', 'distribution', 'logits_sha256', 'sent', 'notes'} and j['notes'] == []" \
     "j['version'].count('.') == 2 and j['model']['path'] == '$NEEDLE' and j['model']['architecture'] == 'qwen3' and j['model']['name']" \
     "j['model']['kv'] == 'q8' and j['model']['ctx'] > 512" \
     "isinstance(j['prompt_tokens'], int) and 450 < j['prompt_tokens'] < 512" \
@@ -132,7 +132,7 @@ shape "plan: nodes are alike" "$out" "[p['shares'] for p in j['plans']] == [[1],
 expect "score: ends well" 0 "$ITHACA" score -m $NEEDLE -f "$work/hay.txt" --json
 cp "$out" "$work/score.json"
 shape "score: fields" "$work/score.json" \
-    "set(j) == {'tokens', 'nll', 'mean_nll', 'perplexity', 'top', 'logits_sha256'}" \
+    "set(j) == {'tokens', 'nll', 'mean_nll', 'perplexity', 'top', 'logits_sha256', 'notes'} and j['notes'] == []" \
     "len(j['nll']) == j['tokens'] - 1 and all(x >= 0 for x in j['nll'])" \
     "abs(sum(j['nll']) / len(j['nll']) - j['mean_nll']) < 1e-5" \
     "abs(__import__('math').exp(j['mean_nll']) / j['perplexity'] - 1) < 1e-6" \
@@ -171,7 +171,7 @@ expect "inspect: a GGUF file, text" 0 "$ITHACA" inspect tests/golden/qwen3-gqa8-
 matches "inspect: mixed quantization" "$out" "^quantization +[A-Z0-9_]+ \([0-9]+\), [A-Z0-9_]+ \([0-9]+\)"
 expect "pack: ends well" 0 "$ITHACA" pack $NEEDLE -o "$work/needle.ith" --json
 shape "pack: fields" "$out" \
-    "sorted(j) == ['bytes', 'key_means', 'key_means_missing', 'layouts', 'output', 'seconds']" \
+    "sorted(j) == ['bytes', 'key_means', 'key_means_missing', 'layouts', 'notes', 'output', 'seconds']" \
     "j['key_means'] is True and j['key_means_missing'] == ''"
 expect "version: ends well" 0 "$ITHACA" version --json
 shape "version: fields" "$out" "j['version'] and 'simd' in j"

@@ -106,6 +106,15 @@ check_blocks() {
         sed 's/$/: only block.h is for others/'
 }
 
+# Every public function that takes `err` begins by making sure that it points to an error.
+public_errors() {
+    local name
+    for name in $(sed -nE ':a; /^ith_status [^;]*$/ { N; ba }; s/^ith_status (ith_\w+)\(.*ith_error \*err\);.*/\1/p' include/*.h); do
+        grep -rhPzo --include='*.c' "\nith_status $name\([^;{]*\)\n\{\n(    ITH_DEFAULT_FPENV;\n)?    ITH_NEED_ERROR\(err\);" src | grep -q . ||
+            echo "$name: it should begin with ITH_NEED_ERROR(err), because callers may pass NULL"
+    done
+}
+
 unique_names() {
     sources src simd tests | grep -v -e '^simd/[a-z0-9]*/' | xargs -rn1 basename | sort | uniq -d |
         sed 's/$/ names more than one file/'
@@ -136,5 +145,6 @@ verdict "only the program prints and exits" "$(
     # comm ends all ranks when one cannot go on, and says why; progress is the one thing shown from below
     only '\b(exit|_exit|quick_exit|abort|puts|putchar|perror|v?printf)\s*\(|\bv?fprintf\s*\(\s*std|\bfputs\s*\(.*std' \
         'src/cli/*' 'src/comm/comm*' src/base/progress.c | grep -vE ':[0-9]+:\s*(/?\*|//)|(->|\.)abort\s*\(')"
+verdict "public functions take err NULL" "$(public_errors)"
 verdict "file names are unique" "$(unique_names)"
 exit $broken

@@ -244,6 +244,18 @@ static void what_changes_the_arithmetic_is_refused(void **state)
          ITH_E_UNSUPPORTED, "LlamaForSequenceClassification"},
         {"{" LLAMA ", 'attention_bias': true}", ITH_E_UNSUPPORTED, "\"attention_bias\""},
         {"{" LLAMA ", 'mlp_bias': true}", ITH_E_UNSUPPORTED, "\"mlp_bias\""},
+        {"{" LLAMA ", 'sliding_window': 4096}", ITH_E_UNSUPPORTED, "\"sliding_window\""},
+        {"{" LLAMA ", 'qkv_bias': true}", ITH_E_UNSUPPORTED, "\"qkv_bias\""},
+        {"{" LLAMA ", 'use_qk_norm': true}", ITH_E_UNSUPPORTED, "\"use_qk_norm\""},
+        {"{" QWEN ", 'use_qk_norm': false}", ITH_E_UNSUPPORTED, "\"use_qk_norm\""},
+        {"{" QWEN ", 'num_experts': 16}", ITH_E_UNSUPPORTED, "\"num_experts\""},
+        {"{" QWEN ", 'attention_multiplier': 0.01}", ITH_E_UNSUPPORTED, "\"attention_multiplier\""},
+        {"{" QWEN ", 'attn_logit_softcapping': 50.0}", ITH_E_UNSUPPORTED,
+         "\"attn_logit_softcapping\""},
+        {"{" QWEN ", 'rope_theta': 0.5}", ITH_E_FORMAT, "RoPE base"},
+        {"{" QWEN ", 'rope_theta': 1e300}", ITH_E_FORMAT, "RoPE base"},
+        {"{" QWEN ", 'rms_norm_eps': 0}", ITH_E_FORMAT, "epsilon"},
+        {"{" QWEN ", 'max_position_embeddings': 134217729}", ITH_E_FORMAT, "context length"},
         {"{" LLAMA ", 'hidden_act': 'gelu'}", ITH_E_UNSUPPORTED, "\"hidden_act\": gelu"},
         {"{" LLAMA ", 'pretraining_tp': 2}", ITH_E_UNSUPPORTED, "\"pretraining_tp\""},
         {"{" LLAMA ", 'partial_rotary_factor': 0.5}", ITH_E_UNSUPPORTED,
@@ -330,7 +342,7 @@ static void experts_are_read(void **state)
         assert_true(ith_hparams_has_experts(&hp, i) == (i == 1 || i == 3));
     hp = good("{" MOE ", 'num_local_experts': 32, 'mlp_only_layers': null}"); /* Transformers 5 */
     assert_int_equal(hp.experts.n, 32);
-    hp = good("{" QWEN ", 'num_experts': 16}");
+    hp = good("{" QWEN ", 'num_experts': 0}");
     assert_int_equal(hp.experts.n, 0);
     assert_false(ith_hparams_has_experts(&hp, 0));
 }
@@ -373,7 +385,7 @@ static ith_status read_own_keys(const json_t *config, const char *where, ith_hpa
     const json_t *widths = json_object_get(config, "intermediate_size");
 
     hp->ffn = json_integer_value(json_array_get(widths, (size_t)hp->n_layers - 1));
-    return ith_json_bool(config, where, "attention_bias", &hp->attention_bias, err);
+    return ith_json_bool(config, where, "attention_bias", &hp->experts.normalized, err);
 }
 
 static void a_family_takes_over_keys(void **state)
@@ -401,7 +413,7 @@ static void a_family_takes_over_keys(void **state)
             fail_msg("status %d, \"%s\"", status, err.text);
         if (bad)
             continue;
-        assert_true(hp.attention_bias && hp.ffn == 96 && hp.n_heads == 4);
+        assert_true(hp.experts.normalized && hp.ffn == 96 && hp.n_heads == 4);
         assert_true(hp.rms_eps == 1e-5 && hp.rope.theta == 5000 && hp.ctx_train == 100 &&
                     hp.bos == 3);
     }

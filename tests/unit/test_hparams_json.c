@@ -24,9 +24,6 @@ static ith_hparams odd_hparams(void)
                       .ctx_train = 131072,
                       .rms_eps = (double)1e-6f,
                       .tied_embeddings = true,
-                      .attention_bias = true,
-                      .mlp_bias = true,
-                      .sliding_window = 4096,
                       .eos = {7, 9},
                       .n_eos = 2,
                       .bos = 3,
@@ -35,7 +32,8 @@ static ith_hparams odd_hparams(void)
                       .top_p = (double)0.95f,
                       .min_p = 1.0 / 3,
                       .repetition_penalty = 1.1,
-                      .top_k = 20};
+                      .top_k = 20,
+                      .repetition_window = 300};
     hp.rope = (ith_rope_params){ITH_ROPE_YARN, (double)1e6f, 4.1,  32768, 31.7, 1.3,
                                 1.0 / 7,       0.707,        0.11, true,  1.5,  4.5};
     return hp;
@@ -65,15 +63,15 @@ static void hyperparameters_keep_their_bits(void **state)
     assert_true(got.n_layers == hp.n_layers && got.hidden == hp.hidden && got.ffn == hp.ffn &&
                 got.n_heads == hp.n_heads && got.n_kv_heads == hp.n_kv_heads &&
                 got.head_dim == hp.head_dim && got.n_vocab == hp.n_vocab &&
-                got.ctx_train == hp.ctx_train && got.attention_bias &&
-                got.sliding_window == hp.sliding_window && got.tied_embeddings &&
-                got.has_sampling && got.top_k == hp.top_k && got.top_p == hp.top_p &&
-                got.min_p == hp.min_p && got.repetition_penalty == hp.repetition_penalty);
+                got.ctx_train == hp.ctx_train && got.tied_embeddings &&
+                got.repetition_window == hp.repetition_window && got.has_sampling &&
+                got.top_k == hp.top_k && got.top_p == hp.top_p && got.min_p == hp.min_p &&
+                got.repetition_penalty == hp.repetition_penalty);
     assert_true(got.rms_eps == hp.rms_eps && got.rope.theta == hp.rope.theta &&
                 got.temperature == hp.temperature &&
                 got.rope.attention_factor == hp.rope.attention_factor);
     assert_true(got.n_eos == 2 && got.eos[1] == 9 && got.bos == 3 &&
-                got.rope.kind == ITH_ROPE_YARN && got.mlp_bias);
+                got.rope.kind == ITH_ROPE_YARN);
     json_decref(again);
     json_decref(read);
     json_decref(object);
@@ -93,8 +91,13 @@ static void every_hyperparameter_is_needed(void **state)
         json_t *other = json_deep_copy(object);
         ith_error err = {0};
         json_object_del(other, key);
-        assert_int_equal(ith_hparams_from_json(other, "test", &got, &err), ITH_E_FORMAT);
-        assert_non_null(strstr(err.text, key));
+        if (strcmp(key, "repetition_window") == 0) { /* older packs lack it */
+            assert_int_equal(ith_hparams_from_json(other, "test", &got, &err), ITH_OK);
+            assert_int_equal(got.repetition_window, ITH_REPEAT_ALL);
+        } else {
+            assert_int_equal(ith_hparams_from_json(other, "test", &got, &err), ITH_E_FORMAT);
+            assert_non_null(strstr(err.text, key));
+        }
         json_object_set_new(other, key, json_object());
         assert_int_equal(ith_hparams_from_json(other, "test", &got, &err), ITH_E_FORMAT);
         json_decref(other);
@@ -154,6 +157,73 @@ static void families_have_their_own_fields(void **state)
     json_decref(object);
 }
 
+/* What nobody reads could change the arithmetic, so it is refused by name. */
+static void unknown_members_are_refused(void **state)
+{
+    static const struct {
+        const char *key, *value;
+    } cases[] = {{"attention_bias", "true"},    {"mlp_bias", "true"},
+                 {"sliding_window", "3"},       {"attention_softcap", "30.0"},
+                 {"experts", "{\"count\": 2}"}, {"rope_theta_local", "10000.0"}};
+    ith_hparams hp = odd_hparams(), got;
+    json_t *object = ith_hparams_to_json(&hp);
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *other = json_deep_copy(object);
+        ith_error err = {0};
+        json_object_set_new(other, cases[i].key, json_loads(cases[i].value, JSON_DECODE_ANY, NULL));
+        assert_int_equal(ith_hparams_from_json(other, "test", &got, &err), ITH_E_UNSUPPORTED);
+        assert_non_null(strstr(err.text, cases[i].key));
+        json_decref(other);
+    }
+    json_decref(object);
+}
+
+/* The sizes are in range one by one; what is made of them is not. */
+static void numbers_out_of_range_are_refused(void **state)
+{
+    static const struct {
+        const char *key, *value, *text;
+    } cases[] = {
+        {"rms_eps", "0.0", "epsilon"},
+        {"rms_eps", "1e300", "epsilon"},
+        {"rope_theta", "1e-300", "RoPE base"},
+        {"rope_theta", "1.0", "RoPE base"},
+        {"rope_theta", "1e300", "RoPE base"},
+        {"rope_factor", "1e300", "scaling factor"},
+        {"rope_original_context", "1099511627776", "original context"},
+        {"rope_beta_fast", "1e300", "beta_fast"},
+        {"rope_attention_factor", "1e300", "attention factor"},
+        {"rope_mscale", "-1.0", "mscale"},
+        {"context", "1099511627776", "context length"},
+        {"head_dim", "1000000", "head size"},
+        {"repetition_penalty", "0.0", "repetition penalty"},
+        {"repetition_window", "-2", "repetition window"},
+    };
+    ith_hparams hp = odd_hparams(), got;
+    json_t *object = ith_hparams_to_json(&hp);
+    ith_error err = {0};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *other = json_deep_copy(object);
+        json_object_set_new(other, cases[i].key, json_loads(cases[i].value, JSON_DECODE_ANY, NULL));
+        assert_int_equal(ith_hparams_from_json(other, "test", &got, &err), ITH_E_FORMAT);
+        if (strstr(err.text, cases[i].text) == NULL)
+            fail_msg("%s: %s", cases[i].text, err.text);
+        json_decref(other);
+    }
+    json_decref(object);
+    hp.n_layers = 10000, hp.n_heads = hp.n_kv_heads = 1 << 14, hp.head_dim = 64;
+    assert_int_equal(ith_hparams_check(&hp, "test", &err), ITH_E_FORMAT);
+    assert_non_null(strstr(err.text, "keys in all layers"));
+    hp = odd_hparams();
+    hp.hidden = 1 << 20, hp.ffn = 1 << 22, hp.n_layers = 10000;
+    assert_int_equal(ith_hparams_check(&hp, "test", &err), ITH_E_FORMAT);
+    assert_non_null(strstr(err.text, "parameters"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +231,8 @@ int main(void)
         cmocka_unit_test(every_hyperparameter_is_needed),
         cmocka_unit_test(experts_come_back),
         cmocka_unit_test(families_have_their_own_fields),
+        cmocka_unit_test(unknown_members_are_refused),
+        cmocka_unit_test(numbers_out_of_range_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -260,7 +260,7 @@ static void test_errors(void **state)
     expect_refused(p, 9, "min_p");
     p = plain, p.repeat_penalty = 0;
     expect_refused(p, 9, "repeat_penalty");
-    p = plain, p.repeat_window = -1;
+    p = plain, p.repeat_window = -2;
     expect_refused(p, 9, "repeat_window");
     ith_sampler_close(NULL);
 }
