@@ -153,13 +153,14 @@ ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_erro
     ITH_DEFAULT_FPENV;
     ITH_NEED_ERROR(err);
     estimate f = {.params = params};
-    ith_engine_params rank = of_rank(params);
+    ith_engine_params rank;
     ith_world world = {0};
     json_t *root = NULL;
     ith_status status;
 
     *json = NULL;
     ITH_CHECK(check(params, err));
+    rank = of_rank(params);
     ITH_CHECK(ith_comm_open_planned(params->nodes, params->ranks_per_node, &world.comm, err));
     ITH_CHECK(ith_engine_plan(&world, &rank, &f.engine, err));
     f.refusal.status = ith_engine_choose(f.engine, &rank, &f.store, &f.refusal);
