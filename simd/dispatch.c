@@ -6,7 +6,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
 
@@ -15,7 +17,23 @@
 #if defined(__x86_64__)
 /* The compiler's model of the CPU counts AVX and AVX-512 only if the system saves their registers
  * (XCR0). */
-#define CPU(feature) &&__builtin_cpu_supports(#feature)
+#define CPU(feature)   &&__builtin_cpu_supports(#feature)
+#define CPUID(feature) &&has_##feature()
+
+/* Bits of CPUID (Intel, Software Developer Manual, volume 2A). Their registers are those of AVX2,
+ * which is tested beside them. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c = 0, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
+}
+
+static bool has_avxvnni(void)
+{
+    unsigned a = 0, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 &&
+           __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4) != 0;
+}
 #endif
 #define FLAG(flag)
 #define HWCAP(bit)  &&(getauxval(AT_HWCAP) & (bit)) != 0

@@ -148,7 +148,7 @@ static ith_engine *open_placed(const char *model, ith_distribution distribution,
     ith_engine_params params = params_of(model, distribution, offload);
 
     return distribution == ITH_DISTRIBUTION_STREAMED
-               ? must_open_tight(params, &least[offload][model == (const char *)SYNTHETIC])
+               ? must_open_tight(params, &least[offload][strcmp(model, SYNTHETIC) == 0])
                : must_open(&params);
 }
 
