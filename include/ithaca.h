@@ -461,7 +461,8 @@ void ith_stream_close(ith_stream *stream);
 
 typedef struct ith_session ith_session;
 
-/* Collective. Opens an empty timeline. Its KV cache grows as tokens are added.
+/* Collective. Opens an empty timeline. Its KV cache grows as tokens are added, and is in memory
+ * before they are computed.
  * Errors: ITH_E_MEMORY. */
 ith_status ith_session_open(ith_engine *engine, ith_session **session, ith_error *err);
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #include "base/cgroup.h"
+#include "base/ledger.h"
 #include "base/range.h"
 
 #include <errno.h>
@@ -89,13 +90,65 @@ static ith_status alloc_large(size_t bytes, const char *what, void **data, ith_e
     return ITH_OK;
 }
 
-static ith_status refuse_if_short(size_t bytes, const char *what, ith_error *err)
+/* MemAvailable counts what the kernel can free without swapping (Linux 3.14 and later). */
+static int64_t system_available(void)
+{
+    char key[64];
+    long long kib;
+    int64_t found = INT64_MAX;
+    FILE *f = fopen("/proc/meminfo", "re");
+    if (!f)
+        return found;
+    while (fscanf(f, "%63s %lld%*[^\n]", key, &kib) == 2)
+        if (strcmp(key, "MemAvailable:") == 0) {
+            found = (int64_t)kib * 1024;
+            break;
+        }
+    fclose(f);
+    return found;
+}
+
+/* Bytes that are left when everything promised is there. Negative: more was promised. */
+static int64_t room(void)
+{
+    int64_t group = ith_cgroup_memory("");
+
+    if (group != INT64_MAX)
+        group -= ith_ledger_promised(true);
+    return ith_min(system_available() - ith_ledger_promised(false), group);
+}
+
+static ith_status too_short(size_t bytes, int64_t available, const char *what, ith_error *err)
+{
+    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what,
+                    (double)bytes / GIB, available > 0 ? (double)available / GIB : 0.0);
+}
+
+ith_status ith_mem_check(size_t bytes, const char *what, ith_error *err)
 {
     size_t available = ith_mem_available();
-    if (bytes <= available)
+    return bytes <= available ? ITH_OK : too_short(bytes, (int64_t)available, what, err);
+}
+
+/* The claim comes first: see ledger.h. */
+static ith_status claim(size_t bytes, const char *what, ith_error *err)
+{
+    ITH_TRY(ith_mem_check(bytes, what, err)); /* sums in the ledger stay in range */
+    ith_ledger_add((int64_t)bytes);
+    int64_t left = room();
+    if (left >= 0)
         return ITH_OK;
-    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what,
-                    (double)bytes / GIB, (double)available / GIB);
+    ith_ledger_add(-(int64_t)bytes);
+    return too_short(bytes, left + (int64_t)bytes, what, err);
+}
+
+static ith_status alloc_claimed(size_t bytes, const char *what, void **data, ith_error *err)
+{
+    ITH_TRY(claim(bytes, what, err));
+    ith_status status = alloc_large(bytes, what, data, err);
+    if (status != ITH_OK)
+        ith_ledger_add(-(int64_t)bytes);
+    return status;
 }
 
 ith_status ith_mem_alloc(ith_mem_tag tag, size_t bytes, const char *what, void **out,
@@ -104,8 +157,7 @@ ith_status ith_mem_alloc(ith_mem_tag tag, size_t bytes, const char *what, void *
     void *data = NULL;
     *out = NULL;
     if (bytes >= HUGE_PAGE) {
-        ITH_TRY(refuse_if_short(bytes, what, err));
-        ITH_TRY(alloc_large(bytes, what, &data, err));
+        ITH_TRY(alloc_claimed(bytes, what, &data, err));
         ith_mem_advise_huge(data, bytes);
     } else {
         ITH_TRY(alloc_small(bytes, what, &data, err));
@@ -135,10 +187,12 @@ void ith_mem_free(void *ptr)
         return;
     header h = *header_of(ptr);
     atomic_fetch_sub(&in_use[h.tag], h.bytes);
-    if (h.mapping)
-        munmap(h.mapping, h.mapped);
-    else
+    if (!h.mapping) {
         free(header_of(ptr));
+        return;
+    }
+    munmap(h.mapping, h.mapped);
+    ith_ledger_add(-(int64_t)h.bytes);
 }
 
 size_t ith_mem_in_use(ith_mem_tag tag)
@@ -155,6 +209,31 @@ void ith_mem_advise_huge(void *ptr, size_t bytes)
         madvise((void *)begin, end - begin, MADV_HUGEPAGE); /* advice: small pages serve too */
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+/* A write that changes nothing, in every page. */
+static void touch_pages(uintptr_t begin, uintptr_t end, size_t step)
+{
+    for (uintptr_t at = begin; at < end; at += step)
+        atomic_fetch_or_explicit((atomic_uchar *)at, 0, memory_order_relaxed);
+}
+
+ith_status ith_mem_populate(void *ptr, size_t bytes, const char *what, ith_error *err)
+{
+    size_t page = page_size();
+    uintptr_t begin = ((uintptr_t)ptr + page - 1) / page * page,
+              end = ((uintptr_t)ptr + bytes) / page * page;
+
+    if (begin >= end || madvise((void *)begin, end - begin, MADV_POPULATE_WRITE) == 0)
+        return ITH_OK;
+    if (errno != EINVAL) /* which older kernels say */
+        return no_memory(what, bytes, err);
+    touch_pages(begin, end, page);
+    return ITH_OK;
+}
+
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1; headers may be older than the kernel */
 #endif
@@ -167,27 +246,8 @@ void ith_mem_collapse(void *ptr, size_t bytes)
               end = ((uintptr_t)ptr + bytes) / HUGE_PAGE * HUGE_PAGE;
     if (begin >= end)
         return;
-    for (uintptr_t at = begin; at < end; at += HUGE_PAGE)
-        atomic_fetch_or_explicit((atomic_uchar *)at, 0, memory_order_relaxed);
+    touch_pages(begin, end, HUGE_PAGE);
     madvise((void *)begin, end - begin, MADV_COLLAPSE);
-}
-
-/* MemAvailable counts what the kernel can free without swapping (Linux 3.14 and later). */
-static size_t system_available(void)
-{
-    char key[64];
-    long long kib;
-    size_t found = SIZE_MAX;
-    FILE *f = fopen("/proc/meminfo", "re");
-    if (!f)
-        return found;
-    while (fscanf(f, "%63s %lld%*[^\n]", key, &kib) == 2)
-        if (strcmp(key, "MemAvailable:") == 0) {
-            found = (size_t)kib * 1024;
-            break;
-        }
-    fclose(f);
-    return found;
 }
 
 size_t ith_mem_resident(void)
@@ -232,7 +292,6 @@ bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end
 
 size_t ith_mem_available(void)
 {
-    size_t system = system_available();
-    int64_t group = ith_cgroup_memory("");
-    return (uint64_t)group < system ? (size_t)group : system;
+    int64_t left = room();
+    return left > 0 ? (size_t)left : 0;
 }

@@ -3,7 +3,8 @@
  *
  * Buffers are 64-byte aligned and zeroed. From 2 MiB up they are mapped, with huge pages where the
  * system grants them. Their pages lie on the memory node whose thread touches them first, unless
- * base/topology.h places them before.
+ * base/topology.h places them before. Until then they are promised only, and the ledger (ledger.h)
+ * sees to it that nothing is promised twice.
  *
  * Any thread may call.
  */
@@ -54,7 +55,15 @@ bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end
 /* Bytes of this process in memory; 0 where unknown. */
 size_t ith_mem_resident(void);
 
-/* Bytes that can still be allocated: the smaller of MemAvailable and the cgroup's room. */
+/* Makes the pages that lie within [ptr, ptr + bytes) present, zeroed where they were not there,
+ * huge ones where they were advised. ITH_E_MEMORY: the system has no memory for them. */
+ith_status ith_mem_populate(void *ptr, size_t bytes, const char *what, ith_error *err);
+
+/* ITH_E_MEMORY, with both figures: less than `bytes` can be allocated. */
+ith_status ith_mem_check(size_t bytes, const char *what, ith_error *err);
+
+/* Bytes that can still be allocated: the smaller of MemAvailable and the cgroup's room, without
+ * what the processes of the node were promised (ledger.h). */
 size_t ith_mem_available(void);
 
 #endif

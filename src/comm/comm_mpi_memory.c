@@ -46,15 +46,6 @@ void ith_mpi_domain_barrier(ith_comm *comm)
     group_barrier(comm, ith_mpi_domain(comm));
 }
 
-static ith_status check_memory(size_t bytes, const char *what, ith_error *err)
-{
-    size_t available = ith_mem_available();
-    if (bytes <= available)
-        return ITH_OK;
-    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what,
-                    (double)bytes / GIB, (double)available / GIB);
-}
-
 /* Collective over the buffer's group; the same result on its ranks. Rank 0 makes an anonymous file,
  * the others open it, which fails in separate process namespaces. `want` is read on rank 0. */
 static bool share_anonymous(ith_comm *comm, ith_mpi_buffer *b, size_t bytes, bool want)
@@ -155,7 +146,7 @@ static ith_status reserve_buffer(ith_comm *comm, ith_mpi_buffer *b, size_t bytes
                         what, bytes);
     if (g->size == 1) /* ordinary memory */
         return ith_mem_alloc(ITH_MEM_WEIGHTS, bytes, what, &b->data, err);
-    ith_status status = g->rank == 0 ? check_memory(bytes, what, err) : ITH_OK;
+    ith_status status = g->rank == 0 ? ith_mem_check(bytes, what, err) : ITH_OK;
     if (share_anonymous(comm, b, bytes, status == ITH_OK && !ith_mpi_of(comm)->windows_only) ||
         status != ITH_OK)
         return status;

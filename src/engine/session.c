@@ -168,6 +168,22 @@ static ith_status check_ids(const ith_session *s, const int32_t *ids, size_t n, 
     return ITH_OK;
 }
 
+/* Collective. State for n_tokens in all, in memory: where that fails, it is here and not in a pass.
+ * What every rank has been promised is populated, so that no rank waits for memory that another
+ * cannot get. On failure the state is as small as the timeline allows. */
+static ith_status make_room(ith_session *s, int64_t n_tokens, ith_error *err)
+{
+    ith_comm *comm = s->engine->world->comm;
+    bool there = ith_state_has_room(s->state, n_tokens); /* the same on all ranks */
+    ith_status status = ith_comm_agree(comm, ith_state_reserve(s->state, n_tokens, err), err);
+
+    if (status == ITH_OK && !there)
+        status = ith_comm_agree(comm, ith_state_populate(s->state, s->engine->team, err), err);
+    if (status != ITH_OK)
+        ith_state_trim(s->state, s->length);
+    return status;
+}
+
 /* Collective. Copies rank 0's ids to the end of every rank's timeline, and reserves state for them.
  * The session's length stays. */
 static ith_status take_ids(ith_session *s, const int32_t *ids, size_t *n, ith_error *err)
@@ -180,8 +196,7 @@ static ith_status take_ids(ith_session *s, const int32_t *ids, size_t *n, ith_er
     if (root)
         memcpy(s->ids + s->length, ids, *n * sizeof *ids);
     ith_world_bcast(world, s->ids + s->length, *n * sizeof *ids);
-    return ith_comm_agree(world->comm, ith_state_reserve(s->state, s->length + (int64_t)*n, err),
-                          err);
+    return make_room(s, s->length + (int64_t)*n, err);
 }
 
 static bool goes_on(ith_session *s, int64_t done, int64_t total)

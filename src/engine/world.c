@@ -1,10 +1,21 @@
 /* world.c - the ranks of the job: opening, broadcasts, and counts of what was sent. */
 #include "engine/world.h"
+#include "base/ledger.h"
 #include "base/mem.h"
 #include "base/testhook.h"
 #include "comm/comm_open.h"
 
 #include <stdlib.h>
+
+static ith_status open_ledger(ith_world *world, ith_error *err)
+{
+    ith_comm *comm = world->comm;
+
+    ITH_TRY(comm->ops->shared_alloc(comm, ith_ledger_bytes(comm->node_size), "the ledger of memory",
+                                    NULL, NULL, &world->ledger, err));
+    ith_ledger_join(world->ledger, comm->node_size, comm->node_rank);
+    return ITH_OK;
+}
 
 ith_status ith_world_open(ith_world **out, ith_error *err)
 {
@@ -21,6 +32,11 @@ ith_status ith_world_open(ith_world **out, ith_error *err)
         return status;
     }
     ith_test_hook_open(world->comm->rank);
+    status = open_ledger(world, err);
+    if (status != ITH_OK) {
+        ith_world_close(world);
+        return status;
+    }
     *out = world;
     return ITH_OK;
 }
@@ -29,6 +45,10 @@ void ith_world_close(ith_world *world)
 {
     if (world == NULL)
         return;
+    if (world->ledger != NULL) {
+        ith_ledger_leave(world->ledger);
+        world->comm->ops->shared_free(world->comm, world->ledger);
+    }
     ith_comm_close(world->comm);
     free(world);
 }

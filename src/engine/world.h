@@ -7,6 +7,7 @@
 
 struct ith_world {
     ith_comm *comm;
+    void *ledger; /* of the memory promised to the node's ranks (base/ledger.h) */
 };
 
 #endif

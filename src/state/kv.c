@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The unit in which threads share a segment. */
+enum { HUGE_PAGE = 2 << 20 };
+
 struct ith_kv {
     ith_kv_layout layout;
     int n_layers, n_heads, head_dim;
@@ -15,6 +18,7 @@ struct ith_kv {
     size_t block_bytes, segment_bytes;
     int64_t max_segments;
     int64_t n_segments;           /* reserved now */
+    int64_t n_populated;          /* of them, in memory */
     const ith_topology *topology; /* NULL: no page placement */
     /* [max_segments] of [n_layers][held heads][segment_bytes] */
     uint8_t **segments;
@@ -88,11 +92,8 @@ static int node_of(const ith_kv *kv, int64_t s)
     return kv->topology != NULL ? ith_topology_turn(ith_topology_nodes(kv->topology), s) : -1;
 }
 
-ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
+static ith_status add_segments(ith_kv *kv, int64_t need, ith_error *err)
 {
-    int64_t need = ith_kv_segments(n_tokens);
-
-    assert(need <= kv->max_segments);
     while (kv->n_segments < need) {
         void *segment;
         size_t bytes = bytes_of(kv, kv->n_segments);
@@ -102,6 +103,95 @@ ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
         kv->segments[kv->n_segments++] = segment;
     }
     return ITH_OK;
+}
+
+static void cut_segments(ith_kv *kv, int64_t keep)
+{
+    while (kv->n_segments > keep)
+        ith_mem_free(kv->segments[--kv->n_segments]);
+    kv->n_populated = ith_min(kv->n_populated, keep);
+}
+
+/* All are checked together first, so that what cannot be is refused with its size. */
+ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
+{
+    int64_t need = ith_kv_segments(n_tokens), before = kv->n_segments;
+    size_t bytes = 0;
+    ith_status status;
+
+    assert(need <= kv->max_segments);
+    for (int64_t s = before; s < need; s++)
+        if (!ith_add_size(bytes, bytes_of(kv, s), &bytes))
+            return ith_fail(err, ITH_E_MEMORY, "KV cache: more than the address space needed");
+    if (need > before)
+        ITH_TRY(ith_mem_check(bytes, "KV cache", err));
+    status = add_segments(kv, need, err);
+    if (status != ITH_OK)
+        cut_segments(kv, before);
+    return status;
+}
+
+void ith_kv_trim(ith_kv *kv, int64_t n_tokens)
+{
+    cut_segments(kv, ith_min(kv->n_segments, ith_kv_segments(n_tokens)));
+}
+
+bool ith_kv_has_room(const ith_kv *kv, int64_t n_tokens)
+{
+    return kv->n_populated >= ith_kv_segments(n_tokens);
+}
+
+/* ---- Populating ---- */
+
+typedef struct populating {
+    const ith_kv *kv;
+    ith_error *errors; /* [threads] */
+} populating;
+
+/* The threads that bring in what belongs on a node: those beside it, or all. */
+static ith_range threads_of(const ith_kv *kv, const ith_member *me, int node)
+{
+    ith_range all = {0, me->n_threads}, beside = all;
+
+    if (node >= 0 && me->n_nodes > 1)
+        beside = ith_topology_node_threads(kv->topology, me->n_threads, node);
+    return ith_range_size(beside) > 0 ? beside : all;
+}
+
+static void populate(void *arg, ith_member *me)
+{
+    const populating *p = arg;
+    const ith_kv *kv = p->kv;
+    ith_error *err = &p->errors[me->tid];
+
+    for (int64_t s = kv->n_populated; s < kv->n_segments && err->status == ITH_OK; s++) {
+        ith_range threads = threads_of(kv, me, node_of(kv, s)), share;
+        if (me->tid < threads.begin || me->tid >= threads.end)
+            continue;
+        share = ith_split((int64_t)bytes_of(kv, s), HUGE_PAGE, (int)ith_range_size(threads),
+                          me->tid - (int)threads.begin);
+        err->status = ith_mem_populate(kv->segments[s] + share.begin, (size_t)ith_range_size(share),
+                                       "KV cache", err);
+    }
+}
+
+ith_status ith_kv_populate(ith_kv *kv, ith_team *team, ith_error *err)
+{
+    int n = ith_team_size(team);
+    populating p = {.kv = kv, .errors = calloc((size_t)n, sizeof *p.errors)};
+    ith_status status = ITH_OK;
+
+    if (p.errors == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory to populate the KV cache");
+    if (kv->n_populated < kv->n_segments)
+        ith_team_run(team, populate, &p);
+    for (int i = 0; i < n && status == ITH_OK; i++)
+        if (p.errors[i].status != ITH_OK)
+            status = ith_fail(err, p.errors[i].status, "%s", p.errors[i].text);
+    if (status == ITH_OK)
+        kv->n_populated = kv->n_segments;
+    free(p.errors);
+    return status;
 }
 
 void ith_kv_regions(const ith_kv *kv,

@@ -14,6 +14,7 @@
 #ifndef ITH_STATE_KV_H
 #define ITH_STATE_KV_H
 
+#include "base/threads.h"
 #include "base/topology.h"
 #include "simd/kernels.h"
 
@@ -41,8 +42,19 @@ void ith_kv_place(ith_kv *kv, const ith_topology *topology);
 void ith_kv_regions(const ith_kv *kv,
                     void (*see)(void *user, const void *at, size_t bytes, int node), void *user);
 
-/* Makes room for n_tokens in all. On ITH_E_MEMORY the cache stays as it was. */
+/* Makes room for n_tokens in all. On ITH_E_MEMORY the cache stays as it was. The memory is promised
+ * (base/ledger.h) and comes when it is populated or written. */
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err);
+
+/* Brings all memory that is reserved in, on the team's threads: of a segment that is placed on a
+ * memory node, on the threads beside it. Nothing happens if it is there. ITH_E_MEMORY. */
+ith_status ith_kv_populate(ith_kv *kv, ith_team *team, ith_error *err);
+
+/* Is there room for n_tokens, in memory? */
+bool ith_kv_has_room(const ith_kv *kv, int64_t n_tokens);
+
+/* Gives back the segments behind those of the first n_tokens. */
+void ith_kv_trim(ith_kv *kv, int64_t n_tokens);
 
 ith_kv_layout ith_kv_get_layout(const ith_kv *kv);
 

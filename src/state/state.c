@@ -80,6 +80,22 @@ ith_status ith_state_reserve(ith_state *state, int64_t n_tokens, ith_error *err)
     return state->kv == NULL ? ITH_OK : ith_kv_reserve(state->kv, n_tokens, err);
 }
 
+ith_status ith_state_populate(ith_state *state, ith_team *team, ith_error *err)
+{
+    return state->kv == NULL ? ITH_OK : ith_kv_populate(state->kv, team, err);
+}
+
+bool ith_state_has_room(const ith_state *state, int64_t n_tokens)
+{
+    return state->kv == NULL || ith_kv_has_room(state->kv, n_tokens);
+}
+
+void ith_state_trim(ith_state *state, int64_t n_tokens)
+{
+    if (state->kv != NULL)
+        ith_kv_trim(state->kv, n_tokens);
+}
+
 int64_t ith_state_token_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv)
 {
     int64_t bytes = 0;

@@ -44,6 +44,11 @@ void ith_state_close(ith_state *state); /* accepts NULL */
 /* Local. Makes room for n_tokens in all. On ITH_E_MEMORY the state stays as it was. */
 ith_status ith_state_reserve(ith_state *state, int64_t n_tokens, ith_error *err);
 
+/* Local; see ith_kv_populate, _has_room and _trim. */
+ith_status ith_state_populate(ith_state *state, ith_team *team, ith_error *err);
+bool ith_state_has_room(const ith_state *state, int64_t n_tokens);
+void ith_state_trim(ith_state *state, int64_t n_tokens);
+
 /* Bytes of one token in all heads of all layers. */
 int64_t ith_state_token_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv);
 
