@@ -648,9 +648,9 @@ typedef struct ith_keep_params {
 } ith_keep_params;
 
 /* Collective. Says where the keys and values of a session are saved. Call it once, while the
- * session is empty. Unless the model is a pack, its weights are hashed to name it. If there is a
- * checkpoint of the same run, the prefill resumes after its last chunk, and ith_generate shows the
- * answer so far and continues it.
+ * session is empty. The model is named by a SHA-256 of its weights, all of which are read. If there
+ * is a checkpoint of the same run, the prefill resumes after its last chunk, and ith_generate shows
+ * the answer so far and continues it.
  * Errors: ITH_E_ARGUMENT if the checkpoint is in use, or is of another model, prompt or way to
  * generate, which the text names; ITH_E_IO if the folder cannot be created, or not all ranks see
  * it; ITH_E_UNSUPPORTED for an `exact` engine, whose bits may differ between runs. */
@@ -658,6 +658,10 @@ ith_status ith_session_keep(ith_session *session, const ith_keep_params *params,
 
 /* Local. How many tokens this session has read from disk instead of computing them. */
 int64_t ith_session_restored(const ith_session *session);
+
+/* Local, on rank 0. How many tokens of prompt and answer this session has added to what a prompt
+ * cache or checkpoint holds. 0: a run that starts again gets no further than this one began. */
+int64_t ith_session_saved(const ith_session *session);
 
 /* Collective. Waits until the checkpoint is on disk.
  * Errors: the first one that occurred while it was written; the checkpoint is then incomplete. */

@@ -1,16 +1,21 @@
 /* error.c - formats error texts. */
 #include "base/error.h"
 
+#include "base/character.h"
+#include "base/number.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Texts quote names from files, which may hold any byte; an error is one line. */
-static void keep_one_line(char *text)
+/* A host program's locale does not change the texts. Returns vsnprintf's result. */
+static int format_text(char *text, size_t size, const char *format, va_list args)
 {
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
+    locale_t before = uselocale(ith_c_locale());
+    int used = vsnprintf(text, size, format, args);
+
+    uselocale(before);
+    return used;
 }
 
 ith_status ith_fail(ith_error *err, ith_status status, const char *format, ...)
@@ -19,9 +24,9 @@ ith_status ith_fail(ith_error *err, ith_status status, const char *format, ...)
         va_list args;
         err->status = status;
         va_start(args, format);
-        vsnprintf(err->text, sizeof err->text, format, args);
+        format_text(err->text, sizeof err->text, format, args);
         va_end(args);
-        keep_one_line(err->text);
+        ith_clean_line(err->text);
     }
     return status;
 }
@@ -35,10 +40,11 @@ ith_status ith_fail_prefix(ith_error *err, ith_status status, const char *format
         memcpy(tail, err->text, sizeof tail);
         err->status = status;
         va_start(args, format);
-        used = vsnprintf(err->text, sizeof err->text, format, args);
+        used = format_text(err->text, sizeof err->text, format, args);
         va_end(args);
         if (used >= 0 && (size_t)used < sizeof err->text)
             snprintf(err->text + used, sizeof err->text - (size_t)used, ": %s", tail);
+        ith_clean_line(err->text);
     }
     return status;
 }

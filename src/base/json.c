@@ -1,36 +1,56 @@
 /* json.c - reads JSON and its members, with errors that name them. */
 #include "base/json.h"
 
+#include "base/character.h"
+#include "base/regular.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static ith_status load(FILE *file, const char *path, size_t max_bytes, json_t **root,
+                       ith_error *err)
+{
+    json_error_t why;
+    struct stat info;
+
+    if (fstat(fileno(file), &info) != 0)
+        return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
+    if ((uint64_t)info.st_size > max_bytes)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: %lld bytes, more than the %zu expected of such a file", path,
+                        (long long)info.st_size, max_bytes);
+    *root = json_loadf(file, JSON_ALLOW_NUL, &why);
+    return *root != NULL ? ITH_OK
+                         : ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", path, why.line, why.text);
+}
+
+ith_status ith_json_read_in(int folder, const char *path, size_t max_bytes, json_t **root,
+                            ith_error *err)
+{
+    FILE *file;
+    ith_status status;
+    int fd;
+
+    *root = NULL;
+    ITH_TRY(ith_regular_open(folder, path, O_RDONLY, &fd, err));
+    file = fdopen(fd, "rb");
+    if (file == NULL) {
+        close(fd);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory to read it", path);
+    }
+    status = load(file, path, max_bytes, root, err);
+    fclose(file);
+    return status;
+}
 
 ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_error *err)
 {
-    FILE *file = fopen(path, "rb");
-    json_error_t why;
-    ith_status status = ITH_OK;
-    off_t size;
-
-    *root = NULL;
-    if (file == NULL)
-        return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
-    if (fseeko(file, 0, SEEK_END) != 0 || (size = ftello(file)) < 0 ||
-        fseeko(file, 0, SEEK_SET) != 0) {
-        status = ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
-    } else if ((uint64_t)size > max_bytes) {
-        status =
-            ith_fail(err, ITH_E_FORMAT, "%s: %lld bytes, more than the %zu expected of such a file",
-                     path, (long long)size, max_bytes);
-    } else {
-        *root = json_loadf(file, JSON_ALLOW_NUL, &why);
-        if (*root == NULL)
-            status = ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", path, why.line, why.text);
-    }
-    fclose(file);
-    return status;
+    return ith_json_read_in(AT_FDCWD, path, max_bytes, root, err);
 }
 
 ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root,
@@ -113,13 +133,38 @@ json_t *ith_json_numbers(const double *values, int n)
     return out;
 }
 
+json_t *ith_json_bytes(const char *text, size_t len)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    char *clean = malloc(3 * len + 1); /* each byte at worst its own replacement */
+    size_t used = 0;
+    json_t *value;
+
+    if (clean == NULL)
+        return NULL;
+    for (size_t i = 0; i < len;) {
+        size_t n = ith_utf8_bytes(text + i, len - i);
+        memcpy(clean + used, n > 0 ? text + i : replacement, n > 0 ? n : 3);
+        used += n > 0 ? n : 3;
+        i += n > 0 ? n : 1;
+    }
+    value = json_stringn(clean, used);
+    free(clean);
+    return value;
+}
+
+json_t *ith_json_c_string(const char *text)
+{
+    return ith_json_bytes(text, strlen(text));
+}
+
 json_t *ith_json_lines(const char *text)
 {
     json_t *out = json_array();
 
     while (*text != '\0') {
         size_t len = strcspn(text, "\n");
-        json_array_append_new(out, json_stringn_nocheck(text, len));
+        json_array_append_new(out, ith_json_bytes(text, len));
         text += len + (text[len] == '\n');
     }
     return out;

@@ -10,9 +10,13 @@
 
 #include <jansson.h>
 
-/* Reads a whole file. *root is the caller's (json_decref). ITH_E_IO; ITH_E_FORMAT: not JSON, or
- * more than max_bytes. */
+/* Reads a whole file. *root is the caller's (json_decref). ITH_E_IO; ITH_E_ARGUMENT: not
+ * a regular file; ITH_E_FORMAT: not JSON, or more than max_bytes. */
 ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_error *err);
+
+/* The same for a file in an open folder: see base/regular.h. */
+ith_status ith_json_read_in(int folder, const char *path, size_t max_bytes, json_t **root,
+                            ith_error *err);
 
 /* The same from len bytes of memory. `where` names them in errors. */
 ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root,
@@ -39,6 +43,11 @@ json_t *ith_json_numbers(const double *values, int n);
 
 /* An array of the lines of a text; empty for "". */
 json_t *ith_json_lines(const char *text);
+
+/* A string of any bytes, such as a path: those that are not UTF-8 become U+FFFD. NULL: no
+ * memory. */
+json_t *ith_json_bytes(const char *text, size_t len);
+json_t *ith_json_c_string(const char *text); /* the same, NUL-terminated */
 
 /* The text of a value: one line, or indented if `pretty`. The caller frees it; NULL: no memory. */
 char *ith_json_text(const json_t *value, bool pretty);

@@ -47,8 +47,10 @@ void ith_sync_folder(const char *path)
     }
 }
 
-ith_status ith_newfile_open(const char *path, ith_newfile *file, ith_error *err)
+static ith_status open_new(int folder, const char *path, mode_t mode, ith_newfile *file,
+                           ith_error *err)
 {
+    file->folder = folder;
     file->fd = -1;
     file->fresh = false;
     if ((size_t)snprintf(file->path, sizeof file->path, "%s", path) >= sizeof file->path)
@@ -58,13 +60,24 @@ ith_status ith_newfile_open(const char *path, ith_newfile *file, ith_error *err)
                              "%s" ITH_NEWFILE_MARK "%ld-%d", path, (long)getpid(),
                              i) >= sizeof file->temporary)
             return ith_fail(err, ITH_E_ARGUMENT, "%s: the path is too long", path);
-        file->fd = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        file->fd = openat(folder, ith_path_within(folder, file->temporary),
+                          O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (file->fd >= 0)
             return ITH_OK;
         if (errno != EEXIST)
             break;
     }
     return ith_fail(err, ITH_E_IO, "cannot create %s: %s", path, strerror(errno));
+}
+
+ith_status ith_newfile_open(const char *path, ith_newfile *file, ith_error *err)
+{
+    return open_new(AT_FDCWD, path, 0666, file, err);
+}
+
+ith_status ith_newfile_open_in(int folder, const char *path, ith_newfile *file, ith_error *err)
+{
+    return open_new(folder, path, 0600, file, err);
 }
 
 ith_status ith_newfile_try(const char *path, ith_error *err)
@@ -93,14 +106,15 @@ ith_status ith_newfile_write(ith_newfile *file, const void *data, size_t bytes, 
  * new one must be fresh. */
 static ith_status take_name(const ith_newfile *file, ith_error *err)
 {
+    const int in = file->folder;
+    const char *from = ith_path_within(in, file->temporary), *to = ith_path_within(in, file->path);
     struct stat info;
 
-    if (file->fresh &&
-        renameat2(AT_FDCWD, file->temporary, AT_FDCWD, file->path, RENAME_NOREPLACE) == 0)
+    if (file->fresh && renameat2(in, from, in, to, RENAME_NOREPLACE) == 0)
         return ITH_OK;
-    if (file->fresh && stat(file->path, &info) == 0) /* else the file system lacks that flag */
+    if (file->fresh && fstatat(in, to, &info, 0) == 0) /* else the file system lacks that flag */
         return ith_fail(err, ITH_E_ARGUMENT, "%s exists already", file->path);
-    if (rename(file->temporary, file->path) != 0)
+    if (renameat(in, from, in, to) != 0)
         return ith_fail(err, ITH_E_IO, "%s: renaming it to %s: %s", file->temporary, file->path,
                         strerror(errno));
     return ITH_OK;
@@ -113,17 +127,20 @@ ith_status ith_newfile_publish(ith_newfile *file, bool durable, ith_error *err)
     ITH_TRY(take_name(file, err));
     close(file->fd);
     file->fd = -1;
-    if (durable)
+    if (durable && file->folder != AT_FDCWD)
+        fsync(file->folder);
+    else if (durable)
         ith_sync_folder(file->path);
     return ITH_OK;
 }
 
-ith_status ith_newfile_text(const char *path, const char *text, bool durable, ith_error *err)
+ith_status ith_newfile_text(int folder, const char *path, const char *text, bool durable,
+                            ith_error *err)
 {
     ith_newfile file;
     ith_status status;
 
-    ITH_TRY(ith_newfile_open(path, &file, err));
+    ITH_TRY(ith_newfile_open_in(folder, path, &file, err));
     ITH_CHECK(ith_newfile_write(&file, text, strlen(text), 0, err));
     ITH_CHECK(ith_newfile_publish(&file, durable, err));
 done:
@@ -131,16 +148,17 @@ done:
     return status;
 }
 
-ith_status ith_folder_make(const char *path, ith_error *err)
+ith_status ith_folder_open(const char *path, bool follow, int *fd, ith_error *err)
 {
-    struct stat info;
-    int why = mkdir(path, 0777) == 0 ? 0 : errno;
-
-    if (why == 0 || (why == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
+    *fd = -1;
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return ith_fail(err, ITH_E_IO, "cannot create the folder %s: %s", path, strerror(errno));
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+    if (*fd >= 0)
         return ITH_OK;
-    return why == EEXIST
+    return errno == ENOTDIR || errno == ELOOP
                ? ith_fail(err, ITH_E_ARGUMENT, "%s is not a folder", path)
-               : ith_fail(err, ITH_E_IO, "cannot create the folder %s: %s", path, strerror(why));
+               : ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
 }
 
 void ith_newfile_close(ith_newfile *file)
@@ -148,6 +166,6 @@ void ith_newfile_close(ith_newfile *file)
     if (file->fd < 0)
         return;
     close(file->fd);
-    unlink(file->temporary);
+    unlinkat(file->folder, ith_path_within(file->folder, file->temporary), 0);
     file->fd = -1;
 }

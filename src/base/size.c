@@ -1,6 +1,8 @@
 /* size.c - reads sizes and counts. */
 #include "base/size.h"
 
+#include "base/number.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +27,7 @@ static int read_unit(const char **end)
 bool ith_size_read(const char *text, const char **end, int64_t *bytes)
 {
     char *after;
-    double value = strtod(text, &after);
+    double value = ith_strtod(text, &after);
 
     *end = after;
     if (after == text)

@@ -1,6 +1,7 @@
 /* arguments.c - from a command line to a command's arguments. */
 #include "cli/arguments.h"
 
+#include "base/number.h"
 #include "base/size.h"
 #include "cli/help.h"
 #include "cli/similar.h"
@@ -94,7 +95,7 @@ static bool read_bytes(const ith_option *option, const char *text, int64_t *out)
 static bool read_real(const ith_option *option, const char *text, double *out)
 {
     char *end;
-    double value = strtod(text, &end);
+    double value = ith_strtod(text, &end);
 
     if (end == text || *end != 0 || !isfinite(value) || !in_range(option, value))
         return false;

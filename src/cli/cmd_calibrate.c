@@ -68,6 +68,7 @@ static ith_status work(const ith_cli *cli, calibrate_args *args, const ith_engin
     ith_status status;
 
     ITH_CHECK(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_read(corpus, err) : ITH_OK));
+    ith_stop_listen(true);
     ITH_CHECK(ith_engine_open(cli->world, params, &engine, err));
     ITH_CHECK(
         ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_tokenize(corpus, engine, err) : ITH_OK));
@@ -95,8 +96,9 @@ static int calibrate_main(const ith_cli *cli, int argc, char **argv)
     ith_watch_end(&watch);
     code = status == ITH_OK ? ITH_EXIT_DONE : ith_cli_failure(cli, status, &err);
     if (status == ITH_OK && args.model.output.json && cli->rank == 0)
-        code = ith_cli_write_json(cli, json_pack("{s:s, s:I}", "output", args.output, "tokens",
-                                                 (json_int_t)args.corpus.ids.n));
+        code = ith_cli_write_json(cli,
+                                  json_pack("{s:o, s:I}", "output", ith_json_c_string(args.output),
+                                            "tokens", (json_int_t)args.corpus.ids.n));
     else if (status == ITH_OK && !args.model.output.quiet)
         ith_cli_say(cli, "%s: statistics of %zu tokens", args.output, args.corpus.ids.n);
     ith_corpus_free(&args.corpus);

@@ -2,6 +2,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
+#include "cli/signals.h"
 #include "cli/watch.h"
 
 #include <stddef.h>
@@ -109,6 +110,7 @@ static int pack_main(const ith_cli *cli, int argc, char **argv)
     params.progress = ith_watch_progress;
     params.progress_user = &watch;
     watch.quiet = args.output.quiet;
+    ith_stop_listen(true);
     status = ith_pack(&params, &text, &err);
     ith_watch_end(&watch);
     if (status != ITH_OK)

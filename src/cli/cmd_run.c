@@ -48,10 +48,15 @@ static bool on_text(void *user, const char *text, size_t len)
 }
 
 /* Rank 0's work between loading and prefill. */
-static ith_status check_room(const run_state *run, ith_error *err)
+static ith_status check_room(const run_state *run, const ith_run_args *args, ith_error *err)
 {
     int64_t ctx = ith_engine_get_info(run->engine)->ctx;
 
+    if (run->n_prompt == ctx && ith_run_wanted(args, run->n_forced) > 0)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "the prompt fills the context of %lld tokens, which leaves no room for an "
+                        "answer: use a larger context (--ctx), a shorter text, or -n 0",
+                        (long long)ctx);
     if (run->n_prompt <= ctx)
         return ITH_OK;
     return ith_fail(err, ITH_E_ARGUMENT,
@@ -82,7 +87,7 @@ static ith_status make_prompt(const ith_cli *cli, const ith_run_args *args, run_
     run->n_forced = (int64_t)run->forced.n;
     ith_world_bcast(cli->world, &run->n_forced, sizeof run->n_forced);
     if (status == ITH_OK)
-        status = check_room(run, err);
+        status = check_room(run, args, err);
     if (status == ITH_OK)
         ith_cli_check_length(cli, run->engine, run->n_prompt, run->watch.quiet);
     return ith_cli_agree(cli, status);
@@ -160,9 +165,9 @@ static const char *finish_name(ith_finish finish)
 
 static json_t *model_json(const char *path, const ith_engine_info *info)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:I}", "path", path, "name", info->name, "architecture",
-                     info->architecture, "kv", ith_word_name(ith_kv_words, (int)info->kv), "ctx",
-                     (json_int_t)info->ctx);
+    return json_pack("{s:o, s:s, s:s, s:s, s:I}", "path", ith_json_c_string(path), "name",
+                     info->name, "architecture", info->architecture, "kv",
+                     ith_word_name(ith_kv_words, (int)info->kv), "ctx", (json_int_t)info->ctx);
 }
 
 static json_t *sampling_json(const ith_sampling *s)
@@ -189,7 +194,7 @@ static int print_json(const ith_cli *cli, const ith_run_args *args, const run_st
         "version", ith_version(), "model", model_json(args->model.model, info), "prompt_tokens",
         (json_int_t)run->n_prompt, "restored_tokens",
         (json_int_t)ith_session_restored(run->session), "ids", ids, "text",
-        ith_cli_json_text(run->answer.text, run->answer.text_len), "finish",
+        ith_json_bytes(run->answer.text, run->answer.text_len), "finish",
         finish_name(run->answer.finish), "sampling", sampling_json(&run->sampling), "prefill_s",
         run->prefill_s, "decode_s", run->decode_s, "speculation",
         ith_speculation_json(&args->speculation, &run->answer), "ranks", info->ranks, "threads",
@@ -299,7 +304,7 @@ static int end_checkpoint(const ith_cli *cli, const ith_run_args *args, run_stat
         return code;
     end = how_it_ended(cli, run, status);
     if (end == RUN_STOPPED)
-        return ith_keep_args_stop(cli, &args->keep, run->session);
+        return ith_keep_args_stop(cli, &args->keep, run->session, code);
     if (end == RUN_DONE && ith_session_remove_checkpoint(run->session, &err) != ITH_OK)
         ith_cli_warning(cli, "checkpoint: %s", err.text);
     return code;

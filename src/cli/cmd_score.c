@@ -240,7 +240,7 @@ static void print_text(const score_state *score, const candidate *best, int k, d
         char *shown = NULL;
         if (vocab != NULL &&
             ith_vocab_detokenize(vocab, &best[i].id, 1, &text, &len, NULL) == ITH_OK)
-            quoted = ith_cli_json_text(text, len);
+            quoted = ith_json_bytes(text, len);
         shown = quoted != NULL ? ith_json_text(quoted, false) : NULL;
         printf("%-11s %7d  logit %10.5f  p %.6f  %s\n", i == 0 ? "next" : "", best[i].id,
                best[i].logit, exp(best[i].logit - log_total), shown != NULL ? shown : "");

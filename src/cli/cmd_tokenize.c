@@ -115,7 +115,7 @@ static int decode(const ith_cli *cli, const tokenize_args *args, const ith_vocab
     ITH_CHECK(ith_parse_ids(input, where, &ids, &err));
     ITH_CHECK(ith_vocab_detokenize(vocab, ids.data, ids.n, &text, &len, &err));
     if (args->output.json)
-        code = ith_cli_write_json(cli, json_pack("{s:o}", "text", ith_cli_json_text(text, len)));
+        code = ith_cli_write_json(cli, json_pack("{s:o}", "text", ith_json_bytes(text, len)));
     else
         ith_cli_write(text, len); /* main reports a failed write */
 done:

@@ -35,6 +35,7 @@ static void say(const ith_cli *cli, const char *kind, const char *colour, const 
     if (cli->rank != 0)
         return;
     vsnprintf(text, sizeof text, format, args);
+    ith_clean_line(text);
     fprintf(stderr, "ithaca: %s%s%s%s\n", coloured ? colour : "", kind, coloured ? PLAIN : "",
             text);
 }
@@ -161,24 +162,4 @@ int ith_cli_write_json(const ith_cli *cli, json_t *value)
     free(text);
     json_decref(value);
     return code;
-}
-
-json_t *ith_cli_json_text(const char *text, size_t len)
-{
-    static const char replacement[] = "\xef\xbf\xbd";
-    char *clean = malloc(3 * len + 1); /* each byte at worst its own replacement */
-    size_t used = 0;
-    json_t *value;
-
-    if (clean == NULL)
-        return NULL;
-    for (size_t i = 0; i < len;) {
-        size_t n = ith_utf8_bytes(text + i, len - i);
-        memcpy(clean + used, n > 0 ? text + i : replacement, n > 0 ? n : 3);
-        used += n > 0 ? n : 3;
-        i += n > 0 ? n : 1;
-    }
-    value = json_stringn(clean, used);
-    free(clean);
-    return value;
 }

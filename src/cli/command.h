@@ -66,7 +66,4 @@ int ith_cli_write_failure(const ith_cli *cli, int write_errno);
  * Returns an exit code. */
 int ith_cli_write_json(const ith_cli *cli, json_t *value);
 
-/* A JSON string of any bytes: those that are not UTF-8 become U+FFFD. NULL: no memory. */
-json_t *ith_cli_json_text(const char *text, size_t len);
-
 #endif

@@ -2,6 +2,7 @@
 #include "cli/corpus.h"
 
 #include "cli/arguments.h"
+#include "cli/signals.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,14 +49,17 @@ ith_status ith_corpus_tokenize(ith_corpus *corpus, const ith_engine *engine, ith
 {
     unsigned flags = corpus->parse_special ? ITH_TOKENIZE_SPECIAL : 0;
     ith_status status;
+    bool listened;
 
     if (corpus->file == NULL)
         return ITH_OK;
     if (ith_engine_vocab(engine) == NULL)
         return ith_fail(err, ITH_E_ARGUMENT, "%s has no tokenizer: use --ids instead of -f",
                         ith_engine_get_info(engine)->name);
+    listened = ith_stop_listen(false);
     status = ith_vocab_tokenize(ith_engine_vocab(engine), corpus->text.data, corpus->text.len,
                                 flags, &corpus->ids.data, &corpus->ids.n, err);
+    ith_stop_listen(listened);
     ith_text_free(&corpus->text);
     return status;
 }

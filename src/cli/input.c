@@ -1,6 +1,9 @@
 /* input.c - reads texts and token ids. */
 #include "cli/input.h"
 
+#include "base/regular.h"
+#include "cli/signals.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +46,7 @@ ith_status ith_text_append(ith_text *text, const char *data, size_t len, ith_err
 
 ith_status ith_read_text(const char *path, ith_text *text, ith_error *err)
 {
-    bool from_stdin = strcmp(path, "-") == 0;
+    bool from_stdin = strcmp(path, "-") == 0, listened = ith_stop_listen(false);
     const char *name = from_stdin ? "standard input" : path;
     FILE *file = from_stdin ? stdin : fopen(path, "rb");
     ith_status status = ITH_OK;
@@ -52,14 +55,15 @@ ith_status ith_read_text(const char *path, ith_text *text, ith_error *err)
 
     *text = (ith_text){0};
     if (file == NULL)
-        return ith_fail(err, ITH_E_IO, "%s: %s", name, strerror(errno));
+        ITH_CHECK(ith_cannot_open(name, err));
     ITH_CHECK(ith_text_append(text, "", 0, err));
     while ((got = fread(block, 1, sizeof block, file)) > 0)
         ITH_CHECK(ith_text_append(text, block, got, err));
     if (ferror(file))
         status = ith_fail(err, ITH_E_IO, "%s: %s", name, strerror(errno));
 done:
-    if (!from_stdin)
+    ith_stop_listen(listened);
+    if (!from_stdin && file != NULL)
         fclose(file);
     if (status != ITH_OK)
         ith_text_free(text);

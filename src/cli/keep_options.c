@@ -72,11 +72,18 @@ ith_status ith_keep_args_open(const ith_keep_args *keep, ith_watch *watch, ith_s
     return ith_session_keep(session, &params, err);
 }
 
-int ith_keep_args_stop(const ith_cli *cli, const ith_keep_args *keep, ith_session *session)
+int ith_keep_args_stop(const ith_cli *cli, const ith_keep_args *keep, ith_session *session,
+                       int stopped)
 {
+    int64_t added = session == NULL ? 0 : ith_session_saved(session);
     ith_error err = {0};
 
-    if (session != NULL && ith_session_save(session, &err) != ITH_OK) {
+    ith_world_bcast(cli->world, &added, sizeof added);
+    if (added == 0) {
+        ith_cli_say(cli, "stopped before anything new was saved in %s", keep->checkpoint);
+        return stopped;
+    }
+    if (ith_session_save(session, &err) != ITH_OK) {
         ith_cli_error(cli, "stopped, but not everything was saved: %s", err.text);
         return ITH_EXIT_FAILED;
     }

@@ -6,7 +6,8 @@
 #include "cli/watch.h"
 
 enum {
-    /* EX_TEMPFAIL of sysexits.h: stopped and saved; the same command resumes */
+    /* EX_TEMPFAIL of sysexits.h: stopped, and something new is saved; the same command gets
+     * further. Without that it would not, so a job script must not repeat it. */
     ITH_EXIT_SAVED = 75
 };
 
@@ -27,8 +28,9 @@ ith_status ith_keep_args_open(const ith_keep_args *keep, ith_watch *watch, ith_s
                               const int32_t *ids, size_t n_ids, const ith_generate_params *generate,
                               ith_error *err);
 
-/* Collective, for a run with a checkpoint that was asked to stop: saves everything. Returns the
- * exit code. */
-int ith_keep_args_stop(const ith_cli *cli, const ith_keep_args *keep, ith_session *session);
+/* Collective, for a run with a checkpoint that was asked to stop: saves everything. session may be
+ * NULL. Returns the exit code: `stopped` if nothing new was saved. */
+int ith_keep_args_stop(const ith_cli *cli, const ith_keep_args *keep, ith_session *session,
+                       int stopped);
 
 #endif

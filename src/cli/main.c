@@ -47,6 +47,7 @@ int main(int argc, char **argv)
     ith_stop_install(cli.rank == 0);
     ith_buserror_install(cli.rank, cli.size);
     code = check_stdout(&cli, dispatch(&cli, argc, argv));
+    ith_stop_listen(false);
     ith_world_close(cli.world);
     return code;
 }

@@ -1,6 +1,8 @@
 /* prompt.c - makes the token ids of a prompt. */
 #include "cli/prompt.h"
 
+#include "cli/signals.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +133,7 @@ static ith_status turn_ids(const ith_prompt_args *args, const ith_vocab *vocab,
 ith_status ith_prompt_ids(const ith_prompt_args *args, const ith_vocab *vocab, const ith_text *text,
                           ith_ids *ids, bool *plain_markers, ith_error *err)
 {
+    bool listened = ith_stop_listen(false);
     ith_status status;
 
     *ids = (ith_ids){0};
@@ -143,6 +146,7 @@ ith_status ith_prompt_ids(const ith_prompt_args *args, const ith_vocab *vocab, c
         status = turn_ids(args, vocab, text, ids, plain_markers, err);
     if (status == ITH_OK && ids->n == 0)
         status = ith_fail(err, ITH_E_ARGUMENT, "the prompt is empty: not one token");
+    ith_stop_listen(listened);
     if (status != ITH_OK) {
         free(ids->data);
         *ids = (ith_ids){0};

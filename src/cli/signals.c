@@ -7,10 +7,15 @@
 
 enum { FOLLOWER_PATIENCE_S = 4 };
 
-static volatile sig_atomic_t stop_signal, impatient;
+static volatile sig_atomic_t stop_signal, impatient, deaf;
 
 static void on_signal(int sig)
 {
+    if (deaf) {
+        signal(sig, SIG_DFL);
+        raise(sig); /* ends the process when this handler returns */
+        return;
+    }
     stop_signal = sig;
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
@@ -23,6 +28,7 @@ void ith_stop_install(bool leader)
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
     impatient = !leader;
+    deaf = leader;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -42,5 +48,14 @@ void ith_stop_patiently(void)
 
 int ith_stop_signal(void)
 {
+    deaf = 0;
     return stop_signal;
+}
+
+bool ith_stop_listen(bool listens)
+{
+    bool before = !deaf;
+
+    deaf = !listens;
+    return before;
 }

@@ -1,9 +1,12 @@
 /* signals.h - signals that ask the program to stop.
  *
- * The first SIGINT, SIGTERM or SIGUSR1 asks, a second SIGINT or SIGTERM kills. Rank 0 ends the run
- * on all ranks: its progress and text callbacks look here. Another rank cannot end the run by
- * itself: after SIGINT or SIGTERM it gives rank 0 some seconds, then it dies, which ends all.
- * SIGUSR1, which mpirun and srun pass on to all ranks, counts on rank 0 only.
+ * While the program listens, the first SIGINT, SIGTERM or SIGUSR1 asks, a second SIGINT or SIGTERM
+ * kills. It listens from when ith_stop_signal is first called. While it does not, because it reads
+ * standard input, plans or tokenizes, there is nobody to ask: the first signal ends it.
+ *
+ * Rank 0 ends the run on all ranks: its progress and text callbacks look here. Another rank cannot
+ * end the run by itself: after SIGINT or SIGTERM it gives rank 0 some seconds, then it dies, which
+ * ends all. SIGUSR1, which mpirun and srun pass on to all ranks, counts on rank 0 only.
  *
  * Signal handlers are the one place of the program with mutable globals: they cannot do without.
  */
@@ -13,7 +16,13 @@
 #include <stdbool.h>
 
 void ith_stop_install(bool leader); /* leader: rank 0 */
-int ith_stop_signal(void);          /* the signal that asked to stop, 0 if none did */
+
+/* The signal that asked to stop, 0 if none did. Whoever calls this will call it again soon. */
+int ith_stop_signal(void);
+
+/* Does the program listen from now on? Returns whether it did before. A command whose files must
+ * not be left half-written listens from its start. */
+bool ith_stop_listen(bool listens);
 
 /* From now on the other ranks wait for rank 0 however long it takes: it has a chunk to finish and
  * to save before it stops. */

@@ -1,6 +1,7 @@
 /* describe.c - the JSON behind `ithaca inspect`.
  *
  * A NULL from jansson anywhere (no memory) makes the result NULL, also through json_pack's "o". */
+#include "base/character.h"
 #include "formats/hparams.h"
 #include "formats/hparams_json.h"
 #include "formats/packfile_impl.h"

@@ -46,7 +46,7 @@ static ith_status check_same(const ith_filereader *r, ith_error *err)
 
 static ith_status open_descriptor(ith_filereader *r, ith_error *err)
 {
-    int flags = O_RDONLY | O_CLOEXEC;
+    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK; /* a pipe by now? it does not wait */
 
     r->direct = r->caching == ITH_UNCACHED;
     r->fd = open(r->file->path, r->direct ? flags | O_DIRECT : flags);

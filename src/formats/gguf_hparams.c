@@ -1,6 +1,7 @@
 /* gguf_hparams.c - the hyperparameters in a GGUF file's metadata that all families have. */
 #include "formats/gguf.h"
 
+#include "base/character.h"
 #include "base/precise.h"
 #include "formats/arch.h"
 

@@ -1,6 +1,7 @@
 /* hf_folder.c - a Hugging Face folder as a source, and messages about folders of other kinds. */
 #include "formats/source_impl.h"
 
+#include "base/character.h"
 #include "formats/arch.h"
 #include "formats/hf_config.h"
 #include "formats/hparams.h"

@@ -1,8 +1,6 @@
 /* hparams.c - defaults and checks of hyperparameters. */
 #include "formats/hparams.h"
 
-#include "base/character.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -20,32 +18,6 @@ ith_hparams ith_hparams_default(void)
         .top_p = 1,
         .repetition_penalty = 1,
         .repetition_window = ITH_REPEAT_ALL};
-}
-
-/* Bytes of the printable UTF-8 character at text; 0 if there is none. */
-static size_t printable_bytes(const char *text, size_t len)
-{
-    unsigned char first = (unsigned char)text[0];
-    size_t n = ith_utf8_bytes(text, len);
-    bool control =
-        first < 0x20 || first == 0x7f || (n == 2 && first == 0xc2 && (unsigned char)text[1] < 0xa0);
-
-    return control ? 0 : n;
-}
-
-void ith_clean_text(const char *text, size_t len, char *out, size_t size)
-{
-    size_t used = 0;
-
-    for (size_t i = 0; i < len;) {
-        size_t n = printable_bytes(text + i, len - i), bytes = n > 0 ? n : 1;
-        if (used + bytes >= size)
-            break;
-        memcpy(out + used, n > 0 ? text + i : "?", bytes);
-        used += bytes;
-        i += bytes;
-    }
-    out[used] = '\0';
 }
 
 void ith_hparams_extend_context(ith_hparams *hp)

@@ -81,10 +81,6 @@ bool ith_hparams_has_experts(const ith_hparams *hp, int64_t layer);
  * defaults of YaRN and of sampling. */
 ith_hparams ith_hparams_default(void);
 
-/* Copies text of unknown origin to out[size], NUL-terminated. Too long a text is cut between
- * characters; bytes that are not printable UTF-8 become '?'. */
-void ith_clean_text(const char *text, size_t len, char *out, size_t size);
-
 /* With YaRN the context is at least factor * original_context, whatever the file says. */
 void ith_hparams_extend_context(ith_hparams *hp);
 

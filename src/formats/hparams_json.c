@@ -1,6 +1,7 @@
 /* hparams_json.c - hyperparameters to JSON and back, field by field. */
 #include "formats/hparams_json.h"
 
+#include "base/character.h"
 #include "formats/arch.h"
 
 #include <assert.h>

@@ -1,8 +1,9 @@
 /* mapfile.c - mapping a file. */
 #include "formats/mapfile.h"
 
+#include "base/regular.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,8 +16,6 @@ static ith_status map_descriptor(int fd, const char *path, ith_mapfile *file, it
 
     if (fstat(fd, &info) != 0)
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return ith_fail(err, ITH_E_ARGUMENT, "%s: not a regular file", path);
     file->size = (size_t)info.st_size;
     file->device = info.st_dev;
     file->inode = info.st_ino;
@@ -39,10 +38,7 @@ ith_status ith_mapfile_open(const char *path, ith_mapfile *file, ith_error *err)
     int fd;
 
     *file = (ith_mapfile){0};
-    /* Non-blocking, so that a pipe without a writer does not wait. */
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
+    ITH_TRY(ith_regular_open(AT_FDCWD, path, O_RDONLY, &fd, err));
     status = map_descriptor(fd, path, file, err);
     close(fd);
     if (status != ITH_OK)

@@ -1,6 +1,7 @@
 /* open.c - what a path names, and which reader opens it. */
 #include "formats/source_impl.h"
 
+#include "base/regular.h"
 #include "formats/packfile.h"
 #include "formats/safetensors.h"
 #include "formats/synthetic.h"
@@ -77,7 +78,7 @@ static ith_status open_path(ith_source *source, unsigned flags, ith_error *err)
                             "%s: no such file or folder; to download that model first: hf download "
                             "%s --local-dir FOLDER",
                             path, path);
-        return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
+        return ith_cannot_open(path, err);
     }
     if (S_ISDIR(info.st_mode))
         return ith_hf_folder_open(source, flags, err);

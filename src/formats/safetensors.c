@@ -1,6 +1,7 @@
 /* safetensors.c - parsing a safetensors file. */
 #include "formats/safetensors.h"
 
+#include "base/character.h"
 #include "base/json.h"
 #include "formats/dtype.h"
 #include "formats/hparams.h"
@@ -121,9 +122,9 @@ static ith_status read_tensor(const char *name, const json_t *entry, const body 
     ith_tensor t = {.name = name, .file = rest->file->path, .mapping = rest->file};
 
     for (const char *c = name; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            return ith_fail(err, ITH_E_FORMAT, "%s: a tensor's name holds control characters",
-                            t.file);
+        if (*c < ' ' || *c > '~')
+            return ith_fail(err, ITH_E_FORMAT, "%s: the name of tensor %s is not printable ASCII",
+                            t.file, name);
     if (!json_is_object(entry))
         return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is not described by an object", t.file,
                         name);

@@ -1,6 +1,7 @@
 /* source_gguf.c - a GGUF file as a source. */
 #include "formats/source_impl.h"
 
+#include "base/character.h"
 #include "formats/hparams.h"
 
 #include <string.h>

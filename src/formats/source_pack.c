@@ -1,6 +1,7 @@
 /* source_pack.c - a pack as a source, and what of another source a pack holds. */
 #include "formats/source_impl.h"
 
+#include "base/range.h"
 #include "formats/hparams_json.h"
 #include "formats/packfile.h"
 
@@ -27,6 +28,32 @@ static ith_status add_tensor(ith_source *source, const ith_packed *p, const ith_
     return ith_tensor_table_add(&source->tensors, &t, err);
 }
 
+/* The longest row that a tensor of this model can have. */
+static int64_t longest_row(const ith_hparams *hp)
+{
+    const int64_t sizes[] = {hp->hidden, hp->ffn, hp->experts.ffn, hp->n_heads * hp->head_dim};
+    int64_t most = 0;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        most = ith_max(most, sizes[i]);
+    return most;
+}
+
+/* A row's length decides how much memory a tile takes, and the file may hold it compressed to
+ * nearly nothing. */
+static ith_status check_row(const ith_packed *p, const ith_hparams *hp, const char *where,
+                            ith_error *err)
+{
+    int64_t most = longest_row(hp);
+
+    if (p->vector || p->cols <= most)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_FORMAT,
+                    "%s: tensor %s has rows of %lld numbers, but no row of a model of this shape "
+                    "has more than %lld",
+                    where, p->name, (long long)p->cols, (long long)most);
+}
+
 /* The metadata of the GGUF file that the pack was made from, for its tokenizer. */
 static ith_status read_meta(ith_source *source, const ith_mapfile *file, ith_error *err)
 {
@@ -48,8 +75,10 @@ ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith
     ITH_TRY(ith_pack_open(file, &source->pack, err));
     ITH_TRY(ith_hparams_from_json(json_object_get(ith_pack_index(source->pack), "hyperparameters"),
                                   file->path, &source->hparams, err));
-    for (size_t i = 0; i < ith_pack_n_tensors(source->pack); i++)
+    for (size_t i = 0; i < ith_pack_n_tensors(source->pack); i++) {
+        ITH_TRY(check_row(ith_pack_tensor(source->pack, i), &source->hparams, file->path, err));
         ITH_TRY(add_tensor(source, ith_pack_tensor(source->pack, i), file, err));
+    }
     ITH_TRY(ith_tensor_table_index(&source->tensors, err));
     return read_meta(source, file, err);
 }

@@ -3,9 +3,7 @@
 
 #include "keep/archive_names.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +13,12 @@
 
 struct ith_archive {
     char folder[ITH_PATH_MAX - ITH_ARCHIVE_INSIDE];
+    int fd; /* the open folder */
     bool durable;
 };
 
-ith_status ith_archive_open(const char *folder, bool durable, ith_archive **out, ith_error *err)
+ith_status ith_archive_open(const char *folder, bool follow, bool durable, ith_archive **out,
+                            ith_error *err)
 {
     ith_archive *a = calloc(1, sizeof *a);
     ith_status status;
@@ -31,7 +31,7 @@ ith_status ith_archive_open(const char *folder, bool durable, ith_archive **out,
         free(a);
         return ith_fail(err, ITH_E_ARGUMENT, "%s: the path is too long", folder);
     }
-    status = ith_folder_make(folder, err);
+    status = ith_folder_open(folder, follow, &a->fd, err);
     if (status != ITH_OK) {
         free(a);
         return status;
@@ -42,12 +42,19 @@ ith_status ith_archive_open(const char *folder, bool durable, ith_archive **out,
 
 void ith_archive_close(ith_archive *archive)
 {
+    if (archive != NULL)
+        close(archive->fd);
     free(archive);
 }
 
 const char *ith_archive_folder(const ith_archive *archive)
 {
     return archive->folder;
+}
+
+int ith_archive_descriptor(const ith_archive *archive)
+{
+    return archive->fd;
 }
 
 /* ---- One segment ---- */
@@ -62,26 +69,59 @@ static ith_kvfile_what what_of(const ith_segment *s, const ith_kv_shape *shape, 
                              .n_tokens = s->n};
 }
 
-/* All ranks write their files of a segment at once; the first one makes the folder. */
-static ith_status make_folder(const ith_archive *a, const ith_key *parent, const ith_key *key,
-                              ith_error *err)
+static int enter(const ith_archive *a, const ith_key *parent, const ith_key *key)
 {
     char path[ITH_PATH_MAX];
 
     ith_archive_name_segment(a->folder, parent, key, path);
-    if (mkdir(path, 0777) != 0)
-        return errno == EEXIST ? ITH_OK : ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
+    return ith_archive_enter(a->fd, path);
+}
+
+/* All ranks write their files of a segment at once; the first one makes the folder. */
+static ith_status make_folder(const ith_archive *a, const ith_key *parent, const ith_key *key,
+                              int *fd, ith_error *err)
+{
+    char path[ITH_PATH_MAX];
+
+    ith_archive_name_segment(a->folder, parent, key, path);
+    if (mkdirat(a->fd, ith_path_within(a->fd, path), 0700) != 0 && errno != EEXIST)
+        return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
     if (a->durable)
-        ith_sync_folder(path);
-    return ITH_OK;
+        fsync(a->fd);
+    *fd = ith_archive_enter(a->fd, path);
+    return *fd >= 0 ? ITH_OK : ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
+}
+
+/* Does the segment's open folder have the file of this head? */
+static bool has_head(int folder, int head)
+{
+    char name[ITH_PATH_MAX];
+    struct stat info;
+
+    ith_archive_name_head(head, name);
+    return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
+}
+
+static bool has_heads(const ith_archive *a, const ith_segment *s, int first, int n)
+{
+    int folder = enter(a, &s->parent, &s->key), head = first;
+
+    while (folder >= 0 && head < first + n && has_head(folder, head))
+        head++;
+    if (folder >= 0)
+        close(folder);
+    return folder >= 0 && head == first + n;
 }
 
 bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, int head)
 {
-    char path[ITH_PATH_MAX];
+    return has_heads(archive, segment, head, 1);
+}
 
-    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, head, path);
-    return access(path, F_OK) == 0;
+bool ith_archive_holds_all(const ith_archive *archive, const ith_segment *segment,
+                           const ith_kv_shape *shape)
+{
+    return has_heads(archive, segment, 0, shape->n_heads);
 }
 
 ith_status ith_archive_write(const ith_archive *archive, const ith_segment *segment,
@@ -90,10 +130,14 @@ ith_status ith_archive_write(const ith_archive *archive, const ith_segment *segm
 {
     ith_kvfile_what what = what_of(segment, shape, head);
     char path[ITH_PATH_MAX];
+    ith_status status;
+    int folder;
 
-    ITH_TRY(make_folder(archive, &segment->parent, &segment->key, err));
+    ITH_TRY(make_folder(archive, &segment->parent, &segment->key, &folder, err));
     ith_archive_name_file(archive->folder, &segment->parent, &segment->key, head, path);
-    return ith_kvfile_write(path, &what, layers, archive->durable, buffer, err);
+    status = ith_kvfile_write(folder, path, &what, layers, archive->durable, buffer, err);
+    close(folder);
+    return status;
 }
 
 ith_status ith_archive_read(const ith_archive *archive, const ith_segment *segment,
@@ -101,56 +145,71 @@ ith_status ith_archive_read(const ith_archive *archive, const ith_segment *segme
                             ith_kvfile_buffer *buffer, bool *missing, ith_error *err)
 {
     ith_kvfile_what what = what_of(segment, shape, head);
+    int folder = enter(archive, &segment->parent, &segment->key);
     char path[ITH_PATH_MAX];
+    ith_status status;
 
     ith_archive_name_file(archive->folder, &segment->parent, &segment->key, head, path);
-    return ith_kvfile_read(path, &what, segment->used, layers, buffer, missing, err);
+    *missing = folder < 0;
+    if (folder < 0)
+        return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
+    status = ith_kvfile_read(folder, path, &what, segment->used, layers, buffer, missing, err);
+    close(folder);
+    return status;
 }
 
 ith_status ith_archive_describe(const ith_archive *archive, const ith_manifest *m, ith_error *err)
 {
     char path[ITH_PATH_MAX];
+    ith_status status = ITH_OK;
+    int folder;
 
+    ITH_TRY(make_folder(archive, &m->parent, &m->key, &folder, err));
     ith_archive_name_manifest(archive->folder, &m->parent, &m->key, path);
-    if (access(path, F_OK) == 0)
-        return ITH_OK;
-    ITH_TRY(make_folder(archive, &m->parent, &m->key, err));
-    return ith_manifest_write(path, m, archive->durable, err);
+    if (faccessat(folder, ith_path_within(folder, path), F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        status = ith_manifest_write(folder, path, m, archive->durable, err);
+    close(folder);
+    return status;
 }
 
 void ith_archive_touch(const ith_archive *archive, const ith_segment *segments, int64_t n)
 {
     struct timespec now;
-    char path[ITH_PATH_MAX];
 
     clock_gettime(CLOCK_REALTIME, &now);
     for (int64_t i = 0; i < n; i++) {
         int64_t ns = now.tv_nsec - i * 1000;
         struct timespec at = {now.tv_sec, ns};
+        int folder = enter(archive, &segments[i].parent, &segments[i].key);
         for (; at.tv_nsec < 0; at.tv_nsec += 1000000000)
             at.tv_sec--;
-        ith_archive_name_manifest(archive->folder, &segments[i].parent, &segments[i].key, path);
-        utimensat(AT_FDCWD, path, (const struct timespec[2]){at, at}, 0);
+        utimensat(folder, ITH_ARCHIVE_MANIFEST, (const struct timespec[2]){at, at},
+                  AT_SYMLINK_NOFOLLOW);
+        if (folder >= 0)
+            close(folder);
     }
 }
 
 /* The manifest is removed first: without one, the rest is not a segment. */
 void ith_archive_remove(const ith_archive *archive, const ith_key *parent, const ith_key *key)
 {
-    char folder[ITH_PATH_MAX], path[ITH_PATH_MAX];
+    int fd = enter(archive, parent, key);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
-    DIR *dir;
+    char path[ITH_PATH_MAX];
 
-    ith_archive_name_manifest(archive->folder, parent, key, path);
-    unlink(path);
-    ith_archive_name_segment(archive->folder, parent, key, folder);
-    dir = opendir(folder);
-    while (dir != NULL && (entry = readdir(dir)) != NULL)
+    if (dir == NULL) { /* gone, or a link: whose target is not ours */
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    unlinkat(fd, ITH_ARCHIVE_MANIFEST, 0);
+    while ((entry = readdir(dir)) != NULL)
         if (ith_archive_is_file(entry->d_name))
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir != NULL)
-        closedir(dir);
-    rmdir(folder);
+            unlinkat(fd, entry->d_name, 0);
+    closedir(dir);
+    ith_archive_name_segment(archive->folder, parent, key, path);
+    unlinkat(archive->fd, ith_path_within(archive->fd, path), AT_REMOVEDIR);
 }
 
 /* ---- Finding ---- */
@@ -161,14 +220,6 @@ static bool same_shape(const ith_kv_shape *a, const ith_kv_shape *b)
            a->head_dim == b->head_dim;
 }
 
-static bool is_complete(const ith_archive *a, const ith_segment *s, const ith_kv_shape *shape)
-{
-    for (int head = 0; head < shape->n_heads; head++)
-        if (!ith_archive_holds(a, s, head))
-            return false;
-    return true;
-}
-
 static int common(const int32_t *a, const int32_t *b, int64_t n)
 {
     int i = 0;
@@ -177,20 +228,35 @@ static int common(const int32_t *a, const int32_t *b, int64_t n)
     return i;
 }
 
+ith_status ith_archive_manifest(const ith_archive *archive, const ith_key *parent,
+                                const ith_key *key, ith_manifest *m, ith_error *err)
+{
+    int folder = enter(archive, parent, key);
+    char path[ITH_PATH_MAX];
+    ith_status status;
+
+    ith_archive_name_manifest(archive->folder, parent, key, path);
+    if (folder < 0)
+        return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
+    status = ith_manifest_read(folder, path, m, err);
+    close(folder);
+    if (status == ITH_OK && (!ith_key_equal(&m->key, key) || !ith_key_equal(&m->parent, parent)))
+        status = ith_fail(err, ITH_E_FORMAT,
+                          "%s: does not describe the segment that its folder is named after", path);
+    return status;
+}
+
 /* Is the segment there, with the first of the tokens ids[n]? s->used: how many of them it begins
  * with. */
 static bool look_at(const ith_archive *a, const ith_key *parent, const ith_key *key,
                     const ith_kv_shape *shape, const int32_t *ids, int64_t n, ith_segment *s)
 {
-    char path[ITH_PATH_MAX];
     ith_manifest m;
 
-    ith_archive_name_manifest(a->folder, parent, key, path);
-    if (ith_manifest_read(path, &m, NULL) != ITH_OK || !ith_key_equal(&m.key, key) ||
-        !ith_key_equal(&m.parent, parent) || !same_shape(&m.shape, shape))
+    if (ith_archive_manifest(a, parent, key, &m, NULL) != ITH_OK || !same_shape(&m.shape, shape))
         return false;
     *s = (ith_segment){*parent, *key, m.n, common(m.ids, ids, n < m.n ? n : m.n)};
-    return s->used > 0 && is_complete(a, s, shape);
+    return s->used > 0 && ith_archive_holds_all(a, s, shape);
 }
 
 /* Of all segments that follow `parent`, *s becomes the one with the most tokens in common with
@@ -199,7 +265,7 @@ static ith_status look_through(const ith_archive *a, const ith_key *parent,
                                const ith_kv_shape *shape, const int32_t *ids, int64_t n,
                                ith_segment *s, ith_error *err)
 {
-    DIR *dir = opendir(a->folder);
+    DIR *dir = ith_archive_entries(a->fd);
     struct dirent *entry;
     ith_key from, key;
     ith_segment found;

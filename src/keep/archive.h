@@ -12,6 +12,10 @@
  * contents do not depend on who writes it. Therefore writers need no locks, a segment exists when
  * all its files do, and a segment that is deleted while it is read is just missing. The
  * modification time of a manifest is the time of the segment's last use.
+ *
+ * Prompts can be read in the files, so folders and files are for their owner alone. A folder that
+ * others may write to is read with care: links in it are not followed, and what is no regular file
+ * is not read (base/regular.h). That does not make its contents true: docs/trust.md.
  */
 #ifndef ITH_KEEP_ARCHIVE_H
 #define ITH_KEEP_ARCHIVE_H
@@ -21,13 +25,16 @@
 
 typedef struct ith_archive ith_archive;
 
-/* Creates the folder if it does not exist; its parent must. durable: files are on disk before they
- * get their names. */
-ith_status ith_archive_open(const char *folder, bool durable, ith_archive **archive,
+/* Creates the folder if it does not exist; its parent must. follow: it may be a link. durable:
+ * files are on disk before they get their names. */
+ith_status ith_archive_open(const char *folder, bool follow, bool durable, ith_archive **archive,
                             ith_error *err);
 void ith_archive_close(ith_archive *archive); /* accepts NULL */
 
 const char *ith_archive_folder(const ith_archive *archive);
+
+/* The open folder, which belongs to the archive. */
+int ith_archive_descriptor(const ith_archive *archive);
 
 /* ---- Segments ---- */
 
@@ -45,8 +52,10 @@ ith_status ith_archive_find(const ith_archive *archive, const ith_key *root,
                             const ith_kv_shape *shape, const int32_t *ids, int64_t n,
                             ith_segment **segments, int64_t *n_segments, ith_error *err);
 
-/* Is the file of this head there? */
+/* Is the file of this head there? Are those of all heads? */
 bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, int head);
+bool ith_archive_holds_all(const ith_archive *archive, const ith_segment *segment,
+                           const ith_kv_shape *shape);
 
 /* One head's file. `head` counts all of the model's KV heads; layers: see kvfile.h. ITH_E_IO:
  * also if the disk is full. */
@@ -56,6 +65,11 @@ ith_status ith_archive_write(const ith_archive *archive, const ith_segment *segm
 ith_status ith_archive_read(const ith_archive *archive, const ith_segment *segment,
                             const ith_kv_shape *shape, int head, void *const *layers,
                             ith_kvfile_buffer *buffer, bool *missing, ith_error *err);
+
+/* Reads the manifest of the segment with these keys. As ith_manifest_read; also ITH_E_FORMAT: it is
+ * of another segment. */
+ith_status ith_archive_manifest(const ith_archive *archive, const ith_key *parent,
+                                const ith_key *key, ith_manifest *m, ith_error *err);
 
 /* Writes a segment's manifest. */
 ith_status ith_archive_describe(const ith_archive *archive, const ith_manifest *m, ith_error *err);

@@ -2,65 +2,61 @@
 #include "keep/archive.h"
 #include "keep/archive_names.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int64_t time_ns(const struct stat *info)
 {
     return info->st_mtim.tv_sec * INT64_C(1000000000) + info->st_mtim.tv_nsec;
 }
 
-/* Bytes of a segment's files, and the folder's time; false if it is gone. */
-static bool measure(const char *path, ith_archived *s)
+/* Bytes of a segment's files, and the time of its manifest, else of its folder; false if it is
+ * gone. */
+static bool measure(const ith_archive *a, ith_archived *s)
 {
+    char path[ITH_PATH_MAX];
     struct dirent *entry;
     struct stat info;
-    DIR *dir = opendir(path);
+    DIR *dir;
+    int fd;
 
-    if (dir == NULL)
+    ith_archive_name_segment(ith_archive_folder(a), &s->parent, &s->key, path);
+    fd = ith_archive_enter(ith_archive_descriptor(a), path);
+    dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        if (fd >= 0)
+            close(fd);
         return false;
+    }
     s->bytes = 0;
     while ((entry = readdir(dir)) != NULL)
-        if (fstatat(dirfd(dir), entry->d_name, &info, 0) == 0 && S_ISREG(info.st_mode))
+        if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode))
             s->bytes += info.st_size;
-    s->used_ns = fstat(dirfd(dir), &info) == 0 ? time_ns(&info) : 0;
+    if (fstatat(fd, ITH_ARCHIVE_MANIFEST, &info, AT_SYMLINK_NOFOLLOW) == 0 || fstat(fd, &info) == 0)
+        s->used_ns = time_ns(&info);
     closedir(dir);
-    return true;
-}
-
-static bool has_all_heads(const ith_archive *a, const ith_archived *s)
-{
-    const ith_segment segment = {s->parent, s->key, s->n, s->n};
-
-    for (int head = 0; head < s->shape.n_heads; head++)
-        if (!ith_archive_holds(a, &segment, head))
-            return false;
     return true;
 }
 
 static bool look_at(const ith_archive *a, ith_archived *s)
 {
-    char path[ITH_PATH_MAX];
-    struct stat info;
     ith_manifest m;
+    ith_segment segment;
 
-    ith_archive_name_segment(ith_archive_folder(a), &s->parent, &s->key, path);
-    if (!measure(path, s))
+    if (!measure(a, s))
         return false;
-    ith_archive_name_manifest(ith_archive_folder(a), &s->parent, &s->key, path);
-    s->described = stat(path, &info) == 0 && ith_manifest_read(path, &m, NULL) == ITH_OK &&
-                   ith_key_equal(&m.key, &s->key) && ith_key_equal(&m.parent, &s->parent);
+    s->described = ith_archive_manifest(a, &s->parent, &s->key, &m, NULL) == ITH_OK;
     if (!s->described)
         return true;
-    s->used_ns = time_ns(&info);
     s->start = m.start;
     s->n = m.n;
     s->shape = m.shape;
     memcpy(s->model, m.model, sizeof s->model);
-    s->complete = has_all_heads(a, s);
+    segment = (ith_segment){s->parent, s->key, s->n, s->n};
+    s->complete = ith_archive_holds_all(a, &segment, &s->shape);
     return true;
 }
 
@@ -94,7 +90,7 @@ static ith_status make_room(ith_archived **list, int64_t n, int64_t *room, ith_e
 ith_status ith_archive_list(const ith_archive *archive, ith_archived **list, int64_t *n,
                             ith_error *err)
 {
-    DIR *dir = opendir(ith_archive_folder(archive));
+    DIR *dir = ith_archive_entries(ith_archive_descriptor(archive));
     struct dirent *entry;
     int64_t room = 0;
     ith_status status = ITH_OK;
@@ -137,16 +133,10 @@ ith_status ith_archive_verify(const ith_archive *archive, const ith_archived *s,
                               ith_kvfile_buffer *buffer, ith_error *err)
 {
     const ith_segment segment = {s->parent, s->key, s->n, s->n};
-    char path[ITH_PATH_MAX];
+    ith_manifest m;
     bool missing;
 
-    ith_archive_name_manifest(ith_archive_folder(archive), &s->parent, &s->key, path);
-    if (!s->described) {
-        ith_manifest m;
-        ITH_TRY(ith_manifest_read(path, &m, err));
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: does not describe the segment that its folder is named after", path);
-    }
+    ITH_TRY(ith_archive_manifest(archive, &s->parent, &s->key, &m, err));
     for (int head = 0; head < s->shape.n_heads; head++)
         ITH_TRY(ith_archive_read(archive, &segment, &s->shape, head, NULL, buffer, &missing, err));
     return ITH_OK;

@@ -1,8 +1,9 @@
-/* archive_names.c - the paths of an archive's files. */
+/* archive_names.c - the paths and names of an archive's files. */
 #include "keep/archive_names.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { NAME_LENGTH = 2 * (ITH_KEY_HEX - 1) + 1 };
 
@@ -20,7 +21,12 @@ void ith_archive_name_manifest(const char *folder, const ith_key *parent, const 
                                char path[ITH_PATH_MAX])
 {
     ith_archive_name_segment(folder, parent, key, path);
-    strncat(path, "/manifest.json", ITH_PATH_MAX - strlen(path) - 1);
+    strncat(path, "/" ITH_ARCHIVE_MANIFEST, ITH_PATH_MAX - strlen(path) - 1);
+}
+
+void ith_archive_name_head(int head, char name[ITH_PATH_MAX])
+{
+    snprintf(name, ITH_PATH_MAX, "head-%d.kv", head);
 }
 
 void ith_archive_name_file(const char *folder, const ith_key *parent, const ith_key *key, int head,
@@ -41,5 +47,20 @@ bool ith_archive_parse_name(const char *name, ith_key *parent, ith_key *key)
 
 bool ith_archive_is_file(const char *name)
 {
-    return strncmp(name, "manifest.json", 13) == 0 || strncmp(name, "head-", 5) == 0;
+    return strncmp(name, ITH_ARCHIVE_MANIFEST, 13) == 0 || strncmp(name, "head-", 5) == 0;
+}
+
+int ith_archive_enter(int in, const char *path)
+{
+    return openat(in, ith_path_within(in, path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+DIR *ith_archive_entries(int folder)
+{
+    int own = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = own < 0 ? NULL : fdopendir(own);
+
+    if (entries == NULL && own >= 0)
+        close(own);
+    return entries;
 }

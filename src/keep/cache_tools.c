@@ -32,7 +32,7 @@ static ith_status open_folder(const char *path, char **json, folder *f, ith_erro
     if (dir == NULL)
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
     closedir(dir);
-    ITH_TRY(ith_archive_open(path, false, &f->archive, err));
+    ITH_TRY(ith_archive_open(path, true, false, &f->archive, err));
     return ith_archive_list(f->archive, &f->list, &f->n, err);
 }
 
@@ -83,7 +83,7 @@ ith_status ith_cache_list(const char *path, char **json, ith_error *err)
         json_t *segments = json_array();
         for (int64_t i = 0; i < f.n; i++)
             json_array_append_new(segments, describe(&f.list[i]));
-        status = give(json_pack("{s:s, s:I, s:o}", "folder", path, "bytes",
+        status = give(json_pack("{s:o, s:I, s:o}", "folder", ith_json_c_string(path), "bytes",
                                 (json_int_t)sum_bytes(f.list, f.n), "segments", segments),
                       json, err);
     }

@@ -6,7 +6,6 @@
 #include "base/progress.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +29,8 @@ _Static_assert(sizeof(record) == 24, "as checkpoint.h says");
 
 struct ith_checkpoint {
     char state[ITH_PATH_MAX], answer[ITH_PATH_MAX], lock[ITH_PATH_MAX];
-    int lock_fd, answer_fd;
-    int32_t *ids; /* [n] the answer when it was opened */
+    int folder, lock_fd, answer_fd; /* open */
+    int32_t *ids;                   /* [n] the answer when it was opened */
     int64_t *draws;
     int64_t n;
     bool cut; /* the file has been truncated to where this run continues */
@@ -60,9 +59,7 @@ static ith_status name_files(ith_checkpoint *c, const char *folder, ith_error *e
 
 static ith_status take_lock(ith_checkpoint *c, ith_error *err)
 {
-    c->lock_fd = open(c->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (c->lock_fd < 0)
-        return failed(c->lock, err);
+    ITH_TRY(ith_regular_open(c->folder, c->lock, O_RDWR | O_CREAT, &c->lock_fd, err));
     if (flock(c->lock_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return ith_fail(err, ITH_E_ARGUMENT, "%s: another run uses this checkpoint", c->lock);
     return ITH_OK; /* on file systems without locks nobody is kept out */
@@ -105,14 +102,14 @@ static ith_status differs(const ith_checkpoint *c, const char *path, const json_
     return status;
 }
 
-static ith_status read_state(const char *path, json_t **run, ith_error *err)
+static ith_status read_state(int folder, const char *path, json_t **run, ith_error *err)
 {
     json_t *root;
     const char *kind = "";
     int64_t version = -1;
 
     *run = NULL;
-    ITH_TRY(ith_json_read(path, FILE_MAX, &root, err));
+    ITH_TRY(ith_json_read_in(folder, path, FILE_MAX, &root, err));
     ith_json_string(root, path, "ithaca", &kind, NULL);
     ith_json_int(root, path, "version", 0, INT32_MAX, &version, NULL);
     if (strcmp(kind, "checkpoint") == 0 && version == VERSION)
@@ -139,7 +136,7 @@ static ith_status compare(const ith_checkpoint *c, const json_t *run, ith_error 
     const json_t *there = NULL, *here = NULL;
     char path[200] = "";
     json_t *stored, *mine = as_stored(run);
-    ith_status status = read_state(c->state, &stored, err);
+    ith_status status = read_state(c->folder, c->state, &stored, err);
 
     if (status == ITH_OK && mine == NULL)
         status = ith_fail(err, ITH_E_MEMORY, "%s: no memory to compare it", c->state);
@@ -150,6 +147,17 @@ static ith_status compare(const ith_checkpoint *c, const json_t *run, ith_error 
     return status;
 }
 
+static void remove_file(const ith_checkpoint *c, const char *path)
+{
+    unlinkat(c->folder, ith_path_within(c->folder, path), 0);
+}
+
+static bool has_state(const ith_checkpoint *c)
+{
+    return faccessat(c->folder, ith_path_within(c->folder, c->state), F_OK, AT_SYMLINK_NOFOLLOW) ==
+           0;
+}
+
 static ith_status begin(ith_checkpoint *c, const json_t *run, ith_error *err)
 {
     json_t *root =
@@ -157,9 +165,10 @@ static ith_status begin(ith_checkpoint *c, const json_t *run, ith_error *err)
     char *text = root == NULL ? NULL : ith_json_text(root, true);
     ith_status status;
 
-    unlink(c->answer); /* an older run's; before the new state appears */
+    /* an older run's; before the new state appears */
+    remove_file(c, c->answer);
     status = text == NULL ? ith_fail(err, ITH_E_MEMORY, "%s: no memory for its text", c->state)
-                          : ith_newfile_text(c->state, text, true, err);
+                          : ith_newfile_text(c->folder, c->state, text, true, err);
     json_decref(root);
     free(text);
     return status;
@@ -167,31 +176,46 @@ static ith_status begin(ith_checkpoint *c, const json_t *run, ith_error *err)
 
 /* ---- The answer ---- */
 
+/* Room for one more token. The file's size is not to be trusted: only records that are sound take
+ * memory. */
+static ith_status make_room(ith_checkpoint *c, int64_t *room, ith_error *err)
+{
+    int64_t grown = *room > 0 ? 2 * *room : 1024;
+    int32_t *ids;
+    int64_t *draws;
+
+    if (c->n < *room)
+        return ITH_OK;
+    ids = realloc(c->ids, (size_t)grown * sizeof *ids);
+    c->ids = ids != NULL ? ids : c->ids;
+    draws = realloc(c->draws, (size_t)grown * sizeof *draws);
+    c->draws = draws != NULL ? draws : c->draws;
+    if (ids == NULL || draws == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %lld tokens", c->answer,
+                        (long long)grown);
+    *room = grown;
+    return ITH_OK;
+}
+
 static ith_status read_answer(ith_checkpoint *c, ith_error *err)
 {
-    off_t bytes = lseek(c->answer_fd, 0, SEEK_END);
-    int64_t most = bytes < 0 ? 0 : bytes / (int64_t)sizeof(record);
+    int64_t room = 0;
+    record r;
 
-    c->ids = calloc((size_t)most + 1, sizeof *c->ids);
-    c->draws = calloc((size_t)most + 1, sizeof *c->draws);
-    if (c->ids == NULL || c->draws == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %lld tokens", c->answer,
-                        (long long)most);
-    for (; c->n < most; c->n++) {
-        record r;
+    for (;; c->n++) {
+        ITH_TRY(make_room(c, &room, err));
         if (pread(c->answer_fd, &r, sizeof r, c->n * (off_t)sizeof r) != sizeof r ||
             r.number != c->n || r.checksum != seal(&r))
-            break;
+            return ITH_OK;
         c->ids[c->n] = r.id;
         c->draws[c->n] = r.draws;
     }
-    return ITH_OK;
 }
 
 static ith_status open_answer(ith_checkpoint *c, ith_error *err)
 {
-    c->answer_fd = open(c->answer, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    return c->answer_fd < 0 ? failed(c->answer, err) : read_answer(c, err);
+    ITH_TRY(ith_regular_open(c->folder, c->answer, O_RDWR | O_CREAT, &c->answer_fd, err));
+    return read_answer(c, err);
 }
 
 ith_status ith_checkpoint_open(const char *folder, const json_t *run, ith_checkpoint **out,
@@ -203,10 +227,11 @@ ith_status ith_checkpoint_open(const char *folder, const json_t *run, ith_checkp
     *out = NULL;
     if (c == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a checkpoint", folder);
-    c->lock_fd = c->answer_fd = -1;
+    c->folder = c->lock_fd = c->answer_fd = -1;
     ITH_CHECK(name_files(c, folder, err));
+    ITH_CHECK(ith_folder_open(folder, true, &c->folder, err));
     ITH_CHECK(take_lock(c, err));
-    ITH_CHECK(access(c->state, F_OK) == 0 ? compare(c, run, err) : begin(c, run, err));
+    ITH_CHECK(has_state(c) ? compare(c, run, err) : begin(c, run, err));
     ITH_CHECK(open_answer(c, err));
     *out = c;
 done:
@@ -223,6 +248,8 @@ void ith_checkpoint_close(ith_checkpoint *c)
         close(c->answer_fd);
     if (c->lock_fd >= 0)
         close(c->lock_fd);
+    if (c->folder >= 0)
+        close(c->folder);
     free(c->ids);
     free(c->draws);
     free(c);
@@ -261,17 +288,20 @@ ith_status ith_checkpoint_sync(ith_checkpoint *c, ith_error *err)
 
 void ith_checkpoint_remove(ith_checkpoint *c)
 {
-    unlink(c->state); /* without it the other files mean nothing */
-    unlink(c->answer);
-    unlink(c->lock);
+    remove_file(c, c->state); /* without it the other files mean nothing */
+    remove_file(c, c->answer);
+    remove_file(c, c->lock);
 }
 
 json_t *ith_checkpoint_peek(const char *folder)
 {
-    char path[ITH_PATH_MAX];
-    json_t *run;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    json_t *run = NULL;
 
-    if ((size_t)snprintf(path, sizeof path, "%s/checkpoint.json", folder) >= sizeof path)
+    if (fd < 0)
         return NULL;
-    return read_state(path, &run, NULL) == ITH_OK ? run : NULL;
+    if (read_state(fd, "checkpoint.json", &run, NULL) != ITH_OK)
+        run = NULL;
+    close(fd);
+    return run;
 }

@@ -7,6 +7,9 @@
  *                            sampler's generator up to here, u64 checksum of these. The answer ends
  *                            before the first damaged record
  *   FOLDER/lock              locked while a run uses the folder
+ *
+ * Prompt and answer can be read in it, so the files are for their owner alone. The folder may be a
+ * link, since the user named it; a file in it may not (base/regular.h).
  */
 #ifndef ITH_KEEP_CHECKPOINT_H
 #define ITH_KEEP_CHECKPOINT_H

@@ -49,14 +49,17 @@ static const ith_keeper_ops ops = {
 static ith_status open_archive(ith_keep *keep, const ith_keep_params *params, ith_error *err)
 {
     char path[ITH_PATH_MAX];
+    int fd;
 
-    if (params->checkpoint != NULL)
-        ITH_TRY(ith_folder_make(params->checkpoint, err));
+    if (params->checkpoint != NULL) {
+        ITH_TRY(ith_folder_open(params->checkpoint, true, &fd, err));
+        close(fd);
+    }
     if (params->cache != NULL)
-        return ith_archive_open(params->cache, keep->checkpointed, &keep->archive, err);
+        return ith_archive_open(params->cache, true, keep->checkpointed, &keep->archive, err);
     if ((size_t)snprintf(path, sizeof path, "%s/kv", params->checkpoint) >= sizeof path)
         return ith_fail(err, ITH_E_ARGUMENT, "%s: the path is too long", params->checkpoint);
-    return ith_archive_open(path, true, &keep->archive, err);
+    return ith_archive_open(path, false, true, &keep->archive, err);
 }
 
 /* Collective. Does every rank see a file that rank 0 creates? */
@@ -64,6 +67,7 @@ static ith_status check_shared(const ith_keep *keep, ith_error *err)
 {
     ith_world *world = keep->session->engine->world;
     ith_newfile probe = {.fd = -1};
+    int folder = ith_archive_descriptor(keep->archive);
     char path[ITH_PATH_MAX];
     ith_status status = ITH_OK;
 
@@ -71,11 +75,11 @@ static ith_status check_shared(const ith_keep *keep, ith_error *err)
         return ITH_OK;
     snprintf(path, sizeof path, "%s/probe", ith_archive_folder(keep->archive));
     if (world->comm->rank == 0)
-        status = ith_newfile_open(path, &probe, err);
+        status = ith_newfile_open_in(folder, path, &probe, err);
     status = ith_comm_agree(world->comm, status, err);
     if (status == ITH_OK) {
         ith_world_bcast(world, probe.temporary, sizeof probe.temporary);
-        if (access(probe.temporary, F_OK) != 0)
+        if (faccessat(folder, ith_path_within(folder, probe.temporary), F_OK, 0) != 0)
             status = ith_fail(err, ITH_E_IO,
                               "%s: this rank does not see a file that rank 0 created there; the "
                               "folder must be on a file system that all ranks share",
@@ -159,6 +163,11 @@ ith_status ith_session_keep(ith_session *session, const ith_keep_params *params,
 int64_t ith_session_restored(const ith_session *session)
 {
     return session->keeper == NULL ? 0 : ith_keep_of(session->keeper)->restored;
+}
+
+int64_t ith_session_saved(const ith_session *session)
+{
+    return session->keeper == NULL ? 0 : ith_keep_of(session->keeper)->added;
 }
 
 static ith_status check_checkpoint(const ith_keep *keep, ith_error *err)

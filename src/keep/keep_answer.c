@@ -17,7 +17,7 @@ static json_t *describe_generation(const ith_generate_params *g)
     json_t *stop = json_array();
 
     for (size_t i = 0; i < g->n_stop; i++)
-        json_array_append_new(stop, json_string(g->stop[i]));
+        json_array_append_new(stop, ith_json_c_string(g->stop[i]));
     return json_pack("{s:I, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:i, s:I}", "max_tokens",
                      (json_int_t)g->max_tokens, "ignore_eos", g->ignore_eos, "stop", stop,
                      "temperature", ith_json_number((double)g->sampling.temperature), "top_k",
@@ -65,6 +65,7 @@ ith_status ith_keep_open_checkpoint(ith_keep *keep, const ith_keep_params *param
     json_decref(run);
     if (status == ITH_OK) {
         int64_t n = usable_answer(keep, params);
+        keep->n_found = n;
         keep->n_answer = n > 0 ? n - 1 : 0;
     }
     return status;
@@ -106,8 +107,10 @@ void ith_keep_token(ith_keeper *keeper, int64_t i, int32_t id, int64_t draws)
 
     if (keep->checkpoint == NULL || keep->answer_lost || i < keep->n_answer)
         return;
-    if (ith_checkpoint_put(keep->checkpoint, i, id, draws, &err) == ITH_OK)
+    if (ith_checkpoint_put(keep->checkpoint, i, id, draws, &err) == ITH_OK) {
+        keep->added += i >= keep->n_found;
         return;
+    }
     keep->answer_lost = true;
     ith_keep_warn(keep, err.text, "the rest of the answer is not saved");
 }

@@ -41,6 +41,8 @@ typedef struct ith_keep {
     ith_segment older; /* an incomplete segment whose tokens the last batch contains */
 
     /* Rank 0's: */
+    int64_t added;     /* tokens of prompt and answer that were not saved before */
+    int64_t n_found;   /* tokens of the answer that the checkpoint had */
     int64_t n_answer;  /* tokens of the checkpoint's answer that are shown again */
     bool answer_begun; /* `answer` has been asked for */
     bool answer_lost;  /* a token could not be saved */

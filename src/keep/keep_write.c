@@ -1,6 +1,8 @@
 /* keep_write.c - handing new segments of the timeline to the writer thread. */
 #include "keep/keep_write.h"
+#include "base/character.h"
 #include "base/mem.h"
+#include "base/range.h"
 #include "base/testhook.h"
 
 #include <stdlib.h>
@@ -48,13 +50,14 @@ static ith_segment next_segment(const ith_keep *keep, int n)
 
 static void describe(const ith_keep *keep, const ith_segment *s, ith_manifest *m)
 {
+    const char *name = keep->session->engine->info.name;
+
     *m = (ith_manifest){.parent = s->parent,
                         .key = s->key,
                         .start = keep->n_written * ITH_KV_SEGMENT,
                         .shape = keep->shape,
                         .n = s->n};
-    memcpy(m->model, keep->session->engine->info.name,
-           strnlen(keep->session->engine->info.name, sizeof m->model - 1));
+    ith_clean_text(name, strlen(name), m->model, sizeof m->model);
     memcpy(m->ids, keep->session->ids + m->start, (size_t)s->n * sizeof *m->ids);
 }
 
@@ -144,6 +147,7 @@ static ith_status hand_over(ith_keep *keep, int64_t whole, int tail, ith_error *
         return ITH_OK;
     }
     fill_batch(keep, whole, tail, &batch);
+    keep->added += ith_max(0, keep->n_written * ITH_KV_SEGMENT + tail - keep->saved);
     keep->saved = keep->n_written * ITH_KV_SEGMENT + tail;
     ith_keep_writer_put(keep->writer, &batch);
     return ITH_OK;

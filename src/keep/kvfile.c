@@ -7,7 +7,6 @@
 #include "formats/zframe.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -157,7 +156,7 @@ static ith_status write_all(ith_newfile *file, const ith_kvfile_what *what,
     return ith_newfile_write(file, &h, sizeof h, 0, err);
 }
 
-ith_status ith_kvfile_write(const char *path, const ith_kvfile_what *what,
+ith_status ith_kvfile_write(int folder, const char *path, const ith_kvfile_what *what,
                             const void *const *layers, bool durable, ith_kvfile_buffer *buffer,
                             ith_error *err)
 {
@@ -165,7 +164,7 @@ ith_status ith_kvfile_write(const char *path, const ith_kvfile_what *what,
     ith_status status;
 
     ITH_TRY(make_room(buffer, ith_kvfile_layer_bytes(what, what->n_tokens), what->n_layers, err));
-    ITH_TRY(ith_newfile_open(path, &file, err));
+    ITH_TRY(ith_newfile_open_in(folder, path, &file, err));
     status = write_all(&file, what, layers, buffer, err);
     if (status == ITH_OK)
         status = ith_newfile_publish(&file, durable, err);
@@ -272,16 +271,16 @@ static ith_status read_all(int fd, const char *path, const ith_kvfile_what *what
     return ITH_OK;
 }
 
-ith_status ith_kvfile_read(const char *path, const ith_kvfile_what *what, int n_tokens,
+ith_status ith_kvfile_read(int folder, const char *path, const ith_kvfile_what *what, int n_tokens,
                            void *const *layers, ith_kvfile_buffer *buffer, bool *missing,
                            ith_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ith_status status;
+    int fd;
+    ith_status status = ith_regular_open(folder, path, O_RDONLY, &fd, err);
 
     *missing = fd < 0 && errno == ENOENT;
-    if (fd < 0)
-        return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
+    if (status != ITH_OK)
+        return status;
     status = read_all(fd, path, what, n_tokens, layers, buffer, err);
     close(fd);
     return status;

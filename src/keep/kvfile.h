@@ -11,12 +11,13 @@
  * after the segment's tokens may hold anything. The header repeats all that the name says, so a
  * file that is damaged or has another's name is recognized.
  *
- * A file is written under a temporary name and renamed when it is complete.
+ * A file is written under a temporary name and renamed when it is complete. `folder` and `path`:
+ * see base/regular.h.
  */
 #ifndef ITH_KEEP_KVFILE_H
 #define ITH_KEEP_KVFILE_H
 
-#include "base/error.h"
+#include "base/regular.h"
 #include "keep/archive_key.h"
 #include "simd/kernels.h"
 
@@ -40,14 +41,15 @@ size_t ith_kvfile_layer_bytes(const ith_kvfile_what *what, int n_tokens);
 
 /* layers[i]: those bytes of layer i. durable: the file is on disk before it gets its name. ITH_E_IO
  * names the file, of which nothing is left. */
-ith_status ith_kvfile_write(const char *path, const ith_kvfile_what *what,
+ith_status ith_kvfile_write(int folder, const char *path, const ith_kvfile_what *what,
                             const void *const *layers, bool durable, ith_kvfile_buffer *buffer,
                             ith_error *err);
 
 /* Reads the blocks of the first n_tokens (at most what->n_tokens) to layers[i]; layers NULL: only
  * checks everything. ITH_E_IO: the file cannot be read; *missing says whether it does not exist.
+ * ITH_E_ARGUMENT: it is not a regular file.
  * ITH_E_FORMAT: it is damaged, truncated, or holds something else than `what`. */
-ith_status ith_kvfile_read(const char *path, const ith_kvfile_what *what, int n_tokens,
+ith_status ith_kvfile_read(int folder, const char *path, const ith_kvfile_what *what, int n_tokens,
                            void *const *layers, ith_kvfile_buffer *buffer, bool *missing,
                            ith_error *err);
 

@@ -1,13 +1,17 @@
 /* manifest.c - reading and writing the descriptions of segments. */
 #include "keep/manifest.h"
 
+#include "base/character.h"
 #include "base/newfile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSION = 1, FILE_MAX = 1 << 16, DIM_MAX = 1 << 20 };
+enum { VERSION = 1, FILE_MAX = 1 << 16 };
+
+/* No model that Ithaca reads has more: formats/hparams.c. What is allocated follows from these. */
+enum { LAYERS_MAX = 10000, HEADS_MAX = 1 << 14, HEAD_DIM_MAX = 1 << 12 };
 
 #define KV_FORM "kv" /* ITH_STATE_KV (state/state.h) */
 
@@ -51,9 +55,9 @@ static ith_status get_shape(const json_t *o, const char *where, ith_kv_shape *sh
     if (i == ITH_KV_LAYOUTS)
         return ith_fail(err, ITH_E_FORMAT, "%s: layout \"%s\" is not one of q8, bf16, f32", where,
                         layout);
-    ITH_TRY(get_int(o, where, "layers", 1, DIM_MAX, &layers, err));
-    ITH_TRY(get_int(o, where, "kv_heads", 1, DIM_MAX, &heads, err));
-    ITH_TRY(get_int(o, where, "head_dim", 1, DIM_MAX, &head_dim, err));
+    ITH_TRY(get_int(o, where, "layers", 1, LAYERS_MAX, &layers, err));
+    ITH_TRY(get_int(o, where, "kv_heads", 1, HEADS_MAX, &heads, err));
+    ITH_TRY(get_int(o, where, "head_dim", 1, HEAD_DIM_MAX, &head_dim, err));
     *shape = (ith_kv_shape){(ith_kv_layout)i, (int)layers, (int)heads, (int)head_dim};
     return ITH_OK;
 }
@@ -70,7 +74,7 @@ static ith_status check_states(const json_t *o, const char *where, const ith_kv_
     if (states == NULL)
         return ITH_OK;
     ITH_TRY(get_text(entry, where, "form", &form, err));
-    ITH_TRY(get_int(entry, where, "layers", 1, DIM_MAX, &layers, err));
+    ITH_TRY(get_int(entry, where, "layers", 1, LAYERS_MAX, &layers, err));
     if (json_array_size(states) != 1 || strcmp(form, KV_FORM) != 0 || layers != shape->n_layers)
         return ith_fail(err, ITH_E_UNSUPPORTED,
                         "%s: \"states\" of other forms than \"" KV_FORM "\" are not supported",
@@ -113,7 +117,7 @@ static ith_status from_json(const json_t *o, const char *where, ith_manifest *m,
     ITH_TRY(get_key(o, where, "key", &m->key, err));
     ITH_TRY(get_int(o, where, "start", 0, INT64_MAX / 2, &m->start, err));
     ITH_TRY(get_text(o, where, "model", &model, err));
-    snprintf(m->model, sizeof m->model, "%s", model);
+    ith_clean_text(model, strlen(model), m->model, sizeof m->model);
     ITH_TRY(get_shape(o, where, &m->shape, err));
     ITH_TRY(check_states(o, where, &m->shape, err));
     ITH_TRY(get_ids(o, where, m, err));
@@ -136,13 +140,13 @@ ith_status ith_manifest_parse(const char *text, size_t len, const char *where, i
     return status;
 }
 
-ith_status ith_manifest_read(const char *path, ith_manifest *m, ith_error *err)
+ith_status ith_manifest_read(int folder, const char *path, ith_manifest *m, ith_error *err)
 {
     json_t *root;
     ith_status status;
 
     *m = (ith_manifest){0};
-    ITH_TRY(ith_json_read(path, FILE_MAX, &root, err));
+    ITH_TRY(ith_json_read_in(folder, path, FILE_MAX, &root, err));
     status = from_json(root, path, m, err);
     json_decref(root);
     return status;
@@ -165,13 +169,14 @@ static json_t *to_json(const ith_manifest *m)
                      "ids", ids);
 }
 
-ith_status ith_manifest_write(const char *path, const ith_manifest *m, bool durable, ith_error *err)
+ith_status ith_manifest_write(int folder, const char *path, const ith_manifest *m, bool durable,
+                              ith_error *err)
 {
     json_t *root = to_json(m);
     char *text = root == NULL ? NULL : ith_json_text(root, false);
     ith_status status = text == NULL
                             ? ith_fail(err, ITH_E_MEMORY, "%s: no memory for its text", path)
-                            : ith_newfile_text(path, text, durable, err);
+                            : ith_newfile_text(folder, path, text, durable, err);
     json_decref(root);
     free(text);
     return status;

@@ -13,6 +13,7 @@
 #define ITH_KEEP_MANIFEST_H
 
 #include "base/json.h"
+#include "base/regular.h"
 #include "keep/archive_key.h"
 #include "simd/kernels.h"
 
@@ -25,7 +26,7 @@ typedef struct ith_manifest {
     ith_key parent, key;
     int64_t start; /* tokens before the segment, a multiple of ITH_KV_SEGMENT */
     ith_kv_shape shape;
-    char model[128]; /* its name, for people */
+    char model[128]; /* its name, for people: cleaned by ith_clean_text */
     int n;           /* tokens, 1 to ITH_KV_SEGMENT */
     int32_t ids[ITH_KV_SEGMENT];
 } ith_manifest;
@@ -35,11 +36,11 @@ typedef struct ith_manifest {
 ith_status ith_manifest_parse(const char *text, size_t len, const char *where, ith_manifest *m,
                               ith_error *err);
 
-/* The same for a file. ITH_E_IO: it cannot be read. */
-ith_status ith_manifest_read(const char *path, ith_manifest *m, ith_error *err);
+/* The same for a file (base/regular.h). ITH_E_IO: it cannot be read. */
+ith_status ith_manifest_read(int folder, const char *path, ith_manifest *m, ith_error *err);
 
 /* The file appears when it is complete. durable: and on disk. */
-ith_status ith_manifest_write(const char *path, const ith_manifest *m, bool durable,
+ith_status ith_manifest_write(int folder, const char *path, const ith_manifest *m, bool durable,
                               ith_error *err);
 
 #endif

@@ -2,12 +2,12 @@
  *
  * The key covers all that the bits of keys and values depend on, except the tokens: the numbers
  * of the architecture, the rotary frequencies, the constant subtracted from keys, the layout of
- * the cache, and the weights in the layout that the kernels read, by a checksum of each tile. A
+ * the cache, and the weights in the layout that the kernels read, by a SHA-256 of each tile. A
  * pack and the files it was made from therefore have the same key, wherever they lie; another
  * quantization has another key.
  */
 #include "keep/model_key.h"
-#include "base/checksum.h"
+#include "base/number.h"
 #include "base/workers.h"
 #include "engine/bits.h"
 #include "engine/engine.h"
@@ -20,32 +20,34 @@
 
 enum { UNITS_AT_A_TIME = 64 };
 
+/* Of a tile as the kernels read it. Not what a pack says of it: whoever writes a pack could give it
+ * the name of another model. */
+typedef struct digest {
+    uint8_t bytes[ITH_SHA256_BYTES];
+} digest;
+
 typedef struct job {
     ith_engine *engine;
     int64_t *first;           /* [entries + 1] units of the plan before each */
     int64_t n_units;          /* in all */
     ith_producer *producers;  /* [threads] */
     uint8_t **units;          /* [threads] room for a unit that has to be made */
-    uint64_t *checksums;      /* [n_units] */
+    digest *digests;          /* [n_units] */
     ith_range mine;           /* units that this rank looks at */
-    int64_t *counts, *displs; /* [ranks] bytes of checksums */
+    int64_t *counts, *displs; /* [ranks] bytes of digests */
 } job;
 
-/* From the pack, of the tile in memory, or of one that is made for this. */
-static ith_status unit_checksum(job *j, const ith_entry *e, int64_t unit, int tid, uint64_t *out,
-                                ith_error *err)
+/* Of the tile in memory, or of one that is made for this. */
+static ith_status unit_digest(job *j, const ith_entry *e, int64_t unit, int tid, digest *out,
+                              ith_error *err)
 {
     const uint8_t *at = ith_store_unit(j->engine->store, e, unit);
 
-    if (e->as_stored && e->tensor->packed->codec == ITH_CODEC_RAW) {
-        *out = ith_pack_tile_get(e->tensor->packed, unit).checksum;
-        return ITH_OK;
-    }
     if (at == NULL) {
         ITH_TRY(ith_produce(&j->producers[tid], e, unit, 1, j->units[tid], err));
         at = j->units[tid];
     }
-    *out = ith_checksum(at, e->unit_bytes);
+    ith_sha256(&(ith_digest_input){at, e->unit_bytes}, 1, out->bytes);
     return ITH_OK;
 }
 
@@ -64,14 +66,14 @@ static size_t entry_of(const job *j, int64_t unit)
     return low;
 }
 
-static ith_status next_checksum(void *user, int64_t item, int tid, ith_error *err)
+static ith_status next_digest(void *user, int64_t item, int tid, ith_error *err)
 {
     job *j = user;
     int64_t unit = j->mine.begin + item;
     size_t i = entry_of(j, unit);
 
-    return unit_checksum(j, &ith_store_load_plan(j->engine->store)->entries[i], unit - j->first[i],
-                         tid, &j->checksums[unit], err);
+    return unit_digest(j, &ith_store_load_plan(j->engine->store)->entries[i], unit - j->first[i],
+                       tid, &j->digests[unit], err);
 }
 
 static ith_status no_memory(ith_error *err)
@@ -99,7 +101,7 @@ static ith_status open_producers(job *j, ith_error *err)
     return ITH_OK;
 }
 
-/* Divides the units among the ranks, in order, so that the checksums of each rank lie together. */
+/* Divides the units among the ranks, in order, so that the digests of each rank lie together. */
 static ith_status deal(job *j, ith_error *err)
 {
     const ith_load_plan *plan = ith_store_load_plan(j->engine->store);
@@ -116,17 +118,17 @@ static ith_status deal(job *j, ith_error *err)
     j->n_units = j->first[plan->n_entries];
     for (int r = 0; r < comm->size; r++) {
         ith_range units = ith_split(j->n_units, 1, comm->size, r);
-        j->displs[r] = units.begin * (int64_t)sizeof *j->checksums;
-        j->counts[r] = ith_range_size(units) * (int64_t)sizeof *j->checksums;
+        j->displs[r] = units.begin * (int64_t)sizeof *j->digests;
+        j->counts[r] = ith_range_size(units) * (int64_t)sizeof *j->digests;
     }
     j->mine = ith_split(j->n_units, 1, comm->size, comm->rank);
-    j->checksums = calloc((size_t)j->n_units + 1, sizeof *j->checksums);
-    return j->checksums == NULL ? no_memory(err) : open_producers(j, err);
+    j->digests = calloc((size_t)j->n_units + 1, sizeof *j->digests);
+    return j->digests == NULL ? no_memory(err) : open_producers(j, err);
 }
 
-static ith_status my_checksums(job *j, ith_error *err)
+static ith_status my_digests(job *j, ith_error *err)
 {
-    ith_work work = {.grab = UNITS_AT_A_TIME, .fn = next_checksum, .user = j};
+    ith_work work = {.grab = UNITS_AT_A_TIME, .fn = next_digest, .user = j};
 
     ITH_TRY(deal(j, err));
     work.n = ith_range_size(j->mine);
@@ -144,7 +146,7 @@ static void close_job(job *j)
     free(j->producers);
     free(j->units);
     free(j->first);
-    free(j->checksums);
+    free(j->digests);
     free(j->counts);
     free(j->displs);
 }
@@ -159,9 +161,11 @@ static char *describe(const ith_engine *e, size_t *bytes)
     float eps = (float)hp->rms_eps;
     char *text = NULL;
     FILE *out = open_memstream(&text, bytes);
+    locale_t before;
 
     if (out == NULL)
         return NULL;
+    before = uselocale(ith_c_locale()); /* the same text in every locale */
     fprintf(out, "ithaca kv bits %d layout %d\n%s %lld %lld %lld %lld %lld %lld %lld %a\n",
             ITH_BITS, (int)e->kv, hp->architecture, (long long)hp->n_layers, (long long)hp->hidden,
             (long long)hp->ffn, (long long)hp->n_heads, (long long)hp->n_kv_heads,
@@ -176,6 +180,7 @@ static char *describe(const ith_engine *e, size_t *bytes)
                 (long long)(entry->matrix != NULL ? entry->matrix->rows : entry->n),
                 (long long)(entry->matrix != NULL ? entry->matrix->cols : 1));
     }
+    uselocale(before);
     if (fclose(out) != 0) {
         free(text);
         return NULL;
@@ -190,7 +195,7 @@ static ith_status make_key(const job *j, ith_key *key, ith_error *err)
     char *text = describe(j->engine, &bytes);
     const ith_digest_input spans[] = {
         {text, bytes},
-        {j->checksums, (size_t)j->n_units * sizeof *j->checksums},
+        {j->digests, (size_t)j->n_units * sizeof *j->digests},
         {m->rope.inv_freq, (size_t)m->rope.half * sizeof *m->rope.inv_freq},
         {&m->rope.attention_factor, sizeof m->rope.attention_factor},
         {m->key_means, bias * sizeof *m->key_means},
@@ -207,11 +212,11 @@ ith_status ith_model_key(ith_engine *e, ith_key *key, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
     job j = {.engine = e};
-    ith_status status = ith_comm_agree(comm, my_checksums(&j, err), err);
+    ith_status status = ith_comm_agree(comm, my_digests(&j, err), err);
 
     if (status == ITH_OK) {
-        comm->ops->allgatherv(comm, (const uint8_t *)j.checksums + j.displs[comm->rank],
-                              j.checksums, j.counts, j.displs);
+        comm->ops->allgatherv(comm, (const uint8_t *)j.digests + j.displs[comm->rank], j.digests,
+                              j.counts, j.displs);
         status = ith_comm_agree(comm, make_key(&j, key, err), err);
     }
     close_job(&j);

@@ -1,5 +1,6 @@
 /* rope_scaling.c - reads the scaling of rotary positions that a user wants instead of the
  * model's. */
+#include "base/number.h"
 #include "model/rope.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ static bool take_factor(const char **at, double *factor)
 
     if (**at != ':' || (*at)[1] < '0' || (*at)[1] > '9')
         return false;
-    *factor = strtod(*at + 1, &end);
+    *factor = ith_strtod(*at + 1, &end);
     *at = end;
     return *factor >= 1 && *factor <= FACTOR_MAX;
 }

@@ -1,5 +1,6 @@
 /* chat_detect.c - recognises chat templates by their Jinja source, and reads them from folders. */
 #include "base/json.h"
+#include "base/regular.h"
 #include "text/chat.h"
 #include "text/utf8.h"
 
@@ -262,11 +263,16 @@ enum { MAX_TEMPLATE = 4 << 20, MAX_CONFIG = 64 << 20 };
 
 static ith_status read_file(const char *path, char **text, size_t *len, ith_error *err)
 {
-    FILE *file = fopen(path, "rb");
     ith_status status = ITH_OK;
+    FILE *file;
+    int fd;
 
-    if (file == NULL)
-        return ith_fail(err, ITH_E_IO, "%s: %m", path);
+    ITH_TRY(ith_regular_open(AT_FDCWD, path, O_RDONLY, &fd, err));
+    file = fdopen(fd, "rb");
+    if (file == NULL) {
+        close(fd);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory to read it", path);
+    }
     *text = malloc(MAX_TEMPLATE + 1);
     if (*text == NULL)
         status = ith_fail(err, ITH_E_MEMORY, "%s: no memory for a chat template", path);

@@ -4,6 +4,7 @@
  * sample of its tiles decides whether a matrix is compressed: decompression takes time when the
  * pack is loaded, which saving a few percent does not justify.
  */
+#include "base/character.h"
 #include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/progress.h"
@@ -437,11 +438,11 @@ static ith_status report(const packer *p, double seconds, char **json, ith_error
                 json_pack("{s:I, s:I, s:I}", "tensors", (json_int_t)s->tensors, "bytes",
                           (json_int_t)s->bytes, "stored_bytes", (json_int_t)s->stored));
     }
-    root =
-        json_pack("{s:s, s:I, s:o, s:o, s:b, s:s, s:o}", "output", p->params->output, "bytes",
-                  (json_int_t)ith_pack_writer_bytes(p->writer), "seconds", ith_json_number(seconds),
-                  "layouts", layouts, "key_means", p->means.values != NULL, "key_means_missing",
-                  p->means.why.text, "notes", ith_json_lines(ith_source_notes(p->source)));
+    root = json_pack(
+        "{s:o, s:I, s:o, s:o, s:b, s:s, s:o}", "output", ith_json_c_string(p->params->output),
+        "bytes", (json_int_t)ith_pack_writer_bytes(p->writer), "seconds", ith_json_number(seconds),
+        "layouts", layouts, "key_means", p->means.values != NULL, "key_means_missing",
+        p->means.why.text, "notes", ith_json_lines(ith_source_notes(p->source)));
     *json = root == NULL ? NULL : ith_json_text(root, false);
     json_decref(root);
     return *json != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the report");

@@ -75,7 +75,7 @@ static inline bool fuzz_kvfile(const uint8_t *data, size_t size)
         ith_kvfile_buffer_open(&room, &err) != ITH_OK)
         abort();
     accepted = fuzz_verdict(
-        ith_kvfile_read(path, &fuzz_what, FUZZ_TOKENS, to, room, &missing, &err), &err);
+        ith_kvfile_read(AT_FDCWD, path, &fuzz_what, FUZZ_TOKENS, to, room, &missing, &err), &err);
     ith_kvfile_buffer_close(room);
     folder_remove(folder);
     free(layers);

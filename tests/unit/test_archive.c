@@ -32,7 +32,7 @@ static int set_up(void **state)
     const ith_digest_input name = {"model", 5};
 
     folder_make(f->folder);
-    assert_int_equal(ith_archive_open(f->folder, false, &f->archive, NULL), ITH_OK);
+    assert_int_equal(ith_archive_open(f->folder, true, false, &f->archive, NULL), ITH_OK);
     assert_int_equal(ith_kvfile_buffer_open(&f->buffer, NULL), ITH_OK);
     f->root = ith_key_root(&name, 1);
     for (int i = 0; i < IDS; i++)

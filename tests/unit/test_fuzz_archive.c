@@ -55,7 +55,7 @@ static void damaged_manifest(void **state)
     m.key = ith_key_next(&m.parent, m.ids, m.n);
     folder_make(folder);
     snprintf(path, sizeof path, "%s/manifest.json", folder);
-    assert_int_equal(ith_manifest_write(path, &m, false, NULL), ITH_OK);
+    assert_int_equal(ith_manifest_write(AT_FDCWD, path, &m, false, NULL), ITH_OK);
     text = read_back(path);
     folder_remove(folder);
 
@@ -80,7 +80,7 @@ static void damaged_kvfile(void **state)
     folder_make(folder);
     snprintf(path, sizeof path, "%s/head-1.kv", folder);
     assert_int_equal(ith_kvfile_buffer_open(&b, NULL), ITH_OK);
-    assert_int_equal(ith_kvfile_write(path, &fuzz_what, from, false, b, NULL), ITH_OK);
+    assert_int_equal(ith_kvfile_write(AT_FDCWD, path, &fuzz_what, from, false, b, NULL), ITH_OK);
     ith_kvfile_buffer_close(b);
     file = read_back(path);
     folder_remove(folder);
