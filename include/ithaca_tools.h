@@ -105,8 +105,9 @@ ith_pack_params ith_pack_params_default(void);
  *      key_means_missing,   if not, why not; else ""
  *      notes: [TEXT]}       as in ith_engine_info
  *
- * Errors: ITH_E_ARGUMENT if `output` exists, those of ith_engine_open, ITH_E_CANCELLED. `json` may
- * be NULL. */
+ * Errors: ITH_E_ARGUMENT if `output` exists, or with `force` if it is a file that is read here, by
+ * whatever name; ITH_E_IO if the model's files change meanwhile; those of ith_engine_open,
+ * ITH_E_CANCELLED. `json` may be NULL. */
 ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err);
 
 /* Local. Reads all bytes of a pack and compares all checksums.
@@ -123,7 +124,7 @@ ith_status ith_pack_verify(const char *model, int threads, ith_progress_fn progr
  * ith_pack_params take the file as `stats`. */
 
 typedef struct ith_calibrate_params {
-    const char *output; /* the file to write; an existing one is replaced */
+    const char *output; /* the file to write; an existing one is replaced, unless it is read here */
 
     /* The text, [n_ids], read on rank 0 only. */
     const int32_t *ids;

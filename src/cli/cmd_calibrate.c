@@ -1,4 +1,5 @@
 /* cmd_calibrate.c - measures what the matrices of a model read in a text. */
+#include "base/samefile.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/corpus.h"
@@ -59,6 +60,16 @@ static int parse(const ith_cli *cli, int argc, char **argv, calibrate_args *args
     return code;
 }
 
+/* Rank 0. */
+static ith_status read_corpus(calibrate_args *args, ith_error *err)
+{
+    const ith_corpus *corpus = &args->corpus;
+
+    ITH_TRY(
+        ith_spare_input(args->output, corpus->file != NULL ? corpus->file : corpus->ids_file, err));
+    return ith_corpus_read(&args->corpus, err);
+}
+
 static ith_status work(const ith_cli *cli, calibrate_args *args, const ith_engine_params *params,
                        ith_error *err)
 {
@@ -67,7 +78,7 @@ static ith_status work(const ith_cli *cli, calibrate_args *args, const ith_engin
     ith_engine *engine = NULL;
     ith_status status;
 
-    ITH_CHECK(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_read(corpus, err) : ITH_OK));
+    ITH_CHECK(ith_cli_agree(cli, cli->rank == 0 ? read_corpus(args, err) : ITH_OK));
     ith_stop_listen(true);
     ITH_CHECK(ith_engine_open(cli->world, params, &engine, err));
     ITH_CHECK(

@@ -66,6 +66,15 @@ static ith_status check_room(const run_state *run, const ith_run_args *args, ith
                     (long long)run->n_prompt, (long long)ctx);
 }
 
+/* Rank 0. */
+static ith_status read_answer(const ith_run_args *args, run_state *run, ith_error *err)
+{
+    ITH_TRY(ith_read_ids(args->answer_file, &run->forced, err));
+    return run->forced.n > 0 ? ITH_OK
+                             : ith_fail(err, ITH_E_ARGUMENT, "%s: there is not one token id in it",
+                                        args->answer_file);
+}
+
 static ith_status make_prompt(const ith_cli *cli, const ith_run_args *args, run_state *run,
                               ith_error *err)
 {
@@ -81,7 +90,7 @@ static ith_status make_prompt(const ith_cli *cli, const ith_run_args *args, run_
                      "(--parse-special: as tokens)");
     ith_text_free(&run->text);
     if (cli->rank == 0 && status == ITH_OK && args->answer_file != NULL)
-        status = ith_read_ids(args->answer_file, &run->forced, err);
+        status = read_answer(args, run, err);
     run->n_prompt = (int64_t)run->ids.n;
     ith_world_bcast(cli->world, &run->n_prompt, sizeof run->n_prompt);
     run->n_forced = (int64_t)run->forced.n;

@@ -16,6 +16,23 @@ static void drop_line_ends(ith_text *text)
         text->data[--text->len] = 0;
 }
 
+static bool is_blank(const ith_text *text)
+{
+    return strspn(text->data, " \t\r\n\v\f") == text->len;
+}
+
+/* The file's part of the prompt. */
+static ith_status read_file(const ith_prompt_args *args, ith_text *text, ith_error *err)
+{
+    ITH_TRY(ith_read_text(args->file, text, err));
+    if (!args->raw || args->text != NULL)
+        drop_line_ends(text);
+    if (args->raw ? text->len > 0 : !is_blank(text))
+        return ITH_OK;
+    return ith_fail(err, ITH_E_ARGUMENT, "%s: there is no text in it",
+                    strcmp(args->file, "-") == 0 ? "standard input" : args->file);
+}
+
 ith_status ith_prompt_text(const ith_prompt_args *args, ith_text *text, ith_error *err)
 {
     ith_status status = ITH_OK;
@@ -24,9 +41,7 @@ ith_status ith_prompt_text(const ith_prompt_args *args, ith_text *text, ith_erro
     if (args->ids_file != NULL)
         return ITH_OK;
     if (args->file != NULL) {
-        ITH_TRY(ith_read_text(args->file, text, err));
-        if (!args->raw || args->text != NULL)
-            drop_line_ends(text);
+        ITH_CHECK(read_file(args, text, err));
         if (args->text != NULL)
             ITH_CHECK(ith_text_append(text, "\n\n", 2, err));
     }

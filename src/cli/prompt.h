@@ -16,7 +16,8 @@ typedef struct ith_prompt_args {
 
 /* Reads the file. With a text, both together: the file without trailing line ends, a blank line,
  * the text. A file alone loses its trailing line ends under a chat template, and stays as it is
- * with `raw`. With ids_file nothing is read. */
+ * with `raw`. With ids_file nothing is read. ITH_E_ARGUMENT: there is no text in the file; unless
+ * `raw`, white space is none. */
 ith_status ith_prompt_text(const ith_prompt_args *args, ith_text *text, ith_error *err);
 
 /* The prompt's ids, at least one, malloc'd in ids->data: those of ids_file, or `text` tokenized, in

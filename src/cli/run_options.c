@@ -4,6 +4,7 @@
 #include "cli/arguments.h"
 
 #include <math.h>
+#include <string.h>
 #include <sys/random.h>
 
 enum { DEFAULT_TOKENS = 256 };
@@ -199,11 +200,15 @@ const ith_group_use ith_run_groups[] = {
 
 static int check_prompt(const ith_cli *cli, const char *command, ith_prompt_args *prompt)
 {
+    static const char blank[] = " \t\r\n\v\f";
+
     if (prompt->ids_file != NULL && (prompt->text != NULL || prompt->file != NULL))
         return ith_args_wrong(cli, command, "--ids is the whole prompt; omit -p and -f");
     if (prompt->ids_file == NULL && prompt->text == NULL && prompt->file == NULL)
         return ith_args_wrong(cli, command,
                               "the prompt is missing: -p TEXT, -f FILE or --ids FILE");
+    if (prompt->text != NULL && prompt->text[strspn(prompt->text, prompt->raw ? "" : blank)] == 0)
+        return ith_args_wrong(cli, command, "there is no text in -p \"%s\"", prompt->text);
     prompt->raw |= prompt->ids_file != NULL;
     if (prompt->raw && (prompt->system != NULL || prompt->thinking != ITH_THINKING_DEFAULT))
         return ith_args_wrong(cli, command,

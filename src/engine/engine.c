@@ -18,6 +18,12 @@ bool ith_engine_goes_on(ith_engine *e, const char *what, int64_t done, int64_t t
     return on;
 }
 
+ith_status ith_engine_check_files(const ith_engine *engine, ith_error *err)
+{
+    return ith_store_reads_files(engine->store) ? ith_source_check_unchanged(engine->source, err)
+                                                : ITH_OK;
+}
+
 void ith_engine_close(ith_engine *engine)
 {
     if (engine == NULL)

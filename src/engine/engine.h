@@ -48,6 +48,9 @@ static inline ith_wire ith_engine_wire(const ith_engine *engine)
                       .mesh = &engine->mesh};
 }
 
+/* Local. ITH_E_IO: a file that passes read has changed on this rank since it was opened. */
+ith_status ith_engine_check_files(const ith_engine *engine, ith_error *err);
+
 /* Collective; inside a pass, tid 0 of every rank calls it. Calls the progress function on rank 0
  * and returns its answer on all ranks; false: stop. */
 bool ith_engine_goes_on(ith_engine *engine, const char *what, int64_t done, int64_t total);

@@ -215,7 +215,7 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
         ITH_TRY(ith_engine_find_key_means(e, p, err));
     /* After the store has started its own threads, which may run anywhere. */
     ith_team_bind(e->team, e->topology);
-    return ITH_OK;
+    return ith_comm_agree(e->world->comm, ith_source_check_unchanged(e->source, err), err);
 }
 
 ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, ith_engine **out,

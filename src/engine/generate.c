@@ -257,6 +257,22 @@ static ith_status replay(loop *l, replayed *r, ith_error *err)
     return held == 0 ? ITH_OK : ith_session_prefill(s, ids, (size_t)held, err);
 }
 
+/* Local. After the last token. */
+static ith_status finish(loop *l, bool root, ith_error *err)
+{
+    ITH_TRY(ith_engine_check_files(l->session->engine, err));
+    return root ? write_rest(l->w, err) : ITH_OK;
+}
+
+/* Local. Rank 0 chooses what comes next. What a checkpoint saves was not read from a file that has
+ * changed. */
+static ith_status next(loop *l, bool root, verdict *v, ith_error *err)
+{
+    if (l->session->keeper != NULL)
+        ITH_TRY(ith_engine_check_files(l->session->engine, err));
+    return root ? choose(l, v, err) : ITH_OK;
+}
+
 static ith_status run(loop *l, ith_generation *out, ith_error *err)
 {
     ith_comm *comm = l->session->engine->world->comm;
@@ -269,7 +285,7 @@ static ith_status run(loop *l, ith_generation *out, ith_error *err)
     v = (verdict){.go_on = r.go_on && l->n_chosen < l->params->max_tokens};
     while (v.go_on) {
         v = (verdict){0};
-        ITH_TRY(ith_comm_agree(comm, root ? choose(l, &v, err) : ITH_OK, err));
+        ITH_TRY(ith_comm_agree(comm, next(l, root, &v, err), err));
         ith_world_bcast(l->session->engine->world, &v, sizeof v);
         ITH_TRY(ith_session_truncate(l->session, l->session->length - l->n_guesses + v.right, err));
         ith_draft_pace_count(&l->pace, l->n_guesses, v.right);
@@ -280,7 +296,7 @@ static ith_status run(loop *l, ith_generation *out, ith_error *err)
             ITH_TRY(extend(l, v.id, err));
         out->n_passes += v.go_on;
     }
-    return ith_comm_agree(comm, root ? write_rest(l->w, err) : ITH_OK, err);
+    return ith_comm_agree(comm, finish(l, root, err), err);
 }
 
 /* ---- Opening ---- */

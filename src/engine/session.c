@@ -352,9 +352,10 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
     }
     s->n_logits = n_logits;
     s->logits_from = s->length - n_logits + 1;
-    if (shown)
-        goes_on(s, n, n);
-    return ITH_OK;
+    if (!shown)
+        return ITH_OK;
+    goes_on(s, n, n);
+    return ith_comm_agree(s->engine->world->comm, ith_engine_check_files(s->engine, err), err);
 }
 
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err)

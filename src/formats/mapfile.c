@@ -16,6 +16,8 @@ static ith_status map_descriptor(int fd, const char *path, ith_mapfile *file, it
 
     if (fstat(fd, &info) != 0)
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
+    file->fd = fd;
+    file->opened = info;
     file->size = (size_t)info.st_size;
     file->device = info.st_dev;
     file->inode = info.st_ino;
@@ -40,10 +42,48 @@ ith_status ith_mapfile_open(const char *path, ith_mapfile *file, ith_error *err)
     *file = (ith_mapfile){0};
     ITH_TRY(ith_regular_open(AT_FDCWD, path, O_RDONLY, &fd, err));
     status = map_descriptor(fd, path, file, err);
-    close(fd);
-    if (status != ITH_OK)
+    if (status != ITH_OK) {
+        file->inode = 0;
         ith_mapfile_close(file);
+        close(fd);
+    }
     return status;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* What changes the time of the last change of status, and not the bytes: another name, link, owner
+ * or mode. */
+static bool only_its_status(const ith_mapfile *file, const struct stat *now)
+{
+    const struct stat *then = &file->opened;
+    struct stat named;
+    bool has_its_name = stat(file->path, &named) == 0 && named.st_dev == file->device &&
+                        named.st_ino == file->inode;
+
+    return !has_its_name || now->st_nlink != then->st_nlink || now->st_mode != then->st_mode ||
+           now->st_uid != then->st_uid || now->st_gid != then->st_gid;
+}
+
+ith_status ith_mapfile_check_unchanged(const ith_mapfile *file, ith_error *err)
+{
+    const struct stat *then = &file->opened;
+    struct stat now;
+
+    if (file->inode == 0)
+        return ITH_OK;
+    if (fstat(file->fd, &now) != 0)
+        return ith_fail(err, ITH_E_IO, "%s: %s", file->path, strerror(errno));
+    if (now.st_size == then->st_size && same_time(&now.st_mtim, &then->st_mtim) &&
+        (same_time(&now.st_ctim, &then->st_ctim) || only_its_status(file, &now)))
+        return ITH_OK;
+    return ith_fail(err, ITH_E_IO,
+                    "%s has changed while it was in use: nothing computed from it is right; start "
+                    "again when the file is whole",
+                    file->path);
 }
 
 void ith_mapfile_want_huge_pages(const ith_mapfile *file)
@@ -58,6 +98,8 @@ void ith_mapfile_close(ith_mapfile *file)
         return;
     if (file->data != NULL)
         munmap((void *)(uintptr_t)file->data, file->size);
+    if (file->inode != 0)
+        close(file->fd);
     free(file->path);
     *file = (ith_mapfile){0};
 }

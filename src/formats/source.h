@@ -53,6 +53,14 @@ const ith_tensor *ith_source_find(const ith_source *source, const char *name);
 size_t ith_source_n_tensors(const ith_source *source);
 const ith_tensor *ith_source_tensor(const ith_source *source, size_t index);
 
+/* ---- Files ---- */
+
+/* ITH_E_ARGUMENT: a file written as `output` would replace one that the model was read from. */
+ith_status ith_source_spare(const ith_source *source, const char *output, ith_error *err);
+
+/* ITH_E_IO: a file of weights has changed since it was opened (mapfile.h). */
+ith_status ith_source_check_unchanged(const ith_source *source, ith_error *err);
+
 /* ---- Tokenizer data ---- */
 
 /* Of a Hugging Face folder, the paths of tokenizer.json and tokenizer_config.json; NULL if they are

@@ -138,6 +138,7 @@ static ith_status hand_over(ith_keep *keep, int64_t whole, int tail, ith_error *
     settle(keep); /* the batch before */
     if (keep->off)
         return ITH_OK;
+    ITH_TRY(ith_comm_agree(comm, ith_engine_check_files(keep->session->engine, err), err));
     remove_older(keep);
     keep->older = keep->tail;
     keep->tail = (ith_segment){0};

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/fpenv.h"
 #include "base/newfile.h"
+#include "base/samefile.h"
 #include "formats/stats.h"
 
 #include <stdlib.h>
@@ -189,6 +190,15 @@ static ith_status choose_window(const ith_engine *e, const ith_calibrate_params 
     return ITH_OK;
 }
 
+/* Rank 0, which writes the file. */
+static ith_status check_output(const ith_engine *e, const char *output, ith_error *err)
+{
+    ITH_TRY(ith_source_spare(e->source, output, err));
+    if (e->stats != NULL)
+        ITH_TRY(ith_spare_input(output, ith_stats_path(e->stats), err));
+    return ith_newfile_try(output, err);
+}
+
 ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
@@ -205,7 +215,7 @@ ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params,
     ith_world_bcast(engine->world, &n_tokens, sizeof n_tokens);
     ITH_TRY(ith_comm_agree(comm, choose_window(engine, params, n_tokens, &window, err), err));
     if (comm->rank == 0)
-        status = ith_newfile_try(params->output, err);
+        status = check_output(engine, params->output, err);
     ITH_TRY(ith_comm_agree(comm, status, err));
     ITH_CHECK(ith_comm_agree(comm, open_sums(&c, err), err));
     ITH_CHECK(ith_session_open_sized(engine, window, chunk < window ? chunk : window, true,

@@ -8,6 +8,7 @@
 #include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "base/samefile.h"
 #include "base/testhook.h"
 #include "base/workers.h"
 #include "engine/engine_open.h"
@@ -339,8 +340,10 @@ static ith_status open_packer(packer *p, ith_error *err)
 
     ITH_TRY(check_params(params, err));
     ITH_TRY(ith_source_open(params->model, 0, &p->source, err));
+    ITH_TRY(ith_source_spare(p->source, params->output, err));
     ITH_TRY(ith_model_open(p->source, &p->plan, params->quant, false, &p->model, err));
     if (params->stats != NULL) {
+        ITH_TRY(ith_spare_input(params->output, params->stats, err));
         ITH_TRY(ith_stats_open(params->stats, &p->stats, err));
         ITH_TRY(ith_load_plan_weigh(&p->plan, p->stats, err));
     }
@@ -461,6 +464,7 @@ ith_status ith_pack(const ith_pack_params *params, char **json, ith_error *err)
     ITH_CHECK(open_packer(&p, err));
     ITH_CHECK(pack_tensors(&p, err));
     ITH_CHECK(ith_source_each_blob(p.source, pack_blob, &p, err));
+    ITH_CHECK(ith_source_check_unchanged(p.source, err));
     ITH_CHECK(finish(&p, err));
     if (json != NULL)
         ITH_CHECK(report(&p, ith_now_s() - start, json, err));

@@ -107,6 +107,9 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
 /* Can using weights inside passes fail? The same on all ranks. */
 bool ith_store_is_streamed(const ith_store *store);
 
+/* Do this rank's passes read the model's files: in their mapping, or again each time? */
+bool ith_store_reads_files(const ith_store *store);
+
 /* Unit `unit` of an entry if it stays within this rank's reach; otherwise NULL. */
 const uint8_t *ith_store_unit(const ith_store *store, const ith_entry *entry, int64_t unit);
 

@@ -22,7 +22,8 @@ struct ith_store {
     ith_spread spread; /* of what lies there, all that stays and is not used in a mapping */
     size_t own_bytes;  /* of it */
     ith_homes homes;
-    ith_feed *feed; /* NULL: everything stays, whole */
+    bool has_frames; /* streamed weights come from memory */
+    ith_feed *feed;  /* NULL: everything stays, whole */
     ith_residence residence;
     const ith_matrix *embed, *output;
     ith_lookup *lookup; /* rows of an embedding that does not stay whole; otherwise NULL */

@@ -90,6 +90,7 @@ static ith_status choose(ith_store *store, const ith_store_params *params, ith_e
     ith_residence_params p = residence_params(store, params);
 
     store->homes = params->homes;
+    store->has_frames = params->ram_level >= 0;
     store->embed = params->embed;
     store->output = params->output;
     store->shards = p.shards;
@@ -172,6 +173,16 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
 bool ith_store_is_streamed(const ith_store *store)
 {
     return store->residence.steps.transit > 0;
+}
+
+bool ith_store_reads_files(const ith_store *store)
+{
+    for (size_t i = 0; i < store->plan.n_entries; i++) {
+        const ith_entry *e = &store->plan.entries[i];
+        if (e->streamed ? !store->has_frames : ith_store_in_place(store, e) != NULL)
+            return true;
+    }
+    return store->lookup != NULL;
 }
 
 ith_status ith_store_status(ith_store *store, ith_error *err)

@@ -80,3 +80,22 @@ same "without -n all of it" 300 "$(field "$out" "len(j['ids'])")"
 echo 5 999999 >"$work/wrong.ids"
 expect "an id that is none" 1 "$ITHACA" run -m $NEEDLE -p x --answer-ids "$work/wrong.ids"
 matches "it is named" "$err" "token 2 of the answer is 999999; expected 0 to"
+
+# A prompt without text
+: >"$work/empty"
+printf ' \n\t\r\n' >"$work/blank"
+# refused NAME STATUS REGEX ARGUMENT...
+refused() {
+    expect "$1" "$2" "$ITHACA" run -m $NEEDLE -n 1 "${@:4}"
+    same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"
+    matches "$1: says what" "$err" "$3"
+}
+refused "an empty file" 1 "empty: there is no text in it" -f "$work/empty"
+refused "an empty file and a question" 1 "empty: there is no text in it" -f "$work/empty" -p "$question"
+refused "a blank file" 1 "blank: there is no text in it" -f "$work/blank"
+refused "an empty file, raw" 1 "empty: there is no text in it" -f "$work/empty" --raw
+refused "empty standard input" 1 "standard input: there is no text in it" -f - </dev/null
+refused "an empty text" 2 'there is no text in -p ""' -p ""
+refused "a blank text" 2 "there is no text in -p" -p "  "
+refused "a file and an empty question" 2 "there is no text in -p" -f "$work/text.txt" -p ""
+refused "an empty answer" 1 "empty: there is not one token id in it" -p "$question" --answer-ids "$work/empty"

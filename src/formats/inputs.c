@@ -1,0 +1,63 @@
+/* inputs.c - the files that a model was read from: no output replaces them, and changes are seen. */
+#include "base/samefile.h"
+#include "formats/source_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of a folder, apart from the weights. */
+static const char *const folder_files[] = {"config.json",
+                                           "generation_config.json",
+                                           "model.safetensors.index.json",
+                                           "tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "special_tokens_map.json",
+                                           "chat_template.jinja",
+                                           "chat_template.json"};
+
+static ith_status no_memory(const ith_source *source, ith_error *err)
+{
+    return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the names of its files", source->path);
+}
+
+static ith_status spare_folder(const ith_source *source, const char *output, ith_error *err)
+{
+    for (size_t i = 0; i < sizeof folder_files / sizeof *folder_files; i++) {
+        char *path = NULL;
+        ith_status status;
+        if (asprintf(&path, "%s/%s", source->path, folder_files[i]) < 0)
+            return no_memory(source, err);
+        status = ith_spare_input(output, path, err);
+        free(path);
+        ITH_TRY(status);
+    }
+    return ITH_OK;
+}
+
+/* The shape in "synthetic:SHAPE:TYPE" may be a file. */
+static ith_status spare_shape(const ith_source *source, const char *output, ith_error *err)
+{
+    const char *shape = strchr(source->path, ':') + 1, *end = strrchr(source->path, ':');
+    char *path = strndup(shape, end > shape ? (size_t)(end - shape) : 0);
+    ith_status status = path == NULL ? no_memory(source, err) : ith_spare_input(output, path, err);
+
+    free(path);
+    return status;
+}
+
+ith_status ith_source_spare(const ith_source *source, const char *output, ith_error *err)
+{
+    for (size_t i = 0; i < source->n_files; i++)
+        ITH_TRY(ith_spare_input(output, source->files[i]->path, err));
+    if (source->kind == ITH_SOURCE_SYNTHETIC)
+        return spare_shape(source, output, err);
+    return source->kind == ITH_SOURCE_HF ? spare_folder(source, output, err) : ITH_OK;
+}
+
+ith_status ith_source_check_unchanged(const ith_source *source, ith_error *err)
+{
+    for (size_t i = 0; i < source->n_files; i++)
+        ITH_TRY(ith_mapfile_check_unchanged(source->files[i], err));
+    return ITH_OK;
+}

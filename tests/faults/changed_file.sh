@@ -1,0 +1,102 @@
+#!/bin/bash
+# A model's file that is written while a run uses it is noticed: the run fails by name, and nothing that was computed from it is saved.
+. tests/tap.sh
+
+"$ITHACA" pack $NEEDLE -o "$work/right.ith" -q >"$out"
+other=$work/other/$(basename $NEEDLE) # packs hold the name
+mkdir "$work/other"
+cp -r $NEEDLE "$other"
+python3 - "$other/model.safetensors" <<'P'
+import json, struct, sys
+b = bytearray(open(sys.argv[1], 'rb').read())
+n = struct.unpack('<Q', b[:8])[0]
+a, e = json.loads(b[8:8 + n])['model.layers.0.self_attn.v_proj.weight']['data_offsets']
+for i in range(8 + n + a + 1, 8 + n + e, 2):
+    b[i] ^= 0x80
+open(sys.argv[1], 'wb').write(b)
+P
+"$ITHACA" pack "$other" -o "$work/wrong.ith" -q >"$out"
+same "the other pack is as long" "$(stat -c %s "$work/right.ith")" "$(stat -c %s "$work/wrong.ith")"
+seq 10 1509 >"$work/ids"
+
+run() { "$ITHACA" run -m "$@" --ids "$work/ids" -n 8 --temp 0 --json --chunk 512 -t 1 -q; }
+logits() { field "$out" 'j["logits_sha256"]'; }
+write_in_place() { dd if="$1" of="$2" conv=notrunc bs=1M status=none; }
+
+cp "$work/right.ith" "$work/m.ith"
+run "$work/m.ith" >"$out"
+right=$(logits)
+
+# held POINT CHANGE OPTION...: a run of $model during which CHANGE happens at POINT; leaves its exit status in $got
+held() {
+    local point=$1 change=$2 pid
+    shift 2
+    rm -f "$work/hold"
+    ITHACA_TEST_HOOK="$point $work/hold" run "$model" "$@" >"$out" 2>"$err" &
+    pid=$!
+    holding "$work/hold" $pid
+    $change
+    echo >"$work/hold"
+    wait $pid
+    got=$?
+}
+
+fails() {
+    same "$1: fails" 1 "$got"
+    same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"
+    matches "$1: names the file" "$err" "error: .*$2.* has changed while it was in use"
+}
+
+overwrite() { write_in_place "$work/wrong.ith" "$model"; }
+overwrite_in_secret() { overwrite && touch -d "$time" "$model"; }
+replace() { cp "$work/wrong.ith" "$work/new.ith" && mv "$work/new.ith" "$model"; }
+renew() { cp "$work/right.ith" "$work/m.ith"; }
+
+model=$work/m.ith
+held "length 512" overwrite --prompt-cache "$work/cache"
+fails "a pack, in the prompt" m.ith
+write_in_place "$work/right.ith" "$model"
+run "$model" --prompt-cache "$work/cache" >"$out"
+same "a pack, in the prompt: nothing wrong is in the cache" "$right" "$(logits)"
+
+held "length 512" overwrite --checkpoint "$work/check"
+fails "a pack, under a checkpoint" m.ith
+
+renew
+held "answer 3" overwrite
+fails "a pack, in the answer" m.ith
+
+renew
+time=$(stat -c %y "$model")
+held "length 512" overwrite_in_secret
+fails "a pack whose time of modification is set back" m.ith
+
+renew
+held "length 512" replace
+same "a pack that another replaces: goes on" 0 "$got"
+same "a pack that another replaces: with the bytes that it opened" "$right" "$(logits)"
+
+renew
+held "length 512" "rm $model"
+same "a pack that is deleted: goes on" 0 "$got"
+
+cp -r $NEEDLE "$work/folder"
+model=$work/folder
+run "$model" >"$out"
+right=$(logits)
+flip() { write_in_place "$other/model.safetensors" "$work/folder/model.safetensors"; }
+held "length 512" flip
+same "weights that are in memory: go on" 0 "$got"
+same "weights that are in memory: the same logits" "$right" "$(logits)"
+
+renew
+export ITHACA_RANKS_PER_NODE=1
+rm -f "$work/hold"
+ITHACA_TEST_HOOK="length 512 $work/hold" scripts/on_ranks.sh 2 "$ITHACA" run -m "$work/m.ith" --ids "$work/ids" -n 8 --json --chunk 512 -t 1 -q >"$out" 2>"$err" &
+pid=$!
+holding "$work/hold" $pid
+write_in_place "$work/wrong.ith" "$work/m.ith"
+echo >"$work/hold"
+wait $pid
+got=$?
+fails "a pack on two nodes" m.ith
