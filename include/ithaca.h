@@ -475,10 +475,10 @@ void ith_session_close(ith_session *session);
  * Errors: ITH_E_ARGUMENT if n is 0, the context is too small, or an id is not in the vocabulary,
  * and ITH_E_MEMORY if the KV cache cannot grow: the session is unchanged. ITH_E_CANCELLED: the
  * chunks that were finished stay. ITH_E_IO and ITH_E_FORMAT if streamed weights cannot be read, and
- * ITH_E_IO if a file has changed from which passes read weights: the session can only be closed, and
- * nothing that was computed from such a file is saved. ITH_E_FORMAT if the numbers of a chunk or its
- * logits are not finite; the text names the layer where that begins, and the chunks that were
- * finished stay. */
+ * ITH_E_IO if a file has changed from which passes read weights: the session can only be closed,
+ * and nothing that was computed from such a file is saved. ITH_E_FORMAT if the numbers of a chunk
+ * or its logits are not finite; the text names the layer where that begins, and the chunks that
+ * were finished stay. */
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err);
 
 /* Collective. Appends one token, rank 0's `id`. As ith_session_prefill otherwise. */

@@ -306,6 +306,22 @@ static bool show_layers(void *user, int layers)
     return true;
 }
 
+/* Collective. Are the files that passes read what they were? */
+static ith_status check_files(const ith_session *s, ith_error *err)
+{
+    return ith_comm_agree(s->engine->world->comm, ith_engine_check_files(s->engine, err), err);
+}
+
+/* Collective. A file that has changed is a better reason than what came of it. */
+static ith_status check_pass(ith_session *s, const ith_pass *pass, ith_error *err)
+{
+    ith_status status = ith_session_check_pass(s, pass, err);
+
+    if (status != ITH_OK)
+        ITH_TRY(check_files(s, err));
+    return status;
+}
+
 /* Collective. Runs the n new ids from take_ids in chunks. `done` of them are in the state already.
  * The last n_logits, all in one chunk, get logits. nll: [n - 1] scores on rank 0, or NULL. */
 static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_logits, bool score,
@@ -340,7 +356,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
         if (s->profile != NULL)
             ith_profile_end(s->profile, s->engine->store);
         ITH_TRY(check_weights(s, err));
-        ITH_TRY(ith_session_check_pass(s, &pass, err));
+        ITH_TRY(check_pass(s, &pass, err));
         if (score)
             collect_scores(s, &pass, nll == NULL ? NULL : nll + done, ith_min(now, left - 1));
         s->length += now;
@@ -355,7 +371,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
     if (!shown)
         return ITH_OK;
     goes_on(s, n, n);
-    return ith_comm_agree(s->engine->world->comm, ith_engine_check_files(s->engine, err), err);
+    return check_files(s, err);
 }
 
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err)

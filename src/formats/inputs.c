@@ -1,4 +1,4 @@
-/* inputs.c - the files that a model was read from: no output replaces them, and changes are seen. */
+/* inputs.c - the files that a model was read from: outputs spare them, and changes are seen. */
 #include "base/samefile.h"
 #include "formats/source_impl.h"
 
@@ -7,14 +7,10 @@
 #include <string.h>
 
 /* Of a folder, apart from the weights. */
-static const char *const folder_files[] = {"config.json",
-                                           "generation_config.json",
-                                           "model.safetensors.index.json",
-                                           "tokenizer.json",
-                                           "tokenizer_config.json",
-                                           "special_tokens_map.json",
-                                           "chat_template.jinja",
-                                           "chat_template.json"};
+static const char *const folder_files[] = {
+    "config.json",         "generation_config.json", "model.safetensors.index.json",
+    "tokenizer.json",      "tokenizer_config.json",  "special_tokens_map.json",
+    "chat_template.jinja", "chat_template.json"};
 
 static ith_status no_memory(const ith_source *source, ith_error *err)
 {

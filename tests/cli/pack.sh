@@ -73,7 +73,6 @@ one_line "an existing file is refused"
 matches "an existing file is refused: what to do" "$err" "n.ith exists already; --force replaces it"
 same "an existing file stays" "$before" "$(sha256sum <"$work/n.ith")"
 expect "--force replaces it" 0 "$ITHACA" pack $NEEDLE -o "$work/n.ith" --quant w4 --force
-expect "a pack over itself" 0 "$ITHACA" pack "$work/n.ith" -o "$work/n.ith" --force
 mkdir "$work/dir"
 expect "a folder is no file" 1 "$ITHACA" pack $NEEDLE -o "$work/dir" --force
 expect "no such folder" 1 "$ITHACA" pack $NEEDLE -o "$work/none/n.ith"
