@@ -160,7 +160,8 @@ typedef struct ith_estimate_params {
 } ith_estimate_params;
 
 /* Local. What an engine and its largest session would take on this many ranks. The same functions
- * as in ith_engine_open decide, but only the headers of the model's files are read.
+ * as in ith_engine_open decide, but only the headers of the model's files are read (and two
+ * matrices, if the files have an output matrix although embeddings are tied).
  *
  *     {model, nodes, ranks_per_node, ranks, threads, mesh,
  *      shares,            each rank's share of tokens and rows, or null if all are equal; ranks

@@ -4,6 +4,7 @@
 #include "formats/arch.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -275,6 +276,35 @@ static ith_status read_yarn(const json_t *params, const char *where, ith_rope_pa
     return ith_json_bool(params, where, "truncate", &rope->truncate, err);
 }
 
+/* A parameter of RoPE that nobody reads may change the arithmetic, unless it is null, a flag, or
+ * the 1 of a factor. */
+static ith_status check_rope_keys(const json_t *params, const char *where, ith_error *err)
+{
+    static const char *const known[] = {"type",
+                                        "rope_type",
+                                        "rope_theta",
+                                        "factor",
+                                        "original_max_position_embeddings",
+                                        "beta_fast",
+                                        "beta_slow",
+                                        "attention_factor",
+                                        "mscale",
+                                        "mscale_all_dim",
+                                        "truncate",
+                                        "low_freq_factor",
+                                        "high_freq_factor",
+                                        "partial_rotary_factor",
+                                        NULL};
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)params, key, value)
+        if (!ith_arch_takes(known, key) && !json_is_null(value) && !json_is_boolean(value) &&
+            !(json_is_number(value) && json_number_value(value) == 1))
+            return ith_hf_refuse(where, key, "a parameter of RoPE that Ithaca does not know", err);
+    return ITH_OK;
+}
+
 static ith_status read_scaling(const json_t *params, const char *where, ith_hparams *hp,
                                ith_error *err)
 {
@@ -285,6 +315,7 @@ static ith_status read_scaling(const json_t *params, const char *where, ith_hpar
         return ith_hf_refuse(where, "rope_parameters", "a set for each layer type", err);
     if (json_object_get(params, "mrope_section") != NULL)
         return ith_hf_refuse(where, "mrope_section", "multimodal RoPE", err);
+    ITH_TRY(check_rope_keys(params, where, err));
     ITH_TRY(read_rope_kind(params, where, &rope->kind, err));
     ITH_TRY(check_partial_rotary(params, where, "partial_rotary_factor", err));
     ITH_TRY(ith_json_real(params, where, "rope_theta", &rope->theta, err));

@@ -160,6 +160,8 @@ for kv in q8 f32; do
     expect "overflow with $kv keys: an error" 1 "$ITHACA" run -m "$work/overflow" --ids $prompt --quant bf16 --kv $kv -n 2 -q
     matches "overflow with $kv keys: the layer is named" "$err" 'NaN or infinity .* in layer 0, in its mlp'
 done
+expect "overflow on 2 ranks: an error" 1 scripts/on_ranks.sh 2 "$ITHACA" run -m "$work/overflow" --ids $prompt --quant bf16 --kv f32 -n 2 -q
+matches "overflow on 2 ranks: the layer is named" "$err" 'NaN or infinity .* in layer 0, in its mlp'
 expect "overflow: score" 1 "$ITHACA" score -m "$work/overflow" --ids $prompt --exact -q
 matches "overflow: score names the layer" "$err" 'NaN or infinity .* in layer 0, in its mlp'
 variant overflow-head $tiny '

@@ -270,6 +270,10 @@ static void what_changes_the_arithmetic_is_refused(void **state)
          "\"rope_type\": longrope"},
         {"{" LLAMA ", 'rope_parameters': {'full_attention': {'rope_type': 'default'}}}",
          ITH_E_UNSUPPORTED, "each layer type"},
+        {"{" LLAMA ", 'rope_scaling': {'rope_type': 'yarn', 'factor': 2, 'ext_factor': 0.5}}",
+         ITH_E_UNSUPPORTED, "\"ext_factor\""},
+        {"{" LLAMA ", 'rope_parameters': {'rope_type': 'linear', 'factor': 2, 'short': [1, 2]}}",
+         ITH_E_UNSUPPORTED, "\"short\""},
         {"{" LLAMA ", 'rope_scaling': {'type': 'default', 'mrope_section': [1]}}",
          ITH_E_UNSUPPORTED, "\"mrope_section\""},
         {"{" QWEN ", 'use_sliding_window': true, 'sliding_window': 4096, 'max_window_layers': 2}",
@@ -284,6 +288,10 @@ static void what_changes_the_arithmetic_is_refused(void **state)
     good("{" QWEN ", 'use_sliding_window': true, 'sliding_window': 4096, 'max_window_layers': 4}");
     good("{" QWEN ", 'use_sliding_window': false, 'sliding_window': 4096, 'max_window_layers': 2}");
     good("{" QWEN ", 'quantization_config': null, 'hidden_act': 'swish'}");
+    good("{" QWEN ", 'use_qk_norm': true, 'is_causal': true, 'logit_scale': 1.0}");
+    good("{" LLAMA ", 'sliding_window': null, 'use_sliding_window': false}");
+    good("{" LLAMA ", 'rope_scaling': {'type': 'linear', 'factor': 2, 'finetuned': true,"
+         " 'attn_factor': 1}}");
 }
 
 static void wrong_values_are_named(void **state)
