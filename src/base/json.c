@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include "base/character.h"
+#include "base/json_numbers.h"
 #include "base/regular.h"
 
 #include <errno.h>
@@ -12,11 +13,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A text that jansson refuses is tried again with the numbers that Python writes besides. */
+ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root,
+                          ith_error *err)
+{
+    json_error_t why, again;
+    char *plain = NULL;
+    size_t plain_len = 0;
+
+    *root = json_loadb(text, len, JSON_ALLOW_NUL, &why);
+    if (*root != NULL)
+        return ITH_OK;
+    ITH_TRY(ith_json_plain_numbers(text, len, &plain, &plain_len, err));
+    if (plain != NULL) {
+        *root = json_loadb(plain, plain_len, JSON_ALLOW_NUL, &again);
+        why = again;
+    }
+    free(plain);
+    return *root != NULL
+               ? ITH_OK
+               : ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", where, why.line, why.text);
+}
+
 static ith_status load(FILE *file, const char *path, size_t max_bytes, json_t **root,
                        ith_error *err)
 {
-    json_error_t why;
     struct stat info;
+    ith_status status;
+    char *text;
+    size_t len;
 
     if (fstat(fileno(file), &info) != 0)
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
@@ -24,9 +49,14 @@ static ith_status load(FILE *file, const char *path, size_t max_bytes, json_t **
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: %lld bytes, more than the %zu expected of such a file", path,
                         (long long)info.st_size, max_bytes);
-    *root = json_loadf(file, JSON_ALLOW_NUL, &why);
-    return *root != NULL ? ITH_OK
-                         : ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", path, why.line, why.text);
+    text = malloc((size_t)info.st_size + 1);
+    if (text == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory to read it", path);
+    len = fread(text, 1, (size_t)info.st_size, file);
+    status = ferror(file) ? ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno))
+                          : ith_json_parse(text, len, path, root, err);
+    free(text);
+    return status;
 }
 
 ith_status ith_json_read_in(int folder, const char *path, size_t max_bytes, json_t **root,
@@ -51,17 +81,6 @@ ith_status ith_json_read_in(int folder, const char *path, size_t max_bytes, json
 ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_error *err)
 {
     return ith_json_read_in(AT_FDCWD, path, max_bytes, root, err);
-}
-
-ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root,
-                          ith_error *err)
-{
-    json_error_t why;
-
-    *root = json_loadb(text, len, JSON_ALLOW_NUL, &why);
-    if (*root == NULL)
-        return ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", where, why.line, why.text);
-    return ITH_OK;
 }
 
 static const json_t *member(const json_t *object, const char *key)

@@ -18,7 +18,8 @@ ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_
 ith_status ith_json_read_in(int folder, const char *path, size_t max_bytes, json_t **root,
                             ith_error *err);
 
-/* The same from len bytes of memory. `where` names them in errors. */
+/* The same from len bytes of memory. Both read what Python writes besides JSON, see
+ * json_numbers.h. `where` names them in errors. */
 ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root,
                           ith_error *err);
 
