@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { READ_BYTES = 1 << 16, SHOWN_BYTES = 24 };
 
@@ -44,6 +45,12 @@ ith_status ith_text_append(ith_text *text, const char *data, size_t len, ith_err
     return ITH_OK;
 }
 
+static bool is_regular(FILE *file)
+{
+    struct stat info;
+    return fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode);
+}
+
 ith_status ith_read_text(const char *path, ith_text *text, ith_error *err)
 {
     bool from_stdin = strcmp(path, "-") == 0, listened = ith_stop_listen(false);
@@ -61,6 +68,8 @@ ith_status ith_read_text(const char *path, ith_text *text, ith_error *err)
         ITH_CHECK(ith_text_append(text, block, got, err));
     if (ferror(file))
         status = ith_fail(err, ITH_E_IO, "%s: %s", name, strerror(errno));
+    if (from_stdin && !is_regular(stdin))
+        ith_stop_after_input();
 done:
     ith_stop_listen(listened);
     if (!from_stdin && file != NULL)

@@ -3,11 +3,16 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { FOLLOWER_PATIENCE_S = 4 };
+enum {
+    FOLLOWER_PATIENCE_S = 4,
+    CONTINUED_NS = 50000000, /* a signal sent with the end of the input has come by then */
+    LAUNCHER_S = 5           /* more than a launcher takes to end its ranks */
+};
 
-static volatile sig_atomic_t stop_signal, impatient, deaf;
+static volatile sig_atomic_t stop_signal, impatient, deaf, continued;
 
 static void on_signal(int sig)
 {
@@ -23,6 +28,12 @@ static void on_signal(int sig)
         alarm(FOLLOWER_PATIENCE_S); /* SIGALRM's default action ends the process */
 }
 
+static void on_continue(int sig)
+{
+    (void)sig;
+    continued = 1;
+}
+
 void ith_stop_install(bool leader)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
@@ -34,11 +45,23 @@ void ith_stop_install(bool leader)
     sigaction(SIGTERM, &action, NULL);
     action.sa_handler = leader ? on_signal : SIG_IGN;
     sigaction(SIGUSR1, &action, NULL);
+    action.sa_handler = on_continue;
+    sigaction(SIGCONT, &action, NULL);
     /* These come back as a failed write: the reader has gone away, or the file exceeds its limit.
      */
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGXFSZ, &action, NULL);
+}
+
+void ith_stop_after_input(void)
+{
+    const struct timespec a_moment = {.tv_nsec = CONTINUED_NS};
+
+    if (!continued)
+        nanosleep(&a_moment, NULL);
+    if (continued)
+        sleep(LAUNCHER_S); /* SIGTERM ends the process, as long as nobody listens */
 }
 
 void ith_stop_patiently(void)

@@ -24,6 +24,12 @@ int ith_stop_signal(void);
  * not be left half-written listens from its start. */
 bool ith_stop_listen(bool listens);
 
+/* To be called when standard input has ended, before signals are listened to: was it ended by the
+ * user? When mpirun is interrupted it closes its ranks' input and continues them (SIGCONT), and
+ * ends them a second later. Where a SIGCONT has come, this waits for that, so that half a prompt is
+ * not answered. */
+void ith_stop_after_input(void);
+
 /* From now on the other ranks wait for rank 0 however long it takes: it has a chunk to finish and
  * to save before it stops. */
 void ith_stop_patiently(void);

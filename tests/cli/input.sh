@@ -99,3 +99,18 @@ refused "an empty text" 2 'there is no text in -p ""' -p ""
 refused "a blank text" 2 "there is no text in -p" -p "  "
 refused "a file and an empty question" 2 "there is no text in -p" -f "$work/text.txt" -p ""
 refused "an empty answer" 1 "empty: there is not one token id in it" -p "$question" --answer-ids "$work/empty"
+
+# mpirun, when it is interrupted, closes the input of its ranks, continues them, and then ends them.
+mkfifo "$work/half"
+"$ITHACA" run -m $NEEDLE -n 1 -q -f - <"$work/half" >"$out" 2>"$err" &
+pid=$!
+exec 7>"$work/half"
+echo "Who is" >&7
+until grep -q '^State:.S' /proc/$pid/status && grep -q '^SigCgt:.*[2367abef]....$' /proc/$pid/status; do sleep 0.01; done
+kill -CONT $pid
+exec 7>&-
+for _ in $(seq 100); do [[ -s $out ]] || sleep 0.01; done # an answer would be there by now
+kill -TERM $pid
+wait $pid
+same "an input that the launcher ends is not answered: the status" 143 $?
+same "an input that the launcher ends is not answered" "" "$(cat "$out")"
