@@ -236,13 +236,14 @@ static ith_status show_again(writer *w, const int32_t *ids, replayed *r, int64_t
     return ITH_OK;
 }
 
-/* Shows the saved tokens again and computes them like a prompt. The logits after them have the same
- * bits as if the tokens had been computed one by one. */
+/* Shows the saved tokens again and computes them like a prompt: all but the last, which is chosen
+ * again, so that a finished answer fits too. The logits after them have the same bits as if the
+ * tokens had been computed one by one. */
 static ith_status replay(loop *l, replayed *r, ith_error *err)
 {
     ith_session *s = l->session;
     ith_comm *comm = s->engine->world->comm;
-    int64_t draws, held;
+    int64_t draws;
     const int32_t *ids = s->keeper->ops->answer(s->keeper, &r->n, &draws);
 
     r->go_on = 1;
@@ -252,9 +253,7 @@ static ith_status replay(loop *l, replayed *r, ith_error *err)
     if (r->n == 0 || !r->go_on)
         return ITH_OK;
     l->n_chosen = r->n;
-    r->go_on = r->n < l->params->max_tokens && s->length + r->n <= s->ctx;
-    held = r->go_on ? r->n : r->n - 1; /* nothing follows the last token */
-    return held == 0 ? ITH_OK : ith_session_prefill(s, ids, (size_t)held, err);
+    return ith_session_prefill(s, ids, (size_t)r->n, err);
 }
 
 /* Local. After the last token. */
