@@ -72,8 +72,8 @@
  * Errors. A function that can fail returns ith_status; ITH_OK is 0. It takes `err` last and writes
  * one sentence to err->text that names the file, tensor or rank. `err` may be NULL. On failure,
  * handles and pointers that a function was to set are NULL, unless its comment says otherwise. The
- * library neither prints nor exits, except in ith_world_abort and after an MPI error, which ends
- * the job.
+ * library neither prints nor exits, except in ith_world_abort and after an error inside MPI, or for
+ * want of memory for a list of its messages, which end the job: no rank can tell the others.
  *
  * Ranks. The comment of each function begins with one of two words:
  *   Collective   every rank of the world calls it, all in the same order. It succeeds on all ranks

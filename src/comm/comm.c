@@ -28,6 +28,13 @@ ith_status ith_comm_agree(ith_comm *comm, ith_status status, ith_error *err)
     return ith_fail_prefix(err, said.status, "rank %d", speaker);
 }
 
+ith_status ith_comm_agree_memory(ith_comm *comm, const void *ptr, const char *what, ith_error *err)
+{
+    ith_status status =
+        ptr != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for %s", what);
+    return ith_comm_agree(comm, status, err);
+}
+
 void ith_comm_abort(ith_comm *comm, int code, const char *text)
 {
     char line[1200];

@@ -178,6 +178,10 @@ void ith_comm_close(ith_comm *comm);
  * preceded by "rank N: " where there are several ranks. */
 ith_status ith_comm_agree(ith_comm *comm, ith_status status, ith_error *err);
 
+/* Collective. The same for memory that every rank has allocated for itself: ITH_E_MEMORY,
+ * "no memory for WHAT", if a rank's `ptr` is NULL. */
+ith_status ith_comm_agree_memory(ith_comm *comm, const void *ptr, const char *what, ith_error *err);
+
 /* Not collective. Prints "ithaca: error: rank N: text" on stderr; all ranks exit with status
  * `code`. */
 void ith_comm_abort(ith_comm *comm, int code, const char *text) __attribute__((noreturn));

@@ -61,12 +61,12 @@ ith_status ith_mpi_by_node_open(ith_comm *comm, int64_t most, ith_error *err)
     impl->node_most = 0;
     ith_mpi_board_close(comm, &impl->exchanges);
     ITH_TRY(ith_mpi_board_open(comm, table_bytes(comm) + most, &impl->exchanges, err));
-    if (impl->lengths == NULL) {
+    if (impl->lengths == NULL)
         impl->lengths = calloc(n * (size_t)comm->node_size, sizeof *impl->lengths);
+    if (impl->addresses == NULL)
         impl->addresses = calloc(n * (size_t)comm->node_size, sizeof *impl->addresses);
-        if (!impl->lengths || !impl->addresses)
-            ith_comm_abort(comm, 1, "exchange inside a node: no memory");
-    }
+    bool made = impl->lengths != NULL && impl->addresses != NULL;
+    ITH_TRY(ith_comm_agree_memory(comm, made ? impl : NULL, "exchanges inside a node", err));
     impl->node_most = most;
     return ITH_OK;
 }
@@ -228,7 +228,6 @@ static void start(ith_comm *comm, ith_mpi_flight *f)
     ith_mpi_board_publish(comm, &impl->exchanges);
     f->under_way = false;
     f->posted = 0;
-    ith_mpi_reserve_requests(comm, f, 2 * comm->n_nodes);
 }
 
 static void progress(ith_comm *comm, ith_mpi_flight *f)

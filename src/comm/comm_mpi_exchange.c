@@ -3,6 +3,7 @@
 
 #include "comm/comm_mpi.h"
 #include "comm/comm_mpi_by_node.h"
+#include "comm/comm_mpi_flight.h"
 #include "comm/comm_mpi_pairwise.h"
 
 #include <stdlib.h>
@@ -90,11 +91,25 @@ bool ith_mpi_exchange_overlaps(const ith_comm *comm, int64_t most)
     return comm->size > 1 && choose(comm, most) == ITH_EXCHANGE_PAIRWISE;
 }
 
+/* Room for the messages of exchanges of up to `most` bytes, by any strategy, in every flight. */
+static bool has_requests(const ith_comm *comm, int64_t most)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    bool made = true;
+
+    for (int i = 0; i < ITH_FLIGHTS && made; i++)
+        made = ith_mpi_has_requests(&impl->flights[i],
+                                    2 * (comm->size + ith_mpi_messages(comm, most)));
+    return made;
+}
+
 ith_status ith_mpi_exchange_open(ith_comm *comm, ith_exchange wanted, int64_t most, ith_error *err)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     int64_t by_node = ith_exchange_slot(wanted, most, comm->n_nodes, comm->size);
     by_node = by_node < impl->message_bytes ? by_node : 0; /* a block must fit one MPI message */
     comm->exchange = wanted;
+    ITH_TRY(ith_comm_agree_memory(comm, has_requests(comm, most) ? comm : NULL,
+                                  "the messages of an exchange", err));
     return by_node > impl->node_most ? ith_mpi_by_node_open(comm, by_node, err) : ITH_OK;
 }

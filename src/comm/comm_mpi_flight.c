@@ -9,16 +9,23 @@
 #include <stdlib.h>
 #include <time.h>
 
-void ith_mpi_reserve_requests(ith_comm *comm, ith_mpi_flight *f, int64_t n)
+bool ith_mpi_has_requests(ith_mpi_flight *f, int64_t n)
 {
     MPI_Request *grown;
     if (n <= f->n_requests)
-        return;
+        return true;
     grown = n < INT_MAX ? realloc(f->requests, (size_t)n * sizeof *grown) : NULL;
     if (!grown)
-        ith_comm_abort(comm, 1, "no memory for the messages of an exchange");
+        return false;
     f->requests = grown;
     f->n_requests = n;
+    return true;
+}
+
+void ith_mpi_reserve_requests(ith_comm *comm, ith_mpi_flight *f, int64_t n)
+{
+    if (!ith_mpi_has_requests(f, n))
+        ith_comm_abort(comm, 1, "no memory for the messages of an exchange");
 }
 
 int64_t ith_mpi_messages(const ith_comm *comm, int64_t bytes)

@@ -10,7 +10,12 @@ void ith_mpi_messages_start(ith_comm *comm, int flight, const ith_parcel *sends,
 void ith_mpi_progress(ith_comm *comm);
 void ith_mpi_finish(ith_comm *comm, int flight);
 
-/* Makes room for at least n requests in a flight none of whose requests is in use. */
+/* Makes room for at least n requests in a flight none of whose requests is in use. False: there is
+ * no memory. */
+bool ith_mpi_has_requests(ith_mpi_flight *flight, int64_t n);
+
+/* The same inside a pass, which cannot fail: without memory it ends all ranks. Exchanges of the
+ * sizes that ith_mpi_exchange_open was told have room already. */
 void ith_mpi_reserve_requests(ith_comm *comm, ith_mpi_flight *flight, int64_t n);
 
 /* MPI messages that a block of `bytes` takes: none of them is longer than message_bytes. */

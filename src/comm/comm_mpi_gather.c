@@ -100,7 +100,6 @@ static int post(ith_comm *comm, const int64_t *counts)
     int n = 0;
     bool packed = false;
 
-    ith_mpi_reserve_requests(comm, f, 2 * comm->n_nodes);
     for (int step = 1; step < comm->n_nodes; step++) {
         int node = ith_exchange_from(comm->node, comm->n_nodes, step),
             from = courier_of(comm, node, comm->node);
@@ -184,7 +183,7 @@ ith_status ith_mpi_gather_open(ith_comm *comm, int64_t bytes, ith_error *err)
         return ITH_OK;
     ITH_TRY(ith_mpi_board_open(comm, bytes, &impl->gathers, err));
     impl->packed = malloc((size_t)impl->gathers.buffer_bytes);
-    if (impl->packed == NULL)
-        ith_comm_abort(comm, 1, "all-gather inside a node: no memory");
-    return ITH_OK;
+    bool made = impl->packed != NULL &&
+                ith_mpi_has_requests(&impl->flights[ITH_FLIGHTS], 2 * comm->n_nodes);
+    return ith_comm_agree_memory(comm, made ? impl : NULL, "all-gathers inside a node", err);
 }

@@ -174,12 +174,14 @@ static ith_status group_alloc(ith_comm *comm, const ith_mpi_group *group, size_t
     ith_mpi_impl *impl = ith_mpi_of(comm);
     *out = NULL;
     ith_mpi_buffer *b = calloc(1, sizeof *b);
-    if (!b)
-        ith_comm_abort(comm, 1, "shared buffer: no memory");
+    ith_status status = ith_comm_agree_memory(comm, b, what, err);
+    if (status != ITH_OK) {
+        free(b);
+        return status;
+    }
     b->win = MPI_WIN_NULL;
     b->group = group;
-    ith_status status =
-        ith_comm_agree(comm, reserve_buffer(comm, b, bytes > 0 ? bytes : 1, what, err), err);
+    status = ith_comm_agree(comm, reserve_buffer(comm, b, bytes > 0 ? bytes : 1, what, err), err);
     if (status != ITH_OK) {
         free_buffer(comm, b);
         return status;

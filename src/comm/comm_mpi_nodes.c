@@ -32,7 +32,7 @@ static void split_machine(ith_comm *comm, int n, MPI_Comm *node)
 }
 
 /* Nodes are numbered in the order of their lowest ranks. */
-static void number_nodes(ith_comm *comm)
+static ith_status number_nodes(ith_comm *comm, ith_error *err)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     int lowest = comm->rank;
@@ -45,12 +45,13 @@ static void number_nodes(ith_comm *comm)
     comm->node = impl->node_of[comm->rank];
     impl->members = calloc((size_t)comm->size, sizeof *impl->members);
     impl->first = calloc((size_t)comm->n_nodes + 1, sizeof *impl->first);
-    if (impl->members == NULL || impl->first == NULL)
-        ith_comm_abort(comm, 1, "communicator: no memory");
+    ITH_TRY(ith_comm_agree_memory(comm, impl->members == NULL ? NULL : impl->first,
+                                  "a communicator", err));
     ith_exchange_members(comm->node_of, comm->size, comm->n_nodes, impl->members, impl->first);
+    return ITH_OK;
 }
 
-void ith_mpi_find_nodes(ith_comm *comm, int ranks_per_node)
+ith_status ith_mpi_find_nodes(ith_comm *comm, int ranks_per_node, ith_error *err)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     MPI_Comm node;
@@ -58,7 +59,7 @@ void ith_mpi_find_nodes(ith_comm *comm, int ranks_per_node)
     open_group(comm, node, &impl->node);
     comm->node_rank = comm->domain_rank = impl->node.rank;
     comm->node_size = comm->domain_size = impl->node.size;
-    number_nodes(comm);
+    return number_nodes(comm, err);
 }
 
 void ith_mpi_split_domains(ith_comm *comm, int domain)

@@ -158,27 +158,43 @@ static ith_comm *new_comm(void)
     return comm;
 }
 
+/* Collective over MPI's world, which can agree before there is a communicator of ours. NULL on all
+ * ranks if there is no memory on one. */
+static ith_comm *new_comm_on_all(void)
+{
+    ith_comm *comm = new_comm();
+    int made = comm != NULL;
+
+    if (MPI_Allreduce(MPI_IN_PLACE, &made, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD) == MPI_SUCCESS &&
+        made)
+        return comm;
+    if (comm != NULL)
+        free_impl(comm);
+    return NULL;
+}
+
 ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith_error *err)
 {
     bool started = false;
     *out = NULL;
-    ith_comm *comm = new_comm();
-    if (!comm)
-        return ith_fail(err, ITH_E_MEMORY, "communicator: no memory");
+    ITH_TRY(start_mpi(&started, err));
+    ith_comm *comm = new_comm_on_all();
+    if (!comm) {
+        if (started)
+            MPI_Finalize();
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a communicator on some rank");
+    }
     ith_mpi_impl *impl = ith_mpi_of(comm);
     impl->message_bytes = options->message_bytes;
     impl->windows_only = options->windows_only;
-    ith_status status = start_mpi(&started, err);
-    if (status != ITH_OK) {
-        free_impl(comm);
-        return status;
-    }
     impl->finalize = started;
     make_world(comm, MPI_COMM_WORLD);
-    if (!alloc_arrays(comm))
-        ith_comm_abort(comm, 1, "communicator: no memory");
-    ith_mpi_find_nodes(comm, options->ranks_per_node);
-    status = ith_mpi_gather_open(comm, options->board_bytes, err);
+    ith_status status =
+        ith_comm_agree_memory(comm, alloc_arrays(comm) ? comm : NULL, "a communicator", err);
+    if (status == ITH_OK)
+        status = ith_mpi_find_nodes(comm, options->ranks_per_node, err);
+    if (status == ITH_OK)
+        status = ith_mpi_gather_open(comm, options->board_bytes, err);
     if (status != ITH_OK) {
         mpi_close(comm);
         return status;
@@ -198,13 +214,20 @@ static ith_status mpi_side(ith_comm *comm, ith_comm **out, ith_error *err)
                         "other nodes needs",
                         ith_mpi_library());
     ith_comm *side = new_comm();
-    if (!side)
-        ith_comm_abort(comm, 1, "communicator: no memory");
+    ith_status status = ith_comm_agree_memory(comm, side, "a communicator", err);
+    if (status != ITH_OK) {
+        if (side != NULL)
+            free_impl(side);
+        return status;
+    }
     ith_mpi_of(side)->message_bytes = ith_mpi_of(comm)->message_bytes;
     ith_mpi_of(side)->patient = true;
     make_world(side, ith_mpi_of(comm)->world);
-    if (!alloc_arrays(side))
-        ith_comm_abort(comm, 1, "communicator: no memory");
+    status = ith_comm_agree_memory(comm, alloc_arrays(side) ? side : NULL, "a communicator", err);
+    if (status != ITH_OK) {
+        mpi_close(side);
+        return status;
+    }
     side->node_rank = comm->node_rank;
     side->node_size = comm->node_size;
     side->domain_rank = comm->domain_rank;

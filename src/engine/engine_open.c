@@ -174,8 +174,7 @@ ith_status ith_engine_plan(ith_world *world, const ith_engine_params *params, it
                            ith_error *err)
 {
     *out = calloc(1, sizeof **out);
-    if (*out == NULL)
-        ith_comm_abort(world->comm, 1, "no memory for the engine");
+    ITH_TRY(ith_comm_agree_memory(world->comm, *out, "the engine", err));
     (*out)->world = world;
     (*out)->progress = params->progress;
     (*out)->chunk_progress = params->chunk_progress;

@@ -99,19 +99,26 @@ static ith_status measured_rate(const ith_engine *e, int threads, double *rate, 
 
 /* ---- The weights of all ranks ---- */
 
-/* Collective. Gathers every rank's `mine` on every rank. */
-static void gather(ith_comm *comm, double mine, double *all)
-{
-    int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts), *displs = counts + comm->size;
+static const char table[] = "the ranks' shares";
 
-    if (counts == NULL)
-        ith_comm_abort(comm, 1, "no memory for the ranks' shares");
+/* Collective. Gathers every rank's `mine` on every rank. */
+static ith_status gather(ith_comm *comm, double mine, double *all, ith_error *err)
+{
+    int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts), *displs;
+    ith_status status = ith_comm_agree_memory(comm, counts, table, err);
+
+    if (status != ITH_OK) {
+        free(counts);
+        return status;
+    }
+    displs = counts + comm->size;
     for (int r = 0; r < comm->size; r++) {
         counts[r] = sizeof mine;
         displs[r] = r * (int64_t)sizeof mine;
     }
     comm->ops->allgatherv(comm, &mine, all, counts, displs);
     free(counts);
+    return ITH_OK;
 }
 
 /* Collective. Scales the ranks' numbers to weights; the largest becomes `most`. */
@@ -120,10 +127,14 @@ static ith_status weights_of(const ith_engine *e, double mine, double most, int6
 {
     int ranks = e->mesh.ranks;
     double *all = calloc((size_t)ranks, sizeof *all), largest = 0;
+    ith_status status = ith_comm_agree_memory(e->world->comm, all, table, err);
 
-    if (all == NULL)
-        ith_comm_abort(e->world->comm, 1, "no memory for the ranks' shares");
-    gather(e->world->comm, mine, all);
+    if (status == ITH_OK)
+        status = gather(e->world->comm, mine, all, err);
+    if (status != ITH_OK) {
+        free(all);
+        return status;
+    }
     for (int r = 0; r < ranks; r++)
         largest = all[r] > largest ? all[r] : largest;
     for (int r = 0; r < ranks; r++)
@@ -184,9 +195,10 @@ ith_status ith_engine_share(ith_engine *e, const ith_engine_params *p, int threa
     weights = calloc(ranks, sizeof *weights);
     e->sums = calloc(ranks + 1, sizeof *e->sums);
     e->shares = calloc(ranks, sizeof *e->shares);
-    if (weights == NULL || e->sums == NULL || e->shares == NULL)
-        ith_comm_abort(e->world->comm, 1, "no memory for the ranks' shares");
-    status = find_weights(e, p->shares, threads, weights, err);
+    status = ith_comm_agree_memory(
+        e->world->comm, e->sums == NULL || e->shares == NULL ? NULL : weights, table, err);
+    if (status == ITH_OK)
+        status = find_weights(e, p->shares, threads, weights, err);
     if (status == ITH_OK) {
         ith_mesh_weigh(&e->mesh, weights, e->sums);
         for (size_t r = 0; r < ranks; r++)

@@ -20,17 +20,20 @@ static ith_status open_ledger(ith_world *world, ith_error *err)
 ith_status ith_world_open(ith_world **out, ith_error *err)
 {
     ITH_NEED_ERROR(err);
-    ith_world *world = calloc(1, sizeof *world);
+    ith_comm *comm;
+    ith_world *world;
     ith_status status;
 
     *out = NULL;
-    if (world == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for the world of ranks");
-    status = ith_comm_open_world(&world->comm, err);
+    ITH_TRY(ith_comm_open_world(&comm, err));
+    world = calloc(1, sizeof *world);
+    status = ith_comm_agree_memory(comm, world, "the world of ranks", err);
     if (status != ITH_OK) {
         free(world);
+        ith_comm_close(comm);
         return status;
     }
+    world->comm = comm;
     ith_test_hook_open(world->comm->rank);
     status = open_ledger(world, err);
     if (status != ITH_OK) {

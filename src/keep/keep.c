@@ -113,15 +113,22 @@ static ith_status check(const ith_session *s, const ith_keep_params *params, ith
     return ITH_OK;
 }
 
-static ith_keep *new_keep(ith_session *s, const ith_keep_params *params)
+/* Collective. *out is NULL on failure. */
+static ith_status new_keep(ith_session *s, const ith_keep_params *params, ith_keep **out,
+                           ith_error *err)
 {
     const ith_engine *e = s->engine;
     const ith_hparams *hp = &e->model->hp;
     ith_range heads = ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u);
     ith_keep *keep = calloc(1, sizeof *keep);
+    ith_status status =
+        ith_comm_agree_memory(e->world->comm, keep, "a prompt cache or checkpoint", err);
 
-    if (keep == NULL)
-        ith_comm_abort(e->world->comm, 1, "no memory for a prompt cache or checkpoint");
+    *out = NULL;
+    if (status != ITH_OK) {
+        free(keep);
+        return status;
+    }
     keep->base.ops = &ops;
     keep->session = s;
     keep->shape = (ith_kv_shape){e->kv, (int)hp->n_layers, (int)hp->n_kv_heads, (int)hp->head_dim};
@@ -132,7 +139,8 @@ static ith_keep *new_keep(ith_session *s, const ith_keep_params *params)
     keep->cache_bytes = params->cache_bytes;
     keep->warn = params->warn;
     keep->user = params->user;
-    return keep;
+    *out = keep;
+    return ITH_OK;
 }
 
 ith_status ith_session_keep(ith_session *session, const ith_keep_params *params, ith_error *err)
@@ -144,7 +152,7 @@ ith_status ith_session_keep(ith_session *session, const ith_keep_params *params,
     ith_status status;
 
     ITH_TRY(check(session, params, err));
-    keep = new_keep(session, params);
+    ITH_TRY(new_keep(session, params, &keep, err));
     status = ith_model_key(session->engine, &keep->root, err);
     if (status == ITH_OK)
         status = ith_comm_agree(comm, open_local(keep, params, err), err);

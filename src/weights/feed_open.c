@@ -99,11 +99,14 @@ ith_status ith_feed_open(const ith_feed_params *params, ith_step *steps, int64_t
                          ith_feed **out, ith_error *err)
 {
     ith_feed *f = calloc(1, sizeof *f);
-    ith_status status;
+    ith_status status = ith_comm_agree_memory(params->comm, f, "a stream of weights", err);
 
     *out = NULL;
-    if (f == NULL)
-        ith_comm_abort(params->comm, 1, "no memory for a stream of weights");
+    if (status != ITH_OK) {
+        ith_step_free(steps, n_steps);
+        free(f);
+        return status;
+    }
     f->params = *params;
     f->steps = steps;
     f->n_steps = n_steps;

@@ -1,0 +1,136 @@
+/* RANKS: 1 2
+ *
+ * test_oom.c - an allocation of the library fails on one rank: every rank gets the same error, and
+ * none is ended or left waiting.
+ *
+ * Allocations are counted that this program makes itself, which has the library in it: not those of
+ * MPI and other libraries. Of those, one after another fails on the last rank.
+ */
+#include "tests/model_files.h"
+#include "tests/needle.h"
+
+#include <malloc.h>
+
+#if defined __SANITIZE_ADDRESS__ || !defined __GLIBC__
+int main(void)
+{
+    puts("ok oom # SKIP the sanitizer has the allocator");
+    return 0;
+}
+#else
+
+/* The first EACH are those of world, communicators and engine; of the others one in STEP fails. */
+enum { EACH = 60, STEP = 37, MOST = 1500 };
+
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_malloc(size_t size);
+extern void *__libc_realloc(void *at, size_t size);
+extern const char __executable_start, etext;
+
+static long countdown = -1; /* the allocation that fails; negative: none */
+
+static bool fails(const void *caller)
+{
+    const char *at = caller;
+
+    if (at < &__executable_start || at >= &etext ||
+        __atomic_load_n(&countdown, __ATOMIC_RELAXED) < 0)
+        return false;
+    return __atomic_fetch_sub(&countdown, 1, __ATOMIC_RELAXED) == 0;
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return fails(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
+}
+
+void *malloc(size_t size)
+{
+    return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+}
+
+void *realloc(void *at, size_t size)
+{
+    return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(at, size);
+}
+
+static ith_engine_params params_of(bool sharded)
+{
+    ith_engine_params params = ith_engine_params_default();
+
+    params.model = NEEDLE_MODEL;
+    params.threads = 1;
+    params.ctx = 128;
+    params.shares = "threads";
+    params.distribution = sharded ? ITH_DISTRIBUTION_SHARDED : ITH_DISTRIBUTION_REPLICATED;
+    return params;
+}
+
+/* All that a program does with a model, in a world of its own. */
+static ith_status work(bool sharded, const char *cache, ith_error *err)
+{
+    ith_engine_params params = params_of(sharded);
+    ith_keep_params keep = {.cache = cache};
+    ith_world *w = NULL;
+    ith_engine *engine = NULL;
+    ith_session *session = NULL;
+    ith_status status = ith_world_open(&w, err);
+
+    if (status == ITH_OK)
+        status = ith_engine_open(w, &params, &engine, err);
+    if (status == ITH_OK)
+        status = ith_session_open(engine, &session, err);
+    if (status == ITH_OK)
+        status = ith_session_keep(session, &keep, err);
+    if (status == ITH_OK)
+        status = ith_session_prefill(session, ids, 40, err);
+    ith_session_close(session);
+    ith_engine_close(engine);
+    ith_world_close(w);
+    return status;
+}
+
+/* Is the status the same on all ranks? Rank 0 knows. */
+static bool agreed(ith_status mine)
+{
+    int32_t first = (int32_t)mine;
+
+    ith_world_bcast(world, &first, sizeof first);
+    return first == (int32_t)mine;
+}
+
+/* The n-th allocation of the last rank fails, if there are so many. */
+static void fail_nth(long n, bool sharded, const char *cache)
+{
+    bool me = ith_world_rank(world) == ith_world_size(world) - 1;
+    ith_error err = {0};
+
+    __atomic_store_n(&countdown, me ? n : -1, __ATOMIC_RELAXED);
+    ith_status status = work(sharded, cache, &err);
+    __atomic_store_n(&countdown, -1, __ATOMIC_RELAXED);
+    must(agreed(status), "the same status on all ranks", &err);
+    must(status == ITH_OK || err.text[0] != '\0', "a text", NULL);
+}
+
+int main(void)
+{
+    char folder[64] = "";
+
+    if (!open_needle())
+        return 1;
+    if (ith_world_rank(world) == 0)
+        folder_make(folder);
+    ith_world_bcast(world, folder, sizeof folder);
+    ith_world *first = begin_nodes("1");
+    for (int sharded = 0; sharded < 2; sharded++)
+        for (long n = 0; n < MOST; n += n < EACH ? 1 : STEP)
+            fail_nth(n, sharded, folder);
+    end_nodes(first);
+    if (ith_world_rank(world) == 0) {
+        folder_remove(folder);
+        printf("ok oom: every failure is an error on all ranks\n");
+    }
+    ith_world_close(world);
+    return 0;
+}
+#endif
