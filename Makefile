@@ -17,11 +17,17 @@ PKG_LIBS   = $(shell pkg-config --libs $(LINKED)) -lm
 # What mpicc adds when it links: Open MPI and MPICH have different ways to ask.
 MPI_LIBS   = $(shell $(MPICC) --showme:link 2>/dev/null || $(MPICC) -link_info 2>/dev/null | cut -d' ' -f2-)
 
+# Of the configurations that need another compiler: Open MPI's and MPICH's mpicc read these.
+ifdef FUZZ_COMPILER
+export OMPI_CC  := $(FUZZ_COMPILER)
+export MPICH_CC := $(FUZZ_COMPILER)
+endif
+
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Werror
 CSTD   := -std=c11 -D_GNU_SOURCE
 FPSAFE := -ffp-contract=off -fno-fast-math
 # clang has no such warning, and on the machines of simd/levels.inc no excess precision.
-ifeq ($(findstring clang,$(shell $(MPICC) --version 2>/dev/null)),)
+ifeq ($(findstring clang,$(shell $(if $(FUZZ_COMPILER),OMPI_CC=$(FUZZ_COMPILER) MPICH_CC=$(FUZZ_COMPILER)) $(MPICC) --version 2>/dev/null)),)
 WARN   += -Wno-format-truncation
 FPSAFE += -fexcess-precision=standard
 endif
@@ -31,6 +37,11 @@ PIC    := -fPIC -fno-semantic-interposition
 OPT_release := -O3 -g -falign-functions=64
 OPT_debug   := -O0 -g3
 OPT_asan    := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# With clang, for the fuzz targets; checksums are not compared (base/checksum.h).
+OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow \
+    -fno-sanitize-recover=undefined,float-cast-overflow -fno-omit-frame-pointer \
+    -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+OPT_cover   := -O1 -g -fprofile-instr-generate -fcoverage-mapping
 CFLAGS  = $(CSTD) $(WARN) $(FPSAFE) $(OPT_$(CONFIG)) -fopenmp -fvisibility=hidden $(PIC) -Iinclude -Isrc -I. $(PKG_CFLAGS) $(EXTRA_CFLAGS)
 LDFLAGS = $(OPT_$(CONFIG)) -fopenmp $(EXTRA_LDFLAGS)
 
@@ -53,6 +64,9 @@ LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_OBJ    := $(CLI_SRC:%.c=$(B)/%.o)
 TEST_SRC   := $(wildcard tests/kernels/test_*.c tests/unit/test_*.c tests/parallel/test_*.c tests/api/test_*.c)
 TEST_BIN   := $(TEST_SRC:%.c=$(B)/%)
+FUZZ_MAIN  := tests/fuzz/fuzz_main.c
+FUZZ_SRC   := $(filter-out $(FUZZ_MAIN),$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN   := $(FUZZ_SRC:%.c=$(B)/%)
 LIB        := $(B)/libithaca.a
 BIN        := $(B)/ithaca
 
@@ -75,6 +89,10 @@ all: $(BIN) $(SHARED)
 
 $(foreach isa,$(ISAS),$(eval $(B)/simd/$(isa)/%.o: CFLAGS += $(FLAGS_$(isa))))
 $(filter $(B)/simd/%,$(LIB_OBJ)): simd/levels.inc
+ifeq ($(CONFIG),fuzz)
+# Kernels parse nothing, and clang takes minutes to instrument them.
+$(B)/simd/%.o: CFLAGS += -fno-sanitize=all -fno-sanitize-coverage=trace-pc-guard,inline-8bit-counters,pc-table,trace-cmp,indirect-calls
+endif
 $(B)/tests/%.o:       CFLAGS += -Itests
 
 # Everything that is missing is named once, before the first compile.
@@ -135,9 +153,24 @@ $(TEST_BIN): $(B)/%: $(B)/%.o $(LIB)
 	@echo "  ld $@"
 	$(Q)$(MPICC) $(LDFLAGS) $^ -o $@ -lcmocka $(PKG_LIBS)
 
+# A fuzz target runs under libFuzzer, or by fuzz_main.c over files.
+FUZZ_WITH := $(B)/$(FUZZ_MAIN:.c=.o)
+FUZZ_LINK :=
+ifeq ($(CONFIG),fuzz)
+FUZZ_WITH :=
+FUZZ_LINK := -fsanitize=fuzzer
+endif
+$(B)/tests/fuzz/fuzz_numbers: $(filter-out $(B)/src/cli/main.o,$(CLI_OBJ))
+$(FUZZ_BIN): $(B)/%: $(B)/%.o $(FUZZ_WITH) $(LIB)
+	@echo "  ld $@"
+	$(Q)$(MPICC) $(LDFLAGS) $(FUZZ_LINK) $(filter %.o,$^) $(LIB) -o $@ $(PKG_LIBS)
+
 .PHONY: tests
 ## tests: builds the test programs
-tests: $(BIN) $(TEST_BIN)
+tests: $(BIN) $(TEST_BIN) $(FUZZ_BIN)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZ_BIN)
 
 # Targets that start from a bare machine install the Debian packages first and build in a second make: the first one may
 # have no pkg-config to ask yet.
@@ -171,6 +204,20 @@ check-long: setup
 ## asan: check, built with AddressSanitizer, UBSan and LeakSanitizer
 asan:
 	@$(AGAIN) CONFIG=asan check
+
+.PHONY: fuzz
+## fuzz: every fuzz target for FUZZ_TIME=60 seconds, by clang and libFuzzer (tests/fuzz/README.md)
+fuzz: setup
+	@scripts/setup.sh fuzz
+	@$(AGAIN) CONFIG=fuzz FUZZ_COMPILER=clang-14 fuzzers
+	@tests/fuzz/run.sh build/fuzz
+
+.PHONY: fuzz-coverage
+## fuzz-coverage: which lines of text, formats and keep the corpus reaches, by llvm-cov
+fuzz-coverage: setup
+	@scripts/setup.sh fuzz
+	@$(AGAIN) CONFIG=cover FUZZ_COMPILER=clang-14 fuzzers
+	@tests/fuzz/coverage.sh build/cover
 
 .PHONY: model
 ## model: downloads SmolLM2-135M-Instruct to models/ (98 MB)
@@ -219,4 +266,4 @@ clean:
 list:
 	@sed -n 's/^## \([a-z-]*\): /\1|/p' Makefile | while IFS='|' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d) $(FUZZ_BIN:=.d)

@@ -5,6 +5,7 @@
 #   scripts/setup.sh [PACKAGE]...     the list below, or only these packages
 #   scripts/setup.sh cross            what tests/kernels/neon.sh needs to run arm64's kernels on
 #                                     another machine
+#   scripts/setup.sh fuzz             clang, libFuzzer and llvm-cov, for `make fuzz`
 #   ITHACA_SETUP=off                  never install: say what is missing, and fail
 set -eu
 
@@ -15,6 +16,7 @@ libcmocka-dev python3"
 case ${1:-} in
 '') ;;
 cross) packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" ;;
+fuzz) packages="clang-14 libclang-rt-14-dev libomp-14-dev llvm-14" ;;
 *) packages=$* ;;
 esac
 

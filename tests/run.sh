@@ -134,12 +134,21 @@ parallel() {
 # shellcheck disable=SC2154 # it is
 trap 'for pid in $(jobs -p); do pkill -TERM -P "$pid"; done; wait; exit 130' INT TERM
 
+# Every fuzz target over its corpus, which holds the input of each mended crash too.
+corpus() {
+    local folder
+    for folder in tests/fuzz/corpus/*/; do
+        run "fuzz/$(basename "$folder")" "$build/tests/fuzz/fuzz_$(basename "$folder")" "${folder%/}"
+    done
+}
+
 scripts layers
 programs kernels
 scripts kernels
 programs unit
 programs api
 scripts api
+corpus
 parallel
 scripts golden
 scripts cli

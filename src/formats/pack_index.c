@@ -114,7 +114,8 @@ static ith_status read_section(ith_packfile *pack, const json_t *object, const c
     ITH_TRY(need(pack, object, what, checksum_key, &text, err));
     ITH_TRY(add_section(pack, what, (uint64_t)offset, (uint64_t)bytes, err));
     *at = pack->file->data + offset;
-    if (!ith_checksum_read(text, &checksum) || ith_checksum(*at, (size_t)bytes) != checksum)
+    if (!ith_checksum_read(text, &checksum) ||
+        ith_checksum_differs(checksum, ith_checksum(*at, (size_t)bytes)))
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the checksum of %s%s differs",
                         pack->file->path,
                         strcmp(offset_key, "table") == 0 ? "the tile table of " : "", what);
@@ -273,7 +274,8 @@ static ith_status parse(ith_packfile *pack, ith_error *err)
                         "%s: the index takes %llu bytes at %llu, the file has %zu", file->path,
                         (unsigned long long)h->index_bytes, (unsigned long long)h->index_offset,
                         file->size);
-    if (ith_checksum(file->data + h->index_offset, h->index_bytes) != h->index_checksum)
+    if (ith_checksum_differs(h->index_checksum,
+                             ith_checksum(file->data + h->index_offset, h->index_bytes)))
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the index's checksum differs", file->path);
     return ith_json_parse((const char *)file->data + h->index_offset, h->index_bytes, file->path,
                           &pack->index, err);

@@ -13,7 +13,7 @@ static ith_status check_header(const ith_mapfile *file, ith_pack_header *h, ith_
                         "%s: truncated: %zu bytes, a pack's header alone has %zu", file->path,
                         file->size, sizeof *h);
     memcpy(h, file->data, sizeof *h);
-    if (h->checksum != ith_checksum(h, offsetof(ith_pack_header, checksum)))
+    if (ith_checksum_differs(h->checksum, ith_checksum(h, offsetof(ith_pack_header, checksum))))
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the header's checksum differs",
                         file->path);
     if (h->version != ITH_PACK_VERSION || (h->features & ~(uint32_t)ITH_PACK_FEATURES) != 0 ||

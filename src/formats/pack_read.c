@@ -68,7 +68,7 @@ static ith_status at_tile(ith_status status, const ith_packed *t, int64_t tile, 
 static ith_status unpack(ith_pack_reader *r, const ith_packed *t, int64_t tile,
                          const uint8_t *stored, ith_pack_tile entry, uint8_t *out, ith_error *err)
 {
-    if (ith_checksum(stored, entry.bytes) != entry.checksum)
+    if (ith_checksum_differs(entry.checksum, ith_checksum(stored, entry.bytes)))
         return ith_fail(
             err, ITH_E_FORMAT,
             "%s: damaged: tensor %s, tile %lld of %lld (%u bytes at %llu): its checksum differs",

@@ -107,7 +107,8 @@ ith_status ith_pack_check(const ith_packed *t, int64_t tile, ith_error *err)
 {
     ith_pack_tile entry = ith_pack_tile_get(t, tile);
 
-    if (ith_checksum(t->pack->file->data + entry.offset, entry.bytes) != entry.checksum)
+    if (ith_checksum_differs(entry.checksum,
+                             ith_checksum(t->pack->file->data + entry.offset, entry.bytes)))
         return ith_fail(
             err, ITH_E_FORMAT,
             "%s: damaged: tensor %s, tile %lld of %lld (%u bytes at %llu): its checksum "

@@ -205,7 +205,7 @@ static ith_status read_answer(ith_checkpoint *c, ith_error *err)
     for (;; c->n++) {
         ITH_TRY(make_room(c, &room, err));
         if (pread(c->answer_fd, &r, sizeof r, c->n * (off_t)sizeof r) != sizeof r ||
-            r.number != c->n || r.checksum != seal(&r))
+            r.number != c->n || ith_checksum_differs(r.checksum, seal(&r)))
             return ITH_OK;
         c->ids[c->n] = r.id;
         c->draws[c->n] = r.draws;

@@ -226,7 +226,7 @@ static ith_status read_head(int fd, const char *path, const ith_kvfile_what *wha
     if (memcmp(&h, &expected, sizeof h) != 0)
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged, or not what its name says", path);
     ITH_TRY(read_at(fd, path, b->table, table_bytes(what), sizeof h, err));
-    if (seal(expected, b->table) != h.checksum ||
+    if (ith_checksum_differs(h.checksum, seal(expected, b->table)) ||
         !table_fits(&h, b->table, ith_kvfile_layer_bytes(what, what->n_tokens)))
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the checksum of its header differs", path);
     if (fstat(fd, &info) != 0 || (uint64_t)info.st_size != h.file_bytes)
@@ -240,7 +240,7 @@ static ith_status read_layer(int fd, const char *path, const stored *line, uint6
                              ith_error *err)
 {
     ITH_TRY(read_at(fd, path, b->frame, line->bytes, offset, err));
-    if (ith_checksum(b->frame, line->bytes) != line->checksum)
+    if (ith_checksum_differs(line->checksum, ith_checksum(b->frame, line->bytes)))
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged: the checksum of layer %d differs", path,
                         layer);
     *out = b->frame;

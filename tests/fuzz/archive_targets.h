@@ -1,6 +1,5 @@
 /* archive_targets.h - what a fuzzer feeds the archive: any bytes as a manifest, as a file of keys
- * and values. As in format_targets.h no outcome is wrong but a fault, a sanitizer's report, or a
- * failure without a text. */
+ * and values. Used by fuzz_archive.c and by tests/unit/test_fuzz_archive.c. */
 #ifndef ITH_TESTS_FUZZ_ARCHIVE_TARGETS_H
 #define ITH_TESTS_FUZZ_ARCHIVE_TARGETS_H
 

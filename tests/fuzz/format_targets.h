@@ -1,9 +1,5 @@
 /* format_targets.h - what a fuzzer feeds: any bytes to one parser of src/formats, then a walk over
- * all that it accepted.
- *
- * No outcome is wrong but a fault, a sanitizer's report, or a failure without a text. Used by
- * fuzz_*.c (one entry point each, for libFuzzer or fuzz_main.c) and by
- * tests/unit/test_fuzz_formats.c.
+ * all that it accepted. Used by fuzz_*.c and by tests/unit/test_fuzz_formats.c.
  */
 #ifndef ITH_TESTS_FUZZ_FORMAT_TARGETS_H
 #define ITH_TESTS_FUZZ_FORMAT_TARGETS_H
@@ -12,15 +8,7 @@
 #include "formats/hf_config.h"
 #include "formats/packfile_impl.h"
 #include "formats/safetensors.h"
-#include "tests/model_files.h"
-
-/* True: the bytes were accepted. */
-static inline bool fuzz_verdict(ith_status status, const ith_error *err)
-{
-    if (status != ITH_OK && (err->status != status || err->text[0] == '\0'))
-        abort();
-    return status == ITH_OK;
-}
+#include "tests/fuzz/fuzz.h"
 
 static inline bool fuzz_gguf(const uint8_t *data, size_t size, unsigned flags)
 {

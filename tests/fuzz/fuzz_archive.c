@@ -1,14 +1,51 @@
-/* libFuzzer's entry point for the archive's manifests and files of keys and values; how to build
- * it: fuzz_main.c. */
+/* fuzz_archive.c - a prompt cache: a manifest, or a head's file of keys and values; then a folder
+ * with this segment, listed, verified and emptied. */
+#include "keep/archive.h"
 #include "tests/fuzz/archive_targets.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static void list_folder(void)
+{
+    ith_archive *archive;
+    ith_archived *list;
+    int64_t n;
+    ith_error err = {0};
+    ith_kvfile_buffer *room;
+
+    fuzz_must(ith_archive_open(fuzz_folder(), false, false, &archive, &err) == ITH_OK);
+    if (fuzz_verdict(ith_archive_list(archive, &list, &n, &err), &err)) {
+        fuzz_must(ith_kvfile_buffer_open(&room, &err) == ITH_OK);
+        for (int64_t i = 0; i < n; i++)
+            fuzz_verdict(ith_archive_verify(archive, &list[i], room, &err), &err);
+        ith_kvfile_buffer_close(room);
+        free(list);
+    }
+    fuzz_verdict(ith_archive_shrink(archive, 0, &err), &err);
+    ith_archive_close(archive);
+}
+
+/* The segment's folder has the name that the manifest's keys ask for. */
+static void list_segment(const uint8_t *data, size_t size)
+{
+    ith_manifest m;
+    char parent[ITH_KEY_HEX], key[ITH_KEY_HEX], path[256];
+
+    if (ith_manifest_parse((const char *)data, size, "manifest.json", &m, NULL) != ITH_OK)
+        return;
+    ith_key_hex(&m.parent, parent);
+    ith_key_hex(&m.key, key);
+    snprintf(path, sizeof path, "%s/%s-%s", fuzz_folder(), parent, key);
+    mkdir(path, 0700);
+    folder_write(path, "manifest.json", data, size);
+    folder_write(path, "head-0.kv", data, size);
+    list_folder();
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size > 0 && data[0] == '{')
+    if (size > 0 && data[0] == '{') {
         fuzz_manifest(data, size);
-    else
+        list_segment(data, size);
+    } else
         fuzz_kvfile(data, size);
     return 0;
 }

@@ -1,56 +1,80 @@
-/* fuzz_main.c - runs a fuzz target without libFuzzer: every file of a corpus as it is, then seeded
- * mutations of them.
+/* fuzz_main.c - runs a fuzz target without libFuzzer, over files and folders of files: the corpus,
+ * or the input of a crash.
  *
- *     make CONFIG=asan build/asan/libithaca.a
- *     mpicc -std=c11 -D_GNU_SOURCE -g -fsanitize=address,undefined -Iinclude -Isrc -I. \
- *         tests/fuzz/fuzz_gguf.c tests/fuzz/fuzz_main.c \
- *         build/asan/libithaca.a -ljansson -lzstd -lxxhash -lm -o fuzz_gguf
- *     ./fuzz_gguf SEED MUTATIONS FILE...
+ *     build/release/tests/fuzz/fuzz_gguf tests/fuzz/corpus/gguf
  *
- * With clang, -fsanitize=fuzzer in place of fuzz_main.c makes the same target a libFuzzer program.
+ * A target that finds a fault ends the process; the line before names the file it had in hand.
  */
+#include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/mutate.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t room);
 
-static bool load(const char *path, buffer *b)
+/* Stands in for libFuzzer's, so that targets with a mutator of their own link. */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t room)
+{
+    static prng random = {1};
+    buffer b = {0};
+
+    put(&b, data, size);
+    mutate(&random, &b);
+    size = b.n < room ? b.n : room;
+    memcpy(data, b.data, size);
+    free(b.data);
+    return size;
+}
+
+static int run_file(const char *path)
 {
     uint8_t chunk[65536];
+    buffer file = {0};
     size_t n;
-    FILE *file = fopen(path, "rb");
+    FILE *f = fopen(path, "rb");
 
-    if (file == NULL)
-        return false;
-    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
-        put(b, chunk, n);
-    fclose(file);
-    return true;
+    if (f == NULL) {
+        printf("not ok %s cannot be read\n", path);
+        return 1;
+    }
+    put(&file, "", 0);
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+        put(&file, chunk, n);
+    fclose(f);
+    printf("# %s\n", path);
+    fflush(stdout);
+    LLVMFuzzerTestOneInput(file.data, file.n);
+    free(file.data);
+    return 0;
+}
+
+static int run_folder(const char *path)
+{
+    struct dirent **entries;
+    char inside[512];
+    int n = scandir(path, &entries, NULL, alphasort), failed = 0;
+
+    if (n < 0)
+        return run_file(path);
+    for (int i = 0; i < n; i++) {
+        snprintf(inside, sizeof inside, "%s/%s", path, entries[i]->d_name);
+        if (entries[i]->d_name[0] != '.')
+            failed |= run_file(inside);
+        free(entries[i]);
+    }
+    free(entries);
+    return failed;
 }
 
 int main(int argc, char **argv)
 {
-    prng random = {argc > 1 ? strtoull(argv[1], NULL, 10) : 0};
-    uint64_t mutations = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+    int failed = 0;
 
-    if (argc < 4) {
-        fprintf(stderr, "usage: %s SEED MUTATIONS FILE...\n", argv[0]);
+    if (argc < 2) {
+        fprintf(stderr, "usage: %s FILE|FOLDER...\n", argv[0]);
         return 2;
     }
-    for (int i = 3; i < argc; i++) {
-        buffer file = {0};
-        if (!load(argv[i], &file)) {
-            fprintf(stderr, "%s: cannot be read\n", argv[i]);
-            return 1;
-        }
-        LLVMFuzzerTestOneInput(file.data, file.n);
-        for (uint64_t j = 0; j < mutations; j++) {
-            buffer damaged = {0};
-            put(&damaged, file.data, file.n);
-            mutate(&random, &damaged);
-            LLVMFuzzerTestOneInput(damaged.data, damaged.n);
-            free(damaged.data);
-        }
-        free(file.data);
-    }
-    return 0;
+    for (int i = 1; i < argc; i++)
+        failed |= run_folder(argv[i]);
+    if (!failed)
+        printf("ok %s\n", strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : argv[0]);
+    return failed;
 }

@@ -1,8 +1,111 @@
-/* libFuzzer's entry point for the pack reader, header and index sealed; how to build it:
- * fuzz_main.c. */
+/* fuzz_pack.c - a pack. The mutator damages its index, its tables and tiles, or any byte, and then
+ * makes every checksum again, because nothing behind a wrong one is reached. */
 #include "tests/fuzz/format_targets.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum { INDEX_ROOM = 1 << 16 };
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t room);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned seed);
+
+/* The checksum of a section that lies in the file, in place of the one in the index. */
+static void seal_section(json_t *object, const char *key, const uint8_t *data, size_t size,
+                         int64_t offset, int64_t bytes)
+{
+    char text[17];
+
+    if (offset < 0 || bytes < 0 || (size_t)offset > size || (size_t)bytes > size - (size_t)offset)
+        return;
+    ith_checksum_text(ith_checksum(data + offset, (size_t)bytes), text);
+    json_object_set_new(object, key, json_string(text));
+}
+
+static int64_t number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+/* The checksums of the tiles that a table lists; returns the table's bytes. */
+static int64_t seal_tiles(const json_t *tensor, uint8_t *data, size_t size)
+{
+    int64_t rows = json_integer_value(json_array_get(json_object_get(tensor, "shape"), 0)),
+            n = json_array_size(json_object_get(tensor, "shape")) == 1 ? 1 : (rows + 15) / 16,
+            table = number(tensor, "table");
+
+    for (int64_t i = 0; i < n && i < 4096 && table >= 0; i++) {
+        uint64_t offset, sum, at = (uint64_t)table + (uint64_t)i * ITH_PACK_ENTRY;
+        uint32_t bytes;
+        if (at > size || size - at < ITH_PACK_ENTRY)
+            break;
+        memcpy(&offset, data + at, 8);
+        memcpy(&bytes, data + at + 8, 4);
+        if (offset > size || bytes > size - offset)
+            continue;
+        sum = ith_checksum(data + offset, bytes);
+        memcpy(data + at + 16, &sum, 8);
+    }
+    return n * ITH_PACK_ENTRY;
+}
+
+static void seal_index(json_t *index, uint8_t *data, size_t size)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach (json_object_get(index, "tensors"), i, item) {
+        int64_t bytes = seal_tiles(item, data, size);
+        seal_section(item, "table_xxh64", data, size, number(item, "table"), bytes);
+    }
+    json_array_foreach (json_object_get(index, "blobs"), i, item)
+        seal_section(item, "xxh64", data, size, number(item, "offset"), number(item, "bytes"));
+}
+
+/* Writes `text` as the index at the end of the sections, sealed if it is JSON. */
+static size_t put_index(uint8_t *data, size_t at, size_t size, size_t room, const char *text,
+                        size_t len)
+{
+    json_t *index = json_loadb(text, len, 0, NULL);
+    char *sealed = NULL;
+    ith_pack_header h;
+
+    seal_index(index, data, size);
+    sealed = json_dumps(index, JSON_COMPACT);
+    json_decref(index);
+    if (sealed != NULL) {
+        text = sealed;
+        len = strlen(sealed);
+    }
+    if (len > room - at)
+        len = room - at;
+    memcpy(data + at, text, len);
+    free(sealed);
+    memcpy(&h, data, sizeof h);
+    h.index_bytes = len;
+    memcpy(data, &h, sizeof h);
+    seal_pack(data, at + len);
+    return at + len;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned seed)
+{
+    ith_pack_header h;
+    static uint8_t text[INDEX_ROOM];
+    size_t len;
+
+    if (size < sizeof h)
+        return LLVMFuzzerMutate(data, size, room);
+    memcpy(&h, data, sizeof h);
+    if (h.index_offset > size || h.index_offset < sizeof h || size - h.index_offset > INDEX_ROOM)
+        return LLVMFuzzerMutate(data, size, room);
+    len = size - h.index_offset;
+    memcpy(text, data + h.index_offset, len);
+    if (seed % 4 == 0)
+        LLVMFuzzerMutate(data, sizeof h, sizeof h);
+    else if (seed % 4 == 1)
+        LLVMFuzzerMutate(data + sizeof h, h.index_offset - sizeof h, h.index_offset - sizeof h);
+    else
+        len = LLVMFuzzerMutate(text, len, INDEX_ROOM);
+    return put_index(data, h.index_offset, h.index_offset, room, (const char *)text, len);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

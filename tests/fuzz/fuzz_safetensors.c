@@ -1,7 +1,5 @@
-/* libFuzzer's entry point for the safetensors parser; how to build it: fuzz_main.c. */
+/* fuzz_safetensors.c - a safetensors file: header and offsets. */
 #include "tests/fuzz/format_targets.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,0 +1,126 @@
+/* fuzz.h - what the fuzz targets share. A target fuzz_NAME.c is one function that takes any bytes;
+ * tests/fuzz/README.md says how targets are built and run.
+ *
+ * Besides crashes and reports of the sanitizers, targets look for wrong answers: they call abort().
+ */
+#ifndef ITH_TESTS_FUZZ_FUZZ_H
+#define ITH_TESTS_FUZZ_FUZZ_H
+
+#include "tests/model_files.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static inline void fuzz_must(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+/* True: the bytes were accepted. A failure has its status and one line of text; success leaves
+ * neither. */
+static inline bool fuzz_verdict(ith_status status, const ith_error *err)
+{
+    if (status == ITH_OK)
+        return true;
+    fuzz_must(err->status == status && err->text[0] != '\0');
+    fuzz_must(memchr(err->text, '\0', sizeof err->text) != NULL);
+    for (const char *c = err->text; *c != '\0'; c++)
+        fuzz_must((unsigned char)*c >= ' ' && *c != 0x7f);
+    return false;
+}
+
+/* ---- Inputs of several parts ---- */
+
+#define FUZZ_CUT "\n--8<--\n"
+
+/* The next part, up to a FUZZ_CUT or the end; *data and *size move past it. An exact copy with a
+ * NUL behind it, so that a sanitizer sees an access past its end. The caller frees it. */
+static inline ith_bytes fuzz_part(const uint8_t **data, size_t *size)
+{
+    const uint8_t *cut = *size > 0 ? memmem(*data, *size, FUZZ_CUT, sizeof FUZZ_CUT - 1) : NULL;
+    size_t len = cut != NULL ? (size_t)(cut - *data) : *size,
+           used = cut != NULL ? len + sizeof FUZZ_CUT - 1 : len;
+    char *copy = malloc(len + 1);
+
+    fuzz_must(copy != NULL);
+    if (len > 0)
+        memcpy(copy, *data, len);
+    copy[len] = '\0';
+    *data += used;
+    *size -= used;
+    return (ith_bytes){copy, len};
+}
+
+static inline void fuzz_part_free(ith_bytes part)
+{
+    free((void *)(uintptr_t)part.data);
+}
+
+/* ---- Files ---- */
+
+static char fuzz_folder_path[64];
+
+static inline void fuzz_folder_remove(void)
+{
+    folder_remove(fuzz_folder_path);
+}
+
+/* One folder for a process; its files are replaced by each input. */
+static inline const char *fuzz_folder(void)
+{
+    if (fuzz_folder_path[0] == '\0') {
+        folder_make(fuzz_folder_path);
+        atexit(fuzz_folder_remove);
+    }
+    return fuzz_folder_path;
+}
+
+/* Writes a part as a file; an empty part removes it. */
+static inline void fuzz_file(const char *name, ith_bytes part)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/%s", fuzz_folder(), name);
+    unlink(path);
+    if (part.len > 0)
+        folder_write(fuzz_folder(), name, part.data, part.len);
+}
+
+/* Small numbers, as BF16, F16 and F32. */
+static inline void put_numbers(buffer *b, size_t bytes)
+{
+    uint8_t *data = malloc(bytes + 1);
+
+    fuzz_must(data != NULL);
+    for (size_t i = 0; i < bytes; i++)
+        data[i] = (uint8_t) "\x01\x3c\x02\xbc"[i % 4];
+    put(b, data, bytes);
+    free(data);
+}
+
+/* As `fuzz_file`, of a safetensors file whose header is the part: its length goes before it, and
+ * as much data after it as its offsets ask for, up to a megabyte. */
+static inline void fuzz_safetensors_file(const char *name, ith_bytes header)
+{
+    enum { DATA_MAX = 1 << 20 };
+    json_t *root = json_loadb(header.data, header.len, 0, NULL), *tensor;
+    const char *key;
+    int64_t bytes = 0;
+    buffer file = {0};
+
+    json_object_foreach (root, key, tensor) {
+        int64_t end =
+            json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 1));
+        if (end > bytes && end <= DATA_MAX)
+            bytes = end;
+    }
+    json_decref(root);
+    put_u64(&file, header.len);
+    put(&file, header.data, header.len);
+    put_numbers(&file, (size_t)bytes);
+    fuzz_file(name,
+              header.len > 0 ? (ith_bytes){(const char *)file.data, file.n} : (ith_bytes){"", 0});
+    free(file.data);
+}
+
+#endif

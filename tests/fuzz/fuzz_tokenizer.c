@@ -1,0 +1,49 @@
+/* fuzz_tokenizer.c - a text, a tokenizer.json and a tokenizer_config.json. */
+#include "tests/fuzz/tokenizer_targets.h"
+
+static int count(const char *text, const char *word)
+{
+    int n = 0;
+
+    for (; (text = strstr(text, word)) != NULL; text += strlen(word))
+        n++;
+    return n;
+}
+
+/* May encoding drop white space or what a pattern matches, or put a space first (ByteLevel's
+ * default)? */
+static bool may_change(ith_bytes json)
+{
+    json_t *root = json_loadb(json.data, json.len, JSON_ALLOW_NUL, NULL);
+    char *text = json_dumps(root, JSON_COMPACT);
+    bool may =
+        text != NULL && (count(text, "strip\":true") > 0 || count(text, "\"Removed\"") > 0 ||
+                         count(text, "\"ByteLevel\"") > count(text, "\"add_prefix_space\":false"));
+
+    free(text);
+    json_decref(root);
+    return may;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    ith_bytes text = fuzz_part(&data, &size), json = fuzz_part(&data, &size),
+              config = fuzz_part(&data, &size);
+    ith_tokenizer *tok;
+    ith_error err = {0};
+    bool changes = may_change(json);
+
+    if (fuzz_verdict(ith_tokenizer_from_json_text("tokenizer.json", json,
+                                                  config.len > 0 ? config : (ith_bytes){NULL, 0},
+                                                  &tok, &err),
+                     &err)) {
+        fuzz_tokenizer(tok, text, 0, changes);
+        fuzz_tokenizer(tok, text, ITH_TOKENIZE_SPECIAL | ITH_TOKENIZE_BOS, changes);
+        ith_tokenizer_free(tok);
+    } else
+        fuzz_must(tok == NULL);
+    fuzz_part_free(text);
+    fuzz_part_free(json);
+    fuzz_part_free(config);
+    return 0;
+}

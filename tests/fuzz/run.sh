@@ -1,0 +1,42 @@
+#!/bin/bash
+# run.sh - runs fuzz targets that were built with libFuzzer, one after another.
+#
+#   tests/fuzz/run.sh BUILD_DIR [TARGET...]     FUZZ_TIME=60: seconds for each target
+#
+# New inputs go to BUILD_DIR/corpus/TARGET, beside the corpus of the repository, which stays as it
+# is; inputs that show a fault to BUILD_DIR/found/TARGET-*. The last line counts the faults; the exit
+# status is 1 if there are any.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+
+build=${1:?BUILD_DIR}
+shift
+targets=("$@")
+[[ $# -gt 0 ]] || for source in tests/fuzz/fuzz_*.c; do
+    name=$(basename "$source" .c) && [[ $name == fuzz_main ]] || targets+=("${name#fuzz_}")
+done
+mkdir -p "$build/found"
+export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$PWD/tests/parallel/lsan.supp:print_suppressions=0
+export OMP_NUM_THREADS=1
+failed=0
+
+for name in "${targets[@]}"; do
+    new=$build/corpus/$name log=$build/found/$name.log
+    mkdir -p "$new"
+    # a run of any input ends within 10 s and takes less than 2 GB
+    options=(-max_total_time="${FUZZ_TIME:-60}" -timeout=10 -rss_limit_mb=2048 -max_len=65536
+        -print_final_stats=1 -artifact_prefix="$build/found/$name-")
+    [[ -e tests/fuzz/$name.dict ]] && options+=(-dict="tests/fuzz/$name.dict")
+    "$build/tests/fuzz/fuzz_$name" "${options[@]}" "$new" "tests/fuzz/corpus/$name" >"$log" 2>&1
+    status=$?
+    executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    edges=$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -n 1)
+    printf '%-12s %9s runs %6s edges' "$name" "${executed:-?}" "${edges:-?}"
+    if ((status != 0)); then
+        printf '  FAULT: %s' "$log"
+        failed=$((failed + 1))
+    fi
+    echo
+done
+echo "${#targets[@]} targets, $failed with a fault"
+((failed == 0))
