@@ -92,7 +92,8 @@ static ith_status grow_bytes(ith_token_table *table, size_t len, const char *whe
 
     if (len > UINT32_MAX - table->n_bytes)
         return ith_fail(err, ITH_E_FORMAT, "%s: the vocabulary's tokens exceed 4 GiB", where);
-    if (table->n_bytes + len <= table->cap_bytes)
+    /* an empty token has an address too */
+    if (table->bytes != NULL && table->n_bytes + len <= table->cap_bytes)
         return ITH_OK;
     while (cap < table->n_bytes + len)
         cap *= 2;
