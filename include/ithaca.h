@@ -384,7 +384,8 @@ typedef struct ith_vocab ith_vocab;
 
 /* Local. The engine's tokenizer, which the engine owns. NULL on all ranks but rank 0, and for
  * models without a tokenizer, which take token ids only. The functions of this section, except for
- * ith_vocab_is_stop and ith_vocab_close, fail with ITH_E_ARGUMENT if `vocab` is NULL. */
+ * ith_vocab_is_stop, ith_vocab_notes and ith_vocab_close, fail with ITH_E_ARGUMENT if `vocab` is
+ * NULL. */
 const ith_vocab *ith_engine_vocab(const ith_engine *engine);
 
 /* Local. A tokenizer without an engine, for programs that need no more: `model` as in
@@ -399,12 +400,30 @@ void ith_vocab_close(ith_vocab *vocab);
 enum {
     /* Markers in the text, such as <|im_start|>, become their special tokens. Set it for text from
      * ith_chat_render. */
-    ITH_TOKENIZE_SPECIAL = 1
+    ITH_TOKENIZE_SPECIAL = 1,
+
+    /* Begins with the beginning-of-sequence token if the model's tokenizer does so, unless the text
+     * itself begins with that marker. Set it for a text that stands at the beginning of a timeline
+     * and has no template: a template writes the token itself. */
+    ITH_TOKENIZE_BOS = 2,
+
+    /* The text is the content of a message: the markers that the model's chat template writes are
+     * plain text, also those that the tokenizer does not call special, such as <think>. */
+    ITH_TOKENIZE_CONTENT = 4
 };
 
 /* Local. Tokenizes `len` bytes of UTF-8. The caller frees *ids. */
 ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags,
                               int32_t **ids, size_t *n_ids, ith_error *err);
+
+/* Local. Does the text hold markers that ITH_TOKENIZE_CONTENT reads as text and
+ * ITH_TOKENIZE_SPECIAL as tokens? Far faster than tokenizing. */
+ith_status ith_vocab_holds_markers(const ith_vocab *vocab, const char *text, size_t len,
+                                   bool *holds, ith_error *err);
+
+/* Local. What is unusual in the tokenizer's files and was not refused: a sentence a line, "" if
+ * there is nothing. Lives as long as the vocab, which may not be NULL. */
+const char *ith_vocab_notes(const ith_vocab *vocab);
 
 /* Local. Returns the bytes of `n` tokens: *len bytes and a NUL. Special tokens appear as their
  * text. The caller frees *text. */
@@ -425,8 +444,8 @@ typedef enum ith_thinking { ITH_THINKING_DEFAULT, ITH_THINKING_ON, ITH_THINKING_
 /* Local. Writes a conversation in the model's chat template, up to where the assistant begins to
  * speak; tokenize the text with ITH_TOKENIZE_SPECIAL. The caller frees *text, which ends with a
  * NUL.
- * Errors: ITH_E_UNSUPPORTED if the model's template is not one of the known ones, ITH_E_ARGUMENT
- * for an unknown role. */
+ * Errors: ITH_E_UNSUPPORTED if the model's template is not one of the known ones, or a marker of it
+ * not one token; ITH_E_ARGUMENT for an unknown role. */
 ith_status ith_chat_render(const ith_vocab *vocab, const ith_message *messages, size_t n_messages,
                            ith_thinking thinking, char **text, ith_error *err);
 

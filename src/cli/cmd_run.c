@@ -84,6 +84,8 @@ static ith_status make_prompt(const ith_cli *cli, const ith_run_args *args, run_
     if (cli->rank == 0)
         status = ith_prompt_ids(&args->prompt, ith_engine_vocab(run->engine), &run->text, &run->ids,
                                 &plain_markers, err);
+    if (cli->rank == 0 && ith_engine_vocab(run->engine) != NULL && !run->watch.quiet)
+        ith_cli_notes(cli, ith_vocab_notes(ith_engine_vocab(run->engine)));
     if (plain_markers && !run->watch.quiet)
         ith_cli_note(cli,
                      "the text contains markers of the model's template; they are read as text "

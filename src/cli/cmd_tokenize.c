@@ -53,12 +53,19 @@ static const ith_group_use groups[] = {
     {NULL, 0},
 };
 
+static const char *name_of_input(const tokenize_args *args)
+{
+    return args->file == NULL ? "-p" : ith_input_name(args->file);
+}
+
 static ith_status read_input(const tokenize_args *args, ith_text *text, ith_error *err)
 {
     *text = (ith_text){0};
     if (args->file != NULL)
-        return ith_read_text(args->file, text, err);
-    return ith_text_append(text, args->text, strlen(args->text), err);
+        ITH_TRY(ith_read_text(args->file, text, err));
+    else
+        ITH_TRY(ith_text_append(text, args->text, strlen(args->text), err));
+    return args->decode ? ITH_OK : ith_check_text(name_of_input(args), text->data, text->len, err);
 }
 
 static json_t *json_ids(const int32_t *ids, size_t n)
@@ -102,9 +109,6 @@ static int encode(const ith_cli *cli, const tokenize_args *args, const ith_vocab
 static int decode(const ith_cli *cli, const tokenize_args *args, const ith_vocab *vocab,
                   const ith_text *input)
 {
-    const char *where = args->file == NULL             ? "-p"
-                        : strcmp(args->file, "-") == 0 ? "standard input"
-                                                       : args->file;
     ith_error err = {0};
     ith_ids ids = {0};
     char *text = NULL;
@@ -112,7 +116,7 @@ static int decode(const ith_cli *cli, const tokenize_args *args, const ith_vocab
     ith_status status;
     int code = ITH_EXIT_DONE;
 
-    ITH_CHECK(ith_parse_ids(input, where, &ids, &err));
+    ITH_CHECK(ith_parse_ids(input, name_of_input(args), &ids, &err));
     ITH_CHECK(ith_vocab_detokenize(vocab, ids.data, ids.n, &text, &len, &err));
     if (args->output.json)
         code = ith_cli_write_json(cli, json_pack("{s:o}", "text", ith_json_bytes(text, len)));
@@ -152,6 +156,8 @@ static int tokenize_main(const ith_cli *cli, int argc, char **argv)
         return code;
     ITH_CHECK(read_input(&args, &input, &err));
     ITH_CHECK(ith_vocab_open(args.model, &vocab, &err));
+    if (!args.output.quiet)
+        ith_cli_notes(cli, ith_vocab_notes(vocab));
     code = args.decode ? decode(cli, &args, vocab, &input) : encode(cli, &args, vocab, &input);
 done:
     ith_vocab_close(vocab);

@@ -41,13 +41,15 @@ int ith_corpus_args_check(const ith_cli *cli, const char *command, const ith_cor
 
 ith_status ith_corpus_read(ith_corpus *corpus, ith_error *err)
 {
-    return corpus->file != NULL ? ith_read_text(corpus->file, &corpus->text, err)
-                                : ith_read_ids(corpus->ids_file, &corpus->ids, err);
+    if (corpus->file == NULL)
+        return ith_read_ids(corpus->ids_file, &corpus->ids, err);
+    ITH_TRY(ith_read_text(corpus->file, &corpus->text, err));
+    return ith_check_text(ith_input_name(corpus->file), corpus->text.data, corpus->text.len, err);
 }
 
 ith_status ith_corpus_tokenize(ith_corpus *corpus, const ith_engine *engine, ith_error *err)
 {
-    unsigned flags = corpus->parse_special ? ITH_TOKENIZE_SPECIAL : 0;
+    unsigned flags = ITH_TOKENIZE_BOS | (corpus->parse_special ? ITH_TOKENIZE_SPECIAL : 0);
     ith_status status;
     bool listened;
 

@@ -1,6 +1,7 @@
 /* input.c - reads texts and token ids. */
 #include "cli/input.h"
 
+#include "base/character.h"
 #include "base/regular.h"
 #include "cli/signals.h"
 
@@ -51,10 +52,34 @@ static bool is_regular(FILE *file)
     return fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode);
 }
 
+ith_status ith_check_text(const char *where, const char *text, size_t len, ith_error *err)
+{
+    size_t at = 0, bad, width;
+    bool open;
+
+    while (at < len && text[at] != '\0') {
+        width = ith_utf8_width(text + at, len - at, &bad, &open);
+        if (width == 0)
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s is not UTF-8: byte 0x%02x at offset %zu; convert it, as by iconv "
+                            "-f LATIN1 -t UTF-8",
+                            where, (unsigned char)text[at], at);
+        at += width;
+    }
+    return at == len ? ITH_OK
+                     : ith_fail(err, ITH_E_FORMAT,
+                                "%s holds a NUL byte at offset %zu: is it a text?", where, at);
+}
+
+const char *ith_input_name(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 ith_status ith_read_text(const char *path, ith_text *text, ith_error *err)
 {
     bool from_stdin = strcmp(path, "-") == 0, listened = ith_stop_listen(false);
-    const char *name = from_stdin ? "standard input" : path;
+    const char *name = ith_input_name(path);
     FILE *file = from_stdin ? stdin : fopen(path, "rb");
     ith_status status = ITH_OK;
     char block[READ_BYTES];

@@ -14,6 +14,13 @@ void ith_text_free(ith_text *text);
 /* Appends len bytes. */
 ith_status ith_text_append(ith_text *text, const char *data, size_t len, ith_error *err);
 
+/* Text that is to be tokenized must be UTF-8 without NUL bytes. ITH_E_FORMAT names `where`, and the
+ * first byte that is wrong. */
+ith_status ith_check_text(const char *where, const char *text, size_t len, ith_error *err);
+
+/* "standard input" for "-", else the path. */
+const char *ith_input_name(const char *path);
+
 /* A whole file, of any kind that can be read to its end; "-" is standard input. */
 ith_status ith_read_text(const char *path, ith_text *text, ith_error *err);
 

@@ -25,12 +25,12 @@ static bool is_blank(const ith_text *text)
 static ith_status read_file(const ith_prompt_args *args, ith_text *text, ith_error *err)
 {
     ITH_TRY(ith_read_text(args->file, text, err));
+    ITH_TRY(ith_check_text(ith_input_name(args->file), text->data, text->len, err));
     if (!args->raw || args->text != NULL)
         drop_line_ends(text);
     if (args->raw ? text->len > 0 : !is_blank(text))
         return ITH_OK;
-    return ith_fail(err, ITH_E_ARGUMENT, "%s: there is no text in it",
-                    strcmp(args->file, "-") == 0 ? "standard input" : args->file);
+    return ith_fail(err, ITH_E_ARGUMENT, "%s: there is no text in it", ith_input_name(args->file));
 }
 
 ith_status ith_prompt_text(const ith_prompt_args *args, ith_text *text, ith_error *err)
@@ -45,6 +45,10 @@ ith_status ith_prompt_text(const ith_prompt_args *args, ith_text *text, ith_erro
         if (args->text != NULL)
             ITH_CHECK(ith_text_append(text, "\n\n", 2, err));
     }
+    if (args->text != NULL)
+        ITH_CHECK(ith_check_text("-p", args->text, strlen(args->text), err));
+    if (args->system != NULL)
+        ITH_CHECK(ith_check_text("--system", args->system, strlen(args->system), err));
     if (args->text != NULL)
         ITH_CHECK(ith_text_append(text, args->text, strlen(args->text), err));
 done:
@@ -83,23 +87,6 @@ static ith_status append_ids(const ith_vocab *vocab, const char *text, size_t le
     return ITH_OK;
 }
 
-/* A text holds markers if reading them as tokens makes a difference. */
-static ith_status holds_markers(const ith_vocab *vocab, const ith_text *text, bool *holds,
-                                ith_error *err)
-{
-    ith_ids plain = {0}, parsed = {0};
-    ith_status status;
-
-    ITH_CHECK(append_ids(vocab, text->data, text->len, 0, &plain, err));
-    ITH_CHECK(append_ids(vocab, text->data, text->len, ITH_TOKENIZE_SPECIAL, &parsed, err));
-    *holds =
-        plain.n != parsed.n || memcmp(plain.data, parsed.data, plain.n * sizeof plain.data[0]) != 0;
-done:
-    free(plain.data);
-    free(parsed.data);
-    return status;
-}
-
 /* Template, text, template: the text between is tokenized without markers. */
 static ith_status splice_ids(const ith_prompt_args *args, const ith_vocab *vocab,
                              const ith_text *text, ith_ids *ids, ith_error *err)
@@ -118,7 +105,7 @@ static ith_status splice_ids(const ith_prompt_args *args, const ith_vocab *vocab
     }
     after = hole + strlen(placeholder);
     ITH_CHECK(append_ids(vocab, around, (size_t)(hole - around), ITH_TOKENIZE_SPECIAL, ids, err));
-    ITH_CHECK(append_ids(vocab, text->data, text->len, 0, ids, err));
+    ITH_CHECK(append_ids(vocab, text->data, text->len, ITH_TOKENIZE_CONTENT, ids, err));
     ITH_CHECK(append_ids(vocab, after, strlen(after), ITH_TOKENIZE_SPECIAL, ids, err));
 done:
     free(around);
@@ -132,13 +119,9 @@ static ith_status turn_ids(const ith_prompt_args *args, const ith_vocab *vocab,
     ith_status status;
 
     if (!args->parse_special)
-        ITH_TRY(holds_markers(vocab, text, plain_markers, err));
+        ITH_TRY(ith_vocab_holds_markers(vocab, text->data, text->len, plain_markers, err));
     if (*plain_markers)
         return splice_ids(args, vocab, text, ids, err);
-    if (memchr(text->data, 0, text->len) != NULL)
-        return ith_fail(err, ITH_E_FORMAT,
-                        "the prompt holds a NUL byte at offset %zu: is it a text?",
-                        strlen(text->data));
     ITH_TRY(render(args, vocab, text->data, &rendered, err));
     status = append_ids(vocab, rendered, strlen(rendered), ITH_TOKENIZE_SPECIAL, ids, err);
     free(rendered);
@@ -155,8 +138,14 @@ ith_status ith_prompt_ids(const ith_prompt_args *args, const ith_vocab *vocab, c
     *plain_markers = false;
     if (args->ids_file != NULL)
         status = ith_read_ids(args->ids_file, ids, err);
+    else if (vocab == NULL)
+        status = ith_fail(err, ITH_E_ARGUMENT,
+                          "the model has no tokenizer (tokenizer.json): use --ids instead of -p "
+                          "and -f");
     else if (args->raw)
-        status = append_ids(vocab, text->data, text->len, ITH_TOKENIZE_SPECIAL, ids, err);
+        status =
+            append_ids(vocab, text->data, text->len,
+                       ITH_TOKENIZE_SPECIAL | (text->len > 0 ? ITH_TOKENIZE_BOS : 0), ids, err);
     else
         status = turn_ids(args, vocab, text, ids, plain_markers, err);
     if (status == ITH_OK && ids->n == 0)

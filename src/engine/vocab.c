@@ -26,7 +26,19 @@ static ith_status tokenizer_from_gguf(const ith_source *source, const ith_gguf_v
             err, ITH_E_UNSUPPORTED,
             "%s: the tokenizer is \"%.*s\"; only byte-level BPE (\"gpt2\") is supported",
             ith_source_path(source), (int)v->model.len, v->model.data == NULL ? "" : v->model.data);
+    if (v->n_merges == 0)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tokenizer.ggml.merges is missing, without which every text becomes "
+                        "single bytes; convert the model again with a current converter",
+                        ith_source_path(source));
     return ith_tokenizer_from_arrays(&spec, tok, err);
+}
+
+/* The template decides how conversations are written, and which added tokens are its markers. */
+static void set_template(ith_vocab *vocab, const char *source, size_t len)
+{
+    vocab->chat = ith_chat_detect(source, len);
+    ith_tokenizer_mark(vocab->tok, source, len);
 }
 
 static ith_status read_gguf(const ith_source *source, ith_vocab *vocab, ith_error *err)
@@ -35,7 +47,7 @@ static ith_status read_gguf(const ith_source *source, ith_vocab *vocab, ith_erro
 
     ITH_TRY(tokenizer_from_gguf(source, v, &vocab->tok, err));
     if (v->chat_template.data != NULL)
-        vocab->chat = ith_chat_detect(v->chat_template.data, v->chat_template.len);
+        set_template(vocab, v->chat_template.data, v->chat_template.len);
     return ITH_OK;
 }
 
@@ -45,10 +57,11 @@ static ith_status read_folder(const ith_source *source, ith_vocab *vocab, ith_er
     size_t len = 0;
 
     ITH_TRY(ith_tokenizer_from_json(ith_source_tokenizer_json(source),
-                                    ith_source_tokenizer_config(source), &vocab->tok, err));
+                                    ith_source_tokenizer_config(source),
+                                    ith_source_special_tokens(source), &vocab->tok, err));
     ITH_TRY(ith_chat_template_read(ith_source_path(source), &template, &len, err));
     if (template != NULL)
-        vocab->chat = ith_chat_detect(template, len);
+        set_template(vocab, template, len);
     free(template);
     return ITH_OK;
 }
@@ -57,18 +70,20 @@ static ith_status read_pack(const ith_source *source, ith_vocab *vocab, ith_erro
 {
     ith_bytes json = ith_source_blob(source, "tokenizer.json"),
               config = ith_source_blob(source, "tokenizer_config.json"),
+              special = ith_source_blob(source, "special_tokens_map.json"),
               template = ith_source_blob(source, "chat_template.jinja");
     char *found = NULL;
     size_t len = 0;
 
-    ITH_TRY(ith_tokenizer_from_json_text(ith_source_path(source), json, config, &vocab->tok, err));
+    ITH_TRY(ith_tokenizer_from_json_text(ith_source_path(source), json, config, special,
+                                         &vocab->tok, err));
     if (template.data == NULL && config.data != NULL)
         ITH_TRY(ith_chat_template_in(ith_source_path(source), config.data, config.len, &found, &len,
                                      err));
     if (template.data != NULL)
-        vocab->chat = ith_chat_detect(template.data, template.len);
+        set_template(vocab, template.data, template.len);
     else if (found != NULL)
-        vocab->chat = ith_chat_detect(found, len);
+        set_template(vocab, found, len);
     free(found);
     return ITH_OK;
 }
@@ -167,6 +182,20 @@ ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size
     return ith_tokenizer_decode(vocab->tok, ids, n, text, len, err);
 }
 
+ith_status ith_vocab_holds_markers(const ith_vocab *vocab, const char *text, size_t len,
+                                   bool *holds, ith_error *err)
+{
+    ITH_NEED_ERROR(err);
+    *holds = false;
+    ITH_TRY(need(vocab, err));
+    return ith_tokenizer_holds_markers(vocab->tok, text, len, holds, err);
+}
+
+const char *ith_vocab_notes(const ith_vocab *vocab)
+{
+    return ith_tokenizer_notes(vocab->tok);
+}
+
 bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id)
 {
     for (int i = 0; i < vocab->n_stops; i++)
@@ -175,12 +204,53 @@ bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id)
     return false;
 }
 
+/* A marker that is cut into pieces is not what the model was trained on. */
+static ith_status check_marker(const ith_tokenizer *tok, const char *marker, ith_error *err)
+{
+    int32_t *ids;
+    size_t n;
+
+    ITH_TRY(ith_tokenizer_encode(tok, marker, strlen(marker), ITH_TOKENIZE_SPECIAL, &ids, &n, err));
+    free(ids);
+    return n == 1 ? ITH_OK
+                  : ith_fail(err, ITH_E_UNSUPPORTED,
+                             "the marker %s of the model's chat template is not one token of its "
+                             "vocabulary; give the prompt without a template",
+                             marker);
+}
+
+/* What Llama 3's template writes first is the token that the files name as bos. */
+static ith_status check_bos(const ith_tokenizer *tok, const char *marker, ith_error *err)
+{
+    size_t len;
+    const char *text = ith_tokenizer_token(tok, ith_tokenizer_bos(tok), &len);
+
+    if (text != NULL && len == strlen(marker) && memcmp(text, marker, len) == 0)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "the model's chat template begins with bos_token, which is not %s; give the "
+                    "prompt without a template",
+                    marker);
+}
+
+static ith_status check_markers(const ith_vocab *vocab, ith_error *err)
+{
+    const char *const *markers = ith_chat_markers(vocab->chat);
+
+    if (vocab->chat == ITH_CHAT_LLAMA3)
+        ITH_TRY(check_bos(vocab->tok, markers[0], err));
+    for (; *markers != NULL; markers++)
+        ITH_TRY(check_marker(vocab->tok, *markers, err));
+    return ITH_OK;
+}
+
 ith_status ith_chat_render(const ith_vocab *vocab, const ith_message *messages, size_t n_messages,
                            ith_thinking thinking, char **text, ith_error *err)
 {
     ITH_NEED_ERROR(err);
     *text = NULL;
     ITH_TRY(need(vocab, err));
+    ITH_TRY(check_markers(vocab, err));
     return ith_chat_format(vocab->chat, messages, n_messages, thinking, text, err);
 }
 

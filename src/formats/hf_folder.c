@@ -294,6 +294,7 @@ ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err
     source->hparams = ith_hparams_default();
     ITH_TRY(find_file(source->path, "tokenizer.json", &source->tokenizer_json, err));
     ITH_TRY(find_file(source->path, "tokenizer_config.json", &source->tokenizer_config, err));
+    ITH_TRY(find_file(source->path, "special_tokens_map.json", &source->special_tokens, err));
     ITH_TRY(read_config(source, "config.json",
                         tokenizer_only ? ith_hf_special_tokens : ith_hf_config_parse, &found, err));
     if (!found && !tokenizer_only)

@@ -51,6 +51,7 @@ void ith_source_clear(ith_source *source)
     free(source->floats);
     free(source->tokenizer_json);
     free(source->tokenizer_config);
+    free(source->special_tokens);
     free(source->notes);
     free(source->path);
     memset(source, 0, sizeof *source);
@@ -128,6 +129,11 @@ const char *ith_source_tokenizer_json(const ith_source *source)
 const char *ith_source_tokenizer_config(const ith_source *source)
 {
     return source->tokenizer_config;
+}
+
+const char *ith_source_special_tokens(const ith_source *source)
+{
+    return source->special_tokens;
 }
 
 const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source)

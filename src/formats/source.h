@@ -63,16 +63,18 @@ ith_status ith_source_check_unchanged(const ith_source *source, ith_error *err);
 
 /* ---- Tokenizer data ---- */
 
-/* Of a Hugging Face folder, the paths of tokenizer.json and tokenizer_config.json; NULL if they are
- * absent. Of other kinds NULL. */
+/* Of a Hugging Face folder, the paths of tokenizer.json, tokenizer_config.json and
+ * special_tokens_map.json; NULL if they are absent. Of other kinds NULL. */
 const char *ith_source_tokenizer_json(const ith_source *source);
 const char *ith_source_tokenizer_config(const ith_source *source);
+const char *ith_source_special_tokens(const ith_source *source);
 
 /* Of a GGUF file, or of a pack made from one; else NULL. */
 const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source);
 
 /* What a pack of a Hugging Face folder holds byte for byte, in its mapping: "tokenizer.json",
- * "tokenizer_config.json", "chat_template.jinja". data NULL: no such blob, or not a pack. */
+ * "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja". data
+ * NULL: no such blob, or not a pack. */
 ith_bytes ith_source_blob(const ith_source *source, const char *name);
 
 /* Passes to fn what a pack of this source must hold byte for byte: those files, or as "gguf" the

@@ -96,7 +96,7 @@ ith_bytes ith_source_blob(const ith_source *source, const char *name)
 /* ---- What a pack must hold of it ---- */
 
 static const char *const folder_blobs[] = {"tokenizer.json", "tokenizer_config.json",
-                                           "chat_template.jinja"};
+                                           "special_tokens_map.json", "chat_template.jinja"};
 
 static ith_status hand_out_file(const char *folder, const char *name, ith_blob_fn fn, void *user,
                                 ith_error *err)

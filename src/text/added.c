@@ -48,6 +48,29 @@ void ith_added_sort(ith_added_set *set)
     }
 }
 
+static const ith_added *same_text(const ith_added *a, const ith_added *b)
+{
+    return a->len == b->len && memcmp(a->text, b->text, a->len) == 0 ? b : NULL;
+}
+
+const ith_added *ith_added_twice(const ith_added_set *a, const ith_added_set *b)
+{
+    const ith_added *twice = NULL;
+
+    for (size_t i = 1; i < a->n && twice == NULL; i++)
+        twice = same_text(&a->items[i - 1], &a->items[i]);
+    for (size_t i = 1; i < b->n && twice == NULL; i++)
+        twice = same_text(&b->items[i - 1], &b->items[i]);
+    for (size_t i = 0, k = 0; i < a->n && k < b->n && twice == NULL;) {
+        int order = by_text(&a->items[i], &b->items[k]);
+        if (order == 0)
+            twice = &b->items[k];
+        i += order < 0;
+        k += order > 0;
+    }
+    return twice;
+}
+
 void ith_added_free(ith_added_set *set)
 {
     for (size_t i = 0; i < set->n; i++)
@@ -123,10 +146,13 @@ static bool stands_alone(const char *text, size_t len, size_t begin, size_t end)
            (end == len || !ith_is_word_char(ith_utf8_decode(text + end, NULL)));
 }
 
-ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len,
-                            bool with_special)
+ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len, unsigned flags)
 {
-    return (ith_cutter){.set = set, .text = text, .len = len, .with_special = with_special};
+    return (ith_cutter){.set = set,
+                        .text = text,
+                        .len = len,
+                        .with_special = flags & ITH_TOKENIZE_SPECIAL,
+                        .content = flags & ITH_TOKENIZE_CONTENT};
 }
 
 /* Finds the next token from `scanned` on. A token whose flags forbid the match is skipped as a
@@ -147,7 +173,7 @@ static bool find_token(ith_cutter *cutter, ith_cut *cut)
         }
         cut->begin = at;
         at += item->len;
-        if ((item->special && !cutter->with_special) ||
+        if ((item->special && !cutter->with_special) || (item->marker && cutter->content) ||
             (item->single_word && !stands_alone(text, cutter->len, cut->begin, at)))
             continue;
         cut->item = item;

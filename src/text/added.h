@@ -10,6 +10,7 @@ typedef struct ith_added {
     size_t len;
     int32_t id;
     bool special;
+    bool marker;      /* the chat template writes it; see ith_tokenizer_mark */
     bool single_word; /* does not match inside a word */
     bool lstrip;      /* the match includes white space before the token */
     bool rstrip;      /* the match includes white space after the token */
@@ -29,6 +30,9 @@ ith_status ith_added_push(ith_added_set *set, const ith_added *item, ith_error *
 /* Call after the last push and before the first search. */
 void ith_added_sort(ith_added_set *set);
 
+/* A text that two items have, in one set or one in each of two sorted sets; NULL: none. */
+const ith_added *ith_added_twice(const ith_added_set *a, const ith_added_set *b);
+
 /* Frees the contents, not the struct. */
 void ith_added_free(ith_added_set *set);
 
@@ -45,14 +49,14 @@ typedef struct ith_cutter {
     size_t len;
     size_t scanned; /* searched up to here */
     size_t done;    /* returned up to here */
-    bool with_special;
+    bool with_special, content;
     ith_cut held; /* a token that was found but follows the plain text returned first */
     bool has_held;
 } ith_cutter;
 
-/* The text must be valid UTF-8. Without `with_special`, special tokens are plain text. */
-ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len,
-                            bool with_special);
+/* The text must be valid UTF-8. flags are those of encoding: without ITH_TOKENIZE_SPECIAL special
+ * tokens are plain text, with ITH_TOKENIZE_CONTENT markers are, too. */
+ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len, unsigned flags);
 
 /* Returns the ranges in order, without gaps and never empty; false at the end of the text. */
 bool ith_cutter_next(ith_cutter *cutter, ith_cut *cut);

@@ -209,6 +209,16 @@ static void write_llama3(writer *w, const ith_message *messages, size_t n)
 
 /* ---- All kinds ---- */
 
+const char *const *ith_chat_markers(ith_chat_kind kind)
+{
+    static const char *const none[] = {NULL},
+                             *const chatml[] = {"<|im_start|>", "<|im_end|>", NULL},
+                             *const llama3[] = {"<|begin_of_text|>", "<|start_header_id|>",
+                                                "<|end_header_id|>", "<|eot_id|>", NULL};
+
+    return kind == ITH_CHAT_UNKNOWN ? none : kind == ITH_CHAT_LLAMA3 ? llama3 : chatml;
+}
+
 static ith_status check_messages(ith_chat_kind kind, const ith_message *messages, size_t n,
                                  ith_error *err)
 {

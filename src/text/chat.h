@@ -29,6 +29,10 @@ ith_chat_kind ith_chat_detect(const char *source, size_t len);
 /* "qwen3", "chatml", "smollm2", "llama3" or "unknown". */
 const char *ith_chat_kind_name(ith_chat_kind kind);
 
+/* The markers that this kind writes around messages, each of them one token of a vocabulary that
+ * fits it. NULL ends the list. */
+const char *const *ith_chat_markers(ith_chat_kind kind);
+
 /* Formats a conversation up to the point where the assistant speaks. *text is malloc'd. Encode it
  * with ITH_TOKENIZE_SPECIAL and without ITH_TOKENIZE_BOS.
  *

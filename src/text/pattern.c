@@ -4,6 +4,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_PATTERN = 16384 };
@@ -44,6 +45,30 @@ static const char NEW_NUMBERS[] =
     "\\x{16130}-\\x{16139}\\x{16d70}-\\x{16d79}\\x{1ccf0}-\\x{1ccf9}\\x{1d2c0}-\\x{1d2d3}"
     "\\x{1e4f0}-\\x{1e4f9}\\x{1e5f1}-\\x{1e5fa}";
 
+/* Is Name, with its closing brace, a script? In Oniguruma \p{Han} is a script. In PCRE2 since 10.40
+ * it is the script with its extensions, and \p{sc:Han} the script alone. */
+static bool is_script(const char *name, size_t len)
+{
+    char pattern[64];
+    int why, n = snprintf(pattern, sizeof pattern, "\\p{sc:%.*s", (int)len, name);
+    PCRE2_SIZE at;
+    pcre2_code *code;
+
+    if (n < 0 || n >= (int)sizeof pattern)
+        return false;
+    code = pcre2_compile((PCRE2_SPTR)pattern, (PCRE2_SIZE)n, PCRE2_UTF, &why, &at, NULL);
+    pcre2_code_free(code);
+    return code != NULL;
+}
+
+/* \p{Name}, \p{^Name} and \P{Name} of a script. */
+static ith_status put_script(translation *t, const char *name, size_t len, bool negated,
+                             ith_error *err)
+{
+    ITH_TRY(put(t, negated ? "\\P{sc:" : "\\p{sc:", 6, err));
+    return put(t, name, len, err);
+}
+
 /* \p{Name} and \P{Name}. */
 static ith_status put_property(translation *t, ith_error *err)
 {
@@ -54,6 +79,9 @@ static ith_status put_property(translation *t, ith_error *err)
     if (len < 4 || begin[2] != '{')
         return refuse(t, "\\p without braces", err);
     t->at += len;
+    if (is_script(begin + 3 + (begin[3] == '^'), len - 3 - (begin[3] == '^')))
+        return put_script(t, begin + 3 + (begin[3] == '^'), len - 3 - (begin[3] == '^'),
+                          negated != (begin[3] == '^'), err);
     if (len == 5 && !(negated && t->in_class))
         more = begin[3] == 'L' ? NEW_LETTERS : begin[3] == 'N' ? NEW_NUMBERS : "";
     if (more[0] == '\0' || t->in_class) {

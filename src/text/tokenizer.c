@@ -13,6 +13,7 @@ void ith_tokenizer_free(ith_tokenizer *tok)
     ith_added_free(&tok->raw);
     ith_added_free(&tok->normalized);
     ith_pretokenizer_free(&tok->pre);
+    free(tok->notes);
     free(tok);
 }
 
@@ -40,7 +41,8 @@ typedef struct encoding {
     ith_bpe_scratch scratch;
     ith_splitter splitter;
     cached_word *cache; /* [CACHE_WORDS] */
-    bool with_special;
+    unsigned flags;
+    bool probe, found; /* only look for special tokens and markers, and stop at the first */
 } encoding;
 
 static ith_status merge_word(encoding *e, const char *word, size_t len, ith_error *err)
@@ -87,6 +89,14 @@ static ith_status append_id(encoding *e, int32_t id, ith_error *err)
     return ITH_OK;
 }
 
+static ith_status take_added(encoding *e, const ith_added *item, ith_error *err)
+{
+    if (!e->probe)
+        return append_id(e, item->id, err);
+    e->found = e->found || item->special || item->marker;
+    return ITH_OK;
+}
+
 /* The text between two added tokens that match before normalization. */
 static ith_status encode_between(encoding *e, const char *text, size_t len, ith_error *err)
 {
@@ -97,12 +107,12 @@ static ith_status encode_between(encoding *e, const char *text, size_t len, ith_
 
     ITH_TRY(tok->nfc ? ith_utf8_nfc(text, len, &e->work, err)
                      : ith_buffer_append(&e->work, text, len, err));
-    cutter = ith_cutter_begin(&tok->normalized, e->work.data + begin, e->work.len - begin,
-                              e->with_special);
-    while (ith_cutter_next(&cutter, &cut)) {
+    cutter =
+        ith_cutter_begin(&tok->normalized, e->work.data + begin, e->work.len - begin, e->flags);
+    while (!e->found && ith_cutter_next(&cutter, &cut)) {
         if (cut.item != NULL)
-            ITH_TRY(append_id(e, cut.item->id, err));
-        else
+            ITH_TRY(take_added(e, cut.item, err));
+        else if (!e->probe)
             ITH_TRY(ith_splitter_run(&e->splitter, begin + cut.begin, begin + cut.end, err));
         cutter.text = e->work.data + begin; /* the buffer may have moved */
     }
@@ -111,12 +121,12 @@ static ith_status encode_between(encoding *e, const char *text, size_t len, ith_
 
 static ith_status encode_text(encoding *e, const char *text, size_t len, ith_error *err)
 {
-    ith_cutter cutter = ith_cutter_begin(&e->tok->raw, text, len, e->with_special);
+    ith_cutter cutter = ith_cutter_begin(&e->tok->raw, text, len, e->flags);
     ith_cut cut;
 
-    while (ith_cutter_next(&cutter, &cut)) {
+    while (!e->found && ith_cutter_next(&cutter, &cut)) {
         if (cut.item != NULL)
-            ITH_TRY(append_id(e, cut.item->id, err));
+            ITH_TRY(take_added(e, cut.item, err));
         else
             ITH_TRY(encode_between(e, text + cut.begin, cut.end - cut.begin, err));
     }
@@ -126,17 +136,14 @@ static ith_status encode_text(encoding *e, const char *text, size_t len, ith_err
 static ith_status begin_encoding(encoding *e, const ith_tokenizer *tok, unsigned flags,
                                  ith_error *err)
 {
-    *e = (encoding){.tok = tok, .with_special = flags & ITH_TOKENIZE_SPECIAL};
+    *e = (encoding){.tok = tok, .flags = flags};
     e->splitter =
         (ith_splitter){.pre = &tok->pre, .buffer = &e->work, .on_word = encode_word, .user = e};
     e->cache = calloc(CACHE_WORDS, sizeof *e->cache);
     if (e->cache == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for tokenizing");
     ITH_TRY(ith_splitter_begin(&e->splitter, err));
-    ITH_TRY(ith_ids_reserve(&e->ids, 1, err));
-    if (flags & ITH_TOKENIZE_BOS && tok->add_bos && tok->bos >= 0)
-        ITH_TRY(append_id(e, tok->bos, err));
-    return ITH_OK;
+    return ith_ids_reserve(&e->ids, 1, err);
 }
 
 static void end_encoding(encoding *e)
@@ -149,6 +156,37 @@ static void end_encoding(encoding *e)
     free(e->cache);
 }
 
+static ith_status check_length(size_t len, ith_error *err)
+{
+    return len <= ITH_MAX_TEXT
+               ? ITH_OK
+               : ith_fail(err, ITH_E_ARGUMENT,
+                          "the text has %zu bytes; at most %d can be tokenized at once", len,
+                          ITH_MAX_TEXT);
+}
+
+static ith_status encode_all(encoding *e, const char *text, size_t len, ith_error *err)
+{
+    if (ith_utf8_valid_prefix(text, len) == len)
+        return encode_text(e, text, len, err);
+    ITH_TRY(ith_utf8_repair(text, len, &e->repaired, err));
+    return encode_text(e, e->repaired.data, e->repaired.len, err);
+}
+
+/* Before the ids, unless a text with markers brings the token itself. */
+static ith_status prepend_bos(encoding *e, ith_error *err)
+{
+    const ith_tokenizer *tok = e->tok;
+
+    if (!(e->flags & ITH_TOKENIZE_BOS) || !tok->add_bos || tok->bos < 0 ||
+        (e->ids.n > 0 && e->ids.data[0] == tok->bos))
+        return ITH_OK;
+    ITH_TRY(ith_ids_reserve(&e->ids, 1, err));
+    memmove(e->ids.data + 1, e->ids.data, e->ids.n++ * sizeof *e->ids.data);
+    e->ids.data[0] = tok->bos;
+    return ITH_OK;
+}
+
 ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size_t len,
                                 unsigned flags, int32_t **ids, size_t *n_ids, ith_error *err)
 {
@@ -157,23 +195,44 @@ ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size
 
     *ids = NULL;
     *n_ids = 0;
-    if (len > ITH_MAX_TEXT)
-        return ith_fail(err, ITH_E_ARGUMENT,
-                        "the text has %zu bytes; at most %d can be tokenized at once", len,
-                        ITH_MAX_TEXT);
+    ITH_TRY(check_length(len, err));
     ITH_CHECK(begin_encoding(&e, tok, flags, err));
-    if (ith_utf8_valid_prefix(text, len) < len) {
-        ITH_CHECK(ith_utf8_repair(text, len, &e.repaired, err));
-        text = e.repaired.data;
-        len = e.repaired.len;
-    }
-    ITH_CHECK(encode_text(&e, text, len, err));
+    ITH_CHECK(encode_all(&e, text, len, err));
+    ITH_CHECK(prepend_bos(&e, err));
     *ids = e.ids.data;
     *n_ids = e.ids.n;
     e.ids.data = NULL;
 done:
     end_encoding(&e);
     return status;
+}
+
+ith_status ith_tokenizer_holds_markers(const ith_tokenizer *tok, const char *text, size_t len,
+                                       bool *holds, ith_error *err)
+{
+    encoding e = {.tok = tok, .flags = ITH_TOKENIZE_SPECIAL, .probe = true};
+    ith_status status;
+
+    *holds = false;
+    ITH_TRY(check_length(len, err));
+    status = encode_all(&e, text, len, err);
+    *holds = e.found;
+    ith_buffer_free(&e.repaired);
+    ith_buffer_free(&e.work);
+    return status;
+}
+
+static void mark(ith_added_set *set, const char *source, size_t len)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (memmem(source, len, set->items[i].text, set->items[i].len) != NULL)
+            set->items[i].marker = true;
+}
+
+void ith_tokenizer_mark(ith_tokenizer *tok, const char *source, size_t len)
+{
+    mark(&tok->raw, source, len);
+    mark(&tok->normalized, source, len);
 }
 
 /* ---- Decoding and queries ---- */
@@ -252,6 +311,11 @@ int32_t ith_tokenizer_bos(const ith_tokenizer *tok)
 int32_t ith_tokenizer_eos(const ith_tokenizer *tok)
 {
     return tok->eos;
+}
+
+const char *ith_tokenizer_notes(const ith_tokenizer *tok)
+{
+    return tok->notes != NULL ? tok->notes : "";
 }
 
 bool ith_tokenizer_add_bos(const ith_tokenizer *tok)

@@ -2,7 +2,7 @@
  * Face's `tokenizers`.
  *
  *     ith_tokenizer *tok;
- *     ITH_TRY(ith_tokenizer_from_json("m/tokenizer.json", "m/tokenizer_config.json", &tok, err));
+ *     ITH_TRY(ith_tokenizer_from_json("m/tokenizer.json", NULL, NULL, &tok, err));
  *     ITH_TRY(ith_tokenizer_encode(tok, text, len, ITH_TOKENIZE_SPECIAL, &ids, &n, err));
  *     ITH_TRY(ith_tokenizer_decode(tok, ids, n, &bytes, &n_bytes, err));
  *
@@ -34,14 +34,14 @@ typedef struct ith_tokenizer ith_tokenizer;
 /* Bytes that can be tokenized at once: 256 MiB, some 60 million tokens. */
 enum { ITH_MAX_TEXT = 1 << 28 };
 
-/* Flags of encoding, besides ITH_TOKENIZE_SPECIAL (ithaca.h). ITH_TOKENIZE_BOS begins with the
- * beginning-of-sequence token if ith_tokenizer_add_bos. */
-enum { ITH_TOKENIZE_BOS = 2 };
+/* The flags of encoding are those of ith_vocab_tokenize (ithaca.h). */
 
 /* ---- Building ---- */
 
-/* Reads a Hugging Face tokenizer.json. config_path, a tokenizer_config.json or NULL, sets
- * bos_token, eos_token and add_bos_token. Supported:
+/* Reads a Hugging Face tokenizer.json. config_path, a tokenizer_config.json or NULL, adds the
+ * tokens of added_tokens_decoder that it lacks, and sets bos_token, eos_token and add_bos_token;
+ * special_path, a special_tokens_map.json or NULL, sets bos_token and eos_token where the other
+ * does not. Supported:
  *
  *     normalizer      null, NFC, Sequence of these
  *     pre_tokenizer   Split (Regex or String), Digits, ByteLevel, Sequence of these
@@ -51,11 +51,12 @@ enum { ITH_TOKENIZE_BOS = 2 };
  *
  * ITH_E_UNSUPPORTED, naming the field: anything else. ITH_E_FORMAT: the file is damaged. */
 ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path,
-                                   ith_tokenizer **tok, ith_error *err);
+                                   const char *special_path, ith_tokenizer **tok, ith_error *err);
 
-/* The same from the text of the files. Errors name `where`. config.data may be NULL. */
+/* The same from the text of the files. Errors name `where`. The data of config and special may be
+ * NULL. */
 ith_status ith_tokenizer_from_json_text(const char *where, ith_bytes json, ith_bytes config,
-                                        ith_tokenizer **tok, ith_error *err);
+                                        ith_bytes special, ith_tokenizer **tok, ith_error *err);
 
 /* The vocabulary of a GGUF file, as arrays. They are read while the tokenizer is built and not
  * needed afterwards. */
@@ -109,6 +110,18 @@ const char *ith_tokenizer_token(const ith_tokenizer *tok, int32_t id, size_t *le
 /* The id of the token with exactly these bytes ("<|im_end|>"), an added token if there is one; -1:
  * none. */
 int32_t ith_tokenizer_find(const ith_tokenizer *tok, const char *text, size_t len);
+
+/* Makes every added token whose text occurs in `source`, a chat template, a marker: it is plain
+ * text to ITH_TOKENIZE_CONTENT. Call it before the tokenizer is used. */
+void ith_tokenizer_mark(ith_tokenizer *tok, const char *source, size_t len);
+
+/* Does the text hold special tokens or markers, which ITH_TOKENIZE_CONTENT reads as text and
+ * ITH_TOKENIZE_SPECIAL as tokens? Far faster than encoding. Errors as ith_tokenizer_encode. */
+ith_status ith_tokenizer_holds_markers(const ith_tokenizer *tok, const char *text, size_t len,
+                                       bool *holds, ith_error *err);
+
+/* What is unusual in the files and was not refused: lines, "" if there are none. */
+const char *ith_tokenizer_notes(const ith_tokenizer *tok);
 
 /* Is this an added token that is marked special? */
 bool ith_tokenizer_is_special(const ith_tokenizer *tok, int32_t id);

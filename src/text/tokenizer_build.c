@@ -1,8 +1,12 @@
 /* tokenizer_build.c - builds a tokenizer from tokens, merges and added tokens of any format. */
 #include "text/tokenizer_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Longer added tokens are taken for damage. A search may look this far ahead at every byte. */
+enum { MAX_ADDED = 1024 };
 
 ith_status ith_builder_begin(ith_builder *builder, const char *where, ith_error *err)
 {
@@ -128,6 +132,13 @@ ith_status ith_builder_added(ith_builder *builder, const ith_added *added, ith_e
 
     if (added->len == 0) /* Hugging Face ignores such tokens, too */
         return ITH_OK;
+    if (added->len > MAX_ADDED)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: the added token with id %d has %zu bytes; expected at most %d",
+                        builder->where, added->id, added->len, MAX_ADDED);
+    if (ith_utf8_valid_prefix(added->text, added->len) < added->len)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the added token with id %d is not UTF-8",
+                        builder->where, added->id);
     ITH_TRY(check_added(builder, added, err));
     ITH_TRY(ith_token_table_put(&tok->tokens, added->id, added->text, added->len, flags,
                                 builder->where, err));
@@ -140,16 +151,33 @@ ith_status ith_builder_added(ith_builder *builder, const ith_added *added, ith_e
     return ith_added_push(added->normalized ? &tok->normalized : &tok->raw, &item, err);
 }
 
+ith_status ith_builder_note(ith_builder *builder, const char *line, ith_error *err)
+{
+    char *old = builder->tok->notes, *longer;
+
+    if (asprintf(&longer, "%s%s%s", old != NULL ? old : "", old != NULL ? "\n" : "", line) < 0)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a note");
+    free(old);
+    builder->tok->notes = longer;
+    return ITH_OK;
+}
+
 ith_status ith_builder_finish(ith_builder *builder, int32_t unk, ith_tokenizer **out,
                               ith_error *err)
 {
     ith_tokenizer *tok = builder->tok;
+    const ith_added *twice;
 
     for (int byte = 0; byte < 256; byte++)
         if (tok->bpe.byte_id[byte] < 0)
             tok->bpe.byte_id[byte] = unk;
     ith_added_sort(&tok->raw);
     ith_added_sort(&tok->normalized);
+    twice = ith_added_twice(&tok->raw, &tok->normalized);
+    if (twice != NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: two added tokens are \"%.*s\", one with id %d",
+                        builder->where, (int)(twice->len < 40 ? twice->len : 40), twice->text,
+                        twice->id);
     ITH_TRY(ith_token_table_index(&tok->tokens, err));
     builder->tok = NULL;
     *out = tok;

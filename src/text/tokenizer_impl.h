@@ -18,6 +18,7 @@ struct ith_tokenizer {
     bool ignore_merges; /* a word that is a token as a whole becomes that token, without merges */
     int32_t bos, eos;   /* -1: none */
     bool add_bos;
+    char *notes; /* lines; NULL: none */
 };
 
 /* ---- Building ----
@@ -49,11 +50,15 @@ ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_bytes left, 
 ith_status ith_builder_merge_text(ith_builder *builder, size_t rank, ith_bytes both,
                                   ith_error *err);
 
-/* Adds an added token; its text is verbatim. ITH_E_FORMAT: the id belongs to a token with other
- * text, or the text to a model token with another id. */
+/* Adds an added token; its text is verbatim. ITH_E_FORMAT: it is not UTF-8 or very long, its
+ * id belongs to a token with other text, or its text to a model token with another id. */
 ith_status ith_builder_added(ith_builder *builder, const ith_added *added, ith_error *err);
 
-/* Returns the tokenizer. Bytes that have no token become `unk`; -1: they are dropped. */
+/* Adds a line to the notes. */
+ith_status ith_builder_note(ith_builder *builder, const char *line, ith_error *err);
+
+/* ITH_E_FORMAT: two added tokens have the same text. Returns the tokenizer. Bytes that
+ * have no token become `unk`; -1: they are dropped. */
 ith_status ith_builder_finish(ith_builder *builder, int32_t unk, ith_tokenizer **tok,
                               ith_error *err);
 

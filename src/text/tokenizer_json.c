@@ -3,6 +3,8 @@
 #include "base/json.h"
 #include "text/tokenizer_impl.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_FILE = 256 << 20 };
@@ -11,7 +13,8 @@ typedef struct reader {
     ith_builder builder;
     const char *path;
     const json_t *model;
-    bool byte_level; /* the pre_tokenizer has a ByteLevel */
+    bool byte_level;    /* the pre_tokenizer has a ByteLevel */
+    int64_t next_added; /* the id of the next added token that the vocabulary lacks */
 } reader;
 
 static ith_status unsupported(const reader *r, const char *field, const char *value, ith_error *err)
@@ -193,6 +196,7 @@ static ith_status read_vocab(reader *r, ith_error *err)
         ITH_TRY(ith_builder_token(&r->builder, json_integer_value(id), json_object_iter_key(it),
                                   json_object_iter_key_len(it), err));
     }
+    r->next_added = (int64_t)n;
     return ITH_OK;
 }
 
@@ -223,6 +227,31 @@ static ith_status read_merges(reader *r, ith_error *err)
 
 /* ---- added_tokens, decoder, post_processor ---- */
 
+/* Adds the token. Hugging Face's tokenizers give one that the vocabulary lacks the next free id,
+ * whatever the file says; where the two differ, that is noted of the first. */
+static ith_status put_added(reader *r, ith_added *added, ith_error *err)
+{
+    const ith_token *same = ith_token_table_get(&r->builder.tok->tokens, added->id);
+    bool known = same != NULL && same->flags & ITH_TOKEN_MODEL;
+    char note[256];
+
+    if (!known && added->len > 0 && added->id != r->next_added) {
+        if (r->builder.tok->notes == NULL) {
+            snprintf(note, sizeof note,
+                     "the added token \"%.*s\" has id %d in the file; it gets %lld, the next free "
+                     "id, as in Hugging Face's tokenizers",
+                     (int)(added->len < 40 ? added->len : 40), added->text, added->id,
+                     (long long)r->next_added);
+            ITH_TRY(ith_builder_note(&r->builder, note, err));
+        }
+        added->id = (int32_t)r->next_added;
+    }
+    ITH_TRY(ith_builder_added(&r->builder, added, err));
+    if (added->len > 0 && added->id >= r->next_added)
+        r->next_added = (int64_t)added->id + 1;
+    return ITH_OK;
+}
+
 static ith_status read_added(reader *r, const json_t *item, ith_error *err)
 {
     const json_t *content = json_object_get(item, "content");
@@ -241,7 +270,7 @@ static ith_status read_added(reader *r, const json_t *item, ith_error *err)
     added.id = (int32_t)id;
     added.text = (char *)json_string_value(content); /* the builder copies it */
     added.len = json_string_length(content);
-    return ith_builder_added(&r->builder, &added, err);
+    return put_added(r, &added, err);
 }
 
 static ith_status read_added_tokens(reader *r, const json_t *list, ith_error *err)
@@ -362,93 +391,190 @@ static ith_status read_all(reader *r, const json_t *root, int32_t *unk, ith_erro
     return read_post_processor(r, json_object_get(root, "post_processor"), 0, err);
 }
 
-/* ---- tokenizer_config.json ---- */
+/* ---- tokenizer_config.json and special_tokens_map.json ----
+ *
+ * They may name tokens that tokenizer.json lacks. As in Transformers these are added: first those
+ * of added_tokens_decoder, in the order of their ids, then the special tokens named by their text.
+ */
 
-/* A token named by its text, or by an object with "content". */
-static ith_status named_token(const ith_tokenizer *tok, const json_t *config, const char *path,
-                              const char *key, int32_t *id, ith_error *err)
+/* An added token of added_tokens_decoder; its key is its id. */
+static ith_status add_decoded(reader *r, const char *key, const json_t *item, ith_error *err)
+{
+    const json_t *content = json_object_get(item, "content");
+    char *end;
+    long long id = strtoll(key, &end, 10);
+    int32_t known;
+    json_t *token;
+    ith_status status;
+
+    if (!json_is_string(content) || *key == '\0' || *end != '\0' || id < 0 || id > ITH_MAX_TOKEN_ID)
+        return damaged(r, "added_tokens_decoder", "an object of ids and tokens", err);
+    known = ith_token_table_find(&r->builder.tok->tokens, json_string_value(content),
+                                 json_string_length(content));
+    if (known >= 0 && r->builder.tok->tokens.tokens[known].flags & ITH_TOKEN_ADDED)
+        return ITH_OK;
+    token = json_copy((json_t *)item);
+    if (token == NULL ||
+        json_object_set_new(token, "id", json_integer(known >= 0 ? known : id)) != 0) {
+        json_decref(token);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for an added token", r->path);
+    }
+    status = read_added(r, token, err);
+    json_decref(token);
+    return status;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    long long i = strtoll(*x, NULL, 10), k = strtoll(*y, NULL, 10);
+    return (i > k) - (i < k);
+}
+
+static ith_status read_added_decoder(reader *r, const json_t *config, ith_error *err)
+{
+    json_t *decoder = json_object_get(config, "added_tokens_decoder"), *item;
+    size_t n = json_object_size(decoder), i = 0;
+    ith_status status = ITH_OK;
+    const char **keys, *key;
+
+    if (decoder == NULL || json_is_null(decoder))
+        return ITH_OK;
+    if (!json_is_object(decoder))
+        return damaged(r, "added_tokens_decoder", "an object of ids and tokens", err);
+    keys = calloc(n + 1, sizeof *keys);
+    if (keys == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %zu added tokens", r->path, n);
+    json_object_foreach (decoder, key, item)
+        keys[i++] = key;
+    qsort(keys, n, sizeof *keys, by_id);
+    for (i = 0; i < n; i++)
+        ITH_CHECK(add_decoded(r, keys[i], json_object_get(decoder, keys[i]), err));
+done:
+    free(keys);
+    return status;
+}
+
+/* A token named by its text, or by an object with "content". *id keeps its value if the file does
+ * not name it. */
+static ith_status named_token(reader *r, const json_t *config, const char *key, int32_t *id,
+                              ith_error *err)
 {
     const json_t *value = json_object_get(config, key),
                  *text = json_is_object(value) ? json_object_get(value, "content") : value;
-    int32_t found;
+    ith_added added = {.special = true};
 
     if (value == NULL || json_is_null(value))
         return ITH_OK;
     if (!json_is_string(text))
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be the text of a token", path, key);
-    found = ith_tokenizer_find(tok, json_string_value(text), json_string_length(text));
-    if (found >= 0) /* the model cannot produce a token that is not in the vocabulary */
-        *id = found;
-    return ITH_OK;
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be the text of a token", r->path,
+                        key);
+    added.text = (char *)json_string_value(text);
+    added.len = json_string_length(text);
+    if (added.len == 0)
+        return ITH_OK;
+    *id = added.id = ith_token_table_find(&r->builder.tok->tokens, added.text, added.len);
+    if (added.id >= 0)
+        return ITH_OK;
+    added.id = (int32_t)r->next_added;
+    ITH_TRY(put_added(r, &added, err));
+    *id = added.id;
+    return ith_token_table_index(&r->builder.tok->tokens, err);
 }
 
-static ith_status read_config(ith_tokenizer *tok, const json_t *config, const char *path,
+/* `special` names tokens that `config` does not. Either may be NULL. */
+static ith_status read_config(reader *r, const json_t *config, const json_t *special,
                               ith_error *err)
 {
+    ith_tokenizer *tok = r->builder.tok;
     bool add_bos = false;
 
-    ITH_TRY(named_token(tok, config, path, "bos_token", &tok->bos, err));
-    ITH_TRY(named_token(tok, config, path, "eos_token", &tok->eos, err));
-    ITH_TRY(ith_json_bool(config, path, "add_bos_token", &add_bos, err));
+    ITH_TRY(ith_token_table_index(&tok->tokens, err));
+    ITH_TRY(read_added_decoder(r, config, err));
+    ITH_TRY(ith_token_table_index(&tok->tokens, err));
+    ITH_TRY(named_token(r, special, "bos_token", &tok->bos, err));
+    ITH_TRY(named_token(r, special, "eos_token", &tok->eos, err));
+    ITH_TRY(named_token(r, config, "bos_token", &tok->bos, err));
+    ITH_TRY(named_token(r, config, "eos_token", &tok->eos, err));
+    ITH_TRY(ith_json_bool(config, r->path, "add_bos_token", &add_bos, err));
     tok->add_bos = tok->add_bos || (add_bos && tok->bos >= 0);
     return ITH_OK;
 }
 
-/* ---- Both files ---- */
+/* ---- All files ---- */
 
-/* `config` may be NULL. */
-static ith_status build(const json_t *root, const char *path, const json_t *config,
-                        const char *config_path, ith_tokenizer **tok, ith_error *err)
+/* A file and its contents; root NULL: there is none. */
+typedef struct part {
+    json_t *root;
+    const char *path;
+} part;
+
+static ith_status build(const part *main, const part *config, const part *special,
+                        ith_tokenizer **tok, ith_error *err)
 {
-    reader r = {.path = path};
+    reader r = {.path = main->path};
     ith_status status;
     int32_t unk = -1;
 
     *tok = NULL;
-    ITH_CHECK(ith_builder_begin(&r.builder, path, err));
-    ITH_CHECK(read_all(&r, root, &unk, err));
+    ITH_CHECK(ith_builder_begin(&r.builder, main->path, err));
+    ITH_CHECK(read_all(&r, main->root, &unk, err));
+    if (config->root != NULL || special->root != NULL)
+        r.path = r.builder.where = config->root != NULL ? config->path : special->path;
+    ITH_CHECK(read_config(&r, config->root, special->root, err));
+    r.builder.where = main->path;
     ITH_CHECK(ith_builder_finish(&r.builder, unk, tok, err));
-    if (config != NULL)
-        ITH_CHECK(read_config(*tok, config, config_path, err));
 done:
     ith_builder_free(&r.builder);
-    if (status != ITH_OK) {
-        ith_tokenizer_free(*tok);
-        *tok = NULL;
-    }
     return status;
+}
+
+static ith_status read_part(const char *path, part *p, ith_error *err)
+{
+    *p = (part){NULL, path};
+    return path != NULL ? ith_json_read(path, MAX_FILE, &p->root, err) : ITH_OK;
+}
+
+static ith_status parse_part(const char *where, ith_bytes text, part *p, ith_error *err)
+{
+    *p = (part){NULL, where};
+    return text.data != NULL ? ith_json_parse(text.data, text.len, where, &p->root, err) : ITH_OK;
+}
+
+static void free_parts(part parts[3])
+{
+    for (int i = 0; i < 3; i++)
+        json_decref(parts[i].root);
 }
 
 ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path,
-                                   ith_tokenizer **tok, ith_error *err)
+                                   const char *special_path, ith_tokenizer **tok, ith_error *err)
 {
-    json_t *root = NULL, *config = NULL;
+    part parts[3] = {{NULL, NULL}};
     ith_status status;
 
     *tok = NULL;
-    ITH_CHECK(ith_json_read(json_path, MAX_FILE, &root, err));
-    if (config_path != NULL)
-        ITH_CHECK(ith_json_read(config_path, MAX_FILE, &config, err));
-    ITH_CHECK(build(root, json_path, config, config_path, tok, err));
+    ITH_CHECK(read_part(json_path, &parts[0], err));
+    ITH_CHECK(read_part(config_path, &parts[1], err));
+    ITH_CHECK(read_part(special_path, &parts[2], err));
+    ITH_CHECK(build(&parts[0], &parts[1], &parts[2], tok, err));
 done:
-    json_decref(root);
-    json_decref(config);
+    free_parts(parts);
     return status;
 }
 
-ith_status ith_tokenizer_from_json_text(const char *where, ith_bytes json, ith_bytes config_json,
-                                        ith_tokenizer **tok, ith_error *err)
+ith_status ith_tokenizer_from_json_text(const char *where, ith_bytes json, ith_bytes config,
+                                        ith_bytes special, ith_tokenizer **tok, ith_error *err)
 {
-    json_t *root = NULL, *config = NULL;
+    part parts[3] = {{NULL, NULL}};
     ith_status status;
 
     *tok = NULL;
-    ITH_CHECK(ith_json_parse(json.data, json.len, where, &root, err));
-    if (config_json.data != NULL)
-        ITH_CHECK(ith_json_parse(config_json.data, config_json.len, where, &config, err));
-    ITH_CHECK(build(root, where, config, where, tok, err));
+    ITH_CHECK(parse_part(where, json, &parts[0], err));
+    ITH_CHECK(parse_part(where, config, &parts[1], err));
+    ITH_CHECK(parse_part(where, special, &parts[2], err));
+    ITH_CHECK(build(&parts[0], &parts[1], &parts[2], tok, err));
 done:
-    json_decref(root);
-    json_decref(config);
+    free_parts(parts);
     return status;
 }

@@ -124,6 +124,11 @@ bool ith_is_word_char(uint32_t code)
  * the higher ones that follow it.
  */
 
+enum {
+    MAX_DECOMPOSED = 32, /* code points that a character becomes: 4 in Unicode 16 */
+    SHORT_RUN = 16
+};
+
 /* Is this the first byte of a character below U+0300? */
 static bool is_low(unsigned char c)
 {
@@ -141,6 +146,7 @@ static ith_status reserve_codes(codes *buffer, size_t n, ith_error *err)
 
     if (n <= buffer->cap)
         return ITH_OK;
+    n = n < buffer->cap + buffer->cap / 2 ? buffer->cap + buffer->cap / 2 : n + 64;
     data = n > SIZE_MAX / 8 ? NULL : realloc(buffer->data, n * sizeof *data);
     if (data == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory to normalize %zu characters", n);
@@ -149,27 +155,79 @@ static ith_status reserve_codes(codes *buffer, size_t n, ith_error *err)
     return ITH_OK;
 }
 
-static ith_status nfc_run(const char *text, size_t len, codes *buffer, ith_buffer *out,
-                          ith_error *err)
+/* Appends the full decomposition of one character. */
+static ith_status decompose(utf8proc_int32_t code, codes *buffer, size_t *n, ith_error *err)
 {
-    const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text;
     utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
-    utf8proc_ssize_t n;
+    int boundary = 0;
+    utf8proc_ssize_t more;
 
-    ITH_TRY(reserve_codes(buffer, 2 * len + 64, err));
-    n = utf8proc_decompose(bytes, (utf8proc_ssize_t)len, buffer->data,
-                           (utf8proc_ssize_t)buffer->cap, options);
-    if (n > (utf8proc_ssize_t)buffer->cap) {
-        ITH_TRY(reserve_codes(buffer, (size_t)n, err));
-        n = utf8proc_decompose(bytes, (utf8proc_ssize_t)len, buffer->data,
-                               (utf8proc_ssize_t)buffer->cap, options);
+    ITH_TRY(reserve_codes(buffer, *n + MAX_DECOMPOSED, err));
+    more = utf8proc_decompose_char(code, buffer->data + *n, MAX_DECOMPOSED, options, &boundary);
+    if (more < 0 || more > MAX_DECOMPOSED)
+        return ith_fail(err, ITH_E_ARGUMENT, "cannot normalize the text: %s",
+                        more < 0 ? utf8proc_errmsg(more) : "a character has too many parts");
+    *n += (size_t)more;
+    return ITH_OK;
+}
+
+static int class_of(utf8proc_int32_t code)
+{
+    return (int)utf8proc_get_property(code)->combining_class;
+}
+
+/* Canonical ordering: sorts the marks of one run by class, those of one class in their order.
+ * `other` has room for n codes. */
+static void sort_marks(utf8proc_int32_t *marks, size_t n, utf8proc_int32_t *other)
+{
+    size_t first[257] = {0};
+
+    for (size_t i = 0; i < n; i++)
+        first[class_of(marks[i]) + 1]++;
+    for (int c = 0; c < 256; c++)
+        first[c + 1] += first[c];
+    for (size_t i = 0; i < n; i++)
+        other[first[class_of(marks[i])]++] = marks[i];
+    memcpy(marks, other, n * sizeof *marks);
+}
+
+/* Characters of class 0 stay where they are; between two of them marks are sorted. Long runs are
+ * counted, short ones, the usual case, inserted. */
+static void order_marks(utf8proc_int32_t *data, size_t n, utf8proc_int32_t *other)
+{
+    for (size_t begin = 0, end; begin < n; begin = end + (end == begin)) {
+        for (end = begin; end < n && class_of(data[end]) != 0; end++)
+            ;
+        if (end - begin > SHORT_RUN) {
+            sort_marks(data + begin, end - begin, other);
+            continue;
+        }
+        for (size_t i = begin + 1; i < end; i++)
+            for (size_t k = i; k > begin && class_of(data[k - 1]) > class_of(data[k]); k--) {
+                utf8proc_int32_t mark = data[k];
+                data[k] = data[k - 1];
+                data[k - 1] = mark;
+            }
     }
-    if (n >= 0)
-        n = utf8proc_normalize_utf32(buffer->data, n, options);
-    if (n < 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "cannot normalize the text: %s", utf8proc_errmsg(n));
-    ITH_TRY(ith_buffer_reserve(out, 4 * (size_t)n, err));
-    for (utf8proc_ssize_t i = 0; i < n; i++)
+}
+
+static ith_status nfc_run(const char *text, size_t len, codes *buffer, codes *other,
+                          ith_buffer *out, ith_error *err)
+{
+    size_t n = 0, width;
+    utf8proc_ssize_t left;
+
+    for (size_t at = 0; at < len; at += width)
+        ITH_TRY(decompose((utf8proc_int32_t)ith_utf8_decode(text + at, &width), buffer, &n, err));
+    ITH_TRY(reserve_codes(other, n, err));
+    order_marks(buffer->data, n, other->data);
+    left = utf8proc_normalize_utf32(buffer->data, (utf8proc_ssize_t)n,
+                                    UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (left < 0)
+        return ith_fail(err, ITH_E_ARGUMENT, "cannot normalize the text: %s",
+                        utf8proc_errmsg(left));
+    ITH_TRY(ith_buffer_reserve(out, 4 * (size_t)left, err));
+    for (utf8proc_ssize_t i = 0; i < left; i++)
         out->len +=
             (size_t)utf8proc_encode_char(buffer->data[i], (utf8proc_uint8_t *)out->data + out->len);
     return ITH_OK;
@@ -177,7 +235,7 @@ static ith_status nfc_run(const char *text, size_t len, codes *buffer, ith_buffe
 
 ith_status ith_utf8_nfc(const char *text, size_t len, ith_buffer *out, ith_error *err)
 {
-    codes buffer = {0};
+    codes buffer = {0}, other = {0};
     ith_status status = ITH_OK;
     size_t at = 0, copied = 0;
 
@@ -193,11 +251,12 @@ ith_status ith_utf8_nfc(const char *text, size_t len, ith_buffer *out, ith_error
                (!is_low((unsigned char)text[at]) || ((unsigned char)text[at] & 0xc0) == 0x80))
             at++;
         ITH_CHECK(ith_buffer_append(out, text + copied, begin - copied, err));
-        ITH_CHECK(nfc_run(text + begin, at - begin, &buffer, out, err));
+        ITH_CHECK(nfc_run(text + begin, at - begin, &buffer, &other, out, err));
         copied = at;
     }
     ITH_CHECK(ith_buffer_append(out, text + copied, len - copied, err));
 done:
     free(buffer.data);
+    free(other.data);
     return status;
 }

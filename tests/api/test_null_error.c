@@ -56,6 +56,7 @@ static void engines_and_texts(void **state)
     const ith_message turn = {"nobody", ""};
     ith_engine *other;
     ith_vocab *vocab;
+    bool holds;
     ith_stream *stream;
     int32_t *out, bad = -1;
     size_t n;
@@ -67,6 +68,7 @@ static void engines_and_texts(void **state)
     assert_int_equal(ith_engine_open(world, &params, &other, NULL), ITH_E_IO);
     assert_int_equal(ith_vocab_open(MISSING, &vocab, NULL), ITH_E_IO);
     assert_int_equal(ith_vocab_tokenize(NULL, "x", 1, 0, &out, &n, NULL), ITH_E_ARGUMENT);
+    assert_int_equal(ith_vocab_holds_markers(NULL, "x", 1, &holds, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_vocab_detokenize(NULL, ids, 1, &text, &n, NULL), ITH_E_ARGUMENT);
     assert_int_not_equal(ith_vocab_detokenize(ith_engine_vocab(engine), &bad, 1, &text, &n, NULL),
                          ITH_OK);

@@ -29,13 +29,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ith_bytes text = fuzz_part(&data, &size), json = fuzz_part(&data, &size),
               config = fuzz_part(&data, &size);
+    const ith_bytes none = {NULL, 0};
     ith_tokenizer *tok;
     ith_error err = {0};
     bool changes = may_change(json);
 
     if (fuzz_verdict(ith_tokenizer_from_json_text("tokenizer.json", json,
-                                                  config.len > 0 ? config : (ith_bytes){NULL, 0},
-                                                  &tok, &err),
+                                                  config.len > 0 ? config : none, none, &tok, &err),
                      &err)) {
         fuzz_tokenizer(tok, text, 0, changes);
         fuzz_tokenizer(tok, text, ITH_TOKENIZE_SPECIAL | ITH_TOKENIZE_BOS, changes);

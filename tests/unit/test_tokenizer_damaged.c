@@ -8,7 +8,7 @@ static void expect_error(const char *path, ith_status status, const char *part)
 {
     ith_error err = {0};
     ith_tokenizer *tok;
-    ith_status got = ith_tokenizer_from_json(path, NULL, &tok, &err);
+    ith_status got = ith_tokenizer_from_json(path, NULL, NULL, &tok, &err);
 
     assert_null(tok);
     if (got != status || strstr(err.text, part) == NULL || strchr(err.text, '\n') != NULL)
@@ -179,7 +179,7 @@ static void test_config(void **state)
     json_dump_file(json_object_get(json_array_get(variants, 8), "tokenizer"), tokenizer, 0);
     json_decref(variants);
     write_file(path, number, strlen(number));
-    assert_int_equal(ith_tokenizer_from_json(tokenizer, path, &tok, &err), ITH_E_FORMAT);
+    assert_int_equal(ith_tokenizer_from_json(tokenizer, path, NULL, &tok, &err), ITH_E_FORMAT);
     assert_null(tok);
     assert_non_null(strstr(err.text, "bos_token"));
     write_file(path, named, strlen(named));

@@ -11,7 +11,7 @@ static inline ith_tokenizer *load(const char *path, const char *config)
     ith_error err = {0};
     ith_tokenizer *tok;
 
-    if (ith_tokenizer_from_json(path, config, &tok, &err) != ITH_OK)
+    if (ith_tokenizer_from_json(path, config, NULL, &tok, &err) != ITH_OK)
         fail_msg("%s", err.text);
     return tok;
 }
