@@ -67,10 +67,12 @@ static ith_status read_token(const ith_gguf_meta *meta, const char *key, size_t 
     return ITH_OK;
 }
 
-/* For files that do not say whether texts begin with bos: those of SentencePiece and Llama 3 do. */
+/* For files that do not say whether texts begin with bos: those of SentencePiece do, and those
+ * whose pre-tokenizer is Llama 3's (llama.cpp has the same list). */
 static bool default_add_bos(const ith_gguf_vocab *vocab)
 {
-    static const char *const with_bos[] = {"llama-bpe", "llama3", "llama-v3"};
+    static const char *const with_bos[] = {"llama-bpe", "llama3",  "llama-v3", "falcon3",
+                                           "falcon-h1", "pixtral", "midm-2.0", "lfm2"};
 
     if (ith_bytes_equal(vocab->model, "llama"))
         return true;

@@ -6,6 +6,17 @@
 
 #include <string.h>
 
+ith_status ith_source_note_pre(ith_source *source, ith_error *err)
+{
+    if (!ith_bytes_equal(source->vocab.model, "gpt2") || source->vocab.pre.len > 0)
+        return ITH_OK;
+    return ith_source_note(
+        source, err,
+        "%s does not name its pre-tokenizer (tokenizer.ggml.pre): \"default\" is "
+        "taken, and the tokens may not be those that the model was trained on",
+        source->path);
+}
+
 ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, unsigned flags,
                                 ith_error *err)
 {
@@ -16,6 +27,7 @@ ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, uns
     ITH_TRY(ith_gguf_meta_read(file, &cursor, &source->meta, err));
     source->meta_bytes = file->size - cursor.left;
     ITH_TRY(ith_gguf_vocab_read(&source->meta, &source->vocab, err));
+    ITH_TRY(ith_source_note_pre(source, err));
     if (flags & ITH_SOURCE_TOKENIZER_ONLY) {
         ITH_TRY(ith_gguf_special_tokens(&source->meta, &source->vocab, &source->hparams, err));
     } else {

@@ -47,6 +47,9 @@ ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, uns
 /* The same from a pack. */
 ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith_error *err);
 
+/* Notes that a GGUF file's byte-level tokenizer does not name its pre-tokenizer. */
+ith_status ith_source_note_pre(ith_source *source, ith_error *err);
+
 /* Adds a line to the notes. */
 ith_status ith_source_note(ith_source *source, ith_error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -65,7 +65,8 @@ static ith_status read_meta(ith_source *source, const ith_mapfile *file, ith_err
         return ITH_OK;
     source->meta_bytes = blob.len;
     ITH_TRY(ith_gguf_meta_read(&head, &cursor, &source->meta, err));
-    return ith_gguf_vocab_read(&source->meta, &source->vocab, err);
+    ITH_TRY(ith_gguf_vocab_read(&source->meta, &source->vocab, err));
+    return ith_source_note_pre(source, err);
 }
 
 ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith_error *err)

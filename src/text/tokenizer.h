@@ -75,9 +75,9 @@ typedef struct ith_tokenizer_spec {
     bool add_bos;
 } ith_tokenizer_spec;
 
-/* `pre` is one of qwen2, smollm, gpt-2, llama-bpe (llama3, llama-v3) and default.
- * ITH_E_UNSUPPORTED: another name of `pre`, or a token of type 6. ITH_E_FORMAT: the arrays
- * contradict each other. */
+/* `pre` is one of qwen2, smollm, gpt-2, llama-bpe (llama3, llama-v3), smaug-bpe, dbrx and default,
+ * or a name that stands for one of them. ITH_E_UNSUPPORTED: another name of `pre`, or a token of
+ * type 6. ITH_E_FORMAT: the arrays contradict each other, or a single byte is a control token. */
 ith_status ith_tokenizer_from_arrays(const ith_tokenizer_spec *spec, ith_tokenizer **tok,
                                      ith_error *err);
 

@@ -25,6 +25,8 @@ static const known_pre known[] = {
     {"llama-bpe", false, true, {PATTERN_LLAMA3}},
     {"llama3", false, true, {PATTERN_LLAMA3}},
     {"llama-v3", false, true, {PATTERN_LLAMA3}},
+    {"smaug-bpe", false, false, {PATTERN_LLAMA3}},
+    {"dbrx", false, false, {PATTERN_LLAMA3}},
     {"default",
      false,
      false,
@@ -33,19 +35,37 @@ static const known_pre known[] = {
 
 enum { N_KNOWN = sizeof known / sizeof *known };
 
+/* Names of models whose pre-tokenizer is that of another; llama.cpp has them all. */
+static const char *const same_pre[][2] = {
+    {"deepseek-r1-qwen", "qwen2"}, {"megrez", "qwen2"},        {"kormo", "qwen2"},
+    {"falcon3", "llama-bpe"},      {"falcon-h1", "llama-bpe"}, {"pixtral", "llama-bpe"},
+    {"midm-2.0", "llama-bpe"},     {"lfm2", "llama-bpe"},      {"a.x-4.0", "gpt-2"},
+    {"mellum", "gpt-2"},           {"gigachat", "gpt-2"},      {"jina-es", "gpt-2"},
+    {"jina-de", "gpt-2"},          {"jina-v2-es", "gpt-2"},    {"jina-v2-de", "gpt-2"},
+};
+
+static bool is_name(ith_bytes text, const char *name)
+{
+    return text.len == strlen(name) && memcmp(text.data, name, text.len) == 0;
+}
+
 static const known_pre *find_pre(ith_bytes name)
 {
     if (name.len == 0)
         name = (ith_bytes){"default", 7};
+    for (size_t i = 0; i < sizeof same_pre / sizeof *same_pre; i++)
+        if (is_name(name, same_pre[i][0]))
+            name = (ith_bytes){same_pre[i][1], strlen(same_pre[i][1])};
     for (int i = 0; i < N_KNOWN; i++)
-        if (strlen(known[i].name) == name.len && memcmp(known[i].name, name.data, name.len) == 0)
+        if (is_name(name, known[i].name))
             return &known[i];
     return NULL;
 }
 
 static ith_status unknown_pre(const ith_tokenizer_spec *spec, ith_error *err)
 {
-    char list[160] = "";
+    enum { NAME_MAX_BYTES = 16 };
+    char list[N_KNOWN * NAME_MAX_BYTES] = "";
 
     for (int i = 0; i < N_KNOWN; i++)
         strcat(strcat(list, i > 0 ? ", " : ""), known[i].name);
@@ -80,6 +100,25 @@ static bool is_added(int32_t type)
     return type == TYPE_UNKNOWN || type == TYPE_CONTROL || type == TYPE_USER;
 }
 
+/* A file whose single bytes are control tokens has lost its types: every text would lose those
+ * bytes. */
+static ith_status check_byte(const ith_tokenizer_spec *spec, size_t id, int32_t type,
+                             ith_error *err)
+{
+    ith_bytes text = spec->tokens[id];
+    char byte[8];
+    size_t n;
+
+    if ((type != TYPE_UNKNOWN && type != TYPE_CONTROL) || text.len > 2 ||
+        !ith_alphabet_decode(text.data, text.len, byte, &n) || n != 1)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_FORMAT,
+                    "%s: token %zu is the single byte 0x%02x but has type %d (%s); convert the "
+                    "model again",
+                    spec->where, id, (unsigned char)byte[0], type,
+                    type == TYPE_CONTROL ? "control" : "unknown");
+}
+
 static ith_status add_tokens(ith_builder *builder, const ith_tokenizer_spec *spec, bool added,
                              ith_error *err)
 {
@@ -97,6 +136,7 @@ static ith_status add_tokens(ith_builder *builder, const ith_tokenizer_spec *spe
             return ith_fail(err, ITH_E_UNSUPPORTED,
                             "%s: token %zu has type 6 (byte), which byte-level BPE does not have",
                             spec->where, id);
+        ITH_TRY(check_byte(spec, id, type, err));
         if (is_added(type) != added)
             continue;
         ITH_TRY(added ? ith_builder_added(builder, &item, err)

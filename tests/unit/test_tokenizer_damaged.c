@@ -216,8 +216,9 @@ static void test_damaged_arrays(void **state)
     assert_true(ith_tokenizer_add_bos(tok));
     ith_tokenizer_free(tok);
     bad.pre = (ith_bytes){"klingon", 7};
-    expect_spec_error(&bad, ITH_E_UNSUPPORTED,
-                      "qwen2, smollm, gpt-2, llama-bpe, llama3, llama-v3, default");
+    expect_spec_error(
+        &bad, ITH_E_UNSUPPORTED,
+        "qwen2, smollm, gpt-2, llama-bpe, llama3, llama-v3, smaug-bpe, dbrx, default");
     bad = good;
     bad.eos = 4;
     expect_spec_error(&bad, ITH_E_FORMAT, "eos 4");
@@ -228,6 +229,8 @@ static void test_damaged_arrays(void **state)
     expect_spec_error(&good, ITH_E_FORMAT, "type 9");
     types[1] = 6;
     expect_spec_error(&good, ITH_E_UNSUPPORTED, "byte");
+    types[1] = 3;
+    expect_spec_error(&good, ITH_E_FORMAT, "single byte 0x62");
     types[1] = 1;
     merges[0] = (ith_bytes){"a c", 3};
     expect_spec_error(&good, ITH_E_FORMAT, "merge 0");
@@ -239,6 +242,38 @@ static void test_damaged_arrays(void **state)
     }
     merges[0] = (ith_bytes){"a b c", 5};
     expect_spec_error(&good, ITH_E_FORMAT, "one space");
+}
+
+/* Names that stand for another pre-tokenizer give its ids. */
+static void test_pre_names(void **state)
+{
+    static const char *const names[][2] = {{"deepseek-r1-qwen", "qwen2"}, {"megrez", "qwen2"},
+                                           {"falcon3", "llama-bpe"},      {"lfm2", "llama3"},
+                                           {"smaug-bpe", "llama-bpe"},    {"mellum", "gpt-2"}};
+    ith_bytes tokens[] = {{"1", 1}, {"11", 2}, {"111", 3}, {"1111", 4}},
+              merges[] = {{"1 1", 3}, {"11 1", 4}, {"11 11", 5}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n[2];
+        for (int k = 0; k < 2; k++) {
+            const ith_tokenizer_spec spec = {.where = "f.gguf",
+                                             .pre = {names[i][k], strlen(names[i][k])},
+                                             .n_tokens = 4,
+                                             .tokens = tokens,
+                                             .n_merges = 3,
+                                             .merges = merges,
+                                             .bos = -1,
+                                             .eos = -1};
+            ith_tokenizer *tok;
+            int32_t *ids;
+            assert_int_equal(ith_tokenizer_from_arrays(&spec, &tok, NULL), ITH_OK);
+            assert_int_equal(ith_tokenizer_encode(tok, "1111", 4, 0, &ids, &n[k], NULL), ITH_OK);
+            free(ids);
+            ith_tokenizer_free(tok);
+        }
+        assert_int_equal(n[0], n[1]);
+    }
 }
 
 static int set_up(void **state)
@@ -254,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_truncated),        cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_damaged_patterns), cmocka_unit_test(test_costly_pattern),
         cmocka_unit_test(test_config),           cmocka_unit_test(test_damaged_arrays),
+        cmocka_unit_test(test_pre_names),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
