@@ -7,8 +7,11 @@
 #include <string.h>
 
 enum {
-    /* Backtracking points of one match: enough for as many spaces in a row. */
-    MATCH_LIMIT = 50 * 1000 * 1000,
+    /* Backtracking points. A match at one place costs up to FREE_STEPS without being counted. What
+     * takes more is paid for by the text as a whole: so many points, and more for each byte. */
+    FREE_STEPS = 256,
+    TEXT_STEPS = 50 * 1000 * 1000,
+    STEPS_PER_BYTE = 64,
     DEPTH_LIMIT = 1000, /* of nested calls, without JIT */
     HEAP_LIMIT_KIB = 65536,
     JIT_STACK_MIN = 32 * 1024,
@@ -56,7 +59,7 @@ ith_status ith_splitter_begin(ith_splitter *splitter, ith_error *err)
     splitter->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, NULL);
     if (splitter->context == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for matching");
-    pcre2_set_match_limit(splitter->context, MATCH_LIMIT);
+    splitter->steps = TEXT_STEPS;
     pcre2_set_depth_limit(splitter->context, DEPTH_LIMIT);
     pcre2_set_heap_limit(splitter->context, HEAP_LIMIT_KIB);
     if (splitter->stack != NULL)
@@ -148,6 +151,53 @@ static ith_status match_failed(int code, ith_error *err)
                     "the tokenizer's pre_tokenizer pattern fails on this text: %s", why);
 }
 
+/* A try with a limit of its own; at most UINT32_MAX. */
+static int try_match(ith_splitter *splitter, int step, size_t begin, size_t len, size_t at,
+                     uint32_t options, uint64_t limit)
+{
+    /* Taken anew each time: the buffer moves when it grows. */
+    PCRE2_SPTR subject = (PCRE2_SPTR)splitter->buffer->data + begin;
+
+    pcre2_set_match_limit(splitter->context, limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX);
+    return pcre2_match(splitter->pre->steps[step].code, subject, len, at,
+                       PCRE2_NO_UTF_CHECK | options, splitter->match[step], splitter->context);
+}
+
+/* A match that begins at `at` and costs more than FREE_STEPS: tried with twice as much each time,
+ * until the text's budget is spent. */
+static int costly_match(ith_splitter *splitter, int step, size_t begin, size_t len, size_t at)
+{
+    uint64_t limit = FREE_STEPS;
+    int rc;
+
+    do {
+        limit = 2 * limit < splitter->steps ? 2 * limit : splitter->steps;
+        rc = try_match(splitter, step, begin, len, at, PCRE2_ANCHORED, limit);
+        splitter->steps -= limit;
+    } while (rc == PCRE2_ERROR_MATCHLIMIT && splitter->steps > 0);
+    return rc;
+}
+
+/* The next match from `at` on. PCRE2's limit holds for each place where a match could begin, so
+ * after a costly one the places are tried one by one. */
+static int next_match(ith_splitter *splitter, int step, size_t begin, size_t len, size_t at)
+{
+    int rc = try_match(splitter, step, begin, len, at, 0, FREE_STEPS);
+
+    while (rc == PCRE2_ERROR_MATCHLIMIT) {
+        size_t width;
+        rc = try_match(splitter, step, begin, len, at, PCRE2_ANCHORED, FREE_STEPS);
+        if (rc == PCRE2_ERROR_MATCHLIMIT)
+            rc = costly_match(splitter, step, begin, len, at);
+        if (rc != PCRE2_ERROR_NOMATCH || at == len)
+            break;
+        ith_utf8_decode(splitter->buffer->data + begin + at, &width);
+        at += width;
+        rc = PCRE2_ERROR_MATCHLIMIT;
+    }
+    return rc;
+}
+
 static ith_status run_split(ith_splitter *splitter, int step, size_t begin, size_t end,
                             ith_error *err)
 {
@@ -157,10 +207,7 @@ static ith_status run_split(ith_splitter *splitter, int step, size_t begin, size
     size_t len = end - begin, at = 0, gap = 0;
 
     while (at < len) {
-        /* Taken anew each time: the buffer moves when it grows. */
-        PCRE2_SPTR subject = (PCRE2_SPTR)splitter->buffer->data + begin;
-        int rc = pcre2_match(splitter->pre->steps[step].code, subject, len, at, PCRE2_NO_UTF_CHECK,
-                             match, splitter->context);
+        int rc = next_match(splitter, step, begin, len, at);
         if (rc == PCRE2_ERROR_NOMATCH)
             break;
         if (rc < 0)
@@ -207,5 +254,6 @@ static ith_status run_step(ith_splitter *splitter, int step, size_t begin, size_
 
 ith_status ith_splitter_run(ith_splitter *splitter, size_t begin, size_t end, ith_error *err)
 {
+    splitter->steps += STEPS_PER_BYTE * (uint64_t)(end - begin);
     return begin < end ? run_step(splitter, 0, begin, end, err) : ITH_OK;
 }

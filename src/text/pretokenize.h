@@ -7,7 +7,7 @@
  * tokenizer.json writes these expressions in Oniguruma's dialect; here PCRE2 matches them, with
  * JIT. \s is Unicode's White_Space in both. Constructs on which the dialects differ (\w, \h, nested
  * classes, ...) are refused by name. \p{L} and \p{N} are those of Unicode 16, whatever PCRE2 is
- * installed. Patterns come from files and are not trusted: a match that takes too many steps fails.
+ * installed. Patterns come from files and are not trusted: a text that takes too many steps fails.
  */
 #ifndef ITH_TEXT_PRETOKENIZE_H
 #define ITH_TEXT_PRETOKENIZE_H
@@ -67,6 +67,7 @@ typedef struct ith_splitter {
     struct pcre2_real_match_data_8 *match[ITH_MAX_SPLIT_STEPS];
     struct pcre2_real_match_context_8 *context;
     struct pcre2_real_jit_stack_8 *stack;
+    uint64_t steps; /* what is left of the text's budget for costly matches */
 } ith_splitter;
 
 /* Allocates what matching needs. Call ith_splitter_end afterwards, also after a failure. */
@@ -74,7 +75,7 @@ ith_status ith_splitter_begin(ith_splitter *splitter, ith_error *err);
 void ith_splitter_end(ith_splitter *splitter);
 
 /* Cuts buffer->data[begin .. end), well-formed UTF-8, into words, none of them empty. ITH_E_FORMAT:
- * a match takes too many steps. */
+ * the text takes too many steps. */
 ith_status ith_splitter_run(ith_splitter *splitter, size_t begin, size_t end, ith_error *err);
 
 #endif

@@ -166,6 +166,34 @@ static void test_costly_pattern(void **state)
     json_decref(variants);
 }
 
+/* One budget for the whole text: each match alone would be within the limit of one, and all of
+ * them together would take minutes. */
+static void test_costly_matches(void **state)
+{
+    json_t *variants = unpack_json("tests/golden/tokenizer/variants.json.zst");
+    json_t *root = json_object_get(json_array_get(variants, 0), "tokenizer");
+    json_t *pre =
+        json_pack("{s:s,s:[{s:s,s:{s:s},s:s},{s:s,s:b}]}", "type", "Sequence", "pretokenizers",
+                  "type", "Split", "pattern", "Regex", "(?<=^|a)a*a*a*a*c|.", "behavior",
+                  "Isolated", "type", "ByteLevel", "use_regex", 0);
+    char text[300];
+    ith_error err = {0};
+    ith_tokenizer *tok;
+    int32_t *ids;
+    size_t n;
+
+    (void)state;
+    assert_non_null(pre);
+    json_object_set_new(root, "pre_tokenizer", pre);
+    json_dump_file(root, "build/text/costly.json", 0);
+    tok = load("build/text/costly.json", NULL);
+    memset(text, 'a', sizeof text);
+    assert_int_equal(ith_tokenizer_encode(tok, text, sizeof text, 0, &ids, &n, &err), ITH_E_FORMAT);
+    assert_non_null(strstr(err.text, "pattern"));
+    ith_tokenizer_free(tok);
+    json_decref(variants);
+}
+
 static void test_config(void **state)
 {
     const char *tokenizer = "build/text/configured.json", *path = "build/text/config.json";
@@ -288,8 +316,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_truncated),        cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_damaged_patterns), cmocka_unit_test(test_costly_pattern),
-        cmocka_unit_test(test_config),           cmocka_unit_test(test_damaged_arrays),
-        cmocka_unit_test(test_pre_names),
+        cmocka_unit_test(test_costly_matches),   cmocka_unit_test(test_config),
+        cmocka_unit_test(test_damaged_arrays),   cmocka_unit_test(test_pre_names),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
