@@ -117,6 +117,18 @@ $(SHAPES_INC): $(SHAPES) Makefile
 $(B)/src/formats/shapes.o: CFLAGS += -I$(B)/generated
 $(B)/src/formats/shapes.o: $(SHAPES_INC)
 
+# Ranks compare a digest of the sources when they meet: base/build.h.
+SOURCES_ID   := $(shell find src simd include -name '*.[ch]' -o -name '*.inc' | LC_ALL=C sort | xargs cat | sha256sum | cut -c1-12)
+SOURCES_FILE := $(B)/generated/sources.id
+ifneq ($(SOURCES_ID),$(shell cat $(SOURCES_FILE) 2>/dev/null))
+.PHONY: $(SOURCES_FILE)
+endif
+$(SOURCES_FILE):
+	@mkdir -p $(@D)
+	@echo $(SOURCES_ID) > $@
+$(B)/src/base/version.o: CFLAGS += -DITH_SOURCES=$(SOURCES_ID)
+$(B)/src/base/version.o: $(SOURCES_FILE)
+
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	@echo "  ar $@"

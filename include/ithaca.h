@@ -80,7 +80,8 @@
  *                or fails on all of them: no rank is left waiting.
  *   Local        one rank may call it alone.
  * Arguments of a collective function are equal on all ranks, except for those that are said to be
- * read on rank 0 only.
+ * read on rank 0 only. Where they are not, the function fails with ITH_E_COMM on all ranks and names
+ * a rank and the argument.
  *
  * Ownership. Every *_open has a *_close, which accepts NULL. Texts, ids and JSON that a function
  * returns through a pointer are malloc'd: the caller frees them with free().
@@ -150,10 +151,22 @@ typedef struct ith_error {
 typedef struct ith_world ith_world;
 
 /* Collective. Joins the ranks that mpirun or srun has started, if the environment says that one of
- * them did. Otherwise the world is one rank, and MPI is not started. Call it once per process,
- * before the program starts threads.
- * Errors: ITH_E_COMM, ITH_E_MEMORY. */
+ * them did and that there are several. Otherwise the world is one rank, and MPI is not started.
+ * Call it once per process, before the program starts threads.
+ * Errors: ITH_E_COMM, also if another rank is another build of the library; ITH_E_MEMORY. */
 ith_status ith_world_open(ith_world **world, ith_error *err);
+
+/* Local. Opens a world of this process alone, whatever started it. MPI is not started.
+ * Errors: ITH_E_MEMORY. */
+ith_status ith_world_open_alone(ith_world **world, ith_error *err);
+
+/* Local. What the user should know about how the world was opened, in one line; "" if nothing. The
+ * text is the world's. */
+const char *ith_world_note(const ith_world *world);
+
+/* Local. The rank that the launcher's variables give this process, before a world is open; 0 if
+ * there was no launcher. */
+int ith_launched_rank(void);
 
 /* Collective. Leaves the world. Close its engines first. */
 void ith_world_close(ith_world *world);
@@ -167,6 +180,13 @@ int ith_world_size(const ith_world *world);
 /* Collective. Copies `bytes` bytes at `buf` from rank 0 to all other ranks. Use it where only rank
  * 0 reads input, to tell the others what to do next. */
 void ith_world_bcast(ith_world *world, void *buf, size_t bytes);
+
+/* Collective. Are the ranks told the same? Compares n values by name; a value may be NULL, and n may
+ * differ. Functions of the library check their own arguments; a program can check what it acts on.
+ * Errors: ITH_E_COMM: a rank's list differs from rank 0's; the text names the rank and the first
+ * difference. */
+ith_status ith_world_same(ith_world *world, const char *const *names, const char *const *values,
+                          size_t n, ith_error *err);
 
 /* Local. Prints `text` with the rank's number on stderr and ends all ranks at once with exit status
  * `code`. For errors that one rank alone can see. Does not return. */

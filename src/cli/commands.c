@@ -16,13 +16,6 @@ static const ith_command *find(const ith_cli *cli, const char *name)
     return NULL;
 }
 
-static int run(const ith_cli *cli, const ith_command *command, int argc, char **argv)
-{
-    if (!command->collective && cli->rank != 0)
-        return ITH_EXIT_DONE;
-    return command->run(cli, argc, argv);
-}
-
 static bool asks_for_help(const char *word)
 {
     return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
@@ -45,7 +38,7 @@ static int run_member(const ith_cli *cli, const ith_command_family *family, int 
         if (member == NULL)
             continue;
         if (strcmp(member, word) == 0)
-            return run(cli, *c, argc - 1, argv + 1);
+            return (*c)->run(cli, argc - 1, argv + 1);
         ith_similar_try(&similar, member);
     }
     if (argc < 2 || word[0] == '-')
@@ -83,5 +76,19 @@ int ith_command_run_named(const ith_cli *cli, int argc, char **argv)
         return run_member(cli, family, argc, argv);
     if (command == NULL)
         return unknown(cli, argv[0]);
-    return run(cli, command, argc, argv);
+    return command->run(cli, argc, argv);
+}
+
+bool ith_command_needs_ranks(const ith_cli *cli, int argc, char **argv)
+{
+    const ith_command_family *family = argc > 0 ? ith_family_find(argv[0]) : NULL;
+
+    for (const ith_command *const *c = cli->commands; argc > 0 && *c != NULL; c++) {
+        const char *member = family != NULL ? ith_family_member(family, *c) : NULL;
+        bool named = family == NULL ? strcmp((*c)->name, argv[0]) == 0
+                                    : member != NULL && argc > 1 && strcmp(member, argv[1]) == 0;
+        if (named)
+            return (*c)->collective;
+    }
+    return false;
 }

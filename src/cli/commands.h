@@ -10,6 +10,10 @@ extern const ith_command ith_command_run, ith_command_score, ith_command_calibra
     ith_command_cache_ls, ith_command_cache_rm, ith_command_cache_verify, ith_command_version,
     ith_command_help;
 
+/* Do the command's ranks work together? Without such a command rank 0 alone works, and the others
+ * have nothing to do. */
+bool ith_command_needs_ranks(const ith_cli *cli, int argc, char **argv);
+
 /* Runs the command that argv[0], or argv[0] and argv[1], name, of cli->commands. Returns an exit
  * code. */
 int ith_command_run_named(const ith_cli *cli, int argc, char **argv);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int dispatch(const ith_cli *cli, int argc, char **argv)
@@ -31,22 +32,75 @@ static int check_stdout(const ith_cli *cli, int code)
     return lost && code == ITH_EXIT_DONE ? ith_cli_write_failure(cli, errno) : code;
 }
 
-int main(int argc, char **argv)
+/* All ranks: is the command line the same? An error names the first word that differs, after its
+ * option. */
+static ith_status compare_words(const ith_cli *cli, int argc, char **argv, ith_error *err)
+{
+    enum { NAME = 48 };
+    size_t n = argc > 1 ? (size_t)argc - 1 : 0;
+    char *texts = calloc(n + 1, NAME);
+    const char **names = calloc(n + 1, sizeof *names);
+    ith_status status;
+
+    for (size_t i = 0; texts != NULL && names != NULL && i < n; i++) {
+        const char *before = argv[i];
+        char *name = texts + i * NAME;
+        if (i > 0 && before[0] == '-')
+            snprintf(name, NAME, "what follows %.32s", before);
+        else
+            snprintf(name, NAME, "word %zu of the command line", i + 1);
+        names[i] = name;
+    }
+    status = ith_world_same(cli->world, names, (const char *const *)argv + 1,
+                            texts != NULL && names != NULL ? n : 0, err);
+    free(texts);
+    free(names);
+    return status;
+}
+
+/* Where rank 0 alone works, the ranks part as soon as they know that all run the same command. */
+static ith_status open_world(ith_cli *cli, int argc, char **argv, ith_error *err)
+{
+    ith_status status;
+
+    cli->rank = ith_launched_rank(); /* errors of opening are printed once */
+    status = ith_world_open(&cli->world, err);
+    if (status != ITH_OK)
+        return status;
+    cli->rank = ith_world_rank(cli->world);
+    cli->size = ith_world_size(cli->world);
+    status = compare_words(cli, argc, argv, err);
+    if (status != ITH_OK || cli->size == 1 || ith_command_needs_ranks(cli, argc - 1, argv + 1))
+        return status;
+    ith_world_close(cli->world);
+    cli->size = 1;
+    return ith_world_open_alone(&cli->world, err);
+}
+
+static int run(ith_cli *cli, int argc, char **argv)
 {
     ith_error err = {0};
-    ith_cli cli = {.commands = ith_command_table};
+
+    if (open_world(cli, argc, argv, &err) != ITH_OK) {
+        ith_cli_error(cli, "%s", err.text);
+        return ITH_EXIT_FAILED;
+    }
+    if (cli->size == 1 && cli->rank != 0) /* rank 0 alone has something to do */
+        return ITH_EXIT_DONE;
+    if (ith_world_note(cli->world)[0] != 0)
+        ith_cli_note(cli, "%s", ith_world_note(cli->world));
+    ith_stop_install(cli->rank == 0);
+    ith_buserror_install(cli->rank, cli->size);
+    return check_stdout(cli, dispatch(cli, argc, argv));
+}
+
+int main(int argc, char **argv)
+{
+    ith_cli cli = {.commands = ith_command_table, .size = 1};
     int code;
 
     cli.colour = ith_cli_wants_colour();
-    if (ith_world_open(&cli.world, &err) != ITH_OK) {
-        ith_cli_error(&cli, "%s", err.text);
-        return ITH_EXIT_FAILED;
-    }
-    cli.rank = ith_world_rank(cli.world);
-    cli.size = ith_world_size(cli.world);
-    ith_stop_install(cli.rank == 0);
-    ith_buserror_install(cli.rank, cli.size);
-    code = check_stdout(&cli, dispatch(&cli, argc, argv));
+    code = run(&cli, argc, argv);
     ith_stop_listen(false);
     ith_world_close(cli.world);
     return code;

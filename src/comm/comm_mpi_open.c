@@ -1,11 +1,13 @@
 /* comm_mpi_open.c - starts MPI; makes and closes communicators over it. */
 #include "comm/comm_mpi_open.h"
 
+#include "base/build.h"
 #include "comm/comm_mpi.h"
 #include "comm/comm_mpi_collectives.h"
 #include "comm/comm_mpi_exchange.h"
 #include "comm/comm_mpi_flight.h"
 #include "comm/comm_mpi_gather.h"
+#include "comm/comm_mpi_meet.h"
 #include "comm/comm_mpi_memory.h"
 #include "comm/comm_mpi_nodes.h"
 
@@ -188,6 +190,12 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
     impl->message_bytes = options->message_bytes;
     impl->windows_only = options->windows_only;
     impl->finalize = started;
+    status = started ? ith_mpi_meet(ith_build_id(), err) : ITH_OK;
+    if (status != ITH_OK) {
+        free_impl(comm);
+        MPI_Finalize();
+        return status;
+    }
     make_world(comm, MPI_COMM_WORLD);
     ith_status status =
         ith_comm_agree_memory(comm, alloc_arrays(comm) ? comm : NULL, "a communicator", err);

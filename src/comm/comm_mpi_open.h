@@ -21,7 +21,8 @@ typedef struct ith_mpi_options {
 static const ith_mpi_options ith_mpi_defaults = {.message_bytes = 1 << 30, .board_bytes = 1 << 18};
 
 /* Collective over MPI's world. Starts MPI unless the program has; closing then finalizes it. *comm
- * is the caller's. ITH_E_COMM: MPI does not start, or serves no threads; ITH_E_MEMORY. */
+ * is the caller's. ITH_E_COMM: MPI does not start, serves no threads, or a rank is another build;
+ * ITH_E_MEMORY. */
 ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **comm, ith_error *err);
 
 /* Has this process started MPI and not yet finalized it? Not collective. */

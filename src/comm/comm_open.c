@@ -5,6 +5,7 @@
 #include "comm/comm_self.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Set for every process that a launcher with PMI starts: Open MPI's mpirun; any PMIx server (srun
@@ -34,14 +35,26 @@ ith_launcher ith_comm_launcher(const char *(*get)(const char *name))
     return is_task_of_a_step(get) ? ITH_LAUNCHER_SRUN_WITHOUT_PMI : ITH_LAUNCHER_NONE;
 }
 
-int ith_comm_promised_ranks(const char *(*get)(const char *name))
+/* The innermost launcher first. */
+static int first_number(const char *(*get)(const char *name), const char *const names[], size_t n)
 {
-    /* The innermost launcher first. */
-    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < n; i++)
         if (get(names[i]))
             return atoi(get(names[i]));
     return 0;
+}
+
+int ith_comm_promised_ranks(const char *(*get)(const char *name))
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"};
+    return first_number(get, names, sizeof names / sizeof *names);
+}
+
+int ith_comm_promised_rank(const char *(*get)(const char *name))
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                        "SLURM_PROCID"};
+    return first_number(get, names, sizeof names / sizeof *names);
 }
 
 static const char *from_environment(const char *name)
@@ -71,10 +84,20 @@ static ith_status open_mpi(ith_comm **comm, ith_error *err)
 }
 
 /* The launcher of another MPI starts N processes that each see one rank: N copies of the same
- * work. */
-static ith_status open_launched(ith_comm **comm, ith_error *err)
+ * work. A launcher's only process needs no MPI, so a script under it may run Ithaca many times. */
+static ith_status open_launched(ith_comm **comm, char note[ITH_COMM_NOTE], ith_error *err)
 {
     int promised = ith_comm_promised_ranks(from_environment);
+    char gone[ITH_COMM_NOTE / 2];
+
+    if (promised == 1)
+        return ith_comm_open_self(comm, err);
+    if (ith_comm_launcher_is_gone(from_environment, gone, sizeof gone)) {
+        snprintf(note, ITH_COMM_NOTE,
+                 "this shell has variables of a launcher that has ended (%s): running as one rank",
+                 gone);
+        return ith_comm_open_self(comm, err);
+    }
     ITH_TRY(open_mpi(comm, err));
     if ((*comm)->size > 1 || promised <= 1)
         return ITH_OK;
@@ -86,14 +109,15 @@ static ith_status open_launched(ith_comm **comm, ith_error *err)
                     promised, ith_comm_library());
 }
 
-ith_status ith_comm_open_world(ith_comm **comm, ith_error *err)
+ith_status ith_comm_open_world(ith_comm **comm, char note[ITH_COMM_NOTE], ith_error *err)
 {
     *comm = NULL;
+    note[0] = 0;
     if (ith_comm_mpi_running())
         return open_mpi(comm, err);
     switch (ith_comm_launcher(from_environment)) {
     case ITH_LAUNCHER_MPI:
-        return open_launched(comm, err);
+        return open_launched(comm, note, err);
     case ITH_LAUNCHER_SRUN_WITHOUT_PMI:
         return ith_fail(err, ITH_E_COMM,
                         "srun started %s tasks without PMI, so they cannot find each other: use "

@@ -8,10 +8,14 @@
 
 #include "comm/comm.h"
 
-/* Collective over all ranks that were started; once per process. *comm is the caller's. ITH_E_COMM:
- * the ranks cannot find each other (srun without PMI, the launcher of another MPI), or MPI does not
- * start. ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE is not a number from 1 on. */
-ith_status ith_comm_open_world(ith_comm **comm, ith_error *err);
+enum { ITH_COMM_NOTE = 200 };
+
+/* Collective over all ranks that were started; once per process. *comm is the caller's. `note`, if
+ * not empty, is what a user should know: the launcher whose variables are set has ended, so this is
+ * one rank. ITH_E_COMM: the ranks cannot find each other (srun without PMI, the launcher of another
+ * MPI), MPI does not start, or a rank is another build. ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE is not
+ * a number from 1 on. */
+ith_status ith_comm_open_world(ith_comm **comm, char note[ITH_COMM_NOTE], ith_error *err);
 
 /* The MPI library's name and version, such as "Open MPI v4.1.4". Not collective. */
 const char *ith_comm_library(void);
@@ -29,8 +33,16 @@ ith_launcher ith_comm_launcher(const char *(*get)(const char *name));
 /* The number of ranks that the launcher's variables promise; 0 where they do not say. */
 int ith_comm_promised_ranks(const char *(*get)(const char *name));
 
+/* The rank of this process by those variables; 0 where they do not say. */
+int ith_comm_promised_rank(const char *(*get)(const char *name));
+
 /* ITHACA_RANKS_PER_NODE; 0 where it is not set. ITH_E_ARGUMENT: not a number from 1 on. */
 ith_status ith_comm_ranks_per_node(const char *(*get)(const char *name), int *ranks,
                                    ith_error *err);
+
+/* launcher.c: has the launcher that set these variables ended, as in a shell that outlived its job?
+ * Then `gone` says what does not answer. Tries to connect to a PMIx server of this machine; looks
+ * for the descriptor of a PMI-1 server. */
+bool ith_comm_launcher_is_gone(const char *(*get)(const char *name), char *gone, size_t size);
 
 #endif

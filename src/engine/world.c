@@ -3,9 +3,11 @@
 #include "base/ledger.h"
 #include "base/mem.h"
 #include "base/testhook.h"
-#include "comm/comm_open.h"
+#include "comm/comm_self.h"
+#include "comm/same.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static ith_status open_ledger(ith_world *world, ith_error *err)
 {
@@ -17,15 +19,16 @@ static ith_status open_ledger(ith_world *world, ith_error *err)
     return ITH_OK;
 }
 
-ith_status ith_world_open(ith_world **out, ith_error *err)
+static ith_status open_world(bool alone, ith_world **out, ith_error *err)
 {
     ITH_NEED_ERROR(err);
+    char note[ITH_COMM_NOTE] = "";
     ith_comm *comm;
     ith_world *world;
     ith_status status;
 
     *out = NULL;
-    ITH_TRY(ith_comm_open_world(&comm, err));
+    ITH_TRY(alone ? ith_comm_open_self(&comm, err) : ith_comm_open_world(&comm, note, err));
     world = calloc(1, sizeof *world);
     status = ith_comm_agree_memory(comm, world, "the world of ranks", err);
     if (status != ITH_OK) {
@@ -34,6 +37,7 @@ ith_status ith_world_open(ith_world **out, ith_error *err)
         return status;
     }
     world->comm = comm;
+    memcpy(world->note, note, sizeof note);
     ith_test_hook_open(world->comm->rank);
     status = open_ledger(world, err);
     if (status != ITH_OK) {
@@ -42,6 +46,44 @@ ith_status ith_world_open(ith_world **out, ith_error *err)
     }
     *out = world;
     return ITH_OK;
+}
+
+ith_status ith_world_open(ith_world **out, ith_error *err)
+{
+    return open_world(false, out, err);
+}
+
+ith_status ith_world_open_alone(ith_world **out, ith_error *err)
+{
+    return open_world(true, out, err);
+}
+
+static const char *from_environment(const char *name)
+{
+    return getenv(name);
+}
+
+int ith_launched_rank(void)
+{
+    return ith_comm_launcher(from_environment) == ITH_LAUNCHER_NONE
+               ? 0
+               : ith_comm_promised_rank(from_environment);
+}
+
+const char *ith_world_note(const ith_world *world)
+{
+    return world->note;
+}
+
+ith_status ith_world_same(ith_world *world, const char *const *names, const char *const *values,
+                          size_t n, ith_error *err)
+{
+    ITH_NEED_ERROR(err);
+    ith_same same = {0};
+
+    for (size_t i = 0; i < n; i++)
+        ith_same_text(&same, names[i], values[i]);
+    return ith_comm_same(world->comm, &same, err);
 }
 
 void ith_world_close(ith_world *world)

@@ -1,4 +1,5 @@
 /* inspect.c - describes a model's files in JSON, and the build and the machine. */
+#include "base/build.h"
 #include "base/fpenv.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -68,10 +69,10 @@ ith_status ith_build_info(char **json, ith_error *err)
     ITH_DEFAULT_FPENV;
     ITH_NEED_ERROR(err);
     json_t *root =
-        json_pack("{s:s, s:s, s:o, s:s, s:s, s:i, s:I}", "version", ITH_VERSION, "simd",
-                  ith_kernels_get()->name, "simd_available", simd_names(), "mpi",
-                  ith_comm_library(), "blas", ith_blas_version(), "cores", ith_cores_available(),
-                  "memory_available_bytes", (json_int_t)ith_mem_available());
+        json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:i, s:I}", "version", ITH_VERSION, "build",
+                  ith_build_id(), "simd", ith_kernels_get()->name, "simd_available", simd_names(),
+                  "mpi", ith_comm_library(), "blas", ith_blas_version(), "cores",
+                  ith_cores_available(), "memory_available_bytes", (json_int_t)ith_mem_available());
     if (root != NULL)
         add_machine(root);
     return text_of(root, json, err);

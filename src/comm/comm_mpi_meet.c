@@ -1,0 +1,86 @@
+/* comm_mpi_meet.c - ranks meet: are they the same build?
+ *
+ * Every rank sends rank 0 its build, and rank 0 answers with a verdict. Both are texts of TEXT
+ * bytes under one tag, and that never changes: builds that agree about nothing else understand each
+ * other here.
+ */
+#include "comm/comm_mpi_meet.h"
+
+#include "comm/comm_mpi.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TAG = 22001, TEXT = 512, PATIENCE_S = 20 };
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static __attribute__((noreturn)) void end_all(int rank, int silent)
+{
+    fprintf(stderr,
+            "ithaca: error: rank %d: rank %d has not answered for %d seconds: it runs another "
+            "program, or another build of Ithaca\n",
+            rank, silent, (int)PATIENCE_S);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    _exit(1);
+}
+
+/* The text that rank `from` sends. */
+static void hear(int rank, int from, char text[TEXT])
+{
+    const struct timespec nap = {0, 200000};
+    double until = now_s() + PATIENCE_S;
+    int there = 0;
+
+    for (;;) {
+        MPI_Iprobe(from, TAG, MPI_COMM_WORLD, &there, MPI_STATUS_IGNORE);
+        if (there)
+            break;
+        if (now_s() > until)
+            end_all(rank, from);
+        nanosleep(&nap, NULL);
+    }
+    MPI_Recv(text, TEXT, MPI_CHAR, from, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    text[TEXT - 1] = 0;
+}
+
+/* Rank 0: the verdict, empty if all are the same. */
+static void judge(int size, const char *build, char verdict[TEXT])
+{
+    char theirs[TEXT];
+
+    verdict[0] = 0;
+    for (int r = 1; r < size; r++) {
+        hear(0, r, theirs);
+        if (verdict[0] == 0 && strncmp(theirs, build, TEXT - 1) != 0)
+            snprintf(verdict, TEXT, "rank %d runs Ithaca %.120s, rank 0 Ithaca %.120s", r, theirs,
+                     build);
+    }
+    for (int r = 1; r < size; r++)
+        MPI_Send(verdict, TEXT, MPI_CHAR, r, TAG, MPI_COMM_WORLD);
+}
+
+ith_status ith_mpi_meet(const char *build, ith_error *err)
+{
+    char mine[TEXT] = "", verdict[TEXT];
+    int rank, size;
+
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    snprintf(mine, sizeof mine, "%s", build);
+    if (rank == 0) {
+        judge(size, mine, verdict);
+    } else {
+        MPI_Send(mine, TEXT, MPI_CHAR, 0, TAG, MPI_COMM_WORLD);
+        hear(rank, 0, verdict);
+    }
+    return verdict[0] == 0 ? ITH_OK : ith_fail(err, ITH_E_COMM, "%s", verdict);
+}

@@ -1,0 +1,13 @@
+/* comm_mpi_meet.h - ranks meet: are they the same build? */
+#ifndef ITH_COMM_MPI_MEET_H
+#define ITH_COMM_MPI_MEET_H
+
+#include "base/error.h"
+
+/* Collective over MPI's world, before any other message; only where Ithaca started MPI, because a
+ * program's own receives could take the messages. `build` is ith_build_id(). ITH_E_COMM on all
+ * ranks: one of them is another build. If one does not answer within 20 seconds, as a program without
+ * this meeting, the rank that waits for it says so and ends all. */
+ith_status ith_mpi_meet(const char *build, ith_error *err);
+
+#endif

@@ -1,0 +1,98 @@
+/* same.c - checks that all ranks were told the same. */
+#include "comm/same.h"
+
+#include "base/checksum.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- The list ---- */
+
+/* The digest of what came before, and of this. */
+static void digest_more(ith_same *same, const char *text)
+{
+    uint64_t both[] = {same->digest, ith_checksum(text, strlen(text) + 1)};
+    same->digest = ith_checksum(both, sizeof both);
+}
+
+void ith_same_text(ith_same *same, const char *name, const char *value)
+{
+    const char *shown = value != NULL ? value : "not given";
+    size_t room = sizeof same->items - (size_t)same->used, n = strlen(name) + 1,
+           len = strnlen(shown, ITH_SAME_VALUE);
+
+    digest_more(same, name);
+    digest_more(same, shown);
+    if (n + len + 1 > room)
+        return;
+    memcpy(same->items + same->used, name, n);
+    memcpy(same->items + same->used + n, shown, len);
+    same->items[(size_t)same->used + n + len] = 0;
+    same->used += (int32_t)(n + len + 1);
+}
+
+void ith_same_int(ith_same *same, const char *name, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    ith_same_text(same, name, text);
+}
+
+void ith_same_data(ith_same *same, const char *name, const void *data, size_t bytes)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%016" PRIx64, ith_checksum(data, bytes));
+    ith_same_text(same, name, text);
+}
+
+/* ---- The comparison ---- */
+
+typedef struct item {
+    const char *name, *value;
+} item;
+
+/* Item at *at; one without a name behind the last. */
+static item next_item(const ith_same *same, int32_t *at)
+{
+    item x = {NULL, "not given"};
+
+    if (*at >= same->used)
+        return x;
+    x.name = same->items + *at;
+    x.value = x.name + strlen(x.name) + 1;
+    *at = (int32_t)(x.value - same->items) + (int32_t)strlen(x.value) + 1;
+    return x;
+}
+
+static ith_status compare(const ith_same *mine, const ith_same *first, ith_error *err)
+{
+    int32_t i = 0, k = 0;
+
+    while (i < mine->used || k < first->used) {
+        item my = next_item(mine, &i), their = next_item(first, &k);
+        bool named_alike =
+            my.name == NULL || their.name == NULL || strcmp(my.name, their.name) == 0;
+        if (!named_alike)
+            break;
+        if (my.name == NULL || their.name == NULL || strcmp(my.value, their.value) != 0)
+            return ith_fail(err, ITH_E_COMM, "%s is %s, and %s on rank 0",
+                            my.name != NULL ? my.name : their.name, my.value, their.value);
+    }
+    if (mine->digest != first->digest)
+        return ith_fail(err, ITH_E_COMM, "was told something else than rank 0");
+    return ITH_OK;
+}
+
+ith_status ith_comm_same(ith_comm *comm, const ith_same *mine, ith_error *err)
+{
+    int64_t d = (int64_t)(mine->digest >> 1);
+    ith_same first = *mine;
+
+    if (comm->size == 1)
+        return ITH_OK;
+    if (comm->ops->max(comm, d) == -comm->ops->max(comm, -d)) /* both on all ranks */
+        return ITH_OK;
+    comm->ops->bcast(comm, &first, sizeof first, 0);
+    return ith_comm_agree(comm, compare(mine, &first, err), err);
+}
