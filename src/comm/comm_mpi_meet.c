@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TAG = 22001, TEXT = 512, PATIENCE_S = 20 };
+enum { TAG = 22001, TEXT = 512, PATIENCE_S = 10 };
 
 static double now_s(void)
 {
