@@ -47,9 +47,8 @@ static bool read_uri(const char *uri, struct sockaddr_in *to)
 
 static bool pmix_is_gone(const char *(*get)(const char *name), char *gone, size_t size)
 {
-    static const char *const names[] = {"PMIX_SERVER_URI41", "PMIX_SERVER_URI4",
-                                        "PMIX_SERVER_URI3", "PMIX_SERVER_URI21",
-                                        "PMIX_SERVER_URI2"};
+    static const char *const names[] = {"PMIX_SERVER_URI41", "PMIX_SERVER_URI4", "PMIX_SERVER_URI3",
+                                        "PMIX_SERVER_URI21", "PMIX_SERVER_URI2"};
     struct sockaddr_in to;
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

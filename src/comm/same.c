@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- The list ---- */
@@ -84,15 +85,49 @@ static ith_status compare(const ith_same *mine, const ith_same *first, ith_error
     return ITH_OK;
 }
 
+/* Collective: one number, the same on all ranks? */
+static bool is_same(ith_comm *comm, uint64_t digest)
+{
+    int64_t d = (int64_t)(digest >> 1), most = comm->ops->max(comm, d);
+    return most == -comm->ops->max(comm, -d);
+}
+
 ith_status ith_comm_same(ith_comm *comm, const ith_same *mine, ith_error *err)
 {
-    int64_t d = (int64_t)(mine->digest >> 1);
     ith_same first = *mine;
 
-    if (comm->size == 1)
-        return ITH_OK;
-    if (comm->ops->max(comm, d) == -comm->ops->max(comm, -d)) /* both on all ranks */
+    if (comm->size == 1 || is_same(comm, mine->digest))
         return ITH_OK;
     comm->ops->bcast(comm, &first, sizeof first, 0);
     return ith_comm_agree(comm, compare(mine, &first, err), err);
+}
+
+static ith_status compare_digests(const uint64_t *mine, const uint64_t *first, int64_t n,
+                                  ith_same_name name, const void *user, ith_error *err)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (mine[i] != first[i])
+            return ith_fail(err, ITH_E_COMM, "%s differs from rank 0's", name(user, i));
+    return ITH_OK;
+}
+
+ith_status ith_comm_same_digests(ith_comm *comm, const uint64_t *digests, int64_t n,
+                                 ith_same_name name, const void *user, ith_error *err)
+{
+    size_t bytes = (size_t)n * sizeof *digests;
+    uint64_t *first;
+    ith_status status;
+
+    if (comm->size == 1 || is_same(comm, ith_checksum(digests, bytes)))
+        return ITH_OK;
+    first = malloc(bytes);
+    status = first != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for %zu bytes", bytes);
+    status = ith_comm_agree(comm, status, err);
+    if (status == ITH_OK) {
+        memcpy(first, digests, bytes);
+        comm->ops->bcast(comm, first, (int64_t)bytes, 0);
+        status = ith_comm_agree(comm, compare_digests(digests, first, n, name, user, err), err);
+    }
+    free(first);
+    return status;
 }

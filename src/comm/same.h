@@ -27,4 +27,12 @@ void ith_same_data(ith_same *same, const char *name, const void *data, size_t by
  * rank that differs and its first difference. One reduction of two numbers if nothing differs. */
 ith_status ith_comm_same(ith_comm *comm, const ith_same *mine, ith_error *err);
 
+/* The name of thing i, for errors. */
+typedef const char *(*ith_same_name)(const void *user, int64_t i);
+
+/* Collective. The same for n things by their digests, n equal on all ranks: "rank 3: NAME differs
+ * from rank 0's". ITH_E_COMM; ITH_E_MEMORY. */
+ith_status ith_comm_same_digests(ith_comm *comm, const uint64_t *digests, int64_t n,
+                                 ith_same_name name, const void *user, ith_error *err);
+
 #endif

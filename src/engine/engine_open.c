@@ -2,6 +2,7 @@
 #include "engine/engine_open.h"
 #include "base/cgroup.h"
 #include "base/fpenv.h"
+#include "engine/alike.h"
 #include "engine/cost.h"
 #include "engine/distribution.h"
 #include "engine/domains.h"
@@ -160,7 +161,9 @@ static ith_status prepare(ith_engine *e, const ith_engine_params *p, ith_error *
     ith_comm *comm = e->world->comm;
     int threads = p->threads;
 
+    ITH_TRY(ith_params_alike(comm, p, err));
     ITH_TRY(ith_comm_agree(comm, read_model(e, p, err), err));
+    ITH_TRY(ith_model_alike(e, err));
     if (threads == 0)
         ITH_TRY(default_threads(comm, &threads, err));
     ITH_TRY(ith_engine_share(e, p, threads, err));

@@ -100,7 +100,8 @@ ith_status ith_store_foresee(ith_store *store, const ith_store_params *params, d
 
 /* Collective, with params alike but for progress. Allocates and makes the weights. The same status
  * on all ranks: ITH_E_MEMORY, if the budget does not hold a layer and what must stay (the text has
- * the numbers); ITH_E_CANCELLED; what ith_produce says. */
+ * the numbers); ITH_E_CANCELLED; ITH_E_COMM: nodes that each load all weights have loaded others;
+ * what ith_produce says. */
 ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_team *team,
                           ith_error *err);
 

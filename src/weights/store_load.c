@@ -2,6 +2,7 @@
  * threads. */
 #include "weights/store_load.h"
 
+#include "base/checksum.h"
 #include "base/range.h"
 #include "base/workers.h"
 #include "weights/produce.h"
@@ -25,6 +26,7 @@ typedef struct load_job {
     owned_extent *extents;   /* [n_extents] of all ranks of the node */
     int64_t n_extents;
     ith_range mine;
+    uint64_t *sums; /* [entries] see ith_store_load_share; NULL: none are wanted */
     ith_load_progress progress;
     void *user;
 } load_job;
@@ -60,15 +62,34 @@ static int64_t list_extents(const ith_store *store, owned_extent *out)
     return n;
 }
 
+/* Independent of the order and of who makes which unit. A pack has checksums of its own. */
+static void add_sums(load_job *job, const owned_extent *p, const uint8_t *units)
+{
+    uint64_t sum = 0;
+
+    if (job->sums == NULL || p->entry->tensor->packed != NULL)
+        return;
+    for (int64_t i = 0; i < p->n; i++) {
+        const uint64_t unit[] = {
+            (uint64_t)(p->first + i),
+            ith_checksum(units + (size_t)i * p->entry->unit_bytes, p->entry->unit_bytes)};
+        sum += ith_checksum(unit, sizeof unit);
+    }
+    __atomic_fetch_add(&job->sums[p->entry - job->store->plan.entries], sum, __ATOMIC_RELAXED);
+}
+
 static ith_status load_extent(void *user, int64_t item, int tid, ith_error *err)
 {
     load_job *job = user;
     const owned_extent *p = &job->extents[job->mine.begin + item];
     const void *in_place = ith_store_in_place(job->store, p->entry);
 
-    if (in_place == NULL)
-        return ith_produce(&job->producers[tid], p->entry, p->first, p->n,
-                           (uint8_t *)job->store->memory + p->offset, err);
+    if (in_place == NULL) {
+        uint8_t *out = (uint8_t *)job->store->memory + p->offset;
+        ITH_TRY(ith_produce(&job->producers[tid], p->entry, p->first, p->n, out, err));
+        add_sums(job, p, out);
+        return ITH_OK;
+    }
     for (int64_t i = p->first; i < p->first + p->n; i++)
         ITH_TRY(ith_pack_check(p->entry->tensor->packed, i, err));
     return p->entry->matrix != NULL ? ITH_OK : ith_check_vector(p->entry, in_place, err);
@@ -93,10 +114,11 @@ static ith_status open_producers(load_job *job, ith_caching caching, int threads
 }
 
 ith_status ith_store_load_share(ith_store *store, const ith_store_params *params, ith_team *team,
-                                ith_error *err)
+                                uint64_t *sums, ith_error *err)
 {
     const ith_comm *comm = store->comm;
     load_job job = {.store = store,
+                    .sums = sums,
                     .progress = comm->rank == 0 ? params->progress : NULL,
                     .user = params->user};
     ith_work work = {.grab = 1,

@@ -163,7 +163,7 @@ ith_status ith_store_load(ith_store *store, const ith_store_params *params, ith_
 
     ITH_TRY(ith_comm_agree(comm, choose(store, params, err), err));
     ITH_TRY(allocate(store, err));
-    ITH_TRY(ith_comm_agree(comm, ith_store_load_share(store, params, team, err), err));
+    ITH_TRY(ith_store_load_same(store, params, team, err));
     ith_store_by_domains(store) ? comm->ops->domain_barrier(comm) : comm->ops->node_barrier(comm);
     ith_store_publish(store);
     ITH_TRY(ith_comm_agree(comm, open_lookup(store, team, err), err));
