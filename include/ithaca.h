@@ -306,7 +306,7 @@ typedef struct ith_engine_params {
     bool exact;
 
     /* Threads per rank. 0: the cores that this rank may use; a core that several ranks may use is
-     * divided among them. */
+     * divided among them. May differ between ranks. */
     int threads;
 
     int64_t ctx;    /* largest timeline of a session in tokens; 0: what the model was trained for */

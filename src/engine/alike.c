@@ -22,7 +22,6 @@ ith_status ith_params_alike(ith_comm *comm, const ith_engine_params *p, ith_erro
     ith_same_int(&same, "the type of the KV cache", p->kv);
     ith_same_text(&same, "the file of statistics", p->stats);
     ith_same_int(&same, "exact", p->exact);
-    ith_same_int(&same, "the number of threads", p->threads);
     ith_same_int(&same, "the context", p->ctx);
     ith_same_int(&same, "the chunk", p->chunk);
     ith_same_int(&same, "the memory limit", p->memory);
@@ -93,8 +92,7 @@ static uint64_t entry_digest(const ith_entry *e, size_t samples)
     digest = mix(digest, shape, sizeof shape);
     if (e->importance != NULL)
         digest = mix(digest, e->importance, (size_t)e->matrix->cols * sizeof *e->importance);
-    return t->packed != NULL ? mix_checksums(digest, t->packed)
-                             : mix_samples(digest, t, samples);
+    return t->packed != NULL ? mix_checksums(digest, t->packed) : mix_samples(digest, t, samples);
 }
 
 static const char *entry_name(const void *user, int64_t i)
@@ -117,8 +115,8 @@ static ith_status compare_weights(const ith_engine *e, ith_error *err)
     for (size_t i = 0; status == ITH_OK && i < plan->n_entries; i++)
         digests[i] = entry_digest(&plan->entries[i], each);
     if (status == ITH_OK)
-        status = ith_comm_same_digests(comm, digests, (int64_t)plan->n_entries, entry_name, plan,
-                                       err);
+        status =
+            ith_comm_same_digests(comm, digests, (int64_t)plan->n_entries, entry_name, plan, err);
     free(digests);
     return status;
 }

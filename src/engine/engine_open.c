@@ -159,13 +159,15 @@ static void report_sizes(const ith_engine *e, const ith_engine_params *p)
 static ith_status prepare(ith_engine *e, const ith_engine_params *p, ith_error *err)
 {
     ith_comm *comm = e->world->comm;
-    int threads = p->threads;
+    int threads = p->threads, share;
 
     ITH_TRY(ith_params_alike(comm, p, err));
     ITH_TRY(ith_comm_agree(comm, read_model(e, p, err), err));
     ITH_TRY(ith_model_alike(e, err));
-    if (threads == 0)
-        ITH_TRY(default_threads(comm, &threads, err));
+    if (comm->ops->max(comm, threads == 0)) {
+        ITH_TRY(default_threads(comm, &share, err));
+        threads = threads == 0 ? share : threads;
+    }
     ITH_TRY(ith_engine_share(e, p, threads, err));
     e->kv = kv_layout(p);
     describe(e, p, threads);

@@ -1,6 +1,7 @@
 /* generate.c - generates an answer: all ranks compute, rank 0 samples and shows the text. */
 #include "base/fpenv.h"
 #include "base/testhook.h"
+#include "comm/same.h"
 #include "engine/session.h"
 #include "engine/speculate.h"
 #include "text/sampler.h"
@@ -286,7 +287,7 @@ static ith_status run(loop *l, ith_generation *out, ith_error *err)
         v = (verdict){0};
         ITH_TRY(ith_comm_agree(comm, next(l, root, &v, err), err));
         ith_world_bcast(l->session->engine->world, &v, sizeof v);
-        ITH_TRY(ith_session_truncate(l->session, l->session->length - l->n_guesses + v.right, err));
+        ITH_TRY(ith_session_cut(l->session, l->session->length - l->n_guesses + v.right, err));
         ith_draft_pace_count(&l->pace, l->n_guesses, v.right);
         out->n_drafted += l->n_guesses;
         out->n_accepted += v.right;
@@ -354,6 +355,17 @@ static ith_status open_drafter(loop *l, ith_error *err)
                           err);
 }
 
+/* Collective: what all ranks act on. */
+static ith_status check_same(ith_comm *comm, const ith_generate_params *params, ith_error *err)
+{
+    ith_same same = {0};
+
+    ith_same_int(&same, "the longest answer in tokens", params->max_tokens);
+    ith_same_int(&same, "max_draft", params->max_draft);
+    ith_same_text(&same, "the draft model", params->draft != NULL ? "given" : NULL);
+    return ith_comm_same(comm, &same, err);
+}
+
 ith_status ith_generate(ith_session *session, const ith_generate_params *params,
                         ith_generation *out, ith_error *err)
 {
@@ -365,6 +377,7 @@ ith_status ith_generate(ith_session *session, const ith_generate_params *params,
     ith_status status;
 
     *out = (ith_generation){.finish = ITH_FINISH_LENGTH};
+    ITH_TRY(check_same(comm, params, err));
     status = check(session, params, err);
     if (status == ITH_OK && comm->rank == 0)
         status = writer_open(&w, session, params, out, err);

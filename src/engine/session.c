@@ -5,6 +5,7 @@
 #include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/testhook.h"
+#include "comm/same.h"
 #include "engine/sizes.h"
 #include "model/traffic.h"
 
@@ -409,6 +410,15 @@ ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n
 ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error *err)
 {
     ITH_NEED_ERROR(err);
+    ith_same same = {0};
+
+    ith_same_int(&same, "the length to truncate to", length);
+    ITH_TRY(ith_comm_same(session->engine->world->comm, &same, err));
+    return ith_session_cut(session, length, err);
+}
+
+ith_status ith_session_cut(ith_session *session, int64_t length, ith_error *err)
+{
     int64_t least;
 
     if (length < 0 || length > session->length)

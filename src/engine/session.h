@@ -36,6 +36,9 @@ struct ith_session {
 ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows,
                                   ith_session **session, ith_error *err);
 
+/* As ith_session_truncate, whose `length` is known to be the same on all ranks. Local. */
+ith_status ith_session_cut(ith_session *session, int64_t length, ith_error *err);
+
 /* Collective. Like ith_session_prefill, but every one of the n tokens gets logits. The session
  * still has them when it is truncated to one of the tokens. 1 <= n <= ith_session_few(session). */
 ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n, ith_error *err);

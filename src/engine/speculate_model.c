@@ -19,7 +19,7 @@ static ith_status follow(drafting_model *d, const int32_t *ids, int64_t n, ith_e
 
     while (agreed < n - 1 && agreed < s->length && s->ids[agreed] == ids[agreed])
         agreed++;
-    ITH_TRY(ith_session_truncate(s, agreed, err));
+    ITH_TRY(ith_session_cut(s, agreed, err));
     ITH_TRY((n - agreed <= ith_session_few(s) ? ith_session_extend : ith_session_prefill)(
         s, ids + agreed, (size_t)(n - agreed), err));
     d->agreed = n;

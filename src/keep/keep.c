@@ -1,6 +1,7 @@
 /* keep.c - opening and closing the keeper of a session: ith_session_keep, _save and _done. */
 #include "base/fpenv.h"
 #include "base/newfile.h"
+#include "comm/same.h"
 #include "keep/keep_answer.h"
 #include "keep/keep_read.h"
 #include "keep/keep_write.h"
@@ -143,6 +144,25 @@ static ith_status new_keep(ith_session *s, const ith_keep_params *params, ith_ke
     return ITH_OK;
 }
 
+static ith_status check_same(ith_comm *comm, const ith_keep_params *params, ith_error *err)
+{
+    ith_same same = {0};
+
+    ith_same_text(&same, "the folder of the prompt cache", params->cache);
+    ith_same_text(&same, "the folder of the checkpoint", params->checkpoint);
+    ith_same_int(&same, "the limit of the prompt cache", params->cache_bytes);
+    return ith_comm_same(comm, &same, err);
+}
+
+/* Collective. Does every rank have the same key? */
+static ith_status check_key(ith_comm *comm, const ith_key *key, ith_error *err)
+{
+    ith_same same = {0};
+
+    ith_same_data(&same, "the digest of the model", key, sizeof *key);
+    return ith_comm_same(comm, &same, err);
+}
+
 ith_status ith_session_keep(ith_session *session, const ith_keep_params *params, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
@@ -151,9 +171,12 @@ ith_status ith_session_keep(ith_session *session, const ith_keep_params *params,
     ith_keep *keep;
     ith_status status;
 
+    ITH_TRY(check_same(comm, params, err));
     ITH_TRY(check(session, params, err));
     ITH_TRY(new_keep(session, params, &keep, err));
     status = ith_model_key(session->engine, &keep->root, err);
+    if (status == ITH_OK)
+        status = check_key(comm, &keep->root, err);
     if (status == ITH_OK)
         status = ith_comm_agree(comm, open_local(keep, params, err), err);
     if (status == ITH_OK)

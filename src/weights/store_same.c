@@ -103,8 +103,7 @@ ith_status ith_store_load_same(ith_store *store, const ith_store_params *params,
     status = ith_comm_agree(store->comm, status, err);
     for (size_t i = 0; status == ITH_OK && i < n; i++)
         total += sums[i];
-    if (status == ITH_OK && compared &&
-        compare(store, &total, 1, all_weights, err) != ITH_OK)
+    if (status == ITH_OK && compared && compare(store, &total, 1, all_weights, err) != ITH_OK)
         status = compare(store, sums, n, entry_name, err);
     free(sums);
     return status;
