@@ -80,8 +80,8 @@
  *                or fails on all of them: no rank is left waiting.
  *   Local        one rank may call it alone.
  * Arguments of a collective function are equal on all ranks, except for those that are said to be
- * read on rank 0 only. Where they are not, the function fails with ITH_E_COMM on all ranks and names
- * a rank and the argument.
+ * read on rank 0 only. Where they are not, the function fails with ITH_E_COMM on all ranks and
+ * names a rank and the argument.
  *
  * Ownership. Every *_open has a *_close, which accepts NULL. Texts, ids and JSON that a function
  * returns through a pointer are malloc'd: the caller frees them with free().
@@ -181,8 +181,9 @@ int ith_world_size(const ith_world *world);
  * 0 reads input, to tell the others what to do next. */
 void ith_world_bcast(ith_world *world, void *buf, size_t bytes);
 
-/* Collective. Are the ranks told the same? Compares n values by name; a value may be NULL, and n may
- * differ. Functions of the library check their own arguments; a program can check what it acts on.
+/* Collective. Are the ranks told the same? Compares n values by name; a value may be NULL, and n
+ * may differ. Functions of the library check their own arguments; a program can check what it acts
+ * on.
  * Errors: ITH_E_COMM: a rank's list differs from rank 0's; the text names the rank and the first
  * difference. */
 ith_status ith_world_same(ith_world *world, const char *const *names, const char *const *values,

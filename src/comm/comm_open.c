@@ -62,6 +62,11 @@ static const char *from_environment(const char *name)
     return getenv(name);
 }
 
+bool ith_comm_is_launched(void)
+{
+    return ith_comm_mpi_running() || ith_comm_launcher(from_environment) != ITH_LAUNCHER_NONE;
+}
+
 ith_status ith_comm_ranks_per_node(const char *(*get)(const char *name), int *ranks, ith_error *err)
 {
     const char *text = get("ITHACA_RANKS_PER_NODE");

@@ -13,9 +13,12 @@ enum { ITH_COMM_NOTE = 200 };
 /* Collective over all ranks that were started; once per process. *comm is the caller's. `note`, if
  * not empty, is what a user should know: the launcher whose variables are set has ended, so this is
  * one rank. ITH_E_COMM: the ranks cannot find each other (srun without PMI, the launcher of another
- * MPI), MPI does not start, or a rank is another build. ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE is not
- * a number from 1 on. */
+ * MPI), MPI does not start, or a rank is another build. ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE is
+ * not a number from 1 on. */
 ith_status ith_comm_open_world(ith_comm **comm, char note[ITH_COMM_NOTE], ith_error *err);
+
+/* Did a launcher start this process, or the program MPI? Not collective. */
+bool ith_comm_is_launched(void);
 
 /* The MPI library's name and version, such as "Open MPI v4.1.4". Not collective. */
 const char *ith_comm_library(void);

@@ -80,7 +80,7 @@ void ith_engine_advise(ith_engine *e, const ith_engine_params *p)
         cpus = ith_topology_cpus(e->topology), threads = e->info.threads;
 
     e->advice_text[0] = 0;
-    if (cores == all || strcmp(comm->ops->name, "mpi") != 0)
+    if (cores == all || !ith_comm_is_launched())
         return;
     if (threads > cpus)
         snprintf(e->advice_text, sizeof e->advice_text,

@@ -21,7 +21,6 @@ static ith_status open_ledger(ith_world *world, ith_error *err)
 
 static ith_status open_world(bool alone, ith_world **out, ith_error *err)
 {
-    ITH_NEED_ERROR(err);
     char note[ITH_COMM_NOTE] = "";
     ith_comm *comm;
     ith_world *world;
@@ -50,11 +49,13 @@ static ith_status open_world(bool alone, ith_world **out, ith_error *err)
 
 ith_status ith_world_open(ith_world **out, ith_error *err)
 {
+    ITH_NEED_ERROR(err);
     return open_world(false, out, err);
 }
 
 ith_status ith_world_open_alone(ith_world **out, ith_error *err)
 {
+    ITH_NEED_ERROR(err);
     return open_world(true, out, err);
 }
 
