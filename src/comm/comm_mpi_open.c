@@ -180,6 +180,10 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
     bool started = false;
     *out = NULL;
     ITH_TRY(start_mpi(&started, err));
+    if (started && ith_mpi_meet(ith_build_id(), err) != ITH_OK) {
+        MPI_Finalize();
+        return ITH_E_COMM;
+    }
     ith_comm *comm = new_comm_on_all();
     if (!comm) {
         if (started)
@@ -190,12 +194,6 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
     impl->message_bytes = options->message_bytes;
     impl->windows_only = options->windows_only;
     impl->finalize = started;
-    status = started ? ith_mpi_meet(ith_build_id(), err) : ITH_OK;
-    if (status != ITH_OK) {
-        free_impl(comm);
-        MPI_Finalize();
-        return status;
-    }
     make_world(comm, MPI_COMM_WORLD);
     ith_status status =
         ith_comm_agree_memory(comm, alloc_arrays(comm) ? comm : NULL, "a communicator", err);

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static int64_t least(ith_comm *comm, int64_t value)
 {
