@@ -119,7 +119,7 @@ static void damaged_headers_are_refused(void **state)
          "\"w\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
          0, ITH_E_FORMAT, "duplicate"},
         {"{\"w\\u001b\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, ITH_E_FORMAT,
-         "control"},
+         "printable ASCII"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
