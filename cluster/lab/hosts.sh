@@ -56,13 +56,33 @@ down() {
     rm -rf "$folder"
 }
 
+# Commands that give a host its own /tmp and /dev/shm. The given folders stay visible: the checkout
+# may lie there.
+own_folders() {
+    local path n=3
+    for path in "$@"; do
+        echo "exec $n<'$(readlink -f "$path")'"
+        n=$((n + 1))
+    done
+    echo "mount -t tmpfs tmpfs /dev/shm; mount -t tmpfs tmpfs /tmp"
+    n=3
+    for path in "$@"; do
+        path=$(readlink -f "$path")
+        case $path/ in
+        /tmp/* | /dev/shm/*) echo "mkdir -p '$path'; mount --bind /proc/self/fd/$n '$path'" ;;
+        esac
+        echo "exec $n<&-"
+        n=$((n + 1))
+    done
+}
+
 # The command line arrives as it does through ssh: words that the host's shell parses again.
 on_host() {
     local host=$1
     shift
     exec nsenter --net="/var/run/netns/$name-$host" unshare --uts --ipc --mount sh -c \
-        "hostname $host; mount -t tmpfs tmpfs /dev/shm; mount -t tmpfs tmpfs /tmp
-         mount --bind $folder/hosts /etc/hosts; cd '$PWD'; $*"
+        "hostname $host; mount --bind $folder/hosts /etc/hosts
+         $(own_folders "$(dirname "$self")/../.." "$PWD" "$folder"); cd '$PWD'; $*"
 }
 
 # mpirun runs on n1; its rsh agent is this script. Between hosts there is only TCP, over the shaped

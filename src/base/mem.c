@@ -108,6 +108,19 @@ static int64_t system_available(void)
     return found;
 }
 
+/* Of the memory that a SLURM job asked for on this machine: SLURM may kill a job that takes more,
+ * with or without a control group to tell. What this process has is taken off; of its neighbours it
+ * knows nothing. INT64_MAX: no job, or it has all (0). */
+static int64_t job_available(void)
+{
+    const char *mb = getenv("SLURM_JOB_ID") != NULL ? getenv("SLURM_MEM_PER_NODE") : NULL;
+    long long limit = mb != NULL ? strtoll(mb, NULL, 10) : 0;
+
+    return limit > 0 && limit <= INT64_MAX >> 20
+               ? (int64_t)(limit << 20) - (int64_t)ith_mem_resident()
+               : INT64_MAX;
+}
+
 /* Bytes that are left when everything promised is there. Negative: more was promised. */
 static int64_t room(void)
 {
@@ -115,12 +128,13 @@ static int64_t room(void)
 
     if (group != INT64_MAX)
         group -= ith_ledger_promised(true);
-    return ith_min(system_available() - ith_ledger_promised(false), group);
+    return ith_min(ith_min(system_available(), job_available()) - ith_ledger_promised(false),
+                   group);
 }
 
 static ith_status too_short(size_t bytes, int64_t available, const char *what, ith_error *err)
 {
-    return ith_fail(err, ITH_E_MEMORY, "%s: %.1f GiB needed, %.1f GiB available", what,
+    return ith_fail(err, ITH_E_MEMORY, "%s: %.3f GiB needed, %.3f GiB available", what,
                     (double)bytes / GIB, available > 0 ? (double)available / GIB : 0.0);
 }
 

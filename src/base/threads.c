@@ -1,6 +1,7 @@
 /* threads.c - the team over OpenMP, and its barrier.
  *
- * OpenMP makes the threads and binds them (OMP_PLACES, OMP_PROC_BIND); all waiting is ours. GCC's
+ * OpenMP makes the threads; all waiting is ours. What binds OpenMP's threads (OMP_PROC_BIND,
+ * OMP_PLACES, GOMP_CPU_AFFINITY) is undone but for the CPUs that it names (cpumask.h). GCC's
  * OpenMP spins for milliseconds wherever it waits, which is ruinous where ranks share cores (4
  * ranks x 2 threads on 2 cores, a region per step of 30 us: 52 ms a step). So a team is one
  * parallel region that lasts until the team is closed:
@@ -21,6 +22,7 @@
 #include "base/threads.h"
 
 #include "base/cgroup.h"
+#include "base/cpumask.h"
 #include "base/fpenv.h"
 #include "base/relax.h"
 
@@ -32,6 +34,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,12 +76,41 @@ struct ith_team {
     gate ready, start, closing;
     gate sense; /* the barrier's: the last to arrive flips it */
     _Alignas(LINE) atomic_uint arrived;
-    const ith_topology *topology; /* NULL: not bound */
+    const ith_topology *topology;  /* NULL: not bound */
+    ith_cpu_mask unbound, callers; /* where OpenMP binds: all CPUs, and what the caller had */
     int n_nodes;
     counter counters[ITH_MAX_MEMORY_NODES];
     uint16_t lots; /* with help, opened in all runs so far */
     rest shares[]; /* [n_threads] */
 };
+
+static int cores_in_mask(void)
+{
+    ith_cpu_mask m = ith_cpu_mask_of_process();
+    int n = m.set != NULL ? CPU_COUNT_S(m.bytes, m.set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+
+    ith_cpu_mask_free(&m);
+    return n > 0 ? n : 1;
+}
+
+/* The caller, and after it the workers, may run on all of the process's CPUs. */
+static void unbind(ith_team *team)
+{
+    if (!ith_cpus_bound_by_openmp())
+        return;
+    team->callers = ith_cpu_mask_of_thread();
+    team->unbound = ith_cpu_mask_of_process();
+    if (team->unbound.set != NULL)
+        sched_setaffinity(0, team->unbound.bytes, team->unbound.set);
+}
+
+static void bind_again(ith_team *team)
+{
+    if (team->callers.set != NULL)
+        sched_setaffinity(0, team->callers.bytes, team->callers.set);
+    ith_cpu_mask_free(&team->callers);
+    ith_cpu_mask_free(&team->unbound);
+}
 
 static void futex(atomic_uint *word, int op, unsigned value)
 {
@@ -160,6 +192,8 @@ static ith_member member(ith_team *team, int tid)
 static void work(ith_team *team, int tid)
 {
     uint32_t sense = 0;
+    if (team->unbound.bytes > 0)
+        sched_setaffinity(0, team->unbound.bytes, team->unbound.set);
     ith_fpenv_default();
     for (unsigned runs = 0;; runs++) {
         gate_wait(&team->start, runs);
@@ -199,9 +233,59 @@ static void end_region(ith_team *team)
     pthread_join(team->keeper, NULL);
 }
 
+/* ---- Will the system give so many threads? ---- */
+
+static void *pass_through(void *arg)
+{
+    pthread_mutex_t *end = arg;
+
+    pthread_mutex_lock(end);
+    pthread_mutex_unlock(end);
+    return NULL;
+}
+
+/* Threads of this process. A thread that has been joined may count a little longer. */
+static long count_tasks(void)
+{
+    struct stat info;
+    return stat("/proc/self/task", &info) == 0 ? (long)info.st_nlink : 0;
+}
+
+/* OpenMP ends the process if the system refuses a thread. So as many are made first as it will
+ * make, the keeper among them, and all are gone when this returns. */
+static ith_status try_threads(int n, ith_error *err)
+{
+    pthread_t *threads = calloc((size_t)n, sizeof *threads);
+    pthread_mutex_t end = PTHREAD_MUTEX_INITIALIZER;
+    long before = count_tasks();
+    int made = 0, code = 0;
+
+    if (threads == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %d threads", n);
+    pthread_mutex_lock(&end);
+    while (made < n && (code = pthread_create(&threads[made], NULL, pass_through, &end)) == 0)
+        made++;
+    pthread_mutex_unlock(&end);
+    for (int i = 0; i < made; i++)
+        pthread_join(threads[i], NULL);
+    free(threads);
+    for (int i = 0; i < YIELDS && count_tasks() > before; i++)
+        sched_yield();
+    if (made == n)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_MEMORY,
+                    "%d threads asked for: the system refuses more than %d (%s): is the number of "
+                    "processes limited (ulimit -u, a pids control group), or the address space "
+                    "(ulimit -v)? Ask for fewer threads",
+                    n, made, strerror(code));
+}
+
 static ith_status begin_region(ith_team *team, ith_error *err)
 {
-    int code = pthread_create(&team->keeper, NULL, keep, team);
+    int code;
+
+    ITH_TRY(try_threads(team->n_threads, err));
+    code = pthread_create(&team->keeper, NULL, keep, team);
     if (code != 0)
         return ith_fail(err, ITH_E_MEMORY, "%d threads asked for: the system refuses (%s)",
                         team->n_threads, strerror(code));
@@ -227,9 +311,11 @@ ith_status ith_team_open(int n_threads, ith_team **out, ith_error *err)
     memset(team, 0, size);
     team->n_threads = n_threads;
     team->n_nodes = 1;
+    unbind(team);
     if (n_threads > 1) {
         ith_status status = begin_region(team, err);
         if (status != ITH_OK) {
+            bind_again(team);
             free(team);
             return status;
         }
@@ -246,6 +332,7 @@ void ith_team_close(ith_team *team)
         end_region(team);
     if (team->topology)
         ith_topology_bind_thread(team->topology, -1);
+    bind_again(team);
     free(team);
 }
 
@@ -365,44 +452,22 @@ void ith_counter_reset(ith_member *me)
     reset_counters(me->team);
 }
 
-/* The kernel refuses masks smaller than its own, so ours grows until it fits. */
-static int cores_in_mask(void)
-{
-    for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
-        cpu_set_t *mask = CPU_ALLOC((size_t)cpus);
-        if (!mask)
-            break;
-        size_t bytes = CPU_ALLOC_SIZE((size_t)cpus);
-        int n = sched_getaffinity(0, bytes, mask) == 0 ? CPU_COUNT_S(bytes, mask) : 0;
-        CPU_FREE(mask);
-        if (n > 0)
-            return n;
-    }
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (int)online : 1;
-}
-
 int ith_cores_available(void)
 {
-    int mask = cores_in_mask();
+    int cores = cores_in_mask();
     int64_t quota = ith_cgroup_cores("");
-    return quota < mask ? (int)quota : mask;
+    return quota < cores ? (int)quota : cores;
 }
 
 void ith_cores_mask(uint8_t *bits, size_t bytes)
 {
-    size_t cpus = 8 * bytes;
-    cpu_set_t *mask = CPU_ALLOC(cpus);
-    size_t size = CPU_ALLOC_SIZE(cpus);
+    ith_cpu_mask m = ith_cpu_mask_of_process();
 
     memset(bits, 0, bytes);
-    if (!mask)
-        return;
-    if (sched_getaffinity(0, size, mask) == 0)
-        for (size_t c = 0; c < cpus; c++)
-            if (CPU_ISSET_S(c, size, mask))
-                bits[c / 8] |= (uint8_t)(1u << c % 8);
-    CPU_FREE(mask);
+    for (size_t c = 0; m.set != NULL && c < 8 * bytes && c < 8 * m.bytes; c++)
+        if (CPU_ISSET_S(c, m.bytes, m.set))
+            bits[c / 8] |= (uint8_t)(1u << c % 8);
+    ith_cpu_mask_free(&m);
 }
 
 int ith_cores_share(const uint8_t *masks, size_t bytes, int n, int me)

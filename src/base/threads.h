@@ -28,7 +28,8 @@ typedef struct ith_member {
 } ith_member;
 
 /* *team is the caller's. ITH_E_ARGUMENT: n_threads out of range, or OpenMP grants fewer
- * (OMP_THREAD_LIMIT); ITH_E_MEMORY. */
+ * (OMP_THREAD_LIMIT); ITH_E_MEMORY: also where the system refuses threads. Binding by OpenMP is
+ * undone for the team, the caller's until the team closes. */
 ith_status ith_team_open(int n_threads, ith_team **team, ith_error *err);
 void ith_team_close(ith_team *team); /* accepts NULL */
 int ith_team_size(const ith_team *team);

@@ -1,6 +1,7 @@
 /* topology.c - the machine through hwloc: memory nodes, cores, caches, binding of threads. */
 #include "base/topology.h"
 
+#include "base/cpumask.h"
 #include "base/pages.h"
 
 #include <hwloc.h>
@@ -42,6 +43,21 @@ static ith_status load_machine(ith_topology *t, ith_error *err)
     return ITH_OK;
 }
 
+/* Those of the calling thread, unless OpenMP has bound it: see cpumask.h. */
+static bool read_cpus(const ith_topology *t, hwloc_bitmap_t mask)
+{
+    ith_cpu_mask own;
+
+    if (!ith_cpus_bound_by_openmp())
+        return hwloc_get_cpubind(t->machine, mask, HWLOC_CPUBIND_THREAD) == 0;
+    own = ith_cpu_mask_of_process();
+    for (unsigned c = 0; own.set != NULL && c < 8 * own.bytes; c++)
+        if (CPU_ISSET_S(c, own.bytes, own.set))
+            hwloc_bitmap_set(mask, c);
+    ith_cpu_mask_free(&own);
+    return true;
+}
+
 static ith_status read_mask(ith_topology *t, ith_error *err)
 {
     const char *list = t->here ? NULL : getenv("ITHACA_CPUS");
@@ -52,9 +68,8 @@ static ith_status read_mask(ith_topology *t, ith_error *err)
         hwloc_bitmap_free(mask);
         return ith_fail(err, ITH_E_MEMORY, "no memory for the machine's topology");
     }
-    bool known = list != NULL
-                     ? hwloc_bitmap_list_sscanf(mask, list) == 0
-                     : t->here && hwloc_get_cpubind(t->machine, mask, HWLOC_CPUBIND_THREAD) == 0;
+    bool known =
+        list != NULL ? hwloc_bitmap_list_sscanf(mask, list) == 0 : t->here && read_cpus(t, mask);
     if (known)
         hwloc_bitmap_and(t->cpus, t->cpus, mask);
     hwloc_bitmap_free(mask);

@@ -147,6 +147,7 @@ struct ith_comm {
     int node_rank, node_size;     /* of the ranks of this node, in rank order */
     int node, n_nodes;            /* nodes are numbered in the order of their lowest ranks */
     const int *node_of;           /* [size] the node of each rank */
+    const char *note;             /* what the user should know of the transport; NULL: nothing */
     int domain_rank, domain_size; /* of this rank's memory domain; see split_domains */
     ith_exchange exchange;        /* the strategy asked for */
     /* Consecutive parcels of one rank in a list travel as one message of up to so many bytes; 0,

@@ -89,7 +89,7 @@ static ith_status check_window_room(size_t bytes, const char *what, ith_error *e
     if (bytes + bytes / 16 + (1 << 16) <= room) /* Open MPI asks for 5% more, and a header */
         return ITH_OK;
     return ith_fail(err, ITH_E_MEMORY,
-                    "%s: %.1f GiB shared memory needed, %s has %.1f GiB left: enlarge it (mount "
+                    "%s: %.3f GiB shared memory needed, %s has %.3f GiB left: enlarge it (mount "
                     "-o remount,size=..., docker run --shm-size=...)",
                     what, (double)bytes / GIB, folder, (double)room / GIB);
 }

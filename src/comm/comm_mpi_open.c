@@ -10,6 +10,7 @@
 #include "comm/comm_mpi_meet.h"
 #include "comm/comm_mpi_memory.h"
 #include "comm/comm_mpi_nodes.h"
+#include "comm/single_copy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +96,7 @@ static void let_waiting_ranks_yield(void)
     setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
 }
 
-static ith_status start_mpi(bool *started, ith_error *err)
+static ith_status start_mpi(bool *started, const char **note, ith_error *err)
 {
     int initialized = 0, finalized = 0, level = MPI_THREAD_SINGLE;
     MPI_Initialized(&initialized);
@@ -105,6 +106,7 @@ static ith_status start_mpi(bool *started, ith_error *err)
                         "MPI has been finalized in this process and can't be started again");
     *started = !initialized;
     let_waiting_ranks_yield();
+    *note = initialized ? NULL : ith_single_copy_check();
     if (initialized)
         MPI_Query_thread(&level);
     else if (MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &level) != MPI_SUCCESS)
@@ -178,8 +180,9 @@ static ith_comm *new_comm_on_all(void)
 ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith_error *err)
 {
     bool started = false;
+    const char *note = NULL;
     *out = NULL;
-    ITH_TRY(start_mpi(&started, err));
+    ITH_TRY(start_mpi(&started, &note, err));
     if (started && ith_mpi_meet(ith_build_id(), err) != ITH_OK) {
         MPI_Finalize();
         return ITH_E_COMM;
@@ -193,6 +196,7 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
     ith_mpi_impl *impl = ith_mpi_of(comm);
     impl->message_bytes = options->message_bytes;
     impl->windows_only = options->windows_only;
+    comm->note = note;
     impl->finalize = started;
     make_world(comm, MPI_COMM_WORLD);
     ith_status status =

@@ -57,6 +57,11 @@ int ith_comm_promised_rank(const char *(*get)(const char *name))
     return first_number(get, names, sizeof names / sizeof *names);
 }
 
+bool ith_comm_started_by_srun(const char *(*get)(const char *name))
+{
+    return get("SLURM_STEP_ID") && get("SLURM_PROCID") && !get("OMPI_COMM_WORLD_SIZE");
+}
+
 static const char *from_environment(const char *name)
 {
     return getenv(name);

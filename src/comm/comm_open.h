@@ -33,6 +33,9 @@ typedef enum ith_launcher {
 
 ith_launcher ith_comm_launcher(const char *(*get)(const char *name));
 
+/* Did srun start the ranks, not mpirun inside an allocation? */
+bool ith_comm_started_by_srun(const char *(*get)(const char *name));
+
 /* The number of ranks that the launcher's variables promise; 0 where they do not say. */
 int ith_comm_promised_ranks(const char *(*get)(const char *name));
 

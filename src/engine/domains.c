@@ -1,5 +1,7 @@
 /* domains.c - memory domains, and advice about the launcher's binding. */
 #include "engine/domains.h"
+#include "base/cpumask.h"
+#include "comm/comm_open.h"
 #include "engine/distribution.h"
 #include "engine/sizes.h"
 
@@ -66,10 +68,35 @@ ith_status ith_engine_find_homes(ith_engine *e, ith_homes *homes, ith_error *err
     return ITH_OK;
 }
 
-static const char *how_to_bind(int ranks_here)
+static const char *from_environment(const char *name)
 {
-    return ranks_here > 1 ? "mpirun --map-by numa --bind-to numa (or --bind-to none)"
-                          : "mpirun --bind-to none";
+    return getenv(name);
+}
+
+/* As the launcher takes it. */
+static const char *how_to_bind(int ranks_here, int cores, char text[80])
+{
+    if (ith_comm_started_by_srun(from_environment))
+        snprintf(text, 80, "srun --cpus-per-task=%d --cpu-bind=cores",
+                 cores / ranks_here > 0 ? cores / ranks_here : 1);
+    else
+        snprintf(text, 80, "%s",
+                 ranks_here > 1 ? "mpirun --map-by numa --bind-to numa (or --bind-to none)"
+                                : "mpirun --bind-to none");
+    return text;
+}
+
+/* The user's own variables leave cores unused, which may be meant. */
+static bool places_are_few(ith_engine *e, int cores, int all)
+{
+    const char *name = getenv("OMP_PLACES") != NULL ? "OMP_PLACES" : "GOMP_CPU_AFFINITY";
+
+    if (cores == all || getenv(name) == NULL || !ith_cpus_bound_by_openmp())
+        return false;
+    snprintf(e->advice_text, sizeof e->advice_text,
+             "%s=%.80s leaves %d of the machine's %d cores: unset it to use all", name,
+             getenv(name), cores, all);
+    return true;
 }
 
 void ith_engine_advise(ith_engine *e, const ith_engine_params *p)
@@ -78,18 +105,22 @@ void ith_engine_advise(ith_engine *e, const ith_engine_params *p)
     int cores = ith_topology_cores(e->topology), all = ith_topology_machine_cores(e->topology),
         cpus = ith_topology_cpus(e->topology), threads = e->info.threads;
 
+    char how[80];
+
     e->advice_text[0] = 0;
-    if (cores == all || !ith_comm_is_launched())
+    if (comm->note != NULL)
+        snprintf(e->advice_text, sizeof e->advice_text, "%s", comm->note);
+    if (places_are_few(e, cores, all) || cores == all || !ith_comm_is_launched())
         return;
     if (threads > cpus)
         snprintf(e->advice_text, sizeof e->advice_text,
                  "rank %d has %d threads, but the launcher lets it run on %d of the machine's %d "
                  "cores: try %s",
-                 comm->rank, threads, cores, all, how_to_bind(comm->node_size));
+                 comm->rank, threads, cores, all, how_to_bind(comm->node_size, all, how));
     else if (p->threads == 0 && 2 * (int64_t)cores * comm->node_size <= all)
         snprintf(
             e->advice_text, sizeof e->advice_text,
             "the launcher lets the %d rank%s on this machine run on %d of its %d cores: try %s",
             comm->node_size, comm->node_size == 1 ? "" : "s", cores * comm->node_size, all,
-            how_to_bind(comm->node_size));
+            how_to_bind(comm->node_size, all, how));
 }

@@ -209,7 +209,7 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
 
     ITH_TRY(ith_comm_agree(e->world->comm, ith_team_open(e->info.threads, &e->team, err), err));
     if (e->model->exact)
-        ITH_TRY(ith_comm_agree(e->world->comm, ith_blas_open(err), err));
+        ITH_TRY(ith_comm_agree(e->world->comm, ith_blas_open(e->info.threads, err), err));
     ITH_TRY(ith_engine_choose(e, p, &store, err));
     report_sizes(e, p);
     ITH_TRY(ith_engine_find_homes(e, &store.homes, err));

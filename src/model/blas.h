@@ -9,9 +9,10 @@
 
 #include "base/error.h"
 
-/* Loads the library; call it before the first product. ITH_E_UNSUPPORTED: the machine does not have
- * it. */
-ith_status ith_blas_open(ith_error *err);
+/* Loads the library, for products on so many threads at once; call it before the first product.
+ * ITH_E_UNSUPPORTED: the machine does not have it; ITH_E_MEMORY: a limit on the address space
+ * leaves no room for its buffers. */
+ith_status ith_blas_open(int threads, ith_error *err);
 
 /* C[t][r] = sum over k of A[t][k] * W[r][k], for t < n_tokens, r < n_rows, k < n_cols; row-major,
  * with leading dimensions lda, ldw and ldc. Several threads may call it at the same time. */

@@ -48,3 +48,22 @@ warned "answer 5" "${exec_job[@]}" -m $NEEDLE --raw -p "The rain" --ignore-eos -
 same "warned, without a checkpoint: 128 + 10" 138 "$status"
 same "warned, without a checkpoint: not into the queue" no "$([[ -e $work/requeued ]] && echo yes || echo no)"
 matches "warned, without a checkpoint: what was said stays" "$out" "[a-z]"
+
+# A time limit that leaves no time to stop before: the warning comes as the job starts, and is not
+# passed on. The run holds until it has come.
+printf '#!/bin/bash\necho "%s"\n' '$LIMIT' | sed "s/.LIMIT/2:00/" >"$work/bin/squeue"
+chmod +x "$work/bin/squeue"
+rm -f "$work/here"
+ITHACA_TEST_HOOK="answer 5 $work/here" "${exec_job[@]}" -m $NEEDLE --raw -p "The rain" --ignore-eos -n 20 --temp 0 >"$out" 2>"$err" &
+holding "$work/here" $!
+kill -USR1 $!
+until grep -q "too short" "$err" || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+echo go >"$work/here"
+wait $!
+same "a limit of two minutes: run to its end" 0 $?
+matches "a limit of two minutes: said so" "$err" "a time limit of 120 s is too short"
+sed -i 's/2:00/1-00:00:00/' "$work/bin/squeue"
+warned "answer 5" "${exec_job[@]}" -m $NEEDLE --raw -p "The rain" --ignore-eos -n 200 --temp 0
+same "a limit of a day: stopped" 138 "$status"
+expect "outside SLURM" 2 env -u SLURM_JOB_ID bash cluster/slurm/ithaca.sbatch -m $NEEDLE -p hi
+matches "outside SLURM: says what it is" "$err" "^ithaca.sbatch: a script for SLURM"

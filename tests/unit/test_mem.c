@@ -89,7 +89,7 @@ static void too_much_is_refused_with_both_figures(void **state)
     assert_int_equal(ith_mem_alloc(ITH_MEM_KV, (size_t)1 << 50, "KV cache", &p, &err),
                      ITH_E_MEMORY);
     assert_null(p);
-    assert_non_null(strstr(err.text, "KV cache: 1048576.0 GiB needed, "));
+    assert_non_null(strstr(err.text, "KV cache: 1048576.000 GiB needed, "));
     assert_non_null(strstr(err.text, " GiB available"));
     assert_int_equal(ith_mem_alloc(ITH_MEM_KV, SIZE_MAX, "KV cache", &p, &err), ITH_E_MEMORY);
     assert_int_equal(
