@@ -239,6 +239,22 @@ static bool has_all(const char *source, size_t len, const char *const *texts)
     return true;
 }
 
+/* Does a literal begin a system turn with a text of its own, or open a thought? Qwen3's template
+ * does neither; templates made from it do. */
+static bool writes_more(const char *source, size_t len)
+{
+    static const char system[] = "<|im_start|>system\\n";
+    const char *at = source, *end = source + len;
+
+    while ((at = memmem(at, (size_t)(end - at), system, sizeof system - 1)) != NULL) {
+        at += sizeof system - 1;
+        if (at < end && *at != '\'' && *at != '"')
+            return true;
+    }
+    return memmem(source, len, "'<think>\\n'", 11) != NULL ||
+           memmem(source, len, "\"<think>\\n\"", 11) != NULL;
+}
+
 /* Qwen3's template is long, and its edited copies in circulation differ in what does not matter
  * here. So it is recognised by its essential statements. */
 ith_chat_kind ith_chat_detect(const char *source, size_t len)
@@ -254,7 +270,9 @@ ith_chat_kind ith_chat_detect(const char *source, size_t len)
 
     if (source == NULL)
         return ITH_CHAT_UNKNOWN;
-    return has_all(source, len, qwen3) ? ITH_CHAT_QWEN3 : simple_kind(source, len);
+    if (has_all(source, len, qwen3))
+        return writes_more(source, len) ? ITH_CHAT_UNKNOWN : ITH_CHAT_QWEN3;
+    return simple_kind(source, len);
 }
 
 /* ---- Reading a template from a folder ---- */

@@ -67,6 +67,34 @@ static void test_detects_chatml(void **state)
                 ITH_CHAT_CHATML);
 }
 
+/* Qwen3's template with one text replaced by another. */
+static void expect_changed(const char *old, const char *new, ith_chat_kind kind)
+{
+    json_t *root = golden();
+    const char *source =
+        json_string_value(json_object_get(json_object_get(root, "templates"), "qwen3"));
+    const char *at = strstr(source, old);
+    char *changed = NULL;
+
+    assert_non_null(at);
+    assert_true(asprintf(&changed, "%.*s%s%s", (int)(at - source), source, new, at + strlen(old)) >
+                0);
+    expect_kind(changed, kind);
+    free(changed);
+    json_decref(root);
+}
+
+static void test_refuses_templates_made_from_qwen3(void **state)
+{
+    const char *last = "{{- '<|im_start|>assistant\\n' }}";
+
+    (void)state;
+    expect_changed(last, last, ITH_CHAT_QWEN3);
+    expect_changed(last, "{{- '<|im_start|>assistant\\n' }}{{- '<think>\\n' }}", ITH_CHAT_UNKNOWN);
+    expect_changed("{%- set ns = ", "{{- '<|im_start|>system\\nYou are Orla.' }}{%- set ns = ",
+                   ITH_CHAT_UNKNOWN);
+}
+
 static void test_refuses_others(void **state)
 {
     (void)state;
@@ -217,9 +245,13 @@ static void test_reads_template(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_detects_golden), cmocka_unit_test(test_detects_chatml),
-        cmocka_unit_test(test_refuses_others), cmocka_unit_test(test_formats_golden),
-        cmocka_unit_test(test_format_errors),  cmocka_unit_test(test_reads_template),
+        cmocka_unit_test(test_detects_golden),
+        cmocka_unit_test(test_detects_chatml),
+        cmocka_unit_test(test_refuses_templates_made_from_qwen3),
+        cmocka_unit_test(test_refuses_others),
+        cmocka_unit_test(test_formats_golden),
+        cmocka_unit_test(test_format_errors),
+        cmocka_unit_test(test_reads_template),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
