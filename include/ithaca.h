@@ -312,7 +312,7 @@ typedef struct ith_engine_params {
 
     int64_t ctx;    /* largest timeline of a session in tokens; 0: what the model was trained for */
     int64_t chunk;  /* prompt tokens computed at a time by all ranks together; 0: 512 per rank */
-    int64_t memory; /* bytes that a rank may use for everything; 0: what the machine has to offer */
+    int64_t memory; /* bytes this rank may use for everything; 0: what the machine has to offer */
 
     ith_distribution distribution; /* default: ITH_DISTRIBUTION_AUTO */
     ith_offload offload;           /* default: ITH_OFFLOAD_DISK */

@@ -24,7 +24,6 @@ ith_status ith_params_alike(ith_comm *comm, const ith_engine_params *p, ith_erro
     ith_same_int(&same, "exact", p->exact);
     ith_same_int(&same, "the context", p->ctx);
     ith_same_int(&same, "the chunk", p->chunk);
-    ith_same_int(&same, "the memory limit", p->memory);
     ith_same_int(&same, "the weight distribution", p->distribution);
     ith_same_int(&same, "the offload", p->offload);
     ith_same_text(&same, "the scaling of rotary positions", p->rope_scaling);

@@ -6,7 +6,7 @@
 #include "engine/engine.h"
 
 /* Collective. ITH_E_COMM names a rank and the parameter in which it differs from rank 0. Functions
- * count as given or not; the number of threads may differ. */
+ * count as given or not; threads and the memory limit may differ. */
 ith_status ith_params_alike(ith_comm *comm, const ith_engine_params *params, ith_error *err);
 
 /* Collective, when the load plan is made. Compares hyperparameters, rotary frequencies, the tensors

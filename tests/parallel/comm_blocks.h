@@ -123,9 +123,8 @@ static inline void do_alltoall(ith_comm *comm)
 static inline int run_cases(void (*const cases[])(ith_comm *), size_t n)
 {
     ith_comm *comm;
-    char note[ITH_COMM_NOTE];
     ith_error err;
-    if (ith_comm_open_world(&comm, note, &err) != ITH_OK) {
+    if (ith_comm_open_mpi(&ith_mpi_defaults, &comm, &err) != ITH_OK) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }

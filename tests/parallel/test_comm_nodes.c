@@ -78,7 +78,7 @@ static void too_much_memory_is_refused_on_all_ranks(ith_comm *comm)
     CHECK(comm, comm->ops->shared_alloc(comm, (size_t)1 << 55, "weights", NULL, NULL, &p, &err) ==
                     ITH_E_MEMORY);
     CHECK(comm, p == NULL);
-    CHECK(comm, strstr(err.text, "weights: 33554432.0 GiB needed") != NULL);
+    CHECK(comm, strstr(err.text, "weights: 33554432.000 GiB needed") != NULL);
     CHECK(comm,
           comm->ops->shared_alloc(comm, SIZE_MAX, "weights", NULL, NULL, &p, &err) == ITH_E_MEMORY);
     CASE_OK(comm);
@@ -95,7 +95,7 @@ static void full_file_system_is_refused_on_all_ranks(ith_comm *comm)
     ith_status status = other->ops->shared_alloc(other, 1 << 20, "weights", NULL, NULL, &p, &err);
     if (comm->node_size > 1) {
         CHECK(comm, status == ITH_E_MEMORY && p == NULL);
-        CHECK(comm, strstr(err.text, "/proc has 0.0 GiB left") != NULL);
+        CHECK(comm, strstr(err.text, "/proc has 0.000 GiB left") != NULL);
     } else {
         CHECK(comm, status == ITH_OK); /* a rank alone needs no file */
     }

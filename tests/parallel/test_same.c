@@ -79,7 +79,6 @@ CHANGE(other_stats, params->stats = "none")
 CHANGE(is_exact, params->exact = true)
 CHANGE(other_ctx, params->ctx = 100)
 CHANGE(other_chunk, params->chunk = 16)
-CHANGE(other_memory, params->memory = (int64_t)1 << 30)
 CHANGE(is_streamed, params->distribution = ITH_DISTRIBUTION_STREAMED)
 CHANGE(other_offload, params->offload = ITH_OFFLOAD_RAM)
 CHANGE(other_rope, params->rope_scaling = "linear:2")
@@ -101,7 +100,6 @@ static const struct {
     {is_exact, "exact is 1, and 0"},
     {other_ctx, "the context is 100, and 256"},
     {other_chunk, "the chunk is 16, and 64"},
-    {other_memory, "the memory limit is"},
     {is_streamed, "the weight distribution is"},
     {other_offload, "the offload is"},
     {other_rope, "the scaling of rotary positions is linear:2"},
