@@ -217,18 +217,20 @@ check-long: setup
 asan:
 	@$(AGAIN) CONFIG=asan check
 
+CLANG ?= clang-14
+
 .PHONY: fuzz
 ## fuzz: every fuzz target for FUZZ_TIME=60 seconds, by clang and libFuzzer (tests/fuzz/README.md)
 fuzz: setup
 	@scripts/setup.sh fuzz
-	@$(AGAIN) CONFIG=fuzz FUZZ_COMPILER=clang-14 fuzzers
+	@$(AGAIN) CONFIG=fuzz FUZZ_COMPILER="$(CLANG)" fuzzers
 	@tests/fuzz/run.sh build/fuzz
 
 .PHONY: fuzz-coverage
 ## fuzz-coverage: which lines of text, formats and keep the corpus reaches, by llvm-cov
 fuzz-coverage: setup
 	@scripts/setup.sh fuzz
-	@$(AGAIN) CONFIG=cover FUZZ_COMPILER=clang-14 fuzzers
+	@$(AGAIN) CONFIG=cover FUZZ_COMPILER="$(CLANG)" fuzzers
 	@tests/fuzz/coverage.sh build/cover
 
 .PHONY: model

@@ -16,7 +16,7 @@ for source in tests/fuzz/fuzz_*.c; do
     [[ $name != main ]] || continue
     LLVM_PROFILE_FILE=$build/profiles/$name.raw "$build/tests/fuzz/fuzz_$name" "$corpus/$name" >"$build/profiles/$name.log" 2>&1 ||
         echo "fuzz_$name failed: $build/profiles/$name.log"
-    objects+=(-object "$build/tests/fuzz/fuzz_$name")
+    objects+=(${objects:+-object} "$build/tests/fuzz/fuzz_$name") # the first has no option
 done
 llvm-profdata-14 merge -o "$build/profiles/all" "$build"/profiles/*.raw
 llvm-cov-14 show "${objects[@]}" -instr-profile="$build/profiles/all" src/text src/formats src/keep -output-dir="$build/coverage" >/dev/null
