@@ -43,7 +43,7 @@ for ranks in 1 2 3; do
         find_budget "$ranks" "$model"
         matches "$name: streamed" "$out" '"distribution":"streamed'
         asked=$(sort -n "$work/count" | head -n 1) # of the rank that read least
-        same "$name: read in every pass" yes "$( ((asked * ranks > 40000000)) && echo yes || echo "$asked bytes")"
+        same "$name: read in every pass" yes "$( ((asked * ranks > 25000000)) && echo yes || echo "$asked bytes")"
         for percent in 0 25 75; do
             expect "$name, $percent%: fails" 1 start "$ranks" "$model" FAULT_AFTER=$((asked / 100 * percent))
             same "$name, $percent%: one error" 1 "$(grep -c '^ithaca: ' "$err")"
