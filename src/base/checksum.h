@@ -12,6 +12,9 @@
 
 uint64_t ith_checksum(const void *data, size_t bytes);
 
+/* Of what `digest` stands for, followed by data. Not the checksum of the two in one buffer. */
+uint64_t ith_checksum_more(uint64_t digest, const void *data, size_t bytes);
+
 /* Is what was stored with this checksum damaged, now that it has that one? Built for fuzzing,
  * nothing is, because nothing behind a wrong checksum would be reached
  * (llvm.org/docs/LibFuzzer.html, "Fuzzer-friendly build mode"). */

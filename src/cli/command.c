@@ -87,12 +87,13 @@ void ith_cli_notes(const ith_cli *cli, const char *lines)
 
 void ith_cli_advise(const ith_cli *cli, const ith_engine *engine, bool quiet)
 {
-    const char *advice = ith_engine_get_info(engine)->advice;
+    const ith_engine_info *info = ith_engine_get_info(engine);
 
-    if (!quiet)
-        ith_cli_notes(cli, ith_engine_get_info(engine)->notes);
-    if (!quiet && advice[0] != 0)
-        ith_cli_note(cli, "%s", advice);
+    if (quiet)
+        return;
+    ith_cli_notes(cli, ith_world_note(cli->world));
+    ith_cli_notes(cli, info->notes);
+    ith_cli_notes(cli, info->advice);
 }
 
 void ith_cli_check_length(const ith_cli *cli, const ith_engine *engine, int64_t n, bool quiet)

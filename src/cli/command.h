@@ -44,8 +44,8 @@ ith_status ith_cli_agree(const ith_cli *cli, ith_status status);
 /* Each line as a note. */
 void ith_cli_notes(const ith_cli *cli, const char *lines);
 
-/* Unless `quiet`, notes on what is unusual in the model's files, and if the launcher binds ranks so
- * that cores stay unused. */
+/* Unless `quiet`, notes on how the world was opened, on what is unusual in the model's files, and
+ * if the launcher binds ranks so that cores stay unused. */
 void ith_cli_advise(const ith_cli *cli, const ith_engine *engine, bool quiet);
 
 /* A note, unless `quiet`, if a text of n tokens is longer than the model was trained for. */

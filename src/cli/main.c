@@ -87,8 +87,6 @@ static int run(ith_cli *cli, int argc, char **argv)
     }
     if (cli->size == 1 && cli->rank != 0) /* rank 0 alone has something to do */
         return ITH_EXIT_DONE;
-    if (ith_world_note(cli->world)[0] != 0)
-        ith_cli_note(cli, "%s", ith_world_note(cli->world));
     ith_stop_install(cli->rank == 0);
     ith_buserror_install(cli->rank, cli->size);
     return check_stdout(cli, dispatch(cli, argc, argv));

@@ -30,6 +30,8 @@ typedef struct ith_comm ith_comm;
 /* Flights, numbered from 0: exchanges and lists of messages that may be in progress together. */
 enum { ITH_FLIGHTS = 8 };
 
+enum { ITH_COMM_NOTE = 240 };
+
 /* An all-to-all. Block r of `send`, send_counts[r] bytes at send_displs[r], goes to rank r; the
  * block from rank r lands at recv_displs[r]. */
 typedef struct ith_alltoall {
@@ -147,7 +149,7 @@ struct ith_comm {
     int node_rank, node_size;     /* of the ranks of this node, in rank order */
     int node, n_nodes;            /* nodes are numbered in the order of their lowest ranks */
     const int *node_of;           /* [size] the node of each rank */
-    const char *note;             /* what the user should know of the transport; NULL: nothing */
+    char note[ITH_COMM_NOTE];     /* what the user should know of how it was opened; "": nothing */
     int domain_rank, domain_size; /* of this rank's memory domain; see split_domains */
     ith_exchange exchange;        /* the strategy asked for */
     /* Consecutive parcels of one rank in a list travel as one message of up to so many bytes; 0,

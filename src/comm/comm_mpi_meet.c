@@ -6,22 +6,15 @@
  */
 #include "comm/comm_mpi_meet.h"
 
+#include "base/progress.h"
 #include "comm/comm_mpi.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { TAG = 22001, TEXT = 512, PATIENCE_S = 10 };
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static __attribute__((noreturn)) void end_all(int rank, int silent)
 {
@@ -37,14 +30,14 @@ static __attribute__((noreturn)) void end_all(int rank, int silent)
 static void hear(int rank, int from, char text[TEXT])
 {
     const struct timespec nap = {0, 200000};
-    double until = now_s() + PATIENCE_S;
+    double until = ith_now_s() + PATIENCE_S;
     int there = 0;
 
     for (;;) {
         MPI_Iprobe(from, TAG, MPI_COMM_WORLD, &there, MPI_STATUS_IGNORE);
         if (there)
             break;
-        if (now_s() > until)
+        if (ith_now_s() > until)
             end_all(rank, from);
         nanosleep(&nap, NULL);
     }

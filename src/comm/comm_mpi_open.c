@@ -12,6 +12,7 @@
 #include "comm/comm_mpi_nodes.h"
 #include "comm/single_copy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -196,7 +197,7 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
     ith_mpi_impl *impl = ith_mpi_of(comm);
     impl->message_bytes = options->message_bytes;
     impl->windows_only = options->windows_only;
-    comm->note = note;
+    snprintf(comm->note, sizeof comm->note, "%s", note != NULL ? note : "");
     impl->finalize = started;
     make_world(comm, MPI_COMM_WORLD);
     ith_status status =

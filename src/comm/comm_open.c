@@ -50,18 +50,6 @@ int ith_comm_promised_ranks(const char *(*get)(const char *name))
     return first_number(get, names, sizeof names / sizeof *names);
 }
 
-int ith_comm_promised_rank(const char *(*get)(const char *name))
-{
-    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
-                                        "SLURM_PROCID"};
-    return first_number(get, names, sizeof names / sizeof *names);
-}
-
-bool ith_comm_started_by_srun(const char *(*get)(const char *name))
-{
-    return get("SLURM_STEP_ID") && get("SLURM_PROCID") && !get("OMPI_COMM_WORLD_SIZE");
-}
-
 static const char *from_environment(const char *name)
 {
     return getenv(name);
@@ -70,6 +58,20 @@ static const char *from_environment(const char *name)
 bool ith_comm_is_launched(void)
 {
     return ith_comm_mpi_running() || ith_comm_launcher(from_environment) != ITH_LAUNCHER_NONE;
+}
+
+bool ith_comm_is_started_by_srun(void)
+{
+    return getenv("SLURM_STEP_ID") && getenv("SLURM_PROCID") && !getenv("OMPI_COMM_WORLD_SIZE");
+}
+
+int ith_comm_launched_rank(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                        "SLURM_PROCID"};
+    return ith_comm_launcher(from_environment) == ITH_LAUNCHER_NONE
+               ? 0
+               : first_number(from_environment, names, sizeof names / sizeof *names);
 }
 
 ith_status ith_comm_ranks_per_node(const char *(*get)(const char *name), int *ranks, ith_error *err)
@@ -95,7 +97,7 @@ static ith_status open_mpi(ith_comm **comm, ith_error *err)
 
 /* The launcher of another MPI starts N processes that each see one rank: N copies of the same
  * work. A launcher's only process needs no MPI, so a script under it may run Ithaca many times. */
-static ith_status open_launched(ith_comm **comm, char note[ITH_COMM_NOTE], ith_error *err)
+static ith_status open_launched(ith_comm **comm, ith_error *err)
 {
     int promised = ith_comm_promised_ranks(from_environment);
     char gone[ITH_COMM_NOTE / 2];
@@ -103,10 +105,11 @@ static ith_status open_launched(ith_comm **comm, char note[ITH_COMM_NOTE], ith_e
     if (promised == 1)
         return ith_comm_open_self(comm, err);
     if (ith_comm_launcher_is_gone(from_environment, gone, sizeof gone)) {
-        snprintf(note, ITH_COMM_NOTE,
+        ITH_TRY(ith_comm_open_self(comm, err));
+        snprintf((*comm)->note, sizeof(*comm)->note,
                  "this shell has variables of a launcher that has ended (%s): running as one rank",
                  gone);
-        return ith_comm_open_self(comm, err);
+        return ITH_OK;
     }
     ITH_TRY(open_mpi(comm, err));
     if ((*comm)->size > 1 || promised <= 1)
@@ -119,15 +122,14 @@ static ith_status open_launched(ith_comm **comm, char note[ITH_COMM_NOTE], ith_e
                     promised, ith_comm_library());
 }
 
-ith_status ith_comm_open_world(ith_comm **comm, char note[ITH_COMM_NOTE], ith_error *err)
+ith_status ith_comm_open_world(ith_comm **comm, ith_error *err)
 {
     *comm = NULL;
-    note[0] = 0;
     if (ith_comm_mpi_running())
         return open_mpi(comm, err);
     switch (ith_comm_launcher(from_environment)) {
     case ITH_LAUNCHER_MPI:
-        return open_launched(comm, note, err);
+        return open_launched(comm, err);
     case ITH_LAUNCHER_SRUN_WITHOUT_PMI:
         return ith_fail(err, ITH_E_COMM,
                         "srun started %s tasks without PMI, so they cannot find each other: use "

@@ -8,17 +8,19 @@
 
 #include "comm/comm.h"
 
-enum { ITH_COMM_NOTE = 200 };
+/* Collective over all ranks that were started; once per process. *comm is the caller's; its note
+ * says so where the launcher whose variables are set has ended, so that this is one rank.
+ * ITH_E_COMM: the ranks cannot find each other (srun without PMI, the launcher of another MPI), MPI
+ * does not start, or a rank is another build. ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE is not a number
+ * from 1 on. */
+ith_status ith_comm_open_world(ith_comm **comm, ith_error *err);
 
-/* Collective over all ranks that were started; once per process. *comm is the caller's. `note`, if
- * not empty, is what a user should know: the launcher whose variables are set has ended, so this is
- * one rank. ITH_E_COMM: the ranks cannot find each other (srun without PMI, the launcher of another
- * MPI), MPI does not start, or a rank is another build. ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE is
- * not a number from 1 on. */
-ith_status ith_comm_open_world(ith_comm **comm, char note[ITH_COMM_NOTE], ith_error *err);
-
-/* Did a launcher start this process, or the program MPI? Not collective. */
+/* Not collective. Did a launcher start this process, or the program MPI? Was it srun, and not
+ * mpirun inside an allocation? The rank that the launcher's variables give; 0 without a
+ * launcher. */
 bool ith_comm_is_launched(void);
+bool ith_comm_is_started_by_srun(void);
+int ith_comm_launched_rank(void);
 
 /* The MPI library's name and version, such as "Open MPI v4.1.4". Not collective. */
 const char *ith_comm_library(void);
@@ -33,14 +35,8 @@ typedef enum ith_launcher {
 
 ith_launcher ith_comm_launcher(const char *(*get)(const char *name));
 
-/* Did srun start the ranks, not mpirun inside an allocation? */
-bool ith_comm_started_by_srun(const char *(*get)(const char *name));
-
 /* The number of ranks that the launcher's variables promise; 0 where they do not say. */
 int ith_comm_promised_ranks(const char *(*get)(const char *name));
-
-/* The rank of this process by those variables; 0 where they do not say. */
-int ith_comm_promised_rank(const char *(*get)(const char *name));
 
 /* ITHACA_RANKS_PER_NODE; 0 where it is not set. ITH_E_ARGUMENT: not a number from 1 on. */
 ith_status ith_comm_ranks_per_node(const char *(*get)(const char *name), int *ranks,

@@ -10,21 +10,14 @@
 
 /* ---- The list ---- */
 
-/* The digest of what came before, and of this. */
-static void digest_more(ith_same *same, const char *text)
-{
-    uint64_t both[] = {same->digest, ith_checksum(text, strlen(text) + 1)};
-    same->digest = ith_checksum(both, sizeof both);
-}
-
 void ith_same_text(ith_same *same, const char *name, const char *value)
 {
     const char *shown = value != NULL ? value : "not given";
     size_t room = sizeof same->items - (size_t)same->used, n = strlen(name) + 1,
            len = strnlen(shown, ITH_SAME_VALUE);
 
-    digest_more(same, name);
-    digest_more(same, shown);
+    same->digest = ith_checksum_more(same->digest, name, n);
+    same->digest = ith_checksum_more(same->digest, shown, strlen(shown) + 1);
     if (n + len + 1 > room)
         return;
     memcpy(same->items + same->used, name, n);
@@ -121,8 +114,7 @@ ith_status ith_comm_same_digests(ith_comm *comm, const uint64_t *digests, int64_
     if (comm->size == 1 || is_same(comm, ith_checksum(digests, bytes)))
         return ITH_OK;
     first = malloc(bytes);
-    status = first != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for %zu bytes", bytes);
-    status = ith_comm_agree(comm, status, err);
+    status = ith_comm_agree_memory(comm, first, "digests to compare", err);
     if (status == ITH_OK) {
         memcpy(first, digests, bytes);
         comm->ops->bcast(comm, first, (int64_t)bytes, 0);

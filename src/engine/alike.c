@@ -3,6 +3,7 @@
 
 #include "base/checksum.h"
 #include "comm/same.h"
+#include "formats/filereader.h"
 #include "formats/hparams_json.h"
 #include "formats/packfile.h"
 
@@ -41,57 +42,91 @@ ith_status ith_params_alike(ith_comm *comm, const ith_engine_params *p, ith_erro
 
 enum { SAMPLES = 4096, SAMPLE_BYTES = 256, SAMPLES_OF_TENSOR = 16 };
 
-static uint64_t mix(uint64_t digest, const void *data, size_t bytes)
+/* Takes samples of tensors with pread: touching a mapping would leave its pages in this process. */
+typedef struct sampler {
+    int64_t n;            /* of each tensor */
+    ith_filereader *file; /* read last; NULL: none yet */
+} sampler;
+
+static ith_status add_bytes(sampler *s, const ith_tensor *t, size_t at, size_t bytes,
+                            uint64_t *digest, ith_error *err)
 {
-    const uint64_t both[] = {digest, ith_checksum(data, bytes)};
-    return ith_checksum(both, sizeof both);
+    const uint8_t *data;
+    ith_status status;
+
+    if (s->file == NULL || ith_filereader_file(s->file) != t->mapping) {
+        ith_filereader_close(s->file);
+        s->file = NULL;
+        ITH_TRY(ith_filereader_open(t->mapping, ITH_CACHED, &s->file, err));
+    }
+    status =
+        ith_filereader_get(s->file, (uint64_t)(t->data - t->mapping->data) + at, bytes, &data, err);
+    if (status != ITH_OK)
+        return ith_fail_prefix(err, status, "%s: tensor %s", t->file, t->name);
+    *digest = ith_checksum_more(*digest, data, bytes);
+    return ITH_OK;
 }
 
-/* `n` windows of the tensor, the first and the last bytes among them; all of a small one. */
-static uint64_t mix_samples(uint64_t digest, const ith_tensor *t, size_t n)
+/* Windows of the tensor, the first and the last bytes among them; all of a small one. */
+static ith_status add_samples(sampler *s, const ith_tensor *t, uint64_t *digest, ith_error *err)
 {
-    size_t window = SAMPLE_BYTES;
+    int64_t last = (int64_t)t->bytes - SAMPLE_BYTES;
 
     if (t->mapping == NULL)
-        return digest;
-    if (t->bytes <= n * window)
-        return mix(digest, t->data, t->bytes);
-    for (size_t i = 0; i < n; i++) {
-        size_t last = t->bytes - window,
-               at = n == 1 ? last / 2 : (size_t)((double)last / (double)(n - 1) * (double)i);
-        digest = mix(digest, t->data + (at < last ? at : last), window);
+        return ITH_OK;
+    if (t->bytes <= (size_t)s->n * SAMPLE_BYTES)
+        return add_bytes(s, t, 0, t->bytes, digest, err);
+    for (int64_t i = 0; i < s->n; i++) {
+        int64_t at =
+            s->n == 1 ? last / 2 : last / (s->n - 1) * i + last % (s->n - 1) * i / (s->n - 1);
+        ITH_TRY(add_bytes(s, t, (size_t)at, SAMPLE_BYTES, digest, err));
     }
-    return digest;
+    return ITH_OK;
 }
 
-static uint64_t mix_checksums(uint64_t digest, const ith_packed *packed)
+static void add_checksums(const ith_packed *packed, uint64_t *digest)
 {
     for (int64_t i = 0; i < packed->n_tiles; i++) {
         ith_pack_tile tile = ith_pack_tile_get(packed, i);
-        digest = mix(digest, &tile.checksum, sizeof tile.checksum);
+        *digest = ith_checksum_more(*digest, &tile.checksum, sizeof tile.checksum);
     }
+}
+
+/* How the entry is made of its tensor: name, shape and layout, weights of its columns. */
+static uint64_t description_digest(const ith_entry *e)
+{
+    const ith_tensor *t = e->tensor;
+    const int64_t form[] = {e->n_units,   (int64_t)e->unit_bytes,
+                            e->first_row, e->matrix != NULL ? (int64_t)e->matrix->layout : -1,
+                            t->dtype,     t->n_dims};
+    uint64_t digest = ith_checksum(e->name, strlen(e->name));
+
+    digest = ith_checksum_more(digest, form, sizeof form);
+    digest = ith_checksum_more(digest, t->dims, (size_t)t->n_dims * sizeof *t->dims);
+    if (e->importance != NULL)
+        digest = ith_checksum_more(digest, e->importance,
+                                   (size_t)e->matrix->cols * sizeof *e->importance);
     return digest;
 }
 
-static uint64_t entry_digest(const ith_entry *e, size_t samples)
+static ith_status entry_digest(sampler *s, const ith_entry *e, uint64_t *digest, ith_error *err)
 {
-    const ith_tensor *t = e->tensor;
-    const int64_t shape[] = {e->n_units,
-                             (int64_t)e->unit_bytes,
-                             e->matrix != NULL ? (int64_t)e->matrix->layout : -1,
-                             e->first_row,
-                             t->dtype,
-                             t->n_dims,
-                             t->dims[0],
-                             t->n_dims > 1 ? t->dims[1] : 1,
-                             t->n_dims > 2 ? t->dims[2] : 1,
-                             t->n_dims > 3 ? t->dims[3] : 1};
-    uint64_t digest = mix(0, e->name, strlen(e->name));
+    *digest = description_digest(e);
+    if (e->tensor->packed == NULL)
+        return add_samples(s, e->tensor, digest, err);
+    add_checksums(e->tensor->packed, digest);
+    return ITH_OK;
+}
 
-    digest = mix(digest, shape, sizeof shape);
-    if (e->importance != NULL)
-        digest = mix(digest, e->importance, (size_t)e->matrix->cols * sizeof *e->importance);
-    return t->packed != NULL ? mix_checksums(digest, t->packed) : mix_samples(digest, t, samples);
+static ith_status make_digests(const ith_load_plan *plan, uint64_t *digests, ith_error *err)
+{
+    sampler s = {.n = ith_max(1, ith_min(SAMPLES_OF_TENSOR, SAMPLES / (int64_t)plan->n_entries))};
+    ith_status status = ITH_OK;
+
+    for (size_t i = 0; status == ITH_OK && i < plan->n_entries; i++)
+        status = entry_digest(&s, &plan->entries[i], &digests[i], err);
+    ith_filereader_close(s.file);
+    return status;
 }
 
 static const char *entry_name(const void *user, int64_t i)
@@ -104,15 +139,11 @@ static ith_status compare_weights(const ith_engine *e, ith_error *err)
 {
     const ith_load_plan *plan = ith_store_load_plan(e->store);
     ith_comm *comm = e->world->comm;
-    size_t each = ith_max(1, ith_min(SAMPLES_OF_TENSOR, SAMPLES / (int64_t)plan->n_entries));
     uint64_t *digests = calloc(plan->n_entries, sizeof *digests);
-    ith_status status = digests != NULL
-                            ? ITH_OK
-                            : ith_fail(err, ITH_E_MEMORY, "no memory for the tensors' digests");
+    ith_status status = ith_comm_agree_memory(comm, digests, "the digests of the tensors", err);
 
-    status = ith_comm_agree(comm, status, err);
-    for (size_t i = 0; status == ITH_OK && i < plan->n_entries; i++)
-        digests[i] = entry_digest(&plan->entries[i], each);
+    if (status == ITH_OK)
+        status = ith_comm_agree(comm, make_digests(plan, digests, err), err);
     if (status == ITH_OK)
         status =
             ith_comm_same_digests(comm, digests, (int64_t)plan->n_entries, entry_name, plan, err);

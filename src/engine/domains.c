@@ -68,15 +68,10 @@ ith_status ith_engine_find_homes(ith_engine *e, ith_homes *homes, ith_error *err
     return ITH_OK;
 }
 
-static const char *from_environment(const char *name)
-{
-    return getenv(name);
-}
-
 /* As the launcher takes it. */
 static const char *how_to_bind(int ranks_here, int cores, char text[80])
 {
-    if (ith_comm_started_by_srun(from_environment))
+    if (ith_comm_is_started_by_srun())
         snprintf(text, 80, "srun --cpus-per-task=%d --cpu-bind=cores",
                  cores / ranks_here > 0 ? cores / ranks_here : 1);
     else
@@ -104,12 +99,9 @@ void ith_engine_advise(ith_engine *e, const ith_engine_params *p)
     ith_comm *comm = e->world->comm;
     int cores = ith_topology_cores(e->topology), all = ith_topology_machine_cores(e->topology),
         cpus = ith_topology_cpus(e->topology), threads = e->info.threads;
-
     char how[80];
 
     e->advice_text[0] = 0;
-    if (comm->note != NULL)
-        snprintf(e->advice_text, sizeof e->advice_text, "%s", comm->note);
     if (places_are_few(e, cores, all) || cores == all || !ith_comm_is_launched())
         return;
     if (threads > cpus)

@@ -3,11 +3,11 @@
 #include "base/ledger.h"
 #include "base/mem.h"
 #include "base/testhook.h"
+#include "comm/comm_open.h"
 #include "comm/comm_self.h"
 #include "comm/same.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static ith_status open_ledger(ith_world *world, ith_error *err)
 {
@@ -21,13 +21,12 @@ static ith_status open_ledger(ith_world *world, ith_error *err)
 
 static ith_status open_world(bool alone, ith_world **out, ith_error *err)
 {
-    char note[ITH_COMM_NOTE] = "";
     ith_comm *comm;
     ith_world *world;
     ith_status status;
 
     *out = NULL;
-    ITH_TRY(alone ? ith_comm_open_self(&comm, err) : ith_comm_open_world(&comm, note, err));
+    ITH_TRY(alone ? ith_comm_open_self(&comm, err) : ith_comm_open_world(&comm, err));
     world = calloc(1, sizeof *world);
     status = ith_comm_agree_memory(comm, world, "the world of ranks", err);
     if (status != ITH_OK) {
@@ -36,7 +35,6 @@ static ith_status open_world(bool alone, ith_world **out, ith_error *err)
         return status;
     }
     world->comm = comm;
-    memcpy(world->note, note, sizeof note);
     ith_test_hook_open(world->comm->rank);
     status = open_ledger(world, err);
     if (status != ITH_OK) {
@@ -59,21 +57,14 @@ ith_status ith_world_open_alone(ith_world **out, ith_error *err)
     return open_world(true, out, err);
 }
 
-static const char *from_environment(const char *name)
-{
-    return getenv(name);
-}
-
 int ith_launched_rank(void)
 {
-    return ith_comm_launcher(from_environment) == ITH_LAUNCHER_NONE
-               ? 0
-               : ith_comm_promised_rank(from_environment);
+    return ith_comm_launched_rank();
 }
 
 const char *ith_world_note(const ith_world *world)
 {
-    return world->note;
+    return world->comm->note;
 }
 
 ith_status ith_world_same(ith_world *world, const char *const *names, const char *const *values,

@@ -2,13 +2,12 @@
 #ifndef ITH_ENGINE_WORLD_H
 #define ITH_ENGINE_WORLD_H
 
-#include "comm/comm_open.h"
+#include "comm/comm.h"
 #include "ithaca.h"
 
 struct ith_world {
     ith_comm *comm;
     void *ledger; /* of the memory promised to the node's ranks (base/ledger.h) */
-    char note[ITH_COMM_NOTE];
 };
 
 #endif

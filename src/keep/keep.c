@@ -154,15 +154,6 @@ static ith_status check_same(ith_comm *comm, const ith_keep_params *params, ith_
     return ith_comm_same(comm, &same, err);
 }
 
-/* Collective. Does every rank have the same key? */
-static ith_status check_key(ith_comm *comm, const ith_key *key, ith_error *err)
-{
-    ith_same same = {0};
-
-    ith_same_data(&same, "the digest of the model", key, sizeof *key);
-    return ith_comm_same(comm, &same, err);
-}
-
 ith_status ith_session_keep(ith_session *session, const ith_keep_params *params, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
@@ -175,8 +166,6 @@ ith_status ith_session_keep(ith_session *session, const ith_keep_params *params,
     ITH_TRY(check(session, params, err));
     ITH_TRY(new_keep(session, params, &keep, err));
     status = ith_model_key(session->engine, &keep->root, err);
-    if (status == ITH_OK)
-        status = check_key(comm, &keep->root, err);
     if (status == ITH_OK)
         status = ith_comm_agree(comm, open_local(keep, params, err), err);
     if (status == ITH_OK)

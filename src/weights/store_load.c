@@ -69,12 +69,9 @@ static void add_sums(load_job *job, const owned_extent *p, const uint8_t *units)
 
     if (job->sums == NULL || p->entry->tensor->packed != NULL)
         return;
-    for (int64_t i = 0; i < p->n; i++) {
-        const uint64_t unit[] = {
-            (uint64_t)(p->first + i),
-            ith_checksum(units + (size_t)i * p->entry->unit_bytes, p->entry->unit_bytes)};
-        sum += ith_checksum(unit, sizeof unit);
-    }
+    for (int64_t i = 0; i < p->n; i++)
+        sum += ith_checksum_more((uint64_t)(p->first + i), units + (size_t)i * p->entry->unit_bytes,
+                                 p->entry->unit_bytes);
     __atomic_fetch_add(&job->sums[p->entry - job->store->plan.entries], sum, __ATOMIC_RELAXED);
 }
 

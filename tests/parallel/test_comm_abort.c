@@ -27,9 +27,8 @@ int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "";
     ith_comm *comm;
-    char note[ITH_COMM_NOTE];
     ith_error err;
-    if (ith_comm_open_world(&comm, note, &err) != ITH_OK) {
+    if (ith_comm_open_world(&comm, &err) != ITH_OK) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }

@@ -190,7 +190,6 @@ static void slurm_is_told_apart(void **state)
 static void srun_without_pmi_is_explained(void **state)
 {
     ith_comm *comm;
-    char note[ITH_COMM_NOTE];
     ith_error err;
     static const char *const pmi[] = {"OMPI_COMM_WORLD_SIZE",
                                       "PMIX_RANK",
@@ -205,12 +204,12 @@ static void srun_without_pmi_is_explained(void **state)
     setenv("SLURM_STEP_ID", "0", 1);
     setenv("SLURM_PROCID", "1", 1);
     setenv("SLURM_STEP_NUM_TASKS", "4", 1);
-    assert_int_equal(ith_comm_open_world(&comm, note, &err), ITH_E_COMM);
+    assert_int_equal(ith_comm_open_world(&comm, &err), ITH_E_COMM);
     assert_null(comm);
     assert_non_null(strstr(err.text, "srun started 4 tasks"));
     assert_non_null(strstr(err.text, "srun --mpi=pmix"));
     unsetenv("SLURM_STEP_NUM_TASKS");
-    assert_int_equal(ith_comm_open_world(&comm, note, &err), ITH_OK);
+    assert_int_equal(ith_comm_open_world(&comm, &err), ITH_OK);
     assert_string_equal(comm->ops->name, "self");
     ith_comm_close(comm);
 }
