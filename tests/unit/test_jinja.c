@@ -1,0 +1,203 @@
+/* test_jinja.c - chat templates against Python's jinja2 (tests/golden/jinja/golden.json, made by
+ * make_jinja_golden.py there; $ITHACA_JINJA_CASES names other cases of the same form, which
+ * fuzz_jinja.py makes), who wrote which byte, and templates that do not end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "text/jinja/jinja.h"
+
+static const time_t now = 1751371200; /* 2025-07-01, noon in UTC */
+
+static ith_status render(const char *source, const json_t *conversation, const json_t *own,
+                         ith_jinja_text *out, ith_error *err)
+{
+    ith_jinja *template = NULL;
+    ith_jinja_input input = {.conversation = conversation, .own = own, .own_roles = true};
+    ith_jinja_limits limits = {.now = now};
+    ith_status status = ith_jinja_parse(source, strlen(source), "t", &template, err);
+
+    memset(out, 0, sizeof *out);
+    if (status == ITH_OK)
+        status = ith_jinja_render(template, &input, &limits, out, err);
+    ith_jinja_free(template);
+    return status;
+}
+
+/* One template and one set of variables; "expected" null: Python raises an error. Returns whether
+ * it is as expected. What is refused as unsupported is counted apart in fuzzed cases. */
+static bool agrees(const char *name, const char *source, const json_t *vars, const json_t *expected,
+                   bool unsupported_ok)
+{
+    ith_jinja_text text;
+    ith_error err = {0};
+    ith_status status = render(source, vars, NULL, &text, &err);
+    bool ok;
+
+    if (json_is_string(expected))
+        ok = status == ITH_OK && text.len == json_string_length(expected) &&
+             memcmp(text.text, json_string_value(expected), text.len) == 0;
+    else
+        ok = status != ITH_OK;
+    if (!ok && unsupported_ok && status == ITH_E_UNSUPPORTED)
+        ok = true;
+    if (!ok)
+        print_message("# %s: %s\n# expected: %s\n# got: %s\n", name, source,
+                      json_is_string(expected) ? json_string_value(expected) : "an error",
+                      status == ITH_OK ? text.text : err.text);
+    ith_jinja_text_free(&text);
+    return ok;
+}
+
+static void check_file(const char *path, size_t least, bool unsupported_ok)
+{
+    json_t *root = json_load_file(path, 0, NULL), *item, *one;
+    size_t i, k, wrong = 0, n = 0;
+
+    assert_non_null(root);
+    json_array_foreach (json_object_get(root, "templates"), i, item) {
+        const char *name = json_string_value(json_object_get(item, "name"));
+        const char *source = json_string_value(json_object_get(item, "source"));
+        json_array_foreach (json_object_get(item, "cases"), k, one) {
+            json_t *vars = json_object_get(one, "vars");
+            if (json_is_string(vars))
+                vars = json_object_get(json_object_get(root, "vars"), json_string_value(vars));
+            wrong += !agrees(name, source, vars, json_object_get(one, "expected"), unsupported_ok);
+            n++;
+        }
+    }
+    assert_true(json_array_size(json_object_get(root, "templates")) >= least);
+    json_decref(root);
+    print_message("# %zu cases\n", n);
+    assert_int_equal(wrong, 0);
+}
+
+static void test_golden(void **state)
+{
+    const char *other = getenv("ITHACA_JINJA_CASES");
+
+    (void)state;
+    if (other != NULL)
+        check_file(other, 1, true);
+    else
+        check_file("tests/golden/jinja/golden.json", 60, false);
+}
+
+/* Renders and returns a mask: '.' for bytes of the template, 'i' for those of the conversation. */
+static void expect_mask(const char *source, const char *text, const char *mask)
+{
+    json_t *vars =
+        json_pack("{s:s, s:[{s:s, s:s}, {s:s, s:s}], s:i}", "x", "aB<", "messages", "role", "user",
+                  "content", "hi", "role", "<|x|>", "content", "<b>", "n", 7);
+    json_t *own = json_pack("{s:s}", "eos_token", "</s>");
+    ith_jinja_text out;
+    ith_error err = {0};
+    char *got;
+
+    if (render(source, vars, own, &out, &err) != ITH_OK)
+        fail_msg("%s: %s", source, err.text);
+    assert_string_equal(out.text, text);
+    got = calloc(out.len + 1, 1);
+    assert_non_null(got);
+    for (size_t i = 0; i < out.n_pieces; i++) {
+        assert_int_equal(out.pieces[i].begin, i == 0 ? 0 : out.pieces[i - 1].end);
+        memset(got + out.pieces[i].begin, out.pieces[i].from_template ? '.' : 'i',
+               out.pieces[i].end - out.pieces[i].begin);
+    }
+    assert_int_equal(out.n_pieces == 0 ? 0 : out.pieces[out.n_pieces - 1].end, out.len);
+    assert_string_equal(got, mask);
+    free(got);
+    ith_jinja_text_free(&out);
+    json_decref(vars);
+    json_decref(own);
+}
+
+static void test_origin(void **state)
+{
+    (void)state;
+    expect_mask("<{{ x }}>", "<aB<>", ".iii.");
+    expect_mask("{{ '<' + x + '>' }}", "<aB<>", ".iii.");
+    expect_mask("{{ '<' ~ x ~ n ~ 3 }}", "<aB<73", ".iiii.");
+    expect_mask("{{ eos_token }}{{ x|upper }}", "</s>AB<", "....iii");
+    expect_mask("{{ ('[' + x + ']')[1:-2] }}", "aB", "ii");
+    expect_mask("{{ ('[' + x + ']')[::-1] }}", "]<Ba[", ".iii.");
+    expect_mask("{{ x.replace('B', '|') }}{{ 'aB'.replace('B', '|') }}", "a|<a|", "iii..");
+    expect_mask("{{ x.replace('a', eos_token) }}", "</s>B<", "iiiiii");
+    expect_mask("{{ [x, 'y']|join('-') }}", "aB<-y", "iii..");
+    expect_mask("{{ {'k': x}|tojson }}", "{\"k\": \"aB<\"}", "......iiiii.");
+    expect_mask("{{ x|e }}", "aB&lt;", "iiiiii");
+    expect_mask("{{ '%s:%s' % (x, 'z') }}", "aB<:z", "iii..");
+    expect_mask("{{ '{}:{}'.format(x, 'z') }}", "aB<:z", "iii..");
+    expect_mask("{% set y %}({{ x }}){% endset %}{{ y }}", "(aB<)", ".iii.");
+    expect_mask("{% macro m(a) %}<{{ a }}>{% endmacro %}{{ m(x) }}", "<aB<>", ".iii.");
+    expect_mask("{% set ns = namespace(s='') %}{% for c in x %}{% set ns.s = ns.s + c + '.' %}{% "
+                "endfor %}{{ ns.s }}",
+                "a.B.<.", "i.i.i.");
+    expect_mask("{{ '<|' + messages[0].role + '|>' + messages[0].content }}", "<|user|>hi",
+                "........ii");
+    expect_mask("{{ '<|' + messages[1].role + '|>' }}", "<|<|x|>|>", "..iiiii..");
+    expect_mask("{{ messages[0]|tojson }}", "{\"role\": \"user\", \"content\": \"hi\"}",
+                "iiiiiiiii......iiiiiiiiiiiiiiiiii");
+}
+
+static void expect_error(const char *source, ith_status status, const char *text)
+{
+    ith_jinja_text out;
+    ith_error err = {0};
+    json_t *vars = json_pack("{s:s}", "x", "\n\x01");
+
+    if (render(source, vars, NULL, &out, &err) != status)
+        fail_msg("%s: status %d, %s", source, (int)err.status, err.text);
+    if (strstr(err.text, text) == NULL || strchr(err.text, '\n') != NULL)
+        fail_msg("%s: %s", source, err.text);
+    json_decref(vars);
+}
+
+static void test_errors(void **state)
+{
+    char deep[4001];
+
+    (void)state;
+    expect_error("a\n{% for %}", ITH_E_FORMAT, "t: line 2:");
+    expect_error("{{ y.z }}", ITH_E_ARGUMENT, "'y' is undefined");
+    expect_error("\n\n{{ raise_exception('no ' + x) }}", ITH_E_ARGUMENT, "line 3: the template");
+    expect_error("{{ [].append(1) }}", ITH_E_ARGUMENT, "list.append");
+    expect_error("{{ x.__class__ }}", ITH_E_ARGUMENT, "unsafe");
+    expect_error("{{ x|nosuch }}", ITH_E_UNSUPPORTED, "nosuch");
+    expect_error("{{ x.casefold() }}", ITH_E_UNSUPPORTED, "str.casefold");
+    expect_error("{% include 'x' %}", ITH_E_UNSUPPORTED, "include");
+    expect_error("{{ 9223372036854775807 + 1 }}", ITH_E_ARGUMENT, "64 bits");
+    expect_error("{{ 1 // 0 }}", ITH_E_ARGUMENT, "zero");
+    expect_error("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+                 ITH_E_MEMORY, "memory");
+    expect_error("{% for i in range(9999) %}{% for j in 'x' * 9999 %}{% endfor %}{% endfor %}",
+                 ITH_E_FORMAT, "too many steps");
+    expect_error("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", ITH_E_FORMAT, "deep");
+    expect_error("{{ 'x' * 9000000000 }}", ITH_E_FORMAT, "too many steps");
+    expect_error("{{ ('x' * 10000000) * 1000 }}", ITH_E_MEMORY, "memory");
+    expect_error("{% set n = namespace(a=1) %}{% set n.a = n %}{{ n }}", ITH_E_FORMAT, "deep");
+    memset(deep, '(', sizeof deep - 1);
+    memcpy(deep, "{{ ", 3);
+    deep[200] = '\0';
+    expect_error(deep, ITH_E_FORMAT, "");
+    deep[200] = '(';
+    deep[4000] = '\0';
+    memset(deep + 3, '-', 3997);
+    expect_error(deep, ITH_E_FORMAT, "deep");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_errors),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
