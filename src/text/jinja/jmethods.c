@@ -239,7 +239,6 @@ static void rsplit_space(ith_jrun *run, ith_jstr *s, int64_t most, ith_jlist *ou
         add_part(run, out, s, at, s->len);
         s = ith_jstr_strip(run, ith_jstr_part(run, s, 0, at), NULL, false, true);
     }
-    s = ith_jstr_strip(run, s, NULL, true, false);
     if (s->len > 0)
         add_part(run, out, s, 0, s->len);
     reverse(out);
