@@ -84,6 +84,7 @@ static void run_loop(ith_jrun *run, const ith_jnode *node, ith_jval items, int64
     const ith_jstr *name = ith_jstr_text(run, "loop");
     ith_jloop *loop = ith_jrun_alloc(run, 1, sizeof *loop);
     ith_jval value = {.kind = ITH_J_LOOP, .as.loop = loop};
+    bool completed = false;
 
     if (node->c != NULL)
         list = filtered(run, node, list);
@@ -91,12 +92,16 @@ static void run_loop(ith_jrun *run, const ith_jnode *node, ith_jval items, int64
     loop->node = node->recursive ? node : NULL;
     for (; loop->index0 < list->n; loop->index0++) {
         ith_jscope *scope = ith_jscope_new(run, run->scope);
+        ith_jflow flow;
         ith_jscope_set(run, scope, name, value);
         assign(run, scope, node->a, list->items[loop->index0]);
-        if (exec_in(run, &node->body, scope) == ITH_JBREAK)
-            return;
+        flow = exec_in(run, &node->body, scope);
+        completed = completed || flow == ITH_JNEXT;
+        if (flow == ITH_JBREAK)
+            break;
     }
-    if (list->n == 0)
+    /* As in Jinja2: also if no turn reached its end. */
+    if (!completed)
         exec_in(run, &node->otherwise, ith_jscope_new(run, run->scope));
 }
 

@@ -283,7 +283,7 @@ static ith_jval f_round(ith_jrun *run, ith_jval self, const ith_jargs *args)
     x = ith_jreal(self);
     if (ith_jstr_is(method, "common")) {
         if (self.kind != ITH_J_FLOAT)
-            return self;
+            return ith_jint(ith_jintegral(self));
         snprintf(text, sizeof text, "%.*f", (int)digits, x);
         return ith_jfloat(strtod(text, NULL));
     }
