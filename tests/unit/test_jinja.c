@@ -189,6 +189,7 @@ static void test_errors(void **state)
     deep[200] = '(';
     deep[4000] = '\0';
     memset(deep + 3, '-', 3997);
+    memcpy(deep + 3990, "1 }}", 5);
     expect_error(deep, ITH_E_FORMAT, "deep");
 }
 

@@ -211,6 +211,12 @@ static ith_jval sort_key(ith_jrun *run, ith_jval item, ith_jval attribute, bool 
     return item;
 }
 
+/* Keys that are equal need no order: jinja2 compares lists of one key. */
+static bool before(ith_jrun *run, ith_jval a, ith_jval b)
+{
+    return !ith_jequal(run, a, b) && ith_jcompare(run, a, b) < 0;
+}
+
 static void merge(ith_jrun *run, ith_jentry *items, ith_jentry *scratch, size_t n, bool reverse)
 {
     size_t half = n / 2, a = 0, b = half, at = 0;
@@ -220,8 +226,8 @@ static void merge(ith_jrun *run, ith_jentry *items, ith_jentry *scratch, size_t 
     merge(run, items, scratch, half, reverse);
     merge(run, items + half, scratch, n - half, reverse);
     while (a < half && b < n) {
-        bool swap = reverse ? ith_jcompare(run, items[a].key, items[b].key) < 0
-                            : ith_jcompare(run, items[b].key, items[a].key) < 0;
+        bool swap = reverse ? before(run, items[a].key, items[b].key)
+                            : before(run, items[b].key, items[a].key);
         scratch[at++] = swap ? items[b++] : items[a++];
     }
     while (a < half)

@@ -166,7 +166,9 @@ void ith_jrepr(ith_jbuild *build, ith_jval v)
         print_scalar(build, v);
         break;
     case ITH_J_STRING:
+        ith_jbuild_text(build, v.as.str->safe ? "Markup(" : "", ITH_JTEMPLATE);
         repr_string(build, v.as.str);
+        ith_jbuild_text(build, v.as.str->safe ? ")" : "", ITH_JTEMPLATE);
         break;
     case ITH_J_LIST:
     case ITH_J_TUPLE:
