@@ -175,9 +175,10 @@ static void test_errors(void **state)
     expect_error("{{ 1 // 0 }}", ITH_E_ARGUMENT, "zero");
     expect_error("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
                  ITH_E_MEMORY, "memory");
-    expect_error("{% set s = 'b' * 99999 %}{% for i in range(99999) %}{% for j in range(9) %}{% if 'a' in "
-                 "s %}{% endif %}{% endfor %}{% endfor %}",
-                 ITH_E_FORMAT, "too many steps");
+    expect_error(
+        "{% set s = 'b' * 99999 %}{% for i in range(99999) %}{% for j in range(9) %}{% if 'a' in "
+        "s %}{% endif %}{% endfor %}{% endfor %}",
+        ITH_E_FORMAT, "too many steps");
     expect_error("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", ITH_E_FORMAT, "deep");
     expect_error("{{ 'x' * 9000000000 }}", ITH_E_FORMAT, "too many steps");
     expect_error("{{ ('x' * 10000000) * 1000 }}", ITH_E_MEMORY, "memory");

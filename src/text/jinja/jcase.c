@@ -14,7 +14,7 @@ static bool is_lower(uint32_t code)
            utf8proc_toupper((utf8proc_int32_t)code) != (utf8proc_int32_t)code;
 }
 
-/* Letters that become several letters, or become another in another place (Unicode's SpecialCasing.txt,
+/* Letters that become several, or another in another place (Unicode's SpecialCasing.txt,
  * by blocks), but for sharp s. */
 static bool is_special(uint32_t code)
 {

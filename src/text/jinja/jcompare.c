@@ -230,8 +230,11 @@ static ith_jlist *characters(ith_jrun *run, const ith_jstr *s)
     size_t width;
 
     for (size_t at = 0; at < s->len; at += width) {
+        ith_jstr *letter;
         ith_jstr_code(s, at, &width);
-        ith_jlist_add(run, list, ith_jstring(ith_jstr_part(run, s, at, at + width)));
+        letter = ith_jstr_part(run, s, at, at + width);
+        letter->safe = false;
+        ith_jlist_add(run, list, ith_jstring(letter));
     }
     return list;
 }

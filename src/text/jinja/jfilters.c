@@ -274,7 +274,7 @@ static ith_jval f_round(ith_jrun *run, ith_jval self, const ith_jargs *args)
     int64_t digits = ith_jarg_int(run, args->pos[0], 0);
     ith_jstr *method = ith_jarg_str(run, args->pos[1], "common");
     char text[400];
-    double scale = pow(10, (double)digits), x;
+    double scale = 1, x;
 
     if (!ith_jis_number(self))
         ith_jrun_fail(run, ITH_E_ARGUMENT, "a %s cannot be rounded", ith_jkind_name(self));
@@ -289,6 +289,8 @@ static ith_jval f_round(ith_jrun *run, ith_jval self, const ith_jargs *args)
     }
     if (!ith_jstr_is(method, "ceil") && !ith_jstr_is(method, "floor"))
         ith_jrun_fail(run, ITH_E_ARGUMENT, "round: the method is common, ceil or floor");
+    for (int64_t i = 0; i < digits; i++)
+        scale *= 10; /* exact up to 1e22 */
     x = ith_jstr_is(method, "ceil") ? ceil(x * scale) : floor(x * scale);
     return ith_jfloat((x == 0 ? 0 : x) / scale);
 }

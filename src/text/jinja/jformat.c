@@ -178,7 +178,9 @@ ith_jval ith_jpercent(ith_jrun *run, ith_jstr *s, ith_jval value)
         if (end < s->len)
             put_percent(&build, s, &at, &v);
     }
-    if (v.used < v.n && value.kind != ITH_J_DICT && value.kind != ITH_J_LIST)
+    /* Python lets what could be a mapping go unused. */
+    if (v.used < v.n && value.kind != ITH_J_DICT && value.kind != ITH_J_LIST &&
+        value.kind != ITH_J_RANGE && value.kind != ITH_J_UNDEFINED)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "a format has too many values");
     return ith_jstring(ith_jbuild_end(&build));
 }

@@ -11,8 +11,9 @@
  *     ith_status status = ith_jinja_parse(source, len, "chat_template.jinja", &template, &err);
  *
  *     if (status == ITH_OK)
- *         status = ith_jinja_render(template, &(ith_jinja_input){.conversation = messages_and_tools,
- *                                   .own = bos_and_eos}, NULL, &text, &err);
+ *         status = ith_jinja_render(template,
+ *                                   &(ith_jinja_input){.conversation = vars, .own = bos_and_eos},
+ *                                   NULL, &text, &err);
  *     ...
  *     ith_jinja_text_free(&text);
  *     ith_jinja_free(template);

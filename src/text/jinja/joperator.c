@@ -19,6 +19,12 @@ static void refuse_zero(ith_jrun *run, bool zero)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "division by zero");
 }
 
+/* The last bit of such a power would depend on the machine's math library. */
+static _Noreturn void refuse_float_power(ith_jrun *run)
+{
+    ith_jrun_fail(run, ITH_E_UNSUPPORTED, "powers that are no integers are not supported");
+}
+
 static int64_t power(ith_jrun *run, int64_t base, int64_t exponent)
 {
     int64_t out = 1;
@@ -48,10 +54,9 @@ static ith_jval integers(ith_jrun *run, char op, bool twice, int64_t a, int64_t 
         over = __builtin_mul_overflow(a, b, &out);
     else if (op == '*' && b >= 0)
         out = power(run, a, b);
-    else if (op == '*') {
-        refuse_zero(run, a == 0);
-        return ith_jfloat(pow((double)a, (double)b));
-    } else {
+    else if (op == '*')
+        refuse_float_power(run);
+    else {
         refuse_zero(run, b == 0);
         if (op == '/' && !twice)
             return ith_jfloat((double)((long double)a / (long double)b));
@@ -95,15 +100,8 @@ static ith_jval floats(ith_jrun *run, char op, bool twice, double a, double b)
         return ith_jfloat(a - b);
     if (op == '*' && !twice)
         return ith_jfloat(a * b);
-    if (op == '*') {
-        double out = pow(a, b);
-        refuse_zero(run, a == 0 && b < 0);
-        if (isnan(out) && !isnan(a) && !isnan(b))
-            ith_jrun_fail(run, ITH_E_UNSUPPORTED, "complex numbers are not supported");
-        if (isinf(out) && isfinite(a) && isfinite(b))
-            ith_jrun_fail(run, ITH_E_ARGUMENT, "a power is too large");
-        return ith_jfloat(out);
-    }
+    if (op == '*')
+        refuse_float_power(run);
     refuse_zero(run, b == 0);
     if (op == '%')
         return ith_jfloat(float_modulo(a, b));

@@ -28,7 +28,7 @@ def m(role, content, **more):
     return {"role": role, "content": content, **more}
 
 
-S, U, A = (lambda r: lambda text, **more: m(r, text, **more))("system"), None, None
+S = lambda text, **more: m("system", text, **more)  # noqa: E731
 U = lambda text, **more: m("user", text, **more)  # noqa: E731
 A = lambda text, **more: m("assistant", text, **more)  # noqa: E731
 
@@ -178,9 +178,7 @@ def frame(name, opening, closing, roles, text, system, tools, calls, think, firs
     before, value = TEXT[text]
     drop, prompt = THINK[think]
     open_text = opening.replace("{0}", "{}")
-    head = "".join(
-        f"{{%- set names = {json.dumps(roles)} -%}}\n" if not i else "" for i in range(1)
-    )
+    head = f"{{%- set names = {json.dumps(roles)} -%}}\n"
     role = "names.get(r, r)"
     parts = open_text.replace("{{ bos_token }}", "\0").split("{}")
     say = " ~ ".join(f" ~ {role} ~ ".join([json.dumps(p) for p in parts]).split(" ~ \x00"))
@@ -257,6 +255,7 @@ SINGLE = {
  of two lines #}
 \t{%+ if true %} c {% endif %}
 {{- 'd' -}}
+{% endif %}
 
 {% raw %}{{ not }} {% this %}{% endraw %}
   {% raw -%}
@@ -313,7 +312,7 @@ def main():
     for name, source in templates.items():
         cases = [{"vars": v, "expected": render(source, variables[v])} for v in variables]
         good = sum(c["expected"] is not None for c in cases)
-        if good == 0 and name not in ("append",):
+        if good == 0 and name != "append":
             print("always an error:", name)
         out.append({"name": name, "source": source, "cases": cases})
     text = json.dumps({"vars": variables, "templates": out}, ensure_ascii=False, separators=(",", ":"))
