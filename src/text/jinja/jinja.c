@@ -1,10 +1,10 @@
 /* jinja.c - parses and renders templates. */
 #include "text/jinja/jinja.h"
+#include "base/number.h"
 #include "text/jinja/jeval.h"
 #include "text/jinja/jparser.h"
 #include "text/utf8.h"
 
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,15 +25,10 @@ struct ith_jinja {
 /* Numbers are read and written with a point in every locale. */
 static ith_status in_c_locale(ith_jrun *run, void (*body)(void *arg), void *arg)
 {
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before;
-    ith_status status;
+    locale_t before = uselocale(ith_c_locale());
+    ith_status status = ith_jrun_protect(run, body, arg);
 
-    if (c == (locale_t)0)
-        return ith_fail(run->err, ITH_E_MEMORY, "%s: no memory for a locale", run->where);
-    before = uselocale(c);
-    status = ith_jrun_protect(run, body, arg);
     uselocale(before);
-    freelocale(c);
     return status;
 }
 
