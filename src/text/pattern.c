@@ -1,209 +1,377 @@
-/* pattern.c - translates regular expressions from Oniguruma's dialect to PCRE2's. */
+/* pattern.c - reads Oniguruma's dialect, and writes it anew for PCRE2 over kinds of characters. */
 #include "text/pattern.h"
-#include "text/utf8.h"
+#include "text/charkinds.h"
+#include "text/pattern_class.h"
+#include "text/unicode.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PATTERN = 16384 };
+enum { MAX_PATTERN = 16384, MAX_DEPTH = 64 };
+
+struct ith_pattern {
+    pcre2_code *code;
+    ith_kinds kinds;
+};
+
+/* A set that stands in the translated pattern after so many bytes of it. */
+typedef struct hole {
+    size_t at, set;
+} hole;
 
 typedef struct translation {
-    const char *pattern, *where;
-    size_t len, at;
-    bool in_class;
-    ith_buffer out;
+    ith_pattern_reader in;
+    ith_codesets sets;
+    ith_buffer out;  /* the translated pattern, without its sets */
+    ith_buffer list; /* of holes, ascending */
+    bool caseless[MAX_DEPTH];
+    size_t depth; /* of groups */
 } translation;
 
-static ith_status refuse(const translation *t, const char *what, ith_error *err)
+static ith_status put(translation *t, const char *text, ith_error *err)
 {
-    return ith_fail(err, ITH_E_UNSUPPORTED,
-                    "%s: the pre_tokenizer pattern uses %s at byte %zu, which is not supported",
-                    t->where, what, t->at);
+    return ith_buffer_append(&t->out, text, strlen(text), err);
 }
 
-static ith_status put(translation *t, const char *text, size_t len, ith_error *err)
+/* Puts a set, which is taken over, also after a failure. */
+static ith_status put_set(translation *t, ith_codeset *set, ith_error *err)
 {
-    return ith_buffer_append(&t->out, text, len, err);
+    hole next = {.at = t->out.len};
+
+    if (!ith_codesets_put(&t->sets, set, &next.set))
+        return ith_pattern_refuse(&t->in, "too many sets of characters", err);
+    return ith_buffer_append(&t->list, (const char *)&next, sizeof next, err);
 }
 
-/* Letters and numbers added in Unicode 15.0 to 16.0 (DerivedGeneralCategory.txt). Hugging Face's
- * tokenizers know them, PCRE2 before 10.45 does not. They are listed here so that tokens do not
- * depend on the installed PCRE2. */
-static const char NEW_LETTERS[] =
-    "\\x{1c89}-\\x{1c8a}\\x{a7cb}-\\x{a7cd}\\x{a7da}-\\x{a7dc}\\x{105c0}-\\x{105f3}"
-    "\\x{10d4a}-\\x{10d65}\\x{10d6f}-\\x{10d85}\\x{10ec2}-\\x{10ec4}\\x{1123f}-\\x{11240}"
-    "\\x{11380}-\\x{11389}\\x{1138b}\\x{1138e}\\x{11390}-\\x{113b5}\\x{113b7}\\x{113d1}"
-    "\\x{113d3}\\x{11bc0}-\\x{11be0}\\x{11f02}\\x{11f04}-\\x{11f10}\\x{11f12}-\\x{11f33}"
-    "\\x{1342f}\\x{13441}-\\x{13446}\\x{13460}-\\x{143fa}\\x{16100}-\\x{1611d}"
-    "\\x{16d40}-\\x{16d6c}\\x{18cff}\\x{1b132}\\x{1b155}\\x{1df25}-\\x{1df2a}"
-    "\\x{1e030}-\\x{1e06d}\\x{1e4d0}-\\x{1e4eb}\\x{1e5d0}-\\x{1e5ed}\\x{1e5f0}\\x{2b739}"
-    "\\x{2ebf0}-\\x{2ee5d}\\x{31350}-\\x{323af}";
-static const char NEW_NUMBERS[] =
-    "\\x{10d40}-\\x{10d49}\\x{116d0}-\\x{116e3}\\x{11bf0}-\\x{11bf9}\\x{11f50}-\\x{11f59}"
-    "\\x{16130}-\\x{16139}\\x{16d70}-\\x{16d79}\\x{1ccf0}-\\x{1ccf9}\\x{1d2c0}-\\x{1d2d3}"
-    "\\x{1e4f0}-\\x{1e4f9}\\x{1e5f1}-\\x{1e5fa}";
+/* ---- Groups and quantifiers ---- */
 
-/* Is Name, with its closing brace, a script? In Oniguruma \p{Han} is a script. In PCRE2 since 10.40
- * it is the script with its extensions, and \p{sc:Han} the script alone. */
-static bool is_script(const char *name, size_t len)
+/* The groups that mean the same in both dialects. */
+static ith_status put_group(translation *t, ith_error *err)
 {
-    char pattern[64];
-    int why, n = snprintf(pattern, sizeof pattern, "\\p{sc:%.*s", (int)len, name);
-    PCRE2_SIZE at;
-    pcre2_code *code;
+    static const char *const known[] = {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>"};
+    ith_pattern_reader *in = &t->in;
+    bool caseless = t->caseless[t->depth];
 
-    if (n < 0 || n >= (int)sizeof pattern)
-        return false;
-    code = pcre2_compile((PCRE2_SPTR)pattern, (PCRE2_SIZE)n, PCRE2_UTF, &why, &at, NULL);
-    pcre2_code_free(code);
-    return code != NULL;
-}
-
-/* \p{Name}, \p{^Name} and \P{Name} of a script. */
-static ith_status put_script(translation *t, const char *name, size_t len, bool negated,
-                             ith_error *err)
-{
-    ITH_TRY(put(t, negated ? "\\P{sc:" : "\\p{sc:", 6, err));
-    return put(t, name, len, err);
-}
-
-/* \p{Name} and \P{Name}. */
-static ith_status put_property(translation *t, ith_error *err)
-{
-    const char *begin = t->pattern + t->at, *end = memchr(begin, '}', t->len - t->at), *more = "";
-    size_t len = end == NULL ? 0 : (size_t)(end + 1 - begin);
-    bool negated = begin[1] == 'P';
-
-    if (len < 4 || begin[2] != '{')
-        return refuse(t, "\\p without braces", err);
-    t->at += len;
-    if (is_script(begin + 3 + (begin[3] == '^'), len - 3 - (begin[3] == '^')))
-        return put_script(t, begin + 3 + (begin[3] == '^'), len - 3 - (begin[3] == '^'),
-                          negated != (begin[3] == '^'), err);
-    if (len == 5 && !(negated && t->in_class))
-        more = begin[3] == 'L' ? NEW_LETTERS : begin[3] == 'N' ? NEW_NUMBERS : "";
-    if (more[0] == '\0' || t->in_class) {
-        ITH_TRY(put(t, begin, len, err));
-        return put(t, more, strlen(more), err);
+    if (t->depth + 1 == MAX_DEPTH)
+        return ith_pattern_refuse(in, "groups nested too deep", err);
+    t->caseless[++t->depth] = caseless;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (ith_pattern_take(in, known[i]))
+            return put(t, known[i], err);
+    if (ith_pattern_sees(in, "(?i:")) {
+        ith_pattern_take(in, "(?i:");
+        t->caseless[t->depth] = true;
+        return put(t, "(?:", err);
     }
-    ITH_TRY(put(t, negated ? "[^\\p" : "[\\p", negated ? 4 : 3, err));
-    ITH_TRY(put(t, begin + 2, len - 2, err));
-    ITH_TRY(put(t, more, strlen(more), err));
-    return put(t, "]", 1, err);
+    if (ith_pattern_sees(in, "(?") || ith_pattern_sees(in, "(*"))
+        return ith_pattern_refuse(in, "a group of this kind", err);
+    in->at++;
+    return put(t, "(", err);
 }
 
-/* \uHHHH, which is \x{HHHH} in PCRE2. */
-static ith_status put_code(translation *t, ith_error *err)
+/* {n}, {n,}, {,m}, {n,m}. *is_interval false: another brace, which is a literal. */
+static ith_status put_interval(translation *t, bool *is_interval, ith_error *err)
 {
-    if (t->len - t->at < 6)
-        return refuse(t, "a short \\u", err);
-    ITH_TRY(put(t, "\\x{", 3, err));
-    ITH_TRY(put(t, t->pattern + t->at + 2, 4, err));
-    t->at += 6;
-    return put(t, "}", 1, err);
+    ith_pattern_reader *in = &t->in;
+    unsigned long low = 0, high = 0;
+    int n = 0, len = (int)(in->len - in->at < 24 ? in->len - in->at : 24);
+    char text[25] = "", interval[64];
+    bool exact = false;
+
+    memcpy(text, in->pattern + in->at, (size_t)len);
+    if (sscanf(text, "{%5lu}%n", &low, &n) == 1 && n > 0) {
+        exact = true;
+        snprintf(interval, sizeof interval, "{%lu}", low);
+    } else if (sscanf(text, "{%5lu,}%n", &low, &n) == 1 && n > 0) {
+        snprintf(interval, sizeof interval, "{%lu,}", low);
+    } else if ((sscanf(text, "{%5lu,%5lu}%n", &low, &high, &n) == 2 && n > 0) ||
+               (sscanf(text, "{,%5lu}%n", &high, &n) == 1 && n > 0)) {
+        snprintf(interval, sizeof interval, "{%lu,%lu}", low, high);
+    }
+    *is_interval = n > 0 && text[1] != '+' && text[1] != '-' && text[1] != ' ';
+    if (!*is_interval)
+        return ITH_OK;
+    in->at += (size_t)n;
+    if (ith_pattern_sees(in, "+"))
+        return ith_pattern_refuse(in, "a possessive interval", err);
+    if (exact && ith_pattern_sees(in, "?"))
+        return ith_pattern_refuse(in, "a lazy interval of one number", err);
+    return put(t, interval, err);
 }
 
-/* Escaped punctuation, and the escaped letters that mean the same in both dialects. Two are
- * rewritten: PCRE2's \s matches U+180E besides White_Space, and its \v is a class of characters. */
+/* ---- Characters ---- */
+
+/* \b and \B, by what stands on either side. */
+static ith_status put_boundary(translation *t, bool negated, ith_error *err)
+{
+    static const char *const parts[2][5] = {{"(?:(?<=", ")(?!", ")|(?<!", ")(?=", "))"},
+                                            {"(?:(?<=", ")(?=", ")|(?<!", ")(?!", "))"}};
+
+    for (int i = 0; i < 5; i++) {
+        ith_codeset word = {0};
+        ITH_TRY(put(t, parts[negated][i], err));
+        if (i == 4)
+            break;
+        ITH_TRY(ith_pattern_word(&word, err));
+        ITH_TRY(put_set(t, &word, err));
+    }
+    return ITH_OK;
+}
+
 static ith_status put_escape(translation *t, ith_error *err)
 {
-    char c = t->at + 1 < t->len ? t->pattern[t->at + 1] : '\0', text[3] = {'\\', c, '\0'};
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    ith_codeset set = {0};
+    ith_status status;
+    bool single;
 
-    if (c == 'p' || c == 'P')
-        return put_property(t, err);
-    if (c == 'u')
-        return put_code(t, err);
-    if (c == '\0' || (unsigned char)c >= 0x80 || (letter && strchr("sSdDrntfv", c) == NULL))
-        return refuse(t, c == '\0' ? "a lone backslash" : text, err);
-    t->at += 2;
-    if (c == 's')
-        return put(t, "\\p{White_Space}", 15, err);
-    if (c == 'S')
-        return put(t, "\\P{White_Space}", 15, err);
-    return c == 'v' ? put(t, "\\x{0b}", 6, err) : put(t, text, 2, err);
-}
-
-static bool looking_at(const translation *t, const char *text)
-{
-    size_t n = strlen(text);
-    return t->len - t->at >= n && memcmp(t->pattern + t->at, text, n) == 0;
-}
-
-/* Accepts the groups that mean the same in both dialects: plain, (?:, lookahead, lookbehind, (?i:
- * and (?>. */
-static ith_status check_group(const translation *t, ith_error *err)
-{
-    static const char *const known[] = {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?i:", "(?>"};
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (looking_at(t, known[i]))
-            return ITH_OK;
-    return looking_at(t, "(?") || looking_at(t, "(*") ? refuse(t, "a group of this kind", err)
-                                                      : ITH_OK;
-}
-
-static ith_status put_plain(translation *t, ith_error *err)
-{
-    char c = t->pattern[t->at];
-
-    if (c == '(' && !t->in_class)
-        ITH_TRY(check_group(t, err));
-    if (t->in_class && c == '[')
-        return refuse(t, "a class inside a class", err);
-    if (t->in_class && looking_at(t, "&&"))
-        return refuse(t, "an intersection of classes", err);
-    if (!t->in_class && looking_at(t, "}+"))
-        return refuse(t, "a possessive interval", err);
-    if (c == '[' && !t->in_class) {
-        t->in_class = true;
-        if (looking_at(t, "[]") || looking_at(t, "[^]"))
-            return refuse(t, "an empty class", err);
-    } else if (c == ']') {
-        t->in_class = false;
+    if (ith_pattern_sees(&t->in, "\\b") || ith_pattern_sees(&t->in, "\\B")) {
+        bool negated = t->in.pattern[t->in.at + 1] == 'B';
+        t->in.at += 2;
+        return put_boundary(t, negated, err);
     }
-    t->at++;
-    return put(t, &c, 1, err);
+    ITH_CHECK(ith_pattern_escape(&t->in, &set, &single, err));
+    if (single && t->caseless[t->depth])
+        ITH_CHECK(ith_pattern_fold(&t->in, &set, err));
+    return put_set(t, &set, err);
+done:
+    ith_codeset_free(&set);
+    return status;
 }
 
-static ith_status compile(const char *pattern, size_t len, uint32_t options, const char *where,
-                          pcre2_code **code, ith_error *err)
+static ith_status put_class(translation *t, ith_error *err)
 {
-    int why;
-    PCRE2_SIZE at;
-    char text[160] = "";
+    ith_codeset set = {0};
+    ith_status status = ith_pattern_class(&t->in, t->caseless[t->depth], &set, err);
 
-    *code = pcre2_compile((PCRE2_SPTR)pattern, len, options, &why, &at, NULL);
+    if (status == ITH_OK)
+        return put_set(t, &set, err);
+    ith_codeset_free(&set);
+    return status;
+}
+
+static ith_status put_literal(translation *t, ith_error *err)
+{
+    ith_codeset set = {0};
+    size_t width;
+    uint32_t code = ith_utf8_decode(t->in.pattern + t->in.at, &width);
+    ith_status status;
+
+    ITH_CHECK(ith_codeset_add(&set, code, code, err));
+    if (t->caseless[t->depth])
+        ITH_CHECK(ith_pattern_fold(&t->in, &set, err));
+    t->in.at += width;
+    return put_set(t, &set, err);
+done:
+    ith_codeset_free(&set);
+    return status;
+}
+
+static ith_status put_any(translation *t, ith_error *err)
+{
+    ith_codeset set = {0};
+    ith_status status;
+
+    t->in.at++;
+    ITH_CHECK(ith_codeset_add(&set, '\n', '\n', err));
+    ITH_CHECK(ith_codeset_complement(&set, err));
+    return put_set(t, &set, err);
+done:
+    ith_codeset_free(&set);
+    return status;
+}
+
+static ith_status translate_next(translation *t, ith_error *err)
+{
+    ith_pattern_reader *in = &t->in;
+    char c = in->pattern[in->at], text[2] = {c, '\0'};
+    bool is_interval = false;
+
+    switch (c) {
+    case '\\':
+        return put_escape(t, err);
+    case '[':
+        return put_class(t, err);
+    case '.':
+        return put_any(t, err);
+    case '(':
+        return put_group(t, err);
+    case ')':
+        t->depth -= t->depth > 0;
+        break;
+    case '{':
+        ITH_TRY(put_interval(t, &is_interval, err));
+        return is_interval ? ITH_OK : put_literal(t, err);
+    case '|':
+    case '*':
+    case '+':
+    case '?':
+    case '^':
+    case '$':
+        break;
+    default:
+        return put_literal(t, err);
+    }
+    in->at++;
+    return put(t, text, err);
+}
+
+static ith_status translate(translation *t, bool literal, ith_error *err)
+{
+    while (t->in.at < t->in.len) {
+        if (!literal)
+            ITH_TRY(translate_next(t, err));
+        else
+            ITH_TRY(put_literal(t, err));
+    }
+    return ITH_OK;
+}
+
+/* ---- Writing it down with kinds ---- */
+
+static bool has_kind(const ith_kinds *kinds, int kind, size_t set)
+{
+    return kinds->used[kind] && kinds->members[kind][set / 64] >> set % 64 & 1;
+}
+
+/* A set as a class of kinds. */
+static ith_status write_set(const ith_kinds *kinds, size_t set, ith_buffer *out, ith_error *err)
+{
+    char text[16];
+    bool none = true;
+
+    ITH_TRY(ith_buffer_append(out, "[", 1, err));
+    for (int first = 0, last; first < ITH_MAX_KINDS; first = last + 1) {
+        for (last = first; last < ITH_MAX_KINDS && has_kind(kinds, last, set); last++)
+            ;
+        if (last == first)
+            continue;
+        snprintf(text, sizeof text, "\\x%02x-\\x%02x", (unsigned)first, (unsigned)last - 1);
+        ITH_TRY(ith_buffer_append(out, text, strlen(text), err));
+        none = false;
+    }
+    if (none) /* what no character is */
+        ITH_TRY(ith_buffer_append(out, "^\\x00-\\xff", 10, err));
+    return ith_buffer_append(out, "]", 1, err);
+}
+
+static ith_status write_all(const translation *t, const ith_kinds *kinds, ith_buffer *out,
+                            ith_error *err)
+{
+    size_t done = 0;
+
+    for (size_t at = 0; at < t->list.len; at += sizeof(hole)) {
+        hole next;
+        memcpy(&next, t->list.data + at, sizeof next);
+        ITH_TRY(ith_buffer_append(out, t->out.data + done, next.at - done, err));
+        ITH_TRY(write_set(kinds, next.set, out, err));
+        done = next.at;
+    }
+    return ith_buffer_append(out, t->out.data + done, t->out.len - done, err);
+}
+
+static ith_status compile(const ith_buffer *text, const char *where, pcre2_code **code,
+                          ith_error *err)
+{
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    uint32_t options =
+        PCRE2_MULTILINE | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
+    PCRE2_SIZE at;
+    char reason[160] = "";
+    int why;
+
+    if (context == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a pattern", where);
+    pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+    *code = pcre2_compile((PCRE2_SPTR)text->data, text->len, options, &why, &at, context);
+    pcre2_compile_context_free(context);
     if (*code == NULL) {
-        pcre2_get_error_message(why, (PCRE2_UCHAR *)text, sizeof text);
+        pcre2_get_error_message(why, (PCRE2_UCHAR *)reason, sizeof reason);
         return ith_fail(err, ITH_E_FORMAT, "%s: the pre_tokenizer pattern is not valid: %s", where,
-                        text);
+                        reason);
     }
     pcre2_jit_compile(*code, PCRE2_JIT_COMPLETE); /* without JIT, matching is only slower */
     return ITH_OK;
 }
 
-ith_status ith_pattern_compile(const char *pattern, size_t len, bool literal, const char *where,
-                               struct pcre2_real_code_8 **code, ith_error *err)
+static ith_status build(translation *t, ith_pattern *pattern, ith_error *err)
 {
-    translation t = {.pattern = pattern, .where = where, .len = len};
-    ith_status status = ITH_OK;
+    ith_buffer text = {0};
+    bool many = false;
+    ith_status status;
 
-    *code = NULL;
-    if (len == 0 || len > MAX_PATTERN)
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: the pre_tokenizer pattern has %zu bytes; expected 1 to %d", where, len,
-                        MAX_PATTERN);
-    if (literal)
-        return compile(pattern, len, PCRE2_UTF | PCRE2_LITERAL, where, code, err);
-    while (t.at < len)
-        ITH_CHECK(pattern[t.at] == '\\' ? put_escape(&t, err) : put_plain(&t, err));
-    ITH_CHECK(compile(t.out.data, t.out.len,
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, where,
-                      code, err));
+    ITH_CHECK(ith_kinds_make(&t->sets, &pattern->kinds, &many, err));
+    if (many)
+        ITH_CHECK(ith_pattern_refuse(&t->in, "too many kinds of characters", err));
+    ITH_CHECK(write_all(t, &pattern->kinds, &text, err));
+    ITH_CHECK(compile(&text, t->in.where, &pattern->code, err));
 done:
-    ith_buffer_free(&t.out);
+    ith_buffer_free(&text);
     return status;
+}
+
+ith_status ith_pattern_compile(const char *pattern, size_t len, bool literal, const char *where,
+                               ith_pattern **out, ith_error *err)
+{
+    translation *t;
+    ith_status status;
+
+    *out = NULL;
+    if (len == 0 || len > MAX_PATTERN || ith_utf8_valid_prefix(pattern, len) < len)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: the pre_tokenizer pattern has %zu bytes; expected 1 to %d of UTF-8",
+                        where, len, MAX_PATTERN);
+    t = calloc(1, sizeof *t);
+    *out = calloc(1, sizeof **out);
+    if (t == NULL || *out == NULL) {
+        status = ith_fail(err, ITH_E_MEMORY, "%s: no memory for a pattern", where);
+        goto done;
+    }
+    t->in = (ith_pattern_reader){.pattern = pattern, .where = where, .len = len};
+    ITH_CHECK(ith_buffer_reserve(&t->out, 1, err));
+    ITH_CHECK(translate(t, literal, err));
+    ITH_CHECK(build(t, *out, err));
+done:
+    if (status != ITH_OK) {
+        ith_pattern_free(*out);
+        *out = NULL;
+    }
+    if (t != NULL) {
+        ith_codesets_free(&t->sets);
+        ith_buffer_free(&t->out);
+        ith_buffer_free(&t->list);
+    }
+    free(t);
+    return status;
+}
+
+void ith_pattern_free(ith_pattern *pattern)
+{
+    if (pattern == NULL)
+        return;
+    pcre2_code_free(pattern->code);
+    ith_kinds_free(&pattern->kinds);
+    free(pattern);
+}
+
+struct pcre2_real_code_8 *ith_pattern_code(const ith_pattern *pattern)
+{
+    return pattern->code;
+}
+
+size_t ith_pattern_kinds(const ith_pattern *pattern, const char *text, size_t len, char *kinds)
+{
+    const ith_kinds *k = &pattern->kinds;
+    size_t n = 0;
+
+    for (size_t at = 0, width; at < len; at += width) {
+        uint32_t code = (unsigned char)text[at];
+        width = 1;
+        if (code >= 0x80)
+            code = ith_utf8_decode(text + at, &width);
+        kinds[n++] = (char)k->pages[(size_t)k->page_of[code >> 8] << 8 | (code & 0xff)];
+    }
+    return n;
 }

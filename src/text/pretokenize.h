@@ -3,16 +3,11 @@
  *
  * A pre-tokenizer is a list of steps. The first step splits the text; each other step splits every
  * word that the step before it produced. Most steps split by a regular expression.
- *
- * tokenizer.json writes these expressions in Oniguruma's dialect; here PCRE2 matches them, with
- * JIT. \s is Unicode's White_Space in both. Constructs on which the dialects differ (\w, \h, nested
- * classes, ...) are refused by name. \p{L} and \p{N} are those of Unicode 16, whatever PCRE2 is
- * installed. Patterns come from files and are not trusted: a text that takes too many steps fails.
  */
 #ifndef ITH_TEXT_PRETOKENIZE_H
 #define ITH_TEXT_PRETOKENIZE_H
 
-#include "text/utf8.h"
+#include "text/matcher.h"
 
 /* What happens to a match, as in Hugging Face's SplitDelimiterBehavior. */
 typedef enum ith_split_kind {
@@ -28,7 +23,7 @@ enum { ITH_MAX_SPLIT_STEPS = 16 };
 
 typedef struct ith_split_step {
     /* NULL: the step splits nothing; it prepends a space to words that do not begin with one. */
-    struct pcre2_real_code_8 *code;
+    ith_pattern *pattern;
     ith_split_kind kind;
     bool invert; /* matches are treated as gaps, and gaps as matches */
 } ith_split_step;
@@ -64,10 +59,8 @@ typedef struct ith_splitter {
     ith_buffer *buffer; /* holds the text; words that get a space are appended as copies */
     ith_word_fn on_word;
     void *user;
-    struct pcre2_real_match_data_8 *match[ITH_MAX_SPLIT_STEPS];
-    struct pcre2_real_match_context_8 *context;
-    struct pcre2_real_jit_stack_8 *stack;
-    uint64_t steps; /* what is left of the text's budget for costly matches */
+    ith_matcher matchers[ITH_MAX_SPLIT_STEPS];
+    ith_match_budget budget;
 } ith_splitter;
 
 /* Allocates what matching needs. Call ith_splitter_end afterwards, also after a failure. */

@@ -105,7 +105,7 @@ static ith_status encode_between(encoding *e, const char *text, size_t len, ith_
     ith_cutter cutter;
     ith_cut cut;
 
-    ITH_TRY(tok->nfc ? ith_utf8_nfc(text, len, &e->work, err)
+    ITH_TRY(tok->nfc ? ith_utf8_normalize(ITH_NFC, text, len, &e->work, err)
                      : ith_buffer_append(&e->work, text, len, err));
     cutter =
         ith_cutter_begin(&tok->normalized, e->work.data + begin, e->work.len - begin, e->flags);

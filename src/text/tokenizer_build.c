@@ -144,7 +144,7 @@ ith_status ith_builder_added(ith_builder *builder, const ith_added *added, ith_e
                                 builder->where, err));
     if (added->normalized && tok->nfc) {
         builder->word.len = 0;
-        ITH_TRY(ith_utf8_nfc(added->text, added->len, &builder->word, err));
+        ITH_TRY(ith_utf8_normalize(ITH_NFC, added->text, added->len, &builder->word, err));
         item.text = builder->word.data;
         item.len = builder->word.len;
     }

@@ -1,4 +1,4 @@
-/* utf8.c - UTF-8 in our own code; character classes and normalization through utf8proc. */
+/* utf8.c - UTF-8 in our own code; normalization through utf8proc. */
 #include "text/utf8.h"
 
 #include <stdlib.h>
@@ -90,55 +90,41 @@ uint32_t ith_utf8_decode(const char *text, size_t *width)
     }
 }
 
-bool ith_is_white_space(uint32_t code)
-{
-    return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xa0 ||
-           code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
-           code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
-}
-
-bool ith_is_word_char(uint32_t code)
-{
-    switch (utf8proc_category((utf8proc_int32_t)code)) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* ---- NFC ----
+/* ---- Normal forms ----
  *
- * A character below U+0300 never combines with the one before it, and it is in NFC by itself. So
- * runs of such characters are copied; utf8proc normalizes only the runs of one such character and
- * the higher ones that follow it.
+ * A character below U+0300 never combines with the one before it, and it is in NFC by itself; in
+ * the other forms so are those of ASCII. So runs of such characters are copied; utf8proc normalizes
+ * only the runs of one such character and the higher ones that follow it. Characters that are inert
+ * (unicode.h) never reach it, so that all its versions since Unicode 9 give the same.
  */
 
 enum {
-    MAX_DECOMPOSED = 32, /* code points that a character becomes: 4 in Unicode 16 */
+    MAX_DECOMPOSED = 32, /* code points that a character becomes: 18 in Unicode 16 */
     SHORT_RUN = 16
 };
-
-/* Is this the first byte of a character below U+0300? */
-static bool is_low(unsigned char c)
-{
-    return c < 0xcc;
-}
 
 typedef struct codes {
     utf8proc_int32_t *data;
     size_t cap;
 } codes;
+
+typedef struct normalization {
+    ith_normal_form form;
+    codes buffer, other; /* the run; scratch */
+    size_t n;            /* codes in the buffer */
+    ith_buffer *out;
+} normalization;
+
+/* Is this the first byte of a character that is always copied? */
+static bool is_low(const normalization *z, unsigned char c)
+{
+    return c < (z->form == ITH_NFC ? 0xcc : 0x80);
+}
+
+static bool composes(const normalization *z)
+{
+    return z->form == ITH_NFC || z->form == ITH_NFKC;
+}
 
 static ith_status reserve_codes(codes *buffer, size_t n, ith_error *err)
 {
@@ -156,18 +142,21 @@ static ith_status reserve_codes(codes *buffer, size_t n, ith_error *err)
 }
 
 /* Appends the full decomposition of one character. */
-static ith_status decompose(utf8proc_int32_t code, codes *buffer, size_t *n, ith_error *err)
+static ith_status decompose(normalization *z, uint32_t code, ith_error *err)
 {
-    utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+    utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE;
     int boundary = 0;
     utf8proc_ssize_t more;
 
-    ITH_TRY(reserve_codes(buffer, *n + MAX_DECOMPOSED, err));
-    more = utf8proc_decompose_char(code, buffer->data + *n, MAX_DECOMPOSED, options, &boundary);
+    if (z->form == ITH_NFKC || z->form == ITH_NFKD)
+        options |= UTF8PROC_COMPAT;
+    ITH_TRY(reserve_codes(&z->buffer, z->n + MAX_DECOMPOSED, err));
+    more = utf8proc_decompose_char((utf8proc_int32_t)code, z->buffer.data + z->n, MAX_DECOMPOSED,
+                                   options, &boundary);
     if (more < 0 || more > MAX_DECOMPOSED)
         return ith_fail(err, ITH_E_ARGUMENT, "cannot normalize the text: %s",
                         more < 0 ? utf8proc_errmsg(more) : "a character has too many parts");
-    *n += (size_t)more;
+    z->n += (size_t)more;
     return ITH_OK;
 }
 
@@ -211,52 +200,70 @@ static void order_marks(utf8proc_int32_t *data, size_t n, utf8proc_int32_t *othe
     }
 }
 
-static ith_status nfc_run(const char *text, size_t len, codes *buffer, codes *other,
-                          ith_buffer *out, ith_error *err)
+/* Orders, composes and appends what is in the buffer. */
+static ith_status finish_run(normalization *z, ith_error *err)
 {
-    size_t n = 0, width;
-    utf8proc_ssize_t left;
+    ith_buffer *out = z->out;
+    utf8proc_ssize_t left = (utf8proc_ssize_t)z->n;
 
-    for (size_t at = 0; at < len; at += width)
-        ITH_TRY(decompose((utf8proc_int32_t)ith_utf8_decode(text + at, &width), buffer, &n, err));
-    ITH_TRY(reserve_codes(other, n, err));
-    order_marks(buffer->data, n, other->data);
-    left = utf8proc_normalize_utf32(buffer->data, (utf8proc_ssize_t)n,
-                                    UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (z->n == 0)
+        return ITH_OK;
+    ITH_TRY(reserve_codes(&z->other, z->n, err));
+    order_marks(z->buffer.data, z->n, z->other.data);
+    if (composes(z))
+        left = utf8proc_normalize_utf32(z->buffer.data, left, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     if (left < 0)
         return ith_fail(err, ITH_E_ARGUMENT, "cannot normalize the text: %s",
                         utf8proc_errmsg(left));
     ITH_TRY(ith_buffer_reserve(out, 4 * (size_t)left, err));
     for (utf8proc_ssize_t i = 0; i < left; i++)
-        out->len +=
-            (size_t)utf8proc_encode_char(buffer->data[i], (utf8proc_uint8_t *)out->data + out->len);
+        out->len += (size_t)utf8proc_encode_char(z->buffer.data[i],
+                                                 (utf8proc_uint8_t *)out->data + out->len);
+    z->n = 0;
     return ITH_OK;
 }
 
-ith_status ith_utf8_nfc(const char *text, size_t len, ith_buffer *out, ith_error *err)
+static ith_status normalize_run(normalization *z, const char *text, size_t len, ith_error *err)
 {
-    codes buffer = {0}, other = {0};
+    size_t width;
+
+    for (size_t at = 0; at < len; at += width) {
+        uint32_t code = ith_utf8_decode(text + at, &width);
+        if (code < 0x80 || !ith_unicode_is_inert(code)) {
+            ITH_TRY(decompose(z, code, err));
+            continue;
+        }
+        ITH_TRY(finish_run(z, err));
+        ITH_TRY(ith_buffer_append(z->out, text + at, width, err));
+    }
+    return finish_run(z, err);
+}
+
+ith_status ith_utf8_normalize(ith_normal_form form, const char *text, size_t len, ith_buffer *out,
+                              ith_error *err)
+{
+    normalization z = {.form = form, .out = out};
     ith_status status = ITH_OK;
     size_t at = 0, copied = 0;
 
     while (at < len) {
         size_t begin = at;
-        if (is_low((unsigned char)text[at])) {
+        if (is_low(&z, (unsigned char)text[at])) {
             at++;
             continue;
         }
         while (begin > copied && ((unsigned char)text[--begin] & 0xc0) == 0x80)
             ; /* to the beginning of the character before */
         while (at < len &&
-               (!is_low((unsigned char)text[at]) || ((unsigned char)text[at] & 0xc0) == 0x80))
+               (!is_low(&z, (unsigned char)text[at]) || ((unsigned char)text[at] & 0xc0) == 0x80))
             at++;
         ITH_CHECK(ith_buffer_append(out, text + copied, begin - copied, err));
-        ITH_CHECK(nfc_run(text + begin, at - begin, &buffer, &other, out, err));
+        ITH_CHECK(normalize_run(&z, text + begin, at - begin, err));
         copied = at;
     }
     ITH_CHECK(ith_buffer_append(out, text + copied, len - copied, err));
 done:
-    free(buffer.data);
-    free(other.data);
+    free(z.buffer.data);
+    free(z.other.data);
     return status;
 }

@@ -1,10 +1,11 @@
-/* utf8.h - UTF-8, character classes, normalization, and a growing buffer. Used inside src/text
+/* utf8.h - UTF-8, normalization, and a growing buffer. Used inside src/text
  * only; utf8.c is the only file of the room that includes utf8proc. */
 #ifndef ITH_TEXT_UTF8_H
 #define ITH_TEXT_UTF8_H
 
 #include "base/character.h"
 #include "base/error.h"
+#include "text/unicode.h"
 
 /* A growing array of bytes. */
 typedef struct ith_buffer {
@@ -26,13 +27,11 @@ ith_status ith_utf8_repair(const char *text, size_t len, ith_buffer *out, ith_er
 /* The code point at `text`, which must be well-formed. *width, unless NULL: its bytes. */
 uint32_t ith_utf8_decode(const char *text, size_t *width);
 
-/* Unicode's White_Space. */
-bool ith_is_white_space(uint32_t code);
+/* Unicode's normal forms (UAX 15). */
+typedef enum ith_normal_form { ITH_NFC, ITH_NFD, ITH_NFKC, ITH_NFKD } ith_normal_form;
 
-/* A letter, mark, decimal digit, letter number or connector: \w of Unicode's UTS 18. */
-bool ith_is_word_char(uint32_t code);
-
-/* Appends the normalization form C of well-formed text (Unicode's UAX 15). */
-ith_status ith_utf8_nfc(const char *text, size_t len, ith_buffer *out, ith_error *err);
+/* Appends a normal form of well-formed text. */
+ith_status ith_utf8_normalize(ith_normal_form form, const char *text, size_t len, ith_buffer *out,
+                              ith_error *err);
 
 #endif

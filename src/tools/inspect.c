@@ -10,6 +10,7 @@
 #include "ithaca_tools.h"
 #include "model/blas.h"
 #include "simd/kernels.h"
+#include "text/unicode.h"
 
 #include <stdlib.h>
 
@@ -68,11 +69,11 @@ ith_status ith_build_info(char **json, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
     ITH_NEED_ERROR(err);
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:i, s:I}", "version", ITH_VERSION, "build",
-                  ith_build_id(), "simd", ith_kernels_get()->name, "simd_available", simd_names(),
-                  "mpi", ith_comm_library(), "blas", ith_blas_version(), "cores",
-                  ith_cores_available(), "memory_available_bytes", (json_int_t)ith_mem_available());
+    json_t *root = json_pack(
+        "{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:I}", "version", ITH_VERSION, "build",
+        ith_build_id(), "simd", ith_kernels_get()->name, "simd_available", simd_names(), "mpi",
+        ith_comm_library(), "blas", ith_blas_version(), "unicode", ITH_UNICODE_VERSION, "cores",
+        ith_cores_available(), "memory_available_bytes", (json_int_t)ith_mem_available());
     if (root != NULL)
         add_machine(root);
     return text_of(root, json, err);

@@ -80,6 +80,14 @@ tiny han 't["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [{"type": "
     't["model"]["vocab"] |= {"ãĢ": 258, "å¥½ãĢĤ": 259, "å¥½": 260, "å¥": 261, "ãĢĤ": 262}' \
     't["model"]["merges"] = ["å ¥", "å¥ ½", "ã Ģ", "ãĢ Ĥ", "å¥½ ãĢĤ"]'
 same "\\p{Han} is the script without its extensions" "260 262" "$(ids han -p '好。')"
+tiny new 't["normalizer"] = {"type": "NFC"}' 't["pre_tokenizer"] = {"type": "Sequence",
+  "pretokenizers": [{"type": "Split", "pattern": {"Regex": r"[\p{Lu}\p{Lo}\p{M}]+|[^\p{Lu}\p{Lo}\p{M}]+"},
+  "behavior": "Isolated"}, byte_level | {"use_regex": False}]}' \
+    't["model"]["vocab"] |= {"ĦĊ": 258}' 't["model"]["merges"] += ["Ħ Ċ"]'
+printf '\U00011f04\n|\u09be\u09fe\u09bc' >"$work/new.txt"
+same "letters of Unicode 15 are letters, marks of Unicode 11 stay in their order" \
+    "240 145 188 132 10 124 224 166 190 224 167 190 224 166 188" "$(ids new -f "$work/new.txt")"
+matches "version says so" <("$ITHACA" version) "unicode +16.0"
 
 # ---- The beginning of a text ----
 
