@@ -50,7 +50,9 @@ static const ith_option options[] = {
      .max = 1e9,
      .otherwise = "the whole text at once",
      .help = "score windows of N tokens, one by one",
-     .more = "Only the second half of each window counts, as in llama-perplexity -c N."},
+     .more = "Only the second half of each window counts, and the first token of each becomes the "
+             "beginning-of-sequence token if the tokenizer puts one before texts: as in "
+             "llama-perplexity -c N. Windows of --ids stay as they are."},
     {.name = NULL},
 };
 
@@ -152,6 +154,11 @@ static ith_status work(const ith_cli *cli, score_args *args, const ith_engine_pa
     score->n_tokens = (int64_t)corpus->ids.n;
     ith_world_bcast(cli->world, &score->n_tokens, sizeof score->n_tokens);
     ITH_TRY(plan(args, score, err));
+    if (args->window > 0)
+        ITH_TRY(ith_cli_agree(
+            cli, cli->rank == 0
+                     ? ith_corpus_begin_windows(corpus, score->engine, (size_t)score->window, err)
+                     : ITH_OK));
     ith_cli_check_length(cli, score->engine, score->window, score->watch.quiet);
     return score_windows(cli, score, err);
 }

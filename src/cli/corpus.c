@@ -66,6 +66,22 @@ ith_status ith_corpus_tokenize(ith_corpus *corpus, const ith_engine *engine, ith
     return status;
 }
 
+ith_status ith_corpus_begin_windows(ith_corpus *corpus, const ith_engine *engine, size_t window,
+                                    ith_error *err)
+{
+    int32_t *first = NULL;
+    size_t n_first = 0;
+
+    if (corpus->file == NULL)
+        return ITH_OK;
+    ITH_TRY(ith_vocab_tokenize(ith_engine_vocab(engine), "", 0, ITH_TOKENIZE_BOS, &first, &n_first,
+                               err));
+    for (size_t at = 0; n_first < window && at + window <= corpus->ids.n; at += window)
+        memcpy(corpus->ids.data + at, first, n_first * sizeof *first);
+    free(first);
+    return ITH_OK;
+}
+
 void ith_corpus_free(ith_corpus *corpus)
 {
     ith_text_free(&corpus->text);

@@ -24,6 +24,11 @@ int ith_corpus_args_check(const ith_cli *cli, const char *command, const ith_cor
 ith_status ith_corpus_read(ith_corpus *corpus, ith_error *err);
 ith_status ith_corpus_tokenize(ith_corpus *corpus, const ith_engine *engine, ith_error *err);
 
+/* Rank 0. Text of several windows: the first tokens of each become those that the tokenizer puts
+ * before a text, if it does. */
+ith_status ith_corpus_begin_windows(ith_corpus *corpus, const ith_engine *engine, size_t window,
+                                    ith_error *err);
+
 void ith_corpus_free(ith_corpus *corpus);
 
 #endif

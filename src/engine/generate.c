@@ -17,7 +17,8 @@ _Static_assert(ITH_DRAFT_MAX == ITH_DECODE_TOKENS - 1,
 /* Rank 0: turns ids into text and shows it. */
 typedef struct writer {
     const ith_generate_params *params;
-    const ith_vocab *vocab;
+    const ith_vocab *vocab; /* NULL: no tokenizer */
+    const ith_hparams *hp;
     ith_keeper *keeper; /* saves the answer's tokens; NULL: none */
     ith_sampler *sampler;
     ith_detok *detok; /* NULL: no tokenizer, so ids only */
@@ -29,7 +30,11 @@ typedef struct writer {
 static ith_status writer_open(writer *w, ith_session *s, const ith_generate_params *params,
                               ith_generation *out, ith_error *err)
 {
-    *w = (writer){.params = params, .vocab = s->engine->vocab, .keeper = s->keeper, .out = out};
+    *w = (writer){.params = params,
+                  .vocab = s->engine->vocab,
+                  .hp = &s->engine->model->hp,
+                  .keeper = s->keeper,
+                  .out = out};
     ITH_TRY(ith_sampler_open(&params->sampling, s->engine->model->hp.n_vocab, &w->sampler, err));
     for (int64_t i = 0; i < s->length; i++)
         ith_sampler_accept(w->sampler, s->ids[i]);
@@ -92,6 +97,19 @@ static void act_for_test(const writer *w)
             break;
 }
 
+/* Without a tokenizer the model's configuration says which tokens end an answer. */
+static bool ends_answer(const writer *w, int32_t id)
+{
+    if (w->params->ignore_eos)
+        return false;
+    if (w->vocab != NULL)
+        return ith_vocab_is_stop(w->vocab, id);
+    for (int i = 0; i < w->hp->n_eos; i++)
+        if (w->hp->eos[i] == id)
+            return true;
+    return false;
+}
+
 /* Takes one token. *on false: the answer is finished; out->finish says why. */
 static ith_status write_token(writer *w, int32_t id, bool *on, ith_error *err)
 {
@@ -99,7 +117,7 @@ static ith_status write_token(writer *w, int32_t id, bool *on, ith_error *err)
     const char *text = "";
     size_t len = 0;
 
-    if (!w->params->ignore_eos && w->vocab != NULL && ith_vocab_is_stop(w->vocab, id)) {
+    if (ends_answer(w, id)) {
         w->out->finish = ITH_FINISH_STOP;
         *on = false;
         return ITH_OK;

@@ -1,4 +1,4 @@
-/* hf_config.c - config.json and generation_config.json: what all families have. */
+/* hf_config.c - config.json: what all families have. */
 #include "formats/hf_config.h"
 
 #include "formats/arch.h"
@@ -448,26 +448,4 @@ ith_status ith_hf_config_parse(const json_t *config, const char *where, ith_hpar
         return ith_fail(err, ITH_E_FORMAT, "%s: not a JSON object", where);
     ITH_TRY(find_arch(config, where, &arch, err));
     return ith_hf_config_read(arch, config, where, hp, err);
-}
-
-/* ---- generation_config.json ---- */
-
-ith_status ith_hf_generation_parse(const json_t *generation, const char *where, ith_hparams *hp,
-                                   ith_error *err)
-{
-    int64_t top_k = 50; /* the defaults of GenerationConfig */
-    double temperature = 1;
-
-    if (!json_is_object(generation))
-        return ith_fail(err, ITH_E_FORMAT, "%s: not a JSON object", where);
-    ITH_TRY(ith_hf_special_tokens(generation, where, hp, err));
-    ITH_TRY(ith_json_bool(generation, where, "do_sample", &hp->has_sampling, err));
-    ITH_TRY(ith_json_real(generation, where, "temperature", &temperature, err));
-    ITH_TRY(ith_json_int(generation, where, "top_k", 0, INT32_MAX, &top_k, err));
-    ITH_TRY(ith_json_real(generation, where, "top_p", &hp->top_p, err));
-    ITH_TRY(ith_json_real(generation, where, "min_p", &hp->min_p, err));
-    ITH_TRY(ith_json_real(generation, where, "repetition_penalty", &hp->repetition_penalty, err));
-    hp->temperature = hp->has_sampling ? temperature : 0;
-    hp->top_k = hp->has_sampling ? (int)top_k : 0;
-    return ith_hparams_check_sampling(hp, where, err);
 }

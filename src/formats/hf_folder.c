@@ -286,6 +286,29 @@ static ith_status note_adapter(ith_source *source, ith_error *err)
                            source->path, adapter_file);
 }
 
+/* Settings of generation_config.json that are not done. */
+static ith_status note_generation(ith_source *source, ith_error *err)
+{
+    json_t *root = NULL;
+    char *path, list[800];
+    ith_status status;
+
+    ITH_TRY(find_file(source->path, "generation_config.json", &path, err));
+    if (path == NULL)
+        return ITH_OK;
+    ITH_CHECK(ith_json_read(path, CONFIG_MAX_BYTES, &root, err));
+    ith_hf_generation_not_done(root, list, sizeof list);
+    if (list[0] != '\0')
+        ITH_CHECK(ith_source_note(source, err,
+                                  "%s asks for what Ithaca does not do, so answers differ from "
+                                  "those of Transformers: %s",
+                                  path, list));
+done:
+    json_decref(root);
+    free(path);
+    return status;
+}
+
 ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err)
 {
     bool tokenizer_only = flags & ITH_SOURCE_TOKENIZER_ONLY, found;
@@ -309,6 +332,7 @@ ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err
     if (tokenizer_only)
         return ITH_OK;
     ITH_TRY(note_adapter(source, err));
+    ITH_TRY(note_generation(source, err));
     ITH_TRY(open_weights(source, err));
     ITH_TRY(complete_names(source, err));
     return settle_head(source, err);

@@ -18,3 +18,80 @@ matches "is noted" "$err" 'note: .*pre-tokenizer \(tokenizer\.ggml\.pre\): "defa
 "$ITHACA" pack -m "$work/no-pre.gguf" -o "$work/no-pre.ith" -q >/dev/null 2>&1
 expect "a pack of it" 0 run "$work/no-pre.ith"
 matches "too" "$err" 'note: .*pre-tokenizer'
+
+# ---- Files made here ----
+
+# vocab NAME PYTHON...: $work/NAME.gguf without tensors; `kv` are its keys: those of a byte-level
+# vocabulary of the 256 bytes, "th" and "the", with <s> (258) and </s> (259), changed by Python
+vocab() {
+    python3 - "$work/$1.gguf" "${@:2}" <<'END'
+import struct, sys
+printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+others = [b for b in range(256) if b not in printable]
+letter = {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(others)}
+kv = {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "gpt-2",
+      "tokenizer.ggml.tokens": [letter[b] for b in range(256)] + ["th", "the", "<s>", "</s>"],
+      "tokenizer.ggml.token_type": [1] * 258 + [3, 3],
+      "tokenizer.ggml.merges": ["t h", "th e"],
+      "tokenizer.ggml.bos_token_id": 258, "tokenizer.ggml.eos_token_id": 259}
+
+def token(text, type):
+    kv["tokenizer.ggml.tokens"].append(text)
+    kv["tokenizer.ggml.token_type"].append(type)
+
+for change in sys.argv[2:]:
+    exec(change)
+string = lambda s: (lambda b: struct.pack("<Q", len(b)) + b)(s if type(s) is bytes else s.encode())
+
+def value(v):
+    if type(v) in (str, bytes):
+        return 8, string(v)
+    if type(v) is bool:
+        return 7, bytes([v])
+    if type(v) is float:
+        return 6, struct.pack("<f", v)
+    if type(v) is list:
+        kind = value(v[0])[0] if v else 8
+        return 9, struct.pack("<IQ", kind, len(v)) + b"".join(value(x)[1] for x in v)
+    return 5, struct.pack("<i", v)
+
+out = struct.pack("<IIQQ", 0x46554747, 3, 0, len(kv))
+for key, v in kv.items():
+    kind, data = value(v)
+    out += string(key) + struct.pack("<I", kind) + data
+open(sys.argv[1], "wb").write(out + bytes(-len(out) % 32))
+END
+}
+ids() { or_fail "$ITHACA" tokenize "$work/$1.gguf" "${@:2}" 2>"$err"; }
+refused() { # NAME REGEX
+    expect "$1: refused" 1 "$ITHACA" tokenize "$work/$1.gguf" -p the
+    matches "$1: named" "$err" "$2"
+    same "$1: in one line" 1 "$(wc -l <"$err")"
+}
+
+vocab sound
+same "a vocabulary made here" "257 32 257" "$(ids sound -p 'the the')"
+vocab no-merges 'del kv["tokenizer.ggml.merges"]'
+refused no-merges 'tokenizer.ggml.merges is missing'
+vocab empty-merges 'kv["tokenizer.ggml.merges"] = []'
+refused empty-merges 'tokenizer.ggml.merges is missing'
+vocab twice 'token("<s>", 4)'
+refused twice 'two added tokens are "<s>"'
+vocab control-twice 'token("<|a|>", 3); token("<|a|>", 3)'
+refused control-twice 'two added tokens are "<\|a\|>"'
+vocab long 'token("a" * 65536, 4)'
+refused long 'id 260 has 65536 bytes'
+vocab not-utf8 'token(b"<\xe9>", 3)'
+refused not-utf8 'id 260 is not UTF-8'
+vocab cut 'token(b"\xe2\x82", 4)'
+refused cut 'id 260 is not UTF-8'
+vocab bad-merge 'kv["tokenizer.ggml.merges"].append("th x")'
+refused bad-merge 'merge 2 .*not in the vocabulary'
+vocab byte-control 'kv["tokenizer.ggml.token_type"][97] = 3'
+refused byte-control 'single byte 0x61'
+vocab short-types 'kv["tokenizer.ggml.token_type"].pop()'
+refused short-types 'token_type has 259 items for 260 tokens'
+vocab klingon 'kv["tokenizer.ggml.pre"] = "klingon"'
+refused klingon 'pre-tokenizer "klingon" is not supported'
+vocab t5 'kv["tokenizer.ggml.model"] = "t5"'
+refused t5 'tokenizer is "t5"'

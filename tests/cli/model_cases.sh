@@ -129,6 +129,15 @@ same "penalty from a pack: ids" "$penalized" "$(field "$out" 'j["ids"]')"
 variant nine-ends $tiny 'generation = {"eos_token_id": [2, 3, 5, 6, 7, 8, 9, 10, 4]}'
 ids "nine tokens that end" "$work/nine-ends" $prompt
 same "nine tokens that end: ids" '[114, 85, 134, 148] stop' "$(field "$out" 'str(j["ids"]) + " " + j["finish"]')"
+rm -r "$work/nine-ends"/tokenizer*
+ids "no tokenizer" "$work/nine-ends" $prompt
+same "no tokenizer: generation_config.json ends the answer" "stop" "$(field "$out" 'j["finish"]')"
+variant asks $tiny 'generation = {"no_repeat_ngram_size": 3, "suppress_tokens": [5], "bad_words_ids": [],
+  "num_beams": 1, "typical_p": 1.0, "forced_eos_token_id": None, "min_new_tokens": 4, "max_length": 20}'
+ids "settings that are not done" "$work/asks" $prompt
+same "settings that are not done: one note" \
+    "generation_config.json asks for what Ithaca does not do, so answers differ from those of Transformers: min_new_tokens, no_repeat_ngram_size, suppress_tokens" \
+    "$(field "$out" '"; ".join(j["notes"]).split("/")[-1]')"
 variant many-ends $tiny 'generation = {"eos_token_id": list(range(65))}'
 refused "65 tokens that end" "$work/many-ends" 'more than 64 tokens end an answer'
 

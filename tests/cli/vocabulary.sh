@@ -84,7 +84,7 @@ tiny new 't["normalizer"] = {"type": "NFC"}' 't["pre_tokenizer"] = {"type": "Seq
   "pretokenizers": [{"type": "Split", "pattern": {"Regex": r"[\p{Lu}\p{Lo}\p{M}]+|[^\p{Lu}\p{Lo}\p{M}]+"},
   "behavior": "Isolated"}, byte_level | {"use_regex": False}]}' \
     't["model"]["vocab"] |= {"ĦĊ": 258}' 't["model"]["merges"] += ["Ħ Ċ"]'
-printf '\U00011f04\n|\u09be\u09fe\u09bc' >"$work/new.txt"
+python3 -c 'import sys; sys.stdout.buffer.write("\U00011f04\n|\u09be\u09fe\u09bc".encode())' >"$work/new.txt"
 same "letters of Unicode 15 are letters, marks of Unicode 11 stay in their order" \
     "240 145 188 132 10 124 224 166 190 224 167 190 224 166 188" "$(ids new -f "$work/new.txt")"
 matches "version says so" <("$ITHACA" version) "unicode +16.0"
@@ -102,6 +102,13 @@ scored() { or_fail "$ITHACA" score "$work/$1" --json -q "${@:2}" 2>"$err" >"$out
 n=$(tokens_of plain --raw -f "$work/text.txt")
 same "run --raw begins with bos" $((n + 1)) "$(tokens_of bos --raw -f "$work/text.txt")"
 same "score does" $(($(scored plain -f "$work/text.txt") + 1)) "$(scored bos -f "$work/text.txt")"
+windows() { or_fail "$ITHACA" score "$@" --window 8 --json -q 2>"$err" >"$out" && field "$out" "len(j['nll']), j['nll']"; }
+for i in 1 2 3 4; do cat "$work/text.txt"; done >"$work/long.txt"
+or_fail "$ITHACA" tokenize "$work/bos" -f "$work/long.txt" --json >"$out"
+bos_id=$(or_fail "$ITHACA" tokenize "$work/bos" --parse-special -p '<|endoftext|>')
+ids=$(field "$out" "' '.join(str(i if k % 8 else $bos_id) for k, i in enumerate([$bos_id] + j['ids']))")
+echo "$ids" >"$work/windows.ids"
+same "each window of score begins with bos" "$(windows "$work/bos" --ids "$work/windows.ids")" "$(windows "$work/bos" -f "$work/long.txt")"
 same "a text that brings it has it once" $((n + 1)) "$(tokens_of bos --raw -p "<|endoftext|>$(cat "$work/text.txt")")"
 same "a template has none" "$(tokens_of plain -p hi)" "$(tokens_of bos -p hi)"
 needle config 'config |= {"bos_token": "<|endoftext|>", "add_bos_token": True}'
