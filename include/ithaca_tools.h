@@ -131,7 +131,7 @@ typedef struct ith_calibrate_params {
     size_t n_ids;
 
     /* The text is run in windows of so many tokens; at most the context of the engine. 0: 2,048, or
-     * the whole text if that is shorter. */
+     * the whole text or the context if that is shorter. */
     int64_t window;
 } ith_calibrate_params;
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INDEX_MAX = 1 << 30, DIM_MAX = 1 << 30 };
+enum { INDEX_MAX = 1 << 30, DIM_MAX = 1 << 30, BLOBS_MAX = 64 };
 
 /* ---- Numbers ---- */
 
@@ -238,6 +238,9 @@ static ith_status read_blob(ith_packfile *pack, const json_t *item, ith_pack_blo
     int64_t bytes;
 
     ITH_TRY(need(pack, item, "a blob", "name", &blob->name, err));
+    if (ith_pack_blob(pack, blob->name).data != NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: index: the blob \"%s\" occurs twice",
+                        pack->file->path, blob->name);
     ITH_TRY(need_int(pack, item, blob->name, "bytes", 0, INT64_MAX, &bytes, err));
     ITH_TRY(read_section(pack, item, blob->name, "offset", "xxh64", bytes, &at, err));
     blob->bytes = (ith_bytes){(const char *)at, (size_t)bytes};
@@ -290,6 +293,9 @@ static ith_status list_sections(ith_packfile *pack, ith_error *err)
     if (n == 0 || !json_is_array(blobs))
         return ith_fail(err, ITH_E_FORMAT, "%s: index: \"tensors\" and \"blobs\" should be lists",
                         pack->file->path);
+    if (n_blobs > BLOBS_MAX)
+        return ith_fail(err, ITH_E_FORMAT, "%s: index: %zu blobs, expected at most %d",
+                        pack->file->path, n_blobs, BLOBS_MAX);
     pack->tensors = calloc(n, sizeof *pack->tensors);
     pack->by_name = calloc(n, sizeof *pack->by_name);
     pack->blobs = calloc(n_blobs + 1, sizeof *pack->blobs);

@@ -32,10 +32,10 @@ bool ith_synthetic_is_name(const char *path)
 
 static ith_status find_type(const char *path, const char *name, ith_dtype *dtype, ith_error *err)
 {
-    char known[100] = "";
+    char known[400] = "";
     size_t used = 0;
 
-    for (int i = 0; i < ITH_DTYPES; i++) {
+    for (int i = 0; i < ITH_DTYPES && used < sizeof known; i++) {
         const char *type = ith_dtype_get((ith_dtype)i)->name;
         if (strcasecmp(type, name) == 0) {
             *dtype = (ith_dtype)i;

@@ -45,16 +45,21 @@ static json_t *describe_run(const ith_keep *keep, const ith_keep_params *params)
     return run;
 }
 
-/* How many tokens of the saved answer this run can have given. */
+/* How many tokens of the saved answer this run can have given. A choice draws one number at most
+ * (text/sampler.h), and a run that goes on draws as many again. */
 static int64_t usable_answer(const ith_keep *keep, const ith_keep_params *params)
 {
-    int64_t n, most = params->generate == NULL ? 0 : params->generate->max_tokens, good = 0;
+    int64_t n, most = params->generate == NULL ? 0 : params->generate->max_tokens, drawn = 0;
     const int32_t *ids = ith_checkpoint_answer(keep->checkpoint, &n);
 
-    while (good < n && good < most && ids[good] >= 0 &&
-           ids[good] < keep->session->engine->info.n_vocab)
-        good++;
-    return good;
+    for (int64_t i = 0; i < n && i < most; i++) {
+        int64_t draws = ith_checkpoint_draws(keep->checkpoint, i);
+        if (ids[i] < 0 || ids[i] >= keep->session->engine->info.n_vocab || draws < drawn ||
+            draws > i + 1)
+            return i;
+        drawn = draws;
+    }
+    return n < most ? n : most;
 }
 
 ith_status ith_keep_open_checkpoint(ith_keep *keep, const ith_keep_params *params, ith_error *err)

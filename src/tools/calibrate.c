@@ -178,7 +178,8 @@ static ith_status run_windows(ith_session *s, const ith_calibrate_params *params
 static ith_status choose_window(const ith_engine *e, const ith_calibrate_params *params,
                                 int64_t n_tokens, int64_t *window, ith_error *err)
 {
-    *window = params->window > 0 ? params->window : DEFAULT_WINDOW;
+    *window = params->window > 0 ? params->window
+                                 : (e->info.ctx < DEFAULT_WINDOW ? e->info.ctx : DEFAULT_WINDOW);
     if (params->output == NULL || params->window < 0 || *window > e->info.ctx)
         return ith_fail(err, ITH_E_ARGUMENT,
                         "calibration needs an output file and a window of 1 to %lld tokens",

@@ -6,9 +6,30 @@
 
 #include "base/checksum.h"
 #include "formats/hf_config.h"
+#include "formats/hparams_json.h"
 #include "formats/packfile_impl.h"
 #include "formats/safetensors.h"
 #include "tests/fuzz/fuzz.h"
+
+/* A model's hyperparameters, written to a pack and read again, are the same. */
+static inline void fuzz_hparams(const ith_hparams *hp)
+{
+    json_t *object = ith_hparams_to_json(hp);
+    char *text = json_dumps(object, JSON_REAL_PRECISION(17)), *again;
+    ith_hparams read;
+    ith_error err = {0};
+
+    json_decref(object);
+    fuzz_must(text != NULL && (object = json_loads(text, 0, NULL)) != NULL);
+    fuzz_must(ith_hparams_from_json(object, "memory", &read, &err) == ITH_OK);
+    json_decref(object);
+    object = ith_hparams_to_json(&read);
+    again = json_dumps(object, JSON_REAL_PRECISION(17));
+    fuzz_must(again != NULL && strcmp(text, again) == 0);
+    json_decref(object);
+    free(text);
+    free(again);
+}
 
 static inline bool fuzz_gguf(const uint8_t *data, size_t size, unsigned flags)
 {
@@ -18,6 +39,8 @@ static inline bool fuzz_gguf(const uint8_t *data, size_t size, unsigned flags)
 
     if (accepted)
         source_touch(&m.source);
+    if (accepted && (flags & ITH_SOURCE_TOKENIZER_ONLY) == 0)
+        fuzz_hparams(&m.source.hparams);
     memory_source_close(&m);
     return accepted;
 }
@@ -67,6 +90,7 @@ static inline bool fuzz_pack(const uint8_t *data, size_t size)
     if (accepted) {
         const ith_packfile *pack = ith_source_pack(&m.source);
         source_touch(&m.source);
+        fuzz_hparams(&m.source.hparams);
         for (size_t i = 0; i < ith_pack_n_tensors(pack); i++)
             for (int64_t tile = 0; tile < ith_pack_tensor(pack, i)->n_tiles; tile++)
                 fuzz_verdict(ith_pack_check(ith_pack_tensor(pack, i), tile, &err), &err);
@@ -89,7 +113,10 @@ static inline bool fuzz_hf_config(const uint8_t *data, size_t size)
     if (status == ITH_OK)
         status = ith_hf_generation_parse(root, "config.json", &hp, &err);
     json_decref(root);
-    return fuzz_verdict(status, &err);
+    if (!fuzz_verdict(status, &err))
+        return false;
+    fuzz_hparams(&hp);
+    return true;
 }
 
 #endif

@@ -6,7 +6,10 @@
 #ifndef ITH_TESTS_FUZZ_FUZZ_H
 #define ITH_TESTS_FUZZ_FUZZ_H
 
+#include "base/character.h"
 #include "tests/model_files.h"
+
+#include <ftw.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,6 +17,17 @@ static inline void fuzz_must(bool condition)
 {
     if (!condition)
         abort();
+}
+
+/* One line of UTF-8. */
+static inline void fuzz_line(const char *text)
+{
+    size_t len = strlen(text), n;
+
+    for (; len > 0; text += n, len -= n) {
+        n = ith_utf8_bytes(text, len);
+        fuzz_must(n > 0 && (unsigned char)*text >= ' ' && *text != 0x7f);
+    }
 }
 
 /* True: the bytes were accepted. A failure has its status and one line of text; success leaves
@@ -24,9 +38,19 @@ static inline bool fuzz_verdict(ith_status status, const ith_error *err)
         return true;
     fuzz_must(err->status == status && err->text[0] != '\0');
     fuzz_must(memchr(err->text, '\0', sizeof err->text) != NULL);
-    for (const char *c = err->text; *c != '\0'; c++)
-        fuzz_must((unsigned char)*c >= ' ' && *c != 0x7f);
+    fuzz_line(err->text);
     return false;
+}
+
+/* The same of a function that also gives JSON, which is freed here. */
+static inline bool fuzz_json(ith_status status, char *const *json, const ith_error *err)
+{
+    json_t *root = *json == NULL ? NULL : json_loads(*json, 0, NULL);
+
+    fuzz_must(fuzz_verdict(status, err) == (root != NULL) && (root == NULL) == (*json == NULL));
+    json_decref(root);
+    free(*json);
+    return status == ITH_OK;
 }
 
 /* ---- Inputs of several parts ---- */
@@ -60,9 +84,22 @@ static inline void fuzz_part_free(ith_bytes part)
 
 static char fuzz_folder_path[64];
 
+static inline int fuzz_remove_entry(const char *path, const struct stat *info, int kind,
+                                    struct FTW *at)
+{
+    (void)info, (void)kind, (void)at;
+    return remove(path);
+}
+
+/* A file, or a folder with all that is in it; nothing, if it is not there. */
+static inline void fuzz_remove(const char *path)
+{
+    nftw(path, fuzz_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static inline void fuzz_folder_remove(void)
 {
-    folder_remove(fuzz_folder_path);
+    fuzz_remove(fuzz_folder_path);
 }
 
 /* One folder for a process; its files are replaced by each input. */
@@ -73,6 +110,22 @@ static inline const char *fuzz_folder(void)
         atexit(fuzz_folder_remove);
     }
     return fuzz_folder_path;
+}
+
+/* The whole of a file that can be read; the caller frees it. */
+static inline buffer fuzz_read_file(const char *path)
+{
+    uint8_t chunk[4096];
+    buffer file = {0};
+    size_t n;
+    FILE *f = fopen(path, "rb");
+
+    fuzz_must(f != NULL);
+    put(&file, "", 0);
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+        put(&file, chunk, n);
+    fclose(f);
+    return file;
 }
 
 /* Writes a part as a file; an empty part removes it. */

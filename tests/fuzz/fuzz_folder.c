@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_part_free(part);
     if (fuzz_verdict(ith_source_open(fuzz_folder(), 0, &source, &err), &err)) {
         source_touch(source);
+        fuzz_hparams(ith_source_hparams(source));
         ith_source_close(source);
     } else
         fuzz_must(source == NULL);

@@ -1,6 +1,8 @@
-/* fuzz_pack.c - a pack. The mutator damages its index, its tables and tiles, or any byte, and then
- * makes every checksum again, because nothing behind a wrong one is reached. */
-#include "tests/fuzz/format_targets.h"
+/* fuzz_pack.c - a pack, in memory and as a file whose tiles are read through a reader, cached and
+ * past the cache. An input that begins with "{" is the index of a pack that is there (pack_body.h).
+ * The mutator damages a pack's index, its tables and tiles, or any byte, and then makes every
+ * checksum again, because nothing behind a wrong one is reached. */
+#include "tests/fuzz/pack_body.h"
 
 enum { INDEX_ROOM = 1 << 16 };
 
@@ -91,7 +93,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned
     static uint8_t text[INDEX_ROOM];
     size_t len;
 
-    if (size < sizeof h)
+    if (size < sizeof h || data[0] == '{')
         return LLVMFuzzerMutate(data, size, room);
     memcpy(&h, data, sizeof h);
     if (h.index_offset > size || h.index_offset < sizeof h || size - h.index_offset > INDEX_ROOM)
@@ -107,8 +109,88 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned
     return put_index(data, h.index_offset, h.index_offset, room, (const char *)text, len);
 }
 
+/* ---- Tiles through readers ---- */
+
+enum { TENSOR_MAX = 1 << 20 };
+
+/* All tiles of a tensor at once are those that are read one by one, by another reader, and, if they
+ * are not compressed, those that lie in the file. */
+static void read_tensor(ith_pack_reader *reader, ith_pack_reader *other, const ith_packed *t)
+{
+    size_t bytes = (size_t)t->n_tiles * t->tile_bytes;
+    uint8_t *all = malloc(bytes), *tile = malloc(t->tile_bytes);
+    ith_error err = {0};
+    bool good;
+
+    fuzz_must(all != NULL && tile != NULL);
+    good = fuzz_verdict(ith_pack_read(reader, t, 0, t->n_tiles, all, &err), &err);
+    if (good && ith_pack_in_place(t) != NULL)
+        fuzz_must(memcmp(all, ith_pack_in_place(t), bytes) == 0);
+    for (int64_t i = 0; i < t->n_tiles; i++) {
+        bool one = fuzz_verdict(ith_pack_read(other, t, i, 1, tile, &err), &err);
+        fuzz_must(one || !good);
+        if (good)
+            fuzz_must(memcmp(all + (size_t)i * t->tile_bytes, tile, t->tile_bytes) == 0);
+    }
+    free(all);
+    free(tile);
+}
+
+static void read_tiles(const char *path)
+{
+    ith_pack_reader *cached, *direct;
+    const ith_packfile *pack;
+    ith_source *source;
+    ith_error err = {0};
+
+    if (!fuzz_verdict(ith_source_open(path, 0, &source, &err), &err))
+        return;
+    pack = ith_source_pack(source);
+    fuzz_must(pack != NULL);
+    fuzz_must(ith_pack_reader_open(pack, ITH_CACHED, &cached, &err) == ITH_OK);
+    fuzz_must(ith_pack_reader_open(pack, ITH_UNCACHED, &direct, &err) == ITH_OK);
+    for (size_t i = 0; i < ith_pack_n_tensors(pack); i++) {
+        const ith_packed *t = ith_pack_tensor(pack, i);
+        if (t->tile_bytes <= TENSOR_MAX && t->n_tiles <= (int64_t)(TENSOR_MAX / t->tile_bytes))
+            read_tensor(i % 2 ? direct : cached, i % 2 ? cached : direct, t);
+    }
+    ith_pack_reader_close(cached);
+    ith_pack_reader_close(direct);
+    ith_source_close(source);
+}
+
+/* ---- The input ---- */
+
+/* The body with this index. */
+static buffer with_index(const uint8_t *text, size_t len)
+{
+    const buffer *body = pack_body();
+    buffer file = {0};
+    ith_pack_header h;
+
+    memcpy(&h, body->data, sizeof h);
+    put(&file, body->data, h.index_offset);
+    put_zeros(&file, 2 * INDEX_ROOM);
+    file.n = put_index(file.data, h.index_offset, h.index_offset, file.n, (const char *)text, len);
+    return file;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_pack(data, size);
+    buffer file = {0};
+    char path[128];
+
+    if (size > 0 && data[0] == '{')
+        file = with_index(data, size);
+    else
+        put(&file, size > 0 ? (const void *)data : "", size);
+    seal_pack(file.data, file.n);
+    snprintf(path, sizeof path, "%s/model.ith", fuzz_folder());
+    folder_write(fuzz_folder(), "model.ith", file.data, file.n);
+    if (file.n >= sizeof ith_pack_magic &&
+        memcmp(file.data, ith_pack_magic, sizeof ith_pack_magic) == 0)
+        read_tiles(path);
+    fuzz_pack(file.data, file.n);
+    free(file.data);
     return 0;
 }

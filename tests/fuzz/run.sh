@@ -2,6 +2,7 @@
 # run.sh - runs fuzz targets that were built with libFuzzer, one after another.
 #
 #   tests/fuzz/run.sh BUILD_DIR [TARGET...]     FUZZ_TIME=60: seconds for each target
+#                                               FUZZ_RUNS=N: instead, N inputs, drawn from one seed
 #
 # New inputs go to BUILD_DIR/corpus/TARGET, beside the corpus of the repository, which stays as it
 # is; inputs that show a fault to BUILD_DIR/found/TARGET-*. The last line counts the faults; the exit
@@ -18,14 +19,20 @@ done
 mkdir -p "$build/found"
 export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$PWD/tests/parallel/lsan.supp:print_suppressions=0
 export OMP_NUM_THREADS=1
+export ITHACA_SIMD=ref # the kernels that the sanitizers check
 failed=0
 
 for name in "${targets[@]}"; do
     new=$build/corpus/$name log=$build/found/$name.log
     mkdir -p "$new"
     # a run of any input ends within 10 s and takes less than 2 GB
-    options=(-max_total_time="${FUZZ_TIME:-60}" -timeout=10 -rss_limit_mb=2048 -max_len=65536
+    options=(-timeout=10 -rss_limit_mb=2048 -max_len=65536
         -print_final_stats=1 -artifact_prefix="$build/found/$name-")
+    if [[ -n ${FUZZ_RUNS:-} ]]; then
+        options+=(-runs="$FUZZ_RUNS" -seed=1)
+    else
+        options+=(-max_total_time="${FUZZ_TIME:-60}")
+    fi
     [[ -e tests/fuzz/$name.dict ]] && options+=(-dict="tests/fuzz/$name.dict")
     "$build/tests/fuzz/fuzz_$name" "${options[@]}" "$new" "tests/fuzz/corpus/$name" >"$log" 2>&1
     status=$?

@@ -97,6 +97,7 @@ static const hostile hostiles[] = {
     {"blobs", 0, "bytes", "1000000000000", ITH_E_FORMAT, "the file has"},
     {"blobs", 0, "xxh64", "\"00000000000000zz\"", ITH_E_FORMAT, "checksum of tokenizer.json"},
     {"blobs", 0, "name", "7", ITH_E_FORMAT, "\"name\""},
+    {"blobs", 1, "name", "\"tokenizer.json\"", ITH_E_FORMAT, "occurs twice"},
 };
 
 static void no_index_leads_outside_the_file(void **state)
