@@ -48,22 +48,45 @@
 /* ---- Weight tiles ---------------------------------------------------------------------------- *
  *
  * A quantized matrix [rows, cols] is a sequence of tiles of 16 rows; cols is padded to groups of
- * 32. A tile holds the quants of all its groups, then the scales of all its groups, then, in w4m,
- * the minima of all its groups:
+ * 32. A tile holds three parts, one after another: the blocks, a block for 1 or 8 groups; f16
+ * scales d, 16 of each block, of rows 0..15; in layouts with minima, 16 f16 m of each block. (In
+ * mxfp4 the scales are bytes e instead.) A block holds the quants of its groups, then the small
+ * scales of its groups. layouts.inc has the sizes, tile.h the offsets.
  *
- *   w8   Group g: 512 bytes. For j in 0..7, row r in 0..15, b in 0..3: the quant of column
- *        32g + 4j + b of row r, stored as u8 = q + 128 with q in [-128, 127].
- *        Then for each g: 16 scales, f16, of rows 0..15.
- *        weight = scale * q
- *   w4   Group g: 256 bytes. For j in 0..3, row r in 0..15, b in 0..3: the low nibble is the quant
- *        of column 32g + 4j + b, the high nibble that of column 32g + 16 + 4j + b; both are u4 in
- *        [0, 15]. Then for each g: 16 scales as in w8.
- *        weight = scale * (u4 - 8)
- *   w4m  As w4, and after all scales for each g: 16 minima, f16.
- *        weight = scale * u4 + min
+ *   layout    quants                                   block   weight
+ *   w8        bytes q + 128                            1       d * q
+ *   w4        nibbles u                                1       d * (u - 8)
+ *   w4m       nibbles u                                1       d * u + m
+ *   q5_0      nibbles, bits: u                         1       d * (u - 16)
+ *   q5_1      nibbles, bits: u                         1       d * u + m
+ *   q2_k      pairs u                                  8       d * (s & 15) * u - m * (s >> 4)
+ *   q3_k      pairs, bits: u                           8       d * s * (u - 4)
+ *   q4_k      nibbles u                                8       d * s * u - m * t
+ *   q5_k      nibbles, bits: u                         8       d * s * u - m * t
+ *   q6_k      nibbles, pairs: u                        8       d * s * (u - 32)
+ *   iq4_nl    nibbles u                                1       d * iq4[u]
+ *   iq4_xs    nibbles u                                8       d * s * iq4[u]
+ *   mxfp4     nibbles u                                1       2^(e - 128) * fp4[u]
  *
- * Padding rows and columns hold u8 = 128 in w8, and any nibble with scale 0 and min 0 in w4 and
- * w4m.
+ * The planes of a group's quants, in the order of the table; r in 0..15 is the row, b in 0..3:
+ *
+ *   bytes     512. At 64j + 4r + b: column 4j + b, for j in 0..7
+ *   nibbles   256. At 64j + 4r + b: the low nibble is column 4j + b, the high one column
+ *             16 + 4j + b, for j in 0..3
+ *   pairs     128. At 64i + 4r + b: bits 2k and 2k + 1 are column 4(2k + i) + b, for i in 0..1 and
+ *             k in 0..3. If other planes hold the lower bits, these are the two highest
+ *   bits      64. At 4r + b: bit j is column 4j + b, for j in 0..7, the highest bit of its quant
+ *
+ * The small scales of a group are 32 bytes, 16 in iq4_xs. q4_k, q5_k: s [16], then t [16], both
+ * unsigned. q2_k: s [2][16], unsigned, for columns 0..15 and 16..31; q3_k, q6_k: the same, signed.
+ * iq4_xs: s [16], signed.
+ *
+ * A scale counts for a run of columns: 32 of them, but 16 in q2_k, q3_k and q6_k. Whatever the
+ * layout, the scale of a run, scale_w, is d, or d * s, and its minimum, min_w, is m, or -(m * t):
+ * products of an f16 and a byte, which are exact.
+ *
+ * Padding rows and columns hold u8 = 128 in w8, and elsewhere any quants with d and m of 0; padding
+ * rows of mxfp4 hold quants and e of 0. cols is a multiple of 256 where a block has 8 groups.
  *
  * Float tiles hold 16 rows of 32 * groups elements and nothing else:
  *
@@ -72,7 +95,7 @@
  */
 enum {
     ITH_TILE_ROWS = 16, /* rows interleaved in a tile: the int32 lanes of an AVX-512 register */
-    ITH_GROUP = 32      /* columns that share a scale, in weights and activations */
+    ITH_GROUP = 32      /* columns that share a scale in activations, and the unit of tiles */
 };
 
 /* ITH_W8, ITH_W4, ... */
@@ -128,28 +151,34 @@ enum { ITH_START = 0x4B400000 }; /* the bits of ITH_SHIFT = 1.5 * 2^23 */
 /* Activations of consecutive tokens. In the first part, row t of an array starts at t * groups (of
  * quants: at t * groups * 32). */
 typedef struct ith_acts {
-    /* For w8, w4 and w4m. */
+    /* For quantized layouts. */
     int8_t *quants;    /* [tokens][groups * 32], in [-127, 127] */
     float *scales;     /* [tokens][groups], >= +0 */
     float *shifts;     /* [tokens][groups]: -ITH_SHIFT * scale */
     float *sums;       /* [tokens][groups]: scale * (float)(sum of the group's quants) */
     int32_t *start8;   /* [tokens][groups]: ITH_START - 8 * that sum, for the zero point of w4 */
     int32_t *start128; /* [tokens][groups]: ITH_START - 128 * that sum, for the zero point of w8 */
+    int32_t *half128; /* [tokens][2 * groups]: ITH_START - 128 * the sum of each half of the quants,
+                          for layouts with two runs in a group */
     int64_t groups;
     /* For bf16 and f32t. */
     const float *x; /* [tokens][ld_x], of which the first n_cols of each row are read */
     int64_t ld_x, n_cols;
 } ith_acts;
 
-/* Fills in what follows from the scale of group `at` (token * groups + group) and the sum of its
- * quants. */
-static inline void ith_acts_derive(const ith_acts *acts, int64_t at, float scale, int32_t sum)
+/* Fills in what follows from the scale of group `at` (token * groups + group) and the sums of its
+ * first and last sixteen quants. */
+static inline void ith_acts_derive(const ith_acts *acts, int64_t at, float scale, int32_t first,
+                                   int32_t last)
 {
+    const int32_t sum = first + last;
     acts->scales[at] = scale;
     acts->shifts[at] = -ITH_SHIFT * scale;
     acts->sums[at] = scale * (float)sum;
     acts->start8[at] = ITH_START - 8 * sum;
     acts->start128[at] = ITH_START - 128 * sum;
+    acts->half128[2 * at] = ITH_START - 128 * first;
+    acts->half128[2 * at + 1] = ITH_START - 128 * last;
 }
 
 /* ---- KV segments ----------------------------------------------------------------------------- *
@@ -297,11 +326,12 @@ typedef struct ith_kernels {
      * of tile i times token t, for `n_tiles` consecutive tiles and the first `n_tokens` tokens of
      * acts. n_tiles, n_tokens >= 0. `out` is overwritten, never read.
      *
-     *   w8, w4       from acc = 0, for each group g in ascending order:
+     *   quantized    from acc = 0, for each run of columns that share a scale, in ascending order:
      *                acc = fma(fma(ITH_SHIFT + idot, scale_a, shift_a), scale_w, acc) with the
-     *                exact idot = sum (w - zero point) * quant. The inner fma is idot * scale_a,
-     *                rounded once, and +0 if that is 0.
-     *   w4m          the same with idot = sum u4 * quant, then acc = fma(min_w, sum_a, acc)
+     *                exact idot = sum (u - zero point) * quant, or sum table[u] * quant. The inner
+     *                fma is idot * scale_a, rounded once, and +0 if that is 0.
+     *                With minima, idot = sum u * quant, and then acc = fma(min_w, sum_a, acc) with
+     *                sum_a = scale_a * (float)(sum of the run's quants)
      *   bf16, f32t   from acc = 0, for each column k < n_cols in ascending order:
      *                acc = fma(x[t * ld_x + k], w, acc). The padding columns are not used.
      *

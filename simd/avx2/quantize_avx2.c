@@ -30,21 +30,19 @@ void ith_quantize__avx2(int64_t n, const float *x, const ith_acts *acts, int64_t
     for (; n > 0; at++, x += ITH_GROUP, n -= ITH_GROUP) {
         int8_t *out = acts->quants + at * ITH_GROUP;
         __m256 v[4], largest = _mm256_setzero_ps();
-        __m256i q[4], total = _mm256_setzero_si256();
+        __m256i q[4];
         for (int i = 0; i < 4; i++) {
             v[i] = load_first(x + 8 * i, n - 8 * i);
             largest = _mm256_max_ps(largest, absolute(v[i]));
         }
         const float amax = max_of_lanes(largest);
         const __m256 inv = _mm256_set1_ps(ith_inverse(127.0f, amax));
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++)
             q[i] = quants(_mm256_mul_ps(v[i], inv));
-            total = _mm256_add_epi32(total, q[i]);
-        }
-        const int32_t sum = sum_of_lanes(total);
         store_bytes(out, q[0], q[1]);
         store_bytes(out + 16, q[2], q[3]);
-        ith_acts_derive(acts, at, ith_act_scale(amax), sum);
+        ith_acts_derive(acts, at, ith_act_scale(amax), sum_of_lanes(_mm256_add_epi32(q[0], q[1])),
+                        sum_of_lanes(_mm256_add_epi32(q[2], q[3])));
     }
 }
 

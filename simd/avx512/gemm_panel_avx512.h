@@ -16,15 +16,35 @@
 
 enum {
     STRETCH = 16, /* groups: 18 to 20 KiB of bytes and scales */
-    CALLED = 128, /* bytes of a tile's quants prefetched with each group: the pace of memory */
-    QUADS = ITH_GROUP / 4
+    CALLED = 128  /* bytes of a tile's blocks prefetched with each group: the pace of memory */
 };
+
+/* The layouts become one of five forms, each called by one of its layouts: w8, w4, w4m, q6_k and
+ * q2_k. What differs is the zero point, the runs, and whether there are minima. */
+ITH_INLINE ith_layout wide_form(const ith_layout layout)
+{
+    if (ith_tile_forms[layout].runs == 2)
+        return ith_tile_has_minima(layout) ? ITH_Q2_K : ITH_Q6_K;
+    if (ith_tile_has_minima(layout))
+        return ITH_W4M;
+    return layout == ITH_W4 ? ITH_W4 : ITH_W8;
+}
 
 typedef struct wide_group {
     uint8_t quants[QUADS][MAX_TILES][64]; /* columns 4j..4j+3 of the rows, as in w8 */
-    float scales[MAX_TILES][ITH_TILE_ROWS];
-    float minima[MAX_TILES][ITH_TILE_ROWS]; /* w4m */
+    /* Scales of each run, then minima of each; q2_k alone has all four. */
+    float numbers[4][MAX_TILES][ITH_TILE_ROWS];
 } wide_group;
+
+ITH_INLINE int64_t wide_bytes(const ith_layout form)
+{
+    return form == ITH_Q2_K ? sizeof(wide_group) : offsetof(wide_group, numbers[2]);
+}
+
+ITH_INLINE const wide_group *next_wide(const ith_layout form, const wide_group *w)
+{
+    return (const wide_group *)(const void *)((const char *)w + wide_bytes(form));
+}
 
 /* Where a block of tokens finds its weights, and where its sums start from and go to. */
 typedef struct wide_job {
@@ -34,7 +54,9 @@ typedef struct wide_job {
     float *to;
     int64_t ld_from, ld_to;
     /* Of the first tile in the next stretch, to be prefetched if `call`. */
-    const char *next_quants, *next_scales;
+    const char *next_blocks, *next_scales;
+    int64_t scales_step; /* bytes of scales of a group, on average, */
+    int64_t to_minima;   /* and from them to the minima, if there are any */
     size_t tile_bytes;
     bool call;
 } wide_job;
@@ -43,26 +65,20 @@ typedef struct wide_job {
 ITH_INLINE void widen(const ith_layout layout, const uint8_t *tile, int64_t groups, int64_t g,
                       const int i, wide_group *to)
 {
-    const __m512i nibble = _mm512_set1_epi8(15);
-    const int group_bytes = layout == ITH_W8 ? 512 : 256;
-    const uint8_t *from = tile + g * group_bytes;
-    const uint16_t *scales =
-        (const uint16_t *)(const void *)(tile + groups * group_bytes) + g * ITH_TILE_ROWS;
+    const uint8_t *group = tile + ith_tile_quants_at(layout, g);
+    const int runs = ith_tile_forms[layout].runs;
 
 #pragma GCC unroll 8
-    for (int j = 0; j < group_bytes / 64; j++) {
-        const __m512i bytes = _mm512_loadu_si512(from + 64 * j);
-        if (layout == ITH_W8) {
-            _mm512_store_si512(to->quants[j][i], bytes);
-            continue;
-        }
-        _mm512_store_si512(to->quants[j][i], _mm512_and_si512(bytes, nibble));
-        _mm512_store_si512(to->quants[j + 4][i],
-                           _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble));
+    for (int k = 0; k < QUADS; k++) {
+        const int j = layout == ITH_W8 ? k : k / 2 + k % 2 * 4;
+        _mm512_store_si512(to->quants[j][i], biased_quad(layout, group, j));
     }
-    _mm512_store_ps(to->scales[i], load_f16(scales));
-    if (layout == ITH_W4M)
-        _mm512_store_ps(to->minima[i], load_f16(scales + groups * ITH_TILE_ROWS));
+#pragma GCC unroll 2
+    for (int run = 0; run < runs; run++) {
+        _mm512_store_ps(to->numbers[run][i], load_scale(layout, tile, groups, g, run));
+        if (ith_tile_has_minima(layout))
+            _mm512_store_ps(to->numbers[runs + run][i], load_min(layout, tile, groups, g, run));
+    }
 }
 
 /* Distances in bytes between tokens, so that one pointer gives the addresses of eight. */
@@ -93,104 +109,163 @@ ITH_INLINE __m512 broadcast_token(const float *first, const pitch *p, const int 
 }
 
 /* Prefetches group k's share of the next stretch. */
-ITH_INLINE void call_next(const ith_layout layout, const int tiles, const wide_job *job,
-                          int64_t groups, int64_t k)
+ITH_INLINE void call_next(const ith_layout form, const int tiles, const wide_job *job, int64_t k)
 {
     EACH_TILE
     {
-        const char *quants = job->next_quants + i * job->tile_bytes + k * CALLED;
-        const char *scales = job->next_scales + i * job->tile_bytes + k * ITH_TILE_ROWS * 2;
-        _mm_prefetch(quants, _MM_HINT_T1);
-        _mm_prefetch(quants + 64, _MM_HINT_T1);
+        const char *blocks = job->next_blocks + i * job->tile_bytes + k * CALLED;
+        const char *scales = job->next_scales + i * job->tile_bytes + k * job->scales_step;
+        _mm_prefetch(blocks, _MM_HINT_T1);
+        _mm_prefetch(blocks + 64, _MM_HINT_T1);
         _mm_prefetch(scales, _MM_HINT_T1);
-        if (layout == ITH_W4M)
-            _mm_prefetch(scales + groups * ITH_TILE_ROWS * 2, _MM_HINT_T1);
+        if (ith_tile_has_minima(form))
+            _mm_prefetch(scales + job->to_minima, _MM_HINT_T1);
     }
 }
 
-/* `tiles` tiles times `tokens` tokens over the groups of a stretch. x: operands from the first
- * group of the stretch of the first token of the block on. */
-ITH_INLINE void wide_block(const ith_layout layout, const int tiles, const int tokens,
-                           const wide_job *job, const operands *x)
+/* A run of a group: integer products of the tiles and tokens, added to the float sums. x: operands
+ * from the group on. */
+ITH_INLINE void wide_run(const ith_layout form, const int tiles, const int tokens, const int run,
+                         const wide_group *w, const operands *x, const pitch *rows,
+                         const pitch *singles, const pitch *starts, sums_t acc)
 {
-    const pitch rows = pitch_of(x->groups * ITH_GROUP), singles = pitch_of(x->groups * 4);
-    const wide_group *w = job->weights;
-    sums_t acc;
+    const int runs = ith_tile_forms[form].runs, n = QUADS / runs;
     dots_t dots;
+
+    EACH_TOKEN
+    {
+        const int32_t *start = token(x->starts + run, starts, t);
+        EACH_TILE dots[i][t] = _mm512_set1_epi32(ith_tile_has_minima(form) ? ITH_START : *start);
+    }
+#pragma GCC unroll 8
+    for (int j = run * n; j < (run + 1) * n; j++) {
+        __m512i v[MAX_TILES];
+        EACH_TILE v[i] = _mm512_load_si512(w->quants[j][i]);
+        EACH_TOKEN
+        {
+            const __m512i a = broadcast_quad((const int8_t *)token(x->quants, rows, t) + 4 * j);
+            EACH_TILE add_dots(&dots[i][t], v[i], a);
+        }
+    }
+    EACH_TOKEN
+    {
+        const __m512 scale = broadcast_token(x->scales, singles, t);
+        const __m512 shift = broadcast_token(x->shifts, singles, t);
+        EACH_TILE
+        {
+            const __m512 scaled = _mm512_fmadd_ps(_mm512_castsi512_ps(dots[i][t]), scale, shift);
+            acc[i][t] = _mm512_fmadd_ps(scaled, _mm512_load_ps(w->numbers[run][i]), acc[i][t]);
+        }
+        if (ith_tile_has_minima(form)) {
+            const __m512 sum = runs == 2 ? half_sum(token(x->starts + run, starts, t),
+                                                    token(x->scales, singles, t))
+                                         : broadcast_token(x->sums, singles, t);
+            EACH_TILE acc[i][t] =
+                _mm512_fmadd_ps(_mm512_load_ps(w->numbers[runs + run][i]), sum, acc[i][t]);
+        }
+    }
+}
+
+/* `tiles` tiles times `tokens` tokens over the groups of a stretch. first: operands from the first
+ * group of the stretch of the first token of the block on. */
+ITH_INLINE void wide_block(const ith_layout form, const int tiles, const int tokens,
+                           const wide_job *job, const operands *first)
+{
+    const int runs = ith_tile_forms[form].runs;
+    const pitch rows = pitch_of(first->groups * ITH_GROUP), singles = pitch_of(first->groups * 4);
+    const pitch starts = runs == 2 ? pitch_of(first->groups * 8) : singles;
+    const wide_group *w = job->weights;
+    operands x = *first;
+    sums_t acc;
 
     EACH_TOKEN EACH_TILE acc[i][t] =
         job->from ? _mm512_loadu_ps(job->from + t * job->ld_from + i * ITH_TILE_ROWS)
                   : _mm512_setzero_ps();
-    for (int64_t k = 0; k < job->groups; k++, w++) {
-        const int8_t *quants = x->quants + k * ITH_GROUP;
-        EACH_TOKEN
-        {
-            const int32_t *start = token(x->starts + k, &singles, t);
-            EACH_TILE dots[i][t] = _mm512_set1_epi32(layout == ITH_W4M ? ITH_START : *start);
-        }
+    for (int64_t k = 0; k < job->groups; k++, w = next_wide(form, w)) {
         if (job->call)
-            call_next(layout, tiles, job, x->groups, k);
-#pragma GCC unroll 8
-        for (int j = 0; j < QUADS; j++) {
-            __m512i v[MAX_TILES];
-            EACH_TILE v[i] = _mm512_load_si512(w->quants[j][i]);
-            EACH_TOKEN
-            {
-                const __m512i a = broadcast_quad((const int8_t *)token(quants, &rows, t) + 4 * j);
-                EACH_TILE add_dots(&dots[i][t], v[i], a);
-            }
-        }
-        EACH_TOKEN
-        {
-            const __m512 scale = broadcast_token(x->scales + k, &singles, t);
-            const __m512 shift = broadcast_token(x->shifts + k, &singles, t);
-            EACH_TILE
-            {
-                const __m512 scaled =
-                    _mm512_fmadd_ps(_mm512_castsi512_ps(dots[i][t]), scale, shift);
-                acc[i][t] = _mm512_fmadd_ps(scaled, _mm512_load_ps(w->scales[i]), acc[i][t]);
-            }
-            if (layout == ITH_W4M) {
-                const __m512 sum = broadcast_token(x->sums + k, &singles, t);
-                EACH_TILE acc[i][t] = _mm512_fmadd_ps(_mm512_load_ps(w->minima[i]), sum, acc[i][t]);
-            }
-        }
+            call_next(form, tiles, job, k);
+#pragma GCC unroll 2
+        for (int run = 0; run < runs; run++)
+            wide_run(form, tiles, tokens, run, w, &x, &rows, &singles, &starts, acc);
+        x.quants += ITH_GROUP;
+        x.starts += runs;
+        x.scales++;
+        x.shifts++;
+        x.sums++;
     }
     EACH_TOKEN EACH_TILE _mm512_storeu_ps(job->to + t * job->ld_to + i * ITH_TILE_ROWS, acc[i][t]);
 }
 
 /* wide_block for 4 to 8 tokens, a number known at run time. More than 8 tokens in blocks of almost
  * equal size have no smaller blocks. */
-ITH_INLINE void wide_tokens(const ith_layout layout, const int tiles, int tokens,
-                            const wide_job *job, const operands *x)
+ITH_INLINE void wide_tokens(const ith_layout form, const int tiles, int tokens, const wide_job *job,
+                            const operands *x)
 {
     switch (tokens) {
     case 4:
-        wide_block(layout, tiles, 4, job, x);
+        wide_block(form, tiles, 4, job, x);
         break;
     case 5:
-        wide_block(layout, tiles, 5, job, x);
+        wide_block(form, tiles, 5, job, x);
         break;
     case 6:
-        wide_block(layout, tiles, 6, job, x);
+        wide_block(form, tiles, 6, job, x);
         break;
     case 7:
-        wide_block(layout, tiles, 7, job, x);
+        wide_block(form, tiles, 7, job, x);
         break;
     default:
-        wide_block(layout, tiles, 8, job, x);
+        wide_block(form, tiles, 8, job, x);
     }
 }
 
+/* Of each form one function, which its layouts share. */
+#define WIDE(form, name)                                                                           \
+    static __attribute__((noinline)) void name(int tiles, int tokens, const wide_job *job,         \
+                                               const operands *x)                                  \
+    {                                                                                              \
+        if (tiles == 2)                                                                            \
+            wide_tokens(form, 2, tokens, job, x);                                                  \
+        else                                                                                       \
+            wide_tokens(form, 1, tokens, job, x);                                                  \
+    }
+WIDE(ITH_W8, wide_w8)
+WIDE(ITH_W4, wide_w4)
+WIDE(ITH_W4M, wide_w4m)
+WIDE(ITH_Q6_K, wide_q6_k)
+WIDE(ITH_Q2_K, wide_q2_k)
+
+ITH_INLINE void wide_call(const ith_layout form, int tiles, int tokens, const wide_job *job,
+                          const operands *x)
+{
+    (form == ITH_W8     ? wide_w8
+     : form == ITH_W4   ? wide_w4
+     : form == ITH_W4M  ? wide_w4m
+     : form == ITH_Q6_K ? wide_q6_k
+                        : wide_q2_k)(tiles, tokens, job, x);
+}
+
+/* Widens groups [g, g + n) of the tiles. */
+ITH_INLINE void widen_stretch(const ith_layout layout, const int tiles, const uint8_t *tile,
+                              int64_t groups, int64_t g, int64_t n, wide_group *weights)
+{
+    const size_t tile_bytes = ith_tile_bytes(layout, (size_t)groups);
+    char *to = (char *)weights;
+
+    for (int64_t k = 0; k < n; k++, to += wide_bytes(wide_form(layout)))
+        EACH_TILE widen(layout, tile + i * tile_bytes, groups, g + k, i, (wide_group *)(void *)to);
+}
+
 /* `tiles` tiles times the panel of tokens from `first` on.
- * MAX_TOKENS < n_tokens <= ITH_PANEL_TOKENS. */
+ * MAX_TOKENS / 2 < n_tokens <= ITH_PANEL_TOKENS. */
 ITH_INLINE void wide_panel(const ith_layout layout, const int tiles, int64_t n_tokens,
                            const uint8_t *tile, const ith_acts *acts, int64_t first, float *out,
                            int64_t ld_out)
 {
+    const ith_layout form = wide_form(layout);
     const int64_t groups = acts->groups, blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
     const int64_t size = n_tokens / blocks, larger = n_tokens % blocks;
-    const int64_t group_bytes = layout == ITH_W8 ? 512 : 256, ld = MAX_TILES * ITH_TILE_ROWS;
+    const int64_t group_bytes = ith_tile_group_bytes(layout), ld = MAX_TILES * ITH_TILE_ROWS;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)groups);
     wide_group weights[STRETCH] __attribute__((aligned(64)));
     float waiting[ITH_PANEL_TOKENS * MAX_TILES * ITH_TILE_ROWS] __attribute__((aligned(64)));
@@ -203,19 +278,20 @@ ITH_INLINE void wide_panel(const ith_layout layout, const int tiles, int64_t n_t
                         .groups = n,
                         .ld_from = ld,
                         .ld_to = last ? ld_out : ld,
-                        .next_quants = next_tile + next * group_bytes,
-                        .next_scales = next_tile + groups * group_bytes + next * ITH_TILE_ROWS * 2,
+                        .next_blocks = next_tile + next * group_bytes,
+                        .next_scales = next_tile + ith_tile_d_at(layout, groups, next),
+                        .scales_step = ith_tile_d_bytes(layout) / ith_tile_block(layout),
+                        .to_minima = ith_tile_d_to_m(layout, groups),
                         .tile_bytes = tile_bytes};
-        for (int64_t k = 0; k < n; k++)
-            EACH_TILE widen(layout, tile + i * tile_bytes, groups, g + k, i, &weights[k]);
+        widen_stretch(layout, tiles, tile, groups, g, n, weights);
         for (int64_t b = 0, t = 0; b < blocks; b++) {
             const int count = (int)(size + (b < larger));
             const operands x = operands_at(layout, acts, first + t, g);
             job.from = g > 0 ? waiting + t * ld : NULL;
             job.to = last ? out + (first + t) * ld_out : waiting + t * ld;
             job.call = b * CALLED < group_bytes;
-            wide_tokens(layout, tiles, count, &job, &x);
-            job.next_quants += n * CALLED;
+            wide_call(form, tiles, count, &job, &x);
+            job.next_blocks += n * CALLED;
             t += count;
         }
     }

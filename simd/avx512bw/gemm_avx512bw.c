@@ -1,7 +1,6 @@
 /* gemm_avx512bw.c - quantized products by vpmaddubsw, which never saturates
  * (simd/avx2/gemm_avx2.c). */
-#include "simd/avx512bw/vec_avx512.h"
-#include "simd/variants.h"
+#include "simd/avx512bw/unpack_avx512.h"
 
 enum {
     MAX_TOKENS = 4
@@ -9,10 +8,13 @@ enum {
 
 typedef __m512i dots_t[MAX_TILES][MAX_TOKENS];
 
-ITH_INLINE void dot_group(const ith_layout layout, const int tiles, const int tokens,
-                          const uint8_t *weights, size_t tile_bytes, const int8_t *quants,
-                          int64_t stride, dots_t dots)
+#define ZERO_BITS(layout) 0
+
+ITH_INLINE void dot_run(const ith_layout layout, const int tiles, const int tokens, const int run,
+                        const uint8_t *weights, size_t tile_bytes, const int8_t *quants,
+                        int64_t stride, dots_t dots)
 {
+    (void)run;
     const __m512i nibble = _mm512_set1_epi8(15), ones = _mm512_set1_epi16(1);
     const int quads = layout == ITH_W8 ? 8 : 4, high_column = layout == ITH_W8 ? 0 : 16;
     dots_t low_sum, high_sum;
@@ -54,17 +56,17 @@ ITH_INLINE void dot_group(const ith_layout layout, const int tiles, const int to
 void ith_gemm_w8__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles,
                            const ith_acts *acts, float *out, int64_t ld_out)
 {
-    gemm_direct(ITH_W8, n_tiles, n_tokens, tiles, acts, out, ld_out);
+    gemm_direct(ITH_W8, MAX_TOKENS, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
 void ith_gemm_w4__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles,
                            const ith_acts *acts, float *out, int64_t ld_out)
 {
-    gemm_direct(ITH_W4, n_tiles, n_tokens, tiles, acts, out, ld_out);
+    gemm_direct(ITH_W4, MAX_TOKENS, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }
 
 void ith_gemm_w4m__avx512bw(int64_t n_tiles, int64_t n_tokens, const void *tiles,
                             const ith_acts *acts, float *out, int64_t ld_out)
 {
-    gemm_direct(ITH_W4M, n_tiles, n_tokens, tiles, acts, out, ld_out);
+    gemm_direct(ITH_W4M, MAX_TOKENS, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }

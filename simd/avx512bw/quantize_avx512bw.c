@@ -21,10 +21,10 @@ void ith_quantize__avx512bw(int64_t n, const float *x, const ith_acts *acts, int
         const float amax = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
         const __m512 inv = _mm512_set1_ps(ith_inverse(127.0f, amax));
         const __m512i qa = quants(_mm512_mul_ps(a, inv)), qb = quants(_mm512_mul_ps(b, inv));
-        const int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(qa, qb));
         _mm_storeu_si128((__m128i *)(void *)out, _mm512_cvtepi32_epi8(qa));
         _mm_storeu_si128((__m128i *)(void *)(out + 16), _mm512_cvtepi32_epi8(qb));
-        ith_acts_derive(acts, at, ith_act_scale(amax), sum);
+        ith_acts_derive(acts, at, ith_act_scale(amax), _mm512_reduce_add_epi32(qa),
+                        _mm512_reduce_add_epi32(qb));
     }
 }
 

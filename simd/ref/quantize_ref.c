@@ -26,13 +26,13 @@ void ith_quantize__ref(int64_t n, const float *x, const ith_acts *acts, int64_t 
         int64_t at = token * acts->groups + first + g;
         int8_t *quants = acts->quants + at * ITH_GROUP;
         float amax = largest_abs(count, x + g * ITH_GROUP, NULL), inv = ith_inverse(127.0f, amax);
-        int32_t sum = 0;
+        int32_t sums[2] = {0, 0};
         for (int64_t i = 0; i < ITH_GROUP; i++) {
             int8_t q = i < count ? quant(x[g * ITH_GROUP + i] * inv) : 0;
             quants[i] = q;
-            sum += q;
+            sums[i / 16] += q;
         }
-        ith_acts_derive(acts, at, ith_act_scale(amax), sum);
+        ith_acts_derive(acts, at, ith_act_scale(amax), sums[0], sums[1]);
     }
 }
 

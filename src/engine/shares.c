@@ -67,6 +67,7 @@ static ith_status allocate(product *p, int threads, void **zeros, ith_error *err
                          .sums = *zeros,
                          .start8 = *zeros,
                          .start128 = *zeros,
+                         .half128 = *zeros,
                          .groups = COLS / ITH_GROUP};
     return ITH_OK;
 }

@@ -1,6 +1,7 @@
 /* dtype.h - the element types of tensors, and how file formats name them.
  *
- * A new type is one value of ith_dtype and one row of the table in dtype.c.
+ * A new type is one value of ith_dtype and one row of the table in dtype.c; how it
+ * widens is in widen.c, and of a quantized one in blocks.c.
  */
 #ifndef ITH_FORMATS_DTYPE_H
 #define ITH_FORMATS_DTYPE_H
@@ -15,6 +16,16 @@ typedef enum ith_dtype {
     ITH_DT_Q8_0,
     ITH_DT_Q4_0,
     ITH_DT_Q4_1,
+    ITH_DT_Q5_0,
+    ITH_DT_Q5_1,
+    ITH_DT_Q2_K,
+    ITH_DT_Q3_K,
+    ITH_DT_Q4_K,
+    ITH_DT_Q5_K,
+    ITH_DT_Q6_K,
+    ITH_DT_IQ4_NL,
+    ITH_DT_IQ4_XS,
+    ITH_DT_MXFP4,
     ITH_DTYPES,
     ITH_DT_UNREAD = ITH_DTYPES /* a type that Ithaca does not read; tensors name it (tensor.h) */
 } ith_dtype;
@@ -27,10 +38,6 @@ typedef struct ith_dtype_info {
 
 /* Not of ITH_DT_UNREAD, here and below. */
 const ith_dtype_info *ith_dtype_get(ith_dtype dtype);
-
-/* Widens n elements, a multiple of the type's block, to f32. Exact, except that Q4_1's d * q + m is
- * rounded once. */
-void ith_dtype_to_f32(ith_dtype dtype, const uint8_t *src, int64_t n, float *out);
 
 /* ---- Names in files ---- */
 

@@ -3,6 +3,7 @@
 #include "base/checksum.h"
 #include "base/range.h"
 #include "formats/packfile_impl.h"
+#include "simd/tile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,11 @@ ith_status ith_packed_size(ith_packed *t, const char *where, ith_error *err)
     t->n_tiles = t->vector ? 1 : (t->rows + ITH_TILE_ROWS - 1) / ITH_TILE_ROWS;
     t->tile_bytes =
         t->vector ? (size_t)t->rows * sizeof(float) : ith_tile_bytes(t->layout, t->groups);
+    if (!t->vector && t->cols % (ITH_GROUP * ith_tile_block(t->layout)) != 0 &&
+        ith_tile_block(t->layout) > 1)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tensor %s: a row of %lld elements is not a whole number of %s blocks",
+                        where, t->name, (long long)t->cols, ith_layout_name(t->layout));
     padded = t->groups * ITH_GROUP * ITH_TILE_ROWS * sizeof(float); /* no layout has more */
     if (padded > UINT32_MAX || t->tile_bytes > UINT32_MAX ||
         !ith_mul_size(t->tile_bytes, (size_t)t->n_tiles, &bytes))
@@ -153,6 +159,11 @@ static ith_status read_shape(const ith_packfile *pack, const json_t *item, ith_p
     t->vector = strcmp(layout, "vector") == 0;
     if (!t->vector && !ith_layout_named(layout, &t->layout))
         return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has the unknown layout \"%s\"",
+                        pack->file->path, t->name, layout);
+    if (!t->vector && !ith_layout_is_old(t->layout) &&
+        !(pack->header.features & ITH_PACK_FEATURE_BLOCKS))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tensor %s has the layout \"%s\", which needs feature bit 1",
                         pack->file->path, t->name, layout);
     t->rows = json_integer_value(json_array_get(shape, 0));
     t->cols = t->vector ? 1 : json_integer_value(json_array_get(shape, 1));

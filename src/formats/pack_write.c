@@ -162,6 +162,8 @@ ith_status ith_pack_writer_begin(ith_pack_writer *w, const char *name, ith_layou
     w->written = 0;
     if (codec == ITH_CODEC_ZSTD)
         w->features |= ITH_PACK_FEATURE_ZSTD;
+    if (!w->now.vector && !ith_layout_is_old(layout))
+        w->features |= ITH_PACK_FEATURE_BLOCKS;
     *t = &w->now;
     return ITH_OK;
 }

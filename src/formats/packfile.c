@@ -91,6 +91,11 @@ const char *ith_packed_type(const ith_packed *t)
     return t->vector ? "f32" : ith_layout_name(t->layout);
 }
 
+bool ith_layout_is_old(ith_layout layout)
+{
+    return layout <= ITH_W4M || !ith_layout_is_quantized(layout);
+}
+
 bool ith_layout_named(const char *name, ith_layout *layout)
 {
     for (int i = 0; i < ITH_LAYOUTS; i++)

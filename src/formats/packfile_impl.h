@@ -20,7 +20,8 @@ _Static_assert(sizeof(ith_pack_header) == ITH_PACK_HEADER, "no padding");
 
 enum {
     ITH_PACK_FEATURE_ZSTD = 1,
-    ITH_PACK_FEATURES = ITH_PACK_FEATURE_ZSTD /* all that this version understands */
+    ITH_PACK_FEATURE_BLOCKS = 2, /* a layout other than those of the first packs */
+    ITH_PACK_FEATURES = 3        /* all that this version understands */
 };
 
 extern const uint8_t ith_pack_magic[8];
@@ -54,8 +55,11 @@ struct ith_packfile {
 ith_status ith_pack_read_index(ith_packfile *pack, ith_error *err);
 
 /* Sets tile counts and sizes from layout, rows and cols (of a vector: rows). ITH_E_FORMAT if they
- * overflow; `where` is the file's name. */
+ * overflow, or a row is no whole number of the layout's blocks; `where` is the file's name. */
 ith_status ith_packed_size(ith_packed *t, const char *where, ith_error *err);
+
+/* Did the first packs have this layout? Others need ITH_PACK_FEATURE_BLOCKS. */
+bool ith_layout_is_old(ith_layout layout);
 
 /* False: packs have no layout of this name. */
 bool ith_layout_named(const char *name, ith_layout *layout);

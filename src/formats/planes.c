@@ -1,9 +1,11 @@
 /* planes.c - the planes of a tile: split and join. */
 #include "formats/planes.h"
 
+#include "simd/tile.h"
+
 #include <string.h>
 
-/* A tile: quants, then numbers of 2 or 4 bytes, then padding. */
+/* A tile: quants, then numbers of 1, 2 or 4 bytes, then padding. */
 typedef struct shape {
     size_t quants, numbers, width, padding;
 } shape;
@@ -12,9 +14,14 @@ static shape shape_of(ith_layout layout, size_t groups)
 {
     shape s = {0, 512 * groups, layout == ITH_BF16 ? 2 : 4, 0};
 
-    if (ith_layout_is_quantized(layout))
-        s = (shape){(layout == ITH_W8 ? 512 : 256) * groups, (layout == ITH_W4M ? 32 : 16) * groups,
-                    2, 0};
+    if (ith_layout_is_quantized(layout)) {
+        size_t blocks = groups / (size_t)ith_tile_block(layout);
+        s = (shape){(size_t)ith_tile_group_bytes(layout) * groups, 16 * blocks, 2, 0};
+        if (ith_tile_has_minima(layout))
+            s.numbers = 32 * blocks;
+        else if (layout == ITH_MXFP4)
+            s.width = 1;
+    }
     s.padding = ith_tile_bytes(layout, groups) - s.quants - s.numbers * s.width;
     return s;
 }
@@ -100,6 +107,8 @@ void ith_planes_split(ith_layout layout, size_t groups, const uint8_t *tile, uin
     memcpy(out, tile, s.quants);
     if (s.width == 4)
         split_f32(s.numbers, numbers, to);
+    else if (s.width == 1)
+        memcpy(to, numbers, s.numbers);
     else if (layout == ITH_BF16)
         split_bf16(s.numbers, numbers, to, to + s.numbers);
     else
@@ -118,6 +127,8 @@ void ith_planes_join(ith_layout layout, size_t groups, const uint8_t *const plan
         memcpy(tile, planes[0], s.quants);
     if (s.width == 4)
         join_f32(s.numbers, numbers, to);
+    else if (s.width == 1)
+        memcpy(to, numbers[0], s.numbers);
     else if (layout == ITH_BF16)
         join_bf16(s.numbers, numbers[0], numbers[1], to);
     else

@@ -1,8 +1,9 @@
 /* planes.h - splits a tile into planes, which compress well: each holds bytes of one kind.
  *
  *              plane 0            plane 1             plane 2            plane 3
- *   w8, w4     quants             scales' low bytes   scales' high bytes
- *   w4m        quants             low bytes of scales, then of minima       high bytes likewise
+ *   quantized  blocks             low bytes of d,     high bytes likewise
+ *                                 then of m
+ *   mxfp4      blocks             e
  *   bf16       sign and mantissa  exponents
  *   f32t       bits 0..7          bits 8..15          sign, bits 16..22  exponents
  *

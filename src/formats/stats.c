@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "formats/safetensors.h"
+#include "formats/widen.h"
 
 #include <float.h>
 #include <stdlib.h>

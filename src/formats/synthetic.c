@@ -92,6 +92,36 @@ static void put_f16(uint8_t *at, double x)
     memcpy(at, &half, 2);
 }
 
+/* Where a block has its scale d and its minimum m, what the deviation of its elements is if d is 1
+ * and all else random, and the m / d that then makes their mean 0. */
+static const struct {
+    int d_at, m_at;
+    double deviation, m;
+} quantized[ITH_DTYPES] = {
+    [ITH_DT_Q8_0] = {0, -1, 73.9, 0},    [ITH_DT_Q4_0] = {0, -1, 4.61, 0},
+    [ITH_DT_Q4_1] = {0, 2, 4.61, -7.5},  [ITH_DT_Q5_0] = {0, -1, 9.23, 0},
+    [ITH_DT_Q5_1] = {0, 2, 9.23, -15.5}, [ITH_DT_Q2_K] = {80, 82, 13.9, 1.5},
+    [ITH_DT_Q3_K] = {108, -1, 43.3, 0},  [ITH_DT_Q4_K] = {0, 2, 259, 7.5},
+    [ITH_DT_Q5_K] = {0, 2, 524, 15.5},   [ITH_DT_Q6_K] = {208, -1, 1364, 0},
+    [ITH_DT_IQ4_NL] = {0, -1, 67.2, 0},  [ITH_DT_IQ4_XS] = {0, -1, 1245, 0},
+};
+
+/* Scale and minimum of a block whose elements should have the deviation `std`. */
+static void put_scale(ith_dtype dtype, double std, uint8_t *at)
+{
+    double d = std / quantized[dtype].deviation;
+
+    if (dtype == ITH_DT_MXFP4) { /* the power of two that is near enough */
+        at[0] = 128;
+        for (double left = std / 5.84; left < 0.7; left *= 2)
+            at[0]--;
+        return;
+    }
+    put_f16(at + quantized[dtype].d_at, d);
+    if (quantized[dtype].m_at >= 0)
+        put_f16(at + quantized[dtype].m_at, quantized[dtype].m * d);
+}
+
 /* One block of uniform elements with standard deviation `std`: random quants, a scale that fits. */
 static void put_block(ith_dtype dtype, double std, uint64_t *x, uint8_t *at)
 {
@@ -108,10 +138,8 @@ static void put_block(ith_dtype dtype, double std, uint64_t *x, uint8_t *at)
         memcpy(at, &bf16, 2);
     else if (dtype == ITH_DT_F16)
         put_f16(at, uniform);
-    else /* the deviation of 16 steps is 4.61, of 256 steps 73.9 */
-        put_f16(at, std / (dtype == ITH_DT_Q8_0 ? 73.9 : 4.61));
-    if (dtype == ITH_DT_Q4_1)
-        put_f16(at + 2, -7.5 * std / 4.61);
+    else
+        put_scale(dtype, std, at);
 }
 
 /* Maps one unnamed file of `period` bytes repeatedly, until `bytes` are covered. The mappings keep

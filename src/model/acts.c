@@ -12,6 +12,7 @@ ith_acts ith_acts_at(const ith_acts *acts, int64_t token)
     at.sums += token * acts->groups;
     at.start8 += token * acts->groups;
     at.start128 += token * acts->groups;
+    at.half128 += 2 * token * acts->groups;
     if (at.x != NULL)
         at.x += token * acts->ld_x;
     return at;
@@ -28,6 +29,7 @@ void ith_acts_copy(const ith_acts *from, int64_t token, const ith_acts *to, int6
     memcpy(out.sums, source.sums, groups * sizeof *out.sums);
     memcpy(out.start8, source.start8, groups * sizeof *out.start8);
     memcpy(out.start128, source.start128, groups * sizeof *out.start128);
+    memcpy(out.half128, source.half128, 2 * groups * sizeof *out.half128);
 }
 
 void ith_acts_to_wire(const ith_acts *acts, int64_t token, int64_t first, int64_t groups,
@@ -41,10 +43,13 @@ void ith_acts_to_wire(const ith_acts *acts, int64_t token, int64_t first, int64_
 /* What ith_kernels.quantize derives from a group's quants and scale. */
 static void derive(const ith_acts *acts, int64_t at)
 {
-    int32_t sum = 0;
-    for (int c = 0; c < ITH_GROUP; c++)
-        sum += acts->quants[at * ITH_GROUP + c];
-    ith_acts_derive(acts, at, acts->scales[at], sum);
+    const int8_t *quants = acts->quants + at * ITH_GROUP;
+    int32_t first = 0, last = 0;
+    for (int c = 0; c < ITH_GROUP / 2; c++) {
+        first += quants[c];
+        last += quants[ITH_GROUP / 2 + c];
+    }
+    ith_acts_derive(acts, at, acts->scales[at], first, last);
 }
 
 void ith_acts_from_wire(const ith_acts *acts, int64_t token, int64_t first, int64_t groups,

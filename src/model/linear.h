@@ -10,7 +10,7 @@
 typedef struct ith_input {
     const float *x; /* [tokens][ld], for float matrices */
     int64_t ld;
-    ith_acts acts; /* for w8, w4, w4m; valid if the model is quantized */
+    ith_acts acts; /* for quantized layouts; valid if the model is quantized */
 } ith_input;
 
 /* One thread: multiplies tiles `tiles` of W with tokens [t, t + n_tokens) of `in`. Row j of the

@@ -43,7 +43,7 @@ typedef struct ith_model {
     ith_layer *layers;        /* [n_layers] */
     ith_layer_state *states;  /* [n_layers] the state that each has in a timeline */
     ith_rope rope;
-    /* Some matrix is w8, w4 or w4m, so activations must be quantized. */
+    /* Some matrix has a quantized layout, so activations must be quantized. */
     bool quantized;
     /* Some matrix is bf16 or f32, so activations are passed on as floats. Matrices from
      * ith_bind_whole_matrix do not count. */

@@ -2,6 +2,7 @@
 #include "model/model.h"
 
 #include "formats/tensor_table.h"
+#include "formats/widen.h"
 #include "model/blocks/block.h"
 
 #include <stdio.h>

@@ -46,5 +46,6 @@ void ith_request_acts(ith_requests *r, int64_t tokens, int64_t groups, ith_acts 
     ith_request(r, tokens * groups, sizeof(float), &acts->sums);
     ith_request(r, tokens * groups, sizeof(int32_t), &acts->start8);
     ith_request(r, tokens * groups, sizeof(int32_t), &acts->start128);
+    ith_request(r, 2 * tokens * groups, sizeof(int32_t), &acts->half128);
     acts->groups = groups;
 }

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "model/acts.h"
+#include "simd/tile.h"
 
 #include <stdio.h>
 
@@ -38,7 +39,7 @@ static ith_status prepare_input(const ith_kernel_bench *b, ith_line *l, ith_erro
     int64_t cols = l->acts.groups * ITH_GROUP;
     size_t n = (size_t)(l->tokens * l->acts.groups), outputs = (size_t)(l->tokens * l->rows);
 
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, n * (ITH_GROUP * 5 + 20) + outputs * 4,
+    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, n * (ITH_GROUP * 5 + 28) + outputs * 4,
                           "a product's operands", &l->memory, err));
     l->out = l->memory;
     l->x = l->out + outputs;
@@ -47,7 +48,8 @@ static ith_status prepare_input(const ith_kernel_bench *b, ith_line *l, ith_erro
     l->acts.shifts = l->acts.sums + n;
     l->acts.start8 = (int32_t *)(void *)(l->acts.shifts + n);
     l->acts.start128 = l->acts.start8 + n;
-    l->acts.quants = (int8_t *)(void *)(l->acts.start128 + n);
+    l->acts.half128 = l->acts.start128 + n;
+    l->acts.quants = (int8_t *)(void *)(l->acts.half128 + 2 * n);
     l->acts.x = l->x;
     l->acts.ld_x = l->acts.n_cols = l->cols;
     for (size_t i = 0; i < n * ITH_GROUP; i++)
@@ -100,6 +102,12 @@ static ith_status bench_product(ith_kernel_bench *b, const char *part, int64_t r
     return status;
 }
 
+/* Are rows whole blocks of the layout? */
+static bool fits(ith_layout layout, int64_t cols)
+{
+    return ith_tile_block(layout) == 1 || cols % (ITH_GROUP * ith_tile_block(layout)) == 0;
+}
+
 ith_status ith_bench_products(ith_kernel_bench *b, ith_error *err)
 {
     static const int64_t tokens[] = {1, 2, 4, 8, 16, 96};
@@ -116,7 +124,8 @@ ith_status ith_bench_products(ith_kernel_bench *b, ith_error *err)
     for (ith_layout layout = 0; layout < ITH_LAYOUTS; layout++)
         for (size_t i = 0; b->kernels->gemm[layout] != NULL && i < sizeof parts / sizeof *parts;
              i++)
-            for (size_t j = 0; j < sizeof tokens / sizeof *tokens; j++)
+            for (size_t j = 0; j < sizeof tokens / sizeof *tokens && fits(layout, parts[i].cols);
+                 j++)
                 ITH_TRY(bench_product(b, parts[i].name, parts[i].rows, parts[i].cols, layout,
                                       tokens[j], err));
     return ITH_OK;

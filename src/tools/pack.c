@@ -16,6 +16,7 @@
 #include "formats/hparams.h"
 #include "formats/hparams_json.h"
 #include "formats/pack_write.h"
+#include "formats/widen.h"
 #include "ithaca_tools.h"
 #include "tools/pack_key_means.h"
 #include "weights/load_plan.h"

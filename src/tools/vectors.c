@@ -11,7 +11,7 @@ ith_status ith_vector_buffers_open(int64_t n, ith_vector_buffers *b, ith_error *
     float *at;
 
     ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER,
-                          (size_t)(3 * n32 + 5 * groups) * 4 + 2 * (size_t)n32 + block + 128,
+                          (size_t)(3 * n32 + 7 * groups) * 4 + 2 * (size_t)n32 + block + 128,
                           "vectors", &b->memory, err));
     at = b->memory;
     b->block = at;
@@ -21,7 +21,8 @@ ith_status ith_vector_buffers_open(int64_t n, ith_vector_buffers *b, ith_error *
     b->acts.shifts = b->acts.sums + groups;
     b->acts.start8 = (int32_t *)(void *)(b->acts.shifts + groups);
     b->acts.start128 = b->acts.start8 + groups;
-    b->acts.quants = (int8_t *)(void *)(b->acts.start128 + groups);
+    b->acts.half128 = b->acts.start128 + groups;
+    b->acts.quants = (int8_t *)(void *)(b->acts.half128 + 2 * groups);
     b->head = b->acts.quants + n32;
     for (int64_t i = 0; i < n32; i++) {
         b->x[i] = (float)((i * 2654435761 >> 7) % 2001) * 0.001f - 1.0f;

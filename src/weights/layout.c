@@ -2,8 +2,10 @@
 #include "weights/layout.h"
 
 #include "base/finite.h"
+#include "formats/blocks.h"
 #include "formats/packfile.h"
-#include "simd/half.h"
+#include "formats/widen.h"
+#include "simd/tile.h"
 #include "weights/fit.h"
 
 #include <float.h>
@@ -14,8 +16,12 @@
 static ith_layout own_layout(const ith_tensor *tensor)
 {
     static const ith_layout of[ITH_DTYPES] = {
-        [ITH_DT_F32] = ITH_F32T, [ITH_DT_F16] = ITH_F32T, [ITH_DT_BF16] = ITH_BF16,
-        [ITH_DT_Q8_0] = ITH_W8,  [ITH_DT_Q4_0] = ITH_W4,  [ITH_DT_Q4_1] = ITH_W4M,
+        [ITH_DT_F32] = ITH_F32T,    [ITH_DT_F16] = ITH_F32T,      [ITH_DT_BF16] = ITH_BF16,
+        [ITH_DT_Q8_0] = ITH_W8,     [ITH_DT_Q4_0] = ITH_W4,       [ITH_DT_Q4_1] = ITH_W4M,
+        [ITH_DT_Q5_0] = ITH_Q5_0,   [ITH_DT_Q5_1] = ITH_Q5_1,     [ITH_DT_Q2_K] = ITH_Q2_K,
+        [ITH_DT_Q3_K] = ITH_Q3_K,   [ITH_DT_Q4_K] = ITH_Q4_K,     [ITH_DT_Q5_K] = ITH_Q5_K,
+        [ITH_DT_Q6_K] = ITH_Q6_K,   [ITH_DT_IQ4_NL] = ITH_IQ4_NL, [ITH_DT_IQ4_XS] = ITH_IQ4_XS,
+        [ITH_DT_MXFP4] = ITH_MXFP4,
     };
     if (tensor->dtype == ITH_DT_UNREAD) /* the plan refuses it */
         return ITH_F32T;
@@ -43,92 +49,118 @@ ith_layout ith_layout_choose(const ith_tensor *tensor, ith_quant quant, bool sen
     }
 }
 
-/* ---- Offsets in a tile ---- */
+/* ---- Numbers into a tile ---- */
 
-static uint8_t *w8_group(uint8_t *tile, int64_t g)
+static void put_half(uint8_t *tile, int64_t offset, int row, uint16_t half)
 {
-    return tile + 512 * g;
-}
-static uint8_t *w4_group(uint8_t *tile, int64_t g)
-{
-    return tile + 256 * g;
+    memcpy(tile + offset + row * 2, &half, 2);
 }
 
-static void put_half(uint8_t *tile, int64_t offset, int64_t g, int row, uint16_t half)
+static void put_word(uint8_t *at, uint32_t word)
 {
-    memcpy(tile + offset + (16 * g + row) * 2, &half, 2);
+    memcpy(at, &word, 4);
 }
 
-static uint16_t get_half(const uint8_t *tile, int64_t offset, int64_t g, int row)
+/* 32 quants of a row, as they are stored, into the planes of their group (kernels.h). Words of four
+ * columns: w[j] has columns 4j to 4j + 3. */
+static void put_quants(ith_layout layout, uint8_t *group, int row, const uint8_t u[ITH_GROUP])
 {
-    uint16_t half;
-    memcpy(&half, tile + offset + (16 * g + row) * 2, 2);
-    return half;
-}
+    const int bytes = ith_tile_forms[layout].quants, lower = bytes < 256 ? 2 : 4;
+    uint8_t *at = group + row * 4;
+    uint32_t w[8], bits = 0, pairs[2] = {0, 0};
 
-/* 32 signed quants of a row into group g of a w8 tile, four columns at a time: q + 128 is q with
- * its top bit flipped. */
-static void put_w8(uint8_t *tile, int64_t g, int row, const int8_t q[32])
-{
-    uint8_t *at = w8_group(tile, g) + row * 4;
-    for (int j = 0; j < 8; j++) {
-        uint32_t four;
-        memcpy(&four, q + 4 * j, 4);
-        four ^= 0x80808080u;
-        memcpy(at + 64 * j, &four, 4);
-    }
-}
-
-/* 32 nibbles, packed as in GGUF: byte i holds columns i (low) and i + 16 (high), the tile's pairing
- * too. */
-static void put_w4(uint8_t *tile, int64_t g, int row, const uint8_t nibbles[16])
-{
-    uint8_t *at = w4_group(tile, g) + row * 4;
+    memcpy(w, u, sizeof w);
+    for (int j = 0; bytes == 512 && j < 8; j++)
+        put_word(at + 64 * j, w[j]);
+    if (bytes == 512)
+        return;
     for (int j = 0; j < 4; j++)
-        memcpy(at + 64 * j, nibbles + 4 * j, 4);
+        if (lower == 4)
+            put_word(at + 64 * j, (w[j] & 0x0f0f0f0fu) | (w[j + 4] & 0x0f0f0f0fu) << 4);
+    for (int j = 0; j < 8; j++) {
+        bits |= (w[j] >> lower & 0x01010101u) << j;
+        pairs[j % 2] |= (w[j] >> (lower == 4 ? 4 : 0) & 0x03030303u) << (j / 2 * 2);
+    }
+    if (bytes == 320 || bytes == 192)
+        put_word(at + bytes - 64, bits);
+    if (bytes == 320 || bytes == 256)
+        return;
+    at += lower == 4 ? 256 : 0;
+    put_word(at, pairs[0]);
+    put_word(at + 64, pairs[1]);
+}
+
+/* The small scales of a row in a group, whose first run is `run`. */
+static void put_small(ith_layout layout, uint8_t *small, int row, const ith_block_numbers *b,
+                      int run)
+{
+    switch (layout) {
+    case ITH_Q2_K:
+        small[row] = (uint8_t)(b->s[run] | b->t[run] << 4);
+        small[16 + row] = (uint8_t)(b->s[run + 1] | b->t[run + 1] << 4);
+        break;
+    case ITH_Q3_K:
+    case ITH_Q6_K:
+        small[row] = (uint8_t)b->s[run];
+        small[16 + row] = (uint8_t)b->s[run + 1];
+        break;
+    case ITH_Q4_K:
+    case ITH_Q5_K:
+        small[row] = (uint8_t)b->s[run];
+        small[16 + row] = b->t[run];
+        break;
+    case ITH_IQ4_XS:
+        small[row] = (uint8_t)b->s[run];
+        break;
+    default:
+        break;
+    }
 }
 
 /* ---- Blocks of a file, bits kept ----
  *
- * Block layouts are those of the GGUF specification. Groups are the outer loop, so that the tile is
- * written once, front to back. */
+ * Blocks are the outer loop, so that the tile is written once, front to back. */
 
-/* [scale f16][min f16, if any][quants] */
-typedef struct block_type {
-    int bytes, scale_at, min_at, quants_at;
-} block_type;
-
-static const block_type q8_0 = {34, 0, -1, 2}, q4_0 = {18, 0, -1, 2}, q4_1 = {20, 0, 2, 4};
-
-static bool is_finite_half(const uint8_t *at)
+/* False: a scale or minimum is NaN or infinite, or makes a weight so. */
+static bool is_finite_block(ith_layout layout, const ith_block_numbers *b)
 {
-    uint16_t half;
-    memcpy(&half, at, sizeof half);
-    return ith_f16_is_finite(half);
+    if (layout == ITH_MXFP4)
+        return isfinite(12 * ith_e8m0_half((uint8_t)b->d));
+    return ith_f16_is_finite(b->d) && (!ith_tile_has_minima(layout) || ith_f16_is_finite(b->m));
 }
 
-/* False: a scale or minimum is NaN or infinite. */
-static bool pack_blocks(ith_layout layout, int64_t groups, block_type type,
+/* Block k of a row. */
+static bool put_block(ith_layout layout, int64_t groups, int64_t k, int row,
+                      const ith_block_numbers *b, uint8_t *tile)
+{
+    const int64_t first = k * ith_tile_block(layout), d = ith_tile_d_at(layout, groups, first);
+    const int runs = ith_tile_forms[layout].runs;
+
+    for (int i = 0; i < ith_tile_block(layout); i++) {
+        put_quants(layout, tile + ith_tile_quants_at(layout, first + i), row, b->u + ITH_GROUP * i);
+        put_small(layout, tile + ith_tile_small_at(layout, first + i), row, b, runs * i);
+    }
+    if (layout == ITH_MXFP4)
+        tile[d + row] = (uint8_t)b->d;
+    else
+        put_half(tile, d, row, b->d);
+    if (ith_tile_has_minima(layout))
+        put_half(tile, d + ith_tile_d_to_m(layout, groups), row, b->m);
+    return is_finite_block(layout, b);
+}
+
+static bool pack_blocks(ith_layout layout, int64_t groups, ith_dtype dtype,
                         const uint8_t *const rows[16], uint8_t *tile)
 {
-    int64_t scales = (layout == ITH_W8 ? 512 : 256) * groups, mins = scales + 32 * groups;
+    const int bytes = ith_dtype_get(dtype)->block_bytes;
+    ith_block_numbers block;
     bool finite = true;
 
-    for (int64_t g = 0; g < groups; g++) {
+    for (int64_t k = 0; k < groups / ith_tile_block(layout); k++)
         for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++) {
-            const uint8_t *block = rows[r] + g * type.bytes;
-            if (layout == ITH_W8)
-                put_w8(tile, g, r, (const int8_t *)block + type.quants_at);
-            else
-                put_w4(tile, g, r, block + type.quants_at);
-            memcpy(tile + scales + (16 * g + r) * 2, block + type.scale_at, 2);
-            finite &= is_finite_half(block + type.scale_at);
-            if (type.min_at < 0)
-                continue;
-            memcpy(tile + mins + (16 * g + r) * 2, block + type.min_at, 2);
-            finite &= is_finite_half(block + type.min_at);
+            ith_block_read(dtype, rows[r] + k * bytes, &block);
+            finite &= put_block(layout, groups, k, r, &block, tile);
         }
-    }
     return finite;
 }
 
@@ -147,11 +179,11 @@ static int64_t columns_of(const floats *f, int64_t g)
     return left < ITH_GROUP ? left : ITH_GROUP;
 }
 
+/* Group g of a row of floats. */
 static void widen_group(const floats *f, int r, int64_t g, float *x)
 {
     const ith_dtype_info *info = ith_dtype_get(f->dtype);
-    ith_dtype_to_f32(f->dtype, f->rows[r] + g * (ITH_GROUP / info->block) * info->block_bytes,
-                     columns_of(f, g), x);
+    ith_dtype_to_f32(f->dtype, f->rows[r] + g * ITH_GROUP * info->block_bytes, columns_of(f, g), x);
 }
 
 static float finite_or_zero(float x, bool *finite)
@@ -185,21 +217,15 @@ static bool load_group(const floats *f, int64_t g, ith_fit_group *group)
 static void put_fit(ith_layout layout, int64_t groups, int64_t g, int row, const ith_fit *fit,
                     uint8_t *tile)
 {
-    int8_t q[ITH_GROUP];
-    uint8_t nibbles[16];
+    const int64_t d = ith_tile_d_at(layout, groups, g);
+    uint8_t u[ITH_GROUP];
 
     for (int c = 0; c < ITH_GROUP; c++)
-        q[c] = fit->quants[c][row];
-    if (layout == ITH_W8) {
-        put_w8(tile, g, row, q);
-        put_half(tile, 512 * groups, g, row, fit->scale[row]);
-        return;
-    }
-    for (int c = 0; c < 16; c++)
-        nibbles[c] = (uint8_t)(q[c] | q[c + 16] << 4);
-    put_w4(tile, g, row, nibbles);
-    put_half(tile, 256 * groups, g, row, fit->scale[row]);
-    put_half(tile, 288 * groups, g, row, fit->min[row]);
+        u[c] = (uint8_t)(fit->quants[c][row] + (layout == ITH_W8 ? 128 : 0));
+    put_quants(layout, tile + ith_tile_quants_at(layout, g), row, u);
+    put_half(tile, d, row, fit->scale[row]);
+    if (layout != ITH_W8)
+        put_half(tile, d + ith_tile_d_to_m(layout, groups), row, fit->min[row]);
 }
 
 static bool pack_quantized(ith_layout layout, int64_t groups, const floats *f, uint8_t *tile)
@@ -225,25 +251,38 @@ static bool pack_quantized(ith_layout layout, int64_t groups, const floats *f, u
     return finite;
 }
 
-/* False: a float is NaN or infinite, or becomes so in bf16. */
+/* n columns of a row from group g on. False: a float is NaN or infinite, or becomes so in bf16. */
+static bool put_floats(ith_layout layout, int64_t groups, int64_t g, int r, const float *x, int n,
+                       uint8_t *tile)
+{
+    bool finite = ith_all_finite(x, n);
+
+    for (int64_t c = 0, i = ITH_GROUP * g; c < n; c++, i++) {
+        uint16_t h = ith_f32_to_bf16(x[c]);
+        finite &= layout != ITH_BF16 || ith_bf16_is_finite(h);
+        if (layout == ITH_F32)
+            memcpy(tile + 4 * (ITH_GROUP * groups * r + i), x + c, 4);
+        else if (layout == ITH_F32T)
+            memcpy(tile + 4 * (16 * i + r), x + c, 4);
+        else
+            memcpy(tile + 2 * (16 * i + r), &h, 2);
+    }
+    return finite;
+}
+
+/* A row in steps of a group, or of a block of the file if that is longer. */
 static bool pack_float(ith_layout layout, int64_t groups, const floats *f, int r, uint8_t *tile)
 {
+    const ith_dtype_info *info = ith_dtype_get(f->dtype);
+    const int step = info->block > ITH_GROUP ? info->block : ITH_GROUP;
+    const int64_t step_bytes = step / info->block * (int64_t)info->block_bytes;
     bool finite = true;
 
-    for (int64_t g = 0; g < groups; g++) {
-        float x[ITH_GROUP] = {0};
-        widen_group(f, r, g, x);
-        finite &= ith_all_finite(x, ITH_GROUP);
-        for (int64_t c = 0, i = ITH_GROUP * g; c < ITH_GROUP; c++, i++) {
-            uint16_t h = ith_f32_to_bf16(x[c]);
-            finite &= layout != ITH_BF16 || ith_bf16_is_finite(h);
-            if (layout == ITH_F32)
-                memcpy(tile + 4 * (ITH_GROUP * groups * r + i), x + c, 4);
-            else if (layout == ITH_F32T)
-                memcpy(tile + 4 * (16 * i + r), x + c, 4);
-            else
-                memcpy(tile + 2 * (16 * i + r), &h, 2);
-        }
+    for (int64_t i = 0; i < f->cols; i += step) {
+        float x[ITH_BLOCK_MAX] = {0};
+        ith_dtype_to_f32(f->dtype, f->rows[r] + i / step * step_bytes,
+                         f->cols - i < step ? f->cols - i : step, x);
+        finite &= put_floats(layout, groups, i / ITH_GROUP, r, x, step, tile);
     }
     return finite;
 }
@@ -252,19 +291,15 @@ bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, in
                           const float *importance, const uint8_t *const rows[16], uint8_t *tile)
 {
     floats f = {dtype, cols, importance, rows};
-    bool whole = cols == 32 * groups, finite = true; /* whole: always, for quantized file types */
+    bool finite = true;
 
     if (rows[ITH_TILE_ROWS - 1] == NULL) { /* rows past the end: quant 0, scale 0 */
         memset(tile, 0, ith_tile_bytes(layout, (size_t)groups));
         if (layout == ITH_W8)
             memset(tile, 128, 512 * (size_t)groups);
     }
-    if (dtype == ITH_DT_Q8_0 && layout == ITH_W8 && whole)
-        return pack_blocks(layout, groups, q8_0, rows, tile);
-    if (dtype == ITH_DT_Q4_0 && layout == ITH_W4 && whole)
-        return pack_blocks(layout, groups, q4_0, rows, tile);
-    if (dtype == ITH_DT_Q4_1 && layout == ITH_W4M && whole)
-        return pack_blocks(layout, groups, q4_1, rows, tile);
+    if (ith_dtype_get(dtype)->block > 1 && ith_layout_is_quantized(layout))
+        return pack_blocks(layout, groups, dtype, rows, tile);
     if (ith_layout_is_quantized(layout))
         return pack_quantized(layout, groups, &f, tile);
     for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++)
@@ -272,32 +307,41 @@ bool ith_layout_pack_tile(ith_layout layout, int64_t groups, ith_dtype dtype, in
     return finite;
 }
 
+/* n <= 32 columns of a quantized row, from group g on. */
+static void unpack_group(ith_layout layout, int64_t groups, const uint8_t *tile, int row, int64_t g,
+                         int64_t n, float *out)
+{
+    const uint8_t *group = tile + ith_tile_quants_at(layout, g);
+    const int runs = ith_tile_forms[layout].runs, run_columns = ITH_GROUP / runs;
+
+    for (int run = 0; run < runs; run++) {
+        float scale, min;
+        ith_tile_scale(layout, tile, groups, g, run, row, &scale, &min);
+        for (int c = run * run_columns; c < (run + 1) * run_columns && c < n; c++) {
+            float x = scale * (float)ith_tile_value(layout, ith_tile_quant(layout, group, c, row));
+            out[c] = ith_tile_has_minima(layout) ? x + min : x;
+        }
+    }
+}
+
 void ith_layout_unpack_row(ith_layout layout, int64_t groups, const uint8_t *tile, int row,
                            int64_t cols, float *out)
 {
-    int64_t n = 32 * groups;
+    if (ith_layout_is_quantized(layout)) {
+        for (int64_t i = 0; i < cols; i += ITH_GROUP)
+            unpack_group(layout, groups, tile, row, i / ITH_GROUP,
+                         cols - i < ITH_GROUP ? cols - i : ITH_GROUP, out + i);
+        return;
+    }
     for (int64_t i = 0; i < cols; i++) {
-        int64_t g = i / 32, c = i % 32;
+        uint16_t h;
         if (layout == ITH_F32) {
-            memcpy(out + i, tile + 4 * (n * row + i), 4);
+            memcpy(out + i, tile + 4 * (ITH_GROUP * groups * row + i), 4);
         } else if (layout == ITH_F32T) {
             memcpy(out + i, tile + 4 * (16 * i + row), 4);
-        } else if (layout == ITH_BF16) {
-            uint16_t h;
+        } else {
             memcpy(&h, tile + 2 * (16 * i + row), 2);
             out[i] = ith_bf16_to_f32(h);
-        } else if (layout == ITH_W8) {
-            int q = tile[512 * g + ((c / 4) * 16 + row) * 4 + c % 4] - 128;
-            out[i] = ith_f16_to_f32(get_half(tile, 512 * groups, g, row)) * (float)q;
-        } else {
-            int64_t k = c % 16;
-            int byte = tile[256 * g + ((k / 4) * 16 + row) * 4 + k % 4];
-            int q = c < 16 ? byte & 15 : byte >> 4;
-            float scale = ith_f16_to_f32(get_half(tile, 256 * groups, g, row));
-            if (layout == ITH_W4)
-                out[i] = scale * (float)(q - 8);
-            else
-                out[i] = scale * (float)q + ith_f16_to_f32(get_half(tile, 288 * groups, g, row));
         }
     }
 }

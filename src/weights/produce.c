@@ -4,6 +4,7 @@
 #include "base/finite.h"
 #include "base/mem.h"
 #include "base/range.h"
+#include "formats/widen.h"
 #include "weights/layout.h"
 
 /* Bytes of the largest packed tile that has to change its layout. */

@@ -34,7 +34,8 @@ same_logits "needle, f32" $NEEDLE "--quant f32 --zstd 3" --quant f32
 same_logits "needle, w8 compressed by force of level" $NEEDLE "--quant w8 --zstd 19" --quant w8
 same_logits "needle kept, then quantized at load" $NEEDLE "--quant keep --zstd 1" --quant w4
 same "needle kept, then exact" "$(sha $NEEDLE --quant keep)" "$(sha "$work/p.ith" --quant keep)"
-for gguf in llama-gqa3-q4_0 llama-gqa3-q4_1 llama-gqa3-q8_0 qwen3-gqa4-f16 qwen3-gqa8-yarn-mixed; do
+for gguf in llama-gqa3-q4_0 llama-gqa3-q4_1 llama-gqa3-q8_0 qwen3-gqa4-f16 qwen3-gqa8-yarn-mixed \
+    llama-kquants-blocks qwen3moe-kquants-blocks; do
     same_logits "$gguf" tests/golden/$gguf.gguf "--zstd 3"
 done
 same_logits "llama3 scaling" tests/golden/llama-llama3 ""

@@ -22,13 +22,13 @@ ROPE = {  # in the keys of Transformers 5; each theta stands in its case
 
 
 def case(arch, heads, kv, head_dim, hidden, ffn, vocab, layers, tied, dtype, style, *, n_ids=400, theta=1e4, rope="plain",
-         ctx=2048, shard=None, seed=1, old_type_key=False, gguf=None, experts=None):
+         ctx=2048, shard=None, seed=1, old_type_key=False, gguf=None, experts=None, folder=True):
     return dict(locals())
 
 
 # style: which Transformers wrote config.json, 4 or 5 (other_config.json says the same in the other style).
 # gguf: file name suffix -> type of each matrix (norms and routers are always F32). experts: of a layer, of a token, their ffn, whether weights are
-# normalized, layers without them. seed: where the search for clear margins starts.
+# normalized, layers without them. folder: whether the checkpoint is kept beside the GGUF files. seed: where the search for clear margins starts.
 CASES = {
     "qwen2-bias": case("qwen2", 6, 2, 16, 96, 224, 503, 3, True, "bfloat16", 4, theta=1e6, gguf={"q8_0": "Q8_0"}),
     "qwen3-gqa1": case("qwen3", 4, 4, 16, 72, 200, 503, 3, True, "float32", 4, theta=1e6, seed=2),
@@ -43,6 +43,9 @@ CASES = {
     "llama-gqa3": case("llama", 12, 4, 16, 192, 224, 503, 2, False, "bfloat16", 5,
                        seed=136, gguf={"q8_0": "Q8_0", "q4_0": "Q4_0", "q4_1": "Q4_1"}),
     "llama-llama3": case("llama", 8, 4, 16, 128, 160, 503, 2, True, "bfloat16", 4, theta=5e5, rope="llama3", ctx=4096),
+    "llama-kquants": case("llama", 8, 4, 32, 256, 512, 503, 2, False, "bfloat16", 5, gguf={"blocks": "blocks"}, folder=False, n_ids=300),
+    "qwen3moe-kquants": case("qwen3moe", 8, 2, 32, 256, 256, 503, 1, True, "bfloat16", 5, theta=1e6, experts=(4, 2, 256, True, []),
+                             gguf={"blocks": "blocks"}, folder=False, n_ids=300),
     "llama-linear": case("llama", 6, 2, 16, 96, 200, 503, 3, True, "float16", 4, rope="linear", old_type_key=True, seed=3),
 }
 
@@ -212,6 +215,11 @@ NAMES = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output
          "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output", "gate_proj": "ffn_gate", "up_proj": "ffn_up",
          "down_proj": "ffn_down", "gate": "ffn_gate_inp"}
 MIXED = ["F32", "BF16", "F16", "Q8_0", "Q4_0", "Q4_1"]
+# Types that gguf-py does not quantize, or not all: random blocks. Where a block has d and m, the deviation of its elements if d
+# is 1, and the m / d that makes their mean 0.
+BLOCKS = {"Q4_K": ([0, 2], 259, 7.5), "Q6_K": ([208], 1364, 0), "Q5_0": ([0], 9.23, 0), "Q5_K": ([0, 2], 524, 15.5),
+          "IQ4_XS": ([0], 1245, 0), "Q5_1": ([0, 2], 9.23, -15.5), "Q3_K": ([108], 43.3, 0), "MXFP4": ([], 5.84, 0),
+          "Q2_K": ([80, 82], 13.9, 1.5), "IQ4_NL": ([0], 67.2, 0)}
 
 
 def gguf_name(name):
@@ -256,13 +264,29 @@ def write_hparams(w, c):
         w.add_rope_scaling_orig_ctx_len(ROPE["yarn"]["original_max_position_embeddings"])
 
 
-def write_experts(w, name, x, qt):
+def quantize(x, kind, i):
+    """Blocks of tensor i (kind "blocks": matrix i), and their type: those of x, or for kind "blocks" random ones with the deviation of x."""
+    if kind != "blocks":
+        qt = gguf.GGMLQuantizationType[kind if kind != "mixed" else MIXED[i % len(MIXED)]]
+        return gguf.quants.quantize(np.ascontiguousarray(x), qt), qt
+    name = list(BLOCKS)[i % len(BLOCKS)]
+    qt, (halves, deviation, ratio) = gguf.GGMLQuantizationType[name], BLOCKS[name]
+    size, n_bytes = gguf.GGML_QUANT_SIZES[qt]
+    blocks = np.random.default_rng(i).integers(0, 256, (*x.shape[:-1], x.shape[-1] // size, n_bytes), dtype=np.uint8)
+    for at, factor in zip(halves, (1, ratio)):
+        blocks[..., at:at + 2] = np.frombuffer(np.float16(factor * x.std() / deviation).tobytes(), np.uint8)
+    if name == "MXFP4":
+        blocks[..., 0] = round(128 + math.log2(x.std() / deviation))
+    return blocks.reshape(*x.shape[:-1], -1), qt
+
+
+def write_experts(w, name, x, kind, i):
     """All experts' gate and up, or down; returns the values that the blocks hold."""
     layer = name.split(".")[2]
     parts = {"gate": x[:, :x.shape[1] // 2], "up": x[:, x.shape[1] // 2:]} if "gate_up" in name else {"down": x}
     back = []
-    for part, values in parts.items():
-        blocks = gguf.quants.quantize(np.ascontiguousarray(values), qt)
+    for j, (part, values) in enumerate(parts.items()):
+        blocks, qt = quantize(values, kind, i + 5 * j)
         w.add_tensor(f"blk.{layer}.ffn_{part}_exps.weight", blocks, raw_dtype=qt)
         back.append(gguf.quants.dequantize(blocks, qt).astype(np.float32).reshape(values.shape))
     return np.concatenate(back, axis=1)
@@ -274,18 +298,19 @@ def write_gguf(model, c, kind, path):
     write_hparams(w, c)
     w.add_tokenizer_pre("smollm" if c["arch"] == "llama" else "qwen2")
     write_vocab(w, c["vocab"])
+    matrices = 0
     for i, (name, p) in enumerate(model.named_parameters()):
         x = p.detach().numpy()
         if x.ndim == 1 or "mlp.gate.weight" in name:
             w.add_tensor(gguf_name(name), x.astype(np.float32))
             continue
+        i, matrices = matrices if kind == "blocks" else i, matrices + 1
         if x.ndim == 3:
-            p.data = torch.from_numpy(write_experts(w, name, x, gguf.GGMLQuantizationType[kind]))
+            p.data = torch.from_numpy(write_experts(w, name, x, kind, i))
             continue
         heads = c["heads"] if "q_proj" in name else c["kv"] if "k_proj" in name else 0
         turned = heads and c["arch"] == "llama"
-        qt = gguf.GGMLQuantizationType[kind if kind != "mixed" else MIXED[i % len(MIXED)]]
-        blocks = gguf.quants.quantize(interleave(x, heads) if turned else x, qt)
+        blocks, qt = quantize(interleave(x, heads) if turned else x, kind, i)
         w.add_tensor(gguf_name(name), blocks, raw_dtype=qt)
         back = gguf.quants.dequantize(blocks, qt).astype(np.float32).reshape(x.shape)
         p.data = torch.from_numpy(np.ascontiguousarray(deinterleave(back, heads) if turned else back))
@@ -298,7 +323,8 @@ def build(name, c, seed, out):
     """Writes the case's files; yields the path of each reference with the model that it describes."""
     folder = out / name
     save(c, seed, folder)
-    yield folder / "reference.json", load(folder)
+    if c["folder"]:
+        yield folder / "reference.json", load(folder)
     for suffix, kind in (c["gguf"] or {}).items():
         model = load(folder)
         write_gguf(model, c, kind, out / f"{name}-{suffix}.gguf")
@@ -317,7 +343,10 @@ def make(name, c, out):
         print(f"{path.relative_to(out)}: seed {seed}, mean nll {ref['mean_nll']:.4f}, least margin {ref['greedy_margin']:.4f}, "
               f"logits' std {ref['logit_std']:.2f}, keys read {ref['attention_spread']:.1f}, from float64 "
               f"{ref['f64_distance']:.1e}, with float64 angles {ref['f64_angles_distance']:.1e}", flush=True)
-    check_other_style(out / name, ids, run(load(out / name), ids))
+    if c["folder"]:
+        check_other_style(out / name, ids, run(load(out / name), ids))
+    else:
+        shutil.rmtree(out / name)
 
 
 def make_scaled(name, out):

@@ -63,7 +63,7 @@ static inline int arena_whole(const void *p)
     return 1;
 }
 
-enum { ARENAS = 13 };
+enum { ARENAS = 15 };
 static arena arenas[ARENAS];
 
 static const ith_kernels *ref;

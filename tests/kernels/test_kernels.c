@@ -4,6 +4,7 @@
  * where memory ends (equal.h); outputs are compared together with the bytes around them.
  */
 #include "simd/ref/exp2.h"
+#include "simd/tile.h"
 #include "tests/kernels/equal.h"
 
 enum {
@@ -38,43 +39,58 @@ static ith_acts random_acts(prng *p, int64_t tokens, int64_t groups, int extreme
                      .sums = arena_take(&arenas[2], n * 4, 4),
                      .start8 = arena_take(&arenas[3], n * 4, 4),
                      .start128 = arena_take(&arenas[4], n * 4, 4),
+                     .half128 = arena_take(&arenas[9], n * 8, 4),
                      .groups = groups};
     for (size_t i = 0; i < n; i++) {
-        int32_t sum = 0;
+        int32_t sums[2] = {0, 0};
         for (int c = 0; c < 32; c++) {
             int8_t q = (int8_t)(extreme ? (prng_int(p, 0, 3) || extreme == LARGEST ? 127 : -127)
                                         : prng_int(p, -127, 127));
             acts.quants[i * 32 + (size_t)c] = q;
-            sum += q;
+            sums[c / 16] += q;
         }
-        ith_acts_derive(&acts, (int64_t)i, random_scale(p, extreme), sum);
+        ith_acts_derive(&acts, (int64_t)i, random_scale(p, extreme), sums[0], sums[1]);
     }
     return acts;
+}
+
+/* One of the numbers d and m of a tile, at p: f16, or of mxfp4 a byte. Returns its bytes. */
+static size_t put_random_number(prng *p, ith_layout layout, int extreme, uint8_t *at)
+{
+    uint16_t f16 =
+        extreme ? (uint16_t)((uint64_t)prng_int(p, 0, 1) << 15 | (uint64_t)prng_int(p, 0, 0x3ff))
+                : ith_f32_to_f16(prng_float(p, -0.1f, 0.1f));
+    if (layout == ITH_MXFP4) {
+        *at = (uint8_t)(extreme ? prng_int(p, 0, 3) : prng_int(p, 118, 130));
+        return 1;
+    }
+    memcpy(at, &f16, 2);
+    return 2;
 }
 
 static uint8_t *random_tiles(prng *p, ith_layout layout, int64_t n_tiles, int64_t groups,
                              int extreme)
 {
     const size_t tile = ith_tile_bytes(layout, (size_t)groups),
-                 quants = (size_t)groups * (layout == ITH_W8 ? 512 : 256);
+                 quants = (size_t)ith_tile_d_at(layout, groups, 0),
+                 end = quants +
+                       (size_t)(groups / ith_tile_block(layout)) * ith_tile_forms[layout].numbers;
     uint8_t *w = arena_take(&arenas[5], (size_t)n_tiles * tile, 64);
     for (int64_t i = 0; i < n_tiles; i++, w += tile) {
         for (size_t j = 0; j < quants; j++)
             w[j] = extreme ? (uint8_t)(prng_int(p, 0, 3) && extreme != LARGEST ? 0 : 255)
                            : (uint8_t)prng_next(p);
-        for (size_t j = quants; j < tile; j += 2) {
-            uint16_t f16 = extreme ? (uint16_t)((uint64_t)prng_int(p, 0, 1) << 15 |
-                                                (uint64_t)prng_int(p, 0, 0x3ff))
-                                   : ith_f32_to_f16(prng_float(p, -0.1f, 0.1f));
-            memcpy(w + j, &f16, 2);
-        }
+        for (size_t j = quants; j < end;)
+            j += put_random_number(p, layout, extreme, w + j);
     }
     return w - (size_t)n_tiles * tile;
 }
 
-static void check_gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t groups,
+/* Of `blocks` blocks of the layout. */
+static void check_gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int64_t blocks,
                        int extreme)
 {
+    const int64_t groups = blocks * ith_tile_block(layout);
     prng p = {(uint64_t)(layout * 1000003 + n_tiles * 10007 + n_tokens * 101 + groups)};
     const ith_acts acts = random_acts(&p, n_tokens, groups, extreme);
     const uint8_t *tiles = random_tiles(&p, layout, n_tiles, groups, extreme);
@@ -94,42 +110,34 @@ static void check_gemm(ith_layout layout, int64_t n_tiles, int64_t n_tokens, int
 static void gemm_shapes(ith_layout layout)
 {
     static const int64_t long_tokens[] = {0, 1, 2, 3, 5, 6, 7, 12, 13, 33};
+    const int64_t b = ith_tile_block(layout);
     for (int64_t tiles = 1; tiles <= 5; tiles++)
         for (int64_t tokens = 0; tokens <= 33; tokens++)
-            for (int64_t groups = 1; groups <= 7; groups++)
+            for (int64_t groups = 1; groups <= (b > 1 ? 2 : 7); groups++)
                 check_gemm(layout, tiles, tokens, groups,
                            (tiles + tokens + groups) % 3 == 0 ? EXTREME : MODERATE);
     for (size_t i = 0; i < sizeof long_tokens / sizeof *long_tokens; i++)
-        check_gemm(layout, 3, long_tokens[i], 128, i % 2 ? EXTREME : MODERATE);
+        check_gemm(layout, 3, long_tokens[i], 128 / b, i % 2 ? EXTREME : MODERATE);
     for (int64_t tokens = 1; tokens <= 9; tokens++)
-        check_gemm(layout, 3, tokens, 4, LARGEST);
+        check_gemm(layout, 3, tokens, b > 1 ? 1 : 4, LARGEST);
     for (int64_t groups = 14; groups <= 50;
          groups += groups % 16 == 2 ? 12 : 1) /* around stretches of 16 */
-        for (int64_t tokens = 7; tokens <= 41; tokens += tokens < 10 ? 1 : 7)
-            check_gemm(layout, 1 + groups % 4, tokens, groups, tokens % 2 ? EXTREME : MODERATE);
+        for (int64_t tokens = 7; groups % b == 0 && tokens <= 41; tokens += tokens < 10 ? 1 : 7)
+            check_gemm(layout, 1 + groups / b % 4, tokens, groups / b,
+                       tokens % 2 ? EXTREME : MODERATE);
     for (int64_t tokens = 191; tokens <= 194; tokens++) /* around panels of tokens */
-        check_gemm(layout, 3, tokens, 18, MODERATE);
-    check_gemm(layout, 2, 400, 5, MODERATE);
-    check_gemm(layout, 1, 103, 384, MODERATE); /* more tokens than a panel of activations takes */
+        check_gemm(layout, 3, tokens, b > 1 ? 3 : 18, MODERATE);
+    check_gemm(layout, 2, 400, b > 1 ? 1 : 5, MODERATE);
+    check_gemm(layout, 1, 103, 384 / b, MODERATE); /* more tokens than a panel of them takes */
 }
 
-static void gemm_w8_equals_reference(void **state)
-{
-    (void)state;
-    gemm_shapes(ITH_W8);
-}
-
-static void gemm_w4_equals_reference(void **state)
-{
-    (void)state;
-    gemm_shapes(ITH_W4);
-}
-
-static void gemm_w4m_equals_reference(void **state)
-{
-    (void)state;
-    gemm_shapes(ITH_W4M);
-}
+#define ITH_QUANTS(constant, name, quants, small, numbers, block, runs)                            \
+    static void gemm_##name##_equals_reference(void **state)                                       \
+    {                                                                                              \
+        (void)state;                                                                               \
+        gemm_shapes(ITH_##constant);                                                               \
+    }
+#include "simd/layouts.inc"
 
 /* Products as the contract of float layouts defines them, from plain rows w[16 * tile + r][k]. */
 static void chain(int64_t n_tiles, int64_t n_tokens, int64_t n_cols, const float *w, const float *x,
@@ -207,7 +215,7 @@ static void gemm_f32_equals_reference(void **state)
 
 /* ---- Quantization ---------------------------------------------------------------------------- */
 
-static ith_acts empty_acts(int first_arena, int64_t tokens, int64_t groups)
+static ith_acts empty_acts(int first_arena, int half_arena, int64_t tokens, int64_t groups)
 {
     const size_t n = (size_t)(tokens * groups);
     return (ith_acts){.quants = arena_take(&arenas[first_arena], n * 32, 1),
@@ -216,6 +224,7 @@ static ith_acts empty_acts(int first_arena, int64_t tokens, int64_t groups)
                       .sums = arena_take(&arenas[first_arena + 2], n * 4, 4),
                       .start8 = arena_take(&arenas[first_arena + 3], n * 4, 4),
                       .start128 = arena_take(&arenas[first_arena + 4], n * 4, 4),
+                      .half128 = arena_take(&arenas[half_arena], n * 8, 4),
                       .groups = groups};
 }
 
@@ -225,11 +234,11 @@ static void check_quantize(prng *p, int64_t n, int64_t first, int64_t groups, in
     const float *x = floats(12, p, n, kind);
     for (int64_t token = 0; token < 2; token++) {
         const size_t bytes = (size_t)(2 * groups) * 4;
-        const ith_acts expected = empty_acts(0, 2, groups);
+        const ith_acts expected = empty_acts(0, 13, 2, groups);
         ref->quantize(n, x, &expected, token, first);
         EACH_VARIANT(k)
         {
-            const ith_acts got = empty_acts(6, 2, groups);
+            const ith_acts got = empty_acts(6, 14, 2, groups);
             k->quantize(n, x, &got, token, first);
             SAME(k, expected.quants, got.quants, bytes * 8, "n %d of %d groups, kind %d", (int)n,
                  (int)groups, kind);
@@ -242,6 +251,8 @@ static void check_quantize(prng *p, int64_t n, int64_t first, int64_t groups, in
             SAME(k, expected.start8, got.start8, bytes, "n %d of %d groups, kind %d", (int)n,
                  (int)groups, kind);
             SAME(k, expected.start128, got.start128, bytes, "n %d of %d groups, kind %d", (int)n,
+                 (int)groups, kind);
+            SAME(k, expected.half128, got.half128, 2 * bytes, "n %d of %d groups, kind %d", (int)n,
                  (int)groups, kind);
         }
     }
@@ -438,9 +449,9 @@ static void rope_equals_reference(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gemm_w8_equals_reference),
-        cmocka_unit_test(gemm_w4_equals_reference),
-        cmocka_unit_test(gemm_w4m_equals_reference),
+#define ITH_QUANTS(constant, name, quants, small, numbers, block, runs)                            \
+    cmocka_unit_test(gemm_##name##_equals_reference),
+#include "simd/layouts.inc"
         cmocka_unit_test(gemm_bf16_equals_reference),
         cmocka_unit_test(gemm_f32_equals_reference),
         cmocka_unit_test(quantize_equals_reference),

@@ -61,40 +61,104 @@ static void exp2_is_near(void **state)
     assert_true(ith_exp2(-INFINITY) == 0.0f);
 }
 
-/* The weight in column c and row r of a tile, by the description of the layout alone. */
-static double weight(ith_layout layout, const uint8_t *tile, int64_t groups, int r, int64_t c)
+/* The layouts, by their description alone: what a group has of each plane, and the rest. */
+typedef struct described {
+    ith_layout layout;
+    int bytes, nibbles, pairs, bits; /* planes: 0 or 1 of each */
+    int block, run, small, zero;     /* groups; columns; bytes; zero point */
+    bool minima;
+} described;
+
+static const described layouts[] = {
+    {ITH_W8, 1, 0, 0, 0, 1, 32, 0, 128, false},   {ITH_W4, 0, 1, 0, 0, 1, 32, 0, 8, false},
+    {ITH_W4M, 0, 1, 0, 0, 1, 32, 0, 0, true},     {ITH_Q5_0, 0, 1, 0, 1, 1, 32, 0, 16, false},
+    {ITH_Q5_1, 0, 1, 0, 1, 1, 32, 0, 0, true},    {ITH_Q2_K, 0, 0, 1, 0, 8, 16, 32, 0, true},
+    {ITH_Q3_K, 0, 0, 1, 1, 8, 16, 32, 4, false},  {ITH_Q4_K, 0, 1, 0, 0, 8, 32, 32, 0, true},
+    {ITH_Q5_K, 0, 1, 0, 1, 8, 32, 32, 0, true},   {ITH_Q6_K, 0, 1, 1, 0, 8, 16, 32, 32, false},
+    {ITH_IQ4_NL, 0, 1, 0, 0, 1, 32, 0, 0, false}, {ITH_IQ4_XS, 0, 1, 0, 0, 8, 32, 16, 0, false},
+    {ITH_MXFP4, 0, 1, 0, 0, 1, 32, 0, 0, false}};
+
+/* Bytes of the blocks of a tile. */
+static size_t block_bytes(const described *l, int64_t groups)
 {
-    const int64_t g = c / 32, in = c % 32;
-    const size_t group_bytes = layout == ITH_W8 ? 512 : 256;
-    uint16_t f16[2] = {0, 0};
-    memcpy(f16, tile + (size_t)groups * group_bytes + (size_t)(g * 16 + r) * 2, 2);
-    if (layout == ITH_W4M)
-        memcpy(f16 + 1, tile + (size_t)groups * (group_bytes + 32) + (size_t)(g * 16 + r) * 2, 2);
-    const double scale = (double)ith_f16_to_f32(f16[0]), min = (double)ith_f16_to_f32(f16[1]);
-    const int64_t at =
-        layout == ITH_W8 ? in / 4 * 64 + r * 4 + in % 4 : in % 16 / 4 * 64 + r * 4 + in % 4;
-    const int byte = tile[(size_t)g * group_bytes + (size_t)at];
-    if (layout == ITH_W8)
-        return scale * (byte - 128);
-    const int u4 = in < 16 ? byte & 15 : byte >> 4;
-    return layout == ITH_W4 ? scale * (u4 - 8) : scale * u4 + min;
+    return (size_t)groups *
+           (size_t)(512 * l->bytes + 256 * l->nibbles + 128 * l->pairs + 64 * l->bits + l->small);
+}
+
+static int quant(const described *l, const uint8_t *group, int r, int c)
+{
+    int u = 0, shift = 0;
+    if (l->bytes)
+        return group[c / 4 * 64 + 4 * r + c % 4];
+    if (l->nibbles) {
+        u = group[c % 16 / 4 * 64 + 4 * r + c % 4] >> (c < 16 ? 0 : 4) & 15;
+        group += 256;
+        shift = 4;
+    }
+    if (l->pairs) {
+        u |= (group[c / 4 % 2 * 64 + 4 * r + c % 4] >> (c / 8 * 2) & 3) << shift;
+        group += 128;
+        shift += 2;
+    }
+    return l->bits ? u | (group[4 * r + c % 4] >> (c / 4) & 1) << shift : u;
+}
+
+static double f16_at(const uint8_t *at)
+{
+    uint16_t f16;
+    memcpy(&f16, at, 2);
+    return (double)ith_f16_to_f32(f16);
+}
+
+/* The weight in column c and row r of a tile. */
+static double weight(const described *l, const uint8_t *tile, int64_t groups, int r, int64_t c)
+{
+    static const int iq4[] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                              1,    13,   25,  38,  53,  69,  89,  113},
+                     fp4[] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    const int64_t block = c / (32 * l->block), blocks = groups / l->block;
+    const int g = (int)(c / 32 % l->block);
+    const size_t quants = block_bytes(l, 1) - (size_t)l->small;
+    const uint8_t *at = tile + (size_t)block * block_bytes(l, l->block);
+    const uint8_t *small = at + (size_t)l->block * quants + g * l->small + r;
+    const uint8_t *d = tile + block_bytes(l, groups) + (block * 16 + r) * 2;
+    const int u = quant(l, at + (size_t)g * quants, r, (int)(c % 32)), half = 16 * (c % 32 / 16);
+    switch (l->layout) {
+    case ITH_Q4_K:
+    case ITH_Q5_K:
+        return f16_at(d) * small[0] * u - f16_at(d + 32 * blocks) * small[16];
+    case ITH_Q2_K:
+        return f16_at(d) * (small[half] & 15) * u - f16_at(d + 32 * blocks) * (small[half] >> 4);
+    case ITH_Q3_K:
+    case ITH_Q6_K:
+        return f16_at(d) * (int8_t)small[half] * (u - l->zero);
+    case ITH_IQ4_XS:
+        return f16_at(d) * (int8_t)small[0] * iq4[u];
+    case ITH_IQ4_NL:
+        return f16_at(d) * iq4[u];
+    case ITH_MXFP4:
+        return ldexp(fp4[u], tile[block_bytes(l, groups) + (size_t)(block * 16 + r)] - 128);
+    default:
+        return l->minima ? f16_at(d) * u + f16_at(d + 32 * blocks) : f16_at(d) * (u - l->zero);
+    }
 }
 
 static void gemm_is_near(void **state)
 {
     (void)state;
-    enum { GROUPS = 9, K = 32 * GROUPS, TOKENS = 3, TILES = 2 };
+    enum { GROUPS = 16, K = 32 * GROUPS, TOKENS = 3, TILES = 2 };
     prng p = {21};
     int8_t quants[TOKENS * K];
     float x[K], scales[TOKENS * GROUPS], shifts[TOKENS * GROUPS], sums[TOKENS * GROUPS],
         out[TOKENS * 16 * TILES];
-    int32_t start8[TOKENS * GROUPS], start128[TOKENS * GROUPS];
+    int32_t start8[TOKENS * GROUPS], start128[TOKENS * GROUPS], half128[TOKENS * 2 * GROUPS];
     const ith_acts acts = {.quants = quants,
                            .scales = scales,
                            .shifts = shifts,
                            .sums = sums,
                            .start8 = start8,
                            .start128 = start128,
+                           .half128 = half128,
                            .groups = GROUPS};
     for (int t = 0; t < TOKENS; t++) {
         for (int c = 0; c < K; c++)
@@ -104,9 +168,11 @@ static void gemm_is_near(void **state)
             CLOSE(quants[t * K + c] * (double)scales[t * GROUPS + c / 32], x[c],
                   0.5001 * (double)scales[t * GROUPS + c / 32], "quantize, column %d", c);
     }
-    for (ith_layout layout = ITH_W8; layout <= ITH_W4M; layout++) {
+    for (size_t n = 0; n < sizeof layouts / sizeof *layouts; n++) {
+        const described *l = &layouts[n];
+        const ith_layout layout = l->layout;
         const size_t tile_bytes = ith_tile_bytes(layout, GROUPS),
-                     first_scale = GROUPS * (layout == ITH_W8 ? 512 : 256);
+                     first_scale = block_bytes(l, GROUPS);
         uint8_t *tiles = arena_take(&arenas[0], TILES * tile_bytes, 64);
         for (size_t i = 0; i < TILES * tile_bytes; i++)
             tiles[i] = (uint8_t)prng_next(&p);
@@ -115,14 +181,17 @@ static void gemm_is_near(void **state)
                 const uint16_t f16 = ith_f32_to_f16(prng_float(&p, -0.1f, 0.1f));
                 memcpy(tiles + i * tile_bytes + j, &f16, 2);
             }
+        for (size_t j = first_scale; layout == ITH_MXFP4 && j < TILES * tile_bytes; j++)
+            if (j % tile_bytes >= first_scale)
+                tiles[j] = (uint8_t)prng_int(&p, 120, 130);
         ref->gemm[layout](TILES, TOKENS, tiles, &acts, out, 16 * TILES);
         for (int t = 0; t < TOKENS; t++)
             for (int row = 0; row < 16 * TILES; row++) {
                 double sum = 0, magnitude = 0;
                 for (int c = 0; c < K; c++) {
                     const double a = quants[t * K + c] * (double)scales[t * GROUPS + c / 32];
-                    const double w = weight(layout, tiles + (size_t)(row / 16) * tile_bytes, GROUPS,
-                                            row % 16, c);
+                    const double w =
+                        weight(l, tiles + (size_t)(row / 16) * tile_bytes, GROUPS, row % 16, c);
                     sum += a * w;
                     magnitude += fabs(a * w);
                 }

@@ -29,9 +29,9 @@ static const char *const folders[] = {
 static const char *const scaled[] = {"rope-linear", "rope-none", "rope-yarn"};
 
 static const char *const ggufs[] = {
-    "llama-gqa3-q4_0",       "llama-gqa3-q4_1",   "llama-gqa3-q8_0",
-    "qwen2-bias-q8_0",       "qwen3-gqa4-f16",    "qwen3-gqa4-q4_0",
-    "qwen3-gqa8-yarn-mixed", "qwen3moe-norm-f16", "qwen3moe-norm-q4_0"};
+    "llama-gqa3-q4_0",   "llama-gqa3-q4_1",    "llama-gqa3-q8_0",        "llama-kquants-blocks",
+    "qwen2-bias-q8_0",   "qwen3-gqa4-f16",     "qwen3-gqa4-q4_0",        "qwen3-gqa8-yarn-mixed",
+    "qwen3moe-norm-f16", "qwen3moe-norm-q4_0", "qwen3moe-kquants-blocks"};
 
 enum { QUANTIZED, FLOATS, EXACT, MODES };
 static const char *const mode_names[MODES] = {"quantized", "floats", "exact"};

@@ -1,7 +1,8 @@
 /* RANKS: 1 2 3 4
  *
- * test_same_bits_experts.c - contract 2 for mixtures of experts: the logits after a prompt are the
- * same bits for any number of ranks and threads, any chunk, and both ways of prefill.
+ * test_same_bits_experts.c - contract 2 for mixtures of experts, and for matrices of unlike
+ * quantized types: the logits after a prompt are the same bits for any number of ranks and threads,
+ * any chunk, and both ways of prefill.
  *
  * The prompt is scored whole, or prefilled in several calls and decoded token by token. The
  * expected digests are those of the scalar reference on one rank and one thread: ITHACA_SIMD=ref
@@ -16,6 +17,7 @@
 
 #define GOLDEN    "tests/golden/"
 #define SYNTHETIC "synthetic:tests/models/experts/config.json:q8_0"
+#define KQUANTS   GOLDEN "llama-kquants-blocks.gguf"
 
 enum { DECODED = 20, PLACED = 150, DECODED_PLACED = 3, CTX = 256 };
 
@@ -39,6 +41,10 @@ static const expected models[] = {
      "80f9ba6dd196b15dede89b70ccee02dc82676c31bf03b5b18f6a54645694960b"},
     {GOLDEN "qwen3moe-dense", GOLDEN "qwen3moe-dense/reference.json", ITH_QUANT_F32, ITH_KV_F32,
      "8a672b9f2ff68cdfdaba4785a23719e5a217ee48da697098ce134ebada2284b0"},
+    {KQUANTS, GOLDEN "llama-kquants-blocks.json", ITH_QUANT_W8, ITH_KV_Q8,
+     "900dc71a0623325fb1a38a45d2b66f29a4164e67ab731c09c7f21daecdd9a3c1"},
+    {GOLDEN "qwen3moe-kquants-blocks.gguf", GOLDEN "qwen3moe-kquants-blocks.json", ITH_QUANT_W8,
+     ITH_KV_Q8, "a281e065943740aa19531092b71b94ade081ca36609eec2ea767d60e72da6d37"},
 };
 
 static void read_ids(const char *path)
@@ -140,15 +146,22 @@ static void digest(ith_engine *engine, char sha[65])
     ith_engine_close(engine);
 }
 
+static bool is_pack(const char *model)
+{
+    return strstr(model, ".ith") != NULL;
+}
+
+/* The least budget that streaming takes, of a model and its pack; 0: not known yet. */
+static int64_t least[ITH_OFFLOAD_RAM + 1][2];
+
 /* Streamed: under a tight budget. */
 static ith_engine *open_placed(const char *model, ith_distribution distribution,
                                ith_offload offload)
 {
-    static int64_t least[ITH_OFFLOAD_RAM + 1][2];
     ith_engine_params params = params_of(model, distribution, offload);
 
     return distribution == ITH_DISTRIBUTION_STREAMED
-               ? must_open_tight(params, &least[offload][strcmp(model, SYNTHETIC) == 0])
+               ? must_open_tight(params, &least[offload][is_pack(model)])
                : must_open(&params);
 }
 
@@ -162,8 +175,7 @@ static void compare(const char *model, ith_distribution distribution, ith_offloa
     char got[65] = "", what[200];
 
     snprintf(what, sizeof what, "experts: %s %s, offload %d, node: %s",
-             strncmp(model, "synth", 5) == 0 ? "synthetic" : "pack", words[distribution],
-             (int)offload, nodes);
+             is_pack(model) ? "pack" : model, words[distribution], (int)offload, nodes);
     must(strncmp(ith_engine_get_info(engine)->distribution, words[distribution],
                  strlen(words[distribution])) == 0,
          "the weights are distributed so", NULL);
@@ -189,19 +201,19 @@ static void on_nodes(const char *ranks_per_node, const char *const models_of[2],
     end_nodes(first);
 }
 
-static void make_pack(const char *path)
+static void make_pack(const char *source, const char *path)
 {
     ith_pack_params params = ith_pack_params_default();
     ith_error err;
 
-    params.model = SYNTHETIC;
+    params.model = source;
     params.output = path;
     params.force = true;
     must(ith_world_rank(world) != 0 || ith_pack(&params, NULL, &err) == ITH_OK, "make a pack",
          &err);
 }
 
-static void distributions(void)
+static void distributions(const char *source)
 {
     char want[65] = "", folder[64] = "", pack[80];
 
@@ -209,9 +221,10 @@ static void distributions(void)
         folder_make(folder);
     ith_world_bcast(world, folder, sizeof folder);
     snprintf(pack, sizeof pack, "%s/experts.ith", folder);
-    const char *const models_of[2] = {SYNTHETIC, pack};
-    make_pack(pack);
-    digest(open_placed(SYNTHETIC, ITH_DISTRIBUTION_REPLICATED, ITH_OFFLOAD_DISK), want);
+    const char *const models_of[2] = {source, pack};
+    memset(least, 0, sizeof least);
+    make_pack(source, pack);
+    digest(open_placed(source, ITH_DISTRIBUTION_REPLICATED, ITH_OFFLOAD_DISK), want);
     on_nodes(NULL, models_of, want);
     if (ith_world_size(world) > 1)
         on_nodes("1", models_of, want);
@@ -232,7 +245,9 @@ int main(void)
 {
     if (!open_needle())
         return 1;
-    distributions();
+    distributions(SYNTHETIC);
+    read_ids(GOLDEN "llama-kquants-blocks.json");
+    distributions(KQUANTS);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
         same_bits(&models[i]);
     ith_world_close(world);

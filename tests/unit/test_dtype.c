@@ -1,6 +1,6 @@
 /* test_dtype.c - element types: sizes, names, and blocks whose values were worked out by hand from
  * the GGUF specification. */
-#include "formats/dtype.h"
+#include "formats/widen.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -22,8 +22,13 @@ static void sizes_are_those_of_ggml(void **state)
         const char *name;
         int block, bytes;
         uint32_t ggml;
-    } expected[ITH_DTYPES] = {{"F32", 1, 4, 0},    {"F16", 1, 2, 1},    {"BF16", 1, 2, 30},
-                              {"Q8_0", 32, 34, 8}, {"Q4_0", 32, 18, 2}, {"Q4_1", 32, 20, 3}};
+    } expected[ITH_DTYPES] = {
+        {"F32", 1, 4, 0},       {"F16", 1, 2, 1},       {"BF16", 1, 2, 30},
+        {"Q8_0", 32, 34, 8},    {"Q4_0", 32, 18, 2},    {"Q4_1", 32, 20, 3},
+        {"Q5_0", 32, 22, 6},    {"Q5_1", 32, 24, 7},    {"Q2_K", 256, 84, 10},
+        {"Q3_K", 256, 110, 11}, {"Q4_K", 256, 144, 12}, {"Q5_K", 256, 176, 13},
+        {"Q6_K", 256, 210, 14}, {"IQ4_NL", 32, 18, 20}, {"IQ4_XS", 256, 136, 23},
+        {"MXFP4", 32, 17, 39}};
     (void)state;
     for (int i = 0; i < ITH_DTYPES; i++) {
         ith_dtype found = ITH_DTYPES;
@@ -40,9 +45,9 @@ static void types_not_read_have_a_name(void **state)
 {
     ith_dtype dtype;
     (void)state;
-    assert_false(ith_dtype_from_ggml(12, &dtype));
-    assert_string_equal(ith_ggml_type_name(12), "Q4_K");
-    assert_string_equal(ith_ggml_type_name(14), "Q6_K");
+    assert_false(ith_dtype_from_ggml(18, &dtype));
+    assert_string_equal(ith_ggml_type_name(18), "IQ3_XXS");
+    assert_string_equal(ith_ggml_type_name(40), "NVFP4");
     assert_null(ith_ggml_type_name(4)); /* Q4_2, withdrawn */
     assert_null(ith_ggml_type_name(4000000000u));
     assert_true(ith_dtype_from_safetensors("BF16", &dtype));

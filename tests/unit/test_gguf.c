@@ -363,7 +363,7 @@ static void unread_types_are_listed(void **state)
         uint32_t type;
         const char *name;
         bool integers;
-    } cases[] = {{12, "Q4_K", false},
+    } cases[] = {{18, "IQ3_XXS", false},
                  {16, "IQ2_XXS", false},
                  {27, "I64", true},
                  {28, "F64", false},

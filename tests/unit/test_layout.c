@@ -1,5 +1,6 @@
 /* test_layout.c - tiles: every file type is packed and read back, row by row. */
 #include "formats/source.h"
+#include "formats/widen.h"
 #include "prng.h"
 #include "simd/half.h"
 #include "weights/layout.h"

@@ -168,7 +168,7 @@ static void headers_of_other_versions_are_refused(void **state)
         const char *text;
     } cases[] = {
         {offsetof(ith_pack_header, version), 2, 4, ITH_E_UNSUPPORTED, "needs a newer ithaca"},
-        {offsetof(ith_pack_header, features), 3, 4, ITH_E_UNSUPPORTED, "features 3"},
+        {offsetof(ith_pack_header, features), 7, 4, ITH_E_UNSUPPORTED, "features 7"},
         {offsetof(ith_pack_header, reserved), 1, 8, ITH_E_UNSUPPORTED, "needs a newer ithaca"},
         {offsetof(ith_pack_header, file_bytes), 100, 8, ITH_E_FORMAT, "its header says 100"},
         {offsetof(ith_pack_header, index_offset), UINT64_MAX, 8, ITH_E_FORMAT, "the index takes"},

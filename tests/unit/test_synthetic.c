@@ -1,6 +1,7 @@
 /* test_synthetic.c - models without files: their names, shapes and data. */
 #include "formats/source.h"
 #include "formats/tensor_table.h"
+#include "formats/widen.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -91,9 +92,9 @@ static void a_config_is_a_shape(void **state)
 }
 
 /* Sixteen rows from the first and the last byte of the largest tensor: all of it is readable. */
-static void check_scale(const char *name)
+static void check_scale(const char *name, double tolerance)
 {
-    enum { ROWS = 16, COLS = 576 };
+    enum { ROWS = 9, COLS = 1024 };
     ith_source *source = open_name(name);
     const ith_tensor *t = ith_source_find(source, "model.embed_tokens.weight");
     float *x = malloc(2 * ROWS * COLS * sizeof *x);
@@ -109,8 +110,8 @@ static void check_scale(const char *name)
     }
     /* The mean of 18,432 values is within 0.1 deviations. Q4_0's values are -8 to 7 steps: their
      * mean is off by half a step, and their deviation is 4.61 steps. */
-    if (fabs(sum / (2 * ROWS * COLS)) * 24 > 0.13 ||
-        fabs(sqrt(squares / (2 * ROWS * COLS)) * 24 - 1) > 0.05)
+    if (fabs(sum / (2 * ROWS * COLS)) * 32 > 0.13 ||
+        fabs(sqrt(squares / (2 * ROWS * COLS)) * 32 - 1) > tolerance)
         fail_msg("%s: mean %g, deviation %g", name, sum / (2 * ROWS * COLS),
                  sqrt(squares / (2 * ROWS * COLS)));
     free(x);
@@ -119,13 +120,20 @@ static void check_scale(const char *name)
 
 static void data_have_a_sane_scale(void **state)
 {
-    static const char *const types[] = {"f32", "F16", "bf16", "q8_0", "Q4_0", "q4_1"};
+    /* MXFP4's scales are powers of two. */
+    static const struct {
+        const char *name;
+        double tolerance;
+    } types[] = {{"f32", 0.05},  {"F16", 0.05},    {"bf16", 0.05},   {"q8_0", 0.05},
+                 {"Q4_0", 0.05}, {"q4_1", 0.05},   {"q5_0", 0.05},   {"q5_1", 0.05},
+                 {"q2_k", 0.05}, {"q3_k", 0.05},   {"q4_k", 0.05},   {"q5_k", 0.05},
+                 {"q6_k", 0.05}, {"iq4_nl", 0.05}, {"iq4_xs", 0.05}, {"mxfp4", 0.42}};
     char name[100];
 
     (void)state;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        snprintf(name, sizeof name, "synthetic:smollm2-135m:%s", types[i]);
-        check_scale(name);
+        snprintf(name, sizeof name, "synthetic:qwen3-0.6b:%s", types[i].name);
+        check_scale(name, types[i].tolerance);
     }
 }
 
@@ -166,7 +174,8 @@ static void other_names_are_refused(void **state)
     expect_refused("synthetic:qwen3-8b", "expected synthetic:SHAPE:TYPE");
     expect_refused("synthetic::q4_0", "expected synthetic:SHAPE:TYPE");
     expect_refused("synthetic:qwen3-9b:q4_0", "known: llama-3.1-8b, qwen3-0.6b, qwen3-1.7b");
-    expect_refused("synthetic:qwen3-8b:q3_k", "known: F32, F16, BF16");
+    expect_refused("synthetic:qwen3-8b:iq2_xs", "known: F32, F16, BF16");
+    expect_refused("synthetic:smollm2-135m:q4_k", "576 elements is not a whole number of Q4_K");
     expect_refused("synthetic:no/such/config.json:q4_0", "no/such/config.json: No such file");
     expect_refused("synthetic:smollm2-135m/config.json:q4_0", "No such file");
     assert_int_equal(

@@ -137,8 +137,7 @@ static int64_t sends_by_rows(const ith_wire *wire, int64_t n)
 /* Floats that a token's activations take in the forms that the model's matrices want. */
 static int64_t gathered_floats(const ith_model *model)
 {
-    int64_t cols = ith_round_up(model->hp.hidden, ITH_GROUP),
-            per_group = 5; /* scales to start128 */
+    int64_t cols = ith_round_up(model->hp.hidden, ITH_GROUP), per_group = 7; /* scales to half128 */
     return (model->quantized ? cols / 4 + cols / ITH_GROUP * per_group : 0) +
            (model->floats ? cols : 0);
 }
@@ -182,8 +181,9 @@ static ith_acts acts_at(float **at, int64_t n, int64_t groups)
 
     acts.start8 = (int32_t *)(void *)(f + 3 * each);
     acts.start128 = (int32_t *)(void *)(f + 4 * each);
-    acts.quants = (int8_t *)(void *)(f + 5 * each);
-    *at = f + 5 * each + each * ITH_GROUP / (int64_t)sizeof(float);
+    acts.half128 = (int32_t *)(void *)(f + 5 * each);
+    acts.quants = (int8_t *)(void *)(f + 7 * each);
+    *at = f + 7 * each + each * ITH_GROUP / (int64_t)sizeof(float);
     return acts;
 }
 
