@@ -9,10 +9,10 @@ LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
 B       := build/$(CONFIG)
 MPICC   ?= mpicc
-PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd libxxhash openblas hwloc numa
+PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd libxxhash libcurl openblas hwloc numa
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-# OpenBLAS is loaded when it is first used (src/model/blas.c).
-LINKED     := $(filter-out openblas,$(PKGS))
+# These are loaded when they are first used (src/model/blas.c, src/hub/libcurl.c).
+LINKED     := $(filter-out openblas libcurl,$(PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(LINKED)) -lm
 # What mpicc adds when it links: Open MPI and MPICH have different ways to ask.
 MPI_LIBS   = $(shell $(MPICC) --showme:link 2>/dev/null || $(MPICC) -link_info 2>/dev/null | cut -d' ' -f2-)

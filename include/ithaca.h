@@ -295,8 +295,9 @@ typedef void (*ith_sizes_fn)(void *user, const ith_sizes *sizes);
 /* Start from ith_engine_params_default and change what is needed. Strings are read during
  * ith_engine_open only. */
 typedef struct ith_engine_params {
-    /* The model: a Hugging Face folder, a .gguf file, a pack (ithaca_tools.h), or
-     * "synthetic:SHAPE:TYPE" for random weights (ithaca_tools.h, Benchmarks). */
+    /* The model: a Hugging Face folder, a .gguf file, a pack (ithaca_tools.h),
+     * "synthetic:SHAPE:TYPE" for random weights (ithaca_tools.h, Benchmarks), or, where there is no
+     * such file, the name of a model in Hugging Face's cache (ithaca_tools.h, Hub). */
     const char *model;
 
     ith_quant quant;   /* default: ITH_QUANT_AUTO */

@@ -34,7 +34,7 @@
  * descriptions below `null` values and lists are explained where they occur; programs should ignore
  * keys that they do not know.
  *
- * Sections: Files, Packs, Calibration, Plans, Prompt caches, Reports, Benchmarks.
+ * Sections: Files, Hub, Packs, Calibration, Plans, Prompt caches, Reports, Benchmarks.
  */
 #ifndef ITHACA_TOOLS_H
 #define ITHACA_TOOLS_H
@@ -59,6 +59,51 @@ ith_status ith_inspect(const char *model, char **json, ith_error *err);
 /* Local. Describes the library and the machine: version, SIMD variants, MPI, BLAS, cores, memory
  * nodes, and a core's share of its three caches in bytes. */
 ith_status ith_build_info(char **json, ith_error *err);
+
+/* ---- Hub ----------------------------------------------------------------------------------------
+ *
+ * Models on huggingface.co have names of the form ORG/NAME. They are downloaded into the cache
+ * that Hugging Face's own programs use, and are found there by those and by ithaca.h: `model` of
+ * ith_engine_params may be such a name. Nothing but ith_pull uses the network. */
+
+/* Start from ith_pull_params_default and change what is needed. */
+typedef struct ith_pull_params {
+    /* "ORG/NAME", "ORG/NAME:FILE", "ORG/NAME@REVISION" or "ORG/NAME@REVISION:FILE". FILE is the
+     * name of a file, or a tag in the name of a GGUF file, such as Q4_K_M. Without it: the Hugging
+     * Face folder if there is one with safetensors, else the GGUF file with Q4_K_M or Q8_0 in its
+     * name, or the only one. */
+    const char *model;
+
+    const char *revision; /* branch, tag or commit; NULL: what `model` says, else "main" */
+    int at_once;          /* files at a time, at most 16; 0: 4 */
+    bool dry_run;         /* only find out what would be downloaded */
+
+    /* "download" (bytes), also while nothing comes. NULL: none. */
+    ith_progress_fn progress;
+    void *progress_user; /* first argument of `progress` */
+} ith_pull_params;
+
+/* Local. All defaults; `model` is NULL and must be set. */
+ith_pull_params ith_pull_params_default(void);
+
+/* Local. Downloads a model into the folder in HF_HUB_CACHE, or HF_HOME/hub, or
+ * ~/.cache/huggingface/hub. Files that are there are not downloaded again, and the rest of one that
+ * is there in part is. Each is compared with the checksum that the hub lists; all appear under
+ * their names when the last one is complete. Several processes may download the same files at once.
+ * The environment says where the hub is, and who asks: HF_ENDPOINT, HF_TOKEN (else what
+ * `hf auth login` has stored), HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT; proxies: https_proxy.
+ *
+ *     {model, revision, commit,
+ *      path,              the model: a folder, or the file, of several parts the first
+ *      bytes, received,   of all files; over the network
+ *      files: [{name, bytes, digest,
+ *               cached}]} was it there before?
+ *
+ * Errors: ITH_E_ARGUMENT for a name of another form; ITH_E_IO if the hub cannot be reached or
+ * refuses, a file cannot be written, or the disk is full; ITH_E_FORMAT if a checksum is wrong, or
+ * FILE names no file or several; ITH_E_UNSUPPORTED if there is no model that could be run;
+ * ITH_E_CANCELLED. What has come by then is kept for the next call. `json` may be NULL. */
+ith_status ith_pull(const ith_pull_params *params, char **json, ith_error *err);
 
 /* ---- Packs --------------------------------------------------------------------------------------
  *

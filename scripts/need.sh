@@ -14,6 +14,7 @@ debian() {
     libpcre2-8) echo libpcre2-dev ;;
     nettle) echo nettle-dev ;;
     openblas) echo libopenblas-dev ;;
+    libcurl) echo libcurl4-openssl-dev ;;
     pkg-config) echo pkg-config ;;
     "$mpicc") echo libopenmpi-dev ;;
     *) echo "$1-dev" ;;

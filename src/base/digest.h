@@ -1,4 +1,4 @@
-/* digest.h - SHA-256 through nettle, and hexadecimal digits. */
+/* digest.h - SHA-256 and SHA-1 through nettle, and hexadecimal digits. */
 #ifndef ITH_BASE_DIGEST_H
 #define ITH_BASE_DIGEST_H
 
@@ -18,6 +18,28 @@ void ith_sha256(const ith_digest_input *inputs, size_t n, uint8_t digest[ITH_SHA
 
 /* The digest of `data` as hexadecimal digits and a NUL. */
 void ith_sha256_hex(const void *data, size_t bytes, char hex[65]);
+
+/* ---- Piece by piece ---- */
+
+typedef enum ith_digest_kind {
+    ITH_DIGEST_SHA256,
+    ITH_DIGEST_SHA1 /* where others have chosen it, such as Git; a checksum, no protection */
+} ith_digest_kind;
+
+typedef struct ith_digester ith_digester;
+
+/* NULL: no memory. */
+ith_digester *ith_digester_open(ith_digest_kind kind);
+
+void ith_digester_add(ith_digester *digester, const void *data, size_t bytes);
+
+/* The digest of all that was added, as hexadecimal digits and a NUL. The digester then begins
+ * anew. */
+void ith_digester_end(ith_digester *digester, char hex[65]);
+
+void ith_digester_close(ith_digester *digester); /* accepts NULL */
+
+/* ---- */
 
 /* Writes 2 * bytes lower-case hexadecimal digits and a NUL to `hex`. */
 void ith_hex(const uint8_t *data, size_t bytes, char *hex);

@@ -40,7 +40,12 @@ static void format_count(char out[32], int64_t n)
 
 void ith_format_bytes(char out[32], double bytes)
 {
-    snprintf(out, 32, bytes < 1e9 ? "%.0f MB" : "%.2f GB", bytes < 1e9 ? bytes / 1e6 : bytes / 1e9);
+    if (bytes > 0 && bytes < 1e6)
+        snprintf(out, 32, "%.0f kB", bytes / 1e3);
+    else if (bytes < 1e9)
+        snprintf(out, 32, "%.0f MB", bytes / 1e6);
+    else
+        snprintf(out, 32, "%.2f GB", bytes / 1e9);
 }
 
 void ith_format_time(char out[32], double s)

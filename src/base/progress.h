@@ -84,7 +84,7 @@ ith_progress_report ith_progress_look(const ith_progress *p, double now_s, doubl
  * is left out. In order of importance: percentage, time left, rate, count, bar, more. */
 void ith_progress_format(char *line, size_t size, const ith_progress_report *report, int width);
 
-void ith_format_bytes(char out[32], double bytes); /* "350 MB", "4.10 GB" */
+void ith_format_bytes(char out[32], double bytes); /* "35 kB", "350 MB", "4.10 GB" */
 void ith_format_time(char out[32], double s); /* "45 s", "3 min 20 s", "32 min", "4 h 32 min" */
 
 double ith_now_s(void); /* monotonic clock */

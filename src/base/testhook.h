@@ -11,6 +11,7 @@
  *                    and the last token is not shown yet. Rank 0 only
  *           file     the rank's writer thread has written N files of KV data. Runs in that thread
  *           pack     N bytes of a pack are made
+ *           download N bytes of a file are downloaded and on disk
  *
  *   ACTION  KILL, TERM, INT, USR1,   the rank sends itself this signal; handlers run before it
  *           SEGV, BUS                continues

@@ -17,6 +17,8 @@ const ith_fact ith_manual_statuses[] = {
 
 const ith_fact ith_manual_environment[] = {
     {"NO_COLOR", "If it is set and not empty, messages on a terminal have no colour."},
+    {"HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT",
+     "Where models from the hub are, and what ithaca pull asks: see there."},
     {"ITHACA_SIMD",
      "The highest instruction-set level that kernels may use. \"ithaca version\" lists the levels "
      "of this machine, from plain C (ref) up. The answer is the same with all of them."},
@@ -39,9 +41,9 @@ static const char description[] =
     "process or on many MPI ranks that share the work of one prompt. The logits have the same bits "
     "on "
     "any number of ranks and threads.\n\n"
-    "MODEL is a Hugging Face folder, a GGUF file, a pack (see ithaca pack), or random weights of a "
-    "known "
-    "shape: synthetic:SHAPE:TYPE. Any number of ranks works; those that divide the model's "
+    "MODEL is a Hugging Face folder, a GGUF file, a pack (see ithaca pack), the name of a model "
+    "that ithaca pull has downloaded, or random weights of a known shape: synthetic:SHAPE:TYPE. "
+    "Any number of ranks works; those that divide the model's "
     "key/value "
     "heads exchange least.\n\n"
     "The first SIGINT, SIGTERM or SIGUSR1 ends an answer and keeps what was said; a second SIGINT "

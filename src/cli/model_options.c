@@ -10,10 +10,12 @@ static const ith_option model_options[] = {
      .letter = 'm',
      .kind = ITH_OPTION_FILE,
      .metavar = "MODEL",
-     .help = "Hugging Face folder, GGUF file, or pack",
-     .more = "May also be given as an argument of its own, without -m. "
-             "\"synthetic:SHAPE:TYPE\" is a model of random weights without a tokenizer, such as "
-             "synthetic:qwen3-8b:q4_0 or synthetic:DIR/config.json:q8_0."},
+     .help = "Hugging Face folder, GGUF file, pack, or ORG/NAME",
+     .more =
+         "May also be given as an argument of its own, without -m. ORG/NAME or ORG/NAME:FILE is "
+         "a model that ithaca pull, or hf download, has put into Hugging Face's cache. "
+         "\"synthetic:SHAPE:TYPE\" is a model of random weights without a tokenizer, such as "
+         "synthetic:qwen3-8b:q4_0 or synthetic:DIR/config.json:q8_0."},
     {.name = NULL},
 };
 

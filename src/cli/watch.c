@@ -25,7 +25,7 @@ static int describe_usage(void *user, char more[ITH_PROGRESS_MORE][32])
 
 static ith_unit unit_of(const char *what)
 {
-    static const char *const bytes[] = {"load", "measure", "pack", "verify"};
+    static const char *const bytes[] = {"load", "measure", "pack", "verify", "download"};
 
     for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++)
         if (strcmp(what, bytes[i]) == 0)

@@ -5,6 +5,7 @@
 #include "formats/arch.h"
 #include "formats/hf_config.h"
 #include "formats/hparams.h"
+#include "formats/hub_cache.h"
 #include "formats/safetensors.h"
 
 #include <dirent.h>
@@ -263,9 +264,12 @@ done:
 static void set_name(ith_source *source)
 {
     char *full = realpath(source->path, NULL); /* "." and "folder/" do not end with a name */
-    const char *name = file_name(full != NULL ? full : source->path);
+    const char *path = full != NULL ? full : source->path, *name = file_name(path), *model;
+    size_t len = strlen(name);
 
-    ith_clean_text(name, strlen(name), source->hparams.name, sizeof source->hparams.name);
+    model = ith_hub_snapshot_name(path, &len);
+    ith_clean_text(model != NULL ? model : name, len, source->hparams.name,
+                   sizeof source->hparams.name);
     free(full);
 }
 

@@ -2,6 +2,7 @@
 #include "formats/source_impl.h"
 
 #include "base/regular.h"
+#include "formats/hub_cache.h"
 #include "formats/packfile.h"
 #include "formats/safetensors.h"
 #include "formats/synthetic.h"
@@ -56,30 +57,37 @@ static ith_status not_gguf(const ith_mapfile *file, ith_error *err)
                     "%s: neither a GGUF file, a pack (.ith) nor a Hugging Face folder", path);
 }
 
-/* Models on the hub have names like "Qwen/Qwen3-8B". */
-static bool looks_like_hub_name(const char *path)
+/* A path that leads nowhere may be the name of a model on the hub, which is looked up in Hugging
+ * Face's cache. Then the source's path becomes the model's. */
+static ith_status find_on_hub(ith_source *source, ith_error *err)
 {
-    const char *slash = strchr(path, '/');
-    return slash != NULL && slash != path && slash[1] != '\0' && strchr(slash + 1, '/') == NULL &&
-           path[0] != '.' && path[0] != '~' && !ends_with(path, ".gguf");
+    ith_hub_name name;
+    const char *why;
+    char *found;
+
+    if (ends_with(source->path, ".gguf") && strchr(source->path, ':') == NULL)
+        return ITH_OK;
+    if (!ith_hub_name_read(source->path, &name, &why))
+        return ITH_OK;
+    ITH_TRY(ith_hub_find(source->path, &found, err));
+    free(source->path);
+    source->path = found;
+    return ITH_OK;
 }
 
 static ith_status open_path(ith_source *source, unsigned flags, ith_error *err)
 {
-    const char *path = source->path;
     const ith_mapfile *file = NULL;
+    const char *path;
     struct stat info;
 
-    if (ith_synthetic_is_name(path))
+    if (ith_synthetic_is_name(source->path))
         return ith_synthetic_open(source, flags, err);
-    if (stat(path, &info) != 0) {
-        if (errno == ENOENT && looks_like_hub_name(path))
-            return ith_fail(err, ITH_E_IO,
-                            "%s: no such file or folder; to download that model first: hf download "
-                            "%s --local-dir FOLDER",
-                            path, path);
+    if (stat(source->path, &info) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        ITH_TRY(find_on_hub(source, err));
+    path = source->path;
+    if (stat(path, &info) != 0)
         return ith_cannot_open(path, err);
-    }
     if (S_ISDIR(info.st_mode))
         return ith_hf_folder_open(source, flags, err);
     ITH_TRY(ith_source_map(source, path, &file, err));

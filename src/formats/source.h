@@ -29,7 +29,8 @@ typedef struct ith_source ith_source;
 enum { ITH_SOURCE_TOKENIZER_ONLY = 1 };
 
 /* `path`: a folder with config.json, a GGUF file or a pack (recognised by their first bytes, not by
- * their names), or "synthetic:SHAPE:TYPE".
+ * their names), or "synthetic:SHAPE:TYPE". Where there is no such file, the name of a model on the
+ * hub is looked up in Hugging Face's cache (hub_cache.h).
  *
  * With ITH_SOURCE_TOKENIZER_ONLY there are no tensors, hyperparameters have only bos, eos and name,
  * and the family need not be known.

@@ -112,6 +112,7 @@ static void tools(void **state)
     ith_bench_kernels_params kernels = {.shapes = "none"};
     ith_bench_model_params model = {.repetitions = -1};
     char *json;
+    ith_pull_params pull = ith_pull_params_default();
     (void)state;
 
     assert_int_equal(ith_inspect(MISSING, &json, NULL), ITH_E_IO);
@@ -130,6 +131,9 @@ static void tools(void **state)
     assert_int_equal(ith_cache_list(MISSING, &json, NULL), ITH_E_IO);
     assert_int_equal(ith_cache_remove(MISSING, NULL, &json, NULL), ITH_E_IO);
     assert_int_equal(ith_cache_remove(MISSING, "00", NULL, NULL), ITH_E_IO);
+    pull.model = "no name";
+    assert_int_equal(ith_pull(&pull, &json, NULL), ITH_E_ARGUMENT);
+    assert_null(json);
     assert_int_equal(ith_cache_verify(MISSING, NULL, NULL, &json, NULL), ITH_E_IO);
     assert_int_equal(ith_bench_roofline(world, &roofline, &json, NULL), ITH_E_MEMORY);
     assert_int_equal(ith_bench_kernels(&kernels, &json, NULL), ITH_E_ARGUMENT);

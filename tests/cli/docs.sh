@@ -5,12 +5,11 @@ source "$(dirname "$0")/../tap.sh"
 
 pages=(README.md docs/*.md)
 
-# Options of mpirun, sbatch, pkg-config and the Hugging Face client.
+# Options of mpirun, sbatch and pkg-config.
 foreign=(
     --bind-to --map-by --host
     --mpi --nodes --ntasks-per-node --cpus-per-task --signal
     --cflags --libs --static
-    --local-dir
 )
 
 # ---- Options ----

@@ -17,6 +17,7 @@ declare -A may=(
     [weights]="base formats comm state"
     [model]="base text formats comm state weights"
     [engine]="base text formats comm state weights model"
+    [hub]="base formats"
     [keep]="base formats comm state weights model engine"
     [tools]="base text formats comm state weights model engine"
     [cli]="base"
@@ -52,7 +53,7 @@ check_room() {
     sources "src/$room" | quoted | while IFS=: read -r file line header; do
         local to=${header%%/*}
         [[ $header == ithaca.h ]] && continue
-        [[ $header == ithaca_tools.h && " keep engine tools cli " == *" $room "* ]] && continue
+        [[ $header == ithaca_tools.h && " hub keep engine tools cli " == *" $room "* ]] && continue
         if [[ $room == cli ]]; then
             [[ $to == cli || $to == base ]] && continue
         else
@@ -128,11 +129,11 @@ unique_names() {
 }
 
 verdict "every folder of src/ has its arrows" "$(rooms_are_known)"
-for room in base text formats comm state weights model keep engine tools cli; do
+for room in base text formats hub comm state weights model keep engine tools cli; do
     verdict "$room" "$(check_room "$room")"
 done
 verdict "blocks are known to themselves" "$(check_blocks)"
-for room in base text formats comm state weights model engine keep tools cli; do
+for room in base text formats hub comm state weights model engine keep tools cli; do
     verdict "$room has no circle of files" "$(circles "$room")"
 done
 verdict "simd is a leaf" "$(check_kernels)"
@@ -143,6 +144,7 @@ verdict "zstd.h" "$(only "$(include 'zstd.*\.h')" src/formats/zframe.c)"
 verdict "jansson.h" "$(only "$(include 'jansson\.h')" src/base/json.h)"
 verdict "xxhash.h" "$(only "$(include 'xxhash\.h')" src/base/checksum.c)"
 verdict "nettle" "$(only "$(include 'nettle/.*')" src/base/digest.c)"
+verdict "libcurl" "$(only "$(include 'curl/.*')" src/hub/libcurl.h)"
 verdict "pcre2 and utf8proc" "$(only "$(include 'pcre2\.h|utf8proc\.h')" 'src/text/*')"
 verdict "OpenMP" "$(only "$(include 'omp\.h')|^\\s*#\\s*pragma\\s+omp" src/base/threads.c src/base/cpumask.c)"
 verdict "OpenBLAS in one file" "$(only "$(include 'cblas\.h|openblas.*\.h')" 'src/model/*' 'src/base/*';

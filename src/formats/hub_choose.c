@@ -1,0 +1,321 @@
+/* hub_choose.c - chooses a model's files by their names. */
+#include "formats/hub_choose.h"
+
+#include "base/json.h"
+#include "formats/hub_name.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char weights_name[] = "model.safetensors",
+                  index_name[] = "model.safetensors.index.json", config_name[] = "config.json";
+
+/* Of a Hugging Face folder, what tells of tokens, templates and sampling. */
+static const char *const small_names[] = {
+    "config.json",     "generation_config.json",  "tokenizer.json",    "tokenizer_config.json",
+    "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "merges.txt",      "chat_template.jinja",     "chat_template.json"};
+
+static const char *const default_tags[] = {"Q4_K_M", "Q8_0"};
+
+typedef struct gguf_name { /* where the parts of one are, in its name */
+    size_t stem;           /* bytes before the part's number, or before ".gguf" */
+    long part, of;         /* from 1; 0 of 0: it is not split */
+} gguf_name;
+
+static bool ends_with(const char *text, size_t len, const char *suffix)
+{
+    size_t end = strlen(suffix);
+    return len >= end && strncasecmp(text + len - end, suffix, end) == 0;
+}
+
+/* "-00001-of-00003" at the end of the len bytes */
+static bool read_part(const char *name, size_t len, gguf_name *g)
+{
+    enum { SUFFIX = 15 };
+    int used = 0;
+
+    if (len <= SUFFIX ||
+        sscanf(name + len - SUFFIX, "-%5ld-of-%5ld%n", &g->part, &g->of, &used) != 2 ||
+        used != SUFFIX || g->part < 1 || g->part > g->of)
+        return false;
+    g->stem = len - SUFFIX;
+    return true;
+}
+
+static bool read_gguf_name(const char *name, gguf_name *g)
+{
+    size_t len = strlen(name);
+
+    *g = (gguf_name){.stem = 0};
+    if (!ends_with(name, len, ".gguf"))
+        return false;
+    g->stem = len - strlen(".gguf");
+    if (!read_part(name, g->stem, g))
+        g->part = g->of = 0;
+    return true;
+}
+
+static const char *base_name(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    return slash == NULL ? name : slash + 1;
+}
+
+/* Vision projectors and importance matrices are GGUF files, but no models. */
+static bool is_model(const char *name)
+{
+    const char *base = base_name(name);
+    return strncasecmp(base, "mmproj", 6) != 0 && strncasecmp(base, "imatrix", 7) != 0;
+}
+
+/* The file that stands for a GGUF file: itself, or the first of its parts. */
+static bool is_first(const char *name, gguf_name *g)
+{
+    return read_gguf_name(name, g) && g->part <= 1;
+}
+
+static size_t find_name(const char *name, const char *const *names, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && strcmp(names[i], name) != 0)
+        i++;
+    return i < n ? i : SIZE_MAX;
+}
+
+/* ---- One GGUF file ---- */
+
+/* Chooses names[i], and with it all parts of a split file. */
+static ith_status choose_file(const char *repo, size_t i, const char *const *names, size_t n,
+                              ith_hub_choice *choice, ith_error *err)
+{
+    char part[ITH_HUB_FILE + 32];
+    gguf_name g;
+
+    choice->first = i;
+    choice->chosen[i] = true;
+    if (!read_gguf_name(names[i], &g) || g.of == 0)
+        return ITH_OK;
+    for (long p = 1; p <= g.of; p++) {
+        snprintf(part, sizeof part, "%.*s-%05ld-of-%05ld%s", (int)g.stem, names[i], p, g.of,
+                 strrchr(names[i], '.'));
+        size_t at = find_name(part, names, n);
+        if (at == SIZE_MAX)
+            return ith_fail(err, ITH_E_FORMAT, "%s: part %ld of %ld is missing: %s", repo, p, g.of,
+                            part);
+        choice->chosen[at] = true;
+        if (p == 1)
+            choice->first = at;
+    }
+    return ITH_OK;
+}
+
+static bool is_word(const char *text, const char *at, size_t len)
+{
+    return (at == text || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[len]) &&
+           at[len] != '_';
+}
+
+/* Is `tag` a word of the name without its ending? */
+static bool has_tag(const char *name, const gguf_name *g, const char *tag)
+{
+    const char *base = base_name(name);
+    char stem[ITH_HUB_FILE];
+
+    snprintf(stem, sizeof stem, "%.*s", (int)(g->stem - (size_t)(base - name)), base);
+    for (const char *at = stem; (at = strcasestr(at, tag)) != NULL; at++)
+        if (is_word(stem, at, strlen(tag)))
+            return true;
+    return false;
+}
+
+/* How many GGUF files have the tag (NULL: any will do)? *found: the last of them. */
+static size_t count_tagged(const char *tag, const char *const *names, size_t n, size_t *found)
+{
+    size_t count = 0;
+    gguf_name g;
+
+    for (size_t i = 0; i < n; i++)
+        if (is_first(names[i], &g) && is_model(names[i]) &&
+            (tag == NULL || has_tag(names[i], &g, tag))) {
+            *found = i;
+            count++;
+        }
+    return count;
+}
+
+/* "a.gguf, b.gguf and 3 more", those with the tag */
+static const char *list_tagged(const char *tag, const char *const *names, size_t n, char *text,
+                               size_t size)
+{
+    size_t used = 0, left = 0;
+    gguf_name g;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        if (!is_first(names[i], &g) || !is_model(names[i]) ||
+            (tag != NULL && !has_tag(names[i], &g, tag)))
+            continue;
+        if (used + strlen(names[i]) + 24 < size)
+            used +=
+                (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", names[i]);
+        else
+            left++;
+    }
+    if (left > 0)
+        snprintf(text + used, size - used, " and %zu more", left);
+    return text;
+}
+
+static ith_status ambiguous(const char *repo, const char *tag, const char *const *names, size_t n,
+                            ith_error *err)
+{
+    char list[600];
+
+    return ith_fail(err, ITH_E_FORMAT,
+                    "%s: several files could be meant; name one, as in %s:FILE: %s", repo, repo,
+                    list_tagged(tag, names, n, list, sizeof list));
+}
+
+static ith_status choose_tag(const char *repo, const char *tag, const char *const *names, size_t n,
+                             ith_hub_choice *choice, ith_error *err)
+{
+    size_t found = 0, count = count_tagged(tag, names, n, &found);
+    char list[600];
+
+    if (count == 1)
+        return choose_file(repo, found, names, n, choice, err);
+    if (count > 1)
+        return ambiguous(repo, tag, names, n, err);
+    list_tagged(NULL, names, n, list, sizeof list);
+    return ith_fail(err, ITH_E_FORMAT, "%s: no file has the name or tag %s%s%s", repo, tag,
+                    list[0] != '\0' ? "; there are " : "", list);
+}
+
+static ith_status choose_named(const char *repo, const char *file, const char *const *names,
+                               size_t n, ith_hub_choice *choice, ith_error *err)
+{
+    size_t found = find_name(file, names, n), count = 0;
+
+    if (found != SIZE_MAX)
+        return choose_file(repo, found, names, n, choice, err);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(base_name(names[i]), file) == 0) {
+            found = i;
+            count++;
+        }
+    return count == 1 ? choose_file(repo, found, names, n, choice, err)
+                      : choose_tag(repo, file, names, n, choice, err);
+}
+
+/* ---- Without a file's name ---- */
+
+static bool is_small(const char *name)
+{
+    for (size_t i = 0; i < sizeof small_names / sizeof *small_names; i++)
+        if (strcmp(name, small_names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A folder that the reader of Hugging Face folders can open. */
+static bool choose_folder(const char *const *names, size_t n, ith_hub_choice *choice)
+{
+    size_t weights = find_name(weights_name, names, n), index = find_name(index_name, names, n);
+
+    if (find_name(config_name, names, n) == SIZE_MAX || (weights == SIZE_MAX && index == SIZE_MAX))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        choice->chosen[i] = is_small(names[i]);
+    choice->folder = true;
+    choice->index = weights == SIZE_MAX ? index : SIZE_MAX;
+    choice->chosen[weights != SIZE_MAX ? weights : index] = true;
+    return true;
+}
+
+static ith_status no_model(const char *repo, const char *const *names, size_t n, ith_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ends_with(names[i], strlen(names[i]), ".bin") ||
+            ends_with(names[i], strlen(names[i]), ".pth"))
+            return ith_fail(err, ITH_E_UNSUPPORTED,
+                            "%s has only PyTorch weights (%s); Ithaca reads safetensors and GGUF",
+                            repo, names[i]);
+    if (find_name("adapter_config.json", names, n) != SIZE_MAX)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s has an adapter (adapter_config.json), which is no model", repo);
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "%s has no model that Ithaca reads: neither config.json with %s or %s, nor a "
+                    "GGUF file",
+                    repo, weights_name, index_name);
+}
+
+static ith_status choose_default(const char *repo, const char *const *names, size_t n,
+                                 ith_hub_choice *choice, ith_error *err)
+{
+    size_t found = 0, count;
+
+    if (choose_folder(names, n, choice))
+        return ITH_OK;
+    for (size_t i = 0; i < sizeof default_tags / sizeof *default_tags; i++) {
+        count = count_tagged(default_tags[i], names, n, &found);
+        if (count > 1)
+            return ambiguous(repo, default_tags[i], names, n, err);
+        if (count == 1)
+            return choose_file(repo, found, names, n, choice, err);
+    }
+    count = count_tagged(NULL, names, n, &found);
+    if (count > 1)
+        return ambiguous(repo, NULL, names, n, err);
+    return count == 1 ? choose_file(repo, found, names, n, choice, err)
+                      : no_model(repo, names, n, err);
+}
+
+ith_status ith_hub_choose(const char *repo, const char *file, const char *const *names, size_t n,
+                          ith_hub_choice *choice, ith_error *err)
+{
+    ith_status status;
+
+    *choice = (ith_hub_choice){.index = SIZE_MAX, .first = SIZE_MAX};
+    choice->chosen = calloc(n + 1, sizeof *choice->chosen);
+    if (choice->chosen == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of %zu files", repo, n);
+    status = file[0] != '\0' ? choose_named(repo, file, names, n, choice, err)
+                             : choose_default(repo, names, n, choice, err);
+    if (status != ITH_OK) {
+        free(choice->chosen);
+        choice->chosen = NULL;
+    }
+    return status;
+}
+
+ith_status ith_hub_choose_shards(const char *repo, const char *text, size_t len,
+                                 const char *const *names, size_t n, ith_hub_choice *choice,
+                                 ith_error *err)
+{
+    json_t *root = NULL, *shard;
+    const char *name;
+    char where[200];
+    ith_status status;
+
+    snprintf(where, sizeof where, "%s: %s", repo, index_name);
+    ITH_CHECK(ith_json_parse(text, len, where, &root, err));
+    if (!json_is_object(json_object_get(root, "weight_map")))
+        ITH_CHECK(ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\" is missing", where));
+    json_object_foreach (json_object_get(root, "weight_map"), name, shard) {
+        size_t at =
+            json_is_string(shard) ? find_name(json_string_value(shard), names, n) : SIZE_MAX;
+        if (at == SIZE_MAX)
+            ITH_CHECK(ith_fail(
+                err, ITH_E_FORMAT, "%s: tensor %s should be in %s, which is not in the repository",
+                where, name, json_is_string(shard) ? json_string_value(shard) : "a file"));
+        choice->chosen[at] = true;
+    }
+done:
+    json_decref(root);
+    return status;
+}
