@@ -186,6 +186,10 @@ tests: $(BIN) $(TEST_BIN) $(FUZZ_BIN)
 .PHONY: fuzzers
 fuzzers: $(FUZZ_BIN)
 
+# Programs that start no ranks.
+.PHONY: units
+units: $(filter $(B)/tests/kernels/% $(B)/tests/unit/% $(B)/tests/api/%,$(TEST_BIN)) $(FUZZ_BIN)
+
 # Targets that start from a bare machine install the Debian packages first and build in a second make: the first one may
 # have no pkg-config to ask yet.
 JOBS  ?= $(shell nproc)
@@ -218,6 +222,12 @@ check-long: setup
 ## asan: check, built with AddressSanitizer, UBSan and LeakSanitizer
 asan:
 	@$(AGAIN) CONFIG=asan check
+
+.PHONY: asan-units
+## asan-units: of asan what starts no ranks: kernels, single rooms, the interface, the fuzz corpus
+asan-units: setup
+	@$(AGAIN) CONFIG=asan units
+	@tests/run.sh build/asan kernels/test_ unit/ api/test_ fuzz/
 
 CLANG ?= clang-14
 

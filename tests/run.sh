@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - runs the tests of a build and counts them.
 #
-#   tests/run.sh [BUILD_DIR [PATTERN]]     with PATTERN: only tests whose name contains it
+#   tests/run.sh [BUILD_DIR [PATTERN...]]     with PATTERNs: only tests whose name contains one
 #
 # Every test, program or script, prints TAP lines: "ok NAME" or "not ok NAME". A test that prints
 # none, or that ends with an error or a signal without a "not ok", counts as one failure. The output
@@ -16,7 +16,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-build=${1:-build/release} pattern=${2:-}
+build=${1:-build/release} patterns=("${@:2}")
 log=$build/log
 limit_s=${ITHACA_TEST_LIMIT:-900}
 jobs=${ITHACA_TEST_JOBS:-$(($(nproc) > 1 ? 2 : 1))}
@@ -84,9 +84,19 @@ until_running() {
     done
 }
 
+# chosen NAME: is the test to be run?
+chosen() {
+    local pattern
+    ((${#patterns[@]} > 0)) || return 0
+    for pattern in "${patterns[@]}"; do
+        [[ $1 != *"$pattern"* ]] || return 0
+    done
+    return 1
+}
+
 # run NAME COMMAND...: starts a test beside those that run already
 run() {
-    [[ $1 == *"$pattern"* ]] || return 0
+    chosen "$1" || return 0
     until_running $((jobs - 1))
     names+=("$1")
     one "$@" &
@@ -95,7 +105,7 @@ run() {
 
 # run_alone NAME COMMAND...: runs a test by itself
 run_alone() {
-    [[ $1 == *"$pattern"* ]] || return 0
+    chosen "$1" || return 0
     until_running 0
     run "$@"
     until_running 0
