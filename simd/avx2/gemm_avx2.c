@@ -1,65 +1,93 @@
 /* gemm_avx2.c - quantized products by vpmaddubsw.
  *
- * A byte of weights is two nibbles u4. vpmaddubsw adds the products of two nibbles with two quants,
- * at most 2 * 15 * 127 = 3,810, and eight such sums, a whole group, fit into 16 bits: nothing
- * saturates. In w8, with biased bytes, both nibbles belong to one column and the sum of the high
- * ones counts sixteen times; in w4 they are two columns.
+ * vpmaddubsw adds the products of two unsigned bytes of weights with two quants to 16 bits. The
+ * sums of a run are taken in two parts, neither of which leaves 16 bits: with 4 bits to a weight,
+ * each is at most 4 * 2 * 15 * 127, so that even both together fit; with 5 bits,
+ * 4 * 2 * 31 * 127 = 31,496; with 6 bits a run is half a group, and each is at most
+ * 2 * 2 * 63 * 127 = 32,004. Bytes are taken as two nibbles: the parts then are of the low and the
+ * high ones, at most 8 * 2 * 15 * 127 = 30,480, and the latter counts sixteen times.
  */
-#include "simd/avx2/vec_avx2.h"
-#include "simd/variants.h"
+#include "simd/avx2/unpack_avx2.h"
 
 enum { MAX_TOKENS = 4, EVEN_TOKENS = 2 };
 
-/* `weights`: the bytes of the eight rows in the group. */
-ITH_INLINE void dot_group(const ith_layout layout, const int tokens, const uint8_t *weights,
-                          const int8_t *quants, int64_t stride, __m256i dots[MAX_TOKENS])
-{
-    const __m256i nibble = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
-    const int quads = layout == ITH_W8 ? 8 : 4, high_column = layout == ITH_W8 ? 0 : 16;
-    __m256i low_sum[MAX_TOKENS], high_sum[MAX_TOKENS];
+#define ZERO_BITS(layout)                                                                          \
+    ((layout) == ITH_Q6_K ? 2 : (layout) == ITH_Q5_0 ? 3 : (layout) == ITH_Q3_K ? 5 : 0)
 
-    EACH_TOKEN low_sum[t] = high_sum[t] = _mm256_setzero_si256();
+ITH_INLINE bool is_bytes(const ith_layout layout)
+{
+    return layout == ITH_W8 || has_table(layout);
+}
+
+/* Step k of a run: the columns, in quads, of what is added to the first and the second part, */
+ITH_INLINE int first_quad(const ith_layout layout, const int run, const int k)
+{
+    return ith_tile_forms[layout].runs == 2 ? 4 * run + k : k;
+}
+ITH_INLINE int second_quad(const ith_layout layout, const int run, const int k)
+{
+    return is_bytes(layout) ? k : first_quad(layout, run, k) + 4 / ith_tile_forms[layout].runs;
+}
+
+/* and the weights. */
+ITH_INLINE void load_parts(const ith_layout layout, const uint8_t *group, const int run,
+                           const int k, __m256i *first, __m256i *second)
+{
+    if (is_bytes(layout)) {
+        const __m256i u = stored_quad(layout, group, k);
+        const __m256i bytes = layout == ITH_W8 ? u : look_up(layout, u);
+        *first = shifted_bits(bytes, 0, 15);
+        *second = shifted_bits(bytes, -4, 15);
+        return;
+    }
+    *first = stored_quad(layout, group, first_quad(layout, run, k));
+    *second = stored_quad(layout, group, second_quad(layout, run, k));
+}
+
+/* The sums of 32 bits from those of both parts. */
+ITH_INLINE __m256i join_parts(const ith_layout layout, __m256i first, __m256i second)
+{
+    const __m256i ones = _mm256_set1_epi16(1);
+    const int bytes = ith_tile_forms[layout].quants;
+    if (is_bytes(layout))
+        return _mm256_add_epi32(_mm256_madd_epi16(first, ones),
+                                _mm256_slli_epi32(_mm256_madd_epi16(second, ones), 4));
+    if (bytes > 256) /* 5 and 6 bits */
+        return _mm256_add_epi32(_mm256_madd_epi16(first, ones), _mm256_madd_epi16(second, ones));
+    return _mm256_madd_epi16(_mm256_add_epi16(first, second), ones);
+}
+
+/* `group`: from the bytes of the eight rows on. */
+ITH_INLINE void dot_run(const ith_layout layout, const int tokens, const int run,
+                        const uint8_t *group, const int8_t *quants, int64_t stride,
+                        __m256i dots[MAX_TOKENS])
+{
+    const int steps = is_bytes(layout) ? QUADS : 4 / ith_tile_forms[layout].runs;
+    __m256i first_sum[MAX_TOKENS], second_sum[MAX_TOKENS];
+
+    EACH_TOKEN first_sum[t] = second_sum[t] = _mm256_setzero_si256();
 #pragma GCC unroll 8
-    for (int j = 0; j < quads; j++) {
-        const __m256i pairs = _mm256_loadu_si256((const __m256i *)(const void *)(weights + 64 * j));
-        const __m256i low = _mm256_and_si256(pairs, nibble);
-        const __m256i high = _mm256_and_si256(_mm256_srli_epi16(pairs, 4), nibble);
+    for (int k = 0; k < steps; k++) {
+        __m256i first, second;
+        load_parts(layout, group, run, k, &first, &second);
         EACH_TOKEN
         {
-            const int8_t *q = quants + t * stride + 4 * j;
-            low_sum[t] = _mm256_add_epi16(low_sum[t], _mm256_maddubs_epi16(low, broadcast_quad(q)));
-            high_sum[t] = _mm256_add_epi16(
-                high_sum[t], _mm256_maddubs_epi16(high, broadcast_quad(q + high_column)));
+            const int8_t *q = quants + t * stride;
+            const __m256i a = broadcast_quad(q + 4 * first_quad(layout, run, k)),
+                          b = broadcast_quad(q + 4 * second_quad(layout, run, k));
+            first_sum[t] = _mm256_add_epi16(first_sum[t], _mm256_maddubs_epi16(first, a));
+            second_sum[t] = _mm256_add_epi16(second_sum[t], _mm256_maddubs_epi16(second, b));
         }
     }
-    EACH_TOKEN
-    {
-        if (layout == ITH_W8) {
-            const __m256i high = _mm256_slli_epi32(_mm256_madd_epi16(high_sum[t], ones), 4);
-            dots[t] = _mm256_add_epi32(dots[t],
-                                       _mm256_add_epi32(_mm256_madd_epi16(low_sum[t], ones), high));
-        } else
-            dots[t] = _mm256_add_epi32(
-                dots[t], _mm256_madd_epi16(_mm256_add_epi16(low_sum[t], high_sum[t]), ones));
-    }
+    EACH_TOKEN dots[t] = _mm256_add_epi32(dots[t], join_parts(layout, first_sum[t], second_sum[t]));
 }
 
 #include "simd/avx2/gemm_frame_avx2.h"
 
-void ith_gemm_w8__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
-                       float *out, int64_t ld_out)
-{
-    gemm(ITH_W8, n_tiles, n_tokens, tiles, acts, out, ld_out);
-}
-
-void ith_gemm_w4__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
-                       float *out, int64_t ld_out)
-{
-    gemm(ITH_W4, n_tiles, n_tokens, tiles, acts, out, ld_out);
-}
-
-void ith_gemm_w4m__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
-                        float *out, int64_t ld_out)
-{
-    gemm(ITH_W4M, n_tiles, n_tokens, tiles, acts, out, ld_out);
-}
+#define ITH_QUANTS(constant, name, quants, small, numbers, block, runs)                            \
+    void ith_gemm_##name##__avx2(int64_t n_tiles, int64_t n_tokens, const void *tiles,             \
+                                 const ith_acts *acts, float *out, int64_t ld_out)                 \
+    {                                                                                              \
+        gemm(ITH_##constant, n_tiles, n_tokens, tiles, acts, out, ld_out);                         \
+    }
+#include "simd/layouts.inc"

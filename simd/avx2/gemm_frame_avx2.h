@@ -7,13 +7,14 @@
  *   EVEN_TOKENS  with at most this many tokens, the halves of a tile alternate from group to group
  *                instead of every STRETCH groups: a product that waits for memory is fastest when
  *                it reads one even stream
- *   dot_group()  adds the integer products of a group, 8 rows and the tokens, to dots[], which
- *                holds the start values
+ *   ZERO_BITS()  of a layout: its zero point, in what dot_run multiplies, is 128 >> this
+ *   dot_run()    adds the integer products of a run, 8 rows and the tokens, to dots[], which holds
+ *                the start values
  */
 #ifndef ITH_SIMD_AVX2_GEMM_FRAME_H
 #define ITH_SIMD_AVX2_GEMM_FRAME_H
 
-#include "simd/avx2/vec_avx2.h"
+#include "simd/avx2/unpack_avx2.h"
 #include "simd/variants.h"
 
 enum {
@@ -26,7 +27,7 @@ enum {
 typedef struct operands {
     const int8_t *quants;
     const float *scales, *shifts, *sums;
-    const int32_t *starts;
+    const int32_t *starts; /* of each run */
     int64_t groups;
 } operands;
 
@@ -39,18 +40,40 @@ ITH_INLINE operands operands_at(const ith_layout layout, const ith_acts *acts, i
         .scales = acts->scales + at,
         .shifts = acts->shifts + at,
         .sums = acts->sums + at,
-        .starts = (layout == ITH_W8 ? acts->start128 : acts->start8) + at,
+        .starts = ith_tile_forms[layout].runs == 2 ? acts->half128 + 2 * at
+                  : layout == ITH_W4               ? acts->start8 + at
+                                                   : acts->start128 + at,
         .groups = acts->groups,
     };
 }
 
-/* Adds a group's integer sums of 8 rows to the float accumulators. `scales`: of these rows in this
- * group. */
-ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const uint16_t *scales,
-                           const operands *x, int64_t g, const __m256i dots[MAX_TOKENS],
-                           __m256 acc[MAX_TOKENS])
+/* What the integer sums of a run start from; start: that of the operands. */
+ITH_INLINE __m256i begin_dots(const ith_layout layout, const int32_t *start)
 {
-    const __m256 scale_w = load_f16(scales);
+    const int bits = ZERO_BITS(layout);
+    if (ith_tile_has_minima(layout))
+        return _mm256_set1_epi32(ITH_START);
+    if (bits == 0)
+        return _mm256_set1_epi32(*start);
+    /* ITH_START is a multiple of all 2^bits. */
+    return _mm256_set1_epi32((*start >> bits) + (ITH_START - (ITH_START >> bits)));
+}
+
+/* sum_a of a run. */
+ITH_INLINE __m256 sum_of_run(const ith_layout layout, const operands *x, int64_t at, const int run)
+{
+    if (ith_tile_forms[layout].runs == 1)
+        return _mm256_set1_ps(x->sums[at]);
+    const int32_t sum = (ITH_START - x->starts[2 * at + run]) >> 7;
+    return _mm256_set1_ps(x->scales[at] * (float)sum);
+}
+
+/* Adds the integer sums of 8 rows, from `row` on, in a run of group g to the float accumulators. */
+ITH_INLINE void fold_run(const ith_layout layout, const int tokens, const int run, const int row,
+                         const uint8_t *tile, const operands *x, int64_t g,
+                         const __m256i dots[MAX_TOKENS], __m256 acc[MAX_TOKENS])
+{
+    const __m256 scale_w = load_scale(layout, tile, x->groups, g, run, row);
     EACH_TOKEN
     {
         const int64_t at = t * x->groups + g;
@@ -59,30 +82,34 @@ ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const uint
                             _mm256_set1_ps(x->shifts[at]));
         acc[t] = _mm256_fmadd_ps(scaled, scale_w, acc[t]);
     }
-    if (layout == ITH_W4M) {
-        const __m256 min_w = load_f16(scales + x->groups * ITH_TILE_ROWS);
+    if (ith_tile_has_minima(layout)) {
+        const __m256 min_w = load_min(layout, tile, x->groups, g, run, row);
         EACH_TOKEN acc[t] =
-            _mm256_fmadd_ps(min_w, _mm256_set1_ps(x->sums[t * x->groups + g]), acc[t]);
+            _mm256_fmadd_ps(min_w, sum_of_run(layout, x, t * x->groups + g, run), acc[t]);
     }
 }
 
-/* Prefetches as many weights as a group has, half of the lines for each half of the tile: those
- * PREFETCH ahead, and those at the same place in the next tile. Without the latter, the scales that
- * follow a tile's quants and the first quants of the next tile are not in a cache yet. */
-ITH_INLINE void fetch(const ith_layout layout, const int half, const uint8_t *weights,
-                      const uint16_t *scales, int64_t groups)
+/* Prefetches as many bytes of the blocks as a group has, half of the lines for each half of the
+ * tile: those PREFETCH ahead, and those at the same place in the next tile. Without the latter, the
+ * scales that follow the blocks of a tile and the first quants of the next tile are not in a cache
+ * yet. */
+ITH_INLINE void fetch(const ith_layout layout, const int half, const uint8_t *tile, int64_t groups,
+                      int64_t g)
 {
-    const int group_bytes = layout == ITH_W8 ? 512 : 256;
+    const int64_t group_bytes = ith_tile_group_bytes(layout);
     const size_t next = ith_tile_bytes(layout, (size_t)groups);
+    const char *at = (const char *)tile + g * group_bytes;
+    const char *d = (const char *)tile + ith_tile_d_at(layout, groups, g) + next;
 #pragma GCC unroll 4
-    for (int j = half * 64; j < group_bytes; j += 128) {
-        _mm_prefetch((const char *)weights + j + PREFETCH, _MM_HINT_T0);
-        _mm_prefetch((const char *)weights + j + next, _MM_HINT_T1);
+    for (int64_t j = half * 64; j < group_bytes; j += 128) {
+        _mm_prefetch(at + j + PREFETCH, _MM_HINT_T0);
+        _mm_prefetch(at + j + next, _MM_HINT_T1);
     }
-    if (half)
-        _mm_prefetch((const char *)scales + next, _MM_HINT_T0);
-    if (half && layout == ITH_W4M)
-        _mm_prefetch((const char *)(scales + groups * ITH_TILE_ROWS) + next, _MM_HINT_T0);
+    if (!half || g % ith_tile_block(layout) != 0)
+        return;
+    _mm_prefetch(d, _MM_HINT_T0);
+    if (ith_tile_has_minima(layout))
+        _mm_prefetch(d + ith_tile_d_to_m(layout, groups), _MM_HINT_T0);
 }
 
 /* 8 rows (half of the tile) over groups [begin, end). acc carries over from call to call. */
@@ -91,20 +118,20 @@ ITH_INLINE void gemm_half(const ith_layout layout, const int tokens, const int h
                           __m256 acc[MAX_TOKENS])
 {
     const int64_t stride = x->groups * ITH_GROUP;
-    const int group_bytes = layout == ITH_W8 ? 512 : 256;
-    const uint16_t *scales =
-        (const uint16_t *)(const void *)(tile + x->groups * group_bytes) + half * HALF;
+    const int runs = ith_tile_forms[layout].runs;
     __m256 sum[MAX_TOKENS];
 
     EACH_TOKEN sum[t] = acc[t];
     for (int64_t g = begin; g < end; g++) {
-        const uint8_t *weights = tile + g * group_bytes + half * 32;
-        __m256i dots[MAX_TOKENS];
-        fetch(layout, half, weights, scales + g * ITH_TILE_ROWS, x->groups);
-        EACH_TOKEN dots[t] =
-            _mm256_set1_epi32(layout == ITH_W4M ? ITH_START : x->starts[t * x->groups + g]);
-        dot_group(layout, tokens, weights, x->quants + g * ITH_GROUP, stride, dots);
-        fold_group(layout, tokens, scales + g * ITH_TILE_ROWS, x, g, dots, sum);
+        const uint8_t *group = tile + ith_tile_quants_at(layout, g) + half * 32;
+        fetch(layout, half, tile, x->groups, g);
+#pragma GCC unroll 2
+        for (int run = 0; run < runs; run++) {
+            __m256i dots[MAX_TOKENS];
+            EACH_TOKEN dots[t] = begin_dots(layout, x->starts + (t * x->groups + g) * runs + run);
+            dot_run(layout, tokens, run, group, x->quants + g * ITH_GROUP, stride, dots);
+            fold_run(layout, tokens, run, half * HALF, tile, x, g, dots, sum);
+        }
     }
     EACH_TOKEN acc[t] = sum[t];
 }

@@ -48,7 +48,8 @@ ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens,
                      const ith_acts *acts, float *out, int64_t ld_out)
 {
     if (n_tokens <= direct_tokens(layout))
-        gemm_direct(layout, direct_tokens(layout), n_tiles, n_tokens, tiles, acts, out, ld_out);
+        gemm_direct(layout, direct_tokens(layout), MAX_TILES, n_tiles, n_tokens, tiles, acts, out,
+                    ld_out);
     else
         gemm_panels(layout, n_tiles, n_tokens, tiles, acts, out, ld_out);
 }

@@ -196,19 +196,19 @@ ITH_INLINE void gemm_past(const ith_layout layout, const int most, const int til
     }
 }
 
-/* most: tokens of a block, a constant from 4 to MAX_TOKENS. */
-ITH_INLINE void gemm_direct(const ith_layout layout, const int most, int64_t n_tiles,
-                            int64_t n_tokens, const void *tiles, const ith_acts *acts, float *out,
-                            int64_t ld_out)
+/* most: tokens of a block, from 4 to MAX_TOKENS; at_once: tiles of a block, 1 or 2. Constants. */
+ITH_INLINE void gemm_direct(const ith_layout layout, const int most, const int at_once,
+                            int64_t n_tiles, int64_t n_tokens, const void *tiles,
+                            const ith_acts *acts, float *out, int64_t ld_out)
 {
     const uint8_t *weights = tiles;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)acts->groups);
     int64_t i = 0;
 
-    for (; i + 2 <= n_tiles; i += 2)
+    for (; at_once == 2 && i + 2 <= n_tiles; i += 2)
         gemm_past(layout, most, 2, n_tokens, weights + (size_t)i * tile_bytes, acts,
                   out + i * ITH_TILE_ROWS, ld_out);
-    if (i < n_tiles)
+    for (; i < n_tiles; i++)
         gemm_past(layout, most, 1, n_tokens, weights + (size_t)i * tile_bytes, acts,
                   out + i * ITH_TILE_ROWS, ld_out);
 }

@@ -41,7 +41,11 @@ ITH_INLINE __m512i stored_quad(const ith_layout layout, const uint8_t *group, co
     return low;
 }
 
-/* Quants of iq4_nl, iq4_xs and mxfp4 to values + 128. */
+/* Layouts whose values come from a table; values + 128. */
+ITH_INLINE bool has_table(const ith_layout layout)
+{
+    return layout == ITH_IQ4_NL || layout == ITH_IQ4_XS || layout == ITH_MXFP4;
+}
 ITH_INLINE __m512i look_up(const ith_layout layout, __m512i quants)
 {
     const __m128i values =
@@ -55,20 +59,10 @@ ITH_INLINE __m512i look_up(const ith_layout layout, __m512i quants)
 ITH_INLINE __m512i biased_quad(const ith_layout layout, const uint8_t *group, const int j)
 {
     const __m512i u = stored_quad(layout, group, j);
-    switch (layout) {
-    case ITH_Q5_0:
-        return _mm512_add_epi8(u, _mm512_set1_epi8(128 - 16));
-    case ITH_Q6_K:
-        return _mm512_add_epi8(u, _mm512_set1_epi8(128 - 32));
-    case ITH_Q3_K:
-        return _mm512_add_epi8(u, _mm512_set1_epi8(128 - 4));
-    case ITH_IQ4_NL:
-    case ITH_IQ4_XS:
-    case ITH_MXFP4:
+    const int zero = layout == ITH_Q5_0 ? 16 : layout == ITH_Q6_K ? 32 : layout == ITH_Q3_K ? 4 : 0;
+    if (has_table(layout))
         return look_up(layout, u);
-    default:
-        return u;
-    }
+    return zero > 0 ? _mm512_add_epi8(u, _mm512_set1_epi8((char)(128 - zero))) : u;
 }
 
 /* 2^(e - 128) */

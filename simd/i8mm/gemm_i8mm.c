@@ -3,20 +3,10 @@
 
 #include "simd/neon/gemm_frame_neon.h"
 
-void ith_gemm_w8__i8mm(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
-                       float *out, int64_t ld_out)
-{
-    gemm(ITH_W8, n_tiles, n_tokens, tiles, acts, out, ld_out);
-}
-
-void ith_gemm_w4__i8mm(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
-                       float *out, int64_t ld_out)
-{
-    gemm(ITH_W4, n_tiles, n_tokens, tiles, acts, out, ld_out);
-}
-
-void ith_gemm_w4m__i8mm(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
-                        float *out, int64_t ld_out)
-{
-    gemm(ITH_W4M, n_tiles, n_tokens, tiles, acts, out, ld_out);
-}
+#define ITH_QUANTS(constant, name, quants, small, numbers, block, runs)                            \
+    void ith_gemm_##name##__i8mm(int64_t n_tiles, int64_t n_tokens, const void *tiles,             \
+                                 const ith_acts *acts, float *out, int64_t ld_out)                 \
+    {                                                                                              \
+        gemm(ITH_##constant, n_tiles, n_tokens, tiles, acts, out, ld_out);                         \
+    }
+#include "simd/layouts.inc"

@@ -2,12 +2,13 @@
  *
  * The including file includes the dots_*.h of its level first. A register tile is 8 rows (half a
  * tile of weights) x up to MAX_TOKENS tokens. For one or two tokens it is 16 rows, so that the
- * weights are read as one stream.
+ * weights are read as one stream. Layouts other than w8, w4 and w4m are unpacked first, a group at
+ * a time, to bytes as in w8.
  */
 #ifndef ITH_SIMD_NEON_GEMM_FRAME_H
 #define ITH_SIMD_NEON_GEMM_FRAME_H
 
-#include "simd/neon/vec_neon.h"
+#include "simd/neon/unpack_neon.h"
 #include "simd/variants.h"
 
 enum {
@@ -18,7 +19,7 @@ enum {
 typedef struct operands {
     const int8_t *quants;
     const float *scales, *shifts, *sums;
-    const int32_t *starts;
+    const int32_t *starts; /* of each run */
     int64_t groups;
 } operands;
 
@@ -31,7 +32,9 @@ ITH_INLINE operands operands_at(const ith_layout layout, const ith_acts *acts, i
         .scales = acts->scales + at,
         .shifts = acts->shifts + at,
         .sums = acts->sums + at,
-        .starts = (layout == ITH_W8 ? acts->start128 : acts->start8) + at,
+        .starts = ith_tile_forms[layout].runs == 2 ? acts->half128 + 2 * at
+                  : layout == ITH_W4               ? acts->start8 + at
+                                                   : acts->start128 + at,
         .groups = acts->groups,
     };
 }
@@ -39,15 +42,23 @@ ITH_INLINE operands operands_at(const ith_layout layout, const ith_acts *acts, i
 #define EACH_TOKEN _Pragma("GCC unroll 6") for (int t = 0; t < tokens; t++)
 #define EACH_FOUR  _Pragma("GCC unroll 4") for (int i = 0; i < fours; i++)
 
-/* Adds a group's integer sums of 4 * fours rows to the float accumulators. `scales`: of these rows
- * in this group. */
-ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const int fours,
-                           const uint16_t *scales, const operands *x, int64_t g,
-                           int32x4_t (*dots)[4], float32x4_t (*acc)[4])
+/* sum_a of a run. */
+ITH_INLINE float sum_of_run(const ith_layout layout, const operands *x, int64_t at, const int run)
+{
+    if (ith_tile_forms[layout].runs == 1)
+        return x->sums[at];
+    return x->scales[at] * (float)((ITH_START - x->starts[2 * at + run]) >> 7);
+}
+
+/* Adds the integer sums of 4 * fours rows, from `row` on, in a run of group g to the float
+ * accumulators. */
+ITH_INLINE void fold_run(const ith_layout layout, const int tokens, const int fours, const int run,
+                         int row, const uint8_t *tile, const operands *x, int64_t g,
+                         int32x4_t (*dots)[4], float32x4_t (*acc)[4])
 {
     EACH_FOUR
     {
-        const float32x4_t scale_w = load_f16(scales + 4 * i);
+        const float32x4_t scale_w = load_scale(layout, tile, x->groups, g, run, row + 4 * i);
         EACH_TOKEN
         {
             const int64_t at = t * x->groups + g;
@@ -57,11 +68,31 @@ ITH_INLINE void fold_group(const ith_layout layout, const int tokens, const int 
                 vfmaq_n_f32(vdupq_n_f32(x->shifts[at]), shifted, x->scales[at]);
             acc[t][i] = vfmaq_f32(acc[t][i], scaled, scale_w);
         }
-        if (layout == ITH_W4M) {
-            const float32x4_t min_w = load_f16(scales + x->groups * ITH_TILE_ROWS + 4 * i);
-            EACH_TOKEN acc[t][i] = vfmaq_n_f32(acc[t][i], min_w, x->sums[t * x->groups + g]);
+        if (ith_tile_has_minima(layout)) {
+            const float32x4_t min_w = load_min(layout, tile, x->groups, g, run, row + 4 * i);
+            EACH_TOKEN acc[t][i] =
+                vfmaq_n_f32(acc[t][i], min_w, sum_of_run(layout, x, t * x->groups + g, run));
         }
     }
+}
+
+/* The integer sums of rows, whose bytes start at `weights`, in a run of group g. */
+ITH_INLINE void dot_run(const ith_layout layout, const int tokens, const int fours, const int run,
+                        const uint8_t *weights, const operands *x, int64_t g, int32x4_t (*dots)[4])
+{
+    const int runs = ith_tile_forms[layout].runs, n = ITH_GROUP / runs, quad_stride = 64;
+    const int64_t stride = x->groups * ITH_GROUP;
+    const int8_t *quants[MAX_TOKENS];
+
+    EACH_TOKEN quants[t] = x->quants + t * stride + g * ITH_GROUP + run * n;
+    if (layout == ITH_W4 || layout == ITH_W4M) {
+        dot_nibbles(tokens, fours, weights, quad_stride, quants, dots);
+        return;
+    }
+    int32_t zeros[MAX_TOKENS];
+    EACH_TOKEN zeros[t] = x->starts[(t * x->groups + g) * runs + run] - ITH_START;
+    dot_biased(tokens, fours, weights + run * n / 4 * quad_stride, quad_stride, n, quants, zeros,
+               dots);
 }
 
 /* Rows from `row` on over groups [begin, end). acc carries over from call to call. */
@@ -69,24 +100,22 @@ ITH_INLINE void gemm_rows(const ith_layout layout, const int tokens, const int f
                           const uint8_t *tile, const operands *x, int64_t begin, int64_t end,
                           float32x4_t (*acc)[4])
 {
-    const int64_t stride = x->groups * ITH_GROUP;
-    const int group_bytes = layout == ITH_W8 ? 512 : 256, quad_stride = ITH_TILE_ROWS * 4;
-    const uint16_t *scales = (const uint16_t *)(const void *)(tile + x->groups * group_bytes) + row;
+    const bool direct = layout == ITH_W8 || layout == ITH_W4 || layout == ITH_W4M;
+    const int runs = ith_tile_forms[layout].runs;
     float32x4_t sum[MAX_TOKENS][4];
+    uint8_t wide[QUADS * 64];
 
     EACH_TOKEN EACH_FOUR sum[t][i] = acc[t][i];
     for (int64_t g = begin; g < end; g++) {
-        const uint8_t *weights = tile + g * group_bytes + row * 4;
-        const int8_t *quants[MAX_TOKENS];
-        int32x4_t dots[MAX_TOKENS][4];
-        EACH_TOKEN quants[t] = x->quants + t * stride + g * ITH_GROUP;
-        if (layout == ITH_W8) {
-            int32_t zeros[MAX_TOKENS];
-            EACH_TOKEN zeros[t] = x->starts[t * x->groups + g] - ITH_START;
-            dot_biased(tokens, fours, weights, quad_stride, ITH_GROUP, quants, zeros, dots);
-        } else
-            dot_nibbles(tokens, fours, weights, quad_stride, quants, dots);
-        fold_group(layout, tokens, fours, scales + g * ITH_TILE_ROWS, x, g, dots, sum);
+        const uint8_t *group = tile + ith_tile_quants_at(layout, g) + row * 4;
+        if (!direct)
+            unpack_group(layout, fours, group, wide);
+#pragma GCC unroll 2
+        for (int run = 0; run < runs; run++) {
+            int32x4_t dots[MAX_TOKENS][4];
+            dot_run(layout, tokens, fours, run, direct ? group : wide, x, g, dots);
+            fold_run(layout, tokens, fours, run, row, tile, x, g, dots, sum);
+        }
     }
     EACH_TOKEN EACH_FOUR acc[t][i] = sum[t][i];
 }

@@ -24,7 +24,7 @@ void ith_quantize__neon(int64_t n, const float *x, const ith_acts *acts, int64_t
     for (; n > 0; at++, x += ITH_GROUP, n -= ITH_GROUP) {
         int8_t *out = acts->quants + at * ITH_GROUP;
         float32x4_t v[VECS], largest = vdupq_n_f32(0.0f);
-        int32x4_t q[VECS], first = vdupq_n_s32(0), last = vdupq_n_s32(0);
+        int32x4_t q[VECS], front = vdupq_n_s32(0), back = vdupq_n_s32(0);
 #pragma GCC unroll 8
         for (int i = 0; i < VECS; i++) {
             v[i] = load_first(x + 4 * i, n - 4 * i);
@@ -35,13 +35,13 @@ void ith_quantize__neon(int64_t n, const float *x, const ith_acts *acts, int64_t
         for (int i = 0; i < VECS; i++) {
             q[i] = quants(vmulq_n_f32(v[i], inv));
             if (i < VECS / 2)
-                first = vaddq_s32(first, q[i]);
+                front = vaddq_s32(front, q[i]);
             else
-                last = vaddq_s32(last, q[i]);
+                back = vaddq_s32(back, q[i]);
         }
         vst1q_s8(out, bytes_of(q));
         vst1q_s8(out + 16, bytes_of(q + 4));
-        ith_acts_derive(acts, at, ith_act_scale(amax), vaddvq_s32(first), vaddvq_s32(last));
+        ith_acts_derive(acts, at, ith_act_scale(amax), vaddvq_s32(front), vaddvq_s32(back));
     }
 }
 
