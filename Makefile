@@ -9,7 +9,7 @@ LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
 B       := build/$(CONFIG)
 MPICC   ?= mpicc
-PKGS    := jansson libpcre2-8 libutf8proc nettle libzstd libxxhash libcurl openblas hwloc numa
+PKGS    := jansson libpcre2-8 libutf8proc libprotobuf-c nettle libzstd libxxhash libcurl openblas hwloc numa
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 # These are loaded when they are first used (src/model/blas.c, src/hub/libcurl.c).
 LINKED     := $(filter-out openblas libcurl,$(PKGS))
@@ -60,7 +60,9 @@ $(foreach l,$(LEVELS),$(eval FLAGS_$(call level_word,1,$l) := \
 KERNEL_SRC := $(wildcard simd/*.c simd/ref/*.c) $(foreach isa,$(ISAS),$(wildcard simd/$(isa)/*.c))
 LIB_SRC    := $(KERNEL_SRC) $(filter-out $(wildcard src/cli/*.c),$(wildcard src/*/*.c src/*/*/*.c))
 CLI_SRC    := $(wildcard src/cli/*.c)
-LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o)
+# Made by protoc-c from src/text/sentencepiece.proto.
+PROTO      := $(B)/generated/text/sentencepiece.pb-c
+LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o) $(PROTO).o
 CLI_OBJ    := $(CLI_SRC:%.c=$(B)/%.o)
 TEST_SRC   := $(wildcard tests/kernels/test_*.c tests/unit/test_*.c tests/parallel/test_*.c tests/api/test_*.c)
 TEST_BIN   := $(TEST_SRC:%.c=$(B)/%)
@@ -119,8 +121,18 @@ $(SHAPES_INC): $(SHAPES) Makefile
 $(B)/src/formats/shapes.o: CFLAGS += -I$(B)/generated
 $(B)/src/formats/shapes.o: $(SHAPES_INC)
 
+$(PROTO).c $(PROTO).h &: src/text/sentencepiece.proto Makefile | $(NEEDED)
+	@mkdir -p $(@D)
+	@echo "  gen $(PROTO).c"
+	$(Q)protoc-c --proto_path=src --c_out=$(B)/generated src/text/sentencepiece.proto
+$(PROTO).o: $(PROTO).c
+	@echo "  cc $<"
+	$(Q)$(MPICC) $(CFLAGS) -I$(B)/generated -MMD -MP -c $< -o $@
+$(B)/src/text/sentencepiece.o: CFLAGS += -I$(B)/generated
+$(B)/src/text/sentencepiece.o: $(PROTO).h
+
 # Ranks compare a digest of the sources when they meet: base/build.h.
-SOURCES_ID   := $(shell find src simd include -name '*.[ch]' -o -name '*.inc' | LC_ALL=C sort | xargs cat | sha256sum | cut -c1-12)
+SOURCES_ID   := $(shell find src simd include -name '*.[ch]' -o -name '*.inc' -o -name '*.proto' | LC_ALL=C sort | xargs cat | sha256sum | cut -c1-12)
 SOURCES_FILE := $(B)/generated/sources.id
 ifneq ($(SOURCES_ID),$(shell cat $(SOURCES_FILE) 2>/dev/null))
 .PHONY: $(SOURCES_FILE)

@@ -431,7 +431,11 @@ enum {
 
     /* The text is the content of a message: the markers that the model's chat template writes are
      * plain text, also those that the tokenizer does not call special, such as <think>. */
-    ITH_TOKENIZE_CONTENT = 4
+    ITH_TOKENIZE_CONTENT = 4,
+
+    /* Ends with the end-of-sequence token if the model's tokenizer does so, unless the text itself
+     * ends with that marker. Set it for a text that is scored, not for one that is continued. */
+    ITH_TOKENIZE_EOS = 8
 };
 
 /* Local. Tokenizes `len` bytes of UTF-8. The caller frees *ids. */

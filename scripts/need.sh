@@ -16,6 +16,7 @@ debian() {
     openblas) echo libopenblas-dev ;;
     libcurl) echo libcurl4-openssl-dev ;;
     pkg-config) echo pkg-config ;;
+    protoc-c) echo protobuf-c-compiler ;;
     "$mpicc") echo libopenmpi-dev ;;
     *) echo "$1-dev" ;;
     esac
@@ -28,6 +29,7 @@ lacks() {
 }
 
 command -v "${mpicc%% *}" >/dev/null || lacks "$mpicc"
+command -v protoc-c >/dev/null || lacks protoc-c
 if command -v pkg-config >/dev/null; then
     for name; do
         pkg-config --exists "$name" || lacks "$name"

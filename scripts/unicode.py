@@ -16,7 +16,7 @@ import fontTools.unicodedata as names
 import fontTools.unicodedata.Scripts as scripts
 import unicodedata2 as ucd
 from tokenizers import Regex, normalizers
-from tokenizers.pre_tokenizers import Split
+from tokenizers.pre_tokenizers import Punctuation, Split
 
 CATEGORIES = "Cn Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cs".split()
 OUT = Path(__file__).resolve().parent.parent / "src/text/unicode_tables.inc"
@@ -100,6 +100,19 @@ def lower():
     return out
 
 
+def punctuation():
+    """What `tokenizers` takes for punctuation, which is of an older version: as a class of characters."""
+    cut = Punctuation()
+    found = [c for c in CODES if len(cut.pre_tokenize_str(f"a{chr(c)}a")) == 3]
+    parts = [f"\\\\x{{{a:x}}}" + (f"-\\\\x{{{b:x}}}" if a < b else "") for a, b in ranges(found)]
+    lines = [""]
+    for part in ["["] + parts + ["]"]:
+        if len(lines[-1]) + len(part) > 90:
+            lines.append("")
+        lines[-1] += part
+    return "static const char punctuation[] =\n" + "\n".join(f'    "{line}"' for line in lines) + ";\n"
+
+
 def main():
     assert ucd.unidata_version == "16.0.0", ucd.unidata_version
     category = [CATEGORIES.index(ucd.category(chr(c))) for c in range(0x110000)]
@@ -133,6 +146,7 @@ def main():
         + "\n" + table("script_names", "char *const", [f'{{"{n}", "{scripts.NAMES.get(n, "Unknown")}"}}' for n in used], "[2]")
         + "\n/* Characters that normal forms of Unicode 9 do not know, though later ones decompose or reorder them. */\n"
         + table("inert", "ith_code_range", pairs(ranges(inert())))
+        + "\n/* A class of characters: punctuation for Hugging Face's tokenizers. */\n" + punctuation()
         + "\n/* Lower case: first, last, step, and what is added to each. U+0130 is not among them. */\n"
         + table("lower_runs", "lower_run", [f"{{0x{a:x}, 0x{b:x}, {s}, {d}}}" for a, b, s, d in lower()]))
     print(OUT, OUT.stat().st_size, "bytes", file=sys.stderr)

@@ -49,7 +49,8 @@ ith_status ith_corpus_read(ith_corpus *corpus, ith_error *err)
 
 ith_status ith_corpus_tokenize(ith_corpus *corpus, const ith_engine *engine, ith_error *err)
 {
-    unsigned flags = ITH_TOKENIZE_BOS | (corpus->parse_special ? ITH_TOKENIZE_SPECIAL : 0);
+    unsigned flags =
+        ITH_TOKENIZE_BOS | ITH_TOKENIZE_EOS | (corpus->parse_special ? ITH_TOKENIZE_SPECIAL : 0);
     ith_status status;
     bool listened;
 

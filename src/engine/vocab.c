@@ -3,6 +3,7 @@
 #include "base/fpenv.h"
 #include "text/stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,20 +18,30 @@ static ith_status tokenizer_from_gguf(const ith_source *source, const ith_gguf_v
         .n_merges = v->n_merges,
         .merges = v->merges,
         .types = v->types,
+        .add_space_prefix = v->add_space_prefix,
         .bos = v->bos,
         .eos = v->eos,
+        .unk = v->unk,
         .add_bos = v->add_bos,
+        .add_eos = v->add_eos,
     };
-    if (v->model.len != 4 || memcmp(v->model.data, "gpt2", 4) != 0)
-        return ith_fail(
-            err, ITH_E_UNSUPPORTED,
-            "%s: the tokenizer is \"%.*s\"; only byte-level BPE (\"gpt2\") is supported",
-            ith_source_path(source), (int)v->model.len, v->model.data == NULL ? "" : v->model.data);
-    if (v->n_merges == 0)
+    bool scored = ith_bytes_equal(v->model, "llama"), gemma = ith_bytes_equal(v->model, "gemma4");
+
+    if (!scored && !gemma && !ith_bytes_equal(v->model, "gpt2"))
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: the tokenizer is \"%.*s\"; supported are byte-level BPE (\"gpt2\"), "
+                        "SentencePiece's BPE (\"llama\") and \"gemma4\"",
+                        spec.where, (int)(v->model.len < 60 ? v->model.len : 60),
+                        v->model.data == NULL ? "" : v->model.data);
+    if (!scored && v->n_merges == 0)
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: tokenizer.ggml.merges is missing, without which every text becomes "
                         "single bytes; convert the model again with a current converter",
-                        ith_source_path(source));
+                        spec.where);
+    if (scored && v->scores == NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: tokenizer.ggml.scores is missing", spec.where);
+    spec.scores = scored ? v->scores : NULL;
+    spec.pre = gemma ? v->model : v->pre;
     return ith_tokenizer_from_arrays(&spec, tok, err);
 }
 
@@ -51,14 +62,84 @@ static ith_status read_gguf(const ith_source *source, ith_vocab *vocab, ith_erro
     return ITH_OK;
 }
 
+/* ---- The files of a folder, or of a pack of it ---- */
+
+typedef struct collection {
+    const ith_source *source;
+    ith_tokenizer_files files; /* bytes and paths are malloc'd */
+} collection;
+
+static ith_tokenizer_file *place_of(ith_tokenizer_files *files, const char *name)
+{
+    const struct {
+        const char *name;
+        ith_tokenizer_file *file;
+    } places[] = {{"tokenizer.json", &files->json},
+                  {"tokenizer.model", &files->model},
+                  {"vocab.json", &files->vocab},
+                  {"merges.txt", &files->merges},
+                  {"tokenizer_config.json", &files->config},
+                  {"special_tokens_map.json", &files->special}};
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (strcmp(places[i].name, name) == 0)
+            return places[i].file;
+    return NULL;
+}
+
+/* Copies a file, which is gone after the call. */
+static ith_status collect(void *user, const char *name, const void *data, size_t bytes,
+                          ith_error *err)
+{
+    collection *c = user;
+    const char *source = ith_source_path(c->source);
+    bool folder = ith_source_get_kind(c->source) == ITH_SOURCE_HF;
+    ith_tokenizer_file *file = place_of(&c->files, name);
+    char *path = NULL, *copy;
+
+    if (file == NULL)
+        return ITH_OK;
+    copy = malloc(bytes + 1);
+    if (copy == NULL ||
+        asprintf(&path, "%s%s%s", source, folder ? "/" : "", folder ? name : "") < 0) {
+        free(copy);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %s", source, name);
+    }
+    if (bytes > 0)
+        memcpy(copy, data, bytes);
+    *file = (ith_tokenizer_file){path, {copy, bytes}};
+    return ITH_OK;
+}
+
+static void free_file(ith_tokenizer_file *file)
+{
+    free((char *)file->path);
+    free((char *)file->bytes.data);
+}
+
+static ith_status read_tokenizer(const ith_source *source, ith_tokenizer **tok, ith_error *err)
+{
+    collection c = {.source = source};
+    ith_status status;
+
+    ITH_CHECK(ith_source_each_blob(source, collect, &c, err));
+    ITH_CHECK(ith_tokenizer_from_files(&c.files, tok, err));
+done:
+    free_file(&c.files.json);
+    free_file(&c.files.model);
+    free_file(&c.files.vocab);
+    free_file(&c.files.merges);
+    free_file(&c.files.config);
+    free_file(&c.files.special);
+    return status;
+}
+
 static ith_status read_folder(const ith_source *source, ith_vocab *vocab, ith_error *err)
 {
     char *template = NULL;
     size_t len = 0;
 
-    ITH_TRY(ith_tokenizer_from_json(ith_source_tokenizer_json(source),
-                                    ith_source_tokenizer_config(source),
-                                    ith_source_special_tokens(source), &vocab->tok, err));
+    ITH_TRY(read_tokenizer(source, &vocab->tok, err));
     ITH_TRY(ith_chat_template_read(ith_source_path(source), &template, &len, err));
     if (template != NULL)
         set_template(vocab, template, len);
@@ -68,15 +149,12 @@ static ith_status read_folder(const ith_source *source, ith_vocab *vocab, ith_er
 
 static ith_status read_pack(const ith_source *source, ith_vocab *vocab, ith_error *err)
 {
-    ith_bytes json = ith_source_blob(source, "tokenizer.json"),
-              config = ith_source_blob(source, "tokenizer_config.json"),
-              special = ith_source_blob(source, "special_tokens_map.json"),
+    ith_bytes config = ith_source_blob(source, "tokenizer_config.json"),
               template = ith_source_blob(source, "chat_template.jinja");
     char *found = NULL;
     size_t len = 0;
 
-    ITH_TRY(ith_tokenizer_from_json_text(ith_source_path(source), json, config, special,
-                                         &vocab->tok, err));
+    ITH_TRY(read_tokenizer(source, &vocab->tok, err));
     if (template.data == NULL && config.data != NULL)
         ITH_TRY(ith_chat_template_in(ith_source_path(source), config.data, config.len, &found, &len,
                                      err));
@@ -97,9 +175,7 @@ static void add_stop(ith_vocab *vocab, int32_t id)
 bool ith_vocab_in(const ith_source *source)
 {
     const ith_gguf_vocab *v = ith_source_gguf_vocab(source);
-    return v != NULL ? v->n_tokens > 0
-                     : ith_source_tokenizer_json(source) != NULL ||
-                           ith_source_blob(source, "tokenizer.json").data != NULL;
+    return v != NULL ? v->n_tokens > 0 : ith_source_tokenizer_file(source) != NULL;
 }
 
 ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_error *err)
@@ -113,7 +189,7 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_
     *out = NULL;
     if (!ith_vocab_in(source))
         return ith_fail(err, ITH_E_UNSUPPORTED, "%s has no tokenizer%s", ith_source_path(source),
-                        gguf ? "" : " (tokenizer.json)");
+                        gguf ? "" : " (tokenizer.json or tokenizer.model)");
     vocab = calloc(1, sizeof *vocab);
     if (vocab == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the tokenizer");

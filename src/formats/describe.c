@@ -121,10 +121,8 @@ static json_t *optional_string(const char *text, size_t len)
 static json_t *describe_tokenizer(const ith_source *source)
 {
     const ith_gguf_vocab *v = ith_source_gguf_vocab(source);
-    const char *file = source->tokenizer_json;
+    const char *file = ith_source_tokenizer_file(source);
 
-    if (ith_source_blob(source, "tokenizer.json").data != NULL)
-        file = "tokenizer.json";
     if (v == NULL)
         return file == NULL ? json_null()
                             : json_pack("{s:o}", "file", clean_string(file, strlen(file)));

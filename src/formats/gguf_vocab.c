@@ -50,11 +50,31 @@ static ith_status list_types(const ith_gguf_meta *meta, ith_gguf_vocab *vocab, i
     return ITH_OK;
 }
 
-/* The id of a token. Absent, -1 and 2^32 - 1 mean none. */
-static ith_status read_token(const ith_gguf_meta *meta, const char *key, size_t n_tokens,
-                             int32_t *out, ith_error *err)
+/* Values of the metadata are not aligned, so they are copied. */
+static ith_status list_scores(const ith_gguf_meta *meta, ith_gguf_vocab *vocab, ith_error *err)
 {
-    int64_t id = -1;
+    const ith_gguf_pair *pair;
+
+    ITH_TRY(ith_gguf_array(meta, "tokenizer.ggml.scores", ITH_GGUF_F32, &pair, err));
+    if (pair == NULL)
+        return ITH_OK;
+    if (pair->count != vocab->n_tokens)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tokenizer.ggml.scores has %llu items for %zu tokens", meta->path,
+                        (unsigned long long)pair->count, vocab->n_tokens);
+    vocab->scores = calloc(vocab->n_tokens + 1, sizeof *vocab->scores);
+    if (vocab->scores == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the scores of %zu tokens", meta->path,
+                        vocab->n_tokens);
+    memcpy(vocab->scores, pair->value, vocab->n_tokens * sizeof *vocab->scores);
+    return ITH_OK;
+}
+
+/* The id of a token; `preset` where the file has none. -1 and 2^32 - 1 mean none. */
+static ith_status read_token(const ith_gguf_meta *meta, const char *key, size_t n_tokens,
+                             int64_t preset, int32_t *out, ith_error *err)
+{
+    int64_t id = preset < (int64_t)n_tokens ? preset : -1;
 
     *out = -1;
     ITH_TRY(ith_gguf_int(meta, key, NULL, -1, UINT32_MAX, &id, err));
@@ -71,10 +91,11 @@ static ith_status read_token(const ith_gguf_meta *meta, const char *key, size_t 
  * whose pre-tokenizer is Llama 3's (llama.cpp has the same list). */
 static bool default_add_bos(const ith_gguf_vocab *vocab)
 {
-    static const char *const with_bos[] = {"llama-bpe", "llama3",  "llama-v3", "falcon3",
-                                           "falcon-h1", "pixtral", "midm-2.0", "lfm2"};
+    static const char *const with_bos[] = {"llama-bpe", "llama3",    "llama-v3",    "falcon3",
+                                           "falcon-h1", "pixtral",   "midm-2.0",    "lfm2",
+                                           "tekken",    "chameleon", "jina-v5-nano"};
 
-    if (ith_bytes_equal(vocab->model, "llama"))
+    if (ith_bytes_equal(vocab->model, "llama") || ith_bytes_equal(vocab->model, "gemma4"))
         return true;
     for (size_t i = 0; i < sizeof with_bos / sizeof *with_bos; i++)
         if (ith_bytes_equal(vocab->pre, with_bos[i]))
@@ -84,17 +105,27 @@ static bool default_add_bos(const ith_gguf_vocab *vocab)
 
 ith_status ith_gguf_vocab_read(const ith_gguf_meta *meta, ith_gguf_vocab *vocab, ith_error *err)
 {
-    *vocab = (ith_gguf_vocab){.bos = -1, .eos = -1};
+    bool llama;
+    size_t n;
+
+    *vocab = (ith_gguf_vocab){.bos = -1, .eos = -1, .unk = -1, .add_space_prefix = true};
     ITH_TRY(ith_gguf_string(meta, "tokenizer.ggml.model", NULL, &vocab->model, err));
     ITH_TRY(ith_gguf_string(meta, "tokenizer.ggml.pre", NULL, &vocab->pre, err));
     ITH_TRY(ith_gguf_string(meta, "tokenizer.chat_template", NULL, &vocab->chat_template, err));
     ITH_TRY(list_strings(meta, "tokenizer.ggml.tokens", &vocab->tokens, &vocab->n_tokens, err));
+    n = vocab->n_tokens;
     ITH_TRY(list_strings(meta, "tokenizer.ggml.merges", &vocab->merges, &vocab->n_merges, err));
     ITH_TRY(list_types(meta, vocab, err));
-    ITH_TRY(read_token(meta, "tokenizer.ggml.bos_token_id", vocab->n_tokens, &vocab->bos, err));
-    ITH_TRY(read_token(meta, "tokenizer.ggml.eos_token_id", vocab->n_tokens, &vocab->eos, err));
+    ITH_TRY(list_scores(meta, vocab, err));
+    llama = ith_bytes_equal(vocab->model, "llama");
+    ITH_TRY(read_token(meta, "tokenizer.ggml.bos_token_id", n, llama ? 1 : -1, &vocab->bos, err));
+    ITH_TRY(read_token(meta, "tokenizer.ggml.eos_token_id", n, llama ? 2 : -1, &vocab->eos, err));
+    ITH_TRY(read_token(meta, "tokenizer.ggml.unknown_token_id", n, -1, &vocab->unk, err));
     vocab->add_bos = default_add_bos(vocab);
-    return ith_gguf_bool(meta, "tokenizer.ggml.add_bos_token", NULL, &vocab->add_bos, err);
+    ITH_TRY(ith_gguf_bool(meta, "tokenizer.ggml.add_bos_token", NULL, &vocab->add_bos, err));
+    ITH_TRY(ith_gguf_bool(meta, "tokenizer.ggml.add_eos_token", NULL, &vocab->add_eos, err));
+    return ith_gguf_bool(meta, "tokenizer.ggml.add_space_prefix", NULL, &vocab->add_space_prefix,
+                         err);
 }
 
 void ith_gguf_vocab_free(ith_gguf_vocab *vocab)
@@ -104,6 +135,7 @@ void ith_gguf_vocab_free(ith_gguf_vocab *vocab)
     free(vocab->tokens);
     free(vocab->merges);
     free(vocab->types);
+    free(vocab->scores);
     *vocab = (ith_gguf_vocab){0};
 }
 
@@ -124,8 +156,8 @@ ith_status ith_gguf_special_tokens(const ith_gguf_meta *meta, const ith_gguf_voc
 {
     int32_t eot, eom;
 
-    ITH_TRY(read_token(meta, "tokenizer.ggml.eot_token_id", vocab->n_tokens, &eot, err));
-    ITH_TRY(read_token(meta, "tokenizer.ggml.eom_token_id", vocab->n_tokens, &eom, err));
+    ITH_TRY(read_token(meta, "tokenizer.ggml.eot_token_id", vocab->n_tokens, -1, &eot, err));
+    ITH_TRY(read_token(meta, "tokenizer.ggml.eom_token_id", vocab->n_tokens, -1, &eom, err));
     hp->bos = vocab->bos;
     ITH_TRY(ith_hparams_add_eos(hp, vocab->eos, meta->path, err));
     ITH_TRY(ith_hparams_add_eos(hp, eot, meta->path, err));

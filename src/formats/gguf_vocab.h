@@ -7,18 +7,19 @@
 
 /* The tokenizer's arrays in a GGUF file; strings point into its mapping. */
 typedef struct ith_gguf_vocab {
-    ith_bytes model, pre;    /* tokenizer.ggml.model ("gpt2"), tokenizer.ggml.pre ("qwen2") */
+    ith_bytes model, pre;    /* tokenizer.ggml.model ("gpt2", "llama"), .pre ("qwen2") */
     ith_bytes chat_template; /* data NULL: none */
     size_t n_tokens, n_merges;
-    ith_bytes *tokens; /* [n_tokens] in the byte-level alphabet */
+    ith_bytes *tokens; /* [n_tokens] as the vocabulary spells them */
     ith_bytes *merges; /* [n_merges] "left right" */
 
     /* [n_tokens] 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte. NULL: the file
      * has none. */
     int32_t *types;
 
-    int32_t bos, eos; /* -1: none */
-    bool add_bos;
+    float *scores;         /* [n_tokens] of SentencePiece; NULL: none */
+    int32_t bos, eos, unk; /* -1: none */
+    bool add_bos, add_eos, add_space_prefix;
 } ith_gguf_vocab;
 
 /* tokenizer.ggml.* and the chat template. Without a tokenizer, model.data is NULL and there are no

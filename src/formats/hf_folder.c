@@ -273,21 +273,44 @@ static void set_name(ith_source *source)
     free(full);
 }
 
+static ith_status has_file(const ith_source *source, const char *name, bool *has, ith_error *err)
+{
+    char *path;
+
+    ITH_TRY(find_file(source->path, name, &path, err));
+    *has = path != NULL;
+    free(path);
+    return ITH_OK;
+}
+
 /* A fine-tuned adapter (LoRA) in the model's folder, which Transformers would load. */
 static ith_status note_adapter(ith_source *source, ith_error *err)
 {
-    char *path;
     bool there;
 
-    ITH_TRY(find_file(source->path, adapter_file, &path, err));
-    there = path != NULL;
-    free(path);
+    ITH_TRY(has_file(source, adapter_file, &there, err));
     if (!there)
         return ITH_OK;
     return ith_source_note(source, err,
                            "%s: the adapter (%s) is not applied; to apply it, merge it into the "
                            "model with PEFT's merge_and_unload",
                            source->path, adapter_file);
+}
+
+/* The first form of a vocabulary that is there. vocab.json needs two files more. */
+static ith_status find_tokenizer(ith_source *source, ith_error *err)
+{
+    bool merges = false, config = false;
+
+    ITH_TRY(find_file(source->path, "tokenizer.json", &source->tokenizer_file, err));
+    if (source->tokenizer_file == NULL)
+        ITH_TRY(find_file(source->path, "tokenizer.model", &source->tokenizer_file, err));
+    if (source->tokenizer_file != NULL)
+        return ITH_OK;
+    ITH_TRY(has_file(source, "merges.txt", &merges, err));
+    ITH_TRY(has_file(source, "tokenizer_config.json", &config, err));
+    return merges && config ? find_file(source->path, "vocab.json", &source->tokenizer_file, err)
+                            : ITH_OK;
 }
 
 /* Settings of generation_config.json that are not done. */
@@ -319,15 +342,14 @@ ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err
 
     source->kind = ITH_SOURCE_HF;
     source->hparams = ith_hparams_default();
-    ITH_TRY(find_file(source->path, "tokenizer.json", &source->tokenizer_json, err));
-    ITH_TRY(find_file(source->path, "tokenizer_config.json", &source->tokenizer_config, err));
-    ITH_TRY(find_file(source->path, "special_tokens_map.json", &source->special_tokens, err));
+    ITH_TRY(find_tokenizer(source, err));
     ITH_TRY(read_config(source, "config.json",
                         tokenizer_only ? ith_hf_special_tokens : ith_hf_config_parse, &found, err));
     if (!found && !tokenizer_only)
         return no_config(source->path, err);
-    if (tokenizer_only && source->tokenizer_json == NULL)
-        return ith_fail(err, ITH_E_ARGUMENT, "%s is a directory without tokenizer.json",
+    if (tokenizer_only && source->tokenizer_file == NULL)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%s is a directory without tokenizer.json or tokenizer.model",
                         source->path);
     ITH_TRY(read_config(source, "generation_config.json",
                         tokenizer_only ? ith_hf_special_tokens : ith_hf_generation_parse, &found,

@@ -49,9 +49,7 @@ void ith_source_clear(ith_source *source)
     }
     free(source->files);
     free(source->floats);
-    free(source->tokenizer_json);
-    free(source->tokenizer_config);
-    free(source->special_tokens);
+    free(source->tokenizer_file);
     free(source->notes);
     free(source->path);
     memset(source, 0, sizeof *source);
@@ -121,19 +119,14 @@ const ith_tensor *ith_source_tensor(const ith_source *source, size_t index)
     return index < source->tensors.n ? &source->tensors.items[index] : NULL;
 }
 
-const char *ith_source_tokenizer_json(const ith_source *source)
+const char *ith_source_tokenizer_file(const ith_source *source)
 {
-    return source->tokenizer_json;
-}
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "vocab.json"};
 
-const char *ith_source_tokenizer_config(const ith_source *source)
-{
-    return source->tokenizer_config;
-}
-
-const char *ith_source_special_tokens(const ith_source *source)
-{
-    return source->special_tokens;
+    for (size_t i = 0; source->pack != NULL && i < sizeof names / sizeof *names; i++)
+        if (ith_source_blob(source, names[i]).data != NULL)
+            return names[i];
+    return source->tokenizer_file;
 }
 
 const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source)

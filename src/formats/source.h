@@ -64,16 +64,16 @@ ith_status ith_source_check_unchanged(const ith_source *source, ith_error *err);
 
 /* ---- Tokenizer data ---- */
 
-/* Of a Hugging Face folder, the paths of tokenizer.json, tokenizer_config.json and
- * special_tokens_map.json; NULL if they are absent. Of other kinds NULL. */
-const char *ith_source_tokenizer_json(const ith_source *source);
-const char *ith_source_tokenizer_config(const ith_source *source);
-const char *ith_source_special_tokens(const ith_source *source);
+/* The file that holds the vocabulary: of a Hugging Face folder the path of tokenizer.json, else of
+ * tokenizer.model, else of vocab.json if merges.txt and tokenizer_config.json stand beside it; of a
+ * pack of such a folder the name alone. NULL: none of them, or a GGUF file. */
+const char *ith_source_tokenizer_file(const ith_source *source);
 
 /* Of a GGUF file, or of a pack made from one; else NULL. */
 const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source);
 
 /* What a pack of a Hugging Face folder holds byte for byte, in its mapping: "tokenizer.json",
+ * "tokenizer.model", "vocab.json", "merges.txt" (those that its vocabulary is in),
  * "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja". data
  * NULL: no such blob, or not a pack. */
 ith_bytes ith_source_blob(const ith_source *source, const char *name);

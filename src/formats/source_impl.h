@@ -16,7 +16,7 @@ struct ith_source {
     size_t n_files;
 
     /* Hugging Face folders; NULL if absent. */
-    char *tokenizer_json, *tokenizer_config, *special_tokens;
+    char *tokenizer_file; /* see ith_source_tokenizer_file */
 
     /* GGUF files, and packs made from one. */
     ith_gguf_meta meta;

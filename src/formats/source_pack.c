@@ -96,8 +96,20 @@ ith_bytes ith_source_blob(const ith_source *source, const char *name)
 
 /* ---- What a pack must hold of it ---- */
 
-static const char *const folder_blobs[] = {"tokenizer.json", "tokenizer_config.json",
-                                           "special_tokens_map.json", "chat_template.jinja"};
+static const char *const folder_blobs[] = {
+    "tokenizer.json",        "tokenizer.model",         "vocab.json",         "merges.txt",
+    "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+
+/* Of the forms of a vocabulary that a folder may have beside each other, only one is read. */
+static bool is_read(const ith_source *source, const char *name)
+{
+    const char *file = source->tokenizer_file != NULL ? strrchr(source->tokenizer_file, '/') : NULL;
+
+    if (strcmp(name, "merges.txt") == 0)
+        name = "vocab.json";
+    return (strcmp(name, "tokenizer.model") != 0 && strcmp(name, "vocab.json") != 0) ||
+           (file != NULL && strcmp(file + 1, name) == 0);
+}
 
 static ith_status hand_out_file(const char *folder, const char *name, ith_blob_fn fn, void *user,
                                 ith_error *err)
@@ -130,7 +142,7 @@ ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *
         ith_bytes blob = ith_source_blob(source, folder_blobs[i]);
         if (blob.data != NULL)
             ITH_TRY(fn(user, folder_blobs[i], blob.data, blob.len, err));
-        else if (source->kind == ITH_SOURCE_HF)
+        else if (source->kind == ITH_SOURCE_HF && is_read(source, folder_blobs[i]))
             ITH_TRY(hand_out_file(source->path, folder_blobs[i], fn, user, err));
     }
     return ITH_OK;

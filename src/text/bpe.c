@@ -21,10 +21,10 @@ ith_status ith_bpe_init(ith_bpe *bpe, size_t n_merges, ith_error *err)
     while (n_slots < 2 * n_merges)
         n_slots *= 2;
     bpe->slots = malloc(n_slots * sizeof *bpe->slots);
-    bpe->results = malloc((n_merges + 1) * sizeof *bpe->results);
-    if (bpe->slots == NULL || bpe->results == NULL)
+    if (bpe->slots == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for %zu merges", n_merges);
     bpe->n_slots = n_slots;
+    bpe->n_merges = n_merges;
     memset(bpe->slots, 0xff, n_slots * sizeof *bpe->slots);
     return ITH_OK;
 }
@@ -32,7 +32,6 @@ ith_status ith_bpe_init(ith_bpe *bpe, size_t n_merges, ith_error *err)
 void ith_bpe_free(ith_bpe *bpe)
 {
     free(bpe->slots);
-    free(bpe->results);
     memset(bpe, 0, sizeof *bpe);
 }
 
@@ -50,7 +49,6 @@ static inline ith_merge *merge_slot(const ith_bpe *bpe, int32_t left, int32_t ri
 void ith_bpe_add(ith_bpe *bpe, uint32_t rank, int32_t left, int32_t right, int32_t result)
 {
     *merge_slot(bpe, left, right) = (ith_merge){left, right, rank, result};
-    bpe->results[rank] = result;
 }
 
 ith_status ith_ids_reserve(ith_ids *ids, size_t more, ith_error *err)
@@ -134,37 +132,20 @@ static void push_pair(const ith_bpe *bpe, const symbol *symbols, int32_t left, u
         heap_push(heap, n, (uint64_t)merge->rank << 32 | (uint32_t)left);
 }
 
-static int32_t byte_symbols(const ith_bpe *bpe, symbol *symbols, const char *word, size_t len)
-{
-    int32_t n = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        int32_t id = bpe->byte_id[(unsigned char)word[i]];
-        if (id < 0)
-            continue;
-        symbols[n] = (symbol){id, n - 1, n + 1};
-        n++;
-    }
-    if (n > 0)
-        symbols[n - 1].next = -1;
-    return n;
-}
-
 /* Merges until the heap is empty. A popped pair is stale if its left symbol is gone, or if the
- * symbol and its right neighbour no longer merge into this token. */
+ * symbol and its right neighbour no longer have a merge of this rank. */
 static void merge_all(const ith_bpe *bpe, symbol *symbols, uint64_t *heap, size_t n_heap)
 {
     while (n_heap > 0) {
         uint64_t key = heap_pop(heap, &n_heap);
-        int32_t at = (int32_t)(uint32_t)key, result = bpe->results[key >> 32],
-                right = symbols[at].next;
+        int32_t at = (int32_t)(uint32_t)key, right = symbols[at].next;
         const ith_merge *merge;
         if (symbols[at].id < 0 || right < 0)
             continue;
         merge = merge_slot(bpe, symbols[at].id, symbols[right].id);
-        if (merge->left < 0 || merge->result != result)
+        if (merge->left < 0 || merge->rank != key >> 32)
             continue;
-        symbols[at].id = result;
+        symbols[at].id = merge->result;
         symbols[at].next = symbols[right].next;
         symbols[right].id = -1;
         if (symbols[at].next >= 0)
@@ -174,21 +155,45 @@ static void merge_all(const ith_bpe *bpe, symbol *symbols, uint64_t *heap, size_
     }
 }
 
-ith_status ith_bpe_word(const ith_bpe *bpe, ith_bpe_scratch *scratch, const char *word, size_t len,
-                        ith_ids *ids, ith_error *err)
+ith_status ith_bpe_begin(ith_bpe_scratch *scratch, size_t n, ith_error *err)
 {
-    size_t n_heap = 0;
-    int32_t n;
-    symbol *symbols;
+    scratch->n = 0;
+    return reserve_scratch(scratch, n, err);
+}
 
-    ITH_TRY(ith_ids_reserve(ids, len, err));
-    ITH_TRY(reserve_scratch(scratch, len, err));
-    symbols = scratch->symbols;
-    n = byte_symbols(bpe, symbols, word, len);
+void ith_bpe_push(ith_bpe_scratch *scratch, int32_t id)
+{
+    int32_t at = (int32_t)scratch->n++;
+
+    scratch->symbols[at] = (symbol){id, at - 1, at + 1};
+}
+
+ith_status ith_bpe_merge(const ith_bpe *bpe, ith_bpe_scratch *scratch, ith_ids *ids, ith_error *err)
+{
+    symbol *symbols = scratch->symbols;
+    int32_t n = (int32_t)scratch->n;
+    size_t n_heap = 0;
+
+    ITH_TRY(ith_ids_reserve(ids, scratch->n, err));
+    if (n == 0)
+        return ITH_OK;
+    symbols[n - 1].next = -1;
     for (int32_t i = 0; i + 1 < n; i++)
         push_pair(bpe, symbols, i, scratch->heap, &n_heap);
     merge_all(bpe, symbols, scratch->heap, n_heap);
-    for (int32_t i = 0; n > 0 && i >= 0; i = symbols[i].next)
+    for (int32_t i = 0; i >= 0; i = symbols[i].next)
         ids->data[ids->n++] = symbols[i].id;
     return ITH_OK;
+}
+
+ith_status ith_bpe_word(const ith_bpe *bpe, ith_bpe_scratch *scratch, const char *word, size_t len,
+                        ith_ids *ids, ith_error *err)
+{
+    ITH_TRY(ith_bpe_begin(scratch, len, err));
+    for (size_t i = 0; i < len; i++) {
+        int32_t id = bpe->byte_id[(unsigned char)word[i]];
+        if (id >= 0)
+            ith_bpe_push(scratch, id);
+    }
+    return ith_bpe_merge(bpe, scratch, ids, err);
 }

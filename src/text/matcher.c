@@ -11,7 +11,7 @@ enum {
     FREE_STEPS = 256,
     TEXT_STEPS = 50 * 1000 * 1000,
     STEPS_PER_BYTE = 64,
-    DEPTH_LIMIT = 1000, /* of nested calls, without JIT */
+    /* Without JIT, or where its stack is too small: so much memory for backtracking. */
     HEAP_LIMIT_KIB = 65536,
     JIT_STACK_MIN = 32 * 1024,
     JIT_STACK_MAX = 8 * 1024 * 1024
@@ -25,7 +25,6 @@ ith_status ith_match_budget_open(ith_match_budget *budget, ith_error *err)
     budget->stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, NULL);
     if (budget->context == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for matching");
-    pcre2_set_depth_limit(budget->context, DEPTH_LIMIT);
     pcre2_set_heap_limit(budget->context, HEAP_LIMIT_KIB);
     if (budget->stack != NULL)
         pcre2_jit_stack_assign(budget->context, NULL, budget->stack);
@@ -67,12 +66,18 @@ ith_status ith_matcher_begin(ith_matcher *matcher, const char *text, size_t len,
 }
 
 /* A try with a limit of its own; at most UINT32_MAX. */
-static int try_match(ith_matcher *m, ith_match_budget *budget, size_t at, uint32_t options,
+static int try_match(ith_matcher *m, ith_match_budget *budget, size_t at, bool anchored,
                      uint64_t limit)
 {
+    const pcre2_code *code = ith_pattern_code(m->pattern, anchored);
+    PCRE2_SPTR kinds = (PCRE2_SPTR)m->kinds.data;
+    int rc;
+
     pcre2_set_match_limit(budget->context, limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX);
-    return pcre2_match(ith_pattern_code(m->pattern), (PCRE2_SPTR)m->kinds.data, m->n, at, options,
-                       m->match, budget->context);
+    rc = pcre2_match(code, kinds, m->n, at, 0, m->match, budget->context);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
+        rc = pcre2_match(code, kinds, m->n, at, PCRE2_NO_JIT, m->match, budget->context);
+    return rc;
 }
 
 /* A match that begins at `at` and costs more than FREE_STEPS: tried with twice as much each time,
@@ -84,7 +89,7 @@ static int costly_match(ith_matcher *m, ith_match_budget *budget, size_t at)
 
     do {
         limit = 2 * limit < budget->steps ? 2 * limit : budget->steps;
-        rc = try_match(m, budget, at, PCRE2_ANCHORED, limit);
+        rc = try_match(m, budget, at, true, limit);
         budget->steps -= limit;
     } while (rc == PCRE2_ERROR_MATCHLIMIT && budget->steps > 0);
     return rc;
@@ -94,10 +99,10 @@ static int costly_match(ith_matcher *m, ith_match_budget *budget, size_t at)
  * after a costly one the places are tried one by one. */
 static int next_match(ith_matcher *m, ith_match_budget *budget, size_t at)
 {
-    int rc = try_match(m, budget, at, 0, FREE_STEPS);
+    int rc = try_match(m, budget, at, false, FREE_STEPS);
 
     while (rc == PCRE2_ERROR_MATCHLIMIT) {
-        rc = try_match(m, budget, at, PCRE2_ANCHORED, FREE_STEPS);
+        rc = try_match(m, budget, at, true, FREE_STEPS);
         if (rc == PCRE2_ERROR_MATCHLIMIT)
             rc = costly_match(m, budget, at);
         if (rc != PCRE2_ERROR_NOMATCH || at == m->n)

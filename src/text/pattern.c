@@ -13,7 +13,7 @@
 enum { MAX_PATTERN = 16384, MAX_DEPTH = 64 };
 
 struct ith_pattern {
-    pcre2_code *code;
+    pcre2_code *code, *anchored;
     ith_kinds kinds;
 };
 
@@ -272,12 +272,12 @@ static ith_status write_all(const translation *t, const ith_kinds *kinds, ith_bu
     return ith_buffer_append(out, t->out.data + done, t->out.len - done, err);
 }
 
-static ith_status compile(const ith_buffer *text, const char *where, pcre2_code **code,
-                          ith_error *err)
+static ith_status compile(const ith_buffer *text, const char *where, uint32_t more,
+                          pcre2_code **code, ith_error *err)
 {
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     uint32_t options =
-        PCRE2_MULTILINE | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
+        PCRE2_MULTILINE | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | more;
     PCRE2_SIZE at;
     char reason[160] = "";
     int why;
@@ -306,7 +306,8 @@ static ith_status build(translation *t, ith_pattern *pattern, ith_error *err)
     if (many)
         ITH_CHECK(ith_pattern_refuse(&t->in, "too many kinds of characters", err));
     ITH_CHECK(write_all(t, &pattern->kinds, &text, err));
-    ITH_CHECK(compile(&text, t->in.where, &pattern->code, err));
+    ITH_CHECK(compile(&text, t->in.where, 0, &pattern->code, err));
+    ITH_CHECK(compile(&text, t->in.where, PCRE2_ANCHORED, &pattern->anchored, err));
 done:
     ith_buffer_free(&text);
     return status;
@@ -352,13 +353,14 @@ void ith_pattern_free(ith_pattern *pattern)
     if (pattern == NULL)
         return;
     pcre2_code_free(pattern->code);
+    pcre2_code_free(pattern->anchored);
     ith_kinds_free(&pattern->kinds);
     free(pattern);
 }
 
-struct pcre2_real_code_8 *ith_pattern_code(const ith_pattern *pattern)
+struct pcre2_real_code_8 *ith_pattern_code(const ith_pattern *pattern, bool anchored)
 {
-    return pattern->code;
+    return anchored ? pattern->anchored : pattern->code;
 }
 
 size_t ith_pattern_kinds(const ith_pattern *pattern, const char *text, size_t len, char *kinds)

@@ -26,8 +26,9 @@ ith_status ith_pattern_compile(const char *pattern, size_t len, bool literal, co
 
 void ith_pattern_free(ith_pattern *pattern); /* accepts NULL */
 
-/* PCRE2's code, which matches kinds. */
-struct pcre2_real_code_8 *ith_pattern_code(const ith_pattern *pattern);
+/* PCRE2's code, which matches kinds: from a place on, or there alone (PCRE2's JIT does not know
+ * PCRE2_ANCHORED as an option of a match). */
+struct pcre2_real_code_8 *ith_pattern_code(const ith_pattern *pattern, bool anchored);
 
 /* Writes the kind of each character of a well-formed text to kinds[len]; returns how many there
  * are. */

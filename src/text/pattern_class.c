@@ -73,14 +73,6 @@ static ith_status read_property(ith_pattern_reader *in, ith_codeset *set, ith_er
     return negated != hat ? ith_codeset_complement(set, err) : ITH_OK;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* \uHHHH, \xHH and \x{H...}. */
 static ith_status read_code(ith_pattern_reader *in, ith_codeset *set, ith_error *err)
 {
@@ -88,8 +80,8 @@ static ith_status read_code(ith_pattern_reader *in, ith_codeset *set, ith_error 
     size_t at = in->at + 2 + braces, most = braces ? 8 : in->pattern[in->at + 1] == 'u' ? 4 : 2, n;
     uint32_t code = 0;
 
-    for (n = 0; n < most && at < in->len && hex_digit(in->pattern[at]) >= 0; n++)
-        code = code << 4 | (uint32_t)hex_digit(in->pattern[at++]);
+    for (n = 0; n < most && at < in->len && ith_hex_digit(in->pattern[at]) >= 0; n++)
+        code = code << 4 | (uint32_t)ith_hex_digit(in->pattern[at++]);
     if (n == 0 || (!braces && n < most) || code > ITH_MAX_CODE ||
         (braces && (at == in->len || in->pattern[at++] != '}')) ||
         (!braces && most == 2 && code > 0x7f))

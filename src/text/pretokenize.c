@@ -1,5 +1,6 @@
 /* pretokenize.c - runs the steps of a pre-tokenizer, one inside the other. */
 #include "text/pretokenize.h"
+#include "text/normalizer.h"
 
 #include <string.h>
 
@@ -19,15 +20,23 @@ ith_status ith_pretokenizer_add_split(ith_pretokenizer *pre, const char *pattern
                                       bool literal, ith_split_kind kind, bool invert,
                                       const char *where, ith_error *err)
 {
-    ith_split_step step = {NULL, kind, invert};
+    ith_split_step step = {.kind = kind, .invert = invert};
 
     ITH_TRY(ith_pattern_compile(pattern, len, literal, where, &step.pattern, err));
     return add_step(pre, step, where, err);
 }
 
-ith_status ith_pretokenizer_add_space(ith_pretokenizer *pre, const char *where, ith_error *err)
+ith_status ith_pretokenizer_add_mark(ith_pretokenizer *pre, ith_bytes mark, ith_prepend prepend,
+                                     const char *where, ith_error *err)
 {
-    return add_step(pre, (ith_split_step){NULL, ITH_SPLIT_ISOLATED, false}, where, err);
+    ith_split_step step = {.mark_len = mark.len, .prepend = prepend};
+
+    if (mark.len == 0 || mark.len > sizeof step.mark ||
+        ith_utf8_bytes(mark.data, mark.len) != mark.len)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the pre_tokenizer's mark is not one character",
+                        where);
+    memcpy(step.mark, mark.data, mark.len);
+    return add_step(pre, step, where, err);
 }
 
 void ith_pretokenizer_free(ith_pretokenizer *pre)
@@ -140,19 +149,39 @@ static ith_status run_split(ith_splitter *splitter, int step, size_t begin, size
     return release(&j, err);
 }
 
-static ith_status run_space(ith_splitter *splitter, int step, size_t begin, size_t end,
-                            ith_error *err)
+/* Copies the word with marks for its spaces. */
+static ith_status run_mark(ith_splitter *splitter, int index, size_t begin, size_t end,
+                           ith_error *err)
 {
+    const ith_split_step *step = &splitter->pre->steps[index];
     ith_buffer *buffer = splitter->buffer;
     size_t at = buffer->len;
+    bool first = begin == splitter->first, wants = step->prepend == ITH_PREPEND_ALWAYS ||
+                                                   (step->prepend == ITH_PREPEND_FIRST && first);
 
-    if (buffer->data[begin] == ' ')
-        return run_step(splitter, step + 1, begin, end, err);
-    ITH_TRY(ith_buffer_reserve(buffer, 1 + end - begin, err));
-    buffer->data[at] = ' ';
-    memcpy(buffer->data + at + 1, buffer->data + begin, end - begin);
-    buffer->len += 1 + end - begin;
-    return run_step(splitter, step + 1, at, buffer->len, err);
+    wants = wants && buffer->data[begin] != ' ' &&
+            (end - begin < step->mark_len ||
+             memcmp(buffer->data + begin, step->mark, step->mark_len) != 0);
+    if (!wants && step->mark[0] == ' ') /* nothing changes */
+        return run_step(splitter, index + 1, begin, end, err);
+    if (at > ITH_MAX_NORMALIZED)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "the tokenizer's pre_tokenizer makes more than %d bytes of this text",
+                        ITH_MAX_NORMALIZED);
+    ITH_TRY(ith_buffer_reserve(buffer, (1 + end - begin) * step->mark_len, err));
+    if (wants) {
+        memcpy(buffer->data + buffer->len, step->mark, step->mark_len);
+        buffer->len += step->mark_len;
+    }
+    for (; begin < end; begin++) {
+        bool space = buffer->data[begin] == ' ';
+        memcpy(buffer->data + buffer->len, space ? step->mark : &buffer->data[begin],
+               space ? step->mark_len : 1);
+        buffer->len += space ? step->mark_len : 1;
+    }
+    if (first)
+        splitter->first = at;
+    return run_step(splitter, index + 1, at, buffer->len, err);
 }
 
 static ith_status run_step(ith_splitter *splitter, int step, size_t begin, size_t end,
@@ -161,12 +190,14 @@ static ith_status run_step(ith_splitter *splitter, int step, size_t begin, size_
     if (step == splitter->pre->n_steps)
         return splitter->on_word(splitter->user, begin, end, err);
     if (splitter->pre->steps[step].pattern == NULL)
-        return run_space(splitter, step, begin, end, err);
+        return run_mark(splitter, step, begin, end, err);
     return run_split(splitter, step, begin, end, err);
 }
 
-ith_status ith_splitter_run(ith_splitter *splitter, size_t begin, size_t end, ith_error *err)
+ith_status ith_splitter_run(ith_splitter *splitter, size_t begin, size_t end, bool at_start,
+                            ith_error *err)
 {
+    splitter->first = at_start ? begin : SIZE_MAX;
     ith_match_budget_add(&splitter->budget, end - begin);
     return begin < end ? run_step(splitter, 0, begin, end, err) : ITH_OK;
 }

@@ -21,11 +21,19 @@ typedef enum ith_split_kind {
 
 enum { ITH_MAX_SPLIT_STEPS = 16 };
 
+/* Whether a step puts a mark before words that do not begin with it: before all, before the one at
+ * the beginning of the whole text, or before none. */
+typedef enum ith_prepend { ITH_PREPEND_ALWAYS, ITH_PREPEND_FIRST, ITH_PREPEND_NEVER } ith_prepend;
+
+/* A step splits by its pattern. Without one it splits nothing: it replaces spaces by the mark
+ * ("\u2581", or " " itself), and may put one before the word. */
 typedef struct ith_split_step {
-    /* NULL: the step splits nothing; it prepends a space to words that do not begin with one. */
     ith_pattern *pattern;
     ith_split_kind kind;
     bool invert; /* matches are treated as gaps, and gaps as matches */
+    char mark[4];
+    size_t mark_len;
+    ith_prepend prepend;
 } ith_split_step;
 
 typedef struct ith_pretokenizer {
@@ -44,8 +52,9 @@ ith_status ith_pretokenizer_add_split(ith_pretokenizer *pre, const char *pattern
                                       bool literal, ith_split_kind kind, bool invert,
                                       const char *where, ith_error *err);
 
-/* Appends a step that prepends spaces. */
-ith_status ith_pretokenizer_add_space(ith_pretokenizer *pre, const char *where, ith_error *err);
+/* Appends a step that replaces spaces by a mark of one character. */
+ith_status ith_pretokenizer_add_mark(ith_pretokenizer *pre, ith_bytes mark, ith_prepend prepend,
+                                     const char *where, ith_error *err);
 
 /* Frees the contents, not the struct. */
 void ith_pretokenizer_free(ith_pretokenizer *pre);
@@ -56,19 +65,22 @@ typedef ith_status (*ith_word_fn)(void *user, size_t begin, size_t end, ith_erro
 /* One use of a pre-tokenizer, which itself never changes. The caller sets the first four fields. */
 typedef struct ith_splitter {
     const ith_pretokenizer *pre;
-    ith_buffer *buffer; /* holds the text; words that get a space are appended as copies */
+    ith_buffer *buffer; /* holds the text; words that get a mark are appended as copies */
     ith_word_fn on_word;
     void *user;
     ith_matcher matchers[ITH_MAX_SPLIT_STEPS];
     ith_match_budget budget;
+    size_t
+        first; /* where the word at the beginning of the whole text begins; SIZE_MAX: it is past */
 } ith_splitter;
 
 /* Allocates what matching needs. Call ith_splitter_end afterwards, also after a failure. */
 ith_status ith_splitter_begin(ith_splitter *splitter, ith_error *err);
 void ith_splitter_end(ith_splitter *splitter);
 
-/* Cuts buffer->data[begin .. end), well-formed UTF-8, into words, none of them empty. ITH_E_FORMAT:
- * the text takes too many steps. */
-ith_status ith_splitter_run(ith_splitter *splitter, size_t begin, size_t end, ith_error *err);
+/* Cuts buffer->data[begin .. end), well-formed UTF-8, into words, none of them empty. at_start: the
+ * whole text begins here. ITH_E_FORMAT: the text takes too many steps. */
+ith_status ith_splitter_run(ith_splitter *splitter, size_t begin, size_t end, bool at_start,
+                            ith_error *err);
 
 #endif

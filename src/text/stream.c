@@ -7,6 +7,7 @@
 
 struct ith_detok {
     const ith_tokenizer *tok;
+    ith_decoding decoding;
     size_t n_shown; /* bytes that the last call returned, at the start of the buffer */
     size_t n_held;  /* bytes held back after them: the beginning of a character */
     char buffer[];  /* room for three bytes held back and the longest token */
@@ -20,6 +21,7 @@ ith_status ith_detok_open(const ith_tokenizer *tok, ith_detok **stream, ith_erro
     if (*stream == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a text stream of %zu bytes", bytes);
     (*stream)->tok = tok;
+    (*stream)->decoding = ith_decoding_begin(tok);
     return ITH_OK;
 }
 
@@ -45,13 +47,11 @@ static size_t unfinished(const char *text, size_t len)
 
 const char *ith_detok_push(ith_detok *stream, int32_t id, size_t *len)
 {
-    size_t n, total;
-    const char *bytes = ith_tokenizer_token(stream->tok, id, &n);
+    size_t total;
 
     memmove(stream->buffer, stream->buffer + stream->n_shown, stream->n_held);
-    if (n > 0)
-        memcpy(stream->buffer + stream->n_held, bytes, n);
-    total = stream->n_held + n;
+    total = stream->n_held +
+            ith_decoding_next(stream->tok, &stream->decoding, id, stream->buffer + stream->n_held);
     stream->n_held = unfinished(stream->buffer, total);
     *len = stream->n_shown = total - stream->n_held;
     return stream->buffer;

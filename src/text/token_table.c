@@ -116,8 +116,8 @@ ith_status ith_token_table_put(ith_token_table *table, int64_t id, const char *b
     ITH_TRY(grow_tokens(table, (size_t)id + 1, err));
     ITH_TRY(grow_bytes(table, len, where, err));
     token = &table->tokens[id];
-    token->at = (uint32_t)table->n_bytes;
-    token->len = (uint32_t)len;
+    token->at = token->piece_at = (uint32_t)table->n_bytes;
+    token->len = token->piece_len = (uint32_t)len;
     token->flags |= flags | ITH_TOKEN_PRESENT;
     memcpy(table->bytes + table->n_bytes, bytes, len);
     table->n_bytes += len;
@@ -125,6 +125,19 @@ ith_status ith_token_table_put(ith_token_table *table, int64_t id, const char *b
         table->n = (size_t)id + 1;
     if (len > table->max_len)
         table->max_len = len;
+    return ITH_OK;
+}
+
+ith_status ith_token_table_set_piece(ith_token_table *table, int32_t id, ith_bytes piece,
+                                     const char *where, ith_error *err)
+{
+    ITH_TRY(grow_bytes(table, piece.len, where, err));
+    table->tokens[id].piece_at = (uint32_t)table->n_bytes;
+    table->tokens[id].piece_len = (uint32_t)piece.len;
+    memcpy(table->bytes + table->n_bytes, piece.data, piece.len);
+    table->n_bytes += piece.len;
+    if (piece.len > table->max_len)
+        table->max_len = piece.len;
     return ITH_OK;
 }
 

@@ -1,13 +1,15 @@
 /* token_table.h - the tokens of a vocabulary: from id to bytes and from bytes to id. Used inside
  * src/text only.
  *
- * The table stores each token as the bytes that it stands for. Files spell model tokens in GPT-2's
- * byte-level alphabet, in which every byte is a printable character (Radford et al. 2019; a space
- * is U+0120). ith_alphabet_decode converts them.
+ * Files of byte-level vocabularies spell tokens in GPT-2's alphabet, in which every byte is a
+ * printable character (Radford et al. 2019; a space is U+0120). ith_alphabet_decode converts them:
+ * the table holds such tokens as the bytes that they stand for. For other vocabularies it holds the
+ * spelling, and beside it the bytes (pieces.h).
  */
 #ifndef ITH_TEXT_TOKEN_TABLE_H
 #define ITH_TEXT_TOKEN_TABLE_H
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 enum {
@@ -20,8 +22,9 @@ enum {
 /* Larger ids are taken for damage: the largest vocabularies today have some 260,000 tokens. */
 enum { ITH_MAX_TOKEN_ID = (1 << 22) - 1 };
 
+/* Its spelling, by which it is found, and what it stands for, in `bytes` of the table. */
 typedef struct ith_token {
-    uint32_t at, len; /* in `bytes` of the table */
+    uint32_t at, len, piece_at, piece_len;
     uint32_t flags;
 } ith_token;
 
@@ -32,13 +35,17 @@ typedef struct ith_token_table {
     size_t n_bytes, cap_bytes;
     int32_t *slots; /* [n_slots] hash table of ids, open addressing; -1: empty */
     size_t n_slots; /* a power of two */
-    size_t max_len; /* bytes of the longest token */
+    size_t max_len; /* bytes of the longest spelling or piece */
 } ith_token_table;
 
 /* Sets the bytes of `id`, replacing those it had. Errors name the file, `where`. ITH_E_FORMAT: the
  * id is out of range, or the table exceeds 4 GiB. */
 ith_status ith_token_table_put(ith_token_table *table, int64_t id, const char *bytes, size_t len,
                                uint32_t flags, const char *where, ith_error *err);
+
+/* Sets what a token stands for, which is its spelling otherwise. */
+ith_status ith_token_table_set_piece(ith_token_table *table, int32_t id, ith_bytes piece,
+                                     const char *where, ith_error *err);
 
 /* Builds the index that ith_token_table_find uses, of all tokens put so far. Of several tokens with
  * the same bytes, an added token comes first, then the lowest id. */

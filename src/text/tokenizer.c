@@ -12,7 +12,9 @@ void ith_tokenizer_free(ith_tokenizer *tok)
     ith_bpe_free(&tok->bpe);
     ith_added_free(&tok->raw);
     ith_added_free(&tok->normalized);
+    ith_normalizer_free(&tok->normalizer);
     ith_pretokenizer_free(&tok->pre);
+    ith_spelling_free(&tok->spelling);
     free(tok->notes);
     free(tok);
 }
@@ -39,11 +41,54 @@ typedef struct encoding {
     ith_buffer repaired, work;
     ith_ids ids;
     ith_bpe_scratch scratch;
+    ith_normalizing normalizing;
     ith_splitter splitter;
     cached_word *cache; /* [CACHE_WORDS] */
     unsigned flags;
     bool probe, found; /* only look for special tokens and markers, and stop at the first */
 } encoding;
+
+/* False: a byte of the character is no token. */
+static bool push_bytes(encoding *e, const char *text, size_t width)
+{
+    const ith_tokenizer *tok = e->tok;
+    bool all = tok->byte_fallback;
+
+    for (size_t i = 0; i < width && all; i++)
+        all = tok->byte_tokens[(unsigned char)text[i]] >= 0;
+    for (size_t i = 0; i < width && all; i++)
+        ith_bpe_push(&e->scratch, tok->byte_tokens[(unsigned char)text[i]]);
+    return all;
+}
+
+/* The first symbols of a word that is merged from characters, in the order of Hugging Face's: an
+ * unknown token waits until a known one follows, or the end. */
+static ith_status push_chars(encoding *e, const char *word, size_t len, ith_error *err)
+{
+    const ith_tokenizer *tok = e->tok;
+    bool waits = false;
+    size_t width;
+
+    ITH_TRY(ith_bpe_begin(&e->scratch, len + 1, err));
+    for (size_t at = 0; at < len; at += width) {
+        int32_t id;
+        ith_utf8_decode(word + at, &width);
+        id = ith_token_table_find(&tok->tokens, word + at, width);
+        if (id >= 0 && tok->tokens.tokens[id].flags & ITH_TOKEN_MODEL) {
+            if (waits)
+                ith_bpe_push(&e->scratch, tok->unk);
+            waits = false;
+            ith_bpe_push(&e->scratch, id);
+        } else if (!push_bytes(e, word + at, width) && tok->unk >= 0) {
+            if (waits && !tok->fuse_unk)
+                ith_bpe_push(&e->scratch, tok->unk);
+            waits = true;
+        }
+    }
+    if (waits)
+        ith_bpe_push(&e->scratch, tok->unk);
+    return ITH_OK;
+}
 
 static ith_status merge_word(encoding *e, const char *word, size_t len, ith_error *err)
 {
@@ -56,7 +101,10 @@ static ith_status merge_word(encoding *e, const char *word, size_t len, ith_erro
         e->ids.data[e->ids.n++] = id;
         return ITH_OK;
     }
-    return ith_bpe_word(&tok->bpe, &e->scratch, word, len, &e->ids, err);
+    if (!tok->chars)
+        return ith_bpe_word(&tok->bpe, &e->scratch, word, len, &e->ids, err);
+    ITH_TRY(push_chars(e, word, len, err));
+    return ith_bpe_merge(&tok->bpe, &e->scratch, &e->ids, err);
 }
 
 static ith_status encode_word(void *user, size_t begin, size_t end, ith_error *err)
@@ -97,23 +145,25 @@ static ith_status take_added(encoding *e, const ith_added *item, ith_error *err)
     return ITH_OK;
 }
 
-/* The text between two added tokens that match before normalization. */
-static ith_status encode_between(encoding *e, const char *text, size_t len, ith_error *err)
+/* The text between two added tokens that match before normalization. at_start: it begins the whole
+ * text. */
+static ith_status encode_between(encoding *e, const char *text, size_t len, bool at_start,
+                                 ith_error *err)
 {
     const ith_tokenizer *tok = e->tok;
     size_t begin = e->work.len;
     ith_cutter cutter;
     ith_cut cut;
 
-    ITH_TRY(tok->nfc ? ith_utf8_normalize(ITH_NFC, text, len, &e->work, err)
-                     : ith_buffer_append(&e->work, text, len, err));
+    ITH_TRY(ith_normalizing_run(&e->normalizing, text, len, &e->work, err));
     cutter =
         ith_cutter_begin(&tok->normalized, e->work.data + begin, e->work.len - begin, e->flags);
     while (!e->found && ith_cutter_next(&cutter, &cut)) {
         if (cut.item != NULL)
             ITH_TRY(take_added(e, cut.item, err));
         else if (!e->probe)
-            ITH_TRY(ith_splitter_run(&e->splitter, begin + cut.begin, begin + cut.end, err));
+            ITH_TRY(ith_splitter_run(&e->splitter, begin + cut.begin, begin + cut.end,
+                                     at_start && cut.begin == 0, err));
         cutter.text = e->work.data + begin; /* the buffer may have moved */
     }
     return ITH_OK;
@@ -128,7 +178,7 @@ static ith_status encode_text(encoding *e, const char *text, size_t len, ith_err
         if (cut.item != NULL)
             ITH_TRY(take_added(e, cut.item, err));
         else
-            ITH_TRY(encode_between(e, text + cut.begin, cut.end - cut.begin, err));
+            ITH_TRY(encode_between(e, text + cut.begin, cut.end - cut.begin, cut.begin == 0, err));
     }
     return ITH_OK;
 }
@@ -136,7 +186,7 @@ static ith_status encode_text(encoding *e, const char *text, size_t len, ith_err
 static ith_status begin_encoding(encoding *e, const ith_tokenizer *tok, unsigned flags,
                                  ith_error *err)
 {
-    *e = (encoding){.tok = tok, .flags = flags};
+    *e = (encoding){.tok = tok, .flags = flags, .normalizing = {.normalizer = &tok->normalizer}};
     e->splitter =
         (ith_splitter){.pre = &tok->pre, .buffer = &e->work, .on_word = encode_word, .user = e};
     e->cache = calloc(CACHE_WORDS, sizeof *e->cache);
@@ -148,6 +198,7 @@ static ith_status begin_encoding(encoding *e, const ith_tokenizer *tok, unsigned
 
 static void end_encoding(encoding *e)
 {
+    ith_normalizing_end(&e->normalizing);
     ith_splitter_end(&e->splitter);
     ith_bpe_scratch_free(&e->scratch);
     ith_buffer_free(&e->repaired);
@@ -173,17 +224,32 @@ static ith_status encode_all(encoding *e, const char *text, size_t len, ith_erro
     return encode_text(e, e->repaired.data, e->repaired.len, err);
 }
 
-/* Before the ids, unless a text with markers brings the token itself. */
-static ith_status prepend_bos(encoding *e, ith_error *err)
+static bool begins_with(const ith_ids *ids, const int32_t *first, size_t n)
+{
+    return ids->n >= n && memcmp(ids->data, first, n * sizeof *first) == 0;
+}
+
+static bool ends_with(const ith_ids *ids, const int32_t *last, size_t n)
+{
+    return ids->n >= n && memcmp(ids->data + ids->n - n, last, n * sizeof *last) == 0;
+}
+
+/* What the tokenizer puts around texts, unless a text with markers brings it itself. */
+static ith_status put_around(encoding *e, ith_error *err)
 {
     const ith_tokenizer *tok = e->tok;
+    ith_ids *ids = &e->ids;
 
-    if (!(e->flags & ITH_TOKENIZE_BOS) || !tok->add_bos || tok->bos < 0 ||
-        (e->ids.n > 0 && e->ids.data[0] == tok->bos))
-        return ITH_OK;
-    ITH_TRY(ith_ids_reserve(&e->ids, 1, err));
-    memmove(e->ids.data + 1, e->ids.data, e->ids.n++ * sizeof *e->ids.data);
-    e->ids.data[0] = tok->bos;
+    ITH_TRY(ith_ids_reserve(ids, tok->n_before + tok->n_after, err));
+    if (e->flags & ITH_TOKENIZE_BOS && !begins_with(ids, tok->before, tok->n_before)) {
+        memmove(ids->data + tok->n_before, ids->data, ids->n * sizeof *ids->data);
+        memcpy(ids->data, tok->before, tok->n_before * sizeof *ids->data);
+        ids->n += tok->n_before;
+    }
+    if (e->flags & ITH_TOKENIZE_EOS && !ends_with(ids, tok->after, tok->n_after)) {
+        memcpy(ids->data + ids->n, tok->after, tok->n_after * sizeof *ids->data);
+        ids->n += tok->n_after;
+    }
     return ITH_OK;
 }
 
@@ -198,7 +264,7 @@ ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size
     ITH_TRY(check_length(len, err));
     ITH_CHECK(begin_encoding(&e, tok, flags, err));
     ITH_CHECK(encode_all(&e, text, len, err));
-    ITH_CHECK(prepend_bos(&e, err));
+    ITH_CHECK(put_around(&e, err));
     *ids = e.ids.data;
     *n_ids = e.ids.n;
     e.ids.data = NULL;
@@ -210,13 +276,17 @@ done:
 ith_status ith_tokenizer_holds_markers(const ith_tokenizer *tok, const char *text, size_t len,
                                        bool *holds, ith_error *err)
 {
-    encoding e = {.tok = tok, .flags = ITH_TOKENIZE_SPECIAL, .probe = true};
+    encoding e = {.tok = tok,
+                  .flags = ITH_TOKENIZE_SPECIAL,
+                  .probe = true,
+                  .normalizing = {.normalizer = &tok->normalizer}};
     ith_status status;
 
     *holds = false;
     ITH_TRY(check_length(len, err));
     status = encode_all(&e, text, len, err);
     *holds = e.found;
+    ith_normalizing_end(&e.normalizing);
     ith_buffer_free(&e.repaired);
     ith_buffer_free(&e.work);
     return status;
@@ -235,7 +305,50 @@ void ith_tokenizer_mark(ith_tokenizer *tok, const char *source, size_t len)
     mark(&tok->normalized, source, len);
 }
 
-/* ---- Decoding and queries ---- */
+/* ---- Decoding ---- */
+
+ith_decoding ith_decoding_begin(const ith_tokenizer *tok)
+{
+    return (ith_decoding){.strip = tok->spelling.strip, .first = true};
+}
+
+/* The first token without the marks of its spelling. */
+static size_t without_marks(const ith_tokenizer *tok, const ith_token *token, char *out)
+{
+    ith_bytes mark = tok->spelling.replaced[0].from;
+    const char *text = tok->tokens.bytes + token->at;
+    size_t n = 0;
+
+    for (size_t at = 0; at < token->len;) {
+        if (token->len - at >= mark.len && memcmp(text + at, mark.data, mark.len) == 0)
+            at += mark.len;
+        else
+            out[n++] = text[at++];
+    }
+    return n;
+}
+
+size_t ith_decoding_next(const ith_tokenizer *tok, ith_decoding *decoding, int32_t id, char *out)
+{
+    const ith_token *token = ith_token_table_get(&tok->tokens, id);
+    const char *piece;
+    size_t len, begin = 0;
+    bool first = decoding->first;
+
+    decoding->first = false;
+    if (token == NULL)
+        return 0;
+    if (first && tok->spelling.drop_mark)
+        return without_marks(tok, token, out);
+    piece = tok->tokens.bytes + token->piece_at;
+    len = token->piece_len;
+    while (begin < len && decoding->strip > 0) {
+        decoding->strip = piece[begin] == ' ' ? decoding->strip - 1 : 0;
+        begin += piece[begin] == ' ';
+    }
+    memcpy(out, piece + begin, len - begin);
+    return len - begin;
+}
 
 static ith_status check_ids(const ith_tokenizer *tok, const int32_t *ids, size_t n, size_t *bytes,
                             ith_error *err)
@@ -247,7 +360,7 @@ static ith_status check_ids(const ith_tokenizer *tok, const int32_t *ids, size_t
             return ith_fail(err, ITH_E_ARGUMENT,
                             "token id %d (at index %zu) is not in the vocabulary of %zu tokens",
                             ids[i], i, tok->tokens.n);
-        if (__builtin_add_overflow(*bytes, token->len, bytes))
+        if (__builtin_add_overflow(*bytes, i == 0 ? tok->tokens.max_len : token->piece_len, bytes))
             return ith_fail(err, ITH_E_MEMORY, "no memory for the text of %zu tokens", n);
     }
     return ITH_OK;
@@ -256,6 +369,7 @@ static ith_status check_ids(const ith_tokenizer *tok, const int32_t *ids, size_t
 ith_status ith_tokenizer_decode(const ith_tokenizer *tok, const int32_t *ids, size_t n, char **text,
                                 size_t *len, ith_error *err)
 {
+    ith_decoding decoding = ith_decoding_begin(tok);
     size_t bytes, at = 0;
 
     *text = NULL;
@@ -264,15 +378,14 @@ ith_status ith_tokenizer_decode(const ith_tokenizer *tok, const int32_t *ids, si
     *text = bytes == SIZE_MAX ? NULL : malloc(bytes + 1);
     if (*text == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the %zu bytes of %zu tokens", bytes, n);
-    for (size_t i = 0; i < n; i++) {
-        const ith_token *token = &tok->tokens.tokens[ids[i]];
-        memcpy(*text + at, tok->tokens.bytes + token->at, token->len);
-        at += token->len;
-    }
+    for (size_t i = 0; i < n; i++)
+        at += ith_decoding_next(tok, &decoding, ids[i], *text + at);
     (*text)[at] = '\0';
     *len = at;
     return ITH_OK;
 }
+
+/* ---- Queries ---- */
 
 int32_t ith_tokenizer_n_vocab(const ith_tokenizer *tok)
 {
@@ -288,8 +401,8 @@ const char *ith_tokenizer_token(const ith_tokenizer *tok, int32_t id, size_t *le
 {
     const ith_token *token = ith_token_table_get(&tok->tokens, id);
 
-    *len = token != NULL ? token->len : 0;
-    return token != NULL ? tok->tokens.bytes + token->at : NULL;
+    *len = token != NULL ? token->piece_len : 0;
+    return token != NULL ? tok->tokens.bytes + token->piece_at : NULL;
 }
 
 int32_t ith_tokenizer_find(const ith_tokenizer *tok, const char *text, size_t len)
@@ -320,5 +433,5 @@ const char *ith_tokenizer_notes(const ith_tokenizer *tok)
 
 bool ith_tokenizer_add_bos(const ith_tokenizer *tok)
 {
-    return tok->add_bos;
+    return tok->n_before > 0;
 }

@@ -1,8 +1,8 @@
-/* tokenizer.h - converts text to token ids and back: byte-level BPE, with the same ids as Hugging
- * Face's `tokenizers`.
+/* tokenizer.h - converts text to token ids and back: BPE, byte-level or SentencePiece's, with the
+ * same ids as Hugging Face's `tokenizers`.
  *
  *     ith_tokenizer *tok;
- *     ITH_TRY(ith_tokenizer_from_json("m/tokenizer.json", NULL, NULL, &tok, err));
+ *     ITH_TRY(ith_tokenizer_from_files(&(ith_tokenizer_files){.json = {path, bytes}}, &tok, err));
  *     ITH_TRY(ith_tokenizer_encode(tok, text, len, ITH_TOKENIZE_SPECIAL, &ids, &n, err));
  *     ITH_TRY(ith_tokenizer_decode(tok, ids, n, &bytes, &n_bytes, err));
  *
@@ -13,12 +13,14 @@
  *      at the same byte. Special ones ("<|im_end|>") are found only with ITH_TOKENIZE_SPECIAL, so
  *      that user text cannot forge a marker. Others (Qwen3's "<think>", "<tool_call>") are always
  *      found, as in Hugging Face. The flags lstrip, rstrip, single_word and normalized apply.
- *   3. The text between them is normalized (NFC or not at all) and cut into words by the model's
- *      pre-tokenizer. The bytes of each word are merged by rank (byte-pair encoding: Sennrich et
- *      al. 2016, arXiv:1508.07909; on bytes: Radford et al. 2019, GPT-2).
+ *   3. The text between them is normalized and cut into words by the model's pre-tokenizer. The
+ *      bytes of each word, or its characters, are merged by rank (byte-pair encoding: Sennrich et
+ *      al. 2016, arXiv:1508.07909; on bytes: Radford et al. 2019, GPT-2; by score: Kudo and
+ *      Richardson 2018, arXiv:1808.06226).
  *
  * Decoding returns the exact bytes of the ids. So text that is UTF-8 and in normal form survives
- * encoding and decoding, except for white space next to lstrip and rstrip tokens.
+ * encoding and decoding, except for white space next to lstrip and rstrip tokens, and what the
+ * tokenizer's own steps remove.
  *
  * A tokenizer does not change once it is built: any number of threads may use it. Every size and id
  * read from a file is checked.
@@ -38,28 +40,43 @@ enum { ITH_MAX_TEXT = 1 << 28 };
 
 /* ---- Building ---- */
 
-/* Reads a Hugging Face tokenizer.json. config_path, a tokenizer_config.json or NULL, adds the
- * tokens of added_tokens_decoder that it lacks, and sets bos_token, eos_token and add_bos_token;
- * special_path, a special_tokens_map.json or NULL, sets bos_token and eos_token where the other
- * does not. Supported:
- *
- *     normalizer      null, NFC, Sequence of these
- *     pre_tokenizer   Split (Regex or String), Digits, ByteLevel, Sequence of these
- *     model           BPE, with ignore_merges; merges as "a b" or ["a", "b"]
- *     post_processor  ByteLevel, TemplateProcessing that prepends one token, Sequence of these
- *     decoder         ByteLevel
- *
- * ITH_E_UNSUPPORTED, naming the field: anything else. ITH_E_FORMAT: the file is damaged. */
-ith_status ith_tokenizer_from_json(const char *json_path, const char *config_path,
-                                   const char *special_path, ith_tokenizer **tok, ith_error *err);
+/* A file of a Hugging Face folder. */
+typedef struct ith_tokenizer_file {
+    const char *path; /* for errors */
+    ith_bytes bytes;  /* data NULL: there is none */
+} ith_tokenizer_file;
 
-/* The same from the text of the files. Errors name `where`. The data of config and special may be
- * NULL. */
-ith_status ith_tokenizer_from_json_text(const char *where, ith_bytes json, ith_bytes config,
-                                        ith_bytes special, ith_tokenizer **tok, ith_error *err);
+/* The vocabulary is that of the first of
+ *
+ *     json              tokenizer.json
+ *     model             tokenizer.model, of SentencePiece
+ *     vocab, merges     vocab.json and merges.txt, both; `config` names their class
+ *
+ * `config`, tokenizer_config.json, adds the tokens of added_tokens_decoder that it lacks, and sets
+ * bos_token, eos_token, add_bos_token and add_eos_token; `special`, special_tokens_map.json, sets
+ * bos_token and eos_token where the other does not. */
+typedef struct ith_tokenizer_files {
+    ith_tokenizer_file json, model, vocab, merges, config, special;
+} ith_tokenizer_files;
 
-/* The vocabulary of a GGUF file, as arrays. They are read while the tokenizer is built and not
- * needed afterwards. */
+/* Supported in tokenizer.json:
+ *
+ *     normalizer      null, NFC, NFD, NFKC, NFKD, Lowercase, Replace, Prepend, Strip, Sequence
+ *     pre_tokenizer   null, Split, Digits, ByteLevel, Metaspace, Whitespace, WhitespaceSplit,
+ *                     Punctuation, BertPreTokenizer, CharDelimiterSplit, Sequence
+ *     model           BPE, with ignore_merges, byte_fallback, fuse_unk; merges as "a b" or
+ *                     ["a", "b"]
+ *     post_processor  ByteLevel, TemplateProcessing, Sequence
+ *     decoder         ByteLevel; or Replace, ByteFallback, Fuse, Strip, Metaspace; Sequence
+ *
+ * ITH_E_UNSUPPORTED, naming the field: anything else. ITH_E_FORMAT: a file is damaged. */
+ith_status ith_tokenizer_from_files(const ith_tokenizer_files *files, ith_tokenizer **tok,
+                                    ith_error *err);
+
+/* A vocabulary as arrays, as in GGUF files. They are read while the tokenizer is built and not
+ * needed afterwards. With scores it is one of SentencePiece, of the kind that it calls BPE: its
+ * tokens spell a space as U+2581 and bytes as <0x0A>, and merges follow from the scores. Without
+ * them it is byte-level, or as the pre-tokenizer has it. */
 typedef struct ith_tokenizer_spec {
     const char *where; /* the file's name, for error messages */
     ith_bytes pre;     /* tokenizer.ggml.pre; empty: "default" */
@@ -71,13 +88,15 @@ typedef struct ith_tokenizer_spec {
     /* [n_tokens] 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte; NULL: all
      * normal. Types 2 and 3 are special added tokens, 4 are added tokens that are not special. */
     const int32_t *types;
-    int32_t bos, eos; /* -1: none */
-    bool add_bos;
+    const float *scores;   /* [n_tokens]; NULL: merges count */
+    bool add_space_prefix; /* with scores: a text begins with a space */
+    int32_t bos, eos, unk; /* -1: none */
+    bool add_bos, add_eos;
 } ith_tokenizer_spec;
 
-/* `pre` is one of qwen2, smollm, gpt-2, llama-bpe (llama3, llama-v3), smaug-bpe, dbrx and default,
- * or a name that stands for one of them. ITH_E_UNSUPPORTED: another name of `pre`, or a token of
- * type 6. ITH_E_FORMAT: the arrays contradict each other, or a single byte is a control token. */
+/* `pre` is a name that docs/formats.md lists. ITH_E_UNSUPPORTED: another one, or a token of type 6
+ * in a byte-level vocabulary. ITH_E_FORMAT: the arrays contradict each other, or a single byte is a
+ * control token. */
 ith_status ith_tokenizer_from_arrays(const ith_tokenizer_spec *spec, ith_tokenizer **tok,
                                      ith_error *err);
 
@@ -95,20 +114,33 @@ ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size
 ith_status ith_tokenizer_decode(const ith_tokenizer *tok, const int32_t *ids, size_t n, char **text,
                                 size_t *len, ith_error *err);
 
+/* The same token by token, and what the first tokens of a text leave out: SentencePiece's
+ * vocabularies begin a text with a space that it does not have. */
+typedef struct ith_decoding {
+    int strip;  /* spaces that are left out if they come next */
+    bool first; /* no token has been decoded */
+} ith_decoding;
+
+ith_decoding ith_decoding_begin(const ith_tokenizer *tok);
+
+/* Writes the bytes of the next token to out, which has room for ith_tokenizer_max_len bytes, and
+ * returns how many there are; 0 for an id that is not in the vocabulary. */
+size_t ith_decoding_next(const ith_tokenizer *tok, ith_decoding *decoding, int32_t id, char *out);
+
 /* ---- Queries ---- */
 
 /* The largest id + 1. The model's embedding may have more rows. */
 int32_t ith_tokenizer_n_vocab(const ith_tokenizer *tok);
 
-/* Bytes of the longest token. */
+/* Bytes of the longest token, and of the longest spelling of one. */
 size_t ith_tokenizer_max_len(const ith_tokenizer *tok);
 
-/* The bytes of one token, valid as long as the tokenizer. NULL, with *len 0: no token has this
- * id. */
+/* The bytes of one token inside a text, valid as long as the tokenizer. NULL, with *len 0: no token
+ * has this id. */
 const char *ith_tokenizer_token(const ith_tokenizer *tok, int32_t id, size_t *len);
 
 /* The id of the token with exactly these bytes ("<|im_end|>"), an added token if there is one; -1:
- * none. */
+ * none. In a vocabulary that is not byte-level, of the token that is spelled so. */
 int32_t ith_tokenizer_find(const ith_tokenizer *tok, const char *text, size_t len);
 
 /* Makes every added token whose text occurs in `source`, a chat template, a marker: it is plain

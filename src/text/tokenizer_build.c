@@ -1,6 +1,7 @@
 /* tokenizer_build.c - builds a tokenizer from tokens, merges and added tokens of any format. */
 #include "text/tokenizer_impl.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,24 +9,27 @@
 /* Longer added tokens are taken for damage. A search may look this far ahead at every byte. */
 enum { MAX_ADDED = 1024 };
 
+/* So are longer tokens of SentencePiece. Each is looked up in all its halves. */
+enum { MAX_SCORED = 256 };
+
 ith_status ith_builder_begin(ith_builder *builder, const char *where, ith_error *err)
 {
     *builder = (ith_builder){.where = where, .tok = calloc(1, sizeof *builder->tok)};
     if (builder->tok == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a tokenizer");
-    builder->tok->bos = builder->tok->eos = -1;
+    builder->tok->bos = builder->tok->eos = builder->tok->unk = -1;
     return ITH_OK;
 }
 
-/* Appends to builder->word the bytes that a token stands for. A token that is not in the alphabet
- * stands for its text. */
+/* Appends to builder->word a token as the table holds it: what it stands for if the vocabulary is
+ * byte-level, where a token that is not in the alphabet stands for its text. */
 static ith_status append_decoded(ith_builder *builder, const char *text, size_t len, ith_error *err)
 {
     ith_buffer *word = &builder->word;
     size_t n;
 
     ITH_TRY(ith_buffer_reserve(word, len + 1, err));
-    if (!ith_alphabet_decode(text, len, word->data + word->len, &n)) {
+    if (builder->tok->chars || !ith_alphabet_decode(text, len, word->data + word->len, &n)) {
         memcpy(word->data + word->len, text, len);
         n = len;
     }
@@ -54,8 +58,10 @@ ith_status ith_builder_merges(ith_builder *builder, size_t n_merges, ith_error *
 
     ITH_TRY(ith_token_table_index(&tok->tokens, err));
     for (int byte = 0; byte < 256; byte++) {
-        char c = (char)byte;
+        char c = (char)byte, spelled[8];
+        snprintf(spelled, sizeof spelled, "<0x%02X>", (unsigned)byte);
         tok->bpe.byte_id[byte] = ith_token_table_find(&tok->tokens, &c, 1);
+        tok->byte_tokens[byte] = ith_token_table_find(&tok->tokens, spelled, 6);
     }
     return ith_bpe_init(&tok->bpe, n_merges, err);
 }
@@ -99,6 +105,98 @@ ith_status ith_builder_merge_text(ith_builder *builder, size_t rank, ith_bytes b
                              (ith_bytes){space + 1, both.len - left - 1}, err);
 }
 
+/* ---- Merges by score ---- */
+
+typedef struct scored {
+    float score;
+    int32_t id;
+} scored;
+
+static int by_score(const void *a, const void *b)
+{
+    const scored *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* The tokens that others may merge into, best first. */
+static ith_status list_scored(const ith_builder *builder, const float *scores, const bool *merges,
+                              size_t n, scored *list, size_t *count, ith_error *err)
+{
+    *count = 0;
+    for (size_t id = 0; id < n; id++) {
+        const ith_token *token = ith_token_table_get(&builder->tok->tokens, (int64_t)id);
+        if (token == NULL || !merges[id] || token->len < 2)
+            continue;
+        if (token->len > MAX_SCORED || !(scores[id] > -INFINITY && scores[id] < INFINITY))
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: token %zu has %u bytes and score %g; expected at most %d bytes "
+                            "and a finite score",
+                            builder->where, id, token->len, scores[id], MAX_SCORED);
+        list[(*count)++] = (scored){scores[id], (int32_t)id};
+    }
+    qsort(list, *count, sizeof *list, by_score);
+    return ITH_OK;
+}
+
+static void add_pairs(ith_builder *builder, const bool *merges, int32_t id, uint32_t rank)
+{
+    const ith_token_table *tokens = &builder->tok->tokens;
+    const ith_token *token = &tokens->tokens[id];
+    const char *text = tokens->bytes + token->at;
+
+    for (size_t cut = 1; cut < token->len; cut++) {
+        int32_t left, right;
+        if (((unsigned char)text[cut] & 0xc0) == 0x80)
+            continue;
+        left = ith_token_table_find(tokens, text, cut);
+        right = left < 0 ? -1 : ith_token_table_find(tokens, text + cut, token->len - cut);
+        if (right >= 0 && merges[left] && merges[right])
+            ith_bpe_add(&builder->tok->bpe, rank, left, right, id);
+    }
+}
+
+/* How many pairs of tokens are a token together. */
+static size_t count_pairs(const ith_builder *builder, const scored *list, size_t n)
+{
+    const ith_token_table *tokens = &builder->tok->tokens;
+    size_t pairs = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const ith_token *token = &tokens->tokens[list[i].id];
+        const char *text = tokens->bytes + token->at;
+        for (size_t cut = 1; cut < token->len; cut++)
+            pairs += ((unsigned char)text[cut] & 0xc0) != 0x80 &&
+                     ith_token_table_find(tokens, text, cut) >= 0 &&
+                     ith_token_table_find(tokens, text + cut, token->len - cut) >= 0;
+    }
+    return pairs;
+}
+
+ith_status ith_builder_scores(ith_builder *builder, const float *scores, const bool *merges,
+                              size_t n, ith_error *err)
+{
+    scored *list = calloc(n + 1, sizeof *list);
+    size_t count, rank = 0;
+    ith_status status = ITH_OK;
+
+    if (list == NULL) {
+        status = ith_fail(err, ITH_E_MEMORY, "no memory for the scores of %zu tokens", n);
+        goto done;
+    }
+    ITH_CHECK(list_scored(builder, scores, merges, n, list, &count, err));
+    ITH_CHECK(ith_token_table_index(&builder->tok->tokens, err));
+    ITH_CHECK(ith_builder_merges(builder, count_pairs(builder, list, count), err));
+    for (size_t i = 0; i < count; i++) {
+        rank += i > 0 && list[i].score != list[i - 1].score;
+        add_pairs(builder, merges, list[i].id, (uint32_t)rank);
+    }
+done:
+    free(list);
+    return status;
+}
+
 static ith_status check_added(ith_builder *builder, const ith_added *added, ith_error *err)
 {
     ith_token_table *tokens = &builder->tok->tokens;
@@ -124,6 +222,18 @@ static ith_status check_added(ith_builder *builder, const ith_added *added, ith_
     return ITH_OK;
 }
 
+/* Its text as it is found in normalized text, in builder->word. */
+static ith_status normalize(ith_builder *builder, const ith_added *added, ith_error *err)
+{
+    ith_normalizing z = {.normalizer = &builder->tok->normalizer};
+    ith_status status;
+
+    builder->word.len = 0;
+    status = ith_normalizing_run(&z, added->text, added->len, &builder->word, err);
+    ith_normalizing_end(&z);
+    return status;
+}
+
 ith_status ith_builder_added(ith_builder *builder, const ith_added *added, ith_error *err)
 {
     ith_tokenizer *tok = builder->tok;
@@ -142,11 +252,12 @@ ith_status ith_builder_added(ith_builder *builder, const ith_added *added, ith_e
     ITH_TRY(check_added(builder, added, err));
     ITH_TRY(ith_token_table_put(&tok->tokens, added->id, added->text, added->len, flags,
                                 builder->where, err));
-    if (added->normalized && tok->nfc) {
-        builder->word.len = 0;
-        ITH_TRY(ith_utf8_normalize(ITH_NFC, added->text, added->len, &builder->word, err));
+    if (added->normalized) {
+        ITH_TRY(normalize(builder, added, err));
         item.text = builder->word.data;
         item.len = builder->word.len;
+        if (item.len == 0)
+            return ITH_OK;
     }
     return ith_added_push(added->normalized ? &tok->normalized : &tok->raw, &item, err);
 }
@@ -162,15 +273,37 @@ ith_status ith_builder_note(ith_builder *builder, const char *line, ith_error *e
     return ITH_OK;
 }
 
-ith_status ith_builder_finish(ith_builder *builder, int32_t unk, ith_tokenizer **out,
-                              ith_error *err)
+/* What each token of a vocabulary that is not byte-level stands for. */
+static ith_status set_pieces(ith_builder *builder, ith_error *err)
+{
+    ith_tokenizer *tok = builder->tok;
+
+    for (size_t id = 0; id < tok->tokens.n; id++) {
+        const ith_token *token = ith_token_table_get(&tok->tokens, (int64_t)id);
+        ith_bytes text, piece = {NULL, 0};
+        ith_status status;
+        if (token == NULL)
+            continue;
+        text = (ith_bytes){tok->tokens.bytes + token->at, token->len};
+        status = ith_spelling_piece(&tok->spelling, text, &piece, err);
+        if (status == ITH_OK &&
+            (piece.len != text.len || memcmp(piece.data, text.data, text.len) != 0))
+            status =
+                ith_token_table_set_piece(&tok->tokens, (int32_t)id, piece, builder->where, err);
+        free((char *)piece.data);
+        ITH_TRY(status);
+    }
+    return ITH_OK;
+}
+
+ith_status ith_builder_finish(ith_builder *builder, ith_tokenizer **out, ith_error *err)
 {
     ith_tokenizer *tok = builder->tok;
     const ith_added *twice;
 
     for (int byte = 0; byte < 256; byte++)
         if (tok->bpe.byte_id[byte] < 0)
-            tok->bpe.byte_id[byte] = unk;
+            tok->bpe.byte_id[byte] = tok->unk;
     ith_added_sort(&tok->raw);
     ith_added_sort(&tok->normalized);
     twice = ith_added_twice(&tok->raw, &tok->normalized);
@@ -179,6 +312,8 @@ ith_status ith_builder_finish(ith_builder *builder, int32_t unk, ith_tokenizer *
                         builder->where, (int)(twice->len < 40 ? twice->len : 40), twice->text,
                         twice->id);
     ITH_TRY(ith_token_table_index(&tok->tokens, err));
+    if (tok->chars)
+        ITH_TRY(set_pieces(builder, err));
     builder->tok = NULL;
     *out = tok;
     return ITH_OK;

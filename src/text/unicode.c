@@ -129,6 +129,11 @@ uint32_t ith_unicode_lower(uint32_t code)
     return code;
 }
 
+const char *ith_unicode_punctuation(void)
+{
+    return punctuation;
+}
+
 /* ---- Properties by their names ---- */
 
 /* Do the names agree, when case, spaces, hyphens and underscores do not count? */

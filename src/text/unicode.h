@@ -25,6 +25,10 @@ bool ith_unicode_is_inert(uint32_t code);
 /* The lower case of a character. U+0130, which becomes two, is returned as it is. */
 uint32_t ith_unicode_lower(uint32_t code);
 
+/* A pattern: one character of punctuation, as the pre-tokenizers of Hugging Face's tokenizers
+ * understand it (their table is older than Unicode 16). */
+const char *ith_unicode_punctuation(void);
+
 /* Adds to `set` the characters of a property, which is settled then: a general category (Lu,
  * Uppercase_Letter, L, ...), a script by its long or short name (Han, Hani), Any, Assigned,
  * White_Space. Case, spaces, hyphens and underscores do not count. *known false: there is no such

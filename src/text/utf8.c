@@ -90,6 +90,31 @@ uint32_t ith_utf8_decode(const char *text, size_t *width)
     }
 }
 
+size_t ith_utf8_encode(uint32_t code, char *out)
+{
+    return (size_t)utf8proc_encode_char((utf8proc_int32_t)code, (utf8proc_uint8_t *)out);
+}
+
+int ith_hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+ith_status ith_bytes_copy(ith_bytes from, ith_bytes *to, ith_error *err)
+{
+    char *copy = malloc(from.len + 1);
+
+    if (copy == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for %zu bytes of text", from.len);
+    if (from.len > 0)
+        memcpy(copy, from.data, from.len);
+    *to = (ith_bytes){copy, from.len};
+    return ITH_OK;
+}
+
 /* ---- Normal forms ----
  *
  * A character below U+0300 never combines with the one before it, and it is in NFC by itself; in
@@ -217,8 +242,7 @@ static ith_status finish_run(normalization *z, ith_error *err)
                         utf8proc_errmsg(left));
     ITH_TRY(ith_buffer_reserve(out, 4 * (size_t)left, err));
     for (utf8proc_ssize_t i = 0; i < left; i++)
-        out->len += (size_t)utf8proc_encode_char(z->buffer.data[i],
-                                                 (utf8proc_uint8_t *)out->data + out->len);
+        out->len += ith_utf8_encode((uint32_t)z->buffer.data[i], out->data + out->len);
     z->n = 0;
     return ITH_OK;
 }

@@ -3,6 +3,7 @@
 #ifndef ITH_TEXT_UTF8_H
 #define ITH_TEXT_UTF8_H
 
+#include "base/bytes.h"
 #include "base/character.h"
 #include "base/error.h"
 #include "text/unicode.h"
@@ -26,6 +27,15 @@ ith_status ith_utf8_repair(const char *text, size_t len, ith_buffer *out, ith_er
 
 /* The code point at `text`, which must be well-formed. *width, unless NULL: its bytes. */
 uint32_t ith_utf8_decode(const char *text, size_t *width);
+
+/* Writes a code point to out[4]; returns its bytes. */
+size_t ith_utf8_encode(uint32_t code, char *out);
+
+/* The value of a hexadecimal digit; -1: it is none. */
+int ith_hex_digit(char c);
+
+/* A copy that the caller frees. ITH_E_MEMORY is the only error. */
+ith_status ith_bytes_copy(ith_bytes from, ith_bytes *to, ith_error *err);
 
 /* Unicode's normal forms (UAX 15). */
 typedef enum ith_normal_form { ITH_NFC, ITH_NFD, ITH_NFKC, ITH_NFKD } ith_normal_form;

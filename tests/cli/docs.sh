@@ -87,3 +87,9 @@ same "C names are in the headers" "" \
 matches "README has C" "$work/readme.c" "ith_generate\("
 expect "README's C compiles" 0 \
     cc -std=c11 -Wall -Wextra -Werror -fsyntax-only -Iinclude "$work/readme.c"
+
+# Every pre-tokenizer that GGUF files may name.
+sed -nE 's/^    \{"([^"]+)", &.*/\1/p' src/text/pre_names.c >"$work/pre"
+same "docs/formats.md lists the pre-tokenizers" "" \
+    "$(while read -r name; do grep -q "\`$name\`" docs/formats.md || echo "$name"; done <"$work/pre")"
+matches "which are many" <(wc -l <"$work/pre") '^[0-9]{2,}$'

@@ -28,7 +28,7 @@ static void cut(const ith_pretokenizer *pre, const ith_buffer *text, bool whole)
 
     fuzz_must(ith_buffer_append(&copy, text->data, text->len, &err) == ITH_OK);
     fuzz_must(ith_splitter_begin(&splitter, &err) == ITH_OK);
-    if (fuzz_verdict(ith_splitter_run(&splitter, 0, copy.len, &err), &err) && whole)
+    if (fuzz_verdict(ith_splitter_run(&splitter, 0, copy.len, true, &err), &err) && whole)
         fuzz_must(w.all.len == text->len &&
                   (text->len == 0 || memcmp(w.all.data, text->data, text->len) == 0));
     ith_splitter_end(&splitter);

@@ -1,5 +1,5 @@
-/* fuzz_tokenizer.c - a text, a tokenizer.json, a tokenizer_config.json and a
- * special_tokens_map.json. */
+/* fuzz_tokenizer.c - a text, and the files of a tokenizer: tokenizer.json, tokenizer_config.json,
+ * special_tokens_map.json, tokenizer.model, vocab.json and merges.txt. */
 #include "tests/fuzz/tokenizer_targets.h"
 
 static int count(const char *text, const char *word)
@@ -11,49 +11,50 @@ static int count(const char *text, const char *word)
     return n;
 }
 
-/* May encoding drop white space or what a pattern matches, or put a space first (ByteLevel's
- * default)? */
+/* May encoding drop white space or what a pattern matches, put a space first (ByteLevel's default),
+ * or change the text otherwise? */
 static bool may_change(ith_bytes json)
 {
     json_t *root = json_loadb(json.data, json.len, JSON_ALLOW_NUL, NULL);
     char *text = json_dumps(root, JSON_COMPACT);
+    static const char *const changers[] = {"\"Lowercase\"",    "\"Prepend\"",   "\"Replace\"",
+                                           "\"Strip\"",        "\"NFD\"",       "\"NFKC\"",
+                                           "\"NFKD\"",         "\"Metaspace\"", "Whitespace",
+                                           "BertPreTokenizer", "CharDelimiter"};
     bool may =
         text != NULL && (count(text, "strip\":true") > 0 || count(text, "\"Removed\"") > 0 ||
                          count(text, "\"ByteLevel\"") > count(text, "\"add_prefix_space\":false"));
 
+    for (size_t i = 0; text != NULL && i < sizeof changers / sizeof *changers; i++)
+        may = may || count(text, changers[i]) > 0;
     free(text);
     json_decref(root);
     return may;
 }
 
-/* From files, if there is a special_tokens_map.json, else from text. */
-static ith_status open_tokenizer(ith_bytes json, ith_bytes config, ith_bytes special,
-                                 ith_tokenizer **tok, ith_error *err)
+/* A file is there if its part is not empty. */
+static ith_tokenizer_file file_of(const char *name, ith_bytes part)
 {
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json",
-                                        "special_tokens_map.json"};
-    const ith_bytes none = {NULL, 0}, parts[] = {json, config, special};
-    char paths[3][128];
-
-    if (special.len == 0)
-        return ith_tokenizer_from_json_text("tokenizer.json", json, config.len > 0 ? config : none,
-                                            none, tok, err);
-    for (int i = 0; i < 3; i++) {
-        fuzz_file(names[i], parts[i]);
-        snprintf(paths[i], sizeof paths[i], "%s/%s", fuzz_folder(), names[i]);
-    }
-    return ith_tokenizer_from_json(paths[0], config.len > 0 ? paths[1] : NULL, paths[2], tok, err);
+    return (ith_tokenizer_file){name, part.len > 0 ? part : (ith_bytes){NULL, 0}};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ith_bytes text = fuzz_part(&data, &size), json = fuzz_part(&data, &size),
-              config = fuzz_part(&data, &size), special = fuzz_part(&data, &size);
+              config = fuzz_part(&data, &size), special = fuzz_part(&data, &size),
+              model = fuzz_part(&data, &size), vocab = fuzz_part(&data, &size),
+              merges = fuzz_part(&data, &size);
+    const ith_tokenizer_files files = {.json = file_of("tokenizer.json", json),
+                                       .config = file_of("tokenizer_config.json", config),
+                                       .special = file_of("special_tokens_map.json", special),
+                                       .model = file_of("tokenizer.model", model),
+                                       .vocab = file_of("vocab.json", vocab),
+                                       .merges = file_of("merges.txt", merges)};
     ith_tokenizer *tok;
     ith_error err = {0};
-    bool changes = may_change(json);
+    bool changes = json.len == 0 || may_change(json);
 
-    if (fuzz_verdict(open_tokenizer(json, config, special, &tok, &err), &err)) {
+    if (fuzz_verdict(ith_tokenizer_from_files(&files, &tok, &err), &err)) {
         fuzz_tokenizer(tok, text, 0, changes);
         fuzz_tokenizer(tok, text, ITH_TOKENIZE_SPECIAL | ITH_TOKENIZE_BOS, changes);
         ith_tokenizer_free(tok);
@@ -63,5 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_part_free(json);
     fuzz_part_free(config);
     fuzz_part_free(special);
+    fuzz_part_free(model);
+    fuzz_part_free(vocab);
+    fuzz_part_free(merges);
     return 0;
 }

@@ -75,8 +75,7 @@ static void a_folder_is_a_model(void **state)
     assert_int_equal(ith_source_hparams(source)->n_eos, 2);
     assert_int_equal(ith_source_hparams(source)->eos[0], 3);
     snprintf(expected, sizeof expected, "%s/tokenizer.json", f->path);
-    assert_string_equal(ith_source_tokenizer_json(source), expected);
-    assert_null(ith_source_tokenizer_config(source));
+    assert_string_equal(ith_source_tokenizer_file(source), expected);
     assert_null(ith_source_gguf_vocab(source));
     assert_int_equal(ith_source_n_tensors(source), 3);
     assert_int_equal(ith_source_find(source, "b")->data[0], 9);
@@ -228,7 +227,7 @@ static void a_gguf_file_is_known_by_its_magic(void **state)
     snprintf(path, sizeof path, "%s/any-name", f->path);
     assert_int_equal(ith_source_open(path, 0, &source, NULL), ITH_OK);
     assert_int_equal(ith_source_get_kind(source), ITH_SOURCE_GGUF);
-    assert_null(ith_source_tokenizer_json(source));
+    assert_null(ith_source_tokenizer_file(source));
     assert_int_equal(ith_source_describe(source, &description, NULL), ITH_OK);
     assert_string_equal(json_string_value(json_object_get(description, "format")), "GGUF v3");
     assert_int_equal(json_integer_value(json_object_get(description, "parameters")),

@@ -1,6 +1,6 @@
 /* test_stream.c - the incremental detokenizer and the matcher of stop strings: the outcome does not
  * depend on where the text is split. */
-#include "unit/text_data.h"
+#include "unit/tokenizer_load.h"
 
 #include "text/stop.h"
 #include "text/stream.h"
@@ -105,8 +105,7 @@ static void test_golden_strings(void **state)
 
     (void)state;
     unpack_to("tests/models/qwen3-tokenizer/tokenizer.json.zst", "build/text/stream.json");
-    assert_int_equal(ith_tokenizer_from_json("build/text/stream.json", NULL, NULL, &tok, NULL),
-                     ITH_OK);
+    assert_int_equal(load_files("build/text/stream.json", NULL, &tok, NULL), ITH_OK);
     assert_int_equal(ith_detok_open(tok, &stream, NULL), ITH_OK);
     json_array_foreach (json_object_get(golden, "qwen3"), i, ids) {
         ith_buffer got = {0};

@@ -124,7 +124,8 @@ static arrays arrays_from(const json_t *root, const char *pre)
                                   .merges = a.merges,
                                   .types = a.types,
                                   .bos = 1,
-                                  .eos = 2};
+                                  .eos = 2,
+                                  .unk = -1};
     return a;
 }
 

@@ -8,7 +8,7 @@ static void expect_error(const char *path, ith_status status, const char *part)
 {
     ith_error err = {0};
     ith_tokenizer *tok;
-    ith_status got = ith_tokenizer_from_json(path, NULL, NULL, &tok, &err);
+    ith_status got = load_files(path, NULL, &tok, &err);
 
     assert_null(tok);
     if (got != status || strstr(err.text, part) == NULL || strchr(err.text, '\n') != NULL)
@@ -27,7 +27,6 @@ static void test_truncated(void **state)
         write_file(path, text, cut);
         expect_error(path, ITH_E_FORMAT, path);
     }
-    expect_error("build/text/no-such-file.json", ITH_E_IO, "no-such-file");
     free(text);
     json_decref(variants);
 }
@@ -78,22 +77,40 @@ static void test_damaged(void **state)
     expect_damage("model/merges/0", "\"a unheard-of\"", ITH_E_FORMAT, "merge 0");
     expect_damage("model/merges/0", "[\"unheard-of\", \"a\"]", ITH_E_FORMAT, "merge 0");
     expect_damage("model/merges/0", "[\"z\", \"q\"]", ITH_E_FORMAT, "merge 0");
-    expect_damage("model/byte_fallback", "true", ITH_E_UNSUPPORTED, "byte_fallback");
+    expect_damage("model/byte_fallback", "1", ITH_E_FORMAT, "byte_fallback");
     expect_damage("model/dropout", "0.1", ITH_E_UNSUPPORTED, "dropout");
     expect_damage("model/ignore_merges", "\"yes\"", ITH_E_FORMAT, "ignore_merges");
     expect_damage("model/end_of_word_suffix", "\"</w>\"", ITH_E_UNSUPPORTED, "end_of_word_suffix");
-    expect_damage("normalizer", "{\"type\":\"NFKC\"}", ITH_E_UNSUPPORTED, "NFKC");
+    expect_damage("normalizer", "{\"type\":\"Precompiled\"}", ITH_E_UNSUPPORTED, "Precompiled");
+    expect_damage("normalizer", "{\"type\":\"Prepend\"}", ITH_E_FORMAT, "Prepend");
+    expect_damage("normalizer", "{\"type\":\"Replace\",\"content\":\"\"}", ITH_E_FORMAT, "pattern");
+    expect_damage("normalizer",
+                  "{\"type\":\"Replace\",\"content\":\"\",\"pattern\":{\"String\":\"\"}}",
+                  ITH_E_FORMAT, "empty text");
+    expect_damage("normalizer",
+                  "{\"type\":\"Replace\",\"content\":\"\",\"pattern\":{\"Regex\":\"\\\\X\"}}",
+                  ITH_E_UNSUPPORTED, "\\X");
     expect_damage("normalizer", "{\"type\":\"N\\nF\"}", ITH_E_UNSUPPORTED, "N?F");
     expect_damage("normalizer", "{\"type\":\"Sequence\"}", ITH_E_FORMAT, "normalizers");
     expect_damage("normalizer", "5", ITH_E_FORMAT, "normalizer");
     expect_damage("pre_tokenizer", "null", ITH_E_UNSUPPORTED, "ByteLevel");
-    expect_damage("pre_tokenizer", "{\"type\":\"Metaspace\"}", ITH_E_UNSUPPORTED, "Metaspace");
+    expect_damage("pre_tokenizer", "{\"type\":\"Metaspace\"}", ITH_E_FORMAT, "Metaspace");
+    expect_damage("pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"__\"}", ITH_E_FORMAT,
+                  "one character");
+    expect_damage("pre_tokenizer", "{\"type\":\"UnicodeScripts\"}", ITH_E_UNSUPPORTED,
+                  "UnicodeScripts");
+    expect_damage("pre_tokenizer", "{\"type\":\"Punctuation\",\"behavior\":\"Shuffled\"}",
+                  ITH_E_UNSUPPORTED, "Shuffled");
     expect_damage("decoder", "null", ITH_E_UNSUPPORTED, "decoder");
     expect_damage("decoder", "{\"type\":\"WordPiece\"}", ITH_E_UNSUPPORTED, "WordPiece");
     expect_damage("post_processor", "{\"type\":\"BertProcessing\"}", ITH_E_UNSUPPORTED,
                   "BertProcessing");
     expect_damage("post_processor", "{\"type\":\"TemplateProcessing\"}", ITH_E_UNSUPPORTED,
                   "single");
+    expect_damage(
+        "post_processor",
+        "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}}]}",
+        ITH_E_FORMAT, "special_tokens");
     expect_damage("added_tokens", "{}", ITH_E_FORMAT, "added_tokens");
     expect_damage("added_tokens/0", "3", ITH_E_FORMAT, "added token");
     expect_damage("added_tokens/0/id", "1e3", ITH_E_FORMAT, "added token");
@@ -204,7 +221,7 @@ static void test_config(void **state)
     json_dump_file(json_object_get(json_array_get(variants, 8), "tokenizer"), tokenizer, 0);
     json_decref(variants);
     write_file(path, number, strlen(number));
-    assert_int_equal(ith_tokenizer_from_json(tokenizer, path, NULL, &tok, &err), ITH_E_FORMAT);
+    assert_int_equal(load_files(tokenizer, path, &tok, &err), ITH_E_FORMAT);
     assert_null(tok);
     assert_non_null(strstr(err.text, "bos_token"));
     write_file(path, named, strlen(named));
@@ -231,8 +248,17 @@ static void test_damaged_arrays(void **state)
 {
     ith_bytes tokens[] = {{"a", 1}, {"b", 1}, {"ab", 2}, {"<s>", 3}}, merges[] = {{"a b", 3}};
     int32_t types[] = {1, 1, 1, 3};
-    const ith_tokenizer_spec good = {"f.gguf", {"gpt-2", 5}, 4, tokens, 1,
-                                     merges,   types,        3, -1,     true};
+    const ith_tokenizer_spec good = {.where = "f.gguf",
+                                     .pre = {"gpt-2", 5},
+                                     .n_tokens = 4,
+                                     .tokens = tokens,
+                                     .n_merges = 1,
+                                     .merges = merges,
+                                     .types = types,
+                                     .bos = 3,
+                                     .eos = -1,
+                                     .unk = -1,
+                                     .add_bos = true};
     ith_tokenizer_spec bad = good;
     ith_tokenizer *tok;
 
@@ -241,9 +267,7 @@ static void test_damaged_arrays(void **state)
     assert_true(ith_tokenizer_add_bos(tok));
     ith_tokenizer_free(tok);
     bad.pre = (ith_bytes){"klingon", 7};
-    expect_spec_error(
-        &bad, ITH_E_UNSUPPORTED,
-        "qwen2, smollm, gpt-2, llama-bpe, llama3, llama-v3, smaug-bpe, dbrx, default");
+    expect_spec_error(&bad, ITH_E_UNSUPPORTED, "\"klingon\"");
     bad = good;
     bad.eos = 4;
     expect_spec_error(&bad, ITH_E_FORMAT, "eos 4");
