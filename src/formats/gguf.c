@@ -97,21 +97,22 @@ static ith_status read_tensor(ith_cursor *c, size_t alignment, ith_tensor *t, ui
 /* Offsets count from the first aligned byte after the last description, so they are resolved when
  * all descriptions have been read. */
 static ith_status set_data(const ith_mapfile *file, size_t data_begin, const uint64_t *offsets,
-                           ith_tensor_table *table, ith_error *err)
+                           ith_tensor_table *table, size_t first, ith_error *err)
 {
-    for (size_t i = 0; i < table->n; i++) {
+    for (size_t i = first; i < table->n; i++) {
         ith_tensor *t = &table->items[i];
-        if (data_begin > file->size || offsets[i] > file->size - data_begin ||
-            t->bytes > file->size - data_begin - offsets[i])
+        uint64_t offset = offsets[i - first];
+        if (data_begin > file->size || offset > file->size - data_begin ||
+            t->bytes > file->size - data_begin - offset)
             return ith_fail(err, ITH_E_FORMAT,
                             "%s: truncated or damaged: tensor %s takes %zu bytes at %llu + %zu, "
                             "the file has %zu",
-                            file->path, t->name, t->bytes, (unsigned long long)offsets[i],
-                            data_begin, file->size);
-        t->data = file->data + data_begin + offsets[i];
+                            file->path, t->name, t->bytes, (unsigned long long)offset, data_begin,
+                            file->size);
+        t->data = file->data + data_begin + offset;
         t->mapping = file;
     }
-    return ith_tensor_table_order(table, 0, err);
+    return ith_tensor_table_order(table, first, err);
 }
 
 static ith_status read_tensors(ith_cursor *c, const ith_gguf_meta *meta, size_t alignment,
@@ -132,15 +133,8 @@ ith_status ith_gguf_tensors_read(const ith_mapfile *file, ith_cursor *c, const i
 {
     ith_status status;
     uint64_t *offsets = NULL;
-    size_t alignment = 1, header;
-    int64_t split = 1;
+    size_t alignment = 1, header, first = table->n;
 
-    ITH_CHECK(ith_gguf_int(meta, "split.count", NULL, 0, UINT16_MAX, &split, err));
-    if (split > 1)
-        ITH_CHECK(ith_fail(
-            err, ITH_E_UNSUPPORTED,
-            "%s: one of %lld files of a split model; join them with llama-gguf-split --merge",
-            file->path, (long long)split));
     ITH_CHECK(read_alignment(meta, &alignment, err));
     if (meta->n_tensors > c->left / TENSOR_MIN)
         ITH_CHECK(ith_fail(err, ITH_E_FORMAT,
@@ -152,8 +146,8 @@ ith_status ith_gguf_tensors_read(const ith_mapfile *file, ith_cursor *c, const i
                            file->path, (unsigned long long)meta->n_tensors));
     ITH_CHECK(read_tensors(c, meta, alignment, offsets, table, err));
     header = file->size - c->left;
-    ITH_CHECK(
-        set_data(file, (header + alignment - 1) / alignment * alignment, offsets, table, err));
+    ITH_CHECK(set_data(file, (header + alignment - 1) / alignment * alignment, offsets, table,
+                       first, err));
 done:
     free(offsets);
     return status;

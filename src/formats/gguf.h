@@ -16,9 +16,9 @@
 #include "formats/gguf_vocab.h"
 #include "formats/tensor_table.h"
 
-/* The tensors, read from where ith_gguf_meta_read left the cursor. They point into the mapping and
- * are listed in the order of their data. Tensors of types that Ithaca does not read are listed too.
- * ITH_E_FORMAT: damaged; ITH_E_UNSUPPORTED: one of several files of a split model. */
+/* Adds the tensors, read from where ith_gguf_meta_read left the cursor. They point into the mapping
+ * and are listed in the order of their data. Tensors of types that Ithaca does not read are listed
+ * too. ITH_E_FORMAT: damaged. */
 ith_status ith_gguf_tensors_read(const ith_mapfile *file, ith_cursor *c, const ith_gguf_meta *meta,
                                  ith_tensor_table *table, ith_error *err);
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { LEVEL = 3, N_MATRICES = 8, MAX_TILES = 5, NORM = 24 };
+enum { LEVEL = 3, N_MATRICES = 11, MAX_TILES = 5, NORM = 24 };
 
 typedef struct matrix {
     const char *name;
@@ -33,6 +33,9 @@ static const matrix matrices[N_MATRICES] = {
     {"w4m.zstd", ITH_W4M, 20, 64, ITH_CODEC_ZSTD},
     {"bf16.zstd", ITH_BF16, 65, 32, ITH_CODEC_ZSTD},
     {"f32t.zstd", ITH_F32T, 16, 96, ITH_CODEC_ZSTD},
+    {"q4_k", ITH_Q4_K, 17, 512, ITH_CODEC_RAW},
+    {"q6_k.zstd", ITH_Q6_K, 33, 256, ITH_CODEC_ZSTD},
+    {"mxfp4.zstd", ITH_MXFP4, 20, 96, ITH_CODEC_ZSTD},
 };
 
 static const char blob[] = "{\"a\": \"tokenizer\"}";

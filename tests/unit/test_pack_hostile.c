@@ -81,7 +81,9 @@ static const hostile hostiles[] = {
     {"tensors", 0, "shape", "[17, 64]", ITH_E_FORMAT, "checksum of the tile table of w8"},
     {"tensors", 0, "codec", "\"lzma\"", ITH_E_UNSUPPORTED, "unknown codec"},
     {"tensors", 4, "codec", "\"raw\"", ITH_E_FORMAT, "tensor w8.zstd: tile 0 has"},
-    {"tensors", 8, "codec", "\"zstd\"", ITH_E_FORMAT, "never compressed"},
+    {"tensors", 11, "codec", "\"zstd\"", ITH_E_FORMAT, "never compressed"},
+    {"tensors", 8, "shape", "[17, 500]", ITH_E_FORMAT, "not a whole number of q4_k blocks"},
+    {"tensors", 10, "layout", "\"iq4_xs\"", ITH_E_FORMAT, "not a whole number of iq4_xs blocks"},
     {"tensors", 0, "offset", "-4096", ITH_E_FORMAT, "\"offset\""},
     {"tensors", 0, "offset", "4097", ITH_E_FORMAT, "multiple of 4096"},
     {"tensors", 0, "offset", "0", ITH_E_FORMAT, "w8 takes 3264 bytes at 0"},
@@ -169,6 +171,7 @@ static void headers_of_other_versions_are_refused(void **state)
     } cases[] = {
         {offsetof(ith_pack_header, version), 2, 4, ITH_E_UNSUPPORTED, "needs a newer ithaca"},
         {offsetof(ith_pack_header, features), 7, 4, ITH_E_UNSUPPORTED, "features 7"},
+        {offsetof(ith_pack_header, features), 1, 4, ITH_E_FORMAT, "needs feature bit 1"},
         {offsetof(ith_pack_header, reserved), 1, 8, ITH_E_UNSUPPORTED, "needs a newer ithaca"},
         {offsetof(ith_pack_header, file_bytes), 100, 8, ITH_E_FORMAT, "its header says 100"},
         {offsetof(ith_pack_header, index_offset), UINT64_MAX, 8, ITH_E_FORMAT, "the index takes"},
