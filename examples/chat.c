@@ -83,17 +83,17 @@ static bool read_message(chat *c)
 static int64_t tokenize(chat *c)
 {
     const ith_vocab *vocab = ith_engine_vocab(c->engine);
+    ith_chat_params conversation = ith_chat_params_default();
     ith_error err;
     int32_t *tokens;
     size_t n, same = 0;
-    char *text;
 
-    if (ith_chat_render(vocab, c->messages, c->n_messages, ITH_THINKING_DEFAULT, &text, &err) ||
-        ith_vocab_tokenize(vocab, text, strlen(text), ITH_TOKENIZE_SPECIAL, &tokens, &n, &err))
+    conversation.messages = c->messages;
+    conversation.n_messages = c->n_messages;
+    if (ith_chat_tokenize(vocab, &conversation, &tokens, &n, NULL, &err))
         give_up(c, err.text);
     while (same < c->n_tokens && same + 1 < n && tokens[same] == c->tokens[same])
         same++;
-    free(text);
     free(c->tokens);
     c->tokens = tokens;
     c->n_tokens = n;

@@ -75,41 +75,38 @@ static void read_document(reader *r, const char *path)
     fclose(file);
 }
 
-/* Document and question as one message, in the model's chat template. */
-static char *prompt_text(reader *r, const char *question)
+/* Document and question as one message, in the model's chat template. Returns the tokens. */
+static int32_t *prompt_tokens(reader *r, const char *question, size_t *n)
 {
     size_t room = strlen(r->document) + strlen(question) + 3;
-    char *content = (char *)malloc(room), *text;
+    char *content = (char *)malloc(room);
+    ith_chat_params chat = ith_chat_params_default();
     ith_message message;
     ith_error err;
+    int32_t *tokens;
 
     if (content == NULL)
         give_up(r, "out of memory");
     snprintf(content, room, "%s\n\n%s", r->document, question);
     message.role = "user";
     message.content = content;
-    if (ith_chat_render(ith_engine_vocab(r->engine), &message, 1, ITH_THINKING_DEFAULT, &text,
-                        &err))
+    chat.messages = &message;
+    chat.n_messages = 1;
+    if (ith_chat_tokenize(ith_engine_vocab(r->engine), &chat, &tokens, n, NULL, &err))
         give_up(r, err.text);
     free(content);
-    return text;
+    return tokens;
 }
 
 /* Replaces r->tokens by those of the next prompt and returns how many are the same as before: those
  * of the document. At least one token is left to compute, because logits come with it. */
 static int64_t next_prompt(reader *r, const char *question)
 {
-    char *text = prompt_text(r, question);
-    ith_error err;
-    int32_t *tokens;
     size_t n, same = 0;
+    int32_t *tokens = prompt_tokens(r, question, &n);
 
-    if (ith_vocab_tokenize(ith_engine_vocab(r->engine), text, strlen(text), ITH_TOKENIZE_SPECIAL,
-                           &tokens, &n, &err))
-        give_up(r, err.text);
     while (same < r->n_tokens && same + 1 < n && tokens[same] == r->tokens[same])
         same++;
-    free(text);
     free(r->tokens);
     r->tokens = tokens;
     r->n_tokens = n;

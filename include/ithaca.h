@@ -63,9 +63,9 @@
  *   session   one timeline of tokens and its KV cache. An engine may have several.
  *   vocab     a tokenizer.
  *
- * Sections, from simple to advanced: Version,
- * Errors, World, Engine, Text, Session, Generation, Prompt cache and checkpoint, Traffic and
- * memory. Plans, packs, reports and benchmarks are in ithaca_tools.h.
+ * Sections, from simple to advanced: Version, Errors, World, Engine, Text, Conversations, Streams,
+ * Session, Generation, Prompt cache and checkpoint, Traffic and memory. Plans, packs, reports and
+ * benchmarks are in ithaca_tools.h.
  *
  * Rules that hold everywhere
  * --------------------------
@@ -400,14 +400,14 @@ typedef struct ith_engine_info {
 /* Local. The engine owns the result. */
 const ith_engine_info *ith_engine_get_info(const ith_engine *engine);
 
-/* ---- Text: tokens, chat templates, streams --------------------------------------------------- */
+/* ---- Text: a tokenizer ----------------------------------------------------------------------- */
 
 typedef struct ith_vocab ith_vocab;
 
 /* Local. The engine's tokenizer, which the engine owns. NULL on all ranks but rank 0, and for
- * models without a tokenizer, which take token ids only. The functions of this section, except for
- * ith_vocab_is_stop, ith_vocab_notes and ith_vocab_close, fail with ITH_E_ARGUMENT if `vocab` is
- * NULL. */
+ * models without a tokenizer, which take token ids only. The functions of this and the next two
+ * sections, except for ith_vocab_is_stop, ith_vocab_notes and ith_vocab_close, fail with
+ * ITH_E_ARGUMENT if `vocab` is NULL. */
 const ith_vocab *ith_engine_vocab(const ith_engine *engine);
 
 /* Local. A tokenizer without an engine, for programs that need no more: `model` as in
@@ -420,8 +420,7 @@ void ith_vocab_close(ith_vocab *vocab);
 
 /* Flags of ith_vocab_tokenize. */
 enum {
-    /* Markers in the text, such as <|im_start|>, become their special tokens. Set it for text from
-     * ith_chat_render. */
+    /* Markers in the text, such as <|im_start|>, become their special tokens. */
     ITH_TOKENIZE_SPECIAL = 1,
 
     /* Begins with the beginning-of-sequence token if the model's tokenizer does so, unless the text
@@ -429,26 +428,17 @@ enum {
      * and has no template: a template writes the token itself. */
     ITH_TOKENIZE_BOS = 2,
 
-    /* The text is the content of a message: the markers that the model's chat template writes are
-     * plain text, also those that the tokenizer does not call special, such as <think>. */
-    ITH_TOKENIZE_CONTENT = 4,
-
     /* Ends with the end-of-sequence token if the model's tokenizer does so, unless the text itself
      * ends with that marker. Set it for a text that is scored, not for one that is continued. */
-    ITH_TOKENIZE_EOS = 8
+    ITH_TOKENIZE_EOS = 4
 };
 
 /* Local. Tokenizes `len` bytes of UTF-8. The caller frees *ids. */
 ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags,
                               int32_t **ids, size_t *n_ids, ith_error *err);
 
-/* Local. Does the text hold markers that ITH_TOKENIZE_CONTENT reads as text and
- * ITH_TOKENIZE_SPECIAL as tokens? Far faster than tokenizing. */
-ith_status ith_vocab_holds_markers(const ith_vocab *vocab, const char *text, size_t len,
-                                   bool *holds, ith_error *err);
-
-/* Local. What is unusual in the tokenizer's files and was not refused: a sentence a line, "" if
- * there is nothing. Lives as long as the vocab, which may not be NULL. */
+/* Local. What is unusual in the tokenizer's files and chat template and was not refused: a sentence
+ * a line, "" if there is nothing. Lives as long as the vocab, which may not be NULL. */
 const char *ith_vocab_notes(const ith_vocab *vocab);
 
 /* Local. Returns the bytes of `n` tokens: *len bytes and a NUL. Special tokens appear as their
@@ -456,24 +446,92 @@ const char *ith_vocab_notes(const ith_vocab *vocab);
 ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text,
                                 size_t *len, ith_error *err);
 
-/* Local. Does the model end its answer with this token? */
+/* Local. Does the model end its answer with this token? Those that its files name do, and the
+ * special token that its chat template writes after an answer. */
 bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id);
 
+/* ---- Conversations ------------------------------------------------------------------------------
+ *
+ * A chat model was trained on conversations in a certain form, and its files hold a template that
+ * writes that form: a small program in Jinja, from chat_template.jinja, tokenizer_config.json or
+ * GGUF metadata. Ithaca runs it with what Transformers' apply_chat_template gives it (messages,
+ * tools, documents, add_generation_prompt, bos_token and its like, strftime_now, raise_exception)
+ * and makes the same tokens:
+ *
+ *     const ith_message messages[] = {{"system", "Be brief."}, {"user", "What is a sail?"}};
+ *     ith_chat_params chat = {.messages = messages, .n_messages = 2};
+ *
+ *     ith_chat_tokenize(vocab, &chat, &ids, &n, NULL, &err);
+ *     ith_session_prefill(session, ids, n, &err);
+ *
+ * Who wrote what is known for each byte. Markers such as <|im_end|> are tokens where the template
+ * wrote all of them; in messages, tools and arguments they are plain text, so that a text cannot
+ * end its own turn. Two things pass as the template's: a role of letters, digits, '_' and '-', and
+ * markers that are not tokens of the vocabulary, which nothing distinguishes from text.
+ *
+ * A template is not trusted. It reads nothing but its variables and the clock, and one that does
+ * not end is an error within a second. */
+
 typedef struct ith_message {
-    const char *role; /* "system", "user" or "assistant" */
+    const char *role; /* "system", "user", "assistant"; others if the template knows them */
     const char *content;
 } ith_message;
 
-/* Whether a model thinks before it answers, if its template knows of it. */
+/* Whether a model thinks before it answers, if its template lets the user choose. */
 typedef enum ith_thinking { ITH_THINKING_DEFAULT, ITH_THINKING_ON, ITH_THINKING_OFF } ith_thinking;
 
-/* Local. Writes a conversation in the model's chat template, up to where the assistant begins to
- * speak; tokenize the text with ITH_TOKENIZE_SPECIAL. The caller frees *text, which ends with a
- * NUL.
- * Errors: ITH_E_UNSUPPORTED if the model's template is not one of the known ones, or a marker of it
- * not one token; ITH_E_ARGUMENT for an unknown role. */
-ith_status ith_chat_render(const ith_vocab *vocab, const ith_message *messages, size_t n_messages,
-                           ith_thinking thinking, char **text, ith_error *err);
+/* A conversation and how to write it. Start from ith_chat_params_default, or from zeros, which is
+ * the same. Texts are UTF-8; bytes that are not become U+FFFD. */
+typedef struct ith_chat_params {
+    /* The messages: those of the JSON text, a list of objects with "role", "content" and whatever
+     * else the template reads ("tool_calls", "reasoning_content"); then those of the array. At
+     * least one of the two has some. */
+    const char *messages_json; /* or NULL */
+    const ith_message *messages;
+    size_t n_messages;
+
+    const char *tools; /* JSON list of functions in the form of OpenAI's interface; NULL: none */
+
+    ith_thinking thinking;
+
+    /* JSON object of more variables for the template; NULL: none. They win over `thinking` and over
+     * what the model's files say. "documents" is one of them. */
+    const char *arguments;
+
+    /* The template: `template_source`, Jinja, if it is not NULL; else the one of the model that
+     * `template_name` names; if both are NULL, "tool_use" if there are tools and the model has it,
+     * else "default". */
+    const char *template_source, *template_name;
+
+    bool no_generation_prompt; /* end after the last message, not where the assistant speaks */
+
+    /* Markers are tokens in messages too. For text that is trusted. */
+    bool markers_everywhere;
+} ith_chat_params;
+
+/* Local. No messages; the model's own template. */
+ith_chat_params ith_chat_params_default(void);
+
+/* Local. Writes a conversation as text. The caller frees *text, which ends with a NUL. To make
+ * tokens of it, use ith_chat_tokenize: the text alone does not tell who wrote what.
+ * Errors: ITH_E_ARGUMENT: there is no message, a text is not the JSON it should be, the template
+ * refuses the conversation or has no argument of this name. ITH_E_UNSUPPORTED: the model has no
+ * template, the template takes no tools, does not let the user choose whether the model thinks, or
+ * uses what Ithaca does not support. ITH_E_FORMAT: the template is not Jinja, or does not end.
+ * ITH_E_MEMORY. */
+ith_status ith_chat_render(const ith_vocab *vocab, const ith_chat_params *params, char **text,
+                           ith_error *err);
+
+/* Local. The tokens of a conversation. The caller frees *ids. *plain_markers, unless NULL, tells
+ * whether markers were read as plain text because the template did not write them.
+ * Errors: those of ith_chat_render. ITH_E_UNSUPPORTED also if some of the markers that the template
+ * writes are tokens of the vocabulary, but others are not. */
+ith_status ith_chat_tokenize(const ith_vocab *vocab, const ith_chat_params *params, int32_t **ids,
+                             size_t *n_ids, bool *plain_markers, ith_error *err);
+
+/* ---- Streams ------------------------------------------------------------------------------------
+ *
+ * Tokens are parts of words, and may be parts of characters. */
 
 /* Turns tokens into text one by one, and never splits a UTF-8 character. */
 typedef struct ith_stream ith_stream;

@@ -17,7 +17,7 @@
 /* The same on all ranks, except for what rank 0 alone reads. */
 typedef struct run_state {
     ith_watch watch;
-    ith_text text;
+    ith_prompt prompt;
     ith_ids ids, forced; /* the prompt; the answer of --answer-ids */
     ith_engine *engine;
     ith_session *session;
@@ -82,15 +82,13 @@ static ith_status make_prompt(const ith_cli *cli, const ith_run_args *args, run_
     ith_status status = ITH_OK;
 
     if (cli->rank == 0)
-        status = ith_prompt_ids(&args->prompt, ith_engine_vocab(run->engine), &run->text, &run->ids,
-                                &plain_markers, err);
+        status = ith_prompt_ids(&args->prompt, ith_engine_vocab(run->engine), &run->prompt,
+                                &run->ids, &plain_markers, err);
     if (cli->rank == 0 && ith_engine_vocab(run->engine) != NULL && !run->watch.quiet)
         ith_cli_notes(cli, ith_vocab_notes(ith_engine_vocab(run->engine)));
     if (plain_markers && !run->watch.quiet)
-        ith_cli_note(cli,
-                     "the text contains markers of the model's template; they are read as text "
-                     "(--parse-special: as tokens)");
-    ith_text_free(&run->text);
+        ith_cli_note(cli, ITH_NOTE_PLAIN_MARKERS);
+    ith_prompt_free(&run->prompt);
     if (cli->rank == 0 && status == ITH_OK && args->answer_file != NULL)
         status = read_answer(args, run, err);
     run->n_prompt = (int64_t)run->ids.n;
@@ -143,7 +141,7 @@ static ith_status work(const ith_cli *cli, const ith_run_args *args,
     ith_generate_params answer;
     double start_s;
 
-    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_prompt_text(&args->prompt, &run->text, err)
+    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_prompt_read(&args->prompt, &run->prompt, err)
                                               : ITH_OK));
     ITH_TRY(ith_drafting_open(cli, &args->speculation, params, &run->drafting, err));
     ITH_TRY(ith_engine_open(cli->world, params, &run->engine, err));
@@ -347,7 +345,7 @@ static int run_main(const ith_cli *cli, int argc, char **argv)
     ith_session_close(run.session);
     ith_engine_close(run.engine);
     ith_drafting_close(&run.drafting);
-    ith_text_free(&run.text);
+    ith_prompt_free(&run.prompt);
     free(run.ids.data);
     free(run.forced.data);
     return code;
@@ -358,12 +356,14 @@ const ith_command ith_command_run = {
     .summary = "answer a prompt",
     .synopsis = "run MODEL -p TEXT [OPTION]...\n"
                 "run MODEL -f FILE [-p QUESTION] [OPTION]...\n"
+                "run MODEL --messages FILE [-p QUESTION] [OPTION]...\n"
                 "run MODEL --ids FILE [OPTION]...",
     .description = "Answers a prompt. The answer goes to stdout as it is generated, everything "
                    "else to stderr.",
     .examples = "ithaca run Qwen3-8B -p \"What is the capital of France?\"\n"
                 "mpirun -n 4 ithaca run Qwen3-8B -f book.txt -p \"Who narrates?\" -n 400\n"
                 "ithaca run Qwen3-8B -f book.txt -p \"Who narrates?\" --prompt-cache ~/kv\n"
+                "ithaca run Qwen3-8B --tools tools.json -p \"Weather in Bern?\" --thinking off\n"
                 "ithaca run model.gguf --raw -p \"Once upon a time\" --temp 0.8 --seed 7\n",
     .groups = ith_run_groups,
     .operand = "model",

@@ -11,12 +11,6 @@ enum { DEFAULT_TOKENS = 256 };
 
 /* ---- Prompt ---- */
 
-static const ith_word thinking_words[] = {
-    {"on", ITH_THINKING_ON, "the model thinks before it answers"},
-    {"off", ITH_THINKING_OFF, "the model answers at once"},
-    {.name = NULL},
-};
-
 static const ith_option prompt_options[] = {
     {.name = "prompt",
      .letter = 'p',
@@ -43,25 +37,6 @@ static const ith_option prompt_options[] = {
      .at = offsetof(ith_prompt_args, raw),
      .help = "no chat template: the text is the whole prompt",
      .more = "Markers such as <|im_start|> in the text are read as tokens."},
-    {.name = "system",
-     .kind = ITH_OPTION_TEXT,
-     .metavar = "TEXT",
-     .at = offsetof(ith_prompt_args, system),
-     .help = "system message before the prompt"},
-    {.name = "thinking",
-     .kind = ITH_OPTION_WORD,
-     .words = thinking_words,
-     .at = offsetof(ith_prompt_args, thinking),
-     .otherwise = "what the chat template does",
-     .help = "whether the model thinks first",
-     .more = "Only for chat templates that know it, such as Qwen3's."},
-    {.name = "parse-special",
-     .kind = ITH_OPTION_FLAG,
-     .at = offsetof(ith_prompt_args, parse_special),
-     .help = "read markers in the text as tokens",
-     .more =
-         "Under a chat template they are plain text otherwise, so that a text cannot end its own "
-         "turn."},
     {.name = NULL},
 };
 
@@ -186,6 +161,7 @@ static const ith_option_group report_group = {"Output", report_options};
 const ith_group_use ith_run_groups[] = {
     {&ith_group_model, offsetof(ith_run_args, model.model)},
     {&prompt_group, offsetof(ith_run_args, prompt)},
+    {&ith_group_chat, offsetof(ith_run_args, prompt.chat)},
     {&answer_group, 0},
     {&sampling_group, 0},
     {&ith_group_speculation, offsetof(ith_run_args, speculation)},
@@ -204,16 +180,18 @@ static int check_prompt(const ith_cli *cli, const char *command, ith_prompt_args
 
     if (prompt->ids_file != NULL && (prompt->text != NULL || prompt->file != NULL))
         return ith_args_wrong(cli, command, "--ids is the whole prompt; omit -p and -f");
-    if (prompt->ids_file == NULL && prompt->text == NULL && prompt->file == NULL)
-        return ith_args_wrong(cli, command,
-                              "the prompt is missing: -p TEXT, -f FILE or --ids FILE");
+    if (prompt->ids_file == NULL && prompt->text == NULL && prompt->file == NULL &&
+        prompt->chat.messages == NULL)
+        return ith_args_wrong(
+            cli, command, "the prompt is missing: -p TEXT, -f FILE, --messages FILE or --ids FILE");
     if (prompt->text != NULL && prompt->text[strspn(prompt->text, prompt->raw ? "" : blank)] == 0)
         return ith_args_wrong(cli, command, "there is no text in -p \"%s\"", prompt->text);
     prompt->raw |= prompt->ids_file != NULL;
-    if (prompt->raw && (prompt->system != NULL || prompt->thinking != ITH_THINKING_DEFAULT))
+    if (prompt->raw && ith_chat_args_given(&prompt->chat))
         return ith_args_wrong(cli, command,
-                              "--system and --thinking need a chat template; omit --raw and --ids");
-    return ITH_ARGS_OK;
+                              "--system, --messages, --tools, --thinking, --chat-template and "
+                              "--template-arg need a chat template; omit --raw and --ids");
+    return ith_chat_args_check(cli, command, &prompt->chat);
 }
 
 static int check(const ith_cli *cli, const char *command, ith_run_args *args)
@@ -239,7 +217,7 @@ int ith_run_args_parse(const ith_cli *cli, const ith_command *command, int argc,
     int code;
 
     *args = (ith_run_args){.model = ith_model_args_default(),
-                           .prompt.thinking = ITH_THINKING_DEFAULT,
+                           .prompt.chat.thinking = ITH_THINKING_DEFAULT,
                            .max_tokens = -1,
                            .top_k = -1,
                            .repeat_window = -1,

@@ -1,4 +1,4 @@
-/* vocab.c - reads the tokenizer, chat template and stop tokens of a model's files. */
+/* vocab.c - reads the tokenizer, chat templates and stop tokens of a model's files. */
 #include "engine/vocab.h"
 #include "base/fpenv.h"
 #include "text/stream.h"
@@ -45,11 +45,23 @@ static ith_status tokenizer_from_gguf(const ith_source *source, const ith_gguf_v
     return ith_tokenizer_from_arrays(&spec, tok, err);
 }
 
-/* The template decides how conversations are written, and which added tokens are its markers. */
-static void set_template(ith_vocab *vocab, const char *source, size_t len)
+/* The tokens that templates write by name. */
+static ith_status name_tokens(ith_vocab *vocab, const ith_gguf_vocab *v, ith_error *err)
 {
-    vocab->chat = ith_chat_detect(source, len);
-    ith_tokenizer_mark(vocab->tok, source, len);
+    const struct named {
+        const char *name;
+        int32_t id;
+    } tokens[] = {{"bos_token", v->bos},  {"eos_token", v->eos}, {"unk_token", v->unk},
+                  {"sep_token", v->sep},  {"pad_token", v->pad}, {"cls_token", v->cls},
+                  {"mask_token", v->mask}};
+
+    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+        size_t len;
+        const char *text = ith_tokenizer_token(vocab->tok, tokens[i].id, &len);
+        if (text != NULL)
+            ITH_TRY(ith_chat_files_name(&vocab->chat, tokens[i].name, text, len, err));
+    }
+    return ITH_OK;
 }
 
 static ith_status read_gguf(const ith_source *source, ith_vocab *vocab, ith_error *err)
@@ -57,8 +69,10 @@ static ith_status read_gguf(const ith_source *source, ith_vocab *vocab, ith_erro
     const ith_gguf_vocab *v = ith_source_gguf_vocab(source);
 
     ITH_TRY(tokenizer_from_gguf(source, v, &vocab->tok, err));
-    if (v->chat_template.data != NULL)
-        set_template(vocab, v->chat_template.data, v->chat_template.len);
+    ITH_TRY(name_tokens(vocab, v, err));
+    for (size_t i = 0; i < v->n_templates; i++)
+        ITH_TRY(ith_chat_files_add(&vocab->chat, v->templates[i].name, "tokenizer.chat_template",
+                                   v->templates[i].source, err));
     return ITH_OK;
 }
 
@@ -67,6 +81,7 @@ static ith_status read_gguf(const ith_source *source, ith_vocab *vocab, ith_erro
 typedef struct collection {
     const ith_source *source;
     ith_tokenizer_files files; /* bytes and paths are malloc'd */
+    ith_chat_files *chat;
 } collection;
 
 static ith_tokenizer_file *place_of(ith_tokenizer_files *files, const char *name)
@@ -97,6 +112,8 @@ static ith_status collect(void *user, const char *name, const void *data, size_t
     ith_tokenizer_file *file = place_of(&c->files, name);
     char *path = NULL, *copy;
 
+    if (ith_chat_files_take(c->chat, name, (ith_bytes){data, bytes}, err) != ITH_OK)
+        return ith_fail_prefix(err, err->status, "%s", source);
     if (file == NULL)
         return ITH_OK;
     copy = malloc(bytes + 1);
@@ -117,13 +134,13 @@ static void free_file(ith_tokenizer_file *file)
     free((char *)file->bytes.data);
 }
 
-static ith_status read_tokenizer(const ith_source *source, ith_tokenizer **tok, ith_error *err)
+static ith_status read_files(const ith_source *source, ith_vocab *vocab, ith_error *err)
 {
-    collection c = {.source = source};
+    collection c = {.source = source, .chat = &vocab->chat};
     ith_status status;
 
     ITH_CHECK(ith_source_each_blob(source, collect, &c, err));
-    ITH_CHECK(ith_tokenizer_from_files(&c.files, tok, err));
+    ITH_CHECK(ith_tokenizer_from_files(&c.files, &vocab->tok, err));
 done:
     free_file(&c.files.json);
     free_file(&c.files.model);
@@ -134,42 +151,33 @@ done:
     return status;
 }
 
-static ith_status read_folder(const ith_source *source, ith_vocab *vocab, ith_error *err)
-{
-    char *template = NULL;
-    size_t len = 0;
-
-    ITH_TRY(read_tokenizer(source, &vocab->tok, err));
-    ITH_TRY(ith_chat_template_read(ith_source_path(source), &template, &len, err));
-    if (template != NULL)
-        set_template(vocab, template, len);
-    free(template);
-    return ITH_OK;
-}
-
-static ith_status read_pack(const ith_source *source, ith_vocab *vocab, ith_error *err)
-{
-    ith_bytes config = ith_source_blob(source, "tokenizer_config.json"),
-              template = ith_source_blob(source, "chat_template.jinja");
-    char *found = NULL;
-    size_t len = 0;
-
-    ITH_TRY(read_tokenizer(source, &vocab->tok, err));
-    if (template.data == NULL && config.data != NULL)
-        ITH_TRY(ith_chat_template_in(ith_source_path(source), config.data, config.len, &found, &len,
-                                     err));
-    if (template.data != NULL)
-        set_template(vocab, template.data, template.len);
-    else if (found != NULL)
-        set_template(vocab, found, len);
-    free(found);
-    return ITH_OK;
-}
-
 static void add_stop(ith_vocab *vocab, int32_t id)
 {
-    if (id >= 0 && !ith_vocab_is_stop(vocab, id) && vocab->n_stops < ITH_MAX_EOS + 1)
+    if (id >= 0 && !ith_vocab_is_stop(vocab, id) && vocab->n_stops < ITH_MAX_EOS + 2)
         vocab->stops[vocab->n_stops++] = id;
+}
+
+/* Fine-tuned models often keep the files of the model that they were made from, whose answers ended
+ * with another token. */
+static ith_status add_answer_end(ith_vocab *vocab, ith_error *err)
+{
+    int32_t id = ith_vocab_answer_end(vocab);
+    const char *notes = ith_tokenizer_notes(vocab->tok), *text;
+    size_t len;
+
+    if (id < 0 || ith_vocab_is_stop(vocab, id))
+        return ITH_OK;
+    text = ith_tokenizer_token(vocab->tok, id, &len);
+    if (vocab->n_stops > 0 &&
+        asprintf(&vocab->notes,
+                 "%s%sthe model's files do not name %.*s among the tokens that end an answer; its "
+                 "chat template ends answers with it, so it counts",
+                 notes, notes[0] != '\0' ? "\n" : "", (int)len, text) < 0) {
+        vocab->notes = NULL;
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the tokenizer");
+    }
+    add_stop(vocab, id);
+    return ITH_OK;
 }
 
 bool ith_vocab_in(const ith_source *source)
@@ -181,8 +189,7 @@ bool ith_vocab_in(const ith_source *source)
 ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_error *err)
 {
     const ith_hparams *hp = ith_source_hparams(source);
-    bool gguf = ith_source_gguf_vocab(source) != NULL,
-         pack = ith_source_get_kind(source) == ITH_SOURCE_PACK;
+    bool gguf = ith_source_gguf_vocab(source) != NULL;
     ith_vocab *vocab;
     ith_status status;
 
@@ -193,9 +200,7 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_
     vocab = calloc(1, sizeof *vocab);
     if (vocab == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the tokenizer");
-    status = gguf   ? read_gguf(source, vocab, err)
-             : pack ? read_pack(source, vocab, err)
-                    : read_folder(source, vocab, err);
+    status = gguf ? read_gguf(source, vocab, err) : read_files(source, vocab, err);
     if (status != ITH_OK) {
         ith_vocab_close(vocab);
         return status;
@@ -203,6 +208,11 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_
     for (int i = 0; i < hp->n_eos; i++)
         add_stop(vocab, hp->eos[i]);
     add_stop(vocab, ith_tokenizer_eos(vocab->tok));
+    status = add_answer_end(vocab, err);
+    if (status != ITH_OK) {
+        ith_vocab_close(vocab);
+        return status;
+    }
     *out = vocab;
     return ITH_OK;
 }
@@ -226,11 +236,13 @@ void ith_vocab_close(ith_vocab *vocab)
     if (vocab == NULL)
         return;
     ith_tokenizer_free(vocab->tok);
+    ith_chat_files_free(&vocab->chat);
+    free(vocab->notes);
     free(vocab);
 }
 
 /* ith_engine_vocab may return NULL, and a program may pass it on. */
-static ith_status need(const ith_vocab *vocab, ith_error *err)
+ith_status ith_vocab_need(const ith_vocab *vocab, ith_error *err)
 {
     return vocab != NULL
                ? ITH_OK
@@ -244,7 +256,7 @@ ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t l
     ITH_NEED_ERROR(err);
     *ids = NULL;
     *n_ids = 0;
-    ITH_TRY(need(vocab, err));
+    ITH_TRY(ith_vocab_need(vocab, err));
     return ith_tokenizer_encode(vocab->tok, text, len, flags, ids, n_ids, err);
 }
 
@@ -254,22 +266,13 @@ ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size
     ITH_NEED_ERROR(err);
     *text = NULL;
     *len = 0;
-    ITH_TRY(need(vocab, err));
+    ITH_TRY(ith_vocab_need(vocab, err));
     return ith_tokenizer_decode(vocab->tok, ids, n, text, len, err);
-}
-
-ith_status ith_vocab_holds_markers(const ith_vocab *vocab, const char *text, size_t len,
-                                   bool *holds, ith_error *err)
-{
-    ITH_NEED_ERROR(err);
-    *holds = false;
-    ITH_TRY(need(vocab, err));
-    return ith_tokenizer_holds_markers(vocab->tok, text, len, holds, err);
 }
 
 const char *ith_vocab_notes(const ith_vocab *vocab)
 {
-    return ith_tokenizer_notes(vocab->tok);
+    return vocab->notes != NULL ? vocab->notes : ith_tokenizer_notes(vocab->tok);
 }
 
 bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id)
@@ -278,56 +281,6 @@ bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id)
         if (vocab->stops[i] == id)
             return true;
     return false;
-}
-
-/* A marker that is cut into pieces is not what the model was trained on. */
-static ith_status check_marker(const ith_tokenizer *tok, const char *marker, ith_error *err)
-{
-    int32_t *ids;
-    size_t n;
-
-    ITH_TRY(ith_tokenizer_encode(tok, marker, strlen(marker), ITH_TOKENIZE_SPECIAL, &ids, &n, err));
-    free(ids);
-    return n == 1 ? ITH_OK
-                  : ith_fail(err, ITH_E_UNSUPPORTED,
-                             "the marker %s of the model's chat template is not one token of its "
-                             "vocabulary; give the prompt without a template",
-                             marker);
-}
-
-/* What Llama 3's template writes first is the token that the files name as bos. */
-static ith_status check_bos(const ith_tokenizer *tok, const char *marker, ith_error *err)
-{
-    size_t len;
-    const char *text = ith_tokenizer_token(tok, ith_tokenizer_bos(tok), &len);
-
-    if (text != NULL && len == strlen(marker) && memcmp(text, marker, len) == 0)
-        return ITH_OK;
-    return ith_fail(err, ITH_E_UNSUPPORTED,
-                    "the model's chat template begins with bos_token, which is not %s; give the "
-                    "prompt without a template",
-                    marker);
-}
-
-static ith_status check_markers(const ith_vocab *vocab, ith_error *err)
-{
-    const char *const *markers = ith_chat_markers(vocab->chat);
-
-    if (vocab->chat == ITH_CHAT_LLAMA3)
-        ITH_TRY(check_bos(vocab->tok, markers[0], err));
-    for (; *markers != NULL; markers++)
-        ITH_TRY(check_marker(vocab->tok, *markers, err));
-    return ITH_OK;
-}
-
-ith_status ith_chat_render(const ith_vocab *vocab, const ith_message *messages, size_t n_messages,
-                           ith_thinking thinking, char **text, ith_error *err)
-{
-    ITH_NEED_ERROR(err);
-    *text = NULL;
-    ITH_TRY(need(vocab, err));
-    ITH_TRY(check_markers(vocab, err));
-    return ith_chat_format(vocab->chat, messages, n_messages, thinking, text, err);
 }
 
 /* ---- Streams ---- */
@@ -343,7 +296,7 @@ ith_status ith_stream_open(const ith_vocab *vocab, ith_stream **out, ith_error *
     ith_status status;
 
     *out = NULL;
-    ITH_TRY(need(vocab, err));
+    ITH_TRY(ith_vocab_need(vocab, err));
     stream = calloc(1, sizeof *stream);
     if (stream == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a text stream");

@@ -4,14 +4,15 @@
 
 #include "formats/source.h"
 #include "ithaca.h"
-#include "text/chat.h"
+#include "text/chat_files.h"
 #include "text/tokenizer.h"
 
 struct ith_vocab {
     ith_tokenizer *tok;
-    ith_chat_kind chat;
-    int32_t stops[ITH_MAX_EOS + 1]; /* tokens that end an answer */
+    ith_chat_files chat;            /* its templates */
+    int32_t stops[ITH_MAX_EOS + 2]; /* tokens that end an answer */
     int n_stops;
+    char *notes; /* lines; NULL: only those of the tokenizer */
 };
 
 /* Do the model's files contain a tokenizer? */
@@ -20,5 +21,11 @@ bool ith_vocab_in(const ith_source *source);
 /* Local. ITH_E_UNSUPPORTED: there is no tokenizer, or not one that Ithaca reads. ITH_E_FORMAT: it
  * is damaged. */
 ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **vocab, ith_error *err);
+
+/* Finds the special token that the chat template writes after an answer; -1: there is none. */
+int32_t ith_vocab_answer_end(const ith_vocab *vocab);
+
+/* ITH_E_ARGUMENT: the vocab is NULL. */
+ith_status ith_vocab_need(const ith_vocab *vocab, ith_error *err);
 
 #endif

@@ -130,7 +130,7 @@ static json_t *describe_tokenizer(const ith_source *source)
                      optional_string(v->model.data, v->model.len), "pre",
                      optional_string(v->pre.data, v->pre.len), "tokens", (json_int_t)v->n_tokens,
                      "merges", (json_int_t)v->n_merges, "add_bos", v->add_bos, "chat_template",
-                     v->chat_template.data != NULL);
+                     v->n_templates > 0);
 }
 
 ith_status ith_source_describe(const ith_source *source, json_t **out, ith_error *err)

@@ -87,6 +87,53 @@ static ith_status read_token(const ith_gguf_meta *meta, const char *key, size_t 
     return ITH_OK;
 }
 
+static ith_status read_tokens(const ith_gguf_meta *meta, ith_gguf_vocab *vocab, ith_error *err)
+{
+    /* one of the keys is misspelt in the specification */
+    static const char *const keys[] = {
+        "tokenizer.ggml.bos_token_id",     "tokenizer.ggml.eos_token_id",
+        "tokenizer.ggml.unknown_token_id", "tokenizer.ggml.seperator_token_id",
+        "tokenizer.ggml.padding_token_id", "tokenizer.ggml.cls_token_id",
+        "tokenizer.ggml.mask_token_id"};
+    /* of vocabularies of SentencePiece */
+    static const int64_t presets[] = {1, 2, -1, -1, -1, -1, -1};
+    bool llama = ith_bytes_equal(vocab->model, "llama");
+    int32_t *const ids[] = {&vocab->bos, &vocab->eos, &vocab->unk, &vocab->sep,
+                            &vocab->pad, &vocab->cls, &vocab->mask};
+
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        *ids[i] = -1;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        ITH_TRY(read_token(meta, keys[i], vocab->n_tokens, llama ? presets[i] : -1, ids[i], err));
+    return ITH_OK;
+}
+
+static ith_status list_templates(const ith_gguf_meta *meta, ith_gguf_vocab *vocab, ith_error *err)
+{
+    static const char prefix[] = "tokenizer.chat_template";
+    size_t n = sizeof prefix - 1;
+
+    vocab->templates = calloc(meta->n_pairs + 1, sizeof *vocab->templates);
+    if (vocab->templates == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its chat templates", meta->path);
+    for (size_t i = 0; i < meta->n_pairs; i++) {
+        ith_bytes key = meta->pairs[i].key, name = {"default", 7};
+        char suffix[80];
+        if (key.len < n || memcmp(key.data, prefix, n) != 0 ||
+            (key.len > n && (key.data[n] != '.' || key.len - n > sizeof suffix)))
+            continue;
+        if (key.len > n) {
+            name = (ith_bytes){key.data + n + 1, key.len - n - 1};
+            memcpy(suffix, name.data, name.len);
+            suffix[name.len] = '\0';
+        }
+        ITH_TRY(ith_gguf_string(meta, prefix, key.len > n ? suffix : NULL,
+                                &vocab->templates[vocab->n_templates].source, err));
+        vocab->templates[vocab->n_templates++].name = name;
+    }
+    return ITH_OK;
+}
+
 /* For files that do not say whether texts begin with bos: those of SentencePiece do, and those
  * whose pre-tokenizer is Llama 3's (llama.cpp has the same list). */
 static bool default_add_bos(const ith_gguf_vocab *vocab)
@@ -105,22 +152,15 @@ static bool default_add_bos(const ith_gguf_vocab *vocab)
 
 ith_status ith_gguf_vocab_read(const ith_gguf_meta *meta, ith_gguf_vocab *vocab, ith_error *err)
 {
-    bool llama;
-    size_t n;
-
-    *vocab = (ith_gguf_vocab){.bos = -1, .eos = -1, .unk = -1, .add_space_prefix = true};
+    *vocab = (ith_gguf_vocab){.add_space_prefix = true};
     ITH_TRY(ith_gguf_string(meta, "tokenizer.ggml.model", NULL, &vocab->model, err));
     ITH_TRY(ith_gguf_string(meta, "tokenizer.ggml.pre", NULL, &vocab->pre, err));
-    ITH_TRY(ith_gguf_string(meta, "tokenizer.chat_template", NULL, &vocab->chat_template, err));
+    ITH_TRY(list_templates(meta, vocab, err));
     ITH_TRY(list_strings(meta, "tokenizer.ggml.tokens", &vocab->tokens, &vocab->n_tokens, err));
-    n = vocab->n_tokens;
     ITH_TRY(list_strings(meta, "tokenizer.ggml.merges", &vocab->merges, &vocab->n_merges, err));
     ITH_TRY(list_types(meta, vocab, err));
     ITH_TRY(list_scores(meta, vocab, err));
-    llama = ith_bytes_equal(vocab->model, "llama");
-    ITH_TRY(read_token(meta, "tokenizer.ggml.bos_token_id", n, llama ? 1 : -1, &vocab->bos, err));
-    ITH_TRY(read_token(meta, "tokenizer.ggml.eos_token_id", n, llama ? 2 : -1, &vocab->eos, err));
-    ITH_TRY(read_token(meta, "tokenizer.ggml.unknown_token_id", n, -1, &vocab->unk, err));
+    ITH_TRY(read_tokens(meta, vocab, err));
     vocab->add_bos = default_add_bos(vocab);
     ITH_TRY(ith_gguf_bool(meta, "tokenizer.ggml.add_bos_token", NULL, &vocab->add_bos, err));
     ITH_TRY(ith_gguf_bool(meta, "tokenizer.ggml.add_eos_token", NULL, &vocab->add_eos, err));
@@ -136,6 +176,7 @@ void ith_gguf_vocab_free(ith_gguf_vocab *vocab)
     free(vocab->merges);
     free(vocab->types);
     free(vocab->scores);
+    free(vocab->templates);
     *vocab = (ith_gguf_vocab){0};
 }
 

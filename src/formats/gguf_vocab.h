@@ -5,10 +5,19 @@
 #include "formats/gguf_meta.h"
 #include "formats/hparams.h"
 
+/* A chat template, in Jinja. */
+typedef struct ith_gguf_template {
+    ith_bytes name, source;
+} ith_gguf_template;
+
 /* The tokenizer's arrays in a GGUF file; strings point into its mapping. */
 typedef struct ith_gguf_vocab {
-    ith_bytes model, pre;    /* tokenizer.ggml.model ("gpt2", "llama"), .pre ("qwen2") */
-    ith_bytes chat_template; /* data NULL: none */
+    ith_bytes model, pre; /* tokenizer.ggml.model ("gpt2", "llama"), .pre ("qwen2") */
+
+    /* [n_templates] tokenizer.chat_template ("default") and tokenizer.chat_template.NAME */
+    ith_gguf_template *templates;
+    size_t n_templates;
+
     size_t n_tokens, n_merges;
     ith_bytes *tokens; /* [n_tokens] as the vocabulary spells them */
     ith_bytes *merges; /* [n_merges] "left right" */
@@ -17,8 +26,8 @@ typedef struct ith_gguf_vocab {
      * has none. */
     int32_t *types;
 
-    float *scores;         /* [n_tokens] of SentencePiece; NULL: none */
-    int32_t bos, eos, unk; /* -1: none */
+    float *scores;                              /* [n_tokens] of SentencePiece; NULL: none */
+    int32_t bos, eos, unk, sep, pad, cls, mask; /* -1: none */
     bool add_bos, add_eos, add_space_prefix;
 } ith_gguf_vocab;
 

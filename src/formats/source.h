@@ -74,12 +74,13 @@ const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source);
 
 /* What a pack of a Hugging Face folder holds byte for byte, in its mapping: "tokenizer.json",
  * "tokenizer.model", "vocab.json", "merges.txt" (those that its vocabulary is in),
- * "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja". data
- * NULL: no such blob, or not a pack. */
+ * "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+ * "additional_chat_templates/NAME.jinja", "chat_template.json". data NULL: no such blob, or not a
+ * pack. */
 ith_bytes ith_source_blob(const ith_source *source, const char *name);
 
-/* Passes to fn what a pack of this source must hold byte for byte: those files, or as "gguf" the
- * header and metadata of a GGUF file. Stops when fn fails. */
+/* Passes to fn what a pack of this source must hold byte for byte: those files in this order, or as
+ * "gguf" the header and metadata of a GGUF file. Stops when fn fails. */
 typedef ith_status (*ith_blob_fn)(void *user, const char *name, const void *data, size_t bytes,
                                   ith_error *err);
 ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *user,

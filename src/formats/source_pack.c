@@ -3,8 +3,9 @@
 
 #include "base/range.h"
 #include "formats/hparams_json.h"
-#include "formats/packfile.h"
+#include "formats/packfile_impl.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,16 @@ static bool is_read(const ith_source *source, const char *name)
            (file != NULL && strcmp(file + 1, name) == 0);
 }
 
+static const char more_templates[] = "additional_chat_templates/",
+                  old_template[] = "chat_template.json";
+
+static bool names_template(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len > 6 && name[0] != '.' && strcmp(name + len - 6, ".jinja") == 0;
+}
+
 static ith_status hand_out_file(const char *folder, const char *name, ith_blob_fn fn, void *user,
                                 ith_error *err)
 {
@@ -130,6 +141,64 @@ static ith_status hand_out_file(const char *folder, const char *name, ith_blob_f
     return status;
 }
 
+static ith_status hand_out(const ith_source *source, const char *name, ith_blob_fn fn, void *user,
+                           ith_error *err)
+{
+    ith_bytes blob = ith_source_blob(source, name);
+
+    if (blob.data != NULL)
+        return fn(user, name, blob.data, blob.len, err);
+    return source->kind == ITH_SOURCE_HF && is_read(source, name)
+               ? hand_out_file(source->path, name, fn, user, err)
+               : ITH_OK;
+}
+
+/* The templates of a pack whose names are not known before. */
+static ith_status hand_out_packed(const ith_source *source, ith_blob_fn fn, void *user,
+                                  ith_error *err)
+{
+    size_t n = strlen(more_templates);
+
+    for (size_t i = 0; i < source->pack->n_blobs; i++) {
+        const char *name = source->pack->blobs[i].name;
+        if (strncmp(name, more_templates, n) == 0 && names_template(name + n))
+            ITH_TRY(hand_out(source, name, fn, user, err));
+    }
+    return ITH_OK;
+}
+
+static int is_template(const struct dirent *entry)
+{
+    return names_template(entry->d_name);
+}
+
+/* The same of a folder, in the order of their names. */
+static ith_status hand_out_listed(const ith_source *source, ith_blob_fn fn, void *user,
+                                  ith_error *err)
+{
+    struct dirent **entries = NULL;
+    ith_status status = ITH_OK;
+    char *path = NULL, *name;
+    int n;
+
+    if (asprintf(&path, "%s/%s", source->path, more_templates) < 0)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its chat templates", source->path);
+    n = scandir(path, &entries, is_template, alphasort);
+    free(path);
+    for (int i = 0; i < n; i++) {
+        if (status == ITH_OK && asprintf(&name, "%s%s", more_templates, entries[i]->d_name) < 0)
+            status =
+                ith_fail(err, ITH_E_MEMORY, "%s: no memory for its chat templates", source->path);
+        else if (status == ITH_OK) {
+            status = hand_out_file(source->path, name, fn, user, err);
+            free(name);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return status;
+}
+
 ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *user,
                                 ith_error *err)
 {
@@ -138,12 +207,11 @@ ith_status ith_source_each_blob(const ith_source *source, ith_blob_fn fn, void *
     if (source->kind == ITH_SOURCE_PACK && source->meta_bytes > 0)
         ITH_TRY(fn(user, gguf_blob, ith_pack_blob(source->pack, gguf_blob).data, source->meta_bytes,
                    err));
-    for (size_t i = 0; i < sizeof folder_blobs / sizeof *folder_blobs; i++) {
-        ith_bytes blob = ith_source_blob(source, folder_blobs[i]);
-        if (blob.data != NULL)
-            ITH_TRY(fn(user, folder_blobs[i], blob.data, blob.len, err));
-        else if (source->kind == ITH_SOURCE_HF && is_read(source, folder_blobs[i]))
-            ITH_TRY(hand_out_file(source->path, folder_blobs[i], fn, user, err));
-    }
-    return ITH_OK;
+    for (size_t i = 0; i < sizeof folder_blobs / sizeof *folder_blobs; i++)
+        ITH_TRY(hand_out(source, folder_blobs[i], fn, user, err));
+    if (source->kind == ITH_SOURCE_PACK)
+        ITH_TRY(hand_out_packed(source, fn, user, err));
+    else if (source->kind == ITH_SOURCE_HF)
+        ITH_TRY(hand_out_listed(source, fn, user, err));
+    return hand_out(source, old_template, fn, user, err);
 }

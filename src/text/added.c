@@ -93,15 +93,49 @@ static size_t lower_bound(const ith_added_set *set, size_t lo, size_t hi, size_t
     return lo;
 }
 
-static const ith_added *longest_at(const ith_added_set *set, const char *text, size_t len)
+/* The end of what the template wrote from `at` on; `at` if somebody else did. */
+static size_t template_end(ith_cutter *cutter, size_t at)
 {
+    const ith_authors *a = &cutter->authors;
+
+    while (cutter->piece < a->n && a->pieces[cutter->piece].end <= a->base + at)
+        cutter->piece++;
+    if (cutter->piece == a->n || !a->pieces[cutter->piece].from_template)
+        return at;
+    return a->pieces[cutter->piece].end - a->base;
+}
+
+/* May the item be the token at `at`? */
+static bool counts(ith_cutter *cutter, const ith_added *item, size_t at)
+{
+    const ith_authors *a = &cutter->authors;
+    bool marker, own;
+
+    if (a->pieces == NULL)
+        return true;
+    marker = a->markers[item - cutter->set->items];
+    if (a->finding != ITH_FIND_ALL && marker != (a->finding == ITH_FIND_MARKERS))
+        return false;
+    own = !marker || template_end(cutter, at) >= at + item->len;
+    *a->held = *a->held || !own;
+    return own;
+}
+
+static const ith_added *longest_at(ith_cutter *cutter, size_t at)
+{
+    const ith_added_set *set = cutter->set;
+    const char *text = cutter->text + at;
+    size_t len = cutter->len - at;
     unsigned char c = (unsigned char)text[0];
     size_t lo = set->first[c], hi = set->first[c + 1], depth = 1;
     const ith_added *best = NULL;
 
     while (lo < hi) {
-        if (set->items[lo].len == depth)
-            best = &set->items[lo++];
+        if (set->items[lo].len == depth) {
+            if (counts(cutter, &set->items[lo], at))
+                best = &set->items[lo];
+            lo++;
+        }
         if (depth == len || lo == hi)
             break;
         c = (unsigned char)text[depth];
@@ -148,11 +182,8 @@ static bool stands_alone(const char *text, size_t len, size_t begin, size_t end)
 
 ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len, unsigned flags)
 {
-    return (ith_cutter){.set = set,
-                        .text = text,
-                        .len = len,
-                        .with_special = flags & ITH_TOKENIZE_SPECIAL,
-                        .content = flags & ITH_TOKENIZE_CONTENT};
+    return (ith_cutter){
+        .set = set, .text = text, .len = len, .with_special = flags & ITH_TOKENIZE_SPECIAL};
 }
 
 /* Finds the next token from `scanned` on. A token whose flags forbid the match is skipped as a
@@ -165,15 +196,14 @@ static bool find_token(ith_cutter *cutter, ith_cut *cut)
 
     while (set->n > 0 && at < cutter->len) {
         unsigned char c = (unsigned char)text[at];
-        const ith_added *item =
-            set->first[c] < set->first[c + 1] ? longest_at(set, text + at, cutter->len - at) : NULL;
+        const ith_added *item = set->first[c] < set->first[c + 1] ? longest_at(cutter, at) : NULL;
         if (item == NULL) {
             at++;
             continue;
         }
         cut->begin = at;
         at += item->len;
-        if ((item->special && !cutter->with_special) || (item->marker && cutter->content) ||
+        if ((item->special && !cutter->with_special) ||
             (item->single_word && !stands_alone(text, cutter->len, cut->begin, at)))
             continue;
         cut->item = item;

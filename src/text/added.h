@@ -3,6 +3,7 @@
 #define ITH_TEXT_ADDED_H
 
 #include "base/error.h"
+#include "text/authors.h"
 
 /* An added token. The flags mean what they mean in tokenizer.json. */
 typedef struct ith_added {
@@ -10,7 +11,6 @@ typedef struct ith_added {
     size_t len;
     int32_t id;
     bool special;
-    bool marker;      /* the chat template writes it; see ith_tokenizer_mark */
     bool single_word; /* does not match inside a word */
     bool lstrip;      /* the match includes white space before the token */
     bool rstrip;      /* the match includes white space after the token */
@@ -42,6 +42,19 @@ typedef struct ith_cut {
     size_t begin, end;
 } ith_cut;
 
+/* Which tokens a cutter finds, where a text has pieces. */
+typedef enum ith_finding { ITH_FIND_ALL, ITH_FIND_MARKERS, ITH_FIND_OTHERS } ith_finding;
+
+/* The pieces of a text whose markers count only where the template wrote them. */
+typedef struct ith_authors {
+    const ith_text_piece *pieces; /* [n] of the whole text; NULL: all markers count */
+    size_t n;
+    size_t base;         /* where the cutter's text begins in the whole one */
+    const bool *markers; /* [set->n] which items are markers */
+    ith_finding finding;
+    bool *held; /* becomes true if a marker was found that does not count */
+} ith_authors;
+
 /* Cuts one text into such ranges; see ith_cutter_next. */
 typedef struct ith_cutter {
     const ith_added_set *set;
@@ -49,13 +62,15 @@ typedef struct ith_cutter {
     size_t len;
     size_t scanned; /* searched up to here */
     size_t done;    /* returned up to here */
-    bool with_special, content;
+    bool with_special;
+    ith_authors authors;
+    size_t piece; /* the one where the search is */
     ith_cut held; /* a token that was found but follows the plain text returned first */
     bool has_held;
 } ith_cutter;
 
 /* The text must be valid UTF-8. flags are those of encoding: without ITH_TOKENIZE_SPECIAL special
- * tokens are plain text, with ITH_TOKENIZE_CONTENT markers are, too. */
+ * tokens are plain text. To limit markers to their author, set `authors`. */
 ith_cutter ith_cutter_begin(const ith_added_set *set, const char *text, size_t len, unsigned flags);
 
 /* Returns the ranges in order, without gaps and never empty; false at the end of the text. */

@@ -1,273 +1,296 @@
-/* chat.c - formats conversations as ChatML, SmolLM2, Qwen3 and Llama 3 do. */
+/* chat.c - prepares the variables of a chat template, and renders it. */
 #include "text/chat.h"
-#include "text/utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* A growing text. The first failure is remembered, so only the end needs a check. */
-typedef struct writer {
-    ith_buffer out;
-    ith_status status;
-    ith_error *err;
-} writer;
-
-static void put_bytes(writer *w, const char *text, size_t len)
+static ith_status no_memory(ith_error *err)
 {
-    if (w->status == ITH_OK)
-        w->status = ith_buffer_append(&w->out, text, len, w->err);
+    return ith_fail(err, ITH_E_MEMORY, "no memory for a conversation");
 }
 
-static void put(writer *w, const char *text)
-{
-    put_bytes(w, text, strlen(text));
-}
+/* ---- Which template ---- */
 
-typedef struct slice {
-    const char *data;
+typedef struct chosen {
+    const char *where, *source;
     size_t len;
-} slice;
+} chosen;
 
-static slice whole(const char *text)
+static ith_status choose_named(const ith_chat_files *files, const char *name, chosen *out,
+                               ith_error *err)
 {
-    return (slice){text, strlen(text)};
+    const ith_chat_template *t = ith_chat_files_find(files, name);
+
+    if (t == NULL)
+        return ith_fail(err, ITH_E_ARGUMENT, "the model has no chat template \"%.80s\"%s%.80s%s",
+                        name, files->n > 0 ? "; it has \"" : "",
+                        files->n > 0 ? files->templates[0].name : "",
+                        files->n > 1   ? "\" and others"
+                        : files->n > 0 ? "\""
+                                       : "");
+    *out = (chosen){t->where, t->source, t->len};
+    return ITH_OK;
 }
 
-static void put_slice(writer *w, slice s)
+static ith_status choose(const ith_chat_files *files, const ith_chat_params *params, chosen *out,
+                         ith_error *err)
 {
-    put_bytes(w, s.data, s.len);
-}
-
-static slice skip_newlines(slice s)
-{
-    while (s.len > 0 && s.data[0] == '\n')
-        s = (slice){s.data + 1, s.len - 1};
-    return s;
-}
-
-static slice drop_newlines(slice s)
-{
-    while (s.len > 0 && s.data[s.len - 1] == '\n')
-        s.len--;
-    return s;
-}
-
-/* What follows the last `mark` in s; all of s if there is none. */
-static slice after_last(slice s, const char *mark)
-{
-    size_t n = strlen(mark);
-
-    for (size_t at = s.len; at >= n; at--)
-        if (memcmp(s.data + at - n, mark, n) == 0)
-            return (slice){s.data + at, s.len - at};
-    return s;
-}
-
-static bool is(const char *role, const char *name)
-{
-    return strcmp(role, name) == 0;
-}
-
-static void put_turn(writer *w, const char *role, slice content)
-{
-    put(w, "<|im_start|>");
-    put(w, role);
-    put(w, "\n");
-    put_slice(w, content);
-    put(w, "<|im_end|>\n");
-}
-
-static void write_chatml(writer *w, const ith_message *messages, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        put_turn(w, messages[i].role, whole(messages[i].content));
-    put(w, "<|im_start|>assistant\n");
-}
-
-static void write_smollm2(writer *w, const ith_message *messages, size_t n)
-{
-    if (!is(messages[0].role, "system"))
-        put_turn(w, "system",
-                 whole("You are a helpful AI assistant named SmolLM, trained by Hugging Face"));
-    write_chatml(w, messages, n);
-}
-
-/* ---- Qwen3 ---- */
-
-/* The last user message that is not a wrapped tool response. Thoughts before it are dropped. */
-static size_t last_query(const ith_message *messages, size_t n)
-{
-    const char open[] = "<tool_response>", close[] = "</tool_response>";
-
-    for (size_t i = n; i-- > 0;) {
-        slice content = whole(messages[i].content);
-        bool response = strncmp(content.data, open, sizeof open - 1) == 0 &&
-                        content.len >= sizeof close - 1 &&
-                        strcmp(content.data + content.len - (sizeof close - 1), close) == 0;
-        if (is(messages[i].role, "user") && !response)
-            return i;
+    if (params->template_source != NULL) {
+        *out =
+            (chosen){"the chat template", params->template_source, strlen(params->template_source)};
+        return ITH_OK;
     }
-    return n - 1;
+    if (params->template_name != NULL)
+        return choose_named(files, params->template_name, out, err);
+    if (files->n == 0)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "the model has no chat template; give one (--chat-template FILE), or the "
+                        "prompt as it is, without a template (--raw)");
+    if (params->tools != NULL && ith_chat_files_find(files, "tool_use") != NULL)
+        return choose_named(files, "tool_use", out, err);
+    return choose_named(files, "default", out, err);
 }
 
-/* Answers before the last query lose their thoughts, later ones do not. */
-static void put_qwen3_answer(writer *w, slice content, bool after_query, bool last)
-{
-    const char *end = strstr(content.data, "</think>");
-    slice thought = {content.data, 0};
+/* ---- Messages ---- */
 
-    if (end != NULL) {
-        thought = drop_newlines((slice){content.data, (size_t)(end - content.data)});
-        thought = skip_newlines(after_last(thought, "<think>"));
-        content = skip_newlines(after_last(content, "</think>"));
+/* A copy without members that are null, and with what was thought under the two names that
+ * templates use. */
+static json_t *prepare_message(const json_t *message)
+{
+    static const char *const names[] = {"reasoning_content", "thinking", "reasoning"};
+    json_t *out = json_object(), *thought = NULL, *value;
+    const char *key;
+    int failed = out == NULL;
+
+    for (size_t i = 0; i < 3 && (thought == NULL || json_is_null(thought)); i++)
+        thought = json_object_get(message, names[i]);
+    thought = json_is_null(thought) ? NULL : thought;
+    if (thought != NULL)
+        failed |= json_object_set(out, "thinking", thought);
+    json_object_foreach ((json_t *)message, key, value)
+        if (!json_is_null(value))
+            failed |= json_object_set(out, key, value);
+    if (thought != NULL)
+        failed |= json_object_set(out, "reasoning_content", thought);
+    if (failed) {
+        json_decref(out);
+        return NULL;
     }
-    put(w, "<|im_start|>assistant\n");
-    if (after_query && (last || thought.len > 0)) {
-        put(w, "<think>\n");
-        put_slice(w, drop_newlines(thought));
-        put(w, "\n</think>\n\n");
-        content = skip_newlines(content);
+    return out;
+}
+
+static ith_status add_listed(const ith_chat_params *params, json_t *messages, ith_error *err)
+{
+    for (size_t i = 0; i < params->n_messages; i++) {
+        const ith_message *m = &params->messages[i];
+        if (m->role == NULL || m->content == NULL)
+            return ith_fail(err, ITH_E_ARGUMENT, "message %zu has no %s", i,
+                            m->role == NULL ? "role" : "content");
+        if (json_array_append_new(messages,
+                                  json_pack("{s:o, s:o}", "role", ith_json_c_string(m->role),
+                                            "content", ith_json_c_string(m->content))) != 0)
+            return no_memory(err);
     }
-    put_slice(w, content);
-    put(w, "<|im_end|>\n");
+    return ITH_OK;
 }
 
-/* Consecutive tool responses share one user turn. */
-static void put_qwen3_tool(writer *w, const ith_message *messages, size_t n, size_t i)
+/* Parses one of the caller's texts, a list of objects or an object. */
+static ith_status parse(const char *text, const char *where, bool list, json_t **out,
+                        ith_error *err)
 {
-    if (i == 0 || !is(messages[i - 1].role, "tool"))
-        put(w, "<|im_start|>user");
-    put(w, "\n<tool_response>\n");
-    put(w, messages[i].content);
-    put(w, "\n</tool_response>");
-    if (i == n - 1 || !is(messages[i + 1].role, "tool"))
-        put(w, "<|im_end|>\n");
+    const json_t *item;
+    size_t i;
+
+    ITH_TRY(ith_json_parse(text, strlen(text), where, out, err));
+    if (list ? !json_is_array(*out) : !json_is_object(*out))
+        return ith_fail(err, ITH_E_ARGUMENT, "%s: expected a JSON %s", where,
+                        list ? "list of objects" : "object");
+    json_array_foreach (*out, i, item)
+        if (!json_is_object(item))
+            return ith_fail(err, ITH_E_ARGUMENT, "%s: item %zu is not an object", where, i);
+    return ITH_OK;
 }
 
-static void write_qwen3(writer *w, const ith_message *messages, size_t n, ith_thinking thinking)
+static ith_status make_messages(const ith_chat_params *params, json_t *messages, ith_error *err)
 {
-    size_t query = last_query(messages, n);
+    json_t *given = NULL;
+    const json_t *item;
+    ith_status status = ITH_OK;
+    size_t i;
 
-    for (size_t i = 0; i < n; i++) {
-        slice content = whole(messages[i].content);
-        if (is(messages[i].role, "assistant"))
-            put_qwen3_answer(w, content, i > query, i == n - 1);
-        else if (is(messages[i].role, "tool"))
-            put_qwen3_tool(w, messages, n, i);
-        else
-            put_turn(w, messages[i].role, content);
+    if (params->messages_json != NULL)
+        ITH_CHECK(parse(params->messages_json, "messages", true, &given, err));
+    json_array_foreach (given, i, item)
+        if (json_array_append_new(messages, prepare_message(item)) != 0)
+            ITH_CHECK(no_memory(err));
+    ITH_CHECK(add_listed(params, messages, err));
+    if (json_array_size(messages) == 0)
+        status = ith_fail(err, ITH_E_ARGUMENT, "a conversation needs at least one message");
+done:
+    json_decref(given);
+    return status;
+}
+
+/* ---- Variables ---- */
+
+typedef struct variables {
+    const ith_jinja *template;
+    json_t *conversation, *own;
+} variables;
+
+static ith_status set(json_t *object, const char *name, json_t *value, ith_error *err)
+{
+    return json_object_set_new(object, name, value) == 0 ? ITH_OK : no_memory(err);
+}
+
+static ith_status set_tools(variables *v, const ith_chat_params *params, ith_error *err)
+{
+    json_t *tools = NULL;
+    ith_status status;
+
+    if (params->tools == NULL)
+        return set(v->conversation, "tools", json_null(), err);
+    status = parse(params->tools, "tools", true, &tools, err);
+    if (status != ITH_OK) {
+        json_decref(tools);
+        return status;
     }
-    put(w, "<|im_start|>assistant\n");
-    if (thinking == ITH_THINKING_OFF)
-        put(w, "<think>\n\n</think>\n\n");
+    ITH_TRY(set(v->conversation, "tools", tools, err));
+    return ith_jinja_reads(v->template, "tools")
+               ? ITH_OK
+               : ith_fail(err, ITH_E_UNSUPPORTED, "the model's chat template takes no tools");
 }
 
-/* ---- Llama 3 ---- */
-
-/* Python's str.strip() strips White_Space and the four separators U+001C to U+001F. */
-static bool is_stripped(uint32_t code)
+/* Templates name the choice differently. Those that know only `reasoning_effort` can be told not to
+ * think if they have the effort "none". */
+static ith_status set_thinking(variables *v, ith_thinking thinking, ith_error *err)
 {
-    return ith_is_white_space(code) || (code >= 0x1c && code <= 0x1f);
-}
+    static const char *const names[] = {"enable_thinking", "thinking"};
+    bool on = thinking == ITH_THINKING_ON, known = false;
 
-/* Bytes of the white space character at `text`, 0 if there is none. The text need not be UTF-8. */
-static size_t white_space_width(const char *text, size_t len)
-{
-    size_t bad, width;
-    bool open;
-
-    width = len > 0 ? ith_utf8_width(text, len, &bad, &open) : 0;
-    return width > 0 && is_stripped(ith_utf8_decode(text, NULL)) ? width : 0;
-}
-
-static slice strip(slice s)
-{
-    size_t width, back;
-
-    while ((width = white_space_width(s.data, s.len)) > 0)
-        s = (slice){s.data + width, s.len - width};
-    do {
-        for (back = 1; back < s.len && ((unsigned char)s.data[s.len - back] & 0xc0) == 0x80; back++)
-            ;
-        width = s.len > 0 ? white_space_width(s.data + s.len - back, back) : 0;
-        s.len -= width;
-    } while (width > 0);
-    return s;
-}
-
-static void write_llama3(writer *w, const ith_message *messages, size_t n)
-{
-    put(w, "<|begin_of_text|>");
-    for (size_t i = 0; i < n; i++) {
-        put(w, "<|start_header_id|>");
-        put(w, messages[i].role);
-        put(w, "<|end_header_id|>\n\n");
-        put_slice(w, strip(whole(messages[i].content)));
-        put(w, "<|eot_id|>");
+    if (thinking == ITH_THINKING_DEFAULT)
+        return ITH_OK;
+    for (size_t i = 0; i < 2; i++)
+        if (ith_jinja_reads(v->template, names[i])) {
+            known = true;
+            ITH_TRY(set(v->conversation, names[i], json_boolean(on), err));
+        }
+    if (known)
+        return ITH_OK;
+    if (ith_jinja_reads(v->template, "thinking_budget"))
+        return on ? ITH_OK : set(v->conversation, "thinking_budget", json_integer(0), err);
+    if (ith_jinja_reads(v->template, "reasoning_effort")) {
+        if (ith_jinja_quotes(v->template, "none"))
+            return set(v->conversation, "reasoning_effort", json_string(on ? "high" : "none"), err);
+        return on ? ITH_OK
+                  : ith_fail(err, ITH_E_UNSUPPORTED,
+                             "the model's chat template cannot turn thinking off, only limit it by "
+                             "its argument reasoning_effort");
     }
-    put(w, "<|start_header_id|>assistant<|end_header_id|>\n\n");
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "the model's chat template does not let the user choose whether it thinks");
 }
 
-/* ---- All kinds ---- */
-
-const char *const *ith_chat_markers(ith_chat_kind kind)
+static ith_status set_arguments(variables *v, const char *text, ith_error *err)
 {
-    static const char *const none[] = {NULL},
-                             *const chatml[] = {"<|im_start|>", "<|im_end|>", NULL},
-                             *const llama3[] = {"<|begin_of_text|>", "<|start_header_id|>",
-                                                "<|end_header_id|>", "<|eot_id|>", NULL};
+    json_t *arguments = NULL, *value;
+    ith_status status = ITH_OK;
+    const char *name;
 
-    return kind == ITH_CHAT_UNKNOWN ? none : kind == ITH_CHAT_LLAMA3 ? llama3 : chatml;
+    if (text == NULL)
+        return ITH_OK;
+    ITH_CHECK(parse(text, "template arguments", false, &arguments, err));
+    json_object_foreach (arguments, name, value) {
+        if (strcmp(name, "messages") == 0 || strcmp(name, "tools") == 0)
+            ITH_CHECK(ith_fail(err, ITH_E_ARGUMENT, "%s cannot be an argument of the chat template",
+                               name));
+        if (!ith_jinja_reads(v->template, name))
+            ITH_CHECK(ith_fail(err, ITH_E_ARGUMENT,
+                               "the model's chat template has no argument \"%.80s\"", name));
+        ITH_CHECK(set(v->conversation, name, json_incref(value), err));
+    }
+done:
+    json_decref(arguments);
+    return status;
 }
 
-static ith_status check_messages(ith_chat_kind kind, const ith_message *messages, size_t n,
+static ith_status fill(variables *v, const ith_chat_files *files, const ith_chat_params *params,
+                       ith_error *err)
+{
+    json_t *messages;
+
+    v->conversation = json_object();
+    v->own = json_object();
+    if (v->conversation == NULL || v->own == NULL ||
+        (files->tokens != NULL && json_object_update(v->own, files->tokens) != 0))
+        return no_memory(err);
+    ITH_TRY(set(v->own, "add_generation_prompt", json_boolean(!params->no_generation_prompt), err));
+    messages = json_array();
+    ITH_TRY(set(v->conversation, "messages", messages, err));
+    ITH_TRY(make_messages(params, messages, err));
+    ITH_TRY(set_tools(v, params, err));
+    ITH_TRY(set(v->conversation, "documents", json_null(), err));
+    ITH_TRY(set_thinking(v, params->thinking, err));
+    return set_arguments(v, params->arguments, err);
+}
+
+/* A long conversation may take longer and more memory than a short one. */
+static ith_jinja_limits limits_for(const ith_chat_params *params)
+{
+    ith_jinja_limits limits = {0};
+    size_t bytes = params->messages_json != NULL ? strlen(params->messages_json) : 0;
+
+    bytes += params->tools != NULL ? strlen(params->tools) : 0;
+    bytes += params->arguments != NULL ? strlen(params->arguments) : 0;
+    for (size_t i = 0; i < params->n_messages; i++)
+        bytes += strlen(params->messages[i].content);
+    limits.more_steps = bytes;
+    limits.more_bytes = 32 * bytes;
+    return limits;
+}
+
+ith_status ith_chat_write(const ith_chat_files *files, const ith_chat_params *params,
+                          ith_chat_text *out, ith_error *err)
+{
+    ith_jinja *template = NULL;
+    ith_jinja_limits limits;
+    variables v = {0};
+    chosen source = {0};
+    ith_status status;
+
+    *out = (ith_chat_text){0};
+    ITH_TRY(choose(files, params, &source, err));
+    ITH_TRY(ith_jinja_parse(source.source, source.len, source.where, &template, err));
+    v.template = template;
+    ITH_CHECK(fill(&v, files, params, err));
+    limits = limits_for(params);
+    ITH_CHECK(ith_jinja_render(
+        template,
+        &(ith_jinja_input){.conversation = v.conversation, .own = v.own, .own_roles = true},
+        &limits, &out->rendered, err));
+    out->source = source.source;
+    out->source_len = source.len;
+done:
+    json_decref(v.conversation);
+    json_decref(v.own);
+    ith_jinja_free(template);
+    return status;
+}
+
+/* ---- Where an answer ends ---- */
+
+ith_status ith_chat_write_answer(const ith_chat_files *files, ith_chat_text *out, size_t *end,
                                  ith_error *err)
 {
-    if (n == 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "a conversation needs at least one message");
-    for (size_t i = 0; i < n; i++) {
-        const char *role = messages[i].role, *content = messages[i].content;
-        if (role == NULL || content == NULL)
-            return ith_fail(err, ITH_E_ARGUMENT, "message %zu has no %s", i,
-                            role == NULL ? "role" : "content");
-        if (!is(role, "system") && !is(role, "user") && !is(role, "assistant") &&
-            !(kind == ITH_CHAT_QWEN3 && is(role, "tool")))
-            return ith_fail(
-                err, ITH_E_ARGUMENT,
-                "message %zu has the role \"%.40s\"; expected system, user or assistant", i, role);
-    }
-    return ITH_OK;
-}
+    static const char answer[] = "An answer."; /* no template writes it */
+    const ith_message messages[] = {{"user", "A question?"}, {"assistant", answer}};
+    const ith_chat_params params = {
+        .messages = messages, .n_messages = 2, .no_generation_prompt = true};
+    size_t len = sizeof answer - 1;
 
-ith_status ith_chat_format(ith_chat_kind kind, const ith_message *messages, size_t n,
-                           ith_thinking thinking, char **text, ith_error *err)
-{
-    writer w = {.err = err};
-
-    *text = NULL;
-    ITH_TRY(check_messages(kind, messages, n, err));
-    switch (kind) {
-    case ITH_CHAT_CHATML:
-        write_chatml(&w, messages, n);
-        break;
-    case ITH_CHAT_SMOLLM2:
-        write_smollm2(&w, messages, n);
-        break;
-    case ITH_CHAT_QWEN3:
-        write_qwen3(&w, messages, n, thinking);
-        break;
-    case ITH_CHAT_LLAMA3:
-        write_llama3(&w, messages, n);
-        break;
-    default:
-        return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "Ithaca does not support this model's chat template (only those of Qwen3, "
-                        "SmolLM2, Llama 3 and ChatML); give the prompt without a template");
-    }
-    put_bytes(&w, "", 1);
-    if (w.status != ITH_OK) {
-        ith_buffer_free(&w.out);
-        return w.status;
-    }
-    *text = w.out.data;
-    return ITH_OK;
+    ITH_TRY(ith_chat_write(files, &params, out, err));
+    for (*end = out->rendered.len; *end >= len; (*end)--)
+        if (memcmp(out->rendered.text + *end - len, answer, len) == 0)
+            return ITH_OK;
+    return ith_fail(err, ITH_E_UNSUPPORTED, "the chat template does not show an answer");
 }

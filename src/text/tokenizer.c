@@ -45,7 +45,9 @@ typedef struct encoding {
     ith_splitter splitter;
     cached_word *cache; /* [CACHE_WORDS] */
     unsigned flags;
-    bool probe, found; /* only look for special tokens and markers, and stop at the first */
+    const ith_written *written;             /* NULL: no authors */
+    bool *raw_markers, *normalized_markers; /* of the two sets; of `written` only */
+    bool *held;
 } encoding;
 
 /* False: a byte of the character is no token. */
@@ -137,12 +139,21 @@ static ith_status append_id(encoding *e, int32_t id, ith_error *err)
     return ITH_OK;
 }
 
-static ith_status take_added(encoding *e, const ith_added *item, ith_error *err)
+/* A cutter of e->written from byte `base` on. */
+static ith_cutter begin_cutter(encoding *e, const ith_added_set *set, const char *text, size_t len,
+                               size_t base, ith_finding finding)
 {
-    if (!e->probe)
-        return append_id(e, item->id, err);
-    e->found = e->found || item->special || item->marker;
-    return ITH_OK;
+    ith_cutter cutter = ith_cutter_begin(set, text, len, e->flags);
+
+    if (e->written != NULL)
+        cutter.authors =
+            (ith_authors){.pieces = e->written->pieces,
+                          .n = e->written->n_pieces,
+                          .base = base,
+                          .markers = set == &e->tok->raw ? e->raw_markers : e->normalized_markers,
+                          .finding = finding,
+                          .held = e->held};
+    return cutter;
 }
 
 /* The text between two added tokens that match before normalization. at_start: it begins the whole
@@ -156,12 +167,12 @@ static ith_status encode_between(encoding *e, const char *text, size_t len, bool
     ith_cut cut;
 
     ITH_TRY(ith_normalizing_run(&e->normalizing, text, len, &e->work, err));
-    cutter =
-        ith_cutter_begin(&tok->normalized, e->work.data + begin, e->work.len - begin, e->flags);
-    while (!e->found && ith_cutter_next(&cutter, &cut)) {
+    cutter = begin_cutter(e, &tok->normalized, e->work.data + begin, e->work.len - begin, 0,
+                          ITH_FIND_OTHERS);
+    while (ith_cutter_next(&cutter, &cut)) {
         if (cut.item != NULL)
-            ITH_TRY(take_added(e, cut.item, err));
-        else if (!e->probe)
+            ITH_TRY(append_id(e, cut.item->id, err));
+        else
             ITH_TRY(ith_splitter_run(&e->splitter, begin + cut.begin, begin + cut.end,
                                      at_start && cut.begin == 0, err));
         cutter.text = e->work.data + begin; /* the buffer may have moved */
@@ -169,16 +180,37 @@ static ith_status encode_between(encoding *e, const char *text, size_t len, bool
     return ITH_OK;
 }
 
-static ith_status encode_text(encoding *e, const char *text, size_t len, ith_error *err)
+/* Markers that would match after normalization match before it where authors count, because what
+ * is normalized has no authors. */
+static ith_status encode_unnormalized(encoding *e, const char *text, size_t len, size_t base,
+                                      ith_error *err)
 {
-    ith_cutter cutter = ith_cutter_begin(&e->tok->raw, text, len, e->flags);
+    ith_cutter cutter;
     ith_cut cut;
 
-    while (!e->found && ith_cutter_next(&cutter, &cut)) {
+    if (e->written == NULL)
+        return encode_between(e, text, len, base == 0, err);
+    cutter = begin_cutter(e, &e->tok->normalized, text, len, base, ITH_FIND_MARKERS);
+    while (ith_cutter_next(&cutter, &cut)) {
         if (cut.item != NULL)
-            ITH_TRY(take_added(e, cut.item, err));
+            ITH_TRY(append_id(e, cut.item->id, err));
         else
-            ITH_TRY(encode_between(e, text + cut.begin, cut.end - cut.begin, cut.begin == 0, err));
+            ITH_TRY(encode_between(e, text + cut.begin, cut.end - cut.begin, base + cut.begin == 0,
+                                   err));
+    }
+    return ITH_OK;
+}
+
+static ith_status encode_text(encoding *e, const char *text, size_t len, ith_error *err)
+{
+    ith_cutter cutter = begin_cutter(e, &e->tok->raw, text, len, 0, ITH_FIND_ALL);
+    ith_cut cut;
+
+    while (ith_cutter_next(&cutter, &cut)) {
+        if (cut.item != NULL)
+            ITH_TRY(append_id(e, cut.item->id, err));
+        else
+            ITH_TRY(encode_unnormalized(e, text + cut.begin, cut.end - cut.begin, cut.begin, err));
     }
     return ITH_OK;
 }
@@ -205,6 +237,8 @@ static void end_encoding(encoding *e)
     ith_buffer_free(&e->work);
     free(e->ids.data);
     free(e->cache);
+    free(e->raw_markers);
+    free(e->normalized_markers);
 }
 
 static ith_status check_length(size_t len, ith_error *err)
@@ -273,36 +307,74 @@ done:
     return status;
 }
 
-ith_status ith_tokenizer_holds_markers(const ith_tokenizer *tok, const char *text, size_t len,
-                                       bool *holds, ith_error *err)
+/* ---- What a chat template wrote ---- */
+
+/* <|im_end|>, or DeepSeek's with full-width bars */
+static bool looks_like_marker(const ith_added *item)
 {
-    encoding e = {.tok = tok,
-                  .flags = ITH_TOKENIZE_SPECIAL,
-                  .probe = true,
-                  .normalizing = {.normalizer = &tok->normalizer}};
+    static const char *const ends[][2] = {{"<|", "|>"}, {"<\xef\xbd\x9c", "\xef\xbd\x9c>"}};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(ends[i][0]);
+        if (item->len > 2 * n && memcmp(item->text, ends[i][0], n) == 0 &&
+            memcmp(item->text + item->len - n, ends[i][1], n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Line ends, blanks and words occur in templates as ordinary text. */
+static bool has_punctuation(const ith_added *item)
+{
+    size_t width;
+
+    for (size_t at = 0; at < item->len; at += width) {
+        uint32_t code = ith_utf8_decode(item->text + at, &width);
+        if (!ith_is_white_space(code) && !ith_is_word_char(code) && code != 0x2581) /* ▁ */
+            return true;
+    }
+    return false;
+}
+
+static ith_status find_markers(const ith_added_set *set, const ith_written *written, bool **out,
+                               ith_error *err)
+{
+    *out = calloc(set->n + 1, sizeof **out);
+    if (*out == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the markers of a chat template");
+    for (size_t i = 0; i < set->n; i++) {
+        const ith_added *item = &set->items[i];
+        (*out)[i] = item->special || looks_like_marker(item) ||
+                    (memmem(written->source, written->source_len, item->text, item->len) != NULL &&
+                     has_punctuation(item));
+    }
+    return ITH_OK;
+}
+
+ith_status ith_tokenizer_encode_written(const ith_tokenizer *tok, const ith_written *written,
+                                        int32_t **ids, size_t *n_ids, bool *held, ith_error *err)
+{
     ith_status status;
+    encoding e;
 
-    *holds = false;
-    ITH_TRY(check_length(len, err));
-    status = encode_all(&e, text, len, err);
-    *holds = e.found;
-    ith_normalizing_end(&e.normalizing);
-    ith_buffer_free(&e.repaired);
-    ith_buffer_free(&e.work);
+    *ids = NULL;
+    *n_ids = 0;
+    *held = false;
+    ITH_TRY(check_length(written->len, err));
+    if (ith_utf8_valid_prefix(written->text, written->len) != written->len)
+        return ith_fail(err, ITH_E_ARGUMENT, "the text is not UTF-8");
+    ITH_CHECK(begin_encoding(&e, tok, ITH_TOKENIZE_SPECIAL, err));
+    e.written = written;
+    e.held = held;
+    ITH_CHECK(find_markers(&tok->raw, written, &e.raw_markers, err));
+    ITH_CHECK(find_markers(&tok->normalized, written, &e.normalized_markers, err));
+    ITH_CHECK(encode_text(&e, written->text, written->len, err));
+    *ids = e.ids.data;
+    *n_ids = e.ids.n;
+    e.ids.data = NULL;
+done:
+    end_encoding(&e);
     return status;
-}
-
-static void mark(ith_added_set *set, const char *source, size_t len)
-{
-    for (size_t i = 0; i < set->n; i++)
-        if (memmem(source, len, set->items[i].text, set->items[i].len) != NULL)
-            set->items[i].marker = true;
-}
-
-void ith_tokenizer_mark(ith_tokenizer *tok, const char *source, size_t len)
-{
-    mark(&tok->raw, source, len);
-    mark(&tok->normalized, source, len);
 }
 
 /* ---- Decoding ---- */

@@ -12,7 +12,8 @@
  *   2. Added tokens are found in the text: the leftmost first, and the longest of those that begin
  *      at the same byte. Special ones ("<|im_end|>") are found only with ITH_TOKENIZE_SPECIAL, so
  *      that user text cannot forge a marker. Others (Qwen3's "<think>", "<tool_call>") are always
- *      found, as in Hugging Face. The flags lstrip, rstrip, single_word and normalized apply.
+ *      found, as in Hugging Face, but see ith_tokenizer_encode_written. The flags lstrip, rstrip,
+ *      single_word and normalized apply.
  *   3. The text between them is normalized and cut into words by the model's pre-tokenizer. The
  *      bytes of each word, or its characters, are merged by rank (byte-pair encoding: Sennrich et
  *      al. 2016, arXiv:1508.07909; on bytes: Radford et al. 2019, GPT-2; by score: Kudo and
@@ -30,6 +31,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "text/authors.h"
 
 typedef struct ith_tokenizer ith_tokenizer;
 
@@ -109,6 +111,24 @@ void ith_tokenizer_free(ith_tokenizer *tok); /* accepts NULL */
 ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size_t len,
                                 unsigned flags, int32_t **ids, size_t *n_ids, ith_error *err);
 
+/* A text that was written by a chat template and its users. */
+typedef struct ith_written {
+    const char *text; /* UTF-8 */
+    size_t len;
+    const ith_text_piece *pieces; /* [n_pieces] of the text */
+    size_t n_pieces;
+    const char *source; /* the template */
+    size_t source_len;
+} ith_written;
+
+/* Encodes it with ITH_TOKENIZE_SPECIAL, but markers are tokens only where all of their bytes are
+ * the template's; elsewhere they are plain text, and *held becomes true. Markers are the special
+ * tokens, and those of the other added tokens that occur in the template's source and hold a mark
+ * of punctuation, or that look like <|this|>. For a text whose users write no markers the ids are
+ * those of the text as a whole. As ith_tokenizer_encode otherwise. */
+ith_status ith_tokenizer_encode_written(const ith_tokenizer *tok, const ith_written *written,
+                                        int32_t **ids, size_t *n_ids, bool *held, ith_error *err);
+
 /* *text is malloc'd, with a NUL after its *len bytes; the caller frees it. Special tokens appear as
  * their text. ITH_E_ARGUMENT: an id is not in the vocabulary. */
 ith_status ith_tokenizer_decode(const ith_tokenizer *tok, const int32_t *ids, size_t n, char **text,
@@ -142,15 +162,6 @@ const char *ith_tokenizer_token(const ith_tokenizer *tok, int32_t id, size_t *le
 /* The id of the token with exactly these bytes ("<|im_end|>"), an added token if there is one; -1:
  * none. In a vocabulary that is not byte-level, of the token that is spelled so. */
 int32_t ith_tokenizer_find(const ith_tokenizer *tok, const char *text, size_t len);
-
-/* Makes every added token whose text occurs in `source`, a chat template, a marker: it is plain
- * text to ITH_TOKENIZE_CONTENT. Call it before the tokenizer is used. */
-void ith_tokenizer_mark(ith_tokenizer *tok, const char *source, size_t len);
-
-/* Does the text hold special tokens or markers, which ITH_TOKENIZE_CONTENT reads as text and
- * ITH_TOKENIZE_SPECIAL as tokens? Far faster than encoding. Errors as ith_tokenizer_encode. */
-ith_status ith_tokenizer_holds_markers(const ith_tokenizer *tok, const char *text, size_t len,
-                                       bool *holds, ith_error *err);
 
 /* What is unusual in the files and was not refused: lines, "" if there are none. */
 const char *ith_tokenizer_notes(const ith_tokenizer *tok);

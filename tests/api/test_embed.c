@@ -92,17 +92,12 @@ static int close_engine(void **state)
 static int32_t *prompt_ids(const fixture *f, size_t *n)
 {
     const ith_message turn = {"user", haystack};
+    const ith_chat_params chat = {.messages = &turn, .n_messages = 1};
     int32_t *ids;
-    char *text;
     ith_error err;
 
-    assert_int_equal(
-        ith_chat_render(ith_engine_vocab(f->engine), &turn, 1, ITH_THINKING_DEFAULT, &text, &err),
-        ITH_OK);
-    assert_int_equal(ith_vocab_tokenize(ith_engine_vocab(f->engine), text, strlen(text),
-                                        ITH_TOKENIZE_SPECIAL, &ids, n, &err),
+    assert_int_equal(ith_chat_tokenize(ith_engine_vocab(f->engine), &chat, &ids, n, NULL, &err),
                      ITH_OK);
-    free(text);
     return ids;
 }
 
@@ -366,6 +361,7 @@ static void has_one_version(void **state)
 static void text_needs_a_tokenizer(void **state)
 {
     const ith_message turn = {"user", "hello"};
+    const ith_chat_params chat = {.messages = &turn, .n_messages = 1};
     ith_stream *stream;
     int32_t *ids;
     char *text;
@@ -377,8 +373,7 @@ static void text_needs_a_tokenizer(void **state)
     assert_null(ids);
     assert_int_equal(ith_vocab_detokenize(NULL, NULL, 0, &text, &n, &err), ITH_E_ARGUMENT);
     assert_null(text);
-    assert_int_equal(ith_chat_render(NULL, &turn, 1, ITH_THINKING_DEFAULT, &text, &err),
-                     ITH_E_ARGUMENT);
+    assert_int_equal(ith_chat_render(NULL, &chat, &text, &err), ITH_E_ARGUMENT);
     assert_null(text);
     assert_int_equal(ith_stream_open(NULL, &stream, &err), ITH_E_ARGUMENT);
     assert_null(stream);

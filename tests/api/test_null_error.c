@@ -53,10 +53,9 @@ static int close_all(void **state)
 static void engines_and_texts(void **state)
 {
     ith_engine_params params = ith_engine_params_default();
-    const ith_message turn = {"nobody", ""};
+    const ith_chat_params chat = {.messages_json = "[{}, 1]"};
     ith_engine *other;
     ith_vocab *vocab;
-    bool holds;
     ith_stream *stream;
     int32_t *out, bad = -1;
     size_t n;
@@ -68,13 +67,11 @@ static void engines_and_texts(void **state)
     assert_int_equal(ith_engine_open(world, &params, &other, NULL), ITH_E_IO);
     assert_int_equal(ith_vocab_open(MISSING, &vocab, NULL), ITH_E_IO);
     assert_int_equal(ith_vocab_tokenize(NULL, "x", 1, 0, &out, &n, NULL), ITH_E_ARGUMENT);
-    assert_int_equal(ith_vocab_holds_markers(NULL, "x", 1, &holds, NULL), ITH_E_ARGUMENT);
+    assert_int_equal(ith_chat_tokenize(NULL, &chat, &out, &n, NULL, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_vocab_detokenize(NULL, ids, 1, &text, &n, NULL), ITH_E_ARGUMENT);
     assert_int_not_equal(ith_vocab_detokenize(ith_engine_vocab(engine), &bad, 1, &text, &n, NULL),
                          ITH_OK);
-    assert_int_equal(
-        ith_chat_render(ith_engine_vocab(engine), &turn, 1, ITH_THINKING_DEFAULT, &text, NULL),
-        ITH_E_ARGUMENT);
+    assert_int_equal(ith_chat_render(ith_engine_vocab(engine), &chat, &text, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_stream_open(NULL, &stream, NULL), ITH_E_ARGUMENT);
 }
 

@@ -68,7 +68,7 @@ complete_bash() { # WORDS...: what may stand in place of the last
 }
 same "bash: commands" "cache calibrate" "$(complete_bash ithaca ca)"
 same "bash: a second word" "kernels model roofline" "$(complete_bash ithaca bench "")"
-same "bash: options" "--max-tokens --mem --mesh --min-p --model" "$(complete_bash ithaca run --m)"
+same "bash: options" "--max-tokens --mem --mesh --messages --min-p --model" "$(complete_bash ithaca run --m)"
 same "bash: options of two words" "--repetitions" "$(complete_bash ithaca bench model --rep)"
 same "bash: values" "bf16 f32 q8" "$(complete_bash ithaca score -m x --kv "")"
 same "bash: values of an old name" "replicated" "$(complete_bash ithaca run --placement r)"

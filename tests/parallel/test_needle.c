@@ -83,9 +83,9 @@ static prompt make_prompt(const ith_engine *engine, int64_t tokens, double depth
     json_t *root = haystack(&p, tokens, depth, seed);
     const ith_message turn = {"user", json_string_value(json_object_get(root, "text"))};
     snprintf(p.answer, sizeof p.answer, "%s", json_string_value(json_object_get(root, "answer")));
-    if (ith_chat_render(ith_engine_vocab(engine), &turn, 1, ITH_THINKING_DEFAULT, &text, &err) ||
-        ith_vocab_tokenize(ith_engine_vocab(engine), text, strlen(text), ITH_TOKENIZE_SPECIAL,
-                           &p.ids, &p.n, &err))
+    const ith_chat_params chat = {.messages = &turn, .n_messages = 1};
+    if (ith_chat_render(ith_engine_vocab(engine), &chat, &text, &err) ||
+        ith_chat_tokenize(ith_engine_vocab(engine), &chat, &p.ids, &p.n, NULL, &err))
         fail(p.name, err.text);
     ith_sha256_hex(text, strlen(text), p.sha256);
     free(text);

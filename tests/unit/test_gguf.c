@@ -106,7 +106,8 @@ static void the_vocabulary_is_read(void **state)
     assert_int_equal(v->bos, 1);
     assert_int_equal(v->eos, 2);
     assert_false(v->add_bos);
-    assert_null(v->chat_template.data);
+    assert_int_equal(v->n_templates, 0);
+    assert_int_equal(v->pad, -1);
     memory_source_close(&m);
     free(b.data);
 }
@@ -116,11 +117,15 @@ static void optional_keys_count(void **state)
     gguf_writer w = gguf_small_pairs();
     memory_source m;
     const ith_hparams *hp;
+    const ith_gguf_vocab *v;
     uint64_t wide = 64;
     (void)state;
     gguf_pair(&w, "llama.attention.key_length", ITH_GGUF_U64, &wide, sizeof wide);
     gguf_u32(&w, "llama.rope.dimension_count", 64);
     gguf_text(&w, "tokenizer.chat_template", "{{ messages }}");
+    gguf_text(&w, "tokenizer.chat_template.tool_use", "{{ tools }}");
+    gguf_text(&w, "tokenizer.chat_templates", "not one");
+    gguf_u32(&w, "tokenizer.ggml.padding_token_id", 3);
     gguf_bool(&w, "tokenizer.ggml.add_bos_token", 1);
     gguf_u32(&w, "tokenizer.ggml.eot_token_id", 4);
     gguf_f32(&w, "general.sampling.temp", 0.5f);
@@ -136,7 +141,13 @@ static void optional_keys_count(void **state)
     assert_int_equal(hp->eos[1], 4);
     assert_true(hp->has_sampling && hp->temperature == 0.5 && hp->top_k == 20);
     assert_true(ith_source_gguf_vocab(&m.source)->add_bos);
-    assert_true(ith_bytes_equal(ith_source_gguf_vocab(&m.source)->chat_template, "{{ messages }}"));
+    v = ith_source_gguf_vocab(&m.source);
+    assert_int_equal(v->pad, 3);
+    assert_int_equal(v->n_templates, 2);
+    assert_true(ith_bytes_equal(v->templates[0].name, "default"));
+    assert_true(ith_bytes_equal(v->templates[0].source, "{{ messages }}"));
+    assert_true(ith_bytes_equal(v->templates[1].name, "tool_use"));
+    assert_true(ith_bytes_equal(v->templates[1].source, "{{ tools }}"));
     assert_non_null(ith_source_find(&m.source, "rope_freqs.weight"));
     memory_source_close(&m);
 }

@@ -181,7 +181,7 @@ static void test_errors(void **state)
         ITH_E_FORMAT, "too many steps");
     expect_error("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", ITH_E_FORMAT, "deep");
     expect_error("{{ 'x' * 9000000000 }}", ITH_E_FORMAT, "too many steps");
-    expect_error("{{ ('x' * 10000000) * 1000 }}", ITH_E_MEMORY, "memory");
+    expect_error("{{ ('x' * 10000000) * 1000 }}", ITH_E_FORMAT, "too many steps");
     expect_error("{% set n = namespace(a=1) %}{% set n.a = n %}{{ n }}", ITH_E_FORMAT, "deep");
     memset(deep, '(', sizeof deep - 1);
     memcpy(deep, "{{ ", 3);
@@ -194,12 +194,70 @@ static void test_errors(void **state)
     expect_error(deep, ITH_E_FORMAT, "deep");
 }
 
+/* Each would take minutes or years if what it repeats were not counted. */
+static void test_hostile(void **state)
+{
+#define MANY "{% for i in range(99999) %}{% for j in range(99999) %}"
+#define END  "{% endfor %}{% endfor %}"
+    static const char *const sources[] = {
+        MANY "{% set x = (0.1 * i)|string %}" END,
+        MANY "{% set x = strftime_now('%c%c%c%c') %}" END,
+        MANY "{% set x = 1e300|round(15) %}" END,
+        MANY "{% set x = '%.60f' % i %}" END,
+        "{% set s = '<' * 99999 %}" MANY "{% set x = s|e %}" END,
+        "{% set s = 'a ' * 99999 %}" MANY "{% set x = s|wordcount %}" END,
+        "{% set s = 'a' * 99999 %}{% set t = 'b' * 9999 ~ 'a' %}" MANY "{{ s.strip(t) }}" END,
+        "{% set s = 'a' * 999999 %}{% set t = 'a' * 99999 ~ 'b' %}" MANY "{{ s.rfind(t) }}" END,
+        "{% set s = '\u00e9' * 99999 %}" MANY "{% set x = s is lower %}" END,
+        "{% set s = '\u00e9' * 99999 %}" MANY "{% set x = s.isalpha() %}" END,
+        "{% set l = ['a\\n' * 999] * 999 %}" MANY "{% set x = l|string %}" END,
+        "{% set s = 'b' * 9999 %}{% set l = [s ~ 'a', s ~ 'b', s] * 999 %}" MANY
+        "{% set x = l|sort %}" END,
+        "{% set n = namespace(t=(1,)) %}{% for i in range(60) %}{% set n.t = (n.t, n.t) %}"
+        "{% endfor %}{{ {n.t: 1} }}",
+        "{% set n = namespace(t=[1]) %}{% for i in range(60) %}{% set n.t = [n.t, n.t] %}"
+        "{% endfor %}{% set m = namespace(t=[1]) %}{% for i in range(60) %}"
+        "{% set m.t = [m.t, m.t] %}{% endfor %}{{ n.t < m.t }}",
+        "{% macro m(n) %}{% if n > 0 %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}"
+        "{{ m(99) }}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        expect_error(sources[i], ITH_E_FORMAT, "too many steps");
+    expect_error("{% set n = namespace(t=(1,)) %}{% for i in range(9999) %}{% set n.t = (n.t,) %}"
+                 "{% endfor %}{{ {n.t: 1} }}",
+                 ITH_E_FORMAT, "deep");
+}
+
+/* What depends on Python's memory, or is found wrong only when it is reached. */
+static void test_refused(void **state)
+{
+    (void)state;
+    expect_error("{{ x is sameas '\\n\\x01' }}", ITH_E_UNSUPPORTED, "sameas");
+    expect_error("{{ 1.5 is sameas 1.5 }}", ITH_E_UNSUPPORTED, "sameas");
+    expect_error("{{ 257 is sameas 257 }}", ITH_E_UNSUPPORTED, "sameas");
+    expect_error("{% for i in [] %}{{ x|nosuch }}{% endfor %}", ITH_E_UNSUPPORTED, "\"nosuch\"");
+    expect_error("{% for i in [] %}{% if x is nosuch %}{% endif %}{{ x is nosuch }}{% endfor %}",
+                 ITH_E_UNSUPPORTED, "no test \"nosuch\"");
+    expect_error("{% if false %}{% for i in [] %}{{ x|nosuch }}{% endfor %}{% endif %}",
+                 ITH_E_UNSUPPORTED, "\"nosuch\"");
+    expect_error("{% if true %}{{ x|nosuch }}{% endif %}", ITH_E_UNSUPPORTED, "\"nosuch\"");
+    expect_mask("{% if false %}{{ x|nosuch }}{% endif %}{{ 1 if true else x|nosuch }}", "1", ".");
+    expect_mask("{{ 256 is sameas 256 }}{{ none is sameas none }}{{ x is sameas x }}",
+                "TrueTrueTrue", "............");
+    expect_error("{{ [{'a': 1}, {}]|groupby('a') }}", ITH_E_ARGUMENT, "attribute");
+    expect_error("{{ [{'a': none}, {'a': none}]|groupby('a') }}", ITH_E_ARGUMENT, "no order");
+    expect_mask("{{ [{'a': 'B'}, {}]|groupby('a', default='c')|map('first')|list }}", "['B', 'c']",
+                "..........");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_origin),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_golden),  cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_errors),  cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,7 @@ static ith_jval subscript(ith_jrun *run, ith_jval owner, ith_jval key)
     size_t begin;
 
     if (owner.kind == ITH_J_DICT) {
-        value = ith_jhashable(key) ? ith_jdict_get(run, owner.as.dict, key) : NULL;
+        value = ith_jhashable(run, key) ? ith_jdict_get(run, owner.as.dict, key) : NULL;
         return value != NULL ? *value : (ith_jval){0};
     }
     if (!ith_jis_integral(key) || (owner.kind != ITH_J_STRING && owner.kind != ITH_J_LIST &&

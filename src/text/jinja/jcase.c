@@ -46,7 +46,7 @@ ith_jstr *ith_jstr_case(ith_jrun *run, const ith_jstr *s, ith_jcase to)
     bool inside = false; /* of a word */
     size_t width;
 
-    ith_jrun_step(run, s->len / 8);
+    ith_jrun_step(run, s->len / 2);
     for (size_t at = 0; at < s->len; at += width) {
         uint32_t code = ith_jstr_code(s, at, &width);
         bool cased = is_upper(code) || is_lower(code);
@@ -62,11 +62,12 @@ ith_jstr *ith_jstr_case(ith_jrun *run, const ith_jstr *s, ith_jcase to)
     return ith_jbuild_end(&build);
 }
 
-bool ith_jstr_is_case(const ith_jstr *s, bool upper)
+bool ith_jstr_is_case(ith_jrun *run, const ith_jstr *s, bool upper)
 {
     bool any = false;
     size_t width;
 
+    ith_jrun_step(run, s->len / 2);
     for (size_t at = 0; at < s->len; at += width) {
         uint32_t code = ith_jstr_code(s, at, &width);
         if (upper ? is_lower(code) : is_upper(code))

@@ -16,7 +16,7 @@ typedef enum ith_jcase {
  * on its place (final sigma) or maps to several otherwise is an error that names it. */
 ith_jstr *ith_jstr_case(ith_jrun *run, const ith_jstr *s, ith_jcase to);
 /* Is there a letter with case, and none of the other case? */
-bool ith_jstr_is_case(const ith_jstr *s, bool upper);
+bool ith_jstr_is_case(ith_jrun *run, const ith_jstr *s, bool upper);
 
 /* In jmethods.c. chars NULL: white space. */
 ith_jstr *ith_jstr_strip(ith_jrun *run, ith_jstr *s, const ith_jstr *chars, bool left, bool right);

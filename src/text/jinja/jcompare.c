@@ -204,26 +204,6 @@ int ith_jcompare(ith_jrun *run, ith_jval a, ith_jval b)
                   ith_jkind_name(b));
 }
 
-static ith_jorigin origin_of_list(const ith_jlist *list)
-{
-    ith_jorigin origin = list->origin;
-
-    for (size_t i = 0; i < list->n && origin == ITH_JTEMPLATE; i++)
-        origin = ith_jorigin_of(list->items[i]);
-    return origin;
-}
-
-ith_jorigin ith_jorigin_of(ith_jval v)
-{
-    if (v.kind == ITH_J_STRING)
-        return ith_jstr_origin(v.as.str, 0, v.as.str->len);
-    if (ith_jis_list(v))
-        return origin_of_list(v.as.list);
-    if (v.kind == ITH_J_DICT)
-        return v.as.dict->origin;
-    return v.origin;
-}
-
 static ith_jlist *characters(ith_jrun *run, const ith_jstr *s)
 {
     ith_jlist *list = ith_jlist_new(run, s->len, ITH_JTEMPLATE);

@@ -68,6 +68,7 @@ static ith_jval eval_name(ith_jrun *run, const ith_jstr *name)
 
 static void add_named(ith_jrun *run, ith_jargs *args, size_t *cap, ith_jnamed named)
 {
+    ith_jrun_step(run, 1 + args->n_named / 4);
     for (size_t i = 0; i < args->n_named; i++)
         if (ith_jstr_equal(args->named[i].name, named.name))
             ith_jrun_fail(run, ITH_E_ARGUMENT, "an argument is given twice");

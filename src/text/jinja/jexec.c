@@ -2,6 +2,7 @@
 #include "text/jinja/jaccess.h"
 #include "text/jinja/jeval.h"
 #include "text/jinja/jloop.h"
+#include "text/jinja/jnames.h"
 #include "text/jinja/jprint.h"
 
 #include <string.h>
@@ -133,32 +134,6 @@ static ith_jval make_macro(ith_jrun *run, const ith_jnode *node)
     return (ith_jval){.kind = ITH_J_MACRO, .as.macro = macro};
 }
 
-static bool body_mentions(const ith_jbody *body, const char *name);
-
-/* Does a node read `name`? */
-static bool mentions(const ith_jnode *node, const char *name)
-{
-    if (node == NULL)
-        return false;
-    if (node->kind == ITH_JN_NAME && ith_jstr_is(node->name, name))
-        return true;
-    if (mentions(node->a, name) || mentions(node->b, name) || mentions(node->c, name))
-        return true;
-    for (size_t i = 0; i < node->n_args; i++)
-        if (mentions(node->args[i].value, name))
-            return true;
-    return body_mentions(&node->items, name) || body_mentions(&node->body, name) ||
-           body_mentions(&node->otherwise, name);
-}
-
-static bool body_mentions(const ith_jbody *body, const char *name)
-{
-    for (size_t i = 0; i < body->n; i++)
-        if (mentions(body->nodes[i], name))
-            return true;
-    return false;
-}
-
 /* The argument of this name, which is marked as taken. NULL: it is not given. */
 static ith_jnamed *take_named(const ith_jargs *args, bool *taken, const ith_jstr *name)
 {
@@ -176,13 +151,13 @@ static void bind_rest(ith_jrun *run, const ith_jnode *node, const ith_jargs *arg
 {
     const ith_jstr *caller = ith_jstr_text(run, "caller");
     ith_jnamed *given =
-        body_mentions(&node->body, "caller") ? take_named(args, taken, caller) : NULL;
+        ith_jbody_reads(&node->body, "caller") ? take_named(args, taken, caller) : NULL;
     ith_jlist *rest = ith_jlist_new(run, 0, ITH_JTEMPLATE);
     ith_jdict *named = ith_jdict_new(run, ITH_JTEMPLATE);
 
     if (given != NULL)
         ith_jscope_set(run, scope, caller, given->value);
-    else if (body_mentions(&node->body, "caller"))
+    else if (ith_jbody_reads(&node->body, "caller"))
         ith_jscope_set(run, scope, caller, ith_jundefined("No caller defined"));
     for (size_t i = node->n_args; i < args->n; i++)
         ith_jlist_add(run, rest, args->pos[i]);
@@ -190,13 +165,13 @@ static void bind_rest(ith_jrun *run, const ith_jnode *node, const ith_jargs *arg
         if (!taken[i])
             ith_jdict_set(run, named, ith_jstring((ith_jstr *)args->named[i].name),
                           args->named[i].value);
-    if (body_mentions(&node->body, "varargs"))
+    if (ith_jbody_reads(&node->body, "varargs"))
         ith_jscope_set(run, scope, ith_jstr_text(run, "varargs"),
                        ith_jlist_value(rest, ITH_J_TUPLE));
     else if (rest->n > 0)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "a macro gets more than its %zu arguments",
                       node->n_args);
-    if (body_mentions(&node->body, "kwargs"))
+    if (ith_jbody_reads(&node->body, "kwargs"))
         ith_jscope_set(run, scope, ith_jstr_text(run, "kwargs"), ith_jdict_value(named));
     else if (named->n > 0)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "a macro gets an argument that it does not take");
@@ -214,6 +189,7 @@ ith_jval ith_jmacro_call(ith_jrun *run, const ith_jmacro *macro, const ith_jargs
     for (size_t i = 0; i < node->n_args; i++) {
         ith_jval v = ith_jundefined("a parameter of a macro was not given");
         ith_jnamed *named = i < args->n ? NULL : take_named(args, taken, node->args[i].name);
+        ith_jrun_step(run, 1 + args->n_named / 4);
         if (i < args->n)
             v = args->pos[i];
         else if (named != NULL)

@@ -158,6 +158,7 @@ static ith_jval f_wordcount(ith_jrun *run, ith_jval self, const ith_jargs *args)
     (void)args;
     for (size_t at = 0; at < s->len; at += width) {
         bool space = ith_jcode_is_space(ith_jstr_code(s, at, &width));
+        ith_jrun_step(run, 1);
         if (s->data[at] & 0x80 || strchr("'\"-.,;:!?", s->data[at]) != NULL)
             ith_jrun_fail(run, ITH_E_UNSUPPORTED, "wordcount is supported for plain words only");
         n += !space && !inside;
@@ -281,6 +282,7 @@ static ith_jval f_round(ith_jrun *run, ith_jval self, const ith_jargs *args)
     if (digits < 0 || digits > 15)
         ith_jrun_fail(run, ITH_E_UNSUPPORTED, "round: only 0 to 15 digits are supported");
     x = ith_jreal(self);
+    ith_jrun_step(run, 100);
     if (ith_jstr_is(method, "common")) {
         if (self.kind != ITH_J_FLOAT)
             return ith_jint(ith_jintegral(self));

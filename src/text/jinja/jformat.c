@@ -72,6 +72,7 @@ static ith_jstr *number_text(ith_jrun *run, ith_jval v, const spec *f)
                  : f->sign      ? " "
                                 : "",
                  f->type);
+        ith_jrun_step(run, 100);
         snprintf(text, sizeof text, format, precision, ith_jreal(v));
     }
     ith_jbuild_text(&build, text, v.origin);

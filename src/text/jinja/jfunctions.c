@@ -40,14 +40,24 @@ static bool is_callable(ith_jval v)
            v.kind == ITH_J_METHOD || v.kind == ITH_J_LOOP || v.kind == ITH_J_JOINER;
 }
 
-/* `is`: strings and numbers count as the same where they are equal. */
+/* `is`. Whether equal texts and numbers are one object depends on Python's implementation, but for
+ * integers from -5 to 256, which always are. */
 static bool is_same(ith_jrun *run, ith_jval a, ith_jval b)
 {
     if (a.kind != b.kind)
         return false;
-    if (ith_jis_number(a) || a.kind <= ITH_J_NONE || a.kind == ITH_J_STRING)
+    if (a.kind == ITH_J_NONE || a.kind == ITH_J_BOOL)
         return ith_jequal(run, a, b);
-    return a.as.list == b.as.list;
+    if (a.kind == ITH_J_STRING ? a.as.str == b.as.str
+                               : !ith_jis_number(a) && a.as.list == b.as.list)
+        return true;
+    if (a.kind == ITH_J_INT && a.as.i >= -5 && a.as.i <= 256)
+        return a.as.i == b.as.i;
+    if (a.kind == ITH_J_UNDEFINED ||
+        ((ith_jis_number(a) || a.kind == ITH_J_STRING) && ith_jequal(run, a, b)))
+        ith_jrun_fail(run, ITH_E_UNSUPPORTED,
+                      "sameas: only none, truth values, small integers, lists and dicts");
+    return false;
 }
 
 TEST(t_defined, v.kind != ITH_J_UNDEFINED)
@@ -64,8 +74,8 @@ TEST(t_mapping, v.kind == ITH_J_DICT)
 TEST(t_iterable, is_iterable(v))
 TEST(t_sequence, ith_jlength(v) >= 0 && v.kind != ITH_J_VIEW)
 TEST(t_callable, is_callable(v))
-TEST(t_lower, ith_jstr_is_case(ith_jtext(run, v), false))
-TEST(t_upper, ith_jstr_is_case(ith_jtext(run, v), true))
+TEST(t_lower, ith_jstr_is_case(run, ith_jtext(run, v), false))
+TEST(t_upper, ith_jstr_is_case(run, ith_jtext(run, v), true))
 TEST(t_escaped, v.kind == ITH_J_STRING && v.as.str->safe)
 TEST(t_odd, has_remainder(run, v, ith_jint(2), 1))
 TEST(t_even, has_remainder(run, v, ith_jint(2), 0))
@@ -223,6 +233,7 @@ static ith_jval g_strftime_now(ith_jrun *run, ith_jval self, const ith_jargs *ar
     (void)self;
     if (format->len >= sizeof copy)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "the format of a date is too long");
+    ith_jrun_step(run, 200);
     memcpy(copy, format->data, format->len);
     copy[format->len] = '\0';
     localtime_r(&run->now, &tm);

@@ -2,6 +2,7 @@
 #include "text/jinja/jinja.h"
 #include "base/number.h"
 #include "text/jinja/jeval.h"
+#include "text/jinja/jnames.h"
 #include "text/jinja/jparser.h"
 #include "text/utf8.h"
 
@@ -10,8 +11,13 @@
 
 enum { PARSE_BYTES = 256 << 20, TEMPLATE_BYTES = 4 << 20 };
 
-static const uint64_t steps_default = 20000000;
-static const size_t memory_default = (size_t)1 << 30;
+/* Some tenth of a second. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+static const uint64_t steps_default = 100000;
+#else
+static const uint64_t steps_default = 5000000;
+#endif
+static const size_t memory_default = (size_t)256 << 20;
 
 struct ith_jinja {
     ith_jrun run; /* of the parse; its arena holds the tree */
@@ -42,6 +48,7 @@ static void parse(void *arg)
         if (template->tokens.data[i].text != NULL)
             ith_jstr_chars(template->tokens.data[i].text);
     template->body = ith_jparse(&template->run, template->tokens);
+    ith_jbody_check_names(&template->run, &template->body);
 }
 
 ith_status ith_jinja_parse(const char *source, size_t len, const char *where, ith_jinja **out,
@@ -87,11 +94,16 @@ void ith_jinja_free(ith_jinja *template)
     free(template);
 }
 
-bool ith_jinja_mentions(const ith_jinja *template, const char *name)
+bool ith_jinja_reads(const ith_jinja *template, const char *name)
+{
+    return ith_jbody_reads(&template->body, name);
+}
+
+bool ith_jinja_quotes(const ith_jinja *template, const char *text)
 {
     for (size_t i = 0; i < template->tokens.n; i++)
-        if (template->tokens.data[i].kind == ITH_JT_NAME &&
-            ith_jstr_is(template->tokens.data[i].text, name))
+        if (template->tokens.data[i].kind == ITH_JT_STRING &&
+            ith_jstr_is(template->tokens.data[i].text, text))
             return true;
     return false;
 }
@@ -113,7 +125,7 @@ static void add_variables(render *r, const json_t *object, ith_jorigin origin)
 
     json_object_foreach ((json_t *)object, name, value) {
         bool messages = r->input->own_roles && strcmp(name, "messages") == 0;
-        if (ith_jinja_mentions(r->template, name))
+        if (ith_jinja_reads(r->template, name))
             ith_jscope_set(&r->run, r->run.scope, ith_jstr_text(&r->run, name),
                            messages && origin == ITH_JINPUT
                                ? ith_jfrom_messages(&r->run, value)
@@ -164,7 +176,7 @@ static ith_status take_text(const ith_jbuild *build, ith_jinja_text *out, ith_er
         unsigned char origin = build->from == NULL ? build->origin : build->from[at];
         end = run_end(build, at);
         out->pieces[out->n_pieces++] =
-            (ith_jinja_piece){at, end, .from_template = origin == ITH_JTEMPLATE};
+            (ith_text_piece){at, end, .from_template = origin == ITH_JTEMPLATE};
     }
     return ITH_OK;
 }
@@ -181,8 +193,9 @@ ith_status ith_jinja_render(const ith_jinja *template, const ith_jinja_input *in
     r.run.where = template->where;
     r.run.line = 1;
     r.run.err = err;
-    r.run.steps_left = limits->steps != 0 ? limits->steps : steps_default;
-    r.run.bytes_left = limits->memory_bytes != 0 ? limits->memory_bytes : memory_default;
+    r.run.steps_left = (limits->steps != 0 ? limits->steps : steps_default) + limits->more_steps;
+    r.run.bytes_left =
+        (limits->memory_bytes != 0 ? limits->memory_bytes : memory_default) + limits->more_bytes;
     r.run.now = limits->now != 0 ? limits->now : time(NULL);
     r.out.run = &r.run;
     status = in_c_locale(&r.run, render_body, &r);

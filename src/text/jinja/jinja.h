@@ -20,7 +20,8 @@
  *
  * Neither template nor conversation is trusted. Steps, memory and depth are bounded, so that a
  * template that does not end becomes an error. A template reads nothing but its variables and the
- * clock. Everything that the language has and this interpreter has not is refused by name.
+ * clock. Everything that the language has and this interpreter has not is refused by name. So is
+ * what depends on how Python keeps its objects: "is sameas" of two equal texts or large numbers.
  *
  * Who wrote what: the result says of each byte whether the template or the conversation wrote it,
  * so that the text of a user cannot pose as a marker. Slices and changes of case, strip, split,
@@ -35,6 +36,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "text/authors.h"
 
 #include <time.h>
 
@@ -47,9 +49,11 @@ ith_status ith_jinja_parse(const char *source, size_t len, const char *where, it
                            ith_error *err);
 void ith_jinja_free(ith_jinja *template); /* accepts NULL */
 
-/* Does the template read a variable of this name anywhere? True also for other names of that
- * spelling: attributes, arguments. */
-bool ith_jinja_mentions(const ith_jinja *template, const char *name);
+/* Does the template read a variable of this name anywhere? True also for one that it sets. */
+bool ith_jinja_reads(const ith_jinja *template, const char *name);
+
+/* Is there a string in the template's code that is just this text? */
+bool ith_jinja_quotes(const ith_jinja *template, const char *text);
 
 /* What a rendering starts from. Objects are only read, and are the caller's. */
 typedef struct ith_jinja_input {
@@ -64,21 +68,17 @@ typedef struct ith_jinja_input {
 } ith_jinja_input;
 
 typedef struct ith_jinja_limits {
-    uint64_t steps; /* evaluated nodes, items, and 64 bytes each of moved text; 0: 20 million */
-    size_t memory_bytes; /* 0: 1 GiB */
-    time_t now;          /* for strftime_now; 0: the clock */
+    uint64_t steps;      /* what they are says jrun.h; 0: 5 million */
+    size_t memory_bytes; /* 0: 256 MiB */
+    uint64_t more_steps; /* beyond that, for long conversations */
+    size_t more_bytes;
+    time_t now; /* for strftime_now; 0: the clock */
 } ith_jinja_limits;
-
-/* A run of bytes with one origin. */
-typedef struct ith_jinja_piece {
-    size_t begin, end;
-    bool from_template;
-} ith_jinja_piece;
 
 typedef struct ith_jinja_text {
     char *text; /* len bytes and a NUL */
     size_t len;
-    ith_jinja_piece *pieces; /* in order, without gaps; neighbours differ in origin */
+    ith_text_piece *pieces; /* [n_pieces] */
     size_t n_pieces;
 } ith_jinja_text;
 

@@ -202,32 +202,45 @@ static ith_jval f_rejectattr(ith_jrun *run, ith_jval self, const ith_jargs *args
 
 /* ---- Order ---- */
 
-/* What an item is ordered by: its attribute, in lower case unless case counts. */
-static ith_jval sort_key(ith_jrun *run, ith_jval item, ith_jval attribute, bool case_counts)
+typedef struct ordering {
+    ith_jval attribute;
+    ith_jval otherwise; /* for what has no such attribute */
+    bool case_counts, reverse;
+    bool in_lists; /* keys are compared as lists of one key, so that equal ones need no order */
+} ordering;
+
+static ith_jval attribute_of(ith_jrun *run, ith_jval item, const ordering *how)
 {
-    item = ith_jpath(run, item, attribute);
-    if (item.kind == ITH_J_STRING && !case_counts)
+    item = ith_jpath(run, item, how->attribute);
+    return item.kind == ITH_J_UNDEFINED && ith_jgiven(how->otherwise) ? how->otherwise : item;
+}
+
+/* What an item is ordered by: its attribute, in lower case unless case counts. */
+static ith_jval sort_key(ith_jrun *run, ith_jval item, const ordering *how)
+{
+    item = attribute_of(run, item, how);
+    if (item.kind == ITH_J_STRING && !how->case_counts)
         return ith_jstring(ith_jstr_case(run, item.as.str, ITH_JCASE_LOWER));
     return item;
 }
 
-/* Keys that are equal need no order: jinja2 compares lists of one key. */
-static bool before(ith_jrun *run, ith_jval a, ith_jval b)
+static bool before(ith_jrun *run, const ordering *how, ith_jval a, ith_jval b)
 {
-    return !ith_jequal(run, a, b) && ith_jcompare(run, a, b) < 0;
+    return !(how->in_lists && ith_jequal(run, a, b)) && ith_jcompare(run, a, b) < 0;
 }
 
-static void merge(ith_jrun *run, ith_jentry *items, ith_jentry *scratch, size_t n, bool reverse)
+static void merge(ith_jrun *run, const ordering *how, ith_jentry *items, ith_jentry *scratch,
+                  size_t n)
 {
     size_t half = n / 2, a = 0, b = half, at = 0;
 
     if (n < 2)
         return;
-    merge(run, items, scratch, half, reverse);
-    merge(run, items + half, scratch, n - half, reverse);
+    merge(run, how, items, scratch, half);
+    merge(run, how, items + half, scratch, n - half);
     while (a < half && b < n) {
-        bool swap = reverse ? before(run, items[a].key, items[b].key)
-                            : before(run, items[b].key, items[a].key);
+        bool swap = how->reverse ? before(run, how, items[a].key, items[b].key)
+                                 : before(run, how, items[b].key, items[a].key);
         scratch[at++] = swap ? items[b++] : items[a++];
     }
     while (a < half)
@@ -235,9 +248,9 @@ static void merge(ith_jrun *run, ith_jentry *items, ith_jentry *scratch, size_t 
     memcpy(items, scratch, at * sizeof *items);
 }
 
-static ith_jlist *sorted(ith_jrun *run, const ith_jlist *list, ith_jval attribute, bool case_counts,
-                         bool reverse)
+static ith_jlist *sorted(ith_jrun *run, const ith_jlist *list, const ordering *how)
 {
+    ith_jval attribute = how->attribute;
     ith_jentry *items = ith_jrun_alloc(run, list->n, sizeof *items);
     ith_jentry *scratch = ith_jrun_alloc(run, list->n, sizeof *scratch);
     ith_jlist *out = fresh(run, list);
@@ -246,9 +259,8 @@ static ith_jlist *sorted(ith_jrun *run, const ith_jlist *list, ith_jval attribut
         memchr(attribute.as.str->data, ',', attribute.as.str->len) != NULL)
         ith_jrun_fail(run, ITH_E_UNSUPPORTED, "sorting by several attributes is not supported");
     for (size_t i = 0; i < list->n; i++)
-        items[i] = (ith_jentry){.key = sort_key(run, list->items[i], attribute, case_counts),
-                                .value = list->items[i]};
-    merge(run, items, scratch, list->n, reverse);
+        items[i] = (ith_jentry){.key = sort_key(run, list->items[i], how), .value = list->items[i]};
+    merge(run, how, items, scratch, list->n);
     for (size_t i = 0; i < list->n; i++)
         ith_jlist_add(run, out, items[i].value);
     return out;
@@ -256,24 +268,27 @@ static ith_jlist *sorted(ith_jrun *run, const ith_jlist *list, ith_jval attribut
 
 static ith_jval f_sort(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    return ith_jlist_value(sorted(run, ith_jiterate(run, self), args->pos[2],
-                                  ith_jarg_bool(run, args->pos[1], false),
-                                  ith_jarg_bool(run, args->pos[0], false)),
-                           ITH_J_LIST);
+    ordering how = {.attribute = args->pos[2],
+                    .case_counts = ith_jarg_bool(run, args->pos[1], false),
+                    .reverse = ith_jarg_bool(run, args->pos[0], false),
+                    .in_lists = true};
+
+    return ith_jlist_value(sorted(run, ith_jiterate(run, self), &how), ITH_J_LIST);
 }
 
 static ith_jval f_dictsort(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
     ith_jstr *by = ith_jarg_str(run, args->pos[1], "key");
+    ordering how;
 
     if (self.kind != ITH_J_DICT)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "dictsort takes a dict, not a %s", ith_jkind_name(self));
     if (!ith_jstr_is(by, "key") && !ith_jstr_is(by, "value"))
         ith_jrun_fail(run, ITH_E_ARGUMENT, "dictsort sorts by \"key\" or \"value\"");
-    return ith_jlist_value(sorted(run, ith_jdict_view(run, self.as.dict, "dict_items"),
-                                  ith_jint(ith_jstr_is(by, "value")),
-                                  ith_jarg_bool(run, args->pos[0], false),
-                                  ith_jarg_bool(run, args->pos[2], false)),
+    how = (ordering){.attribute = ith_jint(ith_jstr_is(by, "value")),
+                     .case_counts = ith_jarg_bool(run, args->pos[0], false),
+                     .reverse = ith_jarg_bool(run, args->pos[2], false)};
+    return ith_jlist_value(sorted(run, ith_jdict_view(run, self.as.dict, "dict_items"), &how),
                            ITH_J_LIST);
 }
 
@@ -281,10 +296,11 @@ static ith_jval f_unique(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
     ith_jlist *list = ith_jiterate(run, self), *out = fresh(run, list);
     ith_jdict *seen = ith_jdict_new(run, ITH_JTEMPLATE);
-    bool case_counts = ith_jarg_bool(run, args->pos[0], false);
+    ordering how = {.attribute = args->pos[1],
+                    .case_counts = ith_jarg_bool(run, args->pos[0], false)};
 
     for (size_t i = 0; i < list->n; i++) {
-        ith_jval key = sort_key(run, list->items[i], args->pos[1], case_counts);
+        ith_jval key = sort_key(run, list->items[i], &how);
         if (ith_jdict_get(run, seen, key) != NULL)
             continue;
         ith_jdict_set(run, seen, key, ith_jnone());
@@ -296,15 +312,16 @@ static ith_jval f_unique(ith_jrun *run, ith_jval self, const ith_jargs *args)
 static ith_jval extreme(ith_jrun *run, ith_jval self, const ith_jargs *args, int sign)
 {
     ith_jlist *list = ith_jiterate(run, self);
-    bool case_counts = ith_jarg_bool(run, args->pos[0], false);
+    ordering how = {.attribute = args->pos[1],
+                    .case_counts = ith_jarg_bool(run, args->pos[0], false)};
     ith_jval best, key, best_key;
 
     if (list->n == 0)
         return ith_jundefined("No aggregated item, sequence was empty.");
     best = list->items[0];
-    best_key = sort_key(run, best, args->pos[1], case_counts);
+    best_key = sort_key(run, best, &how);
     for (size_t i = 1; i < list->n; i++) {
-        key = sort_key(run, list->items[i], args->pos[1], case_counts);
+        key = sort_key(run, list->items[i], &how);
         if (sign < 0 ? ith_jcompare(run, key, best_key) < 0
                      : ith_jcompare(run, best_key, key) < 0) {
             best = list->items[i];
@@ -356,16 +373,19 @@ static ith_jval f_batch(ith_jrun *run, ith_jval self, const ith_jargs *args)
 
 static ith_jval f_groupby(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    ith_jlist *list = sorted(run, ith_jiterate(run, self), args->pos[0], false, false);
+    ordering how = {.attribute = args->pos[0],
+                    .otherwise = args->pos[1],
+                    .case_counts = ith_jarg_bool(run, args->pos[2], false)};
+    ith_jlist *list = sorted(run, ith_jiterate(run, self), &how);
     ith_jlist *out = fresh(run, list), *group = NULL;
     ith_jval last = {0};
 
     for (size_t i = 0; i < list->n; i++) {
-        ith_jval key = sort_key(run, list->items[i], args->pos[0], false);
+        ith_jval key = sort_key(run, list->items[i], &how);
         if (group == NULL || !ith_jequal(run, key, last)) {
             group = fresh(run, list);
             ith_jlist_add(run, out,
-                          ith_jpair(run, ith_jpath(run, list->items[i], args->pos[0]),
+                          ith_jpair(run, attribute_of(run, list->items[i], &how),
                                     ith_jlist_value(group, ITH_J_LIST), list->origin));
         }
         last = key;
@@ -395,6 +415,6 @@ const ith_jbuiltin ith_jlist_filters[] = {
     {"max", f_max, "case_sensitive attribute", 0},
     {"sum", f_sum, "attribute start", 0},
     {"batch", f_batch, "linecount fill_with", 1},
-    {"groupby", f_groupby, "attribute", 1},
+    {"groupby", f_groupby, "attribute default case_sensitive", 1},
     {NULL, NULL, NULL, 0},
 };

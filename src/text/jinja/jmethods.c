@@ -13,10 +13,11 @@ static ith_jval text_value(const ith_jbuild *build)
 
 /* ---- Strip ---- */
 
-static bool is_among(const ith_jstr *chars, uint32_t code)
+static bool is_among(ith_jrun *run, const ith_jstr *chars, uint32_t code)
 {
     size_t width;
 
+    ith_jrun_step(run, 1 + (chars != NULL ? chars->len / 4 : 0));
     if (chars == NULL)
         return ith_jcode_is_space(code);
     for (size_t at = 0; at < chars->len; at += width)
@@ -29,14 +30,13 @@ ith_jstr *ith_jstr_strip(ith_jrun *run, ith_jstr *s, const ith_jstr *chars, bool
 {
     size_t begin = 0, end = s->len, width;
 
-    ith_jrun_step(run, s->len / 64 + (chars != NULL ? chars->len : 0));
-    while (left && begin < end && is_among(chars, ith_jstr_code(s, begin, &width)))
+    while (left && begin < end && is_among(run, chars, ith_jstr_code(s, begin, &width)))
         begin += width;
     while (right && end > begin) {
         size_t at = end - 1;
         while (((unsigned char)s->data[at] & 0xc0) == 0x80)
             at--;
-        if (!is_among(chars, ith_jstr_code(s, at, NULL)))
+        if (!is_among(run, chars, ith_jstr_code(s, at, NULL)))
             break;
         end = at;
     }
@@ -121,9 +121,12 @@ static ith_jval m_endswith(ith_jrun *run, ith_jval self, const ith_jargs *args)
 
 static size_t find_last(ith_jrun *run, const ith_jstr *s, const ith_jstr *what, size_t end)
 {
-    ith_jrun_step(run, s->len / 16);
+    ith_jrun_step(run, s->len / 4);
     for (size_t at = end; what->len <= end && at-- > 0;) {
-        if (at + what->len <= end && memcmp(s->data + at, what->data, what->len) == 0)
+        if (at + what->len > end || s->data[at] != what->data[0])
+            continue;
+        ith_jrun_step(run, 1 + what->len / 64);
+        if (memcmp(s->data + at, what->data, what->len) == 0)
             return at;
     }
     return SIZE_MAX;
@@ -184,7 +187,7 @@ static ith_jval m_count(ith_jrun *run, ith_jval self, const ith_jargs *args)
         return ith_jint((int64_t)ith_jstr_chars(s) + 1);
     for (size_t at = 0; (at = ith_jstr_find(s, what, at)) != SIZE_MAX; at += what->len)
         n++;
-    ith_jrun_step(run, s->len / 16);
+    ith_jrun_step(run, s->len / 4);
     return ith_jint(n);
 }
 
@@ -251,7 +254,7 @@ static ith_jlist *split(ith_jrun *run, ith_jstr *s, const ith_jargs *args, bool 
     size_t begin = 0, end = s->len, at;
     ith_jstr *by;
 
-    ith_jrun_step(run, s->len / 16);
+    ith_jrun_step(run, s->len / 4);
     if (!ith_jgiven(args->pos[0])) {
         (right ? rsplit_space : split_space)(run, s, most, out);
         return out;
@@ -325,7 +328,7 @@ ith_jlist *ith_jstr_lines(ith_jrun *run, const ith_jstr *s, bool keep)
     ith_jlist *out = ith_jlist_new(run, 0, ith_jstr_origin(s, 0, s->len));
     size_t begin = 0, width;
 
-    ith_jrun_step(run, s->len / 16);
+    ith_jrun_step(run, s->len / 4);
     for (size_t at = 0; at < s->len; at += width) {
         if (!is_line_end(ith_jstr_code(s, at, &width)))
             continue;
@@ -498,10 +501,11 @@ static ith_jval m_swapcase(ith_jrun *run, ith_jval self, const ith_jargs *args)
 
 /* ---- Classes of characters ---- */
 
-static ith_jval all_are(ith_jval self, bool (*is)(uint32_t code), bool empty)
+static ith_jval all_are(ith_jrun *run, ith_jval self, bool (*is)(uint32_t code), bool empty)
 {
     size_t width;
 
+    ith_jrun_step(run, self.as.str->len / 4);
     for (size_t at = 0; at < self.as.str->len; at += width)
         if (!is(ith_jstr_code(self.as.str, at, &width)))
             return ith_jbool(false);
@@ -547,59 +551,53 @@ static void refuse_other_numbers(ith_jrun *run, const ith_jstr *s)
 
 static ith_jval m_isalpha(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    (void)run;
     (void)args;
-    return all_are(self, is_alpha, false);
+    return all_are(run, self, is_alpha, false);
 }
 
 static ith_jval m_isalnum(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
     (void)args;
-    if (!all_are(self, is_alpha, false).as.truth)
+    if (!all_are(run, self, is_alpha, false).as.truth)
         refuse_other_numbers(run, self.as.str);
-    return all_are(self, is_alnum, false);
+    return all_are(run, self, is_alnum, false);
 }
 
 static ith_jval m_isdecimal(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    (void)run;
     (void)args;
-    return all_are(self, is_decimal, false);
+    return all_are(run, self, is_decimal, false);
 }
 
 static ith_jval m_isdigit(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
     (void)args;
     refuse_other_numbers(run, self.as.str);
-    return all_are(self, is_decimal, false);
+    return all_are(run, self, is_decimal, false);
 }
 
 static ith_jval m_isspace(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    (void)run;
     (void)args;
-    return all_are(self, ith_jcode_is_space, false);
+    return all_are(run, self, ith_jcode_is_space, false);
 }
 
 static ith_jval m_isascii(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    (void)run;
     (void)args;
-    return all_are(self, is_ascii, true);
+    return all_are(run, self, is_ascii, true);
 }
 
 static ith_jval m_islower(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    (void)run;
     (void)args;
-    return ith_jbool(ith_jstr_is_case(self.as.str, false));
+    return ith_jbool(ith_jstr_is_case(run, self.as.str, false));
 }
 
 static ith_jval m_isupper(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    (void)run;
     (void)args;
-    return ith_jbool(ith_jstr_is_case(self.as.str, true));
+    return ith_jbool(ith_jstr_is_case(run, self.as.str, true));
 }
 
 static ith_jval m_istitle(ith_jrun *run, ith_jval self, const ith_jargs *args)
@@ -607,7 +605,7 @@ static ith_jval m_istitle(ith_jrun *run, ith_jval self, const ith_jargs *args)
     (void)args;
     return ith_jbool(
         ith_jstr_equal(self.as.str, ith_jstr_case(run, self.as.str, ITH_JCASE_TITLE)) &&
-        (ith_jstr_is_case(self.as.str, true) || !ith_jstr_is_case(self.as.str, false)) &&
+        (ith_jstr_is_case(run, self.as.str, true) || !ith_jstr_is_case(run, self.as.str, false)) &&
         !ith_jstr_equal(ith_jstr_case(run, self.as.str, ITH_JCASE_SWAP), self.as.str));
 }
 

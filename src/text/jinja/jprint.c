@@ -8,18 +8,24 @@
 #include <utf8proc.h>
 
 /* The shortest digits that read back as the same number. */
-void ith_jprint_float(char out[40], double f)
+void ith_jprint_float(ith_jrun *run, char out[40], double f)
 {
     char text[40], digits[24] = "";
-    int precision = 0, n = 0, exponent, at = 0;
+    int n = 0, exponent, at = 0, least = 0, most = 16;
 
     if (!isfinite(f)) {
         strcpy(out, isnan(f) ? "nan" : f > 0 ? "inf" : "-inf");
         return;
     }
-    do {
-        snprintf(text, sizeof text, "%.*e", precision, f);
-    } while (strtod(text, NULL) != f && ++precision < 17);
+    ith_jrun_step(run, 100);
+    while (least < most) {
+        snprintf(text, sizeof text, "%.*e", (least + most) / 2, f);
+        if (strtod(text, NULL) == f)
+            most = (least + most) / 2;
+        else
+            least = (least + most) / 2 + 1;
+    }
+    snprintf(text, sizeof text, "%.*e", least, f);
     for (const char *s = text; *s != 'e'; s++)
         if (*s >= '0' && *s <= '9')
             digits[n++] = *s;
@@ -73,6 +79,7 @@ static void repr_string(ith_jbuild *build, const ith_jstr *s)
     char quote = twice ? '"' : '\'', escape[16];
     size_t width;
 
+    ith_jrun_step(build->run, s->len / 2);
     ith_jbuild_bytes(build, &quote, 1, origin);
     for (size_t at = 0; at < s->len; at += width) {
         uint32_t code = ith_jstr_code(s, at, &width);
@@ -143,7 +150,7 @@ static void print_scalar(ith_jbuild *build, ith_jval v)
     if (v.kind == ITH_J_INT)
         snprintf(text, sizeof text, "%lld", (long long)v.as.i);
     else if (v.kind == ITH_J_FLOAT)
-        ith_jprint_float(text, v.as.f);
+        ith_jprint_float(build->run, text, v.as.f);
     else
         strcpy(text, v.kind == ITH_J_NONE ? "None" : v.as.truth ? "True" : "False");
     ith_jbuild_text(build, text, v.origin);
@@ -238,7 +245,7 @@ static void put_string(ith_jbuild *build, const ith_jstr *s, bool ascii)
     ith_jorigin origin = ith_jstr_origin(s, 0, s->len);
     size_t begin = 0, at = 0, width;
 
-    ith_jrun_step(build->run, s->len / 16);
+    ith_jrun_step(build->run, s->len / 4);
     ith_jbuild_text(build, "\"", origin);
     for (; at < s->len; at += width) {
         uint32_t code = ith_jstr_code(s, at, &width);
@@ -342,7 +349,7 @@ static void put_number(json_writer *w, ith_jval v)
     if (v.kind == ITH_J_INT)
         snprintf(text, sizeof text, "%lld", (long long)v.as.i);
     else if (isfinite(v.as.f))
-        ith_jprint_float(text, v.as.f);
+        ith_jprint_float(w->build->run, text, v.as.f);
     else
         strcpy(text, isnan(v.as.f) ? "NaN" : v.as.f > 0 ? "Infinity" : "-Infinity");
     ith_jbuild_text(w->build, text, v.origin);

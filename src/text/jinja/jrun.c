@@ -74,6 +74,7 @@ void *ith_jrun_alloc(ith_jrun *run, size_t count, size_t size)
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
         ith_jrun_fail(run, ITH_E_MEMORY, "the template needs more memory than it may have");
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    ith_jrun_step(run, bytes / 256);
     if (chunk == NULL || chunk->size - chunk->used < bytes)
         chunk = add_chunk(run, bytes);
     out = chunk->data + chunk->used;

@@ -39,7 +39,9 @@ _Noreturn void ith_jrun_fail(ith_jrun *run, ith_status status, const char *forma
 /* Zeroed memory, aligned to 16 bytes. Never NULL. The product is checked. */
 void *ith_jrun_alloc(ith_jrun *run, size_t count, size_t size);
 
-/* Counts n steps, and fails when the limit is reached. */
+/* Counts n steps, of some 20 ns each, and fails when the limit is reached. Whatever takes time that
+ * a template can multiply counts them: evaluated nodes, items, appended texts, 64 bytes that are
+ * moved or searched, 4 characters that are looked at one by one, 256 bytes of memory. */
 void ith_jrun_step(ith_jrun *run, uint64_t n);
 
 /* Brackets recursion. */

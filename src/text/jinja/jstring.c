@@ -38,7 +38,7 @@ void ith_jbuild_bytes(ith_jbuild *build, const char *data, size_t len, ith_jorig
 {
     if (len == 0)
         return;
-    ith_jrun_step(build->run, len / 64);
+    ith_jrun_step(build->run, 1 + len / 64);
     reserve(build, len);
     if (build->len == 0 && build->from == NULL)
         build->origin = (unsigned char)origin;
@@ -204,7 +204,7 @@ ith_jstr *ith_jstr_escape(ith_jrun *run, const ith_jstr *s)
     ith_jbuild build = {.run = run};
     ith_jstr *out;
 
-    ith_jrun_step(run, s->len / 16);
+    ith_jrun_step(run, s->len / 4);
     for (size_t i = 0; i < s->len; i++) {
         const char *name = s->data[i] == '&'    ? "&amp;"
                            : s->data[i] == '<'  ? "&lt;"

@@ -107,13 +107,18 @@ ith_jval ith_jdict_value(ith_jdict *dict)
     return (ith_jval){.kind = ITH_J_DICT, .as.dict = dict};
 }
 
-bool ith_jhashable(ith_jval v)
+bool ith_jhashable(ith_jrun *run, ith_jval v)
 {
-    if (v.kind == ITH_J_TUPLE)
-        for (size_t i = 0; i < v.as.list->n; i++)
-            if (!ith_jhashable(v.as.list->items[i]))
-                return false;
-    return v.kind != ITH_J_LIST && v.kind != ITH_J_DICT && v.kind != ITH_J_VIEW;
+    bool all = v.kind != ITH_J_LIST && v.kind != ITH_J_DICT && v.kind != ITH_J_VIEW;
+
+    ith_jrun_step(run, 1);
+    if (v.kind != ITH_J_TUPLE)
+        return all;
+    ith_jrun_enter(run);
+    for (size_t i = 0; i < v.as.list->n && all; i++)
+        all = ith_jhashable(run, v.as.list->items[i]);
+    ith_jrun_exit(run);
+    return all;
 }
 
 static uint64_t mix(uint64_t h)
@@ -197,7 +202,7 @@ static ith_jentry *find(ith_jrun *run, const ith_jdict *dict, ith_jval key, uint
 
 static uint64_t hash_of_key(ith_jrun *run, ith_jval key)
 {
-    if (!ith_jhashable(key))
+    if (!ith_jhashable(run, key))
         ith_jrun_fail(run, ITH_E_ARGUMENT, "a %s cannot be the key of a dict", ith_jkind_name(key));
     return hash(run, key);
 }

@@ -104,7 +104,7 @@ void ith_jdict_set(ith_jrun *run, ith_jdict *dict, ith_jval key, ith_jval value)
 /* NULL: there is none. A key that cannot be hashed is an error. */
 ith_jval *ith_jdict_get(ith_jrun *run, const ith_jdict *dict, ith_jval key);
 ith_jval *ith_jdict_get_text(ith_jrun *run, const ith_jdict *dict, const char *key);
-bool ith_jhashable(ith_jval v);
+bool ith_jhashable(ith_jrun *run, ith_jval v);
 ith_jlist *ith_jdict_view(ith_jrun *run, const ith_jdict *dict, const char *view);
 
 bool ith_jtruth(ith_jrun *run, ith_jval v);
@@ -115,7 +115,6 @@ bool ith_jis_number(ith_jval v);        /* bool, int or float */
 bool ith_jis_integral(ith_jval v);      /* bool or int */
 int64_t ith_jintegral(ith_jval v);      /* of a bool or int */
 double ith_jreal(ith_jval v);           /* of a number */
-ith_jorigin ith_jorigin_of(ith_jval v); /* input if any part of it is */
 const char *ith_jkind_name(ith_jval v); /* Python's name of the type */
 
 /* The items that iteration gives; an iterator is used up. Fails for what is not iterable. */

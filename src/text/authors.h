@@ -1,0 +1,15 @@
+/* authors.h - who wrote which bytes of a text. */
+#ifndef ITH_TEXT_AUTHORS_H
+#define ITH_TEXT_AUTHORS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A run of bytes with one origin: a chat template, or the conversation that it was rendered with.
+ * The pieces of a text are in order, without gaps, and neighbours differ in origin. */
+typedef struct ith_text_piece {
+    size_t begin, end;
+    bool from_template;
+} ith_text_piece;
+
+#endif
