@@ -146,7 +146,8 @@ static inline bool ith_layout_is_quantized(ith_layout layout)
  * the two lowest mantissa bits of a scale are clear, and a scale is at most 2^104.
  */
 enum { ITH_START = 0x4B400000 }; /* the bits of ITH_SHIFT = 1.5 * 2^23 */
-#define ITH_SHIFT 12582912.0f
+#define ITH_SHIFT          12582912.0f
+#define ITH_ACT_SCALE_MOST 0x1p104f
 
 /* Activations of consecutive tokens. In the first part, row t of an array starts at t * groups (of
  * quants: at t * groups * 32). */
@@ -343,16 +344,19 @@ typedef struct ith_kernels {
      * padded with zeros. For each group: amax = max |x|; scale = amax * (1.0f / 127.0f), at most
      * 2^104, its bits rounded to (bits + 2) & ~3, so that the two lowest are clear;
      * inv = 127 / amax, finite; quant = rne(x * inv), limited to [-127, 127]. ith_acts_derive gives
-     * the rest. */
+     * the rest. A group with a NaN, an infinity, or an amax of 127 * 2^104 or more has the scale
+     * ITH_ACT_SCALE_MOST, and its quants are unspecified. */
     void (*quantize)(int64_t n, const float *x, const ith_acts *acts, int64_t token, int64_t first);
 
     /* Quantizes a query, key or value head x[d]: amax = max |x[c] - bias[c]|, without a bias if it
      * is NULL; inv = 127 / amax, finite; out[c] = rne((x[c] - bias[c]) * inv) for c < d, and 0 up
-     * to d rounded up to 16. Returns amax / 127. */
+     * to d rounded up to 16. Returns amax / 127; NaN or infinity if x has one, and then `out` is
+     * unspecified. */
     float (*quantize_head)(int d, const float *x, const float *bias, int8_t *out);
 
     /* The same with the bf16 scale that the cache stores: s = amax / 127, rounded up to bf16;
-     * inv = 1 / s, finite; quants are limited to [-127, 127]. Returns s. */
+     * inv = 1 / s, finite; quants are limited to [-127, 127]. Returns s; NaN or infinity as above.
+     */
     uint16_t (*quantize_head_bf16)(int d, const float *x, const float *bias, int8_t *out);
 
     /* Writes key and value `slot` (0..63) of a q8 block: their int8 rows, of head_dim rounded up to

@@ -9,9 +9,17 @@ ITH_INLINE __m256i quants(__m256 scaled)
     return _mm256_max_epi32(_mm256_min_epi32(q, _mm256_set1_epi32(127)), _mm256_set1_epi32(-127));
 }
 
-ITH_INLINE __m256 absolute(__m256 v)
+/* The bits of |v|, as integers: among them, NaN is larger than infinity. */
+ITH_INLINE __m256i absolute(__m256 v)
 {
-    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
+    return _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(INT32_MAX));
+}
+
+ITH_INLINE float largest_of(__m256i bits)
+{
+    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1))));
 }
 
 /* Stores the sixteen quants of two vectors as bytes. */
@@ -29,13 +37,13 @@ void ith_quantize__avx2(int64_t n, const float *x, const ith_acts *acts, int64_t
     int64_t at = token * acts->groups + first;
     for (; n > 0; at++, x += ITH_GROUP, n -= ITH_GROUP) {
         int8_t *out = acts->quants + at * ITH_GROUP;
-        __m256 v[4], largest = _mm256_setzero_ps();
-        __m256i q[4];
+        __m256 v[4];
+        __m256i q[4], largest = _mm256_setzero_si256();
         for (int i = 0; i < 4; i++) {
             v[i] = load_first(x + 8 * i, n - 8 * i);
-            largest = _mm256_max_ps(largest, absolute(v[i]));
+            largest = _mm256_max_epi32(largest, absolute(v[i]));
         }
-        const float amax = max_of_lanes(largest);
+        const float amax = largest_of(largest);
         const __m256 inv = _mm256_set1_ps(ith_inverse(127.0f, amax));
         for (int i = 0; i < 4; i++)
             q[i] = quants(_mm256_mul_ps(v[i], inv));
@@ -55,10 +63,10 @@ ITH_INLINE __m256 load_head(int d, int c, const float *x, const float *bias)
 
 static float largest_abs(int d, const float *x, const float *bias)
 {
-    __m256 amax = _mm256_setzero_ps();
+    __m256i amax = _mm256_setzero_si256();
     for (int c = 0; c < d; c += 8)
-        amax = _mm256_max_ps(amax, absolute(load_head(d, c, x, bias)));
-    return max_of_lanes(amax);
+        amax = _mm256_max_epi32(amax, absolute(load_head(d, c, x, bias)));
+    return largest_of(amax);
 }
 
 static void quantize_row(int d, const float *x, const float *bias, float inv, int8_t *out)

@@ -10,6 +10,17 @@ ITH_INLINE __m512i quants(__m512 scaled)
     return _mm512_max_epi32(_mm512_min_epi32(q, _mm512_set1_epi32(127)), _mm512_set1_epi32(-127));
 }
 
+/* The bits of |v|, as integers: among them, NaN is larger than infinity. */
+ITH_INLINE __m512i absolute(__m512 v)
+{
+    return _mm512_castps_si512(_mm512_abs_ps(v));
+}
+
+ITH_INLINE float largest_of(__m512i bits)
+{
+    return ith_f32_from_bits((uint32_t)_mm512_reduce_max_epi32(bits));
+}
+
 void ith_quantize__avx512bw(int64_t n, const float *x, const ith_acts *acts, int64_t token,
                             int64_t first)
 {
@@ -18,7 +29,7 @@ void ith_quantize__avx512bw(int64_t n, const float *x, const ith_acts *acts, int
         int8_t *out = acts->quants + at * ITH_GROUP;
         const __m512 a = _mm512_maskz_loadu_ps(first_lanes(n), x),
                      b = _mm512_maskz_loadu_ps(first_lanes(n - 16), x + 16);
-        const float amax = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+        const float amax = largest_of(_mm512_max_epi32(absolute(a), absolute(b)));
         const __m512 inv = _mm512_set1_ps(ith_inverse(127.0f, amax));
         const __m512i qa = quants(_mm512_mul_ps(a, inv)), qb = quants(_mm512_mul_ps(b, inv));
         _mm_storeu_si128((__m128i *)(void *)out, _mm512_cvtepi32_epi8(qa));
@@ -38,10 +49,10 @@ ITH_INLINE __m512 load_head(int d, int c, const float *x, const float *bias)
 
 static float largest_abs(int d, const float *x, const float *bias)
 {
-    __m512 amax = _mm512_setzero_ps();
+    __m512i amax = _mm512_setzero_si512();
     for (int c = 0; c < d; c += 16)
-        amax = _mm512_max_ps(amax, _mm512_abs_ps(load_head(d, c, x, bias)));
-    return _mm512_reduce_max_ps(amax);
+        amax = _mm512_max_epi32(amax, absolute(load_head(d, c, x, bias)));
+    return largest_of(amax);
 }
 
 static void quantize_row(int d, const float *x, const float *bias, float inv, int8_t *out)

@@ -12,6 +12,7 @@
 #define ITH_SIMD_REF_EXP2_H
 
 #include "simd/half.h"
+#include "simd/kernels.h"
 
 #include <math.h>
 
@@ -92,11 +93,13 @@ static inline float ith_inverse(float a, float x)
     return x > 0.0f ? (inv < 0x1.fffffep+127f ? inv : 0x1.fffffep+127f) : 0.0f;
 }
 
-/* The scale of a group of activations, as the kernel quantize rounds and limits it. */
+/* The scale of a group of activations, as the kernel quantize rounds and limits it; of NaN the
+ * largest. */
 static inline float ith_act_scale(float amax)
 {
     const float scale = amax * (1.0f / 127.0f);
-    return ith_f32_from_bits((ith_f32_bits(scale < 0x1p104f ? scale : 0x1p104f) + 2u) & ~3u);
+    const float limited = scale < ITH_ACT_SCALE_MOST ? scale : ITH_ACT_SCALE_MOST;
+    return ith_f32_from_bits((ith_f32_bits(limited) + 2u) & ~3u);
 }
 
 #endif

@@ -2,14 +2,15 @@
 #include "simd/ref/exp2.h"
 #include "simd/variants.h"
 
+/* By the bits: among them, NaN is larger than infinity. */
 static float largest_abs(int64_t n, const float *x, const float *bias)
 {
-    float amax = 0.0f;
+    uint32_t most = 0;
     for (int64_t i = 0; i < n; i++) {
-        float a = fabsf(bias ? x[i] - bias[i] : x[i]);
-        amax = a > amax ? a : amax;
+        uint32_t bits = ith_f32_bits(fabsf(bias ? x[i] - bias[i] : x[i]));
+        most = bits > most ? bits : most;
     }
-    return amax;
+    return ith_f32_from_bits(most);
 }
 
 static int8_t quant(float scaled)

@@ -6,10 +6,11 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Is none of the n floats NaN or infinite? */
-static inline bool ith_all_finite(const float *x, int64_t n)
+/* The largest |x| of n floats, 0 if n is 0. NaN counts as larger than infinity. */
+static inline float ith_largest_abs(const float *x, int64_t n)
 {
     int32_t largest = 0;
+    float result;
 
     for (int64_t i = 0; i < n; i++) {
         int32_t bits;
@@ -17,7 +18,18 @@ static inline bool ith_all_finite(const float *x, int64_t n)
         bits &= INT32_MAX;
         largest = bits > largest ? bits : largest;
     }
-    return largest < 0x7f800000;
+    memcpy(&result, &largest, sizeof result);
+    return result;
+}
+
+/* Is none of the n floats NaN or infinite? */
+static inline bool ith_all_finite(const float *x, int64_t n)
+{
+    float largest = ith_largest_abs(x, n);
+    int32_t bits;
+
+    memcpy(&bits, &largest, sizeof bits);
+    return bits < 0x7f800000;
 }
 
 /* The same for an IEEE half and a bfloat16. */

@@ -7,6 +7,7 @@
  * tokens, so that the same tokens have the same bits in every prompt.
  */
 #include "engine/key_means_measure.h"
+#include "engine/pass_check.h"
 #include "engine/session.h"
 
 #include <stdlib.h>
@@ -140,8 +141,7 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     ith_team_run(e->team, ith_pass_run, &pass);
     if (pass.stopped)
         return ith_fail(err, ITH_E_CANCELLED, "stopped while measuring the key means");
-    ITH_TRY(ith_comm_agree(e->world->comm, ith_store_status(e->store, err), err));
-    ITH_TRY(ith_session_check_pass(session, &pass, err));
+    ITH_TRY(ith_engine_check_pass(e, &pass, err));
     e->model->kernels->scale((int64_t)n, *means, 1.0f / TOKENS);
     return ITH_OK;
 }

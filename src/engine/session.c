@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/testhook.h"
 #include "comm/same.h"
+#include "engine/pass_check.h"
 #include "engine/sizes.h"
 #include "model/traffic.h"
 
@@ -243,54 +244,6 @@ static void set_targets(ith_session *s, int64_t n, int64_t left)
         s->targets[i] = i + 1 < left ? s->ids[s->length + i + 1] : -1;
 }
 
-/* Collective. Errors in reading streamed weights: they occur inside a pass, which cannot fail. */
-static ith_status check_weights(const ith_session *s, ith_error *err)
-{
-    ith_store *store = s->engine->store;
-    if (!ith_store_is_streamed(store)) /* on all ranks or on none */
-        return ITH_OK;
-    return ith_comm_agree(s->engine->world->comm, ith_store_status(store, err), err);
-}
-
-/* What computes the first residuals that are not finite. */
-static void describe_place(const ith_model *m, int place, char text[160])
-{
-    int layer = place / ITH_MAX_SUBLAYERS, sub = place % ITH_MAX_SUBLAYERS;
-
-    if (place == INT_MAX) {
-        snprintf(text, 160, "in the product with %s", m->output->name);
-        return;
-    }
-    if (place == 0) {
-        snprintf(text, 160, "in %s", m->embed->name);
-        return;
-    }
-    layer -= sub == 0;
-    sub = sub == 0 ? m->layers[layer].n - 1 : sub - 1;
-    snprintf(text, 160, "in layer %d, in its %s", layer,
-             m->layers[layer].sub[sub].block.kind->name);
-}
-
-ith_status ith_session_check_pass(ith_session *s, const ith_pass *pass, ith_error *err)
-{
-    ith_comm *comm = s->engine->world->comm;
-    int place = INT_MAX;
-    char text[160];
-    ith_pass again;
-
-    if (comm->ops->max(comm, pass->not_finite) == 0)
-        return ITH_OK;
-    again = ith_session_pass(s, pass->n);
-    again.broken_at = &place;
-    ith_team_run(s->engine->team, ith_pass_run, &again);
-    place = (int)-comm->ops->max(comm, -(int64_t)place);
-    describe_place(s->engine->model, place, text);
-    return ith_fail(err, ITH_E_FORMAT,
-                    "%s: NaN or infinity instead of a number, first %s: its weights are damaged, "
-                    "or its numbers exceed a float",
-                    ith_source_path(s->engine->source), text);
-}
-
 /* A chunk whose progress is reported. */
 typedef struct chunk_shown {
     const ith_engine *engine;
@@ -305,22 +258,6 @@ static bool show_layers(void *user, int layers)
 
     e->chunk_progress(e->progress_user, chunk->tokens, layers / (double)e->model->hp.n_layers);
     return true;
-}
-
-/* Collective. Are the files that passes read what they were? */
-static ith_status check_files(const ith_session *s, ith_error *err)
-{
-    return ith_comm_agree(s->engine->world->comm, ith_engine_check_files(s->engine, err), err);
-}
-
-/* Collective. A file that has changed is a better reason than what came of it. */
-static ith_status check_pass(ith_session *s, const ith_pass *pass, ith_error *err)
-{
-    ith_status status = ith_session_check_pass(s, pass, err);
-
-    if (status != ITH_OK)
-        ITH_TRY(check_files(s, err));
-    return status;
 }
 
 /* Collective. Runs the n new ids from take_ids in chunks. `done` of them are in the state already.
@@ -356,8 +293,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
         ith_team_run(s->engine->team, ith_pass_run, &pass);
         if (s->profile != NULL)
             ith_profile_end(s->profile, s->engine->store);
-        ITH_TRY(check_weights(s, err));
-        ITH_TRY(check_pass(s, &pass, err));
+        ITH_TRY(ith_engine_check_pass(s->engine, &pass, err));
         if (score)
             collect_scores(s, &pass, nll == NULL ? NULL : nll + done, ith_min(now, left - 1));
         s->length += now;
@@ -372,7 +308,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
     if (!shown)
         return ITH_OK;
     goes_on(s, n, n);
-    return check_files(s, err);
+    return ith_engine_check_files_on_all(s->engine, err);
 }
 
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err)

@@ -58,9 +58,4 @@ ith_pass_env ith_engine_env(const ith_engine *engine);
 /* Local. A pass over ids [length, length + n) of the session, not yet run. */
 ith_pass ith_session_pass(ith_session *session, int64_t n);
 
-/* Collective, after such a pass has run and before the session's length grows. ITH_E_FORMAT: the
- * pass met a NaN or an infinity on some rank. It is then run again to find out where that begins,
- * which the text says. */
-ith_status ith_session_check_pass(ith_session *session, const ith_pass *pass, ith_error *err);
-
 #endif

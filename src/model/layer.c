@@ -4,8 +4,11 @@
  * a token adds, normalizes and quantizes it.
  */
 #include "base/finite.h"
+#include "model/acts.h"
 #include "model/blocks/block.h"
 #include "model/pass.h"
+
+#include <limits.h>
 
 static int64_t n_mine(const ith_pass *p)
 {
@@ -44,8 +47,11 @@ void ith_quantize_h(ith_pass *p, ith_member *me, int64_t cols)
     ith_input in = ith_pass_input(p, cols);
 
     if (p->model->quantized)
-        for (int64_t t = mine.begin; t < mine.end; t++)
+        for (int64_t t = mine.begin; t < mine.end; t++) {
             p->model->kernels->quantize(cols, p->ws->h + t * p->ws->ld, &in.acts, t, 0);
+            if (!ith_acts_sound(&in.acts, t, 0, in.acts.groups))
+                ith_pass_note_broken_here(p);
+        }
     ith_barrier(me);
 }
 
@@ -59,10 +65,14 @@ void ith_add_residual(ith_pass *p, ith_member *me)
     ith_barrier(me);
 }
 
-/* Writes the smaller of `place` and what is there. */
-static void note_place(int *at, int place)
+void ith_pass_note_broken(ith_pass *p, int place)
 {
-    int seen = __atomic_load_n(at, __ATOMIC_RELAXED);
+    int *at = p->broken_at, seen;
+
+    __atomic_store_n(&p->broken, true, __ATOMIC_RELAXED);
+    if (at == NULL)
+        return;
+    seen = __atomic_load_n(at, __ATOMIC_RELAXED); /* becomes the smaller of both */
     while (place < seen &&
            !__atomic_compare_exchange_n(at, &seen, place, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
@@ -73,30 +83,58 @@ void ith_check_residual(ith_pass *p, const ith_member *me)
     int64_t hidden = p->model->hp.hidden;
     ith_range mine = ith_my_share(me, n_mine(p), 1);
 
-    if (ith_all_finite(p->ws->x + mine.begin * hidden, ith_range_size(mine) * hidden))
+    if (!ith_all_finite(p->ws->x + mine.begin * hidden, ith_range_size(mine) * hidden))
+        ith_pass_note_broken(p, ith_pass_place((int)p->model->hp.n_layers, 0));
+}
+
+/* A norm divides by the root of the sum of squares. Where that exceeds a float, h is 0 whatever x
+ * is. */
+static bool is_lost(int64_t n, const float *x, const float *h)
+{
+    double squares = 0;
+    int64_t i = 0;
+
+    while (i < n && h[i] == 0)
+        i++;
+    if (i < n) /* at once, unless something is wrong */
+        return false;
+    for (i = 0; i < n; i++)
+        squares += (double)x[i] * (double)x[i];
+    return squares >= 0x1p127;
+}
+
+void ith_normalize_token(ith_pass *p, const float *x, const float *weight, int64_t t, int place)
+{
+    int64_t hidden = p->model->hp.hidden;
+    const ith_kernels *kernels = p->model->kernels;
+    ith_input in = ith_pass_input(p, hidden);
+    float *h = p->ws->h + t * p->ws->ld;
+
+    kernels->rmsnorm(hidden, x, weight, (float)p->model->hp.rms_eps, h);
+    if (is_lost(hidden, x, h))
+        ith_pass_note_broken(p, place);
+    if (!p->model->quantized)
         return;
-    ith_pass_note_not_finite(p);
-    if (p->broken_at != NULL)
-        note_place(p->broken_at, ith_pass_place((int)p->model->hp.n_layers, 0));
+    kernels->quantize(hidden, h, &in.acts, t, 0);
+    if (!ith_acts_sound(&in.acts, t, 0, in.acts.groups))
+        ith_pass_note_broken(p, place + 1);
 }
 
 /* At ith_pass_place `place`: x += y if `add`; h = norm(x), quantized if the model is. */
 static void normalize(ith_pass *p, ith_member *me, int place, bool add, const float *weight)
 {
     const ith_hparams *hp = &p->model->hp;
-    const ith_kernels *kernels = p->model->kernels;
-    ith_input in = ith_pass_input(p, hp->hidden);
     ith_range mine = ith_my_share(me, n_mine(p), 1);
 
+    if (me->tid == 0)
+        p->place = place + 1;
     for (int64_t t = mine.begin; t < mine.end; t++) {
-        float *x = p->ws->x + t * hp->hidden, *h = p->ws->h + t * p->ws->ld;
+        float *x = p->ws->x + t * hp->hidden;
         if (add)
-            kernels->add(hp->hidden, x, p->ws->y + t * p->ws->ld_y);
+            p->model->kernels->add(hp->hidden, x, p->ws->y + t * p->ws->ld_y);
         if (p->broken_at != NULL && !ith_all_finite(x, hp->hidden))
-            note_place(p->broken_at, place);
-        kernels->rmsnorm(hp->hidden, x, weight, (float)hp->rms_eps, h);
-        if (p->model->quantized)
-            kernels->quantize(hp->hidden, h, &in.acts, t, 0);
+            ith_pass_note_broken(p, place);
+        ith_normalize_token(p, x, weight, t, place);
     }
     ith_barrier(me);
 }

@@ -16,25 +16,28 @@ static int last_owner(const ith_pass *p)
     return r;
 }
 
-/* Copies the residuals of the last tokens to tokens 0, 1, ... of ws->h on every rank, then
- * normalizes and quantizes them. */
+/* The place of the last residuals. */
+static int end_of(const ith_pass *p)
+{
+    return ith_pass_place((int)p->model->hp.n_layers, 0);
+}
+
+/* Copies the residuals of the last tokens to tokens 0, 1, ... of ws->y on every rank, then
+ * normalizes and quantizes them to those of ws->h. */
 static void share_last(ith_pass *p)
 {
     const ith_hparams *hp = &p->model->hp;
     ith_workspace *ws = p->ws;
-    ith_input in = ith_pass_input(p, hp->hidden);
     int64_t mine = ith_range_size(p->mine), n = p->n_logits;
     bool all_here = p->way->all_tokens || p->comm->size == 1;
 
     for (int64_t i = 0; i < n; i++) {
-        float *h = ws->h + i * ws->ld;
+        float *x = ws->y + i * ws->ld_y;
         if (all_here || mine > 0)
-            memcpy(h, ws->x + (mine - n + i) * hp->hidden, (size_t)hp->hidden * sizeof *h);
+            memcpy(x, ws->x + (mine - n + i) * hp->hidden, (size_t)hp->hidden * sizeof *x);
         if (!all_here)
-            p->comm->ops->bcast(p->comm, h, hp->hidden * (int64_t)sizeof *h, last_owner(p));
-        p->model->kernels->rmsnorm(hp->hidden, h, p->model->out_norm, (float)hp->rms_eps, h);
-        if (p->model->quantized)
-            p->model->kernels->quantize(hp->hidden, h, &in.acts, i, 0);
+            p->comm->ops->bcast(p->comm, x, hp->hidden * (int64_t)sizeof *x, last_owner(p));
+        ith_normalize_token(p, x, p->model->out_norm, i, end_of(p));
     }
 }
 
@@ -91,7 +94,7 @@ static void check_logits(ith_pass *p, const ith_member *me, const float *logits,
     for (int64_t i = 0; i < p->n_logits; i++)
         if (!ith_all_finite(logits + i * ith_logits_ld(p->model) + mine.begin,
                             ith_range_size(mine)))
-            ith_pass_note_not_finite(p);
+            ith_pass_note_broken(p, end_of(p) + 1);
 }
 
 void ith_logits(ith_pass *p, ith_member *me)
@@ -141,12 +144,8 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
     int64_t ld = ith_logits_ld(p->model);
     ith_range share = ith_my_share(me, n, 1);
 
-    for (int64_t i = share.begin; i < share.end; i++) {
-        kernels->rmsnorm(hp->hidden, ws->x + (t + i) * hp->hidden, p->model->out_norm,
-                         (float)hp->rms_eps, ws->h + i * ws->ld);
-        if (p->model->quantized)
-            kernels->quantize(hp->hidden, ws->h + i * ws->ld, &in.acts, i, 0);
-    }
+    for (int64_t i = share.begin; i < share.end; i++)
+        ith_normalize_token(p, ws->x + (t + i) * hp->hidden, p->model->out_norm, i, end_of(p));
     ith_barrier(me);
     output(p, me, (ith_range){0, w->rows}, ITH_NEED_ALL, &in, n, p->score_logits, ld);
     for (int64_t i = share.begin; i < share.end; i++) {
@@ -156,7 +155,7 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
             continue;
         *nll = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, target);
         if (!ith_all_finite(nll, 1))
-            ith_pass_note_not_finite(p);
+            ith_pass_note_broken(p, end_of(p) + 1);
     }
     ith_barrier(me);
 }

@@ -91,17 +91,19 @@ struct ith_pass {
     void *user;
     bool stopped; /* it did not: nothing that the pass writes counts */
 
-    /* Set when the pass has run: this rank met a NaN or an infinity in the last residuals of its
-     * tokens, in its rows of the logits, or in its scores. */
-    bool not_finite;
+    /* Set when the pass has run: this rank met a number that is NaN, infinite, or too large for
+     * what was computed with it. It looks where such a number would be lost in int8 or in a norm,
+     * and at the last residuals of its tokens, its rows of the logits, and its scores. */
+    bool broken;
 
     /* To find out where that begins: the first ith_pass_place at which this rank's tokens have one
      * is written here, if it is less than what is here. NULL: nobody asks. */
     int *broken_at;
+    int place; /* after the block that runs */
 };
 
-/* A place in the residual stream: before block `sub` of a layer. After the last layer, layer is
- * n_layers and sub 0. */
+/* A place in the residual stream: before block `sub` of a layer. The place after a block is one
+ * more. After the last layer, layer is n_layers and sub 0. */
 static inline int ith_pass_place(int layer, int sub)
 {
     return layer * ITH_MAX_SUBLAYERS + sub;
@@ -180,16 +182,21 @@ ith_range ith_pass_scored(const ith_pass *pass, int rank);
 void ith_layer_forward(ith_pass *pass, int layer, ith_member *me);
 /* layer.c: x += y, my tokens. */
 void ith_add_residual(ith_pass *pass, ith_member *me);
-/* layer.c, without a barrier: notes a NaN or infinity in the last residuals of my tokens. */
+/* layer.c, without a barrier: checks the last residuals of my tokens. */
 void ith_check_residual(ith_pass *pass, const ith_member *me);
+/* layer.c, one member, without a barrier: row t of h = norm(x), quantized if the model is. `place`:
+ * that of x, which lies elsewhere. */
+void ith_normalize_token(ith_pass *pass, const float *x, const float *weight, int64_t t, int place);
 /* layer.c: x normalized, to the probe; overwrites h. */
 void ith_show_output(ith_pass *pass, ith_member *me);
 /* layer.c: h -> acts, by ith_my_share of my tokens. */
 void ith_quantize_h(ith_pass *pass, ith_member *me, int64_t cols);
-/* All members, without a barrier: somebody has met a NaN or an infinity. */
-static inline void ith_pass_note_not_finite(ith_pass *pass)
+/* layer.c, any member, without a barrier: what is at `place`, or what the block that runs computes,
+ * is NaN, infinite, or too large. */
+void ith_pass_note_broken(ith_pass *pass, int place);
+static inline void ith_pass_note_broken_here(ith_pass *pass)
 {
-    __atomic_store_n(&pass->not_finite, true, __ATOMIC_RELAXED);
+    ith_pass_note_broken(pass, pass->place);
 }
 
 /* logits.c: of the last n_logits tokens. */

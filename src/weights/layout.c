@@ -228,6 +228,13 @@ static void put_fit(ith_layout layout, int64_t groups, int64_t g, int row, const
         put_half(tile, d + ith_tile_d_to_m(layout, groups), row, fit->min[row]);
 }
 
+/* A fit's scales and minima are limited to the largest half: one that is as large was cut. */
+static bool fits_half(uint16_t half)
+{
+    return (half & 0x7fff) < 0x7bff;
+}
+
+/* False: a float is NaN, infinite, or beyond the layout. */
 static bool pack_quantized(ith_layout layout, int64_t groups, const floats *f, uint8_t *tile)
 {
     ith_fit_group group;
@@ -244,8 +251,7 @@ static bool pack_quantized(ith_layout layout, int64_t groups, const floats *f, u
             memset(fit.quants[c], 0, sizeof fit.quants[c]);
         for (int r = 0; r < ITH_TILE_ROWS && f->rows[r] != NULL; r++) {
             put_fit(layout, groups, g, r, &fit, tile);
-            finite &= ith_f16_is_finite(fit.scale[r]) &&
-                      (layout == ITH_W8 || ith_f16_is_finite(fit.min[r]));
+            finite &= fits_half(fit.scale[r]) && (layout == ITH_W8 || fits_half(fit.min[r]));
         }
     }
     return finite;

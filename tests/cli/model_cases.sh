@@ -167,14 +167,41 @@ v = tensors["model.layers.0.mlp.down_proj.weight"]; v[2] = big * (len(v[2]) // 2
 v = tensors["model.layers.0.mlp.up_proj.weight"]; v[2] = big * (len(v[2]) // 2)'
 for kv in q8 f32; do
     expect "overflow with $kv keys: an error" 1 "$ITHACA" run -m "$work/overflow" --ids $prompt --quant bf16 --kv $kv -n 2 -q
-    matches "overflow with $kv keys: the layer is named" "$err" 'NaN or infinity .* in layer 0, in its mlp'
+    matches "overflow with $kv keys: the layer is named" "$err" 'NaN, infinity .* in layer 0, in its mlp'
 done
 expect "overflow on 2 ranks: an error" 1 scripts/on_ranks.sh 2 "$ITHACA" run -m "$work/overflow" --ids $prompt --quant bf16 --kv f32 -n 2 -q
-matches "overflow on 2 ranks: the layer is named" "$err" 'NaN or infinity .* in layer 0, in its mlp'
+matches "overflow on 2 ranks: the layer is named" "$err" 'NaN, infinity .* in layer 0, in its mlp'
 expect "overflow: score" 1 "$ITHACA" score -m "$work/overflow" --ids $prompt --exact -q
-matches "overflow: score names the layer" "$err" 'NaN or infinity .* in layer 0, in its mlp'
+matches "overflow: score names the layer" "$err" 'NaN, infinity .* in layer 0, in its mlp'
 variant overflow-head $tiny '
 import struct
 v = tensors["lm_head.weight"]; v[2] = struct.pack("<f", 3e38)[2:] * (len(v[2]) // 2)'
 expect "overflow of the head: an error" 1 "$ITHACA" run -m "$work/overflow-head" --ids $prompt --quant bf16 -n 2 -q
-matches "overflow of the head: named" "$err" 'NaN or infinity .*lm_head\.weight'
+matches "overflow of the head: named" "$err" 'NaN, infinity .*lm_head\.weight'
+
+# Numbers that int8 or a norm would make finite again: filled NAME TENSOR FLOAT
+filled() {
+    variant "$1" $tiny "
+import struct
+v = tensors['$2']; v[2] = struct.pack('<f', float('$3'))[2:] * (len(v[2]) // 2)"
+}
+mlp='in layer 0, in its mlp' attention='in layer 0, in its attention' layer=model.layers.0
+while IFS='|' read -r name tensor value place; do
+    filled "$name" "$tensor" "$value"
+    for options in "--quant w8 --kv q8" "--quant w4 --kv f32" "--quant bf16 --kv q8" "--quant bf16 --kv bf16"; do
+        expect "$name $options: an error" 1 "$ITHACA" run -m "$work/$name" --ids $prompt $options -n 2 -q
+        matches "$name $options: the place is named" "$err" "(number too large .*$place: |tensor $tensor has a weight .* too large for w)"
+    done
+done <<END
+huge-norm|$layer.post_attention_layernorm.weight|1e30|$mlp
+huge-embed|model.embed_tokens.weight|1e25|in model.embed_tokens.weight
+huge-q-norm|$layer.self_attn.q_norm.weight|1e30|$attention
+huge-k-norm|$layer.self_attn.k_norm.weight|1e30|$attention
+huge-v-proj|$layer.self_attn.v_proj.weight|1e30|$attention
+huge-q-proj|$layer.self_attn.q_proj.weight|1e22|$attention
+huge-out-norm|model.norm.weight|3e38|in the product with lm_head.weight
+END
+for level in ref avx2 avx512bw avx512; do
+    ITHACA_SIMD=$level expect "huge-norm, $level: an error" 1 "$ITHACA" run -m "$work/huge-norm" --ids $prompt --quant w8 -n 2 -q
+    matches "huge-norm, $level: the place is named" "$err" "number too large .*$mlp: |ITHACA_SIMD"
+done

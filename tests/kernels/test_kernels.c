@@ -270,6 +270,37 @@ static void quantize_equals_reference(void **state)
     check_quantize(&p, 4096, 0, 128, PLAIN);
 }
 
+/* Wherever a number is not finite, or too large for a scale, the scales say so. */
+static void check_broken(const ith_kernels *k, int n, int at, float broken)
+{
+    prng p = {3};
+    float *x = floats(12, &p, n, PLAIN);
+    const ith_acts acts = empty_acts(0, 1, (n + 31) / 32);
+    int8_t *head = arena_take(&arenas[11], 64, 1);
+    const int finite = fabsf(broken) <= FLT_MAX;
+
+    x[at] = broken;
+    k->quantize(n, x, &acts, 0, 0);
+    for (int g = 0; g < (n + 31) / 32; g++)
+        assert_int_equal(acts.scales[g] == ITH_ACT_SCALE_MOST, g == at / 32);
+    assert_int_equal(isfinite(k->quantize_head(n, x, NULL, head)) != 0, finite);
+    assert_int_equal(isfinite(ith_bf16_to_f32(k->quantize_head_bf16(n, x, NULL, head))) != 0,
+                     finite);
+}
+
+static void broken_numbers_show_in_scales(void **state)
+{
+    (void)state;
+    const float broken[] = {NAN, -NAN, INFINITY, -INFINITY, FLT_MAX, -FLT_MAX};
+    for (int n = 1; n <= 64; n += 7)
+        for (int at = 0; at < n; at++)
+            for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+                check_broken(ref, n, at, broken[i]);
+                EACH_VARIANT(k)
+                check_broken(k, n, at, broken[i]);
+            }
+}
+
 static const int head_dims[] = {16, 20, 32, 64, 80, 96, 128, 256};
 enum { HEAD_DIMS = sizeof head_dims / sizeof head_dims[0] };
 
@@ -456,6 +487,7 @@ int main(void)
         cmocka_unit_test(gemm_f32_equals_reference),
         cmocka_unit_test(quantize_equals_reference),
         cmocka_unit_test(quantize_head_equals_reference),
+        cmocka_unit_test(broken_numbers_show_in_scales),
         cmocka_unit_test(kv_put_equals_reference),
         cmocka_unit_test(vectors_equal_reference),
         cmocka_unit_test(silu_reaches_its_limits),

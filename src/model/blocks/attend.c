@@ -110,14 +110,19 @@ static void attend(const ith_heads *a, const ith_head_slice *slice, int64_t head
     a->pass->model->kernels->attn[a->pass->kv](&unit);
 }
 
-/* o / l of query head q_head, counted from the first that I attend for, of token t: to where the
- * output matrix's input is gathered. Scales o in place. */
+/* The largest score of a row that attention over the int8 cache is specified for. */
+#define SCORE_MOST 0x1p21f
+
+/* o / l of query head q_head, counted from the first that I attend for, of token t, whose largest
+ * score is m: to where the output matrix's input is gathered. Scales o in place. */
 static void finish(const ith_heads *a, const ith_head_slice *slice, int64_t q_head, int64_t t,
-                   float *o, float l)
+                   float *o, float l, float m)
 {
     const ith_kernels *kernels = a->pass->model->kernels;
     ith_heads_out out = a->ops->out(a, slice);
 
+    if (a->pass->kv == ITH_KVL_Q8 && !(fabsf(m) < SCORE_MOST))
+        ith_pass_note_broken_here(a->pass);
     kernels->scale(a->d, o, 1.0f / l);
     if (out.quantized)
         kernels->quantize(a->d, o, &out.acts, t, out.first_group + q_head * a->d / ITH_GROUP);
@@ -151,7 +156,7 @@ static void attend_tile(const ith_heads *a, const ith_head_slice *slice, int64_t
     }
     for (int64_t row = 0; row < rows; row++)
         finish(a, slice, head * a->group + row % a->group, t + row / a->group, sum.o + row * d,
-               sum.l[row]);
+               sum.l[row], sum.m[row]);
 }
 
 /* Tokens attended to that follow each other in one timeline are a run: a span's; or where the pass
@@ -451,7 +456,7 @@ static void fold_row(const ith_heads *a, const ith_head_slice *slice, int64_t q_
         const float *at = rows + ((q_head * p->n + t) * K + number_of(a, s)) * cell;
         p->model->kernels->attn_merge(1, (int)d, &m, &l, o, at, at + 1, at + 2);
     }
-    finish(a, slice, q_head, t, o, l);
+    finish(a, slice, q_head, t, o, l, m);
 }
 
 /* A head of a span that sees one segment: no partials to keep. */

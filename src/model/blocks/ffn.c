@@ -17,14 +17,17 @@ static void write_out(ith_pass *p, const ith_matrix *down, ith_range rows, const
                       int64_t t, int64_t n, const float *x, int64_t ld)
 {
     const ith_kernels *kernels = p->model->kernels;
-    int64_t width = ith_range_size(rows);
+    int64_t width = ith_range_size(rows), first = rows.begin / ITH_GROUP;
 
     for (int64_t i = 0; i < n; i++) {
-        if (ith_layout_is_quantized(down->layout))
-            kernels->quantize(width, x + i * ld, &mid->acts, t + i, rows.begin / ITH_GROUP);
-        else
+        if (ith_layout_is_quantized(down->layout)) {
+            kernels->quantize(width, x + i * ld, &mid->acts, t + i, first);
+            if (!ith_acts_sound(&mid->acts, t + i, first, (width + ITH_GROUP - 1) / ITH_GROUP))
+                ith_pass_note_broken_here(p);
+        } else {
             memcpy(p->ws->mid + (t + i) * mid->ld + rows.begin, x + i * ld,
                    (size_t)width * sizeof *x);
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 /* heads.c - from projections to attention's operands: norm, RoPE and quantization of every head,
  * its record on the way to the rank that owns the head, its slot in the cache. */
 #include "model/blocks/heads.h"
+
+#include "base/finite.h"
 #include "model/blocking.h"
 #include "simd/half.h"
 
@@ -19,12 +21,24 @@ static void add_bias(const ith_heads *a, const float *bias, int64_t head, float 
         a->pass->model->kernels->add(a->d, x, bias + head * a->d);
 }
 
+/* The limit of a head's numbers or, in int8, of their scale. No model comes near; within
+ * it, scores do not exceed a float. */
+#define HEAD_MOST 0x1p48f
+
+static void check_head(const ith_heads *a, float largest)
+{
+    if (!(largest < HEAD_MOST)) /* or NaN */
+        ith_pass_note_broken_here(a->pass);
+}
+
 /* Norm, if there is one, and RoPE of a head of my token t. */
 static void rotate(const ith_heads *a, const float *norm, int64_t t, float *x)
 {
     const ith_kernels *kernels = a->pass->model->kernels;
     int64_t half = a->d / 2;
 
+    if (norm != NULL)
+        check_head(a, ith_largest_abs(x, a->d)); /* a norm might lose what is too large */
     if (norm != NULL)
         kernels->rmsnorm(a->d, x, norm, (float)a->pass->model->hp.rms_eps, x);
     kernels->rope((int)a->d, x, a->work->cos + t * half, a->work->sin + t * half);
@@ -63,9 +77,12 @@ static void make_query(const ith_heads *a, const ith_head_slice *slice, int64_t 
     add_bias(a, a->w->q_bias, head, q);
     rotate(a, a->w->q_norm, t, q);
     if (a->pass->kv == ITH_KVL_Q8) {
-        float scale = kernels->quantize_head((int)d, q, NULL, (int8_t *)at) * a->q_factor;
+        float scale = kernels->quantize_head((int)d, q, NULL, (int8_t *)at);
+        check_head(a, scale);
+        scale *= a->q_factor;
         memcpy(record + slice->record.scales + slot * (int64_t)sizeof scale, &scale, sizeof scale);
     } else {
+        check_head(a, ith_largest_abs(q, d));
         kernels->scale(d, q, a->q_factor);
         memcpy(at, q, (size_t)d * sizeof *q);
     }
@@ -89,8 +106,12 @@ static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record
         int8_t *key = (int8_t *)record, *value = (int8_t *)record + a->kv.value;
         uint16_t scales[2] = {m->kernels->quantize_head_bf16((int)d, k, bias, key),
                               m->kernels->quantize_head_bf16((int)d, v, NULL, value)};
+        check_head(a, ith_bf16_to_f32(scales[0]));
+        check_head(a, ith_bf16_to_f32(scales[1]));
         memcpy(record + a->kv.scales, scales, sizeof scales);
     } else {
+        check_head(a, ith_largest_abs(k, d));
+        check_head(a, ith_largest_abs(v, d));
         put_floats(a->pass->kv, d, k, record);
         put_floats(a->pass->kv, d, v, record + a->kv.value);
     }

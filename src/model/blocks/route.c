@@ -1,4 +1,5 @@
 /* route.c - which experts a token goes to, and with which weights. */
+#include "base/finite.h"
 #include "model/blocks/experts.h"
 
 #include <math.h>
@@ -136,9 +137,12 @@ void ith_route(ith_pass *p, const ith_experts *w, ith_routes *r, ith_member *me)
     ith_range mine = ith_my_share(me, n, 1);
 
     router_product(p, w->router, r, me);
-    for (int64_t t = mine.begin; t < mine.end; t++)
+    for (int64_t t = mine.begin; t < mine.end; t++) {
+        if (!ith_all_finite(r->logits + t * r->ld, experts->n))
+            ith_pass_note_broken_here(p);
         ith_route_token(p->model->kernels, experts, r->logits + t * r->ld,
                         r->chosen + t * experts->used, r->weights + t * experts->used);
+    }
     ith_barrier(me);
     if (me->tid == 0)
         ith_route_list(experts, n, r);
