@@ -82,8 +82,14 @@ typedef struct ith_comm_ops {
      * and nothing else. All ranks start and finish their exchanges in the same order. */
     void (*alltoall_start)(ith_comm *comm, int flight, const ith_alltoall *x);
 
-    /* Not collective. Starts these sends and receives as a flight that is free. None is from a rank
-     * to itself. Between two ranks, parcels of flights of the same number match in order, and a
+    /* Not collective. Makes room in every flight for lists of up to n_parcels sends and receives
+     * together, with up to `bytes` bytes together, and for all-gathers of half of that. False:
+     * there is no memory. */
+    bool (*messages_open)(ith_comm *comm, int64_t n_parcels, int64_t bytes);
+
+    /* Not collective. Starts these sends and receives as a flight that is free. A list beyond what
+     * messages_open was told takes memory, without which all ranks end. None is from a rank to
+     * itself. Between two ranks, parcels of flights of the same number match in order, and a
      * receive names the exact size of its send. The lists may change at once, the buffers only when
      * the flight is finished. */
     void (*messages_start)(ith_comm *comm, int flight, const ith_parcel *sends, int64_t n_sends,
@@ -132,8 +138,8 @@ typedef struct ith_comm_ops {
     void (*domain_barrier)(ith_comm *comm);
 
     /* Opens a second communicator of the same ranks for one more thread of each rank, for work
-     * beside a pass. Its messages never meet those of the first. It has barrier, messages_start,
-     * finish, max and close, and sleeps briefly while it waits, because the cores have other work.
+     * beside a pass. Its messages never meet those of the first. It has barrier, messages_open,
+     * messages_start, finish, max and close, and sleeps briefly while it waits, because the cores have other work.
      * Close it before `comm`. ITH_E_COMM on all ranks: MPI lacks MPI_THREAD_MULTIPLE. */
     ith_status (*side)(ith_comm *comm, ith_comm **out, ith_error *err);
 

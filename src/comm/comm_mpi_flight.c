@@ -146,6 +146,16 @@ static void finish_messages(ith_comm *comm, ith_mpi_flight *f)
                       "MPI_Waitall");
 }
 
+bool ith_mpi_messages_open(ith_comm *comm, int64_t n_parcels, int64_t bytes)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    bool made = true;
+
+    for (int i = 0; i < ITH_MPI_FLIGHTS && made; i++)
+        made = ith_mpi_has_requests(&impl->flights[i], n_parcels + ith_mpi_messages(comm, bytes));
+    return made;
+}
+
 static const ith_mpi_strategy by_messages = {NULL, progress_messages, finish_messages};
 
 void ith_mpi_messages_start(ith_comm *comm, int flight, const ith_parcel *sends, int64_t n_sends,

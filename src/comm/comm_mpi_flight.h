@@ -5,6 +5,7 @@
 #include "comm/comm_mpi.h"
 
 /* Operations of ith_comm_ops (comm.h). */
+bool ith_mpi_messages_open(ith_comm *comm, int64_t n_parcels, int64_t bytes);
 void ith_mpi_messages_start(ith_comm *comm, int flight, const ith_parcel *sends, int64_t n_sends,
                             const ith_parcel *recvs, int64_t n_recvs);
 void ith_mpi_progress(ith_comm *comm);
@@ -14,8 +15,8 @@ void ith_mpi_finish(ith_comm *comm, int flight);
  * no memory. */
 bool ith_mpi_has_requests(ith_mpi_flight *flight, int64_t n);
 
-/* The same inside a pass, which cannot fail: without memory it ends all ranks. Exchanges of the
- * sizes that ith_mpi_exchange_open was told have room already. */
+/* The same inside a pass, which cannot fail: without memory it ends all ranks. Exchanges and lists
+ * of the sizes that exchange_open and messages_open were told have room already. */
 void ith_mpi_reserve_requests(ith_comm *comm, ith_mpi_flight *flight, int64_t n);
 
 /* MPI messages that a block of `bytes` takes: none of them is longer than message_bytes. */

@@ -71,6 +71,7 @@ static const ith_comm_ops mpi_ops = {
     .bcast = ith_mpi_bcast,
     .allgatherv = ith_mpi_allgatherv,
     .alltoall_start = ith_mpi_exchange_start,
+    .messages_open = ith_mpi_messages_open,
     .messages_start = ith_mpi_messages_start,
     .progress = ith_mpi_progress,
     .finish = ith_mpi_finish,

@@ -63,6 +63,12 @@ static ith_status self_exchange_open(ith_comm *comm, ith_exchange strategy, int6
     return ITH_OK;
 }
 
+static bool self_messages_open(ith_comm *comm, int64_t n_parcels, int64_t bytes)
+{
+    (void)comm, (void)n_parcels, (void)bytes;
+    return true;
+}
+
 static void self_messages_start(ith_comm *comm, int flight, const ith_parcel *sends,
                                 int64_t n_sends, const ith_parcel *recvs, int64_t n_recvs)
 {
@@ -151,6 +157,7 @@ static const ith_comm_ops self_ops = {
     .bcast = self_bcast,
     .allgatherv = self_allgatherv,
     .alltoall_start = self_alltoall_start,
+    .messages_open = self_messages_open,
     .messages_start = self_messages_start,
     .progress = self_progress,
     .finish = self_finish,

@@ -282,15 +282,6 @@ static ith_status finish(loop *l, bool root, ith_error *err)
     return root ? write_rest(l->w, err) : ITH_OK;
 }
 
-/* Local. Rank 0 chooses what comes next. What a checkpoint saves was not read from a file that has
- * changed. */
-static ith_status next(loop *l, bool root, verdict *v, ith_error *err)
-{
-    if (l->session->keeper != NULL)
-        ITH_TRY(ith_engine_check_files(l->session->engine, err));
-    return root ? choose(l, v, err) : ITH_OK;
-}
-
 static ith_status run(loop *l, ith_generation *out, ith_error *err)
 {
     ith_comm *comm = l->session->engine->world->comm;
@@ -303,7 +294,7 @@ static ith_status run(loop *l, ith_generation *out, ith_error *err)
     v = (verdict){.go_on = r.go_on && l->n_chosen < l->params->max_tokens};
     while (v.go_on) {
         v = (verdict){0};
-        ITH_TRY(ith_comm_agree(comm, next(l, root, &v, err), err));
+        ITH_TRY(ith_comm_agree(comm, root ? choose(l, &v, err) : ITH_OK, err));
         ith_world_bcast(l->session->engine->world, &v, sizeof v);
         ITH_TRY(ith_session_cut(l->session, l->session->length - l->n_guesses + v.right, err));
         ith_draft_pace_count(&l->pace, l->n_guesses, v.right);

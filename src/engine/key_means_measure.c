@@ -141,7 +141,7 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
     ith_team_run(e->team, ith_pass_run, &pass);
     if (pass.stopped)
         return ith_fail(err, ITH_E_CANCELLED, "stopped while measuring the key means");
-    ITH_TRY(ith_engine_check_pass(e, &pass, err));
+    ITH_TRY(ith_engine_check_pass(e, &pass, false, err));
     e->model->kernels->scale((int64_t)n, *means, 1.0f / TOKENS);
     return ITH_OK;
 }

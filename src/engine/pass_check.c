@@ -4,12 +4,19 @@
 #include <limits.h>
 #include <stdio.h>
 
-/* Collective. Errors in reading streamed weights. */
-static ith_status check_weights(const ith_engine *e, ith_error *err)
+/* What may be wrong with a pass, the best reason last. */
+typedef enum trouble { NOTHING, BROKEN_NUMBERS, CHANGED_FILES, UNREAD_WEIGHTS } trouble;
+
+/* Local. */
+static trouble look(const ith_engine *e, const ith_pass *pass, bool kept)
 {
-    if (!ith_store_is_streamed(e->store)) /* on all ranks or on none */
-        return ITH_OK;
-    return ith_comm_agree(e->world->comm, ith_store_status(e->store, err), err);
+    ith_error err;
+
+    if (ith_store_status(e->store, &err) != ITH_OK)
+        return UNREAD_WEIGHTS;
+    if (kept && ith_engine_check_files(e, &err) != ITH_OK)
+        return CHANGED_FILES;
+    return pass->broken ? BROKEN_NUMBERS : NOTHING;
 }
 
 /* What computes the first numbers that are broken. */
@@ -56,13 +63,16 @@ ith_status ith_engine_check_files_on_all(const ith_engine *e, ith_error *err)
     return ith_comm_agree(e->world->comm, ith_engine_check_files(e, err), err);
 }
 
-ith_status ith_engine_check_pass(const ith_engine *e, const ith_pass *pass, ith_error *err)
+ith_status ith_engine_check_pass(const ith_engine *e, const ith_pass *pass, bool kept,
+                                 ith_error *err)
 {
     ith_comm *comm = e->world->comm;
+    trouble worst = (trouble)comm->ops->max(comm, look(e, pass, kept));
 
-    ITH_TRY(check_weights(e, err));
-    if (comm->ops->max(comm, pass->broken) == 0)
+    if (worst == NOTHING)
         return ITH_OK;
+    if (worst == UNREAD_WEIGHTS)
+        return ith_comm_agree(comm, ith_store_status(e->store, err), err);
     ITH_TRY(ith_engine_check_files_on_all(e, err)); /* a better reason than what came of it */
     return find_broken(e, pass, err);
 }

@@ -61,15 +61,18 @@ static ith_status open_state(ith_session *s, ith_error *err)
 static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *err)
 {
     ith_engine *e = s->engine;
+    ith_comm *comm = e->world->comm;
 
     ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)s->ctx, sizeof *s->ids, "timeline",
                                 (void **)&s->ids, err));
-    if (e->world->comm->rank == 0)
+    if (comm->rank == 0)
         ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ith_session_logits_floats(e), sizeof(float),
                                     "logits", (void **)&s->logits, err));
     ITH_TRY(open_state(s, err));
     ITH_TRY(take_workspace(e, limits, err));
     s->has_workspace = true;
+    if (!comm->ops->messages_open(comm, e->ws->parcels, e->ws->parcel_bytes))
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the messages of a pass");
     return ITH_OK;
 }
 
@@ -293,7 +296,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
         ith_team_run(s->engine->team, ith_pass_run, &pass);
         if (s->profile != NULL)
             ith_profile_end(s->profile, s->engine->store);
-        ITH_TRY(ith_engine_check_pass(s->engine, &pass, err));
+        ITH_TRY(ith_engine_check_pass(s->engine, &pass, s->keeper != NULL, err));
         if (score)
             collect_scores(s, &pass, nll == NULL ? NULL : nll + done, ith_min(now, left - 1));
         s->length += now;

@@ -41,6 +41,9 @@ typedef struct ith_work_needs {
     int64_t mid_values; /* of a token, in mid and mid_acts: whole groups */
     int64_t wire_bytes; /* of a token, where there are several ranks */
     int64_t scratch;    /* floats of a thread */
+    /* Where ranks send each other lists of parcels: of a rank's longest, sends and receives
+     * together. */
+    int64_t parcels, parcel_bytes;
 } ith_work_needs;
 
 typedef struct ith_workspace {
@@ -58,9 +61,10 @@ typedef struct ith_workspace {
     int64_t *counts;   /* [ITH_FLIGHTS][2][2][ranks]: see ith_workspace_counts */
     float **scratch;   /* [threads] */
     int n_threads;
-    float *logits_rows;        /* several ranks: [ITH_DECODE_TOKENS][n_vocab rounded up]: my rows */
-    void *of[ITH_BLOCKS_MOST]; /* the buffers of each kind of block; NULL: the model has none */
-    void **buffers;            /* all that was allocated */
+    float *logits_rows; /* several ranks: [ITH_DECODE_TOKENS][n_vocab rounded up]: my rows */
+    int64_t parcels, parcel_bytes; /* as in ith_work_needs */
+    void *of[ITH_BLOCKS_MOST];     /* the buffers of each kind of block; NULL: the model has none */
+    void **buffers;                /* all that was allocated */
     size_t n_buffers, room;
 } ith_workspace;
 

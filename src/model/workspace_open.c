@@ -51,8 +51,12 @@ static void request_shared(ith_requests *r, ith_workspace *ws, const ith_work_si
     if (s->mesh->ranks > 1) {
         int64_t token = ith_max(ws->ld * (int64_t)sizeof(float), needs.wire_bytes);
         ith_request(r, T * token, 1, &ws->wire);
+        needs.parcels = ith_max(needs.parcels, 2 * s->mesh->ranks);
+        needs.parcel_bytes = ith_max(needs.parcel_bytes, 2 * T * token);
         ith_request(r, ITH_DECODE_TOKENS * ith_logits_ld(m), sizeof(float), &ws->logits_rows);
     }
+    ws->parcels = needs.parcels;
+    ws->parcel_bytes = needs.parcel_bytes;
     request_scratch(r, ws, needs.scratch);
 }
 

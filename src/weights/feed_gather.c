@@ -99,16 +99,18 @@ static ith_status list_nodes(const ith_comm *comm, ith_node_ranks *n, ith_error 
     return ITH_OK;
 }
 
-static ith_status make_lists(ith_feed *f, ith_error *err)
+static ith_status make_lists(ith_feed *f, int64_t *longest, ith_error *err)
 {
     int64_t sends = 0, recvs = 0;
 
+    *longest = 0;
     ITH_TRY(list_nodes(f->params.comm, &f->gather.nodes, err));
     for (int64_t i = 0; i < f->n_steps; i++) {
         int64_t s = list_parcels(f, i, true, NULL, NULL), r = list_parcels(f, i, false, NULL, NULL);
         sends = s > sends ? s : sends;
         recvs = r > recvs ? r : recvs;
     }
+    *longest = sends + recvs;
     f->gather.sends = calloc((size_t)sends + 1, sizeof *f->gather.sends);
     f->gather.recvs = calloc((size_t)recvs + 1, sizeof *f->gather.recvs);
     if (f->gather.sends == NULL || f->gather.recvs == NULL)
@@ -119,14 +121,21 @@ static ith_status make_lists(ith_feed *f, ith_error *err)
 
 ith_status ith_gather_open(ith_feed *f, ith_error *err)
 {
-    ith_comm *comm = f->params.comm;
+    ith_comm *comm = f->params.comm, *side;
+    int64_t longest;
 
     if (!ith_shards_cut(&f->params.shards))
         return ITH_OK;
-    ITH_TRY(ith_comm_agree(comm, make_lists(f, err), err));
+    ITH_TRY(ith_comm_agree(comm, make_lists(f, &longest, err), err));
     ITH_TRY(comm->ops->side(comm, &f->gather.side, err));
-    f->gather.side->joined = MESSAGE_BYTES;
-    return ITH_OK;
+    side = f->gather.side;
+    side->joined = MESSAGE_BYTES;
+    /* A step's range goes to every other node, or arrives. */
+    return ith_comm_agree_memory(
+        comm,
+        side->ops->messages_open(side, longest, (int64_t)f->params.transit * comm->n_nodes) ? side
+                                                                                            : NULL,
+        "the messages that gather weights", err);
 }
 
 void ith_gather_close(ith_gather *g)

@@ -100,3 +100,22 @@ echo >"$work/hold"
 wait $pid
 got=$?
 fails "a pack on two nodes" m.ith
+
+# A rank whose file alone changes: no token that it had a part in is saved
+for rank in 0 1; do
+    mkdir "$work/rank$rank"
+    cp "$work/right.ith" "$work/rank$rank/m.ith"
+done
+rm -f "$work/hold"
+program=$(readlink -f "$ITHACA")
+one=(-x "ITHACA_TEST_HOOK=answer 3 $work/hold" "$program" run -m m.ith --ids "$work/ids" -n 8 --ignore-eos --json --chunk 512 -t 1 -q --checkpoint "$work/two")
+scripts/on_ranks.sh 1 -wdir "$work/rank0" "${one[@]}" : -n 1 -wdir "$work/rank1" "${one[@]}" >"$out" 2>"$err" &
+pid=$!
+holding "$work/hold" $pid
+write_in_place "$work/wrong.ith" "$work/rank1/m.ith"
+saved=$(or_fail stat -c %s "$work/two/answer")
+echo >"$work/hold"
+wait $pid
+got=$?
+fails "a pack on one rank" m.ith
+same "a pack on one rank: no token after it is saved" "$saved" "$(stat -c %s "$work/two/answer")"

@@ -19,8 +19,9 @@ int main(void)
 }
 #else
 
-/* The first EACH are those of world, communicators and engine; of the others one in STEP fails. */
-enum { EACH = 60, STEP = 37, MOST = 1500 };
+/* The first EACH are those of world, communicators and engine; of the others one in STEP fails.
+ * Then those of a prefill alone, so long that lists of segments travel. */
+enum { EACH = 60, STEP = 37, MOST = 1500, PREFILL = 6, LONG = 7000 };
 
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_malloc(size_t size);
@@ -54,36 +55,56 @@ void *realloc(void *at, size_t size)
     return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(at, size);
 }
 
-static ith_engine_params params_of(bool sharded)
+/* Weights and sequence, divided among the ranks or not */
+typedef enum division { HEADS, WEIGHTS, SEQUENCE, DIVISIONS } division;
+
+static ith_engine_params params_of(division by, int64_t ctx)
 {
     ith_engine_params params = ith_engine_params_default();
 
     params.model = NEEDLE_MODEL;
     params.threads = 1;
-    params.ctx = 128;
+    params.ctx = ctx;
     params.shares = "threads";
-    params.distribution = sharded ? ITH_DISTRIBUTION_SHARDED : ITH_DISTRIBUTION_REPLICATED;
+    params.distribution = by == WEIGHTS ? ITH_DISTRIBUTION_SHARDED : ITH_DISTRIBUTION_REPLICATED;
+    if (by == SEQUENCE)
+        params.mesh = ith_world_size(world) == 1 ? "1x1" : "1x2";
     return params;
 }
 
-/* All that a program does with a model, in a world of its own. */
-static ith_status work(bool sharded, const char *cache, ith_error *err)
+static void set_countdown(long n)
 {
-    ith_engine_params params = params_of(sharded);
+    __atomic_store_n(&countdown, n, __ATOMIC_RELAXED);
+}
+
+/* All that a program does with a model, in a world of its own. The n-th allocation fails: of all,
+ * or of the prefill. */
+static ith_status work(division by, long n, bool in_prefill, const char *cache, ith_error *err)
+{
+    ith_engine_params params = params_of(by, in_prefill ? LONG : 128);
     ith_keep_params keep = {.cache = cache};
     ith_world *w = NULL;
     ith_engine *engine = NULL;
     ith_session *session = NULL;
-    ith_status status = ith_world_open(&w, err);
+    int32_t text[LONG];
+    size_t length = in_prefill ? LONG : 40;
+    ith_status status;
 
+    for (size_t i = 0; i < length; i++)
+        text[i] = ids[i % 40];
+    set_countdown(in_prefill ? -1 : n);
+    status = ith_world_open(&w, err);
     if (status == ITH_OK)
         status = ith_engine_open(w, &params, &engine, err);
     if (status == ITH_OK)
         status = ith_session_open(engine, &session, err);
     if (status == ITH_OK)
         status = ith_session_keep(session, &keep, err);
+    if (in_prefill)
+        set_countdown(n);
     if (status == ITH_OK)
-        status = ith_session_prefill(session, ids, 40, err);
+        status = ith_session_prefill(session, text, length, err);
+    set_countdown(-1);
     ith_session_close(session);
     ith_engine_close(engine);
     ith_world_close(w);
@@ -100,14 +121,12 @@ static bool agreed(ith_status mine)
 }
 
 /* The n-th allocation of the last rank fails, if there are so many. */
-static void fail_nth(long n, bool sharded, const char *cache)
+static void fail_nth(long n, division by, bool in_prefill, const char *cache)
 {
     bool me = ith_world_rank(world) == ith_world_size(world) - 1;
     ith_error err = {0};
 
-    __atomic_store_n(&countdown, me ? n : -1, __ATOMIC_RELAXED);
-    ith_status status = work(sharded, cache, &err);
-    __atomic_store_n(&countdown, -1, __ATOMIC_RELAXED);
+    ith_status status = work(by, me ? n : -1, in_prefill, cache, &err);
     must(agreed(status), "the same status on all ranks", &err);
     must(status == ITH_OK || err.text[0] != '\0', "a text", NULL);
 }
@@ -122,9 +141,11 @@ int main(void)
         folder_make(folder);
     ith_world_bcast(world, folder, sizeof folder);
     ith_world *first = begin_nodes("1");
-    for (int sharded = 0; sharded < 2; sharded++)
+    for (int by = 0; by < DIVISIONS; by++)
         for (long n = 0; n < MOST; n += n < EACH ? 1 : STEP)
-            fail_nth(n, sharded, folder);
+            fail_nth(n, (division)by, false, folder);
+    for (long n = 0; n < PREFILL; n++)
+        fail_nth(n, SEQUENCE, true, folder);
     end_nodes(first);
     if (ith_world_rank(world) == 0) {
         folder_remove(folder);

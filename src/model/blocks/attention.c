@@ -95,18 +95,6 @@ static int64_t made_bytes(const ith_work_sizes *s, const own *o)
     return R * ((o->q + R - 1) / R) * (o->query.stride + 4) + o->kv * o->record.bytes;
 }
 
-static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
-{
-    const ith_hparams *hp = &s->model->hp;
-    own o = own_of(s);
-
-    (void)block;
-    n->input_cols = ith_max(n->input_cols, hp->n_heads * hp->head_dim);
-    n->wire_bytes = ith_max(n->wire_bytes, made_bytes(s, &o));
-    n->scratch = ith_max(n->scratch, ith_attend_scratch(&s->model->caches, s->kv, hp->head_dim,
-                                                        hp->n_heads / hp->n_kv_heads));
-}
-
 static void request_tokens(ith_requests *r, const ith_work_sizes *s, const own *o,
                            ith_heads_work *w)
 {
@@ -146,12 +134,49 @@ static int64_t most_parcels(const ith_work_sizes *s, const own *o)
     return ith_max(o->segments, held * (s->mesh->context - 1));
 }
 
+static size_t segment_bytes(const ith_work_sizes *s, const own *o)
+{
+    return ith_kv_block_bytes(s->kv, (int)o->d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+}
+
+/* Partials of the tokens that a pass by rows, or a short one, has. */
+static int64_t most_cells(const ith_work_sizes *s, const own *o)
+{
+    int64_t tokens = s->mesh->context > 1 ? s->limits.rows_tokens : ITH_DECODE_TOKENS;
+    return ith_attend_cells(&s->model->hp, s->mesh, tokens, o->segments);
+}
+
+/* Lists of segments, of partials, or of heads. */
+static void need_parcels(const ith_work_sizes *s, const own *o, ith_work_needs *n)
+{
+    int64_t parcels = 2 * most_parcels(s, o), segments = parcels * (int64_t)segment_bytes(s, o),
+            cells = 2 * most_cells(s, o) * (int64_t)sizeof(float),
+            heads = 2 * s->T * made_bytes(s, o);
+
+    n->parcels = ith_max(n->parcels, parcels);
+    n->parcel_bytes = ith_max(n->parcel_bytes, ith_max(segments, ith_max(cells, heads)));
+}
+
+static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
+{
+    const ith_hparams *hp = &s->model->hp;
+    own o = own_of(s);
+
+    (void)block;
+    n->input_cols = ith_max(n->input_cols, hp->n_heads * hp->head_dim);
+    n->wire_bytes = ith_max(n->wire_bytes, made_bytes(s, &o));
+    n->scratch = ith_max(n->scratch, ith_attend_scratch(&s->model->caches, s->kv, hp->head_dim,
+                                                        hp->n_heads / hp->n_kv_heads));
+    if (s->mesh->context > 1)
+        need_parcels(s, &o, n);
+}
+
 /* What the ranks of a group need to share its heads' segments. */
 static void request_group(ith_requests *r, const ith_work_sizes *s, const own *o, int64_t cells,
                           ith_heads_work *w)
 {
     int64_t R = s->mesh->context;
-    size_t segment = ith_kv_block_bytes(s->kv, (int)o->d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+    size_t segment = segment_bytes(s, o);
 
     w->n_parcels = most_parcels(s, o);
     ith_request(r, 2 * w->n_parcels, sizeof *w->parcels, &w->parcels);
@@ -164,8 +189,7 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
 {
     ith_heads_work *w = work;
     own o = own_of(s);
-    int64_t tokens = s->mesh->context > 1 ? s->limits.rows_tokens : ITH_DECODE_TOKENS,
-            cells = ith_attend_cells(&s->model->hp, s->mesh, tokens, o.segments);
+    int64_t cells = most_cells(s, &o);
 
     request_tokens(r, s, &o, w);
     if (s->mesh->ranks > 1)
