@@ -19,6 +19,7 @@ static void free_keep(ith_keep *keep)
     ith_keep_writer_close(keep->writer);
     ith_archive_close(keep->archive);
     ith_checkpoint_close(keep->checkpoint);
+    free(keep->batch);
     free(keep);
 }
 

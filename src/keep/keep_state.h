@@ -41,6 +41,8 @@ typedef struct ith_keep {
     ith_segment older; /* an incomplete segment whose tokens the last batch contains */
 
     /* Rank 0's: */
+    ith_segment *batch; /* the segments of the last batch */
+    int64_t n_batch;
     int64_t added;     /* tokens of prompt and answer that were not saved before */
     int64_t n_found;   /* tokens of the answer that the checkpoint had */
     int64_t n_answer;  /* tokens of the checkpoint's answer that are shown again */

@@ -21,6 +21,24 @@ static void give_up(ith_keep *keep, const ith_error *why)
     ith_keep_warn(keep, why->text, "nothing more is written");
 }
 
+static bool is_whole(const ith_keep *keep, const ith_segment *s)
+{
+    ith_manifest m;
+    ith_error err;
+
+    return ith_archive_holds_all(keep->archive, s, &keep->shape) &&
+           ith_archive_manifest(keep->archive, &s->parent, &s->key, &m, &err) == ITH_OK;
+}
+
+/* After a batch that failed on some rank; no rank writes now. What is not whole would only take
+ * room, which is short if the disk is full. */
+static void remove_parts(const ith_keep *keep)
+{
+    for (int64_t i = 0; i < keep->n_batch; i++)
+        if (!is_whole(keep, &keep->batch[i]))
+            ith_archive_remove(keep->archive, &keep->batch[i].parent, &keep->batch[i].key);
+}
+
 /* Collective. Waits until the last batch is on disk. */
 static void settle(ith_keep *keep)
 {
@@ -29,8 +47,10 @@ static void settle(ith_keep *keep)
 
     if (keep->off)
         return;
-    if (ith_comm_agree(comm, ith_keep_writer_wait(keep->writer, &why), &why) != ITH_OK)
+    if (ith_comm_agree(comm, ith_keep_writer_wait(keep->writer, &why), &why) != ITH_OK) {
+        remove_parts(keep);
         give_up(keep, &why);
+    }
 }
 
 static int held_heads(const ith_keep *keep, int64_t s)
@@ -62,17 +82,21 @@ static void describe(const ith_keep *keep, const ith_segment *s, ith_manifest *m
 }
 
 /* Allocates a batch of `whole` segments, and perhaps an incomplete one. */
-static ith_status open_batch(const ith_keep *keep, int64_t whole, bool tail, ith_keep_batch *b,
+static ith_status open_batch(ith_keep *keep, int64_t whole, bool tail, ith_keep_batch *b,
                              ith_error *err)
 {
     int64_t segments = whole + tail, items = 0;
+
+    free(keep->batch);
+    keep->n_batch = 0;
+    keep->batch = calloc((size_t)segments + 1, sizeof *keep->batch);
 
     for (int64_t s = keep->n_written; s < keep->n_written + segments; s++)
         items += held_heads(keep, s);
     b->items = calloc((size_t)items + 1, sizeof *b->items);
     b->layers = calloc((size_t)(items * keep->shape.n_layers) + 1, sizeof *b->layers);
     b->manifests = calloc((size_t)segments + 1, sizeof *b->manifests);
-    if (b->items == NULL || b->layers == NULL || b->manifests == NULL)
+    if (b->items == NULL || b->layers == NULL || b->manifests == NULL || keep->batch == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld segments to write",
                         (long long)segments);
     if (!tail)
@@ -85,7 +109,7 @@ static ith_status open_batch(const ith_keep *keep, int64_t whole, bool tail, ith
 
 /* Adds the heads of a segment that are held here. `to`: copies them there first, because the next
  * chunk writes into the same memory. */
-static void add_segment(const ith_keep *keep, const ith_segment *s, uint8_t *to, ith_keep_batch *b)
+static void add_segment(ith_keep *keep, const ith_segment *s, uint8_t *to, ith_keep_batch *b)
 {
     int64_t number = keep->n_written;
     size_t blocks = ((size_t)s->n + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK;
@@ -104,8 +128,10 @@ static void add_segment(const ith_keep *keep, const ith_segment *s, uint8_t *to,
         }
         b->items[b->n_items++] = (ith_keep_item){*s, keep->first_head + head, layers};
     }
-    if (keep->session->engine->world->comm->rank == 0)
-        describe(keep, s, &b->manifests[b->n_manifests++]);
+    if (keep->session->engine->world->comm->rank != 0)
+        return;
+    describe(keep, s, &b->manifests[b->n_manifests++]);
+    keep->batch[keep->n_batch++] = *s;
 }
 
 static void fill_batch(ith_keep *keep, int64_t whole, int tail, ith_keep_batch *b)

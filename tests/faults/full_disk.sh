@@ -65,3 +65,24 @@ for ranks in 1 2; do
     same "with room, $ranks ranks: read as far as it was saved" True "$(field "$out" "1024 <= j['restored_tokens'] < 5000")"
     rm -rf "$work/larger"
 done
+
+# A prompt cache: segments that did not fit whole are removed
+parts() {
+    local segment
+    for segment in "$disk"/cache/*/; do
+        [[ -e $segment/manifest.json && $(find "$segment" -name 'head-*.kv' | wc -l) == "$heads" ]] || echo "$segment: $(ls -A "$segment")"
+    done
+}
+heads=$(python3 -c "import json; print(json.load(open('$NEEDLE/config.json'))['num_key_value_heads'])")
+for ranks in 1 2; do
+    on=()
+    [[ $ranks == 1 ]] || on=(scripts/on_ranks.sh $ranks)
+    expect "cache, $ranks ranks: goes on" 0 "${on[@]}" "${run[@]}" --prompt-cache "$disk/cache"
+    matches "cache, $ranks ranks: said so" "$err" "warning: prompt cache: .*No space left on device: nothing more is written"
+    same "cache, $ranks ranks: the same" "$want" "$(result "$out")"
+    same "cache, $ranks ranks: no parts are left" "" "$(parts)"
+    expect "cache, $ranks ranks: read again" 0 "${on[@]}" "${run[@]}" --prompt-cache "$disk/cache"
+    same "cache, $ranks ranks: read again: the same" "$want" "$(result "$out")"
+    same "cache, $ranks ranks: read again as far as it was saved" True "$(field "$out" "1024 <= j['restored_tokens'] < 5000")"
+    rm -r "$disk/cache"
+done
