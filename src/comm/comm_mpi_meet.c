@@ -8,6 +8,7 @@
 
 #include "base/progress.h"
 #include "comm/comm_mpi.h"
+#include "comm/interfaces.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,10 +19,14 @@ enum { TAG = 22001, TEXT = 512, PATIENCE_S = 10 };
 
 static __attribute__((noreturn)) void end_all(int rank, int silent)
 {
+    char interfaces[200];
+
+    ith_interfaces_describe(interfaces, sizeof interfaces);
     fprintf(stderr,
             "ithaca: error: rank %d: rank %d has not answered for %d seconds: it runs another "
-            "program, or another build of Ithaca\n",
-            rank, silent, (int)PATIENCE_S);
+            "program or another build of Ithaca, or MPI takes the wrong network (mpirun --mca "
+            "btl_tcp_if_include NAME chooses one; here are %s)\n",
+            rank, silent, (int)PATIENCE_S, interfaces[0] != 0 ? interfaces : "none");
     MPI_Abort(MPI_COMM_WORLD, 1);
     _exit(1);
 }

@@ -10,8 +10,10 @@
 #include "comm/comm_mpi_meet.h"
 #include "comm/comm_mpi_memory.h"
 #include "comm/comm_mpi_nodes.h"
+#include "comm/interfaces.h"
 #include "comm/single_copy.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,7 @@ static void mpi_close(ith_comm *comm)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     bool finalize = impl->finalize;
+    ith_watch_close(impl->watch);
     while (impl->buffers)
         ith_mpi_shared_free(comm, impl->buffers->data);
     if (impl->domain.comm != MPI_COMM_NULL)
@@ -108,6 +111,8 @@ static ith_status start_mpi(bool *started, const char **note, ith_error *err)
                         "MPI has been finalized in this process and can't be started again");
     *started = !initialized;
     let_waiting_ranks_yield();
+    if (!initialized)
+        ith_interfaces_choose();
     *note = initialized ? NULL : ith_single_copy_check();
     if (initialized)
         MPI_Query_thread(&level);
@@ -179,6 +184,36 @@ static ith_comm *new_comm_on_all(void)
     return NULL;
 }
 
+/* Ends all ranks. MPI_Abort may wait for the launcher, which the same machine may have cut off. */
+static void machine_is_lost(void *user, const char *text)
+{
+    enum { PATIENCE_S = 10 };
+
+    signal(SIGALRM, SIG_DFL);
+    alarm(PATIENCE_S);
+    ith_comm_abort(user, 1, text);
+}
+
+/* Collective. Without memory nothing is watched. */
+static void watch_machines(ith_comm *comm, int seconds)
+{
+    ith_mpi_impl *impl = ith_mpi_of(comm);
+    ith_host here, *all = calloc((size_t)comm->size, sizeof *all);
+    int made = all != NULL;
+
+    ith_host_here(&here);
+    ith_mpi_check(comm, MPI_Allreduce(MPI_IN_PLACE, &made, 1, MPI_INT, MPI_MIN, impl->world),
+                  "MPI_Allreduce");
+    if (made) {
+        ith_mpi_check(
+            comm,
+            MPI_Allgather(&here, sizeof here, MPI_BYTE, all, sizeof here, MPI_BYTE, impl->world),
+            "MPI_Allgather");
+        impl->watch = ith_watch_open(all, comm->size, seconds, machine_is_lost, comm);
+    }
+    free(all);
+}
+
 ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith_error *err)
 {
     bool started = false;
@@ -211,6 +246,8 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
         mpi_close(comm);
         return status;
     }
+    if (started && options->network_timeout_s > 0 && comm->size > 1)
+        watch_machines(comm, options->network_timeout_s);
     *out = comm;
     return ITH_OK;
 }

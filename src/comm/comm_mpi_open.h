@@ -16,9 +16,13 @@ typedef struct ith_mpi_options {
     int64_t board_bytes;
     bool windows_only;  /* shared memory from MPI's windows, without trying anonymous files first */
     int ranks_per_node; /* cuts machines into nodes of so many ranks; 0: a machine is a node */
+    /* All ranks end if a machine does not answer for so long (network_watch.h); 0: never. Only where this
+     * starts MPI: a program's own MPI is its own. */
+    int network_timeout_s;
 } ith_mpi_options;
 
-static const ith_mpi_options ith_mpi_defaults = {.message_bytes = 1 << 30, .board_bytes = 1 << 18};
+static const ith_mpi_options ith_mpi_defaults = {
+    .message_bytes = 1 << 30, .board_bytes = 1 << 18, .network_timeout_s = 60};
 
 /* Collective over MPI's world. Starts MPI unless the program has; closing then finalizes it. *comm
  * is the caller's. ITH_E_COMM: MPI does not start, serves no threads, or a rank is another build;

@@ -88,10 +88,29 @@ ith_status ith_comm_ranks_per_node(const char *(*get)(const char *name), int *ra
     return ITH_OK;
 }
 
+ith_status ith_comm_network_timeout(const char *(*get)(const char *name), int *seconds,
+                                    ith_error *err)
+{
+    const char *text = get("ITHACA_NETWORK_TIMEOUT");
+    char *end;
+    long n = text ? strtol(text, &end, 10) : 0;
+
+    if (text == NULL)
+        return ITH_OK;
+    if (end == text || *end != '\0' || n < 0 || n > 86400)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "ITHACA_NETWORK_TIMEOUT=%s: expected seconds, up to 86400, or 0 to wait "
+                        "for ever",
+                        text);
+    *seconds = (int)n;
+    return ITH_OK;
+}
+
 static ith_status open_mpi(ith_comm **comm, ith_error *err)
 {
     ith_mpi_options options = ith_mpi_defaults;
     ITH_TRY(ith_comm_ranks_per_node(from_environment, &options.ranks_per_node, err));
+    ITH_TRY(ith_comm_network_timeout(from_environment, &options.network_timeout_s, err));
     return ith_comm_open_mpi(&options, comm, err);
 }
 

@@ -11,8 +11,8 @@
 /* Collective over all ranks that were started; once per process. *comm is the caller's; its note
  * says so where the launcher whose variables are set has ended, so that this is one rank.
  * ITH_E_COMM: the ranks cannot find each other (srun without PMI, the launcher of another MPI), MPI
- * does not start, or a rank is another build. ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE is not a number
- * from 1 on. */
+ * does not start, or a rank is another build. ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE or
+ * ITHACA_NETWORK_TIMEOUT is not a number in range. */
 ith_status ith_comm_open_world(ith_comm **comm, ith_error *err);
 
 /* Not collective. Did a launcher start this process, or the program MPI? Was it srun, and not
@@ -41,6 +41,11 @@ int ith_comm_promised_ranks(const char *(*get)(const char *name));
 /* ITHACA_RANKS_PER_NODE; 0 where it is not set. ITH_E_ARGUMENT: not a number from 1 on. */
 ith_status ith_comm_ranks_per_node(const char *(*get)(const char *name), int *ranks,
                                    ith_error *err);
+
+/* ITHACA_NETWORK_TIMEOUT in seconds; where it is not set, *seconds stays. ITH_E_ARGUMENT: not a
+ * number from 0 to 86,400. */
+ith_status ith_comm_network_timeout(const char *(*get)(const char *name), int *seconds,
+                                    ith_error *err);
 
 /* launcher.c: has the launcher that set these variables ended, as in a shell that outlived its job?
  * Then `gone` says what does not answer. Tries to connect to a PMIx server of this machine; looks

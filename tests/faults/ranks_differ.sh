@@ -37,7 +37,7 @@ import sys
 path, places = sys.argv[1], map(int, sys.argv[2:])
 data = bytearray(open(path, "rb").read())
 for at in places:
-    data[at] ^= 0x40
+    data[at] ^= 0x20
 open(path, "wb").write(data)
 P
 }

@@ -164,6 +164,27 @@ static void nodes_of_so_many_ranks(void **state)
     }
 }
 
+static void network_timeout(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"ITHACA_NETWORK_TIMEOUT=-1",
+                                        "ITHACA_NETWORK_TIMEOUT=", "ITHACA_NETWORK_TIMEOUT=1m",
+                                        "ITHACA_NETWORK_TIMEOUT=86401"};
+    ith_error err;
+    int seconds = 60;
+    environment = (const char *const[]){"HOME=/root", NULL};
+    assert_int_equal(ith_comm_network_timeout(get, &seconds, &err), ITH_OK);
+    assert_int_equal(seconds, 60);
+    environment = (const char *const[]){"ITHACA_NETWORK_TIMEOUT=0", NULL};
+    assert_int_equal(ith_comm_network_timeout(get, &seconds, &err), ITH_OK);
+    assert_int_equal(seconds, 0);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        environment = (const char *const[]){wrong[i], NULL};
+        assert_int_equal(ith_comm_network_timeout(get, &seconds, &err), ITH_E_ARGUMENT);
+        assert_non_null(strstr(err.text, "ITHACA_NETWORK_TIMEOUT"));
+    }
+}
+
 static void slurm_is_told_apart(void **state)
 {
     (void)state;
@@ -219,15 +240,11 @@ static void srun_without_pmi_is_explained(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SELF(one_rank_on_one_node),
-        WITH_SELF(blocks_are_copied),
-        WITH_SELF(shared_memory_is_zeroed),
-        WITH_SELF(agreement_of_one),
-        WITH_SELF(abort_prints_a_line_and_ends),
-        cmocka_unit_test(launchers_are_recognised),
-        cmocka_unit_test(nodes_of_so_many_ranks),
-        cmocka_unit_test(slurm_is_told_apart),
-        cmocka_unit_test(srun_without_pmi_is_explained),
+        WITH_SELF(one_rank_on_one_node),          WITH_SELF(blocks_are_copied),
+        WITH_SELF(shared_memory_is_zeroed),       WITH_SELF(agreement_of_one),
+        WITH_SELF(abort_prints_a_line_and_ends),  cmocka_unit_test(launchers_are_recognised),
+        cmocka_unit_test(nodes_of_so_many_ranks), cmocka_unit_test(network_timeout),
+        cmocka_unit_test(slurm_is_told_apart),    cmocka_unit_test(srun_without_pmi_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
