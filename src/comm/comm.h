@@ -140,7 +140,8 @@ typedef struct ith_comm_ops {
     /* Opens a second communicator of the same ranks for one more thread of each rank, for work
      * beside a pass. Its messages never meet those of the first. It has barrier, messages_open,
      * messages_start, finish, max and close, and sleeps briefly while it waits, because the cores
-     * have other work. Close it before `comm`. ITH_E_COMM on all ranks: MPI lacks MPI_THREAD_MULTIPLE. */
+     * have other work. Close it before `comm`. ITH_E_COMM on all ranks: MPI lacks
+     * MPI_THREAD_MULTIPLE. */
     ith_status (*side)(ith_comm *comm, ith_comm **out, ith_error *err);
 
     /* Not collective. Ends all ranks. */

@@ -16,8 +16,8 @@ typedef struct ith_mpi_options {
     int64_t board_bytes;
     bool windows_only;  /* shared memory from MPI's windows, without trying anonymous files first */
     int ranks_per_node; /* cuts machines into nodes of so many ranks; 0: a machine is a node */
-    /* All ranks end if a machine does not answer for so long (network_watch.h); 0: never. Only where this
-     * starts MPI: a program's own MPI is its own. */
+    /* All ranks end if a machine does not answer for so long (network_watch.h); 0: never. Only
+     * where this starts MPI: a program's own MPI is its own. */
     int network_timeout_s;
 } ith_mpi_options;
 

@@ -15,15 +15,9 @@
 static const char variable[] = "OMPI_MCA_btl_tcp_if_exclude";
 
 static const char *const names[] = {
-    "docker[0-9]*",
-    "docker_gwbridge",
-    "br-????????????", /* Docker's and Podman's: 12 hexadecimal digits */
-    "podman[0-9]*",
-    "cni-podman[0-9]*",
-    "virbr[0-9]*",
-    "lxcbr[0-9]*",
-    "lxdbr[0-9]*",
-    "incusbr[0-9]*",
+    "docker[0-9]*", "docker_gwbridge",  "br-????????????", /* Docker's and Podman's: 12 hexadecimal digits */
+    "podman[0-9]*", "cni-podman[0-9]*", "virbr[0-9]*",     "lxcbr[0-9]*",
+    "lxdbr[0-9]*",  "incusbr[0-9]*",
 };
 
 static bool has_such_name(const char *name)
@@ -120,7 +114,8 @@ static bool user_chooses(void)
     snprintf(path, sizeof path, "%.4000s/.openmpi/mca-params.conf", home != NULL ? home : "");
     if (file_chooses(path))
         return true;
-    snprintf(path, sizeof path, "%.4000s/etc/openmpi-mca-params.conf", prefix != NULL ? prefix : "");
+    snprintf(path, sizeof path, "%.4000s/etc/openmpi-mca-params.conf",
+             prefix != NULL ? prefix : "");
     return file_chooses(path) || file_chooses("/etc/openmpi/openmpi-mca-params.conf");
 }
 
