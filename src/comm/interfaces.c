@@ -14,11 +14,10 @@
 
 static const char variable[] = "OMPI_MCA_btl_tcp_if_exclude";
 
-static const char *const names[] = {
-    "docker[0-9]*", "docker_gwbridge",  "br-????????????", /* Docker's and Podman's: 12 hexadecimal digits */
-    "podman[0-9]*", "cni-podman[0-9]*", "virbr[0-9]*",     "lxcbr[0-9]*",
-    "lxdbr[0-9]*",  "incusbr[0-9]*",
-};
+/* "br-" and 12 hexadecimal digits is Docker's and Podman's. */
+static const char *const names[] = {"docker[0-9]*",     "docker_gwbridge", "br-????????????",
+                                    "podman[0-9]*",     "virbr[0-9]*",     "lxcbr[0-9]*",
+                                    "cni-podman[0-9]*", "lxdbr[0-9]*",     "incusbr[0-9]*"};
 
 static bool has_such_name(const char *name)
 {

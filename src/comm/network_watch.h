@@ -1,5 +1,5 @@
-/* network_watch.h - notices when another machine does not answer any more: the network between is cut, or
- * the machine is down.
+/* network_watch.h - notices when another machine does not answer any more: the network between is
+ * cut, or the machine is down.
  *
  * MPI waits for ever for a machine that vanishes without a word, as a slow one and a lost one look
  * alike to it. To TCP they do not: the system of a machine that is there acknowledges, however busy

@@ -275,8 +275,8 @@ static void check_broken(const ith_kernels *k, int n, int at, float broken)
 {
     prng p = {3};
     float *x = floats(12, &p, n, PLAIN);
-    const ith_acts acts = empty_acts(0, 1, (n + 31) / 32);
-    int8_t *head = arena_take(&arenas[11], 64, 1);
+    const ith_acts acts = empty_acts(0, 6, 1, (n + 31) / 32);
+    int8_t *head = arena_take(&arenas[7], 64, 1);
     const int finite = fabsf(broken) <= FLT_MAX;
 
     x[at] = broken;
