@@ -27,8 +27,9 @@ void ith_tokenizer_free(ith_tokenizer *tok)
  */
 
 enum {
-    CACHE_WORDS = 16384, /* a power of two */
-    CACHE_MAX_LEN = 64   /* bytes; longer words seldom recur */
+    CACHE_WORDS = 16384, /* for a long text; a power of two, as is the least */
+    CACHE_LEAST = 64,
+    CACHE_MAX_LEN = 64 /* bytes; longer words seldom recur */
 };
 
 typedef struct cached_word {
@@ -43,7 +44,8 @@ typedef struct encoding {
     ith_bpe_scratch scratch;
     ith_normalizing normalizing;
     ith_splitter splitter;
-    cached_word *cache; /* [CACHE_WORDS] */
+    cached_word *cache; /* [n_cache], a power of two */
+    size_t n_cache;
     unsigned flags;
     const ith_written *written;             /* NULL: no authors */
     bool *raw_markers, *normalized_markers; /* of the two sets; of `written` only */
@@ -118,7 +120,7 @@ static ith_status encode_word(void *user, size_t begin, size_t end, ith_error *e
 
     if (len > CACHE_MAX_LEN)
         return merge_word(e, word, len, err);
-    cached = &e->cache[ith_hash_bytes(word, len) % CACHE_WORDS];
+    cached = &e->cache[ith_hash_bytes(word, len) % e->n_cache];
     if (cached->len == len && memcmp(e->work.data + cached->at, word, len) == 0) {
         ITH_TRY(ith_ids_reserve(&e->ids, cached->n_ids, err));
         memcpy(e->ids.data + first, e->ids.data + cached->ids_at,
@@ -215,13 +217,15 @@ static ith_status encode_text(encoding *e, const char *text, size_t len, ith_err
     return ITH_OK;
 }
 
-static ith_status begin_encoding(encoding *e, const ith_tokenizer *tok, unsigned flags,
+static ith_status begin_encoding(encoding *e, const ith_tokenizer *tok, size_t len, unsigned flags,
                                  ith_error *err)
 {
     *e = (encoding){.tok = tok, .flags = flags, .normalizing = {.normalizer = &tok->normalizer}};
     e->splitter =
         (ith_splitter){.pre = &tok->pre, .buffer = &e->work, .on_word = encode_word, .user = e};
-    e->cache = calloc(CACHE_WORDS, sizeof *e->cache);
+    for (e->n_cache = CACHE_LEAST; e->n_cache < CACHE_WORDS && e->n_cache < len;)
+        e->n_cache *= 2;
+    e->cache = calloc(e->n_cache, sizeof *e->cache);
     if (e->cache == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for tokenizing");
     ITH_TRY(ith_splitter_begin(&e->splitter, err));
@@ -296,7 +300,7 @@ ith_status ith_tokenizer_encode(const ith_tokenizer *tok, const char *text, size
     *ids = NULL;
     *n_ids = 0;
     ITH_TRY(check_length(len, err));
-    ITH_CHECK(begin_encoding(&e, tok, flags, err));
+    ITH_CHECK(begin_encoding(&e, tok, len, flags, err));
     ITH_CHECK(encode_all(&e, text, len, err));
     ITH_CHECK(put_around(&e, err));
     *ids = e.ids.data;
@@ -363,7 +367,7 @@ ith_status ith_tokenizer_encode_written(const ith_tokenizer *tok, const ith_writ
     ITH_TRY(check_length(written->len, err));
     if (ith_utf8_valid_prefix(written->text, written->len) != written->len)
         return ith_fail(err, ITH_E_ARGUMENT, "the text is not UTF-8");
-    ITH_CHECK(begin_encoding(&e, tok, ITH_TOKENIZE_SPECIAL, err));
+    ITH_CHECK(begin_encoding(&e, tok, written->len, ITH_TOKENIZE_SPECIAL, err));
     e.written = written;
     e.held = held;
     ITH_CHECK(find_markers(&tok->raw, written, &e.raw_markers, err));

@@ -107,6 +107,9 @@ bool ith_is_word_char(uint32_t code)
 
 bool ith_unicode_is_inert(uint32_t code)
 {
+    /* No new character of these ranges decomposes or is a mark: old scripts, Han, Yi, Hangul. */
+    if (code < 0x7fd || (code >= 0x3300 && code <= 0xa6ff) || (code >= 0xac00 && code <= 0xd7a3))
+        return false;
     return run_value(category_runs, N_CATEGORY_RUNS, code) == CN ||
            in_ranges(inert, sizeof inert / sizeof *inert, code);
 }

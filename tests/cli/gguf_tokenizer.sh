@@ -95,3 +95,50 @@ vocab klingon 'kv["tokenizer.ggml.pre"] = "klingon"'
 refused klingon 'pre-tokenizer "klingon" is not supported'
 vocab t5 'kv["tokenizer.ggml.model"] = "t5"'
 refused t5 'tokenizer is "t5"'
+
+# ---- SentencePiece's ----
+
+# scored NAME PYTHON...: a vocabulary of SentencePiece's kind; the score of the n-th piece is -n
+scored() {
+    local name=$1
+    shift
+    vocab "$name" 'kv |= {"tokenizer.ggml.model": "llama", "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2}
+pieces = ["▁", "t", "h", "e", "a", "n", "th", "he", "the", "▁the", "▁t", "an", "▁a"]
+kv["tokenizer.ggml.tokens"] = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)] + pieces
+kv["tokenizer.ggml.token_type"] = [2, 3, 3] + [6] * 256 + [1] * len(pieces)
+kv["tokenizer.ggml.scores"] = [0.0] * 259 + [float(-n) for n in range(len(pieces))]
+del kv["tokenizer.ggml.merges"], kv["tokenizer.ggml.pre"]' "$@"
+}
+
+scored spm
+same "by score: ▁the, and an before ▁a" "268 259 270" "$(ids spm -p 'the an')"
+same "what is no piece becomes bytes" "259 198 172 13 266" "$(ids spm -p $'\u00e9\nhe')"
+same "spaces are pieces" "259 259 271" "$(ids spm -p '  a')"
+same "markers begin words again" "268 2 271" "$(ids spm --parse-special -p 'the</s>a')"
+same "texts come back" $'the \u00e9\n  an' "$(ids spm --decode -p "$(ids spm -p $'the \u00e9\n  an')")"
+scored spm-plain 'kv["tokenizer.ggml.add_space_prefix"] = False'
+same "no space before texts" "267 271" "$(ids spm-plain -p 'the a')"
+scored spm-tie 'kv["tokenizer.ggml.scores"] = [0.0] * 272' 'kv["tokenizer.ggml.tokens"][267:269] = ["tt", "hh"]' \
+    'kv["tokenizer.ggml.add_space_prefix"] = False'
+same "of equal scores the leftmost first" "265 262" "$(ids spm-tie -p 'the')"
+scored spm-unknown 'kv["tokenizer.ggml.token_type"] = [1 if t == 6 else t for t in kv["tokenizer.ggml.token_type"]]' \
+    'kv["tokenizer.ggml.tokens"][3:259] = [f"<x{b}>" for b in range(256)]'
+same "without bytes an unknown token" "259 0 266" "$(ids spm-unknown -p 'éàhe')"
+scored spm-user 'token("<|user|>", 4)' 'kv["tokenizer.ggml.scores"].append(0.0)'
+same "user-defined tokens are always found" "271 272 271" "$(ids spm-user -p 'a<|user|>a')"
+scored no-scores 'del kv["tokenizer.ggml.scores"]'
+refused no-scores 'tokenizer.ggml.scores is missing'
+scored few-scores 'kv["tokenizer.ggml.scores"].pop()'
+refused few-scores 'scores has 271 items for 272 tokens'
+scored nan-score 'kv["tokenizer.ggml.scores"][265] = float("nan")'
+refused nan-score 'token 265 has .*score'
+scored long-piece 'kv["tokenizer.ggml.tokens"][265] = "x" * 300'
+refused long-piece 'token 265 has 300 bytes'
+scored bad-unk 'kv["tokenizer.ggml.unknown_token_id"] = 5000'
+refused bad-unk 'unknown_token_id is 5000'
+
+vocab gemma4 'kv |= {"tokenizer.ggml.model": "gemma4", "tokenizer.ggml.tokens": ["<unk>"] + [f"<0x{b:02X}>" for b in range(256)]
+  + ["▁", "t", "h", "\n", "th", "▁th", "\n\n"], "tokenizer.ggml.token_type": [2] + [6] * 256 + [1] * 7,
+  "tokenizer.ggml.merges": ["t h", "▁ th", "\n \n"], "tokenizer.ggml.bos_token_id": -1, "tokenizer.ggml.eos_token_id": -1}' \
+    'del kv["tokenizer.ggml.pre"]'
+same "gemma4: merges of characters" "261 262 263 102" "$(ids gemma4 -p $'th th\n\ne')"

@@ -114,6 +114,12 @@ same "a template has none" "$(tokens_of plain -p hi)" "$(tokens_of bos -p hi)"
 needle config 'config |= {"bos_token": "<|endoftext|>", "add_bos_token": True}'
 same "add_bos_token does the same" $((n + 1)) "$(tokens_of config --raw -f "$work/text.txt")"
 
+needle both 'config |= {"bos_token": "<|endoftext|>", "add_bos_token": True, "eos_token": "<|im_end|>", "add_eos_token": True}'
+same "a prompt is left open" $((n + 1)) "$(tokens_of both --raw -f "$work/text.txt")"
+same "score ends the text" $((n + 2)) "$(scored both -f "$work/text.txt")"
+needle after "$start" 't["post_processor"]["single"].append({"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}})'
+same "TemplateProcessing too" $((n + 2)) "$(scored after -f "$work/text.txt")"
+
 # ---- Markers ----
 
 needle loose 'for a in t["added_tokens"]: a["special"] = False'

@@ -108,6 +108,9 @@ static void the_vocabulary_is_read(void **state)
     assert_false(v->add_bos);
     assert_int_equal(v->n_templates, 0);
     assert_int_equal(v->pad, -1);
+    assert_false(v->add_eos);
+    assert_true(v->add_space_prefix);
+    assert_int_equal(v->unk, -1);
     memory_source_close(&m);
     free(b.data);
 }
@@ -127,6 +130,9 @@ static void optional_keys_count(void **state)
     gguf_text(&w, "tokenizer.chat_templates", "not one");
     gguf_u32(&w, "tokenizer.ggml.padding_token_id", 3);
     gguf_bool(&w, "tokenizer.ggml.add_bos_token", 1);
+    gguf_bool(&w, "tokenizer.ggml.add_eos_token", 1);
+    gguf_bool(&w, "tokenizer.ggml.add_space_prefix", 0);
+    gguf_u32(&w, "tokenizer.ggml.unknown_token_id", 2);
     gguf_u32(&w, "tokenizer.ggml.eot_token_id", 4);
     gguf_f32(&w, "general.sampling.temp", 0.5f);
     gguf_u32(&w, "general.sampling.top_k", 20);
@@ -142,6 +148,9 @@ static void optional_keys_count(void **state)
     assert_true(hp->has_sampling && hp->temperature == 0.5 && hp->top_k == 20);
     assert_true(ith_source_gguf_vocab(&m.source)->add_bos);
     v = ith_source_gguf_vocab(&m.source);
+    assert_true(v->add_eos);
+    assert_false(v->add_space_prefix);
+    assert_int_equal(v->unk, 2);
     assert_int_equal(v->pad, 3);
     assert_int_equal(v->n_templates, 2);
     assert_true(ith_bytes_equal(v->templates[0].name, "default"));

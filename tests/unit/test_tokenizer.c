@@ -367,6 +367,47 @@ static void test_bos(void **state)
     json_decref(variants);
 }
 
+static void expect_around(const ith_tokenizer *tok, const char *text, unsigned flags,
+                          const int32_t *expected, size_t n_expected)
+{
+    int32_t *ids;
+    size_t n;
+
+    assert_int_equal(ith_tokenizer_encode(tok, text, strlen(text), flags, &ids, &n, NULL), ITH_OK);
+    assert_int_equal(n, n_expected);
+    assert_memory_equal(ids, expected, n * sizeof *ids);
+    free(ids);
+}
+
+/* A token before texts, another after them, each only where it is asked for and missing. */
+static void test_around(void **state)
+{
+    enum { BOS = ITH_TOKENIZE_BOS, EOS = ITH_TOKENIZE_EOS, SPECIAL = ITH_TOKENIZE_SPECIAL };
+    ith_bytes tokens[] = {{"a", 1}, {"b", 1}, {"<s>", 3}, {"</s>", 4}};
+    int32_t types[] = {1, 1, 3, 3};
+    const ith_tokenizer_spec spec = {.where = "f.gguf",
+                                     .pre = {"gpt-2", 5},
+                                     .n_tokens = 4,
+                                     .tokens = tokens,
+                                     .types = types,
+                                     .bos = 2,
+                                     .eos = 3,
+                                     .unk = -1,
+                                     .add_bos = true,
+                                     .add_eos = true};
+    ith_tokenizer *tok;
+
+    (void)state;
+    assert_int_equal(ith_tokenizer_from_arrays(&spec, &tok, NULL), ITH_OK);
+    expect_around(tok, "ab", 0, (int32_t[]){0, 1}, 2);
+    expect_around(tok, "ab", BOS, (int32_t[]){2, 0, 1}, 3);
+    expect_around(tok, "ab", EOS, (int32_t[]){0, 1, 3}, 3);
+    expect_around(tok, "ab", BOS | EOS, (int32_t[]){2, 0, 1, 3}, 4);
+    expect_around(tok, "<s>ab</s>", BOS | EOS | SPECIAL, (int32_t[]){2, 0, 1, 3}, 4);
+    expect_around(tok, "", BOS | EOS, (int32_t[]){2, 3}, 2);
+    ith_tokenizer_free(tok);
+}
+
 /* A word of a megabyte takes as long as a megabyte of words. With quadratic time this test would
  * not end. */
 static void test_long_words(void **state)
@@ -400,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_special_only_on_request),
         cmocka_unit_test(test_questions),
         cmocka_unit_test(test_bos),
+        cmocka_unit_test(test_around),
         cmocka_unit_test(test_long_words),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
