@@ -225,10 +225,12 @@ check: setup
 	@tests/run.sh $(B)
 
 .PHONY: check-long
-## check-long: the same with the long cases (32k tokens and more)
+## check-long: the same with the long cases (32k tokens and more), then asan, then fuzz for five minutes a target
 check-long: setup
 	@$(AGAIN) tests
 	@ITHACA_LONG=1 tests/run.sh $(B)
+	@$(AGAIN) asan
+	@$(AGAIN) fuzz FUZZ_TIME=300
 
 .PHONY: asan
 ## asan: check, built with AddressSanitizer, UBSan and LeakSanitizer

@@ -25,13 +25,13 @@ failed=0
 for name in "${targets[@]}"; do
     new=$build/corpus/$name log=$build/found/$name.log
     mkdir -p "$new"
-    # a run of any input ends within 10 s and takes less than 2 GB
-    options=(-timeout=10 -rss_limit_mb=2048 -max_len=65536
+    # a run of any input ends within 10 s (on a machine that is not busy) and takes less than 2 GB
+    options=(-rss_limit_mb=2048 -max_len=65536
         -print_final_stats=1 -artifact_prefix="$build/found/$name-")
     if [[ -n ${FUZZ_RUNS:-} ]]; then
-        options+=(-runs="$FUZZ_RUNS" -seed=1)
+        options+=(-runs="$FUZZ_RUNS" -seed=1 -timeout=300) # it is to find hangs, on any machine
     else
-        options+=(-max_total_time="${FUZZ_TIME:-60}")
+        options+=(-max_total_time="${FUZZ_TIME:-60}" -timeout=10)
     fi
     [[ -e tests/fuzz/$name.dict ]] && options+=(-dict="tests/fuzz/$name.dict")
     "$build/tests/fuzz/fuzz_$name" "${options[@]}" "$new" "tests/fuzz/corpus/$name" >"$log" 2>&1
