@@ -285,7 +285,8 @@ ith_status ith_utf8_normalize(ith_normal_form form, const char *text, size_t len
         ITH_CHECK(normalize_run(&z, text + begin, at - begin, err));
         copied = at;
     }
-    ITH_CHECK(ith_buffer_append(out, text + copied, len - copied, err));
+    if (copied < len) /* an empty text may be NULL */
+        ITH_CHECK(ith_buffer_append(out, text + copied, len - copied, err));
 done:
     free(z.buffer.data);
     free(z.other.data);

@@ -165,13 +165,14 @@ static void read_tiles(const char *path)
 static buffer with_index(const uint8_t *text, size_t len)
 {
     const buffer *body = pack_body();
-    buffer file = {0};
+    size_t room = body->n + 2 * INDEX_ROOM;
+    buffer file = {.data = calloc(room, 1)};
     ith_pack_header h;
 
+    fuzz_must(file.data != NULL);
     memcpy(&h, body->data, sizeof h);
-    put(&file, body->data, h.index_offset);
-    put_zeros(&file, 2 * INDEX_ROOM);
-    file.n = put_index(file.data, h.index_offset, h.index_offset, file.n, (const char *)text, len);
+    memcpy(file.data, body->data, h.index_offset);
+    file.n = put_index(file.data, h.index_offset, h.index_offset, room, (const char *)text, len);
     return file;
 }
 

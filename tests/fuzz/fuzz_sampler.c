@@ -35,7 +35,7 @@ static void choose(const ith_sampling *params, const float *logits, int64_t n, i
             fuzz_must(ids[i] == largest(logits, n));
         ith_sampler_accept(sampler, ids[i]);
     }
-    fuzz_must(ith_sampler_draws(sampler) == (params->temperature > 0 ? 4 : 0));
+    fuzz_must(ith_sampler_draws(sampler) <= (params->temperature > 0 ? 4 : 0));
     ith_sampler_close(sampler);
 }
 
