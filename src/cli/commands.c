@@ -8,11 +8,19 @@
 
 #include <string.h>
 
-static const ith_command *find(const ith_cli *cli, const char *name)
+/* The command of that name; of a family, the one that the next word names. NULL: there is none. */
+static const ith_command *find(const ith_cli *cli, const ith_command_family *family, int argc,
+                               char **argv)
 {
-    for (const ith_command *const *c = cli->commands; *c != NULL; c++)
-        if (strcmp((*c)->name, name) == 0)
+    const char *name = argc == 0 ? "" : strcmp(argv[0], "--version") == 0 ? "version" : argv[0];
+
+    if (family != NULL)
+        name = argc > 1 ? argv[1] : "";
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++) {
+        const char *is = family == NULL ? (*c)->name : ith_family_member(family, *c);
+        if (is != NULL && strcmp(is, name) == 0)
             return *c;
+    }
     return NULL;
 }
 
@@ -21,8 +29,8 @@ static bool asks_for_help(const char *word)
     return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
 }
 
-/* argv[0]: the family's name. */
-static int run_member(const ith_cli *cli, const ith_command_family *family, int argc, char **argv)
+/* Not a command of the family; argv[0] is the family's name. */
+static int not_a_member(const ith_cli *cli, const ith_command_family *family, int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
     ith_similar similar = {.typed = word, .len = strlen(word)};
@@ -33,14 +41,9 @@ static int run_member(const ith_cli *cli, const ith_command_family *family, int 
             ith_help_family(cli, family);
         return ITH_EXIT_DONE;
     }
-    for (const ith_command *const *c = cli->commands; *c != NULL; c++) {
-        const char *member = ith_family_member(family, *c);
-        if (member == NULL)
-            continue;
-        if (strcmp(member, word) == 0)
-            return (*c)->run(cli, argc - 1, argv + 1);
-        ith_similar_try(&similar, member);
-    }
+    for (const ith_command *const *c = cli->commands; *c != NULL; c++)
+        if (ith_family_member(family, *c) != NULL)
+            ith_similar_try(&similar, ith_family_member(family, *c));
     if (argc < 2 || word[0] == '-')
         return ith_args_wrong(cli, family->name, "a second word is missing: what to do");
     return ith_args_wrong(cli, family->name, "unknown command \"%s %s\"%s", family->name, word,
@@ -70,25 +73,18 @@ static int unknown(const ith_cli *cli, const char *word)
 int ith_command_run_named(const ith_cli *cli, int argc, char **argv)
 {
     const ith_command_family *family = ith_family_find(argv[0]);
-    const ith_command *command = find(cli, strcmp(argv[0], "--version") == 0 ? "version" : argv[0]);
+    const ith_command *command = find(cli, family, argc, argv);
 
-    if (family != NULL)
-        return run_member(cli, family, argc, argv);
-    if (command == NULL)
-        return unknown(cli, argv[0]);
-    return command->run(cli, argc, argv);
+    if (command != NULL) /* a member of a family is told its own name first */
+        return family == NULL ? command->run(cli, argc, argv)
+                              : command->run(cli, argc - 1, argv + 1);
+    return family != NULL ? not_a_member(cli, family, argc, argv) : unknown(cli, argv[0]);
 }
 
 bool ith_command_needs_ranks(const ith_cli *cli, int argc, char **argv)
 {
     const ith_command_family *family = argc > 0 ? ith_family_find(argv[0]) : NULL;
+    const ith_command *command = find(cli, family, argc, argv);
 
-    for (const ith_command *const *c = cli->commands; argc > 0 && *c != NULL; c++) {
-        const char *member = family != NULL ? ith_family_member(family, *c) : NULL;
-        bool named = family == NULL ? strcmp((*c)->name, argv[0]) == 0
-                                    : member != NULL && argc > 1 && strcmp(member, argv[1]) == 0;
-        if (named)
-            return (*c)->collective;
-    }
-    return false;
+    return command != NULL && command->collective;
 }

@@ -43,6 +43,15 @@ expect "from the queue again" 0 job "${options[@]}" --checkpoint "$work/run"
 same "from the queue again: the same text and logits" "$want" "$(field "$out" "j['text'], j['logits_sha256']")"
 same "from the queue again: it resumed" yes "$( (($(field "$out" "j['restored_tokens']") > 1000)) && echo yes || echo no)"
 
+
+# A restarted job appends to its files (--open-mode), and shows its whole answer again
+warned "answer 30" "${exec_job[@]}" "${options[@]}" --checkpoint "$work/again"
+same "warned in the answer: what was said stays" 1 "$(wc -l <"$out")"
+SLURM_RESTART_COUNT=1 "${exec_job[@]}" "${options[@]}" --checkpoint "$work/again" >>"$out" 2>>"$err"
+same "restarted: exit status" 0 $?
+same "restarted: the answer stands there once" "$want" "$(field "$out" "j['text'], j['logits_sha256']")"
+matches "restarted: messages are kept" "$err" "ithaca.sbatch: saved"
+
 rm -f "$work/requeued"
 warned "answer 5" "${exec_job[@]}" -m $NEEDLE --raw -p "The rain" --ignore-eos -n 200 --temp 0
 same "warned, without a checkpoint: 128 + 10" 138 "$status"

@@ -85,3 +85,64 @@ same "two ranks: said once" 1 "$(grep -c '^ithaca:' "$err")"
 matches "two ranks: named" "$err" "rank [01]: .*tensor $q, tile [59] of"
 expect "only packs have checksums" 1 "$ITHACA" inspect $NEEDLE --verify
 matches "only packs have checksums: said so" "$err" "only packs"
+
+# A scale that is not finite in a pack whose checksums are all right: what is used where it is mapped is not read before the pass,
+# which names the layer
+with_scale() { # F16: of row 0, group 0 of the first tile
+    python3 - "$work/w8.ith" "$work/scale.ith" "$q" "$1" <<'PY'
+import json, struct, sys
+M = (1 << 64) - 1
+P = (11400714785074694791, 14029467366897019727, 1609587929392839161, 9650029242287828579, 2870177450012600261)
+rotl = lambda x, r: (x << r | x >> (64 - r)) & M
+step = lambda acc, x: rotl((acc + x * P[1]) & M, 31) * P[0] & M
+def xxh64(b):
+    at, n = 0, len(b)
+    if n >= 32:
+        v = [(P[0] + P[1]) & M, P[1], 0, -P[0] & M]
+        for at in range(0, n - 31, 32):
+            v = [step(a, x) for a, x in zip(v, struct.unpack_from("<4Q", b, at))]
+        at += 32
+        h = sum(rotl(a, r) for a, r in zip(v, (1, 7, 12, 18))) & M
+        for a in v:
+            h = ((h ^ step(0, a)) * P[0] + P[3]) & M
+    else:
+        h = P[4]
+    h = (h + n) & M
+    while at + 8 <= n:
+        h = (rotl(h ^ step(0, struct.unpack_from("<Q", b, at)[0]), 27) * P[0] + P[3]) & M
+        at += 8
+    if at + 4 <= n:
+        h = (rotl(h ^ struct.unpack_from("<I", b, at)[0] * P[0] & M, 23) * P[1] + P[2]) & M
+        at += 4
+    for x in b[at:]:
+        h = rotl(h ^ x * P[4] & M, 11) * P[0] & M
+    h = (h ^ h >> 33) * P[1] & M
+    h = (h ^ h >> 29) * P[2] & M
+    return h ^ h >> 32
+source, to, name, scale = sys.argv[1:]
+b = bytearray(open(source, "rb").read())
+index, length = struct.unpack_from("<QQ", b, 24)
+t = next(x for x in json.loads(b[index:index + length])["tensors"] if x["name"] == name)
+offset, size = struct.unpack_from("<QI", b, t["table"])
+groups = (t["shape"][1] + 31) // 32
+table = slice(t["table"], t["table"] + 24 * ((t["shape"][0] + 15) // 16))
+before = b"%016x" % xxh64(b[table])
+struct.pack_into("<H", b, offset + 512 * groups, int(scale, 16))
+struct.pack_into("<Q", b, t["table"] + 16, xxh64(b[offset:offset + size]))
+text = b[index:index + length]
+assert text.count(before) == 1
+b[index:index + length] = text.replace(before, b"%016x" % xxh64(b[table]))
+struct.pack_into("<Q", b, 40, xxh64(b[index:index + length]))
+struct.pack_into("<Q", b, 56, xxh64(b[:56]))
+open(to, "wb").write(b)
+PY
+}
+with_scale 3c00
+expect "a scale of 1: verified" 0 "$ITHACA" inspect "$work/scale.ith" --verify
+expect "a scale of 1: runs" 0 score "$work/scale.ith"
+for scale in 7c00 fc00 7e00; do
+    with_scale $scale
+    expect "scale $scale: an error" 1 score "$work/scale.ith"
+    one_line "scale $scale"
+    matches "scale $scale: the layer is named" "$err" "in layer 2, in its attention"
+done
