@@ -94,7 +94,8 @@ static ith_tokenizer_file *place_of(ith_tokenizer_files *files, const char *name
                   {"vocab.json", &files->vocab},
                   {"merges.txt", &files->merges},
                   {"tokenizer_config.json", &files->config},
-                  {"special_tokens_map.json", &files->special}};
+                  {"special_tokens_map.json", &files->special},
+                  {"added_tokens.json", &files->added}};
 
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         if (strcmp(places[i].name, name) == 0)
@@ -148,6 +149,7 @@ done:
     free_file(&c.files.merges);
     free_file(&c.files.config);
     free_file(&c.files.special);
+    free_file(&c.files.added);
     return status;
 }
 

@@ -7,17 +7,11 @@
 #include <string.h>
 
 /* Of a folder, apart from the weights. */
-static const char *const folder_files[] = {"config.json",
-                                           "generation_config.json",
-                                           "model.safetensors.index.json",
-                                           "tokenizer.json",
-                                           "tokenizer_config.json",
-                                           "special_tokens_map.json",
-                                           "tokenizer.model",
-                                           "vocab.json",
-                                           "merges.txt",
-                                           "chat_template.jinja",
-                                           "chat_template.json"};
+static const char *const folder_files[] = {
+    "config.json",       "generation_config.json", "model.safetensors.index.json",
+    "tokenizer.json",    "tokenizer_config.json",  "special_tokens_map.json",
+    "added_tokens.json", "tokenizer.model",        "vocab.json",
+    "merges.txt",        "chat_template.jinja",    "chat_template.json"};
 
 static ith_status no_memory(const ith_source *source, ith_error *err)
 {

@@ -74,7 +74,7 @@ const ith_gguf_vocab *ith_source_gguf_vocab(const ith_source *source);
 
 /* What a pack of a Hugging Face folder holds byte for byte, in its mapping: "tokenizer.json",
  * "tokenizer.model", "vocab.json", "merges.txt" (those that its vocabulary is in),
- * "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+ * "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
  * "additional_chat_templates/NAME.jinja", "chat_template.json". data NULL: no such blob, or not a
  * pack. */
 ith_bytes ith_source_blob(const ith_source *source, const char *name);

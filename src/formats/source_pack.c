@@ -98,14 +98,17 @@ ith_bytes ith_source_blob(const ith_source *source, const char *name)
 /* ---- What a pack must hold of it ---- */
 
 static const char *const folder_blobs[] = {
-    "tokenizer.json",        "tokenizer.model",         "vocab.json",         "merges.txt",
-    "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+    "tokenizer.json",        "tokenizer.model",         "vocab.json",        "merges.txt",
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"};
 
 /* Of the forms of a vocabulary that a folder may have beside each other, only one is read. */
 static bool is_read(const ith_source *source, const char *name)
 {
     const char *file = source->tokenizer_file != NULL ? strrchr(source->tokenizer_file, '/') : NULL;
 
+    /* Beside a tokenizer.json it counts for nothing. */
+    if (strcmp(name, "added_tokens.json") == 0)
+        return file != NULL && strcmp(file + 1, "tokenizer.json") != 0;
     if (strcmp(name, "merges.txt") == 0)
         name = "vocab.json";
     return (strcmp(name, "tokenizer.model") != 0 && strcmp(name, "vocab.json") != 0) ||

@@ -100,31 +100,31 @@ static ith_status strip(const ith_normal_step *step, const char *text, size_t le
     return ith_buffer_append(out, text + begin, end - begin, err);
 }
 
-/* Appends what is kept of a text, and what comes in place of a match after it. */
-static ith_status put(ith_buffer *out, const char *kept, size_t len, ith_bytes to, ith_error *err)
+/* Appends what is kept of a text, and what comes in place of a match after it, up to a length. */
+static ith_status put(ith_buffer *out, size_t limit, const char *kept, size_t len, ith_bytes to,
+                      ith_error *err)
 {
-    if (out->len + len + to.len > ITH_MAX_NORMALIZED)
+    if (len > limit || to.len > limit || out->len + len + to.len > limit)
         return ith_fail(err, ITH_E_FORMAT,
-                        "the tokenizer's normalizer makes more than %d bytes of this text",
-                        ITH_MAX_NORMALIZED);
+                        "the tokenizer's normalizer makes too long a text of this one");
     ITH_TRY(ith_buffer_append(out, kept, len, err));
     return ith_buffer_append(out, to.data, to.len, err);
 }
 
 static ith_status replace_text(const ith_normal_step *step, const char *text, size_t len,
-                               ith_buffer *out, ith_error *err)
+                               ith_buffer *out, size_t limit, ith_error *err)
 {
     const char *at = text, *end = text + len, *next;
 
     while ((next = memmem(at, (size_t)(end - at), step->from.data, step->from.len)) != NULL) {
-        ITH_TRY(put(out, at, (size_t)(next - at), step->to, err));
+        ITH_TRY(put(out, limit, at, (size_t)(next - at), step->to, err));
         at = next + step->from.len;
     }
-    return put(out, at, (size_t)(end - at), (ith_bytes){"", 0}, err);
+    return put(out, limit, at, (size_t)(end - at), (ith_bytes){"", 0}, err);
 }
 
 static ith_status replace_matches(ith_normalizing *z, int index, const char *text, size_t len,
-                                  ith_buffer *out, ith_error *err)
+                                  ith_buffer *out, size_t limit, ith_error *err)
 {
     const ith_normal_step *step = &z->normalizer->steps[index];
     ith_matcher *matcher = &z->matchers[index];
@@ -140,14 +140,14 @@ static ith_status replace_matches(ith_normalizing *z, int index, const char *tex
     for (;;) {
         ITH_TRY(ith_matcher_next(matcher, &z->budget, text, &begin, &end, &found, err));
         if (!found)
-            return put(out, text + done, len - done, (ith_bytes){"", 0}, err);
-        ITH_TRY(put(out, text + done, begin - done, step->to, err));
+            return put(out, limit, text + done, len - done, (ith_bytes){"", 0}, err);
+        ITH_TRY(put(out, limit, text + done, begin - done, step->to, err));
         done = end;
     }
 }
 
 static ith_status run_step(ith_normalizing *z, int index, const char *text, size_t len,
-                           ith_buffer *out, ith_error *err)
+                           ith_buffer *out, size_t limit, ith_error *err)
 {
     const ith_normal_step *step = &z->normalizer->steps[index];
 
@@ -159,11 +159,11 @@ static ith_status run_step(ith_normalizing *z, int index, const char *text, size
     case ITH_NORMAL_STRIP:
         return strip(step, text, len, out, err);
     case ITH_NORMAL_PREPEND:
-        ITH_TRY(put(out, "", 0, len > 0 ? step->to : (ith_bytes){"", 0}, err));
-        return put(out, text, len, (ith_bytes){"", 0}, err);
+        ITH_TRY(put(out, limit, "", 0, len > 0 ? step->to : (ith_bytes){"", 0}, err));
+        return put(out, limit, text, len, (ith_bytes){"", 0}, err);
     default:
-        return step->pattern != NULL ? replace_matches(z, index, text, len, out, err)
-                                     : replace_text(step, text, len, out, err);
+        return step->pattern != NULL ? replace_matches(z, index, text, len, out, limit, err)
+                                     : replace_text(step, text, len, out, limit, err);
     }
 }
 
@@ -171,16 +171,18 @@ ith_status ith_normalizing_run(ith_normalizing *z, const char *text, size_t len,
                                ith_error *err)
 {
     int n = z->normalizer->n_steps;
+    size_t most = ITH_NORMALIZED_LEAST + ITH_NORMALIZED_GROWTH * len,
+           limit = out->len + most < ITH_MAX_NORMALIZED ? out->len + most : ITH_MAX_NORMALIZED;
 
     if (n == 0)
-        return put(out, text, len, (ith_bytes){"", 0}, err);
+        return put(out, limit, text, len, (ith_bytes){"", 0}, err);
     for (int i = 0; i < n; i++) {
         ith_buffer *to = i + 1 < n ? &z->between[i % 2] : out;
         if (to != out) {
             to->len = 0;
             ITH_TRY(ith_buffer_reserve(to, len + 1, err));
         }
-        ITH_TRY(run_step(z, i, text, len, to, err));
+        ITH_TRY(run_step(z, i, text, len, to, to != out ? most : limit, err));
         text = to->data;
         len = to->len;
     }

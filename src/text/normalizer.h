@@ -54,8 +54,10 @@ typedef struct ith_normalizing {
     ith_buffer between[2]; /* what one step made for the next */
 } ith_normalizing;
 
-/* A normalized text, and what it passes through on the way: files can ask for any growth. */
-enum { ITH_MAX_NORMALIZED = 1 << 30 };
+/* Bytes of what is normalized, since files can ask for any growth: of a text between two added
+ * tokens at most so many times its own and so many more (one character becomes 11 times its bytes
+ * in NFKC), and of the whole text. */
+enum { ITH_NORMALIZED_GROWTH = 64, ITH_NORMALIZED_LEAST = 1024, ITH_MAX_NORMALIZED = 1 << 30 };
 
 /* Appends the normalized text to out. ITH_E_FORMAT: a pattern takes too many steps, or the text
  * becomes too long. */

@@ -56,9 +56,10 @@ typedef struct ith_tokenizer_file {
  *
  * `config`, tokenizer_config.json, adds the tokens of added_tokens_decoder that it lacks, and sets
  * bos_token, eos_token, add_bos_token and add_eos_token; `special`, special_tokens_map.json, sets
- * bos_token and eos_token where the other does not. */
+ * bos_token and eos_token where the other does not. Where there is neither tokenizer.json nor
+ * added_tokens_decoder, `added`, added_tokens.json, adds tokens. */
 typedef struct ith_tokenizer_files {
-    ith_tokenizer_file json, model, vocab, merges, config, special;
+    ith_tokenizer_file json, model, vocab, merges, config, special, added;
 } ith_tokenizer_files;
 
 /* Supported in tokenizer.json:

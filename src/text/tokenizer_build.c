@@ -140,9 +140,30 @@ static ith_status list_scored(const ith_builder *builder, const float *scores, c
     return ITH_OK;
 }
 
-static void add_pairs(ith_builder *builder, const bool *merges, int32_t id, uint32_t rank)
+/* Pairs that merge, best first. */
+typedef struct pair_list {
+    ith_merge *pairs;
+    size_t n, cap;
+} pair_list;
+
+static ith_status add_pair(pair_list *list, ith_merge pair, ith_error *err)
 {
-    const ith_token_table *tokens = &builder->tok->tokens;
+    if (list->n == list->cap) {
+        size_t cap = list->cap ? 2 * list->cap : 4096;
+        ith_merge *pairs = realloc(list->pairs, cap * sizeof *pairs);
+        if (pairs == NULL)
+            return ith_fail(err, ITH_E_MEMORY, "no memory for %zu merges", cap);
+        list->pairs = pairs;
+        list->cap = cap;
+    }
+    list->pairs[list->n++] = pair;
+    return ITH_OK;
+}
+
+/* The pairs of tokens that a token can be cut into. */
+static ith_status add_pairs(const ith_token_table *tokens, const bool *merges, int32_t id,
+                            uint32_t rank, pair_list *list, ith_error *err)
+{
     const ith_token *token = &tokens->tokens[id];
     const char *text = tokens->bytes + token->at;
 
@@ -153,31 +174,17 @@ static void add_pairs(ith_builder *builder, const bool *merges, int32_t id, uint
         left = ith_token_table_find(tokens, text, cut);
         right = left < 0 ? -1 : ith_token_table_find(tokens, text + cut, token->len - cut);
         if (right >= 0 && merges[left] && merges[right])
-            ith_bpe_add(&builder->tok->bpe, rank, left, right, id);
+            ITH_TRY(add_pair(list, (ith_merge){left, right, rank, id}, err));
     }
-}
-
-/* How many pairs of tokens are a token together. */
-static size_t count_pairs(const ith_builder *builder, const scored *list, size_t n)
-{
-    const ith_token_table *tokens = &builder->tok->tokens;
-    size_t pairs = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        const ith_token *token = &tokens->tokens[list[i].id];
-        const char *text = tokens->bytes + token->at;
-        for (size_t cut = 1; cut < token->len; cut++)
-            pairs += ((unsigned char)text[cut] & 0xc0) != 0x80 &&
-                     ith_token_table_find(tokens, text, cut) >= 0 &&
-                     ith_token_table_find(tokens, text + cut, token->len - cut) >= 0;
-    }
-    return pairs;
+    return ITH_OK;
 }
 
 ith_status ith_builder_scores(ith_builder *builder, const float *scores, const bool *merges,
                               size_t n, ith_error *err)
 {
+    ith_token_table *tokens = &builder->tok->tokens;
     scored *list = calloc(n + 1, sizeof *list);
+    pair_list found = {NULL, 0, 0};
     size_t count, rank = 0;
     ith_status status = ITH_OK;
 
@@ -186,14 +193,18 @@ ith_status ith_builder_scores(ith_builder *builder, const float *scores, const b
         goto done;
     }
     ITH_CHECK(list_scored(builder, scores, merges, n, list, &count, err));
-    ITH_CHECK(ith_token_table_index(&builder->tok->tokens, err));
-    ITH_CHECK(ith_builder_merges(builder, count_pairs(builder, list, count), err));
+    ITH_CHECK(ith_token_table_index(tokens, err));
     for (size_t i = 0; i < count; i++) {
         rank += i > 0 && list[i].score != list[i - 1].score;
-        add_pairs(builder, merges, list[i].id, (uint32_t)rank);
+        ITH_CHECK(add_pairs(tokens, merges, list[i].id, (uint32_t)rank, &found, err));
     }
+    ITH_CHECK(ith_builder_merges(builder, found.n, err));
+    for (size_t i = 0; i < found.n; i++)
+        ith_bpe_add(&builder->tok->bpe, found.pairs[i].rank, found.pairs[i].left,
+                    found.pairs[i].right, found.pairs[i].result);
 done:
     free(list);
+    free(found.pairs);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include "text/tokenizer_config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* An added token of added_tokens_decoder; its key is its id. */
 static ith_status add_decoded(ith_json_reader *r, const char *key, const json_t *item,
@@ -62,6 +63,86 @@ done:
     free(keys);
     return status;
 }
+
+/* ---- added_tokens.json ---- */
+
+typedef struct text_and_id {
+    const char *text;
+    size_t len;
+    json_int_t id;
+} text_and_id;
+
+static int by_number(const void *a, const void *b)
+{
+    const text_and_id *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static ith_status list_added(const ith_json_reader *r, json_t *added, text_and_id *list,
+                             ith_error *err)
+{
+    size_t i = 0;
+
+    for (void *it = json_object_iter(added); it != NULL; it = json_object_iter_next(added, it)) {
+        const json_t *id = json_object_iter_value(it);
+        if (!json_is_integer(id) || json_integer_value(id) < 0 ||
+            json_integer_value(id) > ITH_MAX_TOKEN_ID)
+            return ith_json_damaged(r, "every id", "a whole number", err);
+        list[i++] = (text_and_id){json_object_iter_key(it), json_object_iter_key_len(it),
+                                  json_integer_value(id)};
+    }
+    qsort(list, i, sizeof *list, by_number);
+    return ITH_OK;
+}
+
+/* Is this text the value of a key, the content of one, or an item of additional_special_tokens? */
+static bool names(const json_t *file, const text_and_id *token)
+{
+    const json_t *value;
+    const char *key;
+
+    json_object_foreach ((json_t *)file, key, value) {
+        const json_t *content = json_object_get(value, "content"), *item;
+        bool list = strcmp(key, "additional_special_tokens") == 0;
+        for (size_t i = 0; i < (list ? json_array_size(value) : 1); i++) {
+            item = list ? json_array_get(value, i) : content != NULL ? content : value;
+            if (json_is_string(item) && json_string_length(item) == token->len &&
+                memcmp(json_string_value(item), token->text, token->len) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+ith_status ith_json_added_file(ith_json_reader *r, json_t *added, const json_t *config,
+                               const json_t *special, ith_error *err)
+{
+    size_t n = json_object_size(added);
+    text_and_id *list;
+    ith_status status;
+
+    if (!json_is_object(added))
+        return ith_json_damaged(r, "the file", "an object of tokens and their ids", err);
+    list = calloc(n + 1, sizeof *list);
+    if (list == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %zu added tokens", r->path, n);
+    ITH_CHECK(list_added(r, added, list, err));
+    for (size_t i = 0; i < n; i++) {
+        int32_t known = ith_token_table_find(&r->builder.tok->tokens, list[i].text, list[i].len);
+        ith_added item = {.text = (char *)list[i].text,
+                          .len = list[i].len,
+                          .id = known >= 0 ? known : (int32_t)list[i].id,
+                          .special = names(config, &list[i]) || names(special, &list[i])};
+        if (known < 0 || !(r->builder.tok->tokens.tokens[known].flags & ITH_TOKEN_ADDED))
+            ITH_CHECK(ith_json_put_added(r, &item, err));
+    }
+    status = ith_token_table_index(&r->builder.tok->tokens, err);
+done:
+    free(list);
+    return status;
+}
+
+/* ---- Tokens by name ---- */
 
 /* A token named by its text, or by an object with "content". *id keeps its value if the file does
  * not name it. */

@@ -6,7 +6,7 @@
 
 /* The JSON files, parsed; NULL: there is none. */
 typedef struct json_roots {
-    json_t *json, *vocab, *config, *special;
+    json_t *json, *vocab, *config, *special, *added;
 } json_roots;
 
 static ith_status parse(const ith_tokenizer_file *file, json_t **root, ith_error *err)
@@ -45,6 +45,11 @@ static ith_status build(const ith_tokenizer_files *files, const json_roots *root
 
     ITH_CHECK(ith_builder_begin(&r.builder, path, err));
     ITH_CHECK(read_vocabulary(files, roots, &r, err));
+    if (roots->json == NULL && roots->added != NULL &&
+        json_object_get(roots->config, "added_tokens_decoder") == NULL) {
+        r.path = r.builder.where = files->added.path;
+        ITH_CHECK(ith_json_added_file(&r, roots->added, roots->config, roots->special, err));
+    }
     if (roots->config != NULL || roots->special != NULL)
         r.path = r.builder.where = roots->config != NULL ? files->config.path : files->special.path;
     ITH_CHECK(ith_json_config(&r, roots->config, roots->special, err));
@@ -58,7 +63,7 @@ done:
 ith_status ith_tokenizer_from_files(const ith_tokenizer_files *files, ith_tokenizer **tok,
                                     ith_error *err)
 {
-    json_roots roots = {NULL, NULL, NULL, NULL};
+    json_roots roots = {NULL, NULL, NULL, NULL, NULL};
     ith_status status;
 
     *tok = NULL;
@@ -66,11 +71,13 @@ ith_status ith_tokenizer_from_files(const ith_tokenizer_files *files, ith_tokeni
     ITH_CHECK(parse(&files->vocab, &roots.vocab, err));
     ITH_CHECK(parse(&files->config, &roots.config, err));
     ITH_CHECK(parse(&files->special, &roots.special, err));
+    ITH_CHECK(parse(&files->added, &roots.added, err));
     ITH_CHECK(build(files, &roots, tok, err));
 done:
     json_decref(roots.json);
     json_decref(roots.vocab);
     json_decref(roots.config);
     json_decref(roots.special);
+    json_decref(roots.added);
     return status;
 }

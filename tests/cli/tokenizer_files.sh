@@ -80,6 +80,15 @@ same "its markers are tokens on request" "1 2" "$(ids spm --parse-special -p '<s
 echo '{"add_bos_token": true, "bos_token": "<s>", "added_tokens_decoder": {"1600": {"content": "<|new|>", "special": true}}}' \
     >"$work/spm/tokenizer_config.json"
 same "tokenizer_config.json adds to it" "1600 2" "$(ids spm --parse-special -p '<|new|></s>')"
+spm added $golden/spm.model
+echo '{"<|b|>": 1601, "<|a|>": 1600, "<s>": 1}' >"$work/added/added_tokens.json"
+echo '{"eos_token": "</s>", "additional_special_tokens": ["<|a|>"]}' >"$work/added/special_tokens_map.json"
+same "added_tokens.json adds to it" "1600 1601" "$(ids added --parse-special -p '<|a|><|b|>')"
+same "what the others name is special" "1601" "$(ids added -p '<|a|><|b|>' | grep -o '16[0-9]*$')"
+echo '[]' >"$work/added/added_tokens.json"
+refused added 'added_tokens.json: the file should be an object'
+echo '{"x": -1}' >"$work/added/added_tokens.json"
+refused added 'every id should be a whole number'
 spm plain $golden/spm-plain.model
 same "a model without a space before texts" "<think>a b" "$(ids plain --decode -p "$(ids plain -p '<think>a b')")"
 patched as-is ''
