@@ -77,13 +77,24 @@ def unpacked(name):
     return json.loads(zstandard.ZstdDecompressor().decompress(data, max_output_size=1 << 26))
 
 
+KINDS = ["llama2", "metaspace first", "metaspace always, split", "gemma", "gpt-4o", "tekken", "deepseek-v3", "kimi-k2", "NFKC, lower case",
+         "NFD, strip", "byte level, prefix space, lower case"]
+
+
+def kind(name):
+    data = zstandard.ZstdDecompressor().decompress((HERE.parent / "tokenizer" / "kinds.json.zst").read_bytes(), max_output_size=1 << 26)
+    return next(k["tokenizer"] for k in json.loads(data) if k.get("name") == name)
+
+
 def models():
-    """name: tokenizer.json (None: that of tests/models/NAME-tokenizer), tokenizer_config.json, names of templates."""
+    """name: tokenizer.json (None: that of tests/models/NAME-tokenizer; a text: that kind in ../tokenizer/kinds.json.zst),
+    tokenizer_config.json, names of templates."""
     qwen3 = json.loads((MODELS / "qwen3-tokenizer" / "tokenizer_config.json").read_text())
     plain = {"bos_token": "<bos>", "eos_token": "<eos>"}
     chat = {"eos_token": "<|im_end|>"}
     nfc = {"normalizer": {"type": "NFC"}}
-    return {
+    s = {"bos_token": "<s>", "eos_token": "</s>"}
+    return {k: (k, s, ["llama2", "frame-zephyr", "frame-vicuna"]) for k in KINDS} | {
         "qwen3": (None, qwen3, ["own", "frame-hermes", "frame-qwen-parts", "frame-qwen-open", "frame-llama3"]),
         "smollm2": (None, {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"},
                     ["frame-chatml-default", "frame-chatml-trim", "frame-phi3"]),
@@ -101,6 +112,7 @@ def render(name, tokenizer, config, templates):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         data = tokenizer or unpacked(name + "-tokenizer")
+        data = kind(data) if isinstance(data, str) else data
         (folder / "tokenizer.json").write_text(json.dumps(data))
         (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **config}))
         tok = AutoTokenizer.from_pretrained(folder)
