@@ -194,7 +194,7 @@ static inline void ith_acts_derive(const ith_acts *acts, int64_t at, float scale
  *              vs  bf16 [64]           scales: value = vs * v
  *   bf16, f32  K [dp][64], V [64][dp], elements of that type
  *
- * Keys of a block that are not yet written may hold anything.
+ * Keys of a block that are not yet written may hold anything. (Those before a window are written.)
  */
 enum { ITH_KV_BLOCK = 64, ITH_KV_SEGMENT = 1024 };
 
@@ -231,16 +231,20 @@ static inline size_t ith_kv_block_bytes(ith_kv_layout layout, int head_dim)
 /* ---- Attention ------------------------------------------------------------------------------- *
  *
  * A call attends with `n_tokens` consecutive query tokens, each with `n_heads` query heads that
- * share one KV head, to one segment. Token t sees keys [0, n_t) of the segment, with
- * n_t = clamp(first_visible + t, 0, ITH_KV_SEGMENT). Row (t, h) of the outputs is t * n_heads + h.
+ * share one KV head, to one segment. Token t sees keys [b_t, n_t) of the segment, with
+ * n_t = clamp(first_visible + t, 0, ITH_KV_SEGMENT) and b_t = clamp(first_visible + t - window, 0,
+ * ITH_KV_SEGMENT), or 0 without a window. Row (t, h) of the outputs is t * n_heads + h.
  *
- * A row with n_t > 0 yields the segment's partial softmax in base 2. With
+ * A row with b_t < n_t yields the segment's partial softmax in base 2. With
  * x_j = log2(e)/sqrt(d) * (q . k_j) that is m = max x_j (in q8 rounded up to an integer),
- * l = sum 2^(x_j - m) and o[c] = sum 2^(x_j - m) v_j[c]. A row with n_t = 0 yields m = -INFINITY
- * and l = 0, and its o is unspecified.
+ * l = sum 2^(x_j - m) and o[c] = sum 2^(x_j - m) v_j[c]. Other rows yield m = -INFINITY and l = 0,
+ * and their o is unspecified.
  *
  * To the bit: start from m = -INFINITY, L[0..15] = 0 and o[c] = 0, and go through the blocks b with
- * 64b < n_t in ascending order. A key is seen if its index is below n_t.
+ * 64b < n_t and 64b + 64 > b_t in ascending order. A key is seen if its index is in [b_t, n_t).
+ *
+ * With a soft cap, cap > 0, every score x_j becomes cap * T(x_j * (2 log2(e) / cap)), T as in the
+ * kernel `softcap`: in q8 t_j becomes T(t_j * (qs * (2 log2(e) / cap))) and qs becomes cap.
  *
  *   q8:  t_j = (float)(sum_c q[c] * kq_j[c]) * ks_j, where the integer sum is exact
  *        M = max(m, ceil((max over seen j of t_j) * qs)) + 0.0f, an integer
@@ -270,6 +274,8 @@ typedef struct ith_attn {
     int head_dim;
     int n_tokens, n_heads;
     int64_t first_visible; /* keys that token 0 sees; may be negative or beyond the segment */
+    int64_t window;        /* a token sees the last so many of them; 0: all */
+    float cap;             /* of scores, in base 2; 0: none */
 
     /* Queries: q8: int8 [head_dim rounded up to 16], zeros in the padding; else float [head_dim].
      * The strides count elements. */
@@ -386,7 +392,25 @@ typedef struct ith_kernels {
      * be `g` or `u`. */
     void (*silu_mul)(int64_t n, const float *g, const float *u, float *out);
 
+    /* out[i] = ((x[i] - mean) * r) * w[i], then + b[i] if b is not NULL; with mean = lanes16 of x
+     * by additions, divided by n, and r = 1 / sqrtf(S / n + eps), S = lanes16 of
+     * s = fma(v, v, s), v = x[i] - mean. `out` may be `x`. */
+    void (*layernorm)(int64_t n, const float *x, const float *w, const float *b, float eps,
+                      float *out);
+
+    /* lanes16 of s = fma(x, x, s) */
+    float (*sum_squares)(int64_t n, const float *x);
+
+    /* GELU by tanh: out[i] = x / (1 + ith_exp2(y)), y = x * fma(x * x, ITH_GELU_3, ITH_GELU_1),
+     * clamped to [-126, 126] (ref/exp2.h has the constants). `out` may be `x`. */
+    void (*gelu)(int64_t n, const float *x, float *out);
+
+    /* x[i] = cap * T(x[i] * (2 log2(e) / cap)), T(y) = 1 - 2 / (1 + ith_exp2(y)) with y clamped to
+     * [-126, 126]: cap * tanh(x / cap). cap > 0 */
+    void (*softcap)(int64_t n, float *x, float cap);
+
     void (*add)(int64_t n, float *x, const float *y); /* x[i] += y[i] */
+    void (*mul)(int64_t n, float *x, const float *y); /* x[i] *= y[i] */
     void (*scale)(int64_t n, float *x, float a);      /* x[i] *= a */
 
     /* x[i] = fma(a, y[i], x[i]) */

@@ -37,7 +37,7 @@ static void must(bool condition, const char *what, const ith_error *err)
 
 /* Joins the ranks and reads the ids. Returns false if the world cannot be opened, which is
  * reported. */
-static bool open_needle(void)
+static inline bool open_needle(void)
 {
     ith_error err;
     FILE *file;

@@ -33,22 +33,25 @@ typedef struct row_state {
     __m256 lane[2]; /* L */
     float m;
     float q_scale;  /* q8 only */
+    float cap_by;   /* q8 only, with a soft cap: what it multiplies t by; -1: none */
     int32_t q_zero; /* q8 only: -128 * sum of q, with which products of biased keys start */
     const void *q;
     float *o;
-    int64_t visible; /* number of keys of the segment that the row sees */
+    int64_t from, visible; /* the row sees keys [from, visible) of the segment */
 } row_state;
 
 typedef float scores_t[QUAD][ITH_KV_BLOCK];
 
-/* Sets the scores of unseen keys to -infinity. Returns the largest of the others. */
-ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t seen)
+/* Sets the scores of keys outside of [from, seen) to -infinity. Returns the largest of the
+ * others. */
+ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t from, int64_t seen)
 {
     const __m256 lowest = _mm256_set1_ps(-INFINITY);
     __m256 largest = lowest;
     EACH_KEYS
     {
-        const __m256 keep = _mm256_castsi256_ps(first_lanes(seen - 8 * k));
+        const __m256 keep = _mm256_castsi256_ps(
+            _mm256_andnot_si256(first_lanes(from - 8 * k), first_lanes(seen - 8 * k)));
         const __m256 v = _mm256_blendv_ps(lowest, _mm256_load_ps(x + 8 * k), keep);
         _mm256_store_ps(x + 8 * k, v);
         largest = _mm256_max_ps(largest, v);
@@ -81,25 +84,29 @@ ITH_INLINE void open_row(row_state *s, const ith_attn *a, int64_t row, size_t q_
     const int64_t t = row / a->n_heads, h = row % a->n_heads, n = a->first_visible + t;
     s->lane[0] = s->lane[1] = _mm256_setzero_ps();
     s->m = -INFINITY;
+    const int64_t from = a->window > 0 ? n - a->window : 0;
     s->visible = n < 0 ? 0 : n > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : n;
+    s->from = from < 0 ? 0 : from > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : from;
     s->q = (const uint8_t *)a->q + (size_t)(t * a->q_token_stride + h * a->q_head_stride) * q_size;
     s->o = a->o + row * a->head_dim;
     memset(s->o, 0, (size_t)a->head_dim * sizeof(float));
 }
 
 /* Walks through the blocks of the segment. attend() is called with one to four rows that each see
- * some key of the block at `first`. A row never sees more keys than the next one, so the rows that
- * see none come first. */
+ * some key of the block at `first`. No row begins or ends to see after the next one, so the rows
+ * that no longer see any come first, and those that do not yet come last. */
 ITH_INLINE void walk_blocks(row_state *s, int n_rows, const ith_attn *a,
                             void (*attend)(row_state *s, int rows, const ith_attn *a,
                                            int64_t first))
 {
     for (int64_t first = 0; first < ITH_KV_SEGMENT; first += ITH_KV_BLOCK) {
-        int i = 0;
+        int i = 0, end = n_rows;
         while (i < n_rows && s[i].visible <= first)
             i++;
-        for (; i < n_rows; i += QUAD)
-            attend(s + i, n_rows - i < QUAD ? n_rows - i : QUAD, a, first);
+        while (end > i && s[end - 1].from >= first + ITH_KV_BLOCK)
+            end--;
+        for (; i < end; i += QUAD)
+            attend(s + i, end - i < QUAD ? end - i : QUAD, a, first);
     }
 }
 

@@ -43,9 +43,14 @@ ITH_INLINE void score_keys(const ith_kv_layout layout, const int rows, int head_
 }
 
 /* Turns scores into probabilities in place and adds them to L. Returns alpha. */
-static float softmax(row_state *s, int64_t seen, float x[ITH_KV_BLOCK])
+static float softmax(row_state *s, int64_t first, float cap, float x[ITH_KV_BLOCK])
 {
-    const float alpha = raise_max(s, hide_unseen(x, seen));
+    if (cap > 0) {
+        const __m256 c = _mm256_set1_ps(cap), by = _mm256_set1_ps(ITH_2LOG2E / cap);
+        EACH_KEYS _mm256_store_ps(
+            x + 8 * k, _mm256_mul_ps(c, tanh_of(_mm256_mul_ps(_mm256_load_ps(x + 8 * k), by))));
+    }
+    const float alpha = raise_max(s, hide_unseen(x, s->from - first, s->visible - first));
     EACH_KEYS
     {
         const __m256 p = exp2_lanes(_mm256_sub_ps(_mm256_load_ps(x + 8 * k), _mm256_set1_ps(s->m)));
@@ -55,10 +60,10 @@ static float softmax(row_state *s, int64_t seen, float x[ITH_KV_BLOCK])
     return alpha;
 }
 
-/* o = o * alpha, then o += p[j] * value j for the first `seen` keys. */
+/* o = o * alpha, then o += p[j] * value j for keys [from, seen). */
 ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row_state *s,
                            int head_dim, const void *values, float p[][ITH_KV_BLOCK],
-                           const float *alpha, int seen)
+                           const float *alpha, int from, int seen)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     for (int c = 0; c < head_dim; c += 16) {
@@ -67,7 +72,7 @@ ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row
         for (int v = 0; v < 2; v++)
             o[r][v] = _mm256_mul_ps(load_first(s[r].o + c + 8 * v, head_dim - c - 8 * v),
                                     _mm256_set1_ps(alpha[r]));
-        for (int j = 0; j < seen; j++) {
+        for (int j = from; j < seen; j++) {
             const __m256 v0 = load_elements(layout, values, j * dp + c);
             const __m256 v1 = load_elements(layout, values, j * dp + c + 8);
             fetch_elements(layout, values, j * dp + c);
@@ -96,13 +101,15 @@ ITH_INLINE void attend_rows(const ith_kv_layout layout, const int rows, row_stat
 
     for (int key = 0; key < ITH_KV_BLOCK; key += 16)
         score_keys(layout, rows, a->head_dim, s, keys, key, x);
-    EACH_ROW alpha[r] = softmax(s + r, s[r].visible - first, x[r]);
-    if (s[0].visible >= first + ITH_KV_BLOCK) /* the first row sees the fewest */
-        add_values(layout, rows, s, a->head_dim, values, x, alpha, ITH_KV_BLOCK);
+    EACH_ROW alpha[r] = softmax(s + r, first, a->cap, x[r]);
+    /* The first row ends to see first, the last one begins last. */
+    if (s[0].visible >= first + ITH_KV_BLOCK && s[rows - 1].from <= first)
+        add_values(layout, rows, s, a->head_dim, values, x, alpha, 0, ITH_KV_BLOCK);
     else
         for (int r = 0; r < rows; r++) {
-            const int64_t seen = s[r].visible - first;
+            const int64_t seen = s[r].visible - first, from = s[r].from - first;
             add_values(layout, 1, s + r, a->head_dim, values, x + r, alpha + r,
+                       (int)(from > 0 ? from : 0),
                        (int)(seen < ITH_KV_BLOCK ? seen : ITH_KV_BLOCK));
         }
 }

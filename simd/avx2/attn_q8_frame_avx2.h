@@ -86,10 +86,15 @@ ITH_INLINE void pack_weights(const __m256 w[KEY_VECS], __m256 inv, uint8_t u[ITH
 
 /* Turns scores into byte weights u[64] and adds the probabilities to L. *unit: the weight that a
  * step of u stands for. Returns alpha. */
-static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK],
+static float softmax(row_state *s, const block_q8 *b, int64_t first, float t[ITH_KV_BLOCK],
                      uint8_t u[ITH_KV_BLOCK], float *unit)
 {
-    const float alpha = raise_max(s, up(hide_unseen(t, seen) * s->q_scale));
+    const int64_t seen = s->visible - first;
+    if (s->cap_by >= 0) {
+        EACH_KEYS _mm256_store_ps(t + 8 * k, tanh_of(_mm256_mul_ps(_mm256_load_ps(t + 8 * k),
+                                                                   _mm256_set1_ps(s->cap_by))));
+    }
+    const float alpha = raise_max(s, up(hide_unseen(t, s->from - first, seen) * s->q_scale));
     const __m256 q_scale = _mm256_set1_ps(s->q_scale), base = _mm256_set1_ps(ITH_ROUNDER - s->m);
     __m256 w[KEY_VECS], largest = _mm256_setzero_ps();
     EACH_KEYS
@@ -161,7 +166,7 @@ static void attend(row_state *s, int rows, const ith_attn *a, int64_t first)
         score_block(2, s, &b, t);
     else
         score_block(1, s, &b, t);
-    EACH_ROW alpha[r] = softmax(s + r, &b, s[r].visible - first, t[r], u[r], &unit[r]);
+    EACH_ROW alpha[r] = softmax(s + r, &b, first, t[r], u[r], &unit[r]);
     for (int r = 0; r < rows; r += VALUE_ROWS)
         add_values_of(rows - r, s + r, &b, a->head_dim, u + r, unit + r, alpha + r);
 }
@@ -170,7 +175,9 @@ static void open_row_q8(row_state *s, const ith_attn *a, int64_t row)
 {
     const int dp = (a->head_dim + 15) / 16 * 16;
     open_row(s, a, row, 1);
-    s->q_scale = a->q_scale[row / a->n_heads * a->q_scale_stride + row % a->n_heads];
+    const float scale = a->q_scale[row / a->n_heads * a->q_scale_stride + row % a->n_heads];
+    s->q_scale = a->cap > 0 ? a->cap : scale;
+    s->cap_by = a->cap > 0 ? scale * (ITH_2LOG2E / a->cap) : -1;
     const int8_t *q = s->q;
     int32_t sum = 0;
     for (int c = 0; c < dp; c++)

@@ -41,6 +41,32 @@ void ith_silu_mul__avx2(int64_t n, const float *g, const float *u, float *out)
     }
 }
 
+void ith_gelu__avx2(int64_t n, const float *x, float *out)
+{
+    for (int64_t i = 0; i < n; i += 8) {
+        const __m256 v = load_first(x + i, n - i);
+        const __m256 by = _mm256_fmadd_ps(_mm256_mul_ps(v, v), _mm256_set1_ps(ITH_GELU_3),
+                                          _mm256_set1_ps(ITH_GELU_1));
+        const __m256 e = exp2_normal(clamp126(_mm256_mul_ps(v, by)));
+        store_first(out + i, n - i, _mm256_div_ps(v, _mm256_add_ps(_mm256_set1_ps(1.0f), e)));
+    }
+}
+
+void ith_softcap__avx2(int64_t n, float *x, float cap)
+{
+    const __m256 by = _mm256_set1_ps(ITH_2LOG2E / cap), c = _mm256_set1_ps(cap);
+    for (int64_t i = 0; i < n; i += 8)
+        store_first(x + i, n - i,
+                    _mm256_mul_ps(c, tanh_of(_mm256_mul_ps(load_first(x + i, n - i), by))));
+}
+
+void ith_mul__avx2(int64_t n, float *x, const float *y)
+{
+    for (int64_t i = 0; i < n; i += 8)
+        store_first(x + i, n - i,
+                    _mm256_mul_ps(load_first(x + i, n - i), load_first(y + i, n - i)));
+}
+
 void ith_add__avx2(int64_t n, float *x, const float *y)
 {
     for (int64_t i = 0; i < n; i += 8)

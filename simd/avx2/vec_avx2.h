@@ -81,6 +81,18 @@ ITH_INLINE __m256 exp2_normal(__m256 x)
     return exp2_of(_mm256_sub_ps(x, _mm256_sub_ps(shifted, rounder)), shifted);
 }
 
+ITH_INLINE __m256 clamp126(__m256 x)
+{
+    return _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-126.0f)), _mm256_set1_ps(126.0f));
+}
+
+/* ith_tanh_of on all lanes. */
+ITH_INLINE __m256 tanh_of(__m256 y)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), below = _mm256_add_ps(one, exp2_normal(clamp126(y)));
+    return _mm256_sub_ps(one, _mm256_div_ps(_mm256_set1_ps(2.0f), below));
+}
+
 /* ith_exp2; 0 for NaN. */
 ITH_INLINE __m256 exp2_lanes(__m256 x)
 {

@@ -27,8 +27,11 @@ typedef struct quad_state {
     __m512i start[QUAD];            /* q8 only: what products with keys start from */
     const void *q[QUAD];
     float *o[QUAD];
-    int64_t visible[QUAD];              /* number of keys that the row sees */
+    _Alignas(64) float by[16];          /* q8 only, with a soft cap: of row r at 4r */
+    int64_t visible[QUAD];              /* the row sees keys from[] to visible[] - 1 */
+    int64_t from[QUAD];                 /* of them the first */
     int64_t visible_max, visible_least; /* least: 0 if not all rows are in use */
+    int64_t from_max, from_least;
     int rows;
 } quad_state;
 
@@ -62,11 +65,28 @@ ITH_INLINE __m512 max_of_rows(const __m512 v[QUAD])
     return _mm512_max_ps(m, _mm512_permute_ps(m, 0xb1));
 }
 
+/* Of the sixteen keys from `key` of the segment on, those that row r sees. */
+ITH_INLINE __mmask16 lanes_seen(const quad_state *s, const int r, int64_t key)
+{
+    return first_lanes(s->visible[r] - key) & (__mmask16)~first_lanes(s->from[r] - key);
+}
+
+/* Does any row see a key of the block at `first`; does every row see all? */
+ITH_INLINE bool sees_some(const quad_state *s, int64_t first)
+{
+    return s->visible_max > first && s->from_least < first + ITH_KV_BLOCK;
+}
+ITH_INLINE bool sees_all(const quad_state *s, int64_t first)
+{
+    return s->visible_least >= first + ITH_KV_BLOCK && s->from_max <= first;
+}
+
 /* The lanes of the rows that see at least one key of the block at `first`. */
 ITH_INLINE __mmask16 rows_alive(const quad_state *s, const int rows, int64_t first)
 {
     unsigned alive = 0;
-    EACH_ROW if (s->visible[r] > first) alive |= 0xfu << (4 * r);
+    EACH_ROW if (s->visible[r] > first && s->from[r] < first + ITH_KV_BLOCK) alive |= 0xfu
+                                                                                      << (4 * r);
     return (__mmask16)alive;
 }
 
@@ -94,10 +114,15 @@ ITH_INLINE void open_quad(quad_state *s, const ith_attn *a, int64_t first_row, s
     s->m = _mm512_set1_ps(-INFINITY);
     s->visible_max = 0;
     s->visible_least = s->rows == QUAD ? ITH_KV_SEGMENT : 0;
+    s->from_max = 0;
+    s->from_least = ITH_KV_SEGMENT;
     for (int r = 0; r < s->rows; r++) {
         const int64_t t = (first_row + r) / a->n_heads, h = (first_row + r) % a->n_heads;
-        const int64_t n = a->first_visible + t;
+        const int64_t n = a->first_visible + t, from = a->window > 0 ? n - a->window : 0;
         s->visible[r] = n < 0 ? 0 : n > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : n;
+        s->from[r] = from < 0 ? 0 : from > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : from;
+        s->from_max = s->from[r] > s->from_max ? s->from[r] : s->from_max;
+        s->from_least = s->from[r] < s->from_least ? s->from[r] : s->from_least;
         s->visible_max = s->visible[r] > s->visible_max ? s->visible[r] : s->visible_max;
         s->visible_least = s->visible[r] < s->visible_least ? s->visible[r] : s->visible_least;
         s->q[r] =

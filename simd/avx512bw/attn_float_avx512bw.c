@@ -47,7 +47,7 @@ ITH_INLINE void scores(const ith_kv_layout layout, const int rows, int head_dim,
 }
 
 /* Turns scores into probabilities p and adds them to L. Returns alpha. */
-ITH_INLINE __m512 softmax(const int rows, quad_state *s, int64_t first, scores_t x,
+ITH_INLINE __m512 softmax(const int rows, quad_state *s, int64_t first, float cap, scores_t x,
                           float p[QUAD][ITH_KV_BLOCK])
 {
     const __m512 lowest = _mm512_set1_ps(-INFINITY);
@@ -57,7 +57,11 @@ ITH_INLINE __m512 softmax(const int rows, quad_state *s, int64_t first, scores_t
     {
         EACH_KEYS
         {
-            seen[r][k] = first_lanes(s->visible[r] - first - 16 * k);
+            seen[r][k] = lanes_seen(s, r, first + 16 * k);
+            if (cap > 0)
+                x[r][k] = _mm512_mul_ps(
+                    _mm512_set1_ps(cap),
+                    tanh_of(_mm512_mul_ps(x[r][k], _mm512_set1_ps(ITH_2LOG2E / cap))));
             x[r][k] = _mm512_mask_mov_ps(lowest, seen[r][k], x[r][k]);
         }
         largest[r] =
@@ -77,12 +81,12 @@ ITH_INLINE __m512 softmax(const int rows, quad_state *s, int64_t first, scores_t
     return alpha;
 }
 
-/* o = o * alpha, then o += p[j] * value j for the first `seen` keys; for rows from `row` on and the
+/* o = o * alpha, then o += p[j] * value j for keys [from, seen); for rows from `row` on and the
  * `vecs` vectors of channels from c on. */
 ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const int vecs,
                            const quad_state *s, int row, const void *values, int dp, int c,
                            __mmask16 last, const float p[QUAD][ITH_KV_BLOCK], const float alpha[16],
-                           int seen)
+                           int from, int seen)
 {
     __m512 o[QUAD][CHANNEL_VECS];
     EACH_ROW
@@ -92,7 +96,7 @@ ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const int
             _mm512_maskz_loadu_ps(v == vecs - 1 ? last : 0xffff, s->o[row + r] + c + 16 * v);
         o[r][v] = _mm512_mul_ps(old, _mm512_set1_ps(alpha[4 * (row + r)]));
     }
-    for (int j = 0; j < seen; j++) {
+    for (int j = from; j < seen; j++) {
         __m512 value[CHANNEL_VECS];
         fetch_elements(layout, vecs, values, j * dp + c);
 #pragma GCC unroll 4
@@ -115,16 +119,17 @@ ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const int
 /* add_values for all channels. */
 ITH_INLINE void add_all_values(const ith_kv_layout layout, const int rows, const quad_state *s,
                                int row, int head_dim, const void *values,
-                               const float p[QUAD][ITH_KV_BLOCK], const float alpha[16], int seen)
+                               const float p[QUAD][ITH_KV_BLOCK], const float alpha[16], int from,
+                               int seen)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     int c = 0;
     for (; c + 64 <= dp; c += 64)
         add_values(layout, rows, 4, s, row, values, dp, c, first_lanes(head_dim - c - 48), p, alpha,
-                   seen);
+                   from, seen);
     for (; c < dp; c += 16)
         add_values(layout, rows, 1, s, row, values, dp, c, first_lanes(head_dim - c), p, alpha,
-                   seen);
+                   from, seen);
 }
 
 ITH_INLINE void attend(const ith_kv_layout layout, const int rows, quad_state *s, const ith_attn *a,
@@ -138,18 +143,19 @@ ITH_INLINE void attend(const ith_kv_layout layout, const int rows, quad_state *s
     scores_t x;
 
     scores(layout, rows, a->head_dim, s, keys, x);
-    _mm512_store_ps(alpha, softmax(rows, s, first, x, p));
+    _mm512_store_ps(alpha, softmax(rows, s, first, a->cap, x, p));
     int64_t least = ITH_KV_SEGMENT;
     for (int r = 0; r < rows; r++)
         least = s->visible[r] < least ? s->visible[r] : least;
-    if (least >= first + ITH_KV_BLOCK) {
-        add_all_values(layout, rows, s, 0, a->head_dim, values, p, alpha, ITH_KV_BLOCK);
+    if (least >= first + ITH_KV_BLOCK && s->from_max <= first) {
+        add_all_values(layout, rows, s, 0, a->head_dim, values, p, alpha, 0, ITH_KV_BLOCK);
         return;
     }
     for (int r = 0; r < rows; r++) {
-        const int64_t seen = s->visible[r] - first;
-        if (seen > 0)
+        const int64_t seen = s->visible[r] - first, from = s->from[r] - first;
+        if (seen > 0 && from < ITH_KV_BLOCK)
             add_all_values(layout, 1, s, r, a->head_dim, values, p, alpha,
+                           (int)(from > 0 ? from : 0),
                            (int)(seen < ITH_KV_BLOCK ? seen : ITH_KV_BLOCK));
     }
 }
@@ -160,7 +166,8 @@ ITH_INLINE void attn(const ith_kv_layout layout, const ith_attn *a)
     for (int64_t row = 0; row < n_rows; row += QUAD) {
         quad_state s;
         open_quad(&s, a, row, sizeof(float));
-        for (int64_t first = 0; first < s.visible_max; first += ITH_KV_BLOCK) {
+        for (int64_t first = s.from_least / ITH_KV_BLOCK * ITH_KV_BLOCK; first < s.visible_max;
+             first += ITH_KV_BLOCK) {
             if (s.rows == QUAD)
                 attend(layout, 4, &s, a, first);
             else if (s.rows == 3)

@@ -25,11 +25,11 @@ typedef struct head_size {
 #define HEAD_SIZE(d)                                                                               \
     static __attribute__((noinline)) void score_##d(unit_q8 *w)                                    \
     {                                                                                              \
-        score(QUAD, true, false, w, d);                                                            \
+        score(QUAD, true, false, false, w, d);                                                     \
     }                                                                                              \
     static __attribute__((noinline)) void score_fetch_##d(unit_q8 *w)                              \
     {                                                                                              \
-        score(QUAD, true, true, w, d);                                                             \
+        score(QUAD, true, true, false, w, d);                                                      \
     }                                                                                              \
     static __attribute__((noinline)) void add_##d(const unit_q8 *w)                                \
     {                                                                                              \
@@ -71,15 +71,15 @@ static const head_size *find_head_size(int head_dim)
 static __attribute__((noinline)) void score_rows(unit_q8 *w, int head_dim)
 {
     if (w->full)
-        score(4, true, true, w, head_dim);
+        score(4, true, true, w->capped, w, head_dim);
     else if (w->s->rows == 4)
-        score(4, false, true, w, head_dim);
+        score(4, false, true, w->capped, w, head_dim);
     else if (w->s->rows == 3)
-        score(3, false, true, w, head_dim);
+        score(3, false, true, w->capped, w, head_dim);
     else if (w->s->rows == 2)
-        score(2, false, true, w, head_dim);
+        score(2, false, true, w->capped, w, head_dim);
     else
-        score(1, false, true, w, head_dim);
+        score(1, false, true, w->capped, w, head_dim);
 }
 
 static __attribute__((noinline)) void weigh_unit(unit_q8 *w)
@@ -122,7 +122,7 @@ static __attribute__((noinline)) void add_rows(const unit_q8 *w, int head_dim)
 
 ITH_INLINE void score_unit(const head_size *size, unit_q8 *w, int head_dim)
 {
-    if (size != NULL && w->full)
+    if (size != NULL && w->full && !w->capped)
         size->score[w->fetch](w);
     else
         score_rows(w, head_dim);
@@ -151,23 +151,27 @@ static void open_rows(quad_state *s, const ith_attn *a, int64_t first_row)
         for (int c = 0; c < dp; c++)
             sum += q[c];
         s->start[r] = _mm512_set1_epi32(KEYS_BIASED ? zero - 128 * sum : zero);
+        const float scale = a->q_scale[t * a->q_scale_stride + h];
         for (int i = 0; i < 4; i++)
-            s->q_scale[4 * r + i] = a->q_scale[t * a->q_scale_stride + h];
+            s->q_scale[4 * r + i] = a->cap > 0 ? a->cap : scale;
+        for (int i = 0; i < 4 && a->cap > 0; i++)
+            s->by[4 * r + i] = scale * (ITH_2LOG2E / a->cap);
     }
 }
 
 /* Makes units of the quads that see some key of the blocks. Returns the number of units. */
 static int open_units(unit_q8 *w, quad_state *quads, int n_quads, const block_q8 *blocks,
-                      int n_blocks)
+                      int n_blocks, bool capped)
 {
     int n = 0;
     for (int b = 0; b < n_blocks; b++)
         for (int i = 0; i < n_quads; i++)
-            if (quads[i].visible_max > blocks[b].first) {
+            if (sees_some(&quads[i], blocks[b].first)) {
                 w[n].s = &quads[i];
                 w[n].b = &blocks[b];
                 w[n].fetch = i == 0;
-                w[n].full = quads[i].visible_least >= blocks[b].first + ITH_KV_BLOCK;
+                w[n].full = sees_all(&quads[i], blocks[b].first);
+                w[n].capped = capped;
                 w[n].alive =
                     w[n].full ? 0xffff : rows_alive(&quads[i], quads[i].rows, blocks[b].first);
                 n++;
@@ -202,14 +206,16 @@ ITH_INLINE void attn_q8(const ith_attn *a)
         const int64_t left = n_rows - pass;
         const int n_quads = left < MAX_ROWS ? (int)((left + QUAD - 1) / QUAD) : BATCH;
         const int together = BATCH / n_quads; /* blocks in a batch */
-        int64_t visible = 0;
+        int64_t visible = 0, from = ITH_KV_SEGMENT;
         for (int i = 0; i < n_quads; i++) {
             open_rows(&quads[i], a, pass + i * QUAD);
             visible = quads[i].visible_max > visible ? quads[i].visible_max : visible;
+            from = quads[i].from_least < from ? quads[i].from_least : from;
         }
-        for (int64_t first = 0; first < visible; first += together * ITH_KV_BLOCK) {
+        for (int64_t first = from / ITH_KV_BLOCK * ITH_KV_BLOCK; first < visible;
+             first += together * ITH_KV_BLOCK) {
             const int n_blocks = open_blocks(blocks, a, first, together, visible);
-            const int n = open_units(units, quads, n_quads, blocks, n_blocks);
+            const int n = open_units(units, quads, n_quads, blocks, n_blocks, a->cap > 0);
             for (int i = 0; i < n; i++)
                 score_unit(size, &units[i], a->head_dim);
             for (int i = 0; i < n; i++)

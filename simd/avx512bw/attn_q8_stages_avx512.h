@@ -46,9 +46,10 @@ typedef struct unit_q8 {
     float unit[QUAD];  /* the weight that a step of u stands for */
     quad_state *s;
     const block_q8 *b;
-    bool full;  /* all rows see all keys */
-    bool risen; /* the maximum of some row has risen */
-    bool fetch; /* prefetch what is read next */
+    bool full;   /* all rows see all keys */
+    bool capped; /* scores have a soft cap */
+    bool risen;  /* the maximum of some row has risen */
+    bool fetch;  /* prefetch what is read next */
     __mmask16 alive;
 } unit_q8;
 
@@ -100,9 +101,10 @@ ITH_INLINE void raise_max_q8(unit_q8 *w, const bool full, __m512 largest)
     _mm512_store_ps(w->base, _mm512_sub_ps(_mm512_set1_ps(ITH_ROUNDER), s->m));
 }
 
-/* Stage 1: t = scaled products of the rows with 64 keys, -infinity for unseen keys; raises the
- * maxima. */
-ITH_INLINE void score(const int rows, const bool full, const bool fetch, unit_q8 *w, int head_dim)
+/* Stage 1: t = scaled products of the rows with 64 keys, capped if `capped`, -infinity for unseen
+ * keys; raises the maxima. */
+ITH_INLINE void score(const int rows, const bool full, const bool fetch, const bool capped,
+                      unit_q8 *w, int head_dim)
 {
     const block_q8 *b = w->b;
     __m512i dot[QUAD][KEY_VECS];
@@ -121,9 +123,11 @@ ITH_INLINE void score(const int rows, const bool full, const bool fetch, unit_q8
             t[k] = head_dim <= EXACT_DIM
                        ? _mm512_fmadd_ps(_mm512_castsi512_ps(dot[r][k]), scale, shift)
                        : _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r][k]), scale);
+            if (capped)
+                t[k] = tanh_of(_mm512_mul_ps(t[k], load_row(w->s->by, r)));
             if (!full)
                 t[k] = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY),
-                                          first_lanes(w->s->visible[r] - b->first - 16 * k), t[k]);
+                                          lanes_seen(w->s, r, b->first + 16 * k), t[k]);
             _mm512_store_ps(w->t[r] + 16 * k, t[k]);
         }
         largest[r] = _mm512_max_ps(_mm512_max_ps(t[0], t[1]), _mm512_max_ps(t[2], t[3]));

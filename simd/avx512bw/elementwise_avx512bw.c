@@ -48,6 +48,39 @@ void ith_silu_mul__avx512bw(int64_t n, const float *g, const float *u, float *ou
     }
 }
 
+void ith_gelu__avx512bw(int64_t n, const float *x, float *out)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 v = _mm512_maskz_loadu_ps(keep, x + i);
+        const __m512 by = _mm512_fmadd_ps(_mm512_mul_ps(v, v), _mm512_set1_ps(ITH_GELU_3),
+                                          _mm512_set1_ps(ITH_GELU_1));
+        const __m512 e = exp2_kept(0xffff, clamp126(_mm512_mul_ps(v, by)));
+        _mm512_mask_storeu_ps(out + i, keep,
+                              _mm512_div_ps(v, _mm512_add_ps(_mm512_set1_ps(1.0f), e)));
+    }
+}
+
+void ith_softcap__avx512bw(int64_t n, float *x, float cap)
+{
+    const __m512 by = _mm512_set1_ps(ITH_2LOG2E / cap), c = _mm512_set1_ps(cap);
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 v = _mm512_maskz_loadu_ps(keep, x + i);
+        _mm512_mask_storeu_ps(x + i, keep, _mm512_mul_ps(c, tanh_of(_mm512_mul_ps(v, by))));
+    }
+}
+
+void ith_mul__avx512bw(int64_t n, float *x, const float *y)
+{
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 product =
+            _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, x + i), _mm512_maskz_loadu_ps(keep, y + i));
+        _mm512_mask_storeu_ps(x + i, keep, product);
+    }
+}
+
 void ith_add__avx512bw(int64_t n, float *x, const float *y)
 {
     for (int64_t i = 0; i < n; i += 16) {

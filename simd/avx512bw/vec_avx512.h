@@ -80,6 +80,19 @@ ITH_INLINE __m512 exp2_kept(__mmask16 keep, __m512 x)
     return exp2_of(keep, _mm512_sub_ps(x, _mm512_sub_ps(shifted, rounder)), shifted);
 }
 
+ITH_INLINE __m512 clamp126(__m512 x)
+{
+    return _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(-126.0f)), _mm512_set1_ps(126.0f));
+}
+
+/* ith_tanh_of on all lanes. */
+ITH_INLINE __m512 tanh_of(__m512 y)
+{
+    const __m512 one = _mm512_set1_ps(1.0f),
+                 below = _mm512_add_ps(one, exp2_kept(0xffff, clamp126(y)));
+    return _mm512_sub_ps(one, _mm512_div_ps(_mm512_set1_ps(2.0f), below));
+}
+
 /* ith_exp2 on the lanes of `keep`, 0 elsewhere and for NaN. */
 ITH_INLINE __m512 exp2_lanes(__mmask16 keep, __m512 x)
 {

@@ -31,26 +31,31 @@ ITH_INLINE void score_keys(const ith_kv_layout layout, const int rows, int head_
 }
 
 /* Turns scores into probabilities in place and adds them to L. Returns alpha. */
-static float softmax(row_state *s, int64_t seen, float x[ITH_KV_BLOCK])
+static float softmax(row_state *s, int64_t first, float cap, float x[ITH_KV_BLOCK])
 {
-    const float alpha = raise_max(s, hide_unseen(x, seen));
+    if (cap > 0) {
+        EACH_KEYS vst1q_f32(
+            x + 4 * k,
+            vmulq_n_f32(tanh_of(vmulq_n_f32(vld1q_f32(x + 4 * k), ITH_2LOG2E / cap)), cap));
+    }
+    const float alpha = raise_max(s, hide_unseen(x, s->from - first, s->visible - first));
     EACH_KEYS /* unseen keys have -infinity, which gives 0 */
         vst1q_f32(x + 4 * k, exp2_lanes(vsubq_f32(vld1q_f32(x + 4 * k), vdupq_n_f32(s->m))));
     add_to_lanes(s, alpha, x);
     return alpha;
 }
 
-/* o = o * alpha, then o += p[j] * value j for the first `seen` keys. */
+/* o = o * alpha, then o += p[j] * value j for keys [from, seen). */
 ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row_state *s,
                            int head_dim, const void *values, float p[][ITH_KV_BLOCK],
-                           const float *alpha, int seen)
+                           const float *alpha, int from, int seen)
 {
     const int dp = (head_dim + 15) / 16 * 16;
     for (int c = 0; c < head_dim; c += 16) {
         float32x4_t o[QUAD][4];
         EACH_ROW EACH_VEC o[r][v] =
             vmulq_n_f32(load_first(s[r].o + c + 4 * v, head_dim - c - 4 * v), alpha[r]);
-        for (int j = 0; j < seen; j++) {
+        for (int j = from; j < seen; j++) {
             float32x4_t value[4];
             EACH_VEC value[v] = load_elements(layout, values, j * dp + c + 4 * v);
             EACH_ROW EACH_VEC o[r][v] = vfmaq_n_f32(o[r][v], value[v], p[r][j]);
@@ -71,13 +76,15 @@ ITH_INLINE void attend_rows(const ith_kv_layout layout, const int rows, row_stat
 
     for (int key = 0; key < ITH_KV_BLOCK; key += 16)
         score_keys(layout, rows, a->head_dim, s, keys, key, x);
-    EACH_ROW alpha[r] = softmax(s + r, s[r].visible - first, x[r]);
-    if (s[0].visible >= first + ITH_KV_BLOCK) /* the first row sees the fewest */
-        add_values(layout, rows, s, a->head_dim, values, x, alpha, ITH_KV_BLOCK);
+    EACH_ROW alpha[r] = softmax(s + r, first, a->cap, x[r]);
+    /* The first row ends to see first, the last one begins last. */
+    if (s[0].visible >= first + ITH_KV_BLOCK && s[rows - 1].from <= first)
+        add_values(layout, rows, s, a->head_dim, values, x, alpha, 0, ITH_KV_BLOCK);
     else
         for (int r = 0; r < rows; r++) {
-            const int64_t seen = s[r].visible - first;
+            const int64_t seen = s[r].visible - first, from = s[r].from - first;
             add_values(layout, 1, s + r, a->head_dim, values, x + r, alpha + r,
+                       (int)(from > 0 ? from : 0),
                        (int)(seen < ITH_KV_BLOCK ? seen : ITH_KV_BLOCK));
         }
 }

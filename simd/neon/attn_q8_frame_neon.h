@@ -81,10 +81,14 @@ ITH_INLINE float32x4_t exp2_score(float32x4_t t, float q_scale, float base)
 }
 
 /* Turns scores into byte weights and adds the probabilities to L. Returns alpha. */
-static float softmax(row_state *s, const block_q8 *b, int64_t seen, float t[ITH_KV_BLOCK],
+static float softmax(row_state *s, const block_q8 *b, int64_t first, float t[ITH_KV_BLOCK],
                      weights_q8 *out)
 {
-    const float alpha = raise_max(s, ceilf(hide_unseen(t, seen) * s->q_scale)),
+    const int64_t seen = s->visible - first;
+    if (s->cap_by >= 0) {
+        EACH_KEYS vst1q_f32(t + 4 * k, tanh_of(vmulq_n_f32(vld1q_f32(t + 4 * k), s->cap_by)));
+    }
+    const float alpha = raise_max(s, ceilf(hide_unseen(t, s->from - first, seen) * s->q_scale)),
                 base = ITH_ROUNDER - s->m;
     float32x4_t w[KEY_VECS], largest = vdupq_n_f32(0.0f);
     EACH_KEYS
@@ -133,7 +137,7 @@ ITH_INLINE void attend_rows(const int rows, row_state *s, const ith_attn *a, int
 
     for (int key = 0; key < ITH_KV_BLOCK; key += 16)
         score_keys(rows, s, &b, key, t);
-    EACH_ROW alpha[r] = softmax(s + r, &b, s[r].visible - first, t[r], &w[r]);
+    EACH_ROW alpha[r] = softmax(s + r, &b, first, t[r], &w[r]);
     add_values(rows, s, &b, a->head_dim, w, alpha);
 }
 
@@ -153,7 +157,9 @@ static void open_row_q8(row_state *s, const ith_attn *a, int64_t row)
 {
     const int dp = (a->head_dim + 15) / 16 * 16;
     open_row(s, a, row, 1);
-    s->q_scale = a->q_scale[row / a->n_heads * a->q_scale_stride + row % a->n_heads];
+    const float scale = a->q_scale[row / a->n_heads * a->q_scale_stride + row % a->n_heads];
+    s->q_scale = a->cap > 0 ? a->cap : scale;
+    s->cap_by = a->cap > 0 ? scale * (ITH_2LOG2E / a->cap) : -1;
     const int8_t *q = s->q;
     int32_t sum = 0;
     for (int c = 0; c < dp; c += 16)

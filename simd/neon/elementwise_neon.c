@@ -42,6 +42,30 @@ void ith_silu_mul__neon(int64_t n, const float *g, const float *u, float *out)
     }
 }
 
+void ith_gelu__neon(int64_t n, const float *x, float *out)
+{
+    for (int64_t i = 0; i < n; i += 4) {
+        const float32x4_t v = load_first(x + i, n - i);
+        const float32x4_t by = vfmaq_n_f32(vdupq_n_f32(ITH_GELU_1), vmulq_f32(v, v), ITH_GELU_3);
+        const float32x4_t e = exp2_normal(clamp126(vmulq_f32(v, by)));
+        store_first(out + i, n - i, vdivq_f32(v, vaddq_f32(vdupq_n_f32(1.0f), e)));
+    }
+}
+
+void ith_softcap__neon(int64_t n, float *x, float cap)
+{
+    const float by = ITH_2LOG2E / cap;
+    for (int64_t i = 0; i < n; i += 4)
+        store_first(x + i, n - i,
+                    vmulq_n_f32(tanh_of(vmulq_n_f32(load_first(x + i, n - i), by)), cap));
+}
+
+void ith_mul__neon(int64_t n, float *x, const float *y)
+{
+    for (int64_t i = 0; i < n; i += 4)
+        store_first(x + i, n - i, vmulq_f32(load_first(x + i, n - i), load_first(y + i, n - i)));
+}
+
 void ith_add__neon(int64_t n, float *x, const float *y)
 {
     for (int64_t i = 0; i < n; i += 4)

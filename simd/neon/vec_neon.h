@@ -84,6 +84,18 @@ ITH_INLINE float32x4_t exp2_normal(float32x4_t x)
     return exp2_of(vsubq_f32(x, vsubq_f32(shifted, rounder)), shifted);
 }
 
+ITH_INLINE float32x4_t clamp126(float32x4_t x)
+{
+    return vminq_f32(vmaxq_f32(x, vdupq_n_f32(-126.0f)), vdupq_n_f32(126.0f));
+}
+
+/* ith_tanh_of on all lanes. */
+ITH_INLINE float32x4_t tanh_of(float32x4_t y)
+{
+    const float32x4_t one = vdupq_n_f32(1.0f), below = vaddq_f32(one, exp2_normal(clamp126(y)));
+    return vsubq_f32(one, vdivq_f32(vdupq_n_f32(2.0f), below));
+}
+
 /* ith_exp2; 0 for NaN. */
 ITH_INLINE float32x4_t exp2_lanes(float32x4_t x)
 {

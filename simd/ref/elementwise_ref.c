@@ -31,6 +31,53 @@ void ith_silu_mul__ref(int64_t n, const float *g, const float *u, float *out)
     }
 }
 
+void ith_layernorm__ref(int64_t n, const float *x, const float *w, const float *b, float eps,
+                        float *out)
+{
+    float lane[16] = {0}, squares[16] = {0};
+    for (int64_t i = 0; i < n; i++)
+        lane[i % 16] += x[i];
+    float mean = ith_lanes16_sum(lane) / (float)n;
+    for (int64_t i = 0; i < n; i++) {
+        float v = x[i] - mean;
+        squares[i % 16] = fmaf(v, v, squares[i % 16]);
+    }
+    float r = 1.0f / sqrtf(ith_lanes16_sum(squares) / (float)n + eps);
+    for (int64_t i = 0; i < n; i++) {
+        float v = (x[i] - mean) * r * w[i];
+        out[i] = b != NULL ? v + b[i] : v;
+    }
+}
+
+float ith_sum_squares__ref(int64_t n, const float *x)
+{
+    float lane[16] = {0};
+    for (int64_t i = 0; i < n; i++)
+        lane[i % 16] = fmaf(x[i], x[i], lane[i % 16]);
+    return ith_lanes16_sum(lane);
+}
+
+void ith_gelu__ref(int64_t n, const float *x, float *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float e = x[i] * fmaf(x[i] * x[i], ITH_GELU_3, ITH_GELU_1);
+        out[i] = x[i] / (1.0f + ith_exp2_normal(ith_clamp126(e)));
+    }
+}
+
+void ith_softcap__ref(int64_t n, float *x, float cap)
+{
+    const float by = ITH_2LOG2E / cap;
+    for (int64_t i = 0; i < n; i++)
+        x[i] = cap * ith_tanh_of(x[i] * by);
+}
+
+void ith_mul__ref(int64_t n, float *x, const float *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] *= y[i];
+}
+
 void ith_add__ref(int64_t n, float *x, const float *y)
 {
     for (int64_t i = 0; i < n; i++)

@@ -63,6 +63,23 @@ static inline float ith_exp2_inline(float x)
     return x < -126.0f ? 0.0f : ith_exp2_normal(x);
 }
 
+static inline float ith_clamp126(float x)
+{
+    return x < -126.0f ? -126.0f : x > 126.0f ? 126.0f : x;
+}
+
+/* tanh(x), of y = 2 log2(e) x: (2^y - 1) / (2^y + 1). */
+#define ITH_2LOG2E 0x1.715476p+1f
+
+static inline float ith_tanh_of(float y)
+{
+    return 1.0f - 2.0f / (1.0f + ith_exp2_normal(ith_clamp126(y)));
+}
+
+/* The constants of the kernel gelu: -2 log2(e) sqrt(2 / pi), and 0.044715 times that. */
+#define ITH_GELU_1 -2.3022082f
+#define ITH_GELU_3 -0.10294324f
+
 /* 2^(t * q - m) for an integer m, as attention over the int8 cache computes it: one fma splits the
  * exponent into its integer and its fraction, and results below 2^-100.5 are 0.
  * base = ITH_ROUNDER - m. */

@@ -127,6 +127,19 @@ static void describe(ith_engine *e, const ith_engine_params *p, int threads)
     };
 }
 
+/* Beyond the trained context, "dynamic" frequencies would change with every token. */
+static ith_status check_dynamic(const ith_engine *e, ith_error *err)
+{
+    const ith_hparams *hp = &e->model->hp;
+
+    if (hp->rope.kind != ITH_ROPE_DYNAMIC || hp->rope.alpha > 0 || e->info.ctx <= hp->ctx_train)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "%s: its RoPE scaling is \"dynamic\", which Ithaca supports up to the trained "
+                    "context of %lld tokens only, not %lld; give --rope-scaling yarn:FACTOR",
+                    ith_source_path(e->source), (long long)hp->ctx_train, (long long)e->info.ctx);
+}
+
 static bool load_progress(void *user, int64_t done, int64_t total)
 {
     const ith_engine *e = user;
@@ -171,6 +184,7 @@ static ith_status prepare(ith_engine *e, const ith_engine_params *p, ith_error *
     ITH_TRY(ith_engine_share(e, p, threads, err));
     e->kv = kv_layout(p);
     describe(e, p, threads);
+    ITH_TRY(check_dynamic(e, err));
     ith_engine_advise(e, p);
     return ITH_OK;
 }
@@ -215,7 +229,7 @@ static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err
     ITH_TRY(ith_engine_find_homes(e, &store.homes, err));
     e->model->store = e->store;
     ITH_TRY(ith_store_load(e->store, &store, e->team, err));
-    if (e->kv == ITH_KVL_Q8)
+    if (e->kv == ITH_KVL_Q8 && ith_key_means_cancel(&e->model->hp))
         ITH_TRY(ith_engine_find_key_means(e, p, err));
     /* After the store has started its own threads, which may run anywhere. */
     ith_team_bind(e->team, e->topology);

@@ -17,6 +17,11 @@ const char ith_key_means_blob[] = "key_means.1";
 _Static_assert(ITH_BITS == 1,
                "the name ends with the version of the arithmetic, so that others are not found");
 
+bool ith_key_means_cancel(const ith_hparams *hp)
+{
+    return hp->attn_softcap == 0;
+}
+
 /* Are the weights and rotary frequencies those of the pack? */
 static bool is_as_packed(const ith_engine *e, const ith_engine_params *p)
 {

@@ -8,6 +8,9 @@
 /* The name of its blob in packs. */
 extern const char ith_key_means_blob[];
 
+/* Does softmax cancel what is subtracted from all keys? Not behind a soft cap. */
+bool ith_key_means_cancel(const ith_hparams *hp);
+
 /* Collective. Sets engine->model->key_means: from the pack if it was measured with the model as it
  * is now, otherwise by measuring it. ITH_E_FORMAT: the pack's values cannot be right. Errors of
  * ith_engine_measure_key_means. */

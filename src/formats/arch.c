@@ -33,7 +33,7 @@ const ith_arch *ith_arch_find_hf(const char *model_type, const char **class_name
 
 ith_status ith_arch_unknown(const char *where, const char *found, ith_error *err)
 {
-    char names[256] = "";
+    char names[512] = "";
     size_t used = 0;
 
     for (int i = 0; i < N_KNOWN && used < sizeof names; i++)

@@ -10,10 +10,10 @@
  *              is otherwise refused or to read one in its own way: it lists them in config_keys or
  *              gguf_keys and reads them in its hook, which runs after the common reader.
  *   Packs      store what all families have. A family lists its own hyperparameters in `fields`.
- *   Layers     are lists of blocks, each of a kind (model/blocks/block.h).
- *
- * All families so far are pre-norm decoders with grouped-query attention, rotary positions, and a
- * gated SiLU MLP or a mixture of experts.
+ *   Layers     are lists of blocks, each of a kind (model/blocks/block.h), with norms before or
+ *              after it.
+ *   Traits     of attention, MLP and scales are hyperparameters (hparams.h, its last part): a
+ *              family states its own in `traits`, and names the keys that change them in `keys`.
  */
 #ifndef ITH_FORMATS_ARCH_H
 #define ITH_FORMATS_ARCH_H
@@ -27,23 +27,37 @@ struct ith_tensor_table;
 
 /* What a tensor is for. */
 typedef enum ith_role {
+    ITH_ROLE_NONE,
     ITH_ROLE_EMBED,
     ITH_ROLE_OUT_NORM,
+    ITH_ROLE_OUT_NORM_BIAS,
     ITH_ROLE_OUTPUT,
     ITH_ROLE_ATTN_NORM, /* from here on: one per layer, %d in the name */
+    ITH_ROLE_ATTN_NORM_BIAS,
     ITH_ROLE_Q,
     ITH_ROLE_K,
     ITH_ROLE_V,
     ITH_ROLE_O,
+    ITH_ROLE_QKV, /* rows of q, of k, of v */
     ITH_ROLE_Q_BIAS,
     ITH_ROLE_K_BIAS,
     ITH_ROLE_V_BIAS,
+    ITH_ROLE_O_BIAS,
     ITH_ROLE_Q_NORM,
     ITH_ROLE_K_NORM,
+    ITH_ROLE_Q_HEAD_NORM, /* one per head of a layer, another %d in the name */
+    ITH_ROLE_K_HEAD_NORM,
+    ITH_ROLE_ATTN_POST_NORM, /* of attention's output */
     ITH_ROLE_FFN_NORM,
+    ITH_ROLE_FFN_NORM_BIAS,
+    ITH_ROLE_FFN_POST_NORM, /* of the MLP's output */
     ITH_ROLE_GATE,
     ITH_ROLE_UP,
+    ITH_ROLE_GATE_UP, /* rows of gate, of up */
     ITH_ROLE_DOWN,
+    ITH_ROLE_GATE_BIAS,
+    ITH_ROLE_UP_BIAS,
+    ITH_ROLE_DOWN_BIAS,
     ITH_ROLE_ROUTER,
     ITH_ROLE_EXPERT_GATE, /* one per expert of a layer, another %d in the name */
     ITH_ROLE_EXPERT_UP,
@@ -67,23 +81,53 @@ typedef struct ith_arch_defaults {
     int64_t head_dim;   /* 0: hidden / heads */
     int64_t ctx;        /* max_position_embeddings */
     double rms_eps, rope_theta;
+    double rotated; /* partial_rotary_factor; 0: 1 */
+    int64_t window; /* sliding_window; 0: null */
     bool tied_embeddings;
     bool sliding_window; /* a sliding_window counts although use_sliding_window is absent */
     int32_t bos, eos;    /* -1: none */
 } ith_arch_defaults;
 
-/* What a layer is made of: sub-layers, each x += block(norm(x)). */
+/* What a layer is made of: sub-layers, each x += residual_scale * post(block(norm(x))). */
 enum { ITH_MAX_SUBLAYERS = 4 };
 
 typedef struct ith_sublayer_form {
-    ith_role norm;     /* the tensor of its RMSNorm */
+    ith_role norm;     /* the tensor of the norm before the block; ITH_ROLE_NONE: it reads x */
     const char *block; /* the kind of its block (model/blocks/kinds.inc) */
+    ith_role post;     /* the norm of the block's output; ITH_ROLE_NONE: none */
+    bool beside;       /* the block reads what the one before it reads; norm and post count not */
 } ith_sublayer_form;
 
 typedef struct ith_layer_form {
     int n;
     ith_sublayer_form sub[ITH_MAX_SUBLAYERS];
 } ith_layer_form;
+
+typedef enum ith_norm_kind {
+    ITH_NORM_RMS,
+    ITH_NORM_LAYER /* LayerNorm: the mean is subtracted first */
+} ith_norm_kind;
+
+/* A name that differs from that in a family's table; pattern NULL: there is no such tensor. */
+typedef struct ith_own_name {
+    ith_role role; /* ITH_ROLE_NONE ends a list */
+    const char *pattern;
+} ith_own_name;
+
+/* A key of both formats whose value is a member of ith_hparams. */
+typedef struct ith_arch_key {
+    const char *config, *gguf; /* without "<name>."; NULL: the format has none */
+    enum { ITH_KEY_REAL, ITH_KEY_INT, ITH_KEY_BOOL, ITH_KEY_ACTIVATION } kind;
+    size_t at; /* in ith_hparams */
+} ith_arch_key;
+
+/* Where layers have windows, if config.json has no layer_types. */
+typedef enum ith_window_rule {
+    ITH_WINDOWS_NONE,  /* a window is refused */
+    ITH_WINDOWS_ALL,   /* "sliding_window" counts in all layers */
+    ITH_WINDOWS_ASKED, /* with "use_sliding_window", in layers from "max_window_layers" on */
+    ITH_WINDOWS_STEPS  /* in all but the last of every window_step layers */
+} ith_window_rule;
 
 typedef struct ith_arch {
     /* general.architecture of GGUF files; "architecture" of packs. */
@@ -96,23 +140,52 @@ typedef struct ith_arch {
 
     /* ---- Tensors ---- */
 
-    /* [ITH_ROLES] printf patterns; NULL: files of the format have no such tensor. */
+    /* [ITH_ROLES] printf patterns; NULL: files of the format have no such tensor. Use
+     * ith_arch_pattern, which knows the family's own names. */
     const char *const *hf_names;
     const char *const *gguf_names;
+    const ith_own_name *hf_own, *gguf_own; /* NULL: none */
 
     /* Biases on queries, keys and values. */
     bool qkv_bias;
 
-    /* RMSNorm over each query and key head before RoPE. */
-    bool qk_norm;
+    /* The norm of query and key heads. */
+    ith_qk_norm qk_norm;
+    bool qk_norm_after_rope;
+
+    ith_norm_kind norm;
+    bool norm_bias; /* LayerNorm has biases (those over heads have none) */
+
+    /* config.json's files store the weights of norms minus 1; GGUF files do not. */
+    bool hf_norms_minus_1;
+
+    /* Rotary pairs are adjacent channels, 2 i and 2 i + 1, in files of both formats. (Ithaca orders
+     * the rows of q and k so that they are i and i + half.) */
+    bool rope_pairs;
 
     /* GGUF files store rows of q and k for interleaved rotary pairs (gguf.h). */
     bool gguf_interleaved_qk;
+
+    /* What else the family has, before any file is read: sets members of *hp. NULL: nothing. */
+    void (*traits)(ith_hparams *hp);
+
+    /* Keys that both readers take; ends with {0}. NULL: none. */
+    const ith_arch_key *keys;
 
     /* ---- config.json ---- */
 
     const ith_hf_class *hf_classes; /* ends with {NULL} */
     ith_arch_defaults defaults;
+    ith_window_rule windows;
+    int64_t window_step; /* ITH_WINDOWS_STEPS; "sliding_window_pattern" overrides it */
+
+    /* "attention_bias" may be true: biases on queries, keys and values (and, with `o` too, on the
+     * output); "mlp_bias" likewise. */
+    bool may_bias_qkv, may_bias_o, may_bias_mlp;
+
+    bool may_rotate_part; /* "partial_rotary_factor" may be less than 1 */
+    bool window_rope;     /* window layers rotate by hp->window_theta (0: rope.theta), unscaled */
+    bool full_no_rope;    /* if there are windows, layers without one do not rotate */
 
     /* Keys that read_config reads: the common reader neither reads, requires nor refuses them.
      * Ends with NULL; NULL: none. */
@@ -141,9 +214,35 @@ typedef struct ith_arch {
 /* Attention, then an MLP: the layers of most families. */
 ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i);
 
+/* The same with a norm before and after each of the two. */
+ith_layer_form ith_layer_of_sandwich(const ith_hparams *hp, int64_t i);
+
+/* The same with the norm after each, none before. */
+ith_layer_form ith_layer_of_post_norms(const ith_hparams *hp, int64_t i);
+
+/* Attention and an MLP side by side, behind one norm. */
+ith_layer_form ith_layer_of_parallel(const ith_hparams *hp, int64_t i);
+
 /* The names that most families use. */
 extern const char *const ith_names_hf[ITH_ROLES];
 extern const char *const ith_names_gguf[ITH_ROLES];
+
+/* ---- For readers ---- */
+
+/* ith_hparams_default with what the family states. */
+ith_hparams ith_arch_hparams(const ith_arch *arch);
+
+/* The pattern of a role's name, NULL if files of the format have no such tensor. */
+const char *ith_arch_pattern(const ith_arch *arch, bool gguf, ith_role role);
+
+/* When all is read: what follows from layers' windows and from the family; a family without windows
+ * in its files keeps none. */
+void ith_arch_settle(const ith_arch *arch, ith_hparams *hp);
+
+/* Gives every step-th layer, the last of each `step`, the traits `last`, and others `others`.
+ * ITH_E_UNSUPPORTED, naming `where`: more than ITH_MAX_LISTED_LAYERS layers. */
+ith_status ith_arch_set_pattern(ith_hparams *hp, int64_t step, int32_t last, int32_t others,
+                                const char *where, ith_error *err);
 
 #define ITH_ARCH(name) extern const ith_arch ith_arch_##name;
 #include "formats/architectures.inc"
@@ -159,6 +258,9 @@ const ith_arch *ith_arch_find_hf(const char *model_type, const char **class_name
 /* ITH_E_UNSUPPORTED: `where` (a file) is of family `found`. The message lists the known ones. */
 ith_status ith_arch_unknown(const char *where, const char *found, ith_error *err);
 
+/* Does one of arch->keys have this name in the format? */
+bool ith_arch_has_key(const ith_arch *arch, bool gguf, const char *key);
+
 /* Is `key` in a list such as config_keys? */
 bool ith_arch_takes(const char *const *keys, const char *key);
 
@@ -168,9 +270,9 @@ enum { ITH_TENSOR_NAME = 128 /* bytes of a tensor's name, its NUL included */ };
  * rotary frequencies that older programs saved, in both formats. */
 bool ith_arch_ignores_tensor(const char *name);
 
-/* A name from hf_names or gguf_names; `layer` and `expert` count only where the pattern has them.
- * False: files of the format have no such tensor. */
-bool ith_arch_tensor_name(const char *const *names, ith_role role, int layer, int expert,
+/* A name in a format; `layer` and `expert` count only where the pattern has them. False: files of
+ * the format have no such tensor. */
+bool ith_arch_tensor_name(const ith_arch *arch, bool gguf, ith_role role, int layer, int expert,
                           char name[ITH_TENSOR_NAME]);
 
 #endif

@@ -7,8 +7,10 @@
 const char *const ith_names_hf[ITH_ROLES] = {
     [ITH_ROLE_EMBED] = "model.embed_tokens.weight",
     [ITH_ROLE_OUT_NORM] = "model.norm.weight",
+    [ITH_ROLE_OUT_NORM_BIAS] = "model.norm.bias",
     [ITH_ROLE_OUTPUT] = "lm_head.weight",
     [ITH_ROLE_ATTN_NORM] = "model.layers.%d.input_layernorm.weight",
+    [ITH_ROLE_ATTN_NORM_BIAS] = "model.layers.%d.input_layernorm.bias",
     [ITH_ROLE_Q] = "model.layers.%d.self_attn.q_proj.weight",
     [ITH_ROLE_K] = "model.layers.%d.self_attn.k_proj.weight",
     [ITH_ROLE_V] = "model.layers.%d.self_attn.v_proj.weight",
@@ -16,12 +18,17 @@ const char *const ith_names_hf[ITH_ROLES] = {
     [ITH_ROLE_Q_BIAS] = "model.layers.%d.self_attn.q_proj.bias",
     [ITH_ROLE_K_BIAS] = "model.layers.%d.self_attn.k_proj.bias",
     [ITH_ROLE_V_BIAS] = "model.layers.%d.self_attn.v_proj.bias",
+    [ITH_ROLE_O_BIAS] = "model.layers.%d.self_attn.o_proj.bias",
     [ITH_ROLE_Q_NORM] = "model.layers.%d.self_attn.q_norm.weight",
     [ITH_ROLE_K_NORM] = "model.layers.%d.self_attn.k_norm.weight",
     [ITH_ROLE_FFN_NORM] = "model.layers.%d.post_attention_layernorm.weight",
+    [ITH_ROLE_FFN_NORM_BIAS] = "model.layers.%d.post_attention_layernorm.bias",
     [ITH_ROLE_GATE] = "model.layers.%d.mlp.gate_proj.weight",
     [ITH_ROLE_UP] = "model.layers.%d.mlp.up_proj.weight",
     [ITH_ROLE_DOWN] = "model.layers.%d.mlp.down_proj.weight",
+    [ITH_ROLE_GATE_BIAS] = "model.layers.%d.mlp.gate_proj.bias",
+    [ITH_ROLE_UP_BIAS] = "model.layers.%d.mlp.up_proj.bias",
+    [ITH_ROLE_DOWN_BIAS] = "model.layers.%d.mlp.down_proj.bias",
     [ITH_ROLE_ROUTER] = "model.layers.%d.mlp.gate.weight",
     [ITH_ROLE_EXPERT_GATE] = "model.layers.%d.mlp.experts.%d.gate_proj.weight",
     [ITH_ROLE_EXPERT_UP] = "model.layers.%d.mlp.experts.%d.up_proj.weight",
@@ -33,8 +40,10 @@ const char *const ith_names_hf[ITH_ROLES] = {
 const char *const ith_names_gguf[ITH_ROLES] = {
     [ITH_ROLE_EMBED] = "token_embd.weight",
     [ITH_ROLE_OUT_NORM] = "output_norm.weight",
+    [ITH_ROLE_OUT_NORM_BIAS] = "output_norm.bias",
     [ITH_ROLE_OUTPUT] = "output.weight",
     [ITH_ROLE_ATTN_NORM] = "blk.%d.attn_norm.weight",
+    [ITH_ROLE_ATTN_NORM_BIAS] = "blk.%d.attn_norm.bias",
     [ITH_ROLE_Q] = "blk.%d.attn_q.weight",
     [ITH_ROLE_K] = "blk.%d.attn_k.weight",
     [ITH_ROLE_V] = "blk.%d.attn_v.weight",
@@ -42,12 +51,19 @@ const char *const ith_names_gguf[ITH_ROLES] = {
     [ITH_ROLE_Q_BIAS] = "blk.%d.attn_q.bias",
     [ITH_ROLE_K_BIAS] = "blk.%d.attn_k.bias",
     [ITH_ROLE_V_BIAS] = "blk.%d.attn_v.bias",
+    [ITH_ROLE_O_BIAS] = "blk.%d.attn_output.bias",
     [ITH_ROLE_Q_NORM] = "blk.%d.attn_q_norm.weight",
     [ITH_ROLE_K_NORM] = "blk.%d.attn_k_norm.weight",
+    [ITH_ROLE_ATTN_POST_NORM] = "blk.%d.post_attention_norm.weight",
     [ITH_ROLE_FFN_NORM] = "blk.%d.ffn_norm.weight",
+    [ITH_ROLE_FFN_NORM_BIAS] = "blk.%d.ffn_norm.bias",
+    [ITH_ROLE_FFN_POST_NORM] = "blk.%d.post_ffw_norm.weight",
     [ITH_ROLE_GATE] = "blk.%d.ffn_gate.weight",
     [ITH_ROLE_UP] = "blk.%d.ffn_up.weight",
     [ITH_ROLE_DOWN] = "blk.%d.ffn_down.weight",
+    [ITH_ROLE_GATE_BIAS] = "blk.%d.ffn_gate.bias",
+    [ITH_ROLE_UP_BIAS] = "blk.%d.ffn_up.bias",
+    [ITH_ROLE_DOWN_BIAS] = "blk.%d.ffn_down.bias",
     [ITH_ROLE_ROUTER] = "blk.%d.ffn_gate_inp.weight",
     [ITH_ROLE_EXPERTS_GATE] = "blk.%d.ffn_gate_exps.weight",
     [ITH_ROLE_EXPERTS_UP] = "blk.%d.ffn_up_exps.weight",
@@ -58,7 +74,93 @@ const char *const ith_names_gguf[ITH_ROLES] = {
 ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i)
 {
     (void)hp, (void)i;
-    return (ith_layer_form){2, {{ITH_ROLE_ATTN_NORM, "attention"}, {ITH_ROLE_FFN_NORM, "mlp"}}};
+    return (ith_layer_form){2,
+                            {{.norm = ITH_ROLE_ATTN_NORM, .block = "attention"},
+                             {.norm = ITH_ROLE_FFN_NORM, .block = "mlp"}}};
+}
+
+ith_layer_form ith_layer_of_sandwich(const ith_hparams *hp, int64_t i)
+{
+    ith_layer_form form = ith_layer_of_attention_and_mlp(hp, i);
+    form.sub[0].post = ITH_ROLE_ATTN_POST_NORM;
+    form.sub[1].post = ITH_ROLE_FFN_POST_NORM;
+    return form;
+}
+
+ith_layer_form ith_layer_of_post_norms(const ith_hparams *hp, int64_t i)
+{
+    ith_layer_form form = ith_layer_of_sandwich(hp, i);
+    form.sub[0].norm = form.sub[1].norm = ITH_ROLE_NONE;
+    return form;
+}
+
+ith_layer_form ith_layer_of_parallel(const ith_hparams *hp, int64_t i)
+{
+    ith_layer_form form = ith_layer_of_attention_and_mlp(hp, i);
+    form.sub[1].norm = ITH_ROLE_NONE;
+    form.sub[1].beside = true;
+    return form;
+}
+
+ith_hparams ith_arch_hparams(const ith_arch *arch)
+{
+    ith_hparams hp = ith_hparams_default();
+    snprintf(hp.architecture, sizeof hp.architecture, "%s", arch->name);
+    hp.qkv_bias = arch->qkv_bias;
+    hp.qk_norm = arch->qk_norm;
+    if (arch->traits != NULL)
+        arch->traits(&hp);
+    return hp;
+}
+
+const char *ith_arch_pattern(const ith_arch *arch, bool gguf, ith_role role)
+{
+    const ith_own_name *own = gguf ? arch->gguf_own : arch->hf_own;
+
+    for (; own != NULL && own->role != ITH_ROLE_NONE; own++)
+        if (own->role == role)
+            return own->pattern;
+    return gguf ? arch->gguf_names[role] : arch->hf_names[role];
+}
+
+ith_status ith_arch_set_pattern(ith_hparams *hp, int64_t step, int32_t last, int32_t others,
+                                const char *where, ith_error *err)
+{
+    if (hp->n_layers > ITH_MAX_LISTED_LAYERS)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: %lld layers of several kinds; Ithaca supports %d", where,
+                        (long long)hp->n_layers, ITH_MAX_LISTED_LAYERS);
+    hp->n_traits = (int)hp->n_layers;
+    for (int i = 0; i < hp->n_traits; i++)
+        hp->traits[i] = (i + 1) % step == 0 ? last : others;
+    return ITH_OK;
+}
+
+void ith_arch_settle(const ith_arch *arch, ith_hparams *hp)
+{
+    int32_t any = 0;
+
+    for (int i = 0; i < hp->n_traits; i++)
+        any |= hp->traits[i];
+    for (int i = 0; i < hp->n_traits && any & ITH_LAYER_WINDOW; i++) {
+        bool window = hp->traits[i] & ITH_LAYER_WINDOW;
+        hp->traits[i] |= window && arch->window_rope     ? ITH_LAYER_WINDOW_ROPE
+                         : !window && arch->full_no_rope ? ITH_LAYER_NO_ROPE
+                                                         : 0;
+    }
+    if (hp->window_theta == 0)
+        hp->window_theta = hp->rope.theta;
+    ith_hparams_settle(hp);
+}
+
+bool ith_arch_has_key(const ith_arch *arch, bool gguf, const char *key)
+{
+    for (const ith_arch_key *k = arch->keys; k != NULL && (k->config || k->gguf); k++) {
+        const char *name = gguf ? k->gguf : k->config;
+        if (name != NULL && strcmp(name, key) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool ith_arch_takes(const char *const *keys, const char *key)
@@ -83,14 +185,16 @@ bool ith_arch_ignores_tensor(const char *name)
     return false;
 }
 
-bool ith_arch_tensor_name(const char *const *names, ith_role role, int layer, int expert,
+bool ith_arch_tensor_name(const ith_arch *arch, bool gguf, ith_role role, int layer, int expert,
                           char name[ITH_TENSOR_NAME])
 {
-    if (names[role] == NULL)
+    const char *pattern = ith_arch_pattern(arch, gguf, role);
+
+    if (pattern == NULL)
         return false;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name, ITH_TENSOR_NAME, names[role], layer, expert);
+    snprintf(name, ITH_TENSOR_NAME, pattern, layer, expert);
 #pragma GCC diagnostic pop
     return true;
 }

@@ -1,5 +1,5 @@
 /* arch_qwen2.c - Qwen2 and Qwen2.5, dense (arXiv 2407.10671, 2412.15115): biases on queries, keys
- * and values, no norm on heads. Models with a sliding window are refused (hf_config.c). */
+ * and values, no norm on heads, windows in the last layers of some models. */
 #include "formats/arch.h"
 
 static const ith_hf_class classes[] = {{"qwen2", "Qwen2ForCausalLM"}, {NULL, NULL}};
@@ -11,8 +11,10 @@ const ith_arch ith_arch_qwen2 = {
     .gguf_names = ith_names_gguf,
     .qkv_bias = true,
     .hf_classes = classes,
+    .windows = ITH_WINDOWS_ASKED,
     .defaults = {.n_kv_heads = 32,
                  .ctx = 32768,
+                 .window = 4096,
                  .rms_eps = 1e-6,
                  .rope_theta = 10000,
                  .bos = -1,

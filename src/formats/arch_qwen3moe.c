@@ -11,8 +11,9 @@ static const ith_hf_class classes[] = {{"qwen3_moe", "Qwen3MoeForCausalLM"}, {NU
 static ith_layer_form layer(const ith_hparams *hp, int64_t i)
 {
     const char *feed_forward = ith_hparams_has_experts(hp, i) ? "experts" : "mlp";
-    return (ith_layer_form){2,
-                            {{ITH_ROLE_ATTN_NORM, "attention"}, {ITH_ROLE_FFN_NORM, feed_forward}}};
+    ith_layer_form form = ith_layer_of_attention_and_mlp(hp, i);
+    form.sub[1].block = feed_forward;
+    return form;
 }
 
 /* ---- config.json ---- */
@@ -98,7 +99,7 @@ const ith_arch ith_arch_qwen3moe = {
     .layer = layer,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
-    .qk_norm = true,
+    .qk_norm = ITH_QK_NORM_HEAD,
     .hf_classes = classes,
     .defaults =
         {.n_kv_heads = 4, .ctx = 32768, .rms_eps = 1e-6, .rope_theta = 10000, .bos = -1, .eos = -1},

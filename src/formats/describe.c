@@ -69,7 +69,7 @@ static json_t *describe_hparams(const ith_hparams *hp)
         hp->bos < 0 ? json_null() : json_integer(hp->bos), "eos", describe_eos(hp), "sampling",
         describe_sampling(hp));
 
-    if (out != NULL && !ith_hparams_add_own(hp, out)) {
+    if (out != NULL && !(ith_hparams_add_own(hp, out) && ith_hparams_add_sparse(hp, out))) {
         json_decref(out);
         return NULL;
     }

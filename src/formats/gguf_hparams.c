@@ -25,6 +25,7 @@ static ith_status read_architecture(reader *r, ith_error *err)
     r->arch = ith_arch_find(r->hp->architecture);
     if (r->arch == NULL)
         return ith_arch_unknown(r->meta->path, r->hp->architecture, err);
+    *r->hp = ith_arch_hparams(r->arch);
     name = (ith_bytes){0};
     ITH_TRY(ith_gguf_string(r->meta, "general.name", NULL, &name, err));
     ith_clean_text(name.data, name.len, r->hp->name, sizeof r->hp->name);
@@ -34,7 +35,7 @@ static ith_status read_architecture(reader *r, ith_error *err)
 /* Does the family read the key itself? */
 static bool is_taken(const reader *r, const char *key)
 {
-    return ith_arch_takes(r->arch->gguf_keys, key);
+    return ith_arch_takes(r->arch->gguf_keys, key) || ith_arch_has_key(r->arch, true, key);
 }
 
 static ith_status need(const reader *r, const char *key, int64_t *out, ith_error *err)
@@ -58,7 +59,7 @@ static ith_status read_eps(const reader *r, ith_error *err)
 {
     static const char key[] = "attention.layer_norm_rms_epsilon";
 
-    if (is_taken(r, key))
+    if (is_taken(r, key) || r->arch->norm != ITH_NORM_RMS)
         return ITH_OK;
     if (ith_gguf_find(r->meta, r->arch->name, key) == NULL)
         return ith_fail(err, ITH_E_FORMAT, "%s: %s.%s is missing", r->meta->path, r->arch->name,
@@ -89,7 +90,7 @@ static ith_status read_sizes(const reader *r, ith_error *err)
 static ith_status read_vocabulary_size(const reader *r, const ith_tensor_table *table,
                                        const ith_gguf_vocab *vocab, ith_error *err)
 {
-    const char *name = r->arch->gguf_names[ITH_ROLE_EMBED];
+    const char *name = ith_arch_pattern(r->arch, true, ITH_ROLE_EMBED);
     const ith_tensor *embedding = ith_tensor_table_find(table, name);
 
     if (embedding == NULL)
@@ -124,10 +125,92 @@ static const struct setting {
 
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
 
+/* The family's keys (arch->keys). */
+static ith_status read_keys(const reader *r, ith_error *err)
+{
+    for (const ith_arch_key *k = r->arch->keys; k != NULL && (k->config || k->gguf); k++) {
+        void *at = (char *)r->hp + k->at;
+        if (k->gguf == NULL)
+            continue;
+        if (k->kind == ITH_KEY_REAL)
+            ITH_TRY(ith_gguf_real(r->meta, r->arch->name, k->gguf, at, err));
+        else if (k->kind == ITH_KEY_INT)
+            ITH_TRY(ith_gguf_int(r->meta, r->arch->name, k->gguf, 0, ITH_SIZE_LIMIT, at, err));
+        else
+            ITH_TRY(ith_gguf_bool(r->meta, r->arch->name, k->gguf, at, err));
+    }
+    return ITH_OK;
+}
+
+static bool has_tensor(const reader *r, const ith_tensor_table *table, ith_role role)
+{
+    char name[ITH_TENSOR_NAME];
+    return ith_arch_tensor_name(r->arch, true, role, 0, 0, name) &&
+           ith_tensor_table_find(table, name) != NULL;
+}
+
+/* Biases are tensors only: those of the first layer tell. Tensors of other layers are refused where
+ * they do not match. */
+static void find_biases(const reader *r, const ith_tensor_table *table)
+{
+    if (r->arch->may_bias_qkv)
+        r->hp->qkv_bias = has_tensor(r, table, ITH_ROLE_Q_BIAS);
+    if (r->arch->may_bias_o)
+        r->hp->o_bias = has_tensor(r, table, ITH_ROLE_O_BIAS);
+    if (r->arch->may_bias_mlp)
+        r->hp->mlp_bias = has_tensor(r, table, ITH_ROLE_UP_BIAS);
+}
+
+/* Does the format say which layers have the window, or the family? */
+static bool knows_windows(const reader *r)
+{
+    return r->arch->windows == ITH_WINDOWS_ALL || r->arch->windows == ITH_WINDOWS_STEPS;
+}
+
+/* "attention.sliding_window_pattern": a number of layers, of which the last is full, or for each
+ * layer whether it has the window. */
+static ith_status read_steps(const reader *r, ith_error *err)
+{
+    static const char key[] = "attention.sliding_window_pattern";
+    const ith_gguf_pair *pair = ith_gguf_find(r->meta, r->arch->name, key);
+    ith_hparams *hp = r->hp;
+    int64_t step = r->arch->window_step;
+
+    if (pair == NULL || pair->type != ITH_GGUF_ARRAY) {
+        ITH_TRY(ith_gguf_int(r->meta, r->arch->name, key, 1, ITH_SIZE_LIMIT, &step, err));
+        return ith_arch_set_pattern(hp, step, 0, ITH_LAYER_WINDOW, r->meta->path, err);
+    }
+    if (pair->item_type != ITH_GGUF_BOOL || pair->count != (uint64_t)hp->n_layers)
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s.%s should say true or false of %lld layers",
+                        r->meta->path, r->arch->name, key, (long long)hp->n_layers);
+    ITH_TRY(ith_arch_set_pattern(hp, 1, 0, 0, r->meta->path, err));
+    for (int i = 0; i < hp->n_traits; i++)
+        hp->traits[i] = pair->value[i] != 0 ? ITH_LAYER_WINDOW : 0;
+    return ITH_OK;
+}
+
+/* A window in all layers, or in those that the file or the family says. */
+static ith_status read_window(const reader *r, ith_error *err)
+{
+    ith_hparams *hp = r->hp;
+
+    if (!knows_windows(r))
+        return ITH_OK;
+    ITH_TRY(ith_gguf_int(r->meta, r->arch->name, "attention.sliding_window", 0, ITH_SIZE_LIMIT,
+                         &hp->window, err));
+    if (hp->window == 0)
+        return ITH_OK;
+    if (r->arch->windows == ITH_WINDOWS_ALL)
+        return ith_arch_set_pattern(hp, 1, ITH_LAYER_WINDOW, 0, r->meta->path, err);
+    return read_steps(r, err);
+}
+
 static ith_status check_settings(const reader *r, ith_error *err)
 {
     for (size_t i = 0; i < N_SETTINGS; i++) {
         double value = 0;
+        if (strcmp(settings[i].key, "attention.sliding_window") == 0 && knows_windows(r))
+            continue;
         ITH_TRY(read_real(r, settings[i].key, &value, err));
         if (value != 0 && value != settings[i].neutral)
             return ith_fail(err, ITH_E_UNSUPPORTED, "%s: %s.%s is %g; Ithaca does not support it",
@@ -172,6 +255,8 @@ static bool is_known(const reader *r, const char *key)
     for (size_t i = 0; i < N_SETTINGS; i++)
         if (strcmp(settings[i].key, key) == 0)
             return true;
+    if (strcmp(key, "attention.sliding_window_pattern") == 0)
+        return r->arch->windows == ITH_WINDOWS_STEPS;
     return ith_arch_takes(known_keys, key) || is_taken(r, key);
 }
 
@@ -209,9 +294,11 @@ static ith_status check_keys(const reader *r, ith_error *err)
     return ITH_OK;
 }
 
-/* Keys that must equal the head size: values as wide as keys, rotation of the whole head. */
+/* Keys that must equal the head size: values as wide as keys, rotation of the whole head (unless
+ * the family may rotate a part). */
 static ith_status check_head_sizes(const reader *r, ith_error *err)
 {
+    enum { ROTATED = 1 };
     static const char *const keys[] = {"attention.value_length", "rope.dimension_count"};
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -219,6 +306,10 @@ static ith_status check_head_sizes(const reader *r, ith_error *err)
         if (is_taken(r, keys[i]))
             continue;
         ITH_TRY(ith_gguf_int(r->meta, r->arch->name, keys[i], 0, ITH_SIZE_LIMIT, &value, err));
+        if (i == ROTATED && r->arch->may_rotate_part && value > 0) {
+            r->hp->rope.rotated = value;
+            continue;
+        }
         if (value != r->hp->head_dim)
             return ith_fail(err, ITH_E_UNSUPPORTED,
                             "%s: %s.%s is %lld; Ithaca supports only the head size, %lld",
@@ -319,8 +410,12 @@ ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_tab
     *hp = ith_hparams_default();
     ITH_TRY(read_architecture(&r, err));
     ITH_TRY(read_sizes(&r, err));
+    ITH_TRY(read_keys(&r, err));
     ITH_TRY(read_vocabulary_size(&r, table, vocab, err));
-    hp->tied_embeddings = ith_tensor_table_find(table, r.arch->gguf_names[ITH_ROLE_OUTPUT]) == NULL;
+    hp->tied_embeddings =
+        ith_tensor_table_find(table, ith_arch_pattern(r.arch, true, ITH_ROLE_OUTPUT)) == NULL;
+    find_biases(&r, table);
+    ITH_TRY(read_window(&r, err));
     ITH_TRY(check_settings(&r, err));
     ITH_TRY(check_keys(&r, err));
     ITH_TRY(check_head_sizes(&r, err));
@@ -329,5 +424,6 @@ ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_tab
     ITH_TRY(read_sampling(&r, err));
     if (r.arch->read_gguf != NULL)
         ITH_TRY(r.arch->read_gguf(meta, table, hp, err));
+    ith_arch_settle(r.arch, hp);
     return ith_hparams_check(hp, meta->path, err);
 }

@@ -42,6 +42,11 @@ void ith_hf_generation_not_done(const json_t *generation, char *list, size_t siz
 ith_status ith_hf_need_int(const json_t *config, const char *where, const char *key, int64_t *out,
                            ith_error *err);
 
+/* The name of an activation; several name one function. ITH_E_UNSUPPORTED: it is not known. *out
+ * keeps its value if the key is absent. */
+ith_status ith_hf_activation(const json_t *config, const char *where, const char *key,
+                             ith_activation *out, ith_error *err);
+
 /* ITH_E_UNSUPPORTED: Ithaca does not support `key` with this value. */
 ith_status ith_hf_refuse(const char *where, const char *key, const char *value, ith_error *err);
 

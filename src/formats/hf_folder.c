@@ -207,7 +207,8 @@ static ith_status complete_names(ith_source *source, ith_error *err)
 {
     static const char prefix[] = "model.";
     const ith_arch *arch = ith_arch_find(source->hparams.architecture);
-    const char *embed = arch->hf_names[ITH_ROLE_EMBED], *output = arch->hf_names[ITH_ROLE_OUTPUT];
+    const char *embed = ith_arch_pattern(arch, false, ITH_ROLE_EMBED),
+               *output = ith_arch_pattern(arch, false, ITH_ROLE_OUTPUT);
     size_t skip = sizeof prefix - 1;
 
     if (strncmp(embed, prefix, skip) != 0 || ith_source_find(source, embed) != NULL ||
@@ -222,8 +223,10 @@ static ith_status complete_names(ith_source *source, ith_error *err)
 static ith_status settle_head(ith_source *source, ith_error *err)
 {
     const ith_arch *arch = ith_arch_find(source->hparams.architecture);
-    const ith_tensor *embed = ith_source_find(source, arch->hf_names[ITH_ROLE_EMBED]),
-                     *output = ith_source_find(source, arch->hf_names[ITH_ROLE_OUTPUT]);
+    const ith_tensor *embed =
+                         ith_source_find(source, ith_arch_pattern(arch, false, ITH_ROLE_EMBED)),
+                     *output =
+                         ith_source_find(source, ith_arch_pattern(arch, false, ITH_ROLE_OUTPUT));
 
     if (!source->hparams.tied_embeddings || embed == NULL || output == NULL ||
         (embed->dtype == output->dtype && embed->bytes == output->bytes &&

@@ -7,7 +7,11 @@
 const char *const ith_rope_kind_names[] = {[ITH_ROPE_PLAIN] = "default",
                                            [ITH_ROPE_LINEAR] = "linear",
                                            [ITH_ROPE_YARN] = "yarn",
-                                           [ITH_ROPE_LLAMA3] = "llama3"};
+                                           [ITH_ROPE_LLAMA3] = "llama3",
+                                           [ITH_ROPE_DYNAMIC] = "dynamic"};
+
+const char *const ith_activation_names[] = {
+    [ITH_ACT_SILU] = "silu", [ITH_ACT_GELU_TANH] = "gelu_pytorch_tanh"};
 
 ith_hparams ith_hparams_default(void)
 {
@@ -17,7 +21,36 @@ ith_hparams ith_hparams_default(void)
         .rope = {.theta = 10000, .beta_fast = 32, .beta_slow = 1, .truncate = true},
         .top_p = 1,
         .repetition_penalty = 1,
-        .repetition_window = ITH_REPEAT_ALL};
+        .repetition_window = ITH_REPEAT_ALL,
+        .embed_scale = 1,
+        .residual_scale = 1,
+        .logit_scale = 1};
+}
+
+int32_t ith_hparams_traits(const ith_hparams *hp, int64_t layer)
+{
+    return layer < hp->n_traits ? hp->traits[layer] : 0;
+}
+
+void ith_hparams_settle(ith_hparams *hp)
+{
+    int32_t any = 0;
+
+    for (int i = 0; i < hp->n_traits; i++)
+        any |= hp->traits[i];
+    if (any == 0)
+        hp->n_traits = 0;
+    if (!(any & ITH_LAYER_WINDOW))
+        hp->window = 0;
+    if (!(any & ITH_LAYER_WINDOW_ROPE))
+        hp->window_theta = 0;
+    if (hp->rope.rotated == hp->head_dim)
+        hp->rope.rotated = 0;
+}
+
+int64_t ith_hparams_rotated(const ith_hparams *hp)
+{
+    return hp->rope.rotated > 0 ? hp->rope.rotated : hp->head_dim;
 }
 
 void ith_hparams_extend_context(ith_hparams *hp)
@@ -160,7 +193,8 @@ static ith_status check_rope(const ith_rope_params *rope, const char *where, ith
     const limit original = {"RoPE scaling's original context length", rope->original_context,
                             ITH_MAX_CONTEXT};
     const real_limit theta = {"the RoPE base", rope->theta, 1.0001, 1e15},
-                     factor = {"the RoPE scaling factor", rope->factor, 1, 1e6};
+                     factor = {"the RoPE scaling factor", rope->factor, 1, 1e6},
+                     alpha = {"RoPE scaling's alpha", rope->alpha, 0, 1e12};
 
     ITH_TRY(check_reals(&theta, 1, where, err));
     if (rope->kind == ITH_ROPE_PLAIN)
@@ -168,14 +202,65 @@ static ith_status check_rope(const ith_rope_params *rope, const char *where, ith
     ITH_TRY(check_reals(&factor, 1, where, err));
     if (rope->kind == ITH_ROPE_LINEAR)
         return ITH_OK;
+    if (rope->kind == ITH_ROPE_DYNAMIC)
+        return check_reals(&alpha, 1, where, err);
     ITH_TRY(check_limits(&original, 1, where, err));
     return rope->kind == ITH_ROPE_YARN ? check_yarn(rope, where, err)
                                        : check_llama3(rope, where, err);
 }
 
+/* Enumerators and lists of what only some families have. */
+static ith_status check_choices(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    bool known = (unsigned)hp->act < ITH_ACTS && (unsigned)hp->qk_norm < ITH_QK_NORMS &&
+                 (hp->n_traits == 0 || hp->n_traits == hp->n_layers);
+
+    for (int i = 0; known && i < hp->n_traits; i++)
+        known = hp->traits[i] >= 0 && hp->traits[i] <= ITH_LAYER_TRAITS &&
+                (!(hp->traits[i] & ITH_LAYER_WINDOW) || hp->window > 0) &&
+                (!(hp->traits[i] & ITH_LAYER_WINDOW_ROPE) || hp->window_theta > 0);
+    return known ? ITH_OK
+                 : ith_fail(err, ITH_E_FORMAT,
+                            "%s: the activation, the norm of heads or the traits of layers have "
+                            "values that Ithaca does not know",
+                            where);
+}
+
+/* What only some families have. */
+static ith_status check_extras(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const real_limit limits[] = {
+        {"the scale of embeddings", hp->embed_scale, 1e-9, 1e9},
+        {"the scale of what is added to the residual", hp->residual_scale, 1e-9, 1e9},
+        {"the scale of logits", hp->logit_scale, 1e-9, 1e9},
+        {"the scale of attention's scores", hp->attn_scale, 0, 1e6},
+        {"the soft cap of attention's scores", hp->attn_softcap, 0, 1e6},
+        {"the soft cap of logits", hp->logit_softcap, 0, 1e6},
+        {"the growth of queries with the position", hp->query_beta, 0, 1e3},
+        {"the RoPE base of window layers", hp->window_theta == 0 ? 2 : hp->window_theta, 1.0001,
+         1e15},
+    };
+
+    ITH_TRY(check_reals(limits, sizeof limits / sizeof *limits, where, err));
+    ITH_TRY(check_choices(hp, where, err));
+    if (hp->window < 0 || hp->window > ITH_MAX_CONTEXT || hp->query_tokens < 0 ||
+        hp->query_tokens > ITH_MAX_CONTEXT || (hp->query_beta > 0 && hp->query_tokens == 0))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: the window is %lld and the step of query scaling %lld tokens, "
+                        "expected 0 to %lld",
+                        where, (long long)hp->window, (long long)hp->query_tokens,
+                        (long long)ITH_MAX_CONTEXT);
+    if (hp->rope.rotated < 0 || hp->rope.rotated % 2 != 0 || hp->rope.rotated > hp->head_dim)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: %lld channels of a head are rotated, expected an even number up to "
+                        "the head size, %lld",
+                        where, (long long)hp->rope.rotated, (long long)hp->head_dim);
+    return ITH_OK;
+}
+
 ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error *err)
 {
-    const real_limit epsilon = {"the RMS norm's epsilon", hp->rms_eps, 1e-30, 1};
+    const real_limit epsilon = {"the norm's epsilon", hp->rms_eps, 1e-30, 1};
 
     ITH_TRY(check_ranges(hp, where, err));
     if (hp->experts.n != 0)
@@ -190,6 +275,7 @@ ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error
                         "%s: the head size is %lld; rotary positions need an even one", where,
                         (long long)hp->head_dim);
     ITH_TRY(check_reals(&epsilon, 1, where, err));
+    ITH_TRY(check_extras(hp, where, err));
     return check_rope(&hp->rope, where, err);
 }
 

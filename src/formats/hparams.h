@@ -16,10 +16,12 @@ typedef enum ith_rope_kind {
     ITH_ROPE_LINEAR,
     ITH_ROPE_YARN,
     ITH_ROPE_LLAMA3,
+    ITH_ROPE_DYNAMIC,
     ITH_ROPE_KINDS
 } ith_rope_kind;
 
-/* [ITH_ROPE_KINDS] the spelling of Transformers: "default", "linear", "yarn", "llama3". */
+/* [ITH_ROPE_KINDS] the spelling of Transformers: "default", "linear", "yarn", "llama3",
+ * "dynamic". */
 extern const char *const ith_rope_kind_names[];
 
 typedef struct ith_rope_params {
@@ -32,9 +34,42 @@ typedef struct ith_rope_params {
     double mscale, mscale_all_dim;            /* yarn; 0: absent */
     bool truncate;                            /* yarn: correction range in whole dimensions */
     double low_freq_factor, high_freq_factor; /* llama3 */
+    double alpha;    /* dynamic: the base is theta * alpha^(d / (d - 2)); 0: plain */
+    int64_t rotated; /* the first so many channels of a head are rotated; 0: all */
 } ith_rope_params;
 
-enum { ITH_MAX_EOS = 64, ITH_MAX_DENSE = 32, ITH_MAX_EXPERTS_USED = 64 };
+enum {
+    ITH_MAX_EOS = 64,
+    ITH_MAX_DENSE = 32,
+    ITH_MAX_EXPERTS_USED = 64,
+    ITH_MAX_LISTED_LAYERS = 1024
+};
+
+typedef enum ith_activation {
+    ITH_ACT_SILU,
+    ITH_ACT_GELU_TANH, /* x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+    ITH_ACTS
+} ith_activation;
+
+/* [ITH_ACTS] the spelling of Transformers: "silu", "gelu_pytorch_tanh". */
+extern const char *const ith_activation_names[];
+
+/* The norm of queries and keys before they meet. */
+typedef enum ith_qk_norm {
+    ITH_QK_NORM_NONE,
+    ITH_QK_NORM_HEAD,  /* over each head, one weight for all: [head_dim] */
+    ITH_QK_NORM_HEADS, /* over each head, a weight for each: [heads][head_dim] */
+    ITH_QK_NORM_WHOLE, /* over all heads together: [heads * head_dim] */
+    ITH_QK_NORMS
+} ith_qk_norm;
+
+/* How a layer's attention differs from that of others. */
+enum {
+    ITH_LAYER_WINDOW = 1,      /* a token sees hp->window keys, itself among them */
+    ITH_LAYER_NO_ROPE = 2,     /* positions are not rotated */
+    ITH_LAYER_WINDOW_ROPE = 4, /* rotated by hp->window_theta, unscaled */
+    ITH_LAYER_TRAITS = 7
+};
 
 /* A mixture of experts in place of a layer's MLP. */
 typedef struct ith_experts_params {
@@ -70,7 +105,34 @@ typedef struct ith_hparams {
     double temperature, top_p, min_p, repetition_penalty;
     int top_k;
     int repetition_window; /* tokens that the penalty looks back; ITH_REPEAT_ALL: all */
+
+    /* ---- What only some families have. In brackets: the value that says nothing ---- */
+
+    ith_activation act;    /* [SiLU] of the MLP's gate, or of `up` where it has no gate */
+    bool ungated;          /* [false] the MLP is down(act(up x)) */
+    ith_qk_norm qk_norm;   /* [none] */
+    bool qkv_bias, o_bias; /* [false] on queries, keys, values; on attention's output */
+    bool mlp_bias;         /* [false] on all matrices of the MLP */
+    bool parallel;         /* [false] attention and MLP read one norm; both are added */
+    double embed_scale;    /* [1] multiplies the embeddings */
+    double residual_scale; /* [1] multiplies a block's output before it is added */
+    double logit_scale;    /* [1] multiplies the logits */
+    double attn_scale;     /* [0] of scores; 0: 1 / sqrt(head_dim) */
+    double attn_softcap;   /* [0] c: scores s become c tanh(s / c) */
+    double logit_softcap;  /* [0] the same of logits, after their scale */
+    double query_beta;     /* [0] b: queries at position p are multiplied by */
+    int64_t query_tokens;  /* [0] n: 1 + b ln(1 + floor(p / n)) */
+    int64_t window;        /* [0] of layers with ITH_LAYER_WINDOW */
+    double window_theta;   /* [0] of layers with ITH_LAYER_WINDOW_ROPE */
+    int n_traits;          /* [0] n_layers, or 0: no layer has a trait */
+    int32_t traits[ITH_MAX_LISTED_LAYERS]; /* ITH_LAYER_... of each layer */
 } ith_hparams;
+
+/* Of a layer. */
+int32_t ith_hparams_traits(const ith_hparams *hp, int64_t layer);
+
+/* The channels of a head that are rotated. */
+int64_t ith_hparams_rotated(const ith_hparams *hp);
 
 /* Does the layer have experts, not an MLP? */
 bool ith_hparams_has_experts(const ith_hparams *hp, int64_t layer);
@@ -80,6 +142,9 @@ bool ith_hparams_has_experts(const ith_hparams *hp, int64_t layer);
 /* Zero, except where zero is not neutral: no bos, plain RoPE with base 10000, epsilon 1e-6, the
  * defaults of YaRN and of sampling. */
 ith_hparams ith_hparams_default(void);
+
+/* Removes traits, a window and a second RoPE base that no layer has. */
+void ith_hparams_settle(ith_hparams *hp);
 
 /* With YaRN the context is at least factor * original_context, whatever the file says. */
 void ith_hparams_extend_context(ith_hparams *hp);

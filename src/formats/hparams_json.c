@@ -42,8 +42,32 @@ static const field shared[] = {
     ITH_FIELD("rope_truncate", BOOL, rope.truncate),
     ITH_FIELD("rope_low_freq_factor", REAL, rope.low_freq_factor),
     ITH_FIELD("rope_high_freq_factor", REAL, rope.high_freq_factor),
+    ITH_SPARSE_FIELD("rope_alpha", REAL, rope.alpha),
+    ITH_SPARSE_FIELD("rope_rotated", INT64, rope.rotated),
+    ITH_SPARSE_FIELD("activation", INT, act),
+    ITH_SPARSE_FIELD("ungated", BOOL, ungated),
+    ITH_SPARSE_FIELD("qk_norm", INT, qk_norm),
+    ITH_SPARSE_FIELD("qkv_bias", BOOL, qkv_bias),
+    ITH_SPARSE_FIELD("o_bias", BOOL, o_bias),
+    ITH_SPARSE_FIELD("ffn_bias", BOOL, mlp_bias),
+    ITH_SPARSE_FIELD("parallel", BOOL, parallel),
+    ITH_SPARSE_FIELD("embed_scale", REAL, embed_scale),
+    ITH_SPARSE_FIELD("residual_scale", REAL, residual_scale),
+    ITH_SPARSE_FIELD("logit_scale", REAL, logit_scale),
+    ITH_SPARSE_FIELD("attn_scale", REAL, attn_scale),
+    ITH_SPARSE_FIELD("attn_softcap", REAL, attn_softcap),
+    ITH_SPARSE_FIELD("logit_softcap", REAL, logit_softcap),
+    ITH_SPARSE_FIELD("query_beta", REAL, query_beta),
+    ITH_SPARSE_FIELD("query_tokens", INT64, query_tokens),
+    ITH_SPARSE_FIELD("window", INT64, window),
+    ITH_SPARSE_FIELD("window_theta", REAL, window_theta),
+    ITH_SPARSE_LIST("layer_traits", traits, n_traits, ITH_MAX_LISTED_LAYERS),
     {0},
 };
+
+/* Both enumerations are stored as an int. */
+_Static_assert(sizeof(ith_activation) == sizeof(int) && sizeof(ith_qk_norm) == sizeof(int),
+               "ITH_FIELD_INT reads and writes an int");
 
 /* Members of the format that Ithaca does not compute: they are written as false or 0, and refused
  * if they say anything else. */
@@ -108,10 +132,26 @@ static json_t *field_value(const field *f, const ith_hparams *hp)
     }
 }
 
+/* Is a sparse field what the family has anyway? */
+static bool says_nothing(const field *f, const ith_hparams *hp)
+{
+    const ith_arch *arch = ith_arch_find(hp->architecture);
+    ith_hparams own = arch != NULL ? ith_arch_hparams(arch) : ith_hparams_default();
+    json_t *said = field_value(f, hp), *known = field_value(f, &own);
+    bool equal = f->sparse && json_equal(said, known);
+
+    json_decref(said);
+    json_decref(known);
+    return equal;
+}
+
 static bool add_field(const field *f, const ith_hparams *hp, json_t *object)
 {
     char group[32];
     const char *key = split_key(f->key, group);
+
+    if (says_nothing(f, hp))
+        return true;
 
     if (group[0] != '\0') {
         if (json_object_get(object, group) == NULL &&
@@ -133,6 +173,14 @@ static bool add_fields(const field *fields, const ith_hparams *hp, json_t *objec
 bool ith_hparams_add_own(const ith_hparams *hp, json_t *object)
 {
     return add_fields(own_fields(hp->architecture), hp, object);
+}
+
+bool ith_hparams_add_sparse(const ith_hparams *hp, json_t *object)
+{
+    for (const field *f = shared; f->key != NULL; f++)
+        if (f->sparse && !add_field(f, hp, object))
+            return false;
+    return true;
 }
 
 json_t *ith_hparams_to_json(const ith_hparams *hp)
@@ -313,10 +361,21 @@ static ith_status check_members(const json_t *object, const char *in, const char
     return ITH_OK;
 }
 
+/* What the family states; one that is not known is refused later. */
+static void start_family(const json_t *object, ith_hparams *hp)
+{
+    const char *name = json_string_value(json_object_get(object, "architecture"));
+    const ith_arch *arch = name != NULL ? ith_arch_find(name) : NULL;
+
+    if (arch != NULL)
+        *hp = ith_arch_hparams(arch);
+}
+
 ith_status ith_hparams_from_json(const json_t *object, const char *where, ith_hparams *hp,
                                  ith_error *err)
 {
     *hp = ith_hparams_default();
+    start_family(object, hp);
     ITH_TRY(read_texts(object, where, hp, err));
     ITH_TRY(read_fields(shared, object, where, hp, err));
     ITH_TRY(read_fields(own_fields(hp->architecture), object, where, hp, err));

@@ -27,21 +27,31 @@ typedef struct ith_hparams_field {
     size_t count_at; /* lists: of the int */
     int max;         /* lists */
     bool optional;   /* older packs lack it; it then has its default */
+    bool sparse;     /* absent means the family's own value, which is not written */
 } ith_hparams_field;
 
 /* Rows of a table of fields, which ends with {0}. */
 #define ITH_FIELD(key, kind, member)                                                               \
     {                                                                                              \
-        key, ITH_FIELD_##kind, offsetof(ith_hparams, member), 0, 0, false                          \
+        key, ITH_FIELD_##kind, offsetof(ith_hparams, member), 0, 0, false, false                   \
     }
 #define ITH_OPTIONAL_FIELD(key, kind, member)                                                      \
     {                                                                                              \
-        key, ITH_FIELD_##kind, offsetof(ith_hparams, member), 0, 0, true                           \
+        key, ITH_FIELD_##kind, offsetof(ith_hparams, member), 0, 0, true, false                    \
+    }
+#define ITH_SPARSE_FIELD(key, kind, member)                                                        \
+    {                                                                                              \
+        key, ITH_FIELD_##kind, offsetof(ith_hparams, member), 0, 0, true, true                     \
+    }
+#define ITH_SPARSE_LIST(key, items, count, max)                                                    \
+    {                                                                                              \
+        key, ITH_FIELD_LIST, offsetof(ith_hparams, items), offsetof(ith_hparams, count), max,      \
+            true, true                                                                             \
     }
 #define ITH_FIELD_OF_LIST(key, items, count, max)                                                  \
     {                                                                                              \
         key, ITH_FIELD_LIST, offsetof(ith_hparams, items), offsetof(ith_hparams, count), max,      \
-            false                                                                                  \
+            false, false                                                                           \
     }
 
 /* Write reals with 17 digits (JSON_REAL_PRECISION), so that they keep their bits. NULL: no
@@ -50,6 +60,10 @@ json_t *ith_hparams_to_json(const ith_hparams *hp);
 
 /* Adds to `object` what only the model's family has. False: no memory. */
 bool ith_hparams_add_own(const ith_hparams *hp, json_t *object);
+
+/* Adds what only some families have, where it is not the family's own value: the sparse fields that
+ * all families share. False: no memory. */
+bool ith_hparams_add_sparse(const ith_hparams *hp, json_t *object);
 
 /* Every field must be there and in range; ITH_E_FORMAT names `where` and the field. A family that
  * is not known has no fields of its own. ITH_E_UNSUPPORTED: a member that is not known, or one that

@@ -207,7 +207,7 @@ static ith_status add(ith_source *source, const wanted *w, int layer, int expert
                     .n_dims = w->rows > 0 ? 2 : 1,
                     .dims = {w->rows > 0 ? w->rows : w->cols, w->rows > 0 ? w->cols : 0}};
 
-    if (!ith_arch_tensor_name(arch->hf_names, w->role, layer, expert, name))
+    if (!ith_arch_tensor_name(arch, false, w->role, layer, expert, name))
         return ITH_OK;
     ITH_TRY(ith_tensor_set_shape(&t, err));
     return ith_tensor_table_add(&source->tensors, &t, err);
@@ -304,7 +304,7 @@ static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, dou
 
 static bool is_router(const ith_arch *arch, const ith_tensor *t)
 {
-    const char *pattern = arch->hf_names[ITH_ROLE_ROUTER], *number;
+    const char *pattern = ith_arch_pattern(arch, false, ITH_ROLE_ROUTER), *number;
 
     if (pattern == NULL || (number = strstr(pattern, "%d")) == NULL)
         return false;

@@ -12,6 +12,7 @@
 #include "engine/bits.h"
 #include "engine/engine.h"
 #include "engine/key_means_measure.h"
+#include "formats/hparams_json.h"
 #include "weights/produce.h"
 
 #include <stdio.h>
@@ -161,10 +162,16 @@ static char *describe(const ith_engine *e, size_t *bytes)
     float eps = (float)hp->rms_eps;
     char *text = NULL;
     FILE *out = open_memstream(&text, bytes);
+    json_t *sparse = json_object();
     locale_t before;
 
-    if (out == NULL)
+    if (out == NULL || sparse == NULL || !ith_hparams_add_sparse(hp, sparse)) {
+        json_decref(sparse);
+        if (out != NULL)
+            fclose(out);
+        free(text);
         return NULL;
+    }
     before = uselocale(ith_c_locale()); /* the same text in every locale */
     fprintf(out, "ithaca kv bits %d layout %d\n%s %lld %lld %lld %lld %lld %lld %lld %a\n",
             ITH_BITS, (int)e->kv, hp->architecture, (long long)hp->n_layers, (long long)hp->hidden,
@@ -173,6 +180,8 @@ static char *describe(const ith_engine *e, size_t *bytes)
     if (hp->experts.n > 0)
         fprintf(out, "experts %lld %lld %d\n", (long long)hp->experts.n,
                 (long long)hp->experts.used, hp->experts.normalized);
+    if (sparse != NULL && json_object_size(sparse) > 0)
+        json_dumpf(sparse, out, JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
     for (size_t i = 0; i < plan->n_entries; i++) {
         const ith_entry *entry = &plan->entries[i];
         fprintf(out, "%s %d %lld %lld\n", entry->name,
@@ -181,6 +190,7 @@ static char *describe(const ith_engine *e, size_t *bytes)
                 (long long)(entry->matrix != NULL ? entry->matrix->cols : 1));
     }
     uselocale(before);
+    json_decref(sparse);
     if (fclose(out) != 0) {
         free(text);
         return NULL;

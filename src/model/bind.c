@@ -8,28 +8,16 @@
 
 /* ---- Names ---- */
 
-/* `number` counts for roles of which a layer has several tensors. */
-static void name_of(const char *const *names, ith_role role, int layer, int number, char name[128])
-{
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name, 128, names[role], layer, number);
-#pragma GCC diagnostic pop
-}
-
 void ith_bind_name(const ith_binder *b, ith_role role, int number, char name[128])
 {
-    name_of(b->model->arch->hf_names, role, b->layer, number, name);
+    ith_arch_tensor_name(b->model->arch, false, role, b->layer, number, name);
 }
 
 const ith_tensor *ith_bind_look(const ith_binder *b, ith_role role, int number, char name[128])
 {
-    const char *const *names = b->gguf ? b->model->arch->gguf_names : b->model->arch->hf_names;
-
     name[0] = '\0';
-    if (names[role] == NULL)
+    if (!ith_arch_tensor_name(b->model->arch, b->gguf, role, b->layer, number, name))
         return NULL;
-    name_of(names, role, b->layer, number, name);
     return ith_source_find(b->source, name);
 }
 
@@ -62,24 +50,60 @@ ith_status ith_bind_missing(const ith_binder *b, const char *name, ith_error *er
                     name);
 }
 
-static ith_status find(const ith_binder *b, ith_role role, const ith_tensor **out, ith_error *err)
+static ith_status find(const ith_binder *b, ith_role role, int number, const ith_tensor **out,
+                       ith_error *err)
 {
     char name[128];
-    *out = ith_bind_look(b, role, 0, name);
+    *out = ith_bind_look(b, role, number, name);
     return *out != NULL ? ITH_OK : ith_bind_missing(b, name, err);
+}
+
+/* How the heads of queries or keys lie in the file. */
+static ith_head_order order_of(const ith_binder *b, bool rotary)
+{
+    const ith_arch *arch = b->model->arch;
+    bool pairs =
+        (b->hf && arch->rope_pairs) || (b->gguf && (arch->rope_pairs || arch->gguf_interleaved_qk));
+
+    if (!rotary || !pairs)
+        return (ith_head_order){ITH_ROWS_PLAIN, 0, 0};
+    return (ith_head_order){ITH_ROWS_INTERLEAVED_HALVES, b->model->hp.head_dim,
+                            ith_hparams_rotated(&b->model->hp)};
 }
 
 /* ---- One tensor ---- */
 
+ith_status ith_bind_vector_as(const ith_binder *b, const ith_vector_want *want, const float **out,
+                              ith_error *err)
+{
+    bool minus_1 = want->norm && b->hf && b->model->arch->hf_norms_minus_1;
+    ith_vector_of from = {.n = want->n,
+                          .rows = want->rows,
+                          .add = minus_1 ? 1 : 0,
+                          .order = order_of(b, want->rotary)};
+    char name[128];
+
+    ITH_TRY(find(b, want->role, want->number, &from.tensor, err));
+    ith_bind_name(b, want->role, want->number, name);
+    return ith_load_plan_vector(b->plan, name, &from, out, err);
+}
+
 ith_status ith_bind_vector(const ith_binder *b, ith_role role, int64_t n, const float **out,
                            ith_error *err)
 {
-    const ith_tensor *tensor;
-    char name[128];
+    return ith_bind_vector_as(b, &(ith_vector_want){.role = role, .n = n}, out, err);
+}
 
-    ITH_TRY(find(b, role, &tensor, err));
-    ith_bind_name(b, role, 0, name);
-    return ith_load_plan_vector(b->plan, name, tensor, n, out, err);
+ith_status ith_bind_norm(const ith_binder *b, ith_role role, ith_role bias, int64_t n,
+                         ith_norm *out, ith_error *err)
+{
+    const ith_vector_want weight = {.role = role, .n = n, .norm = true};
+
+    out->on = true;
+    ITH_TRY(ith_bind_vector_as(b, &weight, &out->w, err));
+    if (bias == ITH_ROLE_NONE || !b->model->arch->norm_bias)
+        return ITH_OK;
+    return ith_bind_vector(b, bias, n, &out->b, err);
 }
 
 static void note_layout(ith_model *m, ith_layout layout)
@@ -95,20 +119,36 @@ ith_layout ith_bind_layout(const ith_binder *b, const ith_tensor *tensor)
     return layout;
 }
 
+/* Where the file has a matrix's rows: in a tensor of their own, or among others'. */
+static ith_status find_rows(const ith_binder *b, const ith_matrix_want *want, ith_rows_of *from,
+                            ith_error *err)
+{
+    char name[128], fused[128];
+
+    *from = (ith_rows_of){.all_rows = want->rows, .order = order_of(b, want->rotary)};
+    from->tensor = ith_bind_look(b, want->role, 0, name);
+    if (from->tensor != NULL || want->fused == ITH_ROLE_NONE)
+        return from->tensor != NULL ? ITH_OK : ith_bind_missing(b, name, err);
+    from->tensor = ith_bind_look(b, want->fused, 0, fused);
+    if (from->tensor == NULL)
+        return ith_bind_missing(b, name[0] != '\0' ? name : fused, err);
+    from->all_rows = want->fused_rows;
+    from->first_row = want->first_row;
+    return ITH_OK;
+}
+
 /* Finds a matrix and plans it, under its Hugging Face name. */
 static ith_status plan_matrix(const ith_binder *b, const ith_matrix_want *want, ith_quant quant,
                               const ith_matrix **out, ith_error *err)
 {
-    bool interleaved = want->rotary && b->gguf && b->model->arch->gguf_interleaved_qk;
-    const ith_tensor *tensor;
+    ith_rows_of from;
     char name[128];
 
-    ITH_TRY(find(b, want->role, &tensor, err));
+    ITH_TRY(find_rows(b, want, &from, err));
     ith_bind_name(b, want->role, 0, name);
-    return ith_load_plan_matrix(b->plan, name, tensor, want->rows, want->cols,
-                                ith_layout_choose(tensor, quant, want->sensitive, b->model->exact),
-                                interleaved ? ITH_ROWS_INTERLEAVED_HALVES : ITH_ROWS_PLAIN,
-                                b->model->hp.head_dim, out, err);
+    return ith_load_plan_rows(
+        b->plan, name, &from, want->rows, want->cols,
+        ith_layout_choose(from.tensor, quant, want->sensitive, b->model->exact), out, err);
 }
 
 ith_status ith_bind_matrix(const ith_binder *b, const ith_matrix_want *want, const ith_matrix **out,

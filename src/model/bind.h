@@ -22,7 +22,8 @@ typedef struct ith_binder {
     ith_model *model;
     ith_quant quant;
     bool gguf;
-    int layer;       /* whose tensors are bound */
+    bool hf;   /* a Hugging Face folder; packs hold vectors and rows as they are computed with */
+    int layer; /* whose tensors are bound */
     int first_stage; /* of the block whose tensors are bound */
 } ith_binder;
 
@@ -33,6 +34,10 @@ typedef struct ith_matrix_want {
     int64_t heads;  /* the rows are so many heads, which ranks share whole; 0: any rows */
     bool rotary;    /* queries' or keys' rows, which some GGUF files order for interleaved pairs */
     bool sensitive; /* ITH_QUANT_W4 keeps it as w8 */
+    /* Where the file has no tensor of the role: rows from first_row on of `fused`, which has
+     * fused_rows. ITH_ROLE_NONE: nowhere. */
+    ith_role fused;
+    int64_t fused_rows, first_row;
 } ith_matrix_want;
 
 /* Any rows, plain, like any other matrix. */
@@ -44,6 +49,22 @@ static inline ith_matrix_want ith_want(ith_role role, int64_t rows, int64_t cols
 /* *out: [n] */
 ith_status ith_bind_vector(const ith_binder *binder, ith_role role, int64_t n, const float **out,
                            ith_error *err);
+
+/* Of heads: [n], [rows][n / rows] in the file if rows is not 0. */
+typedef struct ith_vector_want {
+    ith_role role;
+    int number; /* for roles of which a layer has several */
+    int64_t n, rows;
+    bool rotary; /* as of matrices: heads' channels, in the order of pairs in some files */
+    bool norm;   /* a norm's weight, less 1 in the files of some families */
+} ith_vector_want;
+ith_status ith_bind_vector_as(const ith_binder *binder, const ith_vector_want *want,
+                              const float **out, ith_error *err);
+
+/* A norm over n channels, with a bias if the family's have one. bias: its role; ITH_ROLE_NONE: it
+ * has none. */
+ith_status ith_bind_norm(const ith_binder *binder, ith_role role, ith_role bias, int64_t n,
+                         ith_norm *out, ith_error *err);
 ith_status ith_bind_matrix(const ith_binder *binder, const ith_matrix_want *want,
                            const ith_matrix **out, ith_error *err);
 

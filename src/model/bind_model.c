@@ -22,6 +22,17 @@ static ith_status bind_block(ith_binder *b, const char *name, ith_block *block, 
     return ITH_OK;
 }
 
+/* A layer's norm, with its bias. */
+static ith_status bind_norm(const ith_binder *b, ith_role role, ith_norm *norm, ith_error *err)
+{
+    ith_role bias = role == ITH_ROLE_ATTN_NORM  ? ITH_ROLE_ATTN_NORM_BIAS
+                    : role == ITH_ROLE_FFN_NORM ? ITH_ROLE_FFN_NORM_BIAS
+                                                : ITH_ROLE_NONE;
+    if (role == ITH_ROLE_NONE)
+        return ITH_OK;
+    return ith_bind_norm(b, role, bias, b->model->hp.hidden, norm, err);
+}
+
 static ith_status bind_layer(ith_binder *b, ith_error *err)
 {
     ith_model *m = b->model;
@@ -32,8 +43,11 @@ static ith_status bind_layer(ith_binder *b, ith_error *err)
     b->first_stage = 0;
     layer->n = form.n;
     for (int i = 0; i < form.n; i++) {
-        ITH_TRY(ith_bind_vector(b, form.sub[i].norm, m->hp.hidden, &layer->sub[i].norm, err));
-        ITH_TRY(bind_block(b, form.sub[i].block, &layer->sub[i].block, err));
+        ith_sublayer *sub = &layer->sub[i];
+        sub->beside = form.sub[i].beside;
+        ITH_TRY(bind_norm(b, form.sub[i].norm, &sub->norm, err));
+        ITH_TRY(bind_block(b, form.sub[i].block, &sub->block, err));
+        ITH_TRY(bind_norm(b, form.sub[i].post, &sub->post, err));
     }
     return ITH_OK;
 }
@@ -49,7 +63,8 @@ static ith_status bind_all(ith_binder *b, ith_error *err)
     output.role = ITH_ROLE_OUTPUT;
     b->plan->layer = ITH_NO_LAYER;
     ITH_TRY(ith_bind_matrix(b, &embed, &m->embed, err));
-    ITH_TRY(ith_bind_vector(b, ITH_ROLE_OUT_NORM, hp->hidden, &m->out_norm, err));
+    ITH_TRY(
+        ith_bind_norm(b, ITH_ROLE_OUT_NORM, ITH_ROLE_OUT_NORM_BIAS, hp->hidden, &m->out_norm, err));
     m->output = m->embed;
     if (!hp->tied_embeddings)
         ITH_TRY(ith_bind_matrix(b, &output, &m->output, err));
@@ -62,7 +77,7 @@ static ith_status bind_all(ith_binder *b, ith_error *err)
 
 static bool may_be_left(const ith_binder *b, const ith_tensor *t)
 {
-    const char *output = b->model->arch->hf_names[ITH_ROLE_OUTPUT];
+    const char *output = ith_arch_pattern(b->model->arch, false, ITH_ROLE_OUTPUT);
 
     return ith_arch_ignores_tensor(t->name) || ith_tensor_is_integers(t) ||
            strcmp(t->name, "rope_freqs.weight") == 0 || /* read by ith_model_open */
@@ -114,7 +129,8 @@ ith_status ith_model_bind(const ith_source *source, ith_load_plan *plan, ith_qua
                     .plan = plan,
                     .model = model,
                     .quant = quant,
-                    .gguf = ith_source_get_kind(source) == ITH_SOURCE_GGUF};
+                    .gguf = ith_source_get_kind(source) == ITH_SOURCE_GGUF,
+                    .hf = ith_source_get_kind(source) == ITH_SOURCE_HF};
     ITH_TRY(bind_all(&b, err));
     return check_left_over(&b, err);
 }

@@ -1,4 +1,4 @@
-/* layer.c - one layer: x += block(norm(x)), block after block.
+/* layer.c - one layer: x += residual_scale * post(block(norm(x))), block after block.
  *
  * A block's output waits in ws->y until the next norm adds it to the residual stream: one walk over
  * a token adds, normalizes and quantizes it.
@@ -9,6 +9,7 @@
 #include "model/pass.h"
 
 #include <limits.h>
+#include <string.h>
 
 static int64_t n_mine(const ith_pass *p)
 {
@@ -55,13 +56,45 @@ void ith_quantize_h(ith_pass *p, ith_member *me, int64_t cols)
     ith_barrier(me);
 }
 
+void ith_norm_apply(const ith_model *m, const ith_norm *norm, int64_t n, const float *x, float *out)
+{
+    float eps = (float)m->hp.rms_eps;
+
+    if (m->arch->norm == ITH_NORM_LAYER)
+        m->kernels->layernorm(n, x, norm->w, norm->b, eps, out);
+    else
+        m->kernels->rmsnorm(n, x, norm->w, eps, out);
+}
+
+/* The squares of so large outputs may exceed a float, and a norm would lose them. */
+#define OUTPUT_MOST 0x1p48f
+
+/* x of my token t, at `place`, takes the output of sub-layer `done`. */
+static void settle(ith_pass *p, const ith_sublayer *done, int64_t t, int place)
+{
+    const ith_model *m = p->model;
+    int64_t hidden = m->hp.hidden;
+    float *x = p->ws->x + t * hidden, *y = p->ws->y + t * p->ws->ld_y;
+
+    if (done->block.bias != NULL)
+        m->kernels->add(hidden, y, done->block.bias);
+    if (done->post.on && !(ith_largest_abs(y, hidden) < OUTPUT_MOST)) /* or NaN */
+        ith_pass_note_broken(p, place);
+    if (done->post.on)
+        ith_norm_apply(m, &done->post, hidden, y, y);
+    if (m->hp.residual_scale != 1)
+        m->kernels->add_scaled(hidden, x, (float)m->hp.residual_scale, y);
+    else
+        m->kernels->add(hidden, x, y);
+}
+
 void ith_add_residual(ith_pass *p, ith_member *me)
 {
-    int64_t hidden = p->model->hp.hidden;
+    const ith_layer *last = &p->model->layers[p->model->hp.n_layers - 1];
     ith_range mine = ith_my_share(me, n_mine(p), 1);
 
     for (int64_t t = mine.begin; t < mine.end; t++)
-        p->model->kernels->add(hidden, p->ws->x + t * hidden, p->ws->y + t * p->ws->ld_y);
+        settle(p, &last->sub[last->n - 1], t, ith_pass_place((int)p->model->hp.n_layers, 0));
     ith_barrier(me);
 }
 
@@ -103,38 +136,45 @@ static bool is_lost(int64_t n, const float *x, const float *h)
     return squares >= 0x1p127;
 }
 
-void ith_normalize_token(ith_pass *p, const float *x, const float *weight, int64_t t, int place)
+void ith_normalize_token(ith_pass *p, const float *x, const ith_norm *norm, int64_t t, int place)
 {
     int64_t hidden = p->model->hp.hidden;
-    const ith_kernels *kernels = p->model->kernels;
     ith_input in = ith_pass_input(p, hidden);
     float *h = p->ws->h + t * p->ws->ld;
 
-    kernels->rmsnorm(hidden, x, weight, (float)p->model->hp.rms_eps, h);
+    if (norm->on)
+        ith_norm_apply(p->model, norm, hidden, x, h);
+    else
+        memcpy(h, x, (size_t)hidden * sizeof *h);
     if (is_lost(hidden, x, h))
         ith_pass_note_broken(p, place);
     if (!p->model->quantized)
         return;
-    kernels->quantize(hidden, h, &in.acts, t, 0);
+    p->model->kernels->quantize(hidden, h, &in.acts, t, 0);
     if (!ith_acts_sound(&in.acts, t, 0, in.acts.groups))
         ith_pass_note_broken(p, place + 1);
 }
 
-/* At ith_pass_place `place`: x += y if `add`; h = norm(x), quantized if the model is. */
-static void normalize(ith_pass *p, ith_member *me, int place, bool add, const float *weight)
+/* At ith_pass_place `place`: x takes the output of sub-layer `done`, if any; h = norm(x). For a
+ * block that is beside `done`, in the other order. */
+static void normalize(ith_pass *p, ith_member *me, int place, const ith_sublayer *done,
+                      const ith_norm *norm, bool beside)
 {
-    const ith_hparams *hp = &p->model->hp;
+    int64_t hidden = p->model->hp.hidden;
     ith_range mine = ith_my_share(me, n_mine(p), 1);
 
     if (me->tid == 0)
         p->place = place + 1;
     for (int64_t t = mine.begin; t < mine.end; t++) {
-        float *x = p->ws->x + t * hp->hidden;
-        if (add)
-            p->model->kernels->add(hp->hidden, x, p->ws->y + t * p->ws->ld_y);
-        if (p->broken_at != NULL && !ith_all_finite(x, hp->hidden))
+        const float *x = p->ws->x + t * hidden;
+        if (beside)
+            ith_normalize_token(p, x, norm, t, place);
+        if (done != NULL)
+            settle(p, done, t, place);
+        if (p->broken_at != NULL && !ith_all_finite(x, hidden))
             ith_pass_note_broken(p, place);
-        ith_normalize_token(p, x, weight, t, place);
+        if (!beside)
+            ith_normalize_token(p, x, norm, t, place);
     }
     ith_barrier(me);
 }
@@ -154,7 +194,8 @@ void ith_pass_show(ith_pass *p, const ith_matrix *const *readers, int n_readers,
 
 void ith_show_output(ith_pass *p, ith_member *me)
 {
-    normalize(p, me, ith_pass_place((int)p->model->hp.n_layers, 0), false, p->model->out_norm);
+    normalize(p, me, ith_pass_place((int)p->model->hp.n_layers, 0), NULL, &p->model->out_norm,
+              false);
     ith_pass_show(p, &p->model->output, 1, p->model->hp.hidden, false, me);
     ith_barrier(me);
 }
@@ -162,10 +203,13 @@ void ith_show_output(ith_pass *p, ith_member *me)
 void ith_layer_forward(ith_pass *p, int number, ith_member *me)
 {
     const ith_layer *layer = &p->model->layers[number];
+    const ith_sublayer *done = number > 0 ? &layer[-1].sub[layer[-1].n - 1] : NULL;
+    const ith_norm *norm = NULL;
 
-    for (int i = 0; i < layer->n; i++) {
+    for (int i = 0; i < layer->n; done = &layer->sub[i++]) {
         const ith_sublayer *sub = &layer->sub[i];
-        normalize(p, me, ith_pass_place(number, i), number > 0 || i > 0, sub->norm);
+        norm = sub->beside ? norm : &sub->norm;
+        normalize(p, me, ith_pass_place(number, i), done, norm, sub->beside);
         ith_pass_lap(p, me, number, ITH_LAP_REST);
         sub->block.kind->run(p, number, &sub->block, me);
         p->way->gather_y(p, me);

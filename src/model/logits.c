@@ -37,7 +37,7 @@ static void share_last(ith_pass *p)
             memcpy(x, ws->x + (mine - n + i) * hp->hidden, (size_t)hp->hidden * sizeof *x);
         if (!all_here)
             p->comm->ops->bcast(p->comm, x, hp->hidden * (int64_t)sizeof *x, last_owner(p));
-        ith_normalize_token(p, x, p->model->out_norm, i, end_of(p));
+        ith_normalize_token(p, x, &p->model->out_norm, i, end_of(p));
     }
 }
 
@@ -86,11 +86,28 @@ static void output(ith_pass *p, ith_member *me, ith_range rows, ith_need need, c
     }
 }
 
+static bool are_scaled(const ith_hparams *hp)
+{
+    return hp->logit_scale != 1 || hp->logit_softcap > 0;
+}
+
+/* The model's scale and soft cap, of n logits. */
+static void scale_logits(const ith_model *m, int64_t n, float *logits)
+{
+    if (m->hp.logit_scale != 1)
+        m->kernels->scale(n, logits, (float)m->hp.logit_scale);
+    if (m->hp.logit_softcap > 0)
+        m->kernels->softcap(n, logits, (float)m->hp.logit_softcap);
+}
+
 /* My share of this rank's rows. */
-static void check_logits(ith_pass *p, const ith_member *me, const float *logits, int64_t n_rows)
+static void finish_logits(ith_pass *p, const ith_member *me, float *logits, int64_t n_rows)
 {
     ith_range mine = ith_my_share(me, n_rows, 1);
 
+    for (int64_t i = 0; i < p->n_logits; i++)
+        scale_logits(p->model, ith_range_size(mine),
+                     logits + i * ith_logits_ld(p->model) + mine.begin);
     for (int64_t i = 0; i < p->n_logits; i++)
         if (!ith_all_finite(logits + i * ith_logits_ld(p->model) + mine.begin,
                             ith_range_size(mine)))
@@ -109,9 +126,11 @@ void ith_logits(ith_pass *p, ith_member *me)
         share_last(p);
     ith_barrier(me);
     output(p, me, rows, ITH_NEED_HELD, &in, p->n_logits, logits, ith_logits_ld(p->model));
-    check_logits(p, me, logits, ith_range_size(rows));
+    finish_logits(p, me, logits, ith_range_size(rows));
     if (alone)
         return;
+    if (are_scaled(&p->model->hp))
+        ith_barrier(me); /* all members' shares are sent */
     if (me->tid == 0)
         collect(p);
     ith_barrier(me);
@@ -145,7 +164,7 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
     ith_range share = ith_my_share(me, n, 1);
 
     for (int64_t i = share.begin; i < share.end; i++)
-        ith_normalize_token(p, ws->x + (t + i) * hp->hidden, p->model->out_norm, i, end_of(p));
+        ith_normalize_token(p, ws->x + (t + i) * hp->hidden, &p->model->out_norm, i, end_of(p));
     ith_barrier(me);
     output(p, me, (ith_range){0, w->rows}, ITH_NEED_ALL, &in, n, p->score_logits, ld);
     for (int64_t i = share.begin; i < share.end; i++) {
@@ -153,6 +172,7 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
         float *nll = &p->nll[p->mine.begin + t + i];
         if (target < 0)
             continue;
+        scale_logits(p->model, hp->n_vocab, p->score_logits + i * ld);
         *nll = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, target);
         if (!ith_all_finite(nll, 1))
             ith_pass_note_broken(p, end_of(p) + 1);

@@ -17,11 +17,21 @@ typedef struct ith_block {
     const struct ith_block_kind *kind; /* blocks/block.h */
     int first_stage;                   /* its first of the layer's stages (ith_store_enter) */
     void *weights;                     /* a struct of the kind, filled when the block was bound */
+    const float *bias;                 /* [h] added to its output; NULL: none, or not loaded yet */
 } ith_block;
 
-/* x += block(norm(x)) */
+/* A norm of the family's kind (arch.h). */
+typedef struct ith_norm {
+    bool on;        /* there is one: */
+    const float *w; /* [n] */
+    const float *b; /* [n]; NULL: none */
+} ith_norm;
+
+/* x += residual_scale * post(block(norm(x))). Beside: the block reads what the sub-layer before it
+ * reads, and the outputs of both are added. */
 typedef struct ith_sublayer {
-    const float *norm; /* [h] */
+    ith_norm norm, post; /* over h channels */
+    bool beside;
     ith_block block;
 } ith_sublayer;
 
@@ -39,10 +49,11 @@ typedef struct ith_model {
     ith_caches caches;
     const ith_matrix *embed;  /* [v, h] */
     const ith_matrix *output; /* [v, h]; the embedding if tied */
-    const float *out_norm;    /* [h] */
+    ith_norm out_norm;        /* over h channels */
     ith_layer *layers;        /* [n_layers] */
     ith_layer_state *states;  /* [n_layers] the state that each has in a timeline */
     ith_rope rope;
+    ith_rope window_rope; /* of layers with ITH_LAYER_WINDOW_ROPE; half 0: no layer has it */
     /* Some matrix has a quantized layout, so activations must be quantized. */
     bool quantized;
     /* Some matrix is bf16 or f32, so activations are passed on as floats. Matrices from

@@ -19,6 +19,17 @@ static ith_status check_factors(const ith_tensor *t, const float *values, ith_er
     return ITH_OK;
 }
 
+/* Window layers with a base of their own: plain. */
+static ith_status open_window_rope(ith_model *m, ith_error *err)
+{
+    const ith_rope_params plain = {
+        .theta = m->hp.window_theta, .factor = 1, .rotated = m->hp.rope.rotated};
+
+    if (m->hp.window_theta == 0)
+        return ITH_OK;
+    return ith_rope_open(&plain, m->hp.head_dim, m->hp.ctx_train, NULL, &m->window_rope, err);
+}
+
 static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *err)
 {
     const ith_tensor *factors = ith_source_find(source, "rope_freqs.weight");
@@ -27,9 +38,10 @@ static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *e
 
     if (factors != NULL) {
         ITH_TRY(ith_tensor_check_read(factors, err));
-        if (factors->n_dims != 1 || factors->dims[0] != m->hp.head_dim / 2)
+        if (factors->n_dims != 1 || factors->dims[0] != ith_hparams_rotated(&m->hp) / 2)
             return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should have %lld elements",
-                            factors->file, factors->name, (long long)m->hp.head_dim / 2);
+                            factors->file, factors->name,
+                            (long long)ith_hparams_rotated(&m->hp) / 2);
         values = malloc((size_t)factors->dims[0] * sizeof *values);
         if (values == NULL)
             return ith_fail(err, ITH_E_MEMORY, "no memory for rotary frequencies");
@@ -38,6 +50,8 @@ static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *e
     status = check_factors(factors, values, err);
     if (status == ITH_OK) {
         status = ith_rope_open(&m->hp.rope, m->hp.head_dim, m->hp.ctx_train, values, &m->rope, err);
+        if (status == ITH_OK)
+            status = open_window_rope(m, err);
         if (status != ITH_OK)
             status = ith_fail_prefix(err, status, "%s", ith_source_path(source));
     }
@@ -122,6 +136,7 @@ void ith_model_close(ith_model *model)
     if (model == NULL)
         return;
     ith_rope_close(&model->rope);
+    ith_rope_close(&model->window_rope);
     for (int64_t i = 0; model->layers != NULL && i < model->hp.n_layers; i++)
         close_layer(&model->layers[i]);
     free(model->key_means);
@@ -135,10 +150,15 @@ static void add_size(void *user, const ith_use *use)
     *(int64_t *)user += use->matrix->rows * use->matrix->cols;
 }
 
+static int64_t norm_size(const ith_model *m, const ith_norm *norm)
+{
+    return norm->on ? m->hp.hidden * (m->arch->norm_bias ? 2 : 1) : 0;
+}
+
 int64_t ith_model_n_params(const ith_model *model)
 {
     const ith_hparams *hp = &model->hp;
-    int64_t n = hp->hidden;
+    int64_t n = norm_size(model, &model->out_norm);
 
     add_size(&n, &(ith_use){model->embed, 1});
     if (model->output != model->embed)
@@ -147,7 +167,7 @@ int64_t ith_model_n_params(const ith_model *model)
         const ith_layer *layer = &model->layers[i];
         for (int k = 0; k < layer->n; k++) {
             const ith_block *b = &layer->sub[k].block;
-            n += hp->hidden +
+            n += norm_size(model, &layer->sub[k].norm) + norm_size(model, &layer->sub[k].post) +
                  (b->kind->n_vector_params != NULL ? b->kind->n_vector_params(hp, b) : 0);
             b->kind->each_matrix(hp, b, add_size, &n);
         }

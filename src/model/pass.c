@@ -42,8 +42,12 @@ static void begin(ith_pass *p, ith_member *me)
     const ith_model *m = p->model;
     ith_range share = ith_my_share(me, ith_range_size(p->mine), 1);
 
-    for (int64_t t = share.begin; t < share.end; t++)
-        ith_store_embed(m->store, p->ids[ith_pass_token(p, t)], me, p->ws->x + t * m->hp.hidden);
+    for (int64_t t = share.begin; t < share.end; t++) {
+        float *x = p->ws->x + t * m->hp.hidden;
+        ith_store_embed(m->store, p->ids[ith_pass_token(p, t)], me, x);
+        if (m->hp.embed_scale != 1)
+            m->kernels->scale(m->hp.hidden, x, (float)m->hp.embed_scale);
+    }
     for (int k = 0; k < ITH_BLOCKS; k++)
         if (ith_block_kinds[k]->begin != NULL && ith_blocks_have(m, k))
             ith_block_kinds[k]->begin(p, me);

@@ -180,13 +180,17 @@ ith_range ith_pass_scored(const ith_pass *pass, int rank);
 
 /* layer.c: leaves the last block's output in ws->y. */
 void ith_layer_forward(ith_pass *pass, int layer, ith_member *me);
-/* layer.c: x += y, my tokens. */
+/* layer.c, one thread: the norm of x [n], to out, which may be x. */
+void ith_norm_apply(const ith_model *model, const ith_norm *norm, int64_t n, const float *x,
+                    float *out);
+/* layer.c: x takes the output of the last layer's last block, my tokens. */
 void ith_add_residual(ith_pass *pass, ith_member *me);
 /* layer.c, without a barrier: checks the last residuals of my tokens. */
 void ith_check_residual(ith_pass *pass, const ith_member *me);
 /* layer.c, one member, without a barrier: row t of h = norm(x), quantized if the model is. `place`:
  * that of x, which lies elsewhere. */
-void ith_normalize_token(ith_pass *pass, const float *x, const float *weight, int64_t t, int place);
+void ith_normalize_token(ith_pass *pass, const float *x, const ith_norm *norm, int64_t t,
+                         int place);
 /* layer.c: x normalized, to the probe; overwrites h. */
 void ith_show_output(ith_pass *pass, ith_member *me);
 /* layer.c: h -> acts, by ith_my_share of my tokens. */

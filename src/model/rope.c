@@ -82,7 +82,8 @@ static ith_status check(const ith_rope_params *p, int64_t head_dim, ith_error *e
         return ith_fail(err, ITH_E_UNSUPPORTED,
                         "rotary positions need an even head size, but this model has %lld",
                         (long long)head_dim);
-    if (!(p->theta > 1) || (p->kind != ITH_ROPE_PLAIN && !(p->factor > 0)))
+    if (!(p->theta > 1) ||
+        (p->kind != ITH_ROPE_PLAIN && p->kind != ITH_ROPE_DYNAMIC && !(p->factor > 0)))
         return ith_fail(err, ITH_E_FORMAT,
                         "rope theta %g should be more than 1 and factor %g positive", p->theta,
                         p->factor);
@@ -118,6 +119,10 @@ ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_
     if (p.original_context <= 0)
         p.original_context = ctx_train;
     ITH_TRY(check(&p, head_dim, err));
+    if (p.rotated > 0)
+        head_dim = p.rotated; /* exponents count over the channels that are rotated */
+    if (p.kind == ITH_ROPE_DYNAMIC && p.alpha > 0)
+        p.theta *= ith_power(p.alpha, (double)head_dim / ((double)head_dim - 2));
     rope->half = head_dim / 2;
     rope->attention_factor = 1.0f;
     rope->inv_freq = calloc((size_t)rope->half, sizeof *rope->inv_freq);

@@ -3,7 +3,9 @@
  *
  * Frequencies are computed in the float32 steps of Transformers' modeling_rope_utils: with other
  * steps, an angle at position 100,000 would differ by hundredths of a radian. YaRN is from
- * arXiv:2309.00071, llama3 from Llama 3.1's config.json.
+ * arXiv:2309.00071, llama3 from Llama 3.1's config.json, dynamic with an alpha from HunYuan's.
+ * Dynamic without one is plain within the trained context, and serves no longer one: its
+ * frequencies would change with every token.
  */
 #ifndef ITH_MODEL_ROPE_H
 #define ITH_MODEL_ROPE_H
@@ -13,7 +15,7 @@
 enum { ITH_ROPE_FASTEST = 1000 }; /* radians per token */
 
 typedef struct ith_rope {
-    int64_t half;           /* head_dim / 2 */
+    int64_t half;           /* of the channels that are rotated */
     float *inv_freq;        /* [half] radians per token */
     float attention_factor; /* multiplies cos and sin (YaRN) */
 } ith_rope;

@@ -52,8 +52,12 @@ ith_status ith_rope_scale(const char *text, ith_rope_params *rope, int64_t *ctx_
     bool stretched = rope->kind == ITH_ROPE_YARN || rope->kind == ITH_ROPE_LLAMA3;
     int64_t original =
         stretched && rope->original_context > 0 ? rope->original_context : *ctx_train;
-    ith_rope_params p = {
-        .theta = rope->theta, .factor = 1, .beta_fast = 32, .beta_slow = 1, .truncate = true};
+    ith_rope_params p = {.theta = rope->theta,
+                         .factor = 1,
+                         .beta_fast = 32,
+                         .beta_slow = 1,
+                         .truncate = true,
+                         .rotated = rope->rotated};
     const char *at = text + strcspn(text, ":");
     size_t len = (size_t)(at - text);
     bool good;

@@ -209,7 +209,7 @@ static ith_status pack_rope(packer *p, ith_error *err)
 {
     static const char name[] = "rope_freqs.weight";
     const ith_tensor *t = ith_source_find(p->source, name);
-    int64_t n = p->model->hp.head_dim / 2; /* ith_model_open has checked the shape */
+    int64_t n = p->model->rope.half; /* ith_model_open has checked the shape */
     float *values;
     ith_status status;
 
@@ -394,6 +394,10 @@ static ith_status pack_key_means(packer *p, const json_t *index, ith_error *err)
 {
     ith_engine_params own = ith_engine_params_default();
 
+    if (!ith_key_means_cancel(&p->model->hp)) {
+        ith_fail(&p->means.why, ITH_E_UNSUPPORTED, "scores have a soft cap: none are needed");
+        return ITH_OK;
+    }
     own.threads = ith_team_size(p->team);
     own.progress = p->params->progress;
     own.progress_user = p->params->progress_user;

@@ -93,19 +93,28 @@ static ith_status add_matrix(ith_load_plan *plan, const char *name, const ith_te
     return ITH_OK;
 }
 
-ith_status ith_load_plan_matrix(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
-                                int64_t rows, int64_t cols, ith_layout layout, ith_row_order order,
-                                int64_t head_dim, const ith_matrix **out, ith_error *err)
+ith_status ith_load_plan_rows(ith_load_plan *plan, const char *name, const ith_rows_of *from,
+                              int64_t rows, int64_t cols, ith_layout layout, const ith_matrix **out,
+                              ith_error *err)
 {
+    const ith_tensor *t = from->tensor;
     ith_entry *e;
 
-    if (tensor->n_dims != 2 || tensor->dims[0] != rows || tensor->dims[1] != cols)
-        return shape_error(tensor, rows, cols, err);
-    ITH_TRY(add_matrix(plan, name, tensor, rows, cols, layout, &e, err));
-    e->order = order;
-    e->head_dim = head_dim;
+    if (t->n_dims != 2 || t->dims[0] != from->all_rows || t->dims[1] != cols)
+        return shape_error(t, from->all_rows, cols, err);
+    ITH_TRY(add_matrix(plan, name, t, rows, cols, layout, &e, err));
+    e->first_row = from->first_row;
+    e->order = from->order;
     *out = e->matrix;
     return ITH_OK;
+}
+
+ith_status ith_load_plan_matrix(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
+                                int64_t rows, int64_t cols, ith_layout layout,
+                                const ith_matrix **out, ith_error *err)
+{
+    const ith_rows_of all = {.tensor = tensor, .all_rows = rows};
+    return ith_load_plan_rows(plan, name, &all, rows, cols, layout, out, err);
 }
 
 ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const ith_stack *stack,
@@ -127,17 +136,24 @@ ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const it
     return ITH_OK;
 }
 
-ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
-                                int64_t n, const float **out, ith_error *err)
+ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_vector_of *from,
+                                const float **out, ith_error *err)
 {
+    const ith_tensor *t = from->tensor;
     ith_entry *e;
+    bool matrix = from->rows > 0 && t->packed == NULL; /* in packs all vectors are flat */
 
-    if (tensor->n_dims != 1 || tensor->dims[0] != n)
-        return shape_error(tensor, n, 0, err);
-    ITH_TRY(add_entry(plan, name, tensor, 1, (size_t)n * sizeof(float), &e, err));
+    if (matrix &&
+        (t->n_dims != 2 || t->dims[0] != from->rows || t->dims[1] * from->rows != from->n))
+        return shape_error(t, from->rows, from->n / from->rows, err);
+    if (!matrix && (t->n_dims != 1 || t->dims[0] != from->n))
+        return shape_error(t, from->n, 0, err);
+    ITH_TRY(add_entry(plan, name, t, 1, (size_t)from->n * sizeof(float), &e, err));
     e->vector = out;
-    e->n = n;
-    e->as_stored = tensor->packed != NULL;
+    e->n = from->n;
+    e->as_stored = t->packed != NULL;
+    e->add = from->add;
+    e->order = from->order;
     *out = NULL;
     return ITH_OK;
 }

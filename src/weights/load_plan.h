@@ -53,9 +53,16 @@ typedef struct ith_matrix {
 /* The order of a tensor's rows in the file. */
 typedef enum ith_row_order {
     ITH_ROWS_PLAIN,
-    /* Per head of head_dim = d rows: 0, d/2, 1, d/2+1, ... (GGUF's llama query and key rows). */
+    /* Per head of head_dim rows, the first d = `rotated` of them: 0, d/2, 1, d/2+1, ... (GGUF's
+     * llama query and key rows). */
     ITH_ROWS_INTERLEAVED_HALVES
 } ith_row_order;
+
+/* How rows of heads lie in the file. */
+typedef struct ith_head_order {
+    ith_row_order order;
+    int64_t head_dim, rotated; /* ITH_ROWS_INTERLEAVED_HALVES only */
+} ith_head_order;
 
 enum { ITH_NO_LAYER = -1, ITH_NO_EXPERT = -1 };
 
@@ -71,8 +78,8 @@ typedef struct ith_entry {
     /* Another matrix with the same input, whose statistics count for this one; NULL: its own do. */
     const ith_matrix *reads;
     const float *importance; /* [cols] of columns; NULL: all equal; see ith_layout_pack_tile */
-    ith_row_order order;
-    int64_t head_dim;
+    ith_head_order order;
+    float add;     /* vector: to each element */
     int64_t heads; /* ranks share the rows by whole heads of so many; 0: by any rows */
     bool whole;    /* every rank multiplies with all rows in any pass, so every node holds them */
     int64_t n_units;
@@ -105,12 +112,22 @@ typedef struct ith_load_plan {
 
 void ith_load_plan_free(ith_load_plan *plan); /* leaves a zeroed plan; accepts NULL */
 
-/* Plans a tensor of shape [rows, cols] in `layout`. head_dim is read for
- * ITH_ROWS_INTERLEAVED_HALVES only. The tensor's data must stay mapped until the last unit is made.
- * *out belongs to the plan. ITH_E_FORMAT, naming the tensor: its shape is another. ITH_E_MEMORY. */
+/* Plans rows [first_row, first_row + rows) of a tensor of shape [all_rows, cols], in `layout`. The
+ * tensor's data must stay mapped until the last unit is made. *out belongs to the plan.
+ * ITH_E_FORMAT, naming the tensor: its shape is another. ITH_E_MEMORY. */
+typedef struct ith_rows_of {
+    const ith_tensor *tensor;
+    int64_t all_rows, first_row;
+    ith_head_order order;
+} ith_rows_of;
+ith_status ith_load_plan_rows(ith_load_plan *plan, const char *name, const ith_rows_of *from,
+                              int64_t rows, int64_t cols, ith_layout layout, const ith_matrix **out,
+                              ith_error *err);
+
+/* The same of a whole tensor, its rows as they are. */
 ith_status ith_load_plan_matrix(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
-                                int64_t rows, int64_t cols, ith_layout layout, ith_row_order order,
-                                int64_t head_dim, const ith_matrix **out, ith_error *err);
+                                int64_t rows, int64_t cols, ith_layout layout,
+                                const ith_matrix **out, ith_error *err);
 
 /* A matrix of rows [first_row, first_row + rows) in a tensor that stacks several matrices. The
  * tensor must have shape [dims[0], dims[1], cols]; rows are counted over its first two dimensions,
@@ -123,10 +140,17 @@ ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const it
                                  int64_t rows, int64_t cols, ith_layout layout,
                                  const ith_matrix **out, ith_error *err);
 
-/* Plans a vector of n floats. *out is NULL until the store puts the address there; it must live
- * until then. Errors as above. */
-ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_tensor *tensor,
-                                int64_t n, const float **out, ith_error *err);
+/* Plans a vector of n floats, of one dimension or, if rows is not 0, of two: [rows, n / rows]. A
+ * pack holds it with `add` added and its heads in order, so neither is done again. *out is NULL
+ * until the store puts the address there; it must live until then. Errors as above. */
+typedef struct ith_vector_of {
+    const ith_tensor *tensor;
+    int64_t n, rows;
+    float add;
+    ith_head_order order;
+} ith_vector_of;
+ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_vector_of *from,
+                                const float **out, ith_error *err);
 
 /* Bytes of all entries. */
 size_t ith_load_plan_bytes(const ith_load_plan *plan);

@@ -7,6 +7,10 @@
 #include "formats/widen.h"
 #include "weights/layout.h"
 
+#include <string.h>
+
+enum { HEAD_DIM_MOST = 1 << 12 }; /* ith_hparams_check */
+
 /* Bytes of the largest packed tile that has to change its layout. */
 static size_t largest_converted(const ith_load_plan *plan)
 {
@@ -67,21 +71,24 @@ static size_t row_bytes_of(const ith_entry *e)
     return (size_t)(e->matrix->cols / type->block) * (size_t)type->block_bytes;
 }
 
-/* The row of the file that holds a row of the matrix, both counted from the matrix's first. */
+/* The row of the file that holds a row of the matrix, both counted from the matrix's first; of a
+ * vector, its element. */
 static int64_t file_row(const ith_entry *e, int64_t row)
 {
-    int64_t d = e->head_dim, in_head;
-    if (e->order == ITH_ROWS_PLAIN)
+    int64_t half = e->order.rotated / 2, in_head;
+    if (e->order.order == ITH_ROWS_PLAIN)
         return row;
-    in_head = row % d;
-    return row - in_head + (in_head < d / 2 ? 2 * in_head : 2 * (in_head - d / 2) + 1);
+    in_head = row % e->order.head_dim;
+    if (in_head >= 2 * half)
+        return row;
+    return row - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
 }
 
 /* The rows to read from the file for tiles [first, first + n): whole heads where rows are
  * reordered. */
 static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
 {
-    int64_t unit = e->order == ITH_ROWS_PLAIN ? 1 : e->head_dim, rows = e->matrix->rows;
+    int64_t unit = e->order.order == ITH_ROWS_PLAIN ? 1 : e->order.head_dim, rows = e->matrix->rows;
     int64_t begin = first * ITH_TILE_ROWS / unit * unit,
             end = ith_round_up((first + n) * ITH_TILE_ROWS, unit);
     return (ith_range){begin, end < rows ? end : rows};
@@ -175,6 +182,21 @@ ith_status ith_check_vector(const ith_entry *e, const float *values, ith_error *
                           e->tensor->file, e->tensor->name);
 }
 
+/* Heads in order, and what is added. */
+static void arrange(const ith_entry *e, float *values)
+{
+    int64_t d = e->order.head_dim;
+    float head[HEAD_DIM_MOST];
+
+    for (int64_t at = 0; e->order.order != ITH_ROWS_PLAIN && at < e->n; at += d) {
+        for (int64_t i = 0; i < d; i++)
+            head[i] = values[at + file_row(e, i)];
+        memcpy(values + at, head, (size_t)d * sizeof *head);
+    }
+    for (int64_t i = 0; e->add != 0 && i < e->n; i++)
+        values[i] += e->add;
+}
+
 static ith_status produce_vector(ith_producer *p, const ith_entry *e, void *out, ith_error *err)
 {
     const uint8_t *data;
@@ -184,6 +206,7 @@ static ith_status produce_vector(ith_producer *p, const ith_entry *e, void *out,
     } else {
         ITH_TRY(get_data(p, e->tensor, 0, e->tensor->bytes, &data, err));
         ith_dtype_to_f32(e->tensor->dtype, data, e->n, out);
+        arrange(e, out);
     }
     return ith_check_vector(e, out, err);
 }

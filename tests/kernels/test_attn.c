@@ -99,11 +99,18 @@ static void run(const ith_kernels *k, ith_kv_layout layout, const ith_attn *a)
     k->attn[layout](a);
 }
 
+/* What the checks below give to every call. */
+static struct {
+    int64_t window;
+    float cap;
+} options;
+
 /* Rows that see no key leave o unspecified: it is cleared in both results. */
 static void clear_blind_rows(const ith_attn *a)
 {
     for (int t = 0; t < a->n_tokens; t++)
-        if (a->first_visible + t <= 0)
+        if (a->first_visible + t <= 0 ||
+            (a->window > 0 && a->first_visible + t - a->window >= ITH_KV_SEGMENT))
             memset(a->o + (size_t)(t * a->n_heads * a->head_dim), 0,
                    (size_t)(a->n_heads * a->head_dim) * 4);
 }
@@ -120,6 +127,8 @@ static void check(ith_kv_layout layout, int d, int n_tokens, int n_heads, int64_
                   .n_tokens = n_tokens,
                   .n_heads = n_heads,
                   .first_visible = first_visible,
+                  .window = options.window,
+                  .cap = options.cap,
                   .q = random_queries(&p, layout, rows, d, stride, content),
                   .q_token_stride = n_heads * stride,
                   .q_head_stride = stride,
@@ -143,8 +152,9 @@ static void check(ith_kv_layout layout, int d, int n_tokens, int n_heads, int64_
         run(k, layout, &a);
         clear_blind_rows(&a);
 #define CASE                                                                                       \
-    "layout %d, d %d, %d tokens x %d heads, first_visible %d, content %d", (int)layout, d,         \
-        n_tokens, n_heads, (int)first_visible, content
+    "layout %d, d %d, %d tokens x %d heads, first_visible %d, content %d, window %d, cap %g",      \
+        (int)layout, d, n_tokens, n_heads, (int)first_visible, content, (int)options.window,       \
+        (double)options.cap
         SAME(k, m, a.m, row_bytes, CASE);
         SAME(k, l, a.l, row_bytes, CASE);
         SAME(k, o, a.o, o_bytes, CASE);
@@ -187,6 +197,41 @@ static void attn_f32_equals_reference(void **state)
 {
     (void)state;
     attn_shapes(ITH_KVL_F32);
+}
+
+/* Windows that begin anywhere in a block, in any row of a tile, in an earlier segment. */
+static void windows_equal_reference(void **state)
+{
+    static const int64_t windows[] = {1, 2, 17, 63, 64, 65, 100, 130, 1023, 1024, 3000},
+                         edges[] = {-3, 1, 40, 64, 100, 128, 190, 320, 1020, 1060, 1150, 2047};
+    static const int shapes[][2] = {{1, 4}, {19, 1}, {5, 3}, {70, 1}};
+    (void)state;
+    for (int layout = 0; layout < ITH_KV_LAYOUTS; layout++)
+        for (size_t w = 0; w < sizeof windows / sizeof *windows; w++)
+            for (size_t e = 0; e < sizeof edges / sizeof *edges; e++) {
+                const size_t s = (w + e) % 4;
+                options.window = windows[w];
+                options.cap = e % 3 == 2 ? 5.0f : 0;
+                check((ith_kv_layout)layout, e % 2 ? 32 : 64, shapes[s][0], shapes[s][1], edges[e],
+                      0);
+            }
+    options.window = 0;
+    options.cap = 0;
+}
+
+static void caps_equal_reference(void **state)
+{
+    static const float caps[] = {1e-3f, 0.7f, 30, 1e6f};
+    (void)state;
+    for (int layout = 0; layout < ITH_KV_LAYOUTS; layout++)
+        for (size_t i = 0; i < sizeof caps / sizeof *caps; i++)
+            for (int content = 0; content < CONTENTS; content++) {
+                options.cap = caps[i];
+                for (int rows = 1; rows <= 5; rows++)
+                    check((ith_kv_layout)layout, content % 2 ? 64 : 20, rows, 1 + content % 3,
+                          60 * rows, content);
+            }
+    options.cap = 0;
 }
 
 /* Strides of rows that are not packed: the rows of a head are parts of wider ones. */
@@ -262,7 +307,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attn_q8_equals_reference),    cmocka_unit_test(attn_bf16_equals_reference),
         cmocka_unit_test(attn_f32_equals_reference),   cmocka_unit_test(attn_q8_follows_strides),
-        cmocka_unit_test(attn_merge_equals_reference),
+        cmocka_unit_test(attn_merge_equals_reference), cmocka_unit_test(windows_equal_reference),
+        cmocka_unit_test(caps_equal_reference),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -419,6 +419,41 @@ static void check_vectors(prng *p, int64_t n, int kind)
         SAME(k, expected, over_g, bytes, "silu_mul, n %d, kind %d", (int)n, kind);
         SAME(k, expected, over_u, bytes, "silu_mul, n %d, kind %d", (int)n, kind);
     }
+    ref->gelu(n, x, expected);
+    EACH_VARIANT(k)
+    {
+        float *out = arena_take(&arenas[3], bytes, 4), *in_place = copy(4, x, n);
+        k->gelu(n, x, out);
+        k->gelu(n, in_place, in_place);
+        SAME(k, expected, out, bytes, "gelu, n %d, kind %d", (int)n, kind);
+        SAME(k, expected, in_place, bytes, "gelu, n %d, kind %d", (int)n, kind);
+    }
+    memcpy(expected, x, bytes);
+    ref->softcap(n, expected, 3.7f);
+    EACH_VARIANT(k)
+    {
+        float *out = copy(3, x, n);
+        k->softcap(n, out, 3.7f);
+        SAME(k, expected, out, bytes, "softcap, n %d, kind %d", (int)n, kind);
+    }
+    memcpy(expected, x, bytes);
+    ref->mul(n, expected, y);
+    EACH_VARIANT(k)
+    {
+        float *out = copy(3, x, n);
+        k->mul(n, out, y);
+        SAME(k, expected, out, bytes, "mul, n %d, kind %d", (int)n, kind);
+    }
+    ref->layernorm(n, x, y, NULL, 1e-6f, expected);
+    EACH_VARIANT(k)
+    {
+        float *out = arena_take(&arenas[3], bytes, 4);
+        const float squares = ref->sum_squares(n, x), got = k->sum_squares(n, x);
+        k->layernorm(n, x, y, NULL, 1e-6f, out);
+        SAME(k, expected, out, bytes, "layernorm, n %d, kind %d", (int)n, kind);
+        if (memcmp(&squares, &got, 4) != 0)
+            fail_msg("%s: sum_squares, n %d, kind %d", k->name, (int)n, kind);
+    }
     const float max = ref->max(n, x), sum = ref->sum_exp(n, x, max);
     EACH_VARIANT(k)
     {

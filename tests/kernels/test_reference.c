@@ -201,6 +201,23 @@ static void gemm_is_near(void **state)
     }
 }
 
+static void check_layernorm(int n, const float *x, const float *w, float *out)
+{
+    double mean = 0, variance = 0;
+    for (int i = 0; i < n; i++)
+        mean += (double)x[i] / n;
+    for (int i = 0; i < n; i++)
+        variance += ((double)x[i] - mean) * ((double)x[i] - mean) / n;
+    for (int bias = 0; bias < 2; bias++) {
+        ref->layernorm(n, x, w, bias ? x : NULL, 1e-5f, out);
+        for (int i = 0; i < n; i++)
+            CLOSE(out[i], ((double)x[i] - mean) / sqrt(variance + 1e-5) * w[i] + (bias ? x[i] : 0),
+                  VECTOR_RELATIVE * 30, "layernorm %d", i);
+    }
+    CLOSE(ref->sum_squares(n, x), (variance + mean * mean) * n, VECTOR_RELATIVE * 30000,
+          "sum_squares");
+}
+
 static void vectors_are_near(void **state)
 {
     (void)state;
@@ -226,6 +243,17 @@ static void vectors_are_near(void **state)
               "silu_mul %d", i);
         sum += exp(x[i] - largest);
     }
+    ref->gelu(N, x, out);
+    for (int i = 0; i < N; i++) {
+        const double v = x[i],
+                     exact = v / 2 * (1 + tanh(0.7978845608028654 * (v + 0.044715 * v * v * v)));
+        CLOSE(out[i], exact, VECTOR_RELATIVE * (fabs(exact) * 60 + 1e-3), "gelu %d", i);
+    }
+    memcpy(out, x, sizeof out);
+    ref->softcap(N, out, 4.0f);
+    for (int i = 0; i < N; i++)
+        CLOSE(out[i], 4 * tanh((double)x[i] / 4), VECTOR_RELATIVE * 8, "softcap %d", i);
+    check_layernorm(N, x, y, out);
     assert_true((double)ref->max(N, x) == largest);
     CLOSE(ref->sum_exp(N, x, (float)largest), sum, VECTOR_RELATIVE * 9 * sum, "sum_exp");
     memcpy(out, x, sizeof out);
@@ -322,25 +350,30 @@ static void fill_model(model *x, ith_kv_layout layout)
         x->q[c] = layout == ITH_KVL_Q8 ? x->q8[c] * (double)x->q_scale : (double)x->q_float[c];
 }
 
-static void exact_attention(const model *x, double *m, double *l, double o[D])
+/* Of the last `window` keys, if it is not 0; scores have a soft cap, if it is not 0. */
+static void exact_attention(const model *x, int window, double cap, double *m, double *l,
+                            double o[D])
 {
+    const int from = window > 0 ? KEYS - window : 0;
     static double s[KEYS];
     *m = -INFINITY, *l = 0;
-    for (int j = 0; j < KEYS; j++) {
+    for (int j = from; j < KEYS; j++) {
         s[j] = 0;
         for (int c = 0; c < D; c++)
             s[j] += x->q[c] * x->key[j][c];
+        if (cap > 0)
+            s[j] = cap * tanh(s[j] / cap);
         *m = s[j] > *m ? s[j] : *m;
     }
     memset(o, 0, D * sizeof *o);
-    for (int j = 0; j < KEYS; j++) {
+    for (int j = from; j < KEYS; j++) {
         *l += exp2(s[j] - *m);
         for (int c = 0; c < D; c++)
             o[c] += exp2(s[j] - *m) * x->value[j][c];
     }
 }
 
-static void attention_is_near(ith_kv_layout layout, double tolerance)
+static void attention_is_near(ith_kv_layout layout, int window, float cap, double tolerance)
 {
     static model x;
     float m = -INFINITY, l = 0, o[D] = {0}, pm, pl, po[D];
@@ -352,6 +385,8 @@ static void attention_is_near(ith_kv_layout layout, double tolerance)
                             .n_tokens = 1,
                             .n_heads = 1,
                             .first_visible = KEYS - i * ITH_KV_SEGMENT,
+                            .window = window,
+                            .cap = cap,
                             .q =
                                 layout == ITH_KVL_Q8 ? (const void *)x.q8 : (const void *)x.q_float,
                             .q_scale = &x.q_scale,
@@ -361,7 +396,7 @@ static void attention_is_near(ith_kv_layout layout, double tolerance)
         ref->attn[layout](&a);
         ref->attn_merge(1, D, &m, &l, o, &pm, &pl, po);
     }
-    exact_attention(&x, &exact_m, &exact_l, exact_o);
+    exact_attention(&x, window, (double)cap, &exact_m, &exact_l, exact_o);
     assert_true((double)m >= exact_m - 1e-5 * fabs(exact_m) &&
                 (double)m < exact_m + (layout == ITH_KVL_Q8 ? 1.0 : 1e-5 * fabs(exact_m)));
     CLOSE((double)l * exp2((double)m - exact_m), exact_l, 2e-5 * exact_l, "layout %d: l",
@@ -373,14 +408,19 @@ static void attention_is_near(ith_kv_layout layout, double tolerance)
 static void attn_q8_is_near(void **state)
 {
     (void)state;
-    attention_is_near(ITH_KVL_Q8, ATTN_Q8);
+    attention_is_near(ITH_KVL_Q8, 0, 0, ATTN_Q8);
+    attention_is_near(ITH_KVL_Q8, 1500, 0, ATTN_Q8);
+    attention_is_near(ITH_KVL_Q8, 137, 2.5f, ATTN_Q8);
 }
 
 static void attn_floats_are_near(void **state)
 {
     (void)state;
-    attention_is_near(ITH_KVL_BF16, ATTN_FLOAT);
-    attention_is_near(ITH_KVL_F32, ATTN_FLOAT);
+    for (int layout = ITH_KVL_BF16; layout <= ITH_KVL_F32; layout++) {
+        attention_is_near((ith_kv_layout)layout, 0, 0, ATTN_FLOAT);
+        attention_is_near((ith_kv_layout)layout, 1500, 0, ATTN_FLOAT);
+        attention_is_near((ith_kv_layout)layout, 137, 2.5f, ATTN_FLOAT);
+    }
 }
 
 static void names_and_dispatch(void **state)

@@ -42,22 +42,21 @@ static void each_names_its_tensors(void **state)
     (void)state;
 
     for (int i = 0; i < N; i++) {
-        const char *const *formats[] = {all[i]->hf_names, all[i]->gguf_names};
         for (int f = 0; f < 2; f++) {
             char name[ITH_TENSOR_NAME];
             for (size_t k = 0; k < sizeof needed / sizeof *needed; k++)
-                assert_true(ith_arch_tensor_name(formats[f], needed[k], 0, 0, name));
+                assert_true(ith_arch_tensor_name(all[i], f == 1, needed[k], 0, 0, name));
             for (int role = ITH_ROLE_ATTN_NORM; role < ITH_ROLES; role++)
-                if (ith_arch_tensor_name(formats[f], (ith_role)role, 98765, 4321, name)) {
+                if (ith_arch_tensor_name(all[i], f == 1, (ith_role)role, 98765, 4321, name)) {
                     assert_non_null(strstr(name, ".98765."));
                     assert_true(strlen(name) < ITH_TENSOR_NAME - 1);
                 }
         }
     }
     char name[ITH_TENSOR_NAME];
-    assert_true(ith_arch_tensor_name(ith_names_hf, ITH_ROLE_EXPERT_UP, 3, 12, name));
+    assert_true(ith_arch_tensor_name(&ith_arch_qwen3moe, false, ITH_ROLE_EXPERT_UP, 3, 12, name));
     assert_string_equal(name, "model.layers.3.mlp.experts.12.up_proj.weight");
-    assert_false(ith_arch_tensor_name(ith_names_gguf, ITH_ROLE_EXPERT_UP, 3, 12, name));
+    assert_false(ith_arch_tensor_name(&ith_arch_qwen3moe, true, ITH_ROLE_EXPERT_UP, 3, 12, name));
 }
 
 /* A hyperparameter of a family reaches the JSON of a pack. */
@@ -66,13 +65,71 @@ static void each_stores_its_own_hyperparameters(void **state)
     (void)state;
 
     for (int i = 0; i < N; i++) {
-        ith_hparams hp = ith_hparams_default();
+        ith_hparams hp = ith_arch_hparams(all[i]);
         json_t *own = json_object();
-        strcpy(hp.architecture, all[i]->name);
         assert_true(ith_hparams_add_own(&hp, own));
         assert_int_equal(json_object_size(own) > 0, all[i]->fields != NULL);
         json_decref(own);
     }
+}
+
+/* What a family states is not written, and what differs from it comes back. */
+static void each_says_only_what_differs(void **state)
+{
+    (void)state;
+
+    for (int i = 0; i < N; i++) {
+        ith_hparams hp = ith_arch_hparams(all[i]);
+        json_t *sparse = json_object();
+        assert_true(ith_hparams_add_sparse(&hp, sparse));
+        assert_int_equal(json_object_size(sparse), 0);
+        hp.qkv_bias = !hp.qkv_bias;
+        hp.window = 77;
+        hp.attn_softcap = 3.5;
+        assert_true(ith_hparams_add_sparse(&hp, sparse));
+        assert_int_equal(json_object_size(sparse), 3);
+        assert_true(json_boolean_value(json_object_get(sparse, "qkv_bias")) == hp.qkv_bias);
+        json_decref(sparse);
+    }
+}
+
+/* A family's own names stand in place of the common ones. */
+static void own_names_override(void **state)
+{
+    (void)state;
+
+    assert_string_equal(ith_arch_pattern(&ith_arch_phi3, true, ITH_ROLE_GATE_UP),
+                        "blk.%d.ffn_up.weight");
+    assert_null(ith_arch_pattern(&ith_arch_phi3, true, ITH_ROLE_UP));
+    assert_string_equal(ith_arch_pattern(&ith_arch_phi3, false, ITH_ROLE_UP),
+                        "model.layers.%d.mlp.up_proj.weight");
+}
+
+static void traits_follow_patterns(void **state)
+{
+    ith_hparams hp = ith_arch_hparams(&ith_arch_cohere2);
+    ith_error err;
+    (void)state;
+
+    hp.n_layers = 5;
+    hp.window = 16;
+    assert_int_equal(ith_arch_set_pattern(&hp, 4, 0, ITH_LAYER_WINDOW, "x", &err), ITH_OK);
+    ith_arch_settle(&ith_arch_cohere2, &hp);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(ith_hparams_traits(&hp, i), i == 3 ? ITH_LAYER_NO_ROPE : ITH_LAYER_WINDOW);
+    hp = ith_arch_hparams(&ith_arch_gemma3);
+    hp.n_layers = 2;
+    hp.window = 16;
+    assert_int_equal(ith_arch_set_pattern(&hp, 2, 0, ITH_LAYER_WINDOW, "x", &err), ITH_OK);
+    ith_arch_settle(&ith_arch_gemma3, &hp);
+    assert_int_equal(hp.traits[0], ITH_LAYER_WINDOW | ITH_LAYER_WINDOW_ROPE);
+    assert_int_equal(hp.traits[1], 0);
+    hp.n_layers = ITH_MAX_LISTED_LAYERS + 1;
+    assert_int_equal(ith_arch_set_pattern(&hp, 2, 0, 1, "x", &err), ITH_E_UNSUPPORTED);
+    hp.n_layers = 2; /* no windows: nothing of theirs is left */
+    assert_int_equal(ith_arch_set_pattern(&hp, 1, 0, 0, "x", &err), ITH_OK);
+    ith_arch_settle(&ith_arch_gemma3, &hp);
+    assert_true(hp.n_traits == 0 && hp.window == 0 && hp.window_theta == 0);
 }
 
 static void keys_can_be_taken(void **state)
@@ -91,6 +148,9 @@ int main(void)
         cmocka_unit_test(each_is_found),
         cmocka_unit_test(each_names_its_tensors),
         cmocka_unit_test(each_stores_its_own_hyperparameters),
+        cmocka_unit_test(each_says_only_what_differs),
+        cmocka_unit_test(own_names_override),
+        cmocka_unit_test(traits_follow_patterns),
         cmocka_unit_test(keys_can_be_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* attend.c - softmax(q k^T / sqrt(d)) v of the tokens that this rank attends to over the cache, for
+/* attend.c - softmax(q k^T * scale) v of the tokens that this rank attends to over the cache, for
  * its group's heads.
  *
  * The unit of arithmetic is one segment of 1,024 keys (simd/kernels.h); a row's segments are folded
@@ -97,6 +97,8 @@ static void attend(const ith_heads *a, const ith_head_slice *slice, int64_t head
         .n_tokens = (int)n,
         .n_heads = (int)a->group,
         .first_visible = position(a, t) + 1 - s * ITH_KV_SEGMENT,
+        .window = a->w->window,
+        .cap = a->cap,
         .q = record + q_head * queries->stride,
         .q_token_stride = queries->bytes / q_element,
         .q_head_stride = queries->stride / q_element,
@@ -130,7 +132,15 @@ static void finish(const ith_heads *a, const ith_head_slice *slice, int64_t q_he
         memcpy(out.x + t * out.ld + (q_head - out.first) * a->d, o, (size_t)a->d * sizeof *o);
 }
 
-/* ---- Prefill: a tile of tokens through all segments ---- */
+/* The first segment with a key that token t, of those attended to, sees; later tokens see none
+ * before it. */
+static int64_t first_segment(const ith_heads *a, int64_t t)
+{
+    int64_t least = a->w->window > 0 ? position(a, t) + 1 - a->w->window : 0;
+    return least > 0 ? least / ITH_KV_SEGMENT : 0;
+}
+
+/* ---- Prefill: a tile of tokens through all segments that they see ---- */
 
 static const void *segment_at(const ith_kv *kv, int layer, int64_t head, int64_t s,
                               const uint8_t *ring)
@@ -150,7 +160,7 @@ static void attend_tile(const ith_heads *a, const ith_head_slice *slice, int64_t
     const ith_kv *kv = ith_heads_kv(a, token_of(a, t), &layer);
 
     clear(d, sum, rows);
-    for (int64_t s = 0; s < ith_kv_segments(position(a, t) + n); s++) {
+    for (int64_t s = first_segment(a, t); s < ith_kv_segments(position(a, t) + n); s++) {
         attend(a, slice, head, t, n, s, segment_at(kv, layer, head, s, ring), one);
         a->pass->model->kernels->attn_merge(rows, (int)d, sum.m, sum.l, sum.o, one.m, one.l, one.o);
     }
@@ -378,7 +388,7 @@ static void attend_span(const ith_heads *a, const ith_head_slice *slice, const i
     int layer = span->state->kv_layer[a->layer];
     const void *segment;
 
-    if (!ith_kv_holds(span->state->kv, (int)head, s))
+    if (s < first_segment(a, t) || !ith_kv_holds(span->state->kv, (int)head, s))
         return;
     segment = ith_kv_segment(span->state->kv, layer, (int)head, s);
     for (; t < end; t += tile)
@@ -449,7 +459,7 @@ static void fold_row(const ith_heads *a, const ith_head_slice *slice, int64_t q_
     float m = -INFINITY, l = 0, *o = scratch;
 
     memset(o, 0, (size_t)d * sizeof *o);
-    for (int64_t s = 0; s < n_segments; s++) {
+    for (int64_t s = first_segment(a, t); s < n_segments; s++) {
         int c = ith_mesh_holder(&p->mesh, in_group / a->group, s);
         const float *rows = c == p->mesh.c ? a->work->cells + mine.begin * p->n * K * cell
                                            : a->work->cells_in + c * n_mine * p->n * K * cell;

@@ -1,9 +1,11 @@
-/* attention.c - the block of grouped-query attention: softmax(q k^T / sqrt(d)) v with rotary
- * positions, a KV cache, and RMSNorm on heads where the architecture has it. */
+/* attention.c - the block of grouped-query attention: softmax(q k^T * scale) v with rotary
+ * positions, a KV cache, and where the model has them biases, norms of heads, a window, and a soft
+ * cap of the scores. */
 #include "model/blocks/heads.h"
 #include "model/blocks/reach.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { STAGE_QKV, STAGE_O, STAGES };
 
@@ -13,6 +15,60 @@ static const ith_attention *weights_of(const ith_block *block)
 }
 
 /* ---- Weights ---- */
+
+static ith_status bind_biases(ith_binder *b, ith_block *block, int64_t q, int64_t kv,
+                              ith_error *err)
+{
+    const ith_hparams *hp = &b->model->hp;
+    ith_attention *w = block->weights;
+    const ith_vector_want wq = {.role = ITH_ROLE_Q_BIAS, .n = q, .rotary = true},
+                          wk = {.role = ITH_ROLE_K_BIAS, .n = kv, .rotary = true};
+
+    if (hp->qkv_bias) {
+        ITH_TRY(ith_bind_vector_as(b, &wq, &w->q_bias, err));
+        ITH_TRY(ith_bind_vector_as(b, &wk, &w->k_bias, err));
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_V_BIAS, kv, &w->v_bias, err));
+    }
+    return hp->o_bias ? ith_bind_vector(b, ITH_ROLE_O_BIAS, hp->hidden, &block->bias, err) : ITH_OK;
+}
+
+/* The norm of `heads` heads: one tensor, or one for each head. */
+static ith_status bind_head_norm(ith_binder *b, ith_role role, ith_role of_head, int64_t heads,
+                                 bool *each, const float ***out, ith_error *err)
+{
+    const ith_hparams *hp = &b->model->hp;
+    int64_t d = hp->head_dim;
+    ith_vector_want want = {.role = role, .n = heads * d, .rotary = true, .norm = true};
+    char name[128];
+
+    *each = hp->qk_norm == ITH_QK_NORM_HEADS && ith_bind_look(b, role, 0, name) == NULL &&
+            ith_bind_look(b, of_head, 0, name) != NULL;
+    *out = calloc(*each ? (size_t)heads : 1, sizeof **out);
+    if (*out == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the table of norms");
+    if (hp->qk_norm == ITH_QK_NORM_HEAD || *each)
+        want.n = d;
+    if (hp->qk_norm == ITH_QK_NORM_HEADS && !*each)
+        want.rows = heads;
+    if (!*each)
+        return ith_bind_vector_as(b, &want, *out, err);
+    want.role = of_head;
+    for (; want.number < heads; want.number++)
+        ITH_TRY(ith_bind_vector_as(b, &want, *out + want.number, err));
+    return ITH_OK;
+}
+
+/* What distinguishes the layer from others. */
+static void take_traits(const ith_binder *b, ith_attention *w)
+{
+    const ith_model *m = b->model;
+    int32_t traits = ith_hparams_traits(&m->hp, b->layer);
+
+    w->window = traits & ITH_LAYER_WINDOW ? m->hp.window : 0;
+    w->rope = traits & ITH_LAYER_NO_ROPE       ? NULL
+              : traits & ITH_LAYER_WINDOW_ROPE ? &m->window_rope
+                                               : &m->rope;
+}
 
 static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
 {
@@ -27,21 +83,29 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     wq.heads = hp->n_heads;
     wk.heads = wv.heads = hp->n_kv_heads;
     wq.rotary = wk.rotary = true;
+    wq.fused = wk.fused = wv.fused = ITH_ROLE_QKV;
+    wq.fused_rows = wk.fused_rows = wv.fused_rows = q + 2 * kv;
+    wk.first_row = q;
+    wv.first_row = q + kv;
     ITH_TRY(ith_bind_matrix(b, &wq, &w->q, err));
     ITH_TRY(ith_bind_matrix(b, &wk, &w->k, err));
     ITH_TRY(ith_bind_matrix(b, &wv, &w->v, err));
     ITH_TRY(ith_bind_matrix(b, &wo, &w->o, err));
-    w->biased = b->model->arch->qkv_bias;
-    if (w->biased) {
-        ITH_TRY(ith_bind_vector(b, ITH_ROLE_Q_BIAS, q, &w->q_bias, err));
-        ITH_TRY(ith_bind_vector(b, ITH_ROLE_K_BIAS, kv, &w->k_bias, err));
-        ITH_TRY(ith_bind_vector(b, ITH_ROLE_V_BIAS, kv, &w->v_bias, err));
-    }
-    w->head_norms = b->model->arch->qk_norm;
-    if (!w->head_norms)
+    take_traits(b, w);
+    ITH_TRY(bind_biases(b, block, q, kv, err));
+    if (hp->qk_norm == ITH_QK_NORM_NONE)
         return ITH_OK;
-    ITH_TRY(ith_bind_vector(b, ITH_ROLE_Q_NORM, d, &w->q_norm, err));
-    return ith_bind_vector(b, ITH_ROLE_K_NORM, d, &w->k_norm, err);
+    ITH_TRY(bind_head_norm(b, ITH_ROLE_Q_NORM, ITH_ROLE_Q_HEAD_NORM, hp->n_heads, &w->norm_each,
+                           &w->q_norm, err));
+    return bind_head_norm(b, ITH_ROLE_K_NORM, ITH_ROLE_K_HEAD_NORM, hp->n_kv_heads, &w->norm_each,
+                          &w->k_norm, err);
+}
+
+static void unbind(ith_block *block)
+{
+    ith_attention *w = block->weights;
+    free(w->q_norm);
+    free(w->k_norm);
 }
 
 static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)
@@ -56,9 +120,13 @@ static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_f
 
 static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
 {
-    const ith_attention *w = weights_of(block);
-    int64_t biases = (hp->n_heads + 2 * hp->n_kv_heads) * hp->head_dim;
-    return (w->biased ? biases : 0) + (w->head_norms ? 2 * hp->head_dim : 0);
+    int64_t heads = hp->n_heads + hp->n_kv_heads;
+    static const bool wide[ITH_QK_NORMS] = {[ITH_QK_NORM_HEADS] = true, [ITH_QK_NORM_WHOLE] = true};
+
+    (void)block;
+    return (hp->qkv_bias ? (heads + hp->n_kv_heads) * hp->head_dim : 0) +
+           (hp->o_bias ? hp->hidden : 0) +
+           (hp->qk_norm == ITH_QK_NORM_NONE ? 0 : (wide[hp->qk_norm] ? heads : 2) * hp->head_dim);
 }
 
 /* ---- State and workspace ---- */
@@ -107,8 +175,13 @@ static void request_tokens(ith_requests *r, const ith_work_sizes *s, const own *
     ith_request(r, T * w->ld_q, sizeof(float), &w->q);
     ith_request(r, T * w->ld_kv, sizeof(float), &w->k);
     ith_request(r, T * w->ld_kv, sizeof(float), &w->v);
-    ith_request(r, T * o->d / 2, sizeof(float), &w->cos);
-    ith_request(r, T * o->d / 2, sizeof(float), &w->sin);
+    for (int i = 0; i < (s->model->window_rope.half > 0 ? 2 : 1); i++) {
+        ith_request(r, T * o->d / 2, sizeof(float), &w->cos[i]);
+        ith_request(r, T * o->d / 2, sizeof(float), &w->sin[i]);
+    }
+    w->ld_sums = hp->n_heads + hp->n_kv_heads;
+    if (hp->qk_norm == ITH_QK_NORM_WHOLE)
+        ith_request(r, T * w->ld_sums, sizeof(float), &w->sums);
     ith_request(r, s->A * o->query.bytes, 1, &w->queries);
 }
 
@@ -245,8 +318,13 @@ static int64_t sends_by_tokens(const ith_wire *w, int64_t depth, int64_t n)
 
 static int64_t sends_by_rows(const ith_wire *w, int64_t n)
 {
-    ith_range own_heads = ith_mesh_own_heads(w->mesh, w->hp->n_heads, w->mesh->rank);
-    return n * (w->mesh->ranks - 1) * result_bytes(w, ith_range_size(own_heads));
+    const ith_hparams *hp = w->hp;
+    ith_range q = ith_mesh_own_heads(w->mesh, hp->n_heads, w->mesh->rank),
+              kv = ith_mesh_own_heads(w->mesh, hp->n_kv_heads, w->mesh->rank);
+    int64_t sums = hp->qk_norm == ITH_QK_NORM_WHOLE
+                       ? (ith_range_size(q) + ith_range_size(kv)) * (int64_t)sizeof(float)
+                       : 0;
+    return n * (w->mesh->ranks - 1) * (result_bytes(w, ith_range_size(q)) + sums);
 }
 
 static int64_t exchange_most(const ith_wire *w, int64_t n)
@@ -278,9 +356,15 @@ static ith_key_tile key_tile(const ith_hparams *hp, const ith_caches *caches, it
 
 /* ---- Passes ---- */
 
+static double scale_of(const ith_hparams *hp)
+{
+    return hp->attn_scale > 0 ? hp->attn_scale : 1 / sqrt((double)hp->head_dim);
+}
+
 ith_heads ith_heads_open(ith_pass *p, int layer, const ith_attention *w)
 {
     const ith_hparams *hp = &p->model->hp;
+    const double log2_e = 1.4426950408889634;
     ith_heads a = {.pass = p,
                    .w = w,
                    .ops = p->way->all_tokens ? &ith_heads_by_rows : &ith_heads_by_tokens,
@@ -293,24 +377,39 @@ ith_heads ith_heads_open(ith_pass *p, int layer, const ith_attention *w)
                    .heads = ith_mesh_kv_heads(&p->mesh, (int)hp->n_kv_heads, p->mesh.u),
                    .attended = p->way->all_tokens ? (ith_range){0, p->n}
                                                   : ith_mesh_attended(&p->mesh, p->n, p->mesh.c),
-                   .q_factor = (float)(1.4426950408889634 / sqrt((double)hp->head_dim))};
+                   .q_factor = (float)(log2_e * scale_of(hp)),
+                   .cap = (float)(log2_e * hp->attn_softcap)};
+    int rope = w->rope == &p->model->window_rope;
 
+    if (w->rope != NULL) {
+        a.half = w->rope->half;
+        a.cos = a.work->cos[rope];
+        a.sin = a.work->sin[rope];
+    }
     a.record = ith_query_record_layout(p->kv, ith_range_size(a.heads) * a.group, a.d);
     a.kv = ith_kv_record_layout(p->kv, a.d);
     a.n_slices = ith_head_slices_choose(&a);
     return a;
 }
 
-/* Rotary angles of my tokens. */
-static void begin(ith_pass *p, ith_member *me)
+static void make_angles(ith_pass *p, const ith_rope *rope, float *cos, float *sin, ith_member *me)
 {
-    const ith_rope *rope = &p->model->rope;
-    ith_heads_work *work = ith_heads_work_of(p->ws);
     ith_range share = ith_my_share(me, ith_range_size(p->mine), 1);
 
     for (int64_t t = share.begin; t < share.end; t++)
-        ith_rope_angles(rope, ith_pass_position(p, ith_pass_token(p, t)),
-                        work->cos + t * rope->half, work->sin + t * rope->half);
+        ith_rope_angles(rope, ith_pass_position(p, ith_pass_token(p, t)), cos + t * rope->half,
+                        sin + t * rope->half);
+}
+
+/* Rotary angles of my tokens. */
+static void begin(ith_pass *p, ith_member *me)
+{
+    const ith_model *m = p->model;
+    ith_heads_work *work = ith_heads_work_of(p->ws);
+
+    make_angles(p, &m->rope, work->cos[0], work->sin[0], me);
+    if (m->window_rope.half > 0)
+        make_angles(p, &m->window_rope, work->cos[1], work->sin[1], me);
 }
 
 static void project(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range rows, float *out,
@@ -357,6 +456,8 @@ static void project_slices(const ith_heads *a, const ith_block *block, ith_membe
         ith_head_slice slice = ith_head_slice_of(a, i);
         project_qkv(a, &slice, me);
         ith_pass_lap(a->pass, me, a->layer, ITH_LAP_PRODUCTS);
+        if (a->pass->model->hp.qk_norm == ITH_QK_NORM_WHOLE)
+            ith_heads_measure(a, me);
         ith_heads_make(a, &slice, me);
     }
     ith_pass_leave(a->pass, a->layer, block, STAGE_QKV, me);
@@ -404,6 +505,7 @@ const ith_block_kind ith_block_attention = {
     .n_stages = STAGES,
     .weight_bytes = sizeof(ith_attention),
     .bind = bind,
+    .unbind = unbind,
     .each_matrix = each_matrix,
     .n_vector_params = n_vector_params,
     .state = state,

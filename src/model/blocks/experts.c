@@ -67,8 +67,7 @@ static ith_status bind_role(const ith_binder *b, const expert_role *role, int e,
     if (stacked)
         ITH_TRY(ith_load_plan_stacked(b->plan, name, &stack, rows, cols, layout, out, err));
     else
-        ITH_TRY(ith_load_plan_matrix(b->plan, name, tensor, rows, cols, layout, ITH_ROWS_PLAIN, 0,
-                                     out, err));
+        ITH_TRY(ith_load_plan_matrix(b->plan, name, tensor, rows, cols, layout, out, err));
     entry = ith_load_plan_entry(b->plan, *out);
     entry->stage = b->first_stage + role->stage;
     entry->expert = e;

@@ -1,5 +1,5 @@
-/* ffn.c - gate, up, SiLU and quantization over small blocks of rows and tokens that stay in the
- * first-level cache: the wide intermediate is written once, as the next matrix reads it. */
+/* ffn.c - gate, up, activation and quantization over small blocks of rows and tokens that stay in
+ * the first-level cache: the wide intermediate is written once, as the next matrix reads it. */
 #include "model/blocks/ffn.h"
 
 #include "model/blocking.h"
@@ -31,6 +31,25 @@ static void write_out(ith_pass *p, const ith_matrix *down, ith_range rows, const
     }
 }
 
+static void add_biases(const ith_kernels *kernels, const float *bias, ith_range rows, int64_t n,
+                       float *x, int64_t ld)
+{
+    for (int64_t i = 0; bias != NULL && i < n; i++)
+        kernels->add(ith_range_size(rows), x + i * ld, bias + rows.begin);
+}
+
+/* gate = act(gate) * up, or act(up). */
+static void activate(const ith_model *m, const ith_ffn *w, int64_t n, float *gate, float *up)
+{
+    if (m->hp.act == ITH_ACT_SILU && w->gate != NULL) {
+        m->kernels->silu_mul(n, gate, up, gate);
+        return;
+    }
+    m->kernels->gelu(n, w->gate != NULL ? gate : up, gate);
+    if (w->gate != NULL)
+        m->kernels->mul(n, gate, up);
+}
+
 void ith_ffn_block(ith_pass *p, const ith_ffn *w, ith_range rows, const ith_input *in, int64_t t,
                    int64_t n, const ith_input *mid, int64_t to, float *scratch)
 {
@@ -39,15 +58,19 @@ void ith_ffn_block(ith_pass *p, const ith_ffn *w, ith_range rows, const ith_inpu
     int64_t ld = ith_range_size(tiles) * ITH_TILE_ROWS;
     float *gate = scratch, *up = scratch + n * ld;
 
-    ith_linear_tiles(kernels, w->gate, tiles, in, t, n, gate, ld);
+    if (w->gate != NULL)
+        ith_linear_tiles(kernels, w->gate, tiles, in, t, n, gate, ld);
     ith_linear_tiles(kernels, w->up, tiles, in, t, n, up, ld);
-    kernels->silu_mul(n * ld, gate, up, gate);
+    add_biases(kernels, w->gate_bias, rows, n, gate, ld);
+    add_biases(kernels, w->up_bias, rows, n, up, ld);
+    activate(p->model, w, n * ld, gate, up);
     write_out(p, w->down, rows, mid, to, n, gate, ld);
 }
 
 void ith_ffn_each_matrix(const ith_ffn *w, double share, ith_use_fn see, void *user)
 {
-    see(user, &(ith_use){w->gate, share});
+    if (w->gate != NULL)
+        see(user, &(ith_use){w->gate, share});
     see(user, &(ith_use){w->up, share});
     see(user, &(ith_use){w->down, share});
 }

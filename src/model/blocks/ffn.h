@@ -1,4 +1,5 @@
-/* ffn.h - what an MLP and an expert have in common: down(silu(gate x) * up x). */
+/* ffn.h - what an MLP and an expert have in common: down(act(gate x) * up x), or without a gate
+ * down(act(up x)). */
 #ifndef ITH_MODEL_BLOCKS_FFN_H
 #define ITH_MODEL_BLOCKS_FFN_H
 
@@ -6,20 +7,22 @@
 #include "model/pass.h"
 
 typedef struct ith_ffn {    /* width f, hidden h */
-    const ith_matrix *gate; /* [f, h] */
+    const ith_matrix *gate; /* [f, h]; NULL: none */
     const ith_matrix *up;   /* [f, h] */
     const ith_matrix *down; /* [h, f] */
+    const float *gate_bias; /* [f]; NULL: none, or not loaded yet */
+    const float *up_bias;   /* [f]; likewise */
 } ith_ffn;
 
 /* Floats per thread of ith_ffn_block's scratch. */
 int64_t ith_ffn_scratch(const ith_caches *caches);
 
-/* One thread's work: silu(gate x) * up x of rows `rows`, from a group's first on, of tokens
+/* One thread's work: act(gate x) * up x of rows `rows`, from a group's first on, of tokens
  * [t, t + n) of `in`, to tokens [to, to + n) of `mid`, as ffn->down reads it. */
 void ith_ffn_block(ith_pass *pass, const ith_ffn *ffn, ith_range rows, const ith_input *in,
                    int64_t t, int64_t n, const ith_input *mid, int64_t to, float *scratch);
 
-/* Calls see() for the three matrices. */
+/* Calls see() for the matrices. */
 void ith_ffn_each_matrix(const ith_ffn *ffn, double share, ith_use_fn see, void *user);
 
 /* Bytes that a rank sends in passes by rows: its rows of an intermediate of `width` columns, for

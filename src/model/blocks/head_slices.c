@@ -42,13 +42,13 @@ ith_head_slice ith_head_slice_of(const ith_heads *a, int i)
 }
 
 /* With R > 1 the segments of one head after another pass among the group instead. Rows of slices
- * must be whole tiles. */
+ * must be whole tiles. A norm over all heads needs all before any can be sent. */
 static int most_slices(const ith_heads *a)
 {
     const ith_pass *p = a->pass;
     int64_t heads = ith_range_size(a->heads);
     if (p->way->all_tokens || p->comm->size == 1 || p->mesh.context > 1 ||
-        a->d % ITH_TILE_ROWS != 0)
+        a->d % ITH_TILE_ROWS != 0 || p->model->hp.qk_norm == ITH_QK_NORM_WHOLE)
         return 1;
     return heads < ITH_HEAD_SLICES_MOST ? (int)heads : ITH_HEAD_SLICES_MOST;
 }

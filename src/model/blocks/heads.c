@@ -3,9 +3,12 @@
 #include "model/blocks/heads.h"
 
 #include "base/finite.h"
+#include "base/precise.h"
 #include "model/blocking.h"
+#include "model/rows.h"
 #include "simd/half.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A projected head of my token t: `head` counts from the first one projected. */
@@ -31,17 +34,93 @@ static void check_head(const ith_heads *a, float largest)
         ith_pass_note_broken_here(a->pass);
 }
 
-/* Norm, if there is one, and RoPE of a head of my token t. */
-static void rotate(const ith_heads *a, const float *norm, int64_t t, float *x)
-{
-    const ith_kernels *kernels = a->pass->model->kernels;
-    int64_t half = a->d / 2;
+/* ---- Norms and positions ---- */
 
-    if (norm != NULL)
+/* The norm over a head [d] of my token t. first: where the roots of its kind are among its sums. */
+static void normalize(const ith_heads *a, const float *const *norms, int64_t head, int64_t first,
+                      int64_t t, float *x)
+{
+    const ith_model *m = a->pass->model;
+    const ith_kernels *kernels = m->kernels;
+    const float *w = norms[a->w->norm_each ? head : 0];
+
+    if (m->hp.qk_norm == ITH_QK_NORM_WHOLE) {
+        kernels->scale(a->d, x, a->work->sums[t * a->work->ld_sums + first]);
+        kernels->mul(a->d, x, w + head * a->d);
+        return;
+    }
+    if (m->hp.qk_norm == ITH_QK_NORM_HEADS && !a->w->norm_each)
+        w += head * a->d;
+    ith_norm_apply(m, &(ith_norm){true, w, NULL}, a->d, x, x);
+}
+
+/* Bias, norm and RoPE of head `head` of my token t, where there are any. */
+static void shape_head(const ith_heads *a, const float *bias, const float *const *norms,
+                       int64_t head, int64_t first, int64_t t, float *x)
+{
+    const ith_model *m = a->pass->model;
+    bool after = m->arch->qk_norm_after_rope;
+
+    if (m->hp.qk_norm != ITH_QK_NORM_WHOLE) /* else it is there already */
+        add_bias(a, bias, head, x);
+    if (norms != NULL)
         check_head(a, ith_largest_abs(x, a->d)); /* a norm might lose what is too large */
-    if (norm != NULL)
-        kernels->rmsnorm(a->d, x, norm, (float)a->pass->model->hp.rms_eps, x);
-    kernels->rope((int)a->d, x, a->work->cos + t * half, a->work->sin + t * half);
+    if (norms != NULL && !after)
+        normalize(a, norms, head, first, t, x);
+    if (a->half > 0)
+        m->kernels->rope((int)(2 * a->half), x, a->cos + t * a->half, a->sin + t * a->half);
+    if (norms != NULL && after)
+        normalize(a, norms, head, first, t, x);
+}
+
+/* Biases, then sums of squares, of the heads that I project, of my token t. */
+static void sum_squares(const ith_heads *a, ith_range heads, float *buffer, int64_t ld,
+                        const float *bias, int64_t t, float *sums)
+{
+    for (int64_t head = heads.begin; head < heads.end; head++) {
+        float *x = head_of(buffer, ld, (ith_range){heads.begin * a->d, heads.end * a->d}, t,
+                           head - heads.begin, a->d);
+        add_bias(a, bias, head, x);
+        sums[head - heads.begin] = a->pass->model->kernels->sum_squares(a->d, x);
+    }
+}
+
+/* 1 / sqrt(mean + eps) of n heads' sums, added in ascending order. */
+static float inverse_root(const ith_heads *a, const float *sums, int64_t n)
+{
+    float sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += sums[i];
+    return 1.0f / sqrtf(sum / (float)(n * a->d) + (float)a->pass->model->hp.rms_eps);
+}
+
+void ith_heads_measure(const ith_heads *a, ith_member *me)
+{
+    ith_pass *p = a->pass;
+    ith_heads_work *work = a->work;
+    ith_range q = a->ops->q_heads(a), kv = a->ops->kv_heads(a);
+    int64_t n = ith_range_size(p->mine), ld = work->ld_sums;
+    ith_range share = ith_my_share(me, n, 1);
+    const ith_owners q_owners = {a->n_q, a->n_q}, kv_owners = {a->n_kv, a->n_kv};
+
+    for (int64_t t = share.begin; t < share.end; t++) {
+        float *sums = work->sums + t * ld;
+        sum_squares(a, q, work->q, work->ld_q, a->w->q_bias, t, sums);
+        sum_squares(a, kv, work->k, work->ld_kv, a->w->k_bias, t, sums + a->n_q);
+    }
+    if (p->way->all_tokens && p->comm->size > 1) {
+        ith_barrier(me);
+        ith_rows_gather_floats(p, me, work->sums, ld, n, 0, &q_owners);
+        ith_barrier(me);
+        ith_rows_gather_floats(p, me, work->sums + a->n_q, ld, n, 0, &kv_owners);
+    }
+    for (int64_t t = share.begin; t < share.end; t++) {
+        float *sums = work->sums + t * ld;
+        sums[0] = inverse_root(a, sums, a->n_q);
+        sums[a->n_q] = inverse_root(a, sums + a->n_q, a->n_kv);
+    }
+    ith_barrier(me);
 }
 
 /* ---- Records ---- */
@@ -63,6 +142,18 @@ static ith_range rows_of_heads(ith_range heads, int64_t d)
     return (ith_range){heads.begin * d, heads.end * d};
 }
 
+/* What queries of my token t are multiplied by because of its position. */
+static float growth(const ith_heads *a, int64_t t)
+{
+    const ith_hparams *hp = &a->pass->model->hp;
+    int64_t pos;
+
+    if (hp->query_beta == 0)
+        return 1;
+    pos = ith_pass_position(a->pass, ith_pass_token(a->pass, t));
+    return (float)(1 + hp->query_beta * ith_ln(1 + (double)(pos / hp->query_tokens)));
+}
+
 /* Query head `head` of my token t, into its group's record. */
 static void make_query(const ith_heads *a, const ith_head_slice *slice, int64_t head, int64_t t)
 {
@@ -73,17 +164,17 @@ static void make_query(const ith_heads *a, const ith_head_slice *slice, int64_t 
     float *q = head_of(a->work->q, a->work->ld_q, rows_of_heads(mine, d), t, head - mine.begin, d);
     uint8_t *record = a->ops->query_at(a, slice, t, (int)(head / in_group)),
             *at = record + slot * slice->record.stride;
+    float factor = a->q_factor * growth(a, t);
 
-    add_bias(a, a->w->q_bias, head, q);
-    rotate(a, a->w->q_norm, t, q);
+    shape_head(a, a->w->q_bias, a->w->q_norm, head, 0, t, q);
     if (a->pass->kv == ITH_KVL_Q8) {
         float scale = kernels->quantize_head((int)d, q, NULL, (int8_t *)at);
         check_head(a, scale);
-        scale *= a->q_factor;
+        scale *= factor;
         memcpy(record + slice->record.scales + slot * (int64_t)sizeof scale, &scale, sizeof scale);
     } else {
         check_head(a, ith_largest_abs(q, d));
-        kernels->scale(d, q, a->q_factor);
+        kernels->scale(d, q, factor);
         memcpy(at, q, (size_t)d * sizeof *q);
     }
 }
@@ -99,9 +190,8 @@ static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record
     const float *bias =
         m->key_means == NULL ? NULL : m->key_means + (a->layer * a->n_kv + head) * d;
 
-    add_bias(a, a->w->k_bias, head, k);
+    shape_head(a, a->w->k_bias, a->w->k_norm, head, a->n_q, t, k);
     add_bias(a, a->w->v_bias, head, v);
-    rotate(a, a->w->k_norm, t, k);
     if (a->pass->kv == ITH_KVL_Q8) {
         int8_t *key = (int8_t *)record, *value = (int8_t *)record + a->kv.value;
         uint16_t scales[2] = {m->kernels->quantize_head_bf16((int)d, k, bias, key),

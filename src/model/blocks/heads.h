@@ -42,37 +42,40 @@ typedef struct ith_head_slice {
     int64_t before; /* bytes of a token's query records in the slices before */
 } ith_head_slice;
 
-/* The bound tensors of an attention block. Shapes: hidden h, nq query and nkv KV heads of size
- * d. */
+/* The bound tensors of an attention block, and what distinguishes its layer. Shapes: hidden h, nq
+ * query and nkv KV heads of size d. Vectors are NULL until they are loaded. */
 typedef struct ith_attention {
-    const ith_matrix *q; /* [nq * d, h] */
-    const ith_matrix *k; /* [nkv * d, h] */
-    const ith_matrix *v; /* [nkv * d, h] */
-    const ith_matrix *o; /* [h, nq * d] */
-    bool biased;         /* queries, keys and values have biases: */
-    const float *q_bias; /* [nq * d]; NULL: none, or not loaded yet */
-    const float *k_bias; /* [nkv * d]; likewise */
-    const float *v_bias; /* [nkv * d]; likewise */
-    bool head_norms;     /* RMSNorm on query and key heads: */
-    const float *q_norm; /* [d]; NULL: none, or not loaded yet */
-    const float *k_norm; /* [d]; likewise */
+    const ith_matrix *q;  /* [nq * d, h] */
+    const ith_matrix *k;  /* [nkv * d, h] */
+    const ith_matrix *v;  /* [nkv * d, h] */
+    const ith_matrix *o;  /* [h, nq * d] */
+    const float *q_bias;  /* [nq * d]; NULL: none; likewise */
+    const float *k_bias;  /* [nkv * d] */
+    const float *v_bias;  /* [nkv * d] */
+    const float **q_norm; /* [1] of all heads (ITH_QK_NORM_HEAD: [d]; _WHOLE: [nq * d]; _HEADS: */
+    const float **k_norm; /* [heads][d]), or [heads] if each is a tensor; NULL: none */
+    bool norm_each;       /* each is a tensor */
+    const ith_rope *rope; /* NULL: positions are not rotated */
+    int64_t window;       /* keys that a token sees, itself among them; 0: all before it */
 } ith_attention;
 
 /* Buffers. T, C, A: see ith_work_sizes. In each slice (its heads in place of all): */
 typedef struct ith_heads_work {
     float *q, *k, *v; /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
     int64_t ld_q, ld_kv;
-    float *cos, *sin;     /* [T][d / 2] */
-    uint8_t *queries;     /* [A][query record]: of the tokens that I attend to */
-    uint8_t *queries_out; /* [U][T][query record] */
-    uint8_t *kv_out;      /* [T][KV heads][KV record], in the order of the ranks they go to */
-    uint8_t *kv_in;       /* [C][heads held][KV record], slots ascending */
-    uint8_t *back;        /* [A][my group's query heads * d / 32] groups: results on their way */
-    float *attn;          /* [A][my group's query heads * d]: the same in floats */
-    float *cells;         /* decode: partials of my segments, see attend.c */
-    float *cells_in;      /* those that arrive from my group */
-    uint8_t *ring[2];     /* R > 1, prefill: segments of one head that others hold */
-    ith_parcel *parcels;  /* R > 1: lists of an exchange, sends and receives [2][n_parcels] */
+    float *cos[2], *sin[2]; /* [T][half] of the model's two ropes */
+    float *sums;            /* ITH_QK_NORM_WHOLE: [T][ld_sums] sums of squares, of query heads, */
+    int64_t ld_sums;        /* then of KV heads; at last their inverse roots, at 0 and nq */
+    uint8_t *queries;       /* [A][query record]: of the tokens that I attend to */
+    uint8_t *queries_out;   /* [U][T][query record] */
+    uint8_t *kv_out;        /* [T][KV heads][KV record], in the order of the ranks they go to */
+    uint8_t *kv_in;         /* [C][heads held][KV record], slots ascending */
+    uint8_t *back;          /* [A][my group's query heads * d / 32] groups: results on their way */
+    float *attn;            /* [A][my group's query heads * d]: the same in floats */
+    float *cells;           /* decode: partials of my segments, see attend.c */
+    float *cells_in;        /* those that arrive from my group */
+    uint8_t *ring[2];       /* R > 1, prefill: segments of one head that others hold */
+    ith_parcel *parcels;    /* R > 1: lists of an exchange, sends and receives [2][n_parcels] */
     int64_t n_parcels;
 } ith_heads_work;
 
@@ -131,7 +134,10 @@ struct ith_heads {
     ith_kv_record kv;
     ith_range attended; /* slots whose tokens' queries I attend to */
     int n_slices;
-    float q_factor; /* log2(e) / sqrt(d) */
+    const float *cos, *sin; /* [T][half] of the layer's rope */
+    int64_t half;           /* of the channels that are rotated; 0: none */
+    float q_factor;         /* log2(e) times the scale of scores */
+    float cap;              /* log2(e) times their soft cap; 0: none */
 };
 
 ith_heads ith_heads_open(ith_pass *pass, int layer, const ith_attention *w);
@@ -172,6 +178,10 @@ ith_range ith_head_run(const ith_heads *a, const ith_head_slice *slice, ith_rang
                        int i);
 
 /* ---- Steps; all members call ---- */
+
+/* heads.c, ITH_QK_NORM_WHOLE only: what the norm over all heads needs, of the projections. Ends
+ * with a barrier. */
+void ith_heads_measure(const ith_heads *a, ith_member *me);
 
 /* heads.c: q, k, v of a slice -> records, on their way. Without a barrier where there are several
  * slices. */

@@ -1,4 +1,4 @@
-/* mlp.c - the block of a gated MLP: down(silu(gate x) * up x). */
+/* mlp.c - the block of an MLP: down(act(gate x) * up x), or without a gate down(act(up x)). */
 #include "model/blocking.h"
 #include "model/blocks/ffn.h"
 
@@ -14,9 +14,27 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
                     down = ith_want(ITH_ROLE_DOWN, hp->hidden, hp->ffn, STAGE_DOWN);
     ith_ffn *w = block->weights;
 
-    ITH_TRY(ith_bind_matrix(b, &gate, &w->gate, err));
+    gate.fused = up.fused = ITH_ROLE_GATE_UP;
+    gate.fused_rows = up.fused_rows = 2 * hp->ffn;
+    up.first_row = hp->ffn;
+    if (hp->ungated)
+        up.fused = ITH_ROLE_NONE;
+    else
+        ITH_TRY(ith_bind_matrix(b, &gate, &w->gate, err));
     ITH_TRY(ith_bind_matrix(b, &up, &w->up, err));
-    return ith_bind_matrix(b, &down, &w->down, err);
+    ITH_TRY(ith_bind_matrix(b, &down, &w->down, err));
+    if (!hp->mlp_bias)
+        return ITH_OK;
+    if (!hp->ungated)
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_GATE_BIAS, hp->ffn, &w->gate_bias, err));
+    ITH_TRY(ith_bind_vector(b, ITH_ROLE_UP_BIAS, hp->ffn, &w->up_bias, err));
+    return ith_bind_vector(b, ITH_ROLE_DOWN_BIAS, hp->hidden, &block->bias, err);
+}
+
+static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
+{
+    (void)block;
+    return hp->mlp_bias ? (hp->ungated ? 1 : 2) * hp->ffn + hp->hidden : 0;
 }
 
 static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)
@@ -48,11 +66,11 @@ static int64_t sends_by_rows(const ith_wire *wire, int64_t n)
  * many rows as both products have room for. */
 static void gate_up(ith_pass *p, const ith_ffn *w, ith_range rows, ith_member *me)
 {
-    int64_t n = ith_range_size(p->mine), block = ith_linear_block(p->model, w->gate, n),
+    int64_t n = ith_range_size(p->mine), block = ith_linear_block(p->model, w->up, n),
             width = ith_block_rows(&p->model->caches, block),
             largest = ith_range_size(ith_split(ith_range_size(rows), ITH_GROUP, me->n_threads, 0));
     int blocks = (int)((n + block - 1) / block), runs = (int)((largest + width - 1) / width);
-    ith_input in = ith_pass_input(p, w->gate->cols), mid = ith_pass_mid(p, w->down->cols);
+    ith_input in = ith_pass_input(p, w->up->cols), mid = ith_pass_mid(p, w->down->cols);
     ith_lot lot = ith_lot_open(me, (int64_t)blocks * runs, ith_help_with(n));
 
     while (ith_lot_next(me, &lot)) {
@@ -82,13 +100,14 @@ static void show_mid(ith_pass *p, const ith_ffn *w, ith_member *me)
 static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
 {
     const ith_ffn *w = block->weights;
+    const ith_matrix *const readers[] = {w->gate, w->up};
     int64_t n = ith_range_size(p->mine);
     ith_input mid = ith_pass_mid(p, w->down->cols);
 
-    ith_pass_show(p, (const ith_matrix *const[]){w->gate, w->up}, 2, w->gate->cols, false, me);
+    ith_pass_show(p, readers + (w->gate == NULL), w->gate == NULL ? 1 : 2, w->up->cols, false, me);
     ith_pass_enter(p, layer, block, STAGE_GATE_UP, NULL, me);
     if (n > 0)
-        gate_up(p, w, p->way->rows(p, w->gate->rows), me);
+        gate_up(p, w, p->way->rows(p, w->up->rows), me);
     ith_barrier(me);
     ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
     ith_pass_leave(p, layer, block, STAGE_GATE_UP, me);
@@ -111,6 +130,7 @@ const ith_block_kind ith_block_mlp = {
     .weight_bytes = sizeof(ith_ffn),
     .bind = bind,
     .each_matrix = each_matrix,
+    .n_vector_params = n_vector_params,
     .needs = needs,
     .sends_by_rows = sends_by_rows,
     .run = run,

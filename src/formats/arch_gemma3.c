@@ -1,0 +1,89 @@
+/* arch_gemma3.c - Gemma 3 (arXiv 2503.19786): Gemma 2 without caps, with RMSNorm on query and key
+ * heads, windows in five of six layers, and a rotary base of their own in these. */
+#include "formats/arch.h"
+
+#include "formats/hf_config.h"
+
+#include <math.h>
+#include <stddef.h>
+
+static const ith_hf_class classes[] = {{"gemma3_text", "Gemma3ForCausalLM"}, {NULL, NULL}};
+
+static const ith_own_name hf_own[] = {
+    {ITH_ROLE_ATTN_POST_NORM, "model.layers.%d.post_attention_layernorm.weight"},
+    {ITH_ROLE_FFN_NORM, "model.layers.%d.pre_feedforward_layernorm.weight"},
+    {ITH_ROLE_FFN_POST_NORM, "model.layers.%d.post_feedforward_layernorm.weight"},
+    {ITH_ROLE_NONE, NULL}};
+
+static const ith_arch_key keys[] = {
+    {"rope_local_base_freq", "rope.freq_base_swa", ITH_KEY_REAL,
+     offsetof(ith_hparams, window_theta)},
+    {"attn_logit_softcapping", "attn_logit_softcapping", ITH_KEY_REAL,
+     offsetof(ith_hparams, attn_softcap)},
+    {"final_logit_softcapping", "final_logit_softcapping", ITH_KEY_REAL,
+     offsetof(ith_hparams, logit_softcap)},
+    {"hidden_activation", NULL, ITH_KEY_ACTIVATION, offsetof(ith_hparams, act)},
+    {0}};
+
+static void traits(ith_hparams *hp)
+{
+    hp->act = ITH_ACT_GELU_TANH;
+    hp->window_theta = 10000;
+}
+
+static const char *const config_keys[] = {"hidden_act", "query_pre_attn_scalar", NULL};
+
+static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
+                              ith_error *err)
+{
+    double scalar = 256;
+
+    hp->embed_scale = (double)sqrtf((float)hp->hidden);
+    ITH_TRY(ith_json_real(config, where, "query_pre_attn_scalar", &scalar, err));
+    hp->attn_scale = 1 / sqrt(scalar);
+    return ITH_OK;
+}
+
+/* GGUF files have no query_pre_attn_scalar: it is the head size, but in the 27B model, which has 62
+ * layers, hidden / heads. */
+static ith_status read_gguf(const struct ith_gguf_meta *meta,
+                            const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)
+{
+    double scalar =
+        hp->n_layers == 62 ? (double)hp->hidden / (double)hp->n_heads : (double)hp->head_dim;
+
+    (void)meta, (void)tensors, (void)err;
+    hp->embed_scale = (double)sqrtf((float)hp->hidden);
+    hp->attn_scale = 1 / sqrt(scalar);
+    return ITH_OK;
+}
+
+const ith_arch ith_arch_gemma3 = {
+    .name = "gemma3",
+    .layer = ith_layer_of_sandwich,
+    .hf_names = ith_names_hf,
+    .gguf_names = ith_names_gguf,
+    .hf_own = hf_own,
+    .qk_norm = ITH_QK_NORM_HEAD,
+    .hf_norms_minus_1 = true,
+    .traits = traits,
+    .keys = keys,
+    .hf_classes = classes,
+    .windows = ITH_WINDOWS_STEPS,
+    .window_step = 6,
+    .window_rope = true,
+    .may_bias_qkv = true,
+    .may_bias_o = true,
+    .defaults = {.n_kv_heads = 4,
+                 .head_dim = 256,
+                 .ctx = 131072,
+                 .window = 4096,
+                 .rms_eps = 1e-6,
+                 .rope_theta = 1000000,
+                 .tied_embeddings = true,
+                 .bos = 2,
+                 .eos = 1},
+    .config_keys = config_keys,
+    .read_config = read_config,
+    .read_gguf = read_gguf,
+};

@@ -1,0 +1,27 @@
+/* arch_olmo2.c - OLMo 2 (arXiv 2501.00656): norms after each block, none before; RMSNorm over all
+ * query heads together, and all key heads. GGUF files of OLMo 3 say that they are of this family,
+ * and have windows. */
+#include "formats/arch.h"
+
+static const ith_hf_class classes[] = {{"olmo2", "Olmo2ForCausalLM"}, {NULL, NULL}};
+
+static const ith_own_name hf_own[] = {
+    {ITH_ROLE_ATTN_POST_NORM, "model.layers.%d.post_attention_layernorm.weight"},
+    {ITH_ROLE_FFN_POST_NORM, "model.layers.%d.post_feedforward_layernorm.weight"},
+    {ITH_ROLE_NONE, NULL}};
+
+const ith_arch ith_arch_olmo2 = {
+    .name = "olmo2",
+    .layer = ith_layer_of_post_norms,
+    .hf_names = ith_names_hf,
+    .gguf_names = ith_names_gguf,
+    .hf_own = hf_own,
+    .qk_norm = ITH_QK_NORM_WHOLE,
+    .hf_classes = classes,
+    .windows = ITH_WINDOWS_STEPS,
+    .window_step = 4,
+    .window_rope = true,
+    .may_bias_qkv = true,
+    .may_bias_o = true,
+    .defaults = {.ctx = 2048, .rms_eps = 1e-5, .rope_theta = 10000, .bos = -1, .eos = 50279},
+};

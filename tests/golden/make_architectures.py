@@ -1,0 +1,198 @@
+"""Makes tests/golden/architectures/NAME.json: for each architecture a configuration, the names and
+shapes of the tensors, random tokens, and what Hugging Face Transformers computes for them with
+weights from a generator that the test has too (tests/golden/weights.h), so that no weights are
+stored. The pass is in float64, except where Transformers' own code computes in float32.
+
+usage: make_architectures.py [NAME ...]      (torch, transformers 5, safetensors, numpy)
+"""
+import json
+import os
+import sys
+import tempfile
+
+import numpy
+import torch
+import transformers
+from safetensors.torch import save_file
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "architectures")
+TOKENS, VOCABULARY, GREEDY, PREFIX = 230, 256, 12, 60
+MASK = (1 << 64) - 1
+
+base = dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, vocab_size=VOCABULARY, max_position_embeddings=2048,
+            bos_token_id=None, eos_token_id=None, pad_token_id=None)
+
+
+def of(model_type, name, **more):
+    return dict(base, model_type=model_type, architectures=[name], **more)
+
+
+plain = lambda theta, **more: {"rope_parameters": dict(rope_type="default", rope_theta=theta, **more)}
+FULL, WINDOW = "full_attention", "sliding_attention"
+CASES = {
+    "llama-biases": of("llama", "LlamaForCausalLM", attention_bias=True, mlp_bias=True, head_dim=24,
+                       tie_word_embeddings=False,
+                       rope_parameters=dict(rope_type="linear", factor=4.0, rope_theta=1e4)),
+    "qwen2-windows": of("qwen2", "Qwen2ForCausalLM", num_hidden_layers=3, sliding_window=40,
+                        use_sliding_window=True, max_window_layers=1, tie_word_embeddings=False,
+                        layer_types=[FULL, WINDOW, WINDOW], **plain(1e6)),
+    "mistral": of("mistral", "MistralForCausalLM", sliding_window=65, head_dim=32,
+                  tie_word_embeddings=False, **plain(1e4)),
+    "ministral": of("ministral", "MinistralForCausalLM", sliding_window=33, head_dim=16,
+                    num_hidden_layers=3, layer_types=[WINDOW, FULL, WINDOW],
+                    tie_word_embeddings=False, **plain(1e5)),
+    "mistral3": of("ministral3", "Ministral3ForCausalLM", head_dim=32, sliding_window=None,
+                   tie_word_embeddings=False,
+                   rope_parameters=dict(rope_type="yarn", type="yarn", rope_theta=1e6, factor=16.0,
+                                        beta_fast=32.0, beta_slow=1.0, mscale=1.0, mscale_all_dim=1.0,
+                                        llama_4_scaling_beta=0.3,
+                                        original_max_position_embeddings=64)),
+    "seed-oss": of("seed_oss", "SeedOssForCausalLM", attention_bias=True, attention_out_bias=True,
+                   mlp_bias=True, head_dim=32, tie_word_embeddings=False, **plain(1e7)),
+    "smollm3": of("smollm3", "SmolLM3ForCausalLM", num_hidden_layers=4, no_rope_layers=[1, 0, 1, 1],
+                  use_sliding_window=False, sliding_window=None, tie_word_embeddings=False,
+                  **plain(5e6)),
+    "ernie4_5": of("ernie4_5", "Ernie4_5ForCausalLM", use_bias=True, head_dim=32,
+                   tie_word_embeddings=False, **plain(5e5)),
+    "hunyuan-dense": of("hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM", head_dim=24,
+                        tie_word_embeddings=True,
+                        rope_parameters=dict(rope_type="dynamic", alpha=100.0, factor=1.0,
+                                             rope_theta=1e4)),
+    "granite": of("granite", "GraniteForCausalLM", attention_bias=True, attention_multiplier=0.11,
+                  embedding_multiplier=3.0, residual_multiplier=0.7, logits_scaling=0.5,
+                  tie_word_embeddings=False, **plain(1e4)),
+    "phi3": of("phi3", "Phi3ForCausalLM", sliding_window=50, tie_word_embeddings=False,
+               num_key_value_heads=4, original_max_position_embeddings=2048, rms_norm_eps=1e-5,
+               **plain(1e4, partial_rotary_factor=0.75)),
+    "glm4": of("glm4", "Glm4ForCausalLM", attention_bias=True, head_dim=32, rms_norm_eps=1e-5,
+               tie_word_embeddings=False, **plain(1e4, partial_rotary_factor=0.5)),
+    "cohere": of("cohere", "CohereForCausalLM", use_qk_norm=True, logit_scale=0.8,
+                 layer_norm_eps=1e-5, tie_word_embeddings=False, **plain(1e4)),
+    "cohere2": of("cohere2", "Cohere2ForCausalLM", num_hidden_layers=4, sliding_window=24,
+                  logit_scale=0.9, layer_norm_eps=1e-5, tie_word_embeddings=False,
+                  layer_types=[WINDOW, WINDOW, FULL, WINDOW], **plain(5e4)),
+    "starcoder2": of("starcoder2", "Starcoder2ForCausalLM", hidden_act="gelu_pytorch_tanh",
+                     use_bias=True, sliding_window=30, norm_epsilon=1e-5, tie_word_embeddings=False,
+                     **plain(1e5)),
+    "stablelm": of("stablelm", "StableLmForCausalLM", use_qkv_bias=False, qk_layernorm=True,
+                   use_parallel_residual=True, num_key_value_heads=2, head_dim=None,
+                   tie_word_embeddings=False, layer_norm_eps=1e-5,
+                   **plain(1e4, partial_rotary_factor=0.25)),
+    "stablelm-2": of("stablelm", "StableLmForCausalLM", use_qkv_bias=True, qk_layernorm=False,
+                     use_parallel_residual=False, num_key_value_heads=4, head_dim=None,
+                     tie_word_embeddings=False, layer_norm_eps=1e-5,
+                     **plain(1e4, partial_rotary_factor=0.25)),
+    "olmo2": of("olmo2", "Olmo2ForCausalLM", tie_word_embeddings=False, rms_norm_eps=1e-6,
+                **plain(5e5)),
+    "olmo3": of("olmo3", "Olmo3ForCausalLM", tie_word_embeddings=False, rms_norm_eps=1e-6,
+                num_hidden_layers=3, sliding_window=20, layer_types=[WINDOW, FULL, WINDOW],
+                rope_parameters={
+                    FULL: dict(rope_type="yarn", rope_theta=5e5, factor=8.0, attention_factor=1.2,
+                               beta_fast=32.0, beta_slow=1.0, original_max_position_embeddings=128),
+                    WINDOW: dict(rope_type="default", rope_theta=5e5)}),
+    "exaone4": of("exaone4", "Exaone4ForCausalLM", num_hidden_layers=4, sliding_window=28,
+                  head_dim=32, tie_word_embeddings=False, layer_types=[WINDOW, FULL, WINDOW, FULL],
+                  rope_parameters=dict(rope_type="llama3", rope_theta=1e6, factor=16.0,
+                                       low_freq_factor=1.0, high_freq_factor=4.0,
+                                       original_max_position_embeddings=128)),
+    "gemma": of("gemma", "GemmaForCausalLM", head_dim=32, hidden_act="gelu_pytorch_tanh",
+                num_key_value_heads=1, tie_word_embeddings=False, rms_norm_eps=1e-6, **plain(1e4)),
+    "gemma2": of("gemma2", "Gemma2ForCausalLM", head_dim=32, num_hidden_layers=3, sliding_window=36,
+                 hidden_activation="gelu_pytorch_tanh", query_pre_attn_scalar=20,
+                 attn_logit_softcapping=2.0, final_logit_softcapping=5.0, rms_norm_eps=1e-6,
+                 tie_word_embeddings=True, layer_types=[WINDOW, FULL, WINDOW], **plain(1e4)),
+    "gemma3": of("gemma3_text", "Gemma3ForCausalLM", head_dim=32, num_hidden_layers=4,
+                 sliding_window=36, hidden_activation="gelu_pytorch_tanh", query_pre_attn_scalar=24,
+                 tie_word_embeddings=False, rms_norm_eps=1e-6,
+                 layer_types=[WINDOW, WINDOW, WINDOW, FULL],
+                 rope_parameters={FULL: dict(rope_type="linear", factor=8.0, rope_theta=1e6),
+                                  WINDOW: dict(rope_type="default", rope_theta=1e4)}),
+}
+
+
+class Weights:
+    """splitmix64, a uniform number in [-1, 1) for each draw."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def draw(self, n):
+        steps = numpy.arange(1, n + 1, dtype=numpy.uint64)
+        with numpy.errstate(over="ignore"):
+            z = numpy.uint64(self.state) + steps * numpy.uint64(0x9E3779B97F4A7C15)
+            z = (z ^ (z >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
+            z = z ^ (z >> numpy.uint64(31))
+        self.state = (self.state + n * 0x9E3779B97F4A7C15) & MASK
+        return (z >> numpy.uint64(40)).astype(numpy.float64) * 2.0**-23 - 1
+
+
+def scale_of(name, shape, config):
+    """(centre, spread): weights of norms lie around 1, or 0 where the class adds 1."""
+    if "norm" in name and not name.endswith(".bias"):
+        return (0.0 if config["model_type"].startswith("gemma") else 1.0), 0.3
+    if name.endswith(".bias"):
+        return 0.0, 0.2
+    if "embed_tokens" in name:
+        return 0.0, 1.0
+    return 0.0, 2.2 / shape[-1] ** 0.5
+
+
+def build(config):
+    cls = getattr(transformers, config["architectures"][0])
+    cfg = transformers.AutoConfig.for_model(**{k: v for k, v in config.items()})
+    cfg._attn_implementation = "eager"
+    model = cls(cfg).eval()
+    tied = config["tie_word_embeddings"]
+    names = sorted(n for n, _ in model.named_parameters() if not (tied and n == "lm_head.weight"))
+    params, weights, listed = dict(model.named_parameters()), Weights(1), []
+    with torch.no_grad():
+        for name in names:
+            shape = list(params[name].shape)
+            centre, spread = scale_of(name, shape, config)
+            values = torch.tensor(weights.draw(int(numpy.prod(shape)))) * spread + centre
+            params[name].copy_(values.float().to(torch.bfloat16).float().view(shape))
+            listed.append([name, shape, centre, spread])
+    return model, listed
+
+
+@torch.no_grad()
+def greedy(model, text):
+    margin = 1e9
+    for _ in range(GREEDY):
+        top = model(torch.tensor([text]), use_cache=False).logits[0, -1].topk(2)
+        margin = min(margin, float(top.values[0] - top.values[1]))
+        text = text + [int(top.indices[0])]
+    return text, margin
+
+
+def make(name):
+    config = dict(CASES[name])
+    torch.manual_seed(0)
+    model, tensors = build(config)
+    model = model.double()
+    for seed in range(5, 50):
+        ids = numpy.random.default_rng(seed).integers(0, VOCABULARY, TOKENS).tolist()
+        text, margin = greedy(model, ids[:PREFIX])
+        if margin > 0.02:
+            break
+    with torch.no_grad():
+        logits = model(torch.tensor([ids]), use_cache=False).logits[0].double()
+        nll = torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(ids[1:]), reduction="none")
+    config = {k: v for k, v in config.items() if v is not None or k == "sliding_window"}
+    path = os.path.join(HERE, name + ".json")
+    old = json.load(open(path)) if os.path.exists(path) else {}
+    out = dict(transformers=transformers.__version__, config=config, tensors=tensors, ids=ids,
+               nll=[float(f"{x:.6g}") for x in nll.tolist()], greedy_prefix=PREFIX,
+               greedy_ids=text[PREFIX:], greedy_margin=float(f"{margin:.3g}"),
+               sha256=old.get("sha256", ""))
+    with open(path, "w") as f:
+        f.write("{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in out.items()) + "\n}\n")
+    print(f"{name:16s} mean nll {float(nll.mean()):.3f} logit std {float(logits.std()):.2f} "
+          f"margin {margin:.3f} bytes {os.path.getsize(path)}", flush=True)
+    return model, tensors
+
+
+for each in sys.argv[1:] or CASES:
+    make(each)
