@@ -149,13 +149,70 @@ static bool put_block(ith_layout layout, int64_t groups, int64_t k, int row,
     return is_finite_block(layout, b);
 }
 
+/* Blocks whose quants are in the order of the tile already, four columns next to each other: they
+ * are copied. Offsets in a block; min_at -1: none. */
+typedef struct plain_block {
+    int scale_at, min_at, quants_at;
+} plain_block;
+
+static const plain_block *plain_block_of(ith_dtype dtype)
+{
+    static const plain_block q8_0 = {0, -1, 2}, q4_0 = {0, -1, 2}, q4_1 = {0, 2, 4};
+
+    if (dtype == ITH_DT_Q8_0)
+        return &q8_0;
+    if (dtype == ITH_DT_Q4_0 || dtype == ITH_DT_IQ4_NL)
+        return &q4_0;
+    return dtype == ITH_DT_Q4_1 ? &q4_1 : NULL;
+}
+
+/* The quants of a row in a group: nibbles, or bytes, which are stored with the top bit flipped. */
+static void copy_quants(bool bytes, const uint8_t *from, uint8_t *group, int row)
+{
+    const uint32_t flip = bytes ? 0x80808080u : 0;
+    for (int j = 0; j < (bytes ? 8 : 4); j++) {
+        uint32_t four;
+        memcpy(&four, from + 4 * j, 4);
+        put_word(group + 64 * j + 4 * row, four ^ flip);
+    }
+}
+
+static bool copy_half(const uint8_t *from, uint8_t *tile, int64_t offset, int row)
+{
+    uint16_t half;
+    memcpy(&half, from, 2);
+    put_half(tile, offset, row, half);
+    return ith_f16_is_finite(half);
+}
+
+static bool copy_blocks(bool bytes, const plain_block *type, int block_bytes, int64_t groups,
+                        const uint8_t *const rows[16], uint8_t *tile)
+{
+    const int64_t group_bytes = bytes ? 512 : 256, scales = group_bytes * groups;
+    bool finite = true;
+
+    for (int64_t g = 0; g < groups; g++)
+        for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++) {
+            const uint8_t *block = rows[r] + g * block_bytes;
+            copy_quants(bytes, block + type->quants_at, tile + group_bytes * g, r);
+            finite &= copy_half(block + type->scale_at, tile, scales + 32 * g, r);
+            if (type->min_at >= 0)
+                finite &= copy_half(block + type->min_at, tile, scales + 32 * (groups + g), r);
+        }
+    return finite;
+}
+
 static bool pack_blocks(ith_layout layout, int64_t groups, ith_dtype dtype,
                         const uint8_t *const rows[16], uint8_t *tile)
 {
+    const plain_block *plain = plain_block_of(dtype);
     const int bytes = ith_dtype_get(dtype)->block_bytes;
     ith_block_numbers block;
     bool finite = true;
 
+    if (plain != NULL)
+        return layout == ITH_W8 ? copy_blocks(true, plain, bytes, groups, rows, tile)
+                                : copy_blocks(false, plain, bytes, groups, rows, tile);
     for (int64_t k = 0; k < groups / ith_tile_block(layout); k++)
         for (int r = 0; r < ITH_TILE_ROWS && rows[r] != NULL; r++) {
             ith_block_read(dtype, rows[r] + k * bytes, &block);
