@@ -213,7 +213,7 @@ static void files_of_another_kind_are_explained(void **state)
     expect_in(f, "pointer.gguf", ITH_E_FORMAT, "Git LFS pointer");
     expect("/dev/null", 0, ITH_E_ARGUMENT, "not a regular file");
     expect("no/such/model", 0, ITH_E_IO, "No such file");
-    expect("No-Such/Model-8B", 0, ITH_E_IO, "hf download No-Such/Model-8B");
+    expect("No-Such/Model-8B", 0, ITH_E_IO, "ithaca pull No-Such/Model-8B");
 }
 
 static void a_gguf_file_is_known_by_its_magic(void **state)
