@@ -9,6 +9,8 @@
 
 static const ith_hf_class classes[] = {{"gemma3_text", "Gemma3ForCausalLM"}, {NULL, NULL}};
 
+static const ith_hf_class wrappers[] = {{"gemma3", "Gemma3ForConditionalGeneration"}, {NULL, NULL}};
+
 static const ith_own_name hf_own[] = {
     {ITH_ROLE_ATTN_POST_NORM, "model.layers.%d.post_attention_layernorm.weight"},
     {ITH_ROLE_FFN_NORM, "model.layers.%d.pre_feedforward_layernorm.weight"},
@@ -69,12 +71,15 @@ const ith_arch ith_arch_gemma3 = {
     .traits = traits,
     .keys = keys,
     .hf_classes = classes,
+    .hf_wrappers = wrappers,
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 6,
     .window_rope = true,
     .may_bias_qkv = true,
     .may_bias_o = true,
-    .defaults = {.n_kv_heads = 4,
+    .defaults = {.n_vocab = 262208,
+                 .n_heads = 8,
+                 .n_kv_heads = 4,
                  .head_dim = 256,
                  .ctx = 131072,
                  .window = 4096,

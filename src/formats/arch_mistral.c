@@ -6,12 +6,16 @@
 static const ith_hf_class classes[] = {
     {"mistral", "MistralForCausalLM"}, {"ministral", "MinistralForCausalLM"}, {NULL, NULL}};
 
+static const ith_hf_class wrappers[] = {{"mistral3", "Mistral3ForConditionalGeneration"},
+                                        {NULL, NULL}};
+
 const ith_arch ith_arch_mistral = {
     .name = "mistral",
     .layer = ith_layer_of_attention_and_mlp,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
     .hf_classes = classes,
+    .hf_wrappers = wrappers,
     .windows = ITH_WINDOWS_ALL,
     .defaults = {.n_kv_heads = 8,
                  .ctx = 131072,

@@ -37,6 +37,9 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
     return ith_gguf_real(meta, arch, "attention.temperature_scale", &hp->query_beta, err);
 }
 
+static const ith_hf_class wrappers[] = {{"mistral3", "Mistral3ForConditionalGeneration"},
+                                        {NULL, NULL}};
+
 const ith_arch ith_arch_mistral3 = {
     .name = "mistral3",
     .layer = ith_layer_of_attention_and_mlp,
@@ -44,6 +47,7 @@ const ith_arch ith_arch_mistral3 = {
     .gguf_names = ith_names_gguf,
     .gguf_interleaved_qk = true,
     .hf_classes = classes,
+    .hf_wrappers = wrappers,
     .windows = ITH_WINDOWS_ALL,
     .defaults = {.n_kv_heads = 8,
                  .head_dim = 128,

@@ -516,12 +516,22 @@ static ith_status read_int(const reader *r, const char *key, int64_t *out, ith_e
     return ith_json_int(r->config, r->where, key, 1, ITH_SIZE_LIMIT, out, err);
 }
 
+/* The family's number where the file says none, if it has one. */
+static ith_status need_or(const reader *r, const char *key, int64_t number, int64_t *out,
+                          ith_error *err)
+{
+    if (number == 0)
+        return need(r, key, out, err);
+    *out = number;
+    return read_int(r, key, out, err);
+}
+
 static ith_status read_heads(const reader *r, ith_error *err)
 {
     const ith_arch_defaults *d = &r->arch->defaults;
     ith_hparams *hp = r->hp;
 
-    ITH_TRY(need(r, "num_attention_heads", &hp->n_heads, err));
+    ITH_TRY(need_or(r, "num_attention_heads", d->n_heads, &hp->n_heads, err));
     if (hp->n_heads == 0)
         return ith_fail(err, ITH_E_FORMAT, "%s: \"num_attention_heads\" is 0", r->where);
     hp->n_kv_heads = d->n_kv_heads > 0 ? d->n_kv_heads : hp->n_heads;
@@ -539,7 +549,7 @@ static ith_status read_sizes(const reader *r, ith_error *err)
     ITH_TRY(need(r, "num_hidden_layers", &hp->n_layers, err));
     ITH_TRY(need(r, "hidden_size", &hp->hidden, err));
     ITH_TRY(need(r, "intermediate_size", &hp->ffn, err));
-    ITH_TRY(need(r, "vocab_size", &hp->n_vocab, err));
+    ITH_TRY(need_or(r, "vocab_size", r->arch->defaults.n_vocab, &hp->n_vocab, err));
     ITH_TRY(read_heads(r, err));
     ITH_TRY(read_int(r, "max_position_embeddings", &hp->ctx_train, err));
     ITH_TRY(ith_json_real(r->config, r->where, "rms_norm_eps", &hp->rms_eps, err));
@@ -589,13 +599,49 @@ ith_status ith_hf_config_read(const ith_arch *arch, const json_t *config, const 
     return ith_hparams_check(hp, where, err);
 }
 
+/* The "text_config" of a model of images and text, with what the whole says of both; NULL: it is
+ * none. *arch: that of the text. The caller's. */
+static json_t *text_of(const json_t *config, const ith_arch **arch)
+{
+    static const char *const of_both[] = {"tie_word_embeddings", "quantization_config",
+                                          "bos_token_id", "eos_token_id"};
+    const json_t *part = json_object_get(config, "text_config");
+    const char *whole = json_string_value(json_object_get(config, "model_type")), *class,
+               *type = json_string_value(json_object_get(part, "model_type"));
+    const ith_hf_class *wrapper;
+    json_t *text;
+
+    *arch = whole != NULL && type != NULL ? ith_arch_find_hf(type, &class) : NULL;
+    wrapper = *arch != NULL ? (*arch)->hf_wrappers : NULL;
+    while (wrapper != NULL && wrapper->model_type != NULL &&
+           strcmp(wrapper->model_type, whole) != 0)
+        wrapper++;
+    if (wrapper == NULL || wrapper->model_type == NULL)
+        return NULL;
+    text = json_copy((json_t *)(uintptr_t)part);
+    for (size_t i = 0; i < sizeof of_both / sizeof *of_both; i++) {
+        const json_t *own = json_object_get(text, of_both[i]);
+        if (own == NULL || json_is_null(own))
+            json_object_set(text, of_both[i], json_object_get(config, of_both[i]));
+    }
+    return text;
+}
+
 ith_status ith_hf_config_parse(const json_t *config, const char *where, ith_hparams *hp,
                                ith_error *err)
 {
     const ith_arch *arch = NULL;
+    ith_status status;
+    json_t *text;
 
     if (!json_is_object(config))
         return ith_fail(err, ITH_E_FORMAT, "%s: not a JSON object", where);
+    text = text_of(config, &arch);
+    if (text != NULL) {
+        status = ith_hf_config_read(arch, text, where, hp, err);
+        json_decref(text);
+        return status;
+    }
     ITH_TRY(find_arch(config, where, &arch, err));
     return ith_hf_config_read(arch, config, where, hp, err);
 }

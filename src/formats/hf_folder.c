@@ -202,6 +202,23 @@ done:
     return status;
 }
 
+/* A model of images and text, whose text runs alone. */
+static ith_status unwrap(ith_source *source, ith_error *err)
+{
+    size_t removed = 0;
+
+    if (ith_source_find(source, "language_model.model.embed_tokens.weight") == NULL &&
+        ith_source_find(source, "model.language_model.embed_tokens.weight") == NULL)
+        return ITH_OK;
+    ITH_TRY(ith_tensor_table_unwrap(&source->tensors, &removed, err));
+    ITH_TRY(ith_tensor_table_index(&source->tensors, err));
+    return removed == 0 ? ITH_OK
+                        : ith_source_note(source, err,
+                                          "%s: %zu tensors are for images or drafts and are not "
+                                          "used: the model reads and writes text only",
+                                          source->path, removed);
+}
+
 /* Models that were saved as the class without a head have names without "model.". */
 static ith_status complete_names(ith_source *source, ith_error *err)
 {
@@ -363,6 +380,7 @@ ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err
     ITH_TRY(note_adapter(source, err));
     ITH_TRY(note_generation(source, err));
     ITH_TRY(open_weights(source, err));
+    ITH_TRY(unwrap(source, err));
     ITH_TRY(complete_names(source, err));
     return settle_head(source, err);
 }

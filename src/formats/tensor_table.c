@@ -159,6 +159,61 @@ ith_status ith_tensor_table_prefix(ith_tensor_table *table, const char *prefix, 
     return ITH_OK;
 }
 
+/* What is left of the name behind one of n prefixes, number *which; NULL: it begins with none. */
+static const char *behind(const char *name, const char *const *prefixes, size_t n, size_t *which)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) {
+            *which = i;
+            return name + strlen(prefixes[i]);
+        }
+    return NULL;
+}
+
+/* Renames the tensor if it is the text's. */
+static ith_status unwrap_name(ith_tensor *t, ith_error *err)
+{
+    static const char *const wrapped[] = {"language_model.model.", "language_model.lm_head.",
+                                          "model.language_model."},
+                             *const plain[] = {"model.", "lm_head.", "model."};
+    size_t which;
+    const char *rest = behind(t->name, wrapped, sizeof wrapped / sizeof *wrapped, &which);
+    char *name;
+
+    if (rest == NULL)
+        return ITH_OK;
+    if (asprintf(&name, "%s%s", plain[which], rest) < 0)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the list of tensors", t->file);
+    free((char *)(uintptr_t)t->name);
+    t->name = name;
+    return ITH_OK;
+}
+
+ith_status ith_tensor_table_unwrap(ith_tensor_table *table, size_t *removed, ith_error *err)
+{
+    static const char *const others[] = {"vision_tower.",
+                                         "multi_modal_projector.",
+                                         "model.vision_tower.",
+                                         "model.multi_modal_projector.",
+                                         "model.visual.",
+                                         "visual.",
+                                         "mtp."};
+    size_t kept = 0, which;
+
+    for (size_t i = 0; i < table->n; i++)
+        ITH_TRY(unwrap_name(&table->items[i], err));
+    for (size_t i = 0; i < table->n; i++) {
+        const char *name = table->items[i].name;
+        if (behind(name, others, sizeof others / sizeof *others, &which) != NULL)
+            free((char *)(uintptr_t)name);
+        else
+            table->items[kept++] = table->items[i];
+    }
+    *removed = table->n - kept;
+    table->n = kept;
+    return ITH_OK;
+}
+
 void ith_tensor_table_free(ith_tensor_table *table)
 {
     if (table == NULL)

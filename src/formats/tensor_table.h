@@ -47,6 +47,11 @@ const ith_tensor *ith_tensor_table_find(const ith_tensor_table *table, const cha
 ith_status ith_tensor_table_prefix(ith_tensor_table *table, const char *prefix, const char *except,
                                    ith_error *err);
 
+/* Of a model of images and text: gives the text's tensors the names that they have in a model of
+ * text alone, and removes those of images and of drafts for several tokens. *removed: how many.
+ * Others keep their names. The index must be made again. */
+ith_status ith_tensor_table_unwrap(ith_tensor_table *table, size_t *removed, ith_error *err);
+
 void ith_tensor_table_free(ith_tensor_table *table);
 
 #endif

@@ -157,6 +157,28 @@ def build(config):
     return model, listed
 
 
+def write(name, out):
+    """Keeps the digest, which Ithaca makes."""
+    path = os.path.join(HERE, name + ".json")
+    old = json.load(open(path)) if os.path.exists(path) else {}
+    out = dict(out, sha256=old.get("sha256", ""))
+    with open(path, "w") as f:
+        f.write("{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in out.items()) + "\n}\n")
+    return path
+
+
+def wrapped(out):
+    """The same as the text of a model of images and text, as the hub has it."""
+    config = {k: v for k, v in out["config"].items() if k not in ("architectures", "tie_word_embeddings")}
+    names = [["language_model." + n, s, c, w] for n, s, c, w in out["tensors"]]
+    images = [["vision_tower.embeddings.position_embedding.weight", [4, 8], 0.0, 1.0],
+              ["multi_modal_projector.mm_soft_emb_norm.weight", [8], 0.0, 1.0]]
+    return dict(out, tensors=names + images,
+                config=dict(model_type="gemma3", architectures=["Gemma3ForConditionalGeneration"],
+                            tie_word_embeddings=out["config"]["tie_word_embeddings"],
+                            text_config=config, vision_config={"hidden_size": 8}))
+
+
 @torch.no_grad()
 def greedy(model, text):
     margin = 1e9
@@ -181,14 +203,12 @@ def make(name):
         logits = model(torch.tensor([ids]), use_cache=False).logits[0].double()
         nll = torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(ids[1:]), reduction="none")
     config = {k: v for k, v in config.items() if v is not None or k == "sliding_window"}
-    path = os.path.join(HERE, name + ".json")
-    old = json.load(open(path)) if os.path.exists(path) else {}
     out = dict(transformers=transformers.__version__, config=config, tensors=tensors, ids=ids,
                nll=[float(f"{x:.6g}") for x in nll.tolist()], greedy_prefix=PREFIX,
-               greedy_ids=text[PREFIX:], greedy_margin=float(f"{margin:.3g}"),
-               sha256=old.get("sha256", ""))
-    with open(path, "w") as f:
-        f.write("{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in out.items()) + "\n}\n")
+               greedy_ids=text[PREFIX:], greedy_margin=float(f"{margin:.3g}"))
+    path = write(name, out)
+    if name == "gemma3":
+        write("gemma3-wrapped", wrapped(out))
     print(f"{name:16s} mean nll {float(nll.mean()):.3f} logit std {float(logits.std()):.2f} "
           f"margin {margin:.3f} bytes {os.path.getsize(path)}", flush=True)
     return model, tensors

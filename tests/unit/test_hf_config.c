@@ -217,6 +217,36 @@ static void linear_and_llama3(void **state)
     assert_int_equal(hp.ctx_train, 131072);
 }
 
+/* The text of a model with images, by itself, with what the whole says of both. */
+static void text_of_a_model_with_images(void **state)
+{
+    ith_hparams hp = good("{'model_type': 'gemma3', 'architectures': "
+                          "['Gemma3ForConditionalGeneration'], 'eos_token_id': [1, 106], "
+                          "'tie_word_embeddings': false, 'vision_config': {'hidden_size': 9},"
+                          " 'text_config': {'model_type': 'gemma3_text', 'hidden_size': 2560, "
+                          "'intermediate_size': 10240, 'num_hidden_layers': 34, 'rope_scaling': "
+                          "{'factor': 8.0, 'rope_type': 'linear'}, 'sliding_window': 1024}}");
+    ith_error err = {0};
+    (void)state;
+
+    assert_string_equal(hp.architecture, "gemma3");
+    assert_true(hp.hidden == 2560 && hp.n_heads == 8 && hp.n_kv_heads == 4 && hp.head_dim == 256 &&
+                hp.n_vocab == 262208 && !hp.tied_embeddings && hp.n_eos == 2 && hp.eos[1] == 106);
+    assert_true(hp.rope.kind == ITH_ROPE_LINEAR && hp.rope.theta == 1e6 &&
+                hp.window_theta == 10000 && hp.window == 1024 && hp.n_traits == 34);
+    assert_int_equal(hp.traits[5], 0);
+    assert_int_equal(hp.traits[6], ITH_LAYER_WINDOW | ITH_LAYER_WINDOW_ROPE);
+    /* a whole that is not known */
+    assert_int_equal(
+        parse("{'model_type': 'other', 'text_config': {'model_type': 'gemma3_text'}}", &hp, &err),
+        ITH_E_UNSUPPORTED);
+    assert_int_equal(parse("{'model_type': 'gemma3', 'text_config': {'model_type': 'gemma3_text', "
+                           "'hidden_size': 64, 'intermediate_size': 64, 'num_hidden_layers': 2},"
+                           " 'quantization_config': {'quant_method': 'fp8'}}",
+                           &hp, &err),
+                     ITH_E_UNSUPPORTED);
+}
+
 typedef struct bad_case {
     const char *text;
     ith_status status;
@@ -490,6 +520,7 @@ int main(void)
         cmocka_unit_test(qwen2_is_qwen2),
         cmocka_unit_test(yarn_in_both_spellings),
         cmocka_unit_test(linear_and_llama3),
+        cmocka_unit_test(text_of_a_model_with_images),
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),
         cmocka_unit_test(wrong_values_are_named),
         cmocka_unit_test(experts_are_read),
