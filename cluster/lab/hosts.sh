@@ -57,22 +57,18 @@ down() {
 }
 
 # Commands that give a host its own /tmp and /dev/shm. The given folders stay visible: the checkout
-# may lie there.
+# may lie there. Each is built at /mnt and then moved, because what is mounted over a folder hides it.
 own_folders() {
-    local path n=3
-    for path in "$@"; do
-        echo "exec $n<'$(readlink -f "$path")'"
-        n=$((n + 1))
-    done
-    echo "mount -t tmpfs tmpfs /dev/shm; mount -t tmpfs tmpfs /tmp"
-    n=3
-    for path in "$@"; do
-        path=$(readlink -f "$path")
-        case $path/ in
-        /tmp/* | /dev/shm/*) echo "mkdir -p '$path'; mount --bind /proc/self/fd/$n '$path'" ;;
-        esac
-        echo "exec $n<&-"
-        n=$((n + 1))
+    local root path
+    for root in /dev/shm /tmp; do
+        echo "mount -t tmpfs tmpfs /mnt"
+        for path in "$@"; do
+            path=$(readlink -f "$path")
+            case $path/ in
+            "$root"/*) echo "mkdir -p '/mnt${path#"$root"}'; mount --bind '$path' '/mnt${path#"$root"}'" ;;
+            esac
+        done
+        echo "mount --move /mnt $root"
     done
 }
 

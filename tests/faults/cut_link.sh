@@ -20,6 +20,15 @@ trap '"$hosts" down >/dev/null 2>&1; rm -rf "$work"' EXIT
 why=$("$hosts" up 2 2>&1) || skip "no hosts: $why"
 "$hosts" exec n1 true 2>"$err" || skip "no hosts: $(head -n 1 "$err")"
 
+# Each host has a /tmp and a /dev/shm of its own, in which only the folder that one works in is seen
+for root in /tmp /dev/shm; do
+    there=$(mktemp -d $root/hosts.XXXXXX)
+    echo seen >"$there/file"
+    mkdir "$there-other"
+    same "a folder in $root is seen on a host" "seen $(basename "$there")" "$(cd "$there" && "$hosts" exec n1 "echo \$(cat file) \$(cd $root && ls -d hosts.*)" 2>&1)"
+    rm -r "$there" "$there-other"
+done
+
 model=$PWD/$NEEDLE program=$(readlink -f "$ITHACA") hold=$work/hold
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 # across VARIABLE=VALUE... -- WORD...: a rank on each host runs ithaca with the words
