@@ -101,7 +101,7 @@ $(B)/tests/%.o:       CFLAGS += -Itests
 
 # Everything that is missing is named once, before the first compile.
 NEEDED := $(B)/.needed
-$(NEEDED):
+$(NEEDED): scripts/need.sh Makefile
 	@scripts/need.sh "$(MPICC)" $(PKGS)
 	@mkdir -p $(@D) && touch $@
 
@@ -121,10 +121,11 @@ $(SHAPES_INC): $(SHAPES) Makefile
 $(B)/src/formats/shapes.o: CFLAGS += -I$(B)/generated
 $(B)/src/formats/shapes.o: $(SHAPES_INC)
 
-$(PROTO).c $(PROTO).h &: src/text/sentencepiece.proto Makefile | $(NEEDED)
+$(PROTO).c: src/text/sentencepiece.proto Makefile | $(NEEDED)
 	@mkdir -p $(@D)
 	@echo "  gen $(PROTO).c"
 	$(Q)protoc-c --proto_path=src --c_out=$(B)/generated src/text/sentencepiece.proto
+$(PROTO).h: $(PROTO).c ;
 $(PROTO).o: $(PROTO).c
 	@echo "  cc $<"
 	$(Q)$(MPICC) $(CFLAGS) -I$(B)/generated -MMD -MP -c $< -o $@
