@@ -42,16 +42,21 @@ typedef struct row_state {
 
 typedef float scores_t[QUAD][ITH_KV_BLOCK];
 
-/* Sets the scores of keys outside of [from, seen) to -infinity. Returns the largest of the
- * others. */
-ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t from, int64_t seen)
+/* Sets the scores of the first n keys to -infinity: they are before the window. */
+static __attribute__((noinline)) void hide_first(float x[ITH_KV_BLOCK], int64_t n)
+{
+    for (int64_t j = 0; j < n; j++)
+        x[j] = -INFINITY;
+}
+
+/* Sets the scores of unseen keys to -infinity. Returns the largest of the others. */
+ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t seen)
 {
     const __m256 lowest = _mm256_set1_ps(-INFINITY);
     __m256 largest = lowest;
     EACH_KEYS
     {
-        const __m256 keep = _mm256_castsi256_ps(
-            _mm256_andnot_si256(first_lanes(from - 8 * k), first_lanes(seen - 8 * k)));
+        const __m256 keep = _mm256_castsi256_ps(first_lanes(seen - 8 * k));
         const __m256 v = _mm256_blendv_ps(lowest, _mm256_load_ps(x + 8 * k), keep);
         _mm256_store_ps(x + 8 * k, v);
         largest = _mm256_max_ps(largest, v);

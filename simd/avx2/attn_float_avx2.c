@@ -50,7 +50,9 @@ static float softmax(row_state *s, int64_t first, float cap, float x[ITH_KV_BLOC
         EACH_KEYS _mm256_store_ps(
             x + 8 * k, _mm256_mul_ps(c, tanh_of(_mm256_mul_ps(_mm256_load_ps(x + 8 * k), by))));
     }
-    const float alpha = raise_max(s, hide_unseen(x, s->from - first, s->visible - first));
+    if (s->from > first)
+        hide_first(x, s->from - first);
+    const float alpha = raise_max(s, hide_unseen(x, s->visible - first));
     EACH_KEYS
     {
         const __m256 p = exp2_lanes(_mm256_sub_ps(_mm256_load_ps(x + 8 * k), _mm256_set1_ps(s->m)));

@@ -84,17 +84,24 @@ ITH_INLINE void pack_weights(const __m256 w[KEY_VECS], __m256 inv, uint8_t u[ITH
     }
 }
 
+/* t = T(t * by), the soft cap. */
+static __attribute__((noinline)) void cap_scores(float t[ITH_KV_BLOCK], float by)
+{
+    EACH_KEYS _mm256_store_ps(
+        t + 8 * k, tanh_of(_mm256_mul_ps(_mm256_load_ps(t + 8 * k), _mm256_set1_ps(by))));
+}
+
 /* Turns scores into byte weights u[64] and adds the probabilities to L. *unit: the weight that a
  * step of u stands for. Returns alpha. */
 static float softmax(row_state *s, const block_q8 *b, int64_t first, float t[ITH_KV_BLOCK],
                      uint8_t u[ITH_KV_BLOCK], float *unit)
 {
     const int64_t seen = s->visible - first;
-    if (s->cap_by >= 0) {
-        EACH_KEYS _mm256_store_ps(t + 8 * k, tanh_of(_mm256_mul_ps(_mm256_load_ps(t + 8 * k),
-                                                                   _mm256_set1_ps(s->cap_by))));
-    }
-    const float alpha = raise_max(s, up(hide_unseen(t, s->from - first, seen) * s->q_scale));
+    if (s->cap_by >= 0)
+        cap_scores(t, s->cap_by);
+    if (s->from > first)
+        hide_first(t, s->from - first);
+    const float alpha = raise_max(s, up(hide_unseen(t, seen) * s->q_scale));
     const __m256 q_scale = _mm256_set1_ps(s->q_scale), base = _mm256_set1_ps(ITH_ROUNDER - s->m);
     __m256 w[KEY_VECS], largest = _mm256_setzero_ps();
     EACH_KEYS

@@ -38,7 +38,9 @@ static float softmax(row_state *s, int64_t first, float cap, float x[ITH_KV_BLOC
             x + 4 * k,
             vmulq_n_f32(tanh_of(vmulq_n_f32(vld1q_f32(x + 4 * k), ITH_2LOG2E / cap)), cap));
     }
-    const float alpha = raise_max(s, hide_unseen(x, s->from - first, s->visible - first));
+    if (s->from > first)
+        hide_first(x, s->from - first);
+    const float alpha = raise_max(s, hide_unseen(x, s->visible - first));
     EACH_KEYS /* unseen keys have -infinity, which gives 0 */
         vst1q_f32(x + 4 * k, exp2_lanes(vsubq_f32(vld1q_f32(x + 4 * k), vdupq_n_f32(s->m))));
     add_to_lanes(s, alpha, x);

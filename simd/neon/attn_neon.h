@@ -30,16 +30,21 @@ typedef struct row_state {
 
 typedef float scores_t[QUAD][ITH_KV_BLOCK];
 
-/* Sets the scores of keys outside of [from, seen) to -infinity. Returns the largest of the
- * others. */
-ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t from, int64_t seen)
+/* Sets the scores of the first n keys to -infinity: they are before the window. */
+static __attribute__((noinline)) void hide_first(float x[ITH_KV_BLOCK], int64_t n)
+{
+    for (int64_t j = 0; j < n; j++)
+        x[j] = -INFINITY;
+}
+
+/* Sets the scores of unseen keys to -infinity. Returns the largest of the others. */
+ITH_INLINE float hide_unseen(float x[ITH_KV_BLOCK], int64_t seen)
 {
     const float32x4_t lowest = vdupq_n_f32(-INFINITY);
     float32x4_t largest = lowest;
     EACH_KEYS
     {
-        const uint32x4_t keep = vbicq_u32(first_lanes(seen - 4 * k), first_lanes(from - 4 * k));
-        const float32x4_t v = vbslq_f32(keep, vld1q_f32(x + 4 * k), lowest);
+        const float32x4_t v = vbslq_f32(first_lanes(seen - 4 * k), vld1q_f32(x + 4 * k), lowest);
         vst1q_f32(x + 4 * k, v);
         largest = vmaxq_f32(largest, v);
     }

@@ -80,15 +80,22 @@ ITH_INLINE float32x4_t exp2_score(float32x4_t t, float q_scale, float base)
     return keep_lanes(vcgeq_f32(shifted, vdupq_n_f32(ITH_SHIFTED_LEAST)), exp2_of(f, shifted));
 }
 
+/* t = T(t * by), the soft cap. */
+static __attribute__((noinline)) void cap_scores(float t[ITH_KV_BLOCK], float by)
+{
+    EACH_KEYS vst1q_f32(t + 4 * k, tanh_of(vmulq_n_f32(vld1q_f32(t + 4 * k), by)));
+}
+
 /* Turns scores into byte weights and adds the probabilities to L. Returns alpha. */
 static float softmax(row_state *s, const block_q8 *b, int64_t first, float t[ITH_KV_BLOCK],
                      weights_q8 *out)
 {
     const int64_t seen = s->visible - first;
-    if (s->cap_by >= 0) {
-        EACH_KEYS vst1q_f32(t + 4 * k, tanh_of(vmulq_n_f32(vld1q_f32(t + 4 * k), s->cap_by)));
-    }
-    const float alpha = raise_max(s, ceilf(hide_unseen(t, s->from - first, seen) * s->q_scale)),
+    if (s->cap_by >= 0)
+        cap_scores(t, s->cap_by);
+    if (s->from > first)
+        hide_first(t, s->from - first);
+    const float alpha = raise_max(s, ceilf(hide_unseen(t, seen) * s->q_scale)),
                 base = ITH_ROUNDER - s->m;
     float32x4_t w[KEY_VECS], largest = vdupq_n_f32(0.0f);
     EACH_KEYS
