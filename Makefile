@@ -9,11 +9,13 @@ LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
 B       := build/$(CONFIG)
 MPICC   ?= mpicc
-PKGS    := jansson libpcre2-8 libutf8proc libprotobuf-c nettle libzstd libxxhash libcurl openblas hwloc numa
+PKGS    := jansson libpcre2-8 libutf8proc libprotobuf-c nettle libzstd libxxhash libcurl libedit openblas hwloc numa
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 # These are loaded when they are first used (src/model/blas.c, src/hub/libcurl.c).
-LINKED     := $(filter-out openblas libcurl,$(PKGS))
+LINKED     := $(filter-out openblas libcurl libedit,$(PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(LINKED)) -lm
+# The program alone edits lines.
+CLI_LIBS   = $(shell pkg-config --libs libedit)
 # What mpicc adds when it links: Open MPI and MPICH have different ways to ask.
 MPI_LIBS   = $(shell $(MPICC) --showme:link 2>/dev/null || $(MPICC) -link_info 2>/dev/null | cut -d' ' -f2-)
 
@@ -164,7 +166,7 @@ $(SHARED): $(LIB_OBJ) $(EXPORTS)
 
 $(BIN): $(CLI_OBJ) $(LIB)
 	@echo "  ld $@"
-	$(Q)$(MPICC) $(LDFLAGS) $^ -o $@ $(PKG_LIBS)
+	$(Q)$(MPICC) $(LDFLAGS) $^ -o $@ $(PKG_LIBS) $(CLI_LIBS)
 
 # The program prints its manual page and its completion scripts from its tables of options.
 MANUALS := $(addprefix $(B)/generated/,ithaca.1 ithaca.bash _ithaca)
@@ -188,9 +190,10 @@ FUZZ_WITH :=
 FUZZ_LINK := -fsanitize=fuzzer
 endif
 $(B)/tests/fuzz/fuzz_numbers: $(filter-out $(B)/src/cli/main.o,$(CLI_OBJ))
+$(B)/tests/fuzz/fuzz_numbers: FUZZ_LIBS = $(CLI_LIBS)
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(FUZZ_WITH) $(LIB)
 	@echo "  ld $@"
-	$(Q)$(MPICC) $(LDFLAGS) $(FUZZ_LINK) $(filter %.o,$^) $(LIB) -o $@ $(PKG_LIBS)
+	$(Q)$(MPICC) $(LDFLAGS) $(FUZZ_LINK) $(filter %.o,$^) $(LIB) -o $@ $(PKG_LIBS) $(FUZZ_LIBS)
 
 .PHONY: tests
 ## tests: builds the test programs

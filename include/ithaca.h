@@ -181,6 +181,10 @@ int ith_world_size(const ith_world *world);
  * 0 reads input, to tell the others what to do next. */
 void ith_world_bcast(ith_world *world, void *buf, size_t bytes);
 
+/* Collective. Waits for all ranks, however long it takes: unlike other functions, it lets the cores
+ * sleep meanwhile. Before ith_world_bcast of what rank 0 has to wait for, such as a user. */
+void ith_world_wait(ith_world *world);
+
 /* Collective. Are the ranks told the same? Compares n values by name; a value may be NULL, and n
  * may differ. Functions of the library check their own arguments; a program can check what it acts
  * on.

@@ -15,6 +15,7 @@ debian() {
     nettle) echo nettle-dev ;;
     openblas) echo libopenblas-dev ;;
     libcurl) echo libcurl4-openssl-dev ;;
+    libedit) echo libedit-dev ;;
     pkg-config) echo pkg-config ;;
     protoc-c) echo protobuf-c-compiler ;;
     "$mpicc") echo libopenmpi-dev ;;

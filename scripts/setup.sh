@@ -12,7 +12,7 @@ set -eu
 # The one list of packages. libcmocka-dev and python3 are for the tests and the demo.
 packages="build-essential pkg-config openmpi-bin libopenmpi-dev \
 libopenblas-dev libhwloc-dev libnuma-dev libzstd-dev libxxhash-dev libpcre2-dev libutf8proc-dev libjansson-dev nettle-dev \
-libcurl4-openssl-dev ca-certificates libprotobuf-c-dev protobuf-c-compiler \
+libcurl4-openssl-dev ca-certificates libedit-dev libprotobuf-c-dev protobuf-c-compiler \
 libcmocka-dev python3"
 case ${1:-} in
 '') ;;
@@ -27,7 +27,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     # On another system packages have other names: look only for what the build uses.
     command -v pkg-config >/dev/null && command -v mpicc >/dev/null && command -v python3 >/dev/null &&
         command -v protoc-c >/dev/null &&
-        pkg-config --exists jansson libpcre2-8 libutf8proc libprotobuf-c nettle libzstd libxxhash libcurl openblas hwloc numa && exit 0
+        pkg-config --exists jansson libpcre2-8 libutf8proc libprotobuf-c nettle libzstd libxxhash libcurl libedit openblas hwloc numa && exit 0
     say "error: this is not Debian or Ubuntu. Install what these packages hold, as docs/building.md" \
         "explains, then try again: $packages"
     exit 1

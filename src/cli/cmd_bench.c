@@ -98,7 +98,8 @@ static const ith_group_use roofline_groups[] = {
     {&roofline_group, 0},
     {&buffer_group, offsetof(roofline_args, buffer)},
     {&ith_group_threads, offsetof(roofline_args, threads)},
-    {&ith_group_output, offsetof(roofline_args, output)},
+    {&ith_group_json, offsetof(roofline_args, output)},
+    {&ith_group_quiet, offsetof(roofline_args, output)},
     {NULL, 0},
 };
 
@@ -207,7 +208,8 @@ static const ith_option_group kernels_group = {"Measurement", kernels_options};
 static const ith_group_use kernels_groups[] = {
     {&kernels_group, 0},
     {&buffer_group, offsetof(kernels_args, buffer)},
-    {&ith_group_output, offsetof(kernels_args, output)},
+    {&ith_group_json, offsetof(kernels_args, output)},
+    {&ith_group_quiet, offsetof(kernels_args, output)},
     {NULL, 0},
 };
 
@@ -351,7 +353,8 @@ static const ith_group_use model_groups[] = {
     {&model_group, 0},
     {&buffer_group, offsetof(model_bench_args, buffer)},
     ITH_ENGINE_GROUPS(model_bench_args, model),
-    {&ith_group_output, offsetof(model_bench_args, model.output)},
+    {&ith_group_json, offsetof(model_bench_args, model.output)},
+    {&ith_group_quiet, offsetof(model_bench_args, model.output)},
     {NULL, 0},
 };
 

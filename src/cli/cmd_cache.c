@@ -179,14 +179,16 @@ static const ith_option_group remove_group = {"What to remove", remove_options};
 
 static const ith_group_use groups[] = {
     {&folder_group, 0},
-    {&ith_group_output, offsetof(cache_args, output)},
+    {&ith_group_json, offsetof(cache_args, output)},
+    {&ith_group_quiet, offsetof(cache_args, output)},
     {NULL, 0},
 };
 
 static const ith_group_use remove_groups[] = {
     {&folder_group, 0},
     {&remove_group, 0},
-    {&ith_group_output, offsetof(cache_args, output)},
+    {&ith_group_json, offsetof(cache_args, output)},
+    {&ith_group_quiet, offsetof(cache_args, output)},
     {NULL, 0},
 };
 

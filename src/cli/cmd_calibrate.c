@@ -42,7 +42,8 @@ static const ith_group_use groups[] = {
     {&ith_group_corpus, offsetof(calibrate_args, corpus)},
     {&group, 0},
     ITH_ENGINE_GROUPS(calibrate_args, model),
-    {&ith_group_output, offsetof(calibrate_args, model.output)},
+    {&ith_group_json, offsetof(calibrate_args, model.output)},
+    {&ith_group_quiet, offsetof(calibrate_args, model.output)},
     {NULL, 0},
 };
 

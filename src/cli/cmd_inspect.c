@@ -34,7 +34,8 @@ static const ith_option_group group = {"Inspection", options};
 static const ith_group_use groups[] = {
     {&ith_group_model, offsetof(inspect_args, model)},
     {&group, 0},
-    {&ith_group_output, offsetof(inspect_args, output)},
+    {&ith_group_json, offsetof(inspect_args, output)},
+    {&ith_group_quiet, offsetof(inspect_args, output)},
     {NULL, 0},
 };
 

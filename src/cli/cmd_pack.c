@@ -51,7 +51,8 @@ static const ith_group_use groups[] = {
     {&group, 0},
     {&ith_group_quant, offsetof(pack_args, quant)},
     {&ith_group_threads, offsetof(pack_args, threads)},
-    {&ith_group_output, offsetof(pack_args, output)},
+    {&ith_group_json, offsetof(pack_args, output)},
+    {&ith_group_quiet, offsetof(pack_args, output)},
     {NULL, 0},
 };
 

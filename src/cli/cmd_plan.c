@@ -77,7 +77,8 @@ static const ith_group_use groups[] = {
     {&ith_group_model, offsetof(plan_args, model.model)},
     {&group, 0},
     ITH_ENGINE_GROUPS(plan_args, model),
-    {&ith_group_output, offsetof(plan_args, model.output)},
+    {&ith_group_json, offsetof(plan_args, model.output)},
+    {&ith_group_quiet, offsetof(plan_args, model.output)},
     {NULL, 0},
 };
 

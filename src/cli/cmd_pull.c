@@ -55,7 +55,8 @@ static const ith_option_group group = {"Model", options};
 
 static const ith_group_use groups[] = {
     {&group, 0},
-    {&ith_group_output, offsetof(pull_args, output)},
+    {&ith_group_json, offsetof(pull_args, output)},
+    {&ith_group_quiet, offsetof(pull_args, output)},
     {NULL, 0},
 };
 

@@ -106,16 +106,17 @@ static ith_generate_params plan_answer(const ith_cli *cli, const ith_run_args *a
 {
     int64_t ctx = ith_engine_get_info(run->engine)->ctx, room = ctx - run->n_prompt;
     int64_t wanted = ith_run_wanted(args, run->n_forced);
-    ith_generate_params params = {.max_tokens = wanted < room ? wanted : room,
-                                  .max_draft = args->speculation.max,
-                                  .draft = run->drafting.session,
-                                  .ignore_eos = args->ignore_eos || args->answer_file != NULL,
-                                  .answer = run->forced.data,
-                                  .sampling = ith_run_sampling(args, run->engine),
-                                  .stop = args->stop.items,
-                                  .n_stop = args->stop.n,
-                                  .on_text = on_text,
-                                  .user = run};
+    ith_generate_params params = {
+        .max_tokens = wanted < room ? wanted : room,
+        .max_draft = args->speculation.max,
+        .draft = run->drafting.session,
+        .ignore_eos = args->ignore_eos || args->answer_file != NULL,
+        .answer = run->forced.data,
+        .sampling = ith_sampling_args_apply(&args->sampling, run->engine, args->keep.checkpoint),
+        .stop = args->stop.items,
+        .n_stop = args->stop.n,
+        .on_text = on_text,
+        .user = run};
 
     if (params.max_tokens < wanted && !run->watch.quiet)
         ith_cli_note(cli, "the context of %lld tokens leaves room for %lld tokens of answer",

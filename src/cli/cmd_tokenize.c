@@ -56,7 +56,8 @@ static const ith_group_use groups[] = {
     {&ith_group_model, offsetof(tokenize_args, model)},
     {&group, 0},
     {&ith_group_chat, offsetof(tokenize_args, conversation)},
-    {&ith_group_output, offsetof(tokenize_args, output)},
+    {&ith_group_json, offsetof(tokenize_args, output)},
+    {&ith_group_quiet, offsetof(tokenize_args, output)},
     {NULL, 0},
 };
 

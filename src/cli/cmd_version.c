@@ -54,7 +54,7 @@ static int version_main(const ith_cli *cli, int argc, char **argv)
     return ITH_EXIT_DONE;
 }
 
-static const ith_group_use groups[] = {{&ith_group_output, 0}, {NULL, 0}};
+static const ith_group_use groups[] = {{&ith_group_json, 0}, {&ith_group_quiet, 0}, {NULL, 0}};
 
 const ith_command ith_command_version = {
     .name = "version",

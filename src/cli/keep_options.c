@@ -4,7 +4,7 @@
 #include "cli/arguments.h"
 #include "cli/signals.h"
 
-static const ith_option options[] = {
+static const ith_option cache_options[] = {
     {.name = "prompt-cache",
      .kind = ITH_OPTION_FILE,
      .metavar = "DIR",
@@ -22,6 +22,10 @@ static const ith_option options[] = {
      .otherwise = "unlimited",
      .help = "size limit of the prompt cache, such as 20GiB",
      .more = "It is applied when the run ends: the least recently used data is removed first."},
+    {.name = NULL},
+};
+
+static const ith_option checkpoint_options[] = {
     {.name = "checkpoint",
      .kind = ITH_OPTION_FILE,
      .metavar = "DIR",
@@ -37,7 +41,8 @@ static const ith_option options[] = {
     {.name = NULL},
 };
 
-const ith_option_group ith_group_keep = {"On disk", options};
+const ith_option_group ith_group_prompt_cache = {"On disk", cache_options};
+const ith_option_group ith_group_checkpoint = {"On disk", checkpoint_options};
 
 int ith_keep_args_check(const ith_cli *cli, const char *command, const ith_keep_args *keep,
                         const ith_model_args *model)

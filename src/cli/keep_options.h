@@ -16,7 +16,7 @@ typedef struct ith_keep_args {
     int64_t cache_bytes; /* 0: any */
 } ith_keep_args;
 
-extern const ith_option_group ith_group_keep; /* ith_keep_args */
+extern const ith_option_group ith_group_prompt_cache, ith_group_checkpoint; /* ith_keep_args */
 
 /* ITH_ARGS_OK, or 2 when options are missing or contradict each other. */
 int ith_keep_args_check(const ith_cli *cli, const char *command, const ith_keep_args *keep,

@@ -244,11 +244,15 @@ const ith_option_group ith_group_ranks = {"Threads and ranks", ranks_options};
 
 /* ---- Output ---- */
 
-static const ith_option output_options[] = {
+static const ith_option json_options[] = {
     {.name = "json",
      .kind = ITH_OPTION_FLAG,
      .at = offsetof(ith_output_args, json),
      .help = "print one JSON object instead of text"},
+    {.name = NULL},
+};
+
+static const ith_option quiet_options[] = {
     {.name = "quiet",
      .letter = 'q',
      .kind = ITH_OPTION_FLAG,
@@ -257,7 +261,8 @@ static const ith_option output_options[] = {
     {.name = NULL},
 };
 
-const ith_option_group ith_group_output = {"Output", output_options};
+const ith_option_group ith_group_json = {"Output", json_options};
+const ith_option_group ith_group_quiet = {"Output", quiet_options};
 
 /* ---- */
 

@@ -27,10 +27,10 @@ typedef struct ith_model_args {
     bool exact;
 } ith_model_args;
 
-extern const ith_option_group ith_group_model;   /* const char *: the model's path */
-extern const ith_option_group ith_group_threads; /* int64_t */
-extern const ith_option_group ith_group_quant;   /* ith_quant_args */
-extern const ith_option_group ith_group_output;  /* ith_output_args */
+extern const ith_option_group ith_group_model;                 /* const char *: the model's path */
+extern const ith_option_group ith_group_threads;               /* int64_t */
+extern const ith_option_group ith_group_quant;                 /* ith_quant_args */
+extern const ith_option_group ith_group_json, ith_group_quiet; /* ith_output_args */
 extern const ith_option_group ith_group_context, ith_group_kv, ith_group_memory,
     ith_group_ranks; /* ith_model_args */
 

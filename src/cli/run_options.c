@@ -3,9 +3,7 @@
 
 #include "cli/arguments.h"
 
-#include <math.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { DEFAULT_TOKENS = 256 };
 
@@ -74,69 +72,6 @@ static const ith_option answer_options[] = {
 
 static const ith_option_group answer_group = {"Answer", answer_options};
 
-/* ---- Sampling ---- */
-
-#define MODEL_ELSE_OFF "the model's own, else off"
-
-static const ith_option sampling_options[] = {
-    {.name = "temp",
-     .kind = ITH_OPTION_REAL,
-     .metavar = "X",
-     .at = offsetof(ith_run_args, temp),
-     .max = 100,
-     .otherwise = "the model's own, else 0",
-     .help = "temperature; 0 always takes the likeliest token"},
-    {.name = "top-k",
-     .kind = ITH_OPTION_INT,
-     .metavar = "K",
-     .at = offsetof(ith_run_args, top_k),
-     .max = 1e9,
-     .otherwise = MODEL_ELSE_OFF,
-     .help = "choose among the K likeliest tokens; 0: off"},
-    {.name = "top-p",
-     .kind = ITH_OPTION_REAL,
-     .metavar = "X",
-     .at = offsetof(ith_run_args, top_p),
-     .max = 1,
-     .otherwise = MODEL_ELSE_OFF,
-     .help = "choose among the likeliest of total probability X",
-     .more = "1 is off."},
-    {.name = "min-p",
-     .kind = ITH_OPTION_REAL,
-     .metavar = "X",
-     .at = offsetof(ith_run_args, min_p),
-     .max = 1,
-     .otherwise = MODEL_ELSE_OFF,
-     .help = "drop tokens below X times the best; 0: off"},
-    {.name = "repeat-penalty",
-     .kind = ITH_OPTION_REAL,
-     .metavar = "X",
-     .at = offsetof(ith_run_args, repeat_penalty),
-     .min = 0.01,
-     .max = 100,
-     .otherwise = MODEL_ELSE_OFF,
-     .help = "make recent tokens less likely; 1: off"},
-    {.name = "repeat-window",
-     .kind = ITH_OPTION_INT,
-     .metavar = "N",
-     .at = offsetof(ith_run_args, repeat_window),
-     .max = 1e9,
-     .otherwise = "64; with a penalty of the model's own, what the model says or all",
-     .help = "how many tokens count as recent"},
-    {.name = "seed",
-     .letter = 's',
-     .kind = ITH_OPTION_INT,
-     .metavar = "N",
-     .at = offsetof(ith_run_args, seed),
-     .max = 9e15,
-     .otherwise = "a random one, shown with the timings",
-     .help = "seed of the random choices",
-     .more = "The same seed gives the same answer on any number of ranks."},
-    {.name = NULL},
-};
-
-static const ith_option_group sampling_group = {"Sampling", sampling_options};
-
 /* ---- Reports ---- */
 
 static const ith_option report_options[] = {
@@ -163,12 +98,14 @@ const ith_group_use ith_run_groups[] = {
     {&prompt_group, offsetof(ith_run_args, prompt)},
     {&ith_group_chat, offsetof(ith_run_args, prompt.chat)},
     {&answer_group, 0},
-    {&sampling_group, 0},
+    {&ith_group_sampling, offsetof(ith_run_args, sampling)},
     {&ith_group_speculation, offsetof(ith_run_args, speculation)},
-    {&ith_group_keep, offsetof(ith_run_args, keep)},
+    {&ith_group_prompt_cache, offsetof(ith_run_args, keep)},
+    {&ith_group_checkpoint, offsetof(ith_run_args, keep)},
     ITH_ENGINE_GROUPS(ith_run_args, model),
     {&report_group, 0},
-    {&ith_group_output, offsetof(ith_run_args, model.output)},
+    {&ith_group_json, offsetof(ith_run_args, model.output)},
+    {&ith_group_quiet, offsetof(ith_run_args, model.output)},
     {NULL, 0},
 };
 
@@ -218,44 +155,12 @@ int ith_run_args_parse(const ith_cli *cli, const ith_command *command, int argc,
 
     *args = (ith_run_args){.model = ith_model_args_default(),
                            .prompt.chat.thinking = ITH_THINKING_DEFAULT,
-                           .max_tokens = -1,
-                           .top_k = -1,
-                           .repeat_window = -1,
-                           .seed = -1,
-                           .temp = NAN,
-                           .top_p = NAN,
-                           .min_p = NAN,
-                           .repeat_penalty = NAN};
+                           .sampling = ith_sampling_args_default(),
+                           .max_tokens = -1};
     code = ith_args_parse(cli, command, args, argc, argv);
     if (code == ITH_ARGS_OK)
         code = ith_model_args_check(cli, command->name, &args->model, params);
     return code == ITH_ARGS_OK ? check(cli, command->name, args) : code;
-}
-
-ith_sampling ith_run_sampling(const ith_run_args *args, const ith_engine *engine)
-{
-    ith_sampling s = ith_sampling_default(engine);
-
-    if (!isnan(args->temp))
-        s.temperature = (float)args->temp;
-    if (args->top_k >= 0)
-        s.top_k = (int)args->top_k;
-    if (!isnan(args->top_p))
-        s.top_p = (float)args->top_p;
-    if (!isnan(args->min_p))
-        s.min_p = (float)args->min_p;
-    if (!isnan(args->repeat_penalty))
-        s.repeat_penalty = (float)args->repeat_penalty;
-    if (args->repeat_window >= 0)
-        s.repeat_window = (int)args->repeat_window;
-    if (args->seed >= 0)
-        s.seed = (uint64_t)args->seed;
-    else if (args->keep.checkpoint != NULL && ith_checkpoint_seed(args->keep.checkpoint, &s.seed))
-        return s;
-    else if (s.temperature <= 0 || getrandom(&s.seed, sizeof s.seed, 0) != sizeof s.seed)
-        s.seed = 0;
-    s.seed &= (UINT64_C(1) << 52) - 1; /* --seed takes it back */
-    return s;
 }
 
 int64_t ith_run_wanted(const ith_run_args *args, int64_t n_forced)

@@ -13,6 +13,7 @@ enum {
 };
 
 static volatile sig_atomic_t stop_signal, impatient, deaf, continued;
+static int restarts = SA_RESTART;
 
 static void on_signal(int sig)
 {
@@ -34,15 +35,23 @@ static void on_continue(int sig)
     continued = 1;
 }
 
-void ith_stop_install(bool leader)
+static void catch_stops(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = restarts};
 
-    impatient = !leader;
-    deaf = leader;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+void ith_stop_install(bool leader)
+{
+    struct sigaction action = {.sa_flags = SA_RESTART};
+
+    impatient = !leader;
+    deaf = leader;
+    catch_stops();
+    sigemptyset(&action.sa_mask);
     action.sa_handler = leader ? on_signal : SIG_IGN;
     sigaction(SIGUSR1, &action, NULL);
     action.sa_handler = on_continue;
@@ -62,6 +71,22 @@ void ith_stop_after_input(void)
         nanosleep(&a_moment, NULL);
     if (continued)
         sleep(LAUNCHER_S); /* SIGTERM ends the process, as long as nobody listens */
+}
+
+void ith_stop_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    restarts = 0;
+    catch_stops();
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+void ith_stop_forget(void)
+{
+    stop_signal = 0;
+    catch_stops();
 }
 
 void ith_stop_patiently(void)

@@ -30,6 +30,12 @@ bool ith_stop_listen(bool listens);
  * not answered. */
 void ith_stop_after_input(void);
 
+/* For a program that a user talks to, on rank 0. Signals interrupt system calls from now on, such
+ * as the one that waits for a line. After ith_stop_forget the next signal asks again, and the one
+ * before counts as dealt with. */
+void ith_stop_interrupts(void);
+void ith_stop_forget(void);
+
 /* From now on the other ranks wait for rank 0 however long it takes: it has a chunk to finish and
  * to save before it stops. */
 void ith_stop_patiently(void);

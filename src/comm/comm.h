@@ -69,6 +69,10 @@ typedef struct ith_comm_ops {
 
     void (*barrier)(ith_comm *comm);
 
+    /* A barrier for waits that may last for hours: ranks look some fifty times a second whether all
+     * have come, and sleep in between. */
+    void (*idle_barrier)(ith_comm *comm);
+
     /* Copies root's buf[bytes] to buf on all ranks. */
     void (*bcast)(ith_comm *comm, void *buf, int64_t bytes, int root);
 

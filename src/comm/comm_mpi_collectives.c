@@ -11,10 +11,28 @@
 #include "comm/comm_mpi_pairwise.h"
 
 #include <string.h>
+#include <time.h>
 
 void ith_mpi_barrier(ith_comm *comm)
 {
     ith_mpi_check(comm, MPI_Barrier(ith_mpi_of(comm)->world), "MPI_Barrier");
+}
+
+void ith_mpi_idle_barrier(ith_comm *comm)
+{
+    struct timespec nap = {.tv_nsec = 1000000};
+    const long longest_ns = 20000000;
+    MPI_Request request;
+    int done = 0;
+
+    ith_mpi_check(comm, MPI_Ibarrier(ith_mpi_of(comm)->world, &request), "MPI_Ibarrier");
+    for (;;) {
+        ith_mpi_check(comm, MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+        if (done)
+            return;
+        nanosleep(&nap, NULL);
+        nap.tv_nsec = nap.tv_nsec < longest_ns / 2 ? 2 * nap.tv_nsec : longest_ns;
+    }
 }
 
 void ith_mpi_bcast(ith_comm *comm, void *buf, int64_t bytes, int root)

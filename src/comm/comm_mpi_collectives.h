@@ -6,6 +6,7 @@
 #include "comm/comm.h"
 
 void ith_mpi_barrier(ith_comm *comm);
+void ith_mpi_idle_barrier(ith_comm *comm);
 void ith_mpi_bcast(ith_comm *comm, void *buf, int64_t bytes, int root);
 int64_t ith_mpi_max(ith_comm *comm, int64_t value);
 void ith_mpi_allgatherv(ith_comm *comm, const void *send, void *recv, const int64_t *counts,

@@ -71,6 +71,7 @@ static ith_status mpi_side(ith_comm *comm, ith_comm **out, ith_error *err);
 static const ith_comm_ops mpi_ops = {
     .name = "mpi",
     .barrier = ith_mpi_barrier,
+    .idle_barrier = ith_mpi_idle_barrier,
     .bcast = ith_mpi_bcast,
     .allgatherv = ith_mpi_allgatherv,
     .alltoall_start = ith_mpi_exchange_start,

@@ -140,6 +140,7 @@ static void planned_close(ith_comm *comm)
 static const ith_comm_ops planned_ops = {
     .name = "planned",
     .barrier = self_barrier,
+    .idle_barrier = self_barrier,
     .bcast = self_bcast,
     .allgatherv = planned_allgatherv,
     .overlaps = self_overlaps,
@@ -154,6 +155,7 @@ static const ith_comm_ops planned_ops = {
 static const ith_comm_ops self_ops = {
     .name = "self",
     .barrier = self_barrier,
+    .idle_barrier = self_barrier,
     .bcast = self_bcast,
     .allgatherv = self_allgatherv,
     .alltoall_start = self_alltoall_start,

@@ -104,6 +104,11 @@ void ith_world_bcast(ith_world *world, void *buf, size_t bytes)
     world->comm->ops->bcast(world->comm, buf, (int64_t)bytes, 0);
 }
 
+void ith_world_wait(ith_world *world)
+{
+    world->comm->ops->idle_barrier(world->comm);
+}
+
 ith_traffic ith_world_traffic(const ith_world *world)
 {
     const ith_comm_stats *stats = &world->comm->stats;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { REDIRECTIONS_MAX = 10, CONNECT_S = 30, BUFFER_BYTES = 256 << 10, RETRY_AFTER_MAX_S = 3600 };
+enum { REDIRECTIONS_MAX = 10, CONNECT_S = 30, BUFFER_BYTES = 256 << 10, RETRY_AFTER_MAX_S = 300 };
 
 struct ith_http {
     const ith_libcurl *curl;

@@ -59,8 +59,9 @@ static void command_line(int argc, char **argv)
     optind = 0;
     if (ith_run_args_parse(&cli, &ith_command_run, argc, argv, &args, &params) == ITH_ARGS_OK)
         fuzz_must(params.model != NULL && params.threads >= 0 && params.ctx >= 0 &&
-                  params.chunk >= 0 && params.memory >= 0 && !(args.top_p < 0 || args.top_p > 1) &&
-                  !isinf(args.temp));
+                  params.chunk >= 0 && params.memory >= 0 &&
+                  !(args.sampling.top_p < 0 || args.sampling.top_p > 1) &&
+                  !isinf(args.sampling.temp));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

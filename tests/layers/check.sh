@@ -146,6 +146,7 @@ verdict "xxhash.h" "$(only "$(include 'xxhash\.h')" src/base/checksum.c)"
 verdict "nettle" "$(only "$(include 'nettle/.*')" src/base/digest.c)"
 verdict "libcurl" "$(only "$(include 'curl/.*')" src/hub/libcurl.h)"
 verdict "protobuf-c" "$(only "$(include 'protobuf-c/.*|.*\.pb-c\.h')" src/text/sentencepiece.c)"
+verdict "libedit" "$(only "$(include 'histedit\.h')" src/cli/typed.c)"
 verdict "pcre2 and utf8proc" "$(only "$(include 'pcre2\.h|utf8proc\.h')" 'src/text/*')"
 verdict "OpenMP" "$(only "$(include 'omp\.h')|^\\s*#\\s*pragma\\s+omp" src/base/threads.c src/base/cpumask.c)"
 verdict "OpenBLAS in one file" "$(only "$(include 'cblas\.h|openblas.*\.h')" 'src/model/*' 'src/base/*';

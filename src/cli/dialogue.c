@@ -1,0 +1,294 @@
+/* dialogue.c - reads messages and shows answers. */
+#include "cli/dialogue.h"
+
+#include "base/character.h"
+#include "base/progress.h"
+#include "cli/signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char block[] = "\"\"\"";
+
+/* ---- Showing ---- */
+
+/* Bytes up to a line end or tab, or up to `most`, between characters. */
+static size_t count_plain(const char *text, size_t len, size_t most)
+{
+    size_t n = 0;
+
+    while (n < len && n < most && text[n] != '\n' && text[n] != '\t')
+        n++;
+    while (n > 1 && n < len && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
+/* What a terminal may obey is not for an answer to say; line ends and tabs are. */
+static bool show_clean(const char *text, size_t len)
+{
+    char shown[256];
+
+    while (len > 0) {
+        size_t n = count_plain(text, len, sizeof shown - 1);
+        ith_clean_text(text, n, shown, sizeof shown);
+        if (fputs(shown, stdout) == EOF || (n == 0 && fputc(text[0], stdout) == EOF))
+            return false;
+        n += n == 0;
+        text += n;
+        len -= n;
+    }
+    return fflush(stdout) == 0;
+}
+
+/* An ith_text_fn. */
+static bool on_text(void *user, const char *text, size_t len)
+{
+    ith_dialogue *d = user;
+    bool good = true;
+
+    if (len > 0) {
+        good = d->interactive ? show_clean(text, len) : ith_cli_write(text, len);
+        d->write_errno = good ? 0 : errno;
+        d->last_shown = text[len - 1];
+    }
+    return good && ith_stop_signal() == 0;
+}
+
+static void end_line(ith_dialogue *d)
+{
+    if (d->last_shown != 0 && d->last_shown != '\n')
+        ith_cli_write("\n", 1);
+    d->last_shown = 0;
+}
+
+static void say_answer(const ith_dialogue *d, const ith_generation *answer, double seconds)
+{
+    long long used = (long long)d->timeline->n_tokens,
+              ctx = (long long)ith_engine_get_info(d->timeline->engine)->ctx;
+
+    if (d->quiet)
+        return;
+    if (answer->finish == ITH_FINISH_LENGTH)
+        ith_cli_note(d->cli, "the answer was cut off: %s",
+                     used + 1 >= ctx ? "the context is full" : "it is as long as -n allows");
+    if (d->interactive)
+        ith_cli_say(d->cli, "%s%zu tokens, %.1f/s; %lld of %lld tokens of context used",
+                    answer->finish == ITH_FINISH_CANCELLED ? "stopped after " : "", answer->n_ids,
+                    (double)answer->n_ids / (seconds > 1e-9 ? seconds : 1e-9), used, ctx);
+}
+
+/* ---- Turns ---- */
+
+/* Does a signal ask to end the program? At a terminal SIGINT asks to end an answer, or clears the
+ * line, and is forgotten. */
+static bool must_end(const ith_dialogue *d)
+{
+    int sig = ith_stop_signal();
+
+    if (sig != SIGINT || !d->interactive)
+        return sig != 0;
+    ith_stop_forget();
+    return false;
+}
+
+/* After a call that has failed: does it end the dialogue? If not, it is shown. */
+static ith_status settle(ith_dialogue *d, ith_status status, const ith_error *err)
+{
+    if (status == ITH_OK || d->timeline->broken || d->write_errno != 0)
+        return status;
+    if (status == ITH_E_CANCELLED)
+        return must_end(d) ? status : ITH_OK;
+    ith_cli_error(d->cli, "%s", err->text);
+    d->failed = true;
+    return ITH_OK;
+}
+
+static ith_status make_ids(ith_dialogue *d, bool answer, ith_ids *ids, ith_error *err)
+{
+    bool plain = false;
+
+    ITH_TRY(ith_conversation_ids(&d->conversation, ith_engine_vocab(d->timeline->engine), answer,
+                                 ids, &plain, err));
+    if (plain && !d->noted && !d->quiet)
+        ith_cli_note(d->cli, ITH_NOTE_PLAIN_MARKERS);
+    d->noted |= plain;
+    return ITH_OK;
+}
+
+ith_status ith_dialogue_compute(ith_dialogue *d, ith_error *err)
+{
+    size_t n = ith_conversation_length(&d->conversation);
+    ith_ids ids = {0};
+    ith_status status = ITH_OK;
+
+    if (d->loaded.len > 0)
+        ITH_TRY(ith_conversation_add(&d->conversation, "user", d->loaded.data, d->loaded.len, err));
+    if (ith_conversation_length(&d->conversation) > 0)
+        status = make_ids(d, false, &ids, err);
+    if (status == ITH_OK && ids.n > 0)
+        status = ith_timeline_compute(d->timeline, &ids, err);
+    ith_conversation_cut(&d->conversation, n);
+    free(ids.data);
+    return status;
+}
+
+/* Each answer has a seed of its own, which follows from its place in the conversation: a
+ * conversation that is resumed goes on as if it had not been left. */
+static ith_generate_params how(ith_dialogue *d)
+{
+    ith_generate_params params = ith_generate_params_default(d->timeline->engine);
+
+    params.max_tokens = d->max_tokens;
+    params.sampling = d->sampling;
+    params.sampling.seed += ith_conversation_length(&d->conversation) + 1000 * (uint64_t)d->retries;
+    params.on_text = on_text;
+    params.user = d;
+    return params;
+}
+
+/* Keeps what was said. A message that got no word in reply is taken back. */
+static ith_status keep_answer(ith_dialogue *d, ith_status status, const ith_generation *answer,
+                              ith_error *err)
+{
+    bool stopped = status == ITH_OK && answer->finish == ITH_FINISH_CANCELLED;
+
+    if (status == ITH_OK && (!stopped || answer->text_len > 0))
+        status =
+            ith_conversation_add(&d->conversation, "assistant",
+                                 answer->text != NULL ? answer->text : "", answer->text_len, err);
+    else
+        ith_conversation_cut(&d->conversation, ith_conversation_length(&d->conversation) - 1);
+    if (d->write_errno != 0)
+        return ith_fail(err, ITH_E_IO, "standard output: %s", strerror(d->write_errno));
+    if (!d->quiet && (status == ITH_E_CANCELLED || (stopped && answer->text_len == 0)))
+        ith_cli_say(d->cli, "stopped; the message was taken back");
+    return stopped ? ith_fail(err, ITH_E_CANCELLED, "stopped") : status;
+}
+
+ith_status ith_dialogue_answer(ith_dialogue *d, ith_error *err)
+{
+    ith_generate_params params = how(d);
+    ith_generation answer = {0};
+    double start_s = 0;
+    ith_ids ids = {0};
+    ith_status status = make_ids(d, true, &ids, err);
+
+    d->last_shown = 0;
+    if (status == ITH_OK) {
+        start_s = ith_now_s();
+        status = ith_timeline_answer(d->timeline, &ids, &params, &answer, err);
+    }
+    end_line(d);
+    if (status == ITH_OK && answer.n_ids > 0)
+        say_answer(d, &answer, ith_now_s() - start_s);
+    status = keep_answer(d, status, &answer, err);
+    ith_generation_free(&answer);
+    free(ids.data);
+    return status;
+}
+
+/* ---- Reading ---- */
+
+static bool ends_with(const ith_text *text, const char *end)
+{
+    size_t n = strlen(end);
+    return text->len >= n && memcmp(text->data + text->len - n, end, n) == 0;
+}
+
+static void drop_end(ith_text *text, size_t n)
+{
+    text->len -= n;
+    text->data[text->len] = '\0';
+}
+
+/* Reads on as long as a message that was begun is open: after a backslash at the end of a line, or
+ * between two lines of three quotation marks. */
+static ith_status read_rest(ith_dialogue *d, ith_text *text, ith_typed_end *end, ith_error *err)
+{
+    bool quoted = strncmp(text->data, block, 3) == 0;
+
+    while (*end == ITH_TYPED_LINE &&
+           (quoted ? text->len < 6 || !ends_with(text, block) : ends_with(text, "\\"))) {
+        if (!quoted)
+            drop_end(text, 1);
+        ITH_TRY(ith_text_append(text, "\n", 1, err));
+        ITH_TRY(ith_typed_read(d->typed, ". ", text, end, err));
+    }
+    if (!quoted || *end != ITH_TYPED_LINE)
+        return ITH_OK;
+    drop_end(text, 3);
+    text->len -= 3;
+    memmove(text->data, text->data + 3, text->len + 1);
+    if (text->data[0] == '\n')
+        memmove(text->data, text->data + 1, text->len--);
+    if (ends_with(text, "\n"))
+        drop_end(text, 1);
+    return ITH_OK;
+}
+
+static ith_status read_message(ith_dialogue *d, ith_text *text, ith_typed_end *end, ith_error *err)
+{
+    ITH_TRY(ith_text_append(text, "", 0, err));
+    ITH_TRY(ith_typed_read(d->typed, "> ", text, end, err));
+    if (*end != ITH_TYPED_LINE)
+        return ITH_OK;
+    ITH_TRY(read_rest(d, text, end, err));
+    if (*end == ITH_TYPED_LINE && text->data[strspn(text->data, " \t\r\n")] != '\0')
+        ith_typed_remember(d->typed, text->data);
+    return ITH_OK;
+}
+
+/* What was loaded, a blank line, and the text. */
+static ith_status ask(ith_dialogue *d, const char *text, size_t len, ith_error *err)
+{
+    ITH_TRY(ith_check_text("the message", text, len, err));
+    if (d->loaded.len > 0)
+        ITH_TRY(ith_text_append(&d->loaded, "\n\n", 2, err));
+    ITH_TRY(ith_text_append(&d->loaded, text, len, err));
+    ITH_TRY(ith_conversation_add(&d->conversation, "user", d->loaded.data, d->loaded.len, err));
+    ith_text_free(&d->loaded);
+    d->retries = 0;
+    return ith_dialogue_answer(d, err);
+}
+
+/* Of two slashes the first one says that the message is none. */
+static ith_status respond(ith_dialogue *d, const ith_text *text, ith_error *err)
+{
+    bool escaped = text->data[0] == '/' && text->data[1] == '/';
+
+    if (text->data[strspn(text->data, " \t\r\n")] == '\0')
+        return ITH_OK;
+    if (text->data[0] == '/' && !escaped)
+        return ith_dialogue_command(d, text->data, err);
+    return ask(d, text->data + escaped, text->len - escaped, err);
+}
+
+static ith_status begin(ith_dialogue *d, ith_error *err)
+{
+    if (strcmp(ith_conversation_last_role(&d->conversation), "user") == 0)
+        return settle(d, ith_dialogue_answer(d, err), err);
+    return settle(d, ith_dialogue_compute(d, err), err);
+}
+
+ith_status ith_dialogue_run(ith_dialogue *d, ith_error *err)
+{
+    ith_status status = begin(d, err);
+
+    while (status == ITH_OK && !d->over) {
+        ith_typed_end end = ITH_TYPED_END;
+        ith_text text = {0};
+        status = read_message(d, &text, &end, err);
+        if (status == ITH_OK && end == ITH_TYPED_LINE)
+            status = settle(d, respond(d, &text, err), err);
+        else if (status == ITH_OK && end == ITH_TYPED_END)
+            d->over = true;
+        else if (status == ITH_OK && must_end(d))
+            status = ith_fail(err, ITH_E_CANCELLED, "stopped");
+        ith_text_free(&text);
+    }
+    return status;
+}
