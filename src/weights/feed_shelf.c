@@ -101,6 +101,8 @@ void ith_shelf_list(ith_feed *f, int64_t k, const bool *chosen)
     const ith_step *step = &f->steps[fill->step];
     ith_shelf *s = &f->shelves[fill->step];
 
+    if (fill->dropped)
+        return;
     for (int e = 0; e < step->n_experts; e++) {
         bool needed = chosen == NULL || chosen[e];
         fill->from[e] = !needed              ? ITH_NOT_NEEDED

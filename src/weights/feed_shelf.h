@@ -10,7 +10,8 @@ ith_status ith_shelves_open(ith_feed *feed, ith_error *err);
 void ith_shelves_close(ith_feed *feed);
 
 /* Decides where the experts of fill k come from: all (chosen NULL), or those chosen. No earlier
- * fill of its step may change the shelf any more. */
+ * fill of its step may change the shelf any more. A dropped fill brings nothing, so it lists
+ * nothing: what it put on the shelf would look as if it were there. */
 void ith_shelf_list(ith_feed *feed, int64_t k, const bool *chosen);
 
 /* Fill k will not be used: what it was to bring to the shelf is not there. */

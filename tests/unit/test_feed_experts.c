@@ -2,6 +2,8 @@
  * is on a shelf is not read again. */
 #include "comm/comm_self.h"
 #include "model/model.h"
+#include "weights/feed_fill.h"
+#include "weights/feed_shelf.h"
 #include "weights/produce.h"
 #include "weights/residence.h"
 
@@ -377,6 +379,28 @@ static void whole_layers_use_the_shelf(void **state)
     close_streamed(&s);
 }
 
+/* A thread may come to a fill of all experts after it was dropped, while an earlier one is still
+ * being fetched. */
+static void a_dropped_fill_claims_no_cell(void **state)
+{
+    (void)state;
+    streamed s;
+    int64_t step = 0;
+
+    open_streamed(&s, 5, -1, NULL);
+    while (s.steps[step].n_cells == 0)
+        step++;
+    pthread_mutex_lock(&s.feed->shared->lock);
+    ith_fill_begin(s.feed, ith_fill_key(step, ITH_NEED_ALL));
+    ith_fill_drop_all(s.feed);
+    ith_feed_fill(s.feed, 0)->listed = false;
+    ith_shelf_list(s.feed, 0, NULL);
+    for (int e = 0; e < EXPERTS; e++)
+        assert_int_equal(s.feed->shelves[step].cell_of[e], -1);
+    pthread_mutex_unlock(&s.feed->shared->lock);
+    close_streamed(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +410,7 @@ int main(void)
         cmocka_unit_test(only_what_is_chosen_is_read),
         cmocka_unit_test(what_is_on_the_shelf_is_not_read_again),
         cmocka_unit_test(whole_layers_use_the_shelf),
+        cmocka_unit_test(a_dropped_fill_claims_no_cell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
