@@ -249,7 +249,7 @@ forget
 fault "99 model.safetensors wrong"
 fails "wrong bytes" "model.safetensors: wrong checksum: [0-9a-f]{64} instead of $sha256; it was removed" pull org/tiny
 same "wrong bytes: removed" "" "$(partial org/tiny)"
-fault "99 config.json wrong"
+fault "99 /config.json wrong"
 fails "wrong bytes in a small file" "config.json: wrong checksum: [0-9a-f]{40} instead of $(git hash-object $tiny/config.json)" pull org/tiny
 forget
 fault
