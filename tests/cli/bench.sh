@@ -33,7 +33,7 @@ matches "roofline: table" "$out" "^ +1 +[0-9.]+ +[0-9]+ +[0-9]+$"
 expect "kernels" 0 "$ITHACA" bench kernels --shapes smollm2-135m,qwen3-0.6b --filter ".o 1" "${small[@]}" --json --quiet
 shape "kernels: fields" "j['threads'] == 1 and all($ceilings for c in j['ceilings'].values()) and len(j['ceilings']) == 1" \
     "all(r['part'] == 'o' and r['tokens'] in (1, 16) for r in j['results'])" \
-    "{r['kernel'] for r in j['results']} == {'gemm_w8', 'gemm_w4', 'gemm_w4m', 'gemm_bf16', 'gemm_f32t'}" \
+    "{r['kernel'] for r in j['results']} == {'gemm_' + t for t in 'w8 w4 w4m bf16 f32t q5_0 q5_1 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs mxfp4'.split()}" \
     "{r['shape'] for r in j['results']} == {'smollm2-135m', 'qwen3-0.6b'}" \
     "all(abs(r['gops'] * 1e9 * r['seconds'] / (2 * r['rows'] * r['cols'] * r['tokens']) - 1) < 1e-6 for r in j['results'])" \
     "all(r['of_ceiling'] > 0 and r['gbps'] > 0 for r in j['results'])"
