@@ -34,6 +34,12 @@ static inline bool ith_tile_has_minima(ith_layout layout)
     return ith_tile_forms[layout].numbers == 64;
 }
 
+/* Do the quants number the values of a table? */
+static inline bool ith_tile_has_table(ith_layout layout)
+{
+    return layout == ITH_IQ4_NL || layout == ITH_IQ4_XS || layout == ITH_MXFP4;
+}
+
 /* Bytes of a group in the blocks, on average. */
 static inline int64_t ith_tile_group_bytes(ith_layout layout)
 {

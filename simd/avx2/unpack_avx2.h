@@ -42,11 +42,7 @@ ITH_INLINE __m256i stored_quad(const ith_layout layout, const uint8_t *group, co
     return low;
 }
 
-/* Layouts whose values come from a table; values + 128. */
-ITH_INLINE bool has_table(const ith_layout layout)
-{
-    return layout == ITH_IQ4_NL || layout == ITH_IQ4_XS || layout == ITH_MXFP4;
-}
+/* Where values come from a table: values + 128. */
 ITH_INLINE __m256i look_up(const ith_layout layout, __m256i quants)
 {
     const __m128i values =

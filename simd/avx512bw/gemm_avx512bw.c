@@ -2,31 +2,15 @@
  * (simd/avx2/gemm_avx2.c says why). */
 #include "simd/avx512bw/unpack_avx512.h"
 
+#include "simd/maddubs.h"
+
 enum {
     MAX_TOKENS = 4
 }; /* 2 x 4 x 2 sums of 16 bits and 2 x 4 float accumulators of the 32 registers */
 
 typedef __m512i dots_t[MAX_TILES][MAX_TOKENS];
 
-#define ZERO_BITS(layout)                                                                          \
-    ((layout) == ITH_Q6_K ? 2 : (layout) == ITH_Q5_0 ? 3 : (layout) == ITH_Q3_K ? 5 : 0)
-
-ITH_INLINE bool is_bytes(const ith_layout layout)
-{
-    return layout == ITH_W8 || has_table(layout);
-}
-
-/* Step k of a run: the columns, in quads, of what is added to the first and the second part, */
-ITH_INLINE int first_quad(const ith_layout layout, const int run, const int k)
-{
-    return ith_tile_forms[layout].runs == 2 ? 4 * run + k : k;
-}
-ITH_INLINE int second_quad(const ith_layout layout, const int run, const int k)
-{
-    return is_bytes(layout) ? k : first_quad(layout, run, k) + 4 / ith_tile_forms[layout].runs;
-}
-
-/* and the weights. */
+/* The weights of step k of a run, for both parts. */
 ITH_INLINE void load_parts(const ith_layout layout, const uint8_t *group, const int run,
                            const int k, __m512i *first, __m512i *second)
 {

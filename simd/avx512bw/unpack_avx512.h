@@ -41,11 +41,7 @@ ITH_INLINE __m512i stored_quad(const ith_layout layout, const uint8_t *group, co
     return low;
 }
 
-/* Layouts whose values come from a table; values + 128. */
-ITH_INLINE bool has_table(const ith_layout layout)
-{
-    return layout == ITH_IQ4_NL || layout == ITH_IQ4_XS || layout == ITH_MXFP4;
-}
+/* Where values come from a table: values + 128. */
 ITH_INLINE __m512i look_up(const ith_layout layout, __m512i quants)
 {
     const __m128i values =
@@ -60,7 +56,7 @@ ITH_INLINE __m512i biased_quad(const ith_layout layout, const uint8_t *group, co
 {
     const __m512i u = stored_quad(layout, group, j);
     const int zero = layout == ITH_Q5_0 ? 16 : layout == ITH_Q6_K ? 32 : layout == ITH_Q3_K ? 4 : 0;
-    if (has_table(layout))
+    if (ith_tile_has_table(layout))
         return look_up(layout, u);
     return zero > 0 ? _mm512_add_epi8(u, _mm512_set1_epi8((char)(128 - zero))) : u;
 }

@@ -15,7 +15,7 @@ ITH_INLINE __m256i biased_quad(const ith_layout layout, const uint8_t *group, co
 {
     const __m256i u = stored_quad(layout, group, j);
     const int zero = layout == ITH_Q5_0 ? 16 : layout == ITH_Q6_K ? 32 : layout == ITH_Q3_K ? 4 : 0;
-    if (has_table(layout))
+    if (ith_tile_has_table(layout))
         return look_up(layout, u);
     return zero > 0 ? _mm256_add_epi8(u, _mm256_set1_epi8((char)(128 - zero))) : u;
 }

@@ -36,7 +36,7 @@ ITH_INLINE void unpack_group(const ith_layout layout, const int fours, const uin
                              uint8_t wide[QUADS * 64])
 {
     static const int8_t iq4[16] = {ITH_TABLE_IQ4}, fp4[16] = {ITH_TABLE_FP4};
-    const bool table = layout == ITH_IQ4_NL || layout == ITH_IQ4_XS || layout == ITH_MXFP4;
+    const bool table = ith_tile_has_table(layout);
     const uint8x16_t values =
         veorq_u8(vreinterpretq_u8_s8(vld1q_s8(layout == ITH_MXFP4 ? fp4 : iq4)), vdupq_n_u8(128));
     const int zero = layout == ITH_Q5_0 ? 16 : layout == ITH_Q6_K ? 32 : layout == ITH_Q3_K ? 4 : 0;

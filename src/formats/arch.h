@@ -232,6 +232,11 @@ ith_layer_form ith_layer_of_parallel(const ith_hparams *hp, int64_t i);
 extern const char *const ith_names_hf[ITH_ROLES];
 extern const char *const ith_names_gguf[ITH_ROLES];
 
+/* hf_own of families whose norms come after blocks, or before and after: post_attention_layernorm
+ * then comes after attention, not before the MLP. */
+extern const ith_own_name ith_names_hf_of_post_norms[];
+extern const ith_own_name ith_names_hf_of_sandwich[];
+
 /* ---- For readers ---- */
 
 /* ith_hparams_default with what the family states. */

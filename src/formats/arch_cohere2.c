@@ -1,21 +1,8 @@
 /* arch_cohere2.c - Command-R7B and Command-A (Cohere 2): Command-R with windows and rotary
  * positions in three of four layers, neither in the fourth. */
-#include "formats/arch.h"
-
-#include <stddef.h>
+#include "formats/arch_cohere.h"
 
 static const ith_hf_class classes[] = {{"cohere2", "Cohere2ForCausalLM"}, {NULL, NULL}};
-
-static const ith_arch_key keys[] = {
-    {"layer_norm_eps", "attention.layer_norm_epsilon", ITH_KEY_REAL,
-     offsetof(ith_hparams, rms_eps)},
-    {"logit_scale", "logit_scale", ITH_KEY_REAL, offsetof(ith_hparams, logit_scale)},
-    {0}};
-
-static void traits(ith_hparams *hp)
-{
-    hp->logit_scale = 0.0625;
-}
 
 const ith_arch ith_arch_cohere2 = {
     .name = "cohere2",
@@ -24,8 +11,8 @@ const ith_arch ith_arch_cohere2 = {
     .gguf_names = ith_names_gguf,
     .norm = ITH_NORM_LAYER,
     .rope_pairs = true,
-    .traits = traits,
-    .keys = keys,
+    .traits = ith_cohere_traits,
+    .keys = ith_cohere_keys,
     .hf_classes = classes,
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 4,

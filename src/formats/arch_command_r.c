@@ -1,7 +1,7 @@
 /* arch_command_r.c - Command-R and R+ (Cohere): attention and MLP side by side behind one LayerNorm
  * without bias, adjacent rotary pairs, a scale of logits, and in R+ a LayerNorm on query and key
  * heads. */
-#include "formats/arch.h"
+#include "formats/arch_cohere.h"
 
 #include "formats/hf_config.h"
 #include "formats/tensor_table.h"
@@ -10,13 +10,13 @@
 
 static const ith_hf_class classes[] = {{"cohere", "CohereForCausalLM"}, {NULL, NULL}};
 
-static const ith_arch_key keys[] = {
+const ith_arch_key ith_cohere_keys[] = {
     {"layer_norm_eps", "attention.layer_norm_epsilon", ITH_KEY_REAL,
      offsetof(ith_hparams, rms_eps)},
     {"logit_scale", "logit_scale", ITH_KEY_REAL, offsetof(ith_hparams, logit_scale)},
     {0}};
 
-static void traits(ith_hparams *hp)
+void ith_cohere_traits(ith_hparams *hp)
 {
     hp->logit_scale = 0.0625;
 }
@@ -51,8 +51,8 @@ const ith_arch ith_arch_command_r = {
     .gguf_names = ith_names_gguf,
     .norm = ITH_NORM_LAYER,
     .rope_pairs = true,
-    .traits = traits,
-    .keys = keys,
+    .traits = ith_cohere_traits,
+    .keys = ith_cohere_keys,
     .hf_classes = classes,
     .may_bias_qkv = true,
     .may_bias_o = true,

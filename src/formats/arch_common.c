@@ -71,6 +71,17 @@ const char *const ith_names_gguf[ITH_ROLES] = {
     [ITH_ROLE_EXPERTS_GATE_UP] = "blk.%d.ffn_gate_up_exps.weight",
 };
 
+const ith_own_name ith_names_hf_of_post_norms[] = {
+    {ITH_ROLE_ATTN_POST_NORM, "model.layers.%d.post_attention_layernorm.weight"},
+    {ITH_ROLE_FFN_POST_NORM, "model.layers.%d.post_feedforward_layernorm.weight"},
+    {ITH_ROLE_NONE, NULL}};
+
+const ith_own_name ith_names_hf_of_sandwich[] = {
+    {ITH_ROLE_ATTN_POST_NORM, "model.layers.%d.post_attention_layernorm.weight"},
+    {ITH_ROLE_FFN_NORM, "model.layers.%d.pre_feedforward_layernorm.weight"},
+    {ITH_ROLE_FFN_POST_NORM, "model.layers.%d.post_feedforward_layernorm.weight"},
+    {ITH_ROLE_NONE, NULL}};
+
 ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i)
 {
     (void)hp, (void)i;

@@ -5,17 +5,12 @@
 
 static const ith_hf_class classes[] = {{"exaone4", "Exaone4ForCausalLM"}, {NULL, NULL}};
 
-static const ith_own_name hf_own[] = {
-    {ITH_ROLE_ATTN_POST_NORM, "model.layers.%d.post_attention_layernorm.weight"},
-    {ITH_ROLE_FFN_POST_NORM, "model.layers.%d.post_feedforward_layernorm.weight"},
-    {ITH_ROLE_NONE, NULL}};
-
 const ith_arch ith_arch_exaone4 = {
     .name = "exaone4",
     .layer = ith_layer_of_post_norms,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
-    .hf_own = hf_own,
+    .hf_own = ith_names_hf_of_post_norms,
     .qk_norm = ITH_QK_NORM_HEAD,
     .hf_classes = classes,
     .windows = ITH_WINDOWS_STEPS,

@@ -1,10 +1,37 @@
 /* arch_gemma.c - Gemma 1 (arXiv 2403.08295): norms whose weights are stored minus 1, embeddings
  * times sqrt(hidden), GELU. */
-#include "formats/arch.h"
+#include "formats/arch_gemma.h"
 
 #include <math.h>
 
 static const ith_hf_class classes[] = {{"gemma", "GemmaForCausalLM"}, {NULL, NULL}};
+
+void ith_gemma_scale_embeddings(ith_hparams *hp)
+{
+    hp->embed_scale = (double)sqrtf((float)hp->hidden);
+}
+
+static void scale(ith_hparams *hp, double scalar)
+{
+    ith_gemma_scale_embeddings(hp);
+    hp->attn_scale = 1 / sqrt(scalar);
+}
+
+ith_status ith_gemma_read_config(const json_t *config, const char *where, ith_hparams *hp,
+                                 ith_error *err)
+{
+    double scalar = 256;
+
+    ITH_TRY(ith_json_real(config, where, "query_pre_attn_scalar", &scalar, err));
+    scale(hp, scalar);
+    return ITH_OK;
+}
+
+void ith_gemma_scale_gguf(ith_hparams *hp, int64_t layers_of_27b)
+{
+    scale(hp, hp->n_layers == layers_of_27b ? (double)hp->hidden / (double)hp->n_heads
+                                            : (double)hp->head_dim);
+}
 
 /* "hidden_act" says "gelu" in old files, and means GELU by tanh. */
 static const char *const config_keys[] = {"hidden_act", "hidden_activation", NULL};
@@ -14,7 +41,7 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
 {
     (void)config, (void)where, (void)err;
     hp->act = ITH_ACT_GELU_TANH;
-    hp->embed_scale = (double)sqrtf((float)hp->hidden);
+    ith_gemma_scale_embeddings(hp);
     return ITH_OK;
 }
 

@@ -1,19 +1,10 @@
 /* arch_gemma2.c - Gemma 2 (arXiv 2408.00118): Gemma with norms before and after each block, soft
  * caps of scores and logits, and windows in every other layer. */
-#include "formats/arch.h"
+#include "formats/arch_gemma.h"
 
-#include "formats/hf_config.h"
-
-#include <math.h>
 #include <stddef.h>
 
 static const ith_hf_class classes[] = {{"gemma2", "Gemma2ForCausalLM"}, {NULL, NULL}};
-
-static const ith_own_name hf_own[] = {
-    {ITH_ROLE_ATTN_POST_NORM, "model.layers.%d.post_attention_layernorm.weight"},
-    {ITH_ROLE_FFN_NORM, "model.layers.%d.pre_feedforward_layernorm.weight"},
-    {ITH_ROLE_FFN_POST_NORM, "model.layers.%d.post_feedforward_layernorm.weight"},
-    {ITH_ROLE_NONE, NULL}};
 
 static const ith_arch_key keys[] = {
     {NULL, "attn_logit_softcapping", ITH_KEY_REAL, offsetof(ith_hparams, attn_softcap)},
@@ -43,27 +34,18 @@ static ith_status read_cap(const json_t *config, const char *where, const char *
 static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
 {
-    double scalar = 256;
-
-    hp->embed_scale = (double)sqrtf((float)hp->hidden);
     ITH_TRY(read_cap(config, where, "attn_logit_softcapping", &hp->attn_softcap, err));
     ITH_TRY(read_cap(config, where, "final_logit_softcapping", &hp->logit_softcap, err));
-    ITH_TRY(ith_json_real(config, where, "query_pre_attn_scalar", &scalar, err));
-    hp->attn_scale = 1 / sqrt(scalar);
-    return ITH_OK;
+    return ith_gemma_read_config(config, where, hp, err);
 }
 
-/* GGUF files have no query_pre_attn_scalar: it is the head size, but in the 27B model, which has 46
- * layers, hidden / heads. */
+enum { LAYERS_OF_27B = 46 };
+
 static ith_status read_gguf(const struct ith_gguf_meta *meta,
                             const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)
 {
-    double scalar =
-        hp->n_layers == 46 ? (double)hp->hidden / (double)hp->n_heads : (double)hp->head_dim;
-
     (void)meta, (void)tensors, (void)err;
-    hp->embed_scale = (double)sqrtf((float)hp->hidden);
-    hp->attn_scale = 1 / sqrt(scalar);
+    ith_gemma_scale_gguf(hp, LAYERS_OF_27B);
     return ITH_OK;
 }
 
@@ -72,7 +54,7 @@ const ith_arch ith_arch_gemma2 = {
     .layer = ith_layer_of_sandwich,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
-    .hf_own = hf_own,
+    .hf_own = ith_names_hf_of_sandwich,
     .hf_norms_minus_1 = true,
     .traits = traits,
     .keys = keys,

@@ -1,21 +1,12 @@
 /* arch_gemma3.c - Gemma 3 (arXiv 2503.19786): Gemma 2 without caps, with RMSNorm on query and key
  * heads, windows in five of six layers, and a rotary base of their own in these. */
-#include "formats/arch.h"
+#include "formats/arch_gemma.h"
 
-#include "formats/hf_config.h"
-
-#include <math.h>
 #include <stddef.h>
 
 static const ith_hf_class classes[] = {{"gemma3_text", "Gemma3ForCausalLM"}, {NULL, NULL}};
 
 static const ith_hf_class wrappers[] = {{"gemma3", "Gemma3ForConditionalGeneration"}, {NULL, NULL}};
-
-static const ith_own_name hf_own[] = {
-    {ITH_ROLE_ATTN_POST_NORM, "model.layers.%d.post_attention_layernorm.weight"},
-    {ITH_ROLE_FFN_NORM, "model.layers.%d.pre_feedforward_layernorm.weight"},
-    {ITH_ROLE_FFN_POST_NORM, "model.layers.%d.post_feedforward_layernorm.weight"},
-    {ITH_ROLE_NONE, NULL}};
 
 static const ith_arch_key keys[] = {
     {"rope_local_base_freq", "rope.freq_base_swa", ITH_KEY_REAL,
@@ -35,28 +26,13 @@ static void traits(ith_hparams *hp)
 
 static const char *const config_keys[] = {"hidden_act", "query_pre_attn_scalar", NULL};
 
-static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
-                              ith_error *err)
-{
-    double scalar = 256;
+enum { LAYERS_OF_27B = 62 };
 
-    hp->embed_scale = (double)sqrtf((float)hp->hidden);
-    ITH_TRY(ith_json_real(config, where, "query_pre_attn_scalar", &scalar, err));
-    hp->attn_scale = 1 / sqrt(scalar);
-    return ITH_OK;
-}
-
-/* GGUF files have no query_pre_attn_scalar: it is the head size, but in the 27B model, which has 62
- * layers, hidden / heads. */
 static ith_status read_gguf(const struct ith_gguf_meta *meta,
                             const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)
 {
-    double scalar =
-        hp->n_layers == 62 ? (double)hp->hidden / (double)hp->n_heads : (double)hp->head_dim;
-
     (void)meta, (void)tensors, (void)err;
-    hp->embed_scale = (double)sqrtf((float)hp->hidden);
-    hp->attn_scale = 1 / sqrt(scalar);
+    ith_gemma_scale_gguf(hp, LAYERS_OF_27B);
     return ITH_OK;
 }
 
@@ -65,7 +41,7 @@ const ith_arch ith_arch_gemma3 = {
     .layer = ith_layer_of_sandwich,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
-    .hf_own = hf_own,
+    .hf_own = ith_names_hf_of_sandwich,
     .qk_norm = ITH_QK_NORM_HEAD,
     .hf_norms_minus_1 = true,
     .traits = traits,
@@ -89,6 +65,6 @@ const ith_arch ith_arch_gemma3 = {
                  .bos = 2,
                  .eos = 1},
     .config_keys = config_keys,
-    .read_config = read_config,
+    .read_config = ith_gemma_read_config,
     .read_gguf = read_gguf,
 };

@@ -1,0 +1,19 @@
+/* arch_gemma.h - what Gemma's generations share: scales that follow from the sizes. */
+#ifndef ITH_FORMATS_ARCH_GEMMA_H
+#define ITH_FORMATS_ARCH_GEMMA_H
+
+#include "formats/arch.h"
+
+/* Embeddings times sqrt(hidden), in float as Transformers has it. */
+void ith_gemma_scale_embeddings(ith_hparams *hp);
+
+/* That, and scores by 1 / sqrt(query_pre_attn_scalar), 256 if config.json does not say it. An
+ * ith_arch.read_config. */
+ith_status ith_gemma_read_config(const json_t *config, const char *where, ith_hparams *hp,
+                                 ith_error *err);
+
+/* The same for GGUF files, which have no query_pre_attn_scalar: it is the head size, but in the 27B
+ * model, which has so many layers, hidden / heads. */
+void ith_gemma_scale_gguf(ith_hparams *hp, int64_t layers_of_27b);
+
+#endif

@@ -1,0 +1,165 @@
+/* hf_config_rope.c - rotary positions in config.json. */
+#include "formats/hf_config_impl.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* Transformers' int(share * head_dim). */
+static ith_status read_rotated(const ith_hf_reader *r, const json_t *object, const char *key,
+                               ith_error *err)
+{
+    double share = 0;
+
+    ITH_TRY(ith_json_real(object, r->where, key, &share, err));
+    if (share == 0 || share == 1)
+        return ITH_OK;
+    if (!r->arch->may_rotate_part || !(share > 0 && share < 1))
+        return ith_hf_refuse(r->where, key, "a value other than 1", err);
+    r->hp->rope.rotated = (int64_t)(share * (double)r->hp->head_dim);
+    return ITH_OK;
+}
+
+ith_status ith_hf_check_rotary(const ith_hf_reader *r, const char *key, ith_error *err)
+{
+    double share = r->arch->defaults.rotated;
+
+    if (share > 0)
+        r->hp->rope.rotated = (int64_t)(share * (double)r->hp->head_dim);
+    return read_rotated(r, r->config, key, err);
+}
+
+static ith_status read_rope_kind(const json_t *params, const char *where, ith_rope_kind *kind,
+                                 ith_error *err)
+{
+    const char *name = "default";
+
+    ITH_TRY(ith_json_string(params, where, "type", &name, err)); /* the older spelling */
+    ITH_TRY(ith_json_string(params, where, "rope_type", &name, err));
+    for (int i = 0; i < ITH_ROPE_KINDS; i++)
+        if (strcmp(ith_rope_kind_names[i], name) == 0) {
+            *kind = (ith_rope_kind)i;
+            return ITH_OK;
+        }
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "%s: \"rope_type\": %s is not supported; Ithaca knows default, linear, yarn, "
+                    "llama3 and dynamic",
+                    where, name);
+}
+
+static ith_status read_yarn(const json_t *params, const char *where, ith_rope_params *rope,
+                            ith_error *err)
+{
+    ITH_TRY(ith_json_real(params, where, "beta_fast", &rope->beta_fast, err));
+    ITH_TRY(ith_json_real(params, where, "beta_slow", &rope->beta_slow, err));
+    ITH_TRY(ith_json_real(params, where, "attention_factor", &rope->attention_factor, err));
+    ITH_TRY(ith_json_real(params, where, "mscale", &rope->mscale, err));
+    ITH_TRY(ith_json_real(params, where, "mscale_all_dim", &rope->mscale_all_dim, err));
+    return ith_json_bool(params, where, "truncate", &rope->truncate, err);
+}
+
+/* A parameter of RoPE that nobody reads may change the arithmetic, unless it is null, a flag, or
+ * the 1 of a factor. */
+static ith_status check_rope_keys(const ith_hf_reader *r, const json_t *params, ith_error *err)
+{
+    static const char *const known[] = {"type",
+                                        "rope_type",
+                                        "rope_theta",
+                                        "factor",
+                                        "original_max_position_embeddings",
+                                        "beta_fast",
+                                        "beta_slow",
+                                        "attention_factor",
+                                        "mscale",
+                                        "mscale_all_dim",
+                                        "truncate",
+                                        "low_freq_factor",
+                                        "high_freq_factor",
+                                        "partial_rotary_factor",
+                                        "alpha",
+                                        NULL};
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)params, key, value)
+        if (!ith_arch_takes(known, key) && !ith_hf_is_taken(r, key) && !json_is_null(value) &&
+            !json_is_boolean(value) && !(json_is_number(value) && json_number_value(value) == 1))
+            return ith_hf_refuse(r->where, key, "a parameter of RoPE that Ithaca does not know",
+                                 err);
+    return ITH_OK;
+}
+
+static ith_status read_scaling(const ith_hf_reader *r, const json_t *params, ith_error *err)
+{
+    const char *where = r->where;
+    ith_hparams *hp = r->hp;
+    ith_rope_params *rope = &hp->rope;
+
+    if (json_object_get(params, "mrope_section") != NULL)
+        return ith_hf_refuse(where, "mrope_section", "multimodal RoPE", err);
+    ITH_TRY(check_rope_keys(r, params, err));
+    ITH_TRY(read_rope_kind(params, where, &rope->kind, err));
+    ITH_TRY(read_rotated(r, params, "partial_rotary_factor", err));
+    ITH_TRY(ith_json_real(params, where, "rope_theta", &rope->theta, err));
+    if (rope->kind == ITH_ROPE_PLAIN)
+        return ITH_OK;
+    rope->original_context = hp->ctx_train;
+    ITH_TRY(ith_json_int(params, where, "original_max_position_embeddings", 1, ITH_SIZE_LIMIT,
+                         &rope->original_context, err));
+    if (rope->kind == ITH_ROPE_YARN) /* the default if the factor is null or missing */
+        rope->factor = (double)hp->ctx_train / (double)rope->original_context;
+    ITH_TRY(ith_json_real(params, where, "factor", &rope->factor, err));
+    if (rope->kind == ITH_ROPE_YARN)
+        ITH_TRY(read_yarn(params, where, rope, err));
+    ITH_TRY(ith_json_real(params, where, "low_freq_factor", &rope->low_freq_factor, err));
+    ITH_TRY(ith_json_real(params, where, "high_freq_factor", &rope->high_freq_factor, err));
+    if (rope->kind == ITH_ROPE_DYNAMIC)
+        ITH_TRY(ith_json_real(params, where, "alpha", &rope->alpha, err));
+    ith_hparams_extend_context(hp);
+    return ITH_OK;
+}
+
+/* The set of window layers: without scaling. */
+static ith_status read_window_rope(const ith_hf_reader *r, const json_t *params, ith_error *err)
+{
+    ith_rope_kind kind = ITH_ROPE_PLAIN;
+
+    ITH_TRY(check_rope_keys(r, params, err));
+    ITH_TRY(read_rope_kind(params, r->where, &kind, err));
+    if (kind != ITH_ROPE_PLAIN)
+        return ith_hf_refuse(r->where, "sliding_attention", "RoPE scaling of window layers", err);
+    r->hp->window_theta = r->hp->rope.theta;
+    return ith_json_real(params, r->where, "rope_theta", &r->hp->window_theta, err);
+}
+
+/* One set, or one for each type of layer. */
+static ith_status read_rope_sets(const ith_hf_reader *r, const json_t *params, ith_error *err)
+{
+    const json_t *full = json_object_get(params, "full_attention"),
+                 *window = json_object_get(params, "sliding_attention");
+
+    if (!json_is_object(full) && !json_is_object(window))
+        return read_scaling(r, params, err);
+    if (!r->arch->window_rope || json_object_size(params) > 2)
+        return ith_hf_refuse(r->where, "rope_parameters", "a set for each layer type", err);
+    if (json_is_object(full))
+        ITH_TRY(read_scaling(r, full, err));
+    return json_is_object(window) ? read_window_rope(r, window, err) : ITH_OK;
+}
+
+ith_status ith_hf_read_rope(const ith_hf_reader *r, ith_error *err)
+{
+    const json_t *params = json_object_get(r->config, "rope_scaling");
+
+    if (ith_hf_is_taken(r, "rope_parameters"))
+        return ITH_OK;
+    ITH_TRY(ith_json_real(r->config, r->where, "rope_theta", &r->hp->rope.theta, err));
+    if (params == NULL || json_is_null(params))
+        params = json_object_get(r->config, "rope_parameters");
+    if (params == NULL || json_is_null(params))
+        return ITH_OK;
+    if (!json_is_object(params))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: \"rope_scaling\" or \"rope_parameters\" should be an object",
+                        r->where);
+    return read_rope_sets(r, params, err);
+}

@@ -1,0 +1,105 @@
+/* hf_config_windows.c - which layers have a window, in config.json. */
+#include "formats/hf_config_impl.h"
+
+#include <string.h>
+
+static ith_status read_layer_type(const ith_hf_reader *r, const char *key, const json_t *type,
+                                  size_t i, ith_error *err)
+{
+    const char *name = json_string_value(type);
+    bool window = name != NULL && strcmp(name, "sliding_attention") == 0;
+
+    if (window && r->arch->windows == ITH_WINDOWS_NONE)
+        return ith_hf_refuse(r->where, key, name, err);
+    if (!window && (name == NULL || strcmp(name, "full_attention") != 0))
+        return ith_hf_refuse(r->where, key, name != NULL ? name : "a value that is not a string",
+                             err);
+    if (window && r->hp->window == 0)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: \"%s\" has windows, but \"sliding_window\" is not a number", r->where,
+                        key);
+    if (window && r->hp->n_traits == 0)
+        ITH_TRY(ith_arch_set_pattern(r->hp, 1, 0, 0, r->where, err));
+    if (window && i < (size_t)r->hp->n_traits)
+        r->hp->traits[i] |= ITH_LAYER_WINDOW;
+    return ITH_OK;
+}
+
+ith_status ith_hf_check_layer_types(const ith_hf_reader *r, const char *key, ith_error *err)
+{
+    const json_t *types = json_object_get(r->config, key), *type;
+    size_t i;
+
+    if (!json_is_array(types))
+        return ITH_OK;
+    json_array_foreach (types, i, type)
+        ITH_TRY(read_layer_type(r, key, type, i, err));
+    if (r->hp->n_traits > 0 && json_array_size(types) != (size_t)r->hp->n_layers)
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" lists %zu layers, expected %lld", r->where,
+                        key, json_array_size(types), (long long)r->hp->n_layers);
+    return ITH_OK;
+}
+
+static ith_status refuse_window(const ith_hf_reader *r, const char *key, ith_error *err)
+{
+    return json_is_true(json_object_get(r->config, key))
+               ? ith_hf_refuse(r->where, key, "true", err)
+               : ith_hf_refuse(r->where, "sliding_window", "a number", err);
+}
+
+ith_status ith_hf_read_window(const ith_hf_reader *r, ith_error *err)
+{
+    const json_t *value = json_object_get(r->config, "sliding_window");
+
+    if (json_is_null(value))
+        r->hp->window = 0;
+    return ith_json_int(r->config, r->where, "sliding_window", 0, ITH_SIZE_LIMIT, &r->hp->window,
+                        err);
+}
+
+/* "sliding_window_pattern": a number of layers, of which the last is full, or their letters, such
+ * as "LLLG": L has the window. */
+static ith_status read_steps(const ith_hf_reader *r, ith_error *err)
+{
+    static const char key[] = "sliding_window_pattern";
+    const json_t *value = json_object_get(r->config, key);
+    const char *letters = json_string_value(value);
+    ith_hparams *hp = r->hp;
+    int64_t step = r->arch->window_step;
+
+    if (hp->window == 0)
+        return ITH_OK;
+    if (letters == NULL)
+        ITH_TRY(ith_json_int(r->config, r->where, key, 1, ITH_SIZE_LIMIT, &step, err));
+    else if (letters[0] == '\0' || letters[strspn(letters, "LG")] != '\0')
+        return ith_hf_refuse(r->where, key, letters, err);
+    ITH_TRY(ith_arch_set_pattern(hp, step, 0, ITH_LAYER_WINDOW, r->where, err));
+    for (int i = 0; letters != NULL && i < hp->n_traits; i++)
+        hp->traits[i] = letters[(size_t)i % strlen(letters)] == 'L' ? ITH_LAYER_WINDOW : 0;
+    return ITH_OK;
+}
+
+/* Without layer_types, use_sliding_window applies to layers from max_window_layers on. */
+ith_status ith_hf_check_windows(const ith_hf_reader *r, const char *key, ith_error *err)
+{
+    ith_window_rule rule = r->arch->windows;
+    int64_t first = rule == ITH_WINDOWS_ASKED ? 28 : 0; /* as Qwen2's class has it */
+    bool on = r->arch->defaults.sliding_window;
+
+    if (json_is_array(json_object_get(r->config, "layer_types")))
+        return ITH_OK;
+    ITH_TRY(ith_json_bool(r->config, r->where, key, &on, err));
+    ITH_TRY(ith_json_int(r->config, r->where, "max_window_layers", 0, ITH_SIZE_LIMIT, &first, err));
+    if (rule == ITH_WINDOWS_ALL)
+        on = true, first = 0;
+    if (rule == ITH_WINDOWS_STEPS)
+        return read_steps(r, err);
+    if (!on || r->hp->window == 0 || first >= r->hp->n_layers)
+        return ITH_OK;
+    if (rule == ITH_WINDOWS_NONE)
+        return refuse_window(r, key, err);
+    ITH_TRY(ith_arch_set_pattern(r->hp, 1, 0, 0, r->where, err));
+    for (int i = (int)first; i < r->hp->n_traits; i++)
+        r->hp->traits[i] = ITH_LAYER_WINDOW;
+    return ITH_OK;
+}
