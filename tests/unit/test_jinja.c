@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,6 +174,14 @@ static void test_errors(void **state)
     expect_error("{% include 'x' %}", ITH_E_UNSUPPORTED, "include");
     expect_error("{{ 9223372036854775807 + 1 }}", ITH_E_ARGUMENT, "64 bits");
     expect_error("{{ 1 // 0 }}", ITH_E_ARGUMENT, "zero");
+    expect_error("{{ 'a'.rpartition('bc'[2:]) }}", ITH_E_ARGUMENT, "empty");
+    expect_error("{{ '%\\x00' % 5 }}", ITH_E_UNSUPPORTED, "conversion");
+    expect_error("{{ '%\\x00d' % 5 }}", ITH_E_UNSUPPORTED, "conversion");
+    expect_error("{{ '{:\\x00}'.format(5) }}", ITH_E_UNSUPPORTED, "format");
+    expect_error("{{ '%d' % 1e300 }}", ITH_E_ARGUMENT, "64 bits");
+    expect_mask("{% set m = -9223372036854775807 - 1 %}{{ 'a'.zfill(m) }}{{ 'a'.center(m) }}"
+                "{{ 'aa'.replace('a', 'b', m) }}",
+                "aabb", "....");
     expect_error("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
                  ITH_E_MEMORY, "memory");
     expect_error(
@@ -230,6 +239,43 @@ static void test_hostile(void **state)
                  ITH_E_FORMAT, "deep");
 }
 
+/* A template of 2 MB whose parts are `part`, with every "@" replaced by a number. */
+static char *repeated(const char *before, const char *part, const char *after)
+{
+    size_t n = 100000, cap = strlen(before) + n * (strlen(part) + 8) + strlen(after) + 1;
+    char *source = malloc(cap), *at = source;
+    const char *place = strchr(part, '@');
+
+    assert_non_null(source);
+    assert_non_null(place);
+    at += sprintf(at, "%s", before);
+    for (size_t i = 0; i < n; i++)
+        at += sprintf(at, "%.*s%zu%s", (int)(place - part), part, i, place + 1);
+    sprintf(at, "%s", after);
+    return source;
+}
+
+/* Large templates: a call must not cost what the macro's body is long, nor a name what the scope is
+ * large, without being counted. */
+static void test_large(void **state)
+{
+    char *body = repeated("{% macro m() %}{% if x == 1 %}", "{{ a@ }}",
+                          "{% endif %}{% endmacro %}" MANY "{{ m() }}" END),
+         *scope = repeated("", "{% set a@ = 1 %}", "");
+
+    (void)state;
+    expect_error(body, ITH_E_FORMAT, "too many steps");
+    expect_error(scope, ITH_E_FORMAT, "too many steps");
+    free(body);
+    free(scope);
+    expect_mask("{% macro m() %}{% macro k() %}{{ varargs }}{% endmacro %}{{ k(2) }}{% endmacro %}"
+                "{{ m(1) }}",
+                "(2,)", "....");
+    expect_error("{% macro m() %}{% endmacro %}{{ m(1) }}", ITH_E_ARGUMENT, "more than its 0");
+    expect_error("{% macro m() %}{{ x.varargs }}{% endmacro %}{{ m(1) }}", ITH_E_ARGUMENT,
+                 "more than its 0");
+}
+
 /* What depends on Python's memory, or is found wrong only when it is reached. */
 static void test_refused(void **state)
 {
@@ -243,6 +289,8 @@ static void test_refused(void **state)
     expect_error("{% if false %}{% for i in [] %}{{ x|nosuch }}{% endfor %}{% endif %}",
                  ITH_E_UNSUPPORTED, "\"nosuch\"");
     expect_error("{% if true %}{{ x|nosuch }}{% endif %}", ITH_E_UNSUPPORTED, "\"nosuch\"");
+    expect_error("{{ [x]|map('nosuch')|list }}", ITH_E_UNSUPPORTED, "no filter \"nosuch\"");
+    expect_error("{{ [x]|select('nosuch')|list }}", ITH_E_UNSUPPORTED, "no test \"nosuch\"");
     expect_mask("{% if false %}{{ x|nosuch }}{% endif %}{{ 1 if true else x|nosuch }}", "1", ".");
     expect_mask("{{ 256 is sameas 256 }}{{ none is sameas none }}{{ x is sameas x }}",
                 "TrueTrueTrue", "............");
@@ -255,9 +303,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),  cmocka_unit_test(test_origin),
-        cmocka_unit_test(test_errors),  cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_golden), cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_large),  cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,9 @@ typedef enum ith_jnode_kind {
 
 typedef struct ith_jnode ith_jnode;
 
+/* Names that a macro gives its body if the body reads them. */
+enum { ITH_JREADS_CALLER = 1, ITH_JREADS_VARARGS = 2, ITH_JREADS_KWARGS = 4 };
+
 typedef struct ith_jarg {
     const ith_jstr *name; /* NULL: by position; "*" and "**": spread; or an operator */
     ith_jnode *value;
@@ -59,6 +62,7 @@ struct ith_jnode {
     ith_jnode_kind kind;
     int line;
     bool recursive;
+    unsigned reads; /* macro, call block: ITH_JREADS_* */
     const ith_jstr *name;
     ith_jval value;
     ith_jnode *a, *b, *c;

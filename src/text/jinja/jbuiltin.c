@@ -101,6 +101,25 @@ const ith_jbuiltin *ith_jtest(const ith_jstr *name)
     return find(ith_jtests, name);
 }
 
+static const ith_jbuiltin *need(ith_jrun *run, const ith_jbuiltin *found, const char *kind,
+                                const ith_jstr *name)
+{
+    if (found == NULL)
+        ith_jrun_fail(run, ITH_E_UNSUPPORTED, "there is no %s \"%.*s\"", kind,
+                      (int)(name->len < 60 ? name->len : 60), name->data);
+    return found;
+}
+
+const ith_jbuiltin *ith_jneed_filter(ith_jrun *run, const ith_jstr *name)
+{
+    return need(run, ith_jfilter(name), "filter", name);
+}
+
+const ith_jbuiltin *ith_jneed_test(ith_jrun *run, const ith_jstr *name)
+{
+    return need(run, ith_jtest(name), "test", name);
+}
+
 const ith_jbuiltin *ith_jfunction(const ith_jstr *name)
 {
     return find(ith_jfunctions, name);

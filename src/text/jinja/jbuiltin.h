@@ -33,6 +33,10 @@ ith_jval ith_jbuiltin_call(ith_jrun *run, const ith_jbuiltin *builtin, ith_jval 
 /* NULL: there is none. */
 const ith_jbuiltin *ith_jfilter(const ith_jstr *name);
 const ith_jbuiltin *ith_jtest(const ith_jstr *name);
+/* The same, but fails by name. */
+const ith_jbuiltin *ith_jneed_filter(ith_jrun *run, const ith_jstr *name);
+const ith_jbuiltin *ith_jneed_test(ith_jrun *run, const ith_jstr *name);
+/* NULL: there is none. */
 const ith_jbuiltin *ith_jfunction(const ith_jstr *name);
 /* Also fails by name for methods that Python has and this interpreter or the sandbox has not. */
 const ith_jbuiltin *ith_jmethod_of(ith_jrun *run, ith_jval owner, const ith_jstr *name);

@@ -29,6 +29,7 @@ void ith_jscope_set(ith_jrun *run, ith_jscope *scope, const ith_jstr *name, ith_
 {
     ith_jvar *var = find_var(scope, name);
 
+    ith_jrun_step(run, scope->n / 8);
     if (var != NULL) {
         var->value = value;
         return;
@@ -152,12 +153,9 @@ ith_jval ith_jeval_call(ith_jrun *run, const ith_jnode *call, const ith_jval *ca
 
 ith_jval ith_jeval_filter(ith_jrun *run, const ith_jnode *node, ith_jval self)
 {
-    const ith_jbuiltin *filter = ith_jfilter(node->name);
+    const ith_jbuiltin *filter = ith_jneed_filter(run, node->name);
     ith_jargs args;
 
-    if (filter == NULL)
-        ith_jrun_fail(run, ITH_E_UNSUPPORTED, "there is no filter \"%.*s\"",
-                      (int)(node->name->len < 60 ? node->name->len : 60), node->name->data);
     if (node->a != NULL)
         self = ith_jeval_filter(run, node->a, self);
     args = eval_args(run, node);
@@ -166,26 +164,18 @@ ith_jval ith_jeval_filter(ith_jrun *run, const ith_jnode *node, ith_jval self)
 
 static ith_jval eval_filter(ith_jrun *run, const ith_jnode *node)
 {
-    const ith_jbuiltin *filter = ith_jfilter(node->name);
     ith_jval self = ith_jeval(run, node->a);
     ith_jargs args = eval_args(run, node);
 
-    if (filter == NULL)
-        ith_jrun_fail(run, ITH_E_UNSUPPORTED, "there is no filter \"%.*s\"",
-                      (int)(node->name->len < 60 ? node->name->len : 60), node->name->data);
-    return ith_jbuiltin_call(run, filter, self, &args);
+    return ith_jbuiltin_call(run, ith_jneed_filter(run, node->name), self, &args);
 }
 
 static ith_jval eval_test(ith_jrun *run, const ith_jnode *node)
 {
-    const ith_jbuiltin *test = ith_jtest(node->name);
     ith_jval self = ith_jeval(run, node->a);
     ith_jargs args = eval_args(run, node);
 
-    if (test == NULL)
-        ith_jrun_fail(run, ITH_E_UNSUPPORTED, "there is no test \"%.*s\"",
-                      (int)(node->name->len < 60 ? node->name->len : 60), node->name->data);
-    return ith_jbuiltin_call(run, test, self, &args);
+    return ith_jbuiltin_call(run, ith_jneed_test(run, node->name), self, &args);
 }
 
 /* ---- Expressions ---- */

@@ -2,7 +2,6 @@
 #include "text/jinja/jaccess.h"
 #include "text/jinja/jeval.h"
 #include "text/jinja/jloop.h"
-#include "text/jinja/jnames.h"
 #include "text/jinja/jprint.h"
 
 #include <string.h>
@@ -150,14 +149,14 @@ static void bind_rest(ith_jrun *run, const ith_jnode *node, const ith_jargs *arg
                       ith_jscope *scope)
 {
     const ith_jstr *caller = ith_jstr_text(run, "caller");
-    ith_jnamed *given =
-        ith_jbody_reads(&node->body, "caller") ? take_named(args, taken, caller) : NULL;
+    bool called = node->reads & ITH_JREADS_CALLER;
+    ith_jnamed *given = called ? take_named(args, taken, caller) : NULL;
     ith_jlist *rest = ith_jlist_new(run, 0, ITH_JTEMPLATE);
     ith_jdict *named = ith_jdict_new(run, ITH_JTEMPLATE);
 
     if (given != NULL)
         ith_jscope_set(run, scope, caller, given->value);
-    else if (ith_jbody_reads(&node->body, "caller"))
+    else if (called)
         ith_jscope_set(run, scope, caller, ith_jundefined("No caller defined"));
     for (size_t i = node->n_args; i < args->n; i++)
         ith_jlist_add(run, rest, args->pos[i]);
@@ -165,13 +164,13 @@ static void bind_rest(ith_jrun *run, const ith_jnode *node, const ith_jargs *arg
         if (!taken[i])
             ith_jdict_set(run, named, ith_jstring((ith_jstr *)args->named[i].name),
                           args->named[i].value);
-    if (ith_jbody_reads(&node->body, "varargs"))
+    if (node->reads & ITH_JREADS_VARARGS)
         ith_jscope_set(run, scope, ith_jstr_text(run, "varargs"),
                        ith_jlist_value(rest, ITH_J_TUPLE));
     else if (rest->n > 0)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "a macro gets more than its %zu arguments",
                       node->n_args);
-    if (ith_jbody_reads(&node->body, "kwargs"))
+    if (node->reads & ITH_JREADS_KWARGS)
         ith_jscope_set(run, scope, ith_jstr_text(run, "kwargs"), ith_jdict_value(named));
     else if (named->n > 0)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "a macro gets an argument that it does not take");

@@ -17,6 +17,11 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+static bool is_among(char c, const char *chars)
+{
+    return c != '\0' && strchr(chars, c) != NULL;
+}
+
 static int64_t number_at(const ith_jstr *s, size_t *at, int64_t otherwise)
 {
     int64_t n = 0;
@@ -58,12 +63,15 @@ static ith_jstr *number_text(ith_jrun *run, ith_jval v, const spec *f)
                       ith_jkind_name(v));
     if (precision > 60)
         ith_jrun_fail(run, ITH_E_UNSUPPORTED, "more than 60 decimals are not supported");
-    if (strchr("dxXo", f->type) != NULL) {
-        int64_t i = v.kind == ITH_J_FLOAT ? (int64_t)v.as.f : ith_jintegral(v);
-        unsigned long long size = i < 0 ? 0 - (unsigned long long)i : (unsigned long long)i;
-        const char *sign = i < 0 ? "-" : f->sign == '+' ? "+" : f->sign == ' ' ? " " : "";
+    if (is_among(f->type, "dxXo")) {
+        unsigned long long size;
+        const char *sign;
+        int64_t i;
         if (v.kind == ITH_J_FLOAT && !(v.as.f > -0x1p63 && v.as.f < 0x1p63))
             ith_jrun_fail(run, ITH_E_ARGUMENT, "an integer has more than 64 bits");
+        i = v.kind == ITH_J_FLOAT ? (int64_t)v.as.f : ith_jintegral(v);
+        size = i < 0 ? 0 - (unsigned long long)i : (unsigned long long)i;
+        sign = i < 0 ? "-" : f->sign == '+' ? "+" : f->sign == ' ' ? " " : "";
         snprintf(format, sizeof format, "%%s%%ll%c", f->type == 'd' ? 'u' : f->type);
         snprintf(text, sizeof text, format, sign, size);
     } else {
@@ -84,7 +92,7 @@ static void put_value(ith_jbuild *build, ith_jval v, spec *f)
     ith_jrun *run = build->run;
     ith_jstr *text;
     ith_jbuild repr = {.run = run};
-    bool number = strchr("dxXofFeEgG", f->type) != NULL;
+    bool number = is_among(f->type, "dxXofFeEgG");
 
     if (number) {
         text = number_text(run, v, f);
@@ -137,7 +145,7 @@ static void put_percent(ith_jbuild *build, const ith_jstr *s, size_t *at, values
 
     if (*at < s->len && s->data[*at] == '(')
         value = named_value(build->run, v, s, at);
-    for (; *at < s->len && strchr("-+ 0", s->data[*at]) != NULL; (*at)++) {
+    for (; *at < s->len && is_among(s->data[*at], "-+ 0"); (*at)++) {
         if (s->data[*at] == '-')
             f.align = '<';
         else if (s->data[*at] == '0')
@@ -150,7 +158,7 @@ static void put_percent(ith_jbuild *build, const ith_jstr *s, size_t *at, values
         (*at)++;
         f.precision = number_at(s, at, 0);
     }
-    if (*at >= s->len || strchr("sdirxXofFeEgG%", s->data[*at]) == NULL)
+    if (*at >= s->len || !is_among(s->data[*at], "sdirxXofFeEgG%"))
         ith_jrun_fail(build->run, ITH_E_UNSUPPORTED, "this conversion after %% is not supported");
     f.type = s->data[(*at)++];
     if (f.type == '%') {
@@ -158,7 +166,7 @@ static void put_percent(ith_jbuild *build, const ith_jstr *s, size_t *at, values
         return;
     }
     f.type = f.type == 'i' ? 'd' : f.type;
-    if (f.zero && f.align == '>' && strchr("sr", f.type) == NULL) {
+    if (f.zero && f.align == '>' && !is_among(f.type, "sr")) {
         f.fill = '0';
         f.align = '=';
     }
@@ -193,14 +201,14 @@ static spec parse_spec(ith_jrun *run, const ith_jstr *s)
     spec f = {.fill = ' ', .precision = -1, .type = 's'};
     size_t at = 0;
 
-    if (s->len > 1 && strchr("<>^=", s->data[1]) != NULL) {
+    if (s->len > 1 && is_among(s->data[1], "<>^=")) {
         f.fill = s->data[0];
         f.align = s->data[1];
         at = 2;
-    } else if (s->len > 0 && strchr("<>^=", s->data[0]) != NULL) {
+    } else if (s->len > 0 && is_among(s->data[0], "<>^=")) {
         f.align = s->data[at++];
     }
-    if (at < s->len && strchr("+- ", s->data[at]) != NULL) {
+    if (at < s->len && is_among(s->data[at], "+- ")) {
         f.sign = s->data[at] == '-' ? '\0' : s->data[at];
         at++;
     }
@@ -215,7 +223,7 @@ static spec parse_spec(ith_jrun *run, const ith_jstr *s)
     }
     if (at < s->len)
         f.type = s->data[at++];
-    if (at < s->len || strchr("sdxXofFeEgG", f.type) == NULL)
+    if (at < s->len || !is_among(f.type, "sdxXofFeEgG"))
         ith_jrun_fail(run, ITH_E_UNSUPPORTED, "this format of a field is not supported");
     if (f.zero && f.align == 0) {
         f.fill = '0';

@@ -103,17 +103,6 @@ static ith_jargs rest_of(const ith_jargs *args, size_t skip)
                        .n_named = args->n_named};
 }
 
-static const ith_jbuiltin *named_filter(ith_jrun *run, ith_jval name)
-{
-    const ith_jstr *s = ith_jarg_str(run, name, NULL);
-    const ith_jbuiltin *found = ith_jfilter(s);
-
-    if (found == NULL)
-        ith_jrun_fail(run, ITH_E_UNSUPPORTED, "there is no filter \"%.*s\"",
-                      (int)(s->len < 60 ? s->len : 60), s->data);
-    return found;
-}
-
 static ith_jval map_attribute(ith_jrun *run, ith_jlist *list, const ith_jargs *args)
 {
     ith_jlist *out = fresh(run, list);
@@ -144,7 +133,7 @@ static ith_jval f_map(ith_jrun *run, ith_jval self, const ith_jargs *args)
     list = ith_jiterate(run, self);
     if (args->n == 0)
         return map_attribute(run, list, args);
-    filter = named_filter(run, args->pos[0]);
+    filter = ith_jneed_filter(run, ith_jarg_str(run, args->pos[0], NULL));
     out = fresh(run, list);
     for (size_t i = 0; i < list->n; i++)
         ith_jlist_add(run, out, ith_jbuiltin_call(run, filter, list->items[i], &rest));
@@ -163,11 +152,8 @@ static ith_jval select_items(ith_jrun *run, ith_jval self, const ith_jargs *args
         return iterator(ith_jlist_new(run, 0, ITH_JTEMPLATE));
     if (args->n < skip)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "the name of the attribute is missing");
-    if (args->n > skip) {
-        test = ith_jtest(ith_jarg_str(run, args->pos[skip], NULL));
-        if (test == NULL)
-            ith_jrun_fail(run, ITH_E_UNSUPPORTED, "there is no such test");
-    }
+    if (args->n > skip)
+        test = ith_jneed_test(run, ith_jarg_str(run, args->pos[skip], NULL));
     list = ith_jiterate(run, self);
     out = fresh(run, list);
     for (size_t i = 0; i < list->n; i++) {

@@ -291,10 +291,11 @@ static ith_jval m_rsplit(ith_jrun *run, ith_jval self, const ith_jargs *args)
 static ith_jval partition(ith_jrun *run, ith_jstr *s, ith_jstr *by, bool right)
 {
     ith_jlist *out = ith_jlist_new(run, 3, ITH_JTEMPLATE);
-    size_t at = right ? find_last(run, s, by, s->len) : ith_jstr_find(s, by, 0);
+    size_t at;
 
     if (by->len == 0)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "split by an empty string");
+    at = right ? find_last(run, s, by, s->len) : ith_jstr_find(s, by, 0);
     if (at == SIZE_MAX) {
         add_part(run, out, s, 0, right ? 0 : s->len);
         add_part(run, out, s, 0, 0);
@@ -380,6 +381,8 @@ ith_jstr *ith_jstr_replace(ith_jrun *run, ith_jstr *s, const ith_jstr *old, cons
     ith_jorigin whole = ith_jstr_origin(s, 0, s->len);
     size_t begin = 0, at, width = 0;
 
+    if (most < 0)
+        most = INT64_MAX;
     ith_jrun_step(run, s->len / 64);
     if (old->len == 0) {
         for (at = 0; at <= s->len && most != 0; at += width, most--) {
@@ -419,11 +422,16 @@ static void fill(ith_jbuild *build, const ith_jstr *with, int64_t n)
     }
 }
 
+static int64_t at_least_0(int64_t n)
+{
+    return n < 0 ? 0 : n;
+}
+
 static ith_jval pad(ith_jrun *run, ith_jval self, const ith_jargs *args, int mode)
 {
     ith_jbuild build = {.run = run};
     ith_jstr *with = ith_jarg_str(run, args->pos[1], " ");
-    int64_t width = ith_jarg_int(run, args->pos[0], 0);
+    int64_t width = at_least_0(ith_jarg_int(run, args->pos[0], 0));
     int64_t more = width - (int64_t)ith_jstr_chars(self.as.str), left = 0;
 
     if (ith_jstr_chars(with) != 1)
@@ -462,7 +470,8 @@ static ith_jval m_zfill(ith_jrun *run, ith_jval self, const ith_jargs *args)
     size_t sign = s->len > 0 && (s->data[0] == '-' || s->data[0] == '+');
 
     ith_jbuild_part(&build, s, 0, sign);
-    fill(&build, &zero, ith_jarg_int(run, args->pos[0], 0) - (int64_t)ith_jstr_chars(s));
+    fill(&build, &zero,
+         at_least_0(ith_jarg_int(run, args->pos[0], 0)) - (int64_t)ith_jstr_chars(s));
     ith_jbuild_part(&build, s, sign, s->len);
     return text_value(&build);
 }

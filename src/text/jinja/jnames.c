@@ -32,13 +32,11 @@ static void check_body(ith_jrun *run, const ith_jbody *body, bool inside_if);
 
 static void check_name(ith_jrun *run, const ith_jnode *node)
 {
-    bool filter = node->kind == ITH_JN_FILTER;
-
-    if ((filter ? ith_jfilter(node->name) : ith_jtest(node->name)) != NULL)
-        return;
     run->line = node->line;
-    ith_jrun_fail(run, ITH_E_UNSUPPORTED, "there is no %s \"%.*s\"", filter ? "filter" : "test",
-                  (int)(node->name->len < 60 ? node->name->len : 60), node->name->data);
+    if (node->kind == ITH_JN_FILTER)
+        ith_jneed_filter(run, node->name);
+    else
+        ith_jneed_test(run, node->name);
 }
 
 /* Does the node's body begin a frame of its own in Jinja2, in which an "if" around it does not

@@ -50,6 +50,17 @@ const ith_jstr *ith_jparser_name(ith_jparser *parser)
     return parser->tokens.data[parser->at++].text;
 }
 
+void ith_jparser_set_name(ith_jparser *parser, ith_jnode *node, const ith_jstr *name)
+{
+    node->name = name;
+    if (ith_jstr_is(name, "caller"))
+        parser->reads |= ITH_JREADS_CALLER;
+    else if (ith_jstr_is(name, "varargs"))
+        parser->reads |= ITH_JREADS_VARARGS;
+    else if (ith_jstr_is(name, "kwargs"))
+        parser->reads |= ITH_JREADS_KWARGS;
+}
+
 ith_jnode *ith_jparser_node(ith_jparser *parser, ith_jnode_kind kind)
 {
     ith_jnode *node = ith_jrun_alloc(parser->run, 1, sizeof *node);
@@ -170,7 +181,7 @@ static ith_jnode *parse_target(ith_jparser *parser, bool dotted)
     if (bracket && ith_jparser_is(parser, ITH_JT_OPERATOR, "("))
         node = parse_target(parser, dotted);
     else
-        node->name = ith_jparser_name(parser);
+        ith_jparser_set_name(parser, node, ith_jparser_name(parser));
     if (dotted && ith_jparser_accept(parser, ITH_JT_OPERATOR, ".")) {
         ith_jnode *attr = ith_jparser_node(parser, ITH_JN_ATTR);
         attr->a = node;
@@ -185,7 +196,7 @@ static ith_jnode *parse_target(ith_jparser *parser, bool dotted)
             if (ith_jparser_is(parser, ITH_JT_OPERATOR, "("))
                 item = parse_target(parser, dotted);
             else if (ith_jparser_is(parser, ITH_JT_NAME, NULL))
-                item->name = ith_jparser_name(parser);
+                ith_jparser_set_name(parser, item, ith_jparser_name(parser));
             else
                 break;
             ith_jbody_add(parser, &tuple->items, item);
@@ -230,6 +241,17 @@ static ith_jbody parse_closed_body(ith_jparser *parser, const char *end)
     body = parse_body_and_end(parser, end);
     parser->loops = loops;
     return body;
+}
+
+/* The body of a macro, and what it reads. The macro around it reads that too. */
+static void parse_macro_body(ith_jparser *parser, ith_jnode *node, const char *end)
+{
+    unsigned outer = parser->reads;
+
+    parser->reads = 0;
+    node->body = parse_closed_body(parser, end);
+    node->reads = parser->reads;
+    parser->reads |= outer;
 }
 
 static ith_jnode *parse_set(ith_jparser *parser)
@@ -292,7 +314,7 @@ static ith_jnode *parse_macro(ith_jparser *parser)
     node->name = ith_jparser_name(parser);
     parse_parameters(parser, node);
     end_tag(parser);
-    node->body = parse_closed_body(parser, "endmacro");
+    parse_macro_body(parser, node, "endmacro");
     return node;
 }
 
@@ -306,7 +328,7 @@ static ith_jnode *parse_call_block(ith_jparser *parser)
     if (node->a->kind != ITH_JN_CALL)
         ith_jrun_fail(parser->run, ITH_E_FORMAT, "{%% call %%} expects a call");
     end_tag(parser);
-    node->body = parse_closed_body(parser, "endcall");
+    parse_macro_body(parser, node, "endcall");
     return node;
 }
 

@@ -9,7 +9,8 @@ typedef struct ith_jparser {
     ith_jrun *run;
     ith_jtokens tokens;
     size_t at;
-    int loops; /* loops around the statement, for break and continue */
+    int loops;      /* loops around the statement, for break and continue */
+    unsigned reads; /* ITH_JREADS_* of the variables since the body of a macro began */
 } ith_jparser;
 
 ith_jbody ith_jparse(ith_jrun *run, ith_jtokens tokens);
@@ -21,6 +22,8 @@ bool ith_jparser_is(const ith_jparser *parser, ith_jtoken_kind kind, const char 
 bool ith_jparser_accept(ith_jparser *parser, ith_jtoken_kind kind, const char *text);
 void ith_jparser_expect(ith_jparser *parser, ith_jtoken_kind kind, const char *text);
 const ith_jstr *ith_jparser_name(ith_jparser *parser);
+/* Names a node of ITH_JN_NAME. */
+void ith_jparser_set_name(ith_jparser *parser, ith_jnode *node, const ith_jstr *name);
 _Noreturn void ith_jparser_unexpected(const ith_jparser *parser);
 ith_jnode *ith_jparser_node(ith_jparser *parser, ith_jnode_kind kind);
 void ith_jbody_add(ith_jparser *parser, ith_jbody *body, ith_jnode *node);

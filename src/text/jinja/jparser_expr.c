@@ -93,7 +93,7 @@ static ith_jnode *parse_name(ith_jparser *parser)
     if (ith_jstr_is(name, "none") || ith_jstr_is(name, "None"))
         return constant(parser, ith_jnone());
     node = ith_jparser_node(parser, ITH_JN_NAME);
-    node->name = name;
+    ith_jparser_set_name(parser, node, name);
     return node;
 }
 
