@@ -149,9 +149,7 @@ static const ith_added *longest_at(ith_cutter *cutter, size_t at)
 static size_t spaces_before(const char *text, size_t end, size_t stop)
 {
     while (end > stop) {
-        size_t before = end - 1;
-        while (before > stop && ((unsigned char)text[before] & 0xc0) == 0x80)
-            before--;
+        size_t before = ith_utf8_before(text, end);
         if (!ith_is_white_space(ith_utf8_decode(text + before, NULL)))
             break;
         end = before;
@@ -172,11 +170,8 @@ static size_t spaces_after(const char *text, size_t begin, size_t len)
 
 static bool stands_alone(const char *text, size_t len, size_t begin, size_t end)
 {
-    size_t before = begin;
-
-    while (before > 0 && ((unsigned char)text[--before] & 0xc0) == 0x80)
-        ;
-    return (begin == 0 || !ith_is_word_char(ith_utf8_decode(text + before, NULL))) &&
+    return (begin == 0 ||
+            !ith_is_word_char(ith_utf8_decode(text + ith_utf8_before(text, begin), NULL))) &&
            (end == len || !ith_is_word_char(ith_utf8_decode(text + end, NULL)));
 }
 

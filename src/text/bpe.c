@@ -24,7 +24,6 @@ ith_status ith_bpe_init(ith_bpe *bpe, size_t n_merges, ith_error *err)
     if (bpe->slots == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for %zu merges", n_merges);
     bpe->n_slots = n_slots;
-    bpe->n_merges = n_merges;
     memset(bpe->slots, 0xff, n_slots * sizeof *bpe->slots);
     return ITH_OK;
 }

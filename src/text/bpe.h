@@ -23,7 +23,6 @@ typedef struct ith_bpe {
     int32_t byte_id[256];
     ith_merge *slots; /* hash table of pairs, open addressing */
     size_t n_slots;   /* a power of two */
-    size_t n_merges;  /* that there is room for */
 } ith_bpe;
 
 /* Makes room for n_merges. ITH_E_FORMAT: more than ITH_MAX_MERGES. ITH_E_MEMORY. */

@@ -90,9 +90,7 @@ static ith_status strip(const ith_normal_step *step, const char *text, size_t le
     while (step->left && begin < end && ith_is_white_space(ith_utf8_decode(text + begin, &width)))
         begin += width;
     while (step->right && end > begin) {
-        size_t last = end - 1;
-        while (last > begin && ((unsigned char)text[last] & 0xc0) == 0x80)
-            last--;
+        size_t last = ith_utf8_before(text, end);
         if (!ith_is_white_space(ith_utf8_decode(text + last, NULL)))
             break;
         end = last;

@@ -61,8 +61,7 @@ static ith_status put_group(translation *t, ith_error *err)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (ith_pattern_take(in, known[i]))
             return put(t, known[i], err);
-    if (ith_pattern_sees(in, "(?i:")) {
-        ith_pattern_take(in, "(?i:");
+    if (ith_pattern_take(in, "(?i:")) {
         t->caseless[t->depth] = true;
         return put(t, "(?:", err);
     }

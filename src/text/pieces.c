@@ -29,7 +29,8 @@ void ith_spelling_free(ith_spelling *spelling)
     *spelling = (ith_spelling){.n_replaced = 0};
 }
 
-int ith_spelled_byte(const char *text, size_t len)
+/* The value of "<0x0A>"; -1: the text is not spelled so. */
+static int spelled_byte(const char *text, size_t len)
 {
     if (len != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>' || ith_hex_digit(text[3]) < 0 ||
         ith_hex_digit(text[4]) < 0)
@@ -61,7 +62,7 @@ static char *replaced(ith_bytes text, ith_bytes from, ith_bytes to, size_t *len)
 ith_status ith_spelling_piece(const ith_spelling *spelling, ith_bytes token, ith_bytes *piece,
                               ith_error *err)
 {
-    int byte = spelling->bytes ? ith_spelled_byte(token.data, token.len) : -1;
+    int byte = spelling->bytes ? spelled_byte(token.data, token.len) : -1;
     char c = (char)byte;
 
     if (byte >= 0)

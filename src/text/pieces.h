@@ -29,9 +29,6 @@ ith_status ith_spelling_add(ith_spelling *spelling, ith_bytes from, ith_bytes to
                             ith_error *err);
 void ith_spelling_free(ith_spelling *spelling); /* frees the contents, not the struct */
 
-/* The value of "<0x0A>"; -1: the text is not spelled so. */
-int ith_spelled_byte(const char *text, size_t len);
-
 /* What a token stands for inside a text; *piece is malloc'd. */
 ith_status ith_spelling_piece(const ith_spelling *spelling, ith_bytes token, ith_bytes *piece,
                               ith_error *err);

@@ -90,6 +90,13 @@ uint32_t ith_utf8_decode(const char *text, size_t *width)
     }
 }
 
+size_t ith_utf8_before(const char *text, size_t end)
+{
+    while (((unsigned char)text[--end] & 0xc0) == 0x80)
+        ;
+    return end;
+}
+
 size_t ith_utf8_encode(uint32_t code, char *out)
 {
     return (size_t)utf8proc_encode_char((utf8proc_int32_t)code, (utf8proc_uint8_t *)out);
@@ -276,8 +283,8 @@ ith_status ith_utf8_normalize(ith_normal_form form, const char *text, size_t len
             at++;
             continue;
         }
-        while (begin > copied && ((unsigned char)text[--begin] & 0xc0) == 0x80)
-            ; /* to the beginning of the character before */
+        if (begin > copied)
+            begin = ith_utf8_before(text, begin);
         while (at < len &&
                (!is_low(&z, (unsigned char)text[at]) || ((unsigned char)text[at] & 0xc0) == 0x80))
             at++;

@@ -1,5 +1,4 @@
-/* utf8.h - UTF-8, normalization, and a growing buffer. Used inside src/text
- * only; utf8.c is the only file of the room that includes utf8proc. */
+/* utf8.h - UTF-8, normalization, and a growing buffer. Used inside src/text only. */
 #ifndef ITH_TEXT_UTF8_H
 #define ITH_TEXT_UTF8_H
 
@@ -27,6 +26,9 @@ ith_status ith_utf8_repair(const char *text, size_t len, ith_buffer *out, ith_er
 
 /* The code point at `text`, which must be well-formed. *width, unless NULL: its bytes. */
 uint32_t ith_utf8_decode(const char *text, size_t *width);
+
+/* Where the character that ends at `end` begins; the text is well-formed, and end >= 1. */
+size_t ith_utf8_before(const char *text, size_t end);
 
 /* Writes a code point to out[4]; returns its bytes. */
 size_t ith_utf8_encode(uint32_t code, char *out);

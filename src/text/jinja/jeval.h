@@ -37,8 +37,6 @@ ith_jscope *ith_jscope_new(ith_jrun *run, ith_jscope *outer);
 ith_jval ith_jeval_call(ith_jrun *run, const ith_jnode *call, const ith_jval *caller);
 ith_jval ith_jeval_filter(ith_jrun *run, const ith_jnode *filter, ith_jval self);
 ith_jval ith_jmacro_call(ith_jrun *run, const ith_jmacro *macro, const ith_jargs *args);
-/* Runs a body in a scope, and gives what it writes. */
-ith_jval ith_jcapture(ith_jrun *run, const ith_jbody *body, ith_jscope *scope);
 /* A turn of a recursive loop with other items. */
 ith_jval ith_jloop_call(ith_jrun *run, ith_jval loop, const ith_jargs *args);
 

@@ -50,7 +50,8 @@ static ith_jflow exec_in(ith_jrun *run, const ith_jbody *body, ith_jscope *scope
     return flow;
 }
 
-ith_jval ith_jcapture(ith_jrun *run, const ith_jbody *body, ith_jscope *scope)
+/* Runs a body in a scope, and gives what it writes. */
+static ith_jval capture(ith_jrun *run, const ith_jbody *body, ith_jscope *scope)
 {
     ith_jbuild build = {.run = run}, *outer = run->out;
 
@@ -199,7 +200,7 @@ ith_jval ith_jmacro_call(ith_jrun *run, const ith_jmacro *macro, const ith_jargs
     }
     bind_rest(run, node, args, taken, scope);
     run->scope = outer;
-    out = ith_jcapture(run, &node->body, scope);
+    out = capture(run, &node->body, scope);
     ith_jrun_exit(run);
     return out;
 }
@@ -217,7 +218,7 @@ static void exec_with(ith_jrun *run, const ith_jnode *node)
 
 static ith_jval capture_filtered(ith_jrun *run, const ith_jnode *node)
 {
-    ith_jval text = ith_jcapture(run, &node->body, ith_jscope_new(run, run->scope));
+    ith_jval text = capture(run, &node->body, ith_jscope_new(run, run->scope));
 
     return node->b != NULL ? ith_jeval_filter(run, node->b, text) : text;
 }

@@ -4,6 +4,7 @@
  * white space on its side; a block or comment that begins a line loses the blanks before it, and
  * one that ends a line loses the line end, unless "+" stands in the tag. */
 #include "text/jinja/jlexer.h"
+#include "text/utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -82,9 +83,7 @@ static void advance(lexer *lex, size_t to)
 static size_t rstrip(const lexer *lex, size_t begin, size_t end)
 {
     while (end > begin) {
-        size_t back = end - 1;
-        while (back > begin && ((unsigned char)lex->s[back] & 0xc0) == 0x80)
-            back--;
+        size_t back = ith_utf8_before(lex->s, end);
         if (space_at(lex, back) == 0)
             break;
         end = back;
@@ -179,21 +178,13 @@ static bool is_name(char c)
            (unsigned char)c >= 0x80;
 }
 
-static int hex_digit(char c)
-{
-    return is_digit(c)            ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* \xHH, \uHHHH, \UHHHHHHHH: `n` digits at s->at. */
 static void lex_hex(lexer *lex, ith_jbuild *text, int n)
 {
     uint32_t code = 0;
 
     for (int i = 0; i < n; i++) {
-        int digit = lex->at < lex->len ? hex_digit(lex->s[lex->at++]) : -1;
+        int digit = lex->at < lex->len ? ith_hex_digit(lex->s[lex->at++]) : -1;
         if (digit < 0)
             fail(lex, "an escape in a string lacks digits");
         code = code << 4 | (uint32_t)digit;
@@ -262,9 +253,9 @@ static void lex_string(lexer *lex)
 static size_t digits(const lexer *lex, size_t at, char *copy, size_t *n, int base)
 {
     while (at < lex->len) {
-        int digit = hex_digit(lex->s[at]);
-        bool between = lex->s[at] == '_' && at + 1 < lex->len && hex_digit(lex->s[at + 1]) >= 0 &&
-                       hex_digit(lex->s[at + 1]) < base;
+        int digit = ith_hex_digit(lex->s[at]);
+        bool between = lex->s[at] == '_' && at + 1 < lex->len &&
+                       ith_hex_digit(lex->s[at + 1]) >= 0 && ith_hex_digit(lex->s[at + 1]) < base;
         if (!between && (digit < 0 || digit >= base))
             break;
         if (!between && *n < 60)

@@ -2,17 +2,16 @@
 #include "text/jinja/jnames.h"
 #include "text/jinja/jbuiltin.h"
 
-bool ith_jnode_reads(const ith_jnode *node, const char *name)
+static bool node_reads(const ith_jnode *node, const char *name)
 {
     if (node == NULL)
         return false;
     if (node->kind == ITH_JN_NAME && ith_jstr_is(node->name, name))
         return true;
-    if (ith_jnode_reads(node->a, name) || ith_jnode_reads(node->b, name) ||
-        ith_jnode_reads(node->c, name))
+    if (node_reads(node->a, name) || node_reads(node->b, name) || node_reads(node->c, name))
         return true;
     for (size_t i = 0; i < node->n_args; i++)
-        if (ith_jnode_reads(node->args[i].value, name))
+        if (node_reads(node->args[i].value, name))
             return true;
     return ith_jbody_reads(&node->items, name) || ith_jbody_reads(&node->body, name) ||
            ith_jbody_reads(&node->otherwise, name);
@@ -21,7 +20,7 @@ bool ith_jnode_reads(const ith_jnode *node, const char *name)
 bool ith_jbody_reads(const ith_jbody *body, const char *name)
 {
     for (size_t i = 0; i < body->n; i++)
-        if (ith_jnode_reads(body->nodes[i], name))
+        if (node_reads(body->nodes[i], name))
             return true;
     return false;
 }

@@ -5,7 +5,6 @@
 #include "text/jinja/jast.h"
 
 /* Does the tree read a variable of this name? True also for one that it sets itself. */
-bool ith_jnode_reads(const ith_jnode *node, const char *name); /* accepts NULL */
 bool ith_jbody_reads(const ith_jbody *body, const char *name);
 
 /* Fails for filters and tests that do not exist, where Jinja2 refuses them before it renders:

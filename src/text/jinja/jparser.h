@@ -33,10 +33,7 @@ void ith_jargs_add(ith_jparser *parser, ith_jnode *node, const ith_jstr *name, i
 ith_jnode *ith_jparse_expression(ith_jparser *parser, bool choice);
 /* Expressions with commas between them are a tuple. */
 ith_jnode *ith_jparse_tuple(ith_jparser *parser, bool choice);
-ith_jnode *ith_jparse_primary(ith_jparser *parser);
 /* filters after `node`, which is NULL at the head of a filter block */
 ith_jnode *ith_jparse_filters(ith_jparser *parser, ith_jnode *node, bool first);
-ith_jnode *ith_jparse_postfix(ith_jparser *parser, ith_jnode *node);
-ith_jnode *ith_jparse_call(ith_jparser *parser, ith_jnode *callee);
 
 #endif

@@ -97,7 +97,7 @@ static ith_jnode *parse_name(ith_jparser *parser)
     return node;
 }
 
-ith_jnode *ith_jparse_primary(ith_jparser *parser)
+static ith_jnode *parse_primary(ith_jparser *parser)
 {
     const ith_jtoken *token = ith_jparser_peek(parser);
     ith_jstr *text = token->text;
@@ -139,7 +139,7 @@ ith_jnode *ith_jparse_tuple(ith_jparser *parser, bool choice)
     return tuple;
 }
 
-ith_jnode *ith_jparse_call(ith_jparser *parser, ith_jnode *node)
+static ith_jnode *parse_call(ith_jparser *parser, ith_jnode *node)
 {
     static const char *const spread[] = {"**", "*", NULL};
 
@@ -200,7 +200,7 @@ static ith_jnode *parse_attribute(ith_jparser *parser, ith_jnode *owner)
     return node;
 }
 
-ith_jnode *ith_jparse_postfix(ith_jparser *parser, ith_jnode *node)
+static ith_jnode *parse_postfix(ith_jparser *parser, ith_jnode *node)
 {
     for (;;) {
         if (ith_jparser_accept(parser, ITH_JT_OPERATOR, "."))
@@ -208,7 +208,7 @@ ith_jnode *ith_jparse_postfix(ith_jparser *parser, ith_jnode *node)
         else if (ith_jparser_accept(parser, ITH_JT_OPERATOR, "["))
             node = parse_subscript(parser, node);
         else if (ith_jparser_is(parser, ITH_JT_OPERATOR, "("))
-            node = ith_jparse_call(parser, binary(parser, ITH_JN_CALL, node, NULL));
+            node = parse_call(parser, binary(parser, ITH_JN_CALL, node, NULL));
         else
             return node;
     }
@@ -233,11 +233,11 @@ static ith_jnode *parse_test(ith_jparser *parser, ith_jnode *a)
 
     node->name = ith_jparser_name(parser);
     if (ith_jparser_is(parser, ITH_JT_OPERATOR, "(")) {
-        ith_jparse_call(parser, node);
+        parse_call(parser, node);
     } else if (test_has_operand(parser)) {
         if (ith_jparser_is(parser, ITH_JT_NAME, "is"))
             ith_jrun_fail(parser->run, ITH_E_FORMAT, "tests cannot be chained with \"is\"");
-        ith_jargs_add(parser, node, NULL, ith_jparse_postfix(parser, ith_jparse_primary(parser)));
+        ith_jargs_add(parser, node, NULL, parse_postfix(parser, parse_primary(parser)));
     }
     return negated ? binary(parser, ITH_JN_NOT, node, NULL) : node;
 }
@@ -249,7 +249,7 @@ ith_jnode *ith_jparse_filters(ith_jparser *parser, ith_jnode *a, bool first)
         first = false;
         node->name = ith_jparser_name(parser);
         if (ith_jparser_is(parser, ITH_JT_OPERATOR, "("))
-            ith_jparse_call(parser, node);
+            parse_call(parser, node);
         a = node;
     }
     return a;
@@ -263,7 +263,7 @@ static ith_jnode *parse_filter_expression(ith_jparser *parser, ith_jnode *node)
         else if (ith_jparser_accept(parser, ITH_JT_NAME, "is"))
             node = parse_test(parser, node);
         else if (ith_jparser_is(parser, ITH_JT_OPERATOR, "("))
-            node = ith_jparse_call(parser, binary(parser, ITH_JN_CALL, node, NULL));
+            node = parse_call(parser, binary(parser, ITH_JN_CALL, node, NULL));
         else
             return node;
     }
@@ -279,8 +279,8 @@ static ith_jnode *parse_unary(ith_jparser *parser, bool filters)
     else if (ith_jparser_accept(parser, ITH_JT_OPERATOR, "+"))
         node = binary(parser, ITH_JN_PLUS, parse_unary(parser, false), NULL);
     else
-        node = ith_jparse_primary(parser);
-    node = ith_jparse_postfix(parser, node);
+        node = parse_primary(parser);
+    node = parse_postfix(parser, node);
     if (filters)
         node = parse_filter_expression(parser, node);
     ith_jrun_exit(parser->run);

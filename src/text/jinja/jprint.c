@@ -7,8 +7,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
-/* The shortest digits that read back as the same number. */
-void ith_jprint_float(ith_jrun *run, char out[40], double f)
+/* float.__repr__: the shortest digits that read back as the same number. */
+static void print_float(ith_jrun *run, char out[40], double f)
 {
     char text[40], digits[24] = "";
     int n = 0, exponent, at = 0, least = 0, most = 16;
@@ -150,7 +150,7 @@ static void print_scalar(ith_jbuild *build, ith_jval v)
     if (v.kind == ITH_J_INT)
         snprintf(text, sizeof text, "%lld", (long long)v.as.i);
     else if (v.kind == ITH_J_FLOAT)
-        ith_jprint_float(build->run, text, v.as.f);
+        print_float(build->run, text, v.as.f);
     else
         strcpy(text, v.kind == ITH_J_NONE ? "None" : v.as.truth ? "True" : "False");
     ith_jbuild_text(build, text, v.origin);
@@ -249,7 +249,7 @@ static void put_string(ith_jbuild *build, const ith_jstr *s, bool ascii)
     ith_jbuild_text(build, "\"", origin);
     for (; at < s->len; at += width) {
         uint32_t code = ith_jstr_code(s, at, &width);
-        if (code >= 0x20 && code != '"' && code != '\\' && (!ascii || code < 0x7f || code == 0x7f))
+        if (code >= 0x20 && code != '"' && code != '\\' && (!ascii || code <= 0x7f))
             continue;
         ith_jbuild_part(build, s, begin, at);
         put_escape(build, code, ith_jstr_origin(s, at, at + width));
@@ -295,14 +295,13 @@ static void put_list(json_writer *w, const ith_jlist *list)
 static ith_jval put_key(json_writer *w, ith_jval key)
 {
     ith_jbuild build = {.run = w->build->run};
-    ith_jjson plain = *w->style;
 
     if (key.kind == ITH_J_STRING)
         return key;
     if (!ith_jis_number(key) && key.kind != ITH_J_NONE)
         ith_jrun_fail(build.run, ITH_E_ARGUMENT, "a %s cannot be a key in JSON",
                       ith_jkind_name(key));
-    ith_jprint_json(&build, key, &plain);
+    ith_jprint_json(&build, key, w->style);
     return ith_jstring(ith_jbuild_end(&build));
 }
 
@@ -349,7 +348,7 @@ static void put_number(json_writer *w, ith_jval v)
     if (v.kind == ITH_J_INT)
         snprintf(text, sizeof text, "%lld", (long long)v.as.i);
     else if (isfinite(v.as.f))
-        ith_jprint_float(w->build->run, text, v.as.f);
+        print_float(w->build->run, text, v.as.f);
     else
         strcpy(text, isnan(v.as.f) ? "NaN" : v.as.f > 0 ? "Infinity" : "-Infinity");
     ith_jbuild_text(w->build, text, v.origin);

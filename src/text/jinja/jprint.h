@@ -6,8 +6,7 @@
 
 void ith_jprint(ith_jbuild *build, ith_jval v); /* str() */
 void ith_jrepr(ith_jbuild *build, ith_jval v);
-ith_jstr *ith_jtext(ith_jrun *run, ith_jval v);               /* str() */
-void ith_jprint_float(ith_jrun *run, char out[40], double f); /* float.__repr__ */
+ith_jstr *ith_jtext(ith_jrun *run, ith_jval v); /* str() */
 
 typedef struct ith_jjson {
     const ith_jstr *indent;     /* of one level; NULL: one line */

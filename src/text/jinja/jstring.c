@@ -3,7 +3,6 @@
 #include "text/utf8.h"
 
 #include <string.h>
-#include <utf8proc.h>
 
 static void reserve(ith_jbuild *build, size_t more)
 {
@@ -77,10 +76,9 @@ void ith_jbuild_str(ith_jbuild *build, const ith_jstr *s)
 
 void ith_jbuild_code(ith_jbuild *build, uint32_t code, ith_jorigin origin)
 {
-    utf8proc_uint8_t bytes[4];
-    utf8proc_ssize_t n = utf8proc_encode_char((utf8proc_int32_t)code, bytes);
+    char bytes[4];
 
-    ith_jbuild_bytes(build, (const char *)bytes, (size_t)n, origin);
+    ith_jbuild_bytes(build, bytes, ith_utf8_encode(code, bytes), origin);
 }
 
 ith_jstr *ith_jbuild_end(const ith_jbuild *build)

@@ -231,13 +231,6 @@ ith_jval *ith_jdict_get(ith_jrun *run, const ith_jdict *dict, ith_jval key)
     return entry != NULL ? &entry->value : NULL;
 }
 
-ith_jval *ith_jdict_get_text(ith_jrun *run, const ith_jdict *dict, const char *key)
-{
-    ith_jstr s = {.data = key, .len = strlen(key)};
-
-    return ith_jdict_get(run, dict, ith_jstring(&s));
-}
-
 ith_jlist *ith_jdict_view(ith_jrun *run, const ith_jdict *dict, const char *view)
 {
     ith_jlist *list = ith_jlist_new(run, dict->n, dict->origin);
@@ -317,11 +310,12 @@ static bool is_plain_word(const ith_jstr *s)
 ith_jval ith_jfrom_messages(ith_jrun *run, const json_t *json)
 {
     ith_jval messages = ith_jfrom_json(run, json, ITH_JINPUT);
+    ith_jval name = ith_jstring(ith_jstr_text(run, "role"));
 
     for (size_t i = 0; messages.kind == ITH_J_LIST && i < messages.as.list->n; i++) {
         ith_jval message = messages.as.list->items[i], *role = NULL;
         if (message.kind == ITH_J_DICT)
-            role = ith_jdict_get_text(run, message.as.dict, "role");
+            role = ith_jdict_get(run, message.as.dict, name);
         if (role != NULL && role->kind == ITH_J_STRING && is_plain_word(role->as.str))
             role->as.str->origin = ITH_JTEMPLATE;
     }

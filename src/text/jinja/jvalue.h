@@ -103,7 +103,6 @@ ith_jval ith_jdict_value(ith_jdict *dict);
 void ith_jdict_set(ith_jrun *run, ith_jdict *dict, ith_jval key, ith_jval value);
 /* NULL: there is none. A key that cannot be hashed is an error. */
 ith_jval *ith_jdict_get(ith_jrun *run, const ith_jdict *dict, ith_jval key);
-ith_jval *ith_jdict_get_text(ith_jrun *run, const ith_jdict *dict, const char *key);
 bool ith_jhashable(ith_jrun *run, ith_jval v);
 ith_jlist *ith_jdict_view(ith_jrun *run, const ith_jdict *dict, const char *view);
 
@@ -122,8 +121,8 @@ ith_jlist *ith_jiterate(ith_jrun *run, ith_jval v);
 /* len(): -1: it has none. */
 int64_t ith_jlength(ith_jval v);
 
-/* `role` of the elements of messages counts as the template's if own_roles; see jinja.h */
 ith_jval ith_jfrom_json(ith_jrun *run, const json_t *json, ith_jorigin origin);
+/* The conversation's, but for the role of each message: own_roles in jinja.h. */
 ith_jval ith_jfrom_messages(ith_jrun *run, const json_t *json);
 
 #endif
