@@ -13,7 +13,6 @@ static void refuse_undefined(ith_jrun *run, ith_jval v)
 static ith_jval attribute(ith_jrun *run, ith_jval owner, const ith_jstr *name)
 {
     const ith_jbuiltin *found;
-    ith_jmethod *method;
     ith_jval *value;
 
     if (owner.kind == ITH_J_LOOP)
@@ -28,11 +27,7 @@ static ith_jval attribute(ith_jrun *run, ith_jval owner, const ith_jstr *name)
         return value != NULL ? *value : (ith_jval){0};
     }
     found = ith_jmethod_of(run, owner, name);
-    if (found == NULL)
-        return (ith_jval){0};
-    method = ith_jrun_alloc(run, 1, sizeof *method);
-    *method = (ith_jmethod){owner, found};
-    return (ith_jval){.kind = ITH_J_METHOD, .as.method = method};
+    return found != NULL ? ith_jbound(run, owner, found) : (ith_jval){0};
 }
 
 /* What owner[key] gives; absent: nothing. */

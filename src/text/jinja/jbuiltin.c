@@ -87,13 +87,19 @@ static const ith_jbuiltin *find(const ith_jbuiltin *table, const ith_jstr *name)
     return NULL;
 }
 
-const ith_jbuiltin *ith_jfilter(const ith_jstr *name)
+static const ith_jbuiltin *find_in_3(const ith_jbuiltin *a, const ith_jbuiltin *b,
+                                     const ith_jbuiltin *c, const ith_jstr *name)
 {
-    const ith_jbuiltin *found = find(ith_jtext_filters, name);
+    const ith_jbuiltin *found = find(a, name);
 
     if (found == NULL)
-        found = find(ith_jlist_filters, name);
-    return found != NULL ? found : find(ith_jvalue_filters, name);
+        found = find(b, name);
+    return found != NULL ? found : find(c, name);
+}
+
+const ith_jbuiltin *ith_jfilter(const ith_jstr *name)
+{
+    return find_in_3(ith_jtext_filters, ith_jlist_filters, ith_jvalue_filters, name);
 }
 
 const ith_jbuiltin *ith_jtest(const ith_jstr *name)
@@ -240,7 +246,7 @@ const ith_jbuiltin *ith_jmethod_of(ith_jrun *run, ith_jval owner, const ith_jstr
     if (owner.kind == ITH_J_DICT)
         found = find(dict_methods, name);
     else if (owner.kind == ITH_J_STRING)
-        found = find(ith_jstr_methods, name);
+        found = find_in_3(ith_jstr_methods, ith_jsplit_methods, ith_jcase_methods, name);
     else if (owner.kind == ITH_J_LIST || owner.kind == ITH_J_TUPLE || owner.kind == ITH_J_RANGE)
         found = find(list_methods, name);
     if (owner.kind == ITH_J_LIST && ith_jstr_is(name, "copy"))

@@ -43,7 +43,8 @@ const ith_jbuiltin *ith_jmethod_of(ith_jrun *run, ith_jval owner, const ith_jstr
 
 /* Arrays that end with a NULL name. */
 extern const ith_jbuiltin ith_jtext_filters[], ith_jlist_filters[], ith_jvalue_filters[];
-extern const ith_jbuiltin ith_jtests[], ith_jfunctions[], ith_jstr_methods[];
+extern const ith_jbuiltin ith_jtests[], ith_jfunctions[];
+extern const ith_jbuiltin ith_jstr_methods[], ith_jsplit_methods[], ith_jcase_methods[];
 
 /* Arguments with defaults. */
 bool ith_jgiven(ith_jval v); /* neither absent nor None */

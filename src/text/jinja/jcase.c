@@ -1,5 +1,6 @@
-/* jcase.c - changes of case. */
+/* jcase.c - changes of case, and the methods of strings for case and classes of characters. */
 #include "text/jinja/jcase.h"
+#include "text/jinja/jbuiltin.h"
 
 #include <utf8proc.h>
 
@@ -76,3 +77,156 @@ bool ith_jstr_is_case(ith_jrun *run, const ith_jstr *s, bool upper)
     }
     return any;
 }
+
+/* ---- Methods: case ---- */
+
+static ith_jval m_upper(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return ith_jstring(ith_jstr_case(run, self.as.str, ITH_JCASE_UPPER));
+}
+
+static ith_jval m_lower(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return ith_jstring(ith_jstr_case(run, self.as.str, ITH_JCASE_LOWER));
+}
+
+static ith_jval m_title(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return ith_jstring(ith_jstr_case(run, self.as.str, ITH_JCASE_TITLE));
+}
+
+static ith_jval m_capitalize(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return ith_jstring(ith_jstr_case(run, self.as.str, ITH_JCASE_CAPITAL));
+}
+
+static ith_jval m_swapcase(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return ith_jstring(ith_jstr_case(run, self.as.str, ITH_JCASE_SWAP));
+}
+
+/* ---- Methods: classes of characters ---- */
+
+static ith_jval all_are(ith_jrun *run, ith_jval self, bool (*is)(uint32_t code), bool empty)
+{
+    size_t width;
+
+    ith_jrun_step(run, self.as.str->len / 4);
+    for (size_t at = 0; at < self.as.str->len; at += width)
+        if (!is(ith_jstr_code(self.as.str, at, &width)))
+            return ith_jbool(false);
+    return ith_jbool(self.as.str->len > 0 || empty);
+}
+
+static bool is_alpha(uint32_t code)
+{
+    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code);
+
+    return c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO;
+}
+
+static bool is_decimal(uint32_t code)
+{
+    return utf8proc_category((utf8proc_int32_t)code) == UTF8PROC_CATEGORY_ND;
+}
+
+static bool is_alnum(uint32_t code)
+{
+    return is_alpha(code) || is_decimal(code);
+}
+
+static bool is_ascii(uint32_t code)
+{
+    return code < 0x80;
+}
+
+/* Superscripts and fractions count as digits or numbers in Python; they are not known here. */
+static void refuse_other_numbers(ith_jrun *run, const ith_jstr *s)
+{
+    size_t width;
+
+    for (size_t at = 0; at < s->len; at += width) {
+        uint32_t code = ith_jstr_code(s, at, &width);
+        utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code);
+        if (c == UTF8PROC_CATEGORY_NO || c == UTF8PROC_CATEGORY_NL ||
+            (code >= 0x3400 && c == UTF8PROC_CATEGORY_LO))
+            ith_jrun_fail(run, ITH_E_UNSUPPORTED,
+                          "whether U+%04X is a digit or number is not supported", code);
+    }
+}
+
+static ith_jval m_isalpha(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return all_are(run, self, is_alpha, false);
+}
+
+static ith_jval m_isalnum(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    if (!all_are(run, self, is_alpha, false).as.truth)
+        refuse_other_numbers(run, self.as.str);
+    return all_are(run, self, is_alnum, false);
+}
+
+static ith_jval m_isdecimal(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return all_are(run, self, is_decimal, false);
+}
+
+static ith_jval m_isdigit(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    refuse_other_numbers(run, self.as.str);
+    return all_are(run, self, is_decimal, false);
+}
+
+static ith_jval m_isspace(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return all_are(run, self, ith_jcode_is_space, false);
+}
+
+static ith_jval m_isascii(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return all_are(run, self, is_ascii, true);
+}
+
+static ith_jval m_islower(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return ith_jbool(ith_jstr_is_case(run, self.as.str, false));
+}
+
+static ith_jval m_isupper(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return ith_jbool(ith_jstr_is_case(run, self.as.str, true));
+}
+
+static ith_jval m_istitle(ith_jrun *run, ith_jval self, const ith_jargs *args)
+{
+    (void)args;
+    return ith_jbool(
+        ith_jstr_equal(self.as.str, ith_jstr_case(run, self.as.str, ITH_JCASE_TITLE)) &&
+        (ith_jstr_is_case(run, self.as.str, true) || !ith_jstr_is_case(run, self.as.str, false)) &&
+        !ith_jstr_equal(ith_jstr_case(run, self.as.str, ITH_JCASE_SWAP), self.as.str));
+}
+
+const ith_jbuiltin ith_jcase_methods[] = {
+    {"upper", m_upper, "", 0},       {"lower", m_lower, "", 0},
+    {"title", m_title, "", 0},       {"capitalize", m_capitalize, "", 0},
+    {"swapcase", m_swapcase, "", 0}, {"isalpha", m_isalpha, "", 0},
+    {"isalnum", m_isalnum, "", 0},   {"isdecimal", m_isdecimal, "", 0},
+    {"isdigit", m_isdigit, "", 0},   {"isnumeric", m_isdigit, "", 0},
+    {"isspace", m_isspace, "", 0},   {"isascii", m_isascii, "", 0},
+    {"islower", m_islower, "", 0},   {"isupper", m_isupper, "", 0},
+    {"istitle", m_istitle, "", 0},   {NULL, NULL, NULL, 0},
+};

@@ -1,6 +1,7 @@
 /* jfilters.c - filters of texts and of single values. */
 #include "text/jinja/jaccess.h"
 #include "text/jinja/jcase.h"
+#include "text/jinja/jmethods.h"
 #include "text/jinja/jprint.h"
 
 #include <errno.h>
@@ -74,20 +75,27 @@ static ith_jval f_replace(ith_jrun *run, ith_jval self, const ith_jargs *args)
                                         ith_jarg_int(run, args->pos[2], -1)));
 }
 
+/* A text, or so many blanks. */
+static const ith_jstr *indentation(ith_jrun *run, ith_jval v, int64_t otherwise)
+{
+    ith_jstr blank = {.data = " ", .len = 1};
+
+    if (v.kind == ITH_J_STRING)
+        return v.as.str;
+    return ith_jbinary(run, ith_jstr_text(run, "*"), ith_jstring(&blank),
+                       ith_jint(ith_jarg_int(run, v, otherwise)))
+        .as.str;
+}
+
 static ith_jval f_indent(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    ith_jstr *s = ith_jarg_str(run, self, NULL), *indent, blank = {.data = " ", .len = 1};
+    ith_jstr *s = ith_jarg_str(run, self, NULL);
     bool first = ith_jarg_bool(run, args->pos[1], false);
     bool blanks = ith_jarg_bool(run, args->pos[2], false);
+    const ith_jstr *indent = indentation(run, args->pos[0], 4);
     ith_jlist *lines;
     ith_jbuild build = {.run = run};
 
-    if (args->pos[0].kind == ITH_J_STRING)
-        indent = args->pos[0].as.str;
-    else
-        indent = ith_jbinary(run, ith_jstr_text(run, "*"), ith_jstring(&blank),
-                             ith_jint(ith_jarg_int(run, args->pos[0], 4)))
-                     .as.str;
     lines = ith_jstr_lines(run, ith_jstr_concat(run, s, ith_jstr_text(run, "\n")), false);
     for (size_t i = 0; i < lines->n; i++) {
         const ith_jstr *line = lines->items[i].as.str;
@@ -301,16 +309,11 @@ static ith_jval f_tojson(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
     ith_jjson style = {.ascii = ith_jarg_bool(run, args->pos[0], false),
                        .sorted = ith_jarg_bool(run, args->pos[3], false)};
-    ith_jval indent = args->pos[1], separators = args->pos[2];
-    ith_jstr blank = {.data = " ", .len = 1};
+    ith_jval separators = args->pos[2];
     ith_jbuild build = {.run = run};
 
-    if (indent.kind == ITH_J_STRING)
-        style.indent = indent.as.str;
-    else if (ith_jgiven(indent))
-        style.indent = ith_jbinary(run, ith_jstr_text(run, "*"), ith_jstring(&blank),
-                                   ith_jint(ith_jarg_int(run, indent, 0)))
-                           .as.str;
+    if (ith_jgiven(args->pos[1]))
+        style.indent = indentation(run, args->pos[1], 0);
     style.item = ith_jstr_text(run, style.indent != NULL ? "," : ", ");
     style.key = ith_jstr_text(run, ": ");
     if (ith_jgiven(separators)) {

@@ -21,14 +21,6 @@ static ith_jval loop_changed(ith_jrun *run, ith_jval self, const ith_jargs *args
                                                  ith_jlist_value(now, ITH_J_TUPLE)));
 }
 
-static ith_jval bind(ith_jrun *run, ith_jval self, const ith_jbuiltin *function)
-{
-    ith_jmethod *method = ith_jrun_alloc(run, 1, sizeof *method);
-
-    *method = (ith_jmethod){self, function};
-    return (ith_jval){.kind = ITH_J_METHOD, .as.method = method};
-}
-
 ith_jval ith_jloop_attr(ith_jrun *run, ith_jval v, const ith_jstr *name)
 {
     static const ith_jbuiltin cycle = {"cycle", loop_cycle, "*", 0};
@@ -58,9 +50,9 @@ ith_jval ith_jloop_attr(ith_jrun *run, ith_jval v, const ith_jstr *name)
         if (ith_jstr_is(name, attrs[k].name))
             return attrs[k].value;
     if (ith_jstr_is(name, "cycle"))
-        return bind(run, v, &cycle);
+        return ith_jbound(run, v, &cycle);
     if (ith_jstr_is(name, "changed"))
-        return bind(run, v, &changed);
+        return ith_jbound(run, v, &changed);
     return (ith_jval){0};
 }
 
@@ -91,8 +83,8 @@ ith_jval ith_jcycle_attr(ith_jrun *run, ith_jval v, const ith_jstr *name)
     if (ith_jstr_is(name, "current"))
         return v.as.cycle->items[v.as.cycle->at];
     if (ith_jstr_is(name, "next"))
-        return bind(run, v, &next);
-    return ith_jstr_is(name, "reset") ? bind(run, v, &reset) : (ith_jval){0};
+        return ith_jbound(run, v, &next);
+    return ith_jstr_is(name, "reset") ? ith_jbound(run, v, &reset) : (ith_jval){0};
 }
 
 ith_jval ith_jjoiner_call(ith_jrun *run, ith_jval v)

@@ -1,15 +1,9 @@
-/* jmethods.c - the methods of strings. */
+/* jmethods.c - the methods of strings that strip, search, replace and pad. */
+#include "text/jinja/jmethods.h"
 #include "text/jinja/jaccess.h"
-#include "text/jinja/jcase.h"
-#include "text/jinja/jprint.h"
+#include "text/utf8.h"
 
 #include <string.h>
-#include <utf8proc.h>
-
-static ith_jval text_value(const ith_jbuild *build)
-{
-    return ith_jstring(ith_jbuild_end(build));
-}
 
 /* ---- Strip ---- */
 
@@ -33,9 +27,7 @@ ith_jstr *ith_jstr_strip(ith_jrun *run, ith_jstr *s, const ith_jstr *chars, bool
     while (left && begin < end && is_among(run, chars, ith_jstr_code(s, begin, &width)))
         begin += width;
     while (right && end > begin) {
-        size_t at = end - 1;
-        while (((unsigned char)s->data[at] & 0xc0) == 0x80)
-            at--;
+        size_t at = ith_utf8_before(s->data, end);
         if (!is_among(run, chars, ith_jstr_code(s, at, NULL)))
             break;
         end = at;
@@ -119,19 +111,6 @@ static ith_jval m_endswith(ith_jrun *run, ith_jval self, const ith_jargs *args)
     return affix(run, self, args, ends);
 }
 
-static size_t find_last(ith_jrun *run, const ith_jstr *s, const ith_jstr *what, size_t end)
-{
-    ith_jrun_step(run, s->len / 4);
-    for (size_t at = end; what->len <= end && at-- > 0;) {
-        if (at + what->len > end || s->data[at] != what->data[0])
-            continue;
-        ith_jrun_step(run, 1 + what->len / 64);
-        if (memcmp(s->data + at, what->data, what->len) == 0)
-            return at;
-    }
-    return SIZE_MAX;
-}
-
 /* Characters before the match, -1: there is none. */
 static int64_t search(ith_jrun *run, ith_jval self, const ith_jargs *args, bool last)
 {
@@ -141,7 +120,7 @@ static int64_t search(ith_jrun *run, ith_jval self, const ith_jargs *args, bool 
 
     ith_jrun_step(run, s->len / 64);
     if (last)
-        at = what->len == 0 ? s->len : find_last(run, s, what, s->len);
+        at = what->len == 0 ? s->len : ith_jstr_find_last(run, s, what, s->len);
     else
         at = ith_jstr_find(s, what, 0);
     if (at == SIZE_MAX)
@@ -189,178 +168,6 @@ static ith_jval m_count(ith_jrun *run, ith_jval self, const ith_jargs *args)
         n++;
     ith_jrun_step(run, s->len / 4);
     return ith_jint(n);
-}
-
-/* ---- Split and join ---- */
-
-static void add_part(ith_jrun *run, ith_jlist *list, const ith_jstr *s, size_t begin, size_t end)
-{
-    ith_jlist_add(run, list, ith_jstring(ith_jstr_part(run, s, begin, end)));
-}
-
-static void reverse(ith_jlist *list)
-{
-    for (size_t i = 0; i < list->n / 2; i++) {
-        ith_jval item = list->items[i];
-        list->items[i] = list->items[list->n - 1 - i];
-        list->items[list->n - 1 - i] = item;
-    }
-}
-
-static void split_space(ith_jrun *run, ith_jstr *s, int64_t most, ith_jlist *out)
-{
-    s = ith_jstr_strip(run, s, NULL, true, false);
-    while (s->len > 0) {
-        size_t at = 0, width;
-        if (most >= 0 && (int64_t)out->n == most) {
-            s = ith_jstr_strip(run, s, NULL, false, true);
-            add_part(run, out, s, 0, s->len);
-            return;
-        }
-        while (at < s->len && !ith_jcode_is_space(ith_jstr_code(s, at, &width)))
-            at += width;
-        add_part(run, out, s, 0, at);
-        while (at < s->len && ith_jcode_is_space(ith_jstr_code(s, at, &width)))
-            at += width;
-        s = ith_jstr_part(run, s, at, s->len);
-    }
-}
-
-static void rsplit_space(ith_jrun *run, ith_jstr *s, int64_t most, ith_jlist *out)
-{
-    s = ith_jstr_strip(run, s, NULL, false, true);
-    while (s->len > 0 && (most < 0 || (int64_t)out->n < most)) {
-        size_t at = s->len, begin = at;
-        while (at > 0) {
-            begin = at - 1;
-            while (((unsigned char)s->data[begin] & 0xc0) == 0x80)
-                begin--;
-            if (ith_jcode_is_space(ith_jstr_code(s, begin, NULL)))
-                break;
-            at = begin;
-        }
-        add_part(run, out, s, at, s->len);
-        s = ith_jstr_strip(run, ith_jstr_part(run, s, 0, at), NULL, false, true);
-    }
-    if (s->len > 0)
-        add_part(run, out, s, 0, s->len);
-    reverse(out);
-}
-
-static ith_jlist *split(ith_jrun *run, ith_jstr *s, const ith_jargs *args, bool right)
-{
-    ith_jlist *out = ith_jlist_new(run, 0, ith_jstr_origin(s, 0, s->len));
-    int64_t most = ith_jarg_int(run, args->pos[1], -1);
-    size_t begin = 0, end = s->len, at;
-    ith_jstr *by;
-
-    ith_jrun_step(run, s->len / 4);
-    if (!ith_jgiven(args->pos[0])) {
-        (right ? rsplit_space : split_space)(run, s, most, out);
-        return out;
-    }
-    by = ith_jarg_str(run, args->pos[0], NULL);
-    if (by->len == 0)
-        ith_jrun_fail(run, ITH_E_ARGUMENT, "split by an empty string");
-    while (!right && (most < 0 || (int64_t)out->n < most) &&
-           (at = ith_jstr_find(s, by, begin)) != SIZE_MAX) {
-        add_part(run, out, s, begin, at);
-        begin = at + by->len;
-    }
-    while (right && (most < 0 || (int64_t)out->n < most) &&
-           (at = find_last(run, s, by, end)) != SIZE_MAX) {
-        add_part(run, out, s, at + by->len, end);
-        end = at;
-    }
-    add_part(run, out, s, begin, end);
-    if (right)
-        reverse(out);
-    return out;
-}
-
-static ith_jval m_split(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    return ith_jlist_value(split(run, self.as.str, args, false), ITH_J_LIST);
-}
-
-static ith_jval m_rsplit(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    return ith_jlist_value(split(run, self.as.str, args, true), ITH_J_LIST);
-}
-
-static ith_jval partition(ith_jrun *run, ith_jstr *s, ith_jstr *by, bool right)
-{
-    ith_jlist *out = ith_jlist_new(run, 3, ITH_JTEMPLATE);
-    size_t at;
-
-    if (by->len == 0)
-        ith_jrun_fail(run, ITH_E_ARGUMENT, "split by an empty string");
-    at = right ? find_last(run, s, by, s->len) : ith_jstr_find(s, by, 0);
-    if (at == SIZE_MAX) {
-        add_part(run, out, s, 0, right ? 0 : s->len);
-        add_part(run, out, s, 0, 0);
-        add_part(run, out, s, right ? 0 : s->len, s->len);
-    } else {
-        add_part(run, out, s, 0, at);
-        add_part(run, out, s, at, at + by->len);
-        add_part(run, out, s, at + by->len, s->len);
-    }
-    return ith_jlist_value(out, ITH_J_TUPLE);
-}
-
-static ith_jval m_partition(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    return partition(run, self.as.str, ith_jarg_str(run, args->pos[0], NULL), false);
-}
-
-static ith_jval m_rpartition(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    return partition(run, self.as.str, ith_jarg_str(run, args->pos[0], NULL), true);
-}
-
-static bool is_line_end(uint32_t code)
-{
-    return (code >= 10 && code <= 13) || (code >= 0x1c && code <= 0x1e) || code == 0x85 ||
-           code == 0x2028 || code == 0x2029;
-}
-
-ith_jlist *ith_jstr_lines(ith_jrun *run, const ith_jstr *s, bool keep)
-{
-    ith_jlist *out = ith_jlist_new(run, 0, ith_jstr_origin(s, 0, s->len));
-    size_t begin = 0, width;
-
-    ith_jrun_step(run, s->len / 4);
-    for (size_t at = 0; at < s->len; at += width) {
-        if (!is_line_end(ith_jstr_code(s, at, &width)))
-            continue;
-        if (s->data[at] == '\r' && at + 1 < s->len && s->data[at + 1] == '\n')
-            width = 2;
-        add_part(run, out, s, begin, keep ? at + width : at);
-        begin = at + width;
-    }
-    if (begin < s->len)
-        add_part(run, out, s, begin, s->len);
-    return out;
-}
-
-static ith_jval m_splitlines(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    bool keep = ith_jarg_bool(run, args->pos[0], false);
-
-    return ith_jlist_value(ith_jstr_lines(run, self.as.str, keep), ITH_J_LIST);
-}
-
-static ith_jval m_join(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    ith_jlist *list = ith_jiterate(run, args->pos[0]);
-    ith_jbuild build = {.run = run};
-
-    for (size_t i = 0; i < list->n; i++) {
-        if (i > 0)
-            ith_jbuild_str(&build, self.as.str);
-        ith_jbuild_str(&build, ith_jarg_str(run, list->items[i], NULL));
-    }
-    return text_value(&build);
 }
 
 /* ---- Replace and pad ---- */
@@ -445,7 +252,7 @@ static ith_jval pad(ith_jrun *run, ith_jval self, const ith_jargs *args, int mod
     fill(&build, with, left);
     ith_jbuild_str(&build, self.as.str);
     fill(&build, with, more - left);
-    return text_value(&build);
+    return ith_jstring(ith_jbuild_end(&build));
 }
 
 static ith_jval m_center(ith_jrun *run, ith_jval self, const ith_jargs *args)
@@ -473,149 +280,7 @@ static ith_jval m_zfill(ith_jrun *run, ith_jval self, const ith_jargs *args)
     fill(&build, &zero,
          at_least_0(ith_jarg_int(run, args->pos[0], 0)) - (int64_t)ith_jstr_chars(s));
     ith_jbuild_part(&build, s, sign, s->len);
-    return text_value(&build);
-}
-
-/* ---- Case ---- */
-
-static ith_jval m_upper(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return ith_jstring(ith_jstr_case(run, self.as.str, ITH_JCASE_UPPER));
-}
-
-static ith_jval m_lower(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return ith_jstring(ith_jstr_case(run, self.as.str, ITH_JCASE_LOWER));
-}
-
-static ith_jval m_title(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return ith_jstring(ith_jstr_case(run, self.as.str, ITH_JCASE_TITLE));
-}
-
-static ith_jval m_capitalize(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return ith_jstring(ith_jstr_case(run, self.as.str, ITH_JCASE_CAPITAL));
-}
-
-static ith_jval m_swapcase(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return ith_jstring(ith_jstr_case(run, self.as.str, ITH_JCASE_SWAP));
-}
-
-/* ---- Classes of characters ---- */
-
-static ith_jval all_are(ith_jrun *run, ith_jval self, bool (*is)(uint32_t code), bool empty)
-{
-    size_t width;
-
-    ith_jrun_step(run, self.as.str->len / 4);
-    for (size_t at = 0; at < self.as.str->len; at += width)
-        if (!is(ith_jstr_code(self.as.str, at, &width)))
-            return ith_jbool(false);
-    return ith_jbool(self.as.str->len > 0 || empty);
-}
-
-static bool is_alpha(uint32_t code)
-{
-    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code);
-
-    return c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO;
-}
-
-static bool is_decimal(uint32_t code)
-{
-    return utf8proc_category((utf8proc_int32_t)code) == UTF8PROC_CATEGORY_ND;
-}
-
-static bool is_alnum(uint32_t code)
-{
-    return is_alpha(code) || is_decimal(code);
-}
-
-static bool is_ascii(uint32_t code)
-{
-    return code < 0x80;
-}
-
-/* Superscripts and fractions count as digits or numbers in Python; they are not known here. */
-static void refuse_other_numbers(ith_jrun *run, const ith_jstr *s)
-{
-    size_t width;
-
-    for (size_t at = 0; at < s->len; at += width) {
-        uint32_t code = ith_jstr_code(s, at, &width);
-        utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)code);
-        if (c == UTF8PROC_CATEGORY_NO || c == UTF8PROC_CATEGORY_NL ||
-            (code >= 0x3400 && c == UTF8PROC_CATEGORY_LO))
-            ith_jrun_fail(run, ITH_E_UNSUPPORTED,
-                          "whether U+%04X is a digit or number is not supported", code);
-    }
-}
-
-static ith_jval m_isalpha(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return all_are(run, self, is_alpha, false);
-}
-
-static ith_jval m_isalnum(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    if (!all_are(run, self, is_alpha, false).as.truth)
-        refuse_other_numbers(run, self.as.str);
-    return all_are(run, self, is_alnum, false);
-}
-
-static ith_jval m_isdecimal(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return all_are(run, self, is_decimal, false);
-}
-
-static ith_jval m_isdigit(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    refuse_other_numbers(run, self.as.str);
-    return all_are(run, self, is_decimal, false);
-}
-
-static ith_jval m_isspace(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return all_are(run, self, ith_jcode_is_space, false);
-}
-
-static ith_jval m_isascii(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return all_are(run, self, is_ascii, true);
-}
-
-static ith_jval m_islower(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return ith_jbool(ith_jstr_is_case(run, self.as.str, false));
-}
-
-static ith_jval m_isupper(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return ith_jbool(ith_jstr_is_case(run, self.as.str, true));
-}
-
-static ith_jval m_istitle(ith_jrun *run, ith_jval self, const ith_jargs *args)
-{
-    (void)args;
-    return ith_jbool(
-        ith_jstr_equal(self.as.str, ith_jstr_case(run, self.as.str, ITH_JCASE_TITLE)) &&
-        (ith_jstr_is_case(run, self.as.str, true) || !ith_jstr_is_case(run, self.as.str, false)) &&
-        !ith_jstr_equal(ith_jstr_case(run, self.as.str, ITH_JCASE_SWAP), self.as.str));
+    return ith_jstring(ith_jbuild_end(&build));
 }
 
 static ith_jval m_format(ith_jrun *run, ith_jval self, const ith_jargs *args)
@@ -636,32 +301,11 @@ const ith_jbuiltin ith_jstr_methods[] = {
     {"index", m_index, "sub start end", 1},
     {"rindex", m_rindex, "sub start end", 1},
     {"count", m_count, "sub start end", 1},
-    {"split", m_split, "sep maxsplit", 0},
-    {"rsplit", m_rsplit, "sep maxsplit", 0},
-    {"partition", m_partition, "sep", 1},
-    {"rpartition", m_rpartition, "sep", 1},
-    {"splitlines", m_splitlines, "keepends", 0},
-    {"join", m_join, "iterable", 1},
     {"replace", m_replace, "old new count", 2},
     {"center", m_center, "width fillchar", 1},
     {"ljust", m_ljust, "width fillchar", 1},
     {"rjust", m_rjust, "width fillchar", 1},
     {"zfill", m_zfill, "width", 1},
-    {"upper", m_upper, "", 0},
-    {"lower", m_lower, "", 0},
-    {"title", m_title, "", 0},
-    {"capitalize", m_capitalize, "", 0},
-    {"swapcase", m_swapcase, "", 0},
-    {"isalpha", m_isalpha, "", 0},
-    {"isalnum", m_isalnum, "", 0},
-    {"isdecimal", m_isdecimal, "", 0},
-    {"isdigit", m_isdigit, "", 0},
-    {"isnumeric", m_isdigit, "", 0},
-    {"isspace", m_isspace, "", 0},
-    {"isascii", m_isascii, "", 0},
-    {"islower", m_islower, "", 0},
-    {"isupper", m_isupper, "", 0},
-    {"istitle", m_istitle, "", 0},
     {"format", m_format, "*", 0},
     {NULL, NULL, NULL, 0},
 };

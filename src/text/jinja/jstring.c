@@ -187,6 +187,19 @@ size_t ith_jstr_find(const ith_jstr *s, const ith_jstr *what, size_t begin)
     return at == NULL ? SIZE_MAX : (size_t)(at - s->data);
 }
 
+size_t ith_jstr_find_last(ith_jrun *run, const ith_jstr *s, const ith_jstr *what, size_t end)
+{
+    ith_jrun_step(run, s->len / 4);
+    for (size_t at = end; what->len <= end && at-- > 0;) {
+        if (at + what->len > end || s->data[at] != what->data[0])
+            continue;
+        ith_jrun_step(run, 1 + what->len / 64);
+        if (memcmp(s->data + at, what->data, what->len) == 0)
+            return at;
+    }
+    return SIZE_MAX;
+}
+
 uint32_t ith_jstr_code(const ith_jstr *s, size_t at, size_t *width)
 {
     return ith_utf8_decode(s->data + at, width);

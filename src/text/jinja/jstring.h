@@ -49,6 +49,8 @@ bool ith_jstr_equal(const ith_jstr *a, const ith_jstr *b);
 bool ith_jstr_is(const ith_jstr *s, const char *text);
 /* Where `what` begins at or after `begin`; SIZE_MAX: nowhere. */
 size_t ith_jstr_find(const ith_jstr *s, const ith_jstr *what, size_t begin);
+/* The last place where it begins and ends at or before `end`. `what` is not empty. */
+size_t ith_jstr_find_last(ith_jrun *run, const ith_jstr *s, const ith_jstr *what, size_t end);
 uint32_t ith_jstr_code(const ith_jstr *s, size_t at, size_t *width);
 bool ith_jcode_is_space(uint32_t code);                      /* Python's str.isspace */
 ith_jstr *ith_jstr_escape(ith_jrun *run, const ith_jstr *s); /* for HTML; marked safe */

@@ -30,6 +30,14 @@ ith_jval ith_jstring(ith_jstr *s)
     return (ith_jval){.kind = ITH_J_STRING, .as.str = s};
 }
 
+ith_jval ith_jbound(ith_jrun *run, ith_jval self, const struct ith_jbuiltin *function)
+{
+    ith_jmethod *method = ith_jrun_alloc(run, 1, sizeof *method);
+
+    *method = (ith_jmethod){self, function};
+    return (ith_jval){.kind = ITH_J_METHOD, .as.method = method};
+}
+
 ith_jval ith_jundefined(const char *missing)
 {
     return (ith_jval){.kind = ITH_J_UNDEFINED, .as.missing = missing};

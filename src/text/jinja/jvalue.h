@@ -88,6 +88,7 @@ ith_jval ith_jbool(bool truth);
 ith_jval ith_jint(int64_t i);
 ith_jval ith_jfloat(double f);
 ith_jval ith_jstring(ith_jstr *s);
+ith_jval ith_jbound(ith_jrun *run, ith_jval self, const struct ith_jbuiltin *function);
 ith_jval ith_jundefined(const char *missing); /* a text in the arena, or a constant */
 /* "'dict object' has no attribute 'x'" */
 ith_jval ith_jmissing(ith_jrun *run, ith_jval owner, ith_jval name);
