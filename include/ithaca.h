@@ -485,7 +485,7 @@ typedef struct ith_message {
 typedef enum ith_thinking { ITH_THINKING_DEFAULT, ITH_THINKING_ON, ITH_THINKING_OFF } ith_thinking;
 
 /* A conversation and how to write it. Start from ith_chat_params_default, or from zeros, which is
- * the same. Texts are UTF-8; bytes that are not become U+FFFD. */
+ * the same. Texts are UTF-8; in `messages`, bytes that are not become U+FFFD. */
 typedef struct ith_chat_params {
     /* The messages: those of the JSON text, a list of objects with "role", "content" and whatever
      * else the template reads ("tool_calls", "reasoning_content"); then those of the array. At
@@ -518,11 +518,11 @@ ith_chat_params ith_chat_params_default(void);
 
 /* Local. Writes a conversation as text. The caller frees *text, which ends with a NUL. To make
  * tokens of it, use ith_chat_tokenize: the text alone does not tell who wrote what.
- * Errors: ITH_E_ARGUMENT: there is no message, a text is not the JSON it should be, the template
- * refuses the conversation or has no argument of this name. ITH_E_UNSUPPORTED: the model has no
- * template, the template takes no tools, does not let the user choose whether the model thinks, or
- * uses what Ithaca does not support. ITH_E_FORMAT: the template is not Jinja, or does not end.
- * ITH_E_MEMORY. */
+ * Errors: ITH_E_ARGUMENT: there is no message, a JSON text is not a list or an object as it should
+ * be, the template refuses the conversation or has no argument of this name. ITH_E_UNSUPPORTED: the
+ * model has no template, the template takes no tools, does not let the user choose whether the
+ * model thinks, or uses what Ithaca does not support. ITH_E_FORMAT: what should be JSON is not, the
+ * template is not Jinja, or it does not end. ITH_E_MEMORY. */
 ith_status ith_chat_render(const ith_vocab *vocab, const ith_chat_params *params, char **text,
                            ith_error *err);
 

@@ -141,8 +141,8 @@ ith_status ith_matcher_next(ith_matcher *m, ith_match_budget *budget, const char
         return ITH_OK;
     if (rc < 0) {
         pcre2_get_error_message(rc, (PCRE2_UCHAR *)why, sizeof why);
-        return ith_fail(err, ITH_E_FORMAT,
-                        "the tokenizer's pre_tokenizer pattern fails on this text: %s", why);
+        return ith_fail(err, ITH_E_FORMAT, "a pattern of the tokenizer fails on this text: %s",
+                        why);
     }
     *found = true;
     *begin = byte_of(m, text, span[0]);

@@ -288,7 +288,7 @@ static ith_status compile(const ith_buffer *text, const char *where, uint32_t mo
     pcre2_compile_context_free(context);
     if (*code == NULL) {
         pcre2_get_error_message(why, (PCRE2_UCHAR *)reason, sizeof reason);
-        return ith_fail(err, ITH_E_FORMAT, "%s: the pre_tokenizer pattern is not valid: %s", where,
+        return ith_fail(err, ITH_E_FORMAT, "%s: the tokenizer's pattern is not valid: %s", where,
                         reason);
     }
     pcre2_jit_compile(*code, PCRE2_JIT_COMPLETE); /* without JIT, matching is only slower */
@@ -321,7 +321,7 @@ ith_status ith_pattern_compile(const char *pattern, size_t len, bool literal, co
     *out = NULL;
     if (len == 0 || len > MAX_PATTERN || ith_utf8_valid_prefix(pattern, len) < len)
         return ith_fail(err, ITH_E_FORMAT,
-                        "%s: the pre_tokenizer pattern has %zu bytes; expected 1 to %d of UTF-8",
+                        "%s: the tokenizer's pattern has %zu bytes; expected 1 to %d of UTF-8",
                         where, len, MAX_PATTERN);
     t = calloc(1, sizeof *t);
     *out = calloc(1, sizeof **out);

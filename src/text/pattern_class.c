@@ -10,7 +10,7 @@ enum { MAX_DEPTH = 8, MAX_NAME = 64 };
 ith_status ith_pattern_refuse(const ith_pattern_reader *in, const char *what, ith_error *err)
 {
     return ith_fail(err, ITH_E_UNSUPPORTED,
-                    "%s: the pre_tokenizer pattern uses %s at byte %zu, which is not supported",
+                    "%s: the tokenizer's pattern uses %s at byte %zu, which is not supported",
                     in->where, what, in->at);
 }
 
@@ -183,7 +183,7 @@ static ith_status read_range(ith_pattern_reader *in, int depth, ith_codeset *set
         ITH_CHECK(read_item(in, depth, &last, &single_last, err));
         if (!single_last || last.ranges[0].first < first.ranges[0].first) {
             status = ith_fail(err, ITH_E_FORMAT,
-                              "%s: the pre_tokenizer pattern is not valid: a range in a class at "
+                              "%s: the tokenizer's pattern is not valid: a range in a class at "
                               "byte %zu",
                               in->where, in->at);
             goto done;
@@ -203,7 +203,7 @@ static ith_status read_members(ith_pattern_reader *in, int depth, ith_codeset *s
     while (!ith_pattern_sees(in, "]") && !ith_pattern_sees(in, "&&")) {
         if (in->at == in->len)
             return ith_fail(err, ITH_E_FORMAT,
-                            "%s: the pre_tokenizer pattern is not valid: a class does not end",
+                            "%s: the tokenizer's pattern is not valid: a class does not end",
                             in->where);
         ITH_TRY(read_range(in, depth, set, err));
     }

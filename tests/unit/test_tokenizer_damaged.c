@@ -89,7 +89,7 @@ static void test_damaged(void **state)
                   ITH_E_FORMAT, "empty text");
     expect_damage("normalizer",
                   "{\"type\":\"Replace\",\"content\":\"\",\"pattern\":{\"Regex\":\"\\\\X\"}}",
-                  ITH_E_UNSUPPORTED, "\\X");
+                  ITH_E_UNSUPPORTED, "the tokenizer's pattern uses \\X");
     expect_damage("normalizer", "{\"type\":\"N\\nF\"}", ITH_E_UNSUPPORTED, "N?F");
     expect_damage("normalizer", "{\"type\":\"Sequence\"}", ITH_E_FORMAT, "normalizers");
     expect_damage("normalizer", "5", ITH_E_FORMAT, "normalizer");
