@@ -271,6 +271,10 @@ static void test_large(void **state)
     expect_mask("{% macro m() %}{% macro k() %}{{ varargs }}{% endmacro %}{{ k(2) }}{% endmacro %}"
                 "{{ m(1) }}",
                 "(2,)", "....");
+    expect_mask("{{ 'abc'.find('', 4) }}{{ 'abc'.find('', 3) }}{{ 'abc'.rfind('', 2, 1) }}"
+                "{{ 'abc'.count('', 4) }}{{ 'abc'.count('', 3) }}{{ 'abc'.endswith('', 4) }}"
+                "{{ 'abc'.startswith('', 3) }}{{ 'abc'.find('c', -9, -0) }}",
+                "-13-101FalseTrue-1", "..................");
     expect_error("{% macro m() %}{% endmacro %}{{ m(1) }}", ITH_E_ARGUMENT, "more than its 0");
     expect_error("{% macro m() %}{{ x.varargs }}{% endmacro %}{{ m(1) }}", ITH_E_ARGUMENT,
                  "more than its 0");

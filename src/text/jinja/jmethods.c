@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+static int64_t at_least_0(int64_t n)
+{
+    return n < 0 ? 0 : n;
+}
+
 /* ---- Strip ---- */
 
 static bool is_among(ith_jrun *run, const ith_jstr *chars, uint32_t code)
@@ -81,18 +86,29 @@ static ith_jval m_removesuffix(ith_jrun *run, ith_jval self, const ith_jargs *ar
 
 /* ---- Search ---- */
 
-/* s[start:stop], and where it begins. */
-static ith_jstr *window(ith_jrun *run, ith_jval self, ith_jval start, ith_jval stop)
+/* self[start:stop], where the arguments after the first say so. NULL: it would end before it
+ * begins, and not even an empty text is found there. */
+static ith_jstr *window(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
+    ith_jval start = args->pos[1], stop = args->pos[2];
+    int64_t n = ith_jlength(self), from = ith_jarg_int(run, start, 0);
+    int64_t to = ith_jarg_int(run, stop, n);
+
+    from += from < 0 ? n : 0;
+    to += to < 0 ? n : 0;
+    if (at_least_0(from) > (to < n ? at_least_0(to) : n))
+        return NULL;
     return ith_jslice(run, self, start, stop, (ith_jval){0}).as.str;
 }
 
 static ith_jval affix(ith_jrun *run, ith_jval self, const ith_jargs *args,
                       bool (*has)(const ith_jstr *, const ith_jstr *))
 {
-    ith_jstr *s = window(run, self, args->pos[1], args->pos[2]);
+    ith_jstr *s = window(run, self, args);
     ith_jval what = args->pos[0];
 
+    if (s == NULL)
+        return ith_jbool(false);
     if (what.kind != ITH_J_TUPLE)
         return ith_jbool(has(s, ith_jarg_str(run, what, NULL)));
     for (size_t i = 0; i < what.as.list->n; i++)
@@ -114,10 +130,12 @@ static ith_jval m_endswith(ith_jrun *run, ith_jval self, const ith_jargs *args)
 /* Characters before the match, -1: there is none. */
 static int64_t search(ith_jrun *run, ith_jval self, const ith_jargs *args, bool last)
 {
-    ith_jstr *s = window(run, self, args->pos[1], args->pos[2]);
+    ith_jstr *s = window(run, self, args);
     ith_jstr *what = ith_jarg_str(run, args->pos[0], NULL);
     size_t at;
 
+    if (s == NULL)
+        return -1;
     ith_jrun_step(run, s->len / 64);
     if (last)
         at = what->len == 0 ? s->len : ith_jstr_find_last(run, s, what, s->len);
@@ -158,10 +176,12 @@ static ith_jval m_rindex(ith_jrun *run, ith_jval self, const ith_jargs *args)
 
 static ith_jval m_count(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    ith_jstr *s = window(run, self, args->pos[1], args->pos[2]);
+    ith_jstr *s = window(run, self, args);
     ith_jstr *what = ith_jarg_str(run, args->pos[0], NULL);
     int64_t n = 0;
 
+    if (s == NULL)
+        return ith_jint(0);
     if (what->len == 0)
         return ith_jint((int64_t)ith_jstr_chars(s) + 1);
     for (size_t at = 0; (at = ith_jstr_find(s, what, at)) != SIZE_MAX; at += what->len)
@@ -227,11 +247,6 @@ static void fill(ith_jbuild *build, const ith_jstr *with, int64_t n)
         ith_jrun_step(build->run, 1);
         ith_jbuild_str(build, with);
     }
-}
-
-static int64_t at_least_0(int64_t n)
-{
-    return n < 0 ? 0 : n;
 }
 
 static ith_jval pad(ith_jrun *run, ith_jval self, const ith_jargs *args, int mode)
