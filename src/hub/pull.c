@@ -147,6 +147,9 @@ static ith_status set_items(pull *p, ith_error *err)
         it->blob.fd = it->blob.lock_fd = -1;
         it->there = ith_snapshot_has(&p->snapshot, file);
         p->n++;
+        if (file->bytes > INT64_MAX / 2 - p->total)
+            return ith_fail(err, ITH_E_FORMAT, "%s: its files are larger than any disk", p->what);
+        p->total += file->bytes;
         if (!it->there) {
             ITH_TRY(
                 ith_blob_open(p->snapshot.repo, p->snapshot.locks, &p->name, file, &it->blob, err));
@@ -155,9 +158,6 @@ static ith_status set_items(pull *p, ith_error *err)
             it->before = ith_blob_bytes_there(&it->blob);
             p->left += file->bytes - it->before;
         }
-        if (file->bytes > INT64_MAX / 2 - p->total)
-            return ith_fail(err, ITH_E_FORMAT, "%s: its files are larger than any disk", p->what);
-        p->total += file->bytes;
     }
     return ITH_OK;
 }

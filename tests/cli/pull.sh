@@ -350,6 +350,7 @@ evil "not JSON" "org/evil" '<html>'
 digest=$(printf 'b%.0s' {1..64})
 evil "more than the disk holds" "left to download, and .* free in " '{"sha": "'"$sha"'", "siblings": [{"rfilename": "a.gguf", "size": 4000000000000000000, "lfs": {"sha256": "'"$digest"'", "size": 4000000000000000000}}]}'
 evil "sums that overflow" "larger than any disk" '{"sha": "'"$sha"'", "siblings": [{"rfilename": "a-00001-of-00002.gguf", "size": 9000000000000000000, "blobId": "'"$sha"'"}, {"rfilename": "a-00002-of-00002.gguf", "size": 9000000000000000000, "blobId": "'"$sha"'"}]}'
+evil "a sum that overflows at the second file" "larger than any disk" '{"sha": "'"$sha"'", "siblings": [{"rfilename": "a-00001-of-00002.gguf", "size": 4000000000000000000, "blobId": "'"$sha"'"}, {"rfilename": "a-00002-of-00002.gguf", "size": 9000000000000000000, "blobId": "'"$sha"'"}]}'
 evil "a digest that is a path" "no such revision" '{"sha": "'"$sha"'", "siblings": [{"rfilename": "a.gguf", "size": 10, "blobId": "../../../../x"}]}'
 same "nothing outside the cache" "" "$(find "$work" -name 'escape*' -o -name x)"
 rm "$hub/root/org/evil/.listing.json"
