@@ -215,7 +215,6 @@ static ith_ready look(ith_blob *b, ith_error *err)
 {
     ith_ready ready = take_lock(b, err);
 
-    b->waiting = ready == ITH_READY_WAIT;
     if (ready != ITH_READY_SEND)
         return ready;
     if (size_of(b->path) == b->file->bytes) {

@@ -22,7 +22,6 @@ typedef struct ith_blob {
     int64_t found;               /* of them, those that an earlier download has left */
     int64_t received;            /* bytes that have come from the server, all attempts together */
     bool complete;               /* it is under its name */
-    bool waiting;                /* for another download of it */
     bool restarted;
     ith_error failure; /* of receiving; status ITH_OK: none */
 

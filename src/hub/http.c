@@ -127,8 +127,6 @@ static void read_header(ith_http_reply *r, const char *line, size_t len)
         read_range(r, value);
     else if (header_is(line, len, "Retry-After", value, sizeof value))
         r->retry_after_s = (double)whole_number(value);
-    else if (header_is(line, len, "X-Repo-Commit", value, sizeof value))
-        snprintf(r->commit, sizeof r->commit, "%s", value);
     else if (header_is(line, len, "X-Error-Code", value, sizeof value))
         snprintf(r->error_code, sizeof r->error_code, "%s", value);
     else if (header_is(line, len, "X-Error-Message", value, sizeof value))
@@ -190,9 +188,8 @@ ith_status ith_http_open(const ith_hub_settings *settings, ith_http **out, ith_e
     snprintf(token, sizeof token, "Authorization: Bearer %s", settings->token);
     http->headers = curl->slist_append(NULL, "Accept-Encoding: identity");
     http->with_token = curl->slist_append(NULL, "Accept-Encoding: identity");
-    if (settings->token[0] != '\0')
-        curl->slist_append(http->with_token, token);
-    if (http->multi == NULL || http->headers == NULL || http->with_token == NULL) {
+    if (http->multi == NULL || http->headers == NULL || http->with_token == NULL ||
+        (settings->token[0] != '\0' && curl->slist_append(http->with_token, token) == NULL)) {
         ith_http_close(http);
         return ith_fail(err, ITH_E_MEMORY, "no memory for a connection");
     }

@@ -34,10 +34,10 @@ typedef struct ith_http_reply {
     int64_t received;    /* bytes that the receiver has taken */
     double retry_after_s;
 
-    /* The hub's own: X-Repo-Commit, X-Linked-Size, X-Linked-ETag (else ETag) without quotation
+    /* The hub's own: X-Linked-Size, X-Linked-ETag (else ETag) without quotation
      * marks, X-Error-Code, X-Error-Message. */
     int64_t linked_size;
-    char commit[65], etag[130], error_code[40], error_message[300];
+    char etag[130], error_code[40], error_message[300];
 } ith_http_reply;
 
 /* Takes n bytes of an answer of status 200 or 206, whose headers are in the reply. False: no more,

@@ -35,7 +35,6 @@ static void find_all(ith_libcurl *f)
     find(&f->multi_perform, "curl_multi_perform");
     find(&f->multi_poll, "curl_multi_poll");
     find(&f->multi_info_read, "curl_multi_info_read");
-    find(&f->multi_strerror, "curl_multi_strerror");
     find(&f->slist_append, "curl_slist_append");
     find(&f->slist_free_all, "curl_slist_free_all");
 }

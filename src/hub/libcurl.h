@@ -26,7 +26,6 @@ typedef struct ith_libcurl {
     __typeof__(&curl_multi_perform) multi_perform;
     __typeof__(&curl_multi_poll) multi_poll;
     __typeof__(&curl_multi_info_read) multi_info_read;
-    __typeof__(&curl_multi_strerror) multi_strerror;
     __typeof__(&curl_slist_append) slist_append;
     __typeof__(&curl_slist_free_all) slist_free_all;
 } ith_libcurl;
