@@ -54,10 +54,10 @@ static const char *home(void)
     return user != NULL && user->pw_dir != NULL && user->pw_dir[0] != '\0' ? user->pw_dir : NULL;
 }
 
-/* A variable's folder, in which a ~ at the beginning stands for the user's own, and what follows.
- */
-static ith_status set_folder(char out[ITH_PATH_MAX], const char *value, const char *more,
-                             ith_error *err)
+/* A variable's path, in which a ~ at the beginning stands for the user's own folder, and what
+ * follows. */
+static ith_status set_path(char out[ITH_PATH_MAX], const char *value, const char *more,
+                           ith_error *err)
 {
     bool tilde = value[0] == '~' && (value[1] == '/' || value[1] == '\0');
     char path[ITH_PATH_MAX];
@@ -75,9 +75,9 @@ ith_status ith_hub_home(char path[ITH_PATH_MAX], ith_error *err)
     const char *set = ith_hub_variable("HF_HOME"), *cache = ith_hub_variable("XDG_CACHE_HOME");
 
     if (set != NULL)
-        return set_folder(path, set, "", err);
+        return set_path(path, set, "", err);
     if (cache != NULL)
-        return set_folder(path, cache, "/huggingface", err);
+        return set_path(path, cache, "/huggingface", err);
     if (home() == NULL)
         return ith_fail(err, ITH_E_ARGUMENT,
                         "where models are kept is not known: set HOME, HF_HOME or HF_HUB_CACHE");
@@ -92,9 +92,20 @@ ith_status ith_hub_cache(char path[ITH_PATH_MAX], ith_error *err)
     if (set == NULL)
         set = ith_hub_variable("HUGGINGFACE_HUB_CACHE");
     if (set != NULL)
-        return set_folder(path, set, "", err);
+        return set_path(path, set, "", err);
     ITH_TRY(ith_hub_home(folder, err));
     return join(path, folder, "/hub", err);
+}
+
+ith_status ith_hub_token_path(char path[ITH_PATH_MAX], ith_error *err)
+{
+    const char *set = ith_hub_variable("HF_TOKEN_PATH");
+    char folder[ITH_PATH_MAX];
+
+    if (set != NULL)
+        return set_path(path, set, "", err);
+    ITH_TRY(ith_hub_home(folder, err));
+    return join(path, folder, "/token", err);
 }
 
 void ith_hub_folder_name(const ith_hub_name *name, char out[ITH_HUB_REPO + 16])

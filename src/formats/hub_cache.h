@@ -28,6 +28,10 @@ bool ith_hub_flag(const char *name);
 ith_status ith_hub_home(char path[ITH_PATH_MAX], ith_error *err);
 ith_status ith_hub_cache(char path[ITH_PATH_MAX], ith_error *err);
 
+/* The file in which `hf auth login` leaves a token: HF_TOKEN_PATH, else HF_HOME/token. Errors as
+ * above. */
+ith_status ith_hub_token_path(char path[ITH_PATH_MAX], ith_error *err);
+
 /* "models--ORG--NAME" */
 void ith_hub_folder_name(const ith_hub_name *name, char out[ITH_HUB_REPO + 16]);
 

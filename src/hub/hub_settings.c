@@ -54,17 +54,12 @@ static ith_status set_token(ith_hub_settings *s, const char *where, const char *
 
 static ith_status read_token_file(ith_hub_settings *s, ith_error *err)
 {
-    const char *set = ith_hub_variable("HF_TOKEN_PATH");
     char path[ITH_PATH_MAX], text[1024];
     ssize_t n;
     int fd;
 
-    if (set != NULL)
-        snprintf(path, sizeof path, "%s", set);
-    else if (ith_hub_home(path, NULL) != ITH_OK || strlen(path) + sizeof "/token" > sizeof path)
-        return ITH_OK;
-    else
-        strcat(path, "/token");
+    if (ith_hub_token_path(path, err) != ITH_OK)
+        return ith_hub_variable("HF_TOKEN_PATH") != NULL ? err->status : ITH_OK;
     if (ith_regular_open(AT_FDCWD, path, O_RDONLY, &fd, err) != ITH_OK) {
         ith_status status = err->status;
         return errno == ENOENT || errno == ENOTDIR ? ITH_OK : status;

@@ -195,6 +195,7 @@ expect "the token of hf auth login" 0 pull gated/tiny --dry-run
 HF_HUB_DISABLE_IMPLICIT_TOKEN=1 expect "HF_HUB_DISABLE_IMPLICIT_TOKEN" 1 pull gated/tiny --dry-run
 mv "$HF_HOME/token" "$work/token"
 HF_TOKEN_PATH=$work/token expect "HF_TOKEN_PATH" 0 pull gated/tiny --dry-run
+HF_TOKEN_PATH='~/token' HOME=$work expect "HF_TOKEN_PATH with a tilde" 0 pull gated/tiny --dry-run
 forget
 
 # ---- Redirections ----
