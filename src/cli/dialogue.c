@@ -274,6 +274,16 @@ static ith_status begin(ith_dialogue *d, ith_error *err)
     return settle(d, ith_dialogue_compute(d, err), err);
 }
 
+/* A message of several lines whose end has not come is not answered. */
+static void end_input(ith_dialogue *d, const ith_text *text)
+{
+    d->over = true;
+    if (text->len == 0)
+        return;
+    ith_cli_error(d->cli, "the input ended within a message, which was not answered");
+    d->failed = true;
+}
+
 ith_status ith_dialogue_run(ith_dialogue *d, ith_error *err)
 {
     ith_status status = begin(d, err);
@@ -285,7 +295,7 @@ ith_status ith_dialogue_run(ith_dialogue *d, ith_error *err)
         if (status == ITH_OK && end == ITH_TYPED_LINE)
             status = settle(d, respond(d, &text, err), err);
         else if (status == ITH_OK && end == ITH_TYPED_END)
-            d->over = true;
+            end_input(d, &text);
         else if (status == ITH_OK && must_end(d))
             status = ith_fail(err, ITH_E_CANCELLED, "stopped");
         ith_text_free(&text);

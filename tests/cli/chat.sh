@@ -34,6 +34,11 @@ printf 'caf\xe9\n' >"$work/latin1"
 expect "a message that is not UTF-8" 1 chat <"$work/latin1"
 matches "a message that is not UTF-8: said so" "$err" "the message is not UTF-8"
 expect "no message" 0 chat </dev/null
+for lines in 'Hello\' '"""Hello'; do
+    expect "$lines, and no more" 1 chat < <(printf '%s\n' "$lines")
+    matches "$lines, and no more: said so" "$err" "error: the input ended within a message"
+    same "$lines, and no more: no answer" "" "$(cat "$out")"
+done
 
 # ---- Only what is new is computed ----
 
