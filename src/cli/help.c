@@ -164,7 +164,8 @@ void ith_help_program(const ith_cli *cli, FILE *out, bool full)
             "ithaca " ITH_VERSION ": large language models with long contexts on CPU machines\n\n"
             "  ithaca COMMAND MODEL [OPTION]...\n"
             "  mpirun -n RANKS ithaca COMMAND MODEL [OPTION]...\n\n"
-            "MODEL is a Hugging Face folder, a GGUF file, or a pack (.ith).\n\nCommands:\n");
+            "MODEL is a Hugging Face folder, a GGUF file, a pack (.ith), or the name of a\n"
+            "model that ithaca pull has downloaded.\n\nCommands:\n");
     print_commands(cli, out);
     fprintf(out, "\n\"ithaca COMMAND -h\" lists the options of a command; --help explains them.\n");
     if (!full)

@@ -10,7 +10,9 @@ const ith_fact ith_manual_statuses[] = {
     {"0", "done"},
     {"1", "failed"},
     {"2", "wrong usage"},
-    {"75", "stopped by a signal and saved (run --checkpoint): the same command resumes"},
+    {"75",
+     "stopped by a signal, and something new is saved (run --checkpoint): the same command gets "
+     "further"},
     {"128 + N", "stopped by signal N; 141 if the reader of stdout has gone away"},
     {NULL, NULL},
 };
