@@ -84,9 +84,7 @@ static int parse(const ith_cli *cli, int argc, char **argv, chat_args *args,
         code = ith_keep_args_check(cli, name, &args->keep, &args->model);
     if (code != ITH_ARGS_OK)
         return code;
-    if (args->model.exact && args->speculation.how == NULL && args->speculation.model == NULL)
-        args->speculation.how = "off"; /* the bits of an exact pass depend on its length */
-    return ith_speculation_args_check(cli, name, &args->speculation);
+    return ith_speculation_args_check(cli, name, &args->speculation, args->model.exact);
 }
 
 /* ---- Rank 0 ---- */

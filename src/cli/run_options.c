@@ -143,9 +143,7 @@ static int check(const ith_cli *cli, const char *command, ith_run_args *args)
     code = ith_keep_args_check(cli, command, &args->keep, &args->model);
     if (code != ITH_ARGS_OK)
         return code;
-    if (args->model.exact && args->speculation.how == NULL && args->speculation.model == NULL)
-        args->speculation.how = "off"; /* the bits of an exact pass depend on its length */
-    return ith_speculation_args_check(cli, command, &args->speculation);
+    return ith_speculation_args_check(cli, command, &args->speculation, args->model.exact);
 }
 
 int ith_run_args_parse(const ith_cli *cli, const ith_command *command, int argc, char **argv,

@@ -55,9 +55,13 @@ static bool is_word(const char *text, const char *word, int *max)
     return *end == 0 && k <= ITH_DRAFT_MAX;
 }
 
-int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_speculation_args *args)
+int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_speculation_args *args,
+                               bool exact)
 {
-    const char *how = args->how != NULL ? args->how : args->model != NULL ? "draft" : "lookup";
+    const char *how = args->how != NULL     ? args->how
+                      : args->model != NULL ? "draft"
+                      : exact               ? "off"
+                                            : "lookup";
 
     args->max = args->model != NULL ? MODEL_DRAFT : ITH_DRAFT_MAX;
     if (strcmp(how, "off") == 0) {

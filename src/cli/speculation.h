@@ -11,8 +11,10 @@ typedef struct ith_speculation_args {
 
 extern const ith_option_group ith_group_speculation; /* ith_speculation_args */
 
-/* ITH_ARGS_OK and args->max, or 2 when they are wrong or contradict. */
-int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_speculation_args *args);
+/* ITH_ARGS_OK and args->max, or 2 when they are wrong or contradict. If none is given and the run
+ * is `exact`, nothing is guessed: the bits of an exact pass depend on its length. */
+int ith_speculation_args_check(const ith_cli *cli, const char *command, ith_speculation_args *args,
+                               bool exact);
 
 /* All NULL: no model drafts. */
 typedef struct ith_drafting {

@@ -12,7 +12,8 @@ typedef struct step {
     int64_t max_tokens; /* of the answer */
 } step;
 
-bool ith_timeline_is_over(ith_status status)
+/* After such a failure the session cannot be used. The same on all ranks. */
+static bool is_over(ith_status status)
 {
     return status != ITH_OK && status != ITH_E_CANCELLED && status != ITH_E_ARGUMENT &&
            status != ITH_E_MEMORY && status != ITH_E_UNSUPPORTED;
@@ -74,7 +75,7 @@ static ith_status take(ith_timeline *t, step *s, const ith_ids *ids,
 /* The session could not be opened again: without one nothing goes on. */
 static ith_status check_session(const ith_timeline *t, ith_status status)
 {
-    return t->session == NULL && !ith_timeline_is_over(status) ? ITH_E_IO : status;
+    return t->session == NULL && !is_over(status) ? ITH_E_IO : status;
 }
 
 /* ---- Rank 0 ---- */
@@ -99,8 +100,7 @@ static int64_t count_common(const ith_timeline *t, const ith_ids *ids)
 static ith_status remember(ith_timeline *t, ith_ids *ids, const ith_generation *answer,
                            ith_error *err)
 {
-    size_t n = t->session != NULL ? (size_t)ith_session_length(t->session) : 0,
-           more = answer != NULL ? answer->n_ids : 0;
+    size_t n = (size_t)ith_session_length(t->session), more = answer != NULL ? answer->n_ids : 0;
     int32_t *grown = realloc(ids->data, (ids->n + more + 1) * sizeof *grown);
 
     if (grown == NULL)
@@ -137,7 +137,7 @@ static ith_status run(ith_timeline *t, ith_ids *ids, step *s, const ith_generate
     status = take(t, s, ids, params, answer, err);
     ith_watch_end(t->watch);
     status = check_session(t, status);
-    t->broken = ith_timeline_is_over(status);
+    t->broken = is_over(status);
     if (t->broken)
         return status;
     if (remember(t, ids, answer, err) != ITH_OK)
@@ -181,8 +181,7 @@ ith_status ith_timeline_follow(ith_timeline *t, ith_error *err)
             return ITH_OK;
         status = check_session(t, take(t, &s, NULL, NULL, &answer, err));
         ith_generation_free(&answer);
-        answer = (ith_generation){0};
-        if (ith_timeline_is_over(status))
+        if (is_over(status))
             return status;
     }
 }

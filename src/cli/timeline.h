@@ -29,7 +29,7 @@ typedef struct ith_timeline {
     int32_t *tokens;
     size_t n_tokens;
     int64_t computed; /* by the last call */
-    bool broken;      /* ith_timeline_is_over: the other ranks have left */
+    bool broken;      /* by a failure after which the other ranks have left */
 } ith_timeline;
 
 /* Collective. The other members are set by the caller, who owns the engine. */
@@ -51,8 +51,5 @@ void ith_timeline_end(ith_timeline *t);
 
 /* The other ranks: do what rank 0 says, until it lets them go or something fails for good. */
 ith_status ith_timeline_follow(ith_timeline *t, ith_error *err);
-
-/* After such a failure the session cannot be used. The same on all ranks. */
-bool ith_timeline_is_over(ith_status status);
 
 #endif
