@@ -316,20 +316,24 @@ ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *prefix, const ch
     return ITH_OK;
 }
 
+ith_status ith_gguf_pair_string(const ith_gguf_meta *meta, const ith_gguf_pair *pair,
+                                ith_bytes *out, ith_error *err)
+{
+    uint64_t len = 0;
+
+    if (pair->type != ITH_GGUF_STRING)
+        return ith_fail(err, ITH_E_FORMAT, "%s: %.*s should be a string", meta->path,
+                        (int)pair->key.len, pair->key.data);
+    memcpy(&len, pair->value, sizeof len);
+    *out = (ith_bytes){(const char *)pair->value + sizeof len, len};
+    return ITH_OK;
+}
+
 ith_status ith_gguf_string(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
                            ith_bytes *out, ith_error *err)
 {
     const ith_gguf_pair *pair = ith_gguf_find(meta, prefix, suffix);
-    uint64_t len = 0;
-
-    if (pair == NULL)
-        return ITH_OK;
-    if (pair->type != ITH_GGUF_STRING)
-        return ith_fail(err, ITH_E_FORMAT, "%s: %s should be a string", meta->path,
-                        join(prefix, suffix).text);
-    memcpy(&len, pair->value, sizeof len);
-    *out = (ith_bytes){(const char *)pair->value + sizeof len, len};
-    return ITH_OK;
+    return pair == NULL ? ITH_OK : ith_gguf_pair_string(meta, pair, out, err);
 }
 
 ith_status ith_gguf_array(const ith_gguf_meta *meta, const char *key, ith_gguf_type item_type,
@@ -339,6 +343,8 @@ ith_status ith_gguf_array(const ith_gguf_meta *meta, const char *key, ith_gguf_t
     if (*out != NULL &&
         ((*out)->type != ITH_GGUF_ARRAY || (*out)->item_type != (uint32_t)item_type))
         return ith_fail(err, ITH_E_FORMAT, "%s: %s should be an array of %s", meta->path, key,
-                        item_type == ITH_GGUF_STRING ? "strings" : "32-bit whole numbers");
+                        item_type == ITH_GGUF_STRING ? "strings"
+                        : item_type == ITH_GGUF_F32  ? "32-bit floats"
+                                                     : "32-bit whole numbers");
     return ITH_OK;
 }

@@ -78,6 +78,8 @@ ith_status ith_gguf_bool(const ith_gguf_meta *meta, const char *prefix, const ch
                          bool *out, ith_error *err);
 ith_status ith_gguf_string(const ith_gguf_meta *meta, const char *prefix, const char *suffix,
                            ith_bytes *out, ith_error *err);
+ith_status ith_gguf_pair_string(const ith_gguf_meta *meta, const ith_gguf_pair *pair,
+                                ith_bytes *out, ith_error *err);
 
 /* A size from 0 to ITH_SIZE_LIMIT. ITH_E_FORMAT if it is absent. */
 ith_status ith_gguf_need_int(const ith_gguf_meta *meta, const char *prefix, const char *suffix,

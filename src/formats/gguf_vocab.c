@@ -117,19 +117,14 @@ static ith_status list_templates(const ith_gguf_meta *meta, ith_gguf_vocab *voca
     if (vocab->templates == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its chat templates", meta->path);
     for (size_t i = 0; i < meta->n_pairs; i++) {
-        ith_bytes key = meta->pairs[i].key, name = {"default", 7};
-        char suffix[80];
-        if (key.len < n || memcmp(key.data, prefix, n) != 0 ||
-            (key.len > n && (key.data[n] != '.' || key.len - n > sizeof suffix)))
+        ith_gguf_template *t = &vocab->templates[vocab->n_templates];
+        ith_bytes key = meta->pairs[i].key;
+        if (key.len < n || memcmp(key.data, prefix, n) != 0 || (key.len > n && key.data[n] != '.'))
             continue;
-        if (key.len > n) {
-            name = (ith_bytes){key.data + n + 1, key.len - n - 1};
-            memcpy(suffix, name.data, name.len);
-            suffix[name.len] = '\0';
-        }
-        ITH_TRY(ith_gguf_string(meta, prefix, key.len > n ? suffix : NULL,
-                                &vocab->templates[vocab->n_templates].source, err));
-        vocab->templates[vocab->n_templates++].name = name;
+        t->name = key.len > n ? (ith_bytes){key.data + n + 1, key.len - n - 1}
+                              : (ith_bytes){"default", 7};
+        ITH_TRY(ith_gguf_pair_string(meta, &meta->pairs[i], &t->source, err));
+        vocab->n_templates++;
     }
     return ITH_OK;
 }

@@ -115,6 +115,11 @@ static void the_vocabulary_is_read(void **state)
     free(b.data);
 }
 
+/* A name of more than 100 characters. */
+#define LONG_TEMPLATE                                                                              \
+    "tokenizer.chat_template.with_tools_and_documents_and_everything_else_that_one_could_ever_"    \
+    "want_to_say_in_a_name_of_a_template"
+
 static void optional_keys_count(void **state)
 {
     gguf_writer w = gguf_small_pairs();
@@ -127,6 +132,7 @@ static void optional_keys_count(void **state)
     gguf_u32(&w, "llama.rope.dimension_count", 64);
     gguf_text(&w, "tokenizer.chat_template", "{{ messages }}");
     gguf_text(&w, "tokenizer.chat_template.tool_use", "{{ tools }}");
+    gguf_text(&w, LONG_TEMPLATE, "{{ long }}");
     gguf_text(&w, "tokenizer.chat_templates", "not one");
     gguf_u32(&w, "tokenizer.ggml.padding_token_id", 3);
     gguf_bool(&w, "tokenizer.ggml.add_bos_token", 1);
@@ -152,11 +158,12 @@ static void optional_keys_count(void **state)
     assert_false(v->add_space_prefix);
     assert_int_equal(v->unk, 2);
     assert_int_equal(v->pad, 3);
-    assert_int_equal(v->n_templates, 2);
+    assert_int_equal(v->n_templates, 3);
     assert_true(ith_bytes_equal(v->templates[0].name, "default"));
     assert_true(ith_bytes_equal(v->templates[0].source, "{{ messages }}"));
     assert_true(ith_bytes_equal(v->templates[1].name, "tool_use"));
     assert_true(ith_bytes_equal(v->templates[1].source, "{{ tools }}"));
+    assert_true(ith_bytes_equal(v->templates[2].source, "{{ long }}"));
     assert_non_null(ith_source_find(&m.source, "rope_freqs.weight"));
     memory_source_close(&m);
 }
@@ -588,6 +595,14 @@ static void wrong_values_are_named(void **state)
     gguf_array(&w, "tokenizer.ggml.tokens", ITH_GGUF_I32, 1);
     put(&w.pairs, types, sizeof types);
     expect(&w, ITH_E_FORMAT, "tokenizer.ggml.tokens should be an array of strings");
+    w = gguf_small_pairs();
+    gguf_text(&w, "tokenizer.ggml.scores", "none");
+    gguf_small_tensors(&w);
+    expect(&w, ITH_E_FORMAT, "tokenizer.ggml.scores should be an array of 32-bit floats");
+    w = gguf_small_pairs();
+    gguf_u32(&w, "tokenizer.chat_template.other", 1);
+    gguf_small_tensors(&w);
+    expect(&w, ITH_E_FORMAT, "tokenizer.chat_template.other should be a string");
 }
 
 int main(void)
