@@ -206,25 +206,17 @@ static void read_iq4_xs(const uint8_t *b, ith_block_numbers *out)
 
 typedef struct block_type {
     void (*read)(const uint8_t *block, ith_block_numbers *out);
-    ith_layout values; /* the layout whose u mean the same */
-    uint8_t run;
-    bool has_min;
+    ith_layout values; /* the layout with the same u, runs and minima */
 } block_type;
 
 static const block_type types[ITH_DTYPES] = {
-    [ITH_DT_Q8_0] = {read_q8_0, ITH_W8, 32, false},
-    [ITH_DT_Q4_0] = {read_q4_0, ITH_W4, 32, false},
-    [ITH_DT_Q4_1] = {read_q4_1, ITH_W4M, 32, true},
-    [ITH_DT_Q5_0] = {read_q5_0, ITH_Q5_0, 32, false},
-    [ITH_DT_Q5_1] = {read_q5_1, ITH_Q5_1, 32, true},
-    [ITH_DT_Q2_K] = {read_q2_k, ITH_Q2_K, 16, true},
-    [ITH_DT_Q3_K] = {read_q3_k, ITH_Q3_K, 16, false},
-    [ITH_DT_Q4_K] = {read_q4_k, ITH_Q4_K, 32, true},
-    [ITH_DT_Q5_K] = {read_q5_k, ITH_Q5_K, 32, true},
-    [ITH_DT_Q6_K] = {read_q6_k, ITH_Q6_K, 16, false},
-    [ITH_DT_IQ4_NL] = {read_q4_0, ITH_IQ4_NL, 32, false},
-    [ITH_DT_IQ4_XS] = {read_iq4_xs, ITH_IQ4_XS, 32, false},
-    [ITH_DT_MXFP4] = {read_mxfp4, ITH_MXFP4, 32, false},
+    [ITH_DT_Q8_0] = {read_q8_0, ITH_W8},       [ITH_DT_Q4_0] = {read_q4_0, ITH_W4},
+    [ITH_DT_Q4_1] = {read_q4_1, ITH_W4M},      [ITH_DT_Q5_0] = {read_q5_0, ITH_Q5_0},
+    [ITH_DT_Q5_1] = {read_q5_1, ITH_Q5_1},     [ITH_DT_Q2_K] = {read_q2_k, ITH_Q2_K},
+    [ITH_DT_Q3_K] = {read_q3_k, ITH_Q3_K},     [ITH_DT_Q4_K] = {read_q4_k, ITH_Q4_K},
+    [ITH_DT_Q5_K] = {read_q5_k, ITH_Q5_K},     [ITH_DT_Q6_K] = {read_q6_k, ITH_Q6_K},
+    [ITH_DT_IQ4_NL] = {read_q4_0, ITH_IQ4_NL}, [ITH_DT_IQ4_XS] = {read_iq4_xs, ITH_IQ4_XS},
+    [ITH_DT_MXFP4] = {read_mxfp4, ITH_MXFP4},
 };
 
 void ith_block_read(ith_dtype dtype, const uint8_t *block, ith_block_numbers *out)
@@ -233,25 +225,21 @@ void ith_block_read(ith_dtype dtype, const uint8_t *block, ith_block_numbers *ou
     types[dtype].read(block, out);
 }
 
-int ith_block_run(ith_dtype dtype)
-{
-    return types[dtype].run;
-}
-
 void ith_block_widen(ith_dtype dtype, const uint8_t *block, float *out)
 {
-    const block_type *type = &types[dtype];
-    const int n = ith_dtype_get(dtype)->block;
+    const ith_layout layout = types[dtype].values;
+    const int n = ith_dtype_get(dtype)->block, in_run = ITH_GROUP / ith_tile_forms[layout].runs;
+    const bool has_min = ith_tile_has_minima(layout);
     ith_block_numbers b;
     float d, m = 0;
 
     ith_block_read(dtype, block, &b);
     d = dtype == ITH_DT_MXFP4 ? ith_e8m0_half((uint8_t)b.d) : ith_f16_to_f32(b.d);
-    if (type->has_min)
+    if (has_min)
         m = n == 32 ? ith_f16_to_f32(b.m) : -ith_f16_to_f32(b.m);
     for (int i = 0; i < n; i++) {
-        int run = i / type->run;
-        float x = d * b.s[run] * (float)ith_tile_value(type->values, b.u[i]);
-        out[i] = type->has_min ? x + (n == 32 ? m : m * b.t[run]) : x;
+        int run = i / in_run;
+        float x = d * b.s[run] * (float)ith_tile_value(layout, b.u[i]);
+        out[i] = has_min ? x + (n == 32 ? m : m * b.t[run]) : x;
     }
 }

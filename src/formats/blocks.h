@@ -26,9 +26,6 @@ typedef struct ith_block_numbers {
 /* Reads a block of a quantized type. Any bytes are a block. */
 void ith_block_read(ith_dtype dtype, const uint8_t *block, ith_block_numbers *out);
 
-/* Elements of a run: 16 or 32. */
-int ith_block_run(ith_dtype dtype);
-
 /* The weights of a block: exact, except that what has a minimum is rounded once. */
 void ith_block_widen(ith_dtype dtype, const uint8_t *block, float *out);
 

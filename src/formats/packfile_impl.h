@@ -21,7 +21,7 @@ _Static_assert(sizeof(ith_pack_header) == ITH_PACK_HEADER, "no padding");
 enum {
     ITH_PACK_FEATURE_ZSTD = 1,
     ITH_PACK_FEATURE_BLOCKS = 2, /* a layout other than those of the first packs */
-    ITH_PACK_FEATURES = 3        /* all that this version understands */
+    ITH_PACK_FEATURES = ITH_PACK_FEATURE_ZSTD | ITH_PACK_FEATURE_BLOCKS /* all understood ones */
 };
 
 extern const uint8_t ith_pack_magic[8];

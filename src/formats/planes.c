@@ -16,11 +16,9 @@ static shape shape_of(ith_layout layout, size_t groups)
 
     if (ith_layout_is_quantized(layout)) {
         size_t blocks = groups / (size_t)ith_tile_block(layout);
-        s = (shape){(size_t)ith_tile_group_bytes(layout) * groups, 16 * blocks, 2, 0};
-        if (ith_tile_has_minima(layout))
-            s.numbers = 32 * blocks;
-        else if (layout == ITH_MXFP4)
-            s.width = 1;
+        size_t width = layout == ITH_MXFP4 ? 1 : 2;
+        s = (shape){(size_t)ith_tile_group_bytes(layout) * groups,
+                    ith_tile_forms[layout].numbers / width * blocks, width, 0};
     }
     s.padding = ith_tile_bytes(layout, groups) - s.quants - s.numbers * s.width;
     return s;
