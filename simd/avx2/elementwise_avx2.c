@@ -31,12 +31,10 @@ void ith_rope__avx2(int d, float *x, const float *cos, const float *sin)
 
 void ith_silu_mul__avx2(int64_t n, const float *g, const float *u, float *out)
 {
-    const __m256 one = _mm256_set1_ps(1.0f), limit = _mm256_set1_ps(126.0f),
-                 lowest = _mm256_set1_ps(-126.0f);
+    const __m256 one = _mm256_set1_ps(1.0f);
     for (int64_t i = 0; i < n; i += 8) {
         const __m256 gate = load_first(g + i, n - i), up = load_first(u + i, n - i);
-        __m256 e = _mm256_mul_ps(gate, _mm256_set1_ps(-ITH_LOG2E));
-        e = exp2_normal(_mm256_min_ps(_mm256_max_ps(e, lowest), limit));
+        const __m256 e = exp2_normal(clamp126(_mm256_mul_ps(gate, _mm256_set1_ps(-ITH_LOG2E))));
         store_first(out + i, n - i, _mm256_mul_ps(_mm256_div_ps(gate, _mm256_add_ps(one, e)), up));
     }
 }

@@ -35,14 +35,13 @@ void ith_rope__avx512bw(int d, float *x, const float *cos, const float *sin)
 
 void ith_silu_mul__avx512bw(int64_t n, const float *g, const float *u, float *out)
 {
-    const __m512 one = _mm512_set1_ps(1.0f), limit = _mm512_set1_ps(126.0f),
-                 lowest = _mm512_set1_ps(-126.0f);
+    const __m512 one = _mm512_set1_ps(1.0f);
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 keep = first_lanes(n - i);
         const __m512 gate = _mm512_maskz_loadu_ps(keep, g + i),
                      up = _mm512_maskz_loadu_ps(keep, u + i);
-        __m512 e = _mm512_mul_ps(gate, _mm512_set1_ps(-ITH_LOG2E));
-        e = exp2_kept(0xffff, _mm512_min_ps(_mm512_max_ps(e, lowest), limit));
+        const __m512 e =
+            exp2_kept(0xffff, clamp126(_mm512_mul_ps(gate, _mm512_set1_ps(-ITH_LOG2E))));
         _mm512_mask_storeu_ps(out + i, keep,
                               _mm512_mul_ps(_mm512_div_ps(gate, _mm512_add_ps(one, e)), up));
     }

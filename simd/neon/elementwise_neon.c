@@ -35,8 +35,7 @@ void ith_silu_mul__neon(int64_t n, const float *g, const float *u, float *out)
 {
     for (int64_t i = 0; i < n; i += 4) {
         const float32x4_t gate = load_first(g + i, n - i), up = load_first(u + i, n - i);
-        float32x4_t e = vmulq_n_f32(gate, -ITH_LOG2E);
-        e = exp2_normal(vminq_f32(vmaxq_f32(e, vdupq_n_f32(-126.0f)), vdupq_n_f32(126.0f)));
+        const float32x4_t e = exp2_normal(clamp126(vmulq_n_f32(gate, -ITH_LOG2E)));
         store_first(out + i, n - i,
                     vmulq_f32(vdivq_f32(gate, vaddq_f32(vdupq_n_f32(1.0f), e)), up));
     }

@@ -4,10 +4,7 @@
 
 void ith_rmsnorm__ref(int64_t n, const float *x, const float *w, float eps, float *out)
 {
-    float lane[16] = {0};
-    for (int64_t i = 0; i < n; i++)
-        lane[i % 16] = fmaf(x[i], x[i], lane[i % 16]);
-    float r = 1.0f / sqrtf(ith_lanes16_sum(lane) / (float)n + eps);
+    float r = 1.0f / sqrtf(ith_sum_squares__ref(n, x) / (float)n + eps);
     for (int64_t i = 0; i < n; i++)
         out[i] = x[i] * r * w[i];
 }
@@ -25,8 +22,7 @@ void ith_rope__ref(int d, float *x, const float *cos, const float *sin)
 void ith_silu_mul__ref(int64_t n, const float *g, const float *u, float *out)
 {
     for (int64_t i = 0; i < n; i++) {
-        float e = g[i] * -ITH_LOG2E;
-        e = e < -126.0f ? -126.0f : e > 126.0f ? 126.0f : e;
+        float e = ith_clamp126(g[i] * -ITH_LOG2E);
         out[i] = g[i] / (1.0f + ith_exp2_normal(e)) * u[i];
     }
 }
