@@ -342,9 +342,10 @@ static bool pack_float(ith_layout layout, int64_t groups, const floats *f, int r
     bool finite = true;
 
     for (int64_t i = 0; i < f->cols; i += step) {
-        float x[ITH_BLOCK_MAX] = {0};
-        ith_dtype_to_f32(f->dtype, f->rows[r] + i / step * step_bytes,
-                         f->cols - i < step ? f->cols - i : step, x);
+        const int64_t n = f->cols - i < step ? f->cols - i : step;
+        float x[ITH_BLOCK_MAX];
+        ith_dtype_to_f32(f->dtype, f->rows[r] + i / step * step_bytes, n, x);
+        memset(x + n, 0, (size_t)(step - n) * sizeof *x);
         finite &= put_floats(layout, groups, i / ITH_GROUP, r, x, step, tile);
     }
     return finite;
