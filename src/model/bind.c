@@ -66,9 +66,8 @@ static ith_head_order order_of(const ith_binder *b, bool rotary)
         (b->hf && arch->rope_pairs) || (b->gguf && (arch->rope_pairs || arch->gguf_interleaved_qk));
 
     if (!rotary || !pairs)
-        return (ith_head_order){ITH_ROWS_PLAIN, 0, 0};
-    return (ith_head_order){ITH_ROWS_INTERLEAVED_HALVES, b->model->hp.head_dim,
-                            ith_hparams_rotated(&b->model->hp)};
+        return (ith_head_order){0, 0};
+    return (ith_head_order){b->model->hp.head_dim, ith_hparams_rotated(&b->model->hp)};
 }
 
 /* ---- One tensor ---- */

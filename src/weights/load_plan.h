@@ -50,18 +50,10 @@ typedef struct ith_matrix {
     size_t entry; /* its number in the plan */
 } ith_matrix;
 
-/* The order of a tensor's rows in the file. */
-typedef enum ith_row_order {
-    ITH_ROWS_PLAIN,
-    /* Per head of head_dim rows, the first d = `rotated` of them: 0, d/2, 1, d/2+1, ... (GGUF's
-     * llama query and key rows). */
-    ITH_ROWS_INTERLEAVED_HALVES
-} ith_row_order;
-
-/* How rows of heads lie in the file. */
+/* How rows of heads lie in the file. Per head of head_dim rows, the first d = `rotated` of them: 0,
+ * d/2, 1, d/2+1, ... (GGUF's llama query and key rows). rotated 0: the rows are in order. */
 typedef struct ith_head_order {
-    ith_row_order order;
-    int64_t head_dim, rotated; /* ITH_ROWS_INTERLEAVED_HALVES only */
+    int64_t head_dim, rotated;
 } ith_head_order;
 
 enum { ITH_NO_LAYER = -1, ITH_NO_EXPERT = -1 };

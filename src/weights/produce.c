@@ -76,7 +76,7 @@ static size_t row_bytes_of(const ith_entry *e)
 static int64_t file_row(const ith_entry *e, int64_t row)
 {
     int64_t half = e->order.rotated / 2, in_head;
-    if (e->order.order == ITH_ROWS_PLAIN)
+    if (half == 0)
         return row;
     in_head = row % e->order.head_dim;
     if (in_head >= 2 * half)
@@ -88,7 +88,7 @@ static int64_t file_row(const ith_entry *e, int64_t row)
  * reordered. */
 static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
 {
-    int64_t unit = e->order.order == ITH_ROWS_PLAIN ? 1 : e->order.head_dim, rows = e->matrix->rows;
+    int64_t unit = e->order.rotated == 0 ? 1 : e->order.head_dim, rows = e->matrix->rows;
     int64_t begin = first * ITH_TILE_ROWS / unit * unit,
             end = ith_round_up((first + n) * ITH_TILE_ROWS, unit);
     return (ith_range){begin, end < rows ? end : rows};
@@ -188,7 +188,7 @@ static void arrange(const ith_entry *e, float *values)
     int64_t d = e->order.head_dim;
     float head[HEAD_DIM_MOST];
 
-    for (int64_t at = 0; e->order.order != ITH_ROWS_PLAIN && at < e->n; at += d) {
+    for (int64_t at = 0; e->order.rotated != 0 && at < e->n; at += d) {
         for (int64_t i = 0; i < d; i++)
             head[i] = values[at + file_row(e, i)];
         memcpy(values + at, head, (size_t)d * sizeof *head);
