@@ -1,7 +1,7 @@
 /* dtype.h - the element types of tensors, and how file formats name them.
  *
- * A new type is one value of ith_dtype and one row of the table in dtype.c; how it
- * widens is in widen.c, and of a quantized one in blocks.c.
+ * A new type is one value of ith_dtype and one row of the table in dtype.c; how it widens
+ * is in widen.c, and of a quantized one in blocks.c.
  */
 #ifndef ITH_FORMATS_DTYPE_H
 #define ITH_FORMATS_DTYPE_H
