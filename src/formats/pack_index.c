@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INDEX_MAX = 1 << 30, DIM_MAX = 1 << 30, BLOBS_MAX = 64 };
+enum { INDEX_MAX = 1 << 30, DIM_MAX = 1 << 30 };
 
 /* ---- Numbers ---- */
 
@@ -304,9 +304,9 @@ static ith_status list_sections(ith_packfile *pack, ith_error *err)
     if (n == 0 || !json_is_array(blobs))
         return ith_fail(err, ITH_E_FORMAT, "%s: index: \"tensors\" and \"blobs\" should be lists",
                         pack->file->path);
-    if (n_blobs > BLOBS_MAX)
+    if (n_blobs > ITH_PACK_BLOBS_MAX)
         return ith_fail(err, ITH_E_FORMAT, "%s: index: %zu blobs, expected at most %d",
-                        pack->file->path, n_blobs, BLOBS_MAX);
+                        pack->file->path, n_blobs, ITH_PACK_BLOBS_MAX);
     pack->tensors = calloc(n, sizeof *pack->tensors);
     pack->by_name = calloc(n, sizeof *pack->by_name);
     pack->blobs = calloc(n_blobs + 1, sizeof *pack->blobs);

@@ -221,6 +221,11 @@ ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void
     uint64_t offset;
     char checksum[17];
 
+    if (json_array_size(w->blobs) >= ITH_PACK_BLOBS_MAX)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: no room for the blob \"%s\": a pack has at most %d (files of the "
+                        "tokenizer, chat templates)",
+                        w->file.path, name, ITH_PACK_BLOBS_MAX);
     ITH_TRY(align(w, err));
     offset = w->end;
     ith_checksum_text(ith_checksum(data, bytes), checksum);

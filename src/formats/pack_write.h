@@ -52,6 +52,7 @@ ith_status ith_pack_writer_begin(ith_pack_writer *w, const char *name, ith_layou
 ith_status ith_pack_writer_tiles(ith_pack_writer *w, const ith_encoded *tiles, int64_t n,
                                  ith_error *err);
 
+/* ITH_E_UNSUPPORTED: readers take no more blobs. */
 ith_status ith_pack_writer_blob(ith_pack_writer *w, const char *name, const void *data,
                                 size_t bytes, ith_error *err);
 

@@ -24,6 +24,8 @@ enum {
     ITH_PACK_FEATURES = ITH_PACK_FEATURE_ZSTD | ITH_PACK_FEATURE_BLOCKS /* all understood ones */
 };
 
+enum { ITH_PACK_BLOBS_MAX = 64 };
+
 extern const uint8_t ith_pack_magic[8];
 extern const char *const ith_codec_names[2];
 

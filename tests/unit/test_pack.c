@@ -179,6 +179,35 @@ static void every_flipped_bit_is_found(void **state)
     }
 }
 
+/* The writer writes as many blobs as readers take, and refuses more. */
+static void no_more_blobs_than_are_read(void **state)
+{
+    const fixture *f = *state;
+    json_t *index = json_object();
+    ith_pack_writer *w;
+    ith_zframe *z;
+    ith_error err = {0};
+    buffer b;
+    char name[20];
+
+    assert_int_equal(ith_zframe_open(&z, NULL), ITH_OK);
+    assert_int_equal(ith_pack_writer_open(f->path, true, &w, NULL), ITH_OK);
+    write_matrix(w, &matrices[0], z);
+    for (int i = 0; i < 64; i++) {
+        snprintf(name, sizeof name, "blob %d", i);
+        assert_int_equal(ith_pack_writer_blob(w, name, blob, sizeof blob, NULL), ITH_OK);
+    }
+    assert_int_equal(ith_pack_writer_blob(w, "more", blob, sizeof blob, &err), ITH_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "no room for the blob \"more\""));
+    assert_int_equal(ith_pack_writer_finish(w, index, NULL), ITH_OK);
+    ith_pack_writer_close(w);
+    ith_zframe_close(z);
+    json_decref(index);
+    b = read_file(f->path);
+    assert_int_equal(check_all(b.data, b.n, NULL), ITH_OK);
+    free(b.data);
+}
+
 static void every_cut_is_found(void **state)
 {
     const fixture *f = *state;
@@ -276,6 +305,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_written_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(tensors_lie_where_they_can_be_used, setup, teardown),
         cmocka_unit_test_setup_teardown(sealing_in_between_leaves_no_trace, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_more_blobs_than_are_read, setup, teardown),
         cmocka_unit_test_setup_teardown(every_flipped_bit_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(every_cut_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_finds_damage_and_names_it, setup, teardown),
