@@ -227,6 +227,14 @@ static void test_hostile(void **state)
         "{% set n = namespace(t=[1]) %}{% for i in range(60) %}{% set n.t = [n.t, n.t] %}"
         "{% endfor %}{% set m = namespace(t=[1]) %}{% for i in range(60) %}"
         "{% set m.t = [m.t, m.t] %}{% endfor %}{{ n.t < m.t }}",
+        "{% set n = namespace(s='a' * 999999) %}" MANY
+        "{% set n.s = n.s ~ 'b' %}{% set x = n.s|length %}" END,
+        "{% set s = 'a' * 999999 %}" MANY "{% set x = s.partition('b') %}" END,
+        "{% set s = 'a' * 999999 %}{% set t = s ~ '' %}" MANY "{% set x = s.removeprefix(t) %}" END,
+        "{% set s = 'a' * 999999 %}{% set t = (s ~ '',) * 999 %}" MANY
+        "{% set x = (s ~ 'b').endswith(t) %}" END,
+        "{% set l = [''] * 99999 %}" MANY "{% set x = l|join('') %}" END,
+        "{% set l = [''] * 99999 %}" MANY "{% set x = ''.join(l) %}" END,
         "{% macro m(n) %}{% if n > 0 %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}"
         "{{ m(99) }}",
     };

@@ -33,7 +33,7 @@ static ith_jval attribute(ith_jrun *run, ith_jval owner, const ith_jstr *name)
 /* What owner[key] gives; absent: nothing. */
 static ith_jval subscript(ith_jrun *run, ith_jval owner, ith_jval key)
 {
-    int64_t i, n = ith_jlength(owner);
+    int64_t i, n = ith_jlength(run, owner);
     ith_jval *value;
     size_t begin;
 
@@ -51,9 +51,9 @@ static ith_jval subscript(ith_jrun *run, ith_jval owner, ith_jval key)
     if (owner.kind != ITH_J_STRING)
         return owner.as.list->items[i];
     ith_jrun_step(run, owner.as.str->len / 64);
-    begin = ith_jstr_offset(owner.as.str, (size_t)i);
+    begin = ith_jstr_offset(run, owner.as.str, (size_t)i);
     return ith_jstring(
-        ith_jstr_part(run, owner.as.str, begin, ith_jstr_offset(owner.as.str, (size_t)i + 1)));
+        ith_jstr_part(run, owner.as.str, begin, ith_jstr_offset(run, owner.as.str, (size_t)i + 1)));
 }
 
 ith_jval ith_jattr(ith_jrun *run, ith_jval owner, const ith_jstr *name)
@@ -97,13 +97,14 @@ static ith_jval slice_string(ith_jrun *run, ith_jstr *s, int64_t start, int64_t 
 
     ith_jrun_step(run, s->len / 64);
     if (step == 1) {
-        size_t begin = ith_jstr_offset(s, (size_t)start);
-        size_t end = ith_jstr_offset(s, (size_t)(stop > start ? stop : start));
+        size_t begin = ith_jstr_offset(run, s, (size_t)start);
+        size_t end = ith_jstr_offset(run, s, (size_t)(stop > start ? stop : start));
         return ith_jstring(ith_jstr_part(run, s, begin, end));
     }
     for (int64_t i = start; step > 0 ? i < stop : i > stop; i += step) {
-        size_t begin = ith_jstr_offset(s, (size_t)i), end = ith_jstr_offset(s, (size_t)i + 1);
-        ith_jrun_step(run, 1 + (ith_jstr_chars(s) == s->len ? 0 : s->len / 32));
+        size_t begin = ith_jstr_offset(run, s, (size_t)i),
+               end = ith_jstr_offset(run, s, (size_t)i + 1);
+        ith_jrun_step(run, 1 + (ith_jstr_chars(run, s) == s->len ? 0 : s->len / 32));
         ith_jbuild_part(&build, s, begin, end);
     }
     return ith_jstring(ith_jbuild_end(&build));
@@ -111,7 +112,7 @@ static ith_jval slice_string(ith_jrun *run, ith_jstr *s, int64_t start, int64_t 
 
 ith_jval ith_jslice(ith_jrun *run, ith_jval owner, ith_jval start, ith_jval stop, ith_jval step)
 {
-    int64_t n = ith_jlength(owner), by = ith_jarg_int(run, step, 1), from, to;
+    int64_t n = ith_jlength(run, owner), by = ith_jarg_int(run, step, 1), from, to;
     ith_jlist *out;
 
     refuse_undefined(run, owner);

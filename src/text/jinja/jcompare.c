@@ -42,13 +42,13 @@ const char *ith_jkind_name(ith_jval v)
     return names[v.kind];
 }
 
-int64_t ith_jlength(ith_jval v)
+int64_t ith_jlength(ith_jrun *run, ith_jval v)
 {
     switch (v.kind) {
     case ITH_J_UNDEFINED:
         return 0;
     case ITH_J_STRING:
-        return (int64_t)ith_jstr_chars(v.as.str);
+        return (int64_t)ith_jstr_chars(run, v.as.str);
     case ITH_J_LIST:
     case ITH_J_TUPLE:
     case ITH_J_RANGE:
@@ -63,7 +63,6 @@ int64_t ith_jlength(ith_jval v)
 
 bool ith_jtruth(ith_jrun *run, ith_jval v)
 {
-    (void)run;
     switch (v.kind) {
     case ITH_J_NONE:
         return false;
@@ -76,7 +75,7 @@ bool ith_jtruth(ith_jrun *run, ith_jval v)
     case ITH_J_STRING:
         return v.as.str->len != 0;
     default:
-        return ith_jlength(v) != 0;
+        return ith_jlength(run, v) != 0;
     }
 }
 

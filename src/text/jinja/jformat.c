@@ -36,7 +36,7 @@ static int64_t number_at(const ith_jstr *s, size_t *at, int64_t otherwise)
 /* Writes `text` into a field of at least `width`. */
 static void put_field(ith_jbuild *build, ith_jstr *text, const spec *f, char align)
 {
-    int64_t more = f->width - (int64_t)ith_jstr_chars(text), left = 0;
+    int64_t more = f->width - (int64_t)ith_jstr_chars(build->run, text), left = 0;
     size_t sign = 0;
 
     more = more < 0 ? 0 : more;
@@ -102,8 +102,8 @@ static void put_value(ith_jbuild *build, ith_jval v, spec *f)
     } else {
         text = ith_jtext(run, v);
     }
-    if (!number && f->precision >= 0 && f->precision < (int64_t)ith_jstr_chars(text))
-        text = ith_jstr_part(run, text, 0, ith_jstr_offset(text, (size_t)f->precision));
+    if (!number && f->precision >= 0 && f->precision < (int64_t)ith_jstr_chars(run, text))
+        text = ith_jstr_part(run, text, 0, ith_jstr_offset(run, text, (size_t)f->precision));
     put_field(build, text, f, f->align ? f->align : number ? '>' : '<');
 }
 

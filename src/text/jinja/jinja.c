@@ -46,7 +46,7 @@ static void parse(void *arg)
     /* Counted now, because renderings in several threads only read the tree. */
     for (size_t i = 0; i < template->tokens.n; i++)
         if (template->tokens.data[i].text != NULL)
-            ith_jstr_chars(template->tokens.data[i].text);
+            ith_jstr_chars(&template->run, template->tokens.data[i].text);
     template->body = ith_jparse(&template->run, template->tokens);
     ith_jbody_check_names(&template->run, &template->body);
 }

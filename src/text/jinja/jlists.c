@@ -18,7 +18,7 @@ static ith_jval iterator(ith_jlist *list)
 
 static ith_jval f_length(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
-    int64_t n = ith_jlength(self);
+    int64_t n = ith_jlength(run, self);
 
     (void)args;
     if (n < 0)
@@ -66,6 +66,7 @@ static ith_jval f_join(ith_jrun *run, ith_jval self, const ith_jargs *args)
 
     for (size_t i = 0; i < list->n; i++) {
         ith_jval item = list->items[i];
+        ith_jrun_step(run, 1);
         if (i > 0 && d.kind != ITH_J_ABSENT)
             ith_jprint(&build, d);
         ith_jprint(&build, ith_jgiven(args->pos[1]) ? ith_jpath(run, item, args->pos[1]) : item);

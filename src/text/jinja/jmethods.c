@@ -60,13 +60,15 @@ static ith_jval m_rstrip(ith_jrun *run, ith_jval self, const ith_jargs *args)
     return ith_jstring(ith_jstr_strip(run, self.as.str, strip_chars(run, args), false, true));
 }
 
-static bool begins(const ith_jstr *s, const ith_jstr *with)
+static bool begins(ith_jrun *run, const ith_jstr *s, const ith_jstr *with)
 {
+    ith_jrun_step(run, with->len / 64);
     return s->len >= with->len && memcmp(s->data, with->data, with->len) == 0;
 }
 
-static bool ends(const ith_jstr *s, const ith_jstr *with)
+static bool ends(ith_jrun *run, const ith_jstr *s, const ith_jstr *with)
 {
+    ith_jrun_step(run, with->len / 64);
     return s->len >= with->len && memcmp(s->data + s->len - with->len, with->data, with->len) == 0;
 }
 
@@ -74,14 +76,14 @@ static ith_jval m_removeprefix(ith_jrun *run, ith_jval self, const ith_jargs *ar
 {
     ith_jstr *s = self.as.str, *with = ith_jarg_str(run, args->pos[0], NULL);
 
-    return begins(s, with) ? ith_jstring(ith_jstr_part(run, s, with->len, s->len)) : self;
+    return begins(run, s, with) ? ith_jstring(ith_jstr_part(run, s, with->len, s->len)) : self;
 }
 
 static ith_jval m_removesuffix(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
     ith_jstr *s = self.as.str, *with = ith_jarg_str(run, args->pos[0], NULL);
 
-    return ends(s, with) ? ith_jstring(ith_jstr_part(run, s, 0, s->len - with->len)) : self;
+    return ends(run, s, with) ? ith_jstring(ith_jstr_part(run, s, 0, s->len - with->len)) : self;
 }
 
 /* ---- Search ---- */
@@ -91,7 +93,7 @@ static ith_jval m_removesuffix(ith_jrun *run, ith_jval self, const ith_jargs *ar
 static ith_jstr *window(ith_jrun *run, ith_jval self, const ith_jargs *args)
 {
     ith_jval start = args->pos[1], stop = args->pos[2];
-    int64_t n = ith_jlength(self), from = ith_jarg_int(run, start, 0);
+    int64_t n = ith_jlength(run, self), from = ith_jarg_int(run, start, 0);
     int64_t to = ith_jarg_int(run, stop, n);
 
     from += from < 0 ? n : 0;
@@ -102,7 +104,7 @@ static ith_jstr *window(ith_jrun *run, ith_jval self, const ith_jargs *args)
 }
 
 static ith_jval affix(ith_jrun *run, ith_jval self, const ith_jargs *args,
-                      bool (*has)(const ith_jstr *, const ith_jstr *))
+                      bool (*has)(ith_jrun *, const ith_jstr *, const ith_jstr *))
 {
     ith_jstr *s = window(run, self, args);
     ith_jval what = args->pos[0];
@@ -110,9 +112,9 @@ static ith_jval affix(ith_jrun *run, ith_jval self, const ith_jargs *args,
     if (s == NULL)
         return ith_jbool(false);
     if (what.kind != ITH_J_TUPLE)
-        return ith_jbool(has(s, ith_jarg_str(run, what, NULL)));
+        return ith_jbool(has(run, s, ith_jarg_str(run, what, NULL)));
     for (size_t i = 0; i < what.as.list->n; i++)
-        if (has(s, ith_jarg_str(run, what.as.list->items[i], NULL)))
+        if (has(run, s, ith_jarg_str(run, what.as.list->items[i], NULL)))
             return ith_jbool(true);
     return ith_jbool(false);
 }
@@ -144,7 +146,7 @@ static int64_t search(ith_jrun *run, ith_jval self, const ith_jargs *args, bool 
     if (at == SIZE_MAX)
         return -1;
     return (int64_t)ith_jstr_chars(
-        ith_jstr_part(run, self.as.str, 0, (size_t)(s->data - self.as.str->data) + at));
+        run, ith_jstr_part(run, self.as.str, 0, (size_t)(s->data - self.as.str->data) + at));
 }
 
 static ith_jval m_find(ith_jrun *run, ith_jval self, const ith_jargs *args)
@@ -183,7 +185,7 @@ static ith_jval m_count(ith_jrun *run, ith_jval self, const ith_jargs *args)
     if (s == NULL)
         return ith_jint(0);
     if (what->len == 0)
-        return ith_jint((int64_t)ith_jstr_chars(s) + 1);
+        return ith_jint((int64_t)ith_jstr_chars(run, s) + 1);
     for (size_t at = 0; (at = ith_jstr_find(s, what, at)) != SIZE_MAX; at += what->len)
         n++;
     ith_jrun_step(run, s->len / 4);
@@ -254,9 +256,9 @@ static ith_jval pad(ith_jrun *run, ith_jval self, const ith_jargs *args, int mod
     ith_jbuild build = {.run = run};
     ith_jstr *with = ith_jarg_str(run, args->pos[1], " ");
     int64_t width = at_least_0(ith_jarg_int(run, args->pos[0], 0));
-    int64_t more = width - (int64_t)ith_jstr_chars(self.as.str), left = 0;
+    int64_t more = width - (int64_t)ith_jstr_chars(run, self.as.str), left = 0;
 
-    if (ith_jstr_chars(with) != 1)
+    if (ith_jstr_chars(run, with) != 1)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "the fill character is not one character");
     if (more <= 0)
         return self;
@@ -293,7 +295,7 @@ static ith_jval m_zfill(ith_jrun *run, ith_jval self, const ith_jargs *args)
 
     ith_jbuild_part(&build, s, 0, sign);
     fill(&build, &zero,
-         at_least_0(ith_jarg_int(run, args->pos[0], 0)) - (int64_t)ith_jstr_chars(s));
+         at_least_0(ith_jarg_int(run, args->pos[0], 0)) - (int64_t)ith_jstr_chars(run, s));
     ith_jbuild_part(&build, s, sign, s->len);
     return ith_jstring(ith_jbuild_end(&build));
 }

@@ -112,7 +112,7 @@ static ith_jnode *parse_primary(ith_jparser *parser)
         for (parser->at++; ith_jparser_is(parser, ITH_JT_STRING, NULL); parser->at++)
             text = ith_jstr_concat(parser->run, text, ith_jparser_peek(parser)->text);
         text->build = NULL;
-        ith_jstr_chars(text);
+        ith_jstr_chars(parser->run, text);
         return constant(parser, ith_jstring(text));
     default:
         break;

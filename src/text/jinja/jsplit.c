@@ -103,6 +103,7 @@ static ith_jval partition(ith_jrun *run, ith_jstr *s, ith_jstr *by, bool right)
 
     if (by->len == 0)
         ith_jrun_fail(run, ITH_E_ARGUMENT, "split by an empty string");
+    ith_jrun_step(run, s->len / 64);
     at = right ? ith_jstr_find_last(run, s, by, s->len) : ith_jstr_find(s, by, 0);
     if (at == SIZE_MAX) {
         add_part(run, out, s, 0, right ? 0 : s->len);
@@ -164,6 +165,7 @@ static ith_jval m_join(ith_jrun *run, ith_jval self, const ith_jargs *args)
     ith_jbuild build = {.run = run};
 
     for (size_t i = 0; i < list->n; i++) {
+        ith_jrun_step(run, 1);
         if (i > 0)
             ith_jbuild_str(&build, self.as.str);
         ith_jbuild_str(&build, ith_jarg_str(run, list->items[i], NULL));

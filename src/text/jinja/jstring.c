@@ -141,11 +141,12 @@ static bool continues(char c)
     return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-size_t ith_jstr_chars(ith_jstr *s)
+size_t ith_jstr_chars(ith_jrun *run, ith_jstr *s)
 {
     size_t n = 0;
 
     if (s->chars == 0) {
+        ith_jrun_step(run, s->len / 64);
         for (size_t i = 0; i < s->len; i++)
             n += !continues(s->data[i]);
         s->chars = n + 1;
@@ -153,11 +154,11 @@ size_t ith_jstr_chars(ith_jstr *s)
     return s->chars - 1;
 }
 
-size_t ith_jstr_offset(ith_jstr *s, size_t index)
+size_t ith_jstr_offset(ith_jrun *run, ith_jstr *s, size_t index)
 {
     size_t at = 0;
 
-    if (ith_jstr_chars(s) == s->len)
+    if (ith_jstr_chars(run, s) == s->len)
         return index;
     for (; at < s->len; at++)
         if (!continues(s->data[at]) && index-- == 0)

@@ -42,9 +42,9 @@ ith_jstr *ith_jstr_concat(ith_jrun *run, ith_jstr *a, const ith_jstr *b);
 
 /* Input if any of the bytes is. */
 ith_jorigin ith_jstr_origin(const ith_jstr *s, size_t begin, size_t end);
-size_t ith_jstr_chars(ith_jstr *s);
+size_t ith_jstr_chars(ith_jrun *run, ith_jstr *s);
 /* The byte where character `index` begins; index may be the number of characters. */
-size_t ith_jstr_offset(ith_jstr *s, size_t index);
+size_t ith_jstr_offset(ith_jrun *run, ith_jstr *s, size_t index);
 bool ith_jstr_equal(const ith_jstr *a, const ith_jstr *b);
 bool ith_jstr_is(const ith_jstr *s, const char *text);
 /* Where `what` begins at or after `begin`; SIZE_MAX: nowhere. */

@@ -120,7 +120,7 @@ const char *ith_jkind_name(ith_jval v); /* Python's name of the type */
 /* The items that iteration gives; an iterator is used up. Fails for what is not iterable. */
 ith_jlist *ith_jiterate(ith_jrun *run, ith_jval v);
 /* len(): -1: it has none. */
-int64_t ith_jlength(ith_jval v);
+int64_t ith_jlength(ith_jrun *run, ith_jval v);
 
 ith_jval ith_jfrom_json(ith_jrun *run, const json_t *json, ith_jorigin origin);
 /* The conversation's, but for the role of each message: own_roles in jinja.h. */
