@@ -195,7 +195,7 @@ static void machine_is_lost(void *user, const char *text)
     ith_comm_abort(user, 1, text);
 }
 
-/* Collective. Without memory nothing is watched. */
+/* Collective, whatever a rank's `seconds`; 0: it does not watch. Without memory none does. */
 static void watch_machines(ith_comm *comm, int seconds)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
@@ -210,7 +210,8 @@ static void watch_machines(ith_comm *comm, int seconds)
             comm,
             MPI_Allgather(&here, sizeof here, MPI_BYTE, all, sizeof here, MPI_BYTE, impl->world),
             "MPI_Allgather");
-        impl->watch = ith_watch_open(all, comm->size, seconds, machine_is_lost, comm);
+        if (seconds > 0)
+            impl->watch = ith_watch_open(all, comm->size, seconds, machine_is_lost, comm);
     }
     free(all);
 }
@@ -247,7 +248,7 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
         mpi_close(comm);
         return status;
     }
-    if (started && options->network_timeout_s > 0 && comm->size > 1)
+    if (started && comm->size > 1)
         watch_machines(comm, options->network_timeout_s);
     *out = comm;
     return ITH_OK;

@@ -22,6 +22,9 @@ differ "a wrong option" "what follows -q is --wrong, and not given on rank 0" "$
 differ "the command" "word 1 of the command line is version, and run on rank 0" "${run[@]}" : "$ITHACA" version
 differ "the command, the other way" "word 1 of the command line is run, and version on rank 0" version : "$ITHACA" "${run[@]}"
 
+# A variable that the launcher has not passed on: each rank is its own
+expect "one rank does not watch the network" 0 timeout --kill-after=5 120 scripts/on_ranks.sh 1 env ITHACA_NETWORK_TIMEOUT=0 "$ITHACA" "${run[@]}" : -n 1 --oversubscribe "$ITHACA" "${run[@]}"
+
 # Two hosts with other files under one path, each a rank in a folder of its own
 export ITHACA_RANKS_PER_NODE=1
 mkdir "$work/0" "$work/1"
