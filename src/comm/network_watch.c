@@ -250,8 +250,9 @@ ith_watch *ith_watch_open(const ith_host *hosts, int n, int seconds, ith_watch_l
     *w = (ith_watch){.seconds = seconds, .lost = lost, .user = user};
     ith_host_here(&w->here);
     w->hosts = calloc((size_t)n, sizeof *w->hosts);
+    /* Two machines may have one name. */
     for (int i = 0; w->hosts != NULL && i < n; i++)
-        if (strcmp(hosts[i].name, w->here.name) != 0)
+        if (memcmp(&hosts[i], &w->here, sizeof w->here) != 0)
             w->hosts[w->n++] = hosts[i];
     if (w->n > 0 && start(w))
         return w;

@@ -24,7 +24,7 @@ void ith_same_int(ith_same *same, const char *name, int64_t value);
 void ith_same_data(ith_same *same, const char *name, const void *data, size_t bytes);
 
 /* Collective. ITH_E_COMM on all ranks: "rank 3: the chunk is 64, and 128 on rank 0", of the lowest
- * rank that differs and its first difference. One reduction of two numbers if nothing differs. */
+ * rank that differs and its first difference. Two reductions of one number if nothing differs. */
 ith_status ith_comm_same(ith_comm *comm, const ith_same *mine, ith_error *err);
 
 /* The name of thing i, for errors. */
