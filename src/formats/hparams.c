@@ -243,6 +243,11 @@ static ith_status check_extras(const ith_hparams *hp, const char *where, ith_err
 
     ITH_TRY(check_reals(limits, sizeof limits / sizeof *limits, where, err));
     ITH_TRY(check_choices(hp, where, err));
+    if (hp->ungated && hp->act == ITH_ACT_SILU)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: the activation of an MLP without a gate is %s, which Ithaca supports "
+                        "behind a gate only",
+                        where, ith_activation_names[hp->act]);
     if (hp->window < 0 || hp->window > ITH_MAX_CONTEXT || hp->query_tokens < 0 ||
         hp->query_tokens > ITH_MAX_CONTEXT || (hp->query_beta > 0 && hp->query_tokens == 0))
         return ith_fail(err, ITH_E_FORMAT,

@@ -108,7 +108,7 @@ typedef struct ith_hparams {
 
     /* ---- What only some families have. In brackets: the value that says nothing ---- */
 
-    ith_activation act;    /* [SiLU] of the MLP's gate, or of `up` where it has no gate */
+    ith_activation act;    /* [SiLU] of the MLP's gate, or of `up` where it has none: not SiLU */
     bool ungated;          /* [false] the MLP is down(act(up x)) */
     ith_qk_norm qk_norm;   /* [none] */
     bool qkv_bias, o_bias; /* [false] on queries, keys, values; on attention's output */

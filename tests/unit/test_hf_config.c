@@ -52,6 +52,10 @@ static const char qwen3_v5[] = /* the same model, saved by Transformers 5 */
     "4,"                                                                                           \
     " 'num_attention_heads': 32, 'vocab_size': 1000"
 
+#define STARCODER2                                                                                 \
+    "'model_type': 'starcoder2', 'hidden_size': 64, 'intermediate_size': 128, "                    \
+    "'num_hidden_layers': 2, 'num_attention_heads': 2, 'vocab_size': 100"
+
 #define MOE                                                                                        \
     "'model_type': 'qwen3_moe', 'architectures': ['Qwen3MoeForCausalLM'], 'hidden_size': 512,"     \
     " 'intermediate_size': 1536, 'num_hidden_layers': 6, 'num_attention_heads': 8, 'vocab_size': " \
@@ -287,6 +291,7 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {"{" QWEN ", 'rms_norm_eps': 0}", ITH_E_FORMAT, "epsilon"},
         {"{" QWEN ", 'max_position_embeddings': 134217729}", ITH_E_FORMAT, "context length"},
         {"{" LLAMA ", 'hidden_act': 'gelu'}", ITH_E_UNSUPPORTED, "\"hidden_act\": gelu"},
+        {"{" STARCODER2 ", 'hidden_act': 'silu'}", ITH_E_UNSUPPORTED, "without a gate is silu"},
         {"{" LLAMA ", 'pretraining_tp': 2}", ITH_E_UNSUPPORTED, "\"pretraining_tp\""},
         {"{" LLAMA ", 'partial_rotary_factor': 0.5}", ITH_E_UNSUPPORTED,
          "\"partial_rotary_factor\""},
