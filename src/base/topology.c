@@ -47,15 +47,17 @@ static ith_status load_machine(ith_topology *t, ith_error *err)
 static bool read_cpus(const ith_topology *t, hwloc_bitmap_t mask)
 {
     ith_cpu_mask own;
+    bool known;
 
     if (!ith_cpus_bound_by_openmp())
         return hwloc_get_cpubind(t->machine, mask, HWLOC_CPUBIND_THREAD) == 0;
     own = ith_cpu_mask_of_process();
-    for (unsigned c = 0; own.set != NULL && c < 8 * own.bytes; c++)
+    known = own.set != NULL;
+    for (unsigned c = 0; known && c < 8 * own.bytes; c++)
         if (CPU_ISSET_S(c, own.bytes, own.set))
             hwloc_bitmap_set(mask, c);
     ith_cpu_mask_free(&own);
-    return true;
+    return known;
 }
 
 static ith_status read_mask(ith_topology *t, ith_error *err)

@@ -156,6 +156,7 @@ ith_status ith_model_alike(const ith_engine *e, ith_error *err)
     ith_comm *comm = e->world->comm;
     const ith_rope *rope = &e->model->rope;
     ith_same same = {0};
+    ith_status status;
     json_t *hparams;
     char *text;
 
@@ -163,14 +164,18 @@ ith_status ith_model_alike(const ith_engine *e, ith_error *err)
         return ITH_OK;
     hparams = ith_hparams_to_json(&e->model->hp);
     text = hparams != NULL ? json_dumps(hparams, JSON_REAL_PRECISION(17)) : NULL;
-    ith_same_text(&same, "the model's architecture", e->model->hp.architecture);
-    ith_same_data(&same, "the digest of the hyperparameters", text != NULL ? text : "",
-                  text != NULL ? strlen(text) : 0);
-    ith_same_data(&same, "the digest of the rotary frequencies", rope->inv_freq,
-                  (size_t)rope->half * sizeof *rope->inv_freq);
-    ith_same_int(&same, "the number of tensors", (int64_t)ith_store_load_plan(e->store)->n_entries);
-    free(text);
     json_decref(hparams);
-    ITH_TRY(ith_comm_same(comm, &same, err));
+    status = ith_comm_agree_memory(comm, text, "the hyperparameters as text", err);
+    if (status == ITH_OK) {
+        ith_same_text(&same, "the model's architecture", e->model->hp.architecture);
+        ith_same_data(&same, "the digest of the hyperparameters", text, strlen(text));
+        ith_same_data(&same, "the digest of the rotary frequencies", rope->inv_freq,
+                      (size_t)rope->half * sizeof *rope->inv_freq);
+        ith_same_int(&same, "the number of tensors",
+                     (int64_t)ith_store_load_plan(e->store)->n_entries);
+        status = ith_comm_same(comm, &same, err);
+    }
+    free(text);
+    ITH_TRY(status);
     return compare_weights(e, err);
 }

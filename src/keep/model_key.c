@@ -180,7 +180,7 @@ static char *describe(const ith_engine *e, size_t *bytes)
     if (hp->experts.n > 0)
         fprintf(out, "experts %lld %lld %d\n", (long long)hp->experts.n,
                 (long long)hp->experts.used, hp->experts.normalized);
-    if (sparse != NULL && json_object_size(sparse) > 0)
+    if (json_object_size(sparse) > 0)
         json_dumpf(sparse, out, JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
     for (size_t i = 0; i < plan->n_entries; i++) {
         const ith_entry *entry = &plan->entries[i];
