@@ -110,7 +110,6 @@ void ith_heads_measure(const ith_heads *a, ith_member *me)
         sum_squares(a, kv, work->k, work->ld_kv, a->w->k_bias, t, sums + a->n_q);
     }
     if (p->way->all_tokens && p->comm->size > 1) {
-        ith_barrier(me);
         ith_rows_gather_floats(p, me, work->sums, ld, n, 0, &q_owners);
         ith_barrier(me);
         ith_rows_gather_floats(p, me, work->sums + a->n_q, ld, n, 0, &kv_owners);
