@@ -70,17 +70,22 @@ shape "model: fields" "$model_fields" "$(depths 0,40,1100)" "$rates" "$medians" 
     "[d['fill_s'] for d in j['depths']] == sorted(d['fill_s'] for d in j['depths'])"
 shape "model: weights stay" "all(d['decode']['fetching'] is None for d in j['depths'])"
 
-# Weights that are streamed, from a compressed pack, in the least memory that does: what the process
-# itself takes counts
+# Weights that are streamed, from a compressed pack. What the process itself takes counts too and is
+# not the same each time, so the budget under which something is streamed is looked for by each run.
 expect "pack" 0 "$ITHACA" pack $NEEDLE -o "$work/needle.ith" --quant bf16 --zstd 1 -q
-for ((mem = 10; mem < 400; mem += 2)); do
-    "$ITHACA" bench model -m "$work/needle.ith" --placement streamed --mem ${mem}MiB -t 2 "${small_model[@]}" >"$out" 2>"$err" && break
-done
+streamed() { # PATTERN OPTION...: runs until the output has the pattern
+    local pattern=$1 mem
+    for ((mem = 10; mem < 400; mem++)); do
+        "$ITHACA" bench model -m "$work/needle.ith" --placement streamed --mem ${mem}MiB -t 2 "${@:2}" >"$out" 2>"$err" || continue
+        grep -q "$pattern" "$out" && break
+    done
+}
+streamed '"fetching": *{' "${small_model[@]}"
 shape "model, streamed: what fetching gives" "$model_fields" "$rates" \
     "all(d['decode']['fetching'][k] > 0 for d in j['depths'] for k in ('tps', 'read_gbps', 'unpacked_gbps', 'reached'))" \
     "all(len(d['decode']['fetching']['seconds']) == j['repetitions'] for d in j['depths'])" \
     "all(d['decode']['fetching']['unpacked_gbps'] > d['decode']['fetching']['read_gbps'] for d in j['depths'])"
-expect "model, streamed" 0 "$ITHACA" bench model -m "$work/needle.ith" --placement streamed --mem ${mem}MiB -t 2 "${small_model[@]:0:6}"
+streamed "what fetching its weights alone gives" "${small_model[@]:0:6}"
 matches "model, streamed: a line" "$out" "decode at [0-9.]+% of what fetching its weights alone gives: [0-9.]+ tokens/s"
 expect "model on 2 ranks" 0 scripts/on_ranks.sh 2 "$ITHACA" bench model -m $NEEDLE --depths 0,40 -t 1 "${small_model[@]}"
 shape "model on 2 ranks: one result" "$model_fields" "$(depths 0,40)" "$rates" "j['ranks'] == 2 and j['mesh'] == '2x1'" \
