@@ -44,13 +44,11 @@ static void leave_workspace(ith_engine *e)
 static ith_status open_state(ith_session *s, ith_error *err)
 {
     const ith_engine *e = s->engine;
-    const ith_hparams *hp = &e->model->hp;
-    ith_range my_heads = ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u);
     ith_state_params params = {.layers = e->model->states,
-                               .n_layers = (int)hp->n_layers,
+                               .n_layers = (int)e->model->hp.n_layers,
                                .kv = e->kv,
                                .ctx = s->ctx,
-                               .heads = (int)ith_range_size(my_heads),
+                               .ulysses = e->mesh.ulysses,
                                .group_rank = e->mesh.c,
                                .group_size = e->mesh.context,
                                .topology = e->topology};

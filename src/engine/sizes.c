@@ -45,8 +45,8 @@ int64_t ith_session_workspace_bytes(const ith_engine *e)
 
 int64_t ith_session_kv_bytes(const ith_engine *e)
 {
-    return e->info.kv_bytes_per_token * ith_kv_segments(e->info.ctx) * ITH_KV_SEGMENT /
-           e->mesh.ranks;
+    const ith_model *m = e->model;
+    return ith_state_bytes(m->states, (int)m->hp.n_layers, e->kv, e->info.ctx) / e->mesh.ranks;
 }
 
 int64_t ith_session_exchange_most(const ith_engine *e, int64_t chunk)

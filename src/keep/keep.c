@@ -101,6 +101,29 @@ static ith_status open_local(ith_keep *keep, const ith_keep_params *params, ith_
     return ITH_OK;
 }
 
+/* A file holds all layers of a head: they must have one form, and be alike in heads. */
+static ith_status check_layers(const ith_model *m, ith_error *err)
+{
+    const ith_layer_state *first = &m->states[0];
+
+    for (int64_t i = 0; i < m->hp.n_layers; i++) {
+        const ith_layer_state *layer = &m->states[i];
+        if (layer->form != ITH_STATE_KV)
+            return ith_fail(err, ITH_E_UNSUPPORTED,
+                            "layer %lld has a state that cannot be saved: prompt cache and "
+                            "checkpoint are not available",
+                            (long long)i);
+        if (layer->heads != first->heads || layer->head_dim != first->head_dim)
+            return ith_fail(err, ITH_E_UNSUPPORTED,
+                            "layer %lld has %lld KV heads of size %lld, but layer 0 has %lld of "
+                            "size %lld, which cannot be saved: prompt cache and checkpoint are not "
+                            "available",
+                            (long long)i, (long long)layer->heads, (long long)layer->head_dim,
+                            (long long)first->heads, (long long)first->head_dim);
+    }
+    return ITH_OK;
+}
+
 static ith_status check(const ith_session *s, const ith_keep_params *params, ith_error *err)
 {
     if (params->cache == NULL && params->checkpoint == NULL)
@@ -112,7 +135,7 @@ static ith_status check(const ith_session *s, const ith_keep_params *params, ith
         return ith_fail(err, ITH_E_UNSUPPORTED,
                         "with exact weights KV data is not the same to the last bit: prompt cache "
                         "and checkpoint are not available");
-    return ITH_OK;
+    return check_layers(s->engine->model, err);
 }
 
 /* Collective. *out is NULL on failure. */
@@ -120,8 +143,8 @@ static ith_status new_keep(ith_session *s, const ith_keep_params *params, ith_ke
                            ith_error *err)
 {
     const ith_engine *e = s->engine;
-    const ith_hparams *hp = &e->model->hp;
-    ith_range heads = ith_mesh_kv_heads(&e->mesh, (int)hp->n_kv_heads, e->mesh.u);
+    const ith_layer_state *layer = &e->model->states[0];
+    ith_range heads = ith_mesh_kv_heads(&e->mesh, (int)layer->heads, e->mesh.u);
     ith_keep *keep = calloc(1, sizeof *keep);
     ith_status status =
         ith_comm_agree_memory(e->world->comm, keep, "a prompt cache or checkpoint", err);
@@ -133,7 +156,8 @@ static ith_status new_keep(ith_session *s, const ith_keep_params *params, ith_ke
     }
     keep->base.ops = &ops;
     keep->session = s;
-    keep->shape = (ith_kv_shape){e->kv, (int)hp->n_layers, (int)hp->n_kv_heads, (int)hp->head_dim};
+    keep->shape =
+        (ith_kv_shape){e->kv, (int)e->model->hp.n_layers, (int)layer->heads, (int)layer->head_dim};
     keep->first_head = (int)heads.begin;
     keep->n_heads = (int)ith_range_size(heads);
     keep->checkpointed = params->checkpoint != NULL;

@@ -34,17 +34,16 @@ static ith_status read_item(void *user, int64_t item, int tid, ith_error *err)
 {
     job *j = user;
     ith_keep *keep = j->keep;
-    ith_kv *kv = keep->session->state->kv;
     int head = (int)(item % keep->n_heads), n_layers = keep->shape.n_layers;
     int64_t s = j->first + item / keep->n_heads;
     void **layers = j->layers + (size_t)tid * (size_t)n_layers;
     bool missing;
     ith_status status;
 
-    if (!ith_kv_holds(kv, head, s))
+    if (!ith_keep_holds(keep, head, s))
         return ITH_OK;
     for (int i = 0; i < n_layers; i++)
-        layers[i] = ith_kv_segment(kv, i, head, s);
+        layers[i] = ith_keep_segment(keep, i, head, s);
     status = ith_archive_read(keep->archive, &j->segments[s], &keep->shape, keep->first_head + head,
                               layers, j->buffers[tid], &missing, err);
     if (status != ITH_OK)

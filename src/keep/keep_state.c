@@ -1,7 +1,19 @@
-/* keep_state.c - warnings from a session's keeper. */
+/* keep_state.c - what a keeper saves of the session's state, and its warnings. */
 #include "keep/keep_state.h"
 
 #include <stdio.h>
+
+bool ith_keep_holds(const ith_keep *keep, int head, int64_t segment)
+{
+    return ith_kv_holds(keep->session->state->pools[0], head, segment);
+}
+
+void *ith_keep_segment(const ith_keep *keep, int layer, int head, int64_t segment)
+{
+    int number;
+    const ith_kv *kv = ith_state_kv(keep->session->state, layer, &number);
+    return ith_kv_segment(kv, number, head, segment);
+}
 
 void ith_keep_warn(const ith_keep *keep, const char *text, const char *consequence)
 {

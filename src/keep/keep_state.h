@@ -24,7 +24,7 @@ typedef struct ith_keep {
     int64_t cache_bytes;
     ith_key root; /* stands for the model */
     ith_kv_shape shape;
-    int first_head; /* of the KV heads whose segments this rank may hold */
+    int first_head; /* of the KV heads whose segments this rank may hold, in each layer */
     int n_heads;    /* how many */
     ith_warning_fn warn;
     void *user;
@@ -55,6 +55,13 @@ static inline ith_keep *ith_keep_of(ith_keeper *keeper)
 {
     return (ith_keep *)keeper;
 }
+
+/* The saved layers are alike in heads (keep.c sees to it): this rank holds a segment of a head in
+ * all of them or in none. */
+bool ith_keep_holds(const ith_keep *keep, int head, int64_t segment);
+
+/* A layer's segment of a head that is held. */
+void *ith_keep_segment(const ith_keep *keep, int layer, int head, int64_t segment);
 
 /* Rank 0 tells the user "prompt cache: TEXT: CONSEQUENCE", or "checkpoint: ...". */
 void ith_keep_warn(const ith_keep *keep, const char *text, const char *consequence);

@@ -57,7 +57,7 @@ static int held_heads(const ith_keep *keep, int64_t s)
 {
     int n = 0;
     for (int head = 0; head < keep->n_heads; head++)
-        n += ith_kv_holds(keep->session->state->kv, head, s);
+        n += ith_keep_holds(keep, head, s);
     return n;
 }
 
@@ -101,10 +101,11 @@ static ith_status open_batch(ith_keep *keep, int64_t whole, bool tail, ith_keep_
                         (long long)segments);
     if (!tail)
         return ITH_OK;
-    return ith_mem_alloc_array(
-        ITH_MEM_KV,
-        (size_t)held_heads(keep, keep->n_written + whole) * (size_t)keep->shape.n_layers,
-        ith_kv_segment_bytes(keep->session->state->kv), "a segment to write", &b->copies, err);
+    return ith_mem_alloc_array(ITH_MEM_KV,
+                               (size_t)held_heads(keep, keep->n_written + whole) *
+                                   (size_t)keep->shape.n_layers,
+                               ith_kv_segment_bytes(keep->session->state->pools[0]),
+                               "a segment to write", &b->copies, err);
 }
 
 /* Adds the heads of a segment that are held here. `to`: copies them there first, because the next
@@ -117,10 +118,10 @@ static void add_segment(ith_keep *keep, const ith_segment *s, uint8_t *to, ith_k
 
     for (int head = 0; head < keep->n_heads; head++) {
         const void **layers = b->layers + b->n_items * keep->shape.n_layers;
-        if (!ith_kv_holds(keep->session->state->kv, head, number))
+        if (!ith_keep_holds(keep, head, number))
             continue;
         for (int i = 0; i < keep->shape.n_layers; i++) {
-            layers[i] = ith_kv_segment(keep->session->state->kv, i, head, number);
+            layers[i] = ith_keep_segment(keep, i, head, number);
             if (to != NULL) {
                 layers[i] = memcpy(to, layers[i], bytes);
                 to += bytes;

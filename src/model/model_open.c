@@ -79,7 +79,7 @@ static void take_state(void *user, int layer, const ith_block *block)
 {
     ith_model *m = user;
     if (block->kind->state != NULL)
-        m->states[layer] = block->kind->state(&m->hp);
+        m->states[layer] = block->kind->state(&m->hp, layer);
 }
 
 ith_status ith_model_open(const ith_source *source, ith_load_plan *plan, ith_quant quant,

@@ -112,6 +112,14 @@ static void cut_segments(ith_kv *kv, int64_t keep)
     kv->n_populated = ith_min(kv->n_populated, keep);
 }
 
+ith_status ith_kv_add_lacking(const ith_kv *kv, int64_t n_tokens, size_t *bytes, ith_error *err)
+{
+    for (int64_t s = kv->n_segments; s < ith_kv_segments(n_tokens); s++)
+        if (!ith_add_size(*bytes, bytes_of(kv, s), bytes))
+            return ith_fail(err, ITH_E_MEMORY, "KV cache: more than the address space needed");
+    return ITH_OK;
+}
+
 /* All are checked together first, so that what cannot be is refused with its size. */
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
 {
@@ -120,9 +128,7 @@ ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
     ith_status status;
 
     assert(need <= kv->max_segments);
-    for (int64_t s = before; s < need; s++)
-        if (!ith_add_size(bytes, bytes_of(kv, s), &bytes))
-            return ith_fail(err, ITH_E_MEMORY, "KV cache: more than the address space needed");
+    ITH_TRY(ith_kv_add_lacking(kv, n_tokens, &bytes, err));
     if (need > before)
         ITH_TRY(ith_mem_check(bytes, "KV cache", err));
     status = add_segments(kv, need, err);

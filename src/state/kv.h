@@ -42,6 +42,10 @@ void ith_kv_place(ith_kv *kv, const ith_topology *topology);
 void ith_kv_regions(const ith_kv *kv,
                     void (*see)(void *user, const void *at, size_t bytes, int node), void *user);
 
+/* Adds the bytes of the segments that n_tokens need and that are not reserved. ITH_E_MEMORY: more
+ * than the address space. */
+ith_status ith_kv_add_lacking(const ith_kv *kv, int64_t n_tokens, size_t *bytes, ith_error *err);
+
 /* Makes room for n_tokens in all. On ITH_E_MEMORY the cache stays as it was. The memory is promised
  * (base/ledger.h) and comes when it is populated or written. */
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err);

@@ -1,63 +1,87 @@
-/* state.c - opens the state of a timeline, form by form. */
+/* state.c - opens the state of a timeline: layers that are alike share a pool. */
 #include "state/state.h"
+
+#include "base/mem.h"
 
 #include <stdlib.h>
 
-/* The first layer with this form; NULL: none. */
-static const ith_layer_state *first_of(const ith_state_params *p, ith_state_form form)
+bool ith_layer_state_alike(const ith_layer_state *a, const ith_layer_state *b)
 {
-    for (int i = 0; i < p->n_layers; i++)
-        if (p->layers[i].form == form)
-            return &p->layers[i];
-    return NULL;
+    return a->heads == b->heads && a->head_dim == b->head_dim && a->window == b->window;
 }
 
-/* Numbers the layers that have a KV cache, *n of them. They must all be like `like`. */
-static ith_status number_layers(const ith_state_params *p, const ith_layer_state *like,
-                                int *numbers, int *n, ith_error *err)
+/* The first layer that shares a pool with layer i: itself, if none before it does. */
+static int first_alike(const ith_layer_state *layers, int i)
 {
-    *n = 0;
+    int first = 0;
+    while (layers[first].form != ITH_STATE_KV || !ith_layer_state_alike(&layers[first], &layers[i]))
+        first++;
+    return first;
+}
+
+/* Gives each layer its place; n[pool] counts the pool's layers. */
+static void place_layers(const ith_state_params *p, ith_state *state, int *n)
+{
     for (int i = 0; i < p->n_layers; i++) {
-        const ith_layer_state *layer = &p->layers[i];
-        numbers[i] = layer->form == ITH_STATE_KV ? (*n)++ : -1;
-        if (numbers[i] >= 0 && (layer->heads != like->heads || layer->head_dim != like->head_dim))
-            return ith_fail(
-                err, ITH_E_UNSUPPORTED,
-                "layer %d has %lld KV heads of size %lld, but an earlier one has %lld of size "
-                "%lld, which is not supported",
-                i, (long long)layer->heads, (long long)layer->head_dim, (long long)like->heads,
-                (long long)like->head_dim);
+        ith_state_place *place = &state->places[i];
+        int first;
+        *place = (ith_state_place){.pool = -1};
+        if (p->layers[i].form != ITH_STATE_KV)
+            continue;
+        first = first_alike(p->layers, i);
+        place->pool = first == i ? state->n_pools++ : state->places[first].pool;
+        place->layer = n[place->pool]++;
     }
+}
+
+/* Opens the pool of layer i, of n layers. */
+static ith_status open_pool(const ith_state_params *p, int i, int n, ith_kv **kv, ith_error *err)
+{
+    const ith_layer_state *layer = &p->layers[i];
+
+    if (layer->heads % p->ulysses != 0)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "the %lld KV heads of layer %d cannot be cut among %d groups of ranks: "
+                        "give another mesh (--mesh)",
+                        (long long)layer->heads, i, p->ulysses);
+    ITH_TRY(ith_kv_open(p->kv, n, (int)(layer->heads / p->ulysses), (int)layer->head_dim, p->ctx,
+                        p->group_rank, p->group_size, kv, err));
+    ith_kv_place(*kv, p->topology);
     return ITH_OK;
 }
 
-static ith_status open_forms(const ith_state_params *p, ith_state *state, ith_error *err)
+static ith_status open_pools(const ith_state_params *p, ith_state *state, const int *n,
+                             ith_error *err)
 {
-    const ith_layer_state *like = first_of(p, ITH_STATE_KV);
-    int n;
+    int opened = 0;
 
-    if (like == NULL)
-        return ITH_OK;
-    ITH_TRY(number_layers(p, like, state->kv_layer, &n, err));
-    ITH_TRY(ith_kv_open(p->kv, n, p->heads, (int)like->head_dim, p->ctx, p->group_rank,
-                        p->group_size, &state->kv, err));
-    ith_kv_place(state->kv, p->topology);
+    for (int i = 0; i < p->n_layers; i++)
+        if (state->places[i].pool == opened) {
+            ITH_TRY(open_pool(p, i, n[opened], &state->pools[opened], err));
+            opened++;
+        }
     return ITH_OK;
 }
 
 ith_status ith_state_open(const ith_state_params *params, ith_state **out, ith_error *err)
 {
+    size_t n = (size_t)params->n_layers + 1;
     ith_state *state = calloc(1, sizeof *state);
+    int *counts = calloc(n, sizeof *counts);
     ith_status status;
 
     *out = NULL;
-    if (state != NULL)
-        state->kv_layer = calloc((size_t)params->n_layers + 1, sizeof *state->kv_layer);
-    if (state == NULL || state->kv_layer == NULL) {
-        ith_state_close(state);
-        return ith_fail(err, ITH_E_MEMORY, "no memory for the tables of a timeline's state");
+    if (state != NULL) {
+        state->places = calloc(n, sizeof *state->places);
+        state->pools = calloc(n, sizeof *state->pools);
     }
-    status = open_forms(params, state, err);
+    if (state == NULL || counts == NULL || state->places == NULL || state->pools == NULL) {
+        status = ith_fail(err, ITH_E_MEMORY, "no memory for the tables of a timeline's state");
+    } else {
+        place_layers(params, state, counts);
+        status = open_pools(params, state, counts, err);
+    }
+    free(counts);
     if (status != ITH_OK) {
         ith_state_close(state);
         return status;
@@ -70,30 +94,46 @@ void ith_state_close(ith_state *state)
 {
     if (state == NULL)
         return;
-    ith_kv_close(state->kv);
-    free(state->kv_layer);
+    for (int i = 0; i < state->n_pools; i++)
+        ith_kv_close(state->pools[i]);
+    free(state->pools);
+    free(state->places);
     free(state);
 }
 
+/* What all pools lack is checked first, so that what cannot be is refused with its size. */
 ith_status ith_state_reserve(ith_state *state, int64_t n_tokens, ith_error *err)
 {
-    return state->kv == NULL ? ITH_OK : ith_kv_reserve(state->kv, n_tokens, err);
+    size_t bytes = 0;
+
+    for (int i = 0; i < state->n_pools; i++)
+        ITH_TRY(ith_kv_add_lacking(state->pools[i], n_tokens, &bytes, err));
+    if (bytes > 0)
+        ITH_TRY(ith_mem_check(bytes, "KV cache", err));
+    for (int i = 0; i < state->n_pools; i++)
+        ITH_TRY(ith_kv_reserve(state->pools[i], n_tokens, err));
+    return ITH_OK;
 }
 
 ith_status ith_state_populate(ith_state *state, ith_team *team, ith_error *err)
 {
-    return state->kv == NULL ? ITH_OK : ith_kv_populate(state->kv, team, err);
+    for (int i = 0; i < state->n_pools; i++)
+        ITH_TRY(ith_kv_populate(state->pools[i], team, err));
+    return ITH_OK;
 }
 
 bool ith_state_has_room(const ith_state *state, int64_t n_tokens)
 {
-    return state->kv == NULL || ith_kv_has_room(state->kv, n_tokens);
+    for (int i = 0; i < state->n_pools; i++)
+        if (!ith_kv_has_room(state->pools[i], n_tokens))
+            return false;
+    return true;
 }
 
 void ith_state_trim(ith_state *state, int64_t n_tokens)
 {
-    if (state->kv != NULL)
-        ith_kv_trim(state->kv, n_tokens);
+    for (int i = 0; i < state->n_pools; i++)
+        ith_kv_trim(state->pools[i], n_tokens);
 }
 
 int64_t ith_state_token_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv)
@@ -103,4 +143,10 @@ int64_t ith_state_token_bytes(const ith_layer_state *layers, int n_layers, ith_k
         if (layers[i].form == ITH_STATE_KV)
             bytes += ith_kv_token_bytes(kv, 1, (int)layers[i].heads, (int)layers[i].head_dim);
     return bytes;
+}
+
+int64_t ith_state_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv,
+                        int64_t n_tokens)
+{
+    return ith_state_token_bytes(layers, n_layers, kv) * ith_kv_segments(n_tokens) * ITH_KV_SEGMENT;
 }

@@ -1,9 +1,10 @@
 /* state.h - the state of a timeline: what each layer remembers of its tokens. One rank's share of
  * it.
  *
- * A layer's state has a form. Today there is one form: a KV cache (kv.h). Forms may differ by
- * layer. A new one, such as a sliding-window cache or a recurrent state of fixed size, gets a
- * member of ith_state and a value of ith_state_form.
+ * A layer's state has a form. Today there is one form: keys and values, in a KV cache (kv.h).
+ * Layers that are alike in heads, head size and window share a cache, a *pool*; so a model whose
+ * layers are all alike has one. A new form, such as a recurrent state of fixed size, gets a value
+ * of ith_state_form and a member of ith_state.
  */
 #ifndef ITH_STATE_STATE_H
 #define ITH_STATE_STATE_H
@@ -12,18 +13,30 @@
 
 typedef enum ith_state_form {
     ITH_STATE_NONE, /* the layer has no state */
-    ITH_STATE_KV    /* keys and values of every token */
+    ITH_STATE_KV    /* keys and values of tokens */
 } ith_state_form;
 
 /* The state of one layer, over all ranks. */
 typedef struct ith_layer_state {
     ith_state_form form;
-    int64_t heads, head_dim; /* ITH_STATE_KV: the number and size of KV heads */
+    /* ITH_STATE_KV: the number and size of KV heads, and the keys that a token sees, itself among
+     * them; 0: all before it. */
+    int64_t heads, head_dim, window;
 } ith_layer_state;
 
+/* Do two layers with ITH_STATE_KV share a pool? */
+bool ith_layer_state_alike(const ith_layer_state *a, const ith_layer_state *b);
+
+/* Where a layer's keys and values are. */
+typedef struct ith_state_place {
+    int pool;  /* -1: it has none */
+    int layer; /* its number in the pool */
+} ith_state_place;
+
 typedef struct ith_state {
-    ith_kv *kv;    /* of the layers with ITH_STATE_KV, numbered 0, 1, ...; NULL: no such layer */
-    int *kv_layer; /* [n_layers] that number; -1 for other layers */
+    ith_kv **pools; /* [n_pools] in the order of their first layers */
+    int n_pools;
+    ith_state_place *places; /* [n_layers] */
 } ith_state;
 
 typedef struct ith_state_params {
@@ -31,17 +44,25 @@ typedef struct ith_state_params {
     int n_layers;
     ith_kv_layout kv;
     int64_t ctx;                  /* the longest timeline, in tokens */
-    int heads;                    /* KV heads of this rank's group, in each layer */
+    int ulysses;                  /* the groups of ranks that the heads of a layer are cut among */
     int group_rank, group_size;   /* see ith_kv_open */
     const ith_topology *topology; /* see ith_kv_place; NULL: no page placement */
 } ith_state_params;
 
-/* Local. Allocates tables only. ITH_E_UNSUPPORTED: the KV heads of layers differ in number or size.
- * ITH_E_MEMORY. */
+/* Local. Allocates tables only. ITH_E_UNSUPPORTED: the KV heads of a layer cannot be cut among so
+ * many groups. ITH_E_MEMORY. */
 ith_status ith_state_open(const ith_state_params *params, ith_state **state, ith_error *err);
 void ith_state_close(ith_state *state); /* accepts NULL */
 
-/* Local. Makes room for n_tokens in all. On ITH_E_MEMORY the state stays as it was. */
+/* The cache of a layer with ITH_STATE_KV, and the layer's number there. */
+static inline ith_kv *ith_state_kv(const ith_state *state, int layer, int *number)
+{
+    *number = state->places[layer].layer;
+    return state->pools[state->places[layer].pool];
+}
+
+/* Local. Makes room for n_tokens in all. On ITH_E_MEMORY some pools may have grown: ith_state_trim
+ * gives back what they got. */
 ith_status ith_state_reserve(ith_state *state, int64_t n_tokens, ith_error *err);
 
 /* Local; see ith_kv_populate, _has_room and _trim. */
@@ -51,5 +72,9 @@ void ith_state_trim(ith_state *state, int64_t n_tokens);
 
 /* Bytes of one token in all heads of all layers. */
 int64_t ith_state_token_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv);
+
+/* Bytes that a timeline of n_tokens takes, in all heads of all layers: whole segments. */
+int64_t ith_state_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv,
+                        int64_t n_tokens);
 
 #endif

@@ -61,21 +61,34 @@ static void write_arbitrary(uint8_t *at, size_t bytes)
         at[i] = (uint8_t)(0x3c | (i * 2654435761u >> 13 & 3));
 }
 
-/* Fills this rank's share of the KV cache up to `depth`. It goes block by block, because the last
- * segment of a short context is not whole. */
+/* The same for a layer's keys and values of the tokens [from, to). It goes block by block, because
+ * the last segment of a short context is not whole. */
+static void fill_layer(ith_session *s, int layer, int64_t from, int64_t to)
+{
+    const ith_engine *e = s->engine;
+    const ith_layer_state *form = &e->model->states[layer];
+    size_t block;
+    ith_kv *kv;
+    int number;
+
+    if (form->form != ITH_STATE_KV)
+        return;
+    kv = ith_state_kv(s->state, layer, &number);
+    block = ith_kv_block_bytes(e->kv, (int)form->head_dim);
+    for (int head = 0; head < form->heads / e->mesh.ulysses; head++)
+        for (int64_t at = from / ITH_KV_BLOCK * ITH_KV_BLOCK; at < to; at += ITH_KV_BLOCK)
+            if (ith_kv_holds(kv, head, at / ITH_KV_SEGMENT))
+                write_arbitrary(ith_kv_block(kv, number, head, at), block);
+}
+
+/* Fills this rank's share of the KV cache up to `depth`. */
 static ith_status fill_arbitrary(ith_session *s, int64_t depth, ith_error *err)
 {
     const ith_engine *e = s->engine;
-    ith_range heads = ith_mesh_kv_heads(&e->mesh, (int)e->info.n_kv_heads, e->mesh.u);
-    size_t block = ith_kv_block_bytes(e->kv, e->info.head_dim);
 
     ITH_TRY(ith_comm_agree(e->world->comm, ith_state_reserve(s->state, depth, err), err));
     for (int layer = 0; layer < e->info.n_layers; layer++)
-        for (int head = 0; head < ith_range_size(heads); head++)
-            for (int64_t at = s->length / ITH_KV_BLOCK * ITH_KV_BLOCK; at < depth;
-                 at += ITH_KV_BLOCK)
-                if (ith_kv_holds(s->state->kv, head, at / ITH_KV_SEGMENT))
-                    write_arbitrary(ith_kv_block(s->state->kv, layer, head, at), block);
+        fill_layer(s, layer, s->length, depth);
     s->length = depth;
     return ITH_OK;
 }

@@ -122,7 +122,8 @@ static ith_status survey_rank(const ith_session *session, rank_report *report, i
 
     ith_store_regions(e->store, add_region, &s);
     s.kind = KV;
-    ith_kv_regions(session->state->kv, add_region, &s);
+    for (int i = 0; i < session->state->n_pools; i++)
+        ith_kv_regions(session->state->pools[i], add_region, &s);
     report->n_nodes = ith_topology_machine_nodes(e->topology);
     report->known = ith_topology_locate(e->topology, session->ids) >= 0;
     for (int i = 0; i < report->n_nodes; i++) {

@@ -21,8 +21,8 @@ static void fill(ith_session *s)
     for (int layer = 0; layer < e->info.n_layers; layer++)
         for (int head = 0; head < heads; head++)
             for (int64_t at = 0; at < DEPTH; at += ITH_KV_BLOCK)
-                if (ith_kv_holds(s->state->kv, head, at / ITH_KV_SEGMENT))
-                    memset(ith_kv_block(s->state->kv, layer, head, at), 0x3c, block);
+                if (ith_kv_holds(s->state->pools[0], head, at / ITH_KV_SEGMENT))
+                    memset(ith_kv_block(s->state->pools[0], layer, head, at), 0x3c, block);
     s->length = DEPTH;
 }
 

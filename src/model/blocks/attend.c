@@ -385,12 +385,13 @@ static void attend_span(const ith_heads *a, const ith_head_slice *slice, const i
                         int64_t t, int64_t head, int64_t s, int64_t K, float *scratch)
 {
     int64_t tile = tile_tokens(a), end = t + span->n;
-    int layer = span->state->kv_layer[a->layer];
+    int layer;
+    const ith_kv *kv = ith_state_kv(span->state, a->layer, &layer);
     const void *segment;
 
-    if (s < first_segment(a, t) || !ith_kv_holds(span->state->kv, (int)head, s))
+    if (s < first_segment(a, t) || !ith_kv_holds(kv, (int)head, s))
         return;
-    segment = ith_kv_segment(span->state->kv, layer, (int)head, s);
+    segment = ith_kv_segment(kv, layer, (int)head, s);
     for (; t < end; t += tile)
         attend_segment(a, slice, head, t, end - t < tile ? end - t : tile, s, segment, K, scratch);
 }

@@ -58,13 +58,19 @@ static ith_status bind_head_norm(ith_binder *b, ith_role role, ith_role of_head,
     return ITH_OK;
 }
 
+/* Keys that a token sees in a layer; 0: all before it. */
+static int64_t window_of(const ith_hparams *hp, int64_t layer)
+{
+    return ith_hparams_traits(hp, layer) & ITH_LAYER_WINDOW ? hp->window : 0;
+}
+
 /* What distinguishes the layer from others. */
 static void take_traits(const ith_binder *b, ith_attention *w)
 {
     const ith_model *m = b->model;
     int32_t traits = ith_hparams_traits(&m->hp, b->layer);
 
-    w->window = traits & ITH_LAYER_WINDOW ? m->hp.window : 0;
+    w->window = window_of(&m->hp, b->layer);
     w->rope = traits & ITH_LAYER_NO_ROPE       ? NULL
               : traits & ITH_LAYER_WINDOW_ROPE ? &m->window_rope
                                                : &m->rope;
@@ -131,9 +137,12 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
 
 /* ---- State and workspace ---- */
 
-static ith_layer_state state(const ith_hparams *hp)
+static ith_layer_state state(const ith_hparams *hp, int layer)
 {
-    return (ith_layer_state){ITH_STATE_KV, hp->n_kv_heads, hp->head_dim};
+    return (ith_layer_state){.form = ITH_STATE_KV,
+                             .heads = hp->n_kv_heads,
+                             .head_dim = hp->head_dim,
+                             .window = window_of(hp, layer)};
 }
 
 /* Heads of this rank's group, and a token's records. */

@@ -70,8 +70,9 @@ typedef struct ith_block_kind {
 
     /* ---- State ---- */
 
-    /* What a timeline holds for such a block; NULL: nothing. A layer has one such block at most. */
-    ith_layer_state (*state)(const ith_hparams *hp);
+    /* What a timeline holds for such a block of a layer; NULL: nothing. A layer has one such block
+     * at most. */
+    ith_layer_state (*state)(const ith_hparams *hp, int layer);
 
     /* ---- Workspace ---- */
 

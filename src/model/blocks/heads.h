@@ -151,9 +151,7 @@ static inline ith_heads_work *ith_heads_work_of(const ith_workspace *ws)
 /* The KV cache of token `token`'s timeline, and the layer's number there. */
 static inline ith_kv *ith_heads_kv(const ith_heads *a, int64_t token, int *layer)
 {
-    const ith_state *state = ith_pass_state(a->pass, token);
-    *layer = state->kv_layer[a->layer];
-    return state->kv;
+    return ith_state_kv(ith_pass_state(a->pass, token), a->layer, layer);
 }
 
 /* Is the output matrix quantized, and whole groups of 32 channels belong to one head? Then
