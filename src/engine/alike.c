@@ -6,6 +6,7 @@
 #include "formats/filereader.h"
 #include "formats/hparams_json.h"
 #include "formats/packfile.h"
+#include "formats/quantized.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,15 @@ static ith_status add_samples(sampler *s, const ith_tensor *t, uint64_t *digest,
     return ITH_OK;
 }
 
+static ith_status add_parts(sampler *s, const ith_quantized *q, uint64_t *digest, ith_error *err)
+{
+    const ith_tensor *const parts[] = {&q->scales, &q->zeros, &q->order};
+
+    for (int i = 0; i < 3; i++)
+        ITH_TRY(add_samples(s, parts[i], digest, err));
+    return ITH_OK;
+}
+
 static void add_checksums(const ith_packed *packed, uint64_t *digest)
 {
     for (int64_t i = 0; i < packed->n_tiles; i++) {
@@ -112,10 +122,12 @@ static uint64_t description_digest(const ith_entry *e)
 static ith_status entry_digest(sampler *s, const ith_entry *e, uint64_t *digest, ith_error *err)
 {
     *digest = description_digest(e);
-    if (e->tensor->packed == NULL)
-        return add_samples(s, e->tensor, digest, err);
-    add_checksums(e->tensor->packed, digest);
-    return ITH_OK;
+    if (e->tensor->packed != NULL) {
+        add_checksums(e->tensor->packed, digest);
+        return ITH_OK;
+    }
+    ITH_TRY(add_samples(s, e->tensor, digest, err));
+    return e->tensor->quantized == NULL ? ITH_OK : add_parts(s, e->tensor->quantized, digest, err);
 }
 
 static ith_status make_digests(const ith_load_plan *plan, uint64_t *digests, ith_error *err)

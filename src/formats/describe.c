@@ -88,6 +88,10 @@ static json_t *describe_tensor(const ith_tensor *t)
                          (json_int_t)((size_t)t->packed->n_tiles * t->packed->tile_bytes), "codec",
                          ith_codec_names[t->packed->codec], "stored_bytes",
                          (json_int_t)t->packed->bytes);
+    if (t->quantized != NULL)
+        return json_pack("{s:s, s:s, s:o, s:I, s:s}", "name", t->name, "type", t->quantized->type,
+                         "shape", shape, "bytes", (json_int_t)ith_quantized_bytes(t), "read_as",
+                         ith_dtype_get(t->dtype)->name);
     return json_pack("{s:s, s:s, s:o, s:I}", "name", t->name, "type",
                      t->dtype == ITH_DT_UNREAD ? t->unread : ith_dtype_get(t->dtype)->name, "shape",
                      shape, "bytes", (json_int_t)t->bytes);
@@ -106,7 +110,7 @@ static json_t *describe_tensors(const ith_source *source, int64_t *parameters, i
 
     for (size_t i = 0; i < source->tensors.n; i++) {
         const ith_tensor *t = &source->tensors.items[i];
-        *bytes += (int64_t)t->bytes;
+        *bytes += (int64_t)(t->quantized != NULL ? ith_quantized_bytes(t) : t->bytes);
         *parameters += is_parameter(source, t) ? ith_tensor_elements(t) : 0;
         json_array_append_new(out, describe_tensor(t));
     }

@@ -1,6 +1,8 @@
 /* hf_config.c - config.json: what all families have. */
 #include "formats/hf_config_impl.h"
 
+#include "formats/hf_quantization.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -96,12 +98,10 @@ static ith_status check_pretraining_tp(const ith_hf_reader *r, const char *key, 
 
 static ith_status check_quantization(const ith_hf_reader *r, const char *key, ith_error *err)
 {
-    const json_t *quantization = json_object_get(r->config, key);
-    const char *method = json_string_value(json_object_get(quantization, "quant_method"));
+    ith_hf_quantization quantization; /* of the tensors; hf_folder.c reads it again with them */
 
-    if (quantization == NULL || json_is_null(quantization))
-        return ITH_OK;
-    return ith_hf_refuse(r->where, key, method != NULL ? method : "a quantized checkpoint", err);
+    (void)key;
+    return ith_hf_quantization_parse(r->config, r->where, &quantization, err);
 }
 
 /* "qkv_bias" and "use_qk_norm" may only say what the family has anyway. */

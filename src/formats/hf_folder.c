@@ -4,8 +4,10 @@
 #include "base/character.h"
 #include "formats/arch.h"
 #include "formats/hf_config.h"
+#include "formats/hf_quantization.h"
 #include "formats/hparams.h"
 #include "formats/hub_cache.h"
+#include "formats/quantized.h"
 #include "formats/safetensors.h"
 
 #include <dirent.h>
@@ -235,6 +237,46 @@ static ith_status complete_names(ith_source *source, ith_error *err)
     return ith_tensor_table_index(&source->tensors, err);
 }
 
+/* Matrices that only floats can hold, although they are of integers. */
+static ith_status note_floats(ith_source *source, ith_error *err)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < source->tensors.n; i++) {
+        const ith_tensor *t = &source->tensors.items[i];
+        n += t->quantized != NULL && t->dtype == ITH_DT_F32 && t->quantized->form != ITH_FORM_F8;
+    }
+    return n == 0 ? ITH_OK
+                  : ith_source_note(source, err,
+                                    "%s: no layout keeps the bits of %zu of its matrices (columns "
+                                    "in the order of activations, zero points of 8 bits, or scales "
+                                    "that no half-precision number holds): they are read as floats",
+                                    source->path, n);
+}
+
+/* Matrices that several tensors hold become one tensor each. */
+static ith_status join_quantized(ith_source *source, ith_error *err)
+{
+    ith_hf_quantization quantization;
+    json_t *root = NULL;
+    char *path;
+    ith_status status;
+
+    ITH_TRY(join(source->path, "config.json", &path, err));
+    ITH_CHECK(ith_json_read(path, CONFIG_MAX_BYTES, &root, err));
+    ITH_CHECK(ith_hf_quantization_parse(root, path, &quantization, err));
+    if (quantization.method == ITH_HF_PLAIN)
+        ITH_CHECK(ith_hf_quantization_parse(json_object_get(root, "text_config"), path,
+                                            &quantization, err));
+    ITH_CHECK(ith_quantized_join(&source->tensors, &quantization, path, &source->quantized, err));
+    ITH_CHECK(ith_tensor_table_index(&source->tensors, err));
+    ITH_CHECK(note_floats(source, err));
+done:
+    json_decref(root);
+    free(path);
+    return status;
+}
+
 /* config.json says that the output matrix is the embedding, and the files have another one: it
  * counts, as in Transformers 5. One that equals the embedding is not needed. */
 static ith_status settle_head(ith_source *source, ith_error *err)
@@ -246,8 +288,8 @@ static ith_status settle_head(ith_source *source, ith_error *err)
                          ith_source_find(source, ith_arch_pattern(arch, false, ITH_ROLE_OUTPUT));
 
     if (!source->hparams.tied_embeddings || embed == NULL || output == NULL ||
-        (embed->dtype == output->dtype && embed->bytes == output->bytes &&
-         memcmp(embed->data, output->data, embed->bytes) == 0))
+        (embed->quantized == NULL && output->quantized == NULL && embed->dtype == output->dtype &&
+         embed->bytes == output->bytes && memcmp(embed->data, output->data, embed->bytes) == 0))
         return ITH_OK;
     source->hparams.tied_embeddings = false;
     return ith_source_note(source, err,
@@ -382,5 +424,6 @@ ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err
     ITH_TRY(open_weights(source, err));
     ITH_TRY(unwrap(source, err));
     ITH_TRY(complete_names(source, err));
+    ITH_TRY(join_quantized(source, err));
     return settle_head(source, err);
 }

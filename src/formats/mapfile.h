@@ -5,10 +5,11 @@
  *
  * As with every mapping, touching a page raises SIGBUS if the file was truncated in the meantime or
  * the disk fails: do not write model files in place. Bytes that are overwritten change under the
- * mapping; ith_mapfile_check_unchanged tells. Weights that are loaded or streamed are read
- * through filereader.h, which returns an error instead. What is left: tiles that are used where a
- * pack is mapped, its tables, and the vocabulary of a GGUF file. There the command line names the
- * file and ends (cli/buserror.h); a program that uses the library gets the signal.
+ * mapping; ith_mapfile_check_unchanged tells. Weights that are loaded or streamed are read through
+ * filereader.h, which returns an error instead. What is left: tiles that are used where a pack is
+ * mapped, its tables, the vocabulary of a GGUF file, and of quantized folders the scales and those
+ * quants that do not lie by rows (quantized.h). There the command line names the file and ends
+ * (cli/buserror.h); a program that uses the library gets the signal.
  */
 #ifndef ITH_FORMATS_MAPFILE_H
 #define ITH_FORMATS_MAPFILE_H

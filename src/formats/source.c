@@ -43,6 +43,7 @@ void ith_source_clear(ith_source *source)
     ith_gguf_vocab_free(&source->vocab);
     ith_gguf_meta_free(&source->meta);
     ith_tensor_table_free(&source->tensors);
+    ith_quantized_list_free(&source->quantized);
     for (size_t i = 0; i < source->n_files; i++) {
         ith_mapfile_close(source->files[i]);
         free(source->files[i]);

@@ -4,6 +4,7 @@
 
 #include "formats/gguf.h"
 #include "formats/mapfile.h"
+#include "formats/quantized.h"
 #include "formats/source.h"
 #include "formats/tensor_table.h"
 
@@ -17,6 +18,7 @@ struct ith_source {
 
     /* Hugging Face folders; NULL if absent. */
     char *tokenizer_file; /* see ith_source_tokenizer_file */
+    ith_quantized_list quantized;
 
     /* GGUF files, and packs made from one. */
     ith_gguf_meta meta;

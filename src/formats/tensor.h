@@ -8,6 +8,7 @@
 
 struct ith_mapfile;
 struct ith_packed;
+struct ith_quantized;
 
 typedef struct ith_tensor {
     const char *name;
@@ -24,6 +25,10 @@ typedef struct ith_tensor {
 
     /* Set for tensors of a pack (packfile.h); dtype and data of a matrix then mean nothing. */
     const struct ith_packed *packed;
+
+    /* Set for a matrix that several tensors hold (quantized.h); dtype is then what it is read as,
+     * and data and bytes are those of its quants. */
+    const struct ith_quantized *quantized;
 } ith_tensor;
 
 #endif

@@ -52,10 +52,12 @@ ith_status ith_tensor_check_read(const ith_tensor *t, ith_error *err)
 {
     if (t->dtype != ITH_DT_UNREAD)
         return ITH_OK;
-    return ith_fail(err, ITH_E_UNSUPPORTED,
-                    "%s: tensor %s has type %s; Ithaca reads F32, F16 and BF16, and of GGUF files "
-                    "Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS and MXFP4",
-                    t->file, t->name, t->unread);
+    return ith_fail(
+        err, ITH_E_UNSUPPORTED,
+        "%s: tensor %s has type %s; Ithaca reads F32, F16 and BF16, of GGUF files Q8_0, "
+        "Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS and MXFP4, and of "
+        "Hugging Face folders what \"quantization_config\" can say",
+        t->file, t->name, t->unread);
 }
 
 static bool grow(ith_tensor_table *table)

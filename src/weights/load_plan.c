@@ -2,6 +2,7 @@
 #include "weights/load_plan.h"
 
 #include "base/range.h"
+#include "formats/quantized.h"
 #include "formats/tensor_table.h"
 
 #include <stdio.h>
@@ -143,6 +144,10 @@ ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith
     ith_entry *e;
     bool matrix = from->rows > 0 && t->packed == NULL; /* in packs all vectors are flat */
 
+    if (t->quantized != NULL)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: tensor %s is quantized (%s); Ithaca reads quantized matrices only",
+                        t->file, t->name, t->quantized->type);
     if (matrix &&
         (t->n_dims != 2 || t->dims[0] != from->rows || t->dims[1] * from->rows != from->n))
         return shape_error(t, from->rows, from->n / from->rows, err);

@@ -4,6 +4,7 @@
 #include "base/finite.h"
 #include "base/mem.h"
 #include "base/range.h"
+#include "formats/quantized.h"
 #include "formats/widen.h"
 #include "weights/layout.h"
 
@@ -24,18 +25,34 @@ static size_t largest_converted(const ith_load_plan *plan)
     return bytes;
 }
 
+static bool has_quantized(const ith_load_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_entries; i++)
+        if (plan->entries[i].tensor->quantized != NULL)
+            return true;
+    return false;
+}
+
 static ith_status open_buffers(const ith_load_plan *plan, ith_producer *p, ith_error *err)
 {
-    size_t converted = largest_converted(plan), groups = (size_t)plan->max_groups;
+    const size_t converted = largest_converted(plan), cols = ITH_GROUP * (size_t)plan->max_groups;
+    const bool quantized = has_quantized(plan);
     void *memory;
 
     if (plan->pack != NULL)
         ITH_TRY(ith_pack_reader_open(plan->pack, p->caching, &p->reader, err));
-    if (converted == 0)
+    if (converted > 0) {
+        ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, converted, "a packed tile", &memory, err));
+        p->tile = memory;
+    }
+    if (quantized) {
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ITH_TILE_ROWS, cols + ITH_QUANTIZED_PAD,
+                                    "quants of a tile", &memory, err));
+        p->quants = memory;
+    }
+    if (converted == 0 && !quantized)
         return ITH_OK;
-    ITH_TRY(ith_mem_alloc(ITH_MEM_OTHER, converted, "a packed tile", &memory, err));
-    p->tile = memory;
-    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ITH_TILE_ROWS * ITH_GROUP * groups, sizeof(float),
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ITH_TILE_ROWS * cols, sizeof(float),
                                 "rows of a tile", &memory, err));
     p->rows = memory;
     return ITH_OK;
@@ -59,15 +76,22 @@ void ith_producer_close(ith_producer *p)
     ith_filereader_close(p->file);
     ith_mem_free(p->tile);
     ith_mem_free(p->rows);
+    ith_mem_free(p->quants);
     *p = (ith_producer){0};
 }
 
 /* ---- Rows of a file ---- */
 
-/* Bytes of a row in the file: a tensor's last dimension is the columns. */
+/* Bytes of a row in the file: a tensor's last dimension is the columns. (On average, where the
+ * quants of a row do not lie together.) */
 static size_t row_bytes_of(const ith_entry *e)
 {
-    const ith_dtype_info *type = ith_dtype_get(e->tensor->dtype);
+    const ith_tensor *t = e->tensor;
+    const ith_dtype_info *type = ith_dtype_get(t->dtype);
+
+    if (t->quantized != NULL)
+        return t->quantized->row_bytes > 0 ? t->quantized->row_bytes
+                                           : t->bytes / (size_t)t->quantized->rows;
     return (size_t)(e->matrix->cols / type->block) * (size_t)type->block_bytes;
 }
 
@@ -139,17 +163,49 @@ static ith_status convert(const ith_entry *e, int64_t tile, const uint8_t *data,
     return pack_rows(e, e->tensor->dtype, rows, out, err);
 }
 
+/* The same of a matrix in several tensors. `data`: quants of rows from `first_row` on; NULL: they
+ * do not lie together. */
+static ith_status convert_quantized(const ith_producer *p, const ith_entry *e, int64_t tile,
+                                    const uint8_t *data, int64_t first_row, void *out,
+                                    ith_error *err)
+{
+    const ith_matrix *m = e->matrix;
+    const size_t row_bytes = row_bytes_of(e);
+    const uint8_t *stored[ITH_TILE_ROWS], *rows[ITH_TILE_ROWS];
+    uint8_t *made[ITH_TILE_ROWS];
+    int64_t numbers[ITH_TILE_ROWS];
+
+    for (int r = 0; r < ITH_TILE_ROWS; r++) {
+        const int64_t row = tile * ITH_TILE_ROWS + r;
+        const bool there = row < m->rows;
+        const int64_t from = there ? file_row(e, row) : 0;
+        numbers[r] = there ? e->first_row + from : -1;
+        stored[r] = data == NULL || !there ? NULL : data + (size_t)(from - first_row) * row_bytes;
+        made[r] = (uint8_t *)(p->rows + (int64_t)r * m->cols);
+        rows[r] = there ? made[r] : NULL;
+    }
+    ith_quantized_rows(e->tensor, numbers, stored, p->quants, made);
+    return pack_rows(e, e->tensor->dtype, rows, out, err);
+}
+
 static ith_status convert_rows(ith_producer *p, const ith_entry *e, int64_t first, int64_t n,
                                uint8_t *out, ith_error *err)
 {
     size_t row_bytes = row_bytes_of(e);
     ith_range rows = rows_read(e, first, n);
-    const uint8_t *data;
+    const ith_quantized *q = e->tensor->quantized;
+    const uint8_t *data = NULL;
 
-    ITH_TRY(get_data(p, e->tensor, (size_t)(e->first_row + rows.begin) * row_bytes,
-                     (size_t)ith_range_size(rows) * row_bytes, &data, err));
-    for (int64_t i = 0; i < n; i++)
-        ITH_TRY(convert(e, first + i, data, rows.begin, out + (size_t)i * e->unit_bytes, err));
+    if (q == NULL || q->row_bytes > 0)
+        ITH_TRY(get_data(p, e->tensor, (size_t)(e->first_row + rows.begin) * row_bytes,
+                         (size_t)ith_range_size(rows) * row_bytes, &data, err));
+    for (int64_t i = 0; i < n; i++) {
+        uint8_t *unit = out + (size_t)i * e->unit_bytes;
+        if (q != NULL)
+            ITH_TRY(convert_quantized(p, e, first + i, data, rows.begin, unit, err));
+        else
+            ITH_TRY(convert(e, first + i, data, rows.begin, unit, err));
+    }
     return ITH_OK;
 }
 

@@ -17,7 +17,8 @@ typedef struct ith_producer {
     ith_pack_reader *reader; /* of packs */
     ith_filereader *file;    /* of other files: the one read last */
     uint8_t *tile;           /* of packs: a tile in another layout than the one asked for, */
-    float *rows;             /* and its rows as floats */
+    float *rows;             /* and its rows as floats; or rows of matrices in several tensors, */
+    uint8_t *quants;         /* and their quants */
 } ith_producer;
 
 /* `plan` must outlive the producer. ITH_E_MEMORY; what ith_pack_reader_open says. */

@@ -246,7 +246,7 @@ static void text_of_a_model_with_images(void **state)
         ITH_E_UNSUPPORTED);
     assert_int_equal(parse("{'model_type': 'gemma3', 'text_config': {'model_type': 'gemma3_text', "
                            "'hidden_size': 64, 'intermediate_size': 64, 'num_hidden_layers': 2},"
-                           " 'quantization_config': {'quant_method': 'fp8'}}",
+                           " 'quantization_config': {'quant_method': 'hqq'}}",
                            &hp, &err),
                      ITH_E_UNSUPPORTED);
 }
@@ -297,8 +297,6 @@ static void what_changes_the_arithmetic_is_refused(void **state)
          "\"partial_rotary_factor\""},
         {"{" LLAMA ", 'rope_parameters': {'partial_rotary_factor': 0.5}}", ITH_E_UNSUPPORTED,
          "\"partial_rotary_factor\""},
-        {"{" LLAMA ", 'quantization_config': {'quant_method': 'fp8'}}", ITH_E_UNSUPPORTED,
-         "\"quantization_config\": fp8"},
         {"{" LLAMA ", 'rope_scaling': {'rope_type': 'longrope'}}", ITH_E_UNSUPPORTED,
          "\"rope_type\": longrope"},
         {"{" LLAMA ", 'rope_parameters': {'full_attention': {'rope_type': 'default'}}}",
@@ -325,6 +323,89 @@ static void what_changes_the_arithmetic_is_refused(void **state)
     good("{" LLAMA ", 'sliding_window': null, 'use_sliding_window': false}");
     good("{" LLAMA ", 'rope_scaling': {'type': 'linear', 'factor': 2, 'finetuned': true,"
          " 'attn_factor': 1}}");
+}
+
+#define QUANT(of) "{" LLAMA ", 'quantization_config': {" of "}}"
+#define GROUPS(of)                                                                                 \
+    QUANT("'quant_method': 'compressed-tensors', 'format': 'pack-quantized', 'config_groups': "    \
+          "{'group_0': {'weights': {" of "}}}")
+
+static void quantizations_that_are_not_read_are_refused(void **state)
+{
+    static const bad_case cases[] = {
+        {QUANT("'quant_method': 'bitsandbytes'"), ITH_E_UNSUPPORTED,
+         "\"quantization_config\": bitsandbytes is not supported; Ithaca reads fp8, "},
+        {QUANT("'quant_method': 'mxfp4'"), ITH_E_UNSUPPORTED, ": mxfp4 is not supported"},
+        {QUANT("'bits': 4"), ITH_E_UNSUPPORTED, ": a quantized checkpoint is not supported"},
+        {QUANT("'quant_method': 4"), ITH_E_FORMAT, "\"quant_method\""},
+        {QUANT("'quant_method': 'fp8', 'fmt': 'e5m2'"), ITH_E_UNSUPPORTED, "\"fmt\": e5m2"},
+        {QUANT("'quant_method': 'fp8', 'scale_fmt': 'e4'"), ITH_E_UNSUPPORTED, "\"scale_fmt\": e4"},
+        {QUANT("'quant_method': 'fp8', 'expert_dtype': 'fp4'"), ITH_E_UNSUPPORTED,
+         "\"expert_dtype\": fp4"},
+        {QUANT("'quant_method': 'fp8', 'modules_to_convert': ['a']"), ITH_E_UNSUPPORTED,
+         "\"modules_to_convert\""},
+        {QUANT("'quant_method': 'fp8', 'weight_block_size': [128]"), ITH_E_FORMAT,
+         "\"weight_block_size\""},
+        {QUANT("'quant_method': 'fp8', 'weight_block_size': [128, 0]"), ITH_E_FORMAT,
+         "\"weight_block_size\""},
+        {QUANT("'quant_method': 'fp8', 'weight_block_size': 128"), ITH_E_FORMAT,
+         "\"weight_block_size\""},
+        {QUANT("'quant_method': 'fp8', 'modules_to_not_convert': 'lm_head'"), ITH_E_FORMAT,
+         "\"modules_to_not_convert\""},
+        {QUANT("'quant_method': 'fp8', 'ignored_layers': [1]"), ITH_E_FORMAT, "\"ignored_layers\""},
+        {QUANT("'quant_method': 'awq', 'version': 'gemv'"), ITH_E_UNSUPPORTED, "\"version\": gemv"},
+        {QUANT("'quant_method': 'awq', 'backend': 'llm-awq'"), ITH_E_UNSUPPORTED,
+         "\"backend\": llm-awq"},
+        {QUANT("'quant_method': 'awq', 'bits': 8"), ITH_E_UNSUPPORTED, "\"bits\": 8"},
+        {QUANT("'quant_method': 'awq', 'group_size': 0"), ITH_E_UNSUPPORTED, "\"group_size\": 0"},
+        {QUANT("'quant_method': 'gptq', 'bits': 3"), ITH_E_UNSUPPORTED, "\"bits\": 3"},
+        {QUANT("'quant_method': 'gptq', 'bits': 4, 'checkpoint_format': 'marlin'"),
+         ITH_E_UNSUPPORTED, "\"checkpoint_format\": marlin"},
+        {QUANT("'quant_method': 'gptq', 'bits': 4, 'is_marlin_format': true"), ITH_E_UNSUPPORTED,
+         "\"is_marlin_format\": true"},
+        {QUANT("'quant_method': 'gptq', 'bits': 4, 'dynamic': {'+:.*down.*': {'bits': 8}}"),
+         ITH_E_UNSUPPORTED, "\"dynamic\": +:.*down.*"},
+        {QUANT("'quant_method': 'gptq', 'bits': 4, 'pack_dtype': 'int16'"), ITH_E_UNSUPPORTED,
+         "\"pack_dtype\": int16"},
+        {GROUPS("'num_bits': 4, 'type': 'float', 'group_size': 16"), ITH_E_UNSUPPORTED,
+         "\"weights\": float of 4 bits"},
+        {GROUPS("'num_bits': 3, 'type': 'int'"), ITH_E_UNSUPPORTED, "\"weights\": int of 3 bits"},
+        {GROUPS("'num_bits': 4, 'strategy': 'tensor_group'"), ITH_E_UNSUPPORTED,
+         "\"strategy\": tensor_group"},
+        {GROUPS("'num_bits': 4, 'strategy': 'block', 'block_structure': '2x4'"), ITH_E_FORMAT,
+         "\"block_structure\""},
+        {QUANT("'quant_method': 'compressed-tensors', 'format': 'nvfp4-pack-quantized'"),
+         ITH_E_UNSUPPORTED, "\"format\": nvfp4-pack-quantized"},
+        {QUANT("'quant_method': 'compressed-tensors', 'sparsity_config': {'format': "
+               "'sparse-24-bitmask'}"),
+         ITH_E_UNSUPPORTED, "\"format\": sparse-24-bitmask"},
+        {QUANT("'quant_method': 'compressed-tensors', 'transform_config': {'config_groups': {}}"),
+         ITH_E_UNSUPPORTED, "\"transform_config\""},
+        {QUANT("'quant_method': 'compressed-tensors', 'config_groups': {'g': 1}"),
+         ITH_E_UNSUPPORTED, "\"config_groups\": g"},
+        {"{" LLAMA ", 'compression_config': {'quant_method': 'x'}}", ITH_E_UNSUPPORTED,
+         ": x is not supported"},
+    };
+    (void)state;
+    check_bad(cases, sizeof cases / sizeof *cases);
+
+    /* As Qwen, DeepSeek, Mistral, Meta, Red Hat, AutoAWQ and GPTQModel write them. */
+    good(QUANT("'quant_method': 'fp8', 'activation_scheme': 'dynamic', 'fmt': 'e4m3', "
+               "'modules_to_not_convert': ['lm_head'], 'weight_block_size': [128, 128]"));
+    good(QUANT("'quant_method': 'fp8', 'activation_scheme': 'dynamic', 'fmt': 'e4m3', "
+               "'scale_fmt': 'ue8m0', 'weight_block_size': [128, 128]"));
+    good(QUANT("'quant_method': 'fp8', 'activation_scheme': 'static', 'dequantize': false, "
+               "'weight_block_size': null, 'modules_to_not_convert': null"));
+    good(QUANT("'quant_method': 'fbgemm_fp8', 'activation_scale_ub': 1200.0, "
+               "'modules_to_not_convert': ['model.layers.0.mlp.down_proj']"));
+    good(GROUPS("'num_bits': 4, 'type': 'int', 'strategy': 'group', 'group_size': 128, "
+                "'symmetric': true, 'actorder': 'weight', 'dynamic': false, 'block_structure': "
+                "null"));
+    good(QUANT("'quant_method': 'awq', 'bits': 4, 'group_size': 128, 'zero_point': true, "
+               "'version': 'GEMM', 'modules_to_not_convert': null"));
+    good(QUANT("'quant_method': 'gptq', 'bits': 4, 'group_size': -1, 'desc_act': false, "
+               "'sym': true, 'checkpoint_format': 'gptq', 'dynamic': {'-:.*gate.*': {}}, "
+               "'dataset': null, 'damp_percent': 0.01, 'true_sequential': true"));
 }
 
 static void wrong_values_are_named(void **state)
@@ -527,6 +608,7 @@ int main(void)
         cmocka_unit_test(linear_and_llama3),
         cmocka_unit_test(text_of_a_model_with_images),
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),
+        cmocka_unit_test(quantizations_that_are_not_read_are_refused),
         cmocka_unit_test(wrong_values_are_named),
         cmocka_unit_test(experts_are_read),
         cmocka_unit_test(a_family_takes_over_keys),
