@@ -10,13 +10,13 @@ ith_status ith_json_unsupported(const ith_json_reader *r, const char *field, con
     return ith_fail(err, ITH_E_UNSUPPORTED,
                     "%s: %s \"%.60s\" is not supported; Ithaca reads BPE as docs/formats.md "
                     "describes it",
-                    r->path, field, value);
+                    r->builder.where, field, value);
 }
 
 ith_status ith_json_damaged(const ith_json_reader *r, const char *field, const char *expected,
                             ith_error *err)
 {
-    return ith_fail(err, ITH_E_FORMAT, "%s: %s should be %s", r->path, field, expected);
+    return ith_fail(err, ITH_E_FORMAT, "%s: %s should be %s", r->builder.where, field, expected);
 }
 
 ith_status ith_json_component(const ith_json_reader *r, const json_t *component, const char *field,
@@ -47,20 +47,22 @@ ith_bytes ith_json_text_of(const json_t *string)
 
 ith_status ith_json_put_added(ith_json_reader *r, ith_added *added, ith_error *err)
 {
-    const ith_token *same = ith_token_table_get(&r->builder.tok->tokens, added->id);
-    bool known = same != NULL && same->flags & ITH_TOKEN_MODEL;
+    int32_t known;
+    long long id;
     char note[256];
 
-    if (!known && added->len > 0 && added->id != r->next_added) {
+    ITH_TRY(ith_builder_find(&r->builder, added->text, added->len, &known, err));
+    id = known >= 0 ? known : (long long)r->next_added;
+    if (added->len > 0 && added->id != id) {
         if (r->builder.tok->notes == NULL) {
             snprintf(note, sizeof note,
-                     "the added token \"%.*s\" has id %d in the file; it gets %lld, the next free "
-                     "id, as in Hugging Face's tokenizers",
-                     (int)(added->len < 40 ? added->len : 40), added->text, added->id,
-                     (long long)r->next_added);
+                     "the added token \"%.*s\" has id %d in the file; it gets %lld, %s, as in "
+                     "Hugging Face's tokenizers",
+                     (int)(added->len < 40 ? added->len : 40), added->text, added->id, id,
+                     known >= 0 ? "that of the vocabulary" : "the next free id");
             ITH_TRY(ith_builder_note(&r->builder, note, err));
         }
-        added->id = (int32_t)r->next_added;
+        added->id = (int32_t)id;
     }
     ITH_TRY(ith_builder_added(&r->builder, added, err));
     if (added->len > 0 && added->id >= r->next_added)
@@ -77,13 +79,13 @@ ith_status ith_json_read_added(ith_json_reader *r, const json_t *item, ith_error
     if (!json_is_string(content) || !json_is_integer(json_object_get(item, "id")))
         return ith_json_damaged(r, "every added token", "an object with \"id\" and \"content\"",
                                 err);
-    ITH_TRY(ith_json_int(item, r->path, "id", 0, ITH_MAX_TOKEN_ID, &id, err));
-    ITH_TRY(ith_json_bool(item, r->path, "special", &added.special, err));
+    ITH_TRY(ith_json_int(item, r->builder.where, "id", 0, ITH_MAX_TOKEN_ID, &id, err));
+    ITH_TRY(ith_json_bool(item, r->builder.where, "special", &added.special, err));
     added.normalized = !added.special;
-    ITH_TRY(ith_json_bool(item, r->path, "normalized", &added.normalized, err));
-    ITH_TRY(ith_json_bool(item, r->path, "single_word", &added.single_word, err));
-    ITH_TRY(ith_json_bool(item, r->path, "lstrip", &added.lstrip, err));
-    ITH_TRY(ith_json_bool(item, r->path, "rstrip", &added.rstrip, err));
+    ITH_TRY(ith_json_bool(item, r->builder.where, "normalized", &added.normalized, err));
+    ITH_TRY(ith_json_bool(item, r->builder.where, "single_word", &added.single_word, err));
+    ITH_TRY(ith_json_bool(item, r->builder.where, "lstrip", &added.lstrip, err));
+    ITH_TRY(ith_json_bool(item, r->builder.where, "rstrip", &added.rstrip, err));
     added.id = (int32_t)id;
     added.text = (char *)json_string_value(content); /* the builder copies it */
     added.len = json_string_length(content);

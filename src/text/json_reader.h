@@ -7,8 +7,7 @@
 #include "text/tokenizer_impl.h"
 
 typedef struct ith_json_reader {
-    ith_builder builder;
-    const char *path; /* of the file that is read, for errors */
+    ith_builder builder; /* builder.where is the file that is read now */
     const json_t *model;
     bool byte_level;      /* the pre_tokenizer has a ByteLevel */
     bool fused, stripped; /* the decoder has had a Fuse, a Strip */
@@ -33,9 +32,9 @@ ith_status ith_json_sequence(const ith_json_reader *r, const json_t *component, 
 
 ith_bytes ith_json_text_of(const json_t *string);
 
-/* Adds an added token. Hugging Face's tokenizers give one that the vocabulary lacks the next free
- * id, whatever the file says; where the two differ, that is noted of the first. The second reads it
- * from an object. */
+/* Adds an added token. Hugging Face's tokenizers give it the id that its text has in the
+ * vocabulary or, if it is not there, the next free one, whatever the file says; where the two
+ * differ, that is noted of the first. The second reads it from an object. */
 ith_status ith_json_put_added(ith_json_reader *r, ith_added *added, ith_error *err);
 ith_status ith_json_read_added(ith_json_reader *r, const json_t *item, ith_error *err);
 

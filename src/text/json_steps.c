@@ -1,5 +1,6 @@
 /* json_steps.c - normalizer, pre_tokenizer, decoder and post_processor of tokenizer.json. */
 #include "text/json_steps.h"
+#include "text/pattern_class.h"
 
 #include <string.h>
 
@@ -30,7 +31,7 @@ static ith_status read_replace(ith_json_reader *r, const json_t *component, ith_
     if (!json_is_string(content))
         return ith_json_damaged(r, "normalizer Replace: content", "a string", err);
     return ith_normalizer_add_replace(&r->builder.tok->normalizer, from, literal,
-                                      ith_json_text_of(content), r->path, err);
+                                      ith_json_text_of(content), r->builder.where, err);
 }
 
 static ith_status read_prepend(ith_json_reader *r, const json_t *component, ith_error *err)
@@ -39,17 +40,18 @@ static ith_status read_prepend(ith_json_reader *r, const json_t *component, ith_
 
     if (!json_is_string(text))
         return ith_json_damaged(r, "normalizer Prepend: prepend", "a string", err);
-    return ith_normalizer_add_prepend(&r->builder.tok->normalizer, ith_json_text_of(text), r->path,
-                                      err);
+    return ith_normalizer_add_prepend(&r->builder.tok->normalizer, ith_json_text_of(text),
+                                      r->builder.where, err);
 }
 
 static ith_status read_strip(ith_json_reader *r, const json_t *component, ith_error *err)
 {
     bool left = true, right = true;
 
-    ITH_TRY(ith_json_bool(component, r->path, "strip_left", &left, err));
-    ITH_TRY(ith_json_bool(component, r->path, "strip_right", &right, err));
-    return ith_normalizer_add_strip(&r->builder.tok->normalizer, left, right, r->path, err);
+    ITH_TRY(ith_json_bool(component, r->builder.where, "strip_left", &left, err));
+    ITH_TRY(ith_json_bool(component, r->builder.where, "strip_right", &right, err));
+    return ith_normalizer_add_strip(&r->builder.tok->normalizer, left, right, r->builder.where,
+                                    err);
 }
 
 ith_status ith_json_normalizer(ith_json_reader *r, const json_t *component, int depth,
@@ -66,9 +68,10 @@ ith_status ith_json_normalizer(ith_json_reader *r, const json_t *component, int 
         return ITH_OK;
     for (int form = ITH_NFC; form <= ITH_NFKD; form++)
         if (strcmp(type, forms[form]) == 0)
-            return ith_normalizer_add_form(normalizer, (ith_normal_form)form, r->path, err);
+            return ith_normalizer_add_form(normalizer, (ith_normal_form)form, r->builder.where,
+                                           err);
     if (strcmp(type, "Lowercase") == 0)
-        return ith_normalizer_add_lower(normalizer, r->path, err);
+        return ith_normalizer_add_lower(normalizer, r->builder.where, err);
     if (strcmp(type, "Replace") == 0)
         return read_replace(r, component, err);
     if (strcmp(type, "Prepend") == 0)
@@ -89,7 +92,7 @@ static ith_status add_split(ith_json_reader *r, ith_bytes pattern, bool literal,
                             ith_split_kind kind, bool invert, ith_error *err)
 {
     return ith_pretokenizer_add_split(&r->builder.tok->pre, pattern.data, pattern.len, literal,
-                                      kind, invert, r->path, err);
+                                      kind, invert, r->builder.where, err);
 }
 
 static ith_status add_pattern(ith_json_reader *r, const char *pattern, ith_split_kind kind,
@@ -107,7 +110,7 @@ static ith_status read_behavior(const ith_json_reader *r, const json_t *componen
     const char *behavior = names[*kind];
     int at = 0;
 
-    ITH_TRY(ith_json_string(component, r->path, "behavior", &behavior, err));
+    ITH_TRY(ith_json_string(component, r->builder.where, "behavior", &behavior, err));
     while (at < ITH_SPLIT_KINDS && strcmp(behavior, names[at]) != 0)
         at++;
     if (at == ITH_SPLIT_KINDS)
@@ -126,7 +129,7 @@ static ith_status read_split(ith_json_reader *r, const json_t *component, ith_er
     if (!json_is_string(json_object_get(component, "behavior")))
         return ith_json_damaged(r, "pre_tokenizer Split: behavior", "a string", err);
     ITH_TRY(read_behavior(r, component, &kind, err));
-    ITH_TRY(ith_json_bool(component, r->path, "invert", &invert, err));
+    ITH_TRY(ith_json_bool(component, r->builder.where, "invert", &invert, err));
     return add_split(r, text, literal, kind, invert, err);
 }
 
@@ -134,7 +137,7 @@ static ith_status read_digits(ith_json_reader *r, const json_t *component, ith_e
 {
     bool individual = false;
 
-    ITH_TRY(ith_json_bool(component, r->path, "individual_digits", &individual, err));
+    ITH_TRY(ith_json_bool(component, r->builder.where, "individual_digits", &individual, err));
     return add_pattern(r, individual ? "\\p{N}" : "\\p{N}+", ITH_SPLIT_ISOLATED, false, err);
 }
 
@@ -142,12 +145,12 @@ static ith_status read_byte_level(ith_json_reader *r, const json_t *component, i
 {
     bool add_prefix_space = true, use_regex = true;
 
-    ITH_TRY(ith_json_bool(component, r->path, "add_prefix_space", &add_prefix_space, err));
-    ITH_TRY(ith_json_bool(component, r->path, "use_regex", &use_regex, err));
+    ITH_TRY(ith_json_bool(component, r->builder.where, "add_prefix_space", &add_prefix_space, err));
+    ITH_TRY(ith_json_bool(component, r->builder.where, "use_regex", &use_regex, err));
     r->byte_level = true;
     if (add_prefix_space)
         ITH_TRY(ith_pretokenizer_add_mark(&r->builder.tok->pre, (ith_bytes){" ", 1},
-                                          ITH_PREPEND_ALWAYS, r->path, err));
+                                          ITH_PREPEND_ALWAYS, r->builder.where, err));
     return use_regex ? add_pattern(r, ITH_PATTERN_GPT2, ITH_SPLIT_ISOLATED, false, err) : ITH_OK;
 }
 
@@ -164,8 +167,8 @@ static ith_status read_meta(const ith_json_reader *r, const json_t *component, i
     if (!json_is_string(replacement))
         return ith_json_damaged(r, "Metaspace: replacement", "a string", err);
     *mark = ith_json_text_of(replacement);
-    ITH_TRY(ith_json_bool(component, r->path, "add_prefix_space", &prefix, err));
-    ITH_TRY(ith_json_string(component, r->path, "prepend_scheme", &scheme, err));
+    ITH_TRY(ith_json_bool(component, r->builder.where, "add_prefix_space", &prefix, err));
+    ITH_TRY(ith_json_string(component, r->builder.where, "prepend_scheme", &scheme, err));
     while (at < 3 && strcmp(scheme, schemes[at]) != 0)
         at++;
     if (at == 3)
@@ -184,8 +187,8 @@ static ith_status read_metaspace(ith_json_reader *r, const json_t *component, it
     bool split = true;
 
     ITH_TRY(read_meta(r, component, &mark, &prepend, err));
-    ITH_TRY(ith_json_bool(component, r->path, "split", &split, err));
-    ITH_TRY(ith_pretokenizer_add_mark(&r->builder.tok->pre, mark, prepend, r->path, err));
+    ITH_TRY(ith_json_bool(component, r->builder.where, "split", &split, err));
+    ITH_TRY(ith_pretokenizer_add_mark(&r->builder.tok->pre, mark, prepend, r->builder.where, err));
     return split ? add_split(r, mark, true, ITH_SPLIT_MERGED_WITH_NEXT, false, err) : ITH_OK;
 }
 
@@ -199,9 +202,7 @@ static ith_status read_delimiter(ith_json_reader *r, const json_t *component, it
 }
 
 /* \w of Rust's regular expressions. */
-#define WORD                                                                                       \
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}"                    \
-    "\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}\\x{200c}\\x{200d}"
+#define WORD ITH_PATTERN_WORD ITH_PATTERN_JOINERS
 
 /* Types without settings, or with a behavior alone. */
 static ith_status read_simple(ith_json_reader *r, const json_t *component, const char *type,
@@ -275,8 +276,8 @@ static ith_status decode_replace(ith_json_reader *r, const json_t *component, it
         return ith_json_unsupported(r, "decoder Replace: pattern", "Regex", err);
     if (r->fused)
         return ith_json_unsupported(r, "decoder: after Fuse,", "Replace", err);
-    return ith_spelling_add(&r->builder.tok->spelling, from, ith_json_text_of(content), r->path,
-                            err);
+    return ith_spelling_add(&r->builder.tok->spelling, from, ith_json_text_of(content),
+                            r->builder.where, err);
 }
 
 /* Spaces at the beginning of the whole text. */
@@ -285,9 +286,9 @@ static ith_status decode_strip(ith_json_reader *r, const json_t *component, ith_
     const char *content = "";
     int64_t start = 0, stop = 0;
 
-    ITH_TRY(ith_json_string(component, r->path, "content", &content, err));
-    ITH_TRY(ith_json_int(component, r->path, "start", 0, INT32_MAX, &start, err));
-    ITH_TRY(ith_json_int(component, r->path, "stop", 0, INT32_MAX, &stop, err));
+    ITH_TRY(ith_json_string(component, r->builder.where, "content", &content, err));
+    ITH_TRY(ith_json_int(component, r->builder.where, "start", 0, INT32_MAX, &start, err));
+    ITH_TRY(ith_json_int(component, r->builder.where, "stop", 0, INT32_MAX, &stop, err));
     if (strcmp(content, " ") != 0)
         return ith_json_unsupported(r, "decoder Strip: content", content, err);
     if (stop > 0)
@@ -310,7 +311,7 @@ static ith_status decode_metaspace(ith_json_reader *r, const json_t *component, 
     if (r->fused || spelling->n_replaced > 0 || mark.len == 0)
         return ith_json_unsupported(r, "decoder: after Replace or Fuse,", "Metaspace", err);
     spelling->drop_mark = prepend != ITH_PREPEND_NEVER;
-    return ith_spelling_add(spelling, mark, (ith_bytes){" ", 1}, r->path, err);
+    return ith_spelling_add(spelling, mark, (ith_bytes){" ", 1}, r->builder.where, err);
 }
 
 static ith_status decode_chars(ith_json_reader *r, const json_t *component, const char *type,

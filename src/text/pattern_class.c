@@ -38,18 +38,10 @@ static ith_status add_property(const char *name, ith_codeset *set, ith_error *er
 
 ith_status ith_pattern_word(ith_codeset *set, ith_error *err)
 {
-    static const char *const properties[] = {"L", "M", "Nd", "Nl", "Pc"};
-    /* circled letters; superscript digits and fractions of Latin-1 */
-    static const ith_code_range more[] = {
-        {0x24b6, 0x24e9}, {0x1f130, 0x1f149}, {0x1f150, 0x1f169}, {0x1f170, 0x1f189},
-        {0xb2, 0xb3},     {0xb9, 0xb9},       {0xbc, 0xbe}};
+    static const char text[] = "[" ITH_PATTERN_WORD "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}]";
+    ith_pattern_reader in = {.pattern = text, .where = "\\w", .len = sizeof text - 1};
 
-    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++)
-        ITH_TRY(add_property(properties[i], set, err));
-    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
-        ITH_TRY(ith_codeset_add(set, more[i].first, more[i].last, err));
-    ith_codeset_settle(set);
-    return ITH_OK;
+    return ith_pattern_class(&in, false, set, err);
 }
 
 /* \p{Name}, \p{^Name} and \P{Name}. */

@@ -29,7 +29,14 @@ ith_status ith_pattern_class(ith_pattern_reader *in, bool caseless, ith_codeset 
 /* Adds the other cases of the letters, of which only those of ASCII are supported. */
 ith_status ith_pattern_fold(const ith_pattern_reader *in, ith_codeset *set, ith_error *err);
 
-/* \w, as Oniguruma has it. */
+/* What belongs to words, inside a class: letters, marks, decimal digits, letter numbers, connectors
+ * and circled letters. Unicode's \w has the two joiners besides (ith_is_word_char). */
+#define ITH_PATTERN_WORD                                                                           \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}"                    \
+    "\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+#define ITH_PATTERN_JOINERS "\\x{200c}\\x{200d}"
+
+/* \w, as Oniguruma has it: superscript digits and fractions of Latin-1 instead of the joiners. */
 ith_status ith_pattern_word(ith_codeset *set, ith_error *err);
 
 #endif

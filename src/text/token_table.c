@@ -121,6 +121,7 @@ ith_status ith_token_table_put(ith_token_table *table, int64_t id, const char *b
     token->flags |= flags | ITH_TOKEN_PRESENT;
     memcpy(table->bytes + table->n_bytes, bytes, len);
     table->n_bytes += len;
+    table->indexed = false;
     if ((size_t)id >= table->n)
         table->n = (size_t)id + 1;
     if (len > table->max_len)
@@ -148,27 +149,33 @@ const ith_token *ith_token_table_get(const ith_token_table *table, int64_t id)
     return &table->tokens[id];
 }
 
-/* The slot that holds these bytes, or the empty slot where they belong. */
-static size_t find_slot(const ith_token_table *table, const char *bytes, size_t len)
+/* The slot that holds these bytes, of a token whose flags under `which` are `flags`; or the empty
+ * slot where they belong. */
+static size_t find_slot(const ith_token_table *table, const char *bytes, size_t len, uint32_t which,
+                        uint32_t flags)
 {
     size_t mask = table->n_slots - 1, slot = ith_hash_bytes(bytes, len) & mask;
 
     for (; table->slots[slot] >= 0; slot = (slot + 1) & mask) {
         const ith_token *token = &table->tokens[table->slots[slot]];
-        if (token->len == len && memcmp(table->bytes + token->at, bytes, len) == 0)
+        if (token->len == len && (token->flags & which) == flags &&
+            memcmp(table->bytes + token->at, bytes, len) == 0)
             break;
     }
     return slot;
 }
 
+/* Equal tokens that no search tells apart are listed once. */
 static void index_tokens(ith_token_table *table, bool added)
 {
+    const uint32_t which = ITH_TOKEN_ADDED | ITH_TOKEN_MODEL | ITH_TOKEN_RAW;
+
     for (size_t id = 0; id < table->n; id++) {
         const ith_token *token = ith_token_table_get(table, (int64_t)id);
         size_t slot;
         if (token == NULL || ((token->flags & ITH_TOKEN_ADDED) != 0) != added)
             continue;
-        slot = find_slot(table, table->bytes + token->at, token->len);
+        slot = find_slot(table, table->bytes + token->at, token->len, which, token->flags & which);
         if (table->slots[slot] < 0)
             table->slots[slot] = (int32_t)id;
     }
@@ -178,6 +185,8 @@ ith_status ith_token_table_index(ith_token_table *table, ith_error *err)
 {
     size_t n_slots = 1024;
 
+    if (table->indexed)
+        return ITH_OK;
     while (n_slots < 2 * table->n)
         n_slots *= 2;
     free(table->slots);
@@ -188,12 +197,22 @@ ith_status ith_token_table_index(ith_token_table *table, ith_error *err)
     memset(table->slots, 0xff, n_slots * sizeof *table->slots);
     index_tokens(table, true);
     index_tokens(table, false);
+    table->indexed = true;
     return ITH_OK;
 }
 
 int32_t ith_token_table_find(const ith_token_table *table, const char *bytes, size_t len)
 {
-    return table->n_slots == 0 ? -1 : table->slots[find_slot(table, bytes, len)];
+    return table->n_slots == 0 ? -1 : table->slots[find_slot(table, bytes, len, 0, 0)];
+}
+
+int32_t ith_token_table_find_model(const ith_token_table *table, const char *bytes, size_t len,
+                                   bool raw)
+{
+    const uint32_t which = ITH_TOKEN_MODEL | ITH_TOKEN_RAW,
+                   flags = ITH_TOKEN_MODEL | (raw ? ITH_TOKEN_RAW : 0);
+
+    return table->n_slots == 0 ? -1 : table->slots[find_slot(table, bytes, len, which, flags)];
 }
 
 void ith_token_table_free(ith_token_table *table)

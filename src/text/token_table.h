@@ -16,7 +16,8 @@ enum {
     ITH_TOKEN_PRESENT = 1, /* the id has a token */
     ITH_TOKEN_MODEL = 2,   /* belongs to the vocabulary of the BPE model */
     ITH_TOKEN_ADDED = 4,   /* an added token: found in the text before BPE */
-    ITH_TOKEN_SPECIAL = 8  /* an added token that is special */
+    ITH_TOKEN_SPECIAL = 8, /* an added token that is special */
+    ITH_TOKEN_RAW = 16     /* of a byte-level model, but spelled outside its alphabet */
 };
 
 /* Larger ids are taken for damage: the largest vocabularies today have some 260,000 tokens. */
@@ -35,6 +36,7 @@ typedef struct ith_token_table {
     size_t n_bytes, cap_bytes;
     int32_t *slots; /* [n_slots] hash table of ids, open addressing; -1: empty */
     size_t n_slots; /* a power of two */
+    bool indexed;   /* `slots` knows all tokens */
     size_t max_len; /* bytes of the longest spelling or piece */
 } ith_token_table;
 
@@ -47,12 +49,17 @@ ith_status ith_token_table_put(ith_token_table *table, int64_t id, const char *b
 ith_status ith_token_table_set_piece(ith_token_table *table, int32_t id, ith_bytes piece,
                                      const char *where, ith_error *err);
 
-/* Builds the index that ith_token_table_find uses, of all tokens put so far. Of several tokens with
- * the same bytes, an added token comes first, then the lowest id. */
+/* Builds the index that the functions below use, of all tokens put so far, unless it is there. */
 ith_status ith_token_table_index(ith_token_table *table, ith_error *err);
 
-/* The id of the token with these bytes; -1: none. */
+/* The id of the token with these bytes; -1: none. Of several an added token comes first, then the
+ * lowest id. */
 int32_t ith_token_table_find(const ith_token_table *table, const char *bytes, size_t len);
+
+/* The same among the model's tokens. Of a byte-level model two may have the same bytes, one
+ * spelled in the alphabet and one `raw`: that one no text is merged to. */
+int32_t ith_token_table_find_model(const ith_token_table *table, const char *bytes, size_t len,
+                                   bool raw);
 
 /* NULL if the id has no token. */
 const ith_token *ith_token_table_get(const ith_token_table *table, int64_t id);

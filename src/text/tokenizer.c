@@ -77,8 +77,8 @@ static ith_status push_chars(encoding *e, const char *word, size_t len, ith_erro
     for (size_t at = 0; at < len; at += width) {
         int32_t id;
         ith_utf8_decode(word + at, &width);
-        id = ith_token_table_find(&tok->tokens, word + at, width);
-        if (id >= 0 && tok->tokens.tokens[id].flags & ITH_TOKEN_MODEL) {
+        id = ith_token_table_find_model(&tok->tokens, word + at, width, false);
+        if (id >= 0) {
             if (waits)
                 ith_bpe_push(&e->scratch, tok->unk);
             waits = false;
@@ -97,10 +97,10 @@ static ith_status push_chars(encoding *e, const char *word, size_t len, ith_erro
 static ith_status merge_word(encoding *e, const char *word, size_t len, ith_error *err)
 {
     const ith_tokenizer *tok = e->tok;
-    int32_t id = tok->ignore_merges ? ith_token_table_find(&tok->tokens, word, len) : -1;
+    int32_t id =
+        tok->ignore_merges ? ith_token_table_find_model(&tok->tokens, word, len, false) : -1;
 
-    if (id >= 0 &&
-        (tok->tokens.tokens[id].flags & (ITH_TOKEN_MODEL | ITH_TOKEN_SPECIAL)) == ITH_TOKEN_MODEL) {
+    if (id >= 0 && !(tok->tokens.tokens[id].flags & ITH_TOKEN_SPECIAL)) {
         ITH_TRY(ith_ids_reserve(&e->ids, 1, err));
         e->ids.data[e->ids.n++] = id;
         return ITH_OK;

@@ -22,14 +22,17 @@ ith_status ith_builder_begin(ith_builder *builder, const char *where, ith_error 
 }
 
 /* Appends to builder->word a token as the table holds it: what it stands for if the vocabulary is
- * byte-level, where a token that is not in the alphabet stands for its text. */
-static ith_status append_decoded(ith_builder *builder, const char *text, size_t len, ith_error *err)
+ * byte-level, where a token that is not in the alphabet (*raw) stands for its text. */
+static ith_status append_decoded(ith_builder *builder, const char *text, size_t len, bool *raw,
+                                 ith_error *err)
 {
     ith_buffer *word = &builder->word;
+    bool byte_level = !builder->tok->chars;
     size_t n;
 
     ITH_TRY(ith_buffer_reserve(word, len + 1, err));
-    if (builder->tok->chars || !ith_alphabet_decode(text, len, word->data + word->len, &n)) {
+    *raw = byte_level && !ith_alphabet_decode(text, len, word->data + word->len, &n);
+    if (*raw || !byte_level) {
         memcpy(word->data + word->len, text, len);
         n = len;
     }
@@ -41,15 +44,28 @@ ith_status ith_builder_token(ith_builder *builder, int64_t id, const char *text,
                              ith_error *err)
 {
     ith_token_table *tokens = &builder->tok->tokens;
+    bool raw;
 
     if (ith_token_table_get(tokens, id) != NULL)
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: token id %lld is used twice, the second time for \"%.*s\"",
                         builder->where, (long long)id, (int)(len < 40 ? len : 40), text);
     builder->word.len = 0;
-    ITH_TRY(append_decoded(builder, text, len, err));
-    return ith_token_table_put(tokens, id, builder->word.data, builder->word.len, ITH_TOKEN_MODEL,
-                               builder->where, err);
+    ITH_TRY(append_decoded(builder, text, len, &raw, err));
+    return ith_token_table_put(tokens, id, builder->word.data, builder->word.len,
+                               ITH_TOKEN_MODEL | (raw ? ITH_TOKEN_RAW : 0), builder->where, err);
+}
+
+ith_status ith_builder_find(ith_builder *builder, const char *text, size_t len, int32_t *id,
+                            ith_error *err)
+{
+    bool raw;
+
+    builder->word.len = 0;
+    ITH_TRY(append_decoded(builder, text, len, &raw, err));
+    *id = ith_token_table_find_model(&builder->tok->tokens, builder->word.data, builder->word.len,
+                                     raw);
+    return ITH_OK;
 }
 
 ith_status ith_builder_merges(ith_builder *builder, size_t n_merges, ith_error *err)
@@ -60,8 +76,8 @@ ith_status ith_builder_merges(ith_builder *builder, size_t n_merges, ith_error *
     for (int byte = 0; byte < 256; byte++) {
         char c = (char)byte, spelled[8];
         snprintf(spelled, sizeof spelled, "<0x%02X>", (unsigned)byte);
-        tok->bpe.byte_id[byte] = ith_token_table_find(&tok->tokens, &c, 1);
-        tok->byte_tokens[byte] = ith_token_table_find(&tok->tokens, spelled, 6);
+        tok->bpe.byte_id[byte] = ith_token_table_find_model(&tok->tokens, &c, 1, false);
+        tok->byte_tokens[byte] = ith_token_table_find_model(&tok->tokens, spelled, 6, false);
     }
     return ith_bpe_init(&tok->bpe, n_merges, err);
 }
@@ -72,15 +88,16 @@ ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_bytes left, 
     ith_token_table *tokens = &builder->tok->tokens;
     ith_buffer *word = &builder->word;
     int32_t left_id, right_id, result;
+    bool raw_left, raw_right;
     size_t cut;
 
     word->len = 0;
-    ITH_TRY(append_decoded(builder, left.data, left.len, err));
+    ITH_TRY(append_decoded(builder, left.data, left.len, &raw_left, err));
     cut = word->len;
-    ITH_TRY(append_decoded(builder, right.data, right.len, err));
-    left_id = ith_token_table_find(tokens, word->data, cut);
-    right_id = ith_token_table_find(tokens, word->data + cut, word->len - cut);
-    result = ith_token_table_find(tokens, word->data, word->len);
+    ITH_TRY(append_decoded(builder, right.data, right.len, &raw_right, err));
+    left_id = ith_token_table_find_model(tokens, word->data, cut, raw_left);
+    right_id = ith_token_table_find_model(tokens, word->data + cut, word->len - cut, raw_right);
+    result = ith_token_table_find_model(tokens, word->data, word->len, raw_left || raw_right);
     if (left_id < 0 || right_id < 0 || result < 0)
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: merge %zu of \"%.*s\" and \"%.*s\": one of these, or the result, is "
@@ -171,8 +188,9 @@ static ith_status add_pairs(const ith_token_table *tokens, const bool *merges, i
         int32_t left, right;
         if (((unsigned char)text[cut] & 0xc0) == 0x80)
             continue;
-        left = ith_token_table_find(tokens, text, cut);
-        right = left < 0 ? -1 : ith_token_table_find(tokens, text + cut, token->len - cut);
+        left = ith_token_table_find_model(tokens, text, cut, false);
+        right =
+            left < 0 ? -1 : ith_token_table_find_model(tokens, text + cut, token->len - cut, false);
         if (right >= 0 && merges[left] && merges[right])
             ITH_TRY(add_pair(list, (ith_merge){left, right, rank, id}, err));
     }
@@ -212,18 +230,12 @@ static ith_status check_added(ith_builder *builder, const ith_added *added, ith_
 {
     ith_token_table *tokens = &builder->tok->tokens;
     const ith_token *same = ith_token_table_get(tokens, added->id);
+    bool raw;
 
-    builder->word.len = 0;
-    ITH_TRY(append_decoded(builder, added->text, added->len, err));
-    if (same == NULL) {
-        int32_t other = ith_token_table_find(tokens, builder->word.data, builder->word.len);
-        if (other >= 0 && tokens->tokens[other].flags & ITH_TOKEN_MODEL)
-            return ith_fail(err, ITH_E_FORMAT,
-                            "%s: the added token \"%.*s\" has id %d, but id %d in the vocabulary",
-                            builder->where, (int)(added->len < 40 ? added->len : 40), added->text,
-                            added->id, other);
+    if (same == NULL)
         return ITH_OK;
-    }
+    builder->word.len = 0;
+    ITH_TRY(append_decoded(builder, added->text, added->len, &raw, err));
     if (same->flags & ITH_TOKEN_ADDED || same->len != builder->word.len ||
         memcmp(tokens->bytes + same->at, builder->word.data, same->len) != 0)
         return ith_fail(err, ITH_E_FORMAT,

@@ -23,10 +23,9 @@ static ith_status add_decoded(ith_json_reader *r, const char *key, const json_t 
     if (known >= 0 && r->builder.tok->tokens.tokens[known].flags & ITH_TOKEN_ADDED)
         return ITH_OK;
     token = json_copy((json_t *)item);
-    if (token == NULL ||
-        json_object_set_new(token, "id", json_integer(known >= 0 ? known : id)) != 0) {
+    if (token == NULL || json_object_set_new(token, "id", json_integer(id)) != 0) {
         json_decref(token);
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for an added token", r->path);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for an added token", r->builder.where);
     }
     status = ith_json_read_added(r, token, err);
     json_decref(token);
@@ -53,7 +52,8 @@ static ith_status read_added_decoder(ith_json_reader *r, const json_t *config, i
         return ith_json_damaged(r, "added_tokens_decoder", "an object of ids and tokens", err);
     keys = calloc(n + 1, sizeof *keys);
     if (keys == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %zu added tokens", r->path, n);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %zu added tokens", r->builder.where,
+                        n);
     json_object_foreach (decoder, key, item)
         keys[i++] = key;
     qsort(keys, n, sizeof *keys, by_id);
@@ -125,13 +125,14 @@ ith_status ith_json_added_file(ith_json_reader *r, json_t *added, const json_t *
         return ith_json_damaged(r, "the file", "an object of tokens and their ids", err);
     list = calloc(n + 1, sizeof *list);
     if (list == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %zu added tokens", r->path, n);
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for %zu added tokens", r->builder.where,
+                        n);
     ITH_CHECK(list_added(r, added, list, err));
     for (size_t i = 0; i < n; i++) {
         int32_t known = ith_token_table_find(&r->builder.tok->tokens, list[i].text, list[i].len);
         ith_added item = {.text = (char *)list[i].text,
                           .len = list[i].len,
-                          .id = known >= 0 ? known : (int32_t)list[i].id,
+                          .id = (int32_t)list[i].id,
                           .special = names(config, &list[i]) || names(special, &list[i])};
         if (known < 0 || !(r->builder.tok->tokens.tokens[known].flags & ITH_TOKEN_ADDED))
             ITH_CHECK(ith_json_put_added(r, &item, err));
@@ -156,8 +157,8 @@ static ith_status named_token(ith_json_reader *r, const json_t *config, const ch
     if (value == NULL || json_is_null(value))
         return ITH_OK;
     if (!json_is_string(text))
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be the text of a token", r->path,
-                        key);
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be the text of a token",
+                        r->builder.where, key);
     added.text = (char *)json_string_value(text);
     added.len = json_string_length(text);
     if (added.len == 0)
@@ -184,8 +185,8 @@ ith_status ith_json_config(ith_json_reader *r, const json_t *config, const json_
     ITH_TRY(named_token(r, special, "eos_token", &tok->eos, err));
     ITH_TRY(named_token(r, config, "bos_token", &tok->bos, err));
     ITH_TRY(named_token(r, config, "eos_token", &tok->eos, err));
-    ITH_TRY(ith_json_bool(config, r->path, "add_bos_token", &add_bos, err));
-    ITH_TRY(ith_json_bool(config, r->path, "add_eos_token", &add_eos, err));
+    ITH_TRY(ith_json_bool(config, r->builder.where, "add_bos_token", &add_bos, err));
+    ITH_TRY(ith_json_bool(config, r->builder.where, "add_eos_token", &add_eos, err));
     if (add_bos && tok->bos >= 0 && tok->n_before == 0)
         tok->before[tok->n_before++] = tok->bos;
     if (add_eos && tok->eos >= 0 && tok->n_after == 0)

@@ -40,18 +40,18 @@ static ith_status build(const ith_tokenizer_files *files, const json_roots *root
                         ith_tokenizer **tok, ith_error *err)
 {
     const char *path = path_of(files);
-    ith_json_reader r = {.path = path};
+    ith_json_reader r = {.next_added = 0};
     ith_status status;
 
     ITH_CHECK(ith_builder_begin(&r.builder, path, err));
     ITH_CHECK(read_vocabulary(files, roots, &r, err));
     if (roots->json == NULL && roots->added != NULL &&
         json_object_get(roots->config, "added_tokens_decoder") == NULL) {
-        r.path = r.builder.where = files->added.path;
+        r.builder.where = files->added.path;
         ITH_CHECK(ith_json_added_file(&r, roots->added, roots->config, roots->special, err));
     }
     if (roots->config != NULL || roots->special != NULL)
-        r.path = r.builder.where = roots->config != NULL ? files->config.path : files->special.path;
+        r.builder.where = roots->config != NULL ? files->config.path : files->special.path;
     ITH_CHECK(ith_json_config(&r, roots->config, roots->special, err));
     r.builder.where = path;
     ITH_CHECK(ith_builder_finish(&r.builder, tok, err));

@@ -56,6 +56,11 @@ ith_status ith_builder_begin(ith_builder *builder, const char *where, ith_error 
 ith_status ith_builder_token(ith_builder *builder, int64_t id, const char *text, size_t len,
                              ith_error *err);
 
+/* The id of the model's token that a file spells in this way; -1: there is none. After the merges
+ * are announced. */
+ith_status ith_builder_find(ith_builder *builder, const char *text, size_t len, int32_t *id,
+                            ith_error *err);
+
 /* Announces n_merges merges. They follow one by one, lowest rank first. ITH_E_FORMAT: a half, or
  * the two together, is not a token. */
 ith_status ith_builder_merges(ith_builder *builder, size_t n_merges, ith_error *err);
@@ -66,8 +71,8 @@ ith_status ith_builder_merge(ith_builder *builder, size_t rank, ith_bytes left, 
 ith_status ith_builder_merge_text(ith_builder *builder, size_t rank, ith_bytes both,
                                   ith_error *err);
 
-/* Adds an added token; its text is verbatim. ITH_E_FORMAT: it is not UTF-8 or very long, its
- * id belongs to a token with other text, or its text to a model token with another id. */
+/* Adds an added token; its text is verbatim. ITH_E_FORMAT: it is not UTF-8 or very long, or its id
+ * belongs to a token with other text. */
 ith_status ith_builder_added(ith_builder *builder, const ith_added *added, ith_error *err);
 
 /* All but begin and finish, from arrays. Errors as ith_tokenizer_from_arrays. */

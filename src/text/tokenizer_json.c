@@ -16,20 +16,22 @@ static ith_status check_model(const ith_json_reader *r, ith_error *err)
 
     if (!json_is_object(r->model))
         return ith_json_damaged(r, "model", "an object", err);
-    ITH_TRY(ith_json_string(r->model, r->path, "type", &type, err));
+    ITH_TRY(ith_json_string(r->model, r->builder.where, "type", &type, err));
     if (strcmp(type, "BPE") != 0)
         return ith_json_unsupported(r, "model type", type, err);
-    ITH_TRY(ith_json_bool(r->model, r->path, "byte_fallback", &r->builder.tok->byte_fallback, err));
-    ITH_TRY(ith_json_real(r->model, r->path, "dropout", &dropout, err));
+    ITH_TRY(ith_json_bool(r->model, r->builder.where, "byte_fallback",
+                          &r->builder.tok->byte_fallback, err));
+    ITH_TRY(ith_json_real(r->model, r->builder.where, "dropout", &dropout, err));
     if (dropout != 0)
         return ith_json_unsupported(r, "model dropout", "not 0", err);
     for (int i = 0; i < 2; i++) {
         text = "";
-        ITH_TRY(ith_json_string(r->model, r->path, empty_strings[i], &text, err));
+        ITH_TRY(ith_json_string(r->model, r->builder.where, empty_strings[i], &text, err));
         if (text[0] != '\0')
             return ith_json_unsupported(r, empty_strings[i], text, err);
     }
-    return ith_json_bool(r->model, r->path, "ignore_merges", &r->builder.tok->ignore_merges, err);
+    return ith_json_bool(r->model, r->builder.where, "ignore_merges",
+                         &r->builder.tok->ignore_merges, err);
 }
 
 static ith_status read_vocab(ith_json_reader *r, json_t *vocab, ith_error *err)
@@ -93,8 +95,8 @@ static ith_status read_unk(ith_json_reader *r, ith_error *err)
     const char *name = "";
     bool complete = true;
 
-    ITH_TRY(ith_json_string(r->model, r->path, "unk_token", &name, err));
-    ITH_TRY(ith_json_bool(r->model, r->path, "fuse_unk", &tok->fuse_unk, err));
+    ITH_TRY(ith_json_string(r->model, r->builder.where, "unk_token", &name, err));
+    ITH_TRY(ith_json_bool(r->model, r->builder.where, "fuse_unk", &tok->fuse_unk, err));
     for (int byte = 0; byte < 256; byte++)
         complete = complete && tok->bpe.byte_id[byte] >= 0;
     if (!tok->chars && !complete && tok->byte_fallback)
@@ -105,7 +107,7 @@ static ith_status read_unk(ith_json_reader *r, ith_error *err)
     if (!tok->chars && tok->fuse_unk)
         return ith_json_unsupported(r, "model fuse_unk with a vocabulary that lacks bytes,", "true",
                                     err);
-    tok->unk = ith_token_table_find(&tok->tokens, name, strlen(name));
+    ITH_TRY(ith_builder_find(&r->builder, name, strlen(name), &tok->unk, err));
     return tok->unk < 0 ? ith_json_damaged(r, "model unk_token", "a token of the vocabulary", err)
                         : ITH_OK;
 }
@@ -148,7 +150,7 @@ static ith_status find_class(const ith_json_reader *r, const json_t *config,
     const char *class = "";
     size_t len;
 
-    ITH_TRY(ith_json_string(config, r->path, "tokenizer_class", &class, err));
+    ITH_TRY(ith_json_string(config, r->builder.where, "tokenizer_class", &class, err));
     len = strlen(class);
     if (len > 4 && strcmp(class + len - 4, "Fast") == 0)
         len -= 4;
@@ -160,7 +162,7 @@ static ith_status find_class(const ith_json_reader *r, const json_t *config,
     return ith_fail(err, ITH_E_UNSUPPORTED,
                     "%s: without tokenizer.json the tokenizer_class \"%.60s\" is not supported "
                     "(GPT2Tokenizer and Qwen2Tokenizer are)",
-                    r->path, class);
+                    r->builder.where, class);
 }
 
 static ith_status set_class(ith_json_reader *r, const json_t *config, const ith_known_pre *pre,
@@ -169,14 +171,14 @@ static ith_status set_class(ith_json_reader *r, const json_t *config, const ith_
     ith_tokenizer *tok = r->builder.tok;
     bool space = false;
 
-    ITH_TRY(ith_json_bool(config, r->path, "add_prefix_space", &space, err));
+    ITH_TRY(ith_json_bool(config, r->builder.where, "add_prefix_space", &space, err));
     if (pre->nfc)
-        ITH_TRY(ith_normalizer_add_form(&tok->normalizer, ITH_NFC, r->path, err));
+        ITH_TRY(ith_normalizer_add_form(&tok->normalizer, ITH_NFC, r->builder.where, err));
     if (space)
         ITH_TRY(ith_pretokenizer_add_mark(&tok->pre, (ith_bytes){" ", 1}, ITH_PREPEND_ALWAYS,
-                                          r->path, err));
+                                          r->builder.where, err));
     return ith_pretokenizer_add_split(&tok->pre, pre->patterns[0], strlen(pre->patterns[0]), false,
-                                      ITH_SPLIT_ISOLATED, false, r->path, err);
+                                      ITH_SPLIT_ISOLATED, false, r->builder.where, err);
 }
 
 /* The next line of the merges, without its end; false: there is none. */

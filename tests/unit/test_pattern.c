@@ -3,6 +3,7 @@
 #include "unit/text_data.h"
 
 #include "text/matcher.h"
+#include "text/pattern_class.h"
 
 /* Appends each match, and "|" after it. */
 static void list_matches(const char *pattern, bool literal, const char *text, char *out)
@@ -146,6 +147,25 @@ static void test_new_characters(void **state)
     expect("\\h+", "xfFg", "fF|");
 }
 
+/* What belongs to words is written twice: as a pattern, and as a test of one character. */
+static void test_words(void **state)
+{
+    static const char text[] = "[" ITH_PATTERN_WORD ITH_PATTERN_JOINERS "]";
+    ith_pattern_reader in = {.pattern = text, .where = "text", .len = sizeof text - 1};
+    ith_codeset set = {0};
+    size_t k = 0;
+
+    (void)state;
+    assert_int_equal(ith_pattern_class(&in, false, &set, NULL), ITH_OK);
+    for (uint32_t code = 0; code <= ITH_MAX_CODE; code++) {
+        while (k < set.n && set.ranges[k].last < code)
+            k++;
+        if (ith_is_word_char(code) != (k < set.n && set.ranges[k].first <= code))
+            fail_msg("U+%04X is a word's character in one of them only", code);
+    }
+    ith_codeset_free(&set);
+}
+
 static void expect_form(ith_normal_form form, const char *text, const char *expected)
 {
     ith_buffer out = {0};
@@ -180,9 +200,10 @@ static void test_literal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dialect),      cmocka_unit_test(test_case),
-        cmocka_unit_test(test_properties),   cmocka_unit_test(test_new_characters),
-        cmocka_unit_test(test_normal_forms), cmocka_unit_test(test_literal),
+        cmocka_unit_test(test_dialect),    cmocka_unit_test(test_case),
+        cmocka_unit_test(test_properties), cmocka_unit_test(test_new_characters),
+        cmocka_unit_test(test_words),      cmocka_unit_test(test_normal_forms),
+        cmocka_unit_test(test_literal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,6 +159,37 @@ static void test_arrays_ids(void **state)
     ith_tokenizer_free(tok);
 }
 
+/* Added tokens with the text of another token, by its spelling or by what it stands for, are found
+ * in the text; words that only contain it are merged as before. */
+static void test_arrays_twice(void **state)
+{
+    json_t *variants = unpack_json("tests/golden/tokenizer/variants.json.zst");
+    const json_t *root = json_object_get(json_array_get(variants, 0), "tokenizer");
+    arrays a = arrays_from(root, "gpt-2");
+    size_t n = a.spec.n_tokens, n_ids;
+    int32_t *ids, ing;
+    ith_tokenizer *tok;
+
+    (void)state;
+    a.spec.tokens = a.tokens = realloc(a.tokens, (n + 2) * sizeof *a.tokens);
+    a.spec.types = a.types = realloc(a.types, (n + 2) * sizeof *a.types);
+    a.tokens[n] = (ith_bytes){"  ", 2};
+    a.tokens[n + 1] = (ith_bytes){"hello", 5};
+    a.types[n] = a.types[n + 1] = 4;
+    a.spec.n_tokens = n + 2;
+    assert_int_equal(ith_tokenizer_from_arrays(&a.spec, &tok, NULL), ITH_OK);
+    ing = ith_tokenizer_find(tok, "ing", 3);
+    assert_int_equal(ith_tokenizer_find(tok, "hello", 5), n + 1);
+    assert_int_equal(ith_tokenizer_find(tok, "  ", 2), n);
+    assert_int_equal(ith_tokenizer_encode(tok, "hello  ing", 10, 0, &ids, &n_ids, NULL), ITH_OK);
+    assert_int_equal(n_ids, 3);
+    assert_true(ids[0] == (int32_t)n + 1 && ids[1] == (int32_t)n && ids[2] == ing);
+    free(ids);
+    ith_tokenizer_free(tok);
+    free_arrays(&a);
+    json_decref(variants);
+}
+
 /* ---- Every option of tokenizer.json ---- */
 
 static void test_options(void **state)
@@ -433,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_qwen3_ids),
         cmocka_unit_test(test_smollm2_ids),
         cmocka_unit_test(test_arrays_ids),
+        cmocka_unit_test(test_arrays_twice),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_round_trip_qwen3),
         cmocka_unit_test(test_round_trip_smollm2),

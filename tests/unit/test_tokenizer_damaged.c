@@ -31,10 +31,10 @@ static void test_truncated(void **state)
     json_decref(variants);
 }
 
-/* Replaces one value, named by a path with slashes, in a sound tokenizer and expects the error. */
-static void expect_damage(const char *where, const char *value, ith_status status, const char *part)
+/* Writes a sound tokenizer in which one value, named by a path with slashes, is another. */
+static const char *write_damaged(const char *where, const char *value)
 {
-    const char *path = "build/text/damaged.json";
+    static const char path[] = "build/text/damaged.json";
     json_t *variants = unpack_json("tests/golden/tokenizer/variants.json.zst");
     json_t *root = json_object_get(json_array_get(variants, 1), "tokenizer"), *at = root;
     json_t *new_value = json_loads(value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
@@ -51,9 +51,34 @@ static void expect_damage(const char *where, const char *value, ith_status statu
                                    : json_object_get(at, key);
     }
     json_dump_file(root, path, 0);
-    expect_error(path, status, part);
     free(copy);
     json_decref(variants);
+    return path;
+}
+
+static void expect_damage(const char *where, const char *value, ith_status status, const char *part)
+{
+    expect_error(write_damaged(where, value), status, part);
+}
+
+/* Ids of added tokens that Hugging Face's tokenizers do not heed (their effect is in
+ * variants.json.zst). */
+static void expect_moved(const char *where, const char *value, const char *note)
+{
+    ith_tokenizer *tok = load(write_damaged(where, value), NULL);
+
+    if (strstr(ith_tokenizer_notes(tok), note) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", ith_tokenizer_notes(tok), note);
+    ith_tokenizer_free(tok);
+}
+
+static void test_moved(void **state)
+{
+    (void)state;
+    expect_moved("added_tokens/0/id", "5", "has id 5 in the file; it gets 273, the next free id");
+    expect_moved("added_tokens/0/id", "300", "has id 300 in the file; it gets 273, the next free");
+    expect_moved("added_tokens/1/content", "\"a\"", "\"a\" has id 274 in the file; it gets ");
+    expect_moved("added_tokens/1/content", "\"a\"", ", that of the vocabulary, as in");
 }
 
 static void test_damaged(void **state)
@@ -115,9 +140,6 @@ static void test_damaged(void **state)
     expect_damage("added_tokens/0", "3", ITH_E_FORMAT, "added token");
     expect_damage("added_tokens/0/id", "1e3", ITH_E_FORMAT, "added token");
     expect_damage("added_tokens/0/id", "99999999999", ITH_E_FORMAT, "id");
-    expect_damage("added_tokens/0/id", "272", ITH_E_FORMAT, "belongs to another token");
-    expect_damage("added_tokens/0/id", "5", ITH_E_FORMAT, "belongs to another token");
-    expect_damage("added_tokens/0/content", "\"a\"", ITH_E_FORMAT, "in the vocabulary");
     expect_damage("added_tokens/0/special", "1", ITH_E_FORMAT, "special");
 }
 
@@ -335,10 +357,11 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_truncated),        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_damaged_patterns), cmocka_unit_test(test_costly_pattern),
-        cmocka_unit_test(test_costly_matches),   cmocka_unit_test(test_config),
-        cmocka_unit_test(test_damaged_arrays),   cmocka_unit_test(test_pre_names),
+        cmocka_unit_test(test_truncated),      cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_damaged_patterns),
+        cmocka_unit_test(test_costly_pattern), cmocka_unit_test(test_costly_matches),
+        cmocka_unit_test(test_config),         cmocka_unit_test(test_damaged_arrays),
+        cmocka_unit_test(test_pre_names),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

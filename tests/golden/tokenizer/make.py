@@ -125,6 +125,8 @@ def all_strings():
                "1" * 500, "=" * 777, " \n" * 300, "\u0301" * 100]
     strings += sentences + [s.upper() for s in sentences[:20]] + ["".join(sentences[i : i + 6]) for i in range(0, 60, 6)]
     strings += [s[len(s) // 3 :].strip() + "\r\n" + s[: len(s) // 3] for s in sentences]
+    # Symbols, then line ends and slashes: patterns differ in whether they belong together.
+    strings += [s + e + t for s in ["=", " --", "//", "…", ")}"] for e in ["\n", "\r\n", "\n\n", "\r"] for t in ["/", "//x", "/\n/", "\n/usr", " /"]]
     strings += CODE + ["\n".join(CODE), "\r\n".join(CODE), "\t" + "\n\t\t".join(CODE)]
     strings += EMOJI + ["".join(rng.choice(EMOJI) for _ in range(5)) for _ in range(80)]
     strings += [str(rng.randint(0, 10 ** rng.randint(1, 25))) for _ in range(60)]
@@ -276,6 +278,14 @@ def variants():
         for pattern in [{"String": "-"}, {"Regex": "[a-c]+|\\s"}, {"Regex": "-|\\d"}, {"Regex": "(?i:HE)|x*"}]:
             for invert in [False, True]:
                 list_of.append(small(pre_tokenizer=sequence(split(pattern, behavior, invert), level())))
+    # Texts that the vocabulary has: spelled as there, or as it spells others; and ids that are not theirs.
+    twice = [dict(content="hello"), dict(content="  "), dict(content="ing", normalized=True), dict(content="Ġworld"), dict(content="new"), dict(content="11", special=True)]
+    again = ["hello", "hello hello  world\u0120world", "   ing  inging 111 new", "     ", "Ġ Ġworld  hell"]
+    texts += again
+    list_of += [small(added=twice), small(added=twice, ignore_merges=True), small(added=twice[::-1], normalizer={"type": "NFC"})]
+    moved = small(added=[dict(content="moved"), dict(content="ing")])
+    moved["added_tokens"][0]["id"] = 3
+    list_of.append(moved)
     unk = small(unk_token="<unk>")
     del unk["model"]["vocab"]["Ã"]
     unk["model"]["merges"] = [m for m in unk["model"]["merges"] if "Ã" not in m]
