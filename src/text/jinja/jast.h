@@ -56,6 +56,7 @@ typedef struct ith_jarg {
 typedef struct ith_jbody {
     ith_jnode **nodes;
     size_t n, cap;
+    ith_jdict *hidden; /* names that are undefined at its beginning (jframes.h); NULL: none */
 } ith_jbody;
 
 struct ith_jnode {

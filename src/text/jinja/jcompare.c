@@ -203,6 +203,49 @@ int ith_jcompare(ith_jrun *run, ith_jval a, ith_jval b)
                   ith_jkind_name(b));
 }
 
+/* ---- Sorting ---- */
+
+typedef struct sorting {
+    ith_jrun *run;
+    ith_jentry *scratch;
+    bool reverse, in_lists;
+} sorting;
+
+static bool before(const sorting *s, ith_jval a, ith_jval b)
+{
+    return !(s->in_lists && ith_jequal(s->run, a, b)) && ith_jcompare(s->run, a, b) < 0;
+}
+
+static void merge(const sorting *s, ith_jentry *entries, size_t n)
+{
+    size_t half = n / 2, a = 0, b = half, at = 0;
+
+    if (n < 2)
+        return;
+    merge(s, entries, half);
+    merge(s, entries + half, n - half);
+    while (a < half && b < n) {
+        bool swap = s->reverse ? before(s, entries[a].key, entries[b].key)
+                               : before(s, entries[b].key, entries[a].key);
+        s->scratch[at++] = swap ? entries[b++] : entries[a++];
+    }
+    while (a < half)
+        s->scratch[at++] = entries[a++];
+    memcpy(entries, s->scratch, at * sizeof *entries);
+}
+
+void ith_jsort(ith_jrun *run, ith_jentry *entries, size_t n, bool reverse, bool in_lists)
+{
+    sorting s = {.run = run,
+                 .scratch = ith_jrun_alloc(run, n, sizeof *s.scratch),
+                 .reverse = reverse,
+                 .in_lists = in_lists};
+
+    merge(&s, entries, n);
+}
+
+/* ---- Iterating ---- */
+
 static ith_jlist *characters(ith_jrun *run, const ith_jstr *s)
 {
     ith_jlist *list = ith_jlist_new(run, s->len, ITH_JTEMPLATE);

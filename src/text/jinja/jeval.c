@@ -45,10 +45,18 @@ void ith_jscope_set(ith_jrun *run, ith_jscope *scope, const ith_jstr *name, ith_
     scope->vars[scope->n++] = (ith_jvar){name, value};
 }
 
+void ith_jscope_hide(ith_jrun *run, ith_jscope *scope, const ith_jbody *body)
+{
+    for (size_t i = 0; body->hidden != NULL && i < body->hidden->n; i++) {
+        const ith_jstr *name = body->hidden->entries[i].key.as.str;
+        if (find_var(scope, name) == NULL)
+            ith_jscope_set(run, scope, name, body->hidden->entries[i].value);
+    }
+}
+
 static ith_jval eval_name(ith_jrun *run, const ith_jstr *name)
 {
     const ith_jbuiltin *function;
-    char *missing;
 
     for (const ith_jscope *scope = run->scope; scope != NULL; scope = scope->outer) {
         const ith_jvar *var = find_var(scope, name);
@@ -59,10 +67,7 @@ static ith_jval eval_name(ith_jrun *run, const ith_jstr *name)
     function = ith_jfunction(name);
     if (function != NULL)
         return (ith_jval){.kind = ITH_J_FUNCTION, .as.function = function};
-    missing = ith_jrun_alloc(run, 100, 1);
-    snprintf(missing, 100, "'%.*s' is undefined", (int)(name->len < 80 ? name->len : 80),
-             name->data);
-    return ith_jundefined(missing);
+    return ith_jundefined_name(run, name);
 }
 
 /* ---- Calls ---- */

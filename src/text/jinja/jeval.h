@@ -33,6 +33,8 @@ ith_jflow ith_jexec(ith_jrun *run, const ith_jbody *body);
 ith_jval ith_jeval(ith_jrun *run, const ith_jnode *node);
 void ith_jscope_set(ith_jrun *run, ith_jscope *scope, const ith_jstr *name, ith_jval value);
 ith_jscope *ith_jscope_new(ith_jrun *run, ith_jscope *outer);
+/* Makes undefined what the body hides, in its scope, which may have parameters. */
+void ith_jscope_hide(ith_jrun *run, ith_jscope *scope, const ith_jbody *body);
 /* Evaluates arguments and calls. `caller`, of a call block, is passed by that name if present. */
 ith_jval ith_jeval_call(ith_jrun *run, const ith_jnode *call, const ith_jval *caller);
 ith_jval ith_jeval_filter(ith_jrun *run, const ith_jnode *filter, ith_jval self);

@@ -44,6 +44,7 @@ static ith_jflow exec_in(ith_jrun *run, const ith_jbody *body, ith_jscope *scope
     ith_jscope *outer = run->scope;
     ith_jflow flow;
 
+    ith_jscope_hide(run, scope, body);
     run->scope = scope;
     flow = ith_jexec(run, body);
     run->scope = outer;

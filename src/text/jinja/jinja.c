@@ -2,6 +2,7 @@
 #include "text/jinja/jinja.h"
 #include "base/number.h"
 #include "text/jinja/jeval.h"
+#include "text/jinja/jframes.h"
 #include "text/jinja/jnames.h"
 #include "text/jinja/jparser.h"
 #include "text/utf8.h"
@@ -49,6 +50,7 @@ static void parse(void *arg)
             ith_jstr_chars(&template->run, template->tokens.data[i].text);
     template->body = ith_jparse(&template->run, template->tokens);
     ith_jbody_check_names(&template->run, &template->body);
+    ith_jframes_find(&template->run, &template->body);
 }
 
 ith_status ith_jinja_parse(const char *source, size_t len, const char *where, ith_jinja **out,
@@ -142,6 +144,7 @@ static void render_body(void *arg)
     add_variables(r, r->input->own, ITH_JTEMPLATE);
     add_variables(r, r->input->conversation, ITH_JINPUT);
     r->run.scope = ith_jscope_new(&r->run, r->run.scope);
+    ith_jscope_hide(&r->run, r->run.scope, &r->template->body);
     ith_jexec(&r->run, &r->template->body);
 }
 

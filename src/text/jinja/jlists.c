@@ -193,7 +193,7 @@ typedef struct ordering {
     ith_jval attribute;
     ith_jval otherwise; /* for what has no such attribute */
     bool case_counts, reverse;
-    bool in_lists; /* keys are compared as lists of one key, so that equal ones need no order */
+    bool in_lists; /* ith_jsort */
 } ordering;
 
 static ith_jval attribute_of(ith_jrun *run, ith_jval item, const ordering *how)
@@ -211,35 +211,10 @@ static ith_jval sort_key(ith_jrun *run, ith_jval item, const ordering *how)
     return item;
 }
 
-static bool before(ith_jrun *run, const ordering *how, ith_jval a, ith_jval b)
-{
-    return !(how->in_lists && ith_jequal(run, a, b)) && ith_jcompare(run, a, b) < 0;
-}
-
-static void merge(ith_jrun *run, const ordering *how, ith_jentry *items, ith_jentry *scratch,
-                  size_t n)
-{
-    size_t half = n / 2, a = 0, b = half, at = 0;
-
-    if (n < 2)
-        return;
-    merge(run, how, items, scratch, half);
-    merge(run, how, items + half, scratch, n - half);
-    while (a < half && b < n) {
-        bool swap = how->reverse ? before(run, how, items[a].key, items[b].key)
-                                 : before(run, how, items[b].key, items[a].key);
-        scratch[at++] = swap ? items[b++] : items[a++];
-    }
-    while (a < half)
-        scratch[at++] = items[a++];
-    memcpy(items, scratch, at * sizeof *items);
-}
-
 static ith_jlist *sorted(ith_jrun *run, const ith_jlist *list, const ordering *how)
 {
     ith_jval attribute = how->attribute;
     ith_jentry *items = ith_jrun_alloc(run, list->n, sizeof *items);
-    ith_jentry *scratch = ith_jrun_alloc(run, list->n, sizeof *scratch);
     ith_jlist *out = fresh(run, list);
 
     if (attribute.kind == ITH_J_STRING &&
@@ -247,7 +222,7 @@ static ith_jlist *sorted(ith_jrun *run, const ith_jlist *list, const ordering *h
         ith_jrun_fail(run, ITH_E_UNSUPPORTED, "sorting by several attributes is not supported");
     for (size_t i = 0; i < list->n; i++)
         items[i] = (ith_jentry){.key = sort_key(run, list->items[i], how), .value = list->items[i]};
-    merge(run, how, items, scratch, list->n);
+    ith_jsort(run, items, list->n, how->reverse, how->in_lists);
     for (size_t i = 0; i < list->n; i++)
         ith_jlist_add(run, out, items[i].value);
     return out;

@@ -60,10 +60,10 @@ static ith_jval integers(ith_jrun *run, char op, bool twice, int64_t a, int64_t 
         refuse_zero(run, b == 0);
         if (op == '/' && !twice)
             return ith_jfloat((double)((long double)a / (long double)b));
-        over = b == -1 && a == INT64_MIN;
+        over = b == -1 && a == INT64_MIN && op == '/';
         if (!over && op == '/')
             out = a / b - (a % b != 0 && (a < 0) != (b < 0));
-        else if (!over)
+        else if (!over && b != -1) /* whose remainder is 0, and of INT64_MIN not computed in C */
             out = a % b + (a % b != 0 && (a < 0) != (b < 0) ? b : 0);
     }
     if (over)

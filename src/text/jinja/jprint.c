@@ -305,17 +305,6 @@ static ith_jval put_key(json_writer *w, ith_jval key)
     return ith_jstring(ith_jbuild_end(&build));
 }
 
-static void sort_entries(ith_jrun *run, ith_jentry *entries, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        ith_jentry entry = entries[i];
-        size_t at = i;
-        for (; at > 0 && ith_jcompare(run, entry.key, entries[at - 1].key) < 0; at--)
-            entries[at] = entries[at - 1];
-        entries[at] = entry;
-    }
-}
-
 static void put_dict(json_writer *w, const ith_jdict *dict)
 {
     ith_jrun *run = w->build->run;
@@ -324,7 +313,7 @@ static void put_dict(json_writer *w, const ith_jdict *dict)
     if (dict->n > 0)
         memcpy(entries, dict->entries, dict->n * sizeof *entries);
     if (w->style->sorted)
-        sort_entries(run, entries, dict->n);
+        ith_jsort(run, entries, dict->n, false, false);
     ith_jbuild_text(w->build, "{", dict->origin);
     w->level++;
     for (size_t i = 0; i < dict->n; i++) {

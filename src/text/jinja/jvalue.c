@@ -43,6 +43,14 @@ ith_jval ith_jundefined(const char *missing)
     return (ith_jval){.kind = ITH_J_UNDEFINED, .as.missing = missing};
 }
 
+ith_jval ith_jundefined_name(ith_jrun *run, const ith_jstr *name)
+{
+    char *text = ith_jrun_alloc(run, 100, 1);
+
+    snprintf(text, 100, "'%.*s' is undefined", (int)(name->len < 80 ? name->len : 80), name->data);
+    return ith_jundefined(text);
+}
+
 ith_jval ith_jmissing(ith_jrun *run, ith_jval owner, ith_jval name)
 {
     char *text = ith_jrun_alloc(run, 160, 1);

@@ -90,6 +90,7 @@ ith_jval ith_jfloat(double f);
 ith_jval ith_jstring(ith_jstr *s);
 ith_jval ith_jbound(ith_jrun *run, ith_jval self, const struct ith_jbuiltin *function);
 ith_jval ith_jundefined(const char *missing); /* a text in the arena, or a constant */
+ith_jval ith_jundefined_name(ith_jrun *run, const ith_jstr *name); /* "'x' is undefined" */
 /* "'dict object' has no attribute 'x'" */
 ith_jval ith_jmissing(ith_jrun *run, ith_jval owner, ith_jval name);
 
@@ -111,6 +112,9 @@ bool ith_jtruth(ith_jrun *run, ith_jval v);
 bool ith_jequal(ith_jrun *run, ith_jval a, ith_jval b);
 /* <0, 0, >0; fails where Python has no order, and for nan */
 int ith_jcompare(ith_jrun *run, ith_jval a, ith_jval b);
+/* Sorts by keys; equal ones stay in their order. in_lists: keys are compared as lists of one key,
+ * so that equal ones need no order. */
+void ith_jsort(ith_jrun *run, ith_jentry *entries, size_t n, bool reverse, bool in_lists);
 bool ith_jis_number(ith_jval v);        /* bool, int or float */
 bool ith_jis_integral(ith_jval v);      /* bool or int */
 int64_t ith_jintegral(ith_jval v);      /* of a bool or int */

@@ -282,6 +282,15 @@ end
     "filter-block": "{% filter trim | upper %}  {% for m in messages %}{{ m.content }} {% endfor %}\n{% endfilter %}!",
     "set-block": "{% set body | replace('a', 'A') %}{% for m in messages %}<{{ m.role }}>{% endfor %}{% endset %}{{ body }}{{ body | length }}",
     "with": "{% with a = messages | length, b = 2 %}{{ a * b }}{% set c = a %}{% endwith %}{{ c is defined }}{{ a is defined }}",
+    "hidden": "{% for m in messages %}[{{ bos_token }}{{ eos_token }}{{ pad_token is defined }}{{ tools is defined }}{{ m.role if range is defined }}]{% endfor %}"
+              "{% set bos_token = 'b' %}{% if messages %}{% set eos_token = 'e' %}{% else %}{% set eos_token = 'n' %}{% endif %}{{ tools is defined }}"
+              "{% set tools = 1 %}{% macro range() %}r{% endmacro %}{{ range() }}{% for m in messages %}{{ bos_token }}{{ eos_token }}{% endfor %}",
+    "hidden inside": "{% for m in messages %}{% for k in [1, 2] %}{{ bos_token }}{{ eos_token }}{{ x }}{% endfor %}{% set bos_token = m.role %}"
+                     "{% set (eos_token, x) = ('e', m.role) %}{% for k in [1, 2] %}{{ bos_token }}{{ x }}{% endfor %}{% endfor %}{{ bos_token }}{{ x }}",
+    "hidden in bodies": "{% macro f(a, b=1) %}{% filter upper %}{{ bos_token }}{{ b }}{{ a }}{% endfilter %}{% set bos_token = a %}{% set a = 2 %}{{ bos_token }}{{ a }}{% endmacro %}"
+                        "{{ f('x') }}{% with y = 1 %}{% for k in [1] %}{{ y }}{{ eos_token }}{{ z }}{% endfor %}{% set eos_token = 'E' %}{% set y = 2 %}{{ y }}{% endwith %}"
+                        "{% set v %}{% for k in [1] %}{{ messages is defined }}{{ w }}{% endfor %}{% set w = 3 %}{{ w }}{% endset %}{{ v }}{% set z = 1 %}"
+                        "{% macro g() %}{{ caller() }}{% endmacro %}{% call g() %}{% for k in [1] %}{{ documents is defined }}{% endfor %}{% set documents = 1 %}{% endcall %}",
     "scope": "{% set x = 'outer' %}{% for m in messages %}{{ x }}{% set x = m.role %}{{ x }}{% endfor %}{{ x }}{% if true %}{% set x = 'if' %}{% endif %}{{ x }}",
     "recursive": """{% set tree = [{'n': 'a', 'c': [{'n': 'b', 'c': []}, {'n': 'd', 'c': [{'n': 'e'}]}]}] %}{% for t in tree recursive %}{{ t.n }}{{ loop.depth }}{% if t.c %}({{ loop(t.c) }}){% endif %}{% endfor %}""",
     "json": """{% for m in messages %}{{ m | tojson }}{{ m | tojson(indent=2) }}{{ m | tojson(separators=(',', ':'), sort_keys=true) }}{{ m.content | tojson(ensure_ascii=true) }}{% endfor %}{{ tools | tojson(indent='\\t') }}""",
@@ -295,6 +304,8 @@ end
     "unpack": """{% set a, b = 1, 'two' %}{{ a ~ b }}{% for k, v in {'x': 1, 'y': [2]}.items() %}{{ k }}{{ v }}{% endfor %}{% for (i, (j, k)) in [(1, (2, 3))] %}{{ i + j + k }}{% endfor %}""",
     "dicts": """{% set d = dict({'a': 1}, b=2) %}{{ d }}{{ d.get('c', 'none') }}{{ d.keys() | list }}{{ dict(d, **{'a': 9}) }}{% set ns = namespace(list=[]) %}{% for m in messages %}{% set ns.list = ns.list + [m.role] %}{% endfor %}{{ ns.list }}""",
     "append": "{% set l = [] %}{% for m in messages %}{% set _ = l.append(m) %}{% endfor %}{{ l | length }}",
+    "sorted": "{{ dict(q=1, b=2, zz=3, a=4, z=5, c=6, aa=7, y=8) | tojson(sort_keys=true) }}{{ {3: 1, 1: 2, 2: 3} | tojson(sort_keys=true) }}"
+              "{{ (-9223372036854775807 - 1) % -1 }}{{ 7 % -1 }}{{ (-9223372036854775807 - 1) % 7 }}{{ 9223372036854775807 // -1 }}",
     "errors": "{{ messages[5].content.upper() }}",
     "compare": "{{ 1 < 2 < 3 }}{{ 1 == 1.0 }}{{ 'a' < 'b' }}{{ [1, 2] < [1, 3] }}{{ true == 1 }}{{ none == false }}{{ 'x' in {'x': 1} }}{{ messages | length is divisibleby 2 }}{{ messages is sequence }}{{ bos_token is string and eos_token is not none }}{{ pad_token is none }}",
 }
