@@ -1,7 +1,7 @@
 /* typed.c - the one file that includes libedit. */
 #include "cli/typed.h"
 
-#include "base/newfile.h"
+#include "base/folders.h"
 #include "base/regular.h"
 
 #include <errno.h>
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -137,7 +136,7 @@ static bool open_editor(ith_typed *t)
 
 bool ith_typed_history_path(char *path, size_t size)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    const char *state = getenv("XDG_STATE_HOME"), *home = ith_home();
     int len = -1;
 
     if (state != NULL && state[0] == '/')
@@ -158,32 +157,24 @@ static void load_history(ith_typed *t)
     history(t->history, &event, H_LOAD, t->path);
 }
 
-/* Folders on the way are for their owner alone, if they are made here. */
-static void make_parents(const char *path)
-{
-    char part[ITH_PATH_MAX];
-
-    for (size_t i = 1; path[i] != '\0' && i < sizeof part; i++)
-        if (path[i] == '/') {
-            memcpy(part, path, i);
-            part[i] = '\0';
-            mkdir(part, 0700);
-        }
-}
-
-/* What cannot be saved is lost with the program. */
+/* What cannot be saved is lost with the program. Folders on the way are for their owner alone, if
+ * they are made here. */
 static void save_history(ith_typed *t)
 {
     HistEvent event;
     ith_newfile file;
     FILE *out;
+    int copy;
 
     if (t->path == NULL || !t->added)
         return;
-    make_parents(t->path);
-    if (ith_newfile_open_in(AT_FDCWD, t->path, &file, NULL) != ITH_OK)
+    if (ith_make_parents(t->path, 0700, NULL) != ITH_OK ||
+        ith_newfile_open_in(AT_FDCWD, t->path, &file, NULL) != ITH_OK)
         return;
-    out = fdopen(dup(file.fd), "w");
+    copy = dup(file.fd);
+    out = copy >= 0 ? fdopen(copy, "w") : NULL;
+    if (out == NULL && copy >= 0)
+        close(copy);
     if (out != NULL && history(t->history, &event, H_SAVE_FP, out) >= 0 && fflush(out) == 0)
         ith_newfile_publish(&file, false, NULL);
     if (out != NULL)

@@ -1,12 +1,11 @@
 /* hub_cache.c - finds models in Hugging Face's cache. */
 #include "formats/hub_cache.h"
 
-#include "base/regular.h"
+#include "base/folders.h"
 #include "formats/hub_choose.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DEPTH_MAX = 4, NAMES_MAX = 100000 };
+enum { DEPTH_MAX = 32, NAMES_MAX = 100000 };
 
 /* ---- Folders ---- */
 
@@ -42,46 +41,18 @@ static ith_status join(char out[ITH_PATH_MAX], const char *a, const char *b, ith
     return ith_fail(err, ITH_E_ARGUMENT, "%s%s: the path is too long", a, b);
 }
 
-/* The user's own folder. */
-static const char *home(void)
-{
-    const char *set = ith_hub_variable("HOME");
-    const struct passwd *user;
-
-    if (set != NULL)
-        return set;
-    user = getpwuid(getuid());
-    return user != NULL && user->pw_dir != NULL && user->pw_dir[0] != '\0' ? user->pw_dir : NULL;
-}
-
-/* A variable's path, in which a ~ at the beginning stands for the user's own folder, and what
- * follows. */
-static ith_status set_path(char out[ITH_PATH_MAX], const char *value, const char *more,
-                           ith_error *err)
-{
-    bool tilde = value[0] == '~' && (value[1] == '/' || value[1] == '\0');
-    char path[ITH_PATH_MAX];
-
-    if (!tilde)
-        return join(out, value, more, err);
-    if (home() == NULL)
-        return ith_fail(err, ITH_E_ARGUMENT, "%s: HOME is not set", value);
-    ITH_TRY(join(path, home(), value + 1, err));
-    return join(out, path, more, err);
-}
-
 ith_status ith_hub_home(char path[ITH_PATH_MAX], ith_error *err)
 {
     const char *set = ith_hub_variable("HF_HOME"), *cache = ith_hub_variable("XDG_CACHE_HOME");
 
     if (set != NULL)
-        return set_path(path, set, "", err);
+        return ith_user_path(set, "", path, err);
     if (cache != NULL)
-        return set_path(path, cache, "/huggingface", err);
-    if (home() == NULL)
+        return ith_user_path(cache, "/huggingface", path, err);
+    if (ith_home() == NULL)
         return ith_fail(err, ITH_E_ARGUMENT,
                         "where models are kept is not known: set HOME, HF_HOME or HF_HUB_CACHE");
-    return join(path, home(), "/.cache/huggingface", err);
+    return ith_user_path("~", "/.cache/huggingface", path, err);
 }
 
 ith_status ith_hub_cache(char path[ITH_PATH_MAX], ith_error *err)
@@ -92,7 +63,7 @@ ith_status ith_hub_cache(char path[ITH_PATH_MAX], ith_error *err)
     if (set == NULL)
         set = ith_hub_variable("HUGGINGFACE_HUB_CACHE");
     if (set != NULL)
-        return set_path(path, set, "", err);
+        return ith_user_path(set, "", path, err);
     ITH_TRY(ith_hub_home(folder, err));
     return join(path, folder, "/hub", err);
 }
@@ -103,7 +74,7 @@ ith_status ith_hub_token_path(char path[ITH_PATH_MAX], ith_error *err)
     char folder[ITH_PATH_MAX];
 
     if (set != NULL)
-        return set_path(path, set, "", err);
+        return ith_user_path(set, "", path, err);
     ITH_TRY(ith_hub_home(folder, err));
     return join(path, folder, "/token", err);
 }
@@ -167,6 +138,13 @@ static ith_status add_name(names *all, const char *folder, const char *name, ith
     return all->list[all->n++] != NULL ? ITH_OK : no_memory(folder, err);
 }
 
+static ith_status too_many(const char *folder, ith_error *err)
+{
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "%s: it has more than %d files, or folders inside folders more than %d deep",
+                    folder, NAMES_MAX, DEPTH_MAX);
+}
+
 /* Adds the files below folder/prefix. Links that lead nowhere are not files. */
 static ith_status list_files(const char *folder, const char *prefix, int depth, names *all,
                              ith_error *err)
@@ -179,16 +157,17 @@ static ith_status list_files(const char *folder, const char *prefix, int depth, 
 
     ITH_TRY(join(path, folder, prefix, err));
     dir = opendir(path);
-    while (dir != NULL && status == ITH_OK && all->n < NAMES_MAX &&
-           (entry = readdir(dir)) != NULL) {
+    while (dir != NULL && status == ITH_OK && (entry = readdir(dir)) != NULL) {
         int len = snprintf(name, sizeof name, "%s/%s", prefix, entry->d_name);
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
             len >= (int)sizeof name || fstatat(dirfd(dir), entry->d_name, &info, 0) != 0)
             continue;
         if (S_ISREG(info.st_mode))
-            status = add_name(all, folder, name + 1, err);
-        else if (S_ISDIR(info.st_mode) && depth < DEPTH_MAX)
-            status = list_files(folder, name, depth + 1, all, err);
+            status =
+                all->n < NAMES_MAX ? add_name(all, folder, name + 1, err) : too_many(folder, err);
+        else if (S_ISDIR(info.st_mode))
+            status = depth < DEPTH_MAX ? list_files(folder, name, depth + 1, all, err)
+                                       : too_many(folder, err);
     }
     if (dir != NULL)
         closedir(dir);

@@ -39,8 +39,9 @@ void ith_hub_folder_name(const ith_hub_name *name, char out[ITH_HUB_REPO + 16]);
 bool ith_hub_cached_commit(const char *cache, const ith_hub_name *name, char commit[64]);
 
 /* The path of a model: a folder, or a file in one. *path is malloc'd.
- * ITH_E_ARGUMENT: `text` is no name on the hub. ITH_E_IO: it is not in the cache. ITH_E_FORMAT,
- * ITH_E_UNSUPPORTED: as in hub_choose.h. */
+ * ITH_E_ARGUMENT: `text` is no name on the hub. ITH_E_IO: it is not in the cache. ITH_E_FORMAT: as
+ * in hub_choose.h. ITH_E_UNSUPPORTED: so too, or there are more than 100,000 files, or folders
+ * inside folders more than 32 deep. */
 ith_status ith_hub_find(const char *text, char **path, ith_error *err);
 
 /* If a folder is a snapshot in a cache, the NAME of its model; else NULL. `full`: its real path;

@@ -78,35 +78,76 @@ static bool is_first(const char *name, gguf_name *g)
     return read_gguf_name(name, g) && g->part <= 1;
 }
 
-static size_t find_name(const char *name, const char *const *names, size_t n)
-{
-    size_t i = 0;
+/* ---- The names ---- */
 
-    while (i < n && strcmp(names[i], name) != 0)
-        i++;
-    return i < n ? i : SIZE_MAX;
+typedef struct place {
+    const char *name;
+    size_t at; /* in the caller's list */
+} place;
+
+/* A repository's files. An index may name a file for each of very many tensors, so they can be
+ * found by their names. */
+typedef struct listed {
+    const char *repo; /* for messages */
+    const char *const *names;
+    size_t n;
+    place *by_name; /* [n], sorted */
+} listed;
+
+static int by_name(const void *a, const void *b)
+{
+    const place *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+    return order != 0 ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+static ith_status list(const char *repo, const char *const *names, size_t n, listed *all,
+                       ith_error *err)
+{
+    *all = (listed){.repo = repo, .names = names, .n = n};
+    all->by_name = calloc(n + 1, sizeof *all->by_name);
+    if (all->by_name == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of %zu files", repo, n);
+    for (size_t i = 0; i < n; i++)
+        all->by_name[i] = (place){names[i], i};
+    qsort(all->by_name, n, sizeof *all->by_name, by_name);
+    return ITH_OK;
+}
+
+/* The first file of that name; SIZE_MAX: there is none. */
+static size_t find_name(const listed *all, const char *name)
+{
+    size_t lo = 0, hi = all->n;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (strcmp(all->by_name[mid].name, name) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < all->n && strcmp(all->by_name[lo].name, name) == 0 ? all->by_name[lo].at : SIZE_MAX;
 }
 
 /* ---- One GGUF file ---- */
 
 /* Chooses names[i], and with it all parts of a split file. */
-static ith_status choose_file(const char *repo, size_t i, const char *const *names, size_t n,
-                              ith_hub_choice *choice, ith_error *err)
+static ith_status choose_file(const listed *all, size_t i, ith_hub_choice *choice, ith_error *err)
 {
     char part[ITH_HUB_FILE + 32];
     gguf_name g;
 
     choice->first = i;
     choice->chosen[i] = true;
-    if (!read_gguf_name(names[i], &g) || g.of == 0)
+    if (!read_gguf_name(all->names[i], &g) || g.of == 0)
         return ITH_OK;
     for (long p = 1; p <= g.of; p++) {
-        snprintf(part, sizeof part, "%.*s-%05ld-of-%05ld%s", (int)g.stem, names[i], p, g.of,
-                 strrchr(names[i], '.'));
-        size_t at = find_name(part, names, n);
+        snprintf(part, sizeof part, "%.*s-%05ld-of-%05ld%s", (int)g.stem, all->names[i], p, g.of,
+                 strrchr(all->names[i], '.'));
+        size_t at = find_name(all, part);
         if (at == SIZE_MAX)
-            return ith_fail(err, ITH_E_FORMAT, "%s: part %ld of %ld is missing: %s", repo, p, g.of,
-                            part);
+            return ith_fail(err, ITH_E_FORMAT, "%s: part %ld of %ld is missing: %s", all->repo, p,
+                            g.of, part);
         choice->chosen[at] = true;
         if (p == 1)
             choice->first = at;
@@ -134,14 +175,14 @@ static bool has_tag(const char *name, const gguf_name *g, const char *tag)
 }
 
 /* How many GGUF files have the tag (NULL: any will do)? *found: the last of them. */
-static size_t count_tagged(const char *tag, const char *const *names, size_t n, size_t *found)
+static size_t count_tagged(const listed *all, const char *tag, size_t *found)
 {
     size_t count = 0;
     gguf_name g;
 
-    for (size_t i = 0; i < n; i++)
-        if (is_first(names[i], &g) && is_model(names[i]) &&
-            (tag == NULL || has_tag(names[i], &g, tag))) {
+    for (size_t i = 0; i < all->n; i++)
+        if (is_first(all->names[i], &g) && is_model(all->names[i]) &&
+            (tag == NULL || has_tag(all->names[i], &g, tag))) {
             *found = i;
             count++;
         }
@@ -149,20 +190,18 @@ static size_t count_tagged(const char *tag, const char *const *names, size_t n, 
 }
 
 /* "a.gguf, b.gguf and 3 more", those with the tag */
-static const char *list_tagged(const char *tag, const char *const *names, size_t n, char *text,
-                               size_t size)
+static const char *list_tagged(const listed *all, const char *tag, char *text, size_t size)
 {
     size_t used = 0, left = 0;
     gguf_name g;
 
     text[0] = '\0';
-    for (size_t i = 0; i < n; i++) {
-        if (!is_first(names[i], &g) || !is_model(names[i]) ||
-            (tag != NULL && !has_tag(names[i], &g, tag)))
+    for (size_t i = 0; i < all->n; i++) {
+        const char *name = all->names[i];
+        if (!is_first(name, &g) || !is_model(name) || (tag != NULL && !has_tag(name, &g, tag)))
             continue;
-        if (used + strlen(names[i]) + 24 < size)
-            used +=
-                (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", names[i]);
+        if (used + strlen(name) + 24 < size)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", name);
         else
             left++;
     }
@@ -171,45 +210,43 @@ static const char *list_tagged(const char *tag, const char *const *names, size_t
     return text;
 }
 
-static ith_status ambiguous(const char *repo, const char *tag, const char *const *names, size_t n,
-                            ith_error *err)
+static ith_status ambiguous(const listed *all, const char *tag, ith_error *err)
 {
-    char list[600];
+    char text[600];
 
     return ith_fail(err, ITH_E_FORMAT,
-                    "%s: several files could be meant; name one, as in %s:FILE: %s", repo, repo,
-                    list_tagged(tag, names, n, list, sizeof list));
+                    "%s: several files could be meant; name one, as in %s:FILE: %s", all->repo,
+                    all->repo, list_tagged(all, tag, text, sizeof text));
 }
 
-static ith_status choose_tag(const char *repo, const char *tag, const char *const *names, size_t n,
-                             ith_hub_choice *choice, ith_error *err)
+static ith_status choose_tag(const listed *all, const char *tag, ith_hub_choice *choice,
+                             ith_error *err)
 {
-    size_t found = 0, count = count_tagged(tag, names, n, &found);
-    char list[600];
+    size_t found = 0, count = count_tagged(all, tag, &found);
+    char text[600];
 
     if (count == 1)
-        return choose_file(repo, found, names, n, choice, err);
+        return choose_file(all, found, choice, err);
     if (count > 1)
-        return ambiguous(repo, tag, names, n, err);
-    list_tagged(NULL, names, n, list, sizeof list);
-    return ith_fail(err, ITH_E_FORMAT, "%s: no file has the name or tag %s%s%s", repo, tag,
-                    list[0] != '\0' ? "; there are " : "", list);
+        return ambiguous(all, tag, err);
+    list_tagged(all, NULL, text, sizeof text);
+    return ith_fail(err, ITH_E_FORMAT, "%s: no file has the name or tag %s%s%s", all->repo, tag,
+                    text[0] != '\0' ? "; there are " : "", text);
 }
 
-static ith_status choose_named(const char *repo, const char *file, const char *const *names,
-                               size_t n, ith_hub_choice *choice, ith_error *err)
+static ith_status choose_named(const listed *all, const char *file, ith_hub_choice *choice,
+                               ith_error *err)
 {
-    size_t found = find_name(file, names, n), count = 0;
+    size_t found = find_name(all, file), count = 0;
 
     if (found != SIZE_MAX)
-        return choose_file(repo, found, names, n, choice, err);
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(base_name(names[i]), file) == 0) {
+        return choose_file(all, found, choice, err);
+    for (size_t i = 0; i < all->n; i++)
+        if (strcmp(base_name(all->names[i]), file) == 0) {
             found = i;
             count++;
         }
-    return count == 1 ? choose_file(repo, found, names, n, choice, err)
-                      : choose_tag(repo, file, names, n, choice, err);
+    return count == 1 ? choose_file(all, found, choice, err) : choose_tag(all, file, choice, err);
 }
 
 /* ---- Without a file's name ---- */
@@ -223,69 +260,72 @@ static bool is_small(const char *name)
 }
 
 /* A folder that the reader of Hugging Face folders can open. */
-static bool choose_folder(const char *const *names, size_t n, ith_hub_choice *choice)
+static bool choose_folder(const listed *all, ith_hub_choice *choice)
 {
-    size_t weights = find_name(weights_name, names, n), index = find_name(index_name, names, n);
+    size_t weights = find_name(all, weights_name), index = find_name(all, index_name);
 
-    if (find_name(config_name, names, n) == SIZE_MAX || (weights == SIZE_MAX && index == SIZE_MAX))
+    if (find_name(all, config_name) == SIZE_MAX || (weights == SIZE_MAX && index == SIZE_MAX))
         return false;
-    for (size_t i = 0; i < n; i++)
-        choice->chosen[i] = is_small(names[i]);
+    for (size_t i = 0; i < all->n; i++)
+        choice->chosen[i] = is_small(all->names[i]);
     choice->folder = true;
     choice->index = weights == SIZE_MAX ? index : SIZE_MAX;
     choice->chosen[weights != SIZE_MAX ? weights : index] = true;
     return true;
 }
 
-static ith_status no_model(const char *repo, const char *const *names, size_t n, ith_error *err)
+static ith_status no_model(const listed *all, ith_error *err)
 {
-    for (size_t i = 0; i < n; i++)
-        if (ends_with(names[i], strlen(names[i]), ".bin") ||
-            ends_with(names[i], strlen(names[i]), ".pth"))
+    for (size_t i = 0; i < all->n; i++) {
+        const char *name = all->names[i];
+        if (ends_with(name, strlen(name), ".bin") || ends_with(name, strlen(name), ".pth"))
             return ith_fail(err, ITH_E_UNSUPPORTED,
                             "%s has only PyTorch weights (%s); Ithaca reads safetensors and GGUF",
-                            repo, names[i]);
-    if (find_name("adapter_config.json", names, n) != SIZE_MAX)
+                            all->repo, name);
+    }
+    if (find_name(all, "adapter_config.json") != SIZE_MAX)
         return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "%s has an adapter (adapter_config.json), which is no model", repo);
+                        "%s has an adapter (adapter_config.json), which is no model", all->repo);
     return ith_fail(err, ITH_E_UNSUPPORTED,
                     "%s has no model that Ithaca reads: neither config.json with %s or %s, nor a "
                     "GGUF file",
-                    repo, weights_name, index_name);
+                    all->repo, weights_name, index_name);
 }
 
-static ith_status choose_default(const char *repo, const char *const *names, size_t n,
-                                 ith_hub_choice *choice, ith_error *err)
+static ith_status choose_default(const listed *all, ith_hub_choice *choice, ith_error *err)
 {
     size_t found = 0, count;
 
-    if (choose_folder(names, n, choice))
+    if (choose_folder(all, choice))
         return ITH_OK;
     for (size_t i = 0; i < sizeof default_tags / sizeof *default_tags; i++) {
-        count = count_tagged(default_tags[i], names, n, &found);
+        count = count_tagged(all, default_tags[i], &found);
         if (count > 1)
-            return ambiguous(repo, default_tags[i], names, n, err);
+            return ambiguous(all, default_tags[i], err);
         if (count == 1)
-            return choose_file(repo, found, names, n, choice, err);
+            return choose_file(all, found, choice, err);
     }
-    count = count_tagged(NULL, names, n, &found);
+    count = count_tagged(all, NULL, &found);
     if (count > 1)
-        return ambiguous(repo, NULL, names, n, err);
-    return count == 1 ? choose_file(repo, found, names, n, choice, err)
-                      : no_model(repo, names, n, err);
+        return ambiguous(all, NULL, err);
+    return count == 1 ? choose_file(all, found, choice, err) : no_model(all, err);
 }
 
 ith_status ith_hub_choose(const char *repo, const char *file, const char *const *names, size_t n,
                           ith_hub_choice *choice, ith_error *err)
 {
+    listed all;
     ith_status status;
 
     *choice = (ith_hub_choice){.index = SIZE_MAX, .first = SIZE_MAX};
+    ITH_TRY(list(repo, names, n, &all, err));
     choice->chosen = calloc(n + 1, sizeof *choice->chosen);
     if (choice->chosen == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of %zu files", repo, n);
-    status = file[0] != '\0' ? choose_named(repo, file, names, n, choice, err)
-                             : choose_default(repo, names, n, choice, err);
+        status = ith_fail(err, ITH_E_MEMORY, "%s: no memory for a list of %zu files", repo, n);
+    else
+        status = file[0] != '\0' ? choose_named(&all, file, choice, err)
+                                 : choose_default(&all, choice, err);
+    free(all.by_name);
     if (status != ITH_OK) {
         free(choice->chosen);
         choice->chosen = NULL;
@@ -297,18 +337,19 @@ ith_status ith_hub_choose_shards(const char *repo, const char *text, size_t len,
                                  const char *const *names, size_t n, ith_hub_choice *choice,
                                  ith_error *err)
 {
+    listed all = {.by_name = NULL};
     json_t *root = NULL, *shard;
     const char *name;
     char where[200];
     ith_status status;
 
     snprintf(where, sizeof where, "%s: %s", repo, index_name);
+    ITH_CHECK(list(repo, names, n, &all, err));
     ITH_CHECK(ith_json_parse(text, len, where, &root, err));
     if (!json_is_object(json_object_get(root, "weight_map")))
         ITH_CHECK(ith_fail(err, ITH_E_FORMAT, "%s: \"weight_map\" is missing", where));
     json_object_foreach (json_object_get(root, "weight_map"), name, shard) {
-        size_t at =
-            json_is_string(shard) ? find_name(json_string_value(shard), names, n) : SIZE_MAX;
+        size_t at = json_is_string(shard) ? find_name(&all, json_string_value(shard)) : SIZE_MAX;
         if (at == SIZE_MAX)
             ITH_CHECK(ith_fail(
                 err, ITH_E_FORMAT, "%s: tensor %s should be in %s, which is not in the repository",
@@ -316,6 +357,7 @@ ith_status ith_hub_choose_shards(const char *repo, const char *text, size_t len,
         choice->chosen[at] = true;
     }
 done:
+    free(all.by_name);
     json_decref(root);
     return status;
 }

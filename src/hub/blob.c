@@ -12,7 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SLICE_BYTES = 8 << 20, READ_BYTES = 256 << 10, GIT_DIGITS = 40 };
+enum {
+    SLICE_BYTES = 8 << 20,
+    READ_BYTES = 256 << 10,
+    GIT_DIGITS = 40,
+    NAME_TRIES = 100,
+    HOST_BYTES = 65
+};
 
 ith_status ith_blob_open(const char *repo, const char *locks, const ith_hub_name *name,
                          const ith_hub_file *file, ith_blob *blob, ith_error *err)
@@ -45,6 +51,8 @@ static void close_files(ith_blob *b)
 
 void ith_blob_close(ith_blob *b)
 {
+    if (b->alone && b->fd >= 0)
+        unlink(b->partial);
     close_files(b);
     ith_digester_close(b->digester);
     free(b->what);
@@ -86,12 +94,15 @@ static bool is_named(int fd, const char *path)
 static ith_ready take_lock(ith_blob *b, ith_error *err)
 {
     int fd = open(b->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0664);
+    bool locked;
 
     if (fd < 0) {
         ith_fail(err, ITH_E_IO, "%s: %s", b->lock, strerror(errno));
         return ITH_READY_FAILED;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0 ? is_named(fd, b->lock) : errno != EWOULDBLOCK) {
+    locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    b->alone = !locked && errno != EWOULDBLOCK;
+    if (b->alone || (locked && is_named(fd, b->lock))) {
         b->lock_fd = fd;
         return ITH_READY_SEND;
     }
@@ -115,10 +126,10 @@ static void begin_digest(ith_blob *b)
 static ith_status cannot(const ith_blob *b, const char *path, ith_error *err)
 {
     if (errno == ENOSPC || errno == EDQUOT)
-        return ith_fail(err, ITH_E_IO,
-                        "%s: the disk is full (%s); what has come is kept, and the same command "
-                        "goes on from there",
-                        b->what, path);
+        return ith_fail(err, ITH_E_IO, "%s: the disk is full (%s)%s", b->what, path,
+                        b->alone ? ""
+                                 : "; what has come is kept, and the same command goes on from "
+                                   "there");
     return ith_fail(err, ITH_E_IO, "%s: %s: %s", b->what, path, strerror(errno));
 }
 
@@ -130,13 +141,36 @@ static ith_status restart(ith_blob *b, ith_error *err)
     return ftruncate(b->fd, 0) == 0 ? ITH_OK : cannot(b, b->partial, err);
 }
 
+/* Without locks: a file that no other process, and no other blob of this one, has. */
+static ith_status open_own(ith_blob *b, ith_error *err)
+{
+    char host[HOST_BYTES] = "";
+
+    gethostname(host, sizeof host - 1);
+    for (int i = 0; i < NAME_TRIES; i++) {
+        free(b->partial);
+        if (asprintf(&b->partial, "%s.%s-%ld-%d.incomplete", b->path, host, (long)getpid(), i) < 0)
+            b->partial = NULL;
+        if (b->partial == NULL)
+            return ith_fail(err, ITH_E_MEMORY, "%s: no memory to download it", b->what);
+        b->fd = open(b->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (b->fd >= 0 || errno != EEXIST)
+            break;
+    }
+    return b->fd >= 0 ? ITH_OK : cannot(b, b->partial, err);
+}
+
+static ith_status open_shared(ith_blob *b, ith_error *err)
+{
+    b->fd = open(b->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    return b->fd >= 0 ? ITH_OK : cannot(b, b->partial, err);
+}
+
 static ith_status open_partial(ith_blob *b, ith_error *err)
 {
     struct stat info;
 
-    b->fd = open(b->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
-    if (b->fd < 0)
-        return cannot(b, b->partial, err);
+    ITH_TRY(b->alone ? open_own(b, err) : open_shared(b, err));
     if (fstat(b->fd, &info) != 0 || !S_ISREG(info.st_mode))
         return ith_fail(err, ITH_E_IO, "%s: not a regular file", b->partial);
     begin_digest(b);

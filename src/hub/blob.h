@@ -3,8 +3,11 @@
  * What has come lies in blobs/DIGEST.incomplete, and stays there when the download ends early: the
  * next one reads it for the checksum and asks for the rest. When all is there and the checksum is
  * right, it becomes blobs/DIGEST. Meanwhile the lock of hub_cache.h is held, so that of several
- * downloads at the same time one works and the others wait. Where the file system has no such
- * locks, each one writes the same bytes to the same places.
+ * downloads at the same time one works and the others wait.
+ *
+ * Where the file system has no such locks (Lustre, unless it is mounted with them), several may
+ * work at the same time. So what has come lies in a file of the process's own, which another
+ * could not continue and which is removed when the download ends early.
  */
 #ifndef ITH_HUB_BLOB_H
 #define ITH_HUB_BLOB_H
@@ -17,6 +20,7 @@ typedef struct ith_blob {
     char *what;                  /* "ORG/NAME: FILE", for messages */
     char *path, *partial, *lock; /* blobs/DIGEST, blobs/DIGEST.incomplete, its lock */
     int fd, lock_fd;             /* -1: closed */
+    bool alone;                  /* there are no locks: `partial` is this process's own */
     ith_digester *digester;      /* of the first `done` bytes */
     int64_t done;                /* bytes that are on disk and in the digester */
     int64_t found;               /* of them, those that an earlier download has left */
@@ -36,7 +40,7 @@ typedef struct ith_blob {
 ith_status ith_blob_open(const char *repo, const char *locks, const ith_hub_name *name,
                          const ith_hub_file *file, ith_blob *blob, ith_error *err);
 
-/* Closes files and unlocks. What has come stays. */
+/* Closes files and unlocks. What has come stays, if there are locks. */
 void ith_blob_close(ith_blob *blob);
 
 /* Bytes that are there already, before it is locked. */

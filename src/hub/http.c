@@ -280,14 +280,12 @@ ith_status ith_http_start(ith_http *http, const ith_http_ask *ask, ith_http_requ
         request->url = strdup(ask->url);
         request->easy = http->curl->easy_init();
     }
-    if (request == NULL || request->url == NULL || request->easy == NULL) {
+    if (request != NULL && request->url != NULL && request->easy != NULL)
+        set_options(request);
+    if (request == NULL || request->url == NULL || request->easy == NULL ||
+        !send_request(request)) {
         ith_http_end(http, request);
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a request to %s", ask->url);
-    }
-    set_options(request);
-    if (!send_request(request)) {
-        ith_http_end(http, request);
-        return ith_fail(err, ITH_E_MEMORY, "no memory for a request to %s", ask->url);
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a request to %s", http->settings->shown);
     }
     *out = request;
     return ITH_OK;
@@ -351,7 +349,7 @@ static bool follow(ith_http_request *request)
 {
     ith_http *http = request->http;
     long status = request->reply.status;
-    char *to = NULL;
+    char *to = NULL, shown[200];
 
     if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
         return false;
@@ -361,9 +359,10 @@ static bool follow(ith_http_request *request)
     else if (request->ask.head && !ith_hub_is_endpoint(http->settings, to))
         return false;
     else if (strncasecmp(to, "https://", 8) != 0 &&
-             (!http->settings->plain || strncasecmp(to, "http://", 7) != 0))
-        fail(request, false, "a redirection away from https: ", to);
-    else if (++request->redirections > REDIRECTIONS_MAX)
+             (!http->settings->plain || strncasecmp(to, "http://", 7) != 0)) {
+        ith_hub_show_address(to, shown, sizeof shown);
+        fail(request, false, "a redirection away from https: ", shown);
+    } else if (++request->redirections > REDIRECTIONS_MAX)
         fail(request, false, "too many redirections", "");
     if (request->reply.failure[0] != '\0')
         return false;

@@ -5,6 +5,7 @@
 #include "formats/hub_cache.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,27 @@
 
 enum { TIMEOUT_S = 30, TIMEOUT_MAX_S = 86400 };
 
+void ith_hub_show_address(const char *url, char *out, size_t size)
+{
+    const char *host = strstr(url, "://"), *end = url + strcspn(url, "?"), *at;
+    size_t scheme, rest;
+
+    host = host != NULL && host < end ? host + 3 : url;
+    /* The last one: a password with a slash in it ends the host too early. */
+    at = memrchr(host, '@', (size_t)(end - host));
+    rest = at != NULL ? (size_t)(at + 1 - url) : (size_t)(host - url);
+    scheme = (size_t)(host - url);
+    snprintf(out, size, "%.*s%.*s%s", (int)scheme, url, (int)(end - url - (ptrdiff_t)rest),
+             url + rest, *end != '\0' ? "?..." : "");
+}
+
 static ith_status read_endpoint(ith_hub_settings *s, ith_error *err)
 {
     const char *set = ith_hub_variable("HF_ENDPOINT");
     const char *url = set != NULL ? set : "https://huggingface.co";
     size_t len = strlen(url), scheme;
 
+    ith_hub_show_address(url, s->shown, sizeof s->shown);
     while (len > 0 && url[len - 1] == '/')
         len--;
     s->plain = strncasecmp(url, "http://", 7) == 0;
@@ -26,9 +42,10 @@ static ith_status read_endpoint(ith_hub_settings *s, ith_error *err)
     if ((!s->plain && strncasecmp(url, "https://", 8) != 0) || len <= scheme ||
         len >= sizeof s->endpoint || strcspn(url, " \"<>\\^`{|}?#\r\n\t") < len)
         return ith_fail(err, ITH_E_ARGUMENT,
-                        "HF_ENDPOINT is no address such as https://huggingface.co: %s", url);
+                        "HF_ENDPOINT is no address such as https://huggingface.co: %s", s->shown);
     memcpy(s->endpoint, url, len);
     s->endpoint[len] = '\0';
+    ith_hub_show_address(s->endpoint, s->shown, sizeof s->shown);
     s->origin = scheme + strcspn(s->endpoint + scheme, "/");
     return ITH_OK;
 }

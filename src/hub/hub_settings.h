@@ -18,6 +18,7 @@
 
 typedef struct ith_hub_settings {
     char endpoint[512];       /* "https://huggingface.co", without a slash at its end */
+    char shown[512];          /* the same for messages: no name and password */
     size_t origin;            /* bytes of it before a path: scheme, host and port */
     char token[512];          /* "": none */
     const char *certificates; /* NULL: the system's */
@@ -28,6 +29,10 @@ typedef struct ith_hub_settings {
 
 /* Errors: ITH_E_ARGUMENT: a variable's value cannot be used. */
 ith_status ith_hub_settings_read(ith_hub_settings *settings, ith_error *err);
+
+/* Copies an address for a message: without a name and password before its host, and without what
+ * follows a question mark, where servers put keys. */
+void ith_hub_show_address(const char *url, char *out, size_t size);
 
 /* Does the address belong to the endpoint's scheme, host and port? The token goes nowhere else. */
 bool ith_hub_is_endpoint(const ith_hub_settings *settings, const char *url);

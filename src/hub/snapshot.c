@@ -1,6 +1,7 @@
 /* snapshot.c - folders, links and refs of the cache. */
 #include "hub/snapshot.h"
 
+#include "base/folders.h"
 #include "base/progress.h"
 #include "formats/hub_cache.h"
 
@@ -45,23 +46,6 @@ bool ith_snapshot_has(const ith_snapshot *s, const ith_hub_file *file)
     return stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size == file->bytes;
 }
 
-/* Makes the first `len` bytes of a path, and what leads to them, folders. */
-static ith_status make_folders(const char *path, size_t len, ith_error *err)
-{
-    char part[2 * ITH_PATH_MAX];
-
-    for (size_t i = 1; i <= len; i++) {
-        if (i < len && path[i] != '/')
-            continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return ith_fail(err, ITH_E_IO, "cannot create the folder %s: %s", part,
-                            strerror(errno));
-    }
-    return ITH_OK;
-}
-
 static void make_tag(const ith_snapshot *s)
 {
     char path[2 * ITH_PATH_MAX];
@@ -77,11 +61,12 @@ static void make_tag(const ith_snapshot *s)
 
 ith_status ith_snapshot_make(const ith_snapshot *s, ith_error *err)
 {
-    char blobs[2 * ITH_PATH_MAX];
-    int len = snprintf(blobs, sizeof blobs, "%s/blobs", s->repo);
+    char path[2 * ITH_PATH_MAX];
 
-    ITH_TRY(make_folders(blobs, (size_t)len, err));
-    ITH_TRY(make_folders(s->locks, strlen(s->locks), err));
+    snprintf(path, sizeof path, "%s/blobs/", s->repo);
+    ITH_TRY(ith_make_parents(path, 0777, err));
+    snprintf(path, sizeof path, "%s/", s->locks);
+    ITH_TRY(ith_make_parents(path, 0777, err));
     make_tag(s);
     return ITH_OK;
 }
@@ -128,7 +113,7 @@ ith_status ith_snapshot_link(const ith_snapshot *s, const ith_hub_file *file, it
     if (snprintf(path, sizeof path, "%s/%s", s->folder, file->name) >= ITH_PATH_MAX ||
         !make_target(file, target))
         return too_long(s->folder, err);
-    ITH_TRY(make_folders(path, (size_t)(strrchr(path, '/') - path), err));
+    ITH_TRY(ith_make_parents(path, 0777, err));
     snprintf(fresh, sizeof fresh, "%s" ITH_NEWFILE_MARK "%ld", path, (long)getpid());
     if (symlink(target, fresh) != 0)
         return ith_fail(err, ITH_E_IO, "%s: it cannot be made a symbolic link: %s", path,
@@ -152,7 +137,7 @@ ith_status ith_snapshot_set_ref(const ith_snapshot *s, const ith_hub_name *name,
         return ITH_OK;
     if (snprintf(path, sizeof path, "%s/refs/%s", s->repo, name->revision) >= ITH_PATH_MAX)
         return too_long(s->repo, err);
-    ITH_TRY(make_folders(path, (size_t)(strrchr(path, '/') - path), err));
+    ITH_TRY(ith_make_parents(path, 0777, err));
     ITH_CHECK(ith_newfile_open(path, &file, err));
     ITH_CHECK(ith_newfile_write(&file, commit, strlen(commit), 0, err));
     ITH_CHECK(ith_newfile_publish(&file, true, err));

@@ -140,6 +140,15 @@ mkdir -p "$hub/root/org/docs" && echo hi >"$hub/root/org/docs/README.md"
 fails "no model" "no model that Ithaca reads" pull org/docs
 forget
 
+# A file deep down
+mkdir -p "$hub/root/org/deep/1/2/3/4/5/6/7" && cp "$gguf/Model-Q4_0.gguf" "$hub/root/org/deep/1/2/3/4/5/6/7/deep-Q4_0.gguf"
+expect "a file deep down" 0 pull org/deep:Q4_0
+expect "a file deep down: is found" 0 "$ITHACA" inspect org/deep
+mkdir -p "$(cached org/deep)/snapshots/$commit/$(printf 'x/%.0s' {1..40})"
+echo "$commit" >"$(cached org/deep)/refs/main"
+fails "folders without end" "snapshots/$commit: it has more than 100000 files, or folders inside folders more than 32 deep" "$ITHACA" inspect org/deep
+forget
+
 # Shards: those that the index names
 shards=$hub/root/org/shards
 mkdir "$shards" && cp $tiny/*.json "$shards"
@@ -171,6 +180,14 @@ for name in tiny /tiny org/ org/tiny/more ../tiny org/.. 'org/ti ny' 'org/--tiny
 done
 expect "--revision .." 2 pull org/tiny --revision ../x
 HF_ENDPOINT=ftp://127.0.0.1 expect "HF_ENDPOINT ftp:" 2 pull org/tiny
+for address in ftp://user:secret@127.0.0.1 user:secret@127.0.0.1 http://user:secret@127.0.0.1:1?secret; do
+    HF_ENDPOINT=$address expect "HF_ENDPOINT $address" 2 pull org/tiny
+    same "HF_ENDPOINT $address: is not shown" 0 "$(grep -c 'sec' "$err")"
+done
+HF_ENDPOINT=http://user:1/secret@127.0.0.1 fails "HF_ENDPOINT with a slash in its password" "org/tiny: http://127.0.0.1: " pull org/tiny
+same "HF_ENDPOINT with a slash in its password: is not shown" 0 "$(grep -c secret "$err")"
+HF_ENDPOINT=http://user:secret@127.0.0.1:1 fails "HF_ENDPOINT with a password" "org/tiny: http://127.0.0.1:1: .*onnect" pull org/tiny
+same "HF_ENDPOINT with a password: is not shown" 0 "$(grep -c secret "$err")"
 HF_TOKEN=$'a\r\nX-Evil: 1' expect "a token of two lines" 2 pull org/tiny
 same "names: nothing is made" "" "$(find "$HF_HOME" 2>/dev/null)"
 
@@ -207,6 +224,8 @@ same "a repository that was renamed: under the name that was asked for" 4 "$(ls 
 forget
 fault "9 config.json to ftp://127.0.0.1/x"
 fails "a redirection to ftp" "away from https: ftp://127.0.0.1/x" pull org/tiny
+fault "9 config.json to ftp://user:secret@127.0.0.1/x?key=secret"
+fails "a redirection to ftp with a password" "away from https: ftp://127.0.0.1/x\?\.\.\.$" pull org/tiny
 fault "99 config.json to $endpoint/org/tiny/resolve/main/config.json"
 fails "a redirection without end" "too many redirections" pull org/tiny
 forget
