@@ -62,11 +62,25 @@ static json_t *message(const char *role, const char *text, size_t len)
     return json_pack("{s:s, s:o}", "role", role, "content", ith_json_bytes(text, len));
 }
 
+ith_status ith_conversation_put(ith_conversation *c, json_t *m, ith_error *err)
+{
+    return json_array_append_new(c->messages, m) == 0 ? ITH_OK : no_memory(err);
+}
+
 ith_status ith_conversation_add(ith_conversation *c, const char *role, const char *text, size_t len,
                                 ith_error *err)
 {
-    return json_array_append_new(c->messages, message(role, text, len)) == 0 ? ITH_OK
-                                                                             : no_memory(err);
+    return ith_conversation_put(c, message(role, text, len), err);
+}
+
+json_t *ith_conversation_take(ith_conversation *c)
+{
+    size_t n = ith_conversation_length(c);
+    json_t *last = n > 0 ? json_incref(json_array_get(c->messages, n - 1)) : NULL;
+
+    if (last != NULL)
+        json_array_remove(c->messages, n - 1);
+    return last;
 }
 
 void ith_conversation_cut(ith_conversation *c, size_t length)

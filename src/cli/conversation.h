@@ -24,6 +24,11 @@ const char *ith_conversation_last_role(const ith_conversation *c);
 ith_status ith_conversation_add(ith_conversation *c, const char *role, const char *text, size_t len,
                                 ith_error *err);
 
+/* Removes the last message, which is the caller's then (NULL: there is none), and puts one back,
+ * which is taken over. ITH_E_MEMORY. */
+json_t *ith_conversation_take(ith_conversation *c);
+ith_status ith_conversation_put(ith_conversation *c, json_t *message, ith_error *err);
+
 /* Removes all messages after the first `length`. */
 void ith_conversation_cut(ith_conversation *c, size_t length);
 

@@ -150,7 +150,7 @@ static ith_generate_params how(ith_dialogue *d)
     return params;
 }
 
-/* Keeps what was said. A message that got no word in reply is taken back. */
+/* Keeps what was said, if it was a word at least. */
 static ith_status keep_answer(ith_dialogue *d, ith_status status, const ith_generation *answer,
                               ith_error *err)
 {
@@ -160,13 +160,9 @@ static ith_status keep_answer(ith_dialogue *d, ith_status status, const ith_gene
         status =
             ith_conversation_add(&d->conversation, "assistant",
                                  answer->text != NULL ? answer->text : "", answer->text_len, err);
-    else
-        ith_conversation_cut(&d->conversation, ith_conversation_length(&d->conversation) - 1);
     if (d->write_errno != 0)
         return ith_fail(err, ITH_E_IO, "standard output: %s", strerror(d->write_errno));
-    if (!d->quiet && (status == ITH_E_CANCELLED || (stopped && answer->text_len == 0)))
-        ith_cli_say(d->cli, "stopped; the message was taken back");
-    return stopped ? ith_fail(err, ITH_E_CANCELLED, "stopped") : status;
+    return stopped && status == ITH_OK ? ith_fail(err, ITH_E_CANCELLED, "stopped") : status;
 }
 
 ith_status ith_dialogue_answer(ith_dialogue *d, ith_error *err)
@@ -188,6 +184,30 @@ ith_status ith_dialogue_answer(ith_dialogue *d, ith_error *err)
     status = keep_answer(d, status, &answer, err);
     ith_generation_free(&answer);
     free(ids.data);
+    return status;
+}
+
+void ith_dialogue_say_stopped(const ith_dialogue *d, ith_status status, const char *what)
+{
+    if (status == ITH_E_CANCELLED && !d->quiet)
+        ith_cli_say(d->cli, "stopped; %s", what);
+}
+
+/* Answers the last message, or takes it back. *answered: it stays. */
+static ith_status answer_last(ith_dialogue *d, bool *answered, ith_error *err)
+{
+    size_t n = ith_conversation_length(&d->conversation);
+    ith_status status = ith_dialogue_answer(d, err);
+
+    *answered = ith_conversation_length(&d->conversation) > n;
+    if (*answered)
+        return status;
+    ith_conversation_cut(&d->conversation, n - 1);
+    ith_dialogue_say_stopped(d, status,
+                             d->loaded.len > 0
+                                 ? "the message was taken back, and what was loaded waits for the "
+                                   "next"
+                                 : "the message was taken back");
     return status;
 }
 
@@ -245,14 +265,24 @@ static ith_status read_message(ith_dialogue *d, ith_text *text, ith_typed_end *e
 /* What was loaded, a blank line, and the text. */
 static ith_status ask(ith_dialogue *d, const char *text, size_t len, ith_error *err)
 {
-    ITH_TRY(ith_check_text("the message", text, len, err));
-    if (d->loaded.len > 0)
-        ITH_TRY(ith_text_append(&d->loaded, "\n\n", 2, err));
-    ITH_TRY(ith_text_append(&d->loaded, text, len, err));
-    ITH_TRY(ith_conversation_add(&d->conversation, "user", d->loaded.data, d->loaded.len, err));
-    ith_text_free(&d->loaded);
+    ith_text message = {0};
+    bool answered = false;
+    ith_status status;
+
+    ITH_CHECK(ith_check_text("the message", text, len, err));
+    if (d->loaded.len > 0) {
+        ITH_CHECK(ith_text_append(&message, d->loaded.data, d->loaded.len, err));
+        ITH_CHECK(ith_text_append(&message, "\n\n", 2, err));
+    }
+    ITH_CHECK(ith_text_append(&message, text, len, err));
+    ITH_CHECK(ith_conversation_add(&d->conversation, "user", message.data, message.len, err));
     d->retries = 0;
-    return ith_dialogue_answer(d, err);
+    status = answer_last(d, &answered, err);
+    if (answered)
+        ith_text_free(&d->loaded);
+done:
+    ith_text_free(&message);
+    return status;
 }
 
 /* Of two slashes the first one says that the message is none. */
@@ -269,8 +299,10 @@ static ith_status respond(ith_dialogue *d, const ith_text *text, ith_error *err)
 
 static ith_status begin(ith_dialogue *d, ith_error *err)
 {
+    bool answered;
+
     if (strcmp(ith_conversation_last_role(&d->conversation), "user") == 0)
-        return settle(d, ith_dialogue_answer(d, err), err);
+        return settle(d, answer_last(d, &answered, err), err);
     return settle(d, ith_dialogue_compute(d, err), err);
 }
 

@@ -15,7 +15,7 @@ typedef struct ith_dialogue {
     ith_sampling sampling; /* with the chat's seed, of which each answer has its own */
     int64_t max_tokens;
     bool interactive, quiet; /* at a terminal; no remarks on stderr */
-    ith_text loaded;         /* by /load: the beginning of the next message */
+    ith_text loaded;         /* by /load: the beginning of the next message that is answered */
     int64_t retries;         /* /retry: of the last answer */
     bool noted;              /* that markers are read as text */
     bool failed;             /* something did, and the dialogue went on */
@@ -39,7 +39,10 @@ ith_status ith_dialogue_command(ith_dialogue *d, const char *line, ith_error *er
 ith_status ith_dialogue_compute(ith_dialogue *d, ith_error *err);
 
 /* Answers the conversation, whose last message is the user's. If that cannot be, or is stopped
- * before the answer begins, the message is taken back. */
+ * before the answer begins, nothing is added, and the caller undoes what it did for the answer. */
 ith_status ith_dialogue_answer(ith_dialogue *d, ith_error *err);
+
+/* After that: says what became of a message that was stopped before its answer began. */
+void ith_dialogue_say_stopped(const ith_dialogue *d, ith_status status, const char *what);
 
 #endif

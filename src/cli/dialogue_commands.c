@@ -1,7 +1,7 @@
 /* dialogue_commands.c - what a user can say to the chat itself. */
 #include "cli/dialogue.h"
 
-#include "base/newfile.h"
+#include "base/folders.h"
 #include "cli/similar.h"
 
 #include <stdio.h>
@@ -28,14 +28,9 @@ static ith_status leave(ith_dialogue *d, const char *argument, ith_error *err)
 /* "~/x": the shell is not there to read it. */
 static ith_status set_path(const char *argument, char path[ITH_PATH_MAX], ith_error *err)
 {
-    const char *home = getenv("HOME");
-    bool tilde = argument[0] == '~' && argument[1] == '/' && home != NULL;
-
     if (argument[0] == '\0')
         return ith_fail(err, ITH_E_ARGUMENT, "the name of a file is missing");
-    if (snprintf(path, ITH_PATH_MAX, "%s%s", tilde ? home : "", argument + tilde) >= ITH_PATH_MAX)
-        return ith_fail(err, ITH_E_ARGUMENT, "%s: the path is too long", argument);
-    return ITH_OK;
+    return ith_user_path(argument, "", path, err);
 }
 
 static ith_status read_file(const char *path, ith_text *text, ith_error *err)
@@ -88,28 +83,45 @@ static ith_status save(ith_dialogue *d, const char *argument, ith_error *err)
     return ITH_OK;
 }
 
-/* Removes the last answer, if the conversation ends with one. */
-static ith_status drop_answer(ith_dialogue *d, ith_error *err)
+static ith_status no_answer(ith_error *err)
+{
+    return ith_fail(err, ITH_E_ARGUMENT, "there is no answer yet");
+}
+
+/* An answer that does not come leaves the one that there was. */
+static ith_status answer_anew(ith_dialogue *d, json_t *last, ith_error *err)
 {
     size_t n = ith_conversation_length(&d->conversation);
+    ith_status status;
 
-    if (strcmp(ith_conversation_last_role(&d->conversation), "assistant") != 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "there is no answer yet");
-    ith_conversation_cut(&d->conversation, n - 1);
-    return ITH_OK;
+    d->retries++;
+    status = ith_dialogue_answer(d, err);
+    if (ith_conversation_length(&d->conversation) > n) {
+        json_decref(last);
+        return status;
+    }
+    d->retries--;
+    ith_dialogue_say_stopped(d, status, "the answer stays as it was");
+    ITH_TRY(ith_conversation_put(&d->conversation, last, err));
+    return status;
 }
 
 static ith_status retry(ith_dialogue *d, const char *argument, ith_error *err)
 {
+    json_t *last;
+
     (void)argument;
-    ITH_TRY(drop_answer(d, err));
-    if (strcmp(ith_conversation_last_role(&d->conversation), "user") != 0)
+    if (strcmp(ith_conversation_last_role(&d->conversation), "assistant") != 0)
+        return no_answer(err);
+    last = ith_conversation_take(&d->conversation);
+    if (strcmp(ith_conversation_last_role(&d->conversation), "user") != 0) {
+        ITH_TRY(ith_conversation_put(&d->conversation, last, err));
         return ith_fail(err, ITH_E_ARGUMENT, "the answer was not to a message");
+    }
     if (d->sampling.temperature <= 0 && !d->quiet)
         ith_cli_note(d->cli, "the temperature is 0, so the answer will be the same; --temp changes "
                              "that");
-    d->retries++;
-    return ith_dialogue_answer(d, err);
+    return answer_anew(d, last, err);
 }
 
 static ith_status undo(ith_dialogue *d, const char *argument, ith_error *err)
@@ -119,7 +131,9 @@ static ith_status undo(ith_dialogue *d, const char *argument, ith_error *err)
         ith_text_free(&d->loaded);
         return ITH_OK;
     }
-    ITH_TRY(drop_answer(d, err));
+    if (strcmp(ith_conversation_last_role(&d->conversation), "assistant") != 0)
+        return no_answer(err);
+    ith_conversation_cut(&d->conversation, ith_conversation_length(&d->conversation) - 1);
     if (strcmp(ith_conversation_last_role(&d->conversation), "user") == 0)
         ith_conversation_cut(&d->conversation, ith_conversation_length(&d->conversation) - 1);
     return ITH_OK;

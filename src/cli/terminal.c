@@ -53,7 +53,10 @@ static int redirect(int number)
         return -1;
     fflush(number == STDOUT_FILENO ? stdout : stderr);
     before = fcntl(number, F_DUPFD_CLOEXEC, 0);
-    dup2(fd, number);
+    if (before >= 0 && dup2(fd, number) < 0) {
+        close(before);
+        before = -1;
+    }
     close(fd);
     return before;
 }
@@ -114,27 +117,70 @@ static bool set_keys(ith_terminal *t, int fd)
     return tcsetattr(fd, TCSADRAIN, &raw) == 0;
 }
 
+static void close_streams(ith_terminal *t)
+{
+    if (t->in != NULL)
+        fclose(t->in);
+    if (t->out != NULL)
+        fclose(t->out);
+    t->in = t->out = NULL;
+}
+
+/* Takes fd over, also after a failure. */
+static bool open_streams(ith_terminal *t, int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    t->in = fdopen(fd, "r");
+    t->out = copy >= 0 ? fdopen(copy, "w") : NULL;
+    if (t->in == NULL)
+        close(fd);
+    if (t->out == NULL && copy >= 0)
+        close(copy);
+    if (t->in != NULL && t->out != NULL)
+        return true;
+    close_streams(t);
+    return false;
+}
+
+/* The thread, and the pipe through which it passes keys on. */
+static bool open_keys(ith_terminal *t)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return false;
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    t->keys = ends[0];
+    t->typed = ends[1];
+    if (start_thread(t))
+        return true;
+    close(ends[0]);
+    close(ends[1]);
+    t->keys = -1;
+    return false;
+}
+
+/* If anything fails, standard input is read as it is. */
 static void open_behind_mpirun(ith_terminal *t)
 {
-    int fd = open_of_parent(STDIN_FILENO), ends[2];
+    int fd = open_of_parent(STDIN_FILENO);
 
-    if (fd < 0 || tcgetpgrp(fd) != getpgid(getppid()) || pipe2(ends, O_CLOEXEC) != 0) {
-        if (fd >= 0) /* or mpirun is in the background, and reads nothing */
-            close(fd);
+    if (fd >= 0 && tcgetpgrp(fd) != getpgid(getppid())) {
+        close(fd); /* mpirun is in the background, and reads nothing */
         return;
     }
-    fcntl(ends[1], F_SETFL, O_NONBLOCK);
-    t->typed = ends[1];
-    t->keys = ends[0];
-    if (!set_keys(t, fd) || !start_thread(t)) {
-        close(fd);
-        close(ends[0]);
-        close(ends[1]);
-        t->keys = -1;
+    if (fd < 0 || !open_streams(t, fd))
+        return;
+    if (!set_keys(t, fd)) {
+        close_streams(t);
         return;
     }
-    t->in = fdopen(fd, "r");
-    t->out = fdopen(dup(fd), "w");
+    if (!open_keys(t)) {
+        tcsetattr(fd, TCSADRAIN, &t->before);
+        close_streams(t);
+        return;
+    }
     t->outputs[0] = redirect(STDOUT_FILENO);
     t->outputs[1] = redirect(STDERR_FILENO);
 }
@@ -163,9 +209,7 @@ void ith_terminal_close(ith_terminal *t)
     restore(STDOUT_FILENO, t->outputs[0]);
     restore(STDERR_FILENO, t->outputs[1]);
     tcsetattr(fileno(t->in), TCSADRAIN, &t->before);
-    fclose(t->in);
-    fclose(t->out);
+    close_streams(t);
     close(t->keys);
-    t->in = t->out = NULL;
     t->keys = -1;
 }

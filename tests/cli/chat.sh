@@ -63,6 +63,15 @@ matches "/load of nothing: said so" "$err" "error: $work/none: No such file"
 matches "/load without a name: said so" "$err" "error: the name of a file is missing"
 same "/load of nothing: the answer is there" "$(head -n 1 "$work/answers")" "$(cat "$out")"
 
+# What was loaded waits for a message that is answered
+seq 1 2000 | tr '\n' ' ' >"$work/numbers"
+printf '%s\n' "/load $work/short" "$(cat "$work/numbers")" "Who is it about?" "/save $work/kept.json" "/load $work/short" "$(cat "$work/numbers")" "/undo" "/save $work/kept2.json" >"$work/lines"
+expect "a message that is too long after /load: goes on, and fails at the end" 1 chat --ctx 512 <"$work/lines"
+same "a message that is too long after /load: said twice" 2 "$(grep -c "more than the context of 512" "$err")"
+same "a message that is too long after /load: the next one has the text" "2 $(cat "$work/short")\\n\\nWho is it about?" \
+    "$(field "$work/kept.json" 'str(len(j)) + " " + j[0]["content"].replace("\n", "\\n")')"
+same "a message that is too long after /load: /undo takes back the text" "" "$(cmp "$work/kept.json" "$work/kept2.json")"
+
 # With saved keys and values, which cannot be cut anywhere
 printf '%s\n' "/load $work/long" "What is the passkey?" "/undo" "/clear" "Hello" >"$work/lines"
 expect "--prompt-cache, and all forgotten" 0 chat --prompt-cache "$work/kv" <"$work/lines"
@@ -76,10 +85,23 @@ same "/retry: the same at temperature 0" "$(head -n 1 "$work/answers")" "$(said 
 drawn() { printf '%s\n' Hello /retry /retry | chat -q --temp 2 --seed "$1"; }
 same "/retry: another answer" 3 "$(drawn 5 | sort -u | wc -l)"
 same "/retry: the same three with the same seed" "$(drawn 5)" "$(drawn 5)"
+printf '%s\n' Hello "/save $work/r1.json" "/system $(cat "$work/numbers")" /retry "/system -" "/save $work/r2.json" /retry >"$work/lines"
+expect "/retry without room" 1 chat --ctx 512 <"$work/lines"
+matches "/retry without room: said so" "$err" "more than the context of 512"
+same "/retry without room: the answer stays" "" "$(cmp "$work/r1.json" "$work/r2.json")"
+same "/retry without room: and with room it is the same" "$(head -n 1 "$work/answers")" "$(tail -n 1 "$out")"
+echo '[{"role": "system", "content": "Be brief."}, {"role": "assistant", "content": "Yes?"}]' >"$work/first.json"
+expect "/retry of an answer to nothing" 1 chat --messages "$work/first.json" < <(printf '%s\n' /retry "/save $work/m.json")
+same "/retry of an answer to nothing: it stays" "system assistant" "$(field "$work/m.json" '" ".join(m["role"] for m in j)')"
 same "/undo" "$(head -n 1 "$work/answers")" "$(said Other /undo Hello | tail -n 1)"
 same "/clear keeps the system message" "Be brief." "$(said '/system Be brief.' Hello /clear /system | tail -n 1)"
 same "/system" "$(printf 'Hello\n' | chat -q --system 'Be brief.')" "$(said '/system Be brief.' Hello)"
 same "/system -" "$(said Hello)" "$(said '/system Be brief.' '/system -' Hello)"
+HOME=$work/home said "/save ~/m.json" >/dev/null 2>&1
+same "/save ~/: no folder, no file" "" "$(ls "$work/home" 2>/dev/null)"
+mkdir "$work/home"
+HOME=$work/home said Hello "/save ~/m.json" >/dev/null
+same "/save ~/" "m.json" "$(ls "$work/home")"
 expect "/exit" 0 chat < <(printf '/exit\nHello\n')
 same "/exit: nothing more is read" "" "$(cat "$out")"
 expect "an unknown command" 1 chat < <(echo /lod)
