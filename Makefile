@@ -103,8 +103,8 @@ $(B)/tests/%.o:       CFLAGS += -Itests
 
 # Everything that is missing is named once, before the first compile.
 NEEDED := $(B)/.needed
-$(NEEDED): scripts/need.sh Makefile
-	@scripts/need.sh "$(MPICC)" $(PKGS)
+$(NEEDED): scripts/need.sh scripts/packages.sh Makefile
+	@scripts/need.sh "$(MPICC)"
 	@mkdir -p $(@D) && touch $@
 
 $(B)/%.o: %.c Makefile | $(NEEDED)

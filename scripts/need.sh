@@ -1,46 +1,29 @@
 #!/bin/sh
 # need.sh - names everything that the build needs and the machine lacks, in one message.
 #
-#   scripts/need.sh MPICC PACKAGE...     packages by the names that pkg-config knows
+#   scripts/need.sh MPICC
 set -eu
+. "$(dirname "$0")/packages.sh"
 
 mpicc=$1
-shift
+missing='' packages=''
 
-# debian NAME: the Debian package of a pkg-config package or a command
-debian() {
-    case $1 in
-    jansson | numa | hwloc) echo "lib$1-dev" ;;
-    libpcre2-8) echo libpcre2-dev ;;
-    nettle) echo nettle-dev ;;
-    openblas) echo libopenblas-dev ;;
-    libcurl) echo libcurl4-openssl-dev ;;
-    libedit) echo libedit-dev ;;
-    pkg-config) echo pkg-config ;;
-    protoc-c) echo protobuf-c-compiler ;;
-    "$mpicc") echo libopenmpi-dev ;;
-    *) echo "$1-dev" ;;
-    esac
-}
-
-missing= packages=
+# lacks NAME [KNOWN AS]
 lacks() {
     missing="$missing $1"
-    packages="$packages $(debian "$1")"
+    packages="$packages $(debian "${2:-$1}")"
 }
 
-command -v "${mpicc%% *}" >/dev/null || lacks "$mpicc"
+command -v "${mpicc%% *}" >/dev/null || lacks "$mpicc" mpicc
 command -v protoc-c >/dev/null || lacks protoc-c
-if command -v pkg-config >/dev/null; then
-    for name; do
-        pkg-config --exists "$name" || lacks "$name"
-    done
-else
-    lacks pkg-config
-    for name; do
+command -v pkg-config >/dev/null || lacks pkg-config
+for name in $libraries; do
+    if ! command -v pkg-config >/dev/null; then
         packages="$packages $(debian "$name")"
-    done
-fi
+    elif ! pkg-config --exists "$name"; then
+        lacks "$name"
+    fi
+done
 [ -n "$missing" ] || exit 0
 
 cat >&2 <<EOF

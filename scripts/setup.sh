@@ -2,18 +2,17 @@
 # setup.sh - installs the packages that building, testing and the demo need and the machine lacks.
 # Silent if nothing is missing.
 #
-#   scripts/setup.sh [PACKAGE]...     the list below, or only these packages
+#   scripts/setup.sh [PACKAGE]...     all of them, or only these packages
 #   scripts/setup.sh cross            what tests/kernels/neon.sh needs to run arm64's kernels on
 #                                     another machine
 #   scripts/setup.sh fuzz             clang, libFuzzer and llvm-cov, for `make fuzz`
 #   ITHACA_SETUP=off                  never install: say what is missing, and fail
 set -eu
+. "$(dirname "$0")/packages.sh"
 
-# The one list of packages. libcmocka-dev and python3 are for the tests and the demo.
-packages="build-essential pkg-config openmpi-bin libopenmpi-dev \
-libopenblas-dev libhwloc-dev libnuma-dev libzstd-dev libxxhash-dev libpcre2-dev libutf8proc-dev libjansson-dev nettle-dev \
-libcurl4-openssl-dev ca-certificates libedit-dev libprotobuf-c-dev protobuf-c-compiler \
-libcmocka-dev python3"
+# libcmocka-dev and python3 are for the tests and the demo.
+packages="build-essential pkg-config openmpi-bin libopenmpi-dev protobuf-c-compiler ca-certificates libcmocka-dev python3"
+for name in $libraries; do packages="$packages $(debian "$name")"; done
 case ${1:-} in
 '') ;;
 cross) packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user" ;;
@@ -25,9 +24,10 @@ say() { echo "setup: $*" >&2; }
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     # On another system packages have other names: look only for what the build uses.
+    # shellcheck disable=SC2086 # words on purpose
     command -v pkg-config >/dev/null && command -v mpicc >/dev/null && command -v python3 >/dev/null &&
         command -v protoc-c >/dev/null &&
-        pkg-config --exists jansson libpcre2-8 libutf8proc libprotobuf-c nettle libzstd libxxhash libcurl libedit openblas hwloc numa && exit 0
+        pkg-config --exists $libraries && exit 0
     say "error: this is not Debian or Ubuntu. Install what these packages hold, as docs/building.md" \
         "explains, then try again: $packages"
     exit 1
