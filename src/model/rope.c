@@ -121,6 +121,10 @@ ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_
     ITH_TRY(check(&p, head_dim, err));
     if (p.rotated > 0)
         head_dim = p.rotated; /* exponents count over the channels that are rotated */
+    if (p.kind == ITH_ROPE_DYNAMIC && p.alpha > 0 && head_dim <= 2)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "rope scaling by alpha needs more than %lld rotated channels",
+                        (long long)head_dim);
     if (p.kind == ITH_ROPE_DYNAMIC && p.alpha > 0)
         p.theta *= ith_power(p.alpha, (double)head_dim / ((double)head_dim - 2));
     rope->half = head_dim / 2;

@@ -99,6 +99,9 @@ static void bad_parameters_are_refused(void **state)
                           .low_freq_factor = 4,
                           .high_freq_factor = 1};
     assert_int_equal(ith_rope_open(&p, 32, 4096, NULL, &rope, &err), ITH_E_FORMAT);
+    p = (ith_rope_params){.kind = ITH_ROPE_DYNAMIC, .theta = 1e4, .alpha = 1000, .rotated = 2};
+    assert_int_equal(ith_rope_open(&p, 32, 4096, NULL, &rope, &err), ITH_E_FORMAT);
+    assert_non_null(strstr(err.text, "more than 2 rotated channels"));
 }
 
 static void scaling_by_text(void **state)
