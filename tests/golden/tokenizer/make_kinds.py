@@ -21,6 +21,7 @@ Vocabularies are small and trained here on the strings themselves, which are of 
 
 One hash stands for 8 strings: FNV-1a, 32 bits, of the ids as int32, each string's followed by -1, or of the bytes, each
 string's followed by one byte 0xff. The kinds "spm" and "spm-plain" have `model`, a file's name, for `tokenizer`.
+Run tests/golden/chat/make_chat_golden.py afterwards: its ids are of these kinds.
 """
 
 import json
