@@ -12,6 +12,8 @@
  *   comm_mpi_board        a board in the memory of a node
  *   comm_mpi_memory       memory that the ranks of a node or domain share
  *   comm_mpi_nodes        which ranks share memory
+ *   comm_mpi_meet         are all ranks the same build?
+ *   comm_mpi_unexpected   messages that no receive has asked for
  *
  * A file includes headers of files further down only.
  */

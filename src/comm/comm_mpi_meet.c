@@ -8,6 +8,7 @@
 
 #include "base/progress.h"
 #include "comm/comm_mpi.h"
+#include "comm/comm_mpi_unexpected.h"
 #include "comm/interfaces.h"
 
 #include <stdio.h>
@@ -17,7 +18,13 @@
 
 enum { TAG = 22001, TEXT = 512, PATIENCE_S = 10, LEAD_S = 2 };
 
-static __attribute__((noreturn)) void end_all(int rank, int silent)
+static __attribute__((noreturn)) void end_all(void)
+{
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    _exit(1);
+}
+
+static __attribute__((noreturn)) void end_without(int rank, int silent)
 {
     char interfaces[200];
 
@@ -27,38 +34,58 @@ static __attribute__((noreturn)) void end_all(int rank, int silent)
             "program or another build of Ithaca, or MPI takes the wrong network (mpirun --mca "
             "btl_tcp_if_include NAME chooses one; here are %s)\n",
             rank, silent, (int)PATIENCE_S, interfaces[0] != 0 ? interfaces : "none");
-    MPI_Abort(MPI_COMM_WORLD, 1);
-    _exit(1);
+    end_all();
 }
 
-/* The text that rank `from` sends. Rank 0 hears from all, so it is the first to lose patience:
- * others would name it while it waits for the one that is silent. */
-static void hear(int rank, int from, char text[TEXT])
+static __attribute__((noreturn)) void end_stranger(int rank, int stranger)
+{
+    fprintf(stderr,
+            "ithaca: error: rank %d: rank %d runs another program, or a build of Ithaca too old to "
+            "say which: its first message is another one\n",
+            rank, stranger);
+    end_all();
+}
+
+static bool has_come(int from)
+{
+    int there = 0;
+
+    MPI_Iprobe(from, TAG, MPI_COMM_WORLD, &there, MPI_STATUS_IGNORE);
+    return there != 0;
+}
+
+/* Waits for the text of rank `from`. What else has come from there came before it, and Ithaca sends
+ * nothing before it. Rank 0 hears from all, so it is the first to lose patience: others would name
+ * it while it waits for the one that is silent. */
+static void await(int rank, int from, ith_mpi_unexpected *unexpected)
 {
     const struct timespec nap = {0, 200000};
     double until = ith_now_s() + PATIENCE_S + (rank == 0 ? 0 : LEAD_S);
-    int there = 0;
 
-    for (;;) {
-        MPI_Iprobe(from, TAG, MPI_COMM_WORLD, &there, MPI_STATUS_IGNORE);
-        if (there)
-            break;
+    while (!has_come(from)) {
+        if (ith_mpi_unexpected_from(unexpected, from) && !has_come(from))
+            end_stranger(rank, from);
         if (ith_now_s() > until)
-            end_all(rank, from);
+            end_without(rank, from);
         nanosleep(&nap, NULL);
     }
+}
+
+static void hear(int rank, int from, ith_mpi_unexpected *unexpected, char text[TEXT])
+{
+    await(rank, from, unexpected);
     MPI_Recv(text, TEXT, MPI_CHAR, from, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     text[TEXT - 1] = 0;
 }
 
 /* Rank 0: the verdict, empty if all are the same. */
-static void judge(int size, const char *build, char verdict[TEXT])
+static void judge(int size, const char *build, ith_mpi_unexpected *unexpected, char verdict[TEXT])
 {
     char theirs[TEXT];
 
     verdict[0] = 0;
     for (int r = 1; r < size; r++) {
-        hear(0, r, theirs);
+        hear(0, r, unexpected, theirs);
         if (verdict[0] == 0 && strncmp(theirs, build, TEXT - 1) != 0)
             snprintf(verdict, TEXT, "rank %d runs Ithaca %.120s, rank 0 Ithaca %.120s", r, theirs,
                      build);
@@ -69,6 +96,7 @@ static void judge(int size, const char *build, char verdict[TEXT])
 
 ith_status ith_mpi_meet(const char *build, ith_error *err)
 {
+    ith_mpi_unexpected *unexpected = ith_mpi_unexpected_open();
     char mine[TEXT] = "", verdict[TEXT];
     int rank, size;
 
@@ -76,10 +104,11 @@ ith_status ith_mpi_meet(const char *build, ith_error *err)
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     snprintf(mine, sizeof mine, "%s", build);
     if (rank == 0) {
-        judge(size, mine, verdict);
+        judge(size, mine, unexpected, verdict);
     } else {
         MPI_Send(mine, TEXT, MPI_CHAR, 0, TAG, MPI_COMM_WORLD);
-        hear(rank, 0, verdict);
+        hear(rank, 0, unexpected, verdict);
     }
+    ith_mpi_unexpected_close(unexpected);
     return verdict[0] == 0 ? ITH_OK : ith_fail(err, ITH_E_COMM, "%s", verdict);
 }

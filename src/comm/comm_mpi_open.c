@@ -11,6 +11,7 @@
 #include "comm/comm_mpi_memory.h"
 #include "comm/comm_mpi_nodes.h"
 #include "comm/interfaces.h"
+#include "comm/same.h"
 #include "comm/single_copy.h"
 
 #include <signal.h>
@@ -216,6 +217,15 @@ static void watch_machines(ith_comm *comm, int seconds)
     free(all);
 }
 
+/* Collective. Launchers need not pass variables on to all ranks. */
+static ith_status compare_options(ith_comm *comm, const ith_mpi_options *options, ith_error *err)
+{
+    ith_same same = {0};
+
+    ith_same_text(&same, "ITHACA_RANKS_PER_NODE", options->ranks_per_node_text);
+    return ith_comm_same(comm, &same, err);
+}
+
 ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith_error *err)
 {
     bool started = false;
@@ -240,6 +250,8 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
     make_world(comm, MPI_COMM_WORLD);
     ith_status status =
         ith_comm_agree_memory(comm, alloc_arrays(comm) ? comm : NULL, "a communicator", err);
+    if (status == ITH_OK)
+        status = compare_options(comm, options, err);
     if (status == ITH_OK)
         status = ith_mpi_find_nodes(comm, options->ranks_per_node, err);
     if (status == ITH_OK)

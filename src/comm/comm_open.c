@@ -106,12 +106,28 @@ ith_status ith_comm_network_timeout(const char *(*get)(const char *name), int *s
     return ITH_OK;
 }
 
+static ith_status read_options(ith_mpi_options *options, ith_error *err)
+{
+    options->ranks_per_node_text = getenv("ITHACA_RANKS_PER_NODE");
+    ITH_TRY(ith_comm_ranks_per_node(from_environment, &options->ranks_per_node, err));
+    return ith_comm_network_timeout(from_environment, &options->network_timeout_s, err);
+}
+
+/* A rank that finds its own options wrong meets the others before it says so. */
 static ith_status open_mpi(ith_comm **comm, ith_error *err)
 {
     ith_mpi_options options = ith_mpi_defaults;
-    ITH_TRY(ith_comm_ranks_per_node(from_environment, &options.ranks_per_node, err));
-    ITH_TRY(ith_comm_network_timeout(from_environment, &options.network_timeout_s, err));
-    return ith_comm_open_mpi(&options, comm, err);
+    ith_error wrong = {0};
+    ith_status mine = read_options(&options, &wrong);
+
+    ITH_TRY(ith_comm_open_mpi(&options, comm, err));
+    mine = ith_comm_agree(*comm, mine, &wrong);
+    if (mine == ITH_OK)
+        return ITH_OK;
+    *err = wrong;
+    ith_comm_close(*comm);
+    *comm = NULL;
+    return mine;
 }
 
 /* The launcher of another MPI starts N processes that each see one rank: N copies of the same

@@ -11,8 +11,9 @@
 /* Collective over all ranks that were started; once per process. *comm is the caller's; its note
  * says so where the launcher whose variables are set has ended, so that this is one rank.
  * ITH_E_COMM: the ranks cannot find each other (srun without PMI, the launcher of another MPI), MPI
- * does not start, or a rank is another build. ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE or
- * ITHACA_NETWORK_TIMEOUT is not a number in range. */
+ * does not start, a rank is another build, or ITHACA_RANKS_PER_NODE is not the same everywhere.
+ * ITH_E_ARGUMENT: ITHACA_RANKS_PER_NODE or ITHACA_NETWORK_TIMEOUT is not a number in range, on some
+ * rank. */
 ith_status ith_comm_open_world(ith_comm **comm, ith_error *err);
 
 /* Not collective. Did a launcher start this process, or the program MPI? Was it srun, and not

@@ -1,19 +1,29 @@
 #!/bin/bash
-# Ranks that were started with other options, another command, another build or other files: one line names rank and difference, all end.
+# ranks_differ.sh - ranks that were started with other options, another command, another build or
+# other files, on every command: one line names rank and difference, all end.
 . tests/tap.sh
 
 run=(run -m "$NEEDLE" --raw -p hi -n 2 --temp 0 -q)
 
-# differ NAME REGEX FIRST... : OTHER...   rank 1 runs the words after the colon
-differ() {
-    local name=$1 regex=$2 first=()
-    shift 2
+# apart FIRST... : OTHER...   rank 0 runs the words before the colon, rank 1 those behind it
+apart() {
+    local first=()
     while [[ $1 != : ]]; do first+=("$1") && shift; done
     shift
-    expect "$name" 1 timeout --kill-after=5 120 scripts/on_ranks.sh 1 "$ITHACA" "${first[@]}" : -n 1 --oversubscribe "$@"
-    matches "$name: is named" "$err" "^ithaca: error: rank 1: $regex"
+    timeout --kill-after=5 120 scripts/on_ranks.sh 1 "${first[@]}" : -n 1 --oversubscribe "$@"
+}
+
+# named NAME REGEX COMMAND...: it fails on all ranks, and one line names what differs
+named() {
+    local name=$1 regex=$2
+    shift 2
+    expect "$name" 1 "$@" </dev/null
+    matches "$name: is named" "$err" "^ithaca: error: $regex"
     same "$name: in one line" 1 "$(grep -c '^ithaca:' "$err")"
 }
+
+# differ NAME REGEX WORD... : OTHER...
+differ() { named "$1" "rank 1: $2" apart "$ITHACA" "${@:3}"; }
 
 differ "a value" "what follows --chunk is 32, and 16 on rank 0" "${run[@]}" --chunk 16 : "$ITHACA" "${run[@]}" --chunk 32
 differ "one option more" "what follows -q is --exact, and not given on rank 0" "${run[@]}" : "$ITHACA" "${run[@]}" --exact
@@ -22,8 +32,56 @@ differ "a wrong option" "what follows -q is --wrong, and not given on rank 0" "$
 differ "the command" "word 1 of the command line is version, and run on rank 0" "${run[@]}" : "$ITHACA" version
 differ "the command, the other way" "word 1 of the command line is run, and version on rank 0" version : "$ITHACA" "${run[@]}"
 
-# A variable that the launcher has not passed on: each rank is its own
-expect "one rank does not watch the network" 0 timeout --kill-after=5 120 scripts/on_ranks.sh 1 env ITHACA_NETWORK_TIMEOUT=0 "$ITHACA" "${run[@]}" : -n 1 --oversubscribe "$ITHACA" "${run[@]}"
+# Every command is compared before it begins, those included on which rank 0 works alone
+echo 5 9 17 3 88 2 41 7 63 20 >"$work/ids"
+commands=("calibrate -m $NEEDLE --ids $work/ids -o $work/stats" "pack $NEEDLE -o $work/never.ith")
+[[ ${ITHACA_LONG:-} != 1 ]] ||
+    commands+=("score -m $NEEDLE --ids $work/ids" "chat -m $NEEDLE" "bench model -m $NEEDLE --depths 8 --prompt 8 --decode 2" "bench roofline --seconds 0.01"
+        "bench kernels --seconds 0.01" "inspect $NEEDLE" "tokenize $NEEDLE -p hi" "plan $NEEDLE" "pull a/b" "cache ls $work" "cache verify $work" "version" "help run")
+for words in "${commands[@]}"; do
+    # shellcheck disable=SC2086 # words on purpose
+    differ "an option of ${words%% -*}" "(what follows .*|word [0-9]+ of the command line) is --json, and not given on rank 0" $words : "$ITHACA" $words --json
+done
+same "nothing is written" "" "$(ls "$work" | grep -E 'never|stats')"
+
+# Variables that the launcher has not passed on to all
+named "nodes of unlike ranks" "rank 1: ITHACA_RANKS_PER_NODE is 1, and not given on rank 0" apart "$ITHACA" "${run[@]}" : env ITHACA_RANKS_PER_NODE=1 "$ITHACA" "${run[@]}"
+named "nodes of unlike ranks, the other way" "rank 1: ITHACA_RANKS_PER_NODE is not given, and 2 on rank 0" apart env ITHACA_RANKS_PER_NODE=2 "$ITHACA" "${run[@]}" : "$ITHACA" "${run[@]}"
+named "one rank without a number" "rank 1: ITHACA_RANKS_PER_NODE is x, and not given on rank 0" apart "$ITHACA" "${run[@]}" : env ITHACA_RANKS_PER_NODE=x "$ITHACA" "${run[@]}"
+named "a time limit that is none" "rank 1: ITHACA_NETWORK_TIMEOUT=x: expected seconds" apart "$ITHACA" "${run[@]}" : env ITHACA_NETWORK_TIMEOUT=x "$ITHACA" "${run[@]}"
+expect "one rank does not watch the network" 0 apart env ITHACA_NETWORK_TIMEOUT=0 "$ITHACA" "${run[@]}" : "$ITHACA" "${run[@]}"
+
+# Another build: this one with another digest of its sources
+python3 - "$ITHACA" "$work/other" <<'P'
+import re, sys
+data = open(sys.argv[1], "rb").read()
+other = re.sub(rb"(\(sources )[0-9a-f]+", lambda m: m[1] + b"0" * (len(m[0]) - len(m[1])), data)
+assert other != data
+open(sys.argv[2], "wb").write(other)
+P
+chmod +x "$work/other"
+for words in "${run[*]}" "${commands[@]}"; do
+    # shellcheck disable=SC2086
+    named "another build: ${words%% -*}" "rank 1 runs Ithaca .*sources 0+, .*, rank 0 Ithaca " apart "$ITHACA" $words : "$work/other" $words
+done
+
+# A program that does not meet the others, as a build from before they met
+cat >"$work/stranger.c" <<'C'
+/* starts MPI and a collective operation that nobody joins */
+#include <mpi.h>
+int main(int argc, char **argv)
+{
+    MPI_Comm own;
+    MPI_Init(&argc, &argv);
+    MPI_Comm_dup(MPI_COMM_WORLD, &own);
+    return MPI_Finalize();
+}
+C
+if mpicc -o "$work/stranger" "$work/stranger.c" 2>"$err"; then
+    named "another program" "rank 0: rank 1 (runs another program|has not answered)" apart "$ITHACA" "${run[@]}" : "$work/stranger"
+else
+    ok "another program # SKIP no compiler for MPI"
+fi
 
 # Two hosts with other files under one path, each a rank in a folder of its own
 export ITHACA_RANKS_PER_NODE=1
@@ -45,18 +103,33 @@ open(path, "wb").write(data)
 P
 }
 
-mine=(run -m m --raw -p hi -n 2 --temp 0 -q)
-expect "equal files" 0 there "${mine[@]}"
 weights=$work/1/m/model.safetensors
 bytes=$(stat -c %s "$weights")
+mine=(run -m m --raw -p hi -n 2 --temp 0 -q)
+expect "equal files" 0 there "${mine[@]}"
 change "$weights" $((bytes * 2 / 3 + 1))
-expect "one bit of the weights" 1 there "${mine[@]}"
-matches "one bit of the weights: the tensor is named" "$err" "^ithaca: error: rank 1: model\.[a-z0-9_.]*weight differs from rank 0's"
+for words in "${mine[*]}" "score -m m --ids $work/ids" "calibrate -m m --ids $work/ids -o $work/stats" "chat -m m" "bench model -m m --depths 8 --prompt 8 --decode 2" \
+    "run -m $PWD/$NEEDLE --draft m -p hi"; do
+    # shellcheck disable=SC2086
+    named "one bit of the weights: ${words%% --ids*}" "rank 1: model\.[a-z0-9_.]*weight differs from rank 0's" there $words
+done
+same "no statistics are written" no "$([[ -e $work/stats ]] && echo yes || echo no)"
+head -c $((bytes - 100)) "$NEEDLE/model.safetensors" >"$weights"
+named "a file cut short" "rank 1: .*model.safetensors" there "${mine[@]}"
 cp "$NEEDLE/model.safetensors" "$weights"
-sed -i 's/"rope_theta": *[0-9.e+]*/"rope_theta": 12345.0/' "$work/1/m/config.json"
-expect "another config.json" 1 there "${mine[@]}"
-matches "another config.json: is named" "$err" "^ithaca: error: rank 1: the digest of the hyperparameters is"
+rm "$work/1/m/config.json"
+named "no model" "rank 1: .*config.json" there "${mine[@]}"
+sed 's/"rope_theta": *[0-9.e+]*/"rope_theta": 12345.0/' "$NEEDLE/config.json" >"$work/1/m/config.json"
+named "another config.json" "rank 1: the digest of the hyperparameters is" there "${mine[@]}"
 cp "$NEEDLE/config.json" "$work/1/m/"
+echo '{"eos_token_id": 7}' >"$work/1/m/generation_config.json"
+named "another generation_config.json" "rank 1: the digest of the hyperparameters is" there "${mine[@]}"
+cp "$NEEDLE/generation_config.json" "$work/1/m/"
+for r in 0 1; do
+    echo "$((r + 1)) 9 17 3 88 2 41 7" >"$work/$r/ids"
+    "$ITHACA" calibrate -m $NEEDLE --ids "$work/$r/ids" -o "$work/$r/stats" -q
+done
+named "another file of statistics" "rank 1: model\.[a-z0-9_.]*weight differs from rank 0's" there "${mine[@]}" --stats stats --quant w4
 
 for r in 0 1; do (cd "$work/$r" && "$(realpath "$OLDPWD/$ITHACA")" pack m -o m.ith -q >/dev/null); done
 packed=(run -m m.ith --raw -p hi -n 2 --temp 0 -q --prompt-cache "$work/cache")
