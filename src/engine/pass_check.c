@@ -7,14 +7,17 @@
 /* What may be wrong with a pass, the best reason last. */
 typedef enum trouble { NOTHING, BROKEN_NUMBERS, CHANGED_FILES, UNREAD_WEIGHTS } trouble;
 
-/* Local. */
-static trouble look(const ith_engine *e, const ith_pass *pass, bool kept)
+/* Local. *status and err: the reason, unless it is in the numbers. A second look need not find it
+ * again. */
+static trouble look(const ith_engine *e, const ith_pass *pass, bool kept, ith_status *status,
+                    ith_error *err)
 {
-    ith_error err;
-
-    if (ith_store_status(e->store, &err) != ITH_OK)
+    *status = ith_store_status(e->store, err);
+    if (*status != ITH_OK)
         return UNREAD_WEIGHTS;
-    if (kept && ith_engine_check_files(e, &err) != ITH_OK)
+    if (kept)
+        *status = ith_engine_check_files(e, err);
+    if (*status != ITH_OK)
         return CHANGED_FILES;
     return pass->broken ? BROKEN_NUMBERS : NOTHING;
 }
@@ -25,24 +28,25 @@ static void describe_place(const ith_model *m, int place, char text[160])
     int layer = place / ITH_MAX_SUBLAYERS, sub = place % ITH_MAX_SUBLAYERS;
 
     if (place > ith_pass_place((int)m->hp.n_layers, 0)) {
-        snprintf(text, 160, "in the product with %s", m->output->name);
+        snprintf(text, 160, "first in the product with %s", m->output->name);
         return;
     }
     if (place == 0) {
-        snprintf(text, 160, "in %s", m->embed->name);
+        snprintf(text, 160, "first in %s", m->embed->name);
         return;
     }
     layer -= sub == 0;
     sub = sub == 0 ? m->layers[layer].n - 1 : sub - 1;
-    snprintf(text, 160, "in layer %d, in its %s", layer,
+    snprintf(text, 160, "first in layer %d, in its %s", layer,
              m->layers[layer].sub[sub].block.kind->name);
 }
 
 /* Collective. Runs the pass again to say where its numbers break. */
 static ith_status find_broken(const ith_engine *e, const ith_pass *pass, ith_error *err)
 {
+    ith_comm *comm = e->world->comm;
     int place = INT_MAX;
-    char text[160];
+    char text[160] = "but not in a second run";
     ith_pass again = *pass;
 
     again.broken_at = &place;
@@ -50,10 +54,12 @@ static ith_status find_broken(const ith_engine *e, const ith_pass *pass, ith_err
     again.probe = NULL;
     again.profile = NULL;
     ith_team_run(e->team, ith_pass_run, &again);
-    place = (int)-e->world->comm->ops->max(e->world->comm, -(int64_t)place);
-    describe_place(e->model, place, text);
+    ITH_TRY(ith_comm_agree(comm, ith_store_status(e->store, err), err));
+    place = (int)-comm->ops->max(comm, -(int64_t)place);
+    if (place != INT_MAX)
+        describe_place(e->model, place, text);
     return ith_fail(err, ITH_E_FORMAT,
-                    "%s: NaN, infinity or a number too large to compute with, first %s: its "
+                    "%s: NaN, infinity or a number too large to compute with, %s: its "
                     "weights are damaged, or its numbers exceed a float",
                     ith_source_path(e->source), text);
 }
@@ -67,12 +73,13 @@ ith_status ith_engine_check_pass(const ith_engine *e, const ith_pass *pass, bool
                                  ith_error *err)
 {
     ith_comm *comm = e->world->comm;
-    trouble worst = (trouble)comm->ops->max(comm, look(e, pass, kept));
+    ith_status status;
+    trouble mine = look(e, pass, kept, &status, err), worst = (trouble)comm->ops->max(comm, mine);
 
     if (worst == NOTHING)
         return ITH_OK;
-    if (worst == UNREAD_WEIGHTS)
-        return ith_comm_agree(comm, ith_store_status(e->store, err), err);
+    if (worst > BROKEN_NUMBERS)
+        return ith_comm_agree(comm, mine == worst ? status : ITH_OK, err);
     ITH_TRY(ith_engine_check_files_on_all(e, err)); /* a better reason than what came of it */
     return find_broken(e, pass, err);
 }

@@ -119,3 +119,41 @@ wait $pid
 got=$?
 fails "a pack on one rank" m.ith
 same "a pack on one rank: no token after it is saved" "$saved" "$(stat -c %s "$work/two/answer")"
+
+# The system cannot say once whether the file has changed: that is the error, not what a second look finds
+cat >"$work/once.c" <<'C'
+/* fstat of the file whose path ends with FAULT_FILE fails once, the FAULT_CALL-th time */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static atomic_int calls;
+int fstat(int fd, struct stat *info)
+{
+    const char *name = getenv("FAULT_FILE");
+    char link[64], target[4096] = "";
+    ssize_t n;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    n = readlink(link, target, sizeof target - 1);
+    if (n >= (ssize_t)strlen(name) && strcmp(target + n - strlen(name), name) == 0 &&
+        atomic_fetch_add(&calls, 1) == atoi(getenv("FAULT_CALL"))) {
+        errno = EIO;
+        return -1;
+    }
+    return fstatat(fd, "", info, AT_EMPTY_PATH);
+}
+C
+if ! nm "$ITHACA" 2>/dev/null | grep -q __asan && gcc -D_GNU_SOURCE -shared -fPIC -o "$work/once.so" "$work/once.c" 2>"$err"; then
+    renew
+    for call in 3 5 8; do # when it is open: at the end of loading, after passes
+        expect "no answer about a pack, call $call" 1 env LD_PRELOAD="$work/once.so" FAULT_FILE=/m.ith FAULT_CALL=$call \
+            "$ITHACA" run -m "$work/m.ith" --ids "$work/ids" -n 8 --temp 0 --chunk 512 -t 1 -q --prompt-cache "$work/once"
+        matches "no answer about a pack, call $call: named" "$err" "^ithaca: error: .*m.ith: Input/output error"
+    done
+else
+    ok "no answer about a pack # SKIP no compiler for a stand-in"
+fi
