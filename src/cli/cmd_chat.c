@@ -171,9 +171,9 @@ static ith_status work(const ith_cli *cli, const chat_args *args, const ith_engi
                                  .draft = c->drafting.session};
     ITH_TRY(ith_timeline_open(&c->timeline, err));
     ITH_TRY(ith_cli_agree(cli, leads ? open_dialogue(cli, args, c, err) : ITH_OK));
+    ith_stop_patiently(); /* Ctrl-C ends an answer, and is rank 0's affair */
     if (leads)
         return lead(c, err);
-    ith_stop_patiently(); /* the user's Ctrl-C is rank 0's affair */
     return ith_timeline_follow(&c->timeline, err);
 }
 

@@ -7,12 +7,13 @@
 #include <unistd.h>
 
 enum {
-    FOLLOWER_PATIENCE_S = 4,
+    PATIENCE_S = 4,
     CONTINUED_NS = 50000000, /* a signal sent with the end of the input has come by then */
     LAUNCHER_S = 5           /* more than a launcher takes to end its ranks */
 };
 
 static volatile sig_atomic_t stop_signal, impatient, deaf, continued;
+static bool leads;
 static int restarts = SA_RESTART;
 
 static void on_signal(int sig)
@@ -26,7 +27,15 @@ static void on_signal(int sig)
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     if (impatient)
-        alarm(FOLLOWER_PATIENCE_S); /* SIGALRM's default action ends the process */
+        alarm(PATIENCE_S); /* which ends the process */
+}
+
+/* Nobody has looked: as if nobody had listened. */
+static void on_alarm(int sig)
+{
+    (void)sig;
+    signal(stop_signal, SIG_DFL);
+    raise(stop_signal);
 }
 
 static void on_continue(int sig)
@@ -48,6 +57,7 @@ void ith_stop_install(bool leader)
 {
     struct sigaction action = {.sa_flags = SA_RESTART};
 
+    leads = leader;
     impatient = !leader;
     deaf = leader;
     catch_stops();
@@ -94,9 +104,22 @@ void ith_stop_patiently(void)
     impatient = 0;
 }
 
+void ith_stop_soon(void)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+
+    if (!leads)
+        return;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGALRM, &action, NULL);
+    impatient = 1;
+}
+
 int ith_stop_signal(void)
 {
     deaf = 0;
+    if (stop_signal != 0 && leads)
+        alarm(0);
     return stop_signal;
 }
 

@@ -36,8 +36,13 @@ void ith_stop_after_input(void);
 void ith_stop_interrupts(void);
 void ith_stop_forget(void);
 
-/* From now on the other ranks wait for rank 0 however long it takes: it has a chunk to finish and
- * to save before it stops. */
+/* For a run that keeps nothing and calls a library that cannot be interrupted (OpenBLAS, which may
+ * wait for memory for ever): if nobody looks within some seconds after a signal, it ends rank 0
+ * too. */
+void ith_stop_soon(void);
+
+/* From now on rank 0 ends when it looks, and the other ranks wait for it however long that takes:
+ * it has a chunk to finish and to save before it stops. */
 void ith_stop_patiently(void);
 
 #endif

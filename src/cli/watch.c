@@ -97,4 +97,6 @@ void ith_watch_engine(ith_watch *watch, const ith_cli *cli, bool quiet, ith_engi
     params->progress_user = watch;
     params->chunk_progress = ith_watch_chunk;
     params->sizes = ith_watch_sizes;
+    if (params->exact)
+        ith_stop_soon();
 }
