@@ -5,6 +5,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_BYTES = 1 << 30 }; /* of a conversation that is replaced */
 
 static ith_status no_memory(ith_error *err)
 {
@@ -128,11 +132,34 @@ ith_status ith_conversation_ids(const ith_conversation *c, const ith_vocab *voca
     return status;
 }
 
+/* Does the file hold a list of messages, or nothing? */
+static bool holds_messages(const char *path)
+{
+    json_t *root, *message;
+    struct stat info;
+    bool are_messages;
+    size_t i;
+
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size == 0)
+        return true;
+    if (ith_json_read(path, MOST_BYTES, &root, NULL) != ITH_OK)
+        return false;
+    are_messages = json_is_array(root);
+    json_array_foreach (root, i, message)
+        are_messages = are_messages && json_is_string(json_object_get(message, "role"));
+    json_decref(root);
+    return are_messages;
+}
+
 ith_status ith_conversation_save(const ith_conversation *c, const char *path, ith_error *err)
 {
-    char *text = ith_json_text(c->messages, true), *line;
+    char *text, *line;
     ith_status status;
 
+    if (access(path, F_OK) == 0 && !holds_messages(path))
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%s exists and holds no conversation: give another name", path);
+    text = ith_json_text(c->messages, true);
     if (text == NULL || asprintf(&line, "%s\n", text) < 0) {
         free(text);
         return no_memory(err);

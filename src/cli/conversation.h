@@ -41,7 +41,9 @@ ith_status ith_conversation_set_system(ith_conversation *c, const char *text, it
 ith_status ith_conversation_ids(const ith_conversation *c, const ith_vocab *vocab, bool answer,
                                 ith_ids *ids, bool *plain_markers, ith_error *err);
 
-/* Writes the messages as a file for --messages, for its owner alone. ITH_E_IO, ITH_E_MEMORY. */
+/* Writes the messages as a file for --messages, for its owner alone. It may replace another
+ * conversation, and nothing else: not the model, nor a text that was loaded. ITH_E_ARGUMENT,
+ * ITH_E_IO, ITH_E_MEMORY. */
 ith_status ith_conversation_save(const ith_conversation *c, const char *path, ith_error *err);
 
 #endif

@@ -146,15 +146,25 @@ bool ith_typed_history_path(char *path, size_t size)
     return len > 0 && (size_t)len < size;
 }
 
-static void load_history(ith_typed *t)
+/* A file that holds something else would be replaced at the end. */
+static ith_status load_history(ith_typed *t, ith_error *err)
 {
     HistEvent event;
+    ith_status status;
+    off_t bytes;
     int fd;
 
-    if (t->path == NULL || ith_regular_open(AT_FDCWD, t->path, O_RDONLY, &fd, NULL) != ITH_OK)
-        return;
+    if (t->path == NULL || t->history == NULL)
+        return ITH_OK;
+    status = ith_regular_open(AT_FDCWD, t->path, O_RDONLY, &fd, err);
+    if (status != ITH_OK)
+        return status == ITH_E_IO ? ITH_OK : status; /* as a rule there is none yet */
+    bytes = lseek(fd, 0, SEEK_END);
     close(fd);
-    history(t->history, &event, H_LOAD, t->path);
+    if (bytes == 0 || history(t->history, &event, H_LOAD, t->path) >= 0)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_ARGUMENT,
+                    "%s is not a history of ithaca chat: give another file (--history)", t->path);
 }
 
 /* What cannot be saved is lost with the program. Folders on the way are for their owner alone, if
@@ -198,6 +208,7 @@ ith_status ith_typed_open(ith_terminal *terminal, const char *path, ith_typed **
 {
     ith_typed *t = calloc(1, sizeof *t);
     bool good = t != NULL;
+    ith_status status;
 
     *out = NULL;
     if (good) {
@@ -211,8 +222,11 @@ ith_status ith_typed_open(ith_terminal *terminal, const char *path, ith_typed **
         ith_typed_close(t);
         return ith_fail(err, ITH_E_MEMORY, "no memory to read what is typed");
     }
-    if (t->history != NULL)
-        load_history(t);
+    status = load_history(t, err);
+    if (status != ITH_OK) {
+        ith_typed_close(t);
+        return status;
+    }
     *out = t;
     return ITH_OK;
 }

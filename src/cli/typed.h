@@ -20,7 +20,8 @@ typedef enum ith_typed_end {
 } ith_typed_end;
 
 /* `terminal` must outlive it. `history`: the file of earlier lines; NULL: none. It and its folder
- * are made when it is saved. A file that cannot be read is as good as none. ITH_E_MEMORY. */
+ * are made when it is saved. A file that cannot be read is as good as none. ITH_E_ARGUMENT: it
+ * holds something else, or is no regular file; ITH_E_MEMORY. */
 ith_status ith_typed_open(ith_terminal *terminal, const char *history, ith_typed **typed,
                           ith_error *err);
 

@@ -117,6 +117,16 @@ expect "--messages and --system" 2 chat --messages "$work/one.json" --system hi
 
 # ---- A saved conversation goes on ----
 
+cp "$work/short" "$work/precious"
+echo '[{"type": "function"}]' >"$work/tools.json"
+for file in precious tools.json; do
+    expect "/save over $file" 1 chat < <(printf '%s\n' "Hello" "/load $work/short" "/save $work/$file")
+    matches "/save over $file: said so" "$err" "$file exists and holds no conversation"
+done
+same "/save replaces no other file" "$(cat "$work/short")" "$(cat "$work/precious")"
+: >"$work/new.json"
+expect "/save over an empty file" 0 chat < <(printf '%s\n' "Hello" "/save $work/new.json")
+
 say=(--temp 1.5 --seed 11)
 live=$(printf '%s\n' "Hello" "And you?" "Why?" | chat -q "${say[@]}")
 printf '%s\n' "Hello" "/save $work/s1.json" "And you?" "/save $work/s2.json" | chat -q "${say[@]}" >/dev/null
@@ -180,6 +190,10 @@ same "SIGINT in an answer: what was said is kept" "2 yes" "$(field "$work/t.json
 # shellcheck disable=SC2086
 expect "arrow up" 0 at_terminal '[["> ", "\u001b[A\r"], ["--messages", "\u0004"]]' $at --history "$work/state/ithaca/chat_history"
 # shellcheck disable=SC2086
+cp "$work/short" "$work/precious"
+expect "a history that is none" 1 at_terminal '[]' $at --history "$work/precious"
+matches "a history that is none: said so" "$out" "precious is not a history of ithaca chat"
+same "a history that is none: it stays" "$(cat "$work/short")" "$(cat "$work/precious")"
 expect "a pasted text" 0 at_terminal '[["> ", "\u001b[200~eins\nzw\u00f6lf\u001b[201~\r"], ["context used", "/save '"$work"'/t.json\r"], ["--messages", "\u0004"]]' $at --history off
 same "a pasted text: one message" "2 eins\\nzwölf" "$(field "$work/t.json" 'str(len(j)) + " " + j[0]["content"].replace("\n", "\\n")')"
 # shellcheck disable=SC2086
