@@ -50,8 +50,15 @@ submit() {
     stdout=$work/$job.out stderr=$work/$job.err
 }
 
-# about JOB FIELD: prints a field as `scontrol show job` has it
-about() { lab exec scontrol -o show job "$1" 2>/dev/null | grep -oP "(?<= $2=)[^ ]*"; }
+# about JOB FIELD: prints a field as `scontrol show job` has it; a controller that is busy is asked again
+about() {
+    local text tries=0
+    until text=$(lab exec scontrol -o show job "$1" 2>/dev/null); do
+        ((++tries < 30)) || return 1
+        sleep 1
+    done
+    grep -oP "(?<= $2=)[^ ]*" <<<"$text"
+}
 
 # comes CONDITION...: waits for it; nothing here takes ten minutes
 comes() {
