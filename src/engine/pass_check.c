@@ -50,8 +50,7 @@ static ith_status find_broken(const ith_engine *e, const ith_pass *pass, ith_err
     ith_pass again = *pass;
 
     again.broken_at = &place;
-    again.goes_on = NULL;
-    again.probe = NULL;
+    again.goes_on = NULL; /* a probe may see it twice: what it collects is not used */
     again.profile = NULL;
     ith_team_run(e->team, ith_pass_run, &again);
     ITH_TRY(ith_comm_agree(comm, ith_store_status(e->store, err), err));
