@@ -42,7 +42,7 @@ OPT_asan    := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sani
 # With clang, for the fuzz targets; checksums are not compared (base/checksum.h).
 OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow \
     -fno-sanitize-recover=undefined,float-cast-overflow -fno-omit-frame-pointer \
-    -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -DITH_PLAIN_C
 OPT_cover   := -O1 -g -fprofile-instr-generate -fcoverage-mapping
 CFLAGS  = $(CSTD) $(WARN) $(FPSAFE) $(OPT_$(CONFIG)) -fopenmp -fvisibility=hidden $(PIC) -Iinclude -Isrc -I. $(PKG_CFLAGS) $(EXTRA_CFLAGS)
 LDFLAGS = $(OPT_$(CONFIG)) -fopenmp $(EXTRA_LDFLAGS)
@@ -52,6 +52,10 @@ ARCH := $(shell uname -m)
 LEVEL_WORDS = 's/^ITH_LEVEL\((\w+), $(ARCH), (\w+), (.*)\)$$/\1:\2:\3/; T; \
     s/ ?(HWCAP2?\(\w+\)|&&.*)//g; s/CPU(ID)?\(([^)]*)\)/-m\2/g; s/FLAG\(([^)]*)\)/\1/g; s/ /,/g; p'
 LEVELS := $(shell sed -nE $(LEVEL_WORDS) simd/levels.inc)
+# Targets run the reference kernels: with the others clang is busy for minutes, and gcc's asan checks them.
+ifeq ($(CONFIG),fuzz)
+LEVELS :=
+endif
 comma  := ,
 level_word = $(subst $(comma), ,$(word $1,$(subst :, ,$2)))
 ISAS   := $(foreach l,$(LEVELS),$(call level_word,1,$l))
@@ -93,12 +97,6 @@ all: $(BIN) $(SHARED)
 
 $(foreach isa,$(ISAS),$(eval $(B)/simd/$(isa)/%.o: CFLAGS += $(FLAGS_$(isa))))
 $(filter $(B)/simd/%,$(LIB_OBJ)): simd/levels.inc
-ifeq ($(CONFIG),fuzz)
-# The reference kernels, with which targets run (tests/fuzz/run.sh), are checked as all else is. With
-# the others clang is busy for minutes, and gcc's asan runs them.
-$(foreach isa,$(ISAS),$(eval $(B)/simd/$(isa)/%.o: CFLAGS += -fno-sanitize=all \
-    -fno-sanitize-coverage=trace-pc-guard,inline-8bit-counters,pc-table,trace-cmp,indirect-calls))
-endif
 $(B)/tests/%.o:       CFLAGS += -Itests
 
 # Everything that is missing is named once, before the first compile.

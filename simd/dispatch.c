@@ -14,7 +14,7 @@
 
 /* ---- What this CPU supports ---- */
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(ITH_PLAIN_C)
 /* The compiler's model of the CPU counts AVX and AVX-512 only if the system saves their registers
  * (XCR0). */
 #define CPU(feature)   &&__builtin_cpu_supports(#feature)

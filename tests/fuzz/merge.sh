@@ -15,7 +15,7 @@ targets=("$@")
 [[ $# -gt 0 ]] || for folder in "$build"/corpus/*/; do
     targets+=("$(basename "$folder")")
 done
-export OMP_NUM_THREADS=1 ITHACA_SIMD=ref
+export OMP_NUM_THREADS=1
 export LSAN_OPTIONS=suppressions=$PWD/tests/parallel/lsan.supp:print_suppressions=0
 small=$(mktemp -d)
 trap 'rm -rf "$small"' EXIT

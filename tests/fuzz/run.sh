@@ -19,7 +19,6 @@ done
 mkdir -p "$build/found"
 export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$PWD/tests/parallel/lsan.supp:print_suppressions=0
 export OMP_NUM_THREADS=1
-export ITHACA_SIMD=ref # the kernels that the sanitizers check
 failed=0
 
 for name in "${targets[@]}"; do
