@@ -21,6 +21,8 @@ ith_status ith_json_parse(const char *text, size_t len, const char *where, json_
     char *plain = NULL;
     size_t plain_len = 0;
 
+    if (len == 0)
+        text = "";
     *root = json_loadb(text, len, JSON_ALLOW_NUL, &why);
     if (*root != NULL)
         return ITH_OK;
@@ -189,8 +191,17 @@ json_t *ith_json_lines(const char *text)
     return out;
 }
 
+static char *dump(const json_t *value, size_t digits, bool pretty)
+{
+    return json_dumps(value, digits | JSON_ENCODE_ANY | (pretty ? JSON_INDENT(2) : JSON_COMPACT));
+}
+
 char *ith_json_text(const json_t *value, bool pretty)
 {
-    return json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9) |
-                                 (pretty ? JSON_INDENT(2) : JSON_COMPACT));
+    return dump(value, JSON_REAL_PRECISION(9), pretty);
+}
+
+char *ith_json_exact_text(const json_t *value, bool pretty)
+{
+    return dump(value, JSON_REAL_PRECISION(17), pretty);
 }

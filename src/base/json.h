@@ -18,8 +18,8 @@ ith_status ith_json_read(const char *path, size_t max_bytes, json_t **root, ith_
 ith_status ith_json_read_in(int folder, const char *path, size_t max_bytes, json_t **root,
                             ith_error *err);
 
-/* The same from len bytes of memory. Both read what Python writes besides JSON, see
- * json_numbers.h. `where` names them in errors. */
+/* The same from len bytes of memory; text may be NULL if there are none. Both read what Python
+ * writes besides JSON, see json_numbers.h. `where` names them in errors. */
 ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root,
                           ith_error *err);
 
@@ -52,5 +52,8 @@ json_t *ith_json_c_string(const char *text); /* the same, NUL-terminated */
 
 /* The text of a value: one line, or indented if `pretty`. The caller frees it; NULL: no memory. */
 char *ith_json_text(const json_t *value, bool pretty);
+
+/* The same of what others have written: with 17 digits each number stays the double that it is. */
+char *ith_json_exact_text(const json_t *value, bool pretty);
 
 #endif

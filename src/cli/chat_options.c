@@ -158,7 +158,7 @@ static ith_status read_settings(const ith_option_list *list, char **out, ith_err
         if (status == ITH_OK)
             status = read_setting(list->items[i], settings, err);
     }
-    if (status == ITH_OK && (*out = ith_json_text(settings, false)) == NULL)
+    if (status == ITH_OK && (*out = ith_json_exact_text(settings, false)) == NULL)
         status = no_memory(err);
     json_decref(settings);
     return status;

@@ -119,7 +119,7 @@ ith_status ith_conversation_ids(const ith_conversation *c, const ith_vocab *voca
                                 ith_ids *ids, bool *plain_markers, ith_error *err)
 {
     ith_chat_params params = c->inputs.params;
-    char *text = ith_json_text(c->messages, false);
+    char *text = ith_json_exact_text(c->messages, false);
     ith_status status;
 
     *ids = (ith_ids){0};
@@ -159,7 +159,7 @@ ith_status ith_conversation_save(const ith_conversation *c, const char *path, it
     if (access(path, F_OK) == 0 && !holds_messages(path))
         return ith_fail(err, ITH_E_ARGUMENT,
                         "%s exists and holds no conversation: give another name", path);
-    text = ith_json_text(c->messages, true);
+    text = ith_json_exact_text(c->messages, true);
     if (text == NULL || asprintf(&line, "%s\n", text) < 0) {
         free(text);
         return no_memory(err);

@@ -137,6 +137,9 @@ done
 same "a whole chat on 3 ranks" "$live" "$(printf '%s\n' "Hello" "And you?" "Why?" | "${mpirun[@]}" -n 3 "$ITHACA" chat $NEEDLE --threads 1 -n 12 -q "${say[@]}")"
 python3 -c 'import json, sys; json.dump(json.load(open(sys.argv[1]))[:3], open(sys.argv[2], "w"))' "$work/s2.json" "$work/open.json"
 same "a last message of the user is answered" "$(sed -n 2p <<<"$live")" "$(chat -q "${say[@]}" --messages "$work/open.json" </dev/null)"
+echo '[{"role": "user", "content": "x", "n": 0.12345678901234566}, {"role": "assistant", "content": "y"}]' >"$work/digits.json"
+echo "/save $work/again.json" | chat -q --messages "$work/digits.json"
+same "numbers in messages keep their digits" 0.12345678901234566 "$(field "$work/again.json" 'j[0]["n"]')"
 expect "followers end with rank 0" 1 "${mpirun[@]}" -n 2 "$ITHACA" chat $NEEDLE --threads 1 -q < <(echo /lod)
 
 # ---- A terminal ----

@@ -97,6 +97,8 @@ same "--system" '[{"role": "system", "content": "s"}, {"role": "user", "content"
 echo '{{ level }}|{{ list|join("+") }}|{{ text }}|{{ enable_thinking }}' >"$work/args.jinja"
 same "--template-arg" "2.5|1+a|1, 2|False" "$(rendered $NEEDLE --chat-template "$work/args.jinja" -p hi --template-arg level=2.5 \
     --template-arg 'list=[1, "a"]' --template-arg 'text=1, 2' --thinking off)"
+same "--template-arg keeps all digits" "0.12345678901234566|||False" "$(rendered $NEEDLE --chat-template "$work/args.jinja" -p hi \
+    --template-arg level=0.12345678901234566 --thinking off)"
 same "--template-arg wins" "||x=y|auto" "$(rendered $NEEDLE --chat-template "$work/args.jinja" -p hi --template-arg text=x=y \
     --thinking off --template-arg enable_thinking=auto)"
 for wrong in "--tools $work/tools.json|takes no tools" "--thinking on|does not let the user choose" "--template-arg x=1|no argument \"x\""; do

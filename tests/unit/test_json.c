@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 static json_t *parse(const char *text)
@@ -90,13 +91,36 @@ static void test_damaged(void **state)
     }
 }
 
+/* An answer without a body, for example. */
+static void test_nothing(void **state)
+{
+    ith_error err = {0};
+    json_t *root;
+
+    (void)state;
+    assert_int_equal(ith_json_parse(NULL, 0, "f.json", &root, &err), ITH_E_FORMAT);
+    assert_non_null(strstr(err.text, "f.json: line 1: '[' or '{' expected"));
+}
+
+static void test_digits(void **state)
+{
+    json_t *root = parse("[0.12345678901234567, 1e22, 3]"), *again;
+    char *text = ith_json_exact_text(root, false);
+
+    (void)state;
+    again = parse(text);
+    assert_true(json_equal(root, again));
+    free(text);
+    json_decref(root);
+    json_decref(again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_not_needed),
-        cmocka_unit_test(test_strings_stay),
-        cmocka_unit_test(test_needed),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_not_needed), cmocka_unit_test(test_strings_stay),
+        cmocka_unit_test(test_needed),     cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_nothing),    cmocka_unit_test(test_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
