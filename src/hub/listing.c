@@ -69,8 +69,9 @@ static ith_status read_file(const json_t *entry, const char *what, ith_hub_file 
     return ITH_OK;
 }
 
-static ith_status add_file(const json_t *entry, const char *what, ith_hub_listing *listing,
-                           ith_error *err)
+/* `names`: those of the files before it. */
+static ith_status add_file(const json_t *entry, const char *what, json_t *names,
+                           ith_hub_listing *listing, ith_error *err)
 {
     ith_hub_file file = {.digest = ""};
     const char *name = NULL;
@@ -84,10 +85,14 @@ static ith_status add_file(const json_t *entry, const char *what, ith_hub_listin
                         name != NULL ? name : "");
     if (!ith_hub_path_is_safe(name))
         return ITH_OK;
+    if (json_object_get(names, name) != NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the server lists a file twice: %s", what, name);
     ITH_TRY(read_file(entry, what, &file, err));
     file.name = strdup(name);
-    if (file.name == NULL)
+    if (file.name == NULL || json_object_set_new(names, name, json_true()) != 0) {
+        free(file.name);
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its list of files", what);
+    }
     listing->files[listing->n++] = file;
     return ITH_OK;
 }
@@ -95,7 +100,7 @@ static ith_status add_file(const json_t *entry, const char *what, ith_hub_listin
 ith_status ith_hub_listing_parse(const char *text, size_t len, const char *what,
                                  ith_hub_listing *listing, ith_error *err)
 {
-    json_t *root = NULL, *siblings;
+    json_t *root = NULL, *names = NULL, *siblings;
     const char *commit = NULL;
     ith_status status;
     size_t n;
@@ -115,11 +120,13 @@ ith_status ith_hub_listing_parse(const char *text, size_t len, const char *what,
             ith_fail(err, ITH_E_UNSUPPORTED, "%s: it has more than %d files", what, FILES_MAX));
     snprintf(listing->commit, sizeof listing->commit, "%s", commit);
     listing->files = calloc(n + 1, sizeof *listing->files);
-    if (listing->files == NULL)
+    names = json_object();
+    if (listing->files == NULL || names == NULL)
         ITH_CHECK(ith_fail(err, ITH_E_MEMORY, "%s: no memory for its list of files", what));
     for (size_t i = 0; i < n; i++)
-        ITH_CHECK(add_file(json_array_get(siblings, i), what, listing, err));
+        ITH_CHECK(add_file(json_array_get(siblings, i), what, names, listing, err));
 done:
+    json_decref(names);
     json_decref(root);
     if (status != ITH_OK)
         ith_hub_listing_free(listing);

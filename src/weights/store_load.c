@@ -50,14 +50,15 @@ static int64_t list_extents(const ith_store *store, owned_extent *out)
 
     for (size_t i = 0; i < store->plan.n_entries; i++) {
         const ith_entry *e = &store->plan.entries[i];
-        const ith_piece whole = {.n = e->n_units}, *p = store->spread.pieces + e->piece;
+        const ith_piece whole = {.n = e->n_units};
         if (e->streamed)
             continue;
         if (ith_store_in_place(store, e) != NULL)
             n += list_piece(e, &whole, out == NULL ? NULL : out + n);
         else
             for (int k = 0; k < e->n_pieces; k++)
-                n += list_piece(e, &p[k], out == NULL ? NULL : out + n);
+                n += list_piece(e, &store->spread.pieces[e->piece + k],
+                                out == NULL ? NULL : out + n);
     }
     return n;
 }

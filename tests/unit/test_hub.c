@@ -186,6 +186,11 @@ static void test_listing(void **state)
         parse("{\"sha\": \"" SHA "\", \"siblings\": [{\"rfilename\": \"x/../y\"}]}", &l, &err),
         ITH_E_FORMAT);
     assert_int_equal(l.n, 0);
+    assert_int_equal(parse("{\"sha\": \"" SHA
+                           "\", \"siblings\": [{\"rfilename\": \"x\"}, {\"rfilename\": \"x\"}]}",
+                           &l, &err),
+                     ITH_E_FORMAT);
+    assert_string_equal(err.text, "a/b: the server lists a file twice: x");
 }
 
 /* ---- Pieces ---- */
