@@ -43,7 +43,7 @@ OPT_asan    := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sani
 OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow \
     -fno-sanitize-recover=undefined,float-cast-overflow -fno-omit-frame-pointer \
     -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -DITH_PLAIN_C
-OPT_cover   := -O1 -g -fprofile-instr-generate -fcoverage-mapping
+OPT_cover   := -O1 -g -fprofile-instr-generate -fcoverage-mapping -DITH_PLAIN_C
 CFLAGS  = $(CSTD) $(WARN) $(FPSAFE) $(OPT_$(CONFIG)) -fopenmp -fvisibility=hidden $(PIC) -Iinclude -Isrc -I. $(PKG_CFLAGS) $(EXTRA_CFLAGS)
 LDFLAGS = $(OPT_$(CONFIG)) -fopenmp $(EXTRA_LDFLAGS)
 
@@ -53,7 +53,7 @@ LEVEL_WORDS = 's/^ITH_LEVEL\((\w+), $(ARCH), (\w+), (.*)\)$$/\1:\2:\3/; T; \
     s/ ?(HWCAP2?\(\w+\)|&&.*)//g; s/CPU(ID)?\(([^)]*)\)/-m\2/g; s/FLAG\(([^)]*)\)/\1/g; s/ /,/g; p'
 LEVELS := $(shell sed -nE $(LEVEL_WORDS) simd/levels.inc)
 # Targets run the reference kernels: with the others clang is busy for minutes, and gcc's asan checks them.
-ifeq ($(CONFIG),fuzz)
+ifneq ($(filter fuzz cover,$(CONFIG)),)
 LEVELS :=
 endif
 comma  := ,
@@ -97,6 +97,10 @@ all: $(BIN) $(SHARED)
 
 $(foreach isa,$(ISAS),$(eval $(B)/simd/$(isa)/%.o: CFLAGS += $(FLAGS_$(isa))))
 $(filter $(B)/simd/%,$(LIB_OBJ)): simd/levels.inc
+ifeq ($(CONFIG),fuzz)
+# Inputs hardly steer kernels, and counting their branches takes most of the time of a target that runs a model.
+$(B)/simd/%.o: CFLAGS += -O2 -fno-sanitize-coverage=trace-pc-guard,inline-8bit-counters,pc-table,trace-cmp,indirect-calls
+endif
 $(B)/tests/%.o:       CFLAGS += -Itests
 
 # Everything that is missing is named once, before the first compile.
@@ -187,8 +191,9 @@ ifeq ($(CONFIG),fuzz)
 FUZZ_WITH :=
 FUZZ_LINK := -fsanitize=fuzzer
 endif
-$(B)/tests/fuzz/fuzz_numbers: $(filter-out $(B)/src/cli/main.o,$(CLI_OBJ))
-$(B)/tests/fuzz/fuzz_numbers: FUZZ_LIBS = $(CLI_LIBS)
+FUZZ_CLI  := $(addprefix $(B)/tests/fuzz/fuzz_,chat numbers)
+$(FUZZ_CLI): $(filter-out $(B)/src/cli/main.o,$(CLI_OBJ))
+$(FUZZ_CLI): FUZZ_LIBS = $(CLI_LIBS)
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(FUZZ_WITH) $(LIB)
 	@echo "  ld $@"
 	$(Q)$(MPICC) $(LDFLAGS) $(FUZZ_LINK) $(filter %.o,$^) $(LIB) -o $@ $(PKG_LIBS) $(FUZZ_LIBS)
@@ -255,7 +260,7 @@ fuzz: setup
 	@tests/fuzz/run.sh build/fuzz
 
 .PHONY: fuzz-coverage
-## fuzz-coverage: which lines of text, formats and keep the corpus reaches, by llvm-cov
+## fuzz-coverage: which lines of text, formats, hub and keep the corpus reaches, by llvm-cov
 fuzz-coverage: setup
 	@scripts/setup.sh fuzz
 	@$(AGAIN) CONFIG=cover FUZZ_COMPILER="$(CLANG)" fuzzers

@@ -3,14 +3,14 @@
 #
 #   tests/fuzz/coverage.sh BUILD_DIR [CORPUS_DIR]     built with CONFIG=cover
 #
-# Prints the files of src/text, src/formats and src/keep with their lines and the share of them that
-# was reached; BUILD_DIR/coverage has each file's text with counts.
+# Prints the files of src/text, src/formats, src/hub and src/keep with their lines and the share of
+# them that was reached; BUILD_DIR/coverage has each file's text with counts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 build=${1:?BUILD_DIR} corpus=${2:-tests/fuzz/corpus}
 rm -rf "$build/profiles" "$build/coverage" && mkdir -p "$build/profiles" "$build/coverage"
-objects=()
+objects=() rooms=(src/text src/formats src/hub src/keep)
 for source in tests/fuzz/fuzz_*.c; do
     name=$(basename "$source" .c) && name=${name#fuzz_}
     [[ $name != main ]] || continue
@@ -19,9 +19,9 @@ for source in tests/fuzz/fuzz_*.c; do
     objects+=(${objects:+-object} "$build/tests/fuzz/fuzz_$name") # the first has no option
 done
 llvm-profdata-14 merge -o "$build/profiles/all" "$build"/profiles/*.raw
-llvm-cov-14 show "${objects[@]}" -instr-profile="$build/profiles/all" src/text src/formats src/keep -output-dir="$build/coverage" >/dev/null
+llvm-cov-14 show "${objects[@]}" -instr-profile="$build/profiles/all" "${rooms[@]}" -output-dir="$build/coverage" >/dev/null
 # of each file: name, lines, missed lines
-llvm-cov-14 export "${objects[@]}" -instr-profile="$build/profiles/all" -summary-only src/text src/formats src/keep |
+llvm-cov-14 export "${objects[@]}" -instr-profile="$build/profiles/all" -summary-only "${rooms[@]}" |
     python3 -c '
 import collections, json, sys
 rooms = collections.defaultdict(lambda: [0, 0])

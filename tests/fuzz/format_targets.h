@@ -102,12 +102,12 @@ static inline bool fuzz_pack(const uint8_t *data, size_t size)
 
 static inline bool fuzz_hf_config(const uint8_t *data, size_t size)
 {
-    json_t *root = json_loadb((const char *)data, size, 0, NULL);
+    json_t *root;
     ith_hparams hp;
     ith_error err = {0};
-    ith_status status;
+    ith_status status = ith_json_parse((const char *)data, size, "config.json", &root, &err);
 
-    if (root == NULL)
+    if (!fuzz_verdict(status, &err))
         return false;
     status = ith_hf_config_parse(root, "config.json", &hp, &err);
     if (status == ITH_OK)

@@ -151,29 +151,65 @@ static inline void put_numbers(buffer *b, size_t bytes)
     free(data);
 }
 
+enum { FUZZ_DATA_MAX = 1 << 20 };
+
+/* ["F32", 4, 8] as a header has it, with the data from *end on, which moves past them. */
+static inline json_t *fuzz_safetensors_entry(const json_t *list, int64_t *end)
+{
+    const char *type = json_string_value(json_array_get(list, 0));
+    json_t *shape = json_array();
+    int64_t bytes = 1;
+
+    for (size_t i = 1; i < json_array_size(list); i++) {
+        int64_t n = json_integer_value(json_array_get(list, i));
+        bytes = n < 0 || n > FUZZ_DATA_MAX || bytes > FUZZ_DATA_MAX ? FUZZ_DATA_MAX : bytes * n;
+        json_array_append_new(shape, json_integer(n));
+    }
+    for (const char *c = type != NULL ? type : ""; *c != '\0'; c++) /* bits, the last number */
+        if (strspn(c, "1234567890") >= 2)
+            bytes *= atoi(c) / 8;
+    *end += bytes;
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", type != NULL ? type : "", "shape", shape,
+                     "data_offsets", (json_int_t)(*end - bytes), (json_int_t)*end);
+}
+
 /* As `fuzz_file`, of a safetensors file whose header is the part: its length goes before it, and
- * as much data after it as its offsets ask for, up to a megabyte. */
+ * as much data after it as its offsets ask for, up to a megabyte. Tensors may also be given as
+ * ["F32", 4, 8]. */
 static inline void fuzz_safetensors_file(const char *name, ith_bytes header)
 {
-    enum { DATA_MAX = 1 << 20 };
     json_t *root = json_loadb(header.data, header.len, 0, NULL), *tensor;
     const char *key;
+    void *next;
+    char *text = NULL;
     int64_t bytes = 0;
     buffer file = {0};
+    bool lists = false;
 
+    json_object_foreach_safe(root, next, key, tensor) if (json_is_array(tensor))
+    {
+        json_object_set_new(root, key, fuzz_safetensors_entry(tensor, &bytes));
+        lists = true;
+    }
+    if (lists)
+        text = json_dumps(root, JSON_COMPACT);
+    bytes = 0;
     json_object_foreach (root, key, tensor) {
         int64_t end =
             json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 1));
-        if (end > bytes && end <= DATA_MAX)
+        if (end > bytes && end <= FUZZ_DATA_MAX)
             bytes = end;
     }
     json_decref(root);
+    if (text != NULL)
+        header = (ith_bytes){text, strlen(text)};
     put_u64(&file, header.len);
     put(&file, header.data, header.len);
     put_numbers(&file, (size_t)bytes);
     fuzz_file(name,
               header.len > 0 ? (ith_bytes){(const char *)file.data, file.n} : (ith_bytes){"", 0});
     free(file.data);
+    free(text);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* fuzz_convert.c - what is made of a model. The input is two letters, weights and zstd level, then
- * a model (model_targets.h). It is packed, and the pack is sound and computes the same bits; it is
- * calibrated, and what that writes can be read and packed with. */
+ * a model (model_targets.h). It is packed, and the pack is sound and computes the same bits, in
+ * chunks of another size; it is calibrated, and what that writes can be read and packed with. */
 #include "formats/stats.h"
 #include "tests/fuzz/model_targets.h"
 
@@ -62,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unlink(stats);
     params = packed = fuzz_engine_params(path);
     packed.model = output;
+    packed.chunk = 5;
     params.quant = (ith_quant)(data[0] % (ITH_QUANT_AUTO + 1));
     params.kv = packed.kv = (ith_kv_type)(data[0] / 8 % 3);
     how = (ith_pack_params){.model = path,

@@ -1,5 +1,5 @@
 /* fuzz_template.c - a chat template as Jinja and inside a tokenizer_config.json, a conversation
- * (lines of a role's first letter and a text, or JSON), and arguments in JSON. */
+ * (lines of a role's first letter and a text, or JSON), arguments and tools in JSON. */
 #include "tests/fuzz/fuzz.h"
 #include "text/chat.h"
 #include "text/utf8.h"
@@ -89,10 +89,12 @@ static void write_chat(const ith_chat_files *files, const ith_chat_params *param
     ith_jinja_text_free(&out.rendered);
 }
 
-static void write_chats(const ith_chat_files *files, ith_bytes conversation, ith_bytes arguments)
+static void write_chats(const ith_chat_files *files, ith_bytes conversation, ith_bytes arguments,
+                        ith_bytes tools)
 {
     ith_chat_params params = {.messages_json = conversation.data,
-                              .arguments = arguments.len > 0 ? arguments.data : NULL};
+                              .arguments = arguments.len > 0 ? arguments.data : NULL,
+                              .tools = tools.len > 0 ? tools.data : NULL};
     ith_message messages[MESSAGES];
     char *lines = strdup(conversation.data);
 
@@ -111,17 +113,18 @@ static void write_chats(const ith_chat_files *files, ith_bytes conversation, ith
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ith_bytes template = fuzz_part(&data, &size), conversation = fuzz_part(&data, &size),
-              arguments = fuzz_part(&data, &size);
+              arguments = fuzz_part(&data, &size), tools = fuzz_part(&data, &size);
     ith_chat_files files = {0};
     ith_error err = {0};
 
     render(template);
     if (fuzz_verdict(ith_chat_files_take(&files, "tokenizer_config.json", template, &err), &err) &&
         files.n > 0)
-        write_chats(&files, conversation, arguments);
+        write_chats(&files, conversation, arguments, tools);
     ith_chat_files_free(&files);
     fuzz_part_free(template);
     fuzz_part_free(conversation);
     fuzz_part_free(arguments);
+    fuzz_part_free(tools);
     return 0;
 }

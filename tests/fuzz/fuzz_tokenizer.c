@@ -1,5 +1,5 @@
 /* fuzz_tokenizer.c - a text, and the files of a tokenizer: tokenizer.json, tokenizer_config.json,
- * special_tokens_map.json, tokenizer.model, vocab.json and merges.txt. */
+ * special_tokens_map.json, tokenizer.model, vocab.json, merges.txt and added_tokens.json. */
 #include "tests/fuzz/tokenizer_targets.h"
 
 static int count(const char *text, const char *word)
@@ -43,13 +43,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ith_bytes text = fuzz_part(&data, &size), json = fuzz_part(&data, &size),
               config = fuzz_part(&data, &size), special = fuzz_part(&data, &size),
               model = fuzz_part(&data, &size), vocab = fuzz_part(&data, &size),
-              merges = fuzz_part(&data, &size);
+              merges = fuzz_part(&data, &size), added = fuzz_part(&data, &size);
     const ith_tokenizer_files files = {.json = file_of("tokenizer.json", json),
                                        .config = file_of("tokenizer_config.json", config),
                                        .special = file_of("special_tokens_map.json", special),
                                        .model = file_of("tokenizer.model", model),
                                        .vocab = file_of("vocab.json", vocab),
-                                       .merges = file_of("merges.txt", merges)};
+                                       .merges = file_of("merges.txt", merges),
+                                       .added = file_of("added_tokens.json", added)};
     ith_tokenizer *tok;
     ith_error err = {0};
     bool changes = json.len == 0 || may_change(json);
@@ -67,5 +68,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_part_free(model);
     fuzz_part_free(vocab);
     fuzz_part_free(merges);
+    fuzz_part_free(added);
     return 0;
 }

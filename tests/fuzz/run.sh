@@ -3,6 +3,7 @@
 #
 #   tests/fuzz/run.sh BUILD_DIR [TARGET...]     FUZZ_TIME=60: seconds for each target
 #                                               FUZZ_RUNS=N: instead, N inputs, drawn from one seed
+#                                               FUZZ_TIMEOUT=10: seconds for one input
 #
 # New inputs go to BUILD_DIR/corpus/TARGET, beside the corpus of the repository, which stays as it
 # is; inputs that show a fault to BUILD_DIR/found/TARGET-*. The last line counts the faults; the exit
@@ -21,6 +22,21 @@ export UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$PWD/tests/par
 export OMP_NUM_THREADS=1
 failed=0
 
+# dictionary NAME: its own, and the words in quotation marks of what reads its inputs
+dictionary() {
+    local sources
+    case $1 in
+    config | convert | folder | gguf | model | open) sources=src/formats ;;
+    chat | template) sources=src/text/jinja ;;
+    hub | pull) sources=src/hub ;;
+    tokenizer | vocab) sources=src/text ;;
+    *) sources=/dev/null ;;
+    esac
+    cat "tests/fuzz/$1.dict" 2>/dev/null
+    grep -hroE --include='*.c' '"[A-Za-z][A-Za-z0-9_.-]{2,40}"' "$sources" | sort -u
+    return 0
+}
+
 for name in "${targets[@]}"; do
     new=$build/corpus/$name log=$build/found/$name.log
     mkdir -p "$new"
@@ -30,9 +46,10 @@ for name in "${targets[@]}"; do
     if [[ -n ${FUZZ_RUNS:-} ]]; then
         options+=(-runs="$FUZZ_RUNS" -seed=1 -timeout=300) # it is to find hangs, on any machine
     else
-        options+=(-max_total_time="${FUZZ_TIME:-60}" -timeout=10)
+        options+=(-max_total_time="${FUZZ_TIME:-60}" -timeout="${FUZZ_TIMEOUT:-10}")
     fi
-    [[ -e tests/fuzz/$name.dict ]] && options+=(-dict="tests/fuzz/$name.dict")
+    dictionary "$name" >"$build/found/$name.dict"
+    [[ ! -s $build/found/$name.dict ]] || options+=(-dict="$build/found/$name.dict")
     "$build/tests/fuzz/fuzz_$name" "${options[@]}" "$new" "tests/fuzz/corpus/$name" >"$log" 2>&1
     status=$?
     executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
