@@ -228,6 +228,47 @@ static inline size_t ith_kv_block_bytes(ith_kv_layout layout, int head_dim)
     }
 }
 
+/* ---- Latent segments ------------------------------------------------------------------------- *
+ *
+ * Multi-head latent attention caches one vector for each token, which is key and value at once: the
+ * value is the key's first v = value_dim channels, the latent; the others, its tail, hold the
+ * position. v is a multiple of 32. A latent segment is 16 contiguous blocks of 64 such keys, of
+ * ith_latent_block_bytes() each; d and dp as above.
+ *
+ *   q8         K   u8   [dp/4][64][4]  as above
+ *              ks  bf16 [64]           scales of the latents
+ *              ts  bf16 [64]           scales of the tails
+ *   bf16, f32  K [dp][64]
+ *
+ * Attention reads values in another order than keys. The kernels latent_values put a segment's
+ * values in it: a copy, [16] blocks of the V above with v in place of dp.
+ */
+static inline size_t ith_latent_block_bytes(ith_kv_layout layout, int head_dim)
+{
+    size_t dp = ((size_t)head_dim + 15) / 16 * 16;
+    switch (layout) {
+#define ITH_KV_LAYOUT(constant, name, element, scales)                                             \
+    case ITH_KVL_##constant:                                                                       \
+        return ITH_KV_BLOCK * (dp * element + scales);
+#include "simd/layouts.inc"
+    default:
+        return 0;
+    }
+}
+
+/* Bytes of a block's values in that copy. */
+static inline size_t ith_latent_values_bytes(ith_kv_layout layout, int value_dim)
+{
+    switch (layout) {
+#define ITH_KV_LAYOUT(constant, name, element, scales)                                             \
+    case ITH_KVL_##constant:                                                                       \
+        return ITH_KV_BLOCK * (size_t)value_dim * element;
+#include "simd/layouts.inc"
+    default:
+        return 0;
+    }
+}
+
 /* ---- Attention ------------------------------------------------------------------------------- *
  *
  * A call attends with `n_tokens` consecutive query tokens, each with `n_heads` query heads that
@@ -261,6 +302,10 @@ static inline size_t ith_kv_block_bytes(ith_kv_layout layout, int head_dim)
  *        The scales must keep |t_j * qs| below 2^21, and ks and vs below 2^100; beyond that the
  *        values are unspecified.
  *
+ *        Of a latent segment, with a = sum over c < v of q[c] * kq_j[c] and b = the same over
+ *        c >= v, t_j = fma((float)b * ts_j, qt, ((float)a * ks_j) * qs); vs_j is ks_j; and from
+ *        there on qs is 1. Latents have no soft cap.
+ *
  *   f32 and bf16 (K and V widened to f32; q is f32, already multiplied by log2(e)/sqrt(d)):
  *        x_j = fma(q[c], k_j[c], x_j) for ascending c, from 0
  *        M = max(m, max over seen j of x_j) + 0.0f; alpha and L as above
@@ -271,7 +316,9 @@ static inline size_t ith_kv_block_bytes(ith_kv_layout layout, int head_dim)
  */
 typedef struct ith_attn {
     const void *segment; /* its blocks, 64-byte aligned */
+    const void *values;  /* of a latent segment: the copy, 64-byte aligned; NULL: another segment */
     int head_dim;
+    int value_dim; /* of a latent segment */
     int n_tokens, n_heads;
     int64_t first_visible; /* keys that token 0 sees; may be negative or beyond the segment */
     int64_t window;        /* a token sees the last so many of them; 0: all */
@@ -282,13 +329,42 @@ typedef struct ith_attn {
     const void *q;
     int64_t q_token_stride, q_head_stride;
 
-    /* q8: qs = amax / 127 * log2(e)/sqrt(d) of row (t, h) at t * q_scale_stride + h. */
+    /* q8: qs = amax / 127 * log2(e)/sqrt(d) of row (t, h) at t * q_scale_stride + h. With a latent
+     * segment qs and qt, those of the row's first v channels and of its tail, from
+     * t * q_scale_stride + 2 * h on. */
     const float *q_scale;
     int64_t q_scale_stride;
 
     float *m, *l; /* [n_tokens * n_heads] */
-    float *o;     /* [n_tokens * n_heads][head_dim] */
+    float *o;     /* [n_tokens * n_heads][head_dim; value_dim with a latent segment] */
 } ith_attn;
+
+/* Channels of a value, and of a row of o. */
+static inline int ith_attn_value_dim(const ith_attn *a)
+{
+    return a->values != NULL ? a->value_dim : a->head_dim;
+}
+
+/* Bytes of a block of its segment. */
+static inline size_t ith_attn_block_bytes(const ith_attn *a, ith_kv_layout layout)
+{
+    return a->values != NULL ? ith_latent_block_bytes(layout, a->head_dim)
+                             : ith_kv_block_bytes(layout, a->head_dim);
+}
+
+/* The values of block `block` of its segment. */
+static inline const void *ith_attn_values(const ith_attn *a, ith_kv_layout layout, int64_t block)
+{
+    const size_t bytes = ith_attn_block_bytes(a, layout), dp = ((size_t)a->head_dim + 15) / 16 *
+                                                               16 *
+                                                               (layout == ITH_KVL_Q8     ? 1
+                                                                : layout == ITH_KVL_BF16 ? 2
+                                                                                         : 4);
+    if (a->values != NULL)
+        return (const uint8_t *)a->values +
+               (size_t)block * ith_latent_values_bytes(layout, a->value_dim);
+    return (const uint8_t *)a->segment + (size_t)block * bytes + ITH_KV_BLOCK * dp;
+}
 
 /* ---- Sizes that callers should know ---------------------------------------------------------- */
 
@@ -312,6 +388,8 @@ enum { ITH_MAXIMA = 256 }; /* values whose largest the kernel `maxima` finds */
 typedef void ith_gemm_fn(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
                          float *out, int64_t ld_out);
 typedef void ith_attn_fn(const ith_attn *a);
+typedef void ith_latent_values_fn(int n_blocks, int head_dim, int value_dim, const void *segment,
+                                  void *values);
 
 typedef struct ith_kernels {
     const char *name; /* of the level */
@@ -369,6 +447,15 @@ typedef struct ith_kernels {
      * 16, and their bf16 scales. */
     void (*kv_put_q8)(void *block, int head_dim, int slot, const int8_t *k, const int8_t *v,
                       uint16_t ks, uint16_t vs);
+
+    /* Writes key `slot` of a q8 block of a latent segment: its int8 row, of head_dim rounded up to
+     * 16, and the bf16 scales of its latent and its tail. */
+    void (*latent_put_q8)(void *block, int head_dim, int slot, const int8_t *k, uint16_t ks,
+                          uint16_t ts);
+
+    /* Copies the values of the first n_blocks blocks of a latent segment, in each layout of the
+     * cache, into the order in which attention reads them. `values`: 64-byte aligned. */
+    ith_latent_values_fn *latent_values[ITH_KV_LAYOUTS];
 
     /* Attention to a segment in each layout of the cache: see ith_attn. */
     ith_attn_fn *attn[ITH_KV_LAYOUTS];

@@ -32,9 +32,11 @@ ITH_INLINE void fetch_ahead(const void *p)
 typedef struct row_state {
     __m256 lane[2]; /* L */
     float m;
-    float q_scale;  /* q8 only */
-    float cap_by;   /* q8 only, with a soft cap: what it multiplies t by; -1: none */
-    int32_t q_zero; /* q8 only: -128 * sum of q, with which products of biased keys start */
+    float q_scale;     /* q8 only */
+    float cap_by;      /* q8 only, with a soft cap: what it multiplies t by; -1: none */
+    int32_t q_zero;    /* q8 only: -128 * sum of q, with which products of biased keys start; of */
+    int32_t tail_zero; /* latents, the same of the first channels and of their tail */
+    float latent_scale, tail_scale; /* latents in q8 only */
     const void *q;
     float *o;
     int64_t from, visible; /* the row sees keys [from, visible) of the segment */
@@ -93,8 +95,8 @@ ITH_INLINE void open_row(row_state *s, const ith_attn *a, int64_t row, size_t q_
     s->visible = n < 0 ? 0 : n > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : n;
     s->from = from < 0 ? 0 : from > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : from;
     s->q = (const uint8_t *)a->q + (size_t)(t * a->q_token_stride + h * a->q_head_stride) * q_size;
-    s->o = a->o + row * a->head_dim;
-    memset(s->o, 0, (size_t)a->head_dim * sizeof(float));
+    s->o = a->o + row * ith_attn_value_dim(a);
+    memset(s->o, 0, (size_t)ith_attn_value_dim(a) * sizeof(float));
 }
 
 /* Walks through the blocks of the segment. attend() is called with one to four rows that each see

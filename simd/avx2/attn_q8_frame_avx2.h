@@ -17,19 +17,27 @@
 typedef struct block_q8 {
     const uint8_t *keys;
     const int8_t *values;
-    const uint16_t *key_scales, *value_scales;
-    int dp;
+    const uint16_t *key_scales, *value_scales, *tail_scales;
+    int dp, values_dp;
+    int latent; /* channels of a latent; 0: none */
 } block_q8;
 
 static block_q8 block_at(const ith_attn *a, int64_t first_key)
 {
+    const bool latent = a->values != NULL;
     const int dp = (a->head_dim + 15) / 16 * 16;
-    const uint8_t *start =
-        (const uint8_t *)a->segment +
-        (size_t)(first_key / ITH_KV_BLOCK) * ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
-    const uint16_t *scales = (const uint16_t *)(const void *)(start + 2 * ITH_KV_BLOCK * dp);
-    return (block_q8){start, (const int8_t *)start + ITH_KV_BLOCK * dp, scales,
-                      scales + ITH_KV_BLOCK, dp};
+    const uint8_t *start = (const uint8_t *)a->segment +
+                           (size_t)(first_key / ITH_KV_BLOCK) * ith_attn_block_bytes(a, ITH_KVL_Q8);
+    const uint16_t *scales =
+        (const uint16_t *)(const void *)(start + (latent ? 1 : 2) * ITH_KV_BLOCK * dp);
+    return (block_q8){.keys = start,
+                      .values = ith_attn_values(a, ITH_KVL_Q8, first_key / ITH_KV_BLOCK),
+                      .key_scales = scales,
+                      .value_scales = latent ? scales : scales + ITH_KV_BLOCK,
+                      .tail_scales = scales + ITH_KV_BLOCK,
+                      .dp = dp,
+                      .values_dp = latent ? a->value_dim : dp,
+                      .latent = latent ? a->value_dim : 0};
 }
 
 /* t[r][..]: scaled products of the rows with the 16 keys from `key` on. */
@@ -49,6 +57,38 @@ ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b
         const __m256 scale = load_bf16(b->key_scales + key + 8 * i);
         EACH_ROW _mm256_store_ps(t[r] + key + 8 * i,
                                  _mm256_mul_ps(_mm256_cvtepi32_ps(dot[r][i]), scale));
+    }
+}
+
+/* The same of latents, whose first channels have other scales than the rest. */
+ITH_INLINE void score_latents(const int rows, const row_state *s, const block_q8 *b, int key,
+                              scores_t t)
+{
+    const int8_t *q[QUAD], *tail[QUAD];
+    __m256i dot[QUAD][2], rest[QUAD][2];
+    EACH_ROW
+    {
+        q[r] = s[r].q;
+        tail[r] = q[r] + b->latent;
+        dot[r][0] = dot[r][1] =
+            KEYS_BIASED ? _mm256_set1_epi32(s[r].q_zero) : _mm256_setzero_si256();
+        rest[r][0] = rest[r][1] =
+            KEYS_BIASED ? _mm256_set1_epi32(s[r].tail_zero) : _mm256_setzero_si256();
+    }
+    dot_keys(rows, b->keys + key * 4, b->latent, q, dot);
+    dot_keys(rows, b->keys + b->latent * ITH_KV_BLOCK + key * 4, b->dp - b->latent, tail, rest);
+    for (int i = 0; i < 2; i++) {
+        const __m256 scale = load_bf16(b->key_scales + key + 8 * i),
+                     tail_scale = load_bf16(b->tail_scales + key + 8 * i);
+        EACH_ROW
+        {
+            const __m256 first = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(dot[r][i]), scale),
+                                               _mm256_set1_ps(s[r].latent_scale));
+            _mm256_store_ps(
+                t[r] + key + 8 * i,
+                _mm256_fmadd_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(rest[r][i]), tail_scale),
+                                _mm256_set1_ps(s[r].tail_scale), first));
+        }
     }
 }
 
@@ -125,7 +165,7 @@ ITH_INLINE void add_values(const int rows, const row_state *s, const block_q8 *b
 {
     for (int c = 0; c < head_dim; c += 16) {
         __m256i sum[VALUE_ROWS][2];
-        dot_weights(rows, b->values + c * 4, b->dp * 4, u, sum);
+        dot_weights(rows, b->values + c * 4, b->values_dp * 4, u, sum);
         EACH_ROW
         for (int v = 0; v < 2; v++) {
             float *o = s[r].o + c + 8 * v;
@@ -154,8 +194,12 @@ ITH_INLINE void add_values_of(int rows, const row_state *s, const block_q8 *b, i
 
 ITH_INLINE void score_block(const int rows, const row_state *s, const block_q8 *b, scores_t t)
 {
-    for (int key = 0; key < ITH_KV_BLOCK; key += 16)
-        score_keys(rows, s, b, key, t);
+    if (b->latent > 0)
+        for (int key = 0; key < ITH_KV_BLOCK; key += 16)
+            score_latents(rows, s, b, key, t);
+    else
+        for (int key = 0; key < ITH_KV_BLOCK; key += 16)
+            score_keys(rows, s, b, key, t);
 }
 
 static void attend(row_state *s, int rows, const ith_attn *a, int64_t first)
@@ -175,7 +219,29 @@ static void attend(row_state *s, int rows, const ith_attn *a, int64_t first)
         score_block(1, s, &b, t);
     EACH_ROW alpha[r] = softmax(s + r, &b, first, t[r], u[r], &unit[r]);
     for (int r = 0; r < rows; r += VALUE_ROWS)
-        add_values_of(rows - r, s + r, &b, a->head_dim, u + r, unit + r, alpha + r);
+        add_values_of(rows - r, s + r, &b, ith_attn_value_dim(a), u + r, unit + r, alpha + r);
+}
+
+static int32_t sum_of(const int8_t *q, int begin, int end)
+{
+    int32_t sum = 0;
+    for (int c = begin; c < end; c++)
+        sum += q[c];
+    return sum;
+}
+
+static void open_latent_row(row_state *s, const ith_attn *a, int64_t row)
+{
+    const int dp = (a->head_dim + 15) / 16 * 16, v = a->value_dim;
+    const float *scales =
+        a->q_scale + row / a->n_heads * a->q_scale_stride + 2 * (row % a->n_heads);
+    open_row(s, a, row, 1);
+    s->q_scale = 1;
+    s->cap_by = -1;
+    s->latent_scale = scales[0];
+    s->tail_scale = scales[1];
+    s->q_zero = -128 * sum_of(s->q, 0, v);
+    s->tail_zero = -128 * sum_of(s->q, v, dp);
 }
 
 static void open_row_q8(row_state *s, const ith_attn *a, int64_t row)
@@ -185,11 +251,7 @@ static void open_row_q8(row_state *s, const ith_attn *a, int64_t row)
     const float scale = a->q_scale[row / a->n_heads * a->q_scale_stride + row % a->n_heads];
     s->q_scale = a->cap > 0 ? a->cap : scale;
     s->cap_by = a->cap > 0 ? scale * (ITH_2LOG2E / a->cap) : -1;
-    const int8_t *q = s->q;
-    int32_t sum = 0;
-    for (int c = 0; c < dp; c++)
-        sum += q[c];
-    s->q_zero = -128 * sum;
+    s->q_zero = -128 * sum_of(s->q, 0, dp);
 }
 
 ITH_INLINE void attn_q8(const ith_attn *a)
@@ -199,7 +261,10 @@ ITH_INLINE void attn_q8(const ith_attn *a)
         row_state s[MAX_ROWS];
         const int rows = n_rows - pass < MAX_ROWS ? (int)(n_rows - pass) : MAX_ROWS;
         for (int r = 0; r < rows; r++)
-            open_row_q8(&s[r], a, pass + r);
+            if (a->values != NULL)
+                open_latent_row(&s[r], a, pass + r);
+            else
+                open_row_q8(&s[r], a, pass + r);
         walk_blocks(s, rows, a, attend);
         for (int r = 0; r < rows; r++)
             close_row(&s[r], a, pass + r);

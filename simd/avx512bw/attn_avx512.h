@@ -25,12 +25,14 @@ typedef struct quad_state {
     _Alignas(64) float q_scale[16]; /* q8 only; that of row r at 4r */
     __m512 lane[QUAD];              /* L */
     __m512i start[QUAD];            /* q8 only: what products with keys start from */
+    __m512i tail_start[QUAD];       /* latents in q8 only: the same of their tails */
     const void *q[QUAD];
     float *o[QUAD];
-    _Alignas(64) float by[16];          /* q8 only, with a soft cap: of row r at 4r */
-    int64_t visible[QUAD];              /* the row sees keys from[] to visible[] - 1 */
-    int64_t from[QUAD];                 /* of them the first */
-    int64_t visible_max, visible_least; /* least: 0 if not all rows are in use */
+    _Alignas(64) float by[16];                  /* q8 only, with a soft cap: of row r at 4r */
+    float latent_scale[QUAD], tail_scale[QUAD]; /* latents in q8 only */
+    int64_t visible[QUAD];                      /* the row sees keys from[] to visible[] - 1 */
+    int64_t from[QUAD];                         /* of them the first */
+    int64_t visible_max, visible_least;         /* least: 0 if not all rows are in use */
     int64_t from_max, from_least;
     int rows;
 } quad_state;
@@ -127,9 +129,9 @@ ITH_INLINE void open_quad(quad_state *s, const ith_attn *a, int64_t first_row, s
         s->visible_least = s->visible[r] < s->visible_least ? s->visible[r] : s->visible_least;
         s->q[r] =
             (const uint8_t *)a->q + (size_t)(t * a->q_token_stride + h * a->q_head_stride) * q_size;
-        s->o[r] = a->o + (first_row + r) * a->head_dim;
+        s->o[r] = a->o + (first_row + r) * ith_attn_value_dim(a);
         s->lane[r] = _mm512_setzero_ps();
-        memset(s->o[r], 0, (size_t)a->head_dim * sizeof(float));
+        memset(s->o[r], 0, (size_t)ith_attn_value_dim(a) * sizeof(float));
     }
 }
 

@@ -135,10 +135,10 @@ ITH_INLINE void add_all_values(const ith_kv_layout layout, const int rows, const
 ITH_INLINE void attend(const ith_kv_layout layout, const int rows, quad_state *s, const ith_attn *a,
                        int64_t first)
 {
-    const size_t block_bytes = ith_kv_block_bytes(layout, a->head_dim);
-    const uint8_t *keys =
-        (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * block_bytes;
-    const void *values = keys + block_bytes / 2;
+    const uint8_t *keys = (const uint8_t *)a->segment +
+                          (size_t)(first / ITH_KV_BLOCK) * ith_attn_block_bytes(a, layout);
+    const void *values = ith_attn_values(a, layout, first / ITH_KV_BLOCK);
+    const int channels = ith_attn_value_dim(a);
     _Alignas(64) float p[QUAD][ITH_KV_BLOCK], alpha[16];
     scores_t x;
 
@@ -148,14 +148,13 @@ ITH_INLINE void attend(const ith_kv_layout layout, const int rows, quad_state *s
     for (int r = 0; r < rows; r++)
         least = s->visible[r] < least ? s->visible[r] : least;
     if (least >= first + ITH_KV_BLOCK && s->from_max <= first) {
-        add_all_values(layout, rows, s, 0, a->head_dim, values, p, alpha, 0, ITH_KV_BLOCK);
+        add_all_values(layout, rows, s, 0, channels, values, p, alpha, 0, ITH_KV_BLOCK);
         return;
     }
     for (int r = 0; r < rows; r++) {
         const int64_t seen = s->visible[r] - first, from = s->from[r] - first;
         if (seen > 0 && from < ITH_KV_BLOCK)
-            add_all_values(layout, 1, s, r, a->head_dim, values, p, alpha,
-                           (int)(from > 0 ? from : 0),
+            add_all_values(layout, 1, s, r, channels, values, p, alpha, (int)(from > 0 ? from : 0),
                            (int)(seen < ITH_KV_BLOCK ? seen : ITH_KV_BLOCK));
     }
 }

@@ -82,6 +82,18 @@ static __attribute__((noinline)) void score_rows(unit_q8 *w, int head_dim)
         score(1, false, true, w->capped, w, head_dim);
 }
 
+static __attribute__((noinline)) void score_latent_rows(unit_q8 *w, int head_dim, int channels)
+{
+    if (w->s->rows == 4)
+        score_latents(4, w, head_dim, channels);
+    else if (w->s->rows == 3)
+        score_latents(3, w, head_dim, channels);
+    else if (w->s->rows == 2)
+        score_latents(2, w, head_dim, channels);
+    else
+        score_latents(1, w, head_dim, channels);
+}
+
 static __attribute__((noinline)) void weigh_unit(unit_q8 *w)
 {
     if (w->s->rows == 4 && !w->risen)
@@ -138,6 +150,30 @@ ITH_INLINE void add_unit(const head_size *size, const unit_q8 *w, int head_dim)
         add_rows(w, head_dim);
 }
 
+static int32_t sum_of(const int8_t *q, int begin, int end)
+{
+    int32_t sum = 0;
+    for (int c = begin; c < end; c++)
+        sum += q[c];
+    return sum;
+}
+
+static void open_latent_rows(quad_state *s, const ith_attn *a, int64_t first_row)
+{
+    const int dp = (a->head_dim + 15) / 16 * 16, v = a->value_dim;
+    open_quad(s, a, first_row, 1);
+    for (int i = 0; i < 16; i++)
+        s->q_scale[i] = 1;
+    for (int r = 0; r < s->rows; r++) {
+        const int64_t t = (first_row + r) / a->n_heads, h = (first_row + r) % a->n_heads;
+        const float *scales = a->q_scale + t * a->q_scale_stride + 2 * h;
+        s->start[r] = _mm512_set1_epi32(KEYS_BIASED ? -128 * sum_of(s->q[r], 0, v) : 0);
+        s->tail_start[r] = _mm512_set1_epi32(KEYS_BIASED ? -128 * sum_of(s->q[r], v, dp) : 0);
+        s->latent_scale[r] = scales[0];
+        s->tail_scale[r] = scales[1];
+    }
+}
+
 static void open_rows(quad_state *s, const ith_attn *a, int64_t first_row)
 {
     const int dp = (a->head_dim + 15) / 16 * 16;
@@ -146,10 +182,7 @@ static void open_rows(quad_state *s, const ith_attn *a, int64_t first_row)
     open_quad(s, a, first_row, 1);
     for (int r = 0; r < s->rows; r++) {
         const int64_t t = (first_row + r) / a->n_heads, h = (first_row + r) % a->n_heads;
-        const int8_t *q = s->q[r];
-        int32_t sum = 0;
-        for (int c = 0; c < dp; c++)
-            sum += q[c];
+        const int32_t sum = sum_of(s->q[r], 0, dp);
         s->start[r] = _mm512_set1_epi32(KEYS_BIASED ? zero - 128 * sum : zero);
         const float scale = a->q_scale[t * a->q_scale_stride + h];
         for (int i = 0; i < 4; i++)
@@ -161,7 +194,7 @@ static void open_rows(quad_state *s, const ith_attn *a, int64_t first_row)
 
 /* Makes units of the quads that see some key of the blocks. Returns the number of units. */
 static int open_units(unit_q8 *w, quad_state *quads, int n_quads, const block_q8 *blocks,
-                      int n_blocks, bool capped)
+                      int n_blocks, const ith_attn *a)
 {
     int n = 0;
     for (int b = 0; b < n_blocks; b++)
@@ -171,7 +204,8 @@ static int open_units(unit_q8 *w, quad_state *quads, int n_quads, const block_q8
                 w[n].b = &blocks[b];
                 w[n].fetch = i == 0;
                 w[n].full = sees_all(&quads[i], blocks[b].first);
-                w[n].capped = capped;
+                w[n].capped = a->cap > 0;
+                w[n].latents = a->values != NULL;
                 w[n].alive =
                     w[n].full ? 0xffff : rows_alive(&quads[i], quads[i].rows, blocks[b].first);
                 n++;
@@ -183,14 +217,14 @@ static int open_units(unit_q8 *w, quad_state *quads, int n_quads, const block_q8
  * after_keys and after_values are what the stages read next. */
 static int open_blocks(block_q8 *b, const ith_attn *a, int64_t first, int most, int64_t visible)
 {
+    const int dp = (ith_attn_value_dim(a) + 15) / 16 * 16;
     int n = 0;
     for (; n < most && first + n * ITH_KV_BLOCK < visible; n++)
         open_block(&b[n], a, first + n * ITH_KV_BLOCK, visible);
     for (int i = 0; i < n; i++) {
         b[i].after_keys = i + 1 < n ? b[i + 1].keys : (const uint8_t *)b[0].values;
         b[i].after_values =
-            (const uint8_t *)(i + 1 < n ? b[i + 1].values
-                                        : b[i].values + (b[i].values - (const int8_t *)b[i].keys));
+            (const uint8_t *)(i + 1 < n ? b[i + 1].values : b[i].values + ITH_KV_BLOCK * dp);
     }
     return n;
 }
@@ -198,7 +232,9 @@ static int open_blocks(block_q8 *b, const ith_attn *a, int64_t first, int most, 
 ITH_INLINE void attn_q8(const ith_attn *a)
 {
     const int64_t n_rows = (int64_t)a->n_tokens * a->n_heads;
-    const head_size *size = find_head_size(a->head_dim);
+    const bool latents = a->values != NULL;
+    const int channels = ith_attn_value_dim(a);
+    const head_size *size = latents ? NULL : find_head_size(a->head_dim);
     for (int64_t pass = 0; pass < n_rows; pass += MAX_ROWS) {
         quad_state quads[BATCH];
         unit_q8 units[BATCH];
@@ -208,22 +244,28 @@ ITH_INLINE void attn_q8(const ith_attn *a)
         const int together = BATCH / n_quads; /* blocks in a batch */
         int64_t visible = 0, from = ITH_KV_SEGMENT;
         for (int i = 0; i < n_quads; i++) {
-            open_rows(&quads[i], a, pass + i * QUAD);
+            if (latents)
+                open_latent_rows(&quads[i], a, pass + i * QUAD);
+            else
+                open_rows(&quads[i], a, pass + i * QUAD);
             visible = quads[i].visible_max > visible ? quads[i].visible_max : visible;
             from = quads[i].from_least < from ? quads[i].from_least : from;
         }
         for (int64_t first = from / ITH_KV_BLOCK * ITH_KV_BLOCK; first < visible;
              first += together * ITH_KV_BLOCK) {
             const int n_blocks = open_blocks(blocks, a, first, together, visible);
-            const int n = open_units(units, quads, n_quads, blocks, n_blocks, a->cap > 0);
+            const int n = open_units(units, quads, n_quads, blocks, n_blocks, a);
             for (int i = 0; i < n; i++)
-                score_unit(size, &units[i], a->head_dim);
+                if (latents)
+                    score_latent_rows(&units[i], a->head_dim, channels);
+                else
+                    score_unit(size, &units[i], a->head_dim);
             for (int i = 0; i < n; i++)
                 weigh_unit(&units[i]);
             for (int i = 0; i < n; i++)
                 pack_unit(&units[i]);
             for (int i = 0; i < n; i++)
-                add_unit(size, &units[i], a->head_dim);
+                add_unit(size, &units[i], channels);
         }
         for (int i = 0; i < n_quads; i++)
             close_quad(&quads[i], a, pass + i * QUAD);

@@ -28,8 +28,8 @@ enum {
 
 typedef struct block_q8 {
     _Alignas(64) float key_scale[ITH_KV_BLOCK];
-    float key_shift[ITH_KV_BLOCK]; /* -ITH_ROUNDER * scale, exact */
-    float value_scale[ITH_KV_BLOCK];
+    float key_shift[ITH_KV_BLOCK];   /* -ITH_ROUNDER * scale, exact */
+    float value_scale[ITH_KV_BLOCK]; /* of latents: that of their tails */
     const uint8_t *keys;
     const int8_t *values;
     const uint8_t *after_keys, *after_values; /* what is read next */
@@ -46,10 +46,11 @@ typedef struct unit_q8 {
     float unit[QUAD];  /* the weight that a step of u stands for */
     quad_state *s;
     const block_q8 *b;
-    bool full;   /* all rows see all keys */
-    bool capped; /* scores have a soft cap */
-    bool risen;  /* the maximum of some row has risen */
-    bool fetch;  /* prefetch what is read next */
+    bool full;    /* all rows see all keys */
+    bool capped;  /* scores have a soft cap */
+    bool latents; /* keys and values are latents */
+    bool risen;   /* the maximum of some row has risen */
+    bool fetch;   /* prefetch what is read next */
     __mmask16 alive;
 } unit_q8;
 
@@ -76,11 +77,13 @@ ITH_INLINE void open_scales(block_q8 *b, const uint16_t *scales, const bool all,
 static void open_block(block_q8 *b, const ith_attn *a, int64_t first, int64_t visible)
 {
     const int dp = (a->head_dim + 15) / 16 * 16;
-    const size_t bytes = ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
+    const size_t bytes = ith_attn_block_bytes(a, ITH_KVL_Q8);
     b->keys = (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * bytes;
-    b->values = (const int8_t *)b->keys + ITH_KV_BLOCK * dp;
+    b->values = ith_attn_values(a, ITH_KVL_Q8, first / ITH_KV_BLOCK);
     b->first = first;
-    const uint16_t *scales = (const uint16_t *)(const void *)(b->values + ITH_KV_BLOCK * dp);
+    const uint16_t *scales =
+        (const uint16_t *)(const void *)(b->keys +
+                                         ITH_KV_BLOCK * (a->values != NULL ? dp : 2 * dp));
     if (visible - first >= ITH_KV_BLOCK)
         open_scales(b, scales, true, ITH_KV_BLOCK);
     else
@@ -135,6 +138,42 @@ ITH_INLINE void score(const int rows, const bool full, const bool fetch, const b
     raise_max_q8(w, full, max_of_rows(largest));
 }
 
+/* The same for latents, whose first `channels` have other scales than the rest. */
+ITH_INLINE void score_latents(const int rows, unit_q8 *w, int head_dim, int channels)
+{
+    const block_q8 *b = w->b;
+    __m512i dot[QUAD][KEY_VECS];
+    const int8_t *tail[QUAD] = {NULL, NULL, NULL, NULL};
+    __m512 largest[QUAD] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
+                            _mm512_setzero_ps()};
+    EACH_ROW EACH_KEYS dot[r][k] = begin_sum(w->s->start[r]);
+    dot_keys(rows, true, b->keys, channels, (const int8_t *const *)w->s->q, dot, b->after_keys);
+    EACH_ROW EACH_KEYS _mm512_store_ps(
+        w->t[r] + 16 * k, _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot[r][k]),
+                                                      _mm512_load_ps(b->key_scale + 16 * k)),
+                                        _mm512_set1_ps(w->s->latent_scale[r])));
+    EACH_ROW tail[r] = (const int8_t *)w->s->q[r] + channels;
+    EACH_ROW EACH_KEYS dot[r][k] = begin_sum(w->s->tail_start[r]);
+    dot_keys(rows, true, b->keys + ITH_KV_BLOCK * channels, (head_dim + 15) / 16 * 16 - channels,
+             tail, dot, b->after_keys + ITH_KV_BLOCK * channels);
+    EACH_ROW
+    {
+        __m512 t[KEY_VECS];
+        EACH_KEYS
+        {
+            const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r][k]),
+                                                _mm512_load_ps(b->value_scale + 16 * k));
+            t[k] = _mm512_fmadd_ps(scaled, _mm512_set1_ps(w->s->tail_scale[r]),
+                                   _mm512_load_ps(w->t[r] + 16 * k));
+            t[k] = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY),
+                                      lanes_seen(w->s, r, b->first + 16 * k), t[k]);
+            _mm512_store_ps(w->t[r] + 16 * k, t[k]);
+        }
+        largest[r] = _mm512_max_ps(_mm512_max_ps(t[0], t[1]), _mm512_max_ps(t[2], t[3]));
+    }
+    raise_max_q8(w, w->full, max_of_rows(largest));
+}
+
 /* p = ith_exp2_score of 64 keys; -infinity gives 0. */
 ITH_INLINE void exp2_scores(const float t[ITH_KV_BLOCK], __m512 q_scale, __m512 base,
                             __m512 p[KEY_VECS])
@@ -165,6 +204,7 @@ ITH_INLINE void exp2_scores(const float t[ITH_KV_BLOCK], __m512 q_scale, __m512 
 ITH_INLINE void weigh(const int rows, const bool risen, unit_q8 *w)
 {
     quad_state *s = w->s;
+    const float *scales = w->latents ? w->b->key_scale : w->b->value_scale;
     __m512 largest[QUAD] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
                             _mm512_setzero_ps()};
     if (risen)
@@ -179,7 +219,7 @@ ITH_INLINE void weigh(const int rows, const bool risen, unit_q8 *w)
                            : _mm512_add_ps(s->lane[r], sum);
         EACH_KEYS
         {
-            p[k] = _mm512_mul_ps(p[k], _mm512_load_ps(w->b->value_scale + 16 * k));
+            p[k] = _mm512_mul_ps(p[k], _mm512_load_ps(scales + 16 * k));
             _mm512_store_ps(w->t[r] + 16 * k, p[k]);
         }
         largest[r] = _mm512_max_ps(_mm512_max_ps(p[0], p[1]), _mm512_max_ps(p[2], p[3]));

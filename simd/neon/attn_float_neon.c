@@ -69,10 +69,10 @@ ITH_INLINE void add_values(const ith_kv_layout layout, const int rows, const row
 ITH_INLINE void attend_rows(const ith_kv_layout layout, const int rows, row_state *s,
                             const ith_attn *a, int64_t first)
 {
-    const size_t block_bytes = ith_kv_block_bytes(layout, a->head_dim);
-    const uint8_t *keys =
-        (const uint8_t *)a->segment + (size_t)(first / ITH_KV_BLOCK) * block_bytes;
-    const void *values = keys + block_bytes / 2;
+    const uint8_t *keys = (const uint8_t *)a->segment +
+                          (size_t)(first / ITH_KV_BLOCK) * ith_attn_block_bytes(a, layout);
+    const void *values = ith_attn_values(a, layout, first / ITH_KV_BLOCK);
+    const int channels = ith_attn_value_dim(a);
     scores_t x;
     float alpha[QUAD];
 
@@ -81,11 +81,11 @@ ITH_INLINE void attend_rows(const ith_kv_layout layout, const int rows, row_stat
     EACH_ROW alpha[r] = softmax(s + r, first, a->cap, x[r]);
     /* The first row ends to see first, the last one begins last. */
     if (s[0].visible >= first + ITH_KV_BLOCK && s[rows - 1].from <= first)
-        add_values(layout, rows, s, a->head_dim, values, x, alpha, 0, ITH_KV_BLOCK);
+        add_values(layout, rows, s, channels, values, x, alpha, 0, ITH_KV_BLOCK);
     else
         for (int r = 0; r < rows; r++) {
             const int64_t seen = s[r].visible - first, from = s[r].from - first;
-            add_values(layout, 1, s + r, a->head_dim, values, x + r, alpha + r,
+            add_values(layout, 1, s + r, channels, values, x + r, alpha + r,
                        (int)(from > 0 ? from : 0),
                        (int)(seen < ITH_KV_BLOCK ? seen : ITH_KV_BLOCK));
         }

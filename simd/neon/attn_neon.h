@@ -20,9 +20,11 @@ enum { QUAD = 4, MAX_ROWS = 16, KEY_VECS = ITH_KV_BLOCK / 4 };
 typedef struct row_state {
     float32x4_t lane[4]; /* L */
     float m;
-    float q_scale;  /* q8 only */
-    float cap_by;   /* q8 only, with a soft cap: what it multiplies t by; -1: none */
-    int32_t q_zero; /* q8 only: -128 * sum of q */
+    float q_scale;     /* q8 only */
+    float cap_by;      /* q8 only, with a soft cap: what it multiplies t by; -1: none */
+    int32_t q_zero;    /* q8 only: -128 * sum of q; of latents, that of the first channels and */
+    int32_t tail_zero; /* of their tail */
+    float latent_scale, tail_scale; /* latents in q8 only */
     const void *q;
     float *o;
     int64_t from, visible; /* the row sees keys [from, visible) of the segment */
@@ -80,8 +82,8 @@ ITH_INLINE void open_row(row_state *s, const ith_attn *a, int64_t row, size_t q_
     s->visible = n < 0 ? 0 : n > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : n;
     s->from = from < 0 ? 0 : from > ITH_KV_SEGMENT ? ITH_KV_SEGMENT : from;
     s->q = (const uint8_t *)a->q + (t * a->q_token_stride + h * a->q_head_stride) * (int64_t)q_size;
-    s->o = a->o + row * a->head_dim;
-    memset(s->o, 0, (size_t)a->head_dim * sizeof(float));
+    s->o = a->o + row * ith_attn_value_dim(a);
+    memset(s->o, 0, (size_t)ith_attn_value_dim(a) * sizeof(float));
 }
 
 /* Walks through the blocks of the segment. attend() is called with one to four rows that each see

@@ -11,8 +11,9 @@
 
 typedef struct block_q8 {
     const uint8_t *keys, *values; /* values: int8 */
-    const uint16_t *key_scales, *value_scales;
-    int dp;
+    const uint16_t *key_scales, *value_scales, *tail_scales;
+    int dp, values_dp;
+    int latent; /* channels of a latent; 0: none */
 } block_q8;
 
 /* The weights of a row. */
@@ -24,12 +25,20 @@ typedef struct weights_q8 {
 
 static block_q8 block_at(const ith_attn *a, int64_t first_key)
 {
+    const bool latent = a->values != NULL;
     const int dp = (a->head_dim + 15) / 16 * 16;
-    const uint8_t *start =
-        (const uint8_t *)a->segment +
-        (size_t)(first_key / ITH_KV_BLOCK) * ith_kv_block_bytes(ITH_KVL_Q8, a->head_dim);
-    const uint16_t *scales = (const uint16_t *)(const void *)(start + 2 * ITH_KV_BLOCK * dp);
-    return (block_q8){start, start + ITH_KV_BLOCK * dp, scales, scales + ITH_KV_BLOCK, dp};
+    const uint8_t *start = (const uint8_t *)a->segment +
+                           (size_t)(first_key / ITH_KV_BLOCK) * ith_attn_block_bytes(a, ITH_KVL_Q8);
+    const uint16_t *scales =
+        (const uint16_t *)(const void *)(start + (latent ? 1 : 2) * ITH_KV_BLOCK * dp);
+    return (block_q8){.keys = start,
+                      .values = ith_attn_values(a, ITH_KVL_Q8, first_key / ITH_KV_BLOCK),
+                      .key_scales = scales,
+                      .value_scales = latent ? scales : scales + ITH_KV_BLOCK,
+                      .tail_scales = scales + ITH_KV_BLOCK,
+                      .dp = dp,
+                      .values_dp = latent ? a->value_dim : dp,
+                      .latent = latent ? a->value_dim : 0};
 }
 
 /* t[r][..]: scaled products of the rows with the 16 keys from `key` on. */
@@ -49,6 +58,38 @@ ITH_INLINE void score_keys(const int rows, const row_state *s, const block_q8 *b
     {
         const float32x4_t scale = load_bf16(b->key_scales + key + 4 * v);
         EACH_ROW vst1q_f32(t[r] + key + 4 * v, vmulq_f32(vcvtq_f32_s32(dots[r][v]), scale));
+    }
+}
+
+/* The same of latents, whose first channels have other scales than the rest. */
+ITH_INLINE void score_latents(const int rows, const row_state *s, const block_q8 *b, int key,
+                              scores_t t)
+{
+    const int8_t *q[QUAD], *tail[QUAD];
+    int32_t zero[QUAD], tail_zero[QUAD];
+    int32x4_t dots[QUAD][4], rest[QUAD][4];
+    EACH_ROW
+    {
+        q[r] = s[r].q;
+        tail[r] = q[r] + b->latent;
+        zero[r] = s[r].q_zero;
+        tail_zero[r] = s[r].tail_zero;
+    }
+    dot_biased(rows, 4, b->keys + key * 4, ITH_KV_BLOCK * 4, b->latent, q, zero, dots);
+    dot_biased(rows, 4, b->keys + b->latent * ITH_KV_BLOCK + key * 4, ITH_KV_BLOCK * 4,
+               b->dp - b->latent, tail, tail_zero, rest);
+    EACH_VEC
+    {
+        const float32x4_t scale = load_bf16(b->key_scales + key + 4 * v),
+                          tail_scale = load_bf16(b->tail_scales + key + 4 * v);
+        EACH_ROW
+        {
+            const float32x4_t first =
+                vmulq_n_f32(vmulq_f32(vcvtq_f32_s32(dots[r][v]), scale), s[r].latent_scale);
+            vst1q_f32(t[r] + key + 4 * v,
+                      vfmaq_n_f32(first, vmulq_f32(vcvtq_f32_s32(rest[r][v]), tail_scale),
+                                  s[r].tail_scale));
+        }
     }
 }
 
@@ -124,7 +165,7 @@ ITH_INLINE void add_values(const int rows, const row_state *s, const block_q8 *b
     }
     for (int c = 0; c < head_dim; c += 16) {
         int32x4_t sum[QUAD][4];
-        dot_weights(rows, b->values + c * 4, b->dp * 4, u, zero, sum);
+        dot_weights(rows, b->values + c * 4, b->values_dp * 4, u, zero, sum);
         EACH_ROW EACH_VEC
         {
             float *o = s[r].o + c + 4 * v;
@@ -142,10 +183,14 @@ ITH_INLINE void attend_rows(const int rows, row_state *s, const ith_attn *a, int
     weights_q8 w[QUAD];
     float alpha[QUAD];
 
-    for (int key = 0; key < ITH_KV_BLOCK; key += 16)
-        score_keys(rows, s, &b, key, t);
+    if (b.latent > 0)
+        for (int key = 0; key < ITH_KV_BLOCK; key += 16)
+            score_latents(rows, s, &b, key, t);
+    else
+        for (int key = 0; key < ITH_KV_BLOCK; key += 16)
+            score_keys(rows, s, &b, key, t);
     EACH_ROW alpha[r] = softmax(s + r, &b, first, t[r], &w[r]);
-    add_values(rows, s, &b, a->head_dim, w, alpha);
+    add_values(rows, s, &b, ith_attn_value_dim(a), w, alpha);
 }
 
 static void attend(row_state *s, int rows, const ith_attn *a, int64_t first)
@@ -160,6 +205,29 @@ static void attend(row_state *s, int rows, const ith_attn *a, int64_t first)
         attend_rows(1, s, a, first);
 }
 
+/* -128 * the sum of n bytes, a multiple of 16. */
+static int32_t zero_of(const int8_t *q, int n)
+{
+    int32_t sum = 0;
+    for (int c = 0; c < n; c += 16)
+        sum += vaddlvq_s8(vld1q_s8(q + c));
+    return -128 * sum;
+}
+
+static void open_latent_row(row_state *s, const ith_attn *a, int64_t row)
+{
+    const int dp = (a->head_dim + 15) / 16 * 16, v = a->value_dim;
+    const float *scales =
+        a->q_scale + row / a->n_heads * a->q_scale_stride + 2 * (row % a->n_heads);
+    open_row(s, a, row, 1);
+    s->q_scale = 1;
+    s->cap_by = -1;
+    s->latent_scale = scales[0];
+    s->tail_scale = scales[1];
+    s->q_zero = zero_of(s->q, v);
+    s->tail_zero = zero_of((const int8_t *)s->q + v, dp - v);
+}
+
 static void open_row_q8(row_state *s, const ith_attn *a, int64_t row)
 {
     const int dp = (a->head_dim + 15) / 16 * 16;
@@ -167,11 +235,7 @@ static void open_row_q8(row_state *s, const ith_attn *a, int64_t row)
     const float scale = a->q_scale[row / a->n_heads * a->q_scale_stride + row % a->n_heads];
     s->q_scale = a->cap > 0 ? a->cap : scale;
     s->cap_by = a->cap > 0 ? scale * (ITH_2LOG2E / a->cap) : -1;
-    const int8_t *q = s->q;
-    int32_t sum = 0;
-    for (int c = 0; c < dp; c += 16)
-        sum += vaddlvq_s8(vld1q_s8(q + c));
-    s->q_zero = -128 * sum;
+    s->q_zero = zero_of(s->q, dp);
 }
 
 ITH_INLINE void attn_q8(const ith_attn *a)
@@ -181,7 +245,10 @@ ITH_INLINE void attn_q8(const ith_attn *a)
         row_state s[MAX_ROWS];
         const int rows = n_rows - pass < MAX_ROWS ? (int)(n_rows - pass) : MAX_ROWS;
         for (int r = 0; r < rows; r++)
-            open_row_q8(&s[r], a, pass + r);
+            if (a->values != NULL)
+                open_latent_row(&s[r], a, pass + r);
+            else
+                open_row_q8(&s[r], a, pass + r);
         walk_blocks(s, rows, a, attend);
         for (int r = 0; r < rows; r++)
             close_row(&s[r], a, pass + r);

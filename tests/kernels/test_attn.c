@@ -18,7 +18,7 @@ enum {
 };
 
 static const int head_dims[] = {16, 20, 32, 64, 80, 96, 112, 128, 256, 288};
-enum { HEAD_DIMS = sizeof head_dims / sizeof head_dims[0], MOST_DIM = 288 };
+enum { HEAD_DIMS = sizeof head_dims / sizeof head_dims[0], MOST_DIM = 288, MOST_LATENT = 576 };
 
 static uint16_t random_scale(prng *p, int content)
 {
@@ -269,6 +269,176 @@ static void attn_q8_follows_strides(void **state)
     }
 }
 
+/* ---- Latents: keys of d channels, of which the first v are the value ---- */
+
+/* The first n keys of a latent segment, the rest 0xff as above. */
+static void *random_latents(prng *p, ith_kv_layout layout, int d, int64_t n, int content)
+{
+    const size_t block_bytes = ith_latent_block_bytes(layout, d);
+    uint8_t *segment = arena_take(&arenas[0], 16 * block_bytes, 64);
+    memset(segment, 0xff, 16 * block_bytes);
+    for (int64_t j = 0; j < n; j++) {
+        uint8_t *block = segment + (size_t)(j / ITH_KV_BLOCK) * block_bytes;
+        const int slot = (int)(j % ITH_KV_BLOCK);
+        int8_t k[MOST_LATENT] = {0};
+        for (int c = 0; c < d; c++) {
+            const float x = prng_float(p, -1.0f, 1.0f);
+            k[c] = (int8_t)(content == EXTREME_KEYS ? -127 + 254 * (slot & 1)
+                            : content == EQUAL_KEYS ? 77
+                                                    : prng_int(p, -127, 127));
+            if (layout == ITH_KVL_F32)
+                ((float *)(void *)block)[c * ITH_KV_BLOCK + slot] = x;
+            else if (layout == ITH_KVL_BF16)
+                ((uint16_t *)(void *)block)[c * ITH_KV_BLOCK + slot] = ith_f32_to_bf16(x);
+        }
+        if (layout == ITH_KVL_Q8)
+            ref->latent_put_q8(block, d, slot, k, random_scale(p, content),
+                               random_scale(p, content));
+    }
+    return segment;
+}
+
+static void check_latents(ith_kv_layout layout, int d, int v, int n_tokens, int n_heads,
+                          int64_t first_visible, int content)
+{
+    prng p = {(uint64_t)(d * 7919 + v * 17 + n_tokens * 613 + n_heads * 31 + first_visible)};
+    const int rows = n_tokens * n_heads, stride = (d + 15) / 16 * 16;
+    const int64_t last = first_visible + n_tokens - 1, n = last < 0                ? 0
+                                                           : last < ITH_KV_SEGMENT ? last
+                                                                                   : ITH_KV_SEGMENT;
+    const int n_blocks = (int)((n + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK);
+    const size_t value_bytes = (size_t)n_blocks * ith_latent_values_bytes(layout, v);
+    ith_attn a = {.segment = random_latents(&p, layout, d, n, content),
+                  .head_dim = d,
+                  .value_dim = v,
+                  .n_tokens = n_tokens,
+                  .n_heads = n_heads,
+                  .first_visible = first_visible,
+                  .q = random_queries(&p, layout, rows, d, stride, content),
+                  .q_token_stride = n_heads * stride,
+                  .q_head_stride = stride,
+                  .q_scale_stride = 2 * n_heads};
+    float *scale = arena_take(&arenas[2], (size_t)rows * 8, 4);
+    for (int r = 0; r < 2 * rows; r++)
+        scale[r] = content == ZERO_SCALES
+                       ? 0.0f
+                       : prng_float(&p, 0.0f, content == LARGE_SCALES ? 1e-17f : 0.02f);
+    a.q_scale = scale;
+    const size_t row_bytes = (size_t)rows * 4, o_bytes = row_bytes * (size_t)v;
+    void *values = arena_take(&arenas[9], value_bytes, 64);
+    float *m = a.m = arena_take(&arenas[3], row_bytes, 4),
+          *l = a.l = arena_take(&arenas[4], row_bytes, 4);
+    float *o = a.o = arena_take(&arenas[5], o_bytes, 4);
+    a.values = values;
+    ref->latent_values[layout](n_blocks, d, v, a.segment, values);
+    run(ref, layout, &a);
+    for (int t = 0; t < n_tokens && first_visible + t <= 0; t++)
+        memset(o + (size_t)(t * n_heads * v), 0, (size_t)(n_heads * v) * 4);
+    EACH_VARIANT(k)
+    {
+        void *copied = arena_take(&arenas[10], value_bytes, 64);
+        a.m = arena_take(&arenas[6], row_bytes, 4), a.l = arena_take(&arenas[7], row_bytes, 4);
+        a.o = arena_take(&arenas[8], o_bytes, 4);
+        a.values = copied;
+        k->latent_values[layout](n_blocks, d, v, a.segment, copied);
+        run(k, layout, &a);
+        for (int t = 0; t < n_tokens && first_visible + t <= 0; t++)
+            memset(a.o + (size_t)(t * n_heads * v), 0, (size_t)(n_heads * v) * 4);
+#define LATENT                                                                                     \
+    "latents, layout %d, d %d, v %d, %d tokens x %d heads, first_visible %d, content %d",          \
+        (int)layout, d, v, n_tokens, n_heads, (int)first_visible, content
+        SAME(k, values, copied, value_bytes, LATENT);
+        SAME(k, m, a.m, row_bytes, LATENT);
+        SAME(k, l, a.l, row_bytes, LATENT);
+        SAME(k, o, a.o, o_bytes, LATENT);
+    }
+}
+
+/* Row counts; sizes with a tail that is padded, and those of DeepSeek; causal edges; contents. */
+static void latents_equal_reference(void **state)
+{
+    static const int sizes[][2] = {{48, 32}, {40, 32}, {96, 64}, {192, 160}, {576, 512}};
+    static const int64_t edges[] = {-3, 0, 1, 47, 64, 65, 127, 300, 1024, 3000};
+    (void)state;
+    for (int layout = 0; layout < ITH_KV_LAYOUTS; layout++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            for (int rows = 1; rows <= 19; rows += i < 2 ? 1 : 6)
+                check_latents((ith_kv_layout)layout, sizes[i][0], sizes[i][1], rows, 1, 70 - rows,
+                              0);
+        for (size_t e = 0; e < sizeof edges / sizeof *edges; e++)
+            check_latents((ith_kv_layout)layout, 48, 32, 5, 4, edges[e], 0);
+        for (int content = 0; content < CONTENTS; content++)
+            check_latents((ith_kv_layout)layout, content % 2 ? 576 : 48, content % 2 ? 512 : 32, 2,
+                          4, 100, content);
+    }
+}
+
+/* Attention to latents is attention to keys that hold them and values that hold their first
+ * channels. In floats to the bit; in q8 the scores are rounded otherwise. */
+static void latents_are_keys_and_values(void **state)
+{
+    enum { D = 64, V = 32, N = 200, ROWS = 3 };
+    float one[ROWS * (D + 2)], other[ROWS * (D + 2)];
+    (void)state;
+    for (int kv = 0; kv < ITH_KV_LAYOUTS; kv++) {
+        ith_kv_layout layout = (ith_kv_layout)kv;
+        prng p = {77};
+        const size_t bytes = ith_latent_block_bytes(layout, D),
+                     wide = ith_kv_block_bytes(layout, D),
+                     scales = layout == ITH_KVL_Q8 ? 2 * ITH_KV_BLOCK * sizeof(uint16_t) : 0;
+        uint8_t *latents = random_latents(&p, layout, D, N, 0),
+                *values = arena_take(&arenas[1], 16 * ith_latent_values_bytes(layout, V), 64),
+                *plain = arena_take(&arenas[2], 16 * wide, 64);
+        float q_scales[ROWS * 2];
+        ref->latent_values[layout](16, D, V, latents, values);
+        for (size_t b = 0; b < 16; b++) {
+            uint8_t *to = plain + b * wide, *from = latents + b * bytes;
+            size_t element = layout == ITH_KVL_Q8 ? 1 : layout == ITH_KVL_BF16 ? 2 : 4;
+            memset(to, 0, wide);
+            memcpy(to, from, bytes - scales); /* keys; then the values, V of each D channels */
+            for (size_t i = 0; i < (layout == ITH_KVL_Q8 ? 16 : ITH_KV_BLOCK); i++) {
+                size_t each = layout == ITH_KVL_Q8 ? 4 : element;
+                memcpy(to + ITH_KV_BLOCK * D * element + i * D * each,
+                       values + b * ith_latent_values_bytes(layout, V) + i * V * each, V * each);
+            }
+            if (scales > 0) { /* one scale for all channels */
+                memcpy(from + bytes - scales / 2, from + bytes - scales, scales / 2);
+                memcpy(to + wide - scales, from + bytes - scales, scales);
+            }
+        }
+        void *q = random_queries(&p, layout, ROWS, D, D, 0);
+        for (int r = 0; r < ROWS * 2; r++)
+            q_scales[r] = 0.01f;
+        ith_attn a = {.segment = latents,
+                      .values = values,
+                      .head_dim = D,
+                      .value_dim = V,
+                      .n_tokens = 1,
+                      .n_heads = ROWS,
+                      .first_visible = N,
+                      .q = q,
+                      .q_token_stride = ROWS * D,
+                      .q_head_stride = D,
+                      .q_scale = q_scales,
+                      .q_scale_stride = ROWS * 2,
+                      .m = one,
+                      .l = one + ROWS,
+                      .o = one + 2 * ROWS};
+        run(ref, layout, &a);
+        a.segment = plain, a.values = NULL;
+        a.m = other, a.l = other + ROWS, a.o = other + 2 * ROWS;
+        run(ref, layout, &a);
+        for (int r = 0; r < ROWS; r++) {
+            assert_true(one[r] == other[r]);
+            for (int c = 0; c < V; c++) {
+                float x = one[2 * ROWS + r * V + c], y = other[2 * ROWS + r * D + c];
+                assert_true(layout == ITH_KVL_Q8 ? fabsf(x - y) <= 0.02f * other[ROWS + r]
+                                                 : x == y);
+            }
+        }
+    }
+}
+
 static void attn_merge_equals_reference(void **state)
 {
     (void)state;
@@ -308,7 +478,8 @@ int main(void)
         cmocka_unit_test(attn_q8_equals_reference),    cmocka_unit_test(attn_bf16_equals_reference),
         cmocka_unit_test(attn_f32_equals_reference),   cmocka_unit_test(attn_q8_follows_strides),
         cmocka_unit_test(attn_merge_equals_reference), cmocka_unit_test(windows_equal_reference),
-        cmocka_unit_test(caps_equal_reference),
+        cmocka_unit_test(caps_equal_reference),        cmocka_unit_test(latents_equal_reference),
+        cmocka_unit_test(latents_are_keys_and_values),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
