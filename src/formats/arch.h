@@ -47,6 +47,14 @@ typedef enum ith_role {
     ITH_ROLE_K_NORM,
     ITH_ROLE_Q_HEAD_NORM, /* one per head of a layer, another %d in the name */
     ITH_ROLE_K_HEAD_NORM,
+    ITH_ROLE_Q_A, /* of latent attention (hparams.h, ith_latent_params): queries in two steps, */
+    ITH_ROLE_Q_A_NORM,
+    ITH_ROLE_Q_B,
+    ITH_ROLE_KV_A, /* rows of the latent, of the rotated key, */
+    ITH_ROLE_KV_A_NORM,
+    ITH_ROLE_KV_B, /* for each head rows of its key, of its value; or two tensors instead: */
+    ITH_ROLE_K_B,  /* [heads][latent][key], */
+    ITH_ROLE_V_B,  /* [heads][value][latent] */
     ITH_ROLE_ATTN_POST_NORM, /* of attention's output */
     ITH_ROLE_FFN_NORM,
     ITH_ROLE_FFN_NORM_BIAS,

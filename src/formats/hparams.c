@@ -209,6 +209,37 @@ static ith_status check_rope(const ith_rope_params *rope, const char *where, ith
                                        : check_llama3(rope, where, err);
 }
 
+/* The kernels take latents in whole groups, and rows of a head in whole tiles. */
+static ith_status check_latent(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const ith_latent_params *l = &hp->latent;
+    const limit limits[] = {
+        {"rank of keys and values", l->kv_rank, 1024},
+        {"rank of queries", l->q_rank == 0 ? 1 : l->q_rank, 1 << 16},
+        {"size of a head without rotated channels", l->nope, 1 << 12},
+        {"number of rotated channels of a head", l->rope, ITH_LATENT_TAIL_MOST},
+        {"size of a head's value", l->value, 1 << 12},
+        {"size of all values together", hp->n_heads * l->value, 1 << 20},
+    };
+
+    if (l->kv_rank == 0)
+        return ITH_OK;
+    ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
+    if (hp->n_kv_heads != 1 || hp->head_dim != l->kv_rank + l->rope || hp->rope.rotated != l->rope)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: latent attention with %lld KV heads of size %lld and %lld rotated "
+                        "channels, expected 1 of size %lld, %lld of them rotated",
+                        where, (long long)hp->n_kv_heads, (long long)hp->head_dim,
+                        (long long)hp->rope.rotated, (long long)(l->kv_rank + l->rope),
+                        (long long)l->rope);
+    if (l->kv_rank % 32 != 0 || l->value % 16 != 0 || hp->attn_softcap != 0)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: a rank of keys and values of %lld, and values of size %lld; Ithaca "
+                        "supports multiples of 32 and of 16, without a soft cap",
+                        where, (long long)l->kv_rank, (long long)l->value);
+    return ITH_OK;
+}
+
 /* Enumerators and lists of what only some families have. */
 static ith_status check_choices(const ith_hparams *hp, const char *where, ith_error *err)
 {
@@ -281,6 +312,7 @@ ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error
                         (long long)hp->head_dim);
     ITH_TRY(check_reals(&epsilon, 1, where, err));
     ITH_TRY(check_extras(hp, where, err));
+    ITH_TRY(check_latent(hp, where, err));
     return check_rope(&hp->rope, where, err);
 }
 

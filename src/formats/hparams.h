@@ -84,6 +84,18 @@ typedef struct ith_experts_params {
     int32_t dense[ITH_MAX_DENSE];
 } ith_experts_params;
 
+enum { ITH_LATENT_TAIL_MOST = 256 }; /* ith_latent_params.rope */
+
+/* Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434). Of what other attention has,
+ * n_kv_heads is 1 and head_dim kv_rank + rope: the key that is cached, one for all query heads. */
+typedef struct ith_latent_params {
+    int64_t kv_rank;           /* channels of the latent; 0: the model has no latent attention */
+    int64_t q_rank;            /* of that of queries; 0: they have none */
+    int64_t nope, rope, value; /* channels of a head's query that are not rotated, that are; of its
+                                  value */
+    bool halves; /* rotary pairs are channels i and i + rope / 2, not 2 i and 2 i + 1 */
+} ith_latent_params;
+
 /* What a file leaves out has the default of its family (arch.h). */
 typedef struct ith_hparams {
     char architecture[32]; /* ith_arch's name: "qwen3", "qwen3moe", "llama" */
@@ -108,23 +120,24 @@ typedef struct ith_hparams {
 
     /* ---- What only some families have. In brackets: the value that says nothing ---- */
 
-    ith_activation act;    /* [SiLU] of the MLP's gate, or of `up` where it has none: not SiLU */
-    bool ungated;          /* [false] the MLP is down(act(up x)) */
-    ith_qk_norm qk_norm;   /* [none] */
-    bool qkv_bias, o_bias; /* [false] on queries, keys, values; on attention's output */
-    bool mlp_bias;         /* [false] on all matrices of the MLP */
-    bool parallel;         /* [false] attention and MLP read one norm; both are added */
-    double embed_scale;    /* [1] multiplies the embeddings */
-    double residual_scale; /* [1] multiplies a block's output before it is added */
-    double logit_scale;    /* [1] multiplies the logits */
-    double attn_scale;     /* [0] of scores; 0: 1 / sqrt(head_dim) */
-    double attn_softcap;   /* [0] c: scores s become c tanh(s / c) */
-    double logit_softcap;  /* [0] the same of logits, after their scale */
-    double query_beta;     /* [0] b: queries at position p are multiplied by */
-    int64_t query_tokens;  /* [0] n: 1 + b ln(1 + floor(p / n)) */
-    int64_t window;        /* [0] of layers with ITH_LAYER_WINDOW */
-    double window_theta;   /* [0] of layers with ITH_LAYER_WINDOW_ROPE */
-    int n_traits;          /* [0] n_layers, or 0: no layer has a trait */
+    ith_latent_params latent; /* [kv_rank 0] */
+    ith_activation act;       /* [SiLU] of the MLP's gate, or of `up` where it has none: not SiLU */
+    bool ungated;             /* [false] the MLP is down(act(up x)) */
+    ith_qk_norm qk_norm;      /* [none] */
+    bool qkv_bias, o_bias;    /* [false] on queries, keys, values; on attention's output */
+    bool mlp_bias;            /* [false] on all matrices of the MLP */
+    bool parallel;            /* [false] attention and MLP read one norm; both are added */
+    double embed_scale;       /* [1] multiplies the embeddings */
+    double residual_scale;    /* [1] multiplies a block's output before it is added */
+    double logit_scale;       /* [1] multiplies the logits */
+    double attn_scale;        /* [0] of scores; 0: 1 / sqrt(head_dim) */
+    double attn_softcap;      /* [0] c: scores s become c tanh(s / c) */
+    double logit_softcap;     /* [0] the same of logits, after their scale */
+    double query_beta;        /* [0] b: queries at position p are multiplied by */
+    int64_t query_tokens;     /* [0] n: 1 + b ln(1 + floor(p / n)) */
+    int64_t window;           /* [0] of layers with ITH_LAYER_WINDOW */
+    double window_theta;      /* [0] of layers with ITH_LAYER_WINDOW_ROPE */
+    int n_traits;             /* [0] n_layers, or 0: no layer has a trait */
     int32_t traits[ITH_MAX_LISTED_LAYERS]; /* ITH_LAYER_... of each layer */
 } ith_hparams;
 

@@ -222,6 +222,28 @@ static ith_status add_all(ith_source *source, const wanted *list, size_t n, int 
     return ITH_OK;
 }
 
+static ith_status add_latent(ith_source *source, ith_dtype dtype, int i, ith_error *err)
+{
+    const ith_hparams *hp = &source->hparams;
+    const ith_latent_params *l = &hp->latent;
+    int64_t h = hp->hidden, H = hp->n_heads, q = H * (l->nope + l->rope);
+    const wanted all[] = {
+        {ITH_ROLE_ATTN_NORM, 0, h, ITH_DT_F32},
+        {ITH_ROLE_KV_A, l->kv_rank + l->rope, h, dtype},
+        {ITH_ROLE_KV_A_NORM, 0, l->kv_rank, ITH_DT_F32},
+        {ITH_ROLE_K_B, H * l->kv_rank, l->nope, dtype},
+        {ITH_ROLE_V_B, H * l->value, l->kv_rank, dtype},
+        {ITH_ROLE_O, h, H * l->value, dtype},
+    };
+    const wanted one[] = {{ITH_ROLE_Q, q, h, dtype}},
+                 two[] = {{ITH_ROLE_Q_A, l->q_rank, h, dtype},
+                          {ITH_ROLE_Q_A_NORM, 0, l->q_rank, ITH_DT_F32},
+                          {ITH_ROLE_Q_B, q, l->q_rank, dtype}};
+
+    ITH_TRY(add_all(source, all, sizeof all / sizeof *all, i, 0, err));
+    return l->q_rank > 0 ? add_all(source, two, 3, i, 0, err) : add_all(source, one, 1, i, 0, err);
+}
+
 static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
@@ -276,7 +298,10 @@ static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *er
 
     ITH_TRY(add(source, &embedding, 0, 0, err));
     for (int i = 0; i < hp->n_layers; i++) {
-        ITH_TRY(add_attention(source, dtype, i, err));
+        if (hp->latent.kv_rank > 0)
+            ITH_TRY(add_latent(source, dtype, i, err));
+        else
+            ITH_TRY(add_attention(source, dtype, i, err));
         ITH_TRY(add(source, &ffn_norm, i, 0, err));
         ITH_TRY(add_mlp(source, dtype, i, err));
     }

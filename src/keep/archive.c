@@ -65,6 +65,7 @@ static ith_kvfile_what what_of(const ith_segment *s, const ith_kv_shape *shape, 
                              .layout = shape->layout,
                              .n_layers = shape->n_layers,
                              .head_dim = shape->head_dim,
+                             .latent = shape->latent,
                              .head = head,
                              .n_tokens = s->n};
 }
@@ -217,7 +218,7 @@ void ith_archive_remove(const ith_archive *archive, const ith_key *parent, const
 static bool same_shape(const ith_kv_shape *a, const ith_kv_shape *b)
 {
     return a->layout == b->layout && a->n_layers == b->n_layers && a->n_heads == b->n_heads &&
-           a->head_dim == b->head_dim;
+           a->head_dim == b->head_dim && a->latent == b->latent;
 }
 
 static int common(const int32_t *a, const int32_t *b, int64_t n)

@@ -113,7 +113,8 @@ static ith_status check_layers(const ith_model *m, ith_error *err)
                             "layer %lld has a state that cannot be saved: prompt cache and "
                             "checkpoint are not available",
                             (long long)i);
-        if (layer->heads != first->heads || layer->head_dim != first->head_dim)
+        if (layer->heads != first->heads || layer->head_dim != first->head_dim ||
+            layer->latent != first->latent)
             return ith_fail(err, ITH_E_UNSUPPORTED,
                             "layer %lld has %lld KV heads of size %lld, but layer 0 has %lld of "
                             "size %lld, which cannot be saved: prompt cache and checkpoint are not "
@@ -156,8 +157,8 @@ static ith_status new_keep(ith_session *s, const ith_keep_params *params, ith_ke
     }
     keep->base.ops = &ops;
     keep->session = s;
-    keep->shape =
-        (ith_kv_shape){e->kv, (int)e->model->hp.n_layers, (int)layer->heads, (int)layer->head_dim};
+    keep->shape = (ith_kv_shape){e->kv, (int)e->model->hp.n_layers, (int)layer->heads,
+                                 (int)layer->head_dim, layer->latent};
     keep->first_head = (int)heads.begin;
     keep->n_heads = (int)ith_range_size(heads);
     keep->checkpointed = params->checkpoint != NULL;

@@ -114,7 +114,8 @@ static void add_segment(ith_keep *keep, const ith_segment *s, uint8_t *to, ith_k
 {
     int64_t number = keep->n_written;
     size_t blocks = ((size_t)s->n + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK;
-    size_t bytes = blocks * ith_kv_block_bytes(keep->shape.layout, keep->shape.head_dim);
+    const ith_kv_shape *shape = &keep->shape;
+    size_t bytes = blocks * ith_cache_block_bytes(shape->latent, shape->layout, shape->head_dim);
 
     for (int head = 0; head < keep->n_heads; head++) {
         const void **layers = b->layers + b->n_items * keep->shape.n_layers;

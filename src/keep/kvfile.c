@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/newfile.h"
 #include "formats/zframe.h"
+#include "state/kv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 
 /* A layer is stored compressed if that makes it at most so large. */
 enum { VERSION = 1, WORTH_IT_PERCENT = 97 };
+
+enum { LATENT = 256 }; /* in `layout` */
 
 typedef enum codec { CODEC_RAW, CODEC_ZSTD } codec;
 
@@ -87,7 +90,7 @@ static ith_status make_room(ith_kvfile_buffer *b, size_t bytes, int n_layers, it
 size_t ith_kvfile_layer_bytes(const ith_kvfile_what *what, int n_tokens)
 {
     size_t blocks = ((size_t)n_tokens + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK;
-    return blocks * ith_kv_block_bytes(what->layout, what->head_dim);
+    return blocks * ith_cache_block_bytes(what->latent, what->layout, what->head_dim);
 }
 
 static size_t table_bytes(const ith_kvfile_what *what)
@@ -98,7 +101,7 @@ static size_t table_bytes(const ith_kvfile_what *what)
 static header header_of(const ith_kvfile_what *what)
 {
     header h = {.version = VERSION,
-                .layout = (uint32_t)what->layout,
+                .layout = (uint32_t)what->layout + (what->latent ? LATENT : 0),
                 .n_layers = (uint32_t)what->n_layers,
                 .head_dim = (uint32_t)what->head_dim,
                 .head = (uint32_t)what->head,

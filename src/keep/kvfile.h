@@ -7,9 +7,10 @@
  *   the rest     for each layer the blocks of 64 tokens that the segment's tokens reach
  *                (simd/kernels.h)
  *
- * Numbers are little-endian; checksums are those of base/checksum.h. In the last block, slots
- * after the segment's tokens may hold anything. The header repeats all that the name says, so a
- * file that is damaged or has another's name is recognized.
+ * Of latents the layout has 256 added. Numbers are little-endian; checksums are those of
+ * base/checksum.h. In the last block, slots after the segment's tokens may hold anything. The
+ * header repeats all that the name says, so a file that is damaged or has another's name is
+ * recognized.
  *
  * A file is written under a temporary name and renamed when it is complete. `folder` and `path`:
  * see base/regular.h.
@@ -26,6 +27,7 @@ typedef struct ith_kvfile_what {
     ith_key key;
     ith_kv_layout layout;
     int n_layers, head_dim;
+    bool latent;  /* latents, not keys and values */
     int head;     /* of all the model's KV heads */
     int n_tokens; /* 1 to ITH_KV_SEGMENT */
 } ith_kvfile_what;

@@ -13,7 +13,9 @@ enum { VERSION = 1, FILE_MAX = 1 << 16 };
 /* No model that Ithaca reads has more: formats/hparams.c. What is allocated follows from these. */
 enum { LAYERS_MAX = 10000, HEADS_MAX = 1 << 14, HEAD_DIM_MAX = 1 << 12 };
 
-#define KV_FORM "kv" /* ITH_STATE_KV (state/state.h) */
+/* ITH_STATE_KV (state/state.h). */
+#define KV_FORM     "kv"
+#define LATENT_FORM "latents"
 
 static ith_status get_int(const json_t *o, const char *where, const char *key, int64_t min,
                           int64_t max, int64_t *out, ith_error *err)
@@ -58,14 +60,15 @@ static ith_status get_shape(const json_t *o, const char *where, ith_kv_shape *sh
     ITH_TRY(get_int(o, where, "layers", 1, LAYERS_MAX, &layers, err));
     ITH_TRY(get_int(o, where, "kv_heads", 1, HEADS_MAX, &heads, err));
     ITH_TRY(get_int(o, where, "head_dim", 1, HEAD_DIM_MAX, &head_dim, err));
-    *shape = (ith_kv_shape){(ith_kv_layout)i, (int)layers, (int)heads, (int)head_dim};
+    *shape =
+        (ith_kv_shape){(ith_kv_layout)i, (int)layers, (int)heads, (int)head_dim, .latent = false};
     return ITH_OK;
 }
 
 /* Layers in order: so many of a form, then so many of the next. Manifests written before there
  * was a second form lack the list. */
-static ith_status check_states(const json_t *o, const char *where, const ith_kv_shape *shape,
-                               ith_error *err)
+static ith_status get_states(const json_t *o, const char *where, ith_kv_shape *shape,
+                             ith_error *err)
 {
     const json_t *states = json_object_get(o, "states"), *entry = json_array_get(states, 0);
     const char *form;
@@ -75,9 +78,12 @@ static ith_status check_states(const json_t *o, const char *where, const ith_kv_
         return ITH_OK;
     ITH_TRY(get_text(entry, where, "form", &form, err));
     ITH_TRY(get_int(entry, where, "layers", 1, LAYERS_MAX, &layers, err));
-    if (json_array_size(states) != 1 || strcmp(form, KV_FORM) != 0 || layers != shape->n_layers)
+    shape->latent = strcmp(form, LATENT_FORM) == 0;
+    if (json_array_size(states) != 1 || (!shape->latent && strcmp(form, KV_FORM) != 0) ||
+        layers != shape->n_layers)
         return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "%s: \"states\" of other forms than \"" KV_FORM "\" are not supported",
+                        "%s: \"states\" of other forms than \"" KV_FORM "\" and \"" LATENT_FORM
+                        "\" are not supported",
                         where);
     return ITH_OK;
 }
@@ -119,7 +125,7 @@ static ith_status from_json(const json_t *o, const char *where, ith_manifest *m,
     ITH_TRY(get_text(o, where, "model", &model, err));
     ith_clean_text(model, strlen(model), m->model, sizeof m->model);
     ITH_TRY(get_shape(o, where, &m->shape, err));
-    ITH_TRY(check_states(o, where, &m->shape, err));
+    ITH_TRY(get_states(o, where, &m->shape, err));
     ITH_TRY(get_ids(o, where, m, err));
     key = ith_key_next(&m->parent, m->ids, m->n);
     if (m->start % ITH_KV_SEGMENT != 0 || !ith_key_equal(&key, &m->key))
@@ -165,8 +171,8 @@ static json_t *to_json(const ith_manifest *m)
                      "ithaca", "kv", "version", VERSION, "parent", parent, "key", key, "start",
                      (json_int_t)m->start, "layout", ith_kv_layout_name(m->shape.layout), "layers",
                      m->shape.n_layers, "kv_heads", m->shape.n_heads, "head_dim", m->shape.head_dim,
-                     "states", "form", KV_FORM, "layers", m->shape.n_layers, "model", m->model,
-                     "ids", ids);
+                     "states", "form", m->shape.latent ? LATENT_FORM : KV_FORM, "layers",
+                     m->shape.n_layers, "model", m->model, "ids", ids);
 }
 
 ith_status ith_manifest_write(int folder, const char *path, const ith_manifest *m, bool durable,

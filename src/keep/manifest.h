@@ -4,8 +4,9 @@
  *    "layers": 36, "kv_heads": 8, "head_dim": 128, "states": [{"form": "kv", "layers": 36}],
  *    "model": NAME, "ids": [...]}
  *
- * `states` says what each layer of the model keeps for a timeline (state/state.h): today a KV
- * cache in every layer. A manifest without the list means that; one with another form is refused.
+ * `states` says what each layer of the model keeps for a timeline (state/state.h): keys and values
+ * ("kv"), or latents ("latents"), in every layer the same. A manifest without the list means the
+ * first; one with another form is refused.
  *
  * The key is the hash of the parent's key and the tokens, so it verifies both.
  */
@@ -20,6 +21,7 @@
 typedef struct ith_kv_shape {
     ith_kv_layout layout;
     int n_layers, n_heads, head_dim; /* n_heads: the model's KV heads */
+    bool latent;                     /* the cache holds latents */
 } ith_kv_shape;
 
 typedef struct ith_manifest {

@@ -133,7 +133,21 @@ static ith_status find_rows(const ith_binder *b, const ith_matrix_want *want, it
         return ith_bind_missing(b, name[0] != '\0' ? name : fused, err);
     from->all_rows = want->fused_rows;
     from->first_row = want->first_row;
+    from->part = want->part;
     return ITH_OK;
+}
+
+/* Blocks of quants run along rows: a matrix that is turned cannot keep them. It is as precise in
+ * floats. */
+static ith_layout layout_of(const ith_binder *b, const ith_matrix_want *want,
+                            const ith_rows_of *from, ith_quant quant)
+{
+    const ith_tensor *t = from->tensor;
+    bool blocks = ith_layout_is_quantized(ith_layout_choose(t, ITH_QUANT_LOSSLESS, false, false));
+
+    if (from->part.turned && blocks && !b->model->exact)
+        return ITH_F32T;
+    return ith_layout_choose(t, quant, want->sensitive, b->model->exact);
 }
 
 /* Finds a matrix and plans it, under its Hugging Face name. */
@@ -143,11 +157,17 @@ static ith_status plan_matrix(const ith_binder *b, const ith_matrix_want *want, 
     ith_rows_of from;
     char name[128];
 
+    ith_layout layout;
+
     ITH_TRY(find_rows(b, want, &from, err));
     ith_bind_name(b, want->role, 0, name);
-    return ith_load_plan_rows(
-        b->plan, name, &from, want->rows, want->cols,
-        ith_layout_choose(from.tensor, quant, want->sensitive, b->model->exact), out, err);
+    layout = layout_of(b, want, &from, quant);
+    if (from.tensor->n_dims == 3 && want->heads > 0) {
+        const ith_stack stack = {from.tensor, {want->heads, want->rows / want->heads}, 0};
+        return ith_load_plan_stacked(b->plan, name, &stack, want->rows, want->cols, layout, out,
+                                     err);
+    }
+    return ith_load_plan_rows(b->plan, name, &from, want->rows, want->cols, layout, out, err);
 }
 
 ith_status ith_bind_matrix(const ith_binder *b, const ith_matrix_want *want, const ith_matrix **out,

@@ -38,9 +38,11 @@ typedef struct ith_matrix_want {
      * fused_rows. ITH_ROLE_NONE: nowhere. */
     ith_role fused;
     int64_t fused_rows, first_row;
+    ith_head_part part; /* or that part of each head there (weights/load_plan.h) */
 } ith_matrix_want;
 
-/* Any rows, plain, like any other matrix. */
+/* Any rows, plain, like any other matrix. Those of whole heads may be stacked in the file, head by
+ * head, in a tensor of three dimensions. */
 static inline ith_matrix_want ith_want(ith_role role, int64_t rows, int64_t cols, int stage)
 {
     return (ith_matrix_want){.role = role, .rows = rows, .cols = cols, .stage = stage};

@@ -15,7 +15,7 @@ struct ith_kv {
     ith_kv_layout layout;
     int n_layers, n_heads, head_dim;
     int group_rank, group_size;
-    size_t block_bytes, segment_bytes;
+    size_t block_bytes, segment_blocks, segment_bytes;
     int64_t max_segments;
     int64_t n_segments;           /* reserved now */
     int64_t n_populated;          /* of them, in memory */
@@ -23,6 +23,12 @@ struct ith_kv {
     /* [max_segments] of [n_layers][held heads][segment_bytes] */
     uint8_t **segments;
 };
+
+static void set_block(ith_kv *kv, size_t bytes)
+{
+    kv->block_bytes = bytes;
+    kv->segment_bytes = bytes * kv->segment_blocks;
+}
 
 ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx,
                        int group_rank, int group_size, ith_kv **out, ith_error *err)
@@ -38,11 +44,10 @@ ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head
     kv->head_dim = head_dim;
     kv->group_rank = group_rank;
     kv->group_size = group_size;
-    kv->block_bytes = ith_kv_block_bytes(layout, head_dim);
     /* A timeline shorter than a segment needs only some of its blocks. */
-    kv->segment_bytes =
-        kv->block_bytes *
+    kv->segment_blocks =
         (size_t)((ctx < ITH_KV_SEGMENT ? ctx + ITH_KV_BLOCK - 1 : ITH_KV_SEGMENT) / ITH_KV_BLOCK);
+    set_block(kv, ith_kv_block_bytes(layout, head_dim));
     kv->max_segments = ith_kv_segments(ctx);
     kv->segments = calloc(kv->max_segments ? (size_t)kv->max_segments : 1, sizeof *kv->segments);
     if (kv->segments == NULL) {
@@ -73,6 +78,11 @@ static int64_t held(const ith_kv *kv, int64_t s, int64_t *first)
 bool ith_kv_holds(const ith_kv *kv, int head, int64_t s)
 {
     return (s * kv->n_heads + head) % kv->group_size == kv->group_rank;
+}
+
+void ith_kv_hold_latents(ith_kv *kv)
+{
+    set_block(kv, ith_latent_block_bytes(kv->layout, kv->head_dim));
 }
 
 void ith_kv_place(ith_kv *kv, const ith_topology *topology)
@@ -237,7 +247,8 @@ void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const 
     for (size_t c = 0; c < d; c++)
         memcpy(keys + (c * ITH_KV_BLOCK + in_block) * element, (const uint8_t *)k + c * element,
                element);
-    memcpy(values + in_block * dp * element, v, d * element);
+    if (v != NULL)
+        memcpy(values + in_block * dp * element, v, d * element);
 }
 
 size_t ith_kv_segment_bytes(const ith_kv *kv)

@@ -26,12 +26,21 @@ static inline int64_t ith_kv_segments(int64_t n_tokens)
     return (n_tokens + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
 }
 
+/* Bytes of a block of 64 tokens of a head: of latents, or of keys and values. */
+static inline size_t ith_cache_block_bytes(bool latent, ith_kv_layout layout, int head_dim)
+{
+    return latent ? ith_latent_block_bytes(layout, head_dim) : ith_kv_block_bytes(layout, head_dim);
+}
+
 /* For timelines of up to ctx tokens. Of segment s, this cache holds the heads h with
  * (s * n_heads + h) % group_size == group_rank; with group_size 1 these are all heads. Allocates
  * tables only. ITH_E_MEMORY is the only error. */
 ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx,
                        int group_rank, int group_size, ith_kv **kv, ith_error *err);
 void ith_kv_close(ith_kv *kv); /* accepts NULL */
+
+/* Before anything is reserved: the cache holds latents (simd/kernels.h), not keys and values. */
+void ith_kv_hold_latents(ith_kv *kv);
 
 /* Page placement of segments that are reserved from now on: on the topology's memory nodes in turn
  * (ith_topology_turn of the segment's number). The topology must outlive the cache. Without this
@@ -73,7 +82,7 @@ void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s);
 void *ith_kv_block(const ith_kv *kv, int layer, int head, int64_t pos);
 
 /* Writes the key and value of one token in a float layout (ITH_KVL_BF16 or ITH_KVL_F32). k, v:
- * [head_dim] of that type. */
+ * [head_dim] of that type. Of latents: k alone, v is NULL. */
 void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const void *k,
                       const void *v);
 

@@ -7,7 +7,8 @@
 
 bool ith_layer_state_alike(const ith_layer_state *a, const ith_layer_state *b)
 {
-    return a->heads == b->heads && a->head_dim == b->head_dim && a->window == b->window;
+    return a->heads == b->heads && a->head_dim == b->head_dim && a->window == b->window &&
+           a->latent == b->latent;
 }
 
 /* The first layer that shares a pool with layer i: itself, if none before it does. */
@@ -46,6 +47,8 @@ static ith_status open_pool(const ith_state_params *p, int i, int n, ith_kv **kv
                         (long long)layer->heads, i, p->ulysses);
     ITH_TRY(ith_kv_open(p->kv, n, (int)(layer->heads / p->ulysses), (int)layer->head_dim, p->ctx,
                         p->group_rank, p->group_size, kv, err));
+    if (layer->latent)
+        ith_kv_hold_latents(*kv);
     ith_kv_place(*kv, p->topology);
     return ITH_OK;
 }
@@ -141,7 +144,8 @@ int64_t ith_state_token_bytes(const ith_layer_state *layers, int n_layers, ith_k
     int64_t bytes = 0;
     for (int i = 0; i < n_layers; i++)
         if (layers[i].form == ITH_STATE_KV)
-            bytes += ith_kv_token_bytes(kv, 1, (int)layers[i].heads, (int)layers[i].head_dim);
+            bytes += (int64_t)ith_cache_block_bytes(layers[i].latent, kv, (int)layers[i].head_dim) /
+                     ITH_KV_BLOCK * layers[i].heads;
     return bytes;
 }
 

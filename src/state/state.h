@@ -22,6 +22,7 @@ typedef struct ith_layer_state {
     /* ITH_STATE_KV: the number and size of KV heads, and the keys that a token sees, itself among
      * them; 0: all before it. */
     int64_t heads, head_dim, window;
+    bool latent; /* ITH_STATE_KV: the cache holds latents (simd/kernels.h) */
 } ith_layer_state;
 
 /* Do two layers with ITH_STATE_KV share a pool? */

@@ -74,7 +74,7 @@ static void fill_layer(ith_session *s, int layer, int64_t from, int64_t to)
     if (form->form != ITH_STATE_KV)
         return;
     kv = ith_state_kv(s->state, layer, &number);
-    block = ith_kv_block_bytes(e->kv, (int)form->head_dim);
+    block = ith_cache_block_bytes(form->latent, e->kv, (int)form->head_dim);
     for (int head = 0; head < form->heads / e->mesh.ulysses; head++)
         for (int64_t at = from / ITH_KV_BLOCK * ITH_KV_BLOCK; at < to; at += ITH_KV_BLOCK)
             if (ith_kv_holds(kv, head, at / ITH_KV_SEGMENT))

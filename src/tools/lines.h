@@ -11,6 +11,7 @@
 #define ITH_TOOLS_LINES_H
 
 #include "base/caches.h"
+#include "model/blocks/block.h"
 #include "tools/ceilings.h"
 #include "tools/vectors.h"
 
@@ -56,7 +57,9 @@ struct ith_line {
     /* Attention. */
     ith_kv_layout kv;
     int head_dim, group;
+    int value_dim;      /* of latents; 0: none */
     int64_t n_segments; /* in each copy */
+    uint8_t *values;    /* latents: [threads] the values of a segment */
     void *q;
     float *q_scale;
 
@@ -86,10 +89,10 @@ int64_t ith_line_copies(const ith_kernel_bench *b, size_t bytes);
 ith_status ith_line_product(const ith_kernel_bench *b, ith_layout layout, int64_t rows,
                             int64_t cols, int64_t tokens, ith_line *l, ith_error *err);
 
-/* The queries of `tokens` tokens, with `group` heads each, against segments of the KV cache. With
- * one token the segments come from memory, with more they stay in the CPU's caches. */
-ith_status ith_line_attention(const ith_kernel_bench *b, ith_kv_layout kv, int head_dim, int group,
-                              int64_t tokens, ith_line *l, ith_error *err);
+/* The queries of a tile against segments of the KV cache. With one token the segments come from
+ * memory, with more they stay in the CPU's caches. */
+ith_status ith_line_attention(const ith_kernel_bench *b, ith_kv_layout kv, const ith_key_tile *tile,
+                              ith_line *l, ith_error *err);
 
 /* As many calls of an element-wise kernel as process about 2^16 elements together. */
 ith_status ith_line_vector(const ith_vector_kernel *v, const ith_hparams *hp, ith_line *l,

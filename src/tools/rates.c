@@ -96,8 +96,7 @@ static ith_status add_lines(ith_rates *r, int64_t tokens, ith_error *err)
     ITH_TRY(ith_bench_buffer(POOL_BYTES, 1, &r->pool, &r->bench.pool_bytes, err));
     r->bench.pool = r->pool;
     ITH_TRY(add_products(r, tokens, err));
-    ITH_TRY(ith_line_attention(&r->bench, e->kv, (int)tile.head_dim, (int)tile.group, tile.tokens,
-                               &r->keys, err));
+    ITH_TRY(ith_line_attention(&r->bench, e->kv, &tile, &r->keys, err));
     r->most_segments = (int64_t)(r->bench.pool_bytes / ith_line_segment_bytes(&r->keys));
     return ITH_OK;
 }

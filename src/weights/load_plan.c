@@ -99,13 +99,17 @@ ith_status ith_load_plan_rows(ith_load_plan *plan, const char *name, const ith_r
                               ith_error *err)
 {
     const ith_tensor *t = from->tensor;
+    int64_t heads = from->part.rows > 0 ? from->all_rows / from->part.of : 0,
+            tensor_cols = from->part.turned ? rows / heads : cols;
     ith_entry *e;
 
-    if (t->n_dims != 2 || t->dims[0] != from->all_rows || t->dims[1] != cols)
-        return shape_error(t, from->all_rows, cols, err);
+    if (t->n_dims != 2 || t->dims[0] != from->all_rows || t->dims[1] != tensor_cols)
+        return shape_error(t, from->all_rows, tensor_cols, err);
     ITH_TRY(add_matrix(plan, name, t, rows, cols, layout, &e, err));
     e->first_row = from->first_row;
     e->order = from->order;
+    e->part = from->part;
+    plan->max_groups = ith_max(plan->max_groups, (tensor_cols + ITH_GROUP - 1) / ITH_GROUP);
     *out = e->matrix;
     return ITH_OK;
 }

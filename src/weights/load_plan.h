@@ -56,6 +56,14 @@ typedef struct ith_head_order {
     int64_t head_dim, rotated;
 } ith_head_order;
 
+/* A part of each head's rows: of `of` rows of the tensor, `rows` from `first` on. rows 0: a matrix
+ * has all rows of its tensor. Turned: each head's part is transposed; the matrix then has as many
+ * rows for each head as the tensor has columns, and `rows` columns. */
+typedef struct ith_head_part {
+    int64_t of, first, rows;
+    bool turned;
+} ith_head_part;
+
 enum { ITH_NO_LAYER = -1, ITH_NO_EXPERT = -1 };
 
 /* A planned matrix or vector. Its units are made and held one by one: the tiles of a matrix, or the
@@ -71,6 +79,7 @@ typedef struct ith_entry {
     const ith_matrix *reads;
     const float *importance; /* [cols] of columns; NULL: all equal; see ith_layout_pack_tile */
     ith_head_order order;
+    ith_head_part part;
     float add;     /* vector: to each element */
     int64_t heads; /* ranks share the rows by whole heads of so many; 0: by any rows */
     bool whole;    /* every rank multiplies with all rows in any pass, so every node holds them */
@@ -111,6 +120,7 @@ typedef struct ith_rows_of {
     const ith_tensor *tensor;
     int64_t all_rows, first_row;
     ith_head_order order;
+    ith_head_part part; /* the matrix's rows are then those of the parts; rotated heads have none */
 } ith_rows_of;
 ith_status ith_load_plan_rows(ith_load_plan *plan, const char *name, const ith_rows_of *from,
                               int64_t rows, int64_t cols, ith_layout layout, const ith_matrix **out,

@@ -33,12 +33,35 @@ static bool has_quantized(const ith_load_plan *plan)
     return false;
 }
 
+/* Of matrices that are turned: a head's part, and the rows of a tile. */
+static ith_status open_turning(const ith_load_plan *plan, ith_producer *p, ith_error *err)
+{
+    int64_t head = 0, cols = 0;
+    void *memory;
+
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        const ith_entry *e = &plan->entries[i];
+        if (!e->part.turned)
+            continue;
+        head = ith_max(head, e->part.rows * e->tensor->dims[1]);
+        cols = ith_max(cols, e->part.rows);
+    }
+    if (head == 0)
+        return ITH_OK;
+    ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)(head + ITH_TILE_ROWS * cols), sizeof(float),
+                                "a head that is turned", &memory, err));
+    p->head = memory;
+    p->turned = p->head + head;
+    return ITH_OK;
+}
+
 static ith_status open_buffers(const ith_load_plan *plan, ith_producer *p, ith_error *err)
 {
     const size_t converted = largest_converted(plan), cols = ITH_GROUP * (size_t)plan->max_groups;
     const bool quantized = has_quantized(plan);
     void *memory;
 
+    ITH_TRY(open_turning(plan, p, err));
     if (plan->pack != NULL)
         ITH_TRY(ith_pack_reader_open(plan->pack, p->caching, &p->reader, err));
     if (converted > 0) {
@@ -77,6 +100,7 @@ void ith_producer_close(ith_producer *p)
     ith_mem_free(p->tile);
     ith_mem_free(p->rows);
     ith_mem_free(p->quants);
+    ith_mem_free(p->head);
     *p = (ith_producer){0};
 }
 
@@ -88,11 +112,12 @@ static size_t row_bytes_of(const ith_entry *e)
 {
     const ith_tensor *t = e->tensor;
     const ith_dtype_info *type = ith_dtype_get(t->dtype);
+    int64_t cols = e->part.turned ? t->dims[1] : e->matrix->cols;
 
     if (t->quantized != NULL)
         return t->quantized->row_bytes > 0 ? t->quantized->row_bytes
                                            : t->bytes / (size_t)t->quantized->rows;
-    return (size_t)(e->matrix->cols / type->block) * (size_t)type->block_bytes;
+    return (size_t)(cols / type->block) * (size_t)type->block_bytes;
 }
 
 /* The row of the file that holds a row of the matrix, both counted from the matrix's first; of a
@@ -100,6 +125,8 @@ static size_t row_bytes_of(const ith_entry *e)
 static int64_t file_row(const ith_entry *e, int64_t row)
 {
     int64_t half = e->order.rotated / 2, in_head;
+    if (e->part.rows > 0)
+        return row / e->part.rows * e->part.of + e->part.first + row % e->part.rows;
     if (half == 0)
         return row;
     in_head = row % e->order.head_dim;
@@ -108,13 +135,25 @@ static int64_t file_row(const ith_entry *e, int64_t row)
     return row - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
 }
 
+/* The rows of the file of the head of a turned matrix that has row `row`. */
+static ith_range rows_of_head(const ith_entry *e, int64_t row)
+{
+    int64_t begin = file_row(e, row / e->tensor->dims[1] * e->part.rows);
+    return (ith_range){begin, begin + e->part.rows};
+}
+
 /* The rows to read from the file for tiles [first, first + n): whole heads where rows are
  * reordered. */
 static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
 {
-    int64_t unit = e->order.rotated == 0 ? 1 : e->order.head_dim, rows = e->matrix->rows;
+    int64_t unit = e->order.rotated == 0 ? 1 : e->order.head_dim, rows = e->matrix->rows,
+            last = ith_min((first + n) * ITH_TILE_ROWS, rows) - 1;
     int64_t begin = first * ITH_TILE_ROWS / unit * unit,
             end = ith_round_up((first + n) * ITH_TILE_ROWS, unit);
+    if (e->part.turned)
+        return (ith_range){rows_of_head(e, first * ITH_TILE_ROWS).begin, rows_of_head(e, last).end};
+    if (e->part.rows > 0)
+        return (ith_range){file_row(e, begin), file_row(e, last) + 1};
     return (ith_range){begin, end < rows ? end : rows};
 }
 
@@ -186,6 +225,69 @@ static ith_status convert_quantized(const ith_producer *p, const ith_entry *e, i
     }
     ith_quantized_rows(e->tensor, numbers, stored, p->quants, made);
     return pack_rows(e, e->tensor->dtype, rows, out, err);
+}
+
+/* Rows [first, first + n), n up to 16, of a tensor of several parts, as floats, to `out`. `data`:
+ * as in convert_quantized, from row `first` on. */
+static void widen_quantized(const ith_producer *p, const ith_entry *e, const uint8_t *data,
+                            int64_t first, int64_t n, float *out)
+{
+    const int64_t cols = e->tensor->dims[1];
+    const uint8_t *stored[ITH_TILE_ROWS];
+    uint8_t *made[ITH_TILE_ROWS];
+    int64_t numbers[ITH_TILE_ROWS];
+
+    for (int r = 0; r < ITH_TILE_ROWS; r++) {
+        numbers[r] = r < n ? first + r : -1;
+        stored[r] = data == NULL || r >= n ? NULL : data + (size_t)r * row_bytes_of(e);
+        made[r] = (uint8_t *)(p->rows + (int64_t)r * cols);
+    }
+    ith_quantized_rows(e->tensor, numbers, stored, p->quants, made);
+    for (int64_t r = 0; r < n; r++)
+        ith_dtype_to_f32(e->tensor->dtype, made[r], cols, out + r * cols);
+}
+
+/* The part of a head, as floats [rows of the part][columns of the tensor], to p->head; kept for the
+ * tiles that follow. */
+static ith_status read_head(ith_producer *p, const ith_entry *e, int64_t row, ith_error *err)
+{
+    const ith_quantized *q = e->tensor->quantized;
+    size_t row_bytes = row_bytes_of(e);
+    ith_range rows = rows_of_head(e, row);
+    int64_t cols = e->tensor->dims[1], n = ith_range_size(rows);
+    const uint8_t *data = NULL;
+
+    if (p->head_of == e && p->head_begin == rows.begin)
+        return ITH_OK;
+    p->head_of = NULL;
+    if (q == NULL || q->row_bytes > 0)
+        ITH_TRY(get_data(p, e->tensor, (size_t)rows.begin * row_bytes, (size_t)n * row_bytes, &data,
+                         err));
+    for (int64_t r = 0; q == NULL && r < n; r++)
+        ith_dtype_to_f32(e->tensor->dtype, data + (size_t)r * row_bytes, cols, p->head + r * cols);
+    for (int64_t r = 0; q != NULL && r < n; r += ITH_TILE_ROWS)
+        widen_quantized(p, e, data == NULL ? NULL : data + (size_t)r * row_bytes, rows.begin + r,
+                        ith_min(ITH_TILE_ROWS, n - r), p->head + r * cols);
+    p->head_of = e;
+    p->head_begin = rows.begin;
+    return ITH_OK;
+}
+
+/* A tile of a turned matrix; heads are whole tiles. */
+static ith_status turn_tile(ith_producer *p, const ith_entry *e, int64_t tile, void *out,
+                            ith_error *err)
+{
+    int64_t cols = e->tensor->dims[1], first = tile * ITH_TILE_ROWS, n = e->matrix->cols;
+    const uint8_t *rows[ITH_TILE_ROWS];
+
+    ITH_TRY(read_head(p, e, first, err));
+    for (int r = 0; r < ITH_TILE_ROWS; r++) {
+        float *row = p->turned + r * n;
+        for (int64_t c = 0; c < n; c++)
+            row[c] = p->head[c * cols + (first + r) % cols];
+        rows[r] = (const uint8_t *)row;
+    }
+    return pack_rows(e, ITH_DT_F32, rows, out, err);
 }
 
 static ith_status convert_rows(ith_producer *p, const ith_entry *e, int64_t first, int64_t n,
@@ -280,7 +382,9 @@ ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64
                 convert_packed(p, e, first + i, (uint8_t *)out + (size_t)i * e->unit_bytes, err));
         return ITH_OK;
     }
-    return convert_rows(p, e, first, n, out, err);
+    for (int64_t i = 0; e->part.turned && i < n; i++)
+        ITH_TRY(turn_tile(p, e, first + i, (uint8_t *)out + (size_t)i * e->unit_bytes, err));
+    return e->part.turned ? ITH_OK : convert_rows(p, e, first, n, out, err);
 }
 
 size_t ith_stored_bytes(const ith_entry *e, int64_t first, int64_t n, bool *packed)

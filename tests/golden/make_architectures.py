@@ -108,6 +108,21 @@ CASES = {
                  layer_types=[WINDOW, WINDOW, WINDOW, FULL],
                  rope_parameters={FULL: dict(rope_type="linear", factor=8.0, rope_theta=1e6),
                                   WINDOW: dict(rope_type="default", rope_theta=1e4)}),
+    "deepseek-v2": of("deepseek_v2", "DeepseekV2ForCausalLM", num_key_value_heads=4, q_lora_rank=None,
+                      kv_lora_rank=32, qk_nope_head_dim=24, qk_rope_head_dim=8, v_head_dim=48,
+                      first_k_dense_replace=2, tie_word_embeddings=False,
+                      rope_parameters=dict(rope_type="yarn", rope_theta=1e4, factor=16.0,
+                                           beta_fast=32.0, beta_slow=1.0, mscale=0.707,
+                                           mscale_all_dim=0.707,
+                                           original_max_position_embeddings=64)),
+    "deepseek-v3": of("deepseek_v3", "DeepseekV3ForCausalLM", num_attention_heads=6,
+                      num_key_value_heads=6, q_lora_rank=40, kv_lora_rank=64, qk_nope_head_dim=16,
+                      qk_rope_head_dim=16, v_head_dim=32, first_k_dense_replace=2,
+                      rms_norm_eps=1e-5, tie_word_embeddings=False,
+                      rope_parameters=dict(rope_type="yarn", rope_theta=1e4, factor=16.0,
+                                           beta_fast=32.0, beta_slow=1.0, mscale=1.0,
+                                           mscale_all_dim=1.0,
+                                           original_max_position_embeddings=64)),
 }
 
 
@@ -202,7 +217,7 @@ def make(name):
     with torch.no_grad():
         logits = model(torch.tensor([ids]), use_cache=False).logits[0].double()
         nll = torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(ids[1:]), reduction="none")
-    config = {k: v for k, v in config.items() if v is not None or k == "sliding_window"}
+    config = {k: v for k, v in config.items() if v is not None or k in ("sliding_window", "q_lora_rank")}
     out = dict(transformers=transformers.__version__, config=config, tensors=tensors, ids=ids,
                nll=[float(f"{x:.6g}") for x in nll.tolist()], greedy_prefix=PREFIX,
                greedy_ids=text[PREFIX:], greedy_margin=float(f"{margin:.3g}"))

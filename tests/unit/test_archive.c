@@ -16,7 +16,7 @@
 
 enum { LAYERS = 3, HEADS = 2, DIM = 16, IDS = 3000 };
 
-static const ith_kv_shape shape = {ITH_KVL_Q8, LAYERS, HEADS, DIM};
+static const ith_kv_shape shape = {ITH_KVL_Q8, LAYERS, HEADS, DIM, false};
 
 typedef struct fixture {
     char folder[64];
@@ -205,7 +205,7 @@ static void comes_back_as_it_was(void **state)
 static void floats_come_back_too(void **state)
 {
     fixture *f = *state;
-    const ith_kv_shape floats = {ITH_KVL_BF16, 2, 1, DIM};
+    const ith_kv_shape floats = {ITH_KVL_BF16, 2, 1, DIM, false};
     const ith_segment s = {
         .parent = f->root, .key = ith_key_next(&f->root, f->ids, 70), .n = 70, .used = 70};
     const ith_kvfile_what what = {.layout = floats.layout, .head_dim = DIM};

@@ -18,26 +18,39 @@
 #include <math.h>
 #include <string.h>
 
-/* Tokens of the largest tile. */
-static int64_t most_tokens(const ith_caches *caches, ith_kv_layout layout, int64_t d, int64_t group)
+/* Bytes of a segment of a KV head. */
+static int64_t segment_bytes(const ith_heads_shape *shape)
 {
-    int64_t query = layout == ITH_KVL_Q8 ? d : d * (int64_t)sizeof(float);
-    int64_t segment = (int64_t)ith_kv_block_bytes(layout, (int)d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
-    int64_t sums = 2 * (d + 2) * (int64_t)sizeof(float);
-    int64_t n = ith_tile_rows(caches, segment, query + sums) / group;
+    return ith_heads_block_bytes(shape) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+}
+
+static int64_t group_of(const ith_heads_shape *shape)
+{
+    return shape->n_q / shape->n_kv;
+}
+
+/* Tokens of the largest tile. Latents exceed the second level anyway, and each tile turns the
+ * values of a segment first: the more rows share that, the better. */
+static int64_t most_tokens(const ith_caches *caches, const ith_heads_shape *shape)
+{
+    int64_t query = shape->kv == ITH_KVL_Q8 ? shape->d : shape->d * (int64_t)sizeof(float),
+            sums = 2 * (shape->dv + 2) * (int64_t)sizeof(float),
+            rows = shape->latent ? (int64_t)ITH_TILE_MOST
+                                 : ith_tile_rows(caches, segment_bytes(shape), query + sums),
+            n = rows / group_of(shape);
     return n < 1 ? 1 : n;
 }
 
 static int64_t tile_tokens(const ith_heads *a)
 {
-    return most_tokens(&a->pass->model->caches, a->pass->kv, a->d, a->group);
+    return most_tokens(&a->pass->model->caches, &a->shape);
 }
 
-int64_t ith_attend_tile(const ith_caches *caches, ith_kv_layout layout, int64_t d, int64_t group,
-                        int64_t rows, int n_threads)
+int64_t ith_attend_tile(const ith_caches *caches, const ith_heads_shape *shape, int64_t rows,
+                        int n_threads)
 {
-    return ith_clamp(ith_tile_share(rows, n_threads) / group, 1,
-                     most_tokens(caches, layout, d, group));
+    return ith_clamp(ith_tile_share(rows, n_threads) / group_of(shape), 1,
+                     most_tokens(caches, shape));
 }
 
 /* m, l, o of `rows` rows, one after another in memory. */
@@ -45,9 +58,9 @@ typedef struct partial {
     float *m, *l, *o;
 } partial;
 
-static int64_t partial_floats(int64_t d, int64_t rows)
+static int64_t partial_floats(int64_t dv, int64_t rows)
 {
-    return ith_round_up(rows * (d + 2), 16);
+    return ith_round_up(rows * (dv + 2), 16);
 }
 
 static partial partial_at(float *memory, int64_t rows)
@@ -55,9 +68,18 @@ static partial partial_at(float *memory, int64_t rows)
     return (partial){memory, memory + rows, memory + 2 * rows};
 }
 
-int64_t ith_attend_scratch(const ith_caches *caches, ith_kv_layout layout, int64_t d, int64_t group)
+/* Two partials of a tile. */
+static int64_t partials(const ith_caches *caches, const ith_heads_shape *shape)
 {
-    return 2 * partial_floats(d, most_tokens(caches, layout, d, group) * group);
+    return 2 * partial_floats(shape->dv, most_tokens(caches, shape) * group_of(shape));
+}
+
+/* Then, of latents, the values of a segment. */
+int64_t ith_attend_scratch(const ith_caches *caches, const ith_heads_shape *shape)
+{
+    int64_t values = (int64_t)ith_latent_values_bytes(shape->kv, (int)shape->dv) *
+                     (ITH_KV_SEGMENT / ITH_KV_BLOCK) / (int64_t)sizeof(float);
+    return partials(caches, shape) + (shape->latent ? values : 0);
 }
 
 static void clear(int64_t d, partial s, int64_t rows)
@@ -67,6 +89,17 @@ static void clear(int64_t d, partial s, int64_t rows)
         s.l[i] = 0;
     }
     memset(s.o, 0, (size_t)(rows * d) * sizeof *s.o);
+}
+
+/* A `head` below is one of a->parts parts of a KV head, with its share of the query heads. */
+static int64_t part_heads(const ith_heads *a)
+{
+    return a->group / a->parts;
+}
+
+static int kv_head(const ith_heads *a, int64_t head)
+{
+    return (int)(head / a->parts);
 }
 
 /* The pass's token that is token t of those attended to. */
@@ -81,34 +114,51 @@ static int64_t position(const ith_heads *a, int64_t t)
     return ith_pass_position(a->pass, token_of(a, t));
 }
 
+/* The values of a segment of latents whose first `seen` keys tokens see, in scratch. */
+static const void *turn_values(const ith_heads *a, int64_t seen, const void *segment,
+                               float *scratch)
+{
+    const ith_model *m = a->pass->model;
+    void *values = scratch + partials(&m->caches, &a->shape);
+    int64_t keys = ith_clamp(seen, 0, ITH_KV_SEGMENT);
+
+    m->kernels->latent_values[a->pass->kv]((int)((keys + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK),
+                                           (int)a->shape.d, (int)a->shape.dv, segment, values);
+    return values;
+}
+
 /* Partial of tokens [t, t + n) of those attended to, which follow each other in one timeline, over
  * segment `s` of head `head`, which lies at `segment`. */
 static void attend(const ith_heads *a, const ith_head_slice *slice, int64_t head, int64_t t,
-                   int64_t n, int64_t s, const void *segment, partial out)
+                   int64_t n, int64_t s, const void *segment, partial out, float *scratch)
 {
     const ith_query_record *queries = &slice->record;
     const uint8_t *record =
         a->work->queries + ith_range_size(a->attended) * slice->before + t * queries->bytes;
-    int64_t q_head = (head - slice->heads.begin) * a->group;
-    int64_t q_element = a->pass->kv == ITH_KVL_Q8 ? 1 : 4;
+    int64_t q_head = (head - slice->heads.begin * a->parts) * part_heads(a);
+    int64_t q_element = a->pass->kv == ITH_KVL_Q8 ? 1 : 4,
+            scales = queries->scale / (int64_t)sizeof(float); /* of a head */
     ith_attn unit = {
         .segment = segment,
         .head_dim = (int)a->d,
+        .value_dim = (int)a->shape.dv,
         .n_tokens = (int)n,
-        .n_heads = (int)a->group,
+        .n_heads = (int)part_heads(a),
         .first_visible = position(a, t) + 1 - s * ITH_KV_SEGMENT,
         .window = a->w->window,
         .cap = a->cap,
         .q = record + q_head * queries->stride,
         .q_token_stride = queries->bytes / q_element,
         .q_head_stride = queries->stride / q_element,
-        .q_scale = (const float *)(const void *)(record + queries->scales) + q_head,
+        .q_scale = (const float *)(const void *)(record + queries->scales) + q_head * scales,
         .q_scale_stride = queries->bytes / (int64_t)sizeof(float),
         .m = out.m,
         .l = out.l,
         .o = out.o,
     };
 
+    if (a->shape.latent)
+        unit.values = turn_values(a, unit.first_visible + n - 1, segment, scratch);
     a->pass->model->kernels->attn[a->pass->kv](&unit);
 }
 
@@ -122,14 +172,17 @@ static void finish(const ith_heads *a, const ith_head_slice *slice, int64_t q_he
 {
     const ith_kernels *kernels = a->pass->model->kernels;
     ith_heads_out out = a->ops->out(a, slice);
+    int64_t dv = a->shape.dv;
 
     if (a->pass->kv == ITH_KVL_Q8 && !(fabsf(m) < SCORE_MOST))
         ith_pass_note_broken_here(a->pass);
-    kernels->scale(a->d, o, 1.0f / l);
-    if (out.quantized)
-        kernels->quantize(a->d, o, &out.acts, t, out.first_group + q_head * a->d / ITH_GROUP);
+    kernels->scale(dv, o, 1.0f / l);
+    if (out.quantized && out.head_rows > 0)
+        kernels->quantize(dv, o, &out.acts, q_head * out.head_rows + t, 0);
+    else if (out.quantized)
+        kernels->quantize(dv, o, &out.acts, t, out.first_group + q_head * dv / ITH_GROUP);
     else
-        memcpy(out.x + t * out.ld + (q_head - out.first) * a->d, o, (size_t)a->d * sizeof *o);
+        memcpy(out.x + t * out.ld + (q_head - out.first) * dv, o, (size_t)dv * sizeof *o);
 }
 
 /* The first segment with a key that token t, of those attended to, sees; later tokens see none
@@ -153,7 +206,7 @@ static const void *segment_at(const ith_kv *kv, int layer, int64_t head, int64_t
 static void attend_tile(const ith_heads *a, const ith_head_slice *slice, int64_t head, int64_t t,
                         int64_t n, const uint8_t *ring, float *scratch)
 {
-    int64_t rows = n * a->group, d = a->d;
+    int64_t group = part_heads(a), rows = n * group, d = a->shape.dv;
     partial sum = partial_at(scratch, rows),
             one = partial_at(scratch + partial_floats(d, rows), rows);
     int layer;
@@ -161,12 +214,13 @@ static void attend_tile(const ith_heads *a, const ith_head_slice *slice, int64_t
 
     clear(d, sum, rows);
     for (int64_t s = first_segment(a, t); s < ith_kv_segments(position(a, t) + n); s++) {
-        attend(a, slice, head, t, n, s, segment_at(kv, layer, head, s, ring), one);
+        attend(a, slice, head, t, n, s, segment_at(kv, layer, kv_head(a, head), s, ring), one,
+               scratch);
         a->pass->model->kernels->attn_merge(rows, (int)d, sum.m, sum.l, sum.o, one.m, one.l, one.o);
     }
     for (int64_t row = 0; row < rows; row++)
-        finish(a, slice, head * a->group + row % a->group, t + row / a->group, sum.o + row * d,
-               sum.l[row], sum.m[row]);
+        finish(a, slice, head * group + row % group, t + row / group, sum.o + row * d, sum.l[row],
+               sum.m[row]);
 }
 
 /* Tokens attended to that follow each other in one timeline are a run: a span's; or where the pass
@@ -201,7 +255,7 @@ static int64_t tiles_in(ith_range run, int64_t tokens)
  * none waits long for the last. */
 static tiles tiles_of(const ith_heads *a, int64_t heads, const ith_member *me)
 {
-    tiles all = {.tokens = ith_attend_tile(&a->pass->model->caches, a->pass->kv, a->d, a->group,
+    tiles all = {.tokens = ith_attend_tile(&a->pass->model->caches, &a->shape,
                                            ith_range_size(a->attended) * heads * a->group,
                                            me->n_threads)};
     ith_range run = {0, 0};
@@ -246,7 +300,7 @@ static int64_t bytes_seen(const ith_heads *a, int64_t s)
 {
     int64_t keys = a->pass->spans[0].pos + a->pass->n - s * ITH_KV_SEGMENT,
             blocks = (keys + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK,
-            block = (int64_t)ith_kv_block_bytes(a->pass->kv, (int)a->d);
+            block = ith_heads_block_bytes(&a->shape);
     return (blocks < ITH_KV_SEGMENT / ITH_KV_BLOCK ? blocks : ITH_KV_SEGMENT / ITH_KV_BLOCK) *
            block;
 }
@@ -332,11 +386,11 @@ static int64_t number_of(const ith_heads *a, int64_t s)
     return s / a->pass->mesh.turn;
 }
 
-int64_t ith_attend_cells(const ith_hparams *hp, const ith_mesh *mesh, int64_t n_tokens,
+int64_t ith_attend_cells(const ith_heads_shape *shape, const ith_mesh *mesh, int64_t n_tokens,
                          int64_t n_segments)
 {
-    return hp->n_heads / mesh->ulysses * n_tokens * row_cells(mesh, n_segments) *
-           cell_floats(hp->head_dim);
+    return shape->n_q / mesh->ulysses * n_tokens * row_cells(mesh, n_segments) *
+           cell_floats(shape->dv);
 }
 
 static int64_t segments_of(const ith_span *s)
@@ -366,12 +420,12 @@ static ith_range folded_by(const ith_heads *a, int c)
 static void attend_segment(const ith_heads *a, const ith_head_slice *slice, int64_t head, int64_t t,
                            int64_t n, int64_t s, const void *segment, int64_t K, float *scratch)
 {
-    int64_t rows = n * a->group, d = a->d;
+    int64_t group = part_heads(a), rows = n * group, d = a->shape.dv;
     partial one = partial_at(scratch, rows);
 
-    attend(a, slice, head, t, n, s, segment, one);
+    attend(a, slice, head, t, n, s, segment, one, scratch);
     for (int64_t row = 0; row < rows; row++) {
-        int64_t q_head = head * a->group + row % a->group, token = t + row / a->group,
+        int64_t q_head = head * group + row % group, token = t + row / group,
                 number = (q_head * a->pass->n + token) * K + number_of(a, s);
         float *cell = a->work->cells + number * cell_floats(d);
         cell[0] = one.m[row];
@@ -389,9 +443,9 @@ static void attend_span(const ith_heads *a, const ith_head_slice *slice, const i
     const ith_kv *kv = ith_state_kv(span->state, a->layer, &layer);
     const void *segment;
 
-    if (s < first_segment(a, t) || !ith_kv_holds(kv, (int)head, s))
+    if (s < first_segment(a, t) || !ith_kv_holds(kv, kv_head(a, head), s))
         return;
-    segment = ith_kv_segment(kv, layer, (int)head, s);
+    segment = ith_kv_segment(kv, layer, kv_head(a, head), s);
     for (; t < end; t += tile)
         attend_segment(a, slice, head, t, end - t < tile ? end - t : tile, s, segment, K, scratch);
 }
@@ -407,7 +461,8 @@ static void attend_node(const ith_heads *a, const ith_head_slice *slice, int64_t
                         ith_member *me)
 {
     const ith_pass *p = a->pass;
-    int64_t heads = ith_range_size(a->heads), i = ith_counter_next_of(me, node), before = 0, t = 0;
+    int64_t heads = ith_range_size(a->heads) * a->parts, i = ith_counter_next_of(me, node),
+            before = 0, t = 0;
 
     for (int k = 0; k < p->n_spans; k++) {
         const ith_span *s = &p->spans[k];
@@ -453,7 +508,7 @@ static void fold_row(const ith_heads *a, const ith_head_slice *slice, int64_t q_
                      int64_t K, float *scratch)
 {
     const ith_pass *p = a->pass;
-    int64_t d = a->d, cell = cell_floats(d), in_span;
+    int64_t d = a->shape.dv, cell = cell_floats(d), in_span;
     ith_range mine = folded_by(a, p->mesh.c);
     int64_t in_group = mine.begin + q_head, n_mine = ith_range_size(mine),
             n_segments = segments_of(ith_pass_span(p, t, &in_span));
@@ -482,11 +537,28 @@ static void attend_only_segment(const ith_heads *a, const ith_head_slice *slice,
         attend_tile(a, slice, head, t, end - t < tile ? end - t : tile, NULL, scratch);
 }
 
-static void by_segments(const ith_heads *a, const ith_head_slice *slice, ith_member *me)
+/* With latents all query heads share one KV head: so many parts of them that no thread is idle, as
+ * far as a part has enough rows to be worth turning the values for it. */
+static int64_t parts_of(const ith_heads *a, const ith_member *me)
 {
+    enum { LEAST_ROWS = 4 };
+    int64_t segments = 0, parts = 1;
+
+    for (int i = 0; i < a->pass->n_spans; i++)
+        segments += segments_of(&a->pass->spans[i]);
+    if (a->shape.latent)
+        while (parts * segments < me->n_threads * a->pass->mesh.context &&
+               a->group % (2 * parts) == 0 && a->group / (2 * parts) >= LEAST_ROWS)
+            parts *= 2;
+    return parts;
+}
+
+static void by_segments(const ith_heads *whole, const ith_head_slice *slice, ith_member *me)
+{
+    ith_heads in_parts = *whole, *const a = &in_parts;
     const ith_pass *p = a->pass;
-    int64_t heads = ith_range_size(a->heads), n_segments = most_segments(p),
-            K = row_cells(&p->mesh, n_segments);
+    int64_t parts = a->parts = parts_of(a, me), heads = ith_range_size(a->heads) * parts,
+            n_segments = most_segments(p), K = row_cells(&p->mesh, n_segments);
     float *scratch = p->ws->scratch[me->tid];
     ith_range all = ith_my_share(me, heads * p->n_spans, 1),
               rows = ith_my_share(me, ith_range_size(folded_by(a, p->mesh.c)) * p->n, 1);
@@ -500,7 +572,7 @@ static void by_segments(const ith_heads *a, const ith_head_slice *slice, ith_mem
     ith_barrier(me);
     if (p->mesh.context > 1) {
         if (me->tid == 0)
-            exchange_cells(a, p->n * K * cell_floats(a->d));
+            exchange_cells(a, p->n * K * cell_floats(a->shape.dv));
         ith_barrier(me);
     }
     for (int64_t i = rows.begin; i < rows.end; i++)

@@ -145,207 +145,81 @@ static ith_layer_state state(const ith_hparams *hp, int layer)
                              .window = window_of(hp, layer)};
 }
 
-/* Heads of this rank's group, and a token's records. */
-typedef struct own {
-    int64_t kv, q, d;
-    ith_query_record query;
-    ith_kv_record record;
-    int64_t segments; /* of the longest timeline */
-} own;
-
-static own own_of(const ith_work_sizes *s)
+static ith_heads_shape shape_of(const ith_hparams *hp, ith_kv_layout kv)
 {
-    const ith_hparams *hp = &s->model->hp;
-    own o = {.d = hp->head_dim, .segments = ith_kv_segments(s->limits.ctx)};
-
-    o.kv = ith_range_size(ith_mesh_kv_heads(s->mesh, (int)hp->n_kv_heads, s->mesh->u));
-    o.q = o.kv * (hp->n_heads / hp->n_kv_heads);
-    o.query = ith_query_record_layout(s->kv, o.q, o.d);
-    o.record = ith_kv_record_layout(s->kv, o.d);
-    return o;
-}
-
-/* What a token's heads take on the way to the R ranks of the group, when each makes some. */
-static int64_t made_bytes(const ith_work_sizes *s, const own *o)
-{
-    int64_t R = s->mesh->context;
-    return R * ((o->q + R - 1) / R) * (o->query.stride + 4) + o->kv * o->record.bytes;
-}
-
-static void request_tokens(ith_requests *r, const ith_work_sizes *s, const own *o,
-                           ith_heads_work *w)
-{
-    const ith_hparams *hp = &s->model->hp;
-    int64_t T = s->T;
-
-    /* Tiles of rows may stick out at both ends of a range. */
-    w->ld_q = ith_round_up(hp->n_heads * o->d, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
-    w->ld_kv = ith_round_up(hp->n_kv_heads * o->d, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
-    ith_request(r, T * w->ld_q, sizeof(float), &w->q);
-    ith_request(r, T * w->ld_kv, sizeof(float), &w->k);
-    ith_request(r, T * w->ld_kv, sizeof(float), &w->v);
-    for (int i = 0; i < (s->model->window_rope.half > 0 ? 2 : 1); i++) {
-        ith_request(r, T * o->d / 2, sizeof(float), &w->cos[i]);
-        ith_request(r, T * o->d / 2, sizeof(float), &w->sin[i]);
-    }
-    w->ld_sums = hp->n_heads + hp->n_kv_heads;
-    if (hp->qk_norm == ITH_QK_NORM_WHOLE)
-        ith_request(r, T * w->ld_sums, sizeof(float), &w->sums);
-    ith_request(r, s->A * o->query.bytes, 1, &w->queries);
-}
-
-/* What several ranks need to exchange. */
-static void request_exchange(ith_requests *r, const ith_work_sizes *s, const own *o,
-                             ith_heads_work *w)
-{
-    int64_t R = s->mesh->context, held = (o->kv + R - 1) / R,
-            out = ith_max(s->mesh->ulysses * o->query.bytes, made_bytes(s, o));
-
-    ith_request(r, s->T * out, 1, &w->queries_out);
-    ith_request(r, s->T * s->model->hp.n_kv_heads * o->record.bytes, 1, &w->kv_out);
-    ith_request(r, (s->C * held + s->T * o->kv) * o->record.bytes, 1, &w->kv_in);
-    ith_request(r, s->A * o->q * o->d, sizeof(float), &w->attn);
-    ith_request(r, s->A * ith_acts_wire_bytes(o->q * o->d / ITH_GROUP), 1, &w->back);
-}
-
-/* The most parcels in a list. By tokens there is one for each segment of a head that arrives, or
- * for each that is held and each rank that it is sent to; by rows one for each other rank. */
-static int64_t most_parcels(const ith_work_sizes *s, const own *o)
-{
-    int64_t held = (o->segments + s->mesh->turn - 1) / s->mesh->turn;
-    return ith_max(o->segments, held * (s->mesh->context - 1));
-}
-
-static size_t segment_bytes(const ith_work_sizes *s, const own *o)
-{
-    return ith_kv_block_bytes(s->kv, (int)o->d) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
-}
-
-/* Partials of the tokens that a pass by rows, or a short one, has. */
-static int64_t most_cells(const ith_work_sizes *s, const own *o)
-{
-    int64_t tokens = s->mesh->context > 1 ? s->limits.rows_tokens : ITH_DECODE_TOKENS;
-    return ith_attend_cells(&s->model->hp, s->mesh, tokens, o->segments);
-}
-
-/* Lists of segments, of partials, or of heads. */
-static void need_parcels(const ith_work_sizes *s, const own *o, ith_work_needs *n)
-{
-    int64_t parcels = 2 * most_parcels(s, o), segments = parcels * (int64_t)segment_bytes(s, o),
-            cells = 2 * most_cells(s, o) * (int64_t)sizeof(float),
-            heads = 2 * s->T * made_bytes(s, o);
-
-    n->parcels = ith_max(n->parcels, parcels);
-    n->parcel_bytes = ith_max(n->parcel_bytes, ith_max(segments, ith_max(cells, heads)));
+    return (ith_heads_shape){.kv = kv,
+                             .n_q = hp->n_heads,
+                             .n_kv = hp->n_kv_heads,
+                             .d = hp->head_dim,
+                             .dv = hp->head_dim};
 }
 
 static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
 {
     const ith_hparams *hp = &s->model->hp;
-    own o = own_of(s);
+    const ith_heads_shape shape = shape_of(hp, s->kv);
 
     (void)block;
     n->input_cols = ith_max(n->input_cols, hp->n_heads * hp->head_dim);
-    n->wire_bytes = ith_max(n->wire_bytes, made_bytes(s, &o));
-    n->scratch = ith_max(n->scratch, ith_attend_scratch(&s->model->caches, s->kv, hp->head_dim,
-                                                        hp->n_heads / hp->n_kv_heads));
-    if (s->mesh->context > 1)
-        need_parcels(s, &o, n);
-}
-
-/* What the ranks of a group need to share its heads' segments. */
-static void request_group(ith_requests *r, const ith_work_sizes *s, const own *o, int64_t cells,
-                          ith_heads_work *w)
-{
-    int64_t R = s->mesh->context;
-    size_t segment = segment_bytes(s, o);
-
-    w->n_parcels = most_parcels(s, o);
-    ith_request(r, 2 * w->n_parcels, sizeof *w->parcels, &w->parcels);
-    ith_request(r, cells / o->q * (R * ((o->q + R - 1) / R)), sizeof(float), &w->cells_in);
-    ith_request(r, o->segments, segment, &w->ring[0]);
-    ith_request(r, o->segments, segment, &w->ring[1]);
+    ith_heads_needs(s, &shape, n);
 }
 
 static void request(ith_requests *r, const ith_work_sizes *s, void *work)
 {
+    const ith_hparams *hp = &s->model->hp;
+    const ith_heads_shape shape = shape_of(hp, s->kv);
     ith_heads_work *w = work;
-    own o = own_of(s);
-    int64_t cells = most_cells(s, &o);
+    int64_t T = s->T, d = hp->head_dim;
 
-    request_tokens(r, s, &o, w);
-    if (s->mesh->ranks > 1)
-        request_exchange(r, s, &o, w);
-    if (s->mesh->context > 1)
-        request_group(r, s, &o, cells, w);
-    ith_request(r, cells, sizeof(float), &w->cells);
+    /* Tiles of rows may stick out at both ends of a range. */
+    w->ld_q = ith_round_up(hp->n_heads * d, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    w->ld_kv = ith_round_up(hp->n_kv_heads * d, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    ith_request(r, T * w->ld_q, sizeof(float), &w->q);
+    ith_request(r, T * w->ld_kv, sizeof(float), &w->k);
+    ith_request(r, T * w->ld_kv, sizeof(float), &w->v);
+    for (int i = 0; i < (s->model->window_rope.half > 0 ? 2 : 1); i++) {
+        ith_request(r, T * d / 2, sizeof(float), &w->cos[i]);
+        ith_request(r, T * d / 2, sizeof(float), &w->sin[i]);
+    }
+    w->ld_sums = hp->n_heads + hp->n_kv_heads;
+    if (hp->qk_norm == ITH_QK_NORM_WHOLE)
+        ith_request(r, T * w->ld_sums, sizeof(float), &w->sums);
+    ith_heads_request(r, s, &shape, w);
 }
 
 /* ---- Traffic and costs ---- */
 
 /* Attention's result travels as int8 groups: see ith_heads_are_groups. */
-static int64_t result_bytes(const ith_wire *w, int64_t heads)
+static ith_heads_traffic traffic_of(const ith_wire *w)
 {
-    int64_t d = w->hp->head_dim, groups = (heads * d + ITH_GROUP - 1) / ITH_GROUP;
-    if (w->quantized && d % ITH_GROUP == 0)
-        return ith_acts_wire_bytes(groups);
-    return heads * d * (int64_t)sizeof(float);
-}
-
-/* What this rank holds of the cache goes to those of its group whose tokens see it. */
-static int64_t segments_sent(const ith_wire *w, int64_t depth, int64_t n)
-{
-    const ith_mesh *mesh = w->mesh;
-    int64_t sent = 0, first, block = (int64_t)ith_kv_block_bytes(w->kv, (int)w->hp->head_dim);
-    ith_range heads = {0, mesh->heads};
-
-    for (int64_t s = 0; s < ith_kv_segments(depth + n); s++) {
-        int64_t keys = depth + n - s * ITH_KV_SEGMENT,
-                all = keys < ITH_KV_SEGMENT ? keys : ITH_KV_SEGMENT,
-                bytes = (all + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK * block;
-        for (int c = 0; c < mesh->context; c++)
-            if (c != mesh->c && s < ith_reach_segments(mesh, depth, n, c))
-                sent += ith_mesh_held_heads(mesh, s, heads, mesh->c, &first) * bytes;
-    }
-    return sent;
+    return (ith_heads_traffic){.wire = w,
+                               .shape = shape_of(w->hp, w->kv),
+                               .d_out = w->hp->head_dim,
+                               .groups = w->quantized && w->hp->head_dim % ITH_GROUP == 0};
 }
 
 static int64_t sends_by_tokens(const ith_wire *w, int64_t depth, int64_t n)
 {
-    const ith_hparams *hp = w->hp;
-    const ith_mesh *mesh = w->mesh;
-    ith_range mine = ith_mesh_slots(mesh, n, mesh->rank), heads = {0, mesh->heads};
-    int64_t U = mesh->ulysses, n_mine = ith_range_size(mine),
-            others = ith_range_size(ith_mesh_attended(mesh, n, mesh->c)) - n_mine,
-            stays = ith_reach_held(mesh, depth, n, mine, heads, mesh->c),
-            query = ith_query_record_layout(w->kv, hp->n_heads / U, hp->head_dim).bytes,
-            record = ith_kv_record_layout(w->kv, hp->head_dim).bytes;
-
-    return n_mine * (U - 1) * query + (n_mine * hp->n_kv_heads - stays) * record +
-           others * result_bytes(w, hp->n_heads / U) + segments_sent(w, depth, n);
+    const ith_heads_traffic traffic = traffic_of(w);
+    return ith_heads_sends_by_tokens(&traffic, depth, n);
 }
 
 static int64_t sends_by_rows(const ith_wire *w, int64_t n)
 {
+    const ith_heads_traffic traffic = traffic_of(w);
     const ith_hparams *hp = w->hp;
     ith_range q = ith_mesh_own_heads(w->mesh, hp->n_heads, w->mesh->rank),
               kv = ith_mesh_own_heads(w->mesh, hp->n_kv_heads, w->mesh->rank);
     int64_t sums = hp->qk_norm == ITH_QK_NORM_WHOLE
                        ? (ith_range_size(q) + ith_range_size(kv)) * (int64_t)sizeof(float)
                        : 0;
-    return n * (w->mesh->ranks - 1) * (result_bytes(w, ith_range_size(q)) + sums);
+    return n * (w->mesh->ranks - 1) * (ith_heads_result_bytes(&traffic, ith_range_size(q)) + sums);
 }
 
 static int64_t exchange_most(const ith_wire *w, int64_t n)
 {
-    const ith_hparams *hp = w->hp;
-    int64_t heads = hp->n_heads / w->mesh->ulysses,
-            query = ith_query_record_layout(w->kv, heads, hp->head_dim).bytes,
-            result = heads * hp->head_dim * (int64_t)sizeof(float), /* floats at worst */
-        record = ith_kv_record_layout(w->kv, hp->head_dim).bytes;
-
-    return ith_max(ith_reach_most_tokens(w->mesh, n) * ith_max(query, result),
-                   ith_reach_most_records(w->mesh, n) * record);
+    const ith_heads_traffic traffic = traffic_of(w);
+    return ith_heads_exchange_most(&traffic, n);
 }
 
 /* Two products of head_dim for every query head. */
@@ -357,10 +231,10 @@ static double key_ops(const ith_hparams *hp)
 static ith_key_tile key_tile(const ith_hparams *hp, const ith_caches *caches, ith_kv_layout kv,
                              int64_t n, int n_threads)
 {
-    int64_t group = hp->n_heads / hp->n_kv_heads;
-    return (ith_key_tile){
-        hp->head_dim, group,
-        ith_attend_tile(caches, kv, hp->head_dim, group, n * hp->n_heads, n_threads)};
+    const ith_heads_shape shape = shape_of(hp, kv);
+    return (ith_key_tile){.head_dim = hp->head_dim,
+                          .group = hp->n_heads / hp->n_kv_heads,
+                          .tokens = ith_attend_tile(caches, &shape, n * hp->n_heads, n_threads)};
 }
 
 /* ---- Passes ---- */
@@ -370,35 +244,9 @@ static double scale_of(const ith_hparams *hp)
     return hp->attn_scale > 0 ? hp->attn_scale : 1 / sqrt((double)hp->head_dim);
 }
 
-ith_heads ith_heads_open(ith_pass *p, int layer, const ith_attention *w)
+static ith_heads_work *work_of(const ith_pass *p)
 {
-    const ith_hparams *hp = &p->model->hp;
-    const double log2_e = 1.4426950408889634;
-    ith_heads a = {.pass = p,
-                   .w = w,
-                   .ops = p->way->all_tokens ? &ith_heads_by_rows : &ith_heads_by_tokens,
-                   .work = ith_heads_work_of(p->ws),
-                   .layer = layer,
-                   .d = hp->head_dim,
-                   .n_q = hp->n_heads,
-                   .n_kv = hp->n_kv_heads,
-                   .group = hp->n_heads / hp->n_kv_heads,
-                   .heads = ith_mesh_kv_heads(&p->mesh, (int)hp->n_kv_heads, p->mesh.u),
-                   .attended = p->way->all_tokens ? (ith_range){0, p->n}
-                                                  : ith_mesh_attended(&p->mesh, p->n, p->mesh.c),
-                   .q_factor = (float)(log2_e * scale_of(hp)),
-                   .cap = (float)(log2_e * hp->attn_softcap)};
-    int rope = w->rope == &p->model->window_rope;
-
-    if (w->rope != NULL) {
-        a.half = w->rope->half;
-        a.cos = a.work->cos[rope];
-        a.sin = a.work->sin[rope];
-    }
-    a.record = ith_query_record_layout(p->kv, ith_range_size(a.heads) * a.group, a.d);
-    a.kv = ith_kv_record_layout(p->kv, a.d);
-    a.n_slices = ith_head_slices_choose(&a);
-    return a;
+    return p->ws->of[ITH_BLOCK_attention];
 }
 
 static void make_angles(ith_pass *p, const ith_rope *rope, float *cos, float *sin, ith_member *me)
@@ -414,7 +262,7 @@ static void make_angles(ith_pass *p, const ith_rope *rope, float *cos, float *si
 static void begin(ith_pass *p, ith_member *me)
 {
     const ith_model *m = p->model;
-    ith_heads_work *work = ith_heads_work_of(p->ws);
+    ith_heads_work *work = work_of(p);
 
     make_angles(p, &m->rope, work->cos[0], work->sin[0], me);
     if (m->window_rope.half > 0)
@@ -502,7 +350,11 @@ static void project_out(const ith_heads *a, const ith_block *block, ith_member *
 
 static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
 {
-    ith_heads a = ith_heads_open(p, layer, weights_of(block));
+    const double log2_e = 1.4426950408889634;
+    const ith_hparams *hp = &p->model->hp;
+    const ith_heads_shape shape = shape_of(hp, p->kv);
+    ith_heads a = ith_heads_open(p, layer, weights_of(block), &shape, work_of(p),
+                                 (float)(log2_e * scale_of(hp)));
 
     project_slices(&a, block, me);
     attend_slices(&a, me);

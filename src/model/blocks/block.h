@@ -33,9 +33,10 @@ typedef struct ith_wire {
 } ith_wire;
 
 /* How a block goes through the keys before a token: `tokens` tokens at a time, `group` query heads
- * of each with one KV head, all of head_dim channels. */
+ * of each with one KV head, all of head_dim channels. value_dim: of latents (simd/kernels.h); 0:
+ * values are as wide as keys. */
 typedef struct ith_key_tile {
-    int64_t head_dim, group, tokens;
+    int64_t head_dim, value_dim, group, tokens;
 } ith_key_tile;
 
 /* Where something is computed: a matrix of a block, and what a token needs of it. */

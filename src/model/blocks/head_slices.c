@@ -7,33 +7,41 @@
  * message costs more than it hides. */
 enum { LEAST_BYTES = 128 * 1024 };
 
-ith_query_record ith_query_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t head_dim)
+ith_query_record ith_query_record_layout(const ith_heads_shape *s, int64_t n_heads)
 {
-    bool q8 = layout == ITH_KVL_Q8;
-    ith_query_record r = {.stride = q8 ? ith_round_up(head_dim, 16) : 4 * head_dim};
+    bool q8 = s->kv == ITH_KVL_Q8;
+    ith_query_record r = {.stride = q8 ? ith_round_up(s->d, 16) : 4 * s->d,
+                          .scale = !q8         ? 0
+                                   : s->latent ? 8
+                                               : 4};
 
     r.scales = n_heads * r.stride;
-    r.bytes = r.scales + (q8 ? 4 * n_heads : 0);
+    r.bytes = r.scales + r.scale * n_heads;
     return r;
 }
 
-ith_kv_record ith_kv_record_layout(ith_kv_layout layout, int64_t head_dim)
+ith_kv_record ith_kv_record_layout(const ith_heads_shape *s)
 {
-    bool q8 = layout == ITH_KVL_Q8;
-    int64_t value = q8 ? ith_round_up(head_dim, 16) : head_dim * (layout == ITH_KVL_BF16 ? 2 : 4);
+    bool q8 = s->kv == ITH_KVL_Q8;
+    int64_t key = q8 ? ith_round_up(s->d, 16) : s->d * (s->kv == ITH_KVL_BF16 ? 2 : 4),
+            scales = s->latent ? key : 2 * key;
     return (ith_kv_record){
-        .value = value, .scales = 2 * value, .bytes = ith_round_up(2 * value + (q8 ? 4 : 0), 4)};
+        .value = key, .scales = scales, .bytes = ith_round_up(scales + (q8 ? 4 : 0), 4)};
+}
+
+int64_t ith_heads_block_bytes(const ith_heads_shape *s)
+{
+    return (int64_t)ith_cache_block_bytes(s->latent, s->kv, (int)s->d);
 }
 
 static ith_head_slice slice_of(const ith_heads *a, int n_slices, int i)
 {
     ith_range heads = ith_split(ith_range_size(a->heads), 1, n_slices, i);
-    ith_kv_layout layout = a->pass->kv;
     return (ith_head_slice){
         .number = i,
         .heads = heads,
-        .record = ith_query_record_layout(layout, ith_range_size(heads) * a->group, a->d),
-        .before = ith_query_record_layout(layout, heads.begin * a->group, a->d).bytes};
+        .record = ith_query_record_layout(&a->shape, ith_range_size(heads) * a->group),
+        .before = ith_query_record_layout(&a->shape, heads.begin * a->group).bytes};
 }
 
 ith_head_slice ith_head_slice_of(const ith_heads *a, int i)

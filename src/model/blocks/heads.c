@@ -11,6 +11,40 @@
 #include <math.h>
 #include <string.h>
 
+ith_heads ith_heads_open(ith_pass *p, int layer, const ith_attention *w,
+                         const ith_heads_shape *shape, ith_heads_work *work, float log2_scale)
+{
+    const double log2_e = 1.4426950408889634;
+    ith_heads a = {.pass = p,
+                   .w = w,
+                   .ops = p->way->all_tokens ? &ith_heads_by_rows : &ith_heads_by_tokens,
+                   .form = &ith_heads_plain,
+                   .work = work,
+                   .layer = layer,
+                   .shape = *shape,
+                   .d = shape->d,
+                   .n_q = shape->n_q,
+                   .n_kv = shape->n_kv,
+                   .group = shape->n_q / shape->n_kv,
+                   .heads = ith_mesh_kv_heads(&p->mesh, (int)shape->n_kv, p->mesh.u),
+                   .attended = p->way->all_tokens ? (ith_range){0, p->n}
+                                                  : ith_mesh_attended(&p->mesh, p->n, p->mesh.c),
+                   .q_factor = log2_scale,
+                   .cap = (float)(log2_e * p->model->hp.attn_softcap)};
+    int rope = w->rope == &p->model->window_rope;
+
+    if (w->rope != NULL) {
+        a.half = w->rope->half;
+        a.cos = a.work->cos[rope];
+        a.sin = a.work->sin[rope];
+    }
+    a.record = ith_query_record_layout(shape, ith_range_size(a.heads) * a.group);
+    a.kv = ith_kv_record_layout(shape);
+    a.n_slices = ith_head_slices_choose(&a);
+    a.parts = 1;
+    return a;
+}
+
 /* A projected head of my token t: `head` counts from the first one projected. */
 static float *head_of(float *buffer, int64_t ld, ith_range rows, int64_t t, int64_t head, int64_t d)
 {
@@ -238,6 +272,9 @@ static void put_in_cache(const ith_heads *a, int64_t head, int64_t t, const uint
                                        (const int8_t *)value, scales[0], scales[1]);
 }
 
+const ith_heads_form ith_heads_plain = {
+    .make_query = make_query, .make_kv = make_kv, .put = put_in_cache};
+
 /* ---- Units of work: a slice's heads times the cache's blocks that the pass touches, span after
  * span. A block of 64 tokens belongs to one thread. ---- */
 
@@ -290,10 +327,10 @@ static void make_unit_and_append(const ith_heads *a, const ith_head_slice *slice
     ith_range tokens = block_tokens(a->pass, block, &segment);
 
     for (int64_t t = tokens.begin; t < tokens.end; t++) {
-        for (int64_t g = 0; g < a->group; g++)
-            make_query(a, slice, kv_head * a->group + g, t);
-        make_kv(a, kv_head, t, record);
-        put_in_cache(a, head, t, record);
+        for (int64_t g = 0; a->form->make_query != NULL && g < a->group; g++)
+            a->form->make_query(a, slice, kv_head * a->group + g, t);
+        a->form->make_kv(a, kv_head, t, record);
+        a->form->put(a, head, t, record);
     }
 }
 
@@ -317,17 +354,19 @@ static void make_head(const ith_heads *a, const ith_head_slice *slice, int run, 
 {
     if (at < n_q) {
         ith_range heads = ith_head_run(a, slice, a->ops->q_heads(a), a->group, run);
-        make_query(a, slice, heads.begin + at, t);
+        a->form->make_query(a, slice, heads.begin + at, t);
     } else {
         int64_t head = ith_head_run(a, slice, a->ops->kv_heads(a), 1, run).begin + at - n_q;
-        make_kv(a, head, t, a->ops->kv_at(a, slice, t, head));
+        a->form->make_kv(a, head, t, a->ops->kv_at(a, slice, t, head));
     }
 }
 
 /* Unit i: head i % n of token i / n, run by run. */
 static void make(const ith_heads *a, const ith_head_slice *slice, ith_member *me)
 {
-    int64_t n_q = ith_range_size(ith_head_run(a, slice, a->ops->q_heads(a), a->group, 0)),
+    bool queries = a->form->make_query != NULL;
+    int64_t n_q = queries ? ith_range_size(ith_head_run(a, slice, a->ops->q_heads(a), a->group, 0))
+                          : 0,
             n_run = n_q + ith_range_size(ith_head_run(a, slice, a->ops->kv_heads(a), 1, 0)),
             n = n_run * ith_head_runs(a);
     ith_lot lot = open_units(a->pass, me);
@@ -348,7 +387,7 @@ static void append_unit(const ith_heads *a, const ith_head_slice *slice, int64_t
 
     if (ith_kv_holds(ith_heads_kv(a, tokens.begin, &layer), (int)head, segment))
         for (int64_t t = tokens.begin; t < tokens.end; t++)
-            put_in_cache(a, head, t, a->ops->arrived(a, slice, t, head));
+            a->form->put(a, head, t, a->ops->arrived(a, slice, t, head));
 }
 
 static void append(const ith_heads *a, const ith_head_slice *slice, ith_member *me)

@@ -9,6 +9,9 @@
  *   KV record      key and value of a token and head
  *                  q8: [dp] i8, [dp] i8, two bf16 scales;   else [d], [d] of the cache's type
  *
+ * Of latents (latent.c), whose value is the first dv channels of the key, a query has two scales
+ * for each head, and the KV record is the key alone, in q8 with its two scales.
+ *
  * By tokens, the heads may be cut into slices: slice i is the i-th share of the KV heads of every
  * Ulysses index, and of the query heads that read those. Then the exchange of one slice is under
  * way while the next one's heads are projected, and while another's attention runs (head_slices.c
@@ -23,17 +26,28 @@
 
 enum { ITH_HEAD_SLICES_MOST = ITH_FLIGHTS / 2 }; /* each takes two exchanges: queries, KV records */
 
+/* The heads of a block: sizes of keys and values, query heads of a KV head. */
+typedef struct ith_heads_shape {
+    ith_kv_layout kv;
+    int64_t n_q, n_kv, d, dv;
+    bool latent; /* the value is the key's first dv channels; else dv is d */
+} ith_heads_shape;
+
 typedef struct ith_query_record { /* in bytes */
     int64_t stride;               /* from head to head */
     int64_t scales, bytes;        /* where the scales begin; of the whole */
+    int64_t scale;                /* of a head's scales */
 } ith_query_record;
 
 typedef struct ith_kv_record { /* in bytes; the key is at 0 */
     int64_t value, scales, bytes;
 } ith_kv_record;
 
-ith_query_record ith_query_record_layout(ith_kv_layout layout, int64_t n_heads, int64_t head_dim);
-ith_kv_record ith_kv_record_layout(ith_kv_layout layout, int64_t head_dim);
+ith_query_record ith_query_record_layout(const ith_heads_shape *shape, int64_t n_heads);
+ith_kv_record ith_kv_record_layout(const ith_heads_shape *shape);
+
+/* Bytes of a block of 64 tokens of a KV head in the cache. */
+int64_t ith_heads_block_bytes(const ith_heads_shape *shape);
 
 typedef struct ith_head_slice {
     int number;
@@ -84,10 +98,11 @@ typedef struct ith_heads ith_heads;
 /* Where attention's result goes: query head h of token t, counted from the first that I attend for
  * and the first that I attend to. */
 typedef struct ith_heads_out {
-    bool quantized; /* into acts: row t, groups first_group + h * d / 32 ...; else into floats: */
+    bool quantized; /* into acts: row t, groups first_group + h * dv / 32 ...; else into floats: */
     ith_acts acts;
     int64_t first_group;
-    float *x; /* at x + t * ld + (h - first) * d */
+    int64_t head_rows; /* if not 0: into acts, row h * head_rows + t, groups 0 ... */
+    float *x;          /* at x + t * ld + (h - first) * dv */
     int64_t ld, first;
 } ith_heads_out;
 
@@ -121,32 +136,45 @@ typedef struct ith_heads_ops {
 
 extern const ith_heads_ops ith_heads_by_tokens, ith_heads_by_rows;
 
+/* What heads are made of. Tokens are mine, heads are counted as in q_heads and kv_heads. */
+typedef struct ith_heads_form {
+    /* The record of a query head; NULL: those of all have been made. */
+    void (*make_query)(const ith_heads *a, const ith_head_slice *slice, int64_t head,
+                       int64_t token);
+    /* The record of a KV head. */
+    void (*make_kv)(const ith_heads *a, int64_t head, int64_t token, uint8_t *record);
+    /* A record to the cache, of the pass's token `token`, my group's head `head`. */
+    void (*put)(const ith_heads *a, int64_t head, int64_t token, const uint8_t *record);
+} ith_heads_form;
+
+extern const ith_heads_form ith_heads_plain;
+
 /* One attention block in one pass: what every function below sees. */
 struct ith_heads {
     ith_pass *pass;
     const ith_attention *w;
     const ith_heads_ops *ops;
+    const ith_heads_form *form;
     ith_heads_work *work;
     int layer;
-    int64_t d, n_q, n_kv, group; /* group: query heads of a KV head */
+    ith_heads_shape shape;
+    int64_t d, n_q, n_kv, group; /* of the shape; group: query heads of a KV head */
     ith_range heads;             /* my group's KV heads; query heads are these times `group` */
     ith_query_record record;     /* of all of them */
     ith_kv_record kv;
     ith_range attended; /* slots whose tokens' queries I attend to */
     int n_slices;
+    int64_t
+        parts; /* attend.c: 1, or parts of a KV head's query heads that are tasks of their own */
     const float *cos, *sin; /* [T][half] of the layer's rope */
     int64_t half;           /* of the channels that are rotated; 0: none */
     float q_factor;         /* log2(e) times the scale of scores */
     float cap;              /* log2(e) times their soft cap; 0: none */
 };
 
-ith_heads ith_heads_open(ith_pass *pass, int layer, const ith_attention *w);
-
-/* The buffers of all attention blocks. */
-static inline ith_heads_work *ith_heads_work_of(const ith_workspace *ws)
-{
-    return ws->of[ITH_BLOCK_attention];
-}
+/* log2_scale: log2(e) times the scale of scores. */
+ith_heads ith_heads_open(ith_pass *pass, int layer, const ith_attention *w,
+                         const ith_heads_shape *shape, ith_heads_work *work, float log2_scale);
 
 /* The KV cache of token `token`'s timeline, and the layer's number there. */
 static inline ith_kv *ith_heads_kv(const ith_heads *a, int64_t token, int *layer)
@@ -194,17 +222,32 @@ void ith_attend(const ith_heads *a, const ith_head_slice *slice, ith_member *me)
 
 /* ---- Sizes ---- */
 
-/* attend.c: tokens of a prefill tile, `group` query heads each, where n_threads work on `rows`
- * queries of all KV heads side by side. */
-int64_t ith_attend_tile(const ith_caches *caches, ith_kv_layout layout, int64_t head_dim,
-                        int64_t group, int64_t rows, int n_threads);
+/* attend.c: tokens of a prefill tile where n_threads work on `rows` queries of all KV heads side by
+ * side. */
+int64_t ith_attend_tile(const ith_caches *caches, const ith_heads_shape *shape, int64_t rows,
+                        int n_threads);
 
 /* attend.c: floats per thread. */
-int64_t ith_attend_scratch(const ith_caches *caches, ith_kv_layout layout, int64_t head_dim,
-                           int64_t group);
+int64_t ith_attend_scratch(const ith_caches *caches, const ith_heads_shape *shape);
 
 /* attend.c: floats of work->cells for passes of n_tokens by segments. */
-int64_t ith_attend_cells(const ith_hparams *hp, const ith_mesh *mesh, int64_t n_tokens,
+int64_t ith_attend_cells(const ith_heads_shape *shape, const ith_mesh *mesh, int64_t n_tokens,
                          int64_t n_segments);
+
+/* heads_sizes.c: what a block of this shape needs and requests; its traffic. Query heads' results
+ * of d_out channels each go to the output matrix, `groups`: as int8. */
+typedef struct ith_heads_traffic {
+    const ith_wire *wire;
+    ith_heads_shape shape;
+    int64_t d_out;
+    bool groups;
+} ith_heads_traffic;
+void ith_heads_needs(const ith_work_sizes *sizes, const ith_heads_shape *shape,
+                     ith_work_needs *needs);
+void ith_heads_request(ith_requests *requests, const ith_work_sizes *sizes,
+                       const ith_heads_shape *shape, ith_heads_work *work);
+int64_t ith_heads_sends_by_tokens(const ith_heads_traffic *traffic, int64_t depth, int64_t n);
+int64_t ith_heads_result_bytes(const ith_heads_traffic *traffic, int64_t heads);
+int64_t ith_heads_exchange_most(const ith_heads_traffic *traffic, int64_t n);
 
 #endif

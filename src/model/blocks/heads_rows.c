@@ -79,12 +79,11 @@ static uint8_t *copy_made(const ith_heads *a, int maker, int c, bool out, uint8_
     ith_range q = made(a, a->n_q, a->heads.begin * a->group, maker),
               kv = made(a, a->n_kv, a->heads.begin, maker);
     size_t heads = (size_t)(ith_range_size(q) * a->record.stride),
-           scales =
-               a->record.scales < a->record.bytes ? (size_t)ith_range_size(q) * sizeof(float) : 0;
+           scales = (size_t)(ith_range_size(q) * a->record.scale);
 
     for (int64_t t = 0; t < a->pass->n; t++) {
         uint8_t *record = query_of(a, t), *q_at = record + q.begin * a->record.stride,
-                *s_at = record + a->record.scales + q.begin * (int64_t)sizeof(float);
+                *s_at = record + a->record.scales + q.begin * a->record.scale;
         memcpy(out ? wire : q_at, out ? q_at : wire, heads);
         memcpy(out ? wire + heads : s_at, out ? s_at : wire + heads, scales);
         wire += heads + scales;
@@ -106,12 +105,13 @@ static int64_t made_bytes(const ith_heads *a, int maker, int c)
 {
     ith_range q = made(a, a->n_q, a->heads.begin * a->group, maker),
               kv = made(a, a->n_kv, a->heads.begin, maker);
-    int64_t scale = a->record.scales < a->record.bytes ? (int64_t)sizeof(float) : 0, records = 0;
+    int64_t records = 0;
 
     for (int64_t t = 0; t < a->pass->n; t++)
         for (int64_t head = kv.begin; head < kv.end; head++)
             records += goes_to(a, t, head, c);
-    return a->pass->n * ith_range_size(q) * (a->record.stride + scale) + records * a->kv.bytes;
+    return a->pass->n * ith_range_size(q) * (a->record.stride + a->record.scale) +
+           records * a->kv.bytes;
 }
 
 static void send(const ith_heads *a, const ith_head_slice *slice)

@@ -4,7 +4,8 @@
  * Token slices ascend with the rank in the order of slots (comm/mesh.h), so blocks that arrive in
  * rank order are in that order: neither records nor attention's result need sorting. With R > 1
  * (USP, arXiv 2405.07719) queries stay among the U ranks of equal context index, which attend to
- * their tokens; a KV record goes to the rank of its head's group that holds its segment.
+ * their tokens; a KV record goes to the rank of its head's group that holds its segment. With U = 1
+ * queries and results stay where they are made.
  *
  * On the way back a token's result travels as the output matrix will read it: if it can, as int8
  * groups, about a quarter of the bytes.
@@ -52,7 +53,7 @@ static uint8_t *query_at(const ith_heads *a, const ith_head_slice *slice, int64_
 {
     ith_pass *p = a->pass;
     int64_t mine = ith_range_size(p->mine);
-    if (p->comm->size == 1)
+    if (p->mesh.ulysses == 1)
         return a->work->queries + token * slice->record.bytes;
     return a->work->queries_out + p->mesh.ulysses * mine * slice->before +
            (u * mine + token) * slice->record.bytes;
@@ -168,7 +169,7 @@ static void count_slots(const ith_heads *a, int64_t width, ith_comm_counts to)
     }
 }
 
-static void send(const ith_heads *a, const ith_head_slice *slice)
+static void send_queries(const ith_heads *a, const ith_head_slice *slice)
 {
     ith_pass *p = a->pass;
     int flight = queries_flight(slice);
@@ -179,13 +180,20 @@ static void send(const ith_heads *a, const ith_head_slice *slice)
     start(a, flight, query_at(a, slice, 0, 0),
           a->work->queries + ith_range_size(a->attended) * slice->before,
           ith_reach_most_tokens(&p->mesh, p->n) * width);
+}
+
+static void send(const ith_heads *a, const ith_head_slice *slice)
+{
+    if (a->pass->mesh.ulysses > 1)
+        send_queries(a, slice);
     send_kv(a, slice);
 }
 
 static void receive(const ith_heads *a, const ith_head_slice *slice)
 {
     ith_pass *p = a->pass;
-    p->comm->ops->finish(p->comm, queries_flight(slice));
+    if (p->mesh.ulysses > 1)
+        p->comm->ops->finish(p->comm, queries_flight(slice));
     p->comm->ops->finish(p->comm, kv_flight(slice));
 }
 
@@ -228,7 +236,7 @@ static ith_heads_out heads_out(const ith_heads *a, const ith_head_slice *slice)
 
     /* Free until the results are back; large enough, since A <= U T. */
     out.acts = ith_pass_input(p, ith_range_size(a->heads) * a->group * d).acts;
-    if (p->comm->size > 1) {
+    if (p->mesh.ulysses > 1) {
         out.x = a->work->attn + ith_range_size(a->attended) * first * d;
         out.ld = slice_heads(a, slice) * d;
         out.first = first;
@@ -258,7 +266,7 @@ static void send_back(const ith_heads *a, const ith_head_slice *slice, ith_membe
     int flight = queries_flight(slice);
     const void *from;
 
-    if (p->comm->size == 1)
+    if (p->mesh.ulysses == 1)
         return;
     from = ith_heads_are_groups(a) ? (const void *)pack(a, slice, me) : heads_out(a, slice).x;
     if (me->tid != 0)
@@ -294,7 +302,7 @@ static void to_tokens(const ith_heads *a, ith_member *me)
     ith_pass *p = a->pass;
     ith_range mine = ith_my_share(me, ith_range_size(p->mine), 1);
 
-    for (int i = 0; p->comm->size > 1 && i < a->n_slices; i++) {
+    for (int i = 0; p->mesh.ulysses > 1 && i < a->n_slices; i++) {
         ith_head_slice slice = ith_head_slice_of(a, i);
         if (me->tid == 0)
             p->comm->ops->finish(p->comm, queries_flight(&slice));
@@ -304,7 +312,7 @@ static void to_tokens(const ith_heads *a, ith_member *me)
     }
     if (!ith_heads_are_groups(a))
         ith_quantize_h(p, me, a->w->o->cols);
-    else if (p->comm->size > 1)
+    else if (p->mesh.ulysses > 1)
         ith_barrier(me);
 }
 

@@ -62,9 +62,16 @@ ith_work_needs ith_blocks_needs(const ith_work_sizes *sizes)
 ith_key_tile ith_blocks_key_tile(const ith_hparams *hp, const ith_caches *caches, ith_kv_layout kv,
                                  int64_t n, int n_threads)
 {
-    for (int k = 0; k < ITH_BLOCKS; k++)
-        if (ith_block_kinds[k]->key_tile != NULL)
-            return ith_block_kinds[k]->key_tile(hp, caches, kv, n, n_threads);
+    const ith_arch *arch = ith_arch_find(hp->architecture);
+
+    for (int64_t i = 0; arch != NULL && i < hp->n_layers; i++) {
+        ith_layer_form form = arch->layer(hp, i);
+        for (int s = 0; s < form.n; s++) {
+            const ith_block_kind *kind = ith_block_kind_find(form.sub[s].block);
+            if (kind != NULL && kind->key_tile != NULL)
+                return kind->key_tile(hp, caches, kv, n, n_threads);
+        }
+    }
     return (ith_key_tile){0};
 }
 

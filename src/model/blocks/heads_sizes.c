@@ -1,0 +1,178 @@
+/* heads_sizes.c - what blocks with heads need of the workspace, and what their ranks send: pure
+ * functions of the heads' shape, the mesh and the pass. */
+#include "model/blocks/heads.h"
+#include "model/blocks/reach.h"
+
+/* ---- Workspace ---- */
+
+/* Heads of this rank's group, and a token's records. */
+typedef struct own {
+    int64_t kv, q;
+    ith_query_record query;
+    ith_kv_record record;
+    int64_t segments; /* of the longest timeline */
+} own;
+
+static own own_of(const ith_work_sizes *s, const ith_heads_shape *shape)
+{
+    own o = {.segments = ith_kv_segments(s->limits.ctx)};
+
+    o.kv = ith_range_size(ith_mesh_kv_heads(s->mesh, (int)shape->n_kv, s->mesh->u));
+    o.q = o.kv * (shape->n_q / shape->n_kv);
+    o.query = ith_query_record_layout(shape, o.q);
+    o.record = ith_kv_record_layout(shape);
+    return o;
+}
+
+/* What a token's heads take on the way to the R ranks of the group, when each makes some. */
+static int64_t made_bytes(const ith_work_sizes *s, const own *o)
+{
+    int64_t R = s->mesh->context;
+    return R * ((o->q + R - 1) / R) * (o->query.stride + ith_max(4, o->query.scale)) +
+           o->kv * o->record.bytes;
+}
+
+/* The tokens for which that is: those of a pass by rows. Of latents, whose queries are large, no
+ * more than need be. */
+static int64_t made_tokens(const ith_work_sizes *s, const ith_heads_shape *shape)
+{
+    return shape->latent ? ith_min(s->T, s->limits.rows_tokens) : s->T;
+}
+
+/* What several ranks need to exchange. */
+static void request_exchange(ith_requests *r, const ith_work_sizes *s, const ith_heads_shape *shape,
+                             const own *o, ith_heads_work *w)
+{
+    int64_t R = s->mesh->context, U = s->mesh->ulysses, held = (o->kv + R - 1) / R,
+            out = U == 1 && shape->latent ? 0 : s->T * U * o->query.bytes;
+
+    ith_request(r, ith_max(out, made_tokens(s, shape) * made_bytes(s, o)), 1, &w->queries_out);
+    ith_request(r, s->T * shape->n_kv * o->record.bytes, 1, &w->kv_out);
+    ith_request(r, (s->C * held + s->T * o->kv) * o->record.bytes, 1, &w->kv_in);
+    if (shape->latent) /* U is 1: nothing goes back */
+        return;
+    ith_request(r, s->A * o->q * shape->dv, sizeof(float), &w->attn);
+    ith_request(r, s->A * ith_acts_wire_bytes(o->q * shape->dv / ITH_GROUP), 1, &w->back);
+}
+
+/* The most parcels in a list. By tokens there is one for each segment of a head that arrives, or
+ * for each that is held and each rank that it is sent to; by rows one for each other rank. */
+static int64_t most_parcels(const ith_work_sizes *s, const own *o)
+{
+    int64_t held = (o->segments + s->mesh->turn - 1) / s->mesh->turn;
+    return ith_max(o->segments, held * (s->mesh->context - 1));
+}
+
+static int64_t segment_bytes(const ith_heads_shape *shape)
+{
+    return ith_heads_block_bytes(shape) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+}
+
+/* Partials of the tokens that a pass by rows, or a short one, has. */
+static int64_t most_cells(const ith_work_sizes *s, const ith_heads_shape *shape, const own *o)
+{
+    int64_t tokens = s->mesh->context > 1 ? s->limits.rows_tokens : ITH_DECODE_TOKENS;
+    return ith_attend_cells(shape, s->mesh, tokens, o->segments);
+}
+
+/* Lists of segments, of partials, or of heads. */
+static void need_parcels(const ith_work_sizes *s, const ith_heads_shape *shape, const own *o,
+                         ith_work_needs *n)
+{
+    int64_t parcels = 2 * most_parcels(s, o), segments = parcels * segment_bytes(shape),
+            cells = 2 * most_cells(s, shape, o) * (int64_t)sizeof(float),
+            heads = 2 * made_tokens(s, shape) * made_bytes(s, o);
+
+    n->parcels = ith_max(n->parcels, parcels);
+    n->parcel_bytes = ith_max(n->parcel_bytes, ith_max(segments, ith_max(cells, heads)));
+}
+
+void ith_heads_needs(const ith_work_sizes *s, const ith_heads_shape *shape, ith_work_needs *n)
+{
+    own o = own_of(s, shape);
+
+    n->wire_bytes =
+        ith_max(n->wire_bytes, (made_tokens(s, shape) * made_bytes(s, &o) + s->T - 1) / s->T);
+    n->scratch = ith_max(n->scratch, ith_attend_scratch(&s->model->caches, shape));
+    if (s->mesh->context > 1)
+        need_parcels(s, shape, &o, n);
+}
+
+/* What the ranks of a group need to share its heads' segments. */
+static void request_group(ith_requests *r, const ith_work_sizes *s, const ith_heads_shape *shape,
+                          const own *o, ith_heads_work *w)
+{
+    int64_t R = s->mesh->context, cells = most_cells(s, shape, o);
+    size_t segment = (size_t)segment_bytes(shape);
+
+    w->n_parcels = most_parcels(s, o);
+    ith_request(r, 2 * w->n_parcels, sizeof *w->parcels, &w->parcels);
+    ith_request(r, cells / o->q * (R * ((o->q + R - 1) / R)), sizeof(float), &w->cells_in);
+    ith_request(r, o->segments, segment, &w->ring[0]);
+    ith_request(r, o->segments, segment, &w->ring[1]);
+}
+
+void ith_heads_request(ith_requests *r, const ith_work_sizes *s, const ith_heads_shape *shape,
+                       ith_heads_work *w)
+{
+    own o = own_of(s, shape);
+
+    ith_request(r, s->A * o.query.bytes, 1, &w->queries);
+    if (s->mesh->ranks > 1)
+        request_exchange(r, s, shape, &o, w);
+    if (s->mesh->context > 1)
+        request_group(r, s, shape, &o, w);
+    ith_request(r, most_cells(s, shape, &o), sizeof(float), &w->cells);
+}
+
+/* ---- Traffic ---- */
+
+int64_t ith_heads_result_bytes(const ith_heads_traffic *t, int64_t heads)
+{
+    int64_t d = t->d_out, groups = (heads * d + ITH_GROUP - 1) / ITH_GROUP;
+    return t->groups ? ith_acts_wire_bytes(groups) : heads * d * (int64_t)sizeof(float);
+}
+
+/* What this rank holds of the cache goes to those of its group whose tokens see it. */
+static int64_t segments_sent(const ith_heads_traffic *t, int64_t depth, int64_t n)
+{
+    const ith_mesh *mesh = t->wire->mesh;
+    int64_t sent = 0, first, block = ith_heads_block_bytes(&t->shape);
+    ith_range heads = {0, mesh->heads};
+
+    for (int64_t s = 0; s < ith_kv_segments(depth + n); s++) {
+        int64_t keys = depth + n - s * ITH_KV_SEGMENT,
+                all = keys < ITH_KV_SEGMENT ? keys : ITH_KV_SEGMENT,
+                bytes = (all + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK * block;
+        for (int c = 0; c < mesh->context; c++)
+            if (c != mesh->c && s < ith_reach_segments(mesh, depth, n, c))
+                sent += ith_mesh_held_heads(mesh, s, heads, mesh->c, &first) * bytes;
+    }
+    return sent;
+}
+
+int64_t ith_heads_sends_by_tokens(const ith_heads_traffic *t, int64_t depth, int64_t n)
+{
+    const ith_mesh *mesh = t->wire->mesh;
+    ith_range mine = ith_mesh_slots(mesh, n, mesh->rank), heads = {0, mesh->heads};
+    int64_t U = mesh->ulysses, n_mine = ith_range_size(mine),
+            others = ith_range_size(ith_mesh_attended(mesh, n, mesh->c)) - n_mine,
+            stays = ith_reach_held(mesh, depth, n, mine, heads, mesh->c),
+            query = ith_query_record_layout(&t->shape, t->shape.n_q / U).bytes,
+            record = ith_kv_record_layout(&t->shape).bytes;
+
+    return n_mine * (U - 1) * query + (n_mine * t->shape.n_kv - stays) * record +
+           others * ith_heads_result_bytes(t, t->shape.n_q / U) + segments_sent(t, depth, n);
+}
+
+int64_t ith_heads_exchange_most(const ith_heads_traffic *t, int64_t n)
+{
+    const ith_mesh *mesh = t->wire->mesh;
+    int64_t heads = t->shape.n_q / mesh->ulysses,
+            query = ith_query_record_layout(&t->shape, heads).bytes,
+            result = heads * t->d_out * (int64_t)sizeof(float), /* floats at worst */
+        record = ith_kv_record_layout(&t->shape).bytes;
+
+    return ith_max(ith_reach_most_tokens(mesh, n) * ith_max(query, result),
+                   ith_reach_most_records(mesh, n) * record);
+}
