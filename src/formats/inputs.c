@@ -2,6 +2,7 @@
 #include "base/samefile.h"
 #include "formats/source_impl.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,30 @@ static ith_status no_memory(const ith_source *source, ith_error *err)
     return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the names of its files", source->path);
 }
 
+static ith_status spare_templates(const ith_source *source, const char *output, ith_error *err)
+{
+    ith_status status = ITH_OK;
+    char *folder, *path;
+    struct dirent *entry;
+    DIR *dir;
+
+    if (asprintf(&folder, "%s/additional_chat_templates", source->path) < 0)
+        return no_memory(source, err);
+    dir = opendir(folder);
+    while (status == ITH_OK && dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (asprintf(&path, "%s/%s", folder, entry->d_name) < 0) {
+            status = no_memory(source, err);
+            break;
+        }
+        status = ith_spare_input(output, path, err);
+        free(path);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    free(folder);
+    return status;
+}
+
 static ith_status spare_folder(const ith_source *source, const char *output, ith_error *err)
 {
     for (size_t i = 0; i < sizeof folder_files / sizeof *folder_files; i++) {
@@ -29,7 +54,7 @@ static ith_status spare_folder(const ith_source *source, const char *output, ith
         free(path);
         ITH_TRY(status);
     }
-    return ITH_OK;
+    return spare_templates(source, output, err);
 }
 
 /* The shape in "synthetic:SHAPE:TYPE" may be a file. */
