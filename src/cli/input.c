@@ -52,6 +52,12 @@ static bool is_regular(FILE *file)
     return fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode);
 }
 
+/* Does it begin with UTF-16's byte order mark? */
+static bool is_utf16(const char *text, size_t len)
+{
+    return len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0);
+}
+
 ith_status ith_check_text(const char *where, const char *text, size_t len, ith_error *err)
 {
     size_t at = 0, bad, width;
@@ -62,8 +68,9 @@ ith_status ith_check_text(const char *where, const char *text, size_t len, ith_e
         if (width == 0)
             return ith_fail(err, ITH_E_FORMAT,
                             "%s is not UTF-8: byte 0x%02x at offset %zu; convert it, as by iconv "
-                            "-f LATIN1 -t UTF-8",
-                            where, (unsigned char)text[at], at);
+                            "-f %s -t UTF-8",
+                            where, (unsigned char)text[at], at,
+                            is_utf16(text, len) ? "UTF-16" : "LATIN1");
         at += width;
     }
     return at == len ? ITH_OK
@@ -83,14 +90,17 @@ ith_status ith_read_text(const char *path, ith_text *text, ith_error *err)
     FILE *file = from_stdin ? stdin : fopen(path, "rb");
     ith_status status = ITH_OK;
     char block[READ_BYTES];
+    bool is_text = true;
     size_t got;
 
     *text = (ith_text){0};
     if (file == NULL)
         ITH_CHECK(ith_cannot_open(name, err));
     ITH_CHECK(ith_text_append(text, "", 0, err));
-    while ((got = fread(block, 1, sizeof block, file)) > 0)
+    while (is_text && (got = fread(block, 1, sizeof block, file)) > 0) {
         ITH_CHECK(ith_text_append(text, block, got, err));
+        is_text = memchr(block, 0, got) == NULL; /* else there may be no end, as of /dev/zero */
+    }
     if (ferror(file))
         status = ith_fail(err, ITH_E_IO, "%s: %s", name, strerror(errno));
     if (from_stdin && !is_regular(stdin))

@@ -21,7 +21,8 @@ ith_status ith_check_text(const char *where, const char *text, size_t len, ith_e
 /* "standard input" for "-", else the path. */
 const char *ith_input_name(const char *path);
 
-/* A whole file, of any kind that can be read to its end; "-" is standard input. */
+/* A whole file, of any kind that can be read to its end; "-" is standard input. What holds a NUL
+ * byte is no text, and is read only some way beyond the first. */
 ith_status ith_read_text(const char *path, ith_text *text, ith_error *err);
 
 typedef struct ith_ids {

@@ -2,6 +2,7 @@
 #include "cli/run_options.h"
 
 #include "cli/arguments.h"
+#include "cli/input.h"
 
 #include <string.h>
 
@@ -131,15 +132,28 @@ static int check_prompt(const ith_cli *cli, const char *command, ith_prompt_args
     return ith_chat_args_check(cli, command, &prompt->chat);
 }
 
+/* Answers are UTF-8: another text would never be found. */
+static int check_stop(const ith_cli *cli, const char *command, const ith_option_list *stop)
+{
+    ith_error err;
+
+    for (size_t i = 0; i < stop->n; i++) {
+        if (stop->items[i][0] == 0)
+            return ith_args_wrong(cli, command, "--stop \"\" would end every answer");
+        if (ith_check_text("--stop", stop->items[i], strlen(stop->items[i]), &err) != ITH_OK)
+            return ith_args_wrong(cli, command, "%s", err.text);
+    }
+    return ITH_ARGS_OK;
+}
+
 static int check(const ith_cli *cli, const char *command, ith_run_args *args)
 {
     int code = check_prompt(cli, command, &args->prompt);
 
+    if (code == ITH_ARGS_OK)
+        code = check_stop(cli, command, &args->stop);
     if (code != ITH_ARGS_OK)
         return code;
-    for (size_t i = 0; i < args->stop.n; i++)
-        if (args->stop.items[i][0] == 0)
-            return ith_args_wrong(cli, command, "--stop \"\" would end every answer");
     code = ith_keep_args_check(cli, command, &args->keep, &args->model);
     if (code != ITH_ARGS_OK)
         return code;

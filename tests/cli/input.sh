@@ -98,6 +98,9 @@ refused "empty standard input" 1 "standard input: there is no text in it" -f - <
 refused "an empty text" 2 'there is no text in -p ""' -p ""
 refused "a blank text" 2 "there is no text in -p" -p "  "
 refused "a file and an empty question" 2 "there is no text in -p" -f "$work/text.txt" -p ""
+refused "a file without an end" 1 "holds a NUL byte at offset 0" -f /dev/zero
+refused "tools without an end" 1 "holds a NUL byte at offset 0" -p "$question" --tools /dev/zero
+refused "ids without an end" 1 "entry 1, .* is no token id" --ids /dev/zero
 refused "an empty answer" 1 "empty: there is not one token id in it" -p "$question" --answer-ids "$work/empty"
 
 # mpirun, when it is interrupted, closes the input of its ranks, continues them, and then ends them.

@@ -153,6 +153,11 @@ for how in "run $NEEDLE -n 0 -f" "run $NEEDLE -n 0 --raw -f" "score $NEEDLE -f" 
 done
 expect "-p too" 1 "$ITHACA" run $NEEDLE -n 0 -p $'caf\xe9'
 matches "is not UTF-8" "$err" "-p is not UTF-8"
+expect "--stop too" 2 "$ITHACA" run $NEEDLE -n 0 -p hi --stop $'caf\xe9'
+matches "is not UTF-8" "$err" "--stop is not UTF-8"
+printf 'The rain' | iconv -t UTF-16 >"$work/utf16.txt"
+expect "UTF-16" 1 "$ITHACA" tokenize $NEEDLE -f "$work/utf16.txt"
+matches "how to convert it is said" "$err" "iconv -f UTF-16 -t UTF-8"
 
 # ---- Normal form ----
 
