@@ -24,7 +24,7 @@ enum {
 /* Prefetches the line AHEAD of p: the hardware's streams stop while the softmax runs. */
 ITH_INLINE void fetch_ahead(const void *p)
 {
-    _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T0);
+    ith_fetch_l1((const char *)p + AHEAD);
 }
 
 #define EACH_KEYS _Pragma("GCC unroll 8") for (int k = 0; k < KEY_VECS; k++)

@@ -30,7 +30,7 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int halves, const int 
             w[h] = layout == ITH_F32T ? _mm256_load_ps((const float *)(const void *)half)
                                       : load_bf16((const uint16_t *)(const void *)half);
             if (tokens <= FEW_TOKENS && h % 2 == 0)
-                _mm_prefetch((const char *)half + PREFETCH, _MM_HINT_T0);
+                ith_fetch_l1((const char *)half + PREFETCH);
         }
         EACH_TOKEN
         {

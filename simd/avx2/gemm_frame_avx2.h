@@ -102,14 +102,14 @@ ITH_INLINE void fetch(const ith_layout layout, const int half, const uint8_t *ti
     const char *d = (const char *)tile + ith_tile_d_at(layout, groups, g) + next;
 #pragma GCC unroll 4
     for (int64_t j = half * 64; j < group_bytes; j += 128) {
-        _mm_prefetch(at + j + PREFETCH, _MM_HINT_T0);
-        _mm_prefetch(at + j + next, _MM_HINT_T1);
+        ith_fetch_l1(at + j + PREFETCH);
+        ith_fetch_l2(at + j + next);
     }
     if (!half || g % ith_tile_block(layout) != 0)
         return;
-    _mm_prefetch(d, _MM_HINT_T0);
+    ith_fetch_l1(d);
     if (ith_tile_has_minima(layout))
-        _mm_prefetch(d + ith_tile_d_to_m(layout, groups), _MM_HINT_T0);
+        ith_fetch_l1(d + ith_tile_d_to_m(layout, groups));
 }
 
 /* 8 rows (half of the tile) over groups [begin, end). acc carries over from call to call. */

@@ -1,5 +1,6 @@
 /* peak_avx2.c - peaks of AVX2. */
 #include "simd/avx2/peak_avx2.h"
+#include "simd/prefetch.h"
 
 static uint32_t integer(int64_t rounds)
 {
@@ -52,7 +53,7 @@ uint64_t ith_peak_read__avx2(const void *buf, size_t bytes)
 #pragma GCC unroll 8
         for (int j = 0; j < 8; j++) {
             if (j % 2 == 0)
-                _mm_prefetch((const char *)(p + i + 32 * j + 4096), _MM_HINT_T0);
+                ith_fetch_l1(p + i + 32 * j + 4096);
             acc[j] = _mm256_add_epi64(acc[j], _mm256_load_si256((const __m256i *)(p + i + 32 * j)));
         }
     for (int j = 1; j < 8; j++)

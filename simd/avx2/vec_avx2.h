@@ -3,6 +3,7 @@
 #ifndef ITH_SIMD_AVX2_VEC_H
 #define ITH_SIMD_AVX2_VEC_H
 
+#include "simd/prefetch.h"
 #include "simd/ref/exp2.h"
 
 #include <immintrin.h>

@@ -66,6 +66,8 @@ ITH_INLINE void widen(const ith_layout layout, const uint8_t *tile, int64_t grou
                       const int i, wide_group *to)
 {
     const uint8_t *group = tile + ith_tile_quants_at(layout, g);
+    const uint8_t *small = tile + ith_tile_small_at(layout, g);
+    const uint8_t *d = tile + ith_tile_d_at(layout, groups, g);
     const int runs = ith_tile_forms[layout].runs;
 
 #pragma GCC unroll 8
@@ -75,9 +77,11 @@ ITH_INLINE void widen(const ith_layout layout, const uint8_t *tile, int64_t grou
     }
 #pragma GCC unroll 2
     for (int run = 0; run < runs; run++) {
-        _mm512_store_ps(to->numbers[run][i], load_scale(layout, tile, groups, g, run));
-        if (ith_tile_has_minima(layout))
-            _mm512_store_ps(to->numbers[runs + run][i], load_min(layout, tile, groups, g, run));
+        _mm512_store_ps(to->numbers[run][i], scale_of(layout, load_d(layout, d), small, run));
+        if (ith_tile_has_minima(layout)) {
+            const __m512 m = load_m(d + ith_tile_d_to_m(layout, groups));
+            _mm512_store_ps(to->numbers[runs + run][i], min_of(layout, m, small, run));
+        }
     }
 }
 
@@ -115,11 +119,11 @@ ITH_INLINE void call_next(const ith_layout form, const int tiles, const wide_job
     {
         const char *blocks = job->next_blocks + i * job->tile_bytes + k * CALLED;
         const char *scales = job->next_scales + i * job->tile_bytes + k * job->scales_step;
-        _mm_prefetch(blocks, _MM_HINT_T1);
-        _mm_prefetch(blocks + 64, _MM_HINT_T1);
-        _mm_prefetch(scales, _MM_HINT_T1);
+        ith_fetch_l2(blocks);
+        ith_fetch_l2(blocks + 64);
+        ith_fetch_l2(scales);
         if (ith_tile_has_minima(form))
-            _mm_prefetch(scales + job->to_minima, _MM_HINT_T1);
+            ith_fetch_l2(scales + job->to_minima);
     }
 }
 

@@ -27,7 +27,7 @@ ITH_INLINE void fetch_elements(const ith_kv_layout layout, const int vecs, const
     const int size = layout == ITH_KVL_F32 ? 4 : 2;
 #pragma GCC unroll 4
     for (int byte = 0; byte < 16 * size * vecs; byte += 64)
-        _mm_prefetch((const char *)array + i * size + byte + AHEAD, _MM_HINT_T0);
+        ith_fetch_l1((const char *)array + i * size + byte + AHEAD);
 }
 
 ITH_INLINE void scores(const ith_kv_layout layout, const int rows, int head_dim,

@@ -27,7 +27,7 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tiles, const int t
             w[i] = layout == ITH_F32T ? _mm512_load_ps(at)
                                       : load_bf16((const uint16_t *)(const void *)at);
             if (tokens <= FEW_TOKENS)
-                _mm_prefetch((const char *)at + PREFETCH, _MM_HINT_T0);
+                ith_fetch_l1((const char *)at + PREFETCH);
         }
         EACH_TOKEN
         {

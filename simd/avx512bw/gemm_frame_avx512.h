@@ -63,15 +63,36 @@ ITH_INLINE __m512 half_sum(const int32_t *start, const float *scale)
 
 typedef __m512 sums_t[MAX_TILES][MAX_TOKENS];
 
-/* Adds the integer sums of a run of group g to the float accumulators. */
-ITH_INLINE void fold_run(const ith_layout layout, const int tiles, const int tokens, const int run,
-                         const uint8_t *tile, size_t tile_bytes, const operands *x, int64_t g,
-                         dots_t dots, sums_t acc)
+/* The numbers of a block of each tile. */
+typedef struct block_numbers {
+    __m512 d[MAX_TILES], m[MAX_TILES];
+} block_numbers;
+
+ITH_INLINE block_numbers numbers_of_block(const ith_layout layout, const int tiles,
+                                          const uint8_t *tile, size_t tile_bytes, int64_t groups,
+                                          int64_t g)
 {
-    const int runs = ith_tile_forms[layout].runs;
+    const uint8_t *d = tile + ith_tile_d_at(layout, groups, g);
+    block_numbers n;
     EACH_TILE
     {
-        const __m512 scale_w = load_scale(layout, tile + i * tile_bytes, x->groups, g, run);
+        n.d[i] = load_d(layout, d + i * tile_bytes);
+        if (ith_tile_has_minima(layout))
+            n.m[i] = load_m(d + i * tile_bytes + ith_tile_d_to_m(layout, groups));
+    }
+    return n;
+}
+
+/* Adds the integer sums of a run of group g to the float accumulators. */
+ITH_INLINE void fold_run(const ith_layout layout, const int tiles, const int tokens, const int run,
+                         const uint8_t *tile, size_t tile_bytes, const block_numbers *numbers,
+                         const operands *x, int64_t g, dots_t dots, sums_t acc)
+{
+    const int runs = ith_tile_forms[layout].runs;
+    const uint8_t *small = tile + ith_tile_small_at(layout, g);
+    EACH_TILE
+    {
+        const __m512 scale_w = scale_of(layout, numbers->d[i], small + i * tile_bytes, run);
         EACH_TOKEN
         {
             const int64_t at = t * x->groups + g;
@@ -81,7 +102,7 @@ ITH_INLINE void fold_run(const ith_layout layout, const int tiles, const int tok
             acc[i][t] = _mm512_fmadd_ps(scaled, scale_w, acc[i][t]);
         }
         if (ith_tile_has_minima(layout)) {
-            const __m512 min_w = load_min(layout, tile + i * tile_bytes, x->groups, g, run);
+            const __m512 min_w = min_of(layout, numbers->m[i], small + i * tile_bytes, run);
             EACH_TOKEN
             {
                 const int64_t at = t * x->groups + g;
@@ -104,14 +125,14 @@ ITH_INLINE void fetch(const ith_layout layout, const uint8_t *tile, int64_t grou
     const char *d = (const char *)tile + ith_tile_d_at(layout, groups, g) + next;
 #pragma GCC unroll 8
     for (int j = 0; j < group_bytes; j += 64) {
-        _mm_prefetch(at + j + PREFETCH, _MM_HINT_T0);
-        _mm_prefetch(at + j + next, _MM_HINT_T1);
+        ith_fetch_l1(at + j + PREFETCH);
+        ith_fetch_l2(at + j + next);
     }
     if (g % ith_tile_block(layout) != 0)
         return;
-    _mm_prefetch(d, _MM_HINT_T0);
+    ith_fetch_l1(d);
     if (ith_tile_has_minima(layout))
-        _mm_prefetch(d + ith_tile_d_to_m(layout, groups), _MM_HINT_T0);
+        ith_fetch_l1(d + ith_tile_d_to_m(layout, groups));
 }
 
 /* `tiles` tiles times `tokens` tokens; both are constants after inlining. next: as for fetch(), or
@@ -126,20 +147,25 @@ ITH_INLINE void gemm_block(const ith_layout layout, const int tiles, const int t
     sums_t acc;
     dots_t dots;
 
+    const int block = ith_tile_forms[layout].block;
     EACH_TILE EACH_TOKEN acc[i][t] = _mm512_setzero_ps();
-    for (int64_t g = 0; g < groups; g++) {
-        if (next)
-            EACH_TILE fetch(layout, tile + i * tile_bytes, groups, g, next);
+    for (int64_t g = 0; g < groups;) {
+        const block_numbers numbers = numbers_of_block(layout, tiles, tile, tile_bytes, groups, g);
+        for (int k = 0; k < block; k++, g++) {
+            if (next)
+                EACH_TILE fetch(layout, tile + i * tile_bytes, groups, g, next);
 #pragma GCC unroll 2
-        for (int run = 0; run < runs; run++) {
-            EACH_TOKEN
-            {
-                const __m512i start = begin_dots(layout, x->starts + (t * groups + g) * runs + run);
-                EACH_TILE dots[i][t] = start;
+            for (int run = 0; run < runs; run++) {
+                EACH_TOKEN
+                {
+                    const __m512i start =
+                        begin_dots(layout, x->starts + (t * groups + g) * runs + run);
+                    EACH_TILE dots[i][t] = start;
+                }
+                dot_run(layout, tiles, tokens, run, tile + ith_tile_quants_at(layout, g),
+                        tile_bytes, x->quants + g * ITH_GROUP, stride, dots);
+                fold_run(layout, tiles, tokens, run, tile, tile_bytes, &numbers, x, g, dots, acc);
             }
-            dot_run(layout, tiles, tokens, run, tile + ith_tile_quants_at(layout, g), tile_bytes,
-                    x->quants + g * ITH_GROUP, stride, dots);
-            fold_run(layout, tiles, tokens, run, tile, tile_bytes, x, g, dots, acc);
         }
     }
     EACH_TOKEN EACH_TILE _mm512_storeu_ps(out + t * ld_out + i * ITH_TILE_ROWS, acc[i][t]);

@@ -1,5 +1,6 @@
 /* peak_avx512bw.c - peaks of AVX-512 without VNNI. */
 #include "simd/avx512bw/peak_avx512.h"
+#include "simd/prefetch.h"
 
 static uint32_t integer(int64_t rounds)
 {
@@ -50,7 +51,7 @@ uint64_t ith_peak_read__avx512bw(const void *buf, size_t bytes)
     for (size_t i = 0; i < bytes; i += 512)
 #pragma GCC unroll 8
         for (int j = 0; j < 8; j++) {
-            _mm_prefetch((const char *)(p + i + 64 * j + 4096), _MM_HINT_T0);
+            ith_fetch_l1(p + i + 64 * j + 4096);
             acc[j] = _mm512_add_epi64(acc[j], _mm512_load_si512(p + i + 64 * j));
         }
     for (int j = 1; j < 8; j++)

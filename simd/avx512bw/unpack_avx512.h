@@ -85,30 +85,33 @@ ITH_INLINE __m512 load_small(const ith_layout layout, const uint8_t *small, cons
     return _mm512_cvtepi32_ps(wide);
 }
 
-/* scale_w of a run of group g. */
-ITH_INLINE __m512 load_scale(const ith_layout layout, const uint8_t *tile, int64_t groups,
-                             int64_t g, const int run)
+/* The numbers d of a block, of rows 0..15. */
+ITH_INLINE __m512 load_d(const ith_layout layout, const uint8_t *d)
 {
-    const uint8_t *d = tile + ith_tile_d_at(layout, groups, g);
-    if (layout == ITH_MXFP4)
-        return load_e8m0(d);
-    const __m512 scale = load_f16((const uint16_t *)(const void *)d);
-    if (ith_tile_forms[layout].small == 0)
-        return scale;
-    return _mm512_mul_ps(scale,
-                         load_small(layout, tile + ith_tile_small_at(layout, g), run, false));
+    return layout == ITH_MXFP4 ? load_e8m0(d) : load_f16((const uint16_t *)(const void *)d);
 }
 
-/* min_w of a run of group g. */
-ITH_INLINE __m512 load_min(const ith_layout layout, const uint8_t *tile, int64_t groups, int64_t g,
-                           const int run)
+/* Its numbers m. */
+ITH_INLINE __m512 load_m(const uint8_t *m)
 {
-    const uint8_t *m = tile + ith_tile_d_at(layout, groups, g) + ith_tile_d_to_m(layout, groups);
-    const __m512 min = load_f16((const uint16_t *)(const void *)m);
+    return load_f16((const uint16_t *)(const void *)m);
+}
+
+/* scale_w of a run of a group, whose small scales lie at `small`. */
+ITH_INLINE __m512 scale_of(const ith_layout layout, __m512 d, const uint8_t *small, const int run)
+{
     if (ith_tile_forms[layout].small == 0)
-        return min;
-    const __m512 t = load_small(layout, tile + ith_tile_small_at(layout, g), run, true);
-    return _mm512_sub_ps(_mm512_set1_ps(-0.0f), _mm512_mul_ps(min, t));
+        return d;
+    return _mm512_mul_ps(d, load_small(layout, small, run, false));
+}
+
+/* The same of min_w. */
+ITH_INLINE __m512 min_of(const ith_layout layout, __m512 m, const uint8_t *small, const int run)
+{
+    if (ith_tile_forms[layout].small == 0)
+        return m;
+    const __m512 t = load_small(layout, small, run, true);
+    return _mm512_sub_ps(_mm512_set1_ps(-0.0f), _mm512_mul_ps(m, t));
 }
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef ITH_SIMD_AVX512_VEC_H
 #define ITH_SIMD_AVX512_VEC_H
 
+#include "simd/prefetch.h"
 #include "simd/ref/exp2.h"
 
 #include <immintrin.h>
@@ -34,7 +35,7 @@ ITH_INLINE void fetch_lines(const bool fetch, const uint8_t *p)
 {
 #pragma GCC unroll 4
     for (int i = 0; fetch && i < 4; i++)
-        _mm_prefetch((const char *)p + 64 * i, _MM_HINT_T0);
+        ith_fetch_l1(p + 64 * i);
 }
 
 ITH_INLINE __m512i broadcast_quad(const void *p)
