@@ -39,6 +39,7 @@ PIC    := -fPIC -fno-semantic-interposition
 OPT_release := -O3 -g -falign-functions=64
 OPT_debug   := -O0 -g3
 OPT_asan    := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT_asan-ref := $(OPT_asan) -DITH_PLAIN_C
 # With clang, for the fuzz targets; checksums are not compared (base/checksum.h).
 OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow \
     -fno-sanitize-recover=undefined,float-cast-overflow -fno-omit-frame-pointer \
@@ -52,8 +53,8 @@ ARCH := $(shell uname -m)
 LEVEL_WORDS = 's/^ITH_LEVEL\((\w+), $(ARCH), (\w+), (.*)\)$$/\1:\2:\3/; T; \
     s/ ?(HWCAP2?\(\w+\)|&&.*)//g; s/CPU(ID)?\(([^)]*)\)/-m\2/g; s/FLAG\(([^)]*)\)/\1/g; s/ /,/g; p'
 LEVELS := $(shell sed -nE $(LEVEL_WORDS) simd/levels.inc)
-# Targets run the reference kernels: with the others clang is busy for minutes, and gcc's asan checks them.
-ifneq ($(filter fuzz cover,$(CONFIG)),)
+# The reference kernels alone: with the others a compiler is busy for minutes. asan has them.
+ifneq ($(filter asan-ref fuzz cover,$(CONFIG)),)
 LEVELS :=
 endif
 comma  := ,
@@ -245,10 +246,10 @@ asan:
 	@$(AGAIN) CONFIG=asan check
 
 .PHONY: asan-units
-## asan-units: of asan what starts no ranks: kernels, single rooms, the interface, the fuzz corpus
+## asan-units: of asan what starts no ranks, with the reference kernels: single rooms, the interface, the fuzz corpus
 asan-units: setup
-	@$(AGAIN) CONFIG=asan units
-	@tests/run.sh build/asan kernels/test_ unit/ api/test_ fuzz/
+	@$(AGAIN) CONFIG=asan-ref units
+	@tests/run.sh build/asan-ref kernels/test_ unit/ api/test_ fuzz/
 
 CLANG ?= clang-14
 
