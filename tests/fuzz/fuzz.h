@@ -160,7 +160,7 @@ static inline json_t *fuzz_safetensors_entry(const json_t *list, int64_t *end)
     json_t *shape = json_array();
     int64_t bytes = 1;
 
-    for (size_t i = 1; i < json_array_size(list); i++) {
+    for (size_t i = 1; json_is_integer(json_array_get(list, i)); i++) {
         int64_t n = json_integer_value(json_array_get(list, i));
         bytes = n < 0 || n > FUZZ_DATA_MAX || bytes > FUZZ_DATA_MAX ? FUZZ_DATA_MAX : bytes * n;
         json_array_append_new(shape, json_integer(n));
@@ -173,41 +173,63 @@ static inline json_t *fuzz_safetensors_entry(const json_t *list, int64_t *end)
                      "data_offsets", (json_int_t)(*end - bytes), (json_int_t)*end);
 }
 
+/* Where a tensor's data begins or ends. */
+static inline int64_t fuzz_safetensors_offset(const json_t *tensor, size_t i)
+{
+    return json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), i));
+}
+
+/* The whole numbers at the end of a list, one behind another, as far as there is room. */
+static inline void fuzz_safetensors_values(const json_t *list, const json_t *entry, uint8_t *data,
+                                           int64_t bytes)
+{
+    const json_t *values = json_array_get(list, json_array_size(list) - 1);
+    int64_t begin = fuzz_safetensors_offset(entry, 0), end = fuzz_safetensors_offset(entry, 1),
+            width =
+                json_array_size(values) > 0 ? (end - begin) / (int64_t)json_array_size(values) : 0;
+
+    if (end > bytes || width < 1 || width > 8)
+        return;
+    for (size_t i = 0; i < json_array_size(values); i++) {
+        int64_t value = json_integer_value(json_array_get(values, i));
+        memcpy(data + begin + (int64_t)i * width, &value, (size_t)width);
+    }
+}
+
 /* As `fuzz_file`, of a safetensors file whose header is the part: its length goes before it, and
  * as much data after it as its offsets ask for, up to a megabyte. Tensors may also be given as
- * ["F32", 4, 8]. */
+ * ["F32", 4, 8], or with their data: ["I64", 2, [32, 64]]. */
 static inline void fuzz_safetensors_file(const char *name, ith_bytes header)
 {
-    json_t *root = json_loadb(header.data, header.len, 0, NULL), *tensor;
+    json_t *given = json_loadb(header.data, header.len, 0, NULL), *root = json_copy(given), *tensor;
     const char *key;
-    void *next;
     char *text = NULL;
-    int64_t bytes = 0;
+    int64_t bytes = 0, end = 0;
     buffer file = {0};
-    bool lists = false;
 
-    json_object_foreach_safe(root, next, key, tensor) if (json_is_array(tensor))
-    {
-        json_object_set_new(root, key, fuzz_safetensors_entry(tensor, &bytes));
-        lists = true;
-    }
-    if (lists)
+    json_object_foreach (given, key, tensor)
+        if (json_is_array(tensor))
+            json_object_set_new(root, key, fuzz_safetensors_entry(tensor, &end));
+    if (end > 0)
         text = json_dumps(root, JSON_COMPACT);
-    bytes = 0;
     json_object_foreach (root, key, tensor) {
-        int64_t end =
-            json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 1));
-        if (end > bytes && end <= FUZZ_DATA_MAX)
-            bytes = end;
+        int64_t to = fuzz_safetensors_offset(tensor, 1);
+        if (to > bytes && to <= FUZZ_DATA_MAX)
+            bytes = to;
     }
-    json_decref(root);
     if (text != NULL)
         header = (ith_bytes){text, strlen(text)};
     put_u64(&file, header.len);
     put(&file, header.data, header.len);
     put_numbers(&file, (size_t)bytes);
+    json_object_foreach (given, key, tensor)
+        if (json_is_array(tensor))
+            fuzz_safetensors_values(tensor, json_object_get(root, key),
+                                    file.data + file.n - (size_t)bytes, bytes);
     fuzz_file(name,
               header.len > 0 ? (ith_bytes){(const char *)file.data, file.n} : (ith_bytes){"", 0});
+    json_decref(given);
+    json_decref(root);
     free(file.data);
     free(text);
 }
