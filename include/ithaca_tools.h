@@ -78,7 +78,8 @@ typedef struct ith_pull_params {
     int at_once;          /* files at a time, at most 16; 0: 4 */
     bool dry_run;         /* only find out what would be downloaded */
 
-    /* "download" (bytes), also while nothing comes. NULL: none. */
+    /* "download" (bytes; of 0, as long as it is not known of how many), also while nothing comes.
+     * NULL: none. */
     ith_progress_fn progress;
     void *progress_user; /* first argument of `progress` */
 } ith_pull_params;

@@ -76,8 +76,9 @@ static void say_answer(const ith_dialogue *d, const ith_generation *answer, doub
         ith_cli_note(d->cli, "the answer was cut off: %s",
                      used + 1 >= ctx ? "the context is full" : "it is as long as -n allows");
     if (d->interactive)
-        ith_cli_say(d->cli, "%s%zu tokens, %.1f/s; %lld of %lld tokens of context used",
+        ith_cli_say(d->cli, "%s%zu token%s, %.1f/s; %lld of %lld tokens of context used",
                     answer->finish == ITH_FINISH_CANCELLED ? "stopped after " : "", answer->n_ids,
+                    answer->n_ids == 1 ? "" : "s",
                     (double)answer->n_ids / (seconds > 1e-9 ? seconds : 1e-9), used, ctx);
 }
 

@@ -73,13 +73,14 @@ done:
 
 static ith_status save(ith_dialogue *d, const char *argument, ith_error *err)
 {
+    size_t n = ith_conversation_length(&d->conversation);
     char path[ITH_PATH_MAX];
 
     ITH_TRY(set_path(argument, path, err));
     ITH_TRY(ith_conversation_save(&d->conversation, path, err));
     if (!d->quiet)
-        ith_cli_say(d->cli, "%zu messages in %s; --messages %s goes on with them",
-                    ith_conversation_length(&d->conversation), path, path);
+        ith_cli_say(d->cli, "%zu message%s in %s; --messages %s goes on from there", n,
+                    n == 1 ? "" : "s", path, path);
     return ITH_OK;
 }
 
@@ -179,14 +180,14 @@ static ith_status set_thinking(ith_dialogue *d, const char *argument, ith_error 
 static ith_status info(ith_dialogue *d, const char *argument, ith_error *err)
 {
     const ith_engine_info *engine = ith_engine_get_info(d->timeline->engine);
+    size_t n = ith_conversation_length(&d->conversation);
 
     (void)argument;
     (void)err;
     printf("%s, %d x %d threads, mesh %s, %s\n", engine->name, engine->ranks, engine->threads,
            engine->mesh, engine->simd);
-    printf("%zu messages; %zu of %lld tokens of context used\n",
-           ith_conversation_length(&d->conversation), d->timeline->n_tokens,
-           (long long)engine->ctx);
+    printf("%zu message%s; %zu of %lld tokens of context used\n", n, n == 1 ? "" : "s",
+           d->timeline->n_tokens, (long long)engine->ctx);
     printf("temperature %g, seed %llu\n", (double)d->sampling.temperature,
            (unsigned long long)d->sampling.seed);
     return ITH_OK;

@@ -42,7 +42,7 @@ bool ith_watch_progress(void *user, const char *what, int64_t done, int64_t tota
         done += watch->before;
         total = watch->total;
     }
-    if (!watch->quiet)
+    if (!watch->quiet && total > 0) /* 0: it is not known yet */
         ith_progress_update(&watch->progress, what, unit, done, total);
     return ith_stop_signal() == 0;
 }

@@ -217,7 +217,7 @@ static ith_status download(pull *p, ith_error *err)
     for (size_t i = 0; i < p->n; i++)
         ITH_CHECK(ith_snapshot_link(&p->snapshot, p->items[i].file, err));
     ITH_CHECK(ith_snapshot_set_ref(&p->snapshot, &p->name, p->listing.commit, err));
-    if (p->params->progress != NULL)
+    if (p->params->progress != NULL && p->left > 0)
         p->params->progress(p->params->progress_user, "download", p->total, p->total);
 done:
     for (size_t i = 0; urls != NULL && i < p->n; i++)

@@ -48,6 +48,7 @@ same "large files come from elsewhere" 2 "$(requests | grep -vc "^${endpoint##*:
 new_log
 expect "again" 0 pull org/tiny
 matches "again: nothing is downloaded" "$err" "nothing had to be downloaded"
+same "again: no progress" 0 "$(grep -c "^download" "$err")"
 same "again: one request" 1 "$(requests | wc -l)"
 expect "--json" 0 pull org/tiny --json
 same "--json: what it says" "org/tiny main $commit $snapshot 0 4 True" "$(field "$out" 'j["model"], j["revision"], j["commit"], j["path"], j["received"], len(j["files"]), all(f["cached"] for f in j["files"])' | tr -d "(),'")"
