@@ -153,6 +153,21 @@ static bool is_low(const normalization *z, unsigned char c)
     return c < (z->form == ITH_NFC ? 0xcc : 0x80);
 }
 
+/* Does the form leave the character as it is, and does it compose with no other of its kind, nor
+ * with what stands before it? With a mark or a letter of Hangul behind it, it may. Most texts of
+ * China, Japan and Korea consist of such characters. */
+static bool is_calm(const normalization *z, uint32_t code)
+{
+    if (code < 0x3001)
+        return false;
+    if ((code >= 0x3400 && code <= 0x4dbf) || (code >= 0x4e00 && code <= 0x9fff))
+        return true;
+    return z->form == ITH_NFC &&
+           (code <= 0x3029 || (code >= 0x3041 && code <= 0x3096) ||
+            (code >= 0x30a1 && code <= 0x30fc) || (code >= 0xac00 && code <= 0xd7a3) ||
+            (code >= 0xff01 && code <= 0xff5e));
+}
+
 static bool composes(const normalization *z)
 {
     return z->form == ITH_NFC || z->form == ITH_NFKC;
@@ -256,18 +271,28 @@ static ith_status finish_run(normalization *z, ith_error *err)
 
 static ith_status normalize_run(normalization *z, const char *text, size_t len, ith_error *err)
 {
-    size_t width;
+    size_t width = 0, after = 0, kept = 0; /* from `kept` on, nothing changes */
+    uint32_t code = 0, next = ith_utf8_decode(text, &after);
+    bool calm, next_calm = is_calm(z, next);
 
     for (size_t at = 0; at < len; at += width) {
-        uint32_t code = ith_utf8_decode(text + at, &width);
-        if (code < 0x80 || !ith_unicode_is_inert(code)) {
-            ITH_TRY(decompose(z, code, err));
+        code = next, width = after, calm = next_calm;
+        next_calm = at + width == len;
+        if (at + width < len) {
+            next = ith_utf8_decode(text + at + width, &after);
+            next_calm = is_calm(z, next);
+        }
+        if (calm ? next_calm : code >= 0x80 && ith_unicode_is_inert(code)) {
+            kept = z->n > 0 ? at : kept;
+            ITH_TRY(finish_run(z, err));
             continue;
         }
-        ITH_TRY(finish_run(z, err));
-        ITH_TRY(ith_buffer_append(z->out, text + at, width, err));
+        ITH_TRY(ith_buffer_append(z->out, text + kept, at - kept, err));
+        ITH_TRY(decompose(z, code, err));
+        kept = at + width;
     }
-    return finish_run(z, err);
+    ITH_TRY(finish_run(z, err));
+    return ith_buffer_append(z->out, text + kept, len - kept, err);
 }
 
 ith_status ith_utf8_normalize(ith_normal_form form, const char *text, size_t len, ith_buffer *out,
