@@ -15,9 +15,12 @@
  *   IQ4_NL   d, nibbles as Q4_0
  *   IQ4_XS   d, 8 x two upper bits of s, 8 x four lower bits (s + 32), 8 x nibbles as Q4_0
  *   MXFP4    e (a byte), nibbles as Q4_0
+ *   IQ3_S    d, the lower bytes of 64 numbers in the codebook, their ninth bits, 256 signs, 8 x
+ *            nibbles: s is twice that, plus 1
  */
 #include "formats/blocks.h"
 
+#include "formats/iq3_s.h"
 #include "simd/tile.h"
 
 static uint16_t load16(const uint8_t *p)
@@ -202,6 +205,25 @@ static void read_iq4_xs(const uint8_t *b, ith_block_numbers *out)
     }
 }
 
+/* Magnitudes are odd, 1 to 15. u is 16 above the signed number. */
+static void read_iq3_s(const uint8_t *b, ith_block_numbers *out)
+{
+    const uint8_t *qs = b + 2, *ninth = b + 66, *signs = b + 74, *scales = b + 106;
+
+    out->d = load16(b);
+    out->m = ith_f32_to_f16(16 * ith_f16_to_f32(out->d));
+    for (int i = 0; i < 8; i++) {
+        const int s = scales[i / 2] >> (i % 2 * 4) & 15;
+        out->s[i] = (int16_t)(2 * s + 1);
+        out->t[i] = (uint8_t)(2 * s + 1);
+    }
+    for (int i = 0; i < 256; i++) {
+        const int k = qs[i / 4] | (ninth[i / 32] >> (i / 4 % 8) & 1) << 8;
+        const int magnitude = 2 * (ith_iq3_s_codebook[k] >> (i % 4 * 3) & 7) + 1;
+        out->u[i] = (uint8_t)(16 + (signs[i / 8] >> (i % 8) & 1 ? -magnitude : magnitude));
+    }
+}
+
 /* ---- All ---- */
 
 typedef struct block_type {
@@ -216,7 +238,7 @@ static const block_type types[ITH_DTYPES] = {
     [ITH_DT_Q3_K] = {read_q3_k, ITH_Q3_K},     [ITH_DT_Q4_K] = {read_q4_k, ITH_Q4_K},
     [ITH_DT_Q5_K] = {read_q5_k, ITH_Q5_K},     [ITH_DT_Q6_K] = {read_q6_k, ITH_Q6_K},
     [ITH_DT_IQ4_NL] = {read_q4_0, ITH_IQ4_NL}, [ITH_DT_IQ4_XS] = {read_iq4_xs, ITH_IQ4_XS},
-    [ITH_DT_MXFP4] = {read_mxfp4, ITH_MXFP4},
+    [ITH_DT_MXFP4] = {read_mxfp4, ITH_MXFP4},  [ITH_DT_IQ3_S] = {read_iq3_s, ITH_Q5_K},
 };
 
 void ith_block_read(ith_dtype dtype, const uint8_t *block, ith_block_numbers *out)

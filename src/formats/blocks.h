@@ -6,6 +6,8 @@
  *   Q4_1, Q5_1   d * u + m                       Q2_K, Q4_K, Q5_K   d * s * u - m * t
  *   the others   d * s * value(u)
  *
+ * IQ3_S has the form of Q5_K with m = 16 d and t = s, so that 16 stands for 0.
+ *
  * with s and t of the element's run, which is 16 elements in Q2_K, Q3_K and Q6_K and 32 in the
  * other types; blocks of 32 have s = 1. MXFP4 has d = 2^(e - 128).
  */

@@ -26,6 +26,7 @@ static const dtype_row dtypes[ITH_DTYPES] = {
     [ITH_DT_IQ4_NL] = {{"IQ4_NL", 32, 18}, 20, NULL},
     [ITH_DT_IQ4_XS] = {{"IQ4_XS", 256, 136}, 23, NULL},
     [ITH_DT_MXFP4] = {{"MXFP4", 32, 17}, 39, NULL},
+    [ITH_DT_IQ3_S] = {{"IQ3_S", 256, 110}, 21, NULL},
 };
 
 const ith_dtype_info *ith_dtype_get(ith_dtype dtype)

@@ -26,6 +26,7 @@ typedef enum ith_dtype {
     ITH_DT_IQ4_NL,
     ITH_DT_IQ4_XS,
     ITH_DT_MXFP4,
+    ITH_DT_IQ3_S,
     ITH_DTYPES,
     ITH_DT_UNREAD = ITH_DTYPES /* a type that Ithaca does not read; tensors name it (tensor.h) */
 } ith_dtype;

@@ -143,6 +143,17 @@ static ith_status read_fbgemm(const reader *r, ith_error *err)
     return add_scheme(r, &(ith_hf_scheme){true, 8, 1, 0}, err);
 }
 
+/* NVIDIA's: one scale for all. */
+static ith_status read_modelopt(const reader *r, ith_error *err)
+{
+    const char *algorithm = NULL;
+
+    ITH_TRY(ith_json_string(r->config, r->where, "quant_algo", &algorithm, err));
+    if (algorithm == NULL || strcasecmp(algorithm, "FP8") != 0)
+        return refuse(r, "quant_algo", algorithm != NULL ? algorithm : "none", err);
+    return add_scheme(r, &(ith_hf_scheme){true, 8, 0, 0}, err);
+}
+
 static ith_status read_bits(const reader *r, bool may_be_8, int *bits, ith_error *err)
 {
     int64_t value = 4;
@@ -290,6 +301,7 @@ ith_status ith_hf_quantization_parse(const json_t *config, const char *where,
     } methods[] = {
         {"fp8", ITH_HF_FP8, read_fp8},
         {"fbgemm_fp8", ITH_HF_FP8, read_fbgemm},
+        {"modelopt", ITH_HF_FP8, read_modelopt},
         {"compressed-tensors", ITH_HF_COMPRESSED, read_compressed},
         {"awq", ITH_HF_AWQ, read_awq},
         {"gptq", ITH_HF_GPTQ, read_gptq},
@@ -300,6 +312,11 @@ ith_status ith_hf_quantization_parse(const json_t *config, const char *where,
     const char *method = NULL;
 
     *out = (ith_hf_quantization){0};
+    if (json_is_object(json_object_get(config, "quantization")))
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: \"quantization\": MLX's formats are not supported; take the model "
+                        "that this one was made of, or a GGUF file of it",
+                        where);
     if (object == NULL || json_is_null(object))
         r.config = object = json_object_get(config, "compression_config");
     if (object == NULL || json_is_null(object))
@@ -313,7 +330,7 @@ ith_status ith_hf_quantization_parse(const json_t *config, const char *where,
             return methods[i].read(&r, err);
         }
     return ith_fail(err, ITH_E_UNSUPPORTED,
-                    "%s: \"%s\": %s is not supported; Ithaca reads fp8, fbgemm_fp8, "
+                    "%s: \"%s\": %s is not supported; Ithaca reads fp8, fbgemm_fp8, modelopt, "
                     "compressed-tensors, awq and gptq",
                     where, key_of_all, method != NULL ? method : "a quantized checkpoint");
 }

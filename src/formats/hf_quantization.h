@@ -13,7 +13,7 @@
 
 typedef enum ith_hf_method {
     ITH_HF_PLAIN,      /* not quantized */
-    ITH_HF_FP8,        /* "fp8": DeepSeek, Qwen, MiniMax and others; "fbgemm_fp8": Llama */
+    ITH_HF_FP8,        /* "fp8": DeepSeek, Qwen and others; "fbgemm_fp8"; "modelopt" */
     ITH_HF_COMPRESSED, /* "compressed-tensors" */
     ITH_HF_AWQ,        /* "awq", as "gemm" packs it */
     ITH_HF_GPTQ        /* "gptq" */

@@ -104,7 +104,7 @@ static const struct {
     [ITH_DT_Q3_K] = {108, -1, 43.3, 0},  [ITH_DT_Q4_K] = {0, 2, 259, 7.5},
     [ITH_DT_Q5_K] = {0, 2, 524, 15.5},   [ITH_DT_Q6_K] = {208, -1, 1364, 0},
     [ITH_DT_IQ4_NL] = {0, -1, 67.2, 0},  [ITH_DT_IQ4_XS] = {0, -1, 1245, 0},
-    [ITH_DT_MXFP4] = {0, -1, 5.84, 0},
+    [ITH_DT_MXFP4] = {0, -1, 5.84, 0},   [ITH_DT_IQ3_S] = {0, -1, 140, 0},
 };
 
 /* Scale and minimum of a block whose elements should have the deviation `std`. */

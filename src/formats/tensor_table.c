@@ -52,10 +52,15 @@ ith_status ith_tensor_check_read(const ith_tensor *t, ith_error *err)
 {
     if (t->dtype != ITH_DT_UNREAD)
         return ITH_OK;
+    if (strncmp(t->unread, "IQ", 2) == 0)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: tensor %s has type %s, which no layout of Ithaca holds without loss; "
+                        "take the model in IQ3_S, IQ4_XS or a K-quant such as Q4_K_M",
+                        t->file, t->name, t->unread);
     return ith_fail(
         err, ITH_E_UNSUPPORTED,
         "%s: tensor %s has type %s; Ithaca reads F32, F16 and BF16, of GGUF files Q8_0, "
-        "Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS and MXFP4, and of "
+        "Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ3_S, IQ4_NL, IQ4_XS and MXFP4, and of "
         "Hugging Face folders what \"quantization_config\" can say",
         t->file, t->name, t->unread);
 }

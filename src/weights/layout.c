@@ -21,7 +21,7 @@ static ith_layout own_layout(const ith_tensor *tensor)
         [ITH_DT_Q5_0] = ITH_Q5_0,   [ITH_DT_Q5_1] = ITH_Q5_1,     [ITH_DT_Q2_K] = ITH_Q2_K,
         [ITH_DT_Q3_K] = ITH_Q3_K,   [ITH_DT_Q4_K] = ITH_Q4_K,     [ITH_DT_Q5_K] = ITH_Q5_K,
         [ITH_DT_Q6_K] = ITH_Q6_K,   [ITH_DT_IQ4_NL] = ITH_IQ4_NL, [ITH_DT_IQ4_XS] = ITH_IQ4_XS,
-        [ITH_DT_MXFP4] = ITH_MXFP4,
+        [ITH_DT_MXFP4] = ITH_MXFP4, [ITH_DT_IQ3_S] = ITH_Q5_K,
     };
     if (tensor->dtype == ITH_DT_UNREAD) /* the plan refuses it */
         return ITH_F32T;

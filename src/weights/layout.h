@@ -1,9 +1,9 @@
 /* layout.h - tiles in the layouts that the kernels read (simd/kernels.h draws them), from rows of a
  * file and back.
  *
- * Quantized file types keep their bits: Q8_0 becomes w8, Q4_0 w4, Q4_1 w4m, and the others have a
- * layout of their name. Floats become w8 or w4m with the least squared error that a short search
- * finds (fit.h).
+ * Quantized file types keep their bits: Q8_0 becomes w8, Q4_0 w4, Q4_1 w4m, IQ3_S q5_k, and the
+ * others have a layout of their name. Floats become w8 or w4m with the least squared error that a
+ * short search finds (fit.h).
  */
 #ifndef ITH_WEIGHTS_LAYOUT_H
 #define ITH_WEIGHTS_LAYOUT_H

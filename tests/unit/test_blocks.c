@@ -57,7 +57,7 @@ static FILE *open_fixtures(void)
 static void must_equal(const fixture *x, const float *got, int64_t n, const char *what)
 {
     for (int64_t i = 0; i < n; i++)
-        if (memcmp(got + i, x->values + i, 4) != 0)
+        if (memcmp(got + i, x->values + i, 4) != 0 && !(got[i] == 0 && x->values[i] == 0))
             fail_msg("%s, %s, element %d: %.9g, gguf-py has %.9g", x->name, what, (int)i,
                      (double)got[i], (double)x->values[i]);
 }
@@ -156,7 +156,7 @@ static void infinite_scales_are_told(void **state)
         const ith_layout layout = ith_layout_choose(&tensor, ITH_QUANT_AUTO, false, false);
         const uint8_t *rows[16] = {x.data};
         uint8_t *tile = aligned_alloc(64, ith_tile_bytes(layout, 8));
-        const int numbers = ith_tile_has_minima(layout) ? 2 : 1;
+        const int numbers = ith_tile_has_minima(layout) && x.dtype != ITH_DT_IQ3_S ? 2 : 1;
         const int first = x.dtype == ITH_DT_Q2_K   ? 80
                           : x.dtype == ITH_DT_Q3_K ? 108
                           : x.dtype == ITH_DT_Q6_K ? 208

@@ -28,7 +28,7 @@ static void sizes_are_those_of_ggml(void **state)
         {"Q5_0", 32, 22, 6},    {"Q5_1", 32, 24, 7},    {"Q2_K", 256, 84, 10},
         {"Q3_K", 256, 110, 11}, {"Q4_K", 256, 144, 12}, {"Q5_K", 256, 176, 13},
         {"Q6_K", 256, 210, 14}, {"IQ4_NL", 32, 18, 20}, {"IQ4_XS", 256, 136, 23},
-        {"MXFP4", 32, 17, 39}};
+        {"MXFP4", 32, 17, 39},  {"IQ3_S", 256, 110, 21}};
     (void)state;
     for (int i = 0; i < ITH_DTYPES; i++) {
         ith_dtype found = ITH_DTYPES;

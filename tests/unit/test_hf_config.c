@@ -383,6 +383,10 @@ static void quantizations_that_are_not_read_are_refused(void **state)
          ITH_E_UNSUPPORTED, "\"transform_config\""},
         {QUANT("'quant_method': 'compressed-tensors', 'config_groups': {'g': 1}"),
          ITH_E_UNSUPPORTED, "\"config_groups\": g"},
+        {QUANT("'quant_method': 'modelopt', 'quant_algo': 'NVFP4'"), ITH_E_UNSUPPORTED,
+         "\"quant_algo\": NVFP4"},
+        {QUANT("'quant_method': 'modelopt'"), ITH_E_UNSUPPORTED, "\"quant_algo\": none"},
+        {"{" LLAMA ", 'quantization': {'group_size': 64, 'bits': 4}}", ITH_E_UNSUPPORTED, "MLX"},
         {"{" LLAMA ", 'compression_config': {'quant_method': 'x'}}", ITH_E_UNSUPPORTED,
          ": x is not supported"},
     };
@@ -398,6 +402,8 @@ static void quantizations_that_are_not_read_are_refused(void **state)
                "'weight_block_size': null, 'modules_to_not_convert': null"));
     good(QUANT("'quant_method': 'fbgemm_fp8', 'activation_scale_ub': 1200.0, "
                "'modules_to_not_convert': ['model.layers.0.mlp.down_proj']"));
+    good(QUANT("'quant_method': 'modelopt', 'quant_algo': 'FP8', 'kv_cache_scheme': {'type': "
+               "'float'}, 'ignore': ['lm_head']"));
     good(GROUPS("'num_bits': 4, 'type': 'int', 'strategy': 'group', 'group_size': 128, "
                 "'symmetric': true, 'actorder': 'weight', 'dynamic': false, 'block_structure': "
                 "null"));

@@ -15,7 +15,7 @@ from gguf.quants import dequantize
 
 # Where a block has its f16 numbers.
 HALVES = {T.Q8_0: [0], T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2], T.Q2_K: [80, 82], T.Q3_K: [108],
-          T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208], T.IQ4_NL: [0], T.IQ4_XS: [0], T.MXFP4: []}
+          T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208], T.IQ4_NL: [0], T.IQ4_XS: [0], T.MXFP4: [], T.IQ3_S: [0]}
 ELEMENTS = 1536
 
 rng = np.random.default_rng(16)
@@ -27,6 +27,8 @@ with open(sys.argv[1], "wb") as out:
         for at in halves:
             half = rng.normal(0, 0.02, n).astype(np.float16)
             half[0], half[1], half[2] = 65504, 2**-24, -0.0
+            if kind == T.IQ3_S:  # 16 times of it must be finite
+                half[0] = 4094
             blocks[:, at:at + 2] = half.view(np.uint8).reshape(n, 2)
         if kind == T.MXFP4:
             blocks[:, 0] = rng.integers(100, 140, n)
