@@ -67,6 +67,8 @@ typedef enum ith_role {
     ITH_ROLE_UP_BIAS,
     ITH_ROLE_DOWN_BIAS,
     ITH_ROLE_ROUTER,
+    ITH_ROLE_ROUTER_BIAS,
+    ITH_ROLE_CHOICE_BIAS, /* on the scores of experts, while they are chosen */
     ITH_ROLE_EXPERT_GATE, /* one per expert of a layer, another %d in the name */
     ITH_ROLE_EXPERT_UP,
     ITH_ROLE_EXPERT_DOWN,
@@ -74,6 +76,11 @@ typedef enum ith_role {
     ITH_ROLE_EXPERTS_UP,
     ITH_ROLE_EXPERTS_DOWN,
     ITH_ROLE_EXPERTS_GATE_UP, /* of each expert gate's rows, then up's: [experts][2 rows][cols] */
+    ITH_ROLE_SHARED_GATE,     /* of the experts that all tokens go to, as one MLP */
+    ITH_ROLE_SHARED_UP,
+    ITH_ROLE_SHARED_GATE_UP,
+    ITH_ROLE_SHARED_DOWN,
+    ITH_ROLE_SHARED_WEIGHT, /* [1, hidden]: sigmoid of its product multiplies their output */
     ITH_ROLES
 } ith_role;
 
@@ -227,7 +234,11 @@ typedef struct ith_arch {
 /* Attention, then an MLP: the layers of most families. */
 ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i);
 
-/* The same with a norm before and after each of the two. */
+/* Attention, then experts, with shared ones beside them if there are any, or in layers without
+ * experts an MLP. */
+ith_layer_form ith_layer_of_attention_and_experts(const ith_hparams *hp, int64_t i);
+
+/* The first with a norm before and after each of the two. */
 ith_layer_form ith_layer_of_sandwich(const ith_hparams *hp, int64_t i);
 
 /* The same with the norm after each, none before. */

@@ -43,6 +43,10 @@ const char *const ith_names_hf[ITH_ROLES] = {
     [ITH_ROLE_EXPERT_DOWN] = "model.layers.%d.mlp.experts.%d.down_proj.weight",
     [ITH_ROLE_EXPERTS_GATE_UP] = "model.layers.%d.mlp.experts.gate_up_proj",
     [ITH_ROLE_EXPERTS_DOWN] = "model.layers.%d.mlp.experts.down_proj",
+    [ITH_ROLE_CHOICE_BIAS] = "model.layers.%d.mlp.gate.e_score_correction_bias",
+    [ITH_ROLE_SHARED_GATE] = "model.layers.%d.mlp.shared_experts.gate_proj.weight",
+    [ITH_ROLE_SHARED_UP] = "model.layers.%d.mlp.shared_experts.up_proj.weight",
+    [ITH_ROLE_SHARED_DOWN] = "model.layers.%d.mlp.shared_experts.down_proj.weight",
 };
 
 const char *const ith_names_gguf[ITH_ROLES] = {
@@ -85,6 +89,11 @@ const char *const ith_names_gguf[ITH_ROLES] = {
     [ITH_ROLE_EXPERTS_UP] = "blk.%d.ffn_up_exps.weight",
     [ITH_ROLE_EXPERTS_DOWN] = "blk.%d.ffn_down_exps.weight",
     [ITH_ROLE_EXPERTS_GATE_UP] = "blk.%d.ffn_gate_up_exps.weight",
+    [ITH_ROLE_CHOICE_BIAS] = "blk.%d.exp_probs_b.bias",
+    [ITH_ROLE_SHARED_GATE] = "blk.%d.ffn_gate_shexp.weight",
+    [ITH_ROLE_SHARED_UP] = "blk.%d.ffn_up_shexp.weight",
+    [ITH_ROLE_SHARED_DOWN] = "blk.%d.ffn_down_shexp.weight",
+    [ITH_ROLE_SHARED_WEIGHT] = "blk.%d.ffn_gate_inp_shexp.weight",
 };
 
 const ith_own_name ith_names_hf_of_post_norms[] = {
@@ -104,6 +113,18 @@ ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i)
     return (ith_layer_form){2,
                             {{.norm = ITH_ROLE_ATTN_NORM, .block = "attention"},
                              {.norm = ITH_ROLE_FFN_NORM, .block = "mlp"}}};
+}
+
+ith_layer_form ith_layer_of_attention_and_experts(const ith_hparams *hp, int64_t i)
+{
+    ith_layer_form form = ith_layer_of_attention_and_mlp(hp, i);
+
+    if (!ith_hparams_has_experts(hp, i))
+        return form;
+    form.sub[1].block = "experts";
+    if (hp->experts.shared_ffn > 0)
+        form.sub[form.n++] = (ith_sublayer_form){.block = "shared", .beside = true};
+    return form;
 }
 
 ith_layer_form ith_layer_of_sandwich(const ith_hparams *hp, int64_t i)

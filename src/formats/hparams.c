@@ -64,7 +64,8 @@ bool ith_hparams_has_experts(const ith_hparams *hp, int64_t layer)
 {
     const ith_experts_params *e = &hp->experts;
 
-    if (e->n == 0 || (layer + 1) % e->step != 0)
+    if (e->n == 0 || (layer + 1) % e->step != 0 || layer < e->first ||
+        (e->end > 0 && layer >= e->end))
         return false;
     for (int i = 0; i < e->n_dense; i++)
         if (e->dense[i] == layer)
@@ -115,7 +116,9 @@ static ith_status check_products(const ith_hparams *hp, const char *where, ith_e
     };
     double hidden = (double)hp->hidden, d = (double)hp->head_dim,
            attention = hidden * d * 2 * (double)(hp->n_heads + hp->n_kv_heads),
-           experts = 3 * hidden * (double)hp->experts.ffn * (double)hp->experts.n,
+           experts =
+               3 * hidden *
+               ((double)hp->experts.ffn * (double)hp->experts.n + (double)hp->experts.shared_ffn),
            layer = attention + 3 * hidden * (double)hp->ffn + experts,
            all = (double)hp->n_layers * layer + 2 * hidden * (double)hp->n_vocab;
 
@@ -124,25 +127,6 @@ static ith_status check_products(const ith_hparams *hp, const char *where, ith_e
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: its sizes make a model of %.3g parameters, expected at most %.3g",
                         where, all, parameters_max);
-    return ITH_OK;
-}
-
-static ith_status check_experts(const ith_hparams *hp, const char *where, ith_error *err)
-{
-    const ith_experts_params *e = &hp->experts;
-    const limit limits[] = {
-        {"number of experts", e->n, 1 << 12},
-        {"number of experts for a token", e->used,
-         e->n < ITH_MAX_EXPERTS_USED ? e->n : ITH_MAX_EXPERTS_USED},
-        {"experts' feed-forward size", e->ffn, 1 << 20},
-        {"step from a layer with experts to the next", e->step, 10000},
-    };
-
-    ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
-    if (e->n_dense < 0 || e->n_dense > ITH_MAX_DENSE)
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: %d layers without experts are listed, expected at most %d", where,
-                        e->n_dense, ITH_MAX_DENSE);
     return ITH_OK;
 }
 
@@ -158,6 +142,62 @@ static ith_status check_reals(const real_limit *limits, size_t n, const char *wh
         if (!(limits[i].value >= limits[i].min && limits[i].value <= limits[i].max))
             return ith_fail(err, ITH_E_FORMAT, "%s: %s is %g, expected %g to %g", where,
                             limits[i].what, limits[i].value, limits[i].min, limits[i].max);
+    return ITH_OK;
+}
+
+static ith_status check_router(const ith_experts_params *e, const char *where, ith_error *err)
+{
+    const ith_router_params *r = &e->router;
+    const real_limit limits[] = {
+        {"what is added to the sum of experts' weights", r->norm_add, 0, 1},
+        {"the least sum of experts' weights", r->norm_least, 0, 1},
+        {"the factor of experts' weights", r->factor, 1e-9, 1e9},
+    };
+    const limit groups[] = {
+        {"number of groups of experts", r->groups,
+         e->n < ITH_MAX_EXPERT_GROUPS ? e->n : ITH_MAX_EXPERT_GROUPS},
+        {"number of groups for a token", r->top_groups, r->groups},
+        {"number of experts that a group is judged by", r->group_best,
+         r->groups > 0 && e->n / r->groups < 2 ? 1 : 2},
+    };
+
+    ITH_TRY(check_reals(limits, sizeof limits / sizeof *limits, where, err));
+    if ((unsigned)r->score >= ITH_ROUTER_SCORES)
+        return ith_fail(err, ITH_E_FORMAT, "%s: experts are chosen by scores of an unknown kind",
+                        where);
+    if (r->groups <= 1)
+        return ITH_OK;
+    ITH_TRY(check_limits(groups, sizeof groups / sizeof *groups, where, err));
+    if (e->n % r->groups == 0 && e->used <= e->n / r->groups * r->top_groups)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_FORMAT,
+                    "%s: of %lld experts in %lld groups %lld in the best %lld are chosen: expected "
+                    "groups of equal size that have so many",
+                    where, (long long)e->n, (long long)r->groups, (long long)e->used,
+                    (long long)r->top_groups);
+}
+
+static ith_status check_experts(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const ith_experts_params *e = &hp->experts;
+    const limit limits[] = {
+        {"number of experts", e->n, 1 << 12},
+        {"number of experts for a token", e->used,
+         e->n < ITH_MAX_EXPERTS_USED ? e->n : ITH_MAX_EXPERTS_USED},
+        {"experts' feed-forward size", e->ffn, 1 << 20},
+        {"step from a layer with experts to the next", e->step, 10000},
+        {"shared experts' feed-forward size", e->shared_ffn == 0 ? 1 : e->shared_ffn, 1 << 20},
+    };
+
+    ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
+    ITH_TRY(check_router(e, where, err));
+    if (e->first < 0 || e->end < 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: layers from %lld to %lld have experts", where,
+                        (long long)e->first, (long long)e->end);
+    if (e->n_dense < 0 || e->n_dense > ITH_MAX_DENSE)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: %d layers without experts are listed, expected at most %d", where,
+                        e->n_dense, ITH_MAX_DENSE);
     return ITH_OK;
 }
 

@@ -42,6 +42,7 @@ enum {
     ITH_MAX_EOS = 64,
     ITH_MAX_DENSE = 32,
     ITH_MAX_EXPERTS_USED = 64,
+    ITH_MAX_EXPERT_GROUPS = 64,
     ITH_MAX_LISTED_LAYERS = 1024
 };
 
@@ -71,15 +72,38 @@ enum {
     ITH_LAYER_TRAITS = 7
 };
 
+typedef enum ith_router_score {
+    ITH_ROUTER_SOFTMAX, /* over all experts */
+    ITH_ROUTER_SIGMOID,
+    ITH_ROUTER_SCORES
+} ith_router_score;
+
+/* How a token's experts are chosen and weighed: model/blocks/experts.h has the formula. Zero says
+ * nothing, except that the factor is 1. */
+typedef struct ith_router_params {
+    ith_router_score score;
+    bool bias;        /* on the logits */
+    bool choice_bias; /* on the scores while experts are chosen; weights are without it */
+    /* Experts are cut into so many groups of equal size, of which the top_groups best take part: a
+     * group is as good as the sum of its group_best (1 or 2) best experts. 0 or 1: no groups. */
+    int64_t groups, top_groups, group_best;
+    bool normalized;   /* divide the weights of a token's experts by their sum */
+    double norm_add;   /* plus this, */
+    double norm_least; /* but at least by this */
+    double factor;     /* of the weights in the end */
+} ith_router_params;
+
 /* A mixture of experts in place of a layer's MLP. */
 typedef struct ith_experts_params {
-    int64_t n;       /* experts per layer; 0: the model has none */
-    int64_t used;    /* per token, at most ITH_MAX_EXPERTS_USED */
-    int64_t ffn;     /* rows of each expert's gate and up */
-    bool normalized; /* divide the weights of a token's experts by their sum (norm_topk_prob) */
-    /* Layers step - 1, 2 step - 1, ... have experts (decoder_sparse_step), except for those in
-     * dense[n_dense] (mlp_only_layers). */
-    int64_t step;
+    int64_t n;    /* experts per layer; 0: the model has none */
+    int64_t used; /* per token, at most ITH_MAX_EXPERTS_USED */
+    int64_t ffn;  /* rows of each expert's gate and up */
+    ith_router_params router;
+    int64_t shared_ffn; /* rows of gate and up of the experts that all tokens go to; 0: none */
+    bool shared_gated;  /* their output is multiplied by sigmoid(w h) */
+    /* Layers step - 1, 2 step - 1, ... have experts (decoder_sparse_step), if they are not less
+     * than `first`, are less than `end` (0: any), and are not in dense[n_dense]. */
+    int64_t step, first, end;
     int n_dense;
     int32_t dense[ITH_MAX_DENSE];
 } ith_experts_params;

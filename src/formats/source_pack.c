@@ -32,9 +32,15 @@ static ith_status add_tensor(ith_source *source, const ith_packed *p, const ith_
 /* The longest row that a tensor of this model can have. */
 static int64_t longest_row(const ith_hparams *hp)
 {
-    const int64_t sizes[] = {
-        hp->hidden,        hp->ffn,         hp->experts.ffn,    hp->n_heads * hp->head_dim,
-        hp->latent.q_rank, hp->latent.nope, hp->latent.kv_rank, hp->n_heads * hp->latent.value};
+    const int64_t sizes[] = {hp->hidden,
+                             hp->ffn,
+                             hp->experts.ffn,
+                             hp->experts.shared_ffn,
+                             hp->n_heads * hp->head_dim,
+                             hp->latent.q_rank,
+                             hp->latent.nope,
+                             hp->latent.kv_rank,
+                             hp->n_heads * hp->latent.value};
     int64_t most = 0;
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)

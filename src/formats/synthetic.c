@@ -258,14 +258,45 @@ static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_
     const wanted biases[] = {{ITH_ROLE_Q_BIAS, 0, q, ITH_DT_F32},
                              {ITH_ROLE_K_BIAS, 0, kv, ITH_DT_F32},
                              {ITH_ROLE_V_BIAS, 0, kv, ITH_DT_F32}};
-    const wanted norms[] = {{ITH_ROLE_Q_NORM, 0, d, ITH_DT_F32},
-                            {ITH_ROLE_K_NORM, 0, d, ITH_DT_F32}};
-    const ith_arch *arch = ith_arch_find(hp->architecture);
+    bool whole = hp->qk_norm == ITH_QK_NORM_WHOLE;
+    const wanted o_bias = {ITH_ROLE_O_BIAS, 0, h, ITH_DT_F32},
+                 norms[] = {{ITH_ROLE_Q_NORM, 0, whole ? q : d, ITH_DT_F32},
+                            {ITH_ROLE_K_NORM, 0, whole ? kv : d, ITH_DT_F32}};
 
     ITH_TRY(add_all(source, matrices, sizeof matrices / sizeof *matrices, i, 0, err));
-    if (arch->qkv_bias)
+    if (hp->qkv_bias)
         ITH_TRY(add_all(source, biases, 3, i, 0, err));
-    return arch->qk_norm ? add_all(source, norms, 2, i, 0, err) : ITH_OK;
+    if (hp->o_bias)
+        ITH_TRY(add(source, &o_bias, i, 0, err));
+    return hp->qk_norm != ITH_QK_NORM_NONE ? add_all(source, norms, 2, i, 0, err) : ITH_OK;
+}
+
+static ith_status add_router(ith_source *source, int i, ith_error *err)
+{
+    const ith_experts_params *e = &source->hparams.experts;
+    const wanted router = {ITH_ROLE_ROUTER, e->n, source->hparams.hidden, ITH_DT_F32},
+                 bias = {ITH_ROLE_ROUTER_BIAS, 0, e->n, ITH_DT_F32},
+                 choice = {ITH_ROLE_CHOICE_BIAS, 0, e->n, ITH_DT_F32};
+
+    ITH_TRY(add(source, &router, i, 0, err));
+    if (e->router.bias)
+        ITH_TRY(add(source, &bias, i, 0, err));
+    return e->router.choice_bias ? add(source, &choice, i, 0, err) : ITH_OK;
+}
+
+static ith_status add_shared(ith_source *source, ith_dtype dtype, int i, ith_error *err)
+{
+    const ith_experts_params *e = &source->hparams.experts;
+    int64_t h = source->hparams.hidden, f = e->shared_ffn;
+    const wanted shared[] = {{ITH_ROLE_SHARED_GATE, f, h, dtype},
+                             {ITH_ROLE_SHARED_UP, f, h, dtype},
+                             {ITH_ROLE_SHARED_DOWN, h, f, dtype}},
+                 weight = {ITH_ROLE_SHARED_WEIGHT, 1, h, ITH_DT_F32};
+
+    if (f == 0)
+        return ITH_OK;
+    ITH_TRY(add_all(source, shared, 3, i, 0, err));
+    return e->shared_gated ? add(source, &weight, i, 0, err) : ITH_OK;
 }
 
 static ith_status add_mlp(ith_source *source, ith_dtype dtype, int i, ith_error *err)
@@ -275,17 +306,16 @@ static ith_status add_mlp(ith_source *source, ith_dtype dtype, int i, ith_error 
     const wanted mlp[] = {{ITH_ROLE_GATE, hp->ffn, h, dtype},
                           {ITH_ROLE_UP, hp->ffn, h, dtype},
                           {ITH_ROLE_DOWN, h, hp->ffn, dtype}},
-                 router = {ITH_ROLE_ROUTER, hp->experts.n, h, ITH_DT_F32},
                  expert[] = {{ITH_ROLE_EXPERT_GATE, f, h, dtype},
                              {ITH_ROLE_EXPERT_UP, f, h, dtype},
                              {ITH_ROLE_EXPERT_DOWN, h, f, dtype}};
 
     if (!ith_hparams_has_experts(hp, i))
         return add_all(source, mlp, 3, i, 0, err);
-    ITH_TRY(add(source, &router, i, 0, err));
+    ITH_TRY(add_router(source, i, err));
     for (int e = 0; e < hp->experts.n; e++)
         ITH_TRY(add_all(source, expert, 3, i, e, err));
-    return ITH_OK;
+    return add_shared(source, dtype, i, err);
 }
 
 static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *err)
@@ -328,13 +358,18 @@ static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, dou
     return ITH_OK;
 }
 
+/* The router, or the gate of shared experts. */
 static bool is_router(const ith_arch *arch, const ith_tensor *t)
 {
-    const char *pattern = ith_arch_pattern(arch, false, ITH_ROLE_ROUTER), *number;
+    static const ith_role roles[] = {ITH_ROLE_ROUTER, ITH_ROLE_SHARED_WEIGHT};
 
-    if (pattern == NULL || (number = strstr(pattern, "%d")) == NULL)
-        return false;
-    return ends_with(t->name, number + 2);
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        const char *pattern = ith_arch_pattern(arch, false, roles[i]),
+                   *number = pattern != NULL ? strstr(pattern, "%d") : NULL;
+        if (number != NULL && ends_with(t->name, number + 2))
+            return true;
+    }
+    return false;
 }
 
 /* Gives tensors their data: norms and biases are ones, all routers are alike, and other matrices
@@ -344,11 +379,13 @@ static ith_status give_data(ith_source *source, ith_dtype dtype, ith_error *err)
     const ith_hparams *hp = &source->hparams;
     const ith_arch *arch = ith_arch_find(hp->architecture);
     size_t block = (size_t)ith_dtype_get(dtype)->block_bytes, longest = 0;
-    int64_t heads = hp->n_heads * hp->head_dim, n_ones = hp->hidden > heads ? hp->hidden : heads;
+    int64_t n_ones = 1;
 
-    for (size_t i = 0; i < source->tensors.n; i++)
-        if (source->tensors.items[i].bytes > longest)
-            longest = source->tensors.items[i].bytes;
+    for (size_t i = 0; i < source->tensors.n; i++) {
+        const ith_tensor *t = &source->tensors.items[i];
+        longest = t->bytes > longest ? t->bytes : longest;
+        n_ones = t->n_dims == 1 && t->dims[0] > n_ones ? t->dims[0] : n_ones;
+    }
     ITH_TRY(make_data(source, dtype, longest + STARTS * block, err));
     ITH_TRY(
         make_floats(source, n_ones, hp->experts.n * hp->hidden, 1 / sqrt((double)hp->hidden), err));

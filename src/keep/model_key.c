@@ -165,7 +165,8 @@ static char *describe(const ith_engine *e, size_t *bytes)
     json_t *sparse = json_object();
     locale_t before;
 
-    if (out == NULL || sparse == NULL || !ith_hparams_add_sparse(hp, sparse)) {
+    if (out == NULL || sparse == NULL ||
+        !(ith_hparams_add_own(hp, sparse) && ith_hparams_add_sparse(hp, sparse))) {
         json_decref(sparse);
         if (out != NULL)
             fclose(out);
@@ -177,9 +178,6 @@ static char *describe(const ith_engine *e, size_t *bytes)
             ITH_BITS, (int)e->kv, hp->architecture, (long long)hp->n_layers, (long long)hp->hidden,
             (long long)hp->ffn, (long long)hp->n_heads, (long long)hp->n_kv_heads,
             (long long)hp->head_dim, (long long)hp->n_vocab, (double)eps);
-    if (hp->experts.n > 0)
-        fprintf(out, "experts %lld %lld %d\n", (long long)hp->experts.n,
-                (long long)hp->experts.used, hp->experts.normalized);
     if (json_object_size(sparse) > 0)
         json_dumpf(sparse, out, JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
     for (size_t i = 0; i < plan->n_entries; i++) {

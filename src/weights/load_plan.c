@@ -102,8 +102,9 @@ ith_status ith_load_plan_rows(ith_load_plan *plan, const char *name, const ith_r
     int64_t heads = from->part.rows > 0 ? from->all_rows / from->part.of : 0,
             tensor_cols = from->part.turned ? rows / heads : cols;
     ith_entry *e;
+    bool row = t->packed == NULL && t->n_dims == 1 && from->all_rows == 1 && t->dims[0] == cols;
 
-    if (t->n_dims != 2 || t->dims[0] != from->all_rows || t->dims[1] != tensor_cols)
+    if (!row && (t->n_dims != 2 || t->dims[0] != from->all_rows || t->dims[1] != tensor_cols))
         return shape_error(t, from->all_rows, tensor_cols, err);
     ITH_TRY(add_matrix(plan, name, t, rows, cols, layout, &e, err));
     e->first_row = from->first_row;
@@ -147,6 +148,8 @@ ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith
     const ith_tensor *t = from->tensor;
     ith_entry *e;
     bool matrix = from->rows > 0 && t->packed == NULL; /* in packs all vectors are flat */
+    bool flat = (t->n_dims == 1 && t->dims[0] == from->n) ||
+                (t->packed == NULL && t->n_dims == 2 && t->dims[0] == 1 && t->dims[1] == from->n);
 
     if (t->quantized != NULL)
         return ith_fail(err, ITH_E_UNSUPPORTED,
@@ -155,7 +158,7 @@ ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith
     if (matrix &&
         (t->n_dims != 2 || t->dims[0] != from->rows || t->dims[1] * from->rows != from->n))
         return shape_error(t, from->rows, from->n / from->rows, err);
-    if (!matrix && (t->n_dims != 1 || t->dims[0] != from->n))
+    if (!matrix && !flat)
         return shape_error(t, from->n, 0, err);
     ITH_TRY(add_entry(plan, name, t, 1, (size_t)from->n * sizeof(float), &e, err));
     e->vector = out;

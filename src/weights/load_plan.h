@@ -113,7 +113,8 @@ typedef struct ith_load_plan {
 
 void ith_load_plan_free(ith_load_plan *plan); /* leaves a zeroed plan; accepts NULL */
 
-/* Plans rows [first_row, first_row + rows) of a tensor of shape [all_rows, cols], in `layout`. The
+/* Plans rows [first_row, first_row + rows) of a tensor of shape [all_rows, cols], in `layout`; the
+ * dimension of a single row may be left out. The
  * tensor's data must stay mapped until the last unit is made. *out belongs to the plan.
  * ITH_E_FORMAT, naming the tensor: its shape is another. ITH_E_MEMORY. */
 typedef struct ith_rows_of {
@@ -142,9 +143,10 @@ ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const it
                                  int64_t rows, int64_t cols, ith_layout layout,
                                  const ith_matrix **out, ith_error *err);
 
-/* Plans a vector of n floats, of one dimension or, if rows is not 0, of two: [rows, n / rows]. A
- * pack holds it with `add` added and its heads in order, so neither is done again. *out is NULL
- * until the store puts the address there; it must live until then. Errors as above. */
+/* Plans a vector of n floats, of one dimension (or two, [1, n]) or, if rows is not 0, of two:
+ * [rows, n / rows]. A pack holds it with `add` added and its heads in order, so neither is done
+ * again. *out is NULL until the store puts the address there; it must live until then. Errors as
+ * above. */
 typedef struct ith_vector_of {
     const ith_tensor *tensor;
     int64_t n, rows;

@@ -14,12 +14,20 @@
 
 enum { N = 24, USED = 4, TOKENS = 50 };
 
-static const ith_experts_params plain = {.n = N, .used = USED, .ffn = 96, .step = 1};
+static const ith_experts_params plain = {
+    .n = N, .used = USED, .ffn = 96, .step = 1, .router = {.factor = 1}};
+
+static void route_biased(const ith_experts_params *experts, const float *logits, const float *bias,
+                         int32_t *chosen, float *weights)
+{
+    float scratch[N];
+    ith_route_token(ith_kernels_get(), experts, logits, bias, scratch, chosen, weights);
+}
 
 static void route(const ith_experts_params *experts, const float *logits, int32_t *chosen,
                   float *weights)
 {
-    ith_route_token(ith_kernels_get(), experts, logits, chosen, weights);
+    route_biased(experts, logits, NULL, chosen, weights);
 }
 
 /* ---- One token ---- */
@@ -64,7 +72,7 @@ static void weights_are_those_of_softmax(void **state)
     float logits[N], weights[USED];
     int32_t chosen[USED];
     (void)state;
-    normalized.normalized = true;
+    normalized.router.normalized = true;
     for (int k = 0; k < 200; k++) {
         double all = 0, some = 0;
         for (int i = 0; i < N; i++)
@@ -117,9 +125,16 @@ static void no_number_is_no_fault(void **state)
     int32_t chosen[USED];
     (void)state;
     for (int k = 0; k < 300; k++) {
+        ith_experts_params e = plain;
+        if (k % 2)
+            e.router = (ith_router_params){.score = ITH_ROUTER_SIGMOID,
+                                           .groups = 4,
+                                           .top_groups = 1,
+                                           .group_best = 2,
+                                           .factor = 1};
         for (int i = 0; i < N; i++)
-            logits[i] = odd[k < 3 ? k : (int)prng_int(&p, 0, 3)];
-        route(&plain, logits, chosen, weights);
+            logits[i] = odd[k < 6 ? k / 2 : (int)prng_int(&p, 0, 3)];
+        route(&e, logits, chosen, weights);
         for (int i = 0; i < USED; i++)
             assert_true(chosen[i] >= 0 && chosen[i] < N && (i == 0 || chosen[i] > chosen[i - 1]));
     }
@@ -127,6 +142,124 @@ static void no_number_is_no_fault(void **state)
         logits[i] = i % 2 ? NAN : -1;
     route(&plain, logits, chosen, weights);
     assert_memory_equal(chosen, ((int32_t[]){0, 2, 4, 6}), sizeof chosen);
+}
+
+/* ---- Every router ---- */
+
+/* The same as sorting all: the numbers of the n best of `from`, ascending. */
+static void best_of(const double *from, int n, int best, bool *is_best)
+{
+    for (int i = 0; i < n; i++) {
+        int better = 0;
+        for (int j = 0; j < n; j++)
+            better += from[j] > from[i] || (from[j] == from[i] && j < i);
+        is_best[i] = better < best;
+    }
+}
+
+static double two_best(const double *c, int n)
+{
+    bool best[N];
+    double sum = 0;
+    best_of(c, n, 2, best);
+    for (int i = 0; i < n; i++)
+        sum += best[i] ? c[i] : 0;
+    return sum;
+}
+
+/* In double, as the header has it. */
+static void expect(const ith_experts_params *e, const float *logits, const float *bias,
+                   bool *chosen, double *weights)
+{
+    const ith_router_params *r = &e->router;
+    double s[N], c[N], groups[N], max = -INFINITY, all = 0, sum = 0;
+    bool part[N];
+
+    for (int i = 0; i < N; i++)
+        max = fmax(max, (double)logits[i]);
+    for (int i = 0; i < N; i++)
+        all += exp((double)logits[i] - max);
+    for (int i = 0; i < N; i++) {
+        s[i] = r->score == ITH_ROUTER_SIGMOID ? 1 / (1 + exp(-(double)logits[i]))
+                                              : exp((double)logits[i] - max) / all;
+        c[i] = s[i] + (bias != NULL ? (double)bias[i] : 0);
+    }
+    int n_groups = r->groups > 1 ? (int)r->groups : 1, each = N / n_groups;
+    for (int g = 0; g < n_groups; g++) {
+        groups[g] = -INFINITY;
+        for (int i = 0; i < each; i++)
+            groups[g] = fmax(groups[g], c[g * each + i]);
+        if (r->group_best == 2)
+            groups[g] = two_best(c + g * each, each);
+    }
+    best_of(groups, n_groups, r->groups > 1 ? (int)r->top_groups : 1, part);
+    for (int i = 0; i < N; i++)
+        c[i] = part[i / each] ? c[i] : -INFINITY;
+    best_of(c, N, (int)e->used, chosen);
+    for (int i = 0; i < N; i++)
+        sum += chosen[i] ? s[i] : 0;
+    sum = r->normalized ? fmax(sum + r->norm_add, r->norm_least) : 1;
+    for (int i = 0; i < N; i++)
+        weights[i] = s[i] / sum * r->factor;
+}
+
+/* Scores, biases and groups in all combinations. */
+static void every_router_is_as_specified(void **state)
+{
+    prng p = {19};
+    float logits[N], bias[N], weights[N];
+    int32_t chosen[N];
+    (void)state;
+    for (int k = 0; k < 3000; k++) {
+        ith_experts_params e = plain;
+        bool expected[N], biased = k % 2;
+        double wanted[N];
+        e.router = (ith_router_params){.score = (ith_router_score)(k / 2 % 2),
+                                       .normalized = k / 4 % 2,
+                                       .norm_add = k / 8 % 3 == 1 ? 0.3 : 0,
+                                       .norm_least = k / 8 % 3 == 2 ? 0.4 : 0,
+                                       .factor = k / 24 % 2 ? 2.5 : 1,
+                                       .groups = (int[]){0, 1, 4, 6}[k / 48 % 4],
+                                       .top_groups = 2 + k / 192 % 2,
+                                       .group_best = 1 + k / 384 % 2};
+        e.used = 1 + k % 8;
+        for (int i = 0; i < N; i++) {
+            logits[i] = prng_float(&p, -4, 4);
+            bias[i] = prng_float(&p, -0.5f, 0.5f);
+        }
+        expect(&e, logits, biased ? bias : NULL, expected, wanted);
+        route_biased(&e, logits, biased ? bias : NULL, chosen, weights);
+        for (int i = 0, at = 0; i < N; i++)
+            if (expected[i]) {
+                assert_true(at < e.used && chosen[at] == i);
+                assert_true(fabs((double)weights[at] - wanted[i]) < 3e-6 * wanted[i]);
+                at++;
+            }
+    }
+}
+
+/* Equal groups and equal experts: those of lower number. Groups that do not take part are not
+ * chosen, however good their experts. */
+static void of_equal_groups_the_lower_takes_part(void **state)
+{
+    ith_experts_params e = plain;
+    float logits[N] = {0}, weights[USED];
+    int32_t chosen[USED];
+    (void)state;
+    e.router = (ith_router_params){.score = ITH_ROUTER_SIGMOID,
+                                   .groups = 6,
+                                   .top_groups = 2,
+                                   .group_best = 2,
+                                   .normalized = true,
+                                   .factor = 1};
+    route(&e, logits, chosen, weights);
+    assert_memory_equal(chosen, ((int32_t[]){0, 1, 2, 3}), sizeof chosen);
+    assert_true(weights[0] == 0.25f);
+    logits[11] = 2; /* the best of all, in the weakest group of three */
+    logits[8] = logits[9] = logits[10] = -20;
+    logits[20] = logits[21] = logits[22] = logits[16] = logits[17] = 1;
+    route(&e, logits, chosen, weights);
+    assert_memory_equal(chosen, ((int32_t[]){16, 17, 20, 21}), sizeof chosen);
 }
 
 /* ---- Lists ---- */
@@ -227,6 +360,8 @@ int main(void)
         cmocka_unit_test(weights_are_those_of_softmax),
         cmocka_unit_test(any_choice_is_right),
         cmocka_unit_test(no_number_is_no_fault),
+        cmocka_unit_test(every_router_is_as_specified),
+        cmocka_unit_test(of_equal_groups_the_lower_takes_part),
         cmocka_unit_test(lists_hold_every_assignment_in_order),
         cmocka_unit_test(shares_cover_all_and_are_even),
     };

@@ -431,8 +431,7 @@ static void unsupported_settings_are_named(void **state)
     static const struct {
         const char *key;
         uint32_t value;
-    } cases[] = {{"llama.expert_count", 8},
-                 {"llama.attention.sliding_window", 512},
+    } cases[] = {{"llama.attention.sliding_window", 512},
                  {"llama.attention.value_length", 8},
                  {"llama.rope.dimension_count", 8},
                  {"llama.logit_scale", 2},
@@ -445,6 +444,10 @@ static void unsupported_settings_are_named(void **state)
         gguf_small_tensors(&w);
         expect(&w, ITH_E_UNSUPPORTED, cases[i].key);
     }
+    w = gguf_small_pairs();
+    gguf_u32(&w, "llama.expert_count", 8);
+    gguf_small_tensors(&w);
+    expect(&w, ITH_E_FORMAT, "llama.expert_used_count is missing");
     w = gguf_small_pairs();
     gguf_bool(&w, "llama.attention.causal", 0);
     gguf_small_tensors(&w);
@@ -516,7 +519,7 @@ static void experts_are_read(void **state)
     m = open_writer(&w);
     hp = ith_source_hparams(&m.source);
     assert_true(hp->experts.n == 8 && hp->experts.used == 2 && hp->experts.ffn == 32 &&
-                hp->experts.normalized);
+                hp->experts.router.normalized);
     assert_true(ith_hparams_has_experts(hp, 0));
     t = ith_source_find(&m.source, "blk.0.ffn_gate_exps.weight");
     assert_true(t->n_dims == 3 && t->dims[0] == 8 && t->dims[1] == 32 && t->dims[2] == 64);
@@ -525,7 +528,7 @@ static void experts_are_read(void **state)
     gguf_bool(&w, "qwen3moe.expert_weights_norm", 0);
     gguf_small_tensors(&w);
     m = open_writer(&w);
-    assert_false(ith_source_hparams(&m.source)->experts.normalized);
+    assert_false(ith_source_hparams(&m.source)->experts.router.normalized);
     memory_source_close(&m);
 }
 
@@ -543,21 +546,53 @@ static void impossible_experts_are_refused(void **state)
                  {8, 9, 32, "experts for a token is 9, expected 1 to 8"},
                  {8, 2, 0, "experts' feed-forward size is 0"},
                  {8, 2, 0x7fffffff, "experts' feed-forward size is 2147483647"}};
-    static const char *const keys[] = {
-        "qwen3moe.expert_shared_count", "qwen3moe.expert_gating_func",
-        "qwen3moe.expert_weights_scale", "qwen3moe.leading_dense_block_count"};
+    static const struct {
+        const char *key;
+        uint32_t value;
+        ith_status status;
+        const char *text;
+    } settings[] = {
+        {"qwen3moe.expert_shared_count", 2, ITH_E_FORMAT, "no tensors of shared experts"},
+        {"qwen3moe.expert_gating_func", 4, ITH_E_UNSUPPORTED, "qwen3moe.expert_gating_func is 4"},
+        {"qwen3moe.expert_group_count", 3, ITH_E_FORMAT, "number of groups for a token is 0"},
+        {"qwen3moe.expert_group_count", 9, ITH_E_FORMAT, "groups of experts is 9"},
+        {"qwen3moe.interleave_moe_layer_step", 0, ITH_E_FORMAT, "interleave_moe_layer_step"},
+    };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         gguf_writer w = moe_pairs(cases[i].n, cases[i].used, cases[i].ffn);
         gguf_small_tensors(&w);
         expect(&w, ITH_E_FORMAT, cases[i].text);
     }
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         gguf_writer w = moe_pairs(8, 2, 32);
-        gguf_u32(&w, keys[i], 2);
+        gguf_u32(&w, settings[i].key, settings[i].value);
         gguf_small_tensors(&w);
-        expect(&w, ITH_E_UNSUPPORTED, keys[i]);
+        expect(&w, settings[i].status, settings[i].text);
     }
+}
+
+/* What the file says of the router and of the layers that have experts. */
+static void routers_are_read(void **state)
+{
+    gguf_writer w = moe_pairs(8, 2, 32);
+    memory_source m;
+    const ith_experts_params *e;
+    (void)state;
+    gguf_u32(&w, "qwen3moe.expert_gating_func", 2);
+    gguf_u32(&w, "qwen3moe.expert_group_count", 4);
+    gguf_u32(&w, "qwen3moe.expert_group_used_count", 3);
+    gguf_f32(&w, "qwen3moe.expert_weights_scale", 2.5f);
+    gguf_u32(&w, "qwen3moe.leading_dense_block_count", 0);
+    gguf_small_tensors(&w);
+    gguf_tensor(&w, "blk.0.exp_probs_b.bias", 0, 1, (uint64_t[]){8}, 32, 4);
+    gguf_tensor(&w, "blk.0.ffn_up_shexp.weight", 0, 2, (uint64_t[]){64, 48}, 64 * 48 * 4, 4);
+    m = open_writer(&w);
+    e = &ith_source_hparams(&m.source)->experts;
+    assert_true(e->router.score == ITH_ROUTER_SIGMOID && e->router.groups == 4 &&
+                e->router.top_groups == 3 && e->router.factor == 2.5 && e->router.choice_bias &&
+                !e->router.bias && e->shared_ffn == 48 && !e->shared_gated);
+    memory_source_close(&m);
 }
 
 static void wrong_values_are_named(void **state)
@@ -626,6 +661,7 @@ int main(void)
         cmocka_unit_test(unsupported_settings_are_named),
         cmocka_unit_test(experts_are_read),
         cmocka_unit_test(impossible_experts_are_refused),
+        cmocka_unit_test(routers_are_read),
         cmocka_unit_test(wrong_values_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -457,7 +457,7 @@ static void experts_are_read(void **state)
     assert_int_equal(hp.experts.n, 128);
     assert_int_equal(hp.experts.used, 8);
     assert_int_equal(hp.experts.ffn, 768);
-    assert_false(hp.experts.normalized);
+    assert_false(hp.experts.router.normalized);
     for (int64_t i = 0; i < 6; i++)
         assert_true(ith_hparams_has_experts(&hp, i));
     hp = good("{" MOE ", 'num_experts': 16, 'num_experts_per_tok': 16, 'moe_intermediate_size': 40,"
@@ -465,7 +465,7 @@ static void experts_are_read(void **state)
     assert_int_equal(hp.experts.n, 16);
     assert_int_equal(hp.experts.used, 16);
     assert_int_equal(hp.experts.ffn, 40);
-    assert_true(hp.experts.normalized);
+    assert_true(hp.experts.router.normalized);
     for (int64_t i = 0; i < 6; i++)
         assert_true(ith_hparams_has_experts(&hp, i) == (i == 1 || i == 3));
     hp = good("{" MOE ", 'num_local_experts': 32, 'mlp_only_layers': null}"); /* Transformers 5 */
@@ -513,7 +513,7 @@ static ith_status read_own_keys(const json_t *config, const char *where, ith_hpa
     const json_t *widths = json_object_get(config, "intermediate_size");
 
     hp->ffn = json_integer_value(json_array_get(widths, (size_t)hp->n_layers - 1));
-    return ith_json_bool(config, where, "attention_bias", &hp->experts.normalized, err);
+    return ith_json_bool(config, where, "attention_bias", &hp->experts.router.normalized, err);
 }
 
 static void a_family_takes_over_keys(void **state)
@@ -541,7 +541,7 @@ static void a_family_takes_over_keys(void **state)
             fail_msg("status %d, \"%s\"", status, err.text);
         if (bad)
             continue;
-        assert_true(hp.experts.normalized && hp.ffn == 96 && hp.n_heads == 4);
+        assert_true(hp.experts.router.normalized && hp.ffn == 96 && hp.n_heads == 4);
         assert_true(hp.rms_eps == 1e-5 && hp.rope.theta == 5000 && hp.ctx_train == 100 &&
                     hp.bos == 3);
     }

@@ -139,7 +139,7 @@ static void experts_come_back(void **state)
     hp.experts = (ith_experts_params){.n = 12,
                                       .used = 3,
                                       .ffn = 40,
-                                      .normalized = true,
+                                      .router = {.normalized = true, .factor = 1},
                                       .step = 2,
                                       .n_dense = 2,
                                       .dense = {7, 1}};

@@ -98,6 +98,10 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     if (w->ffn == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for %lld experts", (long long)n);
     ITH_TRY(ith_bind_whole_matrix(b, ITH_ROLE_ROUTER, n, h, &w->router, err));
+    if (hp->experts.router.bias)
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_ROUTER_BIAS, n, &w->router_bias, err));
+    if (hp->experts.router.choice_bias)
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_CHOICE_BIAS, n, &w->choice_bias, err));
     for (int e = 0; e < n; e++) {
         ITH_TRY(bind_role(b, &gate_role, e, f, h, w->router, &w->ffn[e].gate, err));
         ITH_TRY(bind_role(b, &up_role, e, f, h, w->router, &w->ffn[e].up, err));
@@ -112,6 +116,14 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
 static void unbind(ith_block *block)
 {
     free(((ith_experts *)block->weights)->ffn);
+}
+
+static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
+{
+    const ith_router_params *router = &hp->experts.router;
+
+    (void)block;
+    return (router->bias + router->choice_bias) * hp->experts.n;
 }
 
 static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)
@@ -162,6 +174,7 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
 
     routes->ld = ith_round_up(e->n, ITH_TILE_ROWS);
     ith_request(r, s->T * routes->ld, sizeof(float), &routes->logits);
+    ith_request(r, s->limits.n_threads * routes->ld, sizeof(float), &routes->scores);
     ith_request(r, s->T * e->used, sizeof(int32_t), &routes->chosen);
     ith_request(r, s->T * e->used, sizeof(float), &routes->weights);
     ith_request(r, e->n + 1, sizeof(int64_t), &routes->first);
@@ -415,6 +428,7 @@ const ith_block_kind ith_block_experts = {
     .bind = bind,
     .unbind = unbind,
     .each_matrix = each_matrix,
+    .n_vector_params = n_vector_params,
     .needs = needs,
     .work_bytes = sizeof(ith_routes),
     .request = request,

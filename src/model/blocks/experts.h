@@ -1,16 +1,27 @@
 /* experts.h - a mixture of experts (arXiv 1701.06538; as in Qwen3, arXiv 2505.09388): of n MLPs
  * each token goes through `used`, which a router chooses.
  *
- *     l = router h                                                          [n]
- *     the `used` largest l are chosen, of equal ones those of lower number; NaN is less than any
- *     weight_e = exp(l_e - max l) / sum, over all n, or if normalized over the chosen
+ *     l = router h, plus a bias if the router has one                       [n]
+ *     s = softmax(l), or sigmoid(l)
+ *     c = s, plus a bias if the choice has one; in groups that do not take part -infinity
+ *     the `used` largest c are chosen, of equal ones those of lower number; NaN is less than any
+ *     weight_e = s_e; if normalized, divided by max(sum of the chosen + norm_add, norm_least);
+ *     times the factor
  *     y = sum over the chosen e, ascending: weight_e * down_e(silu(gate_e h) * up_e h)
  *
- * In bits (contract 2): exp, and the sum over all n, are the kernels' `weights` and `sum_exp`; the
- * sum over the chosen is a chain of additions, ascending; y is a chain of fma from +0, ascending
- * (`add_scaled`). The router's product is the float kernels', or that of the type it has in the
- * file; the experts' are those of any matrix. So a token's y depends on its h alone: not on who
- * else is in the pass, nor on where work is cut.
+ * A group takes part if the sum of its one or two largest c is among the top_groups largest; ties
+ * and NaN as above. Softmax over the logits of the chosen alone, as in gpt-oss and GraniteMoE, is
+ * softmax, normalized.
+ *
+ * In bits (contract 2), in floats: of softmax, E_e = exp(l_e - max l) by the kernel `weights`, Z is
+ * their sum over all n by `sum_exp`, and s_e = E_e / Z; without groups and a bias of the choice, c
+ * is l. Sigmoid is 1 / (1 + ith_exp2(y)), y as in the kernel `silu_mul`; E is s, and Z is 1. The
+ * weight is E_e, divided by Z, or if normalized by max(S + norm_add * Z, norm_least * Z) with S the
+ * chain of additions of E over the chosen, ascending. y is a chain of fma from +0, ascending
+ * (`add_scaled`).
+ * The router's product is the float kernels', or that of the type it has in the file; the experts'
+ * are those of any matrix. So a token's y depends on its h alone: not on who else is in the pass,
+ * nor on where work is cut.
  *
  * A pass lists its assignments (token, expert) expert by expert, tokens ascending. The rows of the
  * intermediate are in that order, so down finds its tokens side by side, and so does every rank in
@@ -32,12 +43,15 @@
 /* The bound tensors of a block: n experts of width f. */
 typedef struct ith_experts {
     const ith_matrix *router; /* [n, h], in the file's own type */
+    const float *router_bias; /* [n]; NULL: none, or not loaded yet; likewise */
+    const float *choice_bias; /* [n] */
     ith_ffn *ffn;             /* [n] */
 } ith_experts;
 
 /* Where the tokens of a pass go. An assignment is a token and an expert. */
 typedef struct ith_routes {
     float *logits; /* [T][ld] */
+    float *scores; /* [threads][ld]: c of the token that a member looks at */
     int64_t ld;
     int32_t *chosen;     /* [T][used] */
     float *weights;      /* [T][used] */
@@ -49,9 +63,14 @@ typedef struct ith_routes {
     float *weight;       /* [T * used] */
 } ith_routes;
 
-/* One token: logits [n], finite or not; chosen [used] ascending, weights [used]. */
+/* 1 / (1 + exp(-x)), as the router computes it. */
+float ith_sigmoid(float x);
+
+/* One token: logits [n], finite or not, and the bias of the choice, if it has one; scratch [n];
+ * chosen [used] ascending, weights [used]. */
 void ith_route_token(const ith_kernels *kernels, const ith_experts_params *experts,
-                     const float *logits, int32_t *chosen, float *weights);
+                     const float *logits, const float *choice_bias, float *scratch, int32_t *chosen,
+                     float *weights);
 
 /* Fills the lists from chosen and weights of n_tokens tokens. */
 void ith_route_list(const ith_experts_params *experts, int64_t n_tokens, ith_routes *routes);

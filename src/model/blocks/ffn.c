@@ -67,6 +67,22 @@ void ith_ffn_block(ith_pass *p, const ith_ffn *w, ith_range rows, const ith_inpu
     write_out(p, w->down, rows, mid, to, n, gate, ld);
 }
 
+/* Several tokens: each member all rows for its own, so that more than one per tile of rows has
+ * work. One or two: rows. */
+void ith_small_product(ith_pass *p, const ith_matrix *w, float *out, int64_t ld, ith_member *me)
+{
+    ith_input in = ith_pass_input(p, w->cols);
+    int64_t n = ith_range_size(p->mine);
+    ith_range mine = ith_my_share(me, n, 1), tiles = {0, w->n_tiles};
+
+    if (n >= me->n_threads && w->layout != ITH_F32)
+        ith_linear_tiles(p->model->kernels, w, tiles, &in, mine.begin, ith_range_size(mine),
+                         out + mine.begin * ld, ld);
+    else
+        ith_linear(me, p->model, w, (ith_range){0, w->rows}, &in, n, out, ld);
+    ith_barrier(me);
+}
+
 void ith_ffn_each_matrix(const ith_ffn *w, double share, ith_use_fn see, void *user)
 {
     if (w->gate != NULL)

@@ -22,6 +22,10 @@ int64_t ith_ffn_scratch(const ith_caches *caches);
 void ith_ffn_block(ith_pass *pass, const ith_ffn *ffn, ith_range rows, const ith_input *in,
                    int64_t t, int64_t n, const ith_input *mid, int64_t to, float *scratch);
 
+/* All members: the product of a small matrix that every rank has whole (ith_bind_whole_matrix) with
+ * h of all my tokens, [tokens][ld]. Ends with a barrier. */
+void ith_small_product(ith_pass *pass, const ith_matrix *w, float *out, int64_t ld, ith_member *me);
+
 /* Calls see() for the matrices. */
 void ith_ffn_each_matrix(const ith_ffn *ffn, double share, ith_use_fn see, void *user);
 

@@ -1,28 +1,38 @@
 /* mlp.c - the block of an MLP: down(act(gate x) * up x), or without a gate down(act(up x)). */
-#include "model/blocking.h"
-#include "model/blocks/ffn.h"
+#include "model/blocks/mlp.h"
 
-enum { STAGE_GATE_UP, STAGE_DOWN, STAGES };
+#include "model/blocking.h"
+
+enum { STAGE_GATE_UP, STAGE_DOWN, STAGES = ITH_MLP_STAGES };
 
 /* ---- Weights ---- */
 
-static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
+ith_status ith_mlp_bind(const ith_binder *b, const ith_mlp_form *form, ith_ffn *w, ith_error *err)
 {
-    const ith_hparams *hp = &b->model->hp;
-    ith_matrix_want gate = ith_want(ITH_ROLE_GATE, hp->ffn, hp->hidden, STAGE_GATE_UP),
-                    up = ith_want(ITH_ROLE_UP, hp->ffn, hp->hidden, STAGE_GATE_UP),
-                    down = ith_want(ITH_ROLE_DOWN, hp->hidden, hp->ffn, STAGE_DOWN);
-    ith_ffn *w = block->weights;
+    int64_t h = b->model->hp.hidden, f = form->width;
+    ith_matrix_want gate = ith_want(form->gate, f, h, STAGE_GATE_UP),
+                    up = ith_want(form->up, f, h, STAGE_GATE_UP),
+                    down = ith_want(form->down, h, f, STAGE_DOWN);
 
-    gate.fused = up.fused = ITH_ROLE_GATE_UP;
-    gate.fused_rows = up.fused_rows = 2 * hp->ffn;
-    up.first_row = hp->ffn;
-    if (hp->ungated)
+    gate.fused = up.fused = form->gate_up;
+    gate.fused_rows = up.fused_rows = 2 * f;
+    up.first_row = f;
+    if (b->model->hp.ungated)
         up.fused = ITH_ROLE_NONE;
     else
         ITH_TRY(ith_bind_matrix(b, &gate, &w->gate, err));
     ITH_TRY(ith_bind_matrix(b, &up, &w->up, err));
-    ITH_TRY(ith_bind_matrix(b, &down, &w->down, err));
+    return ith_bind_matrix(b, &down, &w->down, err);
+}
+
+static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
+{
+    const ith_hparams *hp = &b->model->hp;
+    const ith_mlp_form form = {ITH_ROLE_GATE, ITH_ROLE_UP, ITH_ROLE_GATE_UP, ITH_ROLE_DOWN,
+                               hp->ffn};
+    ith_ffn *w = block->weights;
+
+    ITH_TRY(ith_mlp_bind(b, &form, w, err));
     if (!hp->mlp_bias)
         return ITH_OK;
     if (!hp->ungated)
@@ -45,14 +55,18 @@ static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_f
 
 /* ---- Workspace and traffic ---- */
 
-static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
+void ith_mlp_needs(const ith_work_sizes *s, int64_t width, ith_work_needs *n)
 {
-    int64_t mid = ith_round_up(s->model->hp.ffn, ITH_GROUP),
-            scratch = ith_ffn_scratch(&s->model->caches);
+    int64_t mid = ith_round_up(width, ITH_GROUP), scratch = ith_ffn_scratch(&s->model->caches);
 
-    (void)block;
     n->mid_values = mid > n->mid_values ? mid : n->mid_values;
     n->scratch = scratch > n->scratch ? scratch : n->scratch;
+}
+
+static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
+{
+    (void)block;
+    ith_mlp_needs(s, s->model->hp.ffn, n);
 }
 
 static int64_t sends_by_rows(const ith_wire *wire, int64_t n)
@@ -97,9 +111,8 @@ static void show_mid(ith_pass *p, const ith_ffn *w, ith_member *me)
         p->probe->reads(p->probe->user, &w->down, 1, &seen, me);
 }
 
-static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
+void ith_mlp_run(ith_pass *p, int layer, const ith_block *block, const ith_ffn *w, ith_member *me)
 {
-    const ith_ffn *w = block->weights;
     const ith_matrix *const readers[] = {w->gate, w->up};
     int64_t n = ith_range_size(p->mine);
     ith_input mid = ith_pass_mid(p, w->down->cols);
@@ -122,6 +135,11 @@ static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
     ith_barrier(me);
     ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
     ith_pass_leave(p, layer, block, STAGE_DOWN, me);
+}
+
+static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
+{
+    ith_mlp_run(p, layer, block, block->weights, me);
 }
 
 const ith_block_kind ith_block_mlp = {

@@ -40,22 +40,116 @@ static void sort(int32_t *ids, int64_t n)
     }
 }
 
-void ith_route_token(const ith_kernels *kernels, const ith_experts_params *experts,
-                     const float *logits, int32_t *chosen, float *weights)
-{
-    float max = kernels->max(experts->n, logits), sum = 0;
+/* ---- Scores ---- */
 
-    choose_best(logits, experts->n, experts->used, chosen);
+float ith_sigmoid(float x)
+{
+    float y = x * -0x1.715476p+0f;
+
+    return 1.0f / (1.0f + ith_exp2(y < -126.0f ? -126.0f : y > 126.0f ? 126.0f : y));
+}
+
+/* s of n logits, but of softmax not divided by Z. */
+static void score(const ith_kernels *kernels, ith_router_score kind, int64_t n, const float *logits,
+                  float max, float *out)
+{
+    if (kind == ITH_ROUTER_SOFTMAX)
+        kernels->weights(n, logits, max, 1.0f, out);
+    for (int64_t i = 0; kind == ITH_ROUTER_SIGMOID && i < n; i++)
+        out[i] = ith_sigmoid(logits[i]);
+}
+
+/* What a group is judged by. */
+static float group_score(const float *c, int64_t n, int64_t best)
+{
+    int32_t two[2];
+
+    choose_best(c, n, best, two);
+    return best == 2 ? c[two[0]] + c[two[1]] : c[two[0]];
+}
+
+/* Experts of groups that do not take part become the least. */
+static void leave_out_groups(const ith_experts_params *e, float *c)
+{
+    const ith_router_params *r = &e->router;
+    int64_t each = e->n / r->groups;
+    float scores[ITH_MAX_EXPERT_GROUPS] = {0};
+    int32_t top[ITH_MAX_EXPERT_GROUPS];
+    int64_t next = 0;
+
+    for (int64_t g = 0; g < r->groups; g++)
+        scores[g] = group_score(c + g * each, each, r->group_best);
+    choose_best(scores, r->groups, r->top_groups, top);
+    sort(top, r->top_groups);
+    for (int64_t g = 0; g < r->groups; g++) {
+        if (next < r->top_groups && top[next] == g) {
+            next++;
+            continue;
+        }
+        for (int64_t i = 0; i < each; i++)
+            c[g * each + i] = -INFINITY;
+    }
+}
+
+/* c of a token: the logits themselves, or made in scratch [n]. */
+static const float *choice_scores(const ith_kernels *kernels, const ith_experts_params *e,
+                                  const float *logits, float max, const float *bias, float *scratch)
+{
+    const ith_router_params *r = &e->router;
+
+    if (bias == NULL && r->groups <= 1 && r->score == ITH_ROUTER_SOFTMAX)
+        return logits;
+    score(kernels, r->score, e->n, logits, max, scratch);
+    if (r->score == ITH_ROUTER_SOFTMAX) {
+        float sum = kernels->sum_exp(e->n, logits, max);
+        for (int64_t i = 0; i < e->n; i++)
+            scratch[i] /= sum;
+    }
+    if (bias != NULL)
+        kernels->add(e->n, scratch, bias);
+    if (r->groups > 1)
+        leave_out_groups(e, scratch);
+    return scratch;
+}
+
+/* ---- One token ---- */
+
+/* What the `used` weights are divided by. */
+static float divisor(const ith_kernels *kernels, const ith_experts_params *e, const float *logits,
+                     float max, const float *weights)
+{
+    const ith_router_params *r = &e->router;
+    float all = 1, sum = 0, least;
+
+    if (r->score == ITH_ROUTER_SOFTMAX && (!r->normalized || r->norm_add > 0 || r->norm_least > 0))
+        all = kernels->sum_exp(e->n, logits, max);
+    if (!r->normalized)
+        return all;
+    for (int64_t k = 0; k < e->used; k++)
+        sum += weights[k];
+    sum += (float)r->norm_add * all;
+    least = (float)r->norm_least * all;
+    return sum < least ? least : sum;
+}
+
+void ith_route_token(const ith_kernels *kernels, const ith_experts_params *experts,
+                     const float *logits, const float *choice_bias, float *scratch, int32_t *chosen,
+                     float *weights)
+{
+    const ith_router_params *router = &experts->router;
+    float max = kernels->max(experts->n, logits), by;
+
+    choose_best(choice_scores(kernels, experts, logits, max, choice_bias, scratch), experts->n,
+                experts->used, chosen);
     sort(chosen, experts->used);
     for (int64_t k = 0; k < experts->used; k++)
         weights[k] = logits[chosen[k]];
-    kernels->weights(experts->used, weights, max, 1.0f, weights);
+    score(kernels, router->score, experts->used, weights, max, weights);
+    by = divisor(kernels, experts, logits, max, weights);
     for (int64_t k = 0; k < experts->used; k++)
-        sum += weights[k];
-    if (!experts->normalized)
-        sum = kernels->sum_exp(experts->n, logits, max);
-    for (int64_t k = 0; k < experts->used; k++)
-        weights[k] /= sum;
+        weights[k] /= by;
+    if (router->factor != 1)
+        kernels->scale(experts->used, weights, (float)router->factor);
 }
 
 /* ---- Lists ---- */
@@ -114,20 +208,11 @@ ith_range ith_experts_share(const ith_routes *r, int64_t n_experts, int64_t expe
 
 /* ---- In a pass ---- */
 
-/* Several tokens: each member all rows for its own, so that more than one per tile of rows has
- * work. One or two: rows. */
-static void router_product(ith_pass *p, const ith_matrix *router, ith_routes *r, ith_member *me)
+/* Adds the router's bias to a token's logits. */
+static void add_bias(const ith_pass *p, const ith_experts *w, float *logits)
 {
-    ith_input in = ith_pass_input(p, router->cols);
-    int64_t n = ith_range_size(p->mine);
-    ith_range mine = ith_my_share(me, n, 1), tiles = {0, router->n_tiles};
-
-    if (n >= me->n_threads && router->layout != ITH_F32)
-        ith_linear_tiles(p->model->kernels, router, tiles, &in, mine.begin, ith_range_size(mine),
-                         r->logits + mine.begin * r->ld, r->ld);
-    else
-        ith_linear(me, p->model, router, (ith_range){0, router->rows}, &in, n, r->logits, r->ld);
-    ith_barrier(me);
+    if (w->router_bias != NULL)
+        p->model->kernels->add(p->model->hp.experts.n, logits, w->router_bias);
 }
 
 void ith_route(ith_pass *p, const ith_experts *w, ith_routes *r, ith_member *me)
@@ -136,12 +221,15 @@ void ith_route(ith_pass *p, const ith_experts *w, ith_routes *r, ith_member *me)
     int64_t n = ith_range_size(p->mine);
     ith_range mine = ith_my_share(me, n, 1);
 
-    router_product(p, w->router, r, me);
+    ith_small_product(p, w->router, r->logits, r->ld, me);
     for (int64_t t = mine.begin; t < mine.end; t++) {
-        if (!ith_all_finite(r->logits + t * r->ld, experts->n))
+        float *logits = r->logits + t * r->ld;
+        add_bias(p, w, logits);
+        if (!ith_all_finite(logits, experts->n))
             ith_pass_note_broken_here(p);
-        ith_route_token(p->model->kernels, experts, r->logits + t * r->ld,
-                        r->chosen + t * experts->used, r->weights + t * experts->used);
+        ith_route_token(p->model->kernels, experts, logits, w->choice_bias,
+                        r->scores + me->tid * r->ld, r->chosen + t * experts->used,
+                        r->weights + t * experts->used);
     }
     ith_barrier(me);
     if (me->tid == 0)

@@ -1,0 +1,37 @@
+/* arch_experts.h - what families with mixtures of experts have in common: keys of GGUF files, lists
+ * of layers, and fields of packs. What zero does not say of a family's experts and router
+ * (hparams.h), it states in `traits`.
+ */
+#ifndef ITH_FORMATS_ARCH_EXPERTS_H
+#define ITH_FORMATS_ARCH_EXPERTS_H
+
+#include "formats/arch.h"
+#include "formats/hparams_json.h"
+
+/* For `gguf_keys` and `read_gguf`: sizes, router, shared experts, which layers have experts. What
+ * only tensors say is taken from them: biases of the router, the width of shared experts, and their
+ * gate. */
+extern const char *const ith_experts_gguf_keys[];
+ith_status ith_experts_read_gguf(const struct ith_gguf_meta *meta,
+                                 const struct ith_tensor_table *tensors, ith_hparams *hp,
+                                 ith_error *err);
+
+/* For `keys`: what DeepSeek's configurations and those like them say of experts. */
+extern const ith_arch_key ith_experts_keys[];
+
+/* The number of shared experts, `width` rows each, if the key is there. */
+ith_status ith_experts_read_shared(const json_t *config, const char *where, const char *key,
+                                   int64_t width, ith_hparams *hp, ith_error *err);
+
+/* For `read_config` of families whose experts have "intermediate_size" rows. */
+ith_status ith_experts_take_width(const json_t *config, const char *where, ith_hparams *hp,
+                                  ith_error *err);
+
+/* "mlp_only_layers" of a config.json. */
+ith_status ith_experts_read_dense_layers(const json_t *config, const char *where,
+                                         ith_experts_params *experts, ith_error *err);
+
+/* For `fields`; the second of families that have experts only in some models. */
+extern const ith_hparams_field ith_experts_fields[], ith_experts_fields_if_any[];
+
+#endif
