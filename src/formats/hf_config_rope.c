@@ -11,8 +11,12 @@ static ith_status read_rotated(const ith_hf_reader *r, const json_t *object, con
     double share = 0;
 
     ITH_TRY(ith_json_real(object, r->where, key, &share, err));
-    if (share == 0 || share == 1)
+    if (share == 0) /* not there */
         return ITH_OK;
+    if (share == 1) {
+        r->hp->rope.rotated = 0;
+        return ITH_OK;
+    }
     if (!r->arch->may_rotate_part || !(share > 0 && share < 1))
         return ith_hf_refuse(r->where, key, "a value other than 1", err);
     r->hp->rope.rotated = (int64_t)(share * (double)r->hp->head_dim);

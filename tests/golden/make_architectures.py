@@ -13,7 +13,7 @@ import tempfile
 import numpy
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "architectures")
 TOKENS, VOCABULARY, GREEDY, PREFIX = 230, 256, 12, 60
@@ -123,6 +123,44 @@ CASES = {
                                            beta_fast=32.0, beta_slow=1.0, mscale=1.0,
                                            mscale_all_dim=1.0,
                                            original_max_position_embeddings=64)),
+    "mixtral": of("mixtral", "MixtralForCausalLM", num_local_experts=5, num_experts_per_tok=2,
+                  sliding_window=48, head_dim=24, tie_word_embeddings=False, **plain(1e6)),
+    "olmoe": of("olmoe", "OlmoeForCausalLM", num_experts=7, num_experts_per_tok=3,
+                norm_topk_prob=False, intermediate_size=40, clip_qkv=None,
+                tie_word_embeddings=False, **plain(1e4)),
+    "granitemoe": of("granitemoeshared", "GraniteMoeSharedForCausalLM", num_local_experts=6,
+                     num_experts_per_tok=2, shared_intermediate_size=72, attention_multiplier=0.11,
+                     embedding_multiplier=3.0, residual_multiplier=0.7, logits_scaling=0.5,
+                     intermediate_size=48, tie_word_embeddings=False, **plain(1e4)),
+    "qwen2-moe": of("qwen2_moe", "Qwen2MoeForCausalLM", num_hidden_layers=3, num_experts=6,
+                    num_experts_per_tok=2, moe_intermediate_size=40, qkv_bias=True,
+                    shared_expert_intermediate_size=80, mlp_only_layers=[1], decoder_sparse_step=1,
+                    norm_topk_prob=False, sliding_window=0, use_sliding_window=False,
+                    tie_word_embeddings=False, **plain(1e6)),
+    "glm4-moe": of("glm4_moe", "Glm4MoeForCausalLM", num_hidden_layers=3, first_k_dense_replace=1,
+                   n_routed_experts=12, num_experts_per_tok=3, moe_intermediate_size=40, n_group=4,
+                   topk_group=2, n_shared_experts=2, routed_scaling_factor=1.5, norm_topk_prob=True,
+                   use_qk_norm=True, attention_bias=True, head_dim=32, rms_norm_eps=1e-5,
+                   num_nextn_predict_layers=0, tie_word_embeddings=False,
+                   **plain(1e5, partial_rotary_factor=0.5)),
+    "dots1": of("dots1", "Dots1ForCausalLM", num_hidden_layers=3, first_k_dense_replace=1,
+                n_routed_experts=6, num_experts_per_tok=2, moe_intermediate_size=40,
+                n_shared_experts=1, routed_scaling_factor=2.5, norm_topk_prob=True, n_group=1,
+                topk_group=1, sliding_window=None, head_dim=24, rms_norm_eps=1e-6,
+                tie_word_embeddings=False, **plain(1e5)),
+    "ernie4_5-moe": of("ernie4_5_moe", "Ernie4_5_MoeForCausalLM", num_hidden_layers=4,
+                       moe_num_experts=6, moe_k=2, moe_intermediate_size=40,
+                       moe_num_shared_experts=2, moe_layer_start_index=1, moe_layer_end_index=2,
+                       moe_layer_interval=1, use_bias=False, rms_norm_eps=1e-5,
+                       tie_word_embeddings=False, **plain(5e5)),
+    "minimax-m2": of("minimax_m2", "MiniMaxM2ForCausalLM", num_local_experts=6, head_dim=32,
+                     num_experts_per_tok=2, intermediate_size=40, rms_norm_eps=1e-6,
+                     tie_word_embeddings=False, **plain(5e6, partial_rotary_factor=0.5)),
+    "hunyuan-moe": of("hunyuan_v1_moe", "HunYuanMoEV1ForCausalLM", num_experts=5, moe_topk=[2, 2],
+                      head_dim=24, intermediate_size=72, num_shared_expert=[1, 1],
+                      moe_intermediate_size=[72, 72], tie_word_embeddings=True,
+                      rope_parameters=dict(rope_type="dynamic", alpha=100.0, factor=1.0,
+                                           rope_theta=1e4)),
 }
 
 
@@ -147,11 +185,36 @@ def scale_of(name, shape, config):
     """(centre, spread): weights of norms lie around 1, or 0 where the class adds 1."""
     if "norm" in name and not name.endswith(".bias"):
         return (0.0 if config["model_type"].startswith("gemma") else 1.0), 0.3
-    if name.endswith(".bias"):
+    if name.endswith("bias"):
         return 0.0, 0.2
     if "embed_tokens" in name:
         return 0.0, 1.0
     return 0.0, 2.2 / shape[-1] ** 0.5
+
+
+def draw(shapes, config):
+    """Values for tensors, and the list of them that the test draws from."""
+    weights, listed, values = Weights(1), [], {}
+    for name in sorted(shapes):
+        shape = list(shapes[name])
+        centre, spread = scale_of(name, shape, config)
+        drawn = torch.tensor(weights.draw(int(numpy.prod(shape)))) * spread + centre
+        values[name] = drawn.float().to(torch.bfloat16).float().view(shape)
+        listed.append([name, shape, centre, spread])
+    return values, listed
+
+
+def build_by_file(model, config):
+    """Models whose tensors have other names and shapes in files than in memory: with experts."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        file = os.path.join(folder, "model.safetensors")
+        shapes = {n: t.shape for n, t in load_file(file).items()}
+        values, listed = draw(shapes, config)
+        save_file(values, file, metadata={"format": "pt"})
+        return type(model).from_pretrained(folder, dtype=torch.float32,
+                                           attn_implementation="eager",
+                                           experts_implementation="eager").eval(), listed
 
 
 def build(config):
@@ -159,16 +222,14 @@ def build(config):
     cfg = transformers.AutoConfig.for_model(**{k: v for k, v in config.items()})
     cfg._attn_implementation = "eager"
     model = cls(cfg).eval()
+    if any(".experts." in n for n, _ in model.named_parameters()):
+        return build_by_file(model, config)
     tied = config["tie_word_embeddings"]
-    names = sorted(n for n, _ in model.named_parameters() if not (tied and n == "lm_head.weight"))
-    params, weights, listed = dict(model.named_parameters()), Weights(1), []
+    params = {n: p for n, p in model.named_parameters() if not (tied and n == "lm_head.weight")}
+    values, listed = draw({n: p.shape for n, p in params.items()}, config)
     with torch.no_grad():
-        for name in names:
-            shape = list(params[name].shape)
-            centre, spread = scale_of(name, shape, config)
-            values = torch.tensor(weights.draw(int(numpy.prod(shape)))) * spread + centre
-            params[name].copy_(values.float().to(torch.bfloat16).float().view(shape))
-            listed.append([name, shape, centre, spread])
+        for name in params:
+            params[name].copy_(values[name])
     return model, listed
 
 

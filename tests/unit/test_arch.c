@@ -68,7 +68,8 @@ static void each_stores_its_own_hyperparameters(void **state)
         ith_hparams hp = ith_arch_hparams(all[i]);
         json_t *own = json_object();
         assert_true(ith_hparams_add_own(&hp, own));
-        assert_int_equal(json_object_size(own) > 0, all[i]->fields != NULL);
+        const ith_hparams_field *fields = all[i]->fields;
+        assert_int_equal(json_object_size(own) > 0, fields != NULL && !fields->sparse);
         json_decref(own);
     }
 }
