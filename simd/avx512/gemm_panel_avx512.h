@@ -2,11 +2,12 @@
  * used for all tokens of a panel.
  *
  * STRETCH groups of two tiles are widened to bytes and f32 scales, in a buffer that stays in the
- * first-level cache while the tokens of the panel are multiplied, eight at a time. The 2 x 8
- * integer sums fill half of the registers. Of the 2 x 8 float sums, which are used once per group,
+ * first-level cache while the tokens of the panel are multiplied, eight at a time, or six where a
+ * group has two runs. The 2 x 8 integer sums fill half of the registers. Of the 2 x 8 float sums, which are used once per group,
  * gcc keeps some in memory; this costs less than a smaller register tile. A group needs 8 vpdpbusd
  * and 2 float operations per tile and token, on the same two ports, so 8/10 of the integer peak is
- * the bound. Between stretches the float sums are kept in a buffer of their own: the rows of `out`
+ * the bound. With two runs the float sums are used twice as often, and 2 x 6 of both kinds stay in
+ * registers. Between stretches the float sums are kept in a buffer of their own: the rows of `out`
  * may be a power of two apart and share a few cache sets.
  */
 #ifndef ITH_SIMD_AVX512_GEMM_PANEL_H
@@ -200,26 +201,40 @@ ITH_INLINE void wide_block(const ith_layout form, const int tiles, const int tok
     EACH_TOKEN EACH_TILE _mm512_storeu_ps(job->to + t * job->ld_to + i * ITH_TILE_ROWS, acc[i][t]);
 }
 
-/* wide_block for 4 to 8 tokens, a number known at run time. More than 8 tokens in blocks of almost
- * equal size have no smaller blocks. */
+/* Tokens of the largest block. */
+ITH_INLINE int wide_most(const ith_layout form)
+{
+    return ith_tile_forms[form].runs == 2 ? 6 : MAX_TOKENS;
+}
+
+/* Keeps blocks that never occur from being compiled. More tokens than `most` in blocks of almost
+ * equal size have no block smaller than half of it; nor have the tokens that are too many for
+ * gemm_direct. */
+#define WITHIN(n) ((n) > most ? most : (n) < most / 2 ? most / 2 : (n))
+
+/* wide_block for a number of tokens known at run time. */
 ITH_INLINE void wide_tokens(const ith_layout form, const int tiles, int tokens, const wide_job *job,
                             const operands *x)
 {
+    const int most = wide_most(form);
     switch (tokens) {
+    case 3:
+        wide_block(form, tiles, WITHIN(3), job, x);
+        break;
     case 4:
-        wide_block(form, tiles, 4, job, x);
+        wide_block(form, tiles, WITHIN(4), job, x);
         break;
     case 5:
-        wide_block(form, tiles, 5, job, x);
+        wide_block(form, tiles, WITHIN(5), job, x);
         break;
     case 6:
-        wide_block(form, tiles, 6, job, x);
+        wide_block(form, tiles, WITHIN(6), job, x);
         break;
     case 7:
-        wide_block(form, tiles, 7, job, x);
+        wide_block(form, tiles, WITHIN(7), job, x);
         break;
     default:
-        wide_block(form, tiles, 8, job, x);
+        wide_block(form, tiles, most, job, x);
     }
 }
 
@@ -267,7 +282,8 @@ ITH_INLINE void wide_panel(const ith_layout layout, const int tiles, int64_t n_t
                            int64_t ld_out)
 {
     const ith_layout form = wide_form(layout);
-    const int64_t groups = acts->groups, blocks = (n_tokens + MAX_TOKENS - 1) / MAX_TOKENS;
+    const int64_t groups = acts->groups;
+    const int64_t blocks = (n_tokens + wide_most(form) - 1) / wide_most(form);
     const int64_t size = n_tokens / blocks, larger = n_tokens % blocks;
     const int64_t group_bytes = ith_tile_group_bytes(layout), ld = MAX_TILES * ITH_TILE_ROWS;
     const size_t tile_bytes = ith_tile_bytes(layout, (size_t)groups);
