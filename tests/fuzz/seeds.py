@@ -21,7 +21,10 @@ NAMES = {"lm_head": "output", "embed_tokens": "token_embd", "q_proj": "attn_q", 
          "query_layernorm": "attn_q_norm", "key_layernorm": "attn_k_norm",
          "input_layernorm": "attn_norm", "post_self_attn_layernorm": "post_attention_norm",
          "post_mlp_layernorm": "post_ffw_norm", "pre_feedforward_layernorm": "ffn_norm",
-         "post_feedforward_layernorm": "post_ffw_norm", "norm": "output_norm"}
+         "post_feedforward_layernorm": "post_ffw_norm", "norm": "output_norm",
+         "q_a_proj": "attn_q_a", "q_a_layernorm": "attn_q_a_norm", "q_b_proj": "attn_q_b",
+         "kv_a_proj_with_mqa": "attn_kv_a_mqa", "kv_a_layernorm": "attn_kv_a_norm",
+         "kv_b_proj": "attn_kv_b"}
 KEYS = {"num_hidden_layers": "block_count", "max_position_embeddings": "context_length",
         "hidden_size": "embedding_length", "intermediate_size": "feed_forward_length",
         "num_attention_heads": "attention.head_count",
@@ -30,7 +33,9 @@ KEYS = {"num_hidden_layers": "block_count", "max_position_embeddings": "context_
         "attn_logit_softcapping": "attn_logit_softcapping",
         "final_logit_softcapping": "final_logit_softcapping", "logits_scaling": "logit_scale",
         "embedding_multiplier": "embedding_scale", "residual_multiplier": "residual_scale",
-        "attention_multiplier": "attention.scale"}
+        "attention_multiplier": "attention.scale", "kv_lora_rank": "attention.kv_lora_rank",
+        "q_lora_rank": "attention.q_lora_rank", "qk_rope_head_dim": "rope.dimension_count",
+        "v_head_dim": "attention.value_length"}
 
 
 def write(target, name, *parts):
@@ -82,6 +87,8 @@ def as_gguf(config, tensors):
     norm = "layer_norm_epsilon" if "layer_norm_eps" in text or "norm_epsilon" in text else "layer_norm_rms_epsilon"
     pairs = {"general.architecture": name, f"{name}.attention.{norm}": 1e-5}
     pairs.update({f"{name}.{to}": text[key] for key, to in KEYS.items() if text.get(key) is not None})
+    if "qk_nope_head_dim" in text:
+        pairs[f"{name}.attention.key_length"] = text["qk_nope_head_dim"] + text["qk_rope_head_dim"]
     named = {gguf_name(each, tensors): ["F32"] + shape[::-1] for each, shape in tensors.items()}
     named.pop(None, None)
     return {"kv": pairs, "tensors": named}
