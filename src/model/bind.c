@@ -147,6 +147,8 @@ static ith_layout layout_of(const ith_binder *b, const ith_matrix_want *want,
 
     if (from->part.turned && blocks && !b->model->exact)
         return ITH_F32T;
+    if (want->precise && quant == ITH_QUANT_AUTO && t->quantized == NULL)
+        quant = ITH_QUANT_LOSSLESS;
     return ith_layout_choose(t, quant, want->sensitive, b->model->exact);
 }
 

@@ -34,6 +34,7 @@ typedef struct ith_matrix_want {
     int64_t heads;  /* the rows are so many heads, which ranks share whole; 0: any rows */
     bool rotary;    /* queries' or keys' rows, which some GGUF files order for interleaved pairs */
     bool sensitive; /* ITH_QUANT_W4 keeps it as w8 */
+    bool precise;   /* ITH_QUANT_AUTO keeps floats as the file has them */
     /* Where the file has no tensor of the role: rows from first_row on of `fused`, which has
      * fused_rows. ITH_ROLE_NONE: nowhere. */
     ith_role fused;

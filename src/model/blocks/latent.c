@@ -99,6 +99,8 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
                     o = ith_want(ITH_ROLE_O, hp->hidden, H * l->value, STAGE_OUT);
     latent *w = block->weights;
 
+    /* What keys are made of is small, and all heads at all depths meet its rounding. */
+    kv_a.precise = k_b.precise = true;
     k_b.heads = v_b.heads = H;
     k_b.fused = v_b.fused = ITH_ROLE_KV_B;
     k_b.fused_rows = v_b.fused_rows = H * head;
