@@ -143,13 +143,17 @@ static ith_status take_turn(chat *c, const turn *t, ith_error *err)
     ith_generate_params how = ith_generate_params_default(c->engine);
     ith_generation answer;
     ith_status status;
-    int64_t room;
+    int64_t keep = t->keep, room;
 
     /* c->tokens is NULL and n_tokens 0 on all ranks but rank 0, whose values count. */
-    status = ith_session_truncate(c->session, t->keep, err);
+    status = ith_session_truncate(c->session, keep, err);
+    if (status == ITH_E_UNSUPPORTED) { /* a window of the model's has moved on: begin anew */
+        keep = 0;
+        status = ith_session_truncate(c->session, keep, err);
+    }
     if (status == ITH_OK)
-        status = ith_session_prefill(c->session, c->tokens == NULL ? NULL : c->tokens + t->keep,
-                                     c->tokens == NULL ? 0 : c->n_tokens - (size_t)t->keep, err);
+        status = ith_session_prefill(c->session, c->tokens == NULL ? NULL : c->tokens + keep,
+                                     c->tokens == NULL ? 0 : c->n_tokens - (size_t)keep, err);
     if (status != ITH_OK)
         return status;
 

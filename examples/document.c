@@ -147,11 +147,16 @@ static ith_status open_cached(reader *r, ith_error *err)
  * prefill finds them. */
 static ith_status begin(reader *r, int64_t same, ith_error *err)
 {
+    ith_status status;
+
     if (r->cache != NULL)
         return open_cached(r, err);
     if (r->session == NULL)
         return ith_session_open(r->engine, &r->session, err);
-    return ith_session_truncate(r->session, same, err);
+    status = ith_session_truncate(r->session, same, err);
+    if (status == ITH_E_UNSUPPORTED) /* a window of the model's has moved on: begin anew */
+        status = ith_session_truncate(r->session, 0, err);
+    return status;
 }
 
 static ith_status answer_it(reader *r, ith_error *err)

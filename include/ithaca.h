@@ -287,8 +287,8 @@ typedef struct ith_sizes {
     /* How the weights are distributed, in one line. */
     const char *distribution;
 
-    /* Cost of one more earlier token: the operations of attention to it, divided by those of all
-     * matrices. It says how prefill slows down as the context grows. */
+    /* Cost of one more earlier token: the operations of attention to it, divided by those that are
+     * the same for every token. It says how prefill slows down as the context grows. */
     double key_share;
 } ith_sizes;
 
@@ -387,12 +387,13 @@ typedef struct ith_engine_info {
      * applied, settings that contradict the weights. */
     const char *notes;
 
-    int64_t n_params;           /* parameters, including embeddings */
-    int64_t weight_bytes;       /* of all weights in their layout in memory */
-    int64_t kv_bytes_per_token; /* of all ranks together */
-    int64_t ctx;                /* tokens that a session may hold */
-    int64_t ctx_train;          /* tokens that the model was trained for, scaling included */
-    int64_t chunk;              /* prompt tokens computed at a time */
+    int64_t n_params;     /* parameters, including embeddings */
+    int64_t weight_bytes; /* of all weights in their layout in memory */
+    /* Of all ranks together, in all layers; those with a window keep few tokens. */
+    int64_t kv_bytes_per_token;
+    int64_t ctx;       /* tokens that a session may hold */
+    int64_t ctx_train; /* tokens that the model was trained for, scaling included */
+    int64_t chunk;     /* prompt tokens computed at a time */
 
     int n_layers, n_heads, n_kv_heads, head_dim, hidden, ffn, n_vocab;
     int ranks;
@@ -600,7 +601,9 @@ ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n,
 /* Collective. Removes all tokens after the first `length`, at no cost. If tokens were removed there
  * are no logits until others are appended.
  * Errors, with the session unchanged: ITH_E_ARGUMENT for a negative length or one beyond the end;
- * ITH_E_UNSUPPORTED if whole segments of 1,024 tokens would be cut that ith_session_keep saves. */
+ * ITH_E_UNSUPPORTED if whole segments of 1,024 tokens would be cut that ith_session_keep saves, or
+ * if the model's layers have a window and no longer hold what they would see. To 0, and as far back
+ * as a chunk has tokens, the latter does not happen. */
 ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error *err);
 
 /* Local. On rank 0: the n_vocab logits after the last token, valid until the next call on the

@@ -35,49 +35,85 @@ static sums sum_layers(const ith_model *m, int64_t tokens)
     return s;
 }
 
-typedef struct key_sum {
-    const ith_hparams *hp;
-    double ops;
-} key_sum;
-
-static void add_key_ops(void *user, int layer, const ith_block *block)
+/* Keys that n tokens after `depth` attend to, themselves included: all, or `window` at most. */
+static double keys_seen(int64_t window, int64_t depth, int64_t n)
 {
-    key_sum *s = user;
-    (void)layer;
-    if (block->kind->key_ops != NULL)
-        s->ops += block->kind->key_ops(s->hp);
+    int64_t few = window == 0 ? n : ith_clamp(window - depth, 0, n); /* tokens that see all keys */
+    return (double)few * (double)depth + (double)few * (double)(few + 1) / 2 +
+           (double)(n - few) * (double)window;
 }
 
-/* Operations of one token with one earlier key, in all layers. */
-static double key_ops(const ith_model *m)
+/* Keys that a pass of n tokens after `depth` reads. */
+static double keys_read(int64_t window, int64_t depth, int64_t n)
 {
-    key_sum s = {.hp = &m->hp};
-    ith_blocks_each(m, add_key_ops, &s);
-    return s.ops;
+    return (double)(window == 0 ? depth + n : ith_min(depth + n, window - 1 + n));
 }
 
-/* Keys that n tokens after `depth` attend to, themselves included. */
-static double keys_seen(int64_t depth, int64_t n)
+/* Sums over the layers' blocks of attention, for a pass of n tokens after `depth`. */
+typedef struct key_sums {
+    const ith_engine *engine;
+    int64_t depth, n;
+    double ops, bytes;
+    double each_ops;   /* of one token with one key, in the layers that see all keys */
+    double window_ops; /* in the others, of the pass's tokens */
+} key_sums;
+
+static void add_keys(void *user, int layer, const ith_block *block)
 {
-    return (double)n * (double)depth + (double)n * (double)(n + 1) / 2;
+    key_sums *s = user;
+    const ith_model *m = s->engine->model;
+    const ith_layer_state *state = &m->states[layer];
+    double each, ops;
+
+    if (block->kind->key_ops == NULL)
+        return;
+    each = block->kind->key_ops(&m->hp);
+    ops = each * keys_seen(state->window, s->depth, s->n);
+    s->ops += ops;
+    s->bytes += keys_read(state->window, s->depth, s->n) *
+                (double)ith_state_token_bytes(state, 1, s->engine->kv);
+    if (state->window == 0)
+        s->each_ops += each;
+    else
+        s->window_ops += ops;
+}
+
+static key_sums sum_keys(const ith_engine *e, int64_t depth, int64_t n)
+{
+    key_sums s = {.engine = e, .depth = depth, .n = n};
+    ith_blocks_each(e->model, add_keys, &s);
+    return s;
 }
 
 ith_cost ith_pass_cost(const ith_engine *e, int64_t depth, int64_t n)
 {
     const ith_model *m = e->model;
     sums layers = sum_layers(m, n);
+    key_sums keys = sum_keys(e, depth, n);
     return (ith_cost){
         .linear_ops = layers.ops + matrix_ops(m->output),
-        .key_ops = keys_seen(depth, n) * key_ops(m),
-        .bytes = layers.bytes + matrix_bytes(m->output) +
-                 (double)e->info.kv_bytes_per_token * (double)(depth + n),
+        .key_ops = keys.ops,
+        .bytes = layers.bytes + matrix_bytes(m->output) + keys.bytes,
     };
+}
+
+double ith_key_ops(const ith_engine *e)
+{
+    return sum_keys(e, 0, 1).ops;
+}
+
+ith_depth_cost ith_keys_cost(const ith_engine *e, double key_rate)
+{
+    key_sums all = sum_keys(e, 0, e->info.ctx);
+    return (ith_depth_cost){all.window_ops / (double)e->info.ctx / key_rate,
+                            all.each_ops / key_rate};
 }
 
 ith_depth_cost ith_prompt_cost(const ith_engine *e, double linear_rate, double key_rate)
 {
-    return (ith_depth_cost){sum_layers(e->model, 1).ops / linear_rate,
-                            key_ops(e->model) / key_rate};
+    ith_depth_cost cost = ith_keys_cost(e, key_rate);
+    cost.token_s += sum_layers(e->model, 1).ops / linear_rate;
+    return cost;
 }
 
 /* The average over a prompt is the pass in its middle: what a pass sends grows linearly with the

@@ -15,6 +15,13 @@ typedef struct ith_cost {
 /* Local. A pass of n tokens after `depth` tokens, with the logits of its last token. */
 ith_cost ith_pass_cost(const ith_engine *engine, int64_t depth, int64_t n);
 
+/* Local. Operations of attention for one token and one key, in all layers. */
+double ith_key_ops(const ith_engine *engine);
+
+/* Local. What attention costs at this rate, of all ranks together. Layers with a window cost every
+ * token of a prompt of the whole context the same, on average. */
+ith_depth_cost ith_keys_cost(const ith_engine *engine, double key_rate);
+
 /* Local. What a prompt costs at these rates: operations per second in the products with matrices
  * and in attention, of all ranks together. */
 ith_depth_cost ith_prompt_cost(const ith_engine *engine, double linear_rate, double key_rate);

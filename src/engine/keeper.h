@@ -15,7 +15,8 @@ typedef struct ith_keeper_ops {
     /* Collective, before a prompt of several tokens is computed. The session's ids hold its
      * timeline and n more tokens, and its cache has room for them. Restores the beginning of these
      * tokens, as far as it is saved, and moves the session's length to its end; *restored is the
-     * number of tokens. The last token is never restored: it must be computed for its logits. */
+     * number of tokens. It is negative if the session lost some, which must be computed again. The
+     * last token is never restored: it must be computed for its logits. */
     ith_status (*begin)(ith_keeper *keeper, int64_t n, int64_t *restored, ith_error *err);
 
     /* Collective, after each chunk of a prompt, and after each step of decoding. */

@@ -148,11 +148,12 @@ static ith_status measure(ith_engine *e, ith_session *session, float **means, it
 
 ith_status ith_engine_measure_key_means(ith_engine *e, ith_error *err)
 {
+    const ith_session_sizes sizes = {.ctx = TOKENS, .chunk = TOKENS, .all_by_rows = true};
     ith_session *session = NULL;
     float *means = NULL;
     ith_status status;
 
-    ITH_TRY(ith_session_open_sized(e, TOKENS, TOKENS, true, &session, err));
+    ITH_TRY(ith_session_open_sized(e, &sizes, &session, err));
     status = measure(e, session, &means, err);
     if (status == ITH_OK)
         status = share(e, means, err);

@@ -41,32 +41,18 @@ static void leave_workspace(ith_engine *e)
 
 /* ---- Opening ---- */
 
-static ith_status open_state(ith_session *s, ith_error *err)
-{
-    const ith_engine *e = s->engine;
-    ith_state_params params = {.layers = e->model->states,
-                               .n_layers = (int)e->model->hp.n_layers,
-                               .kv = e->kv,
-                               .ctx = s->ctx,
-                               .ulysses = e->mesh.ulysses,
-                               .group_rank = e->mesh.c,
-                               .group_size = e->mesh.context,
-                               .topology = e->topology};
-
-    return ith_state_open(&params, &s->state, err);
-}
-
-static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *err)
+static ith_status allocate(ith_session *s, int64_t back, const ith_limits *limits, ith_error *err)
 {
     ith_engine *e = s->engine;
     ith_comm *comm = e->world->comm;
+    ith_state_params state = ith_session_state(e, s->ctx, ith_max(s->chunk, back));
 
     ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)s->ctx, sizeof *s->ids, "timeline",
                                 (void **)&s->ids, err));
     if (comm->rank == 0)
         ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ith_session_logits_floats(e), sizeof(float),
                                     "logits", (void **)&s->logits, err));
-    ITH_TRY(open_state(s, err));
+    ITH_TRY(ith_state_open(&state, &s->state, err));
     ITH_TRY(take_workspace(e, limits, err));
     s->has_workspace = true;
     if (!comm->ops->messages_open(comm, e->ws->parcels, e->ws->parcel_bytes))
@@ -74,11 +60,11 @@ static ith_status allocate(ith_session *s, const ith_limits *limits, ith_error *
     return ITH_OK;
 }
 
-ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows,
+ith_status ith_session_open_sized(ith_engine *engine, const ith_session_sizes *sizes,
                                   ith_session **out, ith_error *err)
 {
     ith_session *s = calloc(1, sizeof *s);
-    ith_limits limits = ith_session_limits(engine, ctx, chunk, all_by_rows);
+    ith_limits limits = ith_session_limits(engine, sizes->ctx, sizes->chunk, sizes->all_by_rows);
     ith_status status;
 
     *out = NULL;
@@ -86,15 +72,16 @@ ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk
         status = ith_fail(err, ITH_E_MEMORY, "no memory for a session");
     } else {
         s->engine = engine;
-        s->ctx = ctx;
-        s->chunk = chunk;
+        s->ctx = sizes->ctx;
+        s->chunk = sizes->chunk;
         s->rows_tokens = limits.rows_tokens;
-        status = allocate(s, &limits, err);
+        status = allocate(s, sizes->back, &limits, err);
     }
     status = ith_comm_agree(engine->world->comm, status, err);
     if (status == ITH_OK)
         status = engine->world->comm->ops->exchange_open(
-            engine->world->comm, engine->exchange, ith_session_exchange_most(engine, chunk), err);
+            engine->world->comm, engine->exchange, ith_session_exchange_most(engine, sizes->chunk),
+            err);
     if (status != ITH_OK) {
         ith_session_close(s);
         return status;
@@ -107,8 +94,9 @@ ith_status ith_session_open(ith_engine *engine, ith_session **session, ith_error
 {
     ITH_DEFAULT_FPENV;
     ITH_NEED_ERROR(err);
-    return ith_session_open_sized(engine, engine->info.ctx, engine->info.chunk, false, session,
-                                  err);
+    const ith_session_sizes sizes = {.ctx = engine->info.ctx, .chunk = engine->info.chunk};
+
+    return ith_session_open_sized(engine, &sizes, session, err);
 }
 
 void ith_session_close(ith_session *session)
@@ -324,6 +312,10 @@ ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t 
     keeper = n > 1 ? session->keeper : NULL;
     if (keeper != NULL)
         ITH_TRY(keeper->ops->begin(keeper, (int64_t)n, &done, err));
+    if (done < 0) {
+        n += (size_t)-done;
+        done = 0;
+    }
     status = run_chunks(session, (int64_t)n, done, 1, false, NULL, err);
     if (keeper != NULL && (status == ITH_OK || status == ITH_E_CANCELLED)) {
         ith_status rest = keeper->ops->rest(keeper, err);
@@ -368,6 +360,11 @@ ith_status ith_session_cut(ith_session *session, int64_t length, ith_error *err)
                         "the first %lld tokens of the timeline are saved on disk; it cannot be "
                         "truncated to %lld",
                         (long long)least, (long long)length);
+    if (length < session->length && !ith_state_reaches(session->state, length))
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "layers with a window have given up what tokens after the first %lld see; "
+                        "a timeline of %lld tokens cannot be truncated to so few, but to 0",
+                        (long long)length, (long long)session->length);
     session->length = length;
     return ITH_OK;
 }

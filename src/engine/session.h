@@ -31,9 +31,14 @@ struct ith_session {
     ith_keeper *keeper;  /* NULL: nothing is saved on disk */
 };
 
-/* Collective. Opens a session with its own context and chunk; ith_session_open uses the engine's.
- * all_by_rows: passes of any length run by rows, so that every rank sees all tokens. */
-ith_status ith_session_open_sized(ith_engine *engine, int64_t ctx, int64_t chunk, bool all_by_rows,
+typedef struct ith_session_sizes {
+    int64_t ctx, chunk;
+    int64_t back;     /* cuts that take back up to so many tokens are possible in any case */
+    bool all_by_rows; /* passes of any length run by rows, so that every rank sees all tokens */
+} ith_session_sizes;
+
+/* Collective. Opens a session with its own sizes; ith_session_open uses the engine's. */
+ith_status ith_session_open_sized(ith_engine *engine, const ith_session_sizes *sizes,
                                   ith_session **session, ith_error *err);
 
 /* As ith_session_truncate, whose `length` is known to be the same on all ranks. Local. */

@@ -43,10 +43,24 @@ int64_t ith_session_workspace_bytes(const ith_engine *e)
     return ith_workspace_bytes(e->model, &e->mesh, e->kv, &limits);
 }
 
+/* A pass of guesses is taken back at most. */
+ith_state_params ith_session_state(const ith_engine *e, int64_t ctx, int64_t back)
+{
+    return (ith_state_params){.layers = e->model->states,
+                              .n_layers = (int)e->model->hp.n_layers,
+                              .kv = e->kv,
+                              .ctx = ctx,
+                              .reach = ith_max(back, ITH_DECODE_TOKENS),
+                              .ulysses = e->mesh.ulysses,
+                              .group_rank = e->mesh.c,
+                              .group_size = e->mesh.context,
+                              .topology = e->topology};
+}
+
 int64_t ith_session_kv_bytes(const ith_engine *e)
 {
-    const ith_model *m = e->model;
-    return ith_state_bytes(m->states, (int)m->hp.n_layers, e->kv, e->info.ctx) / e->mesh.ranks;
+    ith_state_params params = ith_session_state(e, e->info.ctx, e->info.chunk);
+    return ith_state_bytes(&params) / e->mesh.ranks;
 }
 
 int64_t ith_session_exchange_most(const ith_engine *e, int64_t chunk)

@@ -10,6 +10,9 @@
 ith_limits ith_session_limits(const ith_engine *engine, int64_t ctx, int64_t chunk,
                               bool all_by_rows);
 
+/* The state of a session. back: passes have, and cuts take back, up to so many tokens. */
+ith_state_params ith_session_state(const ith_engine *engine, int64_t ctx, int64_t back);
+
 /* Elements of the logits buffer on rank 0. */
 size_t ith_session_logits_floats(const ith_engine *engine);
 

@@ -164,6 +164,7 @@ static ith_status new_keep(ith_session *s, const ith_keep_params *params, ith_ke
     keep->checkpointed = params->checkpoint != NULL;
     keep->own_archive = params->cache == NULL;
     keep->cache_bytes = params->cache_bytes;
+    keep->in_hand = -1;
     keep->warn = params->warn;
     keep->user = params->user;
     *out = keep;
@@ -192,6 +193,7 @@ ith_status ith_session_keep(ith_session *session, const ith_keep_params *params,
     ITH_TRY(check(session, params, err));
     ITH_TRY(new_keep(session, params, &keep, err));
     status = ith_model_key(session->engine, &keep->root, err);
+    keep->parent = keep->root;
     if (status == ITH_OK)
         status = ith_comm_agree(comm, open_local(keep, params, err), err);
     if (status == ITH_OK)

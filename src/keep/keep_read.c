@@ -2,7 +2,7 @@
  * files of its heads. */
 #include "keep/keep_read.h"
 #include "base/workers.h"
-#include "keep/keep_state.h"
+#include "keep/keep_write.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static ith_status read_item(void *user, int64_t item, int tid, ith_error *err)
     if (!ith_keep_holds(keep, head, s))
         return ITH_OK;
     for (int i = 0; i < n_layers; i++)
-        layers[i] = ith_keep_segment(keep, i, head, s);
+        layers[i] = ith_keep_keeps(keep, i, s) ? ith_keep_segment(keep, i, head, s) : NULL;
     status = ith_archive_read(keep->archive, &j->segments[s], &keep->shape, keep->first_head + head,
                               layers, j->buffers[tid], &missing, err);
     if (status != ITH_OK)
@@ -187,24 +187,45 @@ static int64_t first_to_read(const job *j, int64_t length)
     return first;
 }
 
+/* Reads what the caches keep of the segments; returns how many there are. If one cannot be read, the
+ * timeline is shorter: then a layer with a window may need others, which lay where what was read
+ * lies now. All begins anew, from the archive alone. */
+static int64_t read_good(job *j, int64_t total)
+{
+    ith_session *session = j->keep->session;
+    int64_t good;
+
+    for (;;) {
+        ith_error why = {0};
+        j->bad = j->n;
+        j->damaged = false;
+        j->first = first_to_read(j, session->length);
+        ith_state_enter(session->state, session->length,
+                        length_with(j, j->n, total) - session->length);
+        good = agree_on_good(j, read_files(j, &why), &why);
+        if (good == j->n || ith_state_reaches(session->state, length_with(j, good, total)))
+            return good;
+        session->length = 0;
+        j->n = good;
+    }
+}
+
 ith_status ith_keep_begin(ith_keeper *keeper, int64_t n, int64_t *restored, ith_error *err)
 {
     ith_keep *keep = ith_keep_of(keeper);
     ith_session *session = keep->session;
     int64_t before = session->length, total = before + n, good;
     job j = {.keep = keep, .lock = PTHREAD_MUTEX_INITIALIZER};
-    ith_error why = {0};
     ith_status status = look_up(&j, total, err);
 
     *restored = 0;
     if (status == ITH_OK) {
-        j.bad = j.n;
-        j.first = first_to_read(&j, before);
-        good = agree_on_good(&j, read_files(&j, &why), &why);
+        good = read_good(&j, total);
         session->length = length_with(&j, good, total);
         *restored = session->length - before;
-        keep->restored += *restored;
+        keep->restored += ith_max(0, *restored);
         start_writing_after(keep, &j, good);
+        status = ith_keep_catch_up(keep, session->length, err);
     }
     close_job(&j);
     return status;

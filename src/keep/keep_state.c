@@ -15,6 +15,12 @@ void *ith_keep_segment(const ith_keep *keep, int layer, int head, int64_t segmen
     return ith_kv_segment(kv, number, head, segment);
 }
 
+bool ith_keep_keeps(const ith_keep *keep, int layer, int64_t segment)
+{
+    int number;
+    return segment >= ith_kv_first(ith_state_kv(keep->session->state, layer, &number));
+}
+
 void ith_keep_warn(const ith_keep *keep, const char *text, const char *consequence)
 {
     char line[sizeof((ith_error *)NULL)->text + 100];

@@ -37,6 +37,7 @@ typedef struct ith_keep {
     int64_t n_written; /* whole segments of the timeline that are written or being written */
     ith_key parent;    /* key of the last of these */
     int64_t saved;     /* tokens of the timeline that are written or being written */
+    int64_t in_hand;   /* the first segment of the cache that is being written; -1: none */
     ith_segment tail;  /* the incomplete segment of the last batch; n 0: none */
     ith_segment older; /* an incomplete segment whose tokens the last batch contains */
 
@@ -62,6 +63,9 @@ bool ith_keep_holds(const ith_keep *keep, int head, int64_t segment);
 
 /* A layer's segment of a head that is held. */
 void *ith_keep_segment(const ith_keep *keep, int layer, int head, int64_t segment);
+
+/* Does the layer's cache keep this segment? */
+bool ith_keep_keeps(const ith_keep *keep, int layer, int64_t segment);
 
 /* Rank 0 tells the user "prompt cache: TEXT: CONSEQUENCE", or "checkpoint: ...". */
 void ith_keep_warn(const ith_keep *keep, const char *text, const char *consequence);

@@ -45,6 +45,7 @@ static void settle(ith_keep *keep)
     ith_comm *comm = keep->session->engine->world->comm;
     ith_error why = {0};
 
+    keep->in_hand = -1;
     if (keep->off)
         return;
     if (ith_comm_agree(comm, ith_keep_writer_wait(keep->writer, &why), &why) != ITH_OK) {
@@ -175,10 +176,46 @@ static ith_status hand_over(ith_keep *keep, int64_t whole, int tail, ith_error *
         give_up(keep, err);
         return ITH_OK;
     }
+    keep->in_hand = whole > 0 ? keep->n_written : -1;
     fill_batch(keep, whole, tail, &batch);
     keep->added += ith_max(0, keep->n_written * ITH_KV_SEGMENT + tail - keep->saved);
     keep->saved = keep->n_written * ITH_KV_SEGMENT + tail;
     ith_keep_writer_put(keep->writer, &batch);
+    return ITH_OK;
+}
+
+/* ---- Layers with a window give up segments ---- */
+
+/* The first segment that is there whatever the next pass writes. */
+static int64_t first_to_stay(const ith_keep *keep)
+{
+    const ith_session *s = keep->session;
+    return ith_state_first_after(s->state, ith_min(s->length + s->chunk, s->ctx));
+}
+
+/* Waits for the writer if the next pass might write where it reads. */
+static void protect(ith_keep *keep)
+{
+    if (keep->in_hand >= 0 && keep->in_hand < first_to_stay(keep))
+        settle(keep);
+}
+
+ith_status ith_keep_catch_up(ith_keep *keep, int64_t final, ith_error *err)
+{
+    int64_t whole = final / ITH_KV_SEGMENT - keep->n_written;
+    ith_error why = {0};
+
+    if (keep->off || whole <= 0 || keep->n_written >= first_to_stay(keep))
+        return ITH_OK;
+    if (keep->n_written < ith_state_first_after(keep->session->state, 0)) {
+        ith_fail(&why, ITH_E_UNSUPPORTED,
+                 "layers with a window have given up segment %lld, which is not saved",
+                 (long long)keep->n_written);
+        give_up(keep, &why);
+        return ITH_OK;
+    }
+    ITH_TRY(hand_over(keep, whole, 0, err));
+    protect(keep);
     return ITH_OK;
 }
 
@@ -189,7 +226,9 @@ static ith_status write_up_to(ith_keep *keep, int tail, ith_error *err)
 
     if (keep->off || !keep->active || (whole <= 0 && tail == 0))
         return ITH_OK;
-    return hand_over(keep, whole > 0 ? whole : 0, tail, err);
+    ITH_TRY(hand_over(keep, whole > 0 ? whole : 0, tail, err));
+    protect(keep);
+    return ITH_OK;
 }
 
 ith_status ith_keep_chunk(ith_keeper *keeper, ith_error *err)
@@ -200,7 +239,11 @@ ith_status ith_keep_chunk(ith_keeper *keeper, ith_error *err)
     bool due =
         keep->checkpointed && tail >= TAIL_FEWEST && session->length - keep->saved >= TAIL_TOKENS;
 
-    ITH_TRY(write_up_to(keep, due ? tail : 0, err));
+    protect(keep);
+    if (keep->active)
+        ITH_TRY(write_up_to(keep, due ? tail : 0, err));
+    else
+        ITH_TRY(ith_keep_catch_up(keep, session->span.pos, err));
     if (ith_test_hook_due("length", session->length))
         settle(keep);
     return ITH_OK;

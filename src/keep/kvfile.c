@@ -266,8 +266,9 @@ static ith_status read_all(int fd, const char *path, const ith_kvfile_what *what
     ITH_TRY(read_head(fd, path, what, b, err));
     for (int i = 0; i < what->n_layers; i++) {
         const uint8_t *data = NULL;
-        ITH_TRY(read_layer(fd, path, &b->table[i], at, bytes, i, b, &data, err));
-        if (layers != NULL)
+        if (layers == NULL || layers[i] != NULL)
+            ITH_TRY(read_layer(fd, path, &b->table[i], at, bytes, i, b, &data, err));
+        if (data != NULL && layers != NULL)
             memcpy(layers[i], data, ith_kvfile_layer_bytes(what, n_tokens));
         at += b->table[i].bytes;
     }

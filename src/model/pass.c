@@ -27,8 +27,10 @@ ith_pass ith_pass_make(const ith_pass_env *env, bool by_rows, const ith_span *sp
                   .n_spans = n_spans,
                   .ids = ids};
 
-    for (int i = 0; i < n_spans; i++)
+    for (int i = 0; i < n_spans; i++) {
         p.n += spans[i].n;
+        ith_state_enter(spans[i].state, spans[i].pos, spans[i].n);
+    }
     p.mine = by_rows ? (ith_range){0, p.n} : ith_mesh_slots(env->mesh, p.n, env->comm->rank);
     p.need = need_of(&p);
     return p;

@@ -122,8 +122,8 @@ typedef struct ith_pass_env {
 } ith_pass_env;
 
 /* A pass over spans, which must live until it has run: one span; or several, by rows or on one
- * rank. Their n together are within the limits of the workspace. ids: [that many]. Nobody looks, no
- * logits are wanted. */
+ * rank. Their n together are within the limits of the workspace; their states are entered
+ * (ith_state_enter). ids: [that many]. Nobody looks, no logits are wanted. */
 ith_pass ith_pass_make(const ith_pass_env *env, bool by_rows, const ith_span *spans, int n_spans,
                        const int32_t *ids);
 

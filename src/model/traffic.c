@@ -2,7 +2,7 @@
 #include "model/traffic.h"
 
 /* Calls see() for each block of each layer of a model that need not be bound. */
-typedef void (*kind_fn)(void *user, const ith_block_kind *kind);
+typedef void (*kind_fn)(void *user, int layer, const ith_block_kind *kind);
 
 static void each_kind(const ith_hparams *hp, kind_fn see, void *user)
 {
@@ -11,7 +11,7 @@ static void each_kind(const ith_hparams *hp, kind_fn see, void *user)
     for (int64_t i = 0; arch != NULL && i < hp->n_layers; i++) {
         ith_layer_form form = arch->layer(hp, i);
         for (int k = 0; k < form.n; k++)
-            see(user, ith_block_kind_find(form.sub[k].block));
+            see(user, (int)i, ith_block_kind_find(form.sub[k].block));
     }
 }
 
@@ -20,11 +20,11 @@ typedef struct sum {
     int64_t depth, n, bytes;
 } sum;
 
-static void add_tokens(void *user, const ith_block_kind *kind)
+static void add_tokens(void *user, int layer, const ith_block_kind *kind)
 {
     sum *s = user;
     if (kind->sends_by_tokens != NULL)
-        s->bytes += kind->sends_by_tokens(s->wire, s->depth, s->n);
+        s->bytes += kind->sends_by_tokens(s->wire, layer, s->depth, s->n);
 }
 
 int64_t ith_traffic_ulysses(const ith_wire *wire, int64_t depth, int64_t n)
@@ -35,9 +35,10 @@ int64_t ith_traffic_ulysses(const ith_wire *wire, int64_t depth, int64_t n)
 }
 
 /* Every block's output is gathered. */
-static void add_rows(void *user, const ith_block_kind *kind)
+static void add_rows(void *user, int layer, const ith_block_kind *kind)
 {
     sum *s = user;
+    (void)layer;
     const ith_mesh *mesh = s->wire->mesh;
     int64_t mine = ith_range_size(ith_mesh_rows(mesh, s->wire->hp->hidden, mesh->rank));
 
@@ -53,9 +54,10 @@ int64_t ith_traffic_rows(const ith_wire *wire, int64_t n)
     return s.bytes;
 }
 
-static void take_most(void *user, const ith_block_kind *kind)
+static void take_most(void *user, int layer, const ith_block_kind *kind)
 {
     sum *s = user;
+    (void)layer;
     int64_t bytes = kind->exchange_most == NULL ? 0 : kind->exchange_most(s->wire, s->n);
     s->bytes = bytes > s->bytes ? bytes : s->bytes;
 }

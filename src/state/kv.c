@@ -16,12 +16,14 @@ struct ith_kv {
     int n_layers, n_heads, head_dim;
     int group_rank, group_size;
     size_t block_bytes, segment_blocks, segment_bytes;
-    int64_t max_segments;
-    int64_t n_segments;           /* reserved now */
+    int64_t window;               /* keys that a token sees; 0: all */
+    int64_t n_slots;              /* segments that are kept: segment s is in slot s % n_slots */
+    int64_t n_reserved;           /* slots that are reserved now */
     int64_t n_populated;          /* of them, in memory */
+    int64_t end;                  /* segments [end - n_slots, end) are there, as far as reserved */
     const ith_topology *topology; /* NULL: no page placement */
-    /* [max_segments] of [n_layers][held heads][segment_bytes] */
-    uint8_t **segments;
+    /* [n_slots] of [n_layers][held heads][segment_bytes] */
+    uint8_t **slots;
 };
 
 static void set_block(ith_kv *kv, size_t bytes)
@@ -48,9 +50,9 @@ ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head
     kv->segment_blocks =
         (size_t)((ctx < ITH_KV_SEGMENT ? ctx + ITH_KV_BLOCK - 1 : ITH_KV_SEGMENT) / ITH_KV_BLOCK);
     set_block(kv, ith_kv_block_bytes(layout, head_dim));
-    kv->max_segments = ith_kv_segments(ctx);
-    kv->segments = calloc(kv->max_segments ? (size_t)kv->max_segments : 1, sizeof *kv->segments);
-    if (kv->segments == NULL) {
+    kv->n_slots = ith_kv_segments(ctx);
+    kv->slots = calloc(kv->n_slots ? (size_t)kv->n_slots : 1, sizeof *kv->slots);
+    if (kv->slots == NULL) {
         free(kv);
         return ith_fail(err, ITH_E_MEMORY, "no memory for the tables of a KV cache of %lld tokens",
                         (long long)ctx);
@@ -63,10 +65,53 @@ void ith_kv_close(ith_kv *kv)
 {
     if (kv == NULL)
         return;
-    for (int64_t i = 0; i < kv->n_segments; i++)
-        ith_mem_free(kv->segments[i]);
-    free(kv->segments);
+    for (int64_t i = 0; i < kv->n_reserved; i++)
+        ith_mem_free(kv->slots[i]);
+    free(kv->slots);
     free(kv);
+}
+
+/* ---- A window ---- */
+
+/* Tokens [pos + 1 - window, pos + reach) in segments, wherever they begin. */
+int64_t ith_kv_kept(int64_t ctx, int64_t window, int64_t reach, int64_t turn)
+{
+    int64_t tokens = window - 1 + reach, kept = (tokens + ITH_KV_SEGMENT - 2) / ITH_KV_SEGMENT + 1;
+    return ith_min(ith_kv_segments(ctx), ith_round_up(kept, turn));
+}
+
+void ith_kv_keep(ith_kv *kv, int64_t window, int64_t n_segments)
+{
+    assert(kv->n_reserved == 0 && n_segments >= 1);
+    kv->window = window;
+    kv->n_slots = ith_min(kv->n_slots, n_segments);
+}
+
+void ith_kv_enter(ith_kv *kv, int64_t pos, int64_t n)
+{
+    if (pos == 0)
+        kv->end = 0;
+    kv->end = ith_max(kv->end, ith_kv_segments(pos + n));
+}
+
+int64_t ith_kv_first(const ith_kv *kv)
+{
+    return ith_kv_first_after(kv, 0);
+}
+
+int64_t ith_kv_first_after(const ith_kv *kv, int64_t n_tokens)
+{
+    return ith_max(0, ith_max(kv->end, ith_kv_segments(n_tokens)) - kv->n_slots);
+}
+
+int64_t ith_kv_first_seen(const ith_kv *kv, int64_t pos)
+{
+    return kv->window == 0 ? 0 : ith_max(0, pos + 1 - kv->window) / ITH_KV_SEGMENT;
+}
+
+bool ith_kv_reaches(const ith_kv *kv, int64_t length)
+{
+    return length == 0 || ith_kv_first_seen(kv, length) >= ith_kv_first(kv);
 }
 
 /* The number of heads that this cache holds of segment s: every group_size-th from *first on. */
@@ -90,41 +135,47 @@ void ith_kv_place(ith_kv *kv, const ith_topology *topology)
     kv->topology = topology;
 }
 
-/* Bytes that this cache holds of segment s, in all layers. */
-static size_t bytes_of(const ith_kv *kv, int64_t s)
+/* Bytes of a slot: what this cache holds, in all layers, of any segment that comes there. */
+static size_t bytes_of(const ith_kv *kv, int64_t slot)
 {
     int64_t first;
-    return (size_t)kv->n_layers * (size_t)held(kv, s, &first) * kv->segment_bytes;
+    return (size_t)kv->n_layers * (size_t)held(kv, slot, &first) * kv->segment_bytes;
 }
 
-static int node_of(const ith_kv *kv, int64_t s)
+static int node_of(const ith_kv *kv, int64_t slot)
 {
-    return kv->topology != NULL ? ith_topology_turn(ith_topology_nodes(kv->topology), s) : -1;
+    return kv->topology != NULL ? ith_topology_turn(ith_topology_nodes(kv->topology), slot) : -1;
 }
 
-static ith_status add_segments(ith_kv *kv, int64_t need, ith_error *err)
+static ith_status add_slots(ith_kv *kv, int64_t need, ith_error *err)
 {
-    while (kv->n_segments < need) {
-        void *segment;
-        size_t bytes = bytes_of(kv, kv->n_segments);
-        ITH_TRY(ith_mem_alloc(ITH_MEM_KV, bytes, "KV cache", &segment, err));
+    while (kv->n_reserved < need) {
+        void *slot;
+        size_t bytes = bytes_of(kv, kv->n_reserved);
+        ITH_TRY(ith_mem_alloc(ITH_MEM_KV, bytes, "KV cache", &slot, err));
         if (kv->topology != NULL)
-            ith_topology_place(kv->topology, segment, bytes, node_of(kv, kv->n_segments));
-        kv->segments[kv->n_segments++] = segment;
+            ith_topology_place(kv->topology, slot, bytes, node_of(kv, kv->n_reserved));
+        kv->slots[kv->n_reserved++] = slot;
     }
     return ITH_OK;
 }
 
-static void cut_segments(ith_kv *kv, int64_t keep)
+static void cut_slots(ith_kv *kv, int64_t keep)
 {
-    while (kv->n_segments > keep)
-        ith_mem_free(kv->segments[--kv->n_segments]);
+    while (kv->n_reserved > keep)
+        ith_mem_free(kv->slots[--kv->n_reserved]);
     kv->n_populated = ith_min(kv->n_populated, keep);
+}
+
+/* Slots for the first n_tokens of a timeline. */
+static int64_t slots_for(const ith_kv *kv, int64_t n_tokens)
+{
+    return ith_min(kv->n_slots, ith_kv_segments(n_tokens));
 }
 
 ith_status ith_kv_add_lacking(const ith_kv *kv, int64_t n_tokens, size_t *bytes, ith_error *err)
 {
-    for (int64_t s = kv->n_segments; s < ith_kv_segments(n_tokens); s++)
+    for (int64_t s = kv->n_reserved; s < slots_for(kv, n_tokens); s++)
         if (!ith_add_size(*bytes, bytes_of(kv, s), bytes))
             return ith_fail(err, ITH_E_MEMORY, "KV cache: more than the address space needed");
     return ITH_OK;
@@ -133,28 +184,27 @@ ith_status ith_kv_add_lacking(const ith_kv *kv, int64_t n_tokens, size_t *bytes,
 /* All are checked together first, so that what cannot be is refused with its size. */
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err)
 {
-    int64_t need = ith_kv_segments(n_tokens), before = kv->n_segments;
+    int64_t need = slots_for(kv, n_tokens), before = kv->n_reserved;
     size_t bytes = 0;
     ith_status status;
 
-    assert(need <= kv->max_segments);
     ITH_TRY(ith_kv_add_lacking(kv, n_tokens, &bytes, err));
     if (need > before)
         ITH_TRY(ith_mem_check(bytes, "KV cache", err));
-    status = add_segments(kv, need, err);
+    status = add_slots(kv, need, err);
     if (status != ITH_OK)
-        cut_segments(kv, before);
+        cut_slots(kv, before);
     return status;
 }
 
 void ith_kv_trim(ith_kv *kv, int64_t n_tokens)
 {
-    cut_segments(kv, ith_min(kv->n_segments, ith_kv_segments(n_tokens)));
+    cut_slots(kv, ith_min(kv->n_reserved, slots_for(kv, n_tokens)));
 }
 
 bool ith_kv_has_room(const ith_kv *kv, int64_t n_tokens)
 {
-    return kv->n_populated >= ith_kv_segments(n_tokens);
+    return kv->n_populated >= slots_for(kv, n_tokens);
 }
 
 /* ---- Populating ---- */
@@ -180,13 +230,13 @@ static void populate(void *arg, ith_member *me)
     const ith_kv *kv = p->kv;
     ith_error *err = &p->errors[me->tid];
 
-    for (int64_t s = kv->n_populated; s < kv->n_segments && err->status == ITH_OK; s++) {
-        ith_range threads = threads_of(kv, me, node_of(kv, s)), share;
+    for (int64_t i = kv->n_populated; i < kv->n_reserved && err->status == ITH_OK; i++) {
+        ith_range threads = threads_of(kv, me, node_of(kv, i)), share;
         if (me->tid < threads.begin || me->tid >= threads.end)
             continue;
-        share = ith_split((int64_t)bytes_of(kv, s), HUGE_PAGE, (int)ith_range_size(threads),
+        share = ith_split((int64_t)bytes_of(kv, i), HUGE_PAGE, (int)ith_range_size(threads),
                           me->tid - (int)threads.begin);
-        err->status = ith_mem_populate(kv->segments[s] + share.begin, (size_t)ith_range_size(share),
+        err->status = ith_mem_populate(kv->slots[i] + share.begin, (size_t)ith_range_size(share),
                                        "KV cache", err);
     }
 }
@@ -199,13 +249,13 @@ ith_status ith_kv_populate(ith_kv *kv, ith_team *team, ith_error *err)
 
     if (p.errors == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory to populate the KV cache");
-    if (kv->n_populated < kv->n_segments)
+    if (kv->n_populated < kv->n_reserved)
         ith_team_run(team, populate, &p);
     for (int i = 0; i < n && status == ITH_OK; i++)
         if (p.errors[i].status != ITH_OK)
             status = ith_fail(err, p.errors[i].status, "%s", p.errors[i].text);
     if (status == ITH_OK)
-        kv->n_populated = kv->n_segments;
+        kv->n_populated = kv->n_reserved;
     free(p.errors);
     return status;
 }
@@ -213,8 +263,8 @@ ith_status ith_kv_populate(ith_kv *kv, ith_team *team, ith_error *err)
 void ith_kv_regions(const ith_kv *kv,
                     void (*see)(void *user, const void *at, size_t bytes, int node), void *user)
 {
-    for (int64_t s = 0; s < kv->n_segments; s++)
-        see(user, kv->segments[s], bytes_of(kv, s), node_of(kv, s));
+    for (int64_t i = 0; i < kv->n_reserved; i++)
+        see(user, kv->slots[i], bytes_of(kv, i), node_of(kv, i));
 }
 
 ith_kv_layout ith_kv_get_layout(const ith_kv *kv)
@@ -224,9 +274,10 @@ ith_kv_layout ith_kv_get_layout(const ith_kv *kv)
 
 void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s)
 {
-    assert(s < kv->n_segments && ith_kv_holds(kv, head, s));
+    int64_t slot = s < kv->n_slots ? s : s % kv->n_slots;
+    assert(slot < kv->n_reserved && s >= ith_kv_first(kv) && ith_kv_holds(kv, head, s));
     int64_t first, n = held(kv, s, &first), at = layer * n + (head - first) / kv->group_size;
-    return kv->segments[s] + (size_t)at * kv->segment_bytes;
+    return kv->slots[slot] + (size_t)at * kv->segment_bytes;
 }
 
 void *ith_kv_block(const ith_kv *kv, int layer, int head, int64_t pos)

@@ -6,6 +6,9 @@
  * when the context reaches these tokens, by ith_kv_reserve before a pass, so that nothing is
  * allocated inside a pass. Offsets are 64-bit: Qwen3-8B at 131,072 tokens has 4.8e9 key elements.
  *
+ * Where a token sees a window of keys only, the cache keeps the last n segments (ith_kv_keep):
+ * segment s lies where segment s - n was.
+ *
  * If the ranks outnumber the KV heads, the ranks of a group hold the same heads and divide their
  * segments (comm/mesh.h).
  *
@@ -47,6 +50,34 @@ void ith_kv_hold_latents(ith_kv *kv);
  * call, pages lie where they are first written. */
 void ith_kv_place(ith_kv *kv, const ith_topology *topology);
 
+/* The number of segments that ith_kv_keep is given: enough for every pass of up to `reach` tokens,
+ * and for a timeline that is cut back by up to `reach` tokens. A multiple of `turn`; at most the
+ * segments of ctx tokens. */
+int64_t ith_kv_kept(int64_t ctx, int64_t window, int64_t reach, int64_t turn);
+
+/* Before anything is reserved: a token sees `window` keys, itself among them, and the cache keeps
+ * the last n_segments, 1 at least. With groups of ranks or memory nodes, n_segments is a multiple
+ * of the number after which these repeat, or covers the context. Without this call a token sees all
+ * keys, and all are kept. */
+void ith_kv_keep(ith_kv *kv, int64_t window, int64_t n_segments);
+
+/* Before tokens [pos, pos + n) are written, where there is room for them: what lies in the way is
+ * given up. pos 0: the timeline begins anew. */
+void ith_kv_enter(ith_kv *kv, int64_t pos, int64_t n);
+
+/* The first segment that has not been given up. */
+int64_t ith_kv_first(const ith_kv *kv);
+
+/* The same once n_tokens of the timeline have been entered. */
+int64_t ith_kv_first_after(const ith_kv *kv, int64_t n_tokens);
+
+/* Would tokens that follow the first `length` find all keys that they see? `length` is at most the
+ * timeline's. */
+bool ith_kv_reaches(const ith_kv *kv, int64_t length);
+
+/* The first segment with a key that the token at position pos sees. */
+int64_t ith_kv_first_seen(const ith_kv *kv, int64_t pos);
+
 /* Calls see() for each allocation, with the memory node on which it should lie; -1: any. */
 void ith_kv_regions(const ith_kv *kv,
                     void (*see)(void *user, const void *at, size_t bytes, int node), void *user);
@@ -55,7 +86,7 @@ void ith_kv_regions(const ith_kv *kv,
  * than the address space. */
 ith_status ith_kv_add_lacking(const ith_kv *kv, int64_t n_tokens, size_t *bytes, ith_error *err);
 
-/* Makes room for n_tokens in all. On ITH_E_MEMORY the cache stays as it was. The memory is promised
+/* Makes room for n_tokens in all, or for as many of the last of them as are kept. On ITH_E_MEMORY the cache stays as it was. The memory is promised
  * (base/ledger.h) and comes when it is populated or written. */
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err);
 
@@ -74,8 +105,8 @@ ith_kv_layout ith_kv_get_layout(const ith_kv *kv);
 /* Does this cache hold segment s of this head? */
 bool ith_kv_holds(const ith_kv *kv, int head, int64_t s);
 
-/* The segment with tokens [1024 s, 1024 s + 1024) of a layer and head. This cache must hold it, and
- * it must be reserved. */
+/* The segment with tokens [1024 s, 1024 s + 1024) of a layer and head. This cache must hold it, it
+ * must be reserved, and it must not have been given up. */
 void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s);
 
 /* The block of 64 tokens that contains position `pos`, as its token pos % 64. */

@@ -35,6 +35,28 @@ static void place_layers(const ith_state_params *p, ith_state *state, int *n)
     }
 }
 
+static int64_t gcd(int64_t a, int64_t b)
+{
+    return b == 0 ? a : gcd(b, a % b);
+}
+
+/* The number of segments after which the ranks that hold a group's heads, and the memory nodes that
+ * pages lie on, repeat. */
+static int64_t turn_of(const ith_state_params *p, int64_t heads)
+{
+    int64_t ranks = p->group_size / gcd(p->group_size, heads),
+            nodes = p->topology == NULL ? 1 : ith_topology_nodes(p->topology);
+    return ranks / gcd(ranks, nodes) * nodes;
+}
+
+/* Segments that a layer keeps of the longest timeline. */
+static int64_t kept_of(const ith_state_params *p, const ith_layer_state *layer)
+{
+    return layer->window == 0 ? ith_kv_segments(p->ctx)
+                              : ith_kv_kept(p->ctx, layer->window, p->reach,
+                                            turn_of(p, layer->heads / p->ulysses));
+}
+
 /* Opens the pool of layer i, of n layers. */
 static ith_status open_pool(const ith_state_params *p, int i, int n, ith_kv **kv, ith_error *err)
 {
@@ -50,6 +72,8 @@ static ith_status open_pool(const ith_state_params *p, int i, int n, ith_kv **kv
     if (layer->latent)
         ith_kv_hold_latents(*kv);
     ith_kv_place(*kv, p->topology);
+    if (layer->window > 0)
+        ith_kv_keep(*kv, layer->window, kept_of(p, layer));
     return ITH_OK;
 }
 
@@ -139,6 +163,28 @@ void ith_state_trim(ith_state *state, int64_t n_tokens)
         ith_kv_trim(state->pools[i], n_tokens);
 }
 
+void ith_state_enter(ith_state *state, int64_t pos, int64_t n)
+{
+    for (int i = 0; i < state->n_pools; i++)
+        ith_kv_enter(state->pools[i], pos, n);
+}
+
+bool ith_state_reaches(const ith_state *state, int64_t length)
+{
+    for (int i = 0; i < state->n_pools; i++)
+        if (!ith_kv_reaches(state->pools[i], length))
+            return false;
+    return true;
+}
+
+int64_t ith_state_first_after(const ith_state *state, int64_t n_tokens)
+{
+    int64_t first = 0;
+    for (int i = 0; i < state->n_pools; i++)
+        first = ith_max(first, ith_kv_first_after(state->pools[i], n_tokens));
+    return first;
+}
+
 int64_t ith_state_token_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv)
 {
     int64_t bytes = 0;
@@ -149,8 +195,12 @@ int64_t ith_state_token_bytes(const ith_layer_state *layers, int n_layers, ith_k
     return bytes;
 }
 
-int64_t ith_state_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv,
-                        int64_t n_tokens)
+int64_t ith_state_bytes(const ith_state_params *p)
 {
-    return ith_state_token_bytes(layers, n_layers, kv) * ith_kv_segments(n_tokens) * ITH_KV_SEGMENT;
+    int64_t bytes = 0;
+    for (int i = 0; i < p->n_layers; i++)
+        if (p->layers[i].form == ITH_STATE_KV)
+            bytes += ith_state_token_bytes(&p->layers[i], 1, p->kv) * kept_of(p, &p->layers[i]) *
+                     ITH_KV_SEGMENT;
+    return bytes;
 }

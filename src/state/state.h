@@ -45,6 +45,7 @@ typedef struct ith_state_params {
     int n_layers;
     ith_kv_layout kv;
     int64_t ctx;                  /* the longest timeline, in tokens */
+    int64_t reach;                /* passes have, and cuts take back, up to so many tokens */
     int ulysses;                  /* the groups of ranks that the heads of a layer are cut among */
     int group_rank, group_size;   /* see ith_kv_open */
     const ith_topology *topology; /* see ith_kv_place; NULL: no page placement */
@@ -71,11 +72,19 @@ ith_status ith_state_populate(ith_state *state, ith_team *team, ith_error *err);
 bool ith_state_has_room(const ith_state *state, int64_t n_tokens);
 void ith_state_trim(ith_state *state, int64_t n_tokens);
 
+/* Local; see ith_kv_enter and _reaches: before tokens [pos, pos + n) are computed; would tokens
+ * that follow the first `length` of the timeline find all that they need? */
+void ith_state_enter(ith_state *state, int64_t pos, int64_t n);
+bool ith_state_reaches(const ith_state *state, int64_t length);
+
+/* Local. The first segment that no pool will have given up once n_tokens of the timeline have been
+ * entered. */
+int64_t ith_state_first_after(const ith_state *state, int64_t n_tokens);
+
 /* Bytes of one token in all heads of all layers. */
 int64_t ith_state_token_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv);
 
-/* Bytes that a timeline of n_tokens takes, in all heads of all layers: whole segments. */
-int64_t ith_state_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv,
-                        int64_t n_tokens);
+/* Bytes that the longest timeline takes, over all ranks: whole segments. */
+int64_t ith_state_bytes(const ith_state_params *params);
 
 #endif

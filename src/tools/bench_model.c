@@ -61,8 +61,8 @@ static void write_arbitrary(uint8_t *at, size_t bytes)
         at[i] = (uint8_t)(0x3c | (i * 2654435761u >> 13 & 3));
 }
 
-/* The same for a layer's keys and values of the tokens [from, to). It goes block by block, because
- * the last segment of a short context is not whole. */
+/* The same for a layer's keys and values of the tokens [from, to), as far as they are kept. It goes
+ * block by block, because the last segment of a short context is not whole. */
 static void fill_layer(ith_session *s, int layer, int64_t from, int64_t to)
 {
     const ith_engine *e = s->engine;
@@ -75,6 +75,7 @@ static void fill_layer(ith_session *s, int layer, int64_t from, int64_t to)
         return;
     kv = ith_state_kv(s->state, layer, &number);
     block = ith_cache_block_bytes(form->latent, e->kv, (int)form->head_dim);
+    from = ith_max(from, ith_kv_first(kv) * ITH_KV_SEGMENT);
     for (int head = 0; head < form->heads / e->mesh.ulysses; head++)
         for (int64_t at = from / ITH_KV_BLOCK * ITH_KV_BLOCK; at < to; at += ITH_KV_BLOCK)
             if (ith_kv_holds(kv, head, at / ITH_KV_SEGMENT))
@@ -87,6 +88,7 @@ static ith_status fill_arbitrary(ith_session *s, int64_t depth, ith_error *err)
     const ith_engine *e = s->engine;
 
     ITH_TRY(ith_comm_agree(e->world->comm, ith_state_reserve(s->state, depth, err), err));
+    ith_state_enter(s->state, s->length, depth - s->length);
     for (int layer = 0; layer < e->info.n_layers; layer++)
         fill_layer(s, layer, s->length, depth);
     s->length = depth;
@@ -369,6 +371,17 @@ static ith_status open_bench(model_bench *b, ith_error *err)
     return ITH_OK;
 }
 
+/* Collective. After each measurement, the session is cut back to its depth. */
+static ith_status open_session(model_bench *b, ith_error *err)
+{
+    const ith_engine_info *info = &b->engine->info;
+    const ith_session_sizes sizes = {.ctx = info->ctx,
+                                     .chunk = info->chunk,
+                                     .back = ith_max(b->params->prompt, b->params->decode)};
+
+    return ith_session_open_sized(b->engine, &sizes, &b->session, err);
+}
+
 /* Local. No prediction for a prompt that runs by rows: the rates are those of a pass by ulysses. */
 static ith_status open_rates(model_bench *b, ith_error *err)
 {
@@ -420,7 +433,7 @@ ith_status ith_bench_model(ith_engine *engine, const ith_bench_model_params *par
     ITH_CHECK(check(engine, params, err)); /* the same on all ranks */
     ITH_CHECK(ith_comm_agree(comm, open_bench(&b, err), err));
     ITH_CHECK(measure_ceilings(&b, err));
-    ITH_CHECK(ith_session_open(engine, &b.session, err));
+    ITH_CHECK(open_session(&b, err));
     ITH_CHECK(ith_comm_agree(comm, open_rates(&b, err), err));
     ITH_CHECK(measure_depths(&b, depths, err));
     root = bench_json(&b, json_incref(depths));

@@ -210,7 +210,8 @@ ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params,
                      .adds = comm->rank == 0};
     ith_probe probe = {.reads = add_squares, .user = &c};
     ith_session *session = NULL;
-    int64_t n_tokens = (int64_t)params->n_ids, window, chunk = engine->info.chunk;
+    ith_session_sizes sizes = {.all_by_rows = true};
+    int64_t n_tokens = (int64_t)params->n_ids, window;
     ith_status status = ITH_OK;
 
     ith_world_bcast(engine->world, &n_tokens, sizeof n_tokens);
@@ -219,8 +220,9 @@ ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params,
         status = check_output(engine, params->output, err);
     ITH_TRY(ith_comm_agree(comm, status, err));
     ITH_CHECK(ith_comm_agree(comm, open_sums(&c, err), err));
-    ITH_CHECK(ith_session_open_sized(engine, window, chunk < window ? chunk : window, true,
-                                     &session, err));
+    sizes.ctx = window;
+    sizes.chunk = ith_min(engine->info.chunk, window);
+    ITH_CHECK(ith_session_open_sized(engine, &sizes, &session, err));
     session->probe = &probe;
     ITH_CHECK(run_windows(session, params, n_tokens, window, err));
     status = comm->rank == 0 ? write_file(&c, params, n_tokens, window, err) : ITH_OK;

@@ -180,9 +180,10 @@ static double keys_unseen(const ith_rates *r)
 static ith_depth_cost measure_alone(ith_rates *r, int64_t keys)
 {
     const ith_engine *e = r->engine;
-    ith_depth_cost cost = ith_prompt_cost(e, 1, key_rate(r, keys));
+    double rate = key_rate(r, keys);
+    ith_depth_cost cost = ith_keys_cost(e, rate);
 
-    cost.token_s = cost.key_s * keys_unseen(r);
+    cost.token_s += ith_key_ops(e) / rate * keys_unseen(r);
     for (int i = 0; i < r->n_products; i++)
         cost.token_s += r->products[i].ops / product_rate(r, &r->products[i]);
     return cost;

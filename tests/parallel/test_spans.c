@@ -154,7 +154,8 @@ static ith_session *must_open_sized(ith_engine *engine, int64_t ctx, int64_t chu
 {
     ith_session *session;
     ith_error err;
-    ith_status status = ith_session_open_sized(engine, ctx, chunk, all_by_rows, &session, &err);
+    const ith_session_sizes sizes = {.ctx = ctx, .chunk = chunk, .all_by_rows = all_by_rows};
+    ith_status status = ith_session_open_sized(engine, &sizes, &session, &err);
 
     must(status == ITH_OK, "open a session of its own size", &err);
     return session;

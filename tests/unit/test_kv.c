@@ -1,5 +1,6 @@
 /* test_kv.c - the KV cache: growth, addresses, and where float layouts store keys and values. */
 #include "base/mem.h"
+#include "base/range.h"
 #include "state/kv.h"
 
 #include <setjmp.h>
@@ -133,6 +134,62 @@ static void floats_land_where_kernels_look(void **state)
     ith_kv_close(kv);
 }
 
+/* Whatever the position, a pass and its window fit. */
+static void enough_is_kept(void **state)
+{
+    static const int64_t windows[] = {1, 2, 63, 1000, 1023, 1024, 1025, 2048, 2049, 4096};
+    static const int64_t reaches[] = {16, 300, 1024, 1025, 2000, 3000};
+
+    (void)state;
+    for (size_t w = 0; w < sizeof windows / sizeof *windows; w++)
+        for (size_t r = 0; r < sizeof reaches / sizeof *reaches; r++) {
+            int64_t most = 0, kept = ith_kv_kept(1 << 20, windows[w], reaches[r], 1);
+            for (int64_t pos = 5000; pos < 5000 + 1024; pos++)
+                most = ith_max(most, (pos + reaches[r] - 1) / ITH_KV_SEGMENT -
+                                         (pos + 1 - windows[w]) / ITH_KV_SEGMENT + 1);
+            assert_int_equal(kept, most);
+        }
+    assert_int_equal(ith_kv_kept(1 << 20, 1000, 300, 3), 3);
+    assert_int_equal(ith_kv_kept(1 << 20, 4096, 300, 4), 8);
+    assert_int_equal(ith_kv_kept(3000, 4096, 300, 4), 3); /* the whole timeline */
+}
+
+/* Ranks of a group hold segments in turn; those that are kept are the last. */
+static void windows_move_on(void **state)
+{
+    enum { GROUP = 3, HEADS = 2, LAYERS = 2, SEGMENTS = 10, KEPT = 3 };
+    ith_error err;
+
+    (void)state;
+    for (int rank = 0; rank < GROUP; rank++) {
+        size_t before = ith_mem_in_use(ITH_MEM_KV);
+        ith_kv *kv;
+        assert_int_equal(
+            ith_kv_open(ITH_KVL_Q8, LAYERS, HEADS, 64, SEGMENTS * 1024, rank, GROUP, &kv, &err),
+            ITH_OK);
+        ith_kv_keep(kv, 1000, KEPT);
+        assert_int_equal(ith_kv_reserve(kv, SEGMENTS * 1024, &err), ITH_OK);
+        assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before,
+                         KEPT * HEADS / GROUP * LAYERS * ith_kv_segment_bytes(kv));
+        for (int64_t s = 0; s < SEGMENTS; s++) {
+            ith_kv_enter(kv, s * 1024, 1024);
+            for (int at = 0; at < LAYERS * HEADS; at++)
+                if (ith_kv_holds(kv, at % HEADS, s))
+                    memset(ith_kv_segment(kv, at / HEADS, at % HEADS, s), (int)s * 16 + at,
+                           ith_kv_segment_bytes(kv));
+            assert_int_equal(ith_kv_first(kv), ith_max(0, s + 1 - KEPT));
+            for (int64_t old = ith_kv_first(kv); old <= s; old++)
+                for (int at = 0; at < LAYERS * HEADS; at++)
+                    if (ith_kv_holds(kv, at % HEADS, old)) {
+                        uint8_t *bytes = ith_kv_segment(kv, at / HEADS, at % HEADS, old);
+                        assert_int_equal(bytes[0], old * 16 + at);
+                        assert_int_equal(bytes[ith_kv_segment_bytes(kv) - 1], old * 16 + at);
+                    }
+        }
+        ith_kv_close(kv);
+    }
+}
+
 static void qwen3_8b_at_128k_is_as_the_design_says(void **state)
 {
     (void)state;
@@ -147,6 +204,8 @@ int main(void)
         cmocka_unit_test(blocks_are_apart),
         cmocka_unit_test(ranks_of_a_group_hold_segments_in_turn),
         cmocka_unit_test(floats_land_where_kernels_look),
+        cmocka_unit_test(enough_is_kept),
+        cmocka_unit_test(windows_move_on),
         cmocka_unit_test(qwen3_8b_at_128k_is_as_the_design_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

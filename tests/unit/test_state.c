@@ -24,6 +24,7 @@ static const ith_state_params params = {.layers = layers,
                                         .n_layers = LAYERS,
                                         .kv = ITH_KVL_Q8,
                                         .ctx = CTX,
+                                        .reach = CTX,
                                         .ulysses = 2,
                                         .group_size = 1};
 
@@ -56,7 +57,7 @@ static void test_memory(void **unused)
     assert_false(ith_state_has_room(state, 1));
     assert_int_equal(ith_state_reserve(state, CTX, &err), ITH_OK);
     all = (int64_t)ith_mem_in_use(ITH_MEM_KV) - before;
-    assert_int_equal(all, ith_state_bytes(layers, LAYERS, ITH_KVL_Q8, CTX) / 2);
+    assert_int_equal(all, ith_state_bytes(&params) / 2);
     for (int i = 0; i < LAYERS; i++)
         if (layers[i].form == ITH_STATE_KV) {
             ith_kv *kv = ith_state_kv(state, i, &number);
@@ -73,6 +74,34 @@ static void test_memory(void **unused)
     assert_int_equal((int64_t)ith_mem_in_use(ITH_MEM_KV) - before, all / 5);
     ith_state_close(state);
     assert_int_equal(ith_mem_in_use(ITH_MEM_KV), before);
+}
+
+/* Layers with a window keep 2 of 5 segments, and what lay before them is gone. */
+static void test_windows(void **unused)
+{
+    ith_state_params few = params;
+    ith_error err;
+    ith_state *state;
+    int64_t before = (int64_t)ith_mem_in_use(ITH_MEM_KV);
+
+    (void)unused;
+    few.reach = 300;
+    assert_int_equal(ith_state_open(&few, &state, &err), ITH_OK);
+    assert_int_equal(ith_state_reserve(state, CTX, &err), ITH_OK);
+    assert_int_equal((int64_t)ith_mem_in_use(ITH_MEM_KV) - before, ith_state_bytes(&few) / 2);
+    assert_int_equal(ith_state_bytes(&params) - ith_state_bytes(&few),
+                     2 * 3 * ITH_KV_SEGMENT * ith_state_token_bytes(&layers[1], 1, ITH_KVL_Q8));
+    ith_state_enter(state, 0, 2048);
+    assert_true(ith_state_reaches(state, 0) && ith_state_reaches(state, 100));
+    ith_state_enter(state, 2048, 300);
+    assert_true(ith_state_reaches(state, 1024 + 511));
+    assert_false(ith_state_reaches(state, 1024 + 510));
+    assert_true(ith_state_reaches(state, 0));
+    assert_int_equal(ith_state_first_after(state, 0), 1);
+    assert_int_equal(ith_state_first_after(state, 4097), 3);
+    ith_state_enter(state, 0, 1);
+    assert_int_equal(ith_state_first_after(state, 0), 0);
+    ith_state_close(state);
 }
 
 static void test_heads_that_cannot_be_cut(void **unused)
@@ -93,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_windows),
         cmocka_unit_test(test_heads_that_cannot_be_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

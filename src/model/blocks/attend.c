@@ -189,8 +189,7 @@ static void finish(const ith_heads *a, const ith_head_slice *slice, int64_t q_he
  * before it. */
 static int64_t first_segment(const ith_heads *a, int64_t t)
 {
-    int64_t least = a->w->window > 0 ? position(a, t) + 1 - a->w->window : 0;
-    return least > 0 ? least / ITH_KV_SEGMENT : 0;
+    return ith_reach_first(position(a, t), a->w->window);
 }
 
 /* ---- Prefill: a tile of tokens through all segments that they see ---- */
@@ -319,19 +318,18 @@ static void pass_segments(const ith_heads *a, int64_t head)
     const ith_mesh *mesh = &p->mesh;
     uint8_t *ring = a->work->ring[flight_of(head)];
     ith_parcel *sends = a->work->parcels, *recvs = sends + a->work->n_parcels;
-    int64_t depth = p->spans[0].pos, n_sends = 0, n_recvs = 0,
-            mine = ith_reach_segments(mesh, depth, p->n, mesh->c);
+    int64_t depth = p->spans[0].pos, window = a->w->window, n_sends = 0, n_recvs = 0;
     int layer;
     const ith_kv *kv = ith_heads_kv(a, 0, &layer);
 
-    for (int64_t s = 0; s < ith_kv_segments(depth + p->n); s++) {
+    for (int64_t s = ith_reach_first(depth, window); s < ith_kv_segments(depth + p->n); s++) {
         int holder = ith_mesh_holder(mesh, head, s);
-        if (holder != mesh->c && s < mine)
+        if (holder != mesh->c && ith_reach_sees(mesh, depth, p->n, mesh->c, window, s))
             recvs[n_recvs++] =
                 (ith_parcel){ith_mesh_rank(mesh, mesh->u, holder),
                              ring + (size_t)s * ith_kv_segment_bytes(kv), bytes_seen(a, s)};
         for (int c = 0; holder == mesh->c && c < mesh->context; c++)
-            if (c != mesh->c && s < ith_reach_segments(mesh, depth, p->n, c))
+            if (c != mesh->c && ith_reach_sees(mesh, depth, p->n, c, window, s))
                 sends[n_sends++] =
                     (ith_parcel){ith_mesh_rank(mesh, mesh->u, c),
                                  ith_kv_segment(kv, layer, (int)head, s), bytes_seen(a, s)};
@@ -443,17 +441,22 @@ static void attend_span(const ith_heads *a, const ith_head_slice *slice, const i
     const ith_kv *kv = ith_state_kv(span->state, a->layer, &layer);
     const void *segment;
 
-    if (s < first_segment(a, t) || !ith_kv_holds(kv, kv_head(a, head), s))
+    if (!ith_kv_holds(kv, kv_head(a, head), s))
         return;
     segment = ith_kv_segment(kv, layer, kv_head(a, head), s);
     for (; t < end; t += tile)
         attend_segment(a, slice, head, t, end - t < tile ? end - t : tile, s, segment, K, scratch);
 }
 
-/* Segments of span s that lie on a memory node: every n_nodes-th from *first on. */
-static int64_t on_node(const ith_span *s, int node, const ith_member *me, int64_t *first)
+/* Segments that a span sees, whose first token is the pass's token t, and that lie on a memory
+ * node: every n_nodes-th from *first on. */
+static int64_t on_node(const ith_heads *a, const ith_span *s, int64_t t, int node,
+                       const ith_member *me, int64_t *first)
 {
-    return ith_dealt(0, segments_of(s), me->n_nodes, node, first);
+    int64_t begin = first_segment(a, t),
+            n = ith_dealt(begin, segments_of(s) - begin, me->n_nodes, node, first);
+    *first += begin;
+    return n;
 }
 
 /* Segments that I hold and that lie on a memory node, all tokens. */
@@ -466,7 +469,7 @@ static void attend_node(const ith_heads *a, const ith_head_slice *slice, int64_t
 
     for (int k = 0; k < p->n_spans; k++) {
         const ith_span *s = &p->spans[k];
-        int64_t first, n = on_node(s, node, me, &first);
+        int64_t first, n = on_node(a, s, t, node, me, &first);
         for (; i < before + heads * n; i = ith_counter_next_of(me, node))
             attend_span(a, slice, s, t, (i - before) / n, first + (i - before) % n * me->n_nodes, K,
                         p->ws->scratch[me->tid]);

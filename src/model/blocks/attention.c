@@ -190,23 +190,24 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
 /* ---- Traffic and costs ---- */
 
 /* Attention's result travels as int8 groups: see ith_heads_are_groups. */
-static ith_heads_traffic traffic_of(const ith_wire *w)
+static ith_heads_traffic traffic_of(const ith_wire *w, int64_t window)
 {
     return (ith_heads_traffic){.wire = w,
                                .shape = shape_of(w->hp, w->kv),
                                .d_out = w->hp->head_dim,
-                               .groups = w->quantized && w->hp->head_dim % ITH_GROUP == 0};
+                               .groups = w->quantized && w->hp->head_dim % ITH_GROUP == 0,
+                               .window = window};
 }
 
-static int64_t sends_by_tokens(const ith_wire *w, int64_t depth, int64_t n)
+static int64_t sends_by_tokens(const ith_wire *w, int layer, int64_t depth, int64_t n)
 {
-    const ith_heads_traffic traffic = traffic_of(w);
+    const ith_heads_traffic traffic = traffic_of(w, window_of(w->hp, layer));
     return ith_heads_sends_by_tokens(&traffic, depth, n);
 }
 
 static int64_t sends_by_rows(const ith_wire *w, int64_t n)
 {
-    const ith_heads_traffic traffic = traffic_of(w);
+    const ith_heads_traffic traffic = traffic_of(w, 0);
     const ith_hparams *hp = w->hp;
     ith_range q = ith_mesh_own_heads(w->mesh, hp->n_heads, w->mesh->rank),
               kv = ith_mesh_own_heads(w->mesh, hp->n_kv_heads, w->mesh->rank);
@@ -218,7 +219,7 @@ static int64_t sends_by_rows(const ith_wire *w, int64_t n)
 
 static int64_t exchange_most(const ith_wire *w, int64_t n)
 {
-    const ith_heads_traffic traffic = traffic_of(w);
+    const ith_heads_traffic traffic = traffic_of(w, 0);
     return ith_heads_exchange_most(&traffic, n);
 }
 

@@ -87,9 +87,10 @@ typedef struct ith_block_kind {
 
     /* ---- Traffic and costs; pure functions ---- */
 
-    /* Bytes that rank wire->mesh->rank sends in one such block for a pass of n tokens after
-     * `depth` others: by tokens (Ulysses), and by rows. NULL: none. */
-    int64_t (*sends_by_tokens)(const ith_wire *wire, int64_t depth, int64_t n);
+    /* Bytes that rank wire->mesh->rank sends in such a block of a layer for a pass of n tokens
+     * after `depth` others: by tokens (Ulysses), and by rows, where layers do not differ. NULL:
+     * none. */
+    int64_t (*sends_by_tokens)(const ith_wire *wire, int layer, int64_t depth, int64_t n);
     int64_t (*sends_by_rows)(const ith_wire *wire, int64_t n);
 
     /* No rank sends or receives more bytes in one exchange of a pass of n tokens. NULL: none. */

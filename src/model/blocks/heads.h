@@ -241,6 +241,7 @@ typedef struct ith_heads_traffic {
     ith_heads_shape shape;
     int64_t d_out;
     bool groups;
+    int64_t window; /* keys that a token sees, itself among them; 0: all before it */
 } ith_heads_traffic;
 void ith_heads_needs(const ith_work_sizes *sizes, const ith_heads_shape *shape,
                      ith_work_needs *needs);

@@ -213,8 +213,9 @@ static ith_heads_traffic traffic_of(const ith_wire *w)
                                .groups = w->quantized && v % ITH_GROUP == 0};
 }
 
-static int64_t sends_by_tokens(const ith_wire *w, int64_t depth, int64_t n)
+static int64_t sends_by_tokens(const ith_wire *w, int layer, int64_t depth, int64_t n)
 {
+    (void)layer;
     const ith_heads_traffic traffic = traffic_of(w);
     return ith_heads_sends_by_tokens(&traffic, depth, n);
 }

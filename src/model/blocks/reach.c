@@ -28,12 +28,25 @@ int64_t ith_reach_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range
     return held;
 }
 
-int64_t ith_reach_segments(const ith_mesh *mesh, int64_t depth, int64_t n, int c)
+int64_t ith_reach_first(int64_t depth, int64_t window)
 {
-    ith_range slots = ith_mesh_attended(mesh, n, c), last = {slots.end - 1, slots.end};
-    if (ith_range_size(slots) == 0)
-        return 0;
-    return ith_kv_segments(depth + ith_mesh_tokens(mesh, n, last).end);
+    return window == 0 ? 0 : ith_max(0, depth + 1 - window) / ITH_KV_SEGMENT;
+}
+
+/* In each run of tokens, the first sees the earliest keys, the last sees the latest. */
+bool ith_reach_sees(const ith_mesh *mesh, int64_t depth, int64_t n, int c, int64_t window,
+                    int64_t s)
+{
+    ith_range slots = ith_mesh_attended(mesh, n, c);
+
+    while (slots.begin < slots.end) {
+        ith_range tokens = ith_mesh_tokens(mesh, n, slots);
+        if (s >= ith_reach_first(depth + tokens.begin, window) &&
+            s < ith_kv_segments(depth + tokens.end))
+            return true;
+        slots.begin += ith_range_size(tokens);
+    }
+    return false;
 }
 
 int64_t ith_reach_most_tokens(const ith_mesh *mesh, int64_t n)

@@ -9,8 +9,13 @@
 int64_t ith_reach_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range slots,
                        ith_range heads, int c);
 
-/* Segments of the cache that context index c attends to in that pass: up to its last token's. */
-int64_t ith_reach_segments(const ith_mesh *mesh, int64_t depth, int64_t n, int c);
+/* Does context index c attend to segment s of the cache in that pass? window: keys that a token
+ * sees, itself among them; 0: all before it. */
+bool ith_reach_sees(const ith_mesh *mesh, int64_t depth, int64_t n, int c, int64_t window,
+                    int64_t s);
+
+/* The first segment that any token of such a pass sees. */
+int64_t ith_reach_first(int64_t depth, int64_t window);
 
 /* Items that no rank sends or receives more of in an exchange of a pass of n tokens: tokens, one
  * for each Ulysses index; KV records. */
