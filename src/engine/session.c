@@ -133,7 +133,7 @@ ith_pass ith_session_pass(ith_session *s, int64_t n)
     bool by_rows = env.comm->size > 1 && n <= s->rows_tokens;
     ith_pass pass;
 
-    s->span = (ith_span){s->state, s->length, n};
+    s->span = (ith_span){s->state, s->length, n, s->is_long};
     pass = ith_pass_make(&env, by_rows, &s->span, 1, s->ids + s->length);
     pass.probe = s->probe;
     pass.profile = s->profile;
@@ -300,23 +300,21 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
     return ith_engine_check_files_on_all(s->engine, err);
 }
 
-ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err)
+/* Computes the n new ids from take_ids, with the logits after the last: what the keeper has is
+ * read. */
+static ith_status compute(ith_session *session, int64_t n, ith_error *err)
 {
-    ITH_DEFAULT_FPENV;
-    ITH_NEED_ERROR(err);
-    ith_keeper *keeper;
+    ith_keeper *keeper = n > 1 ? session->keeper : NULL;
     int64_t done = 0;
     ith_status status;
 
-    ITH_TRY(take_ids(session, ids, &n, err));
-    keeper = n > 1 ? session->keeper : NULL;
     if (keeper != NULL)
-        ITH_TRY(keeper->ops->begin(keeper, (int64_t)n, &done, err));
+        ITH_TRY(keeper->ops->begin(keeper, n, &done, err));
     if (done < 0) {
-        n += (size_t)-done;
+        n -= done;
         done = 0;
     }
-    status = run_chunks(session, (int64_t)n, done, 1, false, NULL, err);
+    status = run_chunks(session, n, done, 1, false, NULL, err);
     if (keeper != NULL && (status == ITH_OK || status == ITH_E_CANCELLED)) {
         ith_status rest = keeper->ops->rest(keeper, err);
         status = status == ITH_OK ? rest : status;
@@ -324,15 +322,57 @@ ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t 
     return status;
 }
 
+/* Before n new ids are computed: with other rotary frequencies for a longer timeline, or again for
+ * a shorter one, all of it must be computed anew. Returns how many tokens that are; the timeline is
+ * empty then. */
+static int64_t change_rope(ith_session *s, int64_t n)
+{
+    bool is_long = ith_model_is_long(s->engine->model, s->length + n);
+    int64_t old = s->length;
+
+    if (s->is_long == is_long)
+        return 0;
+    s->is_long = is_long;
+    s->length = 0;
+    s->n_logits = 0;
+    return old;
+}
+
+/* The same; the old tokens are computed at once. */
+static ith_status follow_rope(ith_session *s, int64_t n, ith_error *err)
+{
+    int64_t old = change_rope(s, n);
+    return old > 0 ? compute(s, old, err) : ITH_OK;
+}
+
+ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err)
+{
+    ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
+    ITH_TRY(take_ids(session, ids, &n, err));
+    return compute(session, (int64_t)n + change_rope(session, (int64_t)n), err);
+}
+
+/* The logits of each token are those of a timeline that ends there: all must be rotated alike. */
+static int64_t few_alike(const ith_session *s, int64_t few)
+{
+    const ith_model *m = s->engine->model;
+
+    while (few > 1 && ith_model_is_long(m, s->length + few) != ith_model_is_long(m, s->length + 1))
+        few--;
+    return few;
+}
+
 int64_t ith_session_few(const ith_session *s)
 {
-    int64_t few = ith_min(ITH_DECODE_TOKENS, s->chunk);
+    int64_t few = few_alike(s, ith_min(ITH_DECODE_TOKENS, s->chunk));
     return s->engine->world->comm->size > 1 ? ith_min(few, s->rows_tokens) : few;
 }
 
 ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n, ith_error *err)
 {
     ITH_TRY(take_ids(session, ids, &n, err));
+    ITH_TRY(follow_rope(session, (int64_t)n, err));
     return run_chunks(session, (int64_t)n, 0, (int64_t)n, false, NULL, err);
 }
 
@@ -400,6 +440,7 @@ ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n,
     ITH_NEED_ERROR(err);
     ITH_TRY(ith_comm_agree(session->engine->world->comm, score_buffers(session, err), err));
     ITH_TRY(take_ids(session, ids, &n, err));
+    ITH_TRY(follow_rope(session, (int64_t)n, err));
     return run_chunks(session, (int64_t)n, 0, 1, true, nll, err);
 }
 

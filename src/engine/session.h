@@ -15,6 +15,7 @@ struct ith_session {
     int64_t chunk;       /* tokens of a pass over all ranks */
     int64_t rows_tokens; /* with several ranks, passes of up to this length run by rows */
     int64_t length;      /* of the timeline, in tokens */
+    bool is_long;        /* its keys are rotated by the model's long_rope */
     /* The progress of several calls may be reported as one: the tokens of earlier calls, and of all
      * of them. total 0: each call is reported by itself. */
     int64_t before, total;

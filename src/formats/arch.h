@@ -42,6 +42,7 @@ typedef enum ith_role {
     ITH_ROLE_Q_BIAS,
     ITH_ROLE_K_BIAS,
     ITH_ROLE_V_BIAS,
+    ITH_ROLE_QKV_BIAS, /* of q, of k, of v */
     ITH_ROLE_O_BIAS,
     ITH_ROLE_Q_NORM,
     ITH_ROLE_K_NORM,

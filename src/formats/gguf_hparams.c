@@ -4,6 +4,7 @@
 #include "base/character.h"
 #include "base/precise.h"
 #include "formats/arch.h"
+#include "formats/widen.h"
 
 #include <string.h>
 
@@ -154,7 +155,8 @@ static bool has_tensor(const reader *r, const ith_tensor_table *table, ith_role 
 static void find_biases(const reader *r, const ith_tensor_table *table)
 {
     if (r->arch->may_bias_qkv)
-        r->hp->qkv_bias = has_tensor(r, table, ITH_ROLE_Q_BIAS);
+        r->hp->qkv_bias =
+            has_tensor(r, table, ITH_ROLE_Q_BIAS) || has_tensor(r, table, ITH_ROLE_QKV_BIAS);
     if (r->arch->may_bias_o)
         r->hp->o_bias = has_tensor(r, table, ITH_ROLE_O_BIAS);
     if (r->arch->may_bias_mlp)
@@ -359,12 +361,61 @@ static ith_status read_yarn(const reader *r, ith_error *err)
     return ITH_OK;
 }
 
-static ith_status read_rope(const reader *r, ith_error *err)
+/* The divisors of LongRoPE are tensors, as for llama.cpp: a file that has them has that scaling. */
+static const char *const long_tensors[] = {"rope_factors_short.weight", "rope_factors_long.weight"};
+
+static ith_status read_factors(const ith_tensor *t, double *factors, int *n, ith_error *err)
+{
+    float values[ITH_MAX_ROPE_FACTORS];
+
+    ITH_TRY(ith_tensor_check_read(t, err));
+    if (t->n_dims != 1 || t->dims[0] > ITH_MAX_ROPE_FACTORS)
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should have at most %d elements", t->file,
+                        t->name, ITH_MAX_ROPE_FACTORS);
+    ith_dtype_to_f32(t->dtype, t->data, t->dims[0], values);
+    *n = (int)t->dims[0];
+    for (int i = 0; i < *n; i++)
+        factors[i] = (double)values[i];
+    return ITH_OK;
+}
+
+/* Sets *has, and reads it. */
+static ith_status read_long(const reader *r, const ith_tensor_table *table, bool *has,
+                            ith_error *err)
+{
+    ith_rope_params *rope = &r->hp->rope;
+    const ith_tensor *few = ith_tensor_table_find(table, long_tensors[0]),
+                     *many = ith_tensor_table_find(table, long_tensors[1]);
+
+    *has = few != NULL && many != NULL;
+    if (!*has)
+        return few == NULL && many == NULL ? ITH_OK
+                                           : ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is missing",
+                                                      r->meta->path, long_tensors[few != NULL]);
+    rope->kind = ITH_ROPE_LONG;
+    rope->original_context = 0;
+    ITH_TRY(ith_gguf_int(r->meta, r->arch->name, "rope.scaling.original_context_length", 1,
+                         ITH_SIZE_LIMIT, &rope->original_context, err));
+    if (rope->original_context == 0)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: LongRoPE without %s.rope.scaling.original_context_length",
+                        r->meta->path, r->arch->name);
+    rope->factor = ith_rope_long_factor(r->hp->ctx_train, rope->original_context);
+    ITH_TRY(read_real(r, "rope.scaling.attn_factor", &rope->attention_factor, err));
+    ITH_TRY(read_factors(few, rope->short_factors, &rope->n_short, err));
+    return read_factors(many, rope->long_factors, &rope->n_long, err);
+}
+
+static ith_status read_rope(const reader *r, const ith_tensor_table *table, ith_error *err)
 {
     ith_rope_params *rope = &r->hp->rope;
     double factor = 0;
+    bool is_long;
 
     ITH_TRY(read_real(r, "rope.freq_base", &rope->theta, err));
+    ITH_TRY(read_long(r, table, &is_long, err));
+    if (is_long)
+        return ITH_OK;
     ITH_TRY(read_rope_kind(r, &rope->kind, err));
     ITH_TRY(read_real(r, "rope.scale_linear", &factor, err)); /* the older spelling */
 
@@ -419,7 +470,7 @@ ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_tab
     ITH_TRY(check_settings(&r, err));
     ITH_TRY(check_keys(&r, err));
     ITH_TRY(check_head_sizes(&r, err));
-    ITH_TRY(read_rope(&r, err));
+    ITH_TRY(read_rope(&r, table, err));
     ITH_TRY(ith_gguf_special_tokens(meta, vocab, hp, err));
     ITH_TRY(read_sampling(&r, err));
     if (r.arch->read_gguf != NULL)

@@ -39,6 +39,8 @@ static ith_status read_rope_kind(const json_t *params, const char *where, ith_ro
 
     ITH_TRY(ith_json_string(params, where, "type", &name, err)); /* the older spelling */
     ITH_TRY(ith_json_string(params, where, "rope_type", &name, err));
+    if (strcmp(name, "su") == 0) /* what Phi-3's first files call it */
+        name = ith_rope_kind_names[ITH_ROPE_LONG];
     for (int i = 0; i < ITH_ROPE_KINDS; i++)
         if (strcmp(ith_rope_kind_names[i], name) == 0) {
             *kind = (ith_rope_kind)i;
@@ -46,7 +48,7 @@ static ith_status read_rope_kind(const json_t *params, const char *where, ith_ro
         }
     return ith_fail(err, ITH_E_UNSUPPORTED,
                     "%s: \"rope_type\": %s is not supported; Ithaca knows default, linear, yarn, "
-                    "llama3 and dynamic",
+                    "llama3, dynamic and longrope",
                     where, name);
 }
 
@@ -59,6 +61,46 @@ static ith_status read_yarn(const json_t *params, const char *where, ith_rope_pa
     ITH_TRY(ith_json_real(params, where, "mscale", &rope->mscale, err));
     ITH_TRY(ith_json_real(params, where, "mscale_all_dim", &rope->mscale_all_dim, err));
     return ith_json_bool(params, where, "truncate", &rope->truncate, err);
+}
+
+static ith_status read_factors(const json_t *params, const char *where, const char *key,
+                               double *factors, int *n, ith_error *err)
+{
+    const json_t *list = json_object_get(params, key), *item;
+    size_t i;
+
+    if (!json_is_array(list) || json_array_size(list) > ITH_MAX_ROPE_FACTORS)
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should be a list of at most %d numbers",
+                        where, key, ITH_MAX_ROPE_FACTORS);
+    *n = (int)json_array_size(list);
+    json_array_foreach (list, i, item) {
+        if (!json_is_number(item))
+            return ith_fail(err, ITH_E_FORMAT, "%s: entry %zu of \"%s\" is not a number", where, i,
+                            key);
+        factors[i] = json_number_value(item);
+    }
+    return ITH_OK;
+}
+
+/* LongRoPE (arXiv 2402.13753). The context that it extends may stand beside its parameters. */
+static ith_status read_long(const ith_hf_reader *r, const json_t *params, ith_rope_params *rope,
+                            ith_error *err)
+{
+    static const char original[] = "original_max_position_embeddings";
+
+    rope->original_context = 0;
+    ITH_TRY(ith_json_int(r->config, r->where, original, 1, ITH_SIZE_LIMIT, &rope->original_context,
+                         err));
+    ITH_TRY(
+        ith_json_int(params, r->where, original, 1, ITH_SIZE_LIMIT, &rope->original_context, err));
+    if (rope->original_context == 0)
+        return ith_fail(err, ITH_E_FORMAT, "%s: LongRoPE without \"%s\"", r->where, original);
+    rope->factor = ith_rope_long_factor(r->hp->ctx_train, rope->original_context);
+    ITH_TRY(ith_json_real(params, r->where, "factor", &rope->factor, err));
+    ITH_TRY(ith_json_real(params, r->where, "attention_factor", &rope->attention_factor, err));
+    ITH_TRY(
+        read_factors(params, r->where, "short_factor", rope->short_factors, &rope->n_short, err));
+    return read_factors(params, r->where, "long_factor", rope->long_factors, &rope->n_long, err);
 }
 
 /* A parameter of RoPE that nobody reads may change the arithmetic, unless it is null, a flag, or
@@ -80,6 +122,8 @@ static ith_status check_rope_keys(const ith_hf_reader *r, const json_t *params, 
                                         "high_freq_factor",
                                         "partial_rotary_factor",
                                         "alpha",
+                                        "short_factor",
+                                        "long_factor",
                                         NULL};
     const char *key;
     json_t *value;
@@ -106,6 +150,8 @@ static ith_status read_scaling(const ith_hf_reader *r, const json_t *params, ith
     ITH_TRY(ith_json_real(params, where, "rope_theta", &rope->theta, err));
     if (rope->kind == ITH_ROPE_PLAIN)
         return ITH_OK;
+    if (rope->kind == ITH_ROPE_LONG)
+        return read_long(r, params, rope, err);
     rope->original_context = hp->ctx_train;
     ITH_TRY(ith_json_int(params, where, "original_max_position_embeddings", 1, ITH_SIZE_LIMIT,
                          &rope->original_context, err));

@@ -4,11 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-const char *const ith_rope_kind_names[] = {[ITH_ROPE_PLAIN] = "default",
-                                           [ITH_ROPE_LINEAR] = "linear",
-                                           [ITH_ROPE_YARN] = "yarn",
-                                           [ITH_ROPE_LLAMA3] = "llama3",
-                                           [ITH_ROPE_DYNAMIC] = "dynamic"};
+const char *const ith_rope_kind_names[] = {
+    [ITH_ROPE_PLAIN] = "default", [ITH_ROPE_LINEAR] = "linear",   [ITH_ROPE_YARN] = "yarn",
+    [ITH_ROPE_LLAMA3] = "llama3", [ITH_ROPE_DYNAMIC] = "dynamic", [ITH_ROPE_LONG] = "longrope"};
 
 const char *const ith_activation_names[] = {
     [ITH_ACT_SILU] = "silu", [ITH_ACT_GELU_TANH] = "gelu_pytorch_tanh"};
@@ -228,6 +226,22 @@ static ith_status check_llama3(const ith_rope_params *rope, const char *where, i
                     where, rope->low_freq_factor, rope->high_freq_factor);
 }
 
+static ith_status check_long(const ith_rope_params *rope, const char *where, ith_error *err)
+{
+    const real_limit attention = {"LongRoPE's attention factor", rope->attention_factor, 0, 1e6};
+
+    if (rope->original_context < 2)
+        return ith_fail(err, ITH_E_FORMAT, "%s: LongRoPE for a context of %lld tokens", where,
+                        (long long)rope->original_context);
+    for (int i = 0; i < rope->n_short; i++) {
+        const real_limit factors[] = {
+            {"a divisor of LongRoPE", rope->short_factors[i], 1e-3, 1e6},
+            {"a divisor of LongRoPE", i < rope->n_long ? rope->long_factors[i] : 0, 1e-3, 1e6}};
+        ITH_TRY(check_reals(factors, 2, where, err));
+    }
+    return check_reals(&attention, 1, where, err);
+}
+
 static ith_status check_rope(const ith_rope_params *rope, const char *where, ith_error *err)
 {
     const limit original = {"RoPE scaling's original context length", rope->original_context,
@@ -245,8 +259,9 @@ static ith_status check_rope(const ith_rope_params *rope, const char *where, ith
     if (rope->kind == ITH_ROPE_DYNAMIC)
         return check_reals(&alpha, 1, where, err);
     ITH_TRY(check_limits(&original, 1, where, err));
-    return rope->kind == ITH_ROPE_YARN ? check_yarn(rope, where, err)
-                                       : check_llama3(rope, where, err);
+    return rope->kind == ITH_ROPE_YARN   ? check_yarn(rope, where, err)
+           : rope->kind == ITH_ROPE_LONG ? check_long(rope, where, err)
+                                         : check_llama3(rope, where, err);
 }
 
 /* The kernels take latents in whole groups, and rows of a head in whole tiles. */
@@ -326,6 +341,11 @@ static ith_status check_extras(const ith_hparams *hp, const char *where, ith_err
                         "expected 0 to %lld",
                         where, (long long)hp->window, (long long)hp->query_tokens,
                         (long long)ITH_MAX_CONTEXT);
+    if (hp->rope.kind == ITH_ROPE_LONG &&
+        (hp->rope.n_short != ith_hparams_rotated(hp) / 2 || hp->rope.n_long != hp->rope.n_short))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: LongRoPE has %d and %d divisors for %lld pairs of channels", where,
+                        hp->rope.n_short, hp->rope.n_long, (long long)ith_hparams_rotated(hp) / 2);
     if (hp->rope.rotated < 0 || hp->rope.rotated % 2 != 0 || hp->rope.rotated > hp->head_dim)
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: %lld channels of a head are rotated, expected an even number up to "

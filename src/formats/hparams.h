@@ -17,25 +17,33 @@ typedef enum ith_rope_kind {
     ITH_ROPE_YARN,
     ITH_ROPE_LLAMA3,
     ITH_ROPE_DYNAMIC,
+    ITH_ROPE_LONG,
     ITH_ROPE_KINDS
 } ith_rope_kind;
 
 /* [ITH_ROPE_KINDS] the spelling of Transformers: "default", "linear", "yarn", "llama3",
- * "dynamic". */
+ * "dynamic", "longrope". */
 extern const char *const ith_rope_kind_names[];
+
+enum { ITH_MAX_ROPE_FACTORS = 256 };
 
 typedef struct ith_rope_params {
     ith_rope_kind kind;
     double theta;
-    double factor;                            /* linear, yarn, llama3 */
-    int64_t original_context;                 /* yarn, llama3: original_max_position_embeddings */
-    double beta_fast, beta_slow;              /* yarn: 32, 1 */
-    double attention_factor;                  /* yarn; 0: 0.1 ln(factor) + 1 */
+    double factor;               /* linear, yarn, llama3; longrope: trained / original context */
+    int64_t original_context;    /* yarn, llama3, longrope: original_max_position_embeddings */
+    double beta_fast, beta_slow; /* yarn: 32, 1 */
+    /* yarn; 0: 0.1 ln(factor) + 1. longrope; 0: sqrt(1 + ln(factor) / ln(original_context)) */
+    double attention_factor;
     double mscale, mscale_all_dim;            /* yarn; 0: absent */
     bool truncate;                            /* yarn: correction range in whole dimensions */
     double low_freq_factor, high_freq_factor; /* llama3 */
     double alpha;    /* dynamic: the base is theta * alpha^(d / (d - 2)); 0: plain */
     int64_t rotated; /* the first so many channels of a head are rotated; 0: all */
+    /* longrope: divisors of the frequencies, of timelines of up to original_context tokens and of
+     * longer ones */
+    int n_short, n_long;
+    double short_factors[ITH_MAX_ROPE_FACTORS], long_factors[ITH_MAX_ROPE_FACTORS];
 } ith_rope_params;
 
 enum {
@@ -170,6 +178,13 @@ int32_t ith_hparams_traits(const ith_hparams *hp, int64_t layer);
 
 /* The channels of a head that are rotated. */
 int64_t ith_hparams_rotated(const ith_hparams *hp);
+
+/* What longrope extends the context by, if a file does not say it. */
+static inline double ith_rope_long_factor(int64_t ctx_train, int64_t original_context)
+{
+    double factor = (double)ctx_train / (double)original_context;
+    return factor > 1 ? factor : 1;
+}
 
 /* Does the layer have experts, not an MLP? */
 bool ith_hparams_has_experts(const ith_hparams *hp, int64_t layer);

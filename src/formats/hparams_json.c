@@ -50,6 +50,8 @@ static const field shared[] = {
     ITH_SPARSE_FIELD("latent_rope", INT64, latent.rope),
     ITH_SPARSE_FIELD("latent_value", INT64, latent.value),
     ITH_SPARSE_FIELD("latent_halves", BOOL, latent.halves),
+    ITH_SPARSE_REALS("rope_short_factors", rope.short_factors, rope.n_short, ITH_MAX_ROPE_FACTORS),
+    ITH_SPARSE_REALS("rope_long_factors", rope.long_factors, rope.n_long, ITH_MAX_ROPE_FACTORS),
     ITH_SPARSE_FIELD("activation", INT, act),
     ITH_SPARSE_FIELD("ungated", BOOL, ungated),
     ITH_SPARSE_FIELD("qk_norm", INT, qk_norm),
@@ -103,15 +105,20 @@ static const char *split_key(const char *key, char group[32])
 
 /* ---- To JSON ---- */
 
+static json_t *item_value(const field *f, const void *items, int i)
+{
+    return f->kind == ITH_FIELD_REALS ? json_real(((const double *)items)[i])
+                                      : json_integer(((const int32_t *)items)[i]);
+}
+
 static json_t *list_value(const field *f, const ith_hparams *hp)
 {
     const char *base = (const char *)hp;
-    const int32_t *items = (const void *)(base + f->at);
     int n = *(const int *)(const void *)(base + f->count_at);
     json_t *list = json_array();
 
     for (int i = 0; i < n; i++)
-        if (json_array_append_new(list, json_integer(items[i])) != 0) {
+        if (json_array_append_new(list, item_value(f, base + f->at, i)) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -224,10 +231,25 @@ static ith_status read_int(const field *f, const json_t *value, const char *wher
     return ITH_OK;
 }
 
+static ith_status read_item(const field *f, const json_t *item, const char *where, void *items,
+                            int i, ith_error *err)
+{
+    if (f->kind == ITH_FIELD_REALS) {
+        if (!json_is_number(item))
+            return wrong(f, where, "a list of numbers", err);
+        ((double *)items)[i] = json_number_value(item);
+        return ITH_OK;
+    }
+    if (!is_between(item, 0, INT32_MAX))
+        return wrong(f, where, "a list of whole numbers, 0 or more", err);
+    ((int32_t *)items)[i] = (int32_t)json_integer_value(item);
+    return ITH_OK;
+}
+
 static ith_status read_list(const field *f, const json_t *list, const char *where, ith_hparams *hp,
                             ith_error *err)
 {
-    int32_t *items = (void *)((char *)hp + f->at);
+    void *items = (char *)hp + f->at;
     int *count = (void *)((char *)hp + f->count_at);
     const json_t *item;
     size_t i;
@@ -237,9 +259,8 @@ static ith_status read_list(const field *f, const json_t *list, const char *wher
                         where, f->key, f->max);
     *count = 0;
     json_array_foreach (list, i, item) {
-        if (!is_between(item, 0, INT32_MAX))
-            return wrong(f, where, "a list of whole numbers, 0 or more", err);
-        items[(*count)++] = (int32_t)json_integer_value(item);
+        ITH_TRY(read_item(f, item, where, items, *count, err));
+        ++*count;
     }
     return ITH_OK;
 }

@@ -17,7 +17,8 @@ typedef enum ith_field_kind {
     ITH_FIELD_INT32, /* int32_t, -1 or more */
     ITH_FIELD_REAL,  /* double */
     ITH_FIELD_BOOL,  /* bool */
-    ITH_FIELD_LIST   /* int32_t[max], each 0 or more, and an int that counts them */
+    ITH_FIELD_LIST,  /* int32_t[max], each 0 or more, and an int that counts them */
+    ITH_FIELD_REALS  /* double[max], and an int that counts them */
 } ith_field_kind;
 
 typedef struct ith_hparams_field {
@@ -46,6 +47,11 @@ typedef struct ith_hparams_field {
 #define ITH_SPARSE_LIST(key, items, count, max)                                                    \
     {                                                                                              \
         key, ITH_FIELD_LIST, offsetof(ith_hparams, items), offsetof(ith_hparams, count), max,      \
+            true, true                                                                             \
+    }
+#define ITH_SPARSE_REALS(key, items, count, max)                                                   \
+    {                                                                                              \
+        key, ITH_FIELD_REALS, offsetof(ith_hparams, items), offsetof(ith_hparams, count), max,     \
             true, true                                                                             \
     }
 #define ITH_FIELD_OF_LIST(key, items, count, max)                                                  \

@@ -192,8 +192,8 @@ ith_status ith_session_keep(ith_session *session, const ith_keep_params *params,
     ITH_TRY(check_same(comm, params, err));
     ITH_TRY(check(session, params, err));
     ITH_TRY(new_keep(session, params, &keep, err));
-    status = ith_model_key(session->engine, &keep->root, err);
-    keep->parent = keep->root;
+    status = ith_model_key(session->engine, &keep->model, err);
+    keep->root = keep->parent = ith_keep_root(keep);
     if (status == ITH_OK)
         status = ith_comm_agree(comm, open_local(keep, params, err), err);
     if (status == ITH_OK)

@@ -34,7 +34,7 @@ static json_t *describe_run(const ith_keep *keep, const ith_keep_params *params)
     char key[ITH_KEY_HEX];
     json_t *run = json_object();
 
-    ith_key_hex(&keep->root, key);
+    ith_key_hex(&keep->model, key);
     json_object_set_new(run, "model",
                         json_pack("{s:s, s:s, s:s}", "architecture",
                                   keep->session->engine->info.architecture, "kv",

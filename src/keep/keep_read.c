@@ -216,8 +216,10 @@ ith_status ith_keep_begin(ith_keeper *keeper, int64_t n, int64_t *restored, ith_
     ith_session *session = keep->session;
     int64_t before = session->length, total = before + n, good;
     job j = {.keep = keep, .lock = PTHREAD_MUTEX_INITIALIZER};
-    ith_status status = look_up(&j, total, err);
+    ith_status status;
 
+    keep->root = ith_keep_root(keep);
+    status = look_up(&j, total, err);
     *restored = 0;
     if (status == ITH_OK) {
         good = read_good(&j, total);

@@ -21,6 +21,14 @@ bool ith_keep_keeps(const ith_keep *keep, int layer, int64_t segment)
     return segment >= ith_kv_first(ith_state_kv(keep->session->state, layer, &number));
 }
 
+ith_key ith_keep_root(const ith_keep *keep)
+{
+    static const char name[] = "long_rope";
+    const ith_digest_input spans[] = {{keep->model.bytes, sizeof keep->model.bytes},
+                                      {name, sizeof name}};
+    return keep->session->is_long ? ith_key_root(spans, 2) : keep->model;
+}
+
 void ith_keep_warn(const ith_keep *keep, const char *text, const char *consequence)
 {
     char line[sizeof((ith_error *)NULL)->text + 100];

@@ -22,7 +22,8 @@ typedef struct ith_keep {
     bool checkpointed;          /* there is one, on all ranks */
     bool own_archive;           /* the archive is the checkpoint's, not a cache's */
     int64_t cache_bytes;
-    ith_key root; /* stands for the model */
+    ith_key model; /* stands for the model */
+    ith_key root;  /* of the timeline: the model, and how it rotates the keys */
     ith_kv_shape shape;
     int first_head; /* of the KV heads whose segments this rank may hold, in each layer */
     int n_heads;    /* how many */
@@ -66,6 +67,9 @@ void *ith_keep_segment(const ith_keep *keep, int layer, int head, int64_t segmen
 
 /* Does the layer's cache keep this segment? */
 bool ith_keep_keeps(const ith_keep *keep, int layer, int64_t segment);
+
+/* The root for a timeline as the session has it now. */
+ith_key ith_keep_root(const ith_keep *keep);
 
 /* Rank 0 tells the user "prompt cache: TEXT: CONSEQUENCE", or "checkpoint: ...". */
 void ith_keep_warn(const ith_keep *keep, const char *text, const char *consequence);

@@ -82,7 +82,14 @@ ith_status ith_bind_vector_as(const ith_binder *b, const ith_vector_want *want, 
                           .order = order_of(b, want->rotary)};
     char name[128];
 
-    ITH_TRY(find(b, want->role, want->number, &from.tensor, err));
+    if (want->fused != ITH_ROLE_NONE && ith_bind_look(b, want->role, 0, name) == NULL)
+        from.tensor = ith_bind_look(b, want->fused, 0, name);
+    if (from.tensor != NULL) {
+        from.all = want->fused_n;
+        from.first = want->first;
+    } else {
+        ITH_TRY(find(b, want->role, want->number, &from.tensor, err));
+    }
     ith_bind_name(b, want->role, want->number, name);
     return ith_load_plan_vector(b->plan, name, &from, out, err);
 }

@@ -60,6 +60,9 @@ typedef struct ith_vector_want {
     int64_t n, rows;
     bool rotary; /* as of matrices: heads' channels, in the order of pairs in some files */
     bool norm;   /* a norm's weight, less 1 in the files of some families */
+    /* Where the file has no such tensor: n elements of one with this role and so many of them. */
+    ith_role fused;
+    int64_t fused_n, first;
 } ith_vector_want;
 ith_status ith_bind_vector_as(const ith_binder *binder, const ith_vector_want *want,
                               const float **out, ith_error *err);

@@ -81,6 +81,8 @@ static bool may_be_left(const ith_binder *b, const ith_tensor *t)
 
     return ith_arch_ignores_tensor(t->name) || ith_tensor_is_integers(t) ||
            strcmp(t->name, "rope_freqs.weight") == 0 || /* read by ith_model_open */
+           (b->model->hp.rope.kind == ITH_ROPE_LONG &&  /* among the hyperparameters */
+            strncmp(t->name, "rope_factors_", 13) == 0) ||
            (ith_source_get_kind(b->source) == ITH_SOURCE_HF && b->model->hp.tied_embeddings &&
             strcmp(t->name, output) == 0); /* the source has compared them */
 }

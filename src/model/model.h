@@ -53,6 +53,7 @@ typedef struct ith_model {
     ith_layer *layers;        /* [n_layers] */
     ith_layer_state *states;  /* [n_layers] the state that each has in a timeline */
     ith_rope rope;
+    ith_rope long_rope;   /* LongRoPE: of timelines that ith_model_is_long; half 0: none */
     ith_rope window_rope; /* of layers with ITH_LAYER_WINDOW_ROPE; half 0: no layer has it */
     /* Some matrix has a quantized layout, so activations must be quantized. */
     bool quantized;
@@ -78,6 +79,13 @@ void ith_model_close(ith_model *model); /* accepts NULL */
 /* Replaces the model's own scaling of rotary positions, including its frequency factors, by `text`,
  * and sets hp.ctx_train accordingly. See ith_rope_scale. */
 ith_status ith_model_scale_rope(ith_model *model, const char *text, ith_error *err);
+
+/* LongRoPE: is a timeline of n_tokens longer than the context that the model's first frequencies
+ * serve? */
+static inline bool ith_model_is_long(const ith_model *model, int64_t n_tokens)
+{
+    return model->long_rope.half > 0 && n_tokens > model->hp.rope.original_context;
+}
 
 /* The number of parameters, including norms and biases. */
 int64_t ith_model_n_params(const ith_model *model);

@@ -52,6 +52,8 @@ static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *e
         status = ith_rope_open(&m->hp.rope, m->hp.head_dim, m->hp.ctx_train, values, &m->rope, err);
         if (status == ITH_OK)
             status = open_window_rope(m, err);
+        if (status == ITH_OK && m->hp.rope.kind == ITH_ROPE_LONG)
+            status = ith_rope_open_long(&m->hp.rope, m->hp.head_dim, &m->long_rope, err);
         if (status != ITH_OK)
             status = ith_fail_prefix(err, status, "%s", ith_source_path(source));
     }
@@ -63,6 +65,8 @@ ith_status ith_model_scale_rope(ith_model *m, const char *text, ith_error *err)
 {
     ITH_TRY(ith_rope_scale(text, &m->hp.rope, &m->hp.ctx_train, err));
     ith_rope_close(&m->rope);
+    ith_rope_close(&m->long_rope);
+    m->long_rope.half = 0;
     return ith_rope_open(&m->hp.rope, m->hp.head_dim, m->hp.ctx_train, NULL, &m->rope, err);
 }
 
@@ -136,6 +140,7 @@ void ith_model_close(ith_model *model)
     if (model == NULL)
         return;
     ith_rope_close(&model->rope);
+    ith_rope_close(&model->long_rope);
     ith_rope_close(&model->window_rope);
     for (int64_t i = 0; model->layers != NULL && i < model->hp.n_layers; i++)
         close_layer(&model->layers[i]);

@@ -40,6 +40,7 @@ typedef struct ith_pass ith_pass;
 typedef struct ith_span {
     ith_state *state;
     int64_t pos, n;
+    bool is_long; /* rotated by the model's long_rope */
 } ith_span;
 
 /* How tokens and rows are shared among ranks; see above. */

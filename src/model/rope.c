@@ -76,6 +76,27 @@ static float llama3_frequency(const ith_rope_params *p, float plain)
     return (1.0f - smooth) * plain / (float)p->factor + smooth * plain;
 }
 
+/* ---- LongRoPE ---- */
+
+static float long_attention_factor(const ith_rope_params *p)
+{
+    if (p->attention_factor > 0)
+        return (float)p->attention_factor;
+    return p->factor <= 1
+               ? 1.0f
+               : (float)sqrt(1 + ith_ln(p->factor) / ith_ln((double)p->original_context));
+}
+
+static void divide(const ith_rope_params *p, const double *factors, int64_t head_dim,
+                   ith_rope *rope)
+{
+    for (int64_t i = 0; i < rope->half; i++)
+        rope->inv_freq[i] =
+            1.0f / ((float)factors[i] *
+                    (float)ith_power(p->theta, (double)((float)(2 * i) / (float)head_dim)));
+    rope->attention_factor = long_attention_factor(p);
+}
+
 static ith_status check(const ith_rope_params *p, int64_t head_dim, ith_error *err)
 {
     if (head_dim % 2 != 0)
@@ -106,13 +127,15 @@ static ith_status check_frequencies(const ith_rope *rope, ith_error *err)
                             "radians per token",
                             (long long)i, (double)rope->inv_freq[i], ITH_ROPE_FASTEST);
     if (!(rope->attention_factor > 0 && rope->attention_factor <= FLT_MAX))
-        return ith_fail(err, ITH_E_FORMAT, "YaRN's attention factor is %g, expected more than 0",
+        return ith_fail(err, ITH_E_FORMAT, "RoPE's attention factor is %g, expected more than 0",
                         (double)rope->attention_factor);
     return ITH_OK;
 }
 
-ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_t ctx_train,
-                         const float *freq_factors, ith_rope *rope, ith_error *err)
+/* factors: LongRoPE's. */
+static ith_status open_with(const ith_rope_params *params, int64_t head_dim, int64_t ctx_train,
+                            const float *freq_factors, const double *factors, ith_rope *rope,
+                            ith_error *err)
 {
     ith_rope_params p = *params;
 
@@ -142,9 +165,23 @@ ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_
     }
     if (p.kind == ITH_ROPE_YARN)
         yarn(&p, head_dim, rope);
+    if (p.kind == ITH_ROPE_LONG)
+        divide(&p, factors, head_dim, rope);
     for (int64_t i = 0; freq_factors != NULL && i < rope->half; i++)
         rope->inv_freq[i] /= freq_factors[i];
     return check_frequencies(rope, err);
+}
+
+ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_t ctx_train,
+                         const float *freq_factors, ith_rope *rope, ith_error *err)
+{
+    return open_with(params, head_dim, ctx_train, freq_factors, params->short_factors, rope, err);
+}
+
+ith_status ith_rope_open_long(const ith_rope_params *params, int64_t head_dim, ith_rope *rope,
+                              ith_error *err)
+{
+    return open_with(params, head_dim, 0, NULL, params->long_factors, rope, err);
 }
 
 void ith_rope_close(ith_rope *rope)

@@ -3,7 +3,8 @@
  *
  * Frequencies are computed in the float32 steps of Transformers' modeling_rope_utils: with other
  * steps, an angle at position 100,000 would differ by hundredths of a radian. YaRN is from
- * arXiv:2309.00071, llama3 from Llama 3.1's config.json, dynamic with an alpha from HunYuan's.
+ * arXiv:2309.00071, LongRoPE from arXiv:2402.13753, llama3 from Llama 3.1's config.json, dynamic
+ * with an alpha from HunYuan's.
  * Dynamic without one is plain within the trained context, and serves no longer one: its
  * frequencies would change with every token.
  */
@@ -17,7 +18,7 @@ enum { ITH_ROPE_FASTEST = 1000 }; /* radians per token */
 typedef struct ith_rope {
     int64_t half;           /* of the channels that are rotated */
     float *inv_freq;        /* [half] radians per token */
-    float attention_factor; /* multiplies cos and sin (YaRN) */
+    float attention_factor; /* multiplies cos and sin (YaRN, LongRoPE) */
 } ith_rope;
 
 /* ctx_train: tokens that the model was trained for, used if params do not say what scaling extends.
@@ -28,6 +29,11 @@ typedef struct ith_rope {
 ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_t ctx_train,
                          const float *freq_factors, ith_rope *rope, ith_error *err);
 void ith_rope_close(ith_rope *rope);
+
+/* LongRoPE has two sets of frequencies: ith_rope_open gives those of timelines of up to
+ * original_context tokens, and this those of longer ones, for all their tokens. */
+ith_status ith_rope_open_long(const ith_rope_params *params, int64_t head_dim, ith_rope *rope,
+                              ith_error *err);
 
 /* Replaces the scaling in *rope by `text` (ith_engine_params.rope_scaling, ithaca.h), and
  * *ctx_train by the context that the model then has. ITH_E_ARGUMENT: `text` has none of the allowed

@@ -148,8 +148,10 @@ ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith
     const ith_tensor *t = from->tensor;
     ith_entry *e;
     bool matrix = from->rows > 0 && t->packed == NULL; /* in packs all vectors are flat */
-    bool flat = (t->n_dims == 1 && t->dims[0] == from->n) ||
-                (t->packed == NULL && t->n_dims == 2 && t->dims[0] == 1 && t->dims[1] == from->n);
+    bool part = from->all > 0 && t->packed == NULL;    /* and whole */
+    int64_t n = part ? from->all : from->n;
+    bool flat = (t->n_dims == 1 && t->dims[0] == n) ||
+                (t->packed == NULL && t->n_dims == 2 && t->dims[0] == 1 && t->dims[1] == n);
 
     if (t->quantized != NULL)
         return ith_fail(err, ITH_E_UNSUPPORTED,
@@ -159,12 +161,13 @@ ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith
         (t->n_dims != 2 || t->dims[0] != from->rows || t->dims[1] * from->rows != from->n))
         return shape_error(t, from->rows, from->n / from->rows, err);
     if (!matrix && !flat)
-        return shape_error(t, from->n, 0, err);
+        return shape_error(t, n, 0, err);
     ITH_TRY(add_entry(plan, name, t, 1, (size_t)from->n * sizeof(float), &e, err));
     e->vector = out;
     e->n = from->n;
     e->as_stored = t->packed != NULL;
     e->add = from->add;
+    e->first_row = part ? from->first : 0;
     e->order = from->order;
     *out = NULL;
     return ITH_OK;

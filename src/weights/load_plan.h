@@ -150,6 +150,7 @@ ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const it
 typedef struct ith_vector_of {
     const ith_tensor *tensor;
     int64_t n, rows;
+    int64_t all, first; /* n elements from `first` on of a tensor of so many; all 0: all of it */
     float add;
     ith_head_order order;
 } ith_vector_of;

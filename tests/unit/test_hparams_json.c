@@ -47,8 +47,9 @@ static ith_hparams odd_hparams(void)
                       .window_theta = 10000.1,
                       .n_traits = 3,
                       .traits = {1, 2, 5}};
-    hp.rope = (ith_rope_params){ITH_ROPE_YARN, (double)1e6f, 4.1,  32768, 31.7, 1.3, 1.0 / 7,
-                                0.707,         0.11,         true, 1.5,   4.5,  0,   16};
+    hp.rope = (ith_rope_params){ITH_ROPE_YARN, (double)1e6f, 4.1, 32768, 31.7, 1.3, 1.0 / 7, 0.707,
+                                0.11,          true,         1.5, 4.5,   0,    16,  2,       3,
+                                {1.1, 2.7},    {0.3, 1e3, 7}};
     return hp;
 }
 

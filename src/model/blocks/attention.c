@@ -21,13 +21,18 @@ static ith_status bind_biases(ith_binder *b, ith_block *block, int64_t q, int64_
 {
     const ith_hparams *hp = &b->model->hp;
     ith_attention *w = block->weights;
-    const ith_vector_want wq = {.role = ITH_ROLE_Q_BIAS, .n = q, .rotary = true},
-                          wk = {.role = ITH_ROLE_K_BIAS, .n = kv, .rotary = true};
+    ith_vector_want wq = {.role = ITH_ROLE_Q_BIAS, .n = q, .rotary = true},
+                    wk = {.role = ITH_ROLE_K_BIAS, .n = kv, .rotary = true},
+                    wv = {.role = ITH_ROLE_V_BIAS, .n = kv};
 
+    wq.fused = wk.fused = wv.fused = ITH_ROLE_QKV_BIAS;
+    wq.fused_n = wk.fused_n = wv.fused_n = q + 2 * kv;
+    wk.first = q;
+    wv.first = q + kv;
     if (hp->qkv_bias) {
         ITH_TRY(ith_bind_vector_as(b, &wq, &w->q_bias, err));
         ITH_TRY(ith_bind_vector_as(b, &wk, &w->k_bias, err));
-        ITH_TRY(ith_bind_vector(b, ITH_ROLE_V_BIAS, kv, &w->v_bias, err));
+        ITH_TRY(ith_bind_vector_as(b, &wv, &w->v_bias, err));
     }
     return hp->o_bias ? ith_bind_vector(b, ITH_ROLE_O_BIAS, hp->hidden, &block->bias, err) : ITH_OK;
 }
@@ -250,13 +255,18 @@ static ith_heads_work *work_of(const ith_pass *p)
     return p->ws->of[ITH_BLOCK_attention];
 }
 
-static void make_angles(ith_pass *p, const ith_rope *rope, float *cos, float *sin, ith_member *me)
+/* Of layers that rotate by `rope`; long_rope: the frequencies of long timelines. */
+static void make_angles(ith_pass *p, const ith_rope *rope, const ith_rope *long_rope, float *cos,
+                        float *sin, ith_member *me)
 {
     ith_range share = ith_my_share(me, ith_range_size(p->mine), 1);
 
-    for (int64_t t = share.begin; t < share.end; t++)
-        ith_rope_angles(rope, ith_pass_position(p, ith_pass_token(p, t)), cos + t * rope->half,
+    for (int64_t t = share.begin; t < share.end; t++) {
+        int64_t in_span;
+        const ith_span *s = ith_pass_span(p, ith_pass_token(p, t), &in_span);
+        ith_rope_angles(s->is_long ? long_rope : rope, s->pos + in_span, cos + t * rope->half,
                         sin + t * rope->half);
+    }
 }
 
 /* Rotary angles of my tokens. */
@@ -265,9 +275,9 @@ static void begin(ith_pass *p, ith_member *me)
     const ith_model *m = p->model;
     ith_heads_work *work = work_of(p);
 
-    make_angles(p, &m->rope, work->cos[0], work->sin[0], me);
+    make_angles(p, &m->rope, &m->long_rope, work->cos[0], work->sin[0], me);
     if (m->window_rope.half > 0)
-        make_angles(p, &m->window_rope, work->cos[1], work->sin[1], me);
+        make_angles(p, &m->window_rope, &m->window_rope, work->cos[1], work->sin[1], me);
 }
 
 static void project(ith_pass *p, ith_member *me, const ith_matrix *w, ith_range rows, float *out,

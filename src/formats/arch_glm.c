@@ -1,0 +1,50 @@
+/* arch_glm.c - GLM-4's first generation (arXiv 2406.12793): adjacent rotary pairs on half of the
+ * head, biases on queries, keys and values, a fused MLP. */
+#include "formats/arch.h"
+
+#include <stddef.h>
+
+static const ith_hf_class classes[] = {{"glm", "GlmForCausalLM"}, {NULL, NULL}};
+
+static const ith_own_name hf_own[] = {{ITH_ROLE_GATE_UP, "model.layers.%d.mlp.gate_up_proj.weight"},
+                                      {ITH_ROLE_NONE, NULL}};
+
+static const ith_own_name gguf_own[] = {{ITH_ROLE_QKV, "blk.%d.attn_qkv.weight"},
+                                        {ITH_ROLE_QKV_BIAS, "blk.%d.attn_qkv.bias"},
+                                        {ITH_ROLE_GATE_UP, "blk.%d.ffn_up.weight"},
+                                        {ITH_ROLE_GATE, NULL},
+                                        {ITH_ROLE_UP, NULL},
+                                        {ITH_ROLE_NONE, NULL}};
+
+static const ith_arch_key keys[] = {
+    {"attention_bias", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, qkv_bias)}, {0}};
+
+static void traits(ith_hparams *hp)
+{
+    hp->qkv_bias = true;
+}
+
+const ith_arch ith_arch_glm = {
+    .name = "chatglm",
+    .layer = ith_layer_of_attention_and_mlp,
+    .hf_names = ith_names_hf,
+    .gguf_names = ith_names_gguf,
+    .hf_own = hf_own,
+    .gguf_own = gguf_own,
+    .rope_pairs = true,
+    .traits = traits,
+    .keys = keys,
+    .hf_classes = classes,
+    .may_bias_qkv = true,
+    .may_rotate_part = true,
+    .defaults = {.n_vocab = 151552,
+                 .n_heads = 32,
+                 .n_kv_heads = 2,
+                 .head_dim = 128,
+                 .ctx = 131072,
+                 .rms_eps = 1.5625e-07,
+                 .rope_theta = 10000,
+                 .rotated = 0.5,
+                 .bos = -1,
+                 .eos = -1},
+};
