@@ -341,6 +341,8 @@ static ith_status check_extras(const ith_hparams *hp, const char *where, ith_err
                         "expected 0 to %lld",
                         where, (long long)hp->window, (long long)hp->query_tokens,
                         (long long)ITH_MAX_CONTEXT);
+    if (hp->rope.kind == ITH_ROPE_LONG && hp->latent.kv_rank > 0)
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: LongRoPE of latents is not supported", where);
     if (hp->rope.kind == ITH_ROPE_LONG &&
         (hp->rope.n_short != ith_hparams_rotated(hp) / 2 || hp->rope.n_long != hp->rope.n_short))
         return ith_fail(err, ITH_E_FORMAT,
