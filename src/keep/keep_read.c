@@ -187,9 +187,9 @@ static int64_t first_to_read(const job *j, int64_t length)
     return first;
 }
 
-/* Reads what the caches keep of the segments; returns how many there are. If one cannot be read, the
- * timeline is shorter: then a layer with a window may need others, which lay where what was read
- * lies now. All begins anew, from the archive alone. */
+/* Reads what the caches keep of the segments; returns how many there are. If one cannot be read,
+ * the timeline is shorter: then a layer with a window may need others, which lay where what was
+ * read lies now. All begins anew, from the archive alone. */
 static int64_t read_good(job *j, int64_t total)
 {
     ith_session *session = j->keep->session;

@@ -12,8 +12,8 @@
 /* ith_keeper_ops.chunk: whole segments, and under a checkpoint now and then an incomplete one. */
 ith_status ith_keep_chunk(ith_keeper *keeper, ith_error *err);
 
-/* Collective. Hands over the whole segments of the first `final` tokens, which the timeline will not
- * lose, if the next pass might write over one of them: in layers with a window. If one is lost
+/* Collective. Hands over the whole segments of the first `final` tokens, which the timeline will
+ * not lose, if the next pass might write over one of them: in layers with a window. If one is lost
  * already, nothing more is written. */
 ith_status ith_keep_catch_up(ith_keep *keep, int64_t final, ith_error *err);
 

@@ -48,9 +48,9 @@ ith_status ith_kvfile_write(int folder, const char *path, const ith_kvfile_what 
                             ith_error *err);
 
 /* Reads the blocks of the first n_tokens (at most what->n_tokens) to layers[i], and passes over a
- * layer that is NULL; `layers` NULL: only checks everything. ITH_E_IO: the file cannot be read; *missing says whether it does not exist.
- * ITH_E_ARGUMENT: it is not a regular file.
- * ITH_E_FORMAT: it is damaged, truncated, or holds something else than `what`. */
+ * layer that is NULL; `layers` NULL: only checks everything. ITH_E_IO: the file cannot be read;
+ * *missing says whether it does not exist. ITH_E_ARGUMENT: it is not a regular file. ITH_E_FORMAT:
+ * it is damaged, truncated, or holds something else than `what`. */
 ith_status ith_kvfile_read(int folder, const char *path, const ith_kvfile_what *what, int n_tokens,
                            void *const *layers, ith_kvfile_buffer *buffer, bool *missing,
                            ith_error *err);

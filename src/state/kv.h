@@ -86,8 +86,9 @@ void ith_kv_regions(const ith_kv *kv,
  * than the address space. */
 ith_status ith_kv_add_lacking(const ith_kv *kv, int64_t n_tokens, size_t *bytes, ith_error *err);
 
-/* Makes room for n_tokens in all, or for as many of the last of them as are kept. On ITH_E_MEMORY the cache stays as it was. The memory is promised
- * (base/ledger.h) and comes when it is populated or written. */
+/* Makes room for n_tokens in all, or for as many of the last of them as are kept. On ITH_E_MEMORY
+ * the cache stays as it was. The memory is promised (base/ledger.h) and comes when it is populated
+ * or written. */
 ith_status ith_kv_reserve(ith_kv *kv, int64_t n_tokens, ith_error *err);
 
 /* Brings all memory that is reserved in, on the team's threads: of a segment that is placed on a
