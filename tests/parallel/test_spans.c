@@ -81,7 +81,7 @@ static void run_together(timelines *t, const int64_t counts[TIMELINES], int64_t 
         ith_status status =
             ith_state_reserve(t->of[i]->state, (int64_t)lengths[i] + counts[i], &err);
         must(status == ITH_OK, "room for the next tokens", &err);
-        spans[i] = (ith_span){t->of[i]->state, (int64_t)lengths[i], counts[i]};
+        spans[i] = (ith_span){t->of[i]->state, (int64_t)lengths[i], counts[i], false};
         for (int64_t k = 0; k < counts[i]; k++)
             next[n++] = next_id(i, k);
     }
