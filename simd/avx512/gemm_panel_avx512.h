@@ -3,12 +3,12 @@
  *
  * STRETCH groups of two tiles are widened to bytes and f32 scales, in a buffer that stays in the
  * first-level cache while the tokens of the panel are multiplied, eight at a time, or six where a
- * group has two runs. The 2 x 8 integer sums fill half of the registers. Of the 2 x 8 float sums, which are used once per group,
- * gcc keeps some in memory; this costs less than a smaller register tile. A group needs 8 vpdpbusd
- * and 2 float operations per tile and token, on the same two ports, so 8/10 of the integer peak is
- * the bound. With two runs the float sums are used twice as often, and 2 x 6 of both kinds stay in
- * registers. Between stretches the float sums are kept in a buffer of their own: the rows of `out`
- * may be a power of two apart and share a few cache sets.
+ * group has two runs. The 2 x 8 integer sums fill half of the registers. Of the 2 x 8 float sums,
+ * which are used once per group, gcc keeps some in memory; this costs less than a smaller register
+ * tile. A group needs 8 vpdpbusd and 2 float operations per tile and token, on the same two ports,
+ * so 8/10 of the integer peak is the bound. With two runs the float sums are used twice as often,
+ * and 2 x 6 of both kinds stay in registers. Between stretches the float sums are kept in a buffer
+ * of their own: the rows of `out` may be a power of two apart and share a few cache sets.
  */
 #ifndef ITH_SIMD_AVX512_GEMM_PANEL_H
 #define ITH_SIMD_AVX512_GEMM_PANEL_H
