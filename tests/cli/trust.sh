@@ -46,6 +46,23 @@ for name in manifest.json head-0.kv; do
     same "$name that is a link: its target stays" yes "$([[ -s $work/$name ]] && echo yes)"
     rm -rf "$cache" && run -f "$work/text" --prompt-cache "$cache" >/dev/null 2>&1
 done
+# What a link leads to counts for nothing: neither its size nor its time, and it is no data
+segment=$(find "$cache" -mindepth 1 -maxdepth 1 -type d | head -n 1)
+truncate -s 1T "$work/large"
+mv "$segment/head-0.kv" "$work/own" && ln -s "$work/large" "$segment/head-0.kv"
+expect "a head that is a link: ls" 0 "$ITHACA" cache ls "$cache" --json
+same "a head that is a link: its size does not count, and it is missing" "True 1" \
+    "$(field "$out" "sum(s['bytes'] for s in j['segments']) < 1 << 30, sum(not s['complete'] for s in j['segments'])" | tr -d '(),')"
+mv "$work/own" "$segment/head-0.kv"
+mv "$segment/manifest.json" "$work/own" && ln -s "$work/own" "$segment/manifest.json"
+touch -d 2001-01-01 "$work/own"
+expect "a manifest that is a link: a run goes on" 0 run -f "$work/text" --prompt-cache "$cache"
+same "a manifest that is a link: its target's time stays" 2001-01-01 "$(date -r "$work/own" +%F)"
+rm -rf "$cache" "$work/large" && run -f "$work/text" --prompt-cache "$cache" >/dev/null 2>&1
+rm -rf "$work/point" && mkdir -p "$work/point"
+ln -s "$work/nothing" "$work/point/checkpoint.json"
+expect "a checkpoint.json that is a link to nothing: refused" 1 "$ITHACA" run "${point[@]}"
+same "a checkpoint.json that is a link to nothing: nothing is made" no "$([[ -e $work/nothing ]] && echo yes || echo no)"
 for name in answer lock checkpoint.json; do
     rm -rf "$work/point"
     [[ $name != answer ]] || stopped # an answer alone would just be removed
@@ -102,6 +119,12 @@ expect "a model's path that is not UTF-8: --json" 0 "$ITHACA" run -m "$work/caf"
 cp -r $NEEDLE "$work/caf"$'\xe9/\xe9'
 expect "a model's name that is not UTF-8: a prompt cache" 0 "$ITHACA" run -m "$work/caf"$'\xe9/\xe9' -f "$work/text" -n 1 --prompt-cache "$work/c2"
 same "a model's name that is not UTF-8: nothing is said of it" "" "$(grep warning "$err")"
+
+long=a$(printf 'é%.0s' $(seq 100)) # cut to the room that a name has, inside a character
+cp -r $NEEDLE "$work/$long"
+expect "a name that is cut: a prompt cache" 0 run -m "$work/$long" -f "$work/text" --prompt-cache "$work/c3"
+expect "a name that is cut: ls" 0 "$ITHACA" cache ls "$work/c3" --json
+same "a name that is cut: its segments are listed" True "$(field "$out" "len(j['segments']) > 0 and all(s['complete'] for s in j['segments'])")"
 
 # Memory follows the model's shapes, not what a tile claims
 expect "a tile of 1 GiB in 34 KB" 1 limited 1500000 "$ITHACA" inspect --verify $cases/bomb-1g.ith
