@@ -27,7 +27,8 @@ static inline void put(buffer *b, const void *data, size_t n)
     b->data = realloc(b->data, b->n + n + 1);
     if (b->data == NULL)
         abort();
-    memcpy(b->data + b->n, data, n);
+    if (n > 0) /* of nothing there may be no address */
+        memcpy(b->data + b->n, data, n);
     b->n += n;
 }
 
