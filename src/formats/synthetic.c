@@ -244,12 +244,18 @@ static ith_status add_latent(ith_source *source, ith_dtype dtype, int i, ith_err
     return l->q_rank > 0 ? add_all(source, two, 3, i, 0, err) : add_all(source, one, 1, i, 0, err);
 }
 
+/* A norm before or after a block; ITH_ROLE_NONE: there is none. */
+static ith_status add_norm(ith_source *source, ith_role role, int i, ith_error *err)
+{
+    const wanted norm = {role, 0, source->hparams.hidden, ITH_DT_F32};
+    return role != ITH_ROLE_NONE ? add(source, &norm, i, 0, err) : ITH_OK;
+}
+
 static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
     int64_t h = hp->hidden, d = hp->head_dim, q = hp->n_heads * d, kv = hp->n_kv_heads * d;
     const wanted matrices[] = {
-        {ITH_ROLE_ATTN_NORM, 0, h, ITH_DT_F32},
         {ITH_ROLE_Q, q, h, dtype},
         {ITH_ROLE_K, kv, h, dtype},
         {ITH_ROLE_V, kv, h, dtype},
@@ -322,17 +328,21 @@ static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *er
 {
     const ith_hparams *hp = &source->hparams;
     const wanted embedding = {ITH_ROLE_EMBED, hp->n_vocab, hp->hidden, dtype},
-                 ffn_norm = {ITH_ROLE_FFN_NORM, 0, hp->hidden, ITH_DT_F32},
                  out_norm = {ITH_ROLE_OUT_NORM, 0, hp->hidden, ITH_DT_F32},
                  output = {ITH_ROLE_OUTPUT, hp->n_vocab, hp->hidden, dtype};
 
     ITH_TRY(add(source, &embedding, 0, 0, err));
     for (int i = 0; i < hp->n_layers; i++) {
-        if (hp->latent.kv_rank > 0)
+        ith_layer_form form = ith_arch_find(hp->architecture)->layer(hp, i);
+        if (hp->latent.kv_rank > 0) {
             ITH_TRY(add_latent(source, dtype, i, err));
-        else
+        } else {
+            ITH_TRY(add_norm(source, form.sub[0].norm, i, err));
             ITH_TRY(add_attention(source, dtype, i, err));
-        ITH_TRY(add(source, &ffn_norm, i, 0, err));
+        }
+        ITH_TRY(add_norm(source, form.sub[0].post, i, err));
+        ITH_TRY(add_norm(source, form.sub[1].norm, i, err));
+        ITH_TRY(add_norm(source, form.sub[1].post, i, err));
         ITH_TRY(add_mlp(source, dtype, i, err));
     }
     ITH_TRY(add(source, &out_norm, 0, 0, err));

@@ -48,11 +48,18 @@ static void shapes_have_their_models_size(void **state)
         const char *name;
         int64_t parameters;
     } models[] = {
-        {"synthetic:qwen3-0.6b:q4_0", 596049920},      {"synthetic:qwen3-1.7b:bf16", 1720574976},
-        {"synthetic:qwen3-4b:q8_0", 4022468096},       {"synthetic:qwen3-8b:q4_0", 8190735360},
-        {"synthetic:qwen3-14b:q4_0", 14768307200},     {"synthetic:qwen3-32b:q4_0", 32762123264},
-        {"synthetic:smollm2-135m:q4_1", 134515008},    {"synthetic:llama-3.1-8b:q4_0", 8030261248},
+        {"synthetic:qwen3-0.6b:q4_0", 596049920},
+        {"synthetic:qwen3-1.7b:bf16", 1720574976},
+        {"synthetic:qwen3-4b:q8_0", 4022468096},
+        {"synthetic:qwen3-8b:q4_0", 8190735360},
+        {"synthetic:qwen3-14b:q4_0", 14768307200},
+        {"synthetic:qwen3-32b:q4_0", 32762123264},
+        {"synthetic:smollm2-135m:q4_1", 134515008},
+        {"synthetic:llama-3.1-8b:q4_0", 8030261248},
         {"synthetic:qwen3-30b-a3b:q4_0", 30532122624},
+        {"synthetic:llama-3.1-70b:q4_0", 70553706496},
+        {"synthetic:gemma-3-12b:q4_0", 11766034176},
+        {"synthetic:olmo-2-7b:q4_0", 7298617344},
     };
     (void)state;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
@@ -173,7 +180,7 @@ static void other_names_are_refused(void **state)
     expect_refused("synthetic:", "expected synthetic:SHAPE:TYPE");
     expect_refused("synthetic:qwen3-8b", "expected synthetic:SHAPE:TYPE");
     expect_refused("synthetic::q4_0", "expected synthetic:SHAPE:TYPE");
-    expect_refused("synthetic:qwen3-9b:q4_0", "llama-3.1-8b, qwen3-0.6b, qwen3-1.7b");
+    expect_refused("synthetic:qwen3-9b:q4_0", "llama-3.1-8b, llama-3.1-70b, olmo-2-7b");
     expect_refused("synthetic:qwen3-8b:iq2_xs", "known: F32, F16, BF16");
     expect_refused("synthetic:smollm2-135m:q4_k", "576 elements is not a whole number of Q4_K");
     expect_refused("synthetic:no/such/config.json:q4_0", "no/such/config.json: No such file");
