@@ -107,7 +107,7 @@ $(B)/tests/%.o:       CFLAGS += -Itests
 # Everything that is missing is named once, before the first compile.
 NEEDED := $(B)/.needed
 $(NEEDED): scripts/need.sh scripts/packages.sh Makefile
-	@scripts/need.sh "$(MPICC)"
+	@scripts/need.sh "$(MPICC)" $(PKGS)
 	@mkdir -p $(@D) && touch $@
 
 $(B)/%.o: %.c Makefile | $(NEEDED)

@@ -1,11 +1,12 @@
 #!/bin/sh
 # need.sh - names everything that the build needs and the machine lacks, in one message.
 #
-#   scripts/need.sh MPICC
+#   scripts/need.sh MPICC LIBRARY...    libraries by the names that pkg-config knows
 set -eu
 . "$(dirname "$0")/packages.sh"
 
 mpicc=$1
+shift
 missing='' packages=''
 
 # lacks NAME [KNOWN AS]
@@ -17,7 +18,7 @@ lacks() {
 command -v "${mpicc%% *}" >/dev/null || lacks "$mpicc" mpicc
 command -v protoc-c >/dev/null || lacks protoc-c
 command -v pkg-config >/dev/null || lacks pkg-config
-for name in $libraries; do
+for name; do
     if ! command -v pkg-config >/dev/null; then
         packages="$packages $(debian "$name")"
     elif ! pkg-config --exists "$name"; then

@@ -50,7 +50,9 @@ ith_mpi_unexpected *ith_mpi_unexpected_open(void)
     ith_mpi_unexpected *u = calloc(1, sizeof *u);
     int level;
 
-    if (u != NULL && MPI_T_init_thread(MPI_THREAD_SINGLE, &level) == MPI_SUCCESS) {
+    /* Open MPI takes what is asked for here for the level of all of MPI from now on. */
+    MPI_Query_thread(&level);
+    if (u != NULL && MPI_T_init_thread(level, &level) == MPI_SUCCESS) {
         if (attach(u))
             return u;
         MPI_T_finalize();
