@@ -157,6 +157,9 @@ ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith
         return ith_fail(err, ITH_E_UNSUPPORTED,
                         "%s: tensor %s is quantized (%s); Ithaca reads quantized matrices only",
                         t->file, t->name, t->quantized->type);
+    if (part && t->dtype != ITH_DT_UNREAD && ith_dtype_get(t->dtype)->block != 1)
+        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s is in %s, and holds several vectors",
+                        t->file, t->name, ith_dtype_get(t->dtype)->name);
     if (matrix &&
         (t->n_dims != 2 || t->dims[0] != from->rows || t->dims[1] * from->rows != from->n))
         return shape_error(t, from->rows, from->n / from->rows, err);

@@ -357,15 +357,17 @@ static void arrange(const ith_entry *e, float *values)
 
 static ith_status produce_vector(ith_producer *p, const ith_entry *e, void *out, ith_error *err)
 {
-    size_t each = e->tensor->bytes / (size_t)ith_tensor_elements(e->tensor);
+    const ith_tensor *t = e->tensor;
+    bool part = e->n < ith_tensor_elements(t); /* of floats: blocks are one element */
     const uint8_t *data;
 
     if (e->as_stored) {
-        ITH_TRY(ith_pack_read(p->reader, e->tensor->packed, 0, 1, out, err));
+        ITH_TRY(ith_pack_read(p->reader, t->packed, 0, 1, out, err));
     } else {
-        ITH_TRY(
-            get_data(p, e->tensor, (size_t)e->first_row * each, (size_t)e->n * each, &data, err));
-        ith_dtype_to_f32(e->tensor->dtype, data, e->n, out);
+        size_t each = (size_t)ith_dtype_get(t->dtype)->block_bytes;
+        ITH_TRY(get_data(p, t, (size_t)e->first_row * each, part ? (size_t)e->n * each : t->bytes,
+                         &data, err));
+        ith_dtype_to_f32(t->dtype, data, e->n, out);
         arrange(e, out);
     }
     return ith_check_vector(e, out, err);

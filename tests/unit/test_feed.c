@@ -198,6 +198,51 @@ static void a_file_cut_short_is_an_error(void **state)
     unlink(path);
 }
 
+/* A vector in blocks of Q8_0, whose last bytes the reader must ask for: it reads 4096 at a time.
+ * Parts of one are refused. */
+static void a_vector_of_blocks_is_read_whole(void **state)
+{
+    enum { N = 2048, BLOCK = 34, BYTES = N / 32 * BLOCK, AT = 4096 - N };
+    (void)state;
+    char path[] = "/tmp/ithaca_feed_XXXXXX";
+    static uint8_t bytes[AT + BYTES];
+    float values[N];
+    int fd = mkstemp(path);
+    ith_mapfile file;
+    ith_load_plan plan = {0};
+    ith_producer producer;
+    const float *vector;
+    ith_error err = {0};
+
+    assert_true(fd >= 0);
+    memset(bytes + AT, 1, BYTES);
+    for (int i = 0; i < N / 32; i++)
+        memcpy(bytes + AT + i * BLOCK, "\0\x3c", 2); /* 1 as f16 */
+    assert_int_equal(write(fd, bytes, sizeof bytes), sizeof bytes);
+    must(ith_mapfile_open(path, &file, &err), &err);
+    const ith_tensor t = {.name = "v",
+                          .file = path,
+                          .dtype = ITH_DT_Q8_0,
+                          .n_dims = 1,
+                          .dims = {N},
+                          .data = file.data + AT,
+                          .bytes = BYTES,
+                          .mapping = &file};
+    const ith_vector_of whole = {.tensor = &t, .n = N},
+                        part = {.tensor = &t, .n = 32, .all = N, .first = 48};
+    assert_int_equal(ith_load_plan_vector(&plan, "v", &part, &vector, &err), ITH_E_UNSUPPORTED);
+    must(ith_load_plan_vector(&plan, "v", &whole, &vector, &err), &err);
+    must(ith_producer_open(&plan, ITH_CACHED, &producer, &err), &err);
+    must(ith_produce(&producer, &plan.entries[0], 0, 1, values, &err), &err);
+    for (int i = 0; i < N; i++)
+        assert_true(values[i] == 1.0f);
+    ith_producer_close(&producer);
+    ith_load_plan_free(&plan);
+    ith_mapfile_close(&file);
+    close(fd);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +251,7 @@ int main(void)
         cmocka_unit_test(from_frames_in_any_order),
         cmocka_unit_test(frames_keep_to_their_room),
         cmocka_unit_test(a_file_cut_short_is_an_error),
+        cmocka_unit_test(a_vector_of_blocks_is_read_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
