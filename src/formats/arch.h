@@ -163,7 +163,7 @@ typedef struct ith_arch {
     const char *const *gguf_names;
     const ith_own_name *hf_own, *gguf_own; /* NULL: none */
 
-    /* Biases on queries, keys and values. */
+    /* Biases on queries, keys and values; with may_bias_qkv, unless the file has none. */
     bool qkv_bias;
 
     /* The norm of query and key heads. */
@@ -200,8 +200,8 @@ typedef struct ith_arch {
     ith_window_rule windows;
     int64_t window_step; /* ITH_WINDOWS_STEPS; "sliding_window_pattern" overrides it */
 
-    /* "attention_bias" may be true: biases on queries, keys and values (and, with `o` too, on the
-     * output); "mlp_bias" likewise. */
+    /* "attention_bias" counts: biases on queries, keys and values (and, with `o` too, on the
+     * output); "mlp_bias" likewise. Elsewhere they may not be true. */
     bool may_bias_qkv, may_bias_o, may_bias_mlp;
 
     bool may_rotate_part; /* "partial_rotary_factor" may be less than 1 */

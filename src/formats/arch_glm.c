@@ -2,8 +2,6 @@
  * head, biases on queries, keys and values, a fused MLP. */
 #include "formats/arch.h"
 
-#include <stddef.h>
-
 static const ith_hf_class classes[] = {{"glm", "GlmForCausalLM"}, {NULL, NULL}};
 
 static const ith_own_name hf_own[] = {{ITH_ROLE_GATE_UP, "model.layers.%d.mlp.gate_up_proj.weight"},
@@ -16,14 +14,6 @@ static const ith_own_name gguf_own[] = {{ITH_ROLE_QKV, "blk.%d.attn_qkv.weight"}
                                         {ITH_ROLE_UP, NULL},
                                         {ITH_ROLE_NONE, NULL}};
 
-static const ith_arch_key keys[] = {
-    {"attention_bias", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, qkv_bias)}, {0}};
-
-static void traits(ith_hparams *hp)
-{
-    hp->qkv_bias = true;
-}
-
 const ith_arch ith_arch_glm = {
     .name = "chatglm",
     .layer = ith_layer_of_attention_and_mlp,
@@ -31,9 +21,8 @@ const ith_arch ith_arch_glm = {
     .gguf_names = ith_names_gguf,
     .hf_own = hf_own,
     .gguf_own = gguf_own,
+    .qkv_bias = true,
     .rope_pairs = true,
-    .traits = traits,
-    .keys = keys,
     .hf_classes = classes,
     .may_bias_qkv = true,
     .may_rotate_part = true,

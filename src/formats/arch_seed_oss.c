@@ -13,18 +13,13 @@ static const ith_arch_key keys[] = {
     {"attention_out_bias", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, o_bias)},
     {0}};
 
-static void traits(ith_hparams *hp)
-{
-    hp->qkv_bias = true;
-}
-
 const ith_arch ith_arch_seed_oss = {
     .name = "seed_oss",
     .layer = ith_layer_of_attention_and_mlp,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
     .gguf_own = gguf_own,
-    .traits = traits,
+    .qkv_bias = true,
     .keys = keys,
     .hf_classes = classes,
     .may_bias_qkv = true,

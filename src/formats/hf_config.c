@@ -71,11 +71,13 @@ static ith_status check_activation(const ith_hf_reader *r, const char *key, ith_
     return ith_hf_activation(r->config, r->where, key, &r->hp->act, err);
 }
 
-/* "attention_bias" and "mlp_bias": their tensors are bound where the family may have them. */
+/* "attention_bias" and "mlp_bias": their tensors are bound where the family may have them. A family
+ * with biases has them unless the file says otherwise. */
 static ith_status check_bias(const ith_hf_reader *r, const char *key, ith_error *err)
 {
     bool mlp = strcmp(key, "mlp_bias") == 0,
-         may = mlp ? r->arch->may_bias_mlp : r->arch->may_bias_qkv, on = false;
+         may = mlp ? r->arch->may_bias_mlp : r->arch->may_bias_qkv,
+         of_family = !mlp && may && r->arch->qkv_bias, on = of_family;
 
     ITH_TRY(ith_json_bool(r->config, r->where, key, &on, err));
     if (on && !may)
@@ -83,7 +85,7 @@ static ith_status check_bias(const ith_hf_reader *r, const char *key, ith_error 
     if (mlp)
         r->hp->mlp_bias |= on;
     else
-        r->hp->qkv_bias |= on;
+        r->hp->qkv_bias = on || (r->hp->qkv_bias && !of_family);
     r->hp->o_bias |= on && !mlp && r->arch->may_bias_o;
     return ITH_OK;
 }

@@ -167,6 +167,36 @@ static void qwen2_is_qwen2(void **state)
     assert_true(hp.bos == -1 && hp.n_eos == 0);
 }
 
+/* A family's biases, and what says that there are none, or more. */
+static void biases_are_those_of_the_family_or_the_file(void **state)
+{
+#define SIZES                                                                                      \
+    "'hidden_size': 64, 'intermediate_size': 64, 'num_hidden_layers': 2, "                         \
+    "'num_attention_heads': 2, 'num_key_value_heads': 1, 'head_dim': 32, 'vocab_size': 100"
+#define OF(type) "{'model_type': '" type "', " SIZES
+    static const struct {
+        const char *text;
+        bool qkv, o;
+    } cases[] = {
+        {OF("glm") "}", true, false},
+        {OF("glm4") ", 'attention_bias': null}", true, false},
+        {OF("glm4") ", 'attention_bias': true}", true, false},
+        {OF("glm") ", 'attention_bias': false}", false, false},
+        {OF("seed_oss") ", 'attention_bias': false, 'attention_out_bias': true}", false, true},
+        {OF("seed_oss") "}", true, false},
+        {OF("llama") ", 'attention_bias': true}", true, true},
+        {OF("stablelm") ", 'use_qkv_bias': true, 'attention_bias': false}", true, false},
+        {OF("qwen2") ", 'attention_bias': false}", true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const ith_hparams hp = good(cases[i].text);
+        if (hp.qkv_bias != cases[i].qkv || hp.o_bias != cases[i].o || hp.mlp_bias)
+            fail_msg("%s: %d %d %d", cases[i].text, hp.qkv_bias, hp.o_bias, hp.mlp_bias);
+    }
+}
+
 static void check_yarn(const ith_hparams *hp)
 {
     assert_int_equal(hp->rope.kind, ITH_ROPE_YARN);
@@ -621,6 +651,7 @@ int main(void)
         cmocka_unit_test(defaults_are_the_classes),
         cmocka_unit_test(qwen2_is_qwen2),
         cmocka_unit_test(yarn_in_both_spellings),
+        cmocka_unit_test(biases_are_those_of_the_family_or_the_file),
         cmocka_unit_test(linear_and_llama3),
         cmocka_unit_test(text_of_a_model_with_images),
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),
