@@ -257,6 +257,9 @@ extern const char *const ith_names_gguf[ITH_ROLES];
 extern const ith_own_name ith_names_hf_of_post_norms[];
 extern const ith_own_name ith_names_hf_of_sandwich[];
 
+/* gguf_own of families whose q, k and v are one matrix, and whose gate and up are another. */
+extern const ith_own_name ith_names_gguf_of_fused[];
+
 /* ---- For readers ---- */
 
 /* ith_hparams_default with what the family states. */

@@ -107,6 +107,13 @@ const ith_own_name ith_names_hf_of_sandwich[] = {
     {ITH_ROLE_FFN_POST_NORM, "model.layers.%d.post_feedforward_layernorm.weight"},
     {ITH_ROLE_NONE, NULL}};
 
+const ith_own_name ith_names_gguf_of_fused[] = {{ITH_ROLE_QKV, "blk.%d.attn_qkv.weight"},
+                                                {ITH_ROLE_QKV_BIAS, "blk.%d.attn_qkv.bias"},
+                                                {ITH_ROLE_GATE_UP, "blk.%d.ffn_up.weight"},
+                                                {ITH_ROLE_GATE, NULL},
+                                                {ITH_ROLE_UP, NULL},
+                                                {ITH_ROLE_NONE, NULL}};
+
 ith_layer_form ith_layer_of_attention_and_mlp(const ith_hparams *hp, int64_t i)
 {
     (void)hp, (void)i;

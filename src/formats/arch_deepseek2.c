@@ -158,16 +158,7 @@ static const char *const gguf_keys[] = {"attention.head_count_kv",
                                         "attention.q_lora_rank",
                                         "rope.dimension_count",
                                         "rope.scaling.yarn_log_multiplier",
-                                        "expert_count",
-                                        "expert_used_count",
-                                        "expert_feed_forward_length",
-                                        "expert_gating_func",
-                                        "expert_group_count",
-                                        "expert_group_used_count",
-                                        "expert_weights_norm",
-                                        "expert_weights_scale",
-                                        "expert_shared_count",
-                                        "leading_dense_block_count",
+                                        ITH_EXPERTS_GGUF_KEYS,
                                         NULL};
 
 /* Sizes of heads. Older files, which have the heads' keys and values in one tensor, say them as

@@ -5,7 +5,15 @@
 #include "formats/hf_config.h"
 #include "formats/tensor_table.h"
 
-/* ---- config.json ---- */
+/* ---- Hugging Face folders ---- */
+
+const ith_own_name ith_experts_names_of_mixtral[] = {
+    {ITH_ROLE_ROUTER, "model.layers.%d.block_sparse_moe.gate.weight"},
+    {ITH_ROLE_CHOICE_BIAS, "model.layers.%d.block_sparse_moe.e_score_correction_bias"},
+    {ITH_ROLE_EXPERT_GATE, "model.layers.%d.block_sparse_moe.experts.%d.w1.weight"},
+    {ITH_ROLE_EXPERT_UP, "model.layers.%d.block_sparse_moe.experts.%d.w3.weight"},
+    {ITH_ROLE_EXPERT_DOWN, "model.layers.%d.block_sparse_moe.experts.%d.w2.weight"},
+    {ITH_ROLE_NONE, NULL}};
 
 const ith_arch_key ith_experts_keys[] = {
     {"n_routed_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
@@ -62,19 +70,8 @@ ith_status ith_experts_read_dense_layers(const json_t *config, const char *where
 
 /* ---- GGUF ---- */
 
-const char *const ith_experts_gguf_keys[] = {"expert_count",
-                                             "expert_used_count",
-                                             "expert_feed_forward_length",
-                                             "expert_gating_func",
-                                             "expert_group_count",
-                                             "expert_group_used_count",
-                                             "expert_weights_norm",
-                                             "expert_weights_scale",
-                                             "expert_shared_count",
-                                             "expert_shared_feed_forward_length",
-                                             "leading_dense_block_count",
-                                             "interleave_moe_layer_step",
-                                             NULL};
+const char *const ith_experts_gguf_keys[] = {
+    ITH_EXPERTS_GGUF_KEYS, "expert_shared_feed_forward_length", "interleave_moe_layer_step", NULL};
 
 /* In llama.cpp's numbers: 3 is softmax over the chosen. 0 is none: that of the family. */
 static ith_status read_score(const ith_gguf_meta *meta, const char *arch, ith_router_params *router,

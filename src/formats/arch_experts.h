@@ -16,6 +16,15 @@ ith_status ith_experts_read_gguf(const struct ith_gguf_meta *meta,
                                  const struct ith_tensor_table *tensors, ith_hparams *hp,
                                  ith_error *err);
 
+/* Of these keys those that every such family has, for lists that have others beside them. */
+#define ITH_EXPERTS_GGUF_KEYS                                                                      \
+    "expert_count", "expert_used_count", "expert_feed_forward_length", "expert_gating_func",       \
+        "expert_group_count", "expert_group_used_count", "expert_weights_norm",                    \
+        "expert_weights_scale", "expert_shared_count", "leading_dense_block_count"
+
+/* For `hf_own`: the names in Mixtral's folders, and a bias of the choice beside the router. */
+extern const ith_own_name ith_experts_names_of_mixtral[];
+
 /* For `keys`: what DeepSeek's configurations and those like them say of experts. */
 extern const ith_arch_key ith_experts_keys[];
 

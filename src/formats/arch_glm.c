@@ -7,20 +7,13 @@ static const ith_hf_class classes[] = {{"glm", "GlmForCausalLM"}, {NULL, NULL}};
 static const ith_own_name hf_own[] = {{ITH_ROLE_GATE_UP, "model.layers.%d.mlp.gate_up_proj.weight"},
                                       {ITH_ROLE_NONE, NULL}};
 
-static const ith_own_name gguf_own[] = {{ITH_ROLE_QKV, "blk.%d.attn_qkv.weight"},
-                                        {ITH_ROLE_QKV_BIAS, "blk.%d.attn_qkv.bias"},
-                                        {ITH_ROLE_GATE_UP, "blk.%d.ffn_up.weight"},
-                                        {ITH_ROLE_GATE, NULL},
-                                        {ITH_ROLE_UP, NULL},
-                                        {ITH_ROLE_NONE, NULL}};
-
 const ith_arch ith_arch_glm = {
     .name = "chatglm",
     .layer = ith_layer_of_attention_and_mlp,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
     .hf_own = hf_own,
-    .gguf_own = gguf_own,
+    .gguf_own = ith_names_gguf_of_fused,
     .qkv_bias = true,
     .rope_pairs = true,
     .hf_classes = classes,

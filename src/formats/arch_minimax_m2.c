@@ -8,14 +8,6 @@
 
 static const ith_hf_class classes[] = {{"minimax_m2", "MiniMaxM2ForCausalLM"}, {NULL, NULL}};
 
-static const ith_own_name hf_own[] = {
-    {ITH_ROLE_ROUTER, "model.layers.%d.block_sparse_moe.gate.weight"},
-    {ITH_ROLE_CHOICE_BIAS, "model.layers.%d.block_sparse_moe.e_score_correction_bias"},
-    {ITH_ROLE_EXPERT_GATE, "model.layers.%d.block_sparse_moe.experts.%d.w1.weight"},
-    {ITH_ROLE_EXPERT_UP, "model.layers.%d.block_sparse_moe.experts.%d.w3.weight"},
-    {ITH_ROLE_EXPERT_DOWN, "model.layers.%d.block_sparse_moe.experts.%d.w2.weight"},
-    {ITH_ROLE_NONE, NULL}};
-
 static const ith_arch_key keys[] = {
     {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
@@ -61,7 +53,7 @@ const ith_arch ith_arch_minimax_m2 = {
     .layer = ith_layer_of_attention_and_experts,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
-    .hf_own = hf_own,
+    .hf_own = ith_experts_names_of_mixtral,
     .qk_norm = ITH_QK_NORM_WHOLE,
     .traits = traits,
     .keys = keys,

@@ -8,19 +8,13 @@ static const ith_own_name hf_own[] = {{ITH_ROLE_QKV, "model.layers.%d.self_attn.
                                       {ITH_ROLE_GATE_UP, "model.layers.%d.mlp.gate_up_proj.weight"},
                                       {ITH_ROLE_NONE, NULL}};
 
-static const ith_own_name gguf_own[] = {{ITH_ROLE_QKV, "blk.%d.attn_qkv.weight"},
-                                        {ITH_ROLE_GATE_UP, "blk.%d.ffn_up.weight"},
-                                        {ITH_ROLE_GATE, NULL},
-                                        {ITH_ROLE_UP, NULL},
-                                        {ITH_ROLE_NONE, NULL}};
-
 const ith_arch ith_arch_phi3 = {
     .name = "phi3",
     .layer = ith_layer_of_attention_and_mlp,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
     .hf_own = hf_own,
-    .gguf_own = gguf_own,
+    .gguf_own = ith_names_gguf_of_fused,
     .hf_classes = classes,
     .windows = ITH_WINDOWS_ALL,
     .may_rotate_part = true,
