@@ -152,7 +152,9 @@ typedef struct ith_world ith_world;
 
 /* Collective. Joins the ranks that mpirun or srun has started, if the environment says that one of
  * them did and that there are several. Otherwise the world is one rank, and MPI is not started.
- * Call it once per process, before the program starts threads.
+ * Call it once per process, before the program starts threads. MPI is finalized when the world is
+ * closed; after an error when the process exits, so that the program can report it first: a
+ * launcher ends all ranks as soon as one has left with an error.
  * Errors: ITH_E_COMM, also if another rank is another build of the library; ITH_E_MEMORY. */
 ith_status ith_world_open(ith_world **world, ith_error *err);
 

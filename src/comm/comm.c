@@ -7,7 +7,13 @@
 void ith_comm_close(ith_comm *comm)
 {
     if (comm)
-        comm->ops->close(comm);
+        comm->ops->close(comm, false);
+}
+
+void ith_comm_abandon(ith_comm *comm)
+{
+    if (comm)
+        comm->ops->close(comm, true);
 }
 
 /* Largest for the lowest failing rank, whose text all get. */

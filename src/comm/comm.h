@@ -151,7 +151,7 @@ typedef struct ith_comm_ops {
     /* Not collective. Ends all ranks. */
     void (*abort)(ith_comm *comm, int code) __attribute__((noreturn));
 
-    void (*close)(ith_comm *comm);
+    void (*close)(ith_comm *comm, bool late); /* late: ith_comm_abandon */
 } ith_comm_ops;
 
 struct ith_comm {
@@ -186,6 +186,11 @@ static inline void ith_comm_messages(ith_comm *comm, const ith_parcel *sends, in
 
 /* Collective; accepts NULL. Finalizes MPI if opening this communicator started it. */
 void ith_comm_close(ith_comm *comm);
+
+/* Collective; accepts NULL. Closes after an error that is not reported yet: MPI stays until the
+ * process exits. A launcher ends the job when the first rank has left with an error, so the ranks
+ * must not part before rank 0 has said why. */
+void ith_comm_abandon(ith_comm *comm);
 
 /* Collective. Agreement after a step that can fail on one rank alone: ITH_OK on all ranks if all
  * pass ITH_OK; otherwise all return the status of the lowest failing rank, with its text in *err,

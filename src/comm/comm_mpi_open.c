@@ -43,7 +43,21 @@ static void free_impl(ith_comm *comm)
     free(comm);
 }
 
-static void mpi_close(ith_comm *comm)
+/* At exit. */
+static void finalize_late(void)
+{
+    if (ith_comm_mpi_running())
+        MPI_Finalize();
+}
+
+/* Collective. `late`: an error is still to be reported. */
+static void finalize_mpi(bool late)
+{
+    if (!late || atexit(finalize_late) != 0)
+        MPI_Finalize();
+}
+
+static void mpi_close(ith_comm *comm, bool late)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     bool finalize = impl->finalize;
@@ -57,7 +71,7 @@ static void mpi_close(ith_comm *comm)
     ith_mpi_check(comm, MPI_Comm_free(&impl->world), "MPI_Comm_free");
     free_impl(comm);
     if (finalize)
-        MPI_Finalize();
+        finalize_mpi(late);
 }
 
 static __attribute__((noreturn)) void mpi_abort(ith_comm *comm, int code)
@@ -233,13 +247,13 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
     *out = NULL;
     ITH_TRY(start_mpi(&started, &note, err));
     if (started && ith_mpi_meet(ith_build_id(), err) != ITH_OK) {
-        MPI_Finalize();
+        finalize_mpi(true);
         return ITH_E_COMM;
     }
     ith_comm *comm = new_comm_on_all();
     if (!comm) {
         if (started)
-            MPI_Finalize();
+            finalize_mpi(true);
         return ith_fail(err, ITH_E_MEMORY, "no memory for a communicator on some rank");
     }
     ith_mpi_impl *impl = ith_mpi_of(comm);
@@ -257,7 +271,7 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
     if (status == ITH_OK)
         status = ith_mpi_gather_open(comm, options->board_bytes, err);
     if (status != ITH_OK) {
-        mpi_close(comm);
+        mpi_close(comm, true);
         return status;
     }
     if (started && comm->size > 1)
@@ -288,7 +302,7 @@ static ith_status mpi_side(ith_comm *comm, ith_comm **out, ith_error *err)
     make_world(side, ith_mpi_of(comm)->world);
     status = ith_comm_agree_memory(comm, alloc_arrays(side) ? side : NULL, "a communicator", err);
     if (status != ITH_OK) {
-        mpi_close(side);
+        mpi_close(side, false);
         return status;
     }
     side->node_rank = comm->node_rank;

@@ -125,7 +125,7 @@ static ith_status open_mpi(ith_comm **comm, ith_error *err)
     if (mine == ITH_OK)
         return ITH_OK;
     *err = wrong;
-    ith_comm_close(*comm);
+    ith_comm_abandon(*comm);
     *comm = NULL;
     return mine;
 }
@@ -149,7 +149,7 @@ static ith_status open_launched(ith_comm **comm, ith_error *err)
     ITH_TRY(open_mpi(comm, err));
     if ((*comm)->size > 1 || promised <= 1)
         return ITH_OK;
-    ith_comm_close(*comm);
+    ith_comm_abandon(*comm);
     *comm = NULL;
     return ith_fail(err, ITH_E_COMM,
                     "the launcher started %d ranks, but %s sees one: start Ithaca with that MPI's "

@@ -111,8 +111,9 @@ static __attribute__((noreturn)) void self_abort(ith_comm *comm, int code)
     _exit(code);
 }
 
-static void self_close(ith_comm *comm)
+static void self_close(ith_comm *comm, bool late)
 {
+    (void)late;
     free(comm);
 }
 
@@ -131,8 +132,9 @@ static void planned_allgatherv(ith_comm *comm, const void *send, void *recv, con
         memmove((uint8_t *)recv + displs[r], send, (size_t)counts[r]);
 }
 
-static void planned_close(ith_comm *comm)
+static void planned_close(ith_comm *comm, bool late)
 {
+    (void)late;
     free((void *)comm->node_of);
     free(comm);
 }

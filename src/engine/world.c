@@ -29,16 +29,14 @@ static ith_status open_world(bool alone, ith_world **out, ith_error *err)
     ITH_TRY(alone ? ith_comm_open_self(&comm, err) : ith_comm_open_world(&comm, err));
     world = calloc(1, sizeof *world);
     status = ith_comm_agree_memory(comm, world, "the world of ranks", err);
+    if (status == ITH_OK) {
+        world->comm = comm;
+        ith_test_hook_open(comm->rank);
+        status = open_ledger(world, err);
+    }
     if (status != ITH_OK) {
         free(world);
-        ith_comm_close(comm);
-        return status;
-    }
-    world->comm = comm;
-    ith_test_hook_open(world->comm->rank);
-    status = open_ledger(world, err);
-    if (status != ITH_OK) {
-        ith_world_close(world);
+        ith_comm_abandon(comm);
         return status;
     }
     *out = world;

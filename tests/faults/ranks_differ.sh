@@ -65,6 +65,14 @@ for words in "${run[*]}" "${commands[@]}"; do
     named "another build: ${words%% -*}" "rank 1 runs Ithaca .*sources 0+, .*, rank 0 Ithaca " apart "$ITHACA" $words : "$work/other" $words
 done
 
+# mpirun ends all ranks when the first one has left with an error: rank 0 has said why by then, however
+# late it comes back from MPI_Finalize.
+expect "a late rank 0 is built" 0 ${CC:-cc} -shared -fPIC -o "$work/late.so" tests/faults/late_finalize.c
+late=(env "LD_PRELOAD=$work/late.so" "$ITHACA" "${run[@]}")
+named "a late rank 0: nodes of unlike ranks" "rank 1: ITHACA_RANKS_PER_NODE is 1, and not given on rank 0" apart "${late[@]}" : env ITHACA_RANKS_PER_NODE=1 "$ITHACA" "${run[@]}"
+named "a late rank 0: a time limit that is none" "rank 1: ITHACA_NETWORK_TIMEOUT=x: expected seconds" apart "${late[@]}" : env ITHACA_NETWORK_TIMEOUT=x "$ITHACA" "${run[@]}"
+named "a late rank 0: another build" "rank 1 runs Ithaca .*sources 0+, .*, rank 0 Ithaca " apart "${late[@]}" : "$work/other" "${run[@]}"
+
 # A program that does not meet the others, as a build from before they met
 cat >"$work/stranger.c" <<'C'
 /* starts MPI and a collective operation that nobody joins */
