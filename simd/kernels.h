@@ -366,6 +366,42 @@ static inline const void *ith_attn_values(const ith_attn *a, ith_kv_layout layou
     return (const uint8_t *)a->segment + (size_t)block * bytes + ITH_KV_BLOCK * dp;
 }
 
+/* ---- Recurrences ----------------------------------------------------------------------------- *
+ *
+ * A call takes some columns of the state of one head through n_tokens consecutive tokens. The state
+ * is a matrix S of `rows` (key channels) by `cols` (value channels), in blocks of 16 columns:
+ * element (i, c) at (c / 16 * rows + i) * 16 + c % 16. The columns that are missing from the last
+ * block hold zeros and keep them.
+ *
+ * To the bit, for each token in order, and for each column c:
+ *
+ *   beta given    (the delta rule) e = lanes4 of S[i] * k[i]; then, with one decay g for all rows,
+ *                 e = g * e. With a decay for each row, e = lanes4 of S[i] * (g[i] * k[i]), the
+ *                 product in brackets rounded. d = beta * (v - e)
+ *   beta NULL     d = v
+ *
+ *   S[i] = fma(k[i], d, g[i] * S[i]), the product rounded; out = lanes4 of S[i] * q[i]
+ *
+ *   lanes4(a * b)   four partial results p[0..3] of 0, to which element i contributes by
+ *                   p[i % 4] = fma(a, b, p[i % 4]) in order of ascending i; then
+ *                   (p[0] + p[2]) + (p[1] + p[3])
+ *
+ * Columns do not see each other, so that they may be shared out in whole blocks. */
+typedef struct ith_recurrence {
+    float *state; /* from the first of these columns' blocks on, 64-byte aligned */
+    int64_t rows, cols, n_tokens;
+    const float *q, *k, *v; /* token t: rows, rows, cols of them, at t * ld */
+    int64_t ld;
+    const float *decay; /* token t: [1], or if `each` [rows], at t * ld_gates */
+    const float *beta;  /* token t: [1] at t * ld_gates; NULL: nothing is erased */
+    int64_t ld_gates;
+    bool each;
+    float *out; /* token t: [cols] at t * ld_out */
+    int64_t ld_out;
+} ith_recurrence;
+
+enum { ITH_STATE_COLS = 16 }; /* columns of a block of the state */
+
 /* ---- Sizes that callers should know ---------------------------------------------------------- */
 
 /* A quantized product handles up to ITH_PANEL_TOKENS tokens at a time (avx512/gemm_panel_avx512.h).
@@ -495,6 +531,28 @@ typedef struct ith_kernels {
     /* x[i] = cap * T(x[i] * (2 log2(e) / cap)), T(y) = 1 - 2 / (1 + ith_exp2(y)) with y clamped to
      * [-126, 126]: cap * tanh(x / cap). cap > 0 */
     void (*softcap)(int64_t n, float *x, float cap);
+
+    /* out[i] = u[i] / (1 + ith_exp2(y)) with y = g[i] * -log2(e), clamped to [-126, 126]: u times
+     * the logistic function of g. `out` may be `g` or `u`. */
+    void (*sigmoid_mul)(int64_t n, const float *g, const float *u, float *out);
+
+    /* ln(1 + e^x), x = a[i] + b[i]: with u = ith_exp2(y), y = -|x| * log2(e) limited to -126 from
+     * below, and z = u / (2 + u), out[i] = fma(2 z, p, x > 0 ? x : 0), where p is the polynomial
+     * 1 + y/3 + y^2/5 + ... + y^8/17 in y = z z, by fma from the highest coefficient down.
+     * `out` may be `a`. */
+    void (*softplus)(int64_t n, const float *a, const float *b, float *out);
+
+    /* x[i] = ith_exp2(x[i] * log2(e), clamped to [-126, 126]) */
+    void (*exponential)(int64_t n, float *x);
+
+    /* One token of a causal convolution of each channel: from acc = bias[i], or 0 if bias is NULL,
+     * for j = 0 .. taps - 1: acc = fma(w[j * ld_w + i], x[j][i], acc). out[i] = acc, or with `silu`
+     * acc / (1 + ith_exp2(acc * -log2(e), clamped to [-126, 126])). `out` may be x[taps - 1]. */
+    void (*conv)(int64_t n, int taps, const float *const *x, const float *w, int64_t ld_w,
+                 const float *bias, bool silu, float *out);
+
+    /* See ith_recurrence. */
+    void (*recur)(const ith_recurrence *r);
 
     void (*add)(int64_t n, float *x, const float *y); /* x[i] += y[i] */
     void (*mul)(int64_t n, float *x, const float *y); /* x[i] *= y[i] */

@@ -69,6 +69,14 @@ static inline int64_t ith_dealt(int64_t begin, int64_t n, int shares, int i, int
     return *first >= n ? 0 : (n - *first + shares - 1) / shares;
 }
 
+/* Of things in groups of `each`, the groups that [begin, end) has some of. */
+static inline ith_range ith_covering(ith_range r, int64_t each)
+{
+    if (r.begin == r.end)
+        return (ith_range){r.begin / each, r.begin / each};
+    return (ith_range){r.begin / each, (r.end + each - 1) / each};
+}
+
 /* How many things of `each` bytes fit into `bytes`; at least 1. */
 static inline int64_t ith_count_within(size_t each, size_t bytes)
 {

@@ -92,6 +92,11 @@ ith_range ith_mesh_own_heads(const ith_mesh *mesh, int64_t n_heads, int r)
     return (ith_range){group.begin + own.begin, group.begin + own.end};
 }
 
+ith_range ith_mesh_serving(const ith_mesh *mesh, int64_t n_groups, int64_t n_heads, int r)
+{
+    return ith_covering(ith_split(n_heads, 1, mesh->ranks, r), n_heads / n_groups);
+}
+
 void ith_mesh_weigh(ith_mesh *mesh, const int64_t *weights, int64_t *sums)
 {
     sums[0] = 0;

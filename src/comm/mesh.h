@@ -59,6 +59,11 @@ ith_range ith_mesh_kv_heads(const ith_mesh *mesh, int n_kv_heads, int u);
  * group's, shared among the R ranks of the group. The ranges of all ranks cover [0, n_heads). */
 ith_range ith_mesh_own_heads(const ith_mesh *mesh, int64_t n_heads, int r);
 
+/* The heads of a recurrent block are shared evenly by all ranks, whatever the KV heads are
+ * (state/recurrent.h). Of n_groups groups of n_heads such heads, those with a head of rank r: two
+ * ranks may have the same group. */
+ith_range ith_mesh_serving(const ith_mesh *mesh, int64_t n_groups, int64_t n_heads, int r);
+
 /* ---- The KV cache: (segment, head) pairs ---- */
 
 /* The context index that holds segment s of the group's head h, counted from 0. Pairs go round the

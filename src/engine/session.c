@@ -256,6 +256,11 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
 {
     bool shown = n > n_logits; /* otherwise it is a step of decoding */
 
+    if (!ith_state_resumes(s->state, s->length)) /* a pass before has failed */
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "the states of the model's recurrent layers are not those after %lld "
+                        "tokens: begin a new session",
+                        (long long)s->length);
     while (done < n) {
         int64_t left = n - done, now = ith_min(left, s->chunk);
         ith_pass pass = ith_session_pass(s, now);
@@ -405,6 +410,12 @@ ith_status ith_session_cut(ith_session *session, int64_t length, ith_error *err)
                         "layers with a window have given up what tokens after the first %lld see; "
                         "a timeline of %lld tokens cannot be truncated to so few, but to 0",
                         (long long)length, (long long)session->length);
+    if (!ith_state_resumes(session->state, length))
+        return ith_fail(
+            err, ITH_E_UNSUPPORTED,
+            "the model's recurrent layers hold their state after %lld tokens, and after "
+            "a few tokens less; the timeline cannot be truncated to %lld, only to 0",
+            (long long)session->length, (long long)length);
     session->length = length;
     return ITH_OK;
 }

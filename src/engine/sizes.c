@@ -54,6 +54,8 @@ ith_state_params ith_session_state(const ith_engine *e, int64_t ctx, int64_t bac
                               .ulysses = e->mesh.ulysses,
                               .group_rank = e->mesh.c,
                               .group_size = e->mesh.context,
+                              .ranks = e->mesh.ranks,
+                              .rank = e->mesh.rank,
                               .topology = e->topology};
 }
 
@@ -61,6 +63,12 @@ int64_t ith_session_kv_bytes(const ith_engine *e)
 {
     ith_state_params params = ith_session_state(e, e->info.ctx, e->info.chunk);
     return ith_state_bytes(&params) / e->mesh.ranks;
+}
+
+int64_t ith_session_state_bytes(const ith_engine *e)
+{
+    return ith_state_fixed_bytes(e->model->states, (int)e->model->hp.n_layers, e->mesh.ranks,
+                                 e->mesh.rank);
 }
 
 int64_t ith_session_exchange_most(const ith_engine *e, int64_t chunk)
@@ -79,7 +87,7 @@ static int64_t exchange_bytes(const ith_engine *e)
 
 int64_t ith_session_bytes(const ith_engine *e)
 {
-    return ith_session_workspace_bytes(e) + ith_session_kv_bytes(e) + exchange_bytes(e) +
-           e->info.ctx * (int64_t)sizeof(int32_t) +
+    return ith_session_workspace_bytes(e) + ith_session_kv_bytes(e) + ith_session_state_bytes(e) +
+           exchange_bytes(e) + e->info.ctx * (int64_t)sizeof(int32_t) +
            (int64_t)(ith_session_logits_floats(e) * sizeof(float));
 }

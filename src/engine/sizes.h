@@ -20,10 +20,11 @@ size_t ith_session_logits_floats(const ith_engine *engine);
 int64_t ith_session_exchange_most(const ith_engine *engine, int64_t chunk);
 
 /* Bytes that a session with the engine's context and chunk may take on this rank: the workspace,
- * the KV cache, and the total. If several ranks share heads, a rank's cache may differ from this by
- * one segment. */
+ * the KV cache, the recurrent states, and the total. If several ranks share heads, a rank's cache
+ * may differ from this by one segment. */
 int64_t ith_session_workspace_bytes(const ith_engine *engine);
 int64_t ith_session_kv_bytes(const ith_engine *engine);
+int64_t ith_session_state_bytes(const ith_engine *engine);
 int64_t ith_session_bytes(const ith_engine *engine);
 
 #endif

@@ -46,6 +46,7 @@ typedef enum ith_role {
     ITH_ROLE_O_BIAS,
     ITH_ROLE_Q_NORM,
     ITH_ROLE_K_NORM,
+    ITH_ROLE_Q_GATE,      /* of attention's output; in files rows of q, of the gate, head by head */
     ITH_ROLE_Q_HEAD_NORM, /* one per head of a layer, another %d in the name */
     ITH_ROLE_K_HEAD_NORM,
     ITH_ROLE_Q_A, /* of latent attention (hparams.h, ith_latent_params): queries in two steps, */
@@ -67,6 +68,24 @@ typedef enum ith_role {
     ITH_ROLE_GATE_BIAS,
     ITH_ROLE_UP_BIAS,
     ITH_ROLE_DOWN_BIAS,
+    ITH_ROLE_REC_Q, /* from here on: of a recurrent block */
+    ITH_ROLE_REC_K,
+    ITH_ROLE_REC_V,
+    ITH_ROLE_REC_Z,       /* the gate of its output */
+    ITH_ROLE_REC_QKV,     /* rows of q, of k, of v */
+    ITH_ROLE_REC_QKVZ,    /* of each key head rows of q, of k, of its value heads' v, of their z */
+    ITH_ROLE_REC_A,       /* the decay of a token; */
+    ITH_ROLE_REC_B,       /* how much of what it says is taken in */
+    ITH_ROLE_REC_BA,      /* of each key head rows of its value heads' b, of their a */
+    ITH_ROLE_REC_CONV,    /* of q, k and v: [channels][1][taps] or [channels][taps] */
+    ITH_ROLE_REC_CONV_QK, /* the same apart, [taps][channels] (in packs) */
+    ITH_ROLE_REC_CONV_V,
+    ITH_ROLE_REC_CONV_BIAS,
+    ITH_ROLE_REC_DECAY, /* A_log; in GGUF files -exp(A_log) */
+    ITH_ROLE_REC_DT_BIAS,
+    ITH_ROLE_REC_SKIP, /* what of its input is added to its output */
+    ITH_ROLE_REC_NORM,
+    ITH_ROLE_REC_OUT,
     ITH_ROLE_ROUTER,
     ITH_ROLE_ROUTER_BIAS,
     ITH_ROLE_CHOICE_BIAS, /* on the scores of experts, while they are chosen */
@@ -206,7 +225,10 @@ typedef struct ith_arch {
 
     bool may_rotate_part; /* "partial_rotary_factor" may be less than 1 */
     bool window_rope;     /* window layers rotate by hp->window_theta (0: rope.theta), unscaled */
-    bool full_no_rope;    /* if there are windows, layers without one do not rotate */
+    /* "layer_types" may be "linear_attention": layers with the family's recurrent block. */
+    bool recurrent;
+
+    bool full_no_rope; /* if there are windows, layers without one do not rotate */
 
     /* Keys that read_config reads: the common reader neither reads, requires nor refuses them.
      * Ends with NULL; NULL: none. */

@@ -142,7 +142,7 @@ static ith_status read_scaling(const ith_hf_reader *r, const json_t *params, ith
     ith_hparams *hp = r->hp;
     ith_rope_params *rope = &hp->rope;
 
-    if (json_object_get(params, "mrope_section") != NULL)
+    if (json_object_get(params, "mrope_section") != NULL && !ith_hf_is_taken(r, "mrope_section"))
         return ith_hf_refuse(where, "mrope_section", "multimodal RoPE", err);
     ITH_TRY(check_rope_keys(r, params, err));
     ITH_TRY(read_rope_kind(params, where, &rope->kind, err));

@@ -3,25 +3,39 @@
 
 #include <string.h>
 
+/* Transformers 4 and 5 have different names for some. Only families with recurrent layers say
+ * "attention". */
+static const char *const recurrent_names[] = {"linear_attention", "mamba", "conv", NULL},
+                         *const full_names[] = {"attention", "full_attention", NULL};
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    while (*names != NULL && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
 static ith_status read_layer_type(const ith_hf_reader *r, const char *key, const json_t *type,
                                   size_t i, ith_error *err)
 {
     const char *name = json_string_value(type);
-    bool window = name != NULL && strcmp(name, "sliding_attention") == 0;
+    bool window = name != NULL && strcmp(name, "sliding_attention") == 0,
+         recurrent = name != NULL && is_one_of(name, recurrent_names);
+    int32_t trait = window ? ITH_LAYER_WINDOW : recurrent ? ITH_LAYER_RECURRENT : 0;
 
-    if (window && r->arch->windows == ITH_WINDOWS_NONE)
+    if ((window && r->arch->windows == ITH_WINDOWS_NONE) || (recurrent && !r->arch->recurrent))
         return ith_hf_refuse(r->where, key, name, err);
-    if (!window && (name == NULL || strcmp(name, "full_attention") != 0))
+    if (trait == 0 && (name == NULL || !is_one_of(name, full_names + !r->arch->recurrent)))
         return ith_hf_refuse(r->where, key, name != NULL ? name : "a value that is not a string",
                              err);
     if (window && r->hp->window == 0)
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: \"%s\" has windows, but \"sliding_window\" is not a number", r->where,
                         key);
-    if (window && r->hp->n_traits == 0)
+    if (trait != 0 && r->hp->n_traits == 0)
         ITH_TRY(ith_arch_set_pattern(r->hp, 1, 0, 0, r->where, err));
-    if (window && i < (size_t)r->hp->n_traits)
-        r->hp->traits[i] |= ITH_LAYER_WINDOW;
+    if (trait != 0 && i < (size_t)r->hp->n_traits)
+        r->hp->traits[i] |= trait;
     return ITH_OK;
 }
 

@@ -114,10 +114,14 @@ static ith_status check_products(const ith_hparams *hp, const char *where, ith_e
     };
     double hidden = (double)hp->hidden, d = (double)hp->head_dim,
            attention = hidden * d * 2 * (double)(hp->n_heads + hp->n_kv_heads),
+           delta = hidden * (2 * (double)(hp->delta.key_heads * hp->delta.key_dim) +
+                             3 * (double)(hp->delta.value_heads * hp->delta.value_dim)),
+           mamba = hidden * (3 * (double)(hp->mamba.heads * hp->mamba.head_dim) +
+                             2 * (double)(hp->mamba.groups * hp->mamba.state)),
            experts =
                3 * hidden *
                ((double)hp->experts.ffn * (double)hp->experts.n + (double)hp->experts.shared_ffn),
-           layer = attention + 3 * hidden * (double)hp->ffn + experts,
+           layer = attention + delta + mamba + 3 * hidden * (double)hp->ffn + experts,
            all = (double)hp->n_layers * layer + 2 * hidden * (double)hp->n_vocab;
 
     ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
@@ -126,6 +130,66 @@ static ith_status check_products(const ith_hparams *hp, const char *where, ith_e
                         "%s: its sizes make a model of %.3g parameters, expected at most %.3g",
                         where, all, parameters_max);
     return ITH_OK;
+}
+
+static ith_status check_delta(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const ith_delta_params *d = &hp->delta;
+    const limit limits[] = {
+        {"number of key heads of recurrent layers", d->key_heads, 1 << 12},
+        {"number of value heads of recurrent layers", d->value_heads, 1 << 12},
+        {"size of recurrent layers' key heads", d->key_dim, 1 << 12},
+        {"size of recurrent layers' value heads", d->value_dim, 1 << 12},
+        {"kernel of the short convolutions", d->taps, ITH_MAX_TAPS},
+    };
+    const limit products[] = {
+        {"size of all value heads together", d->value_heads * d->value_dim, 1 << 20},
+        {"size of all key heads together", d->key_heads * d->key_dim, 1 << 20},
+    };
+
+    ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
+    ITH_TRY(check_limits(products, sizeof products / sizeof *products, where, err));
+    if (d->value_heads % d->key_heads != 0)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: %lld value heads of recurrent layers cannot share %lld key heads "
+                        "evenly",
+                        where, (long long)d->value_heads, (long long)d->key_heads);
+    return ITH_OK;
+}
+
+static ith_status check_mamba(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const ith_mamba_params *m = &hp->mamba;
+    const limit limits[] = {
+        {"number of recurrent layers' heads", m->heads, 1 << 14},
+        {"number of recurrent layers' groups", m->groups, 1 << 14},
+        {"size of recurrent layers' heads", m->head_dim, 1 << 12},
+        {"size of recurrent layers' states", m->state, 1 << 12},
+        {"kernel of the short convolutions", m->taps, ITH_MAX_TAPS},
+    };
+    const limit products[] = {
+        {"size of all recurrent layers' heads together", m->heads * m->head_dim, 1 << 20},
+        {"size of all groups' states together", m->groups * m->state, 1 << 20},
+    };
+
+    ITH_TRY(check_limits(limits, sizeof limits / sizeof *limits, where, err));
+    ITH_TRY(check_limits(products, sizeof products / sizeof *products, where, err));
+    if (m->heads % m->groups != 0)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: %lld heads of recurrent layers cannot be of %lld groups evenly", where,
+                        (long long)m->heads, (long long)m->groups);
+    return ITH_OK;
+}
+
+static ith_status check_recurrent(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const limit taps = {"kernel of the short convolutions", hp->conv_taps, ITH_MAX_TAPS};
+
+    if (hp->delta.key_heads != 0)
+        ITH_TRY(check_delta(hp, where, err));
+    if (hp->mamba.heads != 0)
+        ITH_TRY(check_mamba(hp, where, err));
+    return hp->conv_taps == 0 ? ITH_OK : check_limits(&taps, 1, where, err);
 }
 
 /* A real number and its range; also false for NaN. */
@@ -303,6 +367,8 @@ static ith_status check_choices(const ith_hparams *hp, const char *where, ith_er
 
     for (int i = 0; known && i < hp->n_traits; i++)
         known = hp->traits[i] >= 0 && hp->traits[i] <= ITH_LAYER_TRAITS &&
+                (!(hp->traits[i] & ITH_LAYER_RECURRENT) || hp->delta.key_heads > 0 ||
+                 hp->mamba.heads > 0 || hp->conv_taps > 0) &&
                 (!(hp->traits[i] & ITH_LAYER_WINDOW) || hp->window > 0) &&
                 (!(hp->traits[i] & ITH_LAYER_WINDOW_ROPE) || hp->window_theta > 0);
     return known ? ITH_OK
@@ -363,6 +429,7 @@ ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error
     ITH_TRY(check_ranges(hp, where, err));
     if (hp->experts.n != 0)
         ITH_TRY(check_experts(hp, where, err));
+    ITH_TRY(check_recurrent(hp, where, err));
     ITH_TRY(check_products(hp, where, err));
     if (hp->n_heads % hp->n_kv_heads != 0)
         return ith_fail(err, ITH_E_FORMAT,

@@ -51,7 +51,8 @@ enum {
     ITH_MAX_DENSE = 32,
     ITH_MAX_EXPERTS_USED = 64,
     ITH_MAX_EXPERT_GROUPS = 64,
-    ITH_MAX_LISTED_LAYERS = 1024
+    ITH_MAX_LISTED_LAYERS = 1024,
+    ITH_MAX_TAPS = 16
 };
 
 typedef enum ith_activation {
@@ -77,7 +78,8 @@ enum {
     ITH_LAYER_WINDOW = 1,      /* a token sees hp->window keys, itself among them */
     ITH_LAYER_NO_ROPE = 2,     /* positions are not rotated */
     ITH_LAYER_WINDOW_ROPE = 4, /* rotated by hp->window_theta, unscaled */
-    ITH_LAYER_TRAITS = 7
+    ITH_LAYER_RECURRENT = 8,   /* there is none: the family's recurrent block is in its place */
+    ITH_LAYER_TRAITS = 15
 };
 
 typedef enum ith_router_score {
@@ -128,6 +130,26 @@ typedef struct ith_latent_params {
     bool halves; /* rotary pairs are channels i and i + rope / 2, not 2 i and 2 i + 1 */
 } ith_latent_params;
 
+/* Gated DeltaNet (arXiv 2412.06464): value heads, of which as many as there are to a key head share
+ * its key and query, and short convolutions before. */
+typedef struct ith_delta_params {
+    int64_t key_heads, value_heads; /* key_heads 0: the model has none */
+    int64_t key_dim, value_dim;     /* of a head */
+    int64_t taps;                   /* tokens that a convolution reads */
+    /* The output matrix has its columns in the order of GGUF's Qwen3.5: the first value head of
+     * each key head, then the second of each, and so on. */
+    bool tiled;
+} ith_delta_params;
+
+/* Mamba2 (arXiv 2405.21060): heads, in groups that share their B and C. */
+typedef struct ith_mamba_params {
+    int64_t heads, groups;   /* heads 0: the model has none */
+    int64_t head_dim, state; /* channels of a head; of B and C */
+    int64_t taps;            /* tokens that the convolution reads */
+    bool conv_bias;
+    bool norm; /* of the gated output, group by group */
+} ith_mamba_params;
+
 /* What a file leaves out has the default of its family (arch.h). */
 typedef struct ith_hparams {
     char architecture[32]; /* ith_arch's name: "qwen3", "qwen3moe", "llama" */
@@ -157,6 +179,7 @@ typedef struct ith_hparams {
     bool ungated;             /* [false] the MLP is down(act(up x)) */
     ith_qk_norm qk_norm;      /* [none] */
     bool qkv_bias, o_bias;    /* [false] on queries, keys, values; on attention's output */
+    bool attn_gate;           /* [false] attention's result is multiplied by a gate's sigmoid */
     bool mlp_bias;            /* [false] on all matrices of the MLP */
     bool parallel;            /* [false] attention and MLP read one norm; both are added */
     double embed_scale;       /* [1] multiplies the embeddings */
@@ -171,6 +194,9 @@ typedef struct ith_hparams {
     double window_theta;      /* [0] of layers with ITH_LAYER_WINDOW_ROPE */
     int n_traits;             /* [0] n_layers, or 0: no layer has a trait */
     int32_t traits[ITH_MAX_LISTED_LAYERS]; /* ITH_LAYER_... of each layer */
+    ith_delta_params delta; /* [zeros] of layers with ITH_LAYER_RECURRENT; likewise */
+    ith_mamba_params mamba;
+    int64_t conv_taps; /* [0] of LFM2's short convolutions, likewise */
 } ith_hparams;
 
 /* Of a layer. */

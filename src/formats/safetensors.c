@@ -8,7 +8,10 @@
 
 #include <string.h>
 
-enum { HEADER_MAX = 100000000 }; /* the reference implementation's limit */
+enum {
+    HEADER_MAX = 100000000, /* the reference implementation's limit */
+    DIMS_MOST = 4
+};
 
 /* What follows the header. */
 typedef struct body {
@@ -70,6 +73,18 @@ static ith_status read_dtype(ith_tensor *t, const json_t *entry, ith_error *err)
     return ITH_OK;
 }
 
+/* A tensor of more than four dimensions is none of text, which alone is read (those of images may
+ * have five): the last ones count as one. */
+static ith_status fold_dimension(ith_tensor *t, int64_t dim, ith_error *err)
+{
+    int64_t *last = &t->dims[DIMS_MOST - 1];
+
+    if (__builtin_mul_overflow(*last, dim, last))
+        return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s is larger than the address space",
+                        t->file, t->name);
+    return ITH_OK;
+}
+
 static ith_status read_shape(ith_tensor *t, const json_t *entry, ith_error *err)
 {
     const json_t *shape = json_object_get(entry, "shape"), *dim;
@@ -77,15 +92,16 @@ static ith_status read_shape(ith_tensor *t, const json_t *entry, ith_error *err)
 
     if (!json_is_array(shape))
         return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s has no \"shape\"", t->file, t->name);
-    if (json_array_size(shape) > 4)
-        return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s has %zu dimensions, more than 4",
-                        t->file, t->name, json_array_size(shape));
     t->n_dims = 1;
     t->dims[0] = 1;
     json_array_foreach (shape, i, dim) {
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
             return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s: \"shape\" should hold whole numbers",
                             t->file, t->name);
+        if (i >= DIMS_MOST) {
+            ITH_TRY(fold_dimension(t, json_integer_value(dim), err));
+            continue;
+        }
         t->dims[i] = json_integer_value(dim);
         t->n_dims = (int)i + 1;
     }

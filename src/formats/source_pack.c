@@ -40,7 +40,9 @@ static int64_t longest_row(const ith_hparams *hp)
                              hp->latent.q_rank,
                              hp->latent.nope,
                              hp->latent.kv_rank,
-                             hp->n_heads * hp->latent.value};
+                             hp->n_heads * hp->latent.value,
+                             hp->delta.value_heads * hp->delta.value_dim,
+                             hp->mamba.heads * hp->mamba.head_dim};
     int64_t most = 0;
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)

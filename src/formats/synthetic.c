@@ -270,6 +270,8 @@ static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_
                             {ITH_ROLE_K_NORM, 0, whole ? kv : d, ITH_DT_F32}};
 
     ITH_TRY(add_all(source, matrices, sizeof matrices / sizeof *matrices, i, 0, err));
+    if (hp->attn_gate)
+        ITH_TRY(add(source, &(wanted){ITH_ROLE_Q_GATE, q, h, dtype}, i, 0, err));
     if (hp->qkv_bias)
         ITH_TRY(add_all(source, biases, 3, i, 0, err));
     if (hp->o_bias)
@@ -305,6 +307,31 @@ static ith_status add_shared(ith_source *source, ith_dtype dtype, int i, ith_err
     return e->shared_gated ? add(source, &weight, i, 0, err) : ITH_OK;
 }
 
+/* Under the names and in the forms of packs. */
+static ith_status add_delta(ith_source *source, ith_dtype dtype, int i, ith_error *err)
+{
+    const ith_hparams *hp = &source->hparams;
+    const ith_delta_params *d = &hp->delta;
+    int64_t h = hp->hidden, keys = d->key_heads * d->key_dim, V = d->value_heads,
+            values = V * d->value_dim;
+    const wanted list[] = {
+        {ITH_ROLE_ATTN_NORM, 0, h, ITH_DT_F32},
+        {ITH_ROLE_REC_Q, keys, h, dtype},
+        {ITH_ROLE_REC_K, keys, h, dtype},
+        {ITH_ROLE_REC_V, values, h, dtype},
+        {ITH_ROLE_REC_Z, values, h, dtype},
+        {ITH_ROLE_REC_A, V, h, dtype},
+        {ITH_ROLE_REC_B, V, h, dtype},
+        {ITH_ROLE_REC_CONV_QK, 0, 2 * keys * d->taps, ITH_DT_F32},
+        {ITH_ROLE_REC_CONV_V, 0, values * d->taps, ITH_DT_F32},
+        {ITH_ROLE_REC_DECAY, 0, V, ITH_DT_F32},
+        {ITH_ROLE_REC_DT_BIAS, 0, V, ITH_DT_F32},
+        {ITH_ROLE_REC_NORM, 0, d->value_dim, ITH_DT_F32},
+        {ITH_ROLE_REC_OUT, h, values, dtype},
+    };
+    return add_all(source, list, sizeof list / sizeof *list, i, 0, err);
+}
+
 static ith_status add_mlp(ith_source *source, ith_dtype dtype, int i, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
@@ -336,6 +363,8 @@ static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *er
         ith_layer_form form = ith_arch_find(hp->architecture)->layer(hp, i);
         if (hp->latent.kv_rank > 0) {
             ITH_TRY(add_latent(source, dtype, i, err));
+        } else if (ith_hparams_traits(hp, i) & ITH_LAYER_RECURRENT) {
+            ITH_TRY(add_delta(source, dtype, i, err));
         } else {
             ITH_TRY(add_norm(source, form.sub[0].norm, i, err));
             ITH_TRY(add_attention(source, dtype, i, err));
@@ -351,20 +380,28 @@ static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *er
     return ith_tensor_table_index(&source->tensors, err);
 }
 
-/* n_ones ones, then n random numbers with standard deviation `std`. */
+static bool is_decay(const ith_arch *arch, const ith_tensor *t)
+{
+    const char *pattern = ith_arch_pattern(arch, false, ITH_ROLE_REC_DECAY), *number;
+
+    number = pattern == NULL ? NULL : strstr(pattern, "%d");
+    return number != NULL && ends_with(t->name, number + 2);
+}
+
+/* n_ones ones, as many times minus 1, then n random numbers with standard deviation `std`. */
 static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, double std,
                               ith_error *err)
 {
     uint64_t x = 88172645463325252u;
 
-    source->floats = calloc((size_t)(n_ones + n), sizeof *source->floats);
+    source->floats = calloc((size_t)(2 * n_ones + n), sizeof *source->floats);
     if (source->floats == NULL)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its norms, biases and routers",
                         source->path);
     for (int64_t i = 0; i < n_ones; i++)
-        source->floats[i] = 1;
+        source->floats[i] = 1, source->floats[n_ones + i] = -1;
     for (int64_t i = 0; i < n; i++)
-        put_block(ITH_DT_F32, std, &x, (uint8_t *)(source->floats + n_ones + i));
+        put_block(ITH_DT_F32, std, &x, (uint8_t *)(source->floats + 2 * n_ones + i));
     return ITH_OK;
 }
 
@@ -382,14 +419,14 @@ static bool is_router(const ith_arch *arch, const ith_tensor *t)
     return false;
 }
 
-/* Gives tensors their data: norms and biases are ones, all routers are alike, and other matrices
- * start at different blocks of the mapping. */
+/* Gives tensors their data: norms and biases are ones, decays those of minus 1, all routers are
+ * alike, and other matrices start at different blocks of the mapping. */
 static ith_status give_data(ith_source *source, ith_dtype dtype, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
     const ith_arch *arch = ith_arch_find(hp->architecture);
     size_t block = (size_t)ith_dtype_get(dtype)->block_bytes, longest = 0;
-    int64_t n_ones = 1;
+    int64_t n_ones = 1, at;
 
     for (size_t i = 0; i < source->tensors.n; i++) {
         const ith_tensor *t = &source->tensors.items[i];
@@ -401,8 +438,9 @@ static ith_status give_data(ith_source *source, ith_dtype dtype, ith_error *err)
         make_floats(source, n_ones, hp->experts.n * hp->hidden, 1 / sqrt((double)hp->hidden), err));
     for (size_t i = 0; i < source->tensors.n; i++) {
         ith_tensor *t = &source->tensors.items[i];
+        at = is_router(arch, t) ? 2 * n_ones : is_decay(arch, t) ? n_ones : 0;
         if (t->n_dims == 1 || is_router(arch, t))
-            t->data = (const uint8_t *)(source->floats + (t->n_dims == 1 ? 0 : n_ones));
+            t->data = (const uint8_t *)(source->floats + at);
         else
             t->data = source->files[0]->data + i * START_STEP % STARTS * block;
     }

@@ -58,16 +58,26 @@ static ith_status find(const ith_binder *b, ith_role role, int number, const ith
     return *out != NULL ? ITH_OK : ith_bind_missing(b, name, err);
 }
 
-/* How the heads of queries or keys lie in the file. */
-static ith_head_order order_of(const ith_binder *b, bool rotary)
+/* A pack holds everything as it is computed with. */
+static bool is_packed(const ith_binder *b)
+{
+    return !b->hf && !b->gguf;
+}
+
+/* How heads lie in the file, which has `order` but for the pairs of queries and keys. */
+static ith_head_order order_of(const ith_binder *b, bool rotary, ith_head_order order)
 {
     const ith_arch *arch = b->model->arch;
     bool pairs =
         (b->hf && arch->rope_pairs) || (b->gguf && (arch->rope_pairs || arch->gguf_interleaved_qk));
 
+    if (is_packed(b))
+        return (ith_head_order){0};
     if (!rotary || !pairs)
-        return (ith_head_order){0, 0};
-    return (ith_head_order){b->model->hp.head_dim, ith_hparams_rotated(&b->model->hp)};
+        return order;
+    order.head_dim = b->model->hp.head_dim;
+    order.rotated = ith_hparams_rotated(&b->model->hp);
+    return order;
 }
 
 /* ---- One tensor ---- */
@@ -76,12 +86,13 @@ ith_status ith_bind_vector_as(const ith_binder *b, const ith_vector_want *want, 
                               ith_error *err)
 {
     bool minus_1 = want->norm && b->hf && b->model->arch->hf_norms_minus_1;
-    ith_vector_of from = {.n = want->n,
-                          .rows = want->rows,
-                          .add = minus_1 ? 1 : 0,
-                          .order = order_of(b, want->rotary)};
+    ith_vector_of from = {.n = want->n, .rows = want->rows};
     char name[128];
 
+    if (!is_packed(b))
+        from.form = want->form;
+    from.form.add = minus_1 ? 1 : 0;
+    from.form.order = order_of(b, want->rotary, want->form.order);
     if (want->fused != ITH_ROLE_NONE && ith_bind_look(b, want->role, 0, name) == NULL)
         from.tensor = ith_bind_look(b, want->fused, 0, name);
     if (from.tensor != NULL) {
@@ -131,8 +142,12 @@ static ith_status find_rows(const ith_binder *b, const ith_matrix_want *want, it
 {
     char name[128], fused[128];
 
-    *from = (ith_rows_of){.all_rows = want->rows, .order = order_of(b, want->rotary)};
+    *from = (ith_rows_of){.all_rows = want->rows, .order = order_of(b, want->rotary, want->order)};
     from->tensor = ith_bind_look(b, want->role, 0, name);
+    if (want->file_rows > 0 && !is_packed(b)) {
+        from->all_rows = want->file_rows;
+        from->first_row = want->first_row;
+    }
     if (from->tensor != NULL || want->fused == ITH_ROLE_NONE)
         return from->tensor != NULL ? ITH_OK : ith_bind_missing(b, name, err);
     from->tensor = ith_bind_look(b, want->fused, 0, fused);
@@ -189,16 +204,24 @@ ith_status ith_bind_matrix(const ith_binder *b, const ith_matrix_want *want, con
     entry = ith_load_plan_entry(b->plan, *out);
     entry->stage = b->first_stage + want->stage;
     entry->heads = want->heads;
+    entry->served = want->served;
     return ITH_OK;
 }
 
 ith_status ith_bind_whole_matrix(const ith_binder *b, ith_role role, int64_t rows, int64_t cols,
                                  const ith_matrix **out, ith_error *err)
 {
-    ith_matrix_want want = {.role = role, .rows = rows, .cols = cols, .sensitive = true};
+    return ith_bind_whole(
+        b, &(ith_matrix_want){.role = role, .rows = rows, .cols = cols, .sensitive = true}, out,
+        err);
+}
+
+ith_status ith_bind_whole(const ith_binder *b, const ith_matrix_want *want, const ith_matrix **out,
+                          ith_error *err)
+{
     ith_entry *entry;
 
-    ITH_TRY(plan_matrix(b, &want, ITH_QUANT_LOSSLESS, out, err));
+    ITH_TRY(plan_matrix(b, want, ITH_QUANT_LOSSLESS, out, err));
     b->model->quantized |= ith_layout_is_quantized((*out)->layout);
     entry = ith_load_plan_entry(b->plan, *out);
     entry->layer = ITH_NO_LAYER;

@@ -32,7 +32,12 @@ typedef struct ith_matrix_want {
     int64_t rows, cols;
     int stage;      /* of the block, from 0 on */
     int64_t heads;  /* the rows are so many heads, which ranks share whole; 0: any rows */
+    int64_t served; /* as in ith_entry */
     bool rotary;    /* queries' or keys' rows, which some GGUF files order for interleaved pairs */
+    /* How the heads lie in files that are not packs, rotary pairs apart; and how many rows the
+     * tensor of the role has there, first_row the first of these, where those are not all. */
+    ith_head_order order;
+    int64_t file_rows;
     bool sensitive; /* ITH_QUANT_W4 keeps it as w8 */
     bool precise;   /* ITH_QUANT_AUTO keeps floats as the file has them */
     /* Where the file has no tensor of the role: rows from first_row on of `fused`, which has
@@ -63,6 +68,7 @@ typedef struct ith_vector_want {
     /* Where the file has no such tensor: n elements of one with this role and so many of them. */
     ith_role fused;
     int64_t fused_n, first;
+    ith_vector_form form; /* of files that are not packs */
 } ith_vector_want;
 ith_status ith_bind_vector_as(const ith_binder *binder, const ith_vector_want *want,
                               const float **out, ith_error *err);
@@ -78,6 +84,8 @@ ith_status ith_bind_matrix(const ith_binder *binder, const ith_matrix_want *want
  * held by every node in every weight distribution. */
 ith_status ith_bind_whole_matrix(const ith_binder *binder, ith_role role, int64_t rows,
                                  int64_t cols, const ith_matrix **out, ith_error *err);
+ith_status ith_bind_whole(const ith_binder *binder, const ith_matrix_want *want,
+                          const ith_matrix **out, ith_error *err);
 
 /* ---- For roles of which a layer has several tensors, such as one for each expert ---- */
 

@@ -90,6 +90,25 @@ static ith_status open_pools(const ith_state_params *p, ith_state *state, const 
     return ITH_OK;
 }
 
+static ith_status open_recurrent(const ith_state_params *p, ith_state *state, ith_error *err)
+{
+    ith_recurrent_shape *shapes = calloc((size_t)p->n_layers + 1, sizeof *shapes);
+    ith_status status = ITH_OK;
+    bool any = false;
+
+    if (shapes == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the tables of a timeline's state");
+    for (int i = 0; i < p->n_layers; i++)
+        if (p->layers[i].form == ITH_STATE_RECURRENT) {
+            shapes[i] = p->layers[i].recurrent;
+            any = true;
+        }
+    if (any)
+        status = ith_recurrent_open(shapes, p->n_layers, p->ranks, p->rank, &state->recurrent, err);
+    free(shapes);
+    return status;
+}
+
 ith_status ith_state_open(const ith_state_params *params, ith_state **out, ith_error *err)
 {
     size_t n = (size_t)params->n_layers + 1;
@@ -107,6 +126,8 @@ ith_status ith_state_open(const ith_state_params *params, ith_state **out, ith_e
     } else {
         place_layers(params, state, counts);
         status = open_pools(params, state, counts, err);
+        if (status == ITH_OK)
+            status = open_recurrent(params, state, err);
     }
     free(counts);
     if (status != ITH_OK) {
@@ -123,6 +144,7 @@ void ith_state_close(ith_state *state)
         return;
     for (int i = 0; i < state->n_pools; i++)
         ith_kv_close(state->pools[i]);
+    ith_recurrent_close(state->recurrent);
     free(state->pools);
     free(state->places);
     free(state);
@@ -139,14 +161,14 @@ ith_status ith_state_reserve(ith_state *state, int64_t n_tokens, ith_error *err)
         ITH_TRY(ith_mem_check(bytes, "KV cache", err));
     for (int i = 0; i < state->n_pools; i++)
         ITH_TRY(ith_kv_reserve(state->pools[i], n_tokens, err));
-    return ITH_OK;
+    return state->recurrent == NULL ? ITH_OK : ith_recurrent_reserve(state->recurrent, err);
 }
 
 ith_status ith_state_populate(ith_state *state, ith_team *team, ith_error *err)
 {
     for (int i = 0; i < state->n_pools; i++)
         ITH_TRY(ith_kv_populate(state->pools[i], team, err));
-    return ITH_OK;
+    return state->recurrent == NULL ? ITH_OK : ith_recurrent_populate(state->recurrent, err);
 }
 
 bool ith_state_has_room(const ith_state *state, int64_t n_tokens)
@@ -154,7 +176,21 @@ bool ith_state_has_room(const ith_state *state, int64_t n_tokens)
     for (int i = 0; i < state->n_pools; i++)
         if (!ith_kv_has_room(state->pools[i], n_tokens))
             return false;
-    return true;
+    return state->recurrent == NULL || state->recurrent->populated;
+}
+
+bool ith_state_resumes(const ith_state *state, int64_t n_tokens)
+{
+    return state->recurrent == NULL || ith_recurrent_resumes(state->recurrent, n_tokens);
+}
+
+int64_t ith_state_fixed_bytes(const ith_layer_state *layers, int n_layers, int ranks, int rank)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < n_layers; i++)
+        if (layers[i].form == ITH_STATE_RECURRENT)
+            bytes += ith_recurrent_bytes(&layers[i].recurrent, ranks, rank);
+    return bytes;
 }
 
 void ith_state_trim(ith_state *state, int64_t n_tokens)

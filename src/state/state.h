@@ -1,19 +1,21 @@
 /* state.h - the state of a timeline: what each layer remembers of its tokens. One rank's share of
  * it.
  *
- * A layer's state has a form. Today there is one form: keys and values, in a KV cache (kv.h).
- * Layers that are alike in heads, head size and window share a cache, a *pool*; so a model whose
- * layers are all alike has one. A new form, such as a recurrent state of fixed size, gets a value
- * of ith_state_form and a member of ith_state.
+ * A layer's state has a form: keys and values, in a KV cache (kv.h), or a recurrent state of fixed
+ * size (recurrent.h). Layers that are alike in KV heads, head size and window share a cache, a
+ * *pool*; so a model whose layers are all alike has one. A new form gets a value of ith_state_form
+ * and a member of ith_state.
  */
 #ifndef ITH_STATE_STATE_H
 #define ITH_STATE_STATE_H
 
 #include "state/kv.h"
+#include "state/recurrent.h"
 
 typedef enum ith_state_form {
     ITH_STATE_NONE, /* the layer has no state */
-    ITH_STATE_KV    /* keys and values of tokens */
+    ITH_STATE_KV,   /* keys and values of tokens */
+    ITH_STATE_RECURRENT
 } ith_state_form;
 
 /* The state of one layer, over all ranks. */
@@ -22,7 +24,8 @@ typedef struct ith_layer_state {
     /* ITH_STATE_KV: the number and size of KV heads, and the keys that a token sees, itself among
      * them; 0: all before it. */
     int64_t heads, head_dim, window;
-    bool latent; /* ITH_STATE_KV: the cache holds latents (simd/kernels.h) */
+    bool latent;                   /* ITH_STATE_KV: the cache holds latents (simd/kernels.h) */
+    ith_recurrent_shape recurrent; /* ITH_STATE_RECURRENT */
 } ith_layer_state;
 
 /* Do two layers with ITH_STATE_KV share a pool? */
@@ -37,7 +40,8 @@ typedef struct ith_state_place {
 typedef struct ith_state {
     ith_kv **pools; /* [n_pools] in the order of their first layers */
     int n_pools;
-    ith_state_place *places; /* [n_layers] */
+    ith_state_place *places;  /* [n_layers] */
+    ith_recurrent *recurrent; /* of the layers with ITH_STATE_RECURRENT; NULL: no such layer */
 } ith_state;
 
 typedef struct ith_state_params {
@@ -48,6 +52,7 @@ typedef struct ith_state_params {
     int64_t reach;                /* passes have, and cuts take back, up to so many tokens */
     int ulysses;                  /* the groups of ranks that the heads of a layer are cut among */
     int group_rank, group_size;   /* see ith_kv_open */
+    int ranks, rank;              /* see ith_recurrent_open */
     const ith_topology *topology; /* see ith_kv_place; NULL: no page placement */
 } ith_state_params;
 
@@ -80,6 +85,14 @@ bool ith_state_reaches(const ith_state *state, int64_t length);
 /* Local. The first segment that no pool will have given up once n_tokens of the timeline have been
  * entered. */
 int64_t ith_state_first_after(const ith_state *state, int64_t n_tokens);
+
+/* Can a pass follow the first n_tokens tokens of a timeline that has seen as many or more? Caches
+ * can be cut anywhere, recurrent states cannot. */
+bool ith_state_resumes(const ith_state *state, int64_t n_tokens);
+
+/* Bytes of the states of fixed size that rank `rank` of `ranks` holds of a timeline; of all
+ * layers. */
+int64_t ith_state_fixed_bytes(const ith_layer_state *layers, int n_layers, int ranks, int rank);
 
 /* Bytes of one token in all heads of all layers. */
 int64_t ith_state_token_bytes(const ith_layer_state *layers, int n_layers, ith_kv_layout kv);

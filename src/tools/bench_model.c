@@ -91,8 +91,22 @@ static ith_status fill_arbitrary(ith_session *s, int64_t depth, ith_error *err)
     ith_state_enter(s->state, s->length, depth - s->length);
     for (int layer = 0; layer < e->info.n_layers; layer++)
         fill_layer(s, layer, s->length, depth);
+    if (s->state->recurrent != NULL)
+        ith_recurrent_claim(s->state->recurrent, depth);
     s->length = depth;
     return ITH_OK;
+}
+
+/* Recurrent states cannot be cut back, but what is measured does not depend on them. */
+static ith_status cut(const model_bench *b, ith_error *err)
+{
+    ith_session *s = b->session;
+    ith_status status = ith_session_truncate(s, b->depth, err);
+
+    if (status != ITH_E_UNSUPPORTED || s->state->recurrent == NULL)
+        return status;
+    ith_recurrent_claim(s->state->recurrent, b->depth);
+    return ith_session_truncate(s, b->depth, err);
 }
 
 /* Brings the session to `depth`, by prefill or with arbitrary data. */
@@ -101,7 +115,7 @@ static ith_status reach(model_bench *b, int64_t depth, ith_error *err)
     double start_s = ith_now_s();
     ith_status status = ITH_OK;
 
-    ITH_TRY(ith_session_truncate(b->session, b->depth, err));
+    ITH_TRY(cut(b, err));
     if (b->params->fill && depth > 0)
         status = fill_arbitrary(b->session, depth, err);
     else if (depth > b->depth)
@@ -120,7 +134,7 @@ static ith_status time_prefill(model_bench *b, int64_t n, double *seconds, ith_e
     int64_t sent = ith_bench_ranks_sent(comm);
     double start_s;
 
-    ITH_TRY(ith_session_truncate(b->session, b->depth, err));
+    ITH_TRY(cut(b, err));
     start_s = ith_now_s();
     ITH_TRY(ith_session_prefill(b->session, b->ids + b->depth, (size_t)n, err));
     *seconds = ith_now_s() - start_s;
@@ -132,7 +146,7 @@ static ith_status time_decode(model_bench *b, int64_t n, double *seconds, ith_er
 {
     double start_s;
 
-    ITH_TRY(ith_session_truncate(b->session, b->depth, err));
+    ITH_TRY(cut(b, err));
     start_s = ith_now_s();
     for (int64_t i = 0; i < n; i++)
         ITH_TRY(ith_session_decode(b->session, b->ids[b->depth + i], err));

@@ -142,16 +142,24 @@ ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const it
     return ITH_OK;
 }
 
+/* [channels][taps], or with a dimension of 1 between. */
+static bool is_convolution(const ith_tensor *t, const ith_vector_form *f)
+{
+    return t->n_dims >= 2 && t->n_dims <= 3 && t->dims[0] == f->channels &&
+           t->dims[t->n_dims - 1] == f->taps && (t->n_dims == 2 || t->dims[1] == 1);
+}
+
 ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_vector_of *from,
                                 const float **out, ith_error *err)
 {
     const ith_tensor *t = from->tensor;
     ith_entry *e;
-    bool matrix = from->rows > 0 && t->packed == NULL; /* in packs all vectors are flat */
-    bool part = from->all > 0 && t->packed == NULL;    /* and whole */
+    bool packed = t->packed != NULL; /* flat and whole */
+    bool conv = from->form.taps > 0 && !packed, matrix = from->rows > 0 && !packed,
+         part = from->all > 0 && !packed;
     int64_t n = part ? from->all : from->n;
     bool flat = (t->n_dims == 1 && t->dims[0] == n) ||
-                (t->packed == NULL && t->n_dims == 2 && t->dims[0] == 1 && t->dims[1] == n);
+                (!packed && t->n_dims == 2 && t->dims[0] == 1 && t->dims[1] == n);
 
     if (t->quantized != NULL)
         return ith_fail(err, ITH_E_UNSUPPORTED,
@@ -160,18 +168,19 @@ ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith
     if (part && t->dtype != ITH_DT_UNREAD && ith_dtype_get(t->dtype)->block != 1)
         return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s is in %s, and holds several vectors",
                         t->file, t->name, ith_dtype_get(t->dtype)->name);
+    if (conv && !is_convolution(t, &from->form))
+        return shape_error(t, from->form.channels, from->form.taps, err);
     if (matrix &&
         (t->n_dims != 2 || t->dims[0] != from->rows || t->dims[1] * from->rows != from->n))
         return shape_error(t, from->rows, from->n / from->rows, err);
-    if (!matrix && !flat)
+    if (!matrix && !conv && !flat)
         return shape_error(t, n, 0, err);
     ITH_TRY(add_entry(plan, name, t, 1, (size_t)from->n * sizeof(float), &e, err));
     e->vector = out;
     e->n = from->n;
     e->as_stored = t->packed != NULL;
-    e->add = from->add;
+    e->form = from->form;
     e->first_row = part ? from->first : 0;
-    e->order = from->order;
     *out = NULL;
     return ITH_OK;
 }

@@ -50,10 +50,15 @@ typedef struct ith_matrix {
     size_t entry; /* its number in the plan */
 } ith_matrix;
 
-/* How rows of heads lie in the file. Per head of head_dim rows, the first d = `rotated` of them: 0,
- * d/2, 1, d/2+1, ... (GGUF's llama query and key rows). rotated 0: the rows are in order. */
+/* How rows of heads lie in the file; all zeros: in order. */
 typedef struct ith_head_order {
-    int64_t head_dim, rotated;
+    int64_t head_dim; /* rows of a head */
+    /* The first d = `rotated` of these: 0, d/2, 1, d/2+1, ... (GGUF's llama query and key rows). */
+    int64_t rotated;
+    int64_t stride; /* rows from a head to the next, between which others lie; 0: head_dim */
+    /* The file has the first of the heads that belong to each of so many groups, then the second of
+     * each, and so on (GGUF's Qwen3.5); 0: group after group. */
+    int64_t tiles, n_heads;
 } ith_head_order;
 
 /* A part of each head's rows: of `of` rows of the tensor, `rows` from `first` on. rows 0: a matrix
@@ -63,6 +68,17 @@ typedef struct ith_head_part {
     int64_t of, first, rows;
     bool turned;
 } ith_head_part;
+
+/* What a vector's numbers are made of; zeros: of the tensor's as they are. A pack holds the result,
+ * so nothing of this is done again. */
+typedef struct ith_vector_form {
+    ith_head_order order;
+    float add; /* to each element */
+    /* A short convolution: of a tensor [channels][taps] or [channels][1][taps] the channels from
+     * `first` on, tap by tap: [taps][n / taps]. The order is that of the channels. */
+    int64_t taps, channels, first;
+    bool minus_exp; /* -exp(x) */
+} ith_vector_form;
 
 enum { ITH_NO_LAYER = -1, ITH_NO_EXPERT = -1 };
 
@@ -78,11 +94,14 @@ typedef struct ith_entry {
     /* Another matrix with the same input, whose statistics count for this one; NULL: its own do. */
     const ith_matrix *reads;
     const float *importance; /* [cols] of columns; NULL: all equal; see ith_layout_pack_tile */
-    ith_head_order order;
+    ith_head_order order;    /* of a matrix's rows */
     ith_head_part part;
-    float add;     /* vector: to each element */
-    int64_t heads; /* ranks share the rows by whole heads of so many; 0: by any rows */
-    bool whole;    /* every rank multiplies with all rows in any pass, so every node holds them */
+    ith_vector_form form; /* of a vector */
+    int64_t heads;        /* ranks share the rows by whole heads of so many; 0: by any rows */
+    /* The heads are shared as those of a recurrent block: so many of them are, and each of `heads`
+     * goes with as many of these; 0: as attention's. */
+    int64_t served;
+    bool whole; /* every rank multiplies with all rows in any pass, so every node holds them */
     int64_t n_units;
     size_t unit_bytes; /* of a tile; of a vector */
     int layer;         /* ITH_NO_LAYER: none */
@@ -144,15 +163,13 @@ ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const it
                                  const ith_matrix **out, ith_error *err);
 
 /* Plans a vector of n floats, of one dimension (or two, [1, n]) or, if rows is not 0, of two:
- * [rows, n / rows]. A pack holds it with `add` added and its heads in order, so neither is done
- * again. *out is NULL until the store puts the address there; it must live until then. Errors as
- * above. */
+ * [rows, n / rows], or a convolution's. *out is NULL until the store puts the address there; it
+ * must live until then. Errors as above. */
 typedef struct ith_vector_of {
     const ith_tensor *tensor;
     int64_t n, rows;
     int64_t all, first; /* n elements from `first` on of a tensor of so many; all 0: all of it */
-    float add;
-    ith_head_order order;
+    ith_vector_form form;
 } ith_vector_of;
 ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_vector_of *from,
                                 const float **out, ith_error *err);

@@ -3,14 +3,14 @@
 
 #include "base/finite.h"
 #include "base/mem.h"
+#include "base/precise.h"
 #include "base/range.h"
 #include "formats/quantized.h"
 #include "formats/widen.h"
 #include "weights/layout.h"
 
+#include <math.h>
 #include <string.h>
-
-enum { HEAD_DIM_MOST = 1 << 12 }; /* ith_hparams_check */
 
 /* Bytes of the largest packed tile that has to change its layout. */
 static size_t largest_converted(const ith_load_plan *plan)
@@ -120,19 +120,33 @@ static size_t row_bytes_of(const ith_entry *e)
     return (size_t)(cols / type->block) * (size_t)type->block_bytes;
 }
 
-/* The row of the file that holds a row of the matrix, both counted from the matrix's first; of a
- * vector, its element. */
+/* The head of the file that is head `head`. */
+static int64_t file_head(const ith_head_order *o, int64_t head)
+{
+    int64_t each = o->tiles == 0 ? 1 : o->n_heads / o->tiles;
+    return o->tiles == 0 ? head : head % each * o->tiles + head / each;
+}
+
+/* The row of the file, in this order, that holds a row of a matrix; of a vector, its element. */
+static int64_t ordered_row(const ith_head_order *o, int64_t row)
+{
+    int64_t half = o->rotated / 2, in_head;
+
+    if (o->head_dim == 0)
+        return row;
+    in_head = row % o->head_dim;
+    row = file_head(o, row / o->head_dim) * (o->stride > 0 ? o->stride : o->head_dim);
+    if (in_head >= 2 * half)
+        return row + in_head;
+    return row + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
+}
+
+/* The row of the file that holds a row of the matrix, both counted from the matrix's first. */
 static int64_t file_row(const ith_entry *e, int64_t row)
 {
-    int64_t half = e->order.rotated / 2, in_head;
     if (e->part.rows > 0)
         return row / e->part.rows * e->part.of + e->part.first + row % e->part.rows;
-    if (half == 0)
-        return row;
-    in_head = row % e->order.head_dim;
-    if (in_head >= 2 * half)
-        return row;
-    return row - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
+    return ordered_row(&e->order, row);
 }
 
 /* The rows of the file of the head of a turned matrix that has row `row`. */
@@ -142,19 +156,31 @@ static ith_range rows_of_head(const ith_entry *e, int64_t row)
     return (ith_range){begin, begin + e->part.rows};
 }
 
-/* The rows to read from the file for tiles [first, first + n): whole heads where rows are
- * reordered. */
+/* The rows to read from the file for tiles [first, first + n). */
 static ith_range rows_read(const ith_entry *e, int64_t first, int64_t n)
 {
-    int64_t unit = e->order.rotated == 0 ? 1 : e->order.head_dim, rows = e->matrix->rows,
-            last = ith_min((first + n) * ITH_TILE_ROWS, rows) - 1;
-    int64_t begin = first * ITH_TILE_ROWS / unit * unit,
-            end = ith_round_up((first + n) * ITH_TILE_ROWS, unit);
+    int64_t begin = first * ITH_TILE_ROWS,
+            end = ith_min((first + n) * ITH_TILE_ROWS, e->matrix->rows);
+    ith_range rows = {begin, end};
+
+    if (begin >= end)
+        return rows;
     if (e->part.turned)
-        return (ith_range){rows_of_head(e, first * ITH_TILE_ROWS).begin, rows_of_head(e, last).end};
-    if (e->part.rows > 0)
-        return (ith_range){file_row(e, begin), file_row(e, last) + 1};
-    return (ith_range){begin, end < rows ? end : rows};
+        return (ith_range){rows_of_head(e, begin).begin, rows_of_head(e, end - 1).end};
+    if (e->order.head_dim == 0 && e->part.rows == 0)
+        return rows;
+    rows = (ith_range){INT64_MAX, 0};
+    for (int64_t row = begin; row < end; row++) {
+        int64_t at = file_row(e, row);
+        rows = (ith_range){ith_min(rows.begin, at), ith_max(rows.end, at + 1)};
+    }
+    return rows;
+}
+
+/* Do heads that follow each other lie apart? */
+static bool is_scattered(const ith_entry *e)
+{
+    return e->order.stride > 0 || e->order.tiles > 0;
 }
 
 /* Bytes [at, at + bytes) of a tensor's data; valid until the producer's next call. */
@@ -290,8 +316,8 @@ static ith_status turn_tile(ith_producer *p, const ith_entry *e, int64_t tile, v
     return pack_rows(e, ITH_DT_F32, rows, out, err);
 }
 
-static ith_status convert_rows(ith_producer *p, const ith_entry *e, int64_t first, int64_t n,
-                               uint8_t *out, ith_error *err)
+static ith_status convert_run(ith_producer *p, const ith_entry *e, int64_t first, int64_t n,
+                              uint8_t *out, ith_error *err)
 {
     size_t row_bytes = row_bytes_of(e);
     ith_range rows = rows_read(e, first, n);
@@ -308,6 +334,17 @@ static ith_status convert_rows(ith_producer *p, const ith_entry *e, int64_t firs
         else
             ITH_TRY(convert(e, first + i, data, rows.begin, unit, err));
     }
+    return ITH_OK;
+}
+
+/* Rows that lie apart are read tile by tile, so that little is read between them. */
+static ith_status convert_rows(ith_producer *p, const ith_entry *e, int64_t first, int64_t n,
+                               uint8_t *out, ith_error *err)
+{
+    if (!is_scattered(e))
+        return convert_run(p, e, first, n, out, err);
+    for (int64_t i = 0; i < n; i++)
+        ITH_TRY(convert_run(p, e, first + i, 1, out + (size_t)i * e->unit_bytes, err));
     return ITH_OK;
 }
 
@@ -340,35 +377,60 @@ ith_status ith_check_vector(const ith_entry *e, const float *values, ith_error *
                           e->tensor->file, e->tensor->name);
 }
 
-/* Heads in order, and what is added. */
-static void arrange(const ith_entry *e, float *values)
+/* -exp(x), the same everywhere; infinite, which is refused, where no decay is. */
+static float minus_exp(float x)
 {
-    int64_t d = e->order.head_dim;
-    float head[HEAD_DIM_MOST];
+    const double e = 2.718281828459045;
+    return fabsf(x) <= 60 ? -(float)ith_power(e, (double)x) : -INFINITY;
+}
 
-    for (int64_t at = 0; e->order.rotated != 0 && at < e->n; at += d) {
-        for (int64_t i = 0; i < d; i++)
-            head[i] = values[at + file_row(e, i)];
-        memcpy(values + at, head, (size_t)d * sizeof *head);
-    }
-    for (int64_t i = 0; e->add != 0 && i < e->n; i++)
-        values[i] += e->add;
+/* The element of the file that is element i. */
+static int64_t file_element(const ith_entry *e, int64_t i)
+{
+    const ith_vector_form *f = &e->form;
+    int64_t n = f->taps > 0 ? e->n / f->taps : 0;
+
+    if (f->taps == 0)
+        return ordered_row(&f->order, i);
+    return (f->first + ordered_row(&f->order, i % n)) * f->taps + i / n;
+}
+
+/* Elements in order, and what is done to each. */
+static ith_status arrange(const ith_entry *e, const uint8_t *data, float *values, ith_error *err)
+{
+    const ith_dtype_info *type = ith_dtype_get(e->tensor->dtype);
+    bool in_order = e->form.taps == 0 && e->form.order.head_dim == 0;
+
+    if (in_order)
+        ith_dtype_to_f32(e->tensor->dtype, data, e->n, values);
+    else if (type->block > 1)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: tensor %s is of type %s, which is not supported for it",
+                        e->tensor->file, e->tensor->name, type->name);
+    for (int64_t i = 0; !in_order && i < e->n; i++)
+        ith_dtype_to_f32(e->tensor->dtype, data + file_element(e, i) * type->block_bytes, 1,
+                         values + i);
+    for (int64_t i = 0; e->form.add != 0 && i < e->n; i++)
+        values[i] += e->form.add;
+    for (int64_t i = 0; e->form.minus_exp && i < e->n; i++)
+        values[i] = minus_exp(values[i]);
+    return ITH_OK;
 }
 
 static ith_status produce_vector(ith_producer *p, const ith_entry *e, void *out, ith_error *err)
 {
     const ith_tensor *t = e->tensor;
-    bool part = e->n < ith_tensor_elements(t); /* of floats: blocks are one element */
+    /* Of floats, whose blocks are one element; of a convolution, arrange finds its part. */
+    bool part = e->form.taps == 0 && e->n < ith_tensor_elements(t);
     const uint8_t *data;
 
     if (e->as_stored) {
         ITH_TRY(ith_pack_read(p->reader, t->packed, 0, 1, out, err));
     } else {
         size_t each = (size_t)ith_dtype_get(t->dtype)->block_bytes;
-        ITH_TRY(get_data(p, t, (size_t)e->first_row * each, part ? (size_t)e->n * each : t->bytes,
-                         &data, err));
-        ith_dtype_to_f32(t->dtype, data, e->n, out);
-        arrange(e, out);
+        ITH_TRY(get_data(p, t, part ? (size_t)e->first_row * each : 0,
+                         part ? (size_t)e->n * each : t->bytes, &data, err));
+        ITH_TRY(arrange(e, data, out, err));
     }
     return ith_check_vector(e, out, err);
 }

@@ -18,7 +18,8 @@ static ith_range rows_of(const ith_mesh *mesh, const ith_entry *e, int r)
         return (ith_range){0, e->matrix->rows};
     if (e->heads == 0)
         return ith_mesh_rows(mesh, e->matrix->rows, r);
-    ith_range heads = ith_mesh_own_heads(mesh, e->heads, r);
+    ith_range heads = e->served > 0 ? ith_mesh_serving(mesh, e->heads, e->served, r)
+                                    : ith_mesh_own_heads(mesh, e->heads, r);
     int64_t each = e->matrix->rows / e->heads;
     return (ith_range){heads.begin * each, heads.end * each};
 }

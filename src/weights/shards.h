@@ -3,7 +3,8 @@
  *
  * Either every node holds whole matrices, or matrices are cut among the nodes. A node then holds
  * the rows with which its ranks multiply in passes by rows (ith_mesh_rows; of query, key and value
- * matrices the rows of their heads). The rows of a rank, a shard, lie together, rank by rank. Where
+ * matrices the rows of their heads, of a recurrent block those that serve its heads). The rows of a
+ * rank, a shard, lie together, rank by rank. Where
  * shards of two ranks meet inside a tile, both have the tile.
  */
 #ifndef ITH_WEIGHTS_SHARDS_H

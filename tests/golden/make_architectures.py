@@ -29,7 +29,9 @@ def of(model_type, name, **more):
 
 
 plain = lambda theta, **more: {"rope_parameters": dict(rope_type="default", rope_theta=theta, **more)}
-FULL, WINDOW = "full_attention", "sliding_attention"
+FULL, WINDOW, LINEAR = "full_attention", "sliding_attention", "linear_attention"
+mrope = lambda theta, **more: plain(theta, mrope_section=[2, 1, 1], mrope_interleaved=True, **more)
+delta = lambda **more: dict(linear_conv_kernel_dim=4, tie_word_embeddings=False, **more)
 CASES = {
     "llama-biases": of("llama", "LlamaForCausalLM", attention_bias=True, mlp_bias=True, head_dim=24,
                        tie_word_embeddings=False,
@@ -119,6 +121,17 @@ CASES = {
                  hidden_activation="gelu_pytorch_tanh", query_pre_attn_scalar=20,
                  attn_logit_softcapping=2.0, final_logit_softcapping=5.0, rms_norm_eps=1e-6,
                  tie_word_embeddings=True, layer_types=[WINDOW, FULL, WINDOW], **plain(1e4)),
+    "qwen3_5": of("qwen3_5_text", "Qwen3_5ForCausalLM", num_hidden_layers=4, head_dim=32,
+                  layer_types=[LINEAR, LINEAR, FULL, LINEAR], rms_norm_eps=1e-6,
+                  **delta(linear_num_key_heads=2, linear_num_value_heads=6, linear_key_head_dim=20,
+                          linear_value_head_dim=24),
+                  **mrope(1e7, partial_rotary_factor=0.25)),
+    "bamba": of("bamba", "BambaForCausalLM", num_hidden_layers=3, attn_layer_indices=[1],
+                tie_word_embeddings=False, mamba_n_heads=8, mamba_d_head=16, mamba_n_groups=2,
+                mamba_d_state=24, mamba_d_conv=4, mamba_expand=2, rms_norm_eps=1e-5,
+                **plain(1e4, partial_rotary_factor=0.5)),
+    "lfm2": of("lfm2", "Lfm2ForCausalLM", num_hidden_layers=4, full_attn_idxs=[2], conv_L_cache=3,
+               block_multiple_of=32, tie_word_embeddings=True, norm_eps=1e-5, **plain(1e6)),
     "gemma3": of("gemma3_text", "Gemma3ForCausalLM", head_dim=32, num_hidden_layers=4,
                  sliding_window=36, hidden_activation="gelu_pytorch_tanh", query_pre_attn_scalar=24,
                  tie_word_embeddings=False, rms_norm_eps=1e-6,
@@ -215,7 +228,8 @@ class Weights:
 def scale_of(name, shape, config):
     """(centre, spread): weights of norms lie around 1, or 0 where the class adds 1."""
     if "norm" in name and not name.endswith(".bias"):
-        return (0.0 if config["model_type"].startswith("gemma") else 1.0), 0.3
+        minus_1 = config["model_type"].startswith(("gemma", "qwen3_5", "qwen3_next"))
+        return (0.0 if minus_1 and "linear_attn" not in name else 1.0), 0.3
     if name.endswith("bias"):
         return 0.0, 0.2
     if "embed_tokens" in name:

@@ -96,7 +96,8 @@ static void damaged_headers_are_refused(void **state)
         {"{\"w\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, ITH_E_FORMAT, "no \"dtype\""},
         {"{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, ITH_E_FORMAT, "no \"shape\""},
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, ITH_E_FORMAT, "data_offsets"},
-        {ONE("F32", "[1,1,1,1,1]", "[0,4]"), 4, ITH_E_UNSUPPORTED, "5 dimensions"},
+        {ONE("F32", "[1,1,1,1,2]", "[0,4]"), 4, ITH_E_FORMAT, "its shape and type need 8"},
+        {ONE("F32", "[1,1,1,4294967296,4294967296]", "[0,0]"), 0, ITH_E_FORMAT, "address space"},
         {ONE("F32", "[-1]", "[0,4]"), 4, ITH_E_FORMAT, "shape"},
         {ONE("F32", "[1.5]", "[0,4]"), 4, ITH_E_FORMAT, "shape"},
         {ONE("F32", "[2]", "[0,4]"), 4, ITH_E_FORMAT, "takes 4 bytes, its shape and type need 8"},
@@ -158,6 +159,20 @@ static void empty_tensors_are_allowed(void **state)
 }
 
 /* Of a type that Ithaca does not read: listed with its bytes, refused where somebody wants it. */
+static void dimensions_beyond_four_count_as_one(void **state)
+{
+    static const int64_t dims[4] = {1, 2, 1, 6};
+    parsed p = parse(ONE("F32", "[1,2,1,3,2]", "[0,48]"), 48);
+    const ith_tensor *t = NULL;
+    (void)state;
+
+    assert_int_equal(p.status, ITH_OK);
+    t = ith_source_find(&p.memory.source, "w");
+    assert_int_equal(t->n_dims, 4);
+    assert_memory_equal(t->dims, dims, sizeof dims);
+    memory_source_close(&p.memory);
+}
+
 static void unread_types_are_listed(void **state)
 {
     parsed p = parse(ONE("F8_E4M3", "[3,5]", "[0,15]"), 15);
@@ -183,6 +198,7 @@ int main(void)
         cmocka_unit_test(damaged_headers_are_refused),
         cmocka_unit_test(hostile_header_lengths_are_refused),
         cmocka_unit_test(empty_tensors_are_allowed),
+        cmocka_unit_test(dimensions_beyond_four_count_as_one),
         cmocka_unit_test(unread_types_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

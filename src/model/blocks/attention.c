@@ -81,6 +81,21 @@ static void take_traits(const ith_binder *b, ith_attention *w)
                                                : &m->rope;
 }
 
+/* Files have of each head the rows of q, then those of the gate, in one tensor. */
+static ith_status bind_gate(ith_binder *b, ith_matrix_want *wq, const ith_matrix **gate,
+                            ith_error *err)
+{
+    ith_matrix_want want = ith_want(ITH_ROLE_Q_GATE, wq->rows, wq->cols, STAGE_QKV);
+    int64_t d = b->model->hp.head_dim;
+
+    want.heads = wq->heads;
+    want.order = wq->order = (ith_head_order){.head_dim = d, .stride = 2 * d};
+    want.fused_rows = wq->file_rows = 2 * wq->rows;
+    want.fused = ITH_ROLE_Q;
+    want.first_row = d;
+    return ith_bind_matrix(b, &want, gate, err);
+}
+
 static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
 {
     const ith_hparams *hp = &b->model->hp;
@@ -94,6 +109,8 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     wq.heads = hp->n_heads;
     wk.heads = wv.heads = hp->n_kv_heads;
     wq.rotary = wk.rotary = true;
+    if (hp->attn_gate)
+        ITH_TRY(bind_gate(b, &wq, &w->gate, err));
     wq.fused = wk.fused = wv.fused = ITH_ROLE_QKV;
     wq.fused_rows = wk.fused_rows = wv.fused_rows = q + 2 * kv;
     wk.first_row = q;
@@ -122,10 +139,10 @@ static void unbind(ith_block *block)
 static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)
 {
     const ith_attention *w = weights_of(block);
-    const ith_matrix *const all[] = {w->q, w->k, w->v, w->o};
+    const ith_matrix *const all[] = {w->q, w->k, w->v, w->o, w->gate};
 
     (void)hp;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    for (size_t i = 0; i < sizeof all / sizeof *all - (w->gate == NULL); i++)
         see(user, &(ith_use){all[i], 1});
 }
 
@@ -182,6 +199,8 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
     ith_request(r, T * w->ld_q, sizeof(float), &w->q);
     ith_request(r, T * w->ld_kv, sizeof(float), &w->k);
     ith_request(r, T * w->ld_kv, sizeof(float), &w->v);
+    if (hp->attn_gate)
+        ith_request(r, T * w->ld_q, sizeof(float), &w->gate);
     for (int i = 0; i < (s->model->window_rope.half > 0 ? 2 : 1); i++) {
         ith_request(r, T * d / 2, sizeof(float), &w->cos[i]);
         ith_request(r, T * d / 2, sizeof(float), &w->sin[i]);
@@ -200,7 +219,8 @@ static ith_heads_traffic traffic_of(const ith_wire *w, int64_t window)
     return (ith_heads_traffic){.wire = w,
                                .shape = shape_of(w->hp, w->kv),
                                .d_out = w->hp->head_dim,
-                               .groups = w->quantized && w->hp->head_dim % ITH_GROUP == 0,
+                               .groups = w->quantized && w->hp->head_dim % ITH_GROUP == 0 &&
+                                         !w->hp->attn_gate,
                                .window = window};
 }
 
@@ -307,6 +327,8 @@ static void project_qkv(const ith_heads *a, const ith_head_slice *slice, ith_mem
         ith_range q_run = ith_head_run(a, slice, q, a->group, i),
                   kv_run = ith_head_run(a, slice, kv, 1, i);
         project_heads(a, me, a->w->q, q, q_run, work->q, work->ld_q);
+        if (a->w->gate != NULL)
+            project_heads(a, me, a->w->gate, q, q_run, work->gate, work->ld_q);
         project_heads(a, me, a->w->k, kv, kv_run, work->k, work->ld_kv);
         project_heads(a, me, a->w->v, kv, kv_run, work->v, work->ld_kv);
     }
@@ -318,7 +340,8 @@ static void project_slices(const ith_heads *a, const ith_block *block, ith_membe
 {
     const ith_attention *w = a->w;
 
-    ith_pass_show(a->pass, (const ith_matrix *const[]){w->q, w->k, w->v}, 3, w->q->cols, false, me);
+    ith_pass_show(a->pass, (const ith_matrix *const[]){w->q, w->k, w->v, w->gate},
+                  w->gate == NULL ? 3 : 4, w->q->cols, false, me);
     ith_pass_enter(a->pass, a->layer, block, STAGE_QKV, NULL, me);
     for (int i = 0; i < a->n_slices; i++) {
         ith_head_slice slice = ith_head_slice_of(a, i);

@@ -156,6 +156,15 @@ void ith_heads_measure(const ith_heads *a, ith_member *me)
     ith_barrier(me);
 }
 
+void ith_heads_gate(const ith_heads *a, int64_t t, float *x)
+{
+    ith_range heads = a->ops->q_heads(a), rows = {heads.begin * a->d, heads.end * a->d};
+
+    if (a->w != NULL && a->w->gate != NULL)
+        a->pass->model->kernels->sigmoid_mul(
+            ith_range_size(rows), head_of(a->work->gate, a->work->ld_q, rows, t, 0, a->d), x, x);
+}
+
 /* ---- Records ---- */
 
 static void put_floats(ith_kv_layout layout, int64_t d, const float *x, uint8_t *out)

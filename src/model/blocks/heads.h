@@ -59,23 +59,25 @@ typedef struct ith_head_slice {
 /* The bound tensors of an attention block, and what distinguishes its layer. Shapes: hidden h, nq
  * query and nkv KV heads of size d. Vectors are NULL until they are loaded. */
 typedef struct ith_attention {
-    const ith_matrix *q;  /* [nq * d, h] */
-    const ith_matrix *k;  /* [nkv * d, h] */
-    const ith_matrix *v;  /* [nkv * d, h] */
-    const ith_matrix *o;  /* [h, nq * d] */
-    const float *q_bias;  /* [nq * d]; NULL: none; likewise */
-    const float *k_bias;  /* [nkv * d] */
-    const float *v_bias;  /* [nkv * d] */
-    const float **q_norm; /* [1] of all heads (ITH_QK_NORM_HEAD: [d]; _WHOLE: [nq * d]; _HEADS: */
-    const float **k_norm; /* [heads][d]), or [heads] if each is a tensor; NULL: none */
-    bool norm_each;       /* each is a tensor */
-    const ith_rope *rope; /* NULL: positions are not rotated */
-    int64_t window;       /* keys that a token sees, itself among them; 0: all before it */
+    const ith_matrix *q;    /* [nq * d, h] */
+    const ith_matrix *k;    /* [nkv * d, h] */
+    const ith_matrix *v;    /* [nkv * d, h] */
+    const ith_matrix *o;    /* [h, nq * d] */
+    const ith_matrix *gate; /* [nq * d, h]; NULL: none */
+    const float *q_bias;    /* [nq * d]; NULL: none; likewise */
+    const float *k_bias;    /* [nkv * d] */
+    const float *v_bias;    /* [nkv * d] */
+    const float **q_norm;   /* [1] of all heads (ITH_QK_NORM_HEAD: [d]; _WHOLE: [nq * d]; _HEADS: */
+    const float **k_norm;   /* [heads][d]), or [heads] if each is a tensor; NULL: none */
+    bool norm_each;         /* each is a tensor */
+    const ith_rope *rope;   /* NULL: positions are not rotated */
+    int64_t window;         /* keys that a token sees, itself among them; 0: all before it */
 } ith_attention;
 
 /* Buffers. T, C, A: see ith_work_sizes. In each slice (its heads in place of all): */
 typedef struct ith_heads_work {
     float *q, *k, *v; /* [T][ld_q], [T][ld_kv], [T][ld_kv] projections */
+    float *gate;      /* [T][ld_q] likewise, if there is one */
     int64_t ld_q, ld_kv;
     float *cos[2], *sin[2]; /* [T][half] of the model's two ropes */
     float *sums;            /* ITH_QK_NORM_WHOLE: [T][ld_sums] sums of squares, of query heads, */
@@ -182,12 +184,12 @@ static inline ith_kv *ith_heads_kv(const ith_heads *a, int64_t token, int *layer
     return ith_state_kv(ith_pass_state(a->pass, token), a->layer, layer);
 }
 
-/* Is the output matrix quantized, and whole groups of 32 channels belong to one head? Then
- * attention quantizes its result where it is made, and it travels as int8. A group's quants depend
- * on its 32 values only. */
+/* Is the output matrix quantized, whole groups of 32 channels belong to one head, and no gate has
+ * to be applied to them before? Then attention quantizes its result where it is made, and it
+ * travels as int8. A group's quants depend on its 32 values only. */
 static inline bool ith_heads_are_groups(const ith_heads *a)
 {
-    return ith_layout_is_quantized(a->w->o->layout) && a->d % ITH_GROUP == 0;
+    return ith_layout_is_quantized(a->w->o->layout) && a->d % ITH_GROUP == 0 && a->w->gate == NULL;
 }
 
 /* ---- Slices (head_slices.c) ---- */
@@ -208,6 +210,10 @@ ith_range ith_head_run(const ith_heads *a, const ith_head_slice *slice, ith_rang
 /* heads.c, ITH_QK_NORM_WHOLE only: what the norm over all heads needs, of the projections. Ends
  * with a barrier. */
 void ith_heads_measure(const ith_heads *a, ith_member *me);
+
+/* heads.c, without a barrier: the results x of the query heads that I project, of my token t, are
+ * multiplied by the sigmoid of their gates, if there are any. */
+void ith_heads_gate(const ith_heads *a, int64_t t, float *x);
 
 /* heads.c: q, k, v of a slice -> records, on their way. Without a barrier where there are several
  * slices. */

@@ -173,11 +173,14 @@ static void to_tokens(const ith_heads *a, ith_member *me)
     ith_pass *p = a->pass;
     ith_input in = ith_pass_input(p, a->w->o->cols);
     ith_owners owners = owners_of(a);
+    ith_range share = ith_my_share(me, p->n, 1);
 
     if (ith_heads_are_groups(a)) {
         ith_rows_gather_acts(p, me, &in.acts, p->n, &owners);
         return;
     }
+    for (int64_t t = share.begin; t < share.end; t++)
+        ith_heads_gate(a, t, p->ws->h + t * p->ws->ld);
     ith_rows_gather_floats(p, me, p->ws->h, p->ws->ld, p->n, 0, &owners);
     ith_quantize_h(p, me, a->w->o->cols);
 }

@@ -310,6 +310,8 @@ static void to_tokens(const ith_heads *a, ith_member *me)
         for (int64_t t = mine.begin; t < mine.end; t++)
             unpack(a, &slice, t);
     }
+    for (int64_t t = mine.begin; t < mine.end; t++)
+        ith_heads_gate(a, t, p->ws->h + t * p->ws->ld);
     if (!ith_heads_are_groups(a))
         ith_quantize_h(p, me, a->w->o->cols);
     else if (p->mesh.ulysses > 1)

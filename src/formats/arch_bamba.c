@@ -1,0 +1,55 @@
+/* arch_bamba.c - Bamba: Mamba2 in most layers, attention that rotates half of a head in the
+ * others. */
+#include "formats/arch_recurrent.h"
+#include "formats/hparams_json.h"
+
+static const ith_hf_class classes[] = {{"bamba", "BambaForCausalLM"}, {NULL, NULL}};
+
+static const ith_own_name hf_names[] = {
+    {ITH_ROLE_OUT_NORM, "model.final_layernorm.weight"},
+    {ITH_ROLE_FFN_NORM, "model.layers.%d.pre_ff_layernorm.weight"},
+    {ITH_ROLE_GATE, "model.layers.%d.feed_forward.gate_proj.weight"},
+    {ITH_ROLE_UP, "model.layers.%d.feed_forward.up_proj.weight"},
+    {ITH_ROLE_DOWN, "model.layers.%d.feed_forward.down_proj.weight"},
+    ITH_MAMBA_NAMES("model.layers.%d.mamba."),
+    {ITH_ROLE_NONE, NULL}};
+
+static ith_layer_form layer(const ith_hparams *hp, int64_t i)
+{
+    return ith_layer_of_recurrent(hp, i, "mamba");
+}
+
+static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
+                              ith_error *err)
+{
+    hp->mamba = (ith_mamba_params){
+        .heads = 128, .groups = 1, .state = 256, .taps = 4, .conv_bias = true, .norm = true};
+    if (!json_is_array(json_object_get(config, "layer_types")))
+        ITH_TRY(ith_arch_set_pattern(hp, 1, ITH_LAYER_RECURRENT, 0, where, err));
+    ITH_TRY(ith_recurrent_but_in(config, where, "attn_layer_indices", hp, err));
+    return ith_mamba_read_config(config, where, hp, err);
+}
+
+static const ith_hparams_field fields[] = {ITH_MAMBA_FIELDS, {0}};
+
+const ith_arch ith_arch_bamba = {
+    .name = "bamba",
+    .layer = layer,
+    .hf_names = ith_names_hf,
+    .gguf_names = ith_names_gguf,
+    .hf_own = hf_names,
+    .hf_classes = classes,
+    .may_rotate_part = true,
+    .recurrent = true,
+    .defaults = {.n_vocab = 128000,
+                 .n_heads = 32,
+                 .n_kv_heads = 8,
+                 .ctx = 262144,
+                 .rms_eps = 1e-5,
+                 .rope_theta = 10000,
+                 .rotated = 0.5,
+                 .bos = 1,
+                 .eos = 2},
+    .read_config = read_config,
+    .fields = fields,
+};

@@ -1,0 +1,159 @@
+/* recurrent.c - allocates recurrent states, and knows which tokens they have seen. */
+#include "state/recurrent.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+ith_range ith_recurrent_heads(const ith_recurrent_shape *s, int ranks, int r)
+{
+    return ith_split(s->heads, 1, ranks, r);
+}
+
+ith_range ith_recurrent_groups(const ith_recurrent_shape *s, int ranks, int r)
+{
+    return ith_covering(ith_recurrent_heads(s, ranks, r), s->heads / s->groups);
+}
+
+int64_t ith_recurrent_width(const ith_recurrent_shape *s, int ranks, int r)
+{
+    return ith_range_size(ith_recurrent_heads(s, ranks, r)) * s->head_inputs +
+           ith_range_size(ith_recurrent_groups(s, ranks, r)) * s->group_inputs;
+}
+
+static int64_t log_floats(const ith_recurrent_layer *l)
+{
+    return (l->shape.taps + ITH_RECURRENT_LOG) * l->width;
+}
+
+static int64_t state_floats(const ith_recurrent_layer *l)
+{
+    return l->heads * l->shape.cells;
+}
+
+static ith_recurrent_layer layer_of(const ith_recurrent_shape *s, int ranks, int r)
+{
+    ith_recurrent_layer l = {.shape = *s};
+
+    if (s->heads > 0) {
+        l.heads = ith_range_size(ith_recurrent_heads(s, ranks, r));
+        l.width = ith_recurrent_width(s, ranks, r);
+    }
+    return l;
+}
+
+static size_t bytes_of(const ith_recurrent_layer *l)
+{
+    return (size_t)(2 * state_floats(l) + log_floats(l)) * sizeof(float);
+}
+
+int64_t ith_recurrent_bytes(const ith_recurrent_shape *s, int ranks, int r)
+{
+    ith_recurrent_layer l = layer_of(s, ranks, r);
+    return (int64_t)bytes_of(&l);
+}
+
+ith_status ith_recurrent_open(const ith_recurrent_shape *shapes, int n_layers, int ranks, int rank,
+                              ith_recurrent **out, ith_error *err)
+{
+    ith_recurrent *r = calloc(1, sizeof *r);
+
+    *out = NULL;
+    if (r != NULL)
+        r->layers = calloc((size_t)n_layers, sizeof *r->layers);
+    if (r == NULL || r->layers == NULL) {
+        ith_recurrent_close(r);
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the tables of recurrent states");
+    }
+    r->n_layers = n_layers;
+    for (int i = 0; i < n_layers; i++)
+        r->layers[i] = layer_of(&shapes[i], ranks, rank);
+    *out = r;
+    return ITH_OK;
+}
+
+static void free_states(ith_recurrent *r)
+{
+    for (int i = 0; r->layers != NULL && i < r->n_layers; i++) {
+        ith_mem_free(r->layers[i].now);
+        r->layers[i].now = r->layers[i].saved = r->layers[i].log = NULL;
+    }
+}
+
+void ith_recurrent_close(ith_recurrent *r)
+{
+    if (r == NULL)
+        return;
+    free_states(r);
+    free(r->layers);
+    free(r);
+}
+
+static ith_status reserve_layer(ith_recurrent_layer *l, ith_error *err)
+{
+    void *memory;
+
+    ITH_TRY(ith_mem_alloc(ITH_MEM_KV, bytes_of(l), "recurrent states", &memory, err));
+    l->now = memory;
+    l->saved = l->now + state_floats(l);
+    l->log = l->saved + state_floats(l);
+    return ITH_OK;
+}
+
+ith_status ith_recurrent_reserve(ith_recurrent *r, ith_error *err)
+{
+    ith_status status = ITH_OK;
+
+    if (r->reserved)
+        return ITH_OK;
+    for (int i = 0; i < r->n_layers && status == ITH_OK; i++)
+        if (r->layers[i].shape.heads > 0)
+            status = reserve_layer(&r->layers[i], err);
+    r->reserved = status == ITH_OK;
+    if (!r->reserved)
+        free_states(r);
+    return status;
+}
+
+ith_status ith_recurrent_populate(ith_recurrent *r, ith_error *err)
+{
+    for (int i = 0; i < r->n_layers && !r->populated; i++)
+        if (r->layers[i].now != NULL)
+            ITH_TRY(ith_mem_populate(r->layers[i].now, bytes_of(&r->layers[i]), "recurrent states",
+                                     err));
+    r->populated = true;
+    return ITH_OK;
+}
+
+bool ith_recurrent_resumes(const ith_recurrent *r, int64_t n)
+{
+    for (int i = 0; n > 0 && i < r->n_layers; i++) {
+        const ith_recurrent_layer *l = &r->layers[i];
+        if (l->shape.heads > 0 && (n < l->saved_at || n > l->at))
+            return false;
+    }
+    return true;
+}
+
+int64_t ith_recurrent_least(const ith_recurrent *r)
+{
+    int64_t least = 0;
+    for (int i = 0; i < r->n_layers; i++)
+        least = ith_max(least, r->layers[i].saved_at);
+    return least;
+}
+
+void ith_recurrent_claim(ith_recurrent *r, int64_t n)
+{
+    for (int i = 0; i < r->n_layers; i++)
+        r->layers[i].at = r->layers[i].saved_at = n;
+}
+
+void ith_recurrent_regions(const ith_recurrent *r,
+                           void (*see)(void *user, const void *at, size_t bytes, int node),
+                           void *user)
+{
+    for (int i = 0; i < r->n_layers; i++)
+        if (r->layers[i].now != NULL)
+            see(user, r->layers[i].now, bytes_of(&r->layers[i]), -1);
+}

@@ -1,0 +1,211 @@
+/* RANKS: 1 2 3 5
+ *
+ * test_recurrent.c - the timelines of recurrent models can be cut back where their states allow it,
+ * and go on with the same bits: after single tokens, after wrong guesses, in company of others.
+ * What cannot be cut is refused by name.
+ */
+#include "tests/golden/weights.h"
+#include "tests/needle.h"
+
+#include "engine/session.h"
+#include "state/recurrent.h"
+
+#include <unistd.h>
+
+enum { ANSWER = 60, PREFIX = 100 };
+
+static const char *const models[] = {"qwen3_5", "bamba", "lfm2"};
+
+static const char *build_folder(void)
+{
+    const char *build = getenv("BUILD");
+    return build != NULL ? build : "build/release";
+}
+
+/* Each rank writes the folder under a name of its own and gives it its place: whichever comes last
+ * stays, and all are equal. */
+static void write_folder(const json_t *golden, const char *folder)
+{
+    static const char *const files[] = {"config.json", "model.safetensors"};
+    char own[400], from[500], to[500];
+
+    snprintf(own, sizeof own, "%s.%d", folder, (int)getpid());
+    must(weights_write(golden, own), "write the weights", NULL);
+    mkdir(folder, 0700);
+    for (int i = 0; i < 2; i++) {
+        snprintf(from, sizeof from, "%s/%s", own, files[i]);
+        snprintf(to, sizeof to, "%s/%s", folder, files[i]);
+        must(rename(from, to) == 0, "place the weights", NULL);
+    }
+    rmdir(own);
+}
+
+/* The folder of a golden file's weights; its ids to `ids`. */
+static void write_model(const char *name, char folder[300])
+{
+    char path[300];
+    json_t *root;
+    const json_t *list;
+    ith_error err;
+
+    snprintf(path, sizeof path, "tests/golden/architectures/%s.json", name);
+    must(ith_json_read(path, 1 << 24, &root, &err) == ITH_OK, name, &err);
+    list = json_object_get(root, "ids");
+    n_ids = json_array_size(list);
+    must(n_ids > PREFIX + 80 && n_ids <= MAX_IDS, "the number of ids", NULL);
+    for (size_t i = 0; i < n_ids; i++)
+        ids[i] = (int32_t)json_integer_value(json_array_get(list, i));
+    snprintf(folder, 300, "%s/recurrent-%s", build_folder(), name);
+    write_folder(root, folder);
+    json_decref(root);
+}
+
+static void must_truncate(ith_session *session, size_t length)
+{
+    ith_error err;
+    must(ith_session_truncate(session, (int64_t)length, &err) == ITH_OK, "truncate", &err);
+}
+
+/* After every seventh token so many others, which are cut off again. */
+static void decode_with_detours(ith_engine *engine, const char *want, const char *name)
+{
+    size_t first = n_ids - 84; /* more than the log holds */
+    ith_session *session = session_after(engine, ids, first, 0);
+
+    for (size_t i = first; i < n_ids; i++) {
+        must_decode(session, ids[i]);
+        if (i % 21 != 0)
+            continue;
+        for (size_t wrong = 0; wrong < 1 + i % ITH_RECURRENT_BACK; wrong++)
+            must_decode(session, ids[wrong]);
+        must_truncate(session, i + 1);
+        if (i % 2 == 0) { /* the last token again */
+            must_truncate(session, i);
+            must_decode(session, ids[i]);
+        }
+    }
+    must_have_sha(session, want, name, "decoded with detours");
+    ith_session_close(session);
+}
+
+/* The same right after a prompt: its last tokens can be taken back. */
+static void cut_prompt(ith_engine *engine, const char *want, const char *name)
+{
+    ith_session *session = session_after(engine, ids, n_ids, 0);
+    size_t back = ITH_RECURRENT_BACK;
+    ith_error err;
+
+    must_truncate(session, n_ids - back);
+    must_prefill(session, ids + n_ids - back, back);
+    must_have_sha(session, want, name, "a prompt's last tokens taken back");
+    must(ith_session_truncate(session, 1, &err) == ITH_E_UNSUPPORTED &&
+             strstr(err.text, "recurrent") != NULL,
+         "truncating further is refused", &err);
+    must_have_sha(session, want, name, "after a refusal");
+    must_truncate(session, 0);
+    must_prefill(session, ids, n_ids);
+    must_have_sha(session, want, name, "from the beginning");
+    ith_session_close(session);
+}
+
+/* Greedy answers without and with guesses, most of which are wrong. */
+static void guess(ith_engine *engine, const char *name)
+{
+    ith_generate_params params = {
+        .max_tokens = ANSWER, .ignore_eos = true, .sampling = {.top_p = 1, .repeat_penalty = 1}};
+    ith_generation answers[2];
+    int32_t text[PREFIX];
+    ith_error err;
+
+    for (int i = 0; i < PREFIX; i++) /* that repeats itself, so that there are guesses */
+        text[i] = ids[i % 9];
+    for (int i = 0; i < 2; i++) {
+        ith_session *session = session_after(engine, text, PREFIX, 0);
+        params.max_draft = i == 0 ? 0 : ITH_DRAFT_MAX;
+        must(ith_generate(session, &params, &answers[i], &err) == ITH_OK, "generate", &err);
+        ith_session_close(session);
+    }
+    if (ith_world_rank(world) == 0)
+        must(answers[1].n_drafted > answers[1].n_accepted && answers[0].n_ids == ANSWER &&
+                 answers[1].n_ids == ANSWER &&
+                 memcmp(answers[0].ids, answers[1].ids, ANSWER * sizeof(int32_t)) == 0,
+             name, NULL);
+    for (int i = 0; i < 2; i++)
+        ith_generation_free(&answers[i]);
+}
+
+/* Two timelines, whose next tokens are of one pass. */
+static void in_company(ith_engine *engine, const char *want, const char *name)
+{
+    ith_session *a = session_after(engine, ids, n_ids - 3, 0),
+                *b = session_after(engine, ids + 20, 50, 0);
+    ith_pass_env env = ith_engine_env(engine);
+    ith_error err;
+
+    for (int i = 0; i < 3; i++) {
+        ith_span spans[2] = {{b->state, b->length, 2, false}, {a->state, a->length, 1, false}};
+        int32_t next[3] = {ids[70 + 2 * i], ids[71 + 2 * i], ids[n_ids - 3 + (size_t)i]};
+        ith_pass pass = ith_pass_make(&env, ith_world_size(world) > 1, spans, 2, next);
+        must(ith_state_reserve(a->state, a->length + 1, &err) == ITH_OK &&
+                 ith_state_reserve(b->state, b->length + 2, &err) == ITH_OK,
+             "reserve", &err);
+        pass.n_logits = 1;
+        pass.logits = a->logits;
+        ith_team_run(engine->team, ith_pass_run, &pass);
+        a->length += 1;
+        b->length += 2;
+    }
+    a->n_logits = 1;
+    a->logits_from = a->length;
+    must_have_sha(a, want, name, "in company");
+    ith_session_close(a);
+    ith_session_close(b);
+}
+
+static void refuse_to_save(ith_engine *engine)
+{
+    const ith_keep_params params = {.cache = build_folder()};
+    ith_session *session = must_open_session(engine);
+    ith_error err;
+
+    must(ith_session_keep(session, &params, &err) == ITH_E_UNSUPPORTED, "a prompt cache is refused",
+         &err);
+    ith_session_close(session);
+}
+
+static void run(const char *name)
+{
+    ith_engine_params params = ith_engine_params_default();
+    char folder[300], want[65] = "";
+    ith_engine *engine;
+
+    write_model(name, folder);
+    params.model = folder;
+    params.threads = ith_world_size(world) == 1 ? 2 : 1;
+    params.chunk = 64;
+    params.quant = ITH_QUANT_W8;
+    engine = must_open(&params);
+    sha_after(engine, ids, n_ids, 0, want);
+    decode_with_detours(engine, want, name);
+    cut_prompt(engine, want, name);
+    guess(engine, name);
+    in_company(engine, want, name);
+    refuse_to_save(engine);
+    ith_engine_close(engine);
+    if (ith_world_rank(world) == 0)
+        printf("ok recurrent %s\n", name);
+}
+
+int main(void)
+{
+    ith_error err;
+
+    if (ith_world_open(&world, &err) != ITH_OK) {
+        printf("not ok world: %s\n", err.text);
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        run(models[i]);
+    ith_world_close(world);
+    return 0;
+}
