@@ -240,6 +240,13 @@ check-long: setup
 	@$(AGAIN) asan
 	@$(AGAIN) fuzz FUZZ_TIME=300
 
+.PHONY: check-slurm
+## check-slurm: as root, the scripts of cluster/slurm on a SLURM cluster of two hosts, made of this machine
+check-slurm: setup
+	@scripts/setup.sh slurm
+	@$(AGAIN) all
+	@ITHACA_SLURM=1 tests/run.sh $(B) slurm/templates
+
 .PHONY: asan
 ## asan: check, built with AddressSanitizer, UBSan and LeakSanitizer
 asan:
@@ -272,11 +279,13 @@ fuzz-coverage: setup
 model:
 	@scripts/model.sh
 
+SLURM_SCRIPTS := $(wildcard cluster/slurm/*.sbatch) $(addprefix cluster/slurm/,chain.sh interactive.sh)
+
 .PHONY: install
 ## install: program, libraries, headers, pkg-config file, manual, completion; PREFIX=/usr/local LIBDIR= DESTDIR=
 install: $(BIN) $(LIB) $(SHARED) $(MANUALS)
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include share/man/man1 \
-	    share/bash-completion/completions share/zsh/site-functions) $(DESTDIR)$(LIBDIR)/pkgconfig
+	    share/bash-completion/completions share/zsh/site-functions share/ithaca/slurm) $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -s $(BIN) $(DESTDIR)$(PREFIX)/bin/ithaca
 	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
 	install -s -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
@@ -289,12 +298,16 @@ install: $(BIN) $(LIB) $(SHARED) $(MANUALS)
 	install -m 644 $(B)/generated/ithaca.1 $(DESTDIR)$(PREFIX)/share/man/man1/ithaca.1
 	install -m 644 $(B)/generated/ithaca.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ithaca
 	install -m 644 $(B)/generated/_ithaca $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ithaca
+	install -m 755 $(SLURM_SCRIPTS) $(DESTDIR)$(PREFIX)/share/ithaca/slurm
+	install -m 644 cluster/slurm/launch.sh $(DESTDIR)$(PREFIX)/share/ithaca/slurm
 
 .PHONY: uninstall
 ## uninstall: removes what install installed, with the same PREFIX, LIBDIR and DESTDIR
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/ithaca $(HEADERS) share/man/man1/ithaca.1 \
-	    share/bash-completion/completions/ithaca share/zsh/site-functions/_ithaca)
+	    share/bash-completion/completions/ithaca share/zsh/site-functions/_ithaca) \
+	    $(addprefix $(DESTDIR)$(PREFIX)/share/ithaca/slurm/,launch.sh $(notdir $(SLURM_SCRIPTS)))
+	rmdir $(DESTDIR)$(PREFIX)/share/ithaca/slurm $(DESTDIR)$(PREFIX)/share/ithaca 2>/dev/null || true
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libithaca.a libithaca.so $(SONAME) libithaca.so.$(VERSION) \
 	    pkgconfig/ithaca.pc)
 

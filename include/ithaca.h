@@ -298,6 +298,27 @@ typedef struct ith_sizes {
  * valid during the call. */
 typedef void (*ith_sizes_fn)(void *user, const ith_sizes *sizes);
 
+/* Called once, on rank 0, before weights are read, also where there is no memory for them. `json`
+ * is valid during the call:
+ *
+ *     {ranks: [{rank, host,
+ *               machine,                 number of the node (ranks that share memory)
+ *               threads,
+ *               cores, hardware_threads, that the rank may run on
+ *               core_list,               "0-7", each by the system's number of its first thread
+ *               machine_cores,
+ *               memory_nodes,            numbers of those beside its cores
+ *               machine_memory_nodes,
+ *               memory_bytes,            that it may take
+ *               memory_limit,            what limits that: "the SLURM job"
+ *               plan_bytes,              that it takes if all weights are in memory
+ *               huge_pages,              "always", "madvise", "never"
+ *               interface,               that MPI's TCP uses, {name, mbps}; null: none, or unknown
+ *               fastest_interface,
+ *               measured_mbps}],         of a message to another machine; 0: not measured
+ *      warnings: [...]}                  a line for each thing that is wrong with it */
+typedef void (*ith_ranks_fn)(void *user, const char *json);
+
 /* Start from ith_engine_params_default and change what is needed. Strings are read during
  * ith_engine_open only. */
 typedef struct ith_engine_params {
@@ -355,7 +376,9 @@ typedef struct ith_engine_params {
     ith_progress_fn progress;    /* NULL: none */
     ith_chunk_fn chunk_progress; /* NULL: none */
     ith_sizes_fn sizes;          /* NULL: none */
-    void *progress_user;         /* first argument of all three */
+    ith_ranks_fn ranks;          /* NULL: none */
+    bool measure_network;        /* for `ranks`: send 16 MiB from machine to machine */
+    void *progress_user;         /* first argument of all four */
 } ith_engine_params;
 
 /* Local. All defaults; `model` is NULL and must be set. */

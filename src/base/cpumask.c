@@ -1,7 +1,9 @@
 /* cpumask.c - CPU masks of thread and process. */
 #include "base/cpumask.h"
 
+#include <limits.h>
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 void ith_cpu_mask_free(ith_cpu_mask *m)
@@ -51,4 +53,22 @@ ith_cpu_mask ith_cpu_mask_of_process(void)
         for (int place = 0; place < omp_get_num_places(); place++)
             add_place(place, &m);
     return m;
+}
+
+/* The list begins with the least: "3,35" or "6-7". */
+int ith_cpu_core(const char *root, int cpu)
+{
+    char path[PATH_MAX];
+    int first;
+    FILE *f;
+
+    snprintf(path, sizeof path,
+             "%.3900s/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", root, cpu);
+    f = fopen(path, "re");
+    if (f == NULL)
+        return cpu;
+    if (fscanf(f, "%d", &first) != 1 || first < 0 || first > cpu)
+        first = cpu;
+    fclose(f);
+    return first;
 }

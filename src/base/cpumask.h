@@ -26,6 +26,10 @@ ith_cpu_mask ith_cpu_mask_of_thread(void);
 /* The process's: of all of OpenMP's places together where it binds, else the thread's. */
 ith_cpu_mask ith_cpu_mask_of_process(void);
 
+/* The core of a CPU, named by the first of its hardware threads; `cpu` itself where the system does
+ * not say. `root` is put before the path: "" reads the running system; tests give a folder. */
+int ith_cpu_core(const char *root, int cpu);
+
 void ith_cpu_mask_free(ith_cpu_mask *mask); /* and zeroes it */
 
 #endif

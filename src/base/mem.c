@@ -16,6 +16,7 @@
 #include "base/range.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,28 +109,70 @@ static int64_t system_available(void)
     return found;
 }
 
-/* Of the memory that a SLURM job asked for on this machine: SLURM may kill a job that takes more,
- * with or without a control group to tell. What this process has is taken off; of its neighbours it
- * knows nothing. INT64_MAX: no job, or it has all (0). */
+static long long number_of(const char *variable)
+{
+    const char *text = getenv(variable);
+    return text != NULL ? strtoll(text, NULL, 10) : 0;
+}
+
+/* MB that a SLURM job asked for on this machine, by the node (--mem) or by the CPU; 0: no job, or
+ * it has all. */
+static long long job_mb(void)
+{
+    long long per_node = number_of("SLURM_MEM_PER_NODE"), per_cpu = number_of("SLURM_MEM_PER_CPU"),
+              cpus = number_of("SLURM_CPUS_ON_NODE");
+
+    if (getenv("SLURM_JOB_ID") == NULL)
+        return 0;
+    if (per_node > 0 || per_cpu <= 0 || cpus <= 0 || cpus > INT_MAX || per_cpu > INT_MAX)
+        return per_node;
+    return per_cpu * cpus;
+}
+
+/* Of the memory of a SLURM job: SLURM may kill a job that takes more, with or without a control
+ * group to tell. What this process has is taken off; of its neighbours it knows nothing. INT64_MAX:
+ * no limit. */
 static int64_t job_available(void)
 {
-    const char *mb = getenv("SLURM_JOB_ID") != NULL ? getenv("SLURM_MEM_PER_NODE") : NULL;
-    long long limit = mb != NULL ? strtoll(mb, NULL, 10) : 0;
+    long long limit = job_mb();
 
     return limit > 0 && limit <= INT64_MAX >> 20
                ? (int64_t)(limit << 20) - (int64_t)ith_mem_resident()
                : INT64_MAX;
 }
 
+/* What bounds the memory of this process, and how tightly. */
+typedef struct bounds {
+    int64_t system, job, group;
+} bounds;
+
 /* Bytes that are left when everything promised is there. Negative: more was promised. */
+static bounds find_bounds(void)
+{
+    bounds b = {system_available(), job_available(), ith_cgroup_memory("")};
+    int64_t promised = ith_ledger_promised(false);
+
+    b.system -= promised;
+    if (b.job != INT64_MAX)
+        b.job -= promised;
+    if (b.group != INT64_MAX)
+        b.group -= ith_ledger_promised(true);
+    return b;
+}
+
 static int64_t room(void)
 {
-    int64_t group = ith_cgroup_memory("");
+    bounds b = find_bounds();
+    return ith_min(ith_min(b.system, b.job), b.group);
+}
 
-    if (group != INT64_MAX)
-        group -= ith_ledger_promised(true);
-    return ith_min(ith_min(system_available(), job_available()) - ith_ledger_promised(false),
-                   group);
+const char *ith_mem_bound(void)
+{
+    bounds b = find_bounds();
+
+    if (b.job < b.system && b.job <= b.group)
+        return "the SLURM job";
+    return b.group < b.system ? "the control group" : "the machine";
 }
 
 static ith_status too_short(size_t bytes, int64_t available, const char *what, ith_error *err)
@@ -308,4 +351,17 @@ size_t ith_mem_available(void)
 {
     int64_t left = room();
     return left > 0 ? (size_t)left : 0;
+}
+
+/* "always [madvise] never" */
+void ith_mem_huge_pages(char text[16])
+{
+    FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+
+    text[0] = 0;
+    if (f == NULL)
+        return;
+    if (fscanf(f, "%*[^[][%15[a-z]", text) != 1 && (rewind(f), fscanf(f, "[%15[a-z]", text)) != 1)
+        text[0] = 0;
+    fclose(f);
 }

@@ -59,11 +59,17 @@ size_t ith_mem_resident(void);
  * huge ones where they were advised. ITH_E_MEMORY: the system has no memory for them. */
 ith_status ith_mem_populate(void *ptr, size_t bytes, const char *what, ith_error *err);
 
+/* When the system makes huge pages of memory: "always", "madvise" or "never"; "" where unknown. */
+void ith_mem_huge_pages(char text[16]);
+
 /* ITH_E_MEMORY, with both figures: less than `bytes` can be allocated. */
 ith_status ith_mem_check(size_t bytes, const char *what, ith_error *err);
 
 /* Bytes that can still be allocated: the smaller of MemAvailable and the cgroup's room, without
  * what the processes of the node were promised (ledger.h). */
 size_t ith_mem_available(void);
+
+/* What limits that: "the machine", "the control group" or "the SLURM job". Static. */
+const char *ith_mem_bound(void);
 
 #endif

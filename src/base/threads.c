@@ -86,10 +86,14 @@ struct ith_team {
 
 static int cores_in_mask(void)
 {
-    ith_cpu_mask m = ith_cpu_mask_of_process();
-    int n = m.set != NULL ? CPU_COUNT_S(m.bytes, m.set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    uint8_t cores[1024];
+    int n = 0;
 
-    ith_cpu_mask_free(&m);
+    ith_cores_mask(cores, sizeof cores);
+    for (size_t i = 0; i < sizeof cores; i++)
+        n += __builtin_popcount(cores[i]);
+    if (n == 0)
+        n = (int)sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? n : 1;
 }
 
@@ -465,8 +469,10 @@ void ith_cores_mask(uint8_t *bits, size_t bytes)
 
     memset(bits, 0, bytes);
     for (size_t c = 0; m.set != NULL && c < 8 * bytes && c < 8 * m.bytes; c++)
-        if (CPU_ISSET_S(c, m.bytes, m.set))
-            bits[c / 8] |= (uint8_t)(1u << c % 8);
+        if (CPU_ISSET_S(c, m.bytes, m.set)) {
+            int core = ith_cpu_core("", (int)c);
+            bits[core / 8] |= (uint8_t)(1u << core % 8);
+        }
     ith_cpu_mask_free(&m);
 }
 

@@ -103,12 +103,12 @@ void ith_counter_reset(ith_member *me);
 /* The cores that this process may run on, by affinity mask and cgroup quota. */
 int ith_cores_available(void);
 
-/* The affinity mask of this process: bit c % 8 of bits[c / 8] is set if it may run on CPU c < 8 *
- * bytes. */
+/* The cores of this process by its affinity mask: bit c % 8 of bits[c / 8] is set if it may run on
+ * one of the hardware threads of core c < 8 * bytes, which ith_cpu_core (cpumask.h) names. */
 void ith_cores_mask(uint8_t *bits, size_t bytes);
 
-/* Threads for process `me` of n on one machine, from their masks ([n][bytes]): every CPU is shared
- * evenly among the processes that may run on it; at least 1. Pure. */
+/* Threads for process `me` of n on one machine, from their masks ([n][bytes]): every core is
+ * shared evenly among the processes that may run on it; at least 1. Pure. */
 int ith_cores_share(const uint8_t *masks, size_t bytes, int n, int me);
 
 #endif

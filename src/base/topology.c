@@ -267,6 +267,55 @@ int ith_topology_machine_cores(const ith_topology *t)
     return t->machine_cores;
 }
 
+/* ---- As bits ---- */
+
+void ith_topology_core_bits(const ith_topology *t, uint8_t *bits, size_t bytes)
+{
+    memset(bits, 0, bytes);
+    for (hwloc_obj_t core = NULL;
+         (core = hwloc_get_next_obj_by_type(t->machine, HWLOC_OBJ_CORE, core)) != NULL;) {
+        int first = hwloc_bitmap_first(core->complete_cpuset);
+        if (hwloc_bitmap_intersects(core->cpuset, t->cpus) && first >= 0 &&
+            (size_t)first < 8 * bytes)
+            bits[first / 8] |= (uint8_t)(1u << first % 8);
+    }
+}
+
+static uint64_t nodes_before(const ith_topology *t, int n)
+{
+    uint64_t bits = 0;
+
+    for (int i = 0; i < n; i++)
+        if (t->nodes[i].os_index < 64)
+            bits |= UINT64_C(1) << t->nodes[i].os_index;
+    return bits;
+}
+
+uint64_t ith_topology_near(const ith_topology *t)
+{
+    return nodes_before(t, t->n_nodes);
+}
+
+uint64_t ith_topology_all(const ith_topology *t)
+{
+    return nodes_before(t, t->machine_nodes);
+}
+
+uint64_t ith_topology_allowed(const ith_topology *t)
+{
+    hwloc_nodeset_t set = t->here ? hwloc_bitmap_alloc() : NULL;
+    hwloc_membind_policy_t policy;
+    uint64_t bits = 0;
+
+    if (set != NULL && hwloc_get_membind(t->machine, set, &policy,
+                                         HWLOC_MEMBIND_BYNODESET | HWLOC_MEMBIND_THREAD) == 0)
+        for (int i = 0; i < 64; i++)
+            if (hwloc_bitmap_isset(set, (unsigned)i))
+                bits |= UINT64_C(1) << i;
+    hwloc_bitmap_free(set);
+    return bits;
+}
+
 /* ---- Shares ---- */
 
 /* The node of the core in the middle of the thread's share. */

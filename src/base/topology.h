@@ -50,6 +50,17 @@ int ith_topology_cores(const ith_topology *topology);
 int ith_topology_cpus(const ith_topology *topology);
 int ith_topology_machine_cores(const ith_topology *topology);
 
+/* The cores of the process: bit c % 8 of bits[c / 8], c < 8 * bytes, is set for the core whose
+ * first hardware thread is number c of the system's. So a core has one name for all processes. */
+void ith_topology_core_bits(const ith_topology *topology, uint8_t *bits, size_t bytes);
+
+/* Memory nodes as bits, by the system's numbers, of which those below 64 count: beside the cores of
+ * the process; all of the machine that the cgroup allows; and those that the calling thread may
+ * take memory from (numactl --membind, srun --mem-bind), 0 where that is unknown. */
+uint64_t ith_topology_near(const ith_topology *topology);
+uint64_t ith_topology_all(const ith_topology *topology);
+uint64_t ith_topology_allowed(const ith_topology *topology);
+
 /* A core's share of the caches, the smallest where cores differ. ITHACA_CACHES="48KiB,2MiB,16MiB"
  * replaces what the machine reports, ith_caches_default() what it does not report. */
 ith_caches ith_topology_caches(const ith_topology *topology);

@@ -51,6 +51,7 @@ static const ith_group_use groups[] = {
     {&ith_group_speculation, offsetof(chat_args, speculation)},
     {&ith_group_prompt_cache, offsetof(chat_args, keep)},
     ITH_ENGINE_GROUPS(chat_args, model),
+    {&ith_group_report_ranks, offsetof(chat_args, model)},
     {&ith_group_quiet, offsetof(chat_args, model.output)},
     {NULL, 0},
 };

@@ -63,6 +63,7 @@ static const ith_group_use groups[] = {
     {&ith_group_corpus, offsetof(score_args, corpus)},
     {&group, 0},
     ITH_ENGINE_GROUPS(score_args, model),
+    {&ith_group_report_ranks, offsetof(score_args, model)},
     {&ith_group_json, offsetof(score_args, model.output)},
     {&ith_group_quiet, offsetof(score_args, model.output)},
     {NULL, 0},

@@ -242,6 +242,20 @@ static const ith_option ranks_options[] = {
 
 const ith_option_group ith_group_ranks = {"Threads and ranks", ranks_options};
 
+static const ith_option report_ranks_options[] = {
+    {.name = "report-ranks",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(ith_model_args, report_ranks),
+     .help = "show cores, memory and network of each rank",
+     .more =
+         "One table before weights are read: host, cores, hardware threads, memory nodes (NUMA), "
+         "memory and what limits it, huge pages, and the network interface that MPI uses, with "
+         "the rate of a message of 16 MiB. What is wrong there is noted with or without it."},
+    {.name = NULL},
+};
+
+const ith_option_group ith_group_report_ranks = {"Threads and ranks", report_ranks_options};
+
 /* ---- Output ---- */
 
 static const ith_option json_options[] = {
@@ -309,6 +323,7 @@ int ith_model_args_check(const ith_cli *cli, const char *command, const ith_mode
     params->distribution = (ith_distribution)model->distribution;
     params->memory = model->memory;
     params->offload = (ith_offload)model->offload;
+    params->measure_network = model->report_ranks;
     if (model->kv >= 0)
         params->kv = (ith_kv_type)model->kv;
     if (model->quant.quant >= 0)

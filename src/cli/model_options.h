@@ -24,15 +24,15 @@ typedef struct ith_model_args {
     int64_t threads, chunk, ctx, memory, head_slices;
     int kv; /* ith_kv_type; -1: not given */
     int distribution, offload, exchange, prefill;
-    bool exact;
+    bool exact, report_ranks;
 } ith_model_args;
 
 extern const ith_option_group ith_group_model;                 /* const char *: the model's path */
 extern const ith_option_group ith_group_threads;               /* int64_t */
 extern const ith_option_group ith_group_quant;                 /* ith_quant_args */
 extern const ith_option_group ith_group_json, ith_group_quiet; /* ith_output_args */
-extern const ith_option_group ith_group_context, ith_group_kv, ith_group_memory,
-    ith_group_ranks; /* ith_model_args */
+extern const ith_option_group ith_group_context, ith_group_kv, ith_group_memory, ith_group_ranks,
+    ith_group_report_ranks; /* ith_model_args */
 
 extern const ith_word ith_exchange_words[]; /* ith_exchange */
 extern const ith_word ith_kv_words[];       /* ith_kv_type */

@@ -104,6 +104,7 @@ const ith_group_use ith_run_groups[] = {
     {&ith_group_prompt_cache, offsetof(ith_run_args, keep)},
     {&ith_group_checkpoint, offsetof(ith_run_args, keep)},
     ITH_ENGINE_GROUPS(ith_run_args, model),
+    {&ith_group_report_ranks, offsetof(ith_run_args, model)},
     {&report_group, 0},
     {&ith_group_json, offsetof(ith_run_args, model.output)},
     {&ith_group_quiet, offsetof(ith_run_args, model.output)},

@@ -95,6 +95,8 @@ ith_status ith_drafting_open(const ith_cli *cli, const ith_speculation_args *arg
     own.mesh = NULL;
     own.rope_scaling = NULL;
     own.sizes = NULL;
+    own.ranks = NULL;
+    own.measure_network = false;
     own.exact = false;
     ITH_TRY(ith_engine_open(cli->world, &own, &drafting->engine, err));
     return ith_session_open(drafting->engine, &drafting->session, err);

@@ -1,6 +1,7 @@
 /* watch.c - shows the engine's progress and hears of signals. */
 #include "cli/watch.h"
 
+#include "cli/ranks_text.h"
 #include "cli/signals.h"
 
 #include <stdio.h>
@@ -86,6 +87,23 @@ void ith_watch_sizes(void *user, const ith_sizes *sizes)
                 weights, kv, (long long)sizes->ctx, work);
 }
 
+void ith_watch_ranks(void *user, const char *json)
+{
+    ith_watch *watch = user;
+    json_t *table = watch->quiet ? NULL : json_loads(json, 0, NULL);
+    const json_t *line;
+    size_t i;
+
+    if (table == NULL)
+        return;
+    ith_watch_end(watch);
+    if (watch->show_ranks)
+        ith_cli_print_ranks(table);
+    json_array_foreach (json_object_get(table, "warnings"), i, line)
+        ith_cli_note(watch->cli, "%s", json_string_value(line));
+    json_decref(table);
+}
+
 void ith_watch_engine(ith_watch *watch, const ith_cli *cli, bool quiet, ith_engine_params *params)
 {
     watch->cli = cli;
@@ -97,6 +115,8 @@ void ith_watch_engine(ith_watch *watch, const ith_cli *cli, bool quiet, ith_engi
     params->progress_user = watch;
     params->chunk_progress = ith_watch_chunk;
     params->sizes = ith_watch_sizes;
+    params->ranks = ith_watch_ranks;
+    watch->show_ranks = params->measure_network;
     if (params->exact)
         ith_stop_soon();
 }

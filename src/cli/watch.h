@@ -14,6 +14,8 @@ typedef struct ith_watch {
 
     /* Several calls shown as one: tokens of earlier calls, and of all. total 0: one call. */
     int64_t before, total;
+
+    bool show_ranks; /* the table of ranks, and not only what is wrong there */
 } ith_watch;
 
 /* The engine's progress and sizes go to the watch, which must not move any more. */
@@ -33,6 +35,9 @@ void ith_watch_chunk(void *user, int64_t tokens, double share);
 /* An ith_sizes_fn. Prints the sizes if they exceed 1 GiB together; forecasts use their key_share.
  */
 void ith_watch_sizes(void *user, const ith_sizes *sizes);
+
+/* An ith_ranks_fn. Notes what is wrong, and shows the table if that is asked for. */
+void ith_watch_ranks(void *user, const char *json);
 
 /* An ith_warning_fn. */
 void ith_watch_warning(void *user, const char *text);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fnmatch.h>
+#include <glob.h>
 #include <ifaddrs.h>
 #include <limits.h>
 #include <net/if.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char variable[] = "OMPI_MCA_btl_tcp_if_exclude";
+static const char variable[] = "OMPI_MCA_btl_tcp_if_exclude", system_folder[] = "/sys/class/net";
 
 /* "br-" and 12 hexadecimal digits is Docker's and Podman's. */
 static const char *const names[] = {"docker[0-9]*",     "docker_gwbridge", "br-????????????",
@@ -134,12 +135,112 @@ void ith_interfaces_choose(void)
     size_t own = strlen(list);
 
     for (const struct if_nameindex *at = all; at != NULL && at->if_name != NULL; at++)
-        if (ith_interface_is_internal("/sys/class/net", at->if_name))
+        if (ith_interface_is_internal(system_folder, at->if_name))
             append(list, sizeof list, at->if_name);
     if (strlen(list) > own)
         setenv(variable, list, 0);
     if (all != NULL)
         if_freenameindex(all);
+}
+
+/* ---- Speed ---- */
+
+static long first_number(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    long value = 0;
+
+    if (file != NULL && fscanf(file, "%ld", &value) != 1)
+        value = 0;
+    if (file != NULL)
+        fclose(file);
+    return value;
+}
+
+/* InfiniBand: "100 Gb/sec (4X EDR)" of its fastest port. */
+static int32_t infiniband_mbps(const char *folder, const char *name)
+{
+    char pattern[PATH_MAX];
+    long most = 0;
+    glob_t found;
+
+    snprintf(pattern, sizeof pattern, "%.3800s/%.100s/device/infiniband/*/ports/*/rate", folder,
+             name);
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return 0;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        long gbps = first_number(found.gl_pathv[i]);
+        most = gbps > most ? gbps : most;
+    }
+    globfree(&found);
+    return most > 0 && most < 1000000 ? (int32_t)most * 1000 : 0;
+}
+
+int32_t ith_interface_mbps(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    long mbps;
+
+    snprintf(path, sizeof path, "%.3800s/%.100s/speed", folder, name);
+    mbps = first_number(path);
+    return mbps > 0 && mbps < INT32_MAX ? (int32_t)mbps : infiniband_mbps(folder, name);
+}
+
+static bool is_address(const struct sockaddr *a, const uint8_t address[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    if (a != NULL && a->sa_family == AF_INET)
+        return memcmp(address, mapped, sizeof mapped) == 0 &&
+               memcmp(address + 12, &((const struct sockaddr_in *)(const void *)a)->sin_addr, 4) ==
+                   0;
+    return a != NULL && a->sa_family == AF_INET6 &&
+           memcmp(address, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, 16) == 0;
+}
+
+static ith_interface interface_named(const char *name)
+{
+    ith_interface i = {.mbps = ith_interface_mbps(system_folder, name)};
+
+    snprintf(i.name, sizeof i.name, "%s", name);
+    return i;
+}
+
+bool ith_interface_with(const uint8_t address[16], ith_interface *found)
+{
+    struct ifaddrs *all = NULL;
+    bool is = false;
+
+    if (getifaddrs(&all) != 0)
+        return false;
+    for (const struct ifaddrs *at = all; at != NULL && !is; at = at->ifa_next)
+        if ((is = is_address(at->ifa_addr, address)))
+            *found = interface_named(at->ifa_name);
+    freeifaddrs(all);
+    return is;
+}
+
+bool ith_interface_fastest(ith_interface *found)
+{
+    struct ifaddrs *all = NULL;
+
+    *found = (ith_interface){0};
+    if (getifaddrs(&all) != 0)
+        return false;
+    for (const struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
+        ith_interface i;
+        if (at->ifa_addr == NULL ||
+            (at->ifa_addr->sa_family != AF_INET && at->ifa_addr->sa_family != AF_INET6) ||
+            (at->ifa_flags & IFF_UP) == 0 || (at->ifa_flags & IFF_RUNNING) == 0 ||
+            (at->ifa_flags & IFF_LOOPBACK) != 0 ||
+            ith_interface_is_internal(system_folder, at->ifa_name))
+            continue;
+        i = interface_named(at->ifa_name);
+        if (i.mbps > found->mbps)
+            *found = i;
+    }
+    freeifaddrs(all);
+    return found->mbps > 0;
 }
 
 /* ---- For people ---- */

@@ -107,6 +107,27 @@ static const ith_host *other_end(const ith_watch *w, int fd)
     return host_with(w, address);
 }
 
+bool ith_host_connection(const ith_host *hosts, int n, uint8_t local[16])
+{
+    ith_watch w = {.n = n, .hosts = (ith_host *)hosts};
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *entry;
+    bool found = false;
+
+    ith_host_here(&w.here);
+    while (dir != NULL && !found && (entry = readdir(dir)) != NULL) {
+        struct sockaddr_storage own;
+        socklen_t size = sizeof own;
+        int fd = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
+        found = fd >= 0 && other_end(&w, fd) != NULL &&
+                getsockname(fd, (struct sockaddr *)&own, &size) == 0 &&
+                address_of((const struct sockaddr *)&own, local);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return found;
+}
+
 /* Has the system probe a connection that is idle. */
 static void arm(const ith_watch *w, int fd)
 {

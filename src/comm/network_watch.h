@@ -26,6 +26,10 @@ typedef struct ith_host {
 /* This machine, without loopback addresses. */
 void ith_host_here(ith_host *host);
 
+/* The local address of a TCP connection of this process to one of hosts[n] that is not this
+ * machine; false: there is none, as with other networks, or before the first message. */
+bool ith_host_connection(const ith_host *hosts, int n, uint8_t local[16]);
+
 typedef struct ith_watch ith_watch;
 
 /* Called once, in the watch's thread. */

@@ -36,6 +36,8 @@ ith_status ith_params_alike(ith_comm *comm, const ith_engine_params *p, ith_erro
     ith_same_int(&same, "the number of head slices", p->head_slices);
     ith_same_text(&same, "the progress function", p->progress != NULL ? "given" : NULL);
     ith_same_text(&same, "the chunk progress function", p->chunk_progress != NULL ? "given" : NULL);
+    ith_same_text(&same, "the function for the table of ranks", p->ranks != NULL ? "given" : NULL);
+    ith_same_int(&same, "the measurement of the network", p->measure_network);
     return ith_comm_same(comm, &same, err);
 }
 

@@ -7,6 +7,7 @@
 #include "engine/distribution.h"
 #include "engine/domains.h"
 #include "engine/key_means.h"
+#include "engine/rank_table.h"
 #include "engine/shares.h"
 #include "engine/sizes.h"
 #include "model/blas.h"
@@ -220,11 +221,19 @@ ith_status ith_engine_choose(ith_engine *e, const ith_engine_params *p, ith_stor
 static ith_status load(ith_engine *e, const ith_engine_params *p, ith_error *err)
 {
     ith_store_params store;
+    ith_error table = {0};
+    ith_status chosen;
 
     ITH_TRY(ith_comm_agree(e->world->comm, ith_team_open(e->info.threads, &e->team, err), err));
     if (e->model->exact)
         ITH_TRY(ith_comm_agree(e->world->comm, ith_blas_open(e->info.threads, err), err));
-    ITH_TRY(ith_engine_choose(e, p, &store, err));
+    chosen = ith_engine_choose(e, p, &store, err);
+    /* Where nothing fits, the table shows why. */
+    if (ith_rank_table_report(e, p, &store, &table) != ITH_OK && chosen == ITH_OK) {
+        *err = table;
+        return table.status;
+    }
+    ITH_TRY(chosen);
     report_sizes(e, p);
     ITH_TRY(ith_engine_find_homes(e, &store.homes, err));
     e->model->store = e->store;
