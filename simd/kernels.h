@@ -419,6 +419,11 @@ enum {
 
 enum { ITH_MAXIMA = 256 }; /* values whose largest the kernel `maxima` finds */
 
+/* Of the kernel `swiglu`. */
+typedef struct ith_swiglu {
+    float alpha, limit, plus;
+} ith_swiglu;
+
 /* ---- The table ------------------------------------------------------------------------------- */
 
 typedef void ith_gemm_fn(int64_t n_tiles, int64_t n_tokens, const void *tiles, const ith_acts *acts,
@@ -514,6 +519,11 @@ typedef struct ith_kernels {
     /* out[i] = g / (1 + ith_exp2(y)) * u with y = g * -log2(e), clamped to [-126, 126]. `out` may
      * be `g` or `u`. */
     void (*silu_mul)(int64_t n, const float *g, const float *u, float *out);
+
+    /* A gate with limits, as in gpt-oss: with g = min(g[i], limit) and u = u[i] limited to
+     * [-limit, limit], out[i] = g / (1 + ith_exp2(y)) * (u + plus), y = g * (-log2(e) * alpha),
+     * clamped to [-126, 126]. limit > 0. `out` may be `g` or `u`. */
+    void (*swiglu)(int64_t n, const float *g, const float *u, const ith_swiglu *form, float *out);
 
     /* out[i] = ((x[i] - mean) * r) * w[i], then + b[i] if b is not NULL; with mean = lanes16 of x
      * by additions, divided by n, and r = 1 / sqrtf(S / n + eps), S = lanes16 of

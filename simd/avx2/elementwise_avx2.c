@@ -39,6 +39,20 @@ void ith_silu_mul__avx2(int64_t n, const float *g, const float *u, float *out)
     }
 }
 
+void ith_swiglu__avx2(int64_t n, const float *g, const float *u, const ith_swiglu *form, float *out)
+{
+    const __m256 by = _mm256_set1_ps(-ITH_LOG2E * form->alpha), one = _mm256_set1_ps(1.0f);
+    const __m256 most = _mm256_set1_ps(form->limit), least = _mm256_set1_ps(-form->limit);
+    for (int64_t i = 0; i < n; i += 8) {
+        const __m256 gate = _mm256_min_ps(load_first(g + i, n - i), most);
+        const __m256 up = _mm256_max_ps(_mm256_min_ps(load_first(u + i, n - i), most), least);
+        const __m256 e = exp2_normal(clamp126(_mm256_mul_ps(gate, by)));
+        store_first(out + i, n - i,
+                    _mm256_mul_ps(_mm256_div_ps(gate, _mm256_add_ps(one, e)),
+                                  _mm256_add_ps(up, _mm256_set1_ps(form->plus))));
+    }
+}
+
 void ith_gelu__avx2(int64_t n, const float *x, float *out)
 {
     for (int64_t i = 0; i < n; i += 8) {

@@ -47,6 +47,22 @@ void ith_silu_mul__avx512bw(int64_t n, const float *g, const float *u, float *ou
     }
 }
 
+void ith_swiglu__avx512bw(int64_t n, const float *g, const float *u, const ith_swiglu *form,
+                          float *out)
+{
+    const __m512 by = _mm512_set1_ps(-ITH_LOG2E * form->alpha), one = _mm512_set1_ps(1.0f);
+    const __m512 most = _mm512_set1_ps(form->limit), least = _mm512_set1_ps(-form->limit);
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 gate = _mm512_min_ps(_mm512_maskz_loadu_ps(keep, g + i), most);
+        const __m512 low = _mm512_min_ps(_mm512_maskz_loadu_ps(keep, u + i), most);
+        const __m512 up = _mm512_add_ps(_mm512_max_ps(low, least), _mm512_set1_ps(form->plus));
+        const __m512 e = exp2_kept(0xffff, clamp126(_mm512_mul_ps(gate, by)));
+        _mm512_mask_storeu_ps(out + i, keep,
+                              _mm512_mul_ps(_mm512_div_ps(gate, _mm512_add_ps(one, e)), up));
+    }
+}
+
 void ith_gelu__avx512bw(int64_t n, const float *x, float *out)
 {
     for (int64_t i = 0; i < n; i += 16) {

@@ -41,6 +41,20 @@ void ith_silu_mul__neon(int64_t n, const float *g, const float *u, float *out)
     }
 }
 
+void ith_swiglu__neon(int64_t n, const float *g, const float *u, const ith_swiglu *form, float *out)
+{
+    const float by = -ITH_LOG2E * form->alpha;
+    const float32x4_t most = vdupq_n_f32(form->limit), least = vdupq_n_f32(-form->limit);
+    for (int64_t i = 0; i < n; i += 4) {
+        const float32x4_t gate = vminq_f32(load_first(g + i, n - i), most);
+        const float32x4_t up = vmaxq_f32(vminq_f32(load_first(u + i, n - i), most), least);
+        const float32x4_t e = exp2_normal(clamp126(vmulq_n_f32(gate, by)));
+        store_first(out + i, n - i,
+                    vmulq_f32(vdivq_f32(gate, vaddq_f32(vdupq_n_f32(1.0f), e)),
+                              vaddq_f32(up, vdupq_n_f32(form->plus))));
+    }
+}
+
 void ith_gelu__neon(int64_t n, const float *x, float *out)
 {
     for (int64_t i = 0; i < n; i += 4) {

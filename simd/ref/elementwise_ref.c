@@ -27,6 +27,16 @@ void ith_silu_mul__ref(int64_t n, const float *g, const float *u, float *out)
     }
 }
 
+void ith_swiglu__ref(int64_t n, const float *g, const float *u, const ith_swiglu *form, float *out)
+{
+    const float by = -ITH_LOG2E * form->alpha, limit = form->limit;
+    for (int64_t i = 0; i < n; i++) {
+        float gate = g[i] < limit ? g[i] : limit, up = u[i] < limit ? u[i] : limit;
+        up = up > -limit ? up : -limit;
+        out[i] = gate / (1.0f + ith_exp2_normal(ith_clamp126(gate * by))) * (up + form->plus);
+    }
+}
+
 void ith_layernorm__ref(int64_t n, const float *x, const float *w, const float *b, float eps,
                         float *out)
 {

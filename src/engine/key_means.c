@@ -19,7 +19,7 @@ _Static_assert(ITH_BITS == 1,
 
 bool ith_key_means_cancel(const ith_hparams *hp)
 {
-    return hp->attn_softcap == 0 && hp->latent.kv_rank == 0;
+    return hp->attn_softcap == 0 && hp->latent.kv_rank == 0 && !hp->sinks;
 }
 
 /* Are the weights and rotary frequencies those of the pack? */

@@ -54,9 +54,10 @@ typedef enum ith_role {
     ITH_ROLE_Q_B,
     ITH_ROLE_KV_A, /* rows of the latent, of the rotated key, */
     ITH_ROLE_KV_A_NORM,
-    ITH_ROLE_KV_B, /* for each head rows of its key, of its value; or two tensors instead: */
-    ITH_ROLE_K_B,  /* [heads][latent][key], */
-    ITH_ROLE_V_B,  /* [heads][value][latent] */
+    ITH_ROLE_KV_B,  /* for each head rows of its key, of its value; or two tensors instead: */
+    ITH_ROLE_K_B,   /* [heads][latent][key], */
+    ITH_ROLE_V_B,   /* [heads][value][latent] */
+    ITH_ROLE_SINKS, /* [query heads]: hp->sinks */
     ITH_ROLE_ATTN_POST_NORM, /* of attention's output */
     ITH_ROLE_FFN_NORM,
     ITH_ROLE_FFN_NORM_BIAS,
@@ -95,8 +96,12 @@ typedef enum ith_role {
     ITH_ROLE_EXPERTS_GATE, /* all experts of a layer: [experts][rows][cols], in the same order */
     ITH_ROLE_EXPERTS_UP,
     ITH_ROLE_EXPERTS_DOWN,
-    ITH_ROLE_EXPERTS_GATE_UP, /* of each expert gate's rows, then up's: [experts][2 rows][cols] */
-    ITH_ROLE_SHARED_GATE,     /* of the experts that all tokens go to, as one MLP */
+    ITH_ROLE_EXPERTS_GATE_UP,   /* of each expert gate's rows, then up's: [experts][2 rows][cols] */
+    ITH_ROLE_EXPERTS_GATE_BIAS, /* [experts][rows] */
+    ITH_ROLE_EXPERTS_UP_BIAS,
+    ITH_ROLE_EXPERTS_GATE_UP_BIAS, /* of each expert in the order of its matrix */
+    ITH_ROLE_EXPERTS_DOWN_BIAS,
+    ITH_ROLE_SHARED_GATE, /* of the experts that all tokens go to, as one MLP */
     ITH_ROLE_SHARED_UP,
     ITH_ROLE_SHARED_GATE_UP,
     ITH_ROLE_SHARED_DOWN,
@@ -191,6 +196,10 @@ typedef struct ith_arch {
 
     ith_norm_kind norm;
     bool norm_bias; /* LayerNorm has biases (those over heads have none) */
+
+    /* In config.json's files, matrices that hold all experts of a layer are transposed if they are
+     * floats, [experts][cols][rows], and rows of gate and up take turns in those that hold both. */
+    bool hf_experts_turned, hf_gate_up_in_turn;
 
     /* config.json's files store the weights of norms minus 1; GGUF files do not. */
     bool hf_norms_minus_1;

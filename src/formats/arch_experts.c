@@ -134,6 +134,7 @@ static ith_status look_at_tensors(const ith_gguf_meta *meta, const ith_tensor_ta
 
     e->router.bias = find(tensors, hp, ITH_ROLE_ROUTER_BIAS) != NULL;
     e->router.choice_bias = find(tensors, hp, ITH_ROLE_CHOICE_BIAS) != NULL;
+    e->bias = find(tensors, hp, ITH_ROLE_EXPERTS_UP_BIAS) != NULL;
     e->shared_ffn = shared != NULL ? shared->dims[0] : 0;
     e->shared_gated = find(tensors, hp, ITH_ROLE_SHARED_WEIGHT) != NULL;
     ITH_TRY(
@@ -177,6 +178,7 @@ ith_status ith_experts_read_gguf(const ith_gguf_meta *meta, const ith_tensor_tab
 #define OTHERS                                                                                     \
     ITH_SPARSE_FIELD("experts.first", INT64, experts.first),                                       \
         ITH_SPARSE_FIELD("experts.end", INT64, experts.end),                                       \
+        ITH_SPARSE_FIELD("experts.bias", BOOL, experts.bias),                                      \
         ITH_SPARSE_FIELD("experts.shared_ffn", INT64, experts.shared_ffn),                         \
         ITH_SPARSE_FIELD("experts.shared_gated", BOOL, experts.shared_gated),                      \
         ITH_SPARSE_FIELD("experts.score", INT, experts.router.score),                              \

@@ -291,6 +291,13 @@ static ith_status read_compressed(const reader *r, ith_error *err)
     return ITH_OK;
 }
 
+/* Blocks of 32 columns, whose tensors say all. */
+static ith_status read_mxfp4(const reader *r, ith_error *err)
+{
+    const ith_hf_scheme scheme = {true, 4, 1, 32};
+    return add_scheme(r, &scheme, err);
+}
+
 ith_status ith_hf_quantization_parse(const json_t *config, const char *where,
                                      ith_hf_quantization *out, ith_error *err)
 {
@@ -305,6 +312,7 @@ ith_status ith_hf_quantization_parse(const json_t *config, const char *where,
         {"compressed-tensors", ITH_HF_COMPRESSED, read_compressed},
         {"awq", ITH_HF_AWQ, read_awq},
         {"gptq", ITH_HF_GPTQ, read_gptq},
+        {"mxfp4", ITH_HF_MXFP4, read_mxfp4},
     };
     static const char *const lists[] = {"modules_to_not_convert", "ignored_layers", "ignore"};
     const json_t *object = json_object_get(config, key_of_all);
@@ -331,6 +339,6 @@ ith_status ith_hf_quantization_parse(const json_t *config, const char *where,
         }
     return ith_fail(err, ITH_E_UNSUPPORTED,
                     "%s: \"%s\": %s is not supported; Ithaca reads fp8, fbgemm_fp8, modelopt, "
-                    "compressed-tensors, awq and gptq",
+                    "compressed-tensors, awq, gptq and mxfp4",
                     where, key_of_all, method != NULL ? method : "a quantized checkpoint");
 }

@@ -16,7 +16,8 @@ typedef enum ith_hf_method {
     ITH_HF_FP8,        /* "fp8": DeepSeek, Qwen and others; "fbgemm_fp8"; "modelopt" */
     ITH_HF_COMPRESSED, /* "compressed-tensors" */
     ITH_HF_AWQ,        /* "awq", as "gemm" packs it */
-    ITH_HF_GPTQ        /* "gptq" */
+    ITH_HF_GPTQ,       /* "gptq" */
+    ITH_HF_MXFP4       /* "mxfp4": gpt-oss */
 } ith_hf_method;
 
 /* How some of the matrices are quantized. */

@@ -94,7 +94,7 @@ static ith_status check_ranges(const ith_hparams *hp, const char *where, ith_err
         {"feed-forward size", hp->ffn, 1 << 22},
         {"number of attention heads", hp->n_heads, 1 << 14},
         {"number of key/value heads", hp->n_kv_heads, 1 << 14},
-        {"head size", hp->head_dim, 1 << 12},
+        {"head size", hp->head_dim, ITH_MAX_HEAD_DIM},
         {"vocabulary size", hp->n_vocab, 1 << 24},
         {"context length", hp->ctx_train, ITH_MAX_CONTEXT},
     };
@@ -386,6 +386,9 @@ static ith_status check_extras(const ith_hparams *hp, const char *where, ith_err
         {"the scale of what is added to the residual", hp->residual_scale, 1e-9, 1e9},
         {"the scale of logits", hp->logit_scale, 1e-9, 1e9},
         {"the scale of attention's scores", hp->attn_scale, 0, 1e6},
+        {"the limit of gate and up", hp->swiglu_limit, 0, 1e6},
+        {"the gain of a gate with limits", hp->swiglu_alpha, 0, 1e6},
+        {"what is added to up", hp->swiglu_plus, -1e6, 1e6},
         {"the soft cap of attention's scores", hp->attn_softcap, 0, 1e6},
         {"the soft cap of logits", hp->logit_softcap, 0, 1e6},
         {"the growth of queries with the position", hp->query_beta, 0, 1e3},

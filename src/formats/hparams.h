@@ -49,6 +49,7 @@ typedef struct ith_rope_params {
 enum {
     ITH_MAX_EOS = 64,
     ITH_MAX_DENSE = 32,
+    ITH_MAX_HEAD_DIM = 1 << 12,
     ITH_MAX_EXPERTS_USED = 64,
     ITH_MAX_EXPERT_GROUPS = 64,
     ITH_MAX_LISTED_LAYERS = 1024,
@@ -109,6 +110,7 @@ typedef struct ith_experts_params {
     int64_t used; /* per token, at most ITH_MAX_EXPERTS_USED */
     int64_t ffn;  /* rows of each expert's gate and up */
     ith_router_params router;
+    bool bias;          /* on gate, up and down of each expert */
     int64_t shared_ffn; /* rows of gate and up of the experts that all tokens go to; 0: none */
     bool shared_gated;  /* their output is multiplied by sigmoid(w h) */
     /* Layers step - 1, 2 step - 1, ... have experts (decoder_sparse_step), if they are not less
@@ -158,7 +160,9 @@ typedef struct ith_hparams {
     int64_t ffn; /* rows of gate and up in layers with an MLP */
     int64_t n_heads, n_kv_heads, head_dim, n_vocab;
     ith_experts_params experts;
-    int64_t ctx_train; /* max_position_embeddings */
+    int64_t draft_layers; /* that files have behind the n_layers, to guess further tokens; not used,
+                           * and not in packs */
+    int64_t ctx_train;    /* max_position_embeddings */
     double rms_eps;
     ith_rope_params rope;
     bool tied_embeddings;
@@ -186,13 +190,16 @@ typedef struct ith_hparams {
     double residual_scale;    /* [1] multiplies a block's output before it is added */
     double logit_scale;       /* [1] multiplies the logits */
     double attn_scale;        /* [0] of scores; 0: 1 / sqrt(head_dim) */
-    double attn_softcap;      /* [0] c: scores s become c tanh(s / c) */
-    double logit_softcap;     /* [0] the same of logits, after their scale */
-    double query_beta;        /* [0] b: queries at position p are multiplied by */
-    int64_t query_tokens;     /* [0] n: 1 + b ln(1 + floor(p / n)) */
-    int64_t window;           /* [0] of layers with ITH_LAYER_WINDOW */
-    double window_theta;      /* [0] of layers with ITH_LAYER_WINDOW_ROPE */
-    int n_traits;             /* [0] n_layers, or 0: no layer has a trait */
+    bool sinks;          /* [false] a number of each query head joins the scores of its softmax */
+    double swiglu_limit; /* [0] > 0: gate and up are limited, and joined as the kernel swiglu */
+    double swiglu_alpha, swiglu_plus;      /* does it; [0] */
+    double attn_softcap;                   /* [0] c: scores s become c tanh(s / c) */
+    double logit_softcap;                  /* [0] the same of logits, after their scale */
+    double query_beta;                     /* [0] b: queries at position p are multiplied by */
+    int64_t query_tokens;                  /* [0] n: 1 + b ln(1 + floor(p / n)) */
+    int64_t window;                        /* [0] of layers with ITH_LAYER_WINDOW */
+    double window_theta;                   /* [0] of layers with ITH_LAYER_WINDOW_ROPE */
+    int n_traits;                          /* [0] n_layers, or 0: no layer has a trait */
     int32_t traits[ITH_MAX_LISTED_LAYERS]; /* ITH_LAYER_... of each layer */
     ith_delta_params delta; /* [zeros] of layers with ITH_LAYER_RECURRENT; likewise */
     ith_mamba_params mamba;

@@ -150,6 +150,20 @@ static void gather_gptq(const ith_tensor *t, const int64_t rows[16], uint8_t *sc
         }
 }
 
+/* Blocks of GGML's MXFP4: columns i and i + 16 share a byte. */
+static void make_mxfp4(const ith_quantized *q, int64_t row, const uint8_t *stored, uint8_t *out)
+{
+    const uint8_t *e = q->scales.data + row * (q->cols / GROUP);
+
+    for (int64_t g = 0; g < q->cols / GROUP; g++, stored += GROUP / 2, out += 1 + GROUP / 2) {
+        uint8_t u[GROUP];
+        unpack_nibbles(stored, GROUP, u);
+        out[0] = e[g];
+        for (int i = 0; i < GROUP / 2; i++)
+            out[1 + i] = (uint8_t)(u[i] | u[i + GROUP / 2] << 4);
+    }
+}
+
 /* The quants of row r of the sixteen. */
 static const uint8_t *quants_of(const ith_quantized *q, const uint8_t *stored, uint8_t *scratch)
 {
@@ -238,6 +252,10 @@ void ith_quantized_rows(const ith_tensor *t, const int64_t rows[16],
         const uint8_t *u;
         if (rows[r] < 0)
             continue;
+        if (q->form == ITH_FORM_MXFP4) {
+            make_mxfp4(q, rows[r], stored[r], out[r]);
+            continue;
+        }
         u = quants_of(q, stored[r], scratch_row(q, scratch, r));
         if (t->dtype == ITH_DT_F32)
             make_floats(q, rows[r], u, (float *)(void *)out[r]);

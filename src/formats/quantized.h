@@ -18,6 +18,11 @@
  *          qzeros I32 [groups, rows * bits / 32], often less 1: then 0x11111111 (0x01010101) is
  *          added to each word. scales [groups, rows]. g_idx I32 [cols]: the group of each column
  *
+ *   MXFP4  Of all experts of a layer: NAME_blocks U8 [experts, rows, cols / 32, 16], of a column of
+ *          even number in the low nibble of a byte, of the next in the high one; NAME_scales U8
+ *          [experts, rows, cols / 32], e of 2^(e - 127). The joined tensor is NAME, [experts, rows,
+ *          cols], of dtype MXFP4
+ *
  * (compressed-tensors, AutoAWQ, GPTQModel and Transformers define them.) Scales are F32, F16, BF16
  * or F8_E8M0.
  *
@@ -37,7 +42,8 @@ typedef enum ith_quantized_form {
     ITH_FORM_INT8,
     ITH_FORM_PACKED,
     ITH_FORM_AWQ,
-    ITH_FORM_GPTQ
+    ITH_FORM_GPTQ,
+    ITH_FORM_MXFP4
 } ith_quantized_form;
 
 typedef struct ith_quantized {

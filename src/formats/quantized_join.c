@@ -43,10 +43,19 @@ static bool is_of_type(const ith_tensor *t, const char *type)
     return t->dtype == ITH_DT_UNREAD && strcmp(t->unread, type) == 0;
 }
 
+static const char blocks_of_mxfp4[] = "_blocks";
+
 /* Are these the quants of a matrix? *len: of its name without the last part. */
 static bool is_quants(const ith_tensor *t, ith_hf_method method, ith_quantized_form *form,
                       size_t *len)
 {
+    size_t all = strlen(t->name), end = strlen(blocks_of_mxfp4);
+
+    if (method == ITH_HF_MXFP4 && all > end && strcmp(t->name + all - end, blocks_of_mxfp4) == 0) {
+        *form = ITH_FORM_MXFP4;
+        *len = all - end;
+        return true;
+    }
     if ((*len = base_of(t->name, "qweight")) > 0) {
         *form = method == ITH_HF_AWQ ? ITH_FORM_AWQ : ITH_FORM_GPTQ;
         return true;
@@ -73,6 +82,8 @@ static bool is_form_of(ith_quantized_form form, ith_hf_method method)
         return form == ITH_FORM_AWQ;
     case ITH_HF_GPTQ:
         return form == ITH_FORM_GPTQ;
+    case ITH_HF_MXFP4:
+        return form == ITH_FORM_MXFP4;
     default:
         return false;
     }
@@ -387,7 +398,7 @@ static ith_dtype choose_blocks(const ith_quantized *q)
 
 static void set_type(ith_quantized *q)
 {
-    static const char *const names[] = {"F8_E4M3", "INT", "INT", "AWQ", "GPTQ"};
+    static const char *const names[] = {"F8_E4M3", "INT", "INT", "AWQ", "GPTQ", "MXFP"};
 
     snprintf(q->type, sizeof q->type, q->form == ITH_FORM_F8 ? "%s" : "%s%d", names[q->form],
              q->bits);
@@ -418,6 +429,48 @@ static ith_status join_parts(joiner *j, const matrix *m, ith_error *err)
     return ITH_OK;
 }
 
+/* [experts, rows, groups, 16] and [experts, rows, groups] of bytes. */
+static ith_status join_mxfp4(joiner *j, const matrix *m, ith_tensor *out, ith_error *err)
+{
+    const ith_tensor *t = m->quants, *scales;
+    ith_quantized *q = m->q;
+    char name[450];
+
+    snprintf(name, sizeof name, "%s_scales", m->base);
+    scales = ith_tensor_table_find(j->table, name);
+    if (scales == NULL)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: tensor %s has no %s beside it: is the download complete?", t->file,
+                        t->name, name);
+    ITH_TRY(check_type(t, "U8", 1, err));
+    ITH_TRY(check_type(scales, "U8", 1, err));
+    if (t->n_dims != 4 || t->dims[3] != 16 || scales->n_dims != 3)
+        return wrong_shape(scales, m, err);
+    for (int i = 0; i < 3; i++)
+        if (t->dims[i] < 1 || t->dims[i] > ITH_SIZE_LIMIT || scales->dims[i] != t->dims[i])
+            return wrong_shape(scales, m, err);
+    q->bits = 4;
+    q->rows = t->dims[0] * t->dims[1]; /* of a tensor that is there: no overflow */
+    q->cols = t->dims[2] * 32;
+    q->block_rows = 1;
+    q->block_cols = 32;
+    q->scale_row = t->dims[2];
+    q->scale_col = 1;
+    q->in_order = true;
+    q->row_bytes = (size_t)t->dims[2] * 16;
+    ITH_TRY(take(j, scales, &q->scales, err));
+    set_type(q);
+    out->name = strdup(m->base);
+    if (out->name == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the list of tensors", t->file);
+    out->dtype = ITH_DT_MXFP4;
+    out->unread[0] = '\0';
+    out->n_dims = 3;
+    out->dims[2] = q->cols;
+    out->quantized = q;
+    return ITH_OK;
+}
+
 /* Makes *out of a tensor of quants. */
 static ith_status join(joiner *j, const ith_tensor *quants, ith_quantized_form form, size_t len,
                        ith_tensor *out, ith_error *err)
@@ -432,6 +485,12 @@ static ith_status join(joiner *j, const ith_tensor *quants, ith_quantized_form f
                         quants->name);
     memcpy(m.base, quants->name, len);
     m.q->form = form;
+    if (form == ITH_FORM_MXFP4) {
+        ith_tensor made = *quants;
+        ITH_TRY(join_mxfp4(j, &m, &made, err));
+        *out = made;
+        return ITH_OK;
+    }
     ITH_TRY(join_parts(j, &m, err));
     if (asprintf(&name, "%s.weight", m.base) < 0)
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for the list of tensors", quants->file);

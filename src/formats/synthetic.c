@@ -266,6 +266,7 @@ static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_
                              {ITH_ROLE_V_BIAS, 0, kv, ITH_DT_F32}};
     bool whole = hp->qk_norm == ITH_QK_NORM_WHOLE;
     const wanted o_bias = {ITH_ROLE_O_BIAS, 0, h, ITH_DT_F32},
+                 sinks = {ITH_ROLE_SINKS, 0, hp->n_heads, ITH_DT_F32},
                  norms[] = {{ITH_ROLE_Q_NORM, 0, whole ? q : d, ITH_DT_F32},
                             {ITH_ROLE_K_NORM, 0, whole ? kv : d, ITH_DT_F32}};
 
@@ -276,6 +277,8 @@ static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_
         ITH_TRY(add_all(source, biases, 3, i, 0, err));
     if (hp->o_bias)
         ITH_TRY(add(source, &o_bias, i, 0, err));
+    if (hp->sinks)
+        ITH_TRY(add(source, &sinks, i, 0, err));
     return hp->qk_norm != ITH_QK_NORM_NONE ? add_all(source, norms, 2, i, 0, err) : ITH_OK;
 }
 
@@ -339,6 +342,9 @@ static ith_status add_mlp(ith_source *source, ith_dtype dtype, int i, ith_error 
     const wanted mlp[] = {{ITH_ROLE_GATE, hp->ffn, h, dtype},
                           {ITH_ROLE_UP, hp->ffn, h, dtype},
                           {ITH_ROLE_DOWN, h, hp->ffn, dtype}},
+                 biases[] = {{ITH_ROLE_EXPERTS_GATE_BIAS, hp->experts.n, f, ITH_DT_F32},
+                             {ITH_ROLE_EXPERTS_UP_BIAS, hp->experts.n, f, ITH_DT_F32},
+                             {ITH_ROLE_EXPERTS_DOWN_BIAS, hp->experts.n, h, ITH_DT_F32}},
                  expert[] = {{ITH_ROLE_EXPERT_GATE, f, h, dtype},
                              {ITH_ROLE_EXPERT_UP, f, h, dtype},
                              {ITH_ROLE_EXPERT_DOWN, h, f, dtype}};
@@ -346,6 +352,8 @@ static ith_status add_mlp(ith_source *source, ith_dtype dtype, int i, ith_error 
     if (!ith_hparams_has_experts(hp, i))
         return add_all(source, mlp, 3, i, 0, err);
     ITH_TRY(add_router(source, i, err));
+    if (hp->experts.bias)
+        ITH_TRY(add_all(source, biases, 3, i, 0, err));
     for (int e = 0; e < hp->experts.n; e++)
         ITH_TRY(add_all(source, expert, 3, i, e, err));
     return add_shared(source, dtype, i, err);
@@ -405,10 +413,12 @@ static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, dou
     return ITH_OK;
 }
 
-/* The router, or the gate of shared experts. */
+/* The router, the gate of shared experts, or biases of experts: floats of several rows. */
 static bool is_router(const ith_arch *arch, const ith_tensor *t)
 {
-    static const ith_role roles[] = {ITH_ROLE_ROUTER, ITH_ROLE_SHARED_WEIGHT};
+    static const ith_role roles[] = {ITH_ROLE_ROUTER, ITH_ROLE_SHARED_WEIGHT,
+                                     ITH_ROLE_EXPERTS_GATE_BIAS, ITH_ROLE_EXPERTS_UP_BIAS,
+                                     ITH_ROLE_EXPERTS_DOWN_BIAS};
 
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
         const char *pattern = ith_arch_pattern(arch, false, roles[i]),
@@ -426,16 +436,16 @@ static ith_status give_data(ith_source *source, ith_dtype dtype, ith_error *err)
     const ith_hparams *hp = &source->hparams;
     const ith_arch *arch = ith_arch_find(hp->architecture);
     size_t block = (size_t)ith_dtype_get(dtype)->block_bytes, longest = 0;
-    int64_t n_ones = 1, at;
+    int64_t n_ones = 1, n_router = 1, at;
 
     for (size_t i = 0; i < source->tensors.n; i++) {
         const ith_tensor *t = &source->tensors.items[i];
         longest = t->bytes > longest ? t->bytes : longest;
-        n_ones = t->n_dims == 1 && t->dims[0] > n_ones ? t->dims[0] : n_ones;
+        n_ones = t->n_dims == 1 ? ith_max(n_ones, t->dims[0]) : n_ones;
+        n_router = is_router(arch, t) ? ith_max(n_router, ith_tensor_elements(t)) : n_router;
     }
     ITH_TRY(make_data(source, dtype, longest + STARTS * block, err));
-    ITH_TRY(
-        make_floats(source, n_ones, hp->experts.n * hp->hidden, 1 / sqrt((double)hp->hidden), err));
+    ITH_TRY(make_floats(source, n_ones, n_router, 1 / sqrt((double)hp->hidden), err));
     for (size_t i = 0; i < source->tensors.n; i++) {
         ith_tensor *t = &source->tensors.items[i];
         at = is_router(arch, t) ? 2 * n_ones : is_decay(arch, t) ? n_ones : 0;

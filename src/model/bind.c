@@ -98,6 +98,7 @@ ith_status ith_bind_vector_as(const ith_binder *b, const ith_vector_want *want, 
     if (from.tensor != NULL) {
         from.all = want->fused_n;
         from.first = want->first;
+        from.step = want->step;
     } else {
         ITH_TRY(find(b, want->role, want->number, &from.tensor, err));
     }
@@ -187,7 +188,8 @@ static ith_status plan_matrix(const ith_binder *b, const ith_matrix_want *want, 
     ith_bind_name(b, want->role, 0, name);
     layout = layout_of(b, want, &from, quant);
     if (from.tensor->n_dims == 3 && want->heads > 0) {
-        const ith_stack stack = {from.tensor, {want->heads, want->rows / want->heads}, 0};
+        const ith_stack stack = {
+            .tensor = from.tensor, .dims = {want->heads, want->rows / want->heads}, .row_step = 1};
         return ith_load_plan_stacked(b->plan, name, &stack, want->rows, want->cols, layout, out,
                                      err);
     }

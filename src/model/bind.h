@@ -67,7 +67,7 @@ typedef struct ith_vector_want {
     bool norm;   /* a norm's weight, less 1 in the files of some families */
     /* Where the file has no such tensor: n elements of one with this role and so many of them. */
     ith_role fused;
-    int64_t fused_n, first;
+    int64_t fused_n, first, step;
     ith_vector_form form; /* of files that are not packs */
 } ith_vector_want;
 ith_status ith_bind_vector_as(const ith_binder *binder, const ith_vector_want *want,

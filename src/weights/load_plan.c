@@ -50,6 +50,7 @@ static ith_status add_entry(ith_load_plan *plan, const char *name, const ith_ten
     **out = (ith_entry){.tensor = tensor,
                         .n_units = n_units,
                         .unit_bytes = unit_bytes,
+                        .row_step = 1,
                         .layer = plan->layer,
                         .expert = ITH_NO_EXPERT};
     snprintf((*out)->name, sizeof(*out)->name, "%s", name);
@@ -130,14 +131,24 @@ ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const it
     const ith_tensor *t = stack->tensor;
     ith_entry *e;
 
-    if (t->n_dims != 3 || t->dims[0] != stack->dims[0] || t->dims[1] != stack->dims[1] ||
-        t->dims[2] != cols)
+    int64_t second = stack->turned ? cols : stack->dims[1],
+            third = stack->turned ? stack->dims[1] : cols;
+
+    if (t->n_dims != 3 || t->dims[0] != stack->dims[0] || t->dims[1] != second ||
+        t->dims[2] != third)
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: tensor %s should have shape [%lld, %lld, %lld] from the configuration",
-                        t->file, t->name, (long long)stack->dims[0], (long long)stack->dims[1],
-                        (long long)cols);
+                        t->file, t->name, (long long)stack->dims[0], (long long)second,
+                        (long long)third);
+    if (stack->turned && t->dtype != ITH_DT_UNREAD && ith_dtype_get(t->dtype)->block != 1)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: tensor %s has transposed matrices in %s, which Ithaca reads of "
+                        "floats only",
+                        t->file, t->name, ith_dtype_get(t->dtype)->name);
     ITH_TRY(add_matrix(plan, name, t, rows, cols, layout, &e, err));
     e->first_row = stack->first_row;
+    e->row_step = stack->row_step;
+    e->turned_rows = stack->turned ? third : 0;
     *out = e->matrix;
     return ITH_OK;
 }
@@ -149,38 +160,54 @@ static bool is_convolution(const ith_tensor *t, const ith_vector_form *f)
            t->dims[t->n_dims - 1] == f->taps && (t->n_dims == 2 || t->dims[1] == 1);
 }
 
-ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_vector_of *from,
-                                const float **out, ith_error *err)
+/* In packs all vectors are flat and whole. */
+static bool is_part(const ith_vector_of *from)
+{
+    return from->all > 0 && from->tensor->packed == NULL;
+}
+
+static ith_status check_vector(const ith_vector_of *from, ith_error *err)
 {
     const ith_tensor *t = from->tensor;
-    ith_entry *e;
-    bool packed = t->packed != NULL; /* flat and whole */
-    bool conv = from->form.taps > 0 && !packed, matrix = from->rows > 0 && !packed,
-         part = from->all > 0 && !packed;
-    int64_t n = part ? from->all : from->n;
-    bool flat = (t->n_dims == 1 && t->dims[0] == n) ||
-                (!packed && t->n_dims == 2 && t->dims[0] == 1 && t->dims[1] == n);
+    bool packed = t->packed != NULL;
+    int64_t n = is_part(from) ? from->all : from->n;
 
     if (t->quantized != NULL)
         return ith_fail(err, ITH_E_UNSUPPORTED,
                         "%s: tensor %s is quantized (%s); Ithaca reads quantized matrices only",
                         t->file, t->name, t->quantized->type);
-    if (part && t->dtype != ITH_DT_UNREAD && ith_dtype_get(t->dtype)->block != 1)
+    if (is_part(from) && t->dtype != ITH_DT_UNREAD && ith_dtype_get(t->dtype)->block != 1)
         return ith_fail(err, ITH_E_UNSUPPORTED, "%s: tensor %s is in %s, and holds several vectors",
                         t->file, t->name, ith_dtype_get(t->dtype)->name);
-    if (conv && !is_convolution(t, &from->form))
-        return shape_error(t, from->form.channels, from->form.taps, err);
-    if (matrix &&
-        (t->n_dims != 2 || t->dims[0] != from->rows || t->dims[1] * from->rows != from->n))
-        return shape_error(t, from->rows, from->n / from->rows, err);
-    if (!matrix && !conv && !flat)
-        return shape_error(t, n, 0, err);
+    if (from->form.taps > 0 && !packed)
+        return is_convolution(t, &from->form)
+                   ? ITH_OK
+                   : shape_error(t, from->form.channels, from->form.taps, err);
+    if (from->rows > 0 && !packed)
+        return t->n_dims == 2 && t->dims[0] == from->rows && t->dims[1] * from->rows == n
+                   ? ITH_OK
+                   : shape_error(t, from->rows, n / from->rows, err);
+    if ((t->n_dims == 1 && t->dims[0] == n) ||
+        (!packed && t->n_dims == 2 && t->dims[0] == 1 && t->dims[1] == n))
+        return ITH_OK;
+    return shape_error(t, n, 0, err);
+}
+
+ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_vector_of *from,
+                                const float **out, ith_error *err)
+{
+    const ith_tensor *t = from->tensor;
+    ith_entry *e;
+
+    ITH_TRY(check_vector(from, err));
     ITH_TRY(add_entry(plan, name, t, 1, (size_t)from->n * sizeof(float), &e, err));
     e->vector = out;
     e->n = from->n;
     e->as_stored = t->packed != NULL;
     e->form = from->form;
-    e->first_row = part ? from->first : 0;
+    e->part_of_vector = is_part(from);
+    e->first_row = is_part(from) ? from->first : 0;
+    e->row_step = is_part(from) && from->step > 1 ? from->step : 1;
     *out = NULL;
     return ITH_OK;
 }

@@ -87,9 +87,12 @@ enum { ITH_NO_LAYER = -1, ITH_NO_EXPERT = -1 };
 typedef struct ith_entry {
     char name[96]; /* Hugging Face's */
     const ith_tensor *tensor;
-    int64_t first_row;    /* of the tensor, where it holds several matrices */
+    int64_t first_row;    /* of the tensor, where it holds several matrices; of a vector, element */
+    int64_t row_step;     /* from a row to the next, in rows of the tensor; likewise */
+    int64_t turned_rows;  /* the tensor stacks matrices [columns][so many rows]; 0: it does not */
     ith_matrix *matrix;   /* NULL: a vector */
     const float **vector; /* where the vector's address goes */
+    bool part_of_vector;  /* the tensor has more than the vector's elements */
     int64_t n;            /* vector: elements */
     /* Another matrix with the same input, whose statistics count for this one; NULL: its own do. */
     const ith_matrix *reads;
@@ -151,12 +154,13 @@ ith_status ith_load_plan_matrix(ith_load_plan *plan, const char *name, const ith
                                 int64_t rows, int64_t cols, ith_layout layout,
                                 const ith_matrix **out, ith_error *err);
 
-/* A matrix of rows [first_row, first_row + rows) in a tensor that stacks several matrices. The
- * tensor must have shape [dims[0], dims[1], cols]; rows are counted over its first two dimensions,
- * in the order of the file. */
+/* A matrix of rows first_row, first_row + row_step, ... in a tensor that stacks several matrices.
+ * The tensor must have shape [dims[0], dims[1], cols], or turned, [dims[0], cols, dims[1]]; rows
+ * are counted over dims, in the order of the file. ITH_E_UNSUPPORTED: turned, and of blocks. */
 typedef struct ith_stack {
     const ith_tensor *tensor;
-    int64_t dims[2], first_row;
+    int64_t dims[2], first_row, row_step;
+    bool turned;
 } ith_stack;
 ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const ith_stack *stack,
                                  int64_t rows, int64_t cols, ith_layout layout,
@@ -168,7 +172,9 @@ ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const it
 typedef struct ith_vector_of {
     const ith_tensor *tensor;
     int64_t n, rows;
-    int64_t all, first; /* n elements from `first` on of a tensor of so many; all 0: all of it */
+    /* n elements of a tensor of `all`: from `first` on every step-th (0: each); all 0: the whole.
+     * Of `rows`, it has as many. ITH_E_UNSUPPORTED: a part of blocks. */
+    int64_t all, first, step;
     ith_vector_form form;
 } ith_vector_of;
 ith_status ith_load_plan_vector(ith_load_plan *plan, const char *name, const ith_vector_of *from,

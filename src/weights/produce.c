@@ -55,6 +55,14 @@ static ith_status open_turning(const ith_load_plan *plan, ith_producer *p, ith_e
     return ITH_OK;
 }
 
+static bool has_turned(const ith_load_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_entries; i++)
+        if (plan->entries[i].turned_rows > 0)
+            return true;
+    return false;
+}
+
 static ith_status open_buffers(const ith_load_plan *plan, ith_producer *p, ith_error *err)
 {
     const size_t converted = largest_converted(plan), cols = ITH_GROUP * (size_t)plan->max_groups;
@@ -73,7 +81,7 @@ static ith_status open_buffers(const ith_load_plan *plan, ith_producer *p, ith_e
                                     "quants of a tile", &memory, err));
         p->quants = memory;
     }
-    if (converted == 0 && !quantized)
+    if (converted == 0 && !quantized && !has_turned(plan))
         return ITH_OK;
     ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ITH_TILE_ROWS * cols, sizeof(float),
                                 "rows of a tile", &memory, err));
@@ -213,6 +221,12 @@ static ith_status pack_rows(const ith_entry *e, ith_dtype dtype, const uint8_t *
                     e->tensor->file, e->tensor->name, ith_layout_name(m->layout));
 }
 
+/* How many rows of the file behind that of the matrix's row first_row a row lies. */
+static size_t place(const ith_entry *e, int64_t row, int64_t first_row)
+{
+    return (size_t)((file_row(e, row) - first_row) * e->row_step);
+}
+
 /* `data`: rows of the file from `first_row` on, those of the tile among them. */
 static ith_status convert(const ith_entry *e, int64_t tile, const uint8_t *data, int64_t first_row,
                           void *out, ith_error *err)
@@ -223,7 +237,7 @@ static ith_status convert(const ith_entry *e, int64_t tile, const uint8_t *data,
 
     for (int r = 0; r < ITH_TILE_ROWS; r++) {
         int64_t row = tile * ITH_TILE_ROWS + r;
-        rows[r] = row < m->rows ? data + (size_t)(file_row(e, row) - first_row) * row_bytes : NULL;
+        rows[r] = row < m->rows ? data + place(e, row, first_row) * row_bytes : NULL;
     }
     return pack_rows(e, e->tensor->dtype, rows, out, err);
 }
@@ -243,9 +257,8 @@ static ith_status convert_quantized(const ith_producer *p, const ith_entry *e, i
     for (int r = 0; r < ITH_TILE_ROWS; r++) {
         const int64_t row = tile * ITH_TILE_ROWS + r;
         const bool there = row < m->rows;
-        const int64_t from = there ? file_row(e, row) : 0;
-        numbers[r] = there ? e->first_row + from : -1;
-        stored[r] = data == NULL || !there ? NULL : data + (size_t)(from - first_row) * row_bytes;
+        numbers[r] = there ? e->first_row + file_row(e, row) * e->row_step : -1;
+        stored[r] = data == NULL || !there ? NULL : data + place(e, row, first_row) * row_bytes;
         made[r] = (uint8_t *)(p->rows + (int64_t)r * m->cols);
         rows[r] = there ? made[r] : NULL;
     }
@@ -325,8 +338,9 @@ static ith_status convert_run(ith_producer *p, const ith_entry *e, int64_t first
     const uint8_t *data = NULL;
 
     if (q == NULL || q->row_bytes > 0)
-        ITH_TRY(get_data(p, e->tensor, (size_t)(e->first_row + rows.begin) * row_bytes,
-                         (size_t)ith_range_size(rows) * row_bytes, &data, err));
+        ITH_TRY(get_data(
+            p, e->tensor, (size_t)(e->first_row + rows.begin * e->row_step) * row_bytes,
+            (size_t)((ith_range_size(rows) - 1) * e->row_step + 1) * row_bytes, &data, err));
     for (int64_t i = 0; i < n; i++) {
         uint8_t *unit = out + (size_t)i * e->unit_bytes;
         if (q != NULL)
@@ -346,6 +360,27 @@ static ith_status convert_rows(ith_producer *p, const ith_entry *e, int64_t firs
     for (int64_t i = 0; i < n; i++)
         ITH_TRY(convert_run(p, e, first + i, 1, out + (size_t)i * e->unit_bytes, err));
     return ITH_OK;
+}
+
+/* A tile of a matrix that is stored transposed: its rows are gathered from the mapping, a few bytes
+ * of each row of the file. */
+static ith_status convert_turned(const ith_producer *p, const ith_entry *e, int64_t tile, void *out,
+                                 ith_error *err)
+{
+    const ith_matrix *m = e->matrix;
+    size_t bytes = (size_t)ith_dtype_get(e->tensor->dtype)->block_bytes;
+    int64_t stacked = e->first_row / e->turned_rows, first = e->first_row % e->turned_rows;
+    const uint8_t *data = e->tensor->data + (size_t)(stacked * m->cols * e->turned_rows) * bytes;
+    const uint8_t *rows[ITH_TILE_ROWS];
+
+    for (int64_t r = 0; r < ITH_TILE_ROWS; r++) {
+        int64_t row = tile * ITH_TILE_ROWS + r, at = first + row * e->row_step;
+        uint8_t *to = (uint8_t *)(p->rows + r * m->cols);
+        rows[r] = row < m->rows ? to : NULL;
+        for (int64_t c = 0; row < m->rows && c < m->cols; c++)
+            memcpy(to + (size_t)c * bytes, data + (size_t)(c * e->turned_rows + at) * bytes, bytes);
+    }
+    return pack_rows(e, e->tensor->dtype, rows, out, err);
 }
 
 /* ---- Units ---- */
@@ -391,7 +426,7 @@ static int64_t file_element(const ith_entry *e, int64_t i)
     int64_t n = f->taps > 0 ? e->n / f->taps : 0;
 
     if (f->taps == 0)
-        return ordered_row(&f->order, i);
+        return ordered_row(&f->order, i) * e->row_step;
     return (f->first + ordered_row(&f->order, i % n)) * f->taps + i / n;
 }
 
@@ -399,7 +434,7 @@ static int64_t file_element(const ith_entry *e, int64_t i)
 static ith_status arrange(const ith_entry *e, const uint8_t *data, float *values, ith_error *err)
 {
     const ith_dtype_info *type = ith_dtype_get(e->tensor->dtype);
-    bool in_order = e->form.taps == 0 && e->form.order.head_dim == 0;
+    bool in_order = e->form.taps == 0 && e->form.order.head_dim == 0 && e->row_step == 1;
 
     if (in_order)
         ith_dtype_to_f32(e->tensor->dtype, data, e->n, values);
@@ -420,16 +455,14 @@ static ith_status arrange(const ith_entry *e, const uint8_t *data, float *values
 static ith_status produce_vector(ith_producer *p, const ith_entry *e, void *out, ith_error *err)
 {
     const ith_tensor *t = e->tensor;
-    /* Of floats, whose blocks are one element; of a convolution, arrange finds its part. */
-    bool part = e->form.taps == 0 && e->n < ith_tensor_elements(t);
     const uint8_t *data;
 
     if (e->as_stored) {
         ITH_TRY(ith_pack_read(p->reader, t->packed, 0, 1, out, err));
     } else {
-        size_t each = (size_t)ith_dtype_get(t->dtype)->block_bytes;
-        ITH_TRY(get_data(p, t, part ? (size_t)e->first_row * each : 0,
-                         part ? (size_t)e->n * each : t->bytes, &data, err));
+        size_t each = (size_t)ith_dtype_get(t->dtype)->block_bytes; /* of parts: an element */
+        size_t bytes = e->part_of_vector ? (size_t)((e->n - 1) * e->row_step + 1) * each : t->bytes;
+        ITH_TRY(get_data(p, t, (size_t)e->first_row * each, bytes, &data, err));
         ITH_TRY(arrange(e, data, out, err));
     }
     return ith_check_vector(e, out, err);
@@ -448,9 +481,14 @@ ith_status ith_produce(ith_producer *p, const ith_entry *e, int64_t first, int64
                 convert_packed(p, e, first + i, (uint8_t *)out + (size_t)i * e->unit_bytes, err));
         return ITH_OK;
     }
-    for (int64_t i = 0; e->part.turned && i < n; i++)
-        ITH_TRY(turn_tile(p, e, first + i, (uint8_t *)out + (size_t)i * e->unit_bytes, err));
-    return e->part.turned ? ITH_OK : convert_rows(p, e, first, n, out, err);
+    for (int64_t i = 0; (e->part.turned || e->turned_rows > 0) && i < n; i++) {
+        uint8_t *unit = (uint8_t *)out + (size_t)i * e->unit_bytes;
+        ITH_TRY(e->part.turned ? turn_tile(p, e, first + i, unit, err)
+                               : convert_turned(p, e, first + i, unit, err));
+    }
+    if (e->part.turned || e->turned_rows > 0)
+        return ITH_OK;
+    return convert_rows(p, e, first, n, out, err);
 }
 
 size_t ith_stored_bytes(const ith_entry *e, int64_t first, int64_t n, bool *packed)

@@ -200,6 +200,13 @@ CASES = {
     "minimax-m2": of("minimax_m2", "MiniMaxM2ForCausalLM", num_local_experts=6, head_dim=32,
                      num_experts_per_tok=2, intermediate_size=40, rms_norm_eps=1e-6,
                      tie_word_embeddings=False, **plain(5e6, partial_rotary_factor=0.5)),
+    "gpt-oss": of("gpt_oss", "GptOssForCausalLM", num_hidden_layers=3, num_local_experts=5,
+                  num_experts_per_tok=2, intermediate_size=40, head_dim=16, sliding_window=20,
+                  layer_types=[WINDOW, FULL, WINDOW], swiglu_limit=1.5, swiglu_alpha=1.6,
+                  attention_bias=True, rms_norm_eps=1e-5, tie_word_embeddings=False,
+                  rope_parameters=dict(rope_type="yarn", rope_theta=150000.0, factor=8.0,
+                                       beta_fast=32.0, beta_slow=1.0, truncate=False,
+                                       original_max_position_embeddings=64)),
     "hunyuan-moe": of("hunyuan_v1_moe", "HunYuanMoEV1ForCausalLM", num_experts=5, moe_topk=[2, 2],
                       head_dim=24, intermediate_size=72, num_shared_expert=[1, 1],
                       moe_intermediate_size=[72, 72], tie_word_embeddings=True,
@@ -300,6 +307,16 @@ def wrapped(out):
                             text_config=config, vision_config={"hidden_size": 8}))
 
 
+def with_drafts(out):
+    """A layer behind the last one, to guess further tokens, as files of GLM-4.5 have it."""
+    layer = f"model.layers.{out['config']['num_hidden_layers']}."
+    drafts = [[layer + "eh_proj.weight", [64, 128], 0.0, 0.2],
+              [layer + "mlp.gate.weight", [12, 64], 0.0, 0.2],
+              [layer + "shared_head.norm.weight", [64], 1.0, 0.3]]
+    return dict(out, tensors=out["tensors"] + drafts,
+                config=dict(out["config"], num_nextn_predict_layers=1))
+
+
 @torch.no_grad()
 def greedy(model, text):
     margin = 1e9
@@ -327,7 +344,7 @@ def make(name):
     out = dict(transformers=transformers.__version__, config=config, tensors=tensors, ids=ids,
                nll=[float(f"{x:.6g}") for x in nll.tolist()], greedy_prefix=PREFIX,
                greedy_ids=text[PREFIX:], greedy_margin=float(f"{margin:.3g}"))
-    path = write(name, out)
+    path = write(name, with_drafts(out) if name == "glm4-moe" else out)
     if name == "gemma3":
         write("gemma3-wrapped", wrapped(out))
     print(f"{name:16s} mean nll {float(nll.mean()):.3f} logit std {float(logits.std()):.2f} "

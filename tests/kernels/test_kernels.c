@@ -419,6 +419,19 @@ static void check_vectors(prng *p, int64_t n, int kind)
         SAME(k, expected, over_g, bytes, "silu_mul, n %d, kind %d", (int)n, kind);
         SAME(k, expected, over_u, bytes, "silu_mul, n %d, kind %d", (int)n, kind);
     }
+    const ith_swiglu form = {1.702f, 2.5f, 1.0f};
+    ref->swiglu(n, x, y, &form, expected);
+    EACH_VARIANT(k)
+    {
+        float *out = arena_take(&arenas[3], bytes, 4), *over_g = copy(4, x, n),
+              *over_u = copy(5, y, n);
+        k->swiglu(n, x, y, &form, out);
+        k->swiglu(n, over_g, y, &form, over_g);
+        k->swiglu(n, x, over_u, &form, over_u);
+        SAME(k, expected, out, bytes, "swiglu, n %d, kind %d", (int)n, kind);
+        SAME(k, expected, over_g, bytes, "swiglu, n %d, kind %d", (int)n, kind);
+        SAME(k, expected, over_u, bytes, "swiglu, n %d, kind %d", (int)n, kind);
+    }
     ref->gelu(n, x, expected);
     EACH_VARIANT(k)
     {

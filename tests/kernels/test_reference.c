@@ -243,6 +243,13 @@ static void vectors_are_near(void **state)
               "silu_mul %d", i);
         sum += exp(x[i] - largest);
     }
+    ref->swiglu(N, x, y, &(ith_swiglu){1.5f, 1.25f, 0.75f}, out);
+    for (int i = 0; i < N; i++) {
+        const double g = fmin((double)x[i], 1.25), u = fmax(fmin((double)y[i], 1.25), -1.25),
+                     exact = g / (1 + exp(-1.5 * g)) * (u + 0.75);
+        CLOSE(out[i], exact, VECTOR_RELATIVE * (fabs(exact) * (1 + fabs(g)) + 1e-6), "swiglu %d",
+              i);
+    }
     ref->gelu(N, x, out);
     for (int i = 0; i < N; i++) {
         const double v = x[i],

@@ -375,7 +375,7 @@ static void quantizations_that_are_not_read_are_refused(void **state)
     static const bad_case cases[] = {
         {QUANT("'quant_method': 'bitsandbytes'"), ITH_E_UNSUPPORTED,
          "\"quantization_config\": bitsandbytes is not supported; Ithaca reads fp8, "},
-        {QUANT("'quant_method': 'mxfp4'"), ITH_E_UNSUPPORTED, ": mxfp4 is not supported"},
+        {QUANT("'quant_method': 'nvfp4'"), ITH_E_UNSUPPORTED, ": nvfp4 is not supported"},
         {QUANT("'bits': 4"), ITH_E_UNSUPPORTED, ": a quantized checkpoint is not supported"},
         {QUANT("'quant_method': 4"), ITH_E_FORMAT, "\"quant_method\""},
         {QUANT("'quant_method': 'fp8', 'fmt': 'e5m2'"), ITH_E_UNSUPPORTED, "\"fmt\": e5m2"},

@@ -185,6 +185,20 @@ static void finish(const ith_heads *a, const ith_head_slice *slice, int64_t q_he
         memcpy(out.x + t * out.ld + (q_head - out.first) * dv, o, (size_t)dv * sizeof *o);
 }
 
+/* The sink of the rank group's query head q_head joins a row's sums, as a last segment of one key
+ * without a value. */
+static void add_sink(const ith_heads *a, int64_t q_head, float *m, float *l, float *o)
+{
+    static const float no_value[ITH_MAX_HEAD_DIM];
+    const float log2_e = 0x1.715476p+0f, one = 1;
+    float sink;
+
+    if (a->w->sinks == NULL)
+        return;
+    sink = a->w->sinks[a->heads.begin * a->group + q_head] * log2_e;
+    a->pass->model->kernels->attn_merge(1, (int)a->shape.dv, m, l, o, &sink, &one, no_value);
+}
+
 /* The first segment with a key that token t, of those attended to, sees; later tokens see none
  * before it. */
 static int64_t first_segment(const ith_heads *a, int64_t t)
@@ -217,9 +231,12 @@ static void attend_tile(const ith_heads *a, const ith_head_slice *slice, int64_t
                scratch);
         a->pass->model->kernels->attn_merge(rows, (int)d, sum.m, sum.l, sum.o, one.m, one.l, one.o);
     }
-    for (int64_t row = 0; row < rows; row++)
-        finish(a, slice, head * group + row % group, t + row / group, sum.o + row * d, sum.l[row],
-               sum.m[row]);
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t q_head = head * group + row % group;
+        float m = sum.m[row];
+        add_sink(a, q_head, &sum.m[row], &sum.l[row], sum.o + row * d);
+        finish(a, slice, q_head, t + row / group, sum.o + row * d, sum.l[row], m);
+    }
 }
 
 /* Tokens attended to that follow each other in one timeline are a run: a span's; or where the pass
@@ -515,7 +532,7 @@ static void fold_row(const ith_heads *a, const ith_head_slice *slice, int64_t q_
     ith_range mine = folded_by(a, p->mesh.c);
     int64_t in_group = mine.begin + q_head, n_mine = ith_range_size(mine),
             n_segments = segments_of(ith_pass_span(p, t, &in_span));
-    float m = -INFINITY, l = 0, *o = scratch;
+    float m = -INFINITY, l = 0, *o = scratch, largest;
 
     memset(o, 0, (size_t)d * sizeof *o);
     for (int64_t s = first_segment(a, t); s < n_segments; s++) {
@@ -525,7 +542,9 @@ static void fold_row(const ith_heads *a, const ith_head_slice *slice, int64_t q_
         const float *at = rows + ((q_head * p->n + t) * K + number_of(a, s)) * cell;
         p->model->kernels->attn_merge(1, (int)d, &m, &l, o, at, at + 1, at + 2);
     }
-    finish(a, slice, q_head, t, o, l, m);
+    largest = m;
+    add_sink(a, in_group, &m, &l, o);
+    finish(a, slice, q_head, t, o, l, largest);
 }
 
 /* A head of a span that sees one segment: no partials to keep. */

@@ -121,6 +121,8 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     ITH_TRY(ith_bind_matrix(b, &wo, &w->o, err));
     take_traits(b, w);
     ITH_TRY(bind_biases(b, block, q, kv, err));
+    if (hp->sinks)
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_SINKS, hp->n_heads, &w->sinks, err));
     if (hp->qk_norm == ITH_QK_NORM_NONE)
         return ITH_OK;
     ITH_TRY(bind_head_norm(b, ITH_ROLE_Q_NORM, ITH_ROLE_Q_HEAD_NORM, hp->n_heads, &w->norm_each,
@@ -153,7 +155,7 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
 
     (void)block;
     return (hp->qkv_bias ? (heads + hp->n_kv_heads) * hp->head_dim : 0) +
-           (hp->o_bias ? hp->hidden : 0) +
+           (hp->o_bias ? hp->hidden : 0) + (hp->sinks ? hp->n_heads : 0) +
            (hp->qk_norm == ITH_QK_NORM_NONE ? 0 : (wide[hp->qk_norm] ? heads : 2) * hp->head_dim);
 }
 

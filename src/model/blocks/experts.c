@@ -37,13 +37,19 @@ static const ith_tensor *look_for_stack(const ith_binder *b, const expert_role *
     int64_t n = b->model->hp.experts.n;
     char both[128];
 
-    *stack = (ith_stack){.dims = {n, rows}, .first_row = e * rows};
-    stack->tensor = ith_bind_look(b, role->all, 0, name);
-    if (stack->tensor != NULL || role->of_two < 0)
-        return stack->tensor;
-    *stack = (ith_stack){.dims = {n, 2 * rows}, .first_row = (2 * e + role->of_two) * rows};
-    stack->tensor = ith_bind_look(b, ITH_ROLE_EXPERTS_GATE_UP, 0, both);
-    return stack->tensor;
+    bool in_turn = b->hf && b->model->arch->hf_gate_up_in_turn;
+    const ith_tensor *t = ith_bind_look(b, role->all, 0, name);
+
+    *stack = (ith_stack){.dims = {n, rows}, .first_row = e * rows, .row_step = 1};
+    if (t == NULL && role->of_two >= 0) {
+        t = ith_bind_look(b, ITH_ROLE_EXPERTS_GATE_UP, 0, both);
+        stack->dims[1] = 2 * rows;
+        stack->first_row = 2 * e * rows + role->of_two * (in_turn ? 1 : rows);
+        stack->row_step = in_turn ? 2 : 1;
+    }
+    stack->tensor = t;
+    stack->turned = b->hf && b->model->arch->hf_experts_turned && t != NULL && t->quantized == NULL;
+    return t;
 }
 
 /* `reads`: a matrix with the same input, or NULL. */
@@ -88,6 +94,40 @@ static ith_status check_alike(const ith_binder *b, const ith_ffn *ffn, int e, it
                     ith_source_path(b->source), other->gate->name);
 }
 
+/* The biases of gate or up: a tensor of their own, or every other number of one for both. */
+static ith_status bind_half(const ith_binder *b, ith_role role, int64_t of_two, const float **out,
+                            ith_error *err)
+{
+    const ith_experts_params *e = &b->model->hp.experts;
+    const ith_vector_want want = {.role = role,
+                                  .n = e->n * e->ffn,
+                                  .rows = e->n,
+                                  .fused = ITH_ROLE_EXPERTS_GATE_UP_BIAS,
+                                  .fused_n = 2 * e->n * e->ffn,
+                                  .first = of_two,
+                                  .step = 2};
+
+    return ith_bind_vector_as(b, &want, out, err);
+}
+
+static ith_status bind_biases(const ith_binder *b, ith_experts *w, ith_error *err)
+{
+    const ith_hparams *hp = &b->model->hp;
+    int64_t n = hp->experts.n;
+    const ith_vector_want down = {
+        .role = ITH_ROLE_EXPERTS_DOWN_BIAS, .n = n * hp->hidden, .rows = n};
+
+    if (hp->experts.router.bias)
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_ROUTER_BIAS, n, &w->router_bias, err));
+    if (hp->experts.router.choice_bias)
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_CHOICE_BIAS, n, &w->choice_bias, err));
+    if (!hp->experts.bias)
+        return ITH_OK;
+    ITH_TRY(bind_half(b, ITH_ROLE_EXPERTS_GATE_BIAS, 0, &w->gate_bias, err));
+    ITH_TRY(bind_half(b, ITH_ROLE_EXPERTS_UP_BIAS, 1, &w->up_bias, err));
+    return ith_bind_vector_as(b, &down, &w->down_bias, err);
+}
+
 static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
 {
     const ith_hparams *hp = &b->model->hp;
@@ -98,10 +138,7 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     if (w->ffn == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for %lld experts", (long long)n);
     ITH_TRY(ith_bind_whole_matrix(b, ITH_ROLE_ROUTER, n, h, &w->router, err));
-    if (hp->experts.router.bias)
-        ITH_TRY(ith_bind_vector(b, ITH_ROLE_ROUTER_BIAS, n, &w->router_bias, err));
-    if (hp->experts.router.choice_bias)
-        ITH_TRY(ith_bind_vector(b, ITH_ROLE_CHOICE_BIAS, n, &w->choice_bias, err));
+    ITH_TRY(bind_biases(b, w, err));
     for (int e = 0; e < n; e++) {
         ITH_TRY(bind_role(b, &gate_role, e, f, h, w->router, &w->ffn[e].gate, err));
         ITH_TRY(bind_role(b, &up_role, e, f, h, w->router, &w->ffn[e].up, err));
@@ -123,7 +160,9 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
     const ith_router_params *router = &hp->experts.router;
 
     (void)block;
-    return (router->bias + router->choice_bias) * hp->experts.n;
+    return (router->bias + router->choice_bias +
+            (hp->experts.bias ? 2 * hp->experts.ffn + hp->hidden : 0)) *
+           hp->experts.n;
 }
 
 static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)
@@ -236,11 +275,25 @@ static ith_input mid_of(const ith_pass *p)
     return mid;
 }
 
-/* Rows `rows` of an expert for its assignments [first, end). */
-static void expert_rows(ith_pass *p, const ith_ffn *w, ith_range rows, int64_t first, int64_t end,
+/* An expert of width f. */
+static ith_ffn with_biases(const ith_experts *w, int64_t expert, int64_t f)
+{
+    ith_ffn ffn = w->ffn[expert];
+
+    if (w->gate_bias != NULL)
+        ffn.gate_bias = w->gate_bias + expert * f;
+    if (w->up_bias != NULL)
+        ffn.up_bias = w->up_bias + expert * f;
+    return ffn;
+}
+
+/* Rows `rows` of an expert for its assignments. */
+static void expert_rows(ith_pass *p, const ith_experts *all, int64_t expert, ith_range rows,
                         float *scratch)
 {
     const ith_model *m = p->model;
+    const ith_ffn ffn = with_biases(all, expert, m->hp.experts.ffn), *w = &ffn;
+    int64_t first = routes_of(p)->first[expert], end = routes_of(p)->first[expert + 1];
     ith_input in = ith_pass_input(p, w->gate->cols), mid = mid_of(p);
 
     for (int64_t a = first, n, t; a < end; a += n) {
@@ -267,8 +320,7 @@ static void gate_up_task(ith_pass *p, const ith_experts *w, ith_range rows, ith_
         int64_t begin = rows.begin + share.begin * ITH_GROUP,
                 end = rows.begin + share.end * ITH_GROUP;
         if (share.begin < share.end)
-            expert_rows(p, &w->ffn[e], (ith_range){begin, end < rows.end ? end : rows.end},
-                        routes->first[e], routes->first[e + 1], scratch);
+            expert_rows(p, w, e, (ith_range){begin, end < rows.end ? end : rows.end}, scratch);
     }
 }
 
@@ -288,17 +340,20 @@ static void gate_up(ith_pass *p, const ith_experts *w, ith_range rows, ith_membe
 
 /* ---- Down ---- */
 
-/* Tiles `tiles` of an expert's down for assignments [a, a + n), weighed and added to their tokens'
- * y at column `at`. */
-static void add_expert(ith_pass *p, const ith_matrix *down, ith_range tiles, int64_t at, int64_t a,
-                       int64_t n, float *scratch)
+/* Tiles `tiles` of an expert's down for assignments [a, a + n), with its bias, weighed and added to
+ * their tokens' y at column `at`. */
+static void add_expert(ith_pass *p, const ith_matrix *down, const float *bias, ith_range tiles,
+                       int64_t at, int64_t a, int64_t n, float *scratch)
 {
     const ith_kernels *kernels = p->model->kernels;
     const ith_routes *routes = routes_of(p);
     ith_input mid = mid_of(p);
-    int64_t ld = ith_range_size(tiles) * ITH_TILE_ROWS;
+    int64_t ld = ith_range_size(tiles) * ITH_TILE_ROWS, first = tiles.begin * ITH_TILE_ROWS,
+            rows = down->rows - first < ld ? down->rows - first : ld;
 
     ith_linear_tiles(kernels, down, tiles, &mid, a, n, scratch, ld);
+    for (int64_t i = 0; bias != NULL && i < n; i++)
+        kernels->add(rows, scratch + i * ld, bias + first);
     for (int64_t i = 0; i < n; i++)
         kernels->add_scaled(ld, p->ws->y + routes->token[a + i] * p->ws->ld_y + at,
                             routes->weight[a + i], scratch + i * ld);
@@ -315,13 +370,14 @@ static void down_tiles(ith_pass *p, const ith_experts *w, int64_t first, ith_ran
         memset(p->ws->y + t * p->ws->ld_y + at, 0, (size_t)size * sizeof *p->ws->y);
     for (int64_t e = 0; e < p->model->hp.experts.n && size > 0; e++) {
         const ith_matrix *matrix = w->ffn[e].down;
+        const float *bias = w->down_bias != NULL ? w->down_bias + e * matrix->rows : NULL;
         for (int64_t a = routes->first[e], end = routes->first[e + 1], n; a < end; a += n) {
             n = ith_linear_block(p->model, matrix, end - a);
             int64_t width = ith_block_rows(&p->model->caches, n) / ITH_TILE_ROWS;
             for (int64_t i = tiles.begin; i < tiles.end; i += width) {
                 int64_t stop = i + width < tiles.end ? i + width : tiles.end;
-                add_expert(p, matrix, (ith_range){first + i, first + stop}, i * ITH_TILE_ROWS, a, n,
-                           scratch);
+                add_expert(p, matrix, bias, (ith_range){first + i, first + stop}, i * ITH_TILE_ROWS,
+                           a, n, scratch);
             }
         }
     }

@@ -45,7 +45,10 @@ typedef struct ith_experts {
     const ith_matrix *router; /* [n, h], in the file's own type */
     const float *router_bias; /* [n]; NULL: none, or not loaded yet; likewise */
     const float *choice_bias; /* [n] */
-    ith_ffn *ffn;             /* [n] */
+    const float *gate_bias;   /* [n][f] */
+    const float *up_bias;     /* [n][f] */
+    const float *down_bias;   /* [n][h], added to what down gives before it is weighed */
+    ith_ffn *ffn;             /* [n]; without biases */
 } ith_experts;
 
 /* Where the tokens of a pass go. An assignment is a token and an expert. */

@@ -41,6 +41,13 @@ static void add_biases(const ith_kernels *kernels, const float *bias, ith_range 
 /* gate = act(gate) * up, or act(up). */
 static void activate(const ith_model *m, const ith_ffn *w, int64_t n, float *gate, float *up)
 {
+    const ith_swiglu limited = {(float)m->hp.swiglu_alpha, (float)m->hp.swiglu_limit,
+                                (float)m->hp.swiglu_plus};
+
+    if (limited.limit > 0 && w->gate != NULL) {
+        m->kernels->swiglu(n, gate, up, &limited, gate);
+        return;
+    }
     if (m->hp.act == ITH_ACT_SILU && w->gate != NULL) {
         m->kernels->silu_mul(n, gate, up, gate);
         return;

@@ -70,6 +70,7 @@ typedef struct ith_attention {
     const float **q_norm;   /* [1] of all heads (ITH_QK_NORM_HEAD: [d]; _WHOLE: [nq * d]; _HEADS: */
     const float **k_norm;   /* [heads][d]), or [heads] if each is a tensor; NULL: none */
     bool norm_each;         /* each is a tensor */
+    const float *sinks;     /* [nq] a score of each query head that has no value; NULL: none */
     const ith_rope *rope;   /* NULL: positions are not rotated */
     int64_t window;         /* keys that a token sees, itself among them; 0: all before it */
 } ith_attention;
