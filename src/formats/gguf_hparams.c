@@ -73,6 +73,13 @@ static ith_status read_sizes(const reader *r, ith_error *err)
     ith_hparams *hp = r->hp;
 
     ITH_TRY(need(r, "block_count", &hp->n_layers, err));
+    ITH_TRY(ith_gguf_int(r->meta, r->arch->name, "nextn_predict_layers", 0, ITH_MAX_LISTED_LAYERS,
+                         &hp->draft_layers, err));
+    if (hp->draft_layers > 0 && hp->draft_layers >= hp->n_layers)
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s.nextn_predict_layers is %lld of %lld layers",
+                        r->meta->path, r->arch->name, (long long)hp->draft_layers,
+                        (long long)hp->n_layers);
+    hp->n_layers -= hp->draft_layers; /* which block_count counts */
     ITH_TRY(need(r, "embedding_length", &hp->hidden, err));
     ITH_TRY(need(r, "feed_forward_length", &hp->ffn, err));
     ITH_TRY(need(r, "attention.head_count", &hp->n_heads, err));
@@ -224,6 +231,7 @@ static ith_status check_settings(const reader *r, ith_error *err)
 /* Keys that the steps of this file read, and those that say nothing about the arithmetic. */
 static const char *const known_keys[] = {
     "block_count",
+    "nextn_predict_layers",
     "embedding_length",
     "feed_forward_length",
     "context_length",

@@ -423,6 +423,7 @@ ith_status ith_hf_folder_open(ith_source *source, unsigned flags, ith_error *err
     ITH_TRY(note_generation(source, err));
     ITH_TRY(open_weights(source, err));
     ITH_TRY(unwrap(source, err));
+    ITH_TRY(ith_source_drop_drafts(source, err));
     ITH_TRY(complete_names(source, err));
     ITH_TRY(join_quantized(source, err));
     return settle_head(source, err);

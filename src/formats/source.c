@@ -86,6 +86,23 @@ const char *ith_source_notes(const ith_source *source)
     return source->notes != NULL ? source->notes : "";
 }
 
+ith_status ith_source_drop_drafts(ith_source *source, ith_error *err)
+{
+    const ith_hparams *hp = &source->hparams;
+    size_t removed = 0;
+
+    if (hp->draft_layers == 0)
+        return ITH_OK;
+    ith_tensor_table_drop_layers(&source->tensors, hp->n_layers, hp->draft_layers, &removed);
+    if (removed == 0)
+        return ITH_OK;
+    ITH_TRY(ith_tensor_table_index(&source->tensors, err));
+    return ith_source_note(source, err,
+                           "%s: %zu tensors are of layers that guess further tokens and are not "
+                           "used",
+                           source->path, removed);
+}
+
 ith_status ith_source_note(ith_source *source, ith_error *err, const char *format, ...)
 {
     char line[1000], *longer;

@@ -37,6 +37,7 @@ ith_status ith_source_read_gguf(ith_source *source, const ith_mapfile *file, uns
         ITH_TRY(ith_tensor_table_index(&source->tensors, err));
         ITH_TRY(ith_gguf_hparams_read(&source->meta, &source->tensors, &source->vocab,
                                       &source->hparams, err));
+        ITH_TRY(ith_source_drop_drafts(source, err));
     }
     if (source->hparams.name[0] == '\0') {
         const char *slash = strrchr(file->path, '/'),

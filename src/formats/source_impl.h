@@ -52,6 +52,9 @@ ith_status ith_source_read_pack(ith_source *source, const ith_mapfile *file, ith
 /* Notes that a GGUF file's byte-level tokenizer does not name its pre-tokenizer. */
 ith_status ith_source_note_pre(ith_source *source, ith_error *err);
 
+/* Removes the tensors of the layers that guess further tokens, with a note. */
+ith_status ith_source_drop_drafts(ith_source *source, ith_error *err);
+
 /* Adds a line to the notes. */
 ith_status ith_source_note(ith_source *source, ith_error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -221,6 +221,37 @@ ith_status ith_tensor_table_unwrap(ith_tensor_table *table, size_t *removed, ith
     return ITH_OK;
 }
 
+/* The layer in a name; -1: none. */
+static int64_t layer_of(const char *name)
+{
+    static const char *const prefixes[] = {"model.layers.", "layers.", "blk."};
+    size_t which;
+    const char *rest = behind(name, prefixes, sizeof prefixes / sizeof *prefixes, &which);
+    char *end;
+    long long layer;
+
+    if (rest == NULL || *rest < '0' || *rest > '9')
+        return -1;
+    layer = strtoll(rest, &end, 10);
+    return *end == '.' ? layer : -1;
+}
+
+void ith_tensor_table_drop_layers(ith_tensor_table *table, int64_t first, int64_t n,
+                                  size_t *removed)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < table->n; i++) {
+        int64_t layer = layer_of(table->items[i].name);
+        if (layer >= first && layer < first + n)
+            free((char *)(uintptr_t)table->items[i].name);
+        else
+            table->items[kept++] = table->items[i];
+    }
+    *removed = table->n - kept;
+    table->n = kept;
+}
+
 void ith_tensor_table_free(ith_tensor_table *table)
 {
     if (table == NULL)

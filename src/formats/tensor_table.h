@@ -52,6 +52,11 @@ ith_status ith_tensor_table_prefix(ith_tensor_table *table, const char *prefix, 
  * Others keep their names. The index must be made again. */
 ith_status ith_tensor_table_unwrap(ith_tensor_table *table, size_t *removed, ith_error *err);
 
+/* Removes the tensors of n layers from layer `first` on, in the names of either format; *removed:
+ * how many. The index must be made again. */
+void ith_tensor_table_drop_layers(ith_tensor_table *table, int64_t first, int64_t n,
+                                  size_t *removed);
+
 void ith_tensor_table_free(ith_tensor_table *table);
 
 #endif

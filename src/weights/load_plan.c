@@ -160,10 +160,10 @@ static bool is_convolution(const ith_tensor *t, const ith_vector_form *f)
            t->dims[t->n_dims - 1] == f->taps && (t->n_dims == 2 || t->dims[1] == 1);
 }
 
-/* In packs all vectors are flat and whole. */
+/* In packs all vectors are flat and whole; of a convolution, its form says the part. */
 static bool is_part(const ith_vector_of *from)
 {
-    return from->all > 0 && from->tensor->packed == NULL;
+    return from->all > 0 && from->form.taps == 0 && from->tensor->packed == NULL;
 }
 
 static ith_status check_vector(const ith_vector_of *from, ith_error *err)

@@ -557,6 +557,7 @@ static void impossible_experts_are_refused(void **state)
         {"qwen3moe.expert_group_count", 3, ITH_E_FORMAT, "number of groups for a token is 0"},
         {"qwen3moe.expert_group_count", 9, ITH_E_FORMAT, "groups of experts is 9"},
         {"qwen3moe.interleave_moe_layer_step", 0, ITH_E_FORMAT, "interleave_moe_layer_step"},
+        {"qwen3moe.nextn_predict_layers", 1, ITH_E_FORMAT, "nextn_predict_layers is 1 of 1 layers"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
