@@ -1,7 +1,6 @@
 /* arch_bamba.c - Bamba: Mamba2 in most layers, attention that rotates half of a head in the
  * others. */
 #include "formats/arch_recurrent.h"
-#include "formats/hparams_json.h"
 
 static const ith_hf_class classes[] = {{"bamba", "BambaForCausalLM"}, {NULL, NULL}};
 
@@ -22,15 +21,12 @@ static ith_layer_form layer(const ith_hparams *hp, int64_t i)
 static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
 {
-    hp->mamba = (ith_mamba_params){
-        .heads = 128, .groups = 1, .state = 256, .taps = 4, .conv_bias = true, .norm = true};
+    ith_mamba_set_defaults(hp);
     if (!json_is_array(json_object_get(config, "layer_types")))
         ITH_TRY(ith_arch_set_pattern(hp, 1, ITH_LAYER_RECURRENT, 0, where, err));
     ITH_TRY(ith_recurrent_but_in(config, where, "attn_layer_indices", hp, err));
     return ith_mamba_read_config(config, where, hp, err);
 }
-
-static const ith_hparams_field fields[] = {ITH_MAMBA_FIELDS, {0}};
 
 const ith_arch ith_arch_bamba = {
     .name = "bamba",
@@ -51,5 +47,4 @@ const ith_arch ith_arch_bamba = {
                  .bos = 1,
                  .eos = 2},
     .read_config = read_config,
-    .fields = fields,
 };

@@ -3,7 +3,6 @@
 #include "formats/arch_recurrent.h"
 
 #include "formats/hf_config.h"
-#include "formats/hparams_json.h"
 
 #include <math.h>
 
@@ -85,8 +84,6 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
 
 /* ---- GGUF ---- */
 
-static const char *const gguf_keys[] = {"attention.head_count_kv", "shortconv.l_cache", NULL};
-
 static ith_status read_gguf(const struct ith_gguf_meta *meta,
                             const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)
 {
@@ -94,8 +91,6 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
     ITH_TRY(ith_gguf_need_int(meta, hp->architecture, "shortconv.l_cache", &hp->conv_taps, err));
     return ith_recurrent_by_kv_heads(meta, hp, err);
 }
-
-static const ith_hparams_field fields[] = {ITH_FIELD("conv_taps", INT64, conv_taps), {0}};
 
 const ith_arch ith_arch_lfm2 = {
     .name = "lfm2",
@@ -118,7 +113,5 @@ const ith_arch ith_arch_lfm2 = {
                  .eos = 2},
     .config_keys = config_keys,
     .read_config = read_config,
-    .gguf_keys = gguf_keys,
     .read_gguf = read_gguf,
-    .fields = fields,
 };

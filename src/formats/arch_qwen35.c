@@ -2,6 +2,7 @@
  * norms whose weights are stored minus 1. */
 #include "formats/arch_qwen35.h"
 
+#include "formats/arch_recurrent.h"
 #include "formats/hf_config.h"
 
 static const ith_hf_class classes[] = {{"qwen3_5_text", "Qwen3_5ForCausalLM"}, {NULL, NULL}};
@@ -9,9 +10,9 @@ static const ith_hf_class classes[] = {{"qwen3_5_text", "Qwen3_5ForCausalLM"}, {
 static const ith_hf_class wrappers[] = {{"qwen3_5", "Qwen3_5ForConditionalGeneration"},
                                         {NULL, NULL}};
 
-static ith_layer_form layer(const ith_hparams *hp, int64_t i)
+ith_layer_form ith_qwen35_layer(const ith_hparams *hp, int64_t i)
 {
-    ith_layer_form form = ith_layer_of_attention_and_mlp(hp, i);
+    ith_layer_form form = ith_layer_of_attention_and_experts(hp, i);
     if (ith_hparams_traits(hp, i) & ITH_LAYER_RECURRENT)
         form.sub[0].block = "delta";
     return form;
@@ -46,8 +47,14 @@ ith_status ith_qwen35_read_config(const json_t *config, const char *where, ith_h
     return set_interval(hp, interval, where, err);
 }
 
-/* Text has the same position in all sections. */
-static const char *const config_keys[] = {"mrope_section", NULL};
+const char *const ith_qwen35_config_keys[] = {"mrope_section", "intermediate_size", NULL};
+
+static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
+                              ith_error *err)
+{
+    ITH_TRY(ith_hf_need_int(config, where, "intermediate_size", &hp->ffn, err));
+    return ith_qwen35_read_config(config, where, hp, err);
+}
 
 /* ---- GGUF ---- */
 
@@ -75,6 +82,7 @@ ith_status ith_qwen35_read_gguf(const ith_gguf_meta *meta, bool tiled, ith_hpara
 
     d->tiled = tiled;
     hp->attn_gate = true;
+    ITH_TRY(ith_recurrent_by_kv_heads(meta, hp, err));
     ITH_TRY(ith_gguf_need_int(meta, arch, "ssm.group_count", &d->key_heads, err));
     ITH_TRY(ith_gguf_need_int(meta, arch, "ssm.time_step_rank", &d->value_heads, err));
     ITH_TRY(ith_gguf_need_int(meta, arch, "ssm.state_size", &d->key_dim, err));
@@ -92,8 +100,6 @@ ith_status ith_qwen35_read_gguf(const ith_gguf_meta *meta, bool tiled, ith_hpara
                         : set_interval(hp, interval, meta->path, err);
 }
 
-static const char *const gguf_keys[] = {ITH_QWEN35_GGUF_KEYS, NULL};
-
 static ith_status read_gguf(const ith_gguf_meta *meta, const struct ith_tensor_table *tensors,
                             ith_hparams *hp, ith_error *err)
 {
@@ -101,19 +107,15 @@ static ith_status read_gguf(const ith_gguf_meta *meta, const struct ith_tensor_t
     return ith_qwen35_read_gguf(meta, true, hp, err);
 }
 
-static const ith_own_name gguf_names[] = {{ITH_ROLE_FFN_NORM, "blk.%d.post_attention_norm.weight"},
-                                          {ITH_ROLE_NONE, NULL}};
-
-/* ---- Packs ---- */
-
-static const ith_hparams_field fields[] = {ITH_QWEN35_FIELDS, {0}};
+const ith_own_name ith_qwen35_gguf_names[] = {
+    {ITH_ROLE_FFN_NORM, "blk.%d.post_attention_norm.weight"}, {ITH_ROLE_NONE, NULL}};
 
 const ith_arch ith_arch_qwen35 = {
     .name = "qwen35",
-    .layer = layer,
+    .layer = ith_qwen35_layer,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
-    .gguf_own = gguf_names,
+    .gguf_own = ith_qwen35_gguf_names,
     .qk_norm = ITH_QK_NORM_HEAD,
     .hf_norms_minus_1 = true,
     .hf_classes = classes,
@@ -130,9 +132,7 @@ const ith_arch ith_arch_qwen35 = {
                  .rotated = 0.25,
                  .bos = -1,
                  .eos = -1},
-    .config_keys = config_keys,
-    .read_config = ith_qwen35_read_config,
-    .gguf_keys = gguf_keys,
+    .config_keys = ith_qwen35_config_keys,
+    .read_config = read_config,
     .read_gguf = read_gguf,
-    .fields = fields,
 };

@@ -5,7 +5,6 @@
 
 #include "formats/arch.h"
 #include "formats/gguf_meta.h"
-#include "formats/hparams_json.h"
 
 /* The sizes of recurrent layers, which layers are recurrent if "layer_types" does not say it, and
  * the gate of attention. */
@@ -16,17 +15,11 @@ ith_status ith_qwen35_read_config(const json_t *config, const char *where, ith_h
 ith_status ith_qwen35_read_gguf(const ith_gguf_meta *meta, bool tiled, ith_hparams *hp,
                                 ith_error *err);
 
-/* Rows of a list of gguf_keys, and of a table of fields. */
-#define ITH_QWEN35_GGUF_KEYS                                                                       \
-    "ssm.conv_kernel", "ssm.state_size", "ssm.group_count", "ssm.time_step_rank",                  \
-        "ssm.inner_size", "attention.recurrent_layers", "full_attention_interval",                 \
-        "rope.dimension_sections"
+/* The layers of both: the names of a GGUF file, where they differ. */
+ith_layer_form ith_qwen35_layer(const ith_hparams *hp, int64_t i);
+extern const ith_own_name ith_qwen35_gguf_names[];
 
-#define ITH_QWEN35_FIELDS                                                                          \
-    ITH_FIELD("attn_gate", BOOL, attn_gate), ITH_FIELD("delta.key_heads", INT64, delta.key_heads), \
-        ITH_FIELD("delta.value_heads", INT64, delta.value_heads),                                  \
-        ITH_FIELD("delta.key_dim", INT64, delta.key_dim),                                          \
-        ITH_FIELD("delta.value_dim", INT64, delta.value_dim),                                      \
-        ITH_FIELD("delta.taps", INT64, delta.taps), ITH_FIELD("delta.tiled", BOOL, delta.tiled)
+/* Text has the same position in all sections of multimodal RoPE. */
+extern const char *const ith_qwen35_config_keys[];
 
 #endif

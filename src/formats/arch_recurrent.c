@@ -37,6 +37,18 @@ ith_status ith_recurrent_but_in(const json_t *config, const char *where, const c
 
 /* ---- GGUF ---- */
 
+const char *const ith_recurrent_gguf_keys[] = {"attention.head_count_kv",
+                                               "attention.recurrent_layers",
+                                               "full_attention_interval",
+                                               "rope.dimension_sections",
+                                               "shortconv.l_cache",
+                                               "ssm.conv_kernel",
+                                               "ssm.state_size",
+                                               "ssm.group_count",
+                                               "ssm.time_step_rank",
+                                               "ssm.inner_size",
+                                               NULL};
+
 ith_status ith_recurrent_by_kv_heads(const ith_gguf_meta *meta, ith_hparams *hp, ith_error *err)
 {
     static const char key[] = "attention.head_count_kv";
@@ -66,6 +78,17 @@ ith_status ith_recurrent_by_kv_heads(const ith_gguf_meta *meta, ith_hparams *hp,
 }
 
 /* ---- Mamba2 ---- */
+
+void ith_mamba_set_defaults(ith_hparams *hp)
+{
+    ith_mamba_params *m = &hp->mamba;
+
+    m->heads = 128;
+    m->groups = 1;
+    m->state = 256;
+    m->taps = 4;
+    m->conv_bias = m->norm = true;
+}
 
 ith_status ith_mamba_read_config(const json_t *config, const char *where, ith_hparams *hp,
                                  ith_error *err)
@@ -98,7 +121,7 @@ ith_status ith_mamba_read_gguf(const ith_gguf_meta *meta, ith_hparams *hp, ith_e
     ith_mamba_params *m = &hp->mamba;
     int64_t all = 0;
 
-    *m = (ith_mamba_params){.conv_bias = true, .norm = true};
+    m->conv_bias = m->norm = true;
     ITH_TRY(ith_gguf_need_int(meta, arch, "ssm.time_step_rank", &m->heads, err));
     ITH_TRY(ith_gguf_need_int(meta, arch, "ssm.group_count", &m->groups, err));
     ITH_TRY(ith_gguf_need_int(meta, arch, "ssm.state_size", &m->state, err));

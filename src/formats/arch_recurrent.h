@@ -17,20 +17,16 @@ ith_status ith_recurrent_by_kv_heads(const ith_gguf_meta *meta, ith_hparams *hp,
 /* Attention, or in its place a recurrent block of this kind, then an MLP. */
 ith_layer_form ith_layer_of_recurrent(const ith_hparams *hp, int64_t i, const char *block);
 
+/* What Transformers' classes of most families have. */
+void ith_mamba_set_defaults(ith_hparams *hp);
+
 /* The sizes of Mamba2 in config.json, as most families call them, and in GGUF files. */
 ith_status ith_mamba_read_config(const json_t *config, const char *where, ith_hparams *hp,
                                  ith_error *err);
 ith_status ith_mamba_read_gguf(const ith_gguf_meta *meta, ith_hparams *hp, ith_error *err);
 
-#define ITH_MAMBA_GGUF_KEYS                                                                        \
-    "ssm.conv_kernel", "ssm.state_size", "ssm.group_count", "ssm.inner_size", "ssm.time_step_rank"
-
-#define ITH_MAMBA_FIELDS                                                                           \
-    ITH_FIELD("mamba.heads", INT64, mamba.heads), ITH_FIELD("mamba.groups", INT64, mamba.groups),  \
-        ITH_FIELD("mamba.head_dim", INT64, mamba.head_dim),                                        \
-        ITH_FIELD("mamba.state", INT64, mamba.state), ITH_FIELD("mamba.taps", INT64, mamba.taps),  \
-        ITH_FIELD("mamba.conv_bias", BOOL, mamba.conv_bias),                                       \
-        ITH_FIELD("mamba.norm", BOOL, mamba.norm)
+/* What read_gguf of these families reads besides their gguf_keys. Ends with NULL. */
+extern const char *const ith_recurrent_gguf_keys[];
 
 /* Rows of a list of names: Mamba2's tensors in a folder's module `at`; parts of the input matrix
  * have names of their own in packs. */

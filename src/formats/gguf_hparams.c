@@ -4,6 +4,7 @@
 #include "base/character.h"
 #include "base/precise.h"
 #include "formats/arch.h"
+#include "formats/arch_recurrent.h"
 #include "formats/widen.h"
 
 #include <string.h>
@@ -36,7 +37,8 @@ static ith_status read_architecture(reader *r, ith_error *err)
 /* Does the family read the key itself? */
 static bool is_taken(const reader *r, const char *key)
 {
-    return ith_arch_takes(r->arch->gguf_keys, key) || ith_arch_has_key(r->arch, true, key);
+    return ith_arch_takes(r->arch->gguf_keys, key) || ith_arch_has_key(r->arch, true, key) ||
+           (r->arch->recurrent && ith_arch_takes(ith_recurrent_gguf_keys, key));
 }
 
 static ith_status need(const reader *r, const char *key, int64_t *out, ith_error *err)

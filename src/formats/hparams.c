@@ -22,7 +22,12 @@ ith_hparams ith_hparams_default(void)
         .repetition_window = ITH_REPEAT_ALL,
         .embed_scale = 1,
         .residual_scale = 1,
-        .logit_scale = 1};
+        .logit_scale = 1,
+        .attn_out_scale = 1,
+        .ffn_gate_scale = 1,
+        .ffn_out_scale = 1,
+        .mamba = {
+            .scale_z = 1, .scale_x = 1, .scale_b = 1, .scale_c = 1, .scale_dt = 1, .scale_out = 1}};
 }
 
 int32_t ith_hparams_traits(const ith_hparams *hp, int64_t layer)
@@ -385,6 +390,15 @@ static ith_status check_extras(const ith_hparams *hp, const char *where, ith_err
         {"the scale of embeddings", hp->embed_scale, 1e-9, 1e9},
         {"the scale of what is added to the residual", hp->residual_scale, 1e-9, 1e9},
         {"the scale of logits", hp->logit_scale, 1e-9, 1e9},
+        {"the scale of attention's output", hp->attn_out_scale, 1e-9, 1e9},
+        {"the scale of the MLP's gate", hp->ffn_gate_scale, 1e-9, 1e9},
+        {"the scale of the MLP's output", hp->ffn_out_scale, 1e-9, 1e9},
+        {"the scale of recurrent layers' z", hp->mamba.scale_z, 1e-9, 1e9},
+        {"the scale of recurrent layers' x", hp->mamba.scale_x, 1e-9, 1e9},
+        {"the scale of recurrent layers' B", hp->mamba.scale_b, 1e-9, 1e9},
+        {"the scale of recurrent layers' C", hp->mamba.scale_c, 1e-9, 1e9},
+        {"the scale of recurrent layers' dt", hp->mamba.scale_dt, 1e-9, 1e9},
+        {"the scale of recurrent layers' output", hp->mamba.scale_out, 1e-9, 1e9},
         {"the scale of attention's scores", hp->attn_scale, 0, 1e6},
         {"the limit of gate and up", hp->swiglu_limit, 0, 1e6},
         {"the gain of a gate with limits", hp->swiglu_alpha, 0, 1e6},

@@ -150,6 +150,8 @@ typedef struct ith_mamba_params {
     int64_t taps;            /* tokens that the convolution reads */
     bool conv_bias;
     bool norm; /* of the gated output, group by group */
+    /* [1] Of z, x, B, C and dt as they are projected; of the block's output. */
+    double scale_z, scale_x, scale_b, scale_c, scale_dt, scale_out;
 } ith_mamba_params;
 
 /* What a file leaves out has the default of its family (arch.h). */
@@ -190,6 +192,9 @@ typedef struct ith_hparams {
     double residual_scale;    /* [1] multiplies a block's output before it is added */
     double logit_scale;       /* [1] multiplies the logits */
     double attn_scale;        /* [0] of scores; 0: 1 / sqrt(head_dim) */
+    double attn_out_scale;    /* [1] of attention's output; likewise */
+    double ffn_gate_scale;    /* [1] of the MLP's gate before its activation; */
+    double ffn_out_scale;     /* [1] of its output */
     bool sinks;          /* [false] a number of each query head joins the scores of its softmax */
     double swiglu_limit; /* [0] > 0: gate and up are limited, and joined as the kernel swiglu */
     double swiglu_alpha, swiglu_plus;      /* does it; [0] */

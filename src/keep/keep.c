@@ -108,7 +108,7 @@ static ith_status check_layers(const ith_model *m, ith_error *err)
 
     for (int64_t i = 0; i < m->hp.n_layers; i++) {
         const ith_layer_state *layer = &m->states[i];
-        if (layer->form != ITH_STATE_KV)
+        if (layer->form != ITH_STATE_KV || layer->recurrent.heads > 0)
             return ith_fail(err, ITH_E_UNSUPPORTED,
                             "layer %lld has a state that cannot be saved: prompt cache and "
                             "checkpoint are not available",

@@ -64,19 +64,19 @@ static bool is_packed(const ith_binder *b)
     return !b->hf && !b->gguf;
 }
 
-/* How heads lie in the file, which has `order` but for the pairs of queries and keys. */
+/* How heads lie in the file, which has `order` but for the pairs of queries and keys. Families have
+ * pairs where they rotate, GGUF's converter makes them in the whole head. */
 static ith_head_order order_of(const ith_binder *b, bool rotary, ith_head_order order)
 {
     const ith_arch *arch = b->model->arch;
-    bool pairs =
-        (b->hf && arch->rope_pairs) || (b->gguf && (arch->rope_pairs || arch->gguf_interleaved_qk));
+    bool converted = b->gguf && arch->gguf_interleaved_qk;
 
     if (is_packed(b))
         return (ith_head_order){0};
-    if (!rotary || !pairs)
+    if (!rotary || (!arch->rope_pairs && !converted))
         return order;
     order.head_dim = b->model->hp.head_dim;
-    order.rotated = ith_hparams_rotated(&b->model->hp);
+    order.rotated = converted ? order.head_dim : ith_hparams_rotated(&b->model->hp);
     return order;
 }
 

@@ -78,6 +78,8 @@ static void settle(ith_pass *p, const ith_sublayer *done, int64_t t, int place)
 
     if (done->block.bias != NULL)
         m->kernels->add(hidden, y, done->block.bias);
+    if (done->block.scale != 0)
+        m->kernels->scale(hidden, y, done->block.scale);
     if (done->post.on && !(ith_largest_abs(y, hidden) < OUTPUT_MOST)) /* or NaN */
         ith_pass_note_broken(p, place);
     if (done->post.on)

@@ -18,6 +18,7 @@ typedef struct ith_block {
     int first_stage;                   /* its first of the layer's stages (ith_store_enter) */
     void *weights;                     /* a struct of the kind, filled when the block was bound */
     const float *bias;                 /* [h] added to its output; NULL: none, or not loaded yet */
+    float scale;                       /* its output is multiplied by it; 0: it is not */
 } ith_block;
 
 /* A norm of the family's kind (arch.h). */

@@ -82,8 +82,16 @@ static ith_status check_heads(const ith_source *source, const ith_hparams *hp, i
 static void take_state(void *user, int layer, const ith_block *block)
 {
     ith_model *m = user;
+    ith_layer_state *state = &m->states[layer], more = {.form = ITH_STATE_NONE};
+
     if (block->kind->state != NULL)
-        m->states[layer] = block->kind->state(&m->hp, layer);
+        more = block->kind->state(&m->hp, layer);
+    if (more.recurrent.heads > 0)
+        state->recurrent = more.recurrent;
+    if (more.form != ITH_STATE_NONE) {
+        more.recurrent = state->recurrent;
+        *state = more;
+    }
 }
 
 ith_status ith_model_open(const ith_source *source, ith_load_plan *plan, ith_quant quant,

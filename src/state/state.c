@@ -98,11 +98,10 @@ static ith_status open_recurrent(const ith_state_params *p, ith_state *state, it
 
     if (shapes == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the tables of a timeline's state");
-    for (int i = 0; i < p->n_layers; i++)
-        if (p->layers[i].form == ITH_STATE_RECURRENT) {
-            shapes[i] = p->layers[i].recurrent;
-            any = true;
-        }
+    for (int i = 0; i < p->n_layers; i++) {
+        shapes[i] = p->layers[i].recurrent;
+        any |= shapes[i].heads > 0;
+    }
     if (any)
         status = ith_recurrent_open(shapes, p->n_layers, p->ranks, p->rank, &state->recurrent, err);
     free(shapes);
@@ -188,7 +187,7 @@ int64_t ith_state_fixed_bytes(const ith_layer_state *layers, int n_layers, int r
 {
     int64_t bytes = 0;
     for (int i = 0; i < n_layers; i++)
-        if (layers[i].form == ITH_STATE_RECURRENT)
+        if (layers[i].recurrent.heads > 0)
             bytes += ith_recurrent_bytes(&layers[i].recurrent, ranks, rank);
     return bytes;
 }

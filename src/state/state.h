@@ -1,8 +1,8 @@
 /* state.h - the state of a timeline: what each layer remembers of its tokens. One rank's share of
  * it.
  *
- * A layer's state has a form: keys and values, in a KV cache (kv.h), or a recurrent state of fixed
- * size (recurrent.h). Layers that are alike in KV heads, head size and window share a cache, a
+ * A layer's state: keys and values, in a KV cache (kv.h), or a recurrent state of fixed size
+ * (recurrent.h), or both. Layers that are alike in KV heads, head size and window share a cache, a
  * *pool*; so a model whose layers are all alike has one. A new form gets a value of ith_state_form
  * and a member of ith_state.
  */
@@ -13,9 +13,8 @@
 #include "state/recurrent.h"
 
 typedef enum ith_state_form {
-    ITH_STATE_NONE, /* the layer has no state */
-    ITH_STATE_KV,   /* keys and values of tokens */
-    ITH_STATE_RECURRENT
+    ITH_STATE_NONE, /* the layer has no cache */
+    ITH_STATE_KV    /* keys and values of tokens */
 } ith_state_form;
 
 /* The state of one layer, over all ranks. */
@@ -25,7 +24,7 @@ typedef struct ith_layer_state {
      * them; 0: all before it. */
     int64_t heads, head_dim, window;
     bool latent;                   /* ITH_STATE_KV: the cache holds latents (simd/kernels.h) */
-    ith_recurrent_shape recurrent; /* ITH_STATE_RECURRENT */
+    ith_recurrent_shape recurrent; /* beside that; heads 0: it has none */
 } ith_layer_state;
 
 /* Do two layers with ITH_STATE_KV share a pool? */
@@ -41,7 +40,7 @@ typedef struct ith_state {
     ith_kv **pools; /* [n_pools] in the order of their first layers */
     int n_pools;
     ith_state_place *places;  /* [n_layers] */
-    ith_recurrent *recurrent; /* of the layers with ITH_STATE_RECURRENT; NULL: no such layer */
+    ith_recurrent *recurrent; /* of the layers that have one; NULL: no layer has */
 } ith_state;
 
 typedef struct ith_state_params {

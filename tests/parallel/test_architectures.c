@@ -19,7 +19,7 @@
 #define NLL_EXACT   2e-4
 #define MEAN_NLL_Q8 0.1
 
-enum { TOKENS_MOST = 256, NAMES_MOST = 64, DECODED_HERE = 17 };
+enum { TOKENS_MOST = 256, NAMES_MOST = 128, DECODED_HERE = 17 };
 
 typedef struct golden {
     char name[64], folder[200];
@@ -47,7 +47,8 @@ static size_t list_names(char names[NAMES_MOST][64])
     size_t n = 0;
 
     must(dir != NULL, "open " GOLDEN, NULL);
-    while ((entry = readdir(dir)) != NULL && n < NAMES_MOST) {
+    while ((entry = readdir(dir)) != NULL) {
+        must(n < NAMES_MOST, "room for the names of all golden files", NULL);
         size_t len = strlen(entry->d_name);
         if (len > 5 && len < 64 && strcmp(entry->d_name + len - 5, ".json") == 0)
             snprintf(names[n++], 64, "%.*s", (int)len - 5, entry->d_name);

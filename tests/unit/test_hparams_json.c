@@ -40,6 +40,13 @@ static ith_hparams odd_hparams(void)
                       .embed_scale = 1.0 / 7,
                       .residual_scale = 0.3,
                       .logit_scale = 1.1,
+                      .attn_gate = true,
+                      .attn_out_scale = 0.7,
+                      .ffn_gate_scale = 1.0 / 9,
+                      .ffn_out_scale = 0.9,
+                      .delta = {2, 6, 20, 24, 4, true},
+                      .mamba = {8, 2, 16, 24, 3, true, true, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6},
+                      .conv_taps = 5,
                       .attn_softcap = 1.0 / 3,
                       .query_beta = 0.1,
                       .query_tokens = 11,
@@ -90,6 +97,16 @@ static void hyperparameters_keep_their_bits(void **state)
                 got.query_beta == 0.1 && got.query_tokens == 11 && got.rope.rotated == 16 &&
                 got.window == 5 && got.window_theta == 10000.1 && got.n_traits == 3 &&
                 got.traits[2] == 5);
+    assert_true(got.attn_gate && got.attn_out_scale == 0.7 && got.ffn_gate_scale == 1.0 / 9 &&
+                got.ffn_out_scale == 0.9 && got.conv_taps == 5);
+    assert_true(got.delta.key_heads == 2 && got.delta.value_heads == 6 && got.delta.key_dim == 20 &&
+                got.delta.value_dim == 24 && got.delta.taps == 4 && got.delta.tiled);
+    assert_true(got.mamba.heads == 8 && got.mamba.groups == 2 && got.mamba.head_dim == 16 &&
+                got.mamba.state == 24 && got.mamba.taps == 3 && got.mamba.conv_bias &&
+                got.mamba.norm);
+    assert_true(got.mamba.scale_z == 0.1 && got.mamba.scale_x == 0.2 && got.mamba.scale_b == 0.3 &&
+                got.mamba.scale_c == 0.4 && got.mamba.scale_dt == 0.5 &&
+                got.mamba.scale_out == 0.6);
     assert_true(got.n_eos == 2 && got.eos[1] == 9 && got.bos == 3 &&
                 got.rope.kind == ITH_ROPE_YARN);
     json_decref(again);

@@ -120,6 +120,7 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     ITH_TRY(ith_bind_matrix(b, &wv, &w->v, err));
     ITH_TRY(ith_bind_matrix(b, &wo, &w->o, err));
     take_traits(b, w);
+    block->scale = hp->attn_out_scale == 1 ? 0 : (float)hp->attn_out_scale;
     ITH_TRY(bind_biases(b, block, q, kv, err));
     if (hp->sinks)
         ITH_TRY(ith_bind_vector(b, ITH_ROLE_SINKS, hp->n_heads, &w->sinks, err));

@@ -71,8 +71,8 @@ typedef struct ith_block_kind {
 
     /* ---- State ---- */
 
-    /* What a timeline holds for such a block of a layer; NULL: nothing. A layer has one such block
-     * at most. */
+    /* What a timeline holds for such a block of a layer; NULL: nothing. A layer has one block
+     * with a cache at most, and one with a recurrent state. */
     ith_layer_state (*state)(const ith_hparams *hp, int layer);
 
     /* ---- Workspace ---- */

@@ -188,7 +188,7 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
 static ith_layer_state state(const ith_hparams *hp, int layer)
 {
     (void)layer;
-    return (ith_layer_state){.form = ITH_STATE_RECURRENT, .recurrent = shape_of(hp)};
+    return (ith_layer_state){.recurrent = shape_of(hp)};
 }
 
 static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)

@@ -70,6 +70,8 @@ void ith_ffn_block(ith_pass *p, const ith_ffn *w, ith_range rows, const ith_inpu
     ith_linear_tiles(kernels, w->up, tiles, in, t, n, up, ld);
     add_biases(kernels, w->gate_bias, rows, n, gate, ld);
     add_biases(kernels, w->up_bias, rows, n, up, ld);
+    if (p->model->hp.ffn_gate_scale != 1 && w->gate != NULL)
+        kernels->scale(n * ld, gate, (float)p->model->hp.ffn_gate_scale);
     activate(p->model, w, n * ld, gate, up);
     write_out(p, w->down, rows, mid, to, n, gate, ld);
 }

@@ -104,6 +104,7 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     const ith_matrix_want o = ith_want(ITH_ROLE_REC_OUT, hp->hidden, x, STAGE_OUT);
     mamba *w = block->weights;
 
+    block->scale = m->scale_out == 1 ? 0 : (float)m->scale_out;
     ITH_TRY(bind_inputs(b, w, err));
     ITH_TRY(ith_bind_vector_as(b, &conv, &w->conv, err));
     if (m->conv_bias)
@@ -140,7 +141,7 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
 static ith_layer_state state(const ith_hparams *hp, int layer)
 {
     (void)layer;
-    return (ith_layer_state){.form = ITH_STATE_RECURRENT, .recurrent = shape_of(hp)};
+    return (ith_layer_state){.recurrent = shape_of(hp)};
 }
 
 static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
@@ -302,6 +303,28 @@ static const ith_recur_ops ops = {make, mix, advance, finish, close};
 
 /* ---- Passes ---- */
 
+/* n items of a row of projections, of `each` rows of a matrix. */
+static void scale_part(const ith_recur *r, float *row, ith_range made, int64_t each, double scale)
+{
+    int64_t first = made.begin * each % ITH_TILE_ROWS;
+
+    if (scale != 1)
+        kernels_of(r)->scale(ith_range_size(made) * each, row + first, (float)scale);
+}
+
+/* The projections of my token t, where the family scales them. */
+static void scale_all(const ith_recur *r, int64_t t)
+{
+    const ith_mamba_params *m = &r->pass->model->hp.mamba;
+    const mamba_work *w = r->own;
+
+    scale_part(r, w->z + t * w->ld_x, r->made_heads, m->head_dim, m->scale_z);
+    scale_part(r, w->x + t * w->ld_x, r->made_heads, m->head_dim, m->scale_x);
+    scale_part(r, w->b + t * w->ld_b, r->made_groups, m->state, m->scale_b);
+    scale_part(r, w->c + t * w->ld_b, r->made_groups, m->state, m->scale_c);
+    scale_part(r, w->dt + t * w->ld_dt, (ith_range){0, m->heads}, 1, m->scale_dt);
+}
+
 /* dt and the decay of my token t, of all heads. */
 static void make_gates(const ith_recur *r, int64_t t)
 {
@@ -335,8 +358,10 @@ static void project_all(const ith_recur *r, const ith_block *block, ith_member *
     ith_recur_project(r, me, w->c, r->made_groups, m->state, work->c, work->ld_b);
     ith_recur_project(r, me, w->dt, (ith_range){0, m->heads}, 1, work->dt, work->ld_dt);
     ith_barrier(me);
-    for (int64_t t = share.begin; t < share.end; t++)
+    for (int64_t t = share.begin; t < share.end; t++) {
+        scale_all(r, t);
         make_gates(r, t);
+    }
     ith_pass_lap(p, me, r->layer, ITH_LAP_PRODUCTS);
     ith_pass_leave(p, r->layer, block, STAGE_IN, me);
 }

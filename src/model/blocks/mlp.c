@@ -32,6 +32,7 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
                                hp->ffn};
     ith_ffn *w = block->weights;
 
+    block->scale = hp->ffn_out_scale == 1 ? 0 : (float)hp->ffn_out_scale;
     ITH_TRY(ith_mlp_bind(b, &form, w, err));
     if (!hp->mlp_bias)
         return ITH_OK;
