@@ -201,6 +201,9 @@ typedef struct ith_arch {
      * floats, [experts][cols][rows], and rows of gate and up take turns in those that hold both. */
     bool hf_experts_turned, hf_gate_up_in_turn;
 
+    /* Some files have them transposed, [experts][cols][rows], and some not: their shapes tell. */
+    bool hf_experts_either;
+
     /* config.json's files store the weights of norms minus 1; GGUF files do not. */
     bool hf_norms_minus_1;
 
@@ -222,7 +225,8 @@ typedef struct ith_arch {
     const ith_hf_class *hf_classes; /* ends with {NULL} */
 
     /* Classes of models of images and text whose "text_config" may be of this family: only the text
-     * is read. Ends with {NULL}; NULL: none. */
+     * is read, and tensors of images are passed over (tensor_table.h). Ends with {NULL}; NULL:
+     * none. */
     const ith_hf_class *hf_wrappers;
     ith_arch_defaults defaults;
     ith_window_rule windows;

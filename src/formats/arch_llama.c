@@ -6,6 +6,13 @@
 
 static const ith_hf_class classes[] = {{"llama", "LlamaForCausalLM"}, {NULL, NULL}};
 
+/* Their text is of this family. */
+static const ith_hf_class wrappers[] = {{"llava", "LlavaForConditionalGeneration"},
+                                        {"llava_next", "LlavaNextForConditionalGeneration"},
+                                        {"idefics3", "Idefics3ForConditionalGeneration"},
+                                        {"smolvlm", "SmolVLMForConditionalGeneration"},
+                                        {NULL, NULL}};
+
 /* Experts one by one, as older files have them. */
 static const ith_own_name gguf_own[] = {{ITH_ROLE_EXPERT_GATE, "blk.%d.ffn_gate.%d.weight"},
                                         {ITH_ROLE_EXPERT_UP, "blk.%d.ffn_up.%d.weight"},
@@ -32,6 +39,7 @@ const ith_arch ith_arch_llama = {
     .gguf_own = gguf_own,
     .gguf_interleaved_qk = true,
     .hf_classes = classes,
+    .hf_wrappers = wrappers,
     .may_bias_qkv = true,
     .may_bias_o = true,
     .may_bias_mlp = true,

@@ -7,6 +7,8 @@ static const ith_hf_class classes[] = {
     {"mistral", "MistralForCausalLM"}, {"ministral", "MinistralForCausalLM"}, {NULL, NULL}};
 
 static const ith_hf_class wrappers[] = {{"mistral3", "Mistral3ForConditionalGeneration"},
+                                        {"llava", "LlavaForConditionalGeneration"},
+                                        {"llava_next", "LlavaNextForConditionalGeneration"},
                                         {NULL, NULL}};
 
 const ith_arch ith_arch_mistral = {

@@ -4,6 +4,13 @@
 
 static const ith_hf_class classes[] = {{"qwen2", "Qwen2ForCausalLM"}, {NULL, NULL}};
 
+/* Their text is of this family. */
+static const ith_hf_class wrappers[] = {
+    {"llava_onevision", "LlavaOnevisionForConditionalGeneration"},
+    {"llava_next", "LlavaNextForConditionalGeneration"},
+    {"internvl", "InternVLForConditionalGeneration"},
+    {NULL, NULL}};
+
 const ith_arch ith_arch_qwen2 = {
     .name = "qwen2",
     .layer = ith_layer_of_attention_and_mlp,
@@ -11,6 +18,7 @@ const ith_arch ith_arch_qwen2 = {
     .gguf_names = ith_names_gguf,
     .qkv_bias = true,
     .hf_classes = classes,
+    .hf_wrappers = wrappers,
     .windows = ITH_WINDOWS_ASKED,
     .defaults = {.n_kv_heads = 32,
                  .ctx = 32768,

@@ -4,6 +4,10 @@
 
 static const ith_hf_class classes[] = {{"qwen3", "Qwen3ForCausalLM"}, {NULL, NULL}};
 
+/* Their text is of this family. */
+static const ith_hf_class wrappers[] = {{"internvl", "InternVLForConditionalGeneration"},
+                                        {NULL, NULL}};
+
 const ith_arch ith_arch_qwen3 = {
     .name = "qwen3",
     .layer = ith_layer_of_attention_and_mlp,
@@ -11,6 +15,7 @@ const ith_arch ith_arch_qwen3 = {
     .gguf_names = ith_names_gguf,
     .qk_norm = ITH_QK_NORM_HEAD,
     .hf_classes = classes,
+    .hf_wrappers = wrappers,
     .windows = ITH_WINDOWS_ASKED,
     .defaults = {.n_kv_heads = 32,
                  .head_dim = 128,

@@ -7,6 +7,10 @@
 
 static const ith_hf_class classes[] = {{"qwen3_moe", "Qwen3MoeForCausalLM"}, {NULL, NULL}};
 
+/* Their text is of this family. */
+static const ith_hf_class wrappers[] = {{"internvl", "InternVLForConditionalGeneration"},
+                                        {NULL, NULL}};
+
 static void traits(ith_hparams *hp)
 {
     hp->experts =
@@ -50,6 +54,7 @@ const ith_arch ith_arch_qwen3moe = {
     .qk_norm = ITH_QK_NORM_HEAD,
     .traits = traits,
     .hf_classes = classes,
+    .hf_wrappers = wrappers,
     .defaults =
         {.n_kv_heads = 4, .ctx = 32768, .rms_eps = 1e-6, .rope_theta = 10000, .bos = -1, .eos = -1},
     .config_keys = config_keys,

@@ -346,6 +346,9 @@ static json_t *text_of(const json_t *config, const ith_arch **arch)
         if (own == NULL || json_is_null(own))
             json_object_set(text, of_both[i], json_object_get(config, of_both[i]));
     }
+    if (json_is_true(
+            json_object_get(config, of_both[0]))) /* a class that ties, whatever its text */
+        json_object_set(text, of_both[0], json_object_get(config, of_both[0]));
     return text;
 }
 

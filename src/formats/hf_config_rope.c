@@ -41,6 +41,8 @@ static ith_status read_rope_kind(const json_t *params, const char *where, ith_ro
     ITH_TRY(ith_json_string(params, where, "rope_type", &name, err));
     if (strcmp(name, "su") == 0) /* what Phi-3's first files call it */
         name = ith_rope_kind_names[ITH_ROPE_LONG];
+    if (strcmp(name, "mrope") == 0) /* what Qwen2-VL's first files call "default", with sections */
+        name = ith_rope_kind_names[ITH_ROPE_PLAIN];
     for (int i = 0; i < ITH_ROPE_KINDS; i++)
         if (strcmp(ith_rope_kind_names[i], name) == 0) {
             *kind = (ith_rope_kind)i;

@@ -209,8 +209,7 @@ static ith_status unwrap(ith_source *source, ith_error *err)
 {
     size_t removed = 0;
 
-    if (ith_source_find(source, "language_model.model.embed_tokens.weight") == NULL &&
-        ith_source_find(source, "model.language_model.embed_tokens.weight") == NULL)
+    if (ith_arch_find(source->hparams.architecture)->hf_wrappers == NULL)
         return ITH_OK;
     ITH_TRY(ith_tensor_table_unwrap(&source->tensors, &removed, err));
     ITH_TRY(ith_tensor_table_index(&source->tensors, err));

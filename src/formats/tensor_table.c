@@ -181,8 +181,8 @@ static const char *behind(const char *name, const char *const *prefixes, size_t 
 static ith_status unwrap_name(ith_tensor *t, ith_error *err)
 {
     static const char *const wrapped[] = {"language_model.model.", "language_model.lm_head.",
-                                          "model.language_model."},
-                             *const plain[] = {"model.", "lm_head.", "model."};
+                                          "model.language_model.", "model.text_model."},
+                             *const plain[] = {"model.", "lm_head.", "model.", "model."};
     size_t which;
     const char *rest = behind(t->name, wrapped, sizeof wrapped / sizeof *wrapped, &which);
     char *name;
@@ -202,6 +202,10 @@ ith_status ith_tensor_table_unwrap(ith_tensor_table *table, size_t *removed, ith
                                          "multi_modal_projector.",
                                          "model.vision_tower.",
                                          "model.multi_modal_projector.",
+                                         "model.vision_model.",
+                                         "model.connector.",
+                                         "model.image_newline",
+                                         "image_newline",
                                          "model.visual.",
                                          "visual.",
                                          "mtp."};

@@ -196,6 +196,25 @@ CASES = {
                                            beta_fast=32.0, beta_slow=1.0, mscale=1.0,
                                            mscale_all_dim=1.0,
                                            original_max_position_embeddings=64)),
+    # The text of models of images and text. Adapters of images are as small as their classes allow.
+    "qwen2-vl": of("qwen2_vl", "Qwen2VLForConditionalGeneration", tie_word_embeddings=False,
+                   rms_norm_eps=1e-6, rope_theta=1e6, use_sliding_window=False,
+                   rope_scaling=dict(type="mrope", mrope_section=[2, 3, 3]),
+                   vision_config=dict(depth=1, embed_dim=8, hidden_size=64, num_heads=1, mlp_ratio=1,
+                                      patch_size=2, temporal_patch_size=1, spatial_merge_size=1,
+                                      in_channels=1)),
+    "qwen3-vl-moe": dict(
+        model_type="qwen3_vl_moe", architectures=["Qwen3VLMoeForConditionalGeneration"],
+        tie_word_embeddings=False,
+        text_config=dict(base, model_type="qwen3_vl_moe_text", head_dim=32, num_experts=6,
+                         num_experts_per_tok=2, moe_intermediate_size=40, decoder_sparse_step=1,
+                         mlp_only_layers=[], norm_topk_prob=True, rms_norm_eps=1e-6,
+                         rope_theta=5e6, rope_scaling=dict(rope_type="default", mrope_interleaved=True,
+                                                           mrope_section=[6, 5, 5])),
+        vision_config=dict(depth=1, hidden_size=8, out_hidden_size=64, num_heads=1,
+                           intermediate_size=8, patch_size=2, temporal_patch_size=1,
+                           spatial_merge_size=1, in_channels=1, num_position_embeddings=4,
+                           deepstack_visual_indexes=[0])),
     "mixtral": of("mixtral", "MixtralForCausalLM", num_local_experts=5, num_experts_per_tok=2,
                   sliding_window=48, head_dim=24, tie_word_embeddings=False, **plain(1e6)),
     "olmoe": of("olmoe", "OlmoeForCausalLM", num_experts=7, num_experts_per_tok=3,
@@ -290,7 +309,10 @@ def build_by_file(model, config):
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         file = os.path.join(folder, "model.safetensors")
-        shapes = {n: t.shape for n, t in load_file(file).items()}
+        shapes = {n: list(t.shape) for n, t in load_file(file).items()}
+        for name, shape in shapes.items():  # the hub has these transposed, and Transformers reads both
+            if config["model_type"] == "qwen3_vl_moe" and ".experts." in name:
+                shape[1], shape[2] = shape[2], shape[1]
         values, listed = draw(shapes, config)
         save_file(values, file, metadata={"format": "pt"})
         return type(model).from_pretrained(folder, dtype=torch.float32,
@@ -336,6 +358,13 @@ def wrapped(out):
                             text_config=config, vision_config={"hidden_size": 8}))
 
 
+def as_on_hub(out):
+    """Qwen2-VL's names of Transformers 4."""
+    names = [[n.replace("model.language_model.", "model.").replace("model.visual.", "visual."), *rest]
+             for n, *rest in out["tensors"]]
+    return dict(out, tensors=names)
+
+
 def with_drafts(out):
     """A layer behind the last one, to guess further tokens, as files of GLM-4.5 have it."""
     layer = f"model.layers.{out['config']['num_hidden_layers']}."
@@ -373,7 +402,8 @@ def make(name):
     out = dict(transformers=transformers.__version__, config=config, tensors=tensors, ids=ids,
                nll=[float(f"{x:.6g}") for x in nll.tolist()], greedy_prefix=PREFIX,
                greedy_ids=text[PREFIX:], greedy_margin=float(f"{margin:.3g}"))
-    path = write(name, with_drafts(out) if name == "glm4-moe" else out)
+    more = {"glm4-moe": with_drafts, "qwen2-vl": as_on_hub}
+    path = write(name, more.get(name, lambda same: same)(out))
     if name == "gemma3":
         write("gemma3-wrapped", wrapped(out))
     print(f"{name:16s} mean nll {float(nll.mean()):.3f} logit std {float(logits.std()):.2f} "

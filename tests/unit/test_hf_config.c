@@ -270,6 +270,17 @@ static void text_of_a_model_with_images(void **state)
                 hp.window_theta == 10000 && hp.window == 1024 && hp.n_traits == 34);
     assert_int_equal(hp.traits[5], 0);
     assert_int_equal(hp.traits[6], ITH_LAYER_WINDOW | ITH_LAYER_WINDOW_ROPE);
+    /* sections of rotary positions, in a file that says all at the top; a whole that ties */
+    hp = good("{'model_type': 'qwen2_vl', 'hidden_size': 64, 'intermediate_size': 64, "
+              "'num_hidden_layers': 2, 'num_attention_heads': 2, 'num_key_value_heads': 1, "
+              "'vocab_size': 100, 'rope_theta': 1000.0, 'vision_config': {}, 'rope_scaling': "
+              "{'type': 'mrope', 'mrope_section': [4, 6, 6]}}");
+    assert_true(hp.rope.kind == ITH_ROPE_PLAIN && hp.rope.theta == 1000 && hp.qkv_bias);
+    hp = good("{'model_type': 'internvl', 'tie_word_embeddings': true, 'text_config': "
+              "{'model_type': 'qwen2', 'tie_word_embeddings': false, 'hidden_size': 64, "
+              "'intermediate_size': 64, 'num_hidden_layers': 2, 'num_attention_heads': 2, "
+              "'num_key_value_heads': 1, 'vocab_size': 100}}");
+    assert_true(hp.tied_embeddings);
     /* a whole that is not known */
     assert_int_equal(
         parse("{'model_type': 'other', 'text_config': {'model_type': 'gemma3_text'}}", &hp, &err),

@@ -30,9 +30,20 @@ static const expert_role gate_role = {ITH_ROLE_EXPERT_GATE, ITH_ROLE_EXPERTS_GAT
                          up_role = {ITH_ROLE_EXPERT_UP, ITH_ROLE_EXPERTS_UP, 1, STAGE_GATE_UP},
                          down_role = {ITH_ROLE_EXPERT_DOWN, ITH_ROLE_EXPERTS_DOWN, -1, STAGE_DOWN};
 
+/* Are the matrices of the tensor transposed? */
+static bool is_turned(const ith_binder *b, const ith_tensor *t, int64_t cols)
+{
+    if (!b->hf || t == NULL || t->quantized != NULL)
+        return false;
+    if (b->model->arch->hf_experts_either)
+        return t->n_dims == 3 && t->dims[1] == cols && t->dims[2] != cols;
+    return b->model->arch->hf_experts_turned;
+}
+
 /* The tensor that holds that of all experts, and where expert `e` has its rows. */
 static const ith_tensor *look_for_stack(const ith_binder *b, const expert_role *role, int e,
-                                        int64_t rows, ith_stack *stack, char name[128])
+                                        int64_t rows, int64_t cols, ith_stack *stack,
+                                        char name[128])
 {
     int64_t n = b->model->hp.experts.n;
     char both[128];
@@ -48,7 +59,7 @@ static const ith_tensor *look_for_stack(const ith_binder *b, const expert_role *
         stack->row_step = in_turn ? 2 : 1;
     }
     stack->tensor = t;
-    stack->turned = b->hf && b->model->arch->hf_experts_turned && t != NULL && t->quantized == NULL;
+    stack->turned = is_turned(b, t, cols);
     return t;
 }
 
@@ -65,7 +76,7 @@ static ith_status bind_role(const ith_binder *b, const expert_role *role, int e,
     ith_layout layout;
 
     if (stacked)
-        tensor = look_for_stack(b, role, e, rows, &stack, other);
+        tensor = look_for_stack(b, role, e, rows, cols, &stack, other);
     if (tensor == NULL)
         return ith_bind_missing(b, name[0] != '\0' ? name : other, err);
     ith_bind_name(b, role->one, e, name);
