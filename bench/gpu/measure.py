@@ -55,7 +55,8 @@ class Bench:
         self.end = time.monotonic() + seconds
         torch = self.torch
         if self.device.type == "cuda":
-            torch.cuda.set_device(self.device)
+            index = self.device.index  # None: "cuda", the only device that this process sees
+            torch.cuda.set_device(0 if index is None else index)
             torch.zeros(1, device=self.device)
         self.meter = record.Meter([self.args.gpu] if self.device.type == "cuda" else [])
         shapes.describe(self.recorder, self, ranks)

@@ -25,13 +25,8 @@ def load(folder, name):
         return dict(TINY)
     if name == "tiny-hybrid":
         return dict(TINY_HYBRID)
-    own = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shapes")
-    for place in (folder, own):
-        path = os.path.join(place, f"{name}.json")
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as f:
-                return json.load(f)
-    raise FileNotFoundError(f"{name}.json is neither in {folder} nor in {own}")
+    with open(os.path.join(folder, f"{name}.json"), encoding="utf-8") as f:
+        return json.load(f)
 
 
 def config(shape, length):
