@@ -11,8 +11,8 @@
 set -eu
 . "$(dirname "$0")/packages.sh"
 
-# libcmocka-dev and python3 are for the tests and the demo.
-packages="build-essential pkg-config openmpi-bin libopenmpi-dev protobuf-c-compiler ca-certificates libcmocka-dev python3"
+# libcmocka-dev and Python are for the tests and the demo.
+packages="build-essential pkg-config openmpi-bin libopenmpi-dev protobuf-c-compiler ca-certificates libcmocka-dev python3 python3-jsonschema"
 for name in $libraries; do packages="$packages $(debian "$name")"; done
 case ${1:-} in
 '') ;;
