@@ -538,6 +538,9 @@ typedef struct ith_kernels {
      * clamped to [-126, 126] (ref/exp2.h has the constants). `out` may be `x`. */
     void (*gelu)(int64_t n, const float *x, float *out);
 
+    /* out[i] = r * r with r = x[i] > 0 ? x[i] : 0. `out` may be `x`. */
+    void (*relu2)(int64_t n, const float *x, float *out);
+
     /* x[i] = cap * T(x[i] * (2 log2(e) / cap)), T(y) = 1 - 2 / (1 + ith_exp2(y)) with y clamped to
      * [-126, 126]: cap * tanh(x / cap). cap > 0 */
     void (*softcap)(int64_t n, float *x, float cap);

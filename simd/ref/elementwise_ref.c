@@ -71,6 +71,14 @@ void ith_gelu__ref(int64_t n, const float *x, float *out)
     }
 }
 
+void ith_relu2__ref(int64_t n, const float *x, float *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float r = x[i] > 0 ? x[i] : 0;
+        out[i] = r * r;
+    }
+}
+
 void ith_softcap__ref(int64_t n, float *x, float cap)
 {
     const float by = ITH_2LOG2E / cap;

@@ -25,7 +25,8 @@ ith_status ith_hf_activation(const json_t *config, const char *where, const char
     } names[] = {{"silu", ITH_ACT_SILU},
                  {"swish", ITH_ACT_SILU},
                  {"gelu_pytorch_tanh", ITH_ACT_GELU_TANH},
-                 {"gelu_new", ITH_ACT_GELU_TANH}};
+                 {"gelu_new", ITH_ACT_GELU_TANH},
+                 {"relu2", ITH_ACT_RELU2}};
     const char *act = NULL;
 
     ITH_TRY(ith_json_string(config, where, key, &act, err));

@@ -59,10 +59,11 @@ enum {
 typedef enum ith_activation {
     ITH_ACT_SILU,
     ITH_ACT_GELU_TANH, /* x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+    ITH_ACT_RELU2,     /* max(x, 0)^2 */
     ITH_ACTS
 } ith_activation;
 
-/* [ITH_ACTS] the spelling of Transformers: "silu", "gelu_pytorch_tanh". */
+/* [ITH_ACTS] the spelling of Transformers: "silu", "gelu_pytorch_tanh", "relu2". */
 extern const char *const ith_activation_names[];
 
 /* The norm of queries and keys before they meet. */

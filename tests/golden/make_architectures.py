@@ -196,6 +196,14 @@ CASES = {
                                            beta_fast=32.0, beta_slow=1.0, mscale=1.0,
                                            mscale_all_dim=1.0,
                                            original_max_position_embeddings=64)),
+    "nemotron": of("nemotron", "NemotronForCausalLM", hidden_act="relu2", attention_bias=True,
+                   mlp_bias=True, norm_eps=1e-5, head_dim=32, tie_word_embeddings=False,
+                   **plain(1e4, partial_rotary_factor=0.5)),
+    "arcee": of("arcee", "ArceeForCausalLM", hidden_act="relu2", head_dim=24, rms_norm_eps=1e-5,
+                tie_word_embeddings=False,
+                rope_parameters=dict(rope_type="yarn", rope_theta=1e4, factor=20.0, beta_fast=32.0,
+                                     beta_slow=1.0, mscale=1.0,
+                                     original_max_position_embeddings=64)),
     # The text of models of images and text. Adapters of images are as small as their classes allow.
     "qwen2-vl": of("qwen2_vl", "Qwen2VLForConditionalGeneration", tie_word_embeddings=False,
                    rms_norm_eps=1e-6, rope_theta=1e6, use_sliding_window=False,
@@ -283,7 +291,7 @@ class Weights:
 def scale_of(name, shape, config):
     """(centre, spread): weights of norms lie around 1, or 0 where the class adds 1."""
     if "norm" in name and not name.endswith(".bias"):
-        minus_1 = config["model_type"].startswith(("gemma", "qwen3_5", "qwen3_next"))
+        minus_1 = config["model_type"].startswith(("gemma", "nemotron", "qwen3_5", "qwen3_next"))
         return (0.0 if minus_1 and "linear_attn" not in name else 1.0), 0.3
     if name.endswith("bias"):
         return 0.0, 0.2

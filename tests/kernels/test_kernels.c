@@ -441,6 +441,15 @@ static void check_vectors(prng *p, int64_t n, int kind)
         SAME(k, expected, out, bytes, "gelu, n %d, kind %d", (int)n, kind);
         SAME(k, expected, in_place, bytes, "gelu, n %d, kind %d", (int)n, kind);
     }
+    ref->relu2(n, x, expected);
+    EACH_VARIANT(k)
+    {
+        float *out = arena_take(&arenas[3], bytes, 4), *in_place = copy(4, x, n);
+        k->relu2(n, x, out);
+        k->relu2(n, in_place, in_place);
+        SAME(k, expected, out, bytes, "relu2, n %d, kind %d", (int)n, kind);
+        SAME(k, expected, in_place, bytes, "relu2, n %d, kind %d", (int)n, kind);
+    }
     memcpy(expected, x, bytes);
     ref->softcap(n, expected, 3.7f);
     EACH_VARIANT(k)

@@ -256,6 +256,9 @@ static void vectors_are_near(void **state)
                      exact = v / 2 * (1 + tanh(0.7978845608028654 * (v + 0.044715 * v * v * v)));
         CLOSE(out[i], exact, VECTOR_RELATIVE * (fabs(exact) * 60 + 1e-3), "gelu %d", i);
     }
+    ref->relu2(N, x, out);
+    for (int i = 0; i < N; i++)
+        assert_true(out[i] == (x[i] > 0 ? x[i] * x[i] : 0));
     memcpy(out, x, sizeof out);
     ref->softcap(N, out, 4.0f);
     for (int i = 0; i < N; i++)

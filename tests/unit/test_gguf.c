@@ -463,7 +463,8 @@ static void unsupported_settings_are_named(void **state)
     w = (gguf_writer){.version = 3, .alignment = 32};
     gguf_text(&w, "general.architecture", "mamba");
     gguf_small_tensors(&w);
-    expect(&w, ITH_E_UNSUPPORTED, "\"mamba\" is not supported; Ithaca knows: bamba, command-r, ");
+    expect(&w, ITH_E_UNSUPPORTED,
+           "\"mamba\" is not supported; Ithaca knows: arcee, bamba, command-r, ");
 }
 
 /* Keys that say nothing, or that a feature is off. */
