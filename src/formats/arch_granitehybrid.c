@@ -25,10 +25,7 @@ static const ith_own_name gguf_own[] = {ITH_MAMBA_GGUF_NAMES, {ITH_ROLE_NONE, NU
 
 static ith_layer_form layer(const ith_hparams *hp, int64_t i)
 {
-    ith_layer_form form = ith_layer_of_attention_and_experts(hp, i);
-    if (ith_hparams_traits(hp, i) & ITH_LAYER_RECURRENT)
-        form.sub[0].block = "mamba";
-    return form;
+    return ith_layer_of_recurrent(hp, i, "mamba");
 }
 
 static void traits(ith_hparams *hp)

@@ -1,6 +1,6 @@
 /* arch_lfm2.c - LFM2, dense (arXiv 2511.23404): gated short convolutions in most layers, attention
  * with norms of heads in the others. */
-#include "formats/arch_recurrent.h"
+#include "formats/arch_lfm2.h"
 
 #include "formats/hf_config.h"
 
@@ -9,7 +9,7 @@
 static const ith_hf_class classes[] = {{"lfm2", "Lfm2ForCausalLM"}, {NULL, NULL}};
 
 /* Parts of the input matrix have names of their own in packs. */
-static const ith_own_name hf_names[] = {
+const ith_own_name ith_lfm2_names_hf[] = {
     {ITH_ROLE_OUT_NORM, "model.embedding_norm.weight"},
     {ITH_ROLE_ATTN_NORM, "model.layers.%d.operator_norm.weight"},
     {ITH_ROLE_FFN_NORM, "model.layers.%d.ffn_norm.weight"},
@@ -19,6 +19,13 @@ static const ith_own_name hf_names[] = {
     {ITH_ROLE_GATE, "model.layers.%d.feed_forward.w1.weight"},
     {ITH_ROLE_UP, "model.layers.%d.feed_forward.w3.weight"},
     {ITH_ROLE_DOWN, "model.layers.%d.feed_forward.w2.weight"},
+    {ITH_ROLE_ROUTER, "model.layers.%d.feed_forward.gate.weight"},
+    {ITH_ROLE_CHOICE_BIAS, "model.layers.%d.feed_forward.expert_bias"},
+    {ITH_ROLE_EXPERT_GATE, "model.layers.%d.feed_forward.experts.%d.w1.weight"},
+    {ITH_ROLE_EXPERT_UP, "model.layers.%d.feed_forward.experts.%d.w3.weight"},
+    {ITH_ROLE_EXPERT_DOWN, "model.layers.%d.feed_forward.experts.%d.w2.weight"},
+    {ITH_ROLE_EXPERTS_GATE_UP, "model.layers.%d.feed_forward.experts.gate_up_proj"},
+    {ITH_ROLE_EXPERTS_DOWN, "model.layers.%d.feed_forward.experts.down_proj"},
     {ITH_ROLE_REC_QKV, "model.layers.%d.conv.in_proj.weight"},
     {ITH_ROLE_REC_K, "model.layers.%d.conv.in_proj_b.weight"},
     {ITH_ROLE_REC_Q, "model.layers.%d.conv.in_proj_c.weight"},
@@ -27,13 +34,13 @@ static const ith_own_name hf_names[] = {
     {ITH_ROLE_REC_OUT, "model.layers.%d.conv.out_proj.weight"},
     {ITH_ROLE_NONE, NULL}};
 
-static const ith_own_name gguf_names[] = {{ITH_ROLE_OUT_NORM, "token_embd_norm.weight"},
-                                          {ITH_ROLE_REC_QKV, "blk.%d.shortconv.in_proj.weight"},
-                                          {ITH_ROLE_REC_CONV, "blk.%d.shortconv.conv.weight"},
-                                          {ITH_ROLE_REC_OUT, "blk.%d.shortconv.out_proj.weight"},
-                                          {ITH_ROLE_NONE, NULL}};
+const ith_own_name ith_lfm2_names_gguf[] = {{ITH_ROLE_OUT_NORM, "token_embd_norm.weight"},
+                                            {ITH_ROLE_REC_QKV, "blk.%d.shortconv.in_proj.weight"},
+                                            {ITH_ROLE_REC_CONV, "blk.%d.shortconv.conv.weight"},
+                                            {ITH_ROLE_REC_OUT, "blk.%d.shortconv.out_proj.weight"},
+                                            {ITH_ROLE_NONE, NULL}};
 
-static ith_layer_form layer(const ith_hparams *hp, int64_t i)
+ith_layer_form ith_lfm2_layer(const ith_hparams *hp, int64_t i)
 {
     return ith_layer_of_recurrent(hp, i, "shortconv");
 }
@@ -64,13 +71,12 @@ static ith_status read_ffn(const json_t *config, const char *where, ith_hparams 
     return ITH_OK;
 }
 
-static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
-                              ith_error *err)
+ith_status ith_lfm2_read_config(const json_t *config, const char *where, ith_hparams *hp,
+                                ith_error *err)
 {
     bool biased = false;
 
     hp->conv_taps = 3;
-    ITH_TRY(read_ffn(config, where, hp, err));
     ITH_TRY(ith_json_real(config, where, "norm_eps", &hp->rms_eps, err));
     ITH_TRY(ith_json_bool(config, where, "tie_embedding", &hp->tied_embeddings, err));
     ITH_TRY(ith_json_int(config, where, "conv_L_cache", 1, ITH_SIZE_LIMIT, &hp->conv_taps, err));
@@ -82,10 +88,17 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
     return ith_recurrent_but_in(config, where, "full_attn_idxs", hp, err);
 }
 
+static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
+                              ith_error *err)
+{
+    ITH_TRY(read_ffn(config, where, hp, err));
+    return ith_lfm2_read_config(config, where, hp, err);
+}
+
 /* ---- GGUF ---- */
 
-static ith_status read_gguf(const struct ith_gguf_meta *meta,
-                            const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)
+ith_status ith_lfm2_read_gguf(const ith_gguf_meta *meta, const struct ith_tensor_table *tensors,
+                              ith_hparams *hp, ith_error *err)
 {
     (void)tensors;
     ITH_TRY(ith_gguf_need_int(meta, hp->architecture, "shortconv.l_cache", &hp->conv_taps, err));
@@ -94,11 +107,11 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
 
 const ith_arch ith_arch_lfm2 = {
     .name = "lfm2",
-    .layer = layer,
+    .layer = ith_lfm2_layer,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
-    .hf_own = hf_names,
-    .gguf_own = gguf_names,
+    .hf_own = ith_lfm2_names_hf,
+    .gguf_own = ith_lfm2_names_gguf,
     .qk_norm = ITH_QK_NORM_HEAD,
     .hf_classes = classes,
     .recurrent = true,
@@ -113,5 +126,5 @@ const ith_arch ith_arch_lfm2 = {
                  .eos = 2},
     .config_keys = config_keys,
     .read_config = read_config,
-    .read_gguf = read_gguf,
+    .read_gguf = ith_lfm2_read_gguf,
 };

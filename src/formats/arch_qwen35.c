@@ -12,10 +12,7 @@ static const ith_hf_class wrappers[] = {{"qwen3_5", "Qwen3_5ForConditionalGenera
 
 ith_layer_form ith_qwen35_layer(const ith_hparams *hp, int64_t i)
 {
-    ith_layer_form form = ith_layer_of_attention_and_experts(hp, i);
-    if (ith_hparams_traits(hp, i) & ITH_LAYER_RECURRENT)
-        form.sub[0].block = "delta";
-    return form;
+    return ith_layer_of_recurrent(hp, i, "delta");
 }
 
 /* ---- config.json ---- */

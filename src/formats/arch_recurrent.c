@@ -7,7 +7,7 @@
 
 ith_layer_form ith_layer_of_recurrent(const ith_hparams *hp, int64_t i, const char *block)
 {
-    ith_layer_form form = ith_layer_of_attention_and_mlp(hp, i);
+    ith_layer_form form = ith_layer_of_attention_and_experts(hp, i);
 
     if (ith_hparams_traits(hp, i) & ITH_LAYER_RECURRENT)
         form.sub[0].block = block;

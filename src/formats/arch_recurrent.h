@@ -14,7 +14,7 @@ ith_status ith_recurrent_but_in(const json_t *config, const char *where, const c
 /* The KV heads of a GGUF file's layers, 0 of recurrent ones: a number, or one for each layer. */
 ith_status ith_recurrent_by_kv_heads(const ith_gguf_meta *meta, ith_hparams *hp, ith_error *err);
 
-/* Attention, or in its place a recurrent block of this kind, then an MLP. */
+/* Attention, or in its place a recurrent block of this kind, then experts or an MLP. */
 ith_layer_form ith_layer_of_recurrent(const ith_hparams *hp, int64_t i, const char *block);
 
 /* What Transformers' classes of most families have. */
