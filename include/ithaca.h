@@ -64,7 +64,7 @@
  *   vocab     a tokenizer.
  *
  * Sections, from simple to advanced: Version, Errors, World, Engine, Text, Conversations, Streams,
- * Session, Generation, Prompt cache and checkpoint, Traffic and memory. Plans, packs, reports and
+ * Session, Steps, Generation, Prompt cache and checkpoint, Traffic and memory. Plans, packs, reports and
  * benchmarks are in ithaca_tools.h.
  *
  * Rules that hold everywhere
@@ -641,6 +641,62 @@ void ith_session_logits_sha256(const ith_session *session, char hex[65]);
 
 /* Local. The number of tokens in the timeline. */
 int64_t ith_session_length(const ith_session *session);
+
+/* Collective. Makes sure that the timeline can grow to n_tokens tokens: what it takes is in memory
+ * afterwards. A program that has many sessions admits one with this call, and can then run steps
+ * that do not fail for want of memory.
+ * Errors: ITH_E_ARGUMENT if the context has not so many; ITH_E_MEMORY: the session is as it was,
+ * and can be closed. */
+ith_status ith_session_reserve(ith_session *session, int64_t n_tokens, ith_error *err);
+
+/* ---- Steps: many sessions at a time -------------------------------------------------------------
+ *
+ * One pass through the model reads all of its weights, and a token of decoding computes little with
+ * them. A step takes many sessions through the same pass: the next token of those that decode, and
+ * beside them chunks of the prompts of others. Each session's logits have the bits that they have
+ * when it runs alone, whoever is beside it and however its prompt is cut.
+ *
+ *     ith_step_item items[2] = {{.session = a, .ids = prompt_a, .n = n_a},
+ *                               {.session = b, .ids = prompt_b, .n = n_b}};
+ *     while (more) {
+ *         ith_engine_step(engine, items, 2, &err);
+ *         for (each item)
+ *             if (its `logits` are not NULL)
+ *                 ...rank 0 chooses `id`: items[i].ids = &id, items[i].n = 1
+ *             else
+ *                 items[i].n = 0: its prompt goes on in the next step
+ *     }
+ *
+ * A step computes at most one chunk of prompts (ith_engine_info) beside the tokens of those that
+ * decode; of several prompts, the items' first come first. Where there are several ranks, a prompt
+ * longer than a few tokens is computed in a pass of its own, by tokens, because it is bound by
+ * arithmetic and not by reading weights; everything else goes by rows, in one pass. */
+
+enum { ITH_STEP_MOST = 64 };
+
+typedef struct ith_step_item {
+    ith_session *session;
+
+    /* Rank 0: tokens to append, [n]. They wait behind those that wait already. n may be 0. Other
+     * ranks may leave both zero. */
+    const int32_t *ids;
+    size_t n;
+
+    /* Set by the step. Rank 0: the n_vocab logits after the last token, valid until the engine's
+     * next step. NULL: tokens of the session wait still, or none did; on other ranks. */
+    const float *logits;
+} ith_step_item;
+
+/* Collective. One step of n sessions, 1 to ITH_STEP_MOST, each once. ith_session_logits has none of
+ * a session after its step.
+ * Errors: ITH_E_ARGUMENT for ids, as of ith_session_prefill, and if no tokens wait at all;
+ * ITH_E_MEMORY if a KV cache cannot grow: no token has been appended. Others as of
+ * ith_session_prefill: tokens of passes that were finished stay, the rest wait still, and
+ * a step with n = 0 tries them again. */
+ith_status ith_engine_step(ith_engine *engine, ith_step_item *items, size_t n, ith_error *err);
+
+/* Local. Tokens of the session that wait for a step. The same on all ranks. */
+int64_t ith_session_pending(const ith_session *session);
 
 /* ---- Generation ------------------------------------------------------------------------------ */
 

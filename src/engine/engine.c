@@ -1,6 +1,7 @@
 /* engine.c - the engine's handle: its properties, and closing it. */
 #include "engine/engine.h"
 #include "base/fpenv.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 
@@ -28,6 +29,7 @@ void ith_engine_close(ith_engine *engine)
 {
     if (engine == NULL)
         return;
+    ith_mem_free(engine->step_logits);
     ith_model_close(engine->model);
     ith_store_close(engine->store);
     ith_team_close(engine->team);

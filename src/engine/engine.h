@@ -1,6 +1,7 @@
 /* engine.h - the engine behind its handle: a model in memory, and how the ranks share its work.
  *
- * engine_open.c fills it. Afterwards only the workspace and the count of sessions change.
+ * engine_open.c fills it. Afterwards only the workspace, the count of sessions, and what is made
+ * once at the first need change.
  */
 #ifndef ITH_ENGINE_ENGINE_H
 #define ITH_ENGINE_ENGINE_H
@@ -31,6 +32,12 @@ struct ith_engine {
     ith_prefill prefill;
     ith_workspace *ws; /* shared by the passes of all sessions; NULL: no session is open */
     int n_sessions;    /* that use it */
+    int64_t n_opened;  /* sessions so far */
+    float
+        *step_logits; /* rank 0: [ITH_STEP_MOST][ith_logits_ld] of a step; NULL before the first */
+    /* What stands for the model where KV data is saved (keep/model_key.h). */
+    uint8_t model_key[16];
+    bool has_model_key;
     ith_progress_fn progress;
     ith_chunk_fn chunk_progress;
     void *progress_user;

@@ -1,160 +1,14 @@
 /* generate.c - generates an answer: all ranks compute, rank 0 samples and shows the text. */
 #include "base/fpenv.h"
-#include "base/testhook.h"
 #include "comm/same.h"
 #include "engine/session.h"
 #include "engine/speculate.h"
-#include "text/sampler.h"
-#include "text/stop.h"
-#include "text/stream.h"
+#include "engine/writer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 _Static_assert(ITH_DRAFT_MAX == ITH_DECODE_TOKENS - 1,
                "a pass verifies a chosen token and the guesses after it");
-
-/* Rank 0: turns ids into text and shows it. */
-typedef struct writer {
-    const ith_generate_params *params;
-    const ith_vocab *vocab; /* NULL: no tokenizer */
-    const ith_hparams *hp;
-    ith_keeper *keeper; /* saves the answer's tokens; NULL: none */
-    ith_sampler *sampler;
-    ith_detok *detok; /* NULL: no tokenizer, so ids only */
-    ith_stop *stop;
-    ith_generation *out;
-    size_t room, text_room; /* allocated: ids, and bytes of text */
-} writer;
-
-static ith_status writer_open(writer *w, ith_session *s, const ith_generate_params *params,
-                              ith_generation *out, ith_error *err)
-{
-    *w = (writer){.params = params,
-                  .vocab = s->engine->vocab,
-                  .hp = &s->engine->model->hp,
-                  .keeper = s->keeper,
-                  .out = out};
-    ITH_TRY(ith_sampler_open(&params->sampling, s->engine->model->hp.n_vocab, &w->sampler, err));
-    for (int64_t i = 0; i < s->length; i++)
-        ith_sampler_accept(w->sampler, s->ids[i]);
-    if (w->vocab == NULL && params->n_stop > 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "stop strings need a model that has a tokenizer");
-    ITH_TRY(ith_stop_open(params->stop, params->n_stop, &w->stop, err));
-    return w->vocab == NULL ? ITH_OK : ith_detok_open(w->vocab->tok, &w->detok, err);
-}
-
-static void writer_close(writer *w)
-{
-    ith_sampler_close(w->sampler);
-    ith_detok_close(w->detok);
-    ith_stop_close(w->stop);
-}
-
-static ith_status grow(void **buffer, size_t *room, size_t need, size_t size, ith_error *err)
-{
-    size_t more = *room;
-    void *grown;
-
-    if (need <= *room)
-        return ITH_OK;
-    while (more < need)
-        more = more ? 2 * more : 256;
-    grown = realloc(*buffer, more * size);
-    if (grown == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for an answer of %zu bytes", more * size);
-    *buffer = grown;
-    *room = more;
-    return ITH_OK;
-}
-
-/* Appends text to the answer and shows it. *on false: the caller's function wants to stop. */
-static ith_status show(writer *w, const char *text, size_t len, bool *on, ith_error *err)
-{
-    ith_generation *out = w->out;
-
-    ITH_TRY(grow((void **)&out->text, &w->text_room, out->text_len + len + 1, 1, err));
-    memcpy(out->text + out->text_len, text, len);
-    out->text_len += len;
-    out->text[out->text_len] = 0;
-    *on = w->params->on_text == NULL || w->params->on_text(w->params->user, text, len);
-    return ITH_OK;
-}
-
-static ith_status show_through_stop(writer *w, const char *text, size_t len, bool *on,
-                                    bool *stopped, ith_error *err)
-{
-    const char *ready;
-    size_t n;
-    ITH_TRY(ith_stop_push(w->stop, text, len, &ready, &n, stopped, err));
-    return show(w, ready, n, on, err);
-}
-
-static void act_for_test(const writer *w)
-{
-    while (ith_test_hook_act())
-        if (w->params->on_text != NULL && !w->params->on_text(w->params->user, "", 0))
-            break;
-}
-
-/* Without a tokenizer the model's configuration says which tokens end an answer. */
-static bool ends_answer(const writer *w, int32_t id)
-{
-    if (w->params->ignore_eos)
-        return false;
-    if (w->vocab != NULL)
-        return ith_vocab_is_stop(w->vocab, id);
-    for (int i = 0; i < w->hp->n_eos; i++)
-        if (w->hp->eos[i] == id)
-            return true;
-    return false;
-}
-
-/* Takes one token. *on false: the answer is finished; out->finish says why. */
-static ith_status write_token(writer *w, int32_t id, bool *on, ith_error *err)
-{
-    bool stopped = false;
-    const char *text = "";
-    size_t len = 0;
-
-    if (ends_answer(w, id)) {
-        w->out->finish = ITH_FINISH_STOP;
-        *on = false;
-        return ITH_OK;
-    }
-    ITH_TRY(grow((void **)&w->out->ids, &w->room, w->out->n_ids + 1, sizeof *w->out->ids, err));
-    w->out->ids[w->out->n_ids++] = id;
-    ith_sampler_accept(w->sampler, id);
-    if (w->keeper != NULL)
-        w->keeper->ops->token(w->keeper, (int64_t)w->out->n_ids - 1, id,
-                              ith_sampler_draws(w->sampler));
-    if (ith_test_hook_due("answer", (int64_t)w->out->n_ids))
-        act_for_test(w);
-    if (w->detok != NULL)
-        text = ith_detok_push(w->detok, id, &len);
-    ITH_TRY(show_through_stop(w, text, len, on, &stopped, err));
-    if (!*on)
-        w->out->finish = ITH_FINISH_CANCELLED;
-    else if (stopped)
-        w->out->finish = ITH_FINISH_STOP;
-    *on = *on && !stopped;
-    return ITH_OK;
-}
-
-/* Shows what the stream and the stop strings still hold back. */
-static ith_status write_rest(writer *w, ith_error *err)
-{
-    bool on, stopped = false;
-    const char *text;
-    size_t len;
-
-    if (w->detok != NULL) {
-        text = ith_detok_flush(w->detok, &len);
-        ITH_TRY(show_through_stop(w, text, len, &on, &stopped, err));
-    }
-    text = ith_stop_flush(w->stop, &len);
-    return show(w, text, len, &on, err);
-}
 
 /* ---- The loop ----
  *
@@ -163,7 +17,7 @@ static ith_status write_rest(writer *w, ith_error *err)
  */
 
 typedef struct loop {
-    writer *w; /* of rank 0 */
+    ith_writer *w; /* of rank 0 */
     ith_session *session;
     const ith_generate_params *params;
     ith_drafter *drafter; /* NULL: no guesses */
@@ -197,7 +51,7 @@ static ith_status choose(loop *l, verdict *v, ith_error *err)
 
     for (;; v->right++) {
         v->id = next_token(l, length + v->right, l->n_chosen + v->right);
-        ITH_TRY(write_token(l->w, v->id, &on, err));
+        ITH_TRY(ith_writer_token(l->w, v->id, &on, err));
         v->go_on = on && l->n_chosen + v->right + 1 < l->params->max_tokens &&
                    length + v->right < l->session->ctx;
         if (!v->go_on || v->right == l->n_guesses || v->id != l->tokens[1 + v->right])
@@ -242,14 +96,14 @@ typedef struct replayed {
     int64_t go_on;
 } replayed;
 
-static ith_status show_again(writer *w, const int32_t *ids, replayed *r, int64_t draws,
+static ith_status show_again(ith_writer *w, const int32_t *ids, replayed *r, int64_t draws,
                              ith_error *err)
 {
     int64_t n = r->n;
     bool on = true;
 
     for (r->n = 0; on && r->n < n; r->n++)
-        ITH_TRY(write_token(w, ids[r->n], &on, err));
+        ITH_TRY(ith_writer_token(w, ids[r->n], &on, err));
     ith_sampler_skip(w->sampler, draws);
     r->go_on = on;
     return ITH_OK;
@@ -279,7 +133,7 @@ static ith_status replay(loop *l, replayed *r, ith_error *err)
 static ith_status finish(loop *l, bool root, ith_error *err)
 {
     ITH_TRY(ith_engine_check_files(l->session->engine, err));
-    return root ? write_rest(l->w, err) : ITH_OK;
+    return root ? ith_writer_rest(l->w, err) : ITH_OK;
 }
 
 static ith_status run(loop *l, ith_generation *out, ith_error *err)
@@ -381,7 +235,7 @@ ith_status ith_generate(ith_session *session, const ith_generate_params *params,
     ITH_DEFAULT_FPENV;
     ITH_NEED_ERROR(err);
     ith_comm *comm = session->engine->world->comm;
-    writer w = {0};
+    ith_writer w = {0};
     loop l = {.w = &w, .session = session, .params = params};
     ith_status status;
 
@@ -389,14 +243,14 @@ ith_status ith_generate(ith_session *session, const ith_generate_params *params,
     ITH_TRY(check_same(comm, params, err));
     status = check(session, params, err);
     if (status == ITH_OK && comm->rank == 0)
-        status = writer_open(&w, session, params, out, err);
+        status = ith_writer_open(&w, session, params, out, err);
     status = ith_comm_agree(comm, status, err);
     if (status == ITH_OK)
         status = open_drafter(&l, err);
     if (status == ITH_OK)
         status = run(&l, out, err);
     ith_drafter_close(l.drafter);
-    writer_close(&w);
+    ith_writer_close(&w);
     return status;
 }
 

@@ -39,6 +39,20 @@ static void leave_workspace(ith_engine *e)
     e->ws = NULL;
 }
 
+ith_status ith_engine_widen(ith_engine *e, int64_t logits, ith_error *err)
+{
+    ith_limits wanted = e->ws->limits;
+    ith_status status;
+
+    if (wanted.logits >= logits)
+        return ITH_OK;
+    wanted.logits = logits;
+    status = take_workspace(e, &wanted, err);
+    if (status == ITH_OK)
+        leave_workspace(e);
+    return ith_comm_agree(e->world->comm, status, err);
+}
+
 /* ---- Opening ---- */
 
 static ith_status allocate(ith_session *s, int64_t back, const ith_limits *limits, ith_error *err)
@@ -49,9 +63,6 @@ static ith_status allocate(ith_session *s, int64_t back, const ith_limits *limit
 
     ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, (size_t)s->ctx, sizeof *s->ids, "timeline",
                                 (void **)&s->ids, err));
-    if (comm->rank == 0)
-        ITH_TRY(ith_mem_alloc_array(ITH_MEM_OTHER, ith_session_logits_floats(e), sizeof(float),
-                                    "logits", (void **)&s->logits, err));
     ITH_TRY(ith_state_open(&state, &s->state, err));
     ITH_TRY(take_workspace(e, limits, err));
     s->has_workspace = true;
@@ -72,6 +83,7 @@ ith_status ith_session_open_sized(ith_engine *engine, const ith_session_sizes *s
         status = ith_fail(err, ITH_E_MEMORY, "no memory for a session");
     } else {
         s->engine = engine;
+        s->number = engine->n_opened++;
         s->ctx = sizes->ctx;
         s->chunk = sizes->chunk;
         s->rows_tokens = limits.rows_tokens;
@@ -142,14 +154,14 @@ ith_pass ith_session_pass(ith_session *s, int64_t n)
 
 /* ---- Prefill ---- */
 
-static ith_status check_ids(const ith_session *s, const int32_t *ids, size_t n, ith_error *err)
+ith_status ith_session_check_ids(const ith_session *s, const int32_t *ids, size_t n, ith_error *err)
 {
-    int64_t n_vocab = s->engine->model->hp.n_vocab;
+    int64_t n_vocab = s->engine->model->hp.n_vocab, before = s->length + s->pending;
 
-    if (n == 0 || n > (size_t)(s->ctx - s->length))
+    if (n == 0 || n > (size_t)(s->ctx - before))
         return ith_fail(
             err, ITH_E_ARGUMENT, "%zu tokens after %lld do not fit a context of %lld tokens%s", n,
-            (long long)s->length, (long long)s->ctx,
+            (long long)before, (long long)s->ctx,
             n == 0 ? ": give at least one" : ": give a larger one (--ctx) or a shorter text");
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= n_vocab)
@@ -159,10 +171,7 @@ static ith_status check_ids(const ith_session *s, const int32_t *ids, size_t n, 
     return ITH_OK;
 }
 
-/* Collective. State for n_tokens in all, in memory: where that fails, it is here and not in a pass.
- * What every rank has been promised is populated, so that no rank waits for memory that another
- * cannot get. On failure the state is as small as the timeline allows. */
-static ith_status make_room(ith_session *s, int64_t n_tokens, ith_error *err)
+ith_status ith_session_make_room(ith_session *s, int64_t n_tokens, ith_error *err)
 {
     ith_comm *comm = s->engine->world->comm;
     bool there = ith_state_has_room(s->state, n_tokens); /* the same on all ranks */
@@ -175,6 +184,35 @@ static ith_status make_room(ith_session *s, int64_t n_tokens, ith_error *err)
     return status;
 }
 
+ith_status ith_session_reserve(ith_session *session, int64_t n_tokens, ith_error *err)
+{
+    ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
+    ith_same same = {0};
+
+    ith_same_int(&same, "the tokens to reserve memory for", n_tokens);
+    ITH_TRY(ith_comm_same(session->engine->world->comm, &same, err));
+    if (n_tokens < 0 || n_tokens > session->ctx)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "memory for %lld tokens is wanted in a context of %lld",
+                        (long long)n_tokens, (long long)session->ctx);
+    return ith_session_make_room(session, n_tokens, err);
+}
+
+/* Local. Rank 0 gets its buffer of logits with the first tokens. */
+static ith_status check_tokens(ith_session *s, const int32_t *ids, size_t n, ith_error *err)
+{
+    ITH_TRY(ith_session_check_ids(s, ids, n, err));
+    if (s->pending > 0)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%lld tokens of the session wait for a step (ith_engine_step)",
+                        (long long)s->pending);
+    return s->logits != NULL
+               ? ITH_OK
+               : ith_mem_alloc_array(ITH_MEM_OTHER, ith_session_logits_floats(s->engine),
+                                     sizeof(float), "logits", (void **)&s->logits, err);
+}
+
 /* Collective. Copies rank 0's ids to the end of every rank's timeline, and reserves state for them.
  * The session's length stays. */
 static ith_status take_ids(ith_session *s, const int32_t *ids, size_t *n, ith_error *err)
@@ -182,12 +220,12 @@ static ith_status take_ids(ith_session *s, const int32_t *ids, size_t *n, ith_er
     ith_world *world = s->engine->world;
     bool root = world->comm->rank == 0;
 
-    ITH_TRY(ith_comm_agree(world->comm, root ? check_ids(s, ids, *n, err) : ITH_OK, err));
+    ITH_TRY(ith_comm_agree(world->comm, root ? check_tokens(s, ids, *n, err) : ITH_OK, err));
     ith_world_bcast(world, n, sizeof *n);
     if (root)
         memcpy(s->ids + s->length, ids, *n * sizeof *ids);
     ith_world_bcast(world, s->ids + s->length, *n * sizeof *ids);
-    return make_room(s, s->length + (int64_t)*n, err);
+    return ith_session_make_room(s, s->length + (int64_t)*n, err);
 }
 
 static bool goes_on(ith_session *s, int64_t done, int64_t total)
@@ -327,10 +365,7 @@ static ith_status compute(ith_session *session, int64_t n, ith_error *err)
     return status;
 }
 
-/* Before n new ids are computed: with other rotary frequencies for a longer timeline, or again for
- * a shorter one, all of it must be computed anew. Returns how many tokens that are; the timeline is
- * empty then. */
-static int64_t change_rope(ith_session *s, int64_t n)
+int64_t ith_session_change_rope(ith_session *s, int64_t n)
 {
     bool is_long = ith_model_is_long(s->engine->model, s->length + n);
     int64_t old = s->length;
@@ -346,7 +381,7 @@ static int64_t change_rope(ith_session *s, int64_t n)
 /* The same; the old tokens are computed at once. */
 static ith_status follow_rope(ith_session *s, int64_t n, ith_error *err)
 {
-    int64_t old = change_rope(s, n);
+    int64_t old = ith_session_change_rope(s, n);
     return old > 0 ? compute(s, old, err) : ITH_OK;
 }
 
@@ -355,7 +390,7 @@ ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t 
     ITH_DEFAULT_FPENV;
     ITH_NEED_ERROR(err);
     ITH_TRY(take_ids(session, ids, &n, err));
-    return compute(session, (int64_t)n + change_rope(session, (int64_t)n), err);
+    return compute(session, (int64_t)n + ith_session_change_rope(session, (int64_t)n), err);
 }
 
 /* The logits of each token are those of a timeline that ends there: all must be rotated alike. */
@@ -417,6 +452,7 @@ ith_status ith_session_cut(ith_session *session, int64_t length, ith_error *err)
             "a few tokens less; the timeline cannot be truncated to %lld, only to 0",
             (long long)session->length, (long long)length);
     session->length = length;
+    session->pending = 0;
     return ITH_OK;
 }
 
@@ -477,6 +513,11 @@ const float *ith_session_logits_at(const ith_session *s, int64_t length)
 const float *ith_session_logits(const ith_session *session)
 {
     return ith_session_logits_at(session, session->length);
+}
+
+int64_t ith_session_pending(const ith_session *session)
+{
+    return session->pending;
 }
 
 int64_t ith_session_length(const ith_session *session)

@@ -8,6 +8,7 @@
 
 struct ith_session {
     ith_engine *engine;
+    int64_t number; /* of those that the engine has opened */
     ith_state *state;
     ith_span span;       /* of the current pass */
     bool has_workspace;  /* counted in the engine's n_sessions */
@@ -15,6 +16,8 @@ struct ith_session {
     int64_t chunk;       /* tokens of a pass over all ranks */
     int64_t rows_tokens; /* with several ranks, passes of up to this length run by rows */
     int64_t length;      /* of the timeline, in tokens */
+    int64_t pending;     /* tokens after these, in `ids`, that wait for a step */
+    bool prompt;         /* the keeper's `begin` has been called for them */
     bool is_long;        /* its keys are rotated by the model's long_rope */
     /* The progress of several calls may be reported as one: the tokens of earlier calls, and of all
      * of them. total 0: each call is reported by itself. */
@@ -22,8 +25,8 @@ struct ith_session {
     ith_profile *profile;   /* of every pass; NULL: not measured */
     const ith_probe *probe; /* of every pass; NULL: none */
     int32_t *ids;           /* [ctx] the whole timeline, on every rank */
-    /* Rank 0: [ITH_DECODE_TOKENS][ith_logits_ld], from the last pass. Row i < n_logits follows a
-     * timeline of logits_from + i tokens. */
+    /* Rank 0: [ITH_DECODE_TOKENS][ith_logits_ld], from the last pass; NULL before the first. Row
+     * i < n_logits follows a timeline of logits_from + i tokens. */
     float *logits;
     int64_t logits_from, n_logits;
     float *score_logits; /* NULL until the first score, like the next two */
@@ -49,6 +52,23 @@ ith_status ith_session_cut(ith_session *session, int64_t length, ith_error *err)
  * still has them when it is truncated to one of the tokens. 1 <= n <= ith_session_few(session). */
 ith_status ith_session_extend(ith_session *session, const int32_t *ids, size_t n, ith_error *err);
 int64_t ith_session_few(const ith_session *session);
+
+/* Local. Are these ids such that n of them can follow the session's tokens and those that wait? */
+ith_status ith_session_check_ids(const ith_session *session, const int32_t *ids, size_t n,
+                                 ith_error *err);
+
+/* Collective. State for n_tokens in all, in memory: where that fails, it is here and not in a pass.
+ * What every rank has been promised is populated, so that no rank waits for memory that another
+ * cannot get. On failure the state is as small as the timeline allows. */
+ith_status ith_session_make_room(ith_session *session, int64_t n_tokens, ith_error *err);
+
+/* Local. Before n ids after the timeline are computed: with other rotary frequencies for a longer
+ * timeline, or again for a shorter one, all of it must be computed anew. Returns how many tokens
+ * that are; the timeline is empty then. */
+int64_t ith_session_change_rope(ith_session *session, int64_t n);
+
+/* Collective. Passes of the engine, one of whose sessions is open, can have so many logits. */
+ith_status ith_engine_widen(ith_engine *engine, int64_t logits, ith_error *err);
 
 /* Local. Does the session have the logits of its last token? The answer is the same on all ranks,
  * although only rank 0 has the numbers. */

@@ -29,7 +29,8 @@ ith_limits ith_session_limits(const ith_engine *e, int64_t ctx, int64_t chunk, b
                             ith_max(ith_mesh_most_slots(&e->mesh, chunk), ith_min(chunk, by_rows)),
                         .rows_tokens = by_rows,
                         .n_threads = e->info.threads,
-                        .ctx = ctx};
+                        .ctx = ctx,
+                        .logits = ITH_DECODE_TOKENS};
 }
 
 size_t ith_session_logits_floats(const ith_engine *e)

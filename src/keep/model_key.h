@@ -6,7 +6,7 @@
 #include "keep/archive_key.h"
 
 /* Collective. Covers everything that the bits of keys and values depend on, except the tokens.
- * Computes a checksum of every weight tile unless they come from a pack, which stores them. */
+ * Computes a checksum of every weight tile, once for an engine. */
 ith_status ith_model_key(ith_engine *engine, ith_key *key, ith_error *err);
 
 #endif

@@ -22,19 +22,24 @@ static int end_of(const ith_pass *p)
     return ith_pass_place((int)p->model->hp.n_layers, 0);
 }
 
-/* Copies the residuals of the last tokens to tokens 0, 1, ... of ws->y on every rank, then
+/* My token with logits i. */
+static int64_t token_with(const ith_pass *p, int64_t i)
+{
+    return p->logit_tokens != NULL ? p->logit_tokens[i] : ith_range_size(p->mine) - p->n_logits + i;
+}
+
+/* Copies the residuals of the tokens with logits to tokens 0, 1, ... of ws->y on every rank, then
  * normalizes and quantizes them to those of ws->h. */
 static void share_last(ith_pass *p)
 {
     const ith_hparams *hp = &p->model->hp;
     ith_workspace *ws = p->ws;
-    int64_t mine = ith_range_size(p->mine), n = p->n_logits;
     bool all_here = p->way->all_tokens || p->comm->size == 1;
 
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < p->n_logits; i++) {
         float *x = ws->y + i * ws->ld_y;
-        if (all_here || mine > 0)
-            memcpy(x, ws->x + (mine - n + i) * hp->hidden, (size_t)hp->hidden * sizeof *x);
+        if (all_here || ith_range_size(p->mine) > 0)
+            memcpy(x, ws->x + token_with(p, i) * hp->hidden, (size_t)hp->hidden * sizeof *x);
         if (!all_here)
             p->comm->ops->bcast(p->comm, x, hp->hidden * (int64_t)sizeof *x, last_owner(p));
         ith_normalize_token(p, x, &p->model->out_norm, i, end_of(p));

@@ -79,10 +79,11 @@ struct ith_pass {
     ith_range mine;         /* slots of the tokens that this rank holds; see below */
     const ith_probe *probe; /* NULL: nobody looks */
     ith_profile *profile;   /* NULL: nobody measures */
-    /* Wanted after the last n_logits tokens of the pass: 0, 1, or up to ITH_DECODE_TOKENS where
-     * every rank holds all tokens. */
+    /* Wanted after the last n_logits tokens of the pass: 0, 1, or as many as the workspace's limits
+     * allow where every rank holds all tokens. */
     int64_t n_logits;
-    float *logits;          /* rank 0: [n_logits][ith_logits_ld], written if wanted */
+    const int64_t *logit_tokens; /* [n_logits] after these tokens instead; NULL: the last */
+    float *logits;               /* rank 0: [n_logits][ith_logits_ld], written if wanted */
     const int32_t *targets; /* scoring: [n] the token that follows each, -1 for none; NULL: none */
     float *nll;             /* scoring: [n] by slot, on every rank, which writes ith_pass_scored */
     float *score_logits;    /* scoring: [ITH_SCORE_TOKENS][vocabulary rounded up to 16] */

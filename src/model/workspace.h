@@ -19,6 +19,7 @@ typedef struct ith_limits {
     int64_t max_tokens;  /* on any rank */
     int64_t rows_tokens; /* by rows */
     int64_t ctx;         /* tokens of a timeline */
+    int64_t logits;      /* tokens with logits */
     int n_threads;
 } ith_limits;
 
@@ -61,7 +62,7 @@ typedef struct ith_workspace {
     int64_t *counts;   /* [ITH_FLIGHTS][2][2][ranks]: see ith_workspace_counts */
     float **scratch;   /* [threads] */
     int n_threads;
-    float *logits_rows; /* several ranks: [ITH_DECODE_TOKENS][n_vocab rounded up]: my rows */
+    float *logits_rows;            /* several ranks: [limits.logits][n_vocab rounded up]: my rows */
     int64_t parcels, parcel_bytes; /* as in ith_work_needs */
     void *of[ITH_BLOCKS_MOST];     /* the buffers of each kind of block; NULL: the model has none */
     void **buffers;                /* all that was allocated */

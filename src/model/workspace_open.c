@@ -14,13 +14,15 @@ ith_limits ith_limits_both(const ith_limits *a, const ith_limits *b)
                         .max_tokens = ith_max(a->max_tokens, b->max_tokens),
                         .rows_tokens = ith_max(a->rows_tokens, b->rows_tokens),
                         .ctx = ith_max(a->ctx, b->ctx),
+                        .logits = ith_max(a->logits, b->logits),
                         .n_threads = (int)ith_max(a->n_threads, b->n_threads)};
 }
 
 bool ith_limits_within(const ith_limits *a, const ith_limits *b)
 {
     return a->chunk <= b->chunk && a->max_tokens <= b->max_tokens &&
-           a->rows_tokens <= b->rows_tokens && a->ctx <= b->ctx && a->n_threads <= b->n_threads;
+           a->rows_tokens <= b->rows_tokens && a->ctx <= b->ctx && a->logits <= b->logits &&
+           a->n_threads <= b->n_threads;
 }
 
 /* ---- What all blocks share ---- */
@@ -53,7 +55,7 @@ static void request_shared(ith_requests *r, ith_workspace *ws, const ith_work_si
         ith_request(r, T * token, 1, &ws->wire);
         needs.parcels = ith_max(needs.parcels, 2 * s->mesh->ranks);
         needs.parcel_bytes = ith_max(needs.parcel_bytes, 2 * T * token);
-        ith_request(r, ITH_DECODE_TOKENS * ith_logits_ld(m), sizeof(float), &ws->logits_rows);
+        ith_request(r, s->limits.logits * ith_logits_ld(m), sizeof(float), &ws->logits_rows);
     }
     ws->parcels = needs.parcels;
     ws->parcel_bytes = needs.parcel_bytes;

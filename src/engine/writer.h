@@ -1,0 +1,37 @@
+/* writer.h - the answer as rank 0 makes it of chosen tokens: ids and text, up to what ends it.
+ *
+ * All functions are local, on rank 0.
+ */
+#ifndef ITH_ENGINE_WRITER_H
+#define ITH_ENGINE_WRITER_H
+
+#include "engine/session.h"
+#include "text/sampler.h"
+#include "text/stop.h"
+#include "text/stream.h"
+
+typedef struct ith_writer {
+    const ith_generate_params *params;
+    const ith_vocab *vocab; /* NULL: no tokenizer */
+    const ith_hparams *hp;
+    ith_keeper *keeper; /* saves the answer's tokens; NULL: none */
+    ith_sampler *sampler;
+    ith_detok *detok; /* NULL: no tokenizer, so ids only */
+    ith_stop *stop;
+    ith_generation *out;
+    size_t room, text_room; /* allocated: ids, and bytes of text */
+} ith_writer;
+
+/* For the answer to what the session holds. params, the session's keeper and *out, which begins
+ * empty, must outlive the writer. To be closed after a failure too; a zeroed writer can be. */
+ith_status ith_writer_open(ith_writer *w, ith_session *session, const ith_generate_params *params,
+                           ith_generation *out, ith_error *err);
+void ith_writer_close(ith_writer *w);
+
+/* Adds a chosen token to the answer. *on false: the answer is finished; out->finish says why. */
+ith_status ith_writer_token(ith_writer *w, int32_t id, bool *on, ith_error *err);
+
+/* After the last token: shows what the stream and the stop strings still hold back. */
+ith_status ith_writer_rest(ith_writer *w, ith_error *err);
+
+#endif
