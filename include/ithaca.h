@@ -64,7 +64,8 @@
  *   vocab     a tokenizer.
  *
  * Sections, from simple to advanced: Version, Errors, World, Engine, Text, Conversations, Streams,
- * Session, Steps, Generation, Prompt cache and checkpoint, Traffic and memory. Plans, packs, reports and
+ * Session, Steps, Generation, Prompt cache and checkpoint, Many
+ * prompts, Traffic and memory. Plans, packs, reports and
  * benchmarks are in ithaca_tools.h.
  *
  * Rules that hold everywhere
@@ -670,7 +671,8 @@ ith_status ith_session_reserve(ith_session *session, int64_t n_tokens, ith_error
  * A step computes at most one chunk of prompts (ith_engine_info) beside the tokens of those that
  * decode; of several prompts, the items' first come first. Where there are several ranks, a prompt
  * longer than a few tokens is computed in a pass of its own, by tokens, because it is bound by
- * arithmetic and not by reading weights; everything else goes by rows, in one pass. */
+ * arithmetic and not by reading weights; everything else goes by rows, in one pass. A step is what
+ * ith_generate_many (Many prompts) is made of. */
 
 enum { ITH_STEP_MOST = 64 };
 
@@ -866,6 +868,60 @@ ith_status ith_session_remove_checkpoint(ith_session *session, ith_error *err);
 /* Local. Returns true and the seed of the run that a checkpoint is of, or false if there is no
  * checkpoint in the folder. For programs that draw a seed at random. */
 bool ith_checkpoint_seed(const char *folder, uint64_t *seed);
+
+/* ---- Many prompts -------------------------------------------------------------------------------
+ *
+ * ith_generate_many answers any number of prompts, several at a time (Steps): as one ends, the next
+ * begins. Each answer is the one that ith_generate gives. What a prompt and its longest answer take
+ * is in memory before it begins; while memory lacks, it waits for others to end. */
+
+/* A prompt, and how it is answered. */
+typedef struct ith_many_prompt {
+    int32_t *ids; /* [n_ids], malloc'd; ith_generate_many frees it */
+    size_t n_ids;
+    ith_generate_params how; /* without guesses: max_draft 0, no draft, no answer */
+    void *user;              /* the caller's */
+} ith_many_prompt;
+
+/* How far it is. Counts are of this call. */
+typedef struct ith_many_counts {
+    int64_t in_flight;     /* prompts */
+    int64_t done;          /* of those that ended */
+    int64_t prompt_tokens; /* computed, or read from a prompt cache */
+    int64_t restored;      /* of these, read */
+    int64_t answer_tokens;
+    int64_t steps;
+} ith_many_counts;
+
+/* in_flight, and the folder and limit of the prompt cache, are the same on all ranks; functions are
+ * called on rank 0 only. */
+typedef struct ith_many_params {
+    int in_flight; /* prompts at a time, 1 to ITH_STEP_MOST */
+
+    /* Of all prompts: cache, cache_bytes, warn and its user count. NULL: none. */
+    const ith_keep_params *keep;
+
+    /* Writes the next prompt to *prompt. False: there is none. */
+    bool (*next)(void *user, ith_many_prompt *prompt);
+
+    /* A prompt has ended: with an answer; or, if err->status is not ITH_OK, with an error that
+     * concerns it alone, or because the run ends before it (ITH_E_CANCELLED). False: stop. */
+    bool (*done)(void *user, const ith_many_prompt *prompt, const ith_generation *answer,
+                 const ith_error *err);
+
+    /* Before each step; may be NULL. False: stop. */
+    bool (*goes_on)(void *user, const ith_many_counts *counts);
+
+    void *user; /* first argument of all three */
+} ith_many_params;
+
+/* Collective. Answers prompts until there are no more. *counts is the same on all ranks, after a
+ * failure too.
+ * Errors: ITH_E_CANCELLED: a function wanted to stop. Others are those of ith_session_open, ith_session_keep and ith_engine_step that concern more than one
+ * prompt. A prompt that does not fit the context, finds no memory although it is alone, or whose
+ * numbers are not finite, ends with an error of its own. */
+ith_status ith_generate_many(ith_engine *engine, const ith_many_params *params,
+                             ith_many_counts *counts, ith_error *err);
 
 /* ---- Traffic and memory ---------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
  *                    writer thread by then is on disk
  *           answer   N tokens of the answer are chosen and saved, the prompt's KV data is on disk,
  *                    and the last token is not shown yet. Rank 0 only
+ *           prompt   N of many prompts have ended, and their lines are written. Rank 0 only
  *           file     the rank's writer thread has written N files of KV data. Runs in that thread
  *           pack     N bytes of a pack are made
  *           download N bytes of a file are downloaded and on disk

@@ -1,0 +1,221 @@
+/* batch_output.c - appends lines, and finds out what an earlier run has written. */
+#include "cli/batch_output.h"
+
+#include "base/checksum.h"
+#include "base/regular.h"
+#include "cli/batch_lines.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* How every line begins. */
+#define BEGINNING "{\"id\":\"" ITH_BATCH_ID
+
+static ith_status failed(const ith_batch_output *out, ith_error *err)
+{
+    return ith_fail(err, ITH_E_IO, "%s: %s", out->path, strerror(errno));
+}
+
+/* ---- What is there ---- */
+
+static ith_status make_room(ith_batch_output *out, int64_t line, ith_error *err)
+{
+    int64_t room = out->room == 0 ? 1024 : out->room;
+    uint8_t *done;
+    uint64_t *names;
+
+    if (line < out->room)
+        return ITH_OK;
+    while (room <= line)
+        room *= 2;
+    done = realloc(out->done, (size_t)room * sizeof *done);
+    if (done != NULL)
+        out->done = done;
+    names = realloc(out->names, (size_t)room * sizeof *names);
+    if (names != NULL)
+        out->names = names;
+    if (done == NULL || names == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld lines", (long long)room);
+    memset(done + out->room, 0, (size_t)(room - out->room) * sizeof *done);
+    out->room = room;
+    return ITH_OK;
+}
+
+static uint64_t name_of(const char *custom_id)
+{
+    return custom_id == NULL ? 0 : ith_checksum(custom_id, strlen(custom_id) + 1);
+}
+
+/* The line of the input that a line answers; 0: it is not of this program. */
+static int64_t number_of(const json_t *line)
+{
+    const char *id = json_string_value(json_object_get(line, "id"));
+    size_t prefix = strlen(ITH_BATCH_ID);
+    char *end;
+    long long number;
+
+    if (id == NULL || strncmp(id, ITH_BATCH_ID, prefix) != 0 || id[prefix] < '1' ||
+        id[prefix] > '9')
+        return 0;
+    errno = 0;
+    number = strtoll(id + prefix, &end, 10);
+    return errno == 0 && *end == 0 && number < INT64_C(1) << 40 ? number : 0;
+}
+
+/* The model of an answer; NULL: it is none. */
+static const char *model_of(const json_t *line)
+{
+    const json_t *body = json_object_get(json_object_get(line, "response"), "body");
+    return json_string_value(json_object_get(body, "model"));
+}
+
+static ith_status note_line(ith_batch_output *out, const json_t *line, int64_t at,
+                            const char *model, ith_error *err)
+{
+    int64_t number = number_of(line);
+    const char *of = model_of(line);
+
+    if (number == 0)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%s: line %lld was not written by ithaca batch: give another --output",
+                        out->path, (long long)at);
+    if (of != NULL && strcmp(of, model) != 0)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%s: line %lld is of the model %.80s, not of %.80s: give another --output",
+                        out->path, (long long)at, of, model);
+    ITH_TRY(make_room(out, number, err));
+    out->done[number] = 1;
+    out->names[number] = name_of(json_string_value(json_object_get(line, "custom_id")));
+    out->n_lines++;
+    return ITH_OK;
+}
+
+/* Is this the beginning of a line of this program, as far as it goes? */
+static bool is_beginning(const ith_text *text)
+{
+    size_t n = strlen(BEGINNING);
+    return memcmp(text->data, BEGINNING, text->len < n ? text->len : n) == 0;
+}
+
+/* A last line without an end: it is cut off, unless it is anything else than a line of this
+ * program. */
+static ith_status cut(ith_batch_output *out, const ith_text *torn, ith_error *err)
+{
+    if (!is_beginning(torn))
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%s: its last line was not written by ithaca batch: give another --output",
+                        out->path);
+    if (ftruncate(out->fd, out->bytes) != 0)
+        return failed(out, err);
+    out->cut = true;
+    return ITH_OK;
+}
+
+static ith_status read_line(ith_batch_output *out, const ith_batch_lines *lines, const char *model,
+                            ith_error *err)
+{
+    json_t *line = NULL;
+    char where[80];
+    ith_status status;
+
+    snprintf(where, sizeof where, "line %lld", (long long)lines->number);
+    if (!lines->ended)
+        return cut(out, &lines->text, err);
+    status = ith_json_parse(lines->text.data, lines->text.len, where, &line, err);
+    if (status == ITH_OK)
+        status = note_line(out, line, lines->number, model, err);
+    else
+        status = ith_fail(err, ITH_E_ARGUMENT,
+                          "%s: line %lld was not written by ithaca batch, or is damaged: remove "
+                          "it, or give another --output",
+                          out->path, (long long)lines->number);
+    json_decref(line);
+    out->bytes += (int64_t)lines->text.len + 1;
+    return status;
+}
+
+static ith_status read_lines(ith_batch_output *out, const char *model, ith_error *err)
+{
+    ith_batch_lines lines;
+    bool more = true;
+    ith_status status = ith_batch_lines_open(out->path, &lines, err);
+
+    while (status == ITH_OK && more) {
+        status = ith_batch_lines_next(&lines, &more, err);
+        if (status == ITH_OK && more)
+            status = lines.too_long
+                         ? ith_fail(err, ITH_E_ARGUMENT,
+                                    "%s: line %lld was not written by ithaca batch: it is too long",
+                                    out->path, (long long)lines.number)
+                         : read_line(out, &lines, model, err);
+    }
+    ith_batch_lines_close(&lines);
+    return status;
+}
+
+ith_status ith_batch_output_open(const char *path, const char *model, ith_batch_output *out,
+                                 ith_error *err)
+{
+    *out = (ith_batch_output){.path = path, .fd = -1};
+    ITH_TRY(ith_regular_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, &out->fd, err));
+    if (flock(out->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return ith_fail(err, ITH_E_ARGUMENT, "%s: another run writes it", path);
+    return read_lines(out, model, err);
+}
+
+void ith_batch_output_close(ith_batch_output *out)
+{
+    if (out->fd >= 0)
+        close(out->fd);
+    free(out->done);
+    free(out->names);
+    *out = (ith_batch_output){.fd = -1};
+}
+
+ith_status ith_batch_output_has(const ith_batch_output *out, int64_t line, const char *custom_id,
+                                bool *has, ith_error *err)
+{
+    *has = line < out->room && out->done[line] != 0;
+    if (!*has || out->names[line] == name_of(custom_id))
+        return ITH_OK;
+    return ith_fail(err, ITH_E_ARGUMENT,
+                    "%s: its line " ITH_BATCH_ID "%lld is of another custom_id than line %lld of "
+                    "the input: it is the output of another input",
+                    out->path, (long long)line, (long long)line);
+}
+
+/* ---- Appending ---- */
+
+static bool write_all(int fd, const char *data, size_t len, int64_t at)
+{
+    while (len > 0) {
+        ssize_t n = pwrite(fd, data, len, (off_t)at);
+        if (n < 0 && errno != EINTR)
+            return false;
+        n = n < 0 ? 0 : n;
+        data += n;
+        len -= (size_t)n;
+        at += n;
+    }
+    return true;
+}
+
+ith_status ith_batch_output_add(ith_batch_output *out, const char *text, ith_error *err)
+{
+    size_t len = strlen(text);
+    int64_t end = out->bytes + (int64_t)len;
+
+    if (write_all(out->fd, text, len, out->bytes) && write_all(out->fd, "\n", 1, end) &&
+        fdatasync(out->fd) == 0) {
+        out->bytes = end + 1;
+        return ITH_OK;
+    }
+    failed(out, err);
+    if (ftruncate(out->fd, out->bytes) != 0)
+        return err->status; /* the next run cuts it off */
+    return err->status;
+}

@@ -1,0 +1,155 @@
+#!/bin/bash
+# batch.sh - many requests at a time: the answers are those of one at a time, on any number of ranks and whenever the run is
+# killed; nothing is lost or there twice; what is not understood is refused by name, line by line.
+. tests/tap.sh
+
+# 20 requests: texts, conversations and token ids of many lengths, greedy and drawn
+python3 - "$work/in" <<'EOF'
+import json, random, sys
+random.seed(5)
+words = [l.strip() for l in open("tests/models/needle-qwen3/README.md").read().split() if l.isalpha()]
+with open(sys.argv[1], "w") as f:
+    for i in range(20):
+        body = {"max_tokens": random.choice([1, 3, 8, 20]), "ignore_eos": True, "model": "any"}
+        text = " ".join(random.choice(words) for _ in range([2, 30, 400, 90, 700][i % 5]))
+        if i % 3 == 0:
+            body["messages"] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
+        elif i % 3 == 1:
+            body["prompt"] = text
+        else:
+            body["prompt"] = [random.randrange(200) for _ in range(5 + 37 * i)]
+        if i % 4 == 1:
+            body.update(temperature=0.8, top_p=0.9, seed=i)
+        if i % 4 == 2:
+            body.update(temperature=1.1, top_k=40)
+        print(json.dumps({"custom_id": f"request-{i}", "method": "POST", "body": body,
+                          "url": "/v1/chat/completions" if i % 3 == 0 else "/v1/completions"}), file=f)
+        if i == 7:
+            print("   ", file=f)
+EOF
+batch=("$ITHACA" batch $NEEDLE --threads 1 --ctx 8192 -q --input "$work/in")
+sorted() { or_fail sort "$1"; }
+
+expect "one at a time" 0 "${batch[@]}" --output "$work/one" --in-flight 1
+want=$(sorted "$work/one")
+same "one at a time: a line each" 20 "$(wc -l <"$work/one")"
+same "one at a time: all are answered" 20 "$(grep -c '"status_code":200' "$work/one")"
+expect "sixteen at a time" 0 "${batch[@]}" --output "$work/many" --json
+same "sixteen at a time: the same" "$want" "$(sorted "$work/many")"
+same "the summary" "(20, 0, 20, 0, True)" "$(field "$out" "j['lines'], j['done_before'], j['written'], j['failed'], j['steps'] < 400")"
+expect "in order" 0 "${batch[@]}" --output "$work/ordered" --ordered --chunk 64
+same "in order: as the input" "$(cat "$work/one")" "$(cat "$work/ordered")"
+expect "again" 0 "${batch[@]}" --output "$work/many" --json
+same "again: nothing is computed" "(20, 20, 0, 0)" "$(field "$out" "j['lines'], j['done_before'], j['written'], j['steps']")"
+same "again: nothing is added" "$want" "$(sorted "$work/many")"
+
+# The answers of run
+python3 -c '
+import json, sys
+lines = [json.loads(l) for l in open(sys.argv[1]) if l.strip()]
+print(lines[1]["body"]["prompt"], end="")' "$work/in" >"$work/text"
+tokens=$(field <(sed -n 2p "$work/in") "j['body']['max_tokens']")
+expect "run" 0 "$ITHACA" run $NEEDLE --raw -f "$work/text" -n "$tokens" --temp 0.8 --top-p 0.9 --seed 1 --ignore-eos --threads 1 --json -q
+same "run answers the same" "$(field "$out" "j['text']")" \
+    "$(field <(grep '"request-1"' "$work/one") "j['response']['body']['choices'][0]['text']")"
+
+# Killed again and again, a torn line among others
+for ranks in 1 2; do
+    on=() n=0
+    [[ $ranks == 1 ]] || on=(scripts/on_ranks.sh $ranks)
+    while ITHACA_TEST_HOOK="prompt 3 KILL" "${on[@]}" "${batch[@]}" --output "$work/killed$ranks" --in-flight 5 >"$out" 2>"$err"; [[ $? == 137 && $n -lt 20 ]]; do
+        n=$((n + 1))
+        flock "$work/killed$ranks" true # no rank is left
+        [[ $n != 2 ]] || printf '{"id":"batch_req_1","custom' >>"$work/killed$ranks"
+        [[ $n != 3 ]] || printf '{"i' >>"$work/killed$ranks"
+    done
+    same "killed, $ranks ranks: six times" 6 "$n"
+    expect "killed, $ranks ranks: goes on" 0 "${on[@]}" "${batch[@]}" --output "$work/killed$ranks"
+    same "killed, $ranks ranks: nothing is lost or doubled" "$want" "$(sorted "$work/killed$ranks")"
+done
+printf '{"id":"ba' >>"$work/killed1"
+expect "a torn line is cut off" 0 "${batch[@]}" --output "$work/killed1"
+same "a torn line: the same" "$want" "$(sorted "$work/killed1")"
+
+# In the order of the input, and stopped by a signal
+expect "stopped" 75 env ITHACA_TEST_HOOK="prompt 12 TERM" "${batch[@]}" --output "$work/stopped" --ordered --in-flight 2
+expect "stopped: goes on" 0 scripts/on_ranks.sh 2 "${batch[@]}" --output "$work/stopped" --ordered --in-flight 3
+same "stopped: the same" "$(cat "$work/one")" "$(cat "$work/stopped")"
+
+# Jobs of an array share the input and a prompt cache
+for k in 1 2 3; do
+    expect "shard $k" 0 "${batch[@]}" --output "$work/shard$k" --shard $k/3 --prompt-cache "$work/cache" --json
+done
+same "shards: the same" "$want" "$(cat "$work"/shard? | sort)"
+expect "from the prompt cache" 0 "${batch[@]}" --output "$work/cached" --prompt-cache "$work/cache" --json
+same "from the prompt cache: the same" "$want" "$(sorted "$work/cached")"
+same "from the prompt cache: something was read" True "$(field "$out" "j['restored_tokens'] > 1000")"
+
+# ---- What is refused, line by line ----
+python3 - "$work/bad" >"$work/params" <<'EOF'
+import json, sys
+chat = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+def line(param, **more):
+    body = dict(chat, **more.pop("body", {}))
+    return param, json.dumps(dict({"custom_id": f"c{len(lines)}", "body": body}, **more))
+lines = []
+for param, body in [("body.n", {"n": 2}), ("body.stream", {"stream": True}), ("body.tools", {"tools": []}),
+                    ("body.temperature", {"temperature": -1}), ("body.temperature", {"temperature": "hot"}),
+                    ("body.max_tokens", {"max_tokens": 0}), ("body.max_tokens", {"max_tokens": 1.5}),
+                    ("body.max_tokens", {"max_tokens": 10**30}), ("body.top_p", {"top_p": 1.5}), ("body.top_p", {"top_p": float("nan")}),
+                    ("body.seed", {"seed": "x"}), ("body.stop", {"stop": ""}), ("body.stop", {"stop": ["a"] * 17}),
+                    ("body.stop", {"stop": "a\0b"}), ("body.messages", {"messages": []}), ("body.messages", {"messages": [1]}),
+                    ("body.messages", {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}),
+                    ("body.response_format", {"response_format": {"type": "json_object"}}), ("body.logit_bias", {"logit_bias": {"5": 1}}),
+                    ("body.frequency_penalty", {"frequency_penalty": 0.5}), ("body.dance", {"dance": 1}), ("body.prompt", {"prompt": "x"})]:
+    lines.append(line(param, body=body))
+lines.append(line("url", url="/v1/embeddings"))
+lines.append(line("method", method="GET"))
+lines.append(line("custom_id", custom_id=""))
+lines.append(line("custom_id", custom_id=["a"]))
+lines.append(line("sing", sing=1))
+for param, text in [("None", "{"), ("None", "[]"), ("None", "null"), ("None", "[" * 5000), ("None", "\x00\x01"), ("None", '{"custom_id": "\xff"}'),
+                    ("body", '{"custom_id": "a"}'), ("body", '{"custom_id": "a", "body": 7}'),
+                    ("body.prompt", '{"custom_id": "a", "body": {"max_tokens": 3}}'),
+                    ("body.prompt", '{"custom_id": "a", "body": {"prompt": ["a", "b"]}}'),
+                    ("body.prompt", '{"custom_id": "a", "body": {"prompt": [-1]}}'),
+                    ("None", '{"custom_id": "a", "body": {"prompt": [70000]}}'),
+                    ("None", '{"custom_id": "a", "body": {"prompt": ""}}'),
+                    ("None", '{"custom_id": "a", "body": {"prompt": %s}}' % ([1] * 9000))]:
+    lines.append((param, text))
+lines.append(("ok", json.dumps({"custom_id": "good", "body": dict(chat, n=1, stream=False, stop=None, user="u", temperature=0,
+    messages=[{"role": "user", "content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}])})))
+with open(sys.argv[1], "wb") as f:
+    f.write(b"\n".join(text.encode("latin-1") for _, text in lines))
+print([param for param, _ in lines])
+EOF
+expect "hostile lines" 0 "$ITHACA" batch $NEEDLE --threads 1 --ctx 8192 -i "$work/bad" -o "$work/errors" --ordered -q
+same "hostile lines: what is wrong" "$(cat "$work/params")" "$(or_fail python3 -c '
+import json, sys
+def what(l):
+    r = json.loads(l)["response"]
+    return str(r["body"]["error"]["param"]) if r["status_code"] == 400 else "ok"
+print([what(l) for l in open(sys.argv[1])])' "$work/errors")"
+matches "hostile lines: said so" "$err" "warning: 41 requests have an error"
+
+# ---- Files ----
+echo "my notes" >"$work/notes"
+expect "an output of something else" 1 "${batch[@]}" --output "$work/notes"
+matches "an output of something else: said so" "$err" "line 1 was not written by ithaca batch"
+printf 'my notes' >"$work/notes"
+expect "the same without a line end" 1 "${batch[@]}" --output "$work/notes"
+same "it stays" "my notes" "$(cat "$work/notes")"
+sed 's/request-/other-/' "$work/in" >"$work/other"
+expect "the output of another input" 1 "$ITHACA" batch $NEEDLE --threads 1 -q -i "$work/other" -o "$work/one"
+matches "the output of another input: said so" "$err" "it is the output of another input"
+sed -i 's/"model":"[^"]*"/"model":"another"/' "$work/many"
+expect "the output of another model" 1 "${batch[@]}" --output "$work/many"
+matches "the output of another model: said so" "$err" "is of the model another"
+expect "an output that another run writes" 1 flock "$work/ordered" "${batch[@]}" --output "$work/ordered"
+matches "an output that another run writes: said so" "$err" "another run writes it"
+expect "no input" 1 "$ITHACA" batch $NEEDLE -i "$work/none" -o "$work/new" -q
+expect "a folder" 1 "$ITHACA" batch $NEEDLE -i "$work" -o "$work/new" -q
+for shard in 0/3 4/3 1 a/b 1/2x; do
+    expect "--shard $shard" 2 "${batch[@]}" --output "$work/new" --shard "$shard"
+done
+expect "no output" 2 "${batch[@]}"
