@@ -917,9 +917,10 @@ typedef struct ith_many_params {
 
 /* Collective. Answers prompts until there are no more. *counts is the same on all ranks, after a
  * failure too.
- * Errors: ITH_E_CANCELLED: a function wanted to stop. Others are those of ith_session_open, ith_session_keep and ith_engine_step that concern more than one
- * prompt. A prompt that does not fit the context, finds no memory although it is alone, or whose
- * numbers are not finite, ends with an error of its own. */
+ * Errors: ITH_E_CANCELLED: a function wanted to stop. Others are those of ith_session_open,
+ * ith_session_keep and ith_engine_step that concern more than one prompt. A prompt that does not
+ * fit the context, finds no memory although it is alone, or whose numbers are not finite, ends with
+ * an error of its own. */
 ith_status ith_generate_many(ith_engine *engine, const ith_many_params *params,
                              ith_many_counts *counts, ith_error *err);
 

@@ -23,7 +23,7 @@ typedef enum field_kind {
 typedef enum endpoint { CHAT = 1, COMPLETIONS = 2, BOTH = 3 } endpoint;
 
 typedef struct field {
-    const char *name;
+    const char *key;
     endpoint of;
     field_kind kind;
     size_t at; /* in the request */
@@ -155,9 +155,9 @@ static ith_status take_format(ith_batch_request *r, const json_t *value, ith_err
 #define AT(member) offsetof(ith_batch_request, member)
 
 static const field fields[] = {
-    {.name = "messages", .of = CHAT, .kind = OWN, .take = take_messages},
-    {.name = "prompt", .of = COMPLETIONS, .kind = OWN, .take = take_prompt},
-    {.name = "model", .of = BOTH, .kind = TEXT},
+    {.key = "messages", .of = CHAT, .kind = OWN, .take = take_messages},
+    {.key = "prompt", .of = COMPLETIONS, .kind = OWN, .take = take_prompt},
+    {.key = "model", .of = BOTH, .kind = TEXT},
     {"max_tokens", BOTH, WHOLE, AT(how.max_tokens), 1, 1e9, NULL},
     {"max_completion_tokens", CHAT, WHOLE, AT(how.max_tokens), 1, 1e9, NULL},
     {"temperature", BOTH, REAL, AT(how.sampling.temperature), 0, 100, NULL},
@@ -165,21 +165,21 @@ static const field fields[] = {
     {"top_k", BOTH, WHOLE, AT(how.sampling.top_k), 0, 1e9, NULL},
     {"min_p", BOTH, REAL, AT(how.sampling.min_p), 0, 1, NULL},
     {"repetition_penalty", BOTH, REAL, AT(how.sampling.repeat_penalty), 0.01, 100, NULL},
-    {.name = "ignore_eos", .of = BOTH, .kind = FLAG, .at = AT(how.ignore_eos)},
-    {.name = "seed", .of = BOTH, .kind = OWN, .take = take_seed},
-    {.name = "stop", .of = BOTH, .kind = OWN, .take = take_stop},
-    {.name = "chat_template_kwargs", .of = CHAT, .kind = OWN, .take = take_arguments},
-    {.name = "response_format", .of = CHAT, .kind = OWN, .take = take_format},
-    {.name = "n", .of = BOTH, .kind = NUMBER_1},
-    {.name = "best_of", .of = COMPLETIONS, .kind = NUMBER_1},
-    {.name = "stream", .of = BOTH, .kind = FALSE_ONLY},
-    {.name = "echo", .of = COMPLETIONS, .kind = FALSE_ONLY},
-    {.name = "logprobs", .of = CHAT, .kind = FALSE_ONLY},
-    {.name = "presence_penalty", .of = BOTH, .kind = NUMBER_0},
-    {.name = "frequency_penalty", .of = BOTH, .kind = NUMBER_0},
-    {.name = "user", .of = BOTH, .kind = TEXT},
-    {.name = "metadata", .of = BOTH, .kind = ANYTHING},
-    {.name = "store", .of = CHAT, .kind = ANYTHING},
+    {.key = "ignore_eos", .of = BOTH, .kind = FLAG, .at = AT(how.ignore_eos)},
+    {.key = "seed", .of = BOTH, .kind = OWN, .take = take_seed},
+    {.key = "stop", .of = BOTH, .kind = OWN, .take = take_stop},
+    {.key = "chat_template_kwargs", .of = CHAT, .kind = OWN, .take = take_arguments},
+    {.key = "response_format", .of = CHAT, .kind = OWN, .take = take_format},
+    {.key = "n", .of = BOTH, .kind = NUMBER_1},
+    {.key = "best_of", .of = COMPLETIONS, .kind = NUMBER_1},
+    {.key = "stream", .of = BOTH, .kind = FALSE_ONLY},
+    {.key = "echo", .of = COMPLETIONS, .kind = FALSE_ONLY},
+    {.key = "logprobs", .of = CHAT, .kind = FALSE_ONLY},
+    {.key = "presence_penalty", .of = BOTH, .kind = NUMBER_0},
+    {.key = "frequency_penalty", .of = BOTH, .kind = NUMBER_0},
+    {.key = "user", .of = BOTH, .kind = TEXT},
+    {.key = "metadata", .of = BOTH, .kind = ANYTHING},
+    {.key = "store", .of = CHAT, .kind = ANYTHING},
 };
 
 /* ---- Reading ---- */
@@ -216,7 +216,7 @@ static ith_status take_field(ith_batch_request *r, const field *f, const json_t 
 {
     char param[ITH_BATCH_PARAM];
 
-    snprintf(param, sizeof param, "body.%s", f->name);
+    snprintf(param, sizeof param, "body.%s", f->key);
     switch (f->kind) {
     case ANYTHING:
         return ITH_OK;
@@ -246,7 +246,7 @@ static ith_status take_field(ith_batch_request *r, const field *f, const json_t 
 static const field *find_field(const char *name, endpoint of)
 {
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (strcmp(fields[i].name, name) == 0 && (fields[i].of & of) != 0)
+        if (strcmp(fields[i].key, name) == 0 && (fields[i].of & of) != 0)
             return &fields[i];
     return NULL;
 }

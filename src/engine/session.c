@@ -287,6 +287,16 @@ static bool show_layers(void *user, int layers)
     return true;
 }
 
+ith_status ith_session_check_state(const ith_session *s, ith_error *err)
+{
+    if (ith_state_resumes(s->state, s->length))
+        return ITH_OK;
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "the states of the model's recurrent layers are not those after %lld tokens: "
+                    "begin a new session",
+                    (long long)s->length);
+}
+
 /* Collective. Runs the n new ids from take_ids in chunks. `done` of them are in the state already.
  * The last n_logits, all in one chunk, get logits. nll: [n - 1] scores on rank 0, or NULL. */
 static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_logits, bool score,
@@ -294,11 +304,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
 {
     bool shown = n > n_logits; /* otherwise it is a step of decoding */
 
-    if (!ith_state_resumes(s->state, s->length)) /* a pass before has failed */
-        return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "the states of the model's recurrent layers are not those after %lld "
-                        "tokens: begin a new session",
-                        (long long)s->length);
+    ITH_TRY(ith_session_check_state(s, err));
     while (done < n) {
         int64_t left = n - done, now = ith_min(left, s->chunk);
         ith_pass pass = ith_session_pass(s, now);

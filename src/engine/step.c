@@ -319,6 +319,7 @@ static ith_status run_passes(step *st, ith_error *err)
     int64_t prompts = 0;
 
     for (int i = 0; i < st->n; i++) {
+        ITH_TRY(ith_session_check_state(st->items[i].session, err));
         st->is_prompt[i] = st->items[i].session->pending > 1;
         st->done[i] = st->items[i].session->pending == 0;
     }

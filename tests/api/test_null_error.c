@@ -89,6 +89,11 @@ static void sessions(void **state)
     assert_int_equal(ith_session_decode(session, -1, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_session_score(session, ids, 0, nll, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_session_truncate(session, CTX, NULL), ITH_E_ARGUMENT);
+    assert_int_equal(ith_session_reserve(session, CTX + 1, NULL), ITH_E_ARGUMENT);
+    assert_int_equal(ith_engine_step(engine, &(ith_step_item){.session = session}, 1, NULL),
+                     ITH_E_ARGUMENT);
+    assert_int_equal(ith_generate_many(engine, &(ith_many_params){0}, &(ith_many_counts){0}, NULL),
+                     ITH_E_ARGUMENT);
     assert_int_equal(ith_generate(session, &params, &answer, NULL), ITH_E_ARGUMENT);
     ith_generation_free(&answer);
     assert_int_not_equal(ith_session_keep(session, &keep, NULL), ITH_OK);

@@ -153,3 +153,71 @@ for shard in 0/3 4/3 1 a/b 1/2x; do
     expect "--shard $shard" 2 "${batch[@]}" --output "$work/new" --shard "$shard"
 done
 expect "no output" 2 "${batch[@]}"
+
+# ---- One request's numbers exceed a float: it alone has an error ----
+cp -r $NEEDLE "$work/overflow"
+python3 - "$work/overflow" "$work/five" "$work/six" <<'EOF'
+import json, random, struct, sys
+folder, five, six = sys.argv[1:]
+raw = open(f"{folder}/model.safetensors", "rb").read()
+n = struct.unpack("<Q", raw[:8])[0]
+header, data = json.loads(raw[8:8 + n]), raw[8 + n:]
+embed = header["model.embed_tokens.weight"]
+begin, end = embed["data_offsets"]
+rows, size = embed["shape"][0], {"BF16": 2, "F32": 4}[embed["dtype"]]
+huge = struct.pack("<f", 3e38)[4 - size:] * embed["shape"][1]
+if "lm_head.weight" not in header:
+    header["lm_head.weight"] = dict(embed, data_offsets=[len(data), len(data) + end - begin])
+    data += data[begin:end]
+at = begin + 77 * len(huge)
+data = data[:at] + huge + data[at + len(huge):]
+text = json.dumps(header).encode()
+open(f"{folder}/model.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data)
+config = json.load(open(f"{folder}/config.json"))
+config["tie_word_embeddings"] = False
+json.dump(config, open(f"{folder}/config.json", "w"))
+random.seed(6)
+for path in five, six:
+    with open(path, "w") as f:
+        for i in range(6):
+            ids = [random.choice([t for t in range(200) if t != 77]) for _ in range(10 + 60 * i)]
+            if i == 3 and path == six:
+                ids[150] = 77
+            if i != 3 or path == six:
+                print(json.dumps({"custom_id": str(i), "body": {"prompt": ids, "max_tokens": 6, "ignore_eos": True}}), file=f)
+            else:
+                print(file=f)
+    random.seed(6)
+EOF
+for ranks in 1 2; do
+    expect "overflow, $ranks ranks" 0 scripts/on_ranks.sh $ranks "$ITHACA" batch "$work/overflow" --quant bf16 --kv f32 --threads 1 -q -i "$work/six" -o "$work/six$ranks" --ordered
+    same "overflow, $ranks ranks: one error" '("4", 500, "not_finite")' "$(or_fail python3 -c '
+import json, sys
+for l in open(sys.argv[1]):
+    r = json.loads(l)
+    if r["response"]["status_code"] != 200:
+        print("(\"%s\", %d, \"%s\")" % (r["id"].split("_")[-1], r["response"]["status_code"], r["response"]["body"]["error"]["code"]))' "$work/six$ranks")"
+    expect "overflow, $ranks ranks: the others" 0 scripts/on_ranks.sh $ranks "$ITHACA" batch "$work/overflow" --quant bf16 --kv f32 --threads 1 -q -i "$work/five" -o "$work/five$ranks" --ordered --in-flight 1
+    same "overflow, $ranks ranks: the others are answered" "$(cat "$work/five$ranks")" "$(grep -v not_finite "$work/six$ranks")"
+done
+
+# ---- Memory for some of the requests at a time, or for none. Built with AddressSanitizer the program cannot start under a limit ----
+addresses() { (ulimit -v "$1" && shift && exec timeout --kill-after=1 120 "$@"); }
+if addresses 400000 "$ITHACA" -h >/dev/null 2>&1; then
+    python3 - "$work/large" <<'EOF'
+import json, sys
+with open(sys.argv[1], "w") as f:
+    for i in range(5):
+        print(json.dumps({"custom_id": str(i), "body": {"prompt": [3 + i] * 20, "max_tokens": 130000, "temperature": 3, "stop": list(" eatoinsr0123456")}}), file=f)
+EOF
+    large=("$ITHACA" batch $NEEDLE --threads 1 -q -i "$work/large" --ordered)
+    expect "memory for all" 0 timeout 120 "${large[@]}" -o "$work/all" --json
+    all=$(field "$out" "j['steps']")
+    expect "memory for two" 0 addresses 400000 "${large[@]}" -o "$work/two" --json
+    same "memory for two: the same" "$(cat "$work/all")" "$(cat "$work/two")"
+    same "memory for two: in more steps" True "$(field "$out" "j['failed'] == 0 and j['steps'] > $all")"
+    expect "memory for none" 0 addresses 160000 "${large[@]}" -o "$work/none"
+    same "memory for none: said so" 5 "$(grep -c '"status_code":503.*out_of_memory' "$work/none")"
+else
+    ok "memory # SKIP the program does not start under ulimit -v"
+fi

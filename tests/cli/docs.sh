@@ -8,7 +8,7 @@ pages=(README.md docs/*.md)
 # Options of mpirun, sbatch and pkg-config.
 foreign=(
     --bind-to --map-by --host --mca
-    --pty --mpi --nodes --ntasks-per-node --cpus-per-task --signal --array --mem-per-cpu --hint
+    --pty --mpi --nodes --ntasks-per-node --cpus-per-task --signal --array --array --mem-per-cpu --hint
     --cflags --libs --static
 )
 

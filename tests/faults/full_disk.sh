@@ -86,3 +86,24 @@ for ranks in 1 2; do
     same "cache, $ranks ranks: read again as far as it was saved" True "$(field "$out" "1024 <= j['restored_tokens'] < 5000")"
     rm -r "$disk/cache"
 done
+
+# Answers of a batch: those that fit are whole lines, and the same command goes on once there is room
+python3 - "$work/requests" <<'EOF'
+import json, sys
+with open(sys.argv[1], "w") as f:
+    for i in range(12):
+        print(json.dumps({"custom_id": str(i), "body": {"prompt": [5 + i] * 9, "max_tokens": 150, "ignore_eos": True}}), file=f)
+EOF
+batch=("$ITHACA" batch -m $NEEDLE --threads 1 -q -i "$work/requests" --in-flight 3)
+expect "batch: undisturbed" 0 "${batch[@]}" -o "$work/answers"
+rm -rf "${disk:?}"/*
+head -c $((4 * 1024 * 1024 - 8192)) /dev/zero >"$disk/other"
+expect "batch: fails" 1 "${batch[@]}" -o "$disk/answers"
+matches "batch: said so" "$err" "^ithaca: error: $disk/answers: No space left on device"
+same "batch: whole lines are there" True "$(or_fail python3 -c '
+import json, sys
+text = open(sys.argv[1]).read()
+print(text.endswith("\n") and 0 < len([json.loads(l) for l in text.splitlines()]) < 12)' "$disk/answers")"
+rm "$disk/other"
+expect "batch: goes on" 0 scripts/on_ranks.sh 2 "${batch[@]}" -o "$disk/answers"
+same "batch: the same" "$(sort "$work/answers")" "$(sort "$disk/answers")"

@@ -256,6 +256,8 @@ int main(void)
     same_in_company(NEEDLE_MODEL, "attention");
     same_in_company("synthetic:tests/models/windows/config.json:q8_0", "windows");
     same_in_company("synthetic:tests/models/experts/config.json:q8_0", "experts");
+    same_in_company("synthetic:tests/models/latents/config.json:q8_0", "latents");
+    same_in_company("synthetic:tests/models/recurrent/config.json:q8_0", "recurrent states");
     many_decode();
     refusals();
     ith_world_close(world);
