@@ -60,28 +60,7 @@ if (($(nproc) > 1)); then
 fi
 
 # Where ranks may not read each other's memory
-cat >"$work/deny.c" <<'C'
-/* process_vm_readv is refused, as seccomp in containers does it; then runs a command */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-int main(int argc, char **argv)
-{
-    struct sock_filter f[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-                              BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 1, 0),
-                              BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_writev, 0, 1),
-                              BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    struct sock_fprog p = {sizeof f / sizeof *f, f};
-    if (argc < 2 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p) != 0)
-        return 125;
-    execvp(argv[1], argv + 1);
-    return 127;
-}
-C
-if gcc -o "$work/deny" "$work/deny.c" 2>"$err" && "$work/deny" true; then
+if ${CC:-cc} -o "$work/deny" tests/cli/deny.c 2>"$err" && "$work/deny" true; then
     haystack --tokens 3000 --depth 0.4 --seed 3 >"$work/text" 2>/dev/null
     expect "no reading of other ranks' memory" 0 "$work/deny" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
         OMPI_MCA_btl_base_warn_component_unused=0 mpirun -n 2 --oversubscribe --bind-to none "$ITHACA" run -m $NEEDLE -f "$work/text" -n 3 --temp 0 --threads 1
