@@ -41,8 +41,8 @@ static int find_signal(const char *name)
     static const struct {
         const char *name;
         int number;
-    } signals[] = {{"KILL", SIGKILL}, {"TERM", SIGTERM}, {"INT", SIGINT},
-                   {"USR1", SIGUSR1}, {"SEGV", SIGSEGV}, {"BUS", SIGBUS}};
+    } signals[] = {{"KILL", SIGKILL}, {"TERM", SIGTERM}, {"INT", SIGINT},  {"USR1", SIGUSR1},
+                   {"SEGV", SIGSEGV}, {"BUS", SIGBUS},   {"STOP", SIGSTOP}};
 
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         if (strcmp(name, signals[i].name) == 0)

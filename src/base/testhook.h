@@ -15,7 +15,7 @@
  *           download N bytes of a file are downloaded and on disk
  *
  *   ACTION  KILL, TERM, INT, USR1,   the rank sends itself this signal; handlers run before it
- *           SEGV, BUS                continues
+ *           SEGV, BUS, STOP          continues
  *           /PATH                    the rank creates this file and waits while it is empty; at
  *                                    the points length and answer rank 0 also continues when it is
  *                                    told to stop

@@ -21,6 +21,7 @@
 #define ITH_COMM_MPI_H
 
 #include "comm/comm.h"
+#include "comm/heartbeat.h"
 #include "comm/network_watch.h"
 #include "comm/node_memory.h"
 
@@ -76,7 +77,9 @@ typedef struct ith_mpi_impl {
     ith_mpi_group node;   /* comm MPI_COMM_NULL: of a side communicator */
     ith_mpi_group domain; /* comm MPI_COMM_NULL: the node is the domain */
     bool finalize;
-    ith_watch *watch;      /* NULL: none */
+    ith_watch *watch; /* NULL: none */
+    ith_heartbeat *heartbeat;
+    int network_timeout_s;
     bool patient;          /* a side communicator: sleeps while it waits */
     int *node_of;          /* [size] */
     int64_t message_bytes; /* of an MPI message at most */

@@ -62,6 +62,7 @@ static void mpi_close(ith_comm *comm, bool late)
     ith_mpi_impl *impl = ith_mpi_of(comm);
     bool finalize = impl->finalize;
     ith_watch_close(impl->watch);
+    ith_heartbeat_close(impl->heartbeat);
     while (impl->buffers)
         ith_mpi_shared_free(comm, impl->buffers->data);
     if (impl->domain.comm != MPI_COMM_NULL)
@@ -203,21 +204,43 @@ static ith_comm *new_comm_on_all(void)
 /* Ends all ranks. MPI_Abort may wait for the launcher, which the same machine may have cut off. */
 static void machine_is_lost(void *user, const char *text)
 {
-    enum { PATIENCE_S = 10 };
+    enum { PATIENCE_S = 4 };
 
     signal(SIGALRM, SIG_DFL);
     alarm(PATIENCE_S);
     ith_comm_abort(user, 1, text);
 }
 
+/* An ith_watch_ask_fn. A machine that is lost is known by its connections first. */
+static bool rank_is_stopped(void *user, int looks, char text[ITH_WATCH_TEXT])
+{
+    enum { LEAD = 2 };
+    ith_comm *comm = user;
+    const char *host;
+    int missed = ith_heartbeat_look(ith_mpi_of(comm)->heartbeat), before;
+
+    if (missed < looks + LEAD)
+        return false;
+    before = ith_heartbeat_before(ith_mpi_of(comm)->heartbeat, &host);
+    snprintf(
+        text, ITH_WATCH_TEXT,
+        "rank %d on %s has not run for %d seconds: it is stopped (SIGSTOP, a debugger), or its "
+        "machine hangs",
+        before, host, ith_mpi_of(comm)->network_timeout_s);
+    return true;
+}
+
 /* Collective, whatever a rank's `seconds`; 0: it does not watch. Without memory none does. */
-static void watch_machines(ith_comm *comm, int seconds)
+static void watch_ranks(ith_comm *comm, int seconds)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
-    ith_host here, *all = calloc((size_t)comm->size, sizeof *all);
-    int made = all != NULL;
+    ith_pulse here, *all = calloc((size_t)comm->size, sizeof *all);
+    ith_host *hosts = calloc((size_t)comm->size, sizeof *hosts);
+    int made;
 
-    ith_host_here(&here);
+    impl->network_timeout_s = seconds;
+    impl->heartbeat = ith_heartbeat_open(&here);
+    made = all != NULL && hosts != NULL && impl->heartbeat != NULL;
     ith_mpi_check(comm, MPI_Allreduce(MPI_IN_PLACE, &made, 1, MPI_INT, MPI_MIN, impl->world),
                   "MPI_Allreduce");
     if (made) {
@@ -225,10 +248,15 @@ static void watch_machines(ith_comm *comm, int seconds)
             comm,
             MPI_Allgather(&here, sizeof here, MPI_BYTE, all, sizeof here, MPI_BYTE, impl->world),
             "MPI_Allgather");
+        ith_heartbeat_join(impl->heartbeat, all, comm->size, comm->rank);
+        for (int r = 0; r < comm->size; r++)
+            hosts[r] = all[r].host;
         if (seconds > 0)
-            impl->watch = ith_watch_open(all, comm->size, seconds, machine_is_lost, comm);
+            impl->watch =
+                ith_watch_open(hosts, comm->size, seconds, machine_is_lost, rank_is_stopped, comm);
     }
     free(all);
+    free(hosts);
 }
 
 /* Collective. Launchers need not pass variables on to all ranks. */
@@ -275,7 +303,7 @@ ith_status ith_comm_open_mpi(const ith_mpi_options *options, ith_comm **out, ith
         return status;
     }
     if (started && comm->size > 1)
-        watch_machines(comm, options->network_timeout_s);
+        watch_ranks(comm, options->network_timeout_s);
     *out = comm;
     return ITH_OK;
 }

@@ -31,6 +31,7 @@ struct ith_watch {
     ith_host here, *hosts; /* [n] */
     int n, seconds;
     ith_watch_lost_fn *lost;
+    ith_watch_ask_fn *ask; /* NULL: none */
     void *user;
     seen *seen; /* [n_seen] by descriptor */
     int n_seen;
@@ -200,34 +201,38 @@ static const ith_host *look(ith_watch *w)
 
 /* ---- The thread ---- */
 
-static void say(const ith_watch *w, const ith_host *host)
+/* Is something lost? Then `text` says what. */
+static bool is_lost(ith_watch *w, int pause, char text[ITH_WATCH_TEXT])
 {
-    char text[400];
+    const ith_host *host = look(w);
 
-    snprintf(text, sizeof text,
+    if (host == NULL)
+        return w->ask != NULL && w->ask(w->user, (w->seconds + pause - 1) / pause, text);
+    snprintf(text, ITH_WATCH_TEXT,
              "%s has not answered for %d seconds: it is down, or the network between it and %s is "
              "cut",
              host->name, w->seconds, w->here.name);
-    w->lost(w->user, text);
+    return true;
 }
 
 static void *run(void *arg)
 {
     ith_watch *w = arg;
     int pause = w->seconds / 8 > 0 ? w->seconds / 8 : 1;
-    const ith_host *lost = NULL;
+    char text[ITH_WATCH_TEXT];
+    bool lost = false;
 
     pthread_mutex_lock(&w->lock);
-    while (!w->closing && lost == NULL) {
+    while (!w->closing && !lost) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += pause;
         pthread_cond_timedwait(&w->changed, &w->lock, &until);
-        lost = w->closing ? NULL : look(w);
+        lost = !w->closing && is_lost(w, pause, text);
     }
     pthread_mutex_unlock(&w->lock);
-    if (lost != NULL)
-        say(w, lost);
+    if (lost)
+        w->lost(w->user, text);
     return NULL;
 }
 
@@ -262,20 +267,20 @@ static void free_watch(ith_watch *w)
 }
 
 ith_watch *ith_watch_open(const ith_host *hosts, int n, int seconds, ith_watch_lost_fn *lost,
-                          void *user)
+                          ith_watch_ask_fn *ask, void *user)
 {
     ith_watch *w = calloc(1, sizeof *w);
 
     if (w == NULL)
         return NULL;
-    *w = (ith_watch){.seconds = seconds, .lost = lost, .user = user};
+    *w = (ith_watch){.seconds = seconds, .lost = lost, .ask = ask, .user = user};
     ith_host_here(&w->here);
     w->hosts = calloc((size_t)n, sizeof *w->hosts);
     /* Two machines may have one name. */
     for (int i = 0; w->hosts != NULL && i < n; i++)
         if (memcmp(&hosts[i], &w->here, sizeof w->here) != 0)
             w->hosts[w->n++] = hosts[i];
-    if (w->n > 0 && start(w))
+    if ((w->n > 0 || ask != NULL) && start(w))
         return w;
     free_watch(w);
     return NULL;

@@ -43,7 +43,7 @@ held() {
 
 fails() {
     same "$1: fails" 1 "$got"
-    same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"
+    same "$1: one line" 1 "$(grep -c '^ithaca: error: ' "$err")"
     matches "$1: names the file" "$err" "error: .*$2.* has changed while it was in use"
 }
 

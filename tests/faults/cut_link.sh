@@ -48,6 +48,7 @@ comes() { # CONDITION...: waits for it
         sleep 0.1
     done
 }
+no_rank_is_left() { [[ -z $(ranks_of n1)$(ranks_of n2) ]]; }
 result() { field "$1" "j['ids'], j['logits_sha256']"; }
 
 expect "one process" 0 "$program" run -m "$model" --raw -p hi --ignore-eos --temp 0 --json -n 60
@@ -70,8 +71,8 @@ chosen=OMPI_MCA_btl_tcp_if_include=eth0
 expect "the user's own choice" 0 across ITHACA_NETWORK_TIMEOUT=60 ITHACA_TEST_HOOK= $chosen -- -n 60
 same "the user's own choice: the same" "$want" "$(result "$out")"
 
-# Rank 0 waits, rank 1 is stopped, longer than the limit: its machine answers
-across ITHACA_NETWORK_TIMEOUT=2 "ITHACA_TEST_HOOK=answer 30 $hold" $chosen -- -n 60 >"$out" 2>"$err" &
+# Rank 0 waits, rank 1 is stopped, but not as long as the limit
+across ITHACA_NETWORK_TIMEOUT=60 "ITHACA_TEST_HOOK=answer 30 $hold" $chosen -- -n 60 >"$out" 2>"$err" &
 pid=$!
 holding "$hold" $pid
 other=$(ranks_of n2)
@@ -80,8 +81,14 @@ sleep 8
 kill -CONT "$other"
 echo >"$hold"
 wait $pid
-same "a rank that is stopped for long: goes on" 0 $?
-same "a rank that is stopped for long: the same" "$want" "$(result "$out")"
+same "a rank that is stopped for a while: goes on" 0 $?
+same "a rank that is stopped for a while: the same" "$want" "$(result "$out")"
+
+# Stopped for longer: its machine answers, it does not
+expect "a rank that is stopped for ever" 1 across ITHACA_NETWORK_TIMEOUT=4 "ITHACA_TEST_HOOK=length 30 STOP 1" $chosen -- -n 60
+matches "a rank that is stopped for ever: is named" "$err" "^ithaca: error: rank 0: rank 1 on n2 has not run for 4 seconds: it is stopped"
+comes no_rank_is_left
+same "a rank that is stopped for ever: no rank is left" "" "$(ranks_of n1)$(ranks_of n2)"
 
 # The link is cut. Without the line, all would wait: mpirun does, for its own daemon on n2.
 rm -f "$hold"
@@ -91,7 +98,6 @@ holding "$hold" $pid
 ip link set "$ITHACA_LAB_NAME-v2" down
 comes grep -q '^ithaca: error' "$err"
 matches "a cut link: the machine is named" "$err" "^ithaca: error: rank 0: n2 has not answered for 4 seconds: it is down, or the network between it and n1 is cut"
-no_rank_is_left() { [[ -z $(ranks_of n1)$(ranks_of n2) ]]; }
 comes no_rank_is_left
 same "a cut link: no rank is left" "" "$(ranks_of n1)$(ranks_of n2)"
 "$hosts" down

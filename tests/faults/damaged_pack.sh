@@ -6,7 +6,7 @@ source "$(dirname "$0")/../tap.sh"
 
 echo 1 2 3 >"$work/ids"
 score() { "$ITHACA" score -m "$1" --ids "$work/ids" --json; }
-one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: ' "$err")"; }
+one_line() { same "$1: one line" 1 "$(grep -c '^ithaca: error: ' "$err")"; }
 
 # flip PACK OFFSET: copies the pack to $work/bad.ith with one bit flipped
 flip() {
@@ -81,7 +81,7 @@ for _ in 1 2 3; do
 done
 
 expect "two ranks" 1 scripts/on_ranks.sh 2 "$ITHACA" score -m "$work/bad.ith" --ids "$work/ids"
-same "two ranks: said once" 1 "$(grep -c '^ithaca:' "$err")"
+same "two ranks: said once" 1 "$(grep -c '^ithaca: error: ' "$err")"
 matches "two ranks: named" "$err" "rank [01]: .*tensor $q, tile [59] of"
 expect "only packs have checksums" 1 "$ITHACA" inspect $NEEDLE --verify
 matches "only packs have checksums: said so" "$err" "only packs"

@@ -46,7 +46,7 @@ for ranks in 1 2 3; do
         same "$name: read in every pass" yes "$( ((asked * ranks > 40000000)) && echo yes || echo "$asked bytes")"
         for percent in 0 25 75; do
             expect "$name, $percent%: fails" 1 start "$ranks" "$model" FAULT_AFTER=$((asked / 100 * percent))
-            same "$name, $percent%: one error" 1 "$(grep -c '^ithaca: ' "$err")"
+            same "$name, $percent%: one error" 1 "$(grep -c '^ithaca: error: ' "$err")"
             matches "$name, $percent%: the file is named" "$err" "^ithaca: .*$model.*(Input/output error|cannot be read)"
         done
     done

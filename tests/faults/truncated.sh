@@ -46,4 +46,4 @@ matches "wrong shape: the message names tensor and shapes" "$err" "embed_tokens.
 
 rm -rf "$work/cut" && cp -r $NEEDLE "$work/cut" && head -c 1000000 $NEEDLE/model.safetensors >"$work/cut/model.safetensors"
 expect "two ranks, cut file" 1 scripts/on_ranks.sh 2 "$ITHACA" score -m "$work/cut" --ids "$work/ids"
-same "two ranks, cut file: said once" 1 "$(grep -c '^ithaca:' "$err")"
+same "two ranks, cut file: said once" 1 "$(grep -c '^ithaca: error: ' "$err")"

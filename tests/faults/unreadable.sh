@@ -21,7 +21,7 @@ on_one() { timeout 300 env LD_PRELOAD="$work/eio.so" "$ITHACA" "${args[@]}" --me
 on_two() { timeout 300 scripts/on_ranks.sh 2 env LD_PRELOAD="$work/eio.so" "$ITHACA" "${args[@]}" --mem "$1"; }
 
 reported() { # NAME PATTERN
-    same "$1: said once" 1 "$(grep -c '^ithaca: ' "$err")"
+    same "$1: said once" 1 "$(grep -c '^ithaca: error: ' "$err")"
     matches "$1: the rank, the file and why" "$err" "$2random.ith: .*Input/output error"
 }
 
