@@ -298,6 +298,8 @@ install: $(BIN) $(LIB) $(SHARED) $(MANUALS)
 	install -m 644 $(B)/generated/ithaca.1 $(DESTDIR)$(PREFIX)/share/man/man1/ithaca.1
 	install -m 644 $(B)/generated/ithaca.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ithaca
 	install -m 644 $(B)/generated/_ithaca $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_ithaca
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	    scripts/ithaca.module.in > $(DESTDIR)$(PREFIX)/share/ithaca/modulefile
 	install -m 755 $(SLURM_SCRIPTS) $(DESTDIR)$(PREFIX)/share/ithaca/slurm
 	install -m 644 cluster/slurm/launch.sh $(DESTDIR)$(PREFIX)/share/ithaca/slurm
 
@@ -307,9 +309,21 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/ithaca $(HEADERS) share/man/man1/ithaca.1 \
 	    share/bash-completion/completions/ithaca share/zsh/site-functions/_ithaca) \
 	    $(addprefix $(DESTDIR)$(PREFIX)/share/ithaca/slurm/,launch.sh $(notdir $(SLURM_SCRIPTS)))
+	rm -f $(DESTDIR)$(PREFIX)/share/ithaca/modulefile
 	rmdir $(DESTDIR)$(PREFIX)/share/ithaca/slurm $(DESTDIR)$(PREFIX)/share/ithaca 2>/dev/null || true
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libithaca.a libithaca.so $(SONAME) libithaca.so.$(VERSION) \
 	    pkgconfig/ithaca.pc)
+
+.PHONY: dist
+## dist: the committed tree as build/dist/ithaca-VERSION.tar.gz, with git's version
+dist:
+	@scripts/dist.sh build/dist
+
+.PHONY: deb
+## deb: Debian packages of it, source and binary, in build/dist (packaging/debian)
+deb: setup
+	@scripts/setup.sh deb
+	@scripts/deb.sh "$$(scripts/dist.sh build/dist)"
 
 CLANG_FORMAT ?= clang-format-14
 .PHONY: format

@@ -19,6 +19,15 @@ expect "the installed program runs" 0 "$prefix/bin/ithaca" version
 same "the program is stripped" "" "$(or_fail nm "$prefix/bin/ithaca" 2>/dev/null)"
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 
+# A copy of a job script, anywhere, finds the rest beside the program.
+printf '#!/bin/bash\nshift 2\nexec "$@"\n' >"$work/mpirun" # --bind-to none
+chmod +x "$work/mpirun"
+cp "$prefix/share/ithaca/slurm/ithaca.sbatch" "$work/my-job"
+expect "a copy of an installed job script" 0 env PATH="$work:$prefix/bin:$PATH" SLURM_JOB_ID=1 SLURM_SUBMIT_DIR="$work" ITHACA_LAUNCH=mpirun \
+    bash "$work/my-job" -m $NEEDLE --raw -p hi -n 1 -q
+rm "$work/mpirun" "$work/my-job"
+matches "the module file knows where" "$prefix/share/ithaca/modulefile" "^prepend-path PATH $prefix/bin$"
+
 version=$(sed -n 's/^#define ITH_VERSION "\(.*\)"/\1/p' include/ithaca.h)
 same "pkg-config knows the version" "$version" "$(or_fail pkg-config --modversion ithaca)"
 declared() { sed -n 's/^[a-z].*[ *]\(ith_[a-z0-9_]*\)(.*/\1/p' include/*.h | sort; }
