@@ -103,6 +103,12 @@ ifeq ($(CONFIG),fuzz)
 $(B)/simd/%.o: CFLAGS += -O2 -fno-sanitize-coverage=trace-pc-guard,inline-8bit-counters,pc-table,trace-cmp,indirect-calls
 endif
 $(B)/tests/%.o:       CFLAGS += -Itests
+# Kernel tests compare the kernels of AMX on any machine with AVX-512.
+ifneq ($(filter amx,$(ISAS)),)
+EMULATED   := $(patsubst %.c,$(B)/%.o,$(wildcard tests/kernels/amx/*.c))
+$(EMULATED): CFLAGS += $(FLAGS_amx)
+$(addprefix $(B)/tests/kernels/test_,kernels attn): $(EMULATED)
+endif
 
 # Everything that is missing is named once, before the first compile.
 NEEDED := $(B)/.needed
@@ -341,4 +347,4 @@ clean:
 list:
 	@sed -n 's/^## \([a-z-]*\): /\1|/p' Makefile | while IFS='|' read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d) $(FUZZ_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d) $(FUZZ_BIN:=.d) $(EMULATED:.o=.d)

@@ -83,21 +83,33 @@ static void make_tables(void)
     }
 }
 
-static void choose(void)
+int ith_level_choose(const char *cap, bool (*supports_level)(int level))
 {
-    const char *cap = getenv("ITHACA_SIMD");
+    int best = ITH_LEVEL_none;
 
+    pthread_once(&tables.made, make_tables);
     for (int level = 0; level < ITH_LEVELS; level++) {
-        if (levels[level].is_supported())
-            tables.best = &tables.of[level];
-        if (cap && !strcmp(cap, levels[level].name))
+        const bool named = cap && !strcmp(cap, levels[level].name);
+        if ((named || !tables.of[level].on_request) && supports_level(level))
+            best = level;
+        if (named)
             break;
     }
+    return best;
+}
+
+static bool supports(int level)
+{
+    return levels[level].is_supported();
+}
+
+static void choose(void)
+{
+    tables.best = &tables.of[ith_level_choose(getenv("ITHACA_SIMD"), supports)];
 }
 
 const ith_kernels *ith_kernels_get(void)
 {
-    pthread_once(&tables.made, make_tables);
     pthread_once(&tables.chosen, choose);
     return tables.best;
 }

@@ -439,6 +439,9 @@ typedef struct ith_kernels {
      * few tokens costs little more than a pass with one. */
     bool spare_arithmetic;
 
+    /* True if the level is used only where ITHACA_SIMD names it. */
+    bool on_request;
+
     /* Prepare a thread for the level's products and attention, and undo that: for example, the tile
      * configuration of AMX. A thread calls enter() before its first gemm or attn and leave() after
      * its last; in between it may do anything else, but not enter again. All other kernels run with

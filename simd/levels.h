@@ -7,6 +7,8 @@
 #ifndef ITH_SIMD_LEVELS_H
 #define ITH_SIMD_LEVELS_H
 
+#include <stdbool.h>
+
 #define ITH_IF_any(...) __VA_ARGS__
 #if defined(__x86_64__) && !defined(ITH_PLAIN_C)
 #define ITH_IF_x86_64(...) __VA_ARGS__
@@ -25,5 +27,9 @@ enum {
     ITH_LEVELS,
     ITH_LEVEL_none = -1 /* below the lowest */
 };
+
+/* The level that a CPU uses, under the cap of ITHACA_SIMD, or NULL. It supports the lowest. Of
+ * levels that are not to be used it is not asked. */
+int ith_level_choose(const char *cap, bool (*supports_level)(int level));
 
 #endif

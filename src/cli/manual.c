@@ -23,7 +23,8 @@ const ith_fact ith_manual_environment[] = {
      "Where models from the hub are, and what ithaca pull asks: see there."},
     {"ITHACA_SIMD",
      "The highest instruction-set level that kernels may use. \"ithaca version\" lists the levels "
-     "of this machine, from plain C (ref) up. The answer is the same with all of them."},
+     "of this machine, from plain C (ref) up; amx is used only if it is named. The answer is the "
+     "same with all of them."},
     {"ITHACA_RANKS_PER_NODE", "Divides a machine into nodes of so many ranks, as if each were a "
                               "machine of its own: to try on "
                               "one machine what happens between several."},

@@ -9,6 +9,7 @@
 #include "simd/half.h"
 #include "simd/kernels.h"
 #include "simd/levels.h"
+#include "tests/kernels/amx/emulated.h"
 #include "tests/prng.h"
 
 #include <math.h>
@@ -68,8 +69,19 @@ static arena arenas[ARENAS];
 
 static const ith_kernels *ref;
 
-/* The levels of this CPU but the reference, or the one that $KERNELS names; ended by NULL. */
-static const ith_kernels *variants[ITH_LEVELS];
+/* The levels of this CPU but the reference, and AMX emulated; or the one that $KERNELS names; ended
+ * by NULL. */
+static const ith_kernels *variants[ITH_LEVELS + 1];
+
+/* The table of the level amx with emulated tiles, if a test program has it. */
+static inline const ith_kernels *emulated_kernels(void)
+{
+#if defined(__x86_64__) && !defined(ITH_PLAIN_C)
+    return ith_kernels_emulated != NULL ? ith_kernels_emulated() : NULL;
+#else
+    return NULL;
+#endif
+}
 
 static inline int open_all(void **state)
 {
@@ -82,6 +94,8 @@ static inline int open_all(void **state)
     for (const char *const *name = ith_kernels_names() + 1; *name; name++)
         if (ith_kernels_named(*name) && (only == NULL || strcmp(*name, only) == 0))
             variants[n++] = ith_kernels_named(*name);
+    if (emulated_kernels() && (only == NULL || strcmp("emulated", only) == 0))
+        variants[n++] = emulated_kernels();
     if (n == 0 && only != NULL) { /* nothing would be compared */
         printf("not ok no kernels of level %s\n", only);
         exit(1);
