@@ -1,5 +1,6 @@
-/* arch_nemotron.c - Nemotron-4 and Minitron (arXiv 2402.16819, 2407.14679): LayerNorm with bias, whose
- * weights are stored minus 1, an MLP of squared ReLU without a gate, half of the head rotated. */
+/* arch_nemotron.c - Nemotron-4 and Minitron (arXiv 2402.16819, 2407.14679): LayerNorm with bias,
+ * whose weights are stored minus 1, an MLP of squared ReLU without a gate, half of the head
+ * rotated. */
 #include "formats/arch.h"
 
 #include <stddef.h>
