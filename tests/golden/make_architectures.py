@@ -247,6 +247,14 @@ CASES = {
                    use_qk_norm=True, attention_bias=True, head_dim=32, rms_norm_eps=1e-5,
                    num_nextn_predict_layers=0, tie_word_embeddings=False,
                    **plain(1e5, partial_rotary_factor=0.5)),
+    # With other names the same as Ling 2.0, which Transformers does not have.
+    "bailing-moe2": of("glm4_moe", "Glm4MoeForCausalLM", num_hidden_layers=2, head_dim=32,
+                       first_k_dense_replace=1, n_routed_experts=8, num_experts_per_tok=2,
+                       moe_intermediate_size=40, n_group=4, topk_group=2, n_shared_experts=1,
+                       routed_scaling_factor=2.5, norm_topk_prob=True, use_qk_norm=True,
+                       attention_bias=False, rms_norm_eps=1e-6, num_nextn_predict_layers=0,
+                       qkv_in_turn=True, tie_word_embeddings=False,
+                       **plain(6e5, partial_rotary_factor=0.5)),
     "dots1": of("dots1", "Dots1ForCausalLM", num_hidden_layers=3, first_k_dense_replace=1,
                 n_routed_experts=6, num_experts_per_tok=2, moe_intermediate_size=40,
                 n_shared_experts=1, routed_scaling_factor=2.5, norm_topk_prob=True, n_group=1,
@@ -307,7 +315,9 @@ def scale_of(name, shape, config):
 def draw(shapes, config):
     """Values for tensors, and the list of them that the test draws from."""
     weights, listed, values = Weights(1), [], {}
-    for name in sorted(shapes):
+    # Fused, q, k and v are drawn one after another.
+    fused = str.maketrans("qkv", "ABC") if config.get("qkv_in_turn") else {}
+    for name in sorted(shapes, key=lambda n: n.translate(fused) if n.endswith("_proj.weight") else n):
         shape = list(shapes[name])
         centre, spread = scale_of(name, shape, config)
         drawn = torch.tensor(weights.draw(int(numpy.prod(shape)))) * spread + centre
@@ -377,6 +387,29 @@ def as_on_hub(out):
     return dict(out, tensors=names)
 
 
+def as_bailing(out):
+    """Names and keys of Ling 2.0; q, k and v are one tensor."""
+    new = {"model.embed_tokens": "model.word_embeddings", "self_attn.o_proj": "attention.dense",
+           "self_attn.q_norm": "attention.query_layernorm", "self_attn.k_norm": "attention.key_layernorm",
+           "self_attn.q_proj": "attention.query_key_value", "e_score_correction_bias": "expert_bias"}
+    tensors = []
+    for name, shape, *rest in out["tensors"]:
+        if ".k_proj" in name or ".v_proj" in name:
+            tensors[-1][1][0] += shape[0]
+            continue
+        for old, now in new.items():
+            name = name.replace(old, now)
+        tensors.append([name, shape, *rest])
+    config = dict(out["config"], model_type="bailing_moe", architectures=["BailingMoeV2ForCausalLM"],
+                  score_function="sigmoid", use_bias=False, use_qkv_bias=False, rope_scaling=None,
+                  rope_theta=6e5, partial_rotary_factor=0.5, moe_router_enable_expert_bias=True)
+    config["num_experts"] = config.pop("n_routed_experts")
+    config["num_shared_experts"] = config.pop("n_shared_experts")
+    for key in ("rope_parameters", "qkv_in_turn", "attention_bias"):
+        del config[key]
+    return dict(out, tensors=tensors, config=config)
+
+
 def with_drafts(out):
     """A layer behind the last one, to guess further tokens, as files of GLM-4.5 have it."""
     layer = f"model.layers.{out['config']['num_hidden_layers']}."
@@ -414,7 +447,7 @@ def make(name):
     out = dict(transformers=transformers.__version__, config=config, tensors=tensors, ids=ids,
                nll=[float(f"{x:.6g}") for x in nll.tolist()], greedy_prefix=PREFIX,
                greedy_ids=text[PREFIX:], greedy_margin=float(f"{margin:.3g}"))
-    more = {"glm4-moe": with_drafts, "qwen2-vl": as_on_hub}
+    more = {"glm4-moe": with_drafts, "qwen2-vl": as_on_hub, "bailing-moe2": as_bailing}
     path = write(name, more.get(name, lambda same: same)(out))
     if name == "gemma3":
         write("gemma3-wrapped", wrapped(out))

@@ -464,7 +464,7 @@ static void unsupported_settings_are_named(void **state)
     gguf_text(&w, "general.architecture", "mamba");
     gguf_small_tensors(&w);
     expect(&w, ITH_E_UNSUPPORTED,
-           "\"mamba\" is not supported; Ithaca knows: arcee, bamba, command-r, ");
+           "\"mamba\" is not supported; Ithaca knows: arcee, bailingmoe2, bamba, ");
 }
 
 /* Keys that say nothing, or that a feature is off. */

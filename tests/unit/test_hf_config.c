@@ -314,7 +314,7 @@ static void what_changes_the_arithmetic_is_refused(void **state)
 {
     static const bad_case cases[] = {
         {"{'model_type': 'mamba'}", ITH_E_UNSUPPORTED,
-         "\"mamba\" is not supported; Ithaca knows: arcee, bamba, command-r, "},
+         "\"mamba\" is not supported; Ithaca knows: arcee, bailingmoe2, bamba, "},
         {"{'model_type': 'llama', 'architectures': ['LlamaForSequenceClassification']}",
          ITH_E_UNSUPPORTED, "LlamaForSequenceClassification"},
         {"{" QWEN ", 'attention_bias': true}", ITH_E_UNSUPPORTED, "\"attention_bias\""},
