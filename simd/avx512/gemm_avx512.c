@@ -37,18 +37,24 @@ ITH_INLINE void dot_run(const ith_layout layout, const int tiles, const int toke
 
 #include "simd/avx512/gemm_panel_avx512.h"
 
-/* Unpacking takes several instructions in the layouts of smaller blocks of bits, so fewer tokens
- * are enough to make panels worth while. */
-ITH_INLINE int direct_tokens(const ith_layout layout)
+/* Tokens of a block, and the most that go directly. Unpacking takes several instructions in the
+ * layouts of smaller blocks of bits, so fewer tokens are enough to make panels worth while. In the
+ * others even two blocks are faster: the second finds the weights in the first level. */
+ITH_INLINE int direct_block(const ith_layout layout)
 {
     return layout <= ITH_W4M ? MAX_TOKENS : MAX_TOKENS / 2;
+}
+
+ITH_INLINE int direct_tokens(const ith_layout layout)
+{
+    return layout <= ITH_W4M ? 2 * MAX_TOKENS : MAX_TOKENS / 2;
 }
 
 ITH_INLINE void gemm(const ith_layout layout, int64_t n_tiles, int64_t n_tokens, const void *tiles,
                      const ith_acts *acts, float *out, int64_t ld_out)
 {
     if (n_tokens <= direct_tokens(layout))
-        gemm_direct(layout, direct_tokens(layout), MAX_TILES, n_tiles, n_tokens, tiles, acts, out,
+        gemm_direct(layout, direct_block(layout), MAX_TILES, n_tiles, n_tokens, tiles, acts, out,
                     ld_out);
     else
         gemm_panels(layout, n_tiles, n_tokens, tiles, acts, out, ld_out);
