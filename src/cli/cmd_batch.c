@@ -262,15 +262,29 @@ static json_t *error_json(const ith_batch_request *r, fault f, const ith_error *
     return line_json(r, (int)f, body);
 }
 
-static json_t *choice_json(const ith_batch_request *r, const ith_generation *answer)
+static json_t *ids_json(const ith_generation *answer)
 {
-    json_t *text = ith_json_bytes(answer->text, answer->text_len);
+    json_t *ids = json_array();
+
+    for (size_t i = 0; i < answer->n_ids; i++)
+        json_array_append_new(ids, json_integer(answer->ids[i]));
+    return ids;
+}
+
+/* A model without a tokenizer has no text: its answer is ids. */
+static json_t *choice_json(const batch_state *b, const ith_batch_request *r,
+                           const ith_generation *answer)
+{
+    json_t *text = ith_json_bytes(answer->text, answer->text_len), *choice;
     const char *finish = answer->finish == ITH_FINISH_STOP ? "stop" : "length";
 
-    return r->chat ? json_pack("{s:i, s:{s:s, s:o}, s:n, s:s}", "index", 0, "message", "role",
-                               "assistant", "content", text, "logprobs", "finish_reason", finish)
-                   : json_pack("{s:i, s:o, s:n, s:s}", "index", 0, "text", text, "logprobs",
-                               "finish_reason", finish);
+    choice = r->chat ? json_pack("{s:i, s:{s:s, s:o}, s:n, s:s}", "index", 0, "message", "role",
+                                 "assistant", "content", text, "logprobs", "finish_reason", finish)
+                     : json_pack("{s:i, s:o, s:n, s:s}", "index", 0, "text", text, "logprobs",
+                                 "finish_reason", finish);
+    if (ith_engine_vocab(b->engine) == NULL)
+        json_object_set_new(choice, "token_ids", ids_json(answer));
+    return choice;
 }
 
 /* Nothing in it depends on when or beside what it was computed, so that two runs can be compared:
@@ -286,8 +300,8 @@ static json_t *answer_json(const batch_state *b, const work *w, size_t n_ids,
     body =
         json_pack("{s:s, s:s, s:i, s:s, s:[o], s:{s:I, s:I, s:I}}", "id", id, "object",
                   r->chat ? "chat.completion" : "text_completion", "created", 0, "model",
-                  ith_engine_get_info(b->engine)->name, "choices", choice_json(r, answer), "usage",
-                  "prompt_tokens", (json_int_t)n_ids, "completion_tokens",
+                  ith_engine_get_info(b->engine)->name, "choices", choice_json(b, r, answer),
+                  "usage", "prompt_tokens", (json_int_t)n_ids, "completion_tokens",
                   (json_int_t)answer->n_ids, "total_tokens", (json_int_t)(n_ids + answer->n_ids));
     return line_json(r, 200, body);
 }

@@ -85,6 +85,18 @@ expect "from the prompt cache" 0 "${batch[@]}" --output "$work/cached" --prompt-
 same "from the prompt cache: the same" "$want" "$(sorted "$work/cached")"
 same "from the prompt cache: something was read" True "$(field "$out" "j['restored_tokens'] > 1000")"
 
+# A model without a tokenizer answers with ids
+for i in 1 2 3 4; do
+    echo "{\"custom_id\": \"$i\", \"body\": {\"prompt\": [$i, 5, 7], \"max_tokens\": $((9 * i)), \"ignore_eos\": true}}"
+done >"$work/ids"
+ids=("$ITHACA" batch synthetic:tests/models/windows/config.json:q8_0 --threads 1 -q -i "$work/ids" --ordered)
+expect "ids, one at a time" 0 "${ids[@]}" -o "$work/ids1" --in-flight 1
+expect "ids, together" 0 scripts/on_ranks.sh 2 "${ids[@]}" -o "$work/ids4"
+same "ids: the same" "$(cat "$work/ids1")" "$(cat "$work/ids4")"
+same "ids: all are there" "[9, 18, 27, 36]" "$(or_fail python3 -c '
+import json, sys
+print([len(json.loads(l)["response"]["body"]["choices"][0]["token_ids"]) for l in open(sys.argv[1])])' "$work/ids1")"
+
 # ---- What is refused, line by line ----
 python3 - "$work/bad" >"$work/params" <<'EOF'
 import json, sys
