@@ -15,6 +15,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -69,6 +70,18 @@ static arena arenas[ARENAS];
 
 static const ith_kernels *ref;
 
+/* True if $SAMPLE is set, for emulators: of the shapes of products and windows, which are counted
+ * in three dimensions, a sample in which each size still meets each size of every other dimension,
+ * but not each two of them. */
+static bool sample;
+
+/* Is the shape of these three sizes one to check? every: one in that many; no more than each
+ * dimension has sizes in a row. */
+static inline bool in_sample(int64_t a, int64_t b, int64_t c, int64_t every)
+{
+    return !sample || (a + b + c) % every == 0;
+}
+
 /* The levels of this CPU but the reference, and AMX emulated; or the one that $KERNELS names; ended
  * by NULL. */
 static const ith_kernels *variants[ITH_LEVELS + 1];
@@ -88,6 +101,7 @@ static inline int open_all(void **state)
     (void)state;
     const char *only = getenv("KERNELS");
     int n = 0;
+    sample = getenv("SAMPLE") != NULL;
     for (int i = 0; i < ARENAS; i++)
         arenas[i] = arena_open();
     ref = ith_kernels_named("ref");
