@@ -77,6 +77,17 @@ static ith_status open_buffers(job *j, ith_error *err)
     return ITH_OK;
 }
 
+static void close_buffers(job *j)
+{
+    for (int i = 0; j->buffers != NULL && i < ith_team_size(j->keep->session->engine->team); i++)
+        ith_kvfile_buffer_close(j->buffers[i]);
+    free(j->buffers);
+    free(j->layers);
+    j->buffers = NULL;
+    j->layers = NULL;
+}
+
+/* May run several times. */
 static ith_status read_files(job *j, ith_error *err)
 {
     ith_work work = {.n = (j->n - j->first) * j->keep->n_heads,
@@ -84,22 +95,21 @@ static ith_status read_files(job *j, ith_error *err)
                      .fn = read_item,
                      .progress = show_progress,
                      .user = j};
+    ith_status status;
 
     if (j->first >= j->n)
         return ITH_OK;
-    if (open_buffers(j, err) != ITH_OK) {
+    status = open_buffers(j, err);
+    if (status == ITH_OK)
+        status = ith_work_run(j->keep->session->engine->team, &work, err);
+    else
         note_failure(j, j->first, false);
-        return err->status;
-    }
-    return ith_work_run(j->keep->session->engine->team, &work, err);
+    close_buffers(j);
+    return status;
 }
 
 static void close_job(job *j)
 {
-    for (int i = 0; j->buffers != NULL && i < ith_team_size(j->keep->session->engine->team); i++)
-        ith_kvfile_buffer_close(j->buffers[i]);
-    free(j->buffers);
-    free(j->layers);
     free(j->segments);
     pthread_mutex_destroy(&j->lock);
 }
