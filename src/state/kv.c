@@ -104,14 +104,9 @@ int64_t ith_kv_first_after(const ith_kv *kv, int64_t n_tokens)
     return ith_max(0, ith_max(kv->end, ith_kv_segments(n_tokens)) - kv->n_slots);
 }
 
-int64_t ith_kv_first_seen(const ith_kv *kv, int64_t pos)
-{
-    return kv->window == 0 ? 0 : ith_max(0, pos + 1 - kv->window) / ITH_KV_SEGMENT;
-}
-
 bool ith_kv_reaches(const ith_kv *kv, int64_t length)
 {
-    return length == 0 || ith_kv_first_seen(kv, length) >= ith_kv_first(kv);
+    return length == 0 || ith_kv_first_seen(kv->window, length) >= ith_kv_first(kv);
 }
 
 /* The number of heads that this cache holds of segment s: every group_size-th from *first on. */
@@ -267,11 +262,6 @@ void ith_kv_regions(const ith_kv *kv,
         see(user, kv->slots[i], bytes_of(kv, i), node_of(kv, i));
 }
 
-ith_kv_layout ith_kv_get_layout(const ith_kv *kv)
-{
-    return kv->layout;
-}
-
 void *ith_kv_segment(const ith_kv *kv, int layer, int head, int64_t s)
 {
     int64_t slot = s < kv->n_slots ? s : s % kv->n_slots;
@@ -305,9 +295,4 @@ void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const 
 size_t ith_kv_segment_bytes(const ith_kv *kv)
 {
     return kv->segment_bytes;
-}
-
-int64_t ith_kv_token_bytes(ith_kv_layout layout, int n_layers, int n_heads, int head_dim)
-{
-    return (int64_t)ith_kv_block_bytes(layout, head_dim) / ITH_KV_BLOCK * n_layers * n_heads;
 }

@@ -29,6 +29,13 @@ static inline int64_t ith_kv_segments(int64_t n_tokens)
     return (n_tokens + ITH_KV_SEGMENT - 1) / ITH_KV_SEGMENT;
 }
 
+/* The first segment with a key that the token at position pos sees, `window` keys, itself among
+ * them; 0: all before it. */
+static inline int64_t ith_kv_first_seen(int64_t window, int64_t pos)
+{
+    return window == 0 || pos < window ? 0 : (pos + 1 - window) / ITH_KV_SEGMENT;
+}
+
 /* Bytes of a block of 64 tokens of a head: of latents, or of keys and values. */
 static inline size_t ith_cache_block_bytes(bool latent, ith_kv_layout layout, int head_dim)
 {
@@ -75,9 +82,6 @@ int64_t ith_kv_first_after(const ith_kv *kv, int64_t n_tokens);
  * timeline's. */
 bool ith_kv_reaches(const ith_kv *kv, int64_t length);
 
-/* The first segment with a key that the token at position pos sees. */
-int64_t ith_kv_first_seen(const ith_kv *kv, int64_t pos);
-
 /* Calls see() for each allocation, with the memory node on which it should lie; -1: any. */
 void ith_kv_regions(const ith_kv *kv,
                     void (*see)(void *user, const void *at, size_t bytes, int node), void *user);
@@ -101,8 +105,6 @@ bool ith_kv_has_room(const ith_kv *kv, int64_t n_tokens);
 /* Gives back the segments behind those of the first n_tokens. */
 void ith_kv_trim(ith_kv *kv, int64_t n_tokens);
 
-ith_kv_layout ith_kv_get_layout(const ith_kv *kv);
-
 /* Does this cache hold segment s of this head? */
 bool ith_kv_holds(const ith_kv *kv, int head, int64_t s);
 
@@ -121,8 +123,5 @@ void ith_kv_put_float(const ith_kv *kv, int layer, int head, int64_t pos, const 
 /* Bytes of a segment of one layer and head. If ctx is shorter than a segment, only the blocks that
  * it needs. */
 size_t ith_kv_segment_bytes(const ith_kv *kv);
-
-/* Bytes of one token in n_heads heads and n_layers layers. */
-int64_t ith_kv_token_bytes(ith_kv_layout layout, int n_layers, int n_heads, int head_dim);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-bool ith_layer_state_alike(const ith_layer_state *a, const ith_layer_state *b)
+/* Do two layers with ITH_STATE_KV share a pool? */
+static bool alike(const ith_layer_state *a, const ith_layer_state *b)
 {
     return a->heads == b->heads && a->head_dim == b->head_dim && a->window == b->window &&
            a->latent == b->latent;
@@ -15,7 +16,7 @@ bool ith_layer_state_alike(const ith_layer_state *a, const ith_layer_state *b)
 static int first_alike(const ith_layer_state *layers, int i)
 {
     int first = 0;
-    while (layers[first].form != ITH_STATE_KV || !ith_layer_state_alike(&layers[first], &layers[i]))
+    while (layers[first].form != ITH_STATE_KV || !alike(&layers[first], &layers[i]))
         first++;
     return first;
 }

@@ -27,9 +27,6 @@ typedef struct ith_layer_state {
     ith_recurrent_shape recurrent; /* beside that; heads 0: it has none */
 } ith_layer_state;
 
-/* Do two layers with ITH_STATE_KV share a pool? */
-bool ith_layer_state_alike(const ith_layer_state *a, const ith_layer_state *b);
-
 /* Where a layer's keys and values are. */
 typedef struct ith_state_place {
     int pool;  /* -1: it has none */

@@ -166,7 +166,7 @@ static void others_count(void **state)
 static void a_cache_that_cannot_be_is_refused(void **state)
 {
     size_t before = ith_mem_in_use(ITH_MEM_KV);
-    int64_t token = ith_kv_token_bytes(ITH_KVL_Q8, 36, 8, 128),
+    int64_t token = (int64_t)ith_kv_block_bytes(ITH_KVL_Q8, 128) / ITH_KV_BLOCK * 36 * 8,
             ctx = (int64_t)(ith_mem_available() / 2 * 3) / token;
     ith_error err;
     ith_kv *kv;

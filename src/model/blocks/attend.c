@@ -203,7 +203,7 @@ static void add_sink(const ith_heads *a, int64_t q_head, float *m, float *l, flo
  * before it. */
 static int64_t first_segment(const ith_heads *a, int64_t t)
 {
-    return ith_reach_first(position(a, t), a->w->window);
+    return ith_kv_first_seen(a->w->window, position(a, t));
 }
 
 /* ---- Prefill: a tile of tokens through all segments that they see ---- */
@@ -339,7 +339,7 @@ static void pass_segments(const ith_heads *a, int64_t head)
     int layer;
     const ith_kv *kv = ith_heads_kv(a, 0, &layer);
 
-    for (int64_t s = ith_reach_first(depth, window); s < ith_kv_segments(depth + p->n); s++) {
+    for (int64_t s = ith_kv_first_seen(window, depth); s < ith_kv_segments(depth + p->n); s++) {
         int holder = ith_mesh_holder(mesh, head, s);
         if (holder != mesh->c && ith_reach_sees(mesh, depth, p->n, mesh->c, window, s))
             recvs[n_recvs++] =

@@ -28,11 +28,6 @@ int64_t ith_reach_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range
     return held;
 }
 
-int64_t ith_reach_first(int64_t depth, int64_t window)
-{
-    return window == 0 ? 0 : ith_max(0, depth + 1 - window) / ITH_KV_SEGMENT;
-}
-
 /* In each run of tokens, the first sees the earliest keys, the last sees the latest. */
 bool ith_reach_sees(const ith_mesh *mesh, int64_t depth, int64_t n, int c, int64_t window,
                     int64_t s)
@@ -41,7 +36,7 @@ bool ith_reach_sees(const ith_mesh *mesh, int64_t depth, int64_t n, int c, int64
 
     while (slots.begin < slots.end) {
         ith_range tokens = ith_mesh_tokens(mesh, n, slots);
-        if (s >= ith_reach_first(depth + tokens.begin, window) &&
+        if (s >= ith_kv_first_seen(window, depth + tokens.begin) &&
             s < ith_kv_segments(depth + tokens.end))
             return true;
         slots.begin += ith_range_size(tokens);

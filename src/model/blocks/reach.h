@@ -14,9 +14,6 @@ int64_t ith_reach_held(const ith_mesh *mesh, int64_t depth, int64_t n, ith_range
 bool ith_reach_sees(const ith_mesh *mesh, int64_t depth, int64_t n, int c, int64_t window,
                     int64_t s);
 
-/* The first segment that any token of such a pass sees. */
-int64_t ith_reach_first(int64_t depth, int64_t window);
-
 /* Items that no rank sends or receives more of in an exchange of a pass of n tokens: tokens, one
  * for each Ulysses index; KV records. */
 int64_t ith_reach_most_tokens(const ith_mesh *mesh, int64_t n);
