@@ -180,9 +180,8 @@ static ith_status plan_matrix(const ith_binder *b, const ith_matrix_want *want, 
                               const ith_matrix **out, ith_error *err)
 {
     ith_rows_of from;
-    char name[128];
-
     ith_layout layout;
+    char name[128];
 
     ITH_TRY(find_rows(b, want, &from, err));
     ith_bind_name(b, want->role, 0, name);

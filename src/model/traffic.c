@@ -38,10 +38,10 @@ int64_t ith_traffic_ulysses(const ith_wire *wire, int64_t depth, int64_t n)
 static void add_rows(void *user, int layer, const ith_block_kind *kind)
 {
     sum *s = user;
-    (void)layer;
     const ith_mesh *mesh = s->wire->mesh;
     int64_t mine = ith_range_size(ith_mesh_rows(mesh, s->wire->hp->hidden, mesh->rank));
 
+    (void)layer;
     s->bytes += s->n * (mesh->ranks - 1) * mine * (int64_t)sizeof(float);
     if (kind->sends_by_rows != NULL)
         s->bytes += kind->sends_by_rows(s->wire, s->n);
@@ -57,8 +57,9 @@ int64_t ith_traffic_rows(const ith_wire *wire, int64_t n)
 static void take_most(void *user, int layer, const ith_block_kind *kind)
 {
     sum *s = user;
-    (void)layer;
     int64_t bytes = kind->exchange_most == NULL ? 0 : kind->exchange_most(s->wire, s->n);
+
+    (void)layer;
     s->bytes = bytes > s->bytes ? bytes : s->bytes;
 }
 

@@ -18,12 +18,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Bytes of a segment of a KV head. */
-static int64_t segment_bytes(const ith_heads_shape *shape)
-{
-    return ith_heads_block_bytes(shape) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
-}
-
 static int64_t group_of(const ith_heads_shape *shape)
 {
     return shape->n_q / shape->n_kv;
@@ -35,8 +29,9 @@ static int64_t most_tokens(const ith_caches *caches, const ith_heads_shape *shap
 {
     int64_t query = shape->kv == ITH_KVL_Q8 ? shape->d : shape->d * (int64_t)sizeof(float),
             sums = 2 * (shape->dv + 2) * (int64_t)sizeof(float),
-            rows = shape->latent ? (int64_t)ITH_TILE_MOST
-                                 : ith_tile_rows(caches, segment_bytes(shape), query + sums),
+            rows = shape->latent
+                       ? (int64_t)ITH_TILE_MOST
+                       : ith_tile_rows(caches, ith_heads_segment_bytes(shape), query + sums),
             n = rows / group_of(shape);
     return n < 1 ? 1 : n;
 }

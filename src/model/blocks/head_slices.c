@@ -34,6 +34,11 @@ int64_t ith_heads_block_bytes(const ith_heads_shape *s)
     return (int64_t)ith_cache_block_bytes(s->latent, s->kv, (int)s->d);
 }
 
+int64_t ith_heads_segment_bytes(const ith_heads_shape *s)
+{
+    return ith_heads_block_bytes(s) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
+}
+
 static ith_head_slice slice_of(const ith_heads *a, int n_slices, int i)
 {
     ith_range heads = ith_split(ith_range_size(a->heads), 1, n_slices, i);

@@ -62,7 +62,7 @@ static void add_bias(const ith_heads *a, const float *bias, int64_t head, float 
  * it, scores do not exceed a float. */
 #define HEAD_MOST 0x1p48f
 
-static void check_head(const ith_heads *a, float largest)
+void ith_heads_check(const ith_heads *a, float largest)
 {
     if (!(largest < HEAD_MOST)) /* or NaN */
         ith_pass_note_broken_here(a->pass);
@@ -98,7 +98,7 @@ static void shape_head(const ith_heads *a, const float *bias, const float *const
     if (m->hp.qk_norm != ITH_QK_NORM_WHOLE) /* else it is there already */
         add_bias(a, bias, head, x);
     if (norms != NULL)
-        check_head(a, ith_largest_abs(x, a->d)); /* a norm might lose what is too large */
+        ith_heads_check(a, ith_largest_abs(x, a->d)); /* a norm might lose what is too large */
     if (norms != NULL && !after)
         normalize(a, norms, head, first, t, x);
     if (a->half > 0)
@@ -167,13 +167,13 @@ void ith_heads_gate(const ith_heads *a, int64_t t, float *x)
 
 /* ---- Records ---- */
 
-static void put_floats(ith_kv_layout layout, int64_t d, const float *x, uint8_t *out)
+void ith_heads_put_floats(ith_kv_layout layout, int64_t n, const float *x, uint8_t *out)
 {
     if (layout == ITH_KVL_F32) {
-        memcpy(out, x, (size_t)d * sizeof *x);
+        memcpy(out, x, (size_t)n * sizeof *x);
         return;
     }
-    for (int64_t c = 0; c < d; c++) {
+    for (int64_t c = 0; c < n; c++) {
         uint16_t h = ith_f32_to_bf16(x[c]);
         memcpy(out + 2 * c, &h, 2);
     }
@@ -211,11 +211,11 @@ static void make_query(const ith_heads *a, const ith_head_slice *slice, int64_t 
     shape_head(a, a->w->q_bias, a->w->q_norm, head, 0, t, q);
     if (a->pass->kv == ITH_KVL_Q8) {
         float scale = kernels->quantize_head((int)d, q, NULL, (int8_t *)at);
-        check_head(a, scale);
+        ith_heads_check(a, scale);
         scale *= factor;
         memcpy(record + slice->record.scales + slot * (int64_t)sizeof scale, &scale, sizeof scale);
     } else {
-        check_head(a, ith_largest_abs(q, d));
+        ith_heads_check(a, ith_largest_abs(q, d));
         kernels->scale(d, q, factor);
         memcpy(at, q, (size_t)d * sizeof *q);
     }
@@ -238,14 +238,14 @@ static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record
         int8_t *key = (int8_t *)record, *value = (int8_t *)record + a->kv.value;
         uint16_t scales[2] = {m->kernels->quantize_head_bf16((int)d, k, bias, key),
                               m->kernels->quantize_head_bf16((int)d, v, NULL, value)};
-        check_head(a, ith_bf16_to_f32(scales[0]));
-        check_head(a, ith_bf16_to_f32(scales[1]));
+        ith_heads_check(a, ith_bf16_to_f32(scales[0]));
+        ith_heads_check(a, ith_bf16_to_f32(scales[1]));
         memcpy(record + a->kv.scales, scales, sizeof scales);
     } else {
-        check_head(a, ith_largest_abs(k, d));
-        check_head(a, ith_largest_abs(v, d));
-        put_floats(a->pass->kv, d, k, record);
-        put_floats(a->pass->kv, d, v, record + a->kv.value);
+        ith_heads_check(a, ith_largest_abs(k, d));
+        ith_heads_check(a, ith_largest_abs(v, d));
+        ith_heads_put_floats(a->pass->kv, d, k, record);
+        ith_heads_put_floats(a->pass->kv, d, v, record + a->kv.value);
     }
 }
 

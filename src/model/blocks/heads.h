@@ -46,8 +46,9 @@ typedef struct ith_kv_record { /* in bytes; the key is at 0 */
 ith_query_record ith_query_record_layout(const ith_heads_shape *shape, int64_t n_heads);
 ith_kv_record ith_kv_record_layout(const ith_heads_shape *shape);
 
-/* Bytes of a block of 64 tokens of a KV head in the cache. */
+/* Bytes of a block of 64 tokens of a KV head in the cache, and of a segment. */
 int64_t ith_heads_block_bytes(const ith_heads_shape *shape);
+int64_t ith_heads_segment_bytes(const ith_heads_shape *shape);
 
 typedef struct ith_head_slice {
     int number;
@@ -192,6 +193,14 @@ static inline bool ith_heads_are_groups(const ith_heads *a)
 {
     return ith_layout_is_quantized(a->w->o->layout) && a->d % ITH_GROUP == 0 && a->w->gate == NULL;
 }
+
+/* ---- Records (heads.c) ---- */
+
+/* Notes a head whose largest number or, in int8, whose scale is beyond the limit. */
+void ith_heads_check(const ith_heads *a, float largest);
+
+/* Part of a KV record in a float layout (ITH_KVL_BF16 or ITH_KVL_F32): x [n]. */
+void ith_heads_put_floats(ith_kv_layout layout, int64_t n, const float *x, uint8_t *out);
 
 /* ---- Slices (head_slices.c) ---- */
 

@@ -63,11 +63,6 @@ static int64_t most_parcels(const ith_work_sizes *s, const own *o)
     return ith_max(o->segments, held * (s->mesh->context - 1));
 }
 
-static int64_t segment_bytes(const ith_heads_shape *shape)
-{
-    return ith_heads_block_bytes(shape) * (ITH_KV_SEGMENT / ITH_KV_BLOCK);
-}
-
 /* Partials of the tokens that a pass by rows, or a short one, has. */
 static int64_t most_cells(const ith_work_sizes *s, const ith_heads_shape *shape, const own *o)
 {
@@ -79,7 +74,7 @@ static int64_t most_cells(const ith_work_sizes *s, const ith_heads_shape *shape,
 static void need_parcels(const ith_work_sizes *s, const ith_heads_shape *shape, const own *o,
                          ith_work_needs *n)
 {
-    int64_t parcels = 2 * most_parcels(s, o), segments = parcels * segment_bytes(shape),
+    int64_t parcels = 2 * most_parcels(s, o), segments = parcels * ith_heads_segment_bytes(shape),
             cells = 2 * most_cells(s, shape, o) * (int64_t)sizeof(float),
             heads = 2 * made_tokens(s, shape) * made_bytes(s, o);
 
@@ -103,7 +98,7 @@ static void request_group(ith_requests *r, const ith_work_sizes *s, const ith_he
                           const own *o, ith_heads_work *w)
 {
     int64_t R = s->mesh->context, cells = most_cells(s, shape, o);
-    size_t segment = (size_t)segment_bytes(shape);
+    size_t segment = (size_t)ith_heads_segment_bytes(shape);
 
     w->n_parcels = most_parcels(s, o);
     ith_request(r, 2 * w->n_parcels, sizeof *w->parcels, &w->parcels);

@@ -215,8 +215,9 @@ static ith_heads_traffic traffic_of(const ith_wire *w)
 
 static int64_t sends_by_tokens(const ith_wire *w, int layer, int64_t depth, int64_t n)
 {
-    (void)layer;
     const ith_heads_traffic traffic = traffic_of(w);
+
+    (void)layer;
     return ith_heads_sends_by_tokens(&traffic, depth, n);
 }
 
@@ -346,15 +347,6 @@ static void project_down(const ith_heads *a, const ith_block *block, ith_member 
 
 /* ---- Passes: queries and keys ---- */
 
-/* The limit of a head's numbers or, in int8, of their scale; see heads.c. */
-#define HEAD_MOST 0x1p48f
-
-static void check(const ith_heads *a, float largest)
-{
-    if (!(largest < HEAD_MOST)) /* or NaN */
-        ith_pass_note_broken_here(a->pass);
-}
-
 /* The rotated channels of my token t. Pairs are neighbours in the model; queries and keys both get
  * the order of halves here, which their product does not see. */
 static void rotate(const ith_heads *a, int64_t t, const float *x, float *out)
@@ -400,14 +392,14 @@ static void put_query(const ith_heads *a, const ith_head_slice *slice, int64_t h
         scales[0] = kernels->quantize_head((int)l, x, NULL, (int8_t *)at);
         scales[1] = kernels->quantize_head((int)n, tail, NULL, (int8_t *)at + l);
         for (int i = 0; i < 2; i++) {
-            check(a, scales[i]);
+            ith_heads_check(a, scales[i]);
             scales[i] *= a->q_factor;
         }
         memcpy(record + slice->record.scales + head * slice->record.scale, scales, sizeof scales);
         return;
     }
-    check(a, ith_largest_abs(x, l));
-    check(a, ith_largest_abs(tail, n));
+    ith_heads_check(a, ith_largest_abs(x, l));
+    ith_heads_check(a, ith_largest_abs(tail, n));
     kernels->scale(l, x, a->q_factor);
     kernels->scale(n, tail, a->q_factor);
     memcpy(at, x, (size_t)l * sizeof *x);
@@ -474,18 +466,6 @@ static void make_queries(const ith_heads *a, const ith_head_slice *slice, const 
     ith_pass_leave(p, a->layer, block, STAGE_QUERIES, me);
 }
 
-static void put_floats(ith_kv_layout layout, int64_t n, const float *x, uint8_t *out)
-{
-    if (layout == ITH_KVL_F32) {
-        memcpy(out, x, (size_t)n * sizeof *x);
-        return;
-    }
-    for (int64_t c = 0; c < n; c++) {
-        uint16_t h = ith_f32_to_bf16(x[c]);
-        memcpy(out + 2 * c, &h, 2);
-    }
-}
-
 static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record)
 {
     const ith_kernels *kernels = a->pass->model->kernels;
@@ -493,20 +473,20 @@ static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record
     float *x = a->work->k + t * a->work->ld_kv, tail[ITH_LATENT_TAIL_MOST];
 
     (void)head;
-    check(a, ith_largest_abs(x, a->d)); /* a norm might lose what is too large */
+    ith_heads_check(a, ith_largest_abs(x, a->d)); /* a norm might lose what is too large */
     kernels->rmsnorm(l, x, weights_of(a)->kv_norm, EPSILON, x);
     rotate(a, t, x + l, tail);
     if (a->pass->kv == ITH_KVL_Q8) {
         uint16_t scales[2] = {
             kernels->quantize_head_bf16((int)l, x, NULL, (int8_t *)record),
             kernels->quantize_head_bf16((int)n, tail, NULL, (int8_t *)record + l)};
-        check(a, ith_bf16_to_f32(scales[0]));
-        check(a, ith_bf16_to_f32(scales[1]));
+        ith_heads_check(a, ith_bf16_to_f32(scales[0]));
+        ith_heads_check(a, ith_bf16_to_f32(scales[1]));
         memcpy(record + a->kv.scales, scales, sizeof scales);
         return;
     }
-    put_floats(a->pass->kv, l, x, record);
-    put_floats(a->pass->kv, n, tail, record + l * (a->pass->kv == ITH_KVL_F32 ? 4 : 2));
+    ith_heads_put_floats(a->pass->kv, l, x, record);
+    ith_heads_put_floats(a->pass->kv, n, tail, record + l * (a->pass->kv == ITH_KVL_F32 ? 4 : 2));
 }
 
 static void put_in_cache(const ith_heads *a, int64_t head, int64_t t, const uint8_t *record)
