@@ -98,6 +98,17 @@ static inline int64_t ith_clamp(int64_t n, int64_t least, int64_t most)
     return n < least ? least : n > most ? most : n;
 }
 
+/* The greatest common divisor of two numbers that are not negative. */
+static inline int64_t ith_gcd(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 /* n rounded up to a multiple of unit. */
 static inline int64_t ith_round_up(int64_t n, int64_t unit)
 {

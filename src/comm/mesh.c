@@ -7,16 +7,6 @@
 
 enum { ROW_UNIT = 32 };
 
-static int gcd(int a, int b)
-{
-    while (b != 0) {
-        int rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 static ith_status parse_number(const char **at, int *out)
 {
     char *end;
@@ -44,7 +34,7 @@ static ith_status parse_spec(const char *spec, int *ulysses, int *context, ith_e
 static ith_status check_spec(const char *spec, int ranks, int ulysses, int context, int n_kv_heads,
                              ith_error *err)
 {
-    int u = gcd(ranks, n_kv_heads);
+    int u = (int)ith_gcd(ranks, n_kv_heads);
     if ((int64_t)ulysses * context != ranks)
         return ith_fail(err, ITH_E_ARGUMENT,
                         "mesh '%s' is a mesh of %lld ranks, but %d run: %dx%d would work", spec,
@@ -63,7 +53,7 @@ ith_status ith_mesh_make(const char *spec, int ranks, int rank, int n_kv_heads, 
     if (ranks < 1 || rank < 0 || rank >= ranks || n_kv_heads < 1)
         return ith_fail(err, ITH_E_ARGUMENT, "no mesh for rank %d of %d ranks and %d KV heads",
                         rank, ranks, n_kv_heads);
-    int ulysses = gcd(ranks, n_kv_heads), context = ranks / ulysses;
+    int ulysses = (int)ith_gcd(ranks, n_kv_heads), context = ranks / ulysses;
     if (spec) {
         ITH_TRY(parse_spec(spec, &ulysses, &context, err));
         ITH_TRY(check_spec(spec, ranks, ulysses, context, n_kv_heads, err));
@@ -75,7 +65,7 @@ ith_status ith_mesh_make(const char *spec, int ranks, int rank, int n_kv_heads, 
                        .u = rank % ulysses,
                        .c = rank / ulysses,
                        .heads = n_kv_heads / ulysses,
-                       .turn = context / gcd(context, n_kv_heads / ulysses)};
+                       .turn = context / (int)ith_gcd(context, n_kv_heads / ulysses)};
     return ITH_OK;
 }
 

@@ -36,18 +36,13 @@ static void place_layers(const ith_state_params *p, ith_state *state, int *n)
     }
 }
 
-static int64_t gcd(int64_t a, int64_t b)
-{
-    return b == 0 ? a : gcd(b, a % b);
-}
-
 /* The number of segments after which the ranks that hold a group's heads, and the memory nodes that
  * pages lie on, repeat. */
 static int64_t turn_of(const ith_state_params *p, int64_t heads)
 {
-    int64_t ranks = p->group_size / gcd(p->group_size, heads),
+    int64_t ranks = p->group_size / ith_gcd(p->group_size, heads),
             nodes = p->topology == NULL ? 1 : ith_topology_nodes(p->topology);
-    return ranks / gcd(ranks, nodes) * nodes;
+    return ranks / ith_gcd(ranks, nodes) * nodes;
 }
 
 /* Segments that a layer keeps of the longest timeline. */
