@@ -612,7 +612,10 @@ void ith_session_close(ith_session *session);
  * ITH_E_IO if a file has changed from which passes read weights: the session can only be closed,
  * and nothing that was computed from such a file is saved. ITH_E_FORMAT if the numbers of a chunk
  * or its logits are not finite; the text names the layer where that begins, and the chunks that
- * were finished stay. */
+ * were finished stay.
+ * LongRoPE: if the timeline becomes longer than the context that the model was first trained for,
+ * or is shorter again, its earlier tokens are computed anew in the same call, with other rotary
+ * frequencies. If that fails or is cancelled, those that were not finished are lost. */
 ith_status ith_session_prefill(ith_session *session, const int32_t *ids, size_t n, ith_error *err);
 
 /* Collective. Appends one token, rank 0's `id`. As ith_session_prefill otherwise. */
