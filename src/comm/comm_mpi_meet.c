@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TAG = 22001, TEXT = 512, PATIENCE_S = 10, LEAD_S = 2 };
+enum { TAG = 22001, TEXT = 512, PROMPT_S = 1, PATIENCE_S = 10, LEAD_S = 2 };
 
 static __attribute__((noreturn)) void end_all(void)
 {
@@ -55,37 +55,53 @@ static bool has_come(int from)
 }
 
 /* Waits for the text of rank `from`. What else has come from there came before it, and Ithaca sends
- * nothing before it. Rank 0 hears from all, so it is the first to lose patience: others would name
- * it while it waits for the one that is silent. */
-static void await(int rank, int from, ith_mpi_unexpected *unexpected)
+ * nothing before it. False: nothing has come. */
+static bool comes(int rank, int from, double seconds, ith_mpi_unexpected *unexpected)
 {
     const struct timespec nap = {0, 200000};
-    double until = ith_now_s() + PATIENCE_S + (rank == 0 ? 0 : LEAD_S);
+    double until = ith_now_s() + seconds;
 
     while (!has_come(from)) {
         if (ith_mpi_unexpected_from(unexpected, from) && !has_come(from))
             end_stranger(rank, from);
         if (ith_now_s() > until)
-            end_without(rank, from);
+            return false;
         nanosleep(&nap, NULL);
     }
+    return true;
 }
 
-static void hear(int rank, int from, ith_mpi_unexpected *unexpected, char text[TEXT])
+/* Rank 0 hears from all, so it is the first to lose patience: others would name it while it waits
+ * for the one that is silent. As a rule all are there at once, and nobody looks for strangers, for
+ * which it takes long to prepare. */
+static void await(int rank, int from)
 {
-    await(rank, from, unexpected);
+    double patience = PATIENCE_S + (rank == 0 ? 0 : LEAD_S);
+    ith_mpi_unexpected *unexpected;
+
+    if (comes(rank, from, PROMPT_S, NULL))
+        return;
+    unexpected = ith_mpi_unexpected_open();
+    if (!comes(rank, from, patience - PROMPT_S, unexpected))
+        end_without(rank, from);
+    ith_mpi_unexpected_close(unexpected);
+}
+
+static void hear(int rank, int from, char text[TEXT])
+{
+    await(rank, from);
     MPI_Recv(text, TEXT, MPI_CHAR, from, TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     text[TEXT - 1] = 0;
 }
 
 /* Rank 0: the verdict, empty if all are the same. */
-static void judge(int size, const char *build, ith_mpi_unexpected *unexpected, char verdict[TEXT])
+static void judge(int size, const char *build, char verdict[TEXT])
 {
     char theirs[TEXT];
 
     verdict[0] = 0;
     for (int r = 1; r < size; r++) {
-        hear(0, r, unexpected, theirs);
+        hear(0, r, theirs);
         if (verdict[0] == 0 && strncmp(theirs, build, TEXT - 1) != 0)
             snprintf(verdict, TEXT, "rank %d runs Ithaca %.120s, rank 0 Ithaca %.120s", r, theirs,
                      build);
@@ -96,7 +112,6 @@ static void judge(int size, const char *build, ith_mpi_unexpected *unexpected, c
 
 ith_status ith_mpi_meet(const char *build, ith_error *err)
 {
-    ith_mpi_unexpected *unexpected = ith_mpi_unexpected_open();
     char mine[TEXT] = "", verdict[TEXT];
     int rank, size;
 
@@ -104,11 +119,10 @@ ith_status ith_mpi_meet(const char *build, ith_error *err)
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     snprintf(mine, sizeof mine, "%s", build);
     if (rank == 0) {
-        judge(size, mine, unexpected, verdict);
+        judge(size, mine, verdict);
     } else {
         MPI_Send(mine, TEXT, MPI_CHAR, 0, TAG, MPI_COMM_WORLD);
-        hear(rank, 0, unexpected, verdict);
+        hear(rank, 0, verdict);
     }
-    ith_mpi_unexpected_close(unexpected);
     return verdict[0] == 0 ? ITH_OK : ith_fail(err, ITH_E_COMM, "%s", verdict);
 }

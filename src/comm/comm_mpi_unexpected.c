@@ -48,7 +48,7 @@ static bool attach(ith_mpi_unexpected *u)
 ith_mpi_unexpected *ith_mpi_unexpected_open(void)
 {
     ith_mpi_unexpected *u = calloc(1, sizeof *u);
-    int level;
+    int level = MPI_THREAD_SINGLE;
 
     /* Open MPI takes what is asked for here for the level of all of MPI from now on. */
     MPI_Query_thread(&level);
