@@ -267,6 +267,7 @@ static ith_status read_message(ith_dialogue *d, ith_text *text, ith_typed_end *e
 static ith_status ask(ith_dialogue *d, const char *text, size_t len, ith_error *err)
 {
     ith_text message = {0};
+    int64_t retries = d->retries;
     bool answered = false;
     ith_status status;
 
@@ -281,6 +282,8 @@ static ith_status ask(ith_dialogue *d, const char *text, size_t len, ith_error *
     status = answer_last(d, &answered, err);
     if (answered)
         ith_text_free(&d->loaded);
+    else
+        d->retries = retries;
 done:
     ith_text_free(&message);
     return status;

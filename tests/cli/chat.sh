@@ -85,6 +85,8 @@ same "/retry: the same at temperature 0" "$(head -n 1 "$work/answers")" "$(said 
 drawn() { printf '%s\n' Hello /retry /retry | chat -q --temp 2 --seed "$1"; }
 same "/retry: another answer" 3 "$(drawn 5 | sort -u | wc -l)"
 same "/retry: the same three with the same seed" "$(drawn 5)" "$(drawn 5)"
+same "/retry: the same three with a message between them that is taken back" "$(drawn 5)" \
+    "$(printf '%s\n' Hello /retry "$(cat "$work/numbers")" /retry | chat -q --ctx 512 --temp 2 --seed 5 2>/dev/null)"
 printf '%s\n' Hello "/save $work/r1.json" "/system $(cat "$work/numbers")" /retry "/system -" "/save $work/r2.json" /retry >"$work/lines"
 expect "/retry without room" 1 chat --ctx 512 <"$work/lines"
 matches "/retry without room: said so" "$err" "more than the context of 512"
