@@ -3,7 +3,8 @@
 #
 #   scripts/need.sh MPICC LIBRARY...    libraries by the names that pkg-config knows
 set -eu
-. "$(dirname "$0")/packages.sh"
+cd "$(dirname "$0")/.."
+. scripts/packages.sh
 
 mpicc=$1
 shift

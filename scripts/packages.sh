@@ -1,10 +1,10 @@
-# packages.sh - sourced: what the build needs.
+# packages.sh - sourced, from the root of the repository: what the build needs.
 #
 #   $libraries      the libraries, by the names that pkg-config knows: PKGS of the Makefile
 #   debian NAME     the Debian package of a library or a command
 #
 # shellcheck shell=sh
-libraries=$(sed -n 's/^PKGS *:= *//p' "$(dirname "$0")/../Makefile")
+libraries=$(sed -n 's/^PKGS *:= *//p' Makefile)
 
 debian() {
     case $1 in

@@ -10,7 +10,8 @@
 #   scripts/setup.sh fuzz             clang, libFuzzer and llvm-cov, for `make fuzz`
 #   ITHACA_SETUP=off                  never install: say what is missing, and fail
 set -eu
-. "$(dirname "$0")/packages.sh"
+cd "$(dirname "$0")/.."
+. scripts/packages.sh
 
 # libcmocka-dev and Python are for the tests and the demo.
 packages="build-essential pkg-config openmpi-bin libopenmpi-dev protobuf-c-compiler ca-certificates libcmocka-dev python3 python3-jsonschema"

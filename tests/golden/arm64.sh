@@ -11,8 +11,10 @@ native=${ITHACA:-build/release/ithaca}
 root=$build/root
 lib=$root/usr/lib/aarch64-linux-gnu
 prompt=(score -m tests/models/needle-qwen3 --ids tests/golden/needle/1k.ids --json)
-packages="libjansson-dev libpcre2-dev libutf8proc-dev nettle-dev libhwloc-dev libnuma-dev libzstd-dev libxxhash-dev libopenblas-serial-dev \
-libopenmpi-dev libgomp1"
+. scripts/packages.sh
+packages="libopenmpi-dev libgomp1"
+for name in $libraries; do packages="$packages $(debian "$name")"; done
+packages=${packages/libopenblas-dev/libopenblas-serial-dev} # which needs no alternatives to be set
 
 skip() {
     echo "ok arm64: logits # SKIP $*"
@@ -43,12 +45,14 @@ fetch_libraries() {
 compile() {
     # Where libraries find the libraries that they need.
     local later=$lib:$lib/openmpi/lib:$root/lib/aarch64-linux-gnu
-    printf '#!/bin/sh\nexec aarch64-linux-gnu-gcc --sysroot="%s" -I"%s" "$@"\n' "$root" "$lib/openmpi/include" >"$build/mpicc"
+    cat >"$build/mpicc" <<E
+#!/bin/sh
+exec aarch64-linux-gnu-gcc --sysroot="$root" -I"$lib/openmpi/include" "\$@" -L"$lib/openmpi/lib" -lmpi -Wl,-rpath-link,$later
+E
     chmod +x "$build/mpicc"
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s CONFIG=release ARCH=aarch64 MPICC="$build/mpicc" B="$build/out" \
-        PKG_CFLAGS="-I$root/usr/include/aarch64-linux-gnu/openblas-serial" \
-        PKG_LIBS="-L$lib/openmpi/lib -ljansson -lpcre2-8 -lutf8proc -lnettle -lzstd -lxxhash -lhwloc -lnuma -lmpi -lm \
-            -Wl,-rpath-link,$later" "$build/out/ithaca"
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL PKG_CONFIG_SYSROOT_DIR="$root" \
+        PKG_CONFIG_LIBDIR="$lib/pkgconfig:$lib/openblas-serial/pkgconfig:$root/usr/share/pkgconfig" \
+        make -s CONFIG=release ARCH=aarch64 MPICC="$build/mpicc" B="$build/out" "$build/out/ithaca"
 }
 
 checksum() { sed -n 's/.*"logits_sha256": *"\([0-9a-f]*\)".*/\1/p'; }
