@@ -34,8 +34,8 @@ typedef struct ith_http_reply {
     int64_t received;    /* bytes that the receiver has taken */
     double retry_after_s;
 
-    /* The hub's own: X-Linked-Size, X-Linked-ETag (else ETag) without quotation
-     * marks, X-Error-Code, X-Error-Message. */
+    /* The hub's own: X-Linked-Size, X-Linked-ETag (else ETag) without quotation marks,
+     * X-Error-Code, X-Error-Message. */
     int64_t linked_size;
     char etag[130], error_code[40], error_message[300];
 } ith_http_reply;

@@ -283,7 +283,6 @@ static ith_status normalize_run(normalization *z, const char *text, size_t len, 
             next_calm = is_calm(z, next);
         }
         if (calm ? next_calm : code >= 0x80 && ith_unicode_is_inert(code)) {
-            kept = z->n > 0 ? at : kept;
             ITH_TRY(finish_run(z, err));
             continue;
         }

@@ -1,6 +1,7 @@
 /* fuzz_cached.c - a model in Hugging Face's cache: the name that a user has typed, what refs/main
  * holds, and the names of the snapshot's files, one a line. What is found is one of them, or their
  * folder. */
+#include "base/folders.h"
 #include "formats/hub_cache.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -15,11 +16,7 @@ static void make_file(const char *folder, const char *name)
 
     if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
         return;
-    for (char *slash = path + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
-        *slash = '\0';
-        mkdir(path, 0700);
-        *slash = '/';
-    }
+    ith_make_parents(path, 0700, NULL);
     if (path[strlen(path) - 1] != '/')
         close(open(path, O_WRONLY | O_CREAT, 0600));
 }
