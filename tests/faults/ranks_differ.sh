@@ -22,15 +22,28 @@ named() {
     same "$name: in one line" 1 "$(grep -c '^ithaca:' "$err")"
 }
 
+# beside COMMAND...: a check beside others, because each waits for ranks to begin and to end most of
+# the time; all_said waits for them and shows what they said, in order
+n=0
+beside() {
+    ((++n % 4)) || wait
+    (out=$work/out.$n err=$work/err.$n && "$@") >"$work/said.$n" &
+}
+all_said() {
+    wait
+    for ((i = 1; i <= n; i++)); do cat "$work/said.$i"; done
+    n=0
+}
+
 # differ NAME REGEX WORD... : OTHER...
 differ() { named "$1" "rank 1: $2" apart "$ITHACA" "${@:3}"; }
 
-differ "a value" "what follows --chunk is 32, and 16 on rank 0" "${run[@]}" --chunk 16 : "$ITHACA" "${run[@]}" --chunk 32
-differ "one option more" "what follows -q is --exact, and not given on rank 0" "${run[@]}" : "$ITHACA" "${run[@]}" --exact
-differ "one option less" "what follows -q is not given, and --exact on rank 0" "${run[@]}" --exact : "$ITHACA" "${run[@]}"
-differ "a wrong option" "what follows -q is --wrong, and not given on rank 0" "${run[@]}" : "$ITHACA" "${run[@]}" --wrong
-differ "the command" "word 1 of the command line is version, and run on rank 0" "${run[@]}" : "$ITHACA" version
-differ "the command, the other way" "word 1 of the command line is run, and version on rank 0" version : "$ITHACA" "${run[@]}"
+beside differ "a value" "what follows --chunk is 32, and 16 on rank 0" "${run[@]}" --chunk 16 : "$ITHACA" "${run[@]}" --chunk 32
+beside differ "one option more" "what follows -q is --exact, and not given on rank 0" "${run[@]}" : "$ITHACA" "${run[@]}" --exact
+beside differ "one option less" "what follows -q is not given, and --exact on rank 0" "${run[@]}" --exact : "$ITHACA" "${run[@]}"
+beside differ "a wrong option" "what follows -q is --wrong, and not given on rank 0" "${run[@]}" : "$ITHACA" "${run[@]}" --wrong
+beside differ "the command" "word 1 of the command line is version, and run on rank 0" "${run[@]}" : "$ITHACA" version
+beside differ "the command, the other way" "word 1 of the command line is run, and version on rank 0" version : "$ITHACA" "${run[@]}"
 
 # Every command is compared before it begins, those included on which rank 0 works alone
 echo 5 9 17 3 88 2 41 7 63 20 >"$work/ids"
@@ -40,16 +53,17 @@ commands=("calibrate -m $NEEDLE --ids $work/ids -o $work/stats" "pack $NEEDLE -o
         "bench kernels --seconds 0.01" "inspect $NEEDLE" "tokenize $NEEDLE -p hi" "plan $NEEDLE" "pull a/b" "cache ls $work" "cache verify $work" "version" "help run")
 for words in "${commands[@]}"; do
     # shellcheck disable=SC2086 # words on purpose
-    differ "an option of ${words%% -*}" "(what follows .*|word [0-9]+ of the command line) is --json, and not given on rank 0" $words : "$ITHACA" $words --json
+    beside differ "an option of ${words%% -*}" "(what follows .*|word [0-9]+ of the command line) is --json, and not given on rank 0" $words : "$ITHACA" $words --json
 done
+all_said
 same "nothing is written" "" "$(ls "$work" | grep -E 'never|stats')"
 
 # Variables that the launcher has not passed on to all
-named "nodes of unlike ranks" "rank 1: ITHACA_RANKS_PER_NODE is 1, and not given on rank 0" apart "$ITHACA" "${run[@]}" : env ITHACA_RANKS_PER_NODE=1 "$ITHACA" "${run[@]}"
-named "nodes of unlike ranks, the other way" "rank 1: ITHACA_RANKS_PER_NODE is not given, and 2 on rank 0" apart env ITHACA_RANKS_PER_NODE=2 "$ITHACA" "${run[@]}" : "$ITHACA" "${run[@]}"
-named "one rank without a number" "rank 1: ITHACA_RANKS_PER_NODE is x, and not given on rank 0" apart "$ITHACA" "${run[@]}" : env ITHACA_RANKS_PER_NODE=x "$ITHACA" "${run[@]}"
-named "a time limit that is none" "rank 1: ITHACA_NETWORK_TIMEOUT=x: expected seconds" apart "$ITHACA" "${run[@]}" : env ITHACA_NETWORK_TIMEOUT=x "$ITHACA" "${run[@]}"
-expect "one rank does not watch the network" 0 apart env ITHACA_NETWORK_TIMEOUT=0 "$ITHACA" "${run[@]}" : "$ITHACA" "${run[@]}"
+beside named "nodes of unlike ranks" "rank 1: ITHACA_RANKS_PER_NODE is 1, and not given on rank 0" apart "$ITHACA" "${run[@]}" : env ITHACA_RANKS_PER_NODE=1 "$ITHACA" "${run[@]}"
+beside named "nodes of unlike ranks, the other way" "rank 1: ITHACA_RANKS_PER_NODE is not given, and 2 on rank 0" apart env ITHACA_RANKS_PER_NODE=2 "$ITHACA" "${run[@]}" : "$ITHACA" "${run[@]}"
+beside named "one rank without a number" "rank 1: ITHACA_RANKS_PER_NODE is x, and not given on rank 0" apart "$ITHACA" "${run[@]}" : env ITHACA_RANKS_PER_NODE=x "$ITHACA" "${run[@]}"
+beside named "a time limit that is none" "rank 1: ITHACA_NETWORK_TIMEOUT=x: expected seconds" apart "$ITHACA" "${run[@]}" : env ITHACA_NETWORK_TIMEOUT=x "$ITHACA" "${run[@]}"
+beside expect "one rank does not watch the network" 0 apart env ITHACA_NETWORK_TIMEOUT=0 "$ITHACA" "${run[@]}" : "$ITHACA" "${run[@]}"
 
 # Another build: this one with another digest of its sources
 python3 - "$ITHACA" "$work/other" <<'P'
@@ -62,16 +76,16 @@ P
 chmod +x "$work/other"
 for words in "${run[*]}" "${commands[@]}"; do
     # shellcheck disable=SC2086
-    named "another build: ${words%% -*}" "rank 1 runs Ithaca .*sources 0+, .*, rank 0 Ithaca " apart "$ITHACA" $words : "$work/other" $words
+    beside named "another build: ${words%% -*}" "rank 1 runs Ithaca .*sources 0+, .*, rank 0 Ithaca " apart "$ITHACA" $words : "$work/other" $words
 done
 
 # mpirun ends all ranks when the first one has left with an error: rank 0 has said why by then, however
 # late it comes back from MPI_Finalize.
 expect "a late rank 0 is built" 0 ${CC:-cc} -shared -fPIC -o "$work/late.so" tests/faults/late_finalize.c
 late=(env "LD_PRELOAD=$work/late.so" "$ITHACA" "${run[@]}")
-named "a late rank 0: nodes of unlike ranks" "rank 1: ITHACA_RANKS_PER_NODE is 1, and not given on rank 0" apart "${late[@]}" : env ITHACA_RANKS_PER_NODE=1 "$ITHACA" "${run[@]}"
-named "a late rank 0: a time limit that is none" "rank 1: ITHACA_NETWORK_TIMEOUT=x: expected seconds" apart "${late[@]}" : env ITHACA_NETWORK_TIMEOUT=x "$ITHACA" "${run[@]}"
-named "a late rank 0: another build" "rank 1 runs Ithaca .*sources 0+, .*, rank 0 Ithaca " apart "${late[@]}" : "$work/other" "${run[@]}"
+beside named "a late rank 0: nodes of unlike ranks" "rank 1: ITHACA_RANKS_PER_NODE is 1, and not given on rank 0" apart "${late[@]}" : env ITHACA_RANKS_PER_NODE=1 "$ITHACA" "${run[@]}"
+beside named "a late rank 0: a time limit that is none" "rank 1: ITHACA_NETWORK_TIMEOUT=x: expected seconds" apart "${late[@]}" : env ITHACA_NETWORK_TIMEOUT=x "$ITHACA" "${run[@]}"
+beside named "a late rank 0: another build" "rank 1 runs Ithaca .*sources 0+, .*, rank 0 Ithaca " apart "${late[@]}" : "$work/other" "${run[@]}"
 
 # A program that does not meet the others, as a build from before they met
 cat >"$work/stranger.c" <<'C'
@@ -86,10 +100,11 @@ int main(int argc, char **argv)
 }
 C
 if mpicc -o "$work/stranger" "$work/stranger.c" 2>"$err"; then
-    named "another program" "rank 0: rank 1 (runs another program|has not answered)" apart "$ITHACA" "${run[@]}" : "$work/stranger"
+    beside named "another program" "rank 0: rank 1 (runs another program|has not answered)" apart "$ITHACA" "${run[@]}" : "$work/stranger"
 else
     ok "another program # SKIP no compiler for MPI"
 fi
+all_said
 
 # Two hosts with other files under one path, each a rank in a folder of its own
 export ITHACA_RANKS_PER_NODE=1
@@ -119,8 +134,9 @@ change "$weights" $((bytes * 2 / 3 + 1))
 for words in "${mine[*]}" "score -m m --ids $work/ids" "calibrate -m m --ids $work/ids -o $work/stats" "chat -m m" "bench model -m m --depths 8 --prompt 8 --decode 2" \
     "run -m $PWD/$NEEDLE --draft m -p hi"; do
     # shellcheck disable=SC2086
-    named "one bit of the weights: ${words%% --ids*}" "rank 1: model\.[a-z0-9_.]*weight differs from rank 0's" there $words
+    beside named "one bit of the weights: ${words%% --ids*}" "rank 1: model\.[a-z0-9_.]*weight differs from rank 0's" there $words
 done
+all_said
 same "no statistics are written" no "$([[ -e $work/stats ]] && echo yes || echo no)"
 head -c $((bytes - 100)) "$NEEDLE/model.safetensors" >"$weights"
 named "a file cut short" "rank 1: .*model.safetensors" there "${mine[@]}"
