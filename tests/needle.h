@@ -85,10 +85,11 @@ static inline ith_engine *must_open(const ith_engine_params *params)
 static inline ith_engine *must_open_tight(ith_engine_params params, int64_t *least)
 {
     const int64_t mib = 1 << 20;
-    int64_t step = *least == 0 ? 8 * mib : mib;
+    const bool known = *least > mib;
+    int64_t step = known ? mib : 8 * mib;
     bool refused = false; /* one budget at least */
 
-    for (params.memory = *least == 0 ? step : *least;; params.memory += step) {
+    for (params.memory = known ? *least - mib : step;; params.memory += step) {
         ith_engine *engine;
         ith_error err;
         ith_status status = ith_engine_open(world, &params, &engine, &err);
@@ -101,7 +102,7 @@ static inline ith_engine *must_open_tight(ith_engine_params params, int64_t *lea
         if (status == ITH_OK) {
             ith_engine_close(engine);
             must(params.memory > 8 * mib, "some budget is too little", NULL);
-            params.memory -= refused ? step : 5 * mib;
+            params.memory -= refused ? step : known ? 2 * mib : 5 * mib;
             step = mib;
             continue;
         }

@@ -13,23 +13,26 @@ ${CC:-gcc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -fPIC -shared tests/
 python3 tests/faults/big_model.py $NEEDLE "$work/folder"
 expect "pack" 0 "$ITHACA" pack "$work/folder" -o "$work/model.ith" -q
 seq 1 200 >"$work/ids"
+echo 1 >"$work/one"
 
 # start RANKS MODEL NAME=VALUE...: a prompt in several chunks and an answer, with $mem MiB per rank
 start() {
     local ranks=$1 model=$2
     shift 2
     timeout --kill-after=5 $limit_s scripts/on_ranks.sh "$ranks" env LD_PRELOAD="${asan:+$asan:}$shim" FAULT_FILE="$model" "$@" \
-        "$ITHACA" run -m "$work/${model%/*}" --ids "$work/ids" -n 6 --ignore-eos --speculate off --threads 1 --ctx 512 --chunk 64 \
+        "$ITHACA" run -m "$work/${model%/*}" --ids "$work/$prompt" -n $answer --ignore-eos --speculate off --threads 1 --ctx 512 --chunk 64 \
         --placement streamed --mem "${mem}MiB" --offload $offload --json
 }
 
 # Little more than the least memory that works: from a limit that is too low, upwards. What the
-# process itself takes counts, and varies. Then how much each rank reads.
+# process itself takes counts, and varies; what is computed does not: one pass shows it. Then how
+# much each rank reads.
 mem=32
 find_budget() {
+    prompt=one answer=1
     while start "$@" >"$out" 2>"$err"; do mem=$((mem - 4)); done
     until start "$@" >"$out" 2>"$err" || ! grep -q -- --mem "$err"; do mem=$((mem + 4)); done
-    mem=$((mem + 2))
+    mem=$((mem + 2)) prompt=ids answer=6
     rm -f "$work/count"
     expect "$name: undisturbed" 0 start "$@" FAULT_COUNT="$work/count"
 }
