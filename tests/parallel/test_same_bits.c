@@ -14,7 +14,7 @@
 
 #include <math.h>
 
-enum { DECODED = 40, GENERATED = 13, COPIES = 3, DECODED_LONG = 6 };
+enum { DECODED = 12, GENERATED = 13, COPIES = 3, DECODED_LONG = 6 };
 
 /* The types of weights and cache, and the results they give. */
 typedef struct forms {
