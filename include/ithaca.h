@@ -815,8 +815,10 @@ void ith_generation_free(ith_generation *out);
  * tokens up to them. A run on any number of ranks, with any chunk size and instruction set, reads
  * what another one has saved, and computes the same bits from there on. Data is saved in the
  * background, in segments of 1,024 tokens and a shorter last one; each rank holds a copy of at most
- * 1,024 tokens' keys and values for it. On several machines the folder must be on a file system
- * that all of them share. Any number of runs may use a prompt cache at once.
+ * 1,024 tokens' keys and values for it. Recurrent states are saved every 8,192 tokens and where a
+ * prompt ends, and copied for it; a prompt is read up to the last of them. On several machines the
+ * folder must be on a file system that all of them share. Any number of runs may use a prompt cache
+ * at once.
  *
  * Saved data that is damaged or missing is computed again, and what cannot be written is not saved:
  * the run goes on, after a warning. */

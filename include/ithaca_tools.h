@@ -240,7 +240,8 @@ ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_erro
  *      segments: [{key, parent,         names by content: its own and its predecessor's
  *                  start, tokens,       the tokens before it, and its own
  *                  bytes, used,         `used`: seconds since 1970
- *                  complete, model, kv, layers, kv_heads}]}
+ *                  complete, states,    are all its files there; those of recurrent states?
+ *                  model, kv, layers, kv_heads}]}     `layers`: those with keys and values
  *
  * Errors: ITH_E_IO. */
 ith_status ith_cache_list(const char *folder, char **json, ith_error *err);

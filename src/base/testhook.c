@@ -1,4 +1,4 @@
-/* testhook.c - where ITHACA_TEST_HOOK disturbs the program. */
+/* testhook.c - where ITHACA_TEST_HOOK disturbs the program, and ITHACA_TEST_STATES. */
 #include "base/testhook.h"
 
 #include <fcntl.h>
@@ -29,6 +29,14 @@ void ith_test_hook_open(int rank)
         h.point[0] = 0;
     h.here = at == rank;
     hook = h;
+}
+
+int64_t ith_test_states(int64_t unit, int64_t otherwise)
+{
+    const char *text = getenv("ITHACA_TEST_STATES");
+    long long n = text == NULL ? 0 : strtoll(text, NULL, 10);
+
+    return n > 0 && n % unit == 0 ? n : otherwise;
 }
 
 bool ith_test_hook_due(const char *point, int64_t count)

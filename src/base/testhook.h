@@ -22,6 +22,9 @@
  *
  * All ranks must see the same value. Unset, a point costs one comparison. A value of another form
  * is ignored.
+ *
+ * ITHACA_TEST_STATES holds the number of tokens after which recurrent states are saved, so that a
+ * test needs no long prompts.
  */
 #ifndef ITH_BASE_TESTHOOK_H
 #define ITH_BASE_TESTHOOK_H
@@ -31,6 +34,9 @@
 
 /* Reads the environment. To be called while the process has one thread. */
 void ith_test_hook_open(int rank);
+
+/* The value of ITHACA_TEST_STATES if it is a multiple of `unit`, else `otherwise`. */
+int64_t ith_test_states(int64_t unit, int64_t otherwise);
 
 /* Is it time to act? Alike on all ranks that call it with the same count. */
 bool ith_test_hook_due(const char *point, int64_t count);

@@ -19,6 +19,10 @@ typedef struct ith_keeper_ops {
      * last token is never restored: it must be computed for its logits. */
     ith_status (*begin)(ith_keeper *keeper, int64_t n, int64_t *restored, ith_error *err);
 
+    /* Local, the same on all ranks. How many of the n tokens that are left the next pass may take:
+     * recurrent states are saved where passes end. */
+    int64_t (*most)(const ith_keeper *keeper, int64_t n);
+
     /* Collective, after each chunk of a prompt, and after each step of decoding. */
     ith_status (*chunk)(ith_keeper *keeper, ith_error *err);
 

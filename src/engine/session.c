@@ -297,6 +297,11 @@ ith_status ith_session_check_state(const ith_session *s, ith_error *err)
                     (long long)s->length);
 }
 
+int64_t ith_session_most(const ith_session *s, int64_t n)
+{
+    return s->keeper == NULL ? n : s->keeper->ops->most(s->keeper, n);
+}
+
 /* Collective. Runs the n new ids from take_ids in chunks. `done` of them are in the state already.
  * The last n_logits, all in one chunk, get logits. nll: [n - 1] scores on rank 0, or NULL. */
 static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_logits, bool score,
@@ -306,7 +311,7 @@ static ith_status run_chunks(ith_session *s, int64_t n, int64_t done, int64_t n_
 
     ITH_TRY(ith_session_check_state(s, err));
     while (done < n) {
-        int64_t left = n - done, now = ith_min(left, s->chunk);
+        int64_t left = n - done, now = ith_min(ith_session_most(s, left), s->chunk);
         ith_pass pass = ith_session_pass(s, now);
         chunk_shown chunk = {s->engine, now};
 

@@ -62,6 +62,10 @@ ith_status ith_session_check_ids(const ith_session *session, const int32_t *ids,
  * cannot get. On failure the state is as small as the timeline allows. */
 ith_status ith_session_make_room(ith_session *session, int64_t n_tokens, ith_error *err);
 
+/* Local, the same on all ranks. How many of the n tokens that wait the next pass may take: passes
+ * end where a keeper saves states. */
+int64_t ith_session_most(const ith_session *session, int64_t n);
+
 /* Local, the same on all ranks. Can a pass follow the timeline? ITH_E_UNSUPPORTED: its recurrent
  * states have gone on, in a pass that has failed. */
 ith_status ith_session_check_state(const ith_session *session, ith_error *err);

@@ -198,6 +198,13 @@ static bool is_long(const step *st, int i)
     return st->engine->world->comm->size > 1 && st->items[i].session->pending > st->room;
 }
 
+/* Tokens of a prompt that one pass may take. */
+static int64_t next_of(const step *st, int i)
+{
+    const ith_session *s = st->items[i].session;
+    return ith_session_most(s, s->pending);
+}
+
 /* The tokens of the next pass that holds all of them on every rank: those that decode, then, unless
  * an earlier pass had some, prompts as far as there is room. Returns how many; 0: there is nothing
  * for such a pass. */
@@ -212,8 +219,7 @@ static int64_t fill(step *st, int64_t *prompts)
     }
     for (int i = 0; i < st->n; i++)
         if (more && !st->done[i] && st->is_prompt[i] && !is_long(st, i)) {
-            st->tokens[i] =
-                ith_min(st->items[i].session->pending, ith_min(st->room - n, st->chunk - *prompts));
+            st->tokens[i] = ith_min(next_of(st, i), ith_min(st->room - n, st->chunk - *prompts));
             n += st->tokens[i];
             *prompts += st->tokens[i];
         }
@@ -307,7 +313,7 @@ static ith_status run_long(step *st, ith_error *err)
 
     for (int i = 0; i < st->n; i++) {
         bool first = n == 0 && !st->done[i] && is_long(st, i);
-        st->tokens[i] = first ? ith_min(st->items[i].session->pending, st->chunk) : 0;
+        st->tokens[i] = first ? ith_min(next_of(st, i), st->chunk) : 0;
         n += st->tokens[i];
     }
     return n > 0 ? run_pass(st, false, err) : ITH_OK;

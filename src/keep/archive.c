@@ -1,7 +1,9 @@
 /* archive.c - segments in an archive: writing, reading, finding them. */
 #include "keep/archive.h"
 
+#include "base/range.h"
 #include "keep/archive_names.h"
+#include "state/recurrent.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -59,14 +61,21 @@ int ith_archive_descriptor(const ith_archive *archive)
 
 /* ---- One segment ---- */
 
-static ith_kvfile_what what_of(const ith_segment *s, const ith_kv_shape *shape, int head)
+static ith_kvfile_what what_of(const ith_segment *s, const ith_kv_shape *shape, ith_part part)
 {
+    if (part.state)
+        return (ith_kvfile_what){.key = s->key,
+                                 .n_layers = shape->state_layers,
+                                 .head_dim = shape->state_floats,
+                                 .state = true,
+                                 .head = part.head,
+                                 .n_tokens = (int)ith_recurrent_back(s->start + s->n)};
     return (ith_kvfile_what){.key = s->key,
                              .layout = shape->layout,
                              .n_layers = shape->n_layers,
                              .head_dim = shape->head_dim,
                              .latent = shape->latent,
-                             .head = head,
+                             .head = part.head,
                              .n_tokens = s->n};
 }
 
@@ -93,64 +102,72 @@ static ith_status make_folder(const ith_archive *a, const ith_key *parent, const
     return *fd >= 0 ? ITH_OK : ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
 }
 
-/* Does the segment's open folder have the file of this head? */
-static bool has_head(int folder, int head)
+/* Does the segment's open folder have this file? */
+static bool has_part(int folder, ith_part part)
 {
     char name[ITH_PATH_MAX];
     struct stat info;
 
-    ith_archive_name_head(head, name);
+    ith_archive_name_part(part, name);
     return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
 }
 
-static bool has_heads(const ith_archive *a, const ith_segment *s, int first, int n)
+/* This one and those of the heads after it, n in all. */
+static bool has_parts(const ith_archive *a, const ith_segment *s, ith_part part, int n)
 {
-    int folder = enter(a, &s->parent, &s->key), head = first;
+    int folder = enter(a, &s->parent, &s->key), end = part.head + n;
 
-    while (folder >= 0 && head < first + n && has_head(folder, head))
-        head++;
+    while (folder >= 0 && part.head < end && has_part(folder, part))
+        part.head++;
     if (folder >= 0)
         close(folder);
-    return folder >= 0 && head == first + n;
+    return folder >= 0 && part.head == end;
 }
 
-bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, int head)
+bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, ith_part part)
 {
-    return has_heads(archive, segment, head, 1);
+    return has_parts(archive, segment, part, 1);
 }
 
 bool ith_archive_holds_all(const ith_archive *archive, const ith_segment *segment,
                            const ith_kv_shape *shape)
 {
-    return has_heads(archive, segment, 0, shape->n_heads);
+    return has_parts(archive, segment, (ith_part){0}, shape->n_heads);
+}
+
+bool ith_archive_holds_states(const ith_archive *archive, const ith_segment *segment,
+                              const ith_kv_shape *shape)
+{
+    return shape->state_layers > 0 &&
+           has_parts(archive, segment, (ith_part){.state = true}, shape->state_heads);
 }
 
 ith_status ith_archive_write(const ith_archive *archive, const ith_segment *segment,
-                             const ith_kv_shape *shape, int head, const void *const *layers,
+                             const ith_kv_shape *shape, ith_part part, const void *const *layers,
                              ith_kvfile_buffer *buffer, ith_error *err)
 {
-    ith_kvfile_what what = what_of(segment, shape, head);
+    ith_kvfile_what what = what_of(segment, shape, part);
     char path[ITH_PATH_MAX];
     ith_status status;
     int folder;
 
     ITH_TRY(make_folder(archive, &segment->parent, &segment->key, &folder, err));
-    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, head, path);
+    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, part, path);
     status = ith_kvfile_write(folder, path, &what, layers, archive->durable, buffer, err);
     close(folder);
     return status;
 }
 
 ith_status ith_archive_read(const ith_archive *archive, const ith_segment *segment,
-                            const ith_kv_shape *shape, int head, void *const *layers,
+                            const ith_kv_shape *shape, ith_part part, void *const *layers,
                             ith_kvfile_buffer *buffer, bool *missing, ith_error *err)
 {
-    ith_kvfile_what what = what_of(segment, shape, head);
+    ith_kvfile_what what = what_of(segment, shape, part);
     int folder = enter(archive, &segment->parent, &segment->key);
     char path[ITH_PATH_MAX];
     ith_status status;
 
-    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, head, path);
+    ith_archive_name_file(archive->folder, &segment->parent, &segment->key, part, path);
     *missing = folder < 0;
     if (folder < 0)
         return ith_fail(err, ITH_E_IO, "%s: %s", path, strerror(errno));
@@ -191,24 +208,41 @@ void ith_archive_touch(const ith_archive *archive, const ith_segment *segments, 
     }
 }
 
-/* The manifest is removed first: without one, the rest is not a segment. */
-void ith_archive_remove(const ith_archive *archive, const ith_key *parent, const ith_key *key)
+/* Removes a segment's files that `is` says; the manifest among them goes first: without one, the
+ * rest is not a segment. Nothing if it is gone, or a link: whose target is not ours. */
+static bool remove_files(const ith_archive *archive, const ith_key *parent, const ith_key *key,
+                         bool (*is)(const char *name))
 {
     int fd = enter(archive, parent, key);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
-    char path[ITH_PATH_MAX];
 
-    if (dir == NULL) { /* gone, or a link: whose target is not ours */
+    if (dir == NULL) {
         if (fd >= 0)
             close(fd);
-        return;
+        return false;
     }
-    unlinkat(fd, ITH_ARCHIVE_MANIFEST, 0);
+    if (is(ITH_ARCHIVE_MANIFEST))
+        unlinkat(fd, ITH_ARCHIVE_MANIFEST, 0);
     while ((entry = readdir(dir)) != NULL)
-        if (ith_archive_is_file(entry->d_name))
+        if (is(entry->d_name))
             unlinkat(fd, entry->d_name, 0);
     closedir(dir);
+    return true;
+}
+
+void ith_archive_remove_states(const ith_archive *archive, const ith_key *parent,
+                               const ith_key *key)
+{
+    remove_files(archive, parent, key, ith_archive_is_state);
+}
+
+void ith_archive_remove(const ith_archive *archive, const ith_key *parent, const ith_key *key)
+{
+    char path[ITH_PATH_MAX];
+
+    if (!remove_files(archive, parent, key, ith_archive_is_file))
+        return;
     ith_archive_name_segment(archive->folder, parent, key, path);
     unlinkat(archive->fd, ith_path_within(archive->fd, path), AT_REMOVEDIR);
 }
@@ -218,7 +252,9 @@ void ith_archive_remove(const ith_archive *archive, const ith_key *parent, const
 static bool same_shape(const ith_kv_shape *a, const ith_kv_shape *b)
 {
     return a->layout == b->layout && a->n_layers == b->n_layers && a->n_heads == b->n_heads &&
-           a->head_dim == b->head_dim && a->latent == b->latent;
+           a->head_dim == b->head_dim && a->latent == b->latent &&
+           a->state_layers == b->state_layers && a->state_heads == b->state_heads &&
+           a->state_floats == b->state_floats;
 }
 
 static int common(const int32_t *a, const int32_t *b, int64_t n)
@@ -247,37 +283,102 @@ ith_status ith_archive_manifest(const ith_archive *archive, const ith_key *paren
     return status;
 }
 
-/* Is the segment there, with the first of the tokens ids[n]? s->used: how many of them it begins
- * with. */
-static bool look_at(const ith_archive *a, const ith_key *parent, const ith_key *key,
-                    const ith_kv_shape *shape, const int32_t *ids, int64_t n, ith_segment *s)
+/* What is looked for. */
+typedef struct search {
+    const ith_archive *archive;
+    const ith_kv_shape *shape;
+    const int32_t *ids; /* [n] */
+    int64_t n;
+} search;
+
+/* Is this segment there, with some of the tokens from `start` on? */
+static bool look_at(const search *q, const ith_key *parent, const ith_key *key, int64_t start,
+                    ith_segment *s)
 {
     ith_manifest m;
 
-    if (ith_archive_manifest(a, parent, key, &m, NULL) != ITH_OK || !same_shape(&m.shape, shape))
+    if (ith_archive_manifest(q->archive, parent, key, &m, NULL) != ITH_OK ||
+        !same_shape(&m.shape, q->shape))
         return false;
-    *s = (ith_segment){*parent, *key, m.n, common(m.ids, ids, n < m.n ? n : m.n)};
-    return s->used > 0 && ith_archive_holds_all(a, s, shape);
+    *s = (ith_segment){.parent = *parent, .key = *key, .n = m.n, .start = start};
+    s->used = common(m.ids, q->ids + start, ith_min(m.n, q->n - start));
+    return s->used > 0 && ith_archive_holds_all(q->archive, s, q->shape);
 }
 
-/* Of all segments that follow `parent`, *s becomes the one with the most tokens in common with
- * ids[n], if that is more than s->used. */
-static ith_status look_through(const ith_archive *a, const ith_key *parent,
-                               const ith_kv_shape *shape, const int32_t *ids, int64_t n,
-                               ith_segment *s, ith_error *err)
+/* How much a segment is worth; 0: nothing. */
+typedef int64_t (*worth_fn)(const search *q, const ith_segment *s);
+
+static int64_t tokens_used(const search *q, const ith_segment *s)
 {
-    DIR *dir = ith_archive_entries(a->fd);
+    (void)q;
+    return s->used;
+}
+
+/* The tokens after which a timeline goes on from the states at the segment's end. */
+static int64_t resumes_at(const search *q, const ith_segment *s)
+{
+    int64_t end = s->start + s->n, length = ith_min(s->start + s->used, q->n - 1);
+
+    return length >= end - ith_recurrent_back(end) &&
+                   ith_archive_holds_states(q->archive, s, q->shape)
+               ? length
+               : 0;
+}
+
+/* Of all segments that follow `parent`, *s becomes the one that is worth most, if that is more than
+ * *s is worth. */
+static ith_status look_through(const search *q, const ith_key *parent, int64_t start,
+                               worth_fn worth, ith_segment *s, ith_error *err)
+{
+    DIR *dir = ith_archive_entries(q->archive->fd);
     struct dirent *entry;
     ith_key from, key;
     ith_segment found;
 
     if (dir == NULL)
-        return ith_fail(err, ITH_E_IO, "%s: %s", a->folder, strerror(errno));
+        return ith_fail(err, ITH_E_IO, "%s: %s", q->archive->folder, strerror(errno));
     while ((entry = readdir(dir)) != NULL)
         if (ith_archive_parse_name(entry->d_name, &from, &key) && ith_key_equal(&from, parent) &&
-            look_at(a, parent, &key, shape, ids, n, &found) && found.used > s->used)
+            look_at(q, parent, &key, start, &found) &&
+            worth(q, &found) > (s->n > 0 ? worth(q, s) : 0))
             *s = found;
     closedir(dir);
+    return ITH_OK;
+}
+
+static ith_status find_tokens(const search *q, const ith_key *root, ith_segment *s,
+                              int64_t *n_segments, ith_error *err)
+{
+    ith_key parent = *root;
+    ith_status status = ITH_OK;
+
+    for (int64_t at = 0; status == ITH_OK && at < q->n; at += ITH_KV_SEGMENT, s++) {
+        if (q->n - at >= ITH_KV_SEGMENT) { /* a whole segment is found by its name */
+            ith_key key = ith_key_next(&parent, q->ids + at, ITH_KV_SEGMENT);
+            if (!look_at(q, &parent, &key, at, s))
+                *s = (ith_segment){0};
+        }
+        if (s->used < ITH_KV_SEGMENT)
+            status = look_through(q, &parent, at, tokens_used, s, err);
+        *n_segments += s->used > 0;
+        parent = s->key;
+        if (s->used < ITH_KV_SEGMENT)
+            break;
+    }
+    return status;
+}
+
+/* Drops segments from the end until there is one with states that the timeline can go on from: the
+ * last, or another in its place that has such. */
+static ith_status end_with_states(const search *q, ith_segment *list, int64_t *n, ith_error *err)
+{
+    for (; *n > 0; --*n) {
+        ith_segment *last = &list[*n - 1], found = {0};
+        ITH_TRY(look_through(q, &last->parent, last->start, resumes_at, &found, err));
+        *last = found;
+        if (found.n > 0)
+            return ITH_OK;
+    }
     return ITH_OK;
 }
 
@@ -285,27 +386,16 @@ ith_status ith_archive_find(const ith_archive *archive, const ith_key *root,
                             const ith_kv_shape *shape, const int32_t *ids, int64_t n,
                             ith_segment **segments, int64_t *n_segments, ith_error *err)
 {
+    const search q = {archive, shape, ids, n};
     size_t most = (size_t)(n / ITH_KV_SEGMENT + 1);
-    ith_segment *list = calloc(most, sizeof *list), *s = list;
-    ith_key parent = *root;
-    ith_status status = ITH_OK;
+    ith_status status;
 
-    *segments = list;
     *n_segments = 0;
-    if (list == NULL)
+    *segments = calloc(most, sizeof **segments);
+    if (*segments == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %zu segments", most);
-    for (int64_t at = 0; status == ITH_OK && at < n; at += ITH_KV_SEGMENT, s++) {
-        if (n - at >= ITH_KV_SEGMENT) { /* a whole segment is found by its name */
-            ith_key key = ith_key_next(&parent, ids + at, ITH_KV_SEGMENT);
-            if (!look_at(archive, &parent, &key, shape, ids + at, n - at, s))
-                s->used = 0;
-        }
-        if (s->used < ITH_KV_SEGMENT)
-            status = look_through(archive, &parent, shape, ids + at, n - at, s, err);
-        *n_segments += s->used > 0;
-        parent = s->key;
-        if (s->used < ITH_KV_SEGMENT)
-            break;
-    }
+    status = find_tokens(&q, root, *segments, n_segments, err);
+    if (status == ITH_OK && shape->state_layers > 0)
+        status = end_with_states(&q, *segments, n_segments, err);
     return status;
 }

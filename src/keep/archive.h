@@ -2,15 +2,20 @@
  *
  *   FOLDER/PARENT-KEY/manifest.json    a segment of up to 1,024 tokens: manifest.h
  *   FOLDER/PARENT-KEY/head-H.kv        keys and values of KV head H, all layers: kvfile.h
+ *   FOLDER/PARENT-KEY/state-H.st       the state at its end of recurrent head H, all layers
  *
  * PARENT and KEY are the keys of archive_key.h, so the segments that follow a prefix are found by
  * the prefix's key. Of a run on several ranks, each reads and writes the files of the heads that
  * it holds. No file depends on the number of ranks, so any number can read what any number wrote.
  * The folder must be on a file system that all ranks share.
  *
+ * Not every segment has states: they are large, and a model goes on from the last before a text
+ * ends.
+ *
  * A file appears under its name only when it is complete, it is protected by checksums, and its
  * contents do not depend on who writes it. Therefore writers need no locks, a segment exists when
- * all its files do, and a segment that is deleted while it is read is just missing. The
+ * its manifest and the files of all KV heads do, its states when those of all recurrent heads do,
+ * and a segment that is deleted while it is read is just missing. The
  * modification time of a manifest is the time of the segment's last use.
  *
  * Prompts can be read in the files, so folders and files are for their owner alone. A folder that
@@ -41,29 +46,34 @@ int ith_archive_descriptor(const ith_archive *archive);
 /* A segment of a timeline. */
 typedef struct ith_segment {
     ith_key parent, key;
-    int n;    /* tokens in the archive */
-    int used; /* how many of them the timeline begins with */
+    int n;         /* tokens in the archive */
+    int used;      /* how many of them the timeline begins with */
+    int64_t start; /* tokens before it */
 } ith_segment;
 
 /* Finds the longest prefix of ids[n] in the archive. *segments (malloc'd): its *n_segments
- * segments in order, perhaps none; all but the last have used = ITH_KV_SEGMENT. Manifests that
- * cannot be read are ignored. ITH_E_MEMORY; ITH_E_IO if the folder cannot be read. */
+ * segments in order, perhaps none; all but the last have used = ITH_KV_SEGMENT. If the model has
+ * recurrent states: the longest prefix of fewer than n tokens that a timeline can go on from. The
+ * last segment has states then, which may have seen a few tokens more (ith_recurrent_back).
+ * Manifests that cannot be read are ignored. ITH_E_MEMORY; ITH_E_IO if the folder cannot be
+ * read. */
 ith_status ith_archive_find(const ith_archive *archive, const ith_key *root,
                             const ith_kv_shape *shape, const int32_t *ids, int64_t n,
                             ith_segment **segments, int64_t *n_segments, ith_error *err);
 
-/* Is the file of this head there? Are those of all heads? */
-bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, int head);
+/* Is this file there? Are those of all KV heads, of all recurrent heads? */
+bool ith_archive_holds(const ith_archive *archive, const ith_segment *segment, ith_part part);
 bool ith_archive_holds_all(const ith_archive *archive, const ith_segment *segment,
                            const ith_kv_shape *shape);
+bool ith_archive_holds_states(const ith_archive *archive, const ith_segment *segment,
+                              const ith_kv_shape *shape);
 
-/* One head's file. `head` counts all of the model's KV heads; layers: see kvfile.h. ITH_E_IO:
- * also if the disk is full. */
+/* One file; layers: see kvfile.h. ITH_E_IO: also if the disk is full. */
 ith_status ith_archive_write(const ith_archive *archive, const ith_segment *segment,
-                             const ith_kv_shape *shape, int head, const void *const *layers,
+                             const ith_kv_shape *shape, ith_part part, const void *const *layers,
                              ith_kvfile_buffer *buffer, ith_error *err);
 ith_status ith_archive_read(const ith_archive *archive, const ith_segment *segment,
-                            const ith_kv_shape *shape, int head, void *const *layers,
+                            const ith_kv_shape *shape, ith_part part, void *const *layers,
                             ith_kvfile_buffer *buffer, bool *missing, ith_error *err);
 
 /* Reads the manifest of the segment with these keys. As ith_manifest_read; also ITH_E_FORMAT: it is
@@ -80,6 +90,10 @@ void ith_archive_touch(const ith_archive *archive, const ith_segment *segments, 
 
 void ith_archive_remove(const ith_archive *archive, const ith_key *parent, const ith_key *key);
 
+/* Removes a segment's states alone. */
+void ith_archive_remove_states(const ith_archive *archive, const ith_key *parent,
+                               const ith_key *key);
+
 /* ---- The whole folder (archive_list.c) ---- */
 
 /* A segment as it lies in the folder. */
@@ -88,7 +102,8 @@ typedef struct ith_archived {
     int64_t bytes;
     int64_t used_ns; /* time of its last use, since 1970 */
     bool described;  /* its manifest can be read; if not, the fields below are 0 */
-    bool complete;   /* all its files are there */
+    bool complete;   /* the files of all its KV heads are there */
+    bool states;     /* and of all recurrent heads */
     int64_t start;   /* tokens before it */
     int n;           /* its tokens */
     ith_kv_shape shape;

@@ -41,6 +41,12 @@ static bool measure(const ith_archive *a, ith_archived *s)
     return true;
 }
 
+static ith_segment segment_of(const ith_archived *s)
+{
+    return (ith_segment){
+        .parent = s->parent, .key = s->key, .n = s->n, .used = s->n, .start = s->start};
+}
+
 static bool look_at(const ith_archive *a, ith_archived *s)
 {
     ith_manifest m;
@@ -55,8 +61,9 @@ static bool look_at(const ith_archive *a, ith_archived *s)
     s->n = m.n;
     s->shape = m.shape;
     memcpy(s->model, m.model, sizeof s->model);
-    segment = (ith_segment){s->parent, s->key, s->n, s->n};
+    segment = segment_of(s);
     s->complete = ith_archive_holds_all(a, &segment, &s->shape);
+    s->states = s->complete && ith_archive_holds_states(a, &segment, &s->shape);
     return true;
 }
 
@@ -132,12 +139,18 @@ ith_status ith_archive_shrink(const ith_archive *archive, int64_t bytes, ith_err
 ith_status ith_archive_verify(const ith_archive *archive, const ith_archived *s,
                               ith_kvfile_buffer *buffer, ith_error *err)
 {
-    const ith_segment segment = {s->parent, s->key, s->n, s->n};
+    const ith_segment segment = segment_of(s);
+    ith_part part = {0};
     ith_manifest m;
     bool missing;
 
     ITH_TRY(ith_archive_manifest(archive, &s->parent, &s->key, &m, err));
-    for (int head = 0; head < s->shape.n_heads; head++)
-        ITH_TRY(ith_archive_read(archive, &segment, &s->shape, head, NULL, buffer, &missing, err));
+    for (; part.head < s->shape.n_heads; part.head++)
+        ITH_TRY(ith_archive_read(archive, &segment, &s->shape, part, NULL, buffer, &missing, err));
+    part = (ith_part){.state = true};
+    for (; part.head < s->shape.state_heads; part.head++)
+        if (ith_archive_holds(archive, &segment, part))
+            ITH_TRY(
+                ith_archive_read(archive, &segment, &s->shape, part, NULL, buffer, &missing, err));
     return ITH_OK;
 }

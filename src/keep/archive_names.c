@@ -5,6 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define HEAD_PREFIX  "head-"
+#define STATE_PREFIX "state-"
+
 enum { NAME_LENGTH = 2 * (ITH_KEY_HEX - 1) + 1 };
 
 void ith_archive_name_segment(const char *folder, const ith_key *parent, const ith_key *key,
@@ -24,19 +27,25 @@ void ith_archive_name_manifest(const char *folder, const ith_key *parent, const 
     strncat(path, "/" ITH_ARCHIVE_MANIFEST, ITH_PATH_MAX - strlen(path) - 1);
 }
 
-void ith_archive_name_head(int head, char name[ITH_PATH_MAX])
+static void name_part(ith_part part, char *to, size_t room)
 {
-    snprintf(name, ITH_PATH_MAX, "head-%d.kv", head);
+    snprintf(to, room, part.state ? STATE_PREFIX "%d.st" : HEAD_PREFIX "%d.kv", part.head);
 }
 
-void ith_archive_name_file(const char *folder, const ith_key *parent, const ith_key *key, int head,
-                           char path[ITH_PATH_MAX])
+void ith_archive_name_part(ith_part part, char name[ITH_PATH_MAX])
+{
+    name_part(part, name, ITH_PATH_MAX);
+}
+
+void ith_archive_name_file(const char *folder, const ith_key *parent, const ith_key *key,
+                           ith_part part, char path[ITH_PATH_MAX])
 {
     size_t n;
 
     ith_archive_name_segment(folder, parent, key, path);
     n = strlen(path);
-    snprintf(path + n, ITH_PATH_MAX - n, "/head-%d.kv", head);
+    path[n++] = '/';
+    name_part(part, path + n, ITH_PATH_MAX - n);
 }
 
 bool ith_archive_parse_name(const char *name, ith_key *parent, ith_key *key)
@@ -47,7 +56,13 @@ bool ith_archive_parse_name(const char *name, ith_key *parent, ith_key *key)
 
 bool ith_archive_is_file(const char *name)
 {
-    return strncmp(name, ITH_ARCHIVE_MANIFEST, 13) == 0 || strncmp(name, "head-", 5) == 0;
+    return strncmp(name, ITH_ARCHIVE_MANIFEST, 13) == 0 ||
+           strncmp(name, HEAD_PREFIX, strlen(HEAD_PREFIX)) == 0 || ith_archive_is_state(name);
+}
+
+bool ith_archive_is_state(const char *name)
+{
+    return strncmp(name, STATE_PREFIX, strlen(STATE_PREFIX)) == 0;
 }
 
 int ith_archive_enter(int in, const char *path)

@@ -7,7 +7,7 @@
 #define ITH_KEEP_ARCHIVE_NAMES_H
 
 #include "base/newfile.h"
-#include "keep/archive_key.h"
+#include "keep/kvfile.h"
 
 #include <dirent.h>
 
@@ -16,21 +16,24 @@
 /* Bytes of a path that are left for what lies below the archive's folder. */
 enum { ITH_ARCHIVE_INSIDE = 200 };
 
-/* A segment's folder, its manifest, and the file of a head, in the archive `folder`; _head: the
+/* A segment's folder, its manifest, and one of its other files, in the archive `folder`; _part: the
  * file's name in the segment's folder. */
 void ith_archive_name_segment(const char *folder, const ith_key *parent, const ith_key *key,
                               char path[ITH_PATH_MAX]);
 void ith_archive_name_manifest(const char *folder, const ith_key *parent, const ith_key *key,
                                char path[ITH_PATH_MAX]);
-void ith_archive_name_head(int head, char name[ITH_PATH_MAX]);
-void ith_archive_name_file(const char *folder, const ith_key *parent, const ith_key *key, int head,
-                           char path[ITH_PATH_MAX]);
+void ith_archive_name_part(ith_part part, char name[ITH_PATH_MAX]);
+void ith_archive_name_file(const char *folder, const ith_key *parent, const ith_key *key,
+                           ith_part part, char path[ITH_PATH_MAX]);
 
 /* Reads the keys in the name of a segment's folder; false if it is not such a name. */
 bool ith_archive_parse_name(const char *name, ith_key *parent, ith_key *key);
 
 /* Is this the name of a file in a segment's folder? */
 bool ith_archive_is_file(const char *name);
+
+/* And of one of a state? */
+bool ith_archive_is_state(const char *name);
 
 /* Opens the folder `path` in the open folder `in`, to be closed by the caller. -1: errno says why;
  * it may be a link. */

@@ -64,10 +64,10 @@ static json_t *describe(const ith_archived *s)
 
     ith_key_hex(&s->key, key);
     ith_key_hex(&s->parent, parent);
-    return json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:b, s:s, s:s, s:i, s:i}", "key", key,
+    return json_pack("{s:s, s:s, s:I, s:i, s:I, s:I, s:b, s:b, s:s, s:s, s:i, s:i}", "key", key,
                      "parent", parent, "start", (json_int_t)s->start, "tokens", s->n, "bytes",
                      (json_int_t)s->bytes, "used", (json_int_t)(s->used_ns / 1000000000),
-                     "complete", s->complete, "model", s->model, "kv",
+                     "complete", s->complete, "states", s->states, "model", s->model, "kv",
                      ith_kv_layout_name(s->shape.layout), "layers", s->shape.n_layers, "kv_heads",
                      s->shape.n_heads);
 }

@@ -1,6 +1,7 @@
 /* keep.c - opening and closing the keeper of a session: ith_session_keep, _save and _done. */
 #include "base/fpenv.h"
 #include "base/newfile.h"
+#include "base/testhook.h"
 #include "comm/same.h"
 #include "keep/keep_answer.h"
 #include "keep/keep_read.h"
@@ -20,6 +21,8 @@ static void free_keep(ith_keep *keep)
     ith_archive_close(keep->archive);
     ith_checkpoint_close(keep->checkpoint);
     free(keep->batch);
+    free(keep->kv_layers);
+    free(keep->state_layers);
     free(keep);
 }
 
@@ -38,6 +41,7 @@ static void close_keep(ith_keeper *keeper)
 
 static const ith_keeper_ops ops = {
     .begin = ith_keep_begin,
+    .most = ith_keep_most,
     .chunk = ith_keep_chunk,
     .rest = ith_keep_rest,
     .least = ith_keep_least,
@@ -101,26 +105,77 @@ static ith_status open_local(ith_keep *keep, const ith_keep_params *params, ith_
     return ITH_OK;
 }
 
-/* A file holds all layers of a head: they must have one form, and be alike in heads. */
+static int64_t states_every(void)
+{
+    return ith_test_states(ITH_KV_SEGMENT, ITH_KEEP_STATE_TOKENS);
+}
+
+/* Of a model's layers the first that has keys and values, and the first that has a recurrent state;
+ * one may have both. -1: there is none. */
+typedef struct first_layers {
+    int kv, recurrent;
+} first_layers;
+
+static bool has_kv(const ith_layer_state *layer)
+{
+    return layer->form == ITH_STATE_KV;
+}
+
+static bool is_recurrent(const ith_layer_state *layer)
+{
+    return layer->recurrent.heads > 0;
+}
+
+static first_layers find_first(const ith_model *m)
+{
+    first_layers first = {-1, -1};
+
+    for (int i = (int)m->hp.n_layers - 1; i >= 0; i--) {
+        first.kv = has_kv(&m->states[i]) ? i : first.kv;
+        first.recurrent = is_recurrent(&m->states[i]) ? i : first.recurrent;
+    }
+    return first;
+}
+
+static ith_status check_kv(const ith_model *m, int i, int first, ith_error *err)
+{
+    const ith_layer_state *a = &m->states[first], *b = &m->states[i];
+
+    if (b->heads == a->heads && b->head_dim == a->head_dim && b->latent == a->latent)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "layer %d has %lld KV heads of size %lld, but layer %d has %lld of size %lld, "
+                    "which cannot be saved: prompt cache and checkpoint are not available",
+                    i, (long long)b->heads, (long long)b->head_dim, first, (long long)a->heads,
+                    (long long)a->head_dim);
+}
+
+static ith_status check_recurrent(const ith_model *m, int i, int first, ith_error *err)
+{
+    const ith_recurrent_shape *a = &m->states[first].recurrent, *b = &m->states[i].recurrent;
+    int64_t floats = ith_recurrent_saved_floats(b);
+
+    if (b->heads == a->heads && floats == ith_recurrent_saved_floats(a) &&
+        floats <= ITH_STATE_FLOATS_MAX)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "layer %d has a recurrent state of %lld heads of %lld floats, which cannot be "
+                    "saved beside %lld of %lld in layer %d: prompt cache and checkpoint are not "
+                    "available",
+                    i, (long long)b->heads, (long long)floats, (long long)a->heads,
+                    (long long)ith_recurrent_saved_floats(a), first);
+}
+
+/* A file holds all layers of a head: those of a form must be alike in heads. */
 static ith_status check_layers(const ith_model *m, ith_error *err)
 {
-    const ith_layer_state *first = &m->states[0];
+    first_layers first = find_first(m);
 
-    for (int64_t i = 0; i < m->hp.n_layers; i++) {
-        const ith_layer_state *layer = &m->states[i];
-        if (layer->form != ITH_STATE_KV || layer->recurrent.heads > 0)
-            return ith_fail(err, ITH_E_UNSUPPORTED,
-                            "layer %lld has a state that cannot be saved: prompt cache and "
-                            "checkpoint are not available",
-                            (long long)i);
-        if (layer->heads != first->heads || layer->head_dim != first->head_dim ||
-            layer->latent != first->latent)
-            return ith_fail(err, ITH_E_UNSUPPORTED,
-                            "layer %lld has %lld KV heads of size %lld, but layer 0 has %lld of "
-                            "size %lld, which cannot be saved: prompt cache and checkpoint are not "
-                            "available",
-                            (long long)i, (long long)layer->heads, (long long)layer->head_dim,
-                            (long long)first->heads, (long long)first->head_dim);
+    for (int i = 0; i < m->hp.n_layers; i++) {
+        if (has_kv(&m->states[i]))
+            ITH_TRY(check_kv(m, i, first.kv, err));
+        if (is_recurrent(&m->states[i]))
+            ITH_TRY(check_recurrent(m, i, first.recurrent, err));
     }
     return ITH_OK;
 }
@@ -139,28 +194,87 @@ static ith_status check(const ith_session *s, const ith_keep_params *params, ith
     return check_layers(s->engine->model, err);
 }
 
+static ith_kv_shape shape_of(const ith_engine *e)
+{
+    first_layers first = find_first(e->model);
+    const ith_layer_state *states = e->model->states;
+    ith_kv_shape shape = {.layout = e->kv};
+
+    if (first.kv >= 0) {
+        shape.n_heads = (int)states[first.kv].heads;
+        shape.head_dim = (int)states[first.kv].head_dim;
+        shape.latent = states[first.kv].latent;
+    }
+    if (first.recurrent >= 0) {
+        shape.state_heads = (int)states[first.recurrent].recurrent.heads;
+        shape.state_floats = (int)ith_recurrent_saved_floats(&states[first.recurrent].recurrent);
+    }
+    return shape;
+}
+
+/* Numbers the layers of each form. */
+static void list_layers(ith_keep *keep)
+{
+    const ith_model *m = keep->session->engine->model;
+
+    for (int i = 0; i < m->hp.n_layers; i++) {
+        if (has_kv(&m->states[i]))
+            keep->kv_layers[keep->shape.n_layers++] = i;
+        if (is_recurrent(&m->states[i]))
+            keep->state_layers[keep->shape.state_layers++] = i;
+    }
+}
+
+static void share_heads(ith_keep *keep)
+{
+    const ith_engine *e = keep->session->engine;
+    first_layers first = find_first(e->model);
+
+    if (first.kv >= 0) {
+        ith_range heads = ith_mesh_kv_heads(&e->mesh, keep->shape.n_heads, e->mesh.u);
+        keep->first_head = (int)heads.begin;
+        keep->n_heads = (int)ith_range_size(heads);
+    }
+    if (first.recurrent >= 0)
+        keep->state_heads = ith_recurrent_heads(&e->model->states[first.recurrent].recurrent,
+                                                e->mesh.ranks, e->mesh.rank);
+}
+
+static ith_keep *alloc_keep(int64_t n_layers)
+{
+    ith_keep *keep = calloc(1, sizeof *keep);
+
+    if (keep == NULL)
+        return NULL;
+    keep->kv_layers = calloc((size_t)n_layers, sizeof *keep->kv_layers);
+    keep->state_layers = calloc((size_t)n_layers, sizeof *keep->state_layers);
+    if (keep->kv_layers != NULL && keep->state_layers != NULL)
+        return keep;
+    free_keep(keep);
+    return NULL;
+}
+
 /* Collective. *out is NULL on failure. */
 static ith_status new_keep(ith_session *s, const ith_keep_params *params, ith_keep **out,
                            ith_error *err)
 {
     const ith_engine *e = s->engine;
-    const ith_layer_state *layer = &e->model->states[0];
-    ith_range heads = ith_mesh_kv_heads(&e->mesh, (int)layer->heads, e->mesh.u);
-    ith_keep *keep = calloc(1, sizeof *keep);
+    ith_keep *keep = alloc_keep(e->model->hp.n_layers);
     ith_status status =
         ith_comm_agree_memory(e->world->comm, keep, "a prompt cache or checkpoint", err);
 
     *out = NULL;
     if (status != ITH_OK) {
-        free(keep);
+        if (keep != NULL)
+            free_keep(keep);
         return status;
     }
     keep->base.ops = &ops;
     keep->session = s;
-    keep->shape = (ith_kv_shape){e->kv, (int)e->model->hp.n_layers, (int)layer->heads,
-                                 (int)layer->head_dim, layer->latent};
-    keep->first_head = (int)heads.begin;
-    keep->n_heads = (int)ith_range_size(heads);
+    keep->shape = shape_of(e);
+    list_layers(keep);
+    share_heads(keep);
+    keep->state_tokens = states_every();
     keep->checkpointed = params->checkpoint != NULL;
     keep->own_archive = params->cache == NULL;
     keep->cache_bytes = params->cache_bytes;
@@ -178,6 +292,7 @@ static ith_status check_same(ith_comm *comm, const ith_keep_params *params, ith_
     ith_same_text(&same, "the folder of the prompt cache", params->cache);
     ith_same_text(&same, "the folder of the checkpoint", params->checkpoint);
     ith_same_int(&same, "the limit of the prompt cache", params->cache_bytes);
+    ith_same_int(&same, "ITHACA_TEST_STATES", states_every());
     return ith_comm_same(comm, &same, err);
 }
 

@@ -1,6 +1,7 @@
 /* keep_read.c - restoring the saved part of a prompt: rank 0 looks it up, and each rank reads the
  * files of its heads. */
 #include "keep/keep_read.h"
+#include "base/mem.h"
 #include "base/workers.h"
 #include "keep/keep_write.h"
 
@@ -13,7 +14,8 @@ typedef struct job {
     ith_segment *segments;       /* [n] of the timeline, from its start */
     int64_t n, first;            /* those before `first` are in memory already */
     ith_kvfile_buffer **buffers; /* [threads] */
-    void **layers;               /* [threads][n_layers] */
+    void **layers;               /* [threads][layers_of()] */
+    float *states; /* [recurrent heads of this rank][state_layers][state_floats], while read */
     pthread_mutex_t lock;
     int64_t bad;  /* the first segment that could not be read; n: none */
     bool damaged; /* it is not just missing */
@@ -29,23 +31,31 @@ static void note_failure(job *j, int64_t segment, bool damaged)
     pthread_mutex_unlock(&j->lock);
 }
 
+/* Layers that a file has, at most. */
+static int layers_of(const ith_keep *keep)
+{
+    return keep->shape.n_layers > keep->shape.state_layers ? keep->shape.n_layers
+                                                           : keep->shape.state_layers;
+}
+
 /* One file, if its head's segment is held here. */
 static ith_status read_item(void *user, int64_t item, int tid, ith_error *err)
 {
     job *j = user;
     ith_keep *keep = j->keep;
-    int head = (int)(item % keep->n_heads), n_layers = keep->shape.n_layers;
+    int head = (int)(item % keep->n_heads);
     int64_t s = j->first + item / keep->n_heads;
-    void **layers = j->layers + (size_t)tid * (size_t)n_layers;
+    void **layers = j->layers + tid * layers_of(keep);
+    ith_part part = {.head = keep->first_head + head};
     bool missing;
     ith_status status;
 
     if (!ith_keep_holds(keep, head, s))
         return ITH_OK;
-    for (int i = 0; i < n_layers; i++)
+    for (int i = 0; i < keep->shape.n_layers; i++)
         layers[i] = ith_keep_keeps(keep, i, s) ? ith_keep_segment(keep, i, head, s) : NULL;
-    status = ith_archive_read(keep->archive, &j->segments[s], &keep->shape, keep->first_head + head,
-                              layers, j->buffers[tid], &missing, err);
+    status = ith_archive_read(keep->archive, &j->segments[s], &keep->shape, part, layers,
+                              j->buffers[tid], &missing, err);
     if (status != ITH_OK)
         note_failure(j, s, status == ITH_E_FORMAT);
     return status;
@@ -68,8 +78,10 @@ static ith_status open_buffers(job *j, ith_error *err)
 {
     size_t threads = (size_t)ith_team_size(j->keep->session->engine->team);
 
+    if (j->buffers != NULL)
+        return ITH_OK;
     j->buffers = calloc(threads, sizeof *j->buffers);
-    j->layers = calloc(threads * (size_t)j->keep->shape.n_layers, sizeof *j->layers);
+    j->layers = calloc(threads * (size_t)layers_of(j->keep), sizeof *j->layers);
     if (j->buffers == NULL || j->layers == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory to read saved KV data");
     for (size_t i = 0; i < threads; i++)
@@ -97,7 +109,7 @@ static ith_status read_files(job *j, ith_error *err)
                      .user = j};
     ith_status status;
 
-    if (j->first >= j->n)
+    if (work.n <= 0)
         return ITH_OK;
     status = open_buffers(j, err);
     if (status == ITH_OK)
@@ -111,16 +123,21 @@ static ith_status read_files(job *j, ith_error *err)
 static void close_job(job *j)
 {
     free(j->segments);
+    ith_mem_free(j->states);
     pthread_mutex_destroy(&j->lock);
 }
 
-/* Finds the segments on rank 0 and tells all ranks. An archive that cannot be read has none. */
+/* Finds the segments of the first `total` tokens on rank 0 and tells all ranks. An archive that
+ * cannot be read has none. */
 static ith_status look_up(job *j, int64_t total, ith_error *err)
 {
     ith_keep *keep = j->keep;
     ith_world *world = keep->session->engine->world;
     ith_status status = ITH_OK;
 
+    free(j->segments);
+    j->segments = NULL;
+    j->n = 0;
     if (world->comm->rank == 0) {
         status = ith_archive_find(keep->archive, &keep->root, &keep->shape, keep->session->ids,
                                   total, &j->segments, &j->n, err);
@@ -174,16 +191,16 @@ static int64_t length_with(const job *j, int64_t good, int64_t total)
     return length > j->keep->session->length ? length : j->keep->session->length;
 }
 
-static void start_writing_after(ith_keep *keep, const job *j, int64_t good)
+static void start_writing_after(ith_keep *keep, const job *j)
 {
     keep->n_written = 0;
     keep->parent = keep->root;
-    for (; keep->n_written < good && j->segments[keep->n_written].used == ITH_KV_SEGMENT;
+    for (; keep->n_written < j->n && j->segments[keep->n_written].used == ITH_KV_SEGMENT;
          keep->n_written++)
         keep->parent = j->segments[keep->n_written].key;
-    keep->saved = matched(j, good);
+    keep->saved = keep->state_at = matched(j, j->n);
     keep->tail = keep->older = (ith_segment){0};
-    keep->active = true;
+    ith_keep_activate(keep, true);
 }
 
 /* A segment is read only if it has more tokens than the timeline. Others must not be: in the last
@@ -197,26 +214,114 @@ static int64_t first_to_read(const job *j, int64_t length)
     return first;
 }
 
-/* Reads what the caches keep of the segments; returns how many there are. If one cannot be read,
- * the timeline is shorter: then a layer with a window may need others, which lay where what was
- * read lies now. All begins anew, from the archive alone. */
-static int64_t read_good(job *j, int64_t total)
+/* ---- Recurrent states ---- */
+
+static ith_status read_state(void *user, int64_t item, int tid, ith_error *err)
+{
+    job *j = user;
+    const ith_kv_shape *shape = &j->keep->shape;
+    ith_part part = {.state = true, .head = (int)(j->keep->state_heads.begin + item)};
+    void **layers = j->layers + tid * layers_of(j->keep);
+    bool missing;
+    ith_status status;
+
+    for (int i = 0; i < shape->state_layers; i++)
+        layers[i] = j->states + (item * shape->state_layers + i) * shape->state_floats;
+    status = ith_archive_read(j->keep->archive, &j->segments[j->n - 1], shape, part, layers,
+                              j->buffers[tid], &missing, err);
+    if (status != ITH_OK)
+        note_failure(j, j->n - 1, status == ITH_E_FORMAT);
+    return status;
+}
+
+static ith_status read_state_files(job *j, ith_error *err)
+{
+    const ith_kv_shape *shape = &j->keep->shape;
+    size_t heads = (size_t)ith_range_size(j->keep->state_heads);
+    ith_work work = {.n = (int64_t)heads, .grab = 1, .fn = read_state, .user = j};
+
+    if (heads == 0)
+        return ITH_OK;
+    ITH_TRY(open_buffers(j, err));
+    if (j->states == NULL)
+        ITH_TRY(ith_mem_alloc_array(
+            ITH_MEM_OTHER, heads * (size_t)shape->state_layers * (size_t)shape->state_floats,
+            sizeof(float), "recurrent states to read", (void **)&j->states, err));
+    return ith_work_run(j->keep->session->engine->team, &work, err);
+}
+
+static void take_states(job *j)
+{
+    const ith_keep *keep = j->keep;
+    const ith_segment *last = &j->segments[j->n - 1];
+    const float *from = j->states;
+
+    for (int64_t head = keep->state_heads.begin; head < keep->state_heads.end; head++)
+        for (int i = 0; i < keep->shape.state_layers; i++, from += keep->shape.state_floats)
+            ith_recurrent_restore(ith_keep_state(keep, i), head, from);
+    ith_recurrent_restored(keep->session->state->recurrent, last->start + last->n);
+}
+
+/* Collective. Reads the states at the end of the last segment if the timeline goes on from them:
+ * aside, so that it keeps its own if that fails. */
+static bool read_states(job *j, int64_t total)
+{
+    ith_keep *keep = j->keep;
+    ith_comm *comm = keep->session->engine->world->comm;
+    ith_error why = {0};
+    ith_status status;
+
+    if (keep->shape.state_layers == 0 || length_with(j, j->n, total) == keep->session->length)
+        return true;
+    j->damaged = false;
+    status = ith_comm_agree(comm, read_state_files(j, &why), &why);
+    if (j->damaged) /* no rank reads now */
+        ith_archive_remove_states(keep->archive, &j->segments[j->n - 1].parent,
+                                  &j->segments[j->n - 1].key);
+    if (status != ITH_OK) {
+        ith_keep_warn(keep, why.text, "computed again");
+        return false;
+    }
+    take_states(j);
+    return true;
+}
+
+/* ---- All that is saved ---- */
+
+/* Collective. What of the segments can be read, if `good` of them can: these, or as many as end
+ * with states. */
+static ith_status shorten(job *j, int64_t good, ith_error *err)
+{
+    if (j->keep->shape.state_layers > 0)
+        return look_up(j, good * ITH_KV_SEGMENT, err);
+    j->n = good;
+    return ITH_OK;
+}
+
+/* Collective. Reads what the caches keep of the segments, and states; j->n becomes the segments
+ * that are there. If one cannot be read, the timeline is shorter: then a layer with a window may
+ * need others, which lay where what was read lies now. All begins anew, from the archive alone. */
+static ith_status read_good(job *j, int64_t total, ith_error *err)
 {
     ith_session *session = j->keep->session;
-    int64_t good;
 
     for (;;) {
         ith_error why = {0};
+        int64_t good;
         j->bad = j->n;
         j->damaged = false;
         j->first = first_to_read(j, session->length);
         ith_state_enter(session->state, session->length,
                         length_with(j, j->n, total) - session->length);
         good = agree_on_good(j, read_files(j, &why), &why);
-        if (good == j->n || ith_state_reaches(session->state, length_with(j, good, total)))
-            return good;
-        session->length = 0;
-        j->n = good;
+        if (good == j->n && read_states(j, total))
+            return ITH_OK;
+        ITH_TRY(shorten(j, ith_min(good, j->n - 1), err));
+        if (j->keep->shape.state_layers == 0 &&
+            ith_state_reaches(session->state, length_with(j, j->n, total)))
+            return ITH_OK;
+        if (!ith_state_reaches(session->state, length_with(j, j->n, total)))
+            session->length = 0;
     }
 }
 
@@ -224,19 +329,20 @@ ith_status ith_keep_begin(ith_keeper *keeper, int64_t n, int64_t *restored, ith_
 {
     ith_keep *keep = ith_keep_of(keeper);
     ith_session *session = keep->session;
-    int64_t before = session->length, total = before + n, good;
+    int64_t before = session->length, total = before + n;
     job j = {.keep = keep, .lock = PTHREAD_MUTEX_INITIALIZER};
     ith_status status;
 
     keep->root = ith_keep_root(keep);
     status = look_up(&j, total, err);
+    if (status == ITH_OK)
+        status = read_good(&j, total, err);
     *restored = 0;
     if (status == ITH_OK) {
-        good = read_good(&j, total);
-        session->length = length_with(&j, good, total);
+        session->length = length_with(&j, j.n, total);
         *restored = session->length - before;
         keep->restored += ith_max(0, *restored);
-        start_writing_after(keep, &j, good);
+        start_writing_after(keep, &j);
         status = ith_keep_catch_up(keep, session->length, err);
     }
     close_job(&j);

@@ -11,14 +11,29 @@ bool ith_keep_holds(const ith_keep *keep, int head, int64_t segment)
 void *ith_keep_segment(const ith_keep *keep, int layer, int head, int64_t segment)
 {
     int number;
-    const ith_kv *kv = ith_state_kv(keep->session->state, layer, &number);
+    const ith_kv *kv = ith_state_kv(keep->session->state, keep->kv_layers[layer], &number);
     return ith_kv_segment(kv, number, head, segment);
 }
 
 bool ith_keep_keeps(const ith_keep *keep, int layer, int64_t segment)
 {
     int number;
-    return segment >= ith_kv_first(ith_state_kv(keep->session->state, layer, &number));
+    const ith_kv *kv = ith_state_kv(keep->session->state, keep->kv_layers[layer], &number);
+    return segment >= ith_kv_first(kv);
+}
+
+ith_recurrent_layer *ith_keep_state(const ith_keep *keep, int layer)
+{
+    return &keep->session->state->recurrent->layers[keep->state_layers[layer]];
+}
+
+void ith_keep_activate(ith_keep *keep, bool active)
+{
+    ith_recurrent *recurrent = keep->session->state->recurrent;
+
+    keep->active = active;
+    if (recurrent != NULL)
+        recurrent->to_save = active;
 }
 
 ith_key ith_keep_root(const ith_keep *keep)

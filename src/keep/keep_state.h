@@ -25,8 +25,12 @@ typedef struct ith_keep {
     ith_key model; /* stands for the model */
     ith_key root;  /* of the timeline: the model, and how it rotates the keys */
     ith_kv_shape shape;
-    int first_head; /* of the KV heads whose segments this rank may hold, in each layer */
-    int n_heads;    /* how many */
+    int *kv_layers;        /* [shape.n_layers] of the model's layers, those with a KV cache */
+    int *state_layers;     /* [shape.state_layers] those with a recurrent state */
+    int first_head;        /* of the KV heads whose segments this rank may hold, in each layer */
+    int n_heads;           /* how many */
+    ith_range state_heads; /* the recurrent heads that this rank holds, in each layer */
+    int64_t state_tokens;  /* states are saved every so many tokens, and where a prompt ends */
     ith_warning_fn warn;
     void *user;
 
@@ -38,9 +42,11 @@ typedef struct ith_keep {
     int64_t n_written; /* whole segments of the timeline that are written or being written */
     ith_key parent;    /* key of the last of these */
     int64_t saved;     /* tokens of the timeline that are written or being written */
+    int64_t state_at;  /* tokens before the last states that are written or being written */
     int64_t in_hand;   /* the first segment of the cache that is being written; -1: none */
-    ith_segment tail;  /* the incomplete segment of the last batch; n 0: none */
-    ith_segment older; /* an incomplete segment whose tokens the last batch contains */
+    /* The last incomplete segment, or whole one whose states are saved for a while only; n 0: none.
+     * And the one before, of which the last batch contains the tokens, and has later states. */
+    ith_segment tail, older;
 
     /* Rank 0's: */
     ith_segment *batch; /* the segments of the last batch */
@@ -58,8 +64,8 @@ static inline ith_keep *ith_keep_of(ith_keeper *keeper)
     return (ith_keep *)keeper;
 }
 
-/* The saved layers are alike in heads (keep.c sees to it): this rank holds a segment of a head in
- * all of them or in none. */
+/* The layers with a KV cache are alike in heads (keep.c sees to it): this rank holds a segment of a
+ * head in all of them or in none. In what follows `layer` counts these. */
 bool ith_keep_holds(const ith_keep *keep, int head, int64_t segment);
 
 /* A layer's segment of a head that is held. */
@@ -67,6 +73,12 @@ void *ith_keep_segment(const ith_keep *keep, int layer, int head, int64_t segmen
 
 /* Does the layer's cache keep this segment? */
 bool ith_keep_keeps(const ith_keep *keep, int layer, int64_t segment);
+
+/* The state of the session in a layer, counted among those that have one. */
+ith_recurrent_layer *ith_keep_state(const ith_keep *keep, int layer);
+
+/* Between `begin` and `rest` passes leave states that can be saved. */
+void ith_keep_activate(ith_keep *keep, bool active);
 
 /* The root for a timeline as the session has it now. */
 ith_key ith_keep_root(const ith_keep *keep);

@@ -34,9 +34,13 @@ static bool is_whole(const ith_keep *keep, const ith_segment *s)
  * room, which is short if the disk is full. */
 static void remove_parts(const ith_keep *keep)
 {
-    for (int64_t i = 0; i < keep->n_batch; i++)
-        if (!is_whole(keep, &keep->batch[i]))
-            ith_archive_remove(keep->archive, &keep->batch[i].parent, &keep->batch[i].key);
+    for (int64_t i = 0; i < keep->n_batch; i++) {
+        const ith_segment *s = &keep->batch[i];
+        if (!is_whole(keep, s))
+            ith_archive_remove(keep->archive, &s->parent, &s->key);
+        else if (!ith_archive_holds_states(keep->archive, s, &keep->shape))
+            ith_archive_remove_states(keep->archive, &s->parent, &s->key);
+    }
 }
 
 /* Collective. Waits until the last batch is on disk. */
@@ -66,27 +70,54 @@ static int held_heads(const ith_keep *keep, int64_t s)
 static ith_segment next_segment(const ith_keep *keep, int n)
 {
     const int32_t *ids = keep->session->ids + keep->n_written * ITH_KV_SEGMENT;
-    return (ith_segment){keep->parent, ith_key_next(&keep->parent, ids, n), n, n};
+    return (ith_segment){.parent = keep->parent,
+                         .key = ith_key_next(&keep->parent, ids, n),
+                         .n = n,
+                         .used = n,
+                         .start = keep->n_written * ITH_KV_SEGMENT};
 }
 
 static void describe(const ith_keep *keep, const ith_segment *s, ith_manifest *m)
 {
     const char *name = keep->session->engine->info.name;
 
-    *m = (ith_manifest){.parent = s->parent,
-                        .key = s->key,
-                        .start = keep->n_written * ITH_KV_SEGMENT,
-                        .shape = keep->shape,
-                        .n = s->n};
+    *m = (ith_manifest){
+        .parent = s->parent, .key = s->key, .start = s->start, .shape = keep->shape, .n = s->n};
     ith_clean_text(name, strlen(name), m->model, sizeof m->model);
     memcpy(m->ids, keep->session->ids + m->start, (size_t)s->n * sizeof *m->ids);
 }
 
-/* Allocates a batch of `whole` segments, and perhaps an incomplete one. */
-static ith_status open_batch(ith_keep *keep, int64_t whole, bool tail, ith_keep_batch *b,
-                             ith_error *err)
+/* What a batch is of: whole segments, `tail` tokens of another, and perhaps the states after the
+ * last of them. */
+typedef struct content {
+    int64_t whole;
+    int tail;
+    bool states;
+    bool lasting; /* of the states: they stay when there are later ones */
+} content;
+
+/* Memory for what the next pass would change. */
+static ith_status open_copies(ith_keep *keep, const content *c, ith_keep_batch *b, ith_error *err)
 {
-    int64_t segments = whole + tail, items = 0;
+    size_t n_layers = (size_t)keep->shape.n_layers,
+           heads = (size_t)ith_range_size(keep->state_heads);
+
+    if (c->tail > 0 && n_layers > 0)
+        ITH_TRY(ith_mem_alloc_array(ITH_MEM_KV,
+                                    (size_t)held_heads(keep, keep->n_written + c->whole) * n_layers,
+                                    ith_kv_segment_bytes(keep->session->state->pools[0]),
+                                    "a segment to write", &b->copies, err));
+    if (!c->states)
+        return ITH_OK;
+    return ith_mem_alloc_array(
+        ITH_MEM_KV, heads * (size_t)keep->shape.state_layers * (size_t)keep->shape.state_floats,
+        sizeof(float), "recurrent states to write", &b->states, err);
+}
+
+static ith_status open_batch(ith_keep *keep, const content *c, ith_keep_batch *b, ith_error *err)
+{
+    int64_t segments = c->whole + (c->tail > 0), items = 0,
+            states = c->states ? ith_range_size(keep->state_heads) : 0;
 
     free(keep->batch);
     keep->n_batch = 0;
@@ -94,19 +125,25 @@ static ith_status open_batch(ith_keep *keep, int64_t whole, bool tail, ith_keep_
 
     for (int64_t s = keep->n_written; s < keep->n_written + segments; s++)
         items += held_heads(keep, s);
-    b->items = calloc((size_t)items + 1, sizeof *b->items);
-    b->layers = calloc((size_t)(items * keep->shape.n_layers) + 1, sizeof *b->layers);
+    b->items = calloc((size_t)(items + states) + 1, sizeof *b->items);
+    b->layers =
+        calloc((size_t)(items * keep->shape.n_layers + states * keep->shape.state_layers) + 1,
+               sizeof *b->layers);
     b->manifests = calloc((size_t)segments + 1, sizeof *b->manifests);
     if (b->items == NULL || b->layers == NULL || b->manifests == NULL || keep->batch == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for a list of %lld segments to write",
                         (long long)segments);
-    if (!tail)
-        return ITH_OK;
-    return ith_mem_alloc_array(ITH_MEM_KV,
-                               (size_t)held_heads(keep, keep->n_written + whole) *
-                                   (size_t)keep->shape.n_layers,
-                               ith_kv_segment_bytes(keep->session->state->pools[0]),
-                               "a segment to write", &b->copies, err);
+    return open_copies(keep, c, b, err);
+}
+
+/* Adds a file to the batch; returns its layers, n_layers pointers to be set. */
+static const void **add_item(ith_keep_batch *b, const ith_segment *s, ith_part part, int n_layers)
+{
+    const void **layers = b->layers + b->n_layers;
+
+    b->n_layers += n_layers;
+    b->items[b->n_items++] = (ith_keep_item){*s, part, layers};
+    return layers;
 }
 
 /* Adds the heads of a segment that are held here. `to`: copies them there first, because the next
@@ -119,17 +156,17 @@ static void add_segment(ith_keep *keep, const ith_segment *s, uint8_t *to, ith_k
     size_t bytes = blocks * ith_cache_block_bytes(shape->latent, shape->layout, shape->head_dim);
 
     for (int head = 0; head < keep->n_heads; head++) {
-        const void **layers = b->layers + b->n_items * keep->shape.n_layers;
+        const void **layers;
         if (!ith_keep_holds(keep, head, number))
             continue;
-        for (int i = 0; i < keep->shape.n_layers; i++) {
+        layers = add_item(b, s, (ith_part){.head = keep->first_head + head}, shape->n_layers);
+        for (int i = 0; i < shape->n_layers; i++) {
             layers[i] = ith_keep_segment(keep, i, head, number);
             if (to != NULL) {
                 layers[i] = memcpy(to, layers[i], bytes);
                 to += bytes;
             }
         }
-        b->items[b->n_items++] = (ith_keep_item){*s, keep->first_head + head, layers};
     }
     if (keep->session->engine->world->comm->rank != 0)
         return;
@@ -137,49 +174,88 @@ static void add_segment(ith_keep *keep, const ith_segment *s, uint8_t *to, ith_k
     keep->batch[keep->n_batch++] = *s;
 }
 
-static void fill_batch(ith_keep *keep, int64_t whole, int tail, ith_keep_batch *b)
+/* Adds the states of the recurrent heads that are held here, after the segment's tokens. */
+static void add_states(const ith_keep *keep, const ith_segment *s, ith_keep_batch *b)
 {
-    for (; whole > 0; whole--) {
-        ith_segment s = next_segment(keep, ITH_KV_SEGMENT);
+    float *to = b->states;
+
+    for (int64_t head = keep->state_heads.begin; head < keep->state_heads.end; head++) {
+        const void **layers =
+            add_item(b, s, (ith_part){.state = true, .head = (int)head}, keep->shape.state_layers);
+        for (int i = 0; i < keep->shape.state_layers; i++, to += keep->shape.state_floats) {
+            ith_recurrent_save(ith_keep_state(keep, i), head, to);
+            layers[i] = to;
+        }
+    }
+}
+
+/* Returns the last segment. */
+static ith_segment fill_batch(ith_keep *keep, const content *c, ith_keep_batch *b)
+{
+    ith_segment s = {0};
+
+    for (int64_t i = 0; i < c->whole; i++) {
+        s = next_segment(keep, ITH_KV_SEGMENT);
         add_segment(keep, &s, NULL, b);
         keep->n_written++;
         keep->parent = s.key;
     }
-    if (tail > 0) {
-        keep->tail = next_segment(keep, tail);
-        add_segment(keep, &keep->tail, b->copies, b);
+    if (c->tail > 0) {
+        s = next_segment(keep, c->tail);
+        add_segment(keep, &s, b->copies, b);
     }
+    if (c->states)
+        add_states(keep, &s, b);
+    return s;
 }
 
-/* Removes an incomplete segment: another that contains it is on disk. */
+/* Removes what was saved for a while: more is on disk. */
 static void remove_older(ith_keep *keep)
 {
-    if (keep->older.n > 0 && keep->session->engine->world->comm->rank == 0)
-        ith_archive_remove(keep->archive, &keep->older.parent, &keep->older.key);
+    const ith_segment *s = &keep->older;
+
+    if (s->n == ITH_KV_SEGMENT && keep->session->engine->world->comm->rank == 0)
+        ith_archive_remove_states(keep->archive, &s->parent, &s->key);
+    else if (s->n > 0 && keep->session->engine->world->comm->rank == 0)
+        ith_archive_remove(keep->archive, &s->parent, &s->key);
     keep->older = (ith_segment){0};
 }
 
-static ith_status hand_over(ith_keep *keep, int64_t whole, int tail, ith_error *err)
+/* Is what has just been handed over for a while only? Not what another run has saved before. */
+static bool is_passing(const ith_keep *keep, const content *c, const ith_segment *last)
+{
+    if (keep->shape.state_layers == 0)
+        return c->tail > 0;
+    return c->states && !c->lasting && !ith_archive_holds_states(keep->archive, last, &keep->shape);
+}
+
+static ith_status hand_over(ith_keep *keep, const content *c, ith_error *err)
 {
     ith_comm *comm = keep->session->engine->world->comm;
     ith_keep_batch batch = {0};
+    ith_segment last;
 
     settle(keep); /* the batch before */
     if (keep->off)
         return ITH_OK;
     ITH_TRY(ith_comm_agree(comm, ith_engine_check_files(keep->session->engine, err), err));
-    remove_older(keep);
-    keep->older = keep->tail;
-    keep->tail = (ith_segment){0};
-    if (ith_comm_agree(comm, open_batch(keep, whole, tail > 0, &batch, err), err) != ITH_OK) {
+    if (keep->shape.state_layers == 0 || c->states) {
+        remove_older(keep);
+        keep->older = keep->tail;
+        keep->tail = (ith_segment){0};
+    }
+    if (ith_comm_agree(comm, open_batch(keep, c, &batch, err), err) != ITH_OK) {
         ith_keep_batch_free(&batch);
         give_up(keep, err);
         return ITH_OK;
     }
-    keep->in_hand = whole > 0 ? keep->n_written : -1;
-    fill_batch(keep, whole, tail, &batch);
-    keep->added += ith_max(0, keep->n_written * ITH_KV_SEGMENT + tail - keep->saved);
-    keep->saved = keep->n_written * ITH_KV_SEGMENT + tail;
+    keep->in_hand = c->whole > 0 ? keep->n_written : -1;
+    last = fill_batch(keep, c, &batch);
+    if (is_passing(keep, c, &last))
+        keep->tail = last;
+    keep->added += ith_max(0, keep->n_written * ITH_KV_SEGMENT + c->tail - keep->saved);
+    keep->saved = keep->n_written * ITH_KV_SEGMENT + c->tail;
+    keep->state_at = c->states ? keep->session->length : keep->state_at;
     ith_keep_writer_put(keep->writer, &batch);
     return ITH_OK;
 }
@@ -214,34 +290,87 @@ ith_status ith_keep_catch_up(ith_keep *keep, int64_t final, ith_error *err)
         give_up(keep, &why);
         return ITH_OK;
     }
-    ITH_TRY(hand_over(keep, whole, 0, err));
+    ITH_TRY(hand_over(keep, &(content){.whole = whole}, err));
     protect(keep);
     return ITH_OK;
 }
 
-/* Hands over the whole segments that the timeline has now, and `tail` tokens of the next. */
-static ith_status write_up_to(ith_keep *keep, int tail, ith_error *err)
-{
-    int64_t whole = keep->session->length / ITH_KV_SEGMENT - keep->n_written;
+/* ---- What is due ---- */
 
-    if (keep->off || !keep->active || (whole <= 0 && tail == 0))
+/* Under a checkpoint: have enough tokens been computed since what is saved of them? */
+static bool is_due(const ith_keep *keep, int64_t saved)
+{
+    return keep->checkpointed && keep->session->length - saved >= TAIL_TOKENS;
+}
+
+/* Tokens of the last, incomplete segment that are to be written. */
+static int tail_due(const ith_keep *keep, bool at_rest)
+{
+    const ith_session *s = keep->session;
+    int tail = (int)(s->length % ITH_KV_SEGMENT);
+    bool due = at_rest ? s->length > keep->saved : is_due(keep, keep->saved);
+
+    return due && tail >= TAIL_FEWEST ? tail : 0;
+}
+
+/* Are the states to be written? */
+static bool states_due(const ith_keep *keep, bool at_rest)
+{
+    const ith_session *s = keep->session;
+
+    return s->length > keep->state_at &&
+           (at_rest || s->length % keep->state_tokens == 0 || is_due(keep, keep->state_at)) &&
+           ith_recurrent_savable(s->state->recurrent, s->length);
+}
+
+/* Where there are states, a timeline goes on from them alone: without them an incomplete segment
+ * would serve nobody. */
+static content content_due(const ith_keep *keep, bool at_rest)
+{
+    const ith_session *s = keep->session;
+    content c = {.whole = ith_max(0, s->length / ITH_KV_SEGMENT - keep->n_written)};
+
+    if (keep->shape.state_layers == 0) {
+        c.tail = tail_due(keep, at_rest);
+    } else if (states_due(keep, at_rest)) {
+        c.tail = (int)(s->length % ITH_KV_SEGMENT);
+        c.states = c.tail > 0 || c.whole > 0;
+        c.lasting = at_rest || s->length % keep->state_tokens == 0;
+    }
+    return c;
+}
+
+static ith_status write_due(ith_keep *keep, bool at_rest, ith_error *err)
+{
+    content c;
+
+    if (keep->off || !keep->active)
         return ITH_OK;
-    ITH_TRY(hand_over(keep, whole > 0 ? whole : 0, tail, err));
+    c = content_due(keep, at_rest);
+    if (c.whole == 0 && c.tail == 0)
+        return ITH_OK;
+    ITH_TRY(hand_over(keep, &c, err));
     protect(keep);
     return ITH_OK;
+}
+
+int64_t ith_keep_most(const ith_keeper *keeper, int64_t n)
+{
+    const ith_keep *keep = (const ith_keep *)keeper;
+
+    if (!keep->active || keep->shape.state_layers == 0)
+        return n;
+    return ith_min(n, keep->state_tokens - keep->session->length % keep->state_tokens);
 }
 
 ith_status ith_keep_chunk(ith_keeper *keeper, ith_error *err)
 {
     ith_keep *keep = ith_keep_of(keeper);
     const ith_session *session = keep->session;
-    int tail = (int)(session->length % ITH_KV_SEGMENT);
-    bool due =
-        keep->checkpointed && tail >= TAIL_FEWEST && session->length - keep->saved >= TAIL_TOKENS;
 
     protect(keep);
     if (keep->active)
-        ITH_TRY(write_up_to(keep, due ? tail : 0, err));
+        ITH_TRY(write_due(keep, false, err));
     else
         ITH_TRY(ith_keep_catch_up(keep, session->span.pos, err));
     if (ith_test_hook_due("length", session->length))
@@ -252,12 +381,9 @@ ith_status ith_keep_chunk(ith_keeper *keeper, ith_error *err)
 ith_status ith_keep_rest(ith_keeper *keeper, ith_error *err)
 {
     ith_keep *keep = ith_keep_of(keeper);
-    const ith_session *session = keep->session;
-    int tail = (int)(session->length % ITH_KV_SEGMENT);
-    ith_status status =
-        write_up_to(keep, tail >= TAIL_FEWEST && session->length > keep->saved ? tail : 0, err);
+    ith_status status = write_due(keep, true, err);
 
-    keep->active = false;
+    ith_keep_activate(keep, false);
     if (ith_test_hook_due("answer", INT64_MAX))
         settle(keep);
     return status;

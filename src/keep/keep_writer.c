@@ -27,6 +27,7 @@ void ith_keep_batch_free(ith_keep_batch *batch)
     free(batch->layers);
     free(batch->manifests);
     ith_mem_free(batch->copies);
+    ith_mem_free(batch->states);
     *batch = (ith_keep_batch){0};
 }
 
@@ -36,8 +37,8 @@ static ith_status write_batch(ith_keep_writer *w, ith_error *err)
 
     for (int64_t i = 0; i < b->n_items; i++) {
         const ith_keep_item *item = &b->items[i];
-        if (!ith_archive_holds(w->archive, &item->segment, item->head))
-            ITH_TRY(ith_archive_write(w->archive, &item->segment, &w->shape, item->head,
+        if (!ith_archive_holds(w->archive, &item->segment, item->part))
+            ITH_TRY(ith_archive_write(w->archive, &item->segment, &w->shape, item->part,
                                       item->layers, w->buffer, err));
         if (ith_test_hook_due("file", ++w->n_files))
             ith_test_hook_act();

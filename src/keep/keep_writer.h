@@ -1,4 +1,5 @@
-/* keep_writer.h - a thread that writes KV segments into an archive while the model computes. */
+/* keep_writer.h - a thread that writes KV segments and states into an archive while the model
+ * computes. */
 #ifndef ITH_KEEP_KEEP_WRITER_H
 #define ITH_KEEP_KEEP_WRITER_H
 
@@ -7,16 +8,17 @@
 /* A file to write. */
 typedef struct ith_keep_item {
     ith_segment segment;
-    int head;                  /* of all the model's KV heads */
-    const void *const *layers; /* [n_layers] must not change until the file is written */
+    ith_part part;
+    const void *const *layers; /* must not change until the file is written */
 } ith_keep_item;
 
-/* All malloc'd, `copies` by ith_mem_alloc. */
+/* All malloc'd, `copies` and `states` by ith_mem_alloc. */
 typedef struct ith_keep_batch {
     ith_keep_item *items;
     int64_t n_items;
-    const void **layers;     /* the items' layers point into this */
-    void *copies;            /* of memory that would change; or NULL */
+    const void **layers; /* [n_layers] the items' layers point into this */
+    int64_t n_layers;
+    void *copies, *states;   /* of memory that would change; or NULL */
     ith_manifest *manifests; /* written after the items */
     int64_t n_manifests;
 } ith_keep_batch;

@@ -1,4 +1,4 @@
-/* kvfile.c - writing and reading files of keys and values. */
+/* kvfile.c - writing and reading files of keys and values, and of states. */
 #include "keep/kvfile.h"
 
 #include "base/checksum.h"
@@ -16,7 +16,7 @@
 /* A layer is stored compressed if that makes it at most so large. */
 enum { VERSION = 1, WORTH_IT_PERCENT = 97 };
 
-enum { LATENT = 256 }; /* in `layout` */
+enum { LATENT = 256, STATE = 512 }; /* in `layout` */
 
 typedef enum codec { CODEC_RAW, CODEC_ZSTD } codec;
 
@@ -90,6 +90,9 @@ static ith_status make_room(ith_kvfile_buffer *b, size_t bytes, int n_layers, it
 size_t ith_kvfile_layer_bytes(const ith_kvfile_what *what, int n_tokens)
 {
     size_t blocks = ((size_t)n_tokens + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK;
+
+    if (what->state)
+        return (size_t)what->head_dim * sizeof(float);
     return blocks * ith_cache_block_bytes(what->latent, what->layout, what->head_dim);
 }
 
@@ -101,7 +104,8 @@ static size_t table_bytes(const ith_kvfile_what *what)
 static header header_of(const ith_kvfile_what *what)
 {
     header h = {.version = VERSION,
-                .layout = (uint32_t)what->layout + (what->latent ? LATENT : 0),
+                .layout =
+                    what->state ? STATE : (uint32_t)what->layout + (what->latent ? LATENT : 0),
                 .n_layers = (uint32_t)what->n_layers,
                 .head_dim = (uint32_t)what->head_dim,
                 .head = (uint32_t)what->head,
@@ -121,9 +125,9 @@ static uint64_t seal(header h, const stored *table)
 /* ---- Writing ---- */
 
 /* zstd's level. int8 with scales does not compress, floats shrink by a quarter: bench/SPEED.md. */
-static int level_of(ith_kv_layout layout)
+static int level_of(const ith_kvfile_what *what)
 {
-    return layout == ITH_KVL_Q8 ? 0 : 1;
+    return !what->state && what->layout == ITH_KVL_Q8 ? 0 : 1;
 }
 
 /* The stored form of a layer; *line describes it. */
@@ -149,7 +153,7 @@ static ith_status write_all(ith_newfile *file, const ith_kvfile_what *what,
     uint64_t at = sizeof h + table_bytes(what);
 
     for (int i = 0; i < what->n_layers; i++) {
-        const void *data = encode(b, level_of(what->layout), layers[i], bytes, &b->table[i]);
+        const void *data = encode(b, level_of(what), layers[i], bytes, &b->table[i]);
         ITH_TRY(ith_newfile_write(file, data, b->table[i].bytes, at, err));
         at += b->table[i].bytes;
     }
@@ -225,7 +229,8 @@ static ith_status read_head(int fd, const char *path, const ith_kvfile_what *wha
     expected.file_bytes = h.file_bytes;
     expected.checksum = h.checksum;
     if (memcmp(h.magic, magic, sizeof magic) != 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: not a file of saved keys and values", path);
+        return ith_fail(err, ITH_E_FORMAT, "%s: not a file of saved keys and values or of a state",
+                        path);
     if (memcmp(&h, &expected, sizeof h) != 0)
         return ith_fail(err, ITH_E_FORMAT, "%s: damaged, or not what its name says", path);
     ITH_TRY(read_at(fd, path, b->table, table_bytes(what), sizeof h, err));

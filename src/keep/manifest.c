@@ -13,9 +13,10 @@ enum { VERSION = 1, FILE_MAX = 1 << 16 };
 /* No model that Ithaca reads has more: formats/hparams.c. What is allocated follows from these. */
 enum { LAYERS_MAX = 10000, HEADS_MAX = 1 << 14, HEAD_DIM_MAX = 1 << 12 };
 
-/* ITH_STATE_KV (state/state.h). */
-#define KV_FORM     "kv"
-#define LATENT_FORM "latents"
+/* The first two are ITH_STATE_KV (state/state.h). */
+#define KV_FORM        "kv"
+#define LATENT_FORM    "latents"
+#define RECURRENT_FORM "recurrent"
 
 static ith_status get_int(const json_t *o, const char *where, const char *key, int64_t min,
                           int64_t max, int64_t *out, ith_error *err)
@@ -57,33 +58,58 @@ static ith_status get_shape(const json_t *o, const char *where, ith_kv_shape *sh
     if (i == ITH_KV_LAYOUTS)
         return ith_fail(err, ITH_E_FORMAT, "%s: layout \"%s\" is not one of q8, bf16, f32", where,
                         layout);
-    ITH_TRY(get_int(o, where, "layers", 1, LAYERS_MAX, &layers, err));
-    ITH_TRY(get_int(o, where, "kv_heads", 1, HEADS_MAX, &heads, err));
-    ITH_TRY(get_int(o, where, "head_dim", 1, HEAD_DIM_MAX, &head_dim, err));
-    *shape =
-        (ith_kv_shape){(ith_kv_layout)i, (int)layers, (int)heads, (int)head_dim, .latent = false};
+    ITH_TRY(get_int(o, where, "layers", 0, LAYERS_MAX, &layers, err));
+    ITH_TRY(get_int(o, where, "kv_heads", layers > 0, HEADS_MAX, &heads, err));
+    ITH_TRY(get_int(o, where, "head_dim", layers > 0, HEAD_DIM_MAX, &head_dim, err));
+    *shape = (ith_kv_shape){.layout = (ith_kv_layout)i,
+                            .n_layers = (int)layers,
+                            .n_heads = layers > 0 ? (int)heads : 0,
+                            .head_dim = (int)head_dim};
     return ITH_OK;
 }
 
-/* Layers in order: so many of a form, then so many of the next. Manifests written before there
- * was a second form lack the list. */
+static ith_status get_recurrent(const json_t *o, const char *where, ith_kv_shape *shape,
+                                ith_error *err)
+{
+    int64_t layers, heads, floats;
+
+    ITH_TRY(get_int(o, where, "layers", 1, LAYERS_MAX, &layers, err));
+    ITH_TRY(get_int(o, where, "heads", 1, HEADS_MAX, &heads, err));
+    ITH_TRY(get_int(o, where, "floats", 1, ITH_STATE_FLOATS_MAX, &floats, err));
+    shape->state_layers = (int)layers;
+    shape->state_heads = (int)heads;
+    shape->state_floats = (int)floats;
+    return ITH_OK;
+}
+
+/* The list has a form of keys and values, recurrent states, or one after the other. Manifests
+ * written before there was a second form lack it. */
 static ith_status get_states(const json_t *o, const char *where, ith_kv_shape *shape,
                              ith_error *err)
 {
-    const json_t *states = json_object_get(o, "states"), *entry = json_array_get(states, 0);
-    const char *form;
-    int64_t layers;
+    const json_t *states = json_object_get(o, "states");
+    bool known = true, kv = states == NULL;
 
-    if (states == NULL)
-        return ITH_OK;
-    ITH_TRY(get_text(entry, where, "form", &form, err));
-    ITH_TRY(get_int(entry, where, "layers", 1, LAYERS_MAX, &layers, err));
-    shape->latent = strcmp(form, LATENT_FORM) == 0;
-    if (json_array_size(states) != 1 || (!shape->latent && strcmp(form, KV_FORM) != 0) ||
-        layers != shape->n_layers)
+    for (size_t i = 0; known && i < json_array_size(states); i++) {
+        const json_t *entry = json_array_get(states, i);
+        const char *form;
+        int64_t layers;
+        ITH_TRY(get_text(entry, where, "form", &form, err));
+        ITH_TRY(get_int(entry, where, "layers", 1, LAYERS_MAX, &layers, err));
+        if (strcmp(form, RECURRENT_FORM) == 0) {
+            known = shape->state_layers == 0;
+            ITH_TRY(get_recurrent(entry, where, shape, err));
+            continue;
+        }
+        shape->latent = strcmp(form, LATENT_FORM) == 0;
+        known =
+            i == 0 && (shape->latent || strcmp(form, KV_FORM) == 0) && layers == shape->n_layers;
+        kv = true;
+    }
+    if (!known || kv != (shape->n_layers > 0) || (!kv && shape->state_layers == 0))
         return ith_fail(err, ITH_E_UNSUPPORTED,
-                        "%s: \"states\" of other forms than \"" KV_FORM "\" and \"" LATENT_FORM
-                        "\" are not supported",
+                        "%s: \"states\" of other forms than \"" KV_FORM "\" or \"" LATENT_FORM
+                        "\" and \"" RECURRENT_FORM "\" are not supported",
                         where);
     return ITH_OK;
 }
@@ -158,6 +184,21 @@ ith_status ith_manifest_read(int folder, const char *path, ith_manifest *m, ith_
     return status;
 }
 
+static json_t *states_to_json(const ith_kv_shape *s)
+{
+    json_t *states = json_array();
+
+    if (s->n_layers > 0)
+        json_array_append_new(states,
+                              json_pack("{s:s, s:i}", "form", s->latent ? LATENT_FORM : KV_FORM,
+                                        "layers", s->n_layers));
+    if (s->state_layers > 0)
+        json_array_append_new(states, json_pack("{s:s, s:i, s:i, s:i}", "form", RECURRENT_FORM,
+                                                "layers", s->state_layers, "heads", s->state_heads,
+                                                "floats", s->state_floats));
+    return states;
+}
+
 static json_t *to_json(const ith_manifest *m)
 {
     char parent[ITH_KEY_HEX], key[ITH_KEY_HEX];
@@ -167,12 +208,11 @@ static json_t *to_json(const ith_manifest *m)
         json_array_append_new(ids, json_integer(m->ids[i]));
     ith_key_hex(&m->parent, parent);
     ith_key_hex(&m->key, key);
-    return json_pack("{s:s, s:i, s:s, s:s, s:I, s:s, s:i, s:i, s:i, s:[{s:s, s:i}], s:s, s:o}",
-                     "ithaca", "kv", "version", VERSION, "parent", parent, "key", key, "start",
+    return json_pack("{s:s, s:i, s:s, s:s, s:I, s:s, s:i, s:i, s:i, s:o, s:s, s:o}", "ithaca", "kv",
+                     "version", VERSION, "parent", parent, "key", key, "start",
                      (json_int_t)m->start, "layout", ith_kv_layout_name(m->shape.layout), "layers",
                      m->shape.n_layers, "kv_heads", m->shape.n_heads, "head_dim", m->shape.head_dim,
-                     "states", "form", m->shape.latent ? LATENT_FORM : KV_FORM, "layers",
-                     m->shape.n_layers, "model", m->model, "ids", ids);
+                     "states", states_to_json(&m->shape), "model", m->model, "ids", ids);
 }
 
 ith_status ith_manifest_write(int folder, const char *path, const ith_manifest *m, bool durable,

@@ -1,12 +1,15 @@
 /* manifest.h - the description of a segment in an archive: its tokens and the shape of its files.
  *
  *   {"ithaca": "kv", "version": 1, "parent": KEY, "key": KEY, "start": 31744, "layout": "q8",
- *    "layers": 36, "kv_heads": 8, "head_dim": 128, "states": [{"form": "kv", "layers": 36}],
+ *    "layers": 36, "kv_heads": 8, "head_dim": 128,
+ *    "states": [{"form": "kv", "layers": 36},
+ *               {"form": "recurrent", "layers": 12, "heads": 32, "floats": 23718}],
  *    "model": NAME, "ids": [...]}
  *
- * `states` says what each layer of the model keeps for a timeline (state/state.h): keys and values
- * ("kv"), or latents ("latents"), in every layer the same. A manifest without the list means the
- * first; one with another form is refused.
+ * `states` says what the model's layers keep for a timeline (state/state.h), and how many do: keys
+ * and values ("kv") or latents ("latents"), alike in all of them; and recurrent states, so many
+ * floats for a head in a layer as saved. A manifest without the list means the first; one with
+ * another form is refused. Whether the states at the segment's end are saved, their files say.
  *
  * The key is the hash of the parent's key and the tokens, so it verifies both.
  */
@@ -18,10 +21,16 @@
 #include "keep/archive_key.h"
 #include "simd/kernels.h"
 
+/* The largest state of a head in a layer that is saved, in floats. */
+enum { ITH_STATE_FLOATS_MAX = 1 << 20 };
+
 typedef struct ith_kv_shape {
     ith_kv_layout layout;
     int n_layers, n_heads, head_dim; /* n_heads: the model's KV heads */
     bool latent;                     /* the cache holds latents */
+    /* Layers with a recurrent state, perhaps 0; the model's recurrent heads; floats of each in a
+     * layer (ith_recurrent_saved_floats). */
+    int state_layers, state_heads, state_floats;
 } ith_kv_shape;
 
 typedef struct ith_manifest {

@@ -4,6 +4,9 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define N_PARTS (sizeof((ith_recurrent_shape *)NULL)->parts / sizeof(ith_recurrent_part))
 
 ith_range ith_recurrent_heads(const ith_recurrent_shape *s, int ranks, int r)
 {
@@ -17,8 +20,26 @@ ith_range ith_recurrent_groups(const ith_recurrent_shape *s, int ranks, int r)
 
 int64_t ith_recurrent_width(const ith_recurrent_shape *s, int ranks, int r)
 {
-    return ith_range_size(ith_recurrent_heads(s, ranks, r)) * s->head_inputs +
-           ith_range_size(ith_recurrent_groups(s, ranks, r)) * s->group_inputs;
+    int64_t heads = ith_range_size(ith_recurrent_heads(s, ranks, r)),
+            groups = ith_range_size(ith_recurrent_groups(s, ranks, r)), width = 0;
+
+    for (size_t i = 0; i < N_PARTS; i++)
+        width += s->parts[i].floats * (s->parts[i].of_group ? groups : heads);
+    return width;
+}
+
+/* Floats of a token's inputs for one head. */
+static int64_t head_inputs(const ith_recurrent_shape *s)
+{
+    int64_t floats = 0;
+    for (size_t i = 0; i < N_PARTS; i++)
+        floats += s->parts[i].floats;
+    return floats;
+}
+
+int64_t ith_recurrent_saved_floats(const ith_recurrent_shape *s)
+{
+    return s->cells + (s->taps + ITH_RECURRENT_BACK) * head_inputs(s);
 }
 
 static int64_t log_floats(const ith_recurrent_layer *l)
@@ -28,7 +49,7 @@ static int64_t log_floats(const ith_recurrent_layer *l)
 
 static int64_t state_floats(const ith_recurrent_layer *l)
 {
-    return l->heads * l->shape.cells;
+    return ith_range_size(l->heads) * l->shape.cells;
 }
 
 static ith_recurrent_layer layer_of(const ith_recurrent_shape *s, int ranks, int r)
@@ -36,7 +57,8 @@ static ith_recurrent_layer layer_of(const ith_recurrent_shape *s, int ranks, int
     ith_recurrent_layer l = {.shape = *s};
 
     if (s->heads > 0) {
-        l.heads = ith_range_size(ith_recurrent_heads(s, ranks, r));
+        l.heads = ith_recurrent_heads(s, ranks, r);
+        l.groups = ith_recurrent_groups(s, ranks, r);
         l.width = ith_recurrent_width(s, ranks, r);
     }
     return l;
@@ -145,8 +167,83 @@ int64_t ith_recurrent_least(const ith_recurrent *r)
 
 void ith_recurrent_claim(ith_recurrent *r, int64_t n)
 {
-    for (int i = 0; i < r->n_layers; i++)
+    for (int i = 0; i < r->n_layers; i++) {
         r->layers[i].at = r->layers[i].saved_at = n;
+        r->layers[i].stale = false;
+    }
+}
+
+/* ---- On disk ---- */
+
+int64_t ith_recurrent_back(int64_t n_tokens)
+{
+    return ith_min(n_tokens, ITH_RECURRENT_BACK);
+}
+
+bool ith_recurrent_savable(const ith_recurrent *r, int64_t n)
+{
+    for (int i = 0; i < r->n_layers; i++) {
+        const ith_recurrent_layer *l = &r->layers[i];
+        if (l->shape.heads > 0 && (l->at != n || l->saved_at != n - ith_recurrent_back(n)))
+            return false;
+    }
+    return true;
+}
+
+/* Where part i of a head's inputs is in a row of the log; *at: where the part begins. */
+static float *part_of(const ith_recurrent_layer *l, size_t i, int64_t head, float *row, int64_t *at)
+{
+    const ith_recurrent_part *p = &l->shape.parts[i];
+    int64_t group = head / (l->shape.heads / l->shape.groups);
+    ith_range all = p->of_group ? l->groups : l->heads;
+    float *first = row + *at;
+
+    *at += ith_range_size(all) * p->floats;
+    return first + ((p->of_group ? group : head) - all.begin) * p->floats;
+}
+
+/* Of a timeline of fewer tokens than a state is saved behind, there are fewer rows. */
+static int64_t saved_rows(const ith_recurrent_layer *l)
+{
+    return l->shape.taps + l->at - l->saved_at;
+}
+
+void ith_recurrent_save(const ith_recurrent_layer *l, int64_t head, float *to)
+{
+    int64_t cells = l->shape.cells;
+
+    memcpy(to, l->saved + (head - l->heads.begin) * cells, (size_t)cells * sizeof *to);
+    memset(to + cells, 0, (size_t)(ith_recurrent_saved_floats(&l->shape) - cells) * sizeof *to);
+    to += cells;
+    for (int64_t row = 0; row < saved_rows(l); row++) {
+        int64_t at = 0;
+        for (size_t i = 0; i < N_PARTS; to += l->shape.parts[i++].floats)
+            memcpy(to, part_of(l, i, head, l->log + row * l->width, &at),
+                   (size_t)l->shape.parts[i].floats * sizeof *to);
+    }
+}
+
+void ith_recurrent_restore(ith_recurrent_layer *l, int64_t head, const float *from)
+{
+    int64_t cells = l->shape.cells, rows = l->shape.taps + ITH_RECURRENT_BACK;
+
+    memcpy(l->saved + (head - l->heads.begin) * cells, from, (size_t)cells * sizeof *from);
+    from += cells;
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t at = 0;
+        for (size_t i = 0; i < N_PARTS; from += l->shape.parts[i++].floats)
+            memcpy(part_of(l, i, head, l->log + row * l->width, &at), from,
+                   (size_t)l->shape.parts[i].floats * sizeof *from);
+    }
+}
+
+void ith_recurrent_restored(ith_recurrent *r, int64_t n)
+{
+    for (int i = 0; i < r->n_layers; i++) {
+        r->layers[i].at = n;
+        r->layers[i].saved_at = n - ith_recurrent_back(n);
+        r->layers[i].stale = true;
+    }
 }
 
 void ith_recurrent_regions(const ith_recurrent *r,

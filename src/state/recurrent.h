@@ -10,7 +10,11 @@
  * A short convolution needs the inputs of `taps` tokens more; they lie before the others. At the
  * beginning of a timeline both are zeros.
  *
- * All functions are local. A pass changes the state in blocks/recur.c; nothing else does.
+ * What is saved on disk is the state of one head: `saved`, ITH_RECURRENT_BACK tokens behind, and
+ * the inputs of these tokens and of `taps` before them. Its bits depend on the tokens alone, and
+ * whoever reads it can go on anywhere among the last tokens.
+ *
+ * All functions are local. A pass changes the state in blocks/recur.c; besides, it is restored.
  */
 #ifndef ITH_STATE_RECURRENT_H
 #define ITH_STATE_RECURRENT_H
@@ -19,12 +23,18 @@
 #include "base/range.h"
 #include "base/threads.h"
 
+/* Of a token's inputs: so many floats for each head, or for each group. */
+typedef struct ith_recurrent_part {
+    int64_t floats;
+    bool of_group;
+} ith_recurrent_part;
+
 /* Of one layer, over all ranks. */
 typedef struct ith_recurrent_shape {
-    int64_t heads, groups;             /* heads; heads / groups of them share a group's inputs */
-    int64_t head_inputs, group_inputs; /* floats of a token for each head, for each group */
-    int64_t cells;                     /* floats of a head's matrix; may be 0 */
-    int64_t taps;                      /* earlier tokens whose inputs the next one needs */
+    int64_t heads, groups;       /* heads; heads / groups of them share a group's inputs */
+    int64_t cells;               /* floats of a head's matrix; may be 0 */
+    int64_t taps;                /* earlier tokens whose inputs the next one needs */
+    ith_recurrent_part parts[5]; /* of a token's inputs, one after another; then some of 0 floats */
 } ith_recurrent_shape;
 
 enum {
@@ -39,22 +49,27 @@ ith_range ith_recurrent_groups(const ith_recurrent_shape *shape, int ranks, int 
 /* Floats of a token's inputs for rank r. */
 int64_t ith_recurrent_width(const ith_recurrent_shape *shape, int ranks, int r);
 
+/* Floats of a head's state as it is saved: [cells], [taps + ITH_RECURRENT_BACK][inputs]. */
+int64_t ith_recurrent_saved_floats(const ith_recurrent_shape *shape);
+
 /* Bytes that rank r holds of a layer. */
 int64_t ith_recurrent_bytes(const ith_recurrent_shape *shape, int ranks, int r);
 
 typedef struct ith_recurrent_layer {
     ith_recurrent_shape shape; /* heads 0: the layer has no such state */
-    int64_t heads;             /* held here; perhaps none */
+    ith_range heads, groups;   /* held here; perhaps none */
     int64_t width;             /* floats of a token's inputs */
     float *now, *saved;        /* [heads][cells] */
     float *log;                /* [taps + ITH_RECURRENT_LOG][width] from token saved_at - taps on */
     int64_t at, saved_at;      /* tokens that `now` and `saved` have seen */
+    bool stale;                /* `now` is not there: a pass makes it of `saved` and the log */
 } ith_recurrent_layer;
 
 typedef struct ith_recurrent {
     int n_layers;
     ith_recurrent_layer *layers; /* [n_layers] */
     bool reserved, populated;
+    bool to_save; /* passes leave `saved` as far behind as it is saved on disk */
 } ith_recurrent;
 
 /* Of rank `rank` of `ranks`; shapes [n_layers]. Allocates tables only. ITH_E_MEMORY. */
@@ -72,6 +87,21 @@ bool ith_recurrent_resumes(const ith_recurrent *r, int64_t n_tokens);
 /* The least n for which that is true of n and all up to where the states are now; of 0 it always
  * is. */
 int64_t ith_recurrent_least(const ith_recurrent *r);
+
+/* The tokens that a timeline of n can be cut back by once its states are read from disk. */
+int64_t ith_recurrent_back(int64_t n_tokens);
+
+/* Can the states after n_tokens tokens be saved? Of passes with `to_save` they can, unless the
+ * timeline was cut back just before. */
+bool ith_recurrent_savable(const ith_recurrent *r, int64_t n_tokens);
+
+/* Copies the state of a head that is held here, counted over all ranks, to or from its saved form
+ * of ith_recurrent_saved_floats. */
+void ith_recurrent_save(const ith_recurrent_layer *layer, int64_t head, float *to);
+void ith_recurrent_restore(ith_recurrent_layer *layer, int64_t head, const float *from);
+
+/* All heads of all layers have been restored: their states are those after n_tokens tokens. */
+void ith_recurrent_restored(ith_recurrent *r, int64_t n_tokens);
 
 /* Says that the states, whatever they are, have seen n_tokens tokens: for benchmarks. */
 void ith_recurrent_claim(ith_recurrent *r, int64_t n_tokens);

@@ -162,15 +162,51 @@ static void in_company(ith_engine *engine, const char *want, const char *name)
     ith_session_close(b);
 }
 
-static void refuse_to_save(ith_engine *engine)
+static ith_session *keeping(ith_engine *engine, const char *folder)
 {
-    const ith_keep_params params = {.cache = build_folder()};
+    const ith_keep_params params = {.cache = folder};
     ith_session *session = must_open_session(engine);
     ith_error err;
 
-    must(ith_session_keep(session, &params, &err) == ITH_E_UNSUPPORTED, "a prompt cache is refused",
-         &err);
+    must(ith_session_keep(session, &params, &err) == ITH_OK, "a prompt cache", &err);
+    return session;
+}
+
+/* States come back from disk: all but the last token, and where another text parts from it. */
+static void save(ith_engine *engine, const char *want, const char *name)
+{
+    size_t parted = n_ids - 1 - ITH_RECURRENT_BACK / 2;
+    char folder[300], other[65];
+    int32_t text[MAX_IDS];
+    ith_session *session;
+    ith_error err;
+
+    snprintf(folder, sizeof folder, "%s/recurrent-cache-%s-%d", build_folder(), name,
+             ith_world_size(world));
+    memcpy(text, ids, n_ids * sizeof *ids);
+    text[parted] = ids[parted] == 7 ? 8 : 7;
+    sha_after(engine, text, n_ids, 0, other);
+    if (ith_world_rank(world) == 0)
+        ith_cache_remove(folder, NULL, NULL, &err);
+    for (int i = 0; i < 2; i++) {
+        session = keeping(engine, folder);
+        must_prefill(session, ids, n_ids);
+        must_have_sha(session, want, name, i == 0 ? "saved" : "from disk");
+        must(ith_session_restored(session) == (i == 0 ? 0 : (int64_t)n_ids - 1), "restored", NULL);
+        must_truncate(session, n_ids - 5);
+        must_prefill(session, ids + n_ids - 5, 5);
+        must_have_sha(session, want, name, "saved, the last tokens taken back");
+        ith_session_close(session);
+    }
+    session = keeping(engine, folder);
+    must_prefill(session, text, n_ids);
+    must_have_sha(session, other, name, "from where another text parts");
+    must(ith_session_restored(session) == (int64_t)parted, "restored up to there", NULL);
     ith_session_close(session);
+    if (ith_world_rank(world) == 0) {
+        ith_cache_remove(folder, NULL, NULL, &err);
+        rmdir(folder);
+    }
 }
 
 static void run(const char *name)
@@ -190,7 +226,7 @@ static void run(const char *name)
     cut_prompt(engine, want, name);
     guess(engine, name);
     in_company(engine, want, name);
-    refuse_to_save(engine);
+    save(engine, want, name);
     ith_engine_close(engine);
     if (ith_world_rank(world) == 0)
         printf("ok recurrent %s\n", name);

@@ -16,7 +16,8 @@
 
 enum { LAYERS = 3, HEADS = 2, DIM = 16, IDS = 3000 };
 
-static const ith_kv_shape shape = {ITH_KVL_Q8, LAYERS, HEADS, DIM, false};
+static const ith_kv_shape shape = {
+    .layout = ITH_KVL_Q8, .n_layers = LAYERS, .n_heads = HEADS, .head_dim = DIM};
 
 typedef struct fixture {
     char folder[64];
@@ -76,7 +77,8 @@ static ith_status write_head(fixture *f, const ith_segment *s, int64_t number, i
         layers[i] = data + (size_t)i * layer_bytes(s->n);
         fill(data + (size_t)i * layer_bytes(s->n), layer_bytes(s->n), number, head, i);
     }
-    status = ith_archive_write(f->archive, s, &shape, head, layers, f->buffer, NULL);
+    status =
+        ith_archive_write(f->archive, s, &shape, (ith_part){.head = head}, layers, f->buffer, NULL);
     free(data);
     return status;
 }
@@ -182,8 +184,9 @@ static void comes_back_as_it_was(void **state)
     for (int64_t s = 0; s < 3; s++) {
         for (int head = 0; head < HEADS; head++) {
             memset(got, 0xee, LAYERS * layer_bytes(ITH_KV_SEGMENT));
-            assert_int_equal(ith_archive_read(f->archive, &segments[s], &shape, head, layers,
-                                              f->buffer, &missing, NULL),
+            assert_int_equal(ith_archive_read(f->archive, &segments[s], &shape,
+                                              (ith_part){.head = head}, layers, f->buffer, &missing,
+                                              NULL),
                              ITH_OK);
             for (int i = 0; i < LAYERS; i++) {
                 size_t bytes = layer_bytes(segments[s].used);
@@ -205,7 +208,9 @@ static void comes_back_as_it_was(void **state)
 static void floats_come_back_too(void **state)
 {
     fixture *f = *state;
-    const ith_kv_shape floats = {ITH_KVL_BF16, 2, 1, DIM, false};
+    const ith_kv_shape floats = {
+        .layout = ITH_KVL_BF16, .n_layers = 2, .n_heads = 1, .head_dim = DIM};
+    const ith_part part = {0};
     const ith_segment s = {
         .parent = f->root, .key = ith_key_next(&f->root, f->ids, 70), .n = 70, .used = 70};
     const ith_kvfile_what what = {.layout = floats.layout, .head_dim = DIM};
@@ -219,8 +224,9 @@ static void floats_come_back_too(void **state)
 
     memset(data, 0x3f, bytes);
     fill(data + bytes, bytes, 0, 0, 0);
-    assert_int_equal(ith_archive_write(f->archive, &s, &floats, 0, from, f->buffer, NULL), ITH_OK);
-    assert_int_equal(ith_archive_read(f->archive, &s, &floats, 0, to, f->buffer, &missing, NULL),
+    assert_int_equal(ith_archive_write(f->archive, &s, &floats, part, from, f->buffer, NULL),
+                     ITH_OK);
+    assert_int_equal(ith_archive_read(f->archive, &s, &floats, part, to, f->buffer, &missing, NULL),
                      ITH_OK);
     assert_memory_equal(got, data, 2 * bytes);
     ith_key_hex(&s.parent, parent);

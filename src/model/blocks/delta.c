@@ -38,12 +38,13 @@ typedef struct delta_work {
 static ith_recurrent_shape shape_of(const ith_hparams *hp)
 {
     const ith_delta_params *d = &hp->delta;
-    return (ith_recurrent_shape){.heads = d->value_heads,
-                                 .groups = d->key_heads,
-                                 .head_inputs = d->value_dim + 2,
-                                 .group_inputs = 2 * d->key_dim,
-                                 .cells = d->key_dim * ith_round_up(d->value_dim, ITH_STATE_COLS),
-                                 .taps = d->taps - 1};
+    return (ith_recurrent_shape){
+        .heads = d->value_heads,
+        .groups = d->key_heads,
+        .cells = d->key_dim * ith_round_up(d->value_dim, ITH_STATE_COLS),
+        .taps = d->taps - 1,
+        .parts = {
+            {d->key_dim, true}, {d->key_dim, true}, {d->value_dim, false}, {1, false}, {1, false}}};
 }
 
 /* ---- Weights ---- */

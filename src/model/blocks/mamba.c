@@ -37,12 +37,13 @@ typedef struct mamba_work {
 static ith_recurrent_shape shape_of(const ith_hparams *hp)
 {
     const ith_mamba_params *m = &hp->mamba;
-    return (ith_recurrent_shape){.heads = m->heads,
-                                 .groups = m->groups,
-                                 .head_inputs = m->head_dim + 2,
-                                 .group_inputs = 2 * m->state,
-                                 .cells = m->state * ith_round_up(m->head_dim, ITH_STATE_COLS),
-                                 .taps = m->taps - 1};
+    return (ith_recurrent_shape){
+        .heads = m->heads,
+        .groups = m->groups,
+        .cells = m->state * ith_round_up(m->head_dim, ITH_STATE_COLS),
+        .taps = m->taps - 1,
+        .parts = {
+            {m->state, true}, {m->state, true}, {m->head_dim, false}, {1, false}, {1, false}}};
 }
 
 /* ---- Weights ---- */

@@ -143,7 +143,7 @@ typedef struct step {
     bool fresh;       /* the state begins with zeros */
     int64_t saved_at; /* what `saved` has seen before, and what it has seen after the step */
     int64_t next_saved_at;
-    bool again; /* `now` goes on from `saved`: the timeline has been cut back */
+    bool again; /* `now` goes on from `saved`: the timeline was cut back, or read from disk */
 } step;
 
 static step step_of(const ith_recur *r, int span, int64_t first)
@@ -154,10 +154,10 @@ static step step_of(const ith_recur *r, int span, int64_t first)
 
     st.fresh = s->pos == 0 || s->pos < l->saved_at || s->pos > l->at;
     st.saved_at = st.fresh ? s->pos : l->saved_at;
-    st.again = !st.fresh && s->pos < l->at;
+    st.again = !st.fresh && (s->pos < l->at || l->stale);
     st.next_saved_at = st.saved_at;
-    if (s->pos + s->n - st.saved_at > ITH_RECURRENT_LOG)
-        st.next_saved_at = s->pos + s->n - ITH_RECURRENT_BACK;
+    if (s->pos + s->n - st.saved_at > ITH_RECURRENT_LOG || s->state->recurrent->to_save)
+        st.next_saved_at = ith_max(st.saved_at, s->pos + s->n - ITH_RECURRENT_BACK);
     return st;
 }
 
@@ -193,7 +193,8 @@ static piece piece_of(const ith_recur *r, int64_t i)
 static void clear(const step *s, ith_member *me)
 {
     ith_recurrent_layer *l = s->state;
-    ith_range states = ith_my_share(me, 2 * l->heads * l->shape.cells, ITH_STATE_COLS),
+    ith_range states =
+                  ith_my_share(me, 2 * ith_range_size(l->heads) * l->shape.cells, ITH_STATE_COLS),
               rows = ith_my_share(me, l->shape.taps * l->width, 1);
 
     memset(l->now + states.begin, 0, (size_t)ith_range_size(states) * sizeof *l->now);
@@ -344,6 +345,7 @@ static void settle(const ith_recur *r, ith_member *me)
         step s = step_of(r, i, 0);
         s.state->at = s.pos + s.n;
         s.state->saved_at = s.next_saved_at;
+        s.state->stale = false;
     }
 }
 

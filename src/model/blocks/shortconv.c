@@ -34,7 +34,7 @@ static ith_recurrent_shape shape_of(const ith_hparams *hp)
 {
     int64_t each = channels_of(hp), heads = hp->hidden / each;
     return (ith_recurrent_shape){
-        .heads = heads, .groups = heads, .head_inputs = each, .taps = hp->conv_taps - 1};
+        .heads = heads, .groups = heads, .taps = hp->conv_taps - 1, .parts = {{each, false}}};
 }
 
 /* ---- Weights ---- */
