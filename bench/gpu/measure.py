@@ -55,9 +55,7 @@ class Bench:
         self.end = time.monotonic() + seconds
         torch = self.torch
         if self.device.type == "cuda":
-            # The host only launches kernels, from one thread. More of PyTorch's wait for each other
-            # on a virtual machine, and eager decoding then takes two to three times as long.
-            torch.set_num_threads(1)
+            torch.set_num_threads(1)  # the host only launches kernels, from one thread
             index = self.device.index  # None: "cuda", the only device that this process sees
             torch.cuda.set_device(0 if index is None else index)
             torch.zeros(1, device=self.device)
