@@ -215,18 +215,19 @@ static void machine_is_lost(void *user, const char *text)
 static bool rank_is_stopped(void *user, int looks, char text[ITH_WATCH_TEXT])
 {
     enum { LEAD = 2 };
-    ith_comm *comm = user;
+    const ith_mpi_impl *impl = ith_mpi_of(user);
     const char *host;
-    int missed = ith_heartbeat_look(ith_mpi_of(comm)->heartbeat), before;
+    int missed = ith_heartbeat_look(impl->heartbeat), before,
+        seconds = ith_heartbeat_seconds(impl->heartbeat);
 
-    if (missed < looks + LEAD)
+    if (missed < (int64_t)looks * seconds / impl->network_timeout_s + LEAD)
         return false;
-    before = ith_heartbeat_before(ith_mpi_of(comm)->heartbeat, &host);
+    before = ith_heartbeat_before(impl->heartbeat, &host);
     snprintf(
         text, ITH_WATCH_TEXT,
         "rank %d on %s has not run for %d seconds: it is stopped (SIGSTOP, a debugger), or its "
         "machine hangs",
-        before, host, ith_mpi_of(comm)->network_timeout_s);
+        before, host, seconds);
     return true;
 }
 
@@ -239,7 +240,7 @@ static void watch_ranks(ith_comm *comm, int seconds)
     int made;
 
     impl->network_timeout_s = seconds;
-    impl->heartbeat = ith_heartbeat_open(&here);
+    impl->heartbeat = ith_heartbeat_open(seconds, &here);
     made = all != NULL && hosts != NULL && impl->heartbeat != NULL;
     ith_mpi_check(comm, MPI_Allreduce(MPI_IN_PLACE, &made, 1, MPI_INT, MPI_MIN, impl->world),
                   "MPI_Allreduce");

@@ -19,6 +19,7 @@ typedef struct beat {
 
 struct ith_heartbeat {
     int fd, rank, before; /* before -1: not in a ring */
+    int seconds;
     uint64_t token;
     struct sockaddr_in next[ITH_HOST_ADDRESSES]; /* all addresses of the next rank */
     int n_next;
@@ -27,13 +28,13 @@ struct ith_heartbeat {
     int missed;
 };
 
-ith_heartbeat *ith_heartbeat_open(ith_pulse *here)
+ith_heartbeat *ith_heartbeat_open(int seconds, ith_pulse *here)
 {
     ith_heartbeat *h = calloc(1, sizeof *h);
     struct sockaddr_in any = {.sin_family = AF_INET};
     socklen_t size = sizeof any;
 
-    *here = (ith_pulse){0};
+    *here = (ith_pulse){.seconds = seconds};
     ith_host_here(&here->host);
     if (getrandom(&here->token, sizeof here->token, GRND_NONBLOCK) != sizeof here->token)
         here->token = (uint64_t)getpid();
@@ -76,6 +77,7 @@ void ith_heartbeat_join(ith_heartbeat *h, const ith_pulse *all, int size, int ra
 
     h->token = all[0].token;
     h->rank = rank;
+    h->seconds = all[rank].seconds > before->seconds ? all[rank].seconds : before->seconds;
     h->before = (rank + size - 1) % size;
     memcpy(h->host, before->host.name, sizeof h->host);
     aim(h, &all[rank], &all[(rank + 1) % size]);
@@ -107,6 +109,11 @@ int ith_heartbeat_look(ith_heartbeat *h)
     if (!h->heard)
         h->missed = 0;
     return h->missed;
+}
+
+int ith_heartbeat_seconds(const ith_heartbeat *h)
+{
+    return h->seconds;
 }
 
 int ith_heartbeat_before(const ith_heartbeat *h, const char **host)

@@ -16,14 +16,15 @@
 typedef struct ith_pulse {
     ith_host host;
     uint16_t port;  /* of all its IPv4 addresses, in network order; 0: it does not listen */
-    uint64_t token; /* rank 0's is on every datagram of the job */
+    int32_t seconds; /* how patient it is; the more, the less often it beats. 0: it does not */
+    uint64_t token;  /* rank 0's is on every datagram of the job */
 } ith_pulse;
 
 typedef struct ith_heartbeat ith_heartbeat;
 
-/* Opens this rank's socket and says where it listens. NULL: there is no memory; port 0: no
- * socket. */
-ith_heartbeat *ith_heartbeat_open(ith_pulse *here);
+/* Opens this rank's socket and says where it listens, and that it waits for `seconds`. NULL: there
+ * is no memory; port 0: no socket. */
+ith_heartbeat *ith_heartbeat_open(int seconds, ith_pulse *here);
 
 /* Rank `rank` of `size`, whose places are all[size], takes its place in the ring. */
 void ith_heartbeat_join(ith_heartbeat *h, const ith_pulse *all, int size, int rank);
@@ -31,6 +32,10 @@ void ith_heartbeat_join(ith_heartbeat *h, const ith_pulse *all, int size, int ra
 /* Sends a beat, and listens to what has come since the last call. Returns how many calls, this one
  * included, have heard nothing; 0: something, or the rank before was never heard, or has left. */
 int ith_heartbeat_look(ith_heartbeat *h);
+
+/* A rank before this one that is silent for so long is stopped: of the two ranks' seconds the more,
+ * as launchers need not give both the same. */
+int ith_heartbeat_seconds(const ith_heartbeat *h);
 
 /* The rank before this one, and its host. */
 int ith_heartbeat_before(const ith_heartbeat *h, const char **host);

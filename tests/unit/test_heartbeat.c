@@ -1,0 +1,92 @@
+/* test_heartbeat.c - two ranks beat to each other: what is heard, what is missed, a goodbye; how
+ * long they wait. */
+#include "comm/heartbeat.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { LOOKS = 1000000 }; /* datagrams take their time */
+
+/* Looks until that many were in vain. */
+static bool looks_until(ith_heartbeat *h, int missed)
+{
+    for (int i = 0; i < LOOKS; i++)
+        if (ith_heartbeat_look(h) == missed)
+            return true;
+    return false;
+}
+
+typedef struct pair {
+    ith_heartbeat *a, *b; /* ranks 0 and 1 */
+} pair;
+
+static pair open_pair(void)
+{
+    ith_pulse all[2];
+    pair p = {ith_heartbeat_open(5, &all[0]), ith_heartbeat_open(60, &all[1])};
+
+    assert_non_null(p.a);
+    assert_non_null(p.b);
+    assert_true(all[0].port != 0 && all[1].port != 0);
+    ith_heartbeat_join(p.a, all, 2, 0);
+    ith_heartbeat_join(p.b, all, 2, 1);
+    return p;
+}
+
+static void the_rank_before_is_named(void **state)
+{
+    pair p = open_pair();
+    const char *host;
+    (void)state;
+
+    assert_int_equal(ith_heartbeat_before(p.b, &host), 0);
+    assert_int_equal(ith_heartbeat_before(p.a, &host), 1);
+    ith_heartbeat_close(p.a);
+    ith_heartbeat_close(p.b);
+}
+
+/* A patient rank beats seldom: an impatient one must not take it for stopped. */
+static void both_wait_as_long_as_the_patient_one(void **state)
+{
+    pair p = open_pair();
+    (void)state;
+
+    assert_int_equal(ith_heartbeat_seconds(p.a), 60);
+    assert_int_equal(ith_heartbeat_seconds(p.b), 60);
+    ith_heartbeat_close(p.a);
+    ith_heartbeat_close(p.b);
+}
+
+static void beats_are_missed_after_the_first(void **state)
+{
+    pair p = open_pair();
+    (void)state;
+
+    ith_heartbeat_look(p.b);
+    assert_int_equal(ith_heartbeat_look(p.b), 0); /* never heard */
+    ith_heartbeat_look(p.a);
+    assert_true(looks_until(p.b, 1));
+    assert_int_equal(ith_heartbeat_look(p.b), 2);
+    ith_heartbeat_look(p.a);
+    assert_true(looks_until(p.b, 0));
+    assert_int_equal(ith_heartbeat_look(p.b), 1);
+    ith_heartbeat_close(p.a);
+    assert_true(looks_until(p.b, 0));
+    ith_heartbeat_look(p.b);
+    assert_int_equal(ith_heartbeat_look(p.b), 0); /* it has left */
+    ith_heartbeat_close(p.b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_rank_before_is_named),
+        cmocka_unit_test(both_wait_as_long_as_the_patient_one),
+        cmocka_unit_test(beats_are_missed_after_the_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
