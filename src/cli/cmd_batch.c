@@ -566,9 +566,11 @@ static int report(const batch_state *b, int code)
     return print_json(b) == ITH_EXIT_DONE ? code : ITH_EXIT_FAILED;
 }
 
-/* Stopped by a signal: the same command gets further, if this one did. */
-static int stopped(const batch_state *b, int code)
+/* Collective. Stopped by a signal: the same command gets further, if this one did. Launchers return
+ * the exit status of any rank. */
+static int stopped(batch_state *b, int code)
 {
+    ith_world_bcast(b->cli->world, &b->written, sizeof b->written);
     return b->written > 0 ? ITH_EXIT_SAVED : code;
 }
 
@@ -599,7 +601,7 @@ static int batch_main(const ith_cli *cli, int argc, char **argv)
     ith_watch_end(&b.watch);
     ith_progress_end(&b.progress);
     code = status == ITH_OK ? ITH_EXIT_DONE : ith_cli_failure(cli, status, &err);
-    if (cli->rank == 0 && status == ITH_E_CANCELLED)
+    if (b.engine != NULL && status == ITH_E_CANCELLED)
         code = stopped(&b, code);
     if (cli->rank == 0 && b.engine != NULL && (status == ITH_OK || status == ITH_E_CANCELLED))
         code = report(&b, code);

@@ -32,7 +32,7 @@ typedef struct many {
     /* Rank 0. */
     flight *waiting; /* admitted next; NULL: to be asked for */
     bool no_more;    /* prompts */
-    bool stopped;
+    bool stopped;    /* other ranks hear of it before a step and with each admission */
 } many;
 
 static bool is_root(const many *m)
@@ -226,11 +226,12 @@ static ith_status admit_one(many *m, bool *on, ith_error *err)
     return ITH_OK;
 }
 
+/* Collective. That the run is stopped ends it on all ranks at once, in admit_one. */
 static ith_status admit(many *m, ith_error *err)
 {
     bool on = true;
 
-    while (on && !m->stopped && m->n < m->params->in_flight)
+    while (on && m->n < m->params->in_flight)
         ITH_TRY(admit_one(m, &on, err));
     return ITH_OK;
 }
@@ -399,11 +400,13 @@ static ith_status step(many *m, ith_error *err)
     return status == ITH_OK ? settle(m, err) : status;
 }
 
+/* Collective. Is the run to go on? */
 static void ask(many *m)
 {
     m->counts->in_flight = m->n;
     if (is_root(m) && m->params->goes_on != NULL && !m->params->goes_on(m->params->user, m->counts))
         m->stopped = true;
+    ith_world_bcast(m->engine->world, &m->stopped, sizeof m->stopped);
 }
 
 static ith_status run(many *m, ith_error *err)

@@ -73,6 +73,9 @@ same "a torn line: the same" "$want" "$(sorted "$work/killed1")"
 
 # In the order of the input, and stopped by a signal
 expect "stopped" 75 env ITHACA_TEST_HOOK="prompt 12 TERM" "${batch[@]}" --output "$work/stopped" --ordered --in-flight 2
+code=0
+ITHACA_TEST_HOOK="prompt 4 TERM" timeout --kill-after=5 120 scripts/on_ranks.sh 2 "${batch[@]}" --output "$work/stopped2" >"$out" 2>"$err" || code=$?
+same "stopped, 2 ranks: both end" 75 "$code"
 expect "stopped: goes on" 0 scripts/on_ranks.sh 2 "${batch[@]}" --output "$work/stopped" --ordered --in-flight 3
 same "stopped: the same" "$(cat "$work/one")" "$(cat "$work/stopped")"
 
