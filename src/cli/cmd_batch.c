@@ -255,10 +255,10 @@ static const char *code_of(fault f, ith_status status)
 
 static json_t *error_json(const ith_batch_request *r, fault f, const ith_error *err)
 {
-    json_t *body =
-        json_pack("{s:{s:o, s:s, s:s?, s:s}}", "error", "message", ith_json_c_string(err->text),
-                  "type", f == BAD_REQUEST ? "invalid_request_error" : "server_error", "param",
-                  r->param[0] != 0 ? r->param : NULL, "code", code_of(f, err->status));
+    json_t *body = json_pack(
+        "{s:{s:o, s:s, s:o?, s:s}}", "error", "message", ith_json_c_string(err->text), "type",
+        f == BAD_REQUEST ? "invalid_request_error" : "server_error", "param",
+        r->param[0] != 0 ? ith_json_c_string(r->param) : NULL, "code", code_of(f, err->status));
     return line_json(r, (int)f, body);
 }
 

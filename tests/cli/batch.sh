@@ -123,6 +123,7 @@ lines.append(line("method", method="GET"))
 lines.append(line("custom_id", custom_id=""))
 lines.append(line("custom_id", custom_id=["a"]))
 lines.append(line("sing", sing=1))
+lines.append(line("body.x" + 23 * "\u00e9" + "\ufffd", body={"x" + 40 * "\u00e9": 1})) # a long name is cut, here within a letter
 for param, text in [("None", "{"), ("None", "[]"), ("None", "null"), ("None", "[" * 5000), ("None", "\x00\x01"), ("None", '{"custom_id": "\xff"}'),
                     ("body", '{"custom_id": "a"}'), ("body", '{"custom_id": "a", "body": 7}'),
                     ("body.prompt", '{"custom_id": "a", "body": {"max_tokens": 3}}'),
@@ -145,7 +146,7 @@ def what(l):
     r = json.loads(l)["response"]
     return str(r["body"]["error"]["param"]) if r["status_code"] == 400 else "ok"
 print([what(l) for l in open(sys.argv[1])])' "$work/errors")"
-matches "hostile lines: said so" "$err" "warning: 41 requests have an error"
+matches "hostile lines: said so" "$err" "warning: 42 requests have an error"
 
 # ---- Files ----
 echo "my notes" >"$work/notes"
