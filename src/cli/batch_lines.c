@@ -5,14 +5,18 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 ith_status ith_batch_lines_open(const char *path, ith_batch_lines *lines, ith_error *err)
 {
+    struct stat info;
     int fd;
 
     *lines = (ith_batch_lines){.path = path};
     ITH_TRY(ith_regular_open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, &fd, err));
+    if (fstat(fd, &info) == 0)
+        lines->bytes = info.st_size;
     lines->file = fdopen(fd, "rb");
     if (lines->file != NULL)
         return ITH_OK;

@@ -11,6 +11,7 @@ enum { ITH_BATCH_LINE_MOST = 1 << 28 };
 typedef struct ith_batch_lines {
     const char *path;
     FILE *file;
+    int64_t bytes;  /* of it, when it was opened */
     int64_t number; /* of the line in hand, from 1 */
     ith_text text;  /* without its end */
     bool ended;     /* it has one */

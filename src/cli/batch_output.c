@@ -2,6 +2,7 @@
 #include "cli/batch_output.h"
 
 #include "base/checksum.h"
+#include "base/newfile.h"
 #include "base/regular.h"
 #include "cli/batch_lines.h"
 
@@ -63,7 +64,7 @@ static int64_t number_of(const json_t *line)
         return 0;
     errno = 0;
     number = strtoll(id + prefix, &end, 10);
-    return errno == 0 && *end == 0 && number < INT64_C(1) << 40 ? number : 0;
+    return errno == 0 && *end == 0 ? number : 0;
 }
 
 /* The model of an answer; NULL: it is none. */
@@ -87,6 +88,12 @@ static ith_status note_line(ith_batch_output *out, const json_t *line, int64_t a
         return ith_fail(err, ITH_E_ARGUMENT,
                         "%s: line %lld is of the model %.80s, not of %.80s: give another --output",
                         out->path, (long long)at, of, model);
+    if (number > out->most)
+        return ith_fail(
+            err, ITH_E_ARGUMENT,
+            "%s: line %lld answers line %lld of an input, which this one does not have: "
+            "give another --output",
+            out->path, (long long)at, (long long)number);
     ITH_TRY(make_room(out, number, err));
     out->done[number] = 1;
     out->names[number] = name_of(json_string_value(json_object_get(line, "custom_id")));
@@ -157,13 +164,14 @@ static ith_status read_lines(ith_batch_output *out, const char *model, ith_error
     return status;
 }
 
-ith_status ith_batch_output_open(const char *path, const char *model, ith_batch_output *out,
-                                 ith_error *err)
+ith_status ith_batch_output_open(const char *path, const char *model, int64_t most,
+                                 ith_batch_output *out, ith_error *err)
 {
-    *out = (ith_batch_output){.path = path, .fd = -1};
+    *out = (ith_batch_output){.path = path, .fd = -1, .most = most};
     ITH_TRY(ith_regular_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, &out->fd, err));
     if (flock(out->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return ith_fail(err, ITH_E_ARGUMENT, "%s: another run writes it", path);
+    ith_sync_folder(path); /* that the file is there must last as its lines do */
     return read_lines(out, model, err);
 }
 

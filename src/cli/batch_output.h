@@ -16,6 +16,7 @@ typedef struct ith_batch_output {
     const char *path;
     int fd;
     int64_t bytes;   /* of whole lines */
+    int64_t most;    /* lines that the input may have */
     int64_t n_lines; /* that were there */
     bool cut;        /* a torn line was */
     uint8_t *done;   /* [room] by line number: has it a line here? */
@@ -24,10 +25,11 @@ typedef struct ith_batch_output {
 } ith_batch_output;
 
 /* The file is created if it is missing, and locked: two runs must not write one. model: the name
- * that answers bear. ITH_E_IO; ITH_E_ARGUMENT: another run has it, or a line of it is not of this
- * program or of another model. Close it after a failure too. */
-ith_status ith_batch_output_open(const char *path, const char *model, ith_batch_output *out,
-                                 ith_error *err);
+ * that answers bear; most: lines that the input may have. ITH_E_IO; ITH_E_ARGUMENT: another run has
+ * it, or a line of it is not of this program, of another model, or of a line that the input cannot
+ * have. Close it after a failure too. */
+ith_status ith_batch_output_open(const char *path, const char *model, int64_t most,
+                                 ith_batch_output *out, ith_error *err);
 void ith_batch_output_close(ith_batch_output *out);
 
 /* Has the input's line `line` its line here? ITH_E_ARGUMENT: it has, of another custom_id (NULL:

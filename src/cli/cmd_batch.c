@@ -439,12 +439,11 @@ static bool goes_on(void *user, const ith_many_counts *counts)
 
 /* ---- The run ---- */
 
-/* Rank 0: how many lines there are, and that the output is of this input. */
+/* Rank 0: how many lines there are. The input is open before and after. */
 static ith_status count_lines(batch_state *b, ith_error *err)
 {
     bool more = true;
 
-    ITH_TRY(ith_batch_lines_open(b->args->input, &b->lines, err));
     for (;;) {
         ITH_TRY(ith_batch_lines_next(&b->lines, &more, err));
         if (!more)
@@ -460,8 +459,9 @@ static ith_status count_lines(batch_state *b, ith_error *err)
 
 static ith_status open_files(batch_state *b, ith_error *err)
 {
-    ITH_TRY(ith_batch_output_open(b->args->output, ith_engine_get_info(b->engine)->name, &b->output,
-                                  err));
+    ITH_TRY(ith_batch_lines_open(b->args->input, &b->lines, err));
+    ITH_TRY(ith_batch_output_open(b->args->output, ith_engine_get_info(b->engine)->name,
+                                  b->lines.bytes, &b->output, err));
     if (b->output.cut)
         ith_cli_note(b->cli, "%s: its last line was not complete and is cut off", b->args->output);
     return count_lines(b, err);

@@ -15,7 +15,7 @@
 /* Where a rank listens. No pointers: it travels. */
 typedef struct ith_pulse {
     ith_host host;
-    uint16_t port;  /* of all its IPv4 addresses, in network order; 0: it does not listen */
+    uint16_t port;   /* of all its IPv4 addresses, in network order; 0: it does not listen */
     int32_t seconds; /* how patient it is; the more, the less often it beats. 0: it does not */
     uint64_t token;  /* rank 0's is on every datagram of the job */
 } ith_pulse;
