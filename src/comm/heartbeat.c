@@ -71,6 +71,15 @@ static void aim(ith_heartbeat *h, const ith_pulse *mine, const ith_pulse *next)
             h->next[h->n_next++] = place(next->host.addresses[i] + 12, next->port);
 }
 
+static void send_beat(const ith_heartbeat *h, bool leaves)
+{
+    beat b = {h->token, h->rank, leaves};
+
+    for (int i = 0; i < h->n_next; i++)
+        (void)!sendto(h->fd, &b, sizeof b, MSG_NOSIGNAL, (const struct sockaddr *)&h->next[i],
+                      sizeof h->next[i]);
+}
+
 void ith_heartbeat_join(ith_heartbeat *h, const ith_pulse *all, int size, int rank)
 {
     const ith_pulse *before = &all[(rank + size - 1) % size];
@@ -81,15 +90,7 @@ void ith_heartbeat_join(ith_heartbeat *h, const ith_pulse *all, int size, int ra
     h->before = (rank + size - 1) % size;
     memcpy(h->host, before->host.name, sizeof h->host);
     aim(h, &all[rank], &all[(rank + 1) % size]);
-}
-
-static void send_beat(const ith_heartbeat *h, bool leaves)
-{
-    beat b = {h->token, h->rank, leaves};
-
-    for (int i = 0; i < h->n_next; i++)
-        (void)!sendto(h->fd, &b, sizeof b, MSG_NOSIGNAL, (const struct sockaddr *)&h->next[i],
-                      sizeof h->next[i]);
+    send_beat(h, false);
 }
 
 int ith_heartbeat_look(ith_heartbeat *h)
