@@ -256,6 +256,10 @@ static void watch_ranks(ith_comm *comm, int seconds)
             impl->watch =
                 ith_watch_open(hosts, comm->size, seconds, machine_is_lost, rank_is_stopped, comm);
     }
+    if (impl->watch == NULL) { /* nobody beats: the next rank must not wait for it */
+        ith_heartbeat_close(impl->heartbeat);
+        impl->heartbeat = NULL;
+    }
     free(all);
     free(hosts);
 }

@@ -90,7 +90,8 @@ void ith_heartbeat_join(ith_heartbeat *h, const ith_pulse *all, int size, int ra
     h->before = (rank + size - 1) % size;
     memcpy(h->host, before->host.name, sizeof h->host);
     aim(h, &all[rank], &all[(rank + 1) % size]);
-    send_beat(h, false);
+    if (all[rank].seconds > 0)
+        send_beat(h, false);
 }
 
 int ith_heartbeat_look(ith_heartbeat *h)

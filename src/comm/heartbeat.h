@@ -26,8 +26,8 @@ typedef struct ith_heartbeat ith_heartbeat;
  * is no memory; port 0: no socket. */
 ith_heartbeat *ith_heartbeat_open(int seconds, ith_pulse *here);
 
-/* Rank `rank` of `size`, whose places are all[size], takes its place in the ring. It beats at once,
- * so that it is known to the next even if it stops before its first look. */
+/* Rank `rank` of `size`, whose places are all[size], takes its place in the ring. If it beats at
+ * all, it does at once, so that it is known to the next even if it stops before its first look. */
 void ith_heartbeat_join(ith_heartbeat *h, const ith_pulse *all, int size, int rank);
 
 /* Sends a beat, and listens to what has come since the last call. Returns how many calls, this one
