@@ -29,8 +29,10 @@ const ith_fact ith_manual_environment[] = {
                               "machine of its own: to try on "
                               "one machine what happens between several."},
     {"ITHACA_NETWORK_TIMEOUT",
-     "Seconds after which a machine that answers nothing any more, over TCP, ends a run on several "
-     "machines; 60 by default, 0 to wait for ever. A machine that is only busy does answer."},
+     "Seconds after which a rank that is stopped, or a machine that answers nothing any more over "
+     "TCP, ends the run; 60 by default, 0 to wait for ever. Those that are only busy do answer. "
+     "Where ranks have different values, a stopped rank has the longer of its own and its "
+     "neighbour's."},
     {"ITHACA_TOPOLOGY",
      "A machine to imitate: a file of lstopo(1)'s XML, or a description such as \"numa:2 core:4 "
      "pu:1\". No thread is then bound, and no page is placed."},
