@@ -1,14 +1,17 @@
 /* RANKS: 1 2 3
  *
  * test_step.c - the bits of a session are the same alone and in any company: prompts of many
- * lengths, in chunks, beside sessions that decode, join and leave.
+ * lengths, in chunks, beside sessions that decode, join and leave; with a prompt cache too.
  */
 #include "tests/needle.h"
 
 #include "base/digest.h"
 #include "engine/session.h"
 
+#include <unistd.h>
+
 enum { PROMPTS = 7, DECODED = 3, CTX = 2200, CHUNK = 96 };
+enum { FEW = 16 }; /* tokens: what is not saved */
 
 /* Shorter than a block, over blocks, over a segment, longer than passes by rows take. */
 static const size_t lengths[PROMPTS] = {5, 300, 1100, 130, 64, 17, 1};
@@ -55,6 +58,8 @@ static void run_alone(ith_engine *engine)
 /* ---- The same in steps ---- */
 
 typedef struct company {
+    const char *cache; /* NULL: none */
+    bool cached;       /* it holds all prompts */
     ith_session *of[PROMPTS];
     int decoded[PROMPTS]; /* -1: the prompt is not computed yet */
     int32_t next[PROMPTS];
@@ -64,6 +69,17 @@ typedef struct company {
     int n;
 } company;
 
+static ith_session *join(const company *c, ith_engine *engine)
+{
+    const ith_keep_params keep = {.cache = c->cache};
+    ith_session *session = must_open_session(engine);
+    ith_error err;
+
+    if (c->cache != NULL)
+        must(ith_session_keep(session, &keep, &err) == ITH_OK, "a prompt cache", &err);
+    return session;
+}
+
 static void list(company *c, ith_engine *engine, int step)
 {
     c->n = 0;
@@ -72,7 +88,7 @@ static void list(company *c, ith_engine *engine, int step)
         if (c->left[i] || step < joins[i])
             continue;
         if (!c->joined[i]) {
-            c->of[i] = must_open_session(engine);
+            c->of[i] = join(c, engine);
             c->decoded[i] = -1;
             item.ids = prompt_of(i);
             item.n = lengths[i];
@@ -104,6 +120,9 @@ static void look(company *c, const char *name)
         if (ith_session_pending(c->of[i]) > 0)
             continue;
         c->decoded[i]++;
+        if (c->cached && lengths[i] > FEW)
+            must(ith_session_restored(c->of[i]) == (int64_t)lengths[i] - 1,
+                 "all but a prompt's last token comes from the cache", NULL);
         if (logits != NULL) {
             ith_sha256_hex(logits, (size_t)c->of[i]->engine->model->hp.n_vocab * sizeof *logits,
                            hex);
@@ -119,17 +138,11 @@ static void look(company *c, const char *name)
     }
 }
 
-static void same_in_company(const char *model, const char *name)
+static void run_together(company c, ith_engine *engine, const char *name)
 {
-    ith_engine_params params = params_of(model);
-    ith_engine *engine = must_open(&params);
-    company c = {0};
     ith_error err;
     int most = 0;
 
-    for (int i = 0; i < CTX; i++)
-        text[i] = ids[i % (int)n_ids] % engine->info.n_vocab;
-    run_alone(engine);
     for (int step = 0;; step++) {
         list(&c, engine, step);
         if (c.n == 0)
@@ -139,9 +152,32 @@ static void same_in_company(const char *model, const char *name)
         most = c.n > most ? c.n : most;
     }
     must(most >= 5, "sessions were together", NULL);
-    ith_engine_close(engine);
+}
+
+static void same_in_company(const char *model, const char *name)
+{
+    ith_engine_params params = params_of(model);
+    ith_engine *engine = must_open(&params);
+    const char *build = getenv("BUILD");
+    char cache[300];
+    ith_error err;
+
+    snprintf(cache, sizeof cache, "%s/step-cache-%d", build != NULL ? build : "build/release",
+             ith_world_size(world));
+    for (int i = 0; i < CTX; i++)
+        text[i] = ids[i % (int)n_ids] % engine->info.n_vocab;
     if (ith_world_rank(world) == 0)
+        ith_cache_remove(cache, NULL, NULL, &err);
+    run_alone(engine);
+    run_together((company){0}, engine, name);
+    for (int i = 0; i < 2; i++)
+        run_together((company){.cache = cache, .cached = i > 0}, engine, name);
+    ith_engine_close(engine);
+    if (ith_world_rank(world) == 0) {
+        ith_cache_remove(cache, NULL, NULL, &err);
+        rmdir(cache);
         printf("ok alone as in company: %s\n", name);
+    }
 }
 
 /* ---- More sessions than a pass by segments takes ---- */
@@ -251,6 +287,7 @@ static void refusals(void)
 
 int main(void)
 {
+    setenv("ITHACA_TEST_STATES", "1024", true); /* within a prompt, too */
     if (!open_needle())
         return 1;
     same_in_company(NEEDLE_MODEL, "attention");
