@@ -396,7 +396,13 @@ static bool is_decay(const ith_arch *arch, const ith_tensor *t)
     return number != NULL && ends_with(t->name, number + 2);
 }
 
-/* n_ones ones, as many times minus 1, then n random numbers with standard deviation `std`. */
+/* The rate of head i: some forget within a token, others remember hundreds. */
+static float decay_of(int64_t head)
+{
+    return -1.0F / (float)(1 << (3 * (head % 4)));
+}
+
+/* n_ones ones, as many decays, then n random numbers with standard deviation `std`. */
 static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, double std,
                               ith_error *err)
 {
@@ -407,7 +413,7 @@ static ith_status make_floats(ith_source *source, int64_t n_ones, int64_t n, dou
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its norms, biases and routers",
                         source->path);
     for (int64_t i = 0; i < n_ones; i++)
-        source->floats[i] = 1, source->floats[n_ones + i] = -1;
+        source->floats[i] = 1, source->floats[n_ones + i] = decay_of(i);
     for (int64_t i = 0; i < n; i++)
         put_block(ITH_DT_F32, std, &x, (uint8_t *)(source->floats + 2 * n_ones + i));
     return ITH_OK;
@@ -429,7 +435,7 @@ static bool is_router(const ith_arch *arch, const ith_tensor *t)
     return false;
 }
 
-/* Gives tensors their data: norms and biases are ones, decays those of minus 1, all routers are
+/* Gives tensors their data: norms and biases are ones, decays differ by head, all routers are
  * alike, and other matrices start at different blocks of the mapping. */
 static ith_status give_data(ith_source *source, ith_dtype dtype, ith_error *err)
 {
