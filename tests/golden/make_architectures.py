@@ -305,6 +305,8 @@ def scale_of(name, shape, config):
     if "norm" in name and not name.endswith(".bias"):
         minus_1 = config["model_type"].startswith(("gemma", "nemotron", "qwen3_5", "qwen3_next"))
         return (0.0 if minus_1 and "linear_attn" not in name else 1.0), 0.3
+    if name.endswith("A_log"):  # decays between fast and so slow that a state lasts all the text
+        return -4.0, 4.0
     if name.endswith("bias"):
         return 0.0, 0.2
     if "embed_tokens" in name:
