@@ -40,8 +40,8 @@ static void write_folder(const json_t *golden, const char *folder)
     rmdir(own);
 }
 
-/* The folder of a golden file's weights; its ids to `ids`. */
-static void write_model(const char *name, char folder[300])
+/* The folder of a golden file's weights; its ids to `ids`, the digest after them to `want`. */
+static void write_model(const char *name, char folder[300], char want[65])
 {
     char path[300];
     json_t *root;
@@ -57,6 +57,7 @@ static void write_model(const char *name, char folder[300])
         ids[i] = (int32_t)json_integer_value(json_array_get(list, i));
     snprintf(folder, 300, "%s/recurrent-%s", build_folder(), name);
     write_folder(root, folder);
+    snprintf(want, 65, "%s", json_string_value(json_object_get(root, "sha256")));
     json_decref(root);
 }
 
@@ -212,16 +213,19 @@ static void save(ith_engine *engine, const char *want, const char *name)
 static void run(const char *name)
 {
     ith_engine_params params = ith_engine_params_default();
-    char folder[300], want[65] = "";
+    char folder[300], want[65];
+    ith_session *session;
     ith_engine *engine;
 
-    write_model(name, folder);
+    write_model(name, folder, want);
     params.model = folder;
     params.threads = ith_world_size(world) == 1 ? 2 : 1;
     params.chunk = 64;
     params.quant = ITH_QUANT_W8;
     engine = must_open(&params);
-    sha_after(engine, ids, n_ids, 0, want);
+    session = session_after(engine, ids, n_ids, 0);
+    must_have_sha(session, want, name, "in chunks");
+    ith_session_close(session);
     decode_with_detours(engine, want, name);
     cut_prompt(engine, want, name);
     guess(engine, name);
