@@ -59,8 +59,8 @@ static ith_status read_list(const json_t *config, const char *where, const char 
     return ITH_OK;
 }
 
-/* Queries, keys and values are linear in what attention reads: its scale goes to the scores, twice,
- * and to the output. */
+/* Queries, keys and values are linear in what attention reads, if they have no biases: its scale
+ * goes to the scores, twice, and to the output. */
 static ith_status read_attention_scales(const json_t *config, const char *where, ith_hparams *hp,
                                         ith_error *err)
 {
@@ -74,6 +74,8 @@ static ith_status read_attention_scales(const json_t *config, const char *where,
                              "attention_in_multiplier, key_multiplier or "
                              "attention_out_multiplier",
                              "a value that is not positive", err);
+    if (in != 1 && json_is_true(json_object_get(config, "attention_bias")))
+        return ith_hf_refuse(where, "attention_bias", "true beside attention_in_multiplier", err);
     if (in != 1 || key != 1)
         hp->attn_scale = in * in * key / sqrt((double)hp->head_dim);
     hp->attn_out_scale = in * out;

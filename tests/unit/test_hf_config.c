@@ -319,6 +319,12 @@ static void what_changes_the_arithmetic_is_refused(void **state)
          ITH_E_UNSUPPORTED, "LlamaForSequenceClassification"},
         {"{" QWEN ", 'attention_bias': true}", ITH_E_UNSUPPORTED, "\"attention_bias\""},
         {"{" QWEN ", 'mlp_bias': true}", ITH_E_UNSUPPORTED, "\"mlp_bias\""},
+        {"{'model_type': 'falcon_h1', 'hidden_size': 64, 'intermediate_size': 64, "
+         "'num_hidden_layers': 2, 'num_attention_heads': 2, 'num_key_value_heads': 1, "
+         "'head_dim': 32, 'vocab_size': 100, 'mamba_n_heads': 4, 'mamba_d_head': 16, "
+         "'mamba_d_ssm': 64, 'mamba_d_state': 16, 'attention_bias': true, "
+         "'attention_in_multiplier': 0.5}",
+         ITH_E_UNSUPPORTED, "\"attention_bias\": true beside attention_in_multiplier"},
         {"{" LLAMA ", 'sliding_window': 4096}", ITH_E_UNSUPPORTED, "\"sliding_window\""},
         {"{" LLAMA ", 'qkv_bias': true}", ITH_E_UNSUPPORTED, "\"qkv_bias\""},
         {"{" LLAMA ", 'use_qk_norm': true}", ITH_E_UNSUPPORTED, "\"use_qk_norm\""},
