@@ -3,6 +3,7 @@
 
 #include "formats/hf_config.h"
 
+#include <float.h>
 #include <string.h>
 
 ith_layer_form ith_layer_of_recurrent(const ith_hparams *hp, int64_t i, const char *block)
@@ -90,6 +91,19 @@ void ith_mamba_set_defaults(ith_hparams *hp)
     m->conv_bias = m->norm = true;
 }
 
+/* "time_step_limit" bounds the step of a token, which is positive anyway: is there no bound? Files
+ * say {"__float__": "Infinity"}. */
+static bool is_unlimited(const json_t *limits)
+{
+    const json_t *least = json_array_get(limits, 0), *most = json_array_get(limits, 1);
+    const char *word = json_string_value(json_object_get(most, "__float__"));
+
+    if (limits == NULL || json_is_null(limits))
+        return true;
+    return json_array_size(limits) == 2 && json_is_number(least) && json_number_value(least) <= 0 &&
+           ((word != NULL && strcmp(word, "Infinity") == 0) || json_number_value(most) >= FLT_MAX);
+}
+
 ith_status ith_mamba_read_config(const json_t *config, const char *where, ith_hparams *hp,
                                  ith_error *err)
 {
@@ -108,6 +122,8 @@ ith_status ith_mamba_read_config(const json_t *config, const char *where, ith_hp
     ITH_TRY(ith_json_bool(config, where, "mamba_proj_bias", &biased, err));
     if (biased)
         return ith_hf_refuse(where, "mamba_proj_bias", "true", err);
+    if (!is_unlimited(json_object_get(config, "time_step_limit")))
+        return ith_hf_refuse(where, "time_step_limit", "a bound", err);
     if (size == NULL || json_is_null(size) || json_is_string(size)) { /* "auto" */
         m->head_dim = m->heads > 0 ? expand * hp->hidden / m->heads : 0;
         return ITH_OK;

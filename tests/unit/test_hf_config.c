@@ -56,6 +56,12 @@ static const char qwen3_v5[] = /* the same model, saved by Transformers 5 */
     "'model_type': 'starcoder2', 'hidden_size': 64, 'intermediate_size': 128, "                    \
     "'num_hidden_layers': 2, 'num_attention_heads': 2, 'vocab_size': 100"
 
+#define MAMBA(type)                                                                                \
+    "'model_type': '" type "', 'hidden_size': 64, 'intermediate_size': 64, "                       \
+    "'num_hidden_layers': 2, 'num_attention_heads': 2, 'num_key_value_heads': 1, 'head_dim': 32, " \
+    "'vocab_size': 100, 'mamba_n_heads': 4, 'mamba_d_head': 16, 'mamba_d_ssm': 64, "               \
+    "'mamba_d_state': 16"
+
 #define MOE                                                                                        \
     "'model_type': 'qwen3_moe', 'architectures': ['Qwen3MoeForCausalLM'], 'hidden_size': 512,"     \
     " 'intermediate_size': 1536, 'num_hidden_layers': 6, 'num_attention_heads': 8, 'vocab_size': " \
@@ -310,6 +316,15 @@ static void check_bad(const bad_case *cases, size_t n)
     }
 }
 
+static void steps_without_a_bound_are_read(void **state)
+{
+    (void)state;
+    good("{" MAMBA("falcon_h1") "}");
+    good("{" MAMBA("falcon_h1") ", 'time_step_limit': [0.0, {'__float__': 'Infinity'}]}");
+    good("{" MAMBA("bamba") ", 'time_step_limit': [0, 1e39]}");
+    good("{" MAMBA("bamba") ", 'time_step_limit': null}");
+}
+
 static void what_changes_the_arithmetic_is_refused(void **state)
 {
     static const bad_case cases[] = {
@@ -319,12 +334,12 @@ static void what_changes_the_arithmetic_is_refused(void **state)
          ITH_E_UNSUPPORTED, "LlamaForSequenceClassification"},
         {"{" QWEN ", 'attention_bias': true}", ITH_E_UNSUPPORTED, "\"attention_bias\""},
         {"{" QWEN ", 'mlp_bias': true}", ITH_E_UNSUPPORTED, "\"mlp_bias\""},
-        {"{'model_type': 'falcon_h1', 'hidden_size': 64, 'intermediate_size': 64, "
-         "'num_hidden_layers': 2, 'num_attention_heads': 2, 'num_key_value_heads': 1, "
-         "'head_dim': 32, 'vocab_size': 100, 'mamba_n_heads': 4, 'mamba_d_head': 16, "
-         "'mamba_d_ssm': 64, 'mamba_d_state': 16, 'attention_bias': true, "
-         "'attention_in_multiplier': 0.5}",
+        {"{" MAMBA("falcon_h1") ", 'attention_bias': true, 'attention_in_multiplier': 0.5}",
          ITH_E_UNSUPPORTED, "\"attention_bias\": true beside attention_in_multiplier"},
+        {"{" MAMBA("falcon_h1") ", 'time_step_limit': [0.0, 0.1]}", ITH_E_UNSUPPORTED,
+         "\"time_step_limit\": a bound"},
+        {"{" MAMBA("bamba") ", 'time_step_limit': [0.001, {'__float__': 'Infinity'}]}",
+         ITH_E_UNSUPPORTED, "\"time_step_limit\": a bound"},
         {"{" LLAMA ", 'sliding_window': 4096}", ITH_E_UNSUPPORTED, "\"sliding_window\""},
         {"{" LLAMA ", 'qkv_bias': true}", ITH_E_UNSUPPORTED, "\"qkv_bias\""},
         {"{" LLAMA ", 'use_qk_norm': true}", ITH_E_UNSUPPORTED, "\"use_qk_norm\""},
@@ -671,6 +686,7 @@ int main(void)
         cmocka_unit_test(biases_are_those_of_the_family_or_the_file),
         cmocka_unit_test(linear_and_llama3),
         cmocka_unit_test(text_of_a_model_with_images),
+        cmocka_unit_test(steps_without_a_bound_are_read),
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),
         cmocka_unit_test(quantizations_that_are_not_read_are_refused),
         cmocka_unit_test(wrong_values_are_named),
