@@ -426,6 +426,9 @@ typedef struct ith_engine_info {
     int threads; /* per rank */
     ith_kv_type kv;
     bool exact;
+
+    const char *weights; /* the layout in memory of most weights: "w8", "w4", "q4_k", "bf16", ... */
+    int nodes;           /* machines, or the memory nodes that stand for them */
 } ith_engine_info;
 
 /* Local. The engine owns the result. */

@@ -56,8 +56,8 @@ extern "C" {
  * Errors: ITH_E_IO, ITH_E_FORMAT, ITH_E_UNSUPPORTED. */
 ith_status ith_inspect(const char *model, char **json, ith_error *err);
 
-/* Local. Describes the library and the machine: version, SIMD variants, MPI, BLAS, cores, memory
- * nodes, and a core's share of its three caches in bytes. */
+/* Local. Describes the library and the machine: version, SIMD variants, MPI, BLAS, processor,
+ * cores, memory nodes, and a core's share of its three caches in bytes. */
 ith_status ith_build_info(char **json, ith_error *err);
 
 /* ---- Hub ----------------------------------------------------------------------------------------
@@ -374,6 +374,10 @@ typedef struct ith_bench_model_params {
     /* Reach a depth by writing arbitrary keys and values instead of computing them. Reading them
      * takes the same time. */
     bool fill;
+
+    /* Called on rank 0 after each depth with the result up to there. NULL: none. */
+    void (*measured)(void *user, const char *json);
+    void *measured_user; /* its first argument */
 } ith_bench_model_params;
 
 /* Collective. Prefill and decode of random tokens at each depth, in a session of its own. The
@@ -384,6 +388,7 @@ typedef struct ith_bench_model_params {
  *      repetitions, filled,     "prefill" or "arbitrary data"
  *      ceilings: {...},
  *      depths: [{depth,
+ *                resident,      memory of rank 0 after these measurements, in bytes
  *                fill_s,        seconds to reach the depth
  *                ttft_s,        seconds to the first token for a prompt of depth + prompt tokens,
  *                               in an empty session; null with `fill`

@@ -64,7 +64,7 @@ run_ithaca() {
     wait_for_idle_cores
     "$ithaca" bench model -m "$model" -t "$threads" --depths "$depths" --prompt 512 --decode "$decode" --repetitions 1 \
         --json --quiet >"$out/ithaca.$1.json"
-    record ithaca "$1" '.depths[] | ({what: "prefill", depth, tps: .prefill.tps}, {what: "decode", depth, tps: .decode.tps})' \
+    record ithaca "$1" '.results[] | {what: .phase, depth, tps: .tokens_per_second}' \
         "$out/ithaca.$1.json"
 }
 

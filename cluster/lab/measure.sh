@@ -20,8 +20,8 @@ ways() {
         cluster/lab/hosts.sh run "$hosts" "$PWD/build/release/ithaca" bench model $args --json -q \
             --prefill "${way%:*}" --exchange "${way#*:}" |
             python3 -c 'import json, sys
-p = json.load(sys.stdin)["depths"][0]["prefill"]
-print(*sys.argv[1:], round(p["tps"], 1), *(round(s, 3) for s in p["seconds"]), round(p["sent"] * 1e-6, 1))' "$rate" "${way%:*}" "${way#*:}"
+p = json.load(sys.stdin)["results"][0]
+print(*sys.argv[1:], round(p["tokens_per_second"], 1), *(round(s, 3) for s in p["seconds"]["values"]), round(p["wire_bytes_per_rank"] * 1e-6, 1))' "$rate" "${way%:*}" "${way#*:}"
     done
 }
 

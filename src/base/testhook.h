@@ -13,6 +13,8 @@
  *           file     the rank's writer thread has written N files of KV data. Runs in that thread
  *           pack     N bytes of a pack are made
  *           download N bytes of a file are downloaded and on disk
+ *           bench    a benchmark has measured depth N, which its document does not have yet. Rank 0
+ *                    only
  *
  *   ACTION  KILL, TERM, INT, USR1,   the rank sends itself this signal; handlers run before it
  *           SEGV, BUS, STOP          continues

@@ -254,6 +254,15 @@ const ith_memory_node *ith_topology_node(const ith_topology *t, int node)
 {
     return &t->nodes[node];
 }
+const char *ith_topology_cpu_name(const ith_topology *t)
+{
+    hwloc_obj_t package = hwloc_get_obj_by_type(t->machine, HWLOC_OBJ_PACKAGE, 0);
+    const char *name = hwloc_obj_get_info_by_name(
+        package != NULL ? package : hwloc_get_root_obj(t->machine), "CPUModel");
+
+    return name != NULL ? name : "";
+}
+
 int ith_topology_cores(const ith_topology *t)
 {
     return t->n_cores;

@@ -44,6 +44,9 @@ int ith_topology_machine_nodes(const ith_topology *topology);
 const ith_memory_node *ith_topology_node(const ith_topology *topology, int node);
 int ith_topology_find(const ith_topology *topology, int os_index);
 
+/* The processor's name, as its maker calls it; "" where unknown. */
+const char *ith_topology_cpu_name(const ith_topology *topology);
+
 /* Cores that the process may run on; their hardware threads; and all cores that the cgroup
  * allows. */
 int ith_topology_cores(const ith_topology *topology);

@@ -1,7 +1,10 @@
 /* cmd_bench.c - measures the machine, the kernels or a model. The library gives JSON; here it
  * becomes tables for people. */
+#include "base/newfile.h"
 #include "base/size.h"
+#include "base/testhook.h"
 #include "cli/arguments.h"
+#include "cli/bench_document.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "cli/watch.h"
@@ -288,9 +291,9 @@ const ith_command ith_command_bench_kernels = {
 
 typedef struct model_bench_args {
     ith_model_args model;
-    const char *shape, *type, *depths;
+    const char *shape, *type, *depths, *output;
     int64_t prompt, decode, repetitions, buffer;
-    bool fill;
+    bool fill, csv;
     int64_t depth[DEPTHS_MAX];
     size_t n_depths;
     char name[300];
@@ -343,6 +346,18 @@ static const ith_option model_options[] = {
      .kind = ITH_OPTION_FLAG,
      .at = offsetof(model_bench_args, fill),
      .help = "fill the cache with arbitrary data, not by prefill"},
+    {.name = "output",
+     .letter = 'o',
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(model_bench_args, output),
+     .help = "keep results in this document, and measure what it lacks",
+     .more = "It is written after each depth. Depths that it has for the same model, machine, "
+             "ranks and sizes are not measured again."},
+    {.name = "csv",
+     .kind = ITH_OPTION_FLAG,
+     .at = offsetof(model_bench_args, csv),
+     .help = "print results as comma-separated values"},
     {.name = NULL},
 };
 
@@ -432,6 +447,126 @@ static int read_depths(const ith_cli *cli, const char *command, model_bench_args
     }
 }
 
+/* ---- The document of results: rank 0 has it ---- */
+
+typedef struct model_results {
+    const ith_cli *cli;
+    const model_bench_args *args;
+    json_t *document;  /* NULL on other ranks */
+    json_t *described; /* what runs, and where */
+    char *run;         /* its name in the document */
+    ith_status status; /* of the last time that the file was written */
+    ith_error err;
+} model_results;
+
+static void close_results(model_results *r)
+{
+    json_decref(r->document);
+    json_decref(r->described);
+    free(r->run);
+}
+
+/* Rank 0 opens the document and leaves out depths that it has. */
+static ith_status open_results(model_results *r, const ith_engine *engine, int64_t *depth,
+                               size_t *n_depths, ith_error *err)
+{
+    const model_bench_args *a = r->args;
+    const ith_bench_sizes sizes = {a->prompt, a->decode, (int)a->repetitions, a->fill};
+    const char *source = a->shape != NULL ? "random weights" : NULL;
+    size_t kept = 0;
+
+    ITH_TRY(ith_bench_document_open(a->output, &r->document, err));
+    if (a->output != NULL)
+        ITH_TRY(ith_newfile_try(a->output, err));
+    ITH_TRY(ith_bench_describe(ith_engine_get_info(engine), source, &sizes, &r->described, err));
+    for (size_t i = 0; i < *n_depths; i++)
+        if (!ith_bench_document_has(r->document, r->described, depth[i]))
+            depth[kept++] = depth[i];
+    *n_depths = kept;
+    r->run = ith_bench_document_begin(r->document, r->described);
+    return r->run != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for the results");
+}
+
+/* Collective. */
+static ith_status agree_on_depths(model_results *r, const ith_engine *engine, model_bench_args *a,
+                                  ith_error *err)
+{
+    ith_world *world = r->cli->world;
+    ith_status status =
+        r->cli->rank != 0 ? ITH_OK : open_results(r, engine, a->depth, &a->n_depths, err);
+
+    ITH_TRY(ith_cli_agree(r->cli, status));
+    ith_world_bcast(world, &a->n_depths, sizeof a->n_depths);
+    ith_world_bcast(world, a->depth, sizeof a->depth);
+    return ITH_OK;
+}
+
+static int64_t last_depth(const char *json)
+{
+    json_t *root = json_loads(json, 0, NULL);
+    const json_t *depths = json_object_get(root, "depths");
+    double depth = number(json_array_get(depths, json_array_size(depths) - 1), "depth");
+
+    json_decref(root);
+    return (int64_t)depth;
+}
+
+static void keep_results(void *user, const char *json)
+{
+    model_results *r = user;
+
+    while (ith_test_hook_due("bench", last_depth(json)) && ith_test_hook_act())
+        continue;
+    r->status = ith_bench_document_put(r->document, r->described, r->run, json, &r->err);
+    if (r->status == ITH_OK && r->args->output != NULL)
+        r->status = ith_bench_document_write(r->args->output, r->document, &r->err);
+}
+
+/* Collective. */
+static ith_status measure_model(model_results *r, ith_engine *engine, model_bench_args *a,
+                                char **text, ith_error *err)
+{
+    const ith_bench_model_params params = {.depths = a->depth,
+                                           .prompt = a->prompt,
+                                           .decode = a->decode,
+                                           .repetitions = (int)a->repetitions,
+                                           .buffer = a->buffer * MIB,
+                                           .fill = a->fill,
+                                           .measured = keep_results,
+                                           .measured_user = r};
+    ith_bench_model_params with = params;
+
+    ITH_TRY(agree_on_depths(r, engine, a, err));
+    with.n_depths = a->n_depths;
+    if (a->n_depths == 0)
+        return ITH_OK;
+    ITH_TRY(ith_bench_model(engine, &with, text, err));
+    if (r->status != ITH_OK)
+        *err = r->err;
+    return ith_cli_agree(r->cli, r->status);
+}
+
+static int show_model(model_results *r, char *text)
+{
+    const model_bench_args *a = r->args;
+
+    if (r->cli->rank != 0)
+        return ITH_EXIT_DONE;
+    if (a->csv) {
+        free(text);
+        return ith_bench_document_print(r->document);
+    }
+    if (a->model.output.json) {
+        free(text);
+        return ith_cli_write_json(r->cli, json_incref(r->document));
+    }
+    if (text == NULL) {
+        ith_cli_say(r->cli, "%s has all of these depths", a->output);
+        return ITH_EXIT_DONE;
+    }
+    return show(r->cli, text, false, print_model);
+}
+
 static int check_model_args(const ith_cli *cli, const char *command, model_bench_args *a,
                             ith_engine_params *params)
 {
@@ -444,6 +579,8 @@ static int check_model_args(const ith_cli *cli, const char *command, model_bench
         snprintf(a->name, sizeof a->name, "synthetic:%s:%s", a->shape, a->type);
         a->model.model = a->name;
     }
+    if (a->csv && a->model.output.json)
+        return ith_args_wrong(cli, command, "--csv and --json are two forms of the same results");
     if (more == 0)
         return ith_args_wrong(cli, command, "--prompt and --decode are both 0: nothing to measure");
     code = read_depths(cli, command, a);
@@ -460,6 +597,7 @@ static int bench_model_main(const ith_cli *cli, int argc, char **argv)
     ith_watch watch = {0};
     ith_engine_params params;
     ith_engine *engine = NULL;
+    model_results results = {.cli = cli, .args = &a};
     ith_error err = {0};
     char *text = NULL;
     ith_status status;
@@ -472,16 +610,14 @@ static int bench_model_main(const ith_cli *cli, int argc, char **argv)
     ith_watch_engine(&watch, cli, a.model.output.quiet, &params);
     status = ith_engine_open(cli->world, &params, &engine, &err);
     if (status == ITH_OK)
-        status =
-            ith_bench_model(engine,
-                            &(ith_bench_model_params){a.depth, a.n_depths, a.prompt, a.decode,
-                                                      (int)a.repetitions, a.buffer * MIB, a.fill},
-                            &text, &err);
+        status = measure_model(&results, engine, &a, &text, &err);
     ith_watch_end(&watch);
     ith_engine_close(engine);
+    code = status != ITH_OK ? ith_cli_failure(cli, status, &err) : show_model(&results, text);
     if (status != ITH_OK)
-        return ith_cli_failure(cli, status, &err);
-    return text != NULL ? show(cli, text, a.model.output.json, print_model) : ITH_EXIT_DONE;
+        free(text);
+    close_results(&results);
+    return code;
 }
 
 const ith_command ith_command_bench_model = {
@@ -495,10 +631,13 @@ const ith_command ith_command_bench_model = {
         "known shape.\n\n"
         "predicted: prefill at the rates of its kernels alone, measured in turns with it; reached: "
         "the share of that. For streamed weights, the speed of fetching them alone is shown "
-        "too, and which share of it decode reaches.",
+        "too, and which share of it decode reaches.\n\n"
+        "--json and -o FILE give a document as bench/schema/bench-1.json describes it, in which "
+        "results of many runs, machines and engines can stand side by side.",
     .examples = "ithaca bench model model.gguf --depths 0,4k,16k\n"
                 "ithaca bench model --shape qwen3-8b --type q4_0 --depths 0,32k --fill\n"
-                "mpirun -n 4 ithaca bench model Qwen3-8B --prompt 2048 --json\n",
+                "mpirun -n 4 ithaca bench model Qwen3-8B --prompt 2048 --json\n"
+                "ithaca bench model Qwen3-8B --depths 0,8k,32k,128k -o here.json\n",
     .groups = model_groups,
     .operand = "model",
     .collective = true,

@@ -125,6 +125,8 @@ static void describe(ith_engine *e, const ith_engine_params *p, int threads)
         .threads = threads,
         .kv = p->exact ? ITH_KV_F32 : p->kv,
         .exact = p->exact,
+        .weights = ith_layout_name(ith_store_layout(e->store)),
+        .nodes = e->world->comm->n_nodes,
     };
 }
 

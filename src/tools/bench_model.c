@@ -322,9 +322,9 @@ static json_t *depth_json(const model_bench *b)
                        ? ith_json_number(b->filled_s + median(b->prefill, b->params->repetitions))
                        : json_null();
 
-    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "depth", (json_int_t)b->depth, "fill_s",
-                     ith_json_number(b->filled_s), "prefill",
-                     prompt ? prefill_json(b) : json_null(), "ttft_s", ttft, "decode",
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "depth", (json_int_t)b->depth, "resident",
+                     (json_int_t)ith_mem_resident(), "fill_s", ith_json_number(b->filled_s),
+                     "prefill", prompt ? prefill_json(b) : json_null(), "ttft_s", ttft, "decode",
                      b->params->decode > 0 ? decode_json(b) : json_null());
 }
 
@@ -421,6 +421,21 @@ static ith_status measure_ceilings(model_bench *b, ith_error *err)
     return status;
 }
 
+/* Rank 0 hands over what is measured so far; without memory for the text, nothing. */
+static void hand_over(const model_bench *b, json_t *depths)
+{
+    json_t *root;
+    char *text = NULL;
+
+    if (b->params->measured == NULL || b->engine->world->comm->rank != 0)
+        return;
+    root = bench_json(b, json_incref(depths));
+    if (ith_bench_text(root, &text, NULL) == ITH_OK)
+        b->params->measured(b->params->measured_user, text);
+    free(text);
+    json_decref(root);
+}
+
 static ith_status measure_depths(model_bench *b, json_t *depths, ith_error *err)
 {
     ITH_TRY(warm_up(b, err));
@@ -429,6 +444,7 @@ static ith_status measure_depths(model_bench *b, json_t *depths, ith_error *err)
         ITH_TRY(reach(b, b->params->depths[i], err));
         ITH_TRY(measure_depth(b, err));
         json_array_append_new(depths, depth_json(b));
+        hand_over(b, depths);
     }
     return ITH_OK;
 }

@@ -38,8 +38,8 @@ ith_status ith_inspect(const char *model, char **json, ith_error *err)
     return text_of(root, json, err);
 }
 
-/* Adds the machine's memory nodes and caches. Where the topology cannot be read, memory_nodes is 0
- * and cache_bytes is absent. */
+/* Adds the machine's processor, memory nodes and caches. Where the topology cannot be read,
+ * memory_nodes is 0, and cpu and cache_bytes are absent. */
 static void add_machine(json_t *root)
 {
     ith_topology *topology;
@@ -48,6 +48,7 @@ static void add_machine(json_t *root)
         json_object_set_new(root, "memory_nodes", json_integer(0));
         return;
     }
+    json_object_set_new(root, "cpu", ith_json_c_string(ith_topology_cpu_name(topology)));
     json_object_set_new(root, "memory_nodes", json_integer(ith_topology_nodes(topology)));
     ith_caches caches = ith_topology_caches(topology);
     json_object_set_new(root, "cache_bytes",

@@ -60,6 +60,9 @@ ith_load_plan *ith_store_load_plan(ith_store *store);
 /* Bytes of everything planned. */
 size_t ith_store_bytes(const ith_store *store);
 
+/* The layout that most bytes of matrices have. */
+ith_layout ith_store_layout(const ith_store *store);
+
 /* `done` of `total` bytes are made. Return false to stop. */
 typedef bool (*ith_load_progress)(void *user, int64_t done, int64_t total);
 

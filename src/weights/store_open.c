@@ -42,6 +42,20 @@ size_t ith_store_bytes(const ith_store *store)
     return ith_load_plan_bytes(&store->plan);
 }
 
+ith_layout ith_store_layout(const ith_store *store)
+{
+    const ith_load_plan *plan = &store->plan;
+    size_t bytes[ITH_LAYOUTS] = {0};
+    int most = 0;
+
+    for (size_t i = 0; i < plan->n_entries; i++)
+        if (plan->entries[i].matrix != NULL)
+            bytes[plan->entries[i].matrix->layout] += ith_entry_bytes(&plan->entries[i]);
+    for (int i = 1; i < ITH_LAYOUTS; i++)
+        most = bytes[i] > bytes[most] ? i : most;
+    return (ith_layout)most;
+}
+
 /* ---- What loading will take ---- */
 
 static ith_residence_params residence_params(const ith_store *store, const ith_store_params *params)

@@ -64,6 +64,7 @@ usage "prompt lookup by a model" run -m $NEEDLE -p hello --speculate lookup --dr
 usage "bench of nothing" bench
 usage "bench of an unknown kind" bench luck
 usage "bench of two models" bench model -m $NEEDLE --shape qwen3-8b
+usage "bench in two forms" bench model -m $NEEDLE --csv --json
 usage "bench at depths that fall" bench model -m $NEEDLE --depths 10,5
 
 expect "no command at all" 2 "$ITHACA"
