@@ -314,7 +314,7 @@ static json_t *ceilings_json(const json_t *c)
                      ith_json_number(number(c, "f32_gflops") * 1e9));
 }
 
-/* Sets document[table][NAME] to what is described, under a name that says it, and run[key] to it. */
+/* Adds what is described to a table, under a name that says it, and run[key] names it. */
 static void refer(json_t *document, const char *table, const json_t *described, const char *key,
                   const char *base, json_t *run)
 {
