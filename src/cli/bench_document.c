@@ -16,7 +16,7 @@
 
 #define SCHEMA "ithaca-bench/1"
 
-enum { MAX_BYTES = 256 << 20, NAME_MAX_BYTES = 400 };
+enum { MAX_BYTES = 256 << 20 };
 
 static const char *const tables[] = {"engines", "machines", "models", "runs"};
 enum { TABLES = sizeof tables / sizeof *tables };
@@ -110,13 +110,23 @@ static json_t *engine_json(const json_t *build)
                      "mpi", text_of(build, "mpi"), "blas", text_of(build, "blas"));
 }
 
+/* In Hugging Face's words, so that a shape can be found among those of other engines. */
+static json_t *shape_json(const ith_engine_info *info)
+{
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "num_hidden_layers", info->n_layers,
+                     "hidden_size", info->hidden, "intermediate_size", info->ffn,
+                     "num_attention_heads", info->n_heads, "num_key_value_heads", info->n_kv_heads,
+                     "head_dim", info->head_dim, "vocab_size", info->n_vocab);
+}
+
 static json_t *model_json(const ith_engine_info *info, const char *source)
 {
-    return json_pack(
-        "{s:s, s:s, s:s, s:o, s:I, s:I}", "architecture", info->architecture, "weight_type",
-        info->weights, "kv_type", ith_word_name(ith_kv_words, (int)info->kv), "source",
-        ith_json_c_string(source != NULL ? source : info->name), "weight_bytes",
-        (json_int_t)info->weight_bytes, "kv_bytes_per_token", (json_int_t)info->kv_bytes_per_token);
+    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:o}", "architecture", info->architecture,
+                     "weight_type", info->weights, "kv_type",
+                     ith_word_name(ith_kv_words, (int)info->kv), "source",
+                     ith_json_c_string(source != NULL ? source : info->name), "weight_bytes",
+                     (json_int_t)info->weight_bytes, "kv_bytes_per_token",
+                     (json_int_t)info->kv_bytes_per_token, "shape", shape_json(info));
 }
 
 static json_t *placement_json(const ith_engine_info *info)
@@ -196,29 +206,33 @@ bool ith_bench_document_has(const json_t *document, const json_t *described, int
 }
 
 /* `base`, or with a number behind it, such that the table lacks it or, unless `fresh`, has an equal
- * entry under it. Where such a name does not exist, the last one tried. */
-static void choose_name(const json_t *table, const json_t *wanted, const char *base, bool fresh,
-                        char name[NAME_MAX_BYTES + 16])
+ * entry under it. Takes `base`. NULL: no memory. */
+static json_t *choose_name(const json_t *table, const json_t *wanted, json_t *base, bool fresh)
 {
-    for (int i = 1; i < 10000; i++) {
-        const json_t *there;
-        snprintf(name, NAME_MAX_BYTES + 16, i == 1 ? "%.*s" : "%.*s #%d", NAME_MAX_BYTES, base, i);
-        there = json_object_get(table, name);
+    json_t *name = json_incref(base);
+
+    for (int i = 2; name != NULL; i++) {
+        const json_t *there = json_object_get(table, json_string_value(name));
         if (there == NULL || (!fresh && json_equal(there, wanted)))
-            return;
+            break;
+        json_decref(name);
+        name = json_sprintf("%s #%d", json_string_value(base), i);
     }
+    json_decref(base);
+    return name;
 }
 
 char *ith_bench_document_begin(const json_t *document, const json_t *described)
 {
     const json_t *placement = json_object_get(described, "placement");
-    char base[NAME_MAX_BYTES], name[NAME_MAX_BYTES + 16];
+    json_t *base = json_sprintf("%s, Ithaca, %d x %d threads",
+                                text_of(json_object_get(described, "detail"), "name"),
+                                (int)number(placement, "ranks"), (int)number(placement, "threads"));
+    json_t *name = choose_name(json_object_get(document, "runs"), NULL, base, true);
+    char *text = name != NULL ? strdup(json_string_value(name)) : NULL;
 
-    snprintf(base, sizeof base, "%.200s, Ithaca, %d x %d threads",
-             text_of(json_object_get(described, "detail"), "name"), (int)number(placement, "ranks"),
-             (int)number(placement, "threads"));
-    choose_name(json_object_get(document, "runs"), NULL, base, true, name);
-    return strdup(name);
+    json_decref(name);
+    return text;
 }
 
 /* ---- Results ---- */
@@ -314,16 +328,17 @@ static json_t *ceilings_json(const json_t *c)
                      ith_json_number(number(c, "f32_gflops") * 1e9));
 }
 
-/* Adds what is described to a table, under a name that says it, and run[key] names it. */
+/* Adds what is described to a table, under a name that says it, and run[key] names it. Takes
+ * `base`. */
 static void refer(json_t *document, const char *table, const json_t *described, const char *key,
-                  const char *base, json_t *run)
+                  json_t *base, json_t *run)
 {
     json_t *wanted = json_object_get(described, key), *there = json_object_get(document, table);
-    char name[NAME_MAX_BYTES + 16];
+    json_t *name = choose_name(there, wanted, base, false);
 
-    choose_name(there, wanted, base, false, name);
-    json_object_set(there, name, wanted);
-    json_object_set_new(run, key, json_string(name));
+    if (name != NULL)
+        json_object_set(there, json_string_value(name), wanted);
+    json_object_set_new(run, key, name);
 }
 
 static json_t *run_json(json_t *document, const json_t *described, const json_t *ceilings)
@@ -334,17 +349,17 @@ static json_t *run_json(json_t *document, const json_t *described, const json_t 
     json_t *run = json_pack("{s:o, s:O, s:o, s:O}", "started", now(), "placement",
                             json_object_get(described, "placement"), "ceilings",
                             ceilings_json(ceilings), "detail", detail);
-    char name[NAME_MAX_BYTES];
 
-    snprintf(name, sizeof name, "Ithaca %s",
-             text_of(json_object_get(described, "engine"), "version"));
-    refer(document, "engines", described, "engine", name, run);
-    snprintf(name, sizeof name, "%d x %.200s", (int)number(machine, "nodes"),
-             text_of(json_object_get(machine, "host"), "cpu"));
-    refer(document, "machines", described, "machine", name, run);
-    snprintf(name, sizeof name, "%.200s %.60s, %.60s cache", text_of(detail, "name"),
-             text_of(model, "weight_type"), text_of(model, "kv_type"));
-    refer(document, "models", described, "model", name, run);
+    refer(document, "engines", described, "engine",
+          json_sprintf("Ithaca %s", text_of(json_object_get(described, "engine"), "version")), run);
+    refer(document, "machines", described, "machine",
+          json_sprintf("%d x %s", (int)number(machine, "nodes"),
+                       text_of(json_object_get(machine, "host"), "cpu")),
+          run);
+    refer(document, "models", described, "model",
+          json_sprintf("%s %s, %s cache", text_of(detail, "name"), text_of(model, "weight_type"),
+                       text_of(model, "kv_type")),
+          run);
     return run;
 }
 

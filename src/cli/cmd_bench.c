@@ -526,21 +526,20 @@ static void keep_results(void *user, const char *json)
 static ith_status measure_model(model_results *r, ith_engine *engine, model_bench_args *a,
                                 char **text, ith_error *err)
 {
-    const ith_bench_model_params params = {.depths = a->depth,
-                                           .prompt = a->prompt,
-                                           .decode = a->decode,
-                                           .repetitions = (int)a->repetitions,
-                                           .buffer = a->buffer * MIB,
-                                           .fill = a->fill,
-                                           .measured = keep_results,
-                                           .measured_user = r};
-    ith_bench_model_params with = params;
-
     ITH_TRY(agree_on_depths(r, engine, a, err));
-    with.n_depths = a->n_depths;
     if (a->n_depths == 0)
         return ITH_OK;
-    ITH_TRY(ith_bench_model(engine, &with, text, err));
+    ITH_TRY(ith_bench_model(engine,
+                            &(ith_bench_model_params){.depths = a->depth,
+                                                      .n_depths = a->n_depths,
+                                                      .prompt = a->prompt,
+                                                      .decode = a->decode,
+                                                      .repetitions = (int)a->repetitions,
+                                                      .buffer = a->buffer * MIB,
+                                                      .fill = a->fill,
+                                                      .measured = keep_results,
+                                                      .measured_user = r},
+                            text, err));
     if (r->status != ITH_OK)
         *err = r->err;
     return ith_cli_agree(r->cli, r->status);

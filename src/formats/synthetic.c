@@ -48,6 +48,16 @@ static ith_status find_type(const char *path, const char *name, ith_dtype *dtype
                     known);
 }
 
+/* Of a path, its last folder and its file: shared results hold no paths of a machine. */
+static const char *short_name(const char *shape)
+{
+    const char *at = strrchr(shape, '/');
+
+    while (at != NULL && at > shape && at[-1] != '/')
+        at--;
+    return at != NULL ? at : shape;
+}
+
 static ith_status parse_name(ith_source *source, ith_dtype *dtype, ith_error *err)
 {
     const char *path = source->path, *colon = strrchr(path, ':');
@@ -64,7 +74,8 @@ static ith_status parse_name(ith_source *source, ith_dtype *dtype, ith_error *er
         return ith_fail(err, ITH_E_MEMORY, "%s: no memory for its name", path);
     status = ith_shape_find(shape, &source->hparams, err);
     if (status == ITH_OK) {
-        snprintf(source->hparams.name, sizeof source->hparams.name, "synthetic %.100s", shape);
+        snprintf(source->hparams.name, sizeof source->hparams.name, "synthetic %.100s",
+                 short_name(shape));
         source->hparams.bos = -1;
         source->hparams.n_eos = 0; /* random weights must not end a measurement */
     }

@@ -73,6 +73,8 @@ small_model=(--prompt 16 --decode 2 --buffer 4 --json --quiet)
 expect "model" 0 "$ITHACA" bench model -m $NEEDLE --depths 0,40,1100 -t 1 "${small_model[@]}"
 shape "model: fields" "$model_fields" "$(depths 0,40,1100)" "$rates" "$medians" "$predicted" "$limits" "$R['detail']['filled'] == 'prefill' and $M['kv_type'] == 'q8'" \
     "$M['weight_type'] == 'w8' and $M['architecture'] == 'qwen3' and $M['source'] == 'needle-qwen3'" \
+    "all($M['shape'][k] == v for k, v in json.load(open('$NEEDLE/config.json')).items() if k in $M['shape'])" \
+    "set($M['shape']) == {'num_hidden_layers', 'hidden_size', 'intermediate_size', 'num_attention_heads', 'num_key_value_heads', 'head_dim', 'vocab_size'}" \
     "$M['weight_bytes'] > 2e6 and $M['kv_bytes_per_token'] == 4 * 4 * (2 * 32 + 4)" \
     "all(abs(r['ttft_seconds']['median'] / (r['detail']['fill_s'] + r['seconds']['median']) - 1) < 1e-6 for r in $P)" \
     "[r['detail']['fill_s'] for r in $P] == sorted(r['detail']['fill_s'] for r in $P)" \
@@ -116,7 +118,8 @@ expect "model, exact" 0 "$ITHACA" bench model -m $NEEDLE --exact --depths 0 -t 1
 shape "model, exact: not predicted" "$rates" "$P[0]['detail']['predicted'] is None"
 expect "model without a file" 0 "$ITHACA" bench model --shape $NEEDLE/config.json --type q8_0 --decode 0 --prompt 8 --buffer 4 --json -q
 shape "model without a file: fields" "$D == [] and $P[0]['tokens_per_second'] > 0" \
-    "2.3e6 < $M['weight_bytes'] < 2.6e6 and $M['source'] == 'random weights'"
+    "2.3e6 < $M['weight_bytes'] < 2.6e6 and $M['source'] == 'random weights'" \
+    "'/'.join('$NEEDLE/config.json'.split('/')[-2:]) in list(j['runs'])[0] and 'tests/' not in json.dumps(j)"
 expect "model: table" 0 "$ITHACA" bench model -m $NEEDLE --prompt 0 --decode 2 --buffer 4 -q
 matches "model: table has a line" "$out" "^ +0 +- +- +- +- +- +[0-9.]+ +[0-9.]+ +[0-9.]+%"
 expect "model: context too small" 1 "$ITHACA" bench model -m $NEEDLE --depths 100 --ctx 100
