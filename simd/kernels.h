@@ -544,6 +544,12 @@ typedef struct ith_kernels {
     /* out[i] = r * r with r = x[i] > 0 ? x[i] : 0. `out` may be `x`. */
     void (*relu2)(int64_t n, const float *x, float *out);
 
+    /* GELU: out[i] = r - a * q with r = x[i] > 0 ? x[i] : 0, a = |x[i]|, and q near the share of a
+     * normal distribution above a: q = t * p * ith_exp2(y), t = 1 / fma(ITH_ERF_T, a, 1), p the
+     * chain of fma over ITH_ERF_7 ... ITH_ERF_1 in t, y = (a * a) * ITH_ERF_E, clamped to
+     * [-126, 126] (ref/exp2.h). `out` may be `x`. */
+    void (*gelu_erf)(int64_t n, const float *x, float *out);
+
     /* x[i] = cap * T(x[i] * (2 log2(e) / cap)), T(y) = 1 - 2 / (1 + ith_exp2(y)) with y clamped to
      * [-126, 126]: cap * tanh(x / cap). cap > 0 */
     void (*softcap)(int64_t n, float *x, float cap);

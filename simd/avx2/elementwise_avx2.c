@@ -64,6 +64,23 @@ void ith_gelu__avx2(int64_t n, const float *x, float *out)
     }
 }
 
+void ith_gelu_erf__avx2(int64_t n, const float *x, float *out)
+{
+    static const float by[] = {ITH_ERF_5, ITH_ERF_4, ITH_ERF_3, ITH_ERF_2, ITH_ERF_1};
+    const __m256 one = _mm256_set1_ps(1.0f), sign = _mm256_set1_ps(-0.0f);
+    for (int64_t i = 0; i < n; i += 8) {
+        const __m256 v = load_first(x + i, n - i), a = _mm256_andnot_ps(sign, v);
+        const __m256 t = _mm256_div_ps(one, _mm256_fmadd_ps(_mm256_set1_ps(ITH_ERF_T), a, one));
+        const __m256 y = _mm256_mul_ps(_mm256_mul_ps(a, a), _mm256_set1_ps(ITH_ERF_E));
+        __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(ITH_ERF_7), t, _mm256_set1_ps(ITH_ERF_6));
+        for (int k = 0; k < 5; k++)
+            p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(by[k]));
+        p = _mm256_mul_ps(_mm256_mul_ps(t, p), exp2_normal(clamp126(y)));
+        store_first(out + i, n - i,
+                    _mm256_sub_ps(_mm256_max_ps(v, _mm256_setzero_ps()), _mm256_mul_ps(a, p)));
+    }
+}
+
 void ith_softcap__avx2(int64_t n, float *x, float cap)
 {
     const __m256 by = _mm256_set1_ps(ITH_2LOG2E / cap), c = _mm256_set1_ps(cap);

@@ -76,6 +76,25 @@ void ith_gelu__avx512bw(int64_t n, const float *x, float *out)
     }
 }
 
+void ith_gelu_erf__avx512bw(int64_t n, const float *x, float *out)
+{
+    static const float by[] = {ITH_ERF_5, ITH_ERF_4, ITH_ERF_3, ITH_ERF_2, ITH_ERF_1};
+    const __m512 one = _mm512_set1_ps(1.0f);
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 keep = first_lanes(n - i);
+        const __m512 v = _mm512_maskz_loadu_ps(keep, x + i), a = _mm512_abs_ps(v);
+        const __m512 t = _mm512_div_ps(one, _mm512_fmadd_ps(_mm512_set1_ps(ITH_ERF_T), a, one));
+        const __m512 y = _mm512_mul_ps(_mm512_mul_ps(a, a), _mm512_set1_ps(ITH_ERF_E));
+        __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(ITH_ERF_7), t, _mm512_set1_ps(ITH_ERF_6));
+        for (int k = 0; k < 5; k++)
+            p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(by[k]));
+        p = _mm512_mul_ps(_mm512_mul_ps(t, p), exp2_kept(0xffff, clamp126(y)));
+        _mm512_mask_storeu_ps(
+            out + i, keep,
+            _mm512_sub_ps(_mm512_max_ps(v, _mm512_setzero_ps()), _mm512_mul_ps(a, p)));
+    }
+}
+
 void ith_softcap__avx512bw(int64_t n, float *x, float cap)
 {
     const __m512 by = _mm512_set1_ps(ITH_2LOG2E / cap), c = _mm512_set1_ps(cap);

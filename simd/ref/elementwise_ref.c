@@ -79,6 +79,20 @@ void ith_relu2__ref(int64_t n, const float *x, float *out)
     }
 }
 
+void ith_gelu_erf__ref(int64_t n, const float *x, float *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float a = fabsf(x[i]), r = x[i] > 0 ? x[i] : 0, t = 1.0f / fmaf(ITH_ERF_T, a, 1.0f);
+        float p = fmaf(ITH_ERF_7, t, ITH_ERF_6);
+        p = fmaf(p, t, ITH_ERF_5);
+        p = fmaf(p, t, ITH_ERF_4);
+        p = fmaf(p, t, ITH_ERF_3);
+        p = fmaf(p, t, ITH_ERF_2);
+        p = fmaf(p, t, ITH_ERF_1);
+        out[i] = r - a * (t * p * ith_exp2_normal(ith_clamp126(a * a * ITH_ERF_E)));
+    }
+}
+
 void ith_softcap__ref(int64_t n, float *x, float cap)
 {
     const float by = ITH_2LOG2E / cap;

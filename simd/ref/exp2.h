@@ -95,6 +95,20 @@ static inline float ith_artanh_terms(float y)
 #define ITH_GELU_1 -2.3022082f
 #define ITH_GELU_3 -0.10294324f
 
+/* The constants of the kernel gelu_erf. With t = 1 / (1 + T a), erfc(a / sqrt(2)) / 2 is
+ * exp(-a^2 / 2) times a polynomial in t without constant (the form of Abramowitz and Stegun,
+ * 7.1.26); these seven coefficients have a relative error of at most 8.8e-7 for a in [0, 14], after
+ * Lawson's reweighted least squares. E is -log2(e) / 2. */
+#define ITH_ERF_T 0x1.70a3d8p-2f
+#define ITH_ERF_1 0x1.26530cp-3f
+#define ITH_ERF_2 0x1.22595p-3f
+#define ITH_ERF_3 0x1.1e26b2p-3f
+#define ITH_ERF_4 0x1.b2da08p-6f
+#define ITH_ERF_5 0x1.729e24p-3f
+#define ITH_ERF_6 -0x1.702cf2p-3f
+#define ITH_ERF_7 0x1.818166p-5f
+#define ITH_ERF_E -0x1.715476p-1f
+
 /* 2^(t * q - m) for an integer m, as attention over the int8 cache computes it: one fma splits the
  * exponent into its integer and its fraction, and results below 2^-100.5 are 0.
  * base = ITH_ROUNDER - m. */

@@ -32,6 +32,7 @@ typedef enum ith_role {
     ITH_ROLE_OUT_NORM,
     ITH_ROLE_OUT_NORM_BIAS,
     ITH_ROLE_OUTPUT,
+    ITH_ROLE_OUTPUT_BIAS,
     ITH_ROLE_ATTN_NORM, /* from here on: one per layer, %d in the name */
     ITH_ROLE_ATTN_NORM_BIAS,
     ITH_ROLE_Q,
@@ -122,8 +123,9 @@ typedef struct ith_arch_defaults {
     int64_t head_dim;         /* 0: hidden / heads */
     int64_t ctx;              /* max_position_embeddings */
     double rms_eps, rope_theta;
-    double rotated; /* partial_rotary_factor; 0: 1 */
-    int64_t window; /* sliding_window; 0: null */
+    double rotated;       /* partial_rotary_factor; 0: 1 */
+    int64_t window;       /* sliding_window; 0: null */
+    int64_t window_first; /* max_window_layers */
     bool tied_embeddings;
     bool sliding_window; /* a sliding_window counts although use_sliding_window is absent */
     int32_t bos, eos;    /* -1: none */
@@ -136,7 +138,9 @@ typedef struct ith_sublayer_form {
     ith_role norm;     /* the tensor of the norm before the block; ITH_ROLE_NONE: it reads x */
     const char *block; /* the kind of its block (model/blocks/kinds.inc) */
     ith_role post;     /* the norm of the block's output; ITH_ROLE_NONE: none */
-    bool beside;       /* the block reads what the one before it reads; norm and post count not */
+    /* The block reads what the one before it reads, or behind a norm of its own x as that found it;
+     * post does not count. */
+    bool beside;
 } ith_sublayer_form;
 
 typedef struct ith_layer_form {
@@ -167,6 +171,7 @@ typedef enum ith_window_rule {
     ITH_WINDOWS_NONE,  /* a window is refused */
     ITH_WINDOWS_ALL,   /* "sliding_window" counts in all layers */
     ITH_WINDOWS_ASKED, /* with "use_sliding_window", in layers from "max_window_layers" on */
+    ITH_WINDOWS_EVEN,  /* likewise, in layers 0, 2, ... before "max_window_layers" */
     ITH_WINDOWS_STEPS  /* in all but the last of every window_step layers */
 } ith_window_rule;
 
@@ -194,12 +199,16 @@ typedef struct ith_arch {
     ith_qk_norm qk_norm;
     bool qk_norm_after_rope;
 
+    /* A norm whose role has no name divides only: it has no weights. */
     ith_norm_kind norm;
     bool norm_bias; /* LayerNorm has biases (those over heads have none) */
 
     /* In config.json's files, matrices that hold all experts of a layer are transposed if they are
      * floats, [experts][cols][rows], and rows of gate and up take turns in those that hold both. */
     bool hf_experts_turned, hf_gate_up_in_turn;
+
+    /* Rows of q, k and v in one tensor take turns head by head in config.json's files. */
+    bool hf_qkv_in_turn;
 
     /* Some files have them transposed, [experts][cols][rows], and some not: their shapes tell. */
     bool hf_experts_either;
@@ -335,7 +344,7 @@ bool ith_arch_takes(const char *const *keys, const char *key);
 enum { ITH_TENSOR_NAME = 128 /* bytes of a tensor's name, its NUL included */ };
 
 /* Tensors that files hold beside a family's and that say nothing that the hyperparameters do not:
- * rotary frequencies that older programs saved, in both formats. */
+ * rotary frequencies and masks that older programs saved, in both formats. */
 bool ith_arch_ignores_tensor(const char *name);
 
 /* A name in a format; `layer` and `expert` count only where the pattern has them. False: files of

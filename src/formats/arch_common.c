@@ -9,6 +9,7 @@ const char *const ith_names_hf[ITH_ROLES] = {
     [ITH_ROLE_OUT_NORM] = "model.norm.weight",
     [ITH_ROLE_OUT_NORM_BIAS] = "model.norm.bias",
     [ITH_ROLE_OUTPUT] = "lm_head.weight",
+    [ITH_ROLE_OUTPUT_BIAS] = "lm_head.bias",
     [ITH_ROLE_ATTN_NORM] = "model.layers.%d.input_layernorm.weight",
     [ITH_ROLE_ATTN_NORM_BIAS] = "model.layers.%d.input_layernorm.bias",
     [ITH_ROLE_Q] = "model.layers.%d.self_attn.q_proj.weight",
@@ -71,6 +72,7 @@ const char *const ith_names_gguf[ITH_ROLES] = {
     [ITH_ROLE_OUT_NORM] = "output_norm.weight",
     [ITH_ROLE_OUT_NORM_BIAS] = "output_norm.bias",
     [ITH_ROLE_OUTPUT] = "output.weight",
+    [ITH_ROLE_OUTPUT_BIAS] = "output.bias",
     [ITH_ROLE_ATTN_NORM] = "blk.%d.attn_norm.weight",
     [ITH_ROLE_ATTN_NORM_BIAS] = "blk.%d.attn_norm.bias",
     [ITH_ROLE_Q] = "blk.%d.attn_q.weight",
@@ -263,7 +265,7 @@ bool ith_arch_takes(const char *const *keys, const char *key)
 bool ith_arch_ignores_tensor(const char *name)
 {
     static const char *const ends[] = {"rotary_emb.inv_freq", "attn_rot_embd",
-                                       "attn_rot_embd.weight"};
+                                       "attn_rot_embd.weight", "attention.masked_bias"};
 
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         size_t len = strlen(name), end = strlen(ends[i]);

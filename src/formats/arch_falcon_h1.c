@@ -16,6 +16,9 @@ static const ith_own_name hf_own[] = {
     {ITH_ROLE_GATE, "model.layers.%d.feed_forward.gate_proj.weight"},
     {ITH_ROLE_UP, "model.layers.%d.feed_forward.up_proj.weight"},
     {ITH_ROLE_DOWN, "model.layers.%d.feed_forward.down_proj.weight"},
+    {ITH_ROLE_GATE_BIAS, "model.layers.%d.feed_forward.gate_proj.bias"},
+    {ITH_ROLE_UP_BIAS, "model.layers.%d.feed_forward.up_proj.bias"},
+    {ITH_ROLE_DOWN_BIAS, "model.layers.%d.feed_forward.down_proj.bias"},
     ITH_MAMBA_NAMES("model.layers.%d.mamba."),
     {ITH_ROLE_NONE, NULL}};
 

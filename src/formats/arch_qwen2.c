@@ -25,6 +25,7 @@ const ith_arch ith_arch_qwen2 = {
                  .window = 4096,
                  .rms_eps = 1e-6,
                  .rope_theta = 10000,
+                 .window_first = 28,
                  .bos = -1,
                  .eos = -1},
 };

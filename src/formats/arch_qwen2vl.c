@@ -32,6 +32,7 @@ const ith_arch ith_arch_qwen2vl = {
                  .window = 4096,
                  .rms_eps = 1e-5,
                  .rope_theta = 1000000,
+                 .window_first = 80,
                  .bos = 151643,
                  .eos = 151645},
     .config_keys = config_keys,

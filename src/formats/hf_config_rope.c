@@ -183,6 +183,21 @@ static ith_status read_window_rope(const ith_hf_reader *r, const json_t *params,
     return ith_json_real(params, r->where, "rope_theta", &r->hp->window_theta, err);
 }
 
+/* Is there anything beside the two sets that may count? With both of them, what is no set does
+ * not: Transformers leaves it there when it makes two of one. */
+static bool has_other_sets(const json_t *params, const json_t *full, const json_t *window)
+{
+    size_t sets = 0;
+    const char *key;
+    json_t *value;
+
+    if (!json_is_object(full) || !json_is_object(window))
+        return json_object_size(params) > 2;
+    json_object_foreach ((json_t *)(uintptr_t)params, key, value)
+        sets += json_is_object(value);
+    return sets > 2;
+}
+
 /* One set, or one for each type of layer. */
 static ith_status read_rope_sets(const ith_hf_reader *r, const json_t *params, ith_error *err)
 {
@@ -191,7 +206,7 @@ static ith_status read_rope_sets(const ith_hf_reader *r, const json_t *params, i
 
     if (!json_is_object(full) && !json_is_object(window))
         return read_scaling(r, params, err);
-    if (!r->arch->window_rope || json_object_size(params) > 2)
+    if (!r->arch->window_rope || has_other_sets(params, full, window))
         return ith_hf_refuse(r->where, "rope_parameters", "a set for each layer type", err);
     if (json_is_object(full))
         ITH_TRY(read_scaling(r, full, err));

@@ -93,11 +93,12 @@ static ith_status read_steps(const ith_hf_reader *r, ith_error *err)
     return ITH_OK;
 }
 
-/* Without layer_types, use_sliding_window applies to layers from max_window_layers on. */
+/* Without layer_types, use_sliding_window applies to layers from max_window_layers on, or to some
+ * before. */
 ith_status ith_hf_check_windows(const ith_hf_reader *r, const char *key, ith_error *err)
 {
     ith_window_rule rule = r->arch->windows;
-    int64_t first = rule == ITH_WINDOWS_ASKED ? 28 : 0; /* as Qwen2's class has it */
+    int64_t first = r->arch->defaults.window_first;
     bool on = r->arch->defaults.sliding_window;
 
     if (json_is_array(json_object_get(r->config, "layer_types")))
@@ -108,12 +109,13 @@ ith_status ith_hf_check_windows(const ith_hf_reader *r, const char *key, ith_err
         on = true, first = 0;
     if (rule == ITH_WINDOWS_STEPS)
         return read_steps(r, err);
-    if (!on || r->hp->window == 0 || first >= r->hp->n_layers)
+    if (!on || r->hp->window == 0 || (first >= r->hp->n_layers && rule != ITH_WINDOWS_EVEN))
         return ITH_OK;
     if (rule == ITH_WINDOWS_NONE)
         return refuse_window(r, key, err);
     ITH_TRY(ith_arch_set_pattern(r->hp, 1, 0, 0, r->where, err));
-    for (int i = (int)first; i < r->hp->n_traits; i++)
-        r->hp->traits[i] = ITH_LAYER_WINDOW;
+    for (int i = 0; i < r->hp->n_traits; i++)
+        if (rule == ITH_WINDOWS_EVEN ? i < first && i % 2 == 0 : i >= first)
+            r->hp->traits[i] = ITH_LAYER_WINDOW;
     return ITH_OK;
 }

@@ -26,6 +26,8 @@ ith_status ith_hf_activation(const json_t *config, const char *where, const char
                  {"swish", ITH_ACT_SILU},
                  {"gelu_pytorch_tanh", ITH_ACT_GELU_TANH},
                  {"gelu_new", ITH_ACT_GELU_TANH},
+                 {"gelu_fast", ITH_ACT_GELU_TANH},
+                 {"gelu", ITH_ACT_GELU},
                  {"relu2", ITH_ACT_RELU2}};
     const char *act = NULL;
 

@@ -8,8 +8,10 @@ const char *const ith_rope_kind_names[] = {
     [ITH_ROPE_PLAIN] = "default", [ITH_ROPE_LINEAR] = "linear",   [ITH_ROPE_YARN] = "yarn",
     [ITH_ROPE_LLAMA3] = "llama3", [ITH_ROPE_DYNAMIC] = "dynamic", [ITH_ROPE_LONG] = "longrope"};
 
-const char *const ith_activation_names[] = {
-    [ITH_ACT_SILU] = "silu", [ITH_ACT_GELU_TANH] = "gelu_pytorch_tanh", [ITH_ACT_RELU2] = "relu2"};
+const char *const ith_activation_names[] = {[ITH_ACT_SILU] = "silu",
+                                            [ITH_ACT_GELU_TANH] = "gelu_pytorch_tanh",
+                                            [ITH_ACT_RELU2] = "relu2",
+                                            [ITH_ACT_GELU] = "gelu"};
 
 ith_hparams ith_hparams_default(void)
 {

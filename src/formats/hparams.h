@@ -60,10 +60,11 @@ typedef enum ith_activation {
     ITH_ACT_SILU,
     ITH_ACT_GELU_TANH, /* x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
     ITH_ACT_RELU2,     /* max(x, 0)^2 */
+    ITH_ACT_GELU,      /* x / 2 (1 + erf(x / sqrt(2))) */
     ITH_ACTS
 } ith_activation;
 
-/* [ITH_ACTS] the spelling of Transformers: "silu", "gelu_pytorch_tanh", "relu2". */
+/* [ITH_ACTS] the spelling of Transformers: "silu", "gelu_pytorch_tanh", "relu2", "gelu". */
 extern const char *const ith_activation_names[];
 
 /* The norm of queries and keys before they meet. */
@@ -186,6 +187,8 @@ typedef struct ith_hparams {
     bool ungated;             /* [false] the MLP is down(act(up x)) */
     ith_qk_norm qk_norm;      /* [none] */
     bool qkv_bias, o_bias;    /* [false] on queries, keys, values; on attention's output */
+    bool output_bias;         /* [false] on the logits, before their scale */
+    double qkv_limit;         /* [0] queries, keys and values are limited to [-l, l]; 0: are not */
     bool attn_gate;           /* [false] attention's result is multiplied by a gate's sigmoid */
     bool mlp_bias;            /* [false] on all matrices of the MLP */
     bool parallel;            /* [false] attention and MLP read one norm; both are added */

@@ -57,6 +57,8 @@ static const field shared[] = {
     ITH_SPARSE_FIELD("qk_norm", INT, qk_norm),
     ITH_SPARSE_FIELD("qkv_bias", BOOL, qkv_bias),
     ITH_SPARSE_FIELD("o_bias", BOOL, o_bias),
+    ITH_SPARSE_FIELD("output_bias", BOOL, output_bias),
+    ITH_SPARSE_FIELD("qkv_limit", REAL, qkv_limit),
     ITH_SPARSE_FIELD("ffn_bias", BOOL, mlp_bias),
     ITH_SPARSE_FIELD("parallel", BOOL, parallel),
     ITH_SPARSE_FIELD("embed_scale", REAL, embed_scale),

@@ -259,7 +259,11 @@ static ith_status add_latent(ith_source *source, ith_dtype dtype, int i, ith_err
 static ith_status add_norm(ith_source *source, ith_role role, int i, ith_error *err)
 {
     const wanted norm = {role, 0, source->hparams.hidden, ITH_DT_F32};
-    return role != ITH_ROLE_NONE ? add(source, &norm, i, 0, err) : ITH_OK;
+    const ith_arch *arch = ith_arch_find(source->hparams.architecture);
+
+    return role == ITH_ROLE_NONE || ith_arch_pattern(arch, false, role) == NULL
+               ? ITH_OK /* or it has no weights */
+               : add(source, &norm, i, 0, err);
 }
 
 static ith_status add_attention(ith_source *source, ith_dtype dtype, int i, ith_error *err)
@@ -374,7 +378,6 @@ static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *er
 {
     const ith_hparams *hp = &source->hparams;
     const wanted embedding = {ITH_ROLE_EMBED, hp->n_vocab, hp->hidden, dtype},
-                 out_norm = {ITH_ROLE_OUT_NORM, 0, hp->hidden, ITH_DT_F32},
                  output = {ITH_ROLE_OUTPUT, hp->n_vocab, hp->hidden, dtype};
 
     ITH_TRY(add(source, &embedding, 0, 0, err));
@@ -393,7 +396,7 @@ static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *er
         ITH_TRY(add_norm(source, form.sub[1].post, i, err));
         ITH_TRY(add_mlp(source, dtype, i, err));
     }
-    ITH_TRY(add(source, &out_norm, 0, 0, err));
+    ITH_TRY(add_norm(source, ITH_ROLE_OUT_NORM, 0, err));
     if (!hp->tied_embeddings)
         ITH_TRY(add(source, &output, 0, 0, err));
     return ith_tensor_table_index(&source->tensors, err);

@@ -4,6 +4,7 @@
 #include "weights/layout.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Names ---- */
@@ -112,12 +113,28 @@ ith_status ith_bind_vector(const ith_binder *b, ith_role role, int64_t n, const 
     return ith_bind_vector_as(b, &(ith_vector_want){.role = role, .n = n}, out, err);
 }
 
+/* The weights of a norm over the hidden size that has none. */
+static ith_status bind_ones(ith_model *m, int64_t n, const float **out, ith_error *err)
+{
+    if (m->ones == NULL)
+        m->ones = malloc((size_t)n * sizeof *m->ones);
+    if (m->ones == NULL)
+        return ith_fail(err, ITH_E_MEMORY, "no memory for %lld weights of a norm", (long long)n);
+    for (int64_t i = 0; i < n; i++)
+        m->ones[i] = 1;
+    *out = m->ones;
+    return ITH_OK;
+}
+
 ith_status ith_bind_norm(const ith_binder *b, ith_role role, ith_role bias, int64_t n,
                          ith_norm *out, ith_error *err)
 {
     const ith_vector_want weight = {.role = role, .n = n, .norm = true};
 
     out->on = true;
+    out->plain = ith_arch_pattern(b->model->arch, b->gguf, role) == NULL;
+    if (out->plain)
+        return bind_ones(b->model, n, &out->w, err);
     ITH_TRY(ith_bind_vector_as(b, &weight, &out->w, err));
     if (bias == ITH_ROLE_NONE || !b->model->arch->norm_bias)
         return ITH_OK;

@@ -73,8 +73,8 @@ typedef struct ith_vector_want {
 ith_status ith_bind_vector_as(const ith_binder *binder, const ith_vector_want *want,
                               const float **out, ith_error *err);
 
-/* A norm over n channels, with a bias if the family's have one. bias: its role; ITH_ROLE_NONE: it
- * has none. */
+/* A norm over n channels (the hidden size, if the family has no name for its weights, since it has
+ * none), with a bias if the family's have one. bias: its role; ITH_ROLE_NONE: it has none. */
 ith_status ith_bind_norm(const ith_binder *binder, ith_role role, ith_role bias, int64_t n,
                          ith_norm *out, ith_error *err);
 ith_status ith_bind_matrix(const ith_binder *binder, const ith_matrix_want *want,

@@ -68,6 +68,8 @@ static ith_status bind_all(ith_binder *b, ith_error *err)
     m->output = m->embed;
     if (!hp->tied_embeddings)
         ITH_TRY(ith_bind_matrix(b, &output, &m->output, err));
+    if (hp->output_bias)
+        ITH_TRY(ith_bind_vector(b, ITH_ROLE_OUTPUT_BIAS, hp->n_vocab, &m->output_bias, err));
     for (b->layer = 0; b->layer < hp->n_layers; b->layer++)
         ITH_TRY(bind_layer(b, err));
     return ITH_OK;

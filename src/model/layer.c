@@ -210,7 +210,7 @@ void ith_layer_forward(ith_pass *p, int number, ith_member *me)
 
     for (int i = 0; i < layer->n; done = &layer->sub[i++]) {
         const ith_sublayer *sub = &layer->sub[i];
-        norm = sub->beside ? norm : &sub->norm;
+        norm = sub->beside && !sub->norm.on ? norm : &sub->norm;
         normalize(p, me, ith_pass_place(number, i), done, norm, sub->beside);
         ith_pass_lap(p, me, number, ITH_LAP_REST);
         sub->block.kind->run(p, number, &sub->block, me);

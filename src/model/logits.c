@@ -91,28 +91,30 @@ static void output(ith_pass *p, ith_member *me, ith_range rows, ith_need need, c
     }
 }
 
-static bool are_scaled(const ith_hparams *hp)
+static bool are_changed(const ith_hparams *hp)
 {
-    return hp->logit_scale != 1 || hp->logit_softcap > 0;
+    return hp->output_bias || hp->logit_scale != 1 || hp->logit_softcap > 0;
 }
 
-/* The model's scale and soft cap, of n logits. */
-static void scale_logits(const ith_model *m, int64_t n, float *logits)
+/* The model's bias, scale and soft cap, of the n logits from row `first` on. */
+static void change_logits(const ith_model *m, int64_t first, int64_t n, float *logits)
 {
+    if (m->output_bias != NULL)
+        m->kernels->add(n, logits, m->output_bias + first);
     if (m->hp.logit_scale != 1)
         m->kernels->scale(n, logits, (float)m->hp.logit_scale);
     if (m->hp.logit_softcap > 0)
         m->kernels->softcap(n, logits, (float)m->hp.logit_softcap);
 }
 
-/* My share of this rank's rows. */
-static void finish_logits(ith_pass *p, const ith_member *me, float *logits, int64_t n_rows)
+/* My share of this rank's rows, which are `rows`. */
+static void finish_logits(ith_pass *p, const ith_member *me, float *logits, ith_range rows)
 {
-    ith_range mine = ith_my_share(me, n_rows, 1);
+    ith_range mine = ith_my_share(me, ith_range_size(rows), 1);
 
     for (int64_t i = 0; i < p->n_logits; i++)
-        scale_logits(p->model, ith_range_size(mine),
-                     logits + i * ith_logits_ld(p->model) + mine.begin);
+        change_logits(p->model, rows.begin + mine.begin, ith_range_size(mine),
+                      logits + i * ith_logits_ld(p->model) + mine.begin);
     for (int64_t i = 0; i < p->n_logits; i++)
         if (!ith_all_finite(logits + i * ith_logits_ld(p->model) + mine.begin,
                             ith_range_size(mine)))
@@ -131,10 +133,10 @@ void ith_logits(ith_pass *p, ith_member *me)
         share_last(p);
     ith_barrier(me);
     output(p, me, rows, ITH_NEED_HELD, &in, p->n_logits, logits, ith_logits_ld(p->model));
-    finish_logits(p, me, logits, ith_range_size(rows));
+    finish_logits(p, me, logits, rows);
     if (alone)
         return;
-    if (are_scaled(&p->model->hp))
+    if (are_changed(&p->model->hp))
         ith_barrier(me); /* all members' shares are sent */
     if (me->tid == 0)
         collect(p);
@@ -177,7 +179,7 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
         float *nll = &p->nll[p->mine.begin + t + i];
         if (target < 0)
             continue;
-        scale_logits(p->model, hp->n_vocab, p->score_logits + i * ld);
+        change_logits(p->model, 0, hp->n_vocab, p->score_logits + i * ld);
         *nll = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, target);
         if (!ith_all_finite(nll, 1))
             ith_pass_note_broken(p, end_of(p) + 1);

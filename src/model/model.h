@@ -24,12 +24,13 @@ typedef struct ith_block {
 /* A norm of the family's kind (arch.h). */
 typedef struct ith_norm {
     bool on;        /* there is one: */
+    bool plain;     /* w is the model's ones, in no file */
     const float *w; /* [n] */
     const float *b; /* [n]; NULL: none */
 } ith_norm;
 
 /* x += residual_scale * post(block(norm(x))). Beside: the block reads what the sub-layer before it
- * reads, and the outputs of both are added. */
+ * reads, or behind a norm of its own the same x, and the outputs of both are added. */
 typedef struct ith_sublayer {
     ith_norm norm, post; /* over h channels */
     bool beside;
@@ -50,7 +51,9 @@ typedef struct ith_model {
     ith_caches caches;
     const ith_matrix *embed;  /* [v, h] */
     const ith_matrix *output; /* [v, h]; the embedding if tied */
+    const float *output_bias; /* [v]; NULL: none, or not loaded yet */
     ith_norm out_norm;        /* over h channels */
+    float *ones;              /* [h] the weights of norms without weights; NULL: no norm is so */
     ith_layer *layers;        /* [n_layers] */
     ith_layer_state *states;  /* [n_layers] the state that each has in a timeline */
     ith_rope rope;

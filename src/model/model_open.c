@@ -153,6 +153,7 @@ void ith_model_close(ith_model *model)
     for (int64_t i = 0; model->layers != NULL && i < model->hp.n_layers; i++)
         close_layer(&model->layers[i]);
     free(model->key_means);
+    free(model->ones);
     free(model->layers);
     free(model->states);
     free(model);
@@ -165,13 +166,13 @@ static void add_size(void *user, const ith_use *use)
 
 static int64_t norm_size(const ith_model *m, const ith_norm *norm)
 {
-    return norm->on ? m->hp.hidden * (m->arch->norm_bias ? 2 : 1) : 0;
+    return norm->on && !norm->plain ? m->hp.hidden * (m->arch->norm_bias ? 2 : 1) : 0;
 }
 
 int64_t ith_model_n_params(const ith_model *model)
 {
     const ith_hparams *hp = &model->hp;
-    int64_t n = norm_size(model, &model->out_norm);
+    int64_t n = norm_size(model, &model->out_norm) + (hp->output_bias ? hp->n_vocab : 0);
 
     add_size(&n, &(ith_use){model->embed, 1});
     if (model->output != model->embed)

@@ -461,8 +461,10 @@ static ith_status produce_vector(ith_producer *p, const ith_entry *e, void *out,
         ITH_TRY(ith_pack_read(p->reader, t->packed, 0, 1, out, err));
     } else {
         size_t each = (size_t)ith_dtype_get(t->dtype)->block_bytes; /* of parts: an element */
-        size_t bytes = e->part_of_vector ? (size_t)((e->n - 1) * e->row_step + 1) * each : t->bytes;
-        ITH_TRY(get_data(p, t, (size_t)e->first_row * each, bytes, &data, err));
+        size_t first = (size_t)e->first_row * each, bytes = t->bytes - first;
+        if (e->part_of_vector && e->form.order.head_dim == 0)
+            bytes = (size_t)((e->n - 1) * e->row_step + 1) * each;
+        ITH_TRY(get_data(p, t, first, bytes, &data, err));
         ITH_TRY(arrange(e, data, out, err));
     }
     return ith_check_vector(e, out, err);

@@ -208,6 +208,13 @@ CASES = {
                 rope_parameters=dict(rope_type="yarn", rope_theta=1e4, factor=20.0, beta_fast=32.0,
                                      beta_slow=1.0, mscale=1.0,
                                      original_max_position_embeddings=64)),
+    "olmo": of("olmo", "OlmoForCausalLM", clip_qkv=1.2, tie_word_embeddings=False, **plain(1e4)),
+    "phi2": of("phi", "PhiForCausalLM", hidden_act="gelu_new", layer_norm_eps=1e-5,
+               num_key_value_heads=4, qk_layernorm=False, tie_word_embeddings=False,
+               **plain(1e4, partial_rotary_factor=0.5)),
+    "gpt-neox": of("gpt_neox", "GPTNeoXForCausalLM", hidden_act="gelu", layer_norm_eps=1e-5,
+                   num_key_value_heads=4, use_parallel_residual=True, attention_bias=True,
+                   tie_word_embeddings=False, **plain(1e4, partial_rotary_factor=0.25)),
     # The text of models of images and text. Adapters of images are as small as their classes allow.
     "qwen2-vl": of("qwen2_vl", "Qwen2VLForConditionalGeneration", tie_word_embeddings=False,
                    rms_norm_eps=1e-6, rope_theta=1e6, use_sliding_window=False,
@@ -260,6 +267,15 @@ CASES = {
                 n_shared_experts=1, routed_scaling_factor=2.5, norm_topk_prob=True, n_group=1,
                 topk_group=1, sliding_window=None, head_dim=24, rms_norm_eps=1e-6,
                 tie_word_embeddings=False, **plain(1e5)),
+    "dots1-windows": of("dots1", "Dots1ForCausalLM", first_k_dense_replace=1, n_routed_experts=4,
+                        num_experts_per_tok=2, moe_intermediate_size=40, n_shared_experts=1,
+                        norm_topk_prob=True, sliding_window=20, max_window_layers=1, head_dim=24,
+                        rms_norm_eps=1e-6, tie_word_embeddings=False, **plain(1e5)),
+    "qwen2-moe-windows": of("qwen2_moe", "Qwen2MoeForCausalLM", num_hidden_layers=4, num_experts=4,
+                            num_experts_per_tok=2, moe_intermediate_size=40, qkv_bias=True,
+                            shared_expert_intermediate_size=80, mlp_only_layers=[0, 3],
+                            sliding_window=20, use_sliding_window=True, max_window_layers=3,
+                            tie_word_embeddings=False, **plain(1e6)),
     "ernie4_5-moe": of("ernie4_5_moe", "Ernie4_5_MoeForCausalLM", num_hidden_layers=4,
                        moe_num_experts=6, moe_k=2, moe_intermediate_size=40,
                        moe_num_shared_experts=2, moe_layer_start_index=1, moe_layer_end_index=2,
@@ -309,7 +325,7 @@ def scale_of(name, shape, config):
         return -4.0, 4.0
     if name.endswith("bias"):
         return 0.0, 0.2
-    if "embed_tokens" in name:
+    if "embed_tokens" in name or "embed_in" in name:
         return 0.0, 1.0
     return 0.0, 2.2 / shape[-1] ** 0.5
 
@@ -412,6 +428,12 @@ def as_bailing(out):
     return dict(out, tensors=tensors, config=config)
 
 
+def as_neox(out):
+    """The name that the class gives the output matrix in files."""
+    names = [[n.replace("lm_head.", "embed_out."), *rest] for n, *rest in out["tensors"]]
+    return dict(out, tensors=names)
+
+
 def with_drafts(out):
     """A layer behind the last one, to guess further tokens, as files of GLM-4.5 have it."""
     layer = f"model.layers.{out['config']['num_hidden_layers']}."
@@ -449,7 +471,8 @@ def make(name):
     out = dict(transformers=transformers.__version__, config=config, tensors=tensors, ids=ids,
                nll=[float(f"{x:.6g}") for x in nll.tolist()], greedy_prefix=PREFIX,
                greedy_ids=text[PREFIX:], greedy_margin=float(f"{margin:.3g}"))
-    more = {"glm4-moe": with_drafts, "qwen2-vl": as_on_hub, "bailing-moe2": as_bailing}
+    more = {"glm4-moe": with_drafts, "qwen2-vl": as_on_hub,
+            "bailing-moe2": as_bailing, "gpt-neox": as_neox}
     path = write(name, more.get(name, lambda same: same)(out))
     if name == "gemma3":
         write("gemma3-wrapped", wrapped(out))

@@ -442,6 +442,15 @@ static void check_vectors(prng *p, int64_t n, int kind)
         SAME(k, expected, out, bytes, "gelu, n %d, kind %d", (int)n, kind);
         SAME(k, expected, in_place, bytes, "gelu, n %d, kind %d", (int)n, kind);
     }
+    ref->gelu_erf(n, x, expected);
+    EACH_VARIANT(k)
+    {
+        float *out = arena_take(&arenas[3], bytes, 4), *in_place = copy(4, x, n);
+        k->gelu_erf(n, x, out);
+        k->gelu_erf(n, in_place, in_place);
+        SAME(k, expected, out, bytes, "gelu_erf, n %d, kind %d", (int)n, kind);
+        SAME(k, expected, in_place, bytes, "gelu_erf, n %d, kind %d", (int)n, kind);
+    }
     ref->relu2(n, x, expected);
     EACH_VARIANT(k)
     {

@@ -256,6 +256,11 @@ static void vectors_are_near(void **state)
                      exact = v / 2 * (1 + tanh(0.7978845608028654 * (v + 0.044715 * v * v * v)));
         CLOSE(out[i], exact, VECTOR_RELATIVE * (fabs(exact) * 60 + 1e-3), "gelu %d", i);
     }
+    ref->gelu_erf(N, x, out);
+    for (int i = 0; i < N; i++) {
+        const double v = x[i], exact = v / 2 * erfc(-v / sqrt(2.0));
+        CLOSE(out[i], exact, 2e-6 * fabs(exact) + 1e-7, "gelu_erf %d", i);
+    }
     ref->relu2(N, x, out);
     for (int i = 0; i < N; i++)
         assert_true(out[i] == (x[i] > 0 ? x[i] * x[i] : 0));

@@ -352,7 +352,7 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {"{" QWEN ", 'rope_theta': 1e300}", ITH_E_FORMAT, "RoPE base"},
         {"{" QWEN ", 'rms_norm_eps': 0}", ITH_E_FORMAT, "epsilon"},
         {"{" QWEN ", 'max_position_embeddings': 134217729}", ITH_E_FORMAT, "context length"},
-        {"{" LLAMA ", 'hidden_act': 'gelu'}", ITH_E_UNSUPPORTED, "\"hidden_act\": gelu"},
+        {"{" LLAMA ", 'hidden_act': 'xielu'}", ITH_E_UNSUPPORTED, "\"hidden_act\": xielu"},
         {"{" STARCODER2 ", 'hidden_act': 'silu'}", ITH_E_UNSUPPORTED, "without a gate is silu"},
         {"{" LLAMA ", 'pretraining_tp': 2}", ITH_E_UNSUPPORTED, "\"pretraining_tp\""},
         {"{" LLAMA ", 'partial_rotary_factor': 0.5}", ITH_E_UNSUPPORTED,

@@ -16,6 +16,12 @@ static const ith_attention *weights_of(const ith_block *block)
 
 /* ---- Weights ---- */
 
+/* Heads of q, k and v that take turns: of a head its query, its key, its value. */
+static ith_head_order in_turn(const ith_hparams *hp)
+{
+    return (ith_head_order){.head_dim = hp->head_dim, .stride = 3 * hp->head_dim};
+}
+
 static ith_status bind_biases(ith_binder *b, ith_block *block, int64_t q, int64_t kv,
                               ith_error *err)
 {
@@ -29,6 +35,11 @@ static ith_status bind_biases(ith_binder *b, ith_block *block, int64_t q, int64_
     wq.fused_n = wk.fused_n = wv.fused_n = q + 2 * kv;
     wk.first = q;
     wv.first = q + kv;
+    if (b->model->arch->hf_qkv_in_turn && b->hf) {
+        wq.form.order = wk.form.order = wv.form.order = in_turn(hp);
+        wk.first = hp->head_dim;
+        wv.first = 2 * hp->head_dim;
+    }
     if (hp->qkv_bias) {
         ITH_TRY(ith_bind_vector_as(b, &wq, &w->q_bias, err));
         ITH_TRY(ith_bind_vector_as(b, &wk, &w->k_bias, err));
@@ -115,6 +126,11 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     wq.fused_rows = wk.fused_rows = wv.fused_rows = q + 2 * kv;
     wk.first_row = q;
     wv.first_row = q + kv;
+    if (b->model->arch->hf_qkv_in_turn && b->hf) {
+        wq.order = wk.order = wv.order = in_turn(hp);
+        wk.first_row = d;
+        wv.first_row = 2 * d;
+    }
     ITH_TRY(ith_bind_matrix(b, &wq, &w->q, err));
     ITH_TRY(ith_bind_matrix(b, &wk, &w->k, err));
     ITH_TRY(ith_bind_matrix(b, &wv, &w->v, err));

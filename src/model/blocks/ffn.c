@@ -52,8 +52,9 @@ static void activate(const ith_model *m, const ith_ffn *w, int64_t n, float *gat
         m->kernels->silu_mul(n, gate, up, gate);
         return;
     }
-    (m->hp.act == ITH_ACT_RELU2 ? m->kernels->relu2
-                                : m->kernels->gelu)(n, w->gate != NULL ? gate : up, gate);
+    (m->hp.act == ITH_ACT_RELU2  ? m->kernels->relu2
+     : m->hp.act == ITH_ACT_GELU ? m->kernels->gelu_erf
+                                 : m->kernels->gelu)(n, w->gate != NULL ? gate : up, gate);
     if (w->gate != NULL)
         m->kernels->mul(n, gate, up);
 }

@@ -51,11 +51,15 @@ static float *head_of(float *buffer, int64_t ld, ith_range rows, int64_t t, int6
     return buffer + t * ld + rows.begin % ITH_TILE_ROWS + head * d;
 }
 
-/* Adds the bias of head `head`, if there is one. */
+/* Adds the bias of head `head`, and limits the numbers, where the model has such. */
 static void add_bias(const ith_heads *a, const float *bias, int64_t head, float *x)
 {
+    const float most = (float)a->pass->model->hp.qkv_limit;
+
     if (bias != NULL)
         a->pass->model->kernels->add(a->d, x, bias + head * a->d);
+    for (int64_t c = 0; most > 0 && c < a->d; c++) /* NaN stays */
+        x[c] = x[c] > most ? most : x[c] < -most ? -most : x[c];
 }
 
 /* The limit of a head's numbers or, in int8, of their scale. No model comes near; within
@@ -85,7 +89,7 @@ static void normalize(const ith_heads *a, const float *const *norms, int64_t hea
     }
     if (m->hp.qk_norm == ITH_QK_NORM_HEADS && !a->w->norm_each)
         w += head * a->d;
-    ith_norm_apply(m, &(ith_norm){true, w, NULL}, a->d, x, x);
+    ith_norm_apply(m, &(ith_norm){.on = true, .w = w}, a->d, x, x);
 }
 
 /* Bias, norm and RoPE of head `head` of my token t, where there are any. */

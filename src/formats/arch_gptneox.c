@@ -1,0 +1,104 @@
+/* arch_gptneox.c - GPT-NeoX and Pythia (arXiv 2204.06745, 2304.01373): attention and MLP side by
+ * side, each behind a LayerNorm of its own, biases everywhere, rotary positions on a quarter of the
+ * head. */
+#include "formats/arch.h"
+
+#include "formats/hf_config.h"
+
+#include <stddef.h>
+
+static const ith_hf_class classes[] = {{"gpt_neox", "GPTNeoXForCausalLM"}, {NULL, NULL}};
+
+static const ith_own_name hf_own[] = {
+    {ITH_ROLE_EMBED, "gpt_neox.embed_in.weight"},
+    {ITH_ROLE_OUT_NORM, "gpt_neox.final_layer_norm.weight"},
+    {ITH_ROLE_OUT_NORM_BIAS, "gpt_neox.final_layer_norm.bias"},
+    {ITH_ROLE_OUTPUT, "embed_out.weight"},
+    {ITH_ROLE_ATTN_NORM, "gpt_neox.layers.%d.input_layernorm.weight"},
+    {ITH_ROLE_ATTN_NORM_BIAS, "gpt_neox.layers.%d.input_layernorm.bias"},
+    {ITH_ROLE_QKV, "gpt_neox.layers.%d.attention.query_key_value.weight"},
+    {ITH_ROLE_QKV_BIAS, "gpt_neox.layers.%d.attention.query_key_value.bias"},
+    {ITH_ROLE_O, "gpt_neox.layers.%d.attention.dense.weight"},
+    {ITH_ROLE_O_BIAS, "gpt_neox.layers.%d.attention.dense.bias"},
+    {ITH_ROLE_FFN_NORM, "gpt_neox.layers.%d.post_attention_layernorm.weight"},
+    {ITH_ROLE_FFN_NORM_BIAS, "gpt_neox.layers.%d.post_attention_layernorm.bias"},
+    {ITH_ROLE_UP, "gpt_neox.layers.%d.mlp.dense_h_to_4h.weight"},
+    {ITH_ROLE_UP_BIAS, "gpt_neox.layers.%d.mlp.dense_h_to_4h.bias"},
+    {ITH_ROLE_DOWN, "gpt_neox.layers.%d.mlp.dense_4h_to_h.weight"},
+    {ITH_ROLE_DOWN_BIAS, "gpt_neox.layers.%d.mlp.dense_4h_to_h.bias"},
+    {ITH_ROLE_NONE, NULL}};
+
+static const ith_own_name gguf_own[] = {{ITH_ROLE_QKV, "blk.%d.attn_qkv.weight"},
+                                        {ITH_ROLE_QKV_BIAS, "blk.%d.attn_qkv.bias"},
+                                        {ITH_ROLE_NONE, NULL}};
+
+static const ith_arch_key keys[] = {
+    {"layer_norm_eps", "attention.layer_norm_epsilon", ITH_KEY_REAL,
+     offsetof(ith_hparams, rms_eps)},
+    {"use_parallel_residual", "use_parallel_residual", ITH_KEY_BOOL,
+     offsetof(ith_hparams, parallel)},
+    {"rotary_emb_base", NULL, ITH_KEY_REAL, offsetof(ith_hparams, rope.theta)},
+    {0}};
+
+static void traits(ith_hparams *hp)
+{
+    hp->parallel = hp->ungated = true;
+    hp->act = ITH_ACT_GELU;
+    hp->qkv_bias = hp->o_bias = hp->mlp_bias = true;
+}
+
+static ith_layer_form layer(const ith_hparams *hp, int64_t i)
+{
+    ith_layer_form form = ith_layer_of_attention_and_mlp(hp, i);
+
+    form.sub[1].beside = hp->parallel;
+    return form;
+}
+
+static const char *const config_keys[] = {"attention_bias", "rotary_pct", NULL};
+
+/* "rotary_pct" is the older name of "partial_rotary_factor". */
+static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
+                              ith_error *err)
+{
+    static const char newer[] = "partial_rotary_factor";
+    bool on = true;
+    double share = 0;
+
+    ITH_TRY(ith_json_bool(config, where, "attention_bias", &on, err));
+    hp->qkv_bias = hp->o_bias = on;
+    ITH_TRY(ith_json_real(config, where, "rotary_pct", &share, err));
+    if (share == 0 || json_object_get(config, newer) != NULL ||
+        json_object_get(json_object_get(config, "rope_parameters"), newer) != NULL)
+        return ITH_OK;
+    if (!(share > 0 && share <= 1))
+        return ith_hf_refuse(where, "rotary_pct", "a value that is not from 0 to 1", err);
+    hp->rope.rotated = share == 1 ? 0 : (int64_t)(share * (double)hp->head_dim);
+    return ITH_OK;
+}
+
+const ith_arch ith_arch_gptneox = {
+    .name = "gptneox",
+    .layer = layer,
+    .hf_names = ith_names_hf,
+    .gguf_names = ith_names_gguf,
+    .hf_own = hf_own,
+    .gguf_own = gguf_own,
+    .norm = ITH_NORM_LAYER,
+    .norm_bias = true,
+    .hf_qkv_in_turn = true,
+    .traits = traits,
+    .keys = keys,
+    .hf_classes = classes,
+    .may_rotate_part = true,
+    .defaults = {.n_vocab = 50432,
+                 .n_heads = 64,
+                 .ctx = 2048,
+                 .rms_eps = 1e-5,
+                 .rope_theta = 10000,
+                 .rotated = 0.25,
+                 .bos = 0,
+                 .eos = 2},
+    .config_keys = config_keys,
+    .read_config = read_config,
+};
