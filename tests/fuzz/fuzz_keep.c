@@ -1,7 +1,8 @@
 /* fuzz_keep.c - a prompt cache and a checkpoint, as a run writes them, damaged before the next run.
  * The input's parts:
  *
- *   letters      c: with a cache, k: with a checkpoint; a digit: tokens of the answer
+ *   letters      c: with a cache, k: with a checkpoint; r: the model has recurrent states; a digit:
+ *                tokens of the answer
  *   two prompts  a token each byte, of the first run and of the second
  *   damage       a line each, "FILE WHAT AT VALUE": the files of the folder are numbered in the
  *                order of their names
@@ -30,6 +31,15 @@ static const char model[] =
     "\"blk.0.ffn_gate.weight\":[\"F32\",32,32],\"blk.0.ffn_up.weight\":[\"F32\",32,32],"
     "\"blk.0.ffn_down.weight\":[\"F32\",32,32]}}";
 
+static const char hybrid[] =
+    "{\"model_type\":\"qwen3_5_text\",\"architectures\":[\"Qwen3_5ForCausalLM\"],"
+    "\"hidden_size\":32,\"intermediate_size\":32,\"num_hidden_layers\":2,"
+    "\"num_attention_heads\":2,\"num_key_value_heads\":2,\"head_dim\":16,\"vocab_size\":64,"
+    "\"max_position_embeddings\":4096,\"rms_norm_eps\":0.001,\"tie_word_embeddings\":false,"
+    "\"layer_types\":[\"linear_attention\",\"full_attention\"],\"linear_conv_kernel_dim\":4,"
+    "\"linear_num_key_heads\":1,\"linear_num_value_heads\":2,\"linear_key_head_dim\":16,"
+    "\"linear_value_head_dim\":16}";
+
 /* Without what makes all rows of the text's matrices alike. */
 static void vary(buffer *file)
 {
@@ -43,11 +53,22 @@ static void vary(buffer *file)
     }
 }
 
-static ith_engine *engine_of(void)
+static ith_engine *open_engine(const char *path)
+{
+    ith_engine_params params = fuzz_engine_params(path);
+    ith_engine *engine;
+    ith_error err = {0};
+
+    params.ctx = TOKENS_MAX + ANSWER;
+    params.chunk = 512;
+    params.kv = ITH_KV_BF16;
+    fuzz_must(ith_engine_open(fuzz_world(), &params, &engine, &err) == ITH_OK);
+    return engine;
+}
+
+static ith_engine *plain_engine(void)
 {
     static ith_engine *engine;
-    ith_engine_params params;
-    ith_error err = {0};
     buffer file;
     char path[128];
 
@@ -57,12 +78,26 @@ static ith_engine *engine_of(void)
     vary(&file);
     snprintf(path, sizeof path, "%s/model.gguf", fuzz_folder());
     folder_write_buffer(fuzz_folder(), "model.gguf", file);
-    params = fuzz_engine_params(path);
-    params.ctx = TOKENS_MAX + ANSWER;
-    params.chunk = 512;
-    params.kv = ITH_KV_BF16;
-    fuzz_must(ith_engine_open(fuzz_world(), &params, &engine, &err) == ITH_OK);
+    engine = open_engine(path);
     return engine;
+}
+
+static ith_engine *hybrid_engine(void)
+{
+    static ith_engine *engine;
+    char path[128];
+
+    if (engine != NULL)
+        return engine;
+    folder_write(fuzz_folder(), "config.json", hybrid, sizeof hybrid - 1);
+    snprintf(path, sizeof path, "synthetic:%s/config.json:f32", fuzz_folder());
+    engine = open_engine(path);
+    return engine;
+}
+
+static ith_engine *engine_of(const char *letters)
+{
+    return strchr(letters, 'r') != NULL ? hybrid_engine() : plain_engine();
 }
 
 /* ---- Runs ---- */
@@ -105,14 +140,14 @@ static bool answer(ith_session *session, const prompt *p, const ith_generate_par
     return true;
 }
 
-/* letters NULL: nothing is kept. done: the checkpoint is removed at the end, else saved. changed:
+/* keeps false: nothing is kept. done: the checkpoint is removed at the end, else saved. changed:
  * what is kept may be damaged, and the run fail. False: it does, or its checkpoint is of another
  * run. */
-static bool run(const prompt *p, const char *letters, int max_tokens, bool done, bool changed,
-                outcome *out)
+static bool run(const prompt *p, const char *letters, bool keeps, int max_tokens, bool done,
+                bool changed, outcome *out)
 {
     char cache[128], checkpoint[128];
-    ith_generate_params how = ith_generate_params_default(engine_of());
+    ith_generate_params how = ith_generate_params_default(engine_of(letters));
     ith_keep_params keep = {
         .cache_bytes = 1 << 20, .ids = p->ids, .n_ids = p->n, .generate = &how, .warn = warn};
     ith_session *session;
@@ -123,10 +158,10 @@ static bool run(const prompt *p, const char *letters, int max_tokens, bool done,
     how.sampling.temperature = 1;
     snprintf(cache, sizeof cache, "%s/kept/cache", fuzz_folder());
     snprintf(checkpoint, sizeof checkpoint, "%s/kept/checkpoint", fuzz_folder());
-    fuzz_must(ith_session_open(engine_of(), &session, &err) == ITH_OK);
-    if (letters != NULL && strchr(letters, 'c') != NULL)
+    fuzz_must(ith_session_open(engine_of(letters), &session, &err) == ITH_OK);
+    if (keeps && strchr(letters, 'c') != NULL)
         keep.cache = cache;
-    if (letters != NULL && strchr(letters, 'k') != NULL)
+    if (keeps && strchr(letters, 'k') != NULL)
         keep.checkpoint = checkpoint;
     if (keep.cache != NULL || keep.checkpoint != NULL)
         opened = fuzz_verdict(ith_session_keep(session, &keep, &err), &err);
@@ -264,18 +299,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool changed;
 
     lines = fuzz_part(&data, &size);
-    engine_of();
+    engine_of(letters.data);
     snprintf(path, sizeof path, "%s/kept", fuzz_folder());
     fuzz_remove(path);
     mkdir(path, 0700);
     strcat(path, "/checkpoint");
     mkdir(path, 0700);
-    fuzz_must(run(&first, letters.data, max_tokens, false, false, &found));
+    fuzz_must(run(&first, letters.data, true, max_tokens, false, false, &found));
     changed = damage_all((char *)(uintptr_t)lines.data);
     use_tools();
-    fuzz_must(run(&second, NULL, max_tokens, true, false, &expected));
+    fuzz_must(run(&second, letters.data, false, max_tokens, true, false, &expected));
     memset(&found, 0, sizeof found);
-    if (run(&second, letters.data, max_tokens, true, changed, &found) && !changed)
+    if (run(&second, letters.data, true, max_tokens, true, changed, &found) && !changed)
         fuzz_must(memcmp(&found, &expected, sizeof found) == 0);
     fuzz_part_free(letters);
     fuzz_part_free(lines);
