@@ -4,6 +4,10 @@
 
 static const ith_hf_class classes[] = {{"cohere2", "Cohere2ForCausalLM"}, {NULL, NULL}};
 
+static const ith_hf_class wrappers[] = {{"cohere2_vision", "Cohere2VisionForConditionalGeneration"},
+                                        {"aya_vision", "AyaVisionForConditionalGeneration"},
+                                        {NULL, NULL}};
+
 const ith_arch ith_arch_cohere2 = {
     .name = "cohere2",
     .layer = ith_layer_of_parallel,
@@ -14,6 +18,7 @@ const ith_arch ith_arch_cohere2 = {
     .traits = ith_cohere_traits,
     .keys = ith_cohere_keys,
     .hf_classes = classes,
+    .hf_wrappers = wrappers,
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 4,
     .full_no_rope = true,

@@ -386,14 +386,14 @@ def write(name, out):
     return path
 
 
-def wrapped(out):
+def wrapped(out, model_type, name):
     """The same as the text of a model of images and text, as the hub has it."""
     config = {k: v for k, v in out["config"].items() if k not in ("architectures", "tie_word_embeddings")}
     names = [["language_model." + n, s, c, w] for n, s, c, w in out["tensors"]]
     images = [["vision_tower.embeddings.position_embedding.weight", [4, 8], 0.0, 1.0],
               ["multi_modal_projector.mm_soft_emb_norm.weight", [8], 0.0, 1.0]]
     return dict(out, tensors=names + images,
-                config=dict(model_type="gemma3", architectures=["Gemma3ForConditionalGeneration"],
+                config=dict(model_type=model_type, architectures=[name],
                             tie_word_embeddings=out["config"]["tie_word_embeddings"],
                             text_config=config, vision_config={"hidden_size": 8}))
 
@@ -475,7 +475,10 @@ def make(name):
             "bailing-moe2": as_bailing, "gpt-neox": as_neox}
     path = write(name, more.get(name, lambda same: same)(out))
     if name == "gemma3":
-        write("gemma3-wrapped", wrapped(out))
+        write("gemma3-wrapped", wrapped(out, "gemma3", "Gemma3ForConditionalGeneration"))
+    if name == "cohere2":
+        write("cohere2-wrapped",
+              wrapped(out, "cohere2_vision", "Cohere2VisionForConditionalGeneration"))
     print(f"{name:16s} mean nll {float(nll.mean()):.3f} logit std {float(logits.std()):.2f} "
           f"margin {margin:.3f} bytes {os.path.getsize(path)}", flush=True)
     return model, tensors
