@@ -304,6 +304,18 @@ ith_status ith_hf_special_tokens(const json_t *config, const char *where, ith_hp
     return ITH_OK;
 }
 
+/* In recurrent layers the activation of MLPs is that of convolutions and gates, too: silu alone. */
+static ith_status check_recurrent(const ith_hf_reader *r, ith_error *err)
+{
+    const ith_hparams *hp = r->hp;
+
+    if ((hp->delta.key_heads == 0 && hp->mamba.heads == 0) || hp->act == ITH_ACT_SILU)
+        return ITH_OK;
+    return ith_fail(err, ITH_E_UNSUPPORTED,
+                    "%s: recurrent layers with %s in place of silu are not supported", r->where,
+                    ith_activation_names[hp->act]);
+}
+
 ith_status ith_hf_config_read(const ith_arch *arch, const json_t *config, const char *where,
                               ith_hparams *hp, ith_error *err)
 {
@@ -317,6 +329,7 @@ ith_status ith_hf_config_read(const ith_arch *arch, const json_t *config, const 
     ITH_TRY(ith_hf_special_tokens(config, where, hp, err));
     if (arch->read_config != NULL)
         ITH_TRY(arch->read_config(config, where, hp, err));
+    ITH_TRY(check_recurrent(&r, err));
     ith_arch_settle(arch, hp);
     return ith_hparams_check(hp, where, err);
 }

@@ -338,6 +338,8 @@ static void what_changes_the_arithmetic_is_refused(void **state)
          ITH_E_UNSUPPORTED, "\"attention_bias\": true beside attention_in_multiplier"},
         {"{" MAMBA("falcon_h1") ", 'time_step_limit': [0.0, 0.1]}", ITH_E_UNSUPPORTED,
          "\"time_step_limit\": a bound"},
+        {"{" MAMBA("bamba") ", 'hidden_act': 'gelu_pytorch_tanh'}", ITH_E_UNSUPPORTED,
+         "recurrent layers with gelu_pytorch_tanh in place of silu"},
         {"{" MAMBA("bamba") ", 'time_step_limit': [0.001, {'__float__': 'Infinity'}]}",
          ITH_E_UNSUPPORTED, "\"time_step_limit\": a bound"},
         {"{" LLAMA ", 'sliding_window': 4096}", ITH_E_UNSUPPORTED, "\"sliding_window\""},
