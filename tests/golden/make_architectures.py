@@ -387,7 +387,8 @@ def write(name, out):
 
 
 def wrapped(out, model_type, name):
-    """The same as the text of a model of images and text, as the hub has it."""
+    """The same as the text of a model of images and text, as the hub has it. What is expected is what
+    the class of the text computes."""
     config = {k: v for k, v in out["config"].items() if k not in ("architectures", "tie_word_embeddings")}
     names = [["language_model." + n, s, c, w] for n, s, c, w in out["tensors"]]
     images = [["vision_tower.embeddings.position_embedding.weight", [4, 8], 0.0, 1.0],
