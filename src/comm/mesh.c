@@ -63,10 +63,18 @@ ith_status ith_mesh_make(const char *spec, int ranks, int rank, int n_kv_heads, 
                        .ulysses = ulysses,
                        .context = context,
                        .u = rank % ulysses,
-                       .c = rank / ulysses,
-                       .heads = n_kv_heads / ulysses,
-                       .turn = context / (int)ith_gcd(context, n_kv_heads / ulysses)};
+                       .c = rank / ulysses};
+    *mesh = ith_mesh_for_heads(mesh, n_kv_heads);
     return ITH_OK;
+}
+
+ith_mesh ith_mesh_for_heads(const ith_mesh *mesh, int64_t n_kv_heads)
+{
+    ith_mesh out = *mesh;
+
+    out.heads = (int)(n_kv_heads / mesh->ulysses);
+    out.turn = mesh->context / (int)ith_gcd(mesh->context, out.heads);
+    return out;
 }
 
 ith_range ith_mesh_kv_heads(const ith_mesh *mesh, int n_kv_heads, int u)

@@ -29,6 +29,9 @@ typedef struct ith_mesh {
 ith_status ith_mesh_make(const char *spec, int ranks, int rank, int n_kv_heads, ith_mesh *mesh,
                          ith_error *err);
 
+/* The mesh for layers with n_kv_heads KV heads, which U divides. */
+ith_mesh ith_mesh_for_heads(const ith_mesh *mesh, int64_t n_kv_heads);
+
 /* From now on ranks get tokens and rows in proportion to weights [ranks], each in [0,
  * ITH_WEIGHT_MOST], not all 0. Heads and cache segments are shared as before. Fills sums [ranks +
  * 1], which must outlive the mesh and its copies. */

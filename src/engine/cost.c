@@ -67,7 +67,7 @@ static void add_keys(void *user, int layer, const ith_block *block)
 
     if (block->kind->key_ops == NULL)
         return;
-    each = block->kind->key_ops(&m->hp);
+    each = block->kind->key_ops(&m->hp, layer);
     ops = each * keys_seen(state->window, s->depth, s->n);
     s->ops += ops;
     s->bytes += keys_read(state->window, s->depth, s->n) *

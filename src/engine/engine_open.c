@@ -55,7 +55,8 @@ static ith_status read_model(ith_engine *e, const ith_engine_params *p, ith_erro
     ITH_TRY(ith_topology_open(&e->topology, err));
     ITH_TRY(ith_source_open(p->model, 0, &e->source, err));
     hp = ith_source_hparams(e->source);
-    ITH_TRY(ith_mesh_make(p->mesh, comm->size, comm->rank, (int)hp->n_kv_heads, &e->mesh, err));
+    ITH_TRY(ith_mesh_make(p->mesh, comm->size, comm->rank, (int)ith_hparams_shared_heads(hp),
+                          &e->mesh, err));
     if (comm->rank == 0 && ith_vocab_in(e->source))
         ITH_TRY(ith_vocab_from_source(e->source, &e->vocab, err));
     ITH_TRY(ith_store_open(comm, &e->store, err));

@@ -25,7 +25,24 @@ static const char text[] =
 size_t ith_key_means_count(const ith_model *model)
 {
     const ith_hparams *hp = &model->hp;
-    return (size_t)(hp->n_layers * hp->n_kv_heads * hp->head_dim);
+    return (size_t)(hp->n_layers * ith_hparams_most_kv(hp));
+}
+
+/* Of a layer, the KV heads that rank r computes. */
+static ith_range heads_of(const ith_engine *e, int64_t layer, int r)
+{
+    return ith_mesh_own_heads(&e->mesh, ith_hparams_kv_heads(&e->model->hp, layer), r);
+}
+
+/* The most channels that they have in any layer: the distance from one layer's to the next's. */
+static int64_t made_floats(const ith_engine *e, int r)
+{
+    const ith_hparams *hp = &e->model->hp;
+    int64_t most = 0;
+
+    for (int64_t i = 0; i < hp->n_layers; i++)
+        most = ith_max(most, ith_range_size(heads_of(e, i, r)) * ith_hparams_head_dim(hp, i));
+    return most;
 }
 
 /* The first 64 ids of the fixed text; without a tokenizer, a fixed sequence of ids. */
@@ -48,18 +65,22 @@ static ith_status measuring_ids(const ith_engine *e, int32_t ids[TOKENS], ith_er
     return ITH_OK;
 }
 
-/* From [n_layers][heads that the rank computes][d] of every rank to [n_layers][all heads][d]. */
+/* From [n_layers][made_floats] of every rank, of each layer [heads that the rank computes][d], to
+ * all heads. */
 static void spread(const ith_engine *e, const float *all, const int64_t *displs, float *bias)
 {
     const ith_hparams *hp = &e->model->hp;
-    int64_t d = hp->head_dim;
+    int64_t ld = ith_hparams_most_kv(hp);
 
     for (int r = 0; r < e->mesh.ranks; r++) {
-        ith_range heads = ith_mesh_own_heads(&e->mesh, hp->n_kv_heads, r);
-        int64_t n = ith_range_size(heads) * d;
-        for (int64_t layer = 0; layer < hp->n_layers; layer++)
-            memcpy(bias + (layer * hp->n_kv_heads + heads.begin) * d,
-                   all + displs[r] / (int64_t)sizeof *all + layer * n, (size_t)n * sizeof *bias);
+        const float *of_rank = all + displs[r] / (int64_t)sizeof *all;
+        int64_t made = made_floats(e, r);
+        for (int64_t layer = 0; layer < hp->n_layers; layer++) {
+            ith_range heads = heads_of(e, layer, r);
+            int64_t d = ith_hparams_head_dim(hp, layer);
+            memcpy(bias + layer * ld + heads.begin * d, of_rank + layer * made,
+                   (size_t)(ith_range_size(heads) * d) * sizeof *bias);
+        }
     }
 }
 
@@ -68,19 +89,22 @@ static ith_status share(ith_engine *e, const float *mine, ith_error *err)
     const ith_hparams *hp = &e->model->hp;
     ith_comm *comm = e->world->comm;
     size_t n = ith_key_means_count(e->model);
-    float *all = calloc(n, sizeof *all), *bias = calloc(n, sizeof *bias);
-    int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts), *displs = counts + comm->size;
+    int64_t *counts = calloc(2 * (size_t)comm->size, sizeof *counts), *displs = counts + comm->size,
+            sent = 0;
+    float *all = NULL, *bias = calloc(n, sizeof *bias);
     ith_status status = ITH_OK;
 
+    for (int r = 0; counts != NULL && r < comm->size; r++) {
+        counts[r] = hp->n_layers * made_floats(e, r) * (int64_t)sizeof *all;
+        displs[r] = sent;
+        sent += counts[r];
+    }
+    if (sent > 0)
+        all = calloc((size_t)sent, 1);
     if (all == NULL || bias == NULL || counts == NULL)
         status = ith_fail(err, ITH_E_MEMORY, "no memory for the key means");
     status = ith_comm_agree(comm, status, err);
     if (status == ITH_OK) {
-        for (int r = 0; r < comm->size; r++) {
-            ith_range heads = ith_mesh_own_heads(&e->mesh, hp->n_kv_heads, r);
-            counts[r] = hp->n_layers * ith_range_size(heads) * hp->head_dim * (int64_t)sizeof *all;
-            displs[r] = r == 0 ? 0 : displs[r - 1] + counts[r - 1];
-        }
         comm->ops->allgatherv(comm, mine, all, counts, displs);
         spread(e, all, displs, bias);
         e->model->key_means = bias;
@@ -92,13 +116,19 @@ static ith_status share(ith_engine *e, const float *mine, ith_error *err)
     return status;
 }
 
-/* Adds the pass's tokens in ascending order. user: sums [n_layers][my KV heads * d]. */
+/* [n_layers][ld], of each layer [my KV heads][d]. */
+typedef struct key_sums {
+    float *sums;
+    int64_t ld;
+} key_sums;
+
+/* Adds the pass's tokens in ascending order. user: key_sums. */
 static void add_keys(void *user, int layer, const ith_seen *seen, const ith_member *me)
 {
     ith_range mine = ith_my_share(me, seen->cols, 1);
-    float *sums = user;
+    const key_sums *all = user;
+    float *sums = all->sums + layer * all->ld;
 
-    sums += layer * seen->cols;
     for (int64_t t = 0; t < seen->tokens; t++)
         for (int64_t c = mine.begin; c < mine.end; c++)
             sums[c] += seen->x[t * seen->ld + c];
@@ -118,14 +148,13 @@ static bool goes_on(void *user, int layers)
 static ith_status measure(ith_engine *e, ith_session *session, float **means, ith_error *err)
 {
     const ith_hparams *hp = &e->model->hp;
-    ith_range made = ith_mesh_own_heads(&e->mesh, hp->n_kv_heads, e->mesh.rank);
-    size_t n = (size_t)(hp->n_layers * ith_range_size(made) * hp->head_dim);
+    key_sums of_keys = {.ld = made_floats(e, e->mesh.rank)};
+    size_t n = (size_t)(hp->n_layers * of_keys.ld);
     ith_status status = ITH_OK;
-    float *sums = calloc(n > 0 ? n : 1, sizeof *sums);
-    ith_probe probe = {.keys = add_keys, .user = sums};
+    ith_probe probe = {.keys = add_keys, .user = &of_keys};
     ith_pass pass;
 
-    *means = sums;
+    of_keys.sums = *means = calloc(n > 0 ? n : 1, sizeof **means);
     if (e->world->comm->rank == 0)
         status = measuring_ids(e, session->ids, err);
     if (status == ITH_OK && *means == NULL)

@@ -5,7 +5,7 @@
 
 #include "engine/engine.h"
 
-/* Number of elements: [n_layers][n_kv_heads][head_dim]. */
+/* Number of elements: see ith_model.key_means. */
 size_t ith_key_means_count(const ith_model *model);
 
 /* Collective. Measures the key means with a pass of the model and sets engine->model->key_means.

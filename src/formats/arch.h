@@ -60,6 +60,7 @@ typedef enum ith_role {
     ITH_ROLE_V_B,   /* [heads][value][latent] */
     ITH_ROLE_SINKS, /* [query heads]: hp->sinks */
     ITH_ROLE_ATTN_POST_NORM, /* of attention's output */
+    ITH_ROLE_LAYER_SCALE,    /* [1]: hp->layer_scale */
     ITH_ROLE_FFN_NORM,
     ITH_ROLE_FFN_NORM_BIAS,
     ITH_ROLE_FFN_POST_NORM, /* of the MLP's output */
@@ -245,8 +246,9 @@ typedef struct ith_arch {
      * output); "mlp_bias" likewise. Elsewhere they may not be true. */
     bool may_bias_qkv, may_bias_o, may_bias_mlp;
 
-    bool may_rotate_part; /* "partial_rotary_factor" may be less than 1 */
-    bool window_rope;     /* window layers rotate by hp->window_theta (0: rope.theta), unscaled */
+    bool may_rotate_part;   /* "partial_rotary_factor" may be less than 1 */
+    bool rope_proportional; /* "rope_type" may be "proportional" */
+    bool window_rope;       /* window layers rotate by hp->window_theta (0: rope.theta), unscaled */
     /* "layer_types" may be "linear_attention": layers with the family's recurrent block. */
     bool recurrent;
 

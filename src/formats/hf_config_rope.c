@@ -19,7 +19,7 @@ static ith_status read_rotated(const ith_hf_reader *r, const json_t *object, con
     }
     if (!r->arch->may_rotate_part || !(share > 0 && share < 1))
         return ith_hf_refuse(r->where, key, "a value other than 1", err);
-    r->hp->rope.rotated = (int64_t)(share * (double)r->hp->head_dim);
+    r->hp->rope.rotated = (int64_t)(share * (double)ith_hparams_rope_dim(r->hp));
     return ITH_OK;
 }
 
@@ -28,13 +28,14 @@ ith_status ith_hf_check_rotary(const ith_hf_reader *r, const char *key, ith_erro
     double share = r->arch->defaults.rotated;
 
     if (share > 0)
-        r->hp->rope.rotated = (int64_t)(share * (double)r->hp->head_dim);
+        r->hp->rope.rotated = (int64_t)(share * (double)ith_hparams_rope_dim(r->hp));
     return read_rotated(r, r->config, key, err);
 }
 
-static ith_status read_rope_kind(const json_t *params, const char *where, ith_rope_kind *kind,
+static ith_status read_rope_kind(const ith_hf_reader *r, const json_t *params, ith_rope_kind *kind,
                                  ith_error *err)
 {
+    const char *where = r->where;
     const char *name = "default";
 
     ITH_TRY(ith_json_string(params, where, "type", &name, err)); /* the older spelling */
@@ -44,7 +45,8 @@ static ith_status read_rope_kind(const json_t *params, const char *where, ith_ro
     if (strcmp(name, "mrope") == 0) /* what Qwen2-VL's first files call "default", with sections */
         name = ith_rope_kind_names[ITH_ROPE_PLAIN];
     for (int i = 0; i < ITH_ROPE_KINDS; i++)
-        if (strcmp(ith_rope_kind_names[i], name) == 0) {
+        if (strcmp(ith_rope_kind_names[i], name) == 0 &&
+            (i != ITH_ROPE_PROPORTIONAL || r->arch->rope_proportional)) {
             *kind = (ith_rope_kind)i;
             return ITH_OK;
         }
@@ -147,11 +149,15 @@ static ith_status read_scaling(const ith_hf_reader *r, const json_t *params, ith
     if (json_object_get(params, "mrope_section") != NULL && !ith_hf_is_taken(r, "mrope_section"))
         return ith_hf_refuse(where, "mrope_section", "multimodal RoPE", err);
     ITH_TRY(check_rope_keys(r, params, err));
-    ITH_TRY(read_rope_kind(params, where, &rope->kind, err));
+    ITH_TRY(read_rope_kind(r, params, &rope->kind, err));
     ITH_TRY(read_rotated(r, params, "partial_rotary_factor", err));
     ITH_TRY(ith_json_real(params, where, "rope_theta", &rope->theta, err));
     if (rope->kind == ITH_ROPE_PLAIN)
         return ITH_OK;
+    if (rope->kind == ITH_ROPE_PROPORTIONAL) {
+        rope->factor = 1;
+        return ith_json_real(params, where, "factor", &rope->factor, err);
+    }
     if (rope->kind == ITH_ROPE_LONG)
         return read_long(r, params, rope, err);
     rope->original_context = hp->ctx_train;
@@ -176,7 +182,7 @@ static ith_status read_window_rope(const ith_hf_reader *r, const json_t *params,
     ith_rope_kind kind = ITH_ROPE_PLAIN;
 
     ITH_TRY(check_rope_keys(r, params, err));
-    ITH_TRY(read_rope_kind(params, r->where, &kind, err));
+    ITH_TRY(read_rope_kind(r, params, &kind, err));
     if (kind != ITH_ROPE_PLAIN)
         return ith_hf_refuse(r->where, "sliding_attention", "RoPE scaling of window layers", err);
     r->hp->window_theta = r->hp->rope.theta;

@@ -1,12 +1,18 @@
 /* hparams.c - defaults and checks of hyperparameters. */
 #include "formats/hparams.h"
 
+#include "base/range.h"
+
 #include <math.h>
 #include <string.h>
 
-const char *const ith_rope_kind_names[] = {
-    [ITH_ROPE_PLAIN] = "default", [ITH_ROPE_LINEAR] = "linear",   [ITH_ROPE_YARN] = "yarn",
-    [ITH_ROPE_LLAMA3] = "llama3", [ITH_ROPE_DYNAMIC] = "dynamic", [ITH_ROPE_LONG] = "longrope"};
+const char *const ith_rope_kind_names[] = {[ITH_ROPE_PLAIN] = "default",
+                                           [ITH_ROPE_LINEAR] = "linear",
+                                           [ITH_ROPE_YARN] = "yarn",
+                                           [ITH_ROPE_LLAMA3] = "llama3",
+                                           [ITH_ROPE_DYNAMIC] = "dynamic",
+                                           [ITH_ROPE_LONG] = "longrope",
+                                           [ITH_ROPE_PROPORTIONAL] = "proportional"};
 
 const char *const ith_activation_names[] = {[ITH_ACT_SILU] = "silu",
                                             [ITH_ACT_GELU_TANH] = "gelu_pytorch_tanh",
@@ -49,13 +55,46 @@ void ith_hparams_settle(ith_hparams *hp)
         hp->window = 0;
     if (!(any & ITH_LAYER_WINDOW_ROPE))
         hp->window_theta = 0;
-    if (hp->rope.rotated == hp->head_dim)
+    if (hp->rope.rotated == ith_hparams_rope_dim(hp))
         hp->rope.rotated = 0;
+}
+
+/* Layers without a window have heads of their own in some models. */
+static bool is_full(const ith_hparams *hp, int64_t layer)
+{
+    return !(ith_hparams_traits(hp, layer) & ITH_LAYER_WINDOW);
+}
+
+int64_t ith_hparams_kv_heads(const ith_hparams *hp, int64_t layer)
+{
+    return hp->full.kv_heads > 0 && is_full(hp, layer) ? hp->full.kv_heads : hp->n_kv_heads;
+}
+
+int64_t ith_hparams_head_dim(const ith_hparams *hp, int64_t layer)
+{
+    return is_full(hp, layer) ? ith_hparams_rope_dim(hp) : hp->head_dim;
+}
+
+int64_t ith_hparams_rope_dim(const ith_hparams *hp)
+{
+    return hp->full.head_dim > 0 ? hp->full.head_dim : hp->head_dim;
+}
+
+int64_t ith_hparams_most_kv(const ith_hparams *hp)
+{
+    int64_t full = hp->full.kv_heads > 0 ? hp->full.kv_heads : hp->n_kv_heads;
+    return ith_max(hp->n_kv_heads * hp->head_dim, full * ith_hparams_rope_dim(hp));
+}
+
+int64_t ith_hparams_shared_heads(const ith_hparams *hp)
+{
+    return hp->full.kv_heads > 0 ? ith_gcd(hp->n_kv_heads, hp->full.kv_heads) : hp->n_kv_heads;
 }
 
 int64_t ith_hparams_rotated(const ith_hparams *hp)
 {
-    return hp->rope.rotated > 0 ? hp->rope.rotated : hp->head_dim;
+    bool part = hp->rope.rotated > 0 && hp->rope.kind != ITH_ROPE_PROPORTIONAL;
+    return part ? hp->rope.rotated : ith_hparams_rope_dim(hp);
 }
 
 void ith_hparams_extend_context(ith_hparams *hp)
@@ -102,6 +141,9 @@ static ith_status check_ranges(const ith_hparams *hp, const char *where, ith_err
         {"number of attention heads", hp->n_heads, 1 << 14},
         {"number of key/value heads", hp->n_kv_heads, 1 << 14},
         {"head size", hp->head_dim, ITH_MAX_HEAD_DIM},
+        {"number of key/value heads of layers without a window",
+         hp->full.kv_heads == 0 ? 1 : hp->full.kv_heads, 1 << 14},
+        {"head size of layers without a window", ith_hparams_rope_dim(hp), ITH_MAX_HEAD_DIM},
         {"vocabulary size", hp->n_vocab, 1 << 24},
         {"context length", hp->ctx_train, ITH_MAX_CONTEXT},
     };
@@ -114,13 +156,14 @@ static ith_status check_ranges(const ith_hparams *hp, const char *where, ith_err
 static ith_status check_products(const ith_hparams *hp, const char *where, ith_error *err)
 {
     const double parameters_max = 0x1p50;
+    int64_t most_d = ith_max(hp->head_dim, hp->full.head_dim),
+            most_kv = ith_max(hp->n_kv_heads, hp->full.kv_heads);
     const limit limits[] = {
-        {"size of all query heads together", hp->n_heads * hp->head_dim, 1 << 20},
-        {"size of a token's keys in all layers", hp->n_layers * hp->n_kv_heads * hp->head_dim,
-         INT64_C(1) << 32},
+        {"size of all query heads together", hp->n_heads * most_d, 1 << 20},
+        {"size of a token's keys in all layers", hp->n_layers * most_kv * most_d, INT64_C(1) << 32},
     };
-    double hidden = (double)hp->hidden, d = (double)hp->head_dim,
-           attention = hidden * d * 2 * (double)(hp->n_heads + hp->n_kv_heads),
+    double hidden = (double)hp->hidden, d = (double)most_d,
+           attention = hidden * d * 2 * (double)(hp->n_heads + most_kv),
            delta = hidden * (2 * (double)(hp->delta.key_heads * hp->delta.key_dim) +
                              3 * (double)(hp->delta.value_heads * hp->delta.value_dim)),
            mamba = hidden * (3 * (double)(hp->mamba.heads * hp->mamba.head_dim) +
@@ -325,7 +368,7 @@ static ith_status check_rope(const ith_rope_params *rope, const char *where, ith
     if (rope->kind == ITH_ROPE_PLAIN)
         return ITH_OK;
     ITH_TRY(check_reals(&factor, 1, where, err));
-    if (rope->kind == ITH_ROPE_LINEAR)
+    if (rope->kind == ITH_ROPE_LINEAR || rope->kind == ITH_ROPE_PROPORTIONAL)
         return ITH_OK;
     if (rope->kind == ITH_ROPE_DYNAMIC)
         return check_reals(&alpha, 1, where, err);
@@ -433,12 +476,34 @@ static ith_status check_extras(const ith_hparams *hp, const char *where, ith_err
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: LongRoPE has %d and %d divisors for %lld pairs of channels", where,
                         hp->rope.n_short, hp->rope.n_long, (long long)ith_hparams_rotated(hp) / 2);
-    if (hp->rope.rotated < 0 || hp->rope.rotated % 2 != 0 || hp->rope.rotated > hp->head_dim)
+    if (hp->rope.rotated < 0 || hp->rope.rotated % 2 != 0 ||
+        hp->rope.rotated > ith_hparams_rope_dim(hp))
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: %lld channels of a head are rotated, expected an even number up to "
                         "the head size, %lld",
-                        where, (long long)hp->rope.rotated, (long long)hp->head_dim);
+                        where, (long long)hp->rope.rotated, (long long)ith_hparams_rope_dim(hp));
     return ITH_OK;
+}
+
+/* Of layers without a window. */
+static ith_status check_full(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    int64_t kv_heads = hp->full.kv_heads, d = ith_hparams_rope_dim(hp);
+
+    if (hp->latent.kv_rank > 0 && (kv_heads > 0 || hp->full.head_dim > 0 || hp->value_norm))
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: latent attention whose heads differ by layer, or with a norm of "
+                        "values, is not supported",
+                        where);
+    if (kv_heads > 0 && hp->n_heads % kv_heads != 0)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: %lld attention heads cannot share %lld key/value heads evenly", where,
+                        (long long)hp->n_heads, (long long)kv_heads);
+    return d % 2 == 0 ? ITH_OK
+                      : ith_fail(err, ITH_E_FORMAT,
+                                 "%s: the head size of layers without a window is %lld; rotary "
+                                 "positions need an even one",
+                                 where, (long long)d);
 }
 
 ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error *err)
@@ -458,6 +523,7 @@ ith_status ith_hparams_check(const ith_hparams *hp, const char *where, ith_error
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: the head size is %lld; rotary positions need an even one", where,
                         (long long)hp->head_dim);
+    ITH_TRY(check_full(hp, where, err));
     ITH_TRY(check_reals(&epsilon, 1, where, err));
     ITH_TRY(check_extras(hp, where, err));
     ITH_TRY(check_latent(hp, where, err));

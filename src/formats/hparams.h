@@ -18,11 +18,12 @@ typedef enum ith_rope_kind {
     ITH_ROPE_LLAMA3,
     ITH_ROPE_DYNAMIC,
     ITH_ROPE_LONG,
+    ITH_ROPE_PROPORTIONAL,
     ITH_ROPE_KINDS
 } ith_rope_kind;
 
 /* [ITH_ROPE_KINDS] the spelling of Transformers: "default", "linear", "yarn", "llama3",
- * "dynamic", "longrope". */
+ * "dynamic", "longrope", "proportional". */
 extern const char *const ith_rope_kind_names[];
 
 enum { ITH_MAX_ROPE_FACTORS = 256 };
@@ -30,7 +31,7 @@ enum { ITH_MAX_ROPE_FACTORS = 256 };
 typedef struct ith_rope_params {
     ith_rope_kind kind;
     double theta;
-    double factor;               /* linear, yarn, llama3; longrope: trained / original context */
+    double factor; /* linear, yarn, llama3, proportional; longrope: trained / original context */
     int64_t original_context;    /* yarn, llama3, longrope: original_max_position_embeddings */
     double beta_fast, beta_slow; /* yarn: 32, 1 */
     /* yarn; 0: 0.1 ln(factor) + 1. longrope; 0: sqrt(1 + ln(factor) / ln(original_context)) */
@@ -38,8 +39,11 @@ typedef struct ith_rope_params {
     double mscale, mscale_all_dim;            /* yarn; 0: absent */
     bool truncate;                            /* yarn: correction range in whole dimensions */
     double low_freq_factor, high_freq_factor; /* llama3 */
-    double alpha;    /* dynamic: the base is theta * alpha^(d / (d - 2)); 0: plain */
-    int64_t rotated; /* the first so many channels of a head are rotated; 0: all */
+    double alpha; /* dynamic: the base is theta * alpha^(d / (d - 2)); 0: plain */
+    /* The first so many channels of a head are rotated; 0: all. proportional: twice so many of the
+     * whole head's pairs, those that rotate fastest, are (arXiv 2503.19786 has the idea: the others
+     * carry no position). */
+    int64_t rotated;
     /* longrope: divisors of the frequencies, of timelines of up to original_context tokens and of
      * longer ones */
     int n_short, n_long;
@@ -156,6 +160,12 @@ typedef struct ith_mamba_params {
     double scale_z, scale_x, scale_b, scale_c, scale_dt, scale_out;
 } ith_mamba_params;
 
+/* The attention of layers without a window, where it is unlike that of the others. */
+typedef struct ith_full_params {
+    int64_t kv_heads, head_dim; /* 0: as in the others */
+    bool keys_are_values;       /* a value is its key's projection, before key norm and positions */
+} ith_full_params;
+
 /* What a file leaves out has the default of its family (arch.h). */
 typedef struct ith_hparams {
     char architecture[32]; /* ith_arch's name: "qwen3", "qwen3moe", "llama" */
@@ -182,6 +192,9 @@ typedef struct ith_hparams {
 
     /* ---- What only some families have. In brackets: the value that says nothing ---- */
 
+    ith_full_params full; /* [zeros] */
+    bool value_norm;      /* [false] value heads are divided by their root mean square */
+    bool layer_scale; /* [false] each layer multiplies what it hands on by a number of its own */
     ith_latent_params latent; /* [kv_rank 0] */
     ith_activation act;       /* [SiLU] of the MLP's gate, or of `up` where it has none: not SiLU */
     bool ungated;             /* [false] the MLP is down(act(up x)) */
@@ -217,6 +230,20 @@ typedef struct ith_hparams {
 
 /* Of a layer. */
 int32_t ith_hparams_traits(const ith_hparams *hp, int64_t layer);
+
+/* The KV heads of a layer's attention, and the size of its heads. */
+int64_t ith_hparams_kv_heads(const ith_hparams *hp, int64_t layer);
+int64_t ith_hparams_head_dim(const ith_hparams *hp, int64_t layer);
+
+/* The most channels that the KV heads of a layer have. */
+int64_t ith_hparams_most_kv(const ith_hparams *hp);
+
+/* The size of heads that hp->rope is for: of layers without a window. */
+int64_t ith_hparams_rope_dim(const ith_hparams *hp);
+
+/* The largest number that divides the KV heads of all layers: so many groups of ranks can share
+ * them. */
+int64_t ith_hparams_shared_heads(const ith_hparams *hp);
 
 /* The channels of a head that are rotated. */
 int64_t ith_hparams_rotated(const ith_hparams *hp);

@@ -99,6 +99,11 @@ static const field shared[] = {
     ITH_SPARSE_FIELD("ffn_gate_scale", REAL, ffn_gate_scale),
     ITH_SPARSE_FIELD("ffn_out_scale", REAL, ffn_out_scale),
     ITH_SPARSE_FIELD("conv_taps", INT64, conv_taps),
+    ITH_SPARSE_FIELD("full_kv_heads", INT64, full.kv_heads),
+    ITH_SPARSE_FIELD("full_head_dim", INT64, full.head_dim),
+    ITH_SPARSE_FIELD("keys_are_values", BOOL, full.keys_are_values),
+    ITH_SPARSE_FIELD("value_norm", BOOL, value_norm),
+    ITH_SPARSE_FIELD("layer_scale", BOOL, layer_scale),
     ITH_SPARSE_LIST("layer_traits", traits, n_traits, ITH_MAX_LISTED_LAYERS),
     {0},
 };

@@ -37,6 +37,7 @@ static int64_t longest_row(const ith_hparams *hp)
                              hp->experts.ffn,
                              hp->experts.shared_ffn,
                              hp->n_heads * hp->head_dim,
+                             hp->n_heads * ith_hparams_rope_dim(hp),
                              hp->latent.q_rank,
                              hp->latent.nope,
                              hp->latent.kv_rank,

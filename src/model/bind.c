@@ -76,7 +76,7 @@ static ith_head_order order_of(const ith_binder *b, bool rotary, ith_head_order 
         return (ith_head_order){0};
     if (!rotary || (!arch->rope_pairs && !converted))
         return order;
-    order.head_dim = b->model->hp.head_dim;
+    order.head_dim = ith_hparams_head_dim(&b->model->hp, b->layer);
     order.rotated = converted ? order.head_dim : ith_hparams_rotated(&b->model->hp);
     return order;
 }

@@ -49,7 +49,9 @@ static ith_status bind_layer(ith_binder *b, ith_error *err)
         ITH_TRY(bind_block(b, form.sub[i].block, &sub->block, err));
         ITH_TRY(bind_norm(b, form.sub[i].post, &sub->post, err));
     }
-    return ITH_OK;
+    return m->hp.layer_scale
+               ? ith_bind_vector(b, ITH_ROLE_LAYER_SCALE, 1, &layer->sub[form.n - 1].scale, err)
+               : ITH_OK;
 }
 
 static ith_status bind_all(ith_binder *b, ith_error *err)

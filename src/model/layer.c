@@ -88,6 +88,8 @@ static void settle(ith_pass *p, const ith_sublayer *done, int64_t t, int place)
         m->kernels->add_scaled(hidden, x, (float)m->hp.residual_scale, y);
     else
         m->kernels->add(hidden, x, y);
+    if (done->scale != NULL)
+        m->kernels->scale(hidden, x, *done->scale);
 }
 
 void ith_add_residual(ith_pass *p, ith_member *me)

@@ -34,6 +34,7 @@ typedef struct ith_norm {
 typedef struct ith_sublayer {
     ith_norm norm, post; /* over h channels */
     bool beside;
+    const float *scale; /* [1] x is multiplied by it in the end; NULL: it is not */
     ith_block block;
 } ith_sublayer;
 
@@ -68,8 +69,8 @@ typedef struct ith_model {
     bool exact;
     /* Provides the matrices' tiles. Set after the weights are loaded; not owned. */
     ith_store *store;
-    /* [n_layers][KV heads][head size] subtracted from keys before they are quantized; NULL: nothing
-     * is subtracted. */
+    /* [n_layers][ith_hparams_most_kv], of which each layer has [KV heads][head size]: subtracted
+     * from keys before they are quantized; NULL: nothing is subtracted. */
     float *key_means;
 } ith_model;
 

@@ -23,7 +23,9 @@ static ith_status check_factors(const ith_tensor *t, const float *values, ith_er
 static ith_status open_window_rope(ith_model *m, ith_error *err)
 {
     const ith_rope_params plain = {
-        .theta = m->hp.window_theta, .factor = 1, .rotated = m->hp.rope.rotated};
+        .theta = m->hp.window_theta,
+        .factor = 1,
+        .rotated = m->hp.rope.kind == ITH_ROPE_PROPORTIONAL ? 0 : m->hp.rope.rotated};
 
     if (m->hp.window_theta == 0)
         return ITH_OK;
@@ -32,10 +34,12 @@ static ith_status open_window_rope(ith_model *m, ith_error *err)
 
 static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *err)
 {
-    const ith_tensor *factors = ith_source_find(source, "rope_freqs.weight");
+    const ith_tensor *factors = NULL;
     float *values = NULL;
     ith_status status;
 
+    if (m->hp.rope.kind != ITH_ROPE_PROPORTIONAL) /* else what they say is among the parameters */
+        factors = ith_source_find(source, "rope_freqs.weight");
     if (factors != NULL) {
         ITH_TRY(ith_tensor_check_read(factors, err));
         if (factors->n_dims != 1 || factors->dims[0] != ith_hparams_rotated(&m->hp) / 2)
@@ -49,11 +53,13 @@ static ith_status open_rope(const ith_source *source, ith_model *m, ith_error *e
     }
     status = check_factors(factors, values, err);
     if (status == ITH_OK) {
-        status = ith_rope_open(&m->hp.rope, m->hp.head_dim, m->hp.ctx_train, values, &m->rope, err);
+        status = ith_rope_open(&m->hp.rope, ith_hparams_rope_dim(&m->hp), m->hp.ctx_train, values,
+                               &m->rope, err);
         if (status == ITH_OK)
             status = open_window_rope(m, err);
         if (status == ITH_OK && m->hp.rope.kind == ITH_ROPE_LONG)
-            status = ith_rope_open_long(&m->hp.rope, m->hp.head_dim, &m->long_rope, err);
+            status =
+                ith_rope_open_long(&m->hp.rope, ith_hparams_rope_dim(&m->hp), &m->long_rope, err);
         if (status != ITH_OK)
             status = ith_fail_prefix(err, status, "%s", ith_source_path(source));
     }
@@ -67,7 +73,8 @@ ith_status ith_model_scale_rope(ith_model *m, const char *text, ith_error *err)
     ith_rope_close(&m->rope);
     ith_rope_close(&m->long_rope);
     m->long_rope.half = 0;
-    return ith_rope_open(&m->hp.rope, m->hp.head_dim, m->hp.ctx_train, NULL, &m->rope, err);
+    return ith_rope_open(&m->hp.rope, ith_hparams_rope_dim(&m->hp), m->hp.ctx_train, NULL, &m->rope,
+                         err);
 }
 
 static ith_status check_heads(const ith_source *source, const ith_hparams *hp, ith_error *err)

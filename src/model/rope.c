@@ -117,10 +117,10 @@ static ith_status check(const ith_rope_params *p, int64_t head_dim, ith_error *e
     return ITH_OK;
 }
 
-/* The last word on parameters and divisors: angles are computed from these. */
-static ith_status check_frequencies(const ith_rope *rope, ith_error *err)
+/* The last word on parameters and divisors: angles are computed from the first n of these. */
+static ith_status check_frequencies(const ith_rope *rope, int64_t n, ith_error *err)
 {
-    for (int64_t i = 0; i < rope->half; i++)
+    for (int64_t i = 0; i < n; i++)
         if (!(rope->inv_freq[i] > 0 && rope->inv_freq[i] <= ITH_ROPE_FASTEST))
             return ith_fail(err, ITH_E_FORMAT,
                             "rotary frequency %lld is %g, expected more than 0 and at most %d "
@@ -138,11 +138,13 @@ static ith_status open_with(const ith_rope_params *params, int64_t head_dim, int
                             ith_error *err)
 {
     ith_rope_params p = *params;
+    bool part = p.rotated > 0 && p.kind != ITH_ROPE_PROPORTIONAL;
+    int64_t turning; /* pairs whose frequency is not 0 */
 
     if (p.original_context <= 0)
         p.original_context = ctx_train;
     ITH_TRY(check(&p, head_dim, err));
-    if (p.rotated > 0)
+    if (part)
         head_dim = p.rotated; /* exponents count over the channels that are rotated */
     if (p.kind == ITH_ROPE_DYNAMIC && p.alpha > 0 && head_dim <= 2)
         return ith_fail(err, ITH_E_FORMAT,
@@ -151,13 +153,14 @@ static ith_status open_with(const ith_rope_params *params, int64_t head_dim, int
     if (p.kind == ITH_ROPE_DYNAMIC && p.alpha > 0)
         p.theta *= ith_power(p.alpha, (double)head_dim / ((double)head_dim - 2));
     rope->half = head_dim / 2;
+    turning = p.rotated > 0 ? p.rotated / 2 : rope->half;
     rope->attention_factor = 1.0f;
     rope->inv_freq = calloc((size_t)rope->half, sizeof *rope->inv_freq);
     if (rope->inv_freq == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for rotary frequencies");
     for (int64_t i = 0; i < rope->half; i++) {
         float f = plain_frequency(p.theta, i, head_dim);
-        if (p.kind == ITH_ROPE_LINEAR)
+        if (p.kind == ITH_ROPE_LINEAR || p.kind == ITH_ROPE_PROPORTIONAL)
             f /= (float)p.factor;
         else if (p.kind == ITH_ROPE_LLAMA3)
             f = llama3_frequency(&p, f);
@@ -169,7 +172,9 @@ static ith_status open_with(const ith_rope_params *params, int64_t head_dim, int
         divide(&p, factors, head_dim, rope);
     for (int64_t i = 0; freq_factors != NULL && i < rope->half; i++)
         rope->inv_freq[i] /= freq_factors[i];
-    return check_frequencies(rope, err);
+    for (int64_t i = turning; i < rope->half; i++)
+        rope->inv_freq[i] = 0;
+    return check_frequencies(rope, turning, err);
 }
 
 ith_status ith_rope_open(const ith_rope_params *params, int64_t head_dim, int64_t ctx_train,

@@ -5,6 +5,8 @@
  * steps, an angle at position 100,000 would differ by hundredths of a radian. YaRN is from
  * arXiv:2309.00071, LongRoPE from arXiv:2402.13753, llama3 from Llama 3.1's config.json, dynamic
  * with an alpha from HunYuan's.
+ * Proportional (Gemma 4) has frequencies of the whole head, of which only the first turn: the
+ * others are 0.
  * Dynamic without one is plain within the trained context, and serves no longer one: its
  * frequencies would change with every token.
  */

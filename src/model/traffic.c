@@ -41,10 +41,9 @@ static void add_rows(void *user, int layer, const ith_block_kind *kind)
     const ith_mesh *mesh = s->wire->mesh;
     int64_t mine = ith_range_size(ith_mesh_rows(mesh, s->wire->hp->hidden, mesh->rank));
 
-    (void)layer;
     s->bytes += s->n * (mesh->ranks - 1) * mine * (int64_t)sizeof(float);
     if (kind->sends_by_rows != NULL)
-        s->bytes += kind->sends_by_rows(s->wire, s->n);
+        s->bytes += kind->sends_by_rows(s->wire, layer, s->n);
 }
 
 int64_t ith_traffic_rows(const ith_wire *wire, int64_t n)

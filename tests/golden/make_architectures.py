@@ -171,6 +171,24 @@ CASES = {
                  layer_types=[WINDOW, WINDOW, WINDOW, FULL],
                  rope_parameters={FULL: dict(rope_type="linear", factor=8.0, rope_theta=1e6),
                                   WINDOW: dict(rope_type="default", rope_theta=1e4)}),
+    # Two shapes of heads, of which three ranks share one and two the other; values that are keys.
+    "gemma4": of("gemma4_text", "Gemma4ForCausalLM", head_dim=32, global_head_dim=48,
+                 num_attention_heads=6, num_key_value_heads=3, num_global_key_value_heads=2,
+                 attention_k_eq_v=True, num_hidden_layers=4, sliding_window=36,
+                 hidden_size_per_layer_input=0, final_logit_softcapping=20.0, tie_word_embeddings=True,
+                 layer_types=[WINDOW, FULL, WINDOW, FULL], rms_norm_eps=1e-6,
+                 hidden_activation="gelu_pytorch_tanh",
+                 rope_parameters={FULL: dict(rope_type="proportional", partial_rotary_factor=0.5,
+                                             rope_theta=1e6),
+                                  WINDOW: dict(rope_type="default", rope_theta=1e4)}),
+    # Values of their own; the shapes as newer files say them.
+    "gemma4-values": of("gemma4_text", "Gemma4ForCausalLM", head_dim=16, global_head_dim=64,
+                        num_hidden_layers=3, sliding_window=70, hidden_size_per_layer_input=0,
+                        attention_k_eq_v=False, tie_word_embeddings=True, rms_norm_eps=1e-6,
+                        layer_types=[WINDOW, WINDOW, FULL], hidden_activation="gelu_pytorch_tanh",
+                        rope_parameters={FULL: dict(rope_type="proportional",
+                                                    partial_rotary_factor=0.25, rope_theta=1e6),
+                                         WINDOW: dict(rope_type="default", rope_theta=1e4)}),
     "deepseek-v2": of("deepseek_v2", "DeepseekV2ForCausalLM", num_key_value_heads=4, q_lora_rank=None,
                       kv_lora_rank=32, qk_nope_head_dim=24, qk_rope_head_dim=8, v_head_dim=48,
                       first_k_dense_replace=2, tie_word_embeddings=False,
@@ -318,8 +336,14 @@ class Weights:
 
 def scale_of(name, shape, config):
     """(centre, spread): weights of norms lie around 1, or 0 where the class adds 1."""
+    gemma4 = config["model_type"] == "gemma4_text"
+    if gemma4 and name.endswith(("q_norm.weight", "k_norm.weight")):
+        return 0.5, 0.2  # scores are not scaled
+    if name.endswith("layer_scalar"):
+        return 0.8, 0.3
     if "norm" in name and not name.endswith(".bias"):
-        minus_1 = config["model_type"].startswith(("gemma", "nemotron", "qwen3_5", "qwen3_next"))
+        minus_1 = not gemma4 and config["model_type"].startswith(
+            ("gemma", "nemotron", "qwen3_5", "qwen3_next"))
         return (0.0 if minus_1 and "linear_attn" not in name else 1.0), 0.3
     if name.endswith("A_log"):  # decays between fast and so slow that a state lasts all the text
         return -4.0, 4.0
@@ -369,6 +393,7 @@ def build(config):
         return build_by_file(model, config)
     tied = config["tie_word_embeddings"]
     params = {n: p for n, p in model.named_parameters() if not (tied and n == "lm_head.weight")}
+    params |= {n: p for n, p in model.named_buffers() if n.endswith("layer_scalar")}
     values, listed = draw({n: p.shape for n, p in params.items()}, config)
     with torch.no_grad():
         for name in params:
@@ -404,6 +429,14 @@ def as_on_hub(out):
     names = [[n.replace("model.language_model.", "model.").replace("model.visual.", "visual."), *rest]
              for n, *rest in out["tensors"]]
     return dict(out, tensors=names)
+
+
+def by_layer(out):
+    """Gemma 4's heads in layers without a window, said of each layer."""
+    config = dict(out["config"])
+    heads = {"head_dim": config.pop("global_head_dim")}
+    config["per_layer_config"] = {str(i): heads for i, t in enumerate(config["layer_types"]) if t == FULL}
+    return dict(out, config=config)
 
 
 def as_bailing(out):
@@ -473,7 +506,8 @@ def make(name):
                nll=[float(f"{x:.6g}") for x in nll.tolist()], greedy_prefix=PREFIX,
                greedy_ids=text[PREFIX:], greedy_margin=float(f"{margin:.3g}"))
     more = {"glm4-moe": with_drafts, "qwen2-vl": as_on_hub,
-            "bailing-moe2": as_bailing, "gpt-neox": as_neox}
+            "bailing-moe2": as_bailing, "gpt-neox": as_neox,
+            "gemma4-values": by_layer}
     path = write(name, more.get(name, lambda same: same)(out))
     if name == "gemma3":
         write("gemma3-wrapped", wrapped(out, "gemma3", "Gemma3ForConditionalGeneration"))

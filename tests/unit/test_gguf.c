@@ -467,6 +467,68 @@ static void unsupported_settings_are_named(void **state)
            "\"mamba\" is not supported; Ithaca knows: arcee, bailingmoe2, bamba, ");
 }
 
+/* Gemma 4 with a window layer of 4 KV heads and a full one of `full_kv`, the first `turning` of
+ * whose 12 pairs turn; the others are divided by `divisor`. */
+static gguf_writer gemma4(uint32_t full_kv, int turning, float divisor)
+{
+    gguf_writer w = {.version = 3, .alignment = 32};
+    const uint32_t kv_heads[] = {4, full_kv};
+
+    gguf_text(&w, "general.architecture", "gemma4");
+    gguf_u32(&w, "gemma4.block_count", 2);
+    gguf_u32(&w, "gemma4.context_length", 2048);
+    gguf_u32(&w, "gemma4.embedding_length", 64);
+    gguf_u32(&w, "gemma4.feed_forward_length", 96);
+    gguf_u32(&w, "gemma4.attention.head_count", 8);
+    gguf_array(&w, "gemma4.attention.head_count_kv", ITH_GGUF_U32, 2);
+    put(&w.pairs, kv_heads, sizeof kv_heads);
+    gguf_f32(&w, "gemma4.attention.layer_norm_rms_epsilon", 1e-6f);
+    gguf_f32(&w, "gemma4.rope.freq_base", 1e6f);
+    gguf_u32(&w, "gemma4.attention.key_length", 24);
+    gguf_u32(&w, "gemma4.attention.value_length", 24);
+    gguf_u32(&w, "gemma4.attention.key_length_swa", 16);
+    gguf_u32(&w, "gemma4.attention.sliding_window", 32);
+    gguf_array(&w, "gemma4.attention.sliding_window_pattern", ITH_GGUF_BOOL, 2);
+    put(&w.pairs, (const uint8_t[]){1, 0}, 2);
+    gguf_tensor(&w, "token_embd.weight", 0, 2, (uint64_t[]){64, 5}, 64 * 5 * 4, 1);
+    gguf_tensor(&w, "blk.0.attn_v.weight", 0, 2, (uint64_t[]){64, 64}, 64 * 64 * 4, 1);
+    gguf_tensor(&w, "rope_freqs.weight", 0, 1, (uint64_t[]){12}, 0, 0);
+    for (int i = 0; i < 12; i++) {
+        float x = i < turning ? 1 : divisor;
+        put(&w.data, &x, sizeof x);
+    }
+    return w;
+}
+
+static void heads_of_two_sizes(void **state)
+{
+    gguf_writer w = gemma4(2, 3, 1e30f);
+    memory_source m = open_writer(&w);
+    const ith_hparams *hp = ith_source_hparams(&m.source);
+    (void)state;
+
+    assert_true(ith_hparams_head_dim(hp, 0) == 16 && ith_hparams_kv_heads(hp, 0) == 4);
+    assert_true(ith_hparams_head_dim(hp, 1) == 24 && ith_hparams_kv_heads(hp, 1) == 2);
+    assert_true(hp->full.keys_are_values); /* the full layer has no values */
+    assert_true(hp->rope.kind == ITH_ROPE_PROPORTIONAL && hp->rope.rotated == 6);
+    memory_source_close(&m);
+    w = gemma4(2, 3, 32); /* a divisor of another scaling */
+    expect(&w, ITH_E_UNSUPPORTED, "neither 1 nor huge");
+    w = gemma4(2, 0, 1e30f);
+    expect(&w, ITH_E_UNSUPPORTED, "does not turn");
+    w = gemma4(3, 3, 1e30f);
+    expect(&w, ITH_E_FORMAT, "cannot share 3");
+    w = gemma4(2, 3, 1e30f);
+    gguf_u32(&w, "gemma4.attention.shared_kv_layers", 1);
+    expect(&w, ITH_E_UNSUPPORTED, "attention.shared_kv_layers");
+    w = gemma4(2, 3, 1e30f);
+    gguf_u32(&w, "gemma4.expert_count", 8);
+    expect(&w, ITH_E_UNSUPPORTED, "expert_count");
+    w = gemma4(2, 3, 1e30f);
+    gguf_u32(&w, "gemma4.rope.dimension_count_swa", 8);
+    expect(&w, ITH_E_UNSUPPORTED, "rope.dimension_count_swa");
+}
+
 /* Keys that say nothing, or that a feature is off. */
 static void neutral_settings_are_accepted(void **state)
 {
@@ -658,6 +720,7 @@ int main(void)
         cmocka_unit_test(damaged_pairs_are_refused),
         cmocka_unit_test(damaged_tensors_are_refused),
         cmocka_unit_test(unread_types_are_listed),
+        cmocka_unit_test(heads_of_two_sizes),
         cmocka_unit_test(neutral_settings_are_accepted),
         cmocka_unit_test(bad_alignments_are_refused),
         cmocka_unit_test(unsupported_settings_are_named),

@@ -298,6 +298,37 @@ static void text_of_a_model_with_images(void **state)
                      ITH_E_UNSUPPORTED);
 }
 
+#define GEMMA4                                                                                     \
+    "'model_type': 'gemma4_text', 'hidden_size': 64, 'intermediate_size': 64, "                    \
+    "'num_hidden_layers': 6, 'num_key_value_heads': 4, 'head_dim': 16, 'sliding_window': 32, "     \
+    "'num_global_key_value_heads': 2"
+
+/* Layers without a window have heads of their own, said of all or of each. */
+static void heads_of_two_sizes(void **state)
+{
+    ith_hparams hp = good("{" GEMMA4 ", 'global_head_dim': 24, 'attention_k_eq_v': true}");
+    (void)state;
+
+    assert_true(ith_hparams_head_dim(&hp, 4) == 16 && ith_hparams_kv_heads(&hp, 4) == 4);
+    assert_true(ith_hparams_head_dim(&hp, 5) == 24 && ith_hparams_kv_heads(&hp, 5) == 2);
+    assert_true(hp.full.keys_are_values && hp.value_norm && hp.layer_scale && hp.attn_scale == 1);
+    assert_int_equal(ith_hparams_shared_heads(&hp), 2);
+    /* as the class has it, where the file does not say */
+    assert_true(hp.rope.kind == ITH_ROPE_PROPORTIONAL && hp.rope.rotated == 6 &&
+                hp.rope.theta == 1e6 && hp.window_theta == 1e4);
+    /* the number of KV heads counts with values that are keys */
+    hp = good("{" GEMMA4 "}");
+    assert_true(ith_hparams_head_dim(&hp, 5) == 512 && ith_hparams_kv_heads(&hp, 5) == 4);
+    hp = good("{" GEMMA4 ", 'per_layer_config': {'5': {'head_dim': 8, 'num_key_value_heads': 1}}}");
+    assert_true(ith_hparams_head_dim(&hp, 5) == 8 && ith_hparams_kv_heads(&hp, 5) == 1);
+    assert_true(ith_hparams_head_dim(&hp, 0) == 16 && ith_hparams_kv_heads(&hp, 0) == 4);
+    /* the last layer never has a window */
+    hp = good("{" GEMMA4 ", 'layer_types': ['sliding_attention', 'full_attention', "
+              "'sliding_attention', 'sliding_attention', 'full_attention', 'sliding_attention']}");
+    assert_int_equal(hp.traits[5], 0);
+    assert_int_equal(hp.traits[3], ITH_LAYER_WINDOW | ITH_LAYER_WINDOW_ROPE);
+}
+
 typedef struct bad_case {
     const char *text;
     ith_status status;
@@ -343,6 +374,20 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {"{" MAMBA("bamba") ", 'time_step_limit': [0.001, {'__float__': 'Infinity'}]}",
          ITH_E_UNSUPPORTED, "\"time_step_limit\": a bound"},
         {"{" LLAMA ", 'sliding_window': 4096}", ITH_E_UNSUPPORTED, "\"sliding_window\""},
+        {"{" LLAMA ", 'rope_parameters': {'rope_type': 'proportional'}}", ITH_E_UNSUPPORTED,
+         "\"rope_type\": proportional"},
+        {"{" GEMMA4 ", 'enable_moe_block': true}", ITH_E_UNSUPPORTED, "\"enable_moe_block\""},
+        {"{" GEMMA4 ", 'num_kv_shared_layers': 2}", ITH_E_UNSUPPORTED, "\"num_kv_shared_layers\""},
+        {"{" GEMMA4 ", 'hidden_size_per_layer_input': 8}", ITH_E_UNSUPPORTED,
+         "\"hidden_size_per_layer_input\""},
+        {"{" GEMMA4 ", 'use_bidirectional_attention': 'all'}", ITH_E_UNSUPPORTED,
+         "\"use_bidirectional_attention\""},
+        {"{" GEMMA4 ", 'per_layer_config': {'0': {'head_dim': 8}}}", ITH_E_UNSUPPORTED,
+         "more than one shape of heads"},
+        {"{" GEMMA4 ", 'per_layer_config': {'5': {'ffn': 8}}}", ITH_E_UNSUPPORTED, "ffn"},
+        {"{" GEMMA4 ", 'global_head_dim': 9}", ITH_E_FORMAT, "need an even one"},
+        {"{" GEMMA4 ", 'num_global_key_value_heads': 3, 'attention_k_eq_v': true}", ITH_E_FORMAT,
+         "cannot share 3"},
         {"{" LLAMA ", 'qkv_bias': true}", ITH_E_UNSUPPORTED, "\"qkv_bias\""},
         {"{" LLAMA ", 'use_qk_norm': true}", ITH_E_UNSUPPORTED, "\"use_qk_norm\""},
         {"{" QWEN ", 'use_qk_norm': false}", ITH_E_UNSUPPORTED, "\"use_qk_norm\""},
@@ -689,6 +734,7 @@ int main(void)
         cmocka_unit_test(linear_and_llama3),
         cmocka_unit_test(text_of_a_model_with_images),
         cmocka_unit_test(steps_without_a_bound_are_read),
+        cmocka_unit_test(heads_of_two_sizes),
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),
         cmocka_unit_test(quantizations_that_are_not_read_are_refused),
         cmocka_unit_test(wrong_values_are_named),

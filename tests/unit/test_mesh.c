@@ -29,6 +29,27 @@ static void any_number_of_ranks_makes_a_mesh(void **state)
             }
 }
 
+/* Layers with other numbers of KV heads: the mesh that these would have by themselves, where both
+ * have as many groups. */
+static void layers_have_heads_of_their_own(void **state)
+{
+    static const int heads[] = {2, 4, 6, 12};
+    (void)state;
+
+    for (int ranks = 1; ranks <= 12; ranks++)
+        for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+            ith_mesh shared, own, m;
+            int u = (int)ith_gcd(ranks, 2);
+            char spec[32];
+            snprintf(spec, sizeof spec, "%dx%d", u, ranks / u);
+            assert_int_equal(ith_mesh_make(NULL, ranks, ranks - 1, 2, &shared, NULL), ITH_OK);
+            assert_int_equal(ith_mesh_make(spec, ranks, ranks - 1, heads[i], &own, NULL), ITH_OK);
+            m = ith_mesh_for_heads(&shared, heads[i]);
+            assert_true(m.ulysses == own.ulysses && m.context == own.context && m.u == own.u &&
+                        m.c == own.c && m.heads == own.heads && m.turn == own.turn);
+        }
+}
+
 static void assert_refused(const char *spec, int ranks, int kv_heads, ith_status status,
                            const char *text)
 {
@@ -308,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_ranks_makes_a_mesh),
+        cmocka_unit_test(layers_have_heads_of_their_own),
         cmocka_unit_test(groups_share_their_heads),
         cmocka_unit_test(segments_go_round),
         cmocka_unit_test(work_is_dealt_evenly),

@@ -327,7 +327,7 @@ static int flight_of(int64_t head)
 static void pass_segments(const ith_heads *a, int64_t head)
 {
     ith_pass *p = a->pass;
-    const ith_mesh *mesh = &p->mesh;
+    const ith_mesh *mesh = &a->mesh;
     uint8_t *ring = a->work->ring[flight_of(head)];
     ith_parcel *sends = a->work->parcels, *recvs = sends + a->work->n_parcels;
     int64_t depth = p->spans[0].pos, window = a->w->window, n_sends = 0, n_recvs = 0;
@@ -393,7 +393,7 @@ static int64_t row_cells(const ith_mesh *mesh, int64_t n_segments)
 /* The number of a segment among those that its holder has of the head. */
 static int64_t number_of(const ith_heads *a, int64_t s)
 {
-    return s / a->pass->mesh.turn;
+    return s / a->mesh.turn;
 }
 
 int64_t ith_attend_cells(const ith_heads_shape *shape, const ith_mesh *mesh, int64_t n_tokens,
@@ -420,7 +420,7 @@ static int64_t most_segments(const ith_pass *p)
 /* Query heads of the group that context index c folds. */
 static ith_range folded_by(const ith_heads *a, int c)
 {
-    const ith_mesh *mesh = &a->pass->mesh;
+    const ith_mesh *mesh = &a->mesh;
     ith_range own = ith_mesh_own_heads(mesh, a->n_q, ith_mesh_rank(mesh, mesh->u, c));
     int64_t first = a->heads.begin * a->group;
     return (ith_range){own.begin - first, own.end - first};
@@ -501,7 +501,7 @@ static void attend_held(const ith_heads *a, const ith_head_slice *slice, int64_t
  * query heads][tokens][...]. */
 static void exchange_cells(const ith_heads *a, int64_t row_floats)
 {
-    const ith_mesh *mesh = &a->pass->mesh;
+    const ith_mesh *mesh = &a->mesh;
     ith_parcel *sends = a->work->parcels, *recvs = sends + a->work->n_parcels;
     int64_t mine = ith_range_size(folded_by(a, mesh->c)) * row_floats;
     int n = 0;
@@ -524,15 +524,15 @@ static void fold_row(const ith_heads *a, const ith_head_slice *slice, int64_t q_
 {
     const ith_pass *p = a->pass;
     int64_t d = a->shape.dv, cell = cell_floats(d), in_span;
-    ith_range mine = folded_by(a, p->mesh.c);
+    ith_range mine = folded_by(a, a->mesh.c);
     int64_t in_group = mine.begin + q_head, n_mine = ith_range_size(mine),
             n_segments = segments_of(ith_pass_span(p, t, &in_span));
     float m = -INFINITY, l = 0, *o = scratch, largest;
 
     memset(o, 0, (size_t)d * sizeof *o);
     for (int64_t s = first_segment(a, t); s < n_segments; s++) {
-        int c = ith_mesh_holder(&p->mesh, in_group / a->group, s);
-        const float *rows = c == p->mesh.c ? a->work->cells + mine.begin * p->n * K * cell
+        int c = ith_mesh_holder(&a->mesh, in_group / a->group, s);
+        const float *rows = c == a->mesh.c ? a->work->cells + mine.begin * p->n * K * cell
                                            : a->work->cells_in + c * n_mine * p->n * K * cell;
         const float *at = rows + ((q_head * p->n + t) * K + number_of(a, s)) * cell;
         p->model->kernels->attn_merge(1, (int)d, &m, &l, o, at, at + 1, at + 2);
@@ -564,8 +564,8 @@ static int64_t parts_of(const ith_heads *a, const ith_member *me)
     for (int i = 0; i < a->pass->n_spans; i++)
         segments += segments_of(&a->pass->spans[i]);
     if (a->shape.latent)
-        while (parts * segments < me->n_threads * a->pass->mesh.context &&
-               a->group % (2 * parts) == 0 && a->group / (2 * parts) >= LEAST_ROWS)
+        while (parts * segments < me->n_threads * a->mesh.context && a->group % (2 * parts) == 0 &&
+               a->group / (2 * parts) >= LEAST_ROWS)
             parts *= 2;
     return parts;
 }
@@ -575,19 +575,19 @@ static void by_segments(const ith_heads *whole, const ith_head_slice *slice, ith
     ith_heads in_parts = *whole, *const a = &in_parts;
     const ith_pass *p = a->pass;
     int64_t parts = a->parts = parts_of(a, me), heads = ith_range_size(a->heads) * parts,
-            n_segments = most_segments(p), K = row_cells(&p->mesh, n_segments);
+            n_segments = most_segments(p), K = row_cells(&a->mesh, n_segments);
     float *scratch = p->ws->scratch[me->tid];
     ith_range all = ith_my_share(me, heads * p->n_spans, 1),
-              rows = ith_my_share(me, ith_range_size(folded_by(a, p->mesh.c)) * p->n, 1);
+              rows = ith_my_share(me, ith_range_size(folded_by(a, a->mesh.c)) * p->n, 1);
 
-    if (n_segments == 1 && p->mesh.context == 1) {
+    if (n_segments == 1 && a->mesh.context == 1) {
         for (int64_t i = all.begin; i < all.end; i++)
             attend_only_segment(a, slice, i % heads, (int)(i / heads), scratch);
         return;
     }
     attend_held(a, slice, K, me);
     ith_barrier(me);
-    if (p->mesh.context > 1) {
+    if (a->mesh.context > 1) {
         if (me->tid == 0)
             exchange_cells(a, p->n * K * cell_floats(a->shape.dv));
         ith_barrier(me);
@@ -612,9 +612,9 @@ void ith_attend(const ith_heads *a, const ith_head_slice *slice, ith_member *me)
     const ith_pass *p = a->pass;
     bool all_here = p->comm->size == 1 || p->way->all_tokens;
 
-    if (all_here && (few(a, me) || p->mesh.context > 1))
+    if (all_here && (few(a, me) || a->mesh.context > 1))
         by_segments(a, slice, me);
-    else if (p->mesh.context == 1)
+    else if (a->mesh.context == 1)
         by_tiles(a, slice, me);
     else
         by_heads(a, slice, me);

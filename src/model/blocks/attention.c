@@ -53,7 +53,7 @@ static ith_status bind_head_norm(ith_binder *b, ith_role role, ith_role of_head,
                                  bool *each, const float ***out, ith_error *err)
 {
     const ith_hparams *hp = &b->model->hp;
-    int64_t d = hp->head_dim;
+    int64_t d = ith_hparams_head_dim(hp, b->layer);
     ith_vector_want want = {.role = role, .n = heads * d, .rotary = true, .norm = true};
     char name[128];
 
@@ -80,12 +80,20 @@ static int64_t window_of(const ith_hparams *hp, int64_t layer)
     return ith_hparams_traits(hp, layer) & ITH_LAYER_WINDOW ? hp->window : 0;
 }
 
+/* Is a layer's value its key's projection? */
+static bool keys_are_values(const ith_hparams *hp, int64_t layer)
+{
+    return hp->full.keys_are_values && !(ith_hparams_traits(hp, layer) & ITH_LAYER_WINDOW);
+}
+
 /* What distinguishes the layer from others. */
 static void take_traits(const ith_binder *b, ith_attention *w)
 {
     const ith_model *m = b->model;
     int32_t traits = ith_hparams_traits(&m->hp, b->layer);
 
+    w->n_kv = ith_hparams_kv_heads(&m->hp, b->layer);
+    w->d = ith_hparams_head_dim(&m->hp, b->layer);
     w->window = window_of(&m->hp, b->layer);
     w->rope = traits & ITH_LAYER_NO_ROPE       ? NULL
               : traits & ITH_LAYER_WINDOW_ROPE ? &m->window_rope
@@ -97,7 +105,7 @@ static ith_status bind_gate(ith_binder *b, ith_matrix_want *wq, const ith_matrix
                             ith_error *err)
 {
     ith_matrix_want want = ith_want(ITH_ROLE_Q_GATE, wq->rows, wq->cols, STAGE_QKV);
-    int64_t d = b->model->hp.head_dim;
+    int64_t d = ith_hparams_head_dim(&b->model->hp, b->layer);
 
     want.heads = wq->heads;
     want.order = wq->order = (ith_head_order){.head_dim = d, .stride = 2 * d};
@@ -110,7 +118,8 @@ static ith_status bind_gate(ith_binder *b, ith_matrix_want *wq, const ith_matrix
 static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
 {
     const ith_hparams *hp = &b->model->hp;
-    int64_t h = hp->hidden, d = hp->head_dim, q = hp->n_heads * d, kv = hp->n_kv_heads * d;
+    int64_t h = hp->hidden, d = ith_hparams_head_dim(hp, b->layer), q = hp->n_heads * d,
+            n_kv = ith_hparams_kv_heads(hp, b->layer), kv = n_kv * d;
     ith_matrix_want wq = ith_want(ITH_ROLE_Q, q, h, STAGE_QKV),
                     wk = ith_want(ITH_ROLE_K, kv, h, STAGE_QKV),
                     wv = ith_want(ITH_ROLE_V, kv, h, STAGE_QKV),
@@ -118,7 +127,7 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     ith_attention *w = block->weights;
 
     wq.heads = hp->n_heads;
-    wk.heads = wv.heads = hp->n_kv_heads;
+    wk.heads = wv.heads = n_kv;
     wq.rotary = wk.rotary = true;
     if (hp->attn_gate)
         ITH_TRY(bind_gate(b, &wq, &w->gate, err));
@@ -133,7 +142,8 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     }
     ITH_TRY(ith_bind_matrix(b, &wq, &w->q, err));
     ITH_TRY(ith_bind_matrix(b, &wk, &w->k, err));
-    ITH_TRY(ith_bind_matrix(b, &wv, &w->v, err));
+    if (!keys_are_values(hp, b->layer))
+        ITH_TRY(ith_bind_matrix(b, &wv, &w->v, err));
     ITH_TRY(ith_bind_matrix(b, &wo, &w->o, err));
     take_traits(b, w);
     block->scale = hp->attn_out_scale == 1 ? 0 : (float)hp->attn_out_scale;
@@ -144,8 +154,8 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
         return ITH_OK;
     ITH_TRY(bind_head_norm(b, ITH_ROLE_Q_NORM, ITH_ROLE_Q_HEAD_NORM, hp->n_heads, &w->norm_each,
                            &w->q_norm, err));
-    return bind_head_norm(b, ITH_ROLE_K_NORM, ITH_ROLE_K_HEAD_NORM, hp->n_kv_heads, &w->norm_each,
-                          &w->k_norm, err);
+    return bind_head_norm(b, ITH_ROLE_K_NORM, ITH_ROLE_K_HEAD_NORM, n_kv, &w->norm_each, &w->k_norm,
+                          err);
 }
 
 static void unbind(ith_block *block)
@@ -161,19 +171,20 @@ static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_f
     const ith_matrix *const all[] = {w->q, w->k, w->v, w->o, w->gate};
 
     (void)hp;
-    for (size_t i = 0; i < sizeof all / sizeof *all - (w->gate == NULL); i++)
-        see(user, &(ith_use){all[i], 1});
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i] != NULL)
+            see(user, &(ith_use){all[i], 1});
 }
 
 static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
 {
-    int64_t heads = hp->n_heads + hp->n_kv_heads;
+    const ith_attention *w = weights_of(block);
+    int64_t heads = hp->n_heads + w->n_kv;
     static const bool wide[ITH_QK_NORMS] = {[ITH_QK_NORM_HEADS] = true, [ITH_QK_NORM_WHOLE] = true};
 
-    (void)block;
-    return (hp->qkv_bias ? (heads + hp->n_kv_heads) * hp->head_dim : 0) +
-           (hp->o_bias ? hp->hidden : 0) + (hp->sinks ? hp->n_heads : 0) +
-           (hp->qk_norm == ITH_QK_NORM_NONE ? 0 : (wide[hp->qk_norm] ? heads : 2) * hp->head_dim);
+    return (hp->qkv_bias ? (heads + w->n_kv) * w->d : 0) + (hp->o_bias ? hp->hidden : 0) +
+           (hp->sinks ? hp->n_heads : 0) +
+           (hp->qk_norm == ITH_QK_NORM_NONE ? 0 : (wide[hp->qk_norm] ? heads : 2) * w->d);
 }
 
 /* ---- State and workspace ---- */
@@ -181,40 +192,54 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
 static ith_layer_state state(const ith_hparams *hp, int layer)
 {
     return (ith_layer_state){.form = ITH_STATE_KV,
-                             .heads = hp->n_kv_heads,
-                             .head_dim = hp->head_dim,
+                             .heads = ith_hparams_kv_heads(hp, layer),
+                             .head_dim = ith_hparams_head_dim(hp, layer),
                              .window = window_of(hp, layer)};
 }
 
-static ith_heads_shape shape_of(const ith_hparams *hp, ith_kv_layout kv)
+static ith_heads_shape shape_of(const ith_hparams *hp, int64_t layer, ith_kv_layout kv)
 {
-    return (ith_heads_shape){.kv = kv,
-                             .n_q = hp->n_heads,
-                             .n_kv = hp->n_kv_heads,
-                             .d = hp->head_dim,
-                             .dv = hp->head_dim};
+    int64_t d = ith_hparams_head_dim(hp, layer);
+    return (ith_heads_shape){
+        .kv = kv, .n_q = hp->n_heads, .n_kv = ith_hparams_kv_heads(hp, layer), .d = d, .dv = d};
 }
 
 static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
 {
     const ith_hparams *hp = &s->model->hp;
-    const ith_heads_shape shape = shape_of(hp, s->kv);
+    const ith_attention *w = weights_of(block);
+    const ith_heads_shape shape = {
+        .kv = s->kv, .n_q = hp->n_heads, .n_kv = w->n_kv, .d = w->d, .dv = w->d};
 
-    (void)block;
-    n->input_cols = ith_max(n->input_cols, hp->n_heads * hp->head_dim);
+    n->input_cols = ith_max(n->input_cols, hp->n_heads * w->d);
     ith_heads_needs(s, &shape, n);
+}
+
+/* Layers have one of two shapes: the first of each. Returns how many there are. */
+static int shapes_of(const ith_hparams *hp, ith_kv_layout kv, ith_heads_shape shapes[2])
+{
+    int n = 1;
+
+    shapes[0] = shape_of(hp, 0, kv);
+    for (int64_t i = 1; i < hp->n_layers && n == 1; i++) {
+        shapes[1] = shape_of(hp, i, kv);
+        n += shapes[1].n_kv != shapes[0].n_kv || shapes[1].d != shapes[0].d;
+    }
+    return n;
 }
 
 static void request(ith_requests *r, const ith_work_sizes *s, void *work)
 {
     const ith_hparams *hp = &s->model->hp;
-    const ith_heads_shape shape = shape_of(hp, s->kv);
+    ith_heads_shape shapes[2];
     ith_heads_work *w = work;
-    int64_t T = s->T, d = hp->head_dim;
+    int n = shapes_of(hp, s->kv, shapes);
+    int64_t T = s->T, d = ith_max(shapes[0].d, shapes[n - 1].d),
+            kv = ith_max(shapes[0].n_kv * shapes[0].d, shapes[n - 1].n_kv * shapes[n - 1].d);
 
     /* Tiles of rows may stick out at both ends of a range. */
     w->ld_q = ith_round_up(hp->n_heads * d, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
-    w->ld_kv = ith_round_up(hp->n_kv_heads * d, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
+    w->ld_kv = ith_round_up(kv, ITH_TILE_ROWS) + 2 * ITH_TILE_ROWS;
     ith_request(r, T * w->ld_q, sizeof(float), &w->q);
     ith_request(r, T * w->ld_kv, sizeof(float), &w->k);
     ith_request(r, T * w->ld_kv, sizeof(float), &w->v);
@@ -224,37 +249,38 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
         ith_request(r, T * d / 2, sizeof(float), &w->cos[i]);
         ith_request(r, T * d / 2, sizeof(float), &w->sin[i]);
     }
-    w->ld_sums = hp->n_heads + hp->n_kv_heads;
+    w->ld_sums = hp->n_heads + ith_max(shapes[0].n_kv, shapes[n - 1].n_kv);
     if (hp->qk_norm == ITH_QK_NORM_WHOLE)
         ith_request(r, T * w->ld_sums, sizeof(float), &w->sums);
-    ith_heads_request(r, s, &shape, w);
+    ith_heads_request(r, s, shapes, n, w);
 }
 
 /* ---- Traffic and costs ---- */
 
 /* Attention's result travels as int8 groups: see ith_heads_are_groups. */
-static ith_heads_traffic traffic_of(const ith_wire *w, int64_t window)
+static ith_heads_traffic traffic_of(const ith_wire *w, int64_t layer)
 {
+    const ith_heads_shape shape = shape_of(w->hp, layer, w->kv);
     return (ith_heads_traffic){.wire = w,
-                               .shape = shape_of(w->hp, w->kv),
-                               .d_out = w->hp->head_dim,
-                               .groups = w->quantized && w->hp->head_dim % ITH_GROUP == 0 &&
-                                         !w->hp->attn_gate,
-                               .window = window};
+                               .shape = shape,
+                               .d_out = shape.d,
+                               .groups =
+                                   w->quantized && shape.d % ITH_GROUP == 0 && !w->hp->attn_gate,
+                               .window = window_of(w->hp, layer)};
 }
 
 static int64_t sends_by_tokens(const ith_wire *w, int layer, int64_t depth, int64_t n)
 {
-    const ith_heads_traffic traffic = traffic_of(w, window_of(w->hp, layer));
+    const ith_heads_traffic traffic = traffic_of(w, layer);
     return ith_heads_sends_by_tokens(&traffic, depth, n);
 }
 
-static int64_t sends_by_rows(const ith_wire *w, int64_t n)
+static int64_t sends_by_rows(const ith_wire *w, int layer, int64_t n)
 {
-    const ith_heads_traffic traffic = traffic_of(w, 0);
+    const ith_heads_traffic traffic = traffic_of(w, layer);
     const ith_hparams *hp = w->hp;
     ith_range q = ith_mesh_own_heads(w->mesh, hp->n_heads, w->mesh->rank),
-              kv = ith_mesh_own_heads(w->mesh, hp->n_kv_heads, w->mesh->rank);
+              kv = ith_mesh_own_heads(w->mesh, traffic.shape.n_kv, w->mesh->rank);
     int64_t sums = hp->qk_norm == ITH_QK_NORM_WHOLE
                        ? (ith_range_size(q) + ith_range_size(kv)) * (int64_t)sizeof(float)
                        : 0;
@@ -263,30 +289,40 @@ static int64_t sends_by_rows(const ith_wire *w, int64_t n)
 
 static int64_t exchange_most(const ith_wire *w, int64_t n)
 {
-    const ith_heads_traffic traffic = traffic_of(w, 0);
-    return ith_heads_exchange_most(&traffic, n);
+    ith_heads_shape shapes[2];
+    int64_t most = 0;
+
+    for (int i = shapes_of(w->hp, w->kv, shapes) - 1; i >= 0; i--) {
+        const ith_heads_traffic traffic = {.wire = w, .shape = shapes[i], .d_out = shapes[i].d};
+        most = ith_max(most, ith_heads_exchange_most(&traffic, n));
+    }
+    return most;
 }
 
 /* Two products of head_dim for every query head. */
-static double key_ops(const ith_hparams *hp)
+static double key_ops(const ith_hparams *hp, int layer)
 {
-    return 4 * (double)(hp->head_dim * hp->n_heads);
+    return 4 * (double)(ith_hparams_head_dim(hp, layer) * hp->n_heads);
 }
 
+/* Of the layers without a window, where there are such: they take the most time. */
 static ith_key_tile key_tile(const ith_hparams *hp, const ith_caches *caches, ith_kv_layout kv,
                              int64_t n, int n_threads)
 {
-    const ith_heads_shape shape = shape_of(hp, kv);
-    return (ith_key_tile){.head_dim = hp->head_dim,
-                          .group = hp->n_heads / hp->n_kv_heads,
+    ith_heads_shape shapes[2], shape;
+    int last = shapes_of(hp, kv, shapes) - 1;
+
+    shape = shapes[last > 0 && window_of(hp, 0) > 0 ? last : 0];
+    return (ith_key_tile){.head_dim = shape.d,
+                          .group = shape.n_q / shape.n_kv,
                           .tokens = ith_attend_tile(caches, &shape, n * hp->n_heads, n_threads)};
 }
 
 /* ---- Passes ---- */
 
-static double scale_of(const ith_hparams *hp)
+static double scale_of(const ith_hparams *hp, int64_t d)
 {
-    return hp->attn_scale > 0 ? hp->attn_scale : 1 / sqrt((double)hp->head_dim);
+    return hp->attn_scale > 0 ? hp->attn_scale : 1 / sqrt((double)d);
 }
 
 static ith_heads_work *work_of(const ith_pass *p)
@@ -349,7 +385,8 @@ static void project_qkv(const ith_heads *a, const ith_head_slice *slice, ith_mem
         if (a->w->gate != NULL)
             project_heads(a, me, a->w->gate, q, q_run, work->gate, work->ld_q);
         project_heads(a, me, a->w->k, kv, kv_run, work->k, work->ld_kv);
-        project_heads(a, me, a->w->v, kv, kv_run, work->v, work->ld_kv);
+        if (a->w->v != NULL)
+            project_heads(a, me, a->w->v, kv, kv_run, work->v, work->ld_kv);
     }
     ith_barrier(me);
 }
@@ -358,9 +395,14 @@ static void project_qkv(const ith_heads *a, const ith_head_slice *slice, ith_mem
 static void project_slices(const ith_heads *a, const ith_block *block, ith_member *me)
 {
     const ith_attention *w = a->w;
+    const ith_matrix *readers[4] = {w->q, w->k};
+    int n = 2;
 
-    ith_pass_show(a->pass, (const ith_matrix *const[]){w->q, w->k, w->v, w->gate},
-                  w->gate == NULL ? 3 : 4, w->q->cols, false, me);
+    if (w->v != NULL)
+        readers[n++] = w->v;
+    if (w->gate != NULL)
+        readers[n++] = w->gate;
+    ith_pass_show(a->pass, readers, n, w->q->cols, false, me);
     ith_pass_enter(a->pass, a->layer, block, STAGE_QKV, NULL, me);
     for (int i = 0; i < a->n_slices; i++) {
         ith_head_slice slice = ith_head_slice_of(a, i);
@@ -405,9 +447,9 @@ static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
 {
     const double log2_e = 1.4426950408889634;
     const ith_hparams *hp = &p->model->hp;
-    const ith_heads_shape shape = shape_of(hp, p->kv);
+    const ith_heads_shape shape = shape_of(hp, layer, p->kv);
     ith_heads a = ith_heads_open(p, layer, weights_of(block), &shape, work_of(p),
-                                 (float)(log2_e * scale_of(hp)));
+                                 (float)(log2_e * scale_of(hp, shape.d)));
 
     project_slices(&a, block, me);
     attend_slices(&a, me);

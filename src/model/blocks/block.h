@@ -88,17 +88,16 @@ typedef struct ith_block_kind {
     /* ---- Traffic and costs; pure functions ---- */
 
     /* Bytes that rank wire->mesh->rank sends in such a block of a layer for a pass of n tokens
-     * after `depth` others: by tokens (Ulysses), and by rows, where layers do not differ. NULL:
-     * none. */
+     * after `depth` others: by tokens (Ulysses), and by rows. NULL: none. */
     int64_t (*sends_by_tokens)(const ith_wire *wire, int layer, int64_t depth, int64_t n);
-    int64_t (*sends_by_rows)(const ith_wire *wire, int64_t n);
+    int64_t (*sends_by_rows)(const ith_wire *wire, int layer, int64_t n);
 
     /* No rank sends or receives more bytes in one exchange of a pass of n tokens. NULL: none. */
     int64_t (*exchange_most)(const ith_wire *wire, int64_t n);
 
-    /* Operations of a token for each key before it, and the tiles in which n_threads take a prompt
-     * of n tokens through them. NULL: none. */
-    double (*key_ops)(const ith_hparams *hp);
+    /* Operations of a token of a layer for each key before it, and the tiles in which n_threads
+     * take a prompt of n tokens through the keys. NULL: none. */
+    double (*key_ops)(const ith_hparams *hp, int layer);
     ith_key_tile (*key_tile)(const ith_hparams *hp, const ith_caches *caches, ith_kv_layout kv,
                              int64_t n, int n_threads);
 

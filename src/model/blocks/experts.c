@@ -188,9 +188,11 @@ static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_f
 
 /* ---- Traffic ---- */
 
-static int64_t sends_by_rows(const ith_wire *wire, int64_t n)
+static int64_t sends_by_rows(const ith_wire *wire, int layer, int64_t n)
 {
     const ith_experts_params *experts = &wire->hp->experts;
+
+    (void)layer;
     return ith_ffn_sends_by_rows(wire, experts->ffn, n * experts->used);
 }
 /* ---- Scratch of a member: products, then the gathered activations of a block of tokens ---- */

@@ -16,6 +16,7 @@ ith_heads ith_heads_open(ith_pass *p, int layer, const ith_attention *w,
 {
     const double log2_e = 1.4426950408889634;
     ith_heads a = {.pass = p,
+                   .mesh = ith_mesh_for_heads(&p->mesh, shape->n_kv),
                    .w = w,
                    .ops = p->way->all_tokens ? &ith_heads_by_rows : &ith_heads_by_tokens,
                    .form = &ith_heads_plain,
@@ -225,6 +226,17 @@ static void make_query(const ith_heads *a, const ith_head_slice *slice, int64_t 
     }
 }
 
+/* Divides a value head by its root mean square. */
+static void normalize_value(const ith_heads *a, float *v)
+{
+    const ith_kernels *kernels = a->pass->model->kernels;
+    float squares;
+
+    ith_heads_check(a, ith_largest_abs(v, a->d)); /* the norm might lose what is too large */
+    squares = kernels->sum_squares(a->d, v);
+    kernels->scale(a->d, v, inverse_root(a, &squares, 1));
+}
+
 /* KV head `head` of my token t. */
 static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record)
 {
@@ -233,11 +245,16 @@ static void make_kv(const ith_heads *a, int64_t head, int64_t t, uint8_t *record
     ith_range mine = a->ops->kv_heads(a), rows = rows_of_heads(mine, d);
     float *k = head_of(a->work->k, a->work->ld_kv, rows, t, head - mine.begin, d),
           *v = head_of(a->work->v, a->work->ld_kv, rows, t, head - mine.begin, d);
-    const float *bias =
-        m->key_means == NULL ? NULL : m->key_means + (a->layer * a->n_kv + head) * d;
+    const float *bias = m->key_means == NULL
+                            ? NULL
+                            : m->key_means + a->layer * ith_hparams_most_kv(&m->hp) + head * d;
 
+    if (a->w->v == NULL)
+        memcpy(v, k, (size_t)d * sizeof *v);
     shape_head(a, a->w->k_bias, a->w->k_norm, head, a->n_q, t, k);
     add_bias(a, a->w->v_bias, head, v);
+    if (m->hp.value_norm)
+        normalize_value(a, v);
     if (a->pass->kv == ITH_KVL_Q8) {
         int8_t *key = (int8_t *)record, *value = (int8_t *)record + a->kv.value;
         uint16_t scales[2] = {m->kernels->quantize_head_bf16((int)d, k, bias, key),

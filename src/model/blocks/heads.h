@@ -62,7 +62,7 @@ typedef struct ith_head_slice {
 typedef struct ith_attention {
     const ith_matrix *q;    /* [nq * d, h] */
     const ith_matrix *k;    /* [nkv * d, h] */
-    const ith_matrix *v;    /* [nkv * d, h] */
+    const ith_matrix *v;    /* [nkv * d, h]; NULL: a value is its key's projection */
     const ith_matrix *o;    /* [h, nq * d] */
     const ith_matrix *gate; /* [nq * d, h]; NULL: none */
     const float *q_bias;    /* [nq * d]; NULL: none; likewise */
@@ -73,6 +73,7 @@ typedef struct ith_attention {
     bool norm_each;         /* each is a tensor */
     const float *sinks;     /* [nq] a score of each query head that has no value; NULL: none */
     const ith_rope *rope;   /* NULL: positions are not rotated */
+    int64_t n_kv, d;        /* the layer's */
     int64_t window;         /* keys that a token sees, itself among them; 0: all before it */
 } ith_attention;
 
@@ -156,6 +157,7 @@ extern const ith_heads_form ith_heads_plain;
 /* One attention block in one pass: what every function below sees. */
 struct ith_heads {
     ith_pass *pass;
+    ith_mesh mesh; /* the pass's, for the layer's KV heads */
     const ith_attention *w;
     const ith_heads_ops *ops;
     const ith_heads_form *form;
@@ -250,7 +252,8 @@ int64_t ith_attend_scratch(const ith_caches *caches, const ith_heads_shape *shap
 int64_t ith_attend_cells(const ith_heads_shape *shape, const ith_mesh *mesh, int64_t n_tokens,
                          int64_t n_segments);
 
-/* heads_sizes.c: what a block of this shape needs and requests; its traffic. Query heads' results
+/* heads_sizes.c: what a block of this shape needs; what blocks of n shapes request, latents all or
+ * none of them; their traffic. Query heads' results
  * of d_out channels each go to the output matrix, `groups`: as int8. */
 typedef struct ith_heads_traffic {
     const ith_wire *wire;
@@ -262,7 +265,7 @@ typedef struct ith_heads_traffic {
 void ith_heads_needs(const ith_work_sizes *sizes, const ith_heads_shape *shape,
                      ith_work_needs *needs);
 void ith_heads_request(ith_requests *requests, const ith_work_sizes *sizes,
-                       const ith_heads_shape *shape, ith_heads_work *work);
+                       const ith_heads_shape *shapes, int n, ith_heads_work *work);
 int64_t ith_heads_sends_by_tokens(const ith_heads_traffic *traffic, int64_t depth, int64_t n);
 int64_t ith_heads_result_bytes(const ith_heads_traffic *traffic, int64_t heads);
 int64_t ith_heads_exchange_most(const ith_heads_traffic *traffic, int64_t n);

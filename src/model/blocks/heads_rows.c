@@ -11,12 +11,12 @@
 
 static ith_range my_q_heads(const ith_heads *a)
 {
-    return ith_mesh_own_heads(&a->pass->mesh, a->n_q, a->pass->comm->rank);
+    return ith_mesh_own_heads(&a->mesh, a->n_q, a->pass->comm->rank);
 }
 
 static ith_range my_kv_heads(const ith_heads *a)
 {
-    return ith_mesh_own_heads(&a->pass->mesh, a->n_kv, a->pass->comm->rank);
+    return ith_mesh_own_heads(&a->mesh, a->n_kv, a->pass->comm->rank);
 }
 
 static uint8_t *query_of(const ith_heads *a, int64_t token)
@@ -62,14 +62,14 @@ static const uint8_t *arrived(const ith_heads *a, const ith_head_slice *slice, i
 /* Query and KV heads that rank r made, counted from the group's first. */
 static ith_range made(const ith_heads *a, int64_t n_heads, int64_t first, int r)
 {
-    ith_range own = ith_mesh_own_heads(&a->pass->mesh, n_heads, r);
+    ith_range own = ith_mesh_own_heads(&a->mesh, n_heads, r);
     return (ith_range){own.begin - first, own.end - first};
 }
 
 static bool goes_to(const ith_heads *a, int64_t token, int64_t head, int c)
 {
     int64_t segment = ith_pass_position(a->pass, token) / ITH_KV_SEGMENT;
-    return ith_mesh_holder(&a->pass->mesh, head, segment) == c;
+    return ith_mesh_holder(&a->mesh, head, segment) == c;
 }
 
 /* Between the wire and the records, what rank `maker` made for context index c: the query record's
@@ -122,20 +122,20 @@ static void send(const ith_heads *a, const ith_head_slice *slice)
     int me = p->comm->rank, n = 0;
 
     (void)slice;
-    for (int c = 0; c < p->mesh.context; c++) {
-        int r = ith_mesh_rank(&p->mesh, p->mesh.u, c);
+    for (int c = 0; c < a->mesh.context; c++) {
+        int r = ith_mesh_rank(&a->mesh, a->mesh.u, c);
         if (r == me)
             continue;
         sends[n] = (ith_parcel){r, out, made_bytes(a, me, c)};
-        recvs[n] = (ith_parcel){r, at, made_bytes(a, r, p->mesh.c)};
+        recvs[n] = (ith_parcel){r, at, made_bytes(a, r, a->mesh.c)};
         out = copy_made(a, me, c, true, out);
         at += recvs[n++].bytes;
     }
     ith_comm_messages(p->comm, sends, n, recvs, n);
     for (int i = 0; i < n; i++)
-        copy_made(a, recvs[i].rank, p->mesh.c, false, recvs[i].buf);
-    copy_made(a, me, p->mesh.c, true, out); /* my own records for myself */
-    copy_made(a, me, p->mesh.c, false, out);
+        copy_made(a, recvs[i].rank, a->mesh.c, false, recvs[i].buf);
+    copy_made(a, me, a->mesh.c, true, out); /* my own records for myself */
+    copy_made(a, me, a->mesh.c, false, out);
 }
 
 static void nothing_to_receive(const ith_heads *a, const ith_head_slice *slice)

@@ -7,6 +7,7 @@
 
 /* Heads of this rank's group, and a token's records. */
 typedef struct own {
+    ith_mesh mesh; /* for the shape's KV heads */
     int64_t kv, q;
     ith_query_record query;
     ith_kv_record record;
@@ -15,7 +16,8 @@ typedef struct own {
 
 static own own_of(const ith_work_sizes *s, const ith_heads_shape *shape)
 {
-    own o = {.segments = ith_kv_segments(s->limits.ctx)};
+    own o = {.mesh = ith_mesh_for_heads(s->mesh, shape->n_kv),
+             .segments = ith_kv_segments(s->limits.ctx)};
 
     o.kv = ith_range_size(ith_mesh_kv_heads(s->mesh, (int)shape->n_kv, s->mesh->u));
     o.q = o.kv * (shape->n_q / shape->n_kv);
@@ -39,27 +41,11 @@ static int64_t made_tokens(const ith_work_sizes *s, const ith_heads_shape *shape
     return shape->latent ? ith_min(s->T, s->limits.rows_tokens) : s->T;
 }
 
-/* What several ranks need to exchange. */
-static void request_exchange(ith_requests *r, const ith_work_sizes *s, const ith_heads_shape *shape,
-                             const own *o, ith_heads_work *w)
-{
-    int64_t R = s->mesh->context, U = s->mesh->ulysses, held = (o->kv + R - 1) / R,
-            out = U == 1 && shape->latent ? 0 : s->T * U * o->query.bytes;
-
-    ith_request(r, ith_max(out, made_tokens(s, shape) * made_bytes(s, o)), 1, &w->queries_out);
-    ith_request(r, s->T * shape->n_kv * o->record.bytes, 1, &w->kv_out);
-    ith_request(r, (s->C * held + s->T * o->kv) * o->record.bytes, 1, &w->kv_in);
-    if (shape->latent) /* U is 1: nothing goes back */
-        return;
-    ith_request(r, s->A * o->q * shape->dv, sizeof(float), &w->attn);
-    ith_request(r, s->A * ith_acts_wire_bytes(o->q * shape->dv / ITH_GROUP), 1, &w->back);
-}
-
 /* The most parcels in a list. By tokens there is one for each segment of a head that arrives, or
  * for each that is held and each rank that it is sent to; by rows one for each other rank. */
 static int64_t most_parcels(const ith_work_sizes *s, const own *o)
 {
-    int64_t held = (o->segments + s->mesh->turn - 1) / s->mesh->turn;
+    int64_t held = (o->segments + o->mesh.turn - 1) / o->mesh.turn;
     return ith_max(o->segments, held * (s->mesh->context - 1));
 }
 
@@ -67,7 +53,7 @@ static int64_t most_parcels(const ith_work_sizes *s, const own *o)
 static int64_t most_cells(const ith_work_sizes *s, const ith_heads_shape *shape, const own *o)
 {
     int64_t tokens = s->mesh->context > 1 ? s->limits.rows_tokens : ITH_DECODE_TOKENS;
-    return ith_attend_cells(shape, s->mesh, tokens, o->segments);
+    return ith_attend_cells(shape, &o->mesh, tokens, o->segments);
 }
 
 /* Lists of segments, of partials, or of heads. */
@@ -93,31 +79,87 @@ void ith_heads_needs(const ith_work_sizes *s, const ith_heads_shape *shape, ith_
         need_parcels(s, shape, &o, n);
 }
 
-/* What the ranks of a group need to share its heads' segments. */
-static void request_group(ith_requests *r, const ith_work_sizes *s, const ith_heads_shape *shape,
-                          const own *o, ith_heads_work *w)
-{
-    int64_t R = s->mesh->context, cells = most_cells(s, shape, o);
-    size_t segment = (size_t)ith_heads_segment_bytes(shape);
+/* Bytes of the buffers, or elements where those are said. */
+typedef struct buffers {
+    int64_t queries, queries_out, kv_out, kv_in, back, ring;
+    int64_t attn, cells, cells_in; /* floats */
+    int64_t parcels;               /* of a list */
+} buffers;
 
-    w->n_parcels = most_parcels(s, o);
-    ith_request(r, 2 * w->n_parcels, sizeof *w->parcels, &w->parcels);
-    ith_request(r, cells / o->q * (R * ((o->q + R - 1) / R)), sizeof(float), &w->cells_in);
-    ith_request(r, o->segments, segment, &w->ring[0]);
-    ith_request(r, o->segments, segment, &w->ring[1]);
+/* What several ranks need to exchange. */
+static void add_exchange(const ith_work_sizes *s, const ith_heads_shape *shape, const own *o,
+                         buffers *b)
+{
+    int64_t R = s->mesh->context, U = s->mesh->ulysses, held = (o->kv + R - 1) / R,
+            out = U == 1 && shape->latent ? 0 : s->T * U * o->query.bytes;
+
+    b->queries_out = ith_max(out, made_tokens(s, shape) * made_bytes(s, o));
+    b->kv_out = s->T * shape->n_kv * o->record.bytes;
+    b->kv_in = (s->C * held + s->T * o->kv) * o->record.bytes;
+    if (shape->latent) /* U is 1: nothing goes back */
+        return;
+    b->attn = s->A * o->q * shape->dv;
+    b->back = s->A * ith_acts_wire_bytes(o->q * shape->dv / ITH_GROUP);
 }
 
-void ith_heads_request(ith_requests *r, const ith_work_sizes *s, const ith_heads_shape *shape,
-                       ith_heads_work *w)
+/* What the ranks of a group need to share its heads' segments. */
+static void add_group(const ith_work_sizes *s, const ith_heads_shape *shape, const own *o,
+                      buffers *b)
+{
+    int64_t R = s->mesh->context;
+
+    b->parcels = most_parcels(s, o);
+    b->cells_in = most_cells(s, shape, o) / o->q * (R * ((o->q + R - 1) / R));
+    b->ring = o->segments * ith_heads_segment_bytes(shape);
+}
+
+/* Raises *most to what heads of the shape need. */
+static void raise_buffers(const ith_work_sizes *s, const ith_heads_shape *shape, buffers *most)
 {
     own o = own_of(s, shape);
+    buffers b = {.queries = s->A * o.query.bytes, .cells = most_cells(s, shape, &o)};
 
-    ith_request(r, s->A * o.query.bytes, 1, &w->queries);
     if (s->mesh->ranks > 1)
-        request_exchange(r, s, shape, &o, w);
+        add_exchange(s, shape, &o, &b);
     if (s->mesh->context > 1)
-        request_group(r, s, shape, &o, w);
-    ith_request(r, most_cells(s, shape, &o), sizeof(float), &w->cells);
+        add_group(s, shape, &o, &b);
+    *most = (buffers){.queries = ith_max(most->queries, b.queries),
+                      .queries_out = ith_max(most->queries_out, b.queries_out),
+                      .kv_out = ith_max(most->kv_out, b.kv_out),
+                      .kv_in = ith_max(most->kv_in, b.kv_in),
+                      .back = ith_max(most->back, b.back),
+                      .ring = ith_max(most->ring, b.ring),
+                      .attn = ith_max(most->attn, b.attn),
+                      .cells = ith_max(most->cells, b.cells),
+                      .cells_in = ith_max(most->cells_in, b.cells_in),
+                      .parcels = ith_max(most->parcels, b.parcels)};
+}
+
+void ith_heads_request(ith_requests *r, const ith_work_sizes *s, const ith_heads_shape *shapes,
+                       int n, ith_heads_work *w)
+{
+    buffers b = {0};
+
+    for (int i = 0; i < n; i++)
+        raise_buffers(s, &shapes[i], &b);
+    ith_request(r, b.queries, 1, &w->queries);
+    if (s->mesh->ranks > 1) {
+        ith_request(r, b.queries_out, 1, &w->queries_out);
+        ith_request(r, b.kv_out, 1, &w->kv_out);
+        ith_request(r, b.kv_in, 1, &w->kv_in);
+    }
+    if (s->mesh->ranks > 1 && !shapes[0].latent) {
+        ith_request(r, b.attn, sizeof(float), &w->attn);
+        ith_request(r, b.back, 1, &w->back);
+    }
+    if (s->mesh->context > 1) {
+        w->n_parcels = b.parcels;
+        ith_request(r, 2 * b.parcels, sizeof *w->parcels, &w->parcels);
+        ith_request(r, b.cells_in, sizeof(float), &w->cells_in);
+        ith_request(r, b.ring, 1, &w->ring[0]);
+        ith_request(r, b.ring, 1, &w->ring[1]);
+    }
+    ith_request(r, b.cells, sizeof(float), &w->cells);
 }
 
 /* ---- Traffic ---- */
@@ -128,10 +170,16 @@ int64_t ith_heads_result_bytes(const ith_heads_traffic *t, int64_t heads)
     return t->groups ? ith_acts_wire_bytes(groups) : heads * d * (int64_t)sizeof(float);
 }
 
+/* The mesh for the heads in question. */
+static ith_mesh mesh_of(const ith_heads_traffic *t)
+{
+    return ith_mesh_for_heads(t->wire->mesh, t->shape.n_kv);
+}
+
 /* What this rank holds of the cache goes to those of its group whose tokens see it. */
 static int64_t segments_sent(const ith_heads_traffic *t, int64_t depth, int64_t n)
 {
-    const ith_mesh *mesh = t->wire->mesh;
+    const ith_mesh own_mesh = mesh_of(t), *mesh = &own_mesh;
     int64_t sent = 0, first, block = ith_heads_block_bytes(&t->shape);
     ith_range heads = {0, mesh->heads};
 
@@ -148,7 +196,7 @@ static int64_t segments_sent(const ith_heads_traffic *t, int64_t depth, int64_t 
 
 int64_t ith_heads_sends_by_tokens(const ith_heads_traffic *t, int64_t depth, int64_t n)
 {
-    const ith_mesh *mesh = t->wire->mesh;
+    const ith_mesh own_mesh = mesh_of(t), *mesh = &own_mesh;
     ith_range mine = ith_mesh_slots(mesh, n, mesh->rank), heads = {0, mesh->heads};
     int64_t U = mesh->ulysses, n_mine = ith_range_size(mine),
             others = ith_range_size(ith_mesh_attended(mesh, n, mesh->c)) - n_mine,
@@ -162,7 +210,7 @@ int64_t ith_heads_sends_by_tokens(const ith_heads_traffic *t, int64_t depth, int
 
 int64_t ith_heads_exchange_most(const ith_heads_traffic *t, int64_t n)
 {
-    const ith_mesh *mesh = t->wire->mesh;
+    const ith_mesh own_mesh = mesh_of(t), *mesh = &own_mesh;
     int64_t heads = t->shape.n_q / mesh->ulysses,
             query = ith_query_record_layout(&t->shape, heads).bytes,
             result = heads * t->d_out * (int64_t)sizeof(float), /* floats at worst */

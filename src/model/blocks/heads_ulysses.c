@@ -53,9 +53,9 @@ static uint8_t *query_at(const ith_heads *a, const ith_head_slice *slice, int64_
 {
     ith_pass *p = a->pass;
     int64_t mine = ith_range_size(p->mine);
-    if (p->mesh.ulysses == 1)
+    if (a->mesh.ulysses == 1)
         return a->work->queries + token * slice->record.bytes;
-    return a->work->queries_out + p->mesh.ulysses * mine * slice->before +
+    return a->work->queries_out + a->mesh.ulysses * mine * slice->before +
            (u * mine + token) * slice->record.bytes;
 }
 
@@ -64,7 +64,7 @@ static uint8_t *query_at(const ith_heads *a, const ith_head_slice *slice, int64_
 static int64_t kv_held(const ith_heads *a, ith_range heads, ith_range slots, int c)
 {
     ith_pass *p = a->pass;
-    return ith_reach_held(&p->mesh, p->spans[0].pos, p->n, slots, heads, c);
+    return ith_reach_held(&a->mesh, p->spans[0].pos, p->n, slots, heads, c);
 }
 
 /* The number of a KV record among the slice's of its token that context index c holds. */
@@ -73,9 +73,9 @@ static int64_t number_in_token(const ith_heads *a, const ith_head_slice *slice, 
 {
     ith_pass *p = a->pass;
     int64_t first;
-    ith_mesh_held_heads(&p->mesh, ith_pass_position(p, token) / ITH_KV_SEGMENT, slice->heads, c,
+    ith_mesh_held_heads(&a->mesh, ith_pass_position(p, token) / ITH_KV_SEGMENT, slice->heads, c,
                         &first);
-    return (head - slice->heads.begin - first) / p->mesh.context;
+    return (head - slice->heads.begin - first) / a->mesh.context;
 }
 
 /* The slice's KV records before those that go to rank (u, c): ranks ascend, those of equal c get
@@ -85,7 +85,7 @@ static int64_t kv_before(const ith_heads *a, const ith_head_slice *slice, int u,
     ith_pass *p = a->pass;
     int64_t before = 0;
     for (int i = 0; i < c; i++)
-        before += p->mesh.ulysses * kv_held(a, slice->heads, p->mine, i);
+        before += a->mesh.ulysses * kv_held(a, slice->heads, p->mine, i);
     return before + u * kv_held(a, slice->heads, p->mine, c);
 }
 
@@ -93,13 +93,13 @@ static int64_t kv_before(const ith_heads *a, const ith_head_slice *slice, int u,
 static uint8_t *kv_out(const ith_heads *a, const ith_head_slice *slice)
 {
     return a->work->kv_out +
-           ith_range_size(a->pass->mine) * a->pass->mesh.ulysses * slice->heads.begin * a->kv.bytes;
+           ith_range_size(a->pass->mine) * a->mesh.ulysses * slice->heads.begin * a->kv.bytes;
 }
 
 static uint8_t *kv_in(const ith_heads *a, const ith_head_slice *slice)
 {
     ith_range before = {0, slice->heads.begin}, all = {0, a->pass->n};
-    return a->work->kv_in + kv_held(a, before, all, a->pass->mesh.c) * a->kv.bytes;
+    return a->work->kv_in + kv_held(a, before, all, a->mesh.c) * a->kv.bytes;
 }
 
 static uint8_t *kv_at(const ith_heads *a, const ith_head_slice *slice, int64_t token,
@@ -109,7 +109,7 @@ static uint8_t *kv_at(const ith_heads *a, const ith_head_slice *slice, int64_t t
     int64_t in_group = ith_range_size(a->heads), head = kv_head % in_group,
             at = ith_pass_token(p, token);
     ith_range before = {p->mine.begin, p->mine.begin + token};
-    int c = ith_mesh_holder(&p->mesh, head, ith_pass_position(p, at) / ITH_KV_SEGMENT);
+    int c = ith_mesh_holder(&a->mesh, head, ith_pass_position(p, at) / ITH_KV_SEGMENT);
     int64_t before_it = kv_before(a, slice, (int)(kv_head / in_group), c) +
                         kv_held(a, slice->heads, before, c) +
                         number_in_token(a, slice, at, head, c);
@@ -120,8 +120,8 @@ static const uint8_t *arrived(const ith_heads *a, const ith_head_slice *slice, i
                               int64_t head)
 {
     ith_pass *p = a->pass;
-    int c = p->mesh.c;
-    ith_range before = {0, ith_mesh_slot(&p->mesh, p->n, token)};
+    int c = a->mesh.c;
+    ith_range before = {0, ith_mesh_slot(&a->mesh, p->n, token)};
     int64_t before_it =
         kv_held(a, slice->heads, before, c) + number_in_token(a, slice, token, head, c);
     return kv_in(a, slice) + before_it * a->kv.bytes;
@@ -135,15 +135,15 @@ static void send_kv(const ith_heads *a, const ith_head_slice *slice)
                     recv = ith_workspace_counts(p->ws, p->comm->size, flight, 1);
 
     for (int r = 0; r < p->comm->size; r++) {
-        int u = ith_mesh_u(&p->mesh, r), c = ith_mesh_c(&p->mesh, r);
-        ith_range slots = ith_mesh_slots(&p->mesh, p->n, r), before = {0, slots.begin};
+        int u = ith_mesh_u(&a->mesh, r), c = ith_mesh_c(&a->mesh, r);
+        ith_range slots = ith_mesh_slots(&a->mesh, p->n, r), before = {0, slots.begin};
         send.counts[r] = kv_held(a, slice->heads, p->mine, c) * a->kv.bytes;
         send.displs[r] = kv_before(a, slice, u, c) * a->kv.bytes;
-        recv.counts[r] = kv_held(a, slice->heads, slots, p->mesh.c) * a->kv.bytes;
-        recv.displs[r] = kv_held(a, slice->heads, before, p->mesh.c) * a->kv.bytes;
+        recv.counts[r] = kv_held(a, slice->heads, slots, a->mesh.c) * a->kv.bytes;
+        recv.displs[r] = kv_held(a, slice->heads, before, a->mesh.c) * a->kv.bytes;
     }
     start(a, flight, kv_out(a, slice), kv_in(a, slice),
-          ith_reach_most_records(&p->mesh, p->n) * a->kv.bytes);
+          ith_reach_most_records(&a->mesh, p->n) * a->kv.bytes);
 }
 
 /* One side of an exchange among the ranks of equal context index holds my tokens' blocks, one for
@@ -152,9 +152,9 @@ static void count_my_blocks(const ith_heads *a, int64_t width, ith_comm_counts t
 {
     ith_pass *p = a->pass;
     for (int r = 0; r < p->comm->size; r++) {
-        bool near = ith_mesh_c(&p->mesh, r) == p->mesh.c;
+        bool near = ith_mesh_c(&a->mesh, r) == a->mesh.c;
         to.counts[r] = near ? ith_range_size(p->mine) * width : 0;
-        to.displs[r] = ith_mesh_u(&p->mesh, r) * ith_range_size(p->mine) * width;
+        to.displs[r] = ith_mesh_u(&a->mesh, r) * ith_range_size(p->mine) * width;
     }
 }
 
@@ -162,8 +162,8 @@ static void count_slots(const ith_heads *a, int64_t width, ith_comm_counts to)
 {
     ith_pass *p = a->pass;
     for (int r = 0; r < p->comm->size; r++) {
-        ith_range slots = ith_mesh_slots(&p->mesh, p->n, r);
-        bool near = ith_mesh_c(&p->mesh, r) == p->mesh.c;
+        ith_range slots = ith_mesh_slots(&a->mesh, p->n, r);
+        bool near = ith_mesh_c(&a->mesh, r) == a->mesh.c;
         to.counts[r] = near ? ith_range_size(slots) * width : 0;
         to.displs[r] = near ? (slots.begin - a->attended.begin) * width : 0;
     }
@@ -179,12 +179,12 @@ static void send_queries(const ith_heads *a, const ith_head_slice *slice)
     count_slots(a, width, ith_workspace_counts(p->ws, p->comm->size, flight, 1));
     start(a, flight, query_at(a, slice, 0, 0),
           a->work->queries + ith_range_size(a->attended) * slice->before,
-          ith_reach_most_tokens(&p->mesh, p->n) * width);
+          ith_reach_most_tokens(&a->mesh, p->n) * width);
 }
 
 static void send(const ith_heads *a, const ith_head_slice *slice)
 {
-    if (a->pass->mesh.ulysses > 1)
+    if (a->mesh.ulysses > 1)
         send_queries(a, slice);
     send_kv(a, slice);
 }
@@ -192,7 +192,7 @@ static void send(const ith_heads *a, const ith_head_slice *slice)
 static void receive(const ith_heads *a, const ith_head_slice *slice)
 {
     ith_pass *p = a->pass;
-    if (p->mesh.ulysses > 1)
+    if (a->mesh.ulysses > 1)
         p->comm->ops->finish(p->comm, queries_flight(slice));
     p->comm->ops->finish(p->comm, kv_flight(slice));
 }
@@ -224,7 +224,7 @@ static const uint8_t *blocks_in(const ith_heads *a, const ith_head_slice *slice,
 {
     ith_pass *p = a->pass;
     int64_t before =
-        p->mesh.ulysses * ith_range_size(p->mine) * first_head(a, slice) * bytes_of_head;
+        a->mesh.ulysses * ith_range_size(p->mine) * first_head(a, slice) * bytes_of_head;
     return (const uint8_t *)p->ws->wire + before;
 }
 
@@ -236,7 +236,7 @@ static ith_heads_out heads_out(const ith_heads *a, const ith_head_slice *slice)
 
     /* Free until the results are back; large enough, since A <= U T. */
     out.acts = ith_pass_input(p, ith_range_size(a->heads) * a->group * d).acts;
-    if (p->mesh.ulysses > 1) {
+    if (a->mesh.ulysses > 1) {
         out.x = a->work->attn + ith_range_size(a->attended) * first * d;
         out.ld = slice_heads(a, slice) * d;
         out.first = first;
@@ -266,7 +266,7 @@ static void send_back(const ith_heads *a, const ith_head_slice *slice, ith_membe
     int flight = queries_flight(slice);
     const void *from;
 
-    if (p->mesh.ulysses == 1)
+    if (a->mesh.ulysses == 1)
         return;
     from = ith_heads_are_groups(a) ? (const void *)pack(a, slice, me) : heads_out(a, slice).x;
     if (me->tid != 0)
@@ -274,7 +274,7 @@ static void send_back(const ith_heads *a, const ith_head_slice *slice, ith_membe
     count_slots(a, width, ith_workspace_counts(p->ws, p->comm->size, flight, 0));
     count_my_blocks(a, width, ith_workspace_counts(p->ws, p->comm->size, flight, 1));
     start(a, flight, from, (uint8_t *)blocks_in(a, slice, of_head),
-          ith_reach_most_tokens(&p->mesh, p->n) * width);
+          ith_reach_most_tokens(&a->mesh, p->n) * width);
 }
 
 /* A slice's result for one of my tokens, from all Ulysses indices, to the input of the output
@@ -287,7 +287,7 @@ static void unpack(const ith_heads *a, const ith_head_slice *slice, int64_t t)
     const uint8_t *wire = blocks_in(a, slice, of_head);
     ith_acts in = ith_pass_input(p, a->w->o->cols).acts;
 
-    for (int u = 0; u < p->mesh.ulysses; u++) {
+    for (int u = 0; u < a->mesh.ulysses; u++) {
         int64_t first = u * in_group + first_head(a, slice);
         const uint8_t *block = wire + (u * n + t) * heads * of_head;
         if (ith_heads_are_groups(a))
@@ -302,7 +302,7 @@ static void to_tokens(const ith_heads *a, ith_member *me)
     ith_pass *p = a->pass;
     ith_range mine = ith_my_share(me, ith_range_size(p->mine), 1);
 
-    for (int i = 0; p->mesh.ulysses > 1 && i < a->n_slices; i++) {
+    for (int i = 0; a->mesh.ulysses > 1 && i < a->n_slices; i++) {
         ith_head_slice slice = ith_head_slice_of(a, i);
         if (me->tid == 0)
             p->comm->ops->finish(p->comm, queries_flight(&slice));
@@ -314,7 +314,7 @@ static void to_tokens(const ith_heads *a, ith_member *me)
         ith_heads_gate(a, t, p->ws->h + t * p->ws->ld);
     if (!ith_heads_are_groups(a))
         ith_quantize_h(p, me, a->w->o->cols);
-    else if (p->mesh.ulysses > 1)
+    else if (a->mesh.ulysses > 1)
         ith_barrier(me);
 }
 

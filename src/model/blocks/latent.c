@@ -199,7 +199,7 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
                      (ith_max(l->q_rank, 1) + ITH_GROUP - 1) / ITH_GROUP, &w->low_acts);
     ith_request_acts(r, s->model->quantized ? T * H : 1, l->kv_rank / ITH_GROUP, &w->sums_acts);
     ith_request(r, s->model->floats || s->model->exact ? sums : 1, sizeof(float), &w->sums);
-    ith_heads_request(r, s, &shape, &w->heads);
+    ith_heads_request(r, s, &shape, 1, &w->heads);
 }
 
 /* ---- Traffic and costs ---- */
@@ -221,7 +221,7 @@ static int64_t sends_by_tokens(const ith_wire *w, int layer, int64_t depth, int6
     return ith_heads_sends_by_tokens(&traffic, depth, n);
 }
 
-static int64_t sends_by_rows(const ith_wire *w, int64_t n)
+static int64_t sends_by_rows(const ith_wire *w, int layer, int64_t n)
 {
     const ith_heads_traffic traffic = traffic_of(w);
     const ith_latent_params *l = &w->hp->latent;
@@ -230,6 +230,7 @@ static int64_t sends_by_rows(const ith_wire *w, int64_t n)
             low = ith_range_size(ith_mesh_rows(w->mesh, l->kv_rank + l->rope, r)) +
                   (l->q_rank > 0 ? ith_range_size(ith_mesh_rows(w->mesh, l->q_rank, r)) : 0);
 
+    (void)layer;
     return n * (w->mesh->ranks - 1) *
            (ith_heads_result_bytes(&traffic, heads) + low * (int64_t)sizeof(float));
 }
@@ -241,8 +242,9 @@ static int64_t exchange_most(const ith_wire *w, int64_t n)
 }
 
 /* The key, and its first channels as the value. */
-static double key_ops(const ith_hparams *hp)
+static double key_ops(const ith_hparams *hp, int layer)
 {
+    (void)layer;
     return 2 * (double)((hp->head_dim + hp->latent.kv_rank) * hp->n_heads);
 }
 

@@ -70,8 +70,9 @@ static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_need
     ith_mlp_needs(s, s->model->hp.ffn, n);
 }
 
-static int64_t sends_by_rows(const ith_wire *wire, int64_t n)
+static int64_t sends_by_rows(const ith_wire *wire, int layer, int64_t n)
 {
+    (void)layer;
     return ith_ffn_sends_by_rows(wire, wire->hp->ffn, n);
 }
 

@@ -55,8 +55,9 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
         ith_request(r, s->T * g->ld, sizeof(float), &g->x);
 }
 
-static int64_t sends_by_rows(const ith_wire *wire, int64_t n)
+static int64_t sends_by_rows(const ith_wire *wire, int layer, int64_t n)
 {
+    (void)layer;
     return ith_ffn_sends_by_rows(wire, wire->hp->experts.shared_ffn, n);
 }
 

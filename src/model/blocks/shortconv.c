@@ -117,9 +117,11 @@ static int64_t sends_by_tokens(const ith_wire *w, int layer, int64_t depth, int6
     return ith_recur_sends_by_tokens(w, &shape, channels_of(w->hp), n);
 }
 
-static int64_t sends_by_rows(const ith_wire *w, int64_t n)
+static int64_t sends_by_rows(const ith_wire *w, int layer, int64_t n)
 {
     const ith_recurrent_shape shape = shape_of(w->hp);
+
+    (void)layer;
     return ith_recur_sends_by_rows(w, &shape, channels_of(w->hp), n);
 }
 
