@@ -179,7 +179,8 @@ static int64_t norm_size(const ith_model *m, const ith_norm *norm)
 int64_t ith_model_n_params(const ith_model *model)
 {
     const ith_hparams *hp = &model->hp;
-    int64_t n = norm_size(model, &model->out_norm) + (hp->output_bias ? hp->n_vocab : 0);
+    int64_t n = norm_size(model, &model->out_norm) + (hp->output_bias ? hp->n_vocab : 0) +
+                (hp->layer_scale ? hp->n_layers : 0);
 
     add_size(&n, &(ith_use){model->embed, 1});
     if (model->output != model->embed)

@@ -38,8 +38,9 @@ ith_status ith_rope_open_long(const ith_rope_params *params, int64_t head_dim, i
                               ith_error *err);
 
 /* Replaces the scaling in *rope by `text` (ith_engine_params.rope_scaling, ithaca.h), and
- * *ctx_train by the context that the model then has. ITH_E_ARGUMENT: `text` has none of the allowed
- * forms, or the context is more than ITH_MAX_CONTEXT. */
+ * *ctx_train by the context that the model then has. ITH_E_UNSUPPORTED: *rope is proportional.
+ * ITH_E_ARGUMENT: `text` has none of the allowed forms, or the context is more than
+ * ITH_MAX_CONTEXT. */
 ith_status ith_rope_scale(const char *text, ith_rope_params *rope, int64_t *ctx_train,
                           ith_error *err);
 

@@ -62,6 +62,10 @@ ith_status ith_rope_scale(const char *text, ith_rope_params *rope, int64_t *ctx_
     size_t len = (size_t)(at - text);
     bool good;
 
+    if (rope->kind == ITH_ROPE_PROPORTIONAL)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "RoPE scaling of a model whose rotary positions are proportional is not "
+                        "supported");
     if (strcmp(text, "none") == 0) {
         p.kind = ITH_ROPE_PLAIN;
         good = true;

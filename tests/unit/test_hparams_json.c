@@ -47,6 +47,9 @@ static ith_hparams odd_hparams(void)
                       .delta = {2, 6, 20, 24, 4, true},
                       .mamba = {8, 2, 16, 24, 3, true, true, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6},
                       .conv_taps = 5,
+                      .full = {.kv_heads = 4, .head_dim = 48, .keys_are_values = true},
+                      .value_norm = true,
+                      .layer_scale = true,
                       .attn_softcap = 1.0 / 3,
                       .query_beta = 0.1,
                       .query_tokens = 11,
@@ -107,6 +110,8 @@ static void hyperparameters_keep_their_bits(void **state)
     assert_true(got.mamba.scale_z == 0.1 && got.mamba.scale_x == 0.2 && got.mamba.scale_b == 0.3 &&
                 got.mamba.scale_c == 0.4 && got.mamba.scale_dt == 0.5 &&
                 got.mamba.scale_out == 0.6);
+    assert_true(got.full.kv_heads == 4 && got.full.head_dim == 48 && got.full.keys_are_values &&
+                got.value_norm && got.layer_scale);
     assert_true(got.n_eos == 2 && got.eos[1] == 9 && got.bos == 3 &&
                 got.rope.kind == ITH_ROPE_YARN);
     json_decref(again);

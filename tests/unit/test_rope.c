@@ -83,6 +83,40 @@ static void yarn_keeps_fast_and_stretches_slow(void **state)
     ith_rope_close(&plain);
 }
 
+/* Frequencies of the whole head, of which the first turn. */
+static void proportional_turns_the_fastest(void **state)
+{
+    const ith_rope_params p = {
+        .kind = ITH_ROPE_PROPORTIONAL, .theta = 1e6, .factor = 2, .rotated = 10};
+    ith_rope rope = open_rope(p, 64),
+             whole = open_rope((ith_rope_params){.kind = ITH_ROPE_PLAIN, .theta = 1e6}, 64);
+    float cos[32], sin[32];
+    (void)state;
+
+    assert_int_equal(rope.half, 32);
+    ith_rope_angles(&rope, 1000, cos, sin);
+    for (int i = 0; i < 32; i++) {
+        assert_true(rope.inv_freq[i] == (i < 5 ? whole.inv_freq[i] / 2 : 0));
+        assert_true(i < 5 || (cos[i] == 1 && sin[i] == 0));
+    }
+    ith_rope_close(&rope);
+    ith_rope_close(&whole);
+}
+
+static void a_proportional_model_is_not_scaled(void **state)
+{
+    static const char *const texts[] = {"none", "linear:2", "yarn:4"};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        ith_rope_params p = {.kind = ITH_ROPE_PROPORTIONAL, .theta = 1e6, .factor = 1};
+        int64_t ctx = 4096;
+        ith_error err;
+        assert_int_equal(ith_rope_scale(texts[i], &p, &ctx, &err), ITH_E_UNSUPPORTED);
+        assert_non_null(strstr(err.text, "proportional"));
+    }
+}
+
 static void bad_parameters_are_refused(void **state)
 {
     (void)state;
@@ -148,6 +182,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(angles_are_right_to_the_last_bit),
         cmocka_unit_test(frequencies_follow_theta),
+        cmocka_unit_test(proportional_turns_the_fastest),
+        cmocka_unit_test(a_proportional_model_is_not_scaled),
         cmocka_unit_test(yarn_keeps_fast_and_stretches_slow),
         cmocka_unit_test(bad_parameters_are_refused),
         cmocka_unit_test(scaling_by_text),
