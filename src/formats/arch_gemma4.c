@@ -167,16 +167,13 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
 
 /* ---- GGUF ---- */
 
-static const char *const gguf_keys[] = {"attention.head_count_kv",
-                                        "attention.value_length",
-                                        "attention.key_length_swa",
-                                        "attention.value_length_swa",
-                                        "attention.shared_kv_layers",
-                                        "embedding_length_per_layer_input",
-                                        "rope.dimension_count",
-                                        "rope.dimension_count_swa",
-                                        "expert_count",
-                                        NULL};
+static const char *const gguf_keys[] = {
+    "attention.head_count_kv",    "attention.value_length",
+    "attention.key_length_swa",   "attention.value_length_swa",
+    "attention.shared_kv_layers", "embedding_length_per_layer_input",
+    "rope.dimension_count",       "rope.dimension_count_swa",
+    "feed_forward_length",        "expert_count",
+    "expert_feed_forward_length", NULL};
 
 /* Sizes that must be that of heads: values as wide as keys, rotation of the whole head. */
 static ith_status check_sizes(const struct ith_gguf_meta *meta, const char *const *names,
@@ -281,6 +278,7 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
         if (value != 0)
             return refuse(meta->path, *key, "a number other than 0", err);
     }
+    ITH_TRY(ith_gguf_need_int(meta, "gemma4", "feed_forward_length", &hp->ffn, err));
     ITH_TRY(read_head_sizes(meta, hp, err));
     ITH_TRY(read_kv_heads(meta, hp, err));
     ITH_TRY(read_turning(meta, tensors, hp, err));
