@@ -96,15 +96,20 @@ static bool are_changed(const ith_hparams *hp)
     return hp->output_bias || hp->logit_scale != 1 || hp->logit_softcap > 0;
 }
 
-/* The model's bias, scale and soft cap, of the n logits from row `first` on. */
-static void change_logits(const ith_model *m, int64_t first, int64_t n, float *logits)
+/* The model's bias, scale and soft cap, of the n logits from row `first` on. False if they are not
+ * finite; a soft cap would hide that. */
+static bool change_logits(const ith_model *m, int64_t first, int64_t n, float *logits)
 {
+    bool finite;
+
     if (m->output_bias != NULL)
         m->kernels->add(n, logits, m->output_bias + first);
     if (m->hp.logit_scale != 1)
         m->kernels->scale(n, logits, (float)m->hp.logit_scale);
+    finite = ith_all_finite(logits, n);
     if (m->hp.logit_softcap > 0)
         m->kernels->softcap(n, logits, (float)m->hp.logit_softcap);
+    return finite;
 }
 
 /* My share of this rank's rows, which are `rows`. */
@@ -113,11 +118,8 @@ static void finish_logits(ith_pass *p, const ith_member *me, float *logits, ith_
     ith_range mine = ith_my_share(me, ith_range_size(rows), 1);
 
     for (int64_t i = 0; i < p->n_logits; i++)
-        change_logits(p->model, rows.begin + mine.begin, ith_range_size(mine),
-                      logits + i * ith_logits_ld(p->model) + mine.begin);
-    for (int64_t i = 0; i < p->n_logits; i++)
-        if (!ith_all_finite(logits + i * ith_logits_ld(p->model) + mine.begin,
-                            ith_range_size(mine)))
+        if (!change_logits(p->model, rows.begin + mine.begin, ith_range_size(mine),
+                           logits + i * ith_logits_ld(p->model) + mine.begin))
             ith_pass_note_broken(p, end_of(p) + 1);
 }
 
@@ -179,10 +181,9 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
         float *nll = &p->nll[p->mine.begin + t + i];
         if (target < 0)
             continue;
-        change_logits(p->model, 0, hp->n_vocab, p->score_logits + i * ld);
-        *nll = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, target);
-        if (!ith_all_finite(nll, 1))
+        if (!change_logits(p->model, 0, hp->n_vocab, p->score_logits + i * ld))
             ith_pass_note_broken(p, end_of(p) + 1);
+        *nll = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, target);
     }
     ith_barrier(me);
 }

@@ -179,6 +179,28 @@ v = tensors["lm_head.weight"]; v[2] = struct.pack("<f", 3e38)[2:] * (len(v[2]) /
 expect "overflow of the head: an error" 1 "$ITHACA" run -m "$work/overflow-head" --ids $prompt --quant bf16 -n 2 -q
 matches "overflow of the head: named" "$err" 'NaN, infinity .*lm_head\.weight'
 
+# A soft cap makes infinity finite again: Gemma 2 of the tensors at hand
+capped='
+import struct
+config.update(model_type="gemma2", architectures=["Gemma2ForCausalLM"], hidden_activation="gelu_pytorch_tanh",
+              final_logit_softcapping=30.0, attn_logit_softcapping=50.0, query_pre_attn_scalar=16,
+              sliding_window=4096, tie_word_embeddings=False)
+for key in ("hidden_act", "use_sliding_window", "max_window_layers"): config.pop(key, None)
+for name in [n for n in tensors if n.endswith(("q_norm.weight", "k_norm.weight"))]: del tensors[name]
+for name in [n for n in tensors if n.endswith("post_attention_layernorm.weight")]:
+    for other in ("pre_feedforward_layernorm", "post_feedforward_layernorm"):
+        tensors[name.replace("post_attention_layernorm", other)] = tensors[name]
+v = tensors["lm_head.weight"]'
+variant capped $tiny "$capped"
+variant capped-overflow $tiny "$capped; v[2] = struct.pack('<f', 3e38)[2:] * (len(v[2]) // 2)"
+expect "a soft cap: runs" 0 "$ITHACA" run -m "$work/capped" --ids $prompt --quant bf16 -n 2 -q
+for level in ref avx2 avx512bw avx512; do
+    ITHACA_SIMD=$level expect "overflow under a soft cap, $level: an error" 1 "$ITHACA" run -m "$work/capped-overflow" --ids $prompt --quant bf16 -n 2 -q
+    matches "overflow under a soft cap, $level: named" "$err" 'NaN, infinity .*lm_head\.weight|ITHACA_SIMD'
+done
+expect "overflow under a soft cap: score" 1 "$ITHACA" score -m "$work/capped-overflow" --ids $prompt --exact -q
+matches "overflow under a soft cap: score names the head" "$err" 'NaN, infinity .*lm_head\.weight'
+
 # Numbers that int8 or a norm would make finite again: filled NAME TENSOR FLOAT
 filled() {
     variant "$1" $tiny "
