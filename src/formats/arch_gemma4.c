@@ -244,7 +244,10 @@ static ith_status read_turning(const struct ith_gguf_meta *meta,
     int64_t n = 0;
 
     if (t == NULL)
-        return ITH_OK;
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: no tensor rope_freqs.weight, which says how many channels of a head "
+                        "rotate in layers without a window",
+                        meta->path);
     ITH_TRY(ith_tensor_check_read(t, err));
     if (t->n_dims != 1 || t->dims[0] != hp->full.head_dim / 2 || t->dims[0] > ITH_MAX_HEAD_DIM / 2)
         return ith_fail(err, ITH_E_FORMAT, "%s: tensor %s should have %lld elements", t->file,

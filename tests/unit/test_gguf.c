@@ -468,7 +468,7 @@ static void unsupported_settings_are_named(void **state)
 }
 
 /* Gemma 4 with a window layer of 4 KV heads and a full one of `full_kv`, the first `turning` of
- * whose 12 pairs turn; the others are divided by `divisor`. */
+ * whose 12 pairs turn; the others are divided by `divisor`. turning -1: nothing says so. */
 static gguf_writer gemma4(uint32_t full_kv, int turning, float divisor)
 {
     gguf_writer w = {.version = 3, .alignment = 32};
@@ -492,6 +492,8 @@ static gguf_writer gemma4(uint32_t full_kv, int turning, float divisor)
     put(&w.pairs, (const uint8_t[]){1, 0}, 2);
     gguf_tensor(&w, "token_embd.weight", 0, 2, (uint64_t[]){64, 5}, 64 * 5 * 4, 1);
     gguf_tensor(&w, "blk.0.attn_v.weight", 0, 2, (uint64_t[]){64, 64}, 64 * 64 * 4, 1);
+    if (turning < 0)
+        return w;
     gguf_tensor(&w, "rope_freqs.weight", 0, 1, (uint64_t[]){12}, 0, 0);
     for (int i = 0; i < 12; i++) {
         float x = i < turning ? 1 : divisor;
@@ -516,6 +518,8 @@ static void heads_of_two_sizes(void **state)
     expect(&w, ITH_E_UNSUPPORTED, "neither 1 nor huge");
     w = gemma4(2, 0, 1e30f);
     expect(&w, ITH_E_UNSUPPORTED, "does not turn");
+    w = gemma4(2, -1, 0);
+    expect(&w, ITH_E_FORMAT, "no tensor rope_freqs.weight");
     w = gemma4(3, 3, 1e30f);
     expect(&w, ITH_E_FORMAT, "cannot share 3");
     w = gemma4(2, 3, 1e30f);
