@@ -239,15 +239,19 @@ static ith_status read_state_files(job *j, ith_error *err)
     const ith_kv_shape *shape = &j->keep->shape;
     size_t heads = (size_t)ith_range_size(j->keep->state_heads);
     ith_work work = {.n = (int64_t)heads, .grab = 1, .fn = read_state, .user = j};
+    ith_status status;
 
     if (heads == 0)
         return ITH_OK;
-    ITH_TRY(open_buffers(j, err));
-    if (j->states == NULL)
-        ITH_TRY(ith_mem_alloc_array(
+    status = open_buffers(j, err);
+    if (status == ITH_OK && j->states == NULL)
+        status = ith_mem_alloc_array(
             ITH_MEM_OTHER, heads * (size_t)shape->state_layers * (size_t)shape->state_floats,
-            sizeof(float), "recurrent states to read", (void **)&j->states, err));
-    return ith_work_run(j->keep->session->engine->team, &work, err);
+            sizeof(float), "recurrent states to read", (void **)&j->states, err);
+    if (status == ITH_OK)
+        status = ith_work_run(j->keep->session->engine->team, &work, err);
+    close_buffers(j);
+    return status;
 }
 
 static void take_states(job *j)
