@@ -64,9 +64,8 @@
  *   vocab     a tokenizer.
  *
  * Sections, from simple to advanced: Version, Errors, World, Engine, Text, Conversations, Streams,
- * Session, Steps, Generation, Prompt cache and checkpoint, Many
- * prompts, Traffic and memory. Plans, packs, reports and
- * benchmarks are in ithaca_tools.h.
+ * Session, Steps, Generation, Prompt cache and checkpoint, Many prompts, Traffic and memory. Plans,
+ * packs, reports and benchmarks are in ithaca_tools.h.
  *
  * Rules that hold everywhere
  * --------------------------
