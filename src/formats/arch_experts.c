@@ -5,6 +5,13 @@
 #include "formats/hf_config.h"
 #include "formats/tensor_table.h"
 
+const ith_own_name ith_names_hf_of_gated_shared_expert[] = {
+    {ITH_ROLE_SHARED_GATE, "model.layers.%d.mlp.shared_expert.gate_proj.weight"},
+    {ITH_ROLE_SHARED_UP, "model.layers.%d.mlp.shared_expert.up_proj.weight"},
+    {ITH_ROLE_SHARED_DOWN, "model.layers.%d.mlp.shared_expert.down_proj.weight"},
+    {ITH_ROLE_SHARED_WEIGHT, "model.layers.%d.mlp.shared_expert_gate.weight"},
+    {ITH_ROLE_NONE, NULL}};
+
 /* ---- Hugging Face folders ---- */
 
 const ith_own_name ith_experts_names_of_mixtral[] = {

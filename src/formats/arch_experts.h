@@ -8,6 +8,9 @@
 #include "formats/arch.h"
 #include "formats/hparams_json.h"
 
+/* Hugging Face's names of one expert for all tokens, behind a gate: Qwen's. */
+extern const ith_own_name ith_names_hf_of_gated_shared_expert[];
+
 /* For `gguf_keys` and `read_gguf`: sizes, router, shared experts, which layers have experts. What
  * only tensors say is taken from them: biases of the router, the width of shared experts, and their
  * gate. */

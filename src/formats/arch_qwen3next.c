@@ -5,13 +5,6 @@
 
 static const ith_hf_class classes[] = {{"qwen3_next", "Qwen3NextForCausalLM"}, {NULL, NULL}};
 
-static const ith_own_name hf_own[] = {
-    {ITH_ROLE_SHARED_GATE, "model.layers.%d.mlp.shared_expert.gate_proj.weight"},
-    {ITH_ROLE_SHARED_UP, "model.layers.%d.mlp.shared_expert.up_proj.weight"},
-    {ITH_ROLE_SHARED_DOWN, "model.layers.%d.mlp.shared_expert.down_proj.weight"},
-    {ITH_ROLE_SHARED_WEIGHT, "model.layers.%d.mlp.shared_expert_gate.weight"},
-    {ITH_ROLE_NONE, NULL}};
-
 static const ith_arch_key keys[] = {
     {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
@@ -53,7 +46,7 @@ const ith_arch ith_arch_qwen3next = {
     .layer = ith_qwen35_layer,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
-    .hf_own = hf_own,
+    .hf_own = ith_names_hf_of_gated_shared_expert,
     .gguf_own = ith_qwen35_gguf_names,
     .qk_norm = ITH_QK_NORM_HEAD,
     .hf_norms_minus_1 = true,
