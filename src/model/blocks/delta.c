@@ -243,17 +243,6 @@ static int64_t exchange_most(const ith_wire *w, int64_t n)
 
 /* ---- Rows: [groups][dk] q, [groups][dk] k, [heads][dv] v, [heads] decay, [heads] beta ---- */
 
-static const ith_kernels *kernels_of(const ith_recur *r)
-{
-    return r->pass->model->kernels;
-}
-
-static float *put(float *to, const float *from, int64_t n)
-{
-    memcpy(to, from, (size_t)n * sizeof *to);
-    return to + n;
-}
-
 static void make(const ith_recur *r, int64_t t, ith_range heads, ith_range groups, float *row)
 {
     const ith_delta_params *d = &r->pass->model->hp.delta;
@@ -261,17 +250,20 @@ static void make(const ith_recur *r, int64_t t, ith_range heads, ith_range group
     int64_t dk = d->key_dim, dv = d->value_dim, keys = ith_range_size(groups) * dk,
             n = ith_range_size(heads);
 
-    row = put(row, ith_recur_projected(w->q + t * w->ld_k, r->made_groups, groups.begin, dk), keys);
-    row = put(row, ith_recur_projected(w->k + t * w->ld_k, r->made_groups, groups.begin, dk), keys);
-    row = put(row, ith_recur_projected(w->v + t * w->ld_v, r->made_heads, heads.begin, dv), n * dv);
-    row = put(row, w->a + t * w->ld_gate + heads.begin, n);
-    put(row, w->b + t * w->ld_gate + heads.begin, n);
+    row = ith_recur_put(
+        row, ith_recur_projected(w->q + t * w->ld_k, r->made_groups, groups.begin, dk), keys);
+    row = ith_recur_put(
+        row, ith_recur_projected(w->k + t * w->ld_k, r->made_groups, groups.begin, dk), keys);
+    row = ith_recur_put(
+        row, ith_recur_projected(w->v + t * w->ld_v, r->made_heads, heads.begin, dv), n * dv);
+    row = ith_recur_put(row, w->a + t * w->ld_gate + heads.begin, n);
+    ith_recur_put(row, w->b + t * w->ld_gate + heads.begin, n);
 }
 
 /* Makes each of n heads of d channels as long as `length`. */
 static void normalize(const ith_recur *r, int64_t n, int64_t d, double length, float *x)
 {
-    const ith_kernels *kernels = kernels_of(r);
+    const ith_kernels *kernels = ith_recur_kernels(r);
 
     for (int64_t i = 0; i < n; i++, x += d) {
         float inverse = 1.0f / sqrtf(kernels->sum_squares(d, x) + 1e-6f);
@@ -289,7 +281,7 @@ static void convolve(const ith_recur *r, const float *const *rows, int64_t at, i
 
     for (int j = 0; j < taps; j++)
         x[j] = rows[j] + at;
-    kernels_of(r)->conv(n, taps, x, w, ld_w, NULL, true, mixed + at);
+    ith_recur_kernels(r)->conv(n, taps, x, w, ld_w, NULL, true, mixed + at);
 }
 
 static void mix(const ith_recur *r, const float *const *rows, float *mixed)
@@ -307,7 +299,7 @@ static void mix(const ith_recur *r, const float *const *rows, float *mixed)
     convolve(r, rows, 2 * keys, values, value_taps, d->value_heads * d->value_dim, mixed);
     normalize(r, groups, dk, 1 / sqrt((double)dk), mixed);
     normalize(r, groups, dk, 1, mixed + keys);
-    put(mixed + 2 * keys + values, rows[r->shape.taps] + 2 * keys + values, gates);
+    ith_recur_put(mixed + 2 * keys + values, rows[r->shape.taps] + 2 * keys + values, gates);
 }
 
 static void advance(const ith_recur *r, int64_t head, ith_range cols, float *s, const float *mixed,
@@ -319,19 +311,19 @@ static void advance(const ith_recur *r, int64_t head, ith_range cols, float *s, 
             group = (r->heads.begin + head) / each - r->groups.begin;
     const float *v = mixed + 2 * keys, *gates = v + heads * d->value_dim;
 
-    kernels_of(r)->recur(&(ith_recurrence){.state = s,
-                                           .rows = dk,
-                                           .cols = ith_range_size(cols),
-                                           .n_tokens = n,
-                                           .q = mixed + group * dk,
-                                           .k = mixed + keys + group * dk,
-                                           .v = v + head * d->value_dim + cols.begin,
-                                           .ld = r->width,
-                                           .decay = gates + head,
-                                           .beta = gates + heads + head,
-                                           .ld_gates = r->width,
-                                           .out = out,
-                                           .ld_out = ld_out});
+    ith_recur_kernels(r)->recur(&(ith_recurrence){.state = s,
+                                                  .rows = dk,
+                                                  .cols = ith_range_size(cols),
+                                                  .n_tokens = n,
+                                                  .q = mixed + group * dk,
+                                                  .k = mixed + keys + group * dk,
+                                                  .v = v + head * d->value_dim + cols.begin,
+                                                  .ld = r->width,
+                                                  .decay = gates + head,
+                                                  .beta = gates + heads + head,
+                                                  .ld_gates = r->width,
+                                                  .out = out,
+                                                  .ld_out = ld_out});
 }
 
 static void finish(const ith_recur *r, int64_t t, int64_t head, const float *x, float *to)
@@ -344,8 +336,8 @@ static void finish(const ith_recur *r, int64_t t, int64_t head, const float *x, 
 
     if (!(ith_largest_abs(x, dv) < VALUE_MOST)) /* or NaN */
         ith_pass_note_broken_here(r->pass);
-    kernels_of(r)->rmsnorm(dv, x, w->norm, (float)hp->rms_eps, to);
-    kernels_of(r)->silu_mul(dv, z, to, to);
+    ith_recur_kernels(r)->rmsnorm(dv, x, w->norm, (float)hp->rms_eps, to);
+    ith_recur_kernels(r)->silu_mul(dv, z, to, to);
 }
 
 static const ith_recur_ops ops = {make, mix, advance, finish, NULL};
@@ -355,7 +347,7 @@ static const ith_recur_ops ops = {make, mix, advance, finish, NULL};
 /* The decay and beta of my token t, of all value heads. */
 static void make_gates(const ith_recur *r, int64_t t)
 {
-    const ith_kernels *kernels = kernels_of(r);
+    const ith_kernels *kernels = ith_recur_kernels(r);
     const delta *w = r->weights;
     const delta_work *work = r->own;
     float *a = work->a + t * work->ld_gate, *b = work->b + t * work->ld_gate, ones[64];

@@ -197,17 +197,6 @@ static int64_t exchange_most(const ith_wire *w, int64_t n)
 /* ---- Rows: [groups][N] B, [groups][N] C, [heads][P] x, [heads] decay, [heads] dt; what is mixed
  * has [heads][P] dt x besides ---- */
 
-static const ith_kernels *kernels_of(const ith_recur *r)
-{
-    return r->pass->model->kernels;
-}
-
-static float *put(float *to, const float *from, int64_t n)
-{
-    memcpy(to, from, (size_t)n * sizeof *to);
-    return to + n;
-}
-
 static void make(const ith_recur *r, int64_t t, ith_range heads, ith_range groups, float *row)
 {
     const ith_mamba_params *m = &r->pass->model->hp.mamba;
@@ -215,11 +204,14 @@ static void make(const ith_recur *r, int64_t t, ith_range heads, ith_range group
     int64_t P = m->head_dim, N = m->state, keys = ith_range_size(groups) * N,
             n = ith_range_size(heads);
 
-    row = put(row, ith_recur_projected(w->b + t * w->ld_b, r->made_groups, groups.begin, N), keys);
-    row = put(row, ith_recur_projected(w->c + t * w->ld_b, r->made_groups, groups.begin, N), keys);
-    row = put(row, ith_recur_projected(w->x + t * w->ld_x, r->made_heads, heads.begin, P), n * P);
-    row = put(row, w->decay + t * w->ld_dt + heads.begin, n);
-    put(row, w->dt + t * w->ld_dt + heads.begin, n);
+    row = ith_recur_put(
+        row, ith_recur_projected(w->b + t * w->ld_b, r->made_groups, groups.begin, N), keys);
+    row = ith_recur_put(
+        row, ith_recur_projected(w->c + t * w->ld_b, r->made_groups, groups.begin, N), keys);
+    row = ith_recur_put(row, ith_recur_projected(w->x + t * w->ld_x, r->made_heads, heads.begin, P),
+                        n * P);
+    row = ith_recur_put(row, w->decay + t * w->ld_dt + heads.begin, n);
+    ith_recur_put(row, w->dt + t * w->ld_dt + heads.begin, n);
 }
 
 /* n channels, at `at` in a row and from `first` on among those of the convolution. */
@@ -233,9 +225,9 @@ static void convolve(const ith_recur *r, const float *const *rows, int64_t at, i
 
     for (int j = 0; j < taps; j++)
         x[j] = rows[j] + at;
-    kernels_of(r)->conv(n, taps, x, w->conv + first,
-                        m->heads * m->head_dim + 2 * m->groups * m->state,
-                        w->conv_bias == NULL ? NULL : w->conv_bias + first, true, mixed + at);
+    ith_recur_kernels(r)->conv(
+        n, taps, x, w->conv + first, m->heads * m->head_dim + 2 * m->groups * m->state,
+        w->conv_bias == NULL ? NULL : w->conv_bias + first, true, mixed + at);
 }
 
 static void mix(const ith_recur *r, const float *const *rows, float *mixed)
@@ -248,10 +240,10 @@ static void mix(const ith_recur *r, const float *const *rows, float *mixed)
     convolve(r, rows, 0, keys, x + r->groups.begin * N, mixed);
     convolve(r, rows, keys, keys, x + (m->groups + r->groups.begin) * N, mixed);
     convolve(r, rows, 2 * keys, heads * P, r->heads.begin * P, mixed);
-    put(gates, rows[r->shape.taps] + 2 * keys + heads * P, 2 * heads);
-    put(taken, values, heads * P);
+    ith_recur_put(gates, rows[r->shape.taps] + 2 * keys + heads * P, 2 * heads);
+    ith_recur_put(taken, values, heads * P);
     for (int64_t head = 0; head < heads; head++)
-        kernels_of(r)->scale(P, taken + head * P, gates[heads + head]);
+        ith_recur_kernels(r)->scale(P, taken + head * P, gates[heads + head]);
 }
 
 static void advance(const ith_recur *r, int64_t head, ith_range cols, float *s, const float *mixed,
@@ -264,21 +256,21 @@ static void advance(const ith_recur *r, int64_t head, ith_range cols, float *s, 
             group = all / (m->heads / m->groups) - r->groups.begin;
     const float *x = mixed + 2 * keys, *gates = x + heads * P, *taken = gates + 2 * heads;
 
-    kernels_of(r)->recur(&(ith_recurrence){.state = s,
-                                           .rows = N,
-                                           .cols = ith_range_size(cols),
-                                           .n_tokens = n,
-                                           .q = mixed + keys + group * N,
-                                           .k = mixed + group * N,
-                                           .v = taken + head * P + cols.begin,
-                                           .ld = r->mixed,
-                                           .decay = gates + head,
-                                           .ld_gates = r->mixed,
-                                           .out = out,
-                                           .ld_out = ld_out});
+    ith_recur_kernels(r)->recur(&(ith_recurrence){.state = s,
+                                                  .rows = N,
+                                                  .cols = ith_range_size(cols),
+                                                  .n_tokens = n,
+                                                  .q = mixed + keys + group * N,
+                                                  .k = mixed + group * N,
+                                                  .v = taken + head * P + cols.begin,
+                                                  .ld = r->mixed,
+                                                  .decay = gates + head,
+                                                  .ld_gates = r->mixed,
+                                                  .out = out,
+                                                  .ld_out = ld_out});
     for (int64_t t = 0; t < n; t++)
-        kernels_of(r)->add_scaled(ith_range_size(cols), out + t * ld_out, w->skip[all],
-                                  x + t * r->mixed + head * P + cols.begin);
+        ith_recur_kernels(r)->add_scaled(ith_range_size(cols), out + t * ld_out, w->skip[all],
+                                         x + t * r->mixed + head * P + cols.begin);
 }
 
 static void finish(const ith_recur *r, int64_t t, int64_t head, const float *x, float *to)
@@ -288,8 +280,8 @@ static void finish(const ith_recur *r, int64_t t, int64_t head, const float *x, 
 
     if (!(ith_largest_abs(x, P) < VALUE_MOST)) /* or NaN */
         ith_pass_note_broken_here(r->pass);
-    kernels_of(r)->silu_mul(P, ith_recur_projected(w->z + t * w->ld_x, r->made_heads, head, P), x,
-                            to);
+    ith_recur_kernels(r)->silu_mul(
+        P, ith_recur_projected(w->z + t * w->ld_x, r->made_heads, head, P), x, to);
 }
 
 static void close(const ith_recur *r, float *x)
@@ -299,7 +291,7 @@ static void close(const ith_recur *r, float *x)
     int64_t n = hp->mamba.heads / hp->mamba.groups * hp->mamba.head_dim;
 
     for (int64_t i = 0; w->norm != NULL && i < hp->mamba.groups; i++)
-        kernels_of(r)->rmsnorm(n, x + i * n, w->norm + i * n, (float)hp->rms_eps, x + i * n);
+        ith_recur_kernels(r)->rmsnorm(n, x + i * n, w->norm + i * n, (float)hp->rms_eps, x + i * n);
 }
 
 static const ith_recur_ops ops = {make, mix, advance, finish, close};
@@ -312,7 +304,7 @@ static void scale_part(const ith_recur *r, float *row, ith_range made, int64_t e
     int64_t first = made.begin * each % ITH_TILE_ROWS;
 
     if (scale != 1)
-        kernels_of(r)->scale(ith_range_size(made) * each, row + first, (float)scale);
+        ith_recur_kernels(r)->scale(ith_range_size(made) * each, row + first, (float)scale);
 }
 
 /* The projections of my token t, where the family scales them. */
@@ -331,7 +323,7 @@ static void scale_all(const ith_recur *r, int64_t t)
 /* dt and the decay of my token t, of all heads. */
 static void make_gates(const ith_recur *r, int64_t t)
 {
-    const ith_kernels *kernels = kernels_of(r);
+    const ith_kernels *kernels = ith_recur_kernels(r);
     const mamba *w = r->weights;
     const mamba_work *work = r->own;
     float *dt = work->dt + t * work->ld_dt, *decay = work->decay + t * work->ld_dt;
@@ -340,7 +332,7 @@ static void make_gates(const ith_recur *r, int64_t t)
     if (!ith_all_finite(dt, H))
         ith_pass_note_broken_here(r->pass);
     kernels->softplus(H, dt, w->dt_bias, dt);
-    put(decay, dt, H);
+    ith_recur_put(decay, dt, H);
     kernels->mul(H, decay, w->decay);
     kernels->exponential(H, decay);
 }

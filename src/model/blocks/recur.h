@@ -16,6 +16,8 @@
 #include "model/blocks/block.h"
 #include "model/pass.h"
 
+#include <string.h>
+
 typedef struct ith_recur ith_recur;
 
 /* What distinguishes a kind. Each is called by one member, for one token or some columns. */
@@ -70,6 +72,18 @@ struct ith_recur {
 
 /* Fills in what follows from shape and pass. */
 void ith_recur_open(ith_recur *r);
+
+static inline const ith_kernels *ith_recur_kernels(const ith_recur *r)
+{
+    return r->pass->model->kernels;
+}
+
+/* Appends n floats to a row; returns its new end. */
+static inline float *ith_recur_put(float *to, const float *from, int64_t n)
+{
+    memcpy(to, from, (size_t)n * sizeof *to);
+    return to + n;
+}
 
 /* Where head `head` begins in the input of the output matrix, in floats: if `tiles`, the first head
  * of each of so many groups comes first, then the second of each. */
