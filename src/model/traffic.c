@@ -56,9 +56,8 @@ int64_t ith_traffic_rows(const ith_wire *wire, int64_t n)
 static void take_most(void *user, int layer, const ith_block_kind *kind)
 {
     sum *s = user;
-    int64_t bytes = kind->exchange_most == NULL ? 0 : kind->exchange_most(s->wire, s->n);
+    int64_t bytes = kind->exchange_most == NULL ? 0 : kind->exchange_most(s->wire, layer, s->n);
 
-    (void)layer;
     s->bytes = bytes > s->bytes ? bytes : s->bytes;
 }
 

@@ -287,16 +287,10 @@ static int64_t sends_by_rows(const ith_wire *w, int layer, int64_t n)
     return n * (w->mesh->ranks - 1) * (ith_heads_result_bytes(&traffic, ith_range_size(q)) + sums);
 }
 
-static int64_t exchange_most(const ith_wire *w, int64_t n)
+static int64_t exchange_most(const ith_wire *w, int layer, int64_t n)
 {
-    ith_heads_shape shapes[2];
-    int64_t most = 0;
-
-    for (int i = shapes_of(w->hp, w->kv, shapes) - 1; i >= 0; i--) {
-        const ith_heads_traffic traffic = {.wire = w, .shape = shapes[i], .d_out = shapes[i].d};
-        most = ith_max(most, ith_heads_exchange_most(&traffic, n));
-    }
-    return most;
+    const ith_heads_traffic traffic = traffic_of(w, layer);
+    return ith_heads_exchange_most(&traffic, n);
 }
 
 /* Two products of head_dim for every query head. */

@@ -92,8 +92,9 @@ typedef struct ith_block_kind {
     int64_t (*sends_by_tokens)(const ith_wire *wire, int layer, int64_t depth, int64_t n);
     int64_t (*sends_by_rows)(const ith_wire *wire, int layer, int64_t n);
 
-    /* No rank sends or receives more bytes in one exchange of a pass of n tokens. NULL: none. */
-    int64_t (*exchange_most)(const ith_wire *wire, int64_t n);
+    /* No rank sends or receives more bytes in one exchange of such a block for a pass of n tokens.
+     * NULL: none. */
+    int64_t (*exchange_most)(const ith_wire *wire, int layer, int64_t n);
 
     /* Operations of a token of a layer for each key before it, and the tiles in which n_threads
      * take a prompt of n tokens through the keys. NULL: none. */

@@ -41,6 +41,7 @@ static ith_recurrent_shape shape_of(const ith_hparams *hp)
     return (ith_recurrent_shape){
         .heads = d->value_heads,
         .groups = d->key_heads,
+        .out = d->value_dim,
         .cells = d->key_dim * ith_round_up(d->value_dim, ITH_STATE_COLS),
         .taps = d->taps - 1,
         .parts = {
@@ -184,7 +185,7 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
            2 * d->value_heads + d->value_dim;
 }
 
-/* ---- State, workspace, traffic ---- */
+/* ---- State, workspace ---- */
 
 static ith_layer_state state(const ith_hparams *hp, int layer)
 {
@@ -197,7 +198,7 @@ static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_need
     const ith_recurrent_shape shape = shape_of(&s->model->hp);
 
     (void)block;
-    ith_recur_needs(&shape, s->model->hp.delta.value_dim, n);
+    ith_recur_needs(&shape, n);
 }
 
 static void request(ith_requests *r, const ith_work_sizes *s, void *work)
@@ -216,29 +217,7 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
     ith_request(r, s->T * w->ld_v, sizeof(float), &w->z);
     ith_request(r, s->T * w->ld_gate, sizeof(float), &w->a);
     ith_request(r, s->T * w->ld_gate, sizeof(float), &w->b);
-    ith_recur_request(r, s, &shape, d->value_dim, 0, &w->recur);
-}
-
-static int64_t sends_by_tokens(const ith_wire *w, int layer, int64_t depth, int64_t n)
-{
-    const ith_recurrent_shape shape = shape_of(w->hp);
-
-    (void)layer, (void)depth;
-    return ith_recur_sends_by_tokens(w, &shape, w->hp->delta.value_dim, n);
-}
-
-static int64_t sends_by_rows(const ith_wire *w, int layer, int64_t n)
-{
-    const ith_recurrent_shape shape = shape_of(w->hp);
-
-    (void)layer;
-    return ith_recur_sends_by_rows(w, &shape, w->hp->delta.value_dim, n);
-}
-
-static int64_t exchange_most(const ith_wire *w, int64_t n)
-{
-    const ith_recurrent_shape shape = shape_of(w->hp);
-    return ith_recur_exchange_most(w->mesh, &shape, w->hp->delta.value_dim, n);
+    ith_recur_request(r, s, &shape, 0, &w->recur);
 }
 
 /* ---- Rows: [groups][dk] q, [groups][dk] k, [heads][dv] v, [heads] decay, [heads] beta ---- */
@@ -398,7 +377,6 @@ static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
                    .work = &work->recur,
                    .layer = layer,
                    .shape = shape_of(&p->model->hp),
-                   .out = d->value_dim,
                    .state_rows = d->key_dim,
                    .tiles = d->tiled ? d->key_heads : 0};
 
@@ -419,8 +397,8 @@ const ith_block_kind ith_block_delta = {
     .needs = needs,
     .work_bytes = sizeof(delta_work),
     .request = request,
-    .sends_by_tokens = sends_by_tokens,
-    .sends_by_rows = sends_by_rows,
-    .exchange_most = exchange_most,
+    .sends_by_tokens = ith_recur_sends_by_tokens,
+    .sends_by_rows = ith_recur_sends_by_rows,
+    .exchange_most = ith_recur_exchange_most,
     .run = run,
 };

@@ -235,9 +235,11 @@ static int64_t sends_by_rows(const ith_wire *w, int layer, int64_t n)
            (ith_heads_result_bytes(&traffic, heads) + low * (int64_t)sizeof(float));
 }
 
-static int64_t exchange_most(const ith_wire *w, int64_t n)
+static int64_t exchange_most(const ith_wire *w, int layer, int64_t n)
 {
     const ith_heads_traffic traffic = traffic_of(w);
+
+    (void)layer;
     return ith_heads_exchange_most(&traffic, n);
 }
 

@@ -40,6 +40,7 @@ static ith_recurrent_shape shape_of(const ith_hparams *hp)
     return (ith_recurrent_shape){
         .heads = m->heads,
         .groups = m->groups,
+        .out = m->head_dim,
         .cells = m->state * ith_round_up(m->head_dim, ITH_STATE_COLS),
         .taps = m->taps - 1,
         .parts = {
@@ -137,7 +138,7 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
     return channels * (m->taps + m->conv_bias) + 3 * m->heads + (m->norm ? x : 0);
 }
 
-/* ---- State, workspace, traffic ---- */
+/* ---- State, workspace ---- */
 
 static ith_layer_state state(const ith_hparams *hp, int layer)
 {
@@ -150,7 +151,7 @@ static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_need
     const ith_recurrent_shape shape = shape_of(&s->model->hp);
 
     (void)block;
-    ith_recur_needs(&shape, s->model->hp.mamba.head_dim, n);
+    ith_recur_needs(&shape, n);
 }
 
 static void request(ith_requests *r, const ith_work_sizes *s, void *work)
@@ -169,29 +170,7 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
     ith_request(r, s->T * w->ld_b, sizeof(float), &w->c);
     ith_request(r, s->T * w->ld_dt, sizeof(float), &w->dt);
     ith_request(r, s->T * w->ld_dt, sizeof(float), &w->decay);
-    ith_recur_request(r, s, &shape, m->head_dim, m->head_dim, &w->recur);
-}
-
-static int64_t sends_by_tokens(const ith_wire *w, int layer, int64_t depth, int64_t n)
-{
-    const ith_recurrent_shape shape = shape_of(w->hp);
-
-    (void)layer, (void)depth;
-    return ith_recur_sends_by_tokens(w, &shape, w->hp->mamba.head_dim, n);
-}
-
-static int64_t sends_by_rows(const ith_wire *w, int layer, int64_t n)
-{
-    const ith_recurrent_shape shape = shape_of(w->hp);
-
-    (void)layer;
-    return ith_recur_sends_by_rows(w, &shape, w->hp->mamba.head_dim, n);
-}
-
-static int64_t exchange_most(const ith_wire *w, int64_t n)
-{
-    const ith_recurrent_shape shape = shape_of(w->hp);
-    return ith_recur_exchange_most(w->mesh, &shape, w->hp->mamba.head_dim, n);
+    ith_recur_request(r, s, &shape, m->head_dim, &w->recur);
 }
 
 /* ---- Rows: [groups][N] B, [groups][N] C, [heads][P] x, [heads] decay, [heads] dt; what is mixed
@@ -276,7 +255,7 @@ static void advance(const ith_recur *r, int64_t head, ith_range cols, float *s, 
 static void finish(const ith_recur *r, int64_t t, int64_t head, const float *x, float *to)
 {
     const mamba_work *w = r->own;
-    int64_t P = r->out;
+    int64_t P = r->shape.out;
 
     if (!(ith_largest_abs(x, P) < VALUE_MOST)) /* or NaN */
         ith_pass_note_broken_here(r->pass);
@@ -373,7 +352,6 @@ static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
                    .work = &work->recur,
                    .layer = layer,
                    .shape = shape_of(&p->model->hp),
-                   .out = m->head_dim,
                    .more = m->head_dim,
                    .state_rows = m->state};
 
@@ -394,8 +372,8 @@ const ith_block_kind ith_block_mamba = {
     .needs = needs,
     .work_bytes = sizeof(mamba_work),
     .request = request,
-    .sends_by_tokens = sends_by_tokens,
-    .sends_by_rows = sends_by_rows,
-    .exchange_most = exchange_most,
+    .sends_by_tokens = ith_recur_sends_by_tokens,
+    .sends_by_rows = ith_recur_sends_by_rows,
+    .exchange_most = ith_recur_exchange_most,
     .run = run,
 };

@@ -49,12 +49,12 @@ void ith_recur_open(ith_recur *r)
 /* Floats of a token's results that a rank computes. */
 static int64_t results_of(const ith_recur *r, int rank)
 {
-    return ith_range_size(heads_of(r, rank)) * r->out;
+    return ith_range_size(heads_of(r, rank)) * r->shape.out;
 }
 
 static int64_t my_results(const ith_recur *r)
 {
-    return ith_range_size(r->heads) * r->out;
+    return ith_range_size(r->heads) * r->shape.out;
 }
 
 /* ---- Exchanges of all ranks: one side has a block of my tokens for each rank, of so many floats a
@@ -83,13 +83,29 @@ static void count_slots(const ith_recur *r, int64_t floats, ith_comm_counts to)
     }
 }
 
+/* No rank sends or receives more for n tokens. The first rank has the most heads. A row is as long
+ * as a head's results at least. */
+static int64_t most_bytes(const ith_mesh *mesh, const ith_recurrent_shape *shape, int64_t n)
+{
+    int64_t all = 0, widest = 0;
+
+    for (int r = 0; r < mesh->ranks; r++) {
+        int64_t width = ith_recurrent_width(shape, mesh->ranks, r);
+        ith_range heads = ith_recurrent_heads(shape, mesh->ranks, r);
+        all += width;
+        widest = ith_max(widest, ith_max(width, ith_range_size(heads) * shape->out));
+    }
+    return ith_max(ith_mesh_most_slots(mesh, n) * ith_max(all, shape->heads * shape->out),
+                   n * widest) *
+           (int64_t)sizeof(float);
+}
+
 static void exchange(const ith_recur *r, const float *from, ith_comm_counts send, float *to,
                      ith_comm_counts recv)
 {
     const ith_pass *p = r->pass;
-    ith_comm_alltoall(p->comm,
-                      &(ith_alltoall){from, send.counts, send.displs, to, recv.counts, recv.displs,
-                                      ith_recur_exchange_most(&p->mesh, &r->shape, r->out, p->n)});
+    ith_comm_alltoall(p->comm, &(ith_alltoall){from, send.counts, send.displs, to, recv.counts,
+                                               recv.displs, most_bytes(&p->mesh, &r->shape, p->n)});
 }
 
 static ith_comm_counts side(const ith_recur *r, int which)
@@ -170,7 +186,7 @@ static float *log_row(const step *s, int64_t i)
 /* What is said of each of my heads' pieces: number `i` of so many. */
 static int64_t n_pieces(const ith_recur *r)
 {
-    return ith_range_size(r->heads) * ((r->out + PIECE - 1) / PIECE);
+    return ith_range_size(r->heads) * ((r->shape.out + PIECE - 1) / PIECE);
 }
 
 typedef struct piece {
@@ -181,8 +197,8 @@ typedef struct piece {
 
 static piece piece_of(const ith_recur *r, int64_t i)
 {
-    int64_t of_head = (r->out + PIECE - 1) / PIECE;
-    ith_range cols = {i % of_head * PIECE, ith_min((i % of_head + 1) * PIECE, r->out)};
+    int64_t of_head = (r->shape.out + PIECE - 1) / PIECE;
+    ith_range cols = {i % of_head * PIECE, ith_min((i % of_head + 1) * PIECE, r->shape.out)};
 
     return (piece){i / of_head, cols, i / of_head * r->shape.cells + cols.begin * r->state_rows,
                    ith_round_up(ith_range_size(cols), ITH_STATE_COLS) * r->state_rows};
@@ -286,7 +302,7 @@ static void advance_piece(const ith_recur *r, const step *s, int64_t number)
     float *now = s->state->now + p.at, *out = r->work->results + s->first * my_results(r);
     int64_t before = ith_max(s->next_saved_at - s->pos, 0);
 
-    out += p.head * r->out + p.cols.begin;
+    out += p.head * r->shape.out + p.cols.begin;
     r->ops->advance(r, p.head, p.cols, now, mixed, before, out, my_results(r));
     if (s->next_saved_at > s->pos)
         memcpy(s->state->saved + p.at, now, (size_t)p.floats * sizeof *now);
@@ -357,7 +373,7 @@ static void place(const ith_recur *r, int64_t t, int64_t head, const float *x, b
     float *to = ws->h + t * ws->ld + ith_recur_place(r, head);
 
     if (finished)
-        memcpy(to, x, (size_t)r->out * sizeof *to);
+        memcpy(to, x, (size_t)r->shape.out * sizeof *to);
     else
         r->ops->finish(r, t, head, x, to);
 }
@@ -370,7 +386,7 @@ static void place_all(const ith_recur *r, int i, const float *results, bool fini
 
     for (int64_t t = share.begin; t < share.end; t++)
         for (int64_t head = heads.begin; head < heads.end; head++)
-            place(r, t, head, results + t * results_of(r, i) + (head - heads.begin) * r->out,
+            place(r, t, head, results + t * results_of(r, i) + (head - heads.begin) * r->shape.out,
                   finished);
 }
 
@@ -410,7 +426,8 @@ static void gather(const ith_recur *r, ith_member *me)
 
     for (int64_t t = share.begin; t < share.end; t++)
         for (int64_t head = r->heads.begin; head < r->heads.end; head++) {
-            float *x = r->work->results + t * my_results(r) + (head - r->heads.begin) * r->out;
+            float *x =
+                r->work->results + t * my_results(r) + (head - r->heads.begin) * r->shape.out;
             r->ops->finish(r, t, head, x, x);
         }
     ith_barrier(me);
@@ -466,7 +483,7 @@ void ith_recur_run(const ith_recur *r, ith_member *me)
     ith_pass_lap(p, me, r->layer, ITH_LAP_ATTENTION);
     to_tokens(r, me);
     close_all(r, me);
-    ith_quantize_h(p, me, r->shape.heads * r->out);
+    ith_quantize_h(p, me, r->shape.heads * r->shape.out);
     ith_pass_lap(p, me, r->layer, ITH_LAP_EXCHANGE);
 }
 
@@ -496,11 +513,12 @@ void ith_recur_project_out(const ith_recur *r, const ith_block *block, int stage
 /* ---- Sizes ---- */
 
 void ith_recur_request(ith_requests *q, const ith_work_sizes *s, const ith_recurrent_shape *shape,
-                       int64_t out, int64_t more, ith_recur_work *work)
+                       int64_t more, ith_recur_work *work)
 {
     int ranks = s->mesh->ranks, rank = s->mesh->rank;
     int64_t row = ith_recurrent_width(shape, ranks, rank), all = 0, C = ith_max(s->C, s->T),
-            heads = ith_range_size(ith_recurrent_heads(shape, ranks, rank)), mine = heads * out;
+            heads = ith_range_size(ith_recurrent_heads(shape, ranks, rank)),
+            mine = heads * shape->out;
 
     for (int r = 0; r < ranks; r++)
         all += ith_recurrent_width(shape, ranks, r);
@@ -511,13 +529,29 @@ void ith_recur_request(ith_requests *q, const ith_work_sizes *s, const ith_recur
     if (ranks == 1)
         return;
     ith_request(q, s->T * all, sizeof(float), &work->rows_out);
-    ith_request(q, s->T * shape->heads * out, sizeof(float), &work->back);
+    ith_request(q, s->T * shape->heads * shape->out, sizeof(float), &work->back);
 }
 
-void ith_recur_needs(const ith_recurrent_shape *shape, int64_t out, ith_work_needs *n)
+void ith_recur_needs(const ith_recurrent_shape *shape, ith_work_needs *n)
 {
-    n->input_cols = ith_max(n->input_cols, shape->heads * out);
+    n->input_cols = ith_max(n->input_cols, shape->heads * shape->out);
     n->scratch = ith_max(n->scratch, ITH_RECURRENT_LOG * PIECE);
+}
+
+/* ---- Traffic ---- */
+
+/* Of the layer's recurrent block. */
+static ith_recurrent_shape shape_in(const ith_hparams *hp, int layer)
+{
+    ith_layer_form form = ith_arch_find(hp->architecture)->layer(hp, layer);
+    ith_recurrent_shape shape = {0};
+
+    for (int k = 0; k < form.n && shape.heads == 0; k++) {
+        const ith_block_kind *kind = ith_block_kind_find(form.sub[k].block);
+        if (kind->state != NULL)
+            shape = kind->state(hp, layer).recurrent;
+    }
+    return shape;
 }
 
 /* Floats of a token's rows for all ranks. */
@@ -529,37 +563,30 @@ static int64_t all_rows(const ith_mesh *mesh, const ith_recurrent_shape *shape)
     return all;
 }
 
-static int64_t own_results(const ith_mesh *mesh, const ith_recurrent_shape *shape, int64_t out)
+static int64_t own_results(const ith_mesh *mesh, const ith_recurrent_shape *shape)
 {
-    return ith_range_size(ith_recurrent_heads(shape, mesh->ranks, mesh->rank)) * out;
+    return ith_range_size(ith_recurrent_heads(shape, mesh->ranks, mesh->rank)) * shape->out;
 }
 
-int64_t ith_recur_sends_by_tokens(const ith_wire *w, const ith_recurrent_shape *shape, int64_t out,
-                                  int64_t n)
+int64_t ith_recur_sends_by_tokens(const ith_wire *w, int layer, int64_t depth, int64_t n)
 {
+    const ith_recurrent_shape shape = shape_in(w->hp, layer);
     const ith_mesh *mesh = w->mesh;
     int64_t mine = ith_range_size(ith_mesh_slots(mesh, n, mesh->rank)),
-            others = all_rows(mesh, shape) - ith_recurrent_width(shape, mesh->ranks, mesh->rank);
-    return (mine * others + (n - mine) * own_results(mesh, shape, out)) * (int64_t)sizeof(float);
+            others = all_rows(mesh, &shape) - ith_recurrent_width(&shape, mesh->ranks, mesh->rank);
+
+    (void)depth;
+    return (mine * others + (n - mine) * own_results(mesh, &shape)) * (int64_t)sizeof(float);
 }
 
-int64_t ith_recur_sends_by_rows(const ith_wire *w, const ith_recurrent_shape *shape, int64_t out,
-                                int64_t n)
+int64_t ith_recur_sends_by_rows(const ith_wire *w, int layer, int64_t n)
 {
-    return n * (w->mesh->ranks - 1) * own_results(w->mesh, shape, out) * (int64_t)sizeof(float);
+    const ith_recurrent_shape shape = shape_in(w->hp, layer);
+    return n * (w->mesh->ranks - 1) * own_results(w->mesh, &shape) * (int64_t)sizeof(float);
 }
 
-/* The first rank has the most heads. A row is as long as a head's results at least. */
-int64_t ith_recur_exchange_most(const ith_mesh *mesh, const ith_recurrent_shape *shape, int64_t out,
-                                int64_t n)
+int64_t ith_recur_exchange_most(const ith_wire *w, int layer, int64_t n)
 {
-    int64_t widest = 0, most = ith_mesh_most_slots(mesh, n);
-
-    for (int r = 0; r < mesh->ranks; r++) {
-        ith_range heads = ith_recurrent_heads(shape, mesh->ranks, r);
-        widest = ith_max(widest, ith_max(ith_recurrent_width(shape, mesh->ranks, r),
-                                         ith_range_size(heads) * out));
-    }
-    return ith_max(most * ith_max(all_rows(mesh, shape), shape->heads * out), n * widest) *
-           (int64_t)sizeof(float);
+    const ith_recurrent_shape shape = shape_in(w->hp, layer);
+    return most_bytes(w->mesh, &shape, n);
 }

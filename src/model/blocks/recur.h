@@ -47,8 +47,8 @@ typedef struct ith_recur_work {
     float *rows_out; /* several ranks: [ranks][T][row] */
     float *rows;     /* [C][row] of my heads, in the order of slots */
     float *mixed;   /* [C][ith_recur.mixed], in the order of tokens; C at least ITH_RECURRENT_LOG */
-    float *results; /* [C][my heads * out] */
-    float *back;    /* several ranks: [T][all heads * out], rank by rank */
+    float *results; /* [C][my heads * shape.out] */
+    float *back;    /* several ranks: [T][all heads * shape.out], rank by rank */
 } ith_recur_work;
 
 /* A recurrent block in one pass. */
@@ -60,8 +60,7 @@ struct ith_recur {
     ith_recur_work *work;
     int layer;
     ith_recurrent_shape shape;
-    int64_t out;        /* floats of a head's result: the columns of its state */
-    int64_t state_rows; /* rows of that */
+    int64_t state_rows; /* of a head's matrix, which has shape.out columns */
     int64_t tiles;      /* see ith_recur_place; 0: heads are in order */
     int64_t more;       /* floats that are mixed beyond those of a row, for each head */
     int64_t width;      /* floats of a row for my heads; of what is mixed from it */
@@ -90,7 +89,7 @@ static inline float *ith_recur_put(float *to, const float *from, int64_t n)
 static inline int64_t ith_recur_place(const ith_recur *r, int64_t head)
 {
     int64_t each = r->tiles == 0 ? 1 : r->shape.heads / r->tiles;
-    return (head % each * (r->shape.heads / each) + head / each) * r->out;
+    return (head % each * (r->shape.heads / each) + head / each) * r->shape.out;
 }
 
 /* Where item `at` of those that this rank projects, of `each` rows of a matrix, is in a row of
@@ -115,15 +114,14 @@ void ith_recur_run(const ith_recur *r, ith_member *me);
 
 /* ---- Sizes; pure functions ---- */
 
+/* more: see ith_recur. */
 void ith_recur_request(ith_requests *requests, const ith_work_sizes *sizes,
-                       const ith_recurrent_shape *shape, int64_t out, int64_t more,
-                       ith_recur_work *work);
-void ith_recur_needs(const ith_recurrent_shape *shape, int64_t out, ith_work_needs *needs);
-int64_t ith_recur_sends_by_tokens(const ith_wire *wire, const ith_recurrent_shape *shape,
-                                  int64_t out, int64_t n);
-int64_t ith_recur_sends_by_rows(const ith_wire *wire, const ith_recurrent_shape *shape, int64_t out,
-                                int64_t n);
-int64_t ith_recur_exchange_most(const ith_mesh *mesh, const ith_recurrent_shape *shape, int64_t out,
-                                int64_t n);
+                       const ith_recurrent_shape *shape, int64_t more, ith_recur_work *work);
+void ith_recur_needs(const ith_recurrent_shape *shape, ith_work_needs *needs);
+
+/* What ranks send, as block.h has it, of any kind: the layer's shape says it. */
+int64_t ith_recur_sends_by_tokens(const ith_wire *wire, int layer, int64_t depth, int64_t n);
+int64_t ith_recur_sends_by_rows(const ith_wire *wire, int layer, int64_t n);
+int64_t ith_recur_exchange_most(const ith_wire *wire, int layer, int64_t n);
 
 #endif

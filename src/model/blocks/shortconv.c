@@ -33,8 +33,11 @@ static int64_t channels_of(const ith_hparams *hp)
 static ith_recurrent_shape shape_of(const ith_hparams *hp)
 {
     int64_t each = channels_of(hp), heads = hp->hidden / each;
-    return (ith_recurrent_shape){
-        .heads = heads, .groups = heads, .taps = hp->conv_taps - 1, .parts = {{each, false}}};
+    return (ith_recurrent_shape){.heads = heads,
+                                 .groups = heads,
+                                 .out = each,
+                                 .taps = hp->conv_taps - 1,
+                                 .parts = {{each, false}}};
 }
 
 /* ---- Weights ---- */
@@ -79,7 +82,7 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
     return hp->hidden * hp->conv_taps;
 }
 
-/* ---- State, workspace, traffic ---- */
+/* ---- State, workspace ---- */
 
 static ith_layer_state state(const ith_hparams *hp, int layer)
 {
@@ -92,7 +95,7 @@ static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_need
     const ith_recurrent_shape shape = shape_of(&s->model->hp);
 
     (void)block;
-    ith_recur_needs(&shape, channels_of(&s->model->hp), n);
+    ith_recur_needs(&shape, n);
 }
 
 static void request(ith_requests *r, const ith_work_sizes *s, void *work)
@@ -106,29 +109,7 @@ static void request(ith_requests *r, const ith_work_sizes *s, void *work)
     ith_request(r, s->T * w->ld, sizeof(float), &w->b);
     ith_request(r, s->T * w->ld, sizeof(float), &w->c);
     ith_request(r, s->T * w->ld, sizeof(float), &w->u);
-    ith_recur_request(r, s, &shape, channels_of(hp), 0, &w->recur);
-}
-
-static int64_t sends_by_tokens(const ith_wire *w, int layer, int64_t depth, int64_t n)
-{
-    const ith_recurrent_shape shape = shape_of(w->hp);
-
-    (void)layer, (void)depth;
-    return ith_recur_sends_by_tokens(w, &shape, channels_of(w->hp), n);
-}
-
-static int64_t sends_by_rows(const ith_wire *w, int layer, int64_t n)
-{
-    const ith_recurrent_shape shape = shape_of(w->hp);
-
-    (void)layer;
-    return ith_recur_sends_by_rows(w, &shape, channels_of(w->hp), n);
-}
-
-static int64_t exchange_most(const ith_wire *w, int64_t n)
-{
-    const ith_recurrent_shape shape = shape_of(w->hp);
-    return ith_recur_exchange_most(w->mesh, &shape, channels_of(w->hp), n);
+    ith_recur_request(r, s, &shape, 0, &w->recur);
 }
 
 /* ---- Rows: [heads][channels] of B * u ---- */
@@ -136,15 +117,15 @@ static int64_t exchange_most(const ith_wire *w, int64_t n)
 static void make(const ith_recur *r, int64_t t, ith_range heads, ith_range groups, float *row)
 {
     const shortconv_work *w = r->own;
-    int64_t n = ith_range_size(heads) * r->out;
+    int64_t n = ith_range_size(heads) * r->shape.out;
 
     (void)groups;
     if (n == 0)
         return;
-    memcpy(row, ith_recur_projected(w->u + t * w->ld, r->made_heads, heads.begin, r->out),
+    memcpy(row, ith_recur_projected(w->u + t * w->ld, r->made_heads, heads.begin, r->shape.out),
            (size_t)n * sizeof *row);
     r->pass->model->kernels->mul(
-        n, row, ith_recur_projected(w->b + t * w->ld, r->made_heads, heads.begin, r->out));
+        n, row, ith_recur_projected(w->b + t * w->ld, r->made_heads, heads.begin, r->shape.out));
 }
 
 static void mix(const ith_recur *r, const float *const *rows, float *results)
@@ -153,7 +134,7 @@ static void mix(const ith_recur *r, const float *const *rows, float *results)
     const shortconv *w = r->weights;
 
     r->pass->model->kernels->conv(r->width, (int)hp->conv_taps, rows,
-                                  w->conv + r->heads.begin * r->out, hp->hidden, NULL, false,
+                                  w->conv + r->heads.begin * r->shape.out, hp->hidden, NULL, false,
                                   results);
 }
 
@@ -161,9 +142,9 @@ static void finish(const ith_recur *r, int64_t t, int64_t head, const float *x, 
 {
     const shortconv_work *w = r->own;
 
-    memmove(to, x, (size_t)r->out * sizeof *to);
+    memmove(to, x, (size_t)r->shape.out * sizeof *to);
     r->pass->model->kernels->mul(
-        r->out, to, ith_recur_projected(w->c + t * w->ld, r->made_heads, head, r->out));
+        r->shape.out, to, ith_recur_projected(w->c + t * w->ld, r->made_heads, head, r->shape.out));
 }
 
 static const ith_recur_ops ops = {make, mix, NULL, finish, NULL};
@@ -180,15 +161,14 @@ static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
                    .own = work,
                    .work = &work->recur,
                    .layer = layer,
-                   .shape = shape_of(&p->model->hp),
-                   .out = channels_of(&p->model->hp)};
+                   .shape = shape_of(&p->model->hp)};
 
     ith_recur_open(&r);
     ith_pass_show(p, (const ith_matrix *const[]){w->b, w->c, w->u}, 3, w->b->cols, false, me);
     ith_pass_enter(p, layer, block, STAGE_IN, NULL, me);
-    ith_recur_project(&r, me, w->b, r.made_heads, r.out, work->b, work->ld);
-    ith_recur_project(&r, me, w->c, r.made_heads, r.out, work->c, work->ld);
-    ith_recur_project(&r, me, w->u, r.made_heads, r.out, work->u, work->ld);
+    ith_recur_project(&r, me, w->b, r.made_heads, r.shape.out, work->b, work->ld);
+    ith_recur_project(&r, me, w->c, r.made_heads, r.shape.out, work->c, work->ld);
+    ith_recur_project(&r, me, w->u, r.made_heads, r.shape.out, work->u, work->ld);
     ith_barrier(me);
     ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
     ith_pass_leave(p, layer, block, STAGE_IN, me);
@@ -207,8 +187,8 @@ const ith_block_kind ith_block_shortconv = {
     .needs = needs,
     .work_bytes = sizeof(shortconv_work),
     .request = request,
-    .sends_by_tokens = sends_by_tokens,
-    .sends_by_rows = sends_by_rows,
-    .exchange_most = exchange_most,
+    .sends_by_tokens = ith_recur_sends_by_tokens,
+    .sends_by_rows = ith_recur_sends_by_rows,
+    .exchange_most = ith_recur_exchange_most,
     .run = run,
 };
