@@ -541,7 +541,7 @@ typedef struct ith_kernels {
      * clamped to [-126, 126] (ref/exp2.h has the constants). `out` may be `x`. */
     void (*gelu)(int64_t n, const float *x, float *out);
 
-    /* out[i] = r * r with r = x[i] > 0 ? x[i] : 0. `out` may be `x`. */
+    /* out[i] = r * r with r = x[i] < 0 ? 0 : x[i]. `out` may be `x`. */
     void (*relu2)(int64_t n, const float *x, float *out);
 
     /* GELU: out[i] = r - a * q with r = x[i] > 0 ? x[i] : 0, a = |x[i]|, and q near the share of a

@@ -74,7 +74,7 @@ void ith_gelu__ref(int64_t n, const float *x, float *out)
 void ith_relu2__ref(int64_t n, const float *x, float *out)
 {
     for (int64_t i = 0; i < n; i++) {
-        float r = x[i] > 0 ? x[i] : 0;
+        float r = x[i] < 0 ? 0 : x[i]; /* NaN stays */
         out[i] = r * r;
     }
 }

@@ -251,6 +251,7 @@ typedef struct ith_arch {
     bool window_rope;       /* window layers rotate by hp->window_theta (0: rope.theta), unscaled */
     /* "layer_types" may be "linear_attention": layers with the family's recurrent block. */
     bool recurrent;
+    bool recurrent_act; /* these have an activation of their own, which read_config checks */
 
     bool full_no_rope; /* if there are windows, layers without one do not rotate */
 

@@ -91,8 +91,7 @@ void ith_mamba_set_defaults(ith_hparams *hp)
     m->conv_bias = m->norm = true;
 }
 
-/* "time_step_limit" bounds the step of a token, which is positive anyway: is there no bound? Files
- * say {"__float__": "Infinity"}. */
+/* Is there no bound? Steps are positive anyway. Files say {"__float__": "Infinity"}. */
 static bool is_unlimited(const json_t *limits)
 {
     const json_t *least = json_array_get(limits, 0), *most = json_array_get(limits, 1);
@@ -102,6 +101,13 @@ static bool is_unlimited(const json_t *limits)
         return true;
     return json_array_size(limits) == 2 && json_is_number(least) && json_number_value(least) <= 0 &&
            ((word != NULL && strcmp(word, "Infinity") == 0) || json_number_value(most) >= FLT_MAX);
+}
+
+ith_status ith_mamba_refuse_bounds(const json_t *config, const char *where, ith_error *err)
+{
+    static const char key[] = "time_step_limit";
+    return is_unlimited(json_object_get(config, key)) ? ITH_OK
+                                                      : ith_hf_refuse(where, key, "a bound", err);
 }
 
 ith_status ith_mamba_read_config(const json_t *config, const char *where, ith_hparams *hp,
@@ -122,8 +128,7 @@ ith_status ith_mamba_read_config(const json_t *config, const char *where, ith_hp
     ITH_TRY(ith_json_bool(config, where, "mamba_proj_bias", &biased, err));
     if (biased)
         return ith_hf_refuse(where, "mamba_proj_bias", "true", err);
-    if (!is_unlimited(json_object_get(config, "time_step_limit")))
-        return ith_hf_refuse(where, "time_step_limit", "a bound", err);
+    ITH_TRY(ith_mamba_refuse_bounds(config, where, err));
     if (size == NULL || json_is_null(size) || json_is_string(size)) { /* "auto" */
         m->head_dim = m->heads > 0 ? expand * hp->hidden / m->heads : 0;
         return ITH_OK;

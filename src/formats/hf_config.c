@@ -304,12 +304,14 @@ ith_status ith_hf_special_tokens(const json_t *config, const char *where, ith_hp
     return ITH_OK;
 }
 
-/* In recurrent layers the activation of MLPs is that of convolutions and gates, too: silu alone. */
+/* In recurrent layers of most families the activation of MLPs is that of convolutions and gates,
+ * too: silu alone. */
 static ith_status check_recurrent(const ith_hf_reader *r, ith_error *err)
 {
     const ith_hparams *hp = r->hp;
 
-    if ((hp->delta.key_heads == 0 && hp->mamba.heads == 0) || hp->act == ITH_ACT_SILU)
+    if (r->arch->recurrent_act || hp->act == ITH_ACT_SILU ||
+        (hp->delta.key_heads == 0 && hp->mamba.heads == 0))
         return ITH_OK;
     return ith_fail(err, ITH_E_UNSUPPORTED,
                     "%s: recurrent layers with %s in place of silu are not supported", r->where,

@@ -86,7 +86,8 @@ enum {
     ITH_LAYER_NO_ROPE = 2,     /* positions are not rotated */
     ITH_LAYER_WINDOW_ROPE = 4, /* rotated by hp->window_theta, unscaled */
     ITH_LAYER_RECURRENT = 8,   /* there is none: the family's recurrent block is in its place */
-    ITH_LAYER_TRAITS = 15
+    ITH_LAYER_MLP = 16,        /* nor is there that: the layer is an MLP or experts alone */
+    ITH_LAYER_TRAITS = 31
 };
 
 typedef enum ith_router_score {

@@ -265,6 +265,11 @@ static void vectors_are_near(void **state)
     for (int i = 0; i < N; i++)
         assert_true(out[i] == (x[i] > 0 ? x[i] * x[i] : 0));
     memcpy(out, x, sizeof out);
+    out[N / 2] = NAN;
+    ref->relu2(N, out, out);
+    for (int i = 0; i < N; i++) /* NaN stays, so that it is found where results are checked */
+        assert_true((isnan(out[i]) != 0) == (i == N / 2));
+    memcpy(out, x, sizeof out);
     ref->softcap(N, out, 4.0f);
     for (int i = 0; i < N; i++)
         CLOSE(out[i], 4 * tanh((double)x[i] / 4), VECTOR_RELATIVE * 8, "softcap %d", i);

@@ -14,7 +14,7 @@
 
 enum { ANSWER = 60, PREFIX = 100 };
 
-static const char *const models[] = {"qwen3_5", "bamba", "lfm2", "falcon_h1"};
+static const char *const models[] = {"qwen3_5", "bamba", "lfm2", "falcon_h1", "nemotron_h"};
 
 static const char *build_folder(void)
 {

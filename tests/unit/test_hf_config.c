@@ -354,6 +354,8 @@ static void steps_without_a_bound_are_read(void **state)
     good("{" MAMBA("falcon_h1") ", 'time_step_limit': [0.0, {'__float__': 'Infinity'}]}");
     good("{" MAMBA("bamba") ", 'time_step_limit': [0, 1e39]}");
     good("{" MAMBA("bamba") ", 'time_step_limit': null}");
+    good("{" MAMBA("nemotron_h") ", 'hybrid_override_pattern': 'M*', 'mamba_num_heads': 4, "
+                                 "'mamba_head_dim': 16, 'n_groups': 2, 'mlp_hidden_act': 'relu2'}");
 }
 
 static void what_changes_the_arithmetic_is_refused(void **state)
@@ -371,6 +373,14 @@ static void what_changes_the_arithmetic_is_refused(void **state)
          "\"time_step_limit\": a bound"},
         {"{" MAMBA("bamba") ", 'hidden_act': 'gelu_pytorch_tanh'}", ITH_E_UNSUPPORTED,
          "recurrent layers with gelu_pytorch_tanh in place of silu"},
+        {"{" MAMBA("nemotron_h") ", 'hybrid_override_pattern': 'M*', 'mamba_num_heads': 4, "
+                                 "'mamba_head_dim': 16, 'time_step_limit': [0.0, 0.1]}",
+         ITH_E_UNSUPPORTED, "\"time_step_limit\": a bound"},
+        {"{" MAMBA("nemotron_h") ", 'hybrid_override_pattern': 'M*', 'mamba_num_heads': 4, "
+                                 "'mamba_head_dim': 16, 'mamba_hidden_act': 'gelu'}",
+         ITH_E_UNSUPPORTED, "\"mamba_hidden_act\": gelu"},
+        {"{" MAMBA("nemotron_h") ", 'hybrid_override_pattern': 'M*?'}", ITH_E_UNSUPPORTED,
+         "\"hybrid_override_pattern\": an unknown kind of layer"},
         {"{" MAMBA("bamba") ", 'time_step_limit': [0.001, {'__float__': 'Infinity'}]}",
          ITH_E_UNSUPPORTED, "\"time_step_limit\": a bound"},
         {"{" LLAMA ", 'sliding_window': 4096}", ITH_E_UNSUPPORTED, "\"sliding_window\""},

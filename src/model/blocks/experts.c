@@ -97,12 +97,12 @@ static ith_status check_alike(const ith_binder *b, const ith_ffn *ffn, int e, it
 {
     const ith_ffn *first = &ffn[0], *other = &ffn[e];
 
-    if (other->gate->layout == first->gate->layout && other->up->layout == first->up->layout &&
-        other->down->layout == first->down->layout)
+    if ((first->gate == NULL || other->gate->layout == first->gate->layout) &&
+        other->up->layout == first->up->layout && other->down->layout == first->down->layout)
         return ITH_OK;
     return ith_fail(err, ITH_E_UNSUPPORTED,
                     "%s: %s is of another type than expert 0's: Ithaca wants them alike",
-                    ith_source_path(b->source), other->gate->name);
+                    ith_source_path(b->source), other->up->name);
 }
 
 /* The biases of gate or up: a tensor of their own, or every other number of one for both. */
@@ -151,7 +151,8 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
     ITH_TRY(ith_bind_whole_matrix(b, ITH_ROLE_ROUTER, n, h, &w->router, err));
     ITH_TRY(bind_biases(b, w, err));
     for (int e = 0; e < n; e++) {
-        ITH_TRY(bind_role(b, &gate_role, e, f, h, w->router, &w->ffn[e].gate, err));
+        if (!hp->ungated)
+            ITH_TRY(bind_role(b, &gate_role, e, f, h, w->router, &w->ffn[e].gate, err));
         ITH_TRY(bind_role(b, &up_role, e, f, h, w->router, &w->ffn[e].up, err));
     }
     for (int e = 0; e < n; e++) {
@@ -307,10 +308,10 @@ static void expert_rows(ith_pass *p, const ith_experts *all, int64_t expert, ith
     const ith_model *m = p->model;
     const ith_ffn ffn = with_biases(all, expert, m->hp.experts.ffn), *w = &ffn;
     int64_t first = routes_of(p)->first[expert], end = routes_of(p)->first[expert + 1];
-    ith_input in = ith_pass_input(p, w->gate->cols), mid = mid_of(p);
+    ith_input in = ith_pass_input(p, w->up->cols), mid = mid_of(p);
 
     for (int64_t a = first, n, t; a < end; a += n) {
-        n = ith_linear_block(m, w->gate, end - a);
+        n = ith_linear_block(m, w->up, end - a);
         ith_input block =
             gather(m, &in, routes_of(p)->token + a, n, scratch + ith_ffn_scratch(&m->caches), &t);
         int64_t width = ith_block_rows(&m->caches, n);

@@ -1,0 +1,313 @@
+/* arch_nemotron_h.c - Nemotron-H (arXiv 2504.03624) and Nemotron 3 Nano: each layer is one block:
+ * Mamba2, attention without rotary positions, an MLP without a gate, or experts of that kind. */
+#include "formats/arch_experts.h"
+#include "formats/arch_recurrent.h"
+
+#include "formats/hf_config.h"
+#include "formats/tensor_table.h"
+
+#include <string.h>
+
+static const ith_hf_class classes[] = {{"nemotron_h", "NemotronHForCausalLM"}, {NULL, NULL}},
+                          no_classes[] = {{NULL, NULL}};
+
+#define MIXER "backbone.layers.%d.mixer."
+
+static const ith_own_name hf_own[] = {
+    {ITH_ROLE_EMBED, "backbone.embeddings.weight"},
+    {ITH_ROLE_OUT_NORM, "backbone.norm_f.weight"},
+    {ITH_ROLE_ATTN_NORM, "backbone.layers.%d.norm.weight"},
+    {ITH_ROLE_Q, MIXER "q_proj.weight"},
+    {ITH_ROLE_K, MIXER "k_proj.weight"},
+    {ITH_ROLE_V, MIXER "v_proj.weight"},
+    {ITH_ROLE_O, MIXER "o_proj.weight"},
+    {ITH_ROLE_UP, MIXER "up_proj.weight"},
+    {ITH_ROLE_DOWN, MIXER "down_proj.weight"},
+    {ITH_ROLE_ROUTER, MIXER "gate.weight"},
+    {ITH_ROLE_CHOICE_BIAS, MIXER "gate.e_score_correction_bias"},
+    {ITH_ROLE_EXPERT_UP, MIXER "experts.%d.up_proj.weight"},
+    {ITH_ROLE_EXPERT_DOWN, MIXER "experts.%d.down_proj.weight"},
+    {ITH_ROLE_EXPERTS_UP, MIXER "experts.up_proj"},
+    {ITH_ROLE_EXPERTS_DOWN, MIXER "experts.down_proj"},
+    {ITH_ROLE_SHARED_UP, MIXER "shared_experts.up_proj.weight"},
+    {ITH_ROLE_SHARED_DOWN, MIXER "shared_experts.down_proj.weight"},
+    ITH_MAMBA_NAMES(MIXER),
+    {ITH_ROLE_NONE, NULL}};
+
+static const ith_own_name gguf_own[] = {ITH_MAMBA_GGUF_NAMES, {ITH_ROLE_NONE, NULL}};
+
+static ith_layer_form layer(const ith_hparams *hp, int64_t i)
+{
+    int32_t traits = ith_hparams_traits(hp, i);
+    bool experts = (traits & ITH_LAYER_MLP) && ith_hparams_has_experts(hp, i);
+    ith_layer_form form = {1, {{.norm = ITH_ROLE_ATTN_NORM, .block = "attention"}}};
+
+    if (traits & ITH_LAYER_RECURRENT)
+        form.sub[0].block = "mamba";
+    else if (traits & ITH_LAYER_MLP)
+        form.sub[0].block = experts ? "experts" : "mlp";
+    if (experts && hp->experts.shared_ffn > 0)
+        form.sub[form.n++] = (ith_sublayer_form){.block = "shared", .beside = true};
+    return form;
+}
+
+static const ith_arch_key keys[] = {
+    {"layer_norm_epsilon", "attention.layer_norm_epsilon", ITH_KEY_REAL,
+     offsetof(ith_hparams, rms_eps)},
+    {"mlp_hidden_act", NULL, ITH_KEY_ACTIVATION, offsetof(ith_hparams, act)},
+    {"mamba_num_heads", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.heads)},
+    {"mamba_head_dim", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.head_dim)},
+    {"n_groups", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.groups)},
+    {"ssm_state_size", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.state)},
+    {"conv_kernel", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.taps)},
+    {"use_conv_bias", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, mamba.conv_bias)},
+    {"n_routed_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
+    {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
+    {"moe_intermediate_size", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.ffn)},
+    {"n_group", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.router.groups)},
+    {"topk_group", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.router.top_groups)},
+    {"norm_topk_prob", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, experts.router.normalized)},
+    {"routed_scaling_factor", NULL, ITH_KEY_REAL, offsetof(ith_hparams, experts.router.factor)},
+    {0}};
+
+static void traits(ith_hparams *hp)
+{
+    ith_mamba_set_defaults(hp);
+    hp->mamba.groups = 8;
+    hp->mamba.state = 128;
+    hp->mamba.head_dim = 64;
+    hp->act = ITH_ACT_RELU2;
+    hp->ungated = true;
+    hp->experts = (ith_experts_params){.n = 8,
+                                       .used = 2,
+                                       .ffn = 7688,
+                                       .step = 1,
+                                       .router = {.score = ITH_ROUTER_SIGMOID,
+                                                  .choice_bias = true,
+                                                  .group_best = 2,
+                                                  .normalized = true,
+                                                  .norm_add = 1e-20,
+                                                  .factor = 1}};
+}
+
+/* ---- Which layer is what ---- */
+
+typedef enum kind { MAMBA, ATTENTION, MLP, EXPERTS, KINDS } kind;
+
+static ith_status set_kind(ith_hparams *hp, int64_t i, kind k, const char *where, ith_error *err)
+{
+    static const int32_t layer_traits[KINDS] = {ITH_LAYER_RECURRENT, ITH_LAYER_NO_ROPE,
+                                                ITH_LAYER_MLP, ITH_LAYER_MLP};
+    ith_experts_params *e = &hp->experts;
+
+    hp->traits[i] = layer_traits[k];
+    if (k != MLP || e->n == 0)
+        return ITH_OK;
+    if (e->n_dense == ITH_MAX_DENSE)
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: more than %d layers with an MLP beside those with experts are not "
+                        "supported",
+                        where, ITH_MAX_DENSE);
+    e->dense[e->n_dense++] = (int32_t)i;
+    return ITH_OK;
+}
+
+/* ---- config.json ---- */
+
+/* The kinds, as Transformers 5 and 4 call them, and their letters in "hybrid_override_pattern". */
+static const char *const names[KINDS][3] = {{"linear_attention", "mamba", "M"},
+                                            {"full_attention", "attention", "*"},
+                                            {"mlp", "mlp", "-"},
+                                            {"moe", "moe", "E"}};
+
+static kind kind_of(const char *name)
+{
+    for (int k = 0; k < KINDS && name != NULL; k++)
+        for (int i = 0; i < 3; i++)
+            if (strcmp(name, names[k][i]) == 0)
+                return (kind)k;
+    return KINDS;
+}
+
+/* Of layer i: in the list, or if there is none, in the pattern. */
+static kind layer_kind(const json_t *list, const char *pattern, int64_t i)
+{
+    const char letter[2] = {pattern != NULL ? pattern[i] : '\0', '\0'};
+    return kind_of(list != NULL ? json_string_value(json_array_get(list, (size_t)i)) : letter);
+}
+
+static ith_status read_layers(const json_t *config, const char *where, ith_hparams *hp,
+                              ith_error *err)
+{
+    const json_t *list = json_object_get(config, "layers_block_type");
+    const char *pattern = NULL;
+    bool any = false;
+
+    if (!json_is_array(list))
+        list = NULL;
+    ITH_TRY(ith_json_string(config, where, "hybrid_override_pattern", &pattern, err));
+    if (list == NULL && pattern == NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: \"hybrid_override_pattern\" is missing", where);
+    hp->n_layers = (int64_t)(list != NULL ? json_array_size(list) : strlen(pattern));
+    for (int64_t i = 0; i < hp->n_layers; i++)
+        any |= layer_kind(list, pattern, i) == EXPERTS;
+    if (!any)
+        hp->experts = (ith_experts_params){0};
+    ITH_TRY(ith_arch_set_pattern(hp, 1, 0, 0, where, err));
+    for (int64_t i = 0; i < hp->n_layers; i++) {
+        kind k = layer_kind(list, pattern, i);
+        if (k == KINDS)
+            return ith_hf_refuse(where,
+                                 list != NULL ? "layers_block_type" : "hybrid_override_pattern",
+                                 "an unknown kind of layer", err);
+        ITH_TRY(set_kind(hp, i, k, where, err));
+    }
+    return ITH_OK;
+}
+
+static ith_status refuse_others(const json_t *config, const char *where, ith_error *err)
+{
+    static const char *const biases[] = {"use_bias", "mamba_proj_bias"};
+    const json_t *latent = json_object_get(config, "moe_latent_size");
+    const char *act = "silu";
+
+    for (size_t i = 0; i < sizeof biases / sizeof *biases; i++) {
+        bool biased = false;
+        ITH_TRY(ith_json_bool(config, where, biases[i], &biased, err));
+        if (biased)
+            return ith_hf_refuse(where, biases[i], "true", err);
+    }
+    if (latent != NULL && !json_is_null(latent))
+        return ith_hf_refuse(where, "moe_latent_size", "a number", err);
+    ITH_TRY(ith_json_string(config, where, "mamba_hidden_act", &act, err));
+    if (strcmp(act, "silu") != 0)
+        return ith_hf_refuse(where, "mamba_hidden_act", act, err);
+    return ith_mamba_refuse_bounds(config, where, err);
+}
+
+/* num_hidden_layers may be missing or say nothing. */
+static const char *const config_keys[] = {"num_hidden_layers", "rms_norm_eps", "layer_types",
+                                          "n_shared_experts", NULL};
+
+static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
+                              ith_error *err)
+{
+    int64_t shared = 1, width = 7688;
+
+    ITH_TRY(refuse_others(config, where, err));
+    ITH_TRY(ith_json_int(config, where, "n_shared_experts", 0, 1 << 10, &shared, err));
+    ITH_TRY(ith_json_int(config, where, "moe_shared_expert_intermediate_size", 1, ITH_SIZE_LIMIT,
+                         &width, err));
+    hp->experts.shared_ffn = shared > 0 ? width : 0;
+    return read_layers(config, where, hp, err);
+}
+
+/* ---- GGUF ---- */
+
+static const ith_tensor *look(const ith_tensor_table *tensors, int64_t i, const char *what)
+{
+    char name[ITH_TENSOR_NAME];
+    snprintf(name, sizeof name, "blk.%lld.%s.weight", (long long)i, what);
+    return ith_tensor_table_find(tensors, name);
+}
+
+static kind kind_by_tensors(const ith_tensor_table *tensors, int64_t i)
+{
+    static const char *const tell[KINDS] = {"ssm_in", "attn_q", "ffn_up", "ffn_up_exps"};
+    int k = 0;
+
+    while (k < KINDS && look(tensors, i, tell[k]) == NULL)
+        k++;
+    return (kind)k;
+}
+
+static const char *const gguf_keys[] = {ITH_EXPERTS_GGUF_KEYS,
+                                        "expert_shared_feed_forward_length",
+                                        "attention.layer_norm_rms_epsilon",
+                                        "feed_forward_length",
+                                        "rope.dimension_count",
+                                        NULL};
+
+/* The tensors say what a layer is; the metadata say less, and are wrong in some files. */
+static ith_status read_layer(const char *where, const ith_tensor_table *tensors, int64_t i,
+                             ith_hparams *hp, ith_error *err)
+{
+    const kind k = kind_by_tensors(tensors, i);
+    const ith_tensor *shared = look(tensors, i, "ffn_up_shexp"), *up = look(tensors, i, "ffn_up");
+
+    if (k == KINDS)
+        return ith_fail(err, ITH_E_FORMAT, "%s: layer %lld has no tensors that tell what it is",
+                        where, (long long)i);
+    if (k == MLP)
+        hp->ffn = up->dims[0];
+    if (k == EXPERTS)
+        hp->experts.shared_ffn = shared != NULL ? shared->dims[0] : 0;
+    return set_kind(hp, i, k, where, err);
+}
+
+static ith_status read_gguf(const struct ith_gguf_meta *meta,
+                            const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)
+{
+    const ith_router_params router = hp->experts.router;
+    bool any = false;
+
+    ITH_TRY(ith_recurrent_by_kv_heads(meta, hp, err));
+    ITH_TRY(ith_mamba_read_gguf(meta, hp, err));
+    for (int64_t i = 0; i < hp->n_layers; i++)
+        any |= kind_by_tensors(tensors, i) == EXPERTS;
+    if (any)
+        ITH_TRY(ith_experts_read_gguf(meta, tensors, hp, err));
+    else
+        hp->experts = (ith_experts_params){0};
+    if (any)
+        hp->experts.router.choice_bias = router.choice_bias;
+    ITH_TRY(ith_arch_set_pattern(hp, 1, 0, 0, meta->path, err));
+    hp->ffn = any ? hp->experts.ffn : 0;
+    for (int64_t i = 0; i < hp->n_layers; i++)
+        ITH_TRY(read_layer(meta->path, tensors, i, hp, err));
+    return ITH_OK;
+}
+
+#define DEFAULTS                                                                                   \
+    {                                                                                              \
+        .n_vocab = 131072, .n_heads = 32, .n_kv_heads = 8, .head_dim = 128, .ctx = 4096,           \
+        .rms_eps = 1e-5, .rope_theta = 10000, .bos = 1, .eos = 2                                   \
+    }
+
+const ith_arch ith_arch_nemotron_h = {
+    .name = "nemotron_h",
+    .layer = layer,
+    .hf_names = ith_names_hf,
+    .gguf_names = ith_names_gguf,
+    .hf_own = hf_own,
+    .gguf_own = gguf_own,
+    .traits = traits,
+    .keys = keys,
+    .hf_classes = classes,
+    .recurrent = true,
+    .recurrent_act = true,
+    .defaults = DEFAULTS,
+    .config_keys = config_keys,
+    .read_config = read_config,
+    .gguf_keys = gguf_keys,
+    .read_gguf = read_gguf,
+    .fields = ith_experts_fields_if_any,
+};
+
+/* GGUF files of those with experts. */
+const ith_arch ith_arch_nemotron_h_moe = {
+    .name = "nemotron_h_moe",
+    .layer = layer,
+    .hf_names = ith_names_hf,
+    .gguf_names = ith_names_gguf,
+    .hf_own = hf_own,
+    .gguf_own = gguf_own,
+    .traits = traits,
+    .keys = keys,
+    .hf_classes = no_classes,
+    .recurrent = true,
+    .defaults = DEFAULTS,
+    .gguf_keys = gguf_keys,
+    .read_gguf = read_gguf,
+    .fields = ith_experts_fields_if_any,
+};
