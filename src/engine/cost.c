@@ -85,15 +85,36 @@ static key_sums sum_keys(const ith_engine *e, int64_t depth, int64_t n)
     return s;
 }
 
+/* Of all layers' recurrent states: bytes that a pass reads and writes, operations of a token. */
+typedef struct state_sums {
+    double bytes, ops;
+} state_sums;
+
+static state_sums sum_states(const ith_model *m)
+{
+    state_sums s = {0};
+
+    for (int64_t i = 0; i < m->hp.n_layers; i++) {
+        const ith_recurrent_shape *shape = &m->states[i].recurrent;
+        double cells = (double)(shape->heads * shape->cells);
+        s.bytes += 2 * sizeof(float) * cells;
+        s.ops += (double)shape->cell_ops * cells;
+    }
+    return s;
+}
+
 ith_cost ith_pass_cost(const ith_engine *e, int64_t depth, int64_t n)
 {
     const ith_model *m = e->model;
     sums layers = sum_layers(m, n);
     key_sums keys = sum_keys(e, depth, n);
+    state_sums states = sum_states(m);
+
     return (ith_cost){
         .linear_ops = layers.ops + matrix_ops(m->output),
         .key_ops = keys.ops,
-        .bytes = layers.bytes + matrix_bytes(m->output) + keys.bytes,
+        .state_ops = states.ops * (double)n,
+        .bytes = layers.bytes + matrix_bytes(m->output) + keys.bytes + states.bytes,
     };
 }
 
@@ -109,10 +130,12 @@ ith_depth_cost ith_keys_cost(const ith_engine *e, double key_rate)
                             all.each_ops / key_rate};
 }
 
-ith_depth_cost ith_prompt_cost(const ith_engine *e, double linear_rate, double key_rate)
+ith_depth_cost ith_prompt_cost(const ith_engine *e, double linear_rate, double key_rate,
+                               double state_rate)
 {
     ith_depth_cost cost = ith_keys_cost(e, key_rate);
     cost.token_s += sum_layers(e->model, 1).ops / linear_rate;
+    cost.token_s += sum_states(e->model).ops / state_rate;
     return cost;
 }
 

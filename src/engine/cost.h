@@ -9,7 +9,9 @@
 typedef struct ith_cost {
     double linear_ops; /* in the products with matrices */
     double key_ops;    /* in attention */
-    double bytes;      /* of weights and KV cache that are read; of experts, the expected number */
+    double state_ops;  /* in recurrent states, in floats */
+    double bytes;      /* of weights and KV cache that are read; of experts, the expected number; of
+                          recurrent states that are read and written */
 } ith_cost;
 
 /* Local. A pass of n tokens after `depth` tokens, with the logits of its last token. */
@@ -22,9 +24,10 @@ double ith_key_ops(const ith_engine *engine);
  * token of a prompt of the whole context the same, on average. */
 ith_depth_cost ith_keys_cost(const ith_engine *engine, double key_rate);
 
-/* Local. What a prompt costs at these rates: operations per second in the products with matrices
- * and in attention, of all ranks together. */
-ith_depth_cost ith_prompt_cost(const ith_engine *engine, double linear_rate, double key_rate);
+/* Local. What a prompt costs at these rates: operations per second in the products with matrices,
+ * in attention and in recurrent states, of all ranks together. */
+ith_depth_cost ith_prompt_cost(const ith_engine *engine, double linear_rate, double key_rate,
+                               double state_rate);
 
 /* Bytes that rank 0 sends per token of the prompt and layer, on average. */
 typedef struct ith_token_traffic {

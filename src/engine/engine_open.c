@@ -161,7 +161,7 @@ static ith_kv_layout kv_layout(const ith_engine_params *p)
 static void report_sizes(const ith_engine *e, const ith_engine_params *p)
 {
     int64_t kv = ith_session_kv_bytes(e);
-    const ith_depth_cost ops = ith_prompt_cost(e, 1, 1);
+    const ith_depth_cost ops = ith_prompt_cost(e, 1, 1, 1);
     const ith_sizes sizes = {.weights = e->info.weight_bytes,
                              .kv = kv,
                              .ctx = e->info.ctx,

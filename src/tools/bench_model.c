@@ -46,7 +46,8 @@ static double least_s(const model_bench *b, ith_cost c)
     const ith_engine *e = b->engine;
     double linear = e->model->quantized ? b->ceilings.integer_ops : b->ceilings.f32_ops;
     double attention = e->kv == ITH_KVL_Q8 ? b->ceilings.integer_ops : b->ceilings.f32_ops;
-    double compute_s = c.linear_ops / linear + c.key_ops / attention;
+    double compute_s =
+        c.linear_ops / linear + c.key_ops / attention + c.state_ops / b->ceilings.f32_ops;
     double read_s = c.bytes / b->ceilings.read_bytes;
     return compute_s > read_s ? compute_s : read_s;
 }
@@ -279,8 +280,8 @@ static json_t *prefill_json(const model_bench *b)
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "tps",
                      ith_json_number((double)b->params->prompt / s), "predicted",
                      prediction_json(b), "seconds", ith_json_numbers(b->prefill, n), "gops",
-                     ith_json_number((c.linear_ops + c.key_ops) / s * 1e-9), "of_ceiling",
-                     ith_json_number(least_s(b, c) / s), "sent", (json_int_t)b->sent,
+                     ith_json_number((c.linear_ops + c.key_ops + c.state_ops) / s * 1e-9),
+                     "of_ceiling", ith_json_number(least_s(b, c) / s), "sent", (json_int_t)b->sent,
                      "sent_formula",
                      (json_int_t)ith_bench_ranks_formula(b->session, b->depth, b->params->prompt));
 }

@@ -19,7 +19,7 @@
 enum { GATHERS = 4 }; /* per layer, in decode */
 
 /* The shares of a machine's ceilings that long prompts and decoding reach (bench/SPEED.md). */
-static const double LINEAR = 0.50, ATTENTION = 0.43, DECODE = 0.84;
+static const double LINEAR = 0.50, ATTENTION = 0.43, STATES = 0.11, DECODE = 0.84;
 
 typedef struct estimate {
     const ith_estimate_params *params;
@@ -72,11 +72,12 @@ static void predict(estimate *f)
     int64_t ctx = e->info.ctx;
     double layers = e->info.n_layers, nodes = p->nodes, ops = p->integer_gops * GIGA * nodes;
     ith_cost one = ith_pass_cost(e, ctx - 1, 1);
+    const ith_depth_cost prompt = ith_prompt_cost(e, LINEAR * ops, ATTENTION * ops, STATES * ops);
     ith_token_traffic traffic = ith_pass_traffic(e);
     double passes = (double)((ctx + e->info.chunk - 1) / e->info.chunk);
     double gathered = f->store.cut ? (double)e->info.weight_bytes / p->ranks_per_node * passes : 0;
 
-    f->prefill_s = ith_depth_cost_s(ith_prompt_cost(e, LINEAR * ops, ATTENTION * ops), 0, ctx) +
+    f->prefill_s = ith_depth_cost_s(prompt, 0, ctx) +
                    on_the_wire_s(f, traffic.ulysses * layers * (double)ctx + gathered / nodes);
     f->decode_s = one.bytes / (DECODE * p->read_gbps * GIGA * nodes) +
                   on_the_wire_s(f, traffic.rows * layers) +

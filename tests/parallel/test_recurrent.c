@@ -7,14 +7,24 @@
 #include "tests/golden/weights.h"
 #include "tests/needle.h"
 
+#include "engine/cost.h"
 #include "engine/session.h"
 #include "state/recurrent.h"
 
+#include <math.h>
 #include <unistd.h>
 
 enum { ANSWER = 60, PREFIX = 100 };
 
-static const char *const models[] = {"qwen3_5", "bamba", "lfm2", "falcon_h1", "nemotron_h"};
+/* With the floats of their states, in all layers, and a token's operations on each. */
+static const struct recurrent_model {
+    const char *name;
+    double cells, ops;
+} models[] = {{"qwen3_5", 3 * 6 * 20 * 32, 7}, /* 24 columns take up 32 */
+              {"bamba", 2 * 8 * 24 * 16, 5},
+              {"lfm2", 0, 0},
+              {"falcon_h1", 2 * 6 * 24 * 16, 5},
+              {"nemotron_h", 1 * 8 * 24 * 16, 5}};
 
 static const char *build_folder(void)
 {
@@ -210,8 +220,25 @@ static void save(ith_engine *engine, const char *want, const char *name)
     }
 }
 
-static void run(const char *name)
+/* What states cost does not grow with the depth, and does with the tokens: of operations each costs
+ * the same, of memory a pass. */
+static void costs(const ith_engine *engine, const struct recurrent_model *m)
 {
+    const ith_cost one = ith_pass_cost(engine, 0, 1), deep = ith_pass_cost(engine, 500, 1);
+    const ith_cost many = ith_pass_cost(engine, 0, 10);
+    double rest = ith_prompt_cost(engine, 1, 1, INFINITY).token_s;
+
+    must(one.state_ops == m->cells * m->ops && deep.state_ops == one.state_ops &&
+             many.state_ops == 10 * one.state_ops,
+         "operations of states", NULL);
+    must(one.bytes >= 2 * 4 * m->cells, "bytes of states", NULL);
+    must(fabs(ith_prompt_cost(engine, 1, 1, 2).token_s - rest - one.state_ops / 2) < 1e-6 * rest,
+         "a prompt's operations of states", NULL);
+}
+
+static void run(const struct recurrent_model *m)
+{
+    const char *name = m->name;
     ith_engine_params params = ith_engine_params_default();
     char folder[300], want[65];
     ith_session *session;
@@ -223,6 +250,7 @@ static void run(const char *name)
     params.chunk = 64;
     params.quant = ITH_QUANT_W8;
     engine = must_open(&params);
+    costs(engine, m);
     session = session_after(engine, ids, n_ids, 0);
     must_have_sha(session, want, name, "in chunks");
     ith_session_close(session);
@@ -245,7 +273,7 @@ int main(void)
         return 1;
     }
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        run(models[i]);
+        run(&models[i]);
     ith_world_close(world);
     return 0;
 }

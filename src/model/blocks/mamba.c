@@ -42,6 +42,7 @@ static ith_recurrent_shape shape_of(const ith_hparams *hp)
         .groups = m->groups,
         .out = m->head_dim,
         .cells = m->state * ith_round_up(m->head_dim, ITH_STATE_COLS),
+        .cell_ops = 5, /* decay, change, result */
         .taps = m->taps - 1,
         .parts = {
             {m->state, true}, {m->state, true}, {m->head_dim, false}, {1, false}, {1, false}}};
