@@ -116,18 +116,18 @@ static ith_status read_router(const ith_gguf_meta *meta, const char *arch, ith_r
     return ith_gguf_bool(meta, arch, "expert_weights_norm", &r->normalized, err);
 }
 
-/* The tensor of a role in the first layer that has experts; NULL: there is none. */
+/* The tensor of a role in the first layer that has one; NULL: there is none. */
 static const ith_tensor *find(const ith_tensor_table *tensors, const ith_hparams *hp, ith_role role)
 {
     const ith_arch *arch = ith_arch_find(hp->architecture);
+    const ith_tensor *t = NULL;
     char name[ITH_TENSOR_NAME];
-    int layer = 0;
 
-    while (layer < hp->n_layers && !ith_hparams_has_experts(hp, layer))
-        layer++;
-    if (!ith_arch_tensor_name(arch, true, role, layer, 0, name))
-        return NULL;
-    return ith_tensor_table_find(tensors, name);
+    for (int layer = 0; t == NULL && layer < hp->n_layers; layer++)
+        if (ith_hparams_has_experts(hp, layer) &&
+            ith_arch_tensor_name(arch, true, role, layer, 0, name))
+            t = ith_tensor_table_find(tensors, name);
+    return t;
 }
 
 /* The number of shared experts and their width are not needed where their tensors are: those of

@@ -52,8 +52,7 @@ static ith_layer_form layer(const ith_hparams *hp, int64_t i)
 }
 
 static const ith_arch_key keys[] = {
-    {"layer_norm_epsilon", "attention.layer_norm_epsilon", ITH_KEY_REAL,
-     offsetof(ith_hparams, rms_eps)},
+    {"layer_norm_epsilon", NULL, ITH_KEY_REAL, offsetof(ith_hparams, rms_eps)},
     {"mlp_hidden_act", NULL, ITH_KEY_ACTIVATION, offsetof(ith_hparams, act)},
     {"mamba_num_heads", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.heads)},
     {"mamba_head_dim", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.head_dim)},
@@ -61,6 +60,12 @@ static const ith_arch_key keys[] = {
     {"ssm_state_size", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.state)},
     {"conv_kernel", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.taps)},
     {"use_conv_bias", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, mamba.conv_bias)},
+    {"time_step_min", NULL, ITH_KEY_REAL, offsetof(ith_hparams, mamba.dt_least)},
+    /* Older names, which count where both are there, as in Transformers. */
+    {"mamba_n_groups", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.groups)},
+    {"mamba_d_conv", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.taps)},
+    {"mamba_conv_bias", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, mamba.conv_bias)},
+    {"mamba_dt_min", NULL, ITH_KEY_REAL, offsetof(ith_hparams, mamba.dt_least)},
     {"n_routed_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
     {"moe_intermediate_size", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.ffn)},
@@ -76,6 +81,7 @@ static void traits(ith_hparams *hp)
     hp->mamba.groups = 8;
     hp->mamba.state = 128;
     hp->mamba.head_dim = 64;
+    hp->mamba.dt_least = 0.001; /* GGUF files do not say it */
     hp->act = ITH_ACT_RELU2;
     hp->ungated = true;
     hp->experts = (ith_experts_params){.n = 8,
@@ -129,37 +135,85 @@ static kind kind_of(const char *name)
     return KINDS;
 }
 
-/* Of layer i: in the list, or if there is none, in the pattern. */
-static kind layer_kind(const json_t *list, const char *pattern, int64_t i)
+/* A key of config.json that says what each layer is: a list of kinds, or a string of letters. */
+typedef struct plan {
+    const char *key;
+    const json_t *list;  /* NULL: letters */
+    const char *letters; /* NULL, too: the file does not have the key */
+    int64_t n;
+} plan;
+
+static ith_status read_plan(const json_t *config, const char *where, const char *key, plan *p,
+                            ith_error *err)
 {
-    const char letter[2] = {pattern != NULL ? pattern[i] : '\0', '\0'};
-    return kind_of(list != NULL ? json_string_value(json_array_get(list, (size_t)i)) : letter);
+    const json_t *value = json_object_get(config, key);
+
+    *p = (plan){.key = key, .list = json_is_array(value) ? value : NULL};
+    if (p->list == NULL)
+        ITH_TRY(ith_json_string(config, where, key, &p->letters, err));
+    p->n = (int64_t)(p->list != NULL      ? json_array_size(p->list)
+                     : p->letters != NULL ? strlen(p->letters)
+                                          : 0);
+    return ITH_OK;
+}
+
+static kind kind_in_plan(const plan *p, int64_t i)
+{
+    const char letter[2] = {p->letters != NULL ? p->letters[i] : '\0', '\0'};
+    return kind_of(p->list != NULL ? json_string_value(json_array_get(p->list, (size_t)i))
+                                   : letter);
+}
+
+static bool are_equal(const plan *a, const plan *b)
+{
+    bool equal = a->n == b->n;
+
+    for (int64_t i = 0; equal && i < a->n; i++)
+        equal = kind_in_plan(a, i) == kind_in_plan(b, i);
+    return equal;
+}
+
+/* The key that the file has; of several the first, if all say the same. */
+static ith_status find_plan(const json_t *config, const char *where, plan *found, ith_error *err)
+{
+    static const char *const keys_of_plans[] = {"layers_block_type", "layer_types",
+                                                "hybrid_override_pattern"};
+    plan p;
+
+    *found = (plan){0};
+    for (size_t i = 0; i < sizeof keys_of_plans / sizeof *keys_of_plans; i++) {
+        ITH_TRY(read_plan(config, where, keys_of_plans[i], &p, err));
+        if (p.list == NULL && p.letters == NULL)
+            continue;
+        if (found->key == NULL)
+            *found = p;
+        if (!are_equal(found, &p))
+            return ith_fail(err, ITH_E_UNSUPPORTED,
+                            "%s: \"%s\" and \"%s\" say different things of layers", where,
+                            found->key, p.key);
+    }
+    return found->key != NULL
+               ? ITH_OK
+               : ith_fail(err, ITH_E_FORMAT, "%s: \"hybrid_override_pattern\" is missing", where);
 }
 
 static ith_status read_layers(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
 {
-    const json_t *list = json_object_get(config, "layers_block_type");
-    const char *pattern = NULL;
+    plan p;
     bool any = false;
 
-    if (!json_is_array(list))
-        list = NULL;
-    ITH_TRY(ith_json_string(config, where, "hybrid_override_pattern", &pattern, err));
-    if (list == NULL && pattern == NULL)
-        return ith_fail(err, ITH_E_FORMAT, "%s: \"hybrid_override_pattern\" is missing", where);
-    hp->n_layers = (int64_t)(list != NULL ? json_array_size(list) : strlen(pattern));
-    for (int64_t i = 0; i < hp->n_layers; i++)
-        any |= layer_kind(list, pattern, i) == EXPERTS;
+    ITH_TRY(find_plan(config, where, &p, err));
+    hp->n_layers = p.n;
+    for (int64_t i = 0; i < p.n; i++)
+        any |= kind_in_plan(&p, i) == EXPERTS;
     if (!any)
         hp->experts = (ith_experts_params){0};
     ITH_TRY(ith_arch_set_pattern(hp, 1, 0, 0, where, err));
-    for (int64_t i = 0; i < hp->n_layers; i++) {
-        kind k = layer_kind(list, pattern, i);
+    for (int64_t i = 0; i < p.n; i++) {
+        kind k = kind_in_plan(&p, i);
         if (k == KINDS)
-            return ith_hf_refuse(where,
-                                 list != NULL ? "layers_block_type" : "hybrid_override_pattern",
-                                 "an unknown kind of layer", err);
+            return ith_hf_refuse(where, p.key, "an unknown kind of layer", err);
         ITH_TRY(set_kind(hp, i, k, where, err));
     }
     return ITH_OK;
@@ -182,12 +236,13 @@ static ith_status refuse_others(const json_t *config, const char *where, ith_err
     ITH_TRY(ith_json_string(config, where, "mamba_hidden_act", &act, err));
     if (strcmp(act, "silu") != 0)
         return ith_hf_refuse(where, "mamba_hidden_act", act, err);
-    return ith_mamba_refuse_bounds(config, where, err);
+    ITH_TRY(ith_mamba_refuse_bounds(config, where, "mamba_dt_limit", err));
+    return ith_mamba_refuse_bounds(config, where, "time_step_limit", err);
 }
 
 /* num_hidden_layers may be missing or say nothing. */
-static const char *const config_keys[] = {"num_hidden_layers", "rms_norm_eps", "layer_types",
-                                          "n_shared_experts", NULL};
+static const char *const config_keys[] = {"num_hidden_layers", "rms_norm_eps",     "hidden_act",
+                                          "layer_types",       "n_shared_experts", NULL};
 
 static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
@@ -221,36 +276,48 @@ static kind kind_by_tensors(const ith_tensor_table *tensors, int64_t i)
     return (kind)k;
 }
 
+static const char *const epsilons[] = {"attention.layer_norm_rms_epsilon",
+                                       "attention.layer_norm_epsilon", NULL};
+
 static const char *const gguf_keys[] = {ITH_EXPERTS_GGUF_KEYS,
                                         "expert_shared_feed_forward_length",
                                         "attention.layer_norm_rms_epsilon",
+                                        "attention.layer_norm_epsilon",
                                         "feed_forward_length",
                                         "rope.dimension_count",
                                         NULL};
+
+/* The second is that of a block that is not read, but stands for the first where it is missing. */
+static ith_status read_epsilon(const ith_gguf_meta *meta, ith_hparams *hp, ith_error *err)
+{
+    for (const char *const *key = epsilons; *key != NULL; key++)
+        if (ith_gguf_find(meta, hp->architecture, *key) != NULL)
+            return ith_gguf_real(meta, hp->architecture, *key, &hp->rms_eps, err);
+    return ith_fail(err, ITH_E_FORMAT, "%s: %s.%s is missing", meta->path, hp->architecture,
+                    epsilons[0]);
+}
 
 /* The tensors say what a layer is; the metadata say less, and are wrong in some files. */
 static ith_status read_layer(const char *where, const ith_tensor_table *tensors, int64_t i,
                              ith_hparams *hp, ith_error *err)
 {
     const kind k = kind_by_tensors(tensors, i);
-    const ith_tensor *shared = look(tensors, i, "ffn_up_shexp"), *up = look(tensors, i, "ffn_up");
+    const ith_tensor *up = look(tensors, i, "ffn_up");
 
     if (k == KINDS)
         return ith_fail(err, ITH_E_FORMAT, "%s: layer %lld has no tensors that tell what it is",
                         where, (long long)i);
     if (k == MLP)
         hp->ffn = up->dims[0];
-    if (k == EXPERTS)
-        hp->experts.shared_ffn = shared != NULL ? shared->dims[0] : 0;
     return set_kind(hp, i, k, where, err);
 }
 
 static ith_status read_gguf(const struct ith_gguf_meta *meta,
                             const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)
 {
-    const ith_router_params router = hp->experts.router;
     bool any = false;
 
+    ITH_TRY(read_epsilon(meta, hp, err));
     ITH_TRY(ith_recurrent_by_kv_heads(meta, hp, err));
     ITH_TRY(ith_mamba_read_gguf(meta, hp, err));
     for (int64_t i = 0; i < hp->n_layers; i++)
@@ -259,8 +326,6 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
         ITH_TRY(ith_experts_read_gguf(meta, tensors, hp, err));
     else
         hp->experts = (ith_experts_params){0};
-    if (any)
-        hp->experts.router.choice_bias = router.choice_bias;
     ITH_TRY(ith_arch_set_pattern(hp, 1, 0, 0, meta->path, err));
     hp->ffn = any ? hp->experts.ffn : 0;
     for (int64_t i = 0; i < hp->n_layers; i++)

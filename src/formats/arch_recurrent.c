@@ -91,11 +91,13 @@ void ith_mamba_set_defaults(ith_hparams *hp)
     m->conv_bias = m->norm = true;
 }
 
-/* Is there no bound? Steps are positive anyway. Files say {"__float__": "Infinity"}. */
+/* Is there no bound? Steps are positive anyway. Files say Infinity, which is read as a string
+ * (base/json.h), or {"__float__": "Infinity"}. */
 static bool is_unlimited(const json_t *limits)
 {
     const json_t *least = json_array_get(limits, 0), *most = json_array_get(limits, 1);
-    const char *word = json_string_value(json_object_get(most, "__float__"));
+    const char *word =
+        json_string_value(json_is_object(most) ? json_object_get(most, "__float__") : most);
 
     if (limits == NULL || json_is_null(limits))
         return true;
@@ -103,9 +105,9 @@ static bool is_unlimited(const json_t *limits)
            ((word != NULL && strcmp(word, "Infinity") == 0) || json_number_value(most) >= FLT_MAX);
 }
 
-ith_status ith_mamba_refuse_bounds(const json_t *config, const char *where, ith_error *err)
+ith_status ith_mamba_refuse_bounds(const json_t *config, const char *where, const char *key,
+                                   ith_error *err)
 {
-    static const char key[] = "time_step_limit";
     return is_unlimited(json_object_get(config, key)) ? ITH_OK
                                                       : ith_hf_refuse(where, key, "a bound", err);
 }
@@ -128,7 +130,7 @@ ith_status ith_mamba_read_config(const json_t *config, const char *where, ith_hp
     ITH_TRY(ith_json_bool(config, where, "mamba_proj_bias", &biased, err));
     if (biased)
         return ith_hf_refuse(where, "mamba_proj_bias", "true", err);
-    ITH_TRY(ith_mamba_refuse_bounds(config, where, err));
+    ITH_TRY(ith_mamba_refuse_bounds(config, where, "time_step_limit", err));
     if (size == NULL || json_is_null(size) || json_is_string(size)) { /* "auto" */
         m->head_dim = m->heads > 0 ? expand * hp->hidden / m->heads : 0;
         return ITH_OK;

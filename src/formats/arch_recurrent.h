@@ -20,8 +20,9 @@ ith_layer_form ith_layer_of_recurrent(const ith_hparams *hp, int64_t i, const ch
 /* What Transformers' classes of most families have. */
 void ith_mamba_set_defaults(ith_hparams *hp);
 
-/* Refuses a bound on the steps of tokens ("time_step_limit"). */
-ith_status ith_mamba_refuse_bounds(const json_t *config, const char *where, ith_error *err);
+/* Refuses bounds on the steps of tokens: the pair `key` of config.json. */
+ith_status ith_mamba_refuse_bounds(const json_t *config, const char *where, const char *key,
+                                   ith_error *err);
 
 /* The sizes of Mamba2 in config.json, as most families call them, and in GGUF files. */
 ith_status ith_mamba_read_config(const json_t *config, const char *where, ith_hparams *hp,

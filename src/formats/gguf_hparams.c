@@ -60,9 +60,10 @@ static ith_status read_real(const reader *r, const char *key, double *out, ith_e
 
 static ith_status read_eps(const reader *r, ith_error *err)
 {
-    static const char key[] = "attention.layer_norm_rms_epsilon";
+    const char *key = r->arch->norm == ITH_NORM_RMS ? "attention.layer_norm_rms_epsilon"
+                                                    : "attention.layer_norm_epsilon";
 
-    if (is_taken(r, key) || r->arch->norm != ITH_NORM_RMS)
+    if (ith_arch_takes(r->arch->gguf_keys, key))
         return ITH_OK;
     if (ith_gguf_find(r->meta, r->arch->name, key) == NULL)
         return ith_fail(err, ITH_E_FORMAT, "%s: %s.%s is missing", r->meta->path, r->arch->name,

@@ -274,7 +274,8 @@ static ith_status read_sizes(const ith_hf_reader *r, ith_error *err)
     ITH_TRY(need_or(r, "vocab_size", r->arch->defaults.n_vocab, &hp->n_vocab, err));
     ITH_TRY(read_heads(r, err));
     ITH_TRY(read_int(r, "max_position_embeddings", &hp->ctx_train, err));
-    ITH_TRY(ith_json_real(r->config, r->where, "rms_norm_eps", &hp->rms_eps, err));
+    if (r->arch->norm == ITH_NORM_RMS && !ith_hf_is_taken(r, "rms_norm_eps"))
+        ITH_TRY(ith_json_real(r->config, r->where, "rms_norm_eps", &hp->rms_eps, err));
     return ith_json_bool(r->config, r->where, "tie_word_embeddings", &hp->tied_embeddings, err);
 }
 

@@ -444,6 +444,7 @@ static ith_status check_extras(const ith_hparams *hp, const char *where, ith_err
         {"the scale of recurrent layers' C", hp->mamba.scale_c, 1e-9, 1e9},
         {"the scale of recurrent layers' dt", hp->mamba.scale_dt, 1e-9, 1e9},
         {"the scale of recurrent layers' output", hp->mamba.scale_out, 1e-9, 1e9},
+        {"the least step of recurrent layers", hp->mamba.dt_least, 0, 1e6},
         {"the scale of attention's scores", hp->attn_scale, 0, 1e6},
         {"the limit of gate and up", hp->swiglu_limit, 0, 1e6},
         {"the gain of a gate with limits", hp->swiglu_alpha, 0, 1e6},

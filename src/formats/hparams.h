@@ -156,7 +156,8 @@ typedef struct ith_mamba_params {
     int64_t head_dim, state; /* channels of a head; of B and C */
     int64_t taps;            /* tokens that the convolution reads */
     bool conv_bias;
-    bool norm; /* of the gated output, group by group */
+    bool norm;       /* of the gated output, group by group */
+    double dt_least; /* the step of a token is at least so much; 0: no bound */
     /* [1] Of z, x, B, C and dt as they are projected; of the block's output. */
     double scale_z, scale_x, scale_b, scale_c, scale_dt, scale_out;
 } ith_mamba_params;

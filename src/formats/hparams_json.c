@@ -89,6 +89,7 @@ static const field shared[] = {
     ITH_SPARSE_FIELD("mamba_taps", INT64, mamba.taps),
     ITH_SPARSE_FIELD("mamba_conv_bias", BOOL, mamba.conv_bias),
     ITH_SPARSE_FIELD("mamba_norm", BOOL, mamba.norm),
+    ITH_SPARSE_FIELD("mamba_dt_least", REAL, mamba.dt_least),
     ITH_SPARSE_FIELD("mamba_scale_z", REAL, mamba.scale_z),
     ITH_SPARSE_FIELD("mamba_scale_x", REAL, mamba.scale_x),
     ITH_SPARSE_FIELD("mamba_scale_b", REAL, mamba.scale_b),

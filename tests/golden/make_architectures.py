@@ -164,6 +164,7 @@ CASES = {
     "nemotron_h": of("nemotron_h", "NemotronHForCausalLM", num_hidden_layers=4, head_dim=32,
                      hybrid_override_pattern="M-*E", mamba_num_heads=8, mamba_head_dim=16,
                      n_groups=2, ssm_state_size=24, conv_kernel=4, layer_norm_epsilon=1e-5,
+                     time_step_min=0.7,  # above half of the steps, which the class then raises
                      n_routed_experts=6, num_experts_per_tok=2, moe_intermediate_size=32,
                      n_shared_experts=1, moe_shared_expert_intermediate_size=32,
                      routed_scaling_factor=1.25, tie_word_embeddings=False),
@@ -348,8 +349,8 @@ def scale_of(name, shape, config):
     if name.endswith("layer_scalar"):
         return 0.8, 0.3
     if "norm" in name and not name.endswith(".bias"):
-        minus_1 = not gemma4 and config["model_type"].startswith(
-            ("gemma", "nemotron", "qwen3_5", "qwen3_next"))
+        minus_1 = config["model_type"] not in ("gemma4_text", "nemotron_h") and config[
+            "model_type"].startswith(("gemma", "nemotron", "qwen3_5", "qwen3_next"))
         return (0.0 if minus_1 and "linear_attn" not in name else 1.0), 0.3
     if name.endswith("A_log"):  # decays between fast and so slow that a state lasts all the text
         return -4.0, 4.0

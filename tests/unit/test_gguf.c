@@ -533,6 +533,71 @@ static void heads_of_two_sizes(void **state)
     expect(&w, ITH_E_UNSUPPORTED, "rope.dimension_count_swa");
 }
 
+/* Nemotron 3 Nano: Mamba2, experts with a shared one, an MLP, attention. rms_eps, eps 0: the file
+ * does not have it. */
+static gguf_writer nemotron(bool shared, float rms_eps, float eps)
+{
+    gguf_writer w = {.version = 3, .alignment = 32};
+    const uint32_t kv_heads[] = {0, 0, 0, 2}, widths[] = {0, 32, 80, 0};
+
+    gguf_text(&w, "general.architecture", "nemotron_h_moe");
+    gguf_u32(&w, "nemotron_h_moe.block_count", 4);
+    gguf_u32(&w, "nemotron_h_moe.context_length", 2048);
+    gguf_u32(&w, "nemotron_h_moe.embedding_length", 64);
+    gguf_array(&w, "nemotron_h_moe.feed_forward_length", ITH_GGUF_U32, 4);
+    put(&w.pairs, widths, sizeof widths);
+    gguf_u32(&w, "nemotron_h_moe.attention.head_count", 4);
+    gguf_array(&w, "nemotron_h_moe.attention.head_count_kv", ITH_GGUF_U32, 4);
+    put(&w.pairs, kv_heads, sizeof kv_heads);
+    gguf_u32(&w, "nemotron_h_moe.attention.key_length", 16);
+    gguf_u32(&w, "nemotron_h_moe.ssm.conv_kernel", 4);
+    gguf_u32(&w, "nemotron_h_moe.ssm.inner_size", 64);
+    gguf_u32(&w, "nemotron_h_moe.ssm.state_size", 16);
+    gguf_u32(&w, "nemotron_h_moe.ssm.time_step_rank", 4);
+    gguf_u32(&w, "nemotron_h_moe.ssm.group_count", 2);
+    gguf_u32(&w, "nemotron_h_moe.expert_count", 8);
+    gguf_u32(&w, "nemotron_h_moe.expert_used_count", 2);
+    gguf_u32(&w, "nemotron_h_moe.expert_feed_forward_length", 32);
+    gguf_u32(&w, "nemotron_h_moe.expert_shared_count", 1);
+    if (rms_eps > 0)
+        gguf_f32(&w, "nemotron_h_moe.attention.layer_norm_rms_epsilon", rms_eps);
+    if (eps > 0)
+        gguf_f32(&w, "nemotron_h_moe.attention.layer_norm_epsilon", eps);
+    gguf_tensor(&w, "token_embd.weight", 0, 2, (uint64_t[]){64, 5}, 64 * 5 * 4, 1);
+    gguf_tensor(&w, "blk.0.ssm_in.weight", 0, 2, (uint64_t[]){64, 1}, 64 * 4, 1);
+    gguf_tensor(&w, "blk.1.ffn_up_exps.weight", 0, 3, (uint64_t[]){64, 1, 1}, 64 * 4, 1);
+    gguf_tensor(&w, "blk.1.exp_probs_b.bias", 0, 1, (uint64_t[]){8}, 8 * 4, 1);
+    if (shared)
+        gguf_tensor(&w, "blk.1.ffn_up_shexp.weight", 0, 2, (uint64_t[]){64, 48}, 64 * 48 * 4, 1);
+    gguf_tensor(&w, "blk.2.ffn_up.weight", 0, 2, (uint64_t[]){64, 80}, 64 * 80 * 4, 1);
+    gguf_tensor(&w, "blk.3.attn_q.weight", 0, 2, (uint64_t[]){64, 1}, 64 * 4, 1);
+    return w;
+}
+
+static void tensors_say_what_a_layer_is(void **state)
+{
+    gguf_writer w = nemotron(true, 0.25f, 0.5f);
+    memory_source m = open_writer(&w);
+    const ith_hparams *hp = ith_source_hparams(&m.source);
+    (void)state;
+
+    assert_true(hp->traits[0] == ITH_LAYER_RECURRENT && hp->traits[1] == ITH_LAYER_MLP);
+    assert_true(hp->traits[2] == ITH_LAYER_MLP && hp->traits[3] == ITH_LAYER_NO_ROPE);
+    assert_true(ith_hparams_has_experts(hp, 1) && !ith_hparams_has_experts(hp, 2));
+    assert_true(hp->experts.shared_ffn == 48 && hp->experts.router.choice_bias);
+    assert_true(hp->ffn == 80 && hp->n_kv_heads == 2 && hp->mamba.dt_least == 0.001);
+    assert_true(hp->rms_eps == 0.25);
+    memory_source_close(&m);
+    w = nemotron(true, 0, 0.5f);
+    m = open_writer(&w);
+    assert_true(ith_source_hparams(&m.source)->rms_eps == 0.5);
+    memory_source_close(&m);
+    w = nemotron(true, 0, 0);
+    expect(&w, ITH_E_FORMAT, "attention.layer_norm_rms_epsilon is missing");
+    w = nemotron(false, 0.25f, 0);
+    expect(&w, ITH_E_FORMAT, "no tensors of shared experts");
+}
+
 /* Keys that say nothing, or that a feature is off. */
 static void neutral_settings_are_accepted(void **state)
 {
@@ -725,6 +790,7 @@ int main(void)
         cmocka_unit_test(damaged_tensors_are_refused),
         cmocka_unit_test(unread_types_are_listed),
         cmocka_unit_test(heads_of_two_sizes),
+        cmocka_unit_test(tensors_say_what_a_layer_is),
         cmocka_unit_test(neutral_settings_are_accepted),
         cmocka_unit_test(bad_alignments_are_refused),
         cmocka_unit_test(unsupported_settings_are_named),

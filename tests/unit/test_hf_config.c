@@ -62,6 +62,10 @@ static const char qwen3_v5[] = /* the same model, saved by Transformers 5 */
     "'vocab_size': 100, 'mamba_n_heads': 4, 'mamba_d_head': 16, 'mamba_d_ssm': 64, "               \
     "'mamba_d_state': 16"
 
+#define NEMOTRON_H                                                                                 \
+    MAMBA("nemotron_h")                                                                            \
+    ", 'mamba_num_heads': 4, 'mamba_head_dim': 16, 'n_groups': 2, 'ssm_state_size': 16"
+
 #define MOE                                                                                        \
     "'model_type': 'qwen3_moe', 'architectures': ['Qwen3MoeForCausalLM'], 'hidden_size': 512,"     \
     " 'intermediate_size': 1536, 'num_hidden_layers': 6, 'num_attention_heads': 8, 'vocab_size': " \
@@ -353,9 +357,55 @@ static void steps_without_a_bound_are_read(void **state)
     good("{" MAMBA("falcon_h1") "}");
     good("{" MAMBA("falcon_h1") ", 'time_step_limit': [0.0, {'__float__': 'Infinity'}]}");
     good("{" MAMBA("bamba") ", 'time_step_limit': [0, 1e39]}");
+    good("{" MAMBA("bamba") ", 'time_step_limit': [0.0, 'Infinity']}"); /* how Infinity is read */
     good("{" MAMBA("bamba") ", 'time_step_limit': null}");
-    good("{" MAMBA("nemotron_h") ", 'hybrid_override_pattern': 'M*', 'mamba_num_heads': 4, "
-                                 "'mamba_head_dim': 16, 'n_groups': 2, 'mlp_hidden_act': 'relu2'}");
+    good("{" NEMOTRON_H ", 'hybrid_override_pattern': 'M*'}");
+    good("{" NEMOTRON_H ", 'hybrid_override_pattern': 'M*', 'mamba_dt_limit': [0.0, 1e39]}");
+}
+
+static void layers_of_one_block_are_read(void **state)
+{
+    ith_hparams hp = good("{" NEMOTRON_H ", 'hybrid_override_pattern': 'M-*E'}");
+    (void)state;
+
+    assert_true(hp.n_layers == 4 && hp.traits[0] == ITH_LAYER_RECURRENT);
+    assert_true(hp.traits[2] == ITH_LAYER_NO_ROPE && hp.traits[3] == ITH_LAYER_MLP);
+    assert_true(ith_hparams_has_experts(&hp, 3) && !ith_hparams_has_experts(&hp, 1));
+    assert_true(hp.mamba.dt_least == 0.001 && hp.act == ITH_ACT_RELU2 && hp.rms_eps == 1e-5);
+    hp = good("{" NEMOTRON_H ", 'layer_types': ['mamba', 'mlp'], 'time_step_min': 0.5, "
+              "'mlp_hidden_act': 'gelu', 'hidden_act': 'relu2', 'layer_norm_epsilon': 0.25, "
+              "'rms_norm_eps': 0.5}");
+    assert_true(hp.n_layers == 2 && hp.traits[1] == ITH_LAYER_MLP && hp.experts.n == 0);
+    assert_true(hp.mamba.dt_least == 0.5 && hp.act == ITH_ACT_GELU && hp.rms_eps == 0.25);
+    /* What all keys say is the same; older names count. */
+    hp = good("{" NEMOTRON_H ", 'layer_types': ['full_attention', 'linear_attention'], "
+              "'layers_block_type': ['attention', 'mamba'], 'hybrid_override_pattern': '*M', "
+              "'mamba_n_groups': 4, 'mamba_d_conv': 3, 'mamba_conv_bias': false, "
+              "'mamba_dt_min': 0.25}");
+    assert_true(hp.traits[0] == ITH_LAYER_NO_ROPE && hp.traits[1] == ITH_LAYER_RECURRENT);
+    assert_true(hp.mamba.groups == 4 && hp.mamba.taps == 3 && !hp.mamba.conv_bias);
+    assert_true(hp.mamba.dt_least == 0.25);
+}
+
+/* The epsilon of a class that has another name for it, or a constant. */
+static void foreign_epsilons_do_not_count(void **state)
+{
+    (void)state;
+#define CLASS(type)                                                                                \
+    "{'model_type': '" type "', 'hidden_size': 64, 'intermediate_size': 128, 'vocab_size': 100, "  \
+    "'num_hidden_layers': 2, 'num_attention_heads': 2, 'num_key_value_heads': 2, "                 \
+    "'rms_norm_eps': 0.5"
+    assert_true(good(CLASS("olmo") "}").rms_eps == 1e-5);
+    assert_true(good(CLASS("phi") "}").rms_eps == 1e-5);
+    assert_true(good(CLASS("gpt_neox") "}").rms_eps == 1e-5);
+    assert_true(good(CLASS("cohere") "}").rms_eps == 1e-5);
+    assert_true(good(CLASS("nemotron") "}").rms_eps == 1e-5);
+    assert_true(good(CLASS("stablelm") "}").rms_eps == 1e-5);
+    assert_true(good(CLASS("starcoder2") "}").rms_eps == 1e-5);
+    assert_true(good(CLASS("lfm2") "}").rms_eps == 1e-5);
+    assert_true(good(CLASS("lfm2") ", 'norm_eps': 0.25}").rms_eps == 0.25);
+    assert_true(good(CLASS("starcoder2") ", 'norm_epsilon': 0.25}").rms_eps == 0.25);
+    assert_true(good(CLASS("llama") "}").rms_eps == 0.5);
 }
 
 static void what_changes_the_arithmetic_is_refused(void **state)
@@ -373,14 +423,23 @@ static void what_changes_the_arithmetic_is_refused(void **state)
          "\"time_step_limit\": a bound"},
         {"{" MAMBA("bamba") ", 'hidden_act': 'gelu_pytorch_tanh'}", ITH_E_UNSUPPORTED,
          "recurrent layers with gelu_pytorch_tanh in place of silu"},
-        {"{" MAMBA("nemotron_h") ", 'hybrid_override_pattern': 'M*', 'mamba_num_heads': 4, "
-                                 "'mamba_head_dim': 16, 'time_step_limit': [0.0, 0.1]}",
+        {"{" NEMOTRON_H ", 'hybrid_override_pattern': 'M*', 'time_step_limit': [0.0, 0.1]}",
          ITH_E_UNSUPPORTED, "\"time_step_limit\": a bound"},
-        {"{" MAMBA("nemotron_h") ", 'hybrid_override_pattern': 'M*', 'mamba_num_heads': 4, "
-                                 "'mamba_head_dim': 16, 'mamba_hidden_act': 'gelu'}",
+        {"{" NEMOTRON_H ", 'hybrid_override_pattern': 'M*', 'time_step_limit': [0.0, 'NaN']}",
+         ITH_E_UNSUPPORTED, "\"time_step_limit\": a bound"},
+        {"{" NEMOTRON_H ", 'hybrid_override_pattern': 'M*', 'mamba_dt_limit': [0.1, 1e39]}",
+         ITH_E_UNSUPPORTED, "\"mamba_dt_limit\": a bound"},
+        {"{" NEMOTRON_H ", 'hybrid_override_pattern': 'M*', 'time_step_min': -1}", ITH_E_FORMAT,
+         "the least step of recurrent layers is -1"},
+        {"{" NEMOTRON_H ", 'hybrid_override_pattern': 'M*', 'mamba_hidden_act': 'gelu'}",
          ITH_E_UNSUPPORTED, "\"mamba_hidden_act\": gelu"},
-        {"{" MAMBA("nemotron_h") ", 'hybrid_override_pattern': 'M*?'}", ITH_E_UNSUPPORTED,
+        {"{" NEMOTRON_H ", 'hybrid_override_pattern': 'M*?'}", ITH_E_UNSUPPORTED,
          "\"hybrid_override_pattern\": an unknown kind of layer"},
+        {"{" NEMOTRON_H ", 'hybrid_override_pattern': 'M*', 'layer_types': ['mamba', 'moe']}",
+         ITH_E_UNSUPPORTED, "\"layer_types\" and \"hybrid_override_pattern\" say different"},
+        {"{" NEMOTRON_H ", 'hybrid_override_pattern': 'M', 'layers_block_type': ['mamba', 'moe']}",
+         ITH_E_UNSUPPORTED, "say different things of layers"},
+        {"{" NEMOTRON_H "}", ITH_E_FORMAT, "\"hybrid_override_pattern\" is missing"},
         {"{" MAMBA("bamba") ", 'time_step_limit': [0.001, {'__float__': 'Infinity'}]}",
          ITH_E_UNSUPPORTED, "\"time_step_limit\": a bound"},
         {"{" LLAMA ", 'sliding_window': 4096}", ITH_E_UNSUPPORTED, "\"sliding_window\""},
@@ -744,6 +803,8 @@ int main(void)
         cmocka_unit_test(linear_and_llama3),
         cmocka_unit_test(text_of_a_model_with_images),
         cmocka_unit_test(steps_without_a_bound_are_read),
+        cmocka_unit_test(layers_of_one_block_are_read),
+        cmocka_unit_test(foreign_epsilons_do_not_count),
         cmocka_unit_test(heads_of_two_sizes),
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),
         cmocka_unit_test(quantizations_that_are_not_read_are_refused),

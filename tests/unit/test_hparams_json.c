@@ -45,7 +45,7 @@ static ith_hparams odd_hparams(void)
                       .ffn_gate_scale = 1.0 / 9,
                       .ffn_out_scale = 0.9,
                       .delta = {2, 6, 20, 24, 4, true},
-                      .mamba = {8, 2, 16, 24, 3, true, true, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6},
+                      .mamba = {8, 2, 16, 24, 3, true, true, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6},
                       .conv_taps = 5,
                       .full = {.kv_heads = 4, .head_dim = 48, .keys_are_values = true},
                       .value_norm = true,
@@ -106,7 +106,7 @@ static void hyperparameters_keep_their_bits(void **state)
                 got.delta.value_dim == 24 && got.delta.taps == 4 && got.delta.tiled);
     assert_true(got.mamba.heads == 8 && got.mamba.groups == 2 && got.mamba.head_dim == 16 &&
                 got.mamba.state == 24 && got.mamba.taps == 3 && got.mamba.conv_bias &&
-                got.mamba.norm);
+                got.mamba.norm && got.mamba.dt_least == 0.05);
     assert_true(got.mamba.scale_z == 0.1 && got.mamba.scale_x == 0.2 && got.mamba.scale_b == 0.3 &&
                 got.mamba.scale_c == 0.4 && got.mamba.scale_dt == 0.5 &&
                 got.mamba.scale_out == 0.6);

@@ -306,12 +306,15 @@ static void make_gates(const ith_recur *r, int64_t t)
     const ith_kernels *kernels = ith_recur_kernels(r);
     const mamba *w = r->weights;
     const mamba_work *work = r->own;
+    const float least = (float)r->pass->model->hp.mamba.dt_least;
     float *dt = work->dt + t * work->ld_dt, *decay = work->decay + t * work->ld_dt;
     int64_t H = w->dt->rows;
 
     if (!ith_all_finite(dt, H))
         ith_pass_note_broken_here(r->pass);
     kernels->softplus(H, dt, w->dt_bias, dt);
+    for (int64_t i = 0; i < H; i++)
+        dt[i] = dt[i] < least ? least : dt[i];
     ith_recur_put(decay, dt, H);
     kernels->mul(H, decay, w->decay);
     kernels->exponential(H, decay);
