@@ -42,15 +42,21 @@ static void leave_workspace(ith_engine *e)
 ith_status ith_engine_widen(ith_engine *e, int64_t logits, ith_error *err)
 {
     ith_limits wanted = e->ws->limits;
+    ith_workspace *wider = NULL;
     ith_status status;
 
-    if (wanted.logits >= logits)
+    if (wanted.logits >= logits) /* the same on all ranks */
         return ITH_OK;
     wanted.logits = logits;
-    status = take_workspace(e, &wanted, err);
-    if (status == ITH_OK)
-        leave_workspace(e);
-    return ith_comm_agree(e->world->comm, status, err);
+    status = ith_workspace_open(e->model, &e->mesh, e->kv, &wanted, &wider, err);
+    status = ith_comm_agree(e->world->comm, status, err);
+    if (status != ITH_OK) { /* of no rank: the next call asks all again */
+        ith_workspace_close(wider);
+        return status;
+    }
+    ith_workspace_close(e->ws);
+    e->ws = wider;
+    return ITH_OK;
 }
 
 /* ---- Opening ---- */

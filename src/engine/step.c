@@ -186,6 +186,7 @@ static ith_status take_tokens(step *st, size_t n, ith_error *err)
     if (status == ITH_OK)
         status = allocate(st, sum, err);
     ITH_TRY(ith_comm_agree(comm, status, err));
+    ITH_TRY(ith_engine_widen(e, st->n, err));
     ITH_TRY(append(st, &h, err));
     return begin_prompts(st, &h, err);
 }
@@ -341,8 +342,6 @@ ith_status ith_engine_step(ith_engine *engine, ith_step_item *items, size_t n, i
     step st = {.engine = engine, .items = items};
     ith_status status = take_tokens(&st, n, err);
 
-    if (status == ITH_OK)
-        status = ith_engine_widen(engine, st.n, err);
     if (status == ITH_OK)
         status = run_passes(&st, err);
     free(st.ids);
