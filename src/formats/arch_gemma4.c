@@ -214,7 +214,7 @@ static ith_status read_kv_heads(const struct ith_gguf_meta *meta, ith_hparams *h
     if (pair == NULL || pair->type != ITH_GGUF_ARRAY)
         return ith_gguf_int(meta, "gemma4", key, 1, ITH_SIZE_LIMIT, &hp->n_kv_heads, err);
     if ((pair->item_type != ITH_GGUF_I32 && pair->item_type != ITH_GGUF_U32) ||
-        pair->count != (uint64_t)hp->n_layers)
+        !ith_hparams_lists_layers(hp, pair->count))
         return ith_fail(err, ITH_E_FORMAT, "%s: gemma4.%s should be a number or one of each layer",
                         meta->path, key);
     for (int64_t i = 0; i < hp->n_layers; i++) {

@@ -59,7 +59,7 @@ static ith_status read_list(const ith_gguf_meta *meta, const ith_gguf_pair *list
                             ith_error *err)
 {
     if (list->type != ITH_GGUF_ARRAY || list->item_type != ITH_GGUF_BOOL ||
-        list->count != (uint64_t)hp->n_layers)
+        !ith_hparams_lists_layers(hp, list->count))
         return ith_fail(err, ITH_E_FORMAT,
                         "%s: %s.attention.recurrent_layers should say true or false of %lld layers",
                         meta->path, hp->architecture, (long long)hp->n_layers);

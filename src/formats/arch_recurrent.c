@@ -58,7 +58,7 @@ ith_status ith_recurrent_by_kv_heads(const ith_gguf_meta *meta, ith_hparams *hp,
     if (pair == NULL || pair->type != ITH_GGUF_ARRAY)
         return ith_gguf_int(meta, hp->architecture, key, 1, ITH_SIZE_LIMIT, &hp->n_kv_heads, err);
     if ((pair->item_type != ITH_GGUF_I32 && pair->item_type != ITH_GGUF_U32) ||
-        pair->count != (uint64_t)hp->n_layers)
+        !ith_hparams_lists_layers(hp, pair->count))
         return ith_fail(err, ITH_E_FORMAT, "%s: %s.%s should have a number for each of %lld layers",
                         meta->path, hp->architecture, key, (long long)hp->n_layers);
     ITH_TRY(ith_arch_set_pattern(hp, 1, ITH_LAYER_RECURRENT, 0, meta->path, err));

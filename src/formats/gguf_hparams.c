@@ -192,7 +192,7 @@ static ith_status read_steps(const reader *r, ith_error *err)
         ITH_TRY(ith_gguf_int(r->meta, r->arch->name, key, 1, ITH_SIZE_LIMIT, &step, err));
         return ith_arch_set_pattern(hp, step, 0, ITH_LAYER_WINDOW, r->meta->path, err);
     }
-    if (pair->item_type != ITH_GGUF_BOOL || pair->count != (uint64_t)hp->n_layers)
+    if (pair->item_type != ITH_GGUF_BOOL || !ith_hparams_lists_layers(hp, pair->count))
         return ith_fail(err, ITH_E_FORMAT, "%s: %s.%s should say true or false of %lld layers",
                         r->meta->path, r->arch->name, key, (long long)hp->n_layers);
     ITH_TRY(ith_arch_set_pattern(hp, 1, 0, 0, r->meta->path, err));

@@ -233,6 +233,12 @@ typedef struct ith_hparams {
 /* Of a layer. */
 int32_t ith_hparams_traits(const ith_hparams *hp, int64_t layer);
 
+/* Has a file's list of n values one for each layer, the draft layers behind them included? */
+static inline bool ith_hparams_lists_layers(const ith_hparams *hp, uint64_t n)
+{
+    return n == (uint64_t)(hp->n_layers + hp->draft_layers);
+}
+
 /* The KV heads of a layer's attention, and the size of its heads. */
 int64_t ith_hparams_kv_heads(const ith_hparams *hp, int64_t layer);
 int64_t ith_hparams_head_dim(const ith_hparams *hp, int64_t layer);

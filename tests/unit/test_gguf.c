@@ -468,28 +468,31 @@ static void unsupported_settings_are_named(void **state)
 }
 
 /* Gemma 4 with a window layer of 4 KV heads and a full one of `full_kv`, the first `turning` of
- * whose 12 pairs turn; the others are divided by `divisor`. turning -1: nothing says so. */
-static gguf_writer gemma4(uint32_t full_kv, int turning, float divisor)
+ * whose 12 pairs turn; the others are divided by `divisor`. turning -1: nothing says so. Behind
+ * them are draft layers, one at most. */
+static gguf_writer gemma4_before(uint32_t draft, uint32_t full_kv, int turning, float divisor)
 {
     gguf_writer w = {.version = 3, .alignment = 32};
-    const uint32_t kv_heads[] = {4, full_kv};
+    const uint32_t kv_heads[] = {4, full_kv, 9};
 
     gguf_text(&w, "general.architecture", "gemma4");
-    gguf_u32(&w, "gemma4.block_count", 2);
+    gguf_u32(&w, "gemma4.block_count", 2 + draft);
+    if (draft > 0)
+        gguf_u32(&w, "gemma4.nextn_predict_layers", draft);
     gguf_u32(&w, "gemma4.context_length", 2048);
     gguf_u32(&w, "gemma4.embedding_length", 64);
     gguf_u32(&w, "gemma4.feed_forward_length", 96);
     gguf_u32(&w, "gemma4.attention.head_count", 8);
-    gguf_array(&w, "gemma4.attention.head_count_kv", ITH_GGUF_U32, 2);
-    put(&w.pairs, kv_heads, sizeof kv_heads);
+    gguf_array(&w, "gemma4.attention.head_count_kv", ITH_GGUF_U32, 2 + draft);
+    put(&w.pairs, kv_heads, (2 + draft) * sizeof *kv_heads);
     gguf_f32(&w, "gemma4.attention.layer_norm_rms_epsilon", 1e-6f);
     gguf_f32(&w, "gemma4.rope.freq_base", 1e6f);
     gguf_u32(&w, "gemma4.attention.key_length", 24);
     gguf_u32(&w, "gemma4.attention.value_length", 24);
     gguf_u32(&w, "gemma4.attention.key_length_swa", 16);
     gguf_u32(&w, "gemma4.attention.sliding_window", 32);
-    gguf_array(&w, "gemma4.attention.sliding_window_pattern", ITH_GGUF_BOOL, 2);
-    put(&w.pairs, (const uint8_t[]){1, 0}, 2);
+    gguf_array(&w, "gemma4.attention.sliding_window_pattern", ITH_GGUF_BOOL, 2 + draft);
+    put(&w.pairs, (const uint8_t[]){1, 0, 1}, 2 + draft);
     gguf_tensor(&w, "token_embd.weight", 0, 2, (uint64_t[]){64, 5}, 64 * 5 * 4, 1);
     gguf_tensor(&w, "blk.0.attn_v.weight", 0, 2, (uint64_t[]){64, 64}, 64 * 64 * 4, 1);
     if (turning < 0)
@@ -500,6 +503,24 @@ static gguf_writer gemma4(uint32_t full_kv, int turning, float divisor)
         put(&w.data, &x, sizeof x);
     }
     return w;
+}
+
+static gguf_writer gemma4(uint32_t full_kv, int turning, float divisor)
+{
+    return gemma4_before(0, full_kv, turning, divisor);
+}
+
+/* Lists of layers have values of the draft layers, too. */
+static void draft_layers_are_listed(void **state)
+{
+    gguf_writer w = gemma4_before(1, 2, 3, 1e30f);
+    memory_source m = open_writer(&w);
+    const ith_hparams *hp = ith_source_hparams(&m.source);
+    (void)state;
+
+    assert_true(hp->n_layers == 2 && hp->draft_layers == 1);
+    assert_true(ith_hparams_kv_heads(hp, 0) == 4 && ith_hparams_kv_heads(hp, 1) == 2);
+    memory_source_close(&m);
 }
 
 static void heads_of_two_sizes(void **state)
@@ -791,6 +812,7 @@ int main(void)
         cmocka_unit_test(unread_types_are_listed),
         cmocka_unit_test(heads_of_two_sizes),
         cmocka_unit_test(tensors_say_what_a_layer_is),
+        cmocka_unit_test(draft_layers_are_listed),
         cmocka_unit_test(neutral_settings_are_accepted),
         cmocka_unit_test(bad_alignments_are_refused),
         cmocka_unit_test(unsupported_settings_are_named),
