@@ -77,7 +77,7 @@ typedef struct ith_mpi_impl {
     ith_mpi_group node;   /* comm MPI_COMM_NULL: of a side communicator */
     ith_mpi_group domain; /* comm MPI_COMM_NULL: the node is the domain */
     bool finalize;
-    ith_watch *watch; /* NULL: none */
+    ith_network_watch *watch; /* NULL: none */
     ith_heartbeat *heartbeat;
     int network_timeout_s;
     bool patient;          /* a side communicator: sleeps while it waits */

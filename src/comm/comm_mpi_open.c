@@ -61,7 +61,7 @@ static void mpi_close(ith_comm *comm, bool late)
 {
     ith_mpi_impl *impl = ith_mpi_of(comm);
     bool finalize = impl->finalize;
-    ith_watch_close(impl->watch);
+    ith_network_watch_close(impl->watch);
     ith_heartbeat_close(impl->heartbeat);
     while (impl->buffers)
         ith_mpi_shared_free(comm, impl->buffers->data);
@@ -211,8 +211,8 @@ static void machine_is_lost(void *user, const char *text)
     ith_comm_abort(user, 1, text);
 }
 
-/* An ith_watch_ask_fn. A machine that is lost is known by its connections first. */
-static bool rank_is_stopped(void *user, int looks, char text[ITH_WATCH_TEXT])
+/* An ith_network_ask_fn. A machine that is lost is known by its connections first. */
+static bool rank_is_stopped(void *user, int looks, char text[ITH_NETWORK_TEXT])
 {
     enum { LEAD = 2 };
     const ith_mpi_impl *impl = ith_mpi_of(user);
@@ -224,7 +224,7 @@ static bool rank_is_stopped(void *user, int looks, char text[ITH_WATCH_TEXT])
         return false;
     before = ith_heartbeat_before(impl->heartbeat, &host);
     snprintf(
-        text, ITH_WATCH_TEXT,
+        text, ITH_NETWORK_TEXT,
         "rank %d on %s has not run for %d seconds: it is stopped (SIGSTOP, a debugger), or its "
         "machine hangs",
         before, host, seconds);
@@ -253,8 +253,8 @@ static void watch_ranks(ith_comm *comm, int seconds)
         for (int r = 0; r < comm->size; r++)
             hosts[r] = all[r].host;
         if (seconds > 0)
-            impl->watch =
-                ith_watch_open(hosts, comm->size, seconds, machine_is_lost, rank_is_stopped, comm);
+            impl->watch = ith_network_watch_open(hosts, comm->size, seconds, machine_is_lost,
+                                                 rank_is_stopped, comm);
     }
     if (impl->watch == NULL) { /* nobody beats: the next rank must not wait for it */
         ith_heartbeat_close(impl->heartbeat);

@@ -27,11 +27,11 @@ typedef struct seen {
     double since;
 } seen;
 
-struct ith_watch {
+struct ith_network_watch {
     ith_host here, *hosts; /* [n] */
     int n, seconds;
-    ith_watch_lost_fn *lost;
-    ith_watch_ask_fn *ask; /* NULL: none */
+    ith_network_lost_fn *lost;
+    ith_network_ask_fn *ask; /* NULL: none */
     void *user;
     seen *seen; /* [n_seen] by descriptor */
     int n_seen;
@@ -83,7 +83,7 @@ void ith_host_here(ith_host *host)
 }
 
 /* Another machine with this address, which is none of ours. */
-static const ith_host *host_with(const ith_watch *w, const uint8_t address[16])
+static const ith_host *host_with(const ith_network_watch *w, const uint8_t address[16])
 {
     if (has_address(&w->here, address))
         return NULL;
@@ -96,7 +96,7 @@ static const ith_host *host_with(const ith_watch *w, const uint8_t address[16])
 /* ---- Connections ---- */
 
 /* The machine at the other end of descriptor fd; NULL: it is no connection to one of them. */
-static const ith_host *other_end(const ith_watch *w, int fd)
+static const ith_host *other_end(const ith_network_watch *w, int fd)
 {
     struct sockaddr_storage peer;
     socklen_t size = sizeof peer;
@@ -110,7 +110,7 @@ static const ith_host *other_end(const ith_watch *w, int fd)
 
 bool ith_host_connection(const ith_host *hosts, int n, uint8_t local[16])
 {
-    ith_watch w = {.n = n, .hosts = (ith_host *)hosts};
+    ith_network_watch w = {.n = n, .hosts = (ith_host *)hosts};
     DIR *dir = opendir("/proc/self/fd");
     struct dirent *entry;
     bool found = false;
@@ -130,7 +130,7 @@ bool ith_host_connection(const ith_host *hosts, int n, uint8_t local[16])
 }
 
 /* Has the system probe a connection that is idle. */
-static void arm(const ith_watch *w, int fd)
+static void arm(const ith_network_watch *w, int fd)
 {
     int on = 1, idle = w->seconds / 4 > 0 ? w->seconds / 4 : 1, probes = PROBES, now = 0;
     socklen_t size = sizeof now;
@@ -144,7 +144,7 @@ static void arm(const ith_watch *w, int fd)
 }
 
 /* Since when fd has been the socket that it is, as far as seen. Without memory: since now. */
-static double seen_since(ith_watch *w, int fd, double now)
+static double seen_since(ith_network_watch *w, int fd, double now)
 {
     struct stat info;
     seen *grown;
@@ -165,7 +165,7 @@ static double seen_since(ith_watch *w, int fd, double now)
 }
 
 /* Seconds since the other end has acknowledged anything, as far as probes were sent. */
-static double silence_of(ith_watch *w, int fd, double now)
+static double silence_of(ith_network_watch *w, int fd, double now)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
@@ -179,7 +179,7 @@ static double silence_of(ith_watch *w, int fd, double now)
 }
 
 /* A machine that has been silent for too long; NULL: none. */
-static const ith_host *look(ith_watch *w)
+static const ith_host *look(ith_network_watch *w)
 {
     DIR *dir = opendir("/proc/self/fd");
     const ith_host *host = NULL, *lost = NULL;
@@ -202,13 +202,13 @@ static const ith_host *look(ith_watch *w)
 /* ---- The thread ---- */
 
 /* Is something lost? Then `text` says what. */
-static bool is_lost(ith_watch *w, int pause, char text[ITH_WATCH_TEXT])
+static bool is_lost(ith_network_watch *w, int pause, char text[ITH_NETWORK_TEXT])
 {
     const ith_host *host = look(w);
 
     if (host == NULL)
         return w->ask != NULL && w->ask(w->user, (w->seconds + pause - 1) / pause, text);
-    snprintf(text, ITH_WATCH_TEXT,
+    snprintf(text, ITH_NETWORK_TEXT,
              "%s has not answered for %d seconds: it is down, or the network between it and %s is "
              "cut",
              host->name, w->seconds, w->here.name);
@@ -217,9 +217,9 @@ static bool is_lost(ith_watch *w, int pause, char text[ITH_WATCH_TEXT])
 
 static void *run(void *arg)
 {
-    ith_watch *w = arg;
+    ith_network_watch *w = arg;
     int pause = w->seconds / 8 > 0 ? w->seconds / 8 : 1;
-    char text[ITH_WATCH_TEXT];
+    char text[ITH_NETWORK_TEXT];
     bool lost = false;
 
     pthread_mutex_lock(&w->lock);
@@ -237,7 +237,7 @@ static void *run(void *arg)
 }
 
 /* Signals are for the threads of the program. */
-static bool start(ith_watch *w)
+static bool start(ith_network_watch *w)
 {
     pthread_condattr_t clock;
     pthread_attr_t attributes;
@@ -259,21 +259,22 @@ static bool start(ith_watch *w)
     return started;
 }
 
-static void free_watch(ith_watch *w)
+static void free_watch(ith_network_watch *w)
 {
     free(w->hosts);
     free(w->seen);
     free(w);
 }
 
-ith_watch *ith_watch_open(const ith_host *hosts, int n, int seconds, ith_watch_lost_fn *lost,
-                          ith_watch_ask_fn *ask, void *user)
+ith_network_watch *ith_network_watch_open(const ith_host *hosts, int n, int seconds,
+                                          ith_network_lost_fn *lost, ith_network_ask_fn *ask,
+                                          void *user)
 {
-    ith_watch *w = calloc(1, sizeof *w);
+    ith_network_watch *w = calloc(1, sizeof *w);
 
     if (w == NULL)
         return NULL;
-    *w = (ith_watch){.seconds = seconds, .lost = lost, .ask = ask, .user = user};
+    *w = (ith_network_watch){.seconds = seconds, .lost = lost, .ask = ask, .user = user};
     ith_host_here(&w->here);
     w->hosts = calloc((size_t)n, sizeof *w->hosts);
     /* Two machines may have one name. */
@@ -286,7 +287,7 @@ ith_watch *ith_watch_open(const ith_host *hosts, int n, int seconds, ith_watch_l
     return NULL;
 }
 
-void ith_watch_close(ith_watch *w)
+void ith_network_watch_close(ith_network_watch *w)
 {
     if (w == NULL)
         return;

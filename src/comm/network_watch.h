@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ITH_HOST_ADDRESSES = 16, ITH_WATCH_TEXT = 400 };
+enum { ITH_HOST_ADDRESSES = 16, ITH_NETWORK_TEXT = 400 };
 
 /* A machine. IPv4 addresses as IPv6 has them (::ffff:1.2.3.4). No pointers: it may travel. */
 typedef struct ith_host {
@@ -30,21 +30,22 @@ void ith_host_here(ith_host *host);
  * machine; false: there is none, as with other networks, or before the first message. */
 bool ith_host_connection(const ith_host *hosts, int n, uint8_t local[16]);
 
-typedef struct ith_watch ith_watch;
+typedef struct ith_network_watch ith_network_watch;
 
 /* Called once, in the watch's thread. */
-typedef void ith_watch_lost_fn(void *user, const char *text);
+typedef void ith_network_lost_fn(void *user, const char *text);
 
 /* What else the watch asks, each time it looks: is something lost, and what? `looks` so many times
  * the answer would be late by the watch's seconds. */
-typedef bool ith_watch_ask_fn(void *user, int looks, char text[ITH_WATCH_TEXT]);
+typedef bool ith_network_ask_fn(void *user, int looks, char text[ITH_NETWORK_TEXT]);
 
 /* Watches connections to hosts[n], those of them that are not this machine. When one has not
  * acknowledged anything for `seconds`, 1 or more, lost() is told so. `ask` may be NULL;
  * both have the argument `user`. NULL: neither another machine among them nor anything to ask, or
  * no thread: nothing is watched. */
-ith_watch *ith_watch_open(const ith_host *hosts, int n, int seconds, ith_watch_lost_fn *lost,
-                          ith_watch_ask_fn *ask, void *user);
-void ith_watch_close(ith_watch *watch); /* accepts NULL */
+ith_network_watch *ith_network_watch_open(const ith_host *hosts, int n, int seconds,
+                                          ith_network_lost_fn *lost, ith_network_ask_fn *ask,
+                                          void *user);
+void ith_network_watch_close(ith_network_watch *watch); /* accepts NULL */
 
 #endif
