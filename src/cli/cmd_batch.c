@@ -97,6 +97,7 @@ typedef struct held {
 typedef struct work {
     ith_batch_request request;
     int64_t number; /* of those of this run */
+    uint64_t asked; /* digest of its line */
 } work;
 
 /* All but the first part on rank 0 only. */
@@ -109,6 +110,7 @@ typedef struct batch_state {
 
     ith_batch_lines lines;
     ith_batch_output output;
+    uint64_t options; /* digest of those that answers depend on */
     ith_progress progress;
     int64_t shard, n_shards;
     int64_t total, before; /* lines of this shard; those of them that had an answer */
@@ -232,13 +234,15 @@ static bool write_line(batch_state *b, int64_t number, json_t *line)
 /* ---- Lines, in OpenAI's form ---- */
 
 /* Takes the body. */
-static json_t *line_json(const ith_batch_request *r, int status, json_t *body)
+static json_t *line_json(const batch_state *b, const work *w, int status, json_t *body)
 {
-    char id[40];
+    char id[40], request_id[40];
 
-    snprintf(id, sizeof id, ITH_BATCH_ID "%lld", (long long)r->line);
-    return json_pack("{s:s, s:s?, s:{s:i, s:s, s:o}, s:n}", "id", id, "custom_id", r->custom_id,
-                     "response", "status_code", status, "request_id", id, "body", body, "error");
+    snprintf(id, sizeof id, ITH_BATCH_ID "%lld", (long long)w->request.line);
+    ith_batch_output_request_id(w->asked, b->options, request_id);
+    return json_pack("{s:s, s:s?, s:{s:i, s:s, s:o}, s:n}", "id", id, "custom_id",
+                     w->request.custom_id, "response", "status_code", status, "request_id",
+                     request_id, "body", body, "error");
 }
 
 /* By whose fault there is no answer: of the request, or not. */
@@ -253,13 +257,14 @@ static const char *code_of(fault f, ith_status status)
     return status == ITH_E_UNSUPPORTED ? "unsupported" : "invalid_request";
 }
 
-static json_t *error_json(const ith_batch_request *r, fault f, const ith_error *err)
+static json_t *error_json(const batch_state *b, const work *w, fault f, const ith_error *err)
 {
+    const ith_batch_request *r = &w->request;
     json_t *body = json_pack(
         "{s:{s:o, s:s, s:o?, s:s}}", "error", "message", ith_json_c_string(err->text), "type",
         f == BAD_REQUEST ? "invalid_request_error" : "server_error", "param",
         r->param[0] != 0 ? ith_json_c_string(r->param) : NULL, "code", code_of(f, err->status));
-    return line_json(r, (int)f, body);
+    return line_json(b, w, (int)f, body);
 }
 
 static json_t *ids_json(const ith_generation *answer)
@@ -287,6 +292,11 @@ static json_t *choice_json(const batch_state *b, const ith_batch_request *r,
     return choice;
 }
 
+static json_t *model_json(const batch_state *b)
+{
+    return ith_json_c_string(ith_engine_get_info(b->engine)->name);
+}
+
 /* Nothing in it depends on when or beside what it was computed, so that two runs can be compared:
  * `created` is 0. */
 static json_t *answer_json(const batch_state *b, const work *w, size_t n_ids,
@@ -297,13 +307,12 @@ static json_t *answer_json(const batch_state *b, const work *w, size_t n_ids,
     json_t *body;
 
     snprintf(id, sizeof id, "%s-%lld", r->chat ? "chatcmpl" : "cmpl", (long long)r->line);
-    body =
-        json_pack("{s:s, s:s, s:i, s:s, s:[o], s:{s:I, s:I, s:I}}", "id", id, "object",
-                  r->chat ? "chat.completion" : "text_completion", "created", 0, "model",
-                  ith_engine_get_info(b->engine)->name, "choices", choice_json(b, r, answer),
-                  "usage", "prompt_tokens", (json_int_t)n_ids, "completion_tokens",
-                  (json_int_t)answer->n_ids, "total_tokens", (json_int_t)(n_ids + answer->n_ids));
-    return line_json(r, 200, body);
+    body = json_pack("{s:s, s:s, s:i, s:o, s:[o], s:{s:I, s:I, s:I}}", "id", id, "object",
+                     r->chat ? "chat.completion" : "text_completion", "created", 0, "model",
+                     model_json(b), "choices", choice_json(b, r, answer), "usage", "prompt_tokens",
+                     (json_int_t)n_ids, "completion_tokens", (json_int_t)answer->n_ids,
+                     "total_tokens", (json_int_t)(n_ids + answer->n_ids));
+    return line_json(b, w, 200, body);
 }
 
 /* ---- Requests, rank 0: callbacks of ith_generate_many ---- */
@@ -319,7 +328,7 @@ static bool refuse(batch_state *b, work *w, fault f, const ith_error *err)
 {
     b->failed++;
     return write_line(b, w->number,
-                      error_json(&w->request, err->status == ITH_E_MEMORY ? NO_MEMORY : f, err));
+                      error_json(b, w, err->status == ITH_E_MEMORY ? NO_MEMORY : f, err));
 }
 
 static void free_work(work *w)
@@ -348,18 +357,41 @@ static void set_seed(const batch_state *b, ith_batch_request *r)
             ith_checksum_more((uint64_t)given, r->custom_id, strlen(r->custom_id));
 }
 
-/* A request of the line in hand; NULL: it has been refused, or is done. *on false: stop. */
+/* Of the line in hand. */
+static uint64_t digest_of_line(const batch_state *b)
+{
+    const ith_text *text = &b->lines.text;
+    return ith_checksum(text->len > 0 ? text->data : "", text->len);
+}
+
+/* Of what answers depend on beside their lines and the model's name. */
+static uint64_t digest_of_options(const batch_state *b)
+{
+    const ith_engine_info *info = ith_engine_get_info(b->engine);
+    const ith_generate_params how = preset(b);
+    const ith_sampling *s = &how.sampling;
+    const float reals[] = {s->temperature, s->top_p, s->min_p, s->repeat_penalty};
+    const int64_t whole[] = {how.max_tokens,         s->top_k, s->repeat_window,
+                             b->args->sampling.seed, info->kv, info->exact};
+    uint64_t digest = ith_checksum(info->weights, strlen(info->weights));
+
+    digest = ith_checksum_more(digest, reals, sizeof reals);
+    return ith_checksum_more(digest, whole, sizeof whole);
+}
+
+/* A request of the line in hand; NULL: it has been refused. *on false: stop. */
 static work *read_request(batch_state *b, ith_ids *ids, bool *on)
 {
     work *w = calloc(1, sizeof *w);
     ith_error err = {0};
-    bool has = false;
     ith_status status;
 
     if (w == NULL) {
         *on = no_memory(b);
         return NULL;
     }
+    w->number = b->begun++;
+    w->asked = digest_of_line(b);
     w->request.line = b->lines.number;
     w->request.how = preset(b);
     if (b->lines.too_long)
@@ -367,14 +399,6 @@ static work *read_request(batch_state *b, ith_ids *ids, bool *on)
                           ITH_BATCH_LINE_MOST >> 20);
     else
         status = ith_batch_request_read(&w->request, b->lines.text.data, b->lines.text.len, &err);
-    if (ith_batch_output_has(&b->output, w->request.line, w->request.custom_id, &has, &b->err) !=
-        ITH_OK)
-        *on = false;
-    if (!*on || has) {
-        free_work(w);
-        return NULL;
-    }
-    w->number = b->begun++;
     if (status == ITH_OK) {
         set_seed(b, &w->request);
         status = ith_batch_request_ids(&w->request, ith_engine_vocab(b->engine), ids, &err);
@@ -391,6 +415,12 @@ static bool is_mine(const batch_state *b)
     return !ith_batch_lines_blank(&b->lines) && (b->lines.number - b->shard) % b->n_shards == 0;
 }
 
+/* What is in the input now, was there when the run began. */
+static bool is_done(const batch_state *b)
+{
+    return b->lines.number < b->output.room && b->output.done[b->lines.number] != 0;
+}
+
 static bool next(void *user, ith_many_prompt *prompt)
 {
     batch_state *b = user;
@@ -404,7 +434,7 @@ static bool next(void *user, ith_many_prompt *prompt)
             return fail(b, &err);
         if (!more)
             return false;
-        if (is_mine(b))
+        if (is_mine(b) && !is_done(b))
             w = read_request(b, &ids, &on);
         show(b);
     }
@@ -439,41 +469,55 @@ static bool goes_on(void *user, const ith_many_counts *counts)
 
 /* ---- The run ---- */
 
-/* Rank 0: how many lines there are. The input is open before and after. */
+/* Rank 0: how many lines there are, and whether the output is theirs. The input is open before and
+ * after. */
 static ith_status count_lines(batch_state *b, ith_error *err)
 {
-    bool more = true;
+    int64_t found = 0;
+    bool more = true, has;
 
     for (;;) {
         ITH_TRY(ith_batch_lines_next(&b->lines, &more, err));
         if (!more)
             break;
-        if (!is_mine(b))
+        if (ith_batch_lines_blank(&b->lines))
             continue;
-        b->total++;
-        b->before += b->lines.number < b->output.room && b->output.done[b->lines.number] != 0;
+        ITH_TRY(ith_batch_output_has(&b->output, b->lines.number, digest_of_line(b), &has, err));
+        found += has;
+        b->total += is_mine(b);
+        b->before += is_mine(b) && has;
     }
+    if (found < b->output.n_done)
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "%s: it answers lines that %s does not have: it is the output of another "
+                        "input",
+                        b->args->output, b->args->input);
     ith_batch_lines_close(&b->lines);
     return ith_batch_lines_open(b->args->input, &b->lines, err);
 }
 
+/* Rank 0, before minutes of loading. */
 static ith_status open_files(batch_state *b, ith_error *err)
 {
     ITH_TRY(ith_batch_lines_open(b->args->input, &b->lines, err));
-    ITH_TRY(ith_batch_output_open(b->args->output, ith_engine_get_info(b->engine)->name,
-                                  b->lines.bytes, &b->output, err));
+    ITH_TRY(ith_batch_output_open(b->args->output, b->lines.bytes, &b->output, err));
+    ITH_TRY(count_lines(b, err));
     if (b->output.cut)
         ith_cli_note(b->cli, "%s: its last line was not complete and is cut off", b->args->output);
-    return count_lines(b, err);
+    return ITH_OK;
 }
 
-/* Before minutes of loading: can the input be read? */
-static ith_status try_input(const batch_args *args, ith_error *err)
+/* Rank 0. What was in the output is of this model and these options. */
+static ith_status check_output(batch_state *b, ith_error *err)
 {
-    ith_batch_lines lines;
-    ith_status status = ith_batch_lines_open(args->input, &lines, err);
+    json_t *model = model_json(b);
+    ith_status status;
 
-    ith_batch_lines_close(&lines);
+    b->options = digest_of_options(b);
+    status = model == NULL
+                 ? ith_fail(err, ITH_E_MEMORY, "no memory for a model's name")
+                 : ith_batch_output_check(&b->output, json_string_value(model), b->options, err);
+    json_decref(model);
     return status;
 }
 
@@ -502,12 +546,12 @@ static ith_status answer_all(batch_state *b, const ith_engine_params *params, it
                                   .user = b};
     ith_status status;
 
-    ITH_TRY(ith_cli_agree(cli, root ? try_input(b->args, err) : ITH_OK));
+    ITH_TRY(ith_cli_agree(cli, root ? open_files(b, err) : ITH_OK));
     ITH_TRY(ith_engine_open(cli->world, params, &b->engine, err));
     ith_watch_end(&b->watch);
     ith_cli_advise(cli, b->engine, b->watch.quiet);
     b->watch.quiet = true; /* requests are shown, not the chunks of each */
-    ITH_TRY(ith_cli_agree(cli, root ? open_files(b, err) : ITH_OK));
+    ITH_TRY(ith_cli_agree(cli, root ? check_output(b, err) : ITH_OK));
     b->start_s = ith_now_s();
     status = ith_generate_many(b->engine, &many, &b->counts, err);
     b->seconds = ith_now_s() - b->start_s;

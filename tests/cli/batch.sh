@@ -67,9 +67,17 @@ for ranks in 1 2; do
     expect "killed, $ranks ranks: goes on" 0 "${on[@]}" "${batch[@]}" --output "$work/killed$ranks"
     same "killed, $ranks ranks: nothing is lost or doubled" "$want" "$(sorted "$work/killed$ranks")"
 done
-printf '{"id":"ba' >>"$work/killed1"
-expect "a torn line is cut off" 0 "${batch[@]}" --output "$work/killed1"
-same "a torn line: the same" "$want" "$(sorted "$work/killed1")"
+# What is left of a line after a kill, or of the last one after the machine has lost power
+line=$(tail -n 1 "$work/killed1")
+for torn in '{"id":"ba' "${line:0:99}\0\0\0" '\0\0\0\0' '\0\0\0\n' "${line:0:50}\0\0\0\0${line:54}\n" '\0\0'"${line:2}\n"; do
+    printf "${torn//%/%%}" >>"$work/killed1"
+    expect "a torn line is cut off" 0 "${batch[@]}" --output "$work/killed1"
+    same "a torn line: the same" "$want" "$(sorted "$work/killed1")"
+    sed -i '$d' "$work/killed1" # it is answered again
+done
+head -c 5000 /dev/zero >"$work/zeros"
+expect "an output of zeros alone" 0 "${batch[@]}" --output "$work/zeros" --ordered --in-flight 1
+same "an output of zeros alone: all are answered" "$(cat "$work/one")" "$(cat "$work/zeros")"
 
 # In the order of the input, and stopped by a signal
 expect "stopped" 75 env ITHACA_TEST_HOOK="prompt 12 TERM" "${batch[@]}" --output "$work/stopped" --ordered --in-flight 2
@@ -152,18 +160,30 @@ matches "hostile lines: said so" "$err" "warning: 42 requests have an error"
 echo "my notes" >"$work/notes"
 expect "an output of something else" 1 "${batch[@]}" --output "$work/notes"
 matches "an output of something else: said so" "$err" "line 1 was not written by ithaca batch"
-echo '{"id":"batch_req_999999999999","custom_id":"a"}' >"$work/far"
+sed -n '1s/batch_req_1"/batch_req_999999999999"/p' "$work/one" >"$work/far"
 expect "an output of a longer input" 1 "${batch[@]}" --output "$work/far"
 matches "an output of a longer input: said so" "$err" "line 1 answers line 999999999999 of an input, which this one does not have"
 printf 'my notes' >"$work/notes"
 expect "the same without a line end" 1 "${batch[@]}" --output "$work/notes"
 same "it stays" "my notes" "$(cat "$work/notes")"
 sed 's/request-/other-/' "$work/in" >"$work/other"
-expect "the output of another input" 1 "$ITHACA" batch $NEEDLE --threads 1 -q -i "$work/other" -o "$work/one"
+# Before the model is loaded: this one is not there
+expect "the output of another input" 1 "$ITHACA" batch "$work/no-model" --threads 1 -q -i "$work/other" -o "$work/one"
 matches "the output of another input: said so" "$err" "it is the output of another input"
+sed '20s/"max_tokens": [0-9]*/"max_tokens": 77/' "$work/in" >"$work/other"
+expect "one request has changed" 1 "$ITHACA" batch "$work/no-model" --threads 1 -q -i "$work/other" -o "$work/one"
+matches "one request has changed: said so" "$err" "its line batch_req_20 answers another request"
+head -n 20 "$work/in" >"$work/other"
+expect "an input with a line less" 1 "$ITHACA" batch "$work/no-model" --threads 1 -q -i "$work/other" -o "$work/one"
+matches "an input with a line less: said so" "$err" "it answers lines that .*/other does not have"
+for option in "--temp 2" "--max-tokens 9" "--seed 3" "--kv f32"; do
+    # shellcheck disable=SC2086
+    expect "other options: $option" 1 "${batch[@]}" --output "$work/one" $option
+    matches "other options: $option: said so" "$err" "it has answers of other options"
+done
 sed -i 's/"model":"[^"]*"/"model":"another"/' "$work/many"
 expect "the output of another model" 1 "${batch[@]}" --output "$work/many"
-matches "the output of another model: said so" "$err" "is of the model another"
+matches "the output of another model: said so" "$err" "has answers of the model another"
 expect "an output that another run writes" 1 flock "$work/ordered" "${batch[@]}" --output "$work/ordered"
 matches "an output that another run writes: said so" "$err" "another run writes it"
 expect "no input" 1 "$ITHACA" batch $NEEDLE -i "$work/none" -o "$work/new" -q
