@@ -8,6 +8,7 @@
 #   field FILE EXPRESSION           prints a Python expression of `j`, the file's JSON object
 #   holding FILE PID                waits until process PID holds at FILE (src/base/testhook.h), or
 #                                   has ended
+#   flip FILE OFFSET                changes the byte there, whatever it is
 #   or_fail COMMAND...              runs the command; if it fails, prints a text that equals no other
 # shellcheck shell=bash
 set -uo pipefail
@@ -57,6 +58,11 @@ matches() {
 field() { or_fail python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$1" "$2"; }
 
 holding() { until [[ -e $1 ]] || ! kill -0 "$2" 2>/dev/null; do sleep 0.01; done; }
+
+flip() {
+    local byte
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1") && printf "\\x$(printf %x $((byte ^ 255)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
 
 # For commands whose outputs are compared: two failures must not look the same.
 or_fail() { "$@" || echo "failed $RANDOM$RANDOM: $*"; }

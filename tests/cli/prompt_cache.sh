@@ -76,7 +76,7 @@ for kind in flipped cut; do
         rm -rf "$cache" && run "${cached[@]}" >"$out" 2>"$err"
         break_one
         case $kind in
-        flipped) printf 'x' | dd of="$broken" bs=1 seek=5000 conv=notrunc status=none ;;
+        flipped) flip "$broken" 5000 ;;
         cut) truncate -s 3000 "$broken" ;;
         esac
         expect "$kind: verify fails" 1 "$ITHACA" cache verify "$cache"

@@ -101,7 +101,7 @@ for kind in flipped cut empty link; do
     for n in 1 3; do
         [[ $kind == flipped || $n == 1 ]] || continue
         case $kind in
-        flipped) printf 'x' | dd of="$last/state-3.st" bs=1 seek=700 conv=notrunc status=none ;;
+        flipped) flip "$last/state-3.st" 700 ;;
         cut) truncate -s 3000 "$last/state-3.st" ;;
         empty) : >"$last/state-3.st" ;;
         link) mv "$last/state-3.st" "$work/elsewhere" && ln -s "$work/elsewhere" "$last/state-3.st" ;;
@@ -115,7 +115,7 @@ for kind in flipped cut empty link; do
         same "$kind, $n ranks: mended: all is read" "$want 2599" "$(result "$out") $(read_tokens "$out")"
     done
 done
-rm "$last"/state-*.st && printf 'x' | dd of="${last%/*}/$(ls "$cache" | grep -v "${last##*/}" | head -1)/head-0.kv" bs=1 seek=700 conv=notrunc status=none
+rm "$last"/state-*.st && flip "${last%/*}/$(ls "$cache" | grep -v "${last##*/}" | head -1)/head-0.kv" 700
 expect "keys and values damaged, states missing" 0 run "${text[@]}" --prompt-cache "$cache"
 same "keys and values damaged, states missing: the same bits" "$want" "$(result "$out")"
 

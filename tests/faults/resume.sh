@@ -137,7 +137,7 @@ for part in state answer kv; do
     disturbed "answer 50 USR1" "${alone[@]}" --checkpoint "$saved"
     case $part in
     state) echo "{" >"$saved/checkpoint.json" ;;
-    answer) printf 'xxxx' | dd of="$saved/answer" bs=1 seek=600 conv=notrunc status=none ;;
+    answer) flip "$saved/answer" 600 ;;
     kv) for file in "$saved"/kv/*/head-1.kv; do truncate -s 5000 "$file"; done ;;
     esac
     if [[ $part == state ]]; then
@@ -153,7 +153,7 @@ matches "damaged kv: said so" "$err" "warning: checkpoint: .*head-1.kv: .*: comp
 rm -rf "$saved"
 disturbed "answer 50 USR1" "${alone[@]}" --checkpoint "$saved"
 file=$(grep -l '"start":2048\>' "$saved"/kv/*/manifest.json)
-printf 'xxxx' | dd of="${file%/*}/head-2.kv" bs=1 seek=2000 conv=notrunc status=none
+flip "${file%/*}/head-2.kv" 2000
 goes_on "damaged segment" "${alone[@]}"
 same "damaged segment: read as far as that" 2048 "$(field "$out" "j['restored_tokens']")"
 matches "damaged segment: said so" "$err" "warning: checkpoint: .*head-2.kv: .*: computed again"

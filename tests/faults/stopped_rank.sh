@@ -24,7 +24,10 @@ ITHACA_TEST_HOOK="answer 20 $work/here" scripts/on_ranks.sh 3 "${run[@]}" >"$out
 holding "$work/here" $!
 all=$(ranks)
 kill -STOP $all
-sleep 9
+for pid in $all; do
+    until [[ $(ps -o stat= -p "$pid") != [RSD]* ]]; do sleep 0.1; done
+done
+sleep 9 # longer than any of them is patient
 kill -CONT $all
 echo >"$work/here"
 wait $!

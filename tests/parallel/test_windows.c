@@ -163,8 +163,10 @@ static void damage(int64_t start, int at)
     folder_of(path);
     snprintf(command, sizeof command,
              "f=$(grep -l '\"start\":%lld,' %s/*/manifest.json) && for k in \"${f%%/*}\"/*.kv; "
-             "do printf x | dd of=\"$k\" bs=1 seek=%d conv=notrunc 2>/dev/null; done",
-             (long long)start, path, at);
+             "do b=$(od -An -tu1 -j %d -N 1 \"$k\") && "
+             "printf \"\\\\$(printf %%o $((b ^ 255)))\" | "
+             "dd of=\"$k\" bs=1 seek=%d conv=notrunc 2>/dev/null; done",
+             (long long)start, path, at, at);
     if (ith_world_rank(world) == 0)
         must(system(command) == 0, "reach the file of a segment", NULL);
     ith_world_bcast(world, command, 1);
