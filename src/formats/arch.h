@@ -171,6 +171,7 @@ typedef struct ith_arch_key {
 typedef enum ith_window_rule {
     ITH_WINDOWS_NONE,  /* a window is refused */
     ITH_WINDOWS_ALL,   /* "sliding_window" counts in all layers */
+    ITH_WINDOWS_FROM,  /* it counts in layers from "max_window_layers" on */
     ITH_WINDOWS_ASKED, /* with "use_sliding_window", in layers from "max_window_layers" on */
     ITH_WINDOWS_EVEN,  /* likewise, in layers 0, 2, ... before "max_window_layers" */
     ITH_WINDOWS_STEPS  /* in all but the last of every window_step layers */
@@ -251,6 +252,7 @@ typedef struct ith_arch {
     bool window_rope;       /* window layers rotate by hp->window_theta (0: rope.theta), unscaled */
     /* "layer_types" may be "linear_attention": layers with the family's recurrent block. */
     bool recurrent;
+    bool lone_mlps;     /* layers may be an MLP or experts alone (ITH_LAYER_MLP) */
     bool recurrent_act; /* these have an activation of their own, which read_config checks */
 
     bool full_no_rope; /* if there are windows, layers without one do not rotate */

@@ -8,6 +8,8 @@
 #include "formats/widen.h"
 
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +57,7 @@ static const char *const config_keys[] = {"hidden_act",
                                           "num_kv_shared_layers",
                                           "use_double_wide_mlp",
                                           "num_experts",
+                                          "partial_rotary_factor",
                                           "use_bidirectional_attention",
                                           "per_layer_config",
                                           NULL};
@@ -78,6 +81,26 @@ static ith_status read_layer(const json_t *layers, const char *where, int64_t i,
     return ith_json_int(layer, where, known[1], 1, ITH_SIZE_LIMIT, kv_heads, err);
 }
 
+/* Layers are numbered from 0, in digits without zeros before them. */
+static ith_status check_numbers(const json_t *layers, const char *where, int64_t n, ith_error *err)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)layers, key, value) {
+        int64_t number =
+            strspn(key, "0123456789") == strlen(key) && strlen(key) < 8 ? atoll(key) : n;
+        char again[24];
+        snprintf(again, sizeof again, "%lld", (long long)number);
+        if (number >= n || strcmp(again, key) != 0 || !json_is_object(value))
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: \"per_layer_config\": \"%s\" is not the number of a layer with "
+                            "an object",
+                            where, key);
+    }
+    return ITH_OK;
+}
+
 /* They must be the same in all layers without a window, and in all with one those of the whole. */
 static ith_status read_layers(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
@@ -87,6 +110,7 @@ static ith_status read_layers(const json_t *config, const char *where, ith_hpara
 
     if (!json_is_object(layers))
         return ITH_OK;
+    ITH_TRY(check_numbers(layers, where, hp->n_layers, err));
     for (int64_t i = 0; i < hp->n_layers; i++) {
         bool window = ith_hparams_traits(hp, i) & ITH_LAYER_WINDOW;
         int64_t kv_heads = hp->n_kv_heads, head_dim = hp->head_dim;
@@ -107,8 +131,13 @@ static ith_status read_layers(const json_t *config, const char *where, ith_hpara
 static ith_status read_turning_share(const json_t *config, const char *where, ith_hparams *hp,
                                      ith_error *err)
 {
+    static const char key[] = "partial_rotary_factor";
     const json_t *sets = json_object_get(config, "rope_parameters");
     double share = 1;
+
+    ITH_TRY(ith_json_real(config, where, key, &share, err));
+    if (share != 1) /* the class would give it to sets that do not have it, whatever their layers */
+        return refuse(where, key, "a value for all layers", err);
 
     if (!json_is_object(sets)) { /* as the class has it */
         hp->rope.kind = ITH_ROPE_PROPORTIONAL;
@@ -121,12 +150,12 @@ static ith_status read_turning_share(const json_t *config, const char *where, it
                                               "rotation of a part that is not proportional", err);
     if (json_is_object(json_object_get(sets, "full_attention")))
         sets = json_object_get(sets, "full_attention");
-    ITH_TRY(ith_json_real(sets, where, "partial_rotary_factor", &share, err));
+    ITH_TRY(ith_json_real(sets, where, key, &share, err));
     if (!(share > 0 && share <= 1))
-        return refuse(where, "partial_rotary_factor", "a number outside of 0 to 1", err);
+        return refuse(where, key, "a number outside of 0 to 1", err);
     hp->rope.rotated = 2 * (int64_t)(share * (double)hp->full.head_dim / 2);
     if (hp->rope.rotated == 0)
-        return refuse(where, "partial_rotary_factor", "a head that does not turn", err);
+        return refuse(where, key, "a head that does not turn", err);
     return ITH_OK;
 }
 

@@ -32,13 +32,11 @@ static const ith_own_name gguf_own[] = {{ITH_ROLE_QKV, "blk.%d.attn_qkv.weight"}
                                         {ITH_ROLE_QKV_BIAS, "blk.%d.attn_qkv.bias"},
                                         {ITH_ROLE_NONE, NULL}};
 
-static const ith_arch_key keys[] = {
-    {"layer_norm_eps", "attention.layer_norm_epsilon", ITH_KEY_REAL,
-     offsetof(ith_hparams, rms_eps)},
-    {"use_parallel_residual", "use_parallel_residual", ITH_KEY_BOOL,
-     offsetof(ith_hparams, parallel)},
-    {"rotary_emb_base", NULL, ITH_KEY_REAL, offsetof(ith_hparams, rope.theta)},
-    {0}};
+static const ith_arch_key keys[] = {{"layer_norm_eps", "attention.layer_norm_epsilon", ITH_KEY_REAL,
+                                     offsetof(ith_hparams, rms_eps)},
+                                    {"use_parallel_residual", "use_parallel_residual", ITH_KEY_BOOL,
+                                     offsetof(ith_hparams, parallel)},
+                                    {0}};
 
 static void traits(ith_hparams *hp)
 {
@@ -55,26 +53,48 @@ static ith_layer_form layer(const ith_hparams *hp, int64_t i)
     return form;
 }
 
-static const char *const config_keys[] = {"attention_bias", "rotary_pct", NULL};
+static const char *const config_keys[] = {"attention_bias", "rotary_pct", "partial_rotary_factor",
+                                          NULL};
 
-/* "rotary_pct" is the older name of "partial_rotary_factor". */
+/* A number that the class does not read if the file says it under `key` outside of RoPE's own
+ * object; it may stand there as it is. */
+static ith_status check_same(const json_t *config, const char *where, const char *key, double read,
+                             ith_error *err)
+{
+    double value = read;
+
+    ITH_TRY(ith_json_real(config, where, key, &value, err));
+    return value == read ? ITH_OK
+                         : ith_hf_refuse(where, key, "another value than the class reads", err);
+}
+
+/* Transformers' class reads RoPE's own object, then its own old names "rotary_pct" and
+ * "rotary_emb_base". */
+static ith_status read_rope(const json_t *config, const char *where, ith_hparams *hp,
+                            ith_error *err)
+{
+    static const char key[] = "partial_rotary_factor";
+    const json_t *params = ith_hf_rope_params(config);
+    double share = 0.25, theta = 10000;
+
+    ITH_TRY(ith_json_real(config, where, "rotary_pct", &share, err));
+    ITH_TRY(ith_json_real(params, where, key, &share, err));
+    ITH_TRY(ith_json_real(config, where, "rotary_emb_base", &theta, err));
+    ITH_TRY(ith_json_real(params, where, "rope_theta", &theta, err));
+    ITH_TRY(check_same(config, where, key, share, err));
+    ITH_TRY(check_same(config, where, "rope_theta", theta, err));
+    hp->rope.theta = theta;
+    return ith_hf_rotate_share(where, key, share, hp, err);
+}
+
 static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
 {
-    static const char newer[] = "partial_rotary_factor";
     bool on = true;
-    double share = 0;
 
     ITH_TRY(ith_json_bool(config, where, "attention_bias", &on, err));
     hp->qkv_bias = hp->o_bias = on;
-    ITH_TRY(ith_json_real(config, where, "rotary_pct", &share, err));
-    if (share == 0 || json_object_get(config, newer) != NULL ||
-        json_object_get(json_object_get(config, "rope_parameters"), newer) != NULL)
-        return ITH_OK;
-    if (!(share > 0 && share <= 1))
-        return ith_hf_refuse(where, "rotary_pct", "a value that is not from 0 to 1", err);
-    hp->rope.rotated = share == 1 ? 0 : (int64_t)(share * (double)hp->head_dim);
-    return ITH_OK;
+    return read_rope(config, where, hp, err);
 }
 
 const ith_arch ith_arch_gptneox = {
@@ -96,7 +116,6 @@ const ith_arch ith_arch_gptneox = {
                  .ctx = 2048,
                  .rms_eps = 1e-5,
                  .rope_theta = 10000,
-                 .rotated = 0.25,
                  .bos = 0,
                  .eos = 2},
     .config_keys = config_keys,

@@ -29,7 +29,7 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
                               ith_error *err)
 {
     const char *score = "sigmoid", *norm = "per_layer";
-    int64_t shared = 0;
+    int64_t shared = 0, rotated = 1;
     bool bias = true;
 
     ITH_TRY(ith_json_string(config, where, "scoring_func", &score, err));
@@ -37,6 +37,7 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
     ITH_TRY(ith_json_bool(config, where, "use_routing_bias", &bias, err));
     ITH_TRY(
         ith_json_int(config, where, "shared_intermediate_size", 0, ITH_SIZE_LIMIT, &shared, err));
+    ITH_TRY(ith_json_int(config, where, "rotary_dim", 1, ITH_SIZE_LIMIT, &rotated, err));
     if (strcmp(score, "sigmoid") != 0)
         return ith_hf_refuse(where, "scoring_func", score, err);
     if (strcmp(norm, "per_layer") != 0)

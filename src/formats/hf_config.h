@@ -47,6 +47,14 @@ ith_status ith_hf_need_int(const json_t *config, const char *where, const char *
 ith_status ith_hf_activation(const json_t *config, const char *where, const char *key,
                              ith_activation *out, ith_error *err);
 
+/* Rotates a share of a head's channels, as Transformers' int(share * size). ITH_E_UNSUPPORTED,
+ * naming the key: the share is not above 0 and at most 1, or no channel would rotate. */
+ith_status ith_hf_rotate_share(const char *where, const char *key, double share, ith_hparams *hp,
+                               ith_error *err);
+
+/* The object with the parameters of rotary positions, in either spelling; NULL or null: none. */
+const json_t *ith_hf_rope_params(const json_t *config);
+
 /* ITH_E_UNSUPPORTED: Ithaca does not support `key` with this value. */
 ith_status ith_hf_refuse(const char *where, const char *key, const char *value, ith_error *err);
 

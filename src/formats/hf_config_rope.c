@@ -4,23 +4,29 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Transformers' int(share * head_dim). */
+ith_status ith_hf_rotate_share(const char *where, const char *key, double share, ith_hparams *hp,
+                               ith_error *err)
+{
+    if (!(share > 0 && share <= 1))
+        return ith_hf_refuse(where, key, "a value that is not above 0 and at most 1", err);
+    hp->rope.rotated = share == 1 ? 0 : (int64_t)(share * (double)ith_hparams_rope_dim(hp));
+    return share == 1 || hp->rope.rotated > 0
+               ? ITH_OK
+               : ith_hf_refuse(where, key, "a head that does not rotate", err);
+}
+
 static ith_status read_rotated(const ith_hf_reader *r, const json_t *object, const char *key,
                                ith_error *err)
 {
-    double share = 0;
+    const json_t *value = json_object_get(object, key);
+    double share = 1;
 
+    if (value == NULL || json_is_null(value))
+        return ITH_OK;
     ITH_TRY(ith_json_real(object, r->where, key, &share, err));
-    if (share == 0) /* not there */
-        return ITH_OK;
-    if (share == 1) {
-        r->hp->rope.rotated = 0;
-        return ITH_OK;
-    }
-    if (!r->arch->may_rotate_part || !(share > 0 && share < 1))
+    if (!r->arch->may_rotate_part && share != 1)
         return ith_hf_refuse(r->where, key, "a value other than 1", err);
-    r->hp->rope.rotated = (int64_t)(share * (double)ith_hparams_rope_dim(r->hp));
-    return ITH_OK;
+    return ith_hf_rotate_share(r->where, key, share, r->hp, err);
 }
 
 ith_status ith_hf_check_rotary(const ith_hf_reader *r, const char *key, ith_error *err)
@@ -28,7 +34,7 @@ ith_status ith_hf_check_rotary(const ith_hf_reader *r, const char *key, ith_erro
     double share = r->arch->defaults.rotated;
 
     if (share > 0)
-        r->hp->rope.rotated = (int64_t)(share * (double)ith_hparams_rope_dim(r->hp));
+        ITH_TRY(ith_hf_rotate_share(r->where, key, share, r->hp, err));
     return read_rotated(r, r->config, key, err);
 }
 
@@ -52,8 +58,8 @@ static ith_status read_rope_kind(const ith_hf_reader *r, const json_t *params, i
         }
     return ith_fail(err, ITH_E_UNSUPPORTED,
                     "%s: \"rope_type\": %s is not supported; Ithaca knows default, linear, yarn, "
-                    "llama3, dynamic and longrope",
-                    where, name);
+                    "llama3, dynamic and longrope%s",
+                    where, name, r->arch->rope_proportional ? ", and proportional" : "");
 }
 
 static ith_status read_yarn(const json_t *params, const char *where, ith_rope_params *rope,
@@ -185,7 +191,6 @@ static ith_status read_window_rope(const ith_hf_reader *r, const json_t *params,
     ITH_TRY(read_rope_kind(r, params, &kind, err));
     if (kind != ITH_ROPE_PLAIN)
         return ith_hf_refuse(r->where, "sliding_attention", "RoPE scaling of window layers", err);
-    r->hp->window_theta = r->hp->rope.theta;
     return ith_json_real(params, r->where, "rope_theta", &r->hp->window_theta, err);
 }
 
@@ -204,6 +209,15 @@ static bool has_other_sets(const json_t *params, const json_t *full, const json_
     return sets > 2;
 }
 
+/* Classes take the base of a set without one from several places. */
+static ith_status need_theta(const ith_hf_reader *r, const json_t *set, const char *name,
+                             ith_error *err)
+{
+    return !json_is_object(set) || json_is_number(json_object_get(set, "rope_theta"))
+               ? ITH_OK
+               : ith_hf_refuse(r->where, name, "a set without \"rope_theta\"", err);
+}
+
 /* One set, or one for each type of layer. */
 static ith_status read_rope_sets(const ith_hf_reader *r, const json_t *params, ith_error *err)
 {
@@ -214,20 +228,28 @@ static ith_status read_rope_sets(const ith_hf_reader *r, const json_t *params, i
         return read_scaling(r, params, err);
     if (!r->arch->window_rope || has_other_sets(params, full, window))
         return ith_hf_refuse(r->where, "rope_parameters", "a set for each layer type", err);
+    ITH_TRY(need_theta(r, full, "full_attention", err));
+    ITH_TRY(need_theta(r, window, "sliding_attention", err));
     if (json_is_object(full))
         ITH_TRY(read_scaling(r, full, err));
     return json_is_object(window) ? read_window_rope(r, window, err) : ITH_OK;
 }
 
+const json_t *ith_hf_rope_params(const json_t *config)
+{
+    const json_t *params = json_object_get(config, "rope_scaling");
+
+    return params == NULL || json_is_null(params) ? json_object_get(config, "rope_parameters")
+                                                  : params;
+}
+
 ith_status ith_hf_read_rope(const ith_hf_reader *r, ith_error *err)
 {
-    const json_t *params = json_object_get(r->config, "rope_scaling");
+    const json_t *params = ith_hf_rope_params(r->config);
 
     if (ith_hf_is_taken(r, "rope_parameters"))
         return ITH_OK;
     ITH_TRY(ith_json_real(r->config, r->where, "rope_theta", &r->hp->rope.theta, err));
-    if (params == NULL || json_is_null(params))
-        params = json_object_get(r->config, "rope_parameters");
     if (params == NULL || json_is_null(params))
         return ITH_OK;
     if (!json_is_object(params))

@@ -93,8 +93,8 @@ static ith_status read_steps(const ith_hf_reader *r, ith_error *err)
     return ITH_OK;
 }
 
-/* Without layer_types, use_sliding_window applies to layers from max_window_layers on, or to some
- * before. */
+/* Without layer_types, windows are in layers from max_window_layers on, or in some before; in most
+ * families if use_sliding_window says so. */
 ith_status ith_hf_check_windows(const ith_hf_reader *r, const char *key, ith_error *err)
 {
     ith_window_rule rule = r->arch->windows;
@@ -107,6 +107,8 @@ ith_status ith_hf_check_windows(const ith_hf_reader *r, const char *key, ith_err
     ITH_TRY(ith_json_int(r->config, r->where, "max_window_layers", 0, ITH_SIZE_LIMIT, &first, err));
     if (rule == ITH_WINDOWS_ALL)
         on = true, first = 0;
+    if (rule == ITH_WINDOWS_FROM)
+        on = true;
     if (rule == ITH_WINDOWS_STEPS)
         return read_steps(r, err);
     if (!on || r->hp->window == 0 || (first >= r->hp->n_layers && rule != ITH_WINDOWS_EVEN))

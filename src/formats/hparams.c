@@ -449,6 +449,7 @@ static ith_status check_extras(const ith_hparams *hp, const char *where, ith_err
         {"the limit of gate and up", hp->swiglu_limit, 0, 1e6},
         {"the gain of a gate with limits", hp->swiglu_alpha, 0, 1e6},
         {"what is added to up", hp->swiglu_plus, -1e6, 1e6},
+        {"the limit of queries, keys and values", hp->qkv_limit, 0, 1e6},
         {"the soft cap of attention's scores", hp->attn_softcap, 0, 1e6},
         {"the soft cap of logits", hp->logit_softcap, 0, 1e6},
         {"the growth of queries with the position", hp->query_beta, 0, 1e3},

@@ -434,6 +434,24 @@ static void start_family(const json_t *object, ith_hparams *hp)
         *hp = ith_arch_hparams(arch);
 }
 
+/* Layers of a known family that are of a kind that it does not have would run as another. */
+static ith_status check_traits(const ith_hparams *hp, const char *where, ith_error *err)
+{
+    const ith_arch *arch = ith_arch_find(hp->architecture);
+    int32_t others = 0;
+
+    if (arch != NULL && !arch->recurrent)
+        others |= ITH_LAYER_RECURRENT;
+    if (arch != NULL && !arch->lone_mlps)
+        others |= ITH_LAYER_MLP;
+    for (int i = 0; i < hp->n_traits; i++)
+        if (hp->traits[i] & others)
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: layer %d is of a kind that models of family %s do not have", where,
+                            i, hp->architecture);
+    return ITH_OK;
+}
+
 ith_status ith_hparams_from_json(const json_t *object, const char *where, ith_hparams *hp,
                                  ith_error *err)
 {
@@ -444,6 +462,7 @@ ith_status ith_hparams_from_json(const json_t *object, const char *where, ith_hp
     ITH_TRY(read_fields(own_fields(hp->architecture), object, where, hp, err));
     ITH_TRY(check_not_computed(object, where, err));
     ITH_TRY(check_members(object, "", where, own_fields(hp->architecture), err));
+    ITH_TRY(check_traits(hp, where, err));
     ITH_TRY(ith_hparams_check(hp, where, err));
     return ith_hparams_check_sampling(hp, where, err);
 }

@@ -1,6 +1,7 @@
 /* bind.c - one tensor of a model's files bound to a field. */
 #include "model/bind.h"
 
+#include "base/range.h"
 #include "weights/layout.h"
 
 #include <stdio.h>
@@ -77,7 +78,8 @@ static ith_head_order order_of(const ith_binder *b, bool rotary, ith_head_order 
     if (!rotary || (!arch->rope_pairs && !converted))
         return order;
     order.head_dim = ith_hparams_head_dim(&b->model->hp, b->layer);
-    order.rotated = converted ? order.head_dim : ith_hparams_rotated(&b->model->hp);
+    order.rotated =
+        converted ? order.head_dim : ith_min(ith_hparams_rotated(&b->model->hp), order.head_dim);
     return order;
 }
 

@@ -295,6 +295,7 @@ CASES = {
     "dots1-windows": of("dots1", "Dots1ForCausalLM", first_k_dense_replace=1, n_routed_experts=4,
                         num_experts_per_tok=2, moe_intermediate_size=40, n_shared_experts=1,
                         norm_topk_prob=True, sliding_window=20, max_window_layers=1, head_dim=24,
+                        use_sliding_window=False,  # which the class does not read
                         rms_norm_eps=1e-6, tie_word_embeddings=False, **plain(1e5)),
     "qwen2-moe-windows": of("qwen2_moe", "Qwen2MoeForCausalLM", num_hidden_layers=4, num_experts=4,
                             num_experts_per_tok=2, moe_intermediate_size=40, qkv_bias=True,

@@ -619,6 +619,62 @@ static void tensors_say_what_a_layer_is(void **state)
     expect(&w, ITH_E_FORMAT, "no tensors of shared experts");
 }
 
+/* A file of a family with LayerNorm, and q, k and v in one tensor. */
+static gguf_writer layer_norms(const char *arch, bool epsilon)
+{
+    gguf_writer w = {.version = 3, .alignment = 32};
+    char key[64];
+
+#define KEY(name) (snprintf(key, sizeof key, "%s." name, arch), key)
+    gguf_text(&w, "general.architecture", arch);
+    gguf_u32(&w, KEY("block_count"), 1);
+    gguf_u32(&w, KEY("context_length"), 2048);
+    gguf_u32(&w, KEY("embedding_length"), 64);
+    gguf_u32(&w, KEY("feed_forward_length"), 96);
+    gguf_u32(&w, KEY("attention.head_count"), 4);
+    if (epsilon)
+        gguf_f32(&w, KEY("attention.layer_norm_epsilon"), 0.5f);
+#undef KEY
+    gguf_tensor(&w, "token_embd.weight", 0, 2, (uint64_t[]){64, 5}, 64 * 5 * 4, 1);
+    gguf_tensor(&w, "blk.0.attn_qkv.weight", 0, 2, (uint64_t[]){64, 192}, 64 * 192 * 4, 1);
+    return w;
+}
+
+static void families_with_layer_norms_are_read(void **state)
+{
+    static const char *const names[] = {"gptneox", "phi2", "olmo", "nemotron", "starcoder2"};
+    gguf_writer w = layer_norms("gptneox", true);
+    memory_source m;
+    const ith_hparams *hp;
+    (void)state;
+
+    gguf_bool(&w, "gptneox.use_parallel_residual", 0);
+    gguf_u32(&w, "gptneox.rope.dimension_count", 4);
+    m = open_writer(&w);
+    hp = ith_source_hparams(&m.source);
+    assert_true(!hp->parallel && hp->rope.rotated == 4 && hp->rms_eps == 0.5);
+    memory_source_close(&m);
+    w = layer_norms("phi2", true);
+    gguf_u32(&w, "phi2.rope.dimension_count", 8);
+    m = open_writer(&w);
+    hp = ith_source_hparams(&m.source);
+    assert_true(hp->parallel && hp->output_bias && hp->rope.rotated == 8 && hp->rms_eps == 0.5);
+    memory_source_close(&m);
+    w = layer_norms("olmo", true);
+    gguf_f32(&w, "olmo.attention.clamp_kqv", 8);
+    m = open_writer(&w);
+    hp = ith_source_hparams(&m.source);
+    assert_true(hp->qkv_limit == 8 && hp->rms_eps == 0.5);
+    memory_source_close(&m);
+    w = layer_norms("olmo", true);
+    gguf_f32(&w, "olmo.attention.clamp_kqv", -8);
+    expect(&w, ITH_E_FORMAT, "the limit of queries, keys and values is -8");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        w = layer_norms(names[i], false);
+        expect(&w, ITH_E_FORMAT, "attention.layer_norm_epsilon is missing");
+    }
+}
+
 /* Keys that say nothing, or that a feature is off. */
 static void neutral_settings_are_accepted(void **state)
 {
@@ -813,6 +869,7 @@ int main(void)
         cmocka_unit_test(heads_of_two_sizes),
         cmocka_unit_test(tensors_say_what_a_layer_is),
         cmocka_unit_test(draft_layers_are_listed),
+        cmocka_unit_test(families_with_layer_norms_are_read),
         cmocka_unit_test(neutral_settings_are_accepted),
         cmocka_unit_test(bad_alignments_are_refused),
         cmocka_unit_test(unsupported_settings_are_named),

@@ -387,14 +387,59 @@ static void layers_of_one_block_are_read(void **state)
     assert_true(hp.mamba.dt_least == 0.25);
 }
 
+#define SMALL(type)                                                                                \
+    "{'model_type': '" type "', 'hidden_size': 64, 'intermediate_size': 128, 'vocab_size': 100, "  \
+    "'num_hidden_layers': 2, 'num_attention_heads': 2, 'num_key_value_heads': 2"
+
+/* Zero is not the same as nothing. */
+static void shares_of_a_head_rotate(void **state)
+{
+    (void)state;
+    assert_int_equal(good(SMALL("gpt_neox") "}").rope.rotated, 8);
+    assert_int_equal(good(SMALL("gpt_neox") ", 'rotary_pct': 0.5}").rope.rotated, 16);
+    assert_int_equal(good(SMALL("gpt_neox") ", 'rotary_pct': 1.0}").rope.rotated, 0);
+    assert_int_equal(good(SMALL("gpt_neox") ", 'rotary_pct': 0.5, 'rope_parameters': "
+                                            "{'partial_rotary_factor': 0.125}}")
+                         .rope.rotated,
+                     4);
+    assert_true(good(SMALL("gpt_neox") ", 'rotary_emb_base': 5000}").rope.theta == 5000);
+    assert_true(good(SMALL("gpt_neox") ", 'rotary_emb_base': 5000, 'rope_theta': 5000, "
+                                       "'rotary_pct': 0.5, 'partial_rotary_factor': 0.5}")
+                    .rope.theta == 5000);
+    assert_int_equal(good(SMALL("phi") "}").rope.rotated, 16);
+    assert_int_equal(good(SMALL("phi") ", 'partial_rotary_factor': 1}").rope.rotated, 0);
+    assert_int_equal(good(SMALL("phi") ", 'partial_rotary_factor': null}").rope.rotated, 16);
+}
+
+/* What only these classes have. */
+static void older_classes_are_read(void **state)
+{
+    ith_hparams hp = good(SMALL("gpt_neox") ", 'use_parallel_residual': false, "
+                                            "'attention_bias': false}");
+    (void)state;
+
+    assert_true(!hp.parallel && !hp.qkv_bias && !hp.o_bias && hp.mlp_bias);
+    hp = good(SMALL("olmo") ", 'clip_qkv': 8.0}");
+    assert_true(hp.qkv_limit == 8 && hp.rms_eps == 1e-5);
+    hp = good(SMALL("phi") ", 'qk_layernorm': false}");
+    assert_true(hp.parallel && hp.output_bias);
+    hp = good("{'model_type': 'aya_vision', 'architectures': "
+              "['AyaVisionForConditionalGeneration'], 'text_config': " SMALL(
+                  "cohere2") ", 'logit_scale': 0.25}}");
+    assert_string_equal(hp.architecture, "cohere2");
+    assert_true(hp.logit_scale == 0.25);
+    /* dots.llm1 has windows whatever use_sliding_window says */
+    hp = good(SMALL("dots1") ", 'n_routed_experts': 4, 'num_experts_per_tok': 2, "
+                             "'sliding_window': 20, 'max_window_layers': 1, "
+                             "'use_sliding_window': false}");
+    assert_true(hp.window == 20 && hp.traits[0] == 0 && hp.traits[1] == ITH_LAYER_WINDOW);
+}
+
 /* The epsilon of a class that has another name for it, or a constant. */
 static void foreign_epsilons_do_not_count(void **state)
 {
     (void)state;
-#define CLASS(type)                                                                                \
-    "{'model_type': '" type "', 'hidden_size': 64, 'intermediate_size': 128, 'vocab_size': 100, "  \
-    "'num_hidden_layers': 2, 'num_attention_heads': 2, 'num_key_value_heads': 2, "                 \
-    "'rms_norm_eps': 0.5"
+#define CLASS(type) SMALL(type) ", 'rms_norm_eps': 0.5"
     assert_true(good(CLASS("olmo") "}").rms_eps == 1e-5);
     assert_true(good(CLASS("phi") "}").rms_eps == 1e-5);
     assert_true(good(CLASS("gpt_neox") "}").rms_eps == 1e-5);
@@ -454,6 +499,35 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {"{" GEMMA4 ", 'per_layer_config': {'0': {'head_dim': 8}}}", ITH_E_UNSUPPORTED,
          "more than one shape of heads"},
         {"{" GEMMA4 ", 'per_layer_config': {'5': {'ffn': 8}}}", ITH_E_UNSUPPORTED, "ffn"},
+        {"{" GEMMA4 ", 'per_layer_config': {'6': {'head_dim': 8}}}", ITH_E_FORMAT,
+         "\"6\" is not the number of a layer"},
+        {"{" GEMMA4 ", 'per_layer_config': {'05': {'head_dim': 8}}}", ITH_E_FORMAT,
+         "\"05\" is not the number of a layer"},
+        {"{" GEMMA4 ", 'per_layer_config': {'5': 8}}", ITH_E_FORMAT,
+         "is not the number of a layer"},
+        {"{" GEMMA4 ", 'partial_rotary_factor': 0.5}", ITH_E_UNSUPPORTED,
+         "\"partial_rotary_factor\": a value for all layers"},
+        {"{" GEMMA4 ", 'rope_parameters': {'full_attention': {'rope_type': 'proportional'}}}",
+         ITH_E_UNSUPPORTED, "\"full_attention\": a set without \"rope_theta\""},
+        {"{" GEMMA4 ", 'rope_parameters': {'full_attention': {'rope_theta': 1e6}, "
+         "'sliding_attention': {'rope_type': 'default'}}}",
+         ITH_E_UNSUPPORTED, "\"sliding_attention\": a set without \"rope_theta\""},
+        {"{" GEMMA4 ", 'rope_parameters': {'rope_type': 'ntk'}}", ITH_E_UNSUPPORTED,
+         "longrope, and proportional"},
+        {SMALL("phi") ", 'partial_rotary_factor': 0.0}", ITH_E_UNSUPPORTED,
+         "\"partial_rotary_factor\": a value that is not above 0"},
+        {SMALL("phi") ", 'partial_rotary_factor': 1.5}", ITH_E_UNSUPPORTED, "at most 1"},
+        {SMALL("phi") ", 'partial_rotary_factor': 0.03}", ITH_E_UNSUPPORTED,
+         "a head that does not rotate"},
+        {SMALL("phi") ", 'qk_layernorm': true}", ITH_E_UNSUPPORTED, "\"qk_layernorm\""},
+        {SMALL("olmo") ", 'clip_qkv': -1}", ITH_E_FORMAT,
+         "limit of queries, keys and values is -1"},
+        {SMALL("gpt_neox") ", 'rotary_pct': 0.0}", ITH_E_UNSUPPORTED, "not above 0"},
+        {SMALL("gpt_neox") ", 'partial_rotary_factor': 0.5}", ITH_E_UNSUPPORTED,
+         "another value than the class reads"},
+        {SMALL("gpt_neox") ", 'rotary_emb_base': 5000, 'rope_theta': 10000}", ITH_E_UNSUPPORTED,
+         "\"rope_theta\": another value than the class reads"},
+        {SMALL("minimax_m2") ", 'rotary_dim': 0}", ITH_E_FORMAT, "\"rotary_dim\""},
         {"{" GEMMA4 ", 'global_head_dim': 9}", ITH_E_FORMAT, "need an even one"},
         {"{" GEMMA4 ", 'num_global_key_value_heads': 3, 'attention_k_eq_v': true}", ITH_E_FORMAT,
          "cannot share 3"},
@@ -805,6 +879,8 @@ int main(void)
         cmocka_unit_test(steps_without_a_bound_are_read),
         cmocka_unit_test(layers_of_one_block_are_read),
         cmocka_unit_test(foreign_epsilons_do_not_count),
+        cmocka_unit_test(shares_of_a_head_rotate),
+        cmocka_unit_test(older_classes_are_read),
         cmocka_unit_test(heads_of_two_sizes),
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),
         cmocka_unit_test(quantizations_that_are_not_read_are_refused),

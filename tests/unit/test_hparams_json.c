@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,6 +186,33 @@ static void experts_come_back(void **state)
     json_decref(object);
 }
 
+/* PACK.md names all members. */
+static void members_are_documented(void **state)
+{
+    ith_hparams hp = odd_hparams();
+    json_t *object = ith_hparams_to_json(&hp), *value;
+    char *text = calloc(1, 1 << 16), quoted[80];
+    FILE *file = fopen("src/formats/PACK.md", "rb");
+    const char *key;
+    (void)state;
+
+    hp.qkv_limit = hp.logit_softcap = hp.swiglu_limit = hp.swiglu_alpha = hp.swiglu_plus = 1;
+    hp.qkv_bias = hp.output_bias = hp.mlp_bias = hp.parallel = hp.ungated = hp.sinks = true;
+    hp.attn_scale = hp.rope.alpha = 1;
+    hp.latent = (ith_latent_params){1, 1, 1, 1, 1, true};
+    assert_true(ith_hparams_add_sparse(&hp, object));
+    assert_true(json_object_size(object) > 90);
+    assert_true(file != NULL && text != NULL && fread(text, 1, (1 << 16) - 1, file) > 0);
+    json_object_foreach (object, key, value) {
+        snprintf(quoted, sizeof quoted, "`%s`", key);
+        if (strstr(text, quoted) == NULL)
+            fail_msg("PACK.md does not name %s", quoted);
+    }
+    fclose(file);
+    free(text);
+    json_decref(object);
+}
+
 /* What only some families have is neither written nor asked for by the others. */
 static void families_have_their_own_fields(void **state)
 {
@@ -245,6 +273,11 @@ static void numbers_out_of_range_are_refused(void **state)
         {"head_dim", "1000000", "head size"},
         {"repetition_penalty", "0.0", "repetition penalty"},
         {"repetition_window", "-2", "repetition window"},
+        {"qkv_limit", "-1.0", "limit of queries"},
+        {"mamba_dt_least", "-1.0", "least step"},
+        {"layer_traits", "[0, 8, 0]",
+         "of a kind that models of family qwen3"},              /* Qwen3 has no recurrent layers, */
+        {"layer_traits", "[0, 0, 16]", "layer 2 is of a kind"}, /* nor layers without attention */
     };
     ith_hparams hp = odd_hparams(), got;
     json_t *object = ith_hparams_to_json(&hp);
@@ -275,6 +308,7 @@ int main(void)
         cmocka_unit_test(hyperparameters_keep_their_bits),
         cmocka_unit_test(every_hyperparameter_is_needed),
         cmocka_unit_test(experts_come_back),
+        cmocka_unit_test(members_are_documented),
         cmocka_unit_test(families_have_their_own_fields),
         cmocka_unit_test(unknown_members_are_refused),
         cmocka_unit_test(numbers_out_of_range_are_refused),
