@@ -190,19 +190,32 @@ ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params,
 
 /* ---- Plans ----------------------------------------------------------------------------------- */
 
+/* Local. Reads a machine file, which says what a node and its links can do; *json is its text. Such
+ * files are in cluster/machines, with their schema.
+ * Errors: ITH_E_IO; ITH_E_FORMAT, naming the first field that is wrong. */
+ith_status ith_machine_read(const char *path, char **json, ith_error *err);
+
 typedef struct ith_estimate_params {
-    /* `memory` 0: each node has as much as this machine. `threads` 0: the cores of this machine,
-     * divided among the ranks of a node. */
+    /* `memory` 0: of the machine, divided among the ranks of a node; where that is not known, of
+     * this machine. `threads` 0: its cores, likewise. */
     ith_engine_params engine;
 
     int nodes, ranks_per_node;
 
+    /* What ith_machine_read gives; NULL: a machine of which only the rates below are known. */
+    const char *machine;
+
     /* Of a node, as ith_bench_roofline measures them: read bandwidth in GB/s, and 8-bit integer
-     * operations per second in 10^9. 0: times are not estimated. */
+     * operations per second in 10^9. 0: those of `machine`, without which times are not
+     * estimated. */
     double read_gbps, integer_gops;
 
-    double network_gbps; /* of a node's connection, in gigabytes per second */
-    double latency_us;   /* of an exchange between nodes, in microseconds */
+    /* Of a node's connection in gigabytes per second, and of a message between nodes in
+     * microseconds; 0: of `machine`, else 1.25 and 20. */
+    double network_gbps, latency_us;
+
+    int64_t answer; /* tokens of the answer, after a prompt that fills the rest of the context */
+    double price, watts; /* of a node for an hour, in any currency; of a node; 0: unknown */
 } ith_estimate_params;
 
 /* Local. What an engine and its largest session would take on this many ranks. The same functions
@@ -210,10 +223,12 @@ typedef struct ith_estimate_params {
  * matrices, if the files have an output matrix although embeddings are tied).
  *
  *     {model, nodes, ranks_per_node, ranks, threads, mesh,
+ *      node: {name, cores, read_gbps, integer_gops, network_gbps, latency_us},    as it was used
  *      shares,            each rank's share of tokens and rows, or null if all are equal; ranks
  *                         are taken to be alike unless engine.shares has numbers
  *      ctx, chunk, weight_bytes,
  *      distribution,      "replicated", "sharded" or "streamed"; "none" if nothing fits
+ *      fits,              do weights and session fit the memory, so that none is read again?
  *      why,               one line
  *      memory: {node_weights_bytes, rank_kv_bytes, rank_workspace_bytes, rank_session_bytes,
  *               node_bytes},
@@ -224,12 +239,25 @@ typedef struct ith_estimate_params {
  *      token_layer_bytes: what a rank sends per token and layer, on average
  *          {ulysses_prefill, rows_decode,
  *           tensor_parallel}, if prefill were tensor parallel with all-reduces
+ *      rows_tokens,       passes of up to so many tokens run by rows
+ *      load_s,            until all nodes have read their weights from disk; null if unknown
  *      prefill_s,         seconds for a prompt that fills the context
- *      decode_tps}        tokens per second after it
+ *      decode_tps,        tokens per second after it
+ *      prefill: {parts: PARTS,
+ *                sent_bytes,       by rank 0
+ *                depths: [{tokens, seconds, tps}]},   so far; of the chunk that ends there
+ *      decode: {parts: PARTS,
+ *               gathers, collectives, sent_bytes},     for a token
+ *      run: {prompt, answer, seconds,        the whole: loading where it is known, prompt, answer
+ *            cost, energy_wh},               null unless price, watts are given
+ *      assumed: [TEXT]}   what of the machine is not known, and was assumed
  *
- * Both times assume the fractions of hardware limits that bench/SPEED.md has recorded. They are
- * null for streamed weights, and without read_gbps and integer_gops. Errors: those of
- * ith_engine_open; too little memory is none of them. */
+ *     PARTS: {products_s, attention_s, states_s, memory_s, barriers_s, network_s, waiting_s}
+ *
+ * Times are simulated (src/tools/simulate.h says how, and what is left out). load_s, prefill_s,
+ * decode_tps, prefill, decode and run are null without a machine or both of read_gbps and
+ * integer_gops, where nothing fits, and where weights are streamed from a disk of unknown speed.
+ * Errors: those of ith_engine_open and of ith_machine_read; too little memory is none of them. */
 ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err);
 
 /* ---- Prompt caches --------------------------------------------------------------------------- */

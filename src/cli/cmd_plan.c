@@ -1,10 +1,9 @@
 /* cmd_plan.c - what a run would need on several numbers of nodes, and about how fast it would be.
  * The library gives JSON for one number of ranks; here several become a table. */
-#include "base/progress.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
-#include "cli/shares_text.h"
+#include "cli/plan_table.h"
 
 #include <ctype.h>
 #include <stddef.h>
@@ -12,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIB 1048576.0
-
 typedef struct plan_args {
     ith_model_args model;
-    int64_t nodes, ranks_per_node;
-    double read_gbps, integer_gops, network_gbps, latency_us;
+    const char *machine;
+    int64_t nodes, ranks_per_node, answer;
+    double read_gbps, integer_gops, network_gbps, latency_us, price, watts;
+    char *machine_text; /* of the machine file; NULL: none */
 } plan_args;
 
 static const ith_option options[] = {
@@ -37,13 +36,20 @@ static const ith_option options[] = {
      .max = 4096,
      .preset = "1",
      .help = "ranks on each machine"},
+    {.name = "machine",
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(plan_args, machine),
+     .otherwise = "this machine",
+     .help = "what a node can do, as cluster/machines has it",
+     .more = "The options below count more than the file."},
     {.name = "read-gbps",
      .kind = ITH_OPTION_REAL,
      .metavar = "X",
      .at = offsetof(plan_args, read_gbps),
      .min = 0.001,
      .max = 1e6,
-     .otherwise = "measured on this machine",
+     .otherwise = "of the machine file; else measured on this machine",
      .help = "memory bandwidth of a node, GB/s"},
     {.name = "gops",
      .kind = ITH_OPTION_REAL,
@@ -51,7 +57,7 @@ static const ith_option options[] = {
      .at = offsetof(plan_args, integer_gops),
      .min = 0.001,
      .max = 1e9,
-     .otherwise = "measured on this machine",
+     .otherwise = "of the machine file; else measured on this machine",
      .help = "8-bit integer speed of a node, GOP/s"},
     {.name = "network-gbps",
      .kind = ITH_OPTION_REAL,
@@ -59,15 +65,34 @@ static const ith_option options[] = {
      .at = offsetof(plan_args, network_gbps),
      .min = 0.001,
      .max = 1e6,
-     .preset = "1.25",
+     .otherwise = "of the machine file; else 1.25",
      .help = "network bandwidth of a node, GB/s"},
     {.name = "latency-us",
      .kind = ITH_OPTION_REAL,
      .metavar = "X",
      .at = offsetof(plan_args, latency_us),
      .max = 1e6,
-     .preset = "20",
-     .help = "latency of an exchange between nodes, us"},
+     .otherwise = "of the machine file; else 20",
+     .help = "time of a small message between nodes, us"},
+    {.name = "answer",
+     .kind = ITH_OPTION_TOKENS,
+     .metavar = "N",
+     .at = offsetof(plan_args, answer),
+     .max = 1e9,
+     .preset = "256",
+     .help = "tokens of the answer in the time of the whole run"},
+    {.name = "price",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "X",
+     .at = offsetof(plan_args, price),
+     .max = 1e9,
+     .help = "price of a node for an hour, in any currency"},
+    {.name = "watts",
+     .kind = ITH_OPTION_REAL,
+     .metavar = "X",
+     .at = offsetof(plan_args, watts),
+     .max = 1e9,
+     .help = "power that a node takes while it works"},
     {.name = NULL},
 };
 
@@ -90,14 +115,16 @@ static int parse(const ith_cli *cli, int argc, char **argv, plan_args *args,
     return code != ITH_ARGS_OK ? code : ith_model_args_check(cli, argv[0], &args->model, params);
 }
 
-/* Measures what was not given on this machine, in about a second. */
-static ith_status measure(const ith_cli *cli, plan_args *args, ith_error *err)
+/* Reads the machine file, or measures what was not given on this machine, in about a second. */
+static ith_status find_machine(const ith_cli *cli, plan_args *args, ith_error *err)
 {
     ith_bench_roofline_params quick = {
         .threads = (int)args->model.threads, .seconds = 0.1, .buffer = 256 << 20};
     char *text;
     json_t *root, *rows, *all;
 
+    if (args->machine != NULL)
+        return ith_machine_read(args->machine, &args->machine_text, err);
     if (args->read_gbps > 0 && args->integer_gops > 0)
         return ITH_OK;
     ITH_TRY(ith_bench_roofline(cli->world, &quick, &text, err));
@@ -114,19 +141,23 @@ static ith_status measure(const ith_cli *cli, plan_args *args, ith_error *err)
 }
 
 static ith_status estimate(const plan_args *args, const ith_engine_params *params, int64_t nodes,
-                           json_t *rows, ith_error *err)
+                           json_t **row, ith_error *err)
 {
     ith_estimate_params p = {.engine = *params,
                              .nodes = (int)nodes,
                              .ranks_per_node = (int)args->ranks_per_node,
+                             .machine = args->machine_text,
                              .read_gbps = args->read_gbps,
                              .integer_gops = args->integer_gops,
                              .network_gbps = args->network_gbps,
-                             .latency_us = args->latency_us};
+                             .latency_us = args->latency_us,
+                             .answer = args->answer,
+                             .price = args->price,
+                             .watts = args->watts};
     char *text;
 
     ITH_TRY(ith_estimate(&p, &text, err));
-    json_array_append_new(rows, json_loads(text, 0, NULL));
+    *row = json_loads(text, 0, NULL);
     free(text);
     return ITH_OK;
 }
@@ -144,82 +175,74 @@ static int64_t next_count(int64_t nodes, int64_t last)
     return nodes < last && 2 * nodes > last ? last : 2 * nodes;
 }
 
-static double number(const json_t *object, const char *key)
+static ith_status estimate_all(const plan_args *args, const ith_engine_params *params, json_t *rows,
+                               ith_error *err)
 {
-    return json_number_value(json_object_get(object, key));
+    for (int64_t nodes = first_count(args); nodes <= args->nodes;
+         nodes = next_count(nodes, args->nodes)) {
+        json_t *row;
+        ITH_TRY(estimate(args, params, nodes, &row, err));
+        json_array_append_new(rows, row);
+    }
+    return ITH_OK;
 }
 
-static const char *text_of(const json_t *object, const char *key)
+static int64_t nodes_of(const json_t *row)
 {
-    return json_string_value(json_object_get(object, key));
+    return json_integer_value(json_object_get(row, "nodes"));
 }
 
-static void print_memory(const json_t *row)
+/* The smallest number of nodes whose memory holds weights and session: between the last count that
+ * is too small and the first that is not, more nodes never take more memory each. 0: none fits. */
+static ith_status find_smallest(const plan_args *args, const ith_engine_params *params,
+                                const json_t *rows, int64_t *smallest, ith_error *err)
 {
-    const json_t *memory = json_object_get(row, "memory");
-
-    printf("%5.0f %5.0f %7.0f %7s  %-12s %9.0f %9.0f %9.0f %9.0f\n", number(row, "nodes"),
-           number(row, "ranks"), number(row, "threads"), text_of(row, "mesh"),
-           text_of(row, "distribution"), number(memory, "node_weights_bytes") / MIB,
-           number(memory, "node_bytes") / MIB, number(memory, "rank_kv_bytes") / MIB,
-           number(memory, "rank_workspace_bytes") / MIB);
-}
-
-static void print_speed(const json_t *row)
-{
-    const json_t *wire = json_object_get(row, "token_layer_bytes"),
-                 *prefill = json_object_get(row, "prefill_s"),
-                 *decode = json_object_get(row, "decode_tps");
-    char time[32] = "-", rate[32] = "-";
-
-    if (json_is_number(prefill))
-        ith_format_time(time, json_number_value(prefill));
-    if (json_is_number(decode))
-        snprintf(rate, sizeof rate, "%.1f", json_number_value(decode));
-    printf("%5.0f %5.0f %9.1f %9.1f %12.1f %16s %17s\n", number(row, "nodes"), number(row, "ranks"),
-           number(wire, "ulysses_prefill") / 1024, number(wire, "rows_decode") / 1024,
-           number(wire, "tensor_parallel") / 1024, time, rate);
-}
-
-/* Why the weights are distributed so, and the shares unless they are equal. */
-static void print_reasons(const json_t *row)
-{
-    const json_t *shares = json_object_get(row, "shares");
-    char text[160];
-
-    printf("%.0f node%s: %s\n", number(row, "nodes"), number(row, "nodes") > 1 ? "s" : "",
-           text_of(row, "why"));
-    if (json_is_array(shares))
-        printf("shares of tokens and rows: %s\n", ith_cli_shares_text(shares, text, sizeof text));
-}
-
-static void print_table(const plan_args *args, const json_t *rows)
-{
-    const json_t *row, *first = json_array_get(rows, 0);
+    int64_t below = 0;
+    const json_t *row;
     size_t i;
 
-    printf("%s: weights %.0f MiB, context %.0f tokens\n"
-           "node: %.1f GB/s, %.0f integer GOP/s; network: %.2f GB/s, %.0f us\n\n",
-           text_of(first, "model"), number(first, "weight_bytes") / MIB, number(first, "ctx"),
-           args->read_gbps, args->integer_gops, args->network_gbps, args->latency_us);
-    printf("%5s %5s %7s %7s  %-12s %9s %9s %9s %9s\n", "", "", "", "", "", "node: MiB", "node: MiB",
-           "rank: MiB", "rank: MiB");
-    printf("%5s %5s %7s %7s  %-12s %9s %9s %9s %9s\n", "nodes", "ranks", "threads", "mesh",
-           "distribution", "weights", "total", "KV cache", "buffers");
-    json_array_foreach (rows, i, row)
-        print_memory(row);
-    printf("\n%5s %5s %9s %9s %12s %16s %17s\n", "", "", "KiB sent", "KiB sent", "KiB sent",
-           "whole context", "full context");
-    printf("%5s %5s %9s %9s %12s %16s %17s\n", "nodes", "ranks", "prefill", "decode", "tensor par.",
-           "prefill", "decode, tokens/s");
-    json_array_foreach (rows, i, row)
-        print_speed(row);
-    printf("\n");
-    json_array_foreach (rows, i, row)
-        print_reasons(row);
-    printf("\nKiB sent: by each rank, per token and layer; \"tensor par.\": as tensor parallelism "
-           "would.\n"
-           "Speeds are estimates.\n");
+    *smallest = 0;
+    json_array_foreach (rows, i, row) {
+        if (*smallest == 0 && json_is_true(json_object_get(row, "fits")))
+            *smallest = nodes_of(row);
+        if (*smallest == 0)
+            below = nodes_of(row);
+    }
+    while (*smallest > below + 1 && first_count(args) == 1) {
+        int64_t middle = (below + *smallest) / 2;
+        json_t *tried;
+        ITH_TRY(estimate(args, params, middle, &tried, err));
+        *(json_is_true(json_object_get(tried, "fits")) ? smallest : &below) = middle;
+        json_decref(tried);
+    }
+    return ITH_OK;
+}
+
+static void print_smallest(int64_t smallest)
+{
+    if (smallest > 0)
+        printf("Smallest that fits in memory: %lld node%s.\n", (long long)smallest,
+               smallest > 1 ? "s" : "");
+    else
+        printf("None of these fits in memory: weights are read in every pass, if there is room at "
+               "all.\n");
+}
+
+static int show(const ith_cli *cli, const plan_args *args, json_t *rows, int64_t smallest)
+{
+    const json_t *node = json_object_get(json_array_get(rows, 0), "node");
+
+    if (args->model.output.json)
+        return ith_cli_write_json(
+            cli, json_pack("{s:O, s:O, s:O, s:O, s:o, s:O}", "read_gbps",
+                           json_object_get(node, "read_gbps"), "integer_gops",
+                           json_object_get(node, "integer_gops"), "network_gbps",
+                           json_object_get(node, "network_gbps"), "latency_us",
+                           json_object_get(node, "latency_us"), "smallest",
+                           smallest > 0 ? json_integer(smallest) : json_null(), "plans", rows));
+    ith_cli_print_plans(rows);
+    print_smallest(smallest);
+    return ITH_EXIT_DONE;
 }
 
 static int plan_main(const ith_cli *cli, int argc, char **argv)
@@ -228,6 +251,7 @@ static int plan_main(const ith_cli *cli, int argc, char **argv)
     ith_engine_params params;
     ith_error err = {0};
     json_t *rows = json_array();
+    int64_t smallest = 0;
     ith_status status;
     int code = parse(cli, argc, argv, &args, &params);
 
@@ -235,21 +259,13 @@ static int plan_main(const ith_cli *cli, int argc, char **argv)
         json_decref(rows);
         return code;
     }
-    status = measure(cli, &args, &err);
-    for (int64_t nodes = first_count(&args); status == ITH_OK && nodes <= args.nodes;
-         nodes = next_count(nodes, args.nodes))
-        status = estimate(&args, &params, nodes, rows, &err);
-    if (status != ITH_OK) {
-        code = ith_cli_failure(cli, status, &err);
-    } else if (args.model.output.json) {
-        code = ith_cli_write_json(cli, json_pack("{s:f, s:f, s:f, s:f, s:O}", "read_gbps",
-                                                 args.read_gbps, "integer_gops", args.integer_gops,
-                                                 "network_gbps", args.network_gbps, "latency_us",
-                                                 args.latency_us, "plans", rows));
-    } else {
-        print_table(&args, rows);
-        code = ITH_EXIT_DONE;
-    }
+    status = find_machine(cli, &args, &err);
+    if (status == ITH_OK)
+        status = estimate_all(&args, &params, rows, &err);
+    if (status == ITH_OK)
+        status = find_smallest(&args, &params, rows, &smallest, &err);
+    code = status != ITH_OK ? ith_cli_failure(cli, status, &err) : show(cli, &args, rows, smallest);
+    free(args.machine_text);
     json_decref(rows);
     return code;
 }
@@ -257,13 +273,17 @@ static int plan_main(const ith_cli *cli, int argc, char **argv)
 const ith_command ith_command_plan = {
     .name = "plan",
     .summary = "estimate memory and speed of a run, without loading the model",
-    .synopsis = "plan MODEL [--nodes N] [--ranks-per-node R] [OPTION]...",
+    .synopsis = "plan MODEL [--nodes N] [--machine FILE] [OPTION]...",
     .description =
-        "Shows what a run would need on 1, 2, 4, ... N nodes: memory, weight distribution, mesh, "
-        "bytes sent for each token and layer (also by tensor parallelism, for comparison), and "
-        "estimates of speed. Each node is assumed to be like this machine unless --mem, -t, "
+        "Shows what a run would need on 1, 2, 4, ... N nodes, and how long it would take: memory, "
+        "weight distribution, mesh, time to load, to prefill and for each token of the answer, "
+        "messages, bytes sent for each token and layer (also by tensor parallelism, for "
+        "comparison), and cost and energy of a run where --price and --watts are given. Names the "
+        "smallest number of nodes that fits. Each node is like that of --machine, a file of "
+        "cluster/machines; without one like this machine, unless --mem, -t, "
         "--read-gbps and --gops say otherwise. The model is not loaded.",
     .examples = "ithaca plan Qwen3-8B --ctx 128k\n"
+                "ithaca plan Qwen3-32B -c 32k --nodes 64 --machine xeon-32.json --price 1.2\n"
                 "ithaca plan Qwen3-32B -c 32k --nodes 8 --mem 60GiB -t 32 --gops 20000\n"
                 "ithaca plan synthetic:qwen3-8b:q4_0 --nodes 16 --json\n",
     .groups = groups,

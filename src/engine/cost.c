@@ -35,12 +35,17 @@ static sums sum_layers(const ith_model *m, int64_t tokens)
     return s;
 }
 
-/* Keys that n tokens after `depth` attend to, themselves included: all, or `window` at most. */
-static double keys_seen(int64_t window, int64_t depth, int64_t n)
+double ith_keys_seen(int64_t window, int64_t depth, int64_t n)
 {
     int64_t few = window == 0 ? n : ith_clamp(window - depth, 0, n); /* tokens that see all keys */
     return (double)few * (double)depth + (double)few * (double)(few + 1) / 2 +
            (double)(n - few) * (double)window;
+}
+
+double ith_activation_bytes(const ith_hparams *hp)
+{
+    return (double)hp->n_layers * 4 *
+           (double)(2 * 4 * hp->hidden + (hp->n_heads + 2 * hp->n_kv_heads) * hp->head_dim);
 }
 
 /* Keys that a pass of n tokens after `depth` reads. */
@@ -68,7 +73,7 @@ static void add_keys(void *user, int layer, const ith_block *block)
     if (block->kind->key_ops == NULL)
         return;
     each = block->kind->key_ops(&m->hp, layer);
-    ops = each * keys_seen(state->window, s->depth, s->n);
+    ops = each * ith_keys_seen(state->window, s->depth, s->n);
     s->ops += ops;
     s->bytes += keys_read(state->window, s->depth, s->n) *
                 (double)ith_state_token_bytes(state, 1, s->engine->kv);

@@ -161,14 +161,6 @@ static double key_rate(ith_rates *r, int64_t keys)
     return ith_line_attention_ops(&r->keys) / ith_line_mean_s(&r->keys);
 }
 
-/* Bytes of a token that the kernels of a layer pass on through memory. Twice per layer, the
- * residual stream is read and written, what is added to it is read, and the result of the norm is
- * written. The projected heads are read once. */
-static double activation_bytes(const ith_hparams *hp)
-{
-    return 4 * (double)(2 * 4 * hp->hidden + (hp->n_heads + 2 * hp->n_kv_heads) * hp->head_dim);
-}
-
 /* Keys that a token costs on average beyond those that it sees: a tile runs to the last key of its
  * last token, in whole blocks. */
 static double keys_unseen(const ith_rates *r)
@@ -203,7 +195,6 @@ ith_depth_cost ith_rates_measure(ith_rates *r, int64_t keys, double read_bytes)
         slowest.token_s = c.token_s > slowest.token_s ? c.token_s : slowest.token_s;
         slowest.key_s = c.key_s > slowest.key_s ? c.key_s : slowest.key_s;
     }
-    return (ith_depth_cost){slowest.token_s / comm->size +
-                                (double)hp->n_layers * activation_bytes(hp) / read_bytes,
+    return (ith_depth_cost){slowest.token_s / comm->size + ith_activation_bytes(hp) / read_bytes,
                             slowest.key_s / comm->size};
 }

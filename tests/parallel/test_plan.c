@@ -7,6 +7,8 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "engine/session.h"
+#include "tools/simulate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +65,29 @@ static json_t *plan(const ith_engine_params *engine)
     return root;
 }
 
+/* A token that is decoded: all-gathers and bytes of rank 0 as planned. */
+static void decoded(ith_session *session, const json_t *decode)
+{
+    const ith_comm *comm = world->comm;
+    ith_comm_stats before = comm->stats;
+    ith_error err;
+    int64_t sent;
+
+    must(ith_session_truncate(session, CTX - 1, &err) == ITH_OK, "truncate", &err);
+    must(ith_session_decode(session, 7, &err) == ITH_OK, "decode", &err);
+    sent = comm->stats.allgather_sent - before.allgather_sent + comm->stats.message_sent -
+           before.message_sent;
+    if (comm->size == 1)
+        return;
+    must(comm->stats.allgather_calls - before.allgather_calls == (int64_t)of(decode, "gathers"),
+         "all-gathers of a token", NULL);
+    /* Choosing the token, which is not done here, is one broadcast more. */
+    must(comm->stats.bcast_calls - before.bcast_calls == ITH_SIM_BROADCASTS - 1,
+         "broadcasts of a token", NULL);
+    if (ith_world_rank(world) == 0 && session->engine->mesh.context == 1)
+        must(sent == (int64_t)of(decode, "sent_bytes"), "bytes of a token", NULL);
+}
+
 int main(void)
 {
     ith_engine_params params = ith_engine_params_default();
@@ -97,6 +122,7 @@ int main(void)
     must(strncmp(json_string_value(json_object_get(planned, "distribution")),
                  ith_engine_get_info(engine)->distribution, 8) == 0,
          "distribution", NULL);
+    decoded(session, json_object_get(planned, "decode"));
     must(of(planned, "prefill_s") > 0 && of(planned, "decode_tps") > 0, "times", NULL);
     if (ith_world_rank(world) == 0)
         printf("ok plan: what the engine takes\n");

@@ -1,0 +1,13 @@
+/* sim_model.h - what the simulation (simulate.h) needs to know of a model that is open. */
+#ifndef ITH_TOOLS_SIM_MODEL_H
+#define ITH_TOOLS_SIM_MODEL_H
+
+#include "engine/engine.h"
+#include "tools/simulate.h"
+
+/* Local. Of an engine whose weights need not be loaded. *model is valid as long as the engine.
+ * ITH_E_UNSUPPORTED: its matrices have more than ITH_SIM_LIST shapes and layouts, or its layers
+ * more than so many kinds of attention. */
+ith_status ith_sim_model_of(const ith_engine *engine, ith_sim_model *model, ith_error *err);
+
+#endif
