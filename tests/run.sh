@@ -4,10 +4,11 @@
 #   tests/run.sh [BUILD_DIR [PATTERN...]]     with PATTERNs: only tests whose name contains one
 #
 # Every test, program or script, prints TAP lines: "ok NAME" or "not ok NAME". A test that prints
-# none, or that ends with an error or a signal without a "not ok", counts as one failure. The output
-# of each is kept in BUILD_DIR/log/. The seconds on its line are what it took; BUILD_DIR/log/times
-# has CPU time too (elapsed, user, system). The last line is "N passed, N failed"; the exit status
-# is 1 if any failed.
+# none, or that ends with an error or a signal without a "not ok", counts as one failure. "# SKIP"
+# behind either means skipped: cmocka writes "not ok N # SKIP NAME" for a test that skips itself.
+# The output of each is kept in BUILD_DIR/log/. The seconds on its line are what it took;
+# BUILD_DIR/log/times has CPU time too (elapsed, user, system). The last line is "N passed, N
+# failed"; the exit status is 1 if any failed.
 #
 # Where there are two cores, two tests run at a time (or ITHACA_TEST_JOBS), because most of them
 # wait for one process or another most of the time. Results are shown in order. So tests share no
@@ -49,9 +50,9 @@ show() {
     out=$log/${name//\//.}.log
     read -r status seconds user system <"$ended/${name//\//.}"
     echo "$seconds $user $system $name" >>"$log/times"
-    skip=$(count '^ok .*# *SKIP' "$out")
-    ok=$(($(count '^ok\>' "$out") - skip))
-    not_ok=$(count '^not ok\>' "$out")
+    skip=$(count '^\(not \)\?ok .*# *SKIP' "$out")
+    ok=$(grep '^ok\>' "$out" | grep -vc '# *SKIP')
+    not_ok=$(grep '^not ok\>' "$out" | grep -vc '# *SKIP')
     if ((not_ok == 0 && (status != 0 || ok + skip == 0))); then
         not_ok=1
         if ((status == 124 || status == 137)); then
@@ -68,7 +69,7 @@ show() {
     ((skip == 0)) || printf ', %d skipped' "$skip"
     echo
     ((not_ok == 0)) || grep -A 6 '^not ok' "$out" | head -n 40 | sed 's/^/    /'
-    ((skip == 0)) || grep '^ok .*# *SKIP' "$out" | sed 's/^/    /'
+    ((skip == 0)) || grep '^\(not \)\?ok .*# *SKIP' "$out" | sed 's/^/    /'
 }
 
 # until_running N: waits until at most N tests run; shows those that have ended, in the order in
