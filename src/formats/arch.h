@@ -74,15 +74,19 @@ typedef enum ith_role {
     ITH_ROLE_REC_Q, /* from here on: of a recurrent block */
     ITH_ROLE_REC_K,
     ITH_ROLE_REC_V,
-    ITH_ROLE_REC_Z,       /* the gate of its output */
-    ITH_ROLE_REC_QKV,     /* rows of q, of k, of v */
-    ITH_ROLE_REC_QKVZ,    /* of each key head rows of q, of k, of its value heads' v, of their z */
-    ITH_ROLE_REC_A,       /* the decay of a token; */
+    ITH_ROLE_REC_Z,     /* the gate of its output */
+    ITH_ROLE_REC_QKV,   /* rows of q, of k, of v */
+    ITH_ROLE_REC_QKVZ,  /* of each key head rows of q, of k, of its value heads' v, of their z */
+    ITH_ROLE_REC_A,     /* the decay of a token; */
+    ITH_ROLE_REC_A_LOW, /* of low rank: A and Z read the output of these */
+    ITH_ROLE_REC_Z_LOW,
     ITH_ROLE_REC_B,       /* how much of what it says is taken in */
     ITH_ROLE_REC_BA,      /* of each key head rows of its value heads' b, of their a */
     ITH_ROLE_REC_CONV,    /* of q, k and v: [channels][1][taps] or [channels][taps] */
     ITH_ROLE_REC_CONV_QK, /* the same apart, [taps][channels] (in packs) */
     ITH_ROLE_REC_CONV_V,
+    ITH_ROLE_REC_CONV_Q, /* the same in a tensor each */
+    ITH_ROLE_REC_CONV_K,
     ITH_ROLE_REC_CONV_BIAS,
     ITH_ROLE_REC_DECAY, /* A_log; in GGUF files -exp(A_log) */
     ITH_ROLE_REC_DT_BIAS,

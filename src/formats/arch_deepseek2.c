@@ -1,6 +1,7 @@
 /* arch_deepseek2.c - DeepSeek-V2 and V3 (arXiv 2405.04434, 2412.19437) and their kin, Kimi K2 and
  * Moonlight among them: latent attention. */
 #include "formats/arch_experts.h"
+#include "formats/arch_latent.h"
 
 #include "formats/gguf_meta.h"
 #include "formats/hf_config.h"
@@ -19,14 +20,11 @@ static ith_layer_form layer(const ith_hparams *hp, int64_t i)
     return form;
 }
 
-/* The key that is cached stands in for all heads' keys. */
 static void settle(ith_hparams *hp)
 {
     if (hp->experts.first >= hp->n_layers) /* no layer has any */
         hp->experts = (ith_experts_params){0};
-    hp->n_kv_heads = 1;
-    hp->head_dim = hp->latent.kv_rank + hp->latent.rope;
-    hp->rope.rotated = hp->latent.rope;
+    ith_latent_settle(hp);
 }
 
 /* ---- config.json ---- */
@@ -34,25 +32,6 @@ static void settle(ith_hparams *hp)
 static const char *const config_keys[] = {"num_key_value_heads",   "head_dim",
                                           "first_k_dense_replace", "n_shared_experts",
                                           "routed_scaling_factor", NULL};
-
-static ith_status read_latent(const json_t *config, const char *where, ith_latent_params *l,
-                              ith_error *err)
-{
-    const int64_t most = ITH_SIZE_LIMIT;
-    bool pairs = true;
-
-    *l = (ith_latent_params){.kv_rank = 512, .nope = 128, .rope = 64, .value = 128};
-    if (json_object_get(config, "q_lora_rank") == NULL) /* null says that there is none */
-        l->q_rank = 1536;
-    ITH_TRY(ith_json_int(config, where, "kv_lora_rank", 1, most, &l->kv_rank, err));
-    ITH_TRY(ith_json_int(config, where, "q_lora_rank", 1, most, &l->q_rank, err));
-    ITH_TRY(ith_json_int(config, where, "qk_nope_head_dim", 1, most, &l->nope, err));
-    ITH_TRY(ith_json_int(config, where, "qk_rope_head_dim", 1, most, &l->rope, err));
-    ITH_TRY(ith_json_int(config, where, "v_head_dim", 1, most, &l->value, err));
-    ITH_TRY(ith_json_bool(config, where, "rope_interleave", &pairs, err));
-    l->halves = !pairs;
-    return ITH_OK;
-}
 
 /* What Transformers' classes leave out of the configuration. */
 static ith_experts_params experts_of(bool v3)
@@ -141,7 +120,7 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
     const char *type = json_string_value(json_object_get(config, "model_type"));
     bool v3 = type != NULL && strcmp(type, "deepseek_v2") != 0;
 
-    ITH_TRY(read_latent(config, where, &hp->latent, err));
+    ITH_TRY(ith_latent_read_config(config, where, 1536, &hp->latent, err));
     ITH_TRY(read_experts(config, where, v3, hp, err));
     settle(hp);
     return ITH_OK;
@@ -149,37 +128,9 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
 
 /* ---- GGUF ---- */
 
-static const char *const gguf_keys[] = {"attention.head_count_kv",
-                                        "attention.key_length",
-                                        "attention.value_length",
-                                        "attention.key_length_mla",
-                                        "attention.value_length_mla",
-                                        "attention.kv_lora_rank",
-                                        "attention.q_lora_rank",
-                                        "rope.dimension_count",
-                                        "rope.scaling.yarn_log_multiplier",
-                                        ITH_EXPERTS_GGUF_KEYS,
+static const char *const gguf_keys[] = {"attention.head_count_kv", ITH_LATENT_GGUF_KEYS,
+                                        "rope.scaling.yarn_log_multiplier", ITH_EXPERTS_GGUF_KEYS,
                                         NULL};
-
-/* Sizes of heads. Older files, which have the heads' keys and values in one tensor, say them as
- * those of any attention; newer ones say those of the cached key there. */
-static ith_status read_sizes(const ith_gguf_meta *meta, ith_hparams *hp, ith_error *err)
-{
-    ith_latent_params *l = &hp->latent;
-    const char *arch = hp->architecture;
-    const int64_t most = ITH_SIZE_LIMIT;
-    int64_t key = 0;
-
-    ITH_TRY(ith_gguf_need_int(meta, arch, "attention.kv_lora_rank", &l->kv_rank, err));
-    ITH_TRY(ith_gguf_int(meta, arch, "attention.q_lora_rank", 0, most, &l->q_rank, err));
-    ITH_TRY(ith_gguf_need_int(meta, arch, "rope.dimension_count", &l->rope, err));
-    ITH_TRY(ith_gguf_int(meta, arch, "attention.key_length", 1, most, &key, err));
-    ITH_TRY(ith_gguf_int(meta, arch, "attention.value_length", 1, most, &l->value, err));
-    ITH_TRY(ith_gguf_int(meta, arch, "attention.key_length_mla", 1, most, &key, err));
-    ITH_TRY(ith_gguf_int(meta, arch, "attention.value_length_mla", 1, most, &l->value, err));
-    l->nope = key - l->rope;
-    return ITH_OK;
-}
 
 /* Files of V3 say that scores are sigmoids; what follows from that they do not say. */
 static ith_status read_gguf_experts(const ith_gguf_meta *meta,
@@ -209,7 +160,7 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
 {
     double multiplier = 0;
 
-    ITH_TRY(read_sizes(meta, hp, err));
+    ITH_TRY(ith_latent_read_gguf(meta, hp, err));
     ITH_TRY(ith_gguf_real(meta, hp->architecture, "rope.scaling.yarn_log_multiplier", &multiplier,
                           err));
     hp->rope.mscale = hp->rope.mscale_all_dim = 10 * multiplier;

@@ -140,7 +140,8 @@ typedef struct ith_latent_params {
 } ith_latent_params;
 
 /* Gated DeltaNet (arXiv 2412.06464): value heads, of which as many as there are to a key head share
- * its key and query, and short convolutions before. */
+ * its key and query, and short convolutions before. Kimi Delta Attention (arXiv 2510.26692) has one
+ * value head to a key head, both of one size. */
 typedef struct ith_delta_params {
     int64_t key_heads, value_heads; /* key_heads 0: the model has none */
     int64_t key_dim, value_dim;     /* of a head */

@@ -325,7 +325,40 @@ static ith_status add_shared(ith_source *source, ith_dtype dtype, int i, ith_err
     return e->shared_gated ? add(source, &weight, i, 0, err) : ITH_OK;
 }
 
+/* Does the family's recurrent block have gates of low rank? */
+static bool has_low_gates(const ith_source *source)
+{
+    const ith_arch *arch = ith_arch_find(source->hparams.architecture);
+    return ith_arch_pattern(arch, false, ITH_ROLE_REC_A_LOW) != NULL;
+}
+
 /* Under the names and in the forms of packs. */
+static ith_status add_kda(ith_source *source, ith_dtype dtype, int i, ith_error *err)
+{
+    const ith_hparams *hp = &source->hparams;
+    int64_t h = hp->hidden, H = hp->delta.key_heads, d = hp->delta.key_dim, taps = hp->delta.taps;
+    const wanted list[] = {
+        {ITH_ROLE_ATTN_NORM, 0, h, ITH_DT_F32},
+        {ITH_ROLE_REC_Q, H * d, h, dtype},
+        {ITH_ROLE_REC_K, H * d, h, dtype},
+        {ITH_ROLE_REC_V, H * d, h, dtype},
+        {ITH_ROLE_REC_A_LOW, d, h, dtype},
+        {ITH_ROLE_REC_A, H * d, d, dtype},
+        {ITH_ROLE_REC_Z_LOW, d, h, dtype},
+        {ITH_ROLE_REC_Z, H * d, d, dtype},
+        {ITH_ROLE_REC_B, H, h, dtype},
+        {ITH_ROLE_REC_CONV_Q, 0, H * d * taps, ITH_DT_F32},
+        {ITH_ROLE_REC_CONV_K, 0, H * d * taps, ITH_DT_F32},
+        {ITH_ROLE_REC_CONV_V, 0, H * d * taps, ITH_DT_F32},
+        {ITH_ROLE_REC_DECAY, 0, H, ITH_DT_F32},
+        {ITH_ROLE_REC_DT_BIAS, 0, H * d, ITH_DT_F32},
+        {ITH_ROLE_REC_NORM, 0, d, ITH_DT_F32},
+        {ITH_ROLE_REC_OUT, h, H * d, dtype},
+    };
+    return add_all(source, list, sizeof list / sizeof *list, i, 0, err);
+}
+
+/* Likewise. */
 static ith_status add_delta(ith_source *source, ith_dtype dtype, int i, ith_error *err)
 {
     const ith_hparams *hp = &source->hparams;
@@ -383,10 +416,11 @@ static ith_status add_tensors(ith_source *source, ith_dtype dtype, ith_error *er
     ITH_TRY(add(source, &embedding, 0, 0, err));
     for (int i = 0; i < hp->n_layers; i++) {
         ith_layer_form form = ith_arch_find(hp->architecture)->layer(hp, i);
-        if (hp->latent.kv_rank > 0) {
+        if (ith_hparams_traits(hp, i) & ITH_LAYER_RECURRENT) {
+            ITH_TRY(has_low_gates(source) ? add_kda(source, dtype, i, err)
+                                          : add_delta(source, dtype, i, err));
+        } else if (hp->latent.kv_rank > 0) {
             ITH_TRY(add_latent(source, dtype, i, err));
-        } else if (ith_hparams_traits(hp, i) & ITH_LAYER_RECURRENT) {
-            ITH_TRY(add_delta(source, dtype, i, err));
         } else {
             ITH_TRY(add_norm(source, form.sub[0].norm, i, err));
             ITH_TRY(add_attention(source, dtype, i, err));

@@ -11,7 +11,7 @@
 /* Up to this many tokens, attention can be shared out by segments, and each can have its logits. */
 enum { ITH_DECODE_TOKENS = 16 };
 
-enum { ITH_BLOCKS_MOST = 8 };
+enum { ITH_BLOCKS_MOST = 9 };
 
 /* The largest passes that a workspace serves. */
 typedef struct ith_limits {

@@ -153,11 +153,30 @@ ith_status ith_load_plan_stacked(ith_load_plan *plan, const char *name, const it
     return ITH_OK;
 }
 
-/* [channels][taps], or with a dimension of 1 between. */
+/* [channels][taps], with any dimensions of 1 before and between. */
 static bool is_convolution(const ith_tensor *t, const ith_vector_form *f)
 {
-    return t->n_dims >= 2 && t->n_dims <= 3 && t->dims[0] == f->channels &&
-           t->dims[t->n_dims - 1] == f->taps && (t->n_dims == 2 || t->dims[1] == 1);
+    int64_t all = 1, others = 1; /* but the last and the channels */
+
+    for (int i = 0; i < t->n_dims; i++)
+        all *= t->dims[i];
+    for (int i = 0; i + 1 < t->n_dims; i++)
+        if (t->dims[i] != f->channels)
+            others *= t->dims[i];
+    return t->n_dims >= 2 && t->dims[t->n_dims - 1] == f->taps && others == 1 &&
+           all == f->channels * f->taps;
+}
+
+/* n elements, with any dimensions of 1 before and behind. */
+static bool is_flat(const ith_tensor *t, int64_t n)
+{
+    int64_t long_dims = 0, all = 1;
+
+    for (int i = 0; i < t->n_dims; i++) {
+        long_dims += t->dims[i] != 1;
+        all *= t->dims[i];
+    }
+    return t->n_dims >= 1 && long_dims <= 1 && all == n;
 }
 
 /* In packs all vectors are flat and whole; of a convolution, its form says the part. */
@@ -187,8 +206,7 @@ static ith_status check_vector(const ith_vector_of *from, ith_error *err)
         return t->n_dims == 2 && t->dims[0] == from->rows && t->dims[1] * from->rows == n
                    ? ITH_OK
                    : shape_error(t, from->rows, n / from->rows, err);
-    if ((t->n_dims == 1 && t->dims[0] == n) ||
-        (!packed && t->n_dims == 2 && t->dims[0] == 1 && t->dims[1] == n))
+    if (packed ? t->n_dims == 1 && t->dims[0] == n : is_flat(t, n))
         return ITH_OK;
     return shape_error(t, n, 0, err);
 }

@@ -168,6 +168,15 @@ CASES = {
                      n_routed_experts=6, num_experts_per_tok=2, moe_intermediate_size=32,
                      n_shared_experts=1, moe_shared_expert_intermediate_size=32,
                      routed_scaling_factor=1.25, tie_word_embeddings=False),
+    # Three ranks share the heads of one kind of layers, two those of the other.
+    "kimi_linear": of("kimi_linear", "KimiLinearForCausalLM", num_hidden_layers=4, head_dim=None,
+                      layer_types=[LINEAR, LINEAR, FULL, LINEAR], num_key_value_heads=4,
+                      mlp_layer_types=["dense", "sparse", "sparse", "dense"], linear_num_heads=3,
+                      linear_head_dim=24, linear_conv_kernel_dim=4, kv_lora_rank=32,
+                      q_lora_rank=None, qk_nope_head_dim=16, qk_rope_head_dim=16, v_head_dim=32,
+                      num_experts=6, num_experts_per_token=2, moe_intermediate_size=32,
+                      num_shared_experts=1, num_expert_group=2, topk_group=1, moe_renormalize=True,
+                      routed_scaling_factor=1.25, rms_norm_eps=1e-5, tie_word_embeddings=False),
     "lfm2_moe": of("lfm2_moe", "Lfm2MoeForCausalLM", num_hidden_layers=4, conv_L_cache=3,
                    layer_types=["conv", "conv", FULL, "conv"], num_dense_layers=1, num_experts=6,
                    num_experts_per_tok=2, moe_intermediate_size=32, routed_scaling_factor=1.25,
@@ -476,6 +485,15 @@ def as_neox(out):
     return dict(out, tensors=names)
 
 
+def as_kimi(out):
+    """The hub's names of MLPs in layers without experts, which the class gives others in files."""
+    def name(n):
+        layer = n.split(".")[2] if n.startswith("model.layers.") else ""
+        dense = layer and out["config"]["mlp_layer_types"][int(layer)] == "dense"
+        return n.replace("block_sparse_moe.", "mlp.") if dense else n
+    return dict(out, tensors=[[name(n), *rest] for n, *rest in out["tensors"]])
+
+
 def with_drafts(out):
     """A layer behind the last one, to guess further tokens, as files of GLM-4.5 have it."""
     layer = f"model.layers.{out['config']['num_hidden_layers']}."
@@ -515,6 +533,7 @@ def make(name):
                greedy_ids=text[PREFIX:], greedy_margin=float(f"{margin:.3g}"))
     more = {"glm4-moe": with_drafts, "qwen2-vl": as_on_hub,
             "bailing-moe2": as_bailing, "gpt-neox": as_neox,
+            "kimi_linear": as_kimi,
             "gemma4-values": by_layer}
     path = write(name, more.get(name, lambda same: same)(out))
     if name == "gemma3":

@@ -21,10 +21,9 @@ static const struct recurrent_model {
     const char *name;
     double cells, ops;
 } models[] = {{"qwen3_5", 3 * 6 * 20 * 32, 7}, /* 24 columns take up 32 */
-              {"bamba", 2 * 8 * 24 * 16, 5},
-              {"lfm2", 0, 0},
-              {"falcon_h1", 2 * 6 * 24 * 16, 5},
-              {"nemotron_h", 1 * 8 * 24 * 16, 5}};
+              {"bamba", 2 * 8 * 24 * 16, 5},      {"lfm2", 0, 0},
+              {"falcon_h1", 2 * 6 * 24 * 16, 5},  {"nemotron_h", 1 * 8 * 24 * 16, 5},
+              {"kimi_linear", 3 * 3 * 24 * 32, 7}};
 
 static const char *build_folder(void)
 {

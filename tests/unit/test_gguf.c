@@ -619,6 +619,55 @@ static void tensors_say_what_a_layer_is(void **state)
     expect(&w, ITH_E_FORMAT, "no tensors of shared experts");
 }
 
+/* Kimi Linear: files do not say the heads of recurrent layers, which the rows of b tell. */
+static gguf_writer kimi_linear(bool b)
+{
+    gguf_writer w = {.version = 3, .alignment = 32};
+    const uint32_t kv_heads[] = {0, 1};
+
+    gguf_text(&w, "general.architecture", "kimi-linear");
+    gguf_u32(&w, "kimi-linear.block_count", 2);
+    gguf_u32(&w, "kimi-linear.context_length", 2048);
+    gguf_u32(&w, "kimi-linear.embedding_length", 64);
+    gguf_u32(&w, "kimi-linear.feed_forward_length", 96);
+    gguf_u32(&w, "kimi-linear.attention.head_count", 4);
+    gguf_array(&w, "kimi-linear.attention.head_count_kv", ITH_GGUF_U32, 2);
+    put(&w.pairs, kv_heads, sizeof kv_heads);
+    gguf_f32(&w, "kimi-linear.attention.layer_norm_rms_epsilon", 0.5f);
+    gguf_u32(&w, "kimi-linear.ssm.conv_kernel", 3);
+    gguf_u32(&w, "kimi-linear.kda.head_dim", 16);
+    gguf_u32(&w, "kimi-linear.attention.kv_lora_rank", 32);
+    gguf_u32(&w, "kimi-linear.rope.dimension_count", 8);
+    gguf_u32(&w, "kimi-linear.attention.key_length_mla", 24);
+    gguf_u32(&w, "kimi-linear.attention.value_length_mla", 32);
+    gguf_u32(&w, "kimi-linear.expert_count", 8);
+    gguf_u32(&w, "kimi-linear.expert_used_count", 2);
+    gguf_u32(&w, "kimi-linear.expert_gating_func", 2);
+    gguf_u32(&w, "kimi-linear.leading_dense_block_count", 1);
+    gguf_tensor(&w, "token_embd.weight", 0, 2, (uint64_t[]){64, 5}, 64 * 5 * 4, 1);
+    if (b)
+        gguf_tensor(&w, "blk.0.ssm_beta.weight", 0, 2, (uint64_t[]){64, 3}, 64 * 3 * 4, 1);
+    return w;
+}
+
+static void tensors_say_the_heads(void **state)
+{
+    gguf_writer w = kimi_linear(true);
+    memory_source m = open_writer(&w);
+    const ith_hparams *hp = ith_source_hparams(&m.source);
+    (void)state;
+
+    assert_true(hp->traits[0] == ITH_LAYER_RECURRENT && hp->traits[1] == ITH_LAYER_NO_ROPE);
+    assert_true(hp->delta.key_heads == 3 && hp->delta.value_heads == 3 && hp->delta.key_dim == 16 &&
+                hp->delta.value_dim == 16 && hp->delta.taps == 3);
+    assert_true(hp->latent.kv_rank == 32 && hp->latent.nope == 16 && hp->latent.rope == 8 &&
+                hp->latent.value == 32 && hp->n_kv_heads == 1 && hp->head_dim == 40);
+    assert_true(hp->experts.router.score == ITH_ROUTER_SIGMOID && hp->experts.router.normalized);
+    memory_source_close(&m);
+    w = kimi_linear(false);
+    expect(&w, ITH_E_FORMAT, "no tensor tells the number of heads");
+}
+
 /* A file of a family with LayerNorm, and q, k and v in one tensor. */
 static gguf_writer layer_norms(const char *arch, bool epsilon)
 {
@@ -870,6 +919,7 @@ int main(void)
         cmocka_unit_test(tensors_say_what_a_layer_is),
         cmocka_unit_test(draft_layers_are_listed),
         cmocka_unit_test(families_with_layer_norms_are_read),
+        cmocka_unit_test(tensors_say_the_heads),
         cmocka_unit_test(neutral_settings_are_accepted),
         cmocka_unit_test(bad_alignments_are_refused),
         cmocka_unit_test(unsupported_settings_are_named),

@@ -66,6 +66,13 @@ static const char qwen3_v5[] = /* the same model, saved by Transformers 5 */
     MAMBA("nemotron_h")                                                                            \
     ", 'mamba_num_heads': 4, 'mamba_head_dim': 16, 'n_groups': 2, 'ssm_state_size': 16"
 
+#define KIMI                                                                                       \
+    "'model_type': 'kimi_linear', 'hidden_size': 64, 'intermediate_size': 96, "                    \
+    "'num_hidden_layers': 3, 'num_attention_heads': 4, 'vocab_size': 100, 'kv_lora_rank': 32"
+#define KIMI_LISTS(full, kda)                                                                      \
+    "'linear_attn_config': {'head_dim': 32, 'num_heads': 3, 'short_conv_kernel_size': 3, "         \
+    "'full_attn_layers': " full ", 'kda_layers': " kda "}"
+
 #define MOE                                                                                        \
     "'model_type': 'qwen3_moe', 'architectures': ['Qwen3MoeForCausalLM'], 'hidden_size': 512,"     \
     " 'intermediate_size': 1536, 'num_hidden_layers': 6, 'num_attention_heads': 8, 'vocab_size': " \
@@ -391,6 +398,33 @@ static void layers_of_one_block_are_read(void **state)
     "{'model_type': '" type "', 'hidden_size': 64, 'intermediate_size': 128, 'vocab_size': 100, "  \
     "'num_hidden_layers': 2, 'num_attention_heads': 2, 'num_key_value_heads': 2"
 
+/* Kimi Linear's lists number layers from 1 on; newer files have words. */
+static void layers_of_two_kinds_of_attention_are_read(void **state)
+{
+    ith_hparams hp = good("{" KIMI ", " KIMI_LISTS(
+        "[2]", "[1, 3]") ", 'model_max_length': 4096, "
+                         "'num_experts': 6, 'num_experts_per_token': 2, 'head_dim': 99}");
+    (void)state;
+
+    assert_true(hp.traits[0] == ITH_LAYER_RECURRENT && hp.traits[1] == ITH_LAYER_NO_ROPE &&
+                hp.traits[2] == ITH_LAYER_RECURRENT);
+    assert_true(hp.delta.key_heads == 3 && hp.delta.value_heads == 3 && hp.delta.key_dim == 32 &&
+                hp.delta.value_dim == 32 && hp.delta.taps == 3);
+    assert_true(hp.latent.kv_rank == 32 && hp.latent.q_rank == 0 && hp.head_dim == 96);
+    assert_true(hp.experts.n == 6 && hp.experts.used == 2 && hp.experts.first == 1);
+    assert_true(hp.experts.shared_ffn == 1024 && hp.ctx_train == 4096);
+    hp = good("{" KIMI ", 'layer_types': ['full_attention', 'linear_attention', "
+              "'linear_attention'], 'mlp_layer_types': ['dense', 'sparse', 'dense'], "
+              "'linear_num_heads': 2, 'linear_head_dim': 16, 'num_local_experts': 4, "
+              "'num_experts_per_tok': 2, "
+              "'num_shared_experts': 2, 'moe_intermediate_size': 40, 'q_lora_rank': 24}");
+    assert_true(hp.traits[0] == ITH_LAYER_NO_ROPE && hp.traits[2] == ITH_LAYER_RECURRENT);
+    assert_true(hp.delta.key_heads == 2 && hp.delta.key_dim == 16 && hp.delta.taps == 4);
+    assert_true(!ith_hparams_has_experts(&hp, 0) && ith_hparams_has_experts(&hp, 1) &&
+                !ith_hparams_has_experts(&hp, 2));
+    assert_true(hp.experts.shared_ffn == 80 && hp.latent.q_rank == 24);
+}
+
 /* Zero is not the same as nothing. */
 static void shares_of_a_head_rotate(void **state)
 {
@@ -499,6 +533,17 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {"{" GEMMA4 ", 'per_layer_config': {'0': {'head_dim': 8}}}", ITH_E_UNSUPPORTED,
          "more than one shape of heads"},
         {"{" GEMMA4 ", 'per_layer_config': {'5': {'ffn': 8}}}", ITH_E_UNSUPPORTED, "ffn"},
+        {"{" KIMI "}", ITH_E_FORMAT, "neither \"layer_types\" nor \"linear_attn_config\""},
+        {"{" KIMI ", " KIMI_LISTS("[2]", "[1]") "}", ITH_E_FORMAT, "layer 3 is in neither list"},
+        {"{" KIMI ", " KIMI_LISTS("[0]", "[1, 2, 3]") "}", ITH_E_FORMAT, "numbers from 1 to 3"},
+        {"{" KIMI ", " KIMI_LISTS("[2]", "[1, 3]") ", 'mla_use_nope': false}", ITH_E_UNSUPPORTED,
+         "\"mla_use_nope\": false"},
+        {"{" KIMI ", " KIMI_LISTS("[2]", "[1, 3]") ", 'moe_router_activation_func': 'softmax'}",
+         ITH_E_UNSUPPORTED, "\"moe_router_activation_func\": softmax"},
+        {"{" KIMI ", " KIMI_LISTS("[2]", "[1, 3]") ", 'mlp_layer_types': ['dense', 'sparse']}",
+         ITH_E_FORMAT, "\"mlp_layer_types\" should list 3 layers"},
+        {"{" KIMI ", 'layer_types': ['full_attention', 'mamba', 'full_attention']}",
+         ITH_E_UNSUPPORTED, "\"layer_types\": mamba"},
         {"{" GEMMA4 ", 'per_layer_config': {'6': {'head_dim': 8}}}", ITH_E_FORMAT,
          "\"6\" is not the number of a layer"},
         {"{" GEMMA4 ", 'per_layer_config': {'05': {'head_dim': 8}}}", ITH_E_FORMAT,
@@ -879,6 +924,7 @@ int main(void)
         cmocka_unit_test(steps_without_a_bound_are_read),
         cmocka_unit_test(layers_of_one_block_are_read),
         cmocka_unit_test(foreign_epsilons_do_not_count),
+        cmocka_unit_test(layers_of_two_kinds_of_attention_are_read),
         cmocka_unit_test(shares_of_a_head_rotate),
         cmocka_unit_test(older_classes_are_read),
         cmocka_unit_test(heads_of_two_sizes),

@@ -63,6 +63,7 @@ static void shapes_have_their_models_size(void **state)
         {"synthetic:gpt-oss-20b:mxfp4", 20914757184},
         {"synthetic:gpt-oss-120b:mxfp4", 116829156672},
         {"synthetic:glm-4.5-air:q4_0", 106852251264},
+        {"synthetic:kimi-linear-48b-a3b:q4_0", 49122681728},
     };
     (void)state;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {

@@ -15,9 +15,6 @@
 
 enum { STAGE_IN, STAGE_OUT, STAGES };
 
-/* The limit of numbers that a norm might lose. */
-#define VALUE_MOST 0x1p48f
-
 /* Shapes: hidden h; K key heads of dk, V value heads of dv channels; T taps. */
 typedef struct delta {
     const ith_matrix *q, *k, *v, *z; /* [K dk, h], [K dk, h], [V dv, h], [V dv, h] */
@@ -240,30 +237,6 @@ static void make(const ith_recur *r, int64_t t, ith_range heads, ith_range group
     ith_recur_put(row, w->b + t * w->ld_gate + heads.begin, n);
 }
 
-/* Makes each of n heads of d channels as long as `length`. */
-static void normalize(const ith_recur *r, int64_t n, int64_t d, double length, float *x)
-{
-    const ith_kernels *kernels = ith_recur_kernels(r);
-
-    for (int64_t i = 0; i < n; i++, x += d) {
-        float inverse = 1.0f / sqrtf(kernels->sum_squares(d, x) + 1e-6f);
-        if (!(ith_largest_abs(x, d) < VALUE_MOST)) /* or NaN */
-            ith_pass_note_broken_here(r->pass);
-        kernels->scale(d, x, inverse * (float)length);
-    }
-}
-
-static void convolve(const ith_recur *r, const float *const *rows, int64_t at, int64_t n,
-                     const float *w, int64_t ld_w, float *mixed)
-{
-    const float *x[ITH_MAX_TAPS];
-    int taps = (int)r->shape.taps + 1;
-
-    for (int j = 0; j < taps; j++)
-        x[j] = rows[j] + at;
-    ith_recur_kernels(r)->conv(n, taps, x, w, ld_w, NULL, true, mixed + at);
-}
-
 static void mix(const ith_recur *r, const float *const *rows, float *mixed)
 {
     const ith_delta_params *d = &r->pass->model->hp.delta;
@@ -274,11 +247,11 @@ static void mix(const ith_recur *r, const float *const *rows, float *mixed)
     const float *key_taps = w->conv_qk + r->groups.begin * dk,
                 *value_taps = w->conv_v + r->heads.begin * d->value_dim;
 
-    convolve(r, rows, 0, keys, key_taps, 2 * all, mixed);
-    convolve(r, rows, keys, keys, key_taps + all, 2 * all, mixed);
-    convolve(r, rows, 2 * keys, values, value_taps, d->value_heads * d->value_dim, mixed);
-    normalize(r, groups, dk, 1 / sqrt((double)dk), mixed);
-    normalize(r, groups, dk, 1, mixed + keys);
+    ith_recur_convolve(r, rows, 0, keys, key_taps, 2 * all, mixed);
+    ith_recur_convolve(r, rows, keys, keys, key_taps + all, 2 * all, mixed);
+    ith_recur_convolve(r, rows, 2 * keys, values, value_taps, d->value_heads * d->value_dim, mixed);
+    ith_recur_normalize(r, groups, dk, 1 / sqrt((double)dk), mixed);
+    ith_recur_normalize(r, groups, dk, 1, mixed + keys);
     ith_recur_put(mixed + 2 * keys + values, rows[r->shape.taps] + 2 * keys + values, gates);
 }
 
@@ -314,7 +287,7 @@ static void finish(const ith_recur *r, int64_t t, int64_t head, const float *x, 
     int64_t dv = hp->delta.value_dim;
     const float *z = ith_recur_projected(work->z + t * work->ld_v, r->made_heads, head, dv);
 
-    if (!(ith_largest_abs(x, dv) < VALUE_MOST)) /* or NaN */
+    if (!(ith_largest_abs(x, dv) < ITH_RECUR_VALUE_MOST)) /* or NaN */
         ith_pass_note_broken_here(r->pass);
     ith_recur_kernels(r)->rmsnorm(dv, x, w->norm, (float)hp->rms_eps, to);
     ith_recur_kernels(r)->silu_mul(dv, z, to, to);
@@ -330,7 +303,7 @@ static void make_gates(const ith_recur *r, int64_t t)
     const ith_kernels *kernels = ith_recur_kernels(r);
     const delta *w = r->weights;
     const delta_work *work = r->own;
-    float *a = work->a + t * work->ld_gate, *b = work->b + t * work->ld_gate, ones[64];
+    float *a = work->a + t * work->ld_gate, *b = work->b + t * work->ld_gate;
     int64_t V = w->a->rows;
 
     if (!ith_all_finite(a, V) || !ith_all_finite(b, V))
@@ -338,10 +311,7 @@ static void make_gates(const ith_recur *r, int64_t t)
     kernels->softplus(V, a, w->dt_bias, a);
     kernels->mul(V, a, w->decay);
     kernels->exponential(V, a);
-    for (int i = 0; i < 64; i++)
-        ones[i] = 1;
-    for (int64_t at = 0; at < V; at += 64)
-        kernels->sigmoid_mul(ith_min(64, V - at), b + at, ones, b + at);
+    ith_recur_sigmoid(r, V, b);
 }
 
 static void project_all(const ith_recur *r, const ith_block *block, ith_member *me)

@@ -616,12 +616,12 @@ static void begin(ith_pass *p, ith_member *me)
                         work->cos[0] + t * rope->half, work->sin[0] + t * rope->half);
 }
 
-/* YaRN's magnitude counts twice: queries and keys would both have it. */
-static float log2_scale(const ith_hparams *hp)
+/* YaRN's magnitude counts twice: queries and keys would both have it if they rotate. */
+static float log2_scale(const ith_hparams *hp, bool rotate)
 {
     const double log2_e = 1.4426950408889634;
     const ith_rope_params *r = &hp->rope;
-    double m = r->kind == ITH_ROPE_YARN && r->factor > 1 && r->mscale_all_dim > 0
+    double m = rotate && r->kind == ITH_ROPE_YARN && r->factor > 1 && r->mscale_all_dim > 0
                    ? 0.1 * r->mscale_all_dim * ith_ln(r->factor) + 1
                    : 1;
     return (float)(log2_e * m * m / sqrt((double)(hp->latent.nope + hp->latent.rope)));
@@ -631,8 +631,8 @@ static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
 {
     const latent *w = block->weights;
     const ith_heads_shape shape = shape_of(&p->model->hp, p->kv);
-    ith_heads a =
-        ith_heads_open(p, layer, &w->heads, &shape, &work_of(p)->heads, log2_scale(&p->model->hp));
+    ith_heads a = ith_heads_open(p, layer, &w->heads, &shape, &work_of(p)->heads,
+                                 log2_scale(&p->model->hp, w->heads.rope != NULL));
     ith_heads_ops ops = *a.ops;
     ith_head_slice slice = ith_head_slice_of(&a, 0);
 

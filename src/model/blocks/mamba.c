@@ -13,9 +13,6 @@
 
 enum { STAGE_IN, STAGE_OUT, STAGES };
 
-/* The limit of numbers that a norm might lose. */
-#define VALUE_MOST 0x1p48f
-
 /* Shapes: hidden h; H heads of P channels in G groups with states of N; T taps. */
 typedef struct mamba {
     const ith_matrix *z, *x, *b, *c; /* [H P, h], [H P, h], [G N, h], [G N, h] */
@@ -258,7 +255,7 @@ static void finish(const ith_recur *r, int64_t t, int64_t head, const float *x, 
     const mamba_work *w = r->own;
     int64_t P = r->shape.out;
 
-    if (!(ith_largest_abs(x, P) < VALUE_MOST)) /* or NaN */
+    if (!(ith_largest_abs(x, P) < ITH_RECUR_VALUE_MOST)) /* or NaN */
         ith_pass_note_broken_here(r->pass);
     ith_recur_kernels(r)->silu_mul(
         P, ith_recur_projected(w->z + t * w->ld_x, r->made_heads, head, P), x, to);

@@ -2,8 +2,10 @@
  * back. */
 #include "model/blocks/recur.h"
 
+#include "base/finite.h"
 #include "model/blocking.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Columns of a head's state that a thread takes through the tokens at a time: they stay in the
@@ -485,6 +487,42 @@ void ith_recur_run(const ith_recur *r, ith_member *me)
     close_all(r, me);
     ith_quantize_h(p, me, r->shape.heads * r->shape.out);
     ith_pass_lap(p, me, r->layer, ITH_LAP_EXCHANGE);
+}
+
+/* ---- What kinds compute for a token ---- */
+
+void ith_recur_convolve(const ith_recur *r, const float *const *rows, int64_t at, int64_t n,
+                        const float *w, int64_t ld_w, float *mixed)
+{
+    const float *x[ITH_MAX_TAPS];
+    int taps = (int)r->shape.taps + 1;
+
+    for (int j = 0; j < taps; j++)
+        x[j] = rows[j] + at;
+    ith_recur_kernels(r)->conv(n, taps, x, w, ld_w, NULL, true, mixed + at);
+}
+
+void ith_recur_normalize(const ith_recur *r, int64_t n, int64_t d, double length, float *x)
+{
+    const ith_kernels *kernels = ith_recur_kernels(r);
+
+    for (int64_t i = 0; i < n; i++, x += d) {
+        float inverse = 1.0f / sqrtf(kernels->sum_squares(d, x) + 1e-6f);
+        if (!(ith_largest_abs(x, d) < ITH_RECUR_VALUE_MOST)) /* or NaN */
+            ith_pass_note_broken_here(r->pass);
+        kernels->scale(d, x, inverse * (float)length);
+    }
+}
+
+void ith_recur_sigmoid(const ith_recur *r, int64_t n, float *x)
+{
+    enum { PART = 64 };
+    float ones[PART];
+
+    for (int i = 0; i < PART; i++)
+        ones[i] = 1;
+    for (int64_t at = 0; at < n; at += PART)
+        ith_recur_kernels(r)->sigmoid_mul(ith_min(PART, n - at), x + at, ones, x + at);
 }
 
 /* ---- Products ---- */

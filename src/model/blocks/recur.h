@@ -18,6 +18,9 @@
 
 #include <string.h>
 
+/* The limit of numbers that a norm might lose. */
+#define ITH_RECUR_VALUE_MOST 0x1p48f
+
 typedef struct ith_recur ith_recur;
 
 /* What distinguishes a kind. Each is called by one member, for one token or some columns. */
@@ -99,6 +102,17 @@ static inline const float *ith_recur_projected(const float *row, ith_range made,
 {
     return row + made.begin * each % ITH_TILE_ROWS + (at - made.begin) * each;
 }
+
+/* n channels of a short convolution and SiLU: of the rows of a token and of r->shape.taps before
+ * it, from `at` on, to the same place in `mixed`. w: [taps + 1][ld_w] */
+void ith_recur_convolve(const ith_recur *r, const float *const *rows, int64_t at, int64_t n,
+                        const float *w, int64_t ld_w, float *mixed);
+
+/* Makes each of n heads of d channels as long as `length`. */
+void ith_recur_normalize(const ith_recur *r, int64_t n, int64_t d, double length, float *x);
+
+/* x[i] = 1 / (1 + e^-x[i]) */
+void ith_recur_sigmoid(const ith_recur *r, int64_t n, float *x);
 
 /* All members, without a barrier: these items of a matrix times my tokens, to such rows. */
 void ith_recur_project(const ith_recur *r, ith_member *me, const ith_matrix *w, ith_range items,
