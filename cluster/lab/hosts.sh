@@ -77,8 +77,8 @@ on_host() {
     local host=$1
     shift
     exec nsenter --net="/var/run/netns/$name-$host" unshare --uts --ipc --mount sh -c \
-        "hostname $host; mount --bind $folder/hosts /etc/hosts
-         $(own_folders "$(dirname "$self")/../.." "$PWD" "$folder"); cd '$PWD'; $*"
+        "set -e; hostname $host; mount --bind $folder/hosts /etc/hosts
+         $(own_folders "$(dirname "$self")/../.." "$PWD" "$folder"); cd '$PWD'; set +e; $*"
 }
 
 # mpirun runs on n1; its rsh agent is this script. Between hosts there is only TCP, over the shaped

@@ -11,8 +11,8 @@ skip() {
     exit 0
 }
 [[ $(id -u) == 0 ]] || skip "only root can make hosts"
-for tool in mpirun ip nsenter; do
-    command -v $tool >/dev/null || skip "$tool is missing (Debian: iproute2 openmpi-bin)"
+for tool in mpirun ip nsenter mount; do
+    command -v $tool >/dev/null || skip "$tool is missing (Debian: iproute2 mount openmpi-bin)"
 done
 export ITHACA_LAB=$work/lab ITHACA_LAB_NAME=cut$((BASHPID % 100000))
 hosts=$PWD/cluster/lab/hosts.sh
