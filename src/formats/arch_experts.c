@@ -34,6 +34,17 @@ const ith_arch_key ith_experts_keys[] = {
     {"routed_scaling_factor", NULL, ITH_KEY_REAL, offsetof(ith_hparams, experts.router.factor)},
     {0}};
 
+const ith_arch_key ith_experts_keys_of_qwen[] = {
+    {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
+    {"num_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
+    {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
+    {"moe_intermediate_size", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.ffn)},
+    {"decoder_sparse_step", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.step)},
+    {"norm_topk_prob", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, experts.router.normalized)},
+    {"shared_expert_intermediate_size", NULL, ITH_KEY_INT,
+     offsetof(ith_hparams, experts.shared_ffn)},
+    {0}};
+
 ith_status ith_experts_read_shared(const json_t *config, const char *where, const char *key,
                                    int64_t width, ith_hparams *hp, ith_error *err)
 {

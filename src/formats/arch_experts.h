@@ -31,6 +31,9 @@ extern const ith_own_name ith_experts_names_of_mixtral[];
 /* For `keys`: what DeepSeek's configurations and those like them say of experts. */
 extern const ith_arch_key ith_experts_keys[];
 
+/* What Qwen's say of them, with a shared one: Qwen2's and Qwen3-Next's. */
+extern const ith_arch_key ith_experts_keys_of_qwen[];
+
 /* The number of shared experts, `width` rows each, if the key is there. */
 ith_status ith_experts_read_shared(const json_t *config, const char *where, const char *key,
                                    int64_t width, ith_hparams *hp, ith_error *err);

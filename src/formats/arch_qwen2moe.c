@@ -4,17 +4,6 @@
 
 static const ith_hf_class classes[] = {{"qwen2_moe", "Qwen2MoeForCausalLM"}, {NULL, NULL}};
 
-static const ith_arch_key keys[] = {
-    {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
-    {"num_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
-    {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
-    {"moe_intermediate_size", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.ffn)},
-    {"decoder_sparse_step", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.step)},
-    {"norm_topk_prob", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, experts.router.normalized)},
-    {"shared_expert_intermediate_size", NULL, ITH_KEY_INT,
-     offsetof(ith_hparams, experts.shared_ffn)},
-    {0}};
-
 static void traits(ith_hparams *hp)
 {
     hp->experts = (ith_experts_params){.n = 60,
@@ -40,7 +29,7 @@ const ith_arch ith_arch_qwen2moe = {
     .hf_own = ith_names_hf_of_gated_shared_expert,
     .qkv_bias = true,
     .traits = traits,
-    .keys = keys,
+    .keys = ith_experts_keys_of_qwen,
     .hf_classes = classes,
     .windows = ITH_WINDOWS_EVEN,
     .defaults = {.n_kv_heads = 16,

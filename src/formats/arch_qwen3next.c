@@ -5,17 +5,6 @@
 
 static const ith_hf_class classes[] = {{"qwen3_next", "Qwen3NextForCausalLM"}, {NULL, NULL}};
 
-static const ith_arch_key keys[] = {
-    {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
-    {"num_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
-    {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
-    {"moe_intermediate_size", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.ffn)},
-    {"decoder_sparse_step", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.step)},
-    {"norm_topk_prob", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, experts.router.normalized)},
-    {"shared_expert_intermediate_size", NULL, ITH_KEY_INT,
-     offsetof(ith_hparams, experts.shared_ffn)},
-    {0}};
-
 static void traits(ith_hparams *hp)
 {
     hp->experts = (ith_experts_params){.n = 512,
@@ -51,7 +40,7 @@ const ith_arch ith_arch_qwen3next = {
     .qk_norm = ITH_QK_NORM_HEAD,
     .hf_norms_minus_1 = true,
     .traits = traits,
-    .keys = keys,
+    .keys = ith_experts_keys_of_qwen,
     .hf_classes = classes,
     .may_rotate_part = true,
     .recurrent = true,
