@@ -136,6 +136,12 @@ typedef struct ith_arch_defaults {
     int32_t bos, eos;    /* -1: none */
 } ith_arch_defaults;
 
+/* Likewise, of the "text_config" of models of images and text, which may leave these out; 0: it
+ * must say them. */
+typedef struct ith_text_defaults {
+    int64_t n_layers, hidden, ffn, n_heads, n_vocab;
+} ith_text_defaults;
+
 /* What a layer is made of: sub-layers, each x += residual_scale * post(block(norm(x))). */
 enum { ITH_MAX_SUBLAYERS = 4 };
 
@@ -243,6 +249,7 @@ typedef struct ith_arch {
      * is read, and tensors of images are passed over (tensor_table.h). Ends with {NULL}; NULL:
      * none. */
     const ith_hf_class *hf_wrappers;
+    ith_text_defaults text;
     ith_arch_defaults defaults;
     ith_window_rule windows;
     int64_t window_step; /* ITH_WINDOWS_STEPS; "sliding_window_pattern" overrides it */

@@ -19,6 +19,7 @@ const ith_arch ith_arch_cohere2 = {
     .keys = ith_cohere_keys,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {40, 8192, 22528, 64, 256000},
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 4,
     .full_no_rope = true,

@@ -48,6 +48,7 @@ const ith_arch ith_arch_gemma3 = {
     .keys = keys,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {26, 2304, 9216, 8, 262208},
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 6,
     .window_rope = true,

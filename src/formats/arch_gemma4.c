@@ -332,6 +332,7 @@ const ith_arch ith_arch_gemma4 = {
     .keys = keys,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {30, 2304, 9216, 8, 262144},
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 6,
     .window_rope = true,

@@ -40,6 +40,7 @@ const ith_arch ith_arch_llama = {
     .gguf_interleaved_qk = true,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {32, 4096, 11008, 32, 32000},
     .may_bias_qkv = true,
     .may_bias_o = true,
     .may_bias_mlp = true,

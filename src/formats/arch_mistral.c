@@ -18,6 +18,7 @@ const ith_arch ith_arch_mistral = {
     .gguf_names = ith_names_gguf,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {32, 4096, 14336, 32, 32000},
     .windows = ITH_WINDOWS_ALL,
     .defaults = {.n_kv_heads = 8,
                  .ctx = 131072,

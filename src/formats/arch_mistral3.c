@@ -48,6 +48,7 @@ const ith_arch ith_arch_mistral3 = {
     .gguf_interleaved_qk = true,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {34, 4096, 14336, 32, 131072},
     .windows = ITH_WINDOWS_ALL,
     .defaults = {.n_kv_heads = 8,
                  .head_dim = 128,

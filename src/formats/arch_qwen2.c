@@ -19,6 +19,7 @@ const ith_arch ith_arch_qwen2 = {
     .qkv_bias = true,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {32, 4096, 22016, 32, 151936},
     .windows = ITH_WINDOWS_ASKED,
     .defaults = {.n_kv_heads = 32,
                  .ctx = 32768,

@@ -24,6 +24,7 @@ const ith_arch ith_arch_qwen2vl = {
     .qkv_bias = true,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {80, 8192, 29568, 64, 152064},
     .windows = ITH_WINDOWS_ASKED,
     .defaults = {.n_vocab = 152064,
                  .n_heads = 64,

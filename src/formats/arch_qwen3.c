@@ -16,6 +16,7 @@ const ith_arch ith_arch_qwen3 = {
     .qk_norm = ITH_QK_NORM_HEAD,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {32, 4096, 22016, 32, 151936},
     .windows = ITH_WINDOWS_ASKED,
     .defaults = {.n_kv_heads = 32,
                  .head_dim = 128,

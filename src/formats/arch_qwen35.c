@@ -117,6 +117,7 @@ const ith_arch ith_arch_qwen35 = {
     .hf_norms_minus_1 = true,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {32, 4096, 12288, 16, 248320},
     .may_rotate_part = true,
     .recurrent = true,
     .defaults = {.n_vocab = 248320,

@@ -55,6 +55,7 @@ const ith_arch ith_arch_qwen3moe = {
     .traits = traits,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {24, 2048, 6144, 32, 151936},
     .defaults =
         {.n_kv_heads = 4, .ctx = 32768, .rms_eps = 1e-6, .rope_theta = 10000, .bos = -1, .eos = -1},
     .config_keys = config_keys,

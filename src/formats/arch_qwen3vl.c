@@ -19,6 +19,7 @@ const ith_arch ith_arch_qwen3vl = {
     .qk_norm = ITH_QK_NORM_HEAD,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {32, 4096, 22016, 32, 151936},
     .defaults = {.n_vocab = 151936,
                  .n_heads = 32,
                  .n_kv_heads = 32,

@@ -43,6 +43,7 @@ const ith_arch ith_arch_qwen3vlmoe = {
     .keys = keys,
     .hf_classes = classes,
     .hf_wrappers = wrappers,
+    .text = {24, 2048, 5632, 16, 151936},
     .defaults = {.n_vocab = 151936,
                  .n_heads = 16,
                  .n_kv_heads = 16,

@@ -337,6 +337,22 @@ ith_status ith_hf_config_read(const ith_arch *arch, const json_t *config, const 
     return ith_hparams_check(hp, where, err);
 }
 
+static void set_text_sizes(json_t *text, const ith_text_defaults *d)
+{
+    const struct {
+        const char *key;
+        int64_t value;
+    } sizes[] = {{"num_hidden_layers", d->n_layers},
+                 {"hidden_size", d->hidden},
+                 {"intermediate_size", d->ffn},
+                 {"num_attention_heads", d->n_heads},
+                 {"vocab_size", d->n_vocab}};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i].value > 0 && json_object_get(text, sizes[i].key) == NULL)
+            json_object_set_new(text, sizes[i].key, json_integer(sizes[i].value));
+}
+
 /* The "text_config" of a model of images and text, with what the whole says of both; NULL: it is
  * none. *arch: that of the text. The caller's. */
 static json_t *text_of(const json_t *config, const ith_arch **arch)
@@ -357,6 +373,7 @@ static json_t *text_of(const json_t *config, const ith_arch **arch)
     if (wrapper == NULL || wrapper->model_type == NULL)
         return NULL;
     text = json_copy((json_t *)(uintptr_t)part);
+    set_text_sizes(text, &(*arch)->text);
     for (size_t i = 0; i < sizeof of_both / sizeof *of_both; i++) {
         const json_t *own = json_object_get(text, of_both[i]);
         if (own == NULL || json_is_null(own))

@@ -668,6 +668,36 @@ static void tensors_say_the_heads(void **state)
     expect(&w, ITH_E_FORMAT, "no tensor tells the number of heads");
 }
 
+/* Qwen3-VL: what only images need says nothing of text. */
+static void texts_of_image_models_are_read(void **state)
+{
+    gguf_writer w = {.version = 3, .alignment = 32};
+    const uint32_t sections[] = {6, 5, 5, 0};
+    const ith_hparams *hp;
+    memory_source m;
+    (void)state;
+
+    gguf_text(&w, "general.architecture", "qwen3vl");
+    gguf_u32(&w, "qwen3vl.block_count", 1);
+    gguf_u32(&w, "qwen3vl.context_length", 2048);
+    gguf_u32(&w, "qwen3vl.embedding_length", 64);
+    gguf_u32(&w, "qwen3vl.feed_forward_length", 96);
+    gguf_u32(&w, "qwen3vl.attention.head_count", 4);
+    gguf_u32(&w, "qwen3vl.attention.head_count_kv", 2);
+    gguf_u32(&w, "qwen3vl.attention.key_length", 32);
+    gguf_f32(&w, "qwen3vl.attention.layer_norm_rms_epsilon", 0.5f);
+    gguf_f32(&w, "qwen3vl.rope.freq_base", 5e6f);
+    gguf_array(&w, "qwen3vl.rope.dimension_sections", ITH_GGUF_U32, 4);
+    put(&w.pairs, sections, sizeof sections);
+    gguf_u32(&w, "qwen3vl.n_deepstack_layers", 3);
+    gguf_tensor(&w, "token_embd.weight", 0, 2, (uint64_t[]){64, 5}, 64 * 5 * 4, 1);
+    m = open_writer(&w);
+    hp = ith_source_hparams(&m.source);
+    assert_true(hp->qk_norm == ITH_QK_NORM_HEAD && hp->head_dim == 32 && hp->n_kv_heads == 2);
+    assert_true(hp->rope.theta == 5e6 && hp->rope.kind == ITH_ROPE_PLAIN && hp->rope.rotated == 0);
+    memory_source_close(&m);
+}
+
 /* A file of a family with LayerNorm, and q, k and v in one tensor. */
 static gguf_writer layer_norms(const char *arch, bool epsilon)
 {
@@ -920,6 +950,7 @@ int main(void)
         cmocka_unit_test(draft_layers_are_listed),
         cmocka_unit_test(families_with_layer_norms_are_read),
         cmocka_unit_test(tensors_say_the_heads),
+        cmocka_unit_test(texts_of_image_models_are_read),
         cmocka_unit_test(neutral_settings_are_accepted),
         cmocka_unit_test(bad_alignments_are_refused),
         cmocka_unit_test(unsupported_settings_are_named),

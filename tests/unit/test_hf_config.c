@@ -425,6 +425,23 @@ static void layers_of_two_kinds_of_attention_are_read(void **state)
     assert_true(hp.experts.shared_ffn == 80 && hp.latent.q_rank == 24);
 }
 
+/* The text of LLaVA 1.5 and 1.6, which says little more than its class. */
+static void texts_have_their_classes_sizes(void **state)
+{
+    ith_hparams hp = good("{'model_type': 'llava', 'text_config': {'model_type': 'llama', "
+                          "'max_position_embeddings': 4096, 'vocab_size': 32064}}");
+    (void)state;
+
+    assert_true(hp.n_layers == 32 && hp.hidden == 4096 && hp.ffn == 11008 && hp.n_heads == 32 &&
+                hp.n_kv_heads == 32 && hp.head_dim == 128 && hp.n_vocab == 32064);
+    hp = good("{'model_type': 'llava_next', 'text_config': {'model_type': 'mistral', "
+              "'intermediate_size': 14000, 'sliding_window': null}}");
+    assert_true(hp.n_layers == 32 && hp.hidden == 4096 && hp.ffn == 14000 && hp.n_heads == 32 &&
+                hp.n_kv_heads == 8 && hp.n_vocab == 32000);
+    hp = good("{'model_type': 'qwen3_vl', 'text_config': {'model_type': 'qwen3_vl_text'}}");
+    assert_true(hp.n_layers == 32 && hp.hidden == 4096 && hp.ffn == 22016);
+}
+
 /* Zero is not the same as nothing. */
 static void shares_of_a_head_rotate(void **state)
 {
@@ -925,6 +942,7 @@ int main(void)
         cmocka_unit_test(layers_of_one_block_are_read),
         cmocka_unit_test(foreign_epsilons_do_not_count),
         cmocka_unit_test(layers_of_two_kinds_of_attention_are_read),
+        cmocka_unit_test(texts_have_their_classes_sizes),
         cmocka_unit_test(shares_of_a_head_rotate),
         cmocka_unit_test(older_classes_are_read),
         cmocka_unit_test(heads_of_two_sizes),
