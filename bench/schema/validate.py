@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""validate.py - checks benchmark documents: the schema, and what a schema cannot say.
+"""validate.py - checks benchmark documents and price files: the schema, and what it cannot say.
 
     bench/schema/validate.py FILE...
 
@@ -15,7 +15,9 @@ import sys
 
 import jsonschema
 
-SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench-1.json")
+HERE = os.path.dirname(os.path.abspath(__file__))
+BENCH, PRICES = "ithaca-bench/1", "ithaca-prices/1"
+FILES = {BENCH: "bench-1.json", PRICES: "prices-1.json"}
 
 
 def near(a, b):
@@ -64,26 +66,44 @@ def figures(document):
                    f"{result['tokens_per_second']:g}, but its seconds say {rate:g}")
 
 
-def faults(path, schema):
+def prices(document):
+    """Offers are told apart by their names, and none is dearer at least than at most."""
+    names = [offer["name"] for offer in document["offers"]]
+    for i, offer in enumerate(document["offers"]):
+        if offer["name"] in names[:i]:
+            yield f"offers/{i}/name", f"'{offer['name']}' is there twice"
+        if offer["per_hour"]["low"] > offer["per_hour"]["high"]:
+            yield f"offers/{i}/per_hour", "low is above high"
+
+
+def faults(path, schemas):
     try:
         with open(path, encoding="utf-8") as f:
             document = json.load(f)
     except (OSError, ValueError) as e:
         return [("the file", str(e))]
-    found = list(by_schema(document, schema))
+    name = document.get("schema") if isinstance(document, dict) else None
+    if name == PRICES:
+        return list(by_schema(document, schemas[PRICES])) or list(prices(document))
+    found = list(by_schema(document, schemas[BENCH]))
     return found or [*references(document), *figures(document)]
+
+
+def read_schema(file):
+    with open(os.path.join(HERE, file), encoding="utf-8") as f:
+        schema = json.load(f)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return schema
 
 
 def main():
     if len(sys.argv) < 2:
         print("usage: validate.py FILE...", file=sys.stderr)
         return 2
-    with open(SCHEMA, encoding="utf-8") as f:
-        schema = json.load(f)
-    jsonschema.Draft202012Validator.check_schema(schema)
+    schemas = {name: read_schema(file) for name, file in FILES.items()}
     wrong = False
     for path in sys.argv[1:]:
-        for place, message in faults(path, schema):
+        for place, message in faults(path, schemas):
             print(f"{path}: {place}: {message}")
             wrong = True
     return int(wrong)

@@ -1,6 +1,6 @@
 #!/bin/bash
-# bench_documents.sh - every benchmark document that is shipped keeps to its schema, and one that is
-# changed in any field does not.
+# bench_documents.sh - every benchmark document and price file that is shipped keeps to its schema,
+# and one that is changed in any field does not.
 source "$(dirname "$0")/../tap.sh"
 
 python=
@@ -13,8 +13,8 @@ if [[ -z $python ]]; then
 fi
 validate=("$python" bench/schema/validate.py)
 
-mapfile -t files < <(find bench/baselines -name '*.json' | sort)
-same "documents are found" yes "$( ((${#files[@]} >= 4)) && echo yes)"
+mapfile -t files < <(find bench/baselines bench/prices.json -name '*.json' | sort)
+same "documents are found" yes "$( ((${#files[@]} >= 5)) && echo yes)"
 for file in "${files[@]}"; do
     expect "$file keeps to the schema" 0 "${validate[@]}" "$file"
     head -n 3 "$out" | note
@@ -110,6 +110,43 @@ PY
 expect "documents are changed" 0 "$python" "$work/change.py" bench/baselines/h200/run1.json "$work"
 changed=("$work"/[0-9]*.json)
 same "many are" yes "$( ((${#changed[@]} > 100)) && echo yes)"
+"${validate[@]}" "${changed[@]}" >"$out" 2>"$err"
+same "each is refused" "" "$(for file in "${changed[@]}"; do grep -qF "$file: " "$out" || echo "${file##*/}"; done)"
+
+# The same of prices.
+cat >"$work/change_prices.py" <<'PY'
+import copy
+import json
+import sys
+
+whole = json.load(open(sys.argv[1]))
+whole["offers"] = whole["offers"][:2]
+offer = whole["offers"][0]
+changes = {
+    "later schema": lambda d: d.update(schema="ithaca-prices/2"),
+    "currency in words": lambda d: d.update(currency="dollars"),
+    "no offers": lambda d: d.pop("offers"),
+    "of a GPU and a node": lambda d: d["offers"][0].update(node="a node"),
+    "of neither": lambda d: d["offers"][0].pop("gpu"),
+    "date in words": lambda d: d["offers"][0].update(date="July 2026"),
+    "unknown kind": lambda d: d["offers"][0].update(kind="bargain"),
+    "for nothing": lambda d: d["offers"][0]["per_hour"].update(low=0),
+    "low above high": lambda d: d["offers"][0]["per_hour"].update(low=99),
+    "two of one name": lambda d: d["offers"][1].update(name=offer["name"]),
+}
+for key in offer:
+    changes[f"{key} of another type"] = lambda d, key=key: d["offers"][0].update({key: [[True]]})
+    changes[f"{key} renamed"] = lambda d, key=key: d["offers"][0].update(
+        {key + "_": d["offers"][0].pop(key)})
+for name, change in changes.items():
+    document = copy.deepcopy(whole)
+    change(document)
+    with open(f"{sys.argv[2]}/price {name}.json", "w") as f:
+        json.dump(document, f)
+PY
+expect "prices are changed" 0 "$python" "$work/change_prices.py" bench/prices.json "$work"
+changed=("$work"/price\ *.json)
+same "many are" yes "$( ((${#changed[@]} > 20)) && echo yes)"
 "${validate[@]}" "${changed[@]}" >"$out" 2>"$err"
 same "each is refused" "" "$(for file in "${changed[@]}"; do grep -qF "$file: " "$out" || echo "${file##*/}"; done)"
 
