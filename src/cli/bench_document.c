@@ -61,20 +61,25 @@ static bool is_document(const json_t *root)
     return good;
 }
 
-ith_status ith_bench_document_open(const char *path, json_t **document, ith_error *err)
+ith_status ith_bench_document_read(const char *path, json_t **document, ith_error *err)
 {
-    struct stat info;
-
-    if (path == NULL || (lstat(path, &info) != 0 && errno == ENOENT)) {
-        *document = empty();
-        return *document != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for results");
-    }
+    *document = NULL;
     ITH_TRY(ith_json_read(path, MAX_BYTES, document, err));
     if (is_document(*document))
         return ITH_OK;
     json_decref(*document);
     *document = NULL;
     return ith_fail(err, ITH_E_FORMAT, "%s is not a benchmark document of schema " SCHEMA, path);
+}
+
+ith_status ith_bench_document_open(const char *path, json_t **document, ith_error *err)
+{
+    struct stat info;
+
+    if (path != NULL && (lstat(path, &info) == 0 || errno != ENOENT))
+        return ith_bench_document_read(path, document, err);
+    *document = empty();
+    return *document != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for results");
 }
 
 ith_status ith_bench_document_write(const char *path, const json_t *document, ith_error *err)

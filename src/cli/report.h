@@ -1,0 +1,131 @@
+/* report.h - a report that compares benchmark documents: what ithaca compare makes.
+ *
+ * Documents (bench/schema/bench-1.json) hold results of any engines on any machines. The report
+ * answers one question: for this model at this context, what does a GPU do, what do my nodes do,
+ * and how many of them equal it? Nothing is measured for it, and it reads no network.
+ *
+ * What it is made of:
+ *
+ *     report_read.c      documents -> groups of series. Here are all definitions of figures
+ *     report_prices.c    a price file -> what an hour of a machine costs, with date and source
+ *     report_even.c      the break-even, through ith_estimate
+ *     report_verdict.c   the sentences at the head of the page, from the figures alone
+ *     plot.c             one plot as SVG
+ *     report_html.c      index.html: the page, in one file
+ *     report_markdown.c  report.md: the same tables
+ *     cmd_compare.c      the command
+ *
+ * GROUPS. Results are comparable only for the same model. A group holds the models of one shape:
+ * equal numbers of layers, hidden size, heads and KV heads, whatever they are called and whichever
+ * types they have, which the labels say. A model without a shape is a group of its own by its name.
+ *
+ * SERIES. One engine, machine, model, placement, mode and batch. Repeated runs of that are joined:
+ * a point's value is the median of their medians, its low and high are the extremes of all their
+ * repetitions. Published figures are series that say so; they are never joined with measured ones.
+ *
+ * FIGURES of a series, each over the context in tokens:
+ *
+ *     ITH_FIGURE_TTFT     seconds from a prompt to its first token; context: the prompt's tokens.
+ *                         From ttft_seconds, else from a prefill at depth 0
+ *     ITH_FIGURE_PREFILL  tokens per second of the whole prompt: context over the above. A prefill
+ *                         at a depth without ttft_seconds is the speed of the last piece alone. It
+ *                         is no figure here, because no other engine's can stand beside it
+ *     ITH_FIGURE_DECODE   tokens per second behind that context
+ *     ITH_FIGURE_MEMORY   most bytes of one rank or device, times their number
+ *     ITH_FIGURE_PREFILL_CEILING, ITH_FIGURE_DECODE_CEILING
+ *                         share of the ceilings of the same run
+ *     ITH_FIGURE_PREFILL_JOULES, ITH_FIGURE_DECODE_JOULES
+ *                         joules per token, of the devices or sockets that the document counts
+ *
+ * BREAK-EVEN. For a group, a GPU's series and a node's, at 8,192, 32,768 and 131,072 tokens where
+ * the GPU was measured: the least number of nodes of this kind with which ith_estimate expects the
+ * GPU's time to first token, and the least with which it expects its decode rate; or the best that
+ * any number of nodes up to 1,024 reaches. The node's speed is what its own run's ceilings say, so
+ * the estimate is of that machine. The estimate for the ranks that were measured stands beside the
+ * measurement, so that a reader sees how far to trust it.
+ *
+ * COST of a million tokens: price of an hour of all machines of the series over the tokens of an
+ * hour, one sequence at a time. A GPU's price is looked up by its name in bench/prices.json or a
+ * file of that form (bench/schema/prices-1.json): all offers count, so a cost is a range, each end
+ * with its offer, date and source. A node's is what the user says, an amount or the name of an
+ * offer: a processor's name does not say what an hour of it costs. Where there is no price there is
+ * no cost.
+ *
+ * ORDER. The page begins with the verdict: for each group and context, who is faster and by which
+ * factor, from the same figures as the tables. Where a GPU is faster tenfold or more, in either
+ * phase, that is its first sentence.
+ *
+ * Strings in a report belong to its documents, which live as long.
+ */
+#ifndef ITH_CLI_REPORT_H
+#define ITH_CLI_REPORT_H
+
+#include "base/json.h"
+
+typedef enum ith_figure {
+    ITH_FIGURE_TTFT,
+    ITH_FIGURE_PREFILL,
+    ITH_FIGURE_DECODE,
+    ITH_FIGURE_MEMORY,
+    ITH_FIGURE_PREFILL_CEILING,
+    ITH_FIGURE_DECODE_CEILING,
+    ITH_FIGURE_PREFILL_JOULES,
+    ITH_FIGURE_DECODE_JOULES,
+    ITH_FIGURES
+} ith_figure;
+
+/* low <= value <= high; alike where the documents have one value. */
+typedef struct ith_report_point {
+    int64_t context;
+    double value, low, high;
+} ith_report_point;
+
+typedef struct ith_report_points {
+    ith_report_point *points; /* [n], context ascending, none twice */
+    size_t n;
+} ith_report_points;
+
+typedef struct ith_report_series {
+    const json_t *run;                      /* the first of the joined ones */
+    const json_t *engine, *machine, *model; /* its entries */
+    const char *run_name, *mode;
+    int batch;
+    ith_report_points of[ITH_FIGURES];
+} ith_report_series;
+
+typedef struct ith_report_group {
+    const char *name;          /* of its first model */
+    ith_report_series *series; /* [n], in the order of the documents */
+    size_t n;
+} ith_report_group;
+
+typedef struct ith_report {
+    json_t **documents; /* [n_documents] */
+    size_t n_documents;
+    ith_report_group *groups; /* [n_groups], in the order of the documents */
+    size_t n_groups;
+} ith_report;
+
+/* Reads the files and joins their results. Files may name runs and models alike: names are looked
+ * up in their own document. Results that were not measured are left out, as are requests, in which
+ * prefill and decoding cannot be told apart. *report needs ith_report_close, also after an error.
+ * Errors: ITH_E_IO; ITH_E_FORMAT: not a document, or a result that contradicts the schema where the
+ * report reads it: the file and the result's number are in the text; ITH_E_MEMORY. */
+ith_status ith_report_open(const char *const *paths, size_t n_paths, ith_report *report,
+                           ith_error *err);
+
+void ith_report_close(ith_report *report);
+
+/* GPUs at work; 0: none. Ranks. Nodes. */
+int ith_series_devices(const ith_report_series *series);
+int ith_series_ranks(const ith_report_series *series);
+int ith_series_nodes(const ith_report_series *series);
+
+/* Where the figures were published, {source, date}; NULL: they were measured. */
+const json_t *ith_series_published(const ith_report_series *series);
+
+/* The point of that context; NULL: there is none. */
+const ith_report_point *ith_series_point(const ith_report_series *series, ith_figure figure,
+                                         int64_t context);
+
+#endif

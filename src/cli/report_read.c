@@ -1,0 +1,420 @@
+/* report_read.c - benchmark documents become groups of series. */
+#include "cli/bench_document.h"
+#include "cli/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SERIES_MAX = 1000, COUNT_MAX = 1 << 20 };
+
+static const double LEAST = 1e-12, MOST = 1e18;
+static const int64_t TOKENS_MAX = INT64_C(1) << 40;
+
+/* One result of a document. `where` is the file and the result's number. */
+typedef struct record {
+    const json_t *document, *result, *run;
+    char where[400];
+    const char *phase;
+    int64_t depth, tokens, batch;
+} record;
+
+static ith_status no_memory(ith_error *err)
+{
+    return ith_fail(err, ITH_E_MEMORY, "no memory for the report");
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+/* ---- What a series says of itself ---- */
+
+static int placed(const ith_report_series *s, const char *key, int otherwise)
+{
+    const json_t *value = json_object_get(json_object_get(s->run, "placement"), key);
+    json_int_t n = json_integer_value(value);
+
+    return json_is_integer(value) && n >= 0 && n <= COUNT_MAX ? (int)n : otherwise;
+}
+
+int ith_series_devices(const ith_report_series *s)
+{
+    size_t gpus = json_array_size(json_object_get(s->machine, "gpus"));
+    return placed(s, "devices", gpus < COUNT_MAX ? (int)gpus : COUNT_MAX);
+}
+
+int ith_series_ranks(const ith_report_series *s)
+{
+    int ranks = placed(s, "ranks", 1);
+    return ranks > 0 ? ranks : 1;
+}
+
+int ith_series_nodes(const ith_report_series *s)
+{
+    json_int_t nodes = json_integer_value(json_object_get(s->machine, "nodes"));
+    return nodes >= 1 && nodes <= COUNT_MAX ? (int)nodes : 1;
+}
+
+const json_t *ith_series_published(const ith_report_series *s)
+{
+    return json_object_get(s->run, "published");
+}
+
+const ith_report_point *ith_series_point(const ith_report_series *s, ith_figure figure,
+                                         int64_t context)
+{
+    for (size_t i = 0; i < s->of[figure].n; i++)
+        if (s->of[figure].points[i].context == context)
+            return &s->of[figure].points[i];
+    return NULL;
+}
+
+/* ---- Groups and series ---- */
+
+/* Multimodal models keep the language model's sizes one level further down. */
+static const json_t *shape_of(const json_t *model)
+{
+    const json_t *shape = json_object_get(model, "shape"),
+                 *text = json_object_get(shape, "text_config");
+    return json_is_object(text) ? text : shape;
+}
+
+static bool same_shape(const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = {"num_hidden_layers", "hidden_size", "num_attention_heads",
+                                       "num_key_value_heads"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const json_t *x = json_object_get(shape_of(a), keys[i]);
+        if (!json_is_integer(x) || !json_equal(x, json_object_get(shape_of(b), keys[i])))
+            return false;
+    }
+    return true;
+}
+
+/* The entry of a table that a member of the run names; NULL: there is none. */
+static const json_t *entry(const record *r, const char *table, const char *key)
+{
+    return json_object_get(json_object_get(r->document, table), text_of(r->run, key));
+}
+
+static ith_report_group *find_group(ith_report *report, const char *name, const json_t *model)
+{
+    for (size_t i = 0; i < report->n_groups; i++) {
+        ith_report_group *g = &report->groups[i];
+        if (same_shape(g->series[0].model, model) ||
+            (strcmp(g->name, name) == 0 && shape_of(model) == NULL &&
+             shape_of(g->series[0].model) == NULL))
+            return g;
+    }
+    return NULL;
+}
+
+static bool equal_or_both_absent(const json_t *a, const json_t *b, const char *key)
+{
+    const json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
+    return x == NULL || y == NULL ? x == y : json_equal(x, y) != 0;
+}
+
+static bool is_same_series(const ith_report_series *s, const ith_report_series *wanted)
+{
+    return s->batch == wanted->batch && strcmp(s->mode, wanted->mode) == 0 &&
+           json_equal(s->engine, wanted->engine) && json_equal(s->machine, wanted->machine) &&
+           json_equal(s->model, wanted->model) &&
+           equal_or_both_absent(s->run, wanted->run, "placement") &&
+           equal_or_both_absent(s->run, wanted->run, "published");
+}
+
+static ith_status add_group(ith_report *report, const char *name, ith_report_group **group,
+                            ith_error *err)
+{
+    ith_report_group *more =
+        realloc(report->groups, (report->n_groups + 1) * sizeof *report->groups);
+
+    if (more == NULL)
+        return no_memory(err);
+    report->groups = more;
+    *group = &more[report->n_groups++];
+    **group = (ith_report_group){.name = name};
+    return ITH_OK;
+}
+
+static size_t count_series(const ith_report *report)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < report->n_groups; i++)
+        n += report->groups[i].n;
+    return n;
+}
+
+/* The series that the result belongs to; it is added where there is none yet. */
+static ith_status find_series(ith_report *report, const record *r, ith_report_series **series,
+                              ith_error *err)
+{
+    const ith_report_series wanted = {.run = r->run,
+                                      .engine = entry(r, "engines", "engine"),
+                                      .machine = entry(r, "machines", "machine"),
+                                      .model = entry(r, "models", "model"),
+                                      .run_name = text_of(r->result, "run"),
+                                      .mode = text_of(r->result, "mode"),
+                                      .batch = (int)r->batch};
+    const char *name = text_of(r->run, "model");
+    ith_report_group *group;
+    ith_report_series *more;
+
+    if (wanted.engine == NULL || wanted.machine == NULL || wanted.model == NULL)
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: its run \"%s\" names no engine, machine or model of the document",
+                        r->where, wanted.run_name);
+    group = find_group(report, name, wanted.model);
+    for (size_t i = 0; group != NULL && i < group->n; i++)
+        if (is_same_series(&group->series[i], &wanted)) {
+            *series = &group->series[i];
+            return ITH_OK;
+        }
+    if (count_series(report) == SERIES_MAX)
+        return ith_fail(err, ITH_E_FORMAT, "%s: more than %d series are too many for a report",
+                        r->where, SERIES_MAX);
+    more = realloc(group != NULL ? group->series : NULL,
+                   ((group != NULL ? group->n : 0) + 1) * sizeof *more);
+    if (more == NULL)
+        return no_memory(err);
+    if (group == NULL) {
+        ith_status status = add_group(report, name, &group, err);
+        if (status != ITH_OK) {
+            free(more);
+            return status;
+        }
+    }
+    group->series = more;
+    *series = &more[group->n++];
+    **series = wanted;
+    return ITH_OK;
+}
+
+/* ---- Figures ---- */
+
+static ith_status add_point(ith_report_series *s, ith_figure figure, ith_report_point point,
+                            ith_error *err)
+{
+    ith_report_points *p = &s->of[figure];
+    ith_report_point *more = p->points;
+
+    if ((p->n & (p->n - 1)) == 0) /* full: room doubles at each power of two */
+        more = realloc(p->points, (p->n == 0 ? 1 : 2 * p->n) * sizeof *more);
+    if (more == NULL)
+        return no_memory(err);
+    p->points = more;
+    more[p->n++] = point;
+    return ITH_OK;
+}
+
+/* A positive number that must be there, within bounds that keep quotients finite. */
+static ith_status positive(const json_t *object, const char *where, const char *key, double *out,
+                           ith_error *err)
+{
+    *out = 0;
+    ITH_TRY(ith_json_real(object, where, key, out, err));
+    if (!(*out >= LEAST && *out <= MOST))
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s is not a number from %g to %g", where, key,
+                        LEAST, MOST);
+    return ITH_OK;
+}
+
+/* A spread as a point: median, least, greatest. */
+static ith_status read_spread(const record *r, const char *key, int64_t context,
+                              ith_report_point *point, ith_error *err)
+{
+    const json_t *spread = json_object_get(r->result, key);
+
+    point->context = context;
+    ITH_TRY(positive(spread, r->where, "median", &point->value, err));
+    ITH_TRY(positive(spread, r->where, "min", &point->low, err));
+    ITH_TRY(positive(spread, r->where, "max", &point->high, err));
+    if (point->low > point->value || point->value > point->high)
+        return ith_fail(err, ITH_E_FORMAT, "%s: the median of its %s is not between min and max",
+                        r->where, key);
+    return ITH_OK;
+}
+
+static ith_report_point rate_of(ith_report_point seconds, double tokens)
+{
+    return (ith_report_point){seconds.context, tokens / seconds.value, tokens / seconds.high,
+                              tokens / seconds.low};
+}
+
+static ith_status add_prefill(ith_report_series *s, const record *r, ith_error *err)
+{
+    int64_t context = r->depth + r->tokens;
+    const char *key =
+        json_is_object(json_object_get(r->result, "ttft_seconds")) ? "ttft_seconds" : "seconds";
+    ith_report_point seconds;
+
+    if (context == 0 || (strcmp(key, "seconds") == 0 && r->depth > 0))
+        return ITH_OK;
+    ITH_TRY(read_spread(r, key, context, &seconds, err));
+    ITH_TRY(add_point(s, ITH_FIGURE_TTFT, seconds, err));
+    return add_point(s, ITH_FIGURE_PREFILL, rate_of(seconds, (double)context * (double)r->batch),
+                     err);
+}
+
+static ith_status add_decode(ith_report_series *s, const record *r, ith_error *err)
+{
+    ith_report_point seconds;
+
+    ITH_TRY(read_spread(r, "seconds", r->depth, &seconds, err));
+    return add_point(s, ITH_FIGURE_DECODE, rate_of(seconds, (double)r->batch), err);
+}
+
+static ith_report_point single(int64_t context, double value)
+{
+    return (ith_report_point){context, value, value, value};
+}
+
+/* Memory, ceilings and energy: each where the result has it. */
+static ith_status add_others(ith_report_series *s, const record *r, bool prefill, ith_error *err)
+{
+    const json_t *memory = json_object_get(r->result, "memory"),
+                 *energy = json_object_get(r->result, "energy");
+    int64_t context = prefill ? r->depth + r->tokens : r->depth;
+    double value, tokens;
+
+    if (json_is_object(memory)) {
+        bool device = strcmp(text_of(memory, "scope"), "device") == 0;
+        ITH_TRY(positive(memory, r->where, "peak", &value, err));
+        value *= device ? ith_series_devices(s) : ith_series_ranks(s);
+        ITH_TRY(add_point(s, ITH_FIGURE_MEMORY, single(context, value), err));
+    }
+    if (json_object_get(r->result, "of_ceiling") != NULL) {
+        ITH_TRY(positive(r->result, r->where, "of_ceiling", &value, err));
+        ITH_TRY(add_point(s, prefill ? ITH_FIGURE_PREFILL_CEILING : ITH_FIGURE_DECODE_CEILING,
+                          single(context, value), err));
+    }
+    if (json_is_object(energy)) {
+        ITH_TRY(positive(energy, r->where, "joules", &value, err));
+        ITH_TRY(positive(energy, r->where, "tokens", &tokens, err));
+        ITH_TRY(add_point(s, prefill ? ITH_FIGURE_PREFILL_JOULES : ITH_FIGURE_DECODE_JOULES,
+                          single(context, value / tokens), err));
+    }
+    return ITH_OK;
+}
+
+/* ---- Documents ---- */
+
+static ith_status read_record(record *r, ith_error *err)
+{
+    r->batch = 1;
+    r->phase = text_of(r->result, "phase");
+    r->run = json_object_get(json_object_get(r->document, "runs"), text_of(r->result, "run"));
+    if (r->run == NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: its run \"%s\" is not in the document", r->where,
+                        text_of(r->result, "run"));
+    ITH_TRY(ith_json_int(r->result, r->where, "depth", 0, TOKENS_MAX, &r->depth, err));
+    ITH_TRY(ith_json_int(r->result, r->where, "tokens", 0, TOKENS_MAX, &r->tokens, err));
+    return ith_json_int(r->result, r->where, "batch", 1, COUNT_MAX, &r->batch, err);
+}
+
+static ith_status add_result(ith_report *report, record *r, ith_error *err)
+{
+    ith_report_series *series = NULL;
+    bool prefill;
+
+    if (strcmp(text_of(r->result, "status"), "measured") != 0)
+        return ITH_OK;
+    ITH_TRY(read_record(r, err));
+    prefill = strcmp(r->phase, "prefill") == 0;
+    if (!prefill && strcmp(r->phase, "decode") != 0)
+        return ITH_OK;
+    ITH_TRY(find_series(report, r, &series, err));
+    ITH_TRY(prefill ? add_prefill(series, r, err) : add_decode(series, r, err));
+    return add_others(series, r, prefill, err);
+}
+
+static ith_status add_document(ith_report *report, const char *path, ith_error *err)
+{
+    json_t **more =
+        realloc(report->documents, (report->n_documents + 1) * sizeof *report->documents);
+    record r = {0};
+    size_t i;
+
+    if (more == NULL)
+        return no_memory(err);
+    report->documents = more;
+    ITH_TRY(ith_bench_document_read(path, &more[report->n_documents], err));
+    r.document = more[report->n_documents++];
+    json_array_foreach (json_object_get(r.document, "results"), i, r.result) {
+        snprintf(r.where, sizeof r.where, "%.300s: result %zu", path, i);
+        ITH_TRY(add_result(report, &r, err));
+    }
+    return ITH_OK;
+}
+
+/* ---- Joining ---- */
+
+static int by_context(const void *a, const void *b)
+{
+    const ith_report_point *x = a, *y = b;
+
+    if (x->context != y->context)
+        return x->context < y->context ? -1 : 1;
+    return (x->value > y->value) - (x->value < y->value);
+}
+
+/* n points of one context, by value. Of memory the most counts. */
+static ith_report_point join(const ith_report_point *p, size_t n, bool most)
+{
+    ith_report_point all = p[0];
+
+    all.value = most ? p[n - 1].value : (p[(n - 1) / 2].value + p[n / 2].value) / 2;
+    for (size_t i = 1; i < n; i++) {
+        all.low = p[i].low < all.low ? p[i].low : all.low;
+        all.high = p[i].high > all.high ? p[i].high : all.high;
+    }
+    return all;
+}
+
+static void join_points(ith_report_points *p, bool most)
+{
+    size_t kept = 0;
+
+    if (p->n > 0)
+        qsort(p->points, p->n, sizeof *p->points, by_context);
+    for (size_t i = 0, n; i < p->n; i += n) {
+        for (n = 1; i + n < p->n && p->points[i + n].context == p->points[i].context;)
+            n++;
+        p->points[kept++] = join(p->points + i, n, most);
+    }
+    p->n = kept;
+}
+
+ith_status ith_report_open(const char *const *paths, size_t n_paths, ith_report *report,
+                           ith_error *err)
+{
+    *report = (ith_report){0};
+    for (size_t i = 0; i < n_paths; i++)
+        ITH_TRY(add_document(report, paths[i], err));
+    for (size_t i = 0; i < report->n_groups; i++)
+        for (size_t k = 0; k < report->groups[i].n; k++)
+            for (int figure = 0; figure < ITH_FIGURES; figure++)
+                join_points(&report->groups[i].series[k].of[figure], figure == ITH_FIGURE_MEMORY);
+    return ITH_OK;
+}
+
+void ith_report_close(ith_report *report)
+{
+    for (size_t i = 0; i < report->n_groups; i++) {
+        for (size_t k = 0; k < report->groups[i].n; k++)
+            for (int figure = 0; figure < ITH_FIGURES; figure++)
+                free(report->groups[i].series[k].of[figure].points);
+        free(report->groups[i].series);
+    }
+    for (size_t i = 0; i < report->n_documents; i++)
+        json_decref(report->documents[i]);
+    free(report->groups);
+    free(report->documents);
+    *report = (ith_report){0};
+}
