@@ -132,6 +132,18 @@ $(SHAPES_INC): $(SHAPES) Makefile
 $(B)/src/formats/shapes.o: CFLAGS += -I$(B)/generated
 $(B)/src/formats/shapes.o: $(SHAPES_INC)
 
+# Files that the program carries, each as a string literal, for src/cli/texts.c.
+vpath %.json bench bench/schema
+TEXTS     := bench-1.json prices-1.json prices.json report.css report.js
+TEXTS_INC := $(TEXTS:%=$(B)/generated/cli/%.inc)
+literal    = $(Q)mkdir -p $(@D) && echo "  gen $@" && sed -e 's/[\"]/\\&/g' -e 's/.*/"&\\n"/' $< > $@
+$(B)/generated/cli/%.json.inc: %.json Makefile
+	$(literal)
+$(B)/generated/cli/%.inc: src/cli/% Makefile
+	$(literal)
+$(B)/src/cli/texts.o: CFLAGS += -I$(B)/generated
+$(B)/src/cli/texts.o: $(TEXTS_INC)
+
 $(PROTO).c: src/text/sentencepiece.proto Makefile | $(NEEDED)
 	@mkdir -p $(@D)
 	@echo "  gen $(PROTO).c"

@@ -317,11 +317,12 @@ static bool has_letter(const bound *b, char letter)
     return false;
 }
 
-/* A word that belongs to no option: the operand, unless that is given already. */
+/* A word that belongs to no option: the operand, unless that is given already and is no list. */
 static int read_operand(bound *b, const char *word)
 {
     for (size_t i = 0; i < b->n; i++)
-        if (b->command->operand != NULL && !b->given[i] &&
+        if (b->command->operand != NULL &&
+            (!b->given[i] || b->options[i]->kind == ITH_OPTION_LIST) &&
             strcmp(b->options[i]->name, b->command->operand) == 0) {
             b->given[i] = true;
             return read_value(b, i, word);

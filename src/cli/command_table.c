@@ -17,6 +17,7 @@ const ith_command *const ith_command_table[] = {
     &ith_command_bench_roofline,
     &ith_command_bench_kernels,
     &ith_command_bench_model,
+    &ith_command_compare,
     &ith_command_cache_ls,
     &ith_command_cache_rm,
     &ith_command_cache_verify,

@@ -65,7 +65,8 @@ typedef struct ith_command {
     const char *description; /* paragraphs, separated by an empty line */
     const char *examples;    /* lines as they are typed, each with its line end */
     const ith_group_use *groups;
-    const char *operand; /* option that a word without an option sets, "model"; NULL: none */
+    const char *operand; /* option that a word without an option sets, "model"; NULL: none. If it
+                            is a list, several words do */
     bool collective;     /* false: rank 0 works, the others are done */
     int (*run)(const ith_cli *cli, int argc, char **argv); /* argv[0] is the command's name */
 } ith_command;

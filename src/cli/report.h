@@ -6,13 +6,17 @@
  *
  * What it is made of:
  *
+ *     schema.c           a document is what its JSON Schema says, or it is refused
  *     report_read.c      documents -> groups of series. Here are all definitions of figures
- *     report_prices.c    a price file -> what an hour of a machine costs, with date and source
+ *     report_series.c    what a series says of itself
+ *     report_prices.c    a price file -> what an hour of a machine costs
  *     report_even.c      the break-even, through ith_estimate
- *     report_verdict.c   the sentences at the head of the page, from the figures alone
+ *     report_table.c     a table, whoever writes it
+ *     report_tables.c    the tables of the report
+ *     report_verdict.c   the sentences at the head of the page, from the same figures
  *     plot.c             one plot as SVG
  *     report_html.c      index.html: the page, in one file
- *     report_markdown.c  report.md: the same tables
+ *     report_markdown.c  report.md: the same sentences and tables
  *     cmd_compare.c      the command
  *
  * GROUPS. Results are comparable only for the same model. A group holds the models of one shape:
@@ -36,24 +40,6 @@
  *                         share of the ceilings of the same run
  *     ITH_FIGURE_PREFILL_JOULES, ITH_FIGURE_DECODE_JOULES
  *                         joules per token, of the devices or sockets that the document counts
- *
- * BREAK-EVEN. For a group, a GPU's series and a node's, at 8,192, 32,768 and 131,072 tokens where
- * the GPU was measured: the least number of nodes of this kind with which ith_estimate expects the
- * GPU's time to first token, and the least with which it expects its decode rate; or the best that
- * any number of nodes up to 1,024 reaches. The node's speed is what its own run's ceilings say, so
- * the estimate is of that machine. The estimate for the ranks that were measured stands beside the
- * measurement, so that a reader sees how far to trust it.
- *
- * COST of a million tokens: price of an hour of all machines of the series over the tokens of an
- * hour, one sequence at a time. A GPU's price is looked up by its name in bench/prices.json or a
- * file of that form (bench/schema/prices-1.json): all offers count, so a cost is a range, each end
- * with its offer, date and source. A node's is what the user says, an amount or the name of an
- * offer: a processor's name does not say what an hour of it costs. Where there is no price there is
- * no cost.
- *
- * ORDER. The page begins with the verdict: for each group and context, who is faster and by which
- * factor, from the same figures as the tables. Where a GPU is faster tenfold or more, in either
- * phase, that is its first sentence.
  *
  * Strings in a report belong to its documents, which live as long.
  */
@@ -90,6 +76,8 @@ typedef struct ith_report_series {
     const json_t *engine, *machine, *model; /* its entries */
     const char *run_name, *mode;
     int batch;
+    int style;       /* of its marker and curve: its number in the group */
+    char label[320]; /* no other series of the group has it */
     ith_report_points of[ITH_FIGURES];
 } ith_report_series;
 
@@ -116,16 +104,34 @@ ith_status ith_report_open(const char *const *paths, size_t n_paths, ith_report 
 
 void ith_report_close(ith_report *report);
 
-/* GPUs at work; 0: none. Ranks. Nodes. */
+/* GPUs at work; 0: none. Ranks. Nodes. Cores at work; ranks where their threads are not known. */
 int ith_series_devices(const ith_report_series *series);
 int ith_series_ranks(const ith_report_series *series);
 int ith_series_nodes(const ith_report_series *series);
+int ith_series_cores(const ith_report_series *series);
 
 /* Where the figures were published, {source, date}; NULL: they were measured. */
 const json_t *ith_series_published(const ith_report_series *series);
 
+/* Are both of the same machine, alike measured or published? */
+bool ith_series_same_machine(const ith_report_series *a, const ith_report_series *b);
+
+/* "2 x NVIDIA H200"; "AMD EPYC 9654 (192 cores)", of `nodes` such nodes. Returns text. */
+const char *ith_series_machine(const ith_report_series *series, int nodes, char *text, size_t size);
+
+/* "bf16", of its weights and of its cache. */
+const char *ith_series_weights(const ith_report_series *series);
+const char *ith_series_cache(const ith_report_series *series);
+
+/* Writes series->label of each series of a group. */
+void ith_series_label(ith_report_group *group);
+
 /* The point of that context; NULL: there is none. */
 const ith_report_point *ith_series_point(const ith_report_series *series, ith_figure figure,
                                          int64_t context);
+
+/* The point whose context is nearest by ratio; NULL: there is none above 0. */
+const ith_report_point *ith_series_nearest(const ith_report_series *series, ith_figure figure,
+                                           int64_t context);
 
 #endif

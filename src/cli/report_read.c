@@ -1,15 +1,19 @@
 /* report_read.c - benchmark documents become groups of series. */
-#include "cli/bench_document.h"
 #include "cli/report.h"
+#include "cli/schema.h"
+#include "cli/texts.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SERIES_MAX = 1000, COUNT_MAX = 1 << 20 };
+enum { SERIES_MAX = 1000, COUNT_MAX = 1 << 20, MAX_BYTES = 256 << 20 };
+
+#define CONSISTENT 1e-5 /* how far a rate may be from what its seconds say, as a ratio */
 
 static const double LEAST = 1e-12, MOST = 1e18;
-static const int64_t TOKENS_MAX = INT64_C(1) << 40;
+static const int64_t TOKENS_MAX = INT64_C(1) << 36;
 
 /* One result of a document. `where` is the file and the result's number. */
 typedef struct record {
@@ -30,46 +34,12 @@ static const char *text_of(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
-/* ---- What a series says of itself ---- */
-
-static int placed(const ith_report_series *s, const char *key, int otherwise)
+static bool is_plain_text(const char *text)
 {
-    const json_t *value = json_object_get(json_object_get(s->run, "placement"), key);
-    json_int_t n = json_integer_value(value);
-
-    return json_is_integer(value) && n >= 0 && n <= COUNT_MAX ? (int)n : otherwise;
-}
-
-int ith_series_devices(const ith_report_series *s)
-{
-    size_t gpus = json_array_size(json_object_get(s->machine, "gpus"));
-    return placed(s, "devices", gpus < COUNT_MAX ? (int)gpus : COUNT_MAX);
-}
-
-int ith_series_ranks(const ith_report_series *s)
-{
-    int ranks = placed(s, "ranks", 1);
-    return ranks > 0 ? ranks : 1;
-}
-
-int ith_series_nodes(const ith_report_series *s)
-{
-    json_int_t nodes = json_integer_value(json_object_get(s->machine, "nodes"));
-    return nodes >= 1 && nodes <= COUNT_MAX ? (int)nodes : 1;
-}
-
-const json_t *ith_series_published(const ith_report_series *s)
-{
-    return json_object_get(s->run, "published");
-}
-
-const ith_report_point *ith_series_point(const ith_report_series *s, ith_figure figure,
-                                         int64_t context)
-{
-    for (size_t i = 0; i < s->of[figure].n; i++)
-        if (s->of[figure].points[i].context == context)
-            return &s->of[figure].points[i];
-    return NULL;
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return false;
+    return true;
 }
 
 /* ---- Groups and series ---- */
@@ -166,10 +136,6 @@ static ith_status find_series(ith_report *report, const record *r, ith_report_se
     ith_report_group *group;
     ith_report_series *more;
 
-    if (wanted.engine == NULL || wanted.machine == NULL || wanted.model == NULL)
-        return ith_fail(err, ITH_E_FORMAT,
-                        "%s: its run \"%s\" names no engine, machine or model of the document",
-                        r->where, wanted.run_name);
     group = find_group(report, name, wanted.model);
     for (size_t i = 0; group != NULL && i < group->n; i++)
         if (is_same_series(&group->series[i], &wanted)) {
@@ -247,6 +213,21 @@ static ith_report_point rate_of(ith_report_point seconds, double tokens)
                               tokens / seconds.low};
 }
 
+/* The rate that a document gives must be that of its seconds: the report uses the seconds alone. */
+static ith_status check_rate(const record *r, double tokens, ith_error *err)
+{
+    ith_report_point seconds;
+    double given, rate;
+
+    ITH_TRY(read_spread(r, "seconds", 0, &seconds, err));
+    ITH_TRY(positive(r->result, r->where, "tokens_per_second", &given, err));
+    rate = tokens * (double)r->batch / seconds.value;
+    if (fabs(given - rate) > CONSISTENT * rate)
+        return ith_fail(err, ITH_E_FORMAT, "%s: tokens_per_second is %g, but its seconds say %g",
+                        r->where, given, rate);
+    return ITH_OK;
+}
+
 static ith_status add_prefill(ith_report_series *s, const record *r, ith_error *err)
 {
     int64_t context = r->depth + r->tokens;
@@ -309,9 +290,11 @@ static ith_status read_record(record *r, ith_error *err)
 {
     r->batch = 1;
     r->phase = text_of(r->result, "phase");
+    if (!is_plain_text(text_of(r->result, "mode")))
+        return ith_fail(err, ITH_E_FORMAT, "%s/mode: it has control characters", r->where);
     r->run = json_object_get(json_object_get(r->document, "runs"), text_of(r->result, "run"));
     if (r->run == NULL)
-        return ith_fail(err, ITH_E_FORMAT, "%s: its run \"%s\" is not in the document", r->where,
+        return ith_fail(err, ITH_E_FORMAT, "%s/run: \"%.80s\" is not in runs", r->where,
                         text_of(r->result, "run"));
     ITH_TRY(ith_json_int(r->result, r->where, "depth", 0, TOKENS_MAX, &r->depth, err));
     ITH_TRY(ith_json_int(r->result, r->where, "tokens", 0, TOKENS_MAX, &r->tokens, err));
@@ -329,12 +312,61 @@ static ith_status add_result(ith_report *report, record *r, ith_error *err)
     prefill = strcmp(r->phase, "prefill") == 0;
     if (!prefill && strcmp(r->phase, "decode") != 0)
         return ITH_OK;
+    ITH_TRY(check_rate(r, prefill ? (double)r->tokens : 1, err));
     ITH_TRY(find_series(report, r, &series, err));
     ITH_TRY(prefill ? add_prefill(series, r, err) : add_decode(series, r, err));
     return add_others(series, r, prefill, err);
 }
 
-static ith_status add_document(ith_report *report, const char *path, ith_error *err)
+/* Are all names and texts within free of control characters? The report has them in its lines. */
+static bool is_plain(const json_t *value)
+{
+    const char *name;
+    json_t *member;
+    size_t i;
+
+    if (json_is_string(value))
+        return is_plain_text(json_string_value(value));
+    json_array_foreach (value, i, member)
+        if (!is_plain(member))
+            return false;
+    json_object_foreach ((json_t *)value, name, member)
+        if (!is_plain_text(name) || !is_plain(member))
+            return false;
+    return true;
+}
+
+static ith_status check_texts(const json_t *document, const char *path, ith_error *err)
+{
+    static const char *const tables[] = {"engines", "machines", "models", "runs"};
+
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (!is_plain(json_object_get(document, tables[i])))
+            return ith_fail(err, ITH_E_FORMAT, "%s: %s: a text has control characters", path,
+                            tables[i]);
+    return ITH_OK;
+}
+
+/* What a run names is in the document. */
+static ith_status check_references(const json_t *document, const char *path, ith_error *err)
+{
+    static const char *const references[][2] = {
+        {"engine", "engines"}, {"machine", "machines"}, {"model", "models"}};
+    const char *name;
+    json_t *run;
+
+    json_object_foreach (json_object_get(document, "runs"), name, run)
+        for (size_t i = 0; i < 3; i++) {
+            const char *wanted = text_of(run, references[i][0]);
+            if (json_object_get(json_object_get(document, references[i][1]), wanted) == NULL)
+                return ith_fail(err, ITH_E_FORMAT, "%s: runs/%.80s/%s: \"%.80s\" is not in %s",
+                                path, name, references[i][0], wanted, references[i][1]);
+        }
+    return ITH_OK;
+}
+
+static ith_status add_document(ith_report *report, const json_t *schema, const char *path,
+                               ith_error *err)
 {
     json_t **more =
         realloc(report->documents, (report->n_documents + 1) * sizeof *report->documents);
@@ -344,10 +376,13 @@ static ith_status add_document(ith_report *report, const char *path, ith_error *
     if (more == NULL)
         return no_memory(err);
     report->documents = more;
-    ITH_TRY(ith_bench_document_read(path, &more[report->n_documents], err));
+    ITH_TRY(ith_json_read(path, MAX_BYTES, &more[report->n_documents], err));
     r.document = more[report->n_documents++];
+    ITH_TRY(ith_schema_check(schema, r.document, path, err));
+    ITH_TRY(check_texts(r.document, path, err));
+    ITH_TRY(check_references(r.document, path, err));
     json_array_foreach (json_object_get(r.document, "results"), i, r.result) {
-        snprintf(r.where, sizeof r.where, "%.300s: result %zu", path, i);
+        snprintf(r.where, sizeof r.where, "%.300s: results/%zu", path, i);
         ITH_TRY(add_result(report, &r, err));
     }
     return ITH_OK;
@@ -391,17 +426,31 @@ static void join_points(ith_report_points *p, bool most)
     p->n = kept;
 }
 
+static void finish(ith_report_group *group)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        group->series[i].style = (int)i;
+        for (int figure = 0; figure < ITH_FIGURES; figure++)
+            join_points(&group->series[i].of[figure], figure == ITH_FIGURE_MEMORY);
+    }
+    ith_series_label(group);
+}
+
 ith_status ith_report_open(const char *const *paths, size_t n_paths, ith_report *report,
                            ith_error *err)
 {
+    ith_status status = ITH_OK;
+    json_t *schema = json_loads(ith_text_bench_schema, 0, NULL);
+
     *report = (ith_report){0};
-    for (size_t i = 0; i < n_paths; i++)
-        ITH_TRY(add_document(report, paths[i], err));
-    for (size_t i = 0; i < report->n_groups; i++)
-        for (size_t k = 0; k < report->groups[i].n; k++)
-            for (int figure = 0; figure < ITH_FIGURES; figure++)
-                join_points(&report->groups[i].series[k].of[figure], figure == ITH_FIGURE_MEMORY);
-    return ITH_OK;
+    if (schema == NULL)
+        return no_memory(err);
+    for (size_t i = 0; status == ITH_OK && i < n_paths; i++)
+        status = add_document(report, schema, paths[i], err);
+    json_decref(schema);
+    for (size_t i = 0; status == ITH_OK && i < report->n_groups; i++)
+        finish(&report->groups[i]);
+    return status;
 }
 
 void ith_report_close(ith_report *report)
