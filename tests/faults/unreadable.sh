@@ -4,11 +4,11 @@
 # full_disk.sh: writing.)
 source "$(dirname "$0")/../tap.sh"
 
-# 45 MiB of weights, of which about 10 to 20 find room in what is left of MEM.
+# 92 MiB of weights: more than MEM of two ranks, however little of it a process takes for itself.
 pack=$work/random.ith
 mkdir "$work/shape"
 cat >"$work/shape/config.json" <<'JSON'
-{"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 12,
+{"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 28,
  "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 64, "vocab_size": 8192, "max_position_embeddings": 4096, "rms_norm_eps": 1e-6,
  "rope_theta": 10000.0, "tie_word_embeddings": true, "hidden_act": "silu", "attention_bias": false}
 JSON
