@@ -13,6 +13,7 @@
  *           file     the rank's writer thread has written N files of KV data. Runs in that thread
  *           pack     N bytes of a pack are made
  *           download N bytes of a file are downloaded and on disk
+ *           typed    `chat` has asked for line N, and nothing of it is read. Rank 0 only
  *           bench    a benchmark has measured depth N, which its document does not have yet. Rank 0
  *                    only
  *

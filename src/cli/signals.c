@@ -1,6 +1,9 @@
 /* signals.c - catches the signals that ask the program to stop. */
 #include "cli/signals.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <time.h>
@@ -15,19 +18,25 @@ enum {
 static volatile sig_atomic_t stop_signal, impatient, deaf, continued;
 static bool leads;
 static int restarts = SA_RESTART;
+static int woken[2] = {-1, -1}; /* a pipe: on_signal writes, ith_stop_wait reads */
 
 static void on_signal(int sig)
 {
+    int error = errno;
+
     if (deaf) {
         signal(sig, SIG_DFL);
         raise(sig); /* ends the process when this handler returns */
         return;
     }
     stop_signal = sig;
+    if (woken[1] >= 0 && write(woken[1], "", 1) < 0)
+        errno = 0; /* the pipe is full: there is enough to read */
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     if (impatient)
         alarm(PATIENCE_S); /* which ends the process */
+    errno = error;
 }
 
 /* Nobody has looked: as if nobody had listened. */
@@ -88,15 +97,40 @@ void ith_stop_interrupts(void)
     struct sigaction action = {.sa_handler = on_signal};
 
     restarts = 0;
+    if (woken[0] < 0 && pipe2(woken, O_CLOEXEC | O_NONBLOCK) != 0)
+        woken[0] = woken[1] =
+            -1; /* poll then ends with EINTR, unless a signal comes right before */
     catch_stops();
     sigemptyset(&action.sa_mask);
     sigaction(SIGUSR1, &action, NULL);
+}
+
+static void empty_pipe(void)
+{
+    char bytes[16];
+
+    while (woken[0] >= 0 && read(woken[0], bytes, sizeof bytes) > 0)
+        ;
 }
 
 void ith_stop_forget(void)
 {
     stop_signal = 0;
     catch_stops();
+}
+
+bool ith_stop_wait(int fd)
+{
+    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = woken[0], .events = POLLIN}};
+    int n;
+
+    do {
+        empty_pipe(); /* a byte is written after stop_signal is set, which is looked at next */
+        if (stop_signal != 0)
+            return false;
+        n = poll(fds, 2, -1); /* ignores a negative fd */
+    } while ((n < 0 && errno == EINTR) || (n > 0 && fds[0].revents == 0));
+    return true;
 }
 
 void ith_stop_patiently(void)

@@ -36,6 +36,10 @@ void ith_stop_after_input(void);
 void ith_stop_interrupts(void);
 void ith_stop_forget(void);
 
+/* After ith_stop_interrupts: waits until `fd` can be read or a signal asks to stop, and returns
+ * whether to read. It misses no signal, also none that comes right before it waits. */
+bool ith_stop_wait(int fd);
+
 /* For a run that keeps nothing and calls a library that cannot be interrupted (OpenBLAS, which may
  * wait for memory for ever): if nobody looks within some seconds after a signal, it ends rank 0
  * too. */

@@ -3,6 +3,8 @@
 
 #include "base/folders.h"
 #include "base/regular.h"
+#include "base/testhook.h"
+#include "cli/signals.h"
 
 #include <errno.h>
 #include <histedit.h>
@@ -25,8 +27,31 @@ struct ith_typed {
     char *path; /* of the history; NULL: none */
     const char *prompt;
     bool added;       /* the history has something new */
-    bool interrupted; /* by Ctrl-C, as a key */
+    bool interrupted; /* by a signal, or by Ctrl-C as a key */
+    int64_t n_lines;  /* that were asked for */
+    bool at_prompt;   /* nothing of the line is read yet */
+
+    /* Standard input, if there is no terminal: bytes `at` to `n` are read but not taken. */
+    char plain[4096];
+    size_t at, n;
 };
+
+/* ---- Bytes ---- */
+
+/* read(), unless a signal asks to stop: then -1 with EINTR. Without this wait a signal that comes
+ * right before the read would not end it. */
+static ssize_t read_or_stop(ith_typed *t, int fd, void *data, size_t size)
+{
+    if (t->at_prompt) {
+        t->at_prompt = false;
+        if (ith_test_hook_due("typed", t->n_lines))
+            ith_test_hook_act();
+    }
+    if (ith_stop_wait(fd))
+        return read(fd, data, size);
+    errno = EINTR;
+    return -1;
+}
 
 /* ---- Keys ---- */
 
@@ -72,19 +97,23 @@ static unsigned char interrupt_line(EditLine *editor, int key)
     return CC_NEWLINE;
 }
 
-/* libedit's el_rfunc_t: the next character of `keys`; 0: there is none any more; -1: an error. */
+/* libedit's el_rfunc_t: the next character; 0: there is none any more; -1: an error. */
 static int read_key(EditLine *editor, wchar_t *c)
 {
     ith_typed *typed = NULL;
     mbstate_t state = {0};
     char byte;
+    int fd;
 
     el_get(editor, EL_CLIENTDATA, &typed);
+    fd = typed->terminal->keys >= 0 ? typed->terminal->keys : fileno(typed->terminal->in);
     for (;;) {
-        ssize_t n = read(typed->terminal->keys, &byte, 1);
+        ssize_t n = read_or_stop(typed, fd, &byte, 1);
         size_t width;
-        if (n <= 0)
+        if (n <= 0) {
+            typed->interrupted |= n < 0 && errno == EINTR;
             return (int)n;
+        }
         width = mbrtowc(c, &byte, 1, &state);
         if (width == 1 || width == 0)
             return 1;
@@ -121,8 +150,8 @@ static bool open_editor(ith_typed *t)
     el_set(t->editor, EL_BIND, "\033\r", "line-end", NULL);
     el_set(t->editor, EL_BIND, "\033\n", "line-end", NULL);
     el_set(t->editor, EL_BIND, "\033[200~", "paste", NULL);
+    el_set(t->editor, EL_GETCFN, read_key);
     if (t->terminal->keys >= 0) {
-        el_set(t->editor, EL_GETCFN, read_key);
         el_set(t->editor, EL_ADDFN, "interrupt", "end the line", interrupt_line);
         el_set(t->editor, EL_SETTY, "-d", "-isig", "intr=", NULL);
         el_set(t->editor, EL_BIND, "^C", "interrupt", NULL);
@@ -253,9 +282,7 @@ static ith_status read_edited(ith_typed *t, ith_text *text, ith_typed_end *end, 
     fputs(paste_on, t->terminal->out);
     t->interrupted = false;
     atomic_store(&t->terminal->editing, true);
-    errno = 0;
     line = el_gets(t->editor, &n);
-    t->interrupted |= line == NULL && errno == EINTR;
     atomic_store(&t->terminal->editing, false);
     fputs(paste_off, t->terminal->out);
     if (t->interrupted)
@@ -271,27 +298,43 @@ static ith_status read_edited(ith_typed *t, ith_text *text, ith_typed_end *end, 
     return ith_text_append(text, line, (size_t)n - (line[n - 1] == '\n'), err);
 }
 
-static ith_status read_plain(ith_text *text, ith_typed_end *end, ith_error *err)
+static ith_status read_plain(ith_typed *t, ith_text *text, ith_typed_end *end, ith_error *err)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
-    ith_status status = ITH_OK;
+    size_t before = text->len, len;
+    const char *line_end;
 
-    errno = 0;
-    n = getline(&line, &room, stdin);
-    if (n < 0 && errno != 0 && errno != EINTR)
-        status = ith_fail(err, ITH_E_IO, "standard input: %s", strerror(errno));
-    *end = n >= 0 ? ITH_TYPED_LINE : errno == EINTR ? ITH_TYPED_INTERRUPTED : ITH_TYPED_END;
-    if (n > 0)
-        status = ith_text_append(text, line, (size_t)n - (line[n - 1] == '\n'), err);
-    free(line);
-    return status;
+    for (;;) {
+        if (t->at == t->n) {
+            ssize_t n = read_or_stop(t, STDIN_FILENO, t->plain, sizeof t->plain);
+            if (n < 0 && errno != EINTR)
+                return ith_fail(err, ITH_E_IO, "standard input: %s", strerror(errno));
+            if (n < 0)
+                text->len = before;
+            if (n <= 0) {
+                *end = n < 0                ? ITH_TYPED_INTERRUPTED
+                       : text->len > before ? ITH_TYPED_LINE
+                                            : ITH_TYPED_END;
+                return ITH_OK;
+            }
+            t->at = 0;
+            t->n = (size_t)n;
+        }
+        line_end = memchr(t->plain + t->at, '\n', t->n - t->at);
+        len = line_end != NULL ? (size_t)(line_end - t->plain) - t->at : t->n - t->at;
+        ITH_TRY(ith_text_append(text, t->plain + t->at, len, err));
+        t->at += len + (line_end != NULL);
+        if (line_end != NULL) {
+            *end = ITH_TYPED_LINE;
+            return ITH_OK;
+        }
+    }
 }
 
 ith_status ith_typed_read(ith_typed *t, const char *prompt, ith_text *text, ith_typed_end *end,
                           ith_error *err)
 {
     t->prompt = prompt;
-    return t->editor != NULL ? read_edited(t, text, end, err) : read_plain(text, end, err);
+    t->at_prompt = true;
+    t->n_lines++;
+    return t->editor != NULL ? read_edited(t, text, end, err) : read_plain(t, text, end, err);
 }

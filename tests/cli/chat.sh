@@ -189,6 +189,15 @@ same "a terminal: the history is its owner's" "700 600" "$(stat -c %a "$work/sta
 # shellcheck disable=SC2086
 expect "Ctrl-C at the prompt" 0 at_terminal '[["> ", "half a line"], ["half a line", "\u0003"], ["> ", "Hello\r"], ["context used", "/save '"$work"'/t.json\r"], ["--messages", "\u0004"]]' $at
 same "Ctrl-C at the prompt: the line is gone" "2 Hello" "$(field "$work/t.json" 'len(j), j[0]["content"]' | tr -d "(),'")"
+# A signal that comes right before the program waits for a key does not get lost.
+# shellcheck disable=SC2086
+ITHACA_TEST_HOOK="typed 1 INT" expect "SIGINT before the first key" 0 at_terminal '[["> ", ""], ["> ", "\u0004"]]' $at
+mkfifo "$work/silent"
+exec 9<>"$work/silent"
+echo Hello >&9
+ITHACA_TEST_HOOK="typed 2 TERM" expect "SIGTERM before a line of a pipe" 143 timeout 300 "$ITHACA" chat $NEEDLE --threads 1 -n 12 --temp 0 -q <"$work/silent"
+same "SIGTERM before a line of a pipe: the first is answered" "$hello" "$(cat "$out")"
+exec 9>&-
 # shellcheck disable=SC2086
 ITHACA_TEST_HOOK="answer 5 INT" expect "SIGINT in an answer" 0 at_terminal '[["> ", "Hello\r"], ["stopped after", "/save '"$work"'/t.json\r"], ["--messages", "\u0004"]]' $at
 same "SIGINT in an answer: what was said is kept" "2 yes" "$(field "$work/t.json" 'len(j), "yes" if j[1]["content"] and sys.argv[1] and len(j[1]["content"]) < '${#hello}' else "no"' | tr -d "(),'")"
