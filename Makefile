@@ -134,10 +134,12 @@ $(B)/src/formats/shapes.o: $(SHAPES_INC)
 
 # Files that the program carries, each as a string literal, for src/cli/texts.c.
 vpath %.json bench bench/schema
-TEXTS     := bench-1.json prices-1.json prices.json report.css report.js
+TEXTS     := bench-1.json prices-1.json prices.json report.css report.js ithaca.sbatch
 TEXTS_INC := $(TEXTS:%=$(B)/generated/cli/%.inc)
 literal    = $(Q)mkdir -p $(@D) && echo "  gen $@" && sed -e 's/[\"]/\\&/g' -e 's/.*/"&\\n"/' $< > $@
 $(B)/generated/cli/%.json.inc: %.json Makefile
+	$(literal)
+$(B)/generated/cli/%.sbatch.inc: cluster/slurm/%.sbatch Makefile
 	$(literal)
 $(B)/generated/cli/%.inc: src/cli/% Makefile
 	$(literal)

@@ -190,6 +190,22 @@ ith_status ith_calibrate(ith_engine *engine, const ith_calibrate_params *params,
 
 /* ---- Plans ----------------------------------------------------------------------------------- */
 
+typedef struct ith_machine_probe_params {
+    int threads;      /* per rank; 0: the cores this rank may use, divided among the node's ranks */
+    double seconds;   /* minimal time for each of some 150 figures; 0.02 will do */
+    int64_t buffer;   /* of a node, to read from; 0: 256 MiB, or more where caches are large */
+    const char *disk; /* a file to measure the disk with, 4 MiB at least; NULL: not measured */
+} ith_machine_probe_params;
+
+/* Collective. Measures this machine, all ranks at the same time, and the links between them: what a
+ * machine file says. Of several nodes the slowest counts.
+ *
+ *     as cluster/machines/schema/machine-1.json has it
+ *
+ * Errors: ITH_E_ARGUMENT, ITH_E_IO for `disk`, ITH_E_MEMORY. */
+ith_status ith_machine_probe(ith_world *world, const ith_machine_probe_params *params, char **json,
+                             ith_error *err);
+
 /* Local. Reads a machine file, which says what a node and its links can do; *json is its text. Such
  * files are in cluster/machines, with their schema.
  * Errors: ITH_E_IO; ITH_E_FORMAT, naming the first field that is wrong. */

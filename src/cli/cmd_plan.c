@@ -3,6 +3,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
+#include "cli/plan_script.h"
 #include "cli/plan_table.h"
 
 #include <ctype.h>
@@ -13,7 +14,7 @@
 
 typedef struct plan_args {
     ith_model_args model;
-    const char *machine;
+    const char *machine, *script;
     int64_t nodes, ranks_per_node, answer;
     double read_gbps, integer_gops, network_gbps, latency_us, price, watts;
     char *machine_text; /* of the machine file; NULL: none */
@@ -74,6 +75,15 @@ static const ith_option options[] = {
      .max = 1e6,
      .otherwise = "of the machine file; else 20",
      .help = "time of a small message between nodes, us"},
+    {.name = "sbatch",
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(plan_args, script),
+     .help = "write a script for SLURM",
+     .more =
+         "cluster/slurm/ithaca.sbatch, for the smallest number of nodes that fits: nodes, ranks, "
+         "threads, memory, time limit, model and context. What the run reads and answers is "
+         "said when it is submitted: sbatch FILE -f book.txt -p TEXT."},
     {.name = "answer",
      .kind = ITH_OPTION_TOKENS,
      .metavar = "N",
@@ -218,6 +228,84 @@ static ith_status find_smallest(const plan_args *args, const ith_engine_params *
     return ITH_OK;
 }
 
+/* ---- The script ---- */
+
+/* Options of the plan that a run should have too, as the script says nothing of them otherwise. */
+static const ith_group_use carried[] = {
+    {&ith_group_context, offsetof(plan_args, model)},
+    {&ith_group_quant, offsetof(plan_args, model.quant)},
+    {&ith_group_kv, offsetof(plan_args, model)},
+    {&ith_group_memory, offsetof(plan_args, model)},
+    {&ith_group_ranks, offsetof(plan_args, model)},
+    {NULL, 0},
+};
+
+/* The option as words, if its value at `given` is not the usual one. */
+static void add_words(json_t *words, const ith_option *o, const char *given, const char *usual)
+{
+    char value[64];
+    const char *text = value;
+    int64_t n = 0, usual_n = 0;
+
+    switch (o->kind) {
+    case ITH_OPTION_TEXT:
+    case ITH_OPTION_FILE:
+        text = *(const char *const *)(const void *)given;
+        n = text != NULL;
+        break;
+    case ITH_OPTION_WORD:
+        n = *(const int *)(const void *)given;
+        usual_n = *(const int *)(const void *)usual;
+        text = ith_word_name(o->words, (int)n);
+        break;
+    case ITH_OPTION_FLAG:
+        n = *(const bool *)given;
+        break;
+    default:
+        n = *(const int64_t *)(const void *)given;
+        usual_n = *(const int64_t *)(const void *)usual;
+        snprintf(value, sizeof value, "%lld", (long long)n);
+    }
+    if (n == usual_n || strcmp(o->name, "ctx") == 0 || strcmp(o->name, "mem") == 0)
+        return;
+    json_array_append_new(words, json_sprintf("--%s", o->name));
+    if (o->kind != ITH_OPTION_FLAG)
+        json_array_append_new(words, json_string(text));
+}
+
+/* SLURM says how much memory there is, and the plan how long the context is. */
+static json_t *words_of(const ith_cli *cli, const plan_args *args)
+{
+    char *argv[] = {(char *)ith_command_plan.name, (char *)args->model.model, NULL};
+    plan_args usual = {.model = ith_model_args_default()};
+    json_t *words = json_array();
+
+    if (ith_args_parse(cli, &ith_command_plan, &usual, 2, argv) != ITH_ARGS_OK)
+        return words;
+    for (const ith_group_use *use = carried; use->group != NULL; use++)
+        for (const ith_option *o = use->group->options; o->name != NULL; o++)
+            add_words(words, o, (const char *)args + use->at + o->at,
+                      (const char *)&usual + use->at + o->at);
+    return words;
+}
+
+/* For the smallest number of nodes that fits. */
+static ith_status write_script(const ith_cli *cli, const plan_args *args,
+                               const ith_engine_params *params, int64_t smallest, ith_error *err)
+{
+    json_t *row, *words;
+    ith_status status;
+
+    if (args->script == NULL)
+        return ITH_OK;
+    ITH_TRY(estimate(args, params, smallest > 0 ? smallest : args->nodes, &row, err));
+    words = words_of(cli, args);
+    status = ith_cli_write_script(args->script, args->model.model, words, row, err);
+    json_decref(words);
+    json_decref(row);
+    return status;
+}
+
 static void print_smallest(int64_t smallest)
 {
     if (smallest > 0)
@@ -264,6 +352,8 @@ static int plan_main(const ith_cli *cli, int argc, char **argv)
         status = estimate_all(&args, &params, rows, &err);
     if (status == ITH_OK)
         status = find_smallest(&args, &params, rows, &smallest, &err);
+    if (status == ITH_OK)
+        status = write_script(cli, &args, &params, smallest, &err);
     code = status != ITH_OK ? ith_cli_failure(cli, status, &err) : show(cli, &args, rows, smallest);
     free(args.machine_text);
     json_decref(rows);
@@ -284,6 +374,7 @@ const ith_command ith_command_plan = {
         "--read-gbps and --gops say otherwise. The model is not loaded.",
     .examples = "ithaca plan Qwen3-8B --ctx 128k\n"
                 "ithaca plan Qwen3-32B -c 32k --nodes 64 --machine xeon-32.json --price 1.2\n"
+                "ithaca plan Qwen3-8B -c 128k --machine here.json --sbatch job.sbatch\n"
                 "ithaca plan Qwen3-32B -c 32k --nodes 8 --mem 60GiB -t 32 --gops 20000\n"
                 "ithaca plan synthetic:qwen3-8b:q4_0 --nodes 16 --json\n",
     .groups = groups,

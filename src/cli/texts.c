@@ -20,3 +20,7 @@ const char ith_text_report_style[] =
 const char ith_text_report_script[] =
 #include "cli/report.js.inc"
     ;
+
+const char ith_text_sbatch[] =
+#include "cli/ithaca.sbatch.inc"
+    ;

@@ -8,5 +8,6 @@ extern const char ith_text_prices_schema[]; /* bench/schema/prices-1.json */
 extern const char ith_text_prices[];        /* bench/prices.json */
 extern const char ith_text_report_style[];  /* src/cli/report.css */
 extern const char ith_text_report_script[]; /* src/cli/report.js */
+extern const char ith_text_sbatch[];        /* cluster/slurm/ithaca.sbatch */
 
 #endif

@@ -18,7 +18,10 @@ ith_machine ith_machine_assumed(int cores, double read_bytes, double integer_ops
 
     snprintf(m.name, sizeof m.name, "a machine of %d cores", cores);
     /* Multiplying bytes takes a quarter of the instructions that floats take. */
-    m.rates[m.n_rates++] = (ith_machine_rate){cores, read_bytes, integer_ops, integer_ops / 4};
+    m.rates[m.n_rates++] = (ith_machine_rate){.threads = cores,
+                                              .read_bytes = read_bytes,
+                                              .integer_ops = integer_ops,
+                                              .float_ops = integer_ops / 4};
     return m;
 }
 
@@ -40,8 +43,10 @@ void ith_machine_set_read(ith_machine *m, double read_bytes)
 {
     double factor = read_bytes / m->rates[m->n_rates - 1].read_bytes;
 
-    for (int i = 0; i < m->n_rates; i++)
+    for (int i = 0; i < m->n_rates; i++) {
         m->rates[i].read_bytes *= factor;
+        m->rates[i].few_bytes *= factor;
+    }
     scale_products(m, factor, true);
     scale_attention(m, factor, true);
 }
@@ -81,7 +86,8 @@ ith_machine_rate ith_machine_rates(const ith_machine *m, double threads)
     return (ith_machine_rate){.threads = (int)threads,
                               .read_bytes = between(low.read_bytes, high.read_bytes, at),
                               .integer_ops = between(low.integer_ops, high.integer_ops, at),
-                              .float_ops = between(low.float_ops, high.float_ops, at)};
+                              .float_ops = between(low.float_ops, high.float_ops, at),
+                              .few_bytes = between(low.few_bytes, high.few_bytes, at)};
 }
 
 /* How much longer than all threads `threads` of them take for what reads memory in `reading` of its
@@ -92,7 +98,10 @@ static double slower(const ith_machine *m, double reading, bool integer, double 
     double computing =
         integer ? all.integer_ops / some.integer_ops : all.float_ops / some.float_ops;
 
-    return reading * all.read_bytes / some.read_bytes + (1 - reading) * computing;
+    double memory = all.few_bytes > 0 && some.few_bytes > 0 ? all.few_bytes / some.few_bytes
+                                                            : all.read_bytes / some.read_bytes;
+
+    return reading * memory + (1 - reading) * computing;
 }
 
 /* ---- Kernels ---- */

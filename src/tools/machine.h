@@ -14,9 +14,9 @@
  *
  * Between two numbers of tokens, or rows, the time of a call is interpolated linearly; beyond the
  * largest it grows in proportion. With fewer threads than all, the part of the time in which memory
- * is read grows as bandwidth falls, the rest as the integer rate (of float layouts: the float rate)
- * falls; `rates` has both for some numbers of threads. What a file leaves out is assumed:
- * ITH_ASSUMED_* of the rates.
+ * is read grows as what products of one token read falls, or else as bandwidth falls, the rest as
+ * the integer rate (of float layouts: the float rate) falls; `rates` has all of them for some
+ * numbers of threads. What a file leaves out is assumed: ITH_ASSUMED_* of the rates.
  *
  * Links are described as in LogGP (Alexandrov et al., SPAA 1995): a message of b bytes that is sent
  * with k - 1 others takes alpha + (k - 1) gap + k b / bandwidth.
@@ -51,6 +51,7 @@ enum { ITH_MACHINE_FEW_ROWS = 4 };
 typedef struct ith_machine_rate {
     int threads;
     double read_bytes, integer_ops, float_ops; /* per second */
+    double few_bytes; /* that products of one token read; 0: a share of read_bytes */
 } ith_machine_rate;
 
 typedef struct ith_machine_product {

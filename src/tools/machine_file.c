@@ -195,16 +195,21 @@ static ith_status read_rates(const part *root, ith_machine *m)
         part p = item(root, "rates", rates, i);
         ith_machine_rate *r = &m->rates[i];
 
-        ITH_TRY(check_keys(&p, "threads read_gbps integer_gops f32_gflops "));
+        ITH_TRY(check_keys(&p, "threads read_gbps integer_gops f32_gflops decode_gbps "));
         ITH_TRY(count(&p, "threads", CORES_MOST, &r->threads));
         ITH_TRY(real(&p, "read_gbps", RATE_LEAST, RATE_MOST, &r->read_bytes));
         ITH_TRY(real(&p, "integer_gops", RATE_LEAST, RATE_MOST, &r->integer_ops));
         ITH_TRY(real(&p, "f32_gflops", RATE_LEAST, RATE_MOST, &r->float_ops));
+        if (!lacks(&p, "decode_gbps"))
+            ITH_TRY(real(&p, "decode_gbps", RATE_LEAST, RATE_MOST, &r->few_bytes));
+        if (i > 0 && (r->few_bytes > 0) != (m->rates[i - 1].few_bytes > 0))
+            return wrong(&p, "decode_gbps", "in all items or in none");
         if (i > 0 && r->threads <= m->rates[i - 1].threads)
             return wrong(&p, "threads", "more than in the item before");
         r->read_bytes *= 1e9;
         r->integer_ops *= 1e9;
         r->float_ops *= 1e9;
+        r->few_bytes *= 1e9;
     }
     if (m->rates[m->n_rates - 1].threads != m->cores)
         return wrong(root, "rates", "a list whose last item has as many threads as cpu.cores");

@@ -109,6 +109,7 @@ static void tools(void **state)
 {
     ith_pack_params pack = ith_pack_params_default();
     ith_calibrate_params calibrate = {.output = MISSING "/stats", .ids = ids, .n_ids = N_IDS};
+    ith_machine_probe_params probe = {.threads = -1};
     ith_estimate_params estimate = {.engine = ith_engine_params_default()};
     ith_bench_roofline_params roofline = {.threads = 1, .buffer = INT64_C(1) << 60};
     ith_bench_kernels_params kernels = {.shapes = "none"};
@@ -127,6 +128,8 @@ static void tools(void **state)
     assert_int_equal(ith_pack_verify(MISSING, 1, NULL, NULL, NULL), ITH_E_IO);
     assert_int_equal(ith_pack_verify(MODEL, 1, NULL, NULL, NULL), ITH_E_ARGUMENT);
     assert_int_not_equal(ith_calibrate(engine, &calibrate, NULL), ITH_OK);
+    assert_int_equal(ith_machine_read(MISSING, &json, NULL), ITH_E_IO);
+    assert_int_equal(ith_machine_probe(world, &probe, &json, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_estimate(&estimate, &json, NULL), ITH_E_ARGUMENT);
     estimate.nodes = estimate.ranks_per_node = 1;
     assert_int_equal(ith_estimate(&estimate, &json, NULL), ITH_E_ARGUMENT);

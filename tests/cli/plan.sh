@@ -110,3 +110,24 @@ same "1,024 nodes: collectives of a token" True "$(field "$out" "[p['decode']['c
 
 # Plans beside the runs that bench/SPEED.md and bench/plan.md record.
 expect "plans beside runs: the median error is 10% at most, the largest 40%" 0 python3 bench/plan_check.py --ithaca "$ITHACA" --most 0.10,0.40
+
+# ---- Scripts ----
+
+script=$work/job.sbatch
+expect "a script" 0 "$ITHACA" plan synthetic:qwen3-32b:bf16 --machine $xeon --mem 12GiB --nodes 16 --ranks-per-node 2 -t 16 --ctx 8192 --kv bf16 --chunk 1024 --sbatch "$script"
+for line in '#!/bin/bash' '#SBATCH --nodes=2' '#SBATCH --ntasks-per-node=2' '#SBATCH --cpus-per-task=16' '#SBATCH --mem=[0-9]+G' \
+    '#SBATCH --time=[0-9]+' '#SBATCH --signal=B:USR1@120' "set -- -m 'synthetic:qwen3-32b:bf16' --ctx 8192 '--kv' 'bf16' '--chunk' '1024' \"\\\$@\""; do
+    matches "a script: $line" "$script" "^$line\$"
+done
+same "a script: each directive once" "" "$(sed -n 's/^#SBATCH --\([a-z-]*\).*/\1/p' "$script" | sort | uniq -d)"
+expect "a script: bash reads it" 0 bash -n "$script"
+mkdir "$work/bin"
+printf '#!/bin/bash\nshift 2\nprintf "%%s\\n" "${@:2}" >"%s"\n' "$work/said" >"$work/bin/mpirun" # --bind-to none
+chmod +x "$work/bin/mpirun"
+expect "a script that runs" 0 "$ITHACA" plan "$NEEDLE" --machine $xeon --ctx 4096 --sbatch "$work/it's.sbatch"
+expect "it runs" 0 env PATH="$work/bin:$PATH" ITHACA="$(realpath "$ITHACA")" ITHACA_LAUNCH=mpirun SLURM_JOB_ID=7 SLURM_SUBMIT_DIR="$PWD" \
+    SLURM_CPUS_PER_TASK=1 bash "$work/it's.sbatch" -p "who's there"
+same "it runs: model, context and what was submitted" "run --threads 1 -m $NEEDLE --ctx 4096 -p who's there" "$(paste -sd ' ' "$work/said")"
+expect "no script where nothing fits" 1 "$ITHACA" plan synthetic:qwen3-32b:bf16 --machine $xeon --mem 4GiB --nodes 2 --ctx 8192 --sbatch "$work/none.sbatch"
+matches "no script: why" "$err" "no script is written"
+same "no script: none is there" no "$([[ -e $work/none.sbatch ]] && echo yes || echo no)"

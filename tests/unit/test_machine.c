@@ -93,6 +93,9 @@ static const struct {
     {"{" CPU ", \"rates\": [{\"threads\": 4, \"read_gbps\": 0, \"integer_gops\": 2000, "
      "\"f32_gflops\": 500}]}",
      "rates[0].read_gbps should be a number from"},
+    {"{" CPU ", \"rates\": [{\"threads\": 1, \"read_gbps\": 20, \"integer_gops\": 600, "
+     "\"f32_gflops\": 150, \"decode_gbps\": 9}, " RATE4 "]}",
+     "rates[1].decode_gbps should be in all items"},
     {"{" CPU ", " RATES ", \"price\": 1}", "price is not known"},
     {"{" CPU ", " RATES ", \"rate\": 1}", "rate is not known"},
     {"{" CPU ", " RATES ", \"\": 1}", "is not known"},
@@ -171,8 +174,8 @@ static void between_two_rates(void **state)
     ith_machine m = ith_machine_assumed(8, 80e9, 8e12);
 
     (void)state;
-    m.rates[0] = (ith_machine_rate){2, 40e9, 2e12, 1e12};
-    m.rates[1] = (ith_machine_rate){8, 80e9, 8e12, 2e12};
+    m.rates[0] = (ith_machine_rate){2, 40e9, 2e12, 1e12, 0};
+    m.rates[1] = (ith_machine_rate){8, 80e9, 8e12, 2e12, 0};
     m.n_rates = 2;
     assert_true(near(ith_machine_rates(&m, 1).read_bytes, 20e9));
     assert_true(near(ith_machine_rates(&m, 2).read_bytes, 40e9));
@@ -209,6 +212,21 @@ static void products(void **state)
             assert_true(ith_machine_product_s(&slow, layout, 64, 64, tokens, 8) >= s * (1 - 1e-12));
             before = s;
         }
+}
+
+/* One thread reads half of what four read, but its products of one token a third. */
+static void few_threads(void **state)
+{
+    ith_machine m = ith_machine_assumed(4, 40e9, 4e12);
+
+    (void)state;
+    m.rates[0] = (ith_machine_rate){1, 20e9, 1e12, 1e12, 12e9};
+    m.rates[1] = (ith_machine_rate){4, 40e9, 4e12, 4e12, 36e9};
+    m.n_rates = 2;
+    m.products[0] = (ith_machine_product){ITH_F32T, 1, 20e9}; /* 40 GB/s */
+    m.n_products = 1;
+    assert_true(near(ith_machine_product_s(&m, ITH_F32T, 1000, 1000, 1, 1),
+                     3 * ith_machine_product_s(&m, ITH_F32T, 1000, 1000, 1, 4)));
 }
 
 static void attention(void **state)
@@ -250,8 +268,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_said), cmocka_unit_test(what_is_wrong),
         cmocka_unit_test(too_many),     cmocka_unit_test(between_two_rates),
-        cmocka_unit_test(products),     cmocka_unit_test(attention),
-        cmocka_unit_test(barriers),
+        cmocka_unit_test(products),     cmocka_unit_test(few_threads),
+        cmocka_unit_test(attention),    cmocka_unit_test(barriers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,50 @@
+#!/bin/bash
+# probe.sh - the machine that ithaca probe measures is written as a machine file, by any number of
+# ranks, and plans read it.
+source "$(dirname "$0")/../tap.sh"
+
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+python=
+for candidate in python3 /usr/bin/python3; do
+    "$candidate" -c 'import jsonschema' 2>/dev/null && python=$candidate && break
+done
+check='import json, sys, jsonschema
+jsonschema.Draft202012Validator(json.load(open("cluster/machines/schema/machine-1.json"))).validate(json.load(open(sys.argv[1])))'
+quick=(probe --seconds 0 --buffer 8MiB --threads 1)
+
+# probed NAME FILE: is it a machine file?
+probed() {
+    if [[ -n $python ]]; then
+        expect "$1: by the schema" 0 "$python" -c "$check" "$2"
+    else
+        echo "ok $1: by the schema # SKIP no jsonschema for Python (Debian: python3-jsonschema)"
+    fi
+    expect "$1: a plan reads it" 0 "$ITHACA" plan synthetic:qwen3-0.6b:q4_0 --ctx 4096 --nodes 2 --machine "$2" --json
+    same "$1: times, and nothing is assumed that was there to measure" "True True" \
+        "$(field "$out" "all(p['prefill_s'] > 0 and p['decode_tps'] > 0 for p in j['plans'])") $(field "$out" "set(j['plans'][-1]['assumed']) <= {'links between nodes', 'how long threads wait for each other'}")"
+}
+
+expect "one rank" 0 "$ITHACA" "${quick[@]}" -o "$work/one.json" --disk "$ITHACA"
+matches "one rank: a table" "$out" "integer GOP/s"
+probed "one rank" "$work/one.json"
+same "one rank: a thread, no links, a disk" "[1] 1 True None True" \
+    "$(field "$work/one.json" "[r['threads'] for r in j['rates']], j['cpu']['cores'], j['disk']['read_gbps'] > 0, j['links']['inside'], all(p['gops'] > 0 for p in j['products'])" | tr -d '(),' )"
+same "one rank: each instruction set" "$("$ITHACA" version --json | python3 -c "import json, sys; print(sorted(n for n in json.load(sys.stdin)['simd_available'] if n != 'ref'))")" \
+    "$(field "$work/one.json" "sorted(j['integer_gops'])")"
+
+expect "two ranks" 0 mpirun --oversubscribe --bind-to none -n 2 "$ITHACA" "${quick[@]}" --json -o "$work/two.json"
+same "two ranks: what is printed is what is written" True "$(field "$out" "j == json.load(open('$work/two.json'))")"
+probed "two ranks" "$work/two.json"
+same "two ranks: cores of both, a link inside" "2 [2] True None" \
+    "$(field "$work/two.json" "j['cpu']['cores'], [r['threads'] for r in j['rates']], j['links']['inside']['alpha_us'] > 0, j['links']['between']" | tr -d '(),')"
+
+# Three ranks on a node of two and a node of one.
+ITHACA_RANKS_PER_NODE=2 expect "three ranks on two nodes" 0 mpirun --oversubscribe --bind-to none -n 3 "$ITHACA" "${quick[@]}" -q -o "$work/three.json"
+probed "three ranks" "$work/three.json"
+same "three ranks: the smaller node's core, both links" "1 [1] True True" \
+    "$(field "$work/three.json" "j['cpu']['cores'], [r['threads'] for r in j['rates']], j['links']['inside']['gbps'] > 0, j['links']['between']['gbps'] > 0" | tr -d '(),')"
+
+expect "no such disk" 1 "$ITHACA" "${quick[@]}" --disk "$work/none"
+expect "a disk of nothing" 1 "$ITHACA" "${quick[@]}" --disk "$work/err"
+expect "no such folder" 1 "$ITHACA" "${quick[@]}" -o "$work/none/here.json"
+matches "no such folder: said before anything is measured" "$err" "none/here.json"
