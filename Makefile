@@ -300,12 +300,14 @@ model:
 	@scripts/model.sh
 
 SLURM_SCRIPTS := $(wildcard cluster/slurm/*.sbatch) $(addprefix cluster/slurm/,chain.sh interactive.sh)
+MACHINES      := $(wildcard cluster/machines/*.json)
 
 .PHONY: install
 ## install: program, libraries, headers, pkg-config file, manual, completion; PREFIX=/usr/local LIBDIR= DESTDIR=
 install: $(BIN) $(LIB) $(SHARED) $(MANUALS)
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include share/man/man1 \
-	    share/bash-completion/completions share/zsh/site-functions share/ithaca/slurm) $(DESTDIR)$(LIBDIR)/pkgconfig
+	    share/bash-completion/completions share/zsh/site-functions share/ithaca/slurm share/ithaca/machines) \
+	    $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -s $(BIN) $(DESTDIR)$(PREFIX)/bin/ithaca
 	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
 	install -s -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
@@ -322,15 +324,17 @@ install: $(BIN) $(LIB) $(SHARED) $(MANUALS)
 	    scripts/ithaca.module.in > $(DESTDIR)$(PREFIX)/share/ithaca/modulefile
 	install -m 755 $(SLURM_SCRIPTS) $(DESTDIR)$(PREFIX)/share/ithaca/slurm
 	install -m 644 cluster/slurm/launch.sh $(DESTDIR)$(PREFIX)/share/ithaca/slurm
+	install -m 644 $(MACHINES) $(DESTDIR)$(PREFIX)/share/ithaca/machines
 
 .PHONY: uninstall
 ## uninstall: removes what install installed, with the same PREFIX, LIBDIR and DESTDIR
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/ithaca $(HEADERS) share/man/man1/ithaca.1 \
 	    share/bash-completion/completions/ithaca share/zsh/site-functions/_ithaca) \
-	    $(addprefix $(DESTDIR)$(PREFIX)/share/ithaca/slurm/,launch.sh $(notdir $(SLURM_SCRIPTS)))
+	    $(addprefix $(DESTDIR)$(PREFIX)/share/ithaca/slurm/,launch.sh $(notdir $(SLURM_SCRIPTS))) \
+	    $(addprefix $(DESTDIR)$(PREFIX)/share/ithaca/machines/,$(notdir $(MACHINES)))
 	rm -f $(DESTDIR)$(PREFIX)/share/ithaca/modulefile
-	rmdir $(DESTDIR)$(PREFIX)/share/ithaca/slurm $(DESTDIR)$(PREFIX)/share/ithaca 2>/dev/null || true
+	rmdir $(addprefix $(DESTDIR)$(PREFIX)/share/ithaca,/slurm /machines /) 2>/dev/null || true
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libithaca.a libithaca.so $(SONAME) libithaca.so.$(VERSION) \
 	    pkgconfig/ithaca.pc)
 

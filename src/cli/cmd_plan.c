@@ -42,8 +42,10 @@ static const ith_option options[] = {
      .metavar = "FILE",
      .at = offsetof(plan_args, machine),
      .otherwise = "this machine",
-     .help = "what a node can do, as cluster/machines has it",
-     .more = "The options below count more than the file."},
+     .help = "what a node can do, as ithaca probe writes it",
+     .more =
+         "The options below count more than the file. Without it, and unless both --read-gbps and "
+         "--gops are given, this machine is measured, which takes some seconds."},
     {.name = "read-gbps",
      .kind = ITH_OPTION_REAL,
      .metavar = "X",
@@ -125,29 +127,16 @@ static int parse(const ith_cli *cli, int argc, char **argv, plan_args *args,
     return code != ITH_ARGS_OK ? code : ith_model_args_check(cli, argv[0], &args->model, params);
 }
 
-/* Reads the machine file, or measures what was not given on this machine, in about a second. */
+/* Reads the machine file, or measures this machine, in some seconds, unless its rates are given. */
 static ith_status find_machine(const ith_cli *cli, plan_args *args, ith_error *err)
 {
-    ith_bench_roofline_params quick = {
-        .threads = (int)args->model.threads, .seconds = 0.1, .buffer = 256 << 20};
-    char *text;
-    json_t *root, *rows, *all;
+    const ith_machine_probe_params quick = {.seconds = 0.01};
 
     if (args->machine != NULL)
         return ith_machine_read(args->machine, &args->machine_text, err);
     if (args->read_gbps > 0 && args->integer_gops > 0)
         return ITH_OK;
-    ITH_TRY(ith_bench_roofline(cli->world, &quick, &text, err));
-    root = json_loads(text, 0, NULL);
-    free(text);
-    rows = json_object_get(root, "threads");
-    all = json_array_get(rows, json_array_size(rows) - 1);
-    if (args->read_gbps <= 0)
-        args->read_gbps = json_number_value(json_object_get(all, "read_gbps"));
-    if (args->integer_gops <= 0)
-        args->integer_gops = json_number_value(json_object_get(all, "integer_gops"));
-    json_decref(root);
-    return ITH_OK;
+    return ith_machine_probe(cli->world, &quick, &args->machine_text, err);
 }
 
 static ith_status estimate(const plan_args *args, const ith_engine_params *params, int64_t nodes,

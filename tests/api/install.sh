@@ -26,6 +26,7 @@ cp "$prefix/share/ithaca/slurm/ithaca.sbatch" "$work/my-job"
 expect "a copy of an installed job script" 0 env PATH="$work:$prefix/bin:$PATH" SLURM_JOB_ID=1 SLURM_SUBMIT_DIR="$work" ITHACA_LAUNCH=mpirun \
     bash "$work/my-job" -m $NEEDLE --raw -p hi -n 1 -q
 rm "$work/mpirun" "$work/my-job"
+same "machine files are there" "$(printf '%s\n' cluster/machines/*.json | xargs -n1 basename)" "$(ls "$prefix/share/ithaca/machines")"
 matches "the module file knows where" "$prefix/share/ithaca/modulefile" "^prepend-path PATH $prefix/bin$"
 
 version=$(sed -n 's/^#define ITH_VERSION "\(.*\)"/\1/p' include/ithaca.h)

@@ -44,6 +44,10 @@ probed "three ranks" "$work/three.json"
 same "three ranks: the smaller node's core, both links" "1 [1] True True" \
     "$(field "$work/three.json" "j['cpu']['cores'], [r['threads'] for r in j['rates']], j['links']['inside']['gbps'] > 0, j['links']['between']['gbps'] > 0" | tr -d '(),')"
 
+# Without a file, a plan measures the machine itself.
+expect "a plan of this machine" 0 "$ITHACA" plan synthetic:qwen3-0.6b:q4_0 --ctx 4096 --json
+same "a plan of this machine: nothing is assumed" "[[]] True" "$(field "$out" "[p['assumed'] for p in j['plans'][:1]], j['plans'][0]['prefill_s'] > 0" | tr -d '()' | sed 's/, / /')"
+
 expect "no such disk" 1 "$ITHACA" "${quick[@]}" --disk "$work/none"
 expect "a disk of nothing" 1 "$ITHACA" "${quick[@]}" --disk "$work/err"
 expect "no such folder" 1 "$ITHACA" "${quick[@]}" -o "$work/none/here.json"
