@@ -141,6 +141,28 @@ static void sent(void **state)
     }
 }
 
+/* The longest pass by rows, and the next one, as a session runs them. */
+static void ways(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CASES; i++) {
+        plan p;
+        ith_wire wire;
+        int64_t most;
+
+        open_plan(&p, cases[i].model, cases[i].nodes, cases[i].ranks, CTX);
+        wire = ith_engine_wire(p.engine);
+        most = p.layout.rows_tokens;
+        if (most > 0 && most < p.layout.chunk) {
+            assert_int_equal(ith_simulate_sent(&p.model, &p.layout, 0, most),
+                             ith_traffic_rows(&wire, most));
+            assert_int_equal(ith_simulate_sent(&p.model, &p.layout, 0, most + 1),
+                             ith_traffic_ulysses(&wire, 0, most + 1));
+        }
+        close_plan(&p);
+    }
+}
+
 /* Nothing that becomes faster makes a run slower, and the most important thing makes it faster. */
 static void monotone(void **state)
 {
@@ -184,6 +206,7 @@ static void adds_up(void **state)
     for (int i = 0; i < CASES; i++) {
         ith_machine m = machine_of(4 * cases[i].ranks);
         plan p;
+        ith_sim_time rest;
         double sum = 0, before = 0, last = 0, chunks = 6;
 
         open_plan(&p, cases[i].model, cases[i].nodes, cases[i].ranks, 1 << 20);
@@ -195,6 +218,10 @@ static void adds_up(void **state)
             sum += last;
         }
         assert_true(fabs(prompt_s(&p, &m, (int64_t)chunks * p.layout.chunk) - sum) < 1e-9 * sum);
+        rest = ith_simulate_pass(&p.model, &m, &p.layout, (int64_t)chunks * p.layout.chunk, 37);
+        sum += ith_sim_seconds(&rest);
+        assert_true(fabs(prompt_s(&p, &m, (int64_t)chunks * p.layout.chunk + 37) - sum) <
+                    1e-9 * sum);
         assert_true(token_s(&p, &m, 1000) <= token_s(&p, &m, 100000));
         close_plan(&p);
     }
@@ -269,9 +296,9 @@ static void fetched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts),  cmocka_unit_test(sent),        cmocka_unit_test(monotone),
-        cmocka_unit_test(adds_up), cmocka_unit_test(many_chunks), cmocka_unit_test(nodes),
-        cmocka_unit_test(fetched),
+        cmocka_unit_test(counts),   cmocka_unit_test(sent),    cmocka_unit_test(ways),
+        cmocka_unit_test(monotone), cmocka_unit_test(adds_up), cmocka_unit_test(many_chunks),
+        cmocka_unit_test(nodes),    cmocka_unit_test(fetched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
