@@ -64,8 +64,8 @@
  *   vocab     a tokenizer.
  *
  * Sections, from simple to advanced: Version, Errors, World, Engine, Text, Conversations, Streams,
- * Session, Steps, Generation, Prompt cache and checkpoint, Many prompts, Traffic and memory. Plans,
- * packs, reports and benchmarks are in ithaca_tools.h.
+ * Session, Steps, Grammars, Generation, Prompt cache and checkpoint, Many prompts, Traffic and
+ * memory. Plans, packs, reports and benchmarks are in ithaca_tools.h.
  *
  * Rules that hold everywhere
  * --------------------------
@@ -705,6 +705,55 @@ ith_status ith_engine_step(ith_engine *engine, ith_step_item *items, size_t n, i
 /* Local. Tokens of the session that wait for a step. The same on all ranks. */
 int64_t ith_session_pending(const ith_session *session);
 
+/* ---- Grammars -----------------------------------------------------------------------------------
+ *
+ * A grammar restricts an answer to the texts that fit it: JSON that is valid by a schema, or what
+ * rules in GBNF describe. Tokens that do not fit are not chosen, greedily or at random, and the
+ * answer ends only where the grammar may end. The choice among the others is the one that the
+ * logits and the sampling give.
+ *
+ *     ith_grammar *grammar;
+ *     if (ith_world_rank(world) == 0)
+ *         ith_grammar_from_schema(ith_engine_vocab(engine), json, len, &grammar, &err);
+ *     how.grammar = grammar;
+ *     ith_generate(session, &how, &answer, &err);
+ *     ith_grammar_close(grammar);
+ *
+ * An answer that reaches max_tokens, the end of the context or a stop string is cut, and then is
+ * only the beginning of such a text: ith_generation.finish tells.
+ *
+ * Schemas and grammars are not trusted. What is not understood, what is too large, and what cannot
+ * be followed in bounded time and memory is refused in one line that names it. */
+
+typedef struct ith_grammar ith_grammar;
+
+/* Local. JSON Schema 2020-12: every answer is valid by it. Which keywords there are, and which
+ * forms of JSON an answer has (white space, order of properties, numbers), is in docs/grammars.md.
+ * The same text again costs little: the vocab keeps grammars. Any thread may call, as the following
+ * functions.
+ * Errors: ITH_E_FORMAT: it is not JSON, or not a schema; ITH_E_UNSUPPORTED: a keyword, or
+ * a combination of them; ITH_E_ARGUMENT: nothing is valid by it, or the vocab is NULL;
+ * ITH_E_MEMORY. */
+ith_status ith_grammar_from_schema(const ith_vocab *vocab, const char *json, size_t len,
+                                   ith_grammar **grammar, ith_error *err);
+
+/* Local. Any JSON object. */
+ith_status ith_grammar_json_object(const ith_vocab *vocab, ith_grammar **grammar, ith_error *err);
+
+/* Local. GBNF, the notation of llama.cpp (docs/grammars.md).
+ * Errors: as of ith_grammar_from_schema; ITH_E_UNSUPPORTED also for a rule that begins with itself
+ * (left recursion). */
+ith_status ith_grammar_from_gbnf(const ith_vocab *vocab, const char *text, size_t len,
+                                 ith_grammar **grammar, ith_error *err);
+
+/* Local. Is the whole text one of the grammar's?
+ * Errors: ITH_E_UNSUPPORTED: there are too many ways to read it. ITH_E_MEMORY. */
+ith_status ith_grammar_matches(ith_grammar *grammar, const char *text, size_t len, bool *matches,
+                               ith_error *err);
+
+/* Local. After all answers that follow it, and before the vocab is closed. NULL is accepted. */
+void ith_grammar_close(ith_grammar *grammar);
+
 /* ---- Generation ------------------------------------------------------------------------------ */
 
 /* A repeat_window: all tokens of the timeline. */
@@ -760,6 +809,10 @@ typedef struct ith_generate_params {
      * session's; what both have in common at the beginning is not computed again. */
     ith_session *draft;
 
+    /* What the answer must fit. Several answers may follow one grammar at a time. NULL: anything.
+     * Not together with ignore_eos or `answer`. */
+    ith_grammar *grammar;
+
     /* Teacher forcing: these max_tokens tokens are the answer and nothing is chosen. For timing on
      * a given text. NULL: tokens are chosen by `sampling`. */
     const int32_t *answer;
@@ -770,7 +823,7 @@ ith_generate_params ith_generate_params_default(const ith_engine *engine);
 
 typedef enum ith_finish {
     ITH_FINISH_LENGTH,   /* max_tokens was reached, or the context is full */
-    ITH_FINISH_STOP,     /* the model ended its answer, or a stop string was found */
+    ITH_FINISH_STOP,     /* the model or its grammar ended the answer, or a stop string was found */
     ITH_FINISH_CANCELLED /* on_text returned false */
 } ith_finish;
 
@@ -790,7 +843,9 @@ typedef struct ith_generation {
  * ith_generation_free, after a failure too. Afterwards the session holds all tokens of the answer
  * but the last; its logits are those that the last token was chosen from.
  * Errors: ITH_E_ARGUMENT if there are no logits, a parameter is out of range, or an id of `answer`
- * is not in the vocabulary; those of ith_session_prefill. */
+ * is not in the vocabulary; ITH_E_UNSUPPORTED if the grammar cannot be followed: no token of the
+ * vocabulary goes on, or there are too many ways to read the answer; those of
+ * ith_session_prefill. */
 ith_status ith_generate(ith_session *session, const ith_generate_params *params,
                         ith_generation *out, ith_error *err);
 

@@ -282,6 +282,16 @@ static bool option_begins(const ith_option *option, const char *word, size_t len
     return found;
 }
 
+/* Is it the option's whole name? */
+static bool option_is(const ith_option *option, const char *word, size_t len)
+{
+    bool found = strlen(option->name) == len && begins(option->name, word, len);
+
+    for (const char *const *alias = option->aliases; *alias != NULL; alias++)
+        found |= strlen(*alias) == len && begins(*alias, word, len);
+    return found;
+}
+
 /* A long option that getopt does not accept: `word` as it was typed. */
 static int wrong_option(const bound *b, const char *word)
 {
@@ -295,6 +305,11 @@ static int wrong_option(const bound *b, const char *word)
         if (option_begins(option, name, similar.len)) {
             n_begun++;
             begun = option->name;
+        }
+        if (option_is(option, name, similar.len)) {
+            n_begun = 1;
+            begun = option->name;
+            break;
         }
         ith_similar_try(&similar, option->name);
         for (const char *const *alias = option->aliases; *alias != NULL; alias++)

@@ -144,12 +144,27 @@ static ith_status take_arguments(ith_batch_request *r, const json_t *value, ith_
     return r->arguments != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for arguments");
 }
 
+/* {"type": "text"}, "json_object", or "json_schema" with {"json_schema": {"schema": ...}}. */
 static ith_status take_format(ith_batch_request *r, const json_t *value, ith_error *err)
 {
     const char *type = text_of(json_object_get(value, "type"));
-    return type != NULL && strcmp(type, "text") == 0
-               ? ITH_OK
-               : not_done(r, "body.response_format", "a format other than text", err);
+    const json_t *described = json_object_get(value, "json_schema"),
+                 *schema = json_object_get(described, "schema");
+
+    if (type == NULL)
+        return wrong(r, "body.response_format", "an object with a type", err);
+    if (strcmp(type, "text") == 0)
+        return ITH_OK;
+    r->format = "{\"type\": \"object\"}";
+    if (strcmp(type, "json_object") == 0)
+        return ITH_OK;
+    if (strcmp(type, "json_schema") != 0)
+        return not_done(r, "body.response_format", "another format than text and JSON", err);
+    if (schema == NULL)
+        return wrong(r, "body.response_format.json_schema", "an object with a schema", err);
+    r->schema = ith_json_exact_text(schema, false);
+    r->format = r->schema;
+    return r->schema != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for a schema");
 }
 
 #define AT(member) offsetof(ith_batch_request, member)
@@ -338,10 +353,28 @@ void ith_batch_request_free(ith_batch_request *r)
     json_decref(r->root);
     free(r->messages);
     free(r->arguments);
+    free(r->schema);
+    ith_grammar_close(r->how.grammar);
     *r = (ith_batch_request){0};
 }
 
-/* ---- Tokens ---- */
+/* ---- Grammar and tokens ---- */
+
+ith_status ith_batch_request_grammar(ith_batch_request *r, const ith_vocab *vocab, ith_error *err)
+{
+    static const char param[] = "body.response_format";
+    ith_status status;
+
+    if (r->format == NULL)
+        return ITH_OK;
+    if (r->how.ignore_eos)
+        return wrong(r, param, "no response_format beside ignore_eos", err);
+    status = ith_grammar_from_schema(vocab, r->format, strlen(r->format), &r->how.grammar, err);
+    if (status == ITH_OK)
+        return ITH_OK;
+    snprintf(r->param, sizeof r->param, "%s", param);
+    return ith_fail_prefix(err, status, "%s", param);
+}
 
 static ith_status copy_ids(const json_t *list, ith_ids *ids, ith_error *err)
 {

@@ -17,6 +17,8 @@ typedef struct ith_batch_request {
     const char *custom_id;      /* NULL: it has none */
     bool chat;                  /* messages; else a prompt */
     char *messages, *arguments; /* JSON texts, malloc'd; or NULL */
+    char *schema;               /* the same, of response_format */
+    const char *format;         /* JSON schema of the answer; NULL: any text */
     const json_t *prompt;       /* NULL: messages */
     const char *stops[ITH_BATCH_STOPS];
     bool has_seed;
@@ -30,6 +32,10 @@ typedef struct ith_batch_request {
 ith_status ith_batch_request_read(ith_batch_request *request, const char *text, size_t len,
                                   ith_error *err);
 void ith_batch_request_free(ith_batch_request *request);
+
+/* Sets request->how.grammar if it asks for a format. Errors as of ith_grammar_from_schema. */
+ith_status ith_batch_request_grammar(ith_batch_request *request, const ith_vocab *vocab,
+                                     ith_error *err);
 
 /* The tokens of its prompt, malloc'd. ITH_E_ARGUMENT and others: they cannot be made. */
 ith_status ith_batch_request_ids(const ith_batch_request *request, const ith_vocab *vocab,

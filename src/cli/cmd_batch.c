@@ -401,8 +401,10 @@ static work *read_request(batch_state *b, ith_ids *ids, bool *on)
         status = ith_batch_request_read(&w->request, b->lines.text.data, b->lines.text.len, &err);
     if (status == ITH_OK) {
         set_seed(b, &w->request);
-        status = ith_batch_request_ids(&w->request, ith_engine_vocab(b->engine), ids, &err);
+        status = ith_batch_request_grammar(&w->request, ith_engine_vocab(b->engine), &err);
     }
+    if (status == ITH_OK)
+        status = ith_batch_request_ids(&w->request, ith_engine_vocab(b->engine), ids, &err);
     if (status == ITH_OK)
         return w;
     *on = refuse(b, w, BAD_REQUEST, &err);

@@ -23,7 +23,8 @@ typedef struct run_state {
     ith_session *session;
     ith_drafting drafting;
     ith_generation answer;
-    json_t *where; /* of --report-pages, on rank 0 */
+    ith_grammar *grammar; /* of rank 0 */
+    json_t *where;        /* of --report-pages, on rank 0 */
     int64_t n_prompt, n_forced;
     ith_sampling sampling;
     double prefill_s, decode_s;
@@ -75,6 +76,28 @@ static ith_status read_answer(const ith_run_args *args, run_state *run, ith_erro
                                         args->answer_file);
 }
 
+/* Rank 0, before the prompt is computed, which may take hours. */
+static ith_status read_grammar(const ith_run_args *args, run_state *run, ith_error *err)
+{
+    const ith_vocab *vocab = ith_engine_vocab(run->engine);
+    bool schema = args->schema_file != NULL;
+    const char *file = schema ? args->schema_file : args->grammar_file;
+    ith_text text = {0};
+    ith_status status;
+
+    if (file == NULL)
+        return ITH_OK;
+    status = ith_read_text(file, &text, err);
+    if (status == ITH_OK) {
+        status = (schema ? ith_grammar_from_schema : ith_grammar_from_gbnf)(
+            vocab, text.data != NULL ? text.data : "", text.len, &run->grammar, err);
+        if (status != ITH_OK)
+            ith_fail_prefix(err, status, "%s", ith_input_name(file));
+    }
+    ith_text_free(&text);
+    return status;
+}
+
 static ith_status make_prompt(const ith_cli *cli, const ith_run_args *args, run_state *run,
                               ith_error *err)
 {
@@ -91,6 +114,8 @@ static ith_status make_prompt(const ith_cli *cli, const ith_run_args *args, run_
     ith_prompt_free(&run->prompt);
     if (cli->rank == 0 && status == ITH_OK && args->answer_file != NULL)
         status = read_answer(args, run, err);
+    if (cli->rank == 0 && status == ITH_OK)
+        status = read_grammar(args, run, err);
     run->n_prompt = (int64_t)run->ids.n;
     ith_world_bcast(cli->world, &run->n_prompt, sizeof run->n_prompt);
     run->n_forced = (int64_t)run->forced.n;
@@ -112,6 +137,7 @@ static ith_generate_params plan_answer(const ith_cli *cli, const ith_run_args *a
         .draft = run->drafting.session,
         .ignore_eos = args->ignore_eos || args->answer_file != NULL,
         .answer = run->forced.data,
+        .grammar = run->grammar,
         .sampling = ith_sampling_args_apply(&args->sampling, run->engine, args->keep.checkpoint),
         .stop = args->stop.items,
         .n_stop = args->stop.n,
@@ -344,6 +370,7 @@ static int run_main(const ith_cli *cli, int argc, char **argv)
     code = end_checkpoint(cli, &args, &run, status, code);
     ith_generation_free(&run.answer);
     ith_session_close(run.session);
+    ith_grammar_close(run.grammar);
     ith_engine_close(run.engine);
     ith_drafting_close(&run.drafting);
     ith_prompt_free(&run.prompt);
@@ -365,6 +392,7 @@ const ith_command ith_command_run = {
                 "mpirun -n 4 ithaca run Qwen3-8B -f book.txt -p \"Who narrates?\" -n 400\n"
                 "ithaca run Qwen3-8B -f book.txt -p \"Who narrates?\" --prompt-cache ~/kv\n"
                 "ithaca run Qwen3-8B --tools tools.json -p \"Weather in Bern?\" --thinking off\n"
+                "ithaca run Qwen3-8B -f invoice.txt -p \"The items?\" --json-schema items.json\n"
                 "ithaca run model.gguf --raw -p \"Once upon a time\" --temp 0.8 --seed 7\n",
     .groups = ith_run_groups,
     .operand = "model",

@@ -68,6 +68,18 @@ static const ith_option answer_options[] = {
      .at = offsetof(ith_run_args, answer_file),
      .help = "answer with these token ids instead of sampling",
      .more = "All of them, or the first -n: to time speculation on any text."},
+    {.name = "json-schema",
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(ith_run_args, schema_file),
+     .help = "the answer is JSON that is valid by this schema",
+     .more = "JSON Schema 2020-12. Tokens that do not fit are not chosen."},
+    {.name = "grammar",
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(ith_run_args, grammar_file),
+     .help = "the answer fits this grammar in GBNF",
+     .more = "Rules as of llama.cpp. Tokens that do not fit are not chosen."},
     {.name = NULL},
 };
 
@@ -147,9 +159,26 @@ static int check_stop(const ith_cli *cli, const char *command, const ith_option_
     return ITH_ARGS_OK;
 }
 
+/* One grammar, which ends the answer. */
+static int check_grammar(const ith_cli *cli, const char *command, const ith_run_args *args)
+{
+    if (args->schema_file == NULL && args->grammar_file == NULL)
+        return ITH_ARGS_OK;
+    if (args->schema_file != NULL && args->grammar_file != NULL)
+        return ith_args_wrong(cli, command, "give --json-schema or --grammar, not both");
+    if (args->ignore_eos || args->answer_file != NULL)
+        return ith_args_wrong(cli, command,
+                              "--json-schema and --grammar end the answer: omit --ignore-eos and "
+                              "--answer-ids");
+    return ITH_ARGS_OK;
+}
+
 static int check(const ith_cli *cli, const char *command, ith_run_args *args)
 {
     int code = check_prompt(cli, command, &args->prompt);
+
+    if (code == ITH_ARGS_OK)
+        code = check_grammar(cli, command, args);
 
     if (code == ITH_ARGS_OK)
         code = check_stop(cli, command, &args->stop);

@@ -16,6 +16,7 @@ typedef struct ith_run_args {
     ith_sampling_args sampling;
     int64_t max_tokens; /* -1: not given */
     const char *answer_file;
+    const char *schema_file, *grammar_file; /* what the answer must fit */
     ith_option_list stop;
     bool ignore_eos, profile, report_pages;
 } ith_run_args;

@@ -39,7 +39,7 @@ static int32_t next_token(const loop *l, int64_t length, int64_t n)
 {
     if (l->params->answer != NULL)
         return l->params->answer[n];
-    return ith_sampler_choose(l->w->sampler, ith_session_logits_at(l->session, length));
+    return ith_writer_choose(l->w, ith_session_logits_at(l->session, length));
 }
 
 /* Chooses a token, and another one after each guess that equals the token chosen before it. The

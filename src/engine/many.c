@@ -58,6 +58,7 @@ static void tell(many *m, flight *f, const ith_error *err)
 {
     static const ith_error none;
 
+    ith_writer_close(&f->writer); /* the caller may close its grammar now */
     if (!m->params->done(m->params->user, &f->prompt, &f->answer, err != NULL ? err : &none))
         m->stopped = true;
     if (err != NULL && err->status == ITH_E_CANCELLED)
@@ -246,7 +247,7 @@ static void choose(void *arg, ith_member *me)
     for (int i = me->tid; i < m->n; i += me->n_threads) {
         flight *f = m->flights[i];
         if (m->items[i].logits != NULL)
-            f->id = ith_sampler_choose(f->writer.sampler, m->items[i].logits);
+            f->id = ith_writer_choose(&f->writer, m->items[i].logits);
     }
 }
 

@@ -200,8 +200,12 @@ ith_status ith_vocab_from_source(const ith_source *source, ith_vocab **out, ith_
         return ith_fail(err, ITH_E_UNSUPPORTED, "%s has no tokenizer%s", ith_source_path(source),
                         gguf ? "" : " (tokenizer.json or tokenizer.model)");
     vocab = calloc(1, sizeof *vocab);
-    if (vocab == NULL)
+    if (vocab != NULL)
+        vocab->grammars = ith_vocab_grammars_new();
+    if (vocab == NULL || vocab->grammars == NULL) {
+        free(vocab);
         return ith_fail(err, ITH_E_MEMORY, "no memory for the tokenizer");
+    }
     status = gguf ? read_gguf(source, vocab, err) : read_files(source, vocab, err);
     if (status != ITH_OK) {
         ith_vocab_close(vocab);
@@ -237,6 +241,7 @@ void ith_vocab_close(ith_vocab *vocab)
 {
     if (vocab == NULL)
         return;
+    ith_vocab_grammars_free(vocab->grammars);
     ith_tokenizer_free(vocab->tok);
     ith_chat_files_free(&vocab->chat);
     free(vocab->notes);

@@ -7,13 +7,21 @@
 #include "text/chat_files.h"
 #include "text/tokenizer.h"
 
+/* The grammars that are open, some that were, and the tree of tokens that they share. */
+typedef struct ith_vocab_grammars ith_vocab_grammars;
+
 struct ith_vocab {
     ith_tokenizer *tok;
     ith_chat_files chat;            /* its templates */
     int32_t stops[ITH_MAX_EOS + 2]; /* tokens that end an answer */
     int n_stops;
     char *notes; /* lines; NULL: only those of the tokenizer */
+    ith_vocab_grammars *grammars;
 };
+
+/* None; NULL: no memory. They are closed before they are freed. */
+ith_vocab_grammars *ith_vocab_grammars_new(void);
+void ith_vocab_grammars_free(ith_vocab_grammars *grammars); /* accepts NULL */
 
 /* Do the model's files contain a tokenizer? */
 bool ith_vocab_in(const ith_source *source);

@@ -20,6 +20,11 @@ ith_status ith_writer_open(ith_writer *w, ith_session *s, const ith_generate_par
     if (w->vocab == NULL && params->n_stop > 0)
         return ith_fail(err, ITH_E_ARGUMENT, "stop strings need a model that has a tokenizer");
     ITH_TRY(ith_stop_open(params->stop, params->n_stop, &w->stop, err));
+    if (params->grammar != NULL && (params->ignore_eos || params->answer != NULL))
+        return ith_fail(err, ITH_E_ARGUMENT,
+                        "an answer that follows a grammar cannot be given, or ignore its end");
+    if (params->grammar != NULL)
+        ITH_TRY(ith_follower_open(params->grammar, &w->follower, err));
     return w->vocab == NULL ? ITH_OK : ith_detok_open(w->vocab->tok, &w->detok, err);
 }
 
@@ -28,6 +33,20 @@ void ith_writer_close(ith_writer *w)
     ith_sampler_close(w->sampler);
     ith_detok_close(w->detok);
     ith_stop_close(w->stop);
+    ith_follower_close(w->follower);
+    *w = (ith_writer){0};
+}
+
+int32_t ith_writer_choose(ith_writer *w, const float *logits)
+{
+    const uint64_t *mask;
+    int32_t n_ids;
+
+    if (w->follower == NULL)
+        return ith_sampler_choose(w->sampler, logits);
+    if (ith_follower_mask(w->follower, &mask, &n_ids, &w->unmatched) != ITH_OK)
+        return 0;
+    return ith_sampler_choose_among(w->sampler, logits, mask, n_ids);
 }
 
 static ith_status grow(void **buffer, size_t *room, size_t need, size_t size, ith_error *err)
@@ -92,15 +111,19 @@ static bool ends_answer(const ith_writer *w, int32_t id)
 /* Takes one token. *on false: the answer is finished; out->finish says why. */
 ith_status ith_writer_token(ith_writer *w, int32_t id, bool *on, ith_error *err)
 {
-    bool stopped = false;
+    bool stopped = false, complete = false;
     const char *text = "";
     size_t len = 0;
 
+    if (w->unmatched.status != ITH_OK)
+        return ith_fail(err, w->unmatched.status, "%s", w->unmatched.text);
     if (ends_answer(w, id)) {
         w->out->finish = ITH_FINISH_STOP;
         *on = false;
         return ITH_OK;
     }
+    if (w->follower != NULL)
+        ITH_TRY(ith_follower_accept(w->follower, id, &complete, err));
     ITH_TRY(grow((void **)&w->out->ids, &w->room, w->out->n_ids + 1, sizeof *w->out->ids, err));
     w->out->ids[w->out->n_ids++] = id;
     ith_sampler_accept(w->sampler, id);
@@ -114,9 +137,9 @@ ith_status ith_writer_token(ith_writer *w, int32_t id, bool *on, ith_error *err)
     ITH_TRY(show_through_stop(w, text, len, on, &stopped, err));
     if (!*on)
         w->out->finish = ITH_FINISH_CANCELLED;
-    else if (stopped)
+    else if (stopped || complete)
         w->out->finish = ITH_FINISH_STOP;
-    *on = *on && !stopped;
+    *on = *on && !stopped && !complete;
     return ITH_OK;
 }
 

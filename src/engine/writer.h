@@ -6,6 +6,7 @@
 #define ITH_ENGINE_WRITER_H
 
 #include "engine/session.h"
+#include "grammar/grammar.h"
 #include "text/sampler.h"
 #include "text/stop.h"
 #include "text/stream.h"
@@ -18,6 +19,8 @@ typedef struct ith_writer {
     ith_sampler *sampler;
     ith_detok *detok; /* NULL: no tokenizer, so ids only */
     ith_stop *stop;
+    ith_follower *follower; /* NULL: no grammar */
+    ith_error unmatched;    /* why the grammar could not be followed */
     ith_generation *out;
     size_t room, text_room; /* allocated: ids, and bytes of text */
 } ith_writer;
@@ -27,6 +30,10 @@ typedef struct ith_writer {
 ith_status ith_writer_open(ith_writer *w, ith_session *session, const ith_generate_params *params,
                            ith_generation *out, ith_error *err);
 void ith_writer_close(ith_writer *w);
+
+/* Chooses the next token from logits; ith_writer_token has to take it before the next choice. Any
+ * thread may call. A failure is left to that call. */
+int32_t ith_writer_choose(ith_writer *w, const float *logits);
 
 /* Adds a chosen token to the answer. *on false: the answer is finished; out->finish says why. */
 ith_status ith_writer_token(ith_writer *w, int32_t id, bool *on, ith_error *err);

@@ -1,6 +1,7 @@
 /* keep_answer.c - a keeper's checkpoint: the description of the run, and the answer's tokens as
  * they are chosen. */
 #include "keep/keep_answer.h"
+#include "grammar/grammar.h"
 
 /* ---- Which run it is ---- */
 
@@ -14,17 +15,20 @@ static json_t *describe_prompt(const ith_keep_params *params)
 
 static json_t *describe_generation(const ith_generate_params *g)
 {
-    json_t *stop = json_array();
+    json_t *stop = json_array(), *answer;
 
     for (size_t i = 0; i < g->n_stop; i++)
         json_array_append_new(stop, ith_json_c_string(g->stop[i]));
-    return json_pack("{s:I, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:i, s:I}", "max_tokens",
-                     (json_int_t)g->max_tokens, "ignore_eos", g->ignore_eos, "stop", stop,
-                     "temperature", ith_json_number((double)g->sampling.temperature), "top_k",
-                     g->sampling.top_k, "top_p", ith_json_number((double)g->sampling.top_p),
-                     "min_p", ith_json_number((double)g->sampling.min_p), "repeat_penalty",
-                     ith_json_number((double)g->sampling.repeat_penalty), "repeat_window",
-                     g->sampling.repeat_window, "seed", (json_int_t)g->sampling.seed);
+    answer = json_pack("{s:I, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:i, s:I}", "max_tokens",
+                       (json_int_t)g->max_tokens, "ignore_eos", g->ignore_eos, "stop", stop,
+                       "temperature", ith_json_number((double)g->sampling.temperature), "top_k",
+                       g->sampling.top_k, "top_p", ith_json_number((double)g->sampling.top_p),
+                       "min_p", ith_json_number((double)g->sampling.min_p), "repeat_penalty",
+                       ith_json_number((double)g->sampling.repeat_penalty), "repeat_window",
+                       g->sampling.repeat_window, "seed", (json_int_t)g->sampling.seed);
+    if (g->grammar != NULL)
+        json_object_set_new(answer, "grammar", json_string(ith_grammar_key(g->grammar)));
+    return answer;
 }
 
 /* What must be the same for a run to be resumed. The key comes last, so that of two models their

@@ -1,4 +1,4 @@
-/* codeset.h - sets of characters. Used inside src/text only. */
+/* codeset.h - sets of characters. Used inside src/text and src/grammar only. */
 #ifndef ITH_TEXT_CODESET_H
 #define ITH_TEXT_CODESET_H
 

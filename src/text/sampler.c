@@ -362,12 +362,12 @@ static int32_t draw(ith_sampler *sampler, int32_t n, double sum)
     return sampler->list[last].id;
 }
 
-int32_t ith_sampler_choose(ith_sampler *sampler, const float *logits)
+/* Chooses by logits after the penalty. */
+static int32_t choose(ith_sampler *sampler, const float *x, int32_t best)
 {
     const ith_sampling *p = &sampler->params;
-    const float *x = penalize(sampler, logits);
-    int32_t n, best = (int32_t)sampler->kernels->argmax(sampler->n_vocab, x);
     float max = x[best];
+    int32_t n;
     double sum;
 
     if (p->temperature == 0 || !isfinite(max))
@@ -385,6 +385,46 @@ int32_t ith_sampler_choose(ith_sampler *sampler, const float *logits)
     if (p->min_p > 0)
         n = keep_min_p(sampler->list, n, p->min_p, &sum);
     return draw(sampler, n, sum);
+}
+
+static int32_t largest(const ith_sampler *sampler, const float *x)
+{
+    return (int32_t)sampler->kernels->argmax(sampler->n_vocab, x);
+}
+
+int32_t ith_sampler_choose(ith_sampler *sampler, const float *logits)
+{
+    const float *x = penalize(sampler, logits);
+    return choose(sampler, x, largest(sampler, x));
+}
+
+static bool is_in(const uint64_t *mask, int32_t n_ids, int32_t id)
+{
+    return id < n_ids && (mask[id / 64] >> id % 64 & 1) != 0;
+}
+
+/* The first of the tokens, for logits that do not tell them apart from the others. */
+static int32_t first_of(const ith_sampler *sampler, const uint64_t *mask, int32_t n_ids)
+{
+    int32_t id = 0;
+
+    while (id < sampler->n_vocab && !is_in(mask, n_ids, id))
+        id++;
+    return id < sampler->n_vocab ? id : 0;
+}
+
+int32_t ith_sampler_choose_among(ith_sampler *sampler, const float *logits, const uint64_t *mask,
+                                 int32_t n_ids)
+{
+    const float *x = penalize(sampler, logits);
+    int32_t best;
+
+    for (int32_t id = 0; id < sampler->n_vocab; id++)
+        sampler->logits[id] = is_in(mask, n_ids, id) ? x[id] : -INFINITY;
+    best = largest(sampler, sampler->logits);
+    if (!is_in(mask, n_ids, best))
+        return first_of(sampler, mask, n_ids);
+    return choose(sampler, sampler->logits, best);
 }
 
 int64_t ith_sampler_draws(const ith_sampler *sampler)

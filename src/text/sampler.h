@@ -12,6 +12,7 @@
  *   5. Min-p: keeps tokens with at least min_p times the largest probability (Nguyen et al. 2024,
  *      arXiv:2407.01082).
  *   6. Draws one of the remaining tokens by its probability.
+ * A mask removes tokens between steps 1 and 2: their logits become minus infinity.
  * Of equal logits, the one with the lowest id counts as larger. NaN counts as minus infinity.
  *
  * The generator is xoshiro256++ 1.0 (Blackman and Vigna, https://prng.di.unimi.it), seeded through
@@ -41,6 +42,11 @@ void ith_sampler_accept(ith_sampler *sampler, int32_t id);
 
 /* Chooses a token but does not accept it. logits: [n_vocab], not changed. Allocates nothing. */
 int32_t ith_sampler_choose(ith_sampler *sampler, const float *logits);
+
+/* The same among some tokens: token id < n_ids is bit id % 64 of mask[id / 64]; at least one of
+ * them is in the vocabulary. */
+int32_t ith_sampler_choose_among(ith_sampler *sampler, const float *logits, const uint64_t *mask,
+                                 int32_t n_ids);
 
 /* How many numbers the generator has drawn. */
 int64_t ith_sampler_draws(const ith_sampler *sampler);

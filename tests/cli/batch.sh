@@ -123,7 +123,7 @@ for param, body in [("body.n", {"n": 2}), ("body.stream", {"stream": True}), ("b
                     ("body.seed", {"seed": "x"}), ("body.stop", {"stop": ""}), ("body.stop", {"stop": ["a"] * 17}),
                     ("body.stop", {"stop": "a\0b"}), ("body.messages", {"messages": []}), ("body.messages", {"messages": [1]}),
                     ("body.messages", {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}),
-                    ("body.response_format", {"response_format": {"type": "json_object"}}), ("body.logit_bias", {"logit_bias": {"5": 1}}),
+                    ("body.response_format", {"response_format": {"type": "xml"}}), ("body.logit_bias", {"logit_bias": {"5": 1}}),
                     ("body.frequency_penalty", {"frequency_penalty": 0.5}), ("body.dance", {"dance": 1}), ("body.prompt", {"prompt": "x"})]:
     lines.append(line(param, body=body))
 lines.append(line("url", url="/v1/embeddings"))

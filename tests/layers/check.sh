@@ -11,14 +11,15 @@ broken=0
 declare -A may=(
     [base]=""
     [text]="base"
+    [grammar]="base text"
     [formats]="base"
     [comm]="base"
     [state]="base"
     [weights]="base formats comm state"
     [model]="base text formats comm state weights"
-    [engine]="base text formats comm state weights model"
+    [engine]="base text grammar formats comm state weights model"
     [hub]="base formats"
-    [keep]="base formats comm state weights model engine"
+    [keep]="base grammar formats comm state weights model engine"
     [tools]="base text formats comm state weights model engine"
     [cli]="base"
 )
@@ -129,11 +130,11 @@ unique_names() {
 }
 
 verdict "every folder of src/ has its arrows" "$(rooms_are_known)"
-for room in base text formats hub comm state weights model keep engine tools cli; do
+for room in base text grammar formats hub comm state weights model keep engine tools cli; do
     verdict "$room" "$(check_room "$room")"
 done
 verdict "blocks are known to themselves" "$(check_blocks)"
-for room in base text formats hub comm state weights model engine keep tools cli; do
+for room in base text grammar formats hub comm state weights model engine keep tools cli; do
     verdict "$room has no circle of files" "$(circles "$room")"
 done
 verdict "simd is a leaf" "$(check_kernels)"
