@@ -246,6 +246,12 @@ demo: setup
 	@$(AGAIN) all
 	@ITHACA=$(BIN) scripts/demo.sh
 
+.PHONY: compare
+## compare: measures a small shape here and sets it beside the H200 (LLAMA_BENCH=PROGRAM: llama.cpp too)
+compare: setup
+	@$(AGAIN) all
+	@ITHACA=$(BIN) LLAMA_BENCH="$(LLAMA_BENCH)" scripts/compare.sh
+
 .PHONY: check
 ## check: builds and runs the tests; its last line counts them
 check: setup

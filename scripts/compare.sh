@@ -1,0 +1,50 @@
+#!/bin/bash
+# compare.sh - what `make compare` runs: measures this machine on 1 and on 2 ranks with a small shape
+# and random weights, llama.cpp too where LLAMA_BENCH names its llama-bench, and sets them beside the
+# GPUs of bench/baselines. OUT/index.html is the page.
+#
+#   ITHACA=build/release/ithaca scripts/compare.sh
+#   SHAPE=bench/shapes/NAME.json  DEPTHS=0,1536,7680  PROMPT=512  DECODE=16  REPETITIONS=3
+#   BASELINES="FILE..."  OUT=build/compare  LLAMA_BENCH=PROGRAM
+#
+# OUT/here.json is resumed: depths that it has are not measured again. llama-bench warms up with the
+# whole of each prompt, and then measures it once: it takes the longest part of the time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+ithaca=${ITHACA:-build/release/ithaca} out=${OUT:-build/compare}
+shape=${SHAPE:-bench/shapes/qwen3-0.6b.json} depths=${DEPTHS:-0,1536,7680}
+prompt=${PROMPT:-512} decode=${DECODE:-16} repetitions=${REPETITIONS:-3}
+read -ra baselines <<<"${BASELINES:-$(echo bench/baselines/h200/*.json)}"
+cores=$(nproc)
+mkdir -p "$out"
+
+# One rank with half of the cores, then two with half each: what a second rank adds.
+threads=$((cores > 1 ? cores / 2 : 1))
+for ranks in 1 2; do
+    echo "Ithaca, $ranks x $threads threads" >&2
+    scripts/on_ranks.sh $ranks "$ithaca" bench model --shape "$shape" -t $threads \
+        --depths "$depths" --prompt "$prompt" --decode "$decode" --repetitions "$repetitions" \
+        -o "$out/here.json"
+done
+documents=("$out/here.json")
+
+if [[ -n ${LLAMA_BENCH:-} ]]; then
+    echo "llama.cpp, $((2 * threads)) threads" >&2
+    # Whole prompts, and answers behind as many tokens as Ithaca's.
+    prompts=
+    for depth in ${depths//,/ }; do prompts=${prompts:+$prompts,}$((depth + prompt)); done
+    python3 bench/peers/random_gguf.py "$shape" "$out/arbitrary.gguf"
+    bench=("$LLAMA_BENCH" -m "$out/arbitrary.gguf" -t $((2 * threads)) -fa 1 -ctk q8_0 -ctv q8_0
+        -ngl 0 -r 1 -o jsonl)
+    { "${bench[@]}" -p "$prompts" -n 0 && "${bench[@]}" -p 0 -n "$decode" -d "$depths"; } \
+        >"$out/llama.jsonl" 2>"$out/llama.log" || { tail -n 3 "$out/llama.log" >&2 && exit 1; }
+    python3 bench/peers/llama_bench.py --like "$out/here.json" <"$out/llama.jsonl" \
+        >"$out/llama.json"
+    rm -f "$out/arbitrary.gguf"
+    documents+=("$out/llama.json")
+fi
+
+# The GPUs first: their largest model is what most readers ask for.
+"$ithaca" compare "${baselines[@]}" "${documents[@]}" -o "$out"
+echo "$out/index.html"
