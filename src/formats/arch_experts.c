@@ -207,7 +207,8 @@ ith_status ith_experts_read_gguf(const ith_gguf_meta *meta, const ith_tensor_tab
         ITH_SPARSE_FIELD("experts.group_best", INT64, experts.router.group_best),                  \
         ITH_SPARSE_FIELD("experts.norm_add", REAL, experts.router.norm_add),                       \
         ITH_SPARSE_FIELD("experts.norm_least", REAL, experts.router.norm_least),                   \
-        ITH_SPARSE_FIELD("experts.factor", REAL, experts.router.factor)
+        ITH_SPARSE_FIELD("experts.factor", REAL, experts.router.factor),                           \
+        ITH_SPARSE_FIELD("experts.jitter", REAL, experts.router.jitter)
 
 _Static_assert(sizeof(ith_router_score) == sizeof(int), "ITH_FIELD_INT reads and writes an int");
 

@@ -19,6 +19,16 @@ static bool is_without_head(const char *class, const char *wanted)
     return head != NULL && strncmp(class, wanted, len) == 0 && strcmp(class + len, "Model") == 0;
 }
 
+/* A class of the family, or one that its files name otherwise, with this model_type. */
+static bool is_class(const ith_arch *arch, const char *type, const char *class)
+{
+    for (const ith_hf_class *c = arch->hf_classes; c->model_type != NULL; c++)
+        if (strcmp(c->model_type, type) == 0 &&
+            (strcmp(c->name, class) == 0 || is_without_head(class, c->name)))
+            return true;
+    return false;
+}
+
 static ith_status find_arch(const json_t *config, const char *where, const ith_arch **arch,
                             ith_error *err)
 {
@@ -33,7 +43,7 @@ static ith_status find_arch(const json_t *config, const char *where, const ith_a
     *arch = ith_arch_find_hf(type, &wanted);
     if (*arch == NULL)
         return ith_arch_unknown(where, type, err);
-    if (class != NULL && strcmp(class, wanted) != 0 && !is_without_head(class, wanted))
+    if (class != NULL && !is_class(*arch, type, class))
         return ith_fail(
             err, ITH_E_UNSUPPORTED,
             "%s: \"architectures\": %s is not supported; of model_type %s Ithaca runs %s", where,

@@ -264,6 +264,7 @@ static ith_status check_router(const ith_experts_params *e, const char *where, i
         {"what is added to the sum of experts' weights", r->norm_add, 0, 1},
         {"the least sum of experts' weights", r->norm_least, 0, 1},
         {"the factor of experts' weights", r->factor, 1e-9, 1e9},
+        {"the jitter of experts' logits", r->jitter, 0, 1},
     };
     const limit groups[] = {
         {"number of groups of experts", r->groups,
@@ -277,6 +278,11 @@ static ith_status check_router(const ith_experts_params *e, const char *where, i
     if ((unsigned)r->score >= ITH_ROUTER_SCORES)
         return ith_fail(err, ITH_E_FORMAT, "%s: experts are chosen by scores of an unknown kind",
                         where);
+    if (r->score == ITH_ROUTER_MIXER && (e->used != 2 || r->groups > 1))
+        return ith_fail(err, ITH_E_UNSUPPORTED,
+                        "%s: SparseMixer with %lld experts for a token, in %lld groups; Ithaca "
+                        "supports 2, without groups",
+                        where, (long long)e->used, (long long)r->groups);
     if (r->groups <= 1)
         return ITH_OK;
     ITH_TRY(check_limits(groups, sizeof groups / sizeof *groups, where, err));

@@ -93,6 +93,7 @@ enum {
 typedef enum ith_router_score {
     ITH_ROUTER_SOFTMAX, /* over all experts */
     ITH_ROUTER_SIGMOID,
+    ITH_ROUTER_MIXER, /* SparseMixer: two experts, each by softmax over those near it */
     ITH_ROUTER_SCORES
 } ith_router_score;
 
@@ -109,6 +110,7 @@ typedef struct ith_router_params {
     double norm_add;   /* plus this, */
     double norm_least; /* but at least by this */
     double factor;     /* of the weights in the end */
+    double jitter;     /* ITH_ROUTER_MIXER: twice this relative distance is no longer near */
 } ith_router_params;
 
 /* A mixture of experts in place of a layer's MLP. */

@@ -270,6 +270,16 @@ CASES = {
                            deepstack_visual_indexes=[0])),
     "mixtral": of("mixtral", "MixtralForCausalLM", num_local_experts=5, num_experts_per_tok=2,
                   sliding_window=48, head_dim=24, tie_word_embeddings=False, **plain(1e6)),
+    # Shorter than the original context: beyond, the class keeps the short factors.
+    "phimoe": of("phimoe", "PhimoeForCausalLM", num_local_experts=5, num_experts_per_tok=2,
+                 intermediate_size=40, attention_bias=True, lm_head_bias=True, sliding_window=50,
+                 router_jitter_noise=0.2,  # so that other experts are near in many tokens
+                 input_jitter_noise=0.0, rms_norm_eps=1e-5, tie_word_embeddings=False,
+                 original_max_position_embeddings=400,
+                 rope_parameters=dict(rope_type="longrope", rope_theta=1e4, short_mscale=1.2,
+                                      long_mscale=1.2, original_max_position_embeddings=400,
+                                      short_factor=[1.0, 1.1, 1.3, 1.4, 1.8, 2.1, 2.2, 3.5],
+                                      long_factor=[1.0, 2.2, 3.6, 5.1, 7.7, 11.0, 20.5, 31.0])),
     "olmoe": of("olmoe", "OlmoeForCausalLM", num_experts=7, num_experts_per_tok=3,
                 norm_topk_prob=False, intermediate_size=40, clip_qkv=None,
                 tie_word_embeddings=False, **plain(1e4)),

@@ -240,6 +240,56 @@ static void every_router_is_as_specified(void **state)
 
 /* Equal groups and equal experts: those of lower number. Groups that do not take part are not
  * chosen, however good their experts. */
+/* The weight of `best` among those near it, `taken` left out. */
+static double mixed_weight(const float *logits, int best, int taken, double jitter)
+{
+    double most = (double)logits[best], sum = 0;
+
+    for (int i = 0; i < N; i++) {
+        double by = fmax(fabs((double)logits[i]), most), far = (most - (double)logits[i]) / by;
+        if (i != taken && !(far > 2 * jitter))
+            sum += exp((double)logits[i] - most);
+    }
+    return 1 / sum;
+}
+
+static void sparse_mixers_are_as_specified(void **state)
+{
+    prng p = {23};
+    ith_experts_params e = plain;
+    float logits[N], weights[2];
+    int32_t chosen[2];
+    bool swapped = false, alone = false, among = false;
+    (void)state;
+
+    e.used = 2;
+    e.router = (ith_router_params){.score = ITH_ROUTER_MIXER, .jitter = 0.2, .factor = 1};
+    for (int k = 0; k < 1000; k++) {
+        int best[2] = {-1, -1};
+        for (int i = 0; i < N; i++)
+            logits[i] = prng_float(&p, -4, 4) - (float)(k % 2 * 8); /* or all negative */
+        for (int j = 0; j < 2; j++)
+            for (int i = 0; i < N; i++)
+                if (i != best[0] && (best[j] < 0 || logits[i] > logits[best[j]]))
+                    best[j] = i;
+        route(&e, logits, chosen, weights);
+        int at = best[0] < best[1] ? 0 : 1;
+        assert_true(chosen[at] == best[0] && chosen[1 - at] == best[1]);
+        double first = mixed_weight(logits, best[0], -1, 0.2),
+               second = mixed_weight(logits, best[1], best[0], 0.2);
+        assert_true(fabs((double)weights[at] - first) < 1e-6);
+        assert_true(fabs((double)weights[1 - at] - second) < 1e-6);
+        swapped |= at == 1;
+        alone |= first == 1;
+        among |= first < 0.7 && second < 0.7;
+    }
+    assert_true(swapped && alone && among);
+    for (int i = 0; i < N; i++)
+        logits[i] = NAN;
+    route(&e, logits, chosen, weights);
+    assert_true(chosen[0] == 0 && chosen[1] == 1);
+}
+
 static void of_equal_groups_the_lower_takes_part(void **state)
 {
     ith_experts_params e = plain;
@@ -361,6 +411,7 @@ int main(void)
         cmocka_unit_test(any_choice_is_right),
         cmocka_unit_test(no_number_is_no_fault),
         cmocka_unit_test(every_router_is_as_specified),
+        cmocka_unit_test(sparse_mixers_are_as_specified),
         cmocka_unit_test(of_equal_groups_the_lower_takes_part),
         cmocka_unit_test(lists_hold_every_assignment_in_order),
         cmocka_unit_test(shares_cover_all_and_are_even),

@@ -462,6 +462,21 @@ static void shares_of_a_head_rotate(void **state)
     assert_int_equal(good(SMALL("phi") ", 'partial_rotary_factor': null}").rope.rotated, 16);
 }
 
+/* Phi-3.5-MoE: its older files have another name of the class. */
+static void sparse_mixers_are_read(void **state)
+{
+    ith_hparams hp = good(
+        SMALL("phimoe") ", 'architectures': ['PhiMoEForCausalLM'], "
+                        "'router_jitter_noise': 0.25, 'lm_head_bias': true, 'rms_norm_eps': 0.5, "
+                        "'attention_bias': true}");
+    (void)state;
+
+    assert_true(hp.experts.router.score == ITH_ROUTER_MIXER && hp.experts.router.jitter == 0.25);
+    assert_true(hp.experts.n == 16 && hp.experts.used == 2 && hp.experts.ffn == 128);
+    assert_true(hp.output_bias && hp.qkv_bias && hp.o_bias && hp.rms_eps == 0.5);
+    good(SMALL("phimoe") ", 'architectures': ['PhimoeForCausalLM']}");
+}
+
 /* What only these classes have. */
 static void older_classes_are_read(void **state)
 {
@@ -589,6 +604,14 @@ static void what_changes_the_arithmetic_is_refused(void **state)
          "another value than the class reads"},
         {SMALL("gpt_neox") ", 'rotary_emb_base': 5000, 'rope_theta': 10000}", ITH_E_UNSUPPORTED,
          "\"rope_theta\": another value than the class reads"},
+        {SMALL("phimoe") ", 'num_experts_per_tok': 3}", ITH_E_UNSUPPORTED,
+         "SparseMixer with 3 experts for a token"},
+        {SMALL("phimoe") ", 'architectures': ['PhimoeForSequenceClassification']}",
+         ITH_E_UNSUPPORTED, "of model_type phimoe Ithaca runs PhimoeForCausalLM"},
+        {SMALL("phimoe") ", 'original_max_position_embeddings': 9, 'rope_scaling': {'type': "
+                         "'longrope', 'short_factor': [1], 'long_factor': [1], "
+                         "'short_mscale': 1.1, 'long_mscale': 1.2}}",
+         ITH_E_UNSUPPORTED, "a number other than \"long_mscale\""},
         {SMALL("minimax_m2") ", 'rotary_dim': 0}", ITH_E_FORMAT, "\"rotary_dim\""},
         {"{" GEMMA4 ", 'global_head_dim': 9}", ITH_E_FORMAT, "need an even one"},
         {"{" GEMMA4 ", 'num_global_key_value_heads': 3, 'attention_k_eq_v': true}", ITH_E_FORMAT,
@@ -944,6 +967,7 @@ int main(void)
         cmocka_unit_test(layers_of_two_kinds_of_attention_are_read),
         cmocka_unit_test(texts_have_their_classes_sizes),
         cmocka_unit_test(shares_of_a_head_rotate),
+        cmocka_unit_test(sparse_mixers_are_read),
         cmocka_unit_test(older_classes_are_read),
         cmocka_unit_test(heads_of_two_sizes),
         cmocka_unit_test(what_changes_the_arithmetic_is_refused),

@@ -9,6 +9,10 @@
  *     times the factor
  *     y = sum over the chosen e, ascending: weight_e * down_e(silu(gate_e h) * up_e h)
  *
+ * SparseMixer (arXiv 2409.12136; Phi-3.5-MoE) chooses two: the largest l, and the largest of the
+ * others. The weight of each is its softmax over those l that are near it: not those for which
+ * (l_e - l) / max(|l|, l_e) > 2 jitter, and for the second not the first.
+ *
  * A group takes part if the sum of its one or two largest c is among the top_groups largest; ties
  * and NaN as above. Softmax over the logits of the chosen alone, as in gpt-oss and GraniteMoE, is
  * softmax, normalized.
@@ -19,6 +23,8 @@
  * weight is E_e, divided by Z, or if normalized by max(S + norm_add * Z, norm_least * Z) with S the
  * chain of additions of E over the chosen, ascending. y is a chain of fma from +0, ascending
  * (`add_scaled`).
+ * SparseMixer's weight is 1 / Z, Z by `sum_exp` over l, in which those that are not near lie 1,000
+ * below l_e.
  * The router's product is the float kernels', or that of the type it has in the file; the experts'
  * are those of any matrix. So a token's y depends on its h alone: not on who else is in the pass,
  * nor on where work is cut.

@@ -132,6 +132,43 @@ static float divisor(const ith_kernels *kernels, const ith_experts_params *e, co
     return sum < least ? least : sum;
 }
 
+/* The best but `taken`. */
+static int32_t best_but(const float *logits, int64_t n, int32_t taken)
+{
+    int32_t best = -1;
+
+    for (int32_t e = 0; e < n; e++)
+        if (e != taken && (best < 0 || rank_of(logits[e]) > rank_of(logits[best])))
+            best = e;
+    return best;
+}
+
+/* SparseMixer's weight of `best`, if `taken` is left out. scratch [n] */
+static float mixer_weight(const ith_kernels *kernels, const ith_experts_params *e,
+                          const float *logits, int32_t best, int32_t taken, float *scratch)
+{
+    const float far = 1000, near = (float)(2 * e->router.jitter), most = logits[best];
+
+    for (int32_t i = 0; i < e->n; i++) {
+        float by = fabsf(logits[i]) > most ? fabsf(logits[i]) : most;
+        bool out = i == taken || (most - logits[i]) / by > near;
+        scratch[i] = out ? most - far : logits[i];
+    }
+    return 1 / kernels->sum_exp(e->n, scratch, most);
+}
+
+static void mix_sparsely(const ith_kernels *kernels, const ith_experts_params *e,
+                         const float *logits, float *scratch, int32_t chosen[2], float weights[2])
+{
+    int32_t first = best_but(logits, e->n, -1), second = best_but(logits, e->n, first);
+    int at = first < second ? 0 : 1;
+
+    chosen[at] = first;
+    chosen[1 - at] = second;
+    weights[at] = mixer_weight(kernels, e, logits, first, -1, scratch);
+    weights[1 - at] = mixer_weight(kernels, e, logits, second, first, scratch);
+}
+
 void ith_route_token(const ith_kernels *kernels, const ith_experts_params *experts,
                      const float *logits, const float *choice_bias, float *scratch, int32_t *chosen,
                      float *weights)
@@ -139,6 +176,10 @@ void ith_route_token(const ith_kernels *kernels, const ith_experts_params *exper
     const ith_router_params *router = &experts->router;
     float max = kernels->max(experts->n, logits), by;
 
+    if (router->score == ITH_ROUTER_MIXER) {
+        mix_sparsely(kernels, experts, logits, scratch, chosen, weights);
+        return;
+    }
     choose_best(choice_scores(kernels, experts, logits, max, choice_bias, scratch), experts->n,
                 experts->used, chosen);
     sort(chosen, experts->used);
