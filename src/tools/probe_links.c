@@ -1,7 +1,8 @@
 /* probe_links.c - measures messages between ranks, by the functions that passes use.
  *
  * alpha and gap: pairs of ranks send each other 1 message, and 17, of 64 bytes, in turns, all pairs
- * at once. bytes: every rank sends 4 MiB to another one while it receives as much.
+ * at once; between nodes of one rank alpha is a part of the mean time of an all-gather, if that is
+ * more. bytes: every rank sends 4 MiB to another one while it receives as much.
  */
 #include "tools/probe_links.h"
 
@@ -14,6 +15,7 @@ typedef struct probe {
     ith_comm *comm;
     uint8_t *out, *in; /* [LARGE] */
     ith_parcel sends[MANY], recvs[MANY];
+    int64_t *counts; /* [2 size] of all-gathers */
 } probe;
 
 /* Which rank of a node: the one with this node_rank; -1: it has none. */
@@ -75,20 +77,20 @@ static double round_s(probe *p, int other, int n)
     return best_s;
 }
 
-/* Bytes per second that this rank sends while it receives as much; 0 where it has no one. */
+/* Bytes per second that this rank sends while it receives as much; 0 where it has no one. All
+ * messages but the first count together: a network may let a short burst pass. */
 static double stream(probe *p, int to, int from)
 {
-    double best_s = 1e30;
+    double start_s = 0;
 
     if (to < 0 || from < 0 || to == p->comm->rank)
         return 0;
     for (int i = 0; i < LARGE_RUNS; i++) {
-        double start_s = ith_now_s(), s;
+        if (i == 1)
+            start_s = ith_now_s();
         exchange(p, to, from, 1, LARGE);
-        s = ith_now_s() - start_s;
-        best_s = s < best_s ? s : best_s;
     }
-    return LARGE / best_s;
+    return LARGE * (LARGE_RUNS - 1.0) / (ith_now_s() - start_s);
 }
 
 /* The largest and the smallest value of all ranks, in billionths of 1. */
@@ -121,6 +123,34 @@ static ith_machine_link link_of(probe *p, int pair, int to, int from, bool has)
     return link;
 }
 
+/* Mean seconds of an all-gather of few bytes. */
+static double gather_s(probe *p)
+{
+    ith_comm *comm = p->comm;
+    double start_s = 0;
+
+    for (int r = 0; r < comm->size; r++) {
+        p->counts[r] = SMALL;
+        p->counts[comm->size + r] = (int64_t)r * SMALL;
+    }
+    for (int i = 0; i <= SMALL_RUNS; i++) {
+        if (i == 1)
+            start_s = ith_now_s();
+        comm->ops->allgatherv(comm, p->out, p->in, p->counts, p->counts + comm->size);
+    }
+    return largest(comm, (ith_now_s() - start_s) / SMALL_RUNS);
+}
+
+/* Between nodes of one rank decode waits for all-gathers, which cost more than the messages that
+ * they consist of: ceil(log2(nodes)), one after another. */
+static double gather_alpha_s(probe *p)
+{
+    int steps = 0;
+    while (1 << steps < p->comm->n_nodes)
+        steps++;
+    return gather_s(p) / steps;
+}
+
 /* Pairs of neighbours in the node; streams around it. */
 static ith_machine_link inside(probe *p)
 {
@@ -145,6 +175,10 @@ static ith_machine_link between(probe *p)
         link_of(p, n > 1 ? pair : -1, alike ? rank_at(c, next, c->node_rank) : -1,
                 alike ? rank_at(c, last, c->node_rank) : -1, n > 1);
 
+    if (n > 1 && n == c->size) {
+        double alpha_s = gather_alpha_s(p);
+        link.alpha_s = alpha_s > link.alpha_s ? alpha_s : link.alpha_s;
+    }
     link.bytes *= least_ranks(c);
     return link;
 }
@@ -158,13 +192,16 @@ ith_status ith_probe_links(ith_comm *comm, ith_probed_links *links, ith_error *e
     *links = (ith_probed_links){0};
     if (comm->size == 1)
         return ITH_OK;
-    status = ith_mem_alloc(ITH_MEM_OTHER, 2 * LARGE, "messages to measure", &buffer, err);
+    status = ith_mem_alloc(ITH_MEM_OTHER,
+                           2 * LARGE + (size_t)comm->size * (SMALL + 2 * sizeof *p.counts),
+                           "messages to measure", &buffer, err);
     if (status == ITH_OK && !comm->ops->messages_open(comm, 2 * MANY, 2 * LARGE))
         status = ith_fail(err, ITH_E_MEMORY, "no memory for messages");
     status = ith_comm_agree(comm, status, err);
     if (status == ITH_OK) {
-        p.out = buffer;
-        p.in = p.out + LARGE;
+        p.counts = buffer;
+        p.out = (uint8_t *)buffer + 2 * (size_t)comm->size * sizeof *p.counts;
+        p.in = p.out + LARGE; /* and the last part of an all-gather of very many ranks */
         links->inside = inside(&p);
         links->between = between(&p);
     }
