@@ -444,14 +444,17 @@ static void add_array(compiler *c, int32_t from, int32_t to, const json_t *schem
 
 /* ---- Objects ---- */
 
-static bool is_required(const json_t *required, const char *name)
+/* The names of a list as an object, which finds them at once; the caller's. */
+static json_t *set_of_names(const json_t *list)
 {
-    for (size_t i = 0; i < json_array_size(required); i++) {
-        const char *one = json_string_value(json_array_get(required, i));
-        if (one != NULL && strcmp(one, name) == 0)
-            return true;
+    json_t *set = json_object();
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        if (name != NULL)
+            json_object_set_new(set, name, json_true());
     }
-    return false;
+    return set;
 }
 
 /* A value as it is written. */
@@ -627,7 +630,8 @@ static void add_object(compiler *c, int32_t from, int32_t to, const json_t *sche
     const json_t *properties = json_object_get(schema, "properties"),
                  *required = json_object_get(schema, "required"),
                  *others = json_object_get(schema, "additionalProperties");
-    json_t *declared = properties == NULL ? json_object() : json_copy((json_t *)properties), *value;
+    json_t *declared = properties == NULL ? json_object() : json_copy((json_t *)properties), *value,
+           *needed = set_of_names(required);
     bool open = others == NULL ? properties == NULL : !json_is_false(others);
     const char *name;
     place at = {text(c, from, "{"), state(c, from)};
@@ -635,7 +639,7 @@ static void add_object(compiler *c, int32_t from, int32_t to, const json_t *sche
     check_object(c, properties, required);
     json_object_foreach ((json_t *)properties, name, value)
         if (going(c))
-            at = add_property(c, at, name, value, is_required(required, name));
+            at = add_property(c, at, name, value, json_object_get(needed, name) != NULL);
     if (going(c))
         at = add_undeclared(c, at, schema, others, declared);
     if (open && going(c)) {
@@ -648,6 +652,7 @@ static void add_object(compiler *c, int32_t from, int32_t to, const json_t *sche
         text_to(c, at.some, to, "}");
     }
     json_decref(declared);
+    json_decref(needed);
 }
 
 /* ---- Schemas ---- */
@@ -703,10 +708,11 @@ static void check_beside_values(compiler *c, const json_t *schema)
             fail(c, ITH_E_UNSUPPORTED, key, "is not supported beside enum and const");
 }
 
+/* Is a value of `enum` or `const` one by the other and by `type`, too? */
 static bool is_listed(const json_t *schema, const json_t *value)
 {
     const json_t *list = json_object_get(schema, "enum");
-    bool known, found = list == NULL;
+    bool known, found = list == NULL || json_object_get(schema, "const") == NULL;
     unsigned types = json_object_get(schema, "type") == NULL ? (unsigned)ITH_TYPE_ANY
                                                              : ith_schema_types(schema, &known);
 
@@ -903,7 +909,7 @@ static json_t *alternatives(compiler *c, const json_t *schema, const char *key, 
 
 static void add_choice(compiler *c, int32_t from, int32_t to, const json_t *schema, const char *key)
 {
-    enum { MOST_EXCLUSIVE = 200 };
+    enum { MOST_EXCLUSIVE = 64 };
     bool one_of = strcmp(key, "oneOf") == 0;
     json_t *list = alternatives(c, schema, key, false), *expanded = NULL;
     char index[24];

@@ -401,6 +401,11 @@ static void test_hostile(void **state)
                              i, i + 1, i, i + 1, 1000 + i);
     sprintf(text + n, "\"d40\": {\"type\": \"array\"}}}");
     check_texts(&(text_case){text, {NULL}, {"1", "[1]"}});
+    n = (size_t)sprintf(text, "{\"enum\": [");
+    for (int i = 0; i < 30000; i++)
+        n += (size_t)sprintf(text + n, "%s\"%d\"", i > 0 ? ", " : "", i);
+    sprintf(text + n, "]}");
+    check_texts(&(text_case){text, {"\"0\"", "\"29999\""}, {"\"30000\"", "\"00\""}});
     memset(text, '(', 100000);
     n = (size_t)sprintf(text, "root ::= ");
     text[n] = '(';
