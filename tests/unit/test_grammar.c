@@ -16,7 +16,7 @@ static const char *const pieces[] = {
     "12",       "123",      "0.",    "-1",     "e1",   "[]",       "{}",       "[[",       "]]",
     "}}",       "\"}",      "\"]",   "], ",    "ab",   "abc",      "name",     "\"name",   "name\"",
     "\\n",      "\\u00",    "\\ud8", "a\"",    "b\"",  "a\", \"b", "\xc3\xa9", "\xe4\xb8", "\xad\"",
-    "\xf0\x9f", "\x98\x80", "  ",    "\n",     "aaaa", "aaaaaaaa", "x\":1"};
+    "\xf0\x9f", "\x98\x80", "  ",    "\n",     "aaaa", "\"\"",     "\"a\"",    "aaaaaaaa", "x\":1"};
 
 static size_t alphabet(int byte, char out[3])
 {
