@@ -9,13 +9,13 @@ LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
 B       := build/$(CONFIG)
 MPICC   ?= mpicc
-PKGS    := jansson libpcre2-8 libutf8proc libprotobuf-c nettle libzstd libxxhash libcurl libedit openblas hwloc numa
+PKGS    := jansson libpcre2-8 libutf8proc libprotobuf-c nettle libzstd libxxhash libcurl libedit libmicrohttpd openblas hwloc numa
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 # These are loaded when they are first used (src/model/blas.c, src/hub/libcurl.c).
-LINKED     := $(filter-out openblas libcurl libedit,$(PKGS))
+LINKED     := $(filter-out openblas libcurl libedit libmicrohttpd,$(PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(LINKED)) -lm
-# The program alone edits lines.
-CLI_LIBS   = $(shell pkg-config --libs libedit)
+# The program alone edits lines and serves.
+CLI_LIBS   = $(shell pkg-config --libs libedit libmicrohttpd)
 # What mpicc adds when it links: Open MPI and MPICH have different ways to ask.
 MPI_LIBS   = $(shell $(MPICC) --showme:link 2>/dev/null || $(MPICC) -link_info 2>/dev/null | cut -d' ' -f2-)
 
@@ -65,8 +65,9 @@ $(foreach l,$(LEVELS),$(eval FLAGS_$(call level_word,1,$l) := \
     $(FLAGS_$(call level_word,2,$l)) $(call level_word,3,$l)))
 
 KERNEL_SRC := $(wildcard simd/*.c simd/ref/*.c) $(foreach isa,$(ISAS),$(wildcard simd/$(isa)/*.c))
-LIB_SRC    := $(KERNEL_SRC) $(filter-out $(wildcard src/cli/*.c),$(wildcard src/*/*.c src/*/*/*.c))
-CLI_SRC    := $(wildcard src/cli/*.c)
+# The program's own rooms; all others are the library's.
+CLI_SRC    := $(wildcard src/cli/*.c src/openai/*.c src/serve/*.c)
+LIB_SRC    := $(KERNEL_SRC) $(filter-out $(CLI_SRC),$(wildcard src/*/*.c src/*/*/*.c))
 # Made by protoc-c from src/text/sentencepiece.proto.
 PROTO      := $(B)/generated/text/sentencepiece.pb-c
 LIB_OBJ    := $(LIB_SRC:%.c=$(B)/%.o) $(PROTO).o

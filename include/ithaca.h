@@ -435,6 +435,8 @@ const ith_engine_info *ith_engine_get_info(const ith_engine *engine);
 
 /* ---- Text: a tokenizer ----------------------------------------------------------------------- */
 
+/* A vocab does not change once it is open: any number of threads may use it, also while the engine
+ * runs. */
 typedef struct ith_vocab ith_vocab;
 
 /* Local. The engine's tokenizer, which the engine owns. NULL on all ranks but rank 0, and for
@@ -478,6 +480,11 @@ const char *ith_vocab_notes(const ith_vocab *vocab);
  * text. The caller frees *text. */
 ith_status ith_vocab_detokenize(const ith_vocab *vocab, const int32_t *ids, size_t n, char **text,
                                 size_t *len, ith_error *err);
+
+/* Local. The bytes of one token inside a text, which live as long as the vocab. In some
+ * vocabularies the first token of a text leaves out a space that it has here. NULL, with *len 0: no
+ * token has this id, or the vocab is NULL. */
+const char *ith_vocab_token(const ith_vocab *vocab, int32_t id, size_t *len);
 
 /* Local. Does the model end its answer with this token? Those that its files name do, and the
  * special token that its chat template writes after an answer. */
@@ -702,6 +709,11 @@ typedef struct ith_step_item {
  * a step with n = 0 tries them again. */
 ith_status ith_engine_step(ith_engine *engine, ith_step_item *items, size_t n, ith_error *err);
 
+/* Local. -ln p(id) of n tokens, if these are the logits, [n_vocab]: the floats that
+ * ith_session_score gives. */
+void ith_logits_nll(const ith_engine *engine, const float *logits, const int32_t *ids, size_t n,
+                    float *nll);
+
 /* Local. Tokens of the session that wait for a step. The same on all ranks. */
 int64_t ith_session_pending(const ith_session *session);
 
@@ -789,6 +801,10 @@ typedef struct ith_generate_params {
 
     ith_sampling sampling;
     bool ignore_eos; /* go on after the token that ends an answer */
+
+    /* The text of the answer goes on from that of the prompt: nothing is left out that vocabularies
+     * of SentencePiece have at the beginning of a text, a space. */
+    bool continues;
 
     /* Strings that end the answer and are not part of it, [n_stop]. */
     const char *const *stop;
@@ -943,6 +959,10 @@ typedef struct ith_many_prompt {
     size_t n_ids;
     ith_generate_params how; /* without guesses: max_draft 0, no draft, no answer */
     void *user;              /* the caller's */
+
+    /* The prompt is computed token by token, and `token` of ith_many_params is called for each but
+     * the first. No prompt cache serves it. */
+    bool each_token;
 } ith_many_prompt;
 
 /* How far it is. Counts are of this call. */
@@ -966,15 +986,30 @@ typedef struct ith_many_params {
     /* Writes the next prompt to *prompt. False: there is none. */
     bool (*next)(void *user, ith_many_prompt *prompt);
 
+    /* `next` is asked again before each step after it had none. The call still ends when none is in
+     * flight. For prompts that come from elsewhere, as to a server. */
+    bool asks_again;
+
     /* A prompt has ended: with an answer; or, if err->status is not ITH_OK, with an error that
      * concerns it alone, or because the run ends before it (ITH_E_CANCELLED). False: stop. */
     bool (*done)(void *user, const ith_many_prompt *prompt, const ith_generation *answer,
                  const ith_error *err);
 
+    /* May be NULL. After each step, of each prompt in flight: `length` tokens of prompt and answer
+     * are computed. Before an admission, of a prompt that waits for memory: `length` is -1. False:
+     * the prompt ends (ITH_FINISH_CANCELLED). */
+    bool (*wanted)(void *user, const ith_many_prompt *prompt, int64_t length);
+
+    /* May be NULL. Token `id` follows these logits, [n_vocab]: it has been chosen, or is of a
+     * prompt with `each_token`. After a chosen one comes an on_text. `ends`: it ends the answer and
+     * is no part of it. */
+    void (*token)(void *user, const ith_many_prompt *prompt, int32_t id, const float *logits,
+                  bool ends);
+
     /* Before each step; may be NULL. False: stop. */
     bool (*goes_on)(void *user, const ith_many_counts *counts);
 
-    void *user; /* first argument of all three */
+    void *user; /* first argument of all of them */
 } ith_many_params;
 
 /* Collective. Answers prompts until there are no more. *counts is the same on all ranks, after a

@@ -13,8 +13,8 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
-# libcmocka-dev and Python are for the tests and the demo.
-packages="build-essential pkg-config openmpi-bin libopenmpi-dev protobuf-c-compiler ca-certificates libcmocka-dev python3 python3-jsonschema"
+# libcmocka-dev, Python and curl are for the tests and the demo.
+packages="build-essential pkg-config openmpi-bin libopenmpi-dev protobuf-c-compiler ca-certificates libcmocka-dev python3 python3-jsonschema curl"
 for name in $libraries; do packages="$packages $(debian "$name")"; done
 case ${1:-} in
 '') ;;

@@ -5,6 +5,7 @@
 #include "cli/batch_output.h"
 #include "cli/batch_request.h"
 #include "cli/commands.h"
+#include "cli/input.h"
 #include "cli/keep_options.h"
 #include "cli/sampling_options.h"
 #include "cli/signals.h"
@@ -260,10 +261,11 @@ static const char *code_of(fault f, ith_status status)
 static json_t *error_json(const batch_state *b, const work *w, fault f, const ith_error *err)
 {
     const ith_batch_request *r = &w->request;
-    json_t *body = json_pack(
-        "{s:{s:o, s:s, s:o?, s:s}}", "error", "message", ith_json_c_string(err->text), "type",
-        f == BAD_REQUEST ? "invalid_request_error" : "server_error", "param",
-        r->param[0] != 0 ? ith_json_c_string(r->param) : NULL, "code", code_of(f, err->status));
+    json_t *body =
+        json_pack("{s:{s:o, s:s, s:o?, s:s}}", "error", "message", ith_json_c_string(err->text),
+                  "type", f == BAD_REQUEST ? "invalid_request_error" : "server_error", "param",
+                  r->body.param[0] != 0 ? ith_json_c_string(r->body.param) : NULL, "code",
+                  code_of(f, err->status));
     return line_json(b, w, (int)f, body);
 }
 
@@ -283,10 +285,11 @@ static json_t *choice_json(const batch_state *b, const ith_batch_request *r,
     json_t *text = ith_json_bytes(answer->text, answer->text_len), *choice;
     const char *finish = answer->finish == ITH_FINISH_STOP ? "stop" : "length";
 
-    choice = r->chat ? json_pack("{s:i, s:{s:s, s:o}, s:n, s:s}", "index", 0, "message", "role",
-                                 "assistant", "content", text, "logprobs", "finish_reason", finish)
-                     : json_pack("{s:i, s:o, s:n, s:s}", "index", 0, "text", text, "logprobs",
-                                 "finish_reason", finish);
+    choice = r->body.chat
+                 ? json_pack("{s:i, s:{s:s, s:o}, s:n, s:s}", "index", 0, "message", "role",
+                             "assistant", "content", text, "logprobs", "finish_reason", finish)
+                 : json_pack("{s:i, s:o, s:n, s:s}", "index", 0, "text", text, "logprobs",
+                             "finish_reason", finish);
     if (ith_engine_vocab(b->engine) == NULL)
         json_object_set_new(choice, "token_ids", ids_json(answer));
     return choice;
@@ -306,9 +309,9 @@ static json_t *answer_json(const batch_state *b, const work *w, size_t n_ids,
     char id[48];
     json_t *body;
 
-    snprintf(id, sizeof id, "%s-%lld", r->chat ? "chatcmpl" : "cmpl", (long long)r->line);
+    snprintf(id, sizeof id, "%s-%lld", r->body.chat ? "chatcmpl" : "cmpl", (long long)r->line);
     body = json_pack("{s:s, s:s, s:i, s:o, s:[o], s:{s:I, s:I, s:I}}", "id", id, "object",
-                     r->chat ? "chat.completion" : "text_completion", "created", 0, "model",
+                     r->body.chat ? "chat.completion" : "text_completion", "created", 0, "model",
                      model_json(b), "choices", choice_json(b, r, answer), "usage", "prompt_tokens",
                      (json_int_t)n_ids, "completion_tokens", (json_int_t)answer->n_ids,
                      "total_tokens", (json_int_t)(n_ids + answer->n_ids));
@@ -352,8 +355,8 @@ static void set_seed(const batch_state *b, ith_batch_request *r)
 {
     int64_t given = b->args->sampling.seed >= 0 ? b->args->sampling.seed : 0;
 
-    if (!r->has_seed)
-        r->how.sampling.seed =
+    if (!r->body.has_seed)
+        r->body.how.sampling.seed =
             ith_checksum_more((uint64_t)given, r->custom_id, strlen(r->custom_id));
 }
 
@@ -393,7 +396,7 @@ static work *read_request(batch_state *b, ith_ids *ids, bool *on)
     w->number = b->begun++;
     w->asked = digest_of_line(b);
     w->request.line = b->lines.number;
-    w->request.how = preset(b);
+    w->request.body.how = preset(b);
     if (b->lines.too_long)
         status = ith_fail(&err, ITH_E_ARGUMENT, "the line has more than %d MiB",
                           ITH_BATCH_LINE_MOST >> 20);
@@ -401,10 +404,11 @@ static work *read_request(batch_state *b, ith_ids *ids, bool *on)
         status = ith_batch_request_read(&w->request, b->lines.text.data, b->lines.text.len, &err);
     if (status == ITH_OK) {
         set_seed(b, &w->request);
-        status = ith_batch_request_grammar(&w->request, ith_engine_vocab(b->engine), &err);
+        status = ith_request_grammar(&w->request.body, ith_engine_vocab(b->engine), &err);
     }
     if (status == ITH_OK)
-        status = ith_batch_request_ids(&w->request, ith_engine_vocab(b->engine), ids, &err);
+        status = ith_request_ids(&w->request.body, 0, ith_engine_vocab(b->engine), &ids->data,
+                                 &ids->n, &err);
     if (status == ITH_OK)
         return w;
     *on = refuse(b, w, BAD_REQUEST, &err);
@@ -442,7 +446,8 @@ static bool next(void *user, ith_many_prompt *prompt)
     }
     if (w == NULL)
         return false;
-    *prompt = (ith_many_prompt){ids.data, ids.n, w->request.how, w};
+    *prompt =
+        (ith_many_prompt){.ids = ids.data, .n_ids = ids.n, .how = w->request.body.how, .user = w};
     return true;
 }
 

@@ -16,6 +16,7 @@ typedef struct flight {
     ith_generation answer;
     ith_writer writer;
     bool is_open; /* the writer */
+    size_t given; /* tokens of the prompt that are in the session, or wait there */
     int32_t id;   /* the last token chosen */
     bool has_id;  /* it waits for the next step */
 } flight;
@@ -147,16 +148,39 @@ static ith_status find_next(many *m, ith_error *err)
     return ITH_OK;
 }
 
-/* Collective. A session with room for `total` tokens. */
-static ith_status open_session(many *m, int64_t total, ith_session **session, ith_error *err)
+/* Rank 0. A prompt that waits for memory may be wanted no more. */
+static void ask_waiting(many *m)
+{
+    flight *f = m->waiting;
+
+    if (f == NULL || m->params->wanted == NULL ||
+        m->params->wanted(m->params->user, &f->prompt, -1))
+        return;
+    f->answer.finish = ITH_FINISH_CANCELLED;
+    tell(m, f, NULL);
+    m->counts->done++;
+    m->waiting = NULL;
+    free_flight(f);
+}
+
+/* What rank 0 says before an admission. */
+typedef struct candidate {
+    int64_t total; /* 0: there is none */
+    int32_t stopped;
+    int32_t each_token;
+    int64_t done; /* prompts so far */
+} candidate;
+
+/* Collective. A session with room for all its tokens. */
+static ith_status open_session(many *m, const candidate *c, ith_session **session, ith_error *err)
 {
     const ith_keep_params *keep = m->params->keep;
-    const ith_session_sizes sizes = {.ctx = total, .chunk = m->engine->info.chunk};
+    const ith_session_sizes sizes = {.ctx = c->total, .chunk = m->engine->info.chunk};
     ith_status status = ith_session_open_sized(m->engine, &sizes, session, err);
 
     if (status == ITH_OK)
-        status = ith_session_make_room(*session, total, err);
-    if (status == ITH_OK && keep != NULL)
+        status = ith_session_make_room(*session, c->total, err);
+    if (status == ITH_OK && keep != NULL && !c->each_token)
         status = ith_session_keep(*session, keep, err);
     if (status != ITH_OK) {
         ith_session_close(*session);
@@ -164,13 +188,6 @@ static ith_status open_session(many *m, int64_t total, ith_session **session, it
     }
     return status;
 }
-
-/* What rank 0 says before an admission. */
-typedef struct candidate {
-    int64_t total; /* 0: there is none */
-    int32_t stopped;
-    int64_t done; /* prompts so far */
-} candidate;
 
 /* Collective. Rank 0's waiting prompt begins. */
 static void begin(many *m, flight *f, ith_session *session, int64_t total)
@@ -194,9 +211,13 @@ static ith_status admit_one(many *m, bool *on, ith_error *err)
     flight *f;
     ith_status status;
 
+    if (is_root(m))
+        ask_waiting(m);
     ITH_TRY(ith_comm_agree(comm, is_root(m) ? find_next(m, err) : ITH_OK, err));
-    if (m->waiting != NULL)
+    if (m->waiting != NULL) {
         c.total = m->waiting->total;
+        c.each_token = m->waiting->prompt.each_token;
+    }
     c.stopped = m->stopped;
     c.done = m->counts->done;
     ith_world_bcast(m->engine->world, &c, sizeof c);
@@ -208,7 +229,7 @@ static ith_status admit_one(many *m, bool *on, ith_error *err)
     f = is_root(m) ? m->waiting : calloc(1, sizeof *f);
     status = ith_comm_agree_memory(comm, f, "a prompt", err);
     if (status == ITH_OK)
-        status = open_session(m, c.total, &session, &wrong);
+        status = open_session(m, &c, &session, &wrong);
     if (status == ITH_OK) {
         begin(m, f, session, c.total);
         return ITH_OK;
@@ -232,6 +253,7 @@ static ith_status admit(many *m, ith_error *err)
 {
     bool on = true;
 
+    m->no_more = m->no_more && !m->params->asks_again;
     while (on && m->n < m->params->in_flight)
         ITH_TRY(admit_one(m, &on, err));
     return ITH_OK;
@@ -264,6 +286,13 @@ static ith_status open_writer(flight *f, ith_error *err)
     return ith_writer_open(&f->writer, f->session, &f->prompt.how, &f->answer, err);
 }
 
+/* Rank 0. Token `id` follows the logits of flight i. */
+static void tell_token(const many *m, int i, int32_t id, bool ends)
+{
+    if (m->params->token != NULL)
+        m->params->token(m->params->user, &m->flights[i]->prompt, id, m->items[i].logits, ends);
+}
+
 /* Rank 0. Token f->id is chosen. */
 static ith_status write_token(many *m, flight *f, bool *on, ith_error *err)
 {
@@ -277,14 +306,21 @@ static ith_status write_token(many *m, flight *f, bool *on, ith_error *err)
     return *on ? ITH_OK : ith_writer_rest(&f->writer, err);
 }
 
-/* Rank 0. Flight i has logits: its next token. */
+/* Rank 0. The next token of flight i, if it has logits. */
 static fate take(many *m, int i, ith_error *err)
 {
+    flight *f = m->flights[i];
     bool on;
 
+    if (m->params->wanted != NULL &&
+        !m->params->wanted(m->params->user, &f->prompt, ith_session_length(f->session))) {
+        f->answer.finish = ITH_FINISH_CANCELLED;
+        return ANSWERED;
+    }
     if (m->items[i].logits == NULL)
         return GOES_ON;
-    if (write_token(m, m->flights[i], &on, err) != ITH_OK)
+    tell_token(m, i, f->id, ith_writer_ends(&f->writer, f->id));
+    if (write_token(m, f, &on, err) != ITH_OK)
         return FAILED;
     return on ? GOES_ON : ANSWERED;
 }
@@ -293,8 +329,13 @@ static fate take(many *m, int i, ith_error *err)
 static void take_all(many *m, int32_t *fates, ith_error *errors)
 {
     for (int i = 0; i < m->n; i++) {
+        flight *f = m->flights[i];
         fates[i] = GOES_ON;
-        if (m->items[i].logits != NULL && open_writer(m->flights[i], &errors[i]) != ITH_OK) {
+        if (m->items[i].logits != NULL && f->given < f->prompt.n_ids) {
+            tell_token(m, i, f->prompt.ids[f->given], false);
+            m->items[i].logits = NULL; /* nothing is to be chosen */
+        }
+        if (m->items[i].logits != NULL && open_writer(f, &errors[i]) != ITH_OK) {
             fates[i] = FAILED;
             m->items[i].logits = NULL;
         }
@@ -331,9 +372,10 @@ static void list_items(many *m)
         flight *f = m->flights[i];
         ith_session *s = f->session;
         m->items[i] = (ith_step_item){.session = s};
-        if (is_root(m) && s->length == 0 && s->pending == 0) {
-            m->items[i].ids = f->prompt.ids;
-            m->items[i].n = f->prompt.n_ids;
+        if (is_root(m) && f->given < f->prompt.n_ids) {
+            m->items[i].ids = f->prompt.ids + f->given;
+            m->items[i].n = f->prompt.each_token ? 1 : f->prompt.n_ids;
+            f->given += m->items[i].n;
         } else if (f->has_id) {
             m->items[i].ids = &f->id;
             m->items[i].n = 1;
@@ -437,6 +479,14 @@ static ith_status check(ith_engine *engine, const ith_many_params *params, ith_e
         return ith_fail(err, ITH_E_ARGUMENT, "%d prompts in flight; expected 1 to %d",
                         params->in_flight, ITH_STEP_MOST);
     return ITH_OK;
+}
+
+void ith_logits_nll(const ith_engine *engine, const float *logits, const int32_t *ids, size_t n,
+                    float *nll)
+{
+    ITH_DEFAULT_FPENV;
+    const ith_model *model = engine->model;
+    ith_negative_log_likelihoods(model->kernels, model->hp.n_vocab, logits, ids, n, nll);
 }
 
 ith_status ith_generate_many(ith_engine *engine, const ith_many_params *params,

@@ -282,6 +282,12 @@ const char *ith_vocab_notes(const ith_vocab *vocab)
     return vocab->notes != NULL ? vocab->notes : ith_tokenizer_notes(vocab->tok);
 }
 
+const char *ith_vocab_token(const ith_vocab *vocab, int32_t id, size_t *len)
+{
+    *len = 0;
+    return vocab != NULL ? ith_tokenizer_token(vocab->tok, id, len) : NULL;
+}
+
 bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id)
 {
     for (int i = 0; i < vocab->n_stops; i++)

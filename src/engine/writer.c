@@ -25,7 +25,12 @@ ith_status ith_writer_open(ith_writer *w, ith_session *s, const ith_generate_par
                         "an answer that follows a grammar cannot be given, or ignore its end");
     if (params->grammar != NULL)
         ITH_TRY(ith_follower_open(params->grammar, &w->follower, err));
-    return w->vocab == NULL ? ITH_OK : ith_detok_open(w->vocab->tok, &w->detok, err);
+    if (w->vocab == NULL)
+        return ITH_OK;
+    ITH_TRY(ith_detok_open(w->vocab->tok, &w->detok, err));
+    if (params->continues)
+        ith_detok_go_on(w->detok);
+    return ITH_OK;
 }
 
 void ith_writer_close(ith_writer *w)
@@ -96,7 +101,7 @@ static void act_for_test(const ith_writer *w)
 }
 
 /* Without a tokenizer the model's configuration says which tokens end an answer. */
-static bool ends_answer(const ith_writer *w, int32_t id)
+bool ith_writer_ends(const ith_writer *w, int32_t id)
 {
     if (w->params->ignore_eos)
         return false;
@@ -117,7 +122,7 @@ ith_status ith_writer_token(ith_writer *w, int32_t id, bool *on, ith_error *err)
 
     if (w->unmatched.status != ITH_OK)
         return ith_fail(err, w->unmatched.status, "%s", w->unmatched.text);
-    if (ends_answer(w, id)) {
+    if (ith_writer_ends(w, id)) {
         w->out->finish = ITH_FINISH_STOP;
         *on = false;
         return ITH_OK;

@@ -35,6 +35,9 @@ void ith_writer_close(ith_writer *w);
  * thread may call. A failure is left to that call. */
 int32_t ith_writer_choose(ith_writer *w, const float *logits);
 
+/* Would this token end the answer, without being part of it? */
+bool ith_writer_ends(const ith_writer *w, int32_t id);
+
 /* Adds a chosen token to the answer. *on false: the answer is finished; out->finish says why. */
 ith_status ith_writer_token(ith_writer *w, int32_t id, bool *on, ith_error *err);
 

@@ -152,13 +152,14 @@ ith_range ith_pass_scored(const ith_pass *p, int rank)
     return ith_mesh_slots(&p->mesh, p->n, rank);
 }
 
-/* -ln softmax(logits)[target] */
-static float negative_log_likelihood(const ith_kernels *kernels, int64_t n, const float *logits,
-                                     int32_t target)
+void ith_negative_log_likelihoods(const ith_kernels *kernels, int64_t n, const float *logits,
+                                  const int32_t *targets, size_t n_targets, float *nll)
 {
     float top = kernels->max(n, logits);
-    double sum = (double)kernels->sum_exp(n, logits, top);
-    return (float)(ith_ln(sum) + ((double)top - (double)logits[target]));
+    double log_sum = ith_ln((double)kernels->sum_exp(n, logits, top));
+
+    for (size_t i = 0; i < n_targets; i++)
+        nll[i] = (float)(log_sum + ((double)top - (double)logits[targets[i]]));
 }
 
 /* My tokens [t, t + n); n may be 0. */
@@ -183,7 +184,8 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
             continue;
         if (!change_logits(p->model, 0, hp->n_vocab, p->score_logits + i * ld))
             ith_pass_note_broken(p, end_of(p) + 1);
-        *nll = negative_log_likelihood(kernels, hp->n_vocab, p->score_logits + i * ld, target);
+        ith_negative_log_likelihoods(kernels, hp->n_vocab, p->score_logits + i * ld, &target, 1,
+                                     nll);
     }
     ith_barrier(me);
 }

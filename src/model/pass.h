@@ -210,6 +210,10 @@ void ith_logits(ith_pass *pass, ith_member *me);
 /* logits.c */
 void ith_score(ith_pass *pass, ith_member *me);
 
+/* Local. nll[i] = -ln softmax(logits)[targets[i]], as in a score. logits: [n]. */
+void ith_negative_log_likelihoods(const ith_kernels *kernels, int64_t n, const float *logits,
+                                  const int32_t *targets, size_t n_targets, float *nll);
+
 /* All members: tid 0 notes where the time since the last lap went, if anybody measures. */
 static inline void ith_pass_lap(const ith_pass *pass, const ith_member *me, int layer, ith_lap lap)
 {

@@ -25,6 +25,11 @@ ith_status ith_detok_open(const ith_tokenizer *tok, ith_detok **stream, ith_erro
     return ITH_OK;
 }
 
+void ith_detok_go_on(ith_detok *stream)
+{
+    stream->decoding = (ith_decoding){0};
+}
+
 void ith_detok_close(ith_detok *stream)
 {
     free(stream);

@@ -16,6 +16,9 @@ typedef struct ith_detok ith_detok;
 ith_status ith_detok_open(const ith_tokenizer *tok, ith_detok **stream, ith_error *err);
 void ith_detok_close(ith_detok *stream); /* accepts NULL */
 
+/* Before the first push: the tokens go on from a text, so that they are decoded as inside it. */
+void ith_detok_go_on(ith_detok *stream);
+
 /* The result is valid until the next call on the stream, and never NULL. An id that has no token
  * adds nothing. */
 const char *ith_detok_push(ith_detok *stream, int32_t id, size_t *len);

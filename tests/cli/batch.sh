@@ -116,7 +116,7 @@ def line(param, **more):
     body = dict(chat, **more.pop("body", {}))
     return param, json.dumps(dict({"custom_id": f"c{len(lines)}", "body": body}, **more))
 lines = []
-for param, body in [("body.n", {"n": 2}), ("body.stream", {"stream": True}), ("body.tools", {"tools": []}),
+for param, body in [("body.n", {"n": 2}), ("body.stream", {"stream": True}), ("body.tools", {"tools": [{}]}),
                     ("body.temperature", {"temperature": -1}), ("body.temperature", {"temperature": "hot"}),
                     ("body.max_tokens", {"max_tokens": 0}), ("body.max_tokens", {"max_tokens": 1.5}),
                     ("body.max_tokens", {"max_tokens": 10**30}), ("body.top_p", {"top_p": 1.5}), ("body.top_p", {"top_p": float("nan")}),

@@ -14,7 +14,7 @@ for first in $("$ITHACA" -h | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
     *) commands+=("$first") ;;
     esac
 done
-same "commands" 20 "${#commands[@]}"
+same "commands" 21 "${#commands[@]}"
 
 : >"$work/short"
 : >"$work/full"

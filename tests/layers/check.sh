@@ -21,7 +21,9 @@ declare -A may=(
     [hub]="base formats"
     [keep]="base grammar formats comm state weights model engine"
     [tools]="base text formats comm state weights model engine"
-    [cli]="base"
+    [openai]="base"
+    [serve]="base openai"
+    [cli]="base openai serve"
 )
 
 # verdict NAME OFFENDERS: one TAP line
@@ -56,7 +58,7 @@ check_room() {
         [[ $header == ithaca.h ]] && continue
         [[ $header == ithaca_tools.h && " hub keep engine tools cli " == *" $room "* ]] && continue
         if [[ $room == cli ]]; then
-            [[ $to == cli || $to == base ]] && continue
+            [[ $to == cli || " ${may[cli]} " == *" $to "* ]] && continue
         else
             [[ $to == simd || $to == "$room" || " ${may[$room]} " == *" $to "* ]] && continue
         fi
@@ -102,7 +104,7 @@ check_blocks() {
         [[ -e src/model/blocks/$kind.c ]] || echo "kinds.inc names $kind, but there is no src/model/blocks/$kind.c"
         pattern+="${pattern:+|}ith_block_$kind\b|ITH_BLOCK_$kind\b|\"$kind\""
     done
-    sources src | grep -v -e '^src/model/blocks/' -e '^src/formats/' -e '^src/tools/' -e '^src/cli/' | xargs -r grep -HnE "$pattern" /dev/null |
+    sources src | grep -v -e '^src/model/blocks/' -e '^src/formats/' -e '^src/tools/' -e '^src/cli/' -e '^src/serve/' | xargs -r grep -HnE "$pattern" /dev/null |
         sed 's/$/: names a kind of block/'
     sources src simd | grep -v '^src/model/blocks/' | quoted | grep ':model/blocks/' | grep -v ':model/blocks/block\.h$' |
         sed 's/$/: only block.h is for others/'
@@ -130,11 +132,11 @@ unique_names() {
 }
 
 verdict "every folder of src/ has its arrows" "$(rooms_are_known)"
-for room in base text grammar formats hub comm state weights model keep engine tools cli; do
+for room in base text grammar formats hub comm state weights model keep engine tools openai serve cli; do
     verdict "$room" "$(check_room "$room")"
 done
 verdict "blocks are known to themselves" "$(check_blocks)"
-for room in base text grammar formats hub comm state weights model engine keep tools cli; do
+for room in base text grammar formats hub comm state weights model engine keep tools openai serve cli; do
     verdict "$room has no circle of files" "$(circles "$room")"
 done
 verdict "simd is a leaf" "$(check_kernels)"
@@ -147,6 +149,7 @@ verdict "xxhash.h" "$(only "$(include 'xxhash\.h')" src/base/checksum.c)"
 verdict "nettle" "$(only "$(include 'nettle/.*')" src/base/digest.c)"
 verdict "libcurl" "$(only "$(include 'curl/.*')" src/hub/libcurl.h)"
 verdict "protobuf-c" "$(only "$(include 'protobuf-c/.*|.*\.pb-c\.h')" src/text/sentencepiece.c)"
+verdict "libmicrohttpd" "$(only "$(include 'microhttpd\.h')" src/serve/visit.h)"
 verdict "libedit" "$(only "$(include 'histedit\.h')" src/cli/typed.c)"
 verdict "pcre2 and utf8proc" "$(only "$(include 'pcre2\.h|utf8proc\.h')" 'src/text/*')"
 verdict "OpenMP" "$(only "$(include 'omp\.h')|^\\s*#\\s*pragma\\s+omp" src/base/threads.c src/base/cpumask.c)"

@@ -32,6 +32,7 @@ class Ithaca(MakefilePackage):
     depends_on("xxhash")
     depends_on("curl")
     depends_on("libedit")
+    depends_on("libmicrohttpd")
 
     conflicts("%gcc@:10", msg="GCC 11 or later is needed")
 

@@ -1,0 +1,259 @@
+/* answer.c - answers in OpenAI's JSON. */
+#include "serve/answer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ith_answer_free(void *user)
+{
+    ith_answer *a = user;
+
+    for (size_t i = 0; a->prompts != NULL && i < a->n_prompts; i++) {
+        free(a->prompts[i].ids);
+        free(a->prompts[i].text);
+    }
+    free(a->prompts);
+    ith_request_free(&a->request);
+    json_decref(a->body);
+    free(a);
+}
+
+/* ---- Tokens ---- */
+
+/* The bytes of a token; NULL: it has none, or there is no tokenizer. */
+typedef struct piece {
+    const char *bytes;
+    size_t len;
+    char *owned; /* malloc'd, or NULL */
+} piece;
+
+/* `first`: as the first of a text. */
+static piece piece_of(const ith_answer *a, int32_t id, bool first)
+{
+    const ith_vocab *vocab = a->server->vocab;
+    piece p = {0};
+
+    if (first && ith_vocab_detokenize(vocab, &id, 1, &p.owned, &p.len, NULL) == ITH_OK)
+        p.bytes = p.owned;
+    if (p.bytes == NULL)
+        p.bytes = ith_vocab_token(vocab, id, &p.len);
+    return p;
+}
+
+/* What a token is called: its text; "bytes:\xe2\x82" if that is a part of a character; its id if
+ * the model has no tokenizer. */
+static json_t *name_of(const piece *p, int32_t id)
+{
+    json_t *name = p->bytes != NULL ? json_stringn(p->bytes, p->len) : json_sprintf("%d", id);
+    char *text;
+
+    if (name != NULL || p->bytes == NULL)
+        return name;
+    text = malloc(7 + 4 * p->len);
+    if (text == NULL)
+        return NULL;
+    strcpy(text, "bytes:");
+    for (size_t i = 0; i < p->len; i++)
+        sprintf(text + 6 + 4 * i, "\\x%02x", (unsigned char)p->bytes[i]);
+    name = json_string(text);
+    free(text);
+    return name;
+}
+
+/* What cannot follow at all has a number, too. */
+static json_t *logprob(const ith_ranked *t)
+{
+    return isfinite(t->nll) ? ith_json_number(-t->nll) : json_real(-9999.0);
+}
+
+static int64_t characters(const char *text, size_t len)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < len; i++)
+        n += (text[i] & 0xc0) != 0x80;
+    return n;
+}
+
+/* ---- Logprobs of completions: four lists ---- */
+
+typedef struct lists {
+    json_t *tokens, *logprobs, *top, *offsets;
+} lists;
+
+/* {name: logprob}, the token's own last. */
+static json_t *top_of(const ith_answer *a, const ith_ranked *ranked)
+{
+    json_t *top = json_object();
+
+    for (int k = 1; k <= a->call->top + 1; k++) {
+        const ith_ranked *t = &ranked[k <= a->call->top ? k : 0];
+        piece p = piece_of(a, t->id, false);
+        json_t *name = name_of(&p, t->id);
+        if (name != NULL && json_object_get(top, json_string_value(name)) == NULL)
+            json_object_setn_new(top, json_string_value(name), json_string_length(name),
+                                 logprob(t));
+        json_decref(name);
+    }
+    return top;
+}
+
+/* Token k of prompt and answer. ranked: [1 + top]; NULL: nothing is known of it, as of the first.
+ * Offsets are those of the prompt's text as it was sent, then of the answer behind it. */
+static void list_token(const ith_answer *a, lists *l, const ith_asked *asked, size_t k, int32_t id,
+                       const ith_ranked *ranked, ith_part *part)
+{
+    bool echo = a->request.echo, of_text = !echo || k >= asked->before;
+    piece p = piece_of(a, id, echo && k == asked->before);
+
+    if (echo && k == asked->n)
+        part->offset = characters(asked->text, asked->len);
+    json_array_append_new(l->tokens, name_of(&p, id));
+    json_array_append_new(l->logprobs, ranked != NULL ? logprob(ranked) : json_null());
+    json_array_append_new(l->offsets, json_integer(part->offset));
+    json_array_append_new(l->top, ranked != NULL ? top_of(a, ranked) : json_null());
+    if (of_text && p.bytes != NULL)
+        part->offset += characters(p.bytes, p.len);
+    free(p.owned);
+}
+
+static json_t *completion_logprobs(const ith_answer *a, const ith_asked *asked,
+                                   const ith_news *news, ith_part *part)
+{
+    size_t one = 1 + (size_t)a->call->top, k = part->token;
+    lists l = {json_array(), json_array(), json_array(), json_array()};
+
+    if (a->request.echo && !part->begun)
+        list_token(a, &l, asked, 0, asked->ids[0], NULL, part);
+    k += a->request.echo; /* the first is not among them */
+    for (size_t i = 0; i < news->n_tokens; i++) {
+        const ith_ranked *t = news->tokens + i * one;
+        list_token(a, &l, asked, k + i, t->id, t, part);
+    }
+    return json_pack("{s:o, s:o, s:o, s:o}", "tokens", l.tokens, "token_logprobs", l.logprobs,
+                     "top_logprobs", l.top, "text_offset", l.offsets);
+}
+
+/* ---- Logprobs of chats: a list of objects ---- */
+
+static json_t *chat_token(const ith_answer *a, const ith_ranked *t, bool first)
+{
+    piece p = piece_of(a, t->id, first);
+    json_t *list = json_array(), *token;
+
+    for (size_t i = 0; p.bytes != NULL && i < p.len; i++)
+        json_array_append_new(list, json_integer((unsigned char)p.bytes[i]));
+    token = json_pack("{s:o, s:o, s:o}", "token", name_of(&p, t->id), "logprob", logprob(t),
+                      "bytes", list);
+    free(p.owned);
+    return token;
+}
+
+static json_t *chat_logprobs(const ith_answer *a, const ith_news *news, const ith_part *part)
+{
+    size_t one = 1 + (size_t)a->call->top;
+    json_t *content = json_array();
+
+    for (size_t i = 0; i < news->n_tokens; i++) {
+        const ith_ranked *t = news->tokens + i * one;
+        bool first = part->token + i == 0;
+        json_t *token = chat_token(a, t, first), *top = json_array();
+        for (size_t k = 1; k < one; k++)
+            json_array_append_new(top, chat_token(a, t + k, first));
+        json_object_set_new(token, "top_logprobs", top);
+        json_array_append_new(content, token);
+    }
+    return json_pack("{s:o, s:n}", "content", content, "refusal");
+}
+
+/* ---- Choices ---- */
+
+static const char *finish_of(const ith_news *news)
+{
+    if (!news->ended)
+        return NULL;
+    return news->finish == ITH_FINISH_STOP ? "stop" : "length";
+}
+
+/* The new text, after the echo if that was not shown yet. */
+static json_t *text_of(const ith_asked *asked, const ith_news *news, const ith_part *part)
+{
+    size_t before = part->begun ? 0 : asked->len;
+    char *both = malloc(before + news->len + 1);
+    json_t *text;
+
+    if (both == NULL)
+        return NULL;
+    if (before > 0)
+        memcpy(both, asked->text, before);
+    memcpy(both + before, news->text, news->len);
+    text = ith_json_bytes(both, before + news->len);
+    free(both);
+    return text;
+}
+
+/* A message, or what is new of it. */
+static json_t *message_of(json_t *text, bool streamed, bool begun)
+{
+    if (streamed && begun)
+        return json_pack("{s:o}", "content", text);
+    return json_pack("{s:s, s:o}", "role", "assistant", "content", text);
+}
+
+json_t *ith_answer_choice(const ith_answer *a, size_t i, const ith_news *news, ith_part *part,
+                          bool streamed)
+{
+    const ith_asked *asked = &a->prompts[i / (size_t)a->request.n];
+    json_t *logprobs = json_null(), *text, *choice;
+
+    if (part->ended || (part->begun && news->len == 0 && news->n_tokens == 0 && !news->ended))
+        return NULL;
+    if (a->call->logprobs)
+        logprobs = a->request.chat ? chat_logprobs(a, news, part)
+                                   : completion_logprobs(a, asked, news, part);
+    text = text_of(asked, news, part);
+    choice =
+        a->request.chat
+            ? json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)i,
+                        streamed ? "delta" : "message", message_of(text, streamed, part->begun),
+                        "logprobs", logprobs, "finish_reason", finish_of(news))
+            : json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)i, "text", text, "logprobs",
+                        logprobs, "finish_reason", finish_of(news));
+    part->text += news->len;
+    part->token += news->n_tokens;
+    part->begun = true;
+    part->ended = news->ended;
+    return choice;
+}
+
+/* ---- Around them ---- */
+
+json_t *ith_answer_usage(const ith_answer *a)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < a->call->n; i++)
+        n += (int64_t)a->call->choices[i].n_answer;
+    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)a->prompt_tokens,
+                     "completion_tokens", (json_int_t)n, "total_tokens",
+                     (json_int_t)(a->prompt_tokens + n));
+}
+
+json_t *ith_answer_json(const ith_answer *a, json_t *choices, json_t *usage, bool streamed)
+{
+    const char *object = !a->request.chat ? "text_completion"
+                         : streamed       ? "chat.completion.chunk"
+                                          : "chat.completion";
+    json_t *all =
+        json_pack("{s:s, s:s, s:I, s:o, s:o, s:I}", "id", a->id, "object", object, "created",
+                  (json_int_t)a->created, "model", ith_json_c_string(a->server->info->name),
+                  "choices", choices, "seed", (json_int_t)a->request.how.sampling.seed);
+
+    if (usage != NULL)
+        json_object_set_new(all, "usage", usage);
+    else if (a->request.include_usage)
+        json_object_set_new(all, "usage", json_null());
+    return all;
+}

@@ -1,0 +1,304 @@
+/* call.c - calls, their choices and the queue. */
+#include "serve/call.h"
+
+#include "serve/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+ith_call *ith_call_make(size_t n)
+{
+    ith_call *call = calloc(1, sizeof *call + n * sizeof call->choices[0]);
+
+    if (call == NULL)
+        return NULL;
+    pthread_mutex_init(&call->lock, NULL);
+    ith_cond_open(&call->changed);
+    call->refs = 1;
+    call->n = n;
+    for (size_t i = 0; i < n; i++)
+        call->choices[i].call = call;
+    return call;
+}
+
+/* With the lock, which it gives back. So many refs less. */
+static void drop(ith_call *call, int refs)
+{
+    bool last = (call->refs -= refs) == 0;
+
+    pthread_mutex_unlock(&call->lock);
+    if (!last)
+        return;
+    for (size_t i = 0; i < call->n; i++) {
+        ith_choice *c = &call->choices[i];
+        free(c->text);
+        free(c->tokens);
+        free(c->chosen);
+    }
+    if (call->release != NULL)
+        call->release(call->user);
+    pthread_cond_destroy(&call->changed);
+    pthread_mutex_destroy(&call->lock);
+    free(call);
+}
+
+/* With the queue's lock. */
+static void unlink_choice(ith_queue *q, ith_choice *c)
+{
+    *(c->prev != NULL ? &c->prev->next : &q->first) = c->next;
+    *(c->next != NULL ? &c->next->prev : &q->last) = c->prev;
+    c->prev = c->next = NULL;
+    c->waits = false;
+    q->n--;
+}
+
+/* How many choices of a call have left the queue by this. */
+static int take_back(ith_queue *q, ith_call *call)
+{
+    int n = 0;
+
+    pthread_mutex_lock(&q->lock);
+    for (size_t i = 0; i < call->n; i++)
+        if (call->choices[i].waits) {
+            unlink_choice(q, &call->choices[i]);
+            n++;
+        }
+    pthread_mutex_unlock(&q->lock);
+    return n;
+}
+
+void ith_call_leave(ith_call *call)
+{
+    int back;
+
+    if (call == NULL)
+        return;
+    back = call->queue != NULL ? take_back(call->queue, call) : 0;
+    pthread_mutex_lock(&call->lock);
+    call->gone = true;
+    drop(call, 1 + back);
+}
+
+void ith_call_wait(ith_call *call, int64_t *seen, int ms)
+{
+    int64_t until = ith_now_ms() + ms;
+
+    pthread_mutex_lock(&call->lock);
+    while (call->changes <= *seen)
+        if (ith_wait_until(&call->changed, &call->lock, until) != 0)
+            break;
+    *seen = call->changes;
+}
+
+/* A copy of n bytes, never NULL if there is memory. */
+static void *copy_of(const void *from, size_t n)
+{
+    void *copy = malloc(n + 1);
+
+    if (copy != NULL && n > 0)
+        memcpy(copy, from, n);
+    return copy;
+}
+
+bool ith_choice_news(const ith_choice *c, size_t text, size_t token, ith_news *news)
+{
+    size_t one = 1 + (size_t)c->call->top;
+
+    *news = (ith_news){.len = c->len - text,
+                       .n_tokens = c->n_tokens - token,
+                       .n_answer = c->n_answer,
+                       .ended = c->ended,
+                       .finish = c->finish};
+    news->text = copy_of(c->text + text, news->len);
+    news->tokens = copy_of(c->tokens + token * one, news->n_tokens * one * sizeof *c->tokens);
+    return news->text != NULL && news->tokens != NULL;
+}
+
+void ith_news_free(ith_news *news)
+{
+    free(news->text);
+    free(news->tokens);
+}
+
+/* ---- The queue ---- */
+
+void ith_queue_open(ith_queue *q, int most)
+{
+    *q = (ith_queue){.most = most};
+    pthread_mutex_init(&q->lock, NULL);
+    ith_cond_open(&q->filled);
+}
+
+void ith_queue_close(ith_queue *q)
+{
+    pthread_cond_destroy(&q->filled);
+    pthread_mutex_destroy(&q->lock);
+}
+
+/* With the queue's lock. */
+static void append(ith_queue *q, ith_choice *c)
+{
+    c->prev = q->last;
+    *(q->last != NULL ? &q->last->next : &q->first) = c;
+    q->last = c;
+    c->waits = true;
+    q->n++;
+}
+
+ith_queued ith_queue_add(ith_queue *q, ith_call *call)
+{
+    ith_queued result = ITH_QUEUED;
+
+    pthread_mutex_lock(&q->lock);
+    if (q->closed)
+        result = ITH_QUEUE_CLOSED;
+    else if ((size_t)(q->most - q->n) < call->n)
+        result = ITH_QUEUE_FULL;
+    if (result == ITH_QUEUED) {
+        pthread_mutex_lock(&call->lock);
+        call->refs += (int)call->n;
+        call->queue = q;
+        pthread_mutex_unlock(&call->lock);
+    }
+    for (size_t i = 0; result == ITH_QUEUED && i < call->n; i++)
+        append(q, &call->choices[i]);
+    pthread_cond_signal(&q->filled);
+    pthread_mutex_unlock(&q->lock);
+    return result;
+}
+
+bool ith_queue_wait(ith_queue *q, int ms)
+{
+    int64_t until = ith_now_ms() + ms;
+    bool some;
+
+    pthread_mutex_lock(&q->lock);
+    while (q->first == NULL)
+        if (ith_wait_until(&q->filled, &q->lock, until) != 0)
+            break;
+    some = q->first != NULL;
+    pthread_mutex_unlock(&q->lock);
+    return some;
+}
+
+ith_choice *ith_queue_take(ith_queue *q)
+{
+    ith_choice *c;
+
+    pthread_mutex_lock(&q->lock);
+    c = q->first;
+    if (c != NULL)
+        unlink_choice(q, c);
+    pthread_mutex_unlock(&q->lock);
+    return c;
+}
+
+void ith_queue_shut(ith_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->closed = true;
+    pthread_mutex_unlock(&q->lock);
+}
+
+/* ---- The engine's thread tells ---- */
+
+/* With the lock, which it gives back. */
+static void change(ith_call *call)
+{
+    call->changes++;
+    pthread_cond_signal(&call->changed);
+    pthread_mutex_unlock(&call->lock);
+}
+
+bool ith_choice_wanted(ith_choice *c, int64_t computed)
+{
+    bool wanted;
+
+    pthread_mutex_lock(&c->call->lock);
+    if (computed > c->computed)
+        c->computed = computed;
+    wanted = !c->call->gone;
+    pthread_mutex_unlock(&c->call->lock);
+    return wanted;
+}
+
+static bool grow(void **buffer, size_t *room, size_t need, size_t size)
+{
+    size_t more = *room > 0 ? *room : 64;
+    void *grown;
+
+    if (need <= *room)
+        return true;
+    while (more < need)
+        more *= 2;
+    grown = realloc(*buffer, more * size);
+    if (grown == NULL)
+        return false;
+    *buffer = grown;
+    *room = more;
+    return true;
+}
+
+/* With the lock. */
+static bool add_token(ith_choice *c, const ith_ranked *token)
+{
+    size_t one = 1 + (size_t)c->call->top;
+
+    if (!grow((void **)&c->tokens, &c->token_room, c->n_tokens + 1, one * sizeof *token))
+        return false;
+    memcpy(c->tokens + c->n_tokens * one, token, one * sizeof *token);
+    c->n_tokens++;
+    return true;
+}
+
+void ith_choice_prompt_token(ith_choice *c, const ith_ranked *token)
+{
+    pthread_mutex_lock(&c->call->lock);
+    c->call->gone = c->call->gone || !add_token(c, token);
+    change(c->call);
+}
+
+/* With the lock. */
+static bool add_text(ith_choice *c, const char *text, size_t len)
+{
+    if (!grow((void **)&c->text, &c->text_room, c->len + len + 1, 1))
+        return false;
+    memcpy(c->text + c->len, text, len);
+    c->len += len;
+    return true;
+}
+
+/* With the lock. The chosen token, if there is one. */
+static bool add_chosen(ith_choice *c)
+{
+    if (!c->has_chosen)
+        return true;
+    c->n_answer += !c->chosen_ends;
+    return !c->call->logprobs || (c->chosen_ends && !c->call->lists_end) || add_token(c, c->chosen);
+}
+
+bool ith_choice_text(ith_choice *c, const char *text, size_t len)
+{
+    bool fine;
+
+    pthread_mutex_lock(&c->call->lock);
+    fine = !c->call->gone;
+    if (fine && !c->call->hides)
+        fine = add_text(c, text, len) && add_chosen(c);
+    c->has_chosen = false;
+    change(c->call);
+    return fine;
+}
+
+void ith_choice_end(ith_choice *c, ith_finish finish, const ith_error *err)
+{
+    ith_call *call = c->call;
+
+    pthread_mutex_lock(&call->lock);
+    c->ended = true;
+    c->finish = call->hides ? ITH_FINISH_LENGTH : finish;
+    c->err = *err;
+    call->changes++;
+    pthread_cond_signal(&call->changed);
+    drop(call, 1);
+}

@@ -1,0 +1,137 @@
+/* call.h - a request in work: its choices, what is known of each, and the queue in front of the
+ * engine.
+ *
+ * An HTTP thread makes a call and waits for it; the engine's thread answers its choices one by one.
+ * The call lives until both have left it. Locks: first the queue's, then a call's. The engine's
+ * thread takes a call's lock in each step, so nobody holds it for longer than a copy takes.
+ */
+#ifndef ITH_SERVE_CALL_H
+#define ITH_SERVE_CALL_H
+
+#include "ithaca.h"
+
+#include <pthread.h>
+
+/* A token and its -ln p, [1 + top]: first its own, then the best. */
+typedef struct ith_ranked {
+    int32_t id;
+    float nll;
+} ith_ranked;
+
+typedef struct ith_call ith_call;
+typedef struct ith_queue ith_queue;
+
+typedef struct ith_choice {
+    ith_call *call;
+
+    /* Set before it waits. */
+    const int32_t *ids; /* [n_ids], the `user`'s, which n choices of a prompt share */
+    size_t n_ids;
+    ith_generate_params how;
+
+    /* Guarded by the queue's lock. */
+    struct ith_choice *prev, *next;
+    bool waits;
+
+    /* Guarded by call->lock. */
+    char *text;
+    size_t len, text_room;
+    ith_ranked *tokens; /* [n_tokens][1 + top]: with each_token also the prompt's but its first */
+    size_t n_tokens, token_room;
+    size_t n_answer; /* tokens of the answer so far */
+    int64_t computed;
+    bool ended;
+    ith_finish finish;
+    ith_error err; /* if it ended without an answer */
+
+    /* Of the engine's thread: a chosen token, until its text comes. */
+    ith_ranked *chosen; /* [1 + top] */
+    bool has_chosen, chosen_ends;
+} ith_choice;
+
+struct ith_call {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    ith_queue *queue; /* that it has been in; NULL: none */
+    int refs;         /* the HTTP thread, and choices in the queue or in work */
+    bool gone;        /* nobody waits for it any more */
+    bool each_token;  /* also the prompt's logprobs */
+    bool logprobs;
+    bool lists_end; /* logprobs have the token that ends an answer, too */
+    bool hides;     /* the answer: the prompt alone was asked for */
+    int top;
+    void (*release)(void *user); /* called with `user` at the end; NULL: nothing to do */
+    void *user;
+    int64_t changes;
+    size_t n;
+    ith_choice choices[];
+};
+
+/* n choices, all zero. NULL: no memory. */
+ith_call *ith_call_make(size_t n);
+
+/* The HTTP thread leaves: choices that wait are taken out of the queue, those that have not ended
+ * are wanted no more. NULL is accepted. */
+void ith_call_leave(ith_call *call);
+
+/* HTTP thread. Waits until there are more changes than *seen, or `ms` milliseconds. *seen becomes
+ * their number. With the lock held, which the caller then has. */
+void ith_call_wait(ith_call *call, int64_t *seen, int ms);
+
+/* What is new of a choice, as a copy. */
+typedef struct ith_news {
+    char *text; /* [len], malloc'd */
+    size_t len;
+    ith_ranked *tokens; /* [n_tokens][1 + top], malloc'd */
+    size_t n_tokens, n_answer;
+    bool ended;
+    ith_finish finish;
+} ith_news;
+
+/* With the lock. What came after byte `text` and token `token`. False: no memory. Free it after a
+ * failure too. */
+bool ith_choice_news(const ith_choice *choice, size_t text, size_t token, ith_news *news);
+void ith_news_free(ith_news *news);
+
+/* ---- The queue ---- */
+
+struct ith_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    ith_choice *first, *last;
+    int n, most;
+    bool closed;
+};
+
+void ith_queue_open(ith_queue *queue, int most);
+void ith_queue_close(ith_queue *queue);
+
+typedef enum ith_queued { ITH_QUEUED, ITH_QUEUE_FULL, ITH_QUEUE_CLOSED } ith_queued;
+
+/* HTTP thread. All choices of a call, or none. */
+ith_queued ith_queue_add(ith_queue *queue, ith_call *call);
+
+/* Engine's thread. Waits for a choice up to `ms` milliseconds. Is there one? */
+bool ith_queue_wait(ith_queue *queue, int ms);
+
+/* Engine's thread. The next one; NULL: there is none. */
+ith_choice *ith_queue_take(ith_queue *queue);
+
+/* Engine's thread. Nothing is added any more. */
+void ith_queue_shut(ith_queue *queue);
+
+/* ---- The engine's thread tells ---- */
+
+/* Does anybody wait for it? So much is computed. */
+bool ith_choice_wanted(ith_choice *choice, int64_t computed);
+
+/* A token of the prompt, [1 + top]. */
+void ith_choice_prompt_token(ith_choice *choice, const ith_ranked *token);
+
+/* Text, and with it the chosen token. False: it is not wanted, or there is no memory. */
+bool ith_choice_text(ith_choice *choice, const char *text, size_t len);
+
+/* It has ended; err->status ITH_OK: with an answer. The choice may be gone afterwards. */
+void ith_choice_end(ith_choice *choice, ith_finish finish, const ith_error *err);
+
+#endif

@@ -1,0 +1,67 @@
+/* serve.h - a server with OpenAI's HTTP interface in front of an engine.
+ *
+ *     HTTP threads (visit.c, one per connection, rank 0)          the engine's thread (loop.c)
+ *     request -> call, its choices (call.h) --- queue --->       ith_generate_many: steps of all
+ *     response <- wait for changes          <-- choices ---      text, tokens, the end of each
+ *
+ * HTTP threads read, check and tokenize a request, and write its answer as fast or slowly as their
+ * client reads; they never call the engine. The engine's thread takes choices from the queue, gives
+ * what is chosen to the choice, and waits for nobody. Other ranks follow rank 0's steps.
+ *
+ * A connection that sends no whole request in time is closed by a thread of its own (listener.c).
+ *
+ *     ith_server_open(world, &params, &server, &err);   listens: GET /health answers 503
+ *     ith_engine_open(world, ..., &engine, &err);
+ *     ith_server_run(server, engine, &err);             until `goes_on` says no
+ *     ith_server_close(server);
+ */
+#ifndef ITH_SERVE_SERVE_H
+#define ITH_SERVE_SERVE_H
+
+#include "ithaca.h"
+
+typedef struct ith_server ith_server;
+
+enum {
+    ITH_SERVE_BODY = 4 << 20, /* bytes */
+    ITH_SERVE_TOKEN = 16      /* bytes that a token takes in a request, at most */
+};
+
+/* Pointers must live as long as the server. Counts are the same on all ranks. */
+typedef struct ith_server_params {
+    const char *host; /* a name or an address */
+    int port;         /* 0: a free one */
+    const char *key;  /* clients must send "Authorization: Bearer KEY"; NULL: none */
+
+    int sessions;       /* prompts worked on at a time, 1 to ITH_STEP_MOST */
+    int waiting;        /* prompts that may wait for that; more are answered with 503 */
+    int connections;    /* at a time; more are closed */
+    int64_t body_bytes; /* longest body of a request; 0: ITH_SERVE_BODY, or ITH_SERVE_TOKEN a token
+                         * of the context if that is more */
+    int timeout_s;      /* for a client that reads nothing, and for a request to come */
+
+    const ith_keep_params *keep; /* of all prompts, as in ith_many_params; NULL: none */
+    bool (*goes_on)(void *user); /* false: what runs is finished, what waits is refused */
+    void *user;
+} ith_server_params;
+
+/* Collective. Rank 0 listens; what it cannot answer yet it refuses with 503.
+ * Errors: ITH_E_IO: the address cannot be listened at. */
+ith_status ith_server_open(ith_world *world, const ith_server_params *params, ith_server **server,
+                           ith_error *err);
+
+/* Local, rank 0. "http://127.0.0.1:8080". The text is the server's. */
+const char *ith_server_address(const ith_server *server);
+
+/* Local, rank 0. Is everyone answered who reaches the machine: no key, and not its own addresses
+ * alone? */
+bool ith_server_is_open(const ith_server *server);
+
+/* Collective. Answers requests until `goes_on` returns false. A request that fails ends alone.
+ * Errors: those of ith_generate_many that concern more than one. */
+ith_status ith_server_run(ith_server *server, ith_engine *engine, ith_error *err);
+
+/* Local. Responses that are complete are sent first, as long as clients read them. */
+void ith_server_close(ith_server *server);
+
+#endif

@@ -1,0 +1,76 @@
+/* visit.h - one HTTP request and its response. The one file that includes <microhttpd.h>. */
+#ifndef ITH_SERVE_VISIT_H
+#define ITH_SERVE_VISIT_H
+
+#include "base/json.h"
+#include "serve/server_impl.h"
+
+#include <microhttpd.h>
+
+typedef struct ith_visit ith_visit;
+
+/* An address, and who answers there: visit.c lists them. */
+typedef struct ith_route {
+    const char *method, *path; /* a path that ends with '/' stands for all that begin with it */
+    enum MHD_Result (*answer)(ith_visit *visit);
+    bool open; /* without a key, and without a model */
+} ith_route;
+
+struct ith_visit {
+    ith_server *server;
+    struct MHD_Connection *connection;
+    const ith_route *route; /* NULL: there is none */
+    char rest[256];         /* of the path, behind that of the route */
+    const char *allow;      /* methods of the address; NULL: it is unknown */
+    char *body;             /* [len], malloc'd */
+    size_t len, room;
+    bool too_long; /* the body */
+    bool overload; /* the bodies of all requests together are */
+    bool refused;  /* a response is under way before the body has come */
+};
+
+/* Responses. They take `value`; NULL: no memory. */
+enum MHD_Result ith_visit_json(ith_visit *visit, unsigned status, json_t *value);
+
+/* In OpenAI's form. param: the field that is wrong; NULL: none. */
+enum MHD_Result ith_visit_error(ith_visit *visit, unsigned status, const char *code,
+                                const char *param, const char *text);
+
+/* The status and code of a failure. */
+unsigned ith_visit_status(const ith_error *err, const char **code);
+
+/* {error: {message, type, param, code}} */
+json_t *ith_error_json(unsigned status, const char *code, const char *param, const char *text);
+
+/* The body has been read: its memory is free for others. */
+void ith_visit_drop_body(ith_visit *visit);
+
+/* While the engine is waited for, the client's silence does not count: before, and after. */
+void ith_visit_be_patient(struct MHD_Connection *connection);
+void ith_visit_be_strict(struct MHD_Connection *connection, const ith_server *server);
+
+/* Has the client closed its connection, or that side of it which it sends on? */
+bool ith_visit_is_gone(struct MHD_Connection *connection);
+
+/* MHD's callbacks. */
+enum MHD_Result ith_visit_handle(void *server, struct MHD_Connection *connection, const char *path,
+                                 const char *method, const char *version, const char *data,
+                                 size_t *n, void **state);
+void ith_visit_completed(void *server, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code);
+
+/* guard.c: does the request bring the key, if there is one? */
+bool ith_guard_key(const ith_visit *visit);
+
+/* Without a key: is the request not one that a web page has made a browser send? *why: what is
+ * wrong. */
+bool ith_guard_site(const ith_visit *visit, const char **why);
+
+/* listener.c: the whole request has come; its response is complete. */
+void ith_guest_arrives(const ith_visit *visit);
+void ith_guest_leaves(const ith_visit *visit);
+
+/* completions.c: POST /v1/completions and /v1/chat/completions. */
+enum MHD_Result ith_visit_complete(ith_visit *visit, bool chat);
+
+#endif

@@ -1,0 +1,88 @@
+# served.sh - sourced by shell tests of the server, after tap.sh.
+#
+#   start OPTION...   a server of $model; its address is $url, its process $server, its stderr $work/log. With on=(COMMAND...) behind that
+#   stop NAME         it ends by SIGTERM, with status 0; behind mpirun, which passes that on to no rank alone, by SIGUSR1
+#   post PATH         posts standard input, leaves the response in $out, prints the status
+#   code ARGUMENT...  the same by curl's arguments
+#   client ARGUMENT...  runs a Python program, standard input, that uses
+#   client.py         what a client can see of a completion; PYTHONPATH finds it
+# shellcheck shell=bash
+model=$NEEDLE
+on=()
+
+start() {
+    : >"$work/log" # that of the server before has another address
+    "${on[@]}" "$ITHACA" serve "$model" --threads 1 --ctx 8192 --port 0 -q "$@" 2>"$work/log" &
+    server=$!
+    until url=$(grep -o 'http://[0-9.:]*' "$work/log") || ! kill -0 $server 2>/dev/null; do sleep 0.02; done
+    until [[ $(code "$url/health") == 200 ]] || ! kill -0 $server 2>/dev/null; do sleep 0.02; done
+}
+
+stop() {
+    if ((${#on[@]})); then kill -USR1 "$server"; else kill -TERM "$server"; fi
+    wait "$server"
+    same "$1" 0 $?
+}
+
+code() { curl -s --max-time 120 -o "$out" -w '%{http_code}' "$@"; }
+post() { code "$url$1" -H 'Content-Type: application/json' --data-binary @-; }
+
+client() { python3 - "$@" || not_ok "the client's program has ended with an error"; }
+
+cat >"$work/client.py" <<'PY'
+"""client.py - what a client can see of a completion."""
+import http.client, json, socket, sys, threading, urllib.request
+
+def ask(url, path, body):
+    request = urllib.request.Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=300) as reply:
+        if not body.get("stream"):
+            return json.load(reply)
+        lines = [l[6:].strip() for l in reply.read().decode().split("\n") if l.startswith("data: ")]
+    assert lines[-1] == "[DONE]", lines[-1]
+    return [json.loads(l) for l in lines[:-1]]
+
+def text(url, path, body):
+    """Of each choice: text and finish_reason."""
+    reply = ask(url, path, body)
+    if not body.get("stream"):
+        return [(c["message"]["content"] if "message" in c else c["text"], c["finish_reason"]) for c in reply["choices"]]
+    found = {}
+    for chunk in reply:
+        for c in chunk["choices"]:
+            old = found.get(c["index"], ("", None))
+            assert old[1] is None
+            found[c["index"]] = (old[0] + (c["delta"]["content"] if "delta" in c else c["text"]), c["finish_reason"])
+    return [found[i] for i in sorted(found)]
+
+def together(jobs):
+    """Calls all at the same time."""
+    results = [None] * len(jobs)
+    def run(i):
+        results[i] = text(*jobs[i])
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(jobs))]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    return results
+
+def request(url, method, path, body=None, headers={}):
+    """Status, headers, JSON or None."""
+    c = http.client.HTTPConnection(url[7:], timeout=60)
+    c.request(method, path, body, headers)
+    r = c.getresponse()
+    data = r.read()
+    return r.status, r.headers, json.loads(data) if data and r.headers["Content-Type"] == "application/json" else None
+
+def half(url, text):
+    """A connection on which this has been sent."""
+    host, port = url[7:].split(":")
+    s = socket.create_connection((host, int(port)), timeout=60)
+    s.sendall(text.encode())
+    return s
+
+def check(name, fine, *seen):
+    if not fine:
+        print("#", *seen)
+    print("ok" if fine else "not ok", name)
+PY
+export PYTHONPATH=$work
