@@ -17,12 +17,24 @@
  *                  (-ffp-contract=off)
  *   rne(x)         x rounded to the nearest integer, ties to even
  *   a / x, finite  a / x limited to FLT_MAX, and 0 for x = 0: even a subnormal scale has an inverse
+ *   clamped        the nearest number of the interval (or limited), and NaN for NaN
  *   lanes16(e)     sixteen partial results l[0..15], to which element i contributes in lane i % 16
  *                  in order of ascending i, summed by a fixed tree: l[j] += l[j + 8] for j < 8,
  *                  l[j] += l[j + 4] for j < 4, l[j] += l[j + 2] for j < 2, and last l[0] + l[1]
  *
- * Every maximum that a kernel returns has +0.0f added, so it is never -0. NaN and infinite inputs
- * give unspecified values but never a fault.
+ * Every maximum that a kernel returns has +0.0f added, so it is never -0.
+ *
+ * NaN and infinity
+ *
+ * They never give a fault. Formulas take them as IEEE 754 has it, so that a NaN among the operands
+ * of a result makes it NaN, of any sign and payload, and changes no other. A kernel that has it
+ * otherwise says so. Products of quantized weights and attention want finite scales and queries;
+ * what they make of others is unspecified.
+ *
+ * An infinity gives what the formula gives, the same on all levels. Where that is a finite number,
+ * nobody sees it later: behind a clamp (swiglu, softcap, sigmoid_mul, exponential), of -INFINITY
+ * behind softplus and relu2, and behind a norm (rmsnorm: 0, but for the infinity itself, which
+ * becomes NaN). Callers look for infinities before those (base/finite.h).
  *
  * Memory
  *
@@ -520,12 +532,12 @@ typedef struct ith_kernels {
     void (*rope)(int d, float *x, const float *cos, const float *sin);
 
     /* out[i] = g / (1 + ith_exp2(y)) * u with y = g * -log2(e), clamped to [-126, 126]. `out` may
-     * be `g` or `u`. */
+     * be `g` or `u`. Of an infinite g it is infinite, or NaN if u is 0. */
     void (*silu_mul)(int64_t n, const float *g, const float *u, float *out);
 
-    /* A gate with limits, as in gpt-oss: with g = min(g[i], limit) and u = u[i] limited to
-     * [-limit, limit], out[i] = g / (1 + ith_exp2(y)) * (u + plus), y = g * (-log2(e) * alpha),
-     * clamped to [-126, 126]. limit > 0. `out` may be `g` or `u`. */
+    /* A gate with limits, as in gpt-oss: with g = g[i] limited to limit from above and u = u[i]
+     * limited to [-limit, limit], out[i] = g / (1 + ith_exp2(y)) * (u + plus),
+     * y = g * (-log2(e) * alpha), clamped to [-126, 126]. limit > 0. `out` may be `g` or `u`. */
     void (*swiglu)(int64_t n, const float *g, const float *u, const ith_swiglu *form, float *out);
 
     /* out[i] = ((x[i] - mean) * r) * w[i], then + b[i] if b is not NULL; with mean = lanes16 of x
@@ -538,7 +550,7 @@ typedef struct ith_kernels {
     float (*sum_squares)(int64_t n, const float *x);
 
     /* GELU by tanh: out[i] = x / (1 + ith_exp2(y)), y = x * fma(x * x, ITH_GELU_3, ITH_GELU_1),
-     * clamped to [-126, 126] (ref/exp2.h has the constants). `out` may be `x`. */
+     * clamped to [-126, 126] (ref/exp2.h has the constants). `out` may be `x`. Infinities stay. */
     void (*gelu)(int64_t n, const float *x, float *out);
 
     /* out[i] = r * r with r = x[i] < 0 ? 0 : x[i]. `out` may be `x`. */
@@ -547,15 +559,16 @@ typedef struct ith_kernels {
     /* GELU: out[i] = r - a * q with r = x[i] > 0 ? x[i] : 0, a = |x[i]|, and q near the share of a
      * normal distribution above a: q = t * p * ith_exp2(y), t = 1 / fma(ITH_ERF_T, a, 1), p the
      * chain of fma over ITH_ERF_7 ... ITH_ERF_1 in t, y = (a * a) * ITH_ERF_E, clamped to
-     * [-126, 126] (ref/exp2.h). `out` may be `x`. */
+     * [-126, 126] (ref/exp2.h). `out` may be `x`. Of an infinity it is NaN. */
     void (*gelu_erf)(int64_t n, const float *x, float *out);
 
     /* x[i] = cap * T(x[i] * (2 log2(e) / cap)), T(y) = 1 - 2 / (1 + ith_exp2(y)) with y clamped to
-     * [-126, 126]: cap * tanh(x / cap). cap > 0 */
+     * [-126, 126]: cap * tanh(x / cap). cap > 0. An infinity becomes cap or -cap. */
     void (*softcap)(int64_t n, float *x, float cap);
 
     /* out[i] = u[i] / (1 + ith_exp2(y)) with y = g[i] * -log2(e), clamped to [-126, 126]: u times
-     * the logistic function of g. `out` may be `g` or `u`. */
+     * the logistic function of g. `out` may be `g` or `u`. Of g = INFINITY it is u, of
+     * -INFINITY u / 2^126. */
     void (*sigmoid_mul)(int64_t n, const float *g, const float *u, float *out);
 
     /* ln(1 + e^x), x = a[i] + b[i]: with u = ith_exp2(y), y = -|x| * log2(e) limited to -126 from
@@ -583,10 +596,11 @@ typedef struct ith_kernels {
     /* x[i] = fma(a, y[i], x[i]) */
     void (*add_scaled)(int64_t n, float *x, float a, const float *y);
 
-    /* The largest x[i]. n >= 1 */
+    /* The largest x[i]. NaN counts as -INFINITY. n >= 1 */
     float (*max)(int64_t n, const float *x);
 
-    /* lanes16 of ith_exp2((x[i] - max) * log2(e)): the denominator of softmax. */
+    /* lanes16 of ith_exp2((x[i] - max) * log2(e)), 0 where that is NaN: the denominator of softmax.
+     * x[i] <= max */
     float (*sum_exp)(int64_t n, const float *x, float max);
 
     /* For sampling, the largest of many values. NaN counts as -INFINITY here.
@@ -624,8 +638,8 @@ const ith_kernels *ith_kernels_named(const char *name);
 /* The names of all levels of this architecture, rising from "ref", ended by NULL. */
 const char *const *ith_kernels_names(void);
 
-/* 2^x for x <= 127, as all kernels compute it: 0 for x < -126; else with n = rne(x) and f = x - n
- * the polynomial of ref/exp2.h in f, evaluated by fma, times 2^n. */
+/* 2^x for x <= 127, as all kernels compute it: NaN for NaN; 0 for x < -126; else with n = rne(x)
+ * and f = x - n the polynomial of ref/exp2.h in f, evaluated by fma, times 2^n. */
 float ith_exp2(float x);
 
 #endif

@@ -34,7 +34,7 @@ void ith_silu_mul__avx2(int64_t n, const float *g, const float *u, float *out)
     const __m256 one = _mm256_set1_ps(1.0f);
     for (int64_t i = 0; i < n; i += 8) {
         const __m256 gate = load_first(g + i, n - i), up = load_first(u + i, n - i);
-        const __m256 e = exp2_normal(clamp126(_mm256_mul_ps(gate, _mm256_set1_ps(-ITH_LOG2E))));
+        const __m256 e = exp2_clamped(_mm256_mul_ps(gate, _mm256_set1_ps(-ITH_LOG2E)));
         store_first(out + i, n - i, _mm256_mul_ps(_mm256_div_ps(gate, _mm256_add_ps(one, e)), up));
     }
 }
@@ -44,9 +44,9 @@ void ith_swiglu__avx2(int64_t n, const float *g, const float *u, const ith_swigl
     const __m256 by = _mm256_set1_ps(-ITH_LOG2E * form->alpha), one = _mm256_set1_ps(1.0f);
     const __m256 most = _mm256_set1_ps(form->limit), least = _mm256_set1_ps(-form->limit);
     for (int64_t i = 0; i < n; i += 8) {
-        const __m256 gate = _mm256_min_ps(load_first(g + i, n - i), most);
-        const __m256 up = _mm256_max_ps(_mm256_min_ps(load_first(u + i, n - i), most), least);
-        const __m256 e = exp2_normal(clamp126(_mm256_mul_ps(gate, by)));
+        const __m256 gate = _mm256_min_ps(most, load_first(g + i, n - i)); /* NaN stays */
+        const __m256 up = clamped(load_first(u + i, n - i), least, most);
+        const __m256 e = exp2_clamped(_mm256_mul_ps(gate, by));
         store_first(out + i, n - i,
                     _mm256_mul_ps(_mm256_div_ps(gate, _mm256_add_ps(one, e)),
                                   _mm256_add_ps(up, _mm256_set1_ps(form->plus))));
@@ -59,7 +59,7 @@ void ith_gelu__avx2(int64_t n, const float *x, float *out)
         const __m256 v = load_first(x + i, n - i);
         const __m256 by = _mm256_fmadd_ps(_mm256_mul_ps(v, v), _mm256_set1_ps(ITH_GELU_3),
                                           _mm256_set1_ps(ITH_GELU_1));
-        const __m256 e = exp2_normal(clamp126(_mm256_mul_ps(v, by)));
+        const __m256 e = exp2_clamped(_mm256_mul_ps(v, by));
         store_first(out + i, n - i, _mm256_div_ps(v, _mm256_add_ps(_mm256_set1_ps(1.0f), e)));
     }
 }
@@ -75,7 +75,7 @@ void ith_gelu_erf__avx2(int64_t n, const float *x, float *out)
         __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(ITH_ERF_7), t, _mm256_set1_ps(ITH_ERF_6));
         for (int k = 0; k < 5; k++)
             p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(by[k]));
-        p = _mm256_mul_ps(_mm256_mul_ps(t, p), exp2_normal(clamp126(y)));
+        p = _mm256_mul_ps(_mm256_mul_ps(t, p), exp2_clamped(y));
         store_first(out + i, n - i,
                     _mm256_sub_ps(_mm256_max_ps(v, _mm256_setzero_ps()), _mm256_mul_ps(a, p)));
     }
@@ -119,10 +119,10 @@ void ith_add_scaled__avx2(int64_t n, float *x, float a, const float *y)
 
 float ith_max__avx2(int64_t n, const float *x)
 {
-    __m256 m = _mm256_set1_ps(x[0]);
+    __m256 m = _mm256_set1_ps(-INFINITY);
     for (int64_t i = 0; i < n; i += 8) {
         const __m256 keep = _mm256_castsi256_ps(first_lanes(n - i));
-        m = _mm256_max_ps(m, _mm256_blendv_ps(m, load_first(x + i, n - i), keep));
+        m = _mm256_max_ps(_mm256_blendv_ps(m, load_first(x + i, n - i), keep), m); /* NaN: m */
     }
     return max_of_lanes(m) + 0.0f;
 }

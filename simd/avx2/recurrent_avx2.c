@@ -5,8 +5,8 @@
 /* 1 + e^-x */
 ITH_INLINE __m256 one_and_exp(__m256 x)
 {
-    const __m256 y = clamp126(_mm256_mul_ps(x, _mm256_set1_ps(-ITH_LOG2E)));
-    return _mm256_add_ps(_mm256_set1_ps(1.0f), exp2_normal(y));
+    const __m256 y = _mm256_mul_ps(x, _mm256_set1_ps(-ITH_LOG2E));
+    return _mm256_add_ps(_mm256_set1_ps(1.0f), exp2_clamped(y));
 }
 
 void ith_sigmoid_mul__avx2(int64_t n, const float *g, const float *u, float *out)
@@ -36,7 +36,7 @@ void ith_softplus__avx2(int64_t n, const float *a, const float *b, float *out)
     for (int64_t i = 0; i < n; i += 8) {
         const __m256 x = _mm256_add_ps(load_first(a + i, n - i), load_first(b + i, n - i));
         const __m256 y = _mm256_mul_ps(_mm256_andnot_ps(sign, x), _mm256_set1_ps(-ITH_LOG2E));
-        const __m256 u = exp2_normal(clamp126(y)), z = _mm256_div_ps(u, _mm256_add_ps(two, u));
+        const __m256 u = exp2_clamped(y), z = _mm256_div_ps(u, _mm256_add_ps(two, u));
         const __m256 least = _mm256_max_ps(x, _mm256_setzero_ps());
         store_first(
             out + i, n - i,
@@ -48,7 +48,7 @@ void ith_exponential__avx2(int64_t n, float *x)
 {
     for (int64_t i = 0; i < n; i += 8) {
         const __m256 y = _mm256_mul_ps(load_first(x + i, n - i), _mm256_set1_ps(ITH_LOG2E));
-        store_first(x + i, n - i, exp2_normal(clamp126(y)));
+        store_first(x + i, n - i, exp2_clamped(y));
     }
 }
 

@@ -61,17 +61,22 @@ ITH_INLINE __m256 load_f16(const uint16_t *p)
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 
-/* 2^f * 2^n for shifted = n + ITH_ROUNDER. */
-ITH_INLINE __m256 exp2_of(__m256 f, __m256 shifted)
+/* 2^f */
+ITH_INLINE __m256 exp2_poly(__m256 f)
 {
     __m256 p = _mm256_set1_ps(ITH_EXP2_C5);
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(ITH_EXP2_C4));
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(ITH_EXP2_C3));
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(ITH_EXP2_C2));
     p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(ITH_EXP2_C1));
-    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(1.0f));
+    return _mm256_fmadd_ps(p, f, _mm256_set1_ps(1.0f));
+}
+
+/* 2^f * 2^n for shifted = n + ITH_ROUNDER. */
+ITH_INLINE __m256 exp2_of(__m256 f, __m256 shifted)
+{
     const __m256i power = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), power));
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(exp2_poly(f)), power));
 }
 
 /* ith_exp2 for x in [-126, 127]. */
@@ -82,15 +87,28 @@ ITH_INLINE __m256 exp2_normal(__m256 x)
     return exp2_of(_mm256_sub_ps(x, _mm256_sub_ps(shifted, rounder)), shifted);
 }
 
-ITH_INLINE __m256 clamp126(__m256 x)
+/* x limited to [least, most]. NaN stays: max and min give their second operand for it. */
+ITH_INLINE __m256 clamped(__m256 x, __m256 least, __m256 most)
 {
-    return _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-126.0f)), _mm256_set1_ps(126.0f));
+    return _mm256_min_ps(most, _mm256_max_ps(least, x));
+}
+
+/* ith_exp2_clamped on all lanes. */
+ITH_INLINE __m256 exp2_clamped(__m256 x)
+{
+    const __m256 rounder = _mm256_set1_ps(ITH_ROUNDER),
+                 y = clamped(x, _mm256_set1_ps(-126.0f), _mm256_set1_ps(126.0f)),
+                 shifted = _mm256_add_ps(y, rounder);
+    const __m256i power = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23),
+                  one = _mm256_set1_epi32((int)ITH_ONE_BITS);
+    return _mm256_mul_ps(exp2_poly(_mm256_sub_ps(y, _mm256_sub_ps(shifted, rounder))),
+                         _mm256_castsi256_ps(_mm256_add_epi32(power, one)));
 }
 
 /* ith_tanh_of on all lanes. */
 ITH_INLINE __m256 tanh_of(__m256 y)
 {
-    const __m256 one = _mm256_set1_ps(1.0f), below = _mm256_add_ps(one, exp2_normal(clamp126(y)));
+    const __m256 one = _mm256_set1_ps(1.0f), below = _mm256_add_ps(one, exp2_clamped(y));
     return _mm256_sub_ps(one, _mm256_div_ps(_mm256_set1_ps(2.0f), below));
 }
 

@@ -40,8 +40,7 @@ void ith_silu_mul__avx512bw(int64_t n, const float *g, const float *u, float *ou
         const __mmask16 keep = first_lanes(n - i);
         const __m512 gate = _mm512_maskz_loadu_ps(keep, g + i),
                      up = _mm512_maskz_loadu_ps(keep, u + i);
-        const __m512 e =
-            exp2_kept(0xffff, clamp126(_mm512_mul_ps(gate, _mm512_set1_ps(-ITH_LOG2E))));
+        const __m512 e = exp2_clamped(_mm512_mul_ps(gate, _mm512_set1_ps(-ITH_LOG2E)));
         _mm512_mask_storeu_ps(out + i, keep,
                               _mm512_mul_ps(_mm512_div_ps(gate, _mm512_add_ps(one, e)), up));
     }
@@ -54,10 +53,10 @@ void ith_swiglu__avx512bw(int64_t n, const float *g, const float *u, const ith_s
     const __m512 most = _mm512_set1_ps(form->limit), least = _mm512_set1_ps(-form->limit);
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 keep = first_lanes(n - i);
-        const __m512 gate = _mm512_min_ps(_mm512_maskz_loadu_ps(keep, g + i), most);
-        const __m512 low = _mm512_min_ps(_mm512_maskz_loadu_ps(keep, u + i), most);
-        const __m512 up = _mm512_add_ps(_mm512_max_ps(low, least), _mm512_set1_ps(form->plus));
-        const __m512 e = exp2_kept(0xffff, clamp126(_mm512_mul_ps(gate, by)));
+        const __m512 gate = _mm512_min_ps(most, _mm512_maskz_loadu_ps(keep, g + i)), /* NaN stays */
+            limited = clamped(_mm512_maskz_loadu_ps(keep, u + i), least, most);
+        const __m512 up = _mm512_add_ps(limited, _mm512_set1_ps(form->plus));
+        const __m512 e = exp2_clamped(_mm512_mul_ps(gate, by));
         _mm512_mask_storeu_ps(out + i, keep,
                               _mm512_mul_ps(_mm512_div_ps(gate, _mm512_add_ps(one, e)), up));
     }
@@ -70,7 +69,7 @@ void ith_gelu__avx512bw(int64_t n, const float *x, float *out)
         const __m512 v = _mm512_maskz_loadu_ps(keep, x + i);
         const __m512 by = _mm512_fmadd_ps(_mm512_mul_ps(v, v), _mm512_set1_ps(ITH_GELU_3),
                                           _mm512_set1_ps(ITH_GELU_1));
-        const __m512 e = exp2_kept(0xffff, clamp126(_mm512_mul_ps(v, by)));
+        const __m512 e = exp2_clamped(_mm512_mul_ps(v, by));
         _mm512_mask_storeu_ps(out + i, keep,
                               _mm512_div_ps(v, _mm512_add_ps(_mm512_set1_ps(1.0f), e)));
     }
@@ -88,7 +87,7 @@ void ith_gelu_erf__avx512bw(int64_t n, const float *x, float *out)
         __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(ITH_ERF_7), t, _mm512_set1_ps(ITH_ERF_6));
         for (int k = 0; k < 5; k++)
             p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(by[k]));
-        p = _mm512_mul_ps(_mm512_mul_ps(t, p), exp2_kept(0xffff, clamp126(y)));
+        p = _mm512_mul_ps(_mm512_mul_ps(t, p), exp2_clamped(y));
         _mm512_mask_storeu_ps(
             out + i, keep,
             _mm512_sub_ps(_mm512_max_ps(v, _mm512_setzero_ps()), _mm512_mul_ps(a, p)));
@@ -146,9 +145,9 @@ void ith_add_scaled__avx512bw(int64_t n, float *x, float a, const float *y)
 
 float ith_max__avx512bw(int64_t n, const float *x)
 {
-    __m512 m = _mm512_set1_ps(x[0]);
-    for (int64_t i = 0; i < n; i += 16)
-        m = _mm512_max_ps(m, _mm512_mask_loadu_ps(m, first_lanes(n - i), x + i));
+    __m512 m = _mm512_set1_ps(-INFINITY);
+    for (int64_t i = 0; i < n; i += 16) /* NaN: m */
+        m = _mm512_max_ps(_mm512_mask_loadu_ps(m, first_lanes(n - i), x + i), m);
     return _mm512_reduce_max_ps(m) + 0.0f;
 }
 

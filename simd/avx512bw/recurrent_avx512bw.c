@@ -5,8 +5,8 @@
 /* 1 + e^-x */
 ITH_INLINE __m512 one_and_exp(__m512 x)
 {
-    const __m512 y = clamp126(_mm512_mul_ps(x, _mm512_set1_ps(-ITH_LOG2E)));
-    return _mm512_add_ps(_mm512_set1_ps(1.0f), exp2_kept(0xffff, y));
+    const __m512 y = _mm512_mul_ps(x, _mm512_set1_ps(-ITH_LOG2E));
+    return _mm512_add_ps(_mm512_set1_ps(1.0f), exp2_clamped(y));
 }
 
 void ith_sigmoid_mul__avx512bw(int64_t n, const float *g, const float *u, float *out)
@@ -39,8 +39,7 @@ void ith_softplus__avx512bw(int64_t n, const float *a, const float *b, float *ou
         const __mmask16 keep = first_lanes(n - i);
         const __m512 x =
             _mm512_add_ps(_mm512_maskz_loadu_ps(keep, a + i), _mm512_maskz_loadu_ps(keep, b + i));
-        const __m512 u = exp2_kept(
-            0xffff, clamp126(_mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(-ITH_LOG2E))));
+        const __m512 u = exp2_clamped(_mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(-ITH_LOG2E)));
         const __m512 z = _mm512_div_ps(u, _mm512_add_ps(two, u));
         const __m512 least = _mm512_max_ps(x, _mm512_setzero_ps());
         _mm512_mask_storeu_ps(
@@ -55,7 +54,7 @@ void ith_exponential__avx512bw(int64_t n, float *x)
         const __mmask16 keep = first_lanes(n - i);
         const __m512 y =
             _mm512_mul_ps(_mm512_maskz_loadu_ps(keep, x + i), _mm512_set1_ps(ITH_LOG2E));
-        _mm512_mask_storeu_ps(x + i, keep, exp2_kept(0xffff, clamp126(y)));
+        _mm512_mask_storeu_ps(x + i, keep, exp2_clamped(y));
     }
 }
 

@@ -60,17 +60,23 @@ ITH_INLINE __m512 load_f16(const uint16_t *p)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
 }
 
-/* 2^f * 2^n for shifted = n + ITH_ROUNDER on the lanes of `keep`, 0 elsewhere. */
-ITH_INLINE __m512 exp2_of(__mmask16 keep, __m512 f, __m512 shifted)
+/* 2^f */
+ITH_INLINE __m512 exp2_poly(__m512 f)
 {
     __m512 p = _mm512_set1_ps(ITH_EXP2_C5);
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(ITH_EXP2_C4));
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(ITH_EXP2_C3));
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(ITH_EXP2_C2));
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(ITH_EXP2_C1));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
+    return _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
+}
+
+/* 2^f * 2^n for shifted = n + ITH_ROUNDER on the lanes of `keep`, 0 elsewhere. */
+ITH_INLINE __m512 exp2_of(__mmask16 keep, __m512 f, __m512 shifted)
+{
     __m512i power = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
-    return _mm512_castsi512_ps(_mm512_maskz_add_epi32(keep, _mm512_castps_si512(p), power));
+    return _mm512_castsi512_ps(
+        _mm512_maskz_add_epi32(keep, _mm512_castps_si512(exp2_poly(f)), power));
 }
 
 /* ith_exp2 for x in [-126, 127] on the lanes of `keep`, 0 elsewhere. */
@@ -81,16 +87,28 @@ ITH_INLINE __m512 exp2_kept(__mmask16 keep, __m512 x)
     return exp2_of(keep, _mm512_sub_ps(x, _mm512_sub_ps(shifted, rounder)), shifted);
 }
 
-ITH_INLINE __m512 clamp126(__m512 x)
+/* x limited to [least, most]. NaN stays: max and min give their second operand for it. */
+ITH_INLINE __m512 clamped(__m512 x, __m512 least, __m512 most)
 {
-    return _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(-126.0f)), _mm512_set1_ps(126.0f));
+    return _mm512_min_ps(most, _mm512_max_ps(least, x));
+}
+
+/* ith_exp2_clamped on all lanes. */
+ITH_INLINE __m512 exp2_clamped(__m512 x)
+{
+    const __m512 rounder = _mm512_set1_ps(ITH_ROUNDER),
+                 y = clamped(x, _mm512_set1_ps(-126.0f), _mm512_set1_ps(126.0f)),
+                 shifted = _mm512_add_ps(y, rounder);
+    const __m512i power = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23),
+                  one = _mm512_set1_epi32((int)ITH_ONE_BITS);
+    return _mm512_mul_ps(exp2_poly(_mm512_sub_ps(y, _mm512_sub_ps(shifted, rounder))),
+                         _mm512_castsi512_ps(_mm512_add_epi32(power, one)));
 }
 
 /* ith_tanh_of on all lanes. */
 ITH_INLINE __m512 tanh_of(__m512 y)
 {
-    const __m512 one = _mm512_set1_ps(1.0f),
-                 below = _mm512_add_ps(one, exp2_kept(0xffff, clamp126(y)));
+    const __m512 one = _mm512_set1_ps(1.0f), below = _mm512_add_ps(one, exp2_clamped(y));
     return _mm512_sub_ps(one, _mm512_div_ps(_mm512_set1_ps(2.0f), below));
 }
 

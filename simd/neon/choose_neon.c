@@ -4,12 +4,6 @@
 
 #include <math.h>
 
-/* The larger of v and m; m where v is NaN, even a signalling one, which fmaxnm would pass on. */
-ITH_INLINE float32x4_t larger(float32x4_t v, float32x4_t m)
-{
-    return vbslq_f32(vcgtq_f32(v, m), v, m);
-}
-
 /* The largest of n <= ITH_MAXIMA values, -INFINITY if none is a number. */
 ITH_INLINE float block_max(int64_t n, const float *x)
 {

@@ -35,7 +35,7 @@ void ith_silu_mul__neon(int64_t n, const float *g, const float *u, float *out)
 {
     for (int64_t i = 0; i < n; i += 4) {
         const float32x4_t gate = load_first(g + i, n - i), up = load_first(u + i, n - i);
-        const float32x4_t e = exp2_normal(clamp126(vmulq_n_f32(gate, -ITH_LOG2E)));
+        const float32x4_t e = exp2_clamped(vmulq_n_f32(gate, -ITH_LOG2E));
         store_first(out + i, n - i,
                     vmulq_f32(vdivq_f32(gate, vaddq_f32(vdupq_n_f32(1.0f), e)), up));
     }
@@ -48,7 +48,7 @@ void ith_swiglu__neon(int64_t n, const float *g, const float *u, const ith_swigl
     for (int64_t i = 0; i < n; i += 4) {
         const float32x4_t gate = vminq_f32(load_first(g + i, n - i), most);
         const float32x4_t up = vmaxq_f32(vminq_f32(load_first(u + i, n - i), most), least);
-        const float32x4_t e = exp2_normal(clamp126(vmulq_n_f32(gate, by)));
+        const float32x4_t e = exp2_clamped(vmulq_n_f32(gate, by));
         store_first(out + i, n - i,
                     vmulq_f32(vdivq_f32(gate, vaddq_f32(vdupq_n_f32(1.0f), e)),
                               vaddq_f32(up, vdupq_n_f32(form->plus))));
@@ -60,7 +60,7 @@ void ith_gelu__neon(int64_t n, const float *x, float *out)
     for (int64_t i = 0; i < n; i += 4) {
         const float32x4_t v = load_first(x + i, n - i);
         const float32x4_t by = vfmaq_n_f32(vdupq_n_f32(ITH_GELU_1), vmulq_f32(v, v), ITH_GELU_3);
-        const float32x4_t e = exp2_normal(clamp126(vmulq_f32(v, by)));
+        const float32x4_t e = exp2_clamped(vmulq_f32(v, by));
         store_first(out + i, n - i, vdivq_f32(v, vaddq_f32(vdupq_n_f32(1.0f), e)));
     }
 }
@@ -100,10 +100,9 @@ void ith_add_scaled__neon(int64_t n, float *x, float a, const float *y)
 
 float ith_max__neon(int64_t n, const float *x)
 {
-    float32x4_t largest = vdupq_n_f32(x[0]);
+    float32x4_t largest = vdupq_n_f32(-INFINITY);
     for (int64_t i = 0; i < n; i += 4)
-        largest =
-            vmaxq_f32(largest, vbslq_f32(first_lanes(n - i), load_first(x + i, n - i), largest));
+        largest = larger(vbslq_f32(first_lanes(n - i), load_first(x + i, n - i), largest), largest);
     return vmaxvq_f32(largest) + 0.0f;
 }
 

@@ -5,8 +5,7 @@
 /* 1 + e^-x */
 ITH_INLINE float32x4_t one_and_exp(float32x4_t x)
 {
-    const float32x4_t y = clamp126(vmulq_n_f32(x, -ITH_LOG2E));
-    return vaddq_f32(vdupq_n_f32(1.0f), exp2_normal(y));
+    return vaddq_f32(vdupq_n_f32(1.0f), exp2_clamped(vmulq_n_f32(x, -ITH_LOG2E)));
 }
 
 void ith_sigmoid_mul__neon(int64_t n, const float *g, const float *u, float *out)
@@ -34,7 +33,7 @@ void ith_softplus__neon(int64_t n, const float *a, const float *b, float *out)
 {
     for (int64_t i = 0; i < n; i += 4) {
         const float32x4_t x = vaddq_f32(load_first(a + i, n - i), load_first(b + i, n - i));
-        const float32x4_t u = exp2_normal(clamp126(vmulq_n_f32(vabsq_f32(x), -ITH_LOG2E)));
+        const float32x4_t u = exp2_clamped(vmulq_n_f32(vabsq_f32(x), -ITH_LOG2E));
         const float32x4_t z = vdivq_f32(u, vaddq_f32(vdupq_n_f32(2.0f), u));
         const float32x4_t least = vmaxq_f32(x, vdupq_n_f32(0.0f));
         store_first(out + i, n - i,
@@ -46,7 +45,7 @@ void ith_exponential__neon(int64_t n, float *x)
 {
     for (int64_t i = 0; i < n; i += 4) {
         const float32x4_t y = vmulq_n_f32(load_first(x + i, n - i), ITH_LOG2E);
-        store_first(x + i, n - i, exp2_normal(clamp126(y)));
+        store_first(x + i, n - i, exp2_clamped(y));
     }
 }
 

@@ -49,6 +49,12 @@ ITH_INLINE void store_first(float *p, int64_t n, float32x4_t v)
         vst1q_lane_f32(p + 2, v, 2);
 }
 
+/* The larger of v and m; m where v is NaN, even a signalling one, which fmaxnm would pass on. */
+ITH_INLINE float32x4_t larger(float32x4_t v, float32x4_t m)
+{
+    return vbslq_f32(vcgtq_f32(v, m), v, m);
+}
+
 ITH_INLINE float32x4_t keep_lanes(uint32x4_t keep, float32x4_t v)
 {
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(v), keep));
@@ -64,17 +70,22 @@ ITH_INLINE float32x4_t load_f16(const uint16_t *p)
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
 
-/* 2^f * 2^n for shifted = n + ITH_ROUNDER. */
-ITH_INLINE float32x4_t exp2_of(float32x4_t f, float32x4_t shifted)
+/* 2^f */
+ITH_INLINE float32x4_t exp2_poly(float32x4_t f)
 {
     float32x4_t p = vdupq_n_f32(ITH_EXP2_C5);
     p = vfmaq_f32(vdupq_n_f32(ITH_EXP2_C4), p, f);
     p = vfmaq_f32(vdupq_n_f32(ITH_EXP2_C3), p, f);
     p = vfmaq_f32(vdupq_n_f32(ITH_EXP2_C2), p, f);
     p = vfmaq_f32(vdupq_n_f32(ITH_EXP2_C1), p, f);
-    p = vfmaq_f32(vdupq_n_f32(1.0f), p, f);
+    return vfmaq_f32(vdupq_n_f32(1.0f), p, f);
+}
+
+/* 2^f * 2^n for shifted = n + ITH_ROUNDER. */
+ITH_INLINE float32x4_t exp2_of(float32x4_t f, float32x4_t shifted)
+{
     const uint32x4_t power = vshlq_n_u32(vreinterpretq_u32_f32(shifted), 23);
-    return vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(p), power));
+    return vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(exp2_poly(f)), power));
 }
 
 /* ith_exp2 for x in [-126, 127]. */
@@ -84,15 +95,21 @@ ITH_INLINE float32x4_t exp2_normal(float32x4_t x)
     return exp2_of(vsubq_f32(x, vsubq_f32(shifted, rounder)), shifted);
 }
 
-ITH_INLINE float32x4_t clamp126(float32x4_t x)
+/* ith_exp2_clamped on all lanes. */
+ITH_INLINE float32x4_t exp2_clamped(float32x4_t x)
 {
-    return vminq_f32(vmaxq_f32(x, vdupq_n_f32(-126.0f)), vdupq_n_f32(126.0f));
+    const float32x4_t rounder = vdupq_n_f32(ITH_ROUNDER),
+                      y = vminq_f32(vmaxq_f32(x, vdupq_n_f32(-126.0f)), vdupq_n_f32(126.0f)),
+                      shifted = vaddq_f32(y, rounder);
+    const uint32x4_t power = vshlq_n_u32(vreinterpretq_u32_f32(shifted), 23);
+    return vmulq_f32(exp2_poly(vsubq_f32(y, vsubq_f32(shifted, rounder))),
+                     vreinterpretq_f32_u32(vaddq_u32(power, vdupq_n_u32(ITH_ONE_BITS))));
 }
 
 /* ith_tanh_of on all lanes. */
 ITH_INLINE float32x4_t tanh_of(float32x4_t y)
 {
-    const float32x4_t one = vdupq_n_f32(1.0f), below = vaddq_f32(one, exp2_normal(clamp126(y)));
+    const float32x4_t one = vdupq_n_f32(1.0f), below = vaddq_f32(one, exp2_clamped(y));
     return vsubq_f32(one, vdivq_f32(vdupq_n_f32(2.0f), below));
 }
 

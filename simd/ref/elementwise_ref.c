@@ -22,8 +22,8 @@ void ith_rope__ref(int d, float *x, const float *cos, const float *sin)
 void ith_silu_mul__ref(int64_t n, const float *g, const float *u, float *out)
 {
     for (int64_t i = 0; i < n; i++) {
-        float e = ith_clamp126(g[i] * -ITH_LOG2E);
-        out[i] = g[i] / (1.0f + ith_exp2_normal(e)) * u[i];
+        float e = ith_exp2_clamped(g[i] * -ITH_LOG2E);
+        out[i] = g[i] / (1.0f + e) * u[i];
     }
 }
 
@@ -31,9 +31,9 @@ void ith_swiglu__ref(int64_t n, const float *g, const float *u, const ith_swiglu
 {
     const float by = -ITH_LOG2E * form->alpha, limit = form->limit;
     for (int64_t i = 0; i < n; i++) {
-        float gate = g[i] < limit ? g[i] : limit, up = u[i] < limit ? u[i] : limit;
-        up = up > -limit ? up : -limit;
-        out[i] = gate / (1.0f + ith_exp2_normal(ith_clamp126(gate * by))) * (up + form->plus);
+        float gate = g[i] > limit ? limit : g[i]; /* NaN stays */
+        float up = u[i] > limit ? limit : u[i] < -limit ? -limit : u[i];
+        out[i] = gate / (1.0f + ith_exp2_clamped(gate * by)) * (up + form->plus);
     }
 }
 
@@ -67,7 +67,7 @@ void ith_gelu__ref(int64_t n, const float *x, float *out)
 {
     for (int64_t i = 0; i < n; i++) {
         float e = x[i] * fmaf(x[i] * x[i], ITH_GELU_3, ITH_GELU_1);
-        out[i] = x[i] / (1.0f + ith_exp2_normal(ith_clamp126(e)));
+        out[i] = x[i] / (1.0f + ith_exp2_clamped(e));
     }
 }
 
@@ -89,7 +89,7 @@ void ith_gelu_erf__ref(int64_t n, const float *x, float *out)
         p = fmaf(p, t, ITH_ERF_3);
         p = fmaf(p, t, ITH_ERF_2);
         p = fmaf(p, t, ITH_ERF_1);
-        out[i] = r - a * (t * p * ith_exp2_normal(ith_clamp126(a * a * ITH_ERF_E)));
+        out[i] = r - a * (t * p * ith_exp2_clamped(a * a * ITH_ERF_E));
     }
 }
 
@@ -126,8 +126,8 @@ void ith_add_scaled__ref(int64_t n, float *x, float a, const float *y)
 
 float ith_max__ref(int64_t n, const float *x)
 {
-    float m = x[0];
-    for (int64_t i = 1; i < n; i++)
-        m = x[i] > m ? x[i] : m;
+    float m = -INFINITY;
+    for (int64_t i = 0; i < n; i++)
+        m = x[i] > m ? x[i] : m; /* NaN: m */
     return m + 0.0f; /* -0 becomes +0: the result cannot depend on the order of comparisons */
 }

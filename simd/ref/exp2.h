@@ -28,6 +28,8 @@
  * mantissa bits in two's complement. */
 #define ITH_ROUNDER 12582912.0f
 
+#define ITH_ONE_BITS 0x3f800000u /* of 1.0f */
+
 static inline float ith_rne(float x)
 {
     return (x + ITH_ROUNDER) - ITH_ROUNDER;
@@ -39,16 +41,21 @@ static inline int32_t ith_rne_int(float x)
     return (int32_t)(ith_f32_bits(x + ITH_ROUNDER) - 0x4b400000u);
 }
 
-/* 2^f * 2^n for f in [-1/2, 1/2] and shifted = n + ITH_ROUNDER. */
-static inline float ith_exp2_of(float f, float shifted)
+/* 2^f for f in [-1/2, 1/2]. */
+static inline float ith_exp2_poly(float f)
 {
     float p = ITH_EXP2_C5;
     p = fmaf(p, f, ITH_EXP2_C4);
     p = fmaf(p, f, ITH_EXP2_C3);
     p = fmaf(p, f, ITH_EXP2_C2);
     p = fmaf(p, f, ITH_EXP2_C1);
-    p = fmaf(p, f, 1.0f);
-    return ith_f32_from_bits(ith_f32_bits(p) + (ith_f32_bits(shifted) << 23));
+    return fmaf(p, f, 1.0f);
+}
+
+/* 2^f * 2^n for f in [-1/2, 1/2] and shifted = n + ITH_ROUNDER. */
+static inline float ith_exp2_of(float f, float shifted)
+{
+    return ith_f32_from_bits(ith_f32_bits(ith_exp2_poly(f)) + (ith_f32_bits(shifted) << 23));
 }
 
 /* ith_exp2 for x in [-126, 127]. */
@@ -58,14 +65,24 @@ static inline float ith_exp2_normal(float x)
     return ith_exp2_of(f, shifted);
 }
 
+/* ith_exp2; 0 for NaN. */
 static inline float ith_exp2_inline(float x)
 {
-    return x < -126.0f ? 0.0f : ith_exp2_normal(x);
+    return x >= -126.0f ? ith_exp2_normal(x) : 0.0f;
 }
 
+/* NaN stays. */
 static inline float ith_clamp126(float x)
 {
     return x < -126.0f ? -126.0f : x > 126.0f ? 126.0f : x;
+}
+
+/* ith_exp2 of x clamped to [-126, 126]; NaN for NaN. So here 2^f and 2^n are multiplied, which is
+ * exact; a sum of their bits can be a number where 2^f is NaN. */
+static inline float ith_exp2_clamped(float x)
+{
+    float y = ith_clamp126(x), shifted = y + ITH_ROUNDER, f = y - (shifted - ITH_ROUNDER);
+    return ith_exp2_poly(f) * ith_f32_from_bits((ith_f32_bits(shifted) << 23) + ITH_ONE_BITS);
 }
 
 /* tanh(x), of y = 2 log2(e) x: (2^y - 1) / (2^y + 1). */
@@ -73,7 +90,7 @@ static inline float ith_clamp126(float x)
 
 static inline float ith_tanh_of(float y)
 {
-    return 1.0f - 2.0f / (1.0f + ith_exp2_normal(ith_clamp126(y)));
+    return 1.0f - 2.0f / (1.0f + ith_exp2_clamped(y));
 }
 
 /* ln(1 + u) = 2 artanh(z) for u in [0, 1] and z = u / (2 + u), which is at most 1/3: the terms that

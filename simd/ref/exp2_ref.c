@@ -4,7 +4,7 @@
 
 float ith_exp2(float x)
 {
-    return ith_exp2_inline(x);
+    return x != x ? x : ith_exp2_inline(x);
 }
 
 float ith_sum_exp__ref(int64_t n, const float *x, float max)

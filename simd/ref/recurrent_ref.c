@@ -5,13 +5,13 @@
 void ith_sigmoid_mul__ref(int64_t n, const float *g, const float *u, float *out)
 {
     for (int64_t i = 0; i < n; i++)
-        out[i] = u[i] / (1.0f + ith_exp2_normal(ith_clamp126(g[i] * -ITH_LOG2E)));
+        out[i] = u[i] / (1.0f + ith_exp2_clamped(g[i] * -ITH_LOG2E));
 }
 
 void ith_softplus__ref(int64_t n, const float *a, const float *b, float *out)
 {
     for (int64_t i = 0; i < n; i++) {
-        float x = a[i] + b[i], u = ith_exp2_normal(ith_clamp126(fabsf(x) * -ITH_LOG2E));
+        float x = a[i] + b[i], u = ith_exp2_clamped(fabsf(x) * -ITH_LOG2E);
         float z = u / (2.0f + u);
         out[i] = fmaf(2.0f * z, ith_artanh_terms(z * z), x > 0.0f ? x : 0.0f);
     }
@@ -20,7 +20,7 @@ void ith_softplus__ref(int64_t n, const float *a, const float *b, float *out)
 void ith_exponential__ref(int64_t n, float *x)
 {
     for (int64_t i = 0; i < n; i++)
-        x[i] = ith_exp2_normal(ith_clamp126(x[i] * ITH_LOG2E));
+        x[i] = ith_exp2_clamped(x[i] * ITH_LOG2E);
 }
 
 void ith_conv__ref(int64_t n, int taps, const float *const *x, const float *w, int64_t ld_w,
@@ -30,7 +30,7 @@ void ith_conv__ref(int64_t n, int taps, const float *const *x, const float *w, i
         float acc = bias != NULL ? bias[i] : 0.0f;
         for (int j = 0; j < taps; j++)
             acc = fmaf(w[j * ld_w + i], x[j][i], acc);
-        out[i] = silu ? acc / (1.0f + ith_exp2_normal(ith_clamp126(acc * -ITH_LOG2E))) : acc;
+        out[i] = silu ? acc / (1.0f + ith_exp2_clamped(acc * -ITH_LOG2E)) : acc;
     }
 }
 
