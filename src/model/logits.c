@@ -186,6 +186,8 @@ static void score_block(ith_pass *p, ith_member *me, int64_t t, int64_t n)
             ith_pass_note_broken(p, end_of(p) + 1);
         ith_negative_log_likelihoods(kernels, hp->n_vocab, p->score_logits + i * ld, &target, 1,
                                      nll);
+        if (!ith_all_finite(nll, 1)) /* finite logits may lie further apart than a float reaches */
+            ith_pass_note_broken(p, end_of(p) + 1);
     }
     ith_barrier(me);
 }

@@ -179,6 +179,15 @@ v = tensors["lm_head.weight"]; v[2] = struct.pack("<f", 3e38)[2:] * (len(v[2]) /
 expect "overflow of the head: an error" 1 "$ITHACA" run -m "$work/overflow-head" --ids $prompt --quant bf16 -n 2 -q
 matches "overflow of the head: named" "$err" 'NaN, infinity .*lm_head\.weight'
 
+# Logits are finite, but lie further apart than a float reaches: a score is not
+variant far-apart $tiny '
+import struct
+v = tensors["lm_head.weight"]; rows, cols = v[1]
+v[2] = b"".join(struct.pack("<f", 1.5e38 if row % 2 else -1.5e38)[2:] + bytes(2 * cols - 2) for row in range(rows))'
+expect "logits far apart: run" 0 "$ITHACA" run -m "$work/far-apart" --ids $prompt --exact -n 2 -q
+expect "logits far apart: score" 1 "$ITHACA" score -m "$work/far-apart" --ids $prompt --exact -q
+matches "logits far apart: named" "$err" 'number too large .*lm_head\.weight'
+
 # A soft cap makes infinity finite again: Gemma 2 of the tensors at hand
 capped='
 import struct

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "simd/half.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,13 @@ static inline int64_t weights_count(const json_t *shape)
     return n;
 }
 
+/* Weights of a tensor that have another value: those for whose index here() is true. */
+typedef struct weights_change {
+    const char *tensor;
+    bool (*here)(int64_t i);
+    float value;
+} weights_change;
+
 /* tensors: lists of [name, shape, centre, spread], in the order of their draws. */
 static inline json_t *weights_header(const json_t *tensors)
 {
@@ -50,24 +58,29 @@ static inline json_t *weights_header(const json_t *tensors)
     return header;
 }
 
-static inline void weights_values(const json_t *tensors, FILE *file)
+static inline void weights_values(const json_t *tensors, const weights_change *change, FILE *file)
 {
     uint64_t state = 1;
 
     for (size_t i = 0; i < json_array_size(tensors); i++) {
         const json_t *t = json_array_get(tensors, i);
+        const char *name = json_string_value(json_array_get(t, 0));
+        bool changed = change != NULL && strcmp(change->tensor, name) == 0;
+        int64_t n = weights_count(json_array_get(t, 1));
         double centre = json_number_value(json_array_get(t, 2)),
                spread = json_number_value(json_array_get(t, 3));
-        for (int64_t n = weights_count(json_array_get(t, 1)); n > 0; n--) {
-            uint16_t h = ith_f32_to_bf16((float)(weights_draw(&state) * spread + centre));
+        for (int64_t j = 0; j < n; j++) {
+            float drawn = (float)(weights_draw(&state) * spread + centre);
+            uint16_t h = ith_f32_to_bf16(changed && change->here(j) ? change->value : drawn);
             fwrite(&h, sizeof h, 1, file);
         }
     }
 }
 
-/* Writes config.json and model.safetensors of a golden file to the folder, which is made. False: it
- * cannot. */
-static inline bool weights_write(const json_t *golden, const char *folder)
+/* Writes config.json and model.safetensors of a golden file to the folder, which is made. change:
+ * NULL or one tensor's. False: it cannot. */
+static inline bool weights_write(const json_t *golden, const weights_change *change,
+                                 const char *folder)
 {
     const json_t *tensors = json_object_get(golden, "tensors");
     json_t *header = weights_header(tensors);
@@ -84,7 +97,7 @@ static inline bool weights_write(const json_t *golden, const char *folder)
     if (file != NULL) {
         fwrite(&length, sizeof length, 1, file);
         fwrite(text, 1, length, file);
-        weights_values(tensors, file);
+        weights_values(tensors, change, file);
     }
     good = good && file != NULL && !ferror(file) && fclose(file) == 0;
     free(text);

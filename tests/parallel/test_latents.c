@@ -4,13 +4,9 @@
  * digest for any number of ranks and threads, any chunk, prefilled or decoded, and read from a
  * prompt cache that another number of ranks may have written. In int8 and in bf16.
  */
-#include "tests/golden/weights.h"
-#include "tests/needle.h"
+#include "tests/parallel/golden_model.h"
 
 #include <ftw.h>
-#include <unistd.h>
-
-#define GOLDEN "tests/golden/architectures/deepseek-v3.json"
 
 enum { TOKENS = 2100, VOCABULARY = 256, CONTEXT = 4096 };
 
@@ -19,30 +15,6 @@ static const char sha_q8[] = "469757c1ab863e8551fc1565ab9557f60be25631469ff10661
 
 static char model[300];
 static int32_t tokens[TOKENS];
-
-/* Every rank writes the weights under a name of its own and gives them their place: all are
- * equal. */
-static void write_model(void)
-{
-    static const char *const files[] = {"config.json", "model.safetensors"};
-    const char *build = getenv("BUILD");
-    char own[400], from[500], to[500];
-    ith_error err;
-    json_t *golden;
-
-    snprintf(model, sizeof model, "%s/latents", build != NULL ? build : "build/release");
-    snprintf(own, sizeof own, "%s.%d", model, (int)getpid());
-    must(ith_json_read(GOLDEN, 1 << 24, &golden, &err) == ITH_OK, GOLDEN, &err);
-    must(weights_write(golden, own), "write the weights", NULL);
-    json_decref(golden);
-    mkdir(model, 0700);
-    for (int i = 0; i < 2; i++) {
-        snprintf(from, sizeof from, "%s/%s", own, files[i]);
-        snprintf(to, sizeof to, "%s/%s", model, files[i]);
-        must(rename(from, to) == 0, "place the weights", NULL);
-    }
-    rmdir(own);
-}
 
 static ith_engine *open_model(ith_kv_type kv, int threads, int64_t chunk)
 {
@@ -101,6 +73,7 @@ int main(void)
 {
     ith_error err;
     uint64_t state = 7;
+    json_t *golden;
 
     if (ith_world_open(&world, &err) != ITH_OK) {
         printf("not ok world: %s\n", err.text);
@@ -108,7 +81,9 @@ int main(void)
     }
     for (int i = 0; i < TOKENS; i++)
         tokens[i] = (int32_t)((weights_draw(&state) + 1) / 2 * VOCABULARY);
-    write_model();
+    golden = must_read_golden("deepseek-v3");
+    must_write_model(golden, "latents", NULL, model);
+    json_decref(golden);
     run(ITH_KV_Q8, sha_q8, 1, 1000, 0, "one thread");
     run(ITH_KV_Q8, sha_q8, 3, 300, 5, "three threads, the last tokens decoded");
     run(ITH_KV_BF16, sha_bf16, 2, 900, 2, "two threads");

@@ -4,15 +4,13 @@
  * and go on with the same bits: after single tokens, after wrong guesses, in company of others.
  * What cannot be cut is refused by name.
  */
-#include "tests/golden/weights.h"
-#include "tests/needle.h"
+#include "tests/parallel/golden_model.h"
 
 #include "engine/cost.h"
 #include "engine/session.h"
 #include "state/recurrent.h"
 
 #include <math.h>
-#include <unistd.h>
 
 enum { ANSWER = 60, PREFIX = 100 };
 
@@ -25,49 +23,17 @@ static const struct recurrent_model {
               {"falcon_h1", 2 * 6 * 24 * 16, 5},  {"nemotron_h", 1 * 8 * 24 * 16, 5},
               {"kimi_linear", 3 * 3 * 24 * 32, 7}};
 
-static const char *build_folder(void)
-{
-    const char *build = getenv("BUILD");
-    return build != NULL ? build : "build/release";
-}
-
-/* Each rank writes the folder under a name of its own and gives it its place: whichever comes last
- * stays, and all are equal. */
-static void write_folder(const json_t *golden, const char *folder)
-{
-    static const char *const files[] = {"config.json", "model.safetensors"};
-    char own[400], from[500], to[500];
-
-    snprintf(own, sizeof own, "%s.%d", folder, (int)getpid());
-    must(weights_write(golden, own), "write the weights", NULL);
-    mkdir(folder, 0700);
-    for (int i = 0; i < 2; i++) {
-        snprintf(from, sizeof from, "%s/%s", own, files[i]);
-        snprintf(to, sizeof to, "%s/%s", folder, files[i]);
-        must(rename(from, to) == 0, "place the weights", NULL);
-    }
-    rmdir(own);
-}
-
-/* The folder of a golden file's weights; its ids to `ids`, the digest after them to `want`. */
+/* The folder of a golden file's weights; the digest after its ids to `want`. */
 static void write_model(const char *name, char folder[300], char want[65])
 {
-    char path[300];
-    json_t *root;
-    const json_t *list;
-    ith_error err;
+    json_t *golden = must_read_golden(name);
+    char own[100];
 
-    snprintf(path, sizeof path, "tests/golden/architectures/%s.json", name);
-    must(ith_json_read(path, 1 << 24, &root, &err) == ITH_OK, name, &err);
-    list = json_object_get(root, "ids");
-    n_ids = json_array_size(list);
-    must(n_ids > PREFIX + 80 && n_ids <= MAX_IDS, "the number of ids", NULL);
-    for (size_t i = 0; i < n_ids; i++)
-        ids[i] = (int32_t)json_integer_value(json_array_get(list, i));
-    snprintf(folder, 300, "%s/recurrent-%s", build_folder(), name);
-    write_folder(root, folder);
-    snprintf(want, 65, "%s", json_string_value(json_object_get(root, "sha256")));
-    json_decref(root);
+    must(n_ids > PREFIX + 80, "the number of ids", NULL);
+    snprintf(own, sizeof own, "recurrent-%s", name);
+    must_write_model(golden, own, NULL, folder);
+    snprintf(want, 65, "%s", json_string_value(json_object_get(golden, "sha256")));
+    json_decref(golden);
 }
 
 static void must_truncate(ith_session *session, size_t length)

@@ -2,6 +2,7 @@
  * the first-level cache: the wide intermediate is written once, as the next matrix reads it. */
 #include "model/blocks/ffn.h"
 
+#include "base/finite.h"
 #include "model/blocking.h"
 
 #include <string.h>
@@ -36,6 +37,19 @@ static void add_biases(const ith_kernels *kernels, const float *bias, ith_range 
 {
     for (int64_t i = 0; bias != NULL && i < n; i++)
         kernels->add(ith_range_size(rows), x + i * ld, bias + rows.begin);
+}
+
+/* Notes numbers that are not finite, where the activation would make them finite: a limit does, and
+ * squared ReLU does of -INFINITY. */
+static void check_hidden(ith_pass *p, const ith_ffn *w, int64_t n, const float *gate,
+                         const float *up)
+{
+    const ith_hparams *hp = &p->model->hp;
+
+    if (hp->swiglu_limit <= 0 && hp->act != ITH_ACT_RELU2)
+        return;
+    if ((w->gate != NULL && !ith_all_finite(gate, n)) || !ith_all_finite(up, n))
+        ith_pass_note_broken_here(p);
 }
 
 /* gate = act(gate) * up, or act(up). */
@@ -74,6 +88,7 @@ void ith_ffn_block(ith_pass *p, const ith_ffn *w, ith_range rows, const ith_inpu
     add_biases(kernels, w->up_bias, rows, n, up, ld);
     if (p->model->hp.ffn_gate_scale != 1 && w->gate != NULL)
         kernels->scale(n * ld, gate, (float)p->model->hp.ffn_gate_scale);
+    check_hidden(p, w, n * ld, gate, up);
     activate(p->model, w, n * ld, gate, up);
     write_out(p, w->down, rows, mid, to, n, gate, ld);
 }

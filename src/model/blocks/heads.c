@@ -59,6 +59,8 @@ static void add_bias(const ith_heads *a, const float *bias, int64_t head, float 
 
     if (bias != NULL)
         a->pass->model->kernels->add(a->d, x, bias + head * a->d);
+    if (most > 0 && !ith_all_finite(x, a->d)) /* the limit would hide it */
+        ith_pass_note_broken_here(a->pass);
     for (int64_t c = 0; most > 0 && c < a->d; c++) /* NaN stays */
         x[c] = x[c] > most ? most : x[c] < -most ? -most : x[c];
 }
@@ -164,10 +166,14 @@ void ith_heads_measure(const ith_heads *a, ith_member *me)
 void ith_heads_gate(const ith_heads *a, int64_t t, float *x)
 {
     ith_range heads = a->ops->q_heads(a), rows = {heads.begin * a->d, heads.end * a->d};
+    const float *gate;
 
-    if (a->w != NULL && a->w->gate != NULL)
-        a->pass->model->kernels->sigmoid_mul(
-            ith_range_size(rows), head_of(a->work->gate, a->work->ld_q, rows, t, 0, a->d), x, x);
+    if (a->w == NULL || a->w->gate == NULL)
+        return;
+    gate = head_of(a->work->gate, a->work->ld_q, rows, t, 0, a->d);
+    if (!ith_all_finite(gate, ith_range_size(rows))) /* infinity would count as 0 or 1 */
+        ith_pass_note_broken_here(a->pass);
+    a->pass->model->kernels->sigmoid_mul(ith_range_size(rows), gate, x, x);
 }
 
 /* ---- Records ---- */

@@ -267,6 +267,8 @@ static void close(const ith_recur *r, float *x)
     const mamba *w = r->weights;
     int64_t n = hp->mamba.heads / hp->mamba.groups * hp->mamba.head_dim;
 
+    if (w->norm != NULL && !(ith_largest_abs(x, hp->mamba.groups * n) < ITH_RECUR_VALUE_MOST))
+        ith_pass_note_broken_here(r->pass);
     for (int64_t i = 0; w->norm != NULL && i < hp->mamba.groups; i++)
         ith_recur_kernels(r)->rmsnorm(n, x + i * n, w->norm + i * n, (float)hp->rms_eps, x + i * n);
 }

@@ -3,6 +3,7 @@
  *
  * In bits: the product is that of any small matrix (ith_small_product), the sigmoid that of the
  * router (experts.h), and the output is scaled by the kernel `scale`. */
+#include "base/finite.h"
 #include "model/blocks/experts.h"
 #include "model/blocks/mlp.h"
 
@@ -67,8 +68,12 @@ static void weigh(ith_pass *p, const gates *g, ith_member *me)
     int64_t rows = ith_range_size(p->way->rows(p, p->model->hp.hidden));
     ith_range mine = ith_my_share(me, ith_range_size(p->mine), 1);
 
-    for (int64_t t = mine.begin; t < mine.end; t++)
-        p->model->kernels->scale(rows, p->ws->y + t * p->ws->ld_y, ith_sigmoid(g->x[t * g->ld]));
+    for (int64_t t = mine.begin; t < mine.end; t++) {
+        const float *x = g->x + t * g->ld;
+        if (!ith_all_finite(x, 1)) /* infinity would count as 0 or 1 */
+            ith_pass_note_broken_here(p);
+        p->model->kernels->scale(rows, p->ws->y + t * p->ws->ld_y, ith_sigmoid(*x));
+    }
     ith_barrier(me);
 }
 
