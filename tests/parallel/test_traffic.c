@@ -4,14 +4,14 @@
  * model/traffic.h.
  *
  * By ulysses, on any mesh, with an empty cache or not, and by rows. All strategies send the same,
- * in one head slice or in several.
+ * in one head slice or in several. Also of models whose layers are unlike in heads, and of those
+ * with recurrent states; what the attention of such layers costs is counted layer by layer.
  */
-#include "tests/needle.h"
+#include "tests/parallel/golden_model.h"
 
+#include "engine/cost.h"
 #include "engine/session.h"
 #include "model/traffic.h"
-
-#include <stdlib.h>
 
 static int64_t sent(void)
 {
@@ -127,6 +127,55 @@ static void by_rows(void)
     prefill_experts(ITH_PREFILL_ROWS);
 }
 
+/* ---- Models whose layers are unlike ---- */
+
+/* Six heads: 2 layers with 3 KV heads of 32 channels and a window of 36 tokens, 2 with 2 of
+ * 48 that see all. */
+static void check_costs(const ith_engine *e)
+{
+    enum { DEPTH = 20, TOKENS = 30, WINDOW = 36, HEADS = 6 };
+    double ops = 0;
+
+    for (int t = 0; t < TOKENS; t++) {
+        int keys = DEPTH + t + 1, near = keys < WINDOW ? keys : WINDOW;
+        ops += 2.0 * 4 * HEADS * (32 * near + 48 * keys);
+    }
+    must(ith_pass_cost(e, DEPTH, TOKENS).key_ops == ops, "operations of unlike layers", NULL);
+    ops = ith_pass_cost(e, 101, 1).bytes - ith_pass_cost(e, 100, 1).bytes;
+    must(ops == 2 * 2 * (2 * 48 + 4), "bytes of a key that only some layers see", NULL);
+}
+
+static void prefill_golden(const char *name)
+{
+    json_t *golden = must_read_golden(name);
+    char own[100], folder[300];
+    ith_engine_params params = by(ITH_PREFILL_ULYSSES);
+
+    snprintf(own, sizeof own, "traffic-%s", name);
+    must_write_model(golden, own, NULL, folder);
+    json_decref(golden);
+    params.model = folder;
+    params.chunk = 100;
+    prefill(&params);
+    params.head_slices = 2;
+    prefill(&params);
+    params.prefill = ITH_PREFILL_ROWS;
+    prefill(&params);
+    if (strcmp(name, "gemma4") == 0) {
+        ith_engine *engine = must_open(&params);
+        check_costs(engine);
+        ith_engine_close(engine);
+    }
+}
+
+static void unlike_layers(void)
+{
+    static const char *const names[] = {"gemma4", "gemma4-even", "qwen3_5",
+                                        "bamba",  "falcon_h1",   "lfm2"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        prefill_golden(names[i]);
+}
+
 int main(void)
 {
     if (!open_needle())
@@ -137,6 +186,10 @@ int main(void)
     by_rows();
     if (ith_world_rank(world) == 0)
         printf("ok by rows: within 5%% of the formula\n");
+    unlike_layers();
+    if (ith_world_rank(world) == 0)
+        printf(
+            "ok layers with unlike heads and with recurrent states: within 5%% of the formula\n");
     ith_world_close(world);
     return 0;
 }
