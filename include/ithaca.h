@@ -428,6 +428,12 @@ typedef struct ith_engine_info {
 
     const char *weights; /* the layout in memory of most weights: "w8", "w4", "q4_k", "bf16", ... */
     int nodes;           /* machines, or the memory nodes that stand for them */
+
+    /* KV heads and head size of layers without a window, where they are unlike n_kv_heads and
+     * head_dim, which are those of the others; else 0. Experts, and those of a token; 0: none. Rows
+     * of gate and up of one expert, and of the experts that all tokens go to. */
+    int full_kv_heads, full_head_dim;
+    int n_experts, n_experts_used, expert_ffn, shared_ffn;
 } ith_engine_info;
 
 /* Local. The engine owns the result. */

@@ -433,6 +433,7 @@ typedef struct ith_bench_model_params {
  *      ceilings: {...},
  *      depths: [{depth,
  *                resident,      memory of rank 0 after these measurements, in bytes
+ *                peak,          the most memory that any rank has had, ceilings left out
  *                fill_s,        seconds to reach the depth
  *                ttft_s,        seconds to the first token for a prompt of depth + prompt tokens,
  *                               in an empty session; null with `fill`

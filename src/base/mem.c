@@ -319,6 +319,33 @@ size_t ith_mem_resident(void)
     return (size_t)resident * page_size();
 }
 
+/* Not getrusage's ru_maxrss, which begins with that of the program before exec. */
+size_t ith_mem_peak(void)
+{
+    char line[128];
+    unsigned long long kib = 0;
+    FILE *f = fopen("/proc/self/status", "re");
+
+    if (!f)
+        return 0;
+    while (kib == 0 && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmHWM: %llu kB", &kib) != 1)
+            kib = 0;
+    fclose(f);
+    return (size_t)kib << 10;
+}
+
+bool ith_mem_forget_peak(void)
+{
+    FILE *f = fopen("/proc/self/clear_refs", "we");
+    bool written;
+
+    if (!f)
+        return false;
+    written = fputs("5\n", f) >= 0;
+    return fclose(f) == 0 && written;
+}
+
 bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end, size_t huge),
                           void *user)
 {

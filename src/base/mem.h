@@ -55,6 +55,11 @@ bool ith_mem_each_mapping(void (*see)(void *user, uintptr_t begin, uintptr_t end
 /* Bytes of this process in memory; 0 where unknown. */
 size_t ith_mem_resident(void);
 
+/* The most that they have been since the process began, or since they were forgotten; 0 where
+ * unknown. False: the system does not let a process forget. */
+size_t ith_mem_peak(void);
+bool ith_mem_forget_peak(void);
+
 /* Makes the pages that lie within [ptr, ptr + bytes) present, zeroed where they were not there,
  * huge ones where they were advised. ITH_E_MEMORY: the system has no memory for them. */
 ith_status ith_mem_populate(void *ptr, size_t bytes, const char *what, ith_error *err);

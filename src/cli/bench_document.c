@@ -115,13 +115,32 @@ static json_t *engine_json(const json_t *build)
                      "mpi", text_of(build, "mpi"), "blas", text_of(build, "blas"));
 }
 
-/* In Hugging Face's words, so that a shape can be found among those of other engines. */
+/* In Hugging Face's words, so that a shape can be found among those of other engines. The number of
+ * parameters tells apart what differs elsewhere: in latents, in recurrent states. */
 static json_t *shape_json(const ith_engine_info *info)
 {
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "num_hidden_layers", info->n_layers,
-                     "hidden_size", info->hidden, "intermediate_size", info->ffn,
-                     "num_attention_heads", info->n_heads, "num_key_value_heads", info->n_kv_heads,
-                     "head_dim", info->head_dim, "vocab_size", info->n_vocab);
+    const struct {
+        const char *key;
+        int value; /* 0: the model has none */
+    } sizes[] = {{"num_hidden_layers", info->n_layers},
+                 {"hidden_size", info->hidden},
+                 {"intermediate_size", info->ffn},
+                 {"num_attention_heads", info->n_heads},
+                 {"num_key_value_heads", info->n_kv_heads},
+                 {"head_dim", info->head_dim},
+                 {"vocab_size", info->n_vocab},
+                 {"num_global_key_value_heads", info->full_kv_heads},
+                 {"global_head_dim", info->full_head_dim},
+                 {"num_experts", info->n_experts},
+                 {"num_experts_per_tok", info->n_experts_used},
+                 {"moe_intermediate_size", info->expert_ffn},
+                 {"shared_expert_intermediate_size", info->shared_ffn}};
+    json_t *shape = json_pack("{s:I}", "num_parameters", (json_int_t)info->n_params);
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i].value != 0)
+            json_object_set_new(shape, sizes[i].key, json_integer(sizes[i].value));
+    return shape;
 }
 
 static json_t *model_json(const ith_engine_info *info, const char *source)
@@ -266,7 +285,7 @@ static json_t *spread_json(const json_t *seconds, double factor, double more)
 
 static json_t *memory_json(const json_t *row)
 {
-    return json_pack("{s:O, s:s}", "peak", json_object_get(row, "resident"), "scope", "rank");
+    return json_pack("{s:O, s:s}", "peak", json_object_get(row, "peak"), "scope", "rank");
 }
 
 static json_t *result_json(const char *run, const char *phase, const json_t *row, json_int_t tokens)

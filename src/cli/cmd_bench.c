@@ -520,6 +520,8 @@ static void keep_results(void *user, const char *json)
     r->status = ith_bench_document_put(r->document, r->described, r->run, json, &r->err);
     if (r->status == ITH_OK && r->args->output != NULL)
         r->status = ith_bench_document_write(r->args->output, r->document, &r->err);
+    if (r->status != ITH_OK) /* hours may pass until the end, and a later write may succeed */
+        ith_cli_warning(r->cli, "%s", r->err.text);
 }
 
 /* Collective. */

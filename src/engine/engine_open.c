@@ -128,6 +128,12 @@ static void describe(ith_engine *e, const ith_engine_params *p, int threads)
         .exact = p->exact,
         .weights = ith_layout_name(ith_store_layout(e->store)),
         .nodes = e->world->comm->n_nodes,
+        .full_kv_heads = (int)hp->full.kv_heads,
+        .full_head_dim = (int)hp->full.head_dim,
+        .n_experts = (int)hp->experts.n,
+        .n_experts_used = (int)hp->experts.used,
+        .expert_ffn = (int)hp->experts.ffn,
+        .shared_ffn = (int)hp->experts.shared_ffn,
     };
 }
 

@@ -37,6 +37,9 @@ typedef struct model_bench {
     ith_feed_counts fetched; /* by this rank, the last time */
     int64_t sent;            /* bytes, by this rank in the last prefill measured */
     double filled_s;         /* seconds of prefilling up to the present depth */
+    int64_t loaded; /* the most bytes of this rank in memory before ceilings were measured */
+    bool forgot;    /* that, so that the system counts anew */
+    int64_t peak;   /* the most of any rank */
     int64_t depth;
 } model_bench;
 
@@ -323,9 +326,10 @@ static json_t *depth_json(const model_bench *b)
                        ? ith_json_number(b->filled_s + median(b->prefill, b->params->repetitions))
                        : json_null();
 
-    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "depth", (json_int_t)b->depth, "resident",
-                     (json_int_t)ith_mem_resident(), "fill_s", ith_json_number(b->filled_s),
-                     "prefill", prompt ? prefill_json(b) : json_null(), "ttft_s", ttft, "decode",
+    return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "depth", (json_int_t)b->depth,
+                     "resident", (json_int_t)ith_mem_resident(), "peak", (json_int_t)b->peak,
+                     "fill_s", ith_json_number(b->filled_s), "prefill",
+                     prompt ? prefill_json(b) : json_null(), "ttft_s", ttft, "decode",
                      b->params->decode > 0 ? decode_json(b) : json_null());
 }
 
@@ -411,14 +415,17 @@ static ith_status measure_ceilings(model_bench *b, ith_error *err)
     ith_world *world = b->engine->world;
     void *buffer = NULL;
     size_t bytes = 0;
-    ith_status status =
-        ith_bench_buffer(b->params->buffer, world->comm->node_size, &buffer, &bytes, err);
+    ith_status status;
+
+    b->loaded = (int64_t)ith_mem_peak();
+    status = ith_bench_buffer(b->params->buffer, world->comm->node_size, &buffer, &bytes, err);
 
     status = ith_comm_agree(world->comm, status, err);
     if (status == ITH_OK)
         b->ceilings = ith_bench_ranks_ceilings(
             world, b->engine->team, ith_team_size(b->engine->team), buffer, bytes, CEILING_SECONDS);
     ith_mem_free(buffer);
+    b->forgot = ith_mem_forget_peak();
     return status;
 }
 
@@ -437,6 +444,15 @@ static void hand_over(const model_bench *b, json_t *depths)
     json_decref(root);
 }
 
+/* Collective. The memory of the measured ceilings is none of the model's. */
+static void measure_peak(model_bench *b)
+{
+    ith_comm *comm = b->engine->world->comm;
+    int64_t now = (int64_t)(b->forgot ? ith_mem_peak() : ith_mem_resident());
+
+    b->peak = comm->ops->max(comm, ith_max(ith_max(b->loaded, now), b->peak));
+}
+
 static ith_status measure_depths(model_bench *b, json_t *depths, ith_error *err)
 {
     ITH_TRY(warm_up(b, err));
@@ -444,6 +460,7 @@ static ith_status measure_depths(model_bench *b, json_t *depths, ith_error *err)
     for (size_t i = 0; i < b->params->n_depths; i++) {
         ITH_TRY(reach(b, b->params->depths[i], err));
         ITH_TRY(measure_depth(b, err));
+        measure_peak(b);
         json_array_append_new(depths, depth_json(b));
         hand_over(b, depths);
     }

@@ -74,7 +74,8 @@ expect "model" 0 "$ITHACA" bench model -m $NEEDLE --depths 0,40,1100 -t 1 "${sma
 shape "model: fields" "$model_fields" "$(depths 0,40,1100)" "$rates" "$medians" "$predicted" "$limits" "$R['detail']['filled'] == 'prefill' and $M['kv_type'] == 'q8'" \
     "$M['weight_type'] == 'w8' and $M['architecture'] == 'qwen3' and $M['source'] == 'needle-qwen3'" \
     "all($M['shape'][k] == v for k, v in json.load(open('$NEEDLE/config.json')).items() if k in $M['shape'])" \
-    "set($M['shape']) == {'num_hidden_layers', 'hidden_size', 'intermediate_size', 'num_attention_heads', 'num_key_value_heads', 'head_dim', 'vocab_size'}" \
+    "set($M['shape']) == {'num_parameters', 'num_hidden_layers', 'hidden_size', 'intermediate_size', 'num_attention_heads', 'num_key_value_heads', 'head_dim', 'vocab_size'}" \
+    "all($M['weight_bytes'] < r['memory']['peak'] <= s['memory']['peak'] for r, s in zip(j['results'], j['results'][2:]))" \
     "$M['weight_bytes'] > 2e6 and $M['kv_bytes_per_token'] == 4 * 4 * (2 * 32 + 4)" \
     "all(abs(r['ttft_seconds']['median'] / (r['detail']['fill_s'] + r['seconds']['median']) - 1) < 1e-6 for r in $P)" \
     "[r['detail']['fill_s'] for r in $P] == sorted(r['detail']['fill_s'] for r in $P)" \
@@ -145,6 +146,11 @@ same "document: ranks stand beside" "10 [1, 1, 1, 2]" "$(results "len(j['results
 expect "document: two ranks have nothing left" 0 scripts/on_ranks.sh 2 "$ITHACA" "${kept[@]}" --depths 80
 ITHACA_TEST_HOOK="bench 40 KILL" expect "document: killed" 137 "$ITHACA" "${kept[@]}" --depths 5,40,90
 same "document: what was measured by then is kept" "[5, 5]" "$(results "[r['depth'] for r in j['results'][10:]]")"
+mkdir "$work/gone"
+(while [[ ! -e $work/hook ]]; do sleep 0.05; done && rm -r "$work/gone" && echo >"$work/hook") &
+ITHACA_TEST_HOOK="bench 40 $work/hook" expect "document: its folder goes away" 1 "$ITHACA" bench model -m $NEEDLE -t 1 "${small_model[@]}" --depths 5,40,90 -o "$work/gone/a.json"
+same "document: its folder goes away: said each time" 2 "$(grep -c '^ithaca: warning: .*gone' "$err")"
+wait
 expect "document: as comma-separated values" 0 "$ITHACA" "${kept[@]}" --depths 0 --csv
 same "csv: a line for each result, each with all columns" "13 {18}" \
     "$(python3 -c 'import csv, sys; rows = list(csv.reader(open(sys.argv[1]))); print(len(rows), {len(r) for r in rows})' "$out")"
