@@ -42,10 +42,21 @@ double ith_keys_seen(int64_t window, int64_t depth, int64_t n)
            (double)(n - few) * (double)window;
 }
 
-double ith_activation_bytes(const ith_hparams *hp)
+double ith_activation_bytes(const ith_model *m)
 {
-    return (double)hp->n_layers * 4 *
-           (double)(2 * 4 * hp->hidden + (hp->n_heads + 2 * hp->n_kv_heads) * hp->head_dim);
+    const ith_hparams *hp = &m->hp;
+    int64_t floats = 0;
+
+    for (int i = 0; i < hp->n_layers; i++) {
+        const ith_layer_state *state = &m->states[i];
+        const ith_recurrent_shape *shape = &state->recurrent;
+        floats += m->layers[i].n * 4 * hp->hidden;
+        if (state->form != ITH_STATE_NONE)
+            floats += (hp->n_heads + 2 * ith_hparams_kv_heads(hp, i)) * ith_hparams_head_dim(hp, i);
+        if (shape->heads > 0)
+            floats += ith_recurrent_width(shape, 1, 0) + shape->heads * shape->out;
+    }
+    return (double)floats * sizeof(float);
 }
 
 /* Keys that a pass of n tokens after `depth` reads. */

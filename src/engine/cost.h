@@ -18,10 +18,11 @@ typedef struct ith_cost {
  * `window` at most. */
 double ith_keys_seen(int64_t window, int64_t depth, int64_t n);
 
-/* Pure. Bytes of a token that the kernels of all layers hand on through memory. Twice per layer,
- * the residual stream is read and written, what is added to it is read, and the result of the norm
- * is written. The projected heads are read once. */
-double ith_activation_bytes(const ith_hparams *hp);
+/* Pure. Bytes of a token that the kernels of all layers hand on through memory. For each block, the
+ * residual stream is read and written, what is added to it is read, and the result of the norm is
+ * written. The projected heads are read once, and so are the inputs and results of recurrent heads.
+ */
+double ith_activation_bytes(const ith_model *model);
 
 /* Local. A pass of n tokens after `depth` tokens, with the logits of its last token. */
 ith_cost ith_pass_cost(const ith_engine *engine, int64_t depth, int64_t n);

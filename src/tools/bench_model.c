@@ -11,6 +11,7 @@
 #include "engine/session.h"
 #include "tools/ranks.h"
 #include "tools/rates.h"
+#include "tools/simulate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -230,7 +231,8 @@ static ith_status measure_depth(model_bench *b, ith_error *err)
     for (int i = 0; i < b->params->repetitions; i++) {
         if (b->rates != NULL)
             b->predicted[i] = ith_depth_cost_s(
-                ith_rates_measure(b->rates, b->depth + b->params->prompt, b->ceilings.read_bytes),
+                ith_rates_measure(b->rates, b->depth + b->params->prompt, b->ceilings.read_bytes,
+                                  ITH_SIM_STATES * b->ceilings.f32_ops),
                 b->depth, b->depth + b->params->prompt);
         if (b->params->prompt > 0)
             ITH_TRY(time_prefill(b, b->params->prompt, &b->prefill[i], err));

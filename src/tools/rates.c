@@ -147,12 +147,13 @@ static double product_rate(const ith_rates *r, rated_product *p)
 }
 
 /* Operations per second of the attention kernel. It runs over the KV cache of all heads of a layer,
- * as far as the pool holds it, because the rate depends on how much of it stays in the CPU's
- * caches. */
+ * of those that the tile is of, as far as the pool holds it, because the rate depends on how much
+ * of it stays in the CPU's caches. */
 static double key_rate(ith_rates *r, int64_t keys)
 {
     const ith_engine *e = r->engine;
-    int64_t segments = ith_kv_segments(keys) * e->info.n_kv_heads / e->mesh.ulysses;
+    int64_t heads = e->model->hp.n_heads / r->keys.group;
+    int64_t segments = ith_kv_segments(keys) * heads / ith_mesh_for_heads(&e->mesh, heads).ulysses;
     int64_t least = ith_team_size(e->team);
 
     segments = segments < least ? least : segments;
@@ -181,9 +182,9 @@ static ith_depth_cost measure_alone(ith_rates *r, int64_t keys)
     return cost;
 }
 
-ith_depth_cost ith_rates_measure(ith_rates *r, int64_t keys, double read_bytes)
+ith_depth_cost ith_rates_measure(ith_rates *r, int64_t keys, double read_bytes, double state_rate)
 {
-    const ith_hparams *hp = &r->engine->model->hp;
+    double states_s = ith_pass_cost(r->engine, 0, 1).state_ops / state_rate;
     ith_comm *comm = r->engine->world->comm;
     ith_depth_cost mine, slowest = {0};
 
@@ -195,6 +196,7 @@ ith_depth_cost ith_rates_measure(ith_rates *r, int64_t keys, double read_bytes)
         slowest.token_s = c.token_s > slowest.token_s ? c.token_s : slowest.token_s;
         slowest.key_s = c.key_s > slowest.key_s ? c.key_s : slowest.key_s;
     }
-    return (ith_depth_cost){slowest.token_s / comm->size + ith_activation_bytes(hp) / read_bytes,
+    return (ith_depth_cost){slowest.token_s / comm->size + states_s +
+                                ith_activation_bytes(r->engine->model) / read_bytes,
                             slowest.key_s / comm->size};
 }

@@ -3,8 +3,9 @@
  * Each kernel is measured alone. The cost is the time that a prefill would take if a pass were
  * nothing but its kernels, one after another. It has two parts:
  *
- *   linear      the same for every token: the matrices of all layers with a chunk's tokens, and
- *               the activations that pass through memory from one kernel to the next
+ *   linear      the same for every token: the matrices of all layers with a chunk's tokens,
+ *               recurrent states, and the activations that pass through memory from one kernel to
+ *               the next
  *   attention   for every earlier token: the attention kernel with a tile of queries, over as many
  *               segments as the cache of a layer has
  *
@@ -30,7 +31,9 @@ void ith_rates_close(ith_rates *rates); /* accepts NULL */
  * counts. The rates are means, not those of the fastest run: a pass meets the machine's slow
  * moments too.
  *   keys         tokens in the cache at the end of the prompt
- *   read_bytes   bytes per second that all ranks together read from memory (ith_ceilings) */
-ith_depth_cost ith_rates_measure(ith_rates *rates, int64_t keys, double read_bytes);
+ *   read_bytes   bytes per second that all ranks together read from memory (ith_ceilings)
+ *   state_rate   operations per second of all ranks together in recurrent states */
+ith_depth_cost ith_rates_measure(ith_rates *rates, int64_t keys, double read_bytes,
+                                 double state_rate);
 
 #endif

@@ -82,7 +82,7 @@ ith_status ith_sim_model_of(const ith_engine *e, ith_sim_model *m, ith_error *er
                          .kv = e->kv,
                          .quantized = e->model->quantized,
                          .output = product_of(e->model->output, 1),
-                         .activation_bytes = ith_activation_bytes(&e->model->hp),
+                         .activation_bytes = ith_activation_bytes(e->model),
                          .weight_bytes = e->info.weight_bytes};
     ith_blocks_each_matrix(e->model, add_matrix, &w);
     ith_blocks_each(e->model, add_block, &w);

@@ -9,6 +9,7 @@
 #include "engine/cost.h"
 #include "engine/session.h"
 #include "state/recurrent.h"
+#include "tools/rates.h"
 
 #include <math.h>
 
@@ -185,6 +186,20 @@ static void save(ith_engine *engine, const char *want, const char *name)
     }
 }
 
+/* At one operation a second, the states take nearly all of what the kernels predict. */
+static void rates(ith_engine *engine, const struct recurrent_model *m)
+{
+    ith_rates *rates;
+    ith_error err;
+    double slow, fast;
+
+    must(ith_rates_open(engine, 64, &rates, &err) == ITH_OK, "rates", &err);
+    slow = ith_rates_measure(rates, 200, 1e12, 1).token_s;
+    fast = ith_rates_measure(rates, 200, 1e12, 1e15).token_s;
+    ith_rates_close(rates);
+    must(slow >= m->cells * m->ops && fast > 0 && fast < 1, "predicted states", NULL);
+}
+
 /* What states cost does not grow with the depth, and does with the tokens: of operations each costs
  * the same, of memory a pass. */
 static void costs(const ith_engine *engine, const struct recurrent_model *m)
@@ -216,6 +231,7 @@ static void run(const struct recurrent_model *m)
     params.quant = ITH_QUANT_W8;
     engine = must_open(&params);
     costs(engine, m);
+    rates(engine, m);
     session = session_after(engine, ids, n_ids, 0);
     must_have_sha(session, want, name, "in chunks");
     ith_session_close(session);

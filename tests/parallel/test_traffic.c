@@ -141,6 +141,8 @@ static void check_costs(const ith_engine *e)
         ops += 2.0 * 4 * HEADS * (32 * near + 48 * keys);
     }
     must(ith_pass_cost(e, DEPTH, TOKENS).key_ops == ops, "operations of unlike layers", NULL);
+    ops = 4 * (2 * 4 * 64) + 2 * (HEADS + 2 * 3) * 32 + 2 * (HEADS + 2 * 2) * 48;
+    must(ith_activation_bytes(e->model) == 4 * ops, "bytes of unlike heads", NULL);
     ops = ith_pass_cost(e, 101, 1).bytes - ith_pass_cost(e, 100, 1).bytes;
     must(ops == 2 * 2 * (2 * 48 + 4), "bytes of a key that only some layers see", NULL);
 }
