@@ -24,12 +24,32 @@ struct ith_kv {
     const ith_topology *topology; /* NULL: no page placement */
     /* [n_slots] of [n_layers][held heads][segment_bytes] */
     uint8_t **slots;
+    int64_t **owners; /* [n_slots] how many caches have the slot; NULL: this one alone */
 };
 
 static void set_block(ith_kv *kv, size_t bytes)
 {
     kv->block_bytes = bytes;
     kv->segment_bytes = bytes * kv->segment_blocks;
+}
+
+/* The last of its owners frees it. */
+static void free_slot(ith_kv *kv, int64_t i)
+{
+    int64_t *owners = kv->owners[i];
+
+    kv->owners[i] = NULL;
+    if (owners != NULL && --*owners > 0)
+        return;
+    free(owners);
+    ith_mem_free(kv->slots[i]);
+}
+
+static void cut_slots(ith_kv *kv, int64_t keep)
+{
+    while (kv->n_reserved > keep)
+        free_slot(kv, --kv->n_reserved);
+    kv->n_populated = ith_min(kv->n_populated, keep);
 }
 
 ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head_dim, int64_t ctx,
@@ -51,9 +71,10 @@ ith_status ith_kv_open(ith_kv_layout layout, int n_layers, int n_heads, int head
         (size_t)((ctx < ITH_KV_SEGMENT ? ctx + ITH_KV_BLOCK - 1 : ITH_KV_SEGMENT) / ITH_KV_BLOCK);
     set_block(kv, ith_kv_block_bytes(layout, head_dim));
     kv->n_slots = ith_kv_segments(ctx);
-    kv->slots = calloc(kv->n_slots ? (size_t)kv->n_slots : 1, sizeof *kv->slots);
-    if (kv->slots == NULL) {
-        free(kv);
+    kv->slots = calloc((size_t)kv->n_slots + 1, sizeof *kv->slots);
+    kv->owners = calloc((size_t)kv->n_slots + 1, sizeof *kv->owners);
+    if (kv->slots == NULL || kv->owners == NULL) {
+        ith_kv_close(kv);
         return ith_fail(err, ITH_E_MEMORY, "no memory for the tables of a KV cache of %lld tokens",
                         (long long)ctx);
     }
@@ -65,9 +86,9 @@ void ith_kv_close(ith_kv *kv)
 {
     if (kv == NULL)
         return;
-    for (int64_t i = 0; i < kv->n_reserved; i++)
-        ith_mem_free(kv->slots[i]);
+    cut_slots(kv, 0);
     free(kv->slots);
+    free(kv->owners);
     free(kv);
 }
 
@@ -155,13 +176,6 @@ static ith_status add_slots(ith_kv *kv, int64_t need, ith_error *err)
     return ITH_OK;
 }
 
-static void cut_slots(ith_kv *kv, int64_t keep)
-{
-    while (kv->n_reserved > keep)
-        ith_mem_free(kv->slots[--kv->n_reserved]);
-    kv->n_populated = ith_min(kv->n_populated, keep);
-}
-
 /* Slots for the first n_tokens of a timeline. */
 static int64_t slots_for(const ith_kv *kv, int64_t n_tokens)
 {
@@ -200,6 +214,50 @@ void ith_kv_trim(ith_kv *kv, int64_t n_tokens)
 bool ith_kv_has_room(const ith_kv *kv, int64_t n_tokens)
 {
     return kv->n_populated >= slots_for(kv, n_tokens);
+}
+
+/* ---- Sharing ---- */
+
+ith_status ith_kv_share(ith_kv *kv, ith_kv *from, int64_t n_tokens, ith_error *err)
+{
+    int64_t whole = kv->window > 0 ? 0 : n_tokens / ITH_KV_SEGMENT;
+
+    assert(kv->n_reserved == 0 && whole <= from->n_populated);
+    for (int64_t i = 0; i < whole; i++) {
+        if (from->owners[i] == NULL) {
+            from->owners[i] = malloc(sizeof *from->owners[i]);
+            if (from->owners[i] == NULL) {
+                cut_slots(kv, 0);
+                return ith_fail(err, ITH_E_MEMORY, "no memory to share a KV cache");
+            }
+            *from->owners[i] = 1;
+        }
+        ++*from->owners[i];
+        kv->owners[i] = from->owners[i];
+        kv->slots[i] = from->slots[i];
+        kv->n_populated = kv->n_reserved = i + 1;
+    }
+    return ITH_OK;
+}
+
+static void copy_segment(const ith_kv *kv, const ith_kv *from, int64_t s, size_t bytes)
+{
+    for (int head = 0; head < kv->n_heads; head++)
+        for (int layer = 0; ith_kv_holds(kv, head, s) && layer < kv->n_layers; layer++)
+            memcpy(ith_kv_segment(kv, layer, head, s), ith_kv_segment(from, layer, head, s), bytes);
+}
+
+void ith_kv_copy(ith_kv *kv, const ith_kv *from, int64_t n_tokens)
+{
+    int64_t s = kv->window > 0 ? 0 : n_tokens / ITH_KV_SEGMENT;
+
+    ith_kv_enter(kv, 0, n_tokens);
+    for (s = ith_max(s, ith_max(ith_kv_first(kv), ith_kv_first(from)));
+         s < ith_kv_segments(n_tokens); s++) {
+        int64_t tokens = ith_min(n_tokens - s * ITH_KV_SEGMENT, ITH_KV_SEGMENT);
+        copy_segment(kv, from, s,
+                     (size_t)((tokens + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK) * kv->block_bytes);
+    }
 }
 
 /* ---- Populating ---- */

@@ -12,6 +12,9 @@
  * If the ranks outnumber the KV heads, the ranks of a group hold the same heads and divide their
  * segments (comm/mesh.h).
  *
+ * Timelines that begin alike can share whole segments (ith_kv_share): one allocation, which lives
+ * until the last cache lets go of it.
+ *
  * All functions are local.
  */
 #ifndef ITH_STATE_KV_H
@@ -104,6 +107,16 @@ bool ith_kv_has_room(const ith_kv *kv, int64_t n_tokens);
 
 /* Gives back the segments behind those of the first n_tokens. */
 void ith_kv_trim(ith_kv *kv, int64_t n_tokens);
+
+/* An empty cache begins as another of the same layout, layers, heads and window, which has the
+ * first n_tokens of its timeline: they share what whole segments these fill, unless a token sees a
+ * window, and nothing is copied. Whoever writes there writes the bits that are there. ITH_E_MEMORY
+ * leaves the cache empty. The two caches are used and closed by one thread. */
+ith_status ith_kv_share(ith_kv *kv, ith_kv *from, int64_t n_tokens, ith_error *err);
+
+/* Then, where there is room for n_tokens: copies of them what `from` keeps and does not share. They
+ * count as entered. */
+void ith_kv_copy(ith_kv *kv, const ith_kv *from, int64_t n_tokens);
 
 /* Does this cache hold segment s of this head? */
 bool ith_kv_holds(const ith_kv *kv, int head, int64_t s);

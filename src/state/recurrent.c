@@ -165,6 +165,20 @@ int64_t ith_recurrent_least(const ith_recurrent *r)
     return least;
 }
 
+void ith_recurrent_copy(ith_recurrent *r, const ith_recurrent *from)
+{
+    for (int i = 0; i < r->n_layers; i++) {
+        ith_recurrent_layer *to = &r->layers[i];
+        const ith_recurrent_layer *l = &from->layers[i];
+        if (to->now == NULL)
+            continue;
+        memcpy(to->now, l->now, bytes_of(l));
+        to->at = l->at;
+        to->saved_at = l->saved_at;
+        to->stale = l->stale;
+    }
+}
+
 void ith_recurrent_claim(ith_recurrent *r, int64_t n)
 {
     for (int i = 0; i < r->n_layers; i++) {

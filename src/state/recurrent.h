@@ -105,6 +105,9 @@ void ith_recurrent_restore(ith_recurrent_layer *layer, int64_t head, const float
 /* All heads of all layers have been restored: their states are those after n_tokens tokens. */
 void ith_recurrent_restored(ith_recurrent *r, int64_t n_tokens);
 
+/* The states, which are reserved, become those of another timeline. */
+void ith_recurrent_copy(ith_recurrent *r, const ith_recurrent *from);
+
 /* Says that the states, whatever they are, have seen n_tokens tokens: for benchmarks. */
 void ith_recurrent_claim(ith_recurrent *r, int64_t n_tokens);
 

@@ -145,13 +145,20 @@ void ith_state_close(ith_state *state)
     free(state);
 }
 
+ith_status ith_state_add_lacking(const ith_state *state, int64_t n_tokens, size_t *bytes,
+                                 ith_error *err)
+{
+    for (int i = 0; i < state->n_pools; i++)
+        ITH_TRY(ith_kv_add_lacking(state->pools[i], n_tokens, bytes, err));
+    return ITH_OK;
+}
+
 /* What all pools lack is checked first, so that what cannot be is refused with its size. */
 ith_status ith_state_reserve(ith_state *state, int64_t n_tokens, ith_error *err)
 {
     size_t bytes = 0;
 
-    for (int i = 0; i < state->n_pools; i++)
-        ITH_TRY(ith_kv_add_lacking(state->pools[i], n_tokens, &bytes, err));
+    ITH_TRY(ith_state_add_lacking(state, n_tokens, &bytes, err));
     if (bytes > 0)
         ITH_TRY(ith_mem_check(bytes, "KV cache", err));
     for (int i = 0; i < state->n_pools; i++)
@@ -192,6 +199,31 @@ void ith_state_trim(ith_state *state, int64_t n_tokens)
 {
     for (int i = 0; i < state->n_pools; i++)
         ith_kv_trim(state->pools[i], n_tokens);
+}
+
+bool ith_state_shareable(const ith_state *state, int64_t n_tokens)
+{
+    return ith_state_reaches(state, n_tokens) && ith_state_resumes(state, n_tokens);
+}
+
+ith_status ith_state_share(ith_state *state, ith_state *from, int64_t n_tokens, ith_error *err)
+{
+    for (int i = 0; i < state->n_pools; i++) {
+        ith_status status = ith_kv_share(state->pools[i], from->pools[i], n_tokens, err);
+        if (status != ITH_OK) {
+            ith_state_trim(state, 0);
+            return status;
+        }
+    }
+    return ITH_OK;
+}
+
+void ith_state_copy(ith_state *state, const ith_state *from, int64_t n_tokens)
+{
+    for (int i = 0; i < state->n_pools; i++)
+        ith_kv_copy(state->pools[i], from->pools[i], n_tokens);
+    if (state->recurrent != NULL)
+        ith_recurrent_copy(state->recurrent, from->recurrent);
 }
 
 void ith_state_enter(ith_state *state, int64_t pos, int64_t n)

@@ -73,6 +73,21 @@ ith_status ith_state_populate(ith_state *state, ith_team *team, ith_error *err);
 bool ith_state_has_room(const ith_state *state, int64_t n_tokens);
 void ith_state_trim(ith_state *state, int64_t n_tokens);
 
+/* Local. Adds the bytes that n_tokens need and that are not reserved. ITH_E_MEMORY: more than the
+ * address space. */
+ith_status ith_state_add_lacking(const ith_state *state, int64_t n_tokens, size_t *bytes,
+                                 ith_error *err);
+
+/* Local. Can another timeline begin with the first n_tokens of this one, which has as many or more?
+ * No, if a layer with a window has given up what it would see, or recurrent states have gone on. */
+bool ith_state_shareable(const ith_state *state, int64_t n_tokens);
+
+/* Local. An empty state begins with the first n_tokens of another that was opened alike, ctx apart,
+ * and is shareable: keys and values of whole segments are shared (ith_kv_share). ITH_E_MEMORY
+ * leaves it empty. Then, in memory that is there, the rest and recurrent states are copied. */
+ith_status ith_state_share(ith_state *state, ith_state *from, int64_t n_tokens, ith_error *err);
+void ith_state_copy(ith_state *state, const ith_state *from, int64_t n_tokens);
+
 /* Local; see ith_kv_enter and _reaches: before tokens [pos, pos + n) are computed; would tokens
  * that follow the first `length` of the timeline find all that they need? */
 void ith_state_enter(ith_state *state, int64_t pos, int64_t n);

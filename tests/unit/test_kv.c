@@ -32,6 +32,59 @@ static void grows_by_segments(void **state)
     assert_int_equal(ith_mem_in_use(ITH_MEM_KV), before);
 }
 
+/* Whole segments of a timeline are in memory once, until the last of its caches is closed; the rest
+ * is copied. */
+static void segments_are_shared(void **state)
+{
+    (void)state;
+    size_t before = ith_mem_in_use(ITH_MEM_KV), block = ith_kv_block_bytes(ITH_KVL_Q8, 64),
+           segment = 3 * 2 * 16 * block;
+    ith_kv *a, *b, *c;
+    ith_error err;
+
+    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 3, 2, 64, 5000, 0, 1, &a, &err), ITH_OK);
+    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 3, 2, 64, 2600, 0, 1, &b, &err), ITH_OK);
+    assert_int_equal(ith_kv_open(ITH_KVL_Q8, 3, 2, 64, 1000, 0, 1, &c, &err), ITH_OK);
+    assert_int_equal(ith_kv_reserve(a, 4000, &err), ITH_OK);
+    ith_team *team;
+    assert_int_equal(ith_team_open(1, &team, &err), ITH_OK);
+    assert_int_equal(ith_kv_populate(a, team, &err), ITH_OK);
+    ith_kv_enter(a, 0, 4000);
+    for (int64_t s = 0; s < 4; s++)
+        for (int i = 0; i < 6; i++)
+            memset(ith_kv_segment(a, i % 3, i / 3, s), 1 + (int)s + 10 * i, 16 * block);
+
+    assert_int_equal(ith_kv_share(b, a, 2148, &err), ITH_OK);
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, 4 * segment);
+    assert_int_equal(ith_kv_reserve(b, 2600, &err), ITH_OK);
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, 5 * segment);
+    assert_int_equal(ith_kv_populate(b, team, &err), ITH_OK);
+    assert_true(ith_kv_has_room(b, 2600));
+    ith_kv_copy(b, a, 2148);
+    assert_int_equal(ith_kv_share(c, b, 1000, &err), ITH_OK); /* of less than a segment, nothing */
+    assert_int_equal(ith_kv_reserve(c, 1000, &err), ITH_OK);
+    ith_kv_copy(c, b, 1000);
+    for (int i = 0; i < 6; i++) {
+        const uint8_t *tail = ith_kv_segment(b, i % 3, i / 3, 2), *own;
+        assert_ptr_equal(ith_kv_segment(b, i % 3, i / 3, 1), ith_kv_segment(a, i % 3, i / 3, 1));
+        assert_ptr_not_equal(tail, ith_kv_segment(a, i % 3, i / 3, 2));
+        /* 100 tokens of the segment: two blocks */
+        assert_true(tail[0] == 3 + 10 * i && tail[2 * block - 1] == tail[0] &&
+                    tail[2 * block] == 0);
+        own = ith_kv_segment(c, i % 3, i / 3, 0);
+        assert_true(own[0] == 1 + 10 * i && own[16 * block - 1] == own[0]);
+    }
+    ith_kv_close(a); /* b has its first two segments still */
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, 4 * segment);
+    assert_int_equal(*(uint8_t *)ith_kv_segment(b, 2, 1, 1), 2 + 50);
+    ith_kv_trim(b, 1024);
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV) - before, 2 * segment);
+    ith_kv_close(b);
+    ith_kv_close(c);
+    ith_team_close(team);
+    assert_int_equal(ith_mem_in_use(ITH_MEM_KV), before);
+}
+
 static void short_timelines_take_little(void **state)
 {
     (void)state;
@@ -202,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows_by_segments),
+        cmocka_unit_test(segments_are_shared),
         cmocka_unit_test(short_timelines_take_little),
         cmocka_unit_test(blocks_are_apart),
         cmocka_unit_test(ranks_of_a_group_hold_segments_in_turn),
