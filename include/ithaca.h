@@ -956,8 +956,15 @@ bool ith_checkpoint_seed(const char *folder, uint64_t *seed);
 /* ---- Many prompts -------------------------------------------------------------------------------
  *
  * ith_generate_many answers any number of prompts, several at a time (Steps): as one ends, the next
- * begins. Each answer is the one that ith_generate gives. What a prompt and its longest answer take
- * is in memory before it begins; while memory lacks, it waits for others to end. */
+ * begins. Each answer is the one that ith_generate gives.
+ *
+ * A prompt is in memory before it begins, with room for some more tokens; its answer grows. While
+ * memory lacks, prompts wait for others to end; where an answer cannot grow, the prompt that was
+ * admitted last gives up its memory, waits, and begins again later, with the tokens that it had
+ * come to. No answer depends on it.
+ *
+ * Prompts that begin with the same tokens compute these once: the first computes them, and the
+ * others begin with its keys and values, of which whole segments are in memory once. */
 
 /* A prompt, and how it is answered. */
 typedef struct ith_many_prompt {
@@ -977,6 +984,8 @@ typedef struct ith_many_counts {
     int64_t done;          /* of those that ended */
     int64_t prompt_tokens; /* computed, or read from a prompt cache */
     int64_t restored;      /* of these, read */
+    int64_t shared;        /* of these, computed by a prompt in flight that begins alike */
+    int64_t begun_again;   /* prompts that gave up their memory to others and began again */
     int64_t answer_tokens;
     int64_t steps;
 } ith_many_counts;
@@ -1002,8 +1011,8 @@ typedef struct ith_many_params {
                  const ith_error *err);
 
     /* May be NULL. After each step, of each prompt in flight: `length` tokens of prompt and answer
-     * are computed. Before an admission, of a prompt that waits for memory: `length` is -1. False:
-     * the prompt ends (ITH_FINISH_CANCELLED). */
+     * are computed. Before each step, of a prompt that waits: `length` is -1, or 0 if it has been
+     * in flight and begins again. False: the prompt ends (ITH_FINISH_CANCELLED). */
     bool (*wanted)(void *user, const ith_many_prompt *prompt, int64_t length);
 
     /* May be NULL. Token `id` follows these logits, [n_vocab]: it has been chosen, or is of a

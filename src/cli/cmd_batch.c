@@ -576,14 +576,17 @@ static int print_json(const batch_state *b)
 
     return ith_cli_write_json(
         b->cli,
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:i, s:i, s:s}",
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:i, "
+                  "s:i, s:s}",
                   "version", ith_version(), "model", info->name, "lines", (json_int_t)b->total,
                   "done_before", (json_int_t)b->before, "written", (json_int_t)b->written, "failed",
                   (json_int_t)b->failed, "prompt_tokens", (json_int_t)b->counts.prompt_tokens,
-                  "restored_tokens", (json_int_t)b->counts.restored, "answer_tokens",
-                  (json_int_t)b->counts.answer_tokens, "steps", (json_int_t)b->counts.steps,
-                  "seconds", b->seconds, "answer_tokens_per_s", rate(b, b->counts.answer_tokens),
-                  "ranks", info->ranks, "threads", info->threads, "simd", info->simd));
+                  "restored_tokens", (json_int_t)b->counts.restored, "shared_tokens",
+                  (json_int_t)b->counts.shared, "begun_again", (json_int_t)b->counts.begun_again,
+                  "answer_tokens", (json_int_t)b->counts.answer_tokens, "steps",
+                  (json_int_t)b->counts.steps, "seconds", b->seconds, "answer_tokens_per_s",
+                  rate(b, b->counts.answer_tokens), "ranks", info->ranks, "threads", info->threads,
+                  "simd", info->simd));
 }
 
 static void print_text(const batch_state *b)

@@ -229,6 +229,17 @@ static ith_status check_same(ith_comm *comm, const ith_generate_params *params, 
     return ith_comm_same(comm, &same, err);
 }
 
+/* Rank 0. The answer follows what the session holds. */
+static ith_status open_writer(ith_writer *w, const ith_session *s,
+                              const ith_generate_params *params, ith_generation *out,
+                              ith_error *err)
+{
+    ITH_TRY(ith_writer_open(w, s->engine, params, out, err));
+    w->keeper = s->keeper;
+    ith_writer_follow(w, s->ids, (size_t)s->length);
+    return ITH_OK;
+}
+
 ith_status ith_generate(ith_session *session, const ith_generate_params *params,
                         ith_generation *out, ith_error *err)
 {
@@ -243,7 +254,7 @@ ith_status ith_generate(ith_session *session, const ith_generate_params *params,
     ITH_TRY(check_same(comm, params, err));
     status = check(session, params, err);
     if (status == ITH_OK && comm->rank == 0)
-        status = ith_writer_open(&w, session, params, out, err);
+        status = open_writer(&w, session, params, out, err);
     status = ith_comm_agree(comm, status, err);
     if (status == ITH_OK)
         status = open_drafter(&l, err);

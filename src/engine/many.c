@@ -1,300 +1,44 @@
-/* many.c - answers many prompts, several at a time: who is admitted, who leaves, what is chosen. */
+/* many.c - answers many prompts, several at a time: who is next, and what is chosen. */
 #include "base/fpenv.h"
-#include "base/testhook.h"
 #include "comm/same.h"
+#include "engine/admit.h"
 #include "engine/pass_check.h"
-#include "engine/writer.h"
+#include "engine/waiting.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* A prompt in flight. Rank 0 alone has more than the session. */
-typedef struct flight {
-    ith_session *session;
-    int64_t total; /* tokens that it may come to */
-    ith_many_prompt prompt;
-    ith_generation answer;
-    ith_writer writer;
-    bool is_open; /* the writer */
-    size_t given; /* tokens of the prompt that are in the session, or wait there */
-    int32_t id;   /* the last token chosen */
-    bool has_id;  /* it waits for the next step */
-} flight;
-
-typedef struct many {
-    ith_engine *engine;
-    const ith_many_params *params;
-    ith_many_counts *counts;
-    ith_session *holder;            /* keeps the workspace while no prompt is in flight */
-    flight *flights[ITH_STEP_MOST]; /* [n], in the order of admission */
-    ith_step_item items[ITH_STEP_MOST];
-    int n;
-
-    /* Rank 0. */
-    flight *waiting; /* admitted next; NULL: to be asked for */
-    bool no_more;    /* prompts */
-    bool stopped;    /* other ranks hear of it before a step and with each admission */
-} many;
-
-static bool is_root(const many *m)
-{
-    return m->engine->world->comm->rank == 0;
-}
-
-/* ---- The end of a prompt ---- */
-
-static void free_flight(flight *f)
-{
-    if (f == NULL)
-        return;
-    ith_session_close(f->session);
-    ith_writer_close(&f->writer);
-    ith_generation_free(&f->answer);
-    free(f->prompt.ids);
-    free(f);
-}
-
-/* Rank 0. */
-static void tell(many *m, flight *f, const ith_error *err)
-{
-    static const ith_error none;
-
-    ith_writer_close(&f->writer); /* the caller may close its grammar now */
-    if (!m->params->done(m->params->user, &f->prompt, &f->answer, err != NULL ? err : &none))
-        m->stopped = true;
-    if (err != NULL && err->status == ITH_E_CANCELLED)
-        return;
-    if (ith_test_hook_due("prompt", m->counts->done + 1))
-        while (ith_test_hook_act())
-            continue;
-}
-
-/* Collective. Flight i leaves; err: why, on rank 0, NULL if it is answered. */
-static void leave(many *m, int i, const ith_error *err)
-{
-    flight *f = m->flights[i];
-
-    m->counts->restored += ith_session_restored(f->session);
-    if (is_root(m))
-        tell(m, f, err);
-    m->counts->done++;
-    free_flight(f);
-    memmove(&m->flights[i], &m->flights[i + 1], (size_t)(--m->n - i) * sizeof m->flights[0]);
-}
-
-/* Collective. The run ends before those in flight. */
-static void drop(many *m)
-{
-    ith_error err;
-
-    ith_fail(&err, ITH_E_CANCELLED, "the run has ended");
-    for (int i = 0; is_root(m) && i < m->n; i++)
-        tell(m, m->flights[i], &err);
-    if (m->waiting != NULL)
-        tell(m, m->waiting, &err);
-    while (m->n > 0)
-        free_flight(m->flights[--m->n]);
-    free_flight(m->waiting);
-}
-
-/* ---- Admission ---- */
-
-/* Rank 0. */
-static ith_status check_prompt(const many *m, const ith_many_prompt *p, ith_error *err)
-{
-    int64_t ctx = m->engine->info.ctx;
-
-    if (p->how.max_draft != 0 || p->how.draft != NULL || p->how.answer != NULL)
-        return ith_fail(err, ITH_E_ARGUMENT, "many prompts are answered without guesses");
-    if (p->n_ids == 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "the prompt is empty: not one token");
-    if ((int64_t)p->n_ids > ctx)
-        return ith_fail(err, ITH_E_ARGUMENT,
-                        "the prompt has %zu tokens, more than the context of %lld", p->n_ids,
-                        (long long)ctx);
-    for (size_t i = 0; i < p->n_ids; i++)
-        if (p->ids[i] < 0 || p->ids[i] >= m->engine->model->hp.n_vocab)
-            return ith_fail(err, ITH_E_ARGUMENT,
-                            "token id %d at index %zu is not in the vocabulary of %lld tokens",
-                            p->ids[i], i, (long long)m->engine->model->hp.n_vocab);
-    if (p->how.max_tokens < 1)
-        return ith_fail(err, ITH_E_ARGUMENT,
-                        "the longest answer is %lld tokens; expected 1 at least",
-                        (long long)p->how.max_tokens);
-    return ITH_OK;
-}
-
-/* Rank 0. The next prompt that can be begun is m->waiting; those that cannot end at once. */
-static ith_status find_next(many *m, ith_error *err)
-{
-    while (m->waiting == NULL && !m->no_more && !m->stopped) {
-        flight *f = calloc(1, sizeof *f);
-        ith_error wrong = {0};
-        if (f == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory for a prompt");
-        m->no_more = !m->params->next(m->params->user, &f->prompt);
-        if (!m->no_more && check_prompt(m, &f->prompt, &wrong) == ITH_OK) {
-            m->waiting = f;
-            f->total = ith_min((int64_t)f->prompt.n_ids + f->prompt.how.max_tokens - 1,
-                               m->engine->info.ctx);
-            continue;
-        }
-        if (!m->no_more) {
-            tell(m, f, &wrong);
-            m->counts->done++;
-        }
-        free_flight(f);
-    }
-    return ITH_OK;
-}
-
-/* Rank 0. A prompt that waits for memory may be wanted no more. */
-static void ask_waiting(many *m)
-{
-    flight *f = m->waiting;
-
-    if (f == NULL || m->params->wanted == NULL ||
-        m->params->wanted(m->params->user, &f->prompt, -1))
-        return;
-    f->answer.finish = ITH_FINISH_CANCELLED;
-    tell(m, f, NULL);
-    m->counts->done++;
-    m->waiting = NULL;
-    free_flight(f);
-}
-
-/* What rank 0 says before an admission. */
-typedef struct candidate {
-    int64_t total; /* 0: there is none */
-    int32_t stopped;
-    int32_t each_token;
-    int64_t done; /* prompts so far */
-} candidate;
-
-/* Collective. A session with room for all its tokens. */
-static ith_status open_session(many *m, const candidate *c, ith_session **session, ith_error *err)
-{
-    const ith_keep_params *keep = m->params->keep;
-    const ith_session_sizes sizes = {.ctx = c->total, .chunk = m->engine->info.chunk};
-    ith_status status = ith_session_open_sized(m->engine, &sizes, session, err);
-
-    if (status == ITH_OK)
-        status = ith_session_make_room(*session, c->total, err);
-    if (status == ITH_OK && keep != NULL && !c->each_token)
-        status = ith_session_keep(*session, keep, err);
-    if (status != ITH_OK) {
-        ith_session_close(*session);
-        *session = NULL;
-    }
-    return status;
-}
-
-/* Collective. Rank 0's waiting prompt begins. */
-static void begin(many *m, flight *f, ith_session *session, int64_t total)
-{
-    f->session = session;
-    f->total = total;
-    m->flights[m->n++] = f;
-    if (is_root(m)) {
-        m->counts->prompt_tokens += (int64_t)f->prompt.n_ids;
-        m->waiting = NULL;
-    }
-}
-
-/* Collective. *on false: nobody can be admitted now. */
-static ith_status admit_one(many *m, bool *on, ith_error *err)
-{
-    ith_comm *comm = m->engine->world->comm;
-    candidate c = {0};
-    ith_error wrong = {0};
-    ith_session *session = NULL;
-    flight *f;
-    ith_status status;
-
-    if (is_root(m))
-        ask_waiting(m);
-    ITH_TRY(ith_comm_agree(comm, is_root(m) ? find_next(m, err) : ITH_OK, err));
-    if (m->waiting != NULL) {
-        c.total = m->waiting->total;
-        c.each_token = m->waiting->prompt.each_token;
-    }
-    c.stopped = m->stopped;
-    c.done = m->counts->done;
-    ith_world_bcast(m->engine->world, &c, sizeof c);
-    m->stopped = c.stopped;
-    m->counts->done = c.done;
-    *on = c.total > 0 && !m->stopped;
-    if (!*on)
-        return ITH_OK;
-    f = is_root(m) ? m->waiting : calloc(1, sizeof *f);
-    status = ith_comm_agree_memory(comm, f, "a prompt", err);
-    if (status == ITH_OK)
-        status = open_session(m, &c, &session, &wrong);
-    if (status == ITH_OK) {
-        begin(m, f, session, c.total);
-        return ITH_OK;
-    }
-    if (f != NULL && !is_root(m))
-        free(f);
-    if (wrong.status != ITH_E_MEMORY)
-        return wrong.status == ITH_OK ? status : ith_fail(err, status, "%s", wrong.text);
-    *on = m->n == 0; /* alone it will not find more */
-    if (*on && is_root(m)) {
-        tell(m, f, &wrong);
-        m->waiting = NULL;
-        free_flight(f);
-    }
-    m->counts->done += *on;
-    return ITH_OK;
-}
-
-/* Collective. That the run is stopped ends it on all ranks at once, in admit_one. */
-static ith_status admit(many *m, ith_error *err)
-{
-    bool on = true;
-
-    m->no_more = m->no_more && !m->params->asks_again;
-    while (on && m->n < m->params->in_flight)
-        ITH_TRY(admit_one(m, &on, err));
-    return ITH_OK;
-}
 
 /* ---- Choosing ---- */
 
 /* All members: samplers are independent, and each reads all logits of its prompt. */
 static void choose(void *arg, ith_member *me)
 {
-    many *m = arg;
+    ith_many *m = arg;
 
     for (int i = me->tid; i < m->n; i += me->n_threads) {
-        flight *f = m->flights[i];
+        ith_flight *f = m->flights[i];
         if (m->items[i].logits != NULL)
             f->id = ith_writer_choose(&f->writer, m->items[i].logits);
     }
 }
 
 /* What becomes of a flight after a step. */
-typedef enum fate { GOES_ON, ANSWERED, FAILED } fate;
-
-/* Rank 0. The writer is opened when its prompt is in the session: the sampler sees these tokens. */
-static ith_status open_writer(flight *f, ith_error *err)
-{
-    if (f->is_open)
-        return ITH_OK;
-    f->is_open = true;
-    f->answer.finish = ITH_FINISH_LENGTH;
-    return ith_writer_open(&f->writer, f->session, &f->prompt.how, &f->answer, err);
-}
+typedef enum fate {
+    GOES_ON,
+    ANSWERED,
+    LINGERS, /* answered, but another begins with its tokens */
+    FAILED
+} fate;
 
 /* Rank 0. Token `id` follows the logits of flight i. */
-static void tell_token(const many *m, int i, int32_t id, bool ends)
+static void tell_token(const ith_many *m, int i, int32_t id, bool ends)
 {
     if (m->params->token != NULL)
         m->params->token(m->params->user, &m->flights[i]->prompt, id, m->items[i].logits, ends);
 }
 
 /* Rank 0. Token f->id is chosen. */
-static ith_status write_token(many *m, flight *f, bool *on, ith_error *err)
+static ith_status write_token(ith_many *m, ith_flight *f, bool *on, ith_error *err)
 {
     *on = true;
     ITH_TRY(ith_writer_token(&f->writer, f->id, on, err));
@@ -307,9 +51,9 @@ static ith_status write_token(many *m, flight *f, bool *on, ith_error *err)
 }
 
 /* Rank 0. The next token of flight i, if it has logits. */
-static fate take(many *m, int i, ith_error *err)
+static fate take(ith_many *m, int i)
 {
-    flight *f = m->flights[i];
+    ith_flight *f = m->flights[i];
     bool on;
 
     if (m->params->wanted != NULL &&
@@ -320,72 +64,76 @@ static fate take(many *m, int i, ith_error *err)
     if (m->items[i].logits == NULL)
         return GOES_ON;
     tell_token(m, i, f->id, ith_writer_ends(&f->writer, f->id));
-    if (write_token(m, f, &on, err) != ITH_OK)
+    if (write_token(m, f, &on, &f->err) != ITH_OK)
         return FAILED;
     return on ? GOES_ON : ANSWERED;
 }
 
 /* Rank 0. */
-static void take_all(many *m, int32_t *fates, ith_error *errors)
+static void take_all(ith_many *m, int32_t *fates)
 {
     for (int i = 0; i < m->n; i++) {
-        flight *f = m->flights[i];
-        fates[i] = GOES_ON;
+        const ith_flight *f = m->flights[i];
         if (m->items[i].logits != NULL && f->given < f->prompt.n_ids) {
             tell_token(m, i, f->prompt.ids[f->given], false);
             m->items[i].logits = NULL; /* nothing is to be chosen */
         }
-        if (m->items[i].logits != NULL && open_writer(f, &errors[i]) != ITH_OK) {
-            fates[i] = FAILED;
-            m->items[i].logits = NULL;
-        }
     }
     ith_team_run(m->engine->team, choose, m);
-    for (int i = 0; i < m->n; i++)
-        if (fates[i] == GOES_ON)
-            fates[i] = (int32_t)take(m, i, &errors[i]);
+    for (int i = 0; i < m->n; i++) {
+        fates[i] = (int32_t)take(m, i);
+        if (fates[i] == ANSWERED && ith_waiting_follows(m, m->flights[i]))
+            fates[i] = LINGERS;
+    }
 }
 
 /* Collective, after a step: tokens are chosen, and those that have ended leave. */
-static ith_status settle(many *m, ith_error *err)
+static void settle(ith_many *m)
 {
-    int32_t fates[ITH_STEP_MOST] = {0};
-    ith_error *errors = calloc(ITH_STEP_MOST, sizeof *errors);
+    int32_t fates[ITH_STEP_MOST];
 
-    ITH_TRY(ith_comm_agree_memory(m->engine->world->comm, errors, "the errors of prompts", err));
-    if (is_root(m))
-        take_all(m, fates, errors);
+    if (ith_many_is_root(m))
+        take_all(m, fates);
     ith_world_bcast(m->engine->world, fates, (size_t)m->n * sizeof *fates);
     for (int i = m->n - 1; i >= 0; i--)
-        if (fates[i] != GOES_ON)
-            leave(m, i, fates[i] == FAILED ? &errors[i] : NULL);
-    free(errors);
-    return ITH_OK;
+        if (fates[i] == LINGERS)
+            ith_many_linger(m, i);
+        else if (fates[i] != GOES_ON)
+            ith_many_leave(m, i, fates[i] == FAILED ? &m->flights[i]->err : NULL);
 }
 
 /* ---- Steps ---- */
 
-/* Rank 0 has tokens for those that wait for none. */
-static void list_items(many *m)
+/* Rank 0. What the session of flight f is given in the next step. */
+static void give(ith_flight *f, ith_step_item *item)
+{
+    if (!f->begun) {
+        item->ids = f->prompt.ids + f->session->length; /* these it shares */
+        item->n = f->first - (size_t)f->session->length;
+        f->given = (size_t)ith_min((int64_t)f->first, (int64_t)f->prompt.n_ids);
+        f->begun = true;
+    } else if (f->session->pending == 0 && f->given < f->prompt.n_ids) {
+        item->ids = f->prompt.ids + f->given++;
+        item->n = 1;
+    } else if (f->has_id) {
+        item->ids = &f->id;
+        item->n = 1;
+    }
+    f->has_id = false;
+}
+
+static void list_items(ith_many *m)
 {
     for (int i = 0; i < m->n; i++) {
-        flight *f = m->flights[i];
-        ith_session *s = f->session;
-        m->items[i] = (ith_step_item){.session = s};
-        if (is_root(m) && f->given < f->prompt.n_ids) {
-            m->items[i].ids = f->prompt.ids + f->given;
-            m->items[i].n = f->prompt.each_token ? 1 : f->prompt.n_ids;
-            f->given += m->items[i].n;
-        } else if (f->has_id) {
-            m->items[i].ids = &f->id;
-            m->items[i].n = 1;
-        }
-        f->has_id = false;
+        m->items[i] = (ith_step_item){.session = m->flights[i]->session};
+        if (ith_many_is_root(m))
+            give(m->flights[i], &m->items[i]);
     }
 }
 
-/* Collective. Flight i computes all of its timeline again, by itself. */
-static ith_status compute_alone(many *m, ith_step_item *item, ith_error *err)
+/* Collective. Flight i computes all of its timeline again, by itself: the bits that are there are
+ * written again, also where others share them. */
+static ith_status compute_alone(ith_many *m, ith_step_item *item, ith_error *err)
 {
     ith_session *s = item->session;
 
@@ -398,40 +146,47 @@ static ith_status compute_alone(many *m, ith_step_item *item, ith_error *err)
     return ITH_OK;
 }
 
+/* Collective. Flight i computes what the step was to, by itself. */
+static ith_status one_alone(ith_many *m, int i, ith_error *err)
+{
+    ith_many one = *m;
+    ith_error wrong = {0};
+    ith_status status;
+
+    one.n = 1;
+    one.flights[0] = m->flights[i];
+    one.items[0] = m->items[i];
+    status = compute_alone(&one, &one.items[0], &wrong);
+    if (status == ITH_OK)
+        settle(&one);
+    else if (status == ITH_E_FORMAT)
+        ith_many_leave(&one, 0, &wrong);
+    else
+        return ith_fail(err, status, "%s", wrong.text);
+    if (one.n == 0)
+        memmove(&m->flights[i], &m->flights[i + 1], (size_t)(--m->n - i) * sizeof m->flights[0]);
+    memcpy(m->left, one.left, sizeof m->left);
+    m->n_left = one.n_left;
+    m->stopped = one.stopped;
+    m->full = one.full;
+    return ITH_OK;
+}
+
 /* Collective. The numbers of a step are not finite: each flight is computed by itself, so that the
  * one whose fault it is ends alone. */
-static ith_status step_alone(many *m, ith_error *err)
+static ith_status step_alone(ith_many *m, ith_error *err)
 {
     ith_engine *e = m->engine;
-    many one = *m;
 
     ITH_TRY(ith_comm_agree(e->world->comm, ith_store_status(e->store, err), err));
     ITH_TRY(ith_engine_check_files_on_all(e, err)); /* no prompt's fault */
-    for (int i = m->n - 1; i >= 0; i--) {
-        ith_error wrong = {0};
-        ith_status status;
-        one.n = 1;
-        one.flights[0] = m->flights[i];
-        one.items[0] = m->items[i];
-        status = compute_alone(&one, &one.items[0], &wrong);
-        if (status == ITH_E_FORMAT)
-            leave(&one, 0, &wrong);
-        else if (status == ITH_OK)
-            status = settle(&one, err);
-        else
-            ith_fail(err, status, "%s", wrong.text);
-        if (one.n == 0)
-            memmove(&m->flights[i], &m->flights[i + 1],
-                    (size_t)(--m->n - i) * sizeof m->flights[0]);
-        m->stopped = one.stopped;
-        if (status != ITH_OK && status != ITH_E_FORMAT)
-            return status;
-    }
+    for (int i = m->n - 1; i >= 0; i--)
+        ITH_TRY(one_alone(m, i, err));
     return ITH_OK;
 }
 
 /* Collective. */
-static ith_status step(many *m, ith_error *err)
+static ith_status step(ith_many *m, ith_error *err)
 {
     ith_status status;
 
@@ -440,30 +195,124 @@ static ith_status step(many *m, ith_error *err)
     status = ith_engine_step(m->engine, m->items, (size_t)m->n, err);
     if (status == ITH_E_FORMAT)
         return step_alone(m, err);
-    return status == ITH_OK ? settle(m, err) : status;
+    if (status == ITH_OK)
+        settle(m);
+    return status;
 }
 
-/* Collective. Is the run to go on? */
-static void ask(many *m)
+/* ---- The run ---- */
+
+/* Rank 0, before each step. */
+static void look_around(ith_many *m)
 {
+    m->no_more = m->no_more && !m->params->asks_again;
     m->counts->in_flight = m->n;
-    if (is_root(m) && m->params->goes_on != NULL && !m->params->goes_on(m->params->user, m->counts))
+    if (m->params->goes_on != NULL && !m->params->goes_on(m->params->user, m->counts))
         m->stopped = true;
-    ith_world_bcast(m->engine->world, &m->stopped, sizeof m->stopped);
+    ith_waiting_prune(m);
 }
 
-static ith_status run(many *m, ith_error *err)
+/* Rank 0. The place of `flight` among n; -1: it is not there. */
+static int place_of(const ith_flight *flight, ith_flight *const *among, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (among[i] == flight)
+            return i;
+    return -1;
+}
+
+/* Rank 0. Number i of those that wait is admitted. */
+static void order_admission(const ith_many *m, int i, ith_order *o)
+{
+    const ith_flight *f = m->waiting[i];
+
+    o->kind = ITH_ORDER_ADMIT;
+    o->number = i;
+    o->each_token = f->prompt.each_token;
+    o->total = f->total;
+    o->first = (int64_t)f->first;
+    o->shared = f->shared;
+    o->leader = place_of(f->leader, m->flights, m->n);
+    o->leader_left = f->leader != NULL && o->leader < 0;
+    if (o->leader_left)
+        o->leader = place_of(f->leader, m->left, m->n_left);
+}
+
+/* Rank 0. */
+static ith_status give_order(ith_many *m, ith_order *o, ith_error *err)
+{
+    int next;
+
+    ITH_TRY(ith_waiting_fetch(m, err));
+    o->done = m->counts->done;
+    next = m->n < m->params->in_flight ? ith_waiting_first(m) : -1;
+    if (m->stopped) {
+        o->kind = ITH_ORDER_STOP;
+    } else if (next >= 0) {
+        order_admission(m, next, o);
+    } else if (m->n + m->n_waiting == 0) {
+        o->kind = ITH_ORDER_END;
+    } else {
+        o->kind = ITH_ORDER_STEP;
+        ith_waiting_stops(m, o->stops);
+    }
+    return ITH_OK;
+}
+
+/* Collective. Who can be admitted is; *o: what follows. */
+static ith_status prepare(ith_many *m, ith_order *o, ith_error *err)
+{
+    if (ith_many_is_root(m))
+        look_around(m);
+    for (;;) {
+        ith_status status = ITH_OK;
+        *o = (ith_order){.kind = ITH_ORDER_FAIL};
+        if (ith_many_is_root(m))
+            status = give_order(m, o, err);
+        ith_world_bcast(m->engine->world, o, sizeof *o);
+        m->counts->done = o->done;
+        if (o->kind == ITH_ORDER_FAIL)
+            return ith_comm_agree(m->engine->world->comm, status, err);
+        if (o->kind != ITH_ORDER_ADMIT)
+            return ITH_OK;
+        ITH_TRY(ith_many_admit(m, o, err));
+    }
+}
+
+static ith_status run(ith_many *m, ith_error *err)
 {
     for (;;) {
-        ask(m);
-        ITH_TRY(admit(m, err));
-        if (m->stopped)
-            return ith_fail(err, ITH_E_CANCELLED, "stopped after %lld prompts",
-                            (long long)m->counts->done);
-        if (m->n == 0)
+        ith_order o;
+        ITH_TRY(prepare(m, &o, err));
+        if (o.kind == ITH_ORDER_STOP)
+            return ith_fail(err, ITH_E_CANCELLED, "stopped after %lld prompts", (long long)o.done);
+        if (o.kind == ITH_ORDER_END)
             return ITH_OK;
-        ITH_TRY(step(m, err));
+        ith_many_part(m);
+        for (int i = 0; i < m->n; i++)
+            m->flights[i]->session->stop = o.stops[i];
+        ITH_TRY(ith_many_grow(m, err));
+        if (m->n > 0)
+            ITH_TRY(step(m, err));
     }
+}
+
+/* Collective. The run ends before those that are left. */
+static void drop(ith_many *m)
+{
+    ith_error err;
+
+    ith_fail(&err, ITH_E_CANCELLED, "the run has ended");
+    for (int i = 0; ith_many_is_root(m) && i < m->n; i++)
+        ith_flight_tell(m, m->flights[i], &err);
+    for (int i = 0; i < m->n_waiting; i++)
+        ith_flight_tell(m, m->waiting[i], &err);
+    while (m->n > 0)
+        ith_flight_free(m->flights[--m->n]);
+    while (m->n_left > 0)
+        ith_flight_free(m->left[--m->n_left]);
+    while (m->n_waiting > 0)
+        ith_flight_free(m->waiting[--m->n_waiting]);
 }
 
 /* ---- Opening ---- */
@@ -481,6 +330,20 @@ static ith_status check(ith_engine *engine, const ith_many_params *params, ith_e
     return ITH_OK;
 }
 
+/* Where keys are rotated otherwise in longer timelines, what two prompts begin with need not be
+ * equal; and a prompt cache saves windows only of a session that has computed them. */
+static bool can_share(const ith_engine *e, const ith_many_params *params)
+{
+    const ith_model *m = e->model;
+
+    if (ith_model_is_long(m, 1) != ith_model_is_long(m, e->info.ctx))
+        return false;
+    for (int64_t i = 0; params->keep != NULL && i < m->hp.n_layers; i++)
+        if (m->states[i].form == ITH_STATE_KV && m->states[i].window > 0)
+            return false;
+    return true;
+}
+
 void ith_logits_nll(const ith_engine *engine, const float *logits, const int32_t *ids, size_t n,
                     float *nll)
 {
@@ -494,7 +357,8 @@ ith_status ith_generate_many(ith_engine *engine, const ith_many_params *params,
 {
     ITH_DEFAULT_FPENV;
     ITH_NEED_ERROR(err);
-    many m = {.engine = engine, .params = params, .counts = counts};
+    ith_many m = {
+        .engine = engine, .params = params, .counts = counts, .shares = can_share(engine, params)};
     const ith_session_sizes sizes = {.ctx = engine->info.ctx, .chunk = engine->info.chunk};
     ith_status status;
 

@@ -190,6 +190,30 @@ ith_status ith_session_make_room(ith_session *s, int64_t n_tokens, ith_error *er
     return status;
 }
 
+bool ith_session_shareable(const ith_session *s, int64_t n)
+{
+    return s->length >= n && ith_state_shareable(s->state, n);
+}
+
+ith_status ith_session_share(ith_session *s, const ith_session *from, int64_t n, int64_t n_tokens,
+                             ith_error *err)
+{
+    ith_comm *comm = s->engine->world->comm;
+    ith_status status = ith_comm_agree(comm, ith_state_share(s->state, from->state, n, err), err);
+
+    if (status == ITH_OK)
+        status = ith_session_make_room(s, n_tokens, err);
+    if (status != ITH_OK) {
+        ith_state_trim(s->state, 0);
+        return status;
+    }
+    ith_state_copy(s->state, from->state, n);
+    memcpy(s->ids, from->ids, (size_t)n * sizeof *s->ids);
+    s->length = n;
+    s->is_long = from->is_long;
+    return ITH_OK;
+}
+
 ith_status ith_session_reserve(ith_session *session, int64_t n_tokens, ith_error *err)
 {
     ITH_DEFAULT_FPENV;
@@ -305,6 +329,8 @@ ith_status ith_session_check_state(const ith_session *s, ith_error *err)
 
 int64_t ith_session_most(const ith_session *s, int64_t n)
 {
+    if (s->stop > s->length)
+        n = ith_min(n, s->stop - s->length);
     return s->keeper == NULL ? n : s->keeper->ops->most(s->keeper, n);
 }
 

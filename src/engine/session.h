@@ -18,6 +18,7 @@ struct ith_session {
     int64_t length;      /* of the timeline, in tokens */
     int64_t pending;     /* tokens after these, in `ids`, that wait for a step */
     bool prompt;         /* the keeper's `begin` has been called for them */
+    int64_t stop;        /* a pass ends here, unless the timeline is beyond; 0: anywhere */
     bool is_long;        /* its keys are rotated by the model's long_rope */
     /* The progress of several calls may be reported as one: the tokens of earlier calls, and of all
      * of them. total 0: each call is reported by itself. */
@@ -62,8 +63,19 @@ ith_status ith_session_check_ids(const ith_session *session, const int32_t *ids,
  * cannot get. On failure the state is as small as the timeline allows. */
 ith_status ith_session_make_room(ith_session *session, int64_t n_tokens, ith_error *err);
 
+/* Local, the same on all ranks. Can another session begin with the first n tokens of this one, as
+ * ith_session_share does? */
+bool ith_session_shareable(const ith_session *session, int64_t n);
+
+/* Collective. An empty session of the same engine begins with the first n tokens of another, which
+ * is shareable, and has room for n_tokens in all: whole segments of keys and values are shared by
+ * reference, the rest is copied. Neither may be cut back to fewer tokens afterwards. On
+ * ITH_E_MEMORY it is as empty as before. */
+ith_status ith_session_share(ith_session *session, const ith_session *from, int64_t n,
+                             int64_t n_tokens, ith_error *err);
+
 /* Local, the same on all ranks. How many of the n tokens that wait the next pass may take: passes
- * end where a keeper saves states. */
+ * end where a keeper saves states, and at the session's `stop`. */
 int64_t ith_session_most(const ith_session *session, int64_t n);
 
 /* Local, the same on all ranks. Can a pass follow the timeline? ITH_E_UNSUPPORTED: its recurrent

@@ -6,17 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-ith_status ith_writer_open(ith_writer *w, ith_session *s, const ith_generate_params *params,
-                           ith_generation *out, ith_error *err)
+ith_status ith_writer_open(ith_writer *w, const ith_engine *engine,
+                           const ith_generate_params *params, ith_generation *out, ith_error *err)
 {
-    *w = (ith_writer){.params = params,
-                      .vocab = s->engine->vocab,
-                      .hp = &s->engine->model->hp,
-                      .keeper = s->keeper,
-                      .out = out};
-    ITH_TRY(ith_sampler_open(&params->sampling, s->engine->model->hp.n_vocab, &w->sampler, err));
-    for (int64_t i = 0; i < s->length; i++)
-        ith_sampler_accept(w->sampler, s->ids[i]);
+    *w = (ith_writer){
+        .params = params, .vocab = engine->vocab, .hp = &engine->model->hp, .out = out};
+    ITH_TRY(ith_sampler_open(&params->sampling, w->hp->n_vocab, &w->sampler, err));
     if (w->vocab == NULL && params->n_stop > 0)
         return ith_fail(err, ITH_E_ARGUMENT, "stop strings need a model that has a tokenizer");
     ITH_TRY(ith_stop_open(params->stop, params->n_stop, &w->stop, err));
@@ -52,6 +47,12 @@ int32_t ith_writer_choose(ith_writer *w, const float *logits)
     if (ith_follower_mask(w->follower, &mask, &n_ids, &w->unmatched) != ITH_OK)
         return 0;
     return ith_sampler_choose_among(w->sampler, logits, mask, n_ids);
+}
+
+void ith_writer_follow(ith_writer *w, const int32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ith_sampler_accept(w->sampler, ids[i]);
 }
 
 static ith_status grow(void **buffer, size_t *room, size_t need, size_t size, ith_error *err)

@@ -25,15 +25,18 @@ typedef struct ith_writer {
     size_t room, text_room; /* allocated: ids, and bytes of text */
 } ith_writer;
 
-/* For the answer to what the session holds. params, the session's keeper and *out, which begins
- * empty, must outlive the writer. To be closed after a failure too; a zeroed writer can be. */
-ith_status ith_writer_open(ith_writer *w, ith_session *session, const ith_generate_params *params,
-                           ith_generation *out, ith_error *err);
+/* params and *out, which begins empty, must outlive the writer. To be closed after a failure too; a
+ * zeroed writer can be. */
+ith_status ith_writer_open(ith_writer *w, const ith_engine *engine,
+                           const ith_generate_params *params, ith_generation *out, ith_error *err);
 void ith_writer_close(ith_writer *w);
 
 /* Chooses the next token from logits; ith_writer_token has to take it before the next choice. Any
  * thread may call. A failure is left to that call. */
 int32_t ith_writer_choose(ith_writer *w, const float *logits);
+
+/* The n tokens that the answer follows: the sampler sees them. */
+void ith_writer_follow(ith_writer *w, const int32_t *ids, size_t n);
 
 /* Would this token end the answer, without being part of it? */
 bool ith_writer_ends(const ith_writer *w, int32_t id);

@@ -206,9 +206,10 @@ ith_status ith_server_run(ith_server *server, ith_engine *engine, ith_error *err
                                   .user = server};
     bool root = ith_world_rank(server->world) == 0;
     ith_many_counts counts;
-    int32_t status = ITH_OK, on;
+    ith_session *holder = NULL; /* the buffers of passes stay while there are no prompts */
+    int32_t status = (int32_t)ith_session_open(engine, &holder, err), on;
 
-    if (root)
+    if (root && status == ITH_OK)
         begin(server, engine);
     while (status == ITH_OK) {
         on = root && wait_for_work(server);
@@ -220,6 +221,7 @@ ith_status ith_server_run(ith_server *server, ith_engine *engine, ith_error *err
     }
     if (root)
         stop(server);
+    ith_session_close(holder);
     return (ith_status)status;
 }
 
