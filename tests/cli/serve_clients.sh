@@ -183,45 +183,6 @@ matches "what waited is answered" "$out" 'data: \[DONE\]'
 stop "after slow answers: SIGTERM"
 unset ITHACA_TEST_HOOK
 
-# ---- Memory for two at a time: a third waits, and is wanted no more. Built with AddressSanitizer the program cannot start under a limit ----
-on=(bash -c 'ulimit -v "$0" && MALLOC_ARENA_MAX=1 exec "$@"' 500000)
-if "${on[@]}" "$ITHACA" -h >/dev/null 2>&1; then
-    cat >"$work/large" <<<'{"prompt": "a", "max_tokens": 130000, "temperature": 0, "ignore_eos": true, "stream": true}'
-    for how in left stopped; do
-        start --ctx 131072
-        clients=()
-        for i in 1 2; do
-            : >"$work/large$i"
-            curl -sN -o "$work/large$i" "$url/v1/completions" -d @"$work/large" &
-            clients+=($!)
-            until grep -q data: "$work/large$i" || ! kill -0 "$server" 2>/dev/null; do sleep 0.01; done
-        done
-        if [[ $how == left ]]; then
-            curl -sN --max-time 1 -o "$out" "$url/v1/completions" -d @"$work/large"
-            same "no memory: it waits" 0 "$(grep -c data: "$out")"
-            same "what waited for memory has left: the next is answered" 200 "$(post /v1/completions <<<'{"prompt": "a", "max_tokens": 1}')"
-        else
-            (curl -sN -o "$work/refused" "$url/v1/completions" -d @"$work/large") &
-            waiter=$!
-            sleep 0.3 # so that it is not only on its way; the test holds without that, too
-            kill -TERM "$server"
-            wait $waiter
-            matches "what waits for memory is refused when the server ends" "$work/refused" '"code":"stopped"'
-        fi
-        for client in "${clients[@]}"; do
-            kill -0 "$client" 2>/dev/null
-            same "$how: while the others are answered" 0 $?
-            kill "$client"
-        done
-        [[ $how == left ]] && kill -TERM "$server"
-        wait "$server"
-        same "$how: SIGTERM" 0 $?
-    done
-else
-    ok "memory # SKIP the program does not start under ulimit -v"
-fi
-on=()
-
 # ---- SIGTERM: what runs is answered ----
 start
 curl -sN "$url/v1/completions" -d '{"prompt": "a", "max_tokens": 400, "temperature": 0, "ignore_eos": true, "stream": true}' >"$work/stream" &
