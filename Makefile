@@ -259,6 +259,13 @@ check: setup
 	@$(AGAIN) tests
 	@tests/run.sh $(B)
 
+.PHONY: check-clients
+## check-clients: openai, LangChain and lm-evaluation-harness, from PyPI, against serve
+check-clients: setup
+	@scripts/setup.sh python3-venv
+	@$(AGAIN) all
+	@ITHACA=$(BIN) bash tests/clients/clients.sh
+
 .PHONY: check-long
 ## check-long: the same with the long cases (32k tokens and more), then asan, then fuzz for five minutes a target
 check-long: setup

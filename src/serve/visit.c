@@ -160,6 +160,9 @@ static const ith_route routes[] = {
     {"GET", "/v1/models/", one_model, false}, /* and its name */
     {"POST", "/v1/completions", completions, false},
     {"POST", "/v1/chat/completions", chat, false},
+    {"POST", "/tokenize", ith_visit_tokenize, false},
+    {"POST", "/detokenize", ith_visit_detokenize, false},
+    {"GET", "/tokenizer_info", ith_visit_tokenizer_info, false},
 };
 
 /* What stands behind the route's address; NULL: it is another one. */

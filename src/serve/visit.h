@@ -70,6 +70,11 @@ bool ith_guard_site(const ith_visit *visit, const char **why);
 void ith_guest_arrives(const ith_visit *visit);
 void ith_guest_leaves(const ith_visit *visit);
 
+/* tokens.c: POST /tokenize and /detokenize, GET /tokenizer_info. */
+enum MHD_Result ith_visit_tokenize(ith_visit *visit);
+enum MHD_Result ith_visit_detokenize(ith_visit *visit);
+enum MHD_Result ith_visit_tokenizer_info(ith_visit *visit);
+
 /* completions.c: POST /v1/completions and /v1/chat/completions. */
 enum MHD_Result ith_visit_complete(ith_visit *visit, bool chat);
 

@@ -10,6 +10,7 @@ foreign=(
     --bind-to --map-by --host --mca
     --pty --mpi --nodes --ntasks-per-node --cpus-per-task --signal --array --array --mem-per-cpu --hint
     --cflags --libs --static
+    --tasks --include --apply
 )
 
 # ---- Options ----
