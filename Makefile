@@ -147,6 +147,17 @@ $(B)/generated/cli/%.inc: src/cli/% Makefile
 $(B)/src/cli/texts.o: CFLAGS += -I$(B)/generated
 $(B)/src/cli/texts.o: $(TEXTS_INC)
 
+# The page of `serve`, for src/serve/page.c.
+PAGE_SRC := $(addprefix src/serve/page/,page.html page.css \
+    $(addsuffix .js,elements markdown store server answers view actions documents start))
+PAGE_INC := $(B)/generated/serve/page.inc
+$(PAGE_INC): scripts/page.sh $(PAGE_SRC)
+	@mkdir -p $(@D)
+	@echo "  gen $@"
+	$(Q)scripts/page.sh $(PAGE_SRC) > $@.new && mv $@.new $@
+$(B)/src/serve/page.o: CFLAGS += -I$(B)/generated
+$(B)/src/serve/page.o: $(PAGE_INC)
+
 $(PROTO).c: src/text/sentencepiece.proto Makefile | $(NEEDED)
 	@mkdir -p $(@D)
 	@echo "  gen $(PROTO).c"
@@ -258,6 +269,13 @@ compare: setup
 check: setup
 	@$(AGAIN) tests
 	@tests/run.sh $(B)
+
+.PHONY: check-page
+## check-page: the page of serve in Chromium, which it installs; make check does that where Chromium is
+check-page: setup
+	@scripts/setup.sh page
+	@$(AGAIN) all
+	@tests/run.sh $(B) cli/page
 
 .PHONY: check-clients
 ## check-clients: openai, LangChain and lm-evaluation-harness, from PyPI, against serve

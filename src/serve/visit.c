@@ -155,6 +155,7 @@ static enum MHD_Result chat(ith_visit *x)
 
 /* What "GET" answers, "HEAD" answers too, without the body. */
 static const ith_route routes[] = {
+    {"GET", "/", ith_visit_page, true},
     {"GET", "/health", health, true},
     {"GET", "/v1/models", models, false},
     {"GET", "/v1/models/", one_model, false}, /* and its name */

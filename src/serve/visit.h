@@ -70,6 +70,9 @@ bool ith_guard_site(const ith_visit *visit, const char **why);
 void ith_guest_arrives(const ith_visit *visit);
 void ith_guest_leaves(const ith_visit *visit);
 
+/* page.c: GET /, the page for people. */
+enum MHD_Result ith_visit_page(ith_visit *visit);
+
 /* tokens.c: POST /tokenize and /detokenize, GET /tokenizer_info. */
 enum MHD_Result ith_visit_tokenize(ith_visit *visit);
 enum MHD_Result ith_visit_detokenize(ith_visit *visit);

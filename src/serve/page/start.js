@@ -1,0 +1,167 @@
+/* start.js - settings, keys, buttons, and the start. */
+
+/* ---- Settings ---- */
+
+function fieldsOf() {
+    return [...$("settings").querySelectorAll("[data-set]")];
+}
+
+function openSettings(focus) {
+    for (const field of fieldsOf()) {
+        const value = current.settings[field.dataset.set];
+        field.value = value === undefined ? "" : value;
+    }
+    $("theme").value = stored("localStorage", THEME) || "";
+    $("key").value = stored("sessionStorage", API_KEY) || apiKey;
+    if (!$("settings").open)
+        $("settings").showModal();
+    $(focus).focus();
+}
+
+/* What is not valid stays as it was. */
+function takeSettings() {
+    for (const field of fieldsOf()) {
+        const name = field.dataset.set;
+        if (field.value === "" && field.validity.valid)
+            delete current.settings[name];
+        else if (field.validity.valid)
+            current.settings[name] = field.type === "number" ? Number(field.value) : field.value;
+    }
+    keepChat(current);
+}
+
+function closeSettings() {
+    const key = $("key").value.trim(), before = stored("sessionStorage", API_KEY) || apiKey;
+    takeSettings();
+    apiKey = key;
+    keep("sessionStorage", API_KEY, key);
+    if (key !== before || !server.ready)
+        meet();
+    $("prompt").focus();
+}
+
+function setTheme() {
+    const chosen = stored("localStorage", THEME);
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    document.documentElement.dataset.theme = chosen || (dark ? "dark" : "light");
+}
+
+/* ---- Keys, and the start ---- */
+
+const isSendKey = (e) => e.key === "Enter" && !e.shiftKey && !e.isComposing &&
+                         !matchMedia("(pointer: coarse)").matches;
+
+function grow(box) {
+    box.style.height = "auto";
+    box.style.height = `${box.scrollHeight + 2}px`;
+}
+
+function showSide(open) {
+    $("side").classList.toggle("open", open);
+    document.querySelector("main").inert = open;
+    $("side-open").setAttribute("aria-expanded", String(open));
+}
+
+function watchKeys() {
+    $("prompt").onkeydown = (e) => {
+        if (isSendKey(e)) {
+            e.preventDefault();
+            send();
+        }
+    };
+    $("prompt").oninput = () => grow($("prompt"));
+    addEventListener("keydown", (e) => {
+        if (e.key !== "Escape" || document.querySelector("dialog[open]"))
+            return;
+        if ($("side").classList.contains("open")) {
+            showSide(false);
+            $("side-open").focus();
+        } else
+            stop(current);
+    });
+}
+
+function watchButtons() {
+    $("composer").onsubmit = (e) => {
+        e.preventDefault();
+        send();
+    };
+    $("stop").onclick = () => stop(current);
+    $("new").onclick = () => open(current.messages.length > 0 ? newChat() : current);
+    $("attach").onclick = () => $("file").click();
+    $("file").onchange = () => {
+        attach([...$("file").files]);
+        $("file").value = "";
+    };
+    $("side-open").onclick = () => {
+        showSide(true);
+        $("side-close").focus();
+    };
+    addEventListener("pointerdown", (e) => {
+        if ($("side").classList.contains("open") && !$("side").contains(e.target))
+            showSide(false);
+    });
+    $("side-close").onclick = () => {
+        showSide(false);
+        $("side-open").focus();
+    };
+    $("settings-open").onclick = () => openSettings("system");
+    $("settings").onclose = closeSettings;
+    $("settings-preset").onclick = () => {
+        takeSettings();
+        keep("localStorage", PRESET, JSON.stringify(current.settings));
+        flash($("settings-preset"), "New conversations begin with these settings");
+    };
+    $("theme").onchange = () => {
+        keep("localStorage", THEME, $("theme").value);
+        setTheme();
+    };
+    $("delete-all").onclick = removeAll;
+}
+
+/* Another page has changed what is kept. */
+function takeChange(e) {
+    if (e.key === THEME)
+        setTheme();
+    if (!e.key || !e.key.startsWith(CHAT))
+        return;
+    const id = e.key.slice(CHAT.length), chat = readChat(e.newValue);
+    if (working.has(id))
+        return;
+    if (chat === null)
+        chats.delete(id);
+    else
+        chats.set(id, chat);
+    if (id === current.id && chat !== null) {
+        current = chat;
+        draw();
+    } else
+        drawList();
+}
+
+function keepWork() {
+    for (const id of working.keys())
+        if (chats.has(id))
+            keepChat(chats.get(id));
+}
+
+function start() {
+    setTheme();
+    readChats();
+    const latest = [...chats.values()].sort((a, b) => b.updated - a.updated)[0];
+    current = latest || current;
+    watchKeys();
+    watchButtons();
+    watchDrops();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", setTheme);
+    addEventListener("storage", takeChange);
+    addEventListener("pagehide", keepWork);
+    setInterval(keepWork, 2000);
+    setInterval(() => changed(current), 1000);
+    draw();
+    toEnd();
+    meet();
+    $("prompt").focus();
+}
+
+start();
