@@ -183,6 +183,8 @@ static int64_t segments_sent(const ith_heads_traffic *t, int64_t depth, int64_t 
     int64_t sent = 0, first, block = ith_heads_block_bytes(&t->shape);
     ith_range heads = {0, mesh->heads};
 
+    if (mesh->context == 1) /* a rank alone in its group; a cache may have very many segments */
+        return 0;
     for (int64_t s = ith_kv_first_seen(t->window, depth); s < ith_kv_segments(depth + n); s++) {
         int64_t keys = depth + n - s * ITH_KV_SEGMENT,
                 all = keys < ITH_KV_SEGMENT ? keys : ITH_KV_SEGMENT,
