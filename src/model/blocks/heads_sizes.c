@@ -176,16 +176,32 @@ static ith_mesh mesh_of(const ith_heads_traffic *t)
     return ith_mesh_for_heads(t->wire->mesh, t->shape.n_kv);
 }
 
-/* What this rank holds of the cache goes to those of its group whose tokens see it. */
+/* The context indices beside this rank's that attend to any of the pass's n tokens. */
+static int64_t others_that_attend(const ith_mesh *mesh, int64_t n)
+{
+    int64_t others = 0;
+
+    for (int c = 0; c < mesh->context; c++)
+        others += c != mesh->c && ith_range_size(ith_mesh_attended(mesh, n, c)) > 0;
+    return others;
+}
+
+/* What this rank holds of the cache goes to those of its group whose tokens see it. Without a
+ * window all of them see the segments that end before the pass, which may be very many: these are
+ * counted together, their heads as one row that is dealt to the group. */
 static int64_t segments_sent(const ith_heads_traffic *t, int64_t depth, int64_t n)
 {
     const ith_mesh own_mesh = mesh_of(t), *mesh = &own_mesh;
-    int64_t sent = 0, first, block = ith_heads_block_bytes(&t->shape);
+    int64_t first, block = ith_heads_block_bytes(&t->shape), sent = 0,
+                   whole = t->window == 0 ? depth / ITH_KV_SEGMENT : 0;
     ith_range heads = {0, mesh->heads};
 
-    if (mesh->context == 1) /* a rank alone in its group; a cache may have very many segments */
-        return 0;
-    for (int64_t s = ith_kv_first_seen(t->window, depth); s < ith_kv_segments(depth + n); s++) {
+    if (whole > 0)
+        sent = others_that_attend(mesh, n) *
+               ith_mesh_held_heads(mesh, 0, (ith_range){0, whole * mesh->heads}, mesh->c, &first) *
+               (ITH_KV_SEGMENT / ITH_KV_BLOCK) * block;
+    for (int64_t s = ith_max(whole, ith_kv_first_seen(t->window, depth));
+         s < ith_kv_segments(depth + n); s++) {
         int64_t keys = depth + n - s * ITH_KV_SEGMENT,
                 all = keys < ITH_KV_SEGMENT ? keys : ITH_KV_SEGMENT,
                 bytes = (all + ITH_KV_BLOCK - 1) / ITH_KV_BLOCK * block;
