@@ -5,6 +5,8 @@
 #   post PATH         posts standard input, leaves the response in $out, prints the status
 #   code ARGUMENT...  the same by curl's arguments
 #   client ARGUMENT...  runs a Python program, standard input, that uses
+#   counter NAME      a sample of /metrics, labels and all
+#   comes_to NAME N   waits until the counter does
 #   client.py         what a client can see of a completion; PYTHONPATH finds it
 # shellcheck shell=bash
 model=$NEEDLE
@@ -86,3 +88,13 @@ def check(name, fine, *seen):
     print("ok" if fine else "not ok", name)
 PY
 export PYTHONPATH=$work
+
+# counter NAME: a sample of /metrics, labels and all; 0 if there is none. With key=KEY behind one
+counter() { curl -s ${key:+-H "Authorization: Bearer $key"} "$url/metrics" | awk -v name="$1" '$1 == name {n = $2} END {print n + 0}'; }
+
+# comes_to NAME N: waits for it, which takes moments
+comes_to() {
+    local tries=0 n
+    until n=$(counter "$1") && [[ $n == "$2" ]] || ((++tries > 2000)) || ! kill -0 "$server" 2>/dev/null; do sleep 0.02; done
+    same "$1 comes to $2" "$2" "$n"
+}

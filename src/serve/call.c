@@ -79,6 +79,43 @@ void ith_call_leave(ith_call *call)
     drop(call, 1 + back);
 }
 
+void ith_call_hold(ith_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    call->refs++;
+    pthread_mutex_unlock(&call->lock);
+}
+
+void ith_call_let_go(ith_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    drop(call, 1);
+}
+
+/* The earlier of two times; 0 is none. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a == 0 || (b > 0 && b < a) ? b : a;
+}
+
+ith_tally ith_call_tally(ith_call *call)
+{
+    ith_tally t = {0};
+
+    pthread_mutex_lock(&call->lock);
+    for (size_t i = 0; i < call->n; i++) {
+        const ith_choice *c = &call->choices[i];
+        if (c->computed > 0)
+            t.begun = earlier(t.begun, c->waited_until);
+        t.first = earlier(t.first, c->first);
+        t.answer_tokens += (int64_t)c->n_answer;
+        if (t.failed == ITH_OK && c->ended)
+            t.failed = c->err.status;
+    }
+    pthread_mutex_unlock(&call->lock);
+    return t;
+}
+
 void ith_call_wait(ith_call *call, int64_t *seen, int ms)
 {
     int64_t until = ith_now_ms() + ms;
@@ -215,6 +252,8 @@ bool ith_choice_wanted(ith_choice *c, int64_t computed)
     bool wanted;
 
     pthread_mutex_lock(&c->call->lock);
+    if (computed < 0)
+        c->waited_until = ith_now_ms();
     if (computed > c->computed)
         c->computed = computed;
     wanted = !c->call->gone;
@@ -283,6 +322,8 @@ bool ith_choice_text(ith_choice *c, const char *text, size_t len)
 
     pthread_mutex_lock(&c->call->lock);
     fine = !c->call->gone;
+    if (c->first == 0 && c->has_chosen && !c->call->hides)
+        c->first = ith_now_ms();
     if (fine && !c->call->hides)
         fine = add_text(c, text, len) && add_chosen(c);
     c->has_chosen = false;

@@ -11,6 +11,7 @@
 #include "ithaca.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* A token and its -ln p, [1 + top]: first its own, then the best. */
 typedef struct ith_ranked {
@@ -40,6 +41,8 @@ typedef struct ith_choice {
     size_t n_tokens, token_room;
     size_t n_answer; /* tokens of the answer so far */
     int64_t computed;
+    int64_t waited_until; /* ith_now_ms, when it was last seen waiting */
+    int64_t first;        /* of the first token of the answer; 0: there is none */
     bool ended;
     ith_finish finish;
     ith_error err; /* if it ended without an answer */
@@ -53,7 +56,7 @@ struct ith_call {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     ith_queue *queue; /* that it has been in; NULL: none */
-    int refs;         /* the HTTP thread, and choices in the queue or in work */
+    int refs;         /* HTTP threads that hold it, and choices in the queue or in work */
     bool gone;        /* nobody waits for it any more */
     bool each_token;  /* also the prompt's logprobs */
     bool logprobs;
@@ -73,6 +76,20 @@ ith_call *ith_call_make(size_t n);
 /* The HTTP thread leaves: choices that wait are taken out of the queue, those that have not ended
  * are wanted no more. NULL is accepted. */
 void ith_call_leave(ith_call *call);
+
+/* HTTP thread. Whoever holds a call lets it go; it lives that long, whoever has left. */
+void ith_call_hold(ith_call *call);
+void ith_call_let_go(ith_call *call);
+
+/* What is known of all choices. Times are ith_now_ms; 0: it has not come to that. */
+typedef struct ith_tally {
+    int64_t begun; /* the first was worked on */
+    int64_t first; /* token of an answer */
+    int64_t answer_tokens;
+    ith_status failed; /* why the first has ended that has no answer; ITH_OK: none has */
+} ith_tally;
+
+ith_tally ith_call_tally(ith_call *call);
 
 /* HTTP thread. Waits until there are more changes than *seen, or `ms` milliseconds. *seen becomes
  * their number. With the lock held, which the caller then has. */
@@ -99,7 +116,8 @@ struct ith_queue {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     ith_choice *first, *last;
-    int n, most;
+    atomic_int n; /* changed with the lock; whoever reads it needs none */
+    int most;
     bool closed;
 };
 
@@ -122,7 +140,7 @@ void ith_queue_shut(ith_queue *queue);
 
 /* ---- The engine's thread tells ---- */
 
-/* Does anybody wait for it? So much is computed. */
+/* Does anybody wait for it? So much is computed; -1: it waits still. */
 bool ith_choice_wanted(ith_choice *choice, int64_t computed);
 
 /* A token of the prompt, [1 + top]. */

@@ -236,8 +236,7 @@ static json_t *whole(const ith_answer *a)
     return NULL;
 }
 
-/* The status of HTTP for a choice that failed. */
-static unsigned status_of(const ith_error *err, const char **code)
+unsigned ith_completion_status(const ith_error *err, const char **code)
 {
     unsigned status = ith_visit_status(err, code);
 
@@ -261,7 +260,7 @@ static enum MHD_Result respond(ith_visit *x, const ith_answer *a)
             err = failed->err;
         pthread_mutex_unlock(&call->lock);
         if (failed != NULL) {
-            status = status_of(&err, &code);
+            status = ith_completion_status(&err, &code);
             return ith_visit_error(x, status, code, NULL, err.text);
         }
         if (ended)
@@ -324,7 +323,7 @@ static void put_end(stream *s)
 static void put_error(stream *s, const ith_error *err)
 {
     const char *code;
-    unsigned status = status_of(err, &code);
+    unsigned status = ith_completion_status(err, &code);
 
     put_json(s, ith_error_json(status, code, NULL, err->text));
     s->done = true;
@@ -456,7 +455,6 @@ static enum MHD_Result begin_stream(ith_visit *x, ith_answer *a)
 {
     stream *s = calloc(1, sizeof *s + a->call->n * sizeof s->parts[0]);
     struct MHD_Response *response;
-    enum MHD_Result result;
 
     if (s == NULL) {
         ith_call_leave(a->call);
@@ -473,9 +471,7 @@ static enum MHD_Result begin_stream(ith_visit *x, ith_answer *a)
     }
     MHD_add_response_header(response, "Content-Type", "text/event-stream");
     MHD_add_response_header(response, "Cache-Control", "no-cache");
-    result = MHD_queue_response(x->connection, MHD_HTTP_OK, response);
-    MHD_destroy_response(response);
-    return result;
+    return ith_visit_respond(x, MHD_HTTP_OK, response);
 }
 
 /* ---- All of it ---- */
@@ -527,6 +523,8 @@ enum MHD_Result ith_visit_complete(ith_visit *x, bool chat)
         status = wait_in_line(a, &no);
     if (status != ITH_OK)
         return refuse(x, a, &no);
+    ith_call_hold(a->call);
+    x->call = a->call;
     if (a->request.stream)
         return begin_stream(x, a);
     ith_visit_be_patient(x->connection);

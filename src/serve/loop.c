@@ -40,7 +40,7 @@ static ith_choice *take(ith_server *server)
 {
     ith_choice *c = ith_queue_take(&server->queue);
 
-    while (c != NULL && !ith_choice_wanted(c, 0)) {
+    while (c != NULL && !ith_choice_wanted(c, -1)) {
         refuse(c, ITH_E_CANCELLED, "the client has left");
         c = ith_queue_take(&server->queue);
     }
@@ -67,25 +67,41 @@ static bool next(void *user, ith_many_prompt *prompt)
         .ids = ids, .n_ids = c->n_ids, .how = c->how, .each_token = c->call->each_token, .user = c};
     prompt->how.on_text = on_text;
     prompt->how.user = c;
+    /* It counts as in flight until the next step shows whether it is. */
+    atomic_fetch_add_explicit(&server->metrics.taken, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->metrics.in_flight, 1, memory_order_relaxed);
     return true;
 }
 
 static bool done(void *user, const ith_many_prompt *prompt, const ith_generation *answer,
                  const ith_error *err)
 {
+    ith_server *server = user;
     ith_error why = *err;
 
+    atomic_fetch_sub_explicit(&server->metrics.taken, 1, memory_order_relaxed);
     if (err->status == ITH_OK && answer->finish == ITH_FINISH_CANCELLED)
         ith_fail(&why, ITH_E_CANCELLED, "%s",
-                 is_stopping(user) ? stopping_text
-                                   : "no memory for an answer, or nobody to read it");
+                 is_stopping(server) ? stopping_text
+                                     : "no memory for an answer, or nobody to read it");
     ith_choice_end(prompt->user, answer->finish, &why);
     return true;
+}
+
+/* `length` tokens of prompt and answer are computed, for the first time or again. */
+static void count_computed(ith_server *server, const ith_choice *c, int64_t length)
+{
+    int64_t n = (int64_t)c->n_ids, now = length < n ? length : n;
+
+    if (now > c->computed)
+        atomic_fetch_add_explicit(&server->metrics.prompt_tokens, now - c->computed,
+                                  memory_order_relaxed);
 }
 
 /* What waits, for memory too, is refused when the server is stopping. */
 static bool wanted(void *user, const ith_many_prompt *prompt, int64_t length)
 {
+    count_computed(user, prompt->user, length);
     return ith_choice_wanted(prompt->user, length) && !(length < 0 && is_stopping(user));
 }
 
@@ -129,15 +145,18 @@ static void rank_tokens(const ith_server *server, const float *logits, int32_t i
 static void token(void *user, const ith_many_prompt *prompt, int32_t id, const float *logits,
                   bool ends)
 {
+    ith_server *server = user;
     ith_choice *c = prompt->user;
     bool of_prompt = c->computed < (int64_t)prompt->n_ids;
 
     if (c->call->logprobs)
-        rank_tokens(user, logits, id, c->chosen, c->call->top);
+        rank_tokens(server, logits, id, c->chosen, c->call->top);
     if (of_prompt)
         ith_choice_prompt_token(c, c->chosen);
     c->has_chosen = !of_prompt;
     c->chosen_ends = ends;
+    if (!of_prompt && !ends && !c->call->hides)
+        atomic_fetch_add_explicit(&server->metrics.completion_tokens, 1, memory_order_relaxed);
 }
 
 /* What waits is refused, and what comes. */
@@ -158,7 +177,7 @@ static bool goes_on(void *user, const ith_many_counts *counts)
 {
     ith_server *server = user;
 
-    (void)counts;
+    atomic_store_explicit(&server->metrics.in_flight, counts->in_flight, memory_order_relaxed);
     if (!server->params.goes_on(server->params.user))
         stop(server);
     return true;

@@ -40,14 +40,8 @@ enum MHD_Result ith_visit_page(ith_visit *x)
     bool known = is_known(x);
     struct MHD_Response *response = MHD_create_response_from_buffer(
         known ? 0 : sizeof text - 1, (void *)text, MHD_RESPMEM_PERSISTENT);
-    enum MHD_Result result;
 
-    if (response == NULL)
-        return MHD_NO;
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+    for (size_t i = 0; response != NULL && i < sizeof headers / sizeof *headers; i++)
         MHD_add_response_header(response, headers[i].name, headers[i].value);
-    result =
-        MHD_queue_response(x->connection, known ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);
-    MHD_destroy_response(response);
-    return result;
+    return ith_visit_respond(x, known ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);
 }

@@ -3,6 +3,7 @@
 #define ITH_SERVE_SERVER_IMPL_H
 
 #include "serve/call.h"
+#include "serve/metrics.h"
 #include "serve/serve.h"
 
 /* A connection, since when it is expected to send a request: ith_now_ms; 0: it has. */
@@ -22,6 +23,7 @@ struct ith_server {
     int listener;            /* socket; -1: none */
     bool is_local;           /* loopback addresses only */
     struct MHD_Daemon *http; /* NULL: not begun */
+    ith_metrics metrics;
 
     pthread_mutex_t lock; /* of what follows */
     bool ready;           /* there is an engine, and it goes on */

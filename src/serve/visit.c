@@ -12,15 +12,28 @@ enum { BODIES = 4 /* of the greatest length, that all bodies in memory together 
 
 /* ---- Responses ---- */
 
-static enum MHD_Result respond(ith_visit *x, unsigned status, struct MHD_Response *response)
+enum MHD_Result ith_visit_respond(ith_visit *x, unsigned status, struct MHD_Response *response)
 {
     enum MHD_Result result;
 
     if (response == NULL)
         return MHD_NO;
+    x->status = status;
     result = MHD_queue_response(x->connection, status, response);
     MHD_destroy_response(response);
     return result;
+}
+
+enum MHD_Result ith_visit_text(ith_visit *x, const char *type, char *text, size_t len)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+
+    if (response == NULL)
+        free(text);
+    else
+        MHD_add_response_header(response, "Content-Type", type);
+    return ith_visit_respond(x, MHD_HTTP_OK, response);
 }
 
 enum MHD_Result ith_visit_json(ith_visit *x, unsigned status, json_t *value)
@@ -43,7 +56,7 @@ enum MHD_Result ith_visit_json(ith_visit *x, unsigned status, json_t *value)
         if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
             MHD_add_response_header(response, "Retry-After", "1");
     }
-    return respond(x, status, response);
+    return ith_visit_respond(x, status, response);
 }
 
 json_t *ith_error_json(unsigned status, const char *code, const char *param, const char *text)
@@ -155,16 +168,31 @@ static enum MHD_Result chat(ith_visit *x)
 
 /* What "GET" answers, "HEAD" answers too, without the body. */
 static const ith_route routes[] = {
-    {"GET", "/", ith_visit_page, true},
-    {"GET", "/health", health, true},
-    {"GET", "/v1/models", models, false},
-    {"GET", "/v1/models/", one_model, false}, /* and its name */
-    {"POST", "/v1/completions", completions, false},
-    {"POST", "/v1/chat/completions", chat, false},
-    {"POST", "/tokenize", ith_visit_tokenize, false},
-    {"POST", "/detokenize", ith_visit_detokenize, false},
-    {"GET", "/tokenizer_info", ith_visit_tokenizer_info, false},
+    {"GET", "/", ith_visit_page, true, true},
+    {"GET", "/health", health, true, true},
+    {"GET", "/metrics", ith_visit_metrics, false, true},
+    {"GET", "/v1/models", models, false, false},
+    {"GET", "/v1/models/", one_model, false, false}, /* and its name */
+    {"POST", "/v1/completions", completions, false, false},
+    {"POST", "/v1/chat/completions", chat, false, false},
+    {"POST", "/tokenize", ith_visit_tokenize, false, false},
+    {"POST", "/detokenize", ith_visit_detokenize, false, false},
+    {"GET", "/tokenizer_info", ith_visit_tokenizer_info, false, false},
 };
+
+enum { N_ROUTES = sizeof routes / sizeof *routes };
+
+_Static_assert(N_ROUTES < (int)ITH_METRICS_ROUTES, "a counter for each address");
+
+size_t ith_visit_route(const ith_visit *x)
+{
+    return x->route != NULL ? (size_t)(x->route - routes) : N_ROUTES;
+}
+
+const char *ith_visit_path(size_t i)
+{
+    return i < N_ROUTES ? routes[i].path : NULL;
+}
 
 /* What stands behind the route's address; NULL: it is another one. */
 static const char *rest_of(const ith_route *route, const char *path)
@@ -182,7 +210,7 @@ static void find_route(ith_visit *x, const char *method, const char *path)
 {
     const char *asked = strcmp(method, "HEAD") == 0 ? "GET" : method;
 
-    for (size_t i = 0; x->route == NULL && i < sizeof routes / sizeof *routes; i++) {
+    for (size_t i = 0; x->route == NULL && i < N_ROUTES; i++) {
         const char *rest = rest_of(&routes[i], path);
         if (rest == NULL)
             continue;
@@ -227,11 +255,12 @@ static enum MHD_Result check(ith_visit *x, const char *method, const char *path)
     const char *length =
         MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
     const char *why;
-    bool open;
+    bool open, early;
 
     x->refused = true;
     find_route(x, method, path);
     open = x->route != NULL && x->route->open;
+    early = x->route != NULL && x->route->early;
     if (!ith_guard_site(x, &why))
         return ith_visit_error(x, MHD_HTTP_FORBIDDEN, "forbidden", NULL, why);
     if (!open && !ith_guard_key(x))
@@ -239,7 +268,7 @@ static enum MHD_Result check(ith_visit *x, const char *method, const char *path)
                                "the API key is missing or wrong");
     if (x->route == NULL)
         return refuse_route(x);
-    if (!open && !is_ready(x->server))
+    if (!early && !is_ready(x->server))
         return health(x);
     if (length != NULL && strtoll(length, NULL, 10) > body_most(x->server))
         return refuse_body(x);
@@ -336,6 +365,7 @@ enum MHD_Result ith_visit_handle(void *user, struct MHD_Connection *connection, 
         x->server = user;
         x->connection = connection;
         count(x->server, 1);
+        ith_account_open(x);
         return check(x, method, path);
     }
     *n = 0;
@@ -354,9 +384,9 @@ void ith_visit_completed(void *user, struct MHD_Connection *connection, void **s
 
     (void)user;
     (void)connection;
-    (void)code;
     if (x == NULL)
         return;
+    ith_account_close(x, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     ith_guest_leaves(x);
     count(x->server, -1);
     ith_visit_drop_body(x);

@@ -13,7 +13,8 @@ typedef struct ith_visit ith_visit;
 typedef struct ith_route {
     const char *method, *path; /* a path that ends with '/' stands for all that begin with it */
     enum MHD_Result (*answer)(ith_visit *visit);
-    bool open; /* without a key, and without a model */
+    bool open;  /* without a key */
+    bool early; /* without a model, and when the server is stopping */
 } ith_route;
 
 struct ith_visit {
@@ -27,7 +28,15 @@ struct ith_visit {
     bool too_long; /* the body */
     bool overload; /* the bodies of all requests together are */
     bool refused;  /* a response is under way before the body has come */
+
+    /* account.c */
+    int64_t came;    /* ith_now_ms */
+    unsigned status; /* of the response; 0: none */
+    ith_call *call;  /* held; NULL: none was made, or it was refused */
 };
+
+/* Takes a response; NULL: no memory. */
+enum MHD_Result ith_visit_respond(ith_visit *visit, unsigned status, struct MHD_Response *response);
 
 /* Responses. They take `value`; NULL: no memory. */
 enum MHD_Result ith_visit_json(ith_visit *visit, unsigned status, json_t *value);
@@ -35,6 +44,9 @@ enum MHD_Result ith_visit_json(ith_visit *visit, unsigned status, json_t *value)
 /* In OpenAI's form. param: the field that is wrong; NULL: none. */
 enum MHD_Result ith_visit_error(ith_visit *visit, unsigned status, const char *code,
                                 const char *param, const char *text);
+
+/* Text that is malloc'd, of a type of MIME. */
+enum MHD_Result ith_visit_text(ith_visit *visit, const char *type, char *text, size_t len);
 
 /* The status and code of a failure. */
 unsigned ith_visit_status(const ith_error *err, const char **code);
@@ -48,6 +60,10 @@ void ith_visit_drop_body(ith_visit *visit);
 /* While the engine is waited for, the client's silence does not count: before, and after. */
 void ith_visit_be_patient(struct MHD_Connection *connection);
 void ith_visit_be_strict(struct MHD_Connection *connection, const ith_server *server);
+
+/* The number of a visit's address, and the path of address i; NULL: there are not so many. */
+size_t ith_visit_route(const ith_visit *visit);
+const char *ith_visit_path(size_t i);
 
 /* Has the client closed its connection, or that side of it which it sends on? */
 bool ith_visit_is_gone(struct MHD_Connection *connection);
@@ -80,5 +96,15 @@ enum MHD_Result ith_visit_tokenizer_info(ith_visit *visit);
 
 /* completions.c: POST /v1/completions and /v1/chat/completions. */
 enum MHD_Result ith_visit_complete(ith_visit *visit, bool chat);
+
+/* Of a choice that failed. */
+unsigned ith_completion_status(const ith_error *err, const char **code);
+
+/* account.c: a request has come; it is over, and the client has the `whole` response or not. */
+void ith_account_open(ith_visit *visit);
+void ith_account_close(ith_visit *visit, bool whole);
+
+/* account.c: GET /metrics. */
+enum MHD_Result ith_visit_metrics(ith_visit *visit);
 
 #endif

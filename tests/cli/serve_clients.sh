@@ -146,8 +146,10 @@ for ((i = 0; i < 50; i++)); do
     if answered 200; then break; fi
 done
 same "a client has left the queue: the next may wait" 200 "$(sed -n 's/^HTTP.1.1 \([0-9]*\).*/\1/p' "$work/header")"
+comes_to 'ithaca_prompts_waiting{for="sessions"}' 0 # the client has left again
 three 60 &
 clients+=($!)
+comes_to 'ithaca_prompts_waiting{for="sessions"}' 3
 client "$url" <<'PY'
 import sys
 from client import *
