@@ -14,7 +14,15 @@ typedef struct serve_args {
     ith_keep_args keep;
     const char *host, *key_file;
     int64_t port, sessions, waiting, connections, body_bytes, timeout_s;
+    int log;
 } serve_args;
+
+static const ith_word log_words[] = {
+    {"none", ITH_SERVER_LOG_NONE, "nothing"},
+    {"text", ITH_SERVER_LOG_TEXT, "for people and for grep"},
+    {"json", ITH_SERVER_LOG_JSON, "an object on each line"},
+    {.name = NULL},
+};
 
 static const ith_option options[] = {
     {.name = "host",
@@ -82,6 +90,13 @@ static const ith_option options[] = {
      .max = 86400,
      .preset = "60",
      .help = "time for a request to come whole, and for a client that reads nothing"},
+    {.name = "log-format",
+     .kind = ITH_OPTION_WORD,
+     .words = log_words,
+     .at = offsetof(serve_args, log),
+     .preset = "none",
+     .help = "a line on stderr for each request that is over",
+     .more = "Times, tokens and the client's address; nothing of what was asked or answered."},
     {.name = NULL},
 };
 
@@ -126,6 +141,12 @@ static bool goes_on(void *user)
     return ith_stop_signal() == 0;
 }
 
+/* Threads may write at the same time: a line in one piece. */
+static void write_log(const char *line)
+{
+    fprintf(stderr, "%s\n", line);
+}
+
 static void say_where(const ith_cli *cli, const ith_server *server)
 {
     ith_cli_say(cli, "listening on %s", ith_server_address(server));
@@ -149,6 +170,8 @@ static ith_status serve(serve_state *s, const ith_engine_params *params, ith_err
                              .connections = (int)args->connections,
                              .body_bytes = args->body_bytes,
                              .timeout_s = (int)args->timeout_s,
+                             .log = (ith_server_log)args->log,
+                             .write_log = write_log,
                              .keep = keep.cache != NULL ? &keep : NULL,
                              .goes_on = goes_on};
 

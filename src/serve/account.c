@@ -1,12 +1,13 @@
-/* account.c - what is known of a request when it is over: counters, and GET /metrics. */
+/* account.c - what is known of a request when it is over: counters, the log, and GET /metrics. */
 #include "serve/clock.h"
-#include "serve/visit.h"
+#include "serve/log.h"
 
 enum { CLIENT_LEFT = 499 }; /* as nginx has it; no response of the server */
 
 void ith_account_open(ith_visit *x)
 {
     x->came = ith_now_ms();
+    clock_gettime(CLOCK_REALTIME, &x->when);
 }
 
 /* A stream may fail after its status was sent: then it counts as what it would have been. */
@@ -20,27 +21,29 @@ static unsigned status_of(const ith_visit *x, const ith_tally *tally, bool whole
     return err.status == ITH_OK ? x->status : ith_completion_status(&err, &code);
 }
 
-static void count_times(ith_visit *x, const ith_tally *tally)
+static void count_times(ith_visit *x, const ith_ending *end)
 {
     ith_metrics *m = &x->server->metrics;
 
-    if (tally->begun > 0)
-        ith_metrics_time(&m->waiting, tally->begun - x->came);
-    if (tally->first > 0)
-        ith_metrics_time(&m->first_token, tally->first - x->came);
-    ith_metrics_time(&m->seconds, ith_now_ms() - x->came);
+    if (end->tally.begun > 0)
+        ith_metrics_time(&m->waiting, end->tally.begun - x->came);
+    if (end->tally.first > 0)
+        ith_metrics_time(&m->first_token, end->tally.first - x->came);
+    ith_metrics_time(&m->seconds, end->now - x->came);
 }
 
 void ith_account_close(ith_visit *x, bool whole)
 {
-    ith_tally tally = {0};
+    ith_ending end = {.now = ith_now_ms()};
 
     if (x->call != NULL) {
-        tally = ith_call_tally(x->call);
+        end.tally = ith_call_tally(x->call);
         ith_call_let_go(x->call);
-        count_times(x, &tally);
+        count_times(x, &end);
     }
-    ith_metrics_request(&x->server->metrics, ith_visit_route(x), status_of(x, &tally, whole));
+    end.status = status_of(x, &end.tally, whole);
+    ith_metrics_request(&x->server->metrics, ith_visit_route(x), end.status);
+    ith_log_visit(x, &end);
 }
 
 enum MHD_Result ith_visit_metrics(ith_visit *x)

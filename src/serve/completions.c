@@ -518,7 +518,9 @@ enum MHD_Result ith_visit_complete(ith_visit *x, bool chat)
     a->server = x->server;
     a->request = (ith_request){.chat = chat, .served = true, .prefix = ""};
     name_answer(a);
+    memcpy(x->id, a->id, sizeof x->id);
     status = prepare(x, a, &no);
+    x->prompt_tokens = a->prompt_tokens;
     if (status == ITH_OK)
         status = wait_in_line(a, &no);
     if (status != ITH_OK)

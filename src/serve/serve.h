@@ -27,6 +27,12 @@ enum {
     ITH_SERVE_TOKEN = 16      /* bytes that a token takes in a request, at most */
 };
 
+typedef enum ith_server_log {
+    ITH_SERVER_LOG_NONE,
+    ITH_SERVER_LOG_TEXT,
+    ITH_SERVER_LOG_JSON
+} ith_server_log;
+
 /* Pointers must live as long as the server. Counts are the same on all ranks. */
 typedef struct ith_server_params {
     const char *host; /* a name or an address */
@@ -39,6 +45,10 @@ typedef struct ith_server_params {
     int64_t body_bytes; /* longest body of a request; 0: ITH_SERVE_BODY, or ITH_SERVE_TOKEN a token
                          * of the context if that is more */
     int timeout_s;      /* for a client that reads nothing, and for a request to come */
+
+    /* Rank 0, any thread: a line for each request that is over, without its end. */
+    ith_server_log log;
+    void (*write_log)(const char *line);
 
     const ith_keep_params *keep; /* of all prompts, as in ith_many_params; NULL: none */
     bool (*goes_on)(void *user); /* false: what runs is finished, what waits is refused */

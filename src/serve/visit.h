@@ -6,6 +6,7 @@
 #include "serve/server_impl.h"
 
 #include <microhttpd.h>
+#include <time.h>
 
 typedef struct ith_visit ith_visit;
 
@@ -30,9 +31,12 @@ struct ith_visit {
     bool refused;  /* a response is under way before the body has come */
 
     /* account.c */
-    int64_t came;    /* ith_now_ms */
-    unsigned status; /* of the response; 0: none */
-    ith_call *call;  /* held; NULL: none was made, or it was refused */
+    int64_t came;         /* ith_now_ms */
+    struct timespec when; /* the same by the clock */
+    unsigned status;      /* of the response; 0: none */
+    char id[40];          /* of the answer; "": none is asked for */
+    int64_t prompt_tokens;
+    ith_call *call; /* held; NULL: none was made, or it was refused */
 };
 
 /* Takes a response; NULL: no memory. */
