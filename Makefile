@@ -213,9 +213,11 @@ $(MANUALS): $(BIN)
 	@echo "  gen $@"
 	$(Q)$(BIN) help $(HELP) > $@.new && mv $@.new $@
 
+# The program's own files are not in the library.
+$(B)/tests/unit/test_calls: $(B)/src/openai/calls.o
 $(TEST_BIN): $(B)/%: $(B)/%.o $(LIB)
 	@echo "  ld $@"
-	$(Q)$(MPICC) $(LDFLAGS) $^ -o $@ -lcmocka $(PKG_LIBS)
+	$(Q)$(MPICC) $(LDFLAGS) $(filter %.o,$^) $(LIB) -o $@ -lcmocka $(PKG_LIBS)
 
 # A fuzz target runs under libFuzzer, or by fuzz_main.c over files.
 FUZZ_WITH := $(B)/$(FUZZ_MAIN:.c=.o)

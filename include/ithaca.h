@@ -764,6 +764,17 @@ ith_status ith_grammar_json_object(const ith_vocab *vocab, ith_grammar **grammar
 ith_status ith_grammar_from_gbnf(const ith_vocab *vocab, const char *text, size_t len,
                                  ith_grammar **grammar, ith_error *err);
 
+/* Local. Values that are valid by schemas inside of other text, as calls of functions are:
+ *
+ *     {"begin": "[", "between": ", ", "end": "]", "frames": [
+ *         {"name": "f", "before": "call f with ", "after": ".", "schema": {...}}]}
+ *
+ * An answer is begin, one of the frames (before, a value, after), and end; with `between`, one
+ * frame or more, with this text between them. Names stand in errors.
+ * Errors: as of ith_grammar_from_schema; ITH_E_FORMAT also for frames that lack something. */
+ith_status ith_grammar_from_frames(const ith_vocab *vocab, const char *json, size_t len,
+                                   ith_grammar **grammar, ith_error *err);
+
 /* Local. Is the whole text one of the grammar's?
  * Errors: ITH_E_UNSUPPORTED: there are too many ways to read it. ITH_E_MEMORY. */
 ith_status ith_grammar_matches(ith_grammar *grammar, const char *text, size_t len, bool *matches,

@@ -9,6 +9,7 @@
 #include "cli/keep_options.h"
 #include "cli/sampling_options.h"
 #include "cli/signals.h"
+#include "openai/message.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -278,18 +279,33 @@ static json_t *ids_json(const ith_generation *answer)
     return ids;
 }
 
+/* The message of a chat, with the calls of tools in it. *finish becomes "tool_calls" if they ended
+ * the answer. NULL: no memory. */
+static json_t *message_json(const ith_batch_request *r, const ith_generation *answer,
+                            const char **finish)
+{
+    ith_message_text *message = ith_message_open(&r->body, r->custom_id);
+    json_t *json = NULL;
+
+    if (message != NULL && ith_message_push(message, answer->text, answer->text_len, true))
+        json = ith_message_json(message, false);
+    if (json != NULL && answer->finish == ITH_FINISH_STOP)
+        *finish = ith_message_stop(message);
+    ith_message_close(message);
+    return json;
+}
+
 /* A model without a tokenizer has no text: its answer is ids. */
 static json_t *choice_json(const batch_state *b, const ith_batch_request *r,
                            const ith_generation *answer)
 {
-    json_t *text = ith_json_bytes(answer->text, answer->text_len), *choice;
+    json_t *choice, *said;
     const char *finish = answer->finish == ITH_FINISH_STOP ? "stop" : "length";
 
-    choice = r->body.chat
-                 ? json_pack("{s:i, s:{s:s, s:o}, s:n, s:s}", "index", 0, "message", "role",
-                             "assistant", "content", text, "logprobs", "finish_reason", finish)
-                 : json_pack("{s:i, s:o, s:n, s:s}", "index", 0, "text", text, "logprobs",
-                             "finish_reason", finish);
+    said = r->body.chat ? message_json(r, answer, &finish)
+                        : ith_json_bytes(answer->text, answer->text_len);
+    choice = json_pack("{s:i, s:o, s:n, s:s}", "index", 0, r->body.chat ? "message" : "text", said,
+                       "logprobs", "finish_reason", finish);
     if (ith_engine_vocab(b->engine) == NULL)
         json_object_set_new(choice, "token_ids", ids_json(answer));
     return choice;

@@ -4,6 +4,7 @@
 #include "grammar/gbnf.h"
 #include "grammar/grammar.h"
 #include "grammar/json_schema.h"
+#include "grammar/schema_frames.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 enum { KEPT = 16 }; /* grammars that nobody has open: requests often come with one that was there */
 
-typedef enum grammar_kind { SCHEMA, GBNF } grammar_kind;
+typedef enum grammar_kind { SCHEMA, GBNF, FRAMES } grammar_kind;
 
 typedef struct entry {
     struct entry *next;
@@ -150,13 +151,31 @@ static ith_status compile_schema(const char *text, size_t len, ith_rules *rules,
     return status;
 }
 
+static ith_status compile_frames(const char *text, size_t len, ith_rules *rules, ith_error *err)
+{
+    json_t *frames;
+    ith_status status;
+
+    *rules = (ith_rules){0};
+    ITH_TRY(ith_json_parse(text, len, "the frames", &frames, err));
+    status = ith_frames_compile(frames, rules, err);
+    json_decref(frames);
+    return status;
+}
+
+static ith_status compile(grammar_kind kind, ith_bytes source, ith_rules *rules, ith_error *err)
+{
+    if (kind == SCHEMA)
+        return compile_schema(source.data, source.len, rules, err);
+    return (kind == GBNF ? ith_gbnf_compile : compile_frames)(source.data, source.len, rules, err);
+}
+
 static ith_status make(const ith_vocab *vocab, grammar_kind kind, ith_bytes source,
                        ith_grammar **grammar, ith_error *err)
 {
     const ith_trie *trie = NULL;
     ith_rules rules;
-    ith_status status =
-        (kind == SCHEMA ? compile_schema : ith_gbnf_compile)(source.data, source.len, &rules, err);
+    ith_status status = compile(kind, source, &rules, err);
 
     if (status == ITH_OK)
         status = get_trie(vocab->grammars, vocab->tok, &trie, err);
@@ -204,4 +223,11 @@ ith_status ith_grammar_from_gbnf(const ith_vocab *vocab, const char *text, size_
 {
     ITH_NEED_ERROR(err);
     return get(vocab, GBNF, (ith_bytes){text, len}, grammar, err);
+}
+
+ith_status ith_grammar_from_frames(const ith_vocab *vocab, const char *json, size_t len,
+                                   ith_grammar **grammar, ith_error *err)
+{
+    ITH_NEED_ERROR(err);
+    return get(vocab, FRAMES, (ith_bytes){json, len}, grammar, err);
 }

@@ -1019,25 +1019,30 @@ static int32_t rule_of(compiler *c, const json_t *schema)
     return rule;
 }
 
-ith_status ith_schema_compile(const json_t *schema, ith_rules *rules, ith_error *err)
+int32_t ith_schema_add(const json_t *schema, const char *name, ith_rules *rules)
 {
     compiler c = {.g = rules,
                   .root = schema,
                   .made = json_array(),
                   .by_text = json_object(),
-                  .path = "#",
                   .any = -1,
                   .string = -1,
                   .number = -1,
                   .integer = -1};
     int32_t root;
 
-    ith_rules_init(rules);
+    snprintf(c.path, sizeof c.path, "%s#", name);
     if (c.made == NULL || c.by_text == NULL)
         ith_rules_fail(rules, ITH_E_MEMORY, "no memory for a schema");
     root = rule_of(&c, schema);
     json_decref(c.made);
     json_decref(c.by_text);
     free(c.known);
-    return ith_rules_finish(rules, root, err);
+    return root;
+}
+
+ith_status ith_schema_compile(const json_t *schema, ith_rules *rules, ith_error *err)
+{
+    ith_rules_init(rules);
+    return ith_rules_finish(rules, ith_schema_add(schema, "", rules), err);
 }

@@ -30,4 +30,8 @@
  * schema is too large or too deeply nested. ITH_E_ARGUMENT: nothing is valid. ITH_E_MEMORY. */
 ith_status ith_schema_compile(const json_t *schema, ith_rules *rules, ith_error *err);
 
+/* The same inside of other rules, to which the rules of the schema are added: returns the rule of
+ * its texts, valid unless ith_rules_failed. `name` stands before the place in errors. */
+int32_t ith_schema_add(const json_t *schema, const char *name, ith_rules *rules);
+
 #endif

@@ -180,6 +180,30 @@ static bool has_content(const json_t *message, const json_t *content)
     return json_array_size(json_object_get(message, "tool_calls")) > 0;
 }
 
+/* Clients send the arguments of earlier calls as a text of JSON; templates take the object, and
+ * write it as their models do. What is no object stays a text. */
+static bool read_arguments(json_t *message)
+{
+    json_t *call;
+    size_t i;
+
+    json_array_foreach (json_object_get(message, "tool_calls"), i, call) {
+        json_t *function = json_object_get(call, "function"), *read = NULL,
+               *text = json_object_get(function, "arguments");
+        ith_error err;
+        if (!json_is_string(text) ||
+            !ith_request_is_flat(json_string_value(text), json_string_length(text)) ||
+            ith_json_parse(json_string_value(text), json_string_length(text), "arguments", &read,
+                           &err) != ITH_OK)
+            continue;
+        if (!json_is_object(read))
+            json_decref(read);
+        else if (json_object_set_new(function, "arguments", read) != 0)
+            return false;
+    }
+    return true;
+}
+
 static ith_status take_messages(ith_request *r, const json_t *value, ith_error *err)
 {
     if (!json_is_array(value) || json_array_size(value) == 0)
@@ -189,6 +213,8 @@ static ith_status take_messages(ith_request *r, const json_t *value, ith_error *
                *joined;
         if (text_of(json_object_get(message, "role")) == NULL || !has_content(message, content))
             return wrong(r, "messages", "objects with a role and content, a text", err);
+        if (!read_arguments(message))
+            return ith_fail(err, ITH_E_MEMORY, "no memory for messages");
         if (!json_is_array(content))
             continue;
         joined = join_parts(content);
@@ -228,6 +254,26 @@ static ith_status take_format(ith_request *r, const json_t *value, ith_error *er
     r->schema = ith_json_exact_text(schema, false);
     r->format = r->schema;
     return r->schema != NULL ? ITH_OK : ith_fail(err, ITH_E_MEMORY, "no memory for a schema");
+}
+
+static ith_status take_tools(ith_request *r, const json_t *value, ith_error *err)
+{
+    const char *expected = ith_tools_take(&r->tools, value);
+    return expected == NULL ? ITH_OK : wrong(r, "tools", expected, err);
+}
+
+static ith_status take_tool_choice(ith_request *r, const json_t *value, ith_error *err)
+{
+    const char *expected = ith_tools_take_choice(&r->tools, value);
+    return expected == NULL ? ITH_OK : wrong(r, "tool_choice", expected, err);
+}
+
+static ith_status take_parallel(ith_request *r, const json_t *value, ith_error *err)
+{
+    if (!json_is_boolean(value))
+        return wrong(r, "parallel_tool_calls", "true or false", err);
+    r->tools.only_one = json_is_false(value);
+    return ITH_OK;
 }
 
 static ith_status take_stream_options(ith_request *r, const json_t *value, ith_error *err)
@@ -290,13 +336,13 @@ static const field fields[] = {
     {.key = "frequency_penalty", .of = BOTH, .kind = NUMBER_0},
     {.key = "logit_bias", .of = BOTH, .kind = ONLY, .only = "{}"},
     {.key = "suffix", .of = COMPLETIONS, .kind = ONLY, .only = "\"\""},
-    {.key = "tools", .of = CHAT, .kind = ONLY, .only = "[]"},
-    {.key = "tool_choice", .of = CHAT, .kind = ONLY, .only = "\"none\""},
+    {.key = "tools", .of = CHAT, .kind = OWN, .take = take_tools},
+    {.key = "tool_choice", .of = CHAT, .kind = OWN, .take = take_tool_choice},
+    {.key = "parallel_tool_calls", .of = CHAT, .kind = OWN, .take = take_parallel},
     {.key = "functions", .of = CHAT, .kind = ONLY, .only = "[]"},
     {.key = "function_call", .of = CHAT, .kind = ONLY, .only = "\"none\""},
     {.key = "modalities", .of = CHAT, .kind = ONLY, .only = "[\"text\"]"},
     {.key = "service_tier", .of = CHAT, .kind = ONLY, .only = "\"auto\""},
-    {.key = "parallel_tool_calls", .of = CHAT, .kind = ANYTHING}, /* of no tools */
     {.key = "user", .of = BOTH, .kind = TEXT},
     {.key = "metadata", .of = BOTH, .kind = ANYTHING},
     {.key = "store", .of = CHAT, .kind = ANYTHING},
@@ -381,6 +427,19 @@ static const field *find_field(const char *name, unsigned of)
 }
 
 /* What fields say together. */
+static ith_status check_tools(ith_request *r, ith_error *err)
+{
+    const char *expected = ith_tools_settle(&r->tools);
+
+    if (expected != NULL)
+        return wrong(r, "tool_choice", expected, err);
+    if (r->tools.list != NULL && r->format != NULL)
+        return not_done(r, "response_format", "a format beside tools", err);
+    if (r->tools.list != NULL && ith_tools_must_call(&r->tools) && r->how.ignore_eos)
+        return wrong(r, "tool_choice", "auto or none beside ignore_eos", err);
+    return ITH_OK;
+}
+
 static ith_status check_served(ith_request *r, ith_error *err)
 {
     if (r->n == 0)
@@ -435,6 +494,7 @@ ith_status ith_request_read(ith_request *r, json_t *body, ith_error *err)
     if (r->chat ? r->messages == NULL : r->prompt == NULL)
         return wrong(r, r->chat ? "messages" : "prompt",
                      r->chat ? "a list of messages" : "a prompt", err);
+    ITH_TRY(check_tools(r, err));
     return r->served ? check_served(r, err) : ITH_OK;
 }
 
@@ -443,6 +503,8 @@ void ith_request_forget(ith_request *r)
     free(r->messages);
     free(r->arguments);
     free(r->schema);
+    json_decref(r->tools.list);
+    r->tools.list = NULL;
     r->messages = r->arguments = r->schema = NULL;
     r->format = NULL;
     r->prompt = NULL;
@@ -451,6 +513,7 @@ void ith_request_forget(ith_request *r)
 void ith_request_free(ith_request *r)
 {
     ith_request_forget(r);
+    ith_tools_free(&r->tools);
     for (size_t i = 0; i < ITH_REQUEST_STOPS; i++)
         json_decref(r->held[i]);
     ith_grammar_close(r->how.grammar);
@@ -459,19 +522,37 @@ void ith_request_free(ith_request *r)
 
 /* ---- Grammar and tokens ---- */
 
+/* An error of others, which belongs to a field. */
+static ith_status blame(ith_request *r, const char *name, ith_error *err)
+{
+    snprintf(r->param, sizeof r->param, "%s%s", r->prefix, name);
+    return err->status;
+}
+
+static ith_status prepare_tools(ith_request *r, const ith_vocab *vocab, ith_error *err)
+{
+    if (ith_tools_find_form(&r->tools, vocab, r->arguments, err) != ITH_OK)
+        return blame(r, "tools", err);
+    if (ith_tools_grammar(&r->tools, vocab, &r->how.grammar, err) != ITH_OK) {
+        blame(r, "tools", err);
+        return ith_fail_prefix(err, err->status, "%s", r->param);
+    }
+    return ITH_OK;
+}
+
 ith_status ith_request_grammar(ith_request *r, const ith_vocab *vocab, ith_error *err)
 {
     static const char name[] = "response_format";
     ith_status status;
 
     if (r->format == NULL)
-        return ITH_OK;
+        return prepare_tools(r, vocab, err);
     if (r->how.ignore_eos)
         return wrong(r, name, "none beside ignore_eos", err);
     status = ith_grammar_from_schema(vocab, r->format, strlen(r->format), &r->how.grammar, err);
     if (status == ITH_OK)
         return ITH_OK;
-    snprintf(r->param, sizeof r->param, "%s%s", r->prefix, name);
+    blame(r, name, err);
     return ith_fail_prefix(err, status, "%s", r->param);
 }
 
@@ -509,11 +590,30 @@ const char *ith_request_text(const ith_request *r, size_t i, size_t *len)
     return json_string_value(prompt);
 }
 
-ith_status ith_request_ids(const ith_request *r, size_t i, const ith_vocab *vocab, int32_t **ids,
+static ith_status tokenize_messages(ith_request *r, const ith_vocab *vocab, int32_t **ids,
+                                    size_t *n_ids, ith_error *err)
+{
+    ith_chat_params chat = ith_chat_params_default();
+    char *tools = NULL;
+    ith_status status;
+
+    if (r->tools.list != NULL) {
+        tools = ith_json_exact_text(r->tools.list, false);
+        if (tools == NULL)
+            return ith_fail(err, ITH_E_MEMORY, "no memory for tools");
+    }
+    chat.messages_json = r->messages;
+    chat.arguments = r->arguments;
+    chat.tools = tools;
+    status = ith_chat_tokenize(vocab, &chat, ids, n_ids, NULL, err);
+    free(tools);
+    return status == ITH_OK ? ith_tools_end_prompt(&r->tools, vocab, ids, n_ids, err) : status;
+}
+
+ith_status ith_request_ids(ith_request *r, size_t i, const ith_vocab *vocab, int32_t **ids,
                            size_t *n_ids, ith_error *err)
 {
     const json_t *prompt = prompt_of(r, i);
-    ith_chat_params chat = ith_chat_params_default();
     size_t len;
     const char *text = ith_request_text(r, i, &len);
 
@@ -529,7 +629,5 @@ ith_status ith_request_ids(const ith_request *r, size_t i, const ith_vocab *voca
         return ith_vocab_tokenize(vocab, text, len,
                                   ITH_TOKENIZE_SPECIAL | (len > 0 ? ITH_TOKENIZE_BOS : 0), ids,
                                   n_ids, err);
-    chat.messages_json = r->messages;
-    chat.arguments = r->arguments;
-    return ith_chat_tokenize(vocab, &chat, ids, n_ids, NULL, err);
+    return tokenize_messages(r, vocab, ids, n_ids, err);
 }

@@ -6,7 +6,7 @@
 #ifndef ITH_OPENAI_REQUEST_H
 #define ITH_OPENAI_REQUEST_H
 
-#include "base/json.h"
+#include "openai/tools.h"
 
 enum {
     ITH_REQUEST_STOPS = 16,
@@ -26,7 +26,8 @@ typedef struct ith_request {
     char *messages, *arguments; /* JSON texts, malloc'd; or NULL */
     char *schema;               /* the same, of response_format */
     const char *format;         /* JSON schema of the answer; NULL: any text */
-    const json_t *prompt;       /* in the body; NULL: messages */
+    ith_tools tools;
+    const json_t *prompt; /* in the body; NULL: messages */
     const char *stops[ITH_REQUEST_STOPS];
     json_t *held[ITH_REQUEST_STOPS]; /* what they stand in */
     bool has_seed;
@@ -51,8 +52,9 @@ bool ith_request_is_flat(const char *text, size_t len);
 ith_status ith_request_read(ith_request *request, json_t *body, ith_error *err);
 void ith_request_free(ith_request *request);
 
-/* Sets request->how.grammar, which the request closes, if it asks for a format. Errors as of
- * ith_grammar_from_schema. */
+/* Finds the form of calls, if the request has tools, and sets request->how.grammar, which the
+ * request closes, if the answer must have a format or call a tool. To be called before
+ * ith_request_ids. Errors as of ith_grammar_from_schema and ith_tools_find_form. */
 ith_status ith_request_grammar(ith_request *request, const ith_vocab *vocab, ith_error *err);
 
 /* The field is wrong, for what others find: param becomes its name, the error the text. */
@@ -68,8 +70,8 @@ size_t ith_request_prompts(const ith_request *request);
 const char *ith_request_text(const ith_request *request, size_t i, size_t *len);
 
 /* The tokens of prompt i, malloc'd. ITH_E_ARGUMENT and others: they cannot be made. */
-ith_status ith_request_ids(const ith_request *request, size_t i, const ith_vocab *vocab,
-                           int32_t **ids, size_t *n_ids, ith_error *err);
+ith_status ith_request_ids(ith_request *request, size_t i, const ith_vocab *vocab, int32_t **ids,
+                           size_t *n_ids, ith_error *err);
 
 /* The body is needed no more: what only prompts are made of is freed. */
 void ith_request_forget(ith_request *request);

@@ -170,11 +170,13 @@ static json_t *chat_logprobs(const ith_answer *a, const ith_news *news, const it
 
 /* ---- Choices ---- */
 
-static const char *finish_of(const ith_news *news)
+static const char *finish_of(const ith_news *news, const ith_part *part)
 {
     if (!news->ended)
         return NULL;
-    return news->finish == ITH_FINISH_STOP ? "stop" : "length";
+    if (news->finish != ITH_FINISH_STOP)
+        return "length";
+    return part->message != NULL ? ith_message_stop(part->message) : "stop";
 }
 
 /* The new text, after the echo if that was not shown yet. */
@@ -194,38 +196,66 @@ static json_t *text_of(const ith_asked *asked, const ith_news *news, const ith_p
     return text;
 }
 
-/* A message, or what is new of it. */
-static json_t *message_of(json_t *text, bool streamed, bool begun)
+/* The text goes to the message. False: no memory. */
+static bool push_text(const ith_answer *a, size_t i, const ith_news *news, ith_part *part)
 {
-    if (streamed && begun)
-        return json_pack("{s:o}", "content", text);
-    return json_pack("{s:s, s:o}", "role", "assistant", "content", text);
+    char key[60];
+
+    if (part->message == NULL) {
+        snprintf(key, sizeof key, "%s %zu", a->id, i);
+        part->message = ith_message_open(&a->request, key);
+    }
+    return part->message != NULL &&
+           ith_message_push(part->message, news->text, news->len, news->ended);
+}
+
+/* Is there something to be told? What may become a call is held back. */
+static bool has_news(const ith_news *news, const ith_part *part, bool chat)
+{
+    bool text = chat ? ith_message_has_news(part->message) : news->len > 0;
+
+    return !part->begun || text || news->n_tokens > 0 || news->ended;
+}
+
+static json_t *choice_json(const ith_answer *a, size_t i, const ith_news *news, ith_part *part,
+                           bool streamed)
+{
+    const ith_asked *asked = &a->prompts[i / (size_t)a->request.n];
+    json_t *logprobs = json_null();
+
+    if (a->call->logprobs)
+        logprobs = a->request.chat ? chat_logprobs(a, news, part)
+                                   : completion_logprobs(a, asked, news, part);
+    if (a->request.chat)
+        return json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)i,
+                         streamed ? "delta" : "message", ith_message_json(part->message, streamed),
+                         "logprobs", logprobs, "finish_reason", finish_of(news, part));
+    return json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)i, "text",
+                     text_of(asked, news, part), "logprobs", logprobs, "finish_reason",
+                     finish_of(news, part));
 }
 
 json_t *ith_answer_choice(const ith_answer *a, size_t i, const ith_news *news, ith_part *part,
                           bool streamed)
 {
-    const ith_asked *asked = &a->prompts[i / (size_t)a->request.n];
-    json_t *logprobs = json_null(), *text, *choice;
+    json_t *choice = NULL;
 
-    if (part->ended || (part->begun && news->len == 0 && news->n_tokens == 0 && !news->ended))
+    if (part->ended || (a->request.chat && !push_text(a, i, news, part)))
         return NULL;
-    if (a->call->logprobs)
-        logprobs = a->request.chat ? chat_logprobs(a, news, part)
-                                   : completion_logprobs(a, asked, news, part);
-    text = text_of(asked, news, part);
-    choice =
-        a->request.chat
-            ? json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)i,
-                        streamed ? "delta" : "message", message_of(text, streamed, part->begun),
-                        "logprobs", logprobs, "finish_reason", finish_of(news))
-            : json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)i, "text", text, "logprobs",
-                        logprobs, "finish_reason", finish_of(news));
+    if (has_news(news, part, a->request.chat)) {
+        choice = choice_json(a, i, news, part, streamed);
+        part->begun = true;
+    }
     part->text += news->len;
     part->token += news->n_tokens;
-    part->begun = true;
     part->ended = news->ended;
     return choice;
+}
+
+void ith_part_close(ith_part *part)
+{
+    ith_message_close(part->message);
+    part->message = NULL;
 }
 
 /* ---- Around them ---- */

@@ -6,7 +6,7 @@
 #ifndef ITH_SERVE_ANSWER_H
 #define ITH_SERVE_ANSWER_H
 
-#include "openai/request.h"
+#include "openai/message.h"
 #include "serve/server_impl.h"
 
 /* A prompt, [ids, n] malloc'd, and what stands before the answer if it is echoed. */
@@ -31,7 +31,9 @@ typedef struct ith_answer {
     size_t n_prompts;
 } ith_answer;
 
+/* Zeroed at first; to be closed. */
 typedef struct ith_part {
+    ith_message_text *message; /* of a chat; NULL: not begun */
     size_t text, token;
     int64_t offset; /* characters before `token`: text_offset */
     bool begun;
@@ -39,6 +41,8 @@ typedef struct ith_part {
 } ith_part;
 
 void ith_answer_free(void *answer);
+
+void ith_part_close(ith_part *part);
 
 /* The news of choice i, after `part`, as an entry of "choices"; *part moves on. NULL: there are
  * none, or no memory. `streamed`: in the form of a stream. */

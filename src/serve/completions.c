@@ -126,7 +126,7 @@ static ith_status make_echo(const ith_answer *a, size_t i, ith_asked *asked, ith
 /* Prompt i for its n choices. */
 static ith_status add_prompt(ith_answer *a, size_t i, refusal *no)
 {
-    const ith_request *r = &a->request;
+    ith_request *r = &a->request;
     ith_asked *asked = &a->prompts[i];
 
     ITH_TRY(ith_request_ids(r, i, a->server->vocab, &asked->ids, &asked->n, &no->err));
@@ -229,6 +229,7 @@ static json_t *whole(const ith_answer *a)
         fine = ith_choice_news(&a->call->choices[i], 0, 0, &news) &&
                json_array_append_new(choices, ith_answer_choice(a, i, &news, &part, false)) == 0;
         ith_news_free(&news);
+        ith_part_close(&part);
     }
     if (fine)
         return ith_answer_json(a, choices, ith_answer_usage(a), false);
@@ -445,6 +446,8 @@ static void free_stream(void *user)
 {
     stream *s = user;
 
+    for (size_t i = 0; i < s->answer->call->n; i++)
+        ith_part_close(&s->parts[i]);
     ith_call_leave(s->answer->call);
     free(s->out);
     free(s);

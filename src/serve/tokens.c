@@ -65,6 +65,7 @@ static ith_status tokenize(const ith_visit *x, json_t *body, ith_request *r, int
     r->how = server->preset;
     ITH_TRY(take_special(r, body, &special, err));
     ITH_TRY(ith_request_read(r, body, err));
+    ITH_TRY(ith_request_grammar(r, server->vocab, err));
     if (ith_request_prompts(r) != 1)
         return ith_request_wrong(r, "prompt", err, "prompt: expected one");
     text = ith_request_text(r, 0, &len);

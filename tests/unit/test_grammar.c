@@ -6,6 +6,7 @@
 #include "grammar/gbnf.h"
 #include "grammar/grammar.h"
 #include "grammar/json_schema.h"
+#include "grammar/schema_frames.h"
 
 /* ---- A vocabulary: all bytes, and tokens that begin, cross and end JSON's parts ---- */
 
@@ -86,6 +87,7 @@ static int tear_down(void **state)
 static ith_status compile(const char *source, ith_grammar **grammar, ith_error *err)
 {
     const int32_t stops[] = {END};
+    bool frames = strncmp(source, "{\"begin\"", 8) == 0;
     bool schema = source[0] == '{' || strcmp(source, "true") == 0 || strcmp(source, "false") == 0;
     ith_rules rules;
     ith_status status;
@@ -94,7 +96,7 @@ static ith_status compile(const char *source, ith_grammar **grammar, ith_error *
     if (schema) {
         json_t *json = json_loads(source, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
         assert_non_null(json);
-        status = ith_schema_compile(json, &rules, err);
+        status = (frames ? ith_frames_compile : ith_schema_compile)(json, &rules, err);
         json_decref(json);
     } else {
         status = ith_gbnf_compile(source, strlen(source), &rules, err);
@@ -175,7 +177,20 @@ static const text_case gbnf_cases[] = {
     {"root ::= \"a\" | \"a\" trap\ntrap ::= \"b\" trap", {"a"}, {"ab", "abb"}},
 };
 
+#define FRAME(name, schema)                                                                        \
+    "{\"name\": \"" name "\", \"before\": \"<" name " \", \"after\": \">\", \"schema\": " schema "}"
+
 static const text_case schema_cases[] = {
+    /* schemas inside of other text */
+    {"{\"begin\": \"[\", \"end\": \"]\", \"frames\": [" FRAME(
+         "a", "{\"type\": \"integer\"}") ", " FRAME("ab", "{\"$ref\": \"#/$defs/x\", \"$defs\": "
+                                                          "{\"x\": {\"type\": \"null\"}}}") "]}",
+     {"[<a 1>]", "[<a -12>]", "[<ab null>]"},
+     {"", "[]", "<a 1>", "[<a null>]", "[<ab 1>]", "[<a 1>", "[<a 1><a 1>]", "[<a 1>, <a 1>]"}},
+    {"{\"begin\": \"\", \"end\": \"\", \"between\": \", \", \"frames\": [" FRAME(
+         "a", "{\"type\": \"integer\"}") "]}",
+     {"<a 1>", "<a 1>, <a 2>", "<a 1>, <a 2>, <a 3>"},
+     {"", "<a 1>,<a 1>", "<a 1>, ", "<a 1><a 2>"}},
     {"true",
      {"1", "\"a\"", "{}", "[1, {\"a\": null}]", "-0.5e3"},
      {"", "{", " 1", "1 ", "01", "[1,]"}},
@@ -373,6 +388,14 @@ static void test_refused(void **state)
         {"{\"enum\": [\"abc\"], \"maxLength\": 2}", "maxLength is not supported beside",
          ITH_E_UNSUPPORTED},
         {"{\"anyOf\": 3}", "anyOf is not a list", ITH_E_FORMAT},
+        {"{\"begin\": \"\", \"end\": \"\", \"frames\": [" FRAME("f", "{\"properties\": {\"a\": "
+                                                                     "{\"not\": {}}}}") "]}",
+         "f#/properties/a: not", ITH_E_UNSUPPORTED},
+        {"{\"begin\": \"\", \"end\": \"\", \"frames\": []}", "", ITH_E_ARGUMENT},
+        {"{\"begin\": \"\", \"frames\": []}", "frames need", ITH_E_FORMAT},
+        {"{\"begin\": \"\", \"end\": \"\", \"between\": \"\", \"frames\": []}", "frames need",
+         ITH_E_FORMAT},
+        {"{\"begin\": \"\", \"end\": \"\", \"frames\": [{}]}", "a frame needs", ITH_E_FORMAT},
     };
 
     (void)state;
