@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 build=${1:-build/release} patterns=("${@:2}")
 log=$build/log
-limit_s=${ITHACA_TEST_LIMIT:-900}
+limit_s=${ITHACA_TEST_LIMIT:-3600} # for what hangs: beside busy loops ranks may wait for minutes
 jobs=${ITHACA_TEST_JOBS:-$(($(nproc) > 1 ? 2 : 1))}
 passed=0 failed=0 skipped=0
 running=0 shown=0 names=()

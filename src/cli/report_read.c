@@ -267,6 +267,9 @@ static ith_status add_others(ith_report_series *s, const record *r, bool prefill
     if (json_is_object(memory)) {
         bool device = strcmp(text_of(memory, "scope"), "device") == 0;
         ITH_TRY(positive(memory, r->where, "peak", &value, err));
+        if (device && ith_series_devices(s) == 0)
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s/memory/scope is \"device\", but the run has no devices", r->where);
         value *= device ? ith_series_devices(s) : ith_series_ranks(s);
         ITH_TRY(add_point(s, ITH_FIGURE_MEMORY, single(context, value), err));
     }

@@ -1,5 +1,6 @@
 /* machine_file.c - reads machine files, which anybody may have written. */
 #include "tools/machine_file.h"
+#include "base/character.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -87,12 +88,18 @@ static ith_status count(const part *p, const char *key, int most, int *out)
     return ITH_OK;
 }
 
+/* One line, because texts go to terminals and into scripts; nothing that would have to be cut. */
 static ith_status text(const part *p, const char *key, const char **out)
 {
     const json_t *value = json_object_get(p->object, key);
+    char clean[ITH_MACHINE_TEXT];
 
     *out = json_string_value(value);
-    return *out != NULL && **out != 0 ? ITH_OK : wrong(p, key, "a text");
+    if (*out == NULL || **out == 0)
+        return wrong(p, key, "a text");
+    ith_clean_text(*out, strlen(*out), clean, sizeof clean);
+    return strcmp(clean, *out) == 0 ? ITH_OK
+                                    : wrong(p, key, "a short text without control characters");
 }
 
 /* Is the key absent or null? */

@@ -3,6 +3,7 @@
  * All ranks measure the same things at the same time. What a node does is the sum over its ranks,
  * and of several nodes the slowest counts.
  */
+#include "base/character.h"
 #include "base/fpenv.h"
 #include "base/mem.h"
 #include "base/progress.h"
@@ -439,6 +440,7 @@ static void describe(probe *p)
     struct tm day;
 
     snprintf(name, sizeof name, "%d cores, %s", cores, cpu[0] != 0 ? cpu : "unknown processor");
+    ith_clean_line(name);
     strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&now, &day));
     snprintf(made, sizeof made, "ithaca probe (%s), %d ranks of %d threads on %d nodes",
              ITH_VERSION, p->comm->size, ith_team_size(p->team), p->comm->n_nodes);

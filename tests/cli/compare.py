@@ -499,6 +499,12 @@ def spoil(folder):
             del d[path[-1]]
         return at
 
+    def without_devices(d):
+        for machine in d["machines"].values():
+            machine["gpus"] = []
+        for run in d["runs"].values():
+            run["placement"].pop("devices", None)
+
     first = ("results", 0)
     cases = {
         "another schema": (put(("schema",), "ithaca-bench/2"), "schema"),
@@ -525,6 +531,7 @@ def spoil(folder):
         "a reason of what was measured": (put((*first, "reason"), "none"), "results/0"),
         "memory of nobody": (put((*first, "memory"), {"peak": 1, "scope": "world"}),
                              "results/0/memory/scope"),
+        "memory of no device": (without_devices, "memory/scope"),
         "memory of nothing": (put((*first, "memory"), {"peak": 0, "scope": "rank"}), "peak"),
         "energy without tokens": (put((*first, "energy"), {"joules": 1, "seconds": 1, "tokens": 0,
                                                            "method": "nvml"}), "tokens"),

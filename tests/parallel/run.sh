@@ -12,7 +12,7 @@ here=$(dirname "$0")
 . "$here/mpirun.sh"
 
 program=$1
-seconds=${2:-300}
+seconds=${2:-1200}
 name=$(basename "$program")
 counts=$(sed -n '1s/.*RANKS:\([ 0-9]*\).*/\1/p' "$here/$name.c")
 failed=0
