@@ -515,7 +515,9 @@ static void keep_results(void *user, const char *json)
 {
     model_results *r = user;
 
-    while (ith_test_hook_due("bench", last_depth(json)) && ith_test_hook_act())
+    bool stops = ith_test_hook_due("bench", last_depth(json)); /* once: false after it has acted */
+
+    while (stops && ith_test_hook_act())
         continue;
     r->status = ith_bench_document_put(r->document, r->described, r->run, json, &r->err);
     if (r->status == ITH_OK && r->args->output != NULL)

@@ -164,7 +164,8 @@ static bool sort_found(const ith_allowed *w, table *t)
     if (t->begin == NULL)
         return false;
     if (!t->counts) {
-        memcpy(t->ids, w->found, w->n_found * sizeof *t->ids);
+        for (size_t i = 0; i < w->n_found; i++)
+            t->ids[i] = w->found[i];
         return true;
     }
     for (size_t i = 0; i < w->n_found; i++)

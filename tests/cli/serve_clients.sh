@@ -126,14 +126,15 @@ stop "after clients that left: SIGTERM"
 
 # ---- The engine does nothing for a while: answers that take longer than a client may be silent, clients that leave the queue ----
 export ITHACA_TEST_HOOK="length 20 $work/held"
-start --timeout 1 --max-sessions 2 --max-waiting 5
+start --timeout 1 --max-sessions 2 --max-waiting 6
 : >"$work/slow-true" >"$work/slow-false"
 clients=()
-for stream in true false; do
+for stream in true false; do # the engine stops in the first answer, so that the second one waits
     curl -sN -o "$work/slow-$stream" "$url/v1/completions" -d "{\"prompt\": \"a\", \"max_tokens\": 30, \"temperature\": 0, \"ignore_eos\": true, \"stream\": $stream}" &
     clients+=($!)
+    [[ $stream == false ]] || holding "$work/held" $server
 done
-holding "$work/held" $server
+comes_to 'ithaca_prompts_waiting{for="sessions"}' 1
 # A request with three answers, from a client that leaves; then there is room for another one
 cat >"$work/three" <<<'{"prompt": "a", "max_tokens": 1, "n": 3, "stream": true}'
 answered() { grep -aq "^HTTP/1.1 $1" "$work/header"; }
@@ -146,10 +147,10 @@ for ((i = 0; i < 50; i++)); do
     if answered 200; then break; fi
 done
 same "a client has left the queue: the next may wait" 200 "$(sed -n 's/^HTTP.1.1 \([0-9]*\).*/\1/p' "$work/header")"
-comes_to 'ithaca_prompts_waiting{for="sessions"}' 0 # the client has left again
+comes_to 'ithaca_prompts_waiting{for="sessions"}' 1 # the client has left again
 three 60 &
 clients+=($!)
-comes_to 'ithaca_prompts_waiting{for="sessions"}' 3
+comes_to 'ithaca_prompts_waiting{for="sessions"}' 4
 client "$url" <<'PY'
 import sys
 from client import *
