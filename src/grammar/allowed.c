@@ -44,26 +44,6 @@ struct ith_allowed {
     size_t n_found, cap_found, cap_adds, n_left, cap_left;
 };
 
-static bool grow(ith_allowed *w, void **list, size_t *cap, size_t n, size_t size)
-{
-    size_t more = *cap > 0 ? *cap : 256;
-    void *grown;
-
-    if (n <= *cap)
-        return true;
-    while (more < n)
-        more *= 2;
-    grown = realloc(*list, more * size);
-    if (grown == NULL) {
-        if (w->a->failure.status == ITH_OK)
-            ith_fail(&w->a->failure, ITH_E_MEMORY, "no memory to follow the grammar");
-        return false;
-    }
-    *list = grown;
-    *cap = more;
-    return true;
-}
-
 /* ---- Walking the tree ---- */
 
 typedef void (*see_fn)(ith_allowed *w, uint32_t node, int32_t before, int32_t after,
@@ -130,13 +110,16 @@ static void see_of_state(ith_allowed *w, uint32_t node, int32_t before, int32_t 
     const ith_config *c = &w->a->configs[after];
 
     (void)mask;
-    if (c->exits && grow(w, (void **)&w->left, &w->cap_left, w->n_left + 1, sizeof *w->left))
+    if (c->exits &&
+        ith_automaton_grow(w->a, (void **)&w->left, &w->cap_left, w->n_left + 1, sizeof *w->left))
         w->left[w->n_left++] = (leaving){node, added(w->a, before)};
     if (c->n == 0) /* its tokens are those of the place */
         return;
     for (uint32_t i = t->first[node]; i < t->first[node + 1]; i++) {
-        if (!grow(w, (void **)&w->found, &w->cap_found, w->n_found + 1, sizeof *w->found) ||
-            !grow(w, (void **)&w->adds, &w->cap_adds, w->n_found + 1, sizeof *w->adds))
+        if (!ith_automaton_grow(w->a, (void **)&w->found, &w->cap_found, w->n_found + 1,
+                                sizeof *w->found) ||
+            !ith_automaton_grow(w->a, (void **)&w->adds, &w->cap_adds, w->n_found + 1,
+                                sizeof *w->adds))
             return;
         w->found[w->n_found] = t->ids[i];
         w->adds[w->n_found++] = added(w->a, after);

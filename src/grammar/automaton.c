@@ -31,8 +31,7 @@ static void fail_large(ith_automaton *a)
          "the grammar is too ambiguous here: too many ways to read the answer so far");
 }
 
-/* Room for n elements. */
-static bool grow(ith_automaton *a, void **list, size_t *cap, size_t n, size_t size)
+bool ith_automaton_grow(ith_automaton *a, void **list, size_t *cap, size_t n, size_t size)
 {
     size_t more = *cap > 0 ? *cap : 64;
     void *grown;
@@ -146,7 +145,7 @@ static bool append(ith_automaton *a, const ith_item *items, size_t n)
         fail_large(a);
         return false;
     }
-    if (!grow(a, (void **)&a->items, &a->cap_items, a->n_items + n, sizeof *a->items))
+    if (!ith_automaton_grow(a, (void **)&a->items, &a->cap_items, a->n_items + n, sizeof *a->items))
         return false;
     if (n > 0)
         memcpy(a->items + a->n_items, items, n * sizeof *items);
@@ -168,7 +167,7 @@ static int32_t intern_set(ith_automaton *a, ith_item *frames, size_t n)
         if (same_items(a, s->at, s->n, frames, n))
             return a->set_slots[at];
     }
-    if (!grow(a, (void **)&a->sets, &a->cap_sets, a->n_sets + 1, sizeof *a->sets) ||
+    if (!ith_automaton_grow(a, (void **)&a->sets, &a->cap_sets, a->n_sets + 1, sizeof *a->sets) ||
         !append(a, frames, n))
         return ITH_SET_END;
     a->sets[a->n_sets] = (ith_frames){(uint32_t)(a->n_items - n), (uint32_t)n, UNKNOWN};
@@ -182,8 +181,10 @@ static int32_t new_config(ith_automaton *a, ith_config c, const ith_item *items)
         fail_large(a);
         return ITH_DEAD;
     }
-    if (!grow(a, (void **)&a->configs, &a->cap_configs, a->n_configs + 1, sizeof *a->configs) ||
-        !grow(a, (void **)&a->next, &a->cap_next, a->n_configs + 1, sizeof *a->next) ||
+    if (!ith_automaton_grow(a, (void **)&a->configs, &a->cap_configs, a->n_configs + 1,
+                            sizeof *a->configs) ||
+        !ith_automaton_grow(a, (void **)&a->next, &a->cap_next, a->n_configs + 1,
+                            sizeof *a->next) ||
         !append(a, items, c.n))
         return ITH_DEAD;
     c.at = (uint32_t)(a->n_items - c.n);
@@ -291,7 +292,7 @@ static void add(ith_automaton *a, ith_item item)
         fail_large(a);
         return;
     }
-    if (!grow(a, (void **)&c->list, &c->cap, c->n + 1, sizeof *c->list))
+    if (!ith_automaton_grow(a, (void **)&c->list, &c->cap, c->n + 1, sizeof *c->list))
         return;
     c->list[c->n++] = item;
     c->seen[at] = (uint32_t)c->n;
@@ -321,7 +322,7 @@ static void push_pending(ith_automaton *a, int32_t rule)
     closing *c = a->closing;
     size_t at = c->n_pending;
 
-    if (!grow(a, (void **)&c->pending, &c->cap_pending, at + 1, sizeof *c->pending))
+    if (!ith_automaton_grow(a, (void **)&c->pending, &c->cap_pending, at + 1, sizeof *c->pending))
         return;
     c->n_pending++;
     for (; at > 0 && order_of(a, c->pending[(at - 1) / 2]) > order_of(a, rule); at = (at - 1) / 2)
@@ -356,8 +357,8 @@ static void add_caller(ith_automaton *a, int32_t callee, ith_item frame)
 
     if (--a->work < 0)
         fail_large(a);
-    if (a->failure.status != ITH_OK ||
-        !grow(a, (void **)&c->callers, &c->cap_callers, c->n_callers + 1, sizeof *c->callers))
+    if (a->failure.status != ITH_OK || !ith_automaton_grow(a, (void **)&c->callers, &c->cap_callers,
+                                                           c->n_callers + 1, sizeof *c->callers))
         return;
     if (c->first[callee] < 0)
         push_pending(a, callee);
@@ -409,7 +410,8 @@ static void add_leaf(ith_automaton *a, ith_item item)
 {
     closing *c = a->closing;
 
-    if (grow(a, (void **)&c->leaves, &c->cap_leaves, c->n_leaves + 1, sizeof *c->leaves))
+    if (ith_automaton_grow(a, (void **)&c->leaves, &c->cap_leaves, c->n_leaves + 1,
+                           sizeof *c->leaves))
         c->leaves[c->n_leaves++] = item;
 }
 
@@ -444,7 +446,7 @@ static int32_t take_callers(ith_automaton *a, int32_t rule)
     size_t n = 0;
 
     for (int32_t i = c->first[rule]; i >= 0; i = c->callers[i].next) {
-        if (!grow(a, (void **)&c->frames, &c->cap_frames, n + 1, sizeof *c->frames))
+        if (!ith_automaton_grow(a, (void **)&c->frames, &c->cap_frames, n + 1, sizeof *c->frames))
             break;
         c->frames[n++] = c->callers[i].frame;
     }
@@ -605,7 +607,8 @@ static ith_item *rename_items(const ith_automaton *from, uint32_t at, uint32_t n
 {
     closing *c = to->closing;
 
-    if (!grow(to, (void **)&c->frames, &c->cap_frames, (size_t)n + 1, sizeof *c->frames))
+    if (!ith_automaton_grow(to, (void **)&c->frames, &c->cap_frames, (size_t)n + 1,
+                            sizeof *c->frames))
         return NULL;
     for (uint32_t i = 0; i < n; i++) {
         c->frames[i] = from->items[at + i];

@@ -78,6 +78,10 @@ int32_t ith_automaton_alone(ith_automaton *a, int32_t state, int32_t count);
 /* The configuration of the callers in a set, where the rule that they called has ended. */
 int32_t ith_automaton_after(ith_automaton *a, int32_t set);
 
+/* Room in a malloc'd *list of *cap elements for n, of `size` bytes each. False: no memory, which is
+ * a failure of the automaton. */
+bool ith_automaton_grow(ith_automaton *a, void **list, size_t *cap, size_t n, size_t size);
+
 /* Is it time for ith_automaton_compact? */
 bool ith_automaton_is_large(const ith_automaton *a);
 
