@@ -89,16 +89,14 @@ static ith_status check_heads(const ith_source *source, const ith_hparams *hp, i
 static void take_state(void *user, int layer, const ith_block *block)
 {
     ith_model *m = user;
-    ith_layer_state *state = &m->states[layer], more = {.form = ITH_STATE_NONE};
+    ith_layer_state *state = &m->states[layer];
+    ith_recurrent_shape recurrent = state->recurrent;
 
+    if (block->kind->recurrent != NULL)
+        recurrent = block->kind->recurrent(&m->hp);
     if (block->kind->state != NULL)
-        more = block->kind->state(&m->hp, layer);
-    if (more.recurrent.heads > 0)
-        state->recurrent = more.recurrent;
-    if (more.form != ITH_STATE_NONE) {
-        more.recurrent = state->recurrent;
-        *state = more;
-    }
+        *state = block->kind->state(&m->hp, layer);
+    state->recurrent = recurrent;
 }
 
 ith_status ith_model_open(const ith_source *source, ith_load_plan *plan, ith_quant quant,

@@ -71,9 +71,12 @@ typedef struct ith_block_kind {
 
     /* ---- State ---- */
 
-    /* What a timeline holds for such a block of a layer; NULL: nothing. A layer has one block
-     * with a cache at most, and one with a recurrent state. */
+    /* The cache that a timeline holds for such a block of a layer; NULL: none. A layer has one
+     * block with a cache at most, and one with a recurrent state. */
     ith_layer_state (*state)(const ith_hparams *hp, int layer);
+
+    /* The recurrent state of such a block (recur.h); NULL: it has none. */
+    ith_recurrent_shape (*recurrent)(const ith_hparams *hp);
 
     /* ---- Workspace ---- */
 

@@ -183,21 +183,7 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
            2 * d->value_heads + d->value_dim;
 }
 
-/* ---- State, workspace ---- */
-
-static ith_layer_state state(const ith_hparams *hp, int layer)
-{
-    (void)layer;
-    return (ith_layer_state){.recurrent = shape_of(hp)};
-}
-
-static void needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
-{
-    const ith_recurrent_shape shape = shape_of(&s->model->hp);
-
-    (void)block;
-    ith_recur_needs(&shape, n);
-}
+/* ---- Workspace ---- */
 
 static void request(ith_requests *r, const ith_work_sizes *s, void *work)
 {
@@ -364,12 +350,9 @@ const ith_block_kind ith_block_delta = {
     .bind = bind,
     .each_matrix = each_matrix,
     .n_vector_params = n_vector_params,
-    .state = state,
-    .needs = needs,
+    .recurrent = shape_of,
     .work_bytes = sizeof(delta_work),
     .request = request,
-    .sends_by_tokens = ith_recur_sends_by_tokens,
-    .sends_by_rows = ith_recur_sends_by_rows,
-    .exchange_most = ith_recur_exchange_most,
     .run = run,
+    ITH_RECUR_KIND,
 };

@@ -570,9 +570,11 @@ void ith_recur_request(ith_requests *q, const ith_work_sizes *s, const ith_recur
     ith_request(q, s->T * shape->heads * shape->out, sizeof(float), &work->back);
 }
 
-void ith_recur_needs(const ith_recurrent_shape *shape, ith_work_needs *n)
+void ith_recur_needs(const ith_work_sizes *s, const ith_block *block, ith_work_needs *n)
 {
-    n->input_cols = ith_max(n->input_cols, shape->heads * shape->out);
+    const ith_recurrent_shape shape = block->kind->recurrent(&s->model->hp);
+
+    n->input_cols = ith_max(n->input_cols, shape.heads * shape.out);
     n->scratch = ith_max(n->scratch, ITH_RECURRENT_LOG * PIECE);
 }
 
@@ -586,8 +588,8 @@ static ith_recurrent_shape shape_in(const ith_hparams *hp, int layer)
 
     for (int k = 0; k < form.n && shape.heads == 0; k++) {
         const ith_block_kind *kind = ith_block_kind_find(form.sub[k].block);
-        if (kind->state != NULL)
-            shape = kind->state(hp, layer).recurrent;
+        if (kind->recurrent != NULL)
+            shape = kind->recurrent(hp);
     }
     return shape;
 }

@@ -131,11 +131,16 @@ void ith_recur_run(const ith_recur *r, ith_member *me);
 /* more: see ith_recur. */
 void ith_recur_request(ith_requests *requests, const ith_work_sizes *sizes,
                        const ith_recurrent_shape *shape, int64_t more, ith_recur_work *work);
-void ith_recur_needs(const ith_recurrent_shape *shape, ith_work_needs *needs);
 
-/* What ranks send, as block.h has it, of any kind: the layer's shape says it. */
+/* What block.h has of any kind: the shape says it. */
+void ith_recur_needs(const ith_work_sizes *sizes, const ith_block *block, ith_work_needs *needs);
 int64_t ith_recur_sends_by_tokens(const ith_wire *wire, int layer, int64_t depth, int64_t n);
 int64_t ith_recur_sends_by_rows(const ith_wire *wire, int layer, int64_t n);
 int64_t ith_recur_exchange_most(const ith_wire *wire, int layer, int64_t n);
+
+/* For the table of a kind. */
+#define ITH_RECUR_KIND                                                                             \
+    .needs = ith_recur_needs, .sends_by_tokens = ith_recur_sends_by_tokens,                        \
+    .sends_by_rows = ith_recur_sends_by_rows, .exchange_most = ith_recur_exchange_most
 
 #endif
