@@ -64,6 +64,7 @@ typedef enum ith_role {
     ITH_ROLE_FFN_NORM,
     ITH_ROLE_FFN_NORM_BIAS,
     ITH_ROLE_FFN_POST_NORM, /* of the MLP's output */
+    ITH_ROLE_MLP_POST_NORM, /* the same of an MLP whose output is held (ith_sublayer_form) */
     ITH_ROLE_GATE,
     ITH_ROLE_UP,
     ITH_ROLE_GATE_UP, /* rows of gate, of up */
@@ -94,6 +95,10 @@ typedef enum ith_role {
     ITH_ROLE_REC_NORM,
     ITH_ROLE_REC_OUT,
     ITH_ROLE_ROUTER,
+    ITH_ROLE_ROUTER_NORM, /* hp->experts.router.apart: of what the router reads; */
+    ITH_ROLE_EXPERTS_NORM,
+    ITH_ROLE_EXPERTS_POST_NORM,
+    ITH_ROLE_EXPERT_SCALES, /* [experts] */
     ITH_ROLE_ROUTER_BIAS,
     ITH_ROLE_CHOICE_BIAS, /* on the scores of experts, while they are chosen */
     ITH_ROLE_EXPERT_GATE, /* one per expert of a layer, another %d in the name */
@@ -131,6 +136,8 @@ typedef struct ith_arch_defaults {
     double rotated;       /* partial_rotary_factor; 0: 1 */
     int64_t window;       /* sliding_window; 0: null */
     int64_t window_first; /* max_window_layers */
+    int64_t original_ctx; /* original_max_position_embeddings beside RoPE's own object; 0: none */
+    const char *rope;     /* rope_parameters, as JSON; NULL: plain */
     bool tied_embeddings;
     bool sliding_window; /* a sliding_window counts although use_sliding_window is absent */
     int32_t bos, eos;    /* -1: none */
@@ -152,6 +159,10 @@ typedef struct ith_sublayer_form {
     /* The block reads what the one before it reads, or behind a norm of its own x as that found it;
      * post does not count. */
     bool beside;
+    /* What comes out waits for the next one's: the sum of both, behind their norms, is normed by
+     * that one's `both` and added. */
+    bool held;
+    ith_role both;
 } ith_sublayer_form;
 
 typedef struct ith_layer_form {
@@ -252,6 +263,9 @@ typedef struct ith_arch {
     ith_text_defaults text;
     ith_arch_defaults defaults;
     ith_window_rule windows;
+    /* With ITH_WINDOWS_ALL: the model_type whose class reads layer_types; the others have the
+     * window in all layers, whatever they say. */
+    const char *typed;
     int64_t window_step; /* ITH_WINDOWS_STEPS; "sliding_window_pattern" overrides it */
 
     /* "attention_bias" counts: biases on queries, keys and values (and, with `o` too, on the
@@ -266,7 +280,7 @@ typedef struct ith_arch {
     bool lone_mlps;     /* layers may be an MLP or experts alone (ITH_LAYER_MLP) */
     bool recurrent_act; /* these have an activation of their own, which read_config checks */
 
-    bool full_no_rope; /* if there are windows, layers without one do not rotate */
+    bool full_no_rope; /* if there is a window, layers without it do not rotate */
 
     /* Keys that read_config reads: the common reader neither reads, requires nor refuses them.
      * Ends with NULL; NULL: none. */
@@ -329,8 +343,9 @@ ith_hparams ith_arch_hparams(const ith_arch *arch);
 const char *ith_arch_pattern(const ith_arch *arch, bool gguf, ith_role role);
 
 /* When all is read: what follows from layers' windows and from the family; a family without windows
- * in its files keeps none. */
-void ith_arch_settle(const ith_arch *arch, ith_hparams *hp);
+ * in its files keeps none. ITH_E_UNSUPPORTED, naming `where`: as ith_arch_set_pattern. */
+ith_status ith_arch_settle(const ith_arch *arch, const char *where, ith_hparams *hp,
+                           ith_error *err);
 
 /* Gives every step-th layer, the last of each `step`, the traits `last`, and others `others`.
  * ITH_E_UNSUPPORTED, naming `where`: more than ITH_MAX_LISTED_LAYERS layers. */

@@ -2,6 +2,8 @@
  * others. */
 #include "formats/arch_recurrent.h"
 
+#include "formats/hf_config.h"
+
 static const ith_hf_class classes[] = {{"bamba", "BambaForCausalLM"}, {NULL, NULL}};
 
 static const ith_own_name hf_names[] = {
@@ -18,9 +20,22 @@ static ith_layer_form layer(const ith_hparams *hp, int64_t i)
     return ith_layer_of_recurrent(hp, i, "mamba");
 }
 
+/* Half of a head is rotated, whatever the file says outside of RoPE's own object. */
+static const char *const config_keys[] = {"partial_rotary_factor", NULL};
+
+static ith_status read_rotated(const json_t *config, const char *where, ith_hparams *hp,
+                               ith_error *err)
+{
+    double share = 0.5;
+
+    ITH_TRY(ith_json_real(ith_hf_rope_params(config), where, config_keys[0], &share, err));
+    return ith_hf_rotate_share(where, config_keys[0], share, hp, err);
+}
+
 static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
 {
+    ITH_TRY(read_rotated(config, where, hp, err));
     ith_mamba_set_defaults(hp);
     if (!json_is_array(json_object_get(config, "layer_types")))
         ITH_TRY(ith_arch_set_pattern(hp, 1, ITH_LAYER_RECURRENT, 0, where, err));
@@ -43,8 +58,8 @@ const ith_arch ith_arch_bamba = {
                  .ctx = 262144,
                  .rms_eps = 1e-5,
                  .rope_theta = 10000,
-                 .rotated = 0.5,
                  .bos = 1,
                  .eos = 2},
+    .config_keys = config_keys,
     .read_config = read_config,
 };

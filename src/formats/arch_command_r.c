@@ -58,7 +58,7 @@ const ith_arch ith_arch_command_r = {
     .may_bias_o = true,
     .defaults = {.ctx = 8192,
                  .rms_eps = 1e-5,
-                 .rope_theta = 10000,
+                 .rope_theta = 500000,
                  .tied_embeddings = true,
                  .bos = 5,
                  .eos = 255001},

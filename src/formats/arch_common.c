@@ -229,21 +229,22 @@ ith_status ith_arch_set_pattern(ith_hparams *hp, int64_t step, int32_t last, int
     return ITH_OK;
 }
 
-void ith_arch_settle(const ith_arch *arch, ith_hparams *hp)
+ith_status ith_arch_settle(const ith_arch *arch, const char *where, ith_hparams *hp, ith_error *err)
 {
-    int32_t any = 0;
+    bool no_rope = arch->full_no_rope && hp->window > 0;
 
-    for (int i = 0; i < hp->n_traits; i++)
-        any |= hp->traits[i];
-    for (int i = 0; i < hp->n_traits && any & ITH_LAYER_WINDOW; i++) {
+    if (no_rope && hp->n_traits == 0) /* although no layer has the window */
+        ITH_TRY(ith_arch_set_pattern(hp, 1, 0, 0, where, err));
+    for (int i = 0; i < hp->n_traits; i++) {
         bool window = hp->traits[i] & ITH_LAYER_WINDOW;
-        hp->traits[i] |= window && arch->window_rope     ? ITH_LAYER_WINDOW_ROPE
-                         : !window && arch->full_no_rope ? ITH_LAYER_NO_ROPE
-                                                         : 0;
+        hp->traits[i] |= window && arch->window_rope ? ITH_LAYER_WINDOW_ROPE
+                         : !window && no_rope        ? ITH_LAYER_NO_ROPE
+                                                     : 0;
     }
     if (hp->window_theta == 0)
         hp->window_theta = hp->rope.theta;
     ith_hparams_settle(hp);
+    return ITH_OK;
 }
 
 bool ith_arch_has_key(const ith_arch *arch, bool gguf, const char *key)

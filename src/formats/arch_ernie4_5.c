@@ -28,7 +28,7 @@ const ith_arch ith_arch_ernie4_5 = {
     .may_bias_qkv = true,
     .may_bias_o = true,
     .may_bias_mlp = true,
-    .defaults = {.n_kv_heads = 4,
+    .defaults = {.n_kv_heads = 2,
                  .head_dim = 128,
                  .ctx = 131072,
                  .rms_eps = 1e-5,

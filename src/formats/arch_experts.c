@@ -3,6 +3,7 @@
 
 #include "formats/gguf_meta.h"
 #include "formats/hf_config.h"
+#include "formats/layer_list.h"
 #include "formats/tensor_table.h"
 
 const ith_own_name ith_names_hf_of_gated_shared_expert[] = {
@@ -86,6 +87,33 @@ ith_status ith_experts_read_dense_layers(const json_t *config, const char *where
     return ITH_OK;
 }
 
+/* The dense layers before the first with experts, and those behind it. */
+ith_status ith_experts_read_mlp_types(const json_t *config, const char *where, ith_hparams *hp,
+                                      ith_error *err)
+{
+    static const char key[] = "mlp_layer_types";
+    static const char *const words[2][ITH_LAYER_NAMES] = {{"dense"}, {"sparse"}};
+    ith_experts_params *e = &hp->experts;
+    int kinds[ITH_MAX_LISTED_LAYERS];
+    bool is_there;
+
+    ITH_TRY(ith_layer_list_two(config, where, key, words, hp->n_layers, kinds, &is_there, err));
+    if (!is_there)
+        return ITH_OK;
+    e->first = hp->n_layers;
+    for (int64_t i = hp->n_layers - 1; i >= 0; i--)
+        e->first = kinds[i] == 1 ? i : e->first;
+    for (int64_t i = e->first; i < hp->n_layers; i++) {
+        if (kinds[i] == 1)
+            continue;
+        if (e->n_dense == ITH_MAX_DENSE)
+            return ith_hf_refuse(where, key, "a list with more than 32 dense layers behind experts",
+                                 err);
+        e->dense[e->n_dense++] = (int32_t)i;
+    }
+    return ITH_OK;
+}
+
 /* ---- GGUF ---- */
 
 const char *const ith_experts_gguf_keys[] = {
@@ -127,6 +155,15 @@ static ith_status read_router(const ith_gguf_meta *meta, const char *arch, ith_r
     return ith_gguf_bool(meta, arch, "expert_weights_norm", &r->normalized, err);
 }
 
+static bool any_layer_has_experts(const ith_hparams *hp)
+{
+    int64_t i = 0;
+
+    while (i < hp->n_layers && !ith_hparams_has_experts(hp, i))
+        i++;
+    return i < hp->n_layers;
+}
+
 /* The tensor of a role in the first layer that has one; NULL: there is none. */
 static const ith_tensor *find(const ith_tensor_table *tensors, const ith_hparams *hp, ith_role role)
 {
@@ -157,7 +194,7 @@ static ith_status look_at_tensors(const ith_gguf_meta *meta, const ith_tensor_ta
     e->shared_gated = find(tensors, hp, ITH_ROLE_SHARED_WEIGHT) != NULL;
     ITH_TRY(
         ith_gguf_int(meta, hp->architecture, "expert_shared_count", 0, ITH_SIZE_LIMIT, &n, err));
-    return n == 0 || shared != NULL
+    return n == 0 || shared != NULL || !any_layer_has_experts(hp)
                ? ITH_OK
                : ith_fail(err, ITH_E_FORMAT,
                           "%s: %s.expert_shared_count is %lld, but there are no "
@@ -208,7 +245,8 @@ ith_status ith_experts_read_gguf(const ith_gguf_meta *meta, const ith_tensor_tab
         ITH_SPARSE_FIELD("experts.norm_add", REAL, experts.router.norm_add),                       \
         ITH_SPARSE_FIELD("experts.norm_least", REAL, experts.router.norm_least),                   \
         ITH_SPARSE_FIELD("experts.factor", REAL, experts.router.factor),                           \
-        ITH_SPARSE_FIELD("experts.jitter", REAL, experts.router.jitter)
+        ITH_SPARSE_FIELD("experts.jitter", REAL, experts.router.jitter),                           \
+        ITH_SPARSE_FIELD("experts.apart", BOOL, experts.router.apart)
 
 _Static_assert(sizeof(ith_router_score) == sizeof(int), "ITH_FIELD_INT reads and writes an int");
 

@@ -46,6 +46,10 @@ ith_status ith_experts_take_width(const json_t *config, const char *where, ith_h
 ith_status ith_experts_read_dense_layers(const json_t *config, const char *where,
                                          ith_experts_params *experts, ith_error *err);
 
+/* "mlp_layer_types" of a config.json: "dense" or "sparse" for each layer. */
+ith_status ith_experts_read_mlp_types(const json_t *config, const char *where, ith_hparams *hp,
+                                      ith_error *err);
+
 /* For `fields`; the second of families that have experts only in some models. */
 extern const ith_hparams_field ith_experts_fields[], ith_experts_fields_if_any[];
 

@@ -1,8 +1,11 @@
 /* arch_gemma4.c - Gemma 4: Gemma 3's blocks with norms whose weights are as they are, heads of
  * another size in layers without a window, whose values may be their keys' projections, a norm of
- * values, rotation of the fastest pairs only, and a scale of each layer. Dense models. */
+ * values, rotation of the fastest pairs only, and a scale of each layer. Some models have experts
+ * besides the MLP. */
+#include "formats/arch_experts.h"
 #include "formats/arch_gemma.h"
 #include "formats/gguf_meta.h"
+#include "formats/hf_config.h"
 #include "formats/source.h"
 #include "formats/tensor_table.h"
 #include "formats/widen.h"
@@ -16,6 +19,46 @@
 static const ith_hf_class classes[] = {{"gemma4_text", "Gemma4ForCausalLM"}, {NULL, NULL}};
 
 static const ith_hf_class wrappers[] = {{"gemma4", "Gemma4ForConditionalGeneration"}, {NULL, NULL}};
+
+#define L "model.layers.%d."
+
+static const ith_own_name hf_own[] = {
+    {ITH_ROLE_ATTN_POST_NORM, L "post_attention_layernorm.weight"},
+    {ITH_ROLE_FFN_NORM, L "pre_feedforward_layernorm.weight"},
+    {ITH_ROLE_FFN_POST_NORM, L "post_feedforward_layernorm.weight"},
+    {ITH_ROLE_MLP_POST_NORM, L "post_feedforward_layernorm_1.weight"},
+    {ITH_ROLE_EXPERTS_NORM, L "pre_feedforward_layernorm_2.weight"},
+    {ITH_ROLE_EXPERTS_POST_NORM, L "post_feedforward_layernorm_2.weight"},
+    {ITH_ROLE_ROUTER_NORM, L "router.scale"},
+    {ITH_ROLE_ROUTER, L "router.proj.weight"},
+    {ITH_ROLE_EXPERT_SCALES, L "router.per_expert_scale"},
+    {ITH_ROLE_EXPERTS_GATE_UP, L "experts.gate_up_proj"},
+    {ITH_ROLE_EXPERTS_DOWN, L "experts.down_proj"},
+    {ITH_ROLE_NONE, NULL}};
+
+static const ith_own_name gguf_own[] = {
+    {ITH_ROLE_MLP_POST_NORM, "blk.%d.post_ffw_norm_1.weight"},
+    {ITH_ROLE_EXPERTS_NORM, "blk.%d.pre_ffw_norm_2.weight"},
+    {ITH_ROLE_EXPERTS_POST_NORM, "blk.%d.post_ffw_norm_2.weight"},
+    {ITH_ROLE_ROUTER_NORM, "blk.%d.ffn_gate_inp.scale"},
+    {ITH_ROLE_EXPERT_SCALES, "blk.%d.ffn_down_exps.scale"},
+    {ITH_ROLE_NONE, NULL}};
+
+/* An MLP and experts read the same x, each behind a norm of its own. */
+static ith_layer_form form_of(const ith_hparams *hp, int64_t i)
+{
+    ith_layer_form form = ith_layer_of_sandwich(hp, i);
+
+    if (!ith_hparams_has_experts(hp, i))
+        return form;
+    form.sub[1].post = ITH_ROLE_MLP_POST_NORM;
+    form.sub[1].held = true;
+    form.sub[form.n++] = (ith_sublayer_form){.norm = ITH_ROLE_ROUTER_NORM,
+                                             .block = "experts",
+                                             .post = ITH_ROLE_EXPERTS_POST_NORM,
+                                             .both = ITH_ROLE_FFN_POST_NORM};
+    return form;
+}
 
 static const ith_arch_key keys[] = {
     {"global_head_dim", NULL, ITH_KEY_INT, offsetof(ith_hparams, full.head_dim)},
@@ -40,7 +83,7 @@ static void traits(ith_hparams *hp)
 static const char *const config_zeros[] = {"hidden_size_per_layer_input", "num_kv_shared_layers",
                                            NULL};
 static const char *const gguf_zeros[] = {"embedding_length_per_layer_input",
-                                         "attention.shared_kv_layers", "expert_count", NULL};
+                                         "attention.shared_kv_layers", NULL};
 
 static ith_status refuse(const char *where, const char *key, const char *what, ith_error *err)
 {
@@ -170,16 +213,31 @@ static ith_status check_zeros(const json_t *config, const char *where, ith_error
     return ITH_OK;
 }
 
+static const ith_router_params router = {.normalized = true, .factor = 1, .apart = true};
+
+static ith_status read_experts(const json_t *config, const char *where, ith_hparams *hp,
+                               ith_error *err)
+{
+    ith_experts_params *e = &hp->experts;
+    bool on = false;
+
+    ITH_TRY(ith_json_bool(config, where, "enable_moe_block", &on, err));
+    if (!on)
+        return ITH_OK;
+    *e = (ith_experts_params){.step = 1, .router = router};
+    ITH_TRY(ith_hf_need_int(config, where, "num_experts", &e->n, err));
+    ITH_TRY(ith_hf_need_int(config, where, "top_k_experts", &e->used, err));
+    ITH_TRY(ith_hf_need_int(config, where, "moe_intermediate_size", &e->ffn, err));
+    return e->n > 0 ? ITH_OK : refuse(where, "num_experts", "0", err);
+}
+
 static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
 {
     const json_t *both = json_object_get(config, "use_bidirectional_attention");
-    bool experts = false;
 
     ITH_TRY(check_zeros(config, where, err));
-    ITH_TRY(ith_json_bool(config, where, "enable_moe_block", &experts, err));
-    if (experts)
-        return refuse(where, "enable_moe_block", "true", err);
+    ITH_TRY(read_experts(config, where, hp, err));
     /* "vision": of images, which are not read. */
     if (both != NULL && !json_is_null(both) && !json_is_false(both) &&
         !(json_is_string(both) && strcmp(json_string_value(both), "vision") == 0))
@@ -196,13 +254,17 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
 
 /* ---- GGUF ---- */
 
-static const char *const gguf_keys[] = {
-    "attention.head_count_kv",    "attention.value_length",
-    "attention.key_length_swa",   "attention.value_length_swa",
-    "attention.shared_kv_layers", "embedding_length_per_layer_input",
-    "rope.dimension_count",       "rope.dimension_count_swa",
-    "feed_forward_length",        "expert_count",
-    "expert_feed_forward_length", NULL};
+static const char *const gguf_keys[] = {"attention.head_count_kv",
+                                        "attention.value_length",
+                                        "attention.key_length_swa",
+                                        "attention.value_length_swa",
+                                        "attention.shared_kv_layers",
+                                        "embedding_length_per_layer_input",
+                                        "rope.dimension_count",
+                                        "rope.dimension_count_swa",
+                                        "feed_forward_length",
+                                        ITH_EXPERTS_GGUF_KEYS,
+                                        NULL};
 
 /* Sizes that must be that of heads: values as wide as keys, rotation of the whole head. */
 static ith_status check_sizes(const struct ith_gguf_meta *meta, const char *const *names,
@@ -304,6 +366,8 @@ static bool has_values(const struct ith_tensor_table *tensors, int64_t layer)
 static ith_status read_gguf(const struct ith_gguf_meta *meta,
                             const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)
 {
+    int64_t experts = 0;
+
     for (const char *const *key = gguf_zeros; *key != NULL; key++) {
         int64_t value = 0;
         ITH_TRY(ith_gguf_int(meta, "gemma4", *key, 0, ITH_SIZE_LIMIT, &value, err));
@@ -311,6 +375,11 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
             return refuse(meta->path, *key, "a number other than 0", err);
     }
     ITH_TRY(ith_gguf_need_int(meta, "gemma4", "feed_forward_length", &hp->ffn, err));
+    ITH_TRY(ith_gguf_int(meta, "gemma4", "expert_count", 0, ITH_SIZE_LIMIT, &experts, err));
+    if (experts > 0) {
+        hp->experts = (ith_experts_params){.step = 1, .router = router};
+        ITH_TRY(ith_experts_read_gguf(meta, tensors, hp, err));
+    }
     ITH_TRY(read_head_sizes(meta, hp, err));
     ITH_TRY(read_kv_heads(meta, hp, err));
     ITH_TRY(read_turning(meta, tensors, hp, err));
@@ -323,10 +392,11 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
 
 const ith_arch ith_arch_gemma4 = {
     .name = "gemma4",
-    .layer = ith_layer_of_sandwich,
+    .layer = form_of,
     .hf_names = ith_names_hf,
     .gguf_names = ith_names_gguf,
-    .hf_own = ith_names_hf_of_sandwich,
+    .hf_own = hf_own,
+    .gguf_own = gguf_own,
     .qk_norm = ITH_QK_NORM_HEAD,
     .traits = traits,
     .keys = keys,
@@ -355,4 +425,5 @@ const ith_arch ith_arch_gemma4 = {
     .read_config = read_config,
     .gguf_keys = gguf_keys,
     .read_gguf = read_gguf,
+    .fields = ith_experts_fields_if_any,
 };

@@ -22,6 +22,7 @@ static const ith_own_name gguf_own[] = {{ITH_ROLE_FFN_NORM, "blk.%d.post_attenti
                                         {ITH_ROLE_NONE, NULL}};
 
 static const ith_arch_key keys[] = {
+    {"num_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
     {"attention_bias", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, qkv_bias)},
@@ -81,6 +82,8 @@ const ith_arch ith_arch_gpt_oss = {
                  .window = 128,
                  .rms_eps = 1e-5,
                  .rope_theta = 150000,
+                 .rope = "{\"rope_type\": \"yarn\", \"factor\": 32.0, \"truncate\": false, "
+                         "\"original_max_position_embeddings\": 4096}",
                  .bos = -1,
                  .eos = -1},
     .read_config = read_config,

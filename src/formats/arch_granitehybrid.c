@@ -5,6 +5,8 @@
 #include "formats/arch_granite.h"
 #include "formats/arch_recurrent.h"
 
+#include "formats/tensor_table.h"
+
 #include <string.h>
 
 static const ith_hf_class classes[] = {{"granitemoehybrid", "GraniteMoeHybridForCausalLM"},
@@ -78,6 +80,13 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
 
 /* ---- GGUF ---- */
 
+/* Without experts: the width of the MLP is that of its tensors, which the shared expert's makes. */
+static int64_t width_of_mlp(const struct ith_tensor_table *tensors, int64_t otherwise)
+{
+    const ith_tensor *up = ith_tensor_table_find(tensors, "blk.0.ffn_up.weight");
+    return up != NULL ? up->dims[0] : otherwise;
+}
+
 /* Bamba's files have no scale of scores: it is 1 / sqrt(head_dim). */
 static ith_status read_gguf(const struct ith_gguf_meta *meta,
                             const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)
@@ -89,10 +98,12 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
     if (ith_gguf_find(meta, arch, "attention.scale") == NULL)
         hp->attn_scale = 0;
     ITH_TRY(ith_gguf_int(meta, arch, "expert_count", 0, ITH_SIZE_LIMIT, &experts, err));
-    if (experts > 0)
+    if (experts > 0) {
         ITH_TRY(ith_experts_read_gguf(meta, tensors, hp, err));
-    else
+    } else {
         hp->experts = (ith_experts_params){0};
+        hp->ffn = width_of_mlp(tensors, hp->ffn);
+    }
     ITH_TRY(ith_recurrent_by_kv_heads(meta, hp, err));
     ITH_TRY(ith_gguf_bool(meta, arch, "rope.scaling.finetuned", &rope, err));
     if (!rope)

@@ -6,7 +6,9 @@
 
 #include <stddef.h>
 
-static const ith_hf_class classes[] = {{"internlm3", "InternLM3ForCausalLM"}, {NULL, NULL}};
+static const ith_hf_class classes[] = {{"internlm3", "InternLM3ForCausalLM"},
+                                       {"internlm3", "LlamaForCausalLM"}, /* in Transformers 5 */
+                                       {NULL, NULL}};
 
 static const ith_arch_key keys[] = {
     {"qkv_bias", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, qkv_bias)},
@@ -29,10 +31,13 @@ const ith_arch ith_arch_internlm3 = {
     .gguf_names = ith_names_gguf,
     .keys = keys,
     .hf_classes = classes,
+    .may_bias_qkv = true,
+    .may_bias_o = true,
+    .may_bias_mlp = true,
     .defaults = {.n_kv_heads = 2,
                  .head_dim = 128,
                  .ctx = 32768,
-                 .rms_eps = 1e-6,
+                 .rms_eps = 1e-5,
                  .rope_theta = 10000,
                  .bos = 1,
                  .eos = 2},

@@ -5,6 +5,7 @@
 #include "formats/arch_recurrent.h"
 
 #include "formats/hf_config.h"
+#include "formats/layer_list.h"
 #include "formats/tensor_table.h"
 
 #include <string.h>
@@ -158,77 +159,20 @@ static ith_status read_lists(const json_t *lists, const char *where, ith_hparams
     return ITH_OK;
 }
 
-/* A list with a word for each layer; NULL if it is not there. */
-static ith_status find_list(const json_t *config, const char *where, const char *key, int64_t n,
-                            const json_t **list, ith_error *err)
-{
-    *list = json_object_get(config, key);
-    if (*list == NULL || json_is_null(*list)) {
-        *list = NULL;
-        return ITH_OK;
-    }
-    return json_is_array(*list) && (int64_t)json_array_size(*list) == n
-               ? ITH_OK
-               : ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" should list %lld layers", where, key,
-                          (long long)n);
-}
-
-/* The number of a word of the list among two. */
-static ith_status read_word(const json_t *list, int64_t i, const char *where, const char *key,
-                            const char *const words[2], int *which, ith_error *err)
-{
-    const char *word = json_string_value(json_array_get(list, (size_t)i));
-
-    for (*which = 0; *which < 2; (*which)++)
-        if (word != NULL && strcmp(word, words[*which]) == 0)
-            return ITH_OK;
-    return ith_hf_refuse(where, key, word != NULL ? word : "a value that is not a string", err);
-}
-
 static ith_status read_layers(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
 {
-    static const char key[] = "layer_types";
-    static const char *const words[2] = {"full_attention", "linear_attention"};
-    const json_t *list;
-    int which;
+    static const char *const words[2][ITH_LAYER_NAMES] = {{"full_attention"}, {"linear_attention"}};
+    int kinds[ITH_MAX_LISTED_LAYERS];
+    bool is_there;
 
-    ITH_TRY(find_list(config, where, key, hp->n_layers, &list, err));
-    if (list == NULL)
+    ITH_TRY(ith_layer_list_two(config, where, "layer_types", words, hp->n_layers, kinds, &is_there,
+                               err));
+    if (!is_there)
         return read_lists(json_object_get(config, "linear_attn_config"), where, hp, err);
     ITH_TRY(ith_arch_set_pattern(hp, 1, 0, 0, where, err));
-    for (int i = 0; i < hp->n_traits; i++) {
-        ITH_TRY(read_word(list, i, where, key, words, &which, err));
-        hp->traits[i] = which == 1 ? ITH_LAYER_RECURRENT : 0;
-    }
-    return ITH_OK;
-}
-
-/* The dense layers before the first with experts, and those behind it. */
-static ith_status read_dense(const json_t *config, const char *where, ith_hparams *hp,
-                             ith_error *err)
-{
-    static const char key[] = "mlp_layer_types";
-    static const char *const words[2] = {"dense", "sparse"};
-    ith_experts_params *e = &hp->experts;
-    const json_t *list;
-    int which;
-
-    ITH_TRY(find_list(config, where, key, hp->n_layers, &list, err));
-    if (list == NULL)
-        return ITH_OK;
-    e->first = hp->n_layers;
-    for (int64_t i = 0; i < hp->n_layers; i++) {
-        ITH_TRY(read_word(list, i, where, key, words, &which, err));
-        if (which == 1 && e->first == hp->n_layers)
-            e->first = i;
-        if (which == 1 || i < e->first)
-            continue;
-        if (e->n_dense == ITH_MAX_DENSE)
-            return ith_hf_refuse(where, key, "a list with more than 32 dense layers behind experts",
-                                 err);
-        e->dense[e->n_dense++] = (int32_t)i;
-    }
+    for (int i = 0; i < hp->n_traits; i++)
+        hp->traits[i] = kinds[i] == 1 ? ITH_LAYER_RECURRENT : 0;
     return ITH_OK;
 }
 
@@ -265,7 +209,7 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
     ITH_TRY(ith_json_int(config, where, "n_shared_experts", 0, 1 << 10, &shared, err));
     hp->experts.shared_ffn = shared * hp->experts.ffn;
     ITH_TRY(read_layers(config, where, hp, err));
-    ITH_TRY(read_dense(config, where, hp, err));
+    ITH_TRY(ith_experts_read_mlp_types(config, where, hp, err));
     settle(hp);
     return ITH_OK;
 }

@@ -9,6 +9,7 @@
 static const ith_hf_class classes[] = {{"minimax_m2", "MiniMaxM2ForCausalLM"}, {NULL, NULL}};
 
 static const ith_arch_key keys[] = {
+    {"num_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
     {"rotary_dim", NULL, ITH_KEY_INT, offsetof(ith_hparams, rope.rotated)},

@@ -20,6 +20,7 @@ const ith_arch ith_arch_mistral = {
     .hf_wrappers = wrappers,
     .text = {32, 4096, 14336, 32, 32000},
     .windows = ITH_WINDOWS_ALL,
+    .typed = "ministral",
     .defaults = {.n_kv_heads = 8,
                  .ctx = 131072,
                  .window = 4096,

@@ -55,6 +55,9 @@ const ith_arch ith_arch_mistral3 = {
                  .ctx = 262144,
                  .rms_eps = 1e-5,
                  .rope_theta = 1000000,
+                 .rope = "{\"rope_type\": \"yarn\", \"rope_theta\": 1e6, \"factor\": 16.0, "
+                         "\"original_max_position_embeddings\": 16384, \"mscale\": 1.0, "
+                         "\"mscale_all_dim\": 1.0, \"llama_4_scaling_beta\": 0.1}",
                  .bos = 1,
                  .eos = 2},
     .config_keys = config_keys,

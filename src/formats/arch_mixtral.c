@@ -5,6 +5,7 @@
 static const ith_hf_class classes[] = {{"mixtral", "MixtralForCausalLM"}, {NULL, NULL}};
 
 static const ith_arch_key keys[] = {
+    {"num_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
     {0}};

@@ -4,6 +4,7 @@
 #include "formats/arch_recurrent.h"
 
 #include "formats/hf_config.h"
+#include "formats/layer_list.h"
 #include "formats/tensor_table.h"
 
 #include <string.h>
@@ -66,6 +67,7 @@ static const ith_arch_key keys[] = {
     {"mamba_d_conv", NULL, ITH_KEY_INT, offsetof(ith_hparams, mamba.taps)},
     {"mamba_conv_bias", NULL, ITH_KEY_BOOL, offsetof(ith_hparams, mamba.conv_bias)},
     {"mamba_dt_min", NULL, ITH_KEY_REAL, offsetof(ith_hparams, mamba.dt_least)},
+    {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"n_routed_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
     {"moe_intermediate_size", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.ffn)},
@@ -121,76 +123,44 @@ static ith_status set_kind(ith_hparams *hp, int64_t i, kind k, const char *where
 /* ---- config.json ---- */
 
 /* The kinds, as Transformers 5 and 4 call them, and their letters in "hybrid_override_pattern". */
-static const char *const names[KINDS][3] = {{"linear_attention", "mamba", "M"},
-                                            {"full_attention", "attention", "*"},
-                                            {"mlp", "mlp", "-"},
-                                            {"moe", "moe", "E"}};
+static const char *const names[KINDS][ITH_LAYER_NAMES] = {{"linear_attention", "mamba", "M"},
+                                                          {"full_attention", "attention", "*"},
+                                                          {"mlp", "mlp", "-"},
+                                                          {"moe", "moe", "E"}};
 
-static kind kind_of(const char *name)
+static kind kind_of(const ith_layer_list *list, int64_t i)
 {
-    for (int k = 0; k < KINDS && name != NULL; k++)
-        for (int i = 0; i < 3; i++)
-            if (strcmp(name, names[k][i]) == 0)
-                return (kind)k;
-    return KINDS;
+    return (kind)ith_layer_list_kind(list, i, names, KINDS);
 }
 
-/* A key of config.json that says what each layer is: a list of kinds, or a string of letters. */
-typedef struct plan {
-    const char *key;
-    const json_t *list;  /* NULL: letters */
-    const char *letters; /* NULL, too: the file does not have the key */
-    int64_t n;
-} plan;
-
-static ith_status read_plan(const json_t *config, const char *where, const char *key, plan *p,
-                            ith_error *err)
-{
-    const json_t *value = json_object_get(config, key);
-
-    *p = (plan){.key = key, .list = json_is_array(value) ? value : NULL};
-    if (p->list == NULL)
-        ITH_TRY(ith_json_string(config, where, key, &p->letters, err));
-    p->n = (int64_t)(p->list != NULL      ? json_array_size(p->list)
-                     : p->letters != NULL ? strlen(p->letters)
-                                          : 0);
-    return ITH_OK;
-}
-
-static kind kind_in_plan(const plan *p, int64_t i)
-{
-    const char letter[2] = {p->letters != NULL ? p->letters[i] : '\0', '\0'};
-    return kind_of(p->list != NULL ? json_string_value(json_array_get(p->list, (size_t)i))
-                                   : letter);
-}
-
-static bool are_equal(const plan *a, const plan *b)
+static bool are_equal(const ith_layer_list *a, const ith_layer_list *b)
 {
     bool equal = a->n == b->n;
 
     for (int64_t i = 0; equal && i < a->n; i++)
-        equal = kind_in_plan(a, i) == kind_in_plan(b, i);
+        equal = kind_of(a, i) == kind_of(b, i);
     return equal;
 }
 
 /* The key that the file has; of several the first, if all say the same. */
-static ith_status find_plan(const json_t *config, const char *where, plan *found, ith_error *err)
+static ith_status find_list(const json_t *config, const char *where, ith_layer_list *found,
+                            ith_error *err)
 {
-    static const char *const keys_of_plans[] = {"layers_block_type", "layer_types",
+    static const char *const keys_of_lists[] = {"layers_block_type", "layer_types",
                                                 "hybrid_override_pattern"};
-    plan p;
+    ith_layer_list list;
 
-    *found = (plan){0};
-    for (size_t i = 0; i < sizeof keys_of_plans / sizeof *keys_of_plans; i++) {
-        ITH_TRY(read_plan(config, where, keys_of_plans[i], &p, err));
-        if (p.list == NULL && p.letters == NULL)
+    *found = (ith_layer_list){0};
+    for (size_t i = 0; i < sizeof keys_of_lists / sizeof *keys_of_lists; i++) {
+        ITH_TRY(ith_layer_list_read(config, where, keys_of_lists[i], &list, err));
+        if (!ith_layer_list_is_there(&list))
             continue;
         if (found->key == NULL)
-            *found = p;
-        if (!are_equal(found, &p))
+            *found = list;
+        if (!are_equal(found, &list))
             return ith_fail(err, ITH_E_UNSUPPORTED,
                             "%s: \"%s\" and \"%s\" say different things of layers", where,
-                            found->key, p.key);
+                            found->key, list.key);
     }
     return found->key != NULL
                ? ITH_OK
@@ -200,20 +170,20 @@ static ith_status find_plan(const json_t *config, const char *where, plan *found
 static ith_status read_layers(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
 {
-    plan p;
+    ith_layer_list list;
     bool any = false;
 
-    ITH_TRY(find_plan(config, where, &p, err));
-    hp->n_layers = p.n;
-    for (int64_t i = 0; i < p.n; i++)
-        any |= kind_in_plan(&p, i) == EXPERTS;
+    ITH_TRY(find_list(config, where, &list, err));
+    hp->n_layers = list.n;
+    for (int64_t i = 0; i < list.n; i++)
+        any |= kind_of(&list, i) == EXPERTS;
     if (!any)
         hp->experts = (ith_experts_params){0};
     ITH_TRY(ith_arch_set_pattern(hp, 1, 0, 0, where, err));
-    for (int64_t i = 0; i < p.n; i++) {
-        kind k = kind_in_plan(&p, i);
+    for (int64_t i = 0; i < list.n; i++) {
+        kind k = kind_of(&list, i);
         if (k == KINDS)
-            return ith_hf_refuse(where, p.key, "an unknown kind of layer", err);
+            return ith_hf_refuse(where, list.key, "an unknown kind of layer", err);
         ITH_TRY(set_kind(hp, i, k, where, err));
     }
     return ITH_OK;
@@ -240,20 +210,18 @@ static ith_status refuse_others(const json_t *config, const char *where, ith_err
     return ith_mamba_refuse_bounds(config, where, "time_step_limit", err);
 }
 
-/* num_hidden_layers may be missing or say nothing. */
+/* num_hidden_layers may be missing or say nothing. n_shared_experts says nothing: the class has
+ * shared experts of one width. */
 static const char *const config_keys[] = {"num_hidden_layers", "rms_norm_eps",     "hidden_act",
                                           "layer_types",       "n_shared_experts", NULL};
 
 static ith_status read_config(const json_t *config, const char *where, ith_hparams *hp,
                               ith_error *err)
 {
-    int64_t shared = 1, width = 7688;
-
+    hp->experts.shared_ffn = 7688;
     ITH_TRY(refuse_others(config, where, err));
-    ITH_TRY(ith_json_int(config, where, "n_shared_experts", 0, 1 << 10, &shared, err));
     ITH_TRY(ith_json_int(config, where, "moe_shared_expert_intermediate_size", 1, ITH_SIZE_LIMIT,
-                         &width, err));
-    hp->experts.shared_ffn = shared > 0 ? width : 0;
+                         &hp->experts.shared_ffn, err));
     return read_layers(config, where, hp, err);
 }
 

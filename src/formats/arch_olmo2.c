@@ -3,7 +3,12 @@
  * and have windows. */
 #include "formats/arch.h"
 
+#include <stddef.h>
+
 static const ith_hf_class classes[] = {{"olmo2", "Olmo2ForCausalLM"}, {NULL, NULL}};
+
+static const ith_arch_key keys[] = {
+    {NULL, "rope.freq_base_swa", ITH_KEY_REAL, offsetof(ith_hparams, window_theta)}, {0}};
 
 const ith_arch ith_arch_olmo2 = {
     .name = "olmo2",
@@ -12,6 +17,7 @@ const ith_arch ith_arch_olmo2 = {
     .gguf_names = ith_names_gguf,
     .hf_own = ith_names_hf_of_post_norms,
     .qk_norm = ITH_QK_NORM_WHOLE,
+    .keys = keys,
     .hf_classes = classes,
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 4,

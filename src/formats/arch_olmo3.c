@@ -20,7 +20,7 @@ const ith_arch ith_arch_olmo3 = {
     .defaults = {.ctx = 2048,
                  .window = 4096,
                  .rms_eps = 1e-5,
-                 .rope_theta = 10000,
+                 .rope_theta = 500000,
                  .bos = -1,
                  .eos = 50279},
 };

@@ -18,5 +18,10 @@ const ith_arch ith_arch_phi3 = {
     .hf_classes = classes,
     .windows = ITH_WINDOWS_ALL,
     .may_rotate_part = true,
-    .defaults = {.ctx = 4096, .rms_eps = 1e-5, .rope_theta = 10000, .bos = 1, .eos = 32000},
+    .defaults = {.ctx = 4096,
+                 .original_ctx = 4096,
+                 .rms_eps = 1e-5,
+                 .rope_theta = 10000,
+                 .bos = 1,
+                 .eos = 32000},
 };

@@ -1,16 +1,18 @@
 /* arch_phimoe.c - Phi-3.5-MoE (arXiv 2404.14219): Mixtral's tensors with LayerNorm, experts chosen
- * by SparseMixer, LongRoPE with a magnitude of its own. Hugging Face folders; llama.cpp weighs the
- * experts by another rule. */
+ * by SparseMixer, LongRoPE with a magnitude of its own. */
 #include "formats/arch_experts.h"
 
 #include "formats/gguf_meta.h"
 #include "formats/hf_config.h"
+#include "formats/tensor_table.h"
 
 static const ith_hf_class classes[] = {
     {"phimoe", "PhimoeForCausalLM"}, {"phimoe", "PhiMoEForCausalLM"}, {NULL, NULL}};
 
+#define EPSILON "attention.layer_norm_rms_epsilon" /* although it is LayerNorm's */
+
 static const ith_arch_key keys[] = {
-    {"rms_norm_eps", NULL, ITH_KEY_REAL, offsetof(ith_hparams, rms_eps)},
+    {"rms_norm_eps", EPSILON, ITH_KEY_REAL, offsetof(ith_hparams, rms_eps)},
     {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
     {"router_jitter_noise", NULL, ITH_KEY_REAL, offsetof(ith_hparams, experts.router.jitter)},
@@ -54,13 +56,23 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
     return ith_experts_take_width(config, where, hp, err);
 }
 
+static const char *const gguf_keys[] = {ITH_EXPERTS_GGUF_KEYS, "attention.layer_norm_epsilon",
+                                        NULL};
+
+/* Files do not say that experts are chosen by SparseMixer, nor its jitter, which is that of the
+ * class. */
 static ith_status read_gguf(const ith_gguf_meta *meta, const struct ith_tensor_table *tensors,
                             ith_hparams *hp, ith_error *err)
 {
-    (void)tensors, (void)hp;
-    return ith_fail(err, ITH_E_UNSUPPORTED,
-                    "%s: Phi-3.5-MoE in GGUF files is not supported; its Hugging Face folders are",
-                    meta->path);
+    if (ith_gguf_find(meta, hp->architecture, EPSILON) == NULL)
+        return ith_fail(err, ITH_E_FORMAT, "%s: %s.%s is missing", meta->path, hp->architecture,
+                        EPSILON);
+    hp->output_bias =
+        ith_tensor_table_find(
+            tensors, ith_arch_pattern(&ith_arch_phimoe, true, ITH_ROLE_OUTPUT_BIAS)) != NULL;
+    ITH_TRY(ith_experts_read_gguf(meta, tensors, hp, err));
+    hp->experts.router.score = ITH_ROUTER_MIXER;
+    return ITH_OK;
 }
 
 const ith_arch ith_arch_phimoe = {
@@ -87,7 +99,7 @@ const ith_arch ith_arch_phimoe = {
                  .eos = 2},
     .config_keys = config_keys,
     .read_config = read_config,
-    .gguf_keys = ith_experts_gguf_keys,
+    .gguf_keys = gguf_keys,
     .read_gguf = read_gguf,
     .fields = ith_experts_fields,
 };

@@ -9,6 +9,7 @@ static const ith_hf_class wrappers[] = {{"qwen3_vl_moe", "Qwen3VLMoeForCondition
                                         {NULL, NULL}};
 
 static const ith_arch_key keys[] = {
+    {"num_local_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_experts", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.n)},
     {"num_experts_per_tok", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.used)},
     {"moe_intermediate_size", NULL, ITH_KEY_INT, offsetof(ith_hparams, experts.ffn)},

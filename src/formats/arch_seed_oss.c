@@ -30,6 +30,6 @@ const ith_arch ith_arch_seed_oss = {
                  .ctx = 524288,
                  .rms_eps = 1e-6,
                  .rope_theta = 10000,
-                 .bos = -1,
-                 .eos = -1},
+                 .bos = 0,
+                 .eos = 2},
 };

@@ -486,6 +486,6 @@ ith_status ith_gguf_hparams_read(const ith_gguf_meta *meta, const ith_tensor_tab
     ITH_TRY(read_sampling(&r, err));
     if (r.arch->read_gguf != NULL)
         ITH_TRY(r.arch->read_gguf(meta, table, hp, err));
-    ith_arch_settle(r.arch, hp);
+    ITH_TRY(ith_arch_settle(r.arch, meta->path, hp, err));
     return ith_hparams_check(hp, meta->path, err);
 }

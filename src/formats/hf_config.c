@@ -329,8 +329,8 @@ static ith_status check_recurrent(const ith_hf_reader *r, ith_error *err)
                     ith_activation_names[hp->act]);
 }
 
-ith_status ith_hf_config_read(const ith_arch *arch, const json_t *config, const char *where,
-                              ith_hparams *hp, ith_error *err)
+static ith_status read_all(const ith_arch *arch, const json_t *config, const char *where,
+                           ith_hparams *hp, ith_error *err)
 {
     const ith_hf_reader r = {config, where, arch, hp};
 
@@ -343,8 +343,25 @@ ith_status ith_hf_config_read(const ith_arch *arch, const json_t *config, const 
     if (arch->read_config != NULL)
         ITH_TRY(arch->read_config(config, where, hp, err));
     ITH_TRY(check_recurrent(&r, err));
-    ith_arch_settle(arch, hp);
+    ITH_TRY(ith_arch_settle(arch, where, hp, err));
     return ith_hparams_check(hp, where, err);
+}
+
+/* Where the file says nothing of rotary positions, those of the class stand in it. */
+ith_status ith_hf_config_read(const ith_arch *arch, const json_t *config, const char *where,
+                              ith_hparams *hp, ith_error *err)
+{
+    const json_t *params = ith_hf_rope_params(config);
+    json_t *whole;
+    ith_status status;
+
+    if (arch->defaults.rope == NULL || (params != NULL && !json_is_null(params)))
+        return read_all(arch, config, where, hp, err);
+    whole = json_copy((json_t *)(uintptr_t)config);
+    json_object_set_new(whole, "rope_parameters", json_loads(arch->defaults.rope, 0, NULL));
+    status = read_all(arch, whole, where, hp, err);
+    json_decref(whole);
+    return status;
 }
 
 static void set_text_sizes(json_t *text, const ith_text_defaults *d)

@@ -46,7 +46,8 @@ static ith_status read_rope_kind(const ith_hf_reader *r, const json_t *params, i
 
     ITH_TRY(ith_json_string(params, where, "type", &name, err)); /* the older spelling */
     ITH_TRY(ith_json_string(params, where, "rope_type", &name, err));
-    if (strcmp(name, "su") == 0) /* what Phi-3's first files call it */
+    if (strcmp(name, "su") == 0 || /* what Phi-3's first files call it */
+        (strcmp(name, "yarn") == 0 && json_object_get(params, "short_factor") != NULL))
         name = ith_rope_kind_names[ITH_ROPE_LONG];
     if (strcmp(name, "mrope") == 0) /* what Qwen2-VL's first files call "default", with sections */
         name = ith_rope_kind_names[ITH_ROPE_PLAIN];
@@ -92,19 +93,30 @@ static ith_status read_factors(const json_t *params, const char *where, const ch
     return ITH_OK;
 }
 
-/* LongRoPE (arXiv 2402.13753). The context that it extends may stand beside its parameters. */
-static ith_status read_long(const ith_hf_reader *r, const json_t *params, ith_rope_params *rope,
-                            ith_error *err)
+/* The context that is extended. That beside the parameters counts before theirs, as in
+ * Transformers, if they are of all layers; so does that of the class. */
+static ith_status read_original(const ith_hf_reader *r, const json_t *params, bool of_all,
+                                int64_t *tokens, ith_error *err)
 {
-    static const char original[] = "original_max_position_embeddings";
+    static const char key[] = "original_max_position_embeddings";
 
+    ITH_TRY(ith_json_int(params, r->where, key, 1, ITH_SIZE_LIMIT, tokens, err));
+    if (!of_all)
+        return ITH_OK;
+    if (r->arch->defaults.original_ctx > 0)
+        *tokens = r->arch->defaults.original_ctx;
+    return ith_json_int(r->config, r->where, key, 1, ITH_SIZE_LIMIT, tokens, err);
+}
+
+/* LongRoPE (arXiv 2402.13753). */
+static ith_status read_long(const ith_hf_reader *r, const json_t *params, bool of_all,
+                            ith_rope_params *rope, ith_error *err)
+{
     rope->original_context = 0;
-    ITH_TRY(ith_json_int(r->config, r->where, original, 1, ITH_SIZE_LIMIT, &rope->original_context,
-                         err));
-    ITH_TRY(
-        ith_json_int(params, r->where, original, 1, ITH_SIZE_LIMIT, &rope->original_context, err));
+    ITH_TRY(read_original(r, params, of_all, &rope->original_context, err));
     if (rope->original_context == 0)
-        return ith_fail(err, ITH_E_FORMAT, "%s: LongRoPE without \"%s\"", r->where, original);
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s: LongRoPE without \"original_max_position_embeddings\"", r->where);
     rope->factor = ith_rope_long_factor(r->hp->ctx_train, rope->original_context);
     ITH_TRY(ith_json_real(params, r->where, "factor", &rope->factor, err));
     ITH_TRY(ith_json_real(params, r->where, "attention_factor", &rope->attention_factor, err));
@@ -146,7 +158,9 @@ static ith_status check_rope_keys(const ith_hf_reader *r, const json_t *params, 
     return ITH_OK;
 }
 
-static ith_status read_scaling(const ith_hf_reader *r, const json_t *params, ith_error *err)
+/* of_all: the parameters are those of all layers, not of those of a type. */
+static ith_status read_scaling(const ith_hf_reader *r, const json_t *params, bool of_all,
+                               ith_error *err)
 {
     const char *where = r->where;
     ith_hparams *hp = r->hp;
@@ -165,10 +179,9 @@ static ith_status read_scaling(const ith_hf_reader *r, const json_t *params, ith
         return ith_json_real(params, where, "factor", &rope->factor, err);
     }
     if (rope->kind == ITH_ROPE_LONG)
-        return read_long(r, params, rope, err);
+        return read_long(r, params, of_all, rope, err);
     rope->original_context = hp->ctx_train;
-    ITH_TRY(ith_json_int(params, where, "original_max_position_embeddings", 1, ITH_SIZE_LIMIT,
-                         &rope->original_context, err));
+    ITH_TRY(read_original(r, params, of_all, &rope->original_context, err));
     if (rope->kind == ITH_ROPE_YARN) /* the default if the factor is null or missing */
         rope->factor = (double)hp->ctx_train / (double)rope->original_context;
     ITH_TRY(ith_json_real(params, where, "factor", &rope->factor, err));
@@ -225,13 +238,13 @@ static ith_status read_rope_sets(const ith_hf_reader *r, const json_t *params, i
                  *window = json_object_get(params, "sliding_attention");
 
     if (!json_is_object(full) && !json_is_object(window))
-        return read_scaling(r, params, err);
+        return read_scaling(r, params, true, err);
     if (!r->arch->window_rope || has_other_sets(params, full, window))
         return ith_hf_refuse(r->where, "rope_parameters", "a set for each layer type", err);
     ITH_TRY(need_theta(r, full, "full_attention", err));
     ITH_TRY(need_theta(r, window, "sliding_attention", err));
     if (json_is_object(full))
-        ITH_TRY(read_scaling(r, full, err));
+        ITH_TRY(read_scaling(r, full, false, err));
     return json_is_object(window) ? read_window_rope(r, window, err) : ITH_OK;
 }
 
@@ -239,8 +252,10 @@ const json_t *ith_hf_rope_params(const json_t *config)
 {
     const json_t *params = json_object_get(config, "rope_scaling");
 
-    return params == NULL || json_is_null(params) ? json_object_get(config, "rope_parameters")
-                                                  : params;
+    return params == NULL || json_is_null(params) ||
+                   (json_is_object(params) && json_object_size(params) == 0)
+               ? json_object_get(config, "rope_parameters")
+               : params;
 }
 
 ith_status ith_hf_read_rope(const ith_hf_reader *r, ith_error *err)

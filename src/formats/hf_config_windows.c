@@ -39,6 +39,15 @@ static ith_status read_layer_type(const ith_hf_reader *r, const char *key, const
     return ITH_OK;
 }
 
+/* Does the class read layer_types? If not, these must say what it does. */
+static bool reads_types(const ith_hf_reader *r)
+{
+    const char *type = json_string_value(json_object_get(r->config, "model_type"));
+
+    return r->arch->windows != ITH_WINDOWS_ALL ||
+           (r->arch->typed != NULL && type != NULL && strcmp(r->arch->typed, type) == 0);
+}
+
 ith_status ith_hf_check_layer_types(const ith_hf_reader *r, const char *key, ith_error *err)
 {
     const json_t *types = json_object_get(r->config, key), *type;
@@ -51,6 +60,10 @@ ith_status ith_hf_check_layer_types(const ith_hf_reader *r, const char *key, ith
     if (r->hp->n_traits > 0 && json_array_size(types) != (size_t)r->hp->n_layers)
         return ith_fail(err, ITH_E_FORMAT, "%s: \"%s\" lists %zu layers, expected %lld", r->where,
                         key, json_array_size(types), (long long)r->hp->n_layers);
+    for (int64_t l = 0; !reads_types(r) && r->hp->window > 0 && l < r->hp->n_layers; l++)
+        if (!(ith_hparams_traits(r->hp, l) & ITH_LAYER_WINDOW))
+            return ith_hf_refuse(r->where, key,
+                                 "a layer without the window that the class gives to all", err);
     return ITH_OK;
 }
 

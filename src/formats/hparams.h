@@ -111,6 +111,9 @@ typedef struct ith_router_params {
     double norm_least; /* but at least by this */
     double factor;     /* of the weights in the end */
     double jitter;     /* ITH_ROUTER_MIXER: twice this relative distance is no longer near */
+    /* The router and the experts have a norm each, logits are divided by sqrt(hidden), and the
+     * weight of an expert is multiplied by a number of its own. */
+    bool apart;
 } ith_router_params;
 
 /* A mixture of experts in place of a layer's MLP. */

@@ -45,9 +45,12 @@ static ith_status bind_layer(ith_binder *b, ith_error *err)
     for (int i = 0; i < form.n; i++) {
         ith_sublayer *sub = &layer->sub[i];
         sub->beside = form.sub[i].beside;
+        sub->held = form.sub[i].held;
+        m->holds |= sub->held;
         ITH_TRY(bind_norm(b, form.sub[i].norm, &sub->norm, err));
         ITH_TRY(bind_block(b, form.sub[i].block, &sub->block, err));
         ITH_TRY(bind_norm(b, form.sub[i].post, &sub->post, err));
+        ITH_TRY(bind_norm(b, form.sub[i].both, &sub->both, err));
     }
     return m->hp.layer_scale
                ? ith_bind_vector(b, ITH_ROLE_LAYER_SCALE, 1, &layer->sub[form.n - 1].scale, err)

@@ -69,21 +69,38 @@ void ith_norm_apply(const ith_model *m, const ith_norm *norm, int64_t n, const f
 /* The squares of so large outputs may exceed a float, and a norm would lose them. */
 #define OUTPUT_MOST 0x1p48f
 
+/* The squares of a norm's input must be finite. */
+static void norm_output(ith_pass *p, const ith_norm *norm, float *y, int place)
+{
+    int64_t hidden = p->model->hp.hidden;
+
+    if (!norm->on)
+        return;
+    if (!(ith_largest_abs(y, hidden) < OUTPUT_MOST)) /* or NaN */
+        ith_pass_note_broken(p, place);
+    ith_norm_apply(p->model, norm, hidden, y, y);
+}
+
 /* x of my token t, at `place`, takes the output of sub-layer `done`. */
 static void settle(ith_pass *p, const ith_sublayer *done, int64_t t, int place)
 {
     const ith_model *m = p->model;
     int64_t hidden = m->hp.hidden;
-    float *x = p->ws->x + t * hidden, *y = p->ws->y + t * p->ws->ld_y;
+    float *x = p->ws->x + t * hidden, *y = p->ws->y + t * p->ws->ld_y,
+          *held = p->ws->held + (m->holds ? t * hidden : 0);
 
     if (done->block.bias != NULL)
         m->kernels->add(hidden, y, done->block.bias);
     if (done->block.scale != 0)
         m->kernels->scale(hidden, y, done->block.scale);
-    if (done->post.on && !(ith_largest_abs(y, hidden) < OUTPUT_MOST)) /* or NaN */
-        ith_pass_note_broken(p, place);
-    if (done->post.on)
-        ith_norm_apply(m, &done->post, hidden, y, y);
+    norm_output(p, &done->post, y, place);
+    if (done->held) {
+        memcpy(held, y, (size_t)hidden * sizeof *y);
+        return;
+    }
+    if (done->both.on)
+        m->kernels->add(hidden, y, held);
+    norm_output(p, &done->both, y, place);
     if (m->hp.residual_scale != 1)
         m->kernels->add_scaled(hidden, x, (float)m->hp.residual_scale, y);
     else

@@ -34,6 +34,8 @@ typedef struct ith_norm {
 typedef struct ith_sublayer {
     ith_norm norm, post; /* over h channels */
     bool beside;
+    bool held;          /* its output, behind post, waits for the next one's: */
+    ith_norm both;      /* x += residual_scale * both(what is held + what comes out here) */
     const float *scale; /* [1] x is multiplied by it in the end; NULL: it is not */
     ith_block block;
 } ith_sublayer;
@@ -46,6 +48,7 @@ typedef struct ith_layer {
 typedef struct ith_model {
     ith_hparams hp;
     const ith_arch *arch;
+    bool holds; /* some sub-layers' outputs are held */
     const ith_kernels *kernels;
     /* The caches of the cores that compute, for blocking.h. The caller of ith_model_open sets
      * them. */

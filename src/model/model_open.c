@@ -188,6 +188,7 @@ int64_t ith_model_n_params(const ith_model *model)
         for (int k = 0; k < layer->n; k++) {
             const ith_block *b = &layer->sub[k].block;
             n += norm_size(model, &layer->sub[k].norm) + norm_size(model, &layer->sub[k].post) +
+                 norm_size(model, &layer->sub[k].both) +
                  (b->kind->n_vector_params != NULL ? b->kind->n_vector_params(hp, b) : 0);
             b->kind->each_matrix(hp, b, add_size, &n);
         }

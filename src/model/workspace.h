@@ -54,6 +54,7 @@ typedef struct ith_workspace {
     int64_t ld_y;  /* the same of y */
     float *x;      /* [T][hidden]: the residual stream */
     float *y;      /* [T][ld_y]: a block's output, which the next norm adds to x */
+    float *held;   /* [T][hidden], if the model holds some: those that wait for the next one's */
     float *h;      /* [T][ld]: input of the next matrix */
     ith_acts acts; /* of h */
     float *mid;    /* [T][ld] between two matrices of a block, if the second is a float one */

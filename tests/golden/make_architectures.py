@@ -215,6 +215,16 @@ CASES = {
                       rope_parameters={FULL: dict(rope_type="proportional",
                                                   partial_rotary_factor=0.25, rope_theta=1e6),
                                        WINDOW: dict(rope_type="default", rope_theta=1e4)}),
+    # Experts besides the MLP, the router behind a norm of its own.
+    "gemma4-moe": of("gemma4_text", "Gemma4ForCausalLM", head_dim=16, global_head_dim=32,
+                     num_key_value_heads=2, num_global_key_value_heads=1, attention_k_eq_v=True,
+                     num_hidden_layers=3, sliding_window=50, hidden_size_per_layer_input=0,
+                     enable_moe_block=True, num_experts=6, top_k_experts=2, moe_intermediate_size=40,
+                     final_logit_softcapping=20.0, tie_word_embeddings=True, rms_norm_eps=1e-6,
+                     layer_types=[WINDOW, WINDOW, FULL], hidden_activation="gelu_pytorch_tanh",
+                     rope_parameters={FULL: dict(rope_type="proportional",
+                                                 partial_rotary_factor=0.25, rope_theta=1e6),
+                                      WINDOW: dict(rope_type="default", rope_theta=1e4)}),
     "deepseek-v2": of("deepseek_v2", "DeepseekV2ForCausalLM", num_key_value_heads=4, q_lora_rank=None,
                       kv_lora_rank=32, qk_nope_head_dim=24, qk_rope_head_dim=8, v_head_dim=48,
                       first_k_dense_replace=2, tie_word_embeddings=False,
@@ -378,6 +388,8 @@ def scale_of(name, shape, config):
         return 0.5, 0.2  # scores are not scaled
     if name.endswith("layer_scalar"):
         return 0.8, 0.3
+    if name.endswith(("router.scale", "per_expert_scale")):
+        return 1.0, 0.5
     if "norm" in name and not name.endswith(".bias"):
         minus_1 = config["model_type"] not in ("gemma4_text", "nemotron_h") and config[
             "model_type"].startswith(("gemma", "nemotron", "qwen3_5", "qwen3_next"))

@@ -118,21 +118,21 @@ static void traits_follow_patterns(void **state)
     hp.n_layers = 5;
     hp.window = 16;
     assert_int_equal(ith_arch_set_pattern(&hp, 4, 0, ITH_LAYER_WINDOW, "x", &err), ITH_OK);
-    ith_arch_settle(&ith_arch_cohere2, &hp);
+    assert_int_equal(ith_arch_settle(&ith_arch_cohere2, "x", &hp, &err), ITH_OK);
     for (int i = 0; i < 5; i++)
         assert_int_equal(ith_hparams_traits(&hp, i), i == 3 ? ITH_LAYER_NO_ROPE : ITH_LAYER_WINDOW);
     hp = ith_arch_hparams(&ith_arch_gemma3);
     hp.n_layers = 2;
     hp.window = 16;
     assert_int_equal(ith_arch_set_pattern(&hp, 2, 0, ITH_LAYER_WINDOW, "x", &err), ITH_OK);
-    ith_arch_settle(&ith_arch_gemma3, &hp);
+    assert_int_equal(ith_arch_settle(&ith_arch_gemma3, "x", &hp, &err), ITH_OK);
     assert_int_equal(hp.traits[0], ITH_LAYER_WINDOW | ITH_LAYER_WINDOW_ROPE);
     assert_int_equal(hp.traits[1], 0);
     hp.n_layers = ITH_MAX_LISTED_LAYERS + 1;
     assert_int_equal(ith_arch_set_pattern(&hp, 2, 0, 1, "x", &err), ITH_E_UNSUPPORTED);
     hp.n_layers = 2; /* no windows: nothing of theirs is left */
     assert_int_equal(ith_arch_set_pattern(&hp, 1, 0, 0, "x", &err), ITH_OK);
-    ith_arch_settle(&ith_arch_gemma3, &hp);
+    assert_int_equal(ith_arch_settle(&ith_arch_gemma3, "x", &hp, &err), ITH_OK);
     assert_true(hp.n_traits == 0 && hp.window == 0 && hp.window_theta == 0);
 }
 

@@ -288,6 +288,10 @@ static void sparse_mixers_are_as_specified(void **state)
         logits[i] = NAN;
     route(&e, logits, chosen, weights);
     assert_true(chosen[0] == 0 && chosen[1] == 1);
+    for (int i = 0; i < N; i++) /* what is far from the best counts nothing, however large it is */
+        logits[i] = i == 2 ? 1e12f : i == 1 ? 1e11f : 0;
+    route(&e, logits, chosen, weights);
+    assert_true(chosen[0] == 1 && chosen[1] == 2 && weights[0] == 1 && weights[1] == 1);
 }
 
 static void of_equal_groups_the_lower_takes_part(void **state)

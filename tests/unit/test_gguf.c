@@ -548,7 +548,16 @@ static void heads_of_two_sizes(void **state)
     expect(&w, ITH_E_UNSUPPORTED, "attention.shared_kv_layers");
     w = gemma4(2, 3, 1e30f);
     gguf_u32(&w, "gemma4.expert_count", 8);
-    expect(&w, ITH_E_UNSUPPORTED, "expert_count");
+    expect(&w, ITH_E_FORMAT, "gemma4.expert_used_count is missing");
+    w = gemma4(2, 3, 1e30f);
+    gguf_u32(&w, "gemma4.expert_count", 8);
+    gguf_u32(&w, "gemma4.expert_used_count", 2);
+    gguf_u32(&w, "gemma4.expert_feed_forward_length", 48);
+    m = open_writer(&w);
+    hp = ith_source_hparams(&m.source);
+    assert_true(hp->experts.n == 8 && hp->experts.used == 2 && hp->experts.ffn == 48);
+    assert_true(hp->experts.router.apart && hp->experts.router.normalized);
+    memory_source_close(&m);
     w = gemma4(2, 3, 1e30f);
     gguf_u32(&w, "gemma4.rope.dimension_count_swa", 8);
     expect(&w, ITH_E_UNSUPPORTED, "rope.dimension_count_swa");

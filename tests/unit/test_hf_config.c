@@ -519,6 +519,117 @@ static void foreign_epsilons_do_not_count(void **state)
     assert_true(good(CLASS("llama") "}").rms_eps == 0.5);
 }
 
+/* Without rotary positions in the file, those of the class. */
+static void classes_have_rotary_positions_of_their_own(void **state)
+{
+    ith_hparams hp = good(SMALL("gpt_oss") ", 'num_local_experts': 4}");
+    (void)state;
+
+    assert_true(good(SMALL("cohere") "}").rope.theta == 500000);
+    assert_true(good(SMALL("cohere2") "}").rope.theta == 10000);
+    assert_true(good(SMALL("olmo3") "}").rope.theta == 500000);
+    assert_true(hp.rope.kind == ITH_ROPE_YARN && hp.rope.factor == 32 && !hp.rope.truncate);
+    assert_true(hp.rope.original_context == 4096 && hp.rope.theta == 150000);
+    hp = good(SMALL("gpt_oss") ", 'num_experts': 4, 'rope_theta': 777, 'rope_parameters': null}");
+    assert_true(hp.rope.kind == ITH_ROPE_YARN && hp.rope.theta == 777 && hp.experts.n == 4);
+    hp = good(SMALL("gpt_oss") ", 'num_local_experts': 4, 'rope_parameters': "
+                               "{'rope_type': 'default', 'rope_theta': 777}}");
+    assert_true(hp.rope.kind == ITH_ROPE_PLAIN && hp.rope.theta == 777);
+    hp = good(SMALL("ministral3") ", 'rope_theta': 777}");
+    assert_true(hp.rope.kind == ITH_ROPE_YARN && hp.rope.factor == 16 && hp.rope.theta == 1e6);
+    assert_true(hp.rope.original_context == 16384 && hp.query_tokens == 16384);
+    assert_true(hp.query_beta == 0.1 && hp.rope.mscale == 1 && hp.rope.mscale_all_dim == 1);
+}
+
+/* The context before scaling: what stands beside the parameters counts before them. */
+static void original_contexts_are_read(void **state)
+{
+#define YARN(more) ", 'rope_scaling': {'rope_type': 'yarn', 'factor': 4" more "}"
+#define ORIGINAL   "'original_max_position_embeddings'"
+    static const struct {
+        const char *text;
+        int64_t tokens;
+    } cases[] = {
+        {SMALL("llama") YARN("") "}", 2048},
+        {SMALL("llama") YARN(", " ORIGINAL ": 64") "}", 64},
+        {SMALL("llama") YARN("") ", " ORIGINAL ": 32}", 32},
+        {SMALL("llama") YARN(", " ORIGINAL ": 64") ", " ORIGINAL ": 32}", 32},
+        {SMALL("llama") YARN(", " ORIGINAL ": 64") ", " ORIGINAL ": null}", 64},
+        {SMALL("llama") ", " ORIGINAL ": 32, 'rope_scaling': {'rope_type': 'llama3', 'factor': 4, "
+                        "'low_freq_factor': 1, 'high_freq_factor': 4, " ORIGINAL ": 64}}",
+         32},
+        /* of a type of layers: only their own */
+        {SMALL("olmo3") ", " ORIGINAL ": 32, 'layer_types': ['sliding_attention', "
+                        "'full_attention'], 'rope_parameters': {'full_attention': {'rope_type': "
+                        "'yarn', 'factor': 4, 'rope_theta': 1e4, " ORIGINAL ": 64}, "
+                        "'sliding_attention': {'rope_type': 'default', 'rope_theta': 1e4}}}",
+         64},
+    };
+    const char phi[] = SMALL("phi3") ", 'head_dim': 4, 'rope_scaling': {'type': 'yarn', "
+                                     "'short_factor': [1, 2], 'long_factor': [3, 4]";
+    char text[1000];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(good(cases[i].text).rope.original_context, cases[i].tokens);
+    snprintf(text, sizeof text, "%s, " ORIGINAL ": 64}}", phi); /* which the class does not read */
+    assert_int_equal(good(text).rope.original_context, 4096);
+    assert_int_equal(good(text).rope.kind, ITH_ROPE_LONG); /* its first name was "yarn" */
+    snprintf(text, sizeof text, "%s}, " ORIGINAL ": 64}", phi);
+    assert_int_equal(good(text).rope.original_context, 64);
+    assert_true(good(SMALL("llama") ", 'rope_scaling': {}, 'rope_parameters': {'rope_type': "
+                                    "'linear', 'factor': 2, 'rope_theta': 5}}")
+                    .rope.kind == ITH_ROPE_LINEAR);
+#undef YARN
+#undef ORIGINAL
+}
+
+/* Where there is a window, layers without it do not rotate: also if all are without it. */
+static void layers_without_the_window_do_not_rotate(void **state)
+{
+    static const char types[] = ", 'layer_types': ['full_attention', 'full_attention']";
+    char text[500];
+    ith_hparams hp;
+    (void)state;
+
+    snprintf(text, sizeof text, "%s%s}", SMALL("exaone4"), types);
+    hp = good(text);
+    assert_true(hp.traits[0] == ITH_LAYER_NO_ROPE && hp.traits[1] == ITH_LAYER_NO_ROPE);
+    assert_int_equal(hp.window, 0);
+    snprintf(text, sizeof text, "%s%s, 'sliding_window': null}", SMALL("exaone4"), types);
+    assert_int_equal(good(text).n_traits, 0);
+    snprintf(text, sizeof text, "%s%s}", SMALL("cohere2"), types);
+    assert_true(good(text).traits[1] == ITH_LAYER_NO_ROPE);
+}
+
+/* What these classes fix, whatever the file says, and other names of keys. */
+static void classes_do_not_read_all(void **state)
+{
+    ith_hparams hp = good("{" KIMI ", " KIMI_LISTS(
+        "[2]", "[1, 3]") ", 'rope_scaling': {'rope_type': "
+                         "'yarn', 'factor': 4, 'mscale_all_dim': 1, 'mscale': 0.5}, "
+                         "'rope_theta': 5}");
+    (void)state;
+
+    assert_true(hp.rope.kind == ITH_ROPE_PLAIN && hp.attn_scale == 0);
+    hp = good("{" NEMOTRON_H ", 'hybrid_override_pattern': 'M*E', 'n_shared_experts': 0, "
+              "'num_local_experts': 3, 'moe_shared_expert_intermediate_size': 40}");
+    assert_true(hp.experts.shared_ffn == 40 && hp.experts.n == 3);
+    assert_int_equal(good("{" MAMBA("bamba") ", 'partial_rotary_factor': 0.25}").rope.rotated, 16);
+    assert_int_equal(good("{" MAMBA("bamba") ", 'rope_parameters': {'partial_rotary_factor': 0.25, "
+                                             "'rope_theta': 5}}")
+                         .rope.rotated,
+                     8);
+    assert_int_equal(good(SMALL("mixtral") ", 'num_experts': 3}").experts.n, 3);
+    assert_int_equal(good("{'model_type': 'ernie4_5', 'hidden_size': 64, 'intermediate_size': 64, "
+                          "'num_hidden_layers': 2, 'num_attention_heads': 4, 'vocab_size': 100}")
+                         .n_kv_heads,
+                     2);
+    hp = good(SMALL("ministral") ", 'sliding_window': 40, 'layer_types': ['sliding_attention', "
+                                 "'full_attention']}");
+    assert_true(hp.traits[0] == ITH_LAYER_WINDOW && hp.traits[1] == 0);
+}
+
 static void what_changes_the_arithmetic_is_refused(void **state)
 {
     static const bad_case cases[] = {
@@ -556,7 +667,7 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {"{" LLAMA ", 'sliding_window': 4096}", ITH_E_UNSUPPORTED, "\"sliding_window\""},
         {"{" LLAMA ", 'rope_parameters': {'rope_type': 'proportional'}}", ITH_E_UNSUPPORTED,
          "\"rope_type\": proportional"},
-        {"{" GEMMA4 ", 'enable_moe_block': true}", ITH_E_UNSUPPORTED, "\"enable_moe_block\""},
+        {"{" GEMMA4 ", 'enable_moe_block': true}", ITH_E_FORMAT, "\"num_experts\" is missing"},
         {"{" GEMMA4 ", 'num_kv_shared_layers': 2}", ITH_E_UNSUPPORTED, "\"num_kv_shared_layers\""},
         {"{" GEMMA4 ", 'hidden_size_per_layer_input': 8}", ITH_E_UNSUPPORTED,
          "\"hidden_size_per_layer_input\""},
@@ -636,6 +747,9 @@ static void what_changes_the_arithmetic_is_refused(void **state)
          "\"partial_rotary_factor\""},
         {"{" LLAMA ", 'rope_scaling': {'rope_type': 'ntk'}}", ITH_E_UNSUPPORTED,
          "\"rope_type\": ntk"},
+        {SMALL("mistral") ", 'sliding_window': 40, 'layer_types': ['sliding_attention', "
+                          "'full_attention']}",
+         ITH_E_UNSUPPORTED, "\"layer_types\": a layer without the window"},
         {"{" LLAMA ", 'rope_scaling': {'rope_type': 'longrope'}}", ITH_E_FORMAT,
          "LongRoPE without \"original_max_position_embeddings\""},
         {"{" LLAMA ", 'original_max_position_embeddings': 9, 'rope_scaling': {'type': 'su'}}",
@@ -967,6 +1081,10 @@ int main(void)
         cmocka_unit_test(layers_of_two_kinds_of_attention_are_read),
         cmocka_unit_test(texts_have_their_classes_sizes),
         cmocka_unit_test(shares_of_a_head_rotate),
+        cmocka_unit_test(classes_have_rotary_positions_of_their_own),
+        cmocka_unit_test(original_contexts_are_read),
+        cmocka_unit_test(layers_without_the_window_do_not_rotate),
+        cmocka_unit_test(classes_do_not_read_all),
         cmocka_unit_test(sparse_mixers_are_read),
         cmocka_unit_test(older_classes_are_read),
         cmocka_unit_test(heads_of_two_sizes),

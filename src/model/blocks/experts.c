@@ -139,6 +139,22 @@ static ith_status bind_biases(const ith_binder *b, ith_experts *w, ith_error *er
     return ith_bind_vector_as(b, &down, &w->down_bias, err);
 }
 
+/* A matrix with the same input as all gates and ups: the router, or the first gate. */
+static const ith_matrix *reader_like(const ith_hparams *hp, const ith_experts *w)
+{
+    return hp->experts.router.apart ? w->ffn[0].gate : w->router;
+}
+
+static ith_status bind_apart(const ith_binder *b, ith_experts *w, ith_error *err)
+{
+    const ith_hparams *hp = &b->model->hp;
+
+    if (!hp->experts.router.apart)
+        return ITH_OK;
+    ITH_TRY(ith_bind_norm(b, ITH_ROLE_EXPERTS_NORM, ITH_ROLE_NONE, hp->hidden, &w->norm, err));
+    return ith_bind_vector(b, ITH_ROLE_EXPERT_SCALES, hp->experts.n, &w->scales, err);
+}
+
 static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
 {
     const ith_hparams *hp = &b->model->hp;
@@ -150,10 +166,11 @@ static ith_status bind(ith_binder *b, ith_block *block, ith_error *err)
         return ith_fail(err, ITH_E_MEMORY, "no memory for %lld experts", (long long)n);
     ITH_TRY(ith_bind_whole_matrix(b, ITH_ROLE_ROUTER, n, h, &w->router, err));
     ITH_TRY(bind_biases(b, w, err));
+    ITH_TRY(bind_apart(b, w, err));
     for (int e = 0; e < n; e++) {
         if (!hp->ungated)
-            ITH_TRY(bind_role(b, &gate_role, e, f, h, w->router, &w->ffn[e].gate, err));
-        ITH_TRY(bind_role(b, &up_role, e, f, h, w->router, &w->ffn[e].up, err));
+            ITH_TRY(bind_role(b, &gate_role, e, f, h, reader_like(hp, w), &w->ffn[e].gate, err));
+        ITH_TRY(bind_role(b, &up_role, e, f, h, reader_like(hp, w), &w->ffn[e].up, err));
     }
     for (int e = 0; e < n; e++) {
         ITH_TRY(bind_role(b, &down_role, e, h, f, NULL, &w->ffn[e].down, err));
@@ -172,9 +189,10 @@ static int64_t n_vector_params(const ith_hparams *hp, const ith_block *block)
     const ith_router_params *router = &hp->experts.router;
 
     (void)block;
-    return (router->bias + router->choice_bias +
+    return (router->bias + router->choice_bias + router->apart +
             (hp->experts.bias ? 2 * hp->experts.ffn + hp->hidden : 0)) *
-           hp->experts.n;
+               hp->experts.n +
+           (router->apart ? hp->hidden : 0);
 }
 
 static void each_matrix(const ith_hparams *hp, const ith_block *block, ith_use_fn see, void *user)
@@ -465,6 +483,18 @@ static void show_mid(ith_pass *p, const ith_experts *w, ith_member *me)
     }
 }
 
+/* What the experts read, where that is not what the router has read. Ends with a barrier. */
+static void normalize_apart(ith_pass *p, const ith_experts *w, ith_member *me)
+{
+    ith_range mine = ith_my_share(me, ith_range_size(p->mine), 1);
+
+    for (int64_t t = mine.begin; t < mine.end; t++)
+        ith_normalize_token(p, p->ws->x + t * p->model->hp.hidden, &w->norm, t, p->place - 1);
+    ith_barrier(me);
+    ith_pass_show(p, (const ith_matrix *const[]){w->ffn[0].gate}, 1, p->model->hp.hidden, false,
+                  me);
+}
+
 static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
 {
     const ith_experts *w = block->weights;
@@ -474,6 +504,8 @@ static void run(ith_pass *p, int layer, const ith_block *block, ith_member *me)
 
     ith_pass_show(p, &w->router, 1, hp->hidden, false, me);
     ith_route(p, w, routes_of(p), me);
+    if (w->norm.on)
+        normalize_apart(p, w, me);
     ith_pass_lap(p, me, layer, ITH_LAP_PRODUCTS);
     enter(p, layer, block, STAGE_GATE_UP, me);
     gate_up(p, w, p->way->rows(p, hp->experts.ffn), me);

@@ -17,14 +17,17 @@
  * and NaN as above. Softmax over the logits of the chosen alone, as in gpt-oss and GraniteMoE, is
  * softmax, normalized.
  *
+ * Gemma 4's router reads x behind a norm of its own, the experts behind another: l is divided by
+ * sqrt(h channels), and weight_e multiplied by a number of the expert.
+ *
  * In bits (contract 2), in floats: of softmax, E_e = exp(l_e - max l) by the kernel `weights`, Z is
  * their sum over all n by `sum_exp`, and s_e = E_e / Z; without groups and a bias of the choice, c
  * is l. Sigmoid is 1 / (1 + ith_exp2(y)), y as in the kernel `silu_mul`; E is s, and Z is 1. The
  * weight is E_e, divided by Z, or if normalized by max(S + norm_add * Z, norm_least * Z) with S the
  * chain of additions of E over the chosen, ascending. y is a chain of fma from +0, ascending
  * (`add_scaled`).
- * SparseMixer's weight is 1 / Z, Z by `sum_exp` over l, in which those that are not near lie 1,000
- * below l_e.
+ * SparseMixer's weight is 1 / Z, Z by `sum_exp` over l, in which those that are not near are
+ * -infinity.
  * The router's product is the float kernels', or that of the type it has in the file; the experts'
  * are those of any matrix. So a token's y depends on its h alone: not on who else is in the pass,
  * nor on where work is cut.
@@ -55,6 +58,8 @@ typedef struct ith_experts {
     const float *up_bias;     /* [n][f] */
     const float *down_bias;   /* [n][h], added to what down gives before it is weighed */
     ith_ffn *ffn;             /* [n]; without biases */
+    ith_norm norm;            /* hp->experts.router.apart: what the experts read; */
+    const float *scales;      /* [n] of weights */
 } ith_experts;
 
 /* Where the tokens of a pass go. An assignment is a token and an expert. */

@@ -147,12 +147,12 @@ static int32_t best_but(const float *logits, int64_t n, int32_t taken)
 static float mixer_weight(const ith_kernels *kernels, const ith_experts_params *e,
                           const float *logits, int32_t best, int32_t taken, float *scratch)
 {
-    const float far = 1000, near = (float)(2 * e->router.jitter), most = logits[best];
+    const float near = (float)(2 * e->router.jitter), most = logits[best];
 
     for (int32_t i = 0; i < e->n; i++) {
         float by = fabsf(logits[i]) > most ? fabsf(logits[i]) : most;
         bool out = i == taken || (most - logits[i]) / by > near;
-        scratch[i] = out ? most - far : logits[i];
+        scratch[i] = out ? -INFINITY : logits[i];
     }
     return 1 / kernels->sum_exp(e->n, scratch, most);
 }
@@ -249,11 +249,15 @@ ith_range ith_experts_share(const ith_routes *r, int64_t n_experts, int64_t expe
 
 /* ---- In a pass ---- */
 
-/* Adds the router's bias to a token's logits. */
-static void add_bias(const ith_pass *p, const ith_experts *w, float *logits)
+/* A token's logits, of the router's product. */
+static void finish_logits(const ith_pass *p, const ith_experts *w, float *logits)
 {
+    const ith_hparams *hp = &p->model->hp;
+
     if (w->router_bias != NULL)
-        p->model->kernels->add(p->model->hp.experts.n, logits, w->router_bias);
+        p->model->kernels->add(hp->experts.n, logits, w->router_bias);
+    if (hp->experts.router.apart)
+        p->model->kernels->scale(hp->experts.n, logits, (float)(1 / sqrt((double)hp->hidden)));
 }
 
 void ith_route(ith_pass *p, const ith_experts *w, ith_routes *r, ith_member *me)
@@ -265,12 +269,14 @@ void ith_route(ith_pass *p, const ith_experts *w, ith_routes *r, ith_member *me)
     ith_small_product(p, w->router, r->logits, r->ld, me);
     for (int64_t t = mine.begin; t < mine.end; t++) {
         float *logits = r->logits + t * r->ld;
-        add_bias(p, w, logits);
+        finish_logits(p, w, logits);
         if (!ith_all_finite(logits, experts->n))
             ith_pass_note_broken_here(p);
         ith_route_token(p->model->kernels, experts, logits, w->choice_bias,
                         r->scores + me->tid * r->ld, r->chosen + t * experts->used,
                         r->weights + t * experts->used);
+        for (int64_t k = t * experts->used; w->scales != NULL && k < (t + 1) * experts->used; k++)
+            r->weights[k] *= w->scales[r->chosen[k]];
     }
     ith_barrier(me);
     if (me->tid == 0)
