@@ -266,7 +266,8 @@ typedef struct ith_arch {
     /* With ITH_WINDOWS_ALL: the model_type whose class reads layer_types; the others have the
      * window in all layers, whatever they say. */
     const char *typed;
-    int64_t window_step; /* ITH_WINDOWS_STEPS; "sliding_window_pattern" overrides it */
+    int64_t window_step;       /* ITH_WINDOWS_STEPS; "sliding_window_pattern" overrides it, */
+    bool window_step_of_class; /* unless the class does not read that key */
 
     /* "attention_bias" counts: biases on queries, keys and values (and, with `o` too, on the
      * output); "mlp_bias" likewise. Elsewhere they may not be true. */
@@ -274,6 +275,8 @@ typedef struct ith_arch {
 
     bool may_rotate_part;   /* "partial_rotary_factor" may be less than 1 */
     bool rope_proportional; /* "rope_type" may be "proportional" */
+    bool rope_alpha;        /* "dynamic" may have an "alpha", which its class reads */
+    bool rope_yarn_is_long; /* "yarn" with the divisors of LongRoPE is that */
     bool window_rope;       /* window layers rotate by hp->window_theta (0: rope.theta), unscaled */
     /* "layer_types" may be "linear_attention": layers with the family's recurrent block. */
     bool recurrent;

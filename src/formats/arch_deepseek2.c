@@ -104,6 +104,8 @@ static ith_status read_experts(const json_t *config, const char *where, bool v3,
     ITH_TRY(ith_json_int(config, where, "first_k_dense_replace", 0, most, &e->first, err));
     ITH_TRY(ith_json_int(config, where, "n_group", 1, most, &r->groups, err));
     ITH_TRY(ith_json_int(config, where, "topk_group", 1, most, &r->top_groups, err));
+    if (json_is_null(json_object_get(config, "norm_topk_prob"))) /* which is false to Python */
+        r->normalized = false;
     ITH_TRY(ith_json_bool(config, where, "norm_topk_prob", &r->normalized, err));
     ITH_TRY(ith_json_real(config, where, "routed_scaling_factor", &r->factor, err));
     ITH_TRY(ith_json_int(config, where, "moe_layer_freq", 1, most, &step, err));

@@ -61,6 +61,7 @@ const ith_arch ith_arch_gemma2 = {
     .hf_classes = classes,
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 2,
+    .window_step_of_class = true,
     .may_bias_qkv = true,
     .may_bias_o = true,
     .defaults = {.n_kv_heads = 4,

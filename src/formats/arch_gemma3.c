@@ -11,8 +11,6 @@ static const ith_hf_class wrappers[] = {{"gemma3", "Gemma3ForConditionalGenerati
 static const ith_arch_key keys[] = {
     {"rope_local_base_freq", "rope.freq_base_swa", ITH_KEY_REAL,
      offsetof(ith_hparams, window_theta)},
-    {"attn_logit_softcapping", "attn_logit_softcapping", ITH_KEY_REAL,
-     offsetof(ith_hparams, attn_softcap)},
     {"final_logit_softcapping", "final_logit_softcapping", ITH_KEY_REAL,
      offsetof(ith_hparams, logit_softcap)},
     {"hidden_activation", NULL, ITH_KEY_ACTIVATION, offsetof(ith_hparams, act)},
@@ -24,7 +22,9 @@ static void traits(ith_hparams *hp)
     hp->window_theta = 10000;
 }
 
-static const char *const config_keys[] = {"hidden_act", "query_pre_attn_scalar", NULL};
+/* The class has "attn_logit_softcapping", but scores have no cap. */
+static const char *const config_keys[] = {"hidden_act", "query_pre_attn_scalar",
+                                          "attn_logit_softcapping", NULL};
 
 enum { LAYERS_OF_27B = 62 };
 

@@ -405,6 +405,7 @@ const ith_arch ith_arch_gemma4 = {
     .text = {30, 2304, 9216, 8, 262144},
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 6,
+    .window_step_of_class = true,
     .window_rope = true,
     .may_bias_qkv = true,
     .may_bias_o = true,

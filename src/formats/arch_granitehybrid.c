@@ -93,7 +93,7 @@ static ith_status read_gguf(const struct ith_gguf_meta *meta,
 {
     const char *arch = hp->architecture;
     int64_t experts = 0;
-    bool rope = false;
+    bool rope = true; /* as in llama.cpp */
 
     if (ith_gguf_find(meta, arch, "attention.scale") == NULL)
         hp->attn_scale = 0;

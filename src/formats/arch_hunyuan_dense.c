@@ -33,6 +33,7 @@ const ith_arch ith_arch_hunyuan_dense = {
     .qk_norm = ITH_QK_NORM_HEAD,
     .qk_norm_after_rope = true,
     .hf_classes = classes,
+    .rope_alpha = true,
     .may_bias_qkv = true,
     .may_bias_o = true,
     .defaults = {.ctx = 2048, .rms_eps = 1e-5, .rope_theta = 10000, .bos = 1, .eos = 2},

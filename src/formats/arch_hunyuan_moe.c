@@ -73,6 +73,7 @@ const ith_arch ith_arch_hunyuan_moe = {
     .qk_norm_after_rope = true,
     .traits = traits,
     .hf_classes = classes,
+    .rope_alpha = true,
     .may_bias_qkv = true,
     .may_bias_o = true,
     .defaults = {.ctx = 2048, .rms_eps = 1e-5, .rope_theta = 10000, .bos = 1, .eos = 2},

@@ -14,6 +14,7 @@ const ith_arch ith_arch_olmo3 = {
     .hf_classes = classes,
     .windows = ITH_WINDOWS_STEPS,
     .window_step = 4,
+    .window_step_of_class = true,
     .window_rope = true,
     .may_bias_qkv = true,
     .may_bias_o = true,

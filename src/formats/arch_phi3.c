@@ -18,6 +18,7 @@ const ith_arch ith_arch_phi3 = {
     .hf_classes = classes,
     .windows = ITH_WINDOWS_ALL,
     .may_rotate_part = true,
+    .rope_yarn_is_long = true,
     .defaults = {.ctx = 4096,
                  .original_ctx = 4096,
                  .rms_eps = 1e-5,

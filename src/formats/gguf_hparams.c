@@ -351,24 +351,24 @@ static ith_status read_rope_kind(const reader *r, ith_rope_kind *kind, ith_error
                     r->meta->path, r->arch->name);
 }
 
-/* llama.cpp multiplies the file's factors by YaRN's own 0.1 ln(factor) + 1. Our attention_factor
- * replaces all of them. */
+/* llama.cpp multiplies attn_factor by YaRN's own 0.1 ln(factor) + 1. In yarn_attn_factor its
+ * converter writes what replaces that in config.json. Our attention_factor is the product. */
 static ith_status read_yarn(const reader *r, ith_error *err)
 {
     ith_rope_params *rope = &r->hp->rope;
-    double ext_factor = 1, factor = 1, yarn_factor = 1;
+    double ext_factor = 1, factor = 1, own = 0;
 
     ITH_TRY(read_real(r, "rope.scaling.yarn_beta_fast", &rope->beta_fast, err));
     ITH_TRY(read_real(r, "rope.scaling.yarn_beta_slow", &rope->beta_slow, err));
     ITH_TRY(read_real(r, "rope.scaling.attn_factor", &factor, err));
-    ITH_TRY(read_real(r, "rope.scaling.yarn_attn_factor", &yarn_factor, err));
+    ITH_TRY(read_real(r, "rope.scaling.yarn_attn_factor", &own, err));
     ITH_TRY(read_real(r, "rope.scaling.yarn_ext_factor", &ext_factor, err));
     if (ext_factor != 1)
         return ith_fail(err, ITH_E_UNSUPPORTED,
                         "%s: %s.rope.scaling.yarn_ext_factor is %g; Ithaca supports only 1",
                         r->meta->path, r->arch->name, ext_factor);
-    if (factor * yarn_factor != 1)
-        rope->attention_factor = factor * yarn_factor * (0.1 * ith_ln(rope->factor) + 1);
+    if (factor != 1 || own != 0)
+        rope->attention_factor = factor * (own != 0 ? own : 0.1 * ith_ln(rope->factor) + 1);
     return ITH_OK;
 }
 

@@ -222,7 +222,9 @@ static ith_status read_keys(const ith_hf_reader *r, ith_error *err)
         case ITH_KEY_INT:
             ITH_TRY(ith_json_int(r->config, r->where, k->config, 0, ITH_SIZE_LIMIT, at, err));
             break;
-        case ITH_KEY_BOOL:
+        case ITH_KEY_BOOL: /* null is false to Python */
+            if (json_is_null(json_object_get(r->config, k->config)))
+                *(bool *)at = false;
             ITH_TRY(ith_json_bool(r->config, r->where, k->config, at, err));
             break;
         default:

@@ -47,7 +47,8 @@ static ith_status read_rope_kind(const ith_hf_reader *r, const json_t *params, i
     ITH_TRY(ith_json_string(params, where, "type", &name, err)); /* the older spelling */
     ITH_TRY(ith_json_string(params, where, "rope_type", &name, err));
     if (strcmp(name, "su") == 0 || /* what Phi-3's first files call it */
-        (strcmp(name, "yarn") == 0 && json_object_get(params, "short_factor") != NULL))
+        (strcmp(name, "yarn") == 0 && r->arch->rope_yarn_is_long &&
+         json_object_get(params, "short_factor") != NULL))
         name = ith_rope_kind_names[ITH_ROPE_LONG];
     if (strcmp(name, "mrope") == 0) /* what Qwen2-VL's first files call "default", with sections */
         name = ith_rope_kind_names[ITH_ROPE_PLAIN];
@@ -143,7 +144,6 @@ static ith_status check_rope_keys(const ith_hf_reader *r, const json_t *params, 
                                         "low_freq_factor",
                                         "high_freq_factor",
                                         "partial_rotary_factor",
-                                        "alpha",
                                         "short_factor",
                                         "long_factor",
                                         NULL};
@@ -151,8 +151,9 @@ static ith_status check_rope_keys(const ith_hf_reader *r, const json_t *params, 
     json_t *value;
 
     json_object_foreach ((json_t *)(uintptr_t)params, key, value)
-        if (!ith_arch_takes(known, key) && !ith_hf_is_taken(r, key) && !json_is_null(value) &&
-            !json_is_boolean(value) && !(json_is_number(value) && json_number_value(value) == 1))
+        if (!ith_arch_takes(known, key) && !(r->arch->rope_alpha && strcmp(key, "alpha") == 0) &&
+            !ith_hf_is_taken(r, key) && !json_is_null(value) && !json_is_boolean(value) &&
+            !(json_is_number(value) && json_number_value(value) == 1))
             return ith_hf_refuse(r->where, key, "a parameter of RoPE that Ithaca does not know",
                                  err);
     return ITH_OK;
@@ -238,7 +239,7 @@ static ith_status read_rope_sets(const ith_hf_reader *r, const json_t *params, i
                  *window = json_object_get(params, "sliding_attention");
 
     if (!json_is_object(full) && !json_is_object(window))
-        return read_scaling(r, params, true, err);
+        return read_scaling(r, params, !r->arch->window_rope, err);
     if (!r->arch->window_rope || has_other_sets(params, full, window))
         return ith_hf_refuse(r->where, "rope_parameters", "a set for each layer type", err);
     ITH_TRY(need_theta(r, full, "full_attention", err));

@@ -89,16 +89,16 @@ ith_status ith_hf_read_window(const ith_hf_reader *r, ith_error *err)
 static ith_status read_steps(const ith_hf_reader *r, ith_error *err)
 {
     static const char key[] = "sliding_window_pattern";
-    const json_t *value = json_object_get(r->config, key);
+    const json_t *value = r->arch->window_step_of_class ? NULL : json_object_get(r->config, key);
     const char *letters = json_string_value(value);
     ith_hparams *hp = r->hp;
     int64_t step = r->arch->window_step;
 
     if (hp->window == 0)
         return ITH_OK;
-    if (letters == NULL)
+    if (letters == NULL && value != NULL)
         ITH_TRY(ith_json_int(r->config, r->where, key, 1, ITH_SIZE_LIMIT, &step, err));
-    else if (letters[0] == '\0' || letters[strspn(letters, "LG")] != '\0')
+    else if (letters != NULL && (letters[0] == '\0' || letters[strspn(letters, "LG")] != '\0'))
         return ith_hf_refuse(r->where, key, letters, err);
     ITH_TRY(ith_arch_set_pattern(hp, step, 0, ITH_LAYER_WINDOW, r->where, err));
     for (int i = 0; letters != NULL && i < hp->n_traits; i++)

@@ -190,6 +190,15 @@ static void rope_scaling_is_read(void **state)
     assert_int_equal(ith_source_hparams(&m.source)->ctx_train, 4096);
     memory_source_close(&m);
 
+    w = gguf_small_pairs(); /* what config.json has in place of 0.1 ln(factor) + 1 */
+    gguf_text(&w, "llama.rope.scaling.type", "yarn");
+    gguf_f32(&w, "llama.rope.scaling.factor", 4.0f);
+    gguf_f32(&w, "llama.rope.scaling.yarn_attn_factor", 1.25f);
+    gguf_small_tensors(&w);
+    m = open_writer(&w);
+    assert_true(ith_source_hparams(&m.source)->rope.attention_factor == 1.25);
+    memory_source_close(&m);
+
     w = gguf_small_pairs();
     gguf_f32(&w, "llama.rope.scale_linear", 2.0f);
     gguf_small_tensors(&w);
@@ -707,6 +716,35 @@ static void texts_of_image_models_are_read(void **state)
     memory_source_close(&m);
 }
 
+/* OLMo 3: the base of window layers, which have a list. */
+static void windows_have_a_base_of_their_own(void **state)
+{
+    gguf_writer w = {.version = 3, .alignment = 32};
+    const uint8_t windows[] = {1, 0};
+    const ith_hparams *hp;
+    memory_source m;
+    (void)state;
+
+    gguf_text(&w, "general.architecture", "olmo2");
+    gguf_u32(&w, "olmo2.block_count", 2);
+    gguf_u32(&w, "olmo2.context_length", 2048);
+    gguf_u32(&w, "olmo2.embedding_length", 64);
+    gguf_u32(&w, "olmo2.feed_forward_length", 96);
+    gguf_u32(&w, "olmo2.attention.head_count", 4);
+    gguf_f32(&w, "olmo2.attention.layer_norm_rms_epsilon", 0.5f);
+    gguf_f32(&w, "olmo2.rope.freq_base", 500000);
+    gguf_f32(&w, "olmo2.rope.freq_base_swa", 10000);
+    gguf_u32(&w, "olmo2.attention.sliding_window", 16);
+    gguf_array(&w, "olmo2.attention.sliding_window_pattern", ITH_GGUF_BOOL, 2);
+    put(&w.pairs, windows, sizeof windows);
+    gguf_tensor(&w, "token_embd.weight", 0, 2, (uint64_t[]){64, 5}, 64 * 5 * 4, 1);
+    m = open_writer(&w);
+    hp = ith_source_hparams(&m.source);
+    assert_true(hp->rope.theta == 500000 && hp->window_theta == 10000 && hp->window == 16);
+    assert_true(hp->traits[0] == (ITH_LAYER_WINDOW | ITH_LAYER_WINDOW_ROPE) && hp->traits[1] == 0);
+    memory_source_close(&m);
+}
+
 /* A file of a family with LayerNorm, and q, k and v in one tensor. */
 static gguf_writer layer_norms(const char *arch, bool epsilon)
 {
@@ -960,6 +998,7 @@ int main(void)
         cmocka_unit_test(families_with_layer_norms_are_read),
         cmocka_unit_test(tensors_say_the_heads),
         cmocka_unit_test(texts_of_image_models_are_read),
+        cmocka_unit_test(windows_have_a_base_of_their_own),
         cmocka_unit_test(neutral_settings_are_accepted),
         cmocka_unit_test(bad_alignments_are_refused),
         cmocka_unit_test(unsupported_settings_are_named),

@@ -621,6 +621,14 @@ static void classes_do_not_read_all(void **state)
                          .rope.rotated,
                      8);
     assert_int_equal(good(SMALL("mixtral") ", 'num_experts': 3}").experts.n, 3);
+    assert_true(good(SMALL("gemma3_text") ", 'attn_logit_softcapping': 5.0}").attn_softcap == 0);
+    assert_false(good("{" MOE ", 'norm_topk_prob': true}").experts.router.normalized ==
+                 good("{" KIMI ", " KIMI_LISTS("[2]", "[1, 3]") ", 'moe_renormalize': null}")
+                     .experts.router.normalized);
+    hp = good(SMALL("gemma2") ", 'sliding_window_pattern': 1}");
+    assert_true(hp.traits[0] == ITH_LAYER_WINDOW && hp.traits[1] == 0);
+    hp = good(SMALL("cohere2") ", 'sliding_window_pattern': 1}");
+    assert_true(hp.traits[0] == ITH_LAYER_NO_ROPE && hp.traits[1] == ITH_LAYER_NO_ROPE);
     assert_int_equal(good("{'model_type': 'ernie4_5', 'hidden_size': 64, 'intermediate_size': 64, "
                           "'num_hidden_layers': 2, 'num_attention_heads': 4, 'vocab_size': 100}")
                          .n_kv_heads,
@@ -750,6 +758,8 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {SMALL("mistral") ", 'sliding_window': 40, 'layer_types': ['sliding_attention', "
                           "'full_attention']}",
          ITH_E_UNSUPPORTED, "\"layer_types\": a layer without the window"},
+        {"{" LLAMA ", 'rope_scaling': {'rope_type': 'dynamic', 'factor': 1, 'alpha': 50}}",
+         ITH_E_UNSUPPORTED, "\"alpha\""},
         {"{" LLAMA ", 'rope_scaling': {'rope_type': 'longrope'}}", ITH_E_FORMAT,
          "LongRoPE without \"original_max_position_embeddings\""},
         {"{" LLAMA ", 'original_max_position_embeddings': 9, 'rope_scaling': {'type': 'su'}}",
