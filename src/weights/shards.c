@@ -41,17 +41,49 @@ static int n_ranks(const ith_shards *s)
     return ith_shards_cut(s) ? s->mesh->ranks : 1;
 }
 
+static size_t bytes_of(const ith_entry *e, int64_t units)
+{
+    return ((size_t)units * e->unit_bytes + 63) / 64 * 64;
+}
+
 size_t ith_shard_bytes(const ith_shards *s, const ith_entry *e, int node)
 {
     int64_t units = 0;
     for (int r = 0; r < n_ranks(s); r++)
         units += ith_range_size(ith_shard_held(s, e, node, r));
-    return ((size_t)units * e->unit_bytes + 63) / 64 * 64;
+    return bytes_of(e, units);
+}
+
+/* Do the ranks of each node follow one another, as launchers place them? */
+static bool are_in_order(const ith_shards *s)
+{
+    for (int r = 1; r < n_ranks(s); r++)
+        if (s->node_of[r] < s->node_of[r - 1])
+            return false;
+    return true;
+}
+
+/* The same in one pass over the ranks: of 1,024 nodes, looking at all ranks for each takes a plan
+ * most of its time. */
+static size_t most_in_order(const ith_shards *s, const ith_entry *e)
+{
+    int64_t units = 0, most = 0;
+
+    for (int r = 0; r < s->mesh->ranks; r++) {
+        if (r > 0 && s->node_of[r] != s->node_of[r - 1])
+            units = 0;
+        units += ith_range_size(ith_shard_held(s, e, s->node_of[r], r));
+        most = units > most ? units : most;
+    }
+    return bytes_of(e, most);
 }
 
 size_t ith_shard_most(const ith_shards *s, const ith_entry *e)
 {
     size_t most = 0;
+
+    if (ith_shards_cut(s) && are_in_order(s))
+        return most_in_order(s, e);
     for (int node = 0; node < s->n_nodes; node++) {
         size_t bytes = ith_shard_bytes(s, e, node);
         most = bytes > most ? bytes : most;

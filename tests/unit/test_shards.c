@@ -75,6 +75,7 @@ static void assert_all_held(const planned *p, int ranks, const int *node_of)
     for (size_t i = 0; i < p->plan.n_entries; i++) {
         const ith_entry *e = &p->plan.entries[i];
         ith_comm comm = comm_of(ranks, node_of, 0);
+        size_t most = 0;
         assert_true(e->n_units <= (int64_t)sizeof by_any);
         memset(by_any, 0, sizeof by_any);
         for (comm.node = 0; comm.node < comm.n_nodes; comm.node++) {
@@ -82,10 +83,13 @@ static void assert_all_held(const planned *p, int ranks, const int *node_of)
             memset(by_node, 0, sizeof by_node);
             size_t bytes = assert_extents(&s, e, by_node);
             assert_int_equal(ith_shard_bytes(&s, e, comm.node), (bytes + 63) / 64 * 64);
+            most = bytes > most ? bytes : most;
             assert_true(bytes <= ith_shard_most(&s, e));
             for (int64_t u = 0; u < e->n_units; u++)
                 by_any[u] |= by_node[u];
         }
+        ith_shards all = ith_shards_of(&comm, &mesh, true);
+        assert_int_equal(ith_shard_most(&all, e), (most + 63) / 64 * 64);
         for (int64_t u = 0; u < e->n_units; u++)
             assert_int_equal(by_any[u], 1);
     }
