@@ -13,11 +13,12 @@
 #   --kv LIST        llama.cpp's cache types (default f16,q8_0)
 #   --wait S         before each run, wait up to S seconds until the cores have been idle for two
 #                    (default 0)
-#   --out DIR        keeps what the engines printed, and results.jsonl (default: a temporary folder)
+#   --out DIR        keeps what the engines printed, results.jsonl, and all of it as document.json, for
+#                    ithaca compare (default: a temporary folder)
 # ITHACA names the program (default build/release/ithaca). README.md says what is compared.
 set -euo pipefail
 
-usage() { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,18s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 ithaca=${ITHACA:-$here/../../build/release/ithaca}
 threads=$(nproc) depths=0,4096 rounds=3 decode=32 kv=f16,q8_0 wait=0 llama='' ik='' out='' model=''
@@ -102,4 +103,5 @@ for ((round = 1; round <= rounds; round++)); do
     for type in ${kv//,/ }; do run_llama "$round" "$type"; done
 done
 python3 "$here/table.py" "$results"
+python3 "$here/collect.py" "$out" >"$out/document.json"
 echo "kept: $out" >&2

@@ -4,13 +4,18 @@
     llama-bench ... -o jsonl | bench/peers/llama_bench.py --like ITHACA.json > LLAMA.json
 
 llama-bench says neither the model's shape nor how many cores the machine has. Both are those of the
-document ITHACA.json, which `ithaca bench model -o` wrote on this machine with the same shape.
+document ITHACA.json, which `ithaca bench model -o` wrote on this machine with the same shape: one of
+several machines or shapes is refused. So is a line of a llama-bench that used a GPU, or could have:
+its figures would stand beside the CPU's as if they were the CPU's.
 """
 
 import json
 import os
+import re
 import statistics
 import sys
+
+CPU_BACKENDS = {"", "CPU", "BLAS"}
 
 
 def spread(values):
@@ -31,14 +36,45 @@ def result(run, line):
             "detail": {"flash_attention": line.get("flash_attn")}}
 
 
+def weight_type(model_type):
+    """q4_k of "qwen3 0.6B Q4_K - Medium", f32 of "llama 1B all F32"."""
+    found = re.findall(r"\b(?:I?Q\d\w*|TQ\d\w*|MXFP4\w*|NVFP4\w*|BF16|F16|F32)\b", model_type)
+    if not found:
+        sys.exit(f"llama_bench.py: no type of weights in {model_type!r}")
+    return found[-1].lower()
+
+
+def check_line(line):
+    layers = line.get("n_gpu_layers", 0)
+    backends = {b.strip() for b in line.get("backends", "").split(",")}
+    if layers > 0:
+        sys.exit(f"llama_bench.py: n_gpu_layers is {layers}: expected llama-bench -ngl 0, on the CPU")
+    if not backends <= CPU_BACKENDS:
+        others = ", ".join(sorted(backends - CPU_BACKENDS))
+        sys.exit(f"llama_bench.py: backends: {others}: expected a llama-bench that has the CPU alone")
+
+
+def only(like, table):
+    """The one entry of a table, whatever its name. Models may differ in their types."""
+    entries = list(like[table].values())
+    if table == "models":
+        entries = [{k: m.get(k) for k in ("architecture", "shape")} for m in entries]
+    if not entries or any(entry != entries[0] for entry in entries):
+        sys.exit(f"llama_bench.py: --like: expected one of {table}, not {len(entries)}")
+    return entries[0]
+
+
 def convert(lines, like):
-    document = {"schema": "ithaca-bench/1", "created": lines[0]["test_time"], "engines": {},
-                "machines": {"here": next(iter(like["machines"].values()))}, "models": {},
-                "runs": {}, "results": []}
-    shape = next(iter(like["models"].values()))
+    shape = only(like, "models")
     for line in lines:
-        engine, types = f"llama.cpp {line['build_number']}", line["model_type"].split()[-1].lower()
-        model = f"{os.path.basename(line['model_filename'])}, {line['type_k']} cache"
+        check_line(line)
+    document = {"schema": "ithaca-bench/1", "created": lines[0]["test_time"], "engines": {},
+                "machines": {"here": only(like, "machines")}, "models": {},
+                "runs": {}, "results": []}
+    for line in lines:
+        engine, types = f"llama.cpp {line['build_number']}", weight_type(line["model_type"])
+        name = os.path.basename(line["model_filename"]).removesuffix(".gguf")
+        model = f"{name} {types}, {line['type_k']} cache"
         run = f"{model}, llama.cpp, {line['n_threads']} threads"
         document["engines"][engine] = {"name": "llama.cpp", "version": str(line["build_number"]),
                                        "commit": line["build_commit"], "packages": {}}
@@ -65,4 +101,5 @@ def main():
     print()
 
 
-main()
+if __name__ == "__main__":
+    main()

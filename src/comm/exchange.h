@@ -34,9 +34,10 @@ static inline int ith_exchange_courier(int node_size, int other)
 }
 
 /* With ITH_EXCHANGE_AUTO, exchanges in which no rank sends or receives more than this many bytes go
- * by node, larger ones pairwise. Inside one node, by node is as fast as any (bench/SPEED.md).
- * Between nodes of several ranks it saves messages, which matters while blocks are small; large
- * ones would pay for its copies. The limit between the two is not measured. */
+ * by node, larger ones pairwise. Inside one node, by node is as fast as any
+ * (bench/notes/exchange.md). Between nodes of several ranks it saves messages, which matters while
+ * blocks are small; large ones would pay for its copies. The limit between the two is not measured.
+ */
 static inline int64_t ith_exchange_node_most(int n_nodes, int ranks)
 {
     enum { SMALL_BLOCK = 16384 };

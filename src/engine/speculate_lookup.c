@@ -10,7 +10,7 @@ typedef struct lookup {
 } lookup;
 
 /* Guesses no more tokens than matched: a quoted passage soon has a long match. A match of a single
- * token, which is right in one case of five, is worth one guess (measured: bench/SPEED.md). */
+ * token, which is right in one case of five, is worth one guess (bench/notes/speculation.md). */
 static ith_status draft(ith_drafter *base, const int32_t *ids, int64_t n, int64_t max, int32_t *out,
                         int64_t *n_out, ith_error *err)
 {

@@ -124,7 +124,8 @@ static uint64_t seal(header h, const stored *table)
 
 /* ---- Writing ---- */
 
-/* zstd's level. int8 with scales does not compress, floats shrink by a quarter: bench/SPEED.md. */
+/* zstd's level. int8 with scales does not compress, floats shrink by a quarter (bench/notes/kv.md).
+ */
 static int level_of(const ith_kvfile_what *what)
 {
     return !what->state && what->layout == ITH_KVL_Q8 ? 0 : 1;

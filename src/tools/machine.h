@@ -30,7 +30,7 @@
 enum { ITH_MACHINE_LIST = 256, ITH_MACHINE_TEXT = 160 };
 
 /* Shares of a machine's rates that kernels are assumed to reach where nothing was measured
- * (bench/SPEED.md). */
+ * (bench/notes/kernels.md, bench/notes/prefill.md). */
 #define ITH_ASSUMED_FEW       0.90 /* of the bandwidth: products and attention of a token */
 #define ITH_ASSUMED_PRODUCTS  0.62 /* of the integer or float rate: products of many tokens */
 #define ITH_ASSUMED_ATTENTION 0.55 /* likewise: attention of many rows */

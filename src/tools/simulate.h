@@ -23,7 +23,7 @@
  *                            Bruck's algorithm below 50,000 bytes in all, a ring above
  *                 by tokens  three all-to-alls for each block that sends, pairwise. Between nodes,
  *                            half of their bytes travel behind attention where a rank has two KV
- *                            heads or more (bench/SPEED.md, "What ranks exchange")
+ *                            heads or more (bench/notes/exchange.md)
  *                 a token    ITH_SIM_AGREEMENTS small all-reduces and ITH_SIM_BROADCASTS small
  *                            broadcasts, each log2(ranks) messages deep, and the logits' way to
  *                            rank 0
@@ -43,12 +43,12 @@
 
 /* Of the rates at which products run alone, what they reach in a pass of many tokens, where gate
  * and up begin with cold weights every 32 rows; and of the bandwidth, what norms, quantization and
- * heads reach on activations (the profile of bench/SPEED.md, "Prefill against depth": 475 ms for
+ * heads reach on activations (the profile of bench/notes/prefill.md: 475 ms for
  * 440, and 65 ms for 700 MB at 34 GB/s). */
 #define ITH_SIM_PRODUCTS    0.93
 #define ITH_SIM_ACTIVATIONS 0.32
 
-/* Of the float rate, what recurrent states reach (bench/SPEED.md, "Recurrent states"). */
+/* Of the float rate, what recurrent states reach (bench/notes/models.md). */
 #define ITH_SIM_STATES 0.42
 
 enum {

@@ -108,7 +108,7 @@ expect "1,024 nodes" 0 "$ITHACA" plan synthetic:qwen3-8b:q4_0 --machine $xeon --
 same "1,024 nodes: eleven rows, sooner with more" True "$(field "$out" "[p['nodes'] for p in j['plans']] == [2 ** i for i in range(11)] and all(a['prefill_s'] > b['prefill_s'] for a, b in zip(j['plans'], j['plans'][1:]))")"
 same "1,024 nodes: collectives of a token" True "$(field "$out" "[p['decode']['collectives'] for p in j['plans']] == [0] + 10 * [4 * 36 + 8]")"
 
-# Plans beside the runs that bench/SPEED.md and bench/plan.md record.
+# Plans beside the runs that bench/notes and bench/plan.md record.
 expect "plans beside runs: the median error is 10% at most, the largest 40%" 0 python3 bench/plan_check.py --ithaca "$ITHACA" --most 0.10,0.40
 
 # ---- Scripts ----
