@@ -215,6 +215,9 @@ $(MANUALS): $(BIN)
 
 # The program's own files are not in the library.
 $(B)/tests/unit/test_calls: $(B)/src/openai/calls.o
+$(B)/tests/unit/test_schema: $(B)/src/cli/schema.o
+$(B)/tests/unit/test_plot: $(B)/src/cli/plot.o
+$(B)/tests/unit/test_haystack: $(addprefix $(B)/src/cli/,haystack.o haystack_words.o input.o signals.o)
 $(TEST_BIN): $(B)/%: $(B)/%.o $(LIB)
 	@echo "  ld $@"
 	$(Q)$(MPICC) $(LDFLAGS) $(filter %.o,$^) $(LIB) -o $@ -lcmocka $(PKG_LIBS)
@@ -265,6 +268,14 @@ demo: setup
 compare: setup
 	@$(AGAIN) all
 	@ITHACA=$(BIN) LLAMA_BENCH="$(LLAMA_BENCH)" scripts/compare.sh
+
+.PHONY: report
+## report: the table and the pictures of bench/SPEED.md, from bench/results and bench/baselines; build/report/index.html
+report: setup
+	@$(AGAIN) all
+	@$(BIN) compare bench/results/*/*.json bench/baselines/h200/*.json -o build/report
+	@python3 bench/report.py build/report --write
+	@echo build/report/index.html
 
 .PHONY: check
 ## check: builds and runs the tests; its last line counts them

@@ -276,6 +276,10 @@ typedef struct ith_estimate_params {
  * Errors: those of ith_engine_open and of ith_machine_read; too little memory is none of them. */
 ith_status ith_estimate(const ith_estimate_params *params, char **json, ith_error *err);
 
+/* Local. The memory that ith_estimate gives each rank of a machine with so many bytes: all but what
+ * the system keeps. */
+int64_t ith_estimate_memory(int64_t machine_bytes, int ranks_per_node);
+
 /* ---- Prompt caches --------------------------------------------------------------------------- */
 
 /* Local. Lists what a prompt cache holds, the least recently used first.

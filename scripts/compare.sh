@@ -34,14 +34,15 @@ if [[ -n ${LLAMA_BENCH:-} ]]; then
     # Whole prompts, and answers behind as many tokens as Ithaca's.
     prompts=
     for depth in ${depths//,/ }; do prompts=${prompts:+$prompts,}$((depth + prompt)); done
-    python3 bench/peers/random_gguf.py "$shape" "$out/arbitrary.gguf"
-    bench=("$LLAMA_BENCH" -m "$out/arbitrary.gguf" -t $((2 * threads)) -fa 1 -ctk q8_0 -ctv q8_0
+    name=$(basename "$shape" .json)
+    python3 bench/peers/random_gguf.py "$shape" "$out/$name.gguf"
+    bench=("$LLAMA_BENCH" -m "$out/$name.gguf" -t $((2 * threads)) -fa 1 -ctk f16 -ctv f16
         -ngl 0 -r 1 -o jsonl)
     { "${bench[@]}" -p "$prompts" -n 0 && "${bench[@]}" -p 0 -n "$decode" -d "$depths"; } \
         >"$out/llama.jsonl" 2>"$out/llama.log" || { tail -n 3 "$out/llama.log" >&2 && exit 1; }
     python3 bench/peers/llama_bench.py --like "$out/here.json" <"$out/llama.jsonl" \
         >"$out/llama.json"
-    rm -f "$out/arbitrary.gguf"
+    rm -f "$out/$name.gguf"
     documents+=("$out/llama.json")
 fi
 

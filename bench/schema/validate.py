@@ -17,6 +17,7 @@ import jsonschema
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BENCH, PRICES = "ithaca-bench/1", "ithaca-prices/1"
+ANSWERS = ("perplexity", "needle")
 FILES = {BENCH: "bench-1.json", PRICES: "prices-1.json"}
 
 
@@ -52,10 +53,24 @@ def spreads(result):
                 yield f"{key}/{name}", f"{spread[name]:g}, but its values say {right:g}"
 
 
+def answers(result):
+    """What is not timed."""
+    perplexity, needle = result.get("perplexity"), result.get("needle")
+    if perplexity and not near(perplexity["value"], math.exp(min(perplexity["mean_nll"], 700))):
+        yield "perplexity/value", f"{perplexity['value']:g} is not exp(mean_nll)"
+    if needle and needle["right"] > needle["asked"]:
+        yield "needle/right", f"{needle['right']} of {needle['asked']}"
+    if needle and needle["position"] > 1:
+        yield "needle/position", f"{needle['position']:g} is above 1"
+
+
 def figures(document):
     """Medians are those of their values, and rates those of the medians."""
     for i, result in enumerate(document["results"]):
         if result["status"] != "measured":
+            continue
+        yield from ((f"results/{i}/{place}", message) for place, message in answers(result))
+        if result["phase"] in ANSWERS:
             continue
         for place, message in spreads(result):
             yield f"results/{i}/{place}", message

@@ -161,6 +161,8 @@ static json_t *placement_json(const ith_engine_info *info)
 
 static json_t *detail_json(const ith_engine_info *info, const ith_bench_sizes *sizes)
 {
+    if (sizes == NULL)
+        return json_pack("{s:o}", "name", ith_json_c_string(info->name));
     return json_pack("{s:o, s:I, s:I, s:i, s:s}", "name", ith_json_c_string(info->name), "prompt",
                      (json_int_t)sizes->prompt, "decode", (json_int_t)sizes->decode, "repetitions",
                      sizes->repetitions, "filled", sizes->fill ? "arbitrary data" : "prefill");
@@ -346,6 +348,8 @@ static json_t *without(const json_t *results, const char *run)
 
 static json_t *ceilings_json(const json_t *c)
 {
+    if (c == NULL)
+        return json_object();
     return json_pack("{s:o, s:o, s:o}", "memory_bytes_per_second",
                      ith_json_number(number(c, "read_gbps") * 1e9), "int8_ops",
                      ith_json_number(number(c, "integer_gops") * 1e9), "f32_flops",
@@ -412,6 +416,62 @@ ith_status ith_bench_document_put(json_t *document, const json_t *described, con
     }
     json_object_set_new(document, "results", results);
     json_decref(root);
+    return ITH_OK;
+}
+
+/* ---- Answers ---- */
+
+/* Of a run that is described so; a new one where there is none. The caller frees it. */
+static char *find_run(json_t *document, const json_t *described)
+{
+    json_t *runs = json_object_get(document, "runs"), *run;
+    const char *name;
+    char *text;
+
+    json_object_foreach (runs, name, run)
+        if (is_described(document, run, described))
+            return strdup(name);
+    text = ith_bench_document_begin(document, described);
+    if (text != NULL)
+        json_object_set_new(runs, text, run_json(document, described, NULL));
+    return text;
+}
+
+/* Do two results answer one question? */
+static bool is_same_question(const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = {"run", "phase", "depth", "tokens"}, *const of_needle[] = {
+                                                                               "position", "seed"};
+    const json_t *x = json_object_get(a, "needle"), *y = json_object_get(b, "needle");
+    bool same = true;
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        same = same && json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i]));
+    for (size_t i = 0; x != NULL && i < sizeof of_needle / sizeof *of_needle; i++)
+        same =
+            same && json_equal(json_object_get(x, of_needle[i]), json_object_get(y, of_needle[i]));
+    x = json_object_get(json_object_get(a, "perplexity"), "sha256");
+    y = json_object_get(json_object_get(b, "perplexity"), "sha256");
+    return same && (x == NULL || json_equal(x, y));
+}
+
+ith_status ith_bench_document_add(json_t *document, const json_t *described, json_t *result,
+                                  ith_error *err)
+{
+    json_t *results = json_object_get(document, "results");
+    char *run = find_run(document, described);
+
+    if (run == NULL || result == NULL) {
+        json_decref(result);
+        free(run);
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the results");
+    }
+    json_object_set_new(result, "run", json_string(run));
+    free(run);
+    for (size_t i = json_array_size(results); i-- > 0;)
+        if (is_same_question(result, json_array_get(results, i)))
+            json_array_remove(results, i);
+    json_array_append_new(results, result);
     return ITH_OK;
 }
 

@@ -25,7 +25,7 @@ ith_status ith_bench_document_read(const char *path, json_t **document, ith_erro
 ith_status ith_bench_document_open(const char *path, json_t **document, ith_error *err);
 
 /* What is measured, and where: {engine, machine, model, placement, detail}, of the running machine.
- * source: of the weights; NULL: the model's name. */
+ * source: of the weights; NULL: the model's name. sizes: NULL: nothing is timed. */
 ith_status ith_bench_describe(const ith_engine_info *info, const char *source,
                               const ith_bench_sizes *sizes, json_t **described, ith_error *err);
 
@@ -39,6 +39,12 @@ char *ith_bench_document_begin(const json_t *document, const json_t *described);
  * ITH_E_MEMORY. */
 ith_status ith_bench_document_put(json_t *document, const json_t *described, const char *run,
                                   const char *text, ith_error *err);
+
+/* Adds a result of something that is not timed, without its "run": that of a run that is described
+ * so, or of a new one. It replaces one that the run has of the same question. Takes `result`, which
+ * may be NULL. ITH_E_MEMORY. */
+ith_status ith_bench_document_add(json_t *document, const json_t *described, json_t *result,
+                                  ith_error *err);
 
 /* In place of the file, by rename. ITH_E_IO, ITH_E_MEMORY. */
 ith_status ith_bench_document_write(const char *path, const json_t *document, ith_error *err);

@@ -61,6 +61,7 @@ static const ith_option network_options[] = {
      .kind = ITH_OPTION_REAL,
      .metavar = "X",
      .at = offsetof(compare_args, latency_us),
+     .min = 0.001,
      .max = 1e6,
      .preset = "20",
      .help = "latency of an exchange between nodes, us"},
@@ -125,7 +126,7 @@ static ith_status compare(const compare_args *args, ith_error *err)
 
     if (status == ITH_OK)
         status = ith_report_open(all.paths, args->documents.n, &all.report, err);
-    if (status == ITH_OK && all.report.n_groups == 0)
+    if (status == ITH_OK && all.report.n_groups == 0 && all.report.n_quality == 0)
         status =
             ith_fail(err, ITH_E_ARGUMENT, "no document has a measured prefill or decode result");
     if (status == ITH_OK)
@@ -162,7 +163,8 @@ const ith_command ith_command_compare = {
         "rates and memory against context, scaling, shares of the ceilings, energy, cost, and how "
         "many of these nodes equal a GPU at 8k, 32k and 128k tokens. DIR/index.html is a page in "
         "one file that needs no network, DIR/report.md has the same sentences and tables.\n\n"
-        "Models are compared only if they have the same shape. A GPU's price comes from the price "
+        "Models are compared only if they have the same shape: layers, sizes, heads, experts. A "
+        "GPU's price comes from the price "
         "file by its name; what a node costs only its user knows.",
     .examples = "ithaca compare here.json bench/baselines/h200/*.json -o report\n"
                 "ithaca compare here.json h200.json --node-price 7.20\n"

@@ -74,6 +74,7 @@ static const ith_option options[] = {
      .kind = ITH_OPTION_REAL,
      .metavar = "X",
      .at = offsetof(plan_args, latency_us),
+     .min = 0.001,
      .max = 1e6,
      .otherwise = "of the machine file; else 20",
      .help = "time of a small message between nodes, us"},

@@ -1,10 +1,8 @@
 /* cmd_score.c - how well the model predicts a text, and the logits after it. */
 #include "cli/arguments.h"
 #include "cli/commands.h"
-#include "cli/corpus.h"
 #include "cli/model_options.h"
-#include "cli/signals.h"
-#include "cli/watch.h"
+#include "cli/scoring.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -19,20 +17,6 @@ typedef struct score_args {
     ith_corpus corpus;
     int64_t top, window; /* window 0: the whole text at once */
 } score_args;
-
-/* ids, nll and logits on rank 0; counts on all ranks. */
-typedef struct score_state {
-    ith_watch watch;
-    const int32_t *ids; /* NULL elsewhere */
-    ith_engine *engine;
-    ith_session *session;
-    int64_t n_tokens; /* scored: the text, or its whole windows */
-    int64_t window;   /* tokens in each session */
-    int64_t first;    /* index in a window's nll from which on it counts */
-    float *nll;       /* [n_counted] */
-    int64_t n_counted;
-    double seconds;
-} score_state;
 
 static const ith_option options[] = {
     {.name = "top",
@@ -79,90 +63,15 @@ static int parse(const ith_cli *cli, int argc, char **argv, score_args *args,
     return code == ITH_ARGS_OK ? ith_corpus_args_check(cli, argv[0], &args->corpus) : code;
 }
 
-/* A last window that the text does not fill is left out. The first half of each only gives
- * context. */
-static ith_status plan(const score_args *args, score_state *score, ith_error *err)
-{
-    int64_t n = score->n_tokens;
-
-    if (n < 1)
-        return ith_fail(err, ITH_E_ARGUMENT, "there is nothing to score: not one token");
-    if (args->window > n)
-        return ith_fail(err, ITH_E_ARGUMENT,
-                        "the text has %lld tokens, which does not fill one window of %lld",
-                        (long long)n, (long long)args->window);
-    score->window = args->window > 0 ? args->window : n;
-    score->first = args->window > 0 ? args->window / 2 : 0;
-    score->n_tokens = n / score->window * score->window;
-    score->watch.total = score->n_tokens;
-    return ITH_OK;
-}
-
-/* Scores one window in a session of its own, which stays open as score->session. */
-static ith_status score_window(score_state *score, int64_t begin, float *nll, ith_error *err)
-{
-    const int32_t *ids = score->ids != NULL ? score->ids + begin : NULL;
-    size_t n = ids != NULL ? (size_t)score->window : 0;
-    int64_t counted = score->window - 1 - score->first;
-
-    ith_session_close(score->session);
-    score->session = NULL;
-    score->watch.before = begin;
-    ITH_TRY(ith_session_open(score->engine, &score->session, err));
-    ITH_TRY(ith_session_score(score->session, ids, n, nll, err));
-    if (ids != NULL && counted > 0)
-        memcpy(score->nll + score->n_counted, nll + score->first, (size_t)counted * sizeof nll[0]);
-    score->n_counted += counted;
-    return ITH_OK;
-}
-
-static ith_status score_windows(const ith_cli *cli, score_state *score, ith_error *err)
-{
-    double start_s = ith_now_s();
-    float *nll = NULL;
-    ith_status status = ITH_OK;
-
-    if (cli->rank == 0) {
-        nll = calloc((size_t)score->window, sizeof nll[0]);
-        score->nll = calloc((size_t)score->n_tokens, sizeof nll[0]);
-        if (nll == NULL || score->nll == NULL)
-            status = ith_fail(err, ITH_E_MEMORY, "no memory for the scores of %lld tokens",
-                              (long long)score->n_tokens);
-    }
-    status = ith_cli_agree(cli, status);
-    for (int64_t begin = 0; status == ITH_OK && begin < score->n_tokens; begin += score->window) {
-        status = ith_cli_agree(cli, ith_stop_signal() != 0 ? ITH_E_CANCELLED : ITH_OK);
-        if (status == ITH_OK)
-            status = score_window(score, begin, nll, err);
-    }
-    score->seconds = ith_now_s() - start_s;
-    free(nll);
-    return status;
-}
-
-/* Rank 0 reads the text; all ranks learn the outcome and the number of tokens. */
+/* Rank 0 reads the text; all ranks learn the outcome. */
 static ith_status work(const ith_cli *cli, score_args *args, const ith_engine_params *params,
-                       score_state *score, ith_error *err)
+                       ith_scoring *score, ith_error *err)
 {
-    ith_corpus *corpus = &args->corpus;
-
-    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_read(corpus, err) : ITH_OK));
+    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_read(&args->corpus, err) : ITH_OK));
     ITH_TRY(ith_engine_open(cli->world, params, &score->engine, err));
-    ith_watch_end(&score->watch);
-    ith_cli_advise(cli, score->engine, score->watch.quiet);
-    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_corpus_tokenize(corpus, score->engine, err)
-                                              : ITH_OK));
-    score->ids = corpus->ids.data;
-    score->n_tokens = (int64_t)corpus->ids.n;
-    ith_world_bcast(cli->world, &score->n_tokens, sizeof score->n_tokens);
-    ITH_TRY(plan(args, score, err));
-    if (args->window > 0)
-        ITH_TRY(ith_cli_agree(
-            cli, cli->rank == 0
-                     ? ith_corpus_begin_windows(corpus, score->engine, (size_t)score->window, err)
-                     : ITH_OK));
-    ith_cli_check_length(cli, score->engine, score->window, score->watch.quiet);
-    return score_windows(cli, score, err);
+    ith_watch_end(score->watch);
+    ith_cli_advise(cli, score->engine, score->watch->quiet);
+    return ith_scoring_run(score, &args->corpus, args->window, err);
 }
 
 /* ---- Results, rank 0 ---- */
@@ -211,16 +120,7 @@ static json_t *json_top(const candidate *best, int k, double log_total)
     return top;
 }
 
-static double mean_nll(const score_state *score)
-{
-    double sum = 0;
-
-    for (int64_t i = 0; i < score->n_counted; i++)
-        sum += score->nll[i];
-    return score->n_counted > 0 ? sum / (double)score->n_counted : NAN;
-}
-
-static int print_json(const ith_cli *cli, const score_state *score, json_t *top)
+static int print_json(const ith_cli *cli, const ith_scoring *score, json_t *top)
 {
     json_t *nll = json_array();
     char sha256[65];
@@ -229,19 +129,21 @@ static int print_json(const ith_cli *cli, const score_state *score, json_t *top)
         json_array_append_new(nll, ith_json_number(score->nll[i]));
     ith_session_logits_sha256(score->session, sha256);
     return ith_cli_write_json(
-        cli, json_pack("{s:I, s:o, s:o, s:o, s:o, s:s, s:o}", "tokens", (json_int_t)score->n_tokens,
-                       "nll", nll, "mean_nll", ith_json_number(mean_nll(score)), "perplexity",
-                       ith_json_number(exp(mean_nll(score))), "top", top, "logits_sha256", sha256,
-                       "notes", ith_json_lines(ith_engine_get_info(score->engine)->notes)));
+        cli,
+        json_pack("{s:I, s:o, s:o, s:o, s:o, s:s, s:o}", "tokens", (json_int_t)score->n_tokens,
+                  "nll", nll, "mean_nll", ith_json_number(ith_scoring_mean(score)), "perplexity",
+                  ith_json_number(exp(ith_scoring_mean(score))), "top", top, "logits_sha256",
+                  sha256, "notes", ith_json_lines(ith_engine_get_info(score->engine)->notes)));
 }
 
-static void print_text(const score_state *score, const candidate *best, int k, double log_total)
+static void print_text(const ith_scoring *score, const candidate *best, int k, double log_total)
 {
     const ith_vocab *vocab = ith_engine_vocab(score->engine);
 
     printf("tokens      %lld, %lld counted\n", (long long)score->n_tokens,
            (long long)score->n_counted);
-    printf("mean nll    %.6f\nperplexity  %.6f\n", mean_nll(score), exp(mean_nll(score)));
+    printf("mean nll    %.6f\nperplexity  %.6f\n", ith_scoring_mean(score),
+           exp(ith_scoring_mean(score)));
     for (int i = 0; i < k; i++) {
         char *text = NULL;
         size_t len = 0;
@@ -259,7 +161,7 @@ static void print_text(const score_state *score, const candidate *best, int k, d
     }
 }
 
-static void print_timings(const ith_cli *cli, const score_state *score)
+static void print_timings(const ith_cli *cli, const ith_scoring *score)
 {
     const ith_engine_info *info = ith_engine_get_info(score->engine);
 
@@ -269,7 +171,7 @@ static void print_timings(const ith_cli *cli, const score_state *score)
                 info->mesh, info->simd);
 }
 
-static int report(const ith_cli *cli, const score_args *args, const score_state *score)
+static int report(const ith_cli *cli, const score_args *args, const ith_scoring *score)
 {
     const float *logits = ith_session_logits(score->session);
     int n_vocab = ith_engine_get_info(score->engine)->n_vocab;
@@ -290,7 +192,8 @@ static int report(const ith_cli *cli, const score_args *args, const score_state 
 static int score_main(const ith_cli *cli, int argc, char **argv)
 {
     score_args args = {.model = ith_model_args_default()};
-    score_state score = {0};
+    ith_watch watch = {0};
+    ith_scoring score = {.cli = cli, .watch = &watch};
     ith_engine_params params;
     ith_error err = {0};
     ith_status status;
@@ -298,16 +201,15 @@ static int score_main(const ith_cli *cli, int argc, char **argv)
 
     if (code != ITH_ARGS_OK)
         return code;
-    ith_watch_engine(&score.watch, cli, args.model.output.quiet, &params);
+    ith_watch_engine(&watch, cli, args.model.output.quiet, &params);
     status = work(cli, &args, &params, &score, &err);
-    ith_watch_end(&score.watch);
+    ith_watch_end(&watch);
     if (status != ITH_OK)
         code = ith_cli_failure(cli, status, &err);
     else
         code = cli->rank == 0 ? report(cli, &args, &score) : ITH_EXIT_DONE;
-    ith_session_close(score.session);
+    ith_scoring_close(&score);
     ith_engine_close(score.engine);
-    free(score.nll);
     ith_corpus_free(&args.corpus);
     return code;
 }

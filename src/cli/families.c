@@ -5,6 +5,7 @@
 
 const ith_command_family ith_command_families[] = {
     {"bench", "measure this machine, the kernels, or a model"},
+    {"eval", "measure how good a model's answers are"},
     {"cache", "list, remove or verify what a prompt cache holds"},
     {NULL, NULL},
 };

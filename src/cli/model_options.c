@@ -49,7 +49,7 @@ const ith_option_group ith_group_context = {"Context", context_options};
 
 /* ---- Weights and KV cache ---- */
 
-static const ith_word quant_words[] = {
+const ith_word ith_quant_words[] = {
     {"w8", ITH_QUANT_W8, "8-bit integers, one scale per 32 weights"},
     {"w4", ITH_QUANT_W4,
      "4 bits, scale and minimum per 32 weights; embedding and output matrix w8"},
@@ -63,7 +63,7 @@ static const ith_word quant_words[] = {
 static const ith_option quant_options[] = {
     {.name = "quant",
      .kind = ITH_OPTION_WORD,
-     .words = quant_words,
+     .words = ith_quant_words,
      .metavar = "TYPE",
      .at = offsetof(ith_quant_args, quant),
      .otherwise = "w8; the weights of a pack stay as they are",

@@ -36,6 +36,7 @@ extern const ith_option_group ith_group_context, ith_group_kv, ith_group_memory,
 
 extern const ith_word ith_exchange_words[]; /* ith_exchange */
 extern const ith_word ith_kv_words[];       /* ith_kv_type */
+extern const ith_word ith_quant_words[];    /* ith_quant */
 
 /* Uses of the groups between the model and the output: `args` is the struct of a command, `model`
  * its ith_model_args. */

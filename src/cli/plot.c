@@ -14,8 +14,8 @@ typedef struct plane {
     double x0, x1, y0, y1;
 } plane;
 
-/* Markers around the origin, of about one size. */
-static const char *const markers[ITH_PLOT_STYLES] = {
+/* Markers around the origin, of about one size, and strokes through them. */
+static const char *const markers[ITH_PLOT_COLOURS] = {
     "M-5,0a5,5 0 1,0 10,0a5,5 0 1,0 -10,0Z",
     "M-4.5,-4.5H4.5V4.5H-4.5Z",
     "M0,-6L5.5,4.5H-5.5Z",
@@ -23,6 +23,10 @@ static const char *const markers[ITH_PLOT_STYLES] = {
     "M0,6L5.5,-4.5H-5.5Z",
     "M-2,-6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z",
     "M0,-6L1.8,-1.9L6,-1.9L2.6,1.2L3.9,5.6L0,3L-3.9,5.6L-2.6,1.2L-6,-1.9L-1.8,-1.9Z",
+};
+
+static const char *const strokes[ITH_PLOT_STYLES / ITH_PLOT_COLOURS] = {
+    "", "M-7,0H7", "M0,-7V7", "M-7,0H7M0,-7V7", "M-5,-5L5,5M-5,5L5,-5",
 };
 
 void ith_plot_write_text(FILE *out, const char *text)
@@ -64,6 +68,13 @@ static double down(const plane *p, double y)
     return TOP + (p->y1 - y) / (p->y1 - p->y0) * (HEIGHT - TOP - BOTTOM);
 }
 
+/* Only what has a place on a logarithmic axis. */
+static bool is_drawn(const ith_report_point *point)
+{
+    return point->context >= 0 && point->low > 0 && point->value >= point->low &&
+           point->high >= point->value && isfinite(point->high);
+}
+
 static void cover(plane *p, const ith_report_point *point)
 {
     double low = log10(point->low), high = log10(point->high);
@@ -90,7 +101,8 @@ static plane measure(const ith_plot *plot)
 
     for (size_t i = 0; i < plot->n_curves; i++)
         for (size_t k = 0; k < plot->curves[i].points->n; k++)
-            cover(&p, &plot->curves[i].points->points[k]);
+            if (is_drawn(&plot->curves[i].points->points[k]))
+                cover(&p, &plot->curves[i].points->points[k]);
     if (p.x0 > p.x1) /* no context above 0 */
         p.x0 = p.x1 = 1;
     p.first = p.x0;
@@ -175,12 +187,22 @@ static void write_y_axis(FILE *out, const plane *p, const char *unit)
 
 static void write_marker(FILE *out, int style, bool published)
 {
+    int colour = style % ITH_PLOT_COLOURS;
+    const char *stroke = strokes[style / ITH_PLOT_COLOURS];
+
     fprintf(out, "<path d=\"%s\" stroke=\"var(--curve-%d)\" stroke-width=\"1.5\" fill=\"",
-            markers[style], style);
+            markers[colour], colour);
     if (published)
         fputs("var(--paper)\"/>", out);
     else
-        fprintf(out, "var(--curve-%d)\"/>", style);
+        fprintf(out, "var(--curve-%d)\"/>", colour);
+    if (*stroke == '\0')
+        return;
+    fprintf(out, "<path d=\"%s\" fill=\"none\" stroke-width=\"2\" stroke=\"", stroke);
+    if (published)
+        fprintf(out, "var(--curve-%d)\"/>", colour);
+    else
+        fputs("var(--paper)\"/>", out);
 }
 
 static int style_of(int style)
@@ -190,12 +212,16 @@ static int style_of(int style)
 
 static void write_line(FILE *out, const plane *p, const ith_plot_curve *curve)
 {
+    int begun = 0;
+
     fprintf(out, "<path fill=\"none\" stroke=\"var(--curve-%d)\" stroke-width=\"2\"%s d=\"",
-            style_of(curve->style), curve->published ? " stroke-dasharray=\"6 4\"" : "");
+            style_of(curve->style) % ITH_PLOT_COLOURS,
+            curve->published ? " stroke-dasharray=\"6 4\"" : "");
     for (size_t i = 0; i < curve->points->n; i++) {
         const ith_report_point *point = &curve->points->points[i];
-        fprintf(out, "%c%.1f,%.1f", i == 0 ? 'M' : 'L', across(p, octave(p, point->context)),
-                down(p, log10(point->value)));
+        if (is_drawn(point))
+            fprintf(out, "%c%.1f,%.1f", begun++ > 0 ? 'L' : 'M',
+                    across(p, octave(p, point->context)), down(p, log10(point->value)));
     }
     fputs("\"/>\n", out);
 }
@@ -207,8 +233,9 @@ static void write_point(FILE *out, const plane *p, const ith_plot_curve *curve,
     double x = across(p, octave(p, point->context));
 
     if (point->high > point->low * STROKE_FROM)
-        fprintf(out, "<path stroke=\"var(--curve-%d)\" d=\"M%.1f,%.1fV%.1f\"/>", style, x,
-                down(p, log10(point->low)), down(p, log10(point->high)));
+        fprintf(out, "<path stroke=\"var(--curve-%d)\" d=\"M%.1f,%.1fV%.1f\"/>",
+                style % ITH_PLOT_COLOURS, x, down(p, log10(point->low)),
+                down(p, log10(point->high)));
     fprintf(out, "<g transform=\"translate(%.1f %.1f)\"><title>", x, down(p, log10(point->value)));
     ith_plot_write_text(out, curve->label);
     fprintf(out, ", %lld tokens: %.4g</title>", (long long)point->context, point->value);
@@ -231,7 +258,8 @@ void ith_plot_write(FILE *out, const ith_plot *plot)
         const ith_plot_curve *curve = &plot->curves[i];
         write_line(out, &p, curve);
         for (size_t k = 0; k < curve->points->n; k++)
-            write_point(out, &p, curve, &curve->points->points[k]);
+            if (is_drawn(&curve->points->points[k]))
+                write_point(out, &p, curve, &curve->points->points[k]);
     }
     fputs("</svg>\n", out);
 }

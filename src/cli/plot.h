@@ -3,11 +3,12 @@
  * Both axes are logarithmic: contexts by octaves, figures by decades. A context of 0 stands one
  * octave before the least other one and is labelled 0.
  *
- * Nobody needs to tell colours apart. Each style has a colour and a marker of its own, and
- * published figures have hollow markers and a dashed line. The colours are Okabe and Ito's palette
+ * Nobody needs to tell colours apart. Each of ITH_PLOT_STYLES styles has a marker of its own: seven
+ * shapes, which the next seven have with a stroke through them, and so on. Published figures have
+ * hollow markers and a dashed line. The colours are Okabe and Ito's palette
  * (jfly.uni-koeln.de/color, 2008) without its yellow, which is too faint on white. They are CSS
  * variables, so that the page's theme decides them: --ink, --faint and --paper for text, grid and
- * background, --curve-0 to --curve-6 for the styles. Text keeps the page's font; nothing is
+ * background, --curve-0 to --curve-6 for the curves. Text keeps the page's font; nothing is
  * fetched.
  *
  * A vertical stroke at a point reaches from its low to its high where they differ by more than 2%.
@@ -19,13 +20,13 @@
 
 #include <stdio.h>
 
-enum { ITH_PLOT_STYLES = 7 };
+enum { ITH_PLOT_COLOURS = 7, ITH_PLOT_STYLES = 5 * ITH_PLOT_COLOURS };
 
 typedef struct ith_plot_curve {
     const char *label;
     int style; /* taken modulo ITH_PLOT_STYLES */
     bool published;
-    const ith_report_points *points; /* values above 0 */
+    const ith_report_points *points; /* those above 0 and finite are drawn */
 } ith_plot_curve;
 
 typedef struct ith_plot {

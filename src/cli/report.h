@@ -8,20 +8,24 @@
  *
  *     schema.c           a document is what its JSON Schema says, or it is refused
  *     report_read.c      documents -> groups of series. Here are all definitions of figures
+ *     report_model.c     which models are the same, and their names
+ *     report_text.c      which texts of documents can be shown
  *     report_series.c    what a series says of itself
  *     report_prices.c    a price file -> what an hour of a machine costs
  *     report_even.c      the break-even, through ith_estimate
  *     report_table.c     a table, whoever writes it
  *     report_tables.c    the tables of the report
+ *     report_quality.c   how good answers are: tables and heat maps
  *     report_verdict.c   the sentences at the head of the page, from the same figures
- *     plot.c             one plot as SVG
+ *     plot.c, heat.c     one plot as SVG; one heat map
  *     report_html.c      index.html: the page, in one file
  *     report_markdown.c  report.md: the same sentences and tables
  *     cmd_compare.c      the command
  *
- * GROUPS. Results are comparable only for the same model. A group holds the models of one shape:
- * equal numbers of layers, hidden size, heads and KV heads, whatever they are called and whichever
- * types they have, which the labels say. A model without a shape is a group of its own by its name.
+ * GROUPS. Results are comparable only for the same model. A group holds the models of one shape
+ * (report_model.h), whatever they are called and whichever types they have: the labels say the
+ * types, and the names where they differ. A model without a shape is a group of its own by its
+ * name.
  *
  * SERIES. One engine, machine, model, placement, mode and batch. Repeated runs of that are joined:
  * a point's value is the median of their medians, its low and high are the extremes of all their
@@ -75,21 +79,31 @@ typedef struct ith_report_series {
     const json_t *run;                      /* the first of the joined ones */
     const json_t *engine, *machine, *model; /* its entries */
     const char *run_name, *mode;
+    char name[100]; /* of the model, without its types */
     int batch;
     int style;       /* of its marker and curve: its number in the group */
-    char label[320]; /* no other series of the group has it */
+    char label[480]; /* no other series of the group has it */
     ith_report_points of[ITH_FIGURES];
 } ith_report_series;
 
 typedef struct ith_report_group {
-    const char *name;          /* of its first model */
+    char name[112];            /* of its first model; no other group has it */
     ith_report_series *series; /* [n], in the order of the documents */
     size_t n;
 } ith_report_group;
 
+/* A result that is not timed, as the document has it: of perplexity, or of a needle. */
+typedef struct ith_report_quality {
+    const json_t *engine, *model, *result;
+    char name[100]; /* of the model, without its types */
+    bool needle;
+} ith_report_quality;
+
 typedef struct ith_report {
     json_t **documents; /* [n_documents] */
     size_t n_documents;
+    ith_report_quality *quality; /* [n_quality], in the order of the documents */
+    size_t n_quality;
     ith_report_group *groups; /* [n_groups], in the order of the documents */
     size_t n_groups;
 } ith_report;
@@ -109,6 +123,7 @@ int ith_series_devices(const ith_report_series *series);
 int ith_series_ranks(const ith_report_series *series);
 int ith_series_nodes(const ith_report_series *series);
 int ith_series_cores(const ith_report_series *series);
+bool ith_series_has_threads(const ith_report_series *series);
 
 /* Where the figures were published, {source, date}; NULL: they were measured. */
 const json_t *ith_series_published(const ith_report_series *series);

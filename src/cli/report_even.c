@@ -1,7 +1,9 @@
 /* report_even.c - how many nodes equal a GPU. */
 #include "cli/report_even.h"
 
+#include "base/character.h"
 #include "base/newfile.h"
+#include "cli/report_text.h"
 #include "ithaca_tools.h"
 
 #include <errno.h>
@@ -42,7 +44,8 @@ typedef struct pair {
 typedef struct climb {
     rates ladder[LADDER];
     int n;
-    double wanted[ITH_EVEN_PHASES]; /* rates of the fastest GPU */
+    int fewest;                     /* as in ith_even */
+    rates few;                      /* of so many */
     double factor[ITH_EVEN_PHASES]; /* as in ith_even_phase */
     int64_t factor_context[ITH_EVEN_PHASES];
 } climb;
@@ -55,6 +58,20 @@ static ith_status no_memory(ith_error *err)
 static double ceiling(const ith_report_series *s, const char *key)
 {
     return json_number_value(json_object_get(json_object_get(s->run, "ceilings"), key));
+}
+
+/* Cores of a node; 0: the document does not say. */
+static int cores_of(const ith_report_series *node)
+{
+    json_int_t cores =
+        json_integer_value(json_object_get(json_object_get(node->machine, "host"), "cores"));
+    return cores > 0 && cores < 1 << 16 ? (int)cores : 0;
+}
+
+static int64_t memory_of(const ith_report_series *node)
+{
+    return json_integer_value(
+        json_object_get(json_object_get(node->machine, "host"), "memory_bytes"));
 }
 
 static int placed(const ith_report_series *s, const char *key)
@@ -82,13 +99,36 @@ static bool is_node(const ith_report_series *s)
            ceiling(s, "int8_ops") > 0 && ceiling(s, "memory_bytes_per_second") > 0;
 }
 
-/* Is `s` the better run to speak for its machine? The one with more cores of it is, then the one
- * that decodes faster. */
+/* The TYPE of random weights whose layout in memory is the run's, and what keeps them so. */
+static const char *type_of(const ith_report_series *node, ith_quant *quant)
+{
+    static const struct {
+        const char *weights, *type;
+        ith_quant quant;
+    } types[] = {
+        {"w4", "q4_0", ITH_QUANT_AUTO}, {"w4m", "q4_1", ITH_QUANT_AUTO},
+        {"w8", "q8_0", ITH_QUANT_AUTO}, {"bf16", "bf16", ITH_QUANT_BF16},
+        {"f32", "f32", ITH_QUANT_F32},
+    };
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(ith_series_weights(node), types[i].weights) == 0) {
+            *quant = types[i].quant;
+            return types[i].type;
+        }
+    return NULL;
+}
+
+/* Is `s` the better run to speak for its machine? One whose types can be estimated is, then the one
+ * with more cores, then the one that decodes faster. */
 static bool speaks_better(const ith_report_series *s, const ith_report_series *other)
 {
     const ith_report_points *a = &s->of[ITH_FIGURE_DECODE], *b = &other->of[ITH_FIGURE_DECODE];
     int cores = ith_series_cores(s), others = ith_series_cores(other);
+    ith_quant quant;
 
+    if ((type_of(s, &quant) == NULL) != (type_of(other, &quant) == NULL))
+        return type_of(s, &quant) != NULL;
     if (cores != others)
         return cores > others;
     return a->n > 0 && b->n > 0 && a->points[0].value > b->points[0].value;
@@ -147,26 +187,6 @@ static bool is_first_node(const ith_report *report, const ith_report_series *s)
 
 /* ---- Estimates ---- */
 
-/* The TYPE of random weights whose layout in memory is the run's, and what keeps them so. */
-static const char *type_of(const ith_report_series *node, ith_quant *quant)
-{
-    static const struct {
-        const char *weights, *type;
-        ith_quant quant;
-    } types[] = {
-        {"w4", "q4_0", ITH_QUANT_AUTO}, {"w4m", "q4_1", ITH_QUANT_AUTO},
-        {"w8", "q8_0", ITH_QUANT_AUTO}, {"bf16", "bf16", ITH_QUANT_BF16},
-        {"f32", "f32", ITH_QUANT_F32},
-    };
-
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(ith_series_weights(node), types[i].weights) == 0) {
-            *quant = types[i].quant;
-            return types[i].type;
-        }
-    return NULL;
-}
-
 static ith_kv_type cache_of(const ith_report_series *node)
 {
     const char *name = ith_series_cache(node);
@@ -179,9 +199,7 @@ static ith_estimate_params params_of(const pair *p, int64_t context, int nodes)
 {
     const ith_report_series *node = p->node;
     double own = ith_series_nodes(node);
-    int ranks = ith_series_ranks(node) / ith_series_nodes(node);
-    json_int_t memory =
-        json_integer_value(json_object_get(json_object_get(node->machine, "host"), "memory_bytes"));
+    int ranks = ith_series_ranks(node) / ith_series_nodes(node), threads = placed(node, "threads");
     ith_estimate_params params = {.engine = ith_engine_params_default(),
                                   .nodes = nodes,
                                   .ranks_per_node = ranks > 0 ? ranks : 1,
@@ -193,9 +211,11 @@ static ith_estimate_params params_of(const pair *p, int64_t context, int nodes)
 
     params.engine.model = p->spec;
     params.engine.kv = cache_of(node);
-    params.engine.threads = placed(node, "threads");
+    params.engine.threads = threads > 0 ? threads : cores_of(node) / params.ranks_per_node;
+    if (params.engine.threads == 0)
+        params.engine.threads = 1;
     params.engine.ctx = context;
-    params.engine.memory = memory / params.ranks_per_node;
+    params.engine.memory = ith_estimate_memory(memory_of(node), params.ranks_per_node);
     type_of(node, &params.engine.quant);
     return params;
 }
@@ -301,6 +321,7 @@ static void set_refusal(ith_even *even, const pair *p)
 
     snprintf(even->refusal, sizeof even->refusal, "%.*s%s%.150s", before < 40 ? before : 40, text,
              file != NULL ? "its configuration" : "", file != NULL ? file + strlen(p->file) : text);
+    ith_clean_line(even->refusal);
 }
 
 /* ladder: of 1, 2, 4, ... nodes. */
@@ -312,9 +333,9 @@ static void find_nodes(pair *p, ith_even *even, int phase, const climb *c)
 
     f->factor = c->factor[phase];
     f->factor_context = c->factor_context[phase];
-    f->one = c->ladder[0].of[phase] * scale;
+    f->few = c->few.of[phase] * scale;
     for (int i = 0; i < c->n && !f->equals; i++) {
-        if (f->nodes == 0 || c->ladder[i].of[phase] * scale > f->reached)
+        if (c->ladder[i].of[phase] * scale > f->reached)
             set_reached(f, phase, 1 << i, &c->ladder[i], scale);
         f->equals = f->gpu_rate > 0 && c->ladder[i].of[phase] * scale >= f->gpu_rate;
     }
@@ -325,31 +346,52 @@ static void find_nodes(pair *p, ith_even *even, int phase, const climb *c)
         set_reached(f, phase, f->nodes, &r, scale);
 }
 
-/* More nodes are of no use once each rate is the fastest GPU's, or has begun to fall. */
-static bool is_enough(const climb *c)
+/* Is there a rate, so that model and context fit? */
+static bool fits(const rates *r)
 {
-    bool enough = true;
-
-    for (int phase = 0; phase < ITH_EVEN_PHASES; phase++) {
-        double rate = c->ladder[c->n - 1].of[phase];
-        enough = enough && (rate * scale_of(c, phase) >= c->wanted[phase] ||
-                            (c->n > 1 && rate < c->ladder[c->n - 2].of[phase]));
-    }
-    return enough;
+    return r->of[ITH_EVEN_PREFILL] > 0 && r->of[ITH_EVEN_DECODE] > 0;
 }
 
-/* Estimates for 1, 2, 4, ... nodes. False: there is none. */
+/* The least number of nodes that hold the model, to the node. */
+static void find_fewest(pair *p, int64_t context, climb *c)
+{
+    int i = 0, few;
+    rates r;
+
+    while (i < c->n && !fits(&c->ladder[i]))
+        i++;
+    if (i == c->n)
+        return;
+    c->fewest = 1 << i;
+    c->few = c->ladder[i];
+    for (few = c->fewest / 2; c->fewest - few > 1;) {
+        int middle = few + (c->fewest - few) / 2;
+        if (!estimate(p, context, middle, &r))
+            break;
+        if (fits(&r)) {
+            c->fewest = middle;
+            c->few = r;
+        } else {
+            few = middle;
+        }
+    }
+}
+
+/* Estimates for 1, 2, 4, ... nodes, as far as there are any: a run has at most so many ranks.
+ * False: there is none. */
 static bool climb_up(pair *p, int64_t context, bool measured, climb *c)
 {
     if (p->refusal.status != ITH_OK)
         return false;
     for (int phase = 0; measured && phase < ITH_EVEN_PHASES; phase++)
         c->factor[phase] = factor_of(p, phase, context, &c->factor_context[phase]);
-    while (c->n < LADDER && (c->n == 0 || !is_enough(c))) {
-        if (!estimate(p, context, 1 << c->n, &c->ladder[c->n]))
-            return false;
+    while (c->n < LADDER && estimate(p, context, 1 << c->n, &c->ladder[c->n]))
         c->n++;
-    }
+    if (c->n == 0)
+        return false;
+    p->refusal = (ith_error){0}; /* of more nodes, or of the context of a measurement */
+    find_fewest(p, context, c);
+    p->refusal = (ith_error){0};
     return true;
 }
 
@@ -381,8 +423,6 @@ static ith_status add_context(pair *p, int64_t context, ith_evens *evens, ith_er
     for (size_t i = 0; i < p->group->n; i++) {
         ith_even even = begin_row(p, &p->group->series[i], context);
         some = some || (is_first_gpu(p->group, even.gpu) && has_gpu_rate(&even));
-        for (int phase = 0; phase < ITH_EVEN_PHASES; phase++)
-            c.wanted[phase] = fmax(c.wanted[phase], even.phase[phase].gpu_rate);
     }
     if (!some)
         return ITH_OK;
@@ -391,6 +431,8 @@ static ith_status add_context(pair *p, int64_t context, ith_evens *evens, ith_er
         ith_even even = begin_row(p, &p->group->series[i], context);
         if (!is_first_gpu(p->group, even.gpu) || !has_gpu_rate(&even))
             continue;
+        even.fewest = c.fewest;
+        even.most = c.n > 0 ? 1 << (c.n - 1) : 0;
         for (int phase = 0; known && phase < ITH_EVEN_PHASES; phase++)
             find_nodes(p, &even, phase, &c);
         if (!known)
@@ -413,6 +455,27 @@ static const json_t *shape_of(const ith_report_group *group)
     return NULL;
 }
 
+/* The model's name for estimates, or why there can be none. */
+static void prepare(pair *p)
+{
+    ith_quant quant;
+    char weights[41];
+
+    if (p->file == NULL)
+        ith_fail(&p->refusal, ITH_E_UNSUPPORTED, "no document has its configuration");
+    else if (type_of(p->node, &quant) == NULL)
+        ith_fail(&p->refusal, ITH_E_UNSUPPORTED, "no estimate of %s weights",
+                 ith_report_cut(ith_series_weights(p->node), weights, sizeof weights));
+    else if (memory_of(p->node) <= 0)
+        ith_fail(&p->refusal, ITH_E_UNSUPPORTED,
+                 "the document does not say how much memory the node has");
+    else if (placed(p->node, "threads") == 0 && cores_of(p->node) == 0)
+        ith_fail(&p->refusal, ITH_E_UNSUPPORTED,
+                 "the document does not say how many cores the node has");
+    else
+        snprintf(p->spec, sizeof p->spec, "synthetic:%s:%s", p->file, type_of(p->node, &quant));
+}
+
 static ith_status add_nodes(const ith_report *report, const ith_report_group *group,
                             ith_even_network network, const char *file, ith_evens *evens,
                             ith_error *err)
@@ -421,18 +484,11 @@ static ith_status add_nodes(const ith_report *report, const ith_report_group *gr
         for (size_t i = 0; i < report->groups[g].n; i++) {
             const ith_report_series *node = &report->groups[g].series[i], *own;
             pair p = {.group = group, .network = network, .file = file};
-            ith_quant quant;
             if (!is_first_node(report, node))
                 continue;
             own = speaker(group, node);
             p.node = own != NULL ? own : speaker_of_all(report, node);
-            if (file == NULL)
-                ith_fail(&p.refusal, ITH_E_UNSUPPORTED, "no document has its configuration");
-            else if (type_of(p.node, &quant) == NULL)
-                ith_fail(&p.refusal, ITH_E_UNSUPPORTED, "no estimate of %.40s weights",
-                         ith_series_weights(p.node));
-            else
-                snprintf(p.spec, sizeof p.spec, "synthetic:%s:%s", file, type_of(p.node, &quant));
+            prepare(&p);
             for (int k = 0; k < CONTEXTS; k++)
                 ITH_TRY(add_context(&p, contexts[k], evens, err));
         }

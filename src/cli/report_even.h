@@ -5,12 +5,13 @@
  * with which the decode rate is. A kind of node is a machine on which a document has a run of
  * Ithaca with its ceilings; the GPU's figure is the fastest of its ways, one sequence at a time.
  *
- * Rates of n nodes are those of ith_estimate for the ceilings of that run, its types and its ranks
- * per node. Where the model was measured on that machine, all of them are scaled by measured over
- * estimated at the measured context nearest to this one. Numbers of nodes are tried as powers of
- * two up to ITH_EVEN_NODES_MAX, until both rates are the GPU's or begin to fall: more nodes are not
- * always faster, because each exchange has its latency. Below the first number that is enough,
- * halving finds a smaller one, to within 4%.
+ * Rates of n nodes are those of ith_estimate for the ceilings of that run, its types, its ranks
+ * per node, and the cores and memory that the document gives the node: nothing of the machine that
+ * makes the report. Where the model was measured on the node, all of them are scaled by measured
+ * over estimated at the measured context nearest to this one. Numbers of nodes are tried as powers
+ * of two, all up to ITH_EVEN_NODES_MAX or as far as there are estimates: more nodes are not always
+ * faster, because each exchange has its latency, but many may be where two are not. Below the first
+ * number that is enough, halving finds a smaller one, to within 4%.
  */
 #ifndef ITH_CLI_REPORT_EVEN_H
 #define ITH_CLI_REPORT_EVEN_H
@@ -24,15 +25,15 @@ enum { ITH_EVEN_PREFILL, ITH_EVEN_DECODE };
 typedef struct ith_even_phase {
     const ith_report_series *gpu; /* the fastest of its series; NULL: not measured, and 0 below */
     double gpu_rate;
-    double one; /* one node */
+    double few; /* of ith_even.fewest nodes */
 
-    /* What `one` and `reached` were scaled by; 0: the model was not measured on the node. */
+    /* What `few` and `reached` were scaled by; 0: the model was not measured on the node. */
     double factor;
     int64_t factor_context;
 
     bool equals;       /* do `nodes` equal the GPU? If not, no number that was tried does */
     int nodes;         /* the least number, or the fastest */
-    double reached;    /* by them */
+    double reached;    /* by them; 0: the model fits no number that was tried */
     double node_bytes; /* memory of each */
 } ith_even_phase;
 
@@ -42,6 +43,8 @@ typedef struct ith_even {
     const ith_report_series *node; /* the run whose ceilings, types and ranks count */
     bool measured;                 /* is it of this group? */
     int64_t context;
+    int fewest; /* the least number of nodes that hold model and context; 0: none that was tried */
+    int most;   /* the greatest number that was tried */
     ith_even_phase phase[ITH_EVEN_PHASES];
     char refusal[200]; /* why there is no estimate; "": there is one */
 } ith_even;

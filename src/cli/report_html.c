@@ -1,6 +1,7 @@
 /* report_html.c - the report as one page: style, script and pictures are in it, and it fetches
  * nothing. */
 #include "cli/plot.h"
+#include "cli/report_quality.h"
 #include "cli/report_write.h"
 #include "cli/texts.h"
 
@@ -138,7 +139,7 @@ static bool write_plot(FILE *out, const ith_report_group *group, int which)
             (ith_plot_curve){s->label, s->style, ith_series_published(s) != NULL, &points[i]};
     }
     if (good && has_points(group, figure)) {
-        snprintf(title, sizeof title, "%s against context, %.80s", plots[which].title, group->name);
+        snprintf(title, sizeof title, "%s against context, %s", plots[which].title, group->name);
         fprintf(out, "<figure><figcaption>%s</figcaption>\n", plots[which].title);
         ith_plot_write(out, &(ith_plot){title, plots[which].unit, curves, group->n});
         fputs("</figure>\n", out);
@@ -181,18 +182,43 @@ static bool write_group(FILE *out, const ith_report_all *all, size_t number)
     return good;
 }
 
+/* ---- Quality ---- */
+
+static bool write_quality(FILE *out, const ith_report_all *all)
+{
+    bool good;
+
+    fputs("<h2 id=\"quality\">Quality of answers</h2>\n<div class=\"plots\">\n", out);
+    good = ith_quality_maps(out, &all->report);
+    fputs("</div>\n", out);
+    good &= write_table(out, ith_tables_perplexity(all), 0);
+    return good & write_table(out, ith_tables_needle(all), 0);
+}
+
 /* ---- The page ---- */
+
+/* Is there an estimate, and so a table of them? */
+static bool has_break_even(const ith_report_all *all)
+{
+    for (size_t i = 0; i < all->evens.n; i++)
+        if (all->evens.rows[i].refusal[0] == '\0')
+            return true;
+    return false;
+}
 
 static void write_links(FILE *out, const ith_report_all *all)
 {
     fputs("<nav>", out);
     if (all->evens.n > 0)
-        fputs("<a href=\"#rates\">Break-even</a>\n", out);
+        fprintf(out, "<a href=\"#%s\">Break-even</a>\n",
+                has_break_even(all) ? "break-even" : "rates");
     for (size_t g = 0; g < all->report.n_groups; g++) {
         fprintf(out, "<a href=\"#model-%zu\">", g + 1);
         ith_plot_write_text(out, all->report.groups[g].name);
         fputs("</a>\n", out);
     }
+    if (all->report.n_quality > 0)
+        fputs("<a href=\"#quality\">Quality of answers</a>\n", out);
     fputs("<a href=\"#words\">What the words mean</a>\n<a href=\"#documents\">Sources</a></nav>\n",
           out);
 }
@@ -211,6 +237,8 @@ static bool write_body(FILE *out, const ith_report_all *all, const char *verdict
     good &= write_table(out, ith_tables_rates(all), 0);
     for (size_t g = 0; g < all->report.n_groups; g++)
         good &= write_group(out, all, g + 1);
+    if (all->report.n_quality > 0)
+        good &= write_quality(out, all);
     fputs("<h2 id=\"words\">What the words mean</h2>\n<ul>\n", out);
     for (size_t i = 0; ith_report_words[i] != NULL; i++) {
         fputs("<li>", out);

@@ -1,4 +1,5 @@
 /* report_markdown.c - the report as Markdown. */
+#include "cli/report_quality.h"
 #include "cli/report_write.h"
 
 #include <stdio.h>
@@ -94,6 +95,8 @@ char *ith_report_markdown(const ith_report_all *all, const char *verdict)
     for (size_t g = 0; g < all->report.n_groups; g++)
         for (int i = 0; i < ITH_REPORT_GROUP_TABLES; i++)
             good &= write_table(out, ith_report_group_table(all, &all->report.groups[g], i), "##");
+    good &= write_table(out, ith_tables_perplexity(all), "##");
+    good &= write_table(out, ith_tables_needle(all), "##");
     fputs("## What the words mean\n\n", out);
     for (size_t i = 0; ith_report_words[i] != NULL; i++)
         fprintf(out, "- %s\n", ith_report_words[i]);

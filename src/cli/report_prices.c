@@ -2,27 +2,22 @@
 #include "cli/report_prices.h"
 
 #include "base/number.h"
+#include "cli/report_text.h"
 #include "cli/schema.h"
 #include "cli/texts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BYTES = 16 << 20 };
+enum { MAX_BYTES = 16 << 20, LOT_MAX = 1 << 20 };
 
 static const double LEAST = 1e-9, MOST = 1e9;
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
 
 static ith_price price_of(const json_t *offer)
 {
     const json_t *price = json_object_get(offer, "per_hour");
-    return (ith_price){json_number_value(json_object_get(price, "low")),
-                       json_number_value(json_object_get(price, "high"))};
+    return (ith_price){.low = json_number_value(json_object_get(price, "low")),
+                       .high = json_number_value(json_object_get(price, "high"))};
 }
 
 static ith_status check_offers(const json_t *root, const char *where, ith_error *err)
@@ -37,9 +32,10 @@ static ith_status check_offers(const json_t *root, const char *where, ith_error 
                             "%s: offers/%zu/per_hour: expected %g <= low <= high <= %g", where, i,
                             LEAST, MOST);
         json_array_foreach (offers, k, other)
-            if (k < i && strcmp(text_of(offer, "name"), text_of(other, "name")) == 0)
+            if (k < i &&
+                strcmp(ith_report_member(offer, "name"), ith_report_member(other, "name")) == 0)
                 return ith_fail(err, ITH_E_FORMAT, "%s: offers/%zu/name: \"%.80s\" is there twice",
-                                where, i, text_of(offer, "name"));
+                                where, i, ith_report_member(offer, "name"));
     }
     return ITH_OK;
 }
@@ -55,6 +51,9 @@ static ith_status read_file(const char *path, json_t **root, ith_error *err)
 
     if (status == ITH_OK)
         status = ith_schema_check(schema, *root, where, err);
+    if (status == ITH_OK && !ith_report_is_plain(json_object_get(*root, "offers")))
+        status = ith_fail(err, ITH_E_FORMAT,
+                          "%s: offers: a text has control characters or marks of direction", where);
     if (status == ITH_OK)
         status = check_offers(*root, where, err);
     json_decref(schema);
@@ -69,11 +68,12 @@ static ith_status find_node(ith_prices *prices, const char *node, ith_error *err
     size_t i;
 
     if (end != node && *end == '\0' && amount >= LEAST && amount <= MOST) {
-        prices->node = (ith_price){amount, amount};
+        prices->node = (ith_price){.low = amount, .high = amount};
         return ITH_OK;
     }
     json_array_foreach (json_object_get(prices->root, "offers"), i, offer)
-        if (strcmp(text_of(offer, "name"), node) == 0 && json_object_get(offer, "node") != NULL) {
+        if (strcmp(ith_report_member(offer, "name"), node) == 0 &&
+            json_object_get(offer, "node") != NULL) {
             prices->node = price_of(offer);
             prices->node_offer = node;
             return ITH_OK;
@@ -88,7 +88,7 @@ ith_status ith_prices_open(const char *path, const char *node, ith_prices *price
 {
     *prices = (ith_prices){0};
     ITH_TRY(read_file(path, &prices->root, err));
-    prices->currency = text_of(prices->root, "currency");
+    prices->currency = ith_report_member(prices->root, "currency");
     return node != NULL ? find_node(prices, node, err) : ITH_OK;
 }
 
@@ -98,18 +98,32 @@ void ith_prices_close(ith_prices *prices)
     *prices = (ith_prices){0};
 }
 
+/* The least number of GPUs that can be had by an offer. */
+static int lot_of(const json_t *offer)
+{
+    json_int_t gpus = json_integer_value(json_object_get(offer, "gpus"));
+    return gpus < 1 ? 1 : gpus < LOT_MAX ? (int)gpus : LOT_MAX;
+}
+
+/* False also for a GPU without a name, which no offer is of. */
 static bool find_gpu(const ith_prices *prices, const char *name, ith_price *price)
 {
     const json_t *offer;
     bool found = false;
     size_t i;
 
+    if (*name == '\0')
+        return false;
     json_array_foreach (json_object_get(prices->root, "offers"), i, offer) {
         ith_price one = price_of(offer);
-        if (strcmp(text_of(offer, "gpu"), name) != 0)
+        if (strcmp(ith_report_member(offer, "gpu"), name) != 0)
             continue;
         price->low = found && price->low < one.low ? price->low : one.low;
         price->high = found && price->high > one.high ? price->high : one.high;
+        price->least_lot =
+            found && price->least_lot < lot_of(offer) ? price->least_lot : lot_of(offer);
+        price->greatest_lot =
+            found && price->greatest_lot > lot_of(offer) ? price->greatest_lot : lot_of(offer);
         found = true;
     }
     return found;
@@ -123,7 +137,7 @@ bool ith_prices_find(const ith_prices *prices, const ith_report_series *series, 
     *price = prices->node;
     if (devices == 0)
         machines = ith_series_nodes(series);
-    else if (!find_gpu(prices, text_of(gpu, "name"), price))
+    else if (!find_gpu(prices, ith_report_member(gpu, "name"), price))
         return false;
     price->low *= machines;
     price->high *= machines;

@@ -13,6 +13,10 @@
 /* Of an hour; low <= high. */
 typedef struct ith_price {
     double low, high;
+
+    /* Of a GPU: how many are sold together at least, by the offer that sells the fewest and by the
+     * one that sells the most. */
+    int least_lot, greatest_lot;
 } ith_price;
 
 typedef struct ith_prices {

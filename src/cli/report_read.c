@@ -1,5 +1,7 @@
 /* report_read.c - benchmark documents become groups of series. */
 #include "cli/report.h"
+#include "cli/report_model.h"
+#include "cli/report_text.h"
 #include "cli/schema.h"
 #include "cli/texts.h"
 
@@ -8,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SERIES_MAX = 1000, COUNT_MAX = 1 << 20, MAX_BYTES = 256 << 20 };
+enum { SERIES_MAX = 1000, QUALITY_MAX = 10000, COUNT_MAX = 1 << 20, MAX_BYTES = 256 << 20 };
 
 #define CONSISTENT 1e-5 /* how far a rate may be from what its seconds say, as a ratio */
 
@@ -28,57 +30,22 @@ static ith_status no_memory(ith_error *err)
     return ith_fail(err, ITH_E_MEMORY, "no memory for the report");
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
-
-static bool is_plain_text(const char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            return false;
-    return true;
-}
-
 /* ---- Groups and series ---- */
-
-/* Multimodal models keep the language model's sizes one level further down. */
-static const json_t *shape_of(const json_t *model)
-{
-    const json_t *shape = json_object_get(model, "shape"),
-                 *text = json_object_get(shape, "text_config");
-    return json_is_object(text) ? text : shape;
-}
-
-static bool same_shape(const json_t *a, const json_t *b)
-{
-    static const char *const keys[] = {"num_hidden_layers", "hidden_size", "num_attention_heads",
-                                       "num_key_value_heads"};
-
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const json_t *x = json_object_get(shape_of(a), keys[i]);
-        if (!json_is_integer(x) || !json_equal(x, json_object_get(shape_of(b), keys[i])))
-            return false;
-    }
-    return true;
-}
 
 /* The entry of a table that a member of the run names; NULL: there is none. */
 static const json_t *entry(const record *r, const char *table, const char *key)
 {
-    return json_object_get(json_object_get(r->document, table), text_of(r->run, key));
+    return json_object_get(json_object_get(r->document, table), ith_report_member(r->run, key));
 }
 
-static ith_report_group *find_group(ith_report *report, const char *name, const json_t *model)
+static ith_report_group *find_group(ith_report *report, const ith_report_series *wanted)
 {
     for (size_t i = 0; i < report->n_groups; i++) {
-        ith_report_group *g = &report->groups[i];
-        if (same_shape(g->series[0].model, model) ||
-            (strcmp(g->name, name) == 0 && shape_of(model) == NULL &&
-             shape_of(g->series[0].model) == NULL))
-            return g;
+        ith_report_series *first = &report->groups[i].series[0];
+        if (ith_model_same_shape(first->model, wanted->model) ||
+            (strcmp(first->name, wanted->name) == 0 && ith_model_shape(wanted->model) == NULL &&
+             ith_model_shape(first->model) == NULL))
+            return &report->groups[i];
     }
     return NULL;
 }
@@ -98,17 +65,36 @@ static bool is_same_series(const ith_report_series *s, const ith_report_series *
            equal_or_both_absent(s->run, wanted->run, "published");
 }
 
+/* Groups of different shapes may have one name: a number tells them apart. */
+static void name_group(const ith_report *report, const char *name, ith_report_group *group)
+{
+    int before = 0;
+    size_t len;
+
+    ith_report_cut(name, group->name, sizeof group->name - 12);
+    len = strlen(group->name);
+    for (size_t i = 0; i < report->n_groups; i++) {
+        const char *other = report->groups[i].name;
+        before += strncmp(other, group->name, len) == 0 &&
+                  (other[len] == '\0' || strncmp(other + len, " #", 2) == 0);
+    }
+    if (before > 0)
+        snprintf(group->name + len, sizeof group->name - len, " #%d", before + 1);
+}
+
 static ith_status add_group(ith_report *report, const char *name, ith_report_group **group,
                             ith_error *err)
 {
+    ith_report_group fresh = {0};
     ith_report_group *more =
         realloc(report->groups, (report->n_groups + 1) * sizeof *report->groups);
 
     if (more == NULL)
         return no_memory(err);
     report->groups = more;
+    name_group(report, name, &fresh);
     *group = &more[report->n_groups++];
-    **group = (ith_report_group){.name = name};
+    **group = fresh;
     return ITH_OK;
 }
 
@@ -125,18 +111,19 @@ static size_t count_series(const ith_report *report)
 static ith_status find_series(ith_report *report, const record *r, ith_report_series **series,
                               ith_error *err)
 {
-    const ith_report_series wanted = {.run = r->run,
-                                      .engine = entry(r, "engines", "engine"),
-                                      .machine = entry(r, "machines", "machine"),
-                                      .model = entry(r, "models", "model"),
-                                      .run_name = text_of(r->result, "run"),
-                                      .mode = text_of(r->result, "mode"),
-                                      .batch = (int)r->batch};
-    const char *name = text_of(r->run, "model");
+    ith_report_series wanted = {.run = r->run,
+                                .engine = entry(r, "engines", "engine"),
+                                .machine = entry(r, "machines", "machine"),
+                                .model = entry(r, "models", "model"),
+                                .run_name = ith_report_member(r->result, "run"),
+                                .mode = ith_report_member(r->result, "mode"),
+                                .batch = (int)r->batch};
     ith_report_group *group;
     ith_report_series *more;
 
-    group = find_group(report, name, wanted.model);
+    ith_model_name(r->run, ith_report_member(r->run, "model"), wanted.model, wanted.name,
+                   sizeof wanted.name);
+    group = find_group(report, &wanted);
     for (size_t i = 0; group != NULL && i < group->n; i++)
         if (is_same_series(&group->series[i], &wanted)) {
             *series = &group->series[i];
@@ -150,7 +137,7 @@ static ith_status find_series(ith_report *report, const record *r, ith_report_se
     if (more == NULL)
         return no_memory(err);
     if (group == NULL) {
-        ith_status status = add_group(report, name, &group, err);
+        ith_status status = add_group(report, wanted.name, &group, err);
         if (status != ITH_OK) {
             free(more);
             return status;
@@ -265,7 +252,7 @@ static ith_status add_others(ith_report_series *s, const record *r, bool prefill
     double value, tokens;
 
     if (json_is_object(memory)) {
-        bool device = strcmp(text_of(memory, "scope"), "device") == 0;
+        bool device = strcmp(ith_report_member(memory, "scope"), "device") == 0;
         ITH_TRY(positive(memory, r->where, "peak", &value, err));
         if (device && ith_series_devices(s) == 0)
             return ith_fail(err, ITH_E_FORMAT,
@@ -292,26 +279,85 @@ static ith_status add_others(ith_report_series *s, const record *r, bool prefill
 static ith_status read_record(record *r, ith_error *err)
 {
     r->batch = 1;
-    r->phase = text_of(r->result, "phase");
-    if (!is_plain_text(text_of(r->result, "mode")))
-        return ith_fail(err, ITH_E_FORMAT, "%s/mode: it has control characters", r->where);
-    r->run = json_object_get(json_object_get(r->document, "runs"), text_of(r->result, "run"));
+    r->phase = ith_report_member(r->result, "phase");
+    if (!ith_report_is_line(ith_report_member(r->result, "mode")))
+        return ith_fail(err, ITH_E_FORMAT,
+                        "%s/mode: it has control characters or marks of direction", r->where);
+    r->run =
+        json_object_get(json_object_get(r->document, "runs"), ith_report_member(r->result, "run"));
     if (r->run == NULL)
         return ith_fail(err, ITH_E_FORMAT, "%s/run: \"%.80s\" is not in runs", r->where,
-                        text_of(r->result, "run"));
+                        ith_report_member(r->result, "run"));
     ITH_TRY(ith_json_int(r->result, r->where, "depth", 0, TOKENS_MAX, &r->depth, err));
     ITH_TRY(ith_json_int(r->result, r->where, "tokens", 0, TOKENS_MAX, &r->tokens, err));
     return ith_json_int(r->result, r->where, "batch", 1, COUNT_MAX, &r->batch, err);
 }
 
+/* ---- What is not timed ---- */
+
+/* The perplexity that a document gives must be that of its mean. */
+static ith_status check_perplexity(const record *r, ith_error *err)
+{
+    const json_t *p = json_object_get(r->result, "perplexity");
+    double value, mean = 0;
+
+    ITH_TRY(positive(p, r->where, "value", &value, err));
+    ITH_TRY(ith_json_real(p, r->where, "mean_nll", &mean, err));
+    if (!(fabs(value - exp(mean)) <= CONSISTENT * value))
+        return ith_fail(err, ITH_E_FORMAT, "%s: perplexity/value is %g, but its mean_nll says %g",
+                        r->where, value, exp(mean));
+    return ITH_OK;
+}
+
+static ith_status check_needle(const record *r, ith_error *err)
+{
+    const json_t *needle = json_object_get(r->result, "needle");
+    int64_t asked = 0, right = 0;
+    double position = 0;
+
+    ITH_TRY(ith_json_int(needle, r->where, "asked", 1, COUNT_MAX, &asked, err));
+    ITH_TRY(ith_json_int(needle, r->where, "right", 0, asked, &right, err));
+    ITH_TRY(ith_json_real(needle, r->where, "position", &position, err));
+    return position >= 0 && position <= 1
+               ? ITH_OK
+               : ith_fail(err, ITH_E_FORMAT, "%s: needle/position is not from 0 to 1", r->where);
+}
+
+static ith_status add_quality(ith_report *report, const record *r, bool needle, ith_error *err)
+{
+    ith_report_quality *more = report->quality, *q;
+
+    ITH_TRY(needle ? check_needle(r, err) : check_perplexity(r, err));
+    if (report->n_quality == QUALITY_MAX)
+        return ith_fail(err, ITH_E_FORMAT, "%s: more than %d results of quality are too many",
+                        r->where, QUALITY_MAX);
+    if ((report->n_quality & (report->n_quality - 1)) == 0) /* full */
+        more = realloc(more, (report->n_quality == 0 ? 1 : 2 * report->n_quality) * sizeof *more);
+    if (more == NULL)
+        return no_memory(err);
+    report->quality = more;
+    q = &more[report->n_quality++];
+    *q = (ith_report_quality){.engine = entry(r, "engines", "engine"),
+                              .model = entry(r, "models", "model"),
+                              .result = r->result,
+                              .needle = needle};
+    ith_model_name(r->run, ith_report_member(r->run, "model"), q->model, q->name, sizeof q->name);
+    return ITH_OK;
+}
+
+/* ---- Results ---- */
+
 static ith_status add_result(ith_report *report, record *r, ith_error *err)
 {
     ith_report_series *series = NULL;
-    bool prefill;
+    bool prefill, needle;
 
-    if (strcmp(text_of(r->result, "status"), "measured") != 0)
+    if (strcmp(ith_report_member(r->result, "status"), "measured") != 0)
         return ITH_OK;
     ITH_TRY(read_record(r, err));
+    needle = strcmp(r->phase, "needle") == 0;
+    if (needle || strcmp(r->phase, "perplexity") == 0)
+        return add_quality(report, r, needle, err);
     prefill = strcmp(r->phase, "prefill") == 0;
     if (!prefill && strcmp(r->phase, "decode") != 0)
         return ITH_OK;
@@ -321,31 +367,15 @@ static ith_status add_result(ith_report *report, record *r, ith_error *err)
     return add_others(series, r, prefill, err);
 }
 
-/* Are all names and texts within free of control characters? The report has them in its lines. */
-static bool is_plain(const json_t *value)
-{
-    const char *name;
-    json_t *member;
-    size_t i;
-
-    if (json_is_string(value))
-        return is_plain_text(json_string_value(value));
-    json_array_foreach (value, i, member)
-        if (!is_plain(member))
-            return false;
-    json_object_foreach ((json_t *)value, name, member)
-        if (!is_plain_text(name) || !is_plain(member))
-            return false;
-    return true;
-}
-
+/* The report has them in its lines. */
 static ith_status check_texts(const json_t *document, const char *path, ith_error *err)
 {
     static const char *const tables[] = {"engines", "machines", "models", "runs"};
 
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        if (!is_plain(json_object_get(document, tables[i])))
-            return ith_fail(err, ITH_E_FORMAT, "%s: %s: a text has control characters", path,
+        if (!ith_report_is_plain(json_object_get(document, tables[i])))
+            return ith_fail(err, ITH_E_FORMAT,
+                            "%s: %s: a text has control characters or marks of direction", path,
                             tables[i]);
     return ITH_OK;
 }
@@ -360,11 +390,32 @@ static ith_status check_references(const json_t *document, const char *path, ith
 
     json_object_foreach (json_object_get(document, "runs"), name, run)
         for (size_t i = 0; i < 3; i++) {
-            const char *wanted = text_of(run, references[i][0]);
+            const char *wanted = ith_report_member(run, references[i][0]);
             if (json_object_get(json_object_get(document, references[i][1]), wanted) == NULL)
                 return ith_fail(err, ITH_E_FORMAT, "%s: runs/%.80s/%s: \"%.80s\" is not in %s",
                                 path, name, references[i][0], wanted, references[i][1]);
         }
+    return ITH_OK;
+}
+
+/* The first GPU of a machine speaks for all of them, and its price is theirs. */
+static ith_status check_gpus(const json_t *document, const char *path, ith_error *err)
+{
+    const char *name;
+    json_t *machine, *gpu;
+    size_t i;
+
+    json_object_foreach (json_object_get(document, "machines"), name, machine) {
+        const json_t *gpus = json_object_get(machine, "gpus"),
+                     *first = json_object_get(json_array_get(gpus, 0), "name");
+        json_array_foreach (gpus, i, gpu)
+            if (!json_equal(json_object_get(gpu, "name"), first))
+                return ith_fail(err, ITH_E_FORMAT,
+                                "%s: machines/%.80s/gpus/%zu/name: \"%.80s\" beside \"%.80s\": a "
+                                "report cannot compare a machine of different GPUs",
+                                path, name, i, ith_report_member(gpu, "name"),
+                                json_string_value(first));
+    }
     return ITH_OK;
 }
 
@@ -384,6 +435,7 @@ static ith_status add_document(ith_report *report, const json_t *schema, const c
     ITH_TRY(ith_schema_check(schema, r.document, path, err));
     ITH_TRY(check_texts(r.document, path, err));
     ITH_TRY(check_references(r.document, path, err));
+    ITH_TRY(check_gpus(r.document, path, err));
     json_array_foreach (json_object_get(r.document, "results"), i, r.result) {
         snprintf(r.where, sizeof r.where, "%.300s: results/%zu", path, i);
         ITH_TRY(add_result(report, &r, err));
@@ -467,6 +519,7 @@ void ith_report_close(ith_report *report)
     for (size_t i = 0; i < report->n_documents; i++)
         json_decref(report->documents[i]);
     free(report->groups);
+    free(report->quality);
     free(report->documents);
     *report = (ith_report){0};
 }

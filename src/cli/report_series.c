@@ -1,17 +1,12 @@
 /* report_series.c - what a series says of itself. */
 #include "cli/report.h"
+#include "cli/report_text.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { COUNT_MAX = 1 << 20 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
 
 /* A count of the placement. */
 static int placed(const ith_report_series *s, const char *key, int otherwise)
@@ -46,6 +41,11 @@ int ith_series_cores(const ith_report_series *s)
     return cores < COUNT_MAX ? (int)cores : COUNT_MAX;
 }
 
+bool ith_series_has_threads(const ith_report_series *s)
+{
+    return placed(s, "threads", 0) > 0;
+}
+
 const json_t *ith_series_published(const ith_report_series *s)
 {
     return json_object_get(s->run, "published");
@@ -65,18 +65,20 @@ const char *ith_series_machine(const ith_report_series *s, int nodes, char *text
     const json_t *gpu = json_array_get(json_object_get(s->machine, "gpus"), 0),
                  *host = json_object_get(s->machine, "host");
     int devices = ith_series_devices(s);
-    char count[24] = "";
+    char count[24] = "", name[81];
 
     if (devices > 0 && gpu != NULL) {
         if (devices > 1)
             snprintf(count, sizeof count, "%d x ", devices);
-        snprintf(text, size, "%s%.80s", count, text_of(gpu, "name"));
+        snprintf(text, size, "%s%s", count,
+                 ith_report_cut(ith_report_member(gpu, "name"), name, sizeof name));
         return text;
     }
     if (nodes > 1)
         snprintf(count, sizeof count, "%d x ", nodes);
     if (json_is_object(host))
-        snprintf(text, size, "%s%.80s (%lld cores)", count, text_of(host, "cpu"),
+        snprintf(text, size, "%s%s (%lld cores)", count,
+                 ith_report_cut(ith_report_member(host, "cpu"), name, sizeof name),
                  (long long)json_integer_value(json_object_get(host, "cores")));
     else
         snprintf(text, size, "%sa machine that is not named", count);
@@ -85,28 +87,32 @@ const char *ith_series_machine(const ith_report_series *s, int nodes, char *text
 
 const char *ith_series_weights(const ith_report_series *s)
 {
-    return text_of(s->model, "weight_type");
+    return ith_report_member(s->model, "weight_type");
 }
 
 const char *ith_series_cache(const ith_report_series *s)
 {
-    return text_of(s->model, "kv_type");
+    return ith_report_member(s->model, "kv_type");
 }
 
-static void write_label(ith_report_series *s)
+/* named: with the model's name. */
+static void write_label(ith_report_series *s, bool named)
 {
-    char machine[140], mode[100] = "", placement[60] = "", batch[40] = "";
+    char engine[61], name[61], machine[140], weights[31], cut[61];
+    char mode[70] = "", placement[60] = "", batch[40] = "";
     int threads = placed(s, "threads", 0);
 
     if (strcmp(s->mode, "default") != 0)
-        snprintf(mode, sizeof mode, ", %.60s", s->mode);
+        snprintf(mode, sizeof mode, ", %s", ith_report_cut(s->mode, cut, sizeof cut));
     if (ith_series_devices(s) == 0 && threads > 0)
         snprintf(placement, sizeof placement, ", %d rank%s of %d thread%s", ith_series_ranks(s),
                  ith_series_ranks(s) > 1 ? "s" : "", threads, threads > 1 ? "s" : "");
     if (s->batch > 1)
         snprintf(batch, sizeof batch, ", %d at a time", s->batch);
-    snprintf(s->label, sizeof s->label - 12, "%.60s%s, %.30s weights%s%s, on %s%s",
-             text_of(s->engine, "name"), mode, ith_series_weights(s), placement, batch,
+    snprintf(s->label, sizeof s->label - 12, "%s%s%s%s, %s weights%s%s, on %s%s",
+             ith_report_cut(ith_report_member(s->engine, "name"), engine, sizeof engine),
+             named ? ", " : "", named ? ith_report_cut(s->name, name, sizeof name) : "", mode,
+             ith_report_cut(ith_series_weights(s), weights, sizeof weights), placement, batch,
              ith_series_machine(s, ith_series_nodes(s), machine, sizeof machine),
              ith_series_published(s) != NULL ? " (published)" : "");
 }
@@ -115,9 +121,13 @@ static void write_label(ith_report_series *s)
  * them apart. */
 void ith_series_label(ith_report_group *group)
 {
+    bool named = false;
+
+    for (size_t i = 1; i < group->n; i++)
+        named = named || strcmp(group->series[i].name, group->series[0].name) != 0;
     for (size_t i = 0; i < group->n; i++) {
         int before = 0;
-        write_label(&group->series[i]);
+        write_label(&group->series[i], named);
         for (size_t k = 0; k < i; k++) {
             size_t len = strlen(group->series[i].label);
             const char *other = group->series[k].label;

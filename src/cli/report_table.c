@@ -50,6 +50,18 @@ void ith_table_text(ith_table *table, const char *format, ...)
     add(table, text, NAN);
 }
 
+void ith_table_sorted(ith_table *table, double sort, const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    add(table, text, sort);
+}
+
 void ith_table_series(ith_table *table, const ith_report_series *series)
 {
     ith_table_cell *cell = add(table, strdup(series->label), NAN);

@@ -38,6 +38,9 @@ void ith_table_close(ith_table *table);
 /* The next cell. A number that is not above 0 becomes a dash, as does an absent price. */
 void ith_table_text(ith_table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* A text that is sorted by a number among those of its column. */
+void ith_table_sorted(ith_table *table, double sort, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void ith_table_series(ith_table *table, const ith_report_series *series);
 void ith_table_number(ith_table *table, double value);
 void ith_table_range(ith_table *table, double low, double high);

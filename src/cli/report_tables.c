@@ -1,18 +1,14 @@
 /* report_tables.c - the tables of the report. */
 #include "cli/report_tables.h"
+#include "cli/report_text.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #define GIB                (double)(1 << 30)
 #define TABLE(id, columns) ith_table_open(id, columns, sizeof columns / sizeof *(columns))
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
 
 static const char *base_name(const char *path)
 {
@@ -67,13 +63,17 @@ static void add_machines(ith_table *t, const ith_even *even)
     ith_table_text(t, "%s", ith_series_machine(even->node, 1, text, sizeof text));
 }
 
-/* 40; "none: 128 reach 86%"; a dash without a figure of the GPU or an estimate. */
+/* 40; "none: 128 reach 86%"; a dash without a figure of the GPU or an estimate. No number of nodes
+ * is more than any. */
 static void add_nodes(ith_table *t, const ith_even_phase *f)
 {
     if (f->equals)
         ith_table_count(t, f->nodes);
-    else if (f->gpu_rate > 0 && f->nodes > 0)
-        ith_table_text(t, "none: %d reach %.1f%%", f->nodes, 100 * f->reached / f->gpu_rate);
+    else if (f->gpu_rate > 0 && f->reached > 0)
+        ith_table_sorted(t, DBL_MAX, "none: %d reach%s %.1f%%", f->nodes, f->nodes > 1 ? "" : "es",
+                         100 * f->reached / f->gpu_rate);
+    else if (f->gpu_rate > 0)
+        ith_table_sorted(t, DBL_MAX, "none holds it");
     else
         ith_table_number(t, 0);
 }
@@ -92,8 +92,8 @@ static void add_factor(ith_table *t, const ith_even_phase *f)
     char text[64], context[64];
 
     if (f->factor > 0)
-        ith_table_text(t, "%s (at %s tokens)", ith_figure_text(f->factor, text),
-                       ith_figure_text((double)f->factor_context, context));
+        ith_table_sorted(t, f->factor, "%s (at %s tokens)", ith_figure_text(f->factor, text),
+                         ith_figure_text((double)f->factor_context, context));
     else
         ith_table_number(t, 0);
 }
@@ -130,7 +130,7 @@ ith_table ith_tables_rates(const ith_report_all *all)
         add_machines(&t, even);
         for (int phase = 0; phase < ITH_EVEN_PHASES; phase++) {
             ith_table_number(&t, even->phase[phase].gpu_rate);
-            ith_table_number(&t, even->phase[phase].one);
+            ith_table_number(&t, even->fewest == 1 ? even->phase[phase].few : 0);
             add_factor(&t, &even->phase[phase]);
         }
     }
@@ -210,7 +210,7 @@ ith_table ith_tables_prefill(const ith_report_all *all, const ith_report_group *
 {
     ith_table t = TABLE("prefill", prefill_columns);
 
-    snprintf(t.title, sizeof t.title, "%.80s: first token and prefill", group->name);
+    snprintf(t.title, sizeof t.title, "%s: first token and prefill", group->name);
     for (size_t i = 0; i < group->n; i++) {
         const ith_report_points *p = &group->series[i].of[ITH_FIGURE_PREFILL];
         for (size_t k = 0; k < p->n; k++)
@@ -223,7 +223,7 @@ ith_table ith_tables_decode(const ith_report_all *all, const ith_report_group *g
 {
     ith_table t = TABLE("decode", decode_columns);
 
-    snprintf(t.title, sizeof t.title, "%.80s: decoding", group->name);
+    snprintf(t.title, sizeof t.title, "%s: decoding", group->name);
     for (size_t i = 0; i < group->n; i++) {
         const ith_report_points *p = &group->series[i].of[ITH_FIGURE_DECODE];
         for (size_t k = 0; k < p->n; k++)
@@ -240,7 +240,7 @@ static const ith_table_column scaling_columns[] = {
     {"efficiency", true},
 };
 
-/* GPUs, or cores. */
+/* GPUs, or cores; ranks, if nothing is known of threads. */
 static int units(const ith_report_series *s)
 {
     int devices = ith_series_devices(s);
@@ -252,9 +252,9 @@ static bool is_same_kind(const ith_report_series *a, const ith_report_series *b)
     static const char *const keys[] = {"cpu", "cores"};
     const json_t *gpu_a = json_array_get(json_object_get(a->machine, "gpus"), 0),
                  *gpu_b = json_array_get(json_object_get(b->machine, "gpus"), 0);
-    bool same = a->batch == b->batch && json_equal(a->engine, b->engine) &&
-                json_equal(a->model, b->model) &&
-                strcmp(text_of(gpu_a, "name"), text_of(gpu_b, "name")) == 0 &&
+    bool same = a->batch == b->batch && ith_series_has_threads(a) == ith_series_has_threads(b) &&
+                json_equal(a->engine, b->engine) && json_equal(a->model, b->model) &&
+                strcmp(ith_report_member(gpu_a, "name"), ith_report_member(gpu_b, "name")) == 0 &&
                 (ith_series_published(a) == NULL) == (ith_series_published(b) == NULL);
 
     for (size_t i = 0; i < 2; i++) {
@@ -266,7 +266,8 @@ static bool is_same_kind(const ith_report_series *a, const ith_report_series *b)
 }
 
 /* The one with the fewest units beside which `s` has more, and that has the figure there; of those
- * alike in that the fastest: what more machines win is not won over a slow way. NULL: none. */
+ * alike in that the fastest: what more machines win is not won over a slow way. It may run in
+ * another mode: then the speed is no efficiency of that mode. NULL: none. */
 static const ith_report_series *base_of(const ith_report_group *group, const ith_report_series *s,
                                         ith_figure figure, int64_t context)
 {
@@ -298,9 +299,9 @@ static void add_scaling(ith_table *t, const ith_report_group *group, const ith_r
         ith_table_series(t, base);
         ith_table_text(t, "%s", phase);
         ith_table_count(t, point->context);
-        ith_table_text(t, "%d to %d", units(base), units(s));
+        ith_table_sorted(t, units(s), "%d to %d", units(base), units(s));
         ith_table_number(t, speed);
-        ith_table_percent(t, speed * units(base) / units(s));
+        ith_table_percent(t, strcmp(s->mode, base->mode) == 0 ? speed * units(base) / units(s) : 0);
     }
 }
 
@@ -308,7 +309,7 @@ ith_table ith_tables_scaling(const ith_report_group *group)
 {
     ith_table t = TABLE("scaling", scaling_columns);
 
-    snprintf(t.title, sizeof t.title, "%.80s: scaling", group->name);
+    snprintf(t.title, sizeof t.title, "%s: scaling", group->name);
     for (size_t i = 0; i < group->n; i++) {
         add_scaling(&t, group, &group->series[i], ITH_FIGURE_PREFILL, "prefill");
         add_scaling(&t, group, &group->series[i], ITH_FIGURE_DECODE, "decode");
@@ -328,7 +329,7 @@ static bool has_gpu(const ith_report *report, const char *name)
     for (size_t g = 0; g < report->n_groups; g++)
         for (size_t i = 0; i < report->groups[g].n; i++) {
             const json_t *gpus = json_object_get(report->groups[g].series[i].machine, "gpus");
-            if (strcmp(text_of(json_array_get(gpus, 0), "name"), name) == 0)
+            if (strcmp(ith_report_member(json_array_get(gpus, 0), "name"), name) == 0)
                 return true;
         }
     return false;
@@ -336,10 +337,22 @@ static bool has_gpu(const ith_report *report, const char *name)
 
 static bool counts(const ith_report_all *all, const json_t *offer)
 {
-    const char *gpu = text_of(offer, "gpu"), *node = all->prices.node_offer;
+    const char *gpu = ith_report_member(offer, "gpu"), *node = all->prices.node_offer;
 
     return (*gpu != '\0' && has_gpu(&all->report, gpu)) ||
-           (node != NULL && strcmp(node, text_of(offer, "name")) == 0);
+           (node != NULL && strcmp(node, ith_report_member(offer, "name")) == 0);
+}
+
+/* "one NVIDIA H200, sold 8 at a time" */
+static void add_what(ith_table *t, const json_t *offer)
+{
+    const char *gpu = ith_report_member(offer, "gpu");
+    json_int_t lot = json_integer_value(json_object_get(offer, "gpus"));
+
+    if (lot > 1)
+        ith_table_text(t, "one %s, sold %lld at a time", gpu, (long long)lot);
+    else
+        ith_table_text(t, "one %s", *gpu != '\0' ? gpu : ith_report_member(offer, "node"));
 }
 
 ith_table ith_tables_prices(const ith_report_all *all)
@@ -353,15 +366,13 @@ ith_table ith_tables_prices(const ith_report_all *all)
         if (!counts(all, offer))
             continue;
         price = json_object_get(offer, "per_hour");
-        ith_table_text(&t, "%s", text_of(offer, "name"));
-        ith_table_text(&t, "one %s",
-                       text_of(offer, "gpu")[0] != '\0' ? text_of(offer, "gpu")
-                                                        : text_of(offer, "node"));
+        ith_table_text(&t, "%s", ith_report_member(offer, "name"));
+        add_what(&t, offer);
         ith_table_range(&t, json_number_value(json_object_get(price, "low")),
                         json_number_value(json_object_get(price, "high")));
-        ith_table_text(&t, "%s", text_of(offer, "kind"));
-        ith_table_text(&t, "%s", text_of(offer, "date"));
-        ith_table_text(&t, "%s", text_of(offer, "source"));
+        ith_table_text(&t, "%s", ith_report_member(offer, "kind"));
+        ith_table_text(&t, "%s", ith_report_member(offer, "date"));
+        ith_table_text(&t, "%s", ith_report_member(offer, "source"));
     }
     return t;
 }
@@ -369,6 +380,15 @@ ith_table ith_tables_prices(const ith_report_all *all)
 static const ith_table_column document_columns[] = {
     {"file", false}, {"made", false}, {"runs", true}, {"results", true}, {"measured", true},
 };
+
+/* The file's name; its path where two have the same. */
+static const char *name_of(const ith_report_all *all, size_t file)
+{
+    for (size_t i = 0; i < all->report.n_documents; i++)
+        if (i != file && strcmp(base_name(all->paths[i]), base_name(all->paths[file])) == 0)
+            return all->paths[file];
+    return base_name(all->paths[file]);
+}
 
 ith_table ith_tables_documents(const ith_report_all *all)
 {
@@ -381,9 +401,9 @@ ith_table ith_tables_documents(const ith_report_all *all)
         int measured = 0;
         size_t k;
         json_array_foreach (results, k, result)
-            measured += strcmp(text_of(result, "status"), "measured") == 0;
-        ith_table_text(&t, "%s", base_name(all->paths[i]));
-        ith_table_text(&t, "%s", text_of(document, "created"));
+            measured += strcmp(ith_report_member(result, "status"), "measured") == 0;
+        ith_table_text(&t, "%s", name_of(all, i));
+        ith_table_text(&t, "%s", ith_report_member(document, "created"));
         ith_table_count(&t, (int64_t)json_object_size(json_object_get(document, "runs")));
         ith_table_count(&t, (int64_t)json_array_size(results));
         ith_table_count(&t, measured);
@@ -411,8 +431,8 @@ ith_table ith_tables_published(const ith_report_all *all)
                 continue;
             ith_table_series(&t, s);
             ith_table_text(&t, "%s", all->report.groups[g].name);
-            ith_table_text(&t, "%s", text_of(published, "source"));
-            ith_table_text(&t, "%s", text_of(published, "date"));
+            ith_table_text(&t, "%s", ith_report_member(published, "source"));
+            ith_table_text(&t, "%s", ith_report_member(published, "date"));
         }
     return t;
 }

@@ -1,6 +1,8 @@
 /* report_verdict.c - the sentences at the head of the report. */
 #include "cli/report_verdict.h"
 
+#include "cli/report_text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +15,10 @@
 static const char *const phase_verbs[] = {"prefill", "decode"};
 static const char *const phase_nouns[] = {"time to first token", "decode rate"};
 
-/* How many times as fast the GPU is as a node; 0: not known. */
+/* How many times as fast the GPU is as the fewest nodes that hold the model; 0: not known. */
 static double ratio(const ith_even_phase *f)
 {
-    return f->gpu_rate > 0 && f->one > 0 ? f->gpu_rate / f->one : 0;
+    return f->gpu_rate > 0 && f->few > 0 ? f->gpu_rate / f->few : 0;
 }
 
 static const char *figure(double value, char text[64])
@@ -36,6 +38,7 @@ static const char *times_text(double value, char text[64])
 /* "4-bit (w4)": numbers of a type that every reader may not know. */
 static const char *type_text(const char *type, char text[80])
 {
+    char name[61];
     static const struct {
         const char *begin, *bits;
     } types[] = {{"bf16", "16"}, {"f16", "16"}, {"f32", "32"}, {"w8", "8"},
@@ -43,10 +46,21 @@ static const char *type_text(const char *type, char text[80])
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strncmp(type, types[i].begin, strlen(types[i].begin)) == 0) {
-            snprintf(text, 80, "%s-bit (%.60s)", types[i].bits, type);
+            snprintf(text, 80, "%s-bit (%s)", types[i].bits,
+                     ith_report_cut(type, name, sizeof name));
             return text;
         }
-    snprintf(text, 80, "%.70s", type);
+    return ith_report_cut(type, text, 71);
+}
+
+/* "one node", or "4 nodes (the fewest that hold the model)" */
+static const char *few_text(const ith_even *even, char text[120])
+{
+    char a[64];
+
+    if (even->fewest <= 1)
+        return strcpy(text, "one node");
+    snprintf(text, 120, "%s nodes (the fewest that hold the model)", figure(even->fewest, a));
     return text;
 }
 
@@ -54,7 +68,7 @@ static void write_lead(FILE *out, const ith_even *even)
 {
     double prefill = ratio(&even->phase[ITH_EVEN_PREFILL]),
            decode = ratio(&even->phase[ITH_EVEN_DECODE]);
-    char gpu[140], node[140], a[64];
+    char gpu[140], node[140], few[120], a[64];
     bool several = ith_series_devices(even->gpu) > 1;
 
     fprintf(out, "# %sAt %s tokens with %s, %s%s",
@@ -67,20 +81,32 @@ static void write_lead(FILE *out, const ith_even *even)
             fprintf(out, "%s %s%s %s times as fast", said++ > 0 ? " and" : "", phase_verbs[phase],
                     several ? "" : "s", times_text(times, a));
     }
-    fprintf(out, " as one node, %s.\n", ith_series_machine(even->node, 1, node, sizeof node));
+    ith_series_machine(even->node, 1, node, sizeof node);
+    if (even->fewest == 0)
+        fprintf(out, ": up to %s nodes of %s do not hold the model.\n", figure(even->most, a),
+                node);
+    else if (even->fewest == 1)
+        fprintf(out, " as one node, %s.\n", node);
+    else
+        fprintf(out, " as %s, %s each.\n", few_text(even, few), node);
 }
 
 static void write_rates(FILE *out, const ith_even *even)
 {
-    char a[64], b[64];
+    char a[64], b[64], few[120];
 
-    fputs("- Tokens per second, GPU and one node:", out);
+    if (even->fewest == 0)
+        fputs("- Tokens per second of the GPU:", out);
+    else
+        fprintf(out, "- Tokens per second, GPU and %s:", few_text(even, few));
     for (int phase = 0, said = 0; phase < ITH_EVEN_PHASES; phase++) {
         const ith_even_phase *f = &even->phase[phase];
-        if (f->gpu_rate > 0)
-            fprintf(out, "%s %s %s and %s", said++ > 0 ? ";" : "",
-                    phase == ITH_EVEN_PREFILL ? "prefill" : "decoding", figure(f->gpu_rate, a),
-                    figure(f->one, b));
+        if (f->gpu_rate <= 0)
+            continue;
+        fprintf(out, "%s %s %s", said++ > 0 ? ";" : "",
+                phase == ITH_EVEN_PREFILL ? "prefill" : "decoding", figure(f->gpu_rate, a));
+        if (even->fewest > 0)
+            fprintf(out, " and %s", figure(f->few, b));
     }
     fputs(".\n", out);
 }
@@ -96,12 +122,12 @@ static void write_nodes(FILE *out, const ith_even *even)
         if (f->equals)
             fprintf(out, "- For its %s: about %s such node%s.\n", phase_nouns[phase],
                     figure(f->nodes, a), f->nodes > 1 ? "s" : "");
-        else
+        else if (f->reached > 0)
             fprintf(out,
                     "- Its %s: no number of such nodes up to %s reaches it. The most is %.1f%% of "
-                    "it, with %s nodes.\n",
-                    phase_nouns[phase], figure(ITH_EVEN_NODES_MAX, a),
-                    100 * f->reached / f->gpu_rate, figure(f->nodes, b));
+                    "it, with %s node%s.\n",
+                    phase_nouns[phase], figure(even->most, a), 100 * f->reached / f->gpu_rate,
+                    figure(f->nodes, b), f->nodes > 1 ? "s" : "");
     }
 }
 
@@ -110,6 +136,7 @@ static void write_cost(FILE *out, const ith_report_all *all, const ith_even *eve
     char range[140], of_nodes[140];
     const char *currency = all->prices.currency;
     ith_price gpu, node = all->prices.node;
+    int devices = ith_series_devices(even->gpu);
 
     if (!ith_prices_find(&all->prices, even->gpu, &gpu)) {
         fputs("- Cost: the price file has no price of this GPU.\n", out);
@@ -117,6 +144,10 @@ static void write_cost(FILE *out, const ith_report_all *all, const ith_even *eve
     }
     fprintf(out, "- Cost: the GPU costs %s %s an hour.", ith_range_text(gpu.low, gpu.high, range),
             currency);
+    if (gpu.least_lot > devices)
+        fprintf(out, " No offer is of less than %d such GPUs.", gpu.least_lot);
+    else if (gpu.greatest_lot > devices)
+        fprintf(out, " Some offers are of no less than %d such GPUs.", gpu.greatest_lot);
     for (int phase = 0; phase < ITH_EVEN_PHASES; phase++) {
         const ith_even_phase *f = &even->phase[phase];
         if (!f->equals)
@@ -166,9 +197,12 @@ static void write_changes(FILE *out, const ith_even *even)
     fprintf(out, "%s\n", of_node > 0 ? "." : "");
 }
 
+/* Its rate of both phases may be scaled, of one, or of none: where the run has no point of a phase,
+ * or there is no estimate for its context. */
 static void write_trust(FILE *out, const ith_even *even)
 {
     char a[64], b[64];
+    int scaled = 0;
 
     if (!even->measured) {
         fputs("- Rates of nodes are estimates from what the node's memory and cores reached in "
@@ -176,14 +210,21 @@ static void write_trust(FILE *out, const ith_even *even)
               out);
         return;
     }
-    fputs("- Rates of nodes are estimates, scaled by what was measured over what was estimated:",
-          out);
-    for (int phase = 0, said = 0; phase < ITH_EVEN_PHASES; phase++) {
+    fputs("- Rates of nodes are estimates", out);
+    for (int phase = 0; phase < ITH_EVEN_PHASES; phase++) {
         const ith_even_phase *f = &even->phase[phase];
         if (f->factor > 0)
-            fprintf(out, "%s %s for its %s, at %s tokens", said++ > 0 ? ";" : "",
+            fprintf(out, "%s %s for the %s, at %s tokens",
+                    scaled++ > 0 ? ";" : ", scaled by what was measured over what was estimated:",
                     figure(f->factor, a), phase_nouns[phase], figure((double)f->factor_context, b));
     }
+    fputs(scaled == 0 ? ", not scaled: what was measured on the node does not say how fast the "
+                        "model runs there"
+                      : "",
+          out);
+    for (int phase = 0; scaled == 1 && phase < ITH_EVEN_PHASES; phase++)
+        if (even->phase[phase].factor <= 0)
+            fprintf(out, ". The %s was not measured and is not scaled", phase_nouns[phase]);
     fputs(".\n", out);
 }
 
@@ -215,12 +256,17 @@ static bool is_same_pair(const ith_even *a, const ith_even *b)
     return a->group == b->group && a->gpu == b->gpu && a->node == b->node;
 }
 
-/* Is it the row that speaks for its model, GPU and node? */
+/* Is it the row that speaks for its model, GPU and node? Of two contexts that are equally near the
+ * larger one does. */
 static bool is_headline(const ith_evens *evens, const ith_even *even)
 {
-    for (size_t i = 0; i < evens->n; i++)
-        if (is_same_pair(&evens->rows[i], even) && distance(&evens->rows[i]) < distance(even))
+    for (size_t i = 0; i < evens->n; i++) {
+        const ith_even *other = &evens->rows[i];
+        double nearer = distance(even) - distance(other);
+        if (is_same_pair(other, even) &&
+            (nearer > 0 || (nearer >= 0 && other->context > even->context)))
             return false;
+    }
     return true;
 }
 
@@ -244,7 +290,9 @@ char *ith_report_verdict(const ith_report_all *all)
 
     if (out == NULL)
         return NULL;
-    if (all->evens.n == 0)
+    if (all->report.n_groups == 0)
+        fputs("# These documents say how good answers are, not how fast they come.\n", out);
+    else if (all->evens.n == 0)
         fputs("# No model was measured both on a GPU, at 8,192, 32,768 or 131,072 tokens, and with "
               "Ithaca on any node, so there is no break-even.\n",
               out);

@@ -8,7 +8,9 @@ const char *const ith_report_words[] = {
     "Prefill: tokens per second of a whole prompt that starts from nothing. Time to first token: "
     "of "
     "the same prompt, until the first token of the answer.",
-    "Decode: tokens per second of one answer behind that context.",
+    "Decode: tokens per second behind that context, of all answers together: labels say how many "
+    "are "
+    "answered at a time, if more than one.",
     "Nodes that equal a GPU: estimated with the formulas of ithaca plan, from the memory bandwidth "
     "and the integer speed that the node reached in its own run. Where the model was measured on "
     "the node, the estimate is scaled to agree with the measurement whose context is nearest. "
@@ -24,11 +26,17 @@ const char *const ith_report_words[] = {
     "Memory: the most of one rank or GPU, times their number. Energy: of the GPUs or sockets "
     "alone, "
     "without the rest of the machine; a dash where nothing was read. Cost: an hour of the machine "
-    "over the tokens of an hour, one sequence at a time; a server that answers many at once pays "
-    "less.",
+    "over the tokens of an hour, as many answers at a time as the label says; a server that "
+    "answers "
+    "many at once pays less. Memory and energy are of all of them, too.",
+    "Perplexity: e to the mean negative log likelihood of the text's tokens, each after those "
+    "before "
+    "it in its window; the second half of a window counts. Texts and windows must be the same to "
+    "be "
+    "compared. Passkeys: a number hidden in a text is asked for at its end.",
     "A figure is the median of all repetitions; strokes in plots reach from the least to the most. "
-    "Published figures are someone else's and have hollow marks. Only models of the same shape "
-    "share a plot.",
+    "Published figures are someone else's and have hollow marks. Only models of the same shape, "
+    "experts included, share a plot. Scaling has an efficiency where both run in the same way.",
     NULL,
 };
 

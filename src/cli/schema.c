@@ -195,22 +195,30 @@ static bool check_min_items(checker *c, const json_t *schema, const json_t *rule
            fault(c, "fewer than %lld items", (long long)least);
 }
 
+/* Below 0, 0 or above it, as a is below b, equal or above. Integers are not compared as doubles,
+ * which hold no more than 53 bits of them. */
+static int order(const json_t *a, const json_t *b)
+{
+    double x = json_number_value(a), y = json_number_value(b);
+
+    if (json_is_integer(a) && json_is_integer(b))
+        return (json_integer_value(a) > json_integer_value(b)) -
+               (json_integer_value(a) < json_integer_value(b));
+    return (x > y) - (x < y);
+}
+
 static bool check_minimum(checker *c, const json_t *schema, const json_t *rule, const json_t *value)
 {
-    double least = json_number_value(rule);
-
     (void)schema;
-    return !json_is_number(value) || json_number_value(value) >= least ||
-           fault(c, "%g is below %g", json_number_value(value), least);
+    return !json_is_number(value) || order(value, rule) >= 0 ||
+           fault(c, "%.17g is below %.17g", json_number_value(value), json_number_value(rule));
 }
 
 static bool check_above(checker *c, const json_t *schema, const json_t *rule, const json_t *value)
 {
-    double bound = json_number_value(rule);
-
     (void)schema;
-    return !json_is_number(value) || json_number_value(value) > bound ||
-           fault(c, "%g is not above %g", json_number_value(value), bound);
+    return !json_is_number(value) || order(value, rule) > 0 ||
+           fault(c, "%.17g is not above %.17g", json_number_value(value), json_number_value(rule));
 }
 
 static bool check_min_length(checker *c, const json_t *schema, const json_t *rule,
@@ -220,10 +228,10 @@ static bool check_min_length(checker *c, const json_t *schema, const json_t *rul
     json_int_t characters = 0;
 
     (void)schema;
+    for (size_t i = 0; i < json_string_length(value); i++)
+        characters += (text[i] & 0xc0) != 0x80;
     if (text == NULL)
         return true;
-    for (; *text != '\0'; text++)
-        characters += (*text & 0xc0) != 0x80;
     return characters >= json_integer_value(rule) || fault(c, "the text is too short");
 }
 
@@ -236,27 +244,34 @@ static bool check_pattern(checker *c, const json_t *schema, const json_t *rule, 
     if (!json_is_string(value))
         return true;
     if (regcomp(&pattern, json_string_value(rule), REG_EXTENDED | REG_NOSUB) != 0)
-        return fault(c, "its schema has a pattern that cannot be read");
-    good = regexec(&pattern, json_string_value(value), 0, NULL, 0) == 0;
+        return fault(c, "no memory for a pattern");
+    good = strlen(json_string_value(value)) == json_string_length(value) &&
+           regexec(&pattern, json_string_value(value), 0, NULL, 0) == 0;
     regfree(&pattern);
     return good || fault(c, "\"%.60s\" has another form than %s", json_string_value(value),
                          json_string_value(rule));
 }
 
-/* "#/$defs/NAME" */
-static bool check_reference(checker *c, const json_t *schema, const json_t *rule,
-                            const json_t *value)
+/* What "#/$defs/NAME" refers to; NULL: nothing. */
+static const json_t *find(const checker *c, const json_t *rule)
 {
     static const char prefix[] = "#/$defs/";
     const char *name = json_string_value(rule);
-    const json_t *target = NULL;
+
+    if (name == NULL || strncmp(name, prefix, sizeof prefix - 1) != 0)
+        return NULL;
+    return json_object_get(json_object_get(c->root, "$defs"), name + sizeof prefix - 1);
+}
+
+static bool check_reference(checker *c, const json_t *schema, const json_t *rule,
+                            const json_t *value)
+{
+    const json_t *target = find(c, rule);
     bool good;
 
     (void)schema;
-    if (name != NULL && strncmp(name, prefix, sizeof prefix - 1) == 0)
-        target = json_object_get(json_object_get(c->root, "$defs"), name + sizeof prefix - 1);
-    if (target == NULL || c->references == REFERENCES_MAX)
-        return fault(c, "its schema refers to what is not there");
+    if (c->references == REFERENCES_MAX)
+        return fault(c, "more than %d references of its schema lead to it", REFERENCES_MAX);
     c->references++;
     good = holds(c, target, value);
     c->references--;
@@ -319,59 +334,204 @@ static bool check_nothing(checker *c, const json_t *schema, const json_t *rule, 
     return true;
 }
 
+/* ---- Keywords of a schema ---- */
+
+static bool is_sound(checker *c, const json_t *schema);
+
+static bool is_sound_within(checker *c, const json_t *schema, const char *name)
+{
+    size_t len = strlen(c->path);
+    bool good;
+
+    snprintf(c->path + len, sizeof c->path - len, "/%.80s", name);
+    good = is_sound(c, schema);
+    c->path[len] = '\0';
+    return good;
+}
+
+static bool sound_any(checker *c, const json_t *rule)
+{
+    (void)c, (void)rule;
+    return true;
+}
+
+static bool sound_text(checker *c, const json_t *rule)
+{
+    return json_is_string(rule) || fault(c, "expected a text");
+}
+
+static bool sound_count(checker *c, const json_t *rule)
+{
+    return (json_is_integer(rule) && json_integer_value(rule) >= 0) ||
+           fault(c, "expected a number of things");
+}
+
+static bool sound_number(checker *c, const json_t *rule)
+{
+    return json_is_number(rule) || fault(c, "expected a number");
+}
+
+static bool is_type(const json_t *name)
+{
+    static const char *const types[] = {"object", "array",   "string", "integer",
+                                        "number", "boolean", "null"};
+
+    for (size_t i = 0; json_is_string(name) && i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i], json_string_value(name)) == 0)
+            return true;
+    return false;
+}
+
+static bool sound_type(checker *c, const json_t *rule)
+{
+    const json_t *name;
+    size_t i;
+
+    json_array_foreach (rule, i, name)
+        if (!is_type(name))
+            return fault(c, "expected names of types");
+    return is_type(rule) || json_array_size(rule) > 0 || fault(c, "expected a type, or a list");
+}
+
+static bool sound_values(checker *c, const json_t *rule)
+{
+    return json_array_size(rule) > 0 || fault(c, "expected a list of values");
+}
+
+static bool sound_names(checker *c, const json_t *rule)
+{
+    const json_t *name;
+    size_t i;
+
+    json_array_foreach (rule, i, name)
+        if (!json_is_string(name))
+            return fault(c, "expected names");
+    return json_is_array(rule) || fault(c, "expected a list of names");
+}
+
+static bool sound_schema(checker *c, const json_t *rule)
+{
+    return is_sound(c, rule);
+}
+
+static bool sound_members(checker *c, const json_t *rule)
+{
+    const char *name;
+    json_t *schema;
+
+    json_object_foreach ((json_t *)rule, name, schema)
+        if (!is_sound_within(c, schema, name))
+            return false;
+    return json_is_object(rule) || fault(c, "expected schemas by name");
+}
+
+static bool sound_list(checker *c, const json_t *rule)
+{
+    const json_t *schema;
+    char name[24];
+    size_t i;
+
+    json_array_foreach (rule, i, schema) {
+        snprintf(name, sizeof name, "%zu", i);
+        if (!is_sound_within(c, schema, name))
+            return false;
+    }
+    return json_array_size(rule) > 0 || fault(c, "expected a list of schemas");
+}
+
+static bool sound_pattern(checker *c, const json_t *rule)
+{
+    regex_t pattern;
+
+    if (!json_is_string(rule) || strlen(json_string_value(rule)) != json_string_length(rule) ||
+        regcomp(&pattern, json_string_value(rule), REG_EXTENDED | REG_NOSUB) != 0)
+        return fault(c, "the pattern cannot be read");
+    regfree(&pattern);
+    return true;
+}
+
+static bool sound_reference(checker *c, const json_t *rule)
+{
+    return find(c, rule) != NULL || fault(c, "it refers to what is not there");
+}
+
 /* ---- Schemas ---- */
 
 /* type stands first, so that a fault is named by the coarsest thing that is wrong. */
 static const struct {
     const char *name;
     bool (*check)(checker *c, const json_t *schema, const json_t *rule, const json_t *value);
+    bool (*is_sound)(checker *c, const json_t *rule); /* what stands there in a schema */
 } keywords[] = {
-    {"type", check_type},
-    {"const", check_const},
-    {"enum", check_enum},
-    {"required", check_required},
-    {"properties", check_properties},
-    {"additionalProperties", check_additional},
-    {"items", check_items},
-    {"minItems", check_min_items},
-    {"minimum", check_minimum},
-    {"exclusiveMinimum", check_above},
-    {"minLength", check_min_length},
-    {"pattern", check_pattern},
-    {"$ref", check_reference},
-    {"allOf", check_all},
-    {"oneOf", check_one},
-    {"not", check_not},
-    {"if", check_if},
-    {"then", check_nothing},
-    {"else", check_nothing},
-    {"$schema", check_nothing},
-    {"$id", check_nothing},
-    {"$defs", check_nothing},
-    {"title", check_nothing},
-    {"description", check_nothing},
+    {"type", check_type, sound_type},
+    {"const", check_const, sound_any},
+    {"enum", check_enum, sound_values},
+    {"required", check_required, sound_names},
+    {"properties", check_properties, sound_members},
+    {"additionalProperties", check_additional, sound_schema},
+    {"items", check_items, sound_schema},
+    {"minItems", check_min_items, sound_count},
+    {"minimum", check_minimum, sound_number},
+    {"exclusiveMinimum", check_above, sound_number},
+    {"minLength", check_min_length, sound_count},
+    {"pattern", check_pattern, sound_pattern},
+    {"$ref", check_reference, sound_reference},
+    {"allOf", check_all, sound_list},
+    {"oneOf", check_one, sound_list},
+    {"not", check_not, sound_schema},
+    {"if", check_if, sound_schema},
+    {"then", check_nothing, sound_schema},
+    {"else", check_nothing, sound_schema},
+    {"$schema", check_nothing, sound_text},
+    {"$id", check_nothing, sound_text},
+    {"$defs", check_nothing, sound_members},
+    {"title", check_nothing, sound_text},
+    {"description", check_nothing, sound_text},
 };
 
 enum { KEYWORDS = sizeof keywords / sizeof *keywords };
 
-static bool is_keyword(const char *name)
+static bool is_sound_keyword(checker *c, const char *name, const json_t *rule)
 {
-    for (size_t i = 0; i < KEYWORDS; i++)
-        if (strcmp(keywords[i].name, name) == 0)
-            return true;
-    return false;
+    size_t len = strlen(c->path);
+    bool good = false;
+
+    for (size_t i = 0; i < KEYWORDS; i++) {
+        if (strcmp(keywords[i].name, name) != 0)
+            continue;
+        snprintf(c->path + len, sizeof c->path - len, "/%s", name);
+        good = keywords[i].is_sound(c, rule);
+        c->path[len] = '\0';
+        return good;
+    }
+    return fault(c, "the keyword \"%.80s\" is unknown", name);
 }
 
-static bool holds(checker *c, const json_t *schema, const json_t *value)
+/* Is every keyword known, and is what stands there what it may be? */
+static bool is_sound(checker *c, const json_t *schema)
 {
     const char *name;
     json_t *rule;
 
+    if (json_is_boolean(schema))
+        return true;
+    if (!json_is_object(schema))
+        return fault(c, "expected a schema");
     json_object_foreach ((json_t *)schema, name, rule)
-        if (!is_keyword(name))
-            return fault(c, "its schema has the unknown keyword \"%s\"", name);
+        if (!is_sound_keyword(c, name, rule))
+            return false;
+    if (json_object_get(schema, "if") == NULL &&
+        (json_object_get(schema, "then") != NULL || json_object_get(schema, "else") != NULL))
+        return fault(c, "there is no \"if\"");
+    return true;
+}
+
+static bool holds(checker *c, const json_t *schema, const json_t *value)
+{
+    if (json_is_boolean(schema))
+        return json_is_true(schema) || fault(c, "nothing may stand here");
     for (size_t i = 0; i < KEYWORDS; i++) {
-        rule = json_object_get(schema, keywords[i].name);
+        const json_t *rule = json_object_get(schema, keywords[i].name);
         if (rule != NULL && !keywords[i].check(c, schema, rule, value))
             return false;
     }
@@ -381,9 +541,11 @@ static bool holds(checker *c, const json_t *schema, const json_t *value)
 ith_status ith_schema_check(const json_t *schema, const json_t *value, const char *where,
                             ith_error *err)
 {
-    checker c = {.root = schema};
+    checker c = {.root = schema, .path = "the schema"};
+    bool good = is_sound(&c, schema);
 
-    if (holds(&c, schema, value))
+    c.path[0] = '\0';
+    if (good && holds(&c, schema, value))
         return ITH_OK;
     return ith_fail(err, ITH_E_FORMAT, "%s: %s", where, c.fault);
 }

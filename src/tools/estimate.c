@@ -115,6 +115,11 @@ static ith_status find_machine(estimate *f, ith_error *err)
     return ITH_OK;
 }
 
+int64_t ith_estimate_memory(int64_t machine_bytes, int ranks_per_node)
+{
+    return ranks_per_node > 0 ? (int64_t)((double)machine_bytes * (1 - SPARE)) / ranks_per_node : 0;
+}
+
 /* The engine parameters of each rank. */
 static ith_engine_params of_rank(const estimate *f)
 {
@@ -125,7 +130,7 @@ static ith_engine_params of_rank(const estimate *f)
     if (params.threads == 0)
         params.threads = cores > 0 ? cores : 1;
     if (params.memory == 0 && f->machine.memory > 0)
-        params.memory = (int64_t)((double)f->machine.memory * (1 - SPARE)) / p->ranks_per_node;
+        params.memory = ith_estimate_memory(f->machine.memory, p->ranks_per_node);
     params.progress = NULL;
     return params;
 }

@@ -13,7 +13,7 @@ if [[ -z $python ]]; then
 fi
 validate=("$python" bench/schema/validate.py)
 
-mapfile -t files < <(find bench/baselines bench/prices.json -name '*.json' | sort)
+mapfile -t files < <(find bench/baselines bench/results bench/prices.json -name '*.json' | sort)
 same "documents are found" yes "$( ((${#files[@]} >= 5)) && echo yes)"
 for file in "${files[@]}"; do
     expect "$file keeps to the schema" 0 "${validate[@]}" "$file"

@@ -6,6 +6,8 @@
                                       prints what is wrong in REPORT/index.html and report.md
     compare.py change DIR             writes DIR/changed/NAME/*.json: one field of one document each
     compare.py spoil DIR              writes DIR/bad/NAME.json, and a line "NAME<tab>MEMBER" for each
+    compare.py vary DIR               writes DIR/varied/NAME/*.json: documents with one thing in
+                                      which results, machines or models can be special
     compare.py evens REPORT           the break-even: lines of words for compare.sh
 
 All figures are computed here anew, from the documents and the definitions in src/cli/report.h.
@@ -49,7 +51,8 @@ def document(**tables):
 
 def model(name, weights, cache, full):
     sizes = shape(name)
-    kept = ("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads")
+    kept = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads",
+            "num_key_value_heads", "head_dim", "vocab_size")
     return {"architecture": "Qwen3ForCausalLM", "weight_type": weights, "kv_type": cache,
             "source": "random weights", "shape": sizes if full else {k: sizes[k] for k in kept}}
 
@@ -177,10 +180,13 @@ class Series:
         self.model = document["models"][one["model"]]
         self.placement, self.published = one["placement"], one.get("published")
         self.mode, self.points = result["mode"], {}
+        self.name, self.named = name_of(one, self.model), False
+        self.number = ""
+        self.batch = result["batch"]
 
     def key(self):
         return json.dumps([self.engine, self.machine, self.model, self.placement, self.published,
-                           self.mode], sort_keys=True)
+                           self.mode, self.batch], sort_keys=True)
 
     def devices(self):
         return self.placement.get("devices", len(self.machine["gpus"]))
@@ -188,21 +194,33 @@ class Series:
     def units(self):
         return self.devices() or self.placement["ranks"] * self.placement.get("threads", 1)
 
+    @staticmethod
+    def cut(text, size):
+        return text.encode()[:size].decode(errors="ignore")
+
     def machine_text(self):
-        if self.devices():
+        if self.devices() and self.machine["gpus"]:
             count = f"{self.devices()} x " if self.devices() > 1 else ""
-            return f"{count}{self.machine['gpus'][0]['name']}"
+            return f"{count}{self.cut(self.machine['gpus'][0]['name'], 80)}"
         host = self.machine["host"]
+        if not host:
+            return "a machine that is not named"
         return f"{host['cpu']} ({host['cores']} cores)"
 
     def label(self):
-        mode = "" if self.mode == "default" else f", {self.mode}"
+        return self.plain_label() + self.number
+
+    def plain_label(self):
+        mode = "" if self.mode == "default" else f", {self.cut(self.mode, 60)}"
+        engine, weights = self.cut(self.engine["name"], 60), self.cut(self.model["weight_type"], 30)
         ranks, threads = self.placement["ranks"], self.placement.get("threads", 0)
         placement = "" if self.devices() or not threads else (
             f", {ranks} rank{'s' if ranks > 1 else ''} of {threads} thread"
             f"{'s' if threads > 1 else ''}")
-        return (f"{self.engine['name']}{mode}, {self.model['weight_type']} weights{placement}, on "
-                f"{self.machine_text()}{' (published)' if self.published else ''}")
+        name = f", {self.name}" if self.named else ""
+        batch = f", {self.batch} at a time" if self.batch > 1 else ""
+        return (f"{engine}{name}{mode}, {weights} weights{placement}"
+                f"{batch}, on {self.machine_text()}{' (published)' if self.published else ''}")
 
     def add(self, figure, context, value):
         self.points.setdefault((figure, context), []).append(value)
@@ -215,9 +233,54 @@ class Series:
         return sorted(c for f, c in self.points if f == figure)
 
 
+def name_of(one, model):
+    """What the run calls its model, without types, folders and endings."""
+    own = one.get("detail", {}).get("name")
+    name = own.removeprefix("synthetic ").rsplit("/", 1)[-1] if own else one["model"]
+    name = name.removesuffix(f", {model['kv_type']} cache")
+    name = name.removesuffix(f" {model['weight_type']}")
+    return re.sub(r"\.(json|gguf|ith)$", "", name)
+
+
+def sizes_of(model):
+    """What models of one group have alike, as src/cli/report_model.h says; None: it has no shape."""
+    shape = model.get("shape", {})
+    shape = shape.get("text_config", shape)
+    if "num_hidden_layers" not in shape:
+        return None
+
+    def first(*names):
+        return next((shape[n] for n in names if shape.get(n) is not None), 0)
+
+    heads = first("num_attention_heads")
+    experts = first("num_experts", "num_local_experts", "n_routed_experts")
+    width = first("intermediate_size")
+    sizes = [first("num_hidden_layers"), first("hidden_size"), heads,
+             first("num_key_value_heads") or heads,
+             first("head_dim") or first("hidden_size") // heads, first("vocab_size"), experts]
+    if not experts:
+        return (*sizes, width)
+    wide = first("moe_intermediate_size") or width
+    shared = first("shared_expert_intermediate_size") or (
+        first("n_shared_experts", "num_shared_experts") * wide)
+    return (*sizes, first("num_experts_per_tok", "num_experts_per_token"), wide, shared)
+
+
+def is_same_model(a, b):
+    types = [s.model.get("shape", {}).get("model_type") for s in (a, b)]
+    if sizes_of(a.model) is None or sizes_of(b.model) is None:
+        return sizes_of(a.model) == sizes_of(b.model) and a.name == b.name
+    return sizes_of(a.model) == sizes_of(b.model) and (None in types or types[0] == types[1])
+
+
+def group_name(groups, name):
+    same = sum(other == name or other.startswith(f"{name} #") for other in groups)
+    return f"{name} #{same + 1}" if same else name
+
+
 def read(paths):
     """{name of the group: [series]}, in the order of the documents."""
-    groups, by_shape = {}, {}
+    groups = {}
     for path in paths:
         with open(path, encoding="utf-8") as f:
             document = json.load(f)
@@ -226,14 +289,19 @@ def read(paths):
                 continue
             one = document["runs"][r["run"]]
             s = Series(document, one, r)
-            sizes = s.model.get("shape", {})
-            shape_key = tuple(sizes.get(k, one["model"]) for k in (
-                "num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads"))
-            group = groups.setdefault(by_shape.setdefault(shape_key, one["model"]), [])
+            group = next((g for g in groups.values() if is_same_model(g[0], s)), None)
+            if group is None:
+                group = groups.setdefault(group_name(groups, s.name), [])
             s = next((other for other in group if other.key() == s.key()), None) or s
             if s not in group:
                 group.append(s)
             add(s, r)
+    for group in groups.values():
+        for s in group:
+            s.named = len({other.name for other in group}) > 1
+        for i, s in enumerate(group):
+            same = sum(other.plain_label() == s.plain_label() for other in group[:i])
+            s.number = f" #{same + 1}" if same else ""
     return groups
 
 
@@ -244,9 +312,9 @@ def add(s, r):
     if prefill and ("ttft_seconds" in r or r["depth"] == 0):
         whole = r["ttft_seconds"]["median"] if "ttft_seconds" in r else seconds
         s.add("ttft", context, whole)
-        s.add("prefill", context, context / whole)
+        s.add("prefill", context, context * r["batch"] / whole)
     elif not prefill:
-        s.add("decode", context, 1 / seconds)
+        s.add("decode", context, r["batch"] / seconds)
     if r.get("memory"):
         units = s.devices() if r["memory"]["scope"] == "device" else s.placement["ranks"]
         s.add("memory", context, r["memory"]["peak"] * units)
@@ -261,7 +329,7 @@ def price_of(prices, node_price, s):
     if not s.devices():
         return (node_price, node_price) if node_price else None
     found = [o["per_hour"] for o in prices["offers"]
-             if o.get("gpu") == s.machine["gpus"][0]["name"]]
+             if s.machine["gpus"] and o.get("gpu") == s.machine["gpus"][0]["name"]]
     return found and (min(p["low"] for p in found) * s.devices(),
                       max(p["high"] for p in found) * s.devices())
 
@@ -283,22 +351,23 @@ def scaling_rows(group):
         for phase in ("prefill", "decode"):
             for context in s.contexts(phase):
                 bases = [b for b in group if b.units() < s.units() and b.at(phase, context) > 0
-                         and (b.engine, b.model, bool(b.published)) ==
-                         (s.engine, s.model, bool(s.published))
-                         and b.machine["host"] == s.machine["host"]]
+                         and (b.engine, b.model, bool(b.published), b.batch) ==
+                         (s.engine, s.model, bool(s.published), s.batch)
+                         and b.machine["host"] == s.machine["host"]
+                         and ("threads" in b.placement) == ("threads" in s.placement)]
                 if not bases:
                     continue
                 base = min(bases, key=lambda b: (b.units(), -b.at(phase, context)))
                 speed = s.at(phase, context) / base.at(phase, context)
                 yield [s.label(), base.label(), phase, f"{context:,}",
                        f"{base.units()} to {s.units()}", figure(speed),
-                       percent(speed * base.units() / s.units())]
+                       percent(speed * base.units() / s.units() if s.mode == base.mode else 0)]
 
 
 def expected(prices, node_price, paths):
     """{title: rows}"""
     groups = read(paths)
-    names = {s.machine["gpus"][0]["name"] for g in groups.values() for s in g if s.devices()}
+    names = {s.machine["gpus"][0]["name"] for g in groups.values() for s in g if s.machine["gpus"]}
     tables = {"Documents": [], "Prices": [], "Published figures": []}
     for name, group in groups.items():
         tables[f"{name}: first token and prefill"] = list(
@@ -310,14 +379,17 @@ def expected(prices, node_price, paths):
                                         for s in group if s.published]
     for offer in prices["offers"]:
         if offer.get("gpu") in names:
-            tables["Prices"].append([offer["name"], f"one {offer['gpu']}",
+            lot = offer.get("gpus", 1)
+            tables["Prices"].append([offer["name"], f"one {offer['gpu']}" +
+                                     (f", sold {lot} at a time" if lot > 1 else ""),
                                      span(*offer["per_hour"].values()), offer["kind"],
                                      offer["date"], offer["source"]])
     for path in paths:
         with open(path, encoding="utf-8") as f:
             document = json.load(f)
         measured = sum(r["status"] == "measured" for r in document["results"])
-        tables["Documents"].append([os.path.basename(path), document["created"],
+        same = sum(os.path.basename(p) == os.path.basename(path) for p in paths) > 1
+        tables["Documents"].append([path if same else os.path.basename(path), document["created"],
                                     str(len(document["runs"])), str(len(document["results"])),
                                     str(measured)])
     return {title: rows for title, rows in tables.items() if rows}, groups
@@ -445,7 +517,8 @@ def wrong(report, prices, node_price, paths):
 def fields(value, path=()):
     """The paths of all numbers that a report shows or computes with."""
     names = {"median", "peak", "joules", "tokens", "depth", "of_ceiling", "low", "high", "ranks",
-             "threads", "devices", "num_hidden_layers"}
+             "threads", "devices", "num_hidden_layers", "vocab_size", "head_dim",
+             "intermediate_size"}
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, member in items:
         if isinstance(member, (dict, list)):
@@ -543,6 +616,10 @@ def spoil(folder):
         "a ceiling of nothing": (put(("runs", "two", "ceilings"), {"int8_ops": 0}),
                                  "runs/two/ceilings/int8_ops"),
         "lines in a name": (put(("machines", "one", "gpus", 0, "name"), "a\n# b"), "machines"),
+        "marks in a name": (put(("machines", "one", "gpus", 0, "name"), "a\u202eb"), "machines"),
+        "different GPUs": (put(("machines", "two", "gpus", 1),
+                               {"name": "NVIDIA H100", "memory_bytes": 1}),
+                           "machines/two/gpus/1/name"),
         "lines in a mode": (put((*first, "mode"), "a\n- b"), "results/0/mode"),
         "no host": (drop("machines", "one", "host"), "machines/one"),
         "nothing measured": (put(("results",), []), "no document has a measured"),
@@ -552,6 +629,142 @@ def spoil(folder):
         apply(other)
         write(f"{folder}/bad/{name}.json", other)
         print(f"{name}\t{member}")
+
+
+# ---- Variants ----
+
+MIXTRAL = {"model_type": "mixtral", "num_hidden_layers": 32, "hidden_size": 4096,
+           "intermediate_size": 14336, "num_attention_heads": 32, "num_key_value_heads": 8,
+           "vocab_size": 32000, "num_local_experts": 8, "num_experts_per_tok": 2}
+LARGE = {"architectures": ["Qwen3MoeForCausalLM"], "num_hidden_layers": 24, "hidden_size": 4096,
+         "intermediate_size": 12288, "moe_intermediate_size": 1536, "num_attention_heads": 64,
+         "max_position_embeddings": 262144}
+
+
+def only_model(document, name, sizes):
+    """The document with one model for all of its runs."""
+    old = next(iter(document["models"].values()))
+    document["models"] = {name: {**old, "shape": sizes}}
+    for one in document["runs"].values():
+        one["model"] = name
+
+
+def each_run(change):
+    def at(document):
+        for one in document["runs"].values():
+            change(one)
+    return at
+
+
+def each_machine(change):
+    def at(document):
+        for machine in document["machines"].values():
+            change(machine)
+    return at
+
+
+def pair(gpu=lambda d: None, node=lambda d: None):
+    """A GPU, at 32,768 tokens unless it is changed, and a node."""
+    documents = {"gpu.json": gpu_document(), "node.json": node_document()}
+    if gpu is not moved:
+        for phase in ("prefill", "decode"):
+            keep(phase, 32768)(documents["gpu.json"])
+    gpu(documents["gpu.json"])
+    node(documents["node.json"])
+    return documents
+
+
+def shapes(*named):
+    """A document of a node for each (name, sizes)."""
+    documents = {}
+    for i, (name, sizes) in enumerate(named):
+        documents[f"{i}.json"] = node_document()
+        only_model(documents[f"{i}.json"], name, sizes)
+    return documents
+
+
+def keep(phase, *depths):
+    """Only results of so many tokens, or of the other phase."""
+    def at(document):
+        document["results"] = [r for r in document["results"]
+                               if r["phase"] != phase or r["depth"] + (
+                                   r["tokens"] if phase == "prefill" else 0) in depths]
+    return at
+
+
+def large(document):
+    only_model(document, "large-moe", {**shape("qwen3-30b-a3b"), **LARGE})
+
+
+def in_batches(document):
+    for r in document["results"]:
+        r["batch"] = 4
+        if r["status"] == "measured":
+            r["tokens_per_second"] *= 4
+
+
+def foreign(document):
+    """Names that are cut, of characters of several bytes."""
+    for machine in document["machines"].values():
+        for gpu in machine["gpus"]:
+            gpu["name"] = "x" + "\u00e9" * 80
+    document["engines"]["tf"]["name"] = "\u6f22" * 40
+    next(iter(document["models"].values()))["weight_type"] = "\u6f22" * 30
+    for r in document["results"]:
+        r["mode"] = "x\u6f22" + "\u6f22" * 30
+
+
+def moved(document):
+    """From 8,192 and 32,768 tokens to 8,192 and 131,072."""
+    for r in document["results"]:
+        key = "tokens" if r["phase"] == "prefill" else "depth"
+        if r[key] == 32768:
+            r[key] = 131072
+            if r["status"] == "measured" and key == "tokens":
+                r["tokens_per_second"] = r[key] / r["seconds"]["median"]
+
+
+def vary(folder):
+    experts = {**MIXTRAL, "moe_intermediate_size": 7168, "num_local_experts": 16}
+    mistral = {k: v for k, v in MIXTRAL.items() if "expert" not in k} | {"model_type": "mistral"}
+    deepseek = shape("deepseek-v2-lite")
+    words = {k: v for k, v in deepseek.items() if not k.startswith("n_")} | {
+        "num_experts": 64, "shared_expert_intermediate_size": 2 * 1408}
+    many = [f"{name} of 65" for name in ("1 x 96", "2 x 96")]
+
+    def ranks(document):
+        for one, name in zip(document["runs"].values(), many):
+            one["placement"].update(ranks=128 if name == many[0] else 65, threads=1)
+
+    variants = {
+        "experts": shapes(("mistral-7b", mistral), ("mixtral-8x7b", MIXTRAL)),
+        "finer experts": shapes(("a", MIXTRAL), ("a", experts)),
+        "other words": shapes(("a", deepseek), ("a w4, q8 cache", words)),
+        "head size": shapes(("a", mistral), ("b", {**mistral, "head_dim": 64}),
+                            ("c", {**mistral, "head_dim": 128})),
+        "type": shapes(("a", mistral), ("a", {**mistral, "model_type": "llama"})),
+        "large": pair(large, each_machine(lambda m: m["host"].update(memory_bytes=16 << 30))),
+        "too large": pair(large, each_machine(lambda m: m["host"].update(memory_bytes=1 << 27))),
+        "no memory": pair(node=each_machine(lambda m: m["host"].pop("memory_bytes"))),
+        "no threads": pair(node=each_run(lambda r: r["placement"].pop("threads"))),
+        "threads of one": {"node.json": node_document()},
+        "no name": {"published.json": published_document()},
+        "decode alone": pair(node=keep("prefill")),
+        "nothing that scales": pair(node=lambda d: (keep("prefill")(d), keep("decode", 0)(d))),
+        "ends": pair(moved),
+        "batches": pair(in_batches, in_batches),
+        "foreign": {"gpu.json": gpu_document()},
+        "types in names": pair(node=lambda d: only_model(d, "8b w4, q8 cache", shape("qwen3-8b"))),
+        "many ranks": pair(node=ranks),
+    }
+    foreign(variants["foreign"]["gpu.json"])
+    variants["threads of one"]["node.json"]["runs"]["1 x 96"]["placement"].pop("threads")
+    nameless = variants["no name"]["published.json"]
+    nameless["machines"]["A100"]["gpus"] = []
+    nameless["runs"]["p"]["placement"]["devices"] = 8
+    for name, documents in variants.items():
+        for file, document in documents.items():
+            write(f"{folder}/varied/{name}/{file}", document)
 
 
 def evens(report):
@@ -573,6 +786,8 @@ def main():
         change(folder)
     elif command == "spoil":
         spoil(folder)
+    elif command == "vary":
+        vary(folder)
     elif command == "evens":
         evens(folder)
     else:

@@ -69,6 +69,134 @@ matches "what else changes" "$work/report/report.md" \
 matches "a model without a configuration has no estimate" "$work/report/report.md" \
     'NVIDIA A100 and AMD EPYC 9654 \(192 cores\): no estimate'
 
+# Documents in which one thing is special. What each report says is what its documents say; REPORT is
+# the Markdown of the last one.
+tool vary "$work"
+varied() { # NAME [FILE]...: the report of a variant's documents
+    local folder=$work/varied/$1 files=()
+    shift
+    (($#)) || set -- $(ls "$folder")
+    files=("${@/#/$folder/}")
+    expect "${folder##*/}: a report" 0 compare "${files[@]}" -o "$folder" \
+        --prices "$work/prices.json" --network-gbps 50 --latency-us 5
+    report=$folder/report.md
+    same "${folder##*/}: it says what the documents say" "" \
+        "$(check "$folder" "$work/prices.json" 0 "${files[@]}")"
+}
+groups() { grep -c '^## .*: decoding$' "$report"; }
+says() { matches "$1" "$report" "$2"; } # NAME REGEX
+
+varied experts
+same "experts are no MLP of that width" 2 "$(groups)"
+varied "finer experts"
+same "finer experts are another model, with a number behind its name" "2 1" \
+    "$(groups) $(grep -c '^## a \\#2: decoding$' "$report")"
+varied "other words"
+same "the words of a family do not matter" 1 "$(groups)"
+varied "head size"
+same "a head size that is left out is hidden_size over heads" 2 "$(groups)"
+says "models of one group are told apart by name" '^\| Ithaca, c, w4 weights'
+varied type
+same "another architecture is another model" 2 "$(groups)"
+
+varied large
+python3 -c "
+import json
+shape = json.load(open('$work/varied/large/gpu.json'))['models']['large-moe']['shape']
+json.dump(shape, open('$work/large.json', 'w'))"
+fewest() { # NODES: does it fit so many?
+    "$ITHACA" plan "synthetic:$work/large.json:q4_0" --ctx 32768 --nodes "$1" --ranks-per-node 2 \
+        -t 96 --mem 8160437862 --read-gbps 600 --gops 60000 --network-gbps 50 --latency-us 5 \
+        --json 2>/dev/null >"$work/plan" && field "$work/plan" 'j["plans"][-1]["fits"]'
+}
+n=$(grep -oE 'as fast as [0-9]+ nodes' "$report" | head -n 1 | grep -oE '[0-9]+')
+same "a model that does not fit one node: so many hold it, one less does not" "True False" \
+    "$(fewest "${n:-0}") $(fewest $((${n:-1} - 1)))"
+says "the first sentence says how many" 'times as fast as [2-9] nodes \(the fewest that hold the model\), '
+same "no rate of one node is given" "" \
+    "$(grep "second, GPU and one node" "$report"; tool evens "$work/varied/large" | cut -f 4 | grep -v –)"
+varied "too large"
+says "a model that fits no number of nodes" 'up to 1,024 nodes of AMD EPYC 9654 \(192 cores\) do not hold'
+same "nothing is 0% of something" 0 "$(grep -c ' 0\.0% of it' "$report")"
+
+varied "no memory"
+says "memory that is not known" 'the document does not say how much memory the node has'
+varied "no threads"
+says "threads that are not known are the cores over the ranks" 'At 32,768 tokens with qwen3-8b'
+cp "$report" "$work/report1"
+expect "on one core" 0 taskset -c 0 "$ITHACA" compare \
+    "$work/varied/no threads/"{gpu,node}.json -o "$work/one" --prices "$work/prices.json" \
+    --network-gbps 50 --latency-us 5
+same "they are not those of the machine that makes the report" "" \
+    "$(diff "$work/report1" "$work/one/report.md" | head -n 3)"
+varied "threads of one"
+same "threads that one run alone knows are no scaling" 0 "$(grep -c ': scaling$' "$report")"
+varied "no name"
+says "a GPU without a name has no price" 'on a machine that is not named \(published\).* \| – \|$'
+
+varied "decode alone"
+says "one phase is scaled" 'scaled by what was measured over what was estimated: [0-9.]+ for the decode rate, at 30,000 tokens\. The time to first token was not measured and is not scaled\.$'
+varied "nothing that scales"
+says "none is" 'Rates of nodes are estimates, not scaled:'
+varied ends
+same "of two contexts equally near the larger one speaks" "0 2" \
+    "$(grep -c '^\*\*.*At 8,192 tokens' "$report") $(grep -c '^\*\*.*At 131,072 tokens' "$report")"
+varied batches
+says "batches say how many" ', 4 at a time, on '
+says "and count all answers" 'of all answers together'
+varied foreign
+same "names are cut between characters" "" "$(iconv -f UTF-8 -t UTF-8 "$report" "$work/varied/foreign/index.html" 2>&1 >"$work/none8")"
+varied "types in names" node.json gpu.json
+says "a group's name has no types" '^\*\*.*tokens with 8b, one NVIDIA H200'
+varied "many ranks"
+says "more ranks than a run may have end the ladder" '32,768 \| ([0-9]|none: )'
+
+# Each number of nodes up to the last is tried, also where two are slower than one.
+expect "a slow network" 0 compare "${documents[@]}" -o "$work/slow" --latency-us 3000
+most=$(tool evens "$work/slow" | awk -F'\t' '$2 == 32768 && $9 == "NVIDIA H200" { print $8 }')
+rate() {
+    or_fail "$ITHACA" plan synthetic:bench/shapes/qwen3-8b.json:q4_0 --ctx 32768 --nodes "$1" \
+        --ranks-per-node 2 -t 96 --mem 391782414745 --read-gbps 600 --gops 60000 --latency-us 3000 \
+        --json >"$work/plan"
+    field "$work/plan" "(lambda p: $decode)(j['plans'][-1])"
+}
+best=$(for ((n = 1; n <= 1024; n *= 2)); do echo "$(rate $n) $n"; done | sort -g | tail -n 1 | cut -d' ' -f2)
+matches "the most of all numbers is named" <(echo "$most") "^(none: ${best} reach|[0-9])"
+
+mkdir -p "$work/a" "$work/b"
+cp "$work/node.json" "$work/a/same.json"
+cp "$work/gpu.json" "$work/b/same.json"
+expect "two files of one name" 0 compare "$work/a/same.json" "$work/b/same.json" -o "$work/same"
+same "are told apart by their paths" "" \
+    "$(check "$work/same" bench/prices.json 0 "$work/a/same.json" "$work/b/same.json")"
+matches "what is sold together is said" "$work/same/report.md" 'Some offers are of no less than 8 such GPUs'
+same "the link leads to the break-even" 1 "$(grep -c 'href="#break-even"' "$work/same/index.html")"
+same "every number in a column of numbers is sorted as one" "" \
+    "$(grep -oE '<td class="number">[^–<][^<]*' "$work/same/index.html" | head -n 3)"
+
+# Figures of llama.cpp are the CPU's.
+line='{"build_commit":"c","build_number":1,"model_filename":"/a/m.gguf","model_type":"qwen3 Q4_0","model_size":9,"n_threads":2,"type_k":"f16","n_prompt":8,"n_gen":0,"n_depth":0,"test_time":"2026-11-30T19:13:30Z","samples_ns":[80]'
+bench() { # LIKE MEMBERS
+    echo "$line$2}" | python3 bench/peers/llama_bench.py --like "$1" >"$out" 2>"$err"
+}
+same "llama-bench on the CPU" 0 "$(bench "$work/node.json" ',"n_gpu_layers":0,"backends":"BLAS,CPU"'; echo $?)"
+same "with layers on a GPU" "1 1" "$(bench "$work/node.json" ',"n_gpu_layers":99'; echo $?) $(grep -c n_gpu_layers "$err")"
+same "with a GPU" "1 1" "$(bench "$work/node.json" ',"backends":"CUDA,CPU"'; echo $?) $(grep -c CUDA "$err")"
+python3 - "$work/node.json" "$work/two" <<'PY'
+import json
+import sys
+
+for table in ("machines", "models"):
+    j = json.load(open(sys.argv[1]))
+    first = next(iter(j[table].values()))
+    j[table]["other"] = {**first, "shape": {}, "host": None}
+    json.dump(j, open(f"{sys.argv[2]}-{table}.json", "w"))
+PY
+for table in machines models; do
+    same "beside several $table" "1 1" \
+        "$(bench "$work/two-$table.json" ""; echo $?) $(grep -c "expected one of $table" "$err")"
+done
+
 # Refusals.
 refused() { # NAME STATUS TEXT ARGUMENT...
     local name=$1 status=$2 text=$3
@@ -98,6 +226,8 @@ refused "a price in words" 1 '"cheap"' "${documents[@]}" --node-price cheap
 refused "a GPU's offer for a node" 1 '"a"' "${documents[@]}" --prices "$work/prices.json" \
     --node-price a
 refused "a price below nothing" 1 '"-1"' "${documents[@]}" --node-price=-1
+refused "a latency of nothing" 2 --latency-us "${documents[@]}" --latency-us 0
+expect "a plan's neither" 2 "$ITHACA" plan synthetic:qwen3-0.6b:q4_0 --latency-us 0
 refused "no document" 2 "no benchmark document"
 same "nothing was written" no "$(test -e "$work/none" && echo yes || echo no)"
 touch "$work/file"

@@ -22,7 +22,7 @@ help=$work/help
 mkdir "$help"
 for command in $(commands_in); do
     case $command in
-    bench | cache)
+    bench | cache | eval)
         for second in $(commands_in "$command"); do
             "$ITHACA" "$command" "$second" --help | options - >"$help/$command $second"
         done
@@ -43,7 +43,7 @@ same "each option is known" "" "$(comm -23 "$work/named" "$work/known")"
 misplaced() {
     local rest command
     grep -hoP '(^|[ /`])ithaca \K[a-z]+ [^`|#]*' "${pages[@]}" | while read -r rest; do
-        command=$(grep -oE '^(bench|cache) [a-z]+|^[a-z]+' <<<"$rest")
+        command=$(grep -oE '^(bench|cache|eval) [a-z]+|^[a-z]+' <<<"$rest")
         [[ -e $help/$command ]] || continue
         options - <<<"$rest" | comm -23 - "$help/$command" | sed "s/^/ithaca $command: /"
     done
@@ -59,7 +59,7 @@ anchors() {
 
 broken_links() {
     local page target file
-    for page in "${pages[@]}" CONTRIBUTING.md CHANGELOG.md; do
+    for page in "${pages[@]}" CONTRIBUTING.md CHANGELOG.md bench/*.md bench/*/*.md; do
         grep -oP '\]\(\K[^)]+' "$page" | grep -v '^http' | while read -r target; do
             file=${target%%#*}
             file=${file:+$(dirname "$page")/$file}

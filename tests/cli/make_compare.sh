@@ -19,7 +19,7 @@ cat >"$work/llama-bench" <<'FAKE'
 #!/bin/bash
 echo "$*" >>"${0%/*}/calls"
 "$ITHACA" inspect "$2" >"${0%/*}/inspected" 2>&1
-of='"build_commit": "0c1e570", "build_number": 1, "cpu_info": "AMD EPYC", "model_filename": "/a/arbitrary.gguf", "model_type": "qwen3 ?B Q4_0", "model_size": 205824, "n_threads": 2, "type_k": "q8_0", "type_v": "q8_0", "flash_attn": 1, "test_time": "2026-11-30T19:13:30Z"'
+of='"build_commit": "0c1e570", "build_number": 1, "cpu_info": "AMD EPYC", "backends": "CPU", "n_gpu_layers": 0, "model_filename": "/a/tiny.gguf", "model_type": "qwen3 ?B Q4_0", "model_size": 205824, "n_threads": 2, "type_k": "q8_0", "type_v": "q8_0", "flash_attn": 1, "test_time": "2026-11-30T19:13:30Z"'
 if [[ " $* " == *" -n 0 "* ]]; then
     echo "{$of, \"n_prompt\": 96, \"n_gen\": 0, \"n_depth\": 0, \"samples_ns\": [ 240000000, 320000000 ],\"samples_ts\": [ 400, 300 ]}"
 else

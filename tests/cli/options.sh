@@ -6,7 +6,7 @@ source "$(dirname "$0")/../tap.sh"
 commands=()
 for first in $("$ITHACA" -h | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
     case $first in
-    bench | cache)
+    bench | cache | eval)
         for second in $("$ITHACA" "$first" -h | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
             commands+=("$first $second")
         done
@@ -14,7 +14,7 @@ for first in $("$ITHACA" -h | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
     *) commands+=("$first") ;;
     esac
 done
-same "commands" 21 "${#commands[@]}"
+same "commands" 23 "${#commands[@]}"
 
 : >"$work/short"
 : >"$work/full"
@@ -26,7 +26,7 @@ for command in "${commands[@]}"; do
     "$ITHACA" $command --help >"$work/one" 2>&1 && cat "$work/one" >>"$work/full"
     same "$command --help: fits" "" "$(grep -E '.{81}' "$work/one")"
 done
-for asked in -h --help "bench -h" "cache -h"; do
+for asked in -h --help "bench -h" "cache -h" "eval -h"; do
     # shellcheck disable=SC2086
     same "$asked: fits" "" "$("$ITHACA" $asked | grep -E '.{81}')"
 done
