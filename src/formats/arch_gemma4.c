@@ -185,6 +185,7 @@ static ith_status read_turning_share(const json_t *config, const char *where, it
     if (!json_is_object(sets)) { /* as the class has it */
         hp->rope.kind = ITH_ROPE_PROPORTIONAL;
         hp->rope.factor = 1;
+        hp->rope.theta = ith_arch_gemma4.defaults.rope_theta;
         share = 0.25;
     }
     if (hp->rope.kind != ITH_ROPE_PROPORTIONAL)

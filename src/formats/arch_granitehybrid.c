@@ -5,6 +5,7 @@
 #include "formats/arch_granite.h"
 #include "formats/arch_recurrent.h"
 
+#include "formats/hf_config.h"
 #include "formats/tensor_table.h"
 
 #include <string.h>
@@ -66,6 +67,8 @@ static ith_status read_config(const json_t *config, const char *where, ith_hpara
     ITH_TRY(ith_json_int(config, where, "num_experts_per_tok", 0, most, &e->used, err));
     ITH_TRY(ith_json_int(config, where, "shared_intermediate_size", 1, most, &e->shared_ffn, err));
     ITH_TRY(ith_json_string(config, where, "position_embedding_type", &positions, err));
+    if (hp->rope.rotated != 0) /* as Bamba has it in GGUF files of this family */
+        return ith_hf_refuse(where, "partial_rotary_factor", "a value other than 1", err);
     hp->ffn = e->shared_ffn;
     if (e->n == 0)
         *e = (ith_experts_params){0};

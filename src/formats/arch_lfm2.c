@@ -47,7 +47,8 @@ ith_layer_form ith_lfm2_layer(const ith_hparams *hp, int64_t i)
 
 /* ---- config.json ---- */
 
-static const char *const config_keys[] = {"intermediate_size", "rms_norm_eps", NULL};
+/* The class has its own key of the epsilon, and SiLU. */
+static const char *const config_keys[] = {"intermediate_size", "rms_norm_eps", "hidden_act", NULL};
 
 /* The width of the MLP is made of the one that the file has. */
 static ith_status read_ffn(const json_t *config, const char *where, ith_hparams *hp, ith_error *err)

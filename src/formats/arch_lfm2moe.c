@@ -29,7 +29,7 @@ static void traits(ith_hparams *hp)
                                                   .factor = 1}};
 }
 
-static const char *const config_keys[] = {"rms_norm_eps", NULL};
+static const char *const config_keys[] = {"rms_norm_eps", "hidden_act", NULL};
 
 static ith_status read_gguf(const struct ith_gguf_meta *meta,
                             const struct ith_tensor_table *tensors, ith_hparams *hp, ith_error *err)

@@ -625,6 +625,7 @@ static void classes_do_not_read_all(void **state)
     assert_false(good("{" MOE ", 'norm_topk_prob': true}").experts.router.normalized ==
                  good("{" KIMI ", " KIMI_LISTS("[2]", "[1, 3]") ", 'moe_renormalize': null}")
                      .experts.router.normalized);
+    assert_int_equal(good(SMALL("lfm2") ", 'hidden_act': 'gelu'}").act, ITH_ACT_SILU);
     hp = good(SMALL("gemma2") ", 'sliding_window_pattern': 1}");
     assert_true(hp.traits[0] == ITH_LAYER_WINDOW && hp.traits[1] == 0);
     hp = good(SMALL("cohere2") ", 'sliding_window_pattern': 1}");
@@ -758,6 +759,8 @@ static void what_changes_the_arithmetic_is_refused(void **state)
         {SMALL("mistral") ", 'sliding_window': 40, 'layer_types': ['sliding_attention', "
                           "'full_attention']}",
          ITH_E_UNSUPPORTED, "\"layer_types\": a layer without the window"},
+        {"{" MAMBA("granitemoehybrid") ", 'partial_rotary_factor': 0.5}", ITH_E_UNSUPPORTED,
+         "\"partial_rotary_factor\""},
         {"{" LLAMA ", 'rope_scaling': {'rope_type': 'dynamic', 'factor': 1, 'alpha': 50}}",
          ITH_E_UNSUPPORTED, "\"alpha\""},
         {"{" LLAMA ", 'rope_scaling': {'rope_type': 'longrope'}}", ITH_E_FORMAT,
