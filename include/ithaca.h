@@ -738,7 +738,7 @@ int64_t ith_session_pending(const ith_session *session);
  *     ith_grammar_close(grammar);
  *
  * An answer that reaches max_tokens, the end of the context or a stop string is cut, and then is
- * only the beginning of such a text: ith_generation.finish tells.
+ * mostly only the beginning of such a text: ith_generation.whole tells.
  *
  * Schemas and grammars are not trusted. What is not understood, what is too large, and what cannot
  * be followed in bounded time and memory is refused in one line that names it. */
@@ -866,6 +866,7 @@ typedef struct ith_generation {
     char *text; /* [text_len] and a NUL; NULL if there is none */
     size_t text_len;
     ith_finish finish;
+    bool whole; /* the text is one of the grammar's, not only the beginning of one */
 
     /* On every rank: passes through the model, tokens guessed, tokens guessed right. */
     int64_t n_passes, n_drafted, n_accepted;

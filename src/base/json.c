@@ -37,6 +37,17 @@ ith_status ith_json_parse(const char *text, size_t len, const char *where, json_
                : ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", where, why.line, why.text);
 }
 
+ith_status ith_json_parse_strict(const char *text, size_t len, const char *where, json_t **root,
+                                 ith_error *err)
+{
+    json_error_t why;
+
+    *root = json_loadb(len > 0 ? text : "", len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
+    return *root != NULL
+               ? ITH_OK
+               : ith_fail(err, ITH_E_FORMAT, "%s: line %d: %s", where, why.line, why.text);
+}
+
 static ith_status load(FILE *file, const char *path, size_t max_bytes, json_t **root,
                        ith_error *err)
 {

@@ -23,6 +23,11 @@ ith_status ith_json_read_in(int folder, const char *path, size_t max_bytes, json
 ith_status ith_json_parse(const char *text, size_t len, const char *where, json_t **root,
                           ith_error *err);
 
+/* The same of JSON alone, where a value must not become another one: no number that Python adds, no
+ * whole number beyond 64 bits, no name twice in an object. */
+ith_status ith_json_parse_strict(const char *text, size_t len, const char *where, json_t **root,
+                                 ith_error *err);
+
 /* Typed members of an object. *out keeps its value if the member is absent or null. `where`, a
  * file's name, stands in errors. ITH_E_FORMAT: another type, or out of [min, max]. */
 ith_status ith_json_int(const json_t *object, const char *where, const char *key, int64_t min,

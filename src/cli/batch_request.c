@@ -67,7 +67,7 @@ ith_status ith_batch_request_read(ith_batch_request *r, const char *text, size_t
     json_t *body;
 
     r->body.prefix = "body.";
-    ITH_TRY(ith_json_parse(text, len, "the line", &r->root, err));
+    ITH_TRY(ith_request_parse(&r->body, text, len, "the line", &r->root, err));
     if (!json_is_object(r->root))
         return ith_fail(err, ITH_E_FORMAT, "the line is not a JSON object");
     r->custom_id = text_of(json_object_get(r->root, "custom_id"));

@@ -237,6 +237,8 @@ static int print_json(const ith_cli *cli, const ith_run_args *args, const run_st
         info->threads, "mesh", info->mesh, "shares", ith_json_numbers(info->shares, info->ranks),
         "simd", info->simd, "distribution", info->distribution, "logits_sha256", sha256, "sent",
         ith_cli_sent_json(cli->world), "notes", ith_json_lines(info->notes));
+    if (run->grammar != NULL)
+        json_object_set_new(result, "whole", json_boolean(run->answer.whole));
     if (args->profile)
         json_object_set_new(result, "profile", ith_cli_profile(run->session));
     if (run->where != NULL)

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT = 16 }; /* grammars that nobody has open: requests often come with one that was there */
+/* KEPT, KEPT_BYTES: of grammars that nobody has open; requests often come with one that was there.
+ * OPEN_BYTES: of the rules of those that are open. */
+enum { KEPT = 16, KEPT_BYTES = 64 << 20, OPEN_BYTES = 512 << 20, MOST_TEXT = 4 << 20 };
 
 typedef enum grammar_kind { SCHEMA, GBNF, FRAMES } grammar_kind;
 
@@ -20,6 +22,7 @@ typedef struct entry {
     grammar_kind kind;
     int users;
     int64_t used; /* when it was closed */
+    size_t bytes; /* of its rules while it is open, then of all that it keeps */
 } entry;
 
 struct ith_vocab_grammars {
@@ -38,25 +41,38 @@ ith_vocab_grammars *ith_vocab_grammars_new(void)
     return v;
 }
 
-/* Removes the entry that *at points to. */
-static void remove_entry(entry **at)
+static void free_entries(entry *list)
 {
-    entry *e = *at;
-
-    *at = e->next;
-    ith_grammar_free(e->grammar);
-    free(e);
+    while (list != NULL) {
+        entry *next = list->next;
+        ith_grammar_free(list->grammar);
+        free(list);
+        list = next;
+    }
 }
 
 void ith_vocab_grammars_free(ith_vocab_grammars *v)
 {
     if (v == NULL)
         return;
-    while (v->entries != NULL)
-        remove_entry(&v->entries);
+    free_entries(v->entries);
     ith_trie_close(v->trie);
     pthread_mutex_destroy(&v->lock);
     free(v);
+}
+
+/* The sizes of those that are open, or not. The lock is held. */
+static size_t sum_bytes(const ith_vocab_grammars *v, bool open, int *n)
+{
+    size_t bytes = 0;
+
+    *n = 0;
+    for (const entry *e = v->entries; e != NULL; e = e->next)
+        if ((e->users > 0) == open) {
+            bytes += e->bytes;
+            ++*n;
+        }
+    return bytes;
 }
 
 /* The grammar of a text, if it is there; NULL: it is not. */
@@ -66,8 +82,7 @@ static ith_grammar *find(ith_vocab_grammars *v, grammar_kind kind, const char ke
 
     pthread_mutex_lock(&v->lock);
     for (entry *e = v->entries; e != NULL && found == NULL; e = e->next)
-        if (e->kind == kind && strcmp(ith_grammar_key(e->grammar), key) == 0 &&
-            !ith_grammar_has_failed(e->grammar)) {
+        if (e->kind == kind && strcmp(ith_grammar_key(e->grammar), key) == 0) {
             e->users++;
             found = e->grammar;
         }
@@ -79,17 +94,27 @@ static ith_status add(ith_vocab_grammars *v, grammar_kind kind, ith_grammar *gra
                       ith_error *err)
 {
     entry *e = calloc(1, sizeof *e);
+    ith_status status = ITH_OK;
+    int n;
 
     if (e == NULL) {
         ith_grammar_free(grammar);
         return ith_fail(err, ITH_E_MEMORY, "no memory for a grammar");
     }
     ith_grammar_set_home(grammar, v);
+    *e = (entry){.grammar = grammar, .kind = kind, .users = 1, .bytes = ith_grammar_bytes(grammar)};
     pthread_mutex_lock(&v->lock);
-    *e = (entry){.next = v->entries, .grammar = grammar, .kind = kind, .users = 1};
-    v->entries = e;
+    if (sum_bytes(v, true, &n) + e->bytes > OPEN_BYTES) {
+        status = ith_fail(err, ITH_E_MEMORY, "the grammars of %d answers take more than %d MiB", n,
+                          OPEN_BYTES >> 20);
+    } else {
+        e->next = v->entries;
+        v->entries = e;
+        e = NULL;
+    }
     pthread_mutex_unlock(&v->lock);
-    return ITH_OK;
+    free_entries(e);
+    return status;
 }
 
 static ith_status get_trie(ith_vocab_grammars *v, const ith_tokenizer *tok, const ith_trie **trie,
@@ -105,47 +130,56 @@ static ith_status get_trie(ith_vocab_grammars *v, const ith_tokenizer *tok, cons
     return status;
 }
 
-/* Of those that nobody has open, all but the KEPT that were closed last. The lock is held. */
-static void forget_oldest(ith_vocab_grammars *v)
+/* Moves the one that was closed first to a list. The lock is held. */
+static void take_oldest(ith_vocab_grammars *v, entry **list)
 {
-    entry **oldest = NULL;
-    int idle = 0;
+    entry **oldest = NULL, *e;
 
     for (entry **at = &v->entries; *at != NULL; at = &(*at)->next)
-        if ((*at)->users == 0) {
-            idle++;
-            if (oldest == NULL || (*at)->used < (*oldest)->used)
-                oldest = at;
-        }
-    if (idle > KEPT)
-        remove_entry(oldest);
+        if ((*at)->users == 0 && (oldest == NULL || (*at)->used < (*oldest)->used))
+            oldest = at;
+    e = *oldest;
+    *oldest = e->next;
+    e->next = *list;
+    *list = e;
 }
 
 void ith_grammar_close(ith_grammar *grammar)
 {
     ith_vocab_grammars *v = grammar != NULL ? ith_grammar_home(grammar) : NULL;
+    entry *forgotten = NULL;
+    int n;
 
     if (v == NULL)
         return;
     pthread_mutex_lock(&v->lock);
     for (entry *e = v->entries; e != NULL; e = e->next)
-        if (e->grammar == grammar) {
-            e->users--;
+        if (e->grammar == grammar && --e->users == 0) {
             e->used = ++v->clock;
+            e->bytes = ith_grammar_bytes(grammar);
         }
-    forget_oldest(v);
+    while (sum_bytes(v, false, &n) > KEPT_BYTES || n > KEPT)
+        take_oldest(v, &forgotten);
     pthread_mutex_unlock(&v->lock);
+    free_entries(forgotten);
 }
 
 /* ---- Compiling ---- */
+
+static ith_status check_length(size_t len, const char *what, ith_error *err)
+{
+    return len <= MOST_TEXT
+               ? ITH_OK
+               : ith_fail(err, ITH_E_UNSUPPORTED, "%s has more than %d MiB", what, MOST_TEXT >> 20);
+}
 
 static ith_status compile_schema(const char *text, size_t len, ith_rules *rules, ith_error *err)
 {
     json_t *schema;
     ith_status status;
 
-    *rules = (ith_rules){0};
-    ITH_TRY(ith_json_parse(text, len, "the schema", &schema, err));
+    ITH_TRY(check_length(len, "the schema", err));
+    ITH_TRY(ith_json_parse_strict(text, len, "the schema", &schema, err));
     status = ith_schema_compile(schema, rules, err);
     json_decref(schema);
     return status;
@@ -156,8 +190,8 @@ static ith_status compile_frames(const char *text, size_t len, ith_rules *rules,
     json_t *frames;
     ith_status status;
 
-    *rules = (ith_rules){0};
-    ITH_TRY(ith_json_parse(text, len, "the frames", &frames, err));
+    ITH_TRY(check_length(len, "the frames", err));
+    ITH_TRY(ith_json_parse_strict(text, len, "the frames", &frames, err));
     status = ith_frames_compile(frames, rules, err);
     json_decref(frames);
     return status;
@@ -173,14 +207,15 @@ static ith_status compile(grammar_kind kind, ith_bytes source, ith_rules *rules,
 static ith_status make(const ith_vocab *vocab, grammar_kind kind, ith_bytes source,
                        ith_grammar **grammar, ith_error *err)
 {
-    const ith_trie *trie = NULL;
-    ith_rules rules;
+    ith_grammar_how how = {
+        .stops = vocab->stops, .n_stops = vocab->n_stops, .work = ITH_GRAMMAR_WORK};
+    ith_rules rules = {0};
     ith_status status = compile(kind, source, &rules, err);
 
     if (status == ITH_OK)
-        status = get_trie(vocab->grammars, vocab->tok, &trie, err);
+        status = get_trie(vocab->grammars, vocab->tok, &how.trie, err);
     if (status == ITH_OK)
-        return ith_grammar_make(&rules, trie, vocab->stops, vocab->n_stops, source, grammar, err);
+        return ith_grammar_make(&rules, &how, source, grammar, err);
     ith_rules_free(&rules);
     return status;
 }

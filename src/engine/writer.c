@@ -19,7 +19,7 @@ ith_status ith_writer_open(ith_writer *w, const ith_engine *engine,
         return ith_fail(err, ITH_E_ARGUMENT,
                         "an answer that follows a grammar cannot be given, or ignore its end");
     if (params->grammar != NULL)
-        ITH_TRY(ith_follower_open(params->grammar, &w->follower, err));
+        ITH_TRY(ith_follower_open(params->grammar, params->continues, &w->follower, err));
     if (w->vocab == NULL)
         return ITH_OK;
     ITH_TRY(ith_detok_open(w->vocab->tok, &w->detok, err));
@@ -125,6 +125,7 @@ ith_status ith_writer_token(ith_writer *w, int32_t id, bool *on, ith_error *err)
         return ith_fail(err, w->unmatched.status, "%s", w->unmatched.text);
     if (ith_writer_ends(w, id)) {
         w->out->finish = ITH_FINISH_STOP;
+        w->out->whole = w->follower != NULL && ith_follower_may_end(w->follower);
         *on = false;
         return ITH_OK;
     }
@@ -141,6 +142,7 @@ ith_status ith_writer_token(ith_writer *w, int32_t id, bool *on, ith_error *err)
     if (w->detok != NULL)
         text = ith_detok_push(w->detok, id, &len);
     ITH_TRY(show_through_stop(w, text, len, on, &stopped, err));
+    w->out->whole = w->follower != NULL && !stopped && ith_follower_may_end(w->follower);
     if (!*on)
         w->out->finish = ITH_FINISH_CANCELLED;
     else if (stopped || complete)

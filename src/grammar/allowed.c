@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MASKS = 64, TABLE_SLOTS = 4096, TABLES_BYTES = 96 << 20 };
+enum { MASKS = 64, TABLE_SLOTS = 4096, TABLES_BYTES = 64 << 20 };
 
 /* A place in the tree where the state's rule can end; `count`: added by then. */
 typedef struct leaving {
@@ -23,6 +23,7 @@ typedef struct table {
     uint32_t *begin;
     leaving *leavings;
     size_t n_ids, n_begin, n_leavings;
+    int64_t cost; /* of the automaton's budget */
     bool counts;
 } table;
 
@@ -31,7 +32,7 @@ struct ith_allowed {
     const ith_trie *trie;
     size_t words;
     table *slots[TABLE_SLOTS];
-    size_t bytes;  /* of all tables */
+    size_t bytes;  /* of all tables; above TABLES_BYTES only by the last one */
     int32_t *path; /* [trie->longest + 1] */
 
     /* The last masks: [MASKS] configurations, -1: none; [MASKS][words]. */
@@ -57,10 +58,9 @@ static void walk(ith_allowed *w, uint32_t root, int32_t config, see_fn see, uint
     size_t base = t->depth[root];
 
     w->path[base] = config;
-    for (uint32_t i = root + 1; i < end;) {
-        int32_t before = w->path[t->depth[i] - 1], after = w->a->next[before][t->byte[i]];
-        if (after < ITH_DEAD)
-            after = ith_automaton_step(w->a, before, t->byte[i]);
+    for (uint32_t i = root + 1; i < end && ith_automaton_spend(w->a, 1);) {
+        int32_t before = w->path[t->depth[i] - 1],
+                after = ith_automaton_step(w->a, before, t->byte[i]);
         if (after < 0) {
             i = t->skip[i];
             continue;
@@ -214,23 +214,37 @@ static void forget_tables(ith_allowed *w)
 }
 
 /* NULL: a failure. */
+static table *make_table(ith_allowed *w, int32_t state, int32_t count, bool counts)
+{
+    int64_t before = w->a->work;
+    int32_t config = ith_automaton_alone(w->a, state, count);
+    table *t = NULL;
+
+    w->n_found = w->n_left = 0;
+    ith_automaton_begin_round(w->a);
+    if (config >= 0)
+        walk(w, 0, config, see_of_state, NULL);
+    if (w->a->failure.status != ITH_OK)
+        return NULL;
+    if (w->bytes > TABLES_BYTES)
+        forget_tables(w);
+    t = store(w, state, count, counts);
+    if (t != NULL)
+        t->cost = before - w->a->work;
+    return t;
+}
+
+/* NULL: a failure. */
 static const table *table_of(ith_allowed *w, ith_item item)
 {
     bool counts = counts_characters(w->a, item.state);
-    int32_t count = counts ? ITH_COUNT_RELATIVE : item.count, config;
+    int32_t count = counts ? ITH_COUNT_RELATIVE : item.count;
     table **slot = &w->slots[((uint32_t)item.state * 31u + (uint32_t)count) % TABLE_SLOTS], *t;
 
     for (t = *slot; t != NULL; t = t->next)
         if (t->state == item.state && t->count == count)
-            return t;
-    config = ith_automaton_alone(w->a, item.state, count);
-    if (config < 0)
-        return NULL;
-    w->n_found = w->n_left = 0;
-    walk(w, 0, config, see_of_state, NULL);
-    if (w->a->failure.status != ITH_OK)
-        return NULL;
-    t = store(w, item.state, count, counts);
+            return ith_automaton_spend(w->a, t->cost) ? t : NULL;
+    t = make_table(w, item.state, count, counts);
     if (t != NULL) {
         t->next = *slot;
         *slot = t;
@@ -254,16 +268,20 @@ static void allow_inside(const ith_allowed *w, const table *t, int32_t room, uin
         allow(mask, t->ids[i]);
 }
 
-static ith_status allow_item(ith_allowed *w, ith_item item, uint64_t *mask, ith_error *err)
+static void allow_item(ith_allowed *w, ith_item item, uint64_t *mask)
 {
     const ith_rule *r = &w->a->rules->rules[w->a->rules->states[item.state].rule];
     const table *t = table_of(w, item);
-    int32_t after =
-        t == NULL || t->n_leavings == 0 ? ITH_DEAD : ith_automaton_after(w->a, item.set);
+    int32_t after = ITH_DEAD;
 
-    if (t != NULL)
-        allow_inside(w, t, r->max - item.count, mask);
-    for (size_t i = 0; t != NULL && i < t->n_leavings; i++) {
+    if (t == NULL || !ith_automaton_spend(
+                         w->a, (int64_t)((t->bits != NULL ? w->words : t->n_ids) + t->n_leavings)))
+        return;
+    if (t->n_leavings > 0)
+        after = ith_automaton_after(w->a, item.set);
+    allow_inside(w, t, r->max - item.count, mask);
+    ith_automaton_begin_round(w->a);
+    for (size_t i = 0; i < t->n_leavings; i++) {
         int64_t count = (int64_t)item.count + t->leavings[i].count;
         if (t->counts && (count < r->min || count > r->max))
             continue;
@@ -271,27 +289,24 @@ static ith_status allow_item(ith_allowed *w, ith_item item, uint64_t *mask, ith_
         if (after >= 0)
             walk(w, t->leavings[i].node, after, see_allowed, mask);
     }
-    return w->a->failure.status == ITH_OK
-               ? ITH_OK
-               : ith_fail(err, w->a->failure.status, "%s", w->a->failure.text);
 }
 
-ith_status ith_allowed_mask(ith_allowed *w, int32_t config, uint64_t *mask, ith_error *err)
+bool ith_allowed_mask(ith_allowed *w, int32_t config, uint64_t *mask)
 {
     size_t slot = (size_t)config % MASKS;
     uint64_t *kept = w->masks + slot * w->words;
 
-    if (w->bytes > TABLES_BYTES)
-        forget_tables(w);
     if (w->kept[slot] != config) {
         w->kept[slot] = -1;
         memset(kept, 0, w->words * sizeof *kept);
-        for (uint32_t i = 0; i < w->a->configs[config].n; i++)
-            ITH_TRY(allow_item(w, w->a->items[w->a->configs[config].at + i], kept, err));
+        for (uint32_t i = 0; i < w->a->configs[config].n && w->a->failure.status == ITH_OK; i++)
+            allow_item(w, w->a->items[w->a->configs[config].at + i], kept);
+        if (w->a->failure.status != ITH_OK)
+            return false;
         w->kept[slot] = config;
     }
     memcpy(mask, kept, w->words * sizeof *mask);
-    return ITH_OK;
+    return true;
 }
 
 /* ---- Opening ---- */
@@ -340,4 +355,10 @@ void ith_allowed_forget(ith_allowed *w)
 {
     for (size_t i = 0; i < MASKS; i++)
         w->kept[i] = -1;
+}
+
+size_t ith_allowed_bytes(const ith_allowed *w)
+{
+    return w->bytes + MASKS * w->words * sizeof *w->masks +
+           (w->cap_found + w->cap_adds) * sizeof *w->found + w->cap_left * sizeof *w->left;
 }

@@ -8,6 +8,9 @@
  *
  * Of a rule that counts characters, a table holds how many characters each token adds, so that it
  * serves any count.
+ *
+ * A table costs what it cost when it was made, each time that it serves, whether it was kept or not
+ * (automaton.h).
  */
 #ifndef ITH_GRAMMAR_ALLOWED_H
 #define ITH_GRAMMAR_ALLOWED_H
@@ -25,11 +28,14 @@ void ith_allowed_close(ith_allowed *allowed); /* accepts NULL */
 /* Words of a mask: token id is bit id % 64 of word id / 64. */
 size_t ith_allowed_words(const ith_allowed *allowed);
 
-/* Writes the mask of a configuration. Not of tokens that end an answer, which no text has.
- * ITH_E_MEMORY, or the automaton's failure. */
-ith_status ith_allowed_mask(ith_allowed *allowed, int32_t config, uint64_t *mask, ith_error *err);
+/* Writes the mask of a configuration. Not of tokens that end an answer, which no text has. False:
+ * the automaton has failed. */
+bool ith_allowed_mask(ith_allowed *allowed, int32_t config, uint64_t *mask);
 
 /* Configurations have other numbers now. */
 void ith_allowed_forget(ith_allowed *allowed);
+
+/* Bytes that it takes. */
+size_t ith_allowed_bytes(const ith_allowed *allowed);
 
 #endif

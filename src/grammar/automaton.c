@@ -6,13 +6,17 @@
 
 enum {
     UNKNOWN = -2,
-    LARGE_CONFIGS = 12000, /* 12 MiB of steps */
+    LARGE_CONFIGS = 12000, /* 15 MiB of steps */
     LARGE_ITEMS = 1 << 20,
-    MOST_CONFIGS = 60000,
-    MOST_ITEMS = 1 << 24,
+    MOST_CONFIGS = 100000,
+    MOST_ITEMS = 1 << 23,
     MOST_CLOSING = 1 << 17,
     FEW_SEEN = 1024
 };
+
+/* What a step costs: for the configuration that it leads to, or for leading nowhere; for an item or
+ * caller that is added, and an edge. */
+enum { CONFIG = 512, NOWHERE = 16, ITEM = 32, EDGE = 1 };
 
 static void fail(ith_automaton *a, ith_status status, const char *text)
 {
@@ -28,7 +32,30 @@ static void fail_memory(ith_automaton *a)
 static void fail_large(ith_automaton *a)
 {
     fail(a, ITH_E_UNSUPPORTED,
-         "the grammar is too ambiguous here: too many ways to read the answer so far");
+         "the grammar is too ambiguous or has too many texts here: following it takes too much "
+         "work");
+}
+
+static void fail_full(ith_automaton *a)
+{
+    fail(a, ITH_E_MEMORY, "the answers that follow the grammar take too much memory");
+}
+
+bool ith_automaton_spend(ith_automaton *a, int64_t steps)
+{
+    a->work -= steps;
+    if (a->work < 0)
+        fail_large(a);
+    return a->work >= 0;
+}
+
+void ith_automaton_begin_round(ith_automaton *a)
+{
+    if (++a->round != 0)
+        return;
+    for (size_t i = 0; i < a->n_configs; i++) /* after 2^32 rounds */
+        a->steps[i].round = 0;
+    a->round = 1;
 }
 
 bool ith_automaton_grow(ith_automaton *a, void **list, size_t *cap, size_t n, size_t size)
@@ -142,7 +169,7 @@ static bool same_items(const ith_automaton *a, uint32_t at, uint32_t n, const it
 static bool append(ith_automaton *a, const ith_item *items, size_t n)
 {
     if (a->n_items + n > MOST_ITEMS) {
-        fail_large(a);
+        fail_full(a);
         return false;
     }
     if (!ith_automaton_grow(a, (void **)&a->items, &a->cap_items, a->n_items + n, sizeof *a->items))
@@ -170,7 +197,7 @@ static int32_t intern_set(ith_automaton *a, ith_item *frames, size_t n)
     if (!ith_automaton_grow(a, (void **)&a->sets, &a->cap_sets, a->n_sets + 1, sizeof *a->sets) ||
         !append(a, frames, n))
         return ITH_SET_END;
-    a->sets[a->n_sets] = (ith_frames){(uint32_t)(a->n_items - n), (uint32_t)n, UNKNOWN};
+    a->sets[a->n_sets] = (ith_frames){(uint32_t)(a->n_items - n), (uint32_t)n, UNKNOWN, 0};
     a->set_slots[at] = (int32_t)a->n_sets;
     return (int32_t)a->n_sets++;
 }
@@ -178,19 +205,20 @@ static int32_t intern_set(ith_automaton *a, ith_item *frames, size_t n)
 static int32_t new_config(ith_automaton *a, ith_config c, const ith_item *items)
 {
     if (a->n_configs >= MOST_CONFIGS) {
-        fail_large(a);
+        fail_full(a);
         return ITH_DEAD;
     }
     if (!ith_automaton_grow(a, (void **)&a->configs, &a->cap_configs, a->n_configs + 1,
                             sizeof *a->configs) ||
-        !ith_automaton_grow(a, (void **)&a->next, &a->cap_next, a->n_configs + 1,
-                            sizeof *a->next) ||
+        !ith_automaton_grow(a, (void **)&a->steps, &a->cap_steps, a->n_configs + 1,
+                            sizeof *a->steps) ||
         !append(a, items, c.n))
         return ITH_DEAD;
     c.at = (uint32_t)(a->n_items - c.n);
     a->configs[a->n_configs] = c;
+    a->steps[a->n_configs].round = 0;
     for (int i = 0; i < 256; i++)
-        a->next[a->n_configs][i] = UNKNOWN;
+        a->steps[a->n_configs].next[i] = UNKNOWN;
     return (int32_t)a->n_configs++;
 }
 
@@ -236,6 +264,7 @@ typedef struct ith_closing {
     int32_t *first;   /* [n_rules] the first caller; -1: none */
     int32_t *pending; /* a heap of rules that were called, the first in order on top */
     size_t n_pending, cap_pending;
+    int64_t spent; /* of the budget */
     bool may_end, exits;
     bool inside; /* the rules of the callers have begun here: they have not ended */
 } closing;
@@ -245,6 +274,7 @@ static void begin_closing(closing *c)
     for (size_t i = 0; i < c->n_pending; i++) /* left by a failure */
         c->first[c->pending[i]] = -1;
     c->n = c->n_leaves = c->n_callers = c->n_pending = 0;
+    c->spent = 0;
     c->may_end = c->exits = c->inside = false;
     if (c->n_seen > FEW_SEEN) {
         free(c->seen);
@@ -253,6 +283,15 @@ static void begin_closing(closing *c)
     }
     if (c->n_seen > 0)
         memset(c->seen, 0, c->n_seen * sizeof *c->seen);
+}
+
+/* False: more than the budget has. It is charged when the closing is done. */
+static bool count(ith_automaton *a, int64_t steps)
+{
+    a->closing->spent += steps;
+    if (a->closing->spent > a->work)
+        fail_large(a);
+    return a->closing->spent <= a->work;
 }
 
 static bool resize_seen(ith_automaton *a, closing *c)
@@ -288,11 +327,10 @@ static void add(ith_automaton *a, ith_item item)
     for (; c->seen[at] != 0; at = (at + 1) & (c->n_seen - 1))
         if (by_item(&c->list[c->seen[at] - 1], &item) == 0)
             return;
-    if (c->n >= MOST_CLOSING || --a->work < 0) {
+    if (c->n >= MOST_CLOSING)
         fail_large(a);
-        return;
-    }
-    if (!ith_automaton_grow(a, (void **)&c->list, &c->cap, c->n + 1, sizeof *c->list))
+    if (c->n >= MOST_CLOSING || !count(a, ITEM) ||
+        !ith_automaton_grow(a, (void **)&c->list, &c->cap, c->n + 1, sizeof *c->list))
         return;
     c->list[c->n++] = item;
     c->seen[at] = (uint32_t)c->n;
@@ -355,10 +393,9 @@ static void add_caller(ith_automaton *a, int32_t callee, ith_item frame)
 {
     closing *c = a->closing;
 
-    if (--a->work < 0)
-        fail_large(a);
-    if (a->failure.status != ITH_OK || !ith_automaton_grow(a, (void **)&c->callers, &c->cap_callers,
-                                                           c->n_callers + 1, sizeof *c->callers))
+    if (a->failure.status != ITH_OK || !count(a, ITEM) ||
+        !ith_automaton_grow(a, (void **)&c->callers, &c->cap_callers, c->n_callers + 1,
+                            sizeof *c->callers))
         return;
     if (c->first[callee] < 0)
         push_pending(a, callee);
@@ -426,7 +463,7 @@ static void expand(ith_automaton *a, ith_item item)
     for (int32_t e = g->states[item.state].edges; e >= 0 && a->failure.status == ITH_OK;
          e = g->edges[e].next) {
         const ith_edge *edge = &g->edges[e];
-        if (!pass(a, edge, &item, &after))
+        if (!count(a, EDGE) || !pass(a, edge, &item, &after))
             continue;
         if (edge->kind == ITH_EDGE_BYTES)
             leaf = true;
@@ -476,6 +513,22 @@ static int32_t close(ith_automaton *a)
 
 /* ---- Steps ---- */
 
+/* What the closing to a configuration cost, as the next power of two. */
+static uint8_t cost_of(const closing *c, int32_t to)
+{
+    uint8_t power = 0;
+
+    while ((int64_t)1 << power < (to >= 0 ? CONFIG : NOWHERE) + c->spent)
+        power++;
+    return power;
+}
+
+/* Takes the cost from the budget. The configuration, or ITH_DEAD after a failure. */
+static int32_t pay(ith_automaton *a, uint8_t cost, int32_t config)
+{
+    return ith_automaton_spend(a, (int64_t)1 << cost) ? config : ITH_DEAD;
+}
+
 int32_t ith_automaton_begin(ith_automaton *a)
 {
     ith_item end = {ITH_STATE_END, 0, 0};
@@ -487,37 +540,52 @@ int32_t ith_automaton_begin(ith_automaton *a)
     return close(a);
 }
 
-int32_t ith_automaton_step(ith_automaton *a, int32_t config, uint8_t byte)
+/* The step as it is taken first. */
+static int32_t take_step(ith_automaton *a, int32_t config, uint8_t byte)
 {
     const ith_rules *g = a->rules;
-    int32_t to = a->next[config][byte];
     uint32_t at = a->configs[config].at, n = a->configs[config].n;
     ith_item after;
 
-    if (to != UNKNOWN)
-        return to;
     begin_closing(a->closing);
     for (uint32_t i = 0; i < n; i++) {
         ith_item item = a->items[at + i];
         for (int32_t e = g->states[item.state].edges; e >= 0; e = g->edges[e].next) {
             const ith_edge *edge = &g->edges[e];
-            a->work--;
+            if (!count(a, EDGE))
+                return ITH_DEAD;
             if (edge->kind == ITH_EDGE_BYTES && byte >= edge->low && byte <= edge->high &&
                 pass(a, edge, &item, &after))
                 add(a, after);
         }
     }
-    to = close(a);
-    if (a->failure.status == ITH_OK)
-        a->next[config][byte] = to;
-    return to;
+    return close(a);
+}
+
+int32_t ith_automaton_pay_step(ith_automaton *a, int32_t config, uint8_t byte)
+{
+    ith_steps *s = &a->steps[config];
+
+    if (s->next[byte] == UNKNOWN) {
+        int32_t to = take_step(a, config, byte);
+        if (a->failure.status != ITH_OK)
+            return ITH_DEAD;
+        s = &a->steps[config];
+        s->next[byte] = to;
+        s->cost[byte] = cost_of(a->closing, to);
+    }
+    if (s->round != a->round)
+        memset(s->paid, 0, sizeof s->paid);
+    s->round = a->round;
+    s->paid[byte / 64] |= UINT64_C(1) << byte % 64;
+    return pay(a, s->cost[byte], s->next[byte]);
 }
 
 int32_t ith_automaton_alone(ith_automaton *a, int32_t state, int32_t count)
 {
     ith_item item = {state, count, ITH_SET_EXIT};
 
-    return intern_config(a, &item, 1, false, false);
+    return ith_automaton_spend(a, CONFIG) ? intern_config(a, &item, 1, false, false) : ITH_DEAD;
 }
 
 int32_t ith_automaton_after(ith_automaton *a, int32_t set)
@@ -525,13 +593,15 @@ int32_t ith_automaton_after(ith_automaton *a, int32_t set)
     int32_t after = a->sets[set].after;
 
     if (after != UNKNOWN)
-        return after;
+        return pay(a, a->sets[set].cost, after);
     begin_closing(a->closing);
     add_frames(a, set);
     after = close(a);
-    if (a->failure.status == ITH_OK)
-        a->sets[set].after = after;
-    return after;
+    if (a->failure.status != ITH_OK)
+        return ITH_DEAD;
+    a->sets[set].after = after;
+    a->sets[set].cost = cost_of(a->closing, after);
+    return pay(a, a->sets[set].cost, after);
 }
 
 /* ---- Opening, and forgetting ---- */
@@ -549,7 +619,7 @@ ith_status ith_automaton_open(const ith_rules *rules, ith_automaton *a, ith_erro
 {
     size_t n_rules = (size_t)rules->n_rules;
 
-    *a = (ith_automaton){.rules = rules, .closing = calloc(1, sizeof *a->closing)};
+    *a = (ith_automaton){.rules = rules, .closing = calloc(1, sizeof *a->closing), .round = 1};
     if (a->closing != NULL)
         a->closing->first = malloc(n_rules * sizeof *a->closing->first);
     if (a->closing == NULL || a->closing->first == NULL)
@@ -565,7 +635,7 @@ static void free_tables(ith_automaton *a)
     free(a->items);
     free(a->sets);
     free(a->configs);
-    free(a->next);
+    free(a->steps);
     free(a->set_slots);
     free(a->config_slots);
 }
@@ -590,7 +660,15 @@ void ith_automaton_close(ith_automaton *a)
 
 bool ith_automaton_is_large(const ith_automaton *a)
 {
-    return a->n_configs > LARGE_CONFIGS || a->n_items > LARGE_ITEMS;
+    return a->n_configs > LARGE_CONFIGS + a->live_configs ||
+           a->n_items > LARGE_ITEMS + 2 * a->live_items;
+}
+
+size_t ith_automaton_bytes(const ith_automaton *a)
+{
+    return a->cap_items * sizeof *a->items + a->cap_sets * sizeof *a->sets +
+           a->cap_configs * sizeof *a->configs + a->cap_steps * sizeof *a->steps +
+           (a->n_set_slots + a->n_config_slots) * sizeof *a->set_slots;
 }
 
 /* Marks the sets that items need; those of a set have lower numbers. */
@@ -601,21 +679,21 @@ static void mark_sets(const ith_automaton *a, uint32_t at, uint32_t n, int32_t *
             renamed[a->items[at + i].set] = 0;
 }
 
-/* Copies items with the new numbers of their sets to the scratch list. */
-static ith_item *rename_items(const ith_automaton *from, uint32_t at, uint32_t n,
-                              const int32_t *renamed, ith_automaton *to)
+/* Copies items with the new numbers of their sets to the scratch list. False: no memory. */
+static bool rename_items(const ith_automaton *from, uint32_t at, uint32_t n, const int32_t *renamed,
+                         ith_automaton *to)
 {
     closing *c = to->closing;
 
     if (!ith_automaton_grow(to, (void **)&c->frames, &c->cap_frames, (size_t)n + 1,
                             sizeof *c->frames))
-        return NULL;
+        return false;
     for (uint32_t i = 0; i < n; i++) {
         c->frames[i] = from->items[at + i];
         if (c->frames[i].state >= 0)
             c->frames[i].set = renamed[c->frames[i].set];
     }
-    return c->frames;
+    return true;
 }
 
 static void copy_sets(const ith_automaton *old, ith_automaton *a, int32_t *renamed)
@@ -623,37 +701,48 @@ static void copy_sets(const ith_automaton *old, ith_automaton *a, int32_t *renam
     for (size_t s = old->n_sets; s-- > 0;)
         if (renamed[s] == 0)
             mark_sets(old, old->sets[s].at, old->sets[s].n, renamed);
-    for (size_t s = 0; s < old->n_sets; s++) {
-        ith_item *frames;
-        if (renamed[s] < 0)
-            continue;
-        frames = rename_items(old, old->sets[s].at, old->sets[s].n, renamed, a);
-        renamed[s] = frames == NULL ? 0 : intern_set(a, frames, old->sets[s].n);
-    }
+    for (size_t s = 0; s < old->n_sets && a->failure.status == ITH_OK; s++)
+        if (renamed[s] >= 0 && rename_items(old, old->sets[s].at, old->sets[s].n, renamed, a))
+            renamed[s] = intern_set(a, a->closing->frames, old->sets[s].n);
 }
 
-ith_status ith_automaton_compact(ith_automaton *a, int32_t **live, size_t n, ith_error *err)
+/* Copies the live configurations to a fresh automaton; `numbers`: their new ones. */
+static void copy_live(const ith_automaton *old, ith_automaton *a, int32_t *const *live, size_t n,
+                      int32_t *renamed, int32_t *numbers)
 {
-    ith_automaton old = *a;
-    int32_t *renamed = malloc(old.n_sets * sizeof *renamed);
-
-    if (renamed == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory to follow the grammar");
-    memset(renamed, -1, old.n_sets * sizeof *renamed);
-    *a = (ith_automaton){.rules = old.rules, .closing = old.closing, .work = old.work};
+    memset(renamed, -1, old->n_sets * sizeof *renamed);
     for (size_t i = 0; i < n; i++)
         if (*live[i] >= 0)
-            mark_sets(&old, old.configs[*live[i]].at, old.configs[*live[i]].n, renamed);
+            mark_sets(old, old->configs[*live[i]].at, old->configs[*live[i]].n, renamed);
     add_first_sets(a);
-    copy_sets(&old, a, renamed);
-    for (size_t i = 0; i < n; i++) {
-        const ith_config *c = *live[i] >= 0 ? &old.configs[*live[i]] : NULL;
-        ith_item *items = c == NULL ? NULL : rename_items(&old, c->at, c->n, renamed, a);
-        if (items != NULL)
-            *live[i] = intern_config(a, items, c->n, c->may_end, c->exits);
+    copy_sets(old, a, renamed);
+    for (size_t i = 0; i < n && a->failure.status == ITH_OK; i++) {
+        const ith_config *c = *live[i] >= 0 ? &old->configs[*live[i]] : NULL;
+        numbers[i] = ITH_DEAD;
+        if (c != NULL && rename_items(old, c->at, c->n, renamed, a))
+            numbers[i] = intern_config(a, a->closing->frames, c->n, c->may_end, c->exits);
     }
+    a->live_items = a->n_items;
+    a->live_configs = a->n_configs;
+}
+
+bool ith_automaton_compact(ith_automaton *a, int32_t *const *live, size_t n)
+{
+    ith_automaton fresh = {
+        .rules = a->rules, .closing = a->closing, .work = a->work, .round = a->round};
+    int32_t *renamed = malloc(a->n_sets * sizeof *renamed),
+            *numbers = malloc((n + 1) * sizeof *numbers);
+    bool fine = renamed != NULL && numbers != NULL;
+
+    if (fine)
+        copy_live(a, &fresh, live, n, renamed, numbers);
+    fine = fine && fresh.failure.status == ITH_OK;
+    free_tables(fine ? a : &fresh);
+    if (fine)
+        *a = fresh;
+    for (size_t i = 0; i < n && fine; i++)
+        *live[i] = numbers[i];
     free(renamed);
-    free_tables(&old);
-    return a->failure.status == ITH_OK ? ITH_OK
-                                       : ith_fail(err, a->failure.status, "%s", a->failure.text);
+    free(numbers);
+    return fine;
 }

@@ -282,6 +282,8 @@ static name *take_name(parser *p)
     at = hash_name(text, len) & (p->n_slots - 1);
     for (; p->slots[at] >= 0; at = (at + 1) & (p->n_slots - 1)) {
         name *n = &p->names[p->slots[at]];
+        if (!ith_rules_spend(p->g, 8))
+            return NULL;
         if (n->len == len && memcmp(n->text, text, len) == 0)
             return n;
     }

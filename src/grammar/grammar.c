@@ -7,14 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Steps of one mask or token: a second or two at most. */
-enum { MOST_WORK = 1 << 25 };
-
 struct ith_grammar {
     ith_rules rules;
     const ith_trie *trie;
     int32_t *stops; /* [n_stops] */
     int n_stops;
+    int64_t work;
     char key[65];
     void *home;
 
@@ -28,7 +26,8 @@ struct ith_grammar {
 struct ith_follower {
     ith_grammar *grammar;
     ith_follower *next, *before;
-    int32_t config; /* ITH_DEAD: a token did not fit */
+    int32_t config;    /* ITH_DEAD: a token did not fit, or it has failed */
+    ith_error failure; /* status ITH_OK: none */
     ith_decoding decoding;
     bool first;  /* no token was accepted */
     char *bytes; /* of a token */
@@ -41,22 +40,22 @@ static ith_status prepare(ith_grammar *g, ith_error *err)
 {
     ITH_TRY(ith_automaton_open(&g->rules, &g->automaton, err));
     ITH_TRY(ith_allowed_open(&g->automaton, g->trie, &g->allowed, err));
-    g->automaton.work = MOST_WORK;
+    g->automaton.work = g->work;
     g->start = ith_automaton_begin(&g->automaton);
     if (g->automaton.failure.status != ITH_OK)
         return ith_fail(err, g->automaton.failure.status, "%s", g->automaton.failure.text);
     return ITH_OK;
 }
 
-ith_status ith_grammar_make(ith_rules *rules, const ith_trie *trie, const int32_t *stops,
-                            int n_stops, ith_bytes source, ith_grammar **out, ith_error *err)
+ith_status ith_grammar_make(ith_rules *rules, const ith_grammar_how *how, ith_bytes source,
+                            ith_grammar **out, ith_error *err)
 {
     ith_grammar *g = calloc(1, sizeof *g);
     ith_status status;
 
     *out = NULL;
     if (g != NULL)
-        g->stops = malloc(((size_t)n_stops + 1) * sizeof *g->stops);
+        g->stops = malloc(((size_t)how->n_stops + 1) * sizeof *g->stops);
     if (g == NULL || g->stops == NULL) {
         free(g);
         ith_rules_free(rules);
@@ -66,10 +65,11 @@ ith_status ith_grammar_make(ith_rules *rules, const ith_trie *trie, const int32_
     g->rules = *rules;
     ith_rules_init(rules);
     ith_rules_free(rules);
-    g->trie = trie;
-    if (n_stops > 0)
-        memcpy(g->stops, stops, (size_t)n_stops * sizeof *stops);
-    g->n_stops = n_stops;
+    g->trie = how->trie;
+    g->work = how->work;
+    if (how->n_stops > 0)
+        memcpy(g->stops, how->stops, (size_t)how->n_stops * sizeof *g->stops);
+    g->n_stops = how->n_stops;
     ith_sha256_hex(source.data, source.len, g->key);
     status = prepare(g, err);
     if (status == ITH_OK)
@@ -106,47 +106,72 @@ void *ith_grammar_home(const ith_grammar *g)
     return g->home;
 }
 
-bool ith_grammar_has_failed(ith_grammar *g)
+size_t ith_grammar_bytes(ith_grammar *g)
 {
-    bool failed;
+    size_t bytes;
 
     pthread_mutex_lock(&g->lock);
-    failed = g->automaton.failure.status != ITH_OK;
+    bytes = ith_rules_size(&g->rules) + ith_automaton_bytes(&g->automaton) +
+            ith_allowed_bytes(g->allowed);
     pthread_mutex_unlock(&g->lock);
-    return failed;
+    return bytes;
 }
 
-/* Forgets what no follower needs, once there is much. The lock is held. */
-static ith_status tidy(ith_grammar *g, ith_error *err)
+/* ---- Tasks. The lock is held ---- */
+
+/* Forgets all but what followers need. Without memory for that everything stays. */
+static void compact(ith_grammar *g)
 {
     int32_t **live;
     size_t n = 1;
-    ith_status status;
 
-    g->automaton.work = MOST_WORK;
-    if (!ith_automaton_is_large(&g->automaton))
-        return ITH_OK;
     for (ith_follower *m = g->followers; m != NULL; m = m->next)
         n++;
     live = malloc(n * sizeof *live);
     if (live == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory to follow the grammar");
+        return;
     n = 0;
     live[n++] = &g->start;
     for (ith_follower *m = g->followers; m != NULL; m = m->next)
         live[n++] = &m->config;
-    ith_allowed_forget(g->allowed);
-    status = ith_automaton_compact(&g->automaton, live, n, err);
+    if (ith_automaton_compact(&g->automaton, live, n))
+        ith_allowed_forget(g->allowed);
     free(live);
-    return status;
 }
 
-/* After steps. */
-static ith_status check_failure(const ith_grammar *g, ith_error *err)
+static void begin_task(ith_grammar *g)
 {
-    return g->automaton.failure.status == ITH_OK
-               ? ITH_OK
-               : ith_fail(err, g->automaton.failure.status, "%s", g->automaton.failure.text);
+    if (ith_automaton_is_large(&g->automaton))
+        compact(g);
+    g->automaton.failure = (ith_error){0};
+    g->automaton.work = g->work;
+    ith_automaton_begin_round(&g->automaton);
+}
+
+/* What followers do with a grammar: false if the automaton has failed. */
+typedef bool (*task_fn)(ith_follower *m, void *arg);
+
+/* A failure is this follower's alone. One that others may have caused, who have filled the memory,
+ * is tried again without what they have left there. */
+static ith_status run(ith_follower *m, task_fn task, void *arg, ith_error *err)
+{
+    ith_automaton *a = &m->grammar->automaton;
+
+    if (m->failure.status != ITH_OK)
+        return ith_fail(err, m->failure.status, "%s", m->failure.text);
+    begin_task(m->grammar);
+    if (task(m, arg))
+        return ITH_OK;
+    if (a->failure.status == ITH_E_MEMORY) {
+        compact(m->grammar);
+        begin_task(m->grammar);
+        if (task(m, arg))
+            return ITH_OK;
+    }
+    m->failure = a->failure;
+    m->config = ITH_DEAD;
+    compact(m->grammar);
+    return ith_fail(err, m->failure.status, "%s", m->failure.text);
 }
 
 /* The configuration after some bytes. */
@@ -157,6 +182,19 @@ static int32_t follow(ith_automaton *a, int32_t config, const char *bytes, size_
     return config;
 }
 
+/* Goes on by bytes; where they do not fit, to ITH_DEAD. */
+static bool go_on(ith_follower *m, void *arg)
+{
+    const ith_bytes *bytes = arg;
+    ith_automaton *a = &m->grammar->automaton;
+    int32_t config = follow(a, m->config, bytes->data, bytes->len);
+
+    if (a->failure.status != ITH_OK)
+        return false;
+    m->config = config;
+    return true;
+}
+
 ith_status ith_grammar_matches(ith_grammar *g, const char *text, size_t len, bool *matches,
                                ith_error *err)
 {
@@ -165,25 +203,20 @@ ith_status ith_grammar_matches(ith_grammar *g, const char *text, size_t len, boo
     ith_status status;
 
     *matches = false;
-    ITH_TRY(ith_follower_open(g, &m, err));
+    ITH_TRY(ith_follower_open(g, false, &m, err));
     status = ITH_OK;
     pthread_mutex_lock(&g->lock);
-    for (size_t i = 0; i < len && status == ITH_OK && m->config >= 0; i++) {
-        status = tidy(g, err);
-        if (status == ITH_OK && m->config >= 0)
-            m->config = follow(&g->automaton, m->config, text + i, 1);
-        if (status == ITH_OK)
-            status = check_failure(g, err);
-    }
+    for (size_t i = 0; i < len && status == ITH_OK && m->config >= 0; i++)
+        status = run(m, go_on, &(ith_bytes){text + i, 1}, err);
     *matches = status == ITH_OK && m->config >= 0 && g->automaton.configs[m->config].may_end;
     pthread_mutex_unlock(&g->lock);
     ith_follower_close(m);
     return status;
 }
 
-/* ---- Matchers ---- */
+/* ---- Followers ---- */
 
-ith_status ith_follower_open(ith_grammar *g, ith_follower **out, ith_error *err)
+ith_status ith_follower_open(ith_grammar *g, bool continues, ith_follower **out, ith_error *err)
 {
     size_t words = ith_allowed_words(g->allowed);
     ith_follower *m = calloc(1, sizeof *m + words * sizeof *m->mask);
@@ -196,8 +229,9 @@ ith_status ith_follower_open(ith_grammar *g, ith_follower **out, ith_error *err)
         return ith_fail(err, ITH_E_MEMORY, "no memory to follow the grammar");
     }
     m->grammar = g;
-    m->decoding = ith_decoding_begin(g->trie->tok);
-    m->first = true;
+    if (!continues)
+        m->decoding = ith_decoding_begin(g->trie->tok);
+    m->first = !continues;
     pthread_mutex_lock(&g->lock);
     m->config = g->start;
     m->next = g->followers;
@@ -237,6 +271,7 @@ static void allow_odd(ith_follower *m)
 {
     const ith_trie *t = m->grammar->trie;
 
+    ith_automaton_begin_round(&m->grammar->automaton);
     for (size_t i = 0; i < t->n_odd; i++) {
         ith_decoding decoding = m->decoding;
         size_t len = ith_decoding_next(t->tok, &decoding, t->odd[i], m->bytes);
@@ -253,26 +288,21 @@ static bool is_empty(const uint64_t *mask, size_t words)
     return true;
 }
 
-static ith_status fill_mask(ith_follower *m, ith_error *err)
+static bool fill_mask(ith_follower *m, void *arg)
 {
     ith_grammar *g = m->grammar;
     bool may_end;
 
-    ITH_TRY(tidy(g, err));
-    if (m->config < 0)
-        return ith_fail(err, ITH_E_ARGUMENT, "the answer does not follow its grammar");
-    ITH_TRY(ith_allowed_mask(g->allowed, m->config, m->mask, err));
+    (void)arg;
+    if (!ith_allowed_mask(g->allowed, m->config, m->mask))
+        return false;
     if (m->first)
         allow_odd(m);
     may_end = g->automaton.configs[m->config].may_end;
     for (int i = 0; i < g->n_stops; i++)
         if (g->stops[i] >= 0 && g->stops[i] < g->trie->n_ids)
             set_bit(m->mask, g->stops[i], may_end);
-    ITH_TRY(check_failure(g, err));
-    return is_empty(m->mask, ith_allowed_words(g->allowed))
-               ? ith_fail(err, ITH_E_UNSUPPORTED,
-                          "no token of the vocabulary goes on as the grammar does here")
-               : ITH_OK;
+    return g->automaton.failure.status == ITH_OK;
 }
 
 ith_status ith_follower_mask(ith_follower *m, const uint64_t **mask, int32_t *n_ids, ith_error *err)
@@ -280,30 +310,31 @@ ith_status ith_follower_mask(ith_follower *m, const uint64_t **mask, int32_t *n_
     ith_status status;
 
     pthread_mutex_lock(&m->grammar->lock);
-    status = fill_mask(m, err);
+    if (m->config < 0 && m->failure.status == ITH_OK)
+        status = ith_fail(err, ITH_E_ARGUMENT, "the answer does not follow its grammar");
+    else
+        status = run(m, fill_mask, NULL, err);
     pthread_mutex_unlock(&m->grammar->lock);
     *mask = m->mask;
     *n_ids = m->grammar->trie->n_ids;
+    if (status == ITH_OK && is_empty(m->mask, ith_allowed_words(m->grammar->allowed)))
+        status = ith_fail(err, ITH_E_UNSUPPORTED,
+                          "no token of the vocabulary goes on as the grammar does here");
     return status;
 }
 
 static ith_status accept(ith_follower *m, int32_t id, bool *complete, ith_error *err)
 {
     ith_grammar *g = m->grammar;
-    const ith_config *c;
-    size_t len;
+    size_t len = ith_decoding_next(g->trie->tok, &m->decoding, id, m->bytes);
 
-    ITH_TRY(tidy(g, err));
-    len = ith_decoding_next(g->trie->tok, &m->decoding, id, m->bytes);
     m->first = false;
     if (len == 0)
         m->config = ITH_DEAD;
-    m->config = follow(&g->automaton, m->config, m->bytes, len);
-    ITH_TRY(check_failure(g, err));
+    ITH_TRY(run(m, go_on, &(ith_bytes){m->bytes, len}, err));
     if (m->config < 0)
         return ith_fail(err, ITH_E_FORMAT, "token %d does not follow the grammar", id);
-    c = &g->automaton.configs[m->config];
-    *complete = c->n == 0;
+    *complete = g->automaton.configs[m->config].n == 0;
     return ITH_OK;
 }
 

@@ -308,7 +308,7 @@ static void add_range(ith_rules *g, int32_t from, int32_t to, const decimal *low
     int order = low->given && high->given ? compare(low, high) : -1;
 
     if (order > 0 || (order == 0 && (low->exclusive || high->exclusive))) {
-        ith_rules_fail(g, ITH_E_ARGUMENT, "no number is within its bounds");
+        ith_rules_nothing(g, "no number is within its bounds");
         return;
     }
     if (!high->given || !high->negative)

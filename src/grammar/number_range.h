@@ -11,7 +11,8 @@ typedef struct ith_bounds {
     const json_t *exclusive_min, *exclusive_max; /* larger, smaller */
 } ith_bounds;
 
-/* From one state to another, a whole number of up to 18 digits, or of as many as a bound has. */
+/* From one state to another, a whole number of up to 18 digits, or of as many as a bound has. If
+ * there is none within the bounds, nothing leads there (ith_rules_nothing). */
 void ith_integer_range(ith_rules *g, int32_t from, int32_t to, const ith_bounds *bounds);
 
 /* The same for any number, in decimals without an exponent: with up to 15 digits, so that no two

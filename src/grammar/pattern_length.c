@@ -50,6 +50,8 @@ static void multiply(product *p, int32_t start, int32_t end, int32_t to)
 {
     size_t n = (size_t)(p->counts * p->n);
 
+    if (!ith_rules_spend(p->g, (int64_t)n))
+        return;
     p->states = malloc(n * sizeof *p->states);
     p->queue = malloc(n * sizeof *p->queue);
     if (p->states == NULL || p->queue == NULL) {
@@ -73,11 +75,13 @@ void ith_pattern_length_add(ith_rules *g, int32_t from, int32_t to, const char *
 
     p.counts = (max < ITH_COUNT_ANY ? max : min) + 1;
     ith_rules_init(&p.pattern);
+    p.pattern.work = g->work;
     rule = ith_rules_add(&p.pattern, "pattern");
     start = ith_rules_start(&p.pattern, rule);
     end = ith_rules_state(&p.pattern, rule);
     ith_regex_add(&p.pattern, start, end, pattern, strlen(pattern), ITH_EDGE_COUNTS);
     p.n = p.pattern.n_states;
+    g->work = p.pattern.work;
     if (ith_rules_failed(&p.pattern))
         ith_rules_fail(g, p.pattern.failure.status, "%s", p.pattern.failure.text);
     else if (p.counts > MOST_PAIRS / (p.n + 1))

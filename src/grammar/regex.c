@@ -9,6 +9,9 @@
 
 enum { MOST_NODES = 20000, MOST_DEPTH = 100, MOST_REPEAT = 100000, MOST_PATTERN = 1 << 16 };
 
+/* Steps for a pattern, for a range of a set, with its share of sorting, and for a property. */
+enum { PATTERN = 1 << 12, RANGE = 32, PROPERTY = 1 << 15 };
+
 typedef enum node_kind { NOTHING, CHARS, SEQUENCE, CHOICE, REPEAT, BEGIN, END } node_kind;
 
 typedef struct node {
@@ -58,17 +61,32 @@ static void append(parser *p, int32_t parent, int32_t *last, int32_t child)
 
 /* ---- Sets ---- */
 
+/* The set is not settled then. */
 static void add_range(parser *p, ith_codeset *set, uint32_t first, uint32_t last)
 {
-    ith_codeset_add(set, first, last, &p->g->failure);
-    ith_codeset_settle(set);
+    if (ith_rules_spend(p->g, RANGE))
+        ith_codeset_add(set, first, last, &p->g->failure);
+}
+
+/* Adds a settled set; what it comes to is settled. */
+static void unite(parser *p, ith_codeset *set, const ith_codeset *other)
+{
+    if (ith_rules_spend(p->g, RANGE * (int64_t)(set->n + other->n)))
+        ith_codeset_unite(set, other, &p->g->failure);
+}
+
+static void negate(parser *p, ith_codeset *set)
+{
+    if (going(p))
+        ith_codeset_complement(set, &p->g->failure);
 }
 
 static void add_property(parser *p, ith_codeset *set, const char *name, size_t len)
 {
     bool known = true;
 
-    ith_unicode_property(name, len, set, &known, &p->g->failure);
+    if (ith_rules_spend(p->g, PROPERTY))
+        ith_unicode_property(name, len, set, &known, &p->g->failure);
     if (!known)
         wrong(p, ITH_E_UNSUPPORTED, "there is no such property (\\p{...})");
 }
@@ -104,10 +122,10 @@ static void add_any_class(parser *p, ith_codeset *set, int name, bool large)
     ith_codeset one = {0};
 
     add_class(p, &one, name | 0x20, negated ? !large : large);
-    if (negated && going(p))
-        ith_codeset_complement(&one, &p->g->failure);
-    if (going(p))
-        ith_codeset_unite(set, &one, &p->g->failure);
+    ith_codeset_settle(&one);
+    if (negated)
+        negate(p, &one);
+    unite(p, set, &one);
     ith_codeset_free(&one);
 }
 
@@ -171,10 +189,9 @@ static void take_property(parser *p, ith_codeset *set, bool negated)
     name = p->at;
     p->at = end + 1;
     add_property(p, &one, name, (size_t)(end - name));
-    if (negated && going(p))
-        ith_codeset_complement(&one, &p->g->failure);
-    if (going(p))
-        ith_codeset_unite(set, &one, &p->g->failure);
+    if (negated)
+        negate(p, &one);
+    unite(p, set, &one);
     ith_codeset_free(&one);
 }
 
@@ -185,6 +202,8 @@ static uint32_t take_escape(parser *p)
     uint32_t c = take_char(p);
     const char *at = c > 0 && c < 0x80 ? strchr(letters, (int)c) : NULL;
 
+    if (c == '0' && peek(p) >= '0' && peek(p) <= '9')
+        wrong(p, ITH_E_UNSUPPORTED, "\\0 before a digit is not the same in all languages");
     if (at != NULL)
         return (unsigned char)codes[at - letters];
     if (c == 'x')
@@ -230,19 +249,31 @@ static uint32_t take_member(parser *p)
     return take(p, "b") ? '\b' : take_escape(p);
 }
 
+/* A class in a set, at its backslash; once is enough. False: another member follows. */
+static bool take_class_once(parser *p, ith_codeset *set, bool large, bool seen[128])
+{
+    int c = p->end - p->at > 1 && p->at[0] == '\\' ? (unsigned char)p->at[1] : 0;
+
+    if (c == 0 || strchr("dwsDWSpP", c) == NULL)
+        return false;
+    p->at++;
+    if (seen[c] && c != 'p' && c != 'P')
+        p->at++;
+    else
+        take_class(p, set, large);
+    seen[c] = true;
+    return true;
+}
+
 /* A set, behind its [. */
 static void take_set(parser *p, ith_codeset *set)
 {
-    bool negated = take(p, "^"), empty = true;
+    bool negated = take(p, "^"), empty = true, seen[128] = {false};
 
     for (; going(p) && !take(p, "]"); empty = false) {
         uint32_t first, last;
-        if (peek(p) == '\\' && p->at + 1 < p->end && p->at[1] != 0 &&
-            strchr("dwsDWSpP", p->at[1]) != NULL) {
-            p->at++;
-            take_class(p, set, negated);
+        if (take_class_once(p, set, negated, seen))
             continue;
-        }
         first = last = take_member(p);
         if (peek(p) == '-' && p->at + 1 < p->end && p->at[1] != ']') {
             p->at++;
@@ -250,13 +281,13 @@ static void take_set(parser *p, ith_codeset *set)
         }
         if (first > last)
             wrong(p, ITH_E_FORMAT, "a range of a set is upside down");
-        if (going(p))
-            add_range(p, set, first, last);
+        add_range(p, set, first, last);
     }
     if (empty)
         wrong(p, ITH_E_UNSUPPORTED, "[] and [^] are not supported");
-    if (negated && going(p))
-        ith_codeset_complement(set, &p->g->failure);
+    ith_codeset_settle(set);
+    if (negated)
+        negate(p, set);
 }
 
 /* Everything but line ends. */
@@ -297,8 +328,7 @@ static void take_plain(parser *p, ith_codeset *set)
 {
     uint32_t c = take_char(p);
 
-    if (going(p))
-        add_range(p, set, c, c);
+    add_range(p, set, c, c);
 }
 
 static void take_escaped(parser *p, ith_codeset *set)
@@ -308,8 +338,19 @@ static void take_escaped(parser *p, ith_codeset *set)
     if (take_class(p, set, false))
         return;
     c = take_escape(p);
-    if (going(p))
-        add_range(p, set, c, c);
+    add_range(p, set, c, c);
+}
+
+/* Is { a character here, but the beginning of a repetition elsewhere? {,3} is in Python. */
+static bool is_odd_brace(const parser *p)
+{
+    const char *at = p->at + 1;
+
+    if (peek(p) != '{')
+        return false;
+    while (at < p->end && (*at == ',' || (*at >= '0' && *at <= '9')))
+        at++;
+    return at > p->at + 1 && at < p->end && *at == '}';
 }
 
 static int32_t take_atom(parser *p)
@@ -324,6 +365,8 @@ static int32_t take_atom(parser *p)
         return take_group(p);
     if (peek(p) == '*' || peek(p) == '+' || peek(p) == '?' || peek(p) == ')')
         wrong(p, ITH_E_FORMAT, "* + ? or ) stands where nothing precedes it");
+    if (is_odd_brace(p))
+        wrong(p, ITH_E_UNSUPPORTED, "{...} is a repetition in some languages, and text in others");
     chars = add(p, CHARS);
     if (!going(p))
         return 0;
@@ -567,6 +610,8 @@ void ith_regex_add(ith_rules *g, int32_t from, int32_t to, const char *pattern, 
 
     if (len > MOST_PATTERN)
         wrong(&p, ITH_E_UNSUPPORTED, "it is too large");
+    if (!ith_rules_spend(g, PATTERN))
+        return;
     p.nodes = calloc(MOST_NODES, sizeof *p.nodes);
     if (p.nodes == NULL)
         ith_rules_fail(g, ITH_E_MEMORY, "no memory for a pattern");

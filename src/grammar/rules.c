@@ -25,6 +25,28 @@ bool ith_rules_failed(const ith_rules *g)
     return g->failure.status != ITH_OK;
 }
 
+bool ith_rules_spend(ith_rules *g, int64_t steps)
+{
+    if (ith_rules_failed(g))
+        return false;
+    g->work -= steps;
+    if (g->work < 0)
+        ith_rules_fail(g, ITH_E_UNSUPPORTED, "the grammar is too large: it takes too much work");
+    return g->work >= 0;
+}
+
+void ith_rules_nothing(ith_rules *g, const char *format, ...)
+{
+    va_list args;
+
+    if (g->nothing_fits.status != ITH_OK)
+        return;
+    g->nothing_fits.status = ITH_E_ARGUMENT;
+    va_start(args, format);
+    vsnprintf(g->nothing_fits.text, sizeof g->nothing_fits.text, format, args);
+    va_end(args);
+}
+
 /* Room for one more element; false: the grammar has failed. */
 static bool grow(ith_rules *g, void **list, size_t *cap, int32_t n, size_t size, int32_t most,
                  const char *what)
@@ -56,7 +78,7 @@ static bool grow(ith_rules *g, void **list, size_t *cap, int32_t n, size_t size,
 /* Rule 0 and state 0 stand for what could not be added, and have no edges. */
 void ith_rules_init(ith_rules *g)
 {
-    *g = (ith_rules){.root = -1};
+    *g = (ith_rules){.root = -1, .work = ITH_RULES_WORK};
     ith_rules_add(g, "nothing");
 }
 
@@ -66,6 +88,12 @@ void ith_rules_free(ith_rules *g)
     free(g->states);
     free(g->edges);
     *g = (ith_rules){.root = -1};
+}
+
+size_t ith_rules_size(const ith_rules *g)
+{
+    return g->cap_rules * sizeof *g->rules + g->cap_states * sizeof *g->states +
+           g->cap_edges * sizeof *g->edges;
 }
 
 int32_t ith_rules_state(ith_rules *g, int32_t rule)
@@ -103,11 +131,13 @@ void ith_rules_count(ith_rules *g, int32_t rule, int64_t min, int64_t max)
     if (min > ITH_COUNT_MOST)
         ith_rules_fail(g, ITH_E_UNSUPPORTED, "%lld or more of one thing are out of reach",
                        (long long)min);
-    if (min > max)
-        ith_rules_fail(g, ITH_E_ARGUMENT, "at least %lld but at most %lld: nothing fits",
-                       (long long)min, (long long)max);
     if (ith_rules_failed(g))
         return;
+    if (min > max) {
+        ith_rules_nothing(g, "at least %lld but at most %lld", (long long)min, (long long)max);
+        min = 1; /* and no room for one */
+        max = 0;
+    }
     g->rules[rule].min = (int32_t)min;
     g->rules[rule].max = max > ITH_COUNT_MOST ? ITH_COUNT_ANY : (int32_t)max;
 }
@@ -163,9 +193,9 @@ int32_t ith_rules_text(ith_rules *g, int32_t from, const char *text, size_t len,
 }
 
 /* The state behind a byte from a state; -1: none. */
-static int32_t behind(const ith_rules *g, int32_t from, uint8_t byte)
+static int32_t behind(ith_rules *g, int32_t from, uint8_t byte)
 {
-    for (int32_t e = g->states[from].edges; e >= 0; e = g->edges[e].next)
+    for (int32_t e = g->states[from].edges; e >= 0 && ith_rules_spend(g, 1); e = g->edges[e].next)
         if (g->edges[e].low == byte)
             return g->edges[e].to;
     return -1;

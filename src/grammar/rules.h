@@ -10,6 +10,10 @@
  *
  * Building. Functions never fail one by one: the first failure is kept, everything after it does
  * nothing, and ith_rules_finish returns it. Numbers of states and rules are always in range.
+ *
+ * What is compiled is not trusted. All that it costs to build a grammar is taken from one budget of
+ * work, counted in steps of some nanoseconds and never in time, so that the same text is always
+ * refused or never.
  */
 #ifndef ITH_GRAMMAR_RULES_H
 #define ITH_GRAMMAR_RULES_H
@@ -24,7 +28,8 @@ enum {
     ITH_RULES_MOST = 100000,
     ITH_STATES_MOST = 500000,
     ITH_EDGES_MOST = 1500000,
-    ITH_RULE_NAME = 60
+    ITH_RULE_NAME = 60,
+    ITH_RULES_WORK = 1 << 27 /* half a second */
 };
 
 /* Counts. Larger bounds than ITH_COUNT_MOST are out of reach of any answer. */
@@ -72,21 +77,36 @@ typedef struct ith_rules {
     int32_t n_rules, n_states, n_edges; /* never negative */
     size_t cap_rules, cap_states, cap_edges;
     int32_t root;
+    int64_t work;      /* what may still be spent */
     ith_error failure; /* the first; status ITH_OK: none */
+    ith_error
+        nothing_fits; /* why something can never end, the first; status ITH_OK: nobody knows */
 } ith_rules;
 
 void ith_rules_init(ith_rules *g);
 void ith_rules_free(ith_rules *g); /* frees the contents, not the struct */
+
+/* Bytes that the contents take. */
+size_t ith_rules_size(const ith_rules *g);
 
 /* Keeps a failure, if it is the first. */
 void ith_rules_fail(ith_rules *g, ith_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool ith_rules_failed(const ith_rules *g);
 
+/* Takes steps from the budget. False: it is spent, or the grammar has failed before. */
+bool ith_rules_spend(ith_rules *g, int64_t steps);
+
+/* Keeps the reason why nothing fits here, if it is the first: ith_rules_finish tells it if nothing
+ * fits anywhere. What cannot be is left out otherwise. */
+void ith_rules_nothing(ith_rules *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* A new rule with its start state. The name, cut to its last ITH_RULE_NAME - 1 bytes, is for
  * errors. */
 int32_t ith_rules_add(ith_rules *g, const char *name);
 int32_t ith_rules_start(const ith_rules *g, int32_t rule);
+
+/* The bounds of a rule's counter. Nothing fits the rule if min > max. */
 void ith_rules_count(ith_rules *g, int32_t rule, int64_t min, int64_t max);
 
 int32_t ith_rules_state(ith_rules *g, int32_t rule);

@@ -1,5 +1,6 @@
 /* schema_formats.c - dates and times of RFC 3339 without leap seconds; UUIDs of RFC 4122; IPv4 in
- * four decimals; e-mail addresses of dot-atoms and host names of RFC 1123. */
+ * four decimals; e-mail addresses of dot-atoms and host names of RFC 1123; numbers as OpenAPI's
+ * registry of formats has them. */
 #include "grammar/schema_formats.h"
 
 #include <string.h>
@@ -36,4 +37,29 @@ const char *ith_schema_format(const char *name)
         if (strcmp(formats[i].name, name) == 0)
             return formats[i].pattern;
     return NULL;
+}
+
+bool ith_schema_number_format(const char *name, ith_format_range *range)
+{
+    static const struct {
+        const char *name;
+        ith_format_range range;
+    } formats[] = {
+        {"int8", {true, INT8_MIN, INT8_MAX}},
+        {"uint8", {true, 0, UINT8_MAX}},
+        {"int16", {true, INT16_MIN, INT16_MAX}},
+        {"uint16", {true, 0, UINT16_MAX}},
+        {"int32", {true, INT32_MIN, INT32_MAX}},
+        {"uint32", {true, 0, UINT32_MAX}},
+        {"int64", {true, INT64_MIN, INT64_MAX}},
+        {"float", {false, 0, 0}},
+        {"double", {false, 0, 0}},
+    };
+
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(formats[i].name, name) == 0) {
+            *range = formats[i].range;
+            return true;
+        }
+    return false;
 }

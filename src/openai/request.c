@@ -540,11 +540,31 @@ static ith_status prepare_tools(ith_request *r, const ith_vocab *vocab, ith_erro
     return ITH_OK;
 }
 
+ith_status ith_request_parse(ith_request *r, const char *text, size_t len, const char *where,
+                             json_t **root, ith_error *err)
+{
+    return ith_json_parse_strict(text, len, where, root, &r->inexact) == ITH_OK
+               ? ITH_OK
+               : ith_json_parse(text, len, where, root, err);
+}
+
+/* A schema must not become another one. */
+static ith_status check_exact(ith_request *r, const char *name, ith_error *err)
+{
+    if (r->inexact.status == ITH_OK)
+        return ITH_OK;
+    ith_fail(err, ITH_E_ARGUMENT, "beside a schema the JSON must be exact: %s", r->inexact.text);
+    blame(r, name, err);
+    return ith_fail_prefix(err, err->status, "%s", r->param);
+}
+
 ith_status ith_request_grammar(ith_request *r, const ith_vocab *vocab, ith_error *err)
 {
     static const char name[] = "response_format";
     ith_status status;
 
+    if (r->format != NULL || r->tools.list != NULL)
+        ITH_TRY(check_exact(r, r->format != NULL ? name : "tools", err));
     if (r->format == NULL)
         return prepare_tools(r, vocab, err);
     if (r->how.ignore_eos)

@@ -23,6 +23,8 @@ typedef struct ith_request {
     bool served;        /* fields that only a server knows are read */
     const char *prefix; /* of a field's name in errors: "body." */
 
+    ith_error
+        inexact; /* why the JSON says something else than the body (json.h); status ITH_OK: not */
     char *messages, *arguments; /* JSON texts, malloc'd; or NULL */
     char *schema;               /* the same, of response_format */
     const char *format;         /* JSON schema of the answer; NULL: any text */
@@ -45,6 +47,12 @@ typedef struct ith_request {
 /* Are lists and objects of a JSON text nested no deeper than ITH_REQUEST_NESTING? To be asked of a
  * text from elsewhere before it is parsed: whoever walks through a value has a stack that ends. */
 bool ith_request_is_flat(const char *text, size_t len);
+
+/* Parses the text in which a body stands, for ith_request_read. *root is the caller's. Numbers that
+ * Python adds and a name that stands twice are accepted, but not beside a schema. ITH_E_FORMAT: it
+ * is not JSON. */
+ith_status ith_request_parse(ith_request *request, const char *text, size_t len, const char *where,
+                             json_t **root, ith_error *err);
 
 /* Reads a body into *request, which is zeroed but for what the caller sets, and `how`: what the
  * body does not say stays. The body may be changed. Free the request after a failure too.

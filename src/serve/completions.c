@@ -27,12 +27,12 @@ typedef struct refusal {
 
 /* ---- The request ---- */
 
-static ith_status parse(const ith_visit *x, json_t **body, ith_error *err)
+static ith_status parse(const ith_visit *x, ith_request *r, json_t **body, ith_error *err)
 {
     if (!ith_request_is_flat(x->body, x->len))
         return ith_fail(err, ITH_E_ARGUMENT, "the body is nested deeper than %d lists and objects",
                         ITH_REQUEST_NESTING);
-    ITH_TRY(ith_json_parse(x->body, x->len, "the body", body, err));
+    ITH_TRY(ith_request_parse(r, x->body, x->len, "the body", body, err));
     if (!json_is_object(*body))
         return ith_fail(err, ITH_E_ARGUMENT, "the body is not a JSON object");
     return ITH_OK;
@@ -54,7 +54,7 @@ static ith_status choose_seed(ith_request *r, ith_error *err)
 static ith_status read_request(ith_visit *x, ith_answer *a, ith_error *err)
 {
     ith_request *r = &a->request;
-    ith_status status = parse(x, &a->body, err);
+    ith_status status = parse(x, &a->request, &a->body, err);
 
     ith_visit_drop_body(x);
     ITH_TRY(status);

@@ -29,6 +29,12 @@ same "speculation: the same" "$(cat "$work/grammar1")" "$(field "$out" 'j["ids"]
 expect "a draft model" 0 "${run[@]}" --json-schema "$work/person.json" --temp 1.2 -n 60 --json --draft $NEEDLE
 same "a draft model: the same" "$(cat "$work/schema1")" "$(field "$out" 'j["ids"], j["finish"]')"
 
+# a stop string cuts an answer, which then is none of the grammar's
+expect "a stop string" 0 "${run[@]}" --grammar "$work/keys.gbnf" --temp 0 -n 60 --json --stop y
+same "a stop string: not whole" "('stop', False, 'passke')" "$(field "$out" 'j["finish"], j["whole"], j["text"]')"
+expect "to the end" 0 "${run[@]}" --grammar "$work/keys.gbnf" --temp 0 -n 60 --json
+same "to the end: whole" "('stop', True)" "$(field "$out" 'j["finish"], j["whole"]')"
+
 # a checkpoint goes on where it was stopped, with the same grammar only
 resumed=("${run[@]}" --json-schema "$work/person.json" --temp 1.2 -n 60 --checkpoint "$work/point")
 ITHACA_TEST_HOOK="answer 5 KILL" "${resumed[@]}" >"$out" 2>"$err"
@@ -41,6 +47,16 @@ same "resumed: the same" "$(cat "$work/schema1")" "$(field "$out" 'j["ids"], j["
 echo '{"type": "object", "properties": {"a": {"not": {}}}}' >"$work/not.json"
 expect "a keyword" 1 "${run[@]}" --json-schema "$work/not.json"
 matches "a keyword: by name and place" "$err" "not\.json: the schema, #/properties/a: not is not supported"
+# numbers that would become others, and keywords of which one would be lost
+refused() {
+    echo "$2" >"$work/refused.json"
+    expect "$1" 1 "${run[@]}" --json-schema "$work/refused.json"
+    matches "$1: why" "$err" "$3"
+}
+refused "a number beyond 64 bits" '{"const": 12345678901234567890}' 'line 1: too big integer'
+refused "a bound beyond 64 bits" '{"type": "integer", "maximum": 18446744073709551615}' 'line 1: too big integer'
+refused "not a number" '{"enum": [NaN]}' 'line 1: invalid token'
+refused "a keyword twice" '{"minLength": 3, "minLength": 2}' 'line 1: duplicate object key'
 echo 'root ::= root "a"' >"$work/left.gbnf"
 expect "left recursion, 2 ranks" 1 scripts/on_ranks.sh 2 "${run[@]}" --grammar "$work/left.gbnf"
 matches "left recursion: by name" "$err" "root begins with itself|can never end"
@@ -61,6 +77,7 @@ fi
 "$python" tests/cli/schemas.py requests 300 >"$work/in"
 echo '{"custom_id": "o", "body": {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "response_format": {"type": "json_object"}}}' >"$work/one"
 echo '{"custom_id": "x", "body": {"messages": [{"role": "user", "content": "Hi"}], "response_format": {"type": "json_schema", "json_schema": {"schema": {"not": {}}}}}}' >>"$work/one"
+echo '{"custom_id": "y", "body": {"messages": [{"role": "user", "content": "Hi"}], "response_format": {"type": "json_schema", "json_schema": {"schema": {"const": 12345678901234567890}}}}}' >>"$work/one"
 batch=("$ITHACA" batch $NEEDLE --threads 1 --ctx 4096 -q)
 expect "300 schemas" 0 "${batch[@]}" --input "$work/in" --output "$work/many" --in-flight 32
 "$python" tests/cli/schemas.py check "$work/in" "$work/many" >"$work/verdict"
@@ -74,3 +91,4 @@ same "alone: the same" "$(contents "$work/alone")" "$(contents "$work/many")"
 expect "two more" 0 "${batch[@]}" --input "$work/one" --output "$work/two"
 matches "an object" "$work/two" '"custom_id":"o".*"content":"[{]'
 matches "a keyword, in its line" "$work/two" '"custom_id":"x".*"status_code":400.*body.response_format: the schema, #: not is not supported'
+matches "a number beyond 64 bits in a line" "$work/two" '"custom_id":"y".*body.response_format: beside a schema .*too big integer'

@@ -45,14 +45,15 @@ static ith_trie *make_trie(void)
 static bool compile(ith_bytes source, ith_grammar **grammar)
 {
     static const int32_t stops[] = {END};
-    ith_trie *trie = make_trie();
+    ith_grammar_how how = {
+        .trie = make_trie(), .stops = stops, .n_stops = 1, .work = ITH_GRAMMAR_WORK};
     ith_rules rules = {0};
     ith_error err = {0};
     json_t *json = NULL;
     ith_status status;
 
     if (source.len > 0 && source.data[0] == '{') {
-        status = ith_json_parse(source.data, source.len, "schema", &json, &err);
+        status = ith_json_parse_strict(source.data, source.len, "schema", &json, &err);
         if (status == ITH_OK)
             status = ith_schema_compile(json, &rules, &err);
     } else {
@@ -60,7 +61,7 @@ static bool compile(ith_bytes source, ith_grammar **grammar)
     }
     json_decref(json);
     if (fuzz_verdict(status, &err))
-        return fuzz_verdict(ith_grammar_make(&rules, trie, stops, 1, source, grammar, &err), &err);
+        return fuzz_verdict(ith_grammar_make(&rules, &how, source, grammar, &err), &err);
     ith_rules_free(&rules);
     return false;
 }
@@ -86,7 +87,7 @@ static void follow(ith_grammar *grammar, const uint8_t *data, size_t size)
     char *text;
     size_t n = 0, len;
 
-    fuzz_must(ith_follower_open(grammar, &f, &err) == ITH_OK);
+    fuzz_must(ith_follower_open(grammar, false, &f, &err) == ITH_OK);
     while (n < MOST && n < size && !complete) {
         int32_t id;
         if (!fuzz_verdict(ith_follower_mask(f, &mask, &n_ids, &err), &err))

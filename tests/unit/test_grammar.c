@@ -1,122 +1,6 @@
 /* test_grammar.c - grammars: what GBNF and JSON schemas accept and refuse, what is refused by name,
  * and masks against every token tried one by one, while random answers follow them. */
-#include "prng.h"
-#include "unit/text_data.h"
-
-#include "grammar/gbnf.h"
-#include "grammar/grammar.h"
-#include "grammar/json_schema.h"
-#include "grammar/schema_frames.h"
-
-/* ---- A vocabulary: all bytes, and tokens that begin, cross and end JSON's parts ---- */
-
-enum { END = 256, FIRST_PIECE = 257 };
-
-static const char *const pieces[] = {
-    "\"",       "{\"",      "\": ",  "\", \"", "\":",  "\",",      "true",     "false",    "null",
-    "12",       "123",      "0.",    "-1",     "e1",   "[]",       "{}",       "[[",       "]]",
-    "}}",       "\"}",      "\"]",   "], ",    "ab",   "abc",      "name",     "\"name",   "name\"",
-    "\\n",      "\\u00",    "\\ud8", "a\"",    "b\"",  "a\", \"b", "\xc3\xa9", "\xe4\xb8", "\xad\"",
-    "\xf0\x9f", "\x98\x80", "  ",    "\n",     "aaaa", "\"\"",     "\"a\"",    "aaaaaaaa", "x\":1"};
-
-static size_t alphabet(int byte, char out[3])
-{
-    static int codes[256], ready;
-    int code;
-
-    for (int b = 0, next = 256; !ready && b < 256; b++) {
-        bool printable = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
-        codes[b] = printable ? b : next++;
-    }
-    ready = 1;
-    code = codes[byte];
-    out[0] = (char)(code < 128 ? code : 0xc0 | code >> 6);
-    out[1] = (char)(0x80 | (code & 0x3f));
-    return code < 128 ? 1 : 2;
-}
-
-static ith_tokenizer *make_tokenizer(void)
-{
-    enum { N = FIRST_PIECE + sizeof pieces / sizeof *pieces };
-    static char texts[N][80];
-    ith_bytes tokens[N];
-    int32_t types[N];
-    ith_tokenizer_spec spec = {.where = "test",
-                               .pre = {"gpt-2", 5},
-                               .n_tokens = N,
-                               .tokens = tokens,
-                               .types = types,
-                               .bos = -1,
-                               .eos = END};
-    ith_tokenizer *tok;
-    ith_error err;
-
-    for (int id = 0; id < N; id++) {
-        const char *text = id >= FIRST_PIECE ? pieces[id - FIRST_PIECE] : "";
-        size_t len = 0;
-        types[id] = id == END ? 3 : 1;
-        if (id < END)
-            len = alphabet(id, texts[id]);
-        for (; *text != 0; text++)
-            len += alphabet((unsigned char)*text, texts[id] + len);
-        tokens[id] = id == END ? (ith_bytes){"<|end|>", 7} : (ith_bytes){texts[id], len};
-    }
-    if (ith_tokenizer_from_arrays(&spec, &tok, &err) != ITH_OK)
-        fail_msg("%s", err.text);
-    return tok;
-}
-
-static ith_tokenizer *tok;
-static ith_trie *trie;
-
-static int set_up(void **state)
-{
-    (void)state;
-    tok = make_tokenizer();
-    return ith_trie_open(tok, &trie, NULL) == ITH_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    ith_trie_close(trie);
-    ith_tokenizer_free(tok);
-    return 0;
-}
-
-static ith_status compile(const char *source, ith_grammar **grammar, ith_error *err)
-{
-    const int32_t stops[] = {END};
-    bool frames = strncmp(source, "{\"begin\"", 8) == 0;
-    bool schema = source[0] == '{' || strcmp(source, "true") == 0 || strcmp(source, "false") == 0;
-    ith_rules rules;
-    ith_status status;
-
-    *grammar = NULL;
-    if (schema) {
-        json_t *json = json_loads(source, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-        assert_non_null(json);
-        status = (frames ? ith_frames_compile : ith_schema_compile)(json, &rules, err);
-        json_decref(json);
-    } else {
-        status = ith_gbnf_compile(source, strlen(source), &rules, err);
-    }
-    if (status == ITH_OK)
-        return ith_grammar_make(&rules, trie, stops, 1, (ith_bytes){source, strlen(source)},
-                                grammar, err);
-    ith_rules_free(&rules);
-    return status;
-}
-
-static ith_grammar *must_compile(const char *source)
-{
-    ith_grammar *grammar;
-    ith_error err;
-
-    if (compile(source, &grammar, &err) != ITH_OK)
-        fail_msg("%s: %s", source, err.text);
-    return grammar;
-}
+#include "unit/grammar_vocab.h"
 
 /* ---- Texts that fit and texts that do not ---- */
 
@@ -173,6 +57,9 @@ static const text_case gbnf_cases[] = {
      {"a"}},
     {"root ::= \"x\"{1000000000,}", {NULL}, {"", "x", "xxxxx"}},
     {"root ::= \"x\"{0,1000000000} \"y\"", {"y", "xxxxxy"}, {"", "x"}},
+    {"root ::= \"a\" dead{3} | \"b\" (\"c\" dead{0,2} | dead{1,})\ndead ::= \"x\" dead",
+     {"bc"},
+     {"a", "b", "bcx"}},
     /* a rule that cannot end is no alternative */
     {"root ::= \"a\" | \"a\" trap\ntrap ::= \"b\" trap", {"a"}, {"ab", "abb"}},
 };
@@ -292,6 +179,74 @@ static const text_case schema_cases[] = {
      "\"next\": {\"$ref\": \"#/$defs/n\"}}, \"required\": [\"v\"]}}}",
      {"{\"v\": 1}", "{\"v\": 1, \"next\": {\"v\": 1, \"next\": {\"v\": 1}}}"},
      {"{}", "{\"v\": 1, \"next\": {}}"}},
+    /* alternatives that cannot hold are none */
+    {"{\"type\": \"string\", \"anyOf\": [{\"type\": \"integer\"}, {\"minLength\": 3}]}",
+     {"\"abc\""},
+     {"1", "\"ab\""}},
+    {"{\"type\": \"integer\", \"minimum\": 5, \"anyOf\": [{\"maximum\": 3}, {\"maximum\": 6}]}",
+     {"5", "6"},
+     {"3", "4", "7"}},
+    {"{\"maxLength\": 2, \"anyOf\": [{\"minLength\": 3}, {\"minLength\": 2}]}",
+     {"\"ab\""},
+     {"\"a\"", "\"abc\""}},
+    {"{\"anyOf\": [{\"const\": 1, \"allOf\": [{\"const\": 2}]}, {\"const\": 3}]}",
+     {"3"},
+     {"1", "2"}},
+    {"{\"anyOf\": [{\"required\": [\"b\"], \"properties\": {}, \"additionalProperties\": "
+     "false}, {\"const\": 3}]}",
+     {"3"},
+     {"{}", "{\"b\": 1}"}},
+    {"{\"properties\": {\"a\": {\"minLength\": 3, \"maxLength\": 2}, \"b\": {\"const\": 1}}}",
+     {"{}", "{\"b\": 1}"},
+     {"{\"a\": \"xy\"}"}},
+    /* what is said of other properties and items holds for what the other schema declares */
+    {"{\"type\": \"object\", \"properties\": {\"a\": {\"const\": 1}, \"b\": {\"const\": 2}}, "
+     "\"additionalProperties\": false, \"anyOf\": [{\"required\": [\"a\"]}, {\"required\": "
+     "[\"b\"]}]}",
+     {"{\"a\": 1}", "{\"b\": 2}", "{\"a\": 1, \"b\": 2}"},
+     {"{}", "{\"a\": 2}", "{\"a\": 1, \"c\": 1}"}},
+    {"{\"allOf\": [{\"properties\": {\"a\": {\"const\": 1}}, \"additionalProperties\": false}, "
+     "{\"properties\": {\"b\": {\"const\": 2}}, \"type\": \"object\"}]}",
+     {"{}", "{\"a\": 1}"},
+     {"{\"b\": 2}", "{\"a\": 1, \"b\": 2}"}},
+    {"{\"allOf\": [{\"properties\": {\"a\": {\"minimum\": 3}}, \"additionalProperties\": "
+     "{\"type\": "
+     "\"integer\"}}, {\"properties\": {\"b\": {\"maximum\": 5}}, \"additionalProperties\": "
+     "{\"maximum\": 7}}]}",
+     {"{\"a\": 7, \"b\": 5, \"c\": 1}"},
+     {"{\"a\": 2}", "{\"a\": 8}", "{\"b\": 4.5}", "{\"b\": 6}", "{\"c\": 8}", "{\"c\": 1.5}"}},
+    {"{\"allOf\": [{\"prefixItems\": [{\"const\": 1}], \"items\": {\"type\": \"integer\"}}, "
+     "{\"prefixItems\": [{}, {\"enum\": [\"x\", 2]}], \"minItems\": 2, \"items\": {\"minimum\": "
+     "0}}]}",
+     {"[1, 2]", "[1, 2, 0, 7]"},
+     {"[1]", "[1, \"x\"]", "[1, 2, -1]", "[1, 2, 0.5]", "[2, 2]"}},
+    /* bounds beyond 2^53 */
+    {"{\"type\": \"integer\", \"maximum\": 9007199254740993, \"minimum\": 9007199254740990, "
+     "\"allOf\": "
+     "[{\"maximum\": 9007199254740992}]}",
+     {"9007199254740992", "9007199254740990"},
+     {"9007199254740993"}},
+    {"{\"type\": \"integer\", \"maximum\": 9007199254740992, \"minimum\": 9007199254740990, "
+     "\"allOf\": "
+     "[{\"maximum\": 9007199254740993}]}",
+     {"9007199254740992"},
+     {"9007199254740993"}},
+    /* formats of numbers */
+    {"{\"type\": \"integer\", \"format\": \"uint8\"}", {"0", "255"}, {"-1", "256"}},
+    {"{\"type\": \"integer\", \"format\": \"int32\", \"minimum\": 7}",
+     {"7", "2147483647"},
+     {"6", "2147483648"}},
+    {"{\"type\": \"number\", \"format\": \"double\", \"maximum\": 1}", {"0.5"}, {"1.5"}},
+    /* alternatives of which no answer is valid by two */
+    {"{\"oneOf\": [{\"type\": \"object\", \"properties\": {\"x\": {\"type\": \"integer\"}}, "
+     "\"required\": [\"x\"]}, {\"type\": \"object\", \"properties\": {\"y\": {\"type\": "
+     "\"integer\"}}, \"required\": [\"y\"]}]}",
+     {"{\"x\": 1}", "{\"y\": 1}"},
+     {"{\"x\": 1, \"y\": 1}", "{}"}},
+    {"{\"oneOf\": [{\"enum\": [[1, {\"a\": 2}]]}, {\"const\": [1, {\"a\": 3}]}]}",
+     {"[1,{\"a\":2}]", "[1,{\"a\":3}]"},
+     {"[]"}},
+    {"{\"enum\": [1.0, \"a\"], \"const\": 1}", {"1"}, {"\"a\"", "1.0"}},
     {"{\"type\": \"array\", \"items\": {\"$ref\": \"#\"}, \"title\": \"nested\", \"examples\": "
      "[1]}",
      {"[]", "[[], [[]]]"},
@@ -377,9 +332,56 @@ static void test_refused(void **state)
          "b is required", ITH_E_ARGUMENT},
         {"{\"oneOf\": [{\"type\": \"integer\"}, {\"type\": \"number\"}]}",
          "alternatives 1 and 2 may hold both", ITH_E_UNSUPPORTED},
-        {"{\"allOf\": [{\"properties\": {\"a\": {}}, \"additionalProperties\": false}, "
-         "{\"properties\": {\"b\": {}}}]}",
-         "additionalProperties differs", ITH_E_UNSUPPORTED},
+        {"{\"oneOf\": [{\"type\": \"object\", \"properties\": {\"x\": {\"type\": \"integer\"}}, "
+         "\"required\": [\"x\", \"y\"]}, {\"type\": \"object\", \"properties\": {\"y\": {\"type\": "
+         "\"integer\"}}, \"required\": [\"y\"]}]}",
+         "alternatives 1 and 2 may hold both", ITH_E_UNSUPPORTED},
+        {"{\"oneOf\": [{\"type\": \"number\"}, {\"const\": 1}]}", "may hold both",
+         ITH_E_UNSUPPORTED},
+        {"{\"oneOf\": [{\"const\": [1.0, {\"a\": 1}]}, {\"const\": [1, {\"a\": 1.0}]}]}",
+         "may hold both", ITH_E_UNSUPPORTED},
+        {"{\"oneOf\": [{\"maximum\": 9007199254740993}, {\"type\": \"number\", \"minimum\": "
+         "9007199254740993}]}",
+         "may hold both", ITH_E_UNSUPPORTED},
+        /* items that can never be, but must */
+        {"{\"type\": \"array\", \"prefixItems\": [{\"type\": \"string\"}], \"minItems\": 3, "
+         "\"items\": {\"type\": \"object\", \"properties\": {\"n\": {\"$ref\": \"#/items\"}}, "
+         "\"required\": [\"n\"]}}",
+         "no text fits", ITH_E_ARGUMENT},
+        {"{\"type\": \"array\", \"minItems\": 3, \"items\": {\"enum\": []}}", "no text fits",
+         ITH_E_ARGUMENT},
+        {"{\"type\": \"array\", \"minItems\": 3, \"items\": {\"const\": 1, \"type\": "
+         "\"string\"}}",
+         "no text fits", ITH_E_ARGUMENT},
+        {"root ::= x{2,}\nx ::= \"a\" y{3}\ny ::= \"b\" x", "no text fits", ITH_E_ARGUMENT},
+        {"root ::= root{1,3}", "no text fits", ITH_E_ARGUMENT},
+        /* values that a keyword cannot have, whatever the type */
+        {"{\"type\": \"string\", \"minimum\": \"x\"}", "minimum is not a number", ITH_E_FORMAT},
+        {"{\"type\": \"string\", \"required\": 5}", "required is not a list", ITH_E_FORMAT},
+        {"{\"required\": [\"a\\u0000b\"]}", "required lists what is no name", ITH_E_FORMAT},
+        {"{\"type\": \"null\", \"properties\": {\"a\": 3}}", "properties has what is no schema",
+         ITH_E_FORMAT},
+        {"{\"minItems\": 1.5}", "minItems is not a whole number", ITH_E_FORMAT},
+        {"{\"type\": []}", "type is not a type", ITH_E_FORMAT},
+        {"{\"allOf\": []}", "allOf is not a list of schemas", ITH_E_FORMAT},
+        {"{\"type\": \"integer\", \"format\": \"int33\"}", "int33 is no format", ITH_E_UNSUPPORTED},
+        {"{\"type\": [\"integer\", \"string\"], \"format\": \"int32\"}",
+         "int32 is no format of strings", ITH_E_UNSUPPORTED},
+        /* references to what is no schema, or another document */
+        {"{\"$ref\": \"#/properties\", \"properties\": {\"type\": {}}}", "leads nowhere",
+         ITH_E_UNSUPPORTED},
+        {"{\"$ref\": \"#/const\", \"const\": {}}", "leads nowhere", ITH_E_UNSUPPORTED},
+        {"{\"items\": {\"$id\": \"http://x/\", \"$ref\": \"#/$defs/a\"}, \"$defs\": {\"a\": {}}}",
+         "$id is supported at the root only", ITH_E_UNSUPPORTED},
+        {"{\"$ref\": \"#/$defs/e/items\", \"$defs\": {\"e\": {\"$id\": \"e\", \"items\": {}}}}",
+         "leads nowhere", ITH_E_UNSUPPORTED},
+        {"{\"allOf\": [{\"$id\": \"e\", \"type\": \"null\"}]}", "$id is supported",
+         ITH_E_UNSUPPORTED},
+        /* patterns that are others elsewhere */
+        {"{\"pattern\": \"x{,5}\"}", "{...} is a repetition", ITH_E_UNSUPPORTED},
+        {"{\"pattern\": \"x{,}\"}", "{...} is a repetition", ITH_E_UNSUPPORTED},
+        {"{\"pattern\": \"\\\\01\"}", "\\0 before a digit", ITH_E_UNSUPPORTED},
+        {"{\"pattern\": \"[\\\\07]\"}", "\\0 before a digit", ITH_E_UNSUPPORTED},
         {"{\"allOf\": [{\"pattern\": \"a\"}, {\"pattern\": \"b\"}]}", "pattern differs",
          ITH_E_UNSUPPORTED},
         {"{\"type\": \"object\", \"properties\": {\"c\": {\"$ref\": \"#\"}}, \"required\": "
@@ -438,11 +440,6 @@ static void test_hostile(void **state)
 
 /* ---- Masks ---- */
 
-static bool in_mask(const uint64_t *mask, int32_t id)
-{
-    return (mask[id / 64] >> id % 64 & 1) != 0;
-}
-
 /* The mask says of each token what accepting it after these tokens says. */
 static void check_mask(ith_grammar *grammar, const int32_t *ids, size_t n, const uint64_t *mask,
                        int32_t n_ids)
@@ -451,7 +448,7 @@ static void check_mask(ith_grammar *grammar, const int32_t *ids, size_t n, const
         ith_follower *f;
         ith_error err;
         bool complete, allowed;
-        assert_int_equal(ith_follower_open(grammar, &f, &err), ITH_OK);
+        assert_int_equal(ith_follower_open(grammar, false, &f, &err), ITH_OK);
         for (size_t i = 0; i < n; i++)
             assert_int_equal(ith_follower_accept(f, ids[i], &complete, &err), ITH_OK);
         allowed = id == END ? ith_follower_may_end(f)
@@ -497,7 +494,7 @@ static void walk(const char *source, bool tries_all)
     size_t n = 0, len;
     bool complete = false, matches;
 
-    assert_int_equal(ith_follower_open(grammar, &f, &err), ITH_OK);
+    assert_int_equal(ith_follower_open(grammar, false, &f, &err), ITH_OK);
     while (n < 60 && !complete) {
         if (ith_follower_mask(f, &mask, &n_ids, &err) != ITH_OK)
             fail_msg("%s: %s", source, err.text);
@@ -540,8 +537,8 @@ static void test_forgets(void **state)
     enum { DEPTH = 30000 };
 
     (void)state;
-    assert_int_equal(ith_follower_open(grammar, &f, &err), ITH_OK);
-    assert_int_equal(ith_follower_open(grammar, &other, &err), ITH_OK);
+    assert_int_equal(ith_follower_open(grammar, false, &f, &err), ITH_OK);
+    assert_int_equal(ith_follower_open(grammar, false, &other, &err), ITH_OK);
     assert_int_equal(ith_follower_accept(other, '[', &complete, &err), ITH_OK);
     for (int i = 0; i < DEPTH; i++)
         if (ith_follower_accept(f, '[', &complete, &err) != ITH_OK)
@@ -560,12 +557,59 @@ static void test_forgets(void **state)
     ith_grammar_free(grammar);
 }
 
+/* A SentencePiece token begins with a space, except at the beginning of a text. */
+static void test_continues(void **state)
+{
+    static const int32_t types[] = {2, 3, 1, 1}, stops[] = {1};
+    static const float scores[] = {0, 0, -1, -2};
+    ith_bytes tokens[] = {{"<unk>", 5}, {"</s>", 4}, {"\xe2\x96\x81\x61", 4}, {"a", 1}};
+    ith_tokenizer_spec spec = {.where = "test",
+                               .n_tokens = 4,
+                               .tokens = tokens,
+                               .types = types,
+                               .scores = scores,
+                               .add_space_prefix = true,
+                               .bos = -1,
+                               .eos = 1,
+                               .unk = 0};
+    ith_tokenizer *sp;
+    ith_trie *tree;
+    ith_error err;
+
+    (void)state;
+    assert_int_equal(ith_tokenizer_from_arrays(&spec, &sp, &err), ITH_OK);
+    assert_int_equal(ith_trie_open(sp, &tree, &err), ITH_OK);
+    for (int continues = 0; continues < 2; continues++) {
+        ith_grammar_how how = {tree, stops, 1, ITH_GRAMMAR_WORK};
+        ith_grammar *grammar;
+        ith_follower *f;
+        ith_rules rules;
+        const uint64_t *mask;
+        int32_t n_ids;
+        bool complete;
+        assert_int_equal(ith_gbnf_compile("root ::= \"a\"", 12, &rules, &err), ITH_OK);
+        assert_int_equal(ith_grammar_make(&rules, &how, (ith_bytes){"", 0}, &grammar, &err),
+                         ITH_OK);
+        assert_int_equal(ith_follower_open(grammar, continues, &f, &err), ITH_OK);
+        assert_int_equal(ith_follower_mask(f, &mask, &n_ids, &err), ITH_OK);
+        assert_int_equal(in_mask(mask, 2), !continues);
+        assert_true(in_mask(mask, 3));
+        assert_int_equal(ith_follower_accept(f, 2, &complete, &err),
+                         continues ? ITH_E_FORMAT : ITH_OK);
+        ith_follower_close(f);
+        ith_grammar_free(grammar);
+    }
+    ith_trie_close(tree);
+    ith_tokenizer_free(sp);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gbnf),    cmocka_unit_test(test_schemas),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_masks),   cmocka_unit_test(test_forgets),
+        cmocka_unit_test(test_gbnf),      cmocka_unit_test(test_schemas),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_masks),     cmocka_unit_test(test_forgets),
+        cmocka_unit_test(test_continues),
     };
 
     return cmocka_run_group_tests_name("grammar", tests, set_up, tear_down);

@@ -74,6 +74,36 @@ static void test_needed(void **state)
     json_decref(root);
 }
 
+/* What would become another value is refused where that matters. */
+static void test_strict(void **state)
+{
+    static const char *const refused[] = {
+        "{\"const\": 12345678901234567890}",
+        "{\"maximum\": 18446744073709551615}",
+        "{\"minimum\": -9223372036854775809}",
+        "{\"const\": NaN}",
+        "{\"enum\": [Infinity]}",
+        "{\"maximum\": 1e999}",
+        "{\"a\": 1, \"b\": {\"c\": 1, \"c\": 1}}",
+    };
+    json_t *root;
+    ith_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        assert_int_equal(
+            ith_json_parse_strict(refused[i], strlen(refused[i]), "the schema", &root, &err),
+            ITH_E_FORMAT);
+        assert_null(root);
+        assert_non_null(strstr(err.text, "the schema: line 1: "));
+    }
+    assert_int_equal(
+        ith_json_parse_strict("{\"a\": [9223372036854775807, 1e308]}", 35, "", &root, &err),
+        ITH_OK);
+    json_decref(root);
+    assert_int_equal(ith_json_parse_strict(NULL, 0, "", &root, &err), ITH_E_FORMAT);
+}
+
 static void test_damaged(void **state)
 {
     static const char *const texts[] = {
@@ -119,8 +149,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_not_needed), cmocka_unit_test(test_strings_stay),
-        cmocka_unit_test(test_needed),     cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_nothing),    cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_needed),     cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_damaged),    cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
