@@ -1,6 +1,6 @@
 #!/bin/sh
-# build.sh - builds llama.cpp's llama-bench, llama-perplexity, llama-cli, llama-completion and
-# llama-tokenize (CPU, native, Release) into DIR/bin. The source is the copy inside the sdist of
+# build.sh - builds llama.cpp's llama-bench, llama-perplexity, llama-cli, llama-completion,
+# llama-tokenize and llama-grammar (llama_grammar.cpp) for this CPU into DIR/bin. The source is the copy inside the sdist of
 # llama-cpp-python on PyPI, downloaded with pip and checked against its SHA-256. With a folder of
 # ik_llama.cpp's source, builds also its llama-sweep-bench, into DIR/ik.
 #
@@ -37,7 +37,11 @@ mkdir -p "$dir/bin"
 for target in $targets; do
     ln -sf "../build/bin/$target" "$dir/bin/$target"
 done
-echo "built into $dir/bin: $targets"
+llama=$dir/build
+c++ -O1 -std=c++17 -I"$src/common" -I"$src/include" -I"$src/ggml/include" -I"$src/vendor" "$(dirname "$0")/llama_grammar.cpp" \
+    "$llama/common/libllama-common.a" "$llama/common/libllama-common-base.a" "$llama/src/libllama.a" "$llama/ggml/src/libggml.a" \
+    "$llama/ggml/src/libggml-cpu.a" "$llama/ggml/src/libggml-base.a" -fopenmp -lpthread -ldl -o "$dir/bin/llama-grammar"
+echo "built into $dir/bin: $targets llama-grammar"
 
 [ -n "$ik" ] || exit 0
 cmake -S "$ik" -B "$dir/ik-build" -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF \

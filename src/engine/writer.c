@@ -1,6 +1,7 @@
 /* writer.c - turns the ids of an answer into text and shows it. */
 #include "engine/writer.h"
 
+#include "base/grow.h"
 #include "base/testhook.h"
 
 #include <stdlib.h>
@@ -57,19 +58,9 @@ void ith_writer_follow(ith_writer *w, const int32_t *ids, size_t n)
 
 static ith_status grow(void **buffer, size_t *room, size_t need, size_t size, ith_error *err)
 {
-    size_t more = *room;
-    void *grown;
-
-    if (need <= *room)
-        return ITH_OK;
-    while (more < need)
-        more = more ? 2 * more : 256;
-    grown = realloc(*buffer, more * size);
-    if (grown == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for an answer of %zu bytes", more * size);
-    *buffer = grown;
-    *room = more;
-    return ITH_OK;
+    return ith_grow(buffer, room, need, size)
+               ? ITH_OK
+               : ith_fail(err, ITH_E_MEMORY, "no memory for an answer of %zu bytes", need * size);
 }
 
 /* Appends text to the answer and shows it. *on false: the caller's function wants to stop. */

@@ -1,6 +1,8 @@
 /* automaton.c - sets of frames, configurations, and steps from one to the next. */
 #include "grammar/automaton.h"
 
+#include "base/grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,20 +62,10 @@ void ith_automaton_begin_round(ith_automaton *a)
 
 bool ith_automaton_grow(ith_automaton *a, void **list, size_t *cap, size_t n, size_t size)
 {
-    size_t more = *cap > 0 ? *cap : 64;
-    void *grown;
-
-    if (n <= *cap)
-        return true;
-    while (more < n)
-        more *= 2;
-    grown = realloc(*list, more * size);
-    if (grown == NULL) {
+    if (!ith_grow(list, cap, n, size)) {
         fail_memory(a);
         return false;
     }
-    *list = grown;
-    *cap = more;
     return true;
 }
 

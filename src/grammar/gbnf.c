@@ -2,6 +2,7 @@
 #include "grammar/gbnf.h"
 
 #include "base/character.h"
+#include "base/grow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,10 +143,11 @@ static uint32_t take_char(parser *p)
     size_t n;
     uint32_t code;
 
-    if (peek(p) < 0 || peek(p) == '\n') {
+    if (peek(p) < 0) {
         wrong(p, ITH_E_FORMAT, "a literal or set is not closed");
         return 0;
     }
+    p->line += peek(p) == '\n';
     if (take(p, "\\"))
         return take_escape(p);
     n = ith_utf8_bytes(p->at, (size_t)(p->end - p->at));
@@ -177,13 +179,9 @@ static void take_literal(parser *p, element *e)
 
     while (p->status == ITH_OK && !take(p, "\"")) {
         uint32_t code = take_char(p);
-        if (e->len + 4 > cap) {
-            char *grown = realloc(e->text, cap = 2 * cap + 64);
-            if (grown == NULL) {
-                wrong(p, ITH_E_MEMORY, "no memory for a literal");
-                return;
-            }
-            e->text = grown;
+        if (!ith_grow((void **)&e->text, &cap, e->len + 4, 1)) {
+            wrong(p, ITH_E_MEMORY, "no memory for a literal");
+            return;
         }
         e->len += put_utf8(code, e->text + e->len);
     }
@@ -251,15 +249,9 @@ static name *add_name(parser *p, const char *text, size_t len)
 {
     char copy[MOST_NAME + 1] = {0};
 
-    if (p->n_names == p->cap_names) {
-        size_t more = 2 * p->cap_names + 64;
-        name *grown = realloc(p->names, more * sizeof *grown);
-        if (grown == NULL) {
-            wrong(p, ITH_E_MEMORY, "no memory for names");
-            return NULL;
-        }
-        p->names = grown;
-        p->cap_names = more;
+    if (!ith_grow((void **)&p->names, &p->cap_names, p->n_names + 1, sizeof *p->names)) {
+        wrong(p, ITH_E_MEMORY, "no memory for names");
+        return NULL;
     }
     memcpy(copy, text, len);
     p->names[p->n_names] = (name){text, len, ith_rules_add(p->g, copy), false};

@@ -1,6 +1,8 @@
 /* rules.c - building a grammar, and what must be known of it before it runs. */
 #include "grammar/rules.h"
 
+#include "base/grow.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,9 +53,6 @@ void ith_rules_nothing(ith_rules *g, const char *format, ...)
 static bool grow(ith_rules *g, void **list, size_t *cap, int32_t n, size_t size, int32_t most,
                  const char *what)
 {
-    size_t more = *cap > 0 ? 2 * *cap : 64;
-    void *grown;
-
     if (ith_rules_failed(g))
         return false;
     if (n >= most) {
@@ -61,15 +60,10 @@ static bool grow(ith_rules *g, void **list, size_t *cap, int32_t n, size_t size,
                        what);
         return false;
     }
-    if ((size_t)n < *cap)
-        return true;
-    grown = realloc(*list, more * size);
-    if (grown == NULL) {
-        ith_rules_fail(g, ITH_E_MEMORY, "no memory for a grammar of %zu %s", more, what);
+    if (!ith_grow(list, cap, (size_t)n + 1, size)) {
+        ith_rules_fail(g, ITH_E_MEMORY, "no memory for a grammar of %d %s", n + 1, what);
         return false;
     }
-    *list = grown;
-    *cap = more;
     return true;
 }
 

@@ -1,6 +1,8 @@
 /* bpe.c - byte-pair encoding with a heap of pairs over a linked list of symbols. */
 #include "text/bpe.h"
 
+#include "base/grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,19 +54,11 @@ void ith_bpe_add(ith_bpe *bpe, uint32_t rank, int32_t left, int32_t right, int32
 
 ith_status ith_ids_reserve(ith_ids *ids, size_t more, ith_error *err)
 {
-    size_t cap = ids->cap ? ids->cap : 256;
-    int32_t *data;
-
-    if (ids->cap - ids->n >= more && ids->data != NULL)
-        return ITH_OK;
-    while (cap - ids->n < more)
-        cap *= 2;
-    data = realloc(ids->data, cap * sizeof *data);
-    if (data == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for %zu token ids", cap);
-    ids->data = data;
-    ids->cap = cap;
-    return ITH_OK;
+    /* ids are allocated even if there are none */
+    return ith_grow((void **)&ids->data, &ids->cap, ids->n + (more > 0 ? more : 1),
+                    sizeof *ids->data)
+               ? ITH_OK
+               : ith_fail(err, ITH_E_MEMORY, "no memory for %zu token ids", ids->n + more);
 }
 
 void ith_bpe_scratch_free(ith_bpe_scratch *scratch)

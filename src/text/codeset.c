@@ -1,6 +1,8 @@
 /* codeset.c - sets of characters as sorted ranges. */
 #include "text/codeset.h"
 
+#include "base/grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,14 +14,8 @@ void ith_codeset_free(ith_codeset *set)
 
 ith_status ith_codeset_add(ith_codeset *set, uint32_t first, uint32_t last, ith_error *err)
 {
-    if (set->n == set->cap) {
-        size_t cap = set->cap ? 2 * set->cap : 16;
-        ith_code_range *ranges = realloc(set->ranges, cap * sizeof *ranges);
-        if (ranges == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory for a set of characters");
-        set->ranges = ranges;
-        set->cap = cap;
-    }
+    if (!ith_grow((void **)&set->ranges, &set->cap, set->n + 1, sizeof *set->ranges))
+        return ith_fail(err, ITH_E_MEMORY, "no memory for a set of characters");
     set->ranges[set->n++] = (ith_code_range){first, last};
     return ITH_OK;
 }

@@ -1,6 +1,8 @@
 /* token_table.c - stores and indexes the tokens of a vocabulary; the byte-level alphabet. */
 #include "text/token_table.h"
 
+#include "base/grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,22 +89,13 @@ static ith_status grow_tokens(ith_token_table *table, size_t need, ith_error *er
 
 static ith_status grow_bytes(ith_token_table *table, size_t len, const char *where, ith_error *err)
 {
-    size_t cap = table->cap_bytes ? table->cap_bytes : 65536;
-    char *bytes;
-
     if (len > UINT32_MAX - table->n_bytes)
         return ith_fail(err, ITH_E_FORMAT, "%s: the vocabulary's tokens exceed 4 GiB", where);
     /* an empty token has an address too */
-    if (table->bytes != NULL && table->n_bytes + len <= table->cap_bytes)
-        return ITH_OK;
-    while (cap < table->n_bytes + len)
-        cap *= 2;
-    bytes = realloc(table->bytes, cap);
-    if (bytes == NULL)
-        return ith_fail(err, ITH_E_MEMORY, "no memory for the %zu bytes of a vocabulary", cap);
-    table->bytes = bytes;
-    table->cap_bytes = cap;
-    return ITH_OK;
+    return ith_grow((void **)&table->bytes, &table->cap_bytes, table->n_bytes + len + 1, 1)
+               ? ITH_OK
+               : ith_fail(err, ITH_E_MEMORY, "no memory for the %zu bytes of a vocabulary",
+                          table->n_bytes + len);
 }
 
 ith_status ith_token_table_put(ith_token_table *table, int64_t id, const char *bytes, size_t len,

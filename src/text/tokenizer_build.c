@@ -1,4 +1,5 @@
 /* tokenizer_build.c - builds a tokenizer from tokens, merges and added tokens of any format. */
+#include "base/grow.h"
 #include "text/tokenizer_impl.h"
 
 #include <math.h>
@@ -165,14 +166,8 @@ typedef struct pair_list {
 
 static ith_status add_pair(pair_list *list, ith_merge pair, ith_error *err)
 {
-    if (list->n == list->cap) {
-        size_t cap = list->cap ? 2 * list->cap : 4096;
-        ith_merge *pairs = realloc(list->pairs, cap * sizeof *pairs);
-        if (pairs == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory for %zu merges", cap);
-        list->pairs = pairs;
-        list->cap = cap;
-    }
+    if (!ith_grow((void **)&list->pairs, &list->cap, list->n + 1, sizeof *list->pairs))
+        return ith_fail(err, ITH_E_MEMORY, "no memory for %zu merges", list->n + 1);
     list->pairs[list->n++] = pair;
     return ITH_OK;
 }

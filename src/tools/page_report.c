@@ -4,6 +4,7 @@
  * the page should be. Rank 0 gathers the results.
  */
 #include "base/fpenv.h"
+#include "base/grow.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/session.h"
@@ -50,15 +51,9 @@ typedef struct survey {
 static void add_region(void *user, const void *at, size_t bytes, int node)
 {
     survey *s = user;
-    if (s->n == s->room) {
-        size_t room = 2 * s->room + 64;
-        region *grown = realloc(s->regions, room * sizeof *grown);
-        if (grown == NULL) {
-            s->full = true;
-            return;
-        }
-        s->regions = grown;
-        s->room = room;
+    if (!ith_grow((void **)&s->regions, &s->room, s->n + 1, sizeof *s->regions)) {
+        s->full = true;
+        return;
     }
     s->regions[s->n++] = (region){(uintptr_t)at, (uintptr_t)at + bytes, node, s->kind};
 }

@@ -1,6 +1,7 @@
 /* load_plan.c - which tensors become which matrices. */
 #include "weights/load_plan.h"
 
+#include "base/grow.h"
 #include "base/range.h"
 #include "formats/quantized.h"
 #include "formats/tensor_table.h"
@@ -38,14 +39,9 @@ static ith_status add_entry(ith_load_plan *plan, const char *name, const ith_ten
                             int64_t n_units, size_t unit_bytes, ith_entry **out, ith_error *err)
 {
     ITH_TRY(ith_tensor_check_read(tensor, err));
-    if (plan->n_entries == plan->room) {
-        size_t room = plan->room ? 2 * plan->room : 64;
-        ith_entry *grown = realloc(plan->entries, room * sizeof *grown);
-        if (grown == NULL)
-            return ith_fail(err, ITH_E_MEMORY, "no memory for the table of %zu tensors", room);
-        plan->entries = grown;
-        plan->room = room;
-    }
+    if (!ith_grow((void **)&plan->entries, &plan->room, plan->n_entries + 1, sizeof *plan->entries))
+        return ith_fail(err, ITH_E_MEMORY, "no memory for the table of %zu tensors",
+                        plan->n_entries + 1);
     *out = &plan->entries[plan->n_entries++];
     **out = (ith_entry){.tensor = tensor,
                         .n_units = n_units,

@@ -85,13 +85,18 @@ def any_schema(r, depth, refs):
     return {"oneOf": [*kinds, {"type": "null"}]}
 
 
+def schema_of(i):
+    r = random.Random(i)
+    refs = ["d"] if r.random() < 0.4 else []
+    schema = any_schema(r, 3, refs)
+    if refs:
+        schema["$defs"] = {"d": any_schema(r, 1, [])}
+    return schema
+
+
 def requests(n):
     for i in range(n):
-        r = random.Random(i)
-        refs = ["d"] if r.random() < 0.4 else []
-        schema = any_schema(r, 3, refs)
-        if refs:
-            schema["$defs"] = {"d": any_schema(r, 1, [])}
+        schema = schema_of(i)
         body = {"messages": [{"role": "user", "content": f"Number {i}"}], "max_tokens": 80, "temperature": 1.5, "seed": i,
                 "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}}
         print(json.dumps({"custom_id": str(i), "body": body}))

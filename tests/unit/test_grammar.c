@@ -39,6 +39,7 @@ static const text_case gbnf_cases[] = {
     {"root ::= (\"a\" |\n  \"b\")* \"\\x63\\u00e9\\U0001F600\"",
      {"c\xc3\xa9\xf0\x9f\x98\x80", "abbac\xc3\xa9\xf0\x9f\x98\x80"},
      {"c", "c\xc3\xa9", "ab"}},
+    {"root ::= \"a\nb\" [\n]", {"a\nb\n"}, {"a\nb", "ab"}},
     {"root ::= [^\"\\n]{3}", {"abc", "\xc3\xa9z!"}, {"ab", "abcd", "a\nb", "a\"b"}},
     {"root ::= .", {"a", "\xe2\x82\xac", "\n"}, {"", "ab", "\xe2\x82", "\xed\xa0\x80", "\xff"}},
     /* recursion in the middle, on the right, and through empty rules */
@@ -295,7 +296,7 @@ static void test_refused(void **state)
         {"root ::= \"a\" root", "root can never end", ITH_E_ARGUMENT},
         {"root ::= x", "no rule is called x", ITH_E_FORMAT},
         {"rot ::= \"a\"", "no rule called root", ITH_E_FORMAT},
-        {"root ::= \"a\nx ::= \"b\"", "line 1: a literal or set is not closed", ITH_E_FORMAT},
+        {"root ::= \"a\nx ::= \"b\"", "line 2: a literal or set is not closed", ITH_E_FORMAT},
         {"root ::= \"a\"\nroot ::= \"b\"", "line 2: the rule was defined before", ITH_E_FORMAT},
         {"root ::= <think>", "tokens (<...>)", ITH_E_UNSUPPORTED},
         {"root ::= \"\\q\"", "no such escape", ITH_E_FORMAT},
