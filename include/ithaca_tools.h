@@ -341,6 +341,21 @@ ith_status ith_session_profile_start(ith_session *session, ith_error *err);
  * Errors: ITH_E_ARGUMENT if nothing was recorded. */
 ith_status ith_session_profile(const ith_session *session, char **json, ith_error *err);
 
+/* Collective. Like ith_session_profile_start, and from now on each step of a layer is kept with its
+ * time. The memory that this takes grows with the passes: some 30 bytes for a step. One session of
+ * an engine is traced at a time.
+ * Errors: ITH_E_ARGUMENT: another session of the engine is; ITH_E_MEMORY. */
+ith_status ith_session_trace_start(ith_session *session, ith_error *err);
+
+/* Collective. What all ranks have kept, in the form of Chrome's trace viewer, which Perfetto
+ * (ui.perfetto.dev) opens; *json is set on rank 0. Processes are ranks. Thread 0 of each has its
+ * passes and in them, without gaps, "GEMM", "attention", "exchange" (all-to-all), "gather"
+ * (all-gather), "wait for weights" and "other", each with its layer; further threads have
+ * "decompression" and "reading" of weights that are streamed. Times are microseconds since
+ * ith_session_trace_start, by each rank's own clock.
+ * Errors: ITH_E_ARGUMENT if nothing was kept; ITH_E_MEMORY. */
+ith_status ith_session_trace(const ith_session *session, char **json, ith_error *err);
+
 /* Collective. Reports on which memory nodes (NUMA) the pages of weights and KV cache lie, by
  * looking at one page in each 64 KiB. What ranks share is counted on one of them.
  *

@@ -1,4 +1,5 @@
 /* cmd_run.c - one prompt, one answer. */
+#include "base/newfile.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/profile_table.h"
@@ -9,6 +10,7 @@
 #include "cli/where.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,6 +164,26 @@ static ith_status generate(run_state *run, const ith_generate_params *params, it
     return status;
 }
 
+/* The file is tried first: a run may take hours. */
+static ith_status begin_trace(const ith_cli *cli, const ith_run_args *args, const run_state *run,
+                              ith_error *err)
+{
+    ITH_TRY(ith_cli_agree(cli, cli->rank == 0 ? ith_newfile_try(args->trace, err) : ITH_OK));
+    return ith_session_trace_start(run->session, err);
+}
+
+static ith_status write_trace(const ith_cli *cli, const ith_run_args *args, const run_state *run,
+                              ith_error *err)
+{
+    char *text = NULL;
+    ith_status status = ith_session_trace(run->session, &text, err);
+
+    if (status == ITH_OK && cli->rank == 0)
+        status = ith_newfile_text(AT_FDCWD, args->trace, text, false, err);
+    free(text);
+    return ith_cli_agree(cli, status);
+}
+
 static ith_status work(const ith_cli *cli, const ith_run_args *args,
                        const ith_engine_params *params, run_state *run, ith_error *err)
 {
@@ -179,6 +201,8 @@ static ith_status work(const ith_cli *cli, const ith_run_args *args,
     ITH_TRY(ith_session_open(run->engine, &run->session, err));
     if (args->profile)
         ITH_TRY(ith_session_profile_start(run->session, err));
+    if (args->trace != NULL)
+        ITH_TRY(begin_trace(cli, args, run, err));
     answer = plan_answer(cli, args, run);
     ITH_TRY(ith_keep_args_open(&args->keep, &run->watch, run->session, run->ids.data, run->ids.n,
                                &answer, err));
@@ -189,6 +213,8 @@ static ith_status work(const ith_cli *cli, const ith_run_args *args,
     run->prefill_s = ith_now_s() - start_s;
     ith_watch_end(&run->watch);
     ITH_TRY(generate(run, &answer, err));
+    if (args->trace != NULL)
+        ITH_TRY(write_trace(cli, args, run, err));
     return args->report_pages ? ith_cli_where(run->session, &run->where, err) : ITH_OK;
 }
 

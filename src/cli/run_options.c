@@ -93,6 +93,14 @@ static const ith_option report_options[] = {
      .at = offsetof(ith_run_args, profile),
      .help = "show where the time went",
      .more = "Prefill and decode of rank 0; with --json, of every layer."},
+    {.name = "trace",
+     .kind = ITH_OPTION_FILE,
+     .metavar = "FILE",
+     .at = offsetof(ith_run_args, trace),
+     .help = "write a timeline of all passes",
+     .more = "In the form of Chrome's trace viewer, for ui.perfetto.dev: products, attention, "
+             "exchange, gathers and waits of every rank and layer, and decompression of streamed "
+             "weights."},
     {.name = "report-pages",
      .aliases = {"report-placement"},
      .kind = ITH_OPTION_FLAG,

@@ -18,6 +18,7 @@ typedef struct ith_run_args {
     const char *answer_file;
     const char *schema_file, *grammar_file; /* what the answer must fit */
     ith_option_list stop;
+    const char *trace; /* a file */
     bool ignore_eos, profile, report_pages;
 } ith_run_args;
 

@@ -22,14 +22,14 @@ static json_t *entry_json(const ith_profile_entry *entry)
 
     for (int i = 0; i < ITH_LAPS; i++)
         all += ns[i];
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "seconds",
-                     (double)all * 1e-9, "weights_s", (double)ns[ITH_LAP_WEIGHTS] * 1e-9,
-                     "products_s", (double)ns[ITH_LAP_PRODUCTS] * 1e-9, "attention_s",
-                     (double)ns[ITH_LAP_ATTENTION] * 1e-9, "exchange_s",
-                     (double)ns[ITH_LAP_EXCHANGE] * 1e-9, "rest_s", (double)ns[ITH_LAP_REST] * 1e-9,
-                     "stall_s", (double)entry->fed.stall_ns * 1e-9, "read_bytes",
-                     (json_int_t)entry->fed.read, "unpacked_bytes", (json_int_t)entry->fed.unpacked,
-                     "gathered_bytes", (json_int_t)entry->fed.gathered);
+    return json_pack(
+        "{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "seconds", (double)all * 1e-9,
+        "weights_s", (double)ns[ITH_LAP_WEIGHTS] * 1e-9, "products_s",
+        (double)ns[ITH_LAP_PRODUCTS] * 1e-9, "attention_s", (double)ns[ITH_LAP_ATTENTION] * 1e-9,
+        "exchange_s", (double)(ns[ITH_LAP_EXCHANGE] + ns[ITH_LAP_GATHER]) * 1e-9, "rest_s",
+        (double)ns[ITH_LAP_REST] * 1e-9, "stall_s", (double)entry->fed.stall_ns * 1e-9,
+        "read_bytes", (json_int_t)entry->fed.read, "unpacked_bytes",
+        (json_int_t)entry->fed.unpacked, "gathered_bytes", (json_int_t)entry->fed.gathered);
 }
 
 static json_t *phase_json(const ith_profile *p, ith_phase phase)
@@ -64,4 +64,21 @@ ith_status ith_session_profile(const ith_session *s, char **json, ith_error *err
     *json = root == NULL ? NULL : ith_json_text(root, false);
     json_decref(root);
     return *json == NULL ? ith_fail(err, ITH_E_MEMORY, "no memory for a profile") : ITH_OK;
+}
+
+/* ---- Traces ---- */
+
+ith_status ith_session_trace_start(ith_session *session, ith_error *err)
+{
+    ITH_DEFAULT_FPENV;
+    ITH_NEED_ERROR(err);
+    ith_comm *comm = session->engine->world->comm;
+    ith_status status = ith_session_profile_start(session, err);
+
+    /* All ranks begin at about one moment. */
+    status = ith_comm_agree(comm, status, err);
+    if (status == ITH_OK && session->profile->trace == NULL)
+        status = ith_trace_open(session->profile->n_layers, session->engine->store,
+                                &session->profile->trace, err);
+    return ith_comm_agree(comm, status, err);
 }

@@ -217,8 +217,11 @@ void ith_negative_log_likelihoods(const ith_kernels *kernels, int64_t n, const f
 /* All members: tid 0 notes where the time since the last lap went, if anybody measures. */
 static inline void ith_pass_lap(const ith_pass *pass, const ith_member *me, int layer, ith_lap lap)
 {
-    if (pass->profile != NULL && me->tid == 0)
-        ith_profile_lap(pass->profile, layer, lap);
+    if (pass->profile == NULL || me->tid != 0)
+        return;
+    if (lap == ITH_LAP_EXCHANGE && pass->way->all_tokens)
+        lap = ITH_LAP_GATHER;
+    ith_profile_lap(pass->profile, layer, lap);
 }
 
 /* All members: what is under way between ranks moves on. */

@@ -42,6 +42,7 @@ void ith_profile_close(ith_profile *p)
         return;
     for (int i = 0; i < ITH_PHASES; i++)
         free(p->phases[i].entries);
+    ith_trace_close(p->trace);
     free(p->fed);
     free(p);
 }
@@ -51,13 +52,18 @@ void ith_profile_begin(ith_profile *p, ith_phase phase, int64_t n)
     p->phase = phase;
     p->phases[phase].passes++;
     p->phases[phase].tokens += n;
-    p->last_ns = now_ns();
+    if (p->trace != NULL)
+        ith_trace_begin(p->trace);
+    p->last_ns = p->begin_ns = now_ns();
 }
 
 void ith_profile_lap(ith_profile *p, int layer, ith_lap lap)
 {
     int64_t now = now_ns();
     p->phases[p->phase].entries[layer].ns[lap] += now - p->last_ns;
+    if (p->trace != NULL)
+        ith_trace_lap_add(p->trace,
+                          (ith_trace_lap){p->last_ns, now, layer, (uint8_t)lap, (uint8_t)p->phase});
     p->last_ns = now;
 }
 
@@ -72,6 +78,9 @@ static void add_fed(ith_feed_counts *sum, const ith_feed_counts *now, const ith_
 
 void ith_profile_end(ith_profile *p, ith_store *store)
 {
+    ith_profile_lap(p, p->n_layers, ITH_LAP_REST);
+    if (p->trace != NULL)
+        ith_trace_end(p->trace, (int)p->phase, p->begin_ns, p->last_ns);
     for (int i = 0; i <= p->n_layers; i++) {
         ith_feed_counts now = count(p, store, i);
         add_fed(&p->phases[p->phase].entries[i].fed, &now, &p->fed[i]);

@@ -4,18 +4,9 @@
 #ifndef ITH_MODEL_PROFILE_H
 #define ITH_MODEL_PROFILE_H
 
+#include "model/laps.h"
+#include "model/trace.h"
 #include "weights/store.h"
-
-typedef enum ith_lap {
-    ITH_LAP_WEIGHTS,   /* waiting for weights */
-    ITH_LAP_PRODUCTS,  /* products with matrices, and everything between gate, up and down */
-    ITH_LAP_ATTENTION, /* including the exchange among the ranks of a head group */
-    ITH_LAP_EXCHANGE,  /* between ranks, including copies to and from the wire */
-    ITH_LAP_REST,      /* norms, embedding, heads, cache */
-    ITH_LAPS
-} ith_lap;
-
-typedef enum ith_phase { ITH_PHASE_PREFILL, ITH_PHASE_DECODE, ITH_PHASES } ith_phase;
 
 /* Of one layer, or of everything outside the layers. */
 typedef struct ith_profile_entry {
@@ -34,13 +25,16 @@ typedef struct ith_profile {
     int64_t last_ns; /* when the last lap ended */
     ith_profile_phase phases[ITH_PHASES];
     ith_feed_counts *fed; /* [n_layers + 1] at the end of the last pass */
+    int64_t begin_ns;     /* when the pass began */
+    ith_trace *trace;     /* each lap by itself; NULL: nobody wants them. Closed with the profile */
 } ith_profile;
 
 /* Counts what the store fetches from now on. ITH_E_MEMORY is the only error. */
 ith_status ith_profile_open(int n_layers, ith_store *store, ith_profile **profile, ith_error *err);
 void ith_profile_close(ith_profile *profile); /* accepts NULL */
 
-/* Before and after a pass of n tokens. The pass also accounts for what was fetched ahead of it. */
+/* Before and after a pass of n tokens. The pass also accounts for what was fetched ahead of it, and
+ * for the time until its threads have come back. */
 void ith_profile_begin(ith_profile *profile, ith_phase phase, int64_t n);
 void ith_profile_end(ith_profile *profile, ith_store *store);
 

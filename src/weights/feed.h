@@ -96,6 +96,20 @@ typedef struct ith_feed_counts {
 
 ith_feed_counts ith_feed_count(ith_feed *feed, int64_t step);
 
+/* An extent of weights that a thread has fetched, by CLOCK_MONOTONIC. */
+typedef struct ith_fetched {
+    int64_t step, begin_ns, end_ns, bytes;
+    int thread;
+    bool unpacked; /* out of zstd frames */
+} ith_fetched;
+
+/* Called by the threads that fetch, one at a time. It must be short, and must not call the feed. */
+typedef void (*ith_fetched_fn)(void *user, const ith_fetched *fetched);
+
+/* From now on each extent is reported; NULL: none is. Returns false if another user's function is
+ * there, which stays. */
+bool ith_feed_watch(ith_feed *feed, ith_fetched_fn fetched, void *user);
+
 /* Calls see() for the transit and each region of the shelves, with its home. */
 void ith_feed_regions(const ith_feed *feed, ith_home_fn see, void *user);
 

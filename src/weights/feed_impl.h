@@ -116,6 +116,8 @@ struct ith_feed {
     ith_status status; /* the first error of the fetchers, with its text */
     ith_error error;
     ith_feed_counts *counts; /* [n_steps] */
+    ith_fetched_fn fetched;  /* NULL: nobody watches */
+    void *fetched_user;
 };
 
 static inline ith_extents *ith_feed_extents(const ith_feed *feed, int64_t step, int node)

@@ -31,6 +31,20 @@ ith_feed_counts ith_feed_count(ith_feed *f, int64_t step)
     return counts;
 }
 
+bool ith_feed_watch(ith_feed *f, ith_fetched_fn fetched, void *user)
+{
+    bool free_or_mine;
+
+    pthread_mutex_lock(&f->shared->lock);
+    free_or_mine = f->fetched == NULL || f->fetched_user == user;
+    if (free_or_mine) {
+        f->fetched = fetched;
+        f->fetched_user = user;
+    }
+    pthread_mutex_unlock(&f->shared->lock);
+    return free_or_mine;
+}
+
 /* ---- Opening and closing ---- */
 
 static ith_status make_tables(ith_feed *f, ith_error *err)

@@ -179,6 +179,14 @@ void ith_steps_add_shelves(ith_steps *s, size_t left)
 
 /* ---- Freeing ---- */
 
+int ith_steps_layer(const ith_steps *s, int64_t step)
+{
+    for (int i = 0; i < s->n_layers * s->n_stages; i++)
+        if (s->of_stage[i] == step)
+            return i / s->n_stages;
+    return -1;
+}
+
 void ith_step_free(ith_step *steps, int64_t n)
 {
     for (int64_t i = 0; steps != NULL && i < n; i++)

@@ -61,6 +61,9 @@ static inline int64_t ith_step_of(const ith_steps *steps, int layer, int stage)
     return steps->of_stage[layer * steps->n_stages + stage];
 }
 
+/* The layer of a step; -1: it is of the output matrix. */
+int ith_steps_layer(const ith_steps *steps, int64_t step);
+
 /* Frees n steps and their extents; accepts NULL. */
 void ith_step_free(ith_step *steps, int64_t n);
 

@@ -153,4 +153,10 @@ ith_status ith_store_status(ith_store *store, ith_error *err);
  * rank. */
 ith_feed_counts ith_store_count(ith_store *store, int layer);
 
+/* Reports what is fetched (ith_feed_watch), if anything is. Returns false if another user does. */
+bool ith_store_watch(ith_store *store, ith_fetched_fn fetched, void *user);
+
+/* The layer of a step of the feed; -1: the output matrix. */
+int ith_store_layer_of(const ith_store *store, int64_t step);
+
 #endif

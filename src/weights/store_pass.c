@@ -190,3 +190,13 @@ ith_feed_counts ith_store_count(ith_store *store, int layer)
             add_count(store, step_of(store, layer, stage), &sum);
     return sum;
 }
+
+bool ith_store_watch(ith_store *store, ith_fetched_fn fetched, void *user)
+{
+    return store->feed == NULL || ith_feed_watch(store->feed, fetched, user);
+}
+
+int ith_store_layer_of(const ith_store *store, int64_t step)
+{
+    return ith_steps_layer(&store->residence.steps, step);
+}

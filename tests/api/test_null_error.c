@@ -101,6 +101,8 @@ static void sessions(void **state)
     assert_int_not_equal(ith_session_remove_checkpoint(session, NULL), ITH_OK);
     assert_int_equal(ith_session_profile(session, &json, NULL), ITH_E_ARGUMENT);
     assert_int_equal(ith_session_profile_start(session, NULL), ITH_OK);
+    assert_int_equal(ith_session_trace(session, &json, NULL), ITH_E_ARGUMENT);
+    assert_int_equal(ith_session_trace_start(session, NULL), ITH_OK);
     assert_int_equal(ith_session_page_report(session, &json, NULL), ITH_OK);
     free(json);
 }
