@@ -19,7 +19,9 @@ static int compare_mixed(int64_t whole, double real)
         return real > 0 ? -1 : 1;
     part = (int64_t)real;
     rest = real - (double)part;
-    return whole != part ? order(whole<part, whole> part) : order(rest > 0, rest < 0);
+    if (whole != part)
+        return whole < part ? -1 : 1;
+    return order(rest > 0, rest < 0);
 }
 
 int ith_json_compare_numbers(const json_t *a, const json_t *b)

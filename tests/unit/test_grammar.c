@@ -232,6 +232,14 @@ static const text_case schema_cases[] = {
      "[{\"maximum\": 9007199254740993}]}",
      {"9007199254740992"},
      {"9007199254740993"}},
+    {"{\"oneOf\": [{\"type\": \"number\", \"maximum\": 9007199254740992.0}, {\"type\": \"number\", "
+     "\"minimum\": 9007199254740993}]}",
+     {"1", "9007199254740993"},
+     {NULL}},
+    {"{\"oneOf\": [{\"type\": \"number\", \"maximum\": -9007199254740993}, {\"type\": \"number\", "
+     "\"minimum\": -9007199254740992.0}]}",
+     {"1", "-9007199254740993"},
+     {NULL}},
     /* formats of numbers */
     {"{\"type\": \"integer\", \"format\": \"uint8\"}", {"0", "255"}, {"-1", "256"}},
     {"{\"type\": \"integer\", \"format\": \"int32\", \"minimum\": 7}",

@@ -305,6 +305,46 @@ static int reach(ith_grammar *grammar)
     return n;
 }
 
+/* How many times a new follower can take a token, without masks, up to `most`. */
+static int leap(ith_grammar *grammar, int32_t id, int most)
+{
+    ith_follower *f;
+    ith_error err = {0};
+    bool complete;
+    int n = 0;
+
+    assert_int_equal(ith_follower_open(grammar, false, &f, &err), ITH_OK);
+    while (n < most && ith_follower_accept(f, id, &complete, &err) == ITH_OK)
+        n++;
+    ith_follower_close(f);
+    return n;
+}
+
+static int32_t token(const char *piece)
+{
+    for (int32_t i = 0;; i++)
+        if (strcmp(pieces[i], piece) == 0)
+            return FIRST_PIECE + i;
+}
+
+/* Steps that another answer has taken one by one cost the same in a token of many. */
+static void test_same_steps(void **state)
+{
+    ith_grammar *cold, *warm;
+    int reached;
+
+    (void)state;
+    budget = 60000;
+    cold = must_compile(ambiguous);
+    warm = must_compile(ambiguous);
+    reached = leap(cold, token("aaaaaaaa"), 100);
+    assert_int_equal(leap(warm, 'a', 8 * reached + 8), 8 * reached + 8);
+    assert_int_equal(leap(warm, token("aaaaaaaa"), 100), reached);
+    ith_grammar_free(cold);
+    ith_grammar_free(warm);
+    budget = ITH_GRAMMAR_WORK;
+}
+
 /* The budget is that of the task, whatever others have seen: alone, behind others, beside one. */
 static void test_same_budget(void **state)
 {
@@ -346,11 +386,11 @@ static void test_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exclusive), cmocka_unit_test(test_merging),
-        cmocka_unit_test(test_uniting),   cmocka_unit_test(test_sets),
-        cmocka_unit_test(test_traps),     cmocka_unit_test(test_random_ends),
-        cmocka_unit_test(test_one_fails), cmocka_unit_test(test_same_budget),
-        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_exclusive),  cmocka_unit_test(test_merging),
+        cmocka_unit_test(test_uniting),    cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_traps),      cmocka_unit_test(test_random_ends),
+        cmocka_unit_test(test_one_fails),  cmocka_unit_test(test_same_budget),
+        cmocka_unit_test(test_same_steps), cmocka_unit_test(test_tables),
     };
 
     return cmocka_run_group_tests_name("grammar limits", tests, set_up, tear_down);
