@@ -84,6 +84,12 @@ expect "300 schemas" 0 "${batch[@]}" --input "$work/in" --output "$work/many" --
 same "every answer is valid" "" "$(grep -vE '^[0-9]+$' "$work/verdict")"
 complete=$(tail -n 1 "$work/verdict")
 same "most came to an end ($complete)" 1 "$((complete > 200))"
+"$python" tests/cli/schemas.py alternatives 200 >"$work/one-of"
+expect "200 schemas of oneOf" 0 "${batch[@]}" --input "$work/one-of" --output "$work/one-of.out" --in-flight 32
+"$python" tests/cli/schemas.py check "$work/one-of" "$work/one-of.out" >"$work/verdict"
+same "oneOf: every answer is valid by one alternative" "" "$(grep -vE '^[0-9]+$' "$work/verdict")"
+complete=$(tail -n 1 "$work/verdict")
+same "oneOf: some came to an end ($complete)" 1 "$((complete > 20))"
 head -n 8 "$work/in" >"$work/few"
 expect "alone" 0 "${batch[@]}" --input "$work/few" --output "$work/alone" --in-flight 1
 contents() { grep -E '"custom_id":"[0-7]"' "$1" | sed -E 's/.*("custom_id":"."),.*("choices":.*)/\1 \2/' | sort; }

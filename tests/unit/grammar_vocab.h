@@ -133,4 +133,23 @@ static inline bool in_mask(const uint64_t *mask, int32_t id)
     return (mask[id / 64] >> id % 64 & 1) != 0;
 }
 
+/* The mask says of each token what accepting it after these tokens says. */
+static inline void check_mask(ith_grammar *grammar, const int32_t *ids, size_t n,
+                              const uint64_t *mask, int32_t n_ids)
+{
+    for (int32_t id = 0; id < n_ids; id++) {
+        ith_follower *f;
+        ith_error err;
+        bool complete, allowed;
+        assert_int_equal(ith_follower_open(grammar, false, &f, &err), ITH_OK);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(ith_follower_accept(f, ids[i], &complete, &err), ITH_OK);
+        allowed = id == END ? ith_follower_may_end(f)
+                            : ith_follower_accept(f, id, &complete, &err) == ITH_OK;
+        if (allowed != in_mask(mask, id))
+            fail_msg("token %d after %zu tokens: %s", id, n, allowed ? "allowed" : "not allowed");
+        ith_follower_close(f);
+    }
+}
+
 #endif

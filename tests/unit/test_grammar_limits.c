@@ -240,6 +240,53 @@ static void test_random_ends(void **state)
     assert_true(n > 150 && refused > 10);
 }
 
+/* One more token, drawn among those of the mask, which is right. False: the text must end. */
+static bool draw_token(ith_grammar *grammar, ith_follower *f, int32_t *ids, size_t *n)
+{
+    const uint64_t *mask;
+    int32_t n_ids, allowed[1000], n_allowed = 0;
+    ith_error err;
+    bool complete;
+
+    assert_int_equal(ith_follower_mask(f, &mask, &n_ids, &err), ITH_OK);
+    check_mask(grammar, ids, *n, mask, n_ids);
+    for (int32_t id = 0; id < n_ids; id++)
+        if (id != END && in_mask(mask, id))
+            allowed[n_allowed++] = id;
+    if (n_allowed == 0)
+        return false;
+    ids[*n] = allowed[draw(n_allowed)];
+    assert_int_equal(ith_follower_accept(f, ids[(*n)++], &complete, &err), ITH_OK);
+    return !complete;
+}
+
+/* Masks of two answers by turns, whose counters stand elsewhere. */
+static void test_random_masks(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        char source[2000];
+        ith_grammar *grammar;
+        ith_follower *f[2];
+        ith_error err;
+        int32_t ids[2][8];
+        size_t n[2] = {0};
+        draw_grammar(source);
+        if (compile(source, &grammar, &err) != ITH_OK)
+            continue;
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(ith_follower_open(grammar, false, &f[k], &err), ITH_OK);
+        for (int step = 0; step < 10; step++) {
+            int k = step == 0 ? 0 : draw(2);
+            if (n[k] == 5 || !draw_token(grammar, f[k], ids[k], &n[k]))
+                break;
+        }
+        ith_follower_close(f[0]);
+        ith_follower_close(f[1]);
+        ith_grammar_free(grammar);
+    }
+}
+
 /* ---- Following ---- */
 
 /* Each of n characters may have begun an item, and items count: n ways to read them, or n^2. */
@@ -386,11 +433,12 @@ static void test_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exclusive),  cmocka_unit_test(test_merging),
-        cmocka_unit_test(test_uniting),    cmocka_unit_test(test_sets),
-        cmocka_unit_test(test_traps),      cmocka_unit_test(test_random_ends),
-        cmocka_unit_test(test_one_fails),  cmocka_unit_test(test_same_budget),
-        cmocka_unit_test(test_same_steps), cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_exclusive),    cmocka_unit_test(test_merging),
+        cmocka_unit_test(test_uniting),      cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_traps),        cmocka_unit_test(test_random_ends),
+        cmocka_unit_test(test_random_masks), cmocka_unit_test(test_one_fails),
+        cmocka_unit_test(test_same_budget),  cmocka_unit_test(test_same_steps),
+        cmocka_unit_test(test_tables),
     };
 
     return cmocka_run_group_tests_name("grammar limits", tests, set_up, tear_down);
