@@ -1,6 +1,6 @@
 /* schema_formats.c - dates and times of RFC 3339 without leap seconds; UUIDs of RFC 4122; IPv4 in
  * four decimals; e-mail addresses of dot-atoms and host names of RFC 1123; numbers as OpenAPI's
- * registry of formats has them. */
+ * registry of formats has them, at most int64, and as Rust's schemars names them (int, uint). */
 #include "grammar/schema_formats.h"
 
 #include <string.h>
@@ -52,6 +52,9 @@ bool ith_schema_number_format(const char *name, ith_format_range *range)
         {"int32", {true, INT32_MIN, INT32_MAX}},
         {"uint32", {true, 0, UINT32_MAX}},
         {"int64", {true, INT64_MIN, INT64_MAX}},
+        {"uint64", {true, 0, INT64_MAX}},
+        {"int", {true, INT64_MIN, INT64_MAX}},
+        {"uint", {true, 0, INT64_MAX}},
         {"float", {false, 0, 0}},
         {"double", {false, 0, 0}},
     };

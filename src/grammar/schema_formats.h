@@ -15,7 +15,7 @@ typedef struct ith_format_range {
     int64_t min, max; /* if it is */
 } ith_format_range;
 
-/* The numbers of a format, one of OpenAPI's: int32, float and so on. False: it is not known. */
+/* The numbers of a format, int32, float and so on; it may be fewer. False: it is not known. */
 bool ith_schema_number_format(const char *name, ith_format_range *range);
 
 #endif

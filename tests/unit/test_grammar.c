@@ -242,6 +242,9 @@ static const text_case schema_cases[] = {
      {NULL}},
     /* formats of numbers */
     {"{\"type\": \"integer\", \"format\": \"uint8\"}", {"0", "255"}, {"-1", "256"}},
+    {"{\"type\": \"integer\", \"format\": \"uint64\", \"minimum\": 0.0}",
+     {"0", "9223372036854775807"},
+     {"-1", "9223372036854775808"}},
     {"{\"type\": \"integer\", \"format\": \"int32\", \"minimum\": 7}",
      {"7", "2147483647"},
      {"6", "2147483648"}},
