@@ -31,19 +31,19 @@ static const ith_option options[] = {
      .kind = ITH_OPTION_FILE,
      .metavar = "FILE",
      .at = offsetof(batch_args, input),
-     .help = "requests, one JSON object a line",
+     .help = "requests, one JSON object per line",
      .more =
-         "As in OpenAI's batch files: custom_id, and a body with messages or prompt. What a line "
-         "does not say, the options do."},
+         "As in OpenAI's batch files: custom_id, and a body with messages or prompt. Options give "
+         "the defaults of the body's fields."},
     {.name = "output",
      .letter = 'o',
      .kind = ITH_OPTION_FILE,
      .metavar = "FILE",
      .at = offsetof(batch_args, output),
-     .help = "where answers are appended, one JSON object a line",
+     .help = "append answers here, one JSON object per line",
      .more =
-         "Lines that are there are not computed again: a run that was stopped or killed goes on "
-         "when it is started again."},
+         "Requests that have a line are not computed again: run the same command again after an "
+         "interruption, and it resumes."},
     {.name = "in-flight",
      .kind = ITH_OPTION_INT,
      .metavar = "N",
@@ -51,20 +51,20 @@ static const ith_option options[] = {
      .min = 1,
      .max = ITH_STEP_MOST,
      .preset = "16",
-     .help = "requests that are worked on at a time",
-     .more = "Fewer if memory lacks. Answers do not depend on it."},
+     .help = "requests computed at a time",
+     .more = "Fewer if memory is short. Answers do not depend on it."},
     {.name = "shard",
      .kind = ITH_OPTION_TEXT,
      .metavar = "K/N",
      .at = offsetof(batch_args, shard),
      .otherwise = "all lines",
-     .help = "only every N-th line, from the K-th on",
-     .more = "For N jobs that share an input. Each writes an output of its own."},
+     .help = "take every N-th line, starting with the K-th",
+     .more = "For N jobs that share an input. Each writes its own output."},
     {.name = "ordered",
      .kind = ITH_OPTION_FLAG,
      .at = offsetof(batch_args, ordered),
      .help = "write answers in the order of the input",
-     .more = "Without it they are written as they are finished."},
+     .more = "By default they are written in the order in which they end."},
     {.name = "max-tokens",
      .letter = 'n',
      .kind = ITH_OPTION_TOKENS,
@@ -73,7 +73,7 @@ static const ith_option options[] = {
      .min = 1,
      .max = 1e9,
      .preset = "256",
-     .help = "largest number of tokens in an answer"},
+     .help = "maximum number of tokens in an answer"},
     {.name = NULL},
 };
 
@@ -684,13 +684,13 @@ const ith_command ith_command_batch = {
     .summary = "answer a file of requests, many at a time",
     .synopsis = "batch MODEL --input FILE --output FILE [OPTION]...",
     .description =
-        "Answers the requests of a file and appends a line to another for each: OpenAI's batch "
-        "format, one JSON object a line. Several requests go through each pass, so that the "
-        "weights are read once for all of them; when one is answered, the next begins. An answer "
-        "is the same whatever is computed beside it.\n\n"
-        "Each line is on disk before the next is written. A run that was stopped or killed goes on "
-        "when the same command is given again: nothing is lost and nothing is there twice. A "
-        "request that cannot be answered gets a line that says why.",
+        "Answers the requests in a file and appends one line per request to another file, in "
+        "OpenAI's batch format. Several requests share each pass, so that the weights are read "
+        "once for all of them; when an answer ends, the next request starts. An answer is the same "
+        "alone or beside others.\n\n"
+        "Each line is on disk before the next is written. Run the same command again after an "
+        "interruption, and it resumes: no line is lost or written twice. A request that cannot be "
+        "answered gets a line that says why.",
     .examples = "ithaca batch Qwen3-8B --input in.jsonl --output out.jsonl\n"
                 "srun ithaca batch Qwen3-8B -i in.jsonl -o out.$SLURM_ARRAY_TASK_ID.jsonl \\\n"
                 "    --shard $SLURM_ARRAY_TASK_ID/8\n",

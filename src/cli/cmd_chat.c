@@ -30,13 +30,13 @@ static const ith_option options[] = {
      .min = 1,
      .max = 1e9,
      .otherwise = "as many as the context holds",
-     .help = "largest number of tokens in an answer"},
+     .help = "maximum number of tokens in an answer"},
     {.name = "history",
      .kind = ITH_OPTION_FILE,
      .metavar = "FILE",
      .at = offsetof(chat_args, history),
      .otherwise = "~/.local/state/ithaca/chat_history",
-     .help = "file of what was typed earlier; off: none",
+     .help = "file for the input history; off: none",
      .more = "XDG_STATE_HOME is respected. Only its owner can read it."},
     {.name = NULL},
 };
@@ -103,7 +103,7 @@ static ith_status check_template(const chat *c, ith_error *err)
     if (vocab == NULL)
         return ith_fail(
             err, ITH_E_ARGUMENT,
-            "the model has no tokenizer (tokenizer.json), so there is no talking to it");
+            "the model has no tokenizer (tokenizer.json), which a chat needs");
     params.messages_json = NULL;
     params.messages = &hello;
     params.n_messages = 1;
@@ -214,13 +214,13 @@ const ith_command ith_command_chat = {
     .synopsis = "chat MODEL [OPTION]...\n"
                 "chat MODEL --messages FILE [OPTION]...",
     .description =
-        "Reads messages and answers them. Only what is new is computed: the keys and values of "
-        "what was said before stay. Lines that begin with a slash are for the chat itself: /load "
-        "FILE reads a text, /save FILE writes the conversation, /retry answers anew, /help lists "
-        "them all. Ctrl-C stops an answer, or clears the line; Ctrl-D ends the chat.\n\n"
-        "With --messages a saved conversation goes on, on any number of ranks, and with the same "
-        "--seed in the same words. --prompt-cache spares computing it again. Where standard input "
-        "is no terminal, each line is a message.",
+        "Reads messages and answers them. Only new messages are computed; the keys and values of "
+        "earlier ones are kept. A line that begins with a slash is a command: /load FILE reads a "
+        "text, /save FILE writes the conversation, /retry answers again, /help lists all commands. "
+        "Ctrl-C stops an answer, or clears the line; Ctrl-D ends the chat.\n\n"
+        "--messages continues a saved conversation, on any number of ranks, and with the same "
+        "--seed in the same words. With --prompt-cache it need not be computed again. If standard "
+        "input is not a terminal, each line is a message.",
     .examples = "ithaca chat Qwen/Qwen3-8B\n"
                 "mpirun -n 4 ithaca chat Qwen3-8B --system \"Be brief.\"\n"
                 "srun --pty --nodes 4 ithaca chat Qwen3-8B --prompt-cache ~/kv\n"

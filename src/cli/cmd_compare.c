@@ -31,20 +31,20 @@ static const ith_option options[] = {
      .metavar = "DIR",
      .at = offsetof(compare_args, output),
      .preset = "report",
-     .help = "where index.html and report.md are written"},
+     .help = "folder for index.html and report.md"},
     {.name = "prices",
      .kind = ITH_OPTION_FILE,
      .metavar = "FILE",
      .at = offsetof(compare_args, prices),
-     .otherwise = "those in bench/prices.json",
-     .help = "what an hour of a machine costs"},
+     .otherwise = "the prices of bench/prices.json",
+     .help = "prices of machines per hour"},
     {.name = "node-price",
      .kind = ITH_OPTION_TEXT,
      .metavar = "PRICE",
      .at = offsetof(compare_args, node_price),
-     .otherwise = "not known",
-     .help = "what an hour of one node costs",
-     .more = "An amount in the currency of the prices, or the name of an offer among them."},
+     .otherwise = "unknown",
+     .help = "price of one node per hour",
+     .more = "An amount in the currency of the prices, or the name of one of their offers."},
     {.name = NULL},
 };
 
@@ -107,7 +107,7 @@ static ith_status write_report(const ith_report_all *all, const char *output, it
     ith_status status;
 
     if (mkdir(output, 0777) != 0 && errno != EEXIST)
-        return ith_fail(err, ITH_E_IO, "cannot make folder %s: %s", output, strerror(errno));
+        return ith_fail(err, ITH_E_IO, "cannot create folder %s: %s", output, strerror(errno));
     verdict = ith_report_verdict(all);
     if (verdict == NULL)
         return ith_fail(err, ITH_E_MEMORY, "no memory for the report");
@@ -156,16 +156,16 @@ static int compare_main(const ith_cli *cli, int argc, char **argv)
 
 const ith_command ith_command_compare = {
     .name = "compare",
-    .summary = "a report on benchmark documents: GPUs beside nodes",
+    .summary = "compare GPUs and nodes from benchmark documents",
     .synopsis = "compare FILE... [-o DIR] [--prices FILE] [--node-price PRICE]",
     .description =
-        "Compares results of any engines on any machines: time to first token, prefill and decode "
-        "rates and memory against context, scaling, shares of the ceilings, energy, cost, and how "
-        "many of these nodes equal a GPU at 8k, 32k and 128k tokens. DIR/index.html is a page in "
-        "one file that needs no network, DIR/report.md has the same sentences and tables.\n\n"
-        "Models are compared only if they have the same shape: layers, sizes, heads, experts. A "
-        "GPU's price comes from the price "
-        "file by its name; what a node costs only its user knows.",
+        "Compares results of any engine on any machine: time to first token, prefill and decode "
+        "rates and memory over the context length, scaling, shares of the ceilings, energy, cost, "
+        "and how many nodes equal a GPU at 8k, 32k and 128k tokens. DIR/index.html is a "
+        "self-contained page; DIR/report.md has the same sentences and tables.\n\n"
+        "Models are compared only if they have the same shape: layers, sizes, heads, experts. The "
+        "price of a GPU is looked up by name in the price file; give the price of a node with "
+        "--node-price.",
     .examples = "ithaca compare here.json bench/baselines/h200/*.json -o report\n"
                 "ithaca compare here.json h200.json --node-price 7.20\n"
                 "ithaca compare here.json h200.json --node-price \"AWS hpc7a.96xlarge\"\n",

@@ -42,17 +42,17 @@ static const ith_option options[] = {
      .metavar = "FILE",
      .at = offsetof(plan_args, machine),
      .otherwise = "this machine",
-     .help = "what a node can do, as ithaca probe writes it",
+     .help = "description of a node, as ithaca probe writes it",
      .more =
-         "The options below count more than the file. Without it, and unless both --read-gbps and "
-         "--gops are given, this machine is measured, which takes some seconds."},
+         "The options below override values of the file. Without a file, and unless both "
+         "--read-gbps and --gops are given, this machine is measured, which takes a few seconds."},
     {.name = "read-gbps",
      .kind = ITH_OPTION_REAL,
      .metavar = "X",
      .at = offsetof(plan_args, read_gbps),
      .min = 0.001,
      .max = 1e6,
-     .otherwise = "of the machine file; else measured on this machine",
+     .otherwise = "from the machine file, else measured on this machine",
      .help = "memory bandwidth of a node, GB/s"},
     {.name = "gops",
      .kind = ITH_OPTION_REAL,
@@ -60,7 +60,7 @@ static const ith_option options[] = {
      .at = offsetof(plan_args, integer_gops),
      .min = 0.001,
      .max = 1e9,
-     .otherwise = "of the machine file; else measured on this machine",
+     .otherwise = "from the machine file, else measured on this machine",
      .help = "8-bit integer speed of a node, GOP/s"},
     {.name = "network-gbps",
      .kind = ITH_OPTION_REAL,
@@ -68,7 +68,7 @@ static const ith_option options[] = {
      .at = offsetof(plan_args, network_gbps),
      .min = 0.001,
      .max = 1e6,
-     .otherwise = "of the machine file; else 1.25",
+     .otherwise = "from the machine file, else 1.25",
      .help = "network bandwidth of a node, GB/s"},
     {.name = "latency-us",
      .kind = ITH_OPTION_REAL,
@@ -76,36 +76,36 @@ static const ith_option options[] = {
      .at = offsetof(plan_args, latency_us),
      .min = 0.001,
      .max = 1e6,
-     .otherwise = "of the machine file; else 20",
+     .otherwise = "from the machine file, else 20",
      .help = "time of a small message between nodes, us"},
     {.name = "sbatch",
      .kind = ITH_OPTION_FILE,
      .metavar = "FILE",
      .at = offsetof(plan_args, script),
-     .help = "write a script for SLURM",
+     .help = "write a SLURM script",
      .more =
-         "cluster/slurm/ithaca.sbatch, for the smallest number of nodes that fits: nodes, ranks, "
-         "threads, memory, time limit, model and context. What the run reads and answers is "
-         "said when it is submitted: sbatch FILE -f book.txt -p TEXT."},
+         "It is cluster/slurm/ithaca.sbatch with the plan's ranks, threads, memory, time limit, "
+         "model and context, for the smallest number of nodes that fits. Give the prompt when you "
+         "submit it: sbatch FILE -f book.txt -p TEXT."},
     {.name = "answer",
      .kind = ITH_OPTION_TOKENS,
      .metavar = "N",
      .at = offsetof(plan_args, answer),
      .max = 1e9,
      .preset = "256",
-     .help = "tokens of the answer in the time of the whole run"},
+     .help = "length of the answer, for the time of a whole run"},
     {.name = "price",
      .kind = ITH_OPTION_REAL,
      .metavar = "X",
      .at = offsetof(plan_args, price),
      .max = 1e9,
-     .help = "price of a node for an hour, in any currency"},
+     .help = "price of a node per hour, in any currency"},
     {.name = "watts",
      .kind = ITH_OPTION_REAL,
      .metavar = "X",
      .at = offsetof(plan_args, watts),
      .max = 1e9,
-     .help = "power that a node takes while it works"},
+     .help = "power of a node under load"},
     {.name = NULL},
 };
 
@@ -302,8 +302,8 @@ static void print_smallest(int64_t smallest)
         printf("Smallest that fits in memory: %lld node%s.\n", (long long)smallest,
                smallest > 1 ? "s" : "");
     else
-        printf("None of these fits in memory: weights are read in every pass, if there is room at "
-               "all.\n");
+        printf("None of these fits in memory: the weights would be read in every pass, if the rest "
+               "fits.\n");
 }
 
 static int show(const ith_cli *cli, const plan_args *args, json_t *rows, int64_t smallest)
@@ -355,13 +355,12 @@ const ith_command ith_command_plan = {
     .summary = "estimate memory and speed of a run, without loading the model",
     .synopsis = "plan MODEL [--nodes N] [--machine FILE] [OPTION]...",
     .description =
-        "Shows what a run would need on 1, 2, 4, ... N nodes, and how long it would take: memory, "
-        "weight distribution, mesh, time to load, to prefill and for each token of the answer, "
-        "messages, bytes sent for each token and layer (also by tensor parallelism, for "
-        "comparison), and cost and energy of a run where --price and --watts are given. Names the "
-        "smallest number of nodes that fits. Each node is like that of --machine, a file of "
-        "cluster/machines; without one like this machine, unless --mem, -t, "
-        "--read-gbps and --gops say otherwise. The model is not loaded.",
+        "Estimates a run on 1, 2, 4, ... N nodes: memory, weight distribution, mesh, time to load, "
+        "to prefill and to decode a token, messages, bytes sent per token and layer (with tensor "
+        "parallelism for comparison), and with --price and --watts the cost and energy of a run. "
+        "Names the smallest number of nodes that fits. --machine describes a node, for example a "
+        "file of cluster/machines; by default nodes are like this machine. --mem, -t, --read-gbps "
+        "and --gops override single values. The model is not loaded.",
     .examples = "ithaca plan Qwen3-8B --ctx 128k\n"
                 "ithaca plan Qwen3-32B -c 32k --nodes 64 --machine xeon-32.json --price 1.2\n"
                 "ithaca plan Qwen3-8B -c 128k --machine here.json --sbatch job.sbatch\n"

@@ -29,22 +29,22 @@ static const ith_option options[] = {
      .at = offsetof(probe_args, disk),
      .otherwise = "the disk is not measured",
      .help = "read this file to measure the disk, such as a model",
-     .more = "It is read past the page cache, for a second or two."},
+     .more = "The page cache is bypassed. This takes a second or two."},
     {.name = "seconds",
      .kind = ITH_OPTION_REAL,
      .metavar = "S",
      .at = offsetof(probe_args, seconds),
      .max = 60,
      .preset = "0.02",
-     .help = "time to measure each of some 150 figures"},
+     .help = "time for each of about 150 measurements"},
     {.name = "buffer",
      .kind = ITH_OPTION_BYTES,
      .metavar = "SIZE",
      .at = offsetof(probe_args, buffer),
      .min = 1 << 20,
      .max = 1e15,
-     .otherwise = "256MiB, or more where caches are large",
-     .help = "memory of a node to read from, beyond its caches"},
+     .otherwise = "256MiB, or more if caches are large",
+     .help = "memory per node to read from, larger than its caches"},
     {.name = NULL},
 };
 
@@ -66,7 +66,7 @@ static double number(const json_t *object, const char *key)
 static void print_link(const char *what, const json_t *link)
 {
     if (json_is_object(link))
-        printf("%s: %.1f us a message, %.2f us each further one, %.2f GB/s\n", what,
+        printf("%s: %.1f us per message, %.2f us per further one, %.2f GB/s\n", what,
                number(link, "alpha_us"), number(link, "gap_us"), number(link, "gbps"));
 }
 
@@ -153,14 +153,14 @@ static int probe_main(const ith_cli *cli, int argc, char **argv)
 
 const ith_command ith_command_probe = {
     .name = "probe",
-    .summary = "measure this machine, for plans",
+    .summary = "measure this machine for plans",
     .synopsis = "probe [-o FILE] [--disk FILE] [OPTION]...",
     .description =
-        "Measures in some seconds what ithaca plan needs to know of a machine: bandwidth of each "
-        "memory node, arithmetic by instruction set, what products and attention reach with few "
-        "and many tokens, how long threads wait for each other, and the disk. Under mpirun, all "
-        "ranks measure at the same time, and the links between ranks and nodes too: start it on "
-        "the nodes, and as the runs would be started.",
+        "Measures what ithaca plan needs to know about a machine, in a few seconds: the bandwidth "
+        "of each memory node, arithmetic by instruction set, the rates of products and attention "
+        "with few and many tokens, barriers, and the disk. Under mpirun, all ranks measure at the "
+        "same time, and the links between ranks and nodes are measured, too. Start it on the same "
+        "nodes and in the same way as the runs.",
     .examples = "ithaca probe -o here.json\n"
                 "ithaca probe --disk model.gguf --json\n"
                 "mpirun -n 8 --map-by ppr:2:node ithaca probe -o cluster.json\n"

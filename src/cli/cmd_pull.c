@@ -27,15 +27,15 @@ static const ith_option options[] = {
      .more = "May also be given as an argument of its own, without -m. FILE is a file of the "
              "repository, or a tag in the name of a GGUF file, such as Q4_K_M. Without it the "
              "model is the Hugging Face folder, if there is one with safetensors; else the GGUF "
-             "file with Q4_K_M or Q8_0 in its name, or the only one. Parts of a split file come "
-             "together."},
+             "file with Q4_K_M or Q8_0 in its name, or the only one. All parts of a split file "
+             "are downloaded."},
     {.name = "revision",
      .kind = ITH_OPTION_TEXT,
      .metavar = "REV",
      .at = offsetof(pull_args, revision),
      .otherwise = "main",
      .help = "branch, tag or commit",
-     .more = "ORG/NAME@REV:FILE says the same, here and as the model of other commands."},
+     .more = "ORG/NAME@REV:FILE means the same, here and as the model of other commands."},
     {.name = "at-once",
      .kind = ITH_OPTION_INT,
      .metavar = "N",
@@ -47,7 +47,7 @@ static const ith_option options[] = {
     {.name = "dry-run",
      .kind = ITH_OPTION_FLAG,
      .at = offsetof(pull_args, dry_run),
-     .help = "list the files with their sizes, download nothing"},
+     .help = "list the files and their sizes without downloading"},
     {.name = NULL},
 };
 
@@ -140,7 +140,7 @@ static int pull_main(const ith_cli *cli, int argc, char **argv)
     status = ith_pull(&params, &json, &err);
     ith_watch_end(&watch);
     if (status == ITH_E_CANCELLED && !args.output.quiet)
-        ith_cli_say(cli, "stopped; what has come is kept, and the same command goes on from there");
+        ith_cli_say(cli, "stopped; run the same command again to resume the download");
     if (status == ITH_E_ARGUMENT)
         return ith_args_wrong(cli, argv[0], "%s", err.text);
     if (status == ITH_OK)
@@ -157,13 +157,13 @@ const ith_command ith_command_pull = {
     .summary = "download a model from Hugging Face's hub",
     .synopsis = "pull ORG/NAME[:FILE] [--revision REV] [--at-once N] [--dry-run]",
     .description =
-        "Downloads a model into the cache that Hugging Face's own programs use, and prints where "
-        "it is. Other commands find it there by the same name: ithaca run ORG/NAME. Files that are "
-        "in the cache are not downloaded again. An interrupted download goes on where it was. Each "
-        "file is compared with the checksum that the hub lists.\n\n"
-        "HF_HOME or HF_HUB_CACHE names the folder of the cache; HF_TOKEN, or what hf auth login "
-        "has stored, opens gated and private models; HF_ENDPOINT is another hub; https_proxy is a "
-        "proxy. No other command uses the network.",
+        "Downloads a model into the cache that Hugging Face's own programs use, and prints its "
+        "path. Other commands find it there by the same name: ithaca run ORG/NAME. Files in the "
+        "cache are not downloaded again. An interrupted download resumes. Each file is checked "
+        "against the checksum that the hub lists.\n\n"
+        "HF_HOME or HF_HUB_CACHE sets the folder of the cache. HF_TOKEN, or the token stored by hf "
+        "auth login, gives access to gated and private models. HF_ENDPOINT sets another hub, and "
+        "https_proxy a proxy. No other command uses the network.",
     .examples = "ithaca pull Qwen/Qwen3-8B\n"
                 "ithaca pull Qwen/Qwen3-8B-GGUF:Q8_0\n"
                 "ithaca run Qwen/Qwen3-8B-GGUF:Q8_0 -p \"What is the capital of France?\"\n"

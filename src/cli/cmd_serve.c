@@ -18,9 +18,9 @@ typedef struct serve_args {
 } serve_args;
 
 static const ith_word log_words[] = {
-    {"none", ITH_SERVER_LOG_NONE, "nothing"},
+    {"none", ITH_SERVER_LOG_NONE, "no lines"},
     {"text", ITH_SERVER_LOG_TEXT, "for people and for grep"},
-    {"json", ITH_SERVER_LOG_JSON, "an object on each line"},
+    {"json", ITH_SERVER_LOG_JSON, "one object per line"},
     {.name = NULL},
 };
 
@@ -30,10 +30,10 @@ static const ith_option options[] = {
      .metavar = "HOST",
      .at = offsetof(serve_args, host),
      .preset = "127.0.0.1",
-     .help = "address to listen at",
+     .help = "address to listen on",
      .more =
-         "0.0.0.0 or :: for all of the machine's. What is sent is not encrypted: from elsewhere, "
-         "a tunnel is better."},
+         "0.0.0.0 or :: means all addresses of the machine. HTTP is not encrypted: use a tunnel "
+         "from other machines."},
     {.name = "port",
      .kind = ITH_OPTION_INT,
      .metavar = "N",
@@ -41,13 +41,13 @@ static const ith_option options[] = {
      .min = 0,
      .max = 65535,
      .preset = "8080",
-     .help = "port to listen at",
-     .more = "0 is a free one, which the line `listening on` names."},
+     .help = "port to listen on",
+     .more = "0 picks a free port; the line `listening on` shows it."},
     {.name = "api-key-file",
      .kind = ITH_OPTION_FILE,
      .metavar = "FILE",
      .at = offsetof(serve_args, key_file),
-     .otherwise = "everyone who reaches the port is answered",
+     .otherwise = "anyone who can reach the port may use it",
      .help = "file with the key that clients must send"},
     {.name = "max-sessions",
      .kind = ITH_OPTION_INT,
@@ -56,8 +56,8 @@ static const ith_option options[] = {
      .min = 1,
      .max = ITH_STEP_MOST,
      .preset = "16",
-     .help = "prompts that are worked on at a time",
-     .more = "Fewer if memory lacks. Answers do not depend on it."},
+     .help = "prompts in flight at a time",
+     .more = "Fewer if memory is short. Answers do not depend on it."},
     {.name = "max-waiting",
      .kind = ITH_OPTION_INT,
      .metavar = "N",
@@ -65,7 +65,7 @@ static const ith_option options[] = {
      .min = 1,
      .max = 1e6,
      .preset = "1024",
-     .help = "prompts that may wait for that; more are refused"},
+     .help = "length of the queue; further prompts are refused"},
     {.name = "max-connections",
      .kind = ITH_OPTION_INT,
      .metavar = "N",
@@ -73,15 +73,15 @@ static const ith_option options[] = {
      .min = 1,
      .max = 10000,
      .preset = "256",
-     .help = "connections at a time; more are closed"},
+     .help = "open connections; further ones are closed"},
     {.name = "max-body",
      .kind = ITH_OPTION_BYTES,
      .metavar = "SIZE",
      .at = offsetof(serve_args, body_bytes),
      .min = 1024,
      .max = 1e12,
-     .otherwise = "16 bytes a token of the context, at least 4 MiB",
-     .help = "longest body of a request"},
+     .otherwise = "16 bytes per token of the context, at least 4 MiB",
+     .help = "size limit of a request body"},
     {.name = "timeout",
      .kind = ITH_OPTION_INT,
      .metavar = "SECONDS",
@@ -89,14 +89,14 @@ static const ith_option options[] = {
      .min = 1,
      .max = 86400,
      .preset = "60",
-     .help = "time for a request to come whole, and for a client that reads nothing"},
+     .help = "time for a request to arrive, and for a client to read"},
     {.name = "log-format",
      .kind = ITH_OPTION_WORD,
      .words = log_words,
      .at = offsetof(serve_args, log),
      .preset = "none",
-     .help = "a line on stderr for each request that is over",
-     .more = "Times, tokens and the client's address; nothing of what was asked or answered."},
+     .help = "write a line on stderr for each finished request",
+     .more = "It has times, tokens and the client's address, but no prompts and no answers."},
     {.name = NULL},
 };
 
@@ -151,8 +151,8 @@ static void say_where(const ith_cli *cli, const ith_server *server)
 {
     ith_cli_say(cli, "listening on %s", ith_server_address(server));
     if (ith_server_is_open(server))
-        ith_cli_warning(cli, "everyone who reaches this machine is answered; --api-key-file FILE "
-                             "asks for a key");
+        ith_cli_warning(cli, "anyone who can reach this machine may use the server; "
+                             "--api-key-file FILE requires a key");
 }
 
 static ith_status serve(serve_state *s, const ith_engine_params *params, ith_error *err)
@@ -215,14 +215,14 @@ static int serve_main(const ith_cli *cli, int argc, char **argv)
 
 const ith_command ith_command_serve = {
     .name = "serve",
-    .summary = "answer requests over HTTP, in OpenAI's form",
+    .summary = "answer HTTP requests, with OpenAI's interface",
     .synopsis = "serve MODEL [OPTION]...",
     .description =
         "Answers /v1/completions and /v1/chat/completions as OpenAI's interface does, many at a "
-        "time, on one rank or many: rank 0 listens. An answer is the same whatever is computed "
-        "beside it. /health is 200 once the model is loaded; /v1/models names it.\n\n"
-        "SIGTERM ends the server: requests that are being answered are answered to their end, "
-        "those that wait are refused.",
+        "time, on one rank or many; rank 0 listens. An answer is the same alone or beside others. "
+        "/health returns 200 once the model is loaded; /v1/models names it.\n\n"
+        "SIGTERM shuts the server down: it finishes the answers in flight and refuses prompts that "
+        "wait.",
     .examples = "ithaca serve Qwen3-8B\n"
                 "mpirun -n 4 ithaca serve Qwen3-8B --port 8000 --api-key-file key\n",
     .groups = groups,

@@ -127,9 +127,7 @@ static ith_status cannot(const ith_blob *b, const char *path, ith_error *err)
 {
     if (errno == ENOSPC || errno == EDQUOT)
         return ith_fail(err, ITH_E_IO, "%s: the disk is full (%s)%s", b->what, path,
-                        b->alone ? ""
-                                 : "; what has come is kept, and the same command goes on from "
-                                   "there");
+                        b->alone ? "" : "; run the same command again to resume the download");
     return ith_fail(err, ITH_E_IO, "%s: %s: %s", b->what, path, strerror(errno));
 }
 

@@ -197,7 +197,7 @@ static ith_status open_listener(ith_server *server, ith_error *err)
     code = errno;
     freeaddrinfo(found);
     if (server->listener < 0)
-        return ith_fail(err, ITH_E_IO, "cannot listen at %s port %d: %s", p->host, p->port,
+        return ith_fail(err, ITH_E_IO, "cannot listen on %s port %d: %s", p->host, p->port,
                         strerror(code));
     write_address(server);
     return ITH_OK;

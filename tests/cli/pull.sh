@@ -323,7 +323,7 @@ forget
 
 for signal in INT TERM; do
     ITHACA_TEST_HOOK="download 20000 $signal" expect "SIG$signal: exit status" $((128 + $(kill -l $signal))) pull org/tiny
-    same "SIG$signal: one line" "ithaca: stopped; what has come is kept, and the same command goes on from there" "$(grep -v '^download ' "$err")"
+    same "SIG$signal: one line" "ithaca: stopped; run the same command again to resume the download" "$(grep -v '^download ' "$err")"
     same "SIG$signal: what has come stays" yes "$( (($(stat -c %s "$(partial org/tiny)") >= 20000)) && echo yes)"
     new_log
     expect "SIG$signal: goes on" 0 pull org/tiny

@@ -224,12 +224,12 @@ same "the key, in small letters" 200 "$(code "$url/v1/models" -H 'authorization:
 same "the key, under any name" 200 "$(code "$url/v1/models" -H 'Authorization: Bearer sesame' -H 'Host: proxy.example')"
 same "health needs none" 200 "$(code "$url/health")"
 expect "a port that is in use" 1 "$ITHACA" serve $NEEDLE -q --threads 1 --port "${url##*:}"
-matches "a port that is in use: said so" "$err" "cannot listen at 127.0.0.1 port"
+matches "a port that is in use: said so" "$err" "cannot listen on 127.0.0.1 port"
 stop "with a key: SIGTERM"
 : >"$work/key"
 expect "an empty key file" 1 "$ITHACA" serve $NEEDLE -q --threads 1 --port 0 --api-key-file "$work/key"
 matches "an empty key file: said so" "$err" "expected one line with a key"
 expect "no address" 1 "$ITHACA" serve $NEEDLE -q --threads 1 --port 0 --host 999.1.1.1
 start --host 0.0.0.0
-matches "open to everyone: said so" "$work/log" "^ithaca: warning: everyone who reaches this machine"
+matches "open to everyone: said so" "$work/log" "^ithaca: warning: anyone who can reach this machine"
 stop "open to everyone: SIGTERM"

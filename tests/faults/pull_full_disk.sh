@@ -36,7 +36,7 @@ echo go >"$work/held"
 wait $pid
 same "full meanwhile: exit status" 1 $?
 same "full meanwhile: one line" 1 "$(wc -l <"$err")"
-matches "full meanwhile: said so" "$err" "the disk is full \(.*\); what has come is kept, and the same command goes on from there"
+matches "full meanwhile: said so" "$err" "the disk is full \(.*\); run the same command again to resume the download"
 same "full meanwhile: what has come stays" yes "$( (($(stat -c %s "$disk"/hub/models--org--tiny/blobs/*.incomplete | sort -n | tail -n 1) >= 100000)) && echo yes)"
 rm "$disk/other"
 expect "there is room again" 0 "$ITHACA" pull org/tiny
