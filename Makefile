@@ -82,7 +82,7 @@ BIN        := $(B)/ithaca
 
 # Versions 0.x.y and 0.x.z have the same interface, 0.x and 0.y do not; from 1.0 on the first number
 # alone counts.
-HEADERS    := include/ithaca.h include/ithaca_tools.h
+HEADERS    := $(addprefix include/ithaca,.h _grammars.h _many.h _tools.h)
 VERSION    := $(shell sed -n 's/^\#define ITH_VERSION "\(.*\)"/\1/p' include/ithaca.h)
 MAJOR      := $(word 1,$(subst ., ,$(VERSION)))
 MINOR      := $(word 2,$(subst ., ,$(VERSION)))

@@ -64,24 +64,26 @@
  *   vocab     a tokenizer.
  *
  * Sections, from simple to advanced: Version, Errors, World, Engine, Text, Conversations, Streams,
- * Session, Steps, Grammars, Generation, Prompt cache and checkpoint, Many prompts, Traffic and
- * memory. Plans, packs, reports and benchmarks are in ithaca_tools.h.
+ * Session, Grammars (ithaca_grammars.h), Generation, Prompt cache and checkpoint, Steps and Many
+ * prompts (ithaca_many.h), Traffic and memory. This header includes the two headers named here.
+ * Plans, packs, reports and benchmarks are in ithaca_tools.h.
  *
  * Rules that hold everywhere
  * --------------------------
  * Errors. A function that can fail returns ith_status; ITH_OK is 0. It takes `err` last and writes
  * one sentence to err->text that names the file, tensor or rank. `err` may be NULL. On failure,
  * handles and pointers that a function was to set are NULL, unless its comment says otherwise. The
- * library neither prints nor exits, except in ith_world_abort and after an error inside MPI, or for
- * want of memory for a list of its messages, which end the job: no rank can tell the others.
+ * library neither prints nor exits, except in ith_world_abort and after an error inside MPI (or if
+ * memory for a list of its messages runs out). These end the job, because no rank can tell the
+ * others.
  *
  * Ranks. The comment of each function begins with one of two words:
  *   Collective   every rank of the world calls it, all in the same order. It succeeds on all ranks
  *                or fails on all of them: no rank is left waiting.
  *   Local        one rank may call it alone.
- * Arguments of a collective function are equal on all ranks, except for those that are said to be
- * read on rank 0 only. Where they are not, the function fails with ITH_E_COMM on all ranks and
- * names a rank and the argument.
+ * Arguments of a collective function must be equal on all ranks, except for those that are read on
+ * rank 0 only, as its comment then says. If they differ, the function fails with ITH_E_COMM on all
+ * ranks, and the text names a rank and the argument.
  *
  * Ownership. Every *_open has a *_close, which accepts NULL. Texts, ids and JSON that a function
  * returns through a pointer are malloc'd: the caller frees them with free().
@@ -183,13 +185,14 @@ int ith_world_size(const ith_world *world);
  * 0 reads input, to tell the others what to do next. */
 void ith_world_bcast(ith_world *world, void *buf, size_t bytes);
 
-/* Collective. Waits for all ranks, however long it takes: unlike other functions, it lets the cores
- * sleep meanwhile. Before ith_world_bcast of what rank 0 has to wait for, such as a user. */
+/* Collective. Waits for all ranks, however long it takes. Unlike other functions, it lets the cores
+ * sleep meanwhile. Call it before ith_world_bcast of something that rank 0 has to wait for, such as
+ * a user's input. */
 void ith_world_wait(ith_world *world);
 
-/* Collective. Are the ranks told the same? Compares n values by name; a value may be NULL, and n
- * may differ. Functions of the library check their own arguments; a program can check what it acts
- * on.
+/* Collective. Checks that all ranks have the same n named values; a value may be NULL, and n may
+ * differ. Functions of the library check their own arguments; a program can check what it acts on
+ * itself.
  * Errors: ITH_E_COMM: a rank's list differs from rank 0's; the text names the rank and the first
  * difference. */
 ith_status ith_world_same(ith_world *world, const char *const *names, const char *const *values,
@@ -279,7 +282,7 @@ typedef bool (*ith_progress_fn)(void *user, const char *what, int64_t done, int6
  * rank 0 only, before the first and after each layer, from the thread that called the library. */
 typedef void (*ith_chunk_fn)(void *user, int64_t tokens, double share);
 
-/* What an engine and a session will take. */
+/* The memory that an engine and a session will need. */
 typedef struct ith_sizes {
     int64_t weights; /* bytes per node, including weights that are streamed */
     int64_t kv;      /* bytes of this rank's KV cache when a session holds `ctx` tokens */
@@ -298,8 +301,8 @@ typedef struct ith_sizes {
  * valid during the call. */
 typedef void (*ith_sizes_fn)(void *user, const ith_sizes *sizes);
 
-/* Called once, on rank 0, before weights are read, also where there is no memory for them. `json`
- * is valid during the call:
+/* Called once, on rank 0, before weights are read, even if they will not fit in memory. `json` is
+ * valid during the call:
  *
  *     {ranks: [{rank, host,
  *               machine,                 number of the node (ranks that share memory)
@@ -307,16 +310,16 @@ typedef void (*ith_sizes_fn)(void *user, const ith_sizes *sizes);
  *               cores, hardware_threads, that the rank may run on
  *               core_list,               "0-7", each by the system's number of its first thread
  *               machine_cores,
- *               memory_nodes,            numbers of those beside its cores
+ *               memory_nodes,            numbers of those next to its cores
  *               machine_memory_nodes,
- *               memory_bytes,            that it may take
- *               memory_limit,            what limits that: "the SLURM job"
- *               plan_bytes,              that it takes if all weights are in memory
+ *               memory_bytes,            that it may use
+ *               memory_limit,            what sets this limit: "the SLURM job"
+ *               plan_bytes,              that it needs if all weights are in memory
  *               huge_pages,              "always", "madvise", "never"
  *               interface,               that MPI's TCP uses, {name, mbps}; null: none, or unknown
  *               fastest_interface,
  *               measured_mbps}],         of a message to another machine; 0: not measured
- *      warnings: [...]}                  a line for each thing that is wrong with it */
+ *      warnings: [...]}                  one line for each problem */
 typedef void (*ith_ranks_fn)(void *user, const char *json);
 
 /* Start from ith_engine_params_default and change what is needed. Strings are read during
@@ -398,7 +401,7 @@ ith_status ith_engine_open(ith_world *world, const ith_engine_params *params, it
 /* Collective. Close its sessions first. */
 void ith_engine_close(ith_engine *engine);
 
-/* What is known of an open engine. Pointers are valid until it is closed. */
+/* Facts about an open engine. Pointers are valid until it is closed. */
 typedef struct ith_engine_info {
     const char *architecture; /* "qwen3", "llama", ... */
     const char *name;         /* from the model's metadata, else the name of its file */
@@ -408,8 +411,8 @@ typedef struct ith_engine_info {
     const char *distribution; /* of the weights, and why: "sharded over 4 nodes: ..." */
     const char *advice;       /* if the launcher leaves cores unused: what to do; else "" */
 
-    /* What is unusual in the model's files, a line each; "" if nothing is: an adapter that is not
-     * applied, settings that contradict the weights. */
+    /* Unusual things in the model's files, one per line, such as an adapter that is not applied, or
+     * settings that contradict the weights; "" if there are none. */
     const char *notes;
 
     int64_t n_params;     /* parameters, including embeddings */
@@ -429,9 +432,9 @@ typedef struct ith_engine_info {
     const char *weights; /* the layout in memory of most weights: "w8", "w4", "q4_k", "bf16", ... */
     int nodes;           /* machines, or the memory nodes that stand for them */
 
-    /* KV heads and head size of layers without a window, where they are unlike n_kv_heads and
-     * head_dim, which are those of the others; else 0. Experts, and those of a token; 0: none. Rows
-     * of gate and up of one expert, and of the experts that all tokens go to. */
+    /* KV heads and head size of layers without a window, if they differ from n_kv_heads and
+     * head_dim, which are those of the other layers; else 0. Number of experts, and of experts per
+     * token; 0: none. Rows of gate and up of one expert, and of the experts that all tokens go to. */
     int full_kv_heads, full_head_dim;
     int n_experts, n_experts_used, expert_ffn, shared_ffn;
 } ith_engine_info;
@@ -478,8 +481,8 @@ enum {
 ith_status ith_vocab_tokenize(const ith_vocab *vocab, const char *text, size_t len, unsigned flags,
                               int32_t **ids, size_t *n_ids, ith_error *err);
 
-/* Local. What is unusual in the tokenizer's files and chat template and was not refused: a sentence
- * a line, "" if there is nothing. Lives as long as the vocab, which may not be NULL. */
+/* Local. Unusual things in the tokenizer's files and chat template that were not refused: one
+ * sentence per line, "" if there are none. Lives as long as the vocab, which may not be NULL. */
 const char *ith_vocab_notes(const ith_vocab *vocab);
 
 /* Local. Returns the bytes of `n` tokens: *len bytes and a NUL. Special tokens appear as their
@@ -510,13 +513,14 @@ bool ith_vocab_is_stop(const ith_vocab *vocab, int32_t id);
  *     ith_chat_tokenize(vocab, &chat, &ids, &n, NULL, &err);
  *     ith_session_prefill(session, ids, n, &err);
  *
- * Who wrote what is known for each byte. Markers such as <|im_end|> are tokens where the template
- * wrote all of them; in messages, tools and arguments they are plain text, so that a text cannot
- * end its own turn. Two things pass as the template's: a role of letters, digits, '_' and '-', and
- * markers that are not tokens of the vocabulary, which nothing distinguishes from text.
+ * Ithaca tracks for each byte whether it comes from the template. A marker such as <|im_end|> is a
+ * token if all of it comes from the template; in messages, tools and arguments it is plain text, so
+ * that a text cannot end its own turn. Two things count as the template's: a role of letters,
+ * digits, '_' and '-', and markers that are not tokens of the vocabulary, which nothing
+ * distinguishes from text.
  *
- * A template is not trusted. It reads nothing but its variables and the clock, and one that does
- * not end is an error within a second. */
+ * A template is untrusted input. It can read only its variables and the clock, and an endless loop
+ * is an error within a second. */
 
 typedef struct ith_message {
     const char *role; /* "system", "user", "assistant"; others if the template knows them */
@@ -642,12 +646,12 @@ ith_status ith_session_decode(ith_session *session, int32_t id, ith_error *err);
 ith_status ith_session_score(ith_session *session, const int32_t *ids, size_t n, float *nll,
                              ith_error *err);
 
-/* Collective. Removes all tokens after the first `length`, at no cost. If tokens were removed there
+/* Collective. Removes all tokens after the first `length`, at no cost. If tokens were removed, there
  * are no logits until others are appended.
  * Errors, with the session unchanged: ITH_E_ARGUMENT for a negative length or one beyond the end;
- * ITH_E_UNSUPPORTED if whole segments of 1,024 tokens would be cut that ith_session_keep saves, or
- * if the model's layers have a window and no longer hold what they would see. To 0, and as far back
- * as a chunk has tokens, the latter does not happen. */
+ * ITH_E_UNSUPPORTED if this would remove whole segments of 1,024 tokens that ith_session_keep
+ * saves, or if layers with a window no longer hold the tokens that they would see. The latter never
+ * happens for length 0 or within a chunk's length of the end. */
 ith_status ith_session_truncate(ith_session *session, int64_t length, ith_error *err);
 
 /* Local. On rank 0: the n_vocab logits after the last token, valid until the next call on the
@@ -661,127 +665,12 @@ void ith_session_logits_sha256(const ith_session *session, char hex[65]);
 /* Local. The number of tokens in the timeline. */
 int64_t ith_session_length(const ith_session *session);
 
-/* Collective. Makes sure that the timeline can grow to n_tokens tokens: what it takes is in memory
- * afterwards. A program that has many sessions admits one with this call, and can then run steps
- * that do not fail for want of memory.
- * Errors: ITH_E_ARGUMENT if the context has not so many; ITH_E_MEMORY: the session is as it was,
- * and can be closed. */
+/* Collective. Reserves memory for the timeline to grow to n_tokens tokens. A program with many
+ * sessions admits each one with this call; its steps then do not run out of memory.
+ * Errors: ITH_E_ARGUMENT if the context is smaller; ITH_E_MEMORY: the session is unchanged. */
 ith_status ith_session_reserve(ith_session *session, int64_t n_tokens, ith_error *err);
 
-/* ---- Steps: many sessions at a time -------------------------------------------------------------
- *
- * One pass through the model reads all of its weights, and a token of decoding computes little with
- * them. A step takes many sessions through the same pass: the next token of those that decode, and
- * beside them chunks of the prompts of others. Each session's logits have the bits that they have
- * when it runs alone, whoever is beside it and however its prompt is cut.
- *
- *     ith_step_item items[2] = {{.session = a, .ids = prompt_a, .n = n_a},
- *                               {.session = b, .ids = prompt_b, .n = n_b}};
- *     while (more) {
- *         ith_engine_step(engine, items, 2, &err);
- *         for (each item)
- *             if (its `logits` are not NULL)
- *                 ...rank 0 chooses `id`: items[i].ids = &id, items[i].n = 1
- *             else
- *                 items[i].n = 0: its prompt goes on in the next step
- *     }
- *
- * A step computes at most one chunk of prompts (ith_engine_info) beside the tokens of those that
- * decode; of several prompts, the items' first come first. Where there are several ranks, a prompt
- * longer than a few tokens is computed in a pass of its own, by tokens, because it is bound by
- * arithmetic and not by reading weights; everything else goes by rows, in one pass. A step is what
- * ith_generate_many (Many prompts) is made of. */
-
-enum { ITH_STEP_MOST = 64 };
-
-typedef struct ith_step_item {
-    ith_session *session;
-
-    /* Rank 0: tokens to append, [n]. They wait behind those that wait already. n may be 0. Other
-     * ranks may leave both zero. */
-    const int32_t *ids;
-    size_t n;
-
-    /* Set by the step. Rank 0: the n_vocab logits after the last token, valid until the engine's
-     * next step. NULL: tokens of the session wait still, or none did; on other ranks. */
-    const float *logits;
-} ith_step_item;
-
-/* Collective. One step of n sessions, 1 to ITH_STEP_MOST, each once. ith_session_logits has none of
- * a session after its step.
- * Errors: ITH_E_ARGUMENT for ids, as of ith_session_prefill, and if no tokens wait at all;
- * ITH_E_MEMORY if a KV cache cannot grow: no token has been appended. Others as of
- * ith_session_prefill: tokens of passes that were finished stay, the rest wait still, and
- * a step with n = 0 tries them again. */
-ith_status ith_engine_step(ith_engine *engine, ith_step_item *items, size_t n, ith_error *err);
-
-/* Local. -ln p(id) of n tokens, if these are the logits, [n_vocab]: the floats that
- * ith_session_score gives. */
-void ith_logits_nll(const ith_engine *engine, const float *logits, const int32_t *ids, size_t n,
-                    float *nll);
-
-/* Local. Tokens of the session that wait for a step. The same on all ranks. */
-int64_t ith_session_pending(const ith_session *session);
-
-/* ---- Grammars -----------------------------------------------------------------------------------
- *
- * A grammar restricts an answer to the texts that fit it: JSON that is valid by a schema, or what
- * rules in GBNF describe. Tokens that do not fit are not chosen, greedily or at random, and the
- * answer ends only where the grammar may end. The choice among the others is the one that the
- * logits and the sampling give.
- *
- *     ith_grammar *grammar;
- *     if (ith_world_rank(world) == 0)
- *         ith_grammar_from_schema(ith_engine_vocab(engine), json, len, &grammar, &err);
- *     how.grammar = grammar;
- *     ith_generate(session, &how, &answer, &err);
- *     ith_grammar_close(grammar);
- *
- * An answer that reaches max_tokens, the end of the context or a stop string is cut, and then is
- * mostly only the beginning of such a text: ith_generation.whole tells.
- *
- * Schemas and grammars are not trusted. What is not understood, what is too large, and what cannot
- * be followed in bounded time and memory is refused in one line that names it. */
-
-typedef struct ith_grammar ith_grammar;
-
-/* Local. JSON Schema 2020-12: every answer is valid by it. Which keywords there are, and which
- * forms of JSON an answer has (white space, order of properties, numbers), is in docs/grammars.md.
- * The same text again costs little: the vocab keeps grammars. Any thread may call, as the following
- * functions.
- * Errors: ITH_E_FORMAT: it is not JSON, or not a schema; ITH_E_UNSUPPORTED: a keyword, or
- * a combination of them; ITH_E_ARGUMENT: nothing is valid by it, or the vocab is NULL;
- * ITH_E_MEMORY. */
-ith_status ith_grammar_from_schema(const ith_vocab *vocab, const char *json, size_t len,
-                                   ith_grammar **grammar, ith_error *err);
-
-/* Local. Any JSON object. */
-ith_status ith_grammar_json_object(const ith_vocab *vocab, ith_grammar **grammar, ith_error *err);
-
-/* Local. GBNF, the notation of llama.cpp (docs/grammars.md).
- * Errors: as of ith_grammar_from_schema; ITH_E_UNSUPPORTED also for a rule that begins with itself
- * (left recursion). */
-ith_status ith_grammar_from_gbnf(const ith_vocab *vocab, const char *text, size_t len,
-                                 ith_grammar **grammar, ith_error *err);
-
-/* Local. Values that are valid by schemas inside of other text, as calls of functions are:
- *
- *     {"begin": "[", "between": ", ", "end": "]", "frames": [
- *         {"name": "f", "before": "call f with ", "after": ".", "schema": {...}}]}
- *
- * An answer is begin, one of the frames (before, a value, after), and end; with `between`, one
- * frame or more, with this text between them. Names stand in errors.
- * Errors: as of ith_grammar_from_schema; ITH_E_FORMAT also for frames that lack something. */
-ith_status ith_grammar_from_frames(const ith_vocab *vocab, const char *json, size_t len,
-                                   ith_grammar **grammar, ith_error *err);
-
-/* Local. Is the whole text one of the grammar's?
- * Errors: ITH_E_UNSUPPORTED: there are too many ways to read it. ITH_E_MEMORY. */
-ith_status ith_grammar_matches(ith_grammar *grammar, const char *text, size_t len, bool *matches,
-                               ith_error *err);
-
-/* Local. After all answers that follow it, and before the vocab is closed. NULL is accepted. */
-void ith_grammar_close(ith_grammar *grammar);
+#include "ithaca_grammars.h"
 
 /* ---- Generation ------------------------------------------------------------------------------ */
 
@@ -817,10 +706,10 @@ typedef struct ith_generate_params {
     int64_t max_tokens;
 
     ith_sampling sampling;
-    bool ignore_eos; /* go on after the token that ends an answer */
+    bool ignore_eos; /* continue past the end-of-sequence token */
 
-    /* The text of the answer goes on from that of the prompt: nothing is left out that vocabularies
-     * of SentencePiece have at the beginning of a text, a space. */
+    /* The text of the answer continues that of the prompt. Otherwise the leading space that
+     * SentencePiece's vocabularies put before a text is stripped. */
     bool continues;
 
     /* Strings that end the answer and are not part of it, [n_stop]. */
@@ -842,8 +731,8 @@ typedef struct ith_generate_params {
      * session's; what both have in common at the beginning is not computed again. */
     ith_session *draft;
 
-    /* What the answer must fit. Several answers may follow one grammar at a time. NULL: anything.
-     * Not together with ignore_eos or `answer`. */
+    /* What the answer must fit. Several answers may use one grammar at the same time. NULL: no
+     * restriction. Not together with ignore_eos or `answer`. */
     ith_grammar *grammar;
 
     /* Teacher forcing: these max_tokens tokens are the answer and nothing is chosen. For timing on
@@ -877,8 +766,8 @@ typedef struct ith_generation {
  * ith_generation_free, after a failure too. Afterwards the session holds all tokens of the answer
  * but the last; its logits are those that the last token was chosen from.
  * Errors: ITH_E_ARGUMENT if there are no logits, a parameter is out of range, or an id of `answer`
- * is not in the vocabulary; ITH_E_UNSUPPORTED if the grammar cannot be followed: no token of the
- * vocabulary goes on, or there are too many ways to read the answer; those of
+ * is not in the vocabulary; ITH_E_UNSUPPORTED if the grammar cannot be followed, because no token
+ * of the vocabulary fits or there are too many ways to parse the answer; those of
  * ith_session_prefill. */
 ith_status ith_generate(ith_session *session, const ith_generate_params *params,
                         ith_generation *out, ith_error *err);
@@ -902,17 +791,16 @@ void ith_generation_free(ith_generation *out);
  *     else
  *         ith_session_save(session, &err);                    to be continued by the same calls
  *
- * Saved data is named by content: keys and values depend on nothing but the model's bits and the
- * tokens up to them. A run on any number of ranks, with any chunk size and instruction set, reads
- * what another one has saved, and computes the same bits from there on. Data is saved in the
- * background, in segments of 1,024 tokens and a shorter last one; each rank holds a copy of at most
- * 1,024 tokens' keys and values for it. Recurrent states are saved every 8,192 tokens and where a
- * prompt ends, and copied for it; a prompt is read up to the last of them. On several machines the
- * folder must be on a file system that all of them share. Any number of runs may use a prompt cache
- * at once.
+ * Saved data is named by content: keys and values depend only on the model's bits and the tokens up
+ * to them. A run on any number of ranks, with any chunk size and instruction set, can read what
+ * another run has saved, and then computes the same bits. Data is saved in the background, in
+ * segments of 1,024 tokens and a shorter last one, for which each rank holds a copy of at most 1,024
+ * tokens' keys and values. Recurrent states are copied and saved every 8,192 tokens and at the end
+ * of a prompt; a prompt is read up to the last of them. On several machines the folder must be on a
+ * file system that all of them share. Any number of runs may use a prompt cache at once.
  *
- * Saved data that is damaged or missing is computed again, and what cannot be written is not saved:
- * the run goes on, after a warning. */
+ * Damaged or missing data is computed again, and data that cannot be written is not saved. In both
+ * cases the run continues, after a warning. */
 
 /* Called on rank 0 with one sentence without a line end. */
 typedef void (*ith_warning_fn)(void *user, const char *text);
@@ -965,88 +853,7 @@ ith_status ith_session_remove_checkpoint(ith_session *session, ith_error *err);
  * checkpoint in the folder. For programs that draw a seed at random. */
 bool ith_checkpoint_seed(const char *folder, uint64_t *seed);
 
-/* ---- Many prompts -------------------------------------------------------------------------------
- *
- * ith_generate_many answers any number of prompts, several at a time (Steps): as one ends, the next
- * begins. Each answer is the one that ith_generate gives.
- *
- * A prompt is in memory before it begins, with room for some more tokens; its answer grows. While
- * memory lacks, prompts wait for others to end; where an answer cannot grow, the prompt that was
- * admitted last gives up its memory, waits, and begins again later, with the tokens that it had
- * come to. No answer depends on it.
- *
- * Prompts that begin with the same tokens compute these once: the first computes them, and the
- * others begin with its keys and values, of which whole segments are in memory once. */
-
-/* A prompt, and how it is answered. */
-typedef struct ith_many_prompt {
-    int32_t *ids; /* [n_ids], malloc'd; ith_generate_many frees it */
-    size_t n_ids;
-    ith_generate_params how; /* without guesses: max_draft 0, no draft, no answer */
-    void *user;              /* the caller's */
-
-    /* The prompt is computed token by token, and `token` of ith_many_params is called for each but
-     * the first. No prompt cache serves it. */
-    bool each_token;
-} ith_many_prompt;
-
-/* How far it is. Counts are of this call. */
-typedef struct ith_many_counts {
-    int64_t in_flight;     /* prompts */
-    int64_t done;          /* of those that ended */
-    int64_t prompt_tokens; /* computed, or read from a prompt cache */
-    int64_t restored;      /* of these, read */
-    int64_t shared;        /* of these, computed by a prompt in flight that begins alike */
-    int64_t begun_again;   /* prompts that gave up their memory to others and began again */
-    int64_t answer_tokens;
-    int64_t steps;
-} ith_many_counts;
-
-/* in_flight, and the folder and limit of the prompt cache, are the same on all ranks; functions are
- * called on rank 0 only. */
-typedef struct ith_many_params {
-    int in_flight; /* prompts at a time, 1 to ITH_STEP_MOST */
-
-    /* Of all prompts: cache, cache_bytes, warn and its user count. NULL: none. */
-    const ith_keep_params *keep;
-
-    /* Writes the next prompt to *prompt. False: there is none. */
-    bool (*next)(void *user, ith_many_prompt *prompt);
-
-    /* `next` is asked again before each step after it had none. The call still ends when none is in
-     * flight. For prompts that come from elsewhere, as to a server. */
-    bool asks_again;
-
-    /* A prompt has ended: with an answer; or, if err->status is not ITH_OK, with an error that
-     * concerns it alone, or because the run ends before it (ITH_E_CANCELLED). False: stop. */
-    bool (*done)(void *user, const ith_many_prompt *prompt, const ith_generation *answer,
-                 const ith_error *err);
-
-    /* May be NULL. After each step, of each prompt in flight: `length` tokens of prompt and answer
-     * are computed. Before each step, of a prompt that waits: `length` is -1, or 0 if it has been
-     * in flight and begins again. False: the prompt ends (ITH_FINISH_CANCELLED). */
-    bool (*wanted)(void *user, const ith_many_prompt *prompt, int64_t length);
-
-    /* May be NULL. Token `id` follows these logits, [n_vocab]: it has been chosen, or is of a
-     * prompt with `each_token`. After a chosen one comes an on_text. `ends`: it ends the answer and
-     * is no part of it. */
-    void (*token)(void *user, const ith_many_prompt *prompt, int32_t id, const float *logits,
-                  bool ends);
-
-    /* Before each step; may be NULL. False: stop. */
-    bool (*goes_on)(void *user, const ith_many_counts *counts);
-
-    void *user; /* first argument of all of them */
-} ith_many_params;
-
-/* Collective. Answers prompts until there are no more. *counts is the same on all ranks, after a
- * failure too.
- * Errors: ITH_E_CANCELLED: a function wanted to stop. Others are those of ith_session_open,
- * ith_session_keep and ith_engine_step that concern more than one prompt. A prompt that does not
- * fit the context, finds no memory although it is alone, or whose numbers are not finite, ends with
- * an error of its own. */
-ith_status ith_generate_many(ith_engine *engine, const ith_many_params *params,
-                             ith_many_counts *counts, ith_error *err);
+#include "ithaca_many.h"
 
 /* ---- Traffic and memory ---------------------------------------------------------------------- */
 
